@@ -1,0 +1,105 @@
+package hearsay
+
+import "net/netip"
+
+// Effects is all that a step of the core asks of the world. A driver sends
+// Now at once. Then it carries out Persist, Send and Events in this order, in
+// a lane that may run beside the loop; if persisting fails, it stops. A call
+// of the application is answered only after the Effects of its step were
+// carried out.
+//
+// Everything in it belongs to the core and is valid until the next step.
+type Effects struct {
+	Now     []Packet // promise nothing durable: sent at once
+	Persist []Record // make durable, all of it, before what follows
+	Send    []Packet // then send
+	Events  []Event  // then tell the application
+}
+
+// Empty reports whether there is nothing to do.
+func (e *Effects) Empty() bool {
+	return len(e.Now) == 0 && len(e.Persist) == 0 && len(e.Send) == 0 && len(e.Events) == 0
+}
+
+// Reset forgets everything and keeps the storage.
+func (e *Effects) Reset() {
+	e.Now, e.Persist, e.Send, e.Events = e.Now[:0], e.Persist[:0], e.Send[:0], e.Events[:0]
+}
+
+// Packet is a message on its way, in or out.
+type Packet struct {
+	From   NodeID         // who sends it: of an incoming packet, as its envelope says
+	Addr   netip.AddrPort // the other end: where it goes, or where it came from
+	Stream bool           // by stream; what exceeds the MTU goes by stream anyway. An answer to a stream goes back on it
+	Body   Message
+	Claims []Claim // news that rides along
+}
+
+// MTU is the largest datagram, in bytes (DESIGN: what exceeds it goes by
+// stream): safe on Ethernet with any tunnel in between.
+const MTU = 1400
+
+// Record is one change to what a node keeps on disk: one of the closed set
+// below. Each says which key it sets or drops.
+type Record interface{ record() }
+
+// OwnIncarnation is the newest incarnation that this node may have used.
+// There is one.
+type OwnIncarnation struct{ Incarnation Incarnation }
+
+// Contact is an address at which the network may be found again, keyed by
+// the address.
+type Contact struct {
+	Addr    netip.AddrPort
+	ID      NodeID // who was last seen there; zero if nobody yet
+	Dropped bool   // the key goes
+}
+
+// KeptEvidence is the evidence of a death, keyed by its hash.
+type KeptEvidence struct {
+	Hash     Hash
+	Evidence *Evidence // nil: the key goes
+}
+
+func (*OwnIncarnation) record() {}
+func (*Contact) record()        {}
+func (*KeptEvidence) record()   {}
+
+// Drop is a reason for which input from the network was dropped. Drops are
+// counted, never answered.
+type Drop uint8
+
+// The reasons. The first group is seen before a packet is decoded, the second
+// while decoding, the third by the protocols.
+const (
+	DropQueueFull    Drop = iota // the bounded queue of the loop was full
+	DropRate                     // more than the limit for one source
+	DropOversized                // longer than its limit
+	DropSlow                     // a stream that did not move in time
+	DropVersion                  // another version of the wire format
+	DropNetwork                  // another network
+	DropSealed                   // sealed, and this node has no key
+	DropTruncated                // ends too early
+	DropMalformed                // breaks the wire format
+	DropUnknownKind              // a kind of message that this version does not know
+	DropOwn                      // claims to come from this node itself
+	DropMisdirected              // meant for another node
+	DropUnexpected               // answers nothing that was asked; replayed or too late
+	DropStranger                 // from, or about, somebody who is no member
+	DropBadSignature             // not signed by whom it claims to be from
+	DropFarFuture                // an incarnation more than a day ahead
+	DropUnproven                 // a death whose evidence does not hold
+	DropTableFull                // no room in a bounded table
+	NumDrops
+)
+
+var dropWords = [NumDrops]string{
+	"queue-full", "rate", "oversized", "slow", "version", "network", "sealed", "truncated", "malformed",
+	"unknown-kind", "own", "misdirected", "unexpected", "stranger", "bad-signature", "far-future", "unproven", "table-full",
+}
+
+// String gives the reason's word.
+func (d Drop) String() string { return word(dropWords[:], int(d)) }
+
+// Drops counts dropped input by reason.
+type Drops [NumDrops]uint64

@@ -1,0 +1,86 @@
+package hearsay
+
+import (
+	"net/netip"
+	"time"
+)
+
+// EventKind is what happened.
+type EventKind uint8
+
+// The kinds. Subject is the member it is about, By the one who did or said
+// it; each says which further fields are set.
+const (
+	// This node itself.
+	EventJoined   EventKind = iota + 1 // this node has the roster of a member: By, Count members
+	EventJoinFail                      // a contact did not answer: Addr, Text
+	EventRefuted                       // this node was claimed suspect or dead, and raised its Incarnation; State is what was claimed, By the accuser
+	EventLate                          // this node was paused or starved; it accuses nobody for a while: Took
+	EventAlone                         // no other member is left
+
+	// Members.
+	EventMemberJoined    // first heard of: Addr, Incarnation
+	EventMemberReturned  // it was dead, left or suspect and is alive again: State is what it was, Incarnation
+	EventMemberMoved     // a new address, signed by itself: Addr
+	EventMemberSuspected // State suspect from now: By the accuser
+	EventMemberDead      // State dead from now: By who condemned it, Evidence
+	EventMemberLeft      // State left from now
+	EventMemberForgotten // dropped from the roster
+	EventNameConflict    // Subject and By are two living members of one name: Text
+
+	// Decisions. They tell the story of a case.
+	EventUnreachable  // this node's detector had no answer: Count relays asked, Took
+	EventRoundOpened  // this node asked the observers: Round, Count of them
+	EventExamined     // this node, an observer, has probed: Round, Verdict, Count pings sent, Took
+	EventStatement    // a statement was counted: By the observer, Round, Verdict
+	EventCleared      // enough observers reach it: Round, Count of them
+	EventCondemned    // enough observers do not: Round, Evidence
+	EventUndecided    // a round closed without a decision: Round, Count against
+	EventClaimDelayed // a death is told to its subject first, who answered lately: By
+	EventSuspectFreed // this node's own probe reached a suspect: the suspicion here ends
+
+	// The stream of events.
+	EventLagged // a subscriber fell behind: Count events were lost to it
+	numEventKinds
+)
+
+var eventWords = [numEventKinds]string{
+	EventJoined: "joined", EventJoinFail: "join-failed", EventRefuted: "refuted", EventLate: "late", EventAlone: "alone",
+	EventMemberJoined: "member-joined", EventMemberReturned: "member-returned", EventMemberMoved: "member-moved",
+	EventMemberSuspected: "member-suspected", EventMemberDead: "member-dead", EventMemberLeft: "member-left",
+	EventMemberForgotten: "member-forgotten", EventNameConflict: "name-conflict",
+	EventUnreachable: "unreachable", EventRoundOpened: "round-opened", EventExamined: "examined",
+	EventStatement: "statement", EventCleared: "cleared", EventCondemned: "condemned", EventUndecided: "undecided",
+	EventClaimDelayed: "claim-delayed", EventSuspectFreed: "suspect-freed", EventLagged: "lagged",
+}
+
+// String gives the kind's word.
+func (k EventKind) String() string { return word(eventWords[:], int(k)) }
+
+// MarshalText gives the form of String.
+func (k EventKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText takes the form of String.
+func (k *EventKind) UnmarshalText(text []byte) error {
+	return parseWord("event", eventWords[:], text, (*uint8)(k))
+}
+
+// Event is something that happened on one node. News between the protocols
+// and news to the application are the same events.
+type Event struct {
+	At          time.Time      `json:"at"` // by the clock of the node
+	Kind        EventKind      `json:"kind"`
+	Subject     NodeID         `json:"subject,omitzero"`
+	Name        string         `json:"name,omitempty"` // the subject's
+	By          NodeID         `json:"by,omitzero"`
+	ByName      string         `json:"by_name,omitempty"`
+	State       State          `json:"state,omitzero"`
+	Incarnation Incarnation    `json:"incarnation,omitzero"`
+	Addr        netip.AddrPort `json:"addr,omitzero"`
+	Round       Round          `json:"round,omitzero"`
+	Verdict     Verdict        `json:"verdict,omitzero"`
+	Count       int            `json:"count,omitzero"`
+	Took        time.Duration  `json:"took,omitzero"` // nanoseconds
+	Text        string         `json:"text,omitempty"`
+	Evidence    *Evidence      `json:"evidence,omitempty"`
+}

@@ -1,0 +1,240 @@
+package hearsay
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"net/netip"
+	"time"
+)
+
+// PublicKey is an Ed25519 public key.
+type PublicKey [ed25519.PublicKeySize]byte
+
+// IsZero reports whether there is no key.
+func (k PublicKey) IsZero() bool { return k == PublicKey{} }
+
+// NodeID derives the identity of whoever holds this key.
+func (k PublicKey) NodeID() NodeID {
+	sum := sha256.Sum256(k[:])
+	return NodeID(sum[:16])
+}
+
+// Signature is an Ed25519 signature.
+type Signature [ed25519.SignatureSize]byte
+
+// Signer signs for one identity and verifies for all. The agent hands the
+// core an Ed25519 signer, the simulator a keyed hash.
+type Signer interface {
+	Public() PublicKey
+	Sign(message []byte) Signature
+	Verify(key PublicKey, message []byte, signature Signature) bool
+}
+
+// Hash is a SHA-256.
+type Hash [sha256.Size]byte
+
+// IsZero reports whether there is no hash.
+func (h Hash) IsZero() bool { return h == Hash{} }
+
+// String gives all 64 hexadecimal digits.
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// MarshalText gives the form of String.
+func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// Round numbers one asking of the observers. It is drawn at random by the
+// accuser, so that nobody can prepare statements for it.
+type Round uint64
+
+// Verdict is an observer's answer.
+type Verdict uint8
+
+// The verdicts.
+const (
+	VerdictReachable   Verdict = iota + 1
+	VerdictUnreachable         // its own probes in the round failed, or most of those of the last rounds
+	VerdictAbstains            // it is late or unhealthy itself, or does not know the subject
+)
+
+var verdictWords = [...]string{
+	VerdictReachable: "reachable", VerdictUnreachable: "unreachable", VerdictAbstains: "abstains",
+}
+
+// String gives the verdict's word.
+func (v Verdict) String() string { return word(verdictWords[:], int(v)) }
+
+// MarshalText gives the form of String.
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText takes the form of String.
+func (v *Verdict) UnmarshalText(text []byte) error {
+	return parseWord("verdict", verdictWords[:], text, (*uint8)(v))
+}
+
+// Statement is an observer's signed answer about a subject in one round.
+//
+//	accuser                 observer                  subject
+//	   |--- WitnessReq -------->|                        |
+//	   |                        |--- Ping (up to 9) ---->|
+//	   |<------ Statement ------|                        |
+type Statement struct {
+	Subject     NodeID
+	Incarnation Incarnation
+	Round       Round
+	Observer    NodeID
+	Verdict     Verdict
+	At          int64 // Unix milliseconds, by the observer's clock
+	Signature   Signature
+}
+
+// Rule says by which rule evidence condemns.
+type Rule uint8
+
+// The rules.
+const (
+	RuleMajority Rule = iota + 1 // H of K observers against, in one round
+	RuleTimeout                  // the suspicion ran out: nobody says reachable, and at least two (of two members: one) against
+)
+
+var ruleWords = [...]string{RuleMajority: "majority", RuleTimeout: "timeout"}
+
+// String gives the rule's word.
+func (r Rule) String() string { return word(ruleWords[:], int(r)) }
+
+// MarshalText gives the form of String.
+func (r Rule) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText takes the form of String.
+func (r *Rule) UnmarshalText(text []byte) error {
+	return parseWord("rule", ruleWords[:], text, (*uint8)(r))
+}
+
+// Evidence is why a member was condemned: the statements of one round.
+// Whoever is told of a death fetches it and counts for itself.
+type Evidence struct {
+	Subject     NodeID
+	Incarnation Incarnation
+	Round       Round
+	Rule        Rule
+	Accuser     NodeID
+	Suspected   int64 // Unix milliseconds, by the accuser's clock: when the suspicion began
+	Condemned   int64 // Unix milliseconds, by the accuser's clock
+	Observers   uint8 // K, by the accuser's roster
+	Needed      uint8 // H
+	Statements  []Statement
+}
+
+// Against counts the statements that say unreachable.
+func (e *Evidence) Against() int { return e.count(VerdictUnreachable) }
+
+// Reachable counts the statements that say reachable.
+func (e *Evidence) Reachable() int { return e.count(VerdictReachable) }
+
+func (e *Evidence) count(v Verdict) int {
+	n := 0
+	for i := range e.Statements {
+		if e.Statements[i].Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// Hash is the SHA-256 of the canonical bytes.
+func (e *Evidence) Hash(network NetworkID) Hash {
+	b := append(make([]byte, 0, 128+len(e.Statements)*128), "hearsay evidence\x00"...)
+	b = append(b, network[:]...)
+	b = append(b, e.Subject[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Incarnation))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Round))
+	b = append(b, byte(e.Rule))
+	b = append(b, e.Accuser[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Suspected))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Condemned))
+	b = append(b, e.Observers, e.Needed, byte(len(e.Statements)))
+	for i := range e.Statements {
+		b = e.Statements[i].AppendSigned(b, network)
+		b = append(b, e.Statements[i].Signature[:]...)
+	}
+	return sha256.Sum256(b)
+}
+
+// AppendSigned appends the bytes that the subject's signature of a claim
+// covers: network, key, incarnation, stays or leaves, role, address, name.
+// Every field but the last has a fixed size, so no two claims share bytes.
+func (c *Claim) AppendSigned(dst []byte, network NetworkID) []byte {
+	dst = append(dst, "hearsay claim\x00"...)
+	dst = append(dst, network[:]...)
+	dst = append(dst, c.Card.Key[:]...)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(c.Incarnation))
+	dst = append(dst, byte(c.signedState()), byte(c.Card.Role))
+	dst = appendAddr(dst, c.Card.Addr)
+	return append(dst, c.Card.Name...)
+}
+
+// Sign makes c the word of the signer: it sets key, subject and signature.
+func (c *Claim) Sign(network NetworkID, signer Signer) {
+	c.Card.Key = signer.Public()
+	c.Subject = c.Card.Key.NodeID()
+	var buf [256]byte
+	c.Card.Signature = signer.Sign(c.AppendSigned(buf[:0], network))
+}
+
+// Verify reports whether the subject itself signed the card and incarnation.
+func (c *Claim) Verify(network NetworkID, signer Signer) bool {
+	var buf [256]byte
+	return c.Subject == c.Card.Key.NodeID() &&
+		signer.Verify(c.Card.Key, c.AppendSigned(buf[:0], network), c.Card.Signature)
+}
+
+// AppendSigned appends the bytes that the observer's signature covers.
+func (s *Statement) AppendSigned(dst []byte, network NetworkID) []byte {
+	dst = append(dst, "hearsay statement\x00"...)
+	dst = append(dst, network[:]...)
+	dst = append(dst, s.Subject[:]...)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(s.Incarnation))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(s.Round))
+	dst = append(dst, s.Observer[:]...)
+	dst = append(dst, byte(s.Verdict))
+	return binary.BigEndian.AppendUint64(dst, uint64(s.At))
+}
+
+// Sign makes s the word of the signer.
+func (s *Statement) Sign(network NetworkID, signer Signer) {
+	s.Observer = signer.Public().NodeID()
+	var buf [192]byte
+	s.Signature = signer.Sign(s.AppendSigned(buf[:0], network))
+}
+
+// Verify reports whether the holder of key signed s.
+func (s *Statement) Verify(network NetworkID, signer Signer, key PublicKey) bool {
+	var buf [192]byte
+	return s.Observer == key.NodeID() &&
+		signer.Verify(key, s.AppendSigned(buf[:0], network), s.Signature)
+}
+
+// appendAddr appends 18 bytes: the address as IPv6, and the port.
+func appendAddr(dst []byte, addr netip.AddrPort) []byte {
+	ip := addr.Addr().As16()
+	dst = append(dst, ip[:]...)
+	return binary.BigEndian.AppendUint16(dst, addr.Port())
+}
+
+// CaseFile is all that one node can tell of one member.
+type CaseFile struct {
+	Member  Member `json:"member"`
+	Verdict string `json:"verdict"` // a state's word, or "unknown" for one never in
+	Summary string `json:"summary"` // one paragraph that a person can read
+	Steps   []Step `json:"steps"`   // oldest first
+}
+
+// Step is one thing that happened in a case.
+type Step struct {
+	At     time.Time `json:"at"`
+	Kind   string    `json:"kind"` // an EventKind's word
+	By     string    `json:"by"`   // the name of who did or said it
+	Text   string    `json:"text"`
+	Detail string    `json:"detail,omitempty"`
+}

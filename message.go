@@ -1,0 +1,127 @@
+package hearsay
+
+import "net/netip"
+
+// Message is the body of a packet: one of the closed set in this file,
+// *Statement and *Evidence. Each is documented with its exchange; a packet of
+// any kind may carry claims besides.
+type Message interface{ message() }
+
+// Ping asks its target for a sign of life. Target zero means whoever is at
+// the address. Hash is the sender's roster in 8 bytes: if it differs from the
+// receiver's own, the receiver begins an exchange (Digest).
+//
+//	A                        B
+//	|--- Ping ---------------->|   over the round-robin list, one a period
+//	|<------------- Ack -------|   the same Seq
+//
+// A ping to a member that the sender holds suspect or dead always carries
+// that claim: the suspect is told first (Lifeguard, section IV.C).
+type Ping struct {
+	Seq    uint64
+	Target NodeID
+	Hash   uint64
+}
+
+// Ack answers Ping; from a relay it answers RelayReq.
+type Ack struct{ Seq uint64 }
+
+// NotMe answers a Ping whose target is another identity than the receiver's:
+// whoever was meant is no longer at this address. It carries the answerer's
+// own claim.
+type NotMe struct{ Seq uint64 }
+
+// RelayReq asks the receiver to ping the target in the sender's place.
+//
+//	A                        R                        B
+//	|--- RelayReq ------------>|--- Ping --------------->|
+//	|<---------------- Ack ----|<-------------- Ack -----|
+//	|<--------------- Nack ----|   when B did not answer R in time
+type RelayReq struct {
+	Seq    uint64
+	Target NodeID
+	Addr   netip.AddrPort
+}
+
+// Nack is a relay's word that it is well but the target did not answer it in
+// time (Lifeguard, section IV.A).
+type Nack struct{ Seq uint64 }
+
+// Join is the first word to a member, by stream; it carries the sender's own
+// claim. The roster comes back the same way, in as many packets as it needs.
+//
+//	A                        B
+//	|--- Join ---------------->|   A's claim becomes news
+//	|<------- Roster{More} ----|
+//	|<------- Roster{} --------|
+type Join struct{}
+
+// Roster carries claims about all members, the dead and those who left too.
+type Roster struct{ More bool }
+
+// News carries claims and nothing else.
+type News struct{}
+
+// Digest opens an exchange: the sender's living members, hashed into 2^Bits
+// buckets by the first bits of their NodeIDs.
+//
+//	A                        B
+//	|--- Ping{Hash} ---------->|   B's hash differs
+//	|<--------------- Digest --|
+//	|--- Entries ------------->|   the buckets that differ, opened
+//	|<----- Want, its claims --|   what B lacks, and what A lacks
+//	|--- News ---------------->|   what B wanted
+type Digest struct {
+	Bits   uint8 // at most MaxDigestBits
+	Hashes []uint64
+}
+
+// MaxDigestBits bounds a digest to 128 buckets: 1 KiB, within the MTU.
+const MaxDigestBits = 7
+
+// Entries opens the buckets of a Digest that differ.
+type Entries struct {
+	Bits    uint8
+	Buckets []uint8 // ascending
+	Items   []Entry // all living members of those buckets
+}
+
+// Entry is a living member and the incarnation that the sender knows.
+type Entry struct {
+	ID          NodeID
+	Incarnation Incarnation
+}
+
+// Want asks for the claims about these members.
+type Want struct{ IDs []NodeID }
+
+// WitnessReq asks an observer to probe the subject now; see Statement.
+type WitnessReq struct {
+	Subject     NodeID
+	Incarnation Incarnation
+	Round       Round
+}
+
+// EvidenceReq asks for the evidence behind a claim of dead.
+//
+//	A                        B
+//	|<- any{claims: X dead} ---|
+//	|--- EvidenceReq --------->|
+//	|<------------ Evidence ---|   A counts for itself before it believes
+type EvidenceReq struct{ Hash Hash }
+
+func (*Ping) message()        {}
+func (*Ack) message()         {}
+func (*NotMe) message()       {}
+func (*RelayReq) message()    {}
+func (*Nack) message()        {}
+func (*Join) message()        {}
+func (*Roster) message()      {}
+func (*News) message()        {}
+func (*Digest) message()      {}
+func (*Entries) message()     {}
+func (*Want) message()        {}
+func (*WitnessReq) message()  {}
+func (*Statement) message()   {}
+func (*EvidenceReq) message() {}
+func (*Evidence) message()    {}
