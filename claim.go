@@ -61,3 +61,16 @@ func (c *Claim) Member(since time.Time) Member {
 		State: c.State, Incarnation: c.Incarnation, Since: since,
 	}
 }
+
+// WireSizeMax is at least the number of bytes that the claim takes in a
+// packet: what a protocol reckons with when it fills one.
+func (c *Claim) WireSizeMax() int {
+	const (
+		bare = 2 + 16 + 10 + 16 + 32 + 5 // head, subject, incarnation, by, evidence, age
+		card = 32 + 2 + 20 + 64          // key, role and length of the name, address, signature
+	)
+	if c.Bare() {
+		return bare
+	}
+	return bare + card + len(c.Card.Name)
+}

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -80,13 +82,13 @@ func (v *Verdict) UnmarshalText(text []byte) error {
 //	   |                        |--- Ping (up to 9) ---->|
 //	   |<------ Statement ------|                        |
 type Statement struct {
-	Subject     NodeID
-	Incarnation Incarnation
-	Round       Round
-	Observer    NodeID
-	Verdict     Verdict
-	At          int64 // Unix milliseconds, by the observer's clock
-	Signature   Signature
+	Subject     NodeID      `json:"subject"`
+	Incarnation Incarnation `json:"incarnation"`
+	Round       Round       `json:"round"`
+	Observer    NodeID      `json:"observer"`
+	Verdict     Verdict     `json:"verdict"`
+	At          int64       `json:"at"` // Unix milliseconds, by the observer's clock
+	Signature   Signature   `json:"signature"`
 }
 
 // Rule says by which rule evidence condemns.
@@ -114,16 +116,16 @@ func (r *Rule) UnmarshalText(text []byte) error {
 // Evidence is why a member was condemned: the statements of one round.
 // Whoever is told of a death fetches it and counts for itself.
 type Evidence struct {
-	Subject     NodeID
-	Incarnation Incarnation
-	Round       Round
-	Rule        Rule
-	Accuser     NodeID
-	Suspected   int64 // Unix milliseconds, by the accuser's clock: when the suspicion began
-	Condemned   int64 // Unix milliseconds, by the accuser's clock
-	Observers   uint8 // K, by the accuser's roster
-	Needed      uint8 // H
-	Statements  []Statement
+	Subject     NodeID      `json:"subject"`
+	Incarnation Incarnation `json:"incarnation"`
+	Round       Round       `json:"round"`
+	Rule        Rule        `json:"rule"`
+	Accuser     NodeID      `json:"accuser"`
+	Suspected   int64       `json:"suspected"` // Unix milliseconds, by the accuser's clock: when the suspicion began
+	Condemned   int64       `json:"condemned"` // Unix milliseconds, by the accuser's clock
+	Observers   uint8       `json:"observers"` // K, by the accuser's roster
+	Needed      uint8       `json:"needed"`    // H
+	Statements  []Statement `json:"statements"`
 }
 
 // Against counts the statements that say unreachable.
@@ -238,3 +240,22 @@ type Step struct {
 	Text   string    `json:"text"`
 	Detail string    `json:"detail,omitempty"`
 }
+
+// MarshalText gives 16 hexadecimal digits: a round is a name, not a number to
+// reckon with, and JavaScript would round it.
+func (r Round) MarshalText() ([]byte, error) {
+	return fmt.Appendf(nil, "%016x", uint64(r)), nil
+}
+
+// UnmarshalText takes the form of MarshalText.
+func (r *Round) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 16, 64)
+	*r = Round(n)
+	return err
+}
+
+// MarshalText gives the form of String.
+func (k PublicKey) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k[:]), nil }
+
+// MarshalText gives 128 hexadecimal digits.
+func (s Signature) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s[:]), nil }

@@ -1,0 +1,50 @@
+package hearsay
+
+import "encoding/json"
+
+// Stats are one node's figures since it started. The first group is counted
+// by the core, the second by whoever drives it.
+type Stats struct {
+	Alive   int `json:"alive"` // members by state, this node included
+	Suspect int `json:"suspect"`
+	Dead    int `json:"dead"`
+	Left    int `json:"left"`
+
+	Probes      uint64  `json:"probes"`       // periods in which a member was pinged
+	ProbeFails  uint64  `json:"probe_fails"`  // of these, without any answer
+	RelayAsks   uint64  `json:"relay_asks"`   // pings through others that this node asked for
+	Rounds      uint64  `json:"rounds"`       // rounds that this node opened
+	Statements  uint64  `json:"statements"`   // statements that this node signed
+	Condemned   uint64  `json:"condemned"`    // deaths that this node decided
+	Deaths      uint64  `json:"deaths"`       // deaths applied, from whomever
+	Suspicions  uint64  `json:"suspicions"`   // suspicions applied, from whomever
+	Refutations uint64  `json:"refutations"`  // of claims about this node itself
+	ClaimsIn    uint64  `json:"claims_in"`    // claims received
+	ClaimsNew   uint64  `json:"claims_new"`   // of these, news
+	ClaimsOut   uint64  `json:"claims_out"`   // claims sent
+	Exchanges   uint64  `json:"exchanges"`    // digests sent because rosters differed
+	Late        uint64  `json:"late"`         // times this node found itself paused or starved
+	NewsWaiting int     `json:"news_waiting"` // claims still being told
+	Health      int     `json:"health"`       // 0 is well; each point stretches probe timeouts by one
+	RoundTrip   float64 `json:"round_trip_s"` // smoothed, seconds
+
+	PacketsIn  uint64 `json:"packets_in"`
+	PacketsOut uint64 `json:"packets_out"`
+	BytesIn    uint64 `json:"bytes_in"` // datagrams, without IP and UDP headers
+	BytesOut   uint64 `json:"bytes_out"`
+	StreamsIn  uint64 `json:"streams_in"` // packets by stream
+	StreamsOut uint64 `json:"streams_out"`
+	StreamIn   uint64 `json:"stream_bytes_in"` // bytes by stream, framing included
+	StreamOut  uint64 `json:"stream_bytes_out"`
+	SendFails  uint64 `json:"send_fails"`
+	Drops      Drops  `json:"drops"` // input dropped, by reason
+}
+
+// MarshalJSON gives an object of all reasons.
+func (d Drops) MarshalJSON() ([]byte, error) {
+	counts := make(map[string]uint64, NumDrops)
+	for reason, n := range d {
+		counts[Drop(reason).String()] = n
+	}
+	return json.Marshal(counts)
+}
