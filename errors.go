@@ -1,0 +1,6 @@
+package hearsay
+
+import "errors"
+
+// ErrAmbiguous is wrapped by errors about a name that several members bear.
+var ErrAmbiguous = errors.New("several members bear this name")
