@@ -14,6 +14,20 @@ type Effects struct {
 	Persist []Record // make durable, all of it, before what follows
 	Send    []Packet // then send
 	Events  []Event  // then tell the application
+
+	pings arena[Ping]
+	acks  arena[Ack]
+	news  arena[News]
+}
+
+// arena is storage for the bodies of one step's packets, so that a step on
+// the hot path allocates nothing. Growing leaves earlier values where they
+// were.
+type arena[T any] []T
+
+func (a *arena[T]) put(v T) *T {
+	*a = append(*a, v)
+	return &(*a)[len(*a)-1]
 }
 
 // Empty reports whether there is nothing to do.
@@ -24,6 +38,28 @@ func (e *Effects) Empty() bool {
 // Reset forgets everything and keeps the storage.
 func (e *Effects) Reset() {
 	e.Now, e.Persist, e.Send, e.Events = e.Now[:0], e.Persist[:0], e.Send[:0], e.Events[:0]
+	e.pings, e.acks, e.news = e.pings[:0], e.acks[:0], e.news[:0]
+}
+
+// Ping sends a ping now, by datagram.
+func (e *Effects) Ping(addr netip.AddrPort, seq uint64, target NodeID) {
+	e.Now = append(e.Now, Packet{Addr: addr, Body: e.pings.put(Ping{Seq: seq, Target: target})})
+}
+
+// PingByStream sends a ping now, by stream.
+func (e *Effects) PingByStream(addr netip.AddrPort, seq uint64, target NodeID) {
+	e.Now = append(e.Now, Packet{Addr: addr, Stream: true, Body: e.pings.put(Ping{Seq: seq, Target: target})})
+}
+
+// Ack answers the packet to, now and the way it came.
+func (e *Effects) Ack(to *Packet, seq uint64) {
+	e.Now = append(e.Now, Packet{Addr: to.Addr, Stream: to.Stream, Body: e.acks.put(Ack{Seq: seq})})
+}
+
+// News sends claims and nothing else, after what must be durable is. The
+// claims must stay as they are until the next step.
+func (e *Effects) News(addr netip.AddrPort, claims []Claim) {
+	e.Send = append(e.Send, Packet{Addr: addr, Body: e.news.put(News{}), Claims: claims})
 }
 
 // Packet is a message on its way, in or out.

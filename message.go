@@ -1,7 +1,5 @@
 package hearsay
 
-import "net/netip"
-
 // Message is the body of a packet: one of the closed set in this file,
 // *Statement and *Evidence. Each is documented with its exchange; a packet of
 // any kind may carry claims besides.
@@ -37,10 +35,12 @@ type NotMe struct{ Seq uint64 }
 //	|--- RelayReq ------------>|--- Ping --------------->|
 //	|<---------------- Ack ----|<-------------- Ack -----|
 //	|<--------------- Nack ----|   when B did not answer R in time
+//
+// The relay pings the address that it knows itself: nobody can make it ping
+// elsewhere.
 type RelayReq struct {
 	Seq    uint64
 	Target NodeID
-	Addr   netip.AddrPort
 }
 
 // Nack is a relay's word that it is well but the target did not answer it in

@@ -7,7 +7,7 @@ type Config struct {
 	Period     time.Duration // between two probes; default 1 s (SWIM, section 5)
 	Relays     int           // members asked to ping in our place; default 3 (SWIM, section 5)
 	TimeoutMin time.Duration // a direct ping waits at least this long; default 100 ms (guess: far over a LAN's round trip)
-	TimeoutMax time.Duration // and at most this long, as for a member never measured; default 400 ms; must be under Period/2
+	TimeoutMax time.Duration // and at most this long, as for a member never measured; default 300 ms; must be at most Period/3
 	StreamPing bool          // ping by stream, beside the relays; default true
 	HealthMax  int           // local health score at most; default 8 (Lifeguard, section IV.A)
 	LateAfter  time.Duration // a step this long after its deadline: this node was paused or starved; default 300 ms
@@ -19,7 +19,7 @@ func DefaultConfig() Config {
 		Period:     time.Second,
 		Relays:     3,
 		TimeoutMin: 100 * time.Millisecond,
-		TimeoutMax: 400 * time.Millisecond,
+		TimeoutMax: 300 * time.Millisecond,
 		StreamPing: true,
 		HealthMax:  8,
 		LateAfter:  300 * time.Millisecond,
