@@ -31,6 +31,7 @@ const (
 	// Decisions. They tell the story of a case.
 	EventUnreachable  // this node's detector had no answer: Count relays asked, Took
 	EventRoundOpened  // this node asked the observers: Round, Count of them
+	EventAsked        // this node, an observer, was asked to probe: By the accuser, Round
 	EventExamined     // this node, an observer, has probed: Round, Verdict, Count pings sent, Took
 	EventStatement    // a statement was counted: By the observer, Round, Verdict
 	EventCleared      // enough observers reach it: Round, Count of them
@@ -49,7 +50,7 @@ var eventWords = [numEventKinds]string{
 	EventMemberJoined: "member-joined", EventMemberReturned: "member-returned", EventMemberMoved: "member-moved",
 	EventMemberSuspected: "member-suspected", EventMemberDead: "member-dead", EventMemberLeft: "member-left",
 	EventMemberForgotten: "member-forgotten", EventNameConflict: "name-conflict",
-	EventUnreachable: "unreachable", EventRoundOpened: "round-opened", EventExamined: "examined",
+	EventUnreachable: "unreachable", EventRoundOpened: "round-opened", EventAsked: "asked", EventExamined: "examined",
 	EventStatement: "statement", EventCleared: "cleared", EventCondemned: "condemned", EventUndecided: "undecided",
 	EventClaimDelayed: "claim-delayed", EventSuspectFreed: "suspect-freed", EventLagged: "lagged",
 }

@@ -1,0 +1,447 @@
+// Package detect decides whom to probe and says what was seen. It knows
+// neither claims nor incarnations: that a member is unreachable is an event,
+// and what follows from it is for others to decide.
+package detect
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// Directory tells where a living member can be reached.
+type Directory func(hearsay.NodeID) (netip.AddrPort, bool)
+
+// Limits per node.
+const (
+	maxRelayed      = 64  // pings under way in others' place
+	maxExaminations = 64  // examinations under way
+	maxPast         = 256 // examinations remembered
+)
+
+// Swim is the detector of SWIM (Das, Gupta, Motivala 2002) with Lifeguard's
+// local health (Dadgar, Phillips, Currey 2018). One member is probed a
+// period, in the order of a shuffled list, so that each is probed once a lap.
+type Swim struct {
+	cfg       Config
+	self      hearsay.NodeID
+	directory Directory
+	random    *rand.Rand
+	out       *hearsay.Effects
+
+	list      []peer // in the order of probing; shuffled after each lap
+	next      int    // index into list
+	nextProbe time.Time
+	probe     probe // the one under way, if its phase says so
+	last      probe // the one before: its ack may come late
+
+	relayed      []relayed
+	examinations []examination
+	past         []past // a ring: the newest is at pastNext-1
+	pastNext     int
+
+	general   roundTrip // over all members
+	health    int       // 0 is well, HealthMax is worst
+	lateUntil time.Time // until then this node accuses nobody
+	stats     Stats
+}
+
+// Stats are a detector's figures.
+type Stats struct{ Probes, ProbeFails, RelayAsks uint64 }
+
+// peer is a member on the list.
+type peer struct {
+	id   hearsay.NodeID
+	trip roundTrip
+}
+
+// phase is how far a probe has come.
+type phase uint8
+
+const (
+	phaseIdle   phase = iota
+	phaseDirect       // pinged, waiting
+	phaseRelays       // asked others too, waiting
+)
+
+// probe is one period's probe of one member.
+type probe struct {
+	phase   phase
+	target  hearsay.NodeID
+	addr    netip.AddrPort
+	seq     uint64
+	began   time.Time
+	timeout time.Duration // of the direct ping; the relays get twice as long
+	ends    time.Time     // of the phase
+	asked   int           // relays
+	nacks   int
+}
+
+// relayed is a ping under way in the place of asker.
+type relayed struct {
+	asker  hearsay.Packet // where to answer; its body is not kept
+	askSeq uint64
+	target hearsay.NodeID
+	seq    uint64
+	began  time.Time
+	ends   time.Time
+}
+
+// NewSwim makes a detector that knows nobody. What it wants done goes to out.
+func NewSwim(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand, out *hearsay.Effects, now time.Time) *Swim {
+	return &Swim{
+		cfg: cfg, self: self, directory: directory, random: random, out: out,
+		// Nodes started together must not probe in step.
+		nextProbe: now.Add(time.Duration(random.Int64N(int64(cfg.Period)))),
+	}
+}
+
+// Add puts a member at a random place of the list (SWIM, section 4.3).
+func (s *Swim) Add(id hearsay.NodeID) {
+	s.list = append(s.list, peer{id: id})
+	i, last := s.random.IntN(len(s.list)), len(s.list)-1
+	s.list[i], s.list[last] = s.list[last], s.list[i]
+}
+
+// Remove takes a member off the list and forgets how it behaved.
+func (s *Swim) Remove(id hearsay.NodeID) {
+	i := s.index(id)
+	if i < 0 {
+		return
+	}
+	s.list = slices.Delete(s.list, i, i+1)
+	if i < s.next {
+		s.next--
+	}
+	if s.probe.target == id {
+		s.probe.phase = phaseIdle
+	}
+	for i := range s.past {
+		if s.past[i].subject == id {
+			s.past[i] = past{}
+		}
+	}
+}
+
+func (s *Swim) index(id hearsay.NodeID) int {
+	return slices.IndexFunc(s.list, func(p peer) bool { return p.id == id })
+}
+
+// Deadline is when Tick must be called next.
+func (s *Swim) Deadline() time.Time {
+	at := s.nextProbe
+	if s.probe.phase != phaseIdle {
+		at = earlier(at, s.probe.ends)
+	}
+	for i := range s.relayed {
+		at = earlier(at, s.relayed[i].ends)
+	}
+	for i := range s.examinations {
+		at = earlier(at, s.examinations[i].next)
+	}
+	return at
+}
+
+// Tick lets time pass.
+func (s *Swim) Tick(now time.Time) {
+	if s.probe.phase != phaseIdle && !now.Before(s.probe.ends) {
+		s.endPhase(now)
+	}
+	s.tickRelayed(now)
+	s.tickExaminations(now)
+	if !now.Before(s.nextProbe) {
+		s.beginProbe(now)
+	}
+}
+
+// BecomeLate is told when this node finds that it was paused or starved. What
+// it did not hear meanwhile says nothing about others: probes under way are
+// void, observers abstain, and for a period it accuses nobody.
+func (s *Swim) BecomeLate(now time.Time) {
+	s.worsen(1)
+	s.probe.phase, s.last.phase = phaseIdle, phaseIdle
+	s.relayed = s.relayed[:0]
+	s.lateUntil = now.Add(s.cfg.Period)
+	s.abandonExaminations(now)
+	s.nextProbe = now.Add(time.Duration(s.random.Int64N(int64(s.cfg.Period))))
+}
+
+// Unwell reports whether this node should doubt itself rather than others.
+func (s *Swim) Unwell(now time.Time) bool {
+	return now.Before(s.lateUntil) || s.health > s.cfg.HealthMax/2
+}
+
+// Worsen lowers this node's trust in itself by one point (Lifeguard, table I).
+func (s *Swim) Worsen() { s.worsen(1) }
+
+func (s *Swim) worsen(by int) { s.health = max(0, min(s.cfg.HealthMax, s.health+by)) }
+
+// Health is the local health score: 0 is well.
+func (s *Swim) Health() int { return s.health }
+
+// RoundTrip is the smoothed round trip over all members.
+func (s *Swim) RoundTrip() time.Duration { return s.general.mean() }
+
+// Stats gives the figures since the start.
+func (s *Swim) Stats() Stats { return s.stats }
+
+// beginProbe pings the next of the list.
+func (s *Swim) beginProbe(now time.Time) {
+	period := s.cfg.Period * time.Duration(1+s.health)
+	s.nextProbe = s.nextProbe.Add(period)
+	if s.nextProbe.Before(now) {
+		s.nextProbe = now.Add(period)
+	}
+	if s.probe.phase != phaseIdle {
+		s.endProbe(now) // its time is over
+	}
+	target, addr, ok := s.pick()
+	if !ok {
+		return
+	}
+	timeout := s.timeout(target)
+	s.probe = probe{
+		phase: phaseDirect, target: target, addr: addr, seq: s.seq(),
+		began: now, timeout: timeout, ends: now.Add(timeout),
+	}
+	s.stats.Probes++
+	s.out.Ping(addr, s.probe.seq, target)
+}
+
+// pick gives the next member of the list, which is shuffled when a lap ends:
+// each is probed once a lap, at most 2n-1 periods apart (SWIM, section 4.3).
+func (s *Swim) pick() (hearsay.NodeID, netip.AddrPort, bool) {
+	for range s.list {
+		if s.next >= len(s.list) {
+			s.next = 0
+			s.random.Shuffle(len(s.list), func(i, j int) { s.list[i], s.list[j] = s.list[j], s.list[i] })
+		}
+		id := s.list[s.next].id
+		s.next++
+		if addr, ok := s.directory(id); ok {
+			return id, addr, true
+		}
+	}
+	return hearsay.NodeID{}, netip.AddrPort{}, false
+}
+
+// endPhase goes on to the relays, or gives the probe up.
+func (s *Swim) endPhase(now time.Time) {
+	if s.probe.phase == phaseRelays {
+		s.endProbe(now)
+		return
+	}
+	s.probe.phase = phaseRelays
+	s.probe.ends = now.Add(2 * s.probe.timeout)
+	s.askRelays()
+	if s.cfg.StreamPing {
+		// A path that loses datagrams may carry a stream (memberlist does so too).
+		s.out.PingByStream(s.probe.addr, s.probe.seq, s.probe.target)
+	}
+}
+
+// askRelays asks k random others to ping the target (SWIM, section 3.1).
+func (s *Swim) askRelays() {
+	var asked [16]int
+	chosen := asked[:0]
+	for range 4 * s.cfg.Relays { // a bound on unlucky draws
+		if len(chosen) == min(s.cfg.Relays, len(asked), len(s.list)-1) {
+			break
+		}
+		i := s.random.IntN(len(s.list))
+		addr, ok := s.directory(s.list[i].id)
+		if !ok || s.list[i].id == s.probe.target || slices.Contains(chosen, i) {
+			continue
+		}
+		chosen = append(chosen, i)
+		s.out.Now = append(s.out.Now, hearsay.Packet{
+			Addr: addr, Body: &hearsay.RelayReq{Seq: s.probe.seq, Target: s.probe.target},
+		})
+	}
+	s.probe.asked = len(chosen)
+	s.stats.RelayAsks += uint64(len(chosen))
+}
+
+// endProbe concludes that nothing came back.
+func (s *Swim) endProbe(now time.Time) {
+	if s.probe.nacks < s.probe.asked {
+		s.worsen(1) // relays that are well would have sent a nack (Lifeguard, section IV.A)
+	}
+	s.fail(now, "")
+}
+
+// fail ends the probe and says that its target is unreachable.
+func (s *Swim) fail(now time.Time, why string) {
+	s.last, s.probe.phase = s.probe, phaseIdle
+	s.stats.ProbeFails++
+	if now.Before(s.lateUntil) {
+		return
+	}
+	s.out.Events = append(s.out.Events, hearsay.Event{
+		At: now, Kind: hearsay.EventUnreachable, Subject: s.last.target,
+		Count: s.last.asked, Took: now.Sub(s.last.began), Text: why,
+	})
+}
+
+// Ping answers a ping that came in.
+func (s *Swim) Ping(p *hearsay.Packet, m *hearsay.Ping) {
+	if m.Target == s.self || m.Target.IsZero() {
+		s.out.Ack(p, m.Seq)
+		return
+	}
+	s.out.Now = append(s.out.Now, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.NotMe{Seq: m.Seq}})
+}
+
+// Ack takes an answer. It returns the member that is now known to have
+// answered this node itself, or zero; ok is false if nothing was asked.
+func (s *Swim) Ack(now time.Time, p *hearsay.Packet, seq uint64) (answered hearsay.NodeID, ok bool) {
+	if pr := &s.probe; pr.phase != phaseIdle && pr.seq == seq {
+		if p.From != pr.target && pr.phase != phaseRelays {
+			return answered, false
+		}
+		s.worsen(-1)
+		s.last, pr.phase = *pr, phaseIdle
+		if p.From != pr.target {
+			return answered, true // a relay reached it
+		}
+		if !p.Stream {
+			s.measure(p.From, now.Sub(pr.began))
+		}
+		return p.From, true
+	}
+	if s.last.seq == seq && s.last.target == p.From && !s.last.began.IsZero() {
+		s.measure(p.From, now.Sub(s.last.began)) // late, but it lives
+		s.last = probe{}
+		return p.From, true
+	}
+	if i := s.relayedIndex(seq, p.From); i >= 0 {
+		r := s.relayed[i]
+		s.relayed = slices.Delete(s.relayed, i, i+1)
+		s.measure(p.From, now.Sub(r.began))
+		s.out.Ack(&r.asker, r.askSeq)
+		return p.From, true
+	}
+	if s.examinationAck(now, p.From, seq) {
+		return p.From, true
+	}
+	return answered, false
+}
+
+// Nack takes a relay's word that it is well and the target did not answer it.
+func (s *Swim) Nack(seq uint64) (ok bool) {
+	if s.probe.phase != phaseRelays || s.probe.seq != seq || s.probe.nacks >= s.probe.asked {
+		return false
+	}
+	s.probe.nacks++
+	return true
+}
+
+// NotMe takes the word of another identity at the address of a target: who
+// was meant is not there, and waiting will not help.
+func (s *Swim) NotMe(now time.Time, seq uint64) (ok bool) {
+	if s.probe.phase != phaseIdle && s.probe.seq == seq {
+		s.fail(now, "another identity answers at its address")
+		return true
+	}
+	for i := range s.relayed {
+		if r := s.relayed[i]; r.seq == seq {
+			s.relayed = slices.Delete(s.relayed, i, i+1)
+			s.out.Now = append(s.out.Now, hearsay.Packet{Addr: r.asker.Addr, Stream: r.asker.Stream, Body: &hearsay.NotMe{Seq: r.askSeq}})
+			return true
+		}
+	}
+	return s.examinationNotMe(now, seq)
+}
+
+// RelayReq pings a member in the asker's place. It reports false if the
+// target is no living member, or the table is full.
+func (s *Swim) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayReq) (drop hearsay.Drop, ok bool) {
+	addr, known := s.directory(m.Target)
+	if !known {
+		return hearsay.DropStranger, false
+	}
+	if len(s.relayed) >= maxRelayed {
+		return hearsay.DropTableFull, false
+	}
+	r := relayed{
+		asker: hearsay.Packet{Addr: p.Addr, Stream: p.Stream}, askSeq: m.Seq,
+		target: m.Target, seq: s.seq(), began: now, ends: now.Add(s.timeout(m.Target)),
+	}
+	s.relayed = append(s.relayed, r)
+	s.out.Ping(addr, r.seq, m.Target)
+	return 0, true
+}
+
+func (s *Swim) relayedIndex(seq uint64, from hearsay.NodeID) int {
+	return slices.IndexFunc(s.relayed, func(r relayed) bool { return r.seq == seq && r.target == from })
+}
+
+// tickRelayed tells the askers whose targets did not answer.
+func (s *Swim) tickRelayed(now time.Time) {
+	s.relayed = slices.DeleteFunc(s.relayed, func(r relayed) bool {
+		if now.Before(r.ends) {
+			return false
+		}
+		s.out.Now = append(s.out.Now, hearsay.Packet{Addr: r.asker.Addr, Stream: r.asker.Stream, Body: &hearsay.Nack{Seq: r.askSeq}})
+		return true
+	})
+}
+
+// seq draws a number that nobody can guess who did not get the packet; 28
+// bits take four bytes on the wire.
+func (s *Swim) seq() uint64 { return uint64(s.random.Uint32() >> 4) }
+
+// timeout is how long a direct ping of the member waits.
+func (s *Swim) timeout(id hearsay.NodeID) time.Duration {
+	trip := s.general
+	if i := s.index(id); i >= 0 && s.list[i].trip.known() {
+		trip = s.list[i].trip
+	}
+	wait := s.cfg.TimeoutMax
+	if trip.known() {
+		wait = min(max(trip.timeout(), s.cfg.TimeoutMin), s.cfg.TimeoutMax)
+	}
+	return wait * time.Duration(1+s.health)
+}
+
+// measure learns from one round trip.
+func (s *Swim) measure(id hearsay.NodeID, took time.Duration) {
+	s.general.learn(took)
+	if i := s.index(id); i >= 0 {
+		s.list[i].trip.learn(took)
+	}
+}
+
+// roundTrip is a smoothed round trip and its mean deviation, in microseconds,
+// as TCP keeps them (RFC 6298, section 2).
+type roundTrip struct{ smoothed, deviation uint32 }
+
+func (r *roundTrip) known() bool { return r.smoothed > 0 }
+
+func (r *roundTrip) mean() time.Duration { return time.Duration(r.smoothed) * time.Microsecond }
+
+func (r *roundTrip) timeout() time.Duration {
+	return time.Duration(r.smoothed+4*r.deviation) * time.Microsecond
+}
+
+func (r *roundTrip) learn(took time.Duration) {
+	const longest = time.Minute
+	sample := uint32(max(1, min(took, longest)/time.Microsecond))
+	if !r.known() {
+		r.smoothed, r.deviation = sample, sample/2
+		return
+	}
+	off := max(sample, r.smoothed) - min(sample, r.smoothed)
+	r.deviation = (3*r.deviation + off) / 4
+	r.smoothed = max(1, (7*r.smoothed+sample)/8)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
