@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"encoding/binary"
+	"time"
+
+	"hearsay"
+)
+
+// maxAge bounds the age of a death or leave: far longer than anybody
+// remembers one.
+const maxAge = 365 * 24 * time.Hour
+
+// The head of a claim.
+const (
+	headState     = 0b0000_0111
+	headRole      = 0b0001_1000
+	headRoleShift = 3
+	headReserved  = 0b1110_0000
+)
+
+func appendClaim(dst []byte, c *hearsay.Claim) []byte {
+	at := len(dst)
+	head := byte(c.State) & headState
+	bare := c.Bare()
+	if !bare {
+		head |= byte(c.Card.Role) << headRoleShift & headRole
+	}
+	dst = append(dst, head)
+	dst = append(dst, c.Subject[:]...)
+	dst = binary.AppendUvarint(dst, uint64(c.Incarnation))
+	if c.State == hearsay.StateSuspect || c.State == hearsay.StateDead {
+		dst = append(dst, c.By[:]...)
+	}
+	if c.State == hearsay.StateDead {
+		dst = append(dst, c.Evidence[:]...)
+	}
+	if c.State == hearsay.StateDead || c.State == hearsay.StateLeft {
+		age := min(max(0, c.Age), maxAge)
+		dst = binary.AppendUvarint(dst, uint64(age/time.Second))
+	}
+	if !bare {
+		dst = append(dst, c.Card.Key[:]...)
+		dst = append(dst, c.Card.Signature[:]...)
+		dst = appendAddr(dst, c.Card.Addr)
+		dst = append(dst, byte(len(c.Card.Name)))
+		dst = append(dst, c.Card.Name...)
+	}
+	return closeSized(dst, at)
+}
+
+func (d *Decoder) readClaim(r *reader, c *hearsay.Claim) {
+	head := r.byte()
+	*c = hearsay.Claim{State: hearsay.State(head & headState)}
+	role := hearsay.Role(head & headRole >> headRoleShift)
+	if head&headReserved != 0 || c.State < hearsay.StateAlive || c.State > hearsay.StateLeft || role > hearsay.RoleSeed {
+		r.fail(hearsay.DropMalformed)
+		return
+	}
+	copy(c.Subject[:], r.take(len(c.Subject)))
+	c.Incarnation = hearsay.Incarnation(r.uvarint())
+	if c.State == hearsay.StateSuspect || c.State == hearsay.StateDead {
+		copy(c.By[:], r.take(len(c.By)))
+	}
+	if c.State == hearsay.StateDead {
+		copy(c.Evidence[:], r.take(len(c.Evidence)))
+	}
+	if c.State == hearsay.StateDead || c.State == hearsay.StateLeft {
+		seconds := r.uvarint()
+		if seconds > uint64(maxAge/time.Second) {
+			r.fail(hearsay.DropMalformed)
+			return
+		}
+		c.Age = time.Duration(seconds) * time.Second
+	}
+	if role != 0 {
+		c.Card.Role = role
+		d.readCard(r, c)
+	}
+}
+
+func (d *Decoder) readCard(r *reader, c *hearsay.Claim) {
+	copy(c.Card.Key[:], r.take(len(c.Card.Key)))
+	copy(c.Card.Signature[:], r.take(len(c.Card.Signature)))
+	c.Card.Addr = r.addr()
+	name := r.take(int(r.byte()))
+	if r.failed {
+		return
+	}
+	var ok bool
+	if c.Card.Name, ok = d.name(c.Subject, name); !ok || c.Card.Key.IsZero() {
+		r.fail(hearsay.DropMalformed)
+	}
+}
+
+// name gives b as a string: the one it made before, if the subject bore the
+// same name then. Not ok is a name that breaks the rules.
+func (d *Decoder) name(subject hearsay.NodeID, b []byte) (string, bool) {
+	kept := &d.names[subject[0]] // ids are hashes: one byte spreads them well
+	if string(b) == *kept && len(b) > 0 {
+		return *kept, true
+	}
+	name := string(b)
+	if hearsay.CheckName(name) != nil {
+		return "", false
+	}
+	*kept = name
+	return name, true
+}

@@ -1,0 +1,84 @@
+// Package wire turns packets and records into bytes and back.
+//
+// Senders call [AppendPacket] for a datagram and [AppendFrame] for a stream.
+// Receivers keep one [Decoder] and ask it for every packet that comes in; it
+// answers with a reason to drop the packet, never with an error. What it
+// gives belongs to it until it is asked again, and costs no allocation.
+//
+// # A packet
+//
+//	 0         1         2                   10                        26
+//	┌─────────┬─────────┬───────────────────┬──────────────────────────┬ ─ ─
+//	│ version │ flags   │ network           │ from                     │
+//	└─────────┴─────────┴───────────────────┴──────────────────────────┴ ─ ─
+//	                                         a seal would cover what follows
+//
+//	 26      27
+//	┌───────┬─────────┬────────────┬─────────┬────────────┬─────────┬ ─ ─
+//	│ kind  │ length  │ body       │ length  │ claim      │ length  │ claims
+//	└───────┴─────────┴────────────┴─────────┴────────────┴─────────┴ ─ to the end
+//
+// Bit 0 of flags says that the packet is sealed, which this version cannot
+// open; the other bits are 0. Lengths, counts and most numbers are varints
+// (u below): 7 bits a byte, lowest first, in the fewest bytes that hold them.
+// Other numbers are big-endian. A name with a digit is so many bytes.
+//
+// A body or a claim may be longer than this version knows: the rest is
+// skipped. So later versions may add fields at the end of each, and a field
+// that is there may never go.
+//
+// # Bodies
+//
+//	 1  Ping         seq u · hash 8 · target 16
+//	 2  Ack          seq u
+//	 3  NotMe        seq u
+//	 4  RelayReq     seq u · target 16
+//	 5  Nack         seq u
+//	 6  Join
+//	 7  Roster       more 1
+//	 8  News
+//	 9  Digest       bits 1 · 2^bits × hash 8
+//	10  Entries      bits 1 · count u · buckets, 1 each · count u · items: id 16 · incarnation u
+//	11  Want         count u · ids, 16 each
+//	12  WitnessReq   subject 16 · incarnation u · round 8
+//	13  Statement    subject 16 · incarnation u · round 8 · answer
+//	14  EvidenceReq  hash 32
+//	15  Evidence     subject 16 · incarnation u · round 8 · rule 1 · accuser 16 · suspected u ·
+//	                 condemned u · observers 1 · needed 1 · count u · answers
+//
+//	address          length of the IP 1 (4 or 16) · IP · port 2
+//	answer           observer 16 · verdict 1 · at u · signature 64
+//
+// The statements of evidence are of one subject, incarnation and round by
+// definition, so they are told once: evidence that mixes rounds cannot be
+// written down.
+//
+// # A claim
+//
+//	┌──────┬──────────┬─────────────┬ ─ ─ ─ ─ ┬ ─ ─ ─ ─ ─ ─ ┬ ─ ─ ─ ─┬ ─ ─ ─
+//	│ head │ subject  │ incarnation │ by      │ evidence    │ age     │ card
+//	└──────┴──────────┴─────────────┴ ─ ─ ─ ─ ┴ ─ ─ ─ ─ ─ ─ ┴ ─ ─ ─ ─┴ ─ ─ ─
+//	 1      16         u             16        32            u         unless bare
+//	                                 suspect   dead          dead
+//	                                 dead                    left
+//
+//	card             key 32 · signature 64 · address · length of the name 1 · name
+//
+//	head             bits 0-2: state · bits 3-4: role, 0 for a bare claim · bits 5-7: 0
+//
+// # A stream
+//
+// A stream is frames, one after the other. Their first byte is neither
+// printable nor '{', so that the port can be shared with text and JSON:
+//
+//	┌──────┬────────────┬─────────────
+//	│ 0x01 │ length 3   │ packet
+//	└──────┴────────────┴─────────────
+//
+// # Records
+//
+//	bucket     key           value
+//	self       incarnation   incarnation 8
+//	contacts   address       id 16
+//	evidence   hash 32       as the body of Evidence
+package wire

@@ -1,0 +1,235 @@
+package wire
+
+import (
+	"encoding/binary"
+
+	"hearsay"
+)
+
+// kind is the number of a message on the wire.
+type kind byte
+
+// The kinds. A number is never used again for another message.
+const (
+	kindPing kind = iota + 1
+	kindAck
+	kindNotMe
+	kindRelayReq
+	kindNack
+	kindJoin
+	kindRoster
+	kindNews
+	kindDigest
+	kindEntries
+	kindWant
+	kindWitnessReq
+	kindStatement
+	kindEvidenceReq
+	kindEvidence
+)
+
+// kindOf gives the number of a message; 0, which nobody knows, if it has none.
+func kindOf(m hearsay.Message) kind {
+	switch m.(type) {
+	case *hearsay.Ping:
+		return kindPing
+	case *hearsay.Ack:
+		return kindAck
+	case *hearsay.NotMe:
+		return kindNotMe
+	case *hearsay.RelayReq:
+		return kindRelayReq
+	case *hearsay.Nack:
+		return kindNack
+	case *hearsay.Join:
+		return kindJoin
+	case *hearsay.Roster:
+		return kindRoster
+	case *hearsay.News:
+		return kindNews
+	case *hearsay.Digest:
+		return kindDigest
+	case *hearsay.Entries:
+		return kindEntries
+	case *hearsay.Want:
+		return kindWant
+	case *hearsay.WitnessReq:
+		return kindWitnessReq
+	case *hearsay.Statement:
+		return kindStatement
+	case *hearsay.EvidenceReq:
+		return kindEvidenceReq
+	case *hearsay.Evidence:
+		return kindEvidence
+	}
+	return 0
+}
+
+func appendBody(dst []byte, m hearsay.Message) []byte {
+	switch m := m.(type) {
+	case *hearsay.Ping:
+		dst = binary.AppendUvarint(dst, m.Seq)
+		dst = binary.BigEndian.AppendUint64(dst, m.Hash)
+		return append(dst, m.Target[:]...)
+	case *hearsay.Ack:
+		return binary.AppendUvarint(dst, m.Seq)
+	case *hearsay.NotMe:
+		return binary.AppendUvarint(dst, m.Seq)
+	case *hearsay.RelayReq:
+		dst = binary.AppendUvarint(dst, m.Seq)
+		return append(dst, m.Target[:]...)
+	case *hearsay.Nack:
+		return binary.AppendUvarint(dst, m.Seq)
+	case *hearsay.Roster:
+		if m.More {
+			return append(dst, 1)
+		}
+		return append(dst, 0)
+	case *hearsay.Digest:
+		return appendDigest(dst, m)
+	case *hearsay.Entries:
+		return appendEntries(dst, m)
+	case *hearsay.Want:
+		dst = binary.AppendUvarint(dst, uint64(len(m.IDs)))
+		for i := range m.IDs {
+			dst = append(dst, m.IDs[i][:]...)
+		}
+		return dst
+	case *hearsay.WitnessReq:
+		return appendRound(dst, m.Subject, m.Incarnation, m.Round)
+	case *hearsay.Statement:
+		dst = appendRound(dst, m.Subject, m.Incarnation, m.Round)
+		return appendAnswer(dst, m)
+	case *hearsay.EvidenceReq:
+		return append(dst, m.Hash[:]...)
+	case *hearsay.Evidence:
+		return appendEvidence(dst, m)
+	}
+	return dst // Join, News
+}
+
+// readBody gives the message in d's storage.
+func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
+	switch k {
+	case kindPing:
+		d.ping = hearsay.Ping{Seq: r.uvarint(), Hash: r.uint64(), Target: r.id()}
+		return &d.ping
+	case kindAck:
+		d.ack.Seq = r.uvarint()
+		return &d.ack
+	case kindNotMe:
+		d.notMe.Seq = r.uvarint()
+		return &d.notMe
+	case kindRelayReq:
+		d.relayReq = hearsay.RelayReq{Seq: r.uvarint(), Target: r.id()}
+		return &d.relayReq
+	case kindNack:
+		d.nack.Seq = r.uvarint()
+		return &d.nack
+	case kindJoin:
+		return &d.join
+	case kindRoster:
+		return d.readRoster(r)
+	case kindNews:
+		return &d.news
+	case kindDigest:
+		return d.readDigest(r)
+	case kindEntries:
+		return d.readEntries(r)
+	case kindWant:
+		return d.readWant(r)
+	case kindWitnessReq:
+		m := &d.witnessReq
+		m.Subject, m.Incarnation, m.Round = readRound(r)
+		return m
+	case kindStatement:
+		m := &d.statement
+		m.Subject, m.Incarnation, m.Round = readRound(r)
+		readAnswer(r, m)
+		return m
+	case kindEvidenceReq:
+		copy(d.evidenceReq.Hash[:], r.take(len(d.evidenceReq.Hash)))
+		return &d.evidenceReq
+	case kindEvidence:
+		return d.readEvidence(r)
+	}
+	r.fail(hearsay.DropUnknownKind)
+	return nil
+}
+
+func (d *Decoder) readRoster(r *reader) *hearsay.Roster {
+	more := r.byte()
+	if more > 1 {
+		r.fail(hearsay.DropMalformed)
+	}
+	d.roster.More = more == 1
+	return &d.roster
+}
+
+func appendDigest(dst []byte, m *hearsay.Digest) []byte {
+	dst = append(dst, m.Bits)
+	for _, hash := range m.Hashes {
+		dst = binary.BigEndian.AppendUint64(dst, hash)
+	}
+	return dst
+}
+
+func (d *Decoder) readDigest(r *reader) *hearsay.Digest {
+	d.digest.Bits = readBits(r)
+	if 8<<d.digest.Bits > len(r.rest) {
+		r.fail(hearsay.DropTruncated)
+		return nil
+	}
+	d.digest.Hashes = storage(&d.hashes, 1<<d.digest.Bits)
+	for i := range d.digest.Hashes {
+		d.digest.Hashes[i] = r.uint64()
+	}
+	return &d.digest
+}
+
+func readBits(r *reader) uint8 {
+	bits := r.byte()
+	if bits > hearsay.MaxDigestBits {
+		r.fail(hearsay.DropMalformed)
+		return 0
+	}
+	return bits
+}
+
+func appendEntries(dst []byte, m *hearsay.Entries) []byte {
+	dst = append(dst, m.Bits)
+	dst = binary.AppendUvarint(dst, uint64(len(m.Buckets)))
+	dst = append(dst, m.Buckets...)
+	dst = binary.AppendUvarint(dst, uint64(len(m.Items)))
+	for i := range m.Items {
+		dst = append(dst, m.Items[i].ID[:]...)
+		dst = binary.AppendUvarint(dst, uint64(m.Items[i].Incarnation))
+	}
+	return dst
+}
+
+func (d *Decoder) readEntries(r *reader) *hearsay.Entries {
+	const itemSizeMin = 16 + 1
+	m := &d.entries
+	m.Bits = readBits(r)
+	m.Buckets = storage(&d.buckets, r.count(1<<m.Bits, 1))
+	copy(m.Buckets, r.take(len(m.Buckets)))
+	for i, bucket := range m.Buckets {
+		if bucket >= 1<<m.Bits || i > 0 && bucket <= m.Buckets[i-1] {
+			r.fail(hearsay.DropMalformed)
+		}
+	}
+	m.Items = storage(&d.items, r.count(hearsay.MaxEntries, itemSizeMin))
+	for i := range m.Items {
+		m.Items[i] = hearsay.Entry{ID: r.id(), Incarnation: hearsay.Incarnation(r.uvarint())}
+	}
+	return m
+}
+
+func (d *Decoder) readWant(r *reader) *hearsay.Want {
+	d.want.IDs = storage(&d.ids, r.count(hearsay.MaxWant, 16))
+	for i := range d.want.IDs {
+		d.want.IDs[i] = r.id()
+	}
+	return &d.want
+}

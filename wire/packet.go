@@ -1,0 +1,151 @@
+package wire
+
+import (
+	"hearsay"
+)
+
+// Version is the version of the wire format.
+const Version = 1
+
+// flagSealed says that what follows the network id is sealed.
+const flagSealed = 1 << 0
+
+// claimSizeMin is the least bytes of a claim with its length: a bare one of
+// alive, of incarnation 0.
+const claimSizeMin = 1 + 1 + 16 + 1
+
+// AppendPacket appends p with all its claims. It never fails: what exceeds a
+// limit is dropped by whoever receives it.
+func AppendPacket(dst []byte, network hearsay.NetworkID, p *hearsay.Packet) []byte {
+	dst = append(dst, Version, 0)
+	dst = append(dst, network[:]...)
+	dst = append(dst, p.From[:]...)
+	dst = append(dst, byte(kindOf(p.Body)))
+	at := len(dst)
+	dst = appendBody(dst, p.Body)
+	dst = closeSized(dst, at)
+	for i := range p.Claims {
+		dst = appendClaim(dst, &p.Claims[i])
+	}
+	return dst
+}
+
+// Decoder decodes the packets of one network. What it gives is valid until
+// its next call, but for the names of members, which may be kept. It is not
+// safe for concurrent use.
+type Decoder struct {
+	network hearsay.NetworkID
+
+	// One of each message, so that decoding makes none.
+	ping        hearsay.Ping
+	ack         hearsay.Ack
+	notMe       hearsay.NotMe
+	relayReq    hearsay.RelayReq
+	nack        hearsay.Nack
+	join        hearsay.Join
+	roster      hearsay.Roster
+	news        hearsay.News
+	digest      hearsay.Digest
+	entries     hearsay.Entries
+	want        hearsay.Want
+	witnessReq  hearsay.WitnessReq
+	statement   hearsay.Statement
+	evidenceReq hearsay.EvidenceReq
+	evidence    hearsay.Evidence
+
+	// Their elements; see storage.
+	claims     []hearsay.Claim
+	hashes     []uint64
+	buckets    []uint8
+	items      []hearsay.Entry
+	ids        []hearsay.NodeID
+	statements []hearsay.Statement
+
+	// Names seen before, by the first byte of the NodeID.
+	names [256]string
+}
+
+// NewDecoder makes a decoder that drops what is not of this network.
+func NewDecoder(network hearsay.NetworkID) *Decoder { return &Decoder{network: network} }
+
+// Decode reads the packet in b into p: From, Body and Claims. When it is not
+// ok, drop says why, and p means nothing.
+func (d *Decoder) Decode(b []byte, p *hearsay.Packet) (drop hearsay.Drop, ok bool) {
+	if len(b) > hearsay.MaxStreamPacket {
+		return hearsay.DropOversized, false
+	}
+	r := reader{rest: b}
+	d.readEnvelope(&r)
+	copy(p.From[:], r.take(len(p.From)))
+	k := kind(r.byte())
+	body := reader{rest: r.sized()}
+	if r.failed {
+		return r.drop, false
+	}
+	if p.Body = d.readBody(&body, k); body.failed {
+		return body.drop, false
+	}
+	if p.Claims = d.readClaims(&r); r.failed {
+		return r.drop, false
+	}
+	return 0, true
+}
+
+// readEnvelope reads what stands before the sender, and stays in the clear.
+func (d *Decoder) readEnvelope(r *reader) {
+	version, flags := r.byte(), r.byte()
+	var network hearsay.NetworkID
+	copy(network[:], r.take(len(network)))
+	switch {
+	case r.failed:
+	case version != Version:
+		r.fail(hearsay.DropVersion)
+	case network != d.network:
+		r.fail(hearsay.DropNetwork)
+	case flags&flagSealed != 0:
+		r.fail(hearsay.DropSealed)
+	case flags != 0:
+		r.fail(hearsay.DropMalformed)
+	}
+}
+
+// readClaims reads claims to the end of the packet.
+func (d *Decoder) readClaims(r *reader) []hearsay.Claim {
+	n := 0
+	for ahead := *r; len(ahead.rest) > 0; n++ {
+		if ahead.sized(); ahead.failed {
+			r.fail(ahead.drop)
+			return nil
+		}
+	}
+	if n > hearsay.MaxClaims {
+		r.fail(hearsay.DropOversized)
+		return nil
+	}
+	claims := storage(&d.claims, n)
+	for i := range claims {
+		claim := reader{rest: r.sized()}
+		if d.readClaim(&claim, &claims[i]); claim.failed {
+			r.fail(claim.drop)
+			return nil
+		}
+	}
+	return claims
+}
+
+// keptMax is how many elements of a kind a decoder keeps room for: as many as
+// fit a datagram. What a large packet by stream needed is let go, so that
+// every decoder stays small.
+const keptMax = 128
+
+// storage gives room for n elements, what is kept if that is enough.
+func storage[T any](kept *[]T, n int) []T {
+	if n <= cap(*kept) {
+		return (*kept)[:n]
+	}
+	made := make([]T, n)
+	if n <= keptMax {
+		*kept = made
+	}
+	return made
+}

@@ -1,0 +1,76 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"hearsay"
+)
+
+// Bucket is where on disk records of one type are kept.
+type Bucket string
+
+// The buckets.
+const (
+	BucketSelf     Bucket = "self"
+	BucketContacts Bucket = "contacts"
+	BucketEvidence Bucket = "evidence"
+)
+
+// keyIncarnation is the one key of BucketSelf.
+const keyIncarnation = "incarnation"
+
+// AppendRecord appends r's key and value to k and v, and says in which bucket
+// they belong. If drop, the key is to go, and there is no value.
+func AppendRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value []byte, drop bool) {
+	switch r := r.(type) {
+	case *hearsay.OwnIncarnation:
+		return BucketSelf, append(k, keyIncarnation...), binary.BigEndian.AppendUint64(v, uint64(r.Incarnation)), false
+	case *hearsay.Contact:
+		k = appendAddr(k, r.Addr)
+		if r.Dropped {
+			return BucketContacts, k, v, true
+		}
+		return BucketContacts, k, append(v, r.ID[:]...), false
+	case *hearsay.KeptEvidence:
+		k = append(k, r.Hash[:]...)
+		if r.Evidence == nil {
+			return BucketEvidence, k, v, true
+		}
+		return BucketEvidence, k, appendEvidence(v, r.Evidence), false
+	}
+	panic(fmt.Sprintf("wire: no such record: %T", r))
+}
+
+// DecodeRecord reads back what AppendRecord wrote. The error says what does
+// not fit; it means that the disk holds what this program did not write.
+func DecodeRecord(bucket Bucket, key, value []byte) (hearsay.Record, error) {
+	k, v := reader{rest: key}, reader{rest: value}
+	var record hearsay.Record
+	switch bucket {
+	case BucketSelf:
+		if string(key) != keyIncarnation {
+			return nil, fmt.Errorf("bucket %s: unknown key %q", bucket, key)
+		}
+		k.take(len(keyIncarnation))
+		record = &hearsay.OwnIncarnation{Incarnation: hearsay.Incarnation(v.uint64())}
+	case BucketContacts:
+		record = &hearsay.Contact{Addr: k.addr(), ID: v.id()}
+	case BucketEvidence:
+		kept := &hearsay.KeptEvidence{}
+		copy(kept.Hash[:], k.take(len(kept.Hash)))
+		kept.Evidence = new(Decoder).readEvidence(&v)
+		record = kept
+	default:
+		return nil, fmt.Errorf("bucket %q: unknown", bucket)
+	}
+	switch {
+	case k.failed:
+		return nil, fmt.Errorf("bucket %s: key %x: %s", bucket, key, k.drop)
+	case len(k.rest) > 0:
+		return nil, fmt.Errorf("bucket %s: key %x: %d bytes too long", bucket, key, len(k.rest))
+	case v.failed:
+		return nil, fmt.Errorf("bucket %s: value of key %x: %s", bucket, key, v.drop)
+	}
+	return record, nil
+}
