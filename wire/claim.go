@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 
 	"hearsay"
@@ -21,12 +22,8 @@ const (
 
 func appendClaim(dst []byte, c *hearsay.Claim) []byte {
 	at := len(dst)
-	head := byte(c.State) & headState
 	bare := c.Bare()
-	if !bare {
-		head |= byte(c.Card.Role) << headRoleShift & headRole
-	}
-	dst = append(dst, head)
+	dst = append(dst, headOf(c, bare))
 	dst = append(dst, c.Subject[:]...)
 	dst = binary.AppendUvarint(dst, uint64(c.Incarnation))
 	if c.State == hearsay.StateSuspect || c.State == hearsay.StateDead {
@@ -43,10 +40,25 @@ func appendClaim(dst []byte, c *hearsay.Claim) []byte {
 		dst = append(dst, c.Card.Key[:]...)
 		dst = append(dst, c.Card.Signature[:]...)
 		dst = appendAddr(dst, c.Card.Addr)
-		dst = append(dst, byte(len(c.Card.Name)))
+		dst = append(dst, byte(min(len(c.Card.Name), math.MaxUint8)))
 		dst = append(dst, c.Card.Name...)
 	}
 	return closeSized(dst, at)
+}
+
+// headOf gives the head of c. A state or role that does not exist becomes
+// another that does not, rather than one that does.
+func headOf(c *hearsay.Claim, bare bool) byte {
+	const noRole = headRole >> headRoleShift
+	head := min(byte(c.State), headState)
+	switch {
+	case bare:
+	case c.Card.Role == 0:
+		head |= noRole << headRoleShift
+	default:
+		head |= min(byte(c.Card.Role), noRole) << headRoleShift
+	}
+	return head
 }
 
 func (d *Decoder) readClaim(r *reader, c *hearsay.Claim) {
