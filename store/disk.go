@@ -1,0 +1,368 @@
+package store
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	boltErrors "go.etcd.io/bbolt/errors"
+
+	"hearsay"
+	"hearsay/wire"
+)
+
+const (
+	fileName = "hearsay.db"
+	format   = "1"
+
+	dirMode  = 0o700 // it holds a private key
+	fileMode = 0o600
+
+	// lockTimeout is how long Open waits for another process to let go of the
+	// file: long enough for one that is just ending, and no more.
+	lockTimeout = 250 * time.Millisecond
+)
+
+// bucketIdentity holds what belongs to the file, not to its records.
+const bucketIdentity = "identity"
+
+var (
+	keyFormat  = []byte("format")
+	keyNetwork = []byte("network")
+	keySeed    = []byte("seed")
+)
+
+var recordBuckets = []wire.Bucket{wire.BucketSelf, wire.BucketContacts, wire.BucketEvidence}
+
+// Disk is a data directory in use. One process at a time has it open.
+type Disk struct {
+	path     string
+	db       *bolt.DB
+	identity [32]byte
+}
+
+// Open opens the data directory dir of a node of the network of this name,
+// and makes both if there is none yet. A new identity is durable before Open
+// returns. The error says what stands in the way: nothing that was there is
+// changed then.
+func Open(dir, network string) (*Disk, error) {
+	path := filepath.Join(dir, fileName)
+	if err := os.MkdirAll(dir, dirMode); err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", dir, cause(err))
+	}
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = create(dir, path, network)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", dir, cause(err))
+	}
+	// bbolt opened for writing would trust whatever it finds, and might write.
+	found, err := inspect(path)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	if err := found.check(path, network); err != nil {
+		return nil, err
+	}
+	db, err := open(path, false)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	return &Disk{path: path, db: db, identity: found.seed}, nil
+}
+
+// Identity is the seed of the node's private key.
+func (d *Disk) Identity() [32]byte { return d.identity }
+
+// Load gives all records, ordered by bucket and key.
+func (d *Disk) Load() ([]hearsay.Record, error) {
+	var records []hearsay.Record
+	err := guard(func() error {
+		return d.db.View(func(tx *bolt.Tx) error {
+			return eachRecord(tx, func(r hearsay.Record) { records = append(records, r) })
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", d.path, err)
+	}
+	return records, nil
+}
+
+// Persist makes records durable: all of them, or none and an error.
+func (d *Disk) Persist(records []hearsay.Record) error {
+	var b Batch
+	b.Add(records)
+	return d.Commit(&b)
+}
+
+// Commit makes what b holds durable: all of it, or nothing and an error.
+func (d *Disk) Commit(b *Batch) error {
+	if b.Empty() {
+		return nil
+	}
+	err := guard(func() error {
+		return d.db.Update(func(tx *bolt.Tx) error {
+			return b.each(func(c change, key, value []byte) error {
+				if c.drop {
+					return tx.Bucket([]byte(c.bucket)).Delete(key)
+				}
+				return tx.Bucket([]byte(c.bucket)).Put(key, value)
+			})
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", d.path, err)
+	}
+	return nil
+}
+
+// Close ends the use of the directory, after what is being committed.
+func (d *Disk) Close() error {
+	if err := d.db.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", d.path, err)
+	}
+	return nil
+}
+
+// create makes the file with a fresh identity under another name and links it
+// to its own when it is whole: a crash leaves no half-made identity, and of
+// two processes that begin at once one finds the file of the other.
+func create(dir, path, network string) (err error) {
+	made, err := os.CreateTemp(dir, fileName+".*.new")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(made.Name())) }()
+	if err := made.Close(); err != nil {
+		return err
+	}
+	db, err := open(made.Name(), false)
+	if err != nil {
+		return err
+	}
+	var seed [32]byte
+	rand.Read(seed[:])
+	// Two commits, so that both of bbolt's meta pages lead to the identity:
+	// should one of them break later, the other still does.
+	err = db.Update(func(tx *bolt.Tx) error { return writeIdentity(tx, network, seed) })
+	if err == nil {
+		err = db.Update(func(*bolt.Tx) error { return nil })
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(made.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func writeIdentity(tx *bolt.Tx, network string, seed [32]byte) error {
+	b, err := tx.CreateBucket([]byte(bucketIdentity))
+	if err != nil {
+		return err
+	}
+	for _, kv := range [][2][]byte{{keyFormat, []byte(format)}, {keyNetwork, []byte(network)}, {keySeed, seed[:]}} {
+		if err := b.Put(kv[0], seal(bucketIdentity, kv[0], kv[1])); err != nil {
+			return err
+		}
+	}
+	for _, name := range recordBuckets {
+		if _, err := tx.CreateBucket([]byte(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncDir makes the names in dir durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// openError says of a file that cannot be used what it is and what to do.
+func openError(path string, err error) error {
+	switch {
+	case errors.Is(err, boltErrors.ErrTimeout):
+		return fmt.Errorf("%s is in use by another process: stop that one, or use another data directory", path)
+	case errors.As(err, new(*fs.PathError)):
+		return fmt.Errorf("open %s: %w", path, cause(err))
+	}
+	return fmt.Errorf("%s is damaged and was left as it is (%w): restore it from a backup, "+
+		"or move it away to start with a new identity", path, err)
+}
+
+// cause is why a call on a file failed, without the file, which the caller
+// names.
+func cause(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	if link := (*os.LinkError)(nil); errors.As(err, &link) {
+		return link.Err
+	}
+	return err
+}
+
+// open opens the file by bbolt. Should bbolt give up on the way by a panic,
+// the file and with it the lock is let go.
+func open(path string, readOnly bool) (db *bolt.DB, err error) {
+	var file *os.File
+	options := &bolt.Options{
+		Timeout:         lockTimeout,
+		ReadOnly:        readOnly,
+		PreLoadFreelist: true,
+		NoStatistics:    true,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			var err error
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
+	}
+	err = guard(func() error {
+		var err error
+		db, err = bolt.Open(path, fileMode, options)
+		return err
+	})
+	if broken := (*brokenError)(nil); errors.As(err, &broken) && file != nil {
+		file.Close()
+	}
+	return db, err
+}
+
+// brokenError is bbolt's panic over a file that is not as it should be.
+type brokenError struct{ reason any }
+
+func (e *brokenError) Error() string { return fmt.Sprint(e.reason) }
+
+// guard turns a panic over a damaged file into an error, a fault at an
+// address behind a truncated file's end too. It covers only do's own
+// goroutine.
+func guard(do func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = &brokenError{reason}
+		}
+	}()
+	return do()
+}
+
+// identity is what the file says of itself.
+type identity struct {
+	format, network string
+	seed            [32]byte
+}
+
+// check says why a node of this network cannot use the file, if it cannot.
+func (i *identity) check(path, network string) error {
+	if i.format != format {
+		return fmt.Errorf("%s is of format %q, this program writes %q: use the program that made it", path, i.format, format)
+	}
+	if i.network != network {
+		return fmt.Errorf("%s belongs to the network %q, not %q: name that network, or use another data directory", path, i.network, network)
+	}
+	return nil
+}
+
+// inspect reads the whole file, for reading only, and says what is wrong with
+// it. The file is small: it holds some hundreds of addresses and deaths.
+func inspect(path string) (found identity, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return found, err
+	}
+	if !info.Mode().IsRegular() {
+		return found, errors.New("not a regular file")
+	}
+	if info.Size() == 0 {
+		return found, errors.New("empty") // bbolt would make a new one of it
+	}
+	db, err := open(path, true)
+	if err != nil {
+		return found, err
+	}
+	err = guard(func() error {
+		return db.View(func(tx *bolt.Tx) error {
+			if info.Size() < tx.Size() {
+				return fmt.Errorf("truncated: %d of %d bytes", info.Size(), tx.Size())
+			}
+			found, err = readIdentity(tx)
+			if err != nil || found.format != format {
+				return err // what is in another format is not ours to judge
+			}
+			return inspectRecords(tx)
+		})
+	})
+	return found, errors.Join(err, db.Close())
+}
+
+func readIdentity(tx *bolt.Tx) (found identity, err error) {
+	b := tx.Bucket([]byte(bucketIdentity))
+	if b == nil {
+		return found, errors.New("not a file of Hearsay")
+	}
+	get := func(key []byte) []byte {
+		value, wrong := unseal(bucketIdentity, key, b.Get(key))
+		err = errors.Join(err, wrong)
+		return value
+	}
+	found.format, found.network = string(get(keyFormat)), string(get(keyNetwork))
+	copy(found.seed[:], get(keySeed))
+	return found, err
+}
+
+func inspectRecords(tx *bolt.Tx) error {
+	if err := eachRecord(tx, func(hearsay.Record) {}); err != nil {
+		return err
+	}
+	// Last, because it reads in a goroutine of its own, where guard does not
+	// reach: by now every page that it follows has been read once.
+	var first error
+	for err := range tx.Check() {
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// eachRecord hands over all records, ordered by bucket and key.
+func eachRecord(tx *bolt.Tx, do func(hearsay.Record)) error {
+	for _, name := range recordBuckets {
+		b := tx.Bucket([]byte(name))
+		if b == nil {
+			return fmt.Errorf("bucket %s is missing", name)
+		}
+		err := b.ForEach(func(key, sealed []byte) error {
+			record, err := decode(name, key, sealed)
+			if err == nil {
+				do(record)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func decode(bucket wire.Bucket, key, sealed []byte) (hearsay.Record, error) {
+	value, err := unseal(string(bucket), key, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return wire.DecodeRecord(bucket, key, value)
+}

@@ -1,0 +1,99 @@
+package store
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"hearsay"
+	"hearsay/wire"
+)
+
+// Memory is a disk for the simulator: it keeps what was synced, and of the
+// rest whatever a crash leaves. It is not safe for concurrent use. The zero
+// value is an empty disk.
+type Memory struct {
+	durable map[place]string // sealed values
+	waiting []write          // written and not synced, oldest first
+}
+
+// place is where a value stands.
+type place struct {
+	bucket wire.Bucket
+	key    string
+}
+
+// write sets a place, or drops it.
+type write struct {
+	place
+	value string
+	drop  bool
+}
+
+// Persist makes records durable: Write, then Sync.
+func (m *Memory) Persist(records []hearsay.Record) error {
+	m.Write(records)
+	m.Sync()
+	return nil
+}
+
+// Write takes records in. A crash before the next Sync may lose them.
+func (m *Memory) Write(records []hearsay.Record) {
+	var b Batch
+	b.Add(records)
+	b.each(func(c change, key, value []byte) error {
+		m.waiting = append(m.waiting, write{place{c.bucket, string(key)}, string(value), c.drop})
+		return nil
+	})
+}
+
+// Sync makes durable what was written.
+func (m *Memory) Sync() {
+	for _, w := range m.waiting {
+		m.apply(w)
+	}
+	m.waiting = nil
+}
+
+// Crash loses what was not synced: each write by itself is done or undone.
+// That is worse than what a real crash leaves below bbolt, where one Persist
+// survives whole or not at all: no node may rely on it.
+func (m *Memory) Crash(random *rand.Rand) {
+	for _, w := range m.waiting {
+		if random.IntN(2) == 0 {
+			m.apply(w)
+		}
+	}
+	m.waiting = nil
+}
+
+func (m *Memory) apply(w write) {
+	if m.durable == nil {
+		m.durable = make(map[place]string)
+	}
+	if w.drop {
+		delete(m.durable, w.place)
+		return
+	}
+	m.durable[w.place] = w.value
+}
+
+// Load gives the durable records, ordered by bucket and key.
+func (m *Memory) Load() ([]hearsay.Record, error) {
+	places := slices.SortedFunc(maps.Keys(m.durable), func(a, b place) int {
+		if a.bucket != b.bucket {
+			return slices.Index(recordBuckets, a.bucket) - slices.Index(recordBuckets, b.bucket)
+		}
+		return strings.Compare(a.key, b.key)
+	})
+	records := make([]hearsay.Record, 0, len(places))
+	for _, p := range places {
+		record, err := decode(p.bucket, []byte(p.key), []byte(m.durable[p]))
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	return records, nil
+}
