@@ -21,8 +21,11 @@ const (
 )
 
 func appendClaim(dst []byte, c *hearsay.Claim) []byte {
-	at := len(dst)
-	bare := c.Bare()
+	at, bare, gap := len(dst), c.Bare(), 2
+	if bare {
+		gap = 1
+	}
+	dst = append(dst, 0, 0)[:at+gap]
 	dst = append(dst, headOf(c, bare))
 	dst = append(dst, c.Subject[:]...)
 	dst = binary.AppendUvarint(dst, uint64(c.Incarnation))
@@ -43,7 +46,7 @@ func appendClaim(dst []byte, c *hearsay.Claim) []byte {
 		dst = append(dst, byte(min(len(c.Card.Name), math.MaxUint8)))
 		dst = append(dst, c.Card.Name...)
 	}
-	return closeSized(dst, at)
+	return closeSized(dst, at, gap)
 }
 
 // headOf gives the head of c. A state or role that does not exist becomes
@@ -61,21 +64,22 @@ func headOf(c *hearsay.Claim, bare bool) byte {
 	return head
 }
 
+// readClaim reads into c, which is zero.
 func (d *Decoder) readClaim(r *reader, c *hearsay.Claim) {
 	head := r.byte()
-	*c = hearsay.Claim{State: hearsay.State(head & headState)}
+	c.State = hearsay.State(head & headState)
 	role := hearsay.Role(head & headRole >> headRoleShift)
 	if head&headReserved != 0 || c.State < hearsay.StateAlive || c.State > hearsay.StateLeft || role > hearsay.RoleSeed {
 		r.fail(hearsay.DropMalformed)
 		return
 	}
-	copy(c.Subject[:], r.take(len(c.Subject)))
+	c.Subject = r.id()
 	c.Incarnation = hearsay.Incarnation(r.uvarint())
 	if c.State == hearsay.StateSuspect || c.State == hearsay.StateDead {
-		copy(c.By[:], r.take(len(c.By)))
+		c.By = r.id()
 	}
 	if c.State == hearsay.StateDead {
-		copy(c.Evidence[:], r.take(len(c.Evidence)))
+		c.Evidence = r.hash()
 	}
 	if c.State == hearsay.StateDead || c.State == hearsay.StateLeft {
 		seconds := r.uvarint()
@@ -92,8 +96,8 @@ func (d *Decoder) readClaim(r *reader, c *hearsay.Claim) {
 }
 
 func (d *Decoder) readCard(r *reader, c *hearsay.Claim) {
-	copy(c.Card.Key[:], r.take(len(c.Card.Key)))
-	copy(c.Card.Signature[:], r.take(len(c.Card.Signature)))
+	c.Card.Key = r.key()
+	c.Card.Signature = r.signature()
 	c.Card.Addr = r.addr()
 	name := r.take(int(r.byte()))
 	if r.failed {

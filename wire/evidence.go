@@ -32,7 +32,7 @@ func readAnswer(r *reader, s *hearsay.Statement) {
 		r.fail(hearsay.DropMalformed)
 	}
 	s.At = int64(r.uvarint())
-	copy(s.Signature[:], r.take(len(s.Signature)))
+	s.Signature = r.signature()
 }
 
 func appendEvidence(dst []byte, e *hearsay.Evidence) []byte {
@@ -49,9 +49,8 @@ func appendEvidence(dst []byte, e *hearsay.Evidence) []byte {
 	return dst
 }
 
-func (d *Decoder) readEvidence(r *reader) *hearsay.Evidence {
+func readEvidence(r *reader, e *hearsay.Evidence) {
 	const answerSizeMin = 16 + 1 + 1 + 64
-	e := &d.evidence
 	e.Subject, e.Incarnation, e.Round = readRound(r)
 	e.Rule = hearsay.Rule(r.byte())
 	if e.Rule < hearsay.RuleMajority || e.Rule > hearsay.RuleTimeout {
@@ -60,11 +59,10 @@ func (d *Decoder) readEvidence(r *reader) *hearsay.Evidence {
 	e.Accuser = r.id()
 	e.Suspected, e.Condemned = int64(r.uvarint()), int64(r.uvarint())
 	e.Observers, e.Needed = r.byte(), r.byte()
-	e.Statements = storage(&d.statements, r.count(hearsay.MaxStatements, answerSizeMin))
+	e.Statements = resize(e.Statements, r.count(hearsay.MaxStatements, answerSizeMin))
 	for i := range e.Statements {
 		s := &e.Statements[i]
 		s.Subject, s.Incarnation, s.Round = e.Subject, e.Incarnation, e.Round
 		readAnswer(r, s)
 	}
-	return e
 }

@@ -90,11 +90,7 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 	case *hearsay.Entries:
 		return appendEntries(dst, m)
 	case *hearsay.Want:
-		dst = binary.AppendUvarint(dst, uint64(len(m.IDs)))
-		for i := range m.IDs {
-			dst = append(dst, m.IDs[i][:]...)
-		}
-		return dst
+		return appendWant(dst, m)
 	case *hearsay.WitnessReq:
 		return appendRound(dst, m.Subject, m.Incarnation, m.Round)
 	case *hearsay.Statement:
@@ -129,41 +125,43 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 	case kindJoin:
 		return &d.join
 	case kindRoster:
-		return d.readRoster(r)
+		readRoster(r, &d.roster)
+		return &d.roster
 	case kindNews:
 		return &d.news
 	case kindDigest:
-		return d.readDigest(r)
+		readDigest(r, &d.digest)
+		return &d.digest
 	case kindEntries:
-		return d.readEntries(r)
+		readEntries(r, &d.entries)
+		return &d.entries
 	case kindWant:
-		return d.readWant(r)
+		readWant(r, &d.want)
+		return &d.want
 	case kindWitnessReq:
-		m := &d.witnessReq
-		m.Subject, m.Incarnation, m.Round = readRound(r)
-		return m
+		d.witnessReq.Subject, d.witnessReq.Incarnation, d.witnessReq.Round = readRound(r)
+		return &d.witnessReq
 	case kindStatement:
-		m := &d.statement
-		m.Subject, m.Incarnation, m.Round = readRound(r)
-		readAnswer(r, m)
-		return m
+		d.statement.Subject, d.statement.Incarnation, d.statement.Round = readRound(r)
+		readAnswer(r, &d.statement)
+		return &d.statement
 	case kindEvidenceReq:
-		copy(d.evidenceReq.Hash[:], r.take(len(d.evidenceReq.Hash)))
+		d.evidenceReq.Hash = r.hash()
 		return &d.evidenceReq
 	case kindEvidence:
-		return d.readEvidence(r)
+		readEvidence(r, &d.evidence)
+		return &d.evidence
 	}
 	r.fail(hearsay.DropUnknownKind)
 	return nil
 }
 
-func (d *Decoder) readRoster(r *reader) *hearsay.Roster {
+func readRoster(r *reader, m *hearsay.Roster) {
 	more := r.byte()
 	if more > 1 {
 		r.fail(hearsay.DropMalformed)
 	}
-	d.roster.More = more == 1
-	return &d.roster
+	m.More = more == 1
 }
 
 func appendDigest(dst []byte, m *hearsay.Digest) []byte {
@@ -174,17 +172,12 @@ func appendDigest(dst []byte, m *hearsay.Digest) []byte {
 	return dst
 }
 
-func (d *Decoder) readDigest(r *reader) *hearsay.Digest {
-	d.digest.Bits = readBits(r)
-	if 8<<d.digest.Bits > len(r.rest) {
-		r.fail(hearsay.DropTruncated)
-		return nil
+func readDigest(r *reader, m *hearsay.Digest) {
+	m.Bits = readBits(r)
+	m.Hashes = resize(m.Hashes, 1<<m.Bits)
+	for i := range m.Hashes {
+		m.Hashes[i] = r.uint64()
 	}
-	d.digest.Hashes = storage(&d.hashes, 1<<d.digest.Bits)
-	for i := range d.digest.Hashes {
-		d.digest.Hashes[i] = r.uint64()
-	}
-	return &d.digest
 }
 
 func readBits(r *reader) uint8 {
@@ -208,28 +201,33 @@ func appendEntries(dst []byte, m *hearsay.Entries) []byte {
 	return dst
 }
 
-func (d *Decoder) readEntries(r *reader) *hearsay.Entries {
+func readEntries(r *reader, m *hearsay.Entries) {
 	const itemSizeMin = 16 + 1
-	m := &d.entries
 	m.Bits = readBits(r)
-	m.Buckets = storage(&d.buckets, r.count(1<<m.Bits, 1))
+	m.Buckets = resize(m.Buckets, r.count(1<<m.Bits, 1))
 	copy(m.Buckets, r.take(len(m.Buckets)))
 	for i, bucket := range m.Buckets {
 		if bucket >= 1<<m.Bits || i > 0 && bucket <= m.Buckets[i-1] {
 			r.fail(hearsay.DropMalformed)
 		}
 	}
-	m.Items = storage(&d.items, r.count(hearsay.MaxEntries, itemSizeMin))
+	m.Items = resize(m.Items, r.count(hearsay.MaxEntries, itemSizeMin))
 	for i := range m.Items {
 		m.Items[i] = hearsay.Entry{ID: r.id(), Incarnation: hearsay.Incarnation(r.uvarint())}
 	}
-	return m
 }
 
-func (d *Decoder) readWant(r *reader) *hearsay.Want {
-	d.want.IDs = storage(&d.ids, r.count(hearsay.MaxWant, 16))
-	for i := range d.want.IDs {
-		d.want.IDs[i] = r.id()
+func appendWant(dst []byte, m *hearsay.Want) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(m.IDs)))
+	for i := range m.IDs {
+		dst = append(dst, m.IDs[i][:]...)
 	}
-	return &d.want
+	return dst
+}
+
+func readWant(r *reader, m *hearsay.Want) {
+	m.IDs = resize(m.IDs, r.count(hearsay.MaxWant, 16))
+	for i := range m.IDs {
+		m.IDs[i] = r.id()
+	}
 }

@@ -10,20 +10,16 @@ const Version = 1
 // flagSealed says that what follows the network id is sealed.
 const flagSealed = 1 << 0
 
-// claimSizeMin is the least bytes of a claim with its length: a bare one of
-// alive, of incarnation 0.
-const claimSizeMin = 1 + 1 + 16 + 1
-
 // AppendPacket appends p with all its claims. It never fails: what exceeds a
 // limit is dropped by whoever receives it.
 func AppendPacket(dst []byte, network hearsay.NetworkID, p *hearsay.Packet) []byte {
 	dst = append(dst, Version, 0)
 	dst = append(dst, network[:]...)
 	dst = append(dst, p.From[:]...)
-	dst = append(dst, byte(kindOf(p.Body)))
-	at := len(dst)
+	dst = append(dst, byte(kindOf(p.Body)), 0)
+	at := len(dst) - 1
 	dst = appendBody(dst, p.Body)
-	dst = closeSized(dst, at)
+	dst = closeSized(dst, at, 1)
 	for i := range p.Claims {
 		dst = appendClaim(dst, &p.Claims[i])
 	}
@@ -36,7 +32,8 @@ func AppendPacket(dst []byte, network hearsay.NetworkID, p *hearsay.Packet) []by
 type Decoder struct {
 	network hearsay.NetworkID
 
-	// One of each message, so that decoding makes none.
+	// One of each message, with the elements it had last, so that decoding
+	// makes none.
 	ping        hearsay.Ping
 	ack         hearsay.Ack
 	notMe       hearsay.NotMe
@@ -53,13 +50,7 @@ type Decoder struct {
 	evidenceReq hearsay.EvidenceReq
 	evidence    hearsay.Evidence
 
-	// Their elements; see storage.
-	claims     []hearsay.Claim
-	hashes     []uint64
-	buckets    []uint8
-	items      []hearsay.Entry
-	ids        []hearsay.NodeID
-	statements []hearsay.Statement
+	claims []hearsay.Claim
 
 	// Names seen before, by the first byte of the NodeID.
 	names [256]string
@@ -74,11 +65,12 @@ func (d *Decoder) Decode(b []byte, p *hearsay.Packet) (drop hearsay.Drop, ok boo
 	if len(b) > hearsay.MaxStreamPacket {
 		return hearsay.DropOversized, false
 	}
-	r := reader{rest: b}
+	d.letGo()
+	r := reader{bytes: b}
 	d.readEnvelope(&r)
-	copy(p.From[:], r.take(len(p.From)))
+	p.From = r.id()
 	k := kind(r.byte())
-	body := reader{rest: r.sized()}
+	body := reader{bytes: r.sized()}
 	if r.failed {
 		return r.drop, false
 	}
@@ -111,41 +103,45 @@ func (d *Decoder) readEnvelope(r *reader) {
 
 // readClaims reads claims to the end of the packet.
 func (d *Decoder) readClaims(r *reader) []hearsay.Claim {
-	n := 0
-	for ahead := *r; len(ahead.rest) > 0; n++ {
-		if ahead.sized(); ahead.failed {
-			r.fail(ahead.drop)
+	claims := d.claims[:0]
+	for r.left() > 0 {
+		if len(claims) == hearsay.MaxClaims {
+			r.fail(hearsay.DropOversized)
 			return nil
 		}
-	}
-	if n > hearsay.MaxClaims {
-		r.fail(hearsay.DropOversized)
-		return nil
-	}
-	claims := storage(&d.claims, n)
-	for i := range claims {
-		claim := reader{rest: r.sized()}
-		if d.readClaim(&claim, &claims[i]); claim.failed {
+		claims = append(claims, hearsay.Claim{})
+		claim := reader{bytes: r.sized()}
+		if d.readClaim(&claim, &claims[len(claims)-1]); claim.failed {
 			r.fail(claim.drop)
 			return nil
 		}
 	}
+	d.claims = claims
 	return claims
 }
 
-// keptMax is how many elements of a kind a decoder keeps room for: as many as
-// fit a datagram. What a large packet by stream needed is let go, so that
-// every decoder stays small.
+// keptMax is how many elements of a kind a decoder keeps room for between
+// packets: as many as fit a datagram.
 const keptMax = 128
 
-// storage gives room for n elements, what is kept if that is enough.
-func storage[T any](kept *[]T, n int) []T {
-	if n <= cap(*kept) {
-		return (*kept)[:n]
+// letGo frees what a large packet by stream has needed, so that every decoder
+// stays small.
+func (d *Decoder) letGo() {
+	if cap(d.claims) > keptMax {
+		d.claims = nil
 	}
-	made := make([]T, n)
-	if n <= keptMax {
-		*kept = made
+	if cap(d.entries.Items) > keptMax {
+		d.entries.Items = nil
 	}
-	return made
+	if cap(d.want.IDs) > keptMax {
+		d.want.IDs = nil
+	}
+}
+
+// resize gives n elements, in the storage of old if that is large enough.
+func resize[T any](old []T, n int) []T {
+	if n <= cap(old) {
+		return old[:n]
+	}
+	return make([]T, n)
 }

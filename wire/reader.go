@@ -3,33 +3,37 @@ package wire
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"hearsay"
 )
 
-// reader takes fields off the front of bytes. The first failure stays: from
-// then on every field is zero, so callers look once, at the end.
+// reader takes fields off the front of bytes. The first failure stays, and
+// from then on every field is zero, so callers look once, at the end.
 type reader struct {
-	rest   []byte
+	bytes  []byte
+	at     int // the next byte; at the end once failed
 	failed bool
 	drop   hearsay.Drop // why, once failed
 }
 
 func (r *reader) fail(drop hearsay.Drop) {
 	if !r.failed {
-		r.failed, r.drop, r.rest = true, drop, nil
+		r.failed, r.drop, r.at = true, drop, len(r.bytes)
 	}
 }
 
+// left is how many bytes are still to be taken.
+func (r *reader) left() int { return len(r.bytes) - r.at }
+
 // take gives the next n bytes, or none.
 func (r *reader) take(n int) []byte {
-	if n > len(r.rest) {
+	if n > r.left() {
 		r.fail(hearsay.DropTruncated)
 		return nil
 	}
-	taken := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return taken
+	r.at += n
+	return r.bytes[r.at-n : r.at]
 }
 
 func (r *reader) byte() byte {
@@ -46,25 +50,24 @@ func (r *reader) uint64() uint64 {
 	return 0
 }
 
-// uvarint refuses a number in more bytes than it needs: there is one way to
-// write it.
+// uvarint refuses a number in more bytes than it needs, so that there is one
+// way to write it.
 func (r *reader) uvarint() uint64 {
-	if len(r.rest) > 0 && r.rest[0] < 0x80 {
-		v := r.rest[0]
-		r.rest = r.rest[1:]
-		return uint64(v)
+	const last = binary.MaxVarintLen64 - 1 // this byte holds the highest bit alone
+	v := uint64(0)
+	for i, b := range r.bytes[r.at:] {
+		v |= uint64(b&0x7f) << (7 * i & 63)
+		switch {
+		case i == last && b > 1, i > 0 && b == 0:
+			r.fail(hearsay.DropMalformed)
+			return 0
+		case b < 0x80:
+			r.at += i + 1
+			return v
+		}
 	}
-	v, n := binary.Uvarint(r.rest)
-	switch {
-	case n == 0:
-		r.fail(hearsay.DropTruncated)
-		return 0
-	case n < 0 || r.rest[n-1] == 0:
-		r.fail(hearsay.DropMalformed)
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
+	r.fail(hearsay.DropTruncated)
+	return 0
 }
 
 // count reads how many elements follow, each of at least sizeMin bytes. So
@@ -75,7 +78,7 @@ func (r *reader) count(limit, sizeMin int) int {
 	case n > uint64(limit):
 		r.fail(hearsay.DropOversized)
 		return 0
-	case n > uint64(len(r.rest)/sizeMin):
+	case n > uint64(r.left()/sizeMin):
 		r.fail(hearsay.DropTruncated)
 		return 0
 	}
@@ -85,7 +88,7 @@ func (r *reader) count(limit, sizeMin int) int {
 // sized gives the next length-prefixed bytes.
 func (r *reader) sized() []byte {
 	n := r.uvarint()
-	if n > uint64(len(r.rest)) {
+	if n > uint64(r.left()) {
 		r.fail(hearsay.DropTruncated)
 		return nil
 	}
@@ -93,8 +96,31 @@ func (r *reader) sized() []byte {
 }
 
 func (r *reader) id() (id hearsay.NodeID) {
-	copy(id[:], r.take(len(id)))
+	if b := r.take(len(id)); b != nil {
+		id = hearsay.NodeID(b)
+	}
 	return id
+}
+
+func (r *reader) hash() (h hearsay.Hash) {
+	if b := r.take(len(h)); b != nil {
+		h = hearsay.Hash(b)
+	}
+	return h
+}
+
+func (r *reader) key() (k hearsay.PublicKey) {
+	if b := r.take(len(k)); b != nil {
+		k = hearsay.PublicKey(b)
+	}
+	return k
+}
+
+func (r *reader) signature() (s hearsay.Signature) {
+	if b := r.take(len(s)); b != nil {
+		s = hearsay.Signature(b)
+	}
+	return s
 }
 
 // addr refuses what no member can be reached at.
@@ -137,20 +163,15 @@ func appendAddr(dst []byte, addr netip.AddrPort) []byte {
 	return binary.BigEndian.AppendUint16(dst, addr.Port())
 }
 
-// closeSized puts the length before what was appended since dst was at bytes
-// long.
-func closeSized(dst []byte, at int) []byte {
-	n := len(dst) - at
-	if n < 0x80 { // the usual body: one byte, no slice of a prefix
-		dst = append(dst, 0)
-		copy(dst[at+1:], dst[at:])
-		dst[at] = byte(n)
+// closeSized writes the length of what was appended after a gap at at. The
+// gap is as long as the length is expected to be; if it is not, what follows
+// moves.
+func closeSized(dst []byte, at, gap int) []byte {
+	var length [binary.MaxVarintLen64]byte
+	size := binary.PutUvarint(length[:], uint64(len(dst)-at-gap))
+	if size == gap {
+		copy(dst[at:], length[:size])
 		return dst
 	}
-	var prefix [binary.MaxVarintLen64]byte
-	size := binary.PutUvarint(prefix[:], uint64(n))
-	dst = append(dst, prefix[:size]...)
-	copy(dst[at+size:], dst[at:])
-	copy(dst[at:], prefix[:size])
-	return dst
+	return slices.Replace(dst, at, at+gap, length[:size]...)
 }

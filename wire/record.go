@@ -45,7 +45,7 @@ func AppendRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value []by
 // DecodeRecord reads back what AppendRecord wrote. The error says what does
 // not fit; it means that the disk holds what this program did not write.
 func DecodeRecord(bucket Bucket, key, value []byte) (hearsay.Record, error) {
-	k, v := reader{rest: key}, reader{rest: value}
+	k, v := reader{bytes: key}, reader{bytes: value}
 	var record hearsay.Record
 	switch bucket {
 	case BucketSelf:
@@ -57,18 +57,17 @@ func DecodeRecord(bucket Bucket, key, value []byte) (hearsay.Record, error) {
 	case BucketContacts:
 		record = &hearsay.Contact{Addr: k.addr(), ID: v.id()}
 	case BucketEvidence:
-		kept := &hearsay.KeptEvidence{}
-		copy(kept.Hash[:], k.take(len(kept.Hash)))
-		kept.Evidence = new(Decoder).readEvidence(&v)
-		record = kept
+		evidence := &hearsay.Evidence{}
+		readEvidence(&v, evidence)
+		record = &hearsay.KeptEvidence{Hash: k.hash(), Evidence: evidence}
 	default:
 		return nil, fmt.Errorf("bucket %q: unknown", bucket)
 	}
 	switch {
 	case k.failed:
 		return nil, fmt.Errorf("bucket %s: key %x: %s", bucket, key, k.drop)
-	case len(k.rest) > 0:
-		return nil, fmt.Errorf("bucket %s: key %x: %d bytes too long", bucket, key, len(k.rest))
+	case k.left() > 0:
+		return nil, fmt.Errorf("bucket %s: key %x: %d bytes too long", bucket, key, k.left())
 	case v.failed:
 		return nil, fmt.Errorf("bucket %s: value of key %x: %s", bucket, key, v.drop)
 	}
