@@ -1,0 +1,79 @@
+package wire
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"hearsay"
+)
+
+type recordSample struct {
+	name   string
+	record hearsay.Record
+	layout string
+}
+
+func sampleRecords() []recordSample {
+	return []recordSample{
+		{"incarnation", &hearsay.OwnIncarnation{Incarnation: sampleTime}, "key 11 · incarnation 8"},
+		{"contact", &hearsay.Contact{Addr: addr6, ID: idB}, "ip-length 1 · ip 16 · port 2 · id 16"},
+		{"evidence", &hearsay.KeptEvidence{Hash: sampleEvidence().Hash(testNetwork), Evidence: sampleEvidence()}, "hash 32 · " +
+			"subject 16 · incarnation u · round 8 · rule 1 · accuser 16 · suspected u · condemned u · observers 1 · needed 1 · statements u · " +
+			answerLayout + " · " + answerLayout},
+	}
+}
+
+// A record to be dropped has the key of the one it drops.
+func TestRecordDropped(t *testing.T) {
+	for _, pair := range [][2]hearsay.Record{
+		{&hearsay.Contact{Addr: addr4, ID: idB}, &hearsay.Contact{Addr: addr4, Dropped: true}},
+		{&hearsay.KeptEvidence{Hash: hearsay.Hash{1}, Evidence: sampleEvidence()}, &hearsay.KeptEvidence{Hash: hearsay.Hash{1}}},
+	} {
+		bucket, key, _, drop := AppendRecord(nil, nil, pair[0])
+		if drop {
+			t.Errorf("%+v is dropped", pair[0])
+		}
+		goneBucket, goneKey, value, drop := AppendRecord(nil, nil, pair[1])
+		if !drop || len(value) > 0 {
+			t.Errorf("%+v is not dropped", pair[1])
+		}
+		if bucket != goneBucket || string(key) != string(goneKey) {
+			t.Errorf("%s %x became %s %x", bucket, key, goneBucket, goneKey)
+		}
+	}
+}
+
+func TestRecordRefused(t *testing.T) {
+	_, key, value, _ := AppendRecord(nil, nil, &hearsay.Contact{Addr: addr4, ID: idB})
+	for _, tt := range []struct {
+		bucket     Bucket
+		key, value []byte
+		want       string
+	}{
+		{"attic", key, value, `bucket "attic": unknown`},
+		{BucketSelf, []byte("soul"), nil, `bucket self: unknown key "soul"`},
+		{BucketSelf, []byte(keyIncarnation), []byte{1}, "value of key 696e6361726e6174696f6e: truncated"},
+		{BucketContacts, key[:3], value, "key 04c000: truncated"},
+		{BucketContacts, []byte{4, 0, 0, 0, 0, 1, 1}, value, "key 04000000000101: malformed"},
+		{BucketContacts, append(key[:len(key):len(key)], 0), value, "1 bytes too long"},
+		{BucketContacts, key, value[:15], "truncated"},
+		{BucketEvidence, make([]byte, 32), make([]byte, 200), "malformed"},
+	} {
+		record, err := DecodeRecord(tt.bucket, tt.key, tt.value)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %x %x: got %+v, %v, want %q", tt.bucket, tt.key, tt.value, record, err, tt.want)
+		}
+	}
+}
+
+// What a later version has added to a value is skipped.
+func TestRecordOfLaterVersion(t *testing.T) {
+	for _, s := range sampleRecords() {
+		bucket, key, value, _ := AppendRecord(nil, nil, s.record)
+		back, err := DecodeRecord(bucket, key, append(value, 1, 2, 3))
+		if err != nil || !reflect.DeepEqual(back, s.record) {
+			t.Errorf("%s: got %+v, %v", s.name, back, err)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package wire
+
+import (
+	"bytes"
+	"net/netip"
+	"time"
+
+	"hearsay"
+)
+
+var testNetwork = hearsay.NetworkIDOf("test")
+
+// Names of the samples, easy to find in a dump.
+var (
+	idA = hearsay.NodeID(bytes.Repeat([]byte{0xaa}, 16))
+	idB = hearsay.NodeID(bytes.Repeat([]byte{0xbb}, 16))
+	idC = hearsay.NodeID(bytes.Repeat([]byte{0xcc}, 16))
+
+	addr4 = netip.MustParseAddrPort("192.0.2.7:7946")
+	addr6 = netip.MustParseAddrPort("[2001:db8::7]:7946")
+)
+
+// sampleTime is an incarnation and a time in Unix milliseconds.
+const sampleTime = 1_763_633_000_000
+
+// sample is a packet, its kind, and how long each of its fields is. The
+// layout is written by hand, in the words of the package doc, so that it checks
+// the encoder.
+type sample struct {
+	name, says   string
+	kind         kind
+	body         hearsay.Message
+	bodyLayout   string
+	claims       []hearsay.Claim
+	claimsLayout string
+}
+
+const answerLayout = "observer 16 · verdict 1 · at u · signature 64"
+
+// samples has one packet of each kind; the claims of all sorts ride on News.
+func samples() []sample {
+	return []sample{
+		{name: "ping", kind: kindPing, says: "is B there?", body: &hearsay.Ping{Seq: 300, Target: idB, Hash: 0x0123456789abcdef}, bodyLayout: "seq u · hash 8 · target 16"},
+		{name: "ack", kind: kindAck, says: "yes", body: &hearsay.Ack{Seq: 300}, bodyLayout: "seq u"},
+		{name: "not-me", kind: kindNotMe, says: "there is somebody else here", body: &hearsay.NotMe{Seq: 5}, bodyLayout: "seq u"},
+		{name: "relay-req", kind: kindRelayReq, says: "ping B for me", body: &hearsay.RelayReq{Seq: 301, Target: idB}, bodyLayout: "seq u · target 16"},
+		{name: "nack", kind: kindNack, says: "B did not answer me in time", body: &hearsay.Nack{Seq: 301}, bodyLayout: "seq u"},
+		{
+			name: "join", kind: kindJoin, says: "the first word to a member", body: &hearsay.Join{},
+			claims: []hearsay.Claim{full(hearsay.StateAlive, "a", addr4)}, claimsLayout: "# alive: length u · head 1 · subject 16 · incarnation u · " + cardLayout4 + " · name 1",
+		},
+		{name: "roster", kind: kindRoster, says: "some members, more to come", body: &hearsay.Roster{More: true}, bodyLayout: "more 1"},
+		{name: "news", kind: kindNews, says: "one claim of each sort", body: &hearsay.News{}, claims: sampleClaims(), claimsLayout: sampleClaimsLayout},
+		{
+			name: "digest", kind: kindDigest, says: "four buckets", body: &hearsay.Digest{Bits: 2, Hashes: []uint64{0, 1, 1 << 63, 3}},
+			bodyLayout: "bits 1 · hash-0 8 · hash-1 8 · hash-2 8 · hash-3 8",
+		},
+		{
+			name: "entries", kind: kindEntries, says: "two of the four buckets, opened",
+			body:       &hearsay.Entries{Bits: 2, Buckets: []uint8{0, 3}, Items: []hearsay.Entry{{ID: idA, Incarnation: sampleTime}, {ID: idB, Incarnation: 1}}},
+			bodyLayout: "bits 1 · buckets u · bucket 1 · bucket 1 · items u · id 16 · incarnation u · id 16 · incarnation u",
+		},
+		{name: "want", kind: kindWant, says: "who are B and C?", body: &hearsay.Want{IDs: []hearsay.NodeID{idB, idC}}, bodyLayout: "ids u · id 16 · id 16"},
+		{
+			name: "witness-req", kind: kindWitnessReq, says: "probe B now", body: &hearsay.WitnessReq{Subject: idB, Incarnation: sampleTime, Round: 0xfeedface},
+			bodyLayout: "subject 16 · incarnation u · round 8",
+		},
+		{
+			name: "statement", kind: kindStatement, says: "B did not answer", body: answer(idA, hearsay.VerdictUnreachable),
+			bodyLayout: "subject 16 · incarnation u · round 8 · " + answerLayout,
+		},
+		{name: "evidence-req", kind: kindEvidenceReq, says: "why should I believe that?", body: &hearsay.EvidenceReq{Hash: hearsay.Hash{31: 9}}, bodyLayout: "hash 32"},
+		{
+			name: "evidence", kind: kindEvidence, says: "two of three observers are against B", body: sampleEvidence(),
+			bodyLayout: "subject 16 · incarnation u · round 8 · rule 1 · accuser 16 · suspected u · condemned u · observers 1 · needed 1 · statements u · " +
+				answerLayout + " · " + answerLayout,
+		},
+	}
+}
+
+func answer(observer hearsay.NodeID, verdict hearsay.Verdict) *hearsay.Statement {
+	return &hearsay.Statement{
+		Subject: idB, Incarnation: sampleTime, Round: 0xfeedface, Observer: observer, Verdict: verdict,
+		At: sampleTime + 60_000, Signature: hearsay.Signature(bytes.Repeat([]byte{0x51}, 64)),
+	}
+}
+
+func sampleEvidence() *hearsay.Evidence {
+	return &hearsay.Evidence{
+		Subject: idB, Incarnation: sampleTime, Round: 0xfeedface, Rule: hearsay.RuleMajority, Accuser: idA,
+		Suspected: sampleTime + 59_000, Condemned: sampleTime + 61_000, Observers: 3, Needed: 2,
+		Statements: []hearsay.Statement{*answer(idA, hearsay.VerdictUnreachable), *answer(idC, hearsay.VerdictUnreachable)},
+	}
+}
+
+// The cards of full, before the name.
+const (
+	cardLayout4 = "key 32 · signature 64 · ip-length 1 · ip 4 · port 2 · name-length 1"
+	cardLayout6 = "key 32 · signature 64 · ip-length 1 · ip 16 · port 2 · name-length 1"
+)
+
+// full gives a claim with a card; the key and signature are only bytes.
+func full(state hearsay.State, name string, addr netip.AddrPort) hearsay.Claim {
+	return hearsay.Claim{
+		Subject: idA, State: state, Incarnation: sampleTime,
+		Card: hearsay.Card{
+			Key: hearsay.PublicKey(bytes.Repeat([]byte{0x4b}, 32)), Name: name, Addr: addr, Role: hearsay.RolePeer,
+			Signature: hearsay.Signature(bytes.Repeat([]byte{0x51}, 64)),
+		},
+	}
+}
+
+func sampleClaims() []hearsay.Claim {
+	alive := full(hearsay.StateAlive, "grün", addr4)
+	seed := full(hearsay.StateAlive, "s1", addr6)
+	seed.Card.Role = hearsay.RoleSeed
+	left := full(hearsay.StateLeft, "bye", addr4)
+	left.Age = 10 * time.Second
+	return []hearsay.Claim{
+		alive, seed, left,
+		{Subject: idB, State: hearsay.StateAlive, Incarnation: 1},
+		{Subject: idB, State: hearsay.StateSuspect, Incarnation: sampleTime, By: idC},
+		{Subject: idB, State: hearsay.StateDead, Incarnation: sampleTime, By: idC, Evidence: hearsay.Hash{0: 0xe0, 31: 0x0e}, Age: 5 * time.Minute},
+	}
+}
+
+const sampleClaimsLayout = "# alive: length u · head 1 · subject 16 · incarnation u · " + cardLayout4 + " · name 5 · " +
+	"# alive, a seed on IPv6: length u · head 1 · subject 16 · incarnation u · " + cardLayout6 + " · name 2 · " +
+	"# left: length u · head 1 · subject 16 · incarnation u · age u · " + cardLayout4 + " · name 3 · " +
+	"# alive, bare: length u · head 1 · subject 16 · incarnation u · " +
+	"# suspect, bare: length u · head 1 · subject 16 · incarnation u · by 16 · " +
+	"# dead, bare: length u · head 1 · subject 16 · incarnation u · by 16 · evidence 32 · age u"
