@@ -1,0 +1,222 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+	"unsafe"
+
+	"hearsay"
+)
+
+// The budget of a node is one ping and one ack a second: every byte counts.
+func TestSizes(t *testing.T) {
+	for _, tt := range []struct {
+		body hearsay.Message
+		most int
+	}{
+		{&hearsay.Ping{Seq: 1<<14 - 1, Target: idB, Hash: 1<<64 - 1}, 54}, // 4 hours of a ping a second; then 55
+		{&hearsay.Ack{Seq: 1<<28 - 1}, 32},
+	} {
+		if n := len(AppendPacket(nil, testNetwork, &hearsay.Packet{Body: tt.body})); n > tt.most {
+			t.Errorf("%T takes %d bytes, more than %d", tt.body, n, tt.most)
+		}
+	}
+}
+
+// TestDrops has for each reason of the decoder the inputs that lead to it.
+func TestDrops(t *testing.T) {
+	ping := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: &hearsay.Ping{Seq: 1, Target: idB}})
+	const kindAt, bodyAt = 26, 28
+	set := func(at int, v byte) []byte {
+		b := bytes.Clone(ping)
+		b[at] = v
+		return b
+	}
+	body := func(k kind, fields ...byte) []byte {
+		return closeSized(append(append(ping[:kindAt:kindAt], byte(k), 0), fields...), kindAt+1, 1)
+	}
+	many := func(k kind, n uint64, before ...byte) []byte {
+		return append(body(k, binary.AppendUvarint(before, n)...), 0)
+	}
+	reached := map[hearsay.Drop]bool{}
+	for _, tt := range []struct {
+		name   string
+		packet []byte
+		want   hearsay.Drop
+	}{
+		{"nothing", nil, hearsay.DropTruncated},
+		{"too long", make([]byte, hearsay.MaxStreamPacket+1), hearsay.DropOversized},
+		{"another version", set(0, Version+1), hearsay.DropVersion},
+		{"text", []byte("GET / HTTP/1.1\r\nHost: node\r\n\r\n"), hearsay.DropVersion},
+		{"sealed", set(1, flagSealed), hearsay.DropSealed},
+		{"an unknown flag", set(1, 1<<1), hearsay.DropMalformed},
+		{"another network", set(2, ping[2]+1), hearsay.DropNetwork},
+		{"kind 0", set(kindAt, 0), hearsay.DropUnknownKind},
+		{"kind after the last", body(kindEvidence + 1), hearsay.DropUnknownKind},
+		{"body longer than the packet", set(kindAt+1, 26), hearsay.DropTruncated},
+		{"body shorter than its fields", body(kindPing, 1, 2, 3), hearsay.DropTruncated},
+		{"number in too many bytes", body(kindAck, 0x80, 0x00), hearsay.DropMalformed},
+		{"number over 64 bits", body(kindAck, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2), hearsay.DropMalformed},
+		{"number without end", body(kindAck, 0x80), hearsay.DropTruncated},
+		{"neither more nor not", body(kindRoster, 2), hearsay.DropMalformed},
+		{"too many bits", body(kindDigest, hearsay.MaxDigestBits+1), hearsay.DropMalformed},
+		{"too few hashes", body(kindDigest, 1, 0, 0, 0, 0, 0, 0, 0, 0), hearsay.DropTruncated},
+		{"bucket that is not there", body(kindEntries, 1, 1, 2, 0), hearsay.DropMalformed},
+		{"buckets in disorder", body(kindEntries, 1, 2, 1, 0, 0), hearsay.DropMalformed},
+		{"more buckets than there are", body(kindEntries, 1, 3, 0, 1, 2, 0), hearsay.DropOversized},
+		{"too many items", many(kindEntries, hearsay.MaxEntries+1, 0, 0), hearsay.DropOversized},
+		{"too many ids", many(kindWant, hearsay.MaxWant+1), hearsay.DropOversized},
+		{"fewer ids than announced", many(kindWant, hearsay.MaxWant), hearsay.DropTruncated},
+		{"no verdict", bodyOf(body, answer(idA, 0)), hearsay.DropMalformed},
+		{"unknown verdict", bodyOf(body, answer(idA, hearsay.VerdictAbstains+1)), hearsay.DropMalformed},
+		{"no rule", bodyOf(body, evidenceBy(0, 1)), hearsay.DropMalformed},
+		{"unknown rule", bodyOf(body, evidenceBy(hearsay.RuleTimeout+1, 1)), hearsay.DropMalformed},
+		{"too many statements", bodyOf(body, evidenceBy(hearsay.RuleMajority, hearsay.MaxStatements+1)), hearsay.DropOversized},
+		{"empty claim", append(bytes.Clone(ping), 0), hearsay.DropTruncated},
+		{"claim longer than the packet", append(bytes.Clone(ping), 1), hearsay.DropTruncated},
+		{"too many claims", appendClaims(ping, hearsay.MaxClaims+1), hearsay.DropOversized},
+	} {
+		drop, ok := NewDecoder(testNetwork).Decode(tt.packet, &hearsay.Packet{})
+		if ok || drop != tt.want {
+			t.Errorf("%s: got %s, %t, want %s", tt.name, drop, ok, tt.want)
+		}
+		reached[drop] = true
+	}
+	for _, drop := range decoderDrops {
+		if !reached[drop] {
+			t.Errorf("no input leads to %s", drop)
+		}
+	}
+}
+
+// decoderDrops are the reasons that Decode gives.
+var decoderDrops = []hearsay.Drop{
+	hearsay.DropOversized, hearsay.DropVersion, hearsay.DropNetwork, hearsay.DropSealed,
+	hearsay.DropTruncated, hearsay.DropMalformed, hearsay.DropUnknownKind,
+}
+
+func bodyOf(packet func(kind, ...byte) []byte, m hearsay.Message) []byte {
+	return packet(kindOf(m), appendBody(nil, m)...)
+}
+
+func evidenceBy(rule hearsay.Rule, statements int) *hearsay.Evidence {
+	e := sampleEvidence()
+	e.Rule = rule
+	e.Statements = make([]hearsay.Statement, statements)
+	for i := range e.Statements {
+		e.Statements[i] = *answer(idA, hearsay.VerdictReachable)
+	}
+	return e
+}
+
+func appendClaims(packet []byte, n int) []byte {
+	packet = bytes.Clone(packet)
+	for range n {
+		packet = appendClaim(packet, &hearsay.Claim{Subject: idB, State: hearsay.StateAlive})
+	}
+	return packet
+}
+
+// A packet of up to the limits is taken.
+func TestLimitsAreWithin(t *testing.T) {
+	news := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: &hearsay.News{}})
+	for name, p := range map[string]*hearsay.Packet{
+		"entries":    {Body: &hearsay.Entries{Items: make([]hearsay.Entry, hearsay.MaxEntries)}},
+		"want":       {Body: &hearsay.Want{IDs: make([]hearsay.NodeID, hearsay.MaxWant)}},
+		"statements": {Body: evidenceBy(hearsay.RuleTimeout, hearsay.MaxStatements)},
+	} {
+		checkDecodes(t, AppendPacket(nil, testNetwork, p), p)
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+	var p hearsay.Packet
+	drop, ok := NewDecoder(testNetwork).Decode(appendClaims(news, hearsay.MaxClaims), &p)
+	if !ok || len(p.Claims) != hearsay.MaxClaims {
+		t.Errorf("got %d claims, %s", len(p.Claims), drop)
+	}
+}
+
+// Whatever is cut off a packet is missed, but for whole claims.
+func TestEveryCutIsSeen(t *testing.T) {
+	for _, s := range samples() {
+		packet := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims})
+		whole := map[int]bool{}
+		for i := range s.claims {
+			whole[len(AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims[:i]}))] = true
+		}
+		for n := range packet {
+			drop, ok := NewDecoder(testNetwork).Decode(packet[:n], &hearsay.Packet{})
+			if ok != whole[n] || !ok && drop != hearsay.DropTruncated {
+				t.Errorf("%s: %d of %d bytes: %s, %t", s.name, n, len(packet), drop, ok)
+			}
+		}
+	}
+}
+
+// What a later version has added to bodies and claims is skipped.
+func TestLaterVersion(t *testing.T) {
+	for _, s := range samples() {
+		want := &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims}
+		packet := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA})[:26]
+		packet = append(packet, byte(s.kind), 0)
+		packet = closeSized(append(appendBody(packet, s.body), "more"...), 27, 1)
+		for i := range s.claims {
+			claim := reader{bytes: appendClaim(nil, &s.claims[i])}
+			at := len(packet)
+			packet = closeSized(append(append(append(packet, 0), claim.sized()...), "more"...), at, 1)
+		}
+		checkDecodes(t, packet, want)
+	}
+}
+
+// A decoder stays small after it has decoded the largest packets.
+func TestDecoderLetsGo(t *testing.T) {
+	d := NewDecoder(testNetwork)
+	var p hearsay.Packet
+	news := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: &hearsay.News{}})
+	for _, packet := range [][]byte{
+		appendClaims(news, hearsay.MaxClaims),
+		AppendPacket(nil, testNetwork, &hearsay.Packet{Body: &hearsay.Entries{Items: make([]hearsay.Entry, hearsay.MaxEntries)}}),
+		AppendPacket(nil, testNetwork, &hearsay.Packet{Body: &hearsay.Want{IDs: make([]hearsay.NodeID, hearsay.MaxWant)}}),
+		news,
+	} {
+		if drop, ok := d.Decode(packet, &p); !ok {
+			t.Fatal(drop)
+		}
+	}
+	size := unsafe.Sizeof(*d) + memory(&hearsay.Packet{Body: &d.entries}) + memory(&hearsay.Packet{Body: &d.want}) +
+		uintptr(cap(d.claims))*unsafe.Sizeof(hearsay.Claim{})
+	if size > 8<<10 {
+		t.Errorf("an idle decoder takes %d bytes", size)
+	}
+}
+
+// memory gives the bytes that the elements of p take.
+func memory(p *hearsay.Packet) uintptr {
+	n := uintptr(cap(p.Claims)) * unsafe.Sizeof(hearsay.Claim{})
+	switch m := p.Body.(type) {
+	case *hearsay.Digest:
+		n += uintptr(cap(m.Hashes)) * 8
+	case *hearsay.Entries:
+		n += uintptr(cap(m.Buckets)) + uintptr(cap(m.Items))*unsafe.Sizeof(hearsay.Entry{})
+	case *hearsay.Want:
+		n += uintptr(cap(m.IDs)) * unsafe.Sizeof(hearsay.NodeID{})
+	case *hearsay.Evidence:
+		n += uintptr(cap(m.Statements)) * unsafe.Sizeof(hearsay.Statement{})
+	}
+	return n
+}
+
+// Packets that come again and again cost no allocation, whatever they carry.
+func TestSteadyDecodingAllocatesNothing(t *testing.T) {
+	d := NewDecoder(testNetwork)
+	var p hearsay.Packet
+	for _, s := range samples() {
+		packet := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims[:min(1, len(s.claims))]})
+		if n := testing.AllocsPerRun(10, func() { d.Decode(packet, &p) }); n > 0 {
+			t.Errorf("%s: %v allocations", s.name, n)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package wire
+
+import (
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"hearsay"
+)
+
+// What is encoded is decoded to the same, whatever it is.
+func TestPacketRoundTrip(t *testing.T) {
+	d := NewDecoder(testNetwork)
+	rapid.Check(t, func(t *rapid.T) {
+		p := hearsay.Packet{From: drawID(t), Body: drawBody(t), Claims: rapid.SliceOfN(rapid.Custom(drawClaim), 0, 12).Draw(t, "claims")}
+		var got hearsay.Packet
+		if drop, ok := d.Decode(AppendPacket(nil, testNetwork, &p), &got); !ok {
+			t.Fatalf("dropped: %s", drop)
+		}
+		if len(p.Claims) == 0 && len(got.Claims) == 0 {
+			got.Claims = p.Claims // nil and empty mean the same
+		}
+		if !reflect.DeepEqual(got, p) {
+			t.Fatalf("got %+v\nwant %+v", got, p)
+		}
+	})
+}
+
+// Protocols fill packets by WireSizeMax: it must hold for all claims, also
+// for those that nobody should make.
+func TestWireSizeMax(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawClaim(t)
+		if rapid.Bool().Draw(t, "wild") {
+			c.State = hearsay.State(rapid.Byte().Draw(t, "wild state"))
+			c.Card.Role = hearsay.Role(rapid.Byte().Draw(t, "wild role"))
+			c.Age = time.Duration(rapid.Int64().Draw(t, "wild age"))
+		}
+		if n := len(appendClaim(nil, &c)); n > c.WireSizeMax() {
+			t.Fatalf("%d bytes, more than %d: %+v", n, c.WireSizeMax(), c)
+		}
+	})
+	largest := full(hearsay.StateDead, string(make([]byte, hearsay.MaxNameLen)), addr6)
+	largest.Incarnation, largest.Age = 1<<64-1, maxAge
+	if n := len(appendClaim(nil, &largest)); n > largest.WireSizeMax() || n < largest.WireSizeMax()-2 {
+		t.Errorf("the largest claim takes %d bytes, WireSizeMax is %d", n, largest.WireSizeMax())
+	}
+}
+
+func drawBody(t *rapid.T) hearsay.Message {
+	seq := rapid.Uint64().Draw(t, "seq")
+	switch rapid.SampledFrom(allKinds()).Draw(t, "kind") {
+	case kindPing:
+		return &hearsay.Ping{Seq: seq, Target: drawID(t), Hash: rapid.Uint64().Draw(t, "hash")}
+	case kindAck:
+		return &hearsay.Ack{Seq: seq}
+	case kindNotMe:
+		return &hearsay.NotMe{Seq: seq}
+	case kindRelayReq:
+		return &hearsay.RelayReq{Seq: seq, Target: drawID(t)}
+	case kindNack:
+		return &hearsay.Nack{Seq: seq}
+	case kindJoin:
+		return &hearsay.Join{}
+	case kindRoster:
+		return &hearsay.Roster{More: rapid.Bool().Draw(t, "more")}
+	case kindDigest:
+		bits := rapid.Uint8Range(0, hearsay.MaxDigestBits).Draw(t, "bits")
+		return &hearsay.Digest{Bits: bits, Hashes: rapid.SliceOfN(rapid.Uint64(), 1<<bits, 1<<bits).Draw(t, "hashes")}
+	case kindEntries:
+		return drawEntries(t)
+	case kindWant:
+		return &hearsay.Want{IDs: rapid.SliceOfN(rapid.Custom(drawID), 1, 9).Draw(t, "ids")}
+	case kindWitnessReq:
+		return &hearsay.WitnessReq{Subject: drawID(t), Incarnation: drawIncarnation(t), Round: hearsay.Round(seq)}
+	case kindStatement:
+		s := drawStatement(t)
+		s.Subject, s.Incarnation, s.Round = drawID(t), drawIncarnation(t), hearsay.Round(seq)
+		return &s
+	case kindEvidenceReq:
+		return &hearsay.EvidenceReq{Hash: drawHash(t)}
+	case kindEvidence:
+		return drawEvidence(t)
+	}
+	return &hearsay.News{}
+}
+
+func allKinds() []kind {
+	var all []kind
+	for k := kindPing; k <= kindEvidence; k++ {
+		all = append(all, k)
+	}
+	return all
+}
+
+func drawEntries(t *rapid.T) *hearsay.Entries {
+	m := &hearsay.Entries{Bits: rapid.Uint8Range(0, hearsay.MaxDigestBits).Draw(t, "bits")}
+	for bucket := range 1 << m.Bits {
+		if bucket == 0 || rapid.Bool().Draw(t, "open") {
+			m.Buckets = append(m.Buckets, uint8(bucket))
+		}
+	}
+	for range rapid.IntRange(1, 5).Draw(t, "items") {
+		m.Items = append(m.Items, hearsay.Entry{ID: drawID(t), Incarnation: drawIncarnation(t)})
+	}
+	return m
+}
+
+// drawStatement draws an answer, without the question.
+func drawStatement(t *rapid.T) hearsay.Statement {
+	return hearsay.Statement{
+		Observer:  drawID(t),
+		Verdict:   hearsay.Verdict(rapid.Uint8Range(1, 3).Draw(t, "verdict")),
+		At:        rapid.Int64().Draw(t, "at"),
+		Signature: drawSignature(t),
+	}
+}
+
+func drawEvidence(t *rapid.T) *hearsay.Evidence {
+	e := &hearsay.Evidence{
+		Subject: drawID(t), Incarnation: drawIncarnation(t), Round: hearsay.Round(rapid.Uint64().Draw(t, "round")),
+		Rule:    hearsay.Rule(rapid.Uint8Range(1, 2).Draw(t, "rule")),
+		Accuser: drawID(t), Suspected: rapid.Int64().Draw(t, "suspected"), Condemned: rapid.Int64().Draw(t, "condemned"),
+		Observers: rapid.Byte().Draw(t, "observers"), Needed: rapid.Byte().Draw(t, "needed"),
+		Statements: rapid.SliceOfN(rapid.Custom(drawStatement), 1, hearsay.MaxStatements).Draw(t, "statements"),
+	}
+	for i := range e.Statements {
+		s := &e.Statements[i]
+		s.Subject, s.Incarnation, s.Round = e.Subject, e.Incarnation, e.Round
+	}
+	return e
+}
+
+func drawClaim(t *rapid.T) hearsay.Claim {
+	c := hearsay.Claim{Subject: drawID(t), State: hearsay.State(rapid.Uint8Range(1, 4).Draw(t, "state")), Incarnation: drawIncarnation(t)}
+	if c.State == hearsay.StateSuspect || c.State == hearsay.StateDead {
+		c.By = drawID(t)
+	}
+	if c.State == hearsay.StateDead {
+		c.Evidence = drawHash(t)
+	}
+	if c.State == hearsay.StateDead || c.State == hearsay.StateLeft {
+		c.Age = time.Second * time.Duration(rapid.Int64Range(0, int64(maxAge/time.Second)).Draw(t, "age"))
+	}
+	if rapid.Bool().Draw(t, "bare") {
+		return c
+	}
+	c.Card = hearsay.Card{
+		Key:       hearsay.PublicKey(drawBytes(t, "key", 32)),
+		Name:      rapid.StringMatching(`[a-zA-Z0-9.äöü-]{1,32}`).Draw(t, "name"),
+		Addr:      drawAddr(t),
+		Role:      hearsay.Role(rapid.Uint8Range(1, 2).Draw(t, "role")),
+		Signature: drawSignature(t),
+	}
+	c.Card.Key[0] |= 1 // a key of zeros is no key
+	return c
+}
+
+func drawAddr(t *rapid.T) netip.AddrPort {
+	size := rapid.SampledFrom([]int{4, 16}).Draw(t, "ip length")
+	b := drawBytes(t, "ip", size)
+	b[0] = 10 // neither unspecified nor multicast
+	ip, _ := netip.AddrFromSlice(b)
+	return netip.AddrPortFrom(ip, rapid.Uint16Min(1).Draw(t, "port"))
+}
+
+func drawIncarnation(t *rapid.T) hearsay.Incarnation {
+	return hearsay.Incarnation(rapid.Uint64().Draw(t, "incarnation"))
+}
+
+func drawID(t *rapid.T) hearsay.NodeID { return hearsay.NodeID(drawBytes(t, "id", 16)) }
+func drawHash(t *rapid.T) hearsay.Hash { return hearsay.Hash(drawBytes(t, "hash", 32)) }
+func drawSignature(t *rapid.T) hearsay.Signature {
+	return hearsay.Signature(drawBytes(t, "signature", 64))
+}
+
+func drawBytes(t *rapid.T, label string, n int) []byte {
+	return rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, label)
+}
