@@ -1,0 +1,411 @@
+package agent
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// environmentPrefix begins the names of knobs in the environment.
+const environmentPrefix = "HEARSAY_"
+
+// maxSettingsSize is the largest settings file, in bytes.
+const maxSettingsSize = 1 << 20
+
+// Knob is one setting of an agent. The table of Knobs is the one place that
+// knows them all: files, the environment, checks and help are made from it.
+type Knob struct {
+	Name    string // as in a file: detect.period
+	Unit    string // duration, count, bool, text or list
+	Meaning string
+	Source  string // where the default is from
+	Min     string // "" if there is no bound
+	Max     string
+	Rule    string // what it must be in relation to others
+	Default string
+
+	get   func() string
+	set   func(string) error
+	holds func() error // bounds and form
+	rule  func() bool
+}
+
+// Environment gives the knob's name in the environment.
+func (k *Knob) Environment() string {
+	return environmentPrefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
+}
+
+// Value gives what the knob is set to.
+func (k *Knob) Value() string { return k.get() }
+
+// Set sets the knob, by text as it stands in the environment. It says what is
+// wrong with the text; whether the knobs fit each other, Validate says.
+func (k *Knob) Set(text string) error {
+	if err := k.set(text); err != nil {
+		return fmt.Errorf("%s: %w", k.Name, err)
+	}
+	if err := k.holds(); err != nil {
+		return fmt.Errorf("%s: %w", k.Name, err)
+	}
+	return nil
+}
+
+// check says what is wrong with what the knob is set to.
+func (k *Knob) check() error {
+	if err := k.holds(); err != nil {
+		return err
+	}
+	if k.rule != nil && !k.rule() {
+		return fmt.Errorf("%s: must be %s", k.get(), k.Rule)
+	}
+	return nil
+}
+
+// must adds a rule about the knob and others.
+func (k Knob) must(be string, rule func() bool) Knob {
+	k.Rule, k.rule = be, rule
+	return k
+}
+
+// Knobs gives all knobs of cfg, in the order in which a person reads them.
+func Knobs(cfg *Config) []Knob {
+	d := DefaultConfig()
+	knobs, defaults := knobsOf(cfg), knobsOf(&d)
+	for i := range knobs {
+		knobs[i].Default = defaults[i].Value()
+	}
+	return knobs
+}
+
+func knobsOf(c *Config) []Knob {
+	return append(append(nodeKnobs(c), detectKnobs(c)...), rosterKnobs(c)...)
+}
+
+func nodeKnobs(c *Config) []Knob {
+	return []Knob{
+		text("name", &c.Name, checkName, "what people call this member", "the host name"),
+		text("network", &c.Network, checkNetwork, "the network it belongs to; packets of others are dropped", ""),
+		text("bind", &c.Bind, checkWith(parseBind), "where to listen, UDP and TCP; port 0 lets the kernel choose", "memberlist's port"),
+		text("advertise", &c.Advertise, checkAdvertise, "where others reach this node; empty: the bound address, or the one towards others", ""),
+		list("join", &c.Join, checkWith(parseJoin), "where members may be found: addresses or host names"),
+		text("data", &c.Data, func(string) error { return nil }, "directory of identity, contacts and evidence; empty: nothing is kept", ""),
+	}
+}
+
+func detectKnobs(c *Config) []Knob {
+	d := &c.Detect
+	return []Knob{
+		duration("detect.period", &d.Period, 10*time.Millisecond, time.Minute, "between two probes", "SWIM, section 5"),
+		count("detect.relays", &d.Relays, 0, 16, "members asked to ping in our place", "SWIM, section 5"),
+		duration("detect.timeout_min", &d.TimeoutMin, time.Millisecond, 10*time.Second, "a direct ping waits at least this long", "guess: far over a LAN's round trip").
+			must("at most detect.timeout_max", func() bool { return d.TimeoutMin <= d.TimeoutMax }),
+		duration("detect.timeout_max", &d.TimeoutMax, time.Millisecond, 30*time.Second, "and at most this long, as for a member never measured", "guess").
+			must("less than half of detect.period", func() bool { return 2*d.TimeoutMax < d.Period }),
+		boolean("detect.stream_ping", &d.StreamPing, "ping by stream, beside the relays", "memberlist"),
+		count("detect.health_max", &d.HealthMax, 0, 64, "local health score at most; each point stretches timeouts by one", "Lifeguard, section IV.A"),
+		duration("detect.late_after", &d.LateAfter, time.Millisecond, time.Minute, "a step this long after its deadline means that this node was paused or starved", "guess").
+			must("at most detect.period", func() bool { return d.LateAfter <= d.Period }),
+	}
+}
+
+func rosterKnobs(c *Config) []Knob {
+	r := &c.Roster
+	return []Knob{
+		count("roster.observers", &r.Observers, 1, 16, "K: members that watch each member, of whom K/2+1 condemn it", "Rapid: 10; odd, so that there is no tie"),
+		duration("roster.suspicion_min", &r.SuspicionMin, 10*time.Millisecond, time.Hour, "a suspicion without a decision runs out after this, times max(1, log10 N)", "memberlist: 4 periods").
+			must("at least roster.round_every", func() bool { return r.SuspicionMin >= r.RoundEvery }),
+		count("roster.suspicion_max", &r.SuspicionMax, 1, 64, "without confirmation it takes this many times as long", "memberlist: 6"),
+		count("roster.confirmations", &r.Confirmations, 0, 16, "independent accusers that bring it down to the minimum", "Lifeguard, section IV.B"),
+		duration("roster.round_every", &r.RoundEvery, 10*time.Millisecond, time.Hour, "between the rounds of one case", "guess").
+			must("more than detect.timeout_max", func() bool { return r.RoundEvery > c.Detect.TimeoutMax }),
+		duration("roster.news_every", &r.NewsEvery, time.Millisecond, time.Minute, "between two tellings of waiting news", "guess"),
+		count("roster.fanout", &r.Fanout, 1, 64, "members told at a time", "memberlist: 3"),
+		count("roster.retell", &r.Retell, 1, 64, "a claim is told this many × log2(N+1) times", "memberlist: 4 × log10"),
+		duration("roster.dead_hold", &r.DeadHold, 0, time.Hour, "a death of one who answered lately waits this long for its refutation", "DESIGN"),
+		duration("roster.lately_answered", &r.LatelyAnswered, 0, time.Hour, "how long ago lately is", "DESIGN").
+			must("at least roster.dead_hold", func() bool { return r.LatelyAnswered >= r.DeadHold }),
+		duration("roster.forget_after", &r.ForgetAfter, time.Second, 30*24*time.Hour, "the dead and those who left are forgotten after this", "DESIGN").
+			must("more than roster.lately_answered", func() bool { return r.ForgetAfter > r.LatelyAnswered }),
+		duration("roster.contact_every", &r.ContactEvery, 10*time.Millisecond, time.Hour, "one dead or forgotten contact is tried this often", "DESIGN"),
+		duration("roster.join_backoff_min", &r.JoinBackoffMin, 10*time.Millisecond, time.Hour, "first wait before a join is tried again", "guess").
+			must("at most roster.join_backoff_max", func() bool { return r.JoinBackoffMin <= r.JoinBackoffMax }),
+		duration("roster.join_backoff_max", &r.JoinBackoffMax, 10*time.Millisecond, time.Hour, "longest wait", "guess"),
+		duration("roster.exchange_every", &r.ExchangeEvery, 10*time.Millisecond, time.Hour, "at most one exchange of rosters is begun in this time", "guess"),
+		duration("roster.exchange_quiet", &r.ExchangeQuiet, 0, time.Hour, "and only if the roster has been still for this long", "guess"),
+	}
+}
+
+func text(name string, at *string, check func(string) error, meaning, source string) Knob {
+	return Knob{
+		Name: name, Unit: "text", Meaning: meaning, Source: source,
+		get:   func() string { return *at },
+		set:   func(s string) error { *at = s; return nil },
+		holds: func() error { return check(*at) },
+	}
+}
+
+func list(name string, at *[]string, check func(string) error, meaning string) Knob {
+	return Knob{
+		Name: name, Unit: "list", Meaning: meaning,
+		get: func() string { return strings.Join(*at, ",") },
+		set: func(s string) error {
+			*at = nil
+			for item := range strings.SplitSeq(s, ",") {
+				if item = strings.TrimSpace(item); item != "" {
+					*at = append(*at, item)
+				}
+			}
+			return nil
+		},
+		holds: func() error {
+			for _, item := range *at {
+				if err := check(item); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func boolean(name string, at *bool, meaning, source string) Knob {
+	return Knob{
+		Name: name, Unit: "bool", Meaning: meaning, Source: source,
+		get: func() string { return strconv.FormatBool(*at) },
+		set: func(s string) error {
+			if s != "true" && s != "false" {
+				return fmt.Errorf("%q: want true or false", s)
+			}
+			*at = s == "true"
+			return nil
+		},
+		holds: func() error { return nil },
+	}
+}
+
+func count(name string, at *int, least, most int, meaning, source string) Knob {
+	return Knob{
+		Name: name, Unit: "count", Meaning: meaning, Source: source,
+		Min: strconv.Itoa(least), Max: strconv.Itoa(most),
+		get: func() string { return strconv.Itoa(*at) },
+		set: func(s string) (err error) {
+			if *at, err = strconv.Atoi(s); err != nil {
+				return fmt.Errorf("%q: want a whole number", s)
+			}
+			return nil
+		},
+		holds: within(at, least, most),
+	}
+}
+
+func duration(name string, at *time.Duration, least, most time.Duration, meaning, source string) Knob {
+	return Knob{
+		Name: name, Unit: "duration", Meaning: meaning, Source: source,
+		Min: least.String(), Max: most.String(),
+		get: func() string { return at.String() },
+		set: func(s string) (err error) {
+			if *at, err = time.ParseDuration(s); err != nil {
+				return fmt.Errorf("%q: want a duration, as in 1.5s or 200ms", s)
+			}
+			return nil
+		},
+		holds: within(at, least, most),
+	}
+}
+
+func within[T cmp.Ordered](at *T, least, most T) func() error {
+	return func() error {
+		if *at < least || *at > most {
+			return fmt.Errorf("%v: must be from %v to %v", *at, least, most)
+		}
+		return nil
+	}
+}
+
+func checkWith(parse func(string) (address, error)) func(string) error {
+	return func(s string) error {
+		_, err := parse(s)
+		return err
+	}
+}
+
+func checkAdvertise(s string) error {
+	if s == "" {
+		return nil
+	}
+	a, err := parseAddress(s, DefaultPort) // Start takes the bound port where none is named
+	if err != nil {
+		return err
+	}
+	return a.reachable(s)
+}
+
+// LoadEnvironment sets the knobs of cfg that the environment names, such as
+// HEARSAY_DETECT_PERIOD; lookup is os.LookupEnv, or a test's.
+func LoadEnvironment(lookup func(string) (string, bool), cfg *Config) error {
+	for _, k := range Knobs(cfg) {
+		value, ok := lookup(k.Environment())
+		if !ok {
+			continue
+		}
+		if err := k.Set(value); err != nil {
+			return fmt.Errorf("$%s: %w", k.Environment(), err)
+		}
+	}
+	return nil
+}
+
+// LoadSettings sets the knobs of cfg that the TOML file at path names. An
+// error names the line and column: of what is no TOML, of a key that is no
+// knob, of a value that its knob cannot have.
+func LoadSettings(path string, cfg *Config) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	if info.Size() > maxSettingsSize {
+		return fmt.Errorf("settings: %s: %d bytes, want at most %d", path, info.Size(), maxSettingsSize)
+	}
+	document, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	if err := readSettings(document, cfg); err != nil {
+		return fmt.Errorf("settings: %s:%w", path, err)
+	}
+	return nil
+}
+
+// readSettings is LoadSettings for a document in memory; its errors begin
+// with line:column.
+func readSettings(document []byte, cfg *Config) error {
+	// The parser below does not notice a key given twice and the like.
+	var whole map[string]any
+	if err := toml.Unmarshal(document, &whole); err != nil {
+		if broken := (*toml.DecodeError)(nil); errors.As(err, &broken) {
+			line, column := broken.Position()
+			return fmt.Errorf("%d:%d: %w", line, column, err)
+		}
+		return fmt.Errorf("1:1: %w", err)
+	}
+	s := settings{knobs: make(map[string]*Knob)}
+	knobs := Knobs(cfg)
+	for i := range knobs {
+		s.knobs[knobs[i].Name] = &knobs[i]
+	}
+	s.parser.Reset(document)
+	table := ""
+	for s.parser.NextExpression() {
+		var err error
+		switch e := s.parser.Expression(); e.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			table, err = s.table(e)
+		case unstable.KeyValue:
+			err = s.assign(table, e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.parser.Error()
+}
+
+// settings is a settings file being read.
+type settings struct {
+	parser unstable.Parser
+	knobs  map[string]*Knob
+}
+
+// table gives the name of the table that begins, with a dot behind it.
+func (s *settings) table(e *unstable.Node) (string, error) {
+	name := keyOf(e) + "."
+	for knob := range s.knobs {
+		if e.Kind == unstable.Table && strings.HasPrefix(knob, name) {
+			return name, nil
+		}
+	}
+	return "", s.errorAt(e, "%s: there is no such table of knobs", keyOf(e))
+}
+
+// assign sets what one line key = value, or one inline table, sets.
+func (s *settings) assign(prefix string, e *unstable.Node) error {
+	name, value := prefix+keyOf(e), e.Value()
+	if value.Kind == unstable.InlineTable {
+		for items := value.Children(); items.Next(); {
+			if err := s.assign(name+".", items.Node()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	knob, ok := s.knobs[name]
+	if !ok {
+		return s.errorAt(e, "%s: there is no such knob", name)
+	}
+	text, ok := textOf(knob.Unit, value)
+	if !ok {
+		return s.errorAt(e, "%s: want %s", name, wanted[knob.Unit])
+	}
+	if err := knob.Set(text); err != nil {
+		return s.errorAt(e, "%w", err)
+	}
+	return nil
+}
+
+// wanted says, by unit, which TOML a knob takes.
+var wanted = map[string]string{
+	"text":     `text in quotes`,
+	"list":     `a list of texts, as in ["10.0.0.1:7946"]`,
+	"bool":     `true or false`,
+	"count":    `a whole number`,
+	"duration": `a duration in quotes, as in "1.5s"`,
+}
+
+// textOf gives a value of TOML as Set takes it, if it is of the unit's type.
+func textOf(unit string, value *unstable.Node) (string, bool) {
+	kind := map[string]unstable.Kind{
+		"text": unstable.String, "list": unstable.Array, "bool": unstable.Bool,
+		"count": unstable.Integer, "duration": unstable.String,
+	}[unit]
+	if value.Kind != kind {
+		return "", false
+	}
+	if unit != "list" {
+		return string(value.Data), true
+	}
+	var items []string
+	for children := value.Children(); children.Next(); {
+		item := children.Node()
+		if item.Kind == unstable.Comment {
+			continue
+		}
+		if item.Kind != unstable.String || strings.Contains(string(item.Data), ",") {
+			return "", false
+		}
+		items = append(items, string(item.Data))
+	}
+	return strings.Join(items, ","), true
+}
+
+func (s *settings) errorAt(e *unstable.Node, format string, args ...any) error {
+	key := e.Key()
+	key.Next()
+	at := s.parser.Shape(key.Node().Raw).Start
+	return fmt.Errorf("%d:%d: %w", at.Line, at.Column, fmt.Errorf(format, args...))
+}
+
+// keyOf gives the dotted key of a table's or a value's node.
+func keyOf(e *unstable.Node) string {
+	var parts []string
+	for key := e.Key(); key.Next(); {
+		parts = append(parts, string(key.Node().Data))
+	}
+	return strings.Join(parts, ".")
+}

@@ -1,0 +1,152 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func loaded(t *testing.T, document string) (Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "settings.toml")
+	if err := os.WriteFile(path, []byte(document), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := DefaultConfig()
+	err := LoadSettings(path, &cfg)
+	return cfg, err
+}
+
+func TestSettingsFile(t *testing.T) {
+	cfg, err := loaded(t, `
+name = "a"           # a comment
+join = [
+	"10.0.0.1",      # the first
+	"b.example:7000",
+]
+roster = { fanout = 4, news_every = "50ms" }
+
+[detect]
+period = "2s"
+stream_ping = false
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := DefaultConfig()
+	want.Name, want.Join = "a", []string{"10.0.0.1", "b.example:7000"}
+	want.Roster.Fanout, want.Roster.NewsEvery = 4, 50*time.Millisecond
+	want.Detect.Period, want.Detect.StreamPing = 2*time.Second, false
+	if !reflect.DeepEqual(cfg, want) {
+		t.Errorf("got  %+v\nwant %+v", cfg, want)
+	}
+}
+
+func TestSettingsErrors(t *testing.T) {
+	for document, want := range map[string]string{
+		"name = \"a\"\nnam = \"b\"":         "settings.toml:2:1: nam: there is no such knob",
+		"[detect]\n  perod = \"1s\"":        "settings.toml:2:3: detect.perod: there is no such knob",
+		"[detekt]\n":                        "settings.toml:1:2: detekt: there is no such table",
+		"[[detect]]\nperiod = \"1s\"":       "settings.toml:1:3: detect: there is no such table",
+		"detect.period = 5":                 `settings.toml:1:1: detect.period: want a duration in quotes`,
+		"detect.period = \"5\"":             `settings.toml:1:1: detect.period: "5": want a duration`,
+		"detect.period = \"1ms\"":           `settings.toml:1:1: detect.period: 1ms: must be from 10ms to 1m0s`,
+		"detect = { relays = \"3\" }":       `settings.toml:1:12: detect.relays: want a whole number`,
+		"join = [\"10.0.0.1:99999\"]":       `settings.toml:1:1: join: "10.0.0.1:99999": want a port`,
+		"join = [1]":                        `settings.toml:1:1: join: want a list`,
+		"name = \"a\"\nname = \"b\"":        "settings.toml:2:1: ",
+		"name = ":                           "settings.toml:1:",
+		"roster.fanout = 99999999999999999": `roster.fanout`,
+		"name = \"with space\"":             `the character ' ' is not allowed`,
+	} {
+		if _, err := loaded(t, document); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", document, err, want)
+		}
+	}
+	var cfg Config
+	if err := LoadSettings(filepath.Join(t.TempDir(), "none"), &cfg); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	environment := map[string]string{"HEARSAY_DETECT_TIMEOUT_MIN": "50ms", "HEARSAY_JOIN": "a:1, b:2", "HEARSAY_NODE": "x"}
+	lookup := func(name string) (string, bool) {
+		value, ok := environment[name]
+		return value, ok
+	}
+	cfg := DefaultConfig()
+	if err := LoadEnvironment(lookup, &cfg); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Detect.TimeoutMin != 50*time.Millisecond || !reflect.DeepEqual(cfg.Join, []string{"a:1", "b:2"}) {
+		t.Errorf("got %+v", cfg)
+	}
+	environment["HEARSAY_ROSTER_FANOUT"] = "many"
+	err := LoadEnvironment(lookup, &cfg)
+	if want := `$HEARSAY_ROSTER_FANOUT: roster.fanout: "many": want a whole number`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestDefaultsAreValid(t *testing.T) {
+	for _, cfg := range []Config{{}, DefaultConfig()} {
+		if err := cfg.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		`name: name "a/b": the character '/' is not allowed`:          func(c *Config) { c.Name = "a/b" },
+		`network: "` + strings.Repeat("n", 65) + `": want 1 to 64`:    func(c *Config) { c.Network = strings.Repeat("n", 65) },
+		`bind: "1.2.3.4:x": want a port`:                              func(c *Config) { c.Bind = "1.2.3.4:x" },
+		`bind: "1.2.3.999:7": not an IP address`:                      func(c *Config) { c.Bind = "1.2.3.999:7" },
+		`advertise: "0.0.0.0": want the address of one machine`:       func(c *Config) { c.Advertise = "0.0.0.0" },
+		`join: "10.0.0.1:0": nobody is reached at port 0`:             func(c *Config) { c.Join = []string{"10.0.0.1:0"} },
+		`join: "a b": a host name has no ' '`:                         func(c *Config) { c.Join = []string{"a b"} },
+		`detect.timeout_max: 600ms: must be less than half of detect`: func(c *Config) { c.Detect.TimeoutMax = 600 * time.Millisecond },
+		`detect.timeout_min: 500ms: must be at most detect.timeout`:   func(c *Config) { c.Detect.TimeoutMin = 500 * time.Millisecond },
+		`detect.late_after: 2s: must be at most detect.period`:        func(c *Config) { c.Detect.LateAfter = 2 * time.Second },
+		`roster.suspicion_min: 1s: must be at least roster.round`:     func(c *Config) { c.Roster.SuspicionMin = time.Second },
+		`roster.observers: 0: must be from 1 to 16`:                   func(c *Config) { c.Roster.Observers = 0 },
+		`roster.join_backoff_min: 20s: must be at most roster.join`:   func(c *Config) { c.Roster.JoinBackoffMin = 20 * time.Second },
+	} {
+		cfg := DefaultConfig()
+		change(&cfg)
+		if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// TestKnobsAreWhole: every field of the configuration that is a number has a
+// knob, each knob its words, and setting it to its own value changes nothing.
+func TestKnobsAreWhole(t *testing.T) {
+	cfg := DefaultConfig()
+	knobs := Knobs(&cfg)
+	fields := reflect.TypeOf(cfg.Detect).NumField() + reflect.TypeOf(cfg.Roster).NumField() + reflect.TypeOf(cfg).NumField() - len("DRL") // Detect, Roster, Logger
+	if len(knobs) != fields {
+		t.Errorf("%d knobs of %d fields", len(knobs), fields)
+	}
+	seen := make(map[string]bool)
+	for _, k := range knobs {
+		if k.Name == "" || k.Meaning == "" || wanted[k.Unit] == "" || seen[k.Name] {
+			t.Errorf("incomplete or twice: %+v", k)
+		}
+		seen[k.Name] = true
+		if k.Name == "name" {
+			continue // the host's
+		}
+		if err := k.Set(k.Default); err != nil {
+			t.Errorf("the default: %v", err)
+		}
+	}
+	if !reflect.DeepEqual(cfg, DefaultConfig()) {
+		t.Errorf("after setting all to their defaults: %+v", cfg)
+	}
+}
