@@ -1,0 +1,59 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"hearsay/detect"
+	"hearsay/roster"
+)
+
+// MaxNodes bounds a world: what each node knows of each other grows with the
+// square.
+const MaxNodes = 10_000
+
+// Config is one run. The same Config gives the same run.
+type Config struct {
+	Nodes    int           // machines; default 32
+	Loss     float64       // probability that a packet is lost on its way, each direction for itself; default 0
+	Delay    time.Duration // a packet takes this long, and up to half as long again; default 500 µs (a LAN's)
+	For      time.Duration // virtual time; default 60 s
+	Seed     uint64        // of all that is left to chance; default 1
+	Trace    bool          // print every event of every node
+	JSON     bool          // print JSON lines instead of text
+	Scenario *Scenario     // what happens to the machines; nil: the scenario that the seed draws, see Draw
+
+	DiskDelay    time.Duration // a sync of a disk takes this long; default 0: none
+	NoFalseDeath bool          // a death of one who was always there breaks a rule; otherwise it is counted
+	Detect       detect.Config
+	Roster       roster.Config
+}
+
+// DefaultConfig gives the defaults.
+func DefaultConfig() Config {
+	return Config{
+		Nodes:  32,
+		Delay:  500 * time.Microsecond,
+		For:    time.Minute,
+		Seed:   1,
+		Detect: detect.DefaultConfig(),
+		Roster: roster.DefaultConfig(),
+	}
+}
+
+// Validate says what is wrong with the configuration, if anything.
+func (c *Config) Validate() error {
+	switch {
+	case c.Nodes < 1 || c.Nodes > MaxNodes:
+		return fmt.Errorf("nodes %d: want 1 to %d", c.Nodes, MaxNodes)
+	case !(c.Loss >= 0 && c.Loss <= 1):
+		return fmt.Errorf("loss %v: want a probability, 0 to 1", c.Loss)
+	case c.Delay < 0:
+		return fmt.Errorf("delay %v: want 0 or more", c.Delay)
+	case c.DiskDelay < 0:
+		return fmt.Errorf("disk delay %v: want 0 or more", c.DiskDelay)
+	case c.For <= 0:
+		return fmt.Errorf("for %v: want more than 0", c.For)
+	}
+	return nil
+}

@@ -1,0 +1,20 @@
+// Package sim is the simulated driver: it runs the very nodes that ship, over
+// a network, clocks and disks that it makes up, and checks what must always
+// hold.
+//
+// A World is a set of machines and one queue of moments, ordered by time and
+// then by the order in which they were scheduled. It jumps from moment to
+// moment; nothing runs beside it, and no map decides an order. Everything
+// that is left to chance is drawn from one seed, in one stream for each
+// purpose (and each machine), so that one more fault does not change the other
+// draws. Hence the same Config gives the same run, to the byte.
+//
+//	machine                        World                           machine
+//	node.Tick ── Effects ──▶ Now at once
+//	                         Persist: written, synced later
+//	                         Send, Events when synced
+//	                         each packet: wire ─▶ lost? late? ─▶ wire ──▶ node.Receive
+//	                         checker: sees every effect, and the truth
+//
+// Run is `hearsay sim run`. Tests drive a World themselves.
+package sim

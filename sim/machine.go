@@ -1,0 +1,295 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"hearsay"
+	"hearsay/node"
+	"hearsay/store"
+)
+
+// socketBuffer is how many packets wait for a paused process; what comes
+// beyond is lost (Linux: rmem_default holds about as many small datagrams).
+const socketBuffer = 256
+
+// condition is how a machine's process is.
+type condition uint8
+
+const (
+	conditionAbsent condition = iota // not started yet
+	conditionRunning
+	conditionPaused
+	conditionCrashed
+	conditionLeft
+)
+
+var conditionWords = [...]string{"absent", "running", "paused", "crashed", "left"}
+
+func (c condition) String() string { return conditionWords[c] }
+
+// machine is a place where a node runs: an address, a disk and a process.
+type machine struct {
+	index     int32
+	name      string
+	addr      netip.AddrPort
+	condition condition
+	node      *node.Node     // nil unless running or paused
+	id        hearsay.NodeID // of its present or last identity
+	identity  int            // by number in the checker
+	disks     int            // how many it has had: one identity each
+	life      int32          // of the process; tells what is meant for an earlier one
+	disk      *store.Memory
+	group     int32 // of a partition
+	loss      float64
+
+	tickAt time.Duration // when its tick is scheduled; noTick if it is not
+	inbox  []int32       // flights that came while it was paused
+	lane   []carrying    // waits for the disk
+
+	losses, delays, streams, resumes, torn rand.PCG
+}
+
+// noTick is a time before all others.
+const noTick = time.Duration(-1)
+
+// carrying is the durable part of one step's effects.
+type carrying struct {
+	flights []int32
+	events  []hearsay.Event
+}
+
+func newMachine(seed uint64, index int) machine {
+	number := uint64(index + 1)
+	return machine{
+		index: int32(index), name: "n" + strconv.Itoa(index+1), addr: addrOf(index), tickAt: noTick,
+		losses:  draws(seed, purposeLoss, number),
+		delays:  draws(seed, purposeDelay, number),
+		streams: draws(seed, purposeStreams, number),
+		resumes: draws(seed, purposeResume, number),
+		torn:    draws(seed, purposeDisk, number),
+	}
+}
+
+// start runs a node on a machine that has none: with the disk that is there,
+// or with a new one and so as somebody else.
+func (w *World) start(m *machine, fresh bool) {
+	if fresh || m.disk == nil {
+		m.disk = new(store.Memory)
+		m.disks++
+	}
+	records, err := m.disk.Load()
+	if err != nil {
+		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
+	}
+	m.life++
+	m.condition = conditionRunning
+	signer := newSigner(w.config.Seed, int(m.index)+1, m.disks)
+	m.id = signer.Public().NodeID()
+	m.identity = w.check.started(m, signer.Public(), w.now)
+	w.fates.ended(m)
+	random := draws(w.config.Seed, purposeNode, uint64(m.index)+1, uint64(m.life))
+	m.node = node.New(node.Config{
+		Network: w.id, Name: m.name, Addr: m.addr, Role: hearsay.RolePeer,
+		Detect: w.config.Detect, Roster: w.config.Roster,
+	}, signer, rand.New(&random), records, w.time())
+	w.carryOut(m, m.node.Tick(w.time()))
+	if contact, known := w.contactOf(m); known {
+		w.carryOut(m, m.node.Contact(w.time(), []netip.AddrPort{contact}))
+	}
+}
+
+// contactOf is the address that a machine is configured with: n1's, but n1
+// itself starts the network, and finds it again through n2.
+func (w *World) contactOf(m *machine) (contact netip.AddrPort, known bool) {
+	switch {
+	case m.index > 0:
+		return addrOf(0), true
+	case m.life > 1 && len(w.machines) > 1:
+		return addrOf(1), true
+	}
+	return netip.AddrPort{}, false
+}
+
+// end takes the process away, with all that it had not carried out.
+func (w *World) end(m *machine, as condition) {
+	for _, c := range m.lane {
+		for _, f := range c.flights {
+			w.releaseFlight(f)
+		}
+	}
+	for _, f := range m.inbox {
+		w.releaseFlight(f)
+	}
+	m.lane, m.inbox = nil, nil
+	m.disk.Crash(rand.New(&m.torn))
+	m.node, m.condition, m.tickAt = nil, as, noTick
+	w.check.stopped(m, w.now)
+}
+
+// resume lets a paused process go on: late for its deadline, and with what its
+// socket kept. Which of the two it sees first is left to chance, as it is to a
+// real one.
+func (w *World) resume(m *machine) {
+	m.condition = conditionRunning
+	w.check.resumed(m, w.now)
+	w.fates.ended(m)
+	waiting := m.inbox
+	m.inbox = nil
+	tickFirst := happens(&m.resumes, 0.5)
+	if tickFirst {
+		w.carryOut(m, m.node.Tick(w.time()))
+	}
+	for _, number := range waiting {
+		w.take(m, number)
+	}
+	if !tickFirst && m.node != nil {
+		w.carryOut(m, m.node.Tick(w.time()))
+	}
+}
+
+// arrive brings a flight to its machine.
+func (w *World) arrive(number int32) {
+	f := &w.flights[number]
+	m := &w.machines[f.to]
+	switch {
+	case m.node == nil,
+		f.stream && (f.life != m.life || !w.carries(f.from, f.to)),
+		m.condition == conditionPaused && len(m.inbox) >= socketBuffer:
+		w.counts.Lost++
+		w.releaseFlight(number)
+	case m.condition == conditionPaused:
+		m.inbox = append(m.inbox, number)
+	default:
+		w.take(m, number)
+	}
+}
+
+// take decodes a flight and hands the packet to the machine's node.
+func (w *World) take(m *machine, number int32) {
+	defer w.releaseFlight(number)
+	if m.node == nil {
+		return // it left while this waited
+	}
+	f := &w.flights[number]
+	b := f.bytes
+	if f.stream {
+		b = w.unframe(b)
+	}
+	p := &w.packet
+	*p = hearsay.Packet{Addr: w.machines[f.from].addr, Stream: f.stream}
+	if drop, ok := w.decoder.Decode(b, p); !ok {
+		w.check.undecodable(m, drop, f, w.now)
+		return
+	}
+	w.counts.Received++
+	w.check.received(m, p, w.now)
+	w.carryOut(m, m.node.Receive(w.time(), p))
+}
+
+// carryOut does what a step of m's node asks for, by the one rule: Now at
+// once, then Persist, Send and Events in this order. If the disk is slow, the
+// latter wait in the machine's lane while the node goes on.
+func (w *World) carryOut(m *machine, e *hearsay.Effects) {
+	w.check.stepped(m, e, w.now)
+	w.fates.stepped(e, w.now)
+	w.counts.step(e)
+	for i := range e.Now {
+		w.send(m, &e.Now[i])
+	}
+	if len(m.lane) > 0 || len(e.Persist) > 0 && w.config.DiskDelay > 0 {
+		w.enterLane(m, e)
+	} else {
+		w.persist(m, e.Persist)
+		for i := range e.Send {
+			w.send(m, &e.Send[i])
+		}
+		w.tell(m, e.Events)
+	}
+	if m.node.Gone() && len(m.lane) == 0 {
+		w.end(m, conditionLeft)
+		return
+	}
+	w.schedule(m)
+}
+
+// persist makes records durable at once.
+func (w *World) persist(m *machine, records []hearsay.Record) {
+	if len(records) == 0 {
+		return
+	}
+	m.disk.Write(records)
+	m.disk.Sync()
+	w.check.synced(m)
+}
+
+// enterLane writes the records, which the disk has only once it has synced,
+// and copies what is to follow them: effects are valid until the next step.
+func (w *World) enterLane(m *machine, e *hearsay.Effects) {
+	c := carrying{events: slices.Clone(e.Events)}
+	for i := range c.events {
+		if evidence := c.events[i].Evidence; evidence != nil {
+			copied := *evidence
+			copied.Statements = slices.Clone(evidence.Statements)
+			c.events[i].Evidence = &copied
+		}
+	}
+	for i := range e.Send {
+		if f, ok := w.encode(m, &e.Send[i]); ok {
+			c.flights = append(c.flights, f)
+		}
+	}
+	m.disk.Write(e.Persist)
+	m.lane = append(m.lane, c)
+	if len(m.lane) == 1 {
+		w.queue.push(moment{at: w.now + w.config.DiskDelay, kind: momentSynced, machine: m.index, which: m.life})
+	}
+}
+
+// synced empties the lane: one sync is for all that was written.
+func (w *World) synced(m *machine) {
+	m.disk.Sync()
+	w.check.synced(m)
+	lane := m.lane
+	m.lane = nil
+	for _, c := range lane {
+		for _, f := range c.flights {
+			w.dispatch(f)
+		}
+		w.tell(m, c.events)
+	}
+	if m.node.Gone() {
+		w.end(m, conditionLeft)
+	}
+}
+
+// schedule sees to it that the node is called at its deadline. A tick that is
+// scheduled earlier stays: it will find that it is too early.
+func (w *World) schedule(m *machine) {
+	at := max(w.now, m.node.Deadline().Sub(epoch))
+	if m.tickAt != noTick && m.tickAt <= at {
+		return
+	}
+	m.tickAt = at
+	w.queue.push(moment{at: at, kind: momentTick, machine: m.index, which: m.life})
+}
+
+// tick lets a node's time pass, if this is still the tick that it waits for.
+func (w *World) tick(m *machine, due *moment) {
+	if m.node == nil || due.which != m.life || due.at != m.tickAt {
+		return
+	}
+	m.tickAt = noTick
+	if m.condition == conditionPaused {
+		return // resume will tick
+	}
+	if m.node.Deadline().Sub(epoch) > w.now {
+		w.schedule(m)
+		return
+	}
+	w.check.ticked(m, w.now)
+	w.carryOut(m, m.node.Tick(w.time()))
+}

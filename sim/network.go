@@ -1,0 +1,217 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"hearsay"
+	"hearsay/wire"
+)
+
+// How streams fare. They are TCP's: kept in order, and what is lost on the way
+// comes later.
+const (
+	handshakeRetry  = time.Second            // a lost SYN or SYN-ACK is sent again after this, doubled each time (RFC 6298, section 2.1)
+	segmentRetry    = 200 * time.Millisecond // lost data likewise (Linux: TCP_RTO_MIN)
+	streamPatience  = 5 * time.Second        // what would take longer on a stream is given up, and the stream with it (guess: an agent's deadlines)
+	connectionIdle  = 5 * time.Second        // an unused connection is closed after this (guess: as the agent does)
+	connectionsKept = 1 << 14                // remembered in the world; past it, the idle ones are swept out
+)
+
+const (
+	port = 7946
+	// keptBuffer is the largest buffer of a flight that is used again.
+	keptBuffer = 2 * hearsay.MTU
+)
+
+// network is what lies between the machines.
+type network struct {
+	loss        float64
+	delay       time.Duration // of a packet at least
+	spread      time.Duration // and up to this much longer
+	cuts        map[way]bool  // ways that carry nothing, besides those between groups
+	connections map[ends]*connection
+}
+
+// way is from one machine to another, by index.
+type way struct{ from, to int32 }
+
+// ends are the two machines of a connection, the lower index first.
+type ends struct{ low, high int32 }
+
+// connection is a stream in both directions between two lives of processes.
+type connection struct {
+	lives   [2]int32
+	used    time.Duration
+	arrives [2]time.Duration // when the last packet arrives, in the direction of low and of high: order is kept
+}
+
+// flight is a packet on its way, as bytes.
+type flight struct {
+	bytes    []byte
+	from, to int32 // machines, by index
+	life     int32 // of the receiver: a stream ends with it
+	stream   bool
+}
+
+// addrOf gives the address of a machine: 10.0.0.0/8 has room for them all.
+func addrOf(index int) netip.AddrPort {
+	n := index + 1
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), port)
+}
+
+// machineAt finds the machine with an address.
+func (w *World) machineAt(addr netip.AddrPort) (index int32, found bool) {
+	if !addr.Addr().Is4() || addr.Port() != port {
+		return 0, false
+	}
+	b := addr.Addr().As4()
+	n := int(b[1])<<16 | int(b[2])<<8 | int(b[3])
+	return int32(n - 1), b[0] == 10 && n >= 1 && n <= len(w.machines)
+}
+
+// send puts a packet on its way.
+func (w *World) send(m *machine, p *hearsay.Packet) {
+	if f, ok := w.encode(m, p); ok {
+		w.dispatch(f)
+	}
+}
+
+// encode makes a flight of a packet. What does not fit a datagram goes by
+// stream, as in the agent.
+func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
+	to, found := w.machineAt(p.Addr)
+	if !found {
+		w.counts.Unreachable++
+		return 0, false
+	}
+	number = w.takeFlight()
+	f := &w.flights[number]
+	p.From = m.id
+	f.from, f.to, f.stream = m.index, to, p.Stream
+	if !f.stream {
+		f.bytes = wire.AppendPacket(f.bytes[:0], w.id, p)
+		f.stream = len(f.bytes) > hearsay.MTU
+	}
+	if f.stream {
+		f.bytes = wire.AppendFrame(f.bytes[:0], w.id, p)
+	}
+	w.check.sent(m, p, f, w.now)
+	if w.watch != nil {
+		w.watch(m, p)
+	}
+	return number, true
+}
+
+// takeFlight gives an unused flight. Its buffer may be of use.
+func (w *World) takeFlight() int32 {
+	if last := len(w.unused) - 1; last >= 0 {
+		number := w.unused[last]
+		w.unused = w.unused[:last]
+		return number
+	}
+	w.flights = append(w.flights, flight{})
+	return int32(len(w.flights) - 1)
+}
+
+func (w *World) releaseFlight(number int32) {
+	if f := &w.flights[number]; cap(f.bytes) > keptBuffer {
+		f.bytes = nil
+	}
+	w.unused = append(w.unused, number)
+}
+
+// dispatch hands a flight to the network, which loses it or schedules its
+// arrival.
+func (w *World) dispatch(number int32) {
+	f := &w.flights[number]
+	from := &w.machines[f.from]
+	var arrives time.Duration
+	var carried bool
+	if f.stream {
+		w.counts.Streams++
+		w.counts.StreamBytes += uint64(len(f.bytes))
+		arrives, carried = w.streamArrival(f)
+	} else {
+		w.counts.Packets++
+		w.counts.Bytes += uint64(len(f.bytes))
+		// Both are drawn whatever comes of it, so that a cut changes no other draw.
+		lost := happens(&from.losses, w.lossBetween(f.from, f.to))
+		arrives = w.now + w.network.delay + upTo(&from.delays, w.network.spread)
+		carried = !lost && w.carries(f.from, f.to)
+	}
+	if !carried {
+		w.counts.Lost++
+		w.releaseFlight(number)
+		return
+	}
+	w.queue.push(moment{at: arrives, kind: momentArrival, machine: f.to, which: number})
+}
+
+// carries reports whether there is a way from one machine to another.
+func (w *World) carries(from, to int32) bool {
+	return w.machines[from].group == w.machines[to].group &&
+		(len(w.network.cuts) == 0 || !w.network.cuts[way{from, to}])
+}
+
+// lossBetween is the probability that a packet is lost between two machines:
+// the network's or that of either end, whichever is worst.
+func (w *World) lossBetween(a, b int32) float64 {
+	return max(w.network.loss, w.machines[a].loss, w.machines[b].loss)
+}
+
+// streamArrival says when a packet arrives that goes by stream, and whether it
+// does: over the open connection, or over a new one.
+func (w *World) streamArrival(f *flight) (arrives time.Duration, carried bool) {
+	from, to := &w.machines[f.from], &w.machines[f.to]
+	f.life = to.life
+	key, side, lives := ends{f.from, f.to}, 0, [2]int32{from.life, to.life}
+	if f.from > f.to {
+		key, side, lives = ends{f.to, f.from}, 1, [2]int32{to.life, from.life}
+	}
+	// TCP needs both ways, and a process at the other end: a paused one will do.
+	if !w.carries(f.from, f.to) || !w.carries(f.to, f.from) || to.node == nil {
+		delete(w.network.connections, key)
+		return 0, false
+	}
+	loss := w.lossBetween(f.from, f.to)
+	wait := w.network.delay + upTo(&from.streams, w.network.spread)
+	open := w.network.connections[key]
+	if open == nil || open.lives != lives || w.now-open.used > connectionIdle {
+		w.sweepConnections()
+		open = &connection{lives: lives}
+		w.network.connections[key] = open
+		wait += 2*w.network.delay + retries(&from.streams, 1-(1-loss)*(1-loss), handshakeRetry)
+	}
+	wait += retries(&from.streams, loss, segmentRetry)
+	if wait > streamPatience {
+		delete(w.network.connections, key)
+		return 0, false
+	}
+	open.used = w.now
+	open.arrives[side] = max(open.arrives[side], w.now+wait)
+	return open.arrives[side], true
+}
+
+// retries draws how long it takes until something gets through that is tried
+// again after first, twice that, four times that, and so on.
+func retries(stream *rand.PCG, loss float64, first time.Duration) (wait time.Duration) {
+	for again := first; happens(stream, loss) && wait <= streamPatience; again *= 2 {
+		wait += again
+	}
+	return wait
+}
+
+// sweepConnections forgets those that are closed, when there are many. What
+// goes is the same in whatever order the map is walked.
+func (w *World) sweepConnections() {
+	if len(w.network.connections) < connectionsKept {
+		return
+	}
+	for key, c := range w.network.connections {
+		if w.now-c.used > connectionIdle {
+			delete(w.network.connections, key)
+		}
+	}
+}

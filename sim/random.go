@@ -1,0 +1,49 @@
+package sim
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
+	"time"
+)
+
+// purpose is what a stream of random draws is for. Streams of different
+// purposes never share a draw.
+type purpose string
+
+const (
+	purposeNode    purpose = "node"    // of each life of a node: what the core draws itself
+	purposeLoss    purpose = "loss"    // of each machine: which of its datagrams get lost
+	purposeDelay   purpose = "delay"   // of each machine: how long they take
+	purposeStreams purpose = "streams" // of each machine: what its streams lose
+	purposeResume  purpose = "resume"  // of each machine: what it sees first after a pause
+	purposeDisk    purpose = "disk"    // of each machine: which unsynced writes survive a crash
+	purposeStarts  purpose = "starts"  // when machines start
+	purposeKills   purpose = "kills"   // which machines are killed, and when, if no scenario says so
+)
+
+// draws gives the stream of a purpose: a PCG is small and fast, and there is
+// one or more of them for each machine.
+func draws(seed uint64, what purpose, numbers ...uint64) rand.PCG {
+	b := append(make([]byte, 0, 64), "hearsay sim draws\x00"...)
+	b = binary.BigEndian.AppendUint64(append(b, what...), seed)
+	for _, n := range numbers {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	sum := sha256.Sum256(b)
+	return *rand.NewPCG(binary.BigEndian.Uint64(sum[:8]), binary.BigEndian.Uint64(sum[8:16]))
+}
+
+// happens draws whether something of this probability happens. It takes one
+// draw also when the answer is certain, so that the others stay as they are.
+func happens(stream *rand.PCG, probability float64) bool {
+	const unit = 1.0 / (1 << 53)
+	return float64(stream.Uint64()>>11)*unit < probability
+}
+
+// upTo draws a duration from 0 up to, not including, limit, in one draw.
+func upTo(stream *rand.PCG, limit time.Duration) time.Duration {
+	high, _ := bits.Mul64(stream.Uint64(), uint64(max(0, limit)))
+	return time.Duration(high)
+}

@@ -1,0 +1,284 @@
+package sim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// What a run may come to, besides its result.
+var (
+	ErrUnsafe       = errors.New("a safety rule was broken")
+	ErrNotConverged = errors.New("the network did not converge")
+)
+
+// The scenario that a seed draws.
+const (
+	startsWithin = 5 * time.Second // all machines start in this time, or in a sixth of the run
+	killsPer     = 100             // machines; one machine is killed, and one more for so many
+	killsFrom    = 4               // machines; in smaller networks nobody is killed
+)
+
+// Result is what a run came to.
+type Result struct {
+	Nodes       int          `json:"nodes"`
+	Loss        float64      `json:"loss"`
+	Delay       float64      `json:"delay_s"`
+	Seed        uint64       `json:"seed"`
+	Time        float64      `json:"time_s"` // virtual, as long as it took to converge
+	Fates       []Fate       `json:"fates"`
+	Counts      Counts       `json:"counts"`
+	FalseDeaths int          `json:"false_deaths"` // on every node that saw it: of members that were always there
+	Running     int          `json:"running"`      // nodes at the end
+	Converged   int          `json:"converged"`    // of these, that hold exactly the running ones alive
+	Broken      int          `json:"broken"`       // violations of rules
+	Violations  []Violation  `json:"violations"`   // the first of them
+	Hash        hearsay.Hash `json:"hash"`         // of the event log
+}
+
+// Run runs one simulated network and prints what happened: with Trace every
+// event, and always what became of those that were killed or stopped, the
+// counts, and the SHA-256 of the whole event log. The same configuration
+// prints the same bytes.
+//
+// The run lasts as long as the configuration says, and then, with nothing
+// more done to it, until the network has converged, at most settleTime after
+// the last fault. A scenario that leaves a fault in place need not converge.
+//
+// The error wraps ErrUnsafe or ErrNotConverged, or says what is wrong with the
+// configuration.
+func Run(config Config, out io.Writer) (Result, error) {
+	if err := config.Validate(); err != nil {
+		return Result{}, fmt.Errorf("sim: %w", err)
+	}
+	story := out
+	if !config.Trace {
+		story = nil
+	}
+	w := NewWorld(config, story)
+	scenario := config.Scenario
+	if scenario == nil {
+		scenario = Draw(config)
+	}
+	w.Follow(scenario)
+	w.RunUntil(config.For)
+	converges := w.settle()
+	r := w.Result()
+	if err := r.print(out, config.JSON); err != nil {
+		return r, fmt.Errorf("sim: printing the result: %w", err)
+	}
+	switch {
+	case r.Broken > 0:
+		return r, fmt.Errorf("sim: seed %d: %w: %s", r.Seed, ErrUnsafe, &r.Violations[0])
+	case !converges:
+		return r, fmt.Errorf("sim: seed %d: %w: %s", r.Seed, ErrNotConverged, w.disagreement())
+	}
+	return r, nil
+}
+
+// Draw gives the scenario of a run that has none: in the first seconds all
+// machines start, n1 first, and the others join through it; between a third
+// and a half of the run, one machine is killed, and one more for every
+// hundred.
+func Draw(config Config) *Scenario {
+	s := &Scenario{}
+	if config.Nodes < killsFrom {
+		return s
+	}
+	stream := draws(config.Seed, purposeKills)
+	victims := rand.New(&stream).Perm(config.Nodes)[:1+config.Nodes/killsPer]
+	for _, victim := range victims {
+		at := (config.For/3 + upTo(&stream, config.For/6)).Truncate(time.Millisecond)
+		s.Actions = append(s.Actions, Action{At: at, Verb: Kill, Who: []int{victim + 1}})
+	}
+	slices.SortStableFunc(s.Actions, byTime)
+	return s
+}
+
+// Follow plans a scenario, and the start of every machine that it does not
+// start itself.
+func (w *World) Follow(s *Scenario) {
+	started := make([]bool, len(w.machines))
+	for _, a := range s.Actions {
+		if a.Verb != Start {
+			continue
+		}
+		for _, number := range a.Who {
+			started[number-1] = true
+		}
+	}
+	stream := draws(w.config.Seed, purposeStarts)
+	for i := range w.machines {
+		at := upTo(&stream, min(startsWithin, w.config.For/6)).Truncate(time.Millisecond)
+		if i == 0 {
+			at = 0
+		}
+		if !started[i] {
+			w.Plan(Action{At: at, Verb: Start, Who: []int{i + 1}})
+		}
+	}
+	for _, a := range s.Actions {
+		w.Plan(a)
+	}
+}
+
+// settle lets the world go on until all agree, at most until it must have. It
+// reports false if it must have, and has not.
+func (w *World) settle() bool {
+	deadline := w.lastTrouble + w.settleTime()
+	for !w.Converged() {
+		switch {
+		case !w.whole():
+			return true // nobody can expect it
+		case w.now >= deadline:
+			return false
+		}
+		w.RunUntil(min(w.now+checkEvery, deadline))
+	}
+	return true
+}
+
+// settleTime is how long after the last fault a network may take to converge:
+// the sum of the longest ways that news of a fault can take.
+func (w *World) settleTime() time.Duration {
+	detect, roster := &w.config.Detect, &w.config.Roster
+	scale := math.Max(1, math.Log10(float64(len(w.machines))))
+	const (
+		unpinged  = 15 // periods in which one member is pinged by nobody: chance e^-15
+		exchanges = 10 // until rosters that differ have met
+	)
+	return unpinged*detect.Period +
+		time.Duration(float64(roster.SuspicionMin)*scale)*time.Duration(roster.SuspicionMax) + roster.RoundEvery +
+		roster.DeadHold + roster.JoinBackoffMax + 2*roster.ContactEvery +
+		exchanges*(roster.ExchangeEvery+roster.ExchangeQuiet)
+}
+
+// Converged reports whether all running nodes agree on who is in: exactly the
+// running ones.
+func (w *World) Converged() bool { return w.disagreement() == "" }
+
+// disagreement describes one, if there is any.
+func (w *World) disagreement() (problem string) {
+	w.agreement(func(m *machine, one string) bool {
+		if one != "" {
+			problem = m.name + " " + one
+		}
+		return problem == ""
+	})
+	return problem
+}
+
+// agreement asks each running node whether it holds exactly the running ones
+// alive, with the same incarnations as the first does, and yields what is
+// wrong, if anything. Those that are paused or leaving count neither way.
+func (w *World) agreement(yield func(m *machine, problem string) bool) {
+	running, first := 0, (*machine)(nil)
+	for i := range w.machines {
+		if w.steady(&w.machines[i]) {
+			running++
+		}
+	}
+	for i := range w.machines {
+		m := &w.machines[i]
+		if !w.steady(m) {
+			continue
+		}
+		if first == nil {
+			first = m
+		}
+		problem := w.misjudged(m, running)
+		if hash, want := m.node.RosterHash(), first.node.RosterHash(); problem == "" && hash != want {
+			problem = fmt.Sprintf("has roster %016x, and %s has %016x", hash, first.name, want)
+		}
+		if !yield(m, problem) {
+			return
+		}
+	}
+}
+
+// steady reports whether a machine's node runs and means to stay.
+func (w *World) steady(m *machine) bool {
+	return m.condition == conditionRunning && w.check.identities[m.identity].running
+}
+
+// misjudged says of whom m's node holds what is not so.
+func (w *World) misjudged(m *machine, running int) string {
+	w.members = m.node.Members(w.members[:0])
+	alive := 0
+	for i := range w.members {
+		one := &w.members[i]
+		number, known := w.check.numbers[one.ID]
+		switch {
+		case !known:
+			return "holds a member that never was: " + one.ID.Short()
+		case w.check.identities[number].running && one.State == hearsay.StateAlive:
+			alive++
+		case w.check.identities[number].running || one.State.Living() && !w.paused(one):
+			return fmt.Sprintf("holds %s %s", w.check.name(one.ID), one.State)
+		}
+	}
+	if alive != running {
+		return fmt.Sprintf("holds %d of %d alive", alive, running)
+	}
+	return ""
+}
+
+// paused reports whether a member's process stands still, or is leaving.
+func (w *World) paused(one *hearsay.Member) bool {
+	index, found := w.machineAt(one.Addr)
+	return found && w.machines[index].node != nil && w.machines[index].id == one.ID
+}
+
+// Result is what the run has come to.
+func (w *World) Result() Result {
+	r := Result{
+		Nodes: len(w.machines), Loss: w.config.Loss, Delay: w.config.Delay.Seconds(), Seed: w.config.Seed,
+		Time: w.now.Seconds(), Fates: w.fates.all, Counts: w.counts,
+		FalseDeaths: w.check.falseDeaths, Broken: w.check.broken, Violations: w.check.violations, Hash: w.log.hashed(),
+	}
+	w.agreement(func(_ *machine, problem string) bool {
+		r.Running++
+		if problem == "" {
+			r.Converged++
+		}
+		return true
+	})
+	return r
+}
+
+// print prints the result: one line of JSON, or for people.
+func (r *Result) print(out io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(r)
+	}
+	b := fmt.Appendf(nil, "%d nodes, loss %g, delay %v, seed %d\n", r.Nodes, r.Loss, time.Duration(r.Delay*float64(time.Second)), r.Seed)
+	for i := range r.Fates {
+		b = fmt.Appendf(b, "%s\n", &r.Fates[i])
+	}
+	for i := range r.Violations {
+		b = fmt.Appendf(b, "%s\n", &r.Violations[i])
+	}
+	for _, line := range []struct {
+		what string
+		n    uint64
+	}{
+		{"packets", r.Counts.Packets}, {"bytes", r.Counts.Bytes},
+		{"packets by stream", r.Counts.Streams}, {"bytes by stream", r.Counts.StreamBytes},
+		{"lost", r.Counts.Lost}, {"events", r.Counts.Events}, {"kills", r.Counts.Kills},
+		{"suspicions", r.Counts.Suspicions}, {"rounds", r.Counts.Rounds}, {"deaths", r.Counts.Deaths},
+		{"false deaths", uint64(r.FalseDeaths)}, {"refutations", r.Counts.Refutations}, {"rules broken", uint64(r.Broken)},
+	} {
+		b = fmt.Appendf(b, "%-18s %d\n", line.what, line.n)
+	}
+	b = fmt.Appendf(b, "%-18s %d of %d at %.3fs\n", "converged members", r.Converged, r.Running, r.Time)
+	b = fmt.Appendf(b, "%-18s %s\n", "log", r.Hash)
+	_, err := out.Write(b)
+	return err
+}

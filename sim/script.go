@@ -1,0 +1,270 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Verb is what an action does.
+type Verb uint8
+
+// The verbs.
+const (
+	Start     Verb = iota + 1 // a machine's process runs for the first time
+	Kill                      // it is gone at once, as by kill -9
+	Restart                   // it runs again, with its disk or with a fresh one
+	Pause                     // it stands still, as by kill -STOP
+	Resume                    // it goes on, as by kill -CONT
+	Leave                     // it leaves in good order
+	Partition                 // groups of machines do not reach each other
+	Cut                       // one way between two machines carries nothing
+	Heal                      // no groups and no cuts any more
+	Loss                      // of all packets, or of those that some machines send and receive
+	Delay                     // of all packets
+)
+
+var verbWords = [...]string{
+	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
+	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", Delay: "delay",
+}
+
+// String gives the verb's word.
+func (v Verb) String() string { return verbWords[v] }
+
+// MarshalText gives the form of String.
+func (v Verb) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// Action is one thing that happens to the machines or to the network.
+type Action struct {
+	At     time.Duration // since the world began
+	Verb   Verb
+	Who    []int         // machines by number, from 1: of Start to Leave; of Loss: whose, or none for the network's
+	Fresh  bool          // of Restart: with a new disk, and so as a new identity
+	Groups [][]int       // of Partition; of Cut: from one machine to one other
+	Loss   float64       // of Loss: probability
+	Delay  time.Duration // of Delay
+}
+
+// Scenario is what happens in a run.
+type Scenario struct{ Actions []Action }
+
+// ReadScenario reads a scenario from a file; see ParseScenario.
+func ReadScenario(path string, nodes int) (*Scenario, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("scenario: %w", err)
+	}
+	return ParseScenario(path, string(text), nodes)
+}
+
+// ParseScenario reads a scenario for so many nodes, one action a line:
+//
+//	# text after a # is for people
+//	at 1s   start n9                  # others start by themselves in the first seconds
+//	at 10s  kill n3 n5..n7
+//	at 15s  restart n3                # with its disk; `restart n5 fresh` without
+//	at 20s  partition n1..n4 | n5..n8 # who is not named is with the first group
+//	at 40s  heal                      # partitions and cuts
+//	at 41s  cut n1 -> n2              # this way only
+//	at 45s  pause n4
+//	at 50s  resume n4
+//	at 51s  leave n6
+//	at 52s  loss 0.2                  # or `loss 0.8 n3`: all that n3 sends and receives
+//	at 53s  delay 20ms
+//
+// Lines may stand in any order; those of one time happen in the order of the
+// lines. An error names file and line.
+func ParseScenario(file, text string, nodes int) (*Scenario, error) {
+	s := &Scenario{}
+	for number, line := range strings.Split(text, "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		a, err := parseAction(words, nodes)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", file, number+1, err)
+		}
+		s.Actions = append(s.Actions, a)
+	}
+	slices.SortStableFunc(s.Actions, byTime)
+	return s, nil
+}
+
+// byTime orders actions by their time.
+func byTime(a, b Action) int { return cmp.Compare(a.At, b.At) }
+
+// parseAction reads one line, in words.
+func parseAction(words []string, nodes int) (a Action, err error) {
+	if words[0] != "at" || len(words) < 3 {
+		return a, fmt.Errorf("%q: want `at TIME VERB …`, as in `at 10s kill n3`", strings.Join(words, " "))
+	}
+	if a.At, err = parseDuration(words[1]); err != nil {
+		return a, err
+	}
+	verb := slices.Index(verbWords[:], words[2])
+	if verb < int(Start) {
+		return a, fmt.Errorf("verb %q: want one of %s", words[2], strings.Join(verbWords[Start:], ", "))
+	}
+	a.Verb = Verb(verb)
+	rest := words[3:]
+	switch a.Verb {
+	case Partition:
+		a.Groups, err = parseGroups(rest, "|", nodes)
+	case Cut:
+		if a.Groups, err = parseGroups(rest, "->", nodes); err == nil && (len(a.Groups) != 2 || len(a.Groups[0]) != 1 || len(a.Groups[1]) != 1) {
+			err = fmt.Errorf("cut %s: want one machine, an arrow, one machine, as in `cut n1 -> n2`", strings.Join(rest, " "))
+		}
+	case Heal:
+		if len(rest) > 0 {
+			err = fmt.Errorf("heal %s: want nothing after it", strings.Join(rest, " "))
+		}
+	case Loss:
+		err = parseLoss(&a, rest, nodes)
+	case Delay:
+		if len(rest) != 1 {
+			return a, fmt.Errorf("delay: want one duration, as in `delay 20ms`")
+		}
+		a.Delay, err = parseDuration(rest[0])
+	default:
+		if last := len(rest) - 1; a.Verb == Restart && last >= 0 && rest[last] == "fresh" {
+			a.Fresh, rest = true, rest[:last]
+		}
+		if len(rest) == 0 {
+			return a, fmt.Errorf("%s: want one machine or more, as in `%s n3 n5..n7`", a.Verb, a.Verb)
+		}
+		a.Who, err = parseMachines(rest, nodes)
+	}
+	return a, err
+}
+
+func parseDuration(word string) (time.Duration, error) {
+	d, err := time.ParseDuration(word)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("duration %q: want 0 or more with a unit, as in 1.5s", word)
+	}
+	return d, nil
+}
+
+func parseLoss(a *Action, words []string, nodes int) (err error) {
+	if len(words) == 0 {
+		return fmt.Errorf("loss: want a probability, as in `loss 0.2`")
+	}
+	a.Loss, err = strconv.ParseFloat(words[0], 64)
+	if err != nil || !(a.Loss >= 0 && a.Loss <= 1) {
+		return fmt.Errorf("loss %q: want a probability, 0 to 1", words[0])
+	}
+	a.Who, err = parseMachines(words[1:], nodes)
+	return err
+}
+
+// parseGroups reads machines in groups with a separator between them.
+func parseGroups(words []string, separator string, nodes int) (groups [][]int, err error) {
+	var all []int
+	for len(words) > 0 {
+		n := slices.Index(words, separator)
+		if n < 0 {
+			n = len(words)
+		}
+		group, err := parseMachines(words[:n], nodes)
+		if err != nil {
+			return nil, err
+		}
+		for _, number := range group {
+			if slices.Contains(all, number) {
+				return nil, fmt.Errorf("n%d is named twice", number)
+			}
+		}
+		all = append(all, group...)
+		groups = append(groups, group)
+		words = words[min(n+1, len(words)):]
+	}
+	if len(groups) < 2 || slices.ContainsFunc(groups, func(g []int) bool { return len(g) == 0 }) {
+		return nil, fmt.Errorf("want groups of machines with %q between them, as in `n1..n4 %s n5..n8`", separator, separator)
+	}
+	return groups, nil
+}
+
+// parseMachines reads names like n3, and ranges of them like n5..n7.
+func parseMachines(words []string, nodes int) (numbers []int, err error) {
+	for _, word := range words {
+		first, last, isRange := strings.Cut(word, "..")
+		if !isRange {
+			last = first
+		}
+		from, err := parseMachine(first, nodes)
+		if err != nil {
+			return nil, err
+		}
+		to, err := parseMachine(last, nodes)
+		if err != nil {
+			return nil, err
+		}
+		if from > to {
+			return nil, fmt.Errorf("range %q: want the lower number first", word)
+		}
+		for n := from; n <= to; n++ {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers, nil
+}
+
+func parseMachine(name string, nodes int) (number int, err error) {
+	digits, ok := strings.CutPrefix(name, "n")
+	if number, err = strconv.Atoi(digits); !ok || err != nil || number < 1 || number > nodes {
+		return 0, fmt.Errorf("machine %q: want one of n1 to n%d", name, nodes)
+	}
+	return number, nil
+}
+
+// String gives the action as a line of a scenario, without its time.
+func (a *Action) String() string {
+	words := []string{a.Verb.String()}
+	switch a.Verb {
+	case Partition, Cut:
+		separator := "|"
+		if a.Verb == Cut {
+			separator = "->"
+		}
+		for i, group := range a.Groups {
+			if i > 0 {
+				words = append(words, separator)
+			}
+			words = appendMachines(words, group)
+		}
+	case Loss:
+		words = appendMachines(append(words, strconv.FormatFloat(a.Loss, 'g', -1, 64)), a.Who)
+	case Delay:
+		words = append(words, a.Delay.String())
+	default:
+		words = appendMachines(words, a.Who)
+	}
+	if a.Fresh {
+		words = append(words, "fresh")
+	}
+	return strings.Join(words, " ")
+}
+
+// appendMachines appends their names, those that follow each other as a range.
+func appendMachines(words []string, numbers []int) []string {
+	for i := 0; i < len(numbers); {
+		last := i
+		for last+1 < len(numbers) && numbers[last+1] == numbers[last]+1 {
+			last++
+		}
+		word := fmt.Sprintf("n%d", numbers[i])
+		if last > i {
+			word += fmt.Sprintf("..n%d", numbers[last])
+		}
+		words = append(words, word)
+		i = last + 1
+	}
+	return words
+}

@@ -1,0 +1,198 @@
+package sim
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"io"
+	"strconv"
+	"time"
+
+	"hearsay"
+)
+
+// eventLog is the log of all that nodes told and all that was done to them, in
+// order. It is hashed, not kept; and written as a story if somebody reads it.
+type eventLog struct {
+	sum   hash.Hash
+	line  []byte
+	story io.Writer // nil: nobody
+	json  bool      // as JSON lines instead of words
+}
+
+func newEventLog(story io.Writer, json bool) eventLog {
+	return eventLog{sum: sha256.New(), story: story, json: json}
+}
+
+// seconds is how logs and stories show the time since the world began.
+func seconds(d time.Duration) string { return fmt.Sprintf("%8.3fs", d.Seconds()) }
+
+// act logs what is done to the world.
+func (l *eventLog) act(now time.Duration, a *Action) {
+	line := a.String()
+	fmt.Fprintf(l.sum, "%d world %s\n", now, line)
+	switch {
+	case l.story == nil:
+	case l.json:
+		l.writeJSON(told{T: now.Seconds(), World: line})
+	default:
+		fmt.Fprintf(l.story, "%s  --- %s\n", seconds(now), line)
+	}
+}
+
+// tell logs one event of one node.
+func (l *eventLog) tell(now time.Duration, m *machine, e *hearsay.Event, names *checker) {
+	l.line = appendCanonical(l.line[:0], now, m, e)
+	l.sum.Write(l.line)
+	switch {
+	case l.story == nil:
+	case l.json:
+		l.writeJSON(told{T: now.Seconds(), Node: m.name, Event: e})
+	default:
+		fmt.Fprintf(l.story, "%s  %-4s %s\n", seconds(now), m.name, words(e, names))
+	}
+}
+
+// told is a line of the story in JSON: an event of a node, or an action.
+type told struct {
+	T     float64        `json:"t"` // seconds since the world began
+	World string         `json:"world,omitempty"`
+	Node  string         `json:"node,omitempty"`
+	Event *hearsay.Event `json:"event,omitempty"`
+}
+
+func (l *eventLog) writeJSON(one told) {
+	line, err := json.Marshal(one)
+	if err != nil {
+		panic("sim: an event that is not JSON: " + err.Error())
+	}
+	l.story.Write(append(line, '\n'))
+}
+
+// hashed is the SHA-256 of the log so far.
+func (l *eventLog) hashed() hearsay.Hash { return hearsay.Hash(l.sum.Sum(nil)) }
+
+// appendCanonical appends the line of the log that an event is: all its
+// fields, in the order of the type, those that are not set left out.
+//
+//	12345678901 n3 member-dead at=… subject=<32 digits> name=n5 by=… evidence=<64 digits>
+func appendCanonical(b []byte, now time.Duration, m *machine, e *hearsay.Event) []byte {
+	b = strconv.AppendInt(b, int64(now), 10)
+	b = append(append(b, ' '), m.name...)
+	b = append(append(b, ' '), e.Kind.String()...)
+	b = appendNumber(b, " at=", e.At.Sub(epoch).Nanoseconds())
+	if !e.Subject.IsZero() {
+		b = appendHex(b, " subject=", e.Subject[:])
+		b = append(append(b, " name="...), e.Name...)
+	}
+	if !e.By.IsZero() {
+		b = appendHex(b, " by=", e.By[:])
+		b = append(append(b, " by_name="...), e.ByName...)
+	}
+	b = appendNumber(b, " state=", int64(e.State))
+	b = appendNumber(b, " incarnation=", int64(e.Incarnation))
+	if e.Addr.IsValid() {
+		b = e.Addr.AppendTo(append(b, " addr="...))
+	}
+	b = appendNumber(b, " round=", int64(e.Round))
+	b = appendNumber(b, " verdict=", int64(e.Verdict))
+	b = appendNumber(b, " count=", int64(e.Count))
+	b = appendNumber(b, " took=", int64(e.Took))
+	if e.Text != "" {
+		b = strconv.AppendQuote(append(b, " text="...), e.Text)
+	}
+	if e.Evidence != nil {
+		sum := e.Evidence.Hash(hearsay.NetworkIDOf(networkName))
+		b = appendHex(b, " evidence=", sum[:])
+	}
+	return append(b, '\n')
+}
+
+func appendNumber(b []byte, name string, n int64) []byte {
+	if n == 0 {
+		return b
+	}
+	return strconv.AppendInt(append(b, name...), n, 10)
+}
+
+func appendHex(b []byte, name string, value []byte) []byte {
+	const digits = "0123456789abcdef"
+	b = append(b, name...)
+	for _, v := range value {
+		b = append(b, digits[v>>4], digits[v&15])
+	}
+	return b
+}
+
+// words tells an event as a person would.
+func words(e *hearsay.Event, names *checker) string {
+	subject, by := names.name(e.Subject), names.name(e.By)
+	switch e.Kind {
+	case hearsay.EventJoined:
+		return fmt.Sprintf("is in: has the roster of %s, %d members", by, e.Count)
+	case hearsay.EventJoinFail:
+		return fmt.Sprintf("could not join through %s: %s", e.Addr, e.Text)
+	case hearsay.EventRefuted:
+		return fmt.Sprintf("hears that it is %s (by %s) and refutes", e.State, by)
+	case hearsay.EventLate:
+		return fmt.Sprintf("finds itself late by %s", short(e.Took))
+	case hearsay.EventAlone:
+		return "is alone"
+	case hearsay.EventMemberJoined:
+		return fmt.Sprintf("hears of %s", subject)
+	case hearsay.EventMemberReturned:
+		return fmt.Sprintf("holds %s alive again, which was %s", subject, e.State)
+	case hearsay.EventMemberMoved:
+		return fmt.Sprintf("hears that %s is now at %s", subject, e.Addr)
+	case hearsay.EventMemberSuspected:
+		return fmt.Sprintf("holds %s suspect, accused by %s", subject, by)
+	case hearsay.EventMemberDead:
+		return fmt.Sprintf("holds %s dead%s", subject, because(e.Evidence))
+	case hearsay.EventMemberLeft:
+		return fmt.Sprintf("hears that %s has left", subject)
+	case hearsay.EventMemberForgotten:
+		return fmt.Sprintf("forgets %s", subject)
+	case hearsay.EventNameConflict:
+		return fmt.Sprintf("sees two members of one name: %s", e.Text)
+	}
+	return decision(e, subject, by)
+}
+
+// decision tells an event of a case.
+func decision(e *hearsay.Event, subject, by string) string {
+	switch e.Kind {
+	case hearsay.EventUnreachable:
+		return fmt.Sprintf("cannot reach %s, neither itself nor through %d others, for %s", subject, e.Count, short(e.Took))
+	case hearsay.EventRoundOpened:
+		return fmt.Sprintf("asks the %d observers of %s", e.Count, subject)
+	case hearsay.EventAsked:
+		return fmt.Sprintf("is asked by %s to probe %s", by, subject)
+	case hearsay.EventExamined:
+		return fmt.Sprintf("has pinged %s %d times in %s: %s", subject, e.Count, short(e.Took), e.Verdict)
+	case hearsay.EventStatement:
+		return fmt.Sprintf("counts the statement of %s on %s: %s", by, subject, e.Verdict)
+	case hearsay.EventCleared:
+		return fmt.Sprintf("clears %s: %d observers reach it", subject, e.Count)
+	case hearsay.EventCondemned:
+		return fmt.Sprintf("condemns %s%s", subject, because(e.Evidence))
+	case hearsay.EventUndecided:
+		return fmt.Sprintf("comes to no decision on %s: %d against", subject, e.Count)
+	case hearsay.EventClaimDelayed:
+		return fmt.Sprintf("is told by %s that %s is dead, which answered lately: asks it first", by, subject)
+	case hearsay.EventSuspectFreed:
+		return fmt.Sprintf("has an answer of %s, and suspects it no more", subject)
+	}
+	return fmt.Sprintf("%s %s %s", e.Kind, subject, e.Text)
+}
+
+// because tells what evidence says.
+func because(e *hearsay.Evidence) string {
+	if e == nil {
+		return ""
+	}
+	return fmt.Sprintf(": %d of %d observers do not reach it (%s)", e.Against(), e.Observers, e.Rule)
+}
+
+// short shows a span of time to the millisecond.
+func short(d time.Duration) string { return d.Round(time.Millisecond).String() }

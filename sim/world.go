@@ -1,0 +1,223 @@
+package sim
+
+import (
+	"io"
+	"time"
+
+	"hearsay"
+	"hearsay/wire"
+)
+
+// epoch is when every world begins.
+var epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+const (
+	networkName = "sim"
+	checkEvery  = time.Second // of virtual time: some rosters are walked
+	checkNodes  = 32          // whose, at a time, in turn
+)
+
+// World is a simulated network of machines. It is not safe for concurrent use.
+type World struct {
+	config   Config
+	id       hearsay.NetworkID
+	now      time.Duration // since epoch
+	queue    queue
+	machines []machine
+	network  network
+	plan     []Action // what is scheduled, by number
+
+	flights []flight // those in use and those that are not
+	unused  []int32  // of flights, by number
+	decoder *wire.Decoder
+	frames  frameReader
+	packet  hearsay.Packet // the one being received
+
+	check       *checker
+	checkNext   int // machine whose roster is walked next
+	members     []hearsay.Member
+	log         eventLog
+	counts      Counts
+	fates       fates
+	lastTrouble time.Duration // when the last action was carried out that members have to find out about
+
+	watch func(from *machine, p *hearsay.Packet) // tests look at what is sent
+}
+
+// NewWorld makes a world in which nothing runs yet. The story of its nodes is
+// written to story, unless that is nil. The configuration must be valid; its
+// Scenario is not planned, see Plan.
+func NewWorld(config Config, story io.Writer) *World {
+	w := &World{
+		config: config,
+		id:     hearsay.NetworkIDOf(networkName),
+		network: network{
+			loss: config.Loss, delay: config.Delay, spread: config.Delay / 2,
+			cuts: make(map[way]bool), connections: make(map[ends]*connection),
+		},
+	}
+	w.decoder = wire.NewDecoder(w.id)
+	for i := range config.Nodes {
+		w.machines = append(w.machines, newMachine(config.Seed, i))
+	}
+	w.check = newChecker(w.id, config, config.Nodes)
+	w.fates = newFates()
+	w.log = newEventLog(story, config.JSON)
+	w.queue.push(moment{at: checkEvery, kind: momentCheck})
+	return w
+}
+
+// time is now, as the clocks of the machines show it.
+func (w *World) time() time.Time { return epoch.Add(w.now) }
+
+// Now is how long the world has been going.
+func (w *World) Now() time.Duration { return w.now }
+
+// Plan schedules an action for its time, or for now if that has passed.
+func (w *World) Plan(a Action) {
+	w.plan = append(w.plan, a)
+	w.queue.push(moment{at: max(w.now, a.At), kind: momentAct, which: int32(len(w.plan) - 1)})
+}
+
+// RunUntil lets the world go on until this time since it began.
+func (w *World) RunUntil(end time.Duration) {
+	for !w.queue.empty() && w.queue.soonest().at <= end {
+		due := w.queue.pop()
+		w.now = due.at
+		w.step(&due)
+	}
+	w.now = max(w.now, end)
+}
+
+// step carries out what is due.
+func (w *World) step(due *moment) {
+	m := &w.machines[due.machine]
+	switch due.kind {
+	case momentTick:
+		w.tick(m, due)
+	case momentArrival:
+		w.arrive(due.which)
+	case momentSynced:
+		if m.node != nil && due.which == m.life {
+			w.synced(m)
+		}
+	case momentAct:
+		w.Do(w.plan[due.which])
+	case momentCheck:
+		w.checkRosters()
+		w.queue.push(moment{at: w.now + checkEvery, kind: momentCheck})
+	}
+}
+
+// checkRosters has the checker walk the rosters of some machines.
+func (w *World) checkRosters() {
+	for range min(checkNodes, len(w.machines)) {
+		m := &w.machines[w.checkNext]
+		w.checkNext = (w.checkNext + 1) % len(w.machines)
+		if m.node == nil {
+			continue
+		}
+		w.members = m.node.Members(w.members[:0])
+		w.check.roster(m, w.members, m.node.Stats(), w.now)
+	}
+}
+
+// Do carries out an action now, whatever its time. What makes no sense, as
+// killing a machine that does not run, does nothing.
+func (w *World) Do(a Action) {
+	w.log.act(w.now, &a)
+	switch a.Verb {
+	case Partition:
+		w.partition(a.Groups)
+	case Cut:
+		w.network.cuts[way{int32(a.Groups[0][0]) - 1, int32(a.Groups[1][0]) - 1}] = true
+	case Heal:
+		w.heal()
+	case Loss:
+		w.setLoss(&a)
+	case Delay:
+		w.network.delay, w.network.spread = a.Delay, a.Delay/2
+	default:
+		for _, number := range a.Who {
+			w.doTo(&w.machines[number-1], &a)
+		}
+	}
+	switch a.Verb {
+	case Partition, Cut, Heal, Loss, Delay:
+		w.check.disturbed(w.now, w.whole())
+	}
+	if a.Verb != Start {
+		w.lastTrouble = w.now
+	}
+}
+
+// doTo carries out an action on one machine.
+func (w *World) doTo(m *machine, a *Action) {
+	switch {
+	case a.Verb == Start && m.condition == conditionAbsent,
+		a.Verb == Restart && (m.condition == conditionCrashed || m.condition == conditionLeft):
+		w.start(m, a.Fresh)
+	case a.Verb == Kill && m.node != nil:
+		w.fates.began(m, a.Verb, w.now)
+		w.end(m, conditionCrashed)
+		w.counts.Kills++
+	case a.Verb == Pause && m.condition == conditionRunning:
+		w.fates.began(m, a.Verb, w.now)
+		m.condition = conditionPaused
+		w.check.paused(m, w.now)
+	case a.Verb == Resume && m.condition == conditionPaused:
+		w.resume(m)
+	case a.Verb == Leave && m.condition == conditionRunning:
+		w.fates.began(m, a.Verb, w.now)
+		w.check.leaves(m)
+		w.carryOut(m, m.node.Leave(w.time()))
+	}
+}
+
+// partition puts machines into groups that do not reach each other. Who is not
+// named is with the first group.
+func (w *World) partition(groups [][]int) {
+	for i := range w.machines {
+		w.machines[i].group = 0
+	}
+	for group, members := range groups {
+		for _, number := range members {
+			w.machines[number-1].group = int32(group)
+		}
+	}
+}
+
+// heal mends every way: no groups, no cuts. Loss stays.
+func (w *World) heal() {
+	w.partition(nil)
+	clear(w.network.cuts)
+}
+
+// setLoss sets the loss of the network, or of all that some machines send and
+// receive.
+func (w *World) setLoss(a *Action) {
+	if len(a.Who) == 0 {
+		w.network.loss = a.Loss
+	}
+	for _, number := range a.Who {
+		w.machines[number-1].loss = a.Loss
+	}
+}
+
+// whole reports whether every machine can reach every other, and as well as
+// any.
+func (w *World) whole() bool {
+	for i := range w.machines {
+		if m := &w.machines[i]; m.group != w.machines[0].group || m.loss > w.network.loss {
+			return false
+		}
+	}
+	return len(w.network.cuts) == 0
+}
+
+// tell is what the application gets to know.
+func (w *World) tell(m *machine, events []hearsay.Event) {
+	for i := range events {
+		w.log.tell(w.now, m, &events[i], w.check)
+	}
+}
