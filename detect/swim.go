@@ -292,7 +292,8 @@ func (s *Swim) Ping(p *hearsay.Packet, m *hearsay.Ping) {
 		s.out.Ack(p, m.Seq)
 		return
 	}
-	s.out.Now = append(s.out.Now, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.NotMe{Seq: m.Seq}})
+	// It carries this node's own claim, which must be durable before it is told.
+	s.out.Send = append(s.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.NotMe{Seq: m.Seq}})
 }
 
 // Ack takes an answer. It returns the member that is now known to have

@@ -3,8 +3,10 @@
 package node
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -25,58 +27,244 @@ type Config struct {
 // Node is the state machine of one member. It is not safe for concurrent use:
 // a driver owns it. What its methods return belongs to it and is valid until
 // the next call.
-type Node struct{}
+type Node struct {
+	cfg      Config
+	id       hearsay.NodeID
+	out      *hearsay.Effects
+	roster   *roster.Roster
+	detect   *detect.Swim
+	cases    casebook
+	drops    hearsay.Drops
+	deadline time.Time
+	spoken   bool // the first step is over: what New wanted persisted is out
+	late     uint64
+}
 
 // New makes a node that has not yet spoken. Records are what earlier lives
 // persisted, in any order. Its first Deadline is now: the first Tick persists
 // the new incarnation.
 func New(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record, now time.Time) *Node {
-	panic("not written")
+	n := &Node{cfg: cfg, id: signer.Public().NodeID(), out: &hearsay.Effects{}, deadline: now}
+	card := hearsay.Card{Name: cfg.Name, Addr: cfg.Addr, Role: cfg.Role}
+	n.roster = roster.New(cfg.Roster, cfg.Network, card, signer, random, records, &n.drops, n.out, now)
+	n.detect = detect.NewSwim(cfg.Detect, n.id, n.roster.Addr, random, n.out, now)
+	return n
 }
 
 // Receive takes a packet that came in.
-func (n *Node) Receive(now time.Time, p *hearsay.Packet) *hearsay.Effects { panic("not written") }
+func (n *Node) Receive(now time.Time, p *hearsay.Packet) *hearsay.Effects {
+	n.begin(now)
+	if p.From == n.id {
+		n.drops[hearsay.DropOwn]++
+	} else {
+		n.receive(now, p)
+	}
+	return n.settle(now)
+}
 
 // Tick lets time pass. It may be called at any time; it must be called at
 // Deadline.
-func (n *Node) Tick(now time.Time) *hearsay.Effects { panic("not written") }
+func (n *Node) Tick(now time.Time) *hearsay.Effects {
+	n.begin(now)
+	if !n.gone() {
+		n.detect.Tick(now)
+	}
+	n.roster.Tick(now)
+	return n.settle(now)
+}
 
 // Deadline is when Tick must be called next.
-func (n *Node) Deadline() time.Time { panic("not written") }
+func (n *Node) Deadline() time.Time { return n.deadline }
 
 // Contact adds addresses at which members may be found. They are tried, with
-// backoff, until one of them gives its roster, and again whenever this node
-// is alone.
+// backoff, until one of them gives its roster, and again whenever nobody
+// living is there.
 func (n *Node) Contact(now time.Time, addrs []netip.AddrPort) *hearsay.Effects {
-	panic("not written")
+	n.begin(now)
+	n.roster.Contact(now, addrs)
+	return n.settle(now)
 }
 
 // Leave signs this node's leave and tells it. The node has gone when Gone
 // reports true; then a driver stops it.
-func (n *Node) Leave(now time.Time) *hearsay.Effects { panic("not written") }
+func (n *Node) Leave(now time.Time) *hearsay.Effects {
+	n.begin(now)
+	n.roster.Leave(now)
+	return n.settle(now)
+}
 
 // Gone reports whether the node has left and told enough others, or found
 // none to tell.
-func (n *Node) Gone() bool { panic("not written") }
+func (n *Node) Gone() bool { return n.roster.Gone() }
 
 // Joined reports whether this node has the roster of a member, or has no
 // contact to ask for one: the first of a network is in.
-func (n *Node) Joined() bool { panic("not written") }
+func (n *Node) Joined() bool { return n.roster.Joined() }
 
 // Self is this node as it tells of itself.
-func (n *Node) Self() hearsay.Member { panic("not written") }
+func (n *Node) Self() hearsay.Member { return n.roster.Self() }
 
 // Members appends all members that the roster lists, this node included,
 // ordered by name, then by NodeID.
-func (n *Node) Members(dst []hearsay.Member) []hearsay.Member { panic("not written") }
+func (n *Node) Members(dst []hearsay.Member) []hearsay.Member {
+	start := len(dst)
+	dst = n.roster.All(dst)
+	slices.SortFunc(dst[start:], func(a, b hearsay.Member) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), a.ID.Compare(b.ID))
+	})
+	return dst
+}
 
 // RosterHash is equal on two nodes whose living members and incarnations are.
-func (n *Node) RosterHash() uint64 { panic("not written") }
-
-// Why tells the case of a member, given by name, NodeID or the beginning of
-// its NodeID. A name of nobody gives a case file that says so; a name of
-// several is an error that lists them.
-func (n *Node) Why(now time.Time, name string) (hearsay.CaseFile, error) { panic("not written") }
+func (n *Node) RosterHash() uint64 { return n.roster.Hash() }
 
 // Stats gives the core's figures.
-func (n *Node) Stats() hearsay.Stats { panic("not written") }
+func (n *Node) Stats() hearsay.Stats {
+	r, d := n.roster.Stats(), n.detect.Stats()
+	return hearsay.Stats{
+		Alive: n.roster.Count(hearsay.StateAlive), Suspect: n.roster.Count(hearsay.StateSuspect),
+		Dead: n.roster.Count(hearsay.StateDead), Left: n.roster.Count(hearsay.StateLeft),
+		Probes: d.Probes, ProbeFails: d.ProbeFails, RelayAsks: d.RelayAsks,
+		Rounds: r.Rounds, Statements: r.Statements, Condemned: r.Condemned, Deaths: r.Deaths,
+		Suspicions: r.Suspicions, Refutations: r.Refutations,
+		ClaimsIn: r.ClaimsIn, ClaimsNew: r.ClaimsNew, ClaimsOut: r.ClaimsOut, Exchanges: r.Exchanges,
+		Late: n.late, NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
+		RoundTrip: n.detect.RoundTrip().Seconds(), Drops: n.drops,
+	}
+}
+
+// begin opens a step. A step long after its deadline means that this node was
+// paused or starved: what it did not hear says nothing about others.
+func (n *Node) begin(now time.Time) {
+	if n.spoken {
+		n.out.Reset()
+	}
+	n.roster.Begin()
+	if by := now.Sub(n.deadline); by > n.cfg.Detect.LateAfter && n.spoken {
+		n.late++
+		n.detect.BecomeLate(now)
+		n.roster.Postpone(now, by)
+		n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventLate, Subject: n.id, Took: by})
+	}
+	n.spoken = true
+}
+
+// gone reports whether this node has left: it answers still, and probes nobody.
+func (n *Node) gone() bool { return n.roster.Self().State == hearsay.StateLeft }
+
+// receive routes a packet: its claims first, since what a body asks may rest
+// on them; then its body.
+func (n *Node) receive(now time.Time, p *hearsay.Packet) {
+	if _, isRoster := p.Body.(*hearsay.Roster); isRoster && !n.roster.Expects(p) {
+		n.drops[hearsay.DropUnexpected]++
+		return
+	}
+	for i := range p.Claims {
+		n.roster.Claim(now, p, &p.Claims[i])
+	}
+	switch m := p.Body.(type) {
+	case *hearsay.Ping:
+		n.detect.Ping(p, m)
+		n.roster.Compare(now, p, m.Hash)
+	case *hearsay.RelayReq:
+		n.count(n.detect.RelayReq(now, p, m))
+	case *hearsay.Nack:
+		n.count(hearsay.DropUnexpected, n.detect.Nack(m.Seq))
+	case *hearsay.Ack:
+		answered, asked := n.detect.Ack(now, p, m.Seq)
+		n.roster.Answered(now, answered)
+		n.count(hearsay.DropUnexpected, asked || n.roster.ContactAck(now, p, m.Seq))
+	case *hearsay.NotMe:
+		n.count(hearsay.DropUnexpected, n.detect.NotMe(now, m.Seq) || n.roster.ContactNotMe(now, p, m.Seq))
+	case *hearsay.Join:
+		n.roster.Join(now, p)
+	case *hearsay.Roster:
+		n.roster.TakeRoster(now, p, m)
+	case *hearsay.Digest:
+		n.roster.Digest(p, m)
+	case *hearsay.Entries:
+		n.roster.Entries(p, m)
+	case *hearsay.Want:
+		n.roster.Want(p, m)
+	case *hearsay.WitnessReq:
+		n.roster.WitnessReq(now, p, m)
+	case *hearsay.Statement:
+		n.roster.Statement(now, m)
+	case *hearsay.EvidenceReq:
+		n.roster.EvidenceReq(p, m)
+	case *hearsay.Evidence:
+		n.roster.TakeEvidence(now, m)
+	}
+}
+
+// count counts input that was dropped.
+func (n *Node) count(reason hearsay.Drop, ok bool) {
+	if !ok {
+		n.drops[reason]++
+	}
+}
+
+// settle closes a step. It walks the new events once, those that it causes
+// too, and is the only place where one protocol's news reaches another.
+func (n *Node) settle(now time.Time) *hearsay.Effects {
+	for i := 0; i < len(n.out.Events); i++ {
+		e := &n.out.Events[i]
+		if e.Name == "" && !e.Subject.IsZero() {
+			e.Name = n.roster.Name(e.Subject)
+		}
+		n.cases.note(*e)
+		switch e := *e; e.Kind {
+		case hearsay.EventMemberJoined:
+			n.detect.Add(e.Subject)
+		case hearsay.EventMemberReturned:
+			if !e.State.Living() {
+				n.detect.Add(e.Subject)
+			}
+		case hearsay.EventMemberDead, hearsay.EventMemberLeft:
+			n.detect.Remove(e.Subject)
+		case hearsay.EventUnreachable:
+			n.roster.Unreachable(now, e.Subject)
+		case hearsay.EventAsked:
+			n.detect.Examine(now, e.Subject, e.Round)
+		case hearsay.EventExamined:
+			n.roster.Examined(now, e.Subject, e.Round, e.Verdict)
+		case hearsay.EventCondemned:
+			n.roster.Bury(now, e.Evidence) // an open network: the observers' word is enough
+		case hearsay.EventCleared:
+			if n.roster.TakeWrong() {
+				n.detect.Worsen()
+			}
+		case hearsay.EventRefuted:
+			if e.State == hearsay.StateSuspect {
+				n.detect.Worsen() // others doubt this node; so should it (Lifeguard, table I)
+			}
+		}
+	}
+	for i := range n.out.Now {
+		n.dress(&n.out.Now[i])
+	}
+	for i := range n.out.Send {
+		n.dress(&n.out.Send[i])
+	}
+	n.deadline = n.roster.Deadline()
+	if at := n.detect.Deadline(); at.Before(n.deadline) && !n.gone() {
+		n.deadline = at
+	}
+	return n.out
+}
+
+// dress completes a packet that goes out: who sends it, and the claims that
+// ride along.
+func (n *Node) dress(p *hearsay.Packet) {
+	p.From = n.id
+	switch m := p.Body.(type) {
+	case *hearsay.Ping:
+		m.Hash = n.roster.Hash()
+		n.roster.Confront(p, m.Target)
+		n.roster.Ride(p)
+	case *hearsay.Ack, *hearsay.Nack, *hearsay.RelayReq:
+		n.roster.Ride(p)
+	case *hearsay.NotMe:
+		n.roster.Introduce(p)
+	}
+}

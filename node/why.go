@@ -1,0 +1,267 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"hearsay"
+)
+
+// Limits of the stories that a node keeps.
+const (
+	maxCases = 256 // subjects
+	maxSteps = 64  // of each: the newest
+)
+
+// casebook keeps what happened to members about whom there is a story.
+type casebook struct {
+	steps map[hearsay.NodeID][]hearsay.Event
+	order []hearsay.NodeID // oldest case first
+}
+
+// note keeps an event that belongs to a story. That a member joined begins
+// none: it is known from the roster.
+func (c *casebook) note(e hearsay.Event) {
+	switch e.Kind {
+	case hearsay.EventJoined, hearsay.EventJoinFail, hearsay.EventAlone, hearsay.EventMemberJoined:
+		return
+	}
+	if c.steps == nil {
+		c.steps = make(map[hearsay.NodeID][]hearsay.Event)
+	}
+	steps, known := c.steps[e.Subject]
+	if !known {
+		if len(c.order) >= maxCases {
+			delete(c.steps, c.order[0])
+			c.order = slices.Delete(c.order, 0, 1)
+		}
+		c.order = append(c.order, e.Subject)
+	}
+	if len(steps) >= maxSteps {
+		steps = slices.Delete(steps, 0, 1)
+	}
+	c.steps[e.Subject] = append(steps, e)
+}
+
+// Why tells the case of a member, given by name, NodeID or the beginning of
+// its NodeID. A name of nobody gives a case file that says so; a name of
+// several is an error that lists them.
+func (n *Node) Why(now time.Time, name string) (hearsay.CaseFile, error) {
+	found := n.find(name)
+	switch len(found) {
+	case 0:
+		return hearsay.CaseFile{
+			Member:  hearsay.Member{Name: name},
+			Verdict: "unknown",
+			Summary: fmt.Sprintf("Nobody called %s has been heard of here, or it was forgotten (%s after it died or left).", name, n.cfg.Roster.ForgetAfter),
+			Steps:   []hearsay.Step{},
+		}, nil
+	case 1:
+		return n.tell(now, found[0]), nil
+	}
+	listed := make([]string, len(found))
+	for i, m := range found {
+		listed[i] = fmt.Sprintf("%s (%s, %s)", m.ID.Short(), m.Addr, m.State)
+	}
+	return hearsay.CaseFile{}, fmt.Errorf("%q: %w: %s; give the beginning of an id", name, hearsay.ErrAmbiguous, strings.Join(listed, ", "))
+}
+
+// find looks a member up: by name; else by the beginning of its NodeID. Of
+// several with the name the only living one is meant.
+func (n *Node) find(name string) []hearsay.Member {
+	var named, living, numbered []hearsay.Member
+	for _, m := range n.Members(nil) {
+		if m.Name == name {
+			named = append(named, m)
+			if m.State.Living() {
+				living = append(living, m)
+			}
+		}
+		if len(name) >= 4 && strings.HasPrefix(m.ID.String(), strings.ToLower(name)) {
+			numbered = append(numbered, m)
+		}
+	}
+	switch {
+	case len(living) == 1:
+		return living
+	case len(named) > 0:
+		return named
+	}
+	return numbered
+}
+
+// tell makes the case file of one member.
+func (n *Node) tell(now time.Time, m hearsay.Member) hearsay.CaseFile {
+	file := hearsay.CaseFile{Member: m, Verdict: m.State.String(), Steps: []hearsay.Step{}}
+	file.Steps = append(file.Steps, hearsay.Step{
+		At: n.roster.Met(m.ID), Kind: hearsay.EventMemberJoined.String(), By: n.Self().Name,
+		Text: fmt.Sprintf("%s first heard of %s at %s", n.Self().Name, m.Name, m.Addr),
+	})
+	events := n.cases.steps[m.ID]
+	for i := range events {
+		if e := &events[i]; e.Kind == hearsay.EventMemberDead && e.Evidence != nil && !counted(events, e.Round, e.Evidence.Round) {
+			file.Steps = append(file.Steps, n.statements(e.Evidence)...)
+		}
+		file.Steps = append(file.Steps, n.step(&events[i]))
+	}
+	slices.SortStableFunc(file.Steps, func(a, b hearsay.Step) int { return a.At.Compare(b.At) })
+	file.Summary = n.summary(now, m, events)
+	return file
+}
+
+// counted reports whether this node counted the statements of a round itself.
+func counted(events []hearsay.Event, rounds ...hearsay.Round) bool {
+	return slices.ContainsFunc(events, func(e hearsay.Event) bool {
+		return e.Kind == hearsay.EventStatement && slices.Contains(rounds, e.Round)
+	})
+}
+
+// statements tells what the observers signed, when this node did not count
+// them itself. The times are the observers' own.
+func (n *Node) statements(e *hearsay.Evidence) []hearsay.Step {
+	steps := []hearsay.Step{{
+		At: time.UnixMilli(e.Suspected).UTC(), Kind: hearsay.EventUnreachable.String(), By: n.roster.Name(e.Accuser),
+		Text: fmt.Sprintf("%s got no answer from %s, neither itself nor through others", n.roster.Name(e.Accuser), n.roster.Name(e.Subject)),
+	}}
+	for i := range e.Statements {
+		s := &e.Statements[i]
+		steps = append(steps, hearsay.Step{
+			At: time.UnixMilli(s.At).UTC(), Kind: hearsay.EventStatement.String(), By: n.roster.Name(s.Observer),
+			Text:   fmt.Sprintf("observer %s signed: %s", n.roster.Name(s.Observer), s.Verdict),
+			Detail: fmt.Sprintf("round %016x", uint64(s.Round)),
+		})
+	}
+	return steps
+}
+
+// step puts an event into words.
+func (n *Node) step(e *hearsay.Event) hearsay.Step {
+	me := n.Self().Name
+	s := hearsay.Step{At: e.At, Kind: e.Kind.String(), By: me}
+	if e.ByName != "" {
+		s.By = e.ByName
+	}
+	if e.Round != 0 {
+		s.Detail = fmt.Sprintf("round %016x", uint64(e.Round))
+	}
+	took := e.Took.Round(time.Millisecond)
+	switch e.Kind {
+	case hearsay.EventUnreachable:
+		s.Text = fmt.Sprintf("%s pinged %s and asked %d others to: no answer in %s", me, e.Name, e.Count, took)
+		s.Detail = e.Text
+	case hearsay.EventMemberSuspected:
+		s.Text = fmt.Sprintf("%s is suspect: accused by %s", e.Name, s.By)
+	case hearsay.EventRoundOpened:
+		s.Text = fmt.Sprintf("%s asked %d observers to probe %s now", me, e.Count, e.Name)
+	case hearsay.EventAsked:
+		s.Text = fmt.Sprintf("%s asked %s, an observer, to probe %s now", s.By, me, e.Name)
+	case hearsay.EventExamined:
+		s.Text = fmt.Sprintf("%s pinged %s %d times in %s: %s", me, e.Name, e.Count, took, e.Verdict)
+	case hearsay.EventStatement:
+		s.Text = fmt.Sprintf("observer %s signed: %s", s.By, e.Verdict)
+	case hearsay.EventUndecided:
+		s.Text = fmt.Sprintf("the round closed without a decision: %d against", e.Count)
+	case hearsay.EventCleared:
+		s.Text = fmt.Sprintf("cleared: %d observers reach %s", e.Count, e.Name)
+	case hearsay.EventCondemned:
+		s.Text = fmt.Sprintf("condemned: %d of %d observers do not reach %s; %s", e.Count, e.Evidence.Observers, e.Name, needed(e.Evidence))
+	case hearsay.EventMemberDead:
+		s.Text = fmt.Sprintf("%s is dead: condemned by its observers on the accusation of %s", e.Name, s.By)
+	case hearsay.EventMemberReturned:
+		s.By = e.Name
+		s.Text = fmt.Sprintf("%s is alive by its own signed word (it was %s)", e.Name, e.State)
+		s.Detail = fmt.Sprintf("incarnation %d", e.Incarnation)
+	case hearsay.EventMemberMoved:
+		s.Text = fmt.Sprintf("%s moved to %s", e.Name, e.Addr)
+	case hearsay.EventMemberLeft:
+		s.Text = fmt.Sprintf("%s left by its own signed word", e.Name)
+	case hearsay.EventRefuted:
+		s.Text = fmt.Sprintf("%s was claimed %s and refuted it with a higher incarnation", me, e.State)
+		s.Detail = fmt.Sprintf("incarnation %d", e.Incarnation)
+	case hearsay.EventClaimDelayed:
+		s.Text = fmt.Sprintf("%s says that %s is dead; %s is told first and has %s to refute", s.By, e.Name, e.Name, n.cfg.Roster.DeadHold)
+	case hearsay.EventSuspectFreed:
+		s.Text = fmt.Sprintf("%s answered %s: the suspicion ends here", e.Name, me)
+	case hearsay.EventNameConflict:
+		s.Text = fmt.Sprintf("two living members are called %s: %s and %s", e.Text, e.Subject.Short(), e.By.Short())
+	case hearsay.EventLate:
+		s.Text = fmt.Sprintf("%s was paused or starved for %s and accuses nobody for now", me, took)
+	default:
+		s.Text = e.Text
+	}
+	return s
+}
+
+// needed says by which rule evidence condemned.
+func needed(e *hearsay.Evidence) string {
+	if e.Rule == hearsay.RuleTimeout {
+		return "the suspicion ran out, and nobody reached it"
+	}
+	return fmt.Sprintf("%d were needed", e.Needed)
+}
+
+// summary is the case in one paragraph.
+func (n *Node) summary(now time.Time, m hearsay.Member, events []hearsay.Event) string {
+	since := fmt.Sprintf("%s (%s ago)", m.Since.Format(time.RFC3339), now.Sub(m.Since).Round(time.Second))
+	switch m.State {
+	case hearsay.StateLeft:
+		return fmt.Sprintf("%s left by its own signed word at %s.", m.Name, since)
+	case hearsay.StateDead:
+		return n.deathSummary(m, since)
+	case hearsay.StateSuspect:
+		return n.suspectSummary(m, since, events)
+	}
+	for i := range slices.Backward(events) {
+		switch e := &events[i]; e.Kind {
+		case hearsay.EventMemberReturned:
+			return fmt.Sprintf("%s is alive since %s, by its own signed word with a higher incarnation; before that it was %s here.", m.Name, since, e.State)
+		case hearsay.EventCleared:
+			return fmt.Sprintf("%s is alive. It was accused, and cleared: %d of its observers reached it.", m.Name, e.Count)
+		case hearsay.EventSuspectFreed:
+			return fmt.Sprintf("%s is alive. It was suspect, and then answered %s itself.", m.Name, n.Self().Name)
+		case hearsay.EventRefuted:
+			return fmt.Sprintf("%s is this node. It was claimed %s by %s, and refuted that.", m.Name, e.State, n.roster.Name(e.By))
+		}
+	}
+	return fmt.Sprintf("%s is alive since %s, and nothing has been held against it here.", m.Name, since)
+}
+
+// deathSummary tells who decided a death.
+func (n *Node) deathSummary(m hearsay.Member, since string) string {
+	e := n.roster.EvidenceOf(m.ID)
+	if e == nil {
+		return fmt.Sprintf("%s is dead since %s; that was before this node was in, and it has not seen the evidence.", m.Name, since)
+	}
+	var against []string
+	for i := range e.Statements {
+		if e.Statements[i].Verdict == hearsay.VerdictUnreachable {
+			against = append(against, n.roster.Name(e.Statements[i].Observer))
+		}
+	}
+	return fmt.Sprintf("%s is dead since %s: %s got no answer from it and asked its %d observers; %d of them (%s) could not reach it either; %s. "+
+		"From the suspicion to the decision it took %s. It returns by itself if it lives.",
+		m.Name, since, n.roster.Name(e.Accuser), e.Observers, len(against), strings.Join(against, ", "), needed(e),
+		time.Duration(e.Condemned-e.Suspected)*time.Millisecond)
+}
+
+// suspectSummary tells how a case stands.
+func (n *Node) suspectSummary(m hearsay.Member, since string, events []hearsay.Event) string {
+	accuser, reachable, against := "", 0, 0
+	for i := range events {
+		switch e := &events[i]; {
+		case e.Kind == hearsay.EventMemberSuspected:
+			accuser = e.ByName
+		case e.Kind == hearsay.EventRoundOpened:
+			reachable, against = 0, 0
+		case e.Kind == hearsay.EventStatement && e.Verdict == hearsay.VerdictReachable:
+			reachable++
+		case e.Kind == hearsay.EventStatement && e.Verdict == hearsay.VerdictUnreachable:
+			against++
+		}
+	}
+	return fmt.Sprintf("%s is suspect since %s: %s got no answer from it. Its observers are asked; of those who answered this node %d reach it and %d do not. "+
+		"Nothing is decided: it is alive again as soon as it answers, and dead when a majority of its observers cannot reach it.",
+		m.Name, since, accuser, reachable, against)
+}

@@ -1,0 +1,321 @@
+package roster
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// Limits of joining.
+const (
+	joinAtOnce  = 4                // contacts asked for their roster at a time
+	askedAtOnce = 16               // contacts whose answer is awaited
+	answerTime  = 10 * time.Second // after which an answer is no longer expected
+)
+
+// contact is an address at which the network may be found, outside the roster.
+type contact struct {
+	addr        netip.AddrPort
+	id          hearsay.NodeID // who was last there; zero if nobody yet
+	incarnation hearsay.Incarnation
+}
+
+// asked is a contact whose answer is awaited.
+type asked struct {
+	addr  netip.AddrPort
+	seq   uint64 // of the ping; zero for a Join
+	until time.Time
+}
+
+// contacts outlive forgetting: by them a network finds together again after
+// a partition of any length.
+type contacts struct {
+	configured []netip.AddrPort
+	past       []contact // from earlier lives, and of forgotten members; at most maxContacts
+	kept       int       // members whose address is on disk
+	asked      []asked
+	joined     bool
+	attempts   int // to join
+	next       int // whose turn it is
+	tryAt      time.Time
+}
+
+// remember keeps a contact of the past.
+func (c *contacts) remember(addr netip.AddrPort, id hearsay.NodeID) {
+	if len(c.past) < maxContacts {
+		c.past = append(c.past, contact{addr: addr, id: id})
+	}
+}
+
+// last gives the incarnation at which a member was forgotten.
+func (c *contacts) last(id hearsay.NodeID) (hearsay.Incarnation, bool) {
+	for i := range c.past {
+		if c.past[i].id == id && c.past[i].incarnation != 0 {
+			return c.past[i].incarnation, true
+		}
+	}
+	return 0, false
+}
+
+// recall takes a member that is back off the past.
+func (c *contacts) recall(id hearsay.NodeID) {
+	c.past = slices.DeleteFunc(c.past, func(o contact) bool { return o.id == id })
+}
+
+// expects reports whether an answer from this address is awaited.
+func (c *contacts) expects(addr netip.AddrPort) bool {
+	return slices.ContainsFunc(c.asked, func(a asked) bool { return a.addr == addr && a.seq == 0 })
+}
+
+// await notes that an answer is awaited; the oldest makes room.
+func (c *contacts) await(a asked) {
+	if len(c.asked) >= askedAtOnce {
+		c.asked = slices.Delete(c.asked, 0, 1)
+	}
+	c.asked = append(c.asked, a)
+}
+
+// Contact adds configured addresses, and tries them now if this node is not
+// in yet.
+func (r *Roster) Contact(now time.Time, addrs []netip.AddrPort) {
+	c := &r.contacts
+	for _, addr := range addrs {
+		addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+		if addr != r.self.card.Addr && !slices.Contains(c.configured, addr) && len(c.configured) < maxContacts {
+			c.configured = append(c.configured, addr)
+		}
+	}
+	if !c.joined && c.attempts == 0 {
+		c.tryAt = now
+	}
+}
+
+// Joined reports whether this node has the roster of a member, or has nobody
+// to ask for one.
+func (r *Roster) Joined() bool {
+	return r.contacts.joined || len(r.living) > 0 || len(r.contacts.configured)+len(r.contacts.past) == 0
+}
+
+// seeking reports whether there is a contact to try.
+func (r *Roster) seeking() bool {
+	c := &r.contacts
+	if r.self.state == hearsay.StateLeft {
+		return false
+	}
+	if !c.joined {
+		return len(c.configured)+len(c.past) > 0
+	}
+	return len(c.past)+len(c.configured)+len(r.gone) > 0
+}
+
+// tickContacts tries to join, or, once in, one of those who are gone.
+func (r *Roster) tickContacts(now time.Time) {
+	c := &r.contacts
+	c.asked = slices.DeleteFunc(c.asked, func(a asked) bool { return now.After(a.until) })
+	if !r.seeking() || now.Before(c.tryAt) {
+		return
+	}
+	if c.joined {
+		c.tryAt = now.Add(r.cfg.ContactEvery)
+		r.tryOne(now)
+		return
+	}
+	tried := append(slices.Clone(c.configured), addresses(c.past)...)
+	if c.attempts > 0 {
+		r.event(hearsay.Event{
+			At: now, Kind: hearsay.EventJoinFail, Addr: tried[0], Count: c.attempts,
+			Text: fmt.Sprintf("no roster from any of %d contacts yet", len(tried)),
+		})
+	}
+	wait := min(r.cfg.JoinBackoffMin<<min(c.attempts, 16), r.cfg.JoinBackoffMax)
+	c.tryAt = now.Add(wait/2 + time.Duration(r.random.Int64N(int64(wait))))
+	c.attempts++
+	for range min(joinAtOnce, len(tried)) {
+		r.join(now, tried[c.next%len(tried)])
+		c.next++
+	}
+}
+
+func addresses(list []contact) []netip.AddrPort {
+	addrs := make([]netip.AddrPort, len(list))
+	for i := range list {
+		addrs[i] = list[i].addr
+	}
+	return addrs
+}
+
+// join asks for a roster.
+func (r *Roster) join(now time.Time, addr netip.AddrPort) {
+	r.contacts.await(asked{addr: addr, until: now.Add(answerTime)})
+	p := hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Join{}}
+	r.Introduce(&p)
+	r.out.Send = append(r.out.Send, p)
+}
+
+// tryOne pings one contact that is no living member: whoever is dead, was
+// forgotten, or was configured. It goes on for ever, one at a time.
+func (r *Roster) tryOne(now time.Time) {
+	c := &r.contacts
+	count := len(c.configured) + len(c.past) + len(r.gone)
+	for range count {
+		i := c.next % count
+		c.next++
+		target, ok := r.candidate(i)
+		if !ok {
+			continue
+		}
+		seq := uint64(r.random.Uint32()>>4) | 1<<28 // not zero, and not a detector's
+		c.await(asked{addr: target.addr, seq: seq, until: now.Add(answerTime)})
+		r.out.Ping(target.addr, seq, target.id)
+		return
+	}
+}
+
+// candidate gives the i-th contact, unless somebody living is there.
+func (r *Roster) candidate(i int) (contact, bool) {
+	c := &r.contacts
+	if i < len(c.configured) {
+		addr := c.configured[i]
+		return contact{addr: addr}, !slices.ContainsFunc(r.living, func(m *member) bool { return m.card.Addr == addr })
+	}
+	if i -= len(c.configured); i < len(c.past) {
+		if m := r.members[c.past[i].id]; m != nil {
+			return contact{}, false // listed: living, or among the gone
+		}
+		return c.past[i], true
+	}
+	m := r.gone[i-len(c.past)]
+	return contact{addr: m.card.Addr, id: m.id}, m.state == hearsay.StateDead
+}
+
+// ContactAck takes the answer of a contact. One that this node does not hold
+// living gets its roster or its digest: what both hold then meets.
+func (r *Roster) ContactAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
+	c := &r.contacts
+	i := slices.IndexFunc(c.asked, func(a asked) bool { return a.seq == seq && a.addr == p.Addr && seq != 0 })
+	if i < 0 {
+		return false
+	}
+	c.asked = slices.Delete(c.asked, i, i+1)
+	switch m := r.members[p.From]; {
+	case m == r.self:
+		c.configured = slices.DeleteFunc(c.configured, func(addr netip.AddrPort) bool { return addr == p.Addr })
+	case m == nil:
+		r.join(now, p.Addr)
+	case !m.state.Living():
+		r.beginExchange(now, p)
+	}
+	return true
+}
+
+// ContactNotMe takes the word of another identity at the address of a
+// contact, whose own claim has been taken already: it is asked for its roster.
+func (r *Roster) ContactNotMe(now time.Time, p *hearsay.Packet, seq uint64) bool {
+	c := &r.contacts
+	i := slices.IndexFunc(c.asked, func(a asked) bool { return a.seq == seq && a.addr == p.Addr && seq != 0 })
+	if i < 0 {
+		return false
+	}
+	c.asked = slices.Delete(c.asked, i, i+1)
+	r.join(now, p.Addr)
+	return true
+}
+
+// Join answers a newcomer, whose own claim has been taken already, with the
+// whole roster.
+func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
+	if m := r.members[p.From]; m == nil || r.self.state == hearsay.StateLeft {
+		r.drops[hearsay.DropStranger]++
+		return
+	}
+	all := make([]*member, 0, len(r.living)+len(r.gone)+1)
+	all = append(append(append(all, r.self), r.living...), r.gone...)
+	for len(all) > 0 {
+		claims := r.words(all)
+		for i := range claims {
+			if claims[i].State >= hearsay.StateDead {
+				claims[i].Age = now.Sub(time.Unix(0, all[i].since))
+			}
+		}
+		all = all[len(claims):]
+		r.out.Send = append(r.out.Send, hearsay.Packet{
+			Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Roster{More: len(all) > 0}, Claims: claims,
+		})
+	}
+}
+
+// Expects reports whether a roster from there was asked for.
+func (r *Roster) Expects(p *hearsay.Packet) bool { return r.contacts.expects(p.Addr) }
+
+// TakeRoster is told that a roster came, after its claims were taken.
+func (r *Roster) TakeRoster(now time.Time, p *hearsay.Packet, m *hearsay.Roster) {
+	c := &r.contacts
+	if !m.More {
+		c.asked = slices.DeleteFunc(c.asked, func(a asked) bool { return a.addr == p.Addr && a.seq == 0 })
+	}
+	if c.joined || m.More {
+		return
+	}
+	c.joined, c.attempts, c.tryAt = true, 0, now.Add(r.cfg.ContactEvery)
+	r.news.add(r.self)
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: r.self.id, By: p.From, Addr: p.Addr, Count: r.Living()})
+}
+
+// keepContact puts a member's address on disk.
+func (r *Roster) keepContact(m *member) {
+	if m.kept || r.contacts.kept >= maxContacts {
+		return
+	}
+	m.kept = true
+	r.contacts.kept++
+	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: m.card.Addr, ID: m.id})
+}
+
+// dropContact takes it off.
+func (r *Roster) dropContact(m *member) {
+	if !m.kept {
+		return
+	}
+	m.kept = false
+	r.contacts.kept--
+	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: m.card.Addr, Dropped: true})
+}
+
+// tickForget drops those who have been gone for long. Their addresses stay
+// contacts.
+func (r *Roster) tickForget(now time.Time) {
+	for i := 0; i < len(r.gone); {
+		m := r.gone[i]
+		if now.Sub(time.Unix(0, m.since)) < r.cfg.ForgetAfter {
+			i++
+			continue
+		}
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberForgotten, Subject: m.id, State: m.state})
+		if m.told >= 0 {
+			r.news.drop(m)
+		}
+		r.delist(&r.gone, m)
+		delete(r.members, m.id)
+		if m.state == hearsay.StateDead {
+			r.forget(m) // and its address stays on disk
+		} else {
+			r.dropContact(m)
+		}
+	}
+}
+
+// forget makes a contact of the past of a member; the oldest makes room.
+func (r *Roster) forget(m *member) {
+	c := &r.contacts
+	if len(c.past) >= maxContacts {
+		r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: c.past[0].addr, Dropped: true})
+		c.past = slices.Delete(c.past, 0, 1)
+	}
+	if m.kept {
+		c.kept--
+	}
+	c.past = append(c.past, contact{addr: m.card.Addr, id: m.id, incarnation: m.incarnation})
+}

@@ -1,0 +1,200 @@
+package roster
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// keptEvidence is evidence by its hash.
+type keptEvidence struct {
+	hash     hearsay.Hash
+	evidence *hearsay.Evidence
+}
+
+// pending is a death that this node was told of and does not believe yet.
+// First it is told to its subject, if there is reason to; then its evidence
+// is fetched; then the evidence must hold by this roster.
+type pending struct {
+	subject     hearsay.NodeID
+	incarnation hearsay.Incarnation
+	by          hearsay.NodeID
+	hash        hearsay.Hash
+	informer    netip.AddrPort
+	evidence    *hearsay.Evidence // fetched, but it did not hold yet
+	tryAt       time.Time         // the next step: to fetch, or to look again
+	until       time.Time         // then it is let go: an exchange will bring it again
+}
+
+// retryPending is the time between two requests for evidence, and between two
+// looks at evidence that does not hold. Guess: a few round trips.
+const retryPending = 300 * time.Millisecond
+
+// claimedDead takes another's word that a living member is dead. Nobody is
+// buried on a word: evidence must hold. And if the subject was no suspect
+// here, or answered lately, it is told first and has time to refute: this is
+// what lets two halves meet that have buried each other.
+func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hearsay.Claim) {
+	for i := range r.pending {
+		if w := &r.pending[i]; w.subject == m.id && w.incarnation == c.Incarnation {
+			if w.hash == c.Evidence {
+				w.informer = p.Addr // the newest is the likeliest to answer
+			}
+			return
+		}
+	}
+	if len(r.pending) >= maxPending {
+		r.drops[hearsay.DropTableFull]++
+		return
+	}
+	w := pending{
+		subject: m.id, incarnation: c.Incarnation, by: c.By, hash: c.Evidence, informer: p.Addr,
+		tryAt: now, until: now.Add(evidencePatient),
+	}
+	lately := m.answered != 0 && now.Sub(time.Unix(0, m.answered)) < r.cfg.LatelyAnswered
+	if m.state != hearsay.StateSuspect || lately {
+		w.tryAt, w.until = now.Add(r.cfg.DeadHold), now.Add(r.cfg.DeadHold+evidencePatient)
+		claim := hearsay.Claim{Subject: m.id, State: hearsay.StateDead, Incarnation: c.Incarnation, By: c.By, Evidence: c.Evidence}
+		r.send(m.card.Addr, claim)
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventClaimDelayed, Subject: m.id, By: p.From})
+	}
+	r.pending = append(r.pending, w)
+	r.tickPending(now)
+}
+
+// tickPending takes the next step with every death that is not believed yet.
+func (r *Roster) tickPending(now time.Time) {
+	for i := range r.pending {
+		w := &r.pending[i]
+		if now.Before(w.tryAt) || !now.Before(w.until) || !r.stands(w) {
+			continue
+		}
+		w.tryAt = now.Add(retryPending)
+		if w.evidence == nil {
+			w.evidence = r.Evidence(w.hash)
+		}
+		if w.evidence == nil {
+			r.out.Now = append(r.out.Now, hearsay.Packet{Addr: w.informer, Body: &hearsay.EvidenceReq{Hash: w.hash}})
+			continue
+		}
+		if r.holds(w.evidence) {
+			r.Bury(now, w.evidence)
+		}
+	}
+	r.pending = slices.DeleteFunc(r.pending, func(w pending) bool {
+		if r.stands(&w) && !now.Before(w.until) {
+			r.drops[hearsay.DropUnproven]++
+			return true
+		}
+		return !r.stands(&w)
+	})
+}
+
+// stands reports whether a death is still to be believed: its subject is
+// living, and has not refuted it.
+func (r *Roster) stands(w *pending) bool {
+	m := r.members[w.subject]
+	return m != nil && m.state.Living() && m.incarnation == w.incarnation
+}
+
+// TakeEvidence takes evidence that this node asked for.
+func (r *Roster) TakeEvidence(now time.Time, e *hearsay.Evidence) {
+	hash := e.Hash(r.network)
+	i := slices.IndexFunc(r.pending, func(w pending) bool { return w.hash == hash })
+	if i < 0 || r.pending[i].evidence != nil {
+		r.drops[hearsay.DropUnexpected]++
+		return
+	}
+	own := *e // what came with a packet belongs to the packet
+	own.Statements = slices.Clone(e.Statements)
+	r.pending[i].evidence, r.pending[i].tryAt = &own, now
+	r.tickPending(now)
+}
+
+// holds counts for itself whether the evidence condemns its subject: signed
+// statements of one round by observers that this roster assigns.
+func (r *Roster) holds(e *hearsay.Evidence) bool {
+	m := r.members[e.Subject]
+	if m == nil || e.Incarnation != m.incarnation {
+		return false
+	}
+	observers := r.observers(nil, e.Subject)
+	against := 0
+	for i := range e.Statements {
+		s := &e.Statements[i]
+		signer := r.members[s.Observer]
+		repeated := slices.ContainsFunc(e.Statements[:i], func(o hearsay.Statement) bool { return o.Observer == s.Observer })
+		if repeated || signer == nil || !slices.Contains(observers, s.Observer) ||
+			s.Subject != e.Subject || s.Incarnation != e.Incarnation || s.Round != e.Round ||
+			!s.Verify(r.network, r.signer, signer.card.Key) {
+			continue
+		}
+		if s.Verdict == hearsay.VerdictUnreachable {
+			against++
+		}
+	}
+	if e.Rule == hearsay.RuleTimeout {
+		return e.Reachable() == 0 && against >= min(2, r.Living()-1)
+	}
+	return against >= majority(len(observers))
+}
+
+// Bury lists a member as dead: its evidence holds.
+func (r *Roster) Bury(now time.Time, e *hearsay.Evidence) {
+	m := r.members[e.Subject]
+	if m == nil || m == r.self || !m.state.Living() || m.incarnation != e.Incarnation {
+		return
+	}
+	hash := e.Hash(r.network)
+	r.dropAccusation(m)
+	r.setState(now, m, hearsay.StateDead)
+	m.held = &held{by: e.Accuser, evidence: hash}
+	r.keepEvidence(hash, e)
+	r.stats.Deaths++
+	r.news.add(m)
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberDead, Subject: m.id, By: e.Accuser, Incarnation: m.incarnation, Evidence: e})
+}
+
+// keepEvidence keeps the newest.
+func (r *Roster) keepEvidence(hash hearsay.Hash, e *hearsay.Evidence) {
+	if r.Evidence(hash) != nil {
+		return
+	}
+	if len(r.evidence) >= maxEvidence {
+		r.out.Persist = append(r.out.Persist, &hearsay.KeptEvidence{Hash: r.evidence[0].hash})
+		r.evidence = slices.Delete(r.evidence, 0, 1)
+	}
+	r.evidence = append(r.evidence, keptEvidence{hash: hash, evidence: e})
+	r.out.Persist = append(r.out.Persist, &hearsay.KeptEvidence{Hash: hash, Evidence: e})
+}
+
+// Evidence gives the evidence of this hash, or nil.
+func (r *Roster) Evidence(hash hearsay.Hash) *hearsay.Evidence {
+	for i := range r.evidence {
+		if r.evidence[i].hash == hash {
+			return r.evidence[i].evidence
+		}
+	}
+	return nil
+}
+
+// EvidenceOf gives the newest evidence against a member, or nil.
+func (r *Roster) EvidenceOf(id hearsay.NodeID) *hearsay.Evidence {
+	for _, kept := range slices.Backward(r.evidence) {
+		if kept.evidence.Subject == id {
+			return kept.evidence
+		}
+	}
+	return nil
+}
+
+// EvidenceReq answers who wants to count for itself.
+func (r *Roster) EvidenceReq(p *hearsay.Packet, m *hearsay.EvidenceReq) {
+	if e := r.Evidence(m.Hash); e != nil {
+		r.out.Send = append(r.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: e})
+		return
+	}
+	r.drops[hearsay.DropUnexpected]++
+}

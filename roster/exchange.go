@@ -1,0 +1,166 @@
+package roster
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// bucketAim is how many members a bucket of a digest should hold: small, so
+// that few entries travel for one difference.
+const bucketAim = 8
+
+// entryHash is one member's share of the roster's hash. The identity is a
+// cryptographic hash already; the multiplications spread the incarnation over
+// all bits (the constants are those of MurmurHash3's finalizer).
+func entryHash(id hearsay.NodeID, incarnation hearsay.Incarnation) uint64 {
+	x := binary.LittleEndian.Uint64(id[:8]) ^ bits.RotateLeft64(uint64(incarnation)*0xff51afd7ed558ccd, 31)
+	x = (x ^ x>>33) * 0xff51afd7ed558ccd
+	x = (x ^ x>>33 ^ binary.LittleEndian.Uint64(id[8:])) * 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
+}
+
+// Compare begins an exchange with the sender of a ping whose roster differs,
+// unless this roster has just changed: then news is on its way.
+func (r *Roster) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
+	if hash == r.hash || r.members[p.From] == nil || r.self.state == hearsay.StateLeft {
+		return
+	}
+	if now.Sub(r.changed) < r.cfg.ExchangeQuiet || now.Sub(r.exchanged) < r.cfg.ExchangeEvery {
+		return
+	}
+	r.beginExchange(now, p)
+}
+
+// beginExchange answers a packet with this roster's digest.
+func (r *Roster) beginExchange(now time.Time, p *hearsay.Packet) {
+	r.exchanged = now
+	r.stats.Exchanges++
+	n := uint8(min(hearsay.MaxDigestBits, bits.Len(uint(r.Living()/bucketAim))))
+	digest := hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Digest{Bits: n, Hashes: r.digest(n)}}
+	r.Introduce(&digest)
+	r.Confront(&digest, p.From)
+	r.out.Send = append(r.out.Send, digest)
+}
+
+// digest hashes the living, this node included, into 2^n buckets.
+func (r *Roster) digest(n uint8) []uint64 {
+	hashes := make([]uint64, 1<<n)
+	hashes[bucket(r.self.id, n)] ^= entryHash(r.self.id, r.self.incarnation)
+	for _, m := range r.living {
+		hashes[bucket(m.id, n)] ^= entryHash(m.id, m.incarnation)
+	}
+	return hashes
+}
+
+// bucket is the first n bits of the identity.
+func bucket(id hearsay.NodeID, n uint8) uint8 { return uint8(uint(id[0]) >> (8 - n)) }
+
+// Digest opens the buckets that differ from this node's own.
+func (r *Roster) Digest(p *hearsay.Packet, m *hearsay.Digest) {
+	if r.members[p.From] == nil {
+		r.drops[hearsay.DropStranger]++
+		return
+	}
+	entries := &hearsay.Entries{Bits: m.Bits}
+	for i, h := range r.digest(m.Bits) {
+		if h != m.Hashes[i] {
+			entries.Buckets = append(entries.Buckets, uint8(i))
+		}
+	}
+	if len(entries.Buckets) == 0 {
+		return // news came first
+	}
+	for _, o := range r.living {
+		if slices.Contains(entries.Buckets, bucket(o.id, m.Bits)) {
+			entries.Items = append(entries.Items, hearsay.Entry{ID: o.id, Incarnation: o.incarnation})
+		}
+	}
+	if r.self.state.Living() && slices.Contains(entries.Buckets, bucket(r.self.id, m.Bits)) {
+		entries.Items = append(entries.Items, hearsay.Entry{ID: r.self.id, Incarnation: r.self.incarnation})
+	}
+	answer := hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: entries}
+	r.Confront(&answer, p.From)
+	r.out.Send = append(r.out.Send, answer)
+}
+
+// Entries asks for what this node lacks in the opened buckets, and gives what
+// the sender lacks there: who lives, and who is gone though the sender
+// believes it living.
+func (r *Roster) Entries(p *hearsay.Packet, m *hearsay.Entries) {
+	if r.members[p.From] == nil {
+		r.drops[hearsay.DropStranger]++
+		return
+	}
+	want := &hearsay.Want{}
+	var give []*member
+	theirs := make(map[hearsay.NodeID]hearsay.Incarnation, len(m.Items))
+	for _, item := range m.Items {
+		theirs[item.ID] = item.Incarnation
+		switch mine := r.members[item.ID]; {
+		case mine == nil || mine.incarnation < item.Incarnation:
+			want.IDs = append(want.IDs, item.ID)
+		case !mine.state.Living():
+			give = append(give, mine)
+		}
+	}
+	for i := range r.living {
+		o := r.living[i]
+		if incarnation, listed := theirs[o.id]; slices.Contains(m.Buckets, bucket(o.id, m.Bits)) && (!listed || incarnation < o.incarnation) {
+			give = append(give, o)
+		}
+	}
+	answer := hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: want, Claims: r.words(give)}
+	if incarnation, listed := theirs[r.self.id]; !listed || incarnation < r.self.incarnation {
+		r.Introduce(&answer)
+	}
+	if len(want.IDs) > 0 || len(answer.Claims) > 0 {
+		r.out.Send = append(r.out.Send, answer)
+	}
+}
+
+// Want gives the claims asked for. What the sender gave is known here as gone
+// in some cases: it is told.
+func (r *Roster) Want(p *hearsay.Packet, m *hearsay.Want) {
+	if r.members[p.From] == nil {
+		r.drops[hearsay.DropStranger]++
+		return
+	}
+	var give []*member
+	for _, id := range m.IDs {
+		if o := r.members[id]; o != nil {
+			give = append(give, o)
+		}
+	}
+	for i := range p.Claims {
+		if o := r.members[p.Claims[i].Subject]; o != nil && !o.state.Living() && o.incarnation >= p.Claims[i].Incarnation {
+			give = append(give, o)
+		}
+	}
+	for len(give) > 0 {
+		claims := r.words(give)
+		give = give[len(claims):]
+		r.out.Send = append(r.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.News{}, Claims: claims})
+	}
+}
+
+// words gives as many claims with cards as one packet by stream holds. A
+// suspicion is not passed on so: it travels as news, or not at all.
+func (r *Roster) words(members []*member) []hearsay.Claim {
+	start, room := len(r.claims), chunkRoom
+	for _, m := range members {
+		c := r.claim(m, withCard)
+		if c.State == hearsay.StateSuspect {
+			c.State, c.By = hearsay.StateAlive, hearsay.NodeID{}
+		}
+		if room -= c.WireSizeMax(); room < 0 {
+			break
+		}
+		r.claims = append(r.claims, c)
+	}
+	r.stats.ClaimsOut += uint64(len(r.claims) - start)
+	return r.claims[start:len(r.claims):len(r.claims)]
+}

@@ -1,0 +1,450 @@
+// Package roster is who is in the network: the claims about every member, the
+// rounds that decide about suspects, and how news of both reaches everybody.
+package roster
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"hearsay"
+)
+
+// Limits per node.
+const (
+	maxMembers      = 1 << 16 // members listed, in any state
+	maxAccusations  = 64      // suspects that this node accuses at a time
+	maxRounds       = 16      // of these, with a round under way
+	maxWitnessed    = 256     // rounds of others that this node remembers as an observer
+	maxPending      = 1024    // deaths told to this node and not yet believed
+	maxEvidence     = 256     // evidence kept
+	maxContacts     = 256     // addresses kept on disk, and forgotten members remembered
+	maxForward      = 24 * time.Hour
+	refuteEvery     = 200 * time.Millisecond // forged claims must not make a node flood the network with its own
+	evidencePatient = 5 * time.Second        // a death whose evidence does not come, or does not hold yet, is let go
+)
+
+// Roster is one node's view of who is in. What it wants done goes to out.
+type Roster struct {
+	cfg     Config
+	network hearsay.NetworkID
+	signer  hearsay.Signer
+	random  *rand.Rand
+	out     *hearsay.Effects
+
+	self    *member
+	members map[hearsay.NodeID]*member // all, this node included
+	names   map[string]*member         // the living member first seen with a name
+	living  []*member                  // alive or suspect, without this node
+	gone    []*member                  // dead or left
+	hash    uint64                     // of the living with their incarnations, this node included
+	changed time.Time                  // when hash last changed
+
+	news        news
+	accusations []*accusation
+	cleared     []hearsay.NodeID // subjects that this node accused and the observers reached, since it last lost health for it
+	witnessed   []witness        // a ring
+	witnessNext int
+	pending     []pending
+	evidence    []keptEvidence // oldest first
+	contacts    contacts
+	exchanged   time.Time // when this node last sent a digest
+	refuted     time.Time // when this node last raised its incarnation
+	forgetAt    time.Time // when the gone are looked through next
+	refute      refutation
+
+	claims []hearsay.Claim // storage of one step's packets
+	ids    []hearsay.NodeID
+	stats  Stats
+	drops  *hearsay.Drops
+}
+
+// Stats are a roster's figures.
+type Stats struct {
+	Rounds, Statements, Condemned, Deaths, Suspicions, Refutations uint64
+	ClaimsIn, ClaimsNew, ClaimsOut, Exchanges                      uint64
+}
+
+// member is what is known of one member. There are as many of these as the
+// square of the network's size in a simulation: 240 bytes each.
+type member struct {
+	id          hearsay.NodeID
+	card        hearsay.Card
+	incarnation hearsay.Incarnation
+	state       hearsay.State
+	kept        bool  // its address is kept as a contact
+	told        int16 // how often its claim was told; -1: it is no news
+	place       int32 // in living or in gone
+	met         int64 // Unix nanoseconds: when it was first heard of
+	since       int64 // Unix nanoseconds: when it came into state
+	answered    int64 // Unix nanoseconds: when it last answered a ping of this node
+	held        *held // what others say of it: set while suspect or dead, and after a suspicion that ended here
+}
+
+// held is what others say of a member's incarnation.
+type held struct {
+	accusers []hearsay.NodeID // of a suspicion, in the order heard; at most 1 + Confirmations
+	began    time.Time
+	by       hearsay.NodeID // of a death
+	evidence hearsay.Hash
+}
+
+// New makes the roster of a node whose own card is given; the card is signed
+// here. Records are what earlier lives kept.
+func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, signer hearsay.Signer, random *rand.Rand,
+	records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time,
+) *Roster {
+	r := &Roster{
+		cfg: cfg, network: network, signer: signer, random: random, out: out, drops: drops,
+		members: make(map[hearsay.NodeID]*member), names: make(map[string]*member), changed: now, forgetAt: now.Add(forgetCheck),
+	}
+	var last hearsay.Incarnation
+	for _, record := range records {
+		switch record := record.(type) {
+		case *hearsay.OwnIncarnation:
+			last = record.Incarnation
+		case *hearsay.Contact:
+			r.contacts.remember(record.Addr, record.ID)
+		case *hearsay.KeptEvidence:
+			r.evidence = append(r.evidence, keptEvidence{hash: record.Hash, evidence: record.Evidence})
+		}
+	}
+	r.self = &member{card: card, state: hearsay.StateAlive, met: now.UnixNano(), since: now.UnixNano(), told: -1}
+	r.self.card.Key = signer.Public()
+	r.self.id = r.self.card.Key.NodeID()
+	r.members[r.self.id] = r.self
+	r.names[card.Name] = r.self
+	r.raise(now, last)
+	return r
+}
+
+// Begin starts a step: what the last one handed out is void.
+func (r *Roster) Begin() { r.claims = r.claims[:0] }
+
+// Self is this node.
+func (r *Roster) Self() hearsay.Member { return r.member(r.self) }
+
+// SelfClaim is this node's own signed claim.
+func (r *Roster) SelfClaim() hearsay.Claim { return r.claim(r.self, withCard) }
+
+// Hash is equal on two nodes whose living members and incarnations are.
+func (r *Roster) Hash() uint64 { return r.hash }
+
+// Living counts the members alive or suspect, this node included.
+func (r *Roster) Living() int {
+	if r.self.state.Living() {
+		return len(r.living) + 1
+	}
+	return len(r.living)
+}
+
+// Count counts all members by state.
+func (r *Roster) Count(state hearsay.State) int {
+	n := 0
+	for _, list := range [][]*member{{r.self}, r.living, r.gone} {
+		for _, m := range list {
+			if m.state == state {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Waiting counts the claims still being told.
+func (r *Roster) Waiting() int { return r.news.waiting() }
+
+// All appends all members, in no order that means anything.
+func (r *Roster) All(dst []hearsay.Member) []hearsay.Member {
+	dst = append(dst, r.member(r.self))
+	for _, m := range r.living {
+		dst = append(dst, r.member(m))
+	}
+	for _, m := range r.gone {
+		dst = append(dst, r.member(m))
+	}
+	return dst
+}
+
+// Member gives what is known of one member.
+func (r *Roster) Member(id hearsay.NodeID) (hearsay.Member, bool) {
+	if m := r.members[id]; m != nil {
+		return r.member(m), true
+	}
+	return hearsay.Member{}, false
+}
+
+// Met is when a member was first heard of.
+func (r *Roster) Met(id hearsay.NodeID) time.Time {
+	if m := r.members[id]; m != nil {
+		return time.Unix(0, m.met).UTC()
+	}
+	return time.Time{}
+}
+
+// Addr tells where a living member other than this node is reached.
+func (r *Roster) Addr(id hearsay.NodeID) (netip.AddrPort, bool) {
+	if m := r.members[id]; m != nil && m != r.self && m.state.Living() {
+		return m.card.Addr, true
+	}
+	return netip.AddrPort{}, false
+}
+
+// Stats gives the figures since the start.
+func (r *Roster) Stats() Stats { return r.stats }
+
+// Answered is told that a member answered this node itself. A suspicion of it
+// ends here: suspicion is local.
+func (r *Roster) Answered(now time.Time, id hearsay.NodeID) {
+	m := r.members[id]
+	if m == nil {
+		return
+	}
+	m.answered = now.UnixNano()
+	if m.state == hearsay.StateSuspect {
+		r.setState(now, m, hearsay.StateAlive)
+		r.dropAccusation(m)
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventSuspectFreed, Subject: id})
+	}
+}
+
+// Claim takes one claim that came with the packet p.
+func (r *Roster) Claim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
+	r.stats.ClaimsIn++
+	if c.Subject == r.self.id {
+		r.claimedSelf(now, p, c)
+		return
+	}
+	m := r.members[c.Subject]
+	if !c.Bare() && (m == nil || c.Incarnation > m.incarnation || c.State == hearsay.StateLeft) {
+		m = r.introduce(now, p, c)
+	}
+	if m == nil {
+		if c.Bare() {
+			r.drops[hearsay.DropStranger]++
+		}
+		return
+	}
+	switch {
+	case c.Incarnation != m.incarnation:
+		return // old, or bare and ahead: an exchange will bring what lacks
+	case c.State <= m.state && c.State != hearsay.StateSuspect:
+		r.news.heardAgain(m)
+	case c.State == hearsay.StateSuspect:
+		r.claimedSuspect(now, m, c)
+	case c.State == hearsay.StateDead:
+		r.claimedDead(now, p, m, c)
+	}
+}
+
+// introduce takes the subject's own word: a card, with an incarnation, that
+// is new here. It returns the member, or nil if the word was refused.
+func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) *member {
+	m := r.members[c.Subject]
+	word := hearsay.Claim{Subject: c.Subject, State: hearsay.StateAlive, Incarnation: c.Incarnation, Card: c.Card}
+	if c.State == hearsay.StateLeft {
+		word.State = hearsay.StateLeft
+	}
+	if m != nil {
+		if current := r.claim(m, bare); !word.Supersedes(&current) {
+			return m
+		}
+	}
+	if reason, ok := r.believable(now, p, &word, m == nil); !ok {
+		r.drops[reason]++
+		return nil
+	}
+	r.stats.ClaimsNew++
+	if m == nil {
+		return r.add(now, c, &word)
+	}
+	r.renew(now, m, &word)
+	return m
+}
+
+// believable checks the subject's own word before it wins.
+func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Claim, unknown bool) (hearsay.Drop, bool) {
+	switch {
+	case word.Incarnation > hearsay.Incarnation(now.Add(maxForward).UnixMilli()):
+		return hearsay.DropFarFuture, false
+	case hearsay.CheckName(word.Card.Name) != nil || !word.Card.Addr.IsValid() || word.Card.Addr.Port() == 0:
+		return hearsay.DropMalformed, false
+	case unknown && len(r.members) >= maxMembers:
+		return hearsay.DropTableFull, false
+	case unknown && p.From != word.Subject && r.outlived(word):
+		return hearsay.DropStranger, false // a forgotten member is believed only from itself
+	case !word.Verify(r.network, r.signer):
+		return hearsay.DropBadSignature, false
+	}
+	return 0, true
+}
+
+// outlived reports whether a word is of a member that was forgotten, and no
+// newer than that.
+func (r *Roster) outlived(word *hearsay.Claim) bool {
+	last, forgotten := r.contacts.last(word.Subject)
+	return forgotten && word.Incarnation <= last
+}
+
+// add lists a member that was unknown. Claimed dead, it is listed as such
+// without evidence: that removes nobody.
+func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
+	m := &member{
+		id: c.Subject, card: word.Card, incarnation: word.Incarnation, state: word.State,
+		met: now.UnixNano(), since: now.UnixNano(), told: -1,
+	}
+	r.members[m.id] = m
+	if c.State >= hearsay.StateDead {
+		m.state = c.State
+		m.since = now.Add(-min(c.Age, r.cfg.ForgetAfter)).UnixNano()
+		m.held = &held{by: c.By, evidence: c.Evidence}
+		r.enlist(&r.gone, m)
+		return m
+	}
+	r.enlist(&r.living, m)
+	r.rehash(now, m)
+	r.claimName(now, m)
+	r.keepContact(m)
+	r.contacts.recall(m.id)
+	r.news.add(m)
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberJoined, Subject: m.id, Incarnation: m.incarnation, Addr: m.card.Addr})
+	return m
+}
+
+// renew takes a member's newer word: it refutes, returns, moves or leaves.
+func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
+	was, moved := m.state, m.card.Addr != word.Card.Addr
+	if was.Living() {
+		r.rehash(now, m) // out with the old incarnation
+	}
+	if m.card.Name != word.Card.Name && r.names[m.card.Name] == m {
+		delete(r.names, m.card.Name)
+	}
+	if moved {
+		r.dropContact(m)
+	}
+	m.card, m.incarnation, m.held = word.Card, word.Incarnation, nil
+	r.dropAccusation(m)
+	if was.Living() {
+		r.rehash(now, m) // in with the new
+	}
+	r.setState(now, m, word.State)
+	r.news.add(m)
+	if word.State == hearsay.StateLeft {
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: m.id, Incarnation: m.incarnation})
+		return
+	}
+	r.claimName(now, m)
+	r.keepContact(m)
+	if was != hearsay.StateAlive {
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberReturned, Subject: m.id, State: was, Incarnation: m.incarnation})
+	}
+	if moved {
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberMoved, Subject: m.id, Addr: m.card.Addr})
+	}
+}
+
+// claimName notices two living members of one name. One that takes over the
+// address of another is its successor and no conflict.
+func (r *Roster) claimName(now time.Time, m *member) {
+	other := r.names[m.card.Name]
+	if other == nil {
+		r.names[m.card.Name] = m
+		return
+	}
+	if other != m && other.state.Living() && other.card.Addr != m.card.Addr {
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventNameConflict, Subject: m.id, By: other.id, Text: m.card.Name})
+	}
+}
+
+// setState moves a member between the lists and keeps the hash.
+func (r *Roster) setState(now time.Time, m *member, state hearsay.State) {
+	was := m.state
+	if was == state {
+		return
+	}
+	m.state, m.since = state, now.UnixNano()
+	if was.Living() == state.Living() || m == r.self {
+		return
+	}
+	r.rehash(now, m)
+	if state.Living() {
+		r.delist(&r.gone, m)
+		r.enlist(&r.living, m)
+		return
+	}
+	r.delist(&r.living, m)
+	r.enlist(&r.gone, m)
+	if r.names[m.card.Name] == m {
+		delete(r.names, m.card.Name)
+	}
+	if len(r.living) == 0 {
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventAlone})
+	}
+}
+
+func (r *Roster) enlist(list *[]*member, m *member) {
+	m.place = int32(len(*list))
+	*list = append(*list, m)
+}
+
+func (r *Roster) delist(list *[]*member, m *member) {
+	last := (*list)[len(*list)-1]
+	(*list)[m.place], last.place = last, m.place
+	(*list)[len(*list)-1] = nil
+	*list = (*list)[:len(*list)-1]
+}
+
+// rehash takes the member's incarnation into the hash, or out of it.
+func (r *Roster) rehash(now time.Time, m *member) {
+	r.hash ^= entryHash(m.id, m.incarnation)
+	r.changed = now
+}
+
+// cardMode says whether a claim is to carry the subject's card.
+type cardMode uint8
+
+const (
+	bare cardMode = iota
+	withCard
+)
+
+// claim says what is held of a member now.
+func (r *Roster) claim(m *member, mode cardMode) hearsay.Claim {
+	c := hearsay.Claim{Subject: m.id, State: m.state, Incarnation: m.incarnation}
+	switch m.state {
+	case hearsay.StateSuspect:
+		c.By = m.held.accusers[len(m.held.accusers)-1]
+	case hearsay.StateDead:
+		c.By, c.Evidence = m.held.by, m.held.evidence
+	case hearsay.StateAlive, hearsay.StateLeft:
+		mode = withCard // nothing without its signature
+	}
+	if mode == withCard {
+		c.Card = m.card
+	}
+	return c
+}
+
+func (r *Roster) member(m *member) hearsay.Member {
+	c := hearsay.Claim{Subject: m.id, State: m.state, Incarnation: m.incarnation, Card: m.card}
+	return c.Member(time.Unix(0, m.since).UTC())
+}
+
+func (r *Roster) event(e hearsay.Event) {
+	if m := r.members[e.Subject]; m != nil {
+		e.Name = m.card.Name
+	}
+	if m := r.members[e.By]; m != nil {
+		e.ByName = m.card.Name
+	}
+	r.out.Events = append(r.out.Events, e)
+}
+
+// Name gives the name of a member, or the beginning of its NodeID.
+func (r *Roster) Name(id hearsay.NodeID) string {
+	if m := r.members[id]; m != nil {
+		return m.card.Name
+	}
+	return id.Short()
+}

@@ -1,0 +1,105 @@
+package roster
+
+import (
+	"time"
+
+	"hearsay"
+)
+
+// refutation is one that is due but must wait, so that forged claims cannot
+// make this node flood the network.
+type refutation struct {
+	due   time.Time // zero: none
+	state hearsay.State
+	by    hearsay.NodeID
+	over  hearsay.Incarnation // what to rise above
+}
+
+// raise takes a new incarnation over last and signs it. It is durable before
+// it is told, and so never used again.
+func (r *Roster) raise(now time.Time, last hearsay.Incarnation) {
+	m := r.self
+	if m.incarnation != 0 {
+		r.rehash(now, m)
+	}
+	m.incarnation = hearsay.NextIncarnation(max(last, m.incarnation), now)
+	r.rehash(now, m)
+	r.sign()
+	r.out.Persist = append(r.out.Persist, &hearsay.OwnIncarnation{Incarnation: m.incarnation})
+}
+
+// sign signs this node's own word as it stands.
+func (r *Roster) sign() {
+	c := r.claim(r.self, withCard)
+	c.Sign(r.network, r.signer)
+	r.self.card = c.Card
+}
+
+// claimedSelf takes a claim about this node. Suspect or dead is refuted; an
+// incarnation of its own that it does not remember is passed over.
+func (r *Roster) claimedSelf(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
+	m := r.self
+	switch {
+	case c.Incarnation < m.incarnation, m.state == hearsay.StateLeft:
+		return
+	case c.Incarnation == m.incarnation:
+		if c.State == hearsay.StateAlive {
+			return
+		}
+		if c.State == hearsay.StateLeft {
+			return // only its own signature makes that, and it has not signed
+		}
+	case c.Bare() || !c.Verify(r.network, r.signer):
+		r.drops[hearsay.DropBadSignature]++ // ahead of what it ever said, and not its word
+		return
+	case c.Incarnation > hearsay.Incarnation(now.Add(maxForward).UnixMilli()):
+		r.drops[hearsay.DropFarFuture]++
+		return
+	}
+	r.refute = refutation{due: later(now, r.refuted.Add(refuteEvery)), state: c.State, by: c.By, over: c.Incarnation}
+	r.tickRefutation(now)
+	if r.refute.due.IsZero() && p.From != r.self.id {
+		// Whoever holds it against this node hears first that it lives.
+		r.tellOne(p.Addr, r.self)
+	}
+}
+
+// tickRefutation raises the incarnation when a refutation is due.
+func (r *Roster) tickRefutation(now time.Time) {
+	if r.refute.due.IsZero() || now.Before(r.refute.due) {
+		return
+	}
+	was := r.refute
+	r.refute, r.refuted = refutation{}, now
+	r.stats.Refutations++
+	r.raise(now, was.over)
+	r.news.add(r.self)
+	r.event(hearsay.Event{
+		At: now, Kind: hearsay.EventRefuted, Subject: r.self.id, By: was.by, State: was.state, Incarnation: r.self.incarnation,
+	})
+}
+
+// Leave signs this node's leave and makes it news.
+func (r *Roster) Leave(now time.Time) {
+	if r.self.state == hearsay.StateLeft {
+		return
+	}
+	r.self.state, r.self.since = hearsay.StateLeft, now.UnixNano()
+	r.rehash(now, r.self)
+	r.sign()
+	r.news.add(r.self)
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: r.self.id, Incarnation: r.self.incarnation})
+}
+
+// Gone reports whether this node has left and told enough others, or found
+// nobody to tell.
+func (r *Roster) Gone() bool {
+	return r.self.state == hearsay.StateLeft && (r.self.told < 0 || len(r.living) == 0)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,291 @@
+package roster
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"hearsay"
+	"hearsay/ring"
+)
+
+// askAgain is how long an observer may be silent before it is asked again: a
+// request or a statement was lost. Guess: over the time that an examination
+// takes where round trips are short.
+const askAgain = 300 * time.Millisecond
+
+// patientRound is the time between rounds after a suspicion ran out without
+// a decision: nobody here may decide, and nobody should be kept busy.
+const patientRound = 10 * time.Second
+
+// accusation is a suspicion that rests on this node's own probe, and that
+// this node brings to a decision.
+type accusation struct {
+	subject     *member
+	incarnation hearsay.Incarnation
+	began       time.Time
+
+	// The round under way, if closes is set.
+	round     hearsay.Round
+	observers []hearsay.NodeID
+	said      []hearsay.Statement // at most one of each observer
+	askAt     time.Time
+	closes    time.Time
+
+	nextRound time.Time // when there is none under way
+}
+
+// Unreachable is told that this node's detector had no answer from a member.
+func (r *Roster) Unreachable(now time.Time, id hearsay.NodeID) {
+	m := r.members[id]
+	if m == nil || !m.state.Living() || r.self.state == hearsay.StateLeft {
+		return
+	}
+	underWay := m.state == hearsay.StateSuspect && now.Sub(m.held.began) < r.cfg.RoundEvery
+	r.suspect(now, m, r.self.id)
+	if m.state != hearsay.StateSuspect || r.accusationOf(m) != nil || len(r.accusations) >= maxAccusations {
+		return
+	}
+	// The suspect is told first (Lifeguard, section IV.C).
+	r.tellOne(m.card.Addr, m)
+	a := &accusation{subject: m, incarnation: m.incarnation, began: now, nextRound: now}
+	if underWay {
+		a.nextRound = now.Add(r.cfg.RoundEvery) // another accuser has asked already
+	}
+	r.accusations = append(r.accusations, a)
+	r.tickAccusations(now)
+}
+
+// claimedSuspect takes another's suspicion.
+func (r *Roster) claimedSuspect(now time.Time, m *member, c *hearsay.Claim) {
+	if by := r.members[c.By]; by == nil || !by.state.Living() {
+		r.drops[hearsay.DropStranger]++
+		return
+	}
+	r.suspect(now, m, c.By)
+}
+
+// suspect counts an accuser. One whose suspicion ended here, because the
+// member answered this node, does not count again for the same incarnation.
+func (r *Roster) suspect(now time.Time, m *member, by hearsay.NodeID) {
+	if !m.state.Living() {
+		return
+	}
+	if m.held == nil {
+		m.held = &held{}
+	}
+	again := slices.Index(m.held.accusers, by)
+	full := len(m.held.accusers) > r.cfg.Confirmations
+	switch suspected := m.state == hearsay.StateSuspect; {
+	case again >= 0 && (suspected || by != r.self.id), full && suspected:
+		r.news.heardAgain(m)
+		return
+	case again >= 0:
+		m.held.accusers = slices.Delete(m.held.accusers, again, again+1)
+	case full:
+		m.held.accusers = m.held.accusers[:0]
+	}
+	m.held.accusers = append(m.held.accusers, by)
+	r.news.add(m)
+	r.stats.ClaimsNew++
+	if m.state == hearsay.StateSuspect {
+		return
+	}
+	m.held.began = now
+	r.setState(now, m, hearsay.StateSuspect)
+	r.stats.Suspicions++
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberSuspected, Subject: m.id, By: by, Incarnation: m.incarnation})
+}
+
+func (r *Roster) accusationOf(m *member) *accusation {
+	for _, a := range r.accusations {
+		if a.subject == m {
+			return a
+		}
+	}
+	return nil
+}
+
+func (r *Roster) dropAccusation(m *member) {
+	r.accusations = slices.DeleteFunc(r.accusations, func(a *accusation) bool { return a.subject == m })
+}
+
+// tickAccusations opens and closes rounds and asks again who is silent.
+func (r *Roster) tickAccusations(now time.Time) {
+	open := 0
+	for _, a := range r.accusations {
+		if !a.closes.IsZero() {
+			open++
+		}
+	}
+	// A decision takes an accusation off the list while it is walked.
+	for _, a := range slices.Clone(r.accusations) {
+		switch {
+		case !a.closes.IsZero() && !now.Before(a.closes):
+			r.closeRound(now, a)
+			open--
+		case !a.closes.IsZero() && !now.Before(a.askAt):
+			r.askSilent(now, a)
+		case a.closes.IsZero() && !now.Before(a.nextRound):
+			if open >= maxRounds {
+				a.nextRound = now.Add(r.cfg.RoundEvery)
+				continue
+			}
+			r.openRound(now, a)
+			open++
+		}
+	}
+}
+
+// openRound asks the observers to probe the subject now.
+func (r *Roster) openRound(now time.Time, a *accusation) {
+	a.observers = r.observers(a.observers[:0], a.subject.id)
+	a.round = hearsay.Round(r.random.Uint64())
+	a.said = a.said[:0]
+	a.closes = now.Add(r.cfg.RoundEvery)
+	r.stats.Rounds++
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventRoundOpened, Subject: a.subject.id, Round: a.round, Count: len(a.observers)})
+	r.askSilent(now, a)
+}
+
+// askSilent asks those observers whose statement has not come.
+func (r *Roster) askSilent(now time.Time, a *accusation) {
+	a.askAt = now.Add(askAgain)
+	for _, id := range a.observers {
+		if slices.ContainsFunc(a.said, func(s hearsay.Statement) bool { return s.Observer == id }) {
+			continue
+		}
+		request := hearsay.WitnessReq{Subject: a.subject.id, Incarnation: a.incarnation, Round: a.round}
+		if id == r.self.id {
+			r.witness(now, r.self, &request)
+			continue
+		}
+		if addr, ok := r.Addr(id); ok {
+			r.out.Now = append(r.out.Now, hearsay.Packet{Addr: addr, Body: &request})
+		}
+	}
+}
+
+// observers appends the observers of a subject by this roster.
+func (r *Roster) observers(dst []hearsay.NodeID, subject hearsay.NodeID) []hearsay.NodeID {
+	r.ids = append(r.ids[:0], r.self.id)
+	for _, m := range r.living {
+		r.ids = append(r.ids, m.id)
+	}
+	return ring.Observers(dst, subject, r.ids, min(r.cfg.Observers, r.Living()-1))
+}
+
+// majority is H: how many of K observers condemn.
+func majority(observers int) int { return observers/2 + 1 }
+
+// Statement takes an observer's signed answer.
+func (r *Roster) Statement(now time.Time, s *hearsay.Statement) {
+	i := slices.IndexFunc(r.accusations, func(a *accusation) bool {
+		return a.subject.id == s.Subject && a.round == s.Round && a.incarnation == s.Incarnation && !a.closes.IsZero()
+	})
+	if i < 0 {
+		r.drops[hearsay.DropUnexpected]++
+		return
+	}
+	a, observer := r.accusations[i], r.members[s.Observer]
+	if observer == nil || !slices.Contains(a.observers, s.Observer) {
+		r.drops[hearsay.DropStranger]++
+		return
+	}
+	if slices.ContainsFunc(a.said, func(o hearsay.Statement) bool { return o.Observer == s.Observer }) {
+		return // it was asked twice
+	}
+	if !s.Verify(r.network, r.signer, observer.card.Key) {
+		r.drops[hearsay.DropBadSignature]++
+		return
+	}
+	a.said = append(a.said, *s)
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventStatement, Subject: s.Subject, By: s.Observer, Round: s.Round, Verdict: s.Verdict})
+	r.count(now, a)
+}
+
+// count decides the round as soon as it can be decided.
+func (r *Roster) count(now time.Time, a *accusation) {
+	tally := hearsay.Evidence{Statements: a.said}
+	needed := majority(len(a.observers))
+	switch {
+	case tally.Against() >= needed:
+		r.condemn(now, a, hearsay.RuleMajority)
+	case tally.Reachable() >= len(a.observers)-needed+1:
+		r.clear(now, a, tally.Reachable())
+	}
+}
+
+// clear ends a suspicion: enough observers reach the subject.
+func (r *Roster) clear(now time.Time, a *accusation, reached int) {
+	m := a.subject
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventCleared, Subject: m.id, Round: a.round, Count: reached})
+	r.dropAccusation(m)
+	r.setState(now, m, hearsay.StateAlive)
+	if !slices.Contains(r.cleared, m.id) {
+		r.cleared = append(r.cleared, m.id)
+	}
+}
+
+// TakeWrong reports, once, that the observers reached three different members
+// that this node had accused: the fault is probably its own.
+func (r *Roster) TakeWrong() bool {
+	if len(r.cleared) < 3 {
+		return false
+	}
+	r.cleared = r.cleared[:0]
+	return true
+}
+
+// closeRound ends a round that decided nothing. If the suspicion has run out,
+// nobody reaches the subject, and at least two do not, that decides.
+func (r *Roster) closeRound(now time.Time, a *accusation) {
+	tally := hearsay.Evidence{Statements: a.said}
+	expired := now.Sub(a.began) >= r.patience(a)
+	if expired && tally.Reachable() == 0 && tally.Against() >= min(2, r.Living()-1) {
+		r.condemn(now, a, hearsay.RuleTimeout)
+		return
+	}
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventUndecided, Subject: a.subject.id, Round: a.round, Count: tally.Against()})
+	a.closes, a.nextRound = time.Time{}, now
+	if expired {
+		a.nextRound = now.Add(patientRound)
+	}
+}
+
+// patience is how long a suspicion lasts without a decision: between the
+// maximum, for an accuser alone, and the minimum, when others confirm
+// (Lifeguard, section IV.B).
+func (r *Roster) patience(a *accusation) time.Duration {
+	shortest := time.Duration(float64(r.cfg.SuspicionMin) * max(1, math.Log10(float64(r.Living()))))
+	longest := shortest * time.Duration(r.cfg.SuspicionMax)
+	confirmed := float64(max(0, len(a.subject.held.accusers)-1))
+	share := min(1, math.Log(confirmed+1)/math.Log(float64(r.cfg.Confirmations)+1))
+	return longest - time.Duration(share*float64(longest-shortest))
+}
+
+// condemn makes evidence of the round. What follows from it is not decided
+// here: an open network buries the subject.
+func (r *Roster) condemn(now time.Time, a *accusation, rule hearsay.Rule) {
+	e := &hearsay.Evidence{
+		Subject: a.subject.id, Incarnation: a.incarnation, Round: a.round, Rule: rule, Accuser: r.self.id,
+		Suspected: a.began.UnixMilli(), Condemned: now.UnixMilli(),
+		Observers: uint8(len(a.observers)), Needed: uint8(majority(len(a.observers))),
+		Statements: slices.Clone(a.said),
+	}
+	r.dropAccusation(a.subject)
+	r.stats.Condemned++
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventCondemned, Subject: e.Subject, Round: e.Round, Count: e.Against(), Evidence: e})
+}
+
+// Postpone is told that this node was late by so much: what it did not hear
+// meanwhile says nothing, and no suspicion grew older.
+func (r *Roster) Postpone(now time.Time, by time.Duration) {
+	for _, a := range r.accusations {
+		a.began = a.began.Add(by)
+		a.closes, a.nextRound = time.Time{}, now.Add(r.cfg.RoundEvery)
+	}
+	for i := range r.pending {
+		r.pending[i].until = r.pending[i].until.Add(by)
+	}
+}

@@ -1,0 +1,52 @@
+package roster
+
+import "time"
+
+// forgetCheck is how often the gone are looked through for who is to be
+// forgotten.
+const forgetCheck = time.Minute
+
+// Deadline is when Tick must be called next.
+func (r *Roster) Deadline() time.Time {
+	at := r.forgetAt
+	if r.news.waiting() > 0 {
+		at = earlier(at, r.news.told.Add(r.cfg.NewsEvery))
+	}
+	if r.seeking() {
+		at = earlier(at, r.contacts.tryAt)
+	}
+	if !r.refute.due.IsZero() {
+		at = earlier(at, r.refute.due)
+	}
+	for _, a := range r.accusations {
+		if a.closes.IsZero() {
+			at = earlier(at, a.nextRound)
+			continue
+		}
+		at = earlier(at, earlier(a.closes, a.askAt))
+	}
+	for i := range r.pending {
+		at = earlier(at, earlier(r.pending[i].tryAt, r.pending[i].until))
+	}
+	return at
+}
+
+// Tick lets time pass.
+func (r *Roster) Tick(now time.Time) {
+	r.tickRefutation(now)
+	r.tickAccusations(now)
+	r.tickPending(now)
+	r.tickContacts(now)
+	r.tickNews(now)
+	if !now.Before(r.forgetAt) {
+		r.forgetAt = now.Add(forgetCheck)
+		r.tickForget(now)
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
