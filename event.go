@@ -37,7 +37,7 @@ const (
 	EventCleared      // enough observers reach it: Round, Count of them
 	EventCondemned    // enough observers do not: Round, Evidence
 	EventUndecided    // a round closed without a decision: Round, Count against
-	EventClaimDelayed // a death is told to its subject first, who answered lately: By
+	EventClaimDelayed // a death is told first to its subject, who is no suspect here: By
 	EventSuspectFreed // this node's own probe reached a suspect: the suspicion here ends
 
 	// The stream of events.

@@ -128,11 +128,9 @@ func rosterKnobs(c *Config) []Knob {
 		duration("roster.news_every", &r.NewsEvery, time.Millisecond, time.Minute, "between two tellings of waiting news", "guess"),
 		count("roster.fanout", &r.Fanout, 1, 64, "members told at a time", "memberlist: 3"),
 		count("roster.retell", &r.Retell, 1, 64, "a claim is told this many × log2(N+1) times", "memberlist: 4 × log10"),
-		duration("roster.dead_hold", &r.DeadHold, 0, time.Hour, "a death of one who answered lately waits this long for its refutation", "DESIGN"),
-		duration("roster.lately_answered", &r.LatelyAnswered, 0, time.Hour, "how long ago lately is", "DESIGN").
-			must("at least roster.dead_hold", func() bool { return r.LatelyAnswered >= r.DeadHold }),
+		duration("roster.dead_hold", &r.DeadHold, 0, time.Hour, "a death of one who is no suspect here waits this long for its refutation", "DESIGN"),
 		duration("roster.forget_after", &r.ForgetAfter, time.Second, 30*24*time.Hour, "the dead and those who left are forgotten after this", "DESIGN").
-			must("more than roster.lately_answered", func() bool { return r.ForgetAfter > r.LatelyAnswered }),
+			must("more than roster.dead_hold", func() bool { return r.ForgetAfter > r.DeadHold }),
 		duration("roster.contact_every", &r.ContactEvery, 10*time.Millisecond, time.Hour, "one dead or forgotten contact is tried this often", "DESIGN"),
 		duration("roster.join_backoff_min", &r.JoinBackoffMin, 10*time.Millisecond, time.Hour, "first wait before a join is tried again", "guess").
 			must("at most roster.join_backoff_max", func() bool { return r.JoinBackoffMin <= r.JoinBackoffMax }),

@@ -36,7 +36,8 @@ type Node struct {
 	cases    casebook
 	drops    hearsay.Drops
 	deadline time.Time
-	spoken   bool // the first step is over: what New wanted persisted is out
+	stepped  time.Time // the last step
+	spoken   bool      // the first step is over: what New wanted persisted is out
 	late     uint64
 }
 
@@ -140,7 +141,12 @@ func (n *Node) begin(now time.Time) {
 		n.out.Reset()
 	}
 	n.roster.Begin()
-	if by := now.Sub(n.deadline); by > n.cfg.Detect.LateAfter && n.spoken {
+	due := n.deadline
+	if n.stepped.After(due) {
+		due = n.stepped // it was due at once, and not before
+	}
+	n.stepped = now
+	if by := now.Sub(due); by > n.cfg.Detect.LateAfter && n.spoken {
 		n.late++
 		n.detect.BecomeLate(now)
 		n.roster.Postpone(now, by)

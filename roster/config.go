@@ -12,8 +12,7 @@ type Config struct {
 	NewsEvery      time.Duration // between two tellings of waiting news; default 40 ms
 	Fanout         int           // members told at a time; default 3
 	Retell         int           // a claim is told Retell × log2(N+1) times; default 2
-	DeadHold       time.Duration // a death of one who answered lately waits this long for its refutation; default 2 s
-	LatelyAnswered time.Duration // how long ago "lately" is; default 10 s
+	DeadHold       time.Duration // a death of one who is no suspect here waits this long for its refutation; default 2 s
 	ForgetAfter    time.Duration // the dead and those who left are forgotten after this; default 24 h
 	ContactEvery   time.Duration // one dead or forgotten contact is tried this often; default 2 s
 	JoinBackoffMin time.Duration // first wait before a join is tried again; default 500 ms
@@ -34,7 +33,6 @@ func DefaultConfig() Config {
 		Fanout:         3,
 		Retell:         2,
 		DeadHold:       2 * time.Second,
-		LatelyAnswered: 10 * time.Second,
 		ForgetAfter:    24 * time.Hour,
 		ContactEvery:   2 * time.Second,
 		JoinBackoffMin: 500 * time.Millisecond,

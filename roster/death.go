@@ -33,9 +33,10 @@ type pending struct {
 const retryPending = 300 * time.Millisecond
 
 // claimedDead takes another's word that a living member is dead. Nobody is
-// buried on a word: evidence must hold. And if the subject was no suspect
-// here, or answered lately, it is told first and has time to refute: this is
-// what lets two halves meet that have buried each other.
+// buried on a word: evidence must hold. And if the subject is no suspect here
+// (it never was, or has answered this node since), it is told first and has
+// time to refute: this is what lets two halves meet that have buried each
+// other.
 func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hearsay.Claim) {
 	for i := range r.pending {
 		if w := &r.pending[i]; w.subject == m.id && w.incarnation == c.Incarnation {
@@ -53,8 +54,7 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 		subject: m.id, incarnation: c.Incarnation, by: c.By, hash: c.Evidence, informer: p.Addr,
 		tryAt: now, until: now.Add(evidencePatient),
 	}
-	lately := m.answered != 0 && now.Sub(time.Unix(0, m.answered)) < r.cfg.LatelyAnswered
-	if m.state != hearsay.StateSuspect || lately {
+	if m.state != hearsay.StateSuspect {
 		w.tryAt, w.until = now.Add(r.cfg.DeadHold), now.Add(r.cfg.DeadHold+evidencePatient)
 		claim := hearsay.Claim{Subject: m.id, State: hearsay.StateDead, Incarnation: c.Incarnation, By: c.By, Evidence: c.Evidence}
 		r.send(m.card.Addr, claim)

@@ -66,7 +66,7 @@ type Stats struct {
 }
 
 // member is what is known of one member. There are as many of these as the
-// square of the network's size in a simulation: 240 bytes each.
+// square of the network's size in a simulation: 224 bytes each.
 type member struct {
 	id          hearsay.NodeID
 	card        hearsay.Card
@@ -77,7 +77,6 @@ type member struct {
 	place       int32 // in living or in gone
 	met         int64 // Unix nanoseconds: when it was first heard of
 	since       int64 // Unix nanoseconds: when it came into state
-	answered    int64 // Unix nanoseconds: when it last answered a ping of this node
 	held        *held // what others say of it: set while suspect or dead, and after a suspicion that ended here
 }
 
@@ -196,12 +195,7 @@ func (r *Roster) Stats() Stats { return r.stats }
 // Answered is told that a member answered this node itself. A suspicion of it
 // ends here: suspicion is local.
 func (r *Roster) Answered(now time.Time, id hearsay.NodeID) {
-	m := r.members[id]
-	if m == nil {
-		return
-	}
-	m.answered = now.UnixNano()
-	if m.state == hearsay.StateSuspect {
+	if m := r.members[id]; m != nil && m.state == hearsay.StateSuspect {
 		r.setState(now, m, hearsay.StateAlive)
 		r.dropAccusation(m)
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventSuspectFreed, Subject: id})

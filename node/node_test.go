@@ -1,0 +1,190 @@
+package node_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/detect"
+	"hearsay/node"
+	"hearsay/roster"
+)
+
+// signer is a keyed hash in the place of Ed25519.
+type signer struct{ key hearsay.PublicKey }
+
+func (s signer) Public() hearsay.PublicKey { return s.key }
+
+func (s signer) Sign(message []byte) hearsay.Signature {
+	return hearsay.Signature(append(make([]byte, 32), hash(s.key, message)...))
+}
+
+func (s signer) Verify(key hearsay.PublicKey, message []byte, signature hearsay.Signature) bool {
+	return [32]byte(signature[32:]) == [32]byte(hash(key, message))
+}
+
+func hash(key hearsay.PublicKey, message []byte) []byte {
+	sum := sha256.Sum256(append(key[:], message...))
+	return sum[:]
+}
+
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// network is a handful of nodes whose packets arrive at once.
+type network struct {
+	t      testing.TB
+	now    time.Time
+	nodes  []*node.Node
+	down   map[int]bool
+	events []string
+}
+
+func addr(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7000)
+}
+
+func newNetwork(t testing.TB, n int) *network {
+	w := &network{t: t, now: start, down: map[int]bool{}}
+	for i := range n {
+		key := hearsay.PublicKey(sha256.Sum256([]byte{byte(i)}))
+		cfg := node.Config{
+			Network: hearsay.NetworkIDOf("test"), Name: fmt.Sprintf("n%d", i), Addr: addr(i), Role: hearsay.RolePeer,
+			Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(),
+		}
+		w.nodes = append(w.nodes, node.New(cfg, signer{key}, rand.New(rand.NewPCG(7, uint64(i))), nil, w.now))
+	}
+	for i := range n {
+		w.carry(i, w.nodes[i].Tick(w.now))
+		if i > 0 {
+			w.carry(i, w.nodes[i].Contact(w.now, []netip.AddrPort{addr(0)}))
+		}
+	}
+	return w
+}
+
+// carry delivers what a step sent, and what follows from it.
+func (w *network) carry(from int, out *hearsay.Effects) {
+	type letter struct {
+		to int
+		p  hearsay.Packet
+	}
+	var letters []letter
+	for _, list := range [][]hearsay.Packet{out.Now, out.Send} {
+		for _, p := range list {
+			bytes := p.Addr.Addr().As4()
+			to := int(bytes[2])<<8 | int(bytes[3])
+			p.Addr = addr(from)
+			p.Claims = append([]hearsay.Claim(nil), p.Claims...)
+			switch m := p.Body.(type) { // what a step hands out is void after the next
+			case *hearsay.Ping:
+				c := *m
+				p.Body = &c
+			case *hearsay.Ack:
+				c := *m
+				p.Body = &c
+			}
+			letters = append(letters, letter{to, p})
+		}
+	}
+	for _, e := range out.Events {
+		w.events = append(w.events, fmt.Sprintf("%8s n%d %s %s by %s", e.At.Sub(start).Round(time.Millisecond), from, e.Kind, e.Name, e.ByName))
+	}
+	for _, l := range letters {
+		if !w.down[l.to] && !w.down[from] {
+			w.carry(l.to, w.nodes[l.to].Receive(w.now, &l.p))
+		}
+	}
+}
+
+// run lets so much time pass.
+func (w *network) run(d time.Duration) {
+	for end := w.now.Add(d); ; {
+		next, who := end, -1
+		for i, n := range w.nodes {
+			if at := n.Deadline(); !w.down[i] && at.Before(next) {
+				next, who = at, i
+			}
+		}
+		if who < 0 {
+			w.now = end
+			return
+		}
+		if next.After(w.now) {
+			w.now = next
+		}
+		w.carry(who, w.nodes[who].Tick(w.now))
+	}
+}
+
+func (w *network) state(of, by int) hearsay.State {
+	for _, m := range w.nodes[by].Members(nil) {
+		if m.Name == fmt.Sprintf("n%d", of) {
+			return m.State
+		}
+	}
+	return 0
+}
+
+func TestStory(t *testing.T) {
+	w := newNetwork(t, 5)
+	w.run(2 * time.Second)
+	for by := range 5 {
+		for of := range 5 {
+			if s := w.state(of, by); s != hearsay.StateAlive {
+				t.Fatalf("n%d has n%d as %s; events:\n%s", by, of, s, join(w.events))
+			}
+		}
+	}
+	w.down[3] = true
+	w.run(5 * time.Second)
+	for _, by := range []int{0, 1, 2, 4} {
+		if s := w.state(3, by); s != hearsay.StateDead {
+			t.Fatalf("n%d has n3 as %s; events:\n%s", by, s, join(w.events))
+		}
+	}
+	w.down[3] = false // it was only cut off
+	w.run(5 * time.Second)
+	for by := range 5 {
+		if s := w.state(3, by); s != hearsay.StateAlive {
+			t.Fatalf("n%d has n3 as %s; events:\n%s", by, s, join(w.events))
+		}
+		if w.nodes[by].RosterHash() != w.nodes[0].RosterHash() {
+			t.Fatalf("n%d has another roster than n0; events:\n%s", by, join(w.events))
+		}
+	}
+	file, err := w.nodes[1].Why(w.now, "n3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(join(w.events))
+	t.Log(file.Summary)
+	for _, s := range file.Steps {
+		t.Log(s.At.Sub(start).Round(time.Millisecond), s.Kind, s.By, s.Text, s.Detail)
+	}
+}
+
+func join(lines []string) string {
+	out := ""
+	for _, l := range lines {
+		out += l + "\n"
+	}
+	return out
+}
+
+func BenchmarkReceivePing(b *testing.B) {
+	w := newNetwork(b, 8)
+	w.run(5 * time.Second)
+	n := w.nodes[1]
+	ping := &hearsay.Ping{Seq: 7, Target: n.Self().ID, Hash: n.RosterHash()}
+	p := &hearsay.Packet{From: w.nodes[2].Self().ID, Addr: addr(2), Body: ping}
+	b.ReportAllocs()
+	for b.Loop() {
+		if out := n.Receive(w.now, p); len(out.Now) != 1 {
+			b.Fatalf("%d packets", len(out.Now))
+		}
+	}
+}
