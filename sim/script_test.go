@@ -1,0 +1,55 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+)
+
+// What a scenario's text means, or what is wrong with it.
+func TestParseScenario(t *testing.T) {
+	datadriven.RunTest(t, "testdata/scripts", func(t *testing.T, d *datadriven.TestData) string {
+		nodes := 9
+		d.MaybeScanArgs(t, "nodes", &nodes)
+		s, err := ParseScenario("file", d.Input, nodes)
+		if err != nil {
+			return err.Error() + "\n"
+		}
+		var b strings.Builder
+		for i := range s.Actions {
+			fmt.Fprintf(&b, "%s %s\n", s.Actions[i].At, &s.Actions[i])
+		}
+		return b.String()
+	})
+}
+
+// What an action says of itself is what makes it.
+func TestActionsReadBack(t *testing.T) {
+	const text = `at 1s start n9
+at 2s kill n3 n5..n7
+at 3s restart n3
+at 4s restart n5..n6 fresh
+at 5s partition n1..n4 | n5..n9
+at 6s cut n1 -> n2
+at 7s heal
+at 8s pause n4
+at 9s resume n4
+at 10s leave n8
+at 11s loss 0.25
+at 12s loss 0.8 n3
+at 13s delay 20ms
+`
+	s, err := ParseScenario("file", text, 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for i := range s.Actions {
+		fmt.Fprintf(&b, "at %s %s\n", s.Actions[i].At, &s.Actions[i])
+	}
+	if b.String() != text {
+		t.Fatalf("got\n%s", b.String())
+	}
+}
