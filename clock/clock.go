@@ -94,7 +94,7 @@ func (c *Context) AddRange(origin Origin, r Range) {
 
 // Has reports whether the dot is in the set.
 func (c *Context) Has(d Dot) bool {
-	return d.Counter > 0 && c.hasRange(d.Origin, Range{d.Counter, d.Counter})
+	return c.hasRange(d.Origin, Range{d.Counter, d.Counter})
 }
 
 // hasRange reports whether all of r was seen. As no two ranges touch, one of

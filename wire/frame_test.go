@@ -16,6 +16,8 @@ func TestFrames(t *testing.T) {
 	for _, s := range samples() {
 		stream = AppendFrame(stream, testNetwork, &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims})
 	}
+	large := &hearsay.Packet{From: idA, Body: &hearsay.Roster{}, Claims: fullClaims(hearsay.MaxClaims)}
+	stream = AppendFrame(stream, testNetwork, large)
 	for _, r := range []io.Reader{
 		bytes.NewReader(stream), iotest.OneByteReader(bytes.NewReader(stream)), iotest.DataErrReader(bytes.NewReader(stream)),
 	} {
