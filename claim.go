@@ -63,14 +63,27 @@ func (c *Claim) Member(since time.Time) Member {
 }
 
 // WireSizeMax is at least the number of bytes that the claim takes in a
-// packet: what a protocol reckons with when it fills one.
+// packet: what a protocol reckons with when it fills one. Package wire has
+// the layout.
 func (c *Claim) WireSizeMax() int {
 	const (
-		bare = 2 + 16 + 10 + 16 + 32 + 5 // head, subject, incarnation, by, evidence, age
-		card = 32 + 2 + 20 + 64          // key, role and length of the name, address, signature
+		claim  = 2 + 1 + 16 + 10      // length, head, subject, incarnation
+		by     = 16                   // suspect, dead
+		proof  = 32                   // dead
+		age    = 5                    // dead, left
+		carded = 32 + 64 + 1 + 18 + 1 // key, signature, address, length of the name
 	)
-	if c.Bare() {
-		return bare
+	size := claim
+	switch c.State {
+	case StateSuspect:
+		size += by
+	case StateDead:
+		size += by + proof + age
+	case StateLeft:
+		size += age
 	}
-	return bare + card + len(c.Card.Name)
+	if !c.Bare() {
+		size += carded + len(c.Card.Name)
+	}
+	return size
 }
