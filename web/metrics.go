@@ -1,0 +1,163 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"hearsay"
+)
+
+// scrapesMax bounds the scrapes of /metrics at one time.
+const scrapesMax = 8
+
+// metrics answers with the node's figures, read at each scrape, and those of
+// the Go runtime and the process.
+func metrics(b Backend, info Info) func(http.ResponseWriter, *http.Request) *problem {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		newCollector(b, info),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	scrape := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesMax})
+	return func(w http.ResponseWriter, r *http.Request) *problem {
+		scrape.ServeHTTP(w, r)
+		return nil
+	}
+}
+
+// family is the metrics of one name. Read gives them, with the value of the
+// label if there is one.
+type family struct {
+	name  string
+	help  string
+	label string
+	kind  prometheus.ValueType
+	read  func(s *hearsay.Stats, give func(value float64, label string))
+}
+
+// one is a family without a label.
+func one(name, help string, kind prometheus.ValueType, value func(*hearsay.Stats) float64) family {
+	return family{name, help, "", kind, func(s *hearsay.Stats, give func(float64, string)) { give(value(s), "") }}
+}
+
+// total counts from the node's start.
+func total(name, help string, value func(*hearsay.Stats) uint64) family {
+	return one(name, help, prometheus.CounterValue, func(s *hearsay.Stats) float64 { return float64(value(s)) })
+}
+
+// gauge goes up and down.
+func gauge(name, help string, value func(*hearsay.Stats) float64) family {
+	return one(name, help, prometheus.GaugeValue, value)
+}
+
+// traffic counts from the node's start, both ways.
+func traffic(name, help string, in, out func(*hearsay.Stats) uint64) family {
+	return family{name, help, "direction", prometheus.CounterValue, func(s *hearsay.Stats, give func(float64, string)) {
+		give(float64(in(s)), "in")
+		give(float64(out(s)), "out")
+	}}
+}
+
+// families are the figures of hearsay.Stats, in its order.
+var families = []family{
+	{
+		"hearsay_members", "Members by state, this node included.", "state", prometheus.GaugeValue,
+		func(s *hearsay.Stats, give func(float64, string)) {
+			give(float64(s.Alive), hearsay.StateAlive.String())
+			give(float64(s.Suspect), hearsay.StateSuspect.String())
+			give(float64(s.Dead), hearsay.StateDead.String())
+			give(float64(s.Left), hearsay.StateLeft.String())
+		},
+	},
+	total("hearsay_probes_total", "Periods in which a member was pinged.", func(s *hearsay.Stats) uint64 { return s.Probes }),
+	total("hearsay_probe_failures_total", "Probes that had no answer, neither directly nor through relays.", func(s *hearsay.Stats) uint64 { return s.ProbeFails }),
+	total("hearsay_relay_requests_total", "Pings through other members that this node asked for.", func(s *hearsay.Stats) uint64 { return s.RelayAsks }),
+	total("hearsay_rounds_total", "Rounds of witnesses that this node opened.", func(s *hearsay.Stats) uint64 { return s.Rounds }),
+	total("hearsay_statements_total", "Statements that this node signed as an observer.", func(s *hearsay.Stats) uint64 { return s.Statements }),
+	total("hearsay_condemned_total", "Deaths that this node decided.", func(s *hearsay.Stats) uint64 { return s.Condemned }),
+	total("hearsay_deaths_total", "Deaths applied, from whomever.", func(s *hearsay.Stats) uint64 { return s.Deaths }),
+	total("hearsay_suspicions_total", "Suspicions applied, from whomever.", func(s *hearsay.Stats) uint64 { return s.Suspicions }),
+	total("hearsay_refutations_total", "Claims about this node that it refuted.", func(s *hearsay.Stats) uint64 { return s.Refutations }),
+	traffic("hearsay_claims_total", "Claims received and sent.",
+		func(s *hearsay.Stats) uint64 { return s.ClaimsIn }, func(s *hearsay.Stats) uint64 { return s.ClaimsOut }),
+	total("hearsay_claims_new_total", "Claims received that were news.", func(s *hearsay.Stats) uint64 { return s.ClaimsNew }),
+	total("hearsay_exchanges_total", "Digests sent because rosters differed.", func(s *hearsay.Stats) uint64 { return s.Exchanges }),
+	total("hearsay_late_total", "Times this node found itself paused or starved.", func(s *hearsay.Stats) uint64 { return s.Late }),
+	gauge("hearsay_news_waiting", "Claims still being told.", func(s *hearsay.Stats) float64 { return float64(s.NewsWaiting) }),
+	gauge("hearsay_health_score", "Local health: 0 is well, each point stretches probe timeouts by one.", func(s *hearsay.Stats) float64 { return float64(s.Health) }),
+	gauge("hearsay_round_trip_seconds", "Smoothed round trip of probes.", func(s *hearsay.Stats) float64 { return s.RoundTrip }),
+	traffic("hearsay_packets_total", "Datagrams received and sent.",
+		func(s *hearsay.Stats) uint64 { return s.PacketsIn }, func(s *hearsay.Stats) uint64 { return s.PacketsOut }),
+	traffic("hearsay_packet_bytes_total", "Bytes of datagrams received and sent, without IP and UDP headers.",
+		func(s *hearsay.Stats) uint64 { return s.BytesIn }, func(s *hearsay.Stats) uint64 { return s.BytesOut }),
+	traffic("hearsay_stream_packets_total", "Packets received and sent by stream.",
+		func(s *hearsay.Stats) uint64 { return s.StreamsIn }, func(s *hearsay.Stats) uint64 { return s.StreamsOut }),
+	traffic("hearsay_stream_bytes_total", "Bytes received and sent by stream, framing included.",
+		func(s *hearsay.Stats) uint64 { return s.StreamIn }, func(s *hearsay.Stats) uint64 { return s.StreamOut }),
+	total("hearsay_send_failures_total", "Packets that could not be sent.", func(s *hearsay.Stats) uint64 { return s.SendFails }),
+	{
+		"hearsay_drops_total", "Input from the network that was dropped, by reason.", "reason", prometheus.CounterValue,
+		func(s *hearsay.Stats, give func(float64, string)) {
+			for reason, n := range s.Drops {
+				give(float64(n), hearsay.Drop(reason).String())
+			}
+		},
+	},
+}
+
+// collector gives the families of one node.
+type collector struct {
+	backend Backend
+	descs   []*prometheus.Desc // beside families
+	joined  *prometheus.Desc
+	started *prometheus.Desc
+	build   *prometheus.Desc
+	version string
+}
+
+func newCollector(b Backend, info Info) *collector {
+	c := &collector{
+		backend: b,
+		joined:  prometheus.NewDesc("hearsay_joined", "1 once this node is in its network, else 0.", nil, nil),
+		started: prometheus.NewDesc("hearsay_start_time_seconds", "When this node started, in Unix time.", nil, nil),
+		build:   prometheus.NewDesc("hearsay_build_info", "1, with the version of the program.", []string{"version"}, nil),
+		version: info.Version,
+	}
+	for _, f := range families {
+		var labels []string
+		if f.label != "" {
+			labels = []string{f.label}
+		}
+		c.descs = append(c.descs, prometheus.NewDesc(f.name, f.help, labels, nil))
+	}
+	return c
+}
+
+// Describe is of prometheus.Collector.
+func (c *collector) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, out) }
+
+// Collect is of prometheus.Collector. It may be called by several scrapes at
+// once.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	stats := c.backend.Stats()
+	for i, f := range families {
+		f.read(&stats, func(value float64, label string) {
+			if f.label == "" {
+				out <- prometheus.MustNewConstMetric(c.descs[i], f.kind, value)
+			} else {
+				out <- prometheus.MustNewConstMetric(c.descs[i], f.kind, value, label)
+			}
+		})
+	}
+	joined := 0.0
+	if c.backend.Joined() {
+		joined = 1
+	}
+	out <- prometheus.MustNewConstMetric(c.joined, prometheus.GaugeValue, joined)
+	out <- prometheus.MustNewConstMetric(c.started, prometheus.GaugeValue, float64(c.backend.Started().UnixMilli())/1000)
+	out <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, c.version)
+}

@@ -1,0 +1,163 @@
+// The first page: members, what happens, and why. Everything that a member
+// says of itself is put into the page as text, never as markup.
+
+const EVENTS_SHOWN_MAX = 200
+const REFRESH_MS = 250 // at most one request for the members in this time
+const RETRY_MS = 5000
+
+const $ = id => document.getElementById(id)
+const rows = new Map() // by member id
+let chosen = '' // id of the member whose case is shown
+let refreshing // the timer, while a refresh is due
+
+function element(name, text, className) {
+  const e = document.createElement(name)
+  e.textContent = text
+  if (className) e.className = className
+  return e
+}
+
+function time(at) {
+  const e = element('time', new Date(at).toLocaleTimeString())
+  e.dateTime = at
+  e.title = new Date(at).toLocaleString()
+  return e
+}
+
+function row(id) {
+  const tr = document.createElement('tr')
+  for (let i = 0; i < 5; i++) tr.append(document.createElement('td'))
+  const button = element('button', '')
+  button.type = 'button'
+  button.setAttribute('aria-controls', 'case')
+  button.onclick = () => choose(chosen === id ? '' : id)
+  tr.cells[0].append(button)
+  return tr
+}
+
+// showMembers keeps the rows that are there, so that focus stays where it is.
+function showMembers(members) {
+  const body = $('members').tBodies[0]
+  const gone = new Set(rows.keys())
+  members.forEach((m, i) => {
+    gone.delete(m.id)
+    if (!rows.has(m.id)) rows.set(m.id, row(m.id))
+    const tr = rows.get(m.id)
+    const [name, state, since, address, incarnation] = tr.cells
+    name.firstChild.textContent = m.name
+    name.firstChild.title = m.id
+    state.textContent = m.state
+    state.className = m.state
+    since.replaceChildren(time(m.since))
+    address.textContent = m.addr
+    incarnation.textContent = m.incarnation
+    if (body.rows[i] !== tr) body.insertBefore(tr, body.rows[i] ?? null)
+  })
+  for (const id of gone) {
+    rows.get(id).remove()
+    rows.delete(id)
+  }
+  const counts = {}
+  for (const m of members) counts[m.state] = (counts[m.state] ?? 0) + 1
+  $('counts').textContent = Object.entries(counts).map(([state, n]) => `${n} ${state}`).join(', ')
+}
+
+// read gives the JSON at a path, or undefined where the node does not answer.
+async function read(path) {
+  try {
+    const response = await fetch(path)
+    return response.ok ? await response.json() : undefined
+  } catch {
+    return undefined // the stream of events shows that the node is gone
+  }
+}
+
+async function refresh() {
+  refreshing = undefined
+  const answer = await read('v1/members')
+  if (answer) showMembers(answer.members)
+  if (chosen) await showCase(chosen)
+}
+
+async function showCase(id) {
+  const file = await read(`v1/members/${encodeURIComponent(id)}/case`)
+  if (!file || id !== chosen) return
+  $('case-title').textContent = `Why ${file.member.name || id} is ${file.verdict}`
+  $('case-summary').textContent = file.summary
+  $('case-steps').replaceChildren(...file.steps.map(step => {
+    const li = document.createElement('li')
+    li.append(time(step.at), [step.by, step.text, step.detail].filter(Boolean).join(' · '))
+    return li
+  }))
+  $('case').hidden = false
+}
+
+async function choose(id) {
+  const before = chosen
+  chosen = id
+  for (const [key, tr] of rows) tr.cells[0].firstChild.setAttribute('aria-expanded', key === id)
+  if (id) {
+    await showCase(id)
+    if (id === chosen) $('case').focus()
+    return
+  }
+  $('case').hidden = true
+  rows.get(before)?.cells[0].firstChild.focus()
+}
+
+// tell says an event in one line.
+function tell(e) {
+  const about = e.name || e.subject?.slice(0, 8)
+  const by = e.by_name || e.by?.slice(0, 8)
+  return [
+    about,
+    e.kind.replaceAll('-', ' ').replace(/^member /, ''),
+    by && `by ${by}`,
+    e.verdict,
+    e.kind === 'member-returned' && `was ${e.state}`,
+    e.kind === 'refuted' && `was claimed ${e.state}`,
+    e.count && `${e.count}`,
+    e.addr,
+    e.took && `after ${(e.took / 1e6).toFixed(0)} ms`,
+    e.text,
+  ].filter(Boolean).join(' · ')
+}
+
+function showEvent(e) {
+  const li = document.createElement('li')
+  li.append(time(e.at), tell(e))
+  $('events').prepend(li)
+  while ($('events').children.length > EVENTS_SHOWN_MAX) $('events').lastChild.remove()
+  $('events-none').hidden = true
+  refreshing ??= setTimeout(refresh, REFRESH_MS)
+}
+
+function link(text, lost) {
+  $('link').textContent = text
+  $('link').className = lost ? 'lost' : ''
+}
+
+// follow opens the stream of events. A browser comes back to it by itself,
+// unless the node answered with an error, as one with too many streams does.
+function follow() {
+  const stream = new EventSource('v1/events')
+  stream.onopen = () => link('live')
+  stream.onmessage = message => showEvent(JSON.parse(message.data))
+  stream.addEventListener('snapshot', message => {
+    const { self, members } = JSON.parse(message.data)
+    document.title = `${self.name} · Hearsay`
+    $('self').textContent = `${self.name} · ${self.addr}`
+    showMembers(members)
+  })
+  stream.onerror = () => {
+    link('the node does not answer; trying again', true)
+    if (stream.readyState === EventSource.CLOSED) setTimeout(follow, RETRY_MS)
+  }
+}
+
+$('case-close').onclick = () => choose('')
+document.addEventListener('keydown', e => {
+  if (e.key === 'Escape' && chosen) choose('')
+})
+
+follow()

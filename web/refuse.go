@@ -1,0 +1,137 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"hearsay"
+)
+
+// problem is what was wrong with a request, as RFC 9457 has it told. The type
+// stays about:blank: a problem here means what its status means, and its
+// detail says what would be right.
+type problem struct {
+	status int
+	detail string
+}
+
+func (p *problem) write(w http.ResponseWriter) {
+	text, err := json.Marshal(struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{"about:blank", http.StatusText(p.status), p.status, p.detail})
+	if err != nil {
+		panic(err) // three strings and a number
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.status)
+	w.Write(append(text, '\n')) // whoever asked may have gone
+}
+
+func badRequest(format string, args ...any) *problem {
+	return &problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// problemOf translates what the node answered.
+func problemOf(err error) *problem {
+	if errors.Is(err, hearsay.ErrAmbiguous) {
+		return &problem{http.StatusConflict, err.Error()}
+	}
+	return &problem{http.StatusServiceUnavailable, err.Error()} // it is stopping, or did not manage in time
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	p := problem{http.StatusNotFound, fmt.Sprintf("there is nothing at %s; the API is under /v1/, the page is /", r.URL.Path)}
+	p.write(w)
+}
+
+// methodNotAllowed answers at a path that knows only the allowed methods.
+func methodNotAllowed(allowed []string) http.Handler {
+	list := strings.Join(allowed, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", list)
+		p := problem{http.StatusMethodNotAllowed, fmt.Sprintf("%s %s: want %s", r.Method, r.URL.Path, list)}
+		p.write(w)
+	})
+}
+
+// refuseParameters refuses every query parameter: no request takes any yet.
+func refuseParameters(r *http.Request) *problem {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badRequest("the query %q: %v", r.URL.RawQuery, err)
+	}
+	for name := range query {
+		return badRequest("unknown query parameter %q: %s takes none", name, r.URL.Path)
+	}
+	return nil
+}
+
+// body reads the JSON object that a request carries, if any. What it takes is
+// told to whoever sends something else.
+func body[T any](w http.ResponseWriter, r *http.Request, takes string) (T, *problem) {
+	var value T
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLenMax))
+	if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
+		return value, &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", tooLong.Limit)}
+	}
+	if err != nil {
+		return value, badRequest("reading the body: %v", err)
+	}
+	if len(text) == 0 {
+		return value, nil
+	}
+	kind := r.Header.Get("Content-Type")
+	if media, _, err := mime.ParseMediaType(kind); err != nil || media != "application/json" {
+		return value, &problem{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q: want application/json", kind)}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&value); err != nil {
+		return value, badRequest("the body: %s; want one JSON object with %s", strings.TrimPrefix(err.Error(), "json: "), takes)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return value, badRequest("the body goes on after its JSON object")
+	}
+	return value, nil
+}
+
+// refuseForeign keeps pages of other sites from writing through the browser
+// of somebody who can reach this API. A page of another origin is known by
+// its Origin or Sec-Fetch-Site. One that had its own name resolve to this
+// address (DNS rebinding) has the right origin but a name that nobody gave to
+// this node.
+func (a *api) refuseForeign(next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writes := r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
+		switch {
+		case writes && origins.Check(r) != nil:
+			p := problem{http.StatusForbidden, fmt.Sprintf("a write from another site (Origin %q): only this node's own page and programs outside of a browser may write", r.Header.Get("Origin"))}
+			p.write(w)
+		case writes && !a.knownAs(host(r.Host)):
+			p := problem{http.StatusForbidden, fmt.Sprintf("a write to Host %q: want an IP address, localhost or the host that this API was told to serve at", r.Host)}
+			p.write(w)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// knownAs reports whether a name cannot have been chosen by another site.
+func (a *api) knownAs(name string) bool {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	return strings.EqualFold(name, "localhost") || strings.EqualFold(name, host(a.info.HTTP))
+}

@@ -1,0 +1,276 @@
+// Package web shows one node over HTTP: JSON for programs, server-sent events
+// for those who follow along, metrics for Prometheus, and a page for people.
+//
+// In most cases Server is what to use; Handler is for a program that mounts
+// the API in a server of its own.
+//
+//	GET  /v1/self                  this node
+//	GET  /v1/members               whom it lists; the dead too, until forgotten
+//	GET  /v1/members/{name}/case   why a member is held to be what it is
+//	GET  /v1/events                server-sent events, see events.go
+//	GET  /v1/stats                 its figures
+//	POST /v1/leave                 leave in good order: 202
+//	GET  /metrics                  its figures for Prometheus
+//	GET  /healthz  /readyz         it serves; it has joined
+//	GET  /                         the page
+//
+// Every error is a problem document (RFC 9457). A request with a query
+// parameter or a JSON field that means nothing here is refused rather than
+// half understood.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"hearsay"
+)
+
+// Backend is the node that is shown: a real one of package agent, or a
+// simulated one.
+type Backend interface {
+	Self() hearsay.Member
+	Started() time.Time
+	Joined() bool
+	Members() []hearsay.Member
+	Stats() hearsay.Stats
+
+	// Why tells the case of a member, given by name, NodeID or the beginning
+	// of its NodeID. One never in has a case too; a name of several is an
+	// error that wraps hearsay.ErrAmbiguous.
+	Why(name string) (hearsay.CaseFile, error)
+
+	// EventsAfter gives the events after the one of that number, as far as
+	// they are kept, and then each as it happens, until the context or the
+	// node ends. Numbers begin at 1 when the node starts. Where events were
+	// lost there is one of kind hearsay.EventLagged in their place.
+	EventsAfter(ctx context.Context, after uint64) iter.Seq2[uint64, hearsay.Event]
+
+	// Leave returns when the others were told.
+	Leave(ctx context.Context) error
+}
+
+// Info is what the node itself does not know of the process that it lives in.
+type Info struct {
+	HTTP    string // host:port at which this API is served
+	Version string
+}
+
+// Limits of the server.
+const (
+	headerTimeout  = 5 * time.Second // to send the header of a request
+	requestTimeout = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	headerLenMax   = 16 << 10         // bytes in the header of a request
+	bodyLenMax     = 64 << 10         // bytes in the body of a request
+	leaveTimeout   = 10 * time.Second // to tell the others
+)
+
+// epoch numbers the changes of a roster that seeds rule on. An open network
+// has none.
+const epoch = 0
+
+// Server makes a server of the API with limits on slow and idle clients. Its
+// Shutdown ends the streams of events, which by themselves never end. Before
+// Serve the caller may set its Addr and ErrorLog.
+func Server(b Backend, info Info) *http.Server {
+	ctx, stop := context.WithCancel(context.Background())
+	server := &http.Server{
+		Handler:           Handler(b, info),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    headerLenMax,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	server.RegisterOnShutdown(stop)
+	return server
+}
+
+// Handler serves the API and the page of one node.
+func Handler(b Backend, info Info) http.Handler {
+	a := &api{backend: b, info: info, streams: make(chan struct{}, streamsMax)}
+	mux := http.NewServeMux()
+	methods := make(map[string][]string) // by path
+	for _, route := range append(a.routes(), pageRoutes()...) {
+		mux.Handle(route.method+" "+route.path, route)
+		methods[route.path] = append(methods[route.path], route.method)
+	}
+	for path, allowed := range methods {
+		mux.Handle(path, methodNotAllowed(allowed))
+	}
+	mux.HandleFunc("/", notFound)
+	return withHeaders(a.refuseForeign(mux))
+}
+
+// api answers for one node.
+type api struct {
+	backend Backend
+	info    Info
+	streams chan struct{} // holds one token per open stream of events
+}
+
+// route is one thing that can be asked. Answer returns nil once it has
+// written an answer, else what was wrong.
+type route struct {
+	method string
+	path   string
+	answer func(http.ResponseWriter, *http.Request) *problem
+}
+
+func (a *api) routes() []route {
+	return []route{
+		{http.MethodGet, "/v1/self", a.getSelf},
+		{http.MethodGet, "/v1/members", a.getMembers},
+		{http.MethodGet, "/v1/members/{name}/case", a.getCase},
+		{http.MethodGet, "/v1/events", a.getEvents},
+		{http.MethodGet, "/v1/stats", a.getStats},
+		{http.MethodPost, "/v1/leave", a.postLeave},
+		{http.MethodGet, "/metrics", metrics(a.backend, a.info)},
+		{http.MethodGet, "/healthz", a.getHealthz},
+		{http.MethodGet, "/readyz", a.getReadyz},
+	}
+}
+
+// ServeHTTP answers a request, or says what was wrong with it.
+func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p := refuseParameters(r)
+	if p == nil {
+		p = t.answer(w, r)
+	}
+	if p != nil {
+		p.write(w)
+	}
+}
+
+// withHeaders says to browsers what they must not do with any answer: guess
+// its type, load anything from elsewhere, show it in a frame, keep it.
+func withHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
+			"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// self is the answer of /v1/self.
+type self struct {
+	ID          hearsay.NodeID      `json:"id"`
+	Name        string              `json:"name"`
+	Role        hearsay.Role        `json:"role"`
+	Addr        string              `json:"addr"`
+	HTTP        string              `json:"http"`
+	Epoch       uint64              `json:"epoch"`
+	Incarnation hearsay.Incarnation `json:"incarnation"`
+	State       hearsay.State       `json:"state"`
+	Started     time.Time           `json:"started"`
+	Version     string              `json:"version"`
+}
+
+// members is the answer of /v1/members.
+type members struct {
+	Epoch   uint64           `json:"epoch"`
+	Members []hearsay.Member `json:"members"`
+}
+
+// status is the answer of a request that has nothing else to say.
+type status struct {
+	Status string `json:"status"`
+}
+
+func (a *api) self() self {
+	m := a.backend.Self()
+	return self{
+		ID: m.ID, Name: m.Name, Role: m.Role, Addr: m.Addr.String(), HTTP: a.info.HTTP, Epoch: epoch,
+		Incarnation: m.Incarnation, State: m.State, Started: a.backend.Started(), Version: a.info.Version,
+	}
+}
+
+func (a *api) members() members {
+	list := a.backend.Members()
+	if list == nil {
+		list = []hearsay.Member{} // in JSON an empty list, not null
+	}
+	return members{Epoch: epoch, Members: list}
+}
+
+func (a *api) getSelf(w http.ResponseWriter, _ *http.Request) *problem {
+	return answer(w, http.StatusOK, a.self())
+}
+
+func (a *api) getMembers(w http.ResponseWriter, _ *http.Request) *problem {
+	return answer(w, http.StatusOK, a.members())
+}
+
+func (a *api) getCase(w http.ResponseWriter, r *http.Request) *problem {
+	name := r.PathValue("name")
+	if err := hearsay.CheckName(name); err != nil {
+		return badRequest("%v", err)
+	}
+	file, err := a.backend.Why(name)
+	if err != nil {
+		return problemOf(err)
+	}
+	if file.Steps == nil {
+		file.Steps = []hearsay.Step{}
+	}
+	return answer(w, http.StatusOK, file)
+}
+
+func (a *api) getStats(w http.ResponseWriter, _ *http.Request) *problem {
+	return answer(w, http.StatusOK, a.backend.Stats())
+}
+
+// postLeave leaves even if the client does not wait for the answer: it was
+// asked for.
+func (a *api) postLeave(w http.ResponseWriter, r *http.Request) *problem {
+	if _, p := body[struct{}](w, r, "no fields"); p != nil {
+		return p
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), leaveTimeout)
+	defer cancel()
+	if err := a.backend.Leave(ctx); err != nil {
+		return problemOf(err)
+	}
+	return answer(w, http.StatusAccepted, status{"left"})
+}
+
+func (a *api) getHealthz(w http.ResponseWriter, _ *http.Request) *problem {
+	return answer(w, http.StatusOK, status{"alive"})
+}
+
+func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
+	if !a.backend.Joined() {
+		return &problem{http.StatusServiceUnavailable, "this node has not joined its network yet: none of its contacts has answered"}
+	}
+	return answer(w, http.StatusOK, status{"joined"})
+}
+
+// answer writes value as JSON.
+func answer[T any](w http.ResponseWriter, code int, value T) *problem {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return &problem{http.StatusInternalServerError, "writing the answer as JSON: " + err.Error()}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	w.Write(append(text, '\n')) // whoever asked may have gone
+	return nil
+}
+
+// host gives the host of host:port, or all of it where there is no port.
+func host(hostport string) string {
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		return h
+	}
+	return strings.Trim(hostport, "[]")
+}

@@ -1,0 +1,390 @@
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"mime"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"hearsay"
+	"hearsay/web"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// eventsKept is how many events the backend of the tests keeps.
+const eventsKept = 4
+
+// village is a backend in memory.
+type village struct {
+	mu      sync.Mutex
+	members []hearsay.Member // the first is the node itself
+	started time.Time
+	joined  bool
+	stats   hearsay.Stats
+	left    bool
+	leaveBy error
+	events  []hearsay.Event // all that ever happened; the last eventsKept are kept
+	news    chan struct{}   // closed when something happens
+	readers int
+}
+
+func newVillage() *village {
+	ada, bob := hearsay.NodeID{0xad, 1}, hearsay.NodeID{0xb0, 2}
+	return &village{
+		members: []hearsay.Member{
+			{ID: ada, Name: "ada", Addr: netip.MustParseAddrPort("10.0.0.1:7946"), Role: hearsay.RolePeer, State: hearsay.StateAlive, Incarnation: 7, Since: at(0)},
+			{ID: bob, Name: "bob", Addr: netip.MustParseAddrPort("[fd00::2]:7946"), Role: hearsay.RolePeer, State: hearsay.StateDead, Incarnation: 9, Since: at(5)},
+		},
+		started: at(0), joined: true, news: make(chan struct{}),
+	}
+}
+
+// at is a time n seconds into the tests' day.
+func at(n int) time.Time { return time.Date(2026, 5, 1, 8, 0, n, 0, time.UTC) }
+
+func (v *village) Self() hearsay.Member {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.members[0]
+}
+
+func (v *village) Started() time.Time { return v.started }
+
+func (v *village) Joined() bool { return v.joined }
+
+func (v *village) Members() []hearsay.Member {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return append([]hearsay.Member(nil), v.members...)
+}
+
+func (v *village) Stats() hearsay.Stats { return v.stats }
+
+func (v *village) Why(name string) (hearsay.CaseFile, error) {
+	switch name {
+	case "bob", v.members[1].ID.String():
+		step := hearsay.Step{At: at(4), Kind: "unreachable", By: "ada", Text: "no ack"}
+		return hearsay.CaseFile{Member: v.members[1], Verdict: "dead", Summary: "bob fell silent.", Steps: []hearsay.Step{step}}, nil
+	case "twin":
+		return hearsay.CaseFile{}, fmt.Errorf("twin: %w: ad01, b002", hearsay.ErrAmbiguous)
+	case "stopped":
+		return hearsay.CaseFile{}, errors.New("the node has stopped")
+	}
+	return hearsay.CaseFile{Verdict: "unknown", Summary: name + " was never in."}, nil
+}
+
+func (v *village) Leave(ctx context.Context) error {
+	if _, bounded := ctx.Deadline(); !bounded {
+		return errors.New("leave without a limit of time")
+	}
+	v.left = v.leaveBy == nil
+	return v.leaveBy
+}
+
+// happen adds an event, without telling those who wait when quiet.
+func (v *village) happen(kind hearsay.EventKind, name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.events = append(v.events, hearsay.Event{At: at(len(v.events)), Kind: kind, Name: name})
+	close(v.news)
+	v.news = make(chan struct{})
+}
+
+// next gives the event after the one of that number; where it was lost, what
+// says so; or the channel that tells when there is one.
+func (v *village) next(after uint64) (number uint64, e hearsay.Event, news <-chan struct{}) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	first := uint64(max(0, len(v.events)-eventsKept)) // the events after this number are kept
+	switch {
+	case after < first:
+		return first, hearsay.Event{At: at(0), Kind: hearsay.EventLagged, Count: int(first - after)}, nil
+	case after < uint64(len(v.events)):
+		return after + 1, v.events[after], nil
+	default:
+		return after, hearsay.Event{}, v.news
+	}
+}
+
+func (v *village) EventsAfter(ctx context.Context, after uint64) iter.Seq2[uint64, hearsay.Event] {
+	return func(yield func(uint64, hearsay.Event) bool) {
+		v.mu.Lock()
+		v.readers++
+		v.mu.Unlock()
+		defer func() {
+			v.mu.Lock()
+			v.readers--
+			v.mu.Unlock()
+		}()
+		for {
+			number, e, news := v.next(after)
+			if news == nil {
+				if after = number; !yield(number, e) {
+					return
+				}
+				continue
+			}
+			select {
+			case <-news:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// served is the address at which the tests' API is said to be.
+const served = "node.example:9001"
+
+func handler(v *village) http.Handler {
+	return web.Handler(v, web.Info{HTTP: served, Version: "v0.1.0"})
+}
+
+// ask gives the answer to a request with headers "Name: value".
+func ask(h http.Handler, method, target, body string, headers ...string) *http.Response {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Host = "127.0.0.1:9001"
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		if name == "Host" {
+			r.Host = value
+		}
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func read(t *testing.T, r *http.Response) string {
+	t.Helper()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(string(text), "\n")
+}
+
+func TestAnswers(t *testing.T) {
+	const (
+		ada   = `"ad010000000000000000000000000000"`
+		bob   = `"b0020000000000000000000000000000"`
+		bobAs = `{"id":` + bob + `,"name":"bob","addr":"[fd00::2]:7946","role":"peer","state":"dead","incarnation":9,"since":"2026-05-01T08:00:05Z","dialect":""}`
+	)
+	bobsCase := `{"member":` + bobAs + `,"verdict":"dead","summary":"bob fell silent.","steps":[{"at":"2026-05-01T08:00:04Z","kind":"unreachable","by":"ada","text":"no ack"}]}`
+	for _, c := range []struct {
+		method, path string
+		status       int
+		want         string
+	}{
+		{"GET", "/v1/self", 200, `{"id":` + ada + `,"name":"ada","role":"peer","addr":"10.0.0.1:7946","http":"node.example:9001","epoch":0,"incarnation":7,"state":"alive","started":"2026-05-01T08:00:00Z","version":"v0.1.0"}`},
+		{"GET", "/v1/members", 200, `{"epoch":0,"members":[{"id":` + ada + `,"name":"ada","addr":"10.0.0.1:7946","role":"peer","state":"alive","incarnation":7,"since":"2026-05-01T08:00:00Z","dialect":""},` + bobAs + `]}`},
+		{"GET", "/v1/members/bob/case", 200, bobsCase},
+		{"GET", "/v1/members/b0020000000000000000000000000000/case", 200, bobsCase},
+		{"GET", "/healthz", 200, `{"status":"alive"}`},
+		{"GET", "/readyz", 200, `{"status":"joined"}`},
+		{"POST", "/v1/leave", 202, `{"status":"left"}`},
+	} {
+		t.Run(c.method+" "+c.path, func(t *testing.T) {
+			r := ask(handler(newVillage()), c.method, c.path, "")
+			if got := read(t, r); r.StatusCode != c.status || got != c.want {
+				t.Errorf("%d %s\nwant %d %s", r.StatusCode, got, c.status, c.want)
+			}
+			if kind := r.Header.Get("Content-Type"); kind != "application/json" {
+				t.Errorf("Content-Type %q", kind)
+			}
+		})
+	}
+}
+
+func TestEmptyListsAreLists(t *testing.T) {
+	v := newVillage()
+	got := read(t, ask(handler(v), "GET", "/v1/members/nobody/case", ""))
+	if !strings.Contains(got, `"steps":[]`) || !strings.Contains(got, `"verdict":"unknown"`) {
+		t.Errorf("the case of nobody: %s", got)
+	}
+}
+
+func TestStats(t *testing.T) {
+	v := newVillage()
+	v.stats.PacketsIn = 41
+	v.stats.Drops[hearsay.DropBadSignature] = 3
+	var got struct {
+		PacketsIn uint64            `json:"packets_in"`
+		Drops     map[string]uint64 `json:"drops"`
+	}
+	if err := json.Unmarshal([]byte(read(t, ask(handler(v), "GET", "/v1/stats", ""))), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.PacketsIn != 41 || got.Drops["bad-signature"] != 3 || len(got.Drops) != int(hearsay.NumDrops) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestLeave(t *testing.T) {
+	v := newVillage()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // the client has gone; what it asked for is done all the same
+	r := httptest.NewRequest("POST", "http://127.0.0.1/v1/leave", nil).WithContext(ctx)
+	w := httptest.NewRecorder()
+	if handler(v).ServeHTTP(w, r); w.Code != 202 || !v.left {
+		t.Errorf("status %d, left %v", w.Code, v.left)
+	}
+}
+
+// TestProblems asks wrongly. Each answer must say in its detail what would be
+// right.
+func TestProblems(t *testing.T) {
+	const asJSON = "Content-Type: application/json"
+	type headers []string
+	for name, c := range map[string]struct {
+		method, target, body string
+		headers              headers
+		change               func(*village)
+		status               int
+		detail               string // a part of it
+	}{
+		"no such path":       {method: "GET", target: "/v1/nothing", status: 404, detail: "nothing at /v1/nothing"},
+		"no such file":       {method: "GET", target: "/page/index.html", status: 404, detail: "the page is /"},
+		"write to a list":    {method: "POST", target: "/v1/members", status: 405, detail: "want GET"},
+		"write to the page":  {method: "PUT", target: "/", status: 405, detail: "want GET"},
+		"read of a write":    {method: "GET", target: "/v1/leave", status: 405, detail: "want POST"},
+		"unknown parameter":  {method: "GET", target: "/v1/members?state=dead", status: 400, detail: `unknown query parameter "state": /v1/members takes none`},
+		"parameter of leave": {method: "POST", target: "/v1/leave?force=1", status: 400, detail: "takes none"},
+		"bad query":          {method: "GET", target: "/v1/self?%zz", status: 400, detail: "%zz"},
+		"name too long":      {method: "GET", target: "/v1/members/" + strings.Repeat("x", 65) + "/case", status: 400, detail: "want 1 to 64 bytes"},
+		"name with a slash":  {method: "GET", target: "/v1/members/a%2Fb/case", status: 400, detail: `'/' is not allowed`},
+		"ambiguous name":     {method: "GET", target: "/v1/members/twin/case", status: 409, detail: "several members bear this name: ad01, b002"},
+		"node has stopped":   {method: "GET", target: "/v1/members/stopped/case", status: 503, detail: "the node has stopped"},
+		"not joined": {
+			method: "GET", target: "/readyz", status: 503, detail: "none of its contacts has answered",
+			change: func(v *village) { v.joined = false },
+		},
+		"leave fails": {
+			method: "POST", target: "/v1/leave", status: 503, detail: "disk full",
+			change: func(v *village) { v.leaveBy = errors.New("disk full") },
+		},
+		"unknown field": {
+			method: "POST", target: "/v1/leave", body: `{"force":true}`, headers: headers{asJSON},
+			status: 400, detail: `unknown field "force"; want one JSON object with no fields`,
+		},
+		"no object":        {method: "POST", target: "/v1/leave", body: `[]`, headers: headers{asJSON}, status: 400, detail: "want one JSON object"},
+		"broken JSON":      {method: "POST", target: "/v1/leave", body: `{`, headers: headers{asJSON}, status: 400, detail: "unexpected EOF"},
+		"two objects":      {method: "POST", target: "/v1/leave", body: `{}{}`, headers: headers{asJSON}, status: 400, detail: "goes on"},
+		"body of no type":  {method: "POST", target: "/v1/leave", body: `{}`, status: 415, detail: `Content-Type "": want application/json`},
+		"body is a form":   {method: "POST", target: "/v1/leave", body: `a=b`, headers: headers{"Content-Type: application/x-www-form-urlencoded"}, status: 415, detail: "want application/json"},
+		"body too long":    {method: "POST", target: "/v1/leave", body: strings.Repeat(" ", 1<<20), headers: headers{asJSON}, status: 413, detail: "longer than 65536 bytes"},
+		"foreign origin":   {method: "POST", target: "/v1/leave", headers: headers{"Origin: https://evil.example"}, status: 403, detail: `Origin "https://evil.example"`},
+		"foreign fetch":    {method: "POST", target: "/v1/leave", headers: headers{"Sec-Fetch-Site: cross-site"}, status: 403, detail: "another site"},
+		"sandboxed frame":  {method: "POST", target: "/v1/leave", headers: headers{"Origin: null"}, status: 403, detail: `Origin "null"`},
+		"rebound name":     {method: "POST", target: "/v1/leave", headers: headers{"Host: evil.example:9001", "Origin: http://evil.example:9001"}, status: 403, detail: `Host "evil.example:9001"`},
+		"nobody's id":      {method: "GET", target: "/v1/events", headers: headers{"Last-Event-ID: abc"}, status: 400, detail: "want the id of an event"},
+		"nothing by write": {method: "DELETE", target: "/v1/nothing", status: 404, detail: "nothing at"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVillage()
+			if c.change != nil {
+				c.change(v)
+			}
+			r := ask(handler(v), c.method, c.target, c.body, c.headers...)
+			var got struct {
+				Type, Title, Detail string
+				Status              int
+			}
+			if err := json.Unmarshal([]byte(read(t, r)), &got); err != nil {
+				t.Fatalf("status %d, and not a problem document: %v", r.StatusCode, err)
+			}
+			if r.StatusCode != c.status || got.Status != c.status || got.Type != "about:blank" || got.Title != http.StatusText(c.status) {
+				t.Errorf("status %d, document %+v, want %d", r.StatusCode, got, c.status)
+			}
+			if !strings.Contains(got.Detail, c.detail) {
+				t.Errorf("detail %q\nwants %q", got.Detail, c.detail)
+			}
+			if kind := r.Header.Get("Content-Type"); kind != "application/problem+json" {
+				t.Errorf("Content-Type %q", kind)
+			}
+			if allow := r.Header.Get("Allow"); (c.status == 405) != (allow != "") {
+				t.Errorf("Allow %q with status %d", allow, c.status)
+			}
+			if v.left {
+				t.Error("a refused leave left")
+			}
+		})
+	}
+}
+
+// TestWritesThatAreFine holds against a guard that refuses too much.
+func TestWritesThatAreFine(t *testing.T) {
+	for _, headers := range [][]string{
+		{},
+		{"Host: localhost:9001"},
+		{"Host: [::1]:9001"},
+		{"Host: 192.0.2.7"},
+		{"Host: [::1]"},
+		{"Host: " + served},
+		{"Host: NODE.example"},
+		{"Host: localhost:9001", "Origin: http://localhost:9001"},
+		{"Host: 127.0.0.1:9001", "Sec-Fetch-Site: same-origin", "Origin: http://127.0.0.1:9001"},
+		{"Content-Type: application/json; charset=utf-8"},
+	} {
+		body := ""
+		if len(headers) > 0 && strings.HasPrefix(headers[0], "Content-Type") {
+			body = "{}"
+		}
+		if r := ask(handler(newVillage()), "POST", "/v1/leave", body, headers...); r.StatusCode != 202 {
+			t.Errorf("%q: status %d: %s", headers, r.StatusCode, read(t, r))
+		}
+	}
+}
+
+func TestReadsFromElsewhere(t *testing.T) {
+	r := ask(handler(newVillage()), "GET", "/metrics", "", "Host: db1.internal:9001")
+	if r.StatusCode != 200 {
+		t.Errorf("status %d: Prometheus asks by name", r.StatusCode)
+	}
+}
+
+func TestPage(t *testing.T) {
+	h := handler(newVillage())
+	for path, kind := range map[string]string{
+		"/": "text/html", "/page.js": "text/javascript", "/style.css": "text/css", "/icon.svg": "image/svg+xml",
+	} {
+		r := ask(h, "GET", path, "")
+		media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if text := read(t, r); r.StatusCode != 200 || media != kind || text == "" {
+			t.Errorf("%s: status %d, %s, %d bytes", path, r.StatusCode, media, len(text))
+		}
+		if again := ask(h, "GET", path, "", "If-None-Match: "+r.Header.Get("ETag")); again.StatusCode != 304 {
+			t.Errorf("%s: status %d with its own ETag", path, again.StatusCode)
+		}
+		if policy := r.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; script-src 'self';") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: Content-Security-Policy %q", path, policy)
+		}
+		if r.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: may be sniffed", path)
+		}
+	}
+}
+
+// TestPageIsText: what a member says of itself never becomes markup.
+func TestPageIsText(t *testing.T) {
+	script := read(t, ask(handler(newVillage()), "GET", "/page.js", ""))
+	for _, bad := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "://"} {
+		if strings.Contains(script, bad) {
+			t.Errorf("page.js has %s", bad)
+		}
+	}
+}
