@@ -21,7 +21,8 @@
 // Bit 0 of flags says that the packet is sealed, which this version cannot
 // open; the other bits are 0. Lengths, counts and most numbers are varints
 // (u below): 7 bits a byte, lowest first, in the fewest bytes that hold them.
-// Other numbers are big-endian. A name with a digit is so many bytes.
+// Other numbers are big-endian. A field with a number behind it takes so many
+// bytes.
 //
 // A body or a claim may be longer than this version knows: the rest is
 // skipped. So later versions may add fields at the end of each, and a field
@@ -78,7 +79,7 @@
 // # Records
 //
 //	bucket     key           value
-//	self       incarnation   incarnation 8
+//	self       "incarnation" incarnation 8
 //	contacts   address       id 16
 //	evidence   hash 32       as the body of Evidence
 package wire

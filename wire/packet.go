@@ -121,8 +121,9 @@ func (d *Decoder) readClaims(r *reader) []hearsay.Claim {
 }
 
 // keptMax is how many elements of a kind a decoder keeps room for between
-// packets: as many as fit a datagram.
-const keptMax = 128
+// packets: twice the 73 bare claims that fit a datagram, as storage doubles
+// when it grows.
+const keptMax = 160
 
 // letGo frees what a large packet by stream has needed, so that every decoder
 // stays small.

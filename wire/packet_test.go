@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -193,6 +194,22 @@ func TestDecoderLetsGo(t *testing.T) {
 	}
 }
 
+// What is only announced costs nothing.
+func TestAnnouncedTakesNoRoom(t *testing.T) {
+	d := NewDecoder(testNetwork)
+	for _, m := range []hearsay.Message{
+		&hearsay.Entries{Items: make([]hearsay.Entry, hearsay.MaxEntries)},
+		&hearsay.Want{IDs: make([]hearsay.NodeID, hearsay.MaxWant)},
+		evidenceBy(hearsay.RuleMajority, hearsay.MaxStatements),
+	} {
+		r := reader{bytes: appendBody(nil, m)[:80]}
+		body := d.readBody(&r, kindOf(m))
+		if n := memory(&hearsay.Packet{Body: body}); !r.failed || n > 0 {
+			t.Errorf("%T: room for %d bytes", m, n)
+		}
+	}
+}
+
 // memory gives the bytes that the elements of p take.
 func memory(p *hearsay.Packet) uintptr {
 	n := uintptr(cap(p.Claims)) * unsafe.Sizeof(hearsay.Claim{})
@@ -211,7 +228,10 @@ func memory(p *hearsay.Packet) uintptr {
 
 // Packets that come again and again cost no allocation, whatever they carry.
 func TestSteadyPacketsAllocateNothing(t *testing.T) {
-	packets := []*hearsay.Packet{{Body: &hearsay.News{}, Claims: fullClaims(8)}}
+	packets := []*hearsay.Packet{
+		{Body: &hearsay.News{}, Claims: fullClaims(8)},
+		{Body: &hearsay.News{}, Claims: slices.Repeat([]hearsay.Claim{{Subject: idB, State: hearsay.StateAlive}}, 72)},
+	}
 	for _, s := range samples() {
 		packets = append(packets, &hearsay.Packet{Body: s.body})
 	}
