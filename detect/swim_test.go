@@ -1,0 +1,287 @@
+package detect_test
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/detect"
+)
+
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func id(i int) hearsay.NodeID { return hearsay.NodeID{byte(i), byte(i >> 8), 7} }
+
+func addr(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7946)
+}
+
+// world is a detector among members that answer or do not.
+type world struct {
+	t *testing.T
+	*detect.Swim
+	out    *hearsay.Effects
+	now    time.Time
+	events []hearsay.Event
+
+	trip   time.Duration                     // of every packet, there and back
+	direct func(i int) bool                  // whether member i answers a ping
+	relay  func(via, i int) (ack, well bool) // whether a relay reaches it, and answers at all
+	later  []letter
+	pinged []int // in order
+}
+
+type letter struct {
+	at time.Time
+	p  hearsay.Packet
+}
+
+func newWorld(t *testing.T, members int) *world {
+	w := &world{t: t, out: &hearsay.Effects{}, now: start, trip: 2 * time.Millisecond}
+	w.direct = func(int) bool { return true }
+	w.relay = func(int, int) (bool, bool) { return false, true }
+	cfg := detect.DefaultConfig()
+	cfg.StreamPing = false
+	directory := func(who hearsay.NodeID) (netip.AddrPort, bool) {
+		i := int(who[0]) | int(who[1])<<8
+		return addr(i), i <= members
+	}
+	w.Swim = detect.NewSwim(cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), w.out, w.now)
+	for i := range members {
+		w.Add(id(i + 1))
+	}
+	return w
+}
+
+// drain answers what was sent, and keeps the events.
+func (w *world) drain() {
+	for _, p := range w.out.Now {
+		to := int(p.Addr.Addr().As4()[2])<<8 | int(p.Addr.Addr().As4()[3])
+		answer := hearsay.Packet{From: id(to), Addr: p.Addr}
+		switch m := p.Body.(type) {
+		case *hearsay.Ping:
+			w.pinged = append(w.pinged, to)
+			if w.direct(to) {
+				answer.Body = &hearsay.Ack{Seq: m.Seq}
+			}
+		case *hearsay.RelayReq:
+			if ack, well := w.relay(to, int(m.Target[0])); ack {
+				answer.Body = &hearsay.Ack{Seq: m.Seq}
+			} else if well {
+				answer.Body = &hearsay.Nack{Seq: m.Seq}
+			}
+		}
+		if answer.Body != nil {
+			w.later = append(w.later, letter{w.now.Add(w.trip), answer})
+		}
+	}
+	w.events = append(w.events, w.out.Events...)
+	w.out.Reset()
+}
+
+func (w *world) run(d time.Duration) {
+	w.drain()
+	for end := w.now.Add(d); ; {
+		next, deliver := w.Deadline(), -1
+		for i, l := range w.later {
+			if !l.at.After(next) {
+				next, deliver = l.at, i
+			}
+		}
+		if next.After(end) {
+			w.now = end
+			return
+		}
+		if next.After(w.now) {
+			w.now = next
+		}
+		if deliver < 0 {
+			w.Tick(w.now)
+		} else {
+			p := w.later[deliver].p
+			w.later = append(w.later[:deliver], w.later[deliver+1:]...)
+			switch m := p.Body.(type) {
+			case *hearsay.Ack:
+				w.Ack(w.now, &p, m.Seq)
+			case *hearsay.Nack:
+				w.Nack(m.Seq)
+			}
+		}
+		w.drain()
+	}
+}
+
+func (w *world) count(kind hearsay.EventKind) (n int, last hearsay.Event) {
+	for _, e := range w.events {
+		if e.Kind == kind {
+			n, last = n+1, e
+		}
+	}
+	return n, last
+}
+
+func TestEachIsProbedOnceALap(t *testing.T) {
+	w := newWorld(t, 20)
+	w.run(200 * time.Second)
+	if n := len(w.pinged); n < 199 || n > 201 {
+		t.Fatalf("%d pings in 200 periods", n)
+	}
+	for lap := range 9 {
+		seen := map[int]bool{}
+		for _, i := range w.pinged[lap*20 : lap*20+20] {
+			seen[i] = true
+		}
+		if len(seen) != 20 {
+			t.Errorf("lap %d: %d of 20 pinged", lap, len(seen))
+		}
+	}
+	if n, e := w.count(hearsay.EventUnreachable); n > 0 {
+		t.Errorf("accuses one who answers: %+v", e)
+	}
+}
+
+func TestSilentIsUnreachableSoon(t *testing.T) {
+	w := newWorld(t, 5)
+	w.run(5 * time.Second) // round trips are known
+	w.direct = func(i int) bool { return i != 3 }
+	w.run(6 * time.Second)
+	n, e := w.count(hearsay.EventUnreachable)
+	if n == 0 || e.Subject != id(3) || e.Count != 3 {
+		t.Fatalf("%d times unreachable, last %+v", n, e)
+	}
+	if want := 300 * time.Millisecond; e.Took != want {
+		t.Errorf("took %v, want %v: three times the shortest timeout", e.Took, want)
+	}
+	if w.Health() != 0 {
+		t.Errorf("health %d, though every relay sent its nack", w.Health())
+	}
+}
+
+func TestRelayReachesForUs(t *testing.T) {
+	w := newWorld(t, 5)
+	w.direct = func(i int) bool { return i != 3 }
+	w.relay = func(_, i int) (bool, bool) { return i == 3, true }
+	w.run(20 * time.Second)
+	if n, _ := w.count(hearsay.EventUnreachable); n != 0 {
+		t.Errorf("unreachable %d times, though relays reach it", n)
+	}
+}
+
+func TestSilentRelaysCostOwnHealth(t *testing.T) {
+	w := newWorld(t, 5)
+	w.direct = func(int) bool { return false }
+	w.relay = func(int, int) (bool, bool) { return false, false }
+	w.run(30 * time.Second)
+	if w.Health() < 4 || !w.Unwell(w.now) {
+		t.Errorf("health %d when nobody at all answers", w.Health())
+	}
+	w.Examine(w.now, id(1), 5)
+	w.drain()
+	if _, e := w.count(hearsay.EventExamined); e.Verdict != hearsay.VerdictAbstains {
+		t.Errorf("says %v when it is unwell itself", e.Verdict)
+	}
+}
+
+func TestLateAccusesNobody(t *testing.T) {
+	w := newWorld(t, 5)
+	w.direct = func(int) bool { return false }
+	for range 20 {
+		w.run(900 * time.Millisecond)
+		w.BecomeLate(w.now) // before any probe has had its time
+	}
+	if n, _ := w.count(hearsay.EventUnreachable); n != 0 {
+		t.Errorf("accuses %d times while it is late", n)
+	}
+}
+
+func TestSlowMemberIsMeasuredAndStays(t *testing.T) {
+	w := newWorld(t, 3)
+	w.trip = 450 * time.Millisecond // over the longest direct timeout, within the probe
+	w.run(60 * time.Second)
+	if n, _ := w.count(hearsay.EventUnreachable); n != 0 {
+		t.Errorf("unreachable %d times, though every ping is answered", n)
+	}
+	if got := w.RoundTrip(); got < 400*time.Millisecond || got > 500*time.Millisecond {
+		t.Errorf("round trip %v, want about %v", got, w.trip)
+	}
+}
+
+func TestForgedAnswersCountForNothing(t *testing.T) {
+	w := newWorld(t, 3)
+	w.direct = func(int) bool { return false }
+	w.run(1100 * time.Millisecond)
+	for seq := range uint64(1000) {
+		if _, ok := w.Ack(w.now, &hearsay.Packet{From: id(1), Addr: addr(1)}, seq); ok {
+			t.Fatalf("an ack of %d was taken", seq)
+		}
+		if w.Nack(seq) || w.NotMe(w.now, seq) {
+			t.Fatalf("a nack or not-me of %d was taken", seq)
+		}
+	}
+}
+
+func TestExaminationVerdicts(t *testing.T) {
+	w := newWorld(t, 5)
+	lost := 0
+	for name, c := range map[string]struct {
+		direct func(int) bool
+		want   hearsay.Verdict
+	}{
+		"answers":              {func(int) bool { return true }, hearsay.VerdictReachable},
+		"silent":               {func(i int) bool { return i != 3 }, hearsay.VerdictUnreachable},
+		"answers one of eight": {func(i int) bool { lost++; return i != 3 || lost%8 == 0 }, hearsay.VerdictReachable},
+	} {
+		w.Remove(id(3)) // and with it what it did before
+		w.Add(id(3))
+		w.run(3 * time.Second)
+		w.direct, w.events = c.direct, nil
+		w.Examine(w.now, id(3), 9)
+		w.run(1500 * time.Millisecond)
+		if _, e := w.count(hearsay.EventExamined); e.Verdict != c.want || e.Round != 9 || e.Subject != id(3) {
+			t.Errorf("%s: %+v, want %v", name, e, c.want)
+		}
+		w.direct = func(int) bool { return true }
+	}
+}
+
+func TestChronicIsUnreachable(t *testing.T) {
+	w := newWorld(t, 5)
+	w.run(5 * time.Second)
+	pings := 0
+	w.direct = func(i int) bool {
+		if i != 3 {
+			return true
+		}
+		pings++
+		return pings%7 == 0 // one answer in seven: of three probes about two fail
+	}
+	verdicts := ""
+	for round := range 5 {
+		w.events = nil
+		w.Examine(w.now, id(3), hearsay.Round(round+1))
+		w.run(1200 * time.Millisecond)
+		_, e := w.count(hearsay.EventExamined)
+		verdicts += " " + e.Verdict.String()
+	}
+	if want := " reachable reachable reachable unreachable unreachable"; verdicts != want {
+		t.Errorf("verdicts%s, want%s", verdicts, want)
+	}
+}
+
+func TestRelaysAreBounded(t *testing.T) {
+	w := newWorld(t, 5)
+	refused := 0
+	for i := range 1000 {
+		if _, ok := w.RelayReq(w.now, &hearsay.Packet{From: id(1), Addr: addr(1)}, &hearsay.RelayReq{Seq: uint64(i), Target: id(2)}); !ok {
+			refused++
+		}
+	}
+	if refused < 900 {
+		t.Errorf("%d of 1000 refused", refused)
+	}
+	if drop, ok := w.RelayReq(w.now, &hearsay.Packet{From: id(1), Addr: addr(1)}, &hearsay.RelayReq{Seq: 1, Target: id(99)}); ok || drop != hearsay.DropStranger {
+		t.Error("pings a stranger in another's place")
+	}
+}

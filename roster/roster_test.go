@@ -1,0 +1,415 @@
+package roster_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/ring"
+	"hearsay/roster"
+)
+
+var (
+	network = hearsay.NetworkIDOf("test")
+	start   = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// stranger is somebody with a key who speaks to the roster under test.
+type stranger struct {
+	*hearsay.Identity
+	name        string
+	addr        netip.AddrPort
+	incarnation hearsay.Incarnation
+}
+
+func newStranger(i int) *stranger {
+	return &stranger{
+		Identity: hearsay.NewIdentity([32]byte{byte(i), byte(i >> 8), 1}), name: fmt.Sprintf("n%d", i),
+		addr:        netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7946),
+		incarnation: hearsay.Incarnation(start.UnixMilli()),
+	}
+}
+
+func (s *stranger) id() hearsay.NodeID { return s.Public().NodeID() }
+
+// word is its own signed claim.
+func (s *stranger) word(state hearsay.State) hearsay.Claim {
+	c := hearsay.Claim{State: state, Incarnation: s.incarnation, Card: hearsay.Card{Name: s.name, Addr: s.addr, Role: hearsay.RolePeer}}
+	c.Sign(network, s)
+	return c
+}
+
+func (s *stranger) state(e *hearsay.Evidence, verdict hearsay.Verdict) hearsay.Statement {
+	statement := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: verdict, At: 1}
+	statement.Sign(network, s)
+	return statement
+}
+
+// bench is a roster under test with the members it knows.
+type bench struct {
+	*testing.T
+	*roster.Roster
+	out    *hearsay.Effects
+	drops  hearsay.Drops
+	now    time.Time
+	others []*stranger
+}
+
+func newBench(t *testing.T, others int) *bench {
+	b := &bench{T: t, out: &hearsay.Effects{}, now: start}
+	self := newStranger(0)
+	card := hearsay.Card{Name: self.name, Addr: self.addr, Role: hearsay.RolePeer}
+	b.Roster = roster.New(roster.DefaultConfig(), network, card, self, rand.New(rand.NewPCG(1, 2)), nil, &b.drops, b.out, b.now)
+	for i := range others {
+		b.others = append(b.others, newStranger(i+1))
+		b.hear(b.others[i], b.others[i].word(hearsay.StateAlive))
+	}
+	return b
+}
+
+// hear gives the roster claims from somebody.
+func (b *bench) hear(from *stranger, claims ...hearsay.Claim) *hearsay.Effects {
+	b.out.Reset()
+	b.Begin()
+	p := &hearsay.Packet{From: from.id(), Addr: from.addr, Body: &hearsay.News{}, Claims: claims}
+	for i := range claims {
+		b.Claim(b.now, p, &claims[i])
+	}
+	return b.out
+}
+
+// pass lets time pass in small steps, and returns all packets and events.
+func (b *bench) pass(d time.Duration) *hearsay.Effects {
+	all := &hearsay.Effects{}
+	for end := b.now.Add(d); b.now.Before(end); b.now = b.now.Add(10 * time.Millisecond) {
+		b.out.Reset()
+		b.Begin()
+		b.Tick(b.now)
+		all.Now, all.Send, all.Events = append(all.Now, b.out.Now...), append(all.Send, b.out.Send...), append(all.Events, b.out.Events...)
+	}
+	return all
+}
+
+func (b *bench) want(of *stranger, state hearsay.State) {
+	b.Helper()
+	m, known := b.Member(of.id())
+	if !known || m.State != state {
+		b.Errorf("%s is %v (known: %v), want %v", of.name, m.State, known, state)
+	}
+}
+
+func (b *bench) wantDrop(reason hearsay.Drop, n uint64) {
+	b.Helper()
+	if b.drops[reason] != n {
+		b.Errorf("%d dropped as %v, want %d", b.drops[reason], reason, n)
+	}
+}
+
+func suspect(of, by *stranger) hearsay.Claim {
+	return hearsay.Claim{Subject: of.id(), State: hearsay.StateSuspect, Incarnation: of.incarnation, By: by.id()}
+}
+
+// evidence is against of, by those of its observers that say so.
+func (b *bench) evidence(of *stranger, rule hearsay.Rule, verdict func(i int) hearsay.Verdict) *hearsay.Evidence {
+	ids := []hearsay.NodeID{newStranger(0).id()}
+	byID := map[hearsay.NodeID]*stranger{ids[0]: newStranger(0)}
+	for _, o := range b.others {
+		ids, byID[o.id()] = append(ids, o.id()), o
+	}
+	observers := ring.Observers(nil, of.id(), ids, min(9, len(ids)-1))
+	e := &hearsay.Evidence{
+		Subject: of.id(), Incarnation: of.incarnation, Round: 77, Rule: rule, Accuser: b.others[0].id(),
+		Observers: uint8(len(observers)), Needed: uint8(len(observers)/2 + 1),
+	}
+	for i, id := range observers {
+		if v := verdict(i); v != 0 {
+			e.Statements = append(e.Statements, byID[id].state(e, v))
+		}
+	}
+	return e
+}
+
+// dead claims a death, and hands its evidence over when asked.
+func (b *bench) dead(of, from *stranger, e *hearsay.Evidence) {
+	b.hear(from, hearsay.Claim{Subject: of.id(), State: hearsay.StateDead, Incarnation: of.incarnation, By: from.id(), Evidence: e.Hash(network)})
+	asked := slices.ContainsFunc(b.out.Now, func(p hearsay.Packet) bool {
+		m, ok := p.Body.(*hearsay.EvidenceReq)
+		return ok && m.Hash == e.Hash(network)
+	})
+	if !asked {
+		b.Fatal("the evidence was not asked for")
+	}
+	b.out.Reset()
+	b.TakeEvidence(b.now, e)
+}
+
+func all(v hearsay.Verdict) func(int) hearsay.Verdict {
+	return func(int) hearsay.Verdict { return v }
+}
+
+func first(n int, v hearsay.Verdict) func(int) hearsay.Verdict {
+	return func(i int) hearsay.Verdict {
+		if i < n {
+			return v
+		}
+		return 0
+	}
+}
+
+func TestOwnWordIsVerified(t *testing.T) {
+	b := newBench(t, 2)
+	mallory, victim := newStranger(9), b.others[1]
+
+	forged := victim.word(hearsay.StateAlive)
+	forged.Incarnation++
+	b.hear(mallory, forged)
+	left := victim.word(hearsay.StateAlive)
+	left.State = hearsay.StateLeft
+	b.hear(mallory, left)
+	b.wantDrop(hearsay.DropBadSignature, 2)
+	b.want(victim, hearsay.StateAlive)
+
+	mallory.incarnation = hearsay.Incarnation(start.Add(25 * time.Hour).UnixMilli())
+	b.hear(mallory, mallory.word(hearsay.StateAlive))
+	b.wantDrop(hearsay.DropFarFuture, 1)
+
+	b.hear(mallory, hearsay.Claim{Subject: mallory.id(), State: hearsay.StateSuspect, By: victim.id()})
+	b.wantDrop(hearsay.DropStranger, 1)
+	if b.Living() != 3 {
+		t.Errorf("%d living, want 3", b.Living())
+	}
+}
+
+func TestMovedLeftAndReturned(t *testing.T) {
+	b := newBench(t, 2)
+	m := b.others[0]
+	old := m.word(hearsay.StateAlive)
+	m.incarnation++
+	m.addr = netip.MustParseAddrPort("10.9.9.9:1")
+	b.hear(m, m.word(hearsay.StateAlive))
+	if addr, _ := b.Addr(m.id()); addr != m.addr {
+		t.Errorf("reached at %v, want %v", addr, m.addr)
+	}
+	hash := b.Hash()
+	b.hear(b.others[1], old)
+	if b.Hash() != hash {
+		t.Error("an old word changed the roster")
+	}
+	b.hear(b.others[1], m.word(hearsay.StateLeft))
+	b.want(m, hearsay.StateLeft)
+	b.hear(b.others[1], m.word(hearsay.StateAlive))
+	b.want(m, hearsay.StateLeft) // this incarnation is over
+	m.incarnation++
+	b.hear(m, m.word(hearsay.StateAlive))
+	b.want(m, hearsay.StateAlive)
+}
+
+func TestSuspicionIsReversible(t *testing.T) {
+	b := newBench(t, 3)
+	m, by := b.others[0], b.others[1]
+	b.hear(by, suspect(m, by))
+	b.want(m, hearsay.StateSuspect)
+	b.Answered(b.now, m.id())
+	b.want(m, hearsay.StateAlive)
+	b.hear(by, suspect(m, by))
+	b.want(m, hearsay.StateAlive) // the same accuser, the same incarnation: known to be wrong here
+	b.hear(b.others[2], suspect(m, b.others[2]))
+	b.want(m, hearsay.StateSuspect)
+	m.incarnation++
+	b.hear(by, m.word(hearsay.StateAlive))
+	b.want(m, hearsay.StateAlive)
+	b.hear(by, suspect(newStranger(1), by)) // of the incarnation before
+	b.want(m, hearsay.StateAlive)
+}
+
+func TestOneLieBuriesNobody(t *testing.T) {
+	b := newBench(t, 12)
+	m, liar := b.others[0], b.others[1]
+	b.hear(liar, suspect(m, liar))
+	genuine := b.evidence(m, hearsay.RuleMajority, first(5, hearsay.VerdictUnreachable))
+	for name, spoil := range map[string]func(e *hearsay.Evidence){
+		"too few":            func(e *hearsay.Evidence) { e.Statements = e.Statements[:4] },
+		"none":               func(e *hearsay.Evidence) { e.Statements, e.Needed = nil, 0 },
+		"one repeated":       func(e *hearsay.Evidence) { e.Statements[1] = e.Statements[0] },
+		"forged verdicts":    func(e *hearsay.Evidence) { e.Statements[0].Signature[5]++ },
+		"another round":      func(e *hearsay.Evidence) { e.Round++ },
+		"short, one against": func(e *hearsay.Evidence) { e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:1] },
+		"abstaining":         func(e *hearsay.Evidence) { *e = *b.evidence(m, e.Rule, all(hearsay.VerdictAbstains)) },
+		"by no observers": func(e *hearsay.Evidence) {
+			for i := range e.Statements {
+				e.Statements[i] = newStranger(100+i).state(e, hearsay.VerdictUnreachable)
+			}
+		},
+		"short, reached": func(e *hearsay.Evidence) {
+			*e = *b.evidence(m, hearsay.RuleTimeout, func(i int) hearsay.Verdict { return hearsay.VerdictUnreachable - hearsay.Verdict(i&1) })
+		},
+	} {
+		e := *genuine
+		e.Statements = slices.Clone(genuine.Statements)
+		spoil(&e)
+		b.dead(m, liar, &e)
+		if s, _ := b.Member(m.id()); s.State != hearsay.StateSuspect {
+			t.Fatalf("%s: %v", name, s.State)
+		}
+		b.pass(6 * time.Second) // the claim is let go
+	}
+	b.wantDrop(hearsay.DropUnproven, 9)
+	b.dead(m, liar, genuine)
+	b.want(m, hearsay.StateDead)
+}
+
+func TestTimeoutRuleNeedsTwo(t *testing.T) {
+	b := newBench(t, 12)
+	m := b.others[0]
+	b.hear(b.others[1], suspect(m, b.others[1]))
+	b.dead(m, b.others[1], b.evidence(m, hearsay.RuleTimeout, first(2, hearsay.VerdictUnreachable)))
+	b.want(m, hearsay.StateDead)
+}
+
+func TestSurprisingDeathIsToldToItsSubjectFirst(t *testing.T) {
+	b := newBench(t, 12)
+	m, from := b.others[0], b.others[1]
+	e := b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable))
+	claim := hearsay.Claim{Subject: m.id(), State: hearsay.StateDead, Incarnation: m.incarnation, By: from.id(), Evidence: e.Hash(network)}
+	told := slices.ContainsFunc(b.hear(from, claim).Send, func(p hearsay.Packet) bool {
+		return p.Addr == m.addr && len(p.Claims) == 1 && p.Claims[0].State == hearsay.StateDead
+	})
+	if !told {
+		t.Fatal("its subject was not told")
+	}
+	b.pass(1900 * time.Millisecond)
+	b.want(m, hearsay.StateAlive)
+	m.incarnation++
+	b.hear(m, m.word(hearsay.StateAlive))
+	b.pass(5 * time.Second)
+	b.want(m, hearsay.StateAlive)
+}
+
+func TestRefutesAtABoundedRate(t *testing.T) {
+	b := newBench(t, 2)
+	self := newStranger(0)
+	for range 100 { // one second of forged suspicions of every incarnation
+		self.incarnation = b.Self().Incarnation
+		b.hear(b.others[0], suspect(self, b.others[1]))
+		b.pass(10 * time.Millisecond)
+	}
+	if refuted := int(b.Stats().Refutations); refuted < 4 || refuted > 6 {
+		t.Errorf("refuted %d times in a second, want about 5", refuted)
+	}
+	b.want(self, hearsay.StateAlive)
+}
+
+func TestRefutationIsDurableBeforeItIsTold(t *testing.T) {
+	b := newBench(t, 2)
+	self := newStranger(0)
+	self.incarnation = b.Self().Incarnation
+	out := b.hear(b.others[0], suspect(self, b.others[1]))
+	if len(out.Persist) != 1 || out.Persist[0].(*hearsay.OwnIncarnation).Incarnation != b.Self().Incarnation {
+		t.Fatalf("persists %v", out.Persist)
+	}
+	for _, p := range out.Now {
+		for _, c := range p.Claims {
+			if c.Subject == self.id() {
+				t.Error("tells its new incarnation without waiting for the disk")
+			}
+		}
+	}
+	if len(out.Send) != 1 || out.Send[0].Addr != b.others[0].addr || out.Send[0].Claims[0].Incarnation != b.Self().Incarnation {
+		t.Errorf("the accuser is not told: %+v", out.Send)
+	}
+}
+
+func TestForgetsTheDeadAndBelievesOnlyThemselves(t *testing.T) {
+	b := newBench(t, 12)
+	m, from := b.others[0], b.others[1]
+	b.hear(from, suspect(m, from))
+	b.dead(m, from, b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable)))
+	b.now = b.now.Add(25 * time.Hour)
+	b.pass(time.Second)
+	if _, known := b.Member(m.id()); known {
+		t.Fatal("still listed after 25 hours")
+	}
+	b.hear(from, m.word(hearsay.StateAlive))
+	if _, known := b.Member(m.id()); known {
+		t.Error("back by another's old word")
+	}
+	b.hear(m, m.word(hearsay.StateAlive))
+	b.want(m, hearsay.StateAlive)
+}
+
+func TestTwoOfOneName(t *testing.T) {
+	b := newBench(t, 2)
+	double := newStranger(50)
+	double.name = b.others[0].name
+	out := b.hear(double, double.word(hearsay.StateAlive))
+	if !slices.ContainsFunc(out.Events, func(e hearsay.Event) bool { return e.Kind == hearsay.EventNameConflict }) {
+		t.Error("the conflict is not reported")
+	}
+	if b.Living() != 4 {
+		t.Errorf("%d living: they are not told apart", b.Living())
+	}
+}
+
+func TestExchangeBringsOnlyWhatDiffers(t *testing.T) {
+	a, b := newBench(t, 40), newBench(t, 40)
+	extra := newStranger(200)
+	a.hear(a.others[0], extra.word(hearsay.StateAlive))
+	a.pass(2 * time.Second)
+	b.now = a.now
+	sent := map[string]int{}
+	from := newStranger(1) // both take the other for this member
+	carry := func(p hearsay.Packet) hearsay.Packet {
+		p.From, p.Addr = from.id(), from.addr
+		p.Claims = slices.DeleteFunc(slices.Clone(p.Claims), func(c hearsay.Claim) bool { return c.Subject == newStranger(0).id() })
+		sent[fmt.Sprintf("%T", p.Body)] += len(p.Claims)
+		return p
+	}
+	step := func(r *bench, do func()) hearsay.Packet {
+		r.out.Reset()
+		r.Begin()
+		do()
+		if len(r.out.Send) != 1 {
+			t.Fatalf("sends %d packets", len(r.out.Send))
+		}
+		return carry(r.out.Send[0])
+	}
+	ping := hearsay.Packet{From: from.id(), Addr: from.addr}
+	p := step(b, func() { b.Compare(b.now, &ping, a.Hash()) })
+	p = step(a, func() { a.Digest(&p, p.Body.(*hearsay.Digest)) })
+	if n := len(p.Body.(*hearsay.Entries).Items); n > 20 {
+		t.Errorf("opens %d entries of 42 for one difference", n)
+	}
+	p = step(b, func() { b.Entries(&p, p.Body.(*hearsay.Entries)) })
+	p = step(a, func() { a.Want(&p, p.Body.(*hearsay.Want)) })
+	if len(p.Claims) != 1 {
+		t.Errorf("gives %d claims for one difference", len(p.Claims))
+	}
+	b.hear(from, p.Claims...)
+	if a.Hash() != b.Hash() {
+		t.Error("the rosters differ still")
+	}
+}
+
+func TestNewsCools(t *testing.T) {
+	b := newBench(t, 31)
+	first := b.pass(2 * time.Second)
+	if len(first.Send) == 0 {
+		t.Fatal("nothing told")
+	}
+	if again := b.pass(2 * time.Second); len(again.Send) != 0 {
+		t.Errorf("%d packets of news when all is told", len(again.Send))
+	}
+	for _, p := range first.Send {
+		size := 0
+		for i := range p.Claims {
+			size += p.Claims[i].WireSizeMax()
+		}
+		if size > hearsay.MTU {
+			t.Errorf("a packet of news of %d bytes", size)
+		}
+	}
+}
