@@ -36,12 +36,11 @@ type snapshot struct {
 //	: heartbeat
 //
 // A client that was cut off comes back with Last-Event-ID, as a browser does
-// by itself, and gets what it missed. If that is no longer kept, or is of an
-// earlier life of the process, or if the client was too slow for the buffer
-// between, it gets an event of kind "lagged" where there was a gap in this
-// life, and a new snapshot.
+// by itself, and gets what it missed. Where that is no longer kept, or the id
+// is of an earlier life of the node, or the client was too slow, it gets an
+// event of kind "lagged" in its place, and a new snapshot.
 func (a *api) getEvents(w http.ResponseWriter, r *http.Request) *problem {
-	after, resumed, p := a.resumeAfter(r.Header.Get("Last-Event-ID"))
+	after, resumed, p := resumeAfter(r.Header.Get("Last-Event-ID"))
 	if p != nil {
 		return p
 	}
@@ -65,30 +64,16 @@ func (a *api) getEvents(w http.ResponseWriter, r *http.Request) *problem {
 	return nil
 }
 
-// lifeShift leaves room for about a million events between the ids of two
-// lives that began a second apart. Ids stay under 2^53, the integers that
-// JavaScript can tell apart.
-const lifeShift = 20
-
-// idBase makes ids grow over the lives of a process at one address, so that
-// an id of an earlier one is known as such.
-func (a *api) idBase() uint64 { return uint64(a.backend.Started().Unix()) << lifeShift }
-
-// resumeAfter gives the number of the event that a client had last. It is not
-// resumed, but begins anew, if it had none of this life.
-func (a *api) resumeAfter(lastEventID string) (after uint64, resumed bool, p *problem) {
+// resumeAfter gives the number of the event that a client had last.
+func resumeAfter(lastEventID string) (after uint64, resumed bool, p *problem) {
 	if lastEventID == "" {
 		return 0, false, nil
 	}
-	id, err := strconv.ParseUint(lastEventID, 10, 64)
-	if err != nil {
-		return 0, false, badRequest("Last-Event-ID %q: want the id of an event, a number", lastEventID)
+	after, err := strconv.ParseUint(lastEventID, 10, 64)
+	if err != nil || after == 0 {
+		return 0, false, badRequest("Last-Event-ID %q: want the id of an event, a number over 0", lastEventID)
 	}
-	base := a.idBase()
-	if id <= base {
-		return 0, false, nil
-	}
-	return id - base, true, nil
+	return after, true, nil
 }
 
 // stream is one client's.
@@ -150,7 +135,7 @@ func (s *stream) event(e numbered) bool {
 		return false // the client resumes; a node does not make such events
 	}
 	s.fresh = false
-	return s.write(fmt.Sprintf("id: %d\ndata: %s\n\n", s.api.idBase()+e.number, text)) && (!lost || s.snapshot())
+	return s.write(fmt.Sprintf("id: %d\ndata: %s\n\n", e.number, text)) && (!lost || s.snapshot())
 }
 
 // snapshot writes where things stand.

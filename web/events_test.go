@@ -49,21 +49,21 @@ func (c *client) Flush() {}
 
 // take waits until nothing moves any more and gives what came since the last
 // time, one line for each message: "snapshot of 2", "7 member-dead bob".
-func (c *client) take(t *testing.T, base uint64) []string {
+func (c *client) take(t *testing.T) []string {
 	t.Helper()
 	synctest.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var lines []string
 	for message := range strings.SplitSeq(strings.TrimSuffix(c.text.String(), "\n\n"), "\n\n") {
-		lines = append(lines, brief(t, message, base))
+		lines = append(lines, brief(t, message))
 	}
 	c.text.Reset()
 	return lines
 }
 
-// brief says a message in one line, its id counted from base.
-func brief(t *testing.T, message string, base uint64) string {
+// brief says a message in one line, its id counted from lifeBase.
+func brief(t *testing.T, message string) string {
 	t.Helper()
 	if message == "" || strings.HasPrefix(message, ":") {
 		return message
@@ -83,7 +83,7 @@ func brief(t *testing.T, message string, base uint64) string {
 	kind, _, _ = strings.Cut(kind, `"`)
 	_, name, _ := strings.Cut(data, `"name":"`)
 	name, _, _ = strings.Cut(name, `"`)
-	return strings.TrimSpace(strconv.FormatUint(id-base, 10) + " " + kind + " " + name)
+	return strings.TrimSpace(strconv.FormatUint(id-lifeBase, 10) + " " + kind + " " + name)
 }
 
 // open begins a stream. End it with the returned function, which gives false
@@ -119,9 +119,6 @@ func open(t *testing.T, v *village, lastEventID string) (c *client, end func() b
 	}
 }
 
-// lifeBase is what ids of the village's events are counted from.
-func lifeBase(v *village) uint64 { return uint64(v.started.Unix()) << 20 }
-
 func expect(t *testing.T, got []string, want ...string) {
 	t.Helper()
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
@@ -137,9 +134,9 @@ func TestEventsBeginWithASnapshot(t *testing.T) {
 		if c.status != 200 || c.header.Get("Content-Type") != "text/event-stream" {
 			t.Errorf("status %d, %v", c.status, c.header)
 		}
-		expect(t, c.take(t, lifeBase(v)), "snapshot of 2", "1 member-joined bob")
+		expect(t, c.take(t), "snapshot of 2", "1 member-joined bob")
 		v.happen(hearsay.EventMemberSuspected, "bob")
-		expect(t, c.take(t, lifeBase(v)), "2 member-suspected bob")
+		expect(t, c.take(t), "2 member-suspected bob")
 		if !end() {
 			t.Error("the stream ended by itself")
 		}
@@ -153,22 +150,21 @@ func TestEventsBeforeASnapshotAreNoLoss(t *testing.T) {
 			v.happen(hearsay.EventLate, "")
 		}
 		c, end := open(t, v, "")
-		expect(t, c.take(t, lifeBase(v)), "snapshot of 2", "3 late", "4 late", "5 late", "6 late")
+		expect(t, c.take(t), "snapshot of 2", "3 late", "4 late", "5 late", "6 late")
 		end()
 	})
 }
 
 func TestEventsResume(t *testing.T) {
 	for name, test := range map[string]struct {
-		last uint64 // number of the event that the client had
-		ago  int    // seconds that its process was started before this one
+		last uint64 // id of the event that the client had
 		want []string
 	}{
-		"nothing missed":  {last: 6, want: []string{""}},
-		"some missed":     {last: 4, want: []string{"5 late", "6 late"}},
-		"all kept missed": {last: 2, want: []string{"3 late", "4 late", "5 late", "6 late"}},
-		"too many missed": {last: 1, want: []string{"2 lagged", "snapshot of 2", "3 late", "4 late", "5 late", "6 late"}},
-		"another life":    {last: 900_000, ago: 1, want: []string{"snapshot of 2", "3 late", "4 late", "5 late", "6 late"}},
+		"nothing missed":  {lifeBase + 6, []string{""}},
+		"some missed":     {lifeBase + 4, []string{"5 late", "6 late"}},
+		"all kept missed": {lifeBase + 2, []string{"3 late", "4 late", "5 late", "6 late"}},
+		"too many missed": {lifeBase + 1, []string{"2 lagged", "snapshot of 2", "3 late", "4 late", "5 late", "6 late"}},
+		"another life":    {1 << 40, []string{"2 lagged", "snapshot of 2", "3 late", "4 late", "5 late", "6 late"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -176,11 +172,10 @@ func TestEventsResume(t *testing.T) {
 				for range eventsKept + 2 {
 					v.happen(hearsay.EventLate, "")
 				}
-				id := uint64(v.started.Unix()-int64(test.ago))<<20 + test.last
-				c, end := open(t, v, strconv.FormatUint(id, 10))
-				expect(t, c.take(t, lifeBase(v)), test.want...)
+				c, end := open(t, v, strconv.FormatUint(test.last, 10))
+				expect(t, c.take(t), test.want...)
 				v.happen(hearsay.EventMemberDead, "bob")
-				expect(t, c.take(t, lifeBase(v)), "7 member-dead bob")
+				expect(t, c.take(t), "7 member-dead bob")
 				end()
 			})
 		})
@@ -191,14 +186,14 @@ func TestEventsAfterFallingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVillage()
 		c, end := open(t, v, "")
-		expect(t, c.take(t, lifeBase(v)), "snapshot of 2")
+		expect(t, c.take(t), "snapshot of 2")
 		c.gate <- struct{}{}
 		for range 10 { // two are on their way to the client when it falls behind
 			v.happen(hearsay.EventLate, "")
 			synctest.Wait()
 		}
 		<-c.gate
-		expect(t, c.take(t, lifeBase(v)),
+		expect(t, c.take(t),
 			"1 late", "2 late", "6 lagged", "snapshot of 2", "7 late", "8 late", "9 late", "10 late")
 		end()
 	})
@@ -208,11 +203,11 @@ func TestEventsHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVillage()
 		c, end := open(t, v, "")
-		c.take(t, lifeBase(v))
+		c.take(t)
 		begin := time.Now()
 		beat := time.NewTimer(31 * time.Second)
 		<-beat.C
-		expect(t, c.take(t, lifeBase(v)), ": heartbeat", ": heartbeat")
+		expect(t, c.take(t), ": heartbeat", ": heartbeat")
 		if took := time.Since(begin); took != 31*time.Second {
 			t.Errorf("took %v", took)
 		}

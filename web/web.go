@@ -47,8 +47,9 @@ type Backend interface {
 
 	// EventsAfter gives the events after the one of that number, as far as
 	// they are kept, and then each as it happens, until the context or the
-	// node ends. Numbers begin at 1 when the node starts. Where events were
-	// lost there is one of kind hearsay.EventLagged in their place.
+	// node ends; 0 stands for before the first. Numbers grow, also over the
+	// lives of a node, and stay below 2^53. Where events were lost, or the
+	// number is of another life, hearsay.EventLagged comes in their place.
 	EventsAfter(ctx context.Context, after uint64) iter.Seq2[uint64, hearsay.Event]
 
 	// Leave returns when the others were told.

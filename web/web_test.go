@@ -94,7 +94,7 @@ func (v *village) Leave(ctx context.Context) error {
 	return v.leaveBy
 }
 
-// happen adds an event, without telling those who wait when quiet.
+// happen adds an event.
 func (v *village) happen(kind hearsay.EventKind, name string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -103,17 +103,24 @@ func (v *village) happen(kind hearsay.EventKind, name string) {
 	v.news = make(chan struct{})
 }
 
+// lifeBase is the number before the village's first event.
+const lifeBase = 1 << 50
+
 // next gives the event after the one of that number; where it was lost, what
 // says so; or the channel that tells when there is one.
 func (v *village) next(after uint64) (number uint64, e hearsay.Event, news <-chan struct{}) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	first := uint64(max(0, len(v.events)-eventsKept)) // the events after this number are kept
+	if after == 0 {
+		after = lifeBase
+	}
+	last := lifeBase + uint64(len(v.events))
+	first := max(lifeBase, last-eventsKept) // the events after this number are kept
 	switch {
 	case after < first:
-		return first, hearsay.Event{At: at(0), Kind: hearsay.EventLagged, Count: int(first - after)}, nil
-	case after < uint64(len(v.events)):
-		return after + 1, v.events[after], nil
+		return first, hearsay.Event{At: at(0), Kind: hearsay.EventLagged}, nil
+	case after < last:
+		return after + 1, v.events[after-lifeBase], nil
 	default:
 		return after, hearsay.Event{}, v.news
 	}
@@ -291,6 +298,7 @@ func TestProblems(t *testing.T) {
 		"foreign fetch":    {method: "POST", target: "/v1/leave", headers: headers{"Sec-Fetch-Site: cross-site"}, status: 403, detail: "another site"},
 		"sandboxed frame":  {method: "POST", target: "/v1/leave", headers: headers{"Origin: null"}, status: 403, detail: `Origin "null"`},
 		"rebound name":     {method: "POST", target: "/v1/leave", headers: headers{"Host: evil.example:9001", "Origin: http://evil.example:9001"}, status: 403, detail: `Host "evil.example:9001"`},
+		"id of nothing":    {method: "GET", target: "/v1/events", headers: headers{"Last-Event-ID: 0"}, status: 400, detail: "a number over 0"},
 		"nobody's id":      {method: "GET", target: "/v1/events", headers: headers{"Last-Event-ID: abc"}, status: 400, detail: "want the id of an event"},
 		"nothing by write": {method: "DELETE", target: "/v1/nothing", status: 404, detail: "nothing at"},
 	} {
