@@ -50,7 +50,7 @@ func (l *eventLog) tell(now time.Duration, m *machine, e *hearsay.Event, names *
 	case l.json:
 		l.writeJSON(told{T: now.Seconds(), Node: m.name, Event: e})
 	default:
-		fmt.Fprintf(l.story, "%s  %-4s %s\n", seconds(now), m.name, words(e, names))
+		fmt.Fprintf(l.story, "%s  %-4s %s\n", seconds(now), names.name(m.id), words(e, names))
 	}
 }
 
