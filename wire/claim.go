@@ -20,6 +20,13 @@ const (
 	headReserved  = 0b1110_0000
 )
 
+// Which fields a claim has follows from its state.
+func hasBy(s hearsay.State) bool       { return s == hearsay.StateSuspect || s == hearsay.StateDead }
+func hasEvidence(s hearsay.State) bool { return s == hearsay.StateDead }
+func hasAge(s hearsay.State) bool      { return s == hearsay.StateDead || s == hearsay.StateLeft }
+
+// appendClaim leaves a gap of 2 bytes for the length of a claim with a card,
+// which takes at least 128 with any real incarnation.
 func appendClaim(dst []byte, c *hearsay.Claim) []byte {
 	at, bare, gap := len(dst), c.Bare(), 2
 	if bare {
@@ -29,13 +36,13 @@ func appendClaim(dst []byte, c *hearsay.Claim) []byte {
 	dst = append(dst, headOf(c, bare))
 	dst = append(dst, c.Subject[:]...)
 	dst = binary.AppendUvarint(dst, uint64(c.Incarnation))
-	if c.State == hearsay.StateSuspect || c.State == hearsay.StateDead {
+	if hasBy(c.State) {
 		dst = append(dst, c.By[:]...)
 	}
-	if c.State == hearsay.StateDead {
+	if hasEvidence(c.State) {
 		dst = append(dst, c.Evidence[:]...)
 	}
-	if c.State == hearsay.StateDead || c.State == hearsay.StateLeft {
+	if hasAge(c.State) {
 		age := min(max(0, c.Age), maxAge)
 		dst = binary.AppendUvarint(dst, uint64(age/time.Second))
 	}
@@ -75,13 +82,13 @@ func (d *Decoder) readClaim(r *reader, c *hearsay.Claim) {
 	}
 	c.Subject = r.id()
 	c.Incarnation = hearsay.Incarnation(r.uvarint())
-	if c.State == hearsay.StateSuspect || c.State == hearsay.StateDead {
+	if hasBy(c.State) {
 		c.By = r.id()
 	}
-	if c.State == hearsay.StateDead {
+	if hasEvidence(c.State) {
 		c.Evidence = r.hash()
 	}
-	if c.State == hearsay.StateDead || c.State == hearsay.StateLeft {
+	if hasAge(c.State) {
 		seconds := r.uvarint()
 		if seconds > uint64(maxAge/time.Second) {
 			r.fail(hearsay.DropMalformed)

@@ -78,8 +78,8 @@
 //
 // # Records
 //
-//	bucket     key           value
-//	self       "incarnation" incarnation 8
-//	contacts   address       id 16
-//	evidence   hash 32       as the body of Evidence
+//	bucket     key             value
+//	self       "incarnation"   incarnation 8
+//	contacts   address         id 16
+//	evidence   hash 32         as the body of Evidence
 package wire

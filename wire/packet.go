@@ -1,8 +1,6 @@
 package wire
 
-import (
-	"hearsay"
-)
+import "hearsay"
 
 // Version is the version of the wire format.
 const Version = 1
