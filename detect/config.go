@@ -9,7 +9,7 @@ type Config struct {
 	TimeoutMin time.Duration // a direct ping waits at least this long; default 100 ms (guess: far over a LAN's round trip)
 	TimeoutMax time.Duration // and at most this long, as for a member never measured; default 300 ms; must be at most Period/3
 	StreamPing bool          // ping by stream, beside the relays; default true
-	HealthMax  int           // local health score at most; default 8 (Lifeguard, section IV.A)
+	HealthMax  int           // local health score at most; default 4 (Lifeguard, section IV.A, has 8: then it takes 44 s to trust oneself again)
 	LateAfter  time.Duration // a step this long after its deadline: this node was paused or starved; default 300 ms
 }
 
@@ -21,7 +21,7 @@ func DefaultConfig() Config {
 		TimeoutMin: 100 * time.Millisecond,
 		TimeoutMax: 300 * time.Millisecond,
 		StreamPing: true,
-		HealthMax:  8,
+		HealthMax:  4,
 		LateAfter:  300 * time.Millisecond,
 	}
 }

@@ -174,7 +174,7 @@ func TestSilentRelaysCostOwnHealth(t *testing.T) {
 	w.direct = func(int) bool { return false }
 	w.relay = func(int, int) (bool, bool) { return false, false }
 	w.run(30 * time.Second)
-	if w.Health() < 4 || !w.Unwell(w.now) {
+	if w.Health() != 4 || !w.Unwell(w.now) {
 		t.Errorf("health %d when nobody at all answers", w.Health())
 	}
 	w.Examine(w.now, id(1), 5)
