@@ -42,17 +42,16 @@ type past struct {
 	failed  int // of its groups
 }
 
-// Examine begins an examination of the subject. Its verdict follows as
-// EventExamined, at once if this node is unwell, does not know the subject,
+// Examine begins an examination of the subject at its address. Its verdict
+// follows as EventExamined, at once if this node is unwell, knows no address,
 // or has its hands full.
-func (s *Swim) Examine(now time.Time, subject hearsay.NodeID, round hearsay.Round) {
-	e := examination{subject: subject, round: round, began: now}
-	addr, known := s.directory(subject)
-	if !known || s.Unwell(now) || len(s.examinations) >= maxExaminations {
+func (s *Swim) Examine(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
+	e := examination{subject: subject, addr: addr, round: round, began: now}
+	if !addr.IsValid() || s.Unwell(now) || len(s.examinations) >= maxExaminations {
 		s.say(now, &e, hearsay.VerdictAbstains)
 		return
 	}
-	e.addr, e.seq = addr, s.seq()
+	e.seq = s.seq()
 	e.gap = s.timeout(subject) / 2
 	e.next = now
 	s.examinations = append(s.examinations, e)

@@ -177,7 +177,7 @@ func TestSilentRelaysCostOwnHealth(t *testing.T) {
 	if w.Health() != 4 || !w.Unwell(w.now) {
 		t.Errorf("health %d when nobody at all answers", w.Health())
 	}
-	w.Examine(w.now, id(1), 5)
+	w.Examine(w.now, id(1), addr(1), 5)
 	w.drain()
 	if _, e := w.count(hearsay.EventExamined); e.Verdict != hearsay.VerdictAbstains {
 		t.Errorf("says %v when it is unwell itself", e.Verdict)
@@ -237,7 +237,7 @@ func TestExaminationVerdicts(t *testing.T) {
 		w.Add(id(3))
 		w.run(3 * time.Second)
 		w.direct, w.events = c.direct, nil
-		w.Examine(w.now, id(3), 9)
+		w.Examine(w.now, id(3), addr(3), 9)
 		w.run(1500 * time.Millisecond)
 		if _, e := w.count(hearsay.EventExamined); e.Verdict != c.want || e.Round != 9 || e.Subject != id(3) {
 			t.Errorf("%s: %+v, want %v", name, e, c.want)
@@ -260,7 +260,7 @@ func TestChronicIsUnreachable(t *testing.T) {
 	verdicts := ""
 	for round := range 5 {
 		w.events = nil
-		w.Examine(w.now, id(3), hearsay.Round(round+1))
+		w.Examine(w.now, id(3), addr(3), hearsay.Round(round+1))
 		w.run(1200 * time.Millisecond)
 		_, e := w.count(hearsay.EventExamined)
 		verdicts += " " + e.Verdict.String()

@@ -231,7 +231,7 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 		case hearsay.EventUnreachable:
 			n.roster.Unreachable(now, e.Subject)
 		case hearsay.EventAsked:
-			n.detect.Examine(now, e.Subject, e.Round)
+			n.detect.Examine(now, e.Subject, e.Addr, e.Round)
 		case hearsay.EventExamined:
 			n.roster.Examined(now, e.Subject, e.Round, e.Verdict)
 		case hearsay.EventCondemned:

@@ -22,9 +22,11 @@ func (r *Roster) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.Witness
 		r.drops[hearsay.DropStranger]++
 	case m.Subject == r.self.id:
 		r.drops[hearsay.DropMisdirected]++ // nobody is his own observer
-	case subject != nil && (subject.incarnation > m.Incarnation || !subject.state.Living()):
+	case subject != nil && (subject.incarnation > m.Incarnation || subject.state == hearsay.StateLeft):
 		r.tellOne(p.Addr, subject) // the asker is behind
 	default:
+		// Also one that is dead here: the asker may be unable to count the
+		// evidence by its own roster, and then needs statements of its own.
 		r.witness(now, asker, m)
 	}
 }
@@ -47,7 +49,11 @@ func (r *Roster) witness(now time.Time, asker *member, request *hearsay.WitnessR
 		r.witnessed[r.witnessNext%maxWitnessed] = w
 	}
 	r.witnessNext++
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventAsked, Subject: request.Subject, By: asker.id, Round: request.Round})
+	asked := hearsay.Event{At: now, Kind: hearsay.EventAsked, Subject: request.Subject, By: asker.id, Round: request.Round}
+	if subject := r.members[request.Subject]; subject != nil {
+		asked.Addr = subject.card.Addr
+	}
+	r.event(asked)
 }
 
 // Examined is told what an examination of this node found. It signs it and
