@@ -28,7 +28,7 @@ type examination struct {
 	round   hearsay.Round
 	seq     uint64 // of the first ping; the others count on
 	began   time.Time
-	gap     time.Duration // between pings
+	wait    time.Duration // for an answer; half of it lies between two pings
 	next    time.Time     // the next ping, or the end
 	sent    int
 	acked   uint16 // bit i: ping i was answered
@@ -52,7 +52,7 @@ func (s *Swim) Examine(now time.Time, subject hearsay.NodeID, addr netip.AddrPor
 		return
 	}
 	e.seq = s.seq()
-	e.gap = s.timeout(subject) / 2
+	e.wait = s.patience(subject)
 	e.next = now
 	s.examinations = append(s.examinations, e)
 	s.tickExaminations(now)
@@ -70,9 +70,9 @@ func (s *Swim) tickExaminations(now time.Time) {
 		}
 		s.out.Ping(e.addr, e.seq+uint64(e.sent), e.subject)
 		e.sent++
-		e.next = now.Add(e.gap)
+		e.next = now.Add(e.wait / 2)
 		if e.sent == allPings {
-			e.next = now.Add(s.timeout(e.subject))
+			e.next = now.Add(e.wait)
 		}
 	}
 }

@@ -369,7 +369,7 @@ func (s *Swim) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayReq) (
 	}
 	r := relayed{
 		asker: hearsay.Packet{Addr: p.Addr, Stream: p.Stream}, askSeq: m.Seq,
-		target: m.Target, seq: s.seq(), began: now, ends: now.Add(s.timeout(m.Target)),
+		target: m.Target, seq: s.seq(), began: now, ends: now.Add(s.patience(m.Target)),
 	}
 	s.relayed = append(s.relayed, r)
 	s.out.Ping(addr, r.seq, m.Target)
@@ -395,8 +395,15 @@ func (s *Swim) tickRelayed(now time.Time) {
 // bits take four bytes on the wire.
 func (s *Swim) seq() uint64 { return uint64(s.random.Uint32() >> 4) }
 
-// timeout is how long a direct ping of the member waits.
+// timeout is how long a direct ping of the member waits: longer if this node
+// is unwell.
 func (s *Swim) timeout(id hearsay.NodeID) time.Duration {
+	return s.patience(id) * time.Duration(1+s.health)
+}
+
+// patience is how long the member may take to answer. What this node does for
+// others takes only that long, however unwell it is: they wait for it.
+func (s *Swim) patience(id hearsay.NodeID) time.Duration {
 	trip := s.general
 	if i := s.index(id); i >= 0 && s.list[i].trip.known() {
 		trip = s.list[i].trip
@@ -405,7 +412,7 @@ func (s *Swim) timeout(id hearsay.NodeID) time.Duration {
 	if trip.known() {
 		wait = min(max(trip.timeout(), s.cfg.TimeoutMin), s.cfg.TimeoutMax)
 	}
-	return wait * time.Duration(1+s.health)
+	return wait
 }
 
 // measure learns from one round trip.
