@@ -117,7 +117,7 @@ func (c *Context) Prefix(origin Origin) uint64 {
 
 // Merge puts all dots of other into the set. Other stays as it is.
 func (c *Context) Merge(other *Context) {
-	for origin, ranges := range other.seen {
+	for origin, ranges := range other.seen { // order does not matter: a union
 		for _, r := range ranges {
 			c.AddRange(origin, r)
 		}
@@ -126,7 +126,7 @@ func (c *Context) Merge(other *Context) {
 
 // Covers reports whether every dot of other is in the set.
 func (c *Context) Covers(other *Context) bool {
-	for origin, ranges := range other.seen {
+	for origin, ranges := range other.seen { // order does not matter: all must hold
 		for _, r := range ranges {
 			if !c.hasRange(origin, r) {
 				return false
@@ -152,7 +152,7 @@ func (c *Context) Clone() *Context {
 // does, counts as the largest.
 func (c *Context) Len() uint64 {
 	n := uint64(0)
-	for _, ranges := range c.seen {
+	for _, ranges := range c.seen { // order does not matter: a sum
 		for _, r := range ranges {
 			size := r.High - r.Low + 1
 			if size > math.MaxUint64-n {
