@@ -75,7 +75,7 @@ func (r *Roster) Digest(p *hearsay.Packet, m *hearsay.Digest) {
 		return // news came first
 	}
 	for _, o := range r.living {
-		if slices.Contains(entries.Buckets, bucket(o.id, m.Bits)) {
+		if len(entries.Items) < hearsay.MaxEntries-1 && slices.Contains(entries.Buckets, bucket(o.id, m.Bits)) {
 			entries.Items = append(entries.Items, hearsay.Entry{ID: o.id, Incarnation: o.incarnation})
 		}
 	}
@@ -101,9 +101,9 @@ func (r *Roster) Entries(p *hearsay.Packet, m *hearsay.Entries) {
 	for _, item := range m.Items {
 		theirs[item.ID] = item.Incarnation
 		switch mine := r.members[item.ID]; {
-		case mine == nil || mine.incarnation < item.Incarnation:
+		case (mine == nil || mine.incarnation < item.Incarnation) && len(want.IDs) < hearsay.MaxWant:
 			want.IDs = append(want.IDs, item.ID)
-		case !mine.state.Living():
+		case mine != nil && !mine.state.Living():
 			give = append(give, mine)
 		}
 	}
