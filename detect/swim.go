@@ -362,6 +362,9 @@ func (s *Swim) NotMe(now time.Time, seq uint64) (ok bool) {
 func (s *Swim) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayReq) (drop hearsay.Drop, ok bool) {
 	addr, known := s.directory(m.Target)
 	if !known {
+		// Who asks has not heard of its death. Silence would cost the asker its
+		// trust in itself, and with it the right to condemn.
+		s.nack(p.Addr, p.Stream, m.Seq)
 		return hearsay.DropStranger, false
 	}
 	if len(s.relayed) >= maxRelayed {
@@ -386,9 +389,14 @@ func (s *Swim) tickRelayed(now time.Time) {
 		if now.Before(r.ends) {
 			return false
 		}
-		s.out.Now = append(s.out.Now, hearsay.Packet{Addr: r.asker.Addr, Stream: r.asker.Stream, Body: &hearsay.Nack{Seq: r.askSeq}})
+		s.nack(r.asker.Addr, r.asker.Stream, r.askSeq)
 		return true
 	})
+}
+
+// nack says that this node is well, and the target does not answer it.
+func (s *Swim) nack(asker netip.AddrPort, stream bool, seq uint64) {
+	s.out.Now = append(s.out.Now, hearsay.Packet{Addr: asker, Stream: stream, Body: &hearsay.Nack{Seq: seq}})
 }
 
 // seq draws a number that nobody can guess who did not get the packet; 28
