@@ -54,8 +54,9 @@ type Stats struct{ Probes, ProbeFails, RelayAsks uint64 }
 
 // peer is a member on the list.
 type peer struct {
-	id   hearsay.NodeID
-	trip roundTrip
+	id     hearsay.NodeID
+	trip   roundTrip
+	silent bool // its last probe failed: it is no use as a relay
 }
 
 // phase is how far a probe has come.
@@ -253,7 +254,7 @@ func (s *Swim) askRelays() {
 		}
 		i := s.random.IntN(len(s.list))
 		addr, ok := s.directory(s.list[i].id)
-		if !ok || s.list[i].id == s.probe.target || slices.Contains(chosen, i) {
+		if !ok || s.list[i].silent || s.list[i].id == s.probe.target || slices.Contains(chosen, i) {
 			continue
 		}
 		chosen = append(chosen, i)
@@ -265,10 +266,16 @@ func (s *Swim) askRelays() {
 	s.stats.RelayAsks += uint64(len(chosen))
 }
 
-// endProbe concludes that nothing came back.
+// endProbe concludes that nothing came back. Relays that are well would have
+// sent a nack (Lifeguard, section IV.A). If all have, this node is well too:
+// when most of a network has died, the few who are left must come to trust
+// themselves, or they would abstain for ever.
 func (s *Swim) endProbe(now time.Time) {
-	if s.probe.nacks < s.probe.asked {
-		s.worsen(1) // relays that are well would have sent a nack (Lifeguard, section IV.A)
+	switch {
+	case s.probe.nacks < s.probe.asked:
+		s.worsen(1)
+	case s.probe.asked > 0:
+		s.worsen(-1)
 	}
 	s.fail(now, "")
 }
@@ -277,6 +284,7 @@ func (s *Swim) endProbe(now time.Time) {
 func (s *Swim) fail(now time.Time, why string) {
 	s.last, s.probe.phase = s.probe, phaseIdle
 	s.stats.ProbeFails++
+	s.setSilent(s.last.target, true)
 	if now.Before(s.lateUntil) {
 		return
 	}
@@ -304,6 +312,7 @@ func (s *Swim) Ack(now time.Time, p *hearsay.Packet, seq uint64) (answered hears
 			return answered, false
 		}
 		s.worsen(-1)
+		s.setSilent(pr.target, false)
 		s.last, pr.phase = *pr, phaseIdle
 		if p.From != pr.target {
 			return answered, true // a relay reached it
@@ -428,6 +437,13 @@ func (s *Swim) measure(id hearsay.NodeID, took time.Duration) {
 	s.general.learn(took)
 	if i := s.index(id); i >= 0 {
 		s.list[i].trip.learn(took)
+		s.list[i].silent = false
+	}
+}
+
+func (s *Swim) setSilent(id hearsay.NodeID, silent bool) {
+	if i := s.index(id); i >= 0 {
+		s.list[i].silent = silent
 	}
 }
 
