@@ -8,10 +8,19 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 )
 
 // maxHostLen is the longest host name, in bytes (RFC 1035, section 2.3.4).
 const maxHostLen = 253
+
+const (
+	lookupTimeout    = 5 * time.Second
+	lookupBackoffMin = 500 * time.Millisecond // after a first look-up without success
+	lookupBackoffMax = 30 * time.Second       // doubling up to this
+	lookupAgain      = 10 * time.Second       // between look-ups of names that were found before
+)
 
 // address is what a user wrote where an address belongs.
 type address struct {
@@ -23,7 +32,11 @@ type address struct {
 // parseAddress reads host:port, or a host alone and then takes port. The host
 // is a name, an IPv4 or an IPv6 address, the latter with or without brackets.
 func parseAddress(text string, port uint16) (address, error) {
-	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+	bare := text
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		bare = text[1 : len(text)-1]
+	}
+	if ip, err := netip.ParseAddr(bare); err == nil {
 		return address{ip.String(), ip.Unmap(), port}, nil
 	}
 	host, digits := text, ""
@@ -203,4 +216,116 @@ func interfaceAddr(local netip.Addr) (netip.Addr, bool) {
 		}
 	}
 	return netip.Addr{}, false
+}
+
+// resolver looks up the host names among the contacts, beside the loop: until
+// each was found once, and again when nobody answers, because addresses
+// change. It has a goroutine only while it looks.
+type resolver struct {
+	names   []address
+	query   func(address) ([]netip.AddrPort, error)
+	found   func([]netip.AddrPort) // called with addresses not handed out before
+	failed  func(name string, err error)
+	looking sync.WaitGroup
+	cancel  context.CancelFunc
+	ctx     context.Context
+
+	mu     sync.Mutex
+	busy   bool
+	last   time.Time
+	handed map[netip.AddrPort]bool // what the names stood for at the last look-up
+}
+
+func newResolver(join []address, local netip.Addr) *resolver {
+	r := new(resolver)
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.query = func(name address) ([]netip.AddrPort, error) {
+		ctx, cancel := context.WithTimeout(r.ctx, lookupTimeout)
+		defer cancel()
+		return name.lookup(ctx, local)
+	}
+	for _, a := range join {
+		if !a.ip.IsValid() {
+			r.names = append(r.names, a)
+		}
+	}
+	return r
+}
+
+// again looks the names up, unless that was done just now.
+func (r *resolver) again() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.names) == 0 || r.busy || r.ctx.Err() != nil || !r.last.IsZero() && time.Since(r.last) < lookupAgain {
+		return
+	}
+	r.busy = true
+	r.looking.Go(r.look)
+}
+
+// close ends what is being looked up.
+func (r *resolver) close() {
+	r.mu.Lock()
+	r.cancel()
+	r.mu.Unlock()
+	r.looking.Wait()
+}
+
+// empty reports whether there are names and none was ever found.
+func (r *resolver) empty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.names) > 0 && r.handed == nil
+}
+
+// look looks the names up until each was found.
+func (r *resolver) look() {
+	missing := r.names
+	var found []netip.AddrPort
+	for backoff := lookupBackoffMin; ; backoff = min(2*backoff, lookupBackoffMax) {
+		var still []address
+		for _, name := range missing {
+			addrs, err := r.query(name)
+			if err != nil {
+				still = append(still, name)
+				if r.ctx.Err() == nil {
+					r.failed(name.host, err)
+				}
+			}
+			found = append(found, addrs...)
+		}
+		r.hand(found)
+		if missing = still; len(missing) == 0 {
+			break
+		}
+		select {
+		case <-time.After(backoff):
+		case <-r.ctx.Done():
+			return
+		}
+	}
+	r.mu.Lock()
+	r.busy, r.last = false, time.Now()
+	r.mu.Unlock()
+}
+
+// hand gives on what was not found the last time.
+func (r *resolver) hand(found []netip.AddrPort) {
+	if len(found) == 0 {
+		return
+	}
+	var fresh []netip.AddrPort
+	handed := make(map[netip.AddrPort]bool, len(found))
+	r.mu.Lock()
+	for _, addr := range found {
+		if !r.handed[addr] && !handed[addr] {
+			fresh = append(fresh, addr)
+		}
+		handed[addr] = true
+	}
+	r.handed = handed
+	r.mu.Unlock()
+	if len(fresh) > 0 {
+		r.found(fresh)
+	}
 }

@@ -1,0 +1,347 @@
+package agent
+
+import (
+	"context"
+	cryptorand "crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"hearsay"
+	"hearsay/node"
+	"hearsay/store"
+	"hearsay/wire"
+)
+
+// errClosed is why a leave came to nothing.
+var errClosed = errors.New("the agent was closed before it had left")
+
+// Agent is a running member.
+type Agent struct {
+	cfg     Config
+	started time.Time
+
+	counters counters
+	conn     *net.UDPConn
+	disk     *store.Disk // nil without a data directory
+	hub      *hub
+	inbox    *inbox
+	lane     *lane
+	loop     *loop
+	streams  *streams
+	resolver *resolver
+
+	idle chan struct{} // closed when the loop has ended
+	left chan struct{} // closed when the node has left in good order
+	done chan struct{} // closed when nothing runs any more
+
+	mu       sync.Mutex
+	stopping bool
+	err      error // why it stopped by itself
+
+	// retired guards the node once the loop has ended.
+	retired sync.Mutex
+}
+
+// Start starts a member and returns when it listens; it joins on its own. The
+// context bounds the start only: the agent runs until Close, Leave, or until
+// it cannot go on, which Done and Err tell.
+func Start(ctx context.Context, cfg Config) (*Agent, error) {
+	a, err := prepare(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("start agent: %w", err)
+	}
+	a.run()
+	return a, nil
+}
+
+// prepare makes an agent of which nothing runs yet.
+func prepare(ctx context.Context, cfg Config) (a *Agent, err error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	join := make([]address, len(cfg.Join))
+	for i, text := range cfg.Join {
+		join[i], _ = parseJoin(text) // Validate saw that it is well-formed
+	}
+	conn, listener, addr, err := cfg.bind(ctx, join)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			conn.Close()
+			listener.Close()
+		}
+	}()
+	a = &Agent{
+		cfg: cfg, started: time.Now(), conn: conn,
+		idle: make(chan struct{}), left: make(chan struct{}), done: make(chan struct{}),
+	}
+	identity, records, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	a.build(identity, records, addr, listener, join)
+	if contacts := literal(join); len(contacts) > 0 {
+		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Contact(now, contacts)) })
+	}
+	return a, nil
+}
+
+// bind listens where the configuration says, and gives the address at which
+// others reach this node.
+func (c *Config) bind(ctx context.Context, join []address) (conn *net.UDPConn, listener *net.TCPListener, addr netip.AddrPort, err error) {
+	bind, _ := parseBind(c.Bind) // Validate saw that it is well-formed
+	local := netip.AddrPortFrom(bind.ip, bind.port)
+	if !bind.ip.IsValid() {
+		found, err := bind.lookup(ctx, netip.IPv6Unspecified())
+		if err != nil {
+			return nil, nil, addr, fmt.Errorf("bind: %w", err)
+		}
+		local = found[0]
+	}
+	if conn, listener, err = listen(ctx, local); err != nil {
+		return nil, nil, addr, err
+	}
+	bound := netip.AddrPortFrom(local.Addr(), uint16(listener.Addr().(*net.TCPAddr).Port))
+	if addr, err = c.advertised(ctx, bound, join); err != nil {
+		conn.Close()
+		listener.Close()
+	}
+	return conn, listener, addr, err
+}
+
+// open gives the identity, and what earlier lives persisted. Without a data
+// directory both are new.
+func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
+	if a.cfg.Data == "" {
+		var seed [32]byte
+		cryptorand.Read(seed[:])
+		return hearsay.NewIdentity(seed), nil, nil
+	}
+	disk, err := store.Open(a.cfg.Data, a.cfg.Network)
+	if err != nil {
+		return nil, nil, err
+	}
+	records, err := disk.Load()
+	if err != nil {
+		return nil, nil, errors.Join(err, disk.Close())
+	}
+	a.disk = disk
+	return hearsay.NewIdentity(disk.Identity()), records, nil
+}
+
+// build joins the parts.
+func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr netip.AddrPort, listener *net.TCPListener, join []address) {
+	local := listener.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	network := hearsay.NetworkIDOf(a.cfg.Network)
+	var seed [32]byte
+	cryptorand.Read(seed[:])
+
+	a.hub = newHub(a.started)
+	a.inbox = &inbox{conn: a.conn, counters: &a.counters}
+	a.streams = newStreams(listener, local, &a.counters, a.inbox.deliver)
+	a.resolver = newResolver(join, local)
+	a.resolver.found = func(addrs []netip.AddrPort) {
+		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Contact(now, addrs)) })
+	}
+	a.resolver.failed = func(name string, err error) {
+		a.lane.report([]hearsay.Event{{At: time.Now(), Kind: hearsay.EventJoinFail, Text: fmt.Sprintf("look up %s: %v", name, err)}})
+	}
+	a.loop = &loop{
+		network: network, self: identity.Public().NodeID(),
+		decoder: wire.NewDecoder(network), datagrams: newDatagrams(a.conn, &a.counters),
+		streams: a.streams, inbox: a.inbox, counters: &a.counters, resolver: a.resolver,
+		gone: func() {
+			close(a.left)
+			a.stop(nil)
+		},
+		node: node.New(node.Config{
+			Network: network, Name: a.cfg.Name, Addr: addr, Role: hearsay.RolePeer,
+			Detect: a.cfg.Detect, Roster: a.cfg.Roster,
+		}, identity, rand.New(rand.NewChaCha8(seed)), records, a.started),
+	}
+	var commit func(*store.Batch) error
+	if a.disk != nil {
+		commit = a.disk.Commit
+	}
+	a.lane = newLane(commit, a.loop.send, a.tell, a.stop)
+	a.loop.lane = a.lane
+	if !addr.Addr().IsLoopback() {
+		a.cfg.Logger.Warn("This network has no key: it trusts whoever reaches this port", "network", a.cfg.Network, "addr", addr.String())
+	}
+}
+
+// tell tells the application of an event.
+func (a *Agent) tell(e *hearsay.Event) {
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	a.hub.publish(e)
+	logEvent(a.cfg.Logger, e)
+}
+
+// run starts everything.
+func (a *Agent) run() {
+	go a.lane.run()
+	a.streams.start()
+	a.resolver.again()
+	go a.live()
+}
+
+// live is the loop's life, and takes everything down after it.
+func (a *Agent) live() {
+	a.stop(a.loop.run())
+	inputs, _ := a.inbox.take() // closed: there are no more
+	for _, input := range inputs {
+		if input.call != nil {
+			input.call(time.Now())
+		}
+	}
+	close(a.idle)
+	a.resolver.close()
+	a.lane.stop()
+	a.streams.close()
+	a.conn.Close()
+	if a.disk != nil {
+		if err := a.disk.Close(); err != nil {
+			a.cfg.Logger.Error("Could not close the data directory", "why", err)
+		}
+	}
+	a.hub.close()
+	close(a.done)
+}
+
+// stop ends the loop, and with it everything. The first one says why.
+func (a *Agent) stop(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.stopping {
+		a.stopping, a.err = true, err
+		a.inbox.close()
+	}
+}
+
+// ask has do done by whoever owns the node, and waits for it. After the end
+// that is the caller: the agent still tells what it knew last.
+func (a *Agent) ask(do func(now time.Time)) {
+	answered := make(chan struct{})
+	if a.inbox.put(func(now time.Time) { do(now); close(answered) }) {
+		<-answered
+		return
+	}
+	<-a.idle
+	a.retired.Lock()
+	defer a.retired.Unlock()
+	do(time.Now())
+}
+
+// Self is this member as it tells of itself.
+func (a *Agent) Self() (self hearsay.Member) {
+	a.ask(func(time.Time) { self = a.loop.node.Self() })
+	return self
+}
+
+// Started is when this agent was started.
+func (a *Agent) Started() time.Time { return a.started }
+
+// Joined reports whether this member has the roster of another one. The first
+// member of a network, which has none to ask, is in at once.
+func (a *Agent) Joined() (joined bool) {
+	a.ask(func(time.Time) { joined = a.loop.node.Joined() })
+	return joined && !a.resolver.empty()
+}
+
+// Members gives all members that the roster lists, this one included, in
+// whatever state, ordered by name, then by NodeID.
+func (a *Agent) Members() (members []hearsay.Member) {
+	a.ask(func(time.Time) { members = a.loop.node.Members(nil) })
+	return members
+}
+
+// Stats gives the figures since the start.
+func (a *Agent) Stats() (stats hearsay.Stats) {
+	a.ask(func(time.Time) { stats = a.loop.node.Stats() })
+	a.counters.addTo(&stats)
+	stats.Drops[hearsay.DropQueueFull] += a.loop.datagrams.overflow()
+	return stats
+}
+
+// Why tells the case of a member, given by name, NodeID or the beginning of
+// its NodeID: all that this member knows of why it is in the state it is in.
+// A name of nobody gives a case file that says so; of a name of several the
+// error, hearsay.ErrAmbiguous, lists them.
+func (a *Agent) Why(name string) (file hearsay.CaseFile, err error) {
+	a.ask(func(now time.Time) { file, err = a.loop.node.Why(now, name) })
+	return file, err
+}
+
+// Events gives what happens from now on, until ctx ends or the agent stops.
+// Who falls behind the newest few hundred events gets EventLagged in place of
+// those that were lost to it; Members then says how things stand.
+func (a *Agent) Events(ctx context.Context) iter.Seq[hearsay.Event] {
+	numbered := a.hub.from(ctx, a.hub.newest())
+	return func(yield func(hearsay.Event) bool) {
+		for _, e := range numbered {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// EventsAfter is Events with the events' numbers, beginning behind the one of
+// the given number; 0 begins with the oldest that is kept. Numbers only grow,
+// also over restarts: one of an earlier life of this node is answered with
+// EventLagged.
+func (a *Agent) EventsAfter(ctx context.Context, number uint64) iter.Seq2[uint64, hearsay.Event] {
+	return a.hub.from(ctx, number)
+}
+
+// Leave leaves the network in good order: it tells the others, and returns
+// when enough of them have heard it, or when ctx ends; then the agent goes on
+// leaving until Close. After a leave the agent has stopped.
+func (a *Agent) Leave(ctx context.Context) error {
+	a.ask(func(now time.Time) { a.loop.leave(now) })
+	select {
+	case <-a.done:
+	case <-ctx.Done():
+		return fmt.Errorf("leave: %w", ctx.Err())
+	}
+	select {
+	case <-a.left:
+		return nil
+	default:
+	}
+	if err := a.Err(); err != nil {
+		return fmt.Errorf("leave: %w", err)
+	}
+	return fmt.Errorf("leave: %w", errClosed)
+}
+
+// Close stops at once, as a crash would: the others find out by themselves.
+// It returns when nothing of the agent runs any more. It may be called more
+// than once.
+func (a *Agent) Close() error {
+	a.stop(nil)
+	<-a.done
+	return nil
+}
+
+// Done is closed when the agent has stopped, for whatever reason.
+func (a *Agent) Done() <-chan struct{} { return a.done }
+
+// Err says why the agent stopped by itself: nil while it runs, and after Close
+// or Leave.
+func (a *Agent) Err() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err
+}

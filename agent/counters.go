@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"hearsay"
+)
+
+// counters are the figures of hearsay.Stats that the agent counts itself, in
+// whichever goroutine something happens.
+type counters struct {
+	packetsIn, packetsOut atomic.Uint64
+	bytesIn, bytesOut     atomic.Uint64
+	streamsIn, streamsOut atomic.Uint64
+	streamIn, streamOut   atomic.Uint64 // bytes
+	sendFails             atomic.Uint64
+	drops                 [hearsay.NumDrops]atomic.Uint64
+}
+
+func (c *counters) drop(reason hearsay.Drop) { c.drops[reason].Add(1) }
+
+// addTo adds the figures to what the core counted.
+func (c *counters) addTo(s *hearsay.Stats) {
+	s.PacketsIn += c.packetsIn.Load()
+	s.PacketsOut += c.packetsOut.Load()
+	s.BytesIn += c.bytesIn.Load()
+	s.BytesOut += c.bytesOut.Load()
+	s.StreamsIn += c.streamsIn.Load()
+	s.StreamsOut += c.streamsOut.Load()
+	s.StreamIn += c.streamIn.Load()
+	s.StreamOut += c.streamOut.Load()
+	s.SendFails += c.sendFails.Load()
+	for reason := range c.drops {
+		s.Drops[reason] += c.drops[reason].Load()
+	}
+}
+
+// limiter allows each source so much a second. Sources whose hashes agree
+// share what is allowed, so that its size is bounded; an attacker cannot
+// choose whom it shares with, because the seed is secret.
+type limiter struct {
+	perSecond uint32
+	seed      maphash.Seed
+	second    int64 // Unix; the one that is counted
+	counts    [limiterSlots]uint32
+}
+
+const limiterSlots = 256
+
+func newLimiter(perSecond uint32) limiter {
+	return limiter{perSecond: perSecond, seed: maphash.MakeSeed()}
+}
+
+// allow counts one more from source, and reports whether that is allowed.
+func (l *limiter) allow(now time.Time, source netip.Addr) bool {
+	if second := now.Unix(); second != l.second {
+		l.second, l.counts = second, [limiterSlots]uint32{}
+	}
+	count := &l.counts[l.slot(source)]
+	if *count >= l.perSecond {
+		return false
+	}
+	*count++
+	return true
+}
+
+func (l *limiter) slot(source netip.Addr) uint64 {
+	return maphash.Comparable(l.seed, source) % limiterSlots
+}

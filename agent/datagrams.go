@@ -1,0 +1,122 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"hearsay"
+)
+
+const (
+	// datagramBuffer is longer than any datagram of ours, so that one that is
+	// too long is seen to be.
+	datagramBuffer = 1536
+	_              = uint(datagramBuffer - hearsay.MTU - 1)
+
+	// socketBuffer is what the kernel is asked to keep for the loop while it is
+	// busy. The kernel may give less (net.core.rmem_max).
+	socketBuffer = 1 << 20
+
+	// datagramsPerSource is what one IP address may send a second. A member
+	// sends a few; all members of a test network may share one address.
+	datagramsPerSource = 20_000
+
+	// listenAttempts is how often the kernel is asked for a port that is free
+	// for both UDP and TCP.
+	listenAttempts = 16
+)
+
+// datagrams is the UDP socket. The loop alone receives; anybody may send.
+type datagrams struct {
+	conn     *net.UDPConn
+	counters *counters
+	sources  limiter
+	buffer   [datagramBuffer]byte
+}
+
+func newDatagrams(conn *net.UDPConn, counters *counters) *datagrams {
+	conn.SetReadBuffer(socketBuffer) // less is no failure: what does not fit is dropped and counted
+	return &datagrams{conn: conn, counters: counters, sources: newLimiter(datagramsPerSource)}
+}
+
+// receive waits for a datagram until the read deadline. What it gives is
+// valid until the next call, and nil if it is to be dropped.
+func (d *datagrams) receive() (packet []byte, from netip.AddrPort, err error) {
+	n, from, err := d.conn.ReadFromUDPAddrPort(d.buffer[:])
+	if err != nil {
+		return nil, from, err
+	}
+	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	d.counters.packetsIn.Add(1)
+	d.counters.bytesIn.Add(uint64(n))
+	if n > hearsay.MTU {
+		d.counters.drop(hearsay.DropOversized)
+		return nil, from, nil
+	}
+	return d.buffer[:n], from, nil
+}
+
+// allow reports whether the source may send another datagram now.
+func (d *datagrams) allow(now time.Time, source netip.Addr) bool {
+	if d.sources.allow(now, source) {
+		return true
+	}
+	d.counters.drop(hearsay.DropRate)
+	return false
+}
+
+// send sends a datagram. Like the network itself it may lose it, and counts
+// when the kernel says so.
+func (d *datagrams) send(packet []byte, to netip.AddrPort) {
+	if _, err := d.conn.WriteToUDPAddrPort(packet, to); err != nil {
+		d.counters.sendFails.Add(1)
+		return
+	}
+	d.counters.packetsOut.Add(1)
+	d.counters.bytesOut.Add(uint64(len(packet)))
+}
+
+// listen binds UDP and TCP on one port; port 0 lets the kernel choose it.
+func listen(ctx context.Context, addr netip.AddrPort) (*net.UDPConn, *net.TCPListener, error) {
+	udp, tcp := "udp", "tcp"
+	if addr.Addr().Is4() {
+		udp, tcp = "udp4", "tcp4"
+	}
+	config := net.ListenConfig{KeepAlive: -1} // streams have deadlines of their own
+	for attempt := 1; ; attempt++ {
+		listener, err := config.Listen(ctx, tcp, addr.String())
+		if err != nil {
+			return nil, nil, bindError(addr, "TCP", err)
+		}
+		port := uint16(listener.Addr().(*net.TCPAddr).Port)
+		conn, err := config.ListenPacket(ctx, udp, netip.AddrPortFrom(addr.Addr(), port).String())
+		if err == nil {
+			return conn.(*net.UDPConn), listener.(*net.TCPListener), nil
+		}
+		listener.Close()
+		if addr.Port() != 0 || attempt == listenAttempts || !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, nil, bindError(addr, "UDP", err)
+		}
+	}
+}
+
+// bindError says why addr cannot be bound, without naming it twice.
+func bindError(addr netip.AddrPort, protocol string, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = ": another process listens there; choose another port, or 0"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = ": this machine does not have that address"
+	}
+	if call := (*os.SyscallError)(nil); errors.As(err, &call) {
+		err = call.Err
+	}
+	return fmt.Errorf("bind %s, %s: %w%s", addr, protocol, err, hint)
+}

@@ -1,0 +1,144 @@
+package agent
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+func bound(t *testing.T, addr string) (*net.UDPConn, *net.TCPListener) {
+	t.Helper()
+	conn, listener, err := listen(t.Context(), netip.MustParseAddrPort(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		listener.Close()
+	})
+	return conn, listener
+}
+
+func TestListenOnOnePort(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"} {
+		conn, listener := bound(t, addr)
+		udp := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+		if tcp := listener.Addr().(*net.TCPAddr).AddrPort(); udp != tcp || udp.Addr() != netip.MustParseAddrPort(addr).Addr() {
+			t.Errorf("%s: UDP at %s, TCP at %s", addr, udp, tcp)
+		}
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	conn, listener := bound(t, "127.0.0.1:0")
+	addr := listener.Addr().(*net.TCPAddr).AddrPort()
+	wantBindError(t, addr, "bind "+addr.String()+", TCP: address already in use: another process")
+	listener.Close()
+	wantBindError(t, addr, "bind "+addr.String()+", UDP: address already in use: another process")
+	conn.Close()
+	wantBindError(t, netip.MustParseAddrPort("192.0.2.1:0"), "bind 192.0.2.1:0, TCP: cannot assign requested address: this machine does not have")
+}
+
+func wantBindError(t *testing.T, addr netip.AddrPort, want string) {
+	t.Helper()
+	conn, listener, err := listen(context.Background(), addr)
+	if err == nil {
+		conn.Close()
+		listener.Close()
+		t.Fatalf("bound %s", addr)
+	}
+	if !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %s, want %s", err, want)
+	}
+}
+
+func TestDatagrams(t *testing.T) {
+	var counters counters
+	conn, _ := bound(t, "[::]:0") // takes IPv4 too
+	d := newDatagrams(conn, &counters)
+	sender, err := net.Dial("udp4", netip.AddrPortFrom(localhost, conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sender.Close()
+	conn.SetReadDeadline(time.Now().Add(patience))
+	for _, c := range []struct{ size, want int }{{0, 0}, {1, 1}, {hearsay.MTU, hearsay.MTU}, {hearsay.MTU + 1, -1}, {9000, -1}} {
+		sender.Write(make([]byte, c.size))
+		packet, from, err := d.receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(packet); c.want < 0 && packet != nil || c.want >= 0 && (packet == nil || got != c.want) {
+			t.Errorf("sent %d bytes, got %d", c.size, got)
+		}
+		if from != sender.LocalAddr().(*net.UDPAddr).AddrPort() {
+			t.Errorf("from %s", from)
+		}
+	}
+	if n := counters.drops[hearsay.DropOversized].Load(); n != 2 {
+		t.Errorf("%d oversized", n)
+	}
+	d.send([]byte("back"), sender.LocalAddr().(*net.UDPAddr).AddrPort())
+	b := make([]byte, 10)
+	if n, err := sender.Read(b); err != nil || string(b[:n]) != "back" {
+		t.Errorf("got %q, %v", b[:n], err)
+	}
+	d.send(make([]byte, 70_000), netip.AddrPortFrom(localhost, 1))
+	if n := counters.sendFails.Load(); n != 1 {
+		t.Errorf("%d sends failed", n)
+	}
+}
+
+// TestOverflowIsCounted: what the kernel drops because nobody reads is
+// counted, where the kernel tells.
+func TestOverflowIsCounted(t *testing.T) {
+	conn, _ := bound(t, "127.0.0.1:0")
+	d := newDatagrams(conn, new(counters))
+	conn.SetReadBuffer(4 << 10)
+	sender, err := net.Dial("udp4", conn.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sender.Close()
+	const sent = 100
+	for range sent {
+		sender.Write(make([]byte, hearsay.MTU))
+	}
+	lost := d.overflow()
+	got := 0
+	conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+	for {
+		if _, _, err := d.receive(); err != nil {
+			break
+		}
+		got++
+	}
+	if d.overflow() != 0 && got+int(lost) != sent || d.overflow() == 0 && got == 0 {
+		t.Errorf("%d came, %d are counted as lost, of %d", got, lost, sent)
+	}
+}
+
+func TestLimiter(t *testing.T) {
+	l := newLimiter(3)
+	now := time.Unix(1000, 0)
+	a, b := localhost, netip.MustParseAddr("fe80::1%eth0")
+	for i, want := range []bool{true, true, true, false, false} {
+		if l.allow(now, a) != want {
+			t.Errorf("number %d", i)
+		}
+	}
+	if slot := func(ip netip.Addr) uint64 { return l.slot(ip) }; slot(a) != slot(b) && !l.allow(now, b) {
+		t.Error("one source took the share of another")
+	}
+	if !l.allow(now.Add(time.Second), a) {
+		t.Error("refused in the next second")
+	}
+	if n := testing.AllocsPerRun(100, func() { l.allow(now, a); l.allow(now, b) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -1,0 +1,24 @@
+// Package agent runs one member of a Hearsay network: it is the library's
+// front door, and the driver of the core with real sockets, clock and disk.
+//
+//	a, err := agent.Start(ctx, agent.Config{Name: "a", Join: []string{"10.0.0.1"}})
+//	...
+//	for _, m := range a.Members() { ... }
+//	for e := range a.Events(ctx) { ... }
+//	err = a.Leave(ctx)
+//
+// Every method may be called from any goroutine, at any time, from within the
+// iteration over events too. What they return are copies.
+//
+// # The shell around the core
+//
+//	        UDP socket ── datagrams ──┐                ┌── Now ──────────────► sockets
+//	accepted, dialled ─── streams ── inbox ── loop ── node
+//	    calls of users ───────────────┘                └── Persist, Send, Events ── lane ──► disk, sockets, hub, log
+//
+// One goroutine, the loop, owns the node. It sleeps in a read of the UDP
+// socket, whose deadline is the node's; whoever else wants something of it
+// moves that deadline. Another goroutine, the lane, carries out what must wait
+// for the disk, and a third accepts streams. Nobody waits for a user: no code
+// of users runs in the loop or under a lock.
+package agent

@@ -1,0 +1,151 @@
+package agent
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"hearsay"
+)
+
+// An event in the hub, which never leaves the process:
+//
+//	length    uvarint, of what follows
+//	kind      1
+//	at        varint, Unix nanoseconds
+//	fields    uvarint, one bit for each field below that is not zero
+//	each such field, in this order; names and text with their length before
+//	them, the evidence kept apart
+const (
+	fieldSubject = 1 << iota
+	fieldName
+	fieldBy
+	fieldByName
+	fieldState
+	fieldIncarnation
+	fieldAddr
+	fieldRound
+	fieldVerdict
+	fieldCount
+	fieldTook
+	fieldText
+)
+
+// appendEvent appends e, but for its evidence, with its length before it.
+func appendEvent(dst []byte, e *hearsay.Event) []byte {
+	var room [256]byte
+	b := append(room[:0], byte(e.Kind))
+	b = binary.AppendVarint(b, e.At.UnixNano())
+	b = binary.AppendUvarint(b, fieldsOf(e))
+	if !e.Subject.IsZero() {
+		b = append(b, e.Subject[:]...)
+	}
+	b = appendText(b, e.Name)
+	if !e.By.IsZero() {
+		b = append(b, e.By[:]...)
+	}
+	b = appendText(b, e.ByName)
+	b = appendNumber(b, uint64(e.State))
+	b = appendNumber(b, uint64(e.Incarnation))
+	if e.Addr.IsValid() {
+		addr, _ := e.Addr.MarshalBinary() // never fails
+		b = appendText(b, string(addr))
+	}
+	b = appendNumber(b, uint64(e.Round))
+	b = appendNumber(b, uint64(e.Verdict))
+	b = appendNumber(b, uint64(e.Count))
+	b = appendNumber(b, uint64(e.Took))
+	b = appendText(b, e.Text)
+	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
+}
+
+func fieldsOf(e *hearsay.Event) (fields uint64) {
+	for i, set := range []bool{
+		!e.Subject.IsZero(), e.Name != "", !e.By.IsZero(), e.ByName != "", e.State != 0, e.Incarnation != 0,
+		e.Addr.IsValid(), e.Round != 0, e.Verdict != 0, e.Count != 0, e.Took != 0, e.Text != "",
+	} {
+		if set {
+			fields |= 1 << i
+		}
+	}
+	return fields
+}
+
+func appendText(b []byte, s string) []byte {
+	if s == "" {
+		return b
+	}
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendNumber(b []byte, n uint64) []byte {
+	if n == 0 {
+		return b
+	}
+	return binary.AppendUvarint(b, n)
+}
+
+// skipEvent gives what follows the first event of b.
+func skipEvent(b []byte) []byte {
+	n, size := binary.Uvarint(b)
+	return b[size+int(n):]
+}
+
+// decodeEvent gives the first event of b.
+func decodeEvent(b []byte) (e hearsay.Event) {
+	_, size := binary.Uvarint(b)
+	r := eventReader{b: b[size:]}
+	e.Kind = hearsay.EventKind(r.b[0])
+	r.b = r.b[1:]
+	at, size := binary.Varint(r.b)
+	r.b = r.b[size:]
+	e.At = time.Unix(0, at)
+	r.fields, size = binary.Uvarint(r.b)
+	r.b = r.b[size:]
+	e.Subject = r.id(fieldSubject)
+	e.Name = r.text(fieldName)
+	e.By = r.id(fieldBy)
+	e.ByName = r.text(fieldByName)
+	e.State = hearsay.State(r.number(fieldState))
+	e.Incarnation = hearsay.Incarnation(r.number(fieldIncarnation))
+	if addr := r.text(fieldAddr); addr != "" {
+		var a netip.AddrPort
+		a.UnmarshalBinary([]byte(addr)) // appendEvent wrote it
+		e.Addr = a
+	}
+	e.Round = hearsay.Round(r.number(fieldRound))
+	e.Verdict = hearsay.Verdict(r.number(fieldVerdict))
+	e.Count = int(r.number(fieldCount))
+	e.Took = time.Duration(r.number(fieldTook))
+	e.Text = r.text(fieldText)
+	return e
+}
+
+// eventReader reads the fields that are there; the others are zero.
+type eventReader struct {
+	b      []byte
+	fields uint64
+}
+
+func (r *eventReader) id(field uint64) (id hearsay.NodeID) {
+	if r.fields&field != 0 {
+		r.b = r.b[copy(id[:], r.b):]
+	}
+	return id
+}
+
+func (r *eventReader) number(field uint64) (n uint64) {
+	if r.fields&field != 0 {
+		var size int
+		n, size = binary.Uvarint(r.b)
+		r.b = r.b[size:]
+	}
+	return n
+}
+
+func (r *eventReader) text(field uint64) string {
+	n := r.number(field)
+	s := string(r.b[:n])
+	r.b = r.b[n:]
+	return s
+}

@@ -1,0 +1,175 @@
+package agent
+
+import (
+	"errors"
+	"net/netip"
+	"sync"
+
+	"hearsay"
+	"hearsay/store"
+)
+
+// The limits on what waits in the lane. What a slow disk holds up beyond them
+// is lost as on the network, or told to be lost; but what is to be durable
+// must not be lost.
+const (
+	laneSendBytes  = 1 << 20 // of packets
+	laneEvents     = 4096
+	laneBatchBytes = 8 << 20 // of records
+)
+
+var errDiskSlow = errors.New("the disk does not keep up: too much waits to be made durable")
+
+// lane carries out what may only be done after something is durable: Persist,
+// then Send, then Events. It runs beside the loop, so that a slow disk does
+// not look like death. What queues up while it is busy is carried out
+// together, with one commit for all of it.
+type lane struct {
+	commit func(*store.Batch) error // nil: nothing is kept
+	send   func(outgoing)
+	tell   func(*hearsay.Event)
+	fail   func(error) // stops the agent
+
+	mu         sync.Mutex
+	waiting    work
+	committing bool
+	stopped    bool
+	ready      chan struct{} // of capacity 1: there is work, or an end to it
+	done       chan struct{}
+}
+
+// work is what waits, all of it encoded or copied: what the core gave is valid
+// only until its next step.
+type work struct {
+	batch  store.Batch
+	sends  []outgoing
+	size   int // of sends, in bytes
+	events []hearsay.Event
+	lost   int // events for which there was no room
+	after  []func()
+}
+
+// outgoing is an encoded packet.
+type outgoing struct {
+	bytes  []byte
+	to     netip.AddrPort
+	stream bool
+}
+
+func newLane(commit func(*store.Batch) error, send func(outgoing), tell func(*hearsay.Event), fail func(error)) *lane {
+	return &lane{
+		commit: commit, send: send, tell: tell, fail: fail,
+		ready: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+}
+
+// persist queues records. It reports whether packets may be sent at once:
+// nothing before them waits to be durable.
+func (l *lane) persist(records []hearsay.Record) (clear bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.commit == nil {
+		return true
+	}
+	if len(records) > 0 {
+		l.waiting.batch.Add(records)
+		l.wake()
+	}
+	if l.waiting.batch.Size() > laneBatchBytes {
+		l.fail(errDiskSlow)
+	}
+	return l.waiting.batch.Empty() && !l.committing
+}
+
+// enqueue queues a packet, to be sent after what was persisted before it.
+// It reports whether there was room.
+func (l *lane) enqueue(o outgoing) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiting.size+len(o.bytes) > laneSendBytes {
+		return false
+	}
+	l.waiting.sends = append(l.waiting.sends, o)
+	l.waiting.size += len(o.bytes)
+	l.wake()
+	return true
+}
+
+// report queues events, to be told after what was sent before them. The
+// evidence in them must not change any more.
+func (l *lane) report(events []hearsay.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	room := max(0, min(len(events), laneEvents-len(l.waiting.events)))
+	l.waiting.events = append(l.waiting.events, events[:room]...)
+	l.waiting.lost += len(events) - room
+	l.wake()
+}
+
+// afterwards calls do, in the lane, when all that was queued before is carried
+// out.
+func (l *lane) afterwards(do func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting.after = append(l.waiting.after, do)
+	l.wake()
+}
+
+// stop ends the lane after what is queued, and returns when it has ended.
+func (l *lane) stop() {
+	l.mu.Lock()
+	l.stopped = true
+	l.wake()
+	l.mu.Unlock()
+	<-l.done
+}
+
+func (l *lane) wake() {
+	select {
+	case l.ready <- struct{}{}:
+	default:
+	}
+}
+
+// run carries out until stop, or until something cannot be made durable.
+func (l *lane) run() {
+	defer close(l.done)
+	for range l.ready {
+		var w work
+		l.mu.Lock()
+		w, l.waiting = l.waiting, work{}
+		l.committing = !w.batch.Empty()
+		stopped := l.stopped
+		l.mu.Unlock()
+		if !w.batch.Empty() {
+			if err := l.commit(&w.batch); err != nil {
+				l.fail(err)
+				return
+			}
+		}
+		l.carryOut(&w)
+		if stopped {
+			return
+		}
+	}
+}
+
+// carryOut does what may be done now that the work's records are durable.
+func (l *lane) carryOut(w *work) {
+	for _, o := range w.sends {
+		l.send(o)
+	}
+	// Only now may the loop send past the lane: what it sends comes after.
+	l.mu.Lock()
+	l.committing = false
+	l.mu.Unlock()
+	for i := range w.events {
+		l.tell(&w.events[i])
+	}
+	if w.lost > 0 {
+		l.tell(&hearsay.Event{Kind: hearsay.EventLagged, Count: w.lost})
+	}
+	for _, do := range w.after {
+		do()
+	}
+}

@@ -1,0 +1,155 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hearsay"
+	"hearsay/store"
+)
+
+// diary is a lane whose work is written down.
+type diary struct {
+	*lane
+	mu      sync.Mutex
+	entries []string
+	failed  error
+}
+
+func (d *diary) write(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.entries = append(d.entries, fmt.Sprintf(format, args...))
+}
+
+func newDiary(commit func(*store.Batch) error) *diary {
+	d := new(diary)
+	d.lane = newLane(
+		func(b *store.Batch) error {
+			err := commit(b)
+			d.write("commit %d", b.Size())
+			return err
+		},
+		func(o outgoing) { d.write("send %.10s", o.bytes) },
+		func(e *hearsay.Event) { d.write("tell %s %d", e.Kind, e.Count) },
+		func(err error) { d.failed = err },
+	)
+	return d
+}
+
+func (d *diary) want(t *testing.T, want ...string) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if got := strings.Join(d.entries, "; "); got != strings.Join(want, "; ") {
+		t.Errorf("got  %s\nwant %s", got, strings.Join(want, "; "))
+	}
+	d.entries = nil
+}
+
+func incarnation(n int) []hearsay.Record {
+	return []hearsay.Record{&hearsay.OwnIncarnation{Incarnation: hearsay.Incarnation(n)}}
+}
+
+const incarnationSize = len("incarnation") + 8 + 4 // key, value, checksum
+
+func joined(n int) []hearsay.Event { return []hearsay.Event{{Kind: hearsay.EventJoined, Count: n}} }
+
+func TestLaneKeepsTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const commitTakes = time.Hour
+		d := newDiary(func(*store.Batch) error { time.Sleep(commitTakes); return nil })
+		go d.run()
+		if !d.persist(nil) {
+			t.Error("an empty lane is not clear")
+		}
+		if d.persist(incarnation(1)) {
+			t.Error("clear while a record waits")
+		}
+		synctest.Wait()
+		if d.persist(nil) {
+			t.Error("clear while a record is being committed")
+		}
+		// While the disk is busy, all that comes is gathered.
+		d.enqueue(outgoing{bytes: []byte("a")})
+		d.report(joined(1))
+		d.persist(incarnation(2))
+		d.persist(incarnation(3))
+		d.enqueue(outgoing{bytes: []byte("b")})
+		d.report(joined(2))
+		d.afterwards(func() { d.write("after") })
+		synctest.Wait()
+		d.want(t)
+		time.Sleep(commitTakes)
+		synctest.Wait()
+		d.want(t, fmt.Sprintf("commit %d", incarnationSize))
+		time.Sleep(commitTakes)
+		synctest.Wait()
+		d.want(t, fmt.Sprintf("commit %d", 2*incarnationSize), "send a", "send b", "tell joined 1", "tell joined 2", "after")
+		if !d.persist(nil) {
+			t.Error("not clear when all is done")
+		}
+		d.persist(incarnation(4))
+		d.report(joined(3))
+		d.stop()
+		d.want(t, fmt.Sprintf("commit %d", incarnationSize), "tell joined 3")
+	})
+}
+
+func TestLaneStopsWhenTheDiskFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("no space left")
+		d := newDiary(func(*store.Batch) error { return broken })
+		go d.run()
+		d.enqueue(outgoing{bytes: []byte("a")})
+		synctest.Wait()
+		d.persist(incarnation(1))
+		d.enqueue(outgoing{bytes: []byte("b")})
+		d.report(joined(1))
+		d.stop()
+		if d.failed != broken {
+			t.Errorf("failed by %v", d.failed)
+		}
+		d.want(t, "send a", fmt.Sprintf("commit %d", incarnationSize))
+	})
+}
+
+func TestLaneIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary(func(*store.Batch) error { time.Sleep(time.Hour); return nil })
+		go d.run()
+		d.persist(incarnation(1))
+		synctest.Wait()
+
+		packet := outgoing{bytes: make([]byte, 1<<10)}
+		sent := 0
+		for d.enqueue(packet) {
+			sent++
+		}
+		if sent != laneSendBytes>>10 {
+			t.Errorf("took %d packets of 1 KiB", sent)
+		}
+		for range laneEvents + 7 {
+			d.report(joined(1))
+		}
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if last := d.entries[len(d.entries)-1]; last != "tell lagged 7" {
+			t.Errorf("last entry %s", last)
+		}
+		d.persist(incarnation(1))
+		synctest.Wait()
+		for range laneBatchBytes/incarnationSize + 1 {
+			d.persist(incarnation(2))
+		}
+		if d.failed != errDiskSlow {
+			t.Errorf("failed by %v", d.failed)
+		}
+		d.stop()
+	})
+}

@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+
+	"hearsay"
+)
+
+// line is how an event of one kind stands in the log.
+type line struct {
+	level slog.Level
+	text  string
+}
+
+var lines = map[hearsay.EventKind]line{
+	hearsay.EventJoined:          {slog.LevelInfo, "Joined the network"},
+	hearsay.EventJoinFail:        {slog.LevelWarn, "A contact did not answer"},
+	hearsay.EventRefuted:         {slog.LevelWarn, "Refuted a claim about this node"},
+	hearsay.EventLate:            {slog.LevelWarn, "This node was paused or starved; it accuses nobody for a while"},
+	hearsay.EventAlone:           {slog.LevelWarn, "No other member is left"},
+	hearsay.EventMemberJoined:    {slog.LevelInfo, "A member joined"},
+	hearsay.EventMemberReturned:  {slog.LevelInfo, "A member is alive again"},
+	hearsay.EventMemberMoved:     {slog.LevelInfo, "A member has a new address"},
+	hearsay.EventMemberSuspected: {slog.LevelWarn, "A member is suspect"},
+	hearsay.EventMemberDead:      {slog.LevelWarn, "A member is dead"},
+	hearsay.EventMemberLeft:      {slog.LevelInfo, "A member left"},
+	hearsay.EventMemberForgotten: {slog.LevelInfo, "A member was forgotten"},
+	hearsay.EventNameConflict:    {slog.LevelError, "Two living members bear one name"},
+	hearsay.EventUnreachable:     {slog.LevelInfo, "A member did not answer, nor did it answer others"},
+	hearsay.EventRoundOpened:     {slog.LevelInfo, "Asked the observers of a member"},
+	hearsay.EventExamined:        {slog.LevelDebug, "Probed a member as its observer"},
+	hearsay.EventStatement:       {slog.LevelDebug, "Counted an observer's statement"},
+	hearsay.EventCleared:         {slog.LevelInfo, "The observers reach the member"},
+	hearsay.EventCondemned:       {slog.LevelWarn, "The observers do not reach the member"},
+	hearsay.EventUndecided:       {slog.LevelInfo, "A round closed without a decision"},
+	hearsay.EventClaimDelayed:    {slog.LevelInfo, "A death is told to its subject first"},
+	hearsay.EventSuspectFreed:    {slog.LevelInfo, "A suspect answered this node"},
+	hearsay.EventLagged:          {slog.LevelError, "Events were lost here"},
+}
+
+// logEvent writes the line of an event: text for a person, attributes for the
+// facts.
+func logEvent(logger *slog.Logger, e *hearsay.Event) {
+	l, ok := lines[e.Kind]
+	if !ok {
+		l = line{slog.LevelInfo, e.Kind.String()}
+	}
+	ctx := context.Background()
+	if !logger.Enabled(ctx, l.level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 12)
+	add := func(set bool, a slog.Attr) {
+		if set {
+			attrs = append(attrs, a)
+		}
+	}
+	add(true, slog.String("event", e.Kind.String()))
+	add(e.Name != "", slog.String("member", e.Name))
+	add(!e.Subject.IsZero(), slog.String("id", e.Subject.Short()))
+	add(!e.By.IsZero(), slog.String("by", nameOr(e.ByName, e.By)))
+	add(e.State != 0, slog.String("state", e.State.String()))
+	add(e.Incarnation != 0, slog.Uint64("incarnation", uint64(e.Incarnation)))
+	add(e.Addr.IsValid(), slog.String("addr", e.Addr.String()))
+	if e.Round != 0 {
+		round, _ := e.Round.MarshalText() // never fails
+		add(true, slog.String("round", string(round)))
+	}
+	add(e.Verdict != 0, slog.String("verdict", e.Verdict.String()))
+	add(e.Count != 0, slog.Int("count", e.Count))
+	add(e.Took != 0, slog.Duration("took", e.Took))
+	add(e.Text != "", slog.String("why", e.Text))
+	logger.LogAttrs(ctx, l.level, l.text, attrs...)
+}
+
+func nameOr(name string, id hearsay.NodeID) string {
+	if name != "" {
+		return name
+	}
+	return id.Short()
+}

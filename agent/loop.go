@@ -1,0 +1,215 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"hearsay"
+	"hearsay/node"
+	"hearsay/wire"
+)
+
+const (
+	// lateListen is how late a deadline must be noticed for the loop to hear
+	// first what came in meanwhile: an answer that waits in the socket was in
+	// time.
+	lateListen     = 10 * time.Millisecond
+	lateListenFor  = time.Millisecond
+	lateListenMost = 256 // datagrams
+
+	// readFailsMax is how many reads of the socket may fail one after the other
+	// before the agent gives up.
+	readFailsMax = 100
+
+	// encodeBuffer holds any datagram; what is longer gets a buffer of its own.
+	encodeBuffer = hearsay.MTU + 128
+)
+
+// loop owns the node: one goroutine that hands it packets, time and calls, and
+// sees to what the node asks for.
+type loop struct {
+	node      *node.Node
+	network   hearsay.NetworkID
+	self      hearsay.NodeID
+	decoder   *wire.Decoder
+	datagrams *datagrams
+	streams   *streams
+	lane      *lane
+	inbox     *inbox
+	counters  *counters
+	resolver  *resolver
+	gone      func() // called once the node has left
+
+	packet    hearsay.Packet // the one being received
+	encoded   [encodeBuffer]byte
+	sleeping  time.Time // the deadline of the next read
+	readFails int
+	leaving   bool
+	told      bool // gone was called, or will be
+}
+
+// run runs until the inbox is closed, or the socket fails: then it says why.
+func (l *loop) run() error {
+	now := time.Now()
+	for {
+		if !now.Before(l.node.Deadline()) {
+			l.carryOut(l.node.Tick(now))
+			l.checkGone()
+		}
+		if deadline := l.node.Deadline(); !deadline.Equal(l.sleeping) && l.inbox.sleepUntil(deadline) {
+			l.sleeping = deadline
+		}
+		packet, from, err := l.datagrams.receive()
+		now = time.Now()
+		switch {
+		case err == nil:
+			l.readFails = 0
+			l.receiveDatagram(now, packet, from)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if now.Sub(l.sleeping) > lateListen && !l.sleeping.IsZero() {
+				now = l.listenLate()
+			}
+			l.sleeping = time.Time{}
+			if !l.work(now) {
+				return nil
+			}
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		default:
+			if l.readFails++; l.readFails == readFailsMax {
+				return fmt.Errorf("receive datagrams: %w", err)
+			}
+		}
+	}
+}
+
+// listenLate receives what came in while the loop was kept from running.
+func (l *loop) listenLate() (now time.Time) {
+	now = time.Now()
+	l.datagrams.conn.SetReadDeadline(now.Add(lateListenFor))
+	for range lateListenMost {
+		packet, from, err := l.datagrams.receive()
+		now = time.Now()
+		if err != nil {
+			break
+		}
+		l.receiveDatagram(now, packet, from)
+	}
+	return now
+}
+
+// work does what is in the inbox. It reports whether the loop goes on.
+func (l *loop) work(now time.Time) bool {
+	inputs, open := l.inbox.take()
+	for _, input := range inputs {
+		if input.call != nil {
+			input.call(now)
+		} else {
+			l.receive(now, input.packet, input.from, true)
+		}
+	}
+	l.checkGone()
+	return open
+}
+
+// leave has the node leave, unless it has been told so.
+func (l *loop) leave(now time.Time) {
+	if !l.leaving {
+		l.leaving = true
+		l.carryOut(l.node.Leave(now))
+	}
+}
+
+// checkGone says once that the node has left, when what it sent to tell so is
+// on its way.
+func (l *loop) checkGone() {
+	if l.leaving && !l.told && l.node.Gone() {
+		l.told = true
+		l.lane.afterwards(l.gone)
+	}
+}
+
+func (l *loop) receiveDatagram(now time.Time, packet []byte, from netip.AddrPort) {
+	if packet != nil && l.datagrams.allow(now, from.Addr()) {
+		l.receive(now, packet, from, false)
+	}
+}
+
+// receive decodes a packet and hands it to the node.
+func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream bool) {
+	if reason, ok := l.decoder.Decode(packet, &l.packet); !ok {
+		l.counters.drop(reason)
+		return
+	}
+	l.packet.Addr, l.packet.Stream = from, stream
+	l.carryOut(l.node.Receive(now, &l.packet))
+}
+
+// carryOut does what a step of the node asks for, or queues it in the lane.
+// It is called before the next step: until then the effects are valid.
+func (l *loop) carryOut(fx *hearsay.Effects) {
+	for i := range fx.Now {
+		l.send(l.encode(&fx.Now[i]))
+	}
+	if len(fx.Persist)+len(fx.Send)+len(fx.Events) == 0 {
+		return
+	}
+	clear := l.lane.persist(fx.Persist)
+	for i := range fx.Send {
+		o := l.encode(&fx.Send[i])
+		if clear {
+			l.send(o)
+			continue
+		}
+		if !o.stream {
+			o.bytes = append([]byte(nil), o.bytes...)
+		}
+		if !l.lane.enqueue(o) {
+			l.counters.sendFails.Add(1)
+		}
+	}
+	if len(fx.Events) > 0 {
+		l.report(fx.Events)
+	}
+}
+
+// report queues events in the lane, and looks for contacts where they say
+// that there are none.
+func (l *loop) report(events []hearsay.Event) {
+	for i := range events {
+		if e := events[i].Evidence; e != nil {
+			kept := *e
+			kept.Statements = append([]hearsay.Statement(nil), e.Statements...)
+			events[i].Evidence = &kept
+		}
+		if kind := events[i].Kind; kind == hearsay.EventJoinFail || kind == hearsay.EventAlone {
+			l.resolver.again()
+		}
+	}
+	l.lane.report(events)
+}
+
+// encode gives the bytes of a packet: a datagram in the loop's buffer, valid
+// until the next call, or a frame of its own where it goes by stream.
+func (l *loop) encode(p *hearsay.Packet) outgoing {
+	p.From = l.self
+	if !p.Stream {
+		if b := wire.AppendPacket(l.encoded[:0], l.network, p); len(b) <= hearsay.MTU {
+			return outgoing{bytes: b, to: p.Addr}
+		}
+	}
+	return outgoing{bytes: wire.AppendFrame(nil, l.network, p), to: p.Addr, stream: true}
+}
+
+// send sends a packet now. It is safe in any goroutine.
+func (l *loop) send(o outgoing) {
+	if o.stream {
+		l.streams.send(o.to, o.bytes)
+		return
+	}
+	l.datagrams.send(o.bytes, o.to)
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package agent
+
+// overflow gives how many datagrams the kernel dropped because the socket's
+// buffer was full: not known here.
+func (d *datagrams) overflow() uint64 { return 0 }

@@ -1,0 +1,358 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hearsay"
+	"hearsay/wire"
+)
+
+// The limits on streams. A stream is dialled when there is something to send,
+// and kept for a few seconds, because an answer often follows.
+const (
+	streamIdle         = 5 * time.Second // unused for this long: closed
+	streamFrameTimeout = 5 * time.Second // a frame that began must be whole after this
+	streamWriteTimeout = 5 * time.Second // for one frame
+	streamDialTimeout  = 2 * time.Second
+
+	streamsMax         = 512      // at a time, accepted and dialled together
+	streamsPerSource   = 128      // accepted from one IP address at a time
+	acceptsPerSource   = 2000     // from one IP address a second
+	framesPerStream    = 500      // a second
+	streamWaitingMax   = 1 << 20  // bytes that wait to be written to one stream
+	streamReceivingMax = 16 << 20 // bytes of frames not yet whole, in all streams together
+	streamBuffer       = 512      // bytes; what is longer is read past the buffer
+	acceptPause        = 50 * time.Millisecond
+	streamGrace        = time.Second // a stream that never brought a packet is not closed for another before this
+	_                  = uint(streamReceivingMax - hearsay.MaxStreamPacket)
+	_                  = uint(streamWaitingMax - hearsay.MaxStreamPacket)
+	_                  = uint(streamsMax - streamsPerSource)
+)
+
+// streams are the TCP connections of a node, accepted and dialled. Packets
+// that come by one are handed to deliver, in any goroutine; deliver may refuse
+// them.
+type streams struct {
+	listener *net.TCPListener
+	dialer   net.Dialer
+	counters *counters
+	deliver  func(packet []byte, from netip.AddrPort)
+
+	receiving atomic.Int64 // bytes of frames not yet whole
+
+	ctx    context.Context // ends with close
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+
+	mu   sync.Mutex
+	open map[netip.AddrPort]*stream // by the other end
+}
+
+// stream is one connection. Its fields belong to mu of streams.
+type stream struct {
+	remote   netip.AddrPort
+	accepted bool
+	conn     net.Conn  // nil while it is dialled
+	waiting  [][]byte  // frames to be written
+	size     int       // of waiting, in bytes
+	writing  bool      // a goroutine writes
+	reading  bool      // a frame is half here
+	brought  bool      // at least one packet
+	used     time.Time // last
+}
+
+func newStreams(listener *net.TCPListener, local netip.Addr, counters *counters, deliver func([]byte, netip.AddrPort)) *streams {
+	s := &streams{
+		listener: listener, counters: counters, deliver: deliver,
+		dialer: net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1},
+		open:   make(map[netip.AddrPort]*stream),
+	}
+	if !local.IsUnspecified() {
+		s.dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// start accepts connections from now on.
+func (s *streams) start() { s.wait.Go(s.accept) }
+
+// close ends all connections, and returns when nothing runs any more.
+func (s *streams) close() {
+	s.cancel()
+	s.listener.Close()
+	s.mu.Lock()
+	for _, st := range s.open {
+		if st.conn != nil {
+			st.conn.Close()
+		}
+	}
+	s.mu.Unlock()
+	s.wait.Wait()
+}
+
+// send queues a frame to whoever is at the other end of remote, and dials it
+// if there is no connection. Like the network itself it may lose the frame.
+func (s *streams) send(remote netip.AddrPort, frame []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.open[remote]
+	if s.ctx.Err() != nil || st == nil && !s.makeRoom() {
+		s.counters.sendFails.Add(1)
+		return
+	}
+	if st == nil {
+		st = &stream{remote: remote}
+		s.open[remote] = st
+		s.wait.Go(func() { s.dial(st) })
+	}
+	if st.size+len(frame) > streamWaitingMax {
+		s.counters.sendFails.Add(1)
+		return
+	}
+	st.waiting = append(st.waiting, frame)
+	st.size += len(frame)
+	st.used = time.Now()
+	s.write(st)
+}
+
+// makeRoom closes the stream that has been idle the longest if there are as
+// many as there may be. It reports whether there is room for one more.
+func (s *streams) makeRoom() bool {
+	return len(s.open) < streamsMax || s.evict(func(*stream) bool { return true })
+}
+
+// evict closes, of the streams that may go, the one that was unused for the
+// longest; one that has not brought anything yet is given some time.
+func (s *streams) evict(may func(*stream) bool) bool {
+	var oldest *stream
+	for _, st := range s.open {
+		idle := st.conn != nil && !st.writing && !st.reading && (st.brought || time.Since(st.used) > streamGrace)
+		if idle && may(st) && (oldest == nil || st.used.Before(oldest.used)) {
+			oldest = st
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	s.forget(oldest)
+	return true
+}
+
+// forget closes a stream and counts what it had not written.
+func (s *streams) forget(st *stream) {
+	if s.open[st.remote] == st {
+		delete(s.open, st.remote)
+	}
+	s.counters.sendFails.Add(uint64(len(st.waiting)))
+	st.waiting, st.size = nil, 0
+	if st.conn != nil {
+		st.conn.Close()
+	}
+}
+
+func (s *streams) dial(st *stream) {
+	conn, err := s.dialer.DialContext(s.ctx, "tcp", st.remote.String())
+	s.mu.Lock()
+	if err != nil {
+		s.forget(st)
+		s.mu.Unlock()
+		return
+	}
+	st.conn = conn
+	if s.ctx.Err() != nil {
+		conn.Close() // close has been here already
+	}
+	s.write(st)
+	s.mu.Unlock()
+	s.read(st)
+}
+
+func (s *streams) accept() {
+	sources := newLimiter(acceptsPerSource)
+	for s.ctx.Err() == nil {
+		conn, err := s.listener.AcceptTCP()
+		if err != nil {
+			// Out of file descriptors, perhaps: those who wait may have to wait
+			// a little longer.
+			select {
+			case <-s.ctx.Done():
+			case <-time.After(acceptPause):
+			}
+			continue
+		}
+		remote := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+		remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
+		if !sources.allow(time.Now(), remote.Addr()) {
+			s.counters.drop(hearsay.DropRate)
+			conn.Close()
+			continue
+		}
+		s.admit(conn, remote)
+	}
+}
+
+// admit takes an accepted connection in, if there is room for it, or can be
+// made by closing one that is idle.
+func (s *streams) admit(conn net.Conn, remote netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	same := 0
+	fromThere := func(st *stream) bool { return st.accepted && st.remote.Addr() == remote.Addr() }
+	for _, st := range s.open {
+		if fromThere(st) {
+			same++
+		}
+	}
+	reason, room := hearsay.DropQueueFull, s.makeRoom()
+	if room && same >= streamsPerSource {
+		reason, room = hearsay.DropRate, s.evict(fromThere)
+	}
+	if !room || s.ctx.Err() != nil || s.open[remote] != nil {
+		s.counters.drop(reason)
+		conn.Close()
+		return
+	}
+	st := &stream{remote: remote, accepted: true, conn: conn, used: time.Now()}
+	s.open[remote] = st
+	s.wait.Go(func() { s.read(st) })
+}
+
+// write sees to it that somebody writes what is waiting. It is called with mu
+// held.
+func (s *streams) write(st *stream) {
+	if st.conn == nil || st.writing || len(st.waiting) == 0 {
+		return
+	}
+	st.writing = true
+	s.wait.Go(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for len(st.waiting) > 0 {
+			frame := st.waiting[0]
+			st.waiting, st.size = st.waiting[1:], st.size-len(frame)
+			s.mu.Unlock()
+			st.conn.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
+			_, err := st.conn.Write(frame)
+			s.mu.Lock()
+			if err != nil {
+				s.counters.sendFails.Add(1)
+				s.forget(st)
+				break
+			}
+			s.counters.streamsOut.Add(1)
+			s.counters.streamOut.Add(uint64(len(frame)))
+		}
+		st.waiting, st.writing, st.used = nil, false, time.Now()
+	})
+}
+
+// read hands on the packets of a stream until it ends, by either side, or
+// breaks a limit.
+func (s *streams) read(st *stream) {
+	budget := &budget{conn: st.conn, total: &s.receiving}
+	buffered := bufio.NewReaderSize(budget, streamBuffer)
+	second, frames := int64(0), 0
+	for {
+		packet, err := s.next(st, buffered)
+		budget.release()
+		if now := time.Now().Unix(); now != second {
+			second, frames = now, 0
+		}
+		if frames++; err == nil && frames > framesPerStream {
+			err = &wire.FrameError{Drop: hearsay.DropRate}
+		}
+		if err != nil {
+			s.ended(st, err)
+			return
+		}
+		s.arrived(st, packet)
+	}
+}
+
+// next waits for the next frame, as long as the stream is in use, and reads
+// it.
+func (s *streams) next(st *stream, r *bufio.Reader) ([]byte, error) {
+	if err := s.await(st, r); err != nil {
+		return nil, err
+	}
+	st.conn.SetReadDeadline(time.Now().Add(streamFrameTimeout))
+	return wire.ReadFrame(r, nil)
+}
+
+// await waits for the first byte of a frame.
+func (s *streams) await(st *stream, r *bufio.Reader) error {
+	for {
+		st.conn.SetReadDeadline(time.Now().Add(streamIdle))
+		_, err := r.Peek(1)
+		s.mu.Lock()
+		busy := st.writing || time.Since(st.used) < streamIdle
+		st.reading = err == nil
+		s.mu.Unlock()
+		if err == nil || !busy || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
+}
+
+// arrived hands on a packet.
+func (s *streams) arrived(st *stream, packet []byte) {
+	s.mu.Lock()
+	st.reading, st.brought, st.used = false, true, time.Now()
+	s.mu.Unlock()
+	s.counters.streamsIn.Add(1)
+	s.counters.streamIn.Add(uint64(len(packet)))
+	s.deliver(packet, st.remote)
+}
+
+// ended closes a stream that cannot go on, and counts why, if the other end
+// is to blame.
+func (s *streams) ended(st *stream, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var broken *wire.FrameError
+	switch {
+	case errors.As(err, &broken):
+		s.counters.drop(broken.Drop)
+	case errors.Is(err, errBudget):
+		s.counters.drop(hearsay.DropQueueFull)
+	case errors.Is(err, os.ErrDeadlineExceeded) && (st.reading || st.accepted && !st.brought):
+		s.counters.drop(hearsay.DropSlow)
+	case errors.Is(err, io.EOF): // it has said all that it wanted to
+	}
+	s.forget(st)
+}
+
+var errBudget = errors.New("too many bytes are being received")
+
+// budget reads from a connection and keeps count of the bytes that all of them
+// hold together.
+type budget struct {
+	conn  net.Conn
+	total *atomic.Int64
+	held  int64
+}
+
+func (b *budget) Read(p []byte) (int, error) {
+	n, err := b.conn.Read(p)
+	b.held += int64(n)
+	if b.total.Add(int64(n)) > streamReceivingMax {
+		return n, errBudget
+	}
+	return n, err
+}
+
+// release gives back what was read so far.
+func (b *budget) release() {
+	b.total.Add(-b.held)
+	b.held = 0
+}

@@ -1,0 +1,335 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hearsay"
+	"hearsay/wire"
+)
+
+var localhost = netip.MustParseAddr("127.0.0.1")
+
+// box is streams whose packets go to a channel.
+type box struct {
+	*streams
+	counters counters
+	addr     netip.AddrPort
+	arrived  chan delivery
+}
+
+type delivery struct {
+	packet []byte
+	from   netip.AddrPort
+}
+
+func newBox(t *testing.T) *box {
+	t.Helper()
+	conn, listener, err := listen(t.Context(), netip.AddrPortFrom(localhost, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	b := &box{arrived: make(chan delivery, 1000), addr: listener.Addr().(*net.TCPAddr).AddrPort()}
+	b.streams = newStreams(listener, localhost, &b.counters, func(packet []byte, from netip.AddrPort) {
+		b.arrived <- delivery{packet, from}
+	})
+	b.start()
+	t.Cleanup(b.close)
+	return b
+}
+
+func (b *box) receive(t *testing.T) delivery {
+	t.Helper()
+	select {
+	case d := <-b.arrived:
+		return d
+	case <-patient(t).Done():
+		t.Fatal("nothing arrived")
+		panic("not reached")
+	}
+}
+
+// count gives how many streams are open.
+func (b *box) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.open)
+}
+
+// connect connects to the box as a stranger.
+func (b *box) connect(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", b.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// wantClosed waits until the other end has closed conn.
+func wantClosed(t *testing.T, conn net.Conn) {
+	t.Helper()
+	conn.SetReadDeadline(time.Now().Add(patience))
+	if n, err := io.Copy(io.Discard, conn); err != nil && n == 0 {
+		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+			t.Fatal("still open")
+		}
+	}
+}
+
+func frame(body hearsay.Message) []byte {
+	return wire.AppendFrame(nil, hearsay.NetworkID{1}, &hearsay.Packet{Body: body})
+}
+
+// payload is the packet in a frame.
+func payload(t *testing.T, frame []byte) []byte {
+	t.Helper()
+	packet, err := wire.ReadFrame(bytes.NewReader(frame), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packet
+}
+
+func TestStreamsCarryBothWays(t *testing.T) {
+	a, b := newBox(t), newBox(t)
+	ask, answer := frame(&hearsay.Ping{Seq: 1}), frame(&hearsay.Ack{Seq: 1})
+	a.send(b.addr, ask)
+	got := b.receive(t)
+	if !bytes.Equal(got.packet, payload(t, ask)) || got.from == a.addr {
+		t.Errorf("got %x from %s", got.packet, got.from)
+	}
+	b.send(got.from, answer) // goes back on the same connection
+	got = a.receive(t)
+	if !bytes.Equal(got.packet, payload(t, answer)) || got.from != b.addr {
+		t.Errorf("got %x from %s", got.packet, got.from)
+	}
+	a.send(b.addr, ask)
+	b.receive(t)
+	if n := b.count(); n != 1 {
+		t.Errorf("%d connections for three packets", n)
+	}
+	a.close() // after which nobody counts any more
+	if in, out := b.counters.streamsIn.Load(), a.counters.streamsOut.Load(); in != 2 || out != 2 {
+		t.Errorf("counted %d in, %d out", in, out)
+	}
+}
+
+func TestStreamsCarryMuchInOrder(t *testing.T) {
+	a, b := newBox(t), newBox(t)
+	ids := make([]hearsay.NodeID, 5000)
+	for n := range 8 {
+		ids[0][0] = byte(n)
+		a.send(b.addr, frame(&hearsay.Want{IDs: ids}))
+	}
+	decoder := wire.NewDecoder(hearsay.NetworkID{1})
+	for n := range 8 {
+		var p hearsay.Packet
+		if drop, ok := decoder.Decode(b.receive(t).packet, &p); !ok {
+			t.Fatal(drop)
+		}
+		if got := p.Body.(*hearsay.Want).IDs; len(got) != len(ids) || got[0][0] != byte(n) {
+			t.Errorf("packet %d: %d ids, of %d", n, len(got), got[0][0])
+		}
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	a, b := newBox(t), newBox(t)
+	b.close()
+	a.dial(&stream{remote: b.addr, waiting: [][]byte{frame(&hearsay.Ack{})}})
+	if n := a.counters.sendFails.Load(); n != 1 {
+		t.Errorf("counted %d", n)
+	}
+}
+
+func TestStrangersAreCounted(t *testing.T) {
+	b := newBox(t)
+	for name, c := range map[string]struct {
+		says string
+		drop hearsay.Drop
+	}{
+		"a JSON line":           {`{"type":"HELLO"}` + "\n", hearsay.DropMalformed},
+		"an HTTP request":       {"GET / HTTP/1.1\r\n\r\n", hearsay.DropMalformed},
+		"a frame too long":      {"\x01\xff\xff\xff", hearsay.DropOversized},
+		"a frame that is short": {"\x01\x00\x00\x10abc", hearsay.DropTruncated},
+		"half a header":         {"\x01\x00", hearsay.DropTruncated},
+	} {
+		before := b.counters.drops[c.drop].Load()
+		conn := b.connect(t)
+		io.WriteString(conn, c.says)
+		conn.(*net.TCPConn).CloseWrite()
+		wantClosed(t, conn)
+		if got := b.counters.drops[c.drop].Load() - before; got != 1 {
+			t.Errorf("%s: counted %d times as %s", name, got, c.drop)
+		}
+	}
+	var before, after hearsay.Stats
+	b.counters.addTo(&before)
+	conn := b.connect(t) // says nothing at all, as somebody who only looks whether we listen
+	conn.(*net.TCPConn).CloseWrite()
+	wantClosed(t, conn)
+	b.counters.addTo(&after)
+	if after.Drops != before.Drops {
+		t.Errorf("a silent visitor was counted: %v", after.Drops)
+	}
+}
+
+func TestRestlessStreamIsClosed(t *testing.T) {
+	b := newBox(t)
+	conn := b.connect(t)
+	go func() {
+		one := frame(&hearsay.Ack{})
+		for {
+			if _, err := conn.Write(one); err != nil {
+				return
+			}
+		}
+	}()
+	wantClosed(t, conn)
+	if b.counters.drops[hearsay.DropRate].Load() != 1 {
+		t.Errorf("counted %d", b.counters.drops[hearsay.DropRate].Load())
+	}
+}
+
+// TestStreamsOfOneSourceAreBounded: who opens as many streams as he may and
+// says nothing can neither open more nor keep out another address.
+func TestStreamsOfOneSourceAreBounded(t *testing.T) {
+	b := newBox(t)
+	for range streamsPerSource {
+		b.connect(t)
+	}
+	extra := b.connect(t)
+	wantClosed(t, extra)
+	if b.counters.drops[hearsay.DropRate].Load() != 1 {
+		t.Errorf("counted %d", b.counters.drops[hearsay.DropRate].Load())
+	}
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	other, err := dialer.Dial("tcp", b.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	other.Write(frame(&hearsay.Ack{}))
+	b.receive(t)
+}
+
+// TestIdleStreamsMakeRoom: one that has said what it wanted goes when another
+// of that address comes.
+func TestIdleStreamsMakeRoom(t *testing.T) {
+	b := newBox(t)
+	for range streamsPerSource + 20 {
+		conn := b.connect(t)
+		conn.Write(frame(&hearsay.Ack{}))
+		b.receive(t)
+	}
+	if n := b.counters.drops[hearsay.DropRate].Load(); n != 0 {
+		t.Errorf("%d were refused", n)
+	}
+	if n := b.count(); n > streamsPerSource {
+		t.Errorf("%d streams are open", n)
+	}
+}
+
+// pipeStream lets a stream over a pipe into streams without a listener, in a
+// bubble whose clock the test turns.
+func pipeStream(s *streams) net.Conn {
+	ours, theirs := net.Pipe()
+	s.admit(ours, netip.AddrPortFrom(localhost, uint16(len(s.open)+1)))
+	return theirs
+}
+
+func TestSlowStreamsAreClosed(t *testing.T) {
+	for name, c := range map[string]struct {
+		says  func(io.Writer)
+		after time.Duration // when it is closed
+		drop  uint64        // as slow
+	}{
+		"says nothing":       {func(io.Writer) {}, streamIdle, 1},
+		"half a frame":       {func(w io.Writer) { w.Write(frame(&hearsay.Ack{})[:7]) }, streamFrameTimeout, 1},
+		"all, then no more":  {func(w io.Writer) { w.Write(frame(&hearsay.Ack{})) }, streamIdle, 0},
+		"one byte at a time": {dribble, streamFrameTimeout, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				var counters counters
+				s := &streams{
+					ctx: ctx, cancel: cancel, counters: &counters,
+					open: make(map[netip.AddrPort]*stream), deliver: func([]byte, netip.AddrPort) {},
+				}
+				start := time.Now()
+				conn := pipeStream(s)
+				var speaking sync.WaitGroup
+				defer speaking.Wait()
+				speaking.Go(func() { c.says(conn) })
+				io.Copy(io.Discard, conn)
+				if took := time.Since(start); took != c.after {
+					t.Errorf("closed after %s, want %s", took, c.after)
+				}
+				s.wait.Wait()
+				if got := counters.drops[hearsay.DropSlow].Load(); got != c.drop {
+					t.Errorf("counted %d as slow", got)
+				}
+				if len(s.open) != 0 || s.receiving.Load() != 0 {
+					t.Errorf("%d open, %d bytes held", len(s.open), s.receiving.Load())
+				}
+				cancel()
+			})
+		})
+	}
+}
+
+// dribble begins a frame and sends a byte of it a second, in a bubble.
+func dribble(w io.Writer) {
+	for _, b := range append([]byte{wire.FrameStart, 0, 1, 0}, make([]byte, 256)...) {
+		if _, err := w.Write([]byte{b}); err != nil {
+			return
+		}
+		<-time.After(time.Second)
+	}
+}
+
+// TestBytesBeingReceivedAreBounded: frames that many begin and nobody ends
+// hold no more memory than is allowed, whoever sends them.
+func TestBytesBeingReceivedAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var counters counters
+		s := &streams{
+			ctx: ctx, cancel: cancel, counters: &counters,
+			open: make(map[netip.AddrPort]*stream), deliver: func([]byte, netip.AddrPort) {},
+		}
+		const held = 250 << 10
+		begun := append([]byte{wire.FrameStart, 0x03, 0xff, 0xff}, make([]byte, held)...)
+		for n := range 2 * streamReceivingMax / held {
+			ours, theirs := net.Pipe()
+			s.admit(ours, netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:1", n)))
+			theirs.Write(begun)
+			synctest.Wait()
+			if total := s.receiving.Load(); total > streamReceivingMax {
+				t.Fatalf("%d bytes are held", total)
+			}
+		}
+		if counters.drops[hearsay.DropQueueFull].Load() == 0 {
+			t.Error("none was refused")
+		}
+		s.mu.Lock()
+		for _, st := range s.open {
+			st.conn.Close()
+		}
+		s.mu.Unlock()
+		s.wait.Wait()
+	})
+}
