@@ -1,0 +1,64 @@
+# make alone lists what there is.
+
+SHELL    := bash
+GO       ?= go
+TOOL     := $(GO) tool -modfile=tools.mod
+FUZZTIME ?= 30s
+SEEDS    ?= 1 2 3 4 5 6 7 8
+PACKAGES ?= ./...
+
+.DEFAULT_GOAL := help
+.PHONY: help test format vet staticcheck check race fuzz bench sim-seeds cut page cover ci
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: ## all tests that need nothing but Go
+	$(GO) test ./...
+
+check: format vet staticcheck ## formatting, vet and staticcheck
+
+format: ## gofmt and gofumpt; lists what is not formatted
+	@bad="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && if [ -n "$$bad" ]; then echo "not formatted, run $(TOOL) gofumpt -w on:"; echo "$$bad"; exit 1; fi
+
+vet: ## go vet
+	$(GO) vet ./...
+	cd test/page && $(GO) vet ./...
+
+staticcheck: ## staticcheck
+	$(TOOL) staticcheck ./...
+
+race: ## tests under the race detector; the simulator has one goroutine, so it is left out
+	$(GO) test -race -short $$($(GO) list ./... | grep -v '/sim$$')
+
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's|\(.*\)/[^/]*:.*func \(.*\)|\1 \2|' | sort -u | \
+	while read -r directory target; do \
+		echo "$$directory $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$directory" || exit 1; \
+	done
+
+bench: ## benchmarks beside the code
+	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
+
+sim-seeds: ## one simulated network for each of SEEDS (1 to 8), and the long tests of the simulator
+	@mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay
+	@for seed in $(SEEDS); do \
+		echo "seed $$seed"; \
+		bin/hearsay sim run --nodes 64 --loss 0.1 --for 60s --seed $$seed >bin/seed.out || { code=$$?; cat bin/seed.out; exit $$code; }; \
+		tail -n 1 bin/seed.out; \
+	done
+	HEARSAY_LARGE=1 $(GO) test -timeout 10m -run 'TestStorms|TestThousandNodes' ./sim
+
+cut: ## two halves cut off from each other, in network namespaces: needs root, ip and nft
+	HEARSAY_CUT=1 $(GO) test -count 1 -timeout 5m -v ./test/cut
+
+page: ## the page in headless Chromium
+	cd test/page && $(GO) test -count 1 -timeout 3m ./...
+
+cover: ## coverage of all packages together
+	$(GO) test -coverprofile coverage.out -coverpkg ./... ./...
+	$(GO) tool cover -func coverage.out | tail -n 1
+
+ci: ## all that CI does, as it does it
+	.ci/run
