@@ -359,7 +359,8 @@ func (s *Swim) NotMe(now time.Time, seq uint64) (ok bool) {
 	for i := range s.relayed {
 		if r := s.relayed[i]; r.seq == seq {
 			s.relayed = slices.Delete(s.relayed, i, i+1)
-			s.out.Now = append(s.out.Now, hearsay.Packet{Addr: r.asker.Addr, Stream: r.asker.Stream, Body: &hearsay.NotMe{Seq: r.askSeq}})
+			// As every NotMe it carries its sender's own claim; see Ping.
+			s.out.Send = append(s.out.Send, hearsay.Packet{Addr: r.asker.Addr, Stream: r.asker.Stream, Body: &hearsay.NotMe{Seq: r.askSeq}})
 			return true
 		}
 	}
