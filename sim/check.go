@@ -49,14 +49,14 @@ func (v *Violation) String() string {
 
 // Bounds that the checker holds nodes to.
 const (
-	violationsKept = 16          // described; more are only counted
-	packetsPerStep = 1024        // that one step may send (guess: a roster of 10,000 in packets of tens of claims, and room)
-	recordsPerStep = 4096        // that one step may persist
-	ticksPerMoment = 64          // of one node at one time
-	troubleGrace   = time.Minute // after a pause, a cut or a start a death may still be its consequence
-	pingsKept      = 128         // of each node, to tell a true statement from a false one
-	chronicWindow  = time.Minute // of the rule for chronic failure (DESIGN.md, section 5)
-	chronicPercent = 40          // of pings that failed in it
+	violationsKept = 16               // described; more are only counted
+	packetsPerStep = 1024             // that one step may send (guess: a roster of 10,000 in packets of tens of claims, and room)
+	recordsPerStep = 4096             // that one step may persist
+	ticksPerMoment = 64               // of one node at one time
+	troubleGrace   = time.Minute      // after a pause, a cut or a start a death may still be its consequence
+	pingsKept      = 1024             // of each node, to tell a true statement from a false one: a minute's, with many rounds in it
+	chronicWindow  = 65 * time.Second // of the rule for chronic failure (DESIGN.md, section 5), and the length of a round
+	chronicPercent = 20               // of pings that failed in it: half of what an observer needs, as it counts only those of its rounds
 )
 
 // checker is told all that nodes do, and the truth of the world besides, and
@@ -93,8 +93,8 @@ type identity struct {
 
 // view is what one life of one node has said of the others.
 type view struct {
-	seen     []seen // by identity
-	pings    [pingsKept]pinged
+	seen     []seen   // by identity
+	pings    []pinged // the newest is at pingNext-1, around the end
 	pingNext int
 	tickedAt time.Duration
 	ticks    int // at that time
@@ -211,7 +211,7 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 	one := &c.identities[m.identity]
 	// What goes out now must do without this step's records.
 	for i := range e.Now {
-		c.claims(m, e.Now[i].Claims, one.durable, now)
+		c.claims(m, &e.Now[i], one.durable, now)
 	}
 	for _, record := range e.Persist {
 		if own, ok := record.(*hearsay.OwnIncarnation); ok {
@@ -222,7 +222,7 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 		}
 	}
 	for i := range e.Send {
-		c.claims(m, e.Send[i].Claims, one.written, now)
+		c.claims(m, &e.Send[i], one.written, now)
 	}
 	for i := range e.Events {
 		c.event(m, &e.Events[i], now)
@@ -235,11 +235,11 @@ func (c *checker) synced(m *machine) {
 	one.durable = one.written
 }
 
-// claims looks at what a node says of itself in claims that it sends, of
+// claims looks at what a node says of itself in a packet that it sends, of
 // incarnations up to kept.
-func (c *checker) claims(m *machine, claims []hearsay.Claim, kept hearsay.Incarnation, now time.Duration) {
-	for i := range claims {
-		claim := &claims[i]
+func (c *checker) claims(m *machine, p *hearsay.Packet, kept hearsay.Incarnation, now time.Duration) {
+	for i := range p.Claims {
+		claim := &p.Claims[i]
 		if claim.Subject != m.id || claim.State != hearsay.StateAlive && claim.State != hearsay.StateLeft {
 			continue
 		}
@@ -248,7 +248,7 @@ func (c *checker) claims(m *machine, claims []hearsay.Claim, kept hearsay.Incarn
 		case claim.Incarnation <= one.spent:
 			c.violate(now, m.name, RuleIncarnation, "uses its incarnation %d again: an earlier life had come to %d", claim.Incarnation, one.spent)
 		case claim.Incarnation > kept:
-			c.violate(now, m.name, RuleIncarnation, "tells its incarnation %d before it is durable: that is %d", claim.Incarnation, kept)
+			c.violate(now, m.name, RuleIncarnation, "tells its incarnation %d in %T before it is durable: that is %d", claim.Incarnation, p.Body, kept)
 		}
 		one.claimed = max(one.claimed, claim.Incarnation)
 	}
@@ -264,8 +264,7 @@ func (c *checker) sent(m *machine, p *hearsay.Packet, f *flight, now time.Durati
 			c.violate(now, m.name, RuleBounds, "a ping of %d bytes does not fit a datagram", len(f.bytes))
 		}
 		v := &c.views[m.index]
-		v.pings[v.pingNext%pingsKept] = pinged{seq: ping.Seq, subject: ping.Target, sent: now, answered: math.MaxInt64}
-		v.pingNext++
+		v.keep(pinged{seq: ping.Seq, subject: ping.Target, sent: now, answered: math.MaxInt64})
 	}
 }
 
@@ -281,7 +280,7 @@ func (c *checker) received(m *machine, p *hearsay.Packet, now time.Duration) {
 		return
 	}
 	v := &c.views[m.index]
-	for back := 1; back <= min(pingsKept, v.pingNext); back++ {
+	for back := 1; back <= len(v.pings); back++ {
 		ping := &v.pings[(v.pingNext-back)%pingsKept]
 		if ping.seq == ack.Seq && ping.subject == p.From {
 			ping.answered = min(ping.answered, now)
@@ -304,6 +303,16 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 	case hearsay.EventExamined:
 		c.examined(m, e, now)
 	}
+}
+
+// keep remembers a ping, and forgets the oldest if it must.
+func (v *view) keep(p pinged) {
+	if len(v.pings) < pingsKept {
+		v.pings = append(v.pings, p)
+	} else {
+		v.pings[v.pingNext%pingsKept] = p
+	}
+	v.pingNext++
 }
 
 // of gives what the node held of an identity.
@@ -432,7 +441,8 @@ func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
 		c.violate(now, m.name, RuleEvidence, "against %s: %d statements, %d needed of %d observers", name, len(e.Statements), needed, observers)
 	case e.Rule == hearsay.RuleMajority && against < needed:
 		c.violate(now, m.name, RuleEvidence, "against %s: %d of %d against, %d needed", name, against, observers, needed)
-	case e.Rule == hearsay.RuleTimeout && (reachable > 0 || against < min(2, observers)):
+	// Of three members one may have gone since the round began.
+	case e.Rule == hearsay.RuleTimeout && (reachable > 0 || against < min(2, observers-1)):
 		c.violate(now, m.name, RuleEvidence, "against %s at the timeout: %d against, %d reachable", name, against, reachable)
 	case e.Rule != hearsay.RuleMajority && e.Rule != hearsay.RuleTimeout:
 		c.violate(now, m.name, RuleEvidence, "against %s: %s is no rule", name, e.Rule)

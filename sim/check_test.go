@@ -135,8 +135,8 @@ func TestCheckerBites(t *testing.T) {
 			c.synced(&c.machines[theListener])
 			c.sends(true, 5)
 		}, 0, ""},
-		{"own incarnation before it is durable", func(c *court) { c.sends(false, 5, own(4)) }, RuleIncarnation, "tells its incarnation 5 before"},
-		{"own incarnation now, with its record", func(c *court) { c.sends(true, 5, own(5)) }, RuleIncarnation, "tells its incarnation 5 before"},
+		{"own incarnation before it is durable", func(c *court) { c.sends(false, 5, own(4)) }, RuleIncarnation, "tells its incarnation 5 in *hearsay.News before"},
+		{"own incarnation now, with its record", func(c *court) { c.sends(true, 5, own(5)) }, RuleIncarnation, "tells its incarnation 5 in *hearsay.News before"},
 		{"own incarnation used again after a restart", func(c *court) {
 			c.sends(false, 5, own(5))
 			m := &c.machines[theListener]
