@@ -156,8 +156,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 		a.lane.report([]hearsay.Event{{At: time.Now(), Kind: hearsay.EventJoinFail, Text: fmt.Sprintf("look up %s: %v", name, err)}})
 	}
 	a.loop = &loop{
-		network: network, self: identity.Public().NodeID(),
-		decoder: wire.NewDecoder(network), datagrams: newDatagrams(a.conn, &a.counters),
+		network: network, decoder: wire.NewDecoder(network), datagrams: newDatagrams(a.conn, &a.counters),
 		streams: a.streams, inbox: a.inbox, counters: &a.counters, resolver: a.resolver,
 		gone: func() {
 			close(a.left)

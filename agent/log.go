@@ -29,6 +29,7 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventNameConflict:    {slog.LevelError, "Two living members bear one name"},
 	hearsay.EventUnreachable:     {slog.LevelInfo, "A member did not answer, nor did it answer others"},
 	hearsay.EventRoundOpened:     {slog.LevelInfo, "Asked the observers of a member"},
+	hearsay.EventAsked:           {slog.LevelDebug, "Asked to probe a member as its observer"},
 	hearsay.EventExamined:        {slog.LevelDebug, "Probed a member as its observer"},
 	hearsay.EventStatement:       {slog.LevelDebug, "Counted an observer's statement"},
 	hearsay.EventCleared:         {slog.LevelInfo, "The observers reach the member"},

@@ -34,7 +34,6 @@ const (
 type loop struct {
 	node      *node.Node
 	network   hearsay.NetworkID
-	self      hearsay.NodeID
 	decoder   *wire.Decoder
 	datagrams *datagrams
 	streams   *streams
@@ -196,7 +195,6 @@ func (l *loop) report(events []hearsay.Event) {
 // encode gives the bytes of a packet: a datagram in the loop's buffer, valid
 // until the next call, or a frame of its own where it goes by stream.
 func (l *loop) encode(p *hearsay.Packet) outgoing {
-	p.From = l.self
 	if !p.Stream {
 		if b := wire.AppendPacket(l.encoded[:0], l.network, p); len(b) <= hearsay.MTU {
 			return outgoing{bytes: b, to: p.Addr}

@@ -107,7 +107,7 @@ func detectKnobs(c *Config) []Knob {
 		duration("detect.timeout_min", &d.TimeoutMin, time.Millisecond, 10*time.Second, "a direct ping waits at least this long", "guess: far over a LAN's round trip").
 			must("at most detect.timeout_max", func() bool { return d.TimeoutMin <= d.TimeoutMax }),
 		duration("detect.timeout_max", &d.TimeoutMax, time.Millisecond, 30*time.Second, "and at most this long, as for a member never measured", "guess").
-			must("less than half of detect.period", func() bool { return 2*d.TimeoutMax < d.Period }),
+			must("at most a third of detect.period", func() bool { return 3*d.TimeoutMax <= d.Period }),
 		boolean("detect.stream_ping", &d.StreamPing, "ping by stream, beside the relays", "memberlist"),
 		count("detect.health_max", &d.HealthMax, 0, 64, "local health score at most; each point stretches timeouts by one", "Lifeguard, section IV.A"),
 		duration("detect.late_after", &d.LateAfter, time.Millisecond, time.Minute, "a step this long after its deadline means that this node was paused or starved", "guess").

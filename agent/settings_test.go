@@ -102,19 +102,19 @@ func TestDefaultsAreValid(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		`name: name "a/b": the character '/' is not allowed`:          func(c *Config) { c.Name = "a/b" },
-		`network: "` + strings.Repeat("n", 65) + `": want 1 to 64`:    func(c *Config) { c.Network = strings.Repeat("n", 65) },
-		`bind: "1.2.3.4:x": want a port`:                              func(c *Config) { c.Bind = "1.2.3.4:x" },
-		`bind: "1.2.3.999:7": not an IP address`:                      func(c *Config) { c.Bind = "1.2.3.999:7" },
-		`advertise: "0.0.0.0": want the address of one machine`:       func(c *Config) { c.Advertise = "0.0.0.0" },
-		`join: "10.0.0.1:0": nobody is reached at port 0`:             func(c *Config) { c.Join = []string{"10.0.0.1:0"} },
-		`join: "a b": a host name has no ' '`:                         func(c *Config) { c.Join = []string{"a b"} },
-		`detect.timeout_max: 600ms: must be less than half of detect`: func(c *Config) { c.Detect.TimeoutMax = 600 * time.Millisecond },
-		`detect.timeout_min: 500ms: must be at most detect.timeout`:   func(c *Config) { c.Detect.TimeoutMin = 500 * time.Millisecond },
-		`detect.late_after: 2s: must be at most detect.period`:        func(c *Config) { c.Detect.LateAfter = 2 * time.Second },
-		`roster.suspicion_min: 1s: must be at least roster.round`:     func(c *Config) { c.Roster.SuspicionMin = time.Second },
-		`roster.observers: 0: must be from 1 to 16`:                   func(c *Config) { c.Roster.Observers = 0 },
-		`roster.join_backoff_min: 20s: must be at most roster.join`:   func(c *Config) { c.Roster.JoinBackoffMin = 20 * time.Second },
+		`name: name "a/b": the character '/' is not allowed`:           func(c *Config) { c.Name = "a/b" },
+		`network: "` + strings.Repeat("n", 65) + `": want 1 to 64`:     func(c *Config) { c.Network = strings.Repeat("n", 65) },
+		`bind: "1.2.3.4:x": want a port`:                               func(c *Config) { c.Bind = "1.2.3.4:x" },
+		`bind: "1.2.3.999:7": not an IP address`:                       func(c *Config) { c.Bind = "1.2.3.999:7" },
+		`advertise: "0.0.0.0": want the address of one machine`:        func(c *Config) { c.Advertise = "0.0.0.0" },
+		`join: "10.0.0.1:0": nobody is reached at port 0`:              func(c *Config) { c.Join = []string{"10.0.0.1:0"} },
+		`join: "a b": a host name has no ' '`:                          func(c *Config) { c.Join = []string{"a b"} },
+		`detect.timeout_max: 600ms: must be at most a third of detect`: func(c *Config) { c.Detect.TimeoutMax = 600 * time.Millisecond },
+		`detect.timeout_min: 500ms: must be at most detect.timeout`:    func(c *Config) { c.Detect.TimeoutMin = 500 * time.Millisecond },
+		`detect.late_after: 2s: must be at most detect.period`:         func(c *Config) { c.Detect.LateAfter = 2 * time.Second },
+		`roster.suspicion_min: 1s: must be at least roster.round`:      func(c *Config) { c.Roster.SuspicionMin = time.Second },
+		`roster.observers: 0: must be from 1 to 16`:                    func(c *Config) { c.Roster.Observers = 0 },
+		`roster.join_backoff_min: 20s: must be at most roster.join`:    func(c *Config) { c.Roster.JoinBackoffMin = 20 * time.Second },
 	} {
 		cfg := DefaultConfig()
 		change(&cfg)
