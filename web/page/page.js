@@ -18,9 +18,10 @@ function element(name, text, className) {
 }
 
 function time(at) {
-  const e = element('time', new Date(at).toLocaleTimeString())
+  const date = new Date(at)
+  const today = date.toDateString() === new Date().toDateString()
+  const e = element('time', today ? date.toLocaleTimeString() : date.toLocaleString())
   e.dateTime = at
-  e.title = new Date(at).toLocaleString()
   return e
 }
 
@@ -86,7 +87,7 @@ async function showCase(id) {
   $('case-summary').textContent = file.summary
   $('case-steps').replaceChildren(...file.steps.map(step => {
     const li = document.createElement('li')
-    li.append(time(step.at), [step.by, step.text, step.detail].filter(Boolean).join(' · '))
+    li.append(time(step.at), [step.text, step.detail].filter(Boolean).join(' · '))
     return li
   }))
   $('case').hidden = false
@@ -105,6 +106,18 @@ async function choose(id) {
   rows.get(before)?.cells[0].firstChild.focus()
 }
 
+// What an event counts, by its kind.
+const COUNTED = {
+  joined: 'members',
+  unreachable: 'relays asked',
+  'round-opened': 'observers asked',
+  examined: 'pings sent',
+  cleared: 'reach it',
+  condemned: 'against',
+  undecided: 'against',
+  lagged: 'events were lost',
+}
+
 // tell says an event in one line.
 function tell(e) {
   const about = e.name || e.subject?.slice(0, 8)
@@ -116,7 +129,7 @@ function tell(e) {
     e.verdict,
     e.kind === 'member-returned' && `was ${e.state}`,
     e.kind === 'refuted' && `was claimed ${e.state}`,
-    e.count && `${e.count}`,
+    e.count && `${e.count} ${COUNTED[e.kind] ?? ''}`,
     e.addr,
     e.took && `after ${(e.took / 1e6).toFixed(0)} ms`,
     e.text,
