@@ -21,9 +21,8 @@ check: format vet staticcheck ## formatting, vet and staticcheck
 format: ## gofmt and gofumpt; lists what is not formatted
 	@bad="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && if [ -n "$$bad" ]; then echo "not formatted, run $(TOOL) gofumpt -w on:"; echo "$$bad"; exit 1; fi
 
-vet: ## go vet
-	$(GO) vet ./...
-	cd test/page && $(GO) vet ./...
+vet: ## go vet, of the modules within too
+	@for module in $$(find . -name go.mod -exec dirname {} + | sort); do (cd "$$module" && $(GO) vet ./...) || exit 1; done
 
 staticcheck: ## staticcheck
 	$(TOOL) staticcheck ./...

@@ -262,13 +262,13 @@ func TestEventsAreBounded(t *testing.T) {
 }
 
 // serve runs a server on a port from the kernel.
-func serve(t *testing.T, v *village) (server *http.Server, url string) {
+func serve(t *testing.T, b web.Backend) (server *http.Server, url string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server = web.Server(v, web.Info{HTTP: listener.Addr().String()})
+	server = web.Server(b, web.Info{HTTP: listener.Addr().String()})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {

@@ -133,5 +133,10 @@ func (a *api) knownAs(name string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
-	return strings.EqualFold(name, "localhost") || strings.EqualFold(name, host(a.info.HTTP))
+	for _, own := range []string{"localhost", a.info.Host, host(a.info.HTTP)} {
+		if own != "" && strings.EqualFold(name, own) {
+			return true
+		}
+	}
+	return false
 }

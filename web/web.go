@@ -59,6 +59,7 @@ type Backend interface {
 // Info is what the node itself does not know of the process that it lives in.
 type Info struct {
 	HTTP    string // host:port at which this API is served
+	Host    string // the name of that host, if it was given by name
 	Version string
 }
 

@@ -157,7 +157,7 @@ func (v *village) EventsAfter(ctx context.Context, after uint64) iter.Seq2[uint6
 const served = "node.example:9001"
 
 func handler(v *village) http.Handler {
-	return web.Handler(v, web.Info{HTTP: served, Version: "v0.1.0"})
+	return web.Handler(v, web.Info{HTTP: served, Host: "alias.example", Version: "v0.1.0"})
 }
 
 // ask gives the answer to a request with headers "Name: value".
@@ -299,6 +299,7 @@ func TestProblems(t *testing.T) {
 		"sandboxed frame":  {method: "POST", target: "/v1/leave", headers: headers{"Origin: null"}, status: 403, detail: `Origin "null"`},
 		"rebound name":     {method: "POST", target: "/v1/leave", headers: headers{"Host: evil.example:9001", "Origin: http://evil.example:9001"}, status: 403, detail: `Host "evil.example:9001"`},
 		"id of nothing":    {method: "GET", target: "/v1/events", headers: headers{"Last-Event-ID: 0"}, status: 400, detail: "a number over 0"},
+		"no name":          {method: "POST", target: "/v1/leave", headers: headers{"Host: :9001"}, status: 403, detail: `Host ":9001"`},
 		"nobody's id":      {method: "GET", target: "/v1/events", headers: headers{"Last-Event-ID: abc"}, status: 400, detail: "want the id of an event"},
 		"nothing by write": {method: "DELETE", target: "/v1/nothing", status: 404, detail: "nothing at"},
 	} {
@@ -344,6 +345,7 @@ func TestWritesThatAreFine(t *testing.T) {
 		{"Host: [::1]"},
 		{"Host: " + served},
 		{"Host: NODE.example"},
+		{"Host: alias.example:80"},
 		{"Host: localhost:9001", "Origin: http://localhost:9001"},
 		{"Host: 127.0.0.1:9001", "Sec-Fetch-Site: same-origin", "Origin: http://127.0.0.1:9001"},
 		{"Content-Type: application/json; charset=utf-8"},
