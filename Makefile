@@ -27,8 +27,10 @@ vet: ## go vet, of the modules within too
 staticcheck: ## staticcheck
 	$(TOOL) staticcheck ./...
 
+# A damaged database leads bbolt's casts astray on purpose: package store
+# turns that into an error, which the checks of its pointers would not let it.
 race: ## tests under the race detector; the simulator has one goroutine, so it is left out
-	$(GO) test -race -short $$($(GO) list ./... | grep -v '/sim$$')
+	$(GO) test -race -short -gcflags=go.etcd.io/bbolt=-d=checkptr=0 $$($(GO) list ./... | grep -v '/sim$$')
 
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's|\(.*\)/[^/]*:.*func \(.*\)|\1 \2|' | sort -u | \
