@@ -74,6 +74,9 @@ func (r *Roster) tickRefutation(now time.Time) {
 	r.stats.Refutations++
 	r.raise(now, was.over)
 	r.news.add(r.self)
+	if was.state == hearsay.StateDead {
+		r.renewAccusations(now)
+	}
 	r.event(hearsay.Event{
 		At: now, Kind: hearsay.EventRefuted, Subject: r.self.id, By: was.by, State: was.state, Incarnation: r.self.incarnation,
 	})

@@ -137,6 +137,18 @@ func (r *Roster) tickAccusations(now time.Time) {
 	}
 }
 
+// renewAccusations begins all cases anew. A node that was buried was cut off:
+// how long it could not reach others there says nothing, and what it could not
+// decide it now can.
+func (r *Roster) renewAccusations(now time.Time) {
+	for _, a := range r.accusations {
+		a.began = now
+		if a.closes.IsZero() {
+			a.nextRound = now
+		}
+	}
+}
+
 // openRound asks the observers to probe the subject now.
 func (r *Roster) openRound(now time.Time, a *accusation) {
 	a.observers = r.observers(a.observers[:0], a.subject.id)
