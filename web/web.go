@@ -102,6 +102,9 @@ func Handler(b Backend, info Info) http.Handler {
 	for _, route := range append(a.routes(), pageRoutes()...) {
 		mux.Handle(route.method+" "+route.path, route)
 		methods[route.path] = append(methods[route.path], route.method)
+		if route.method == http.MethodGet {
+			methods[route.path] = append(methods[route.path], http.MethodHead) // as the mux has it
+		}
 	}
 	for path, allowed := range methods {
 		mux.Handle(path, methodNotAllowed(allowed))

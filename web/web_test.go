@@ -266,7 +266,7 @@ func TestProblems(t *testing.T) {
 	}{
 		"no such path":       {method: "GET", target: "/v1/nothing", status: 404, detail: "nothing at /v1/nothing"},
 		"no such file":       {method: "GET", target: "/page/index.html", status: 404, detail: "the page is /"},
-		"write to a list":    {method: "POST", target: "/v1/members", status: 405, detail: "want GET"},
+		"write to a list":    {method: "POST", target: "/v1/members", status: 405, detail: "want GET, HEAD"},
 		"write to the page":  {method: "PUT", target: "/", status: 405, detail: "want GET"},
 		"read of a write":    {method: "GET", target: "/v1/leave", status: 405, detail: "want POST"},
 		"unknown parameter":  {method: "GET", target: "/v1/members?state=dead", status: 400, detail: `unknown query parameter "state": /v1/members takes none`},
