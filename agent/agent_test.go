@@ -436,6 +436,7 @@ func TestRosterByStream(t *testing.T) {
 }
 
 func TestIPv6(t *testing.T) {
+	needIPv6(t)
 	cfg := quick("a")
 	cfg.Bind = "[::1]:0"
 	a := start(t, cfg)

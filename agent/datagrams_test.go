@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,18 @@ func bound(t *testing.T, addr string) (*net.UDPConn, *net.TCPListener) {
 	return conn, listener
 }
 
+// needIPv6 skips a test on a machine without IPv6.
+func needIPv6(t *testing.T) {
+	t.Helper()
+	listener, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Skip("no IPv6 here: ", err)
+	}
+	listener.Close()
+}
+
 func TestListenOnOnePort(t *testing.T) {
+	needIPv6(t)
 	for _, addr := range []string{"127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"} {
 		conn, listener := bound(t, addr)
 		udp := conn.LocalAddr().(*net.UDPAddr).AddrPort()
@@ -58,6 +70,7 @@ func wantBindError(t *testing.T, addr netip.AddrPort, want string) {
 }
 
 func TestDatagrams(t *testing.T) {
+	needIPv6(t)
 	var counters counters
 	conn, _ := bound(t, "[::]:0") // takes IPv4 too
 	d := newDatagrams(conn, &counters)
@@ -118,7 +131,8 @@ func TestOverflowIsCounted(t *testing.T) {
 		}
 		got++
 	}
-	if d.overflow() != 0 && got+int(lost) != sent || d.overflow() == 0 && got == 0 {
+	told := runtime.GOOS == "linux"
+	if told && (lost == 0 || got+int(lost) != sent) || !told && lost != 0 {
 		t.Errorf("%d came, %d are counted as lost, of %d", got, lost, sent)
 	}
 }

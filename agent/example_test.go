@@ -1,0 +1,112 @@
+package agent_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"time"
+
+	"hearsay"
+	"hearsay/agent"
+)
+
+// quietly starts a member on this machine, at a port that the kernel chooses,
+// and waits until it has joined those whom it is to join.
+func quietly(ctx context.Context, name string, join ...string) *agent.Agent {
+	a, err := agent.Start(ctx, agent.Config{
+		Name: name, Bind: "127.0.0.1:0", Join: join,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if len(join) > 0 {
+		for _, e := range a.EventsAfter(ctx, 0) { // from the first one on
+			if e.Kind == hearsay.EventJoined {
+				break
+			}
+		}
+	}
+	return a
+}
+
+// The first member of a network has nobody to join; the others join by the
+// address of any member.
+func Example() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+
+	first := quietly(ctx, "ada")
+	defer first.Close()
+	events := first.Events(ctx) // from here on
+	second := quietly(ctx, "bob", first.Self().Addr.String())
+	defer second.Close()
+
+	for e := range events {
+		if e.Kind == hearsay.EventMemberJoined {
+			break
+		}
+	}
+	for _, m := range first.Members() {
+		fmt.Println(m.Name, m.State)
+	}
+	// Output:
+	// ada alive
+	// bob alive
+}
+
+// What happens is told in order. Whoever reads too slowly is told how much it
+// missed, by EventLagged, and holds up nobody.
+func ExampleAgent_Events() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	ada := quietly(ctx, "ada")
+	defer ada.Close()
+	events := ada.Events(ctx)
+	bob := quietly(ctx, "bob", ada.Self().Addr.String())
+
+	for e := range events {
+		switch e.Kind {
+		case hearsay.EventMemberJoined:
+			fmt.Println(e.Name, "joined")
+			if err := bob.Leave(ctx); err != nil { // any method may be called in here
+				log.Fatal(err)
+			}
+		case hearsay.EventMemberLeft:
+			fmt.Println(e.Name, "left")
+			ada.Close() // which ends this loop
+		}
+	}
+	// Output:
+	// bob joined
+	// bob left
+}
+
+// Why a member is in the state it is in, this node can always tell.
+func ExampleAgent_Why() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	ada := quietly(ctx, "ada")
+	defer ada.Close()
+
+	file, err := ada.Why("nobody")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(file.Verdict)
+	// Output: unknown
+}
+
+// Leave tells the others; Close does not, and lets them find out.
+func ExampleAgent_Leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	ada := quietly(ctx, "ada")
+	if err := ada.Leave(ctx); err != nil {
+		log.Fatal(err)
+	}
+	<-ada.Done()
+	fmt.Println("gone:", ada.Err())
+	// Output: gone: <nil>
+}
