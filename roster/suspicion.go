@@ -228,9 +228,12 @@ func (r *Roster) count(now time.Time, a *accusation) {
 	}
 }
 
-// clear ends a suspicion: enough observers reach the subject.
+// clear ends a suspicion: enough observers reach the subject. Others have heard
+// of it and hold it still, so its subject is told once more: its refutation
+// reaches them all.
 func (r *Roster) clear(now time.Time, a *accusation, reached int) {
 	m := a.subject
+	r.tellOne(m.card.Addr, m)
 	r.event(hearsay.Event{At: now, Kind: hearsay.EventCleared, Subject: m.id, Round: a.round, Count: reached})
 	r.dropAccusation(m)
 	r.setState(now, m, hearsay.StateAlive)
