@@ -79,7 +79,7 @@ func (r *Roster) tickPending(now time.Time) {
 			r.out.Now = append(r.out.Now, hearsay.Packet{Addr: w.informer, Body: &hearsay.EvidenceReq{Hash: w.hash}})
 			continue
 		}
-		if r.holds(w.evidence) {
+		if w.evidence.Subject == w.subject && r.holds(now, w.evidence) {
 			r.Bury(now, w.evidence)
 		}
 	}
@@ -115,7 +115,11 @@ func (r *Roster) TakeEvidence(now time.Time, e *hearsay.Evidence) {
 
 // holds counts for itself whether the evidence condemns its subject: signed
 // statements of one round by observers that this roster assigns.
-func (r *Roster) holds(e *hearsay.Evidence) bool {
+//
+// Two statements suffice when a suspicion ran out, and an accuser may keep to
+// itself what others said. So that counts only against whom this node holds
+// suspect itself, for as long as any suspicion lasts.
+func (r *Roster) holds(now time.Time, e *hearsay.Evidence) bool {
 	m := r.members[e.Subject]
 	if m == nil || e.Incarnation != m.incarnation {
 		return false
@@ -136,7 +140,8 @@ func (r *Roster) holds(e *hearsay.Evidence) bool {
 		}
 	}
 	if e.Rule == hearsay.RuleTimeout {
-		return e.Reachable() == 0 && against >= min(2, r.Living()-1)
+		ranOut := m.state == hearsay.StateSuspect && now.Sub(m.held.began) >= r.shortest()
+		return ranOut && e.Reachable() == 0 && against >= min(2, r.Living()-1)
 	}
 	return against >= majority(len(observers))
 }

@@ -59,11 +59,15 @@ type bench struct {
 	others []*stranger
 }
 
-func newBench(t *testing.T, others int) *bench {
+func newBench(t *testing.T, others int) *bench { return newBenchOf(t, others, newStranger(0)) }
+
+// newBenchOf is the roster of stranger 0, who signs by another signer and has
+// lived before.
+func newBenchOf(t *testing.T, others int, signer hearsay.Signer, records ...hearsay.Record) *bench {
 	b := &bench{T: t, out: &hearsay.Effects{}, now: start}
 	self := newStranger(0)
 	card := hearsay.Card{Name: self.name, Addr: self.addr, Role: hearsay.RolePeer}
-	b.Roster = roster.New(roster.DefaultConfig(), network, card, self, rand.New(rand.NewPCG(1, 2)), nil, &b.drops, b.out, b.now)
+	b.Roster = roster.New(roster.DefaultConfig(), network, card, signer, rand.New(rand.NewPCG(1, 2)), records, &b.drops, b.out, b.now)
 	for i := range others {
 		b.others = append(b.others, newStranger(i+1))
 		b.hear(b.others[i], b.others[i].word(hearsay.StateAlive))
@@ -267,6 +271,7 @@ func TestTimeoutRuleNeedsTwo(t *testing.T) {
 	m := b.others[0]
 	b.hear(b.others[1], suspect(m, b.others[1]))
 	b.dead(m, b.others[1], b.evidence(m, hearsay.RuleTimeout, first(2, hearsay.VerdictUnreachable)))
+	b.pass(5 * time.Second)
 	b.want(m, hearsay.StateDead)
 }
 

@@ -272,11 +272,16 @@ func (r *Roster) closeRound(now time.Time, a *accusation) {
 // maximum, for an accuser alone, and the minimum, when others confirm
 // (Lifeguard, section IV.B).
 func (r *Roster) patience(a *accusation) time.Duration {
-	shortest := time.Duration(float64(r.cfg.SuspicionMin) * max(1, math.Log10(float64(r.Living()))))
+	shortest := r.shortest()
 	longest := shortest * time.Duration(r.cfg.SuspicionMax)
 	confirmed := float64(max(0, len(a.subject.held.accusers)-1))
 	share := min(1, math.Log(confirmed+1)/math.Log(float64(r.cfg.Confirmations)+1))
 	return longest - time.Duration(share*float64(longest-shortest))
+}
+
+// shortest is how long a suspicion lasts at least, if no round decides.
+func (r *Roster) shortest() time.Duration {
+	return time.Duration(float64(r.cfg.SuspicionMin) * max(1, math.Log10(float64(r.Living()))))
 }
 
 // condemn makes evidence of the round. What follows from it is not decided
