@@ -48,3 +48,16 @@ func (d Drops) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(counts)
 }
+
+// UnmarshalJSON takes the form of MarshalJSON. Reasons that only a later
+// version knows are left out.
+func (d *Drops) UnmarshalJSON(text []byte) error {
+	var counts map[string]uint64
+	if err := json.Unmarshal(text, &counts); err != nil {
+		return err
+	}
+	for reason := range d {
+		d[reason] = counts[Drop(reason).String()]
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hearsay"
+)
+
+// self is the answer of /v1/self.
+type self struct {
+	ID          hearsay.NodeID      `json:"id"`
+	Name        string              `json:"name"`
+	Role        hearsay.Role        `json:"role"`
+	Addr        string              `json:"addr"`
+	HTTP        string              `json:"http"`
+	Incarnation hearsay.Incarnation `json:"incarnation"`
+	State       hearsay.State       `json:"state"`
+	Started     time.Time           `json:"started"`
+	Version     string              `json:"version"`
+}
+
+// caseFile is what is shown of the answer of /v1/members/{name}/case; of one
+// never in, that is all.
+type caseFile struct {
+	Verdict string         `json:"verdict"`
+	Summary string         `json:"summary"`
+	Steps   []hearsay.Step `json:"steps"`
+}
+
+// roster is the answer of /v1/members.
+type roster struct {
+	Members []hearsay.Member `json:"members"`
+}
+
+func newMembers() *cobra.Command {
+	var from asking
+	cmd := &cobra.Command{
+		Use:   "members",
+		Short: "List who is in the network, and who was",
+		Long: `List the members that a node knows, with state, incarnation and since when by
+its clock. The dead and those who left stay listed until they are forgotten.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return show(cmd, &from, "list members", "/v1/members", printMembers)
+		},
+	}
+	from.addFlags(cmd)
+	return cmd
+}
+
+func newWhy() *cobra.Command {
+	var from asking
+	cmd := &cobra.Command{
+		Use:   "why NAME",
+		Short: "Tell why a member is held to be what it is",
+		Long: `Tell the case of a member: who missed it, what its observers saw in which round,
+what followed from that, and when. NAME is a name, an id, or the beginning of
+an id. One still suspect has a case too, and so has one never in.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := hearsay.CheckName(args[0]); err != nil {
+				return wrongUsage(cmd, err)
+			}
+			path := "/v1/members/" + url.PathEscape(args[0]) + "/case"
+			return show(cmd, &from, "tell why of "+args[0], path, printCase)
+		},
+	}
+	from.addFlags(cmd)
+	return cmd
+}
+
+// show asks for path and prints the answer: as it came with --json, else as
+// print has it.
+func show[T any](cmd *cobra.Command, from *asking, what, path string, print func(io.Writer, T)) error {
+	c, err := from.client(cmd)
+	if err != nil {
+		return err
+	}
+	body, err := c.get(cmd.Context(), path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	answer, err := decode[T](c, body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	out := cmd.OutOrStdout()
+	if from.json {
+		_, err = out.Write(append(bytes.TrimRight(body, "\n"), '\n'))
+		return err
+	}
+	print(out, answer)
+	return nil
+}
+
+func printMembers(out io.Writer, answer roster) {
+	now := time.Now()
+	table := newTable(out)
+	fmt.Fprintln(table, "NAME\tSTATE\tSINCE\tADDRESS\tINCARNATION\tID")
+	for _, m := range answer.Members {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, m.State, when(m.Since, now), m.Addr, m.Incarnation, m.ID.Short())
+	}
+	table.Flush()
+}
+
+func printCase(out io.Writer, file caseFile) {
+	fmt.Fprintln(out, cmp.Or(file.Summary, file.Verdict))
+	if len(file.Steps) == 0 {
+		return
+	}
+	fmt.Fprintln(out)
+	table := newTable(out)
+	for _, step := range file.Steps {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", clockTime(step.At, time.Now()), step.Kind, step.By, step.Text)
+		if step.Detail != "" {
+			fmt.Fprintf(table, "\t\t\t%s\n", oneLine(step.Detail))
+		}
+	}
+	table.Flush()
+}
+
+func newStatus() *cobra.Command {
+	var from asking
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show one node and its figures",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := from.client(cmd)
+			if err != nil {
+				return err
+			}
+			if err := printStatus(cmd, c, from.json); err != nil {
+				return fmt.Errorf("show the status: %w", err)
+			}
+			return nil
+		},
+	}
+	from.addFlags(cmd)
+	return cmd
+}
+
+func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
+	selfBody, err := c.get(cmd.Context(), "/v1/self")
+	if err != nil {
+		return err
+	}
+	statsBody, err := c.get(cmd.Context(), "/v1/stats")
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if asJSON {
+		_, err := fmt.Fprintf(out, "{\"self\":%s,\"stats\":%s}\n", bytes.TrimSpace(selfBody), bytes.TrimSpace(statsBody))
+		return err
+	}
+	node, err := decode[self](c, selfBody)
+	if err != nil {
+		return err
+	}
+	stats, err := decode[hearsay.Stats](c, statsBody)
+	if err != nil {
+		return err
+	}
+	table := newTable(out)
+	printSelf(table, &node)
+	printStats(table, &stats)
+	return table.Flush()
+}
+
+func printSelf(table io.Writer, n *self) {
+	fmt.Fprintf(table, "name\t%s\n", n.Name)
+	fmt.Fprintf(table, "id\t%s\n", n.ID)
+	fmt.Fprintf(table, "role\t%s\n", n.Role)
+	fmt.Fprintf(table, "state\t%s, incarnation %d\n", n.State, n.Incarnation)
+	fmt.Fprintf(table, "address\t%s\n", n.Addr)
+	fmt.Fprintf(table, "page\t%s\n", pageURL(n.HTTP))
+	fmt.Fprintf(table, "started\t%s\n", when(n.Started, time.Now()))
+	fmt.Fprintf(table, "version\t%s\n", n.Version)
+}
+
+func printStats(table io.Writer, s *hearsay.Stats) {
+	fmt.Fprintf(table, "members\t%d alive, %d suspect, %d dead, %d left\n", s.Alive, s.Suspect, s.Dead, s.Left)
+	fmt.Fprintf(table, "health\t%s\n", healthWords(s.Health))
+	fmt.Fprintf(table, "round trip\t%s\n", roundTripWords(s.RoundTrip))
+	fmt.Fprintf(table, "probes\t%d, of them %d without an answer; %d asked of relays\n", s.Probes, s.ProbeFails, s.RelayAsks)
+	fmt.Fprintf(table, "rounds\t%d opened, %d statements signed, %d members condemned\n", s.Rounds, s.Statements, s.Condemned)
+	fmt.Fprintf(table, "heard\t%d suspicions, %d deaths; %d claims about itself refuted\n", s.Suspicions, s.Deaths, s.Refutations)
+	fmt.Fprintf(table, "claims\t%d in, of them %d news; %d out, %d waiting to be told\n", s.ClaimsIn, s.ClaimsNew, s.ClaimsOut, s.NewsWaiting)
+	fmt.Fprintf(table, "datagrams\t%d in (%d bytes), %d out (%d bytes), %d not sent\n", s.PacketsIn, s.BytesIn, s.PacketsOut, s.BytesOut, s.SendFails)
+	fmt.Fprintf(table, "by stream\t%d in (%d bytes), %d out (%d bytes)\n", s.StreamsIn, s.StreamIn, s.StreamsOut, s.StreamOut)
+	fmt.Fprintf(table, "dropped\t%s\n", dropWords(s.Drops))
+}
+
+func newLeave() *cobra.Command {
+	var from asking
+	cmd := &cobra.Command{
+		Use:   "leave",
+		Short: "Have a node leave its network in good order",
+		Long: `Have a node leave its network in good order: the others are told, and list it
+as left rather than dead. Its process ends.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := from.client(cmd)
+			if err != nil {
+				return err
+			}
+			body, err := c.ask(cmd.Context(), http.MethodPost, "/v1/leave")
+			if err != nil {
+				return fmt.Errorf("leave: %w", err)
+			}
+			if from.json {
+				_, err := cmd.OutOrStdout().Write(body)
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "the node at %s has left\n", c.base)
+			return err
+		},
+	}
+	from.addFlags(cmd)
+	return cmd
+}
+
+func newTable(out io.Writer) *tabwriter.Writer {
+	const columnGap = 2 // blanks between columns
+	return tabwriter.NewWriter(out, 0, 0, columnGap, ' ', 0)
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	defaultNode = "http://127.0.0.1:9001"
+	nodeEnv     = "HEARSAY_NODE"
+
+	answerTimeout = 10 * time.Second // for one whole answer, streams apart
+	answerMax     = 64 << 20         // bytes of one answer: 5,000 members take about 1.5 MB
+	problemMax    = 64 << 10         // bytes of a problem document
+)
+
+// asking is what every command takes that asks a node.
+type asking struct {
+	node string // URL; "" for the environment's, or the default
+	json bool
+}
+
+// addFlags gives cmd the flags of asking.
+func (a *asking) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.node, "node", "", "the node to ask, as URL (default $"+nodeEnv+" or "+defaultNode+")")
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
+}
+
+// client makes the client for the node that was named.
+func (a *asking) client(cmd *cobra.Command) (*client, error) {
+	node := a.node
+	if node == "" {
+		node = os.Getenv(nodeEnv)
+	}
+	if node == "" {
+		node = defaultNode
+	}
+	base, err := parseNode(node)
+	if err != nil {
+		return nil, wrongUsage(cmd, err)
+	}
+	return newClient(base), nil
+}
+
+// parseNode takes http://host:port, and host:port for short.
+func parseNode(node string) (string, error) {
+	full := node
+	if !strings.Contains(node, "://") {
+		full = "http://" + node
+	}
+	base, err := url.Parse(full)
+	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
+		return "", fmt.Errorf("node %q: want a URL like %s", node, defaultNode)
+	}
+	return strings.TrimSuffix(base.String(), "/"), nil
+}
+
+// client asks one node over HTTP.
+type client struct {
+	base string // URL without a slash at its end
+	http *http.Client
+}
+
+func newClient(base string) *client {
+	return &client{base: base, http: &http.Client{Transport: &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: answerTimeout}).DialContext,
+		ResponseHeaderTimeout: answerTimeout,
+	}}}
+}
+
+// get gives the body of the answer to GET path.
+func (c *client) get(ctx context.Context, path string) ([]byte, error) {
+	return c.ask(ctx, http.MethodGet, path)
+}
+
+// ask gives the body of the answer to a request without a body.
+func (c *client) ask(ctx context.Context, method, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	answer, err := c.send(ctx, method, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, answerMax+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of %s: %w", c.base, err)
+	}
+	if len(body) > answerMax {
+		return nil, fmt.Errorf("the answer of %s is longer than %d bytes", c.base, answerMax)
+	}
+	return body, nil
+}
+
+// send sends one request; an answer that is no success comes back as error.
+func (c *client) send(ctx context.Context, method, path string, header http.Header) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	for key, values := range header {
+		request.Header[key] = values
+	}
+	answer, err := c.http.Do(request)
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	if answer.StatusCode/100 != 2 {
+		defer answer.Body.Close()
+		return nil, problem(answer)
+	}
+	return answer, nil
+}
+
+// explain says in words of the user why no answer came.
+func (c *client) explain(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return hintedError{
+			fmt.Errorf("no node answers at %s: connection refused", c.base),
+			`start a network with "hearsay up", or name a node with --node`,
+		}
+	case errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
+		return hintedError{
+			fmt.Errorf("no answer from %s within %v", c.base, answerTimeout),
+			"the process may be stopped or starved",
+		}
+	}
+	return fmt.Errorf("ask %s: %w", c.base, err)
+}
+
+// problem makes an error of a problem document (RFC 9457).
+func problem(answer *http.Response) error {
+	var document struct {
+		Title  string `json:"title"`
+		Detail string `json:"detail"`
+	}
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, problemMax))
+	if json.Unmarshal(body, &document) != nil || document.Title == "" {
+		return hintedError{
+			fmt.Errorf("%s answered %s", answer.Request.URL, answer.Status),
+			"is this a node of Hearsay?",
+		}
+	}
+	if document.Detail != "" {
+		return errors.New(document.Detail)
+	}
+	return errors.New(strings.ToLower(document.Title))
+}
+
+// getJSON asks for path and decodes the answer.
+func getJSON[T any](ctx context.Context, c *client, path string) (T, error) {
+	body, err := c.get(ctx, path)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return decode[T](c, body)
+}
+
+// decode takes apart an answer of c.
+func decode[T any](c *client, body []byte) (T, error) {
+	var value T
+	if err := json.Unmarshal(body, &value); err != nil {
+		return value, hintedError{
+			fmt.Errorf("understand the answer of %s: %w", c.base, err),
+			"is this a node of Hearsay, of this version?",
+		}
+	}
+	return value, nil
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// serve makes a client of a server that answers as answer does.
+func serve(t *testing.T, answer http.HandlerFunc) *client {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	return newClient(server.URL)
+}
+
+func TestAnswersThatAreNone(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		status int
+		body   string
+		want   string
+	}{
+		{"a problem", 409, `{"title":"Conflict","status":409,"detail":"several members bear this name: 0a, 0b"}`, "several members bear this name: 0a, 0b"},
+		{"a problem without detail", 503, `{"title":"Service Unavailable"}`, "service unavailable"},
+		{"not a node", 404, `<html>`, "answered 404 Not Found; hint: is this a node of Hearsay?"},
+		{"not JSON", 200, `<html>`, "understand the answer of http://"},
+		{"other JSON", 200, `{"members":[{"state":"tired"}]}`, `state "tired": want one of`},
+		{"a long problem", 500, strings.Repeat(" ", problemMax+1) + `{"title":"x"}`, "answered 500"},
+		{"endless", 200, strings.Repeat(" ", answerMax+1), fmt.Sprintf("longer than %d bytes", answerMax)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(tc.status)
+				io.WriteString(w, tc.body)
+			})
+			_, err := getJSON[roster](t.Context(), c, "/v1/members")
+			if err == nil || !strings.Contains(errorLine(err), tc.want) {
+				t.Errorf("got error %v, want %q", err, tc.want)
+			}
+			if err != nil && strings.Contains(errorLine(err), "\n") {
+				t.Errorf("the error has several lines: %q", errorLine(err))
+			}
+		})
+	}
+}
+
+// A stream that breaks is resumed after its last event.
+func TestFollowResumes(t *testing.T) {
+	var asked []string // the Last-Event-IDs
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("Last-Event-ID"))
+		switch len(asked) {
+		case 1:
+			io.WriteString(w, "event: snapshot\ndata: {}\n\nid: 7\ndata: {\"a\":1}\n\n: heartbeat\n\nid: 8\ndata: {\"b\":2}\n\nid: 9\nda")
+		case 2:
+			w.WriteHeader(http.StatusBadGateway)
+		default:
+			io.WriteString(w, "id: 9\ndata: {\"c\":3}\n\n")
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var got []string
+	var losses int
+	for s, err := range c.follow(ctx, func(error) { losses++ }) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s %s %s", s.id, s.name, s.data))
+		if s.id == "9" {
+			cancel()
+		}
+	}
+	if want := []string{" snapshot {}", `7  {"a":1}`, `8  {"b":2}`, `9  {"c":3}`}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if want := []string{"", "8", "8"}; !slices.Equal(asked, want) {
+		t.Errorf("asked for what comes after %q, want %q", asked, want)
+	}
+	if losses != 2 {
+		t.Errorf("told of %d losses, want 2", losses)
+	}
+}
+
+// Who cannot be reached at first is not waited for.
+func TestFollowFailsAtOnce(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	var failed error
+	for _, err := range c.follow(t.Context(), func(error) { t.Error("told of a loss") }) {
+		failed = errors.Join(failed, err)
+	}
+	if failed == nil {
+		t.Error("no error")
+	}
+}
+
+func TestParseNode(t *testing.T) {
+	for node, want := range map[string]string{
+		"127.0.0.1:9001":         "http://127.0.0.1:9001",
+		"http://[::1]:9001/":     "http://[::1]:9001",
+		"https://there/under/it": "https://there/under/it",
+		"ftp://there":            "",
+		"http://":                "",
+		"":                       "",
+	} {
+		got, err := parseNode(node)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: got %q, %v, want %q", node, got, err, want)
+		}
+	}
+}

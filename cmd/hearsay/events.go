@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hearsay"
+)
+
+// eventsPause is how long a node is silent when it has told all the events it
+// keeps: they come without any pause, later ones as they happen.
+const eventsPause = 300 * time.Millisecond
+
+func newEvents() *cobra.Command {
+	var from asking
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Tell what happened on a node",
+		Long: `Tell the last events that a node keeps, oldest first, one a line. With --follow
+go on with each as it happens, also over breaks of the connection, until
+interrupted.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := from.client(cmd)
+			if err != nil {
+				return err
+			}
+			ctx, stop := untilInterrupted(cmd)
+			defer stop()
+			p := &eventPrinter{out: cmd.OutOrStdout(), json: from.json}
+			if follow {
+				err = p.follow(ctx, c, cmd.ErrOrStderr())
+			} else {
+				err = p.recent(ctx, c)
+			}
+			if err != nil {
+				return fmt.Errorf("read events: %w", err)
+			}
+			return nil
+		},
+	}
+	from.addFlags(cmd)
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with each event as it happens")
+	return cmd
+}
+
+// eventPrinter prints events, one a line.
+type eventPrinter struct {
+	out  io.Writer
+	json bool
+}
+
+// follow prints events until the context ends.
+func (p *eventPrinter) follow(ctx context.Context, c *client, progress io.Writer) error {
+	lost := func(err error) { fmt.Fprintf(progress, "lost %s (%v), trying again\n", c.base, err) }
+	for s, err := range c.follow(ctx, lost) {
+		if err != nil {
+			return err
+		}
+		if err := p.print(c, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errToldAll ends a stream that has told what it keeps.
+var errToldAll = errors.New("told all")
+
+// recent prints the events that the node keeps.
+func (p *eventPrinter) recent(ctx context.Context, c *client) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var quiet *time.Timer // set once the stream has begun
+	for s, err := range c.stream(ctx, "") {
+		if errors.Is(err, errToldAll) || err != nil && ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if quiet == nil {
+			quiet = time.AfterFunc(eventsPause, func() { cancel(errToldAll) })
+			defer quiet.Stop()
+		}
+		quiet.Reset(eventsPause)
+		if err := p.print(c, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// print prints one event; snapshots are what `members` is for.
+func (p *eventPrinter) print(c *client, s streamed) error {
+	if s.name != "" {
+		return nil
+	}
+	if p.json {
+		_, err := fmt.Fprintf(p.out, "%s\n", s.data)
+		return err
+	}
+	event, err := decode[hearsay.Event](c, s.data)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.out, clockTime(event.At, time.Now()), eventLine(&event))
+	return err
+}

@@ -1,0 +1,151 @@
+// Command hearsay starts the nodes of a gossip network, asks them, and
+// simulates them.
+//
+// Data goes to standard output, logs and progress to standard error. Errors
+// are one line: what was tried, why it failed, and a hint where there is one.
+// Exit codes: 0 done; 1 it failed; 2 wrong usage; `sim` adds 3, a safety rule
+// was broken, and 4, it did not converge.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run carries out one command line and gives its exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	understood := false // flags and arguments were taken; from here on an error is a failure
+	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
+	cmd, err := root.ExecuteC()
+	if err == nil {
+		return exitDone
+	}
+	if !understood {
+		err = wrongUsage(cmd, err)
+	}
+	fmt.Fprintln(stderr, "hearsay:", errorLine(err))
+	return exitCode(err)
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "hearsay",
+		Short: "A gossip network that can say why",
+		Long: `Hearsay tells a group of machines who is in the group, finds out quickly who
+has failed, and can explain each of its decisions afterwards.
+
+Start with "hearsay up": it runs a whole network on this machine.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs, // so that an unknown command reaches RunE
+		RunE:          group,
+	}
+	root.AddCommand(
+		newUp(), newPeer(), newReap(),
+		newMembers(), newStatus(), newEvents(), newWhy(), newLeave(),
+		newSettings(), newSim(), newVersion(),
+	)
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Args, cmd.RunE = cobra.ArbitraryArgs, group
+		}
+	}
+	return root
+}
+
+// group is what a command does that only holds others: without arguments it
+// shows its help, and whatever else is said names a command that does not
+// exist.
+func group(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	return wrongUsage(cmd, fmt.Errorf("unknown command %q", args[0]))
+}
+
+// untilInterrupted gives a context that ends with the command's own, or at
+// SIGINT, SIGTERM or SIGHUP. After that, the next signal ends the process.
+func untilInterrupted(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// The exit codes.
+const (
+	exitDone         = 0
+	exitFailed       = 1
+	exitUsage        = 2
+	exitRuleBroken   = 3 // sim: a safety rule was broken
+	exitNotConverged = 4 // sim: it did not converge
+)
+
+// codedError is an error that decides the exit code.
+type codedError struct {
+	error
+	code int
+}
+
+func (e codedError) Unwrap() error { return e.error }
+
+// hintedError is an error with what the user can do about it.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (e hintedError) Unwrap() error { return e.error }
+
+// wrongUsage says that the command line is at fault.
+func wrongUsage(cmd *cobra.Command, err error) error {
+	if cmd.HasParent() {
+		err = fmt.Errorf("%s: %w", cmd.CommandPath()[len("hearsay "):], err)
+	}
+	return codedError{hintedError{err, fmt.Sprintf("%q says what it takes", cmd.CommandPath()+" --help")}, exitUsage}
+}
+
+func exitCode(err error) int {
+	if coded, ok := errors.AsType[codedError](err); ok {
+		return coded.code
+	}
+	return exitFailed
+}
+
+// errorLine gives err and its hint as one line.
+func errorLine(err error) string {
+	line := err.Error()
+	if hinted, ok := errors.AsType[hintedError](err); ok {
+		line += "; hint: " + hinted.hint
+	}
+	return oneLine(line)
+}
+
+// oneLine makes one line of text that may have several.
+func oneLine(text string) string {
+	out := make([]rune, 0, len(text))
+	for _, r := range text {
+		switch {
+		case r == '\n' && len(out) > 0 && out[len(out)-1] == ':', r == '\t':
+			r = ' '
+		case r == '\n':
+			out = append(out, ';')
+			r = ' '
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hearsay/agent"
+	"hearsay/web"
+)
+
+const (
+	leaveTimeout = 1500 * time.Millisecond // to tell the others; with closeTimeout under the 2 s after which `up` kills
+	closeTimeout = 250 * time.Millisecond  // for requests that are being answered
+)
+
+// peerOptions are the flags of `peer` that are not knobs of the agent, and
+// those that are, as far as they were given.
+type peerOptions struct {
+	ip        string
+	port      int
+	join      []string
+	output    string
+	data      string
+	http      string
+	name      string
+	network   string
+	advertise string
+	settings  string
+	json      bool
+}
+
+func newPeer() *cobra.Command {
+	var o peerOptions
+	cmd := &cobra.Command{
+		Use:   "peer",
+		Short: "Run one node",
+		Long: `Run one node of an open network until it is interrupted or told to leave; then
+it leaves in good order, and a second signal ends it at once. With --join it
+enters the network of whoever is there; without, it is the first of a network.
+
+A flag goes before the environment (HEARSAY_NAME, HEARSAY_DETECT_PERIOD, ...),
+that before --settings, and that before the default.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := o.config(cmd)
+			if err != nil {
+				return err
+			}
+			return runPeer(cmd, &o, config)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.ip, "ip", "", "address to listen on, UDP and TCP (default all IPv4 addresses)")
+	flags.IntVar(&o.port, "port", agent.DefaultPort, "port to listen on; 0 lets the kernel choose")
+	flags.StringSliceVar(&o.join, "join", nil, "where members may be found: `ADDR,...`, host or host:port; may be repeated")
+	flags.StringVar(&o.output, "output", "", "append the log to this file too")
+	flags.StringVar(&o.data, "data", "", "directory that keeps the identity and what was learned (default nothing is kept)")
+	flags.StringVar(&o.http, "http", "off", "where to serve the page and the API: host:port, or a port of "+loopback+", 0 for any, or off")
+	flags.StringVar(&o.name, "name", "", "what people call this node (default the host name)")
+	flags.StringVar(&o.network, "network", "", "name of the network (default "+agent.DefaultNetwork+")")
+	flags.StringVar(&o.advertise, "advertise", "", "where others reach this node, host or host:port (default where it listens)")
+	flags.StringVar(&o.settings, "settings", "", "TOML file of knobs; see \"hearsay settings\"")
+	flags.BoolVar(&o.json, "json", false, "once the node can be asked, say on standard output where, as JSON")
+	return cmd
+}
+
+// config gives the agent's configuration: flag over environment over file
+// over default.
+func (o *peerOptions) config(cmd *cobra.Command) (agent.Config, error) {
+	config := agent.DefaultConfig()
+	if o.settings != "" {
+		if err := loadSettings(o.settings, &config); err != nil {
+			return config, fmt.Errorf("read %w", err)
+		}
+	}
+	if err := loadEnvironment(&config); err != nil {
+		return config, fmt.Errorf("read the environment: %w", err)
+	}
+	given := cmd.Flags().Changed
+	for flag, set := range map[string]func(){
+		"join":      func() { config.Join = o.join },
+		"data":      func() { config.Data = o.data },
+		"name":      func() { config.Name = o.name },
+		"network":   func() { config.Network = o.network },
+		"advertise": func() { config.Advertise = o.advertise },
+	} {
+		if given(flag) {
+			set()
+		}
+	}
+	host, port, err := net.SplitHostPort(config.Bind)
+	if err == nil { // else Validate says what is wrong with it
+		if given("ip") {
+			host = strings.Trim(o.ip, "[]")
+		}
+		if given("port") {
+			port = strconv.Itoa(o.port)
+		}
+		config.Bind = net.JoinHostPort(host, port)
+	}
+	if err := config.Validate(); err != nil {
+		return config, wrongUsage(cmd, err)
+	}
+	if o.http, err = httpAddr(o.http); err != nil {
+		return config, wrongUsage(cmd, err)
+	}
+	return config, nil
+}
+
+// httpAddr gives where to serve HTTP as host:port; "" is nowhere. A port
+// alone is of the loopback interface: what is open to others, one has to say.
+func httpAddr(flag string) (string, error) {
+	if flag == "" || flag == "off" {
+		return "", nil
+	}
+	host, port := loopback, strings.TrimPrefix(flag, ":")
+	if h, p, err := net.SplitHostPort(flag); err == nil && h != "" {
+		host, port = h, p
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return "", fmt.Errorf("--http %q: want host:port, a port up to %d, or off", flag, portMax)
+	}
+	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
+}
+
+// runPeer runs a node until it is interrupted, has left, or fails.
+func runPeer(cmd *cobra.Command, o *peerOptions, config agent.Config) (err error) {
+	ctx, stop := untilInterrupted(cmd)
+	defer stop()
+	log, err := openLog(cmd.ErrOrStderr(), o.output, config.Bind)
+	if err != nil {
+		return err
+	}
+	defer log.close()
+	config.Logger = log.Logger
+
+	listener, err := listenHTTP(o.http)
+	if err != nil {
+		return err
+	}
+	if listener != nil {
+		defer listener.Close() // unless the server has done so
+	}
+	node, err := agent.Start(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, node.Close()) }()
+	ready := readyLineOf(node, listener)
+	log.name(ready.Addr)
+	if listener != nil {
+		server := web.Server(node, web.Info{HTTP: ready.HTTP, Version: version()})
+		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+		go server.Serve(listener) // ends with the server
+		defer shutdown(server)
+	}
+	log.Info("ready", "name", ready.Name, "id", ready.ID, "addr", ready.Addr, "page", pageURL(ready.HTTP))
+	if o.json {
+		io.WriteString(cmd.OutOrStdout(), jsonLine(ready)) // whoever wanted it may have gone
+	}
+	select {
+	case <-node.Done():
+		return node.Err() // nil: it was told to leave
+	case <-ctx.Done():
+	}
+	leave(node, log.Logger)
+	return nil
+}
+
+// leave leaves the network in good order, if that can be done in time.
+func leave(node *agent.Agent, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	if err := node.Leave(ctx); err != nil {
+		log.Warn("could not leave in good order; the others will find this node dead", "error", err)
+	}
+}
+
+// listenHTTP listens for HTTP at addr, if that is not "".
+func listenHTTP(addr string) (net.Listener, error) {
+	if addr == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		if failed, ok := errors.AsType[*os.SyscallError](err); ok {
+			err = failed.Err // without what was tried, which is said here
+		}
+		err = fmt.Errorf("serve HTTP at %s: %w", addr, err)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = hintedError{err, "another process listens there; end it, or choose another port with --http, or 0"}
+		}
+		return nil, err
+	}
+	return listener, nil
+}
+
+func readyLineOf(node *agent.Agent, listener net.Listener) readyLine {
+	self := node.Self()
+	line := readyLine{Event: "ready", Name: self.Name, ID: self.ID, Role: self.Role, Addr: self.Addr.String(), PID: os.Getpid()}
+	if listener != nil {
+		line.HTTP = listener.Addr().String()
+	}
+	return line
+}
+
+// shutdown ends the server: streams at once, other requests when they are
+// answered.
+func shutdown(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		server.Close()
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"hearsay/agent"
+)
+
+func newSettings() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "settings",
+		Short: "Print every knob of a node, with default, unit, meaning and source",
+		Long: `Print every knob of a node as a TOML file of its defaults, each with unit,
+bounds, meaning and the source of its default. What is changed of it, "peer
+--settings FILE" takes. A flag goes before the environment, that before the
+file.`,
+		Args: cobra.ArbitraryArgs, // so that an unknown command reaches RunE
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return group(cmd, args)
+			}
+			config := agent.DefaultConfig()
+			knobs := agent.Knobs(&config)
+			if asJSON {
+				return printKnobsJSON(cmd.OutOrStdout(), knobs)
+			}
+			return printKnobs(cmd.OutOrStdout(), knobs)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.AddCommand(newSettingsCheck())
+	return cmd
+}
+
+func newSettingsCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FILE",
+		Short: "Say whether a settings file is right",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config := agent.DefaultConfig()
+			if err := loadSettings(args[0], &config); err != nil {
+				return fmt.Errorf("check %w", err)
+			}
+			_, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s is right\n", args[0])
+			return err
+		},
+	}
+}
+
+// loadSettings sets what the file at path sets, and checks that it all fits
+// together.
+func loadSettings(path string, config *agent.Config) error {
+	if err := agent.LoadSettings(path, config); err != nil {
+		return hintedError{err, `"hearsay settings" prints all knobs`}
+	}
+	if err := config.Validate(); err != nil {
+		return hintedError{fmt.Errorf("settings: %s: %w", path, err), `"hearsay settings" prints all knobs`}
+	}
+	return nil
+}
+
+// loadEnvironment sets what the environment sets, and checks likewise.
+func loadEnvironment(config *agent.Config) error {
+	if err := agent.LoadEnvironment(os.LookupEnv, config); err != nil {
+		return err
+	}
+	return config.Validate()
+}
+
+// printKnobs prints the knobs as the TOML file of their defaults, each line
+// behind a comment sign.
+func printKnobs(out io.Writer, knobs []agent.Knob) error {
+	var text strings.Builder
+	text.WriteString("# The knobs of a node and their defaults. Each can be set in the environment\n# too, as in HEARSAY_DETECT_PERIOD=500ms.\n")
+	for _, k := range knobs {
+		fmt.Fprintf(&text, "\n# %s\n# %s\n# %s = %s\n", k.Meaning, knobFacts(&k), k.Name, knobTOML(&k))
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// knobFacts lists what there is to know about a knob's value.
+func knobFacts(k *agent.Knob) string {
+	facts := []string{k.Unit}
+	if k.Min != "" {
+		facts = append(facts, k.Min+" to "+k.Max)
+	}
+	if k.Rule != "" {
+		facts = append(facts, "must be "+k.Rule)
+	}
+	if k.Source != "" {
+		facts = append(facts, "source of the default: "+k.Source)
+	}
+	return strings.Join(facts, "; ")
+}
+
+// knobTOML gives a knob's default as TOML.
+func knobTOML(k *agent.Knob) string {
+	switch k.Unit {
+	case "count", "bool":
+		return k.Default
+	case "list":
+		if k.Default == "" {
+			return "[]"
+		}
+		return `["` + strings.ReplaceAll(k.Default, ",", `", "`) + `"]`
+	}
+	return strconv.Quote(k.Default)
+}
+
+func printKnobsJSON(out io.Writer, knobs []agent.Knob) error {
+	type knob struct {
+		Name        string `json:"name"`
+		Default     string `json:"default"`
+		Unit        string `json:"unit"`
+		Min         string `json:"min,omitempty"`
+		Max         string `json:"max,omitempty"`
+		Rule        string `json:"rule,omitempty"`
+		Meaning     string `json:"meaning"`
+		Source      string `json:"source,omitempty"`
+		Environment string `json:"environment"`
+	}
+	list := make([]knob, len(knobs))
+	for i, k := range knobs {
+		list[i] = knob{k.Name, k.Default, k.Unit, k.Min, k.Max, k.Rule, k.Meaning, k.Source, k.Environment()}
+	}
+	_, err := io.WriteString(out, jsonLine(list))
+	return err
+}

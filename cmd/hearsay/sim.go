@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"hearsay/sim"
+)
+
+func newSim() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sim",
+		Short: "Simulate networks: the code that ships, in a made-up world",
+		Args:  cobra.ArbitraryArgs, // so that an unknown command reaches RunE
+		RunE:  group,
+	}
+	cmd.AddCommand(newSimRun())
+	return cmd
+}
+
+func newSimRun() *cobra.Command {
+	config := sim.DefaultConfig()
+	var scenario string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run one simulated network and print what happened",
+		Long: `Run one simulated network: what happens is drawn from --seed, or told by
+--scenario. It prints what became of those that were killed, counts, and a hash
+of the whole event log; the same arguments print the same bytes.
+
+Exit code 3: a safety rule was broken. 4: the network did not converge.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := config.Validate(); err != nil {
+				return wrongUsage(cmd, err)
+			}
+			if scenario != "" {
+				read, err := sim.ReadScenario(scenario, config.Nodes)
+				if err != nil {
+					return fmt.Errorf("read the scenario: %w", err)
+				}
+				config.Scenario = read
+			}
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			_, err := sim.Run(config, out)
+			return simCode(errors.Join(err, out.Flush()))
+		},
+	}
+	flags := cmd.Flags()
+	flags.IntVar(&config.Nodes, "nodes", config.Nodes, "machines, each with a node")
+	flags.Float64Var(&config.Loss, "loss", config.Loss, "probability that a packet is lost, each direction for itself")
+	flags.DurationVar(&config.Delay, "delay", config.Delay, "a packet takes this long, and up to half as long again")
+	flags.DurationVar(&config.For, "for", config.For, "virtual time")
+	flags.Uint64Var(&config.Seed, "seed", config.Seed, "of all that is left to chance")
+	flags.StringVar(&scenario, "scenario", "", "file that tells what happens, instead of the seed")
+	flags.BoolVar(&config.Trace, "trace", false, "print every event of every node")
+	flags.BoolVar(&config.JSON, "json", false, "print JSON")
+	return cmd
+}
+
+// simCode gives an error of a run the exit code of what it says.
+func simCode(err error) error {
+	switch {
+	case errors.Is(err, sim.ErrUnsafe):
+		return codedError{err, exitRuleBroken}
+	case errors.Is(err, sim.ErrNotConverged):
+		return codedError{err, exitNotConverged}
+	}
+	return err
+}

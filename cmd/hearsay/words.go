@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"hearsay"
+)
+
+// when says how long ago something was, and at what time: "12s ago, 15:04:05".
+func when(at, now time.Time) string {
+	if at.IsZero() {
+		return "never"
+	}
+	return ago(now.Sub(at)) + " ago, " + clockTime(at, now)
+}
+
+// ago gives a span as a person would say it, with two units at most.
+func ago(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch d = max(0, d); {
+	case d < time.Second:
+		return "0s"
+	case d < time.Minute:
+		return d.Truncate(time.Second).String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < day:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%dd%02dh", d/day, d%day/time.Hour)
+}
+
+// clockTime gives a time of this day to the millisecond, one of another day
+// with its date.
+func clockTime(at, now time.Time) string {
+	at, now = at.Local(), now.Local()
+	if at.YearDay() == now.YearDay() && at.Year() == now.Year() {
+		return at.Format("15:04:05.000")
+	}
+	return at.Format("2006-01-02 15:04:05")
+}
+
+// roundTripWords tells a round trip in seconds.
+func roundTripWords(s float64) string {
+	if s == 0 {
+		return "not measured yet"
+	}
+	return time.Duration(s * float64(time.Second)).Round(time.Microsecond).String()
+}
+
+// healthWords says what a local health score means.
+func healthWords(score int) string {
+	if score == 0 {
+		return "well"
+	}
+	return fmt.Sprintf("unwell: its probes wait %d times as long", score+1)
+}
+
+// dropWords lists the reasons for which something was dropped.
+func dropWords(drops hearsay.Drops) string {
+	var words []string
+	for reason, n := range drops {
+		if n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, hearsay.Drop(reason)))
+		}
+	}
+	if len(words) == 0 {
+		return "nothing"
+	}
+	return strings.Join(words, ", ")
+}
+
+// pageURL is where a node's page is, given where it serves HTTP.
+func pageURL(http string) string {
+	if http == "" {
+		return "none"
+	}
+	return "http://" + http + "/"
+}
+
+// eventLine tells an event in one line, without its time.
+func eventLine(e *hearsay.Event) string {
+	var line strings.Builder
+	line.WriteString(e.Kind.String())
+	field := func(name, value string) {
+		if value != "" {
+			line.WriteByte(' ')
+			line.WriteString(name)
+			line.WriteString(value)
+		}
+	}
+	field("", nameOf(e.Name, e.Subject))
+	if e.State != 0 {
+		field("state=", e.State.String())
+	}
+	field("by=", nameOf(e.ByName, e.By))
+	if e.Verdict != 0 {
+		field("verdict=", e.Verdict.String())
+	}
+	if e.Incarnation != 0 {
+		field("incarnation=", strconv.FormatUint(uint64(e.Incarnation), 10))
+	}
+	if e.Addr.IsValid() {
+		field("addr=", e.Addr.String())
+	}
+	if e.Round != 0 {
+		field("round=", fmt.Sprintf("%016x", uint64(e.Round)))
+	}
+	if e.Count != 0 {
+		field("count=", strconv.Itoa(e.Count))
+	}
+	if e.Took != 0 {
+		field("took=", e.Took.Round(time.Millisecond).String())
+	}
+	if e.Evidence != nil {
+		field("against=", fmt.Sprintf("%d/%d", e.Evidence.Against(), e.Evidence.Observers))
+	}
+	if e.Text != "" {
+		field("text=", strconv.Quote(e.Text))
+	}
+	return line.String()
+}
+
+// nameOf gives a member's name, or the beginning of its id if that is all
+// that is known.
+func nameOf(name string, id hearsay.NodeID) string {
+	if name == "" && !id.IsZero() {
+		return id.Short()
+	}
+	return name
+}
+
+// shellWord quotes an argument for a shell, if it needs that.
+func shellWord(argument string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,=@%+[]", r)
+	}
+	if argument != "" && strings.IndexFunc(argument, func(r rune) bool { return !plain(r) }) < 0 {
+		return argument
+	}
+	return "'" + strings.ReplaceAll(argument, "'", `'\''`) + "'"
+}
+
+// shellLine gives the command line that runs args.
+func shellLine(args []string) string {
+	words := make([]string, len(args))
+	for i, argument := range args {
+		words[i] = shellWord(argument)
+	}
+	return strings.Join(words, " ")
+}

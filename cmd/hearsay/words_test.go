@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+func TestAgo(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second:              "0s",
+		999 * time.Millisecond:    "0s",
+		59900 * time.Millisecond:  "59s",
+		61 * time.Second:          "1m01s",
+		time.Hour + 5*time.Minute: "1h05m",
+		50 * time.Hour:            "2d02h",
+	} {
+		if got := ago(d); got != want {
+			t.Errorf("%v: got %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestClockTime(t *testing.T) {
+	now := time.Date(2026, 1, 31, 15, 4, 5, 678e6, time.Local)
+	if got := clockTime(now.Add(-time.Minute), now); got != "15:03:05.678" {
+		t.Errorf("today: %s", got)
+	}
+	if got := clockTime(now.AddDate(0, 0, -1), now); got != "2026-01-30 15:04:05" {
+		t.Errorf("yesterday: %s", got)
+	}
+	if got := when(time.Time{}, now); got != "never" {
+		t.Errorf("never: %s", got)
+	}
+}
+
+// What is printed as a command line is that for a shell.
+func TestShellLine(t *testing.T) {
+	for _, argument := range []string{"", "plain-1_2/3.4", "two words", "it's", `"$HOME" \ *`, "a\nb", "ü;&|"} {
+		out, err := exec.Command("sh", "-c", shellLine([]string{"printf", "%s", argument})).Output()
+		if err != nil || string(out) != argument {
+			t.Errorf("%q came out as %q, %v", argument, out, err)
+		}
+	}
+}
+
+func TestEventLine(t *testing.T) {
+	id := hearsay.NodeID{0xab, 0xcd}
+	for want, event := range map[string]hearsay.Event{
+		"alone":                                 {Kind: hearsay.EventAlone},
+		"member-suspected b state=suspect by=a": {Kind: hearsay.EventMemberSuspected, Subject: id, Name: "b", State: hearsay.StateSuspect, ByName: "a"},
+		"member-left abcd0000 state=left":       {Kind: hearsay.EventMemberLeft, Subject: id, State: hearsay.StateLeft},
+		`join-failed text="no route"`:           {Kind: hearsay.EventJoinFail, Text: "no route"},
+		"statement b by=a verdict=unreachable round=000000000000000f took=12ms": {
+			Kind: hearsay.EventStatement, Name: "b", ByName: "a", Verdict: hearsay.VerdictUnreachable, Round: 15, Took: 12345678,
+		},
+	} {
+		if got := eventLine(&event); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	if got := oneLine("a:\n b\nc\td"); got != "a:  b; c d" || strings.Contains(got, "\n") {
+		t.Errorf("got %q", got)
+	}
+}
