@@ -20,7 +20,6 @@ type keptEvidence struct {
 type pending struct {
 	subject     hearsay.NodeID
 	incarnation hearsay.Incarnation
-	by          hearsay.NodeID
 	hash        hearsay.Hash
 	informer    netip.AddrPort
 	evidence    *hearsay.Evidence // fetched, but it did not hold yet
@@ -38,27 +37,40 @@ const retryPending = 300 * time.Millisecond
 // time to refute: this is what lets two halves meet that have buried each
 // other.
 func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hearsay.Claim) {
+	repeated := false // its subject has been told, and some evidence is on its way
 	for i := range r.pending {
-		if w := &r.pending[i]; w.subject == m.id && w.incarnation == c.Incarnation {
-			if w.hash == c.Evidence {
-				w.informer = p.Addr // the newest is the likeliest to answer
-			}
+		w := &r.pending[i]
+		if w.subject != m.id || w.incarnation != c.Incarnation {
+			continue
+		}
+		if w.hash == c.Evidence {
+			w.informer = p.Addr // the newest is the likeliest to answer
 			return
 		}
+		if w.informer == p.Addr {
+			return // who has no proof must not take the room of those who do
+		}
+		repeated = true
 	}
 	if len(r.pending) >= maxPending {
 		r.drops[hearsay.DropTableFull]++
 		return
 	}
-	w := pending{
-		subject: m.id, incarnation: c.Incarnation, by: c.By, hash: c.Evidence, informer: p.Addr,
-		tryAt: now, until: now.Add(evidencePatient),
+	surprising, wait := m.state != hearsay.StateSuspect, time.Duration(0)
+	if repeated {
+		wait = retryPending // mostly the first proves it
 	}
-	if m.state != hearsay.StateSuspect {
-		w.tryAt, w.until = now.Add(r.cfg.DeadHold), now.Add(r.cfg.DeadHold+evidencePatient)
+	if surprising {
+		wait = r.cfg.DeadHold
+	}
+	if surprising && !repeated {
 		claim := hearsay.Claim{Subject: m.id, State: hearsay.StateDead, Incarnation: c.Incarnation, By: c.By, Evidence: c.Evidence}
 		r.send(m.card.Addr, claim)
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventClaimDelayed, Subject: m.id, By: p.From})
+	}
+	w := pending{
+		subject: m.id, incarnation: c.Incarnation, hash: c.Evidence, informer: p.Addr,
+		tryAt: now.Add(wait), until: now.Add(wait + evidencePatient),
 	}
 	r.pending = append(r.pending, w)
 	r.tickPending(now)

@@ -1,6 +1,7 @@
 package roster_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -48,4 +49,24 @@ func TestEvidenceIsOfWhomItIsClaimed(t *testing.T) {
 	b.TakeEvidence(b.now, e)
 	b.want(m, hearsay.StateAlive) // it was not told first
 	b.want(other, hearsay.StateSuspect)
+}
+
+func TestUnprovenDeathDelaysNoProvenOne(t *testing.T) {
+	b := newBench(t, 12)
+	m, liar, honest := b.others[0], b.others[1], b.others[2]
+	b.hear(honest, suspect(m, honest))
+	genuine := b.evidence(m, hearsay.RuleMajority, first(5, hearsay.VerdictUnreachable))
+	made := hearsay.Claim{Subject: m.id(), State: hearsay.StateDead, Incarnation: m.incarnation, By: liar.id(), Evidence: hearsay.Hash{1}}
+	b.hear(liar, made)
+	b.hear(honest, deadClaim(m, honest, genuine))
+	asked := slices.ContainsFunc(b.pass(500*time.Millisecond).Now, func(p hearsay.Packet) bool {
+		request, ok := p.Body.(*hearsay.EvidenceReq)
+		return ok && request.Hash == genuine.Hash(network) && p.Addr == honest.addr
+	})
+	if !asked {
+		t.Fatal("the evidence was not asked for, because another had claimed the death without")
+	}
+	b.out.Reset()
+	b.TakeEvidence(b.now, genuine)
+	b.want(m, hearsay.StateDead)
 }
