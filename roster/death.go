@@ -23,6 +23,7 @@ type pending struct {
 	hash        hearsay.Hash
 	informer    netip.AddrPort
 	evidence    *hearsay.Evidence // fetched, but it did not hold yet
+	verified    uint16            // bit i: the signature of its statement i (there are at most MaxStatements)
 	tryAt       time.Time         // the next step: to fetch, or to look again
 	until       time.Time         // then it is let go: an exchange will bring it again
 }
@@ -91,7 +92,11 @@ func (r *Roster) tickPending(now time.Time) {
 			r.out.Now = append(r.out.Now, hearsay.Packet{Addr: w.informer, Body: &hearsay.EvidenceReq{Hash: w.hash}})
 			continue
 		}
-		if w.evidence.Subject == w.subject && r.holds(now, w.evidence) {
+		switch held, forged := r.holds(now, w); {
+		case forged:
+			r.drops[hearsay.DropBadSignature]++
+			w.until = now
+		case held:
 			r.Bury(now, w.evidence)
 		}
 	}
@@ -126,15 +131,17 @@ func (r *Roster) TakeEvidence(now time.Time, e *hearsay.Evidence) {
 }
 
 // holds counts for itself whether the evidence condemns its subject: signed
-// statements of one round by observers that this roster assigns.
+// statements of one round by observers that this roster assigns. Each
+// signature is verified once, and one that is forged voids all: the accuser
+// has verified them too.
 //
 // Two statements suffice when a suspicion ran out, and an accuser may keep to
 // itself what others said. So that counts only against whom this node holds
 // suspect itself, for as long as any suspicion lasts.
-func (r *Roster) holds(now time.Time, e *hearsay.Evidence) bool {
-	m := r.members[e.Subject]
-	if m == nil || e.Incarnation != m.incarnation {
-		return false
+func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
+	e, m := w.evidence, r.members[w.subject]
+	if e.Subject != w.subject || e.Incarnation != w.incarnation {
+		return false, false
 	}
 	observers := r.observers(nil, e.Subject)
 	against := 0
@@ -143,19 +150,22 @@ func (r *Roster) holds(now time.Time, e *hearsay.Evidence) bool {
 		signer := r.members[s.Observer]
 		repeated := slices.ContainsFunc(e.Statements[:i], func(o hearsay.Statement) bool { return o.Observer == s.Observer })
 		if repeated || signer == nil || !slices.Contains(observers, s.Observer) ||
-			s.Subject != e.Subject || s.Incarnation != e.Incarnation || s.Round != e.Round ||
-			!s.Verify(r.network, r.signer, signer.card.Key) {
+			s.Subject != e.Subject || s.Incarnation != e.Incarnation || s.Round != e.Round {
 			continue
 		}
+		if w.verified&(1<<i) == 0 && !s.Verify(r.network, r.signer, signer.card.Key) {
+			return false, true
+		}
+		w.verified |= 1 << i
 		if s.Verdict == hearsay.VerdictUnreachable {
 			against++
 		}
 	}
 	if e.Rule == hearsay.RuleTimeout {
 		ranOut := m.state == hearsay.StateSuspect && now.Sub(m.held.began) >= r.shortest()
-		return ranOut && e.Reachable() == 0 && against >= min(2, r.Living()-1)
+		return ranOut && e.Reachable() == 0 && against >= min(2, r.Living()-1), false
 	}
-	return against >= majority(len(observers))
+	return against >= majority(len(observers)), false
 }
 
 // Bury lists a member as dead: its evidence holds.

@@ -70,3 +70,41 @@ func TestUnprovenDeathDelaysNoProvenOne(t *testing.T) {
 	b.TakeEvidence(b.now, genuine)
 	b.want(m, hearsay.StateDead)
 }
+
+// counting verifies as Ed25519 does, and counts how often.
+type counting struct {
+	*stranger
+	verified int
+}
+
+func (c *counting) Verify(key hearsay.PublicKey, message []byte, signature hearsay.Signature) bool {
+	c.verified++
+	return c.stranger.Verify(key, message, signature)
+}
+
+func TestEvidenceIsVerifiedOnce(t *testing.T) {
+	signer := &counting{stranger: newStranger(0)}
+	b := newBenchOf(t, 12, signer)
+	m, liar := b.others[0], b.others[1]
+	b.hear(liar, suspect(m, liar))
+
+	few := b.evidence(m, hearsay.RuleMajority, first(4, hearsay.VerdictUnreachable))
+	signer.verified = 0
+	b.dead(m, liar, few)
+	b.pass(10 * time.Second)
+	if signer.verified > 4 {
+		t.Errorf("%d signatures verified of 4", signer.verified)
+	}
+
+	forged := b.evidence(m, hearsay.RuleMajority, first(9, hearsay.VerdictUnreachable))
+	for i := range forged.Statements {
+		forged.Statements[i].Signature[9]++
+	}
+	signer.verified = 0
+	b.dead(m, liar, forged)
+	b.pass(10 * time.Second)
+	if signer.verified > 1 {
+		t.Errorf("%d signatures verified, though the first was forged", signer.verified)
+	}
+	b.wantDrop(hearsay.DropBadSignature, 1)
+}
