@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -41,8 +42,9 @@ type peerOptions struct {
 	json      bool
 }
 
-func newPeer() *cobra.Command {
-	var o peerOptions
+func newPeer() *cobra.Command { return newPeerOf(new(peerOptions)) }
+
+func newPeerOf(o *peerOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "peer",
 		Short: "Run one node",
@@ -58,7 +60,7 @@ that before --settings, and that before the default.`,
 			if err != nil {
 				return err
 			}
-			return runPeer(cmd, &o, config)
+			return runPeer(cmd, o, config)
 		},
 	}
 	flags := cmd.Flags()
@@ -100,23 +102,37 @@ func (o *peerOptions) config(cmd *cobra.Command) (agent.Config, error) {
 			set()
 		}
 	}
-	host, port, err := net.SplitHostPort(config.Bind)
-	if err == nil { // else Validate says what is wrong with it
-		if given("ip") {
-			host = strings.Trim(o.ip, "[]")
-		}
-		if given("port") {
-			port = strconv.Itoa(o.port)
-		}
-		config.Bind = net.JoinHostPort(host, port)
-	}
-	if err := config.Validate(); err != nil {
+	var err error
+	if config.Bind, err = o.bind(cmd, config.Bind); err != nil {
 		return config, wrongUsage(cmd, err)
 	}
 	if o.http, err = httpAddr(o.http); err != nil {
 		return config, wrongUsage(cmd, err)
 	}
+	if err := config.Validate(); err != nil {
+		return config, wrongUsage(cmd, err)
+	}
 	return config, nil
+}
+
+// bind gives where to listen: what the flags say of it, and for the rest what
+// bind says.
+func (o *peerOptions) bind(cmd *cobra.Command, bind string) (string, error) {
+	host, port, err := net.SplitHostPort(bind)
+	if err != nil { // a host alone
+		host, port = strings.Trim(bind, "[]"), strconv.Itoa(agent.DefaultPort)
+	}
+	if cmd.Flags().Changed("ip") {
+		ip, err := netip.ParseAddr(o.ip)
+		if err != nil {
+			return "", fmt.Errorf("--ip %q: want an IP address of this machine", o.ip)
+		}
+		host = ip.String()
+	}
+	if cmd.Flags().Changed("port") {
+		port = strconv.Itoa(o.port)
+	}
+	return net.JoinHostPort(host, port), nil
 }
 
 // httpAddr gives where to serve HTTP as host:port; "" is nowhere. A port

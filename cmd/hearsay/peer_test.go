@@ -23,3 +23,27 @@ func TestHTTPAddr(t *testing.T) {
 		}
 	}
 }
+
+func TestBind(t *testing.T) {
+	for _, tc := range []struct {
+		bind  string
+		flags []string
+		want  string
+	}{
+		{"0.0.0.0:7946", nil, "0.0.0.0:7946"},
+		{"0.0.0.0:7946", []string{"--ip", "::1"}, "[::1]:7946"},
+		{"0.0.0.0:7946", []string{"--port", "0"}, "0.0.0.0:0"},
+		{"10.0.0.1", []string{"--port", "1"}, "10.0.0.1:1"},
+		{"[fd00::1]", nil, "[fd00::1]:7946"},
+		{":1", []string{"--ip", "10.0.0.1"}, "10.0.0.1:1"},
+	} {
+		var o peerOptions
+		cmd := newPeerOf(&o)
+		if err := cmd.ParseFlags(tc.flags); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := o.bind(cmd, tc.bind); err != nil || got != tc.want {
+			t.Errorf("%s with %v: got %q, %v, want %s", tc.bind, tc.flags, got, err, tc.want)
+		}
+	}
+}
