@@ -70,7 +70,7 @@ type checker struct {
 	identities  []identity // all that ever were, in order
 	numbers     map[hearsay.NodeID]int
 	views       []view // by machine
-	said        map[examination]hearsay.Verdict
+	said        map[examination]verdicts
 	whole       bool // the network has no cuts
 	mended      time.Duration
 	violations  []Violation
@@ -120,11 +120,19 @@ type examination struct {
 	round             hearsay.Round
 }
 
+// verdicts are an observer's answers in one round: one in each life, as a
+// process that is started again has forgotten what it said.
+type verdicts struct {
+	life int32 // of the last
+	last hearsay.Verdict
+	all  uint8 // bit v: it said v
+}
+
 func newChecker(network hearsay.NetworkID, config Config, machines int) *checker {
 	return &checker{
 		network: network, timeoutMin: config.Detect.TimeoutMin, strict: config.NoFalseDeath,
 		numbers: make(map[hearsay.NodeID]int), views: make([]view, machines),
-		said: make(map[examination]hearsay.Verdict), whole: true,
+		said: make(map[examination]verdicts), whole: true,
 	}
 }
 
@@ -355,10 +363,11 @@ func (c *checker) roster(m *machine, members []hearsay.Member, stats hearsay.Sta
 // keeps it.
 func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
 	key := examination{m.id, e.Subject, e.Round}
-	if before, twice := c.said[key]; twice && before != e.Verdict {
-		c.violate(now, m.name, RuleEvidence, "says %s of %s after %s in one round", e.Verdict, c.name(e.Subject), before)
+	before, twice := c.said[key]
+	if twice && before.life == m.life && before.last != e.Verdict {
+		c.violate(now, m.name, RuleEvidence, "says %s of %s after %s in one round", e.Verdict, c.name(e.Subject), before.last)
 	}
-	c.said[key] = e.Verdict
+	c.said[key] = verdicts{life: m.life, last: e.Verdict, all: before.all | 1<<e.Verdict}
 	if e.Verdict != hearsay.VerdictUnreachable {
 		return
 	}
@@ -458,7 +467,7 @@ func (c *checker) statement(e *hearsay.Evidence, i int) string {
 			return "its second"
 		}
 	}
-	switch verdict := c.said[examination{s.Observer, s.Subject, s.Round}]; {
+	switch found := c.said[examination{s.Observer, s.Subject, s.Round}]; {
 	case !known:
 		return "there is no such observer"
 	case s.Observer == s.Subject:
@@ -467,8 +476,8 @@ func (c *checker) statement(e *hearsay.Evidence, i int) string {
 		return "of another round"
 	case !s.Verify(c.network, &c.verifier, c.identities[number].key):
 		return "not signed by it"
-	case verdict != s.Verdict:
-		return fmt.Sprintf("says %s, and it found %s", s.Verdict, verdict)
+	case found.all>>s.Verdict&1 == 0:
+		return fmt.Sprintf("says %s, and it found %s", s.Verdict, found.last)
 	}
 	return ""
 }
