@@ -31,7 +31,7 @@ const (
 	// Decisions. They tell the story of a case.
 	EventUnreachable  // this node's detector had no answer: Count relays asked, Took
 	EventRoundOpened  // this node asked the observers: Round, Count of them
-	EventAsked        // this node, an observer, was asked to probe: By the accuser, Round, Addr if it knows the subject
+	EventAsked        // this node, an observer, was asked to probe: By the accuser, Round, Addr of the subject
 	EventExamined     // this node, an observer, has probed: Round, Verdict, Count pings sent, Took
 	EventStatement    // a statement was counted: By the observer, Round, Verdict
 	EventCleared      // enough observers reach it: Round, Count of them

@@ -57,7 +57,7 @@ type Verdict uint8
 const (
 	VerdictReachable   Verdict = iota + 1
 	VerdictUnreachable         // its own probes in the round failed, or most of those of the last rounds
-	VerdictAbstains            // it is late or unhealthy itself, or does not know the subject
+	VerdictAbstains            // it is late or unhealthy itself
 )
 
 var verdictWords = [...]string{

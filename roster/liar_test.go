@@ -108,3 +108,66 @@ func TestEvidenceIsVerifiedOnce(t *testing.T) {
 	}
 	b.wantDrop(hearsay.DropBadSignature, 1)
 }
+
+func request(of *stranger, round hearsay.Round) *hearsay.WitnessReq {
+	return &hearsay.WitnessReq{Subject: of.id(), Incarnation: of.incarnation, Round: round}
+}
+
+// ask gives the roster a request, and counts the examinations that follow.
+func (b *bench) ask(from *stranger, request *hearsay.WitnessReq) int {
+	b.out.Reset()
+	b.Begin()
+	b.WitnessReq(b.now, &hearsay.Packet{From: from.id(), Addr: from.addr}, request)
+	asked := 0
+	for _, e := range b.out.Events {
+		if e.Kind == hearsay.EventAsked {
+			asked++
+		}
+	}
+	return asked
+}
+
+func TestOneAskerDoesNotUseUpAnObserver(t *testing.T) {
+	b := newBench(t, 5)
+	m, honest, liar := b.others[0], b.others[1], b.others[2]
+	if b.ask(honest, request(m, 1)) != 1 {
+		t.Fatal("the first request is not taken")
+	}
+	asked := 0
+	for round := range hearsay.Round(1000) {
+		asked += b.ask(liar, request(m, round+100))
+	}
+	if asked > 16 {
+		t.Errorf("examines %d times at once for one asker", asked)
+	}
+	b.out.Reset()
+	b.Examined(b.now, m.id(), 1, hearsay.VerdictUnreachable)
+	if len(b.out.Now) != 1 || b.out.Now[0].Addr != honest.addr {
+		t.Error("another asker's requests made it forget this one's")
+	}
+	b.now = b.now.Add(2 * time.Second)
+	if b.ask(liar, request(m, 5000)) != 1 {
+		t.Error("an asker is never heard again")
+	}
+}
+
+func TestOneVerdictARound(t *testing.T) {
+	b := newBench(t, 5)
+	m, first, second := b.others[0], b.others[1], b.others[2]
+	b.ask(first, request(m, 1))
+	b.Examined(b.now, m.id(), 1, hearsay.VerdictReachable)
+	if b.ask(second, request(m, 1)) != 0 {
+		t.Error("examines again for the same round")
+	}
+	if b.ask(first, request(m, 1)); len(b.out.Now) != 1 {
+		t.Error("does not repeat its statement to who asked for it")
+	}
+}
+
+func TestSaysNothingOfStrangers(t *testing.T) {
+	b := newBench(t, 5)
+	if b.ask(b.others[0], request(newStranger(99), 1)) != 0 {
+		t.Error("examines one it has never heard of")
+	}
+	b.wantDrop(hearsay.DropStranger, 1)
+}

@@ -169,7 +169,7 @@ func (r *Roster) askSilent(now time.Time, a *accusation) {
 		}
 		request := hearsay.WitnessReq{Subject: a.subject.id, Incarnation: a.incarnation, Round: a.round}
 		if id == r.self.id {
-			r.witness(now, r.self, &request)
+			r.witness(now, r.self, a.subject, &request)
 			continue
 		}
 		if addr, ok := r.Addr(id); ok {

@@ -10,6 +10,7 @@ import (
 // one verdict for it, however often it is asked.
 type witness struct {
 	asker     hearsay.NodeID
+	asked     time.Time
 	request   hearsay.WitnessReq
 	statement hearsay.Statement // its verdict is zero until the examination is over
 }
@@ -18,42 +19,55 @@ type witness struct {
 func (r *Roster) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.WitnessReq) {
 	asker := r.members[p.From]
 	switch subject := r.members[m.Subject]; {
+	case subject == nil:
+		r.drops[hearsay.DropStranger]++ // nothing to say of it
 	case asker == nil || !asker.state.Living():
 		r.drops[hearsay.DropStranger]++
 	case m.Subject == r.self.id:
 		r.drops[hearsay.DropMisdirected]++ // nobody is his own observer
-	case subject != nil && (subject.incarnation > m.Incarnation || subject.state == hearsay.StateLeft):
+	case subject.incarnation > m.Incarnation || subject.state == hearsay.StateLeft:
 		r.tellOne(p.Addr, subject) // the asker is behind
 	default:
 		// Also one that is dead here: the asker may be unable to count the
 		// evidence by its own roster, and then needs statements of its own.
-		r.witness(now, asker, m)
+		r.witness(now, asker, subject, m)
 	}
 }
 
-// witness begins an examination, or repeats what came of it.
-func (r *Roster) witness(now time.Time, asker *member, request *hearsay.WitnessReq) {
+// witness begins an examination, or repeats what came of it. An asker gets as
+// many in the time of a round as an accuser has rounds under way, so that one
+// does not keep this node from answering the others.
+func (r *Roster) witness(now time.Time, asker, subject *member, request *hearsay.WitnessReq) {
+	lately := 0
 	for i := range r.witnessed {
 		w := &r.witnessed[i]
-		if w.asker == asker.id && w.request == *request {
+		switch {
+		case w.request == *request && w.asker != asker.id:
+			r.drops[hearsay.DropUnexpected]++ // it is not this one's round
+			return
+		case w.request == *request:
 			if w.statement.Verdict != 0 {
 				r.state(now, w)
 			}
 			return
+		case w.asker == asker.id && now.Sub(w.asked) < r.cfg.RoundEvery:
+			lately++
 		}
 	}
-	w := witness{asker: asker.id, request: *request}
+	if lately >= maxRounds {
+		r.drops[hearsay.DropRate]++
+		return
+	}
+	w := witness{asker: asker.id, asked: now, request: *request}
 	if len(r.witnessed) < maxWitnessed {
 		r.witnessed = append(r.witnessed, w)
 	} else {
 		r.witnessed[r.witnessNext%maxWitnessed] = w
 	}
 	r.witnessNext++
-	asked := hearsay.Event{At: now, Kind: hearsay.EventAsked, Subject: request.Subject, By: asker.id, Round: request.Round}
-	if subject := r.members[request.Subject]; subject != nil {
-		asked.Addr = subject.card.Addr
-	}
-	r.event(asked)
+	r.event(hearsay.Event{
+		At: now, Kind: hearsay.EventAsked, Subject: subject.id, By: asker.id, Round: request.Round, Addr: subject.card.Addr,
+	})
 }
 
 // Examined is told what an examination of this node found. It signs it and
