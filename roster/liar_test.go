@@ -171,3 +171,14 @@ func TestSaysNothingOfStrangers(t *testing.T) {
 	}
 	b.wantDrop(hearsay.DropStranger, 1)
 }
+
+func TestOneVerdictARoundOverLives(t *testing.T) {
+	b := newBenchOf(t, 5, newStranger(0), &hearsay.OwnIncarnation{Incarnation: 7})
+	if b.ask(b.others[0], request(b.others[1], 1)) != 0 {
+		t.Error("examines for a round in which it may have signed before it was started again")
+	}
+	b.now = b.now.Add(2 * time.Second) // that round is over
+	if b.ask(b.others[0], request(b.others[1], 2)) != 1 {
+		t.Error("does not examine")
+	}
+}

@@ -45,6 +45,7 @@ type Roster struct {
 	cleared     []hearsay.NodeID // subjects that this node accused and the observers reached, since it last lost health for it
 	witnessed   []witness        // a ring
 	witnessNext int
+	witnessFrom time.Time // before this, a round may be one in which an earlier life has signed
 	pending     []pending
 	evidence    []keptEvidence // oldest first
 	contacts    contacts
@@ -102,6 +103,7 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, signer hearsa
 		switch record := record.(type) {
 		case *hearsay.OwnIncarnation:
 			last = record.Incarnation
+			r.witnessFrom = now.Add(cfg.RoundEvery)
 		case *hearsay.Contact:
 			r.contacts.remember(record.Addr, record.ID)
 		case *hearsay.KeptEvidence:

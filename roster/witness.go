@@ -23,6 +23,8 @@ func (r *Roster) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.Witness
 		r.drops[hearsay.DropStranger]++ // nothing to say of it
 	case asker == nil || !asker.state.Living():
 		r.drops[hearsay.DropStranger]++
+	case now.Before(r.witnessFrom):
+		r.drops[hearsay.DropUnexpected]++
 	case m.Subject == r.self.id:
 		r.drops[hearsay.DropMisdirected]++ // nobody is his own observer
 	case subject.incarnation > m.Incarnation || subject.state == hearsay.StateLeft:
