@@ -132,7 +132,7 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 	return &checker{
 		network: network, timeoutMin: config.Detect.TimeoutMin, strict: config.NoFalseDeath,
 		numbers: make(map[hearsay.NodeID]int), views: make([]view, machines),
-		said: make(map[examination]verdicts), whole: true,
+		said: make(map[examination]verdicts), whole: true, violations: []Violation{},
 	}
 }
 

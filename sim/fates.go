@@ -24,12 +24,12 @@ type Fate struct {
 func (f *Fate) String() string {
 	s := fmt.Sprintf("%s %s at %.3fs", f.Verb, f.Name, f.At.Seconds())
 	if f.Suspected > 0 {
-		s += fmt.Sprintf(": suspect after %s", short(f.Suspected))
+		s += fmt.Sprintf("; suspect after %s", short(f.Suspected))
 	}
 	if f.Knowers == 0 {
 		return s
 	}
-	return s + fmt.Sprintf(": out of the first roster after %s, of %d after %s", short(f.Found), f.Knowers, short(f.Known))
+	return s + fmt.Sprintf("; gone for the first after %s, for the last of %d after %s", short(f.Found), f.Knowers, short(f.Known))
 }
 
 // MarshalJSON gives the times in seconds.
@@ -51,7 +51,7 @@ type fates struct {
 	last map[hearsay.NodeID]int // by subject, until it runs again
 }
 
-func newFates() fates { return fates{last: make(map[hearsay.NodeID]int)} }
+func newFates() fates { return fates{all: []Fate{}, last: make(map[hearsay.NodeID]int)} }
 
 // began is told of a machine whose fate begins.
 func (f *fates) began(m *machine, verb Verb, now time.Duration) {

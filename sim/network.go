@@ -203,13 +203,12 @@ func retries(stream *rand.PCG, loss float64, first time.Duration) (wait time.Dur
 	return wait
 }
 
-// sweepConnections forgets those that are closed, when there are many. What
-// goes is the same in whatever order the map is walked.
+// sweepConnections forgets those that are closed, when there are many.
 func (w *World) sweepConnections() {
 	if len(w.network.connections) < connectionsKept {
 		return
 	}
-	for key, c := range w.network.connections {
+	for key, c := range w.network.connections { // order does not matter: what is closed goes
 		if w.now-c.used > connectionIdle {
 			delete(w.network.connections, key)
 		}

@@ -33,6 +33,7 @@ type Result struct {
 	Delay       float64      `json:"delay_s"`
 	Seed        uint64       `json:"seed"`
 	Time        float64      `json:"time_s"` // virtual, as long as it took to converge
+	Faulty      bool         `json:"faulty"` // a partition, a cut or the loss of a machine is still in place
 	Fates       []Fate       `json:"fates"`
 	Counts      Counts       `json:"counts"`
 	FalseDeaths int          `json:"false_deaths"` // on every node that saw it: of members that were always there
@@ -240,7 +241,7 @@ func (w *World) paused(one *hearsay.Member) bool {
 func (w *World) Result() Result {
 	r := Result{
 		Nodes: len(w.machines), Loss: w.config.Loss, Delay: w.config.Delay.Seconds(), Seed: w.config.Seed,
-		Time: w.now.Seconds(), Fates: w.fates.all, Counts: w.counts,
+		Time: w.now.Seconds(), Faulty: !w.whole(), Fates: w.fates.all, Counts: w.counts,
 		FalseDeaths: w.check.falseDeaths, Broken: w.check.broken, Violations: w.check.violations, Hash: w.log.hashed(),
 	}
 	w.agreement(func(_ *machine, problem string) bool {
@@ -278,6 +279,9 @@ func (r *Result) print(out io.Writer, asJSON bool) error {
 		b = fmt.Appendf(b, "%-18s %d\n", line.what, line.n)
 	}
 	b = fmt.Appendf(b, "%-18s %d of %d at %.3fs\n", "converged members", r.Converged, r.Running, r.Time)
+	if r.Faulty {
+		b = append(b, "the scenario ends with a fault in place\n"...)
+	}
 	b = fmt.Appendf(b, "%-18s %s\n", "log", r.Hash)
 	_, err := out.Write(b)
 	return err

@@ -86,14 +86,23 @@ func TestHalvesMeetAgain(t *testing.T) {
 	}
 }
 
-// One who is cut off alone cannot condemn the others, and is not forgotten.
-func TestOneCutOffComesBack(t *testing.T) {
-	w := newScenario(t, 16, "at 10s partition n1..n15 | n16\nat 70s heal", nil)
-	w.RunUntil(70 * time.Second)
-	if w.stateAt(1, 16) != hearsay.StateDead {
-		t.Fatalf("n1 holds n16 %s", w.stateAt(1, 16))
+// One who is cut off alone cannot condemn the others, and a few can only those
+// whom nobody says to reach: the rest is suspect to them as long as it lasts,
+// and must not stay so afterwards.
+func TestFewCutOffComeBack(t *testing.T) {
+	for _, few := range []int{1, 5} {
+		t.Run(fmt.Sprint(few), func(t *testing.T) {
+			w := newScenario(t, 16, fmt.Sprintf("at 10s partition n1..n%d | n%d..n16\nat 70s heal", 16-few, 17-few), nil)
+			w.RunUntil(70 * time.Second)
+			if state := w.stateAt(1, 16); state != hearsay.StateDead {
+				t.Fatalf("n1 holds n16 %s", state)
+			}
+			if state := w.stateAt(16, 1); few == 1 && state != hearsay.StateSuspect {
+				t.Fatalf("n16, alone, holds n1 %s", state)
+			}
+			t.Logf("back after %v", w.convergesWithin(t, 10*time.Second))
+		})
 	}
-	t.Logf("back after %v", w.convergesWithin(t, 15*time.Second))
 }
 
 func TestPausedComesBackByItself(t *testing.T) {
