@@ -149,13 +149,14 @@ func (s *Swim) abandonExaminations(now time.Time) {
 	s.examinations = s.examinations[:0]
 }
 
-// chronic reports whether most probes of the subject's last rounds failed,
+// chronic reports whether many probes of the subject's last rounds failed,
 // though some did not: behind heavy loss a member would be accused and
-// cleared for ever.
+// cleared for ever. A round in which all failed does not count: it tells of an
+// outage, and whoever is back from one is well.
 func (s *Swim) chronic(now time.Time, subject hearsay.NodeID) bool {
 	rounds, failed := 0, 0
 	for i := range s.past {
-		if p := &s.past[i]; p.subject == subject && now.Sub(p.at) < chronicWindow {
+		if p := &s.past[i]; p.subject == subject && p.failed < groups && now.Sub(p.at) < chronicWindow {
 			rounds++
 			failed += p.failed
 		}

@@ -270,6 +270,23 @@ func TestChronicIsUnreachable(t *testing.T) {
 	}
 }
 
+func TestBackFromAnOutageIsReachable(t *testing.T) {
+	w := newWorld(t, 5)
+	w.run(5 * time.Second)
+	w.direct = func(i int) bool { return i != 3 }
+	for round := range 4 {
+		w.Examine(w.now, id(3), addr(3), hearsay.Round(round+1))
+		w.run(1500 * time.Millisecond)
+	}
+	w.direct = func(int) bool { return true }
+	w.events = nil
+	w.Examine(w.now, id(3), addr(3), 9)
+	w.run(time.Second)
+	if _, e := w.count(hearsay.EventExamined); e.Verdict != hearsay.VerdictReachable {
+		t.Errorf("%v, though it answers every ping", e.Verdict)
+	}
+}
+
 func TestRelaysAreBounded(t *testing.T) {
 	w := newWorld(t, 5)
 	refused := 0
