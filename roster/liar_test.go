@@ -182,3 +182,24 @@ func TestOneVerdictARoundOverLives(t *testing.T) {
 		t.Error("does not examine")
 	}
 }
+
+func TestNewsHeardVeryOftenIsToldNoMore(t *testing.T) {
+	b := newBench(t, 30)
+	m := b.others[0]
+	word := m.word(hearsay.StateAlive)
+	for range 40000 { // more than a 16-bit counter holds
+		b.hear(b.others[1], word)
+	}
+	sent := b.pass(2 * time.Second).Send
+	told := 0
+	for _, p := range sent {
+		for _, c := range p.Claims {
+			if c.Subject == m.id() {
+				told++
+			}
+		}
+	}
+	if again := b.pass(2 * time.Second).Send; len(again) > 0 || told > 3 {
+		t.Errorf("told %d times, and %d packets of news later still", told, len(again))
+	}
+}

@@ -41,9 +41,13 @@ func (n *news) drop(m *member) {
 	m.told = -1
 }
 
+// coldest is more than any claim is told: what is heard more often than that
+// is counted no further, since told has 16 bits.
+const coldest = 1 << 14
+
 // heardAgain counts a telling by another.
 func (n *news) heardAgain(m *member) {
-	if m.told >= 0 {
+	if m.told >= 0 && m.told < coldest {
 		m.told++
 	}
 }
