@@ -247,8 +247,9 @@ func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
 	}
 }
 
-// Expects reports whether a roster from there was asked for.
-func (r *Roster) Expects(p *hearsay.Packet) bool { return r.contacts.expects(p.Addr) }
+// Expects reports whether a roster from there was asked for. By datagram it
+// was not: anybody could forge where that came from.
+func (r *Roster) Expects(p *hearsay.Packet) bool { return p.Stream && r.contacts.expects(p.Addr) }
 
 // TakeRoster is told that a roster came, after its claims were taken.
 func (r *Roster) TakeRoster(now time.Time, p *hearsay.Packet, m *hearsay.Roster) {

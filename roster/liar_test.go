@@ -1,6 +1,7 @@
 package roster_test
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -201,5 +202,18 @@ func TestNewsHeardVeryOftenIsToldNoMore(t *testing.T) {
 	}
 	if again := b.pass(2 * time.Second).Send; len(again) > 0 || told > 3 {
 		t.Errorf("told %d times, and %d packets of news later still", told, len(again))
+	}
+}
+
+func TestRosterCountsByStreamOnly(t *testing.T) {
+	b := newBench(t, 0)
+	contact := netip.MustParseAddrPort("10.8.8.8:1")
+	b.Contact(b.now, []netip.AddrPort{contact})
+	b.pass(20 * time.Millisecond)
+	if b.Expects(&hearsay.Packet{Addr: contact}) {
+		t.Error("takes a roster by datagram, whose source anybody can forge")
+	}
+	if !b.Expects(&hearsay.Packet{Addr: contact, Stream: true}) {
+		t.Error("does not take the roster it asked for")
 	}
 }
