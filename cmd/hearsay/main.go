@@ -78,9 +78,14 @@ func group(cmd *cobra.Command, args []string) error {
 }
 
 // untilInterrupted gives a context that ends with the command's own, or at
-// SIGINT, SIGTERM or SIGHUP. After that, the next signal ends the process.
+// SIGINT, SIGTERM or, unless under nohup, SIGHUP. After that, the next signal
+// ends the process.
 func untilInterrupted(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), signals...)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }

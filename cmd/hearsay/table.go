@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ type screen struct {
 	out    io.Writer
 	live   bool // a table is kept
 	colors bool
-	below  int // lines of the table that stand
+	table  string // as it stands under the lines, one member a line
 }
 
 func newScreen(out io.Writer, plain bool) *screen {
@@ -59,38 +60,38 @@ func isTerminal(out io.Writer) bool {
 
 // print prints text, which ends in a newline, above the table.
 func (s *screen) print(text string) {
-	io.WriteString(s.out, s.erase()+text)
+	io.WriteString(s.out, s.erase()+text+s.table)
 }
 
-// draw draws the table anew. table gives it as lines, each with its color.
-func (s *screen) draw(table func() (lines, colors []string)) {
-	if !s.live {
-		return
-	}
-	lines, colors := table()
-	var text strings.Builder
-	text.WriteString(s.erase())
-	text.WriteString(wrapOff)
-	for i, line := range lines {
-		if s.colors && colors[i] != "" {
-			line = colors[i] + line + colorOff
+// draw draws the table anew, if it is another than stands there. It is for a
+// live screen.
+func (s *screen) draw(lines []tableLine) {
+	var table strings.Builder
+	table.WriteString(wrapOff)
+	for _, line := range lines {
+		if s.colors && line.color != "" {
+			line.text = line.color + line.text + colorOff
 		}
-		text.WriteString(line + "\n")
+		table.WriteString(line.text + "\n")
 	}
-	text.WriteString(wrapOn)
-	s.below = len(lines)
-	io.WriteString(s.out, text.String())
+	table.WriteString(wrapOn)
+	if table.String() != s.table {
+		erase := s.erase()
+		s.table = table.String()
+		io.WriteString(s.out, erase+s.table)
+	}
 }
 
 // erase gives what takes the table away.
 func (s *screen) erase() string {
-	if s.below == 0 {
+	if s.table == "" {
 		return ""
 	}
-	erase := fmt.Sprintf(upLines, s.below) + eraseDown
-	s.below = 0
-	return erase
+	return fmt.Sprintf(upLines, strings.Count(s.table, "\n")) + eraseDown
 }
+
+// tableLine is one line of the table, with the sequence that colors it.
+type tableLine struct{ text, color string }
 
 // row is what the nodes together say of one member.
 type row struct {
@@ -139,8 +140,8 @@ func (w *watch) rows() []row {
 	return rows
 }
 
-// table gives the table as lines, each with its color.
-func (w *watch) table() (lines, colors []string) {
+// table gives the table of all members.
+func (w *watch) table() []tableLine {
 	processes := make(map[hearsay.NodeID]*process)
 	for _, p := range w.network.nodes {
 		processes[p.said.ID] = p
@@ -154,22 +155,27 @@ func (w *watch) table() (lines, colors []string) {
 	var text strings.Builder
 	table := newTable(&text)
 	fmt.Fprintln(table, "NAME\tSTATE\tSAY\tSINCE\tPID\tPAGE")
-	colors = append(colors, "")
 	for _, r := range rows {
-		pid, page := "-", "-"
+		pid, page := "-", "-" // of a member that is not ours
 		if p := processes[r.member.ID]; p != nil {
-			pid, page = fmt.Sprint(p.said.PID), pageURL(p.said.HTTP)
+			pid, page = strconv.Itoa(p.said.PID), pageURL(p.said.HTTP)
 			if p.hasEnded() {
-				pid = "ended" // one started again by hand is not ours
+				pid = "ended"
 			}
 		}
 		fmt.Fprintf(table, "%s\t%s\t%d of %d\t%s\t%s\t%s\n", r.member.Name, r.member.State, r.said, r.asked, ago(time.Since(r.member.Since)), pid, page)
-		colors = append(colors, stateColors[r.member.State])
 	}
 	table.Flush()
-	if hidden > 0 {
-		fmt.Fprintf(&text, "and %d more\n", hidden)
-		colors = append(colors, "")
+	var lines []tableLine
+	for i, line := range strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n") {
+		color := ""
+		if i > 0 {
+			color = stateColors[rows[i-1].member.State]
+		}
+		lines = append(lines, tableLine{line, color})
 	}
-	return strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n"), colors
+	if hidden > 0 {
+		lines = append(lines, tableLine{fmt.Sprintf("and %d more", hidden), ""})
+	}
+	return lines
 }

@@ -129,7 +129,9 @@ func (w *watch) run(ctx context.Context) {
 			w.tellEnded(w.network.nodes[i])
 		case <-redraw.C:
 		}
-		w.screen.draw(w.table)
+		if w.screen.live {
+			w.screen.draw(w.table())
+		}
 	}
 }
 
