@@ -231,6 +231,9 @@ func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
 		r.drops[hearsay.DropStranger]++
 		return
 	}
+	if c := &r.contacts; len(c.configured)+len(c.past) == 0 {
+		c.joined = true // the first of a network: it has its roster
+	}
 	all := make([]*member, 0, len(r.living)+len(r.gone)+1)
 	all = append(append(append(all, r.self), r.living...), r.gone...)
 	for len(all) > 0 {

@@ -217,3 +217,23 @@ func TestRosterCountsByStreamOnly(t *testing.T) {
 		t.Error("does not take the roster it asked for")
 	}
 }
+
+func TestFirstOfANetworkTriesItsDead(t *testing.T) {
+	b := newBench(t, 12)
+	newcomer := newStranger(50)
+	b.hear(newcomer, newcomer.word(hearsay.StateAlive))
+	b.Join(b.now, &hearsay.Packet{From: newcomer.id(), Addr: newcomer.addr, Stream: true})
+	m := b.others[0]
+	b.hear(b.others[1], suspect(m, b.others[1]))
+	b.others = append(b.others, newcomer)
+	b.dead(m, b.others[1], b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable)))
+	tried := 0
+	for _, p := range b.pass(10 * time.Second).Now {
+		if ping, ok := p.Body.(*hearsay.Ping); ok && ping.Target == m.id() {
+			tried++
+		}
+	}
+	if tried < 4 {
+		t.Errorf("tried the dead %d times in 10 s", tried)
+	}
+}
