@@ -46,6 +46,20 @@ func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 // MarshalText gives the form of String.
 func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
+// UnmarshalText takes the form of String.
+func (h *Hash) UnmarshalText(text []byte) error { return parseHex("hash", h[:], text) }
+
+// parseHex fills out from hexadecimal digits, two a byte.
+func parseHex(what string, out, text []byte) error {
+	if len(text) != 2*len(out) {
+		return fmt.Errorf("%s %q: want %d hexadecimal digits", what, text, 2*len(out))
+	}
+	if _, err := hex.Decode(out, text); err != nil {
+		return fmt.Errorf("%s %q: %w", what, text, err)
+	}
+	return nil
+}
+
 // Round numbers one asking of the observers. It is drawn at random by the
 // accuser, so that nobody can prepare statements for it.
 type Round uint64
@@ -270,3 +284,9 @@ func (s *Signature) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
+
+// UnmarshalText takes the form of MarshalText.
+func (k *PublicKey) UnmarshalText(text []byte) error { return parseHex("public key", k[:], text) }
+
+// UnmarshalText takes the form of MarshalText.
+func (s *Signature) UnmarshalText(text []byte) error { return parseHex("signature", s[:], text) }

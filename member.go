@@ -32,15 +32,7 @@ func (id NodeID) Compare(other NodeID) int { return bytes.Compare(id[:], other[:
 func (id NodeID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
 // UnmarshalText takes the form of String.
-func (id *NodeID) UnmarshalText(text []byte) error {
-	if len(text) != 2*len(id) {
-		return fmt.Errorf("node id %q: want %d hexadecimal digits", text, 2*len(id))
-	}
-	if _, err := hex.Decode(id[:], text); err != nil {
-		return fmt.Errorf("node id %q: %w", text, err)
-	}
-	return nil
-}
+func (id *NodeID) UnmarshalText(text []byte) error { return parseHex("node id", id[:], text) }
 
 // NetworkID is what every packet carries to say which network it belongs to:
 // the first 8 bytes of the SHA-256 of the network's name.
