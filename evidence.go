@@ -275,17 +275,6 @@ func (k PublicKey) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, 
 func (s Signature) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s[:]), nil }
 
 // UnmarshalText takes the form of MarshalText.
-func (s *Signature) UnmarshalText(text []byte) error {
-	if len(text) != 2*len(s) {
-		return fmt.Errorf("signature of %d digits: want %d hexadecimal digits", len(text), 2*len(s))
-	}
-	if _, err := hex.Decode(s[:], text); err != nil {
-		return fmt.Errorf("signature: %w", err)
-	}
-	return nil
-}
-
-// UnmarshalText takes the form of MarshalText.
 func (k *PublicKey) UnmarshalText(text []byte) error { return parseHex("public key", k[:], text) }
 
 // UnmarshalText takes the form of MarshalText.

@@ -61,16 +61,3 @@ func (d *Drops) UnmarshalJSON(text []byte) error {
 	}
 	return nil
 }
-
-// UnmarshalJSON takes the form of MarshalJSON. Reasons that this version does
-// not know are passed over.
-func (d *Drops) UnmarshalJSON(text []byte) error {
-	var counts map[string]uint64
-	if err := json.Unmarshal(text, &counts); err != nil {
-		return err
-	}
-	for reason := range NumDrops {
-		d[reason] = counts[reason.String()]
-	}
-	return nil
-}
