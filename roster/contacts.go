@@ -43,11 +43,15 @@ type contacts struct {
 	tryAt      time.Time
 }
 
-// remember keeps a contact of the past.
-func (c *contacts) remember(addr netip.AddrPort, id hearsay.NodeID) {
-	if len(c.past) < maxContacts {
-		c.past = append(c.past, contact{addr: addr, id: id})
+// remember takes a contact that an earlier life kept. What there is no room
+// for goes off the disk.
+func (r *Roster) remember(record *hearsay.Contact) {
+	c := &r.contacts
+	if len(c.past) >= maxContacts {
+		r.dropAddr(record.Addr)
+		return
 	}
+	c.past = append(c.past, contact{addr: record.Addr, id: record.ID})
 }
 
 // last gives the incarnation at which a member was forgotten.
@@ -61,8 +65,13 @@ func (c *contacts) last(id hearsay.NodeID) (hearsay.Incarnation, bool) {
 }
 
 // recall takes a member that is back off the past.
-func (c *contacts) recall(id hearsay.NodeID) {
-	c.past = slices.DeleteFunc(c.past, func(o contact) bool { return o.id == id })
+func (r *Roster) recall(id hearsay.NodeID) {
+	c := &r.contacts
+	if i := slices.IndexFunc(c.past, func(o contact) bool { return o.id == id }); i >= 0 {
+		addr := c.past[i].addr
+		c.past = slices.Delete(c.past, i, i+1)
+		r.dropAddr(addr)
+	}
 }
 
 // expects reports whether an answer from this address is awaited.
@@ -285,7 +294,18 @@ func (r *Roster) dropContact(m *member) {
 	}
 	m.kept = false
 	r.contacts.kept--
-	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: m.card.Addr, Dropped: true})
+	r.dropAddr(m.card.Addr)
+}
+
+// dropAddr takes an address off the disk, unless it is another's too, who came
+// after there.
+func (r *Roster) dropAddr(addr netip.AddrPort) {
+	there := func(m *member) bool { return m.kept && m.card.Addr == addr }
+	past := func(o contact) bool { return o.addr == addr }
+	if slices.ContainsFunc(r.living, there) || slices.ContainsFunc(r.gone, there) || slices.ContainsFunc(r.contacts.past, past) {
+		return
+	}
+	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: addr, Dropped: true})
 }
 
 // tickForget drops those who have been gone for long. Their addresses stay
@@ -304,22 +324,24 @@ func (r *Roster) tickForget(now time.Time) {
 		r.delist(&r.gone, m)
 		delete(r.members, m.id)
 		if m.state == hearsay.StateDead {
-			r.forget(m) // and its address stays on disk
+			r.forget(m)
 		} else {
 			r.dropContact(m)
 		}
 	}
 }
 
-// forget makes a contact of the past of a member; the oldest makes room.
+// forget makes a contact of the past of a member, on disk too; the oldest makes
+// room.
 func (r *Roster) forget(m *member) {
 	c := &r.contacts
+	r.recall(m.id)
 	if len(c.past) >= maxContacts {
-		r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: c.past[0].addr, Dropped: true})
-		c.past = slices.Delete(c.past, 0, 1)
+		r.recall(c.past[0].id)
 	}
 	if m.kept {
 		c.kept--
 	}
+	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: m.card.Addr, ID: m.id})
 	c.past = append(c.past, contact{addr: m.card.Addr, id: m.id, incarnation: m.incarnation})
 }

@@ -237,3 +237,52 @@ func TestFirstOfANetworkTriesItsDead(t *testing.T) {
 		t.Errorf("tried the dead %d times in 10 s", tried)
 	}
 }
+
+// apply keeps the contacts that a roster wants persisted.
+func apply(disk map[netip.AddrPort]*hearsay.Contact, records []hearsay.Record) {
+	for _, record := range records {
+		if contact, ok := record.(*hearsay.Contact); ok {
+			if disk[contact.Addr] = contact; contact.Dropped {
+				delete(disk, contact.Addr)
+			}
+		}
+	}
+}
+
+func TestContactsOnDiskAreBoundedOverLives(t *testing.T) {
+	disk := map[netip.AddrPort]*hearsay.Contact{}
+	for life := range 4 {
+		var records []hearsay.Record
+		for _, contact := range disk {
+			records = append(records, contact)
+		}
+		b := newBenchOf(t, 0, newStranger(0), records...)
+		apply(disk, b.out.Persist)
+		for i := range 300 { // others in each life, at other addresses
+			o := newStranger(1 + life*300 + i)
+			b.hear(o, o.word(hearsay.StateAlive))
+			apply(disk, b.out.Persist)
+		}
+	}
+	if len(disk) > 2*256 {
+		t.Errorf("%d contacts on disk after four lives", len(disk))
+	}
+}
+
+func TestSuccessorAtAnAddressStaysAContact(t *testing.T) {
+	disk := map[netip.AddrPort]*hearsay.Contact{}
+	b := newBenchOf(t, 0, newStranger(0))
+	old, next := newStranger(1), newStranger(2)
+	next.addr = old.addr
+	for _, word := range []hearsay.Claim{old.word(hearsay.StateAlive), next.word(hearsay.StateAlive), old.word(hearsay.StateLeft)} {
+		b.hear(next, word)
+		apply(disk, b.out.Persist)
+	}
+	b.now = b.now.Add(25 * time.Hour)
+	b.out.Reset()
+	b.Tick(b.now)
+	apply(disk, b.out.Persist)
+	if contact := disk[next.addr]; contact == nil || contact.ID != next.id() {
+		t.Errorf("the contact of the living is %+v after its predecessor was forgotten", contact)
+	}
+}

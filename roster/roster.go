@@ -105,7 +105,7 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, signer hearsa
 			last = record.Incarnation
 			r.witnessFrom = now.Add(cfg.RoundEvery)
 		case *hearsay.Contact:
-			r.contacts.remember(record.Addr, record.ID)
+			r.remember(record)
 		case *hearsay.KeptEvidence:
 			r.evidence = append(r.evidence, keptEvidence{hash: record.Hash, evidence: record.Evidence})
 		}
@@ -301,7 +301,7 @@ func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
 	r.rehash(now, m)
 	r.claimName(now, m)
 	r.keepContact(m)
-	r.contacts.recall(m.id)
+	r.recall(m.id)
 	r.news.add(m)
 	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberJoined, Subject: m.id, Incarnation: m.incarnation, Addr: m.card.Addr})
 	return m
