@@ -8,7 +8,7 @@ SEEDS    ?= 1 2 3 4 5 6 7 8
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help test format vet staticcheck check race fuzz bench sim-seeds cut page cover ci
+.PHONY: help test format vet staticcheck check race fuzz bench sim-seeds cut kills page cover ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ sim-seeds: ## one simulated network for each of SEEDS (1 to 8), and the long tes
 
 cut: ## two halves cut off from each other, in network namespaces: needs root, ip and nft
 	HEARSAY_CUT=1 $(GO) test -count 1 -timeout 5m -v ./test/cut
+
+KILLS ?= 20
+kills: ## kill -9 and kill -STOP of real processes, KILLS (20) times each: how soon all know
+	HEARSAY_KILLS=$(KILLS) $(GO) test -count 1 -timeout 20m -v ./test/kill
 
 page: ## the page in headless Chromium
 	cd test/page && $(GO) test -count 1 -timeout 3m ./...

@@ -53,6 +53,7 @@ var house = []room{
 	},
 	{dir: "cmd/hearsay", layer: 6, ours: ". agent sim web", theirs: "github.com/lmittmann/tint github.com/spf13/cobra"},
 	{dir: "test/cut", layer: 6},
+	{dir: "test/kill", layer: 6},
 }
 
 // inTests is what tests may import besides: of other modules these, and of
