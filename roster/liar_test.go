@@ -286,3 +286,33 @@ func TestSuccessorAtAnAddressStaysAContact(t *testing.T) {
 		t.Errorf("the contact of the living is %+v after its predecessor was forgotten", contact)
 	}
 }
+
+func TestRefutesTheHighestClaim(t *testing.T) {
+	b := newBench(t, 2)
+	self := newStranger(0)
+	self.incarnation = b.Self().Incarnation
+	b.hear(b.others[0], suspect(self, b.others[1])) // the next must wait
+	self.incarnation = hearsay.Incarnation(start.Add(time.Hour).UnixMilli())
+	earlier := self.word(hearsay.StateAlive) // of a life that it has forgotten
+	b.hear(b.others[0], earlier)
+	self.incarnation = b.Self().Incarnation
+	b.hear(b.others[0], suspect(self, b.others[1]))
+	b.pass(time.Second)
+	if got := b.Self().Incarnation; got <= earlier.Incarnation {
+		t.Errorf("incarnation %d, not over %d", got, earlier.Incarnation)
+	}
+}
+
+func TestLeavingRefutesNoMore(t *testing.T) {
+	b := newBench(t, 2)
+	self := newStranger(0)
+	for range 2 { // the second must wait
+		self.incarnation = b.Self().Incarnation
+		b.hear(b.others[0], suspect(self, b.others[1]))
+	}
+	b.Leave(b.now)
+	b.pass(time.Second)
+	if n := b.Stats().Refutations; n != 1 || b.Self().Incarnation != self.incarnation {
+		t.Errorf("refuted %d times, and left at incarnation %d instead of %d", n, b.Self().Incarnation, self.incarnation)
+	}
+}

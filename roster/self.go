@@ -56,7 +56,9 @@ func (r *Roster) claimedSelf(now time.Time, p *hearsay.Packet, c *hearsay.Claim)
 		r.drops[hearsay.DropFarFuture]++
 		return
 	}
-	r.refute = refutation{due: later(now, r.refuted.Add(refuteEvery)), state: c.State, by: c.By, over: c.Incarnation}
+	r.refute = refutation{
+		due: later(now, r.refuted.Add(refuteEvery)), state: c.State, by: c.By, over: max(c.Incarnation, r.refute.over),
+	}
 	r.tickRefutation(now)
 	if r.refute.due.IsZero() && p.From != r.self.id {
 		// Whoever holds it against this node hears first that it lives.
@@ -87,7 +89,7 @@ func (r *Roster) Leave(now time.Time) {
 	if r.self.state == hearsay.StateLeft {
 		return
 	}
-	r.self.state, r.self.since = hearsay.StateLeft, now.UnixNano()
+	r.self.state, r.self.since, r.refute = hearsay.StateLeft, now.UnixNano(), refutation{}
 	r.rehash(now, r.self)
 	r.sign()
 	r.news.add(r.self)
