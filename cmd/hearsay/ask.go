@@ -119,11 +119,13 @@ func printCase(out io.Writer, file caseFile) {
 	}
 	fmt.Fprintln(out)
 	table := newTable(out)
+	now := time.Now()
 	for _, step := range file.Steps {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", clockTime(step.At, time.Now()), step.Kind, step.By, step.Text)
+		text := step.Text
 		if step.Detail != "" {
-			fmt.Fprintf(table, "\t\t\t%s\n", oneLine(step.Detail))
+			text += " (" + oneLine(step.Detail) + ")"
 		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", clockTime(step.At, now), step.Kind, step.By, text)
 	}
 	table.Flush()
 }

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -58,6 +59,7 @@ Start with "hearsay up": it runs a whole network on this machine.`,
 		newMembers(), newStatus(), newEvents(), newWhy(), newLeave(),
 		newSettings(), newSim(), newVersion(),
 	)
+	root.SetHelpCommand(newHelp())
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "completion" {
@@ -75,6 +77,20 @@ func group(cmd *cobra.Command, args []string) error {
 		return cmd.Help()
 	}
 	return wrongUsage(cmd, fmt.Errorf("unknown command %q", args[0]))
+}
+
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show what a command does and takes",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return wrongUsage(cmd, fmt.Errorf("unknown command %q", strings.Join(args, " ")))
+			}
+			return about.Help()
+		},
+	}
 }
 
 // untilInterrupted gives a context that ends with the command's own, or at
