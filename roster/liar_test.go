@@ -316,3 +316,16 @@ func TestLeavingRefutesNoMore(t *testing.T) {
 		t.Errorf("refuted %d times, and left at incarnation %d instead of %d", n, b.Self().Incarnation, self.incarnation)
 	}
 }
+
+func TestEvidenceIsKeptInOrderOverLives(t *testing.T) {
+	m := newStranger(1)
+	var records []hearsay.Record
+	for _, condemned := range []int64{3000, 1000, 2000} {
+		e := &hearsay.Evidence{Subject: m.id(), Condemned: condemned}
+		records = append(records, &hearsay.KeptEvidence{Hash: e.Hash(network), Evidence: e})
+	}
+	b := newBenchOf(t, 0, newStranger(0), records...)
+	if e := b.EvidenceOf(m.id()); e.Condemned != 3000 {
+		t.Errorf("the newest evidence is of %d", e.Condemned)
+	}
+}

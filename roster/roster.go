@@ -3,8 +3,11 @@
 package roster
 
 import (
+	"bytes"
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -110,6 +113,9 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, signer hearsa
 			r.evidence = append(r.evidence, keptEvidence{hash: record.Hash, evidence: record.Evidence})
 		}
 	}
+	slices.SortFunc(r.evidence, func(a, b keptEvidence) int {
+		return cmp.Or(cmp.Compare(a.evidence.Condemned, b.evidence.Condemned), bytes.Compare(a.hash[:], b.hash[:]))
+	})
 	r.self = &member{card: card, state: hearsay.StateAlive, met: now.UnixNano(), since: now.UnixNano(), told: -1}
 	r.self.card.Key = signer.Public()
 	r.self.id = r.self.card.Key.NodeID()
