@@ -25,7 +25,7 @@ type nodeLog struct {
 func openLog(stderr io.Writer, output, addr string) (*nodeLog, error) {
 	var people slog.Handler = slog.NewTextHandler(stderr, nil)
 	if isTerminal(stderr) {
-		people = tint.NewHandler(stderr, &tint.Options{TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != ""})
+		people = tint.NewTextHandler(stderr, &tint.Options{TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != ""})
 	}
 	if output == "" {
 		return &nodeLog{Logger: slog.New(people)}, nil
