@@ -2,7 +2,9 @@ package node_test
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -164,6 +166,34 @@ func TestStory(t *testing.T) {
 	t.Log(file.Summary)
 	for _, s := range file.Steps {
 		t.Log(s.At.Sub(start).Round(time.Millisecond), s.Kind, s.By, s.Text, s.Detail)
+	}
+}
+
+// Whoever signs a statement, or accuses, says when by its own clock.
+func TestWhyTellsOfImpossibleTimes(t *testing.T) {
+	w := newNetwork(t, 5)
+	w.run(2 * time.Second)
+	w.down[3] = true
+	var e hearsay.Evidence
+	network, n := hearsay.NetworkIDOf("test"), w.nodes[0]
+	e.Subject, e.Incarnation = w.nodes[3].Self().ID, w.nodes[3].Self().Incarnation
+	e.Round, e.Rule, e.Accuser = 5, hearsay.RuleMajority, w.nodes[1].Self().ID
+	e.Suspected, e.Condemned = math.MinInt64, math.MaxInt64
+	for _, i := range []int{1, 2, 4} {
+		s := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: hearsay.VerdictUnreachable, At: math.MaxInt64}
+		s.Sign(network, signer{hearsay.PublicKey(sha256.Sum256([]byte{byte(i)}))})
+		e.Statements = append(e.Statements, s)
+	}
+	dead := hearsay.Claim{Subject: e.Subject, State: hearsay.StateDead, Incarnation: e.Incarnation, By: e.Accuser, Evidence: e.Hash(network)}
+	n.Receive(w.now, &hearsay.Packet{From: e.Accuser, Addr: addr(1), Body: &hearsay.News{}, Claims: []hearsay.Claim{dead}})
+	w.now = w.now.Add(2100 * time.Millisecond)
+	n.Receive(w.now, &hearsay.Packet{From: e.Accuser, Addr: addr(1), Body: &e})
+	file, err := n.Why(w.now, "n3")
+	if err != nil || file.Verdict != "dead" {
+		t.Fatalf("%s, %v", file.Verdict, err)
+	}
+	if _, err := json.Marshal(file); err != nil {
+		t.Error(err)
 	}
 }
 

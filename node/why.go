@@ -122,18 +122,25 @@ func counted(events []hearsay.Event, rounds ...hearsay.Round) bool {
 // them itself. The times are the observers' own.
 func (n *Node) statements(e *hearsay.Evidence) []hearsay.Step {
 	steps := []hearsay.Step{{
-		At: time.UnixMilli(e.Suspected).UTC(), Kind: hearsay.EventUnreachable.String(), By: n.roster.Name(e.Accuser),
+		At: moment(e.Suspected), Kind: hearsay.EventUnreachable.String(), By: n.roster.Name(e.Accuser),
 		Text: fmt.Sprintf("%s got no answer from %s, neither itself nor through others", n.roster.Name(e.Accuser), n.roster.Name(e.Subject)),
 	}}
 	for i := range e.Statements {
 		s := &e.Statements[i]
 		steps = append(steps, hearsay.Step{
-			At: time.UnixMilli(s.At).UTC(), Kind: hearsay.EventStatement.String(), By: n.roster.Name(s.Observer),
+			At: moment(s.At), Kind: hearsay.EventStatement.String(), By: n.roster.Name(s.Observer),
 			Text:   fmt.Sprintf("observer %s signed: %s", n.roster.Name(s.Observer), s.Verdict),
 			Detail: fmt.Sprintf("round %016x", uint64(s.Round)),
 		})
 	}
 	return steps
+}
+
+// moment is Unix milliseconds by somebody else's clock, who may say what it
+// likes, held within the years that RFC 3339 and so JSON can write.
+func moment(unixMilli int64) time.Time {
+	const last = 253_402_300_799_999 // the end of the year 9999
+	return time.UnixMilli(min(max(0, unixMilli), last)).UTC()
 }
 
 // step puts an event into words.
@@ -243,7 +250,7 @@ func (n *Node) deathSummary(m hearsay.Member, since string) string {
 	return fmt.Sprintf("%s is dead since %s: %s got no answer from it and asked its %d observers; %d of them (%s) could not reach it either; %s. "+
 		"From the suspicion to the decision it took %s. It returns by itself if it lives.",
 		m.Name, since, n.roster.Name(e.Accuser), e.Observers, len(against), strings.Join(against, ", "), needed(e),
-		time.Duration(e.Condemned-e.Suspected)*time.Millisecond)
+		moment(e.Condemned).Sub(moment(e.Suspected)))
 }
 
 // suspectSummary tells how a case stands.
