@@ -183,7 +183,7 @@ func runPeer(cmd *cobra.Command, o *peerOptions, config agent.Config) (err error
 		go server.Serve(listener) // ends with the server
 		defer shutdown(server)
 	}
-	log.Info("ready", "name", ready.Name, "id", ready.ID, "addr", ready.Addr, "page", pageURL(ready.HTTP))
+	log.Info("Ready", "name", ready.Name, "id", ready.ID, "addr", ready.Addr, "page", pageURL(ready.HTTP))
 	if o.json {
 		io.WriteString(cmd.OutOrStdout(), jsonLine(ready)) // whoever wanted it may have gone
 	}
