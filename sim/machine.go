@@ -50,7 +50,7 @@ type machine struct {
 	inbox  []int32       // flights that came while it was paused
 	lane   []carrying    // waits for the disk
 
-	losses, delays, streams, resumes, torn rand.PCG
+	losses, delays, copies, streams, resumes, torn rand.PCG
 }
 
 // noTick is a time before all others.
@@ -68,6 +68,7 @@ func newMachine(seed uint64, index int) machine {
 		index: int32(index), name: "n" + strconv.Itoa(index+1), addr: addrOf(index), tickAt: noTick,
 		losses:  draws(seed, purposeLoss, number),
 		delays:  draws(seed, purposeDelay, number),
+		copies:  draws(seed, purposeCopies, number),
 		streams: draws(seed, purposeStreams, number),
 		resumes: draws(seed, purposeResume, number),
 		torn:    draws(seed, purposeDisk, number),

@@ -28,6 +28,7 @@ const (
 // network is what lies between the machines.
 type network struct {
 	loss        float64
+	duplicate   float64       // probability that a datagram comes twice
 	delay       time.Duration // of a packet at least
 	spread      time.Duration // and up to this much longer
 	cuts        map[way]bool  // ways that carry nothing, besides those between groups
@@ -140,6 +141,10 @@ func (w *World) dispatch(number int32) {
 		lost := happens(&from.losses, w.lossBetween(f.from, f.to))
 		arrives = w.now + w.network.delay + upTo(&from.delays, w.network.spread)
 		carried = !lost && w.carries(f.from, f.to)
+		if happens(&from.copies, w.network.duplicate) && carried {
+			w.duplicate(number)
+			f = &w.flights[number] // the copy may have moved them all
+		}
 	}
 	if !carried {
 		w.counts.Lost++
@@ -147,6 +152,16 @@ func (w *World) dispatch(number int32) {
 		return
 	}
 	w.queue.push(moment{at: arrives, kind: momentArrival, machine: f.to, which: number})
+}
+
+// duplicate makes a copy of a datagram arrive, before or after it.
+func (w *World) duplicate(number int32) {
+	again := w.takeFlight()
+	f, twin := &w.flights[number], &w.flights[again]
+	twin.bytes = append(twin.bytes[:0], f.bytes...)
+	twin.from, twin.to, twin.stream = f.from, f.to, false
+	arrives := w.now + w.network.delay + upTo(&w.machines[f.from].copies, w.network.spread)
+	w.queue.push(moment{at: arrives, kind: momentArrival, machine: f.to, which: again})
 }
 
 // carries reports whether there is a way from one machine to another.

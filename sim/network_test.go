@@ -90,6 +90,26 @@ func TestFaultsChangeNoOtherDraw(t *testing.T) {
 	}
 }
 
+func TestDatagramsComeTwice(t *testing.T) {
+	const share, sent = 0.25, 10_000
+	w := newWires(nil)
+	w.Do(Action{Verb: Duplicate, Share: share})
+	twice := 0
+	for i := range sent {
+		w.sendAt(time.Duration(i)*time.Second, false)
+		for !w.queue.empty() {
+			twice++
+			w.releaseFlight(w.queue.pop().which)
+		}
+	}
+	if got := float64(twice) / sent; math.Abs(got-share) > 4*math.Sqrt(share*(1-share)/sent) {
+		t.Errorf("%.3f come twice, want %v", got, share)
+	}
+	if w.counts.Packets != sent {
+		t.Errorf("%d sent, and %d counted", sent, w.counts.Packets)
+	}
+}
+
 func TestCutsAndPartitions(t *testing.T) {
 	for _, test := range []struct {
 		name             string
@@ -102,9 +122,9 @@ func TestCutsAndPartitions(t *testing.T) {
 		{"partition of others", Action{Verb: Partition, Groups: [][]int{{3}, {4}}}, true, true},
 		{"cut", Action{Verb: Cut, Groups: [][]int{{1}, {2}}}, false, false},
 		{"cut of the way back", Action{Verb: Cut, Groups: [][]int{{2}, {1}}}, true, false},
-		{"loss of the receiver", Action{Verb: Loss, Loss: 1, Who: []int{2}}, false, false},
-		{"loss of another", Action{Verb: Loss, Loss: 1, Who: []int{3}}, true, true},
-		{"loss of all", Action{Verb: Loss, Loss: 1}, false, false},
+		{"loss of the receiver", Action{Verb: Loss, Share: 1, Who: []int{2}}, false, false},
+		{"loss of another", Action{Verb: Loss, Share: 1, Who: []int{3}}, true, true},
+		{"loss of all", Action{Verb: Loss, Share: 1}, false, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWires(nil)

@@ -16,6 +16,7 @@ const (
 	purposeNode    purpose = "node"    // of each life of a node: what the core draws itself
 	purposeLoss    purpose = "loss"    // of each machine: which of its datagrams get lost
 	purposeDelay   purpose = "delay"   // of each machine: how long they take
+	purposeCopies  purpose = "copies"  // of each machine: which of them come twice
 	purposeStreams purpose = "streams" // of each machine: what its streams lose
 	purposeResume  purpose = "resume"  // of each machine: what it sees first after a pause
 	purposeDisk    purpose = "disk"    // of each machine: which unsynced writes survive a crash

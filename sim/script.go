@@ -26,11 +26,12 @@ const (
 	Heal                      // no groups and no cuts any more
 	Loss                      // of all packets, or of those that some machines send and receive
 	Delay                     // of all packets
+	Duplicate                 // of all datagrams: some come twice
 )
 
 var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
-	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", Delay: "delay",
+	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", Delay: "delay", Duplicate: "duplicate",
 }
 
 // String gives the verb's word.
@@ -46,7 +47,7 @@ type Action struct {
 	Who    []int         // machines by number, from 1: of Start to Leave; of Loss: whose, or none for the network's
 	Fresh  bool          // of Restart: with a new disk, and so as a new identity
 	Groups [][]int       // of Partition; of Cut: from one machine to one other
-	Loss   float64       // of Loss: probability
+	Share  float64       // of Loss and Duplicate: probability
 	Delay  time.Duration // of Delay
 }
 
@@ -76,6 +77,7 @@ func ReadScenario(path string, nodes int) (*Scenario, error) {
 //	at 51s  leave n6
 //	at 52s  loss 0.2                  # or `loss 0.8 n3`: all that n3 sends and receives
 //	at 53s  delay 20ms
+//	at 54s  duplicate 0.05            # of the datagrams
 //
 // Lines may stand in any order; those of one time happen in the order of the
 // lines. An error names file and line.
@@ -126,7 +128,13 @@ func parseAction(words []string, nodes int) (a Action, err error) {
 			err = fmt.Errorf("heal %s: want nothing after it", strings.Join(rest, " "))
 		}
 	case Loss:
-		err = parseLoss(&a, rest, nodes)
+		if a.Share, err = parseShare(a.Verb, rest); err == nil {
+			a.Who, err = parseMachines(rest[1:], nodes)
+		}
+	case Duplicate:
+		if a.Share, err = parseShare(a.Verb, rest); err == nil && len(rest) > 1 {
+			err = fmt.Errorf("duplicate %s: want nothing after the probability", strings.Join(rest, " "))
+		}
 	case Delay:
 		if len(rest) != 1 {
 			return a, fmt.Errorf("delay: want one duration, as in `delay 20ms`")
@@ -152,16 +160,16 @@ func parseDuration(word string) (time.Duration, error) {
 	return d, nil
 }
 
-func parseLoss(a *Action, words []string, nodes int) (err error) {
+// parseShare reads the probability that stands first.
+func parseShare(verb Verb, words []string) (share float64, err error) {
 	if len(words) == 0 {
-		return fmt.Errorf("loss: want a probability, as in `loss 0.2`")
+		return 0, fmt.Errorf("%s: want a probability, as in `%s 0.2`", verb, verb)
 	}
-	a.Loss, err = strconv.ParseFloat(words[0], 64)
-	if err != nil || !(a.Loss >= 0 && a.Loss <= 1) {
-		return fmt.Errorf("loss %q: want a probability, 0 to 1", words[0])
+	share, err = strconv.ParseFloat(words[0], 64)
+	if err != nil || !(share >= 0 && share <= 1) {
+		return 0, fmt.Errorf("%s %q: want a probability, 0 to 1", verb, words[0])
 	}
-	a.Who, err = parseMachines(words[1:], nodes)
-	return err
+	return share, nil
 }
 
 // parseGroups reads machines in groups with a separator between them.
@@ -239,8 +247,8 @@ func (a *Action) String() string {
 			}
 			words = appendMachines(words, group)
 		}
-	case Loss:
-		words = appendMachines(append(words, strconv.FormatFloat(a.Loss, 'g', -1, 64)), a.Who)
+	case Loss, Duplicate:
+		words = appendMachines(append(words, strconv.FormatFloat(a.Share, 'g', -1, 64)), a.Who)
 	case Delay:
 		words = append(words, a.Delay.String())
 	default:

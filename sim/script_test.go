@@ -40,6 +40,7 @@ at 10s leave n8
 at 11s loss 0.25
 at 12s loss 0.8 n3
 at 13s delay 20ms
+at 14s duplicate 0.05
 `
 	s, err := ParseScenario("file", text, 9)
 	if err != nil {

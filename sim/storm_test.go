@@ -37,7 +37,7 @@ func storm(random *rand.Rand, config *Config) *Scenario {
 	}
 	s.Actions = append(s.Actions,
 		Action{At: stormEnds, Verb: Heal},
-		Action{At: stormEnds, Verb: Loss, Loss: min(config.Loss, 0.1)},
+		Action{At: stormEnds, Verb: Loss, Share: min(config.Loss, 0.1)},
 		Action{At: stormEnds, Verb: Loss, Who: all},
 		Action{At: stormEnds, Verb: Resume, Who: all},
 	)
@@ -58,7 +58,7 @@ func gust(random *rand.Rand, at time.Duration, nodes int) Action {
 	for i := range order {
 		order[i]++
 	}
-	switch random.IntN(12) {
+	switch random.IntN(13) {
 	case 0, 1:
 		a.Verb = Kill
 	case 2, 3:
@@ -75,9 +75,11 @@ func gust(random *rand.Rand, at time.Duration, nodes int) Action {
 	case 10:
 		a.Verb, a.Who, a.Groups = Cut, nil, [][]int{order[:1], order[1:2]}
 	case 11:
-		if a.Verb, a.Loss = Loss, float64(random.IntN(10))/10; random.IntN(4) == 0 {
+		if a.Verb, a.Share = Loss, float64(random.IntN(10))/10; random.IntN(4) == 0 {
 			a.Verb = Leave
 		}
+	case 12:
+		a.Verb, a.Who, a.Share = Duplicate, nil, float64(random.IntN(6))/10
 	}
 	return a
 }

@@ -135,6 +135,8 @@ func (w *World) Do(a Action) {
 		w.heal()
 	case Loss:
 		w.setLoss(&a)
+	case Duplicate:
+		w.network.duplicate = a.Share
 	case Delay:
 		w.network.delay, w.network.spread = a.Delay, a.Delay/2
 	default:
@@ -143,7 +145,7 @@ func (w *World) Do(a Action) {
 		}
 	}
 	switch a.Verb {
-	case Partition, Cut, Heal, Loss, Delay:
+	case Partition, Cut, Heal, Loss, Delay, Duplicate:
 		w.check.disturbed(w.now, w.whole())
 	}
 	if a.Verb != Start {
@@ -197,10 +199,10 @@ func (w *World) heal() {
 // receive.
 func (w *World) setLoss(a *Action) {
 	if len(a.Who) == 0 {
-		w.network.loss = a.Loss
+		w.network.loss = a.Share
 	}
 	for _, number := range a.Who {
-		w.machines[number-1].loss = a.Loss
+		w.machines[number-1].loss = a.Share
 	}
 }
 
