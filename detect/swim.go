@@ -18,6 +18,7 @@ type Directory func(hearsay.NodeID) (netip.AddrPort, bool)
 // Limits per node.
 const (
 	maxRelayed      = 64  // pings under way in others' place
+	maxRelayedEach  = 4   // of these, for one asker, who has one probe at a time
 	maxExaminations = 64  // examinations under way
 	maxPast         = 256 // examinations remembered
 )
@@ -377,7 +378,16 @@ func (s *Swim) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayReq) (
 		s.nack(p.Addr, p.Stream, m.Seq)
 		return hearsay.DropStranger, false
 	}
-	if len(s.relayed) >= maxRelayed {
+	each := 0
+	for i := range s.relayed {
+		if s.relayed[i].asker.Addr == p.Addr {
+			each++
+		}
+	}
+	switch {
+	case each >= maxRelayedEach:
+		return hearsay.DropRate, false
+	case len(s.relayed) >= maxRelayed:
 		return hearsay.DropTableFull, false
 	}
 	r := relayed{

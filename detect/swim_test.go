@@ -289,14 +289,26 @@ func TestBackFromAnOutageIsReachable(t *testing.T) {
 
 func TestRelaysAreBounded(t *testing.T) {
 	w := newWorld(t, 5)
-	refused := 0
-	for i := range 1000 {
-		if _, ok := w.RelayReq(w.now, &hearsay.Packet{From: id(1), Addr: addr(1)}, &hearsay.RelayReq{Seq: uint64(i), Target: id(2)}); !ok {
-			refused++
+	taken := func(asker int) (n int) {
+		for i := range 100 {
+			if _, ok := w.RelayReq(w.now, &hearsay.Packet{From: id(asker), Addr: addr(asker)}, &hearsay.RelayReq{Seq: uint64(i), Target: id(2)}); ok {
+				n++
+			}
 		}
+		return n
 	}
-	if refused < 900 {
-		t.Errorf("%d of 1000 refused", refused)
+	if n := taken(1); n < 1 || n > 8 {
+		t.Errorf("pings %d times at once in the place of one asker", n)
+	}
+	if taken(3) < 1 {
+		t.Error("one asker leaves nothing for another")
+	}
+	all := 0
+	for asker := range 100 {
+		all += taken(4 + asker)
+	}
+	if all > 64 {
+		t.Errorf("pings %d times at once in others' place", all)
 	}
 	if drop, ok := w.RelayReq(w.now, &hearsay.Packet{From: id(1), Addr: addr(1)}, &hearsay.RelayReq{Seq: 1, Target: id(99)}); ok || drop != hearsay.DropStranger {
 		t.Error("pings a stranger in another's place")
