@@ -45,7 +45,12 @@ func newUp() *cobra.Command {
 "kill -9" and "kill -STOP" are real. It says where each node's page is and how
 to start each again, and tells what happens until it is interrupted or --for is
 over; then it ends all its processes, and without --data removes what they kept.
-A node that you started again yourself is yours: it goes on.`,
+A node that you started again yourself is yours: it goes on.
+
+With --json it prints a line {"event":"ready","nodes":[...]} once all nodes list
+all others, and then one for each process that has "ended", each event of a
+member that a node has "told", and each state of a member that all others have
+"agreed" about.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {

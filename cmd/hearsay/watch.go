@@ -23,8 +23,8 @@ type watch struct {
 	network *network
 	screen  *screen
 	json    bool
-	began   time.Time // what happened before is no news
-	told    map[newsKey]bool
+	began   time.Time // what happened before is not told
+	told    map[toldKey]bool
 	views   []view // by node
 	agreed  map[hearsay.NodeID]hearsay.State
 }
@@ -35,15 +35,15 @@ type view struct {
 	fresh   bool // false once the node does not answer
 }
 
-// newsKey tells pieces of news apart; the same from another node is none.
-type newsKey struct {
+// toldKey tells events apart that several nodes tell: each is told once.
+type toldKey struct {
 	kind        hearsay.EventKind
 	subject     hearsay.NodeID
 	incarnation hearsay.Incarnation
 }
 
-// news is an event that a node told.
-type news struct {
+// heard is an event that a node told.
+type heard struct {
 	from  int // node
 	event hearsay.Event
 	text  []byte // the event as it came
@@ -58,7 +58,7 @@ type report struct {
 func newWatch(n *network, o *upOptions, out io.Writer) *watch {
 	return &watch{
 		network: n, screen: newScreen(out, o.json), json: o.json, began: time.Now(),
-		told: make(map[newsKey]bool), views: make([]view, len(n.nodes)), agreed: make(map[hearsay.NodeID]hearsay.State),
+		told: make(map[toldKey]bool), views: make([]view, len(n.nodes)), agreed: make(map[hearsay.NodeID]hearsay.State),
 	}
 }
 
@@ -100,7 +100,7 @@ func (w *watch) ready() {
 
 // run tells what happens until the context ends.
 func (w *watch) run(ctx context.Context) {
-	events := make(chan news)
+	events := make(chan heard)
 	reports := make(chan report)
 	ended := make(chan int)
 	for i, p := range w.network.nodes {
@@ -137,7 +137,7 @@ func (w *watch) run(ctx context.Context) {
 
 // watchNode follows one node: its events, and after each what it says of all
 // members.
-func watchNode(ctx context.Context, i int, p *process, events chan<- news, reports chan<- report) {
+func watchNode(ctx context.Context, i int, p *process, events chan<- heard, reports chan<- report) {
 	changed := make(chan struct{}, 1) // something happened since the members were asked for
 	change := func() {
 		select {
@@ -165,7 +165,7 @@ func watchNode(ctx context.Context, i int, p *process, events chan<- news, repor
 			if err != nil || s.name != "" || json.Unmarshal(s.data, &event) != nil {
 				continue
 			}
-			send(ctx, events, news{i, event, s.data})
+			send(ctx, events, heard{i, event, s.data})
 		}
 		pause(ctx, resumeWait)
 	}
@@ -179,32 +179,32 @@ func send[T any](ctx context.Context, to chan<- T, value T) {
 	}
 }
 
-// tell tells news of members, once.
-func (w *watch) tell(n *news) {
-	switch n.event.Kind {
+// tell tells an event that is about members, once.
+func (w *watch) tell(h *heard) {
+	switch h.event.Kind {
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved, hearsay.EventMemberSuspected,
 		hearsay.EventMemberDead, hearsay.EventMemberLeft, hearsay.EventNameConflict:
 	default:
 		return
 	}
-	key := newsKey{n.event.Kind, n.event.Subject, n.event.Incarnation}
-	if n.event.At.Before(w.began) || w.told[key] {
+	key := toldKey{h.event.Kind, h.event.Subject, h.event.Incarnation}
+	if h.event.At.Before(w.began) || w.told[key] {
 		return
 	}
 	if len(w.told) >= toldMax {
 		clear(w.told)
 	}
 	w.told[key] = true
-	from := w.network.nodes[n.from].name
+	by := w.network.nodes[h.from].name
 	if w.json {
 		w.screen.print(jsonLine(struct {
 			Event string          `json:"event"`
-			From  string          `json:"from"`
-			News  json.RawMessage `json:"news"`
-		}{"news", from, n.text}))
+			By    string          `json:"by"`
+			Told  json.RawMessage `json:"told"`
+		}{"told", by, h.text}))
 		return
 	}
-	w.screen.print(fmt.Sprintf("%s %s (told by %s)\n", clockTime(n.event.At, time.Now()), eventLine(&n.event), from))
+	w.screen.print(fmt.Sprintf("%s %s (told by %s)\n", clockTime(h.event.At, time.Now()), eventLine(&h.event), by))
 }
 
 // tellAgreed tells of members that all others have come to agree about.

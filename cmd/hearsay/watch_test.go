@@ -72,21 +72,21 @@ func TestTellAgreed(t *testing.T) {
 	}
 }
 
-// News is told once, whoever brings it first; what is old, or no news of
+// An event is told once, whoever tells it first; what is old, or not about
 // members, is not.
 func TestTellOnce(t *testing.T) {
 	w, out := watching(2)
 	e := hearsay.Event{At: w.began.Add(time.Second), Kind: hearsay.EventMemberDead, Subject: hearsay.NodeID{9}, Name: "x", Incarnation: 7}
-	w.tell(&news{from: 1, event: e})
-	w.tell(&news{from: 0, event: e})
+	w.tell(&heard{from: 1, event: e})
+	w.tell(&heard{from: 0, event: e})
 	if got := out.String(); !strings.HasSuffix(got, " member-dead x incarnation=7 (told by peer-2)\n") || strings.Count(got, "\n") != 1 {
 		t.Errorf("told %q", got)
 	}
 	out.Reset()
 	e.Kind = hearsay.EventExamined
-	w.tell(&news{event: e})
+	w.tell(&heard{event: e})
 	e.Kind, e.At = hearsay.EventMemberLeft, w.began.Add(-time.Second)
-	w.tell(&news{event: e})
+	w.tell(&heard{event: e})
 	if out.String() != "" {
 		t.Errorf("told %q", out)
 	}
