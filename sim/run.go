@@ -270,11 +270,19 @@ func (r *Result) print(out io.Writer, asJSON bool) error {
 		what string
 		n    uint64
 	}{
-		{"packets", r.Counts.Packets}, {"bytes", r.Counts.Bytes},
-		{"packets by stream", r.Counts.Streams}, {"bytes by stream", r.Counts.StreamBytes},
-		{"lost", r.Counts.Lost}, {"events", r.Counts.Events}, {"kills", r.Counts.Kills},
-		{"suspicions", r.Counts.Suspicions}, {"rounds", r.Counts.Rounds}, {"deaths", r.Counts.Deaths},
-		{"false deaths", uint64(r.FalseDeaths)}, {"refutations", r.Counts.Refutations}, {"rules broken", uint64(r.Broken)},
+		{"packets", r.Counts.Packets},
+		{"bytes", r.Counts.Bytes},
+		{"packets by stream", r.Counts.Streams},
+		{"bytes by stream", r.Counts.StreamBytes},
+		{"lost", r.Counts.Lost},
+		{"events", r.Counts.Events},
+		{"kills", r.Counts.Kills},
+		{"suspicions", r.Counts.Suspicions},
+		{"rounds", r.Counts.Rounds},
+		{"deaths", r.Counts.Deaths},
+		{"false deaths", uint64(r.FalseDeaths)},
+		{"refutations", r.Counts.Refutations},
+		{"rules broken", uint64(r.Broken)},
 	} {
 		b = fmt.Appendf(b, "%-18s %d\n", line.what, line.n)
 	}

@@ -50,7 +50,7 @@ func (l *eventLog) tell(now time.Duration, m *machine, e *hearsay.Event, names *
 	case l.json:
 		l.writeJSON(told{T: now.Seconds(), Node: m.name, Event: e})
 	default:
-		fmt.Fprintf(l.story, "%s  %-4s %s\n", seconds(now), names.name(m.id), words(e, names))
+		fmt.Fprintf(l.story, "%s  %-4s %s\n", seconds(now), names.name(m.id), words(m.id, e, names))
 	}
 }
 
@@ -125,8 +125,8 @@ func appendHex(b []byte, name string, value []byte) []byte {
 	return b
 }
 
-// words tells an event as a person would.
-func words(e *hearsay.Event, names *checker) string {
+// words tells an event of a node as a person would.
+func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 	subject, by := names.name(e.Subject), names.name(e.By)
 	switch e.Kind {
 	case hearsay.EventJoined:
@@ -150,6 +150,9 @@ func words(e *hearsay.Event, names *checker) string {
 	case hearsay.EventMemberDead:
 		return fmt.Sprintf("holds %s dead%s", subject, because(e.Evidence))
 	case hearsay.EventMemberLeft:
+		if e.Subject == teller {
+			return "leaves"
+		}
 		return fmt.Sprintf("hears that %s has left", subject)
 	case hearsay.EventMemberForgotten:
 		return fmt.Sprintf("forgets %s", subject)
