@@ -13,6 +13,11 @@ import (
 // that few entries travel for one difference.
 const bucketAim = 8
 
+// restless is how many times as long a roster that never is still waits for
+// an exchange: in a large network somebody always comes or goes, and one member
+// that renews its word for ever must not end all exchanges.
+const restless = 10
+
 // entryHash is one member's share of the roster's hash. The identity is a
 // cryptographic hash already; the multiplications spread the incarnation over
 // all bits (the constants are those of MurmurHash3's finalizer).
@@ -24,12 +29,14 @@ func entryHash(id hearsay.NodeID, incarnation hearsay.Incarnation) uint64 {
 }
 
 // Compare begins an exchange with the sender of a ping whose roster differs,
-// unless this roster has just changed: then news is on its way.
+// unless this roster has just changed: then news is on its way. Where it always
+// has, an exchange begins now and then all the same.
 func (r *Roster) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
 	if hash == r.hash || r.members[p.From] == nil || r.self.state == hearsay.StateLeft {
 		return
 	}
-	if now.Sub(r.changed) < r.cfg.ExchangeQuiet || now.Sub(r.exchanged) < r.cfg.ExchangeEvery {
+	waited := now.Sub(later(r.stirred, r.exchanged))
+	if now.Sub(r.exchanged) < r.cfg.ExchangeEvery || now.Sub(r.changed) < r.cfg.ExchangeQuiet && waited < restless*r.cfg.ExchangeEvery {
 		return
 	}
 	r.beginExchange(now, p)

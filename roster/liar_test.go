@@ -329,3 +329,18 @@ func TestEvidenceIsKeptInOrderOverLives(t *testing.T) {
 		t.Errorf("the newest evidence is of %d", e.Condemned)
 	}
 }
+
+func TestExchangesAlsoWhenTheRosterIsNeverStill(t *testing.T) {
+	b := newBench(t, 5)
+	restless := b.others[0]
+	from := &hearsay.Packet{From: b.others[1].id(), Addr: b.others[1].addr}
+	for range 300 { // half a minute
+		restless.incarnation++
+		b.hear(restless, restless.word(hearsay.StateAlive))
+		b.Compare(b.now, from, b.Hash()+1)
+		b.now = b.now.Add(100 * time.Millisecond)
+	}
+	if n := b.Stats().Exchanges; n < 2 || n > 4 {
+		t.Errorf("%d exchanges in half a minute, want about three", n)
+	}
+}

@@ -42,6 +42,7 @@ type Roster struct {
 	gone    []*member                  // dead or left
 	hash    uint64                     // of the living with their incarnations, this node included
 	changed time.Time                  // when hash last changed
+	stirred time.Time                  // when it did so first after it had been still
 
 	news        news
 	accusations []*accusation
@@ -400,6 +401,9 @@ func (r *Roster) delist(list *[]*member, m *member) {
 // rehash takes the member's incarnation into the hash, or out of it.
 func (r *Roster) rehash(now time.Time, m *member) {
 	r.hash ^= entryHash(m.id, m.incarnation)
+	if now.Sub(r.changed) >= r.cfg.ExchangeQuiet {
+		r.stirred = now
+	}
 	r.changed = now
 }
 
