@@ -78,7 +78,7 @@ const (
 	RoleSeed
 )
 
-var roleWords = [...]string{RolePeer: "peer", RoleSeed: "seed"}
+var roleWords = [...]string{"unknown", RolePeer: "peer", RoleSeed: "seed"}
 
 // String gives the role's word.
 func (r Role) String() string { return word(roleWords[:], int(r)) }
@@ -103,7 +103,7 @@ const (
 	StateLeft                     // gone by its own word
 )
 
-var stateWords = [...]string{StateAlive: "alive", StateSuspect: "suspect", StateDead: "dead", StateLeft: "left"}
+var stateWords = [...]string{"unknown", StateAlive: "alive", StateSuspect: "suspect", StateDead: "dead", StateLeft: "left"}
 
 // String gives the state's word.
 func (s State) String() string { return word(stateWords[:], int(s)) }
