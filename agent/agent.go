@@ -31,6 +31,7 @@ type Agent struct {
 	disk     *store.Disk // nil without a data directory
 	hub      *hub
 	inbox    *inbox
+	journal  *journal
 	lane     *lane
 	loop     *loop
 	streams  *streams
@@ -146,6 +147,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	cryptorand.Read(seed[:])
 
 	a.hub = newHub(a.started)
+	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger}
 	a.inbox = &inbox{conn: a.conn, counters: &a.counters}
 	a.streams = newStreams(listener, local, &a.counters, a.inbox.deliver)
 	a.resolver = newResolver(join, local)
@@ -184,7 +186,7 @@ func (a *Agent) tell(e *hearsay.Event) {
 		e.At = time.Now()
 	}
 	a.hub.publish(e)
-	logEvent(a.cfg.Logger, e)
+	a.journal.wake()
 }
 
 // run starts everything.
@@ -215,6 +217,7 @@ func (a *Agent) live() {
 		}
 	}
 	a.hub.close()
+	a.journal.writing.Wait()
 	close(a.done)
 }
 

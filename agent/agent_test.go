@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -208,6 +209,34 @@ func TestCallsFromTheLog(t *testing.T) {
 		if strings.Contains(line, `msg="A member joined" event=member-joined member=b id=`+b.Self().ID.Short()) {
 			break
 		}
+	}
+}
+
+// TestLoggerThatBlocks: a node whose log nobody reads is as alive as any.
+func TestLoggerThatBlocks(t *testing.T) {
+	cfg := quick("a")
+	cfg.Data = t.TempDir()
+	release := make(chan struct{})
+	lines := 0
+	cfg.Logger = slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		<-release
+		lines++
+		return len(p), nil
+	}), nil))
+	a := start(t, cfg)
+	unblock := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(unblock) // before a is closed, which waits for it
+	b := start(t, quick("b", addrOf(a)))
+	awaitStates(t, a, "a alive, b alive")
+	awaitStates(t, b, "a alive, b alive")
+	if err := b.Leave(patient(t)); err != nil {
+		t.Error(err)
+	}
+	awaitStates(t, a, "a alive, b left")
+	unblock()
+	a.Close()
+	if lines < 2 {
+		t.Errorf("%d lines were written", lines)
 	}
 }
 

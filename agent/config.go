@@ -53,9 +53,8 @@ type Config struct {
 	Detect detect.Config
 	Roster roster.Config
 
-	// Logger gets a line for each event. It is called on a goroutine of its
-	// own kind: it may call the agent, but not Close or Leave, which wait for
-	// it. Default: slog.Default().
+	// Logger gets a line for each event. It may take its time, and may call the
+	// agent, but not Close or Leave, which wait for it. Default: slog.Default().
 	Logger *slog.Logger
 }
 

@@ -3,9 +3,53 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"sync"
 
 	"hearsay"
 )
+
+// journal writes a line for each event, as one more listener of the hub: a
+// logger that blocks, as on a terminal that is stopped, holds up nobody. It
+// has a goroutine only while there is something to write.
+type journal struct {
+	hub     *hub
+	logger  *slog.Logger
+	writing sync.WaitGroup
+
+	mu   sync.Mutex
+	busy bool
+	at   uint64 // number of the last event written, or being written
+}
+
+// wake sees to it that what the hub has is written.
+func (j *journal) wake() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.busy {
+		j.busy = true
+		j.writing.Go(j.write)
+	}
+}
+
+func (j *journal) write() {
+	for {
+		e, ok := j.next()
+		if !ok {
+			return
+		}
+		logEvent(j.logger, &e)
+	}
+}
+
+// next gives the next event to write. Whether there is one and whether
+// somebody writes is decided in one, so that no event is passed over.
+func (j *journal) next() (e hearsay.Event, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.at, e, _, ok = j.hub.after(j.at)
+	j.busy = ok
+	return e, ok
+}
 
 // line is how an event of one kind stands in the log.
 type line struct {

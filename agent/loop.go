@@ -69,6 +69,7 @@ func (l *loop) run() error {
 			l.readFails = 0
 			l.receiveDatagram(now, packet, from)
 		case errors.Is(err, os.ErrDeadlineExceeded):
+			l.readFails = 0
 			if now.Sub(l.sleeping) > lateListen && !l.sleeping.IsZero() {
 				now = l.listenLate()
 			}
