@@ -179,6 +179,14 @@ func (s *Swim) Unwell(now time.Time) bool {
 // Worsen lowers this node's trust in itself by one point (Lifeguard, table I).
 func (s *Swim) Worsen() { s.worsen(1) }
 
+// Doubt does the same because others doubt this node, but never so far that it
+// is unwell: else whoever accuses everybody would silence all observers.
+func (s *Swim) Doubt() {
+	if s.health < s.cfg.HealthMax/2 {
+		s.worsen(1)
+	}
+}
+
 func (s *Swim) worsen(by int) { s.health = max(0, min(s.cfg.HealthMax, s.health+by)) }
 
 // Health is the local health score: 0 is well.

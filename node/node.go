@@ -242,7 +242,7 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 			}
 		case hearsay.EventRefuted:
 			if e.State == hearsay.StateSuspect {
-				n.detect.Worsen() // others doubt this node; so should it (Lifeguard, table I)
+				n.detect.Doubt() // others do; so should it (Lifeguard, table I)
 			}
 		}
 	}

@@ -169,6 +169,34 @@ func TestStory(t *testing.T) {
 	}
 }
 
+// One who accuses everybody, over and over, takes nobody's right to testify.
+func TestAccuserSilencesNobody(t *testing.T) {
+	w := newNetwork(t, 5)
+	w.run(2 * time.Second)
+	liar := w.nodes[4].Self().ID
+	accuse := func(d time.Duration) {
+		for end := w.now.Add(d); w.now.Before(end); w.run(50 * time.Millisecond) {
+			for i, n := range w.nodes[:4] {
+				lie := hearsay.Claim{Subject: n.Self().ID, State: hearsay.StateSuspect, Incarnation: n.Self().Incarnation, By: liar}
+				if !w.down[i] {
+					w.carry(i, n.Receive(w.now, &hearsay.Packet{From: liar, Addr: addr(4), Body: &hearsay.News{}, Claims: []hearsay.Claim{lie}}))
+				}
+			}
+		}
+	}
+	accuse(5 * time.Second)
+	if w.nodes[0].Stats().Refutations < 10 {
+		t.Fatal("nothing was refuted")
+	}
+	w.down[3] = true
+	accuse(10 * time.Second)
+	for by := range 3 {
+		if s := w.state(3, by); s != hearsay.StateDead {
+			t.Errorf("n%d has n3 as %s, with health %d", by, s, w.nodes[by].Stats().Health)
+		}
+	}
+}
+
 // Whoever signs a statement, or accuses, says when by its own clock.
 func TestWhyTellsOfImpossibleTimes(t *testing.T) {
 	w := newNetwork(t, 5)
