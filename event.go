@@ -40,6 +40,12 @@ const (
 	EventClaimDelayed // a death is told first to its subject, who is no suspect here: By
 	EventSuspectFreed // this node's own probe reached a suspect: the suspicion here ends
 
+	// Rumors and links.
+	EventRumor         // delivered: Subject its origin, By who passed it on, Count hops, Rumor
+	EventRumorConflict // another payload under a number that is taken was kept out: Subject its origin, By who sent it, Text
+	EventLinked        // Subject is a neighbor from now
+	EventUnlinked      // and no longer
+
 	// The stream of events.
 	EventLagged // a subscriber fell behind: Count events were lost to it
 	numEventKinds
@@ -52,7 +58,8 @@ var eventWords = [numEventKinds]string{
 	EventMemberForgotten: "member-forgotten", EventNameConflict: "name-conflict",
 	EventUnreachable: "unreachable", EventRoundOpened: "round-opened", EventAsked: "asked", EventExamined: "examined",
 	EventStatement: "statement", EventCleared: "cleared", EventCondemned: "condemned", EventUndecided: "undecided",
-	EventClaimDelayed: "claim-delayed", EventSuspectFreed: "suspect-freed", EventLagged: "lagged",
+	EventClaimDelayed: "claim-delayed", EventSuspectFreed: "suspect-freed",
+	EventRumor: "rumor", EventRumorConflict: "rumor-conflict", EventLinked: "linked", EventUnlinked: "unlinked", EventLagged: "lagged",
 }
 
 // String gives the kind's word.
@@ -84,4 +91,5 @@ type Event struct {
 	Took        time.Duration  `json:"took,omitzero"` // nanoseconds
 	Text        string         `json:"text,omitempty"`
 	Evidence    *Evidence      `json:"evidence,omitempty"`
+	Rumor       *Rumor         `json:"rumor,omitempty"` // its data is read only
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/clock"
 )
 
 // What a node says over HTTP, a client written in Go reads back.
@@ -23,6 +24,8 @@ func TestJSONComesBack(t *testing.T) {
 		},
 	}
 	comesBack(t, &event, &hearsay.Event{})
+	comesBack(t, &hearsay.Rumor{ID: clock.Dot{Origin: hearsay.OriginOf(id), Counter: 9}, Hops: 3, Age: time.Second, Data: []byte("so they say")}, &hearsay.Rumor{})
+	comesBack(t, &hearsay.Rumor{ID: clock.Dot{Origin: hearsay.OriginOf(id), Counter: 9}, Data: []byte{0xff, 0}}, &hearsay.Rumor{})
 	comesBack(t, &hearsay.Stats{Alive: 2, Probes: 1 << 40, RoundTrip: 0.25, Drops: hearsay.Drops{hearsay.DropRate: 4, hearsay.DropTableFull: 1}}, &hearsay.Stats{})
 	comesBack(t, &hearsay.CaseFile{
 		Member: hearsay.Member{ID: id, Name: "n1", Addr: event.Addr, Role: hearsay.RolePeer, State: hearsay.StateDead, Incarnation: 7, Since: event.At},

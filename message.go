@@ -1,5 +1,7 @@
 package hearsay
 
+import "hearsay/clock"
+
 // Message is the body of a packet: one of the closed set in this file,
 // *Statement and *Evidence. Each is documented with its exchange; a packet of
 // any kind may carry claims besides.
@@ -110,6 +112,73 @@ type WitnessReq struct {
 //	|<------------ Evidence ---|   A counts for itself before it believes
 type EvidenceReq struct{ Hash Hash }
 
+// Rumors carries rumors by their whole: over an eager link, or because the
+// receiver lacks them.
+//
+//	A                        B                         (Plumtree, section 3.4)
+//	|--- Rumors -------------->|   eager; B has it not: it goes on over B's own links
+//	|<-------------- Prune ----|   B has it already: this link becomes lazy
+//	|--- IHave --------------->|   lazy: the names only
+//	|<-------------- Graft ----|   B waited in vain: this link becomes eager
+//	|--- Rumors -------------->|
+//
+// Missed, if set, says what the sender no longer holds though others may
+// have seen it: whoever lacks it will not get it any more, and counts it as
+// seen.
+type Rumors struct {
+	Items  []Rumor
+	Missed []SeenRange
+}
+
+// IHave names rumors that the sender holds.
+type IHave struct{ IDs []clock.Dot }
+
+// Graft asks for rumors that IHave named, and makes the link eager.
+type Graft struct{ IDs []clock.Dot }
+
+// Prune makes the link lazy: what came over it was there already.
+type Prune struct{}
+
+// Heard is the hash of all rumors that the sender has ever seen, to one
+// neighbor at a time.
+//
+//	A                        B
+//	|--- Heard --------------->|   B's hash differs
+//	|<----- Seen{Answer} ------|
+//	|--- Rumors -------------->|   what B lacks and A holds
+//	|--- Seen ---------------->|   if A lacks something
+//	|<------------- Rumors ----|   what A lacks and B holds
+type Heard struct{ Hash uint64 }
+
+// Seen is which rumors the sender has ever seen, as ranges of numbers of each
+// origin. Answer asks for the receiver's own in return.
+type Seen struct {
+	Ranges []SeenRange
+	Answer bool
+}
+
+// SeenRange is a range of numbers of one origin, both ends included.
+type SeenRange struct {
+	Origin clock.Origin
+	clock.Range
+}
+
+// Hello asks for a link, and tells how many the sender has.
+//
+//	A                        B
+//	|--- Hello --------------->|
+//	|<----------- HelloAck ----|   accepted: both have the link
+type Hello struct{ Degree uint8 }
+
+// HelloAck answers Hello.
+type HelloAck struct {
+	Accepted bool
+	Degree   uint8
+}
+
+// Unlink ends a link.
+type Unlink struct{}
+
 func (*Ping) message()        {}
 func (*Ack) message()         {}
 func (*NotMe) message()       {}
@@ -125,3 +194,12 @@ func (*WitnessReq) message()  {}
 func (*Statement) message()   {}
 func (*EvidenceReq) message() {}
 func (*Evidence) message()    {}
+func (*Rumors) message()      {}
+func (*IHave) message()       {}
+func (*Graft) message()       {}
+func (*Prune) message()       {}
+func (*Heard) message()       {}
+func (*Seen) message()        {}
+func (*Hello) message()       {}
+func (*HelloAck) message()    {}
+func (*Unlink) message()      {}
