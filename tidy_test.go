@@ -39,7 +39,7 @@ type room struct {
 var house = []room{
 	{dir: "clock", layer: 0},
 	{dir: "ring", layer: 0},
-	{dir: ".", layer: 0, crypto: "crypto/ed25519 crypto/sha256"},
+	{dir: ".", layer: 0, ours: "clock", crypto: "crypto/ed25519 crypto/sha256"},
 	{dir: "roster", layer: 1, ours: ". ring"},
 	{dir: "detect", layer: 1, ours: "."},
 	{dir: "wire", layer: 1, ours: "."},
