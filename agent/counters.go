@@ -42,22 +42,22 @@ func (c *counters) addTo(s *hearsay.Stats) {
 // share what is allowed, so that its size is bounded; an attacker cannot
 // choose whom it shares with, because the seed is secret.
 type limiter struct {
-	perSecond uint32
+	perSecond uint16
 	seed      maphash.Seed
 	second    int64 // Unix; the one that is counted
-	counts    [limiterSlots]uint32
+	counts    [limiterSlots]uint16
 }
 
 const limiterSlots = 256
 
-func newLimiter(perSecond uint32) limiter {
+func newLimiter(perSecond uint16) limiter {
 	return limiter{perSecond: perSecond, seed: maphash.MakeSeed()}
 }
 
 // allow counts one more from source, and reports whether that is allowed.
 func (l *limiter) allow(now time.Time, source netip.Addr) bool {
 	if second := now.Unix(); second != l.second {
-		l.second, l.counts = second, [limiterSlots]uint32{}
+		l.second, l.counts = second, [limiterSlots]uint16{}
 	}
 	count := &l.counts[l.slot(source)]
 	if *count >= l.perSecond {

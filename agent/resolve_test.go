@@ -88,8 +88,10 @@ func TestFamilies(t *testing.T) {
 		to4   bool
 		to6   bool
 	}{
-		{v4, true, false}, {netip.IPv4Unspecified(), true, false},
-		{v6, false, true}, {netip.IPv6Unspecified(), true, true},
+		{v4, true, false},
+		{netip.IPv4Unspecified(), true, false},
+		{v6, false, true},
+		{netip.IPv6Unspecified(), true, true},
 	} {
 		if sameFamily(c.local, v4) != c.to4 || sameFamily(c.local, v6) != c.to6 {
 			t.Errorf("from %s", c.local)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"hearsay"
 )
 
 // environmentPrefix begins the names of knobs in the environment.
@@ -90,7 +92,7 @@ func knobsOf(c *Config) []Knob {
 
 func nodeKnobs(c *Config) []Knob {
 	return []Knob{
-		text("name", &c.Name, checkName, "what people call this member", "the host name"),
+		text("name", &c.Name, hearsay.CheckName, "what people call this member; empty: the host name", ""),
 		text("network", &c.Network, checkNetwork, "the network it belongs to; packets of others are dropped", ""),
 		text("bind", &c.Bind, checkWith(parseBind), "where to listen, UDP and TCP; port 0 lets the kernel choose", "memberlist's port"),
 		text("advertise", &c.Advertise, checkAdvertise, "where others reach this node; empty: the bound address, or the one towards others", ""),
@@ -140,12 +142,18 @@ func rosterKnobs(c *Config) []Knob {
 	}
 }
 
+// text is a knob whose empty value stands for its default.
 func text(name string, at *string, check func(string) error, meaning, source string) Knob {
 	return Knob{
 		Name: name, Unit: "text", Meaning: meaning, Source: source,
-		get:   func() string { return *at },
-		set:   func(s string) error { *at = s; return nil },
-		holds: func() error { return check(*at) },
+		get: func() string { return *at },
+		set: func(s string) error { *at = s; return nil },
+		holds: func() error {
+			if *at == "" {
+				return nil
+			}
+			return check(*at)
+		},
 	}
 }
 
@@ -235,9 +243,6 @@ func checkWith(parse func(string) (address, error)) func(string) error {
 }
 
 func checkAdvertise(s string) error {
-	if s == "" {
-		return nil
-	}
 	a, err := parseAddress(s, DefaultPort) // Start takes the bound port where none is named
 	if err != nil {
 		return err
