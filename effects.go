@@ -109,7 +109,7 @@ type Drop uint8
 // while decoding, the third by the protocols.
 const (
 	DropQueueFull    Drop = iota // the bounded queue of the loop was full
-	DropRate                     // more than the limit for one source
+	DropRate                     // more in a time than its limit
 	DropOversized                // longer than its limit
 	DropSlow                     // a stream that did not move in time
 	DropVersion                  // another version of the wire format

@@ -344,3 +344,39 @@ func TestExchangesAlsoWhenTheRosterIsNeverStill(t *testing.T) {
 		t.Errorf("%d exchanges in half a minute, want about three", n)
 	}
 }
+
+// refusing finds every signature forged, and counts them.
+type refusing struct {
+	*stranger
+	verified int
+}
+
+func (r *refusing) Verify(hearsay.PublicKey, []byte, hearsay.Signature) bool {
+	r.verified++
+	return false
+}
+
+func TestForgedClaimsTakeLittleTime(t *testing.T) {
+	signer := &refusing{stranger: newStranger(0)}
+	b := newBenchOf(t, 0, signer)
+	made := newStranger(1)
+	forged := made.word(hearsay.StateAlive)
+	b.now = b.now.Add(time.Hour)
+	flood := func() (verified int) {
+		before := signer.verified
+		for range 20000 {
+			b.hear(made, forged)
+		}
+		return signer.verified - before
+	}
+	if n := flood(); n < 5000 || n > 10000 {
+		t.Errorf("verified %d signatures at once, want as many as a large roster has", n)
+	}
+	b.now = b.now.Add(time.Second)
+	if n := flood(); n < 1000 || n > 4000 {
+		t.Errorf("verified %d signatures a second later", n)
+	}
+	if b.drops[hearsay.DropRate] == 0 {
+		t.Error("nothing was counted as dropped")
+	}
+}

@@ -57,6 +57,7 @@ type Roster struct {
 	refuted     time.Time // when this node last raised its incarnation
 	forgetAt    time.Time // when the gone are looked through next
 	refute      refutation
+	verified    time.Time // up to then the time for signatures is spent
 
 	claims []hearsay.Claim // storage of one step's packets
 	ids    []hearsay.NodeID
@@ -276,10 +277,31 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropTableFull, false
 	case unknown && p.From != word.Subject && r.outlived(word):
 		return hearsay.DropStranger, false // a forgotten member is believed only from itself
+	case !r.affordVerify(now):
+		return hearsay.DropRate, false
 	case !word.Verify(r.network, r.signer):
 		return hearsay.DropBadSignature, false
 	}
 	return 0, true
+}
+
+// Signatures of claims, at some 70 µs each: at once as many as a roster of
+// thousands has, and then an eighth of a processor.
+const (
+	verifyAtOnce = 8192
+	verifyEach   = 500 * time.Microsecond
+)
+
+// affordVerify spends the price of one signature, if there is time for it.
+// Else whoever sends claims of made-up members could keep this node from
+// answering pings.
+func (r *Roster) affordVerify(now time.Time) bool {
+	r.verified = later(r.verified, now.Add(-verifyAtOnce*verifyEach))
+	if r.verified.After(now) {
+		return false
+	}
+	r.verified = r.verified.Add(verifyEach)
+	return true
 }
 
 // outlived reports whether a word is of a member that was forgotten, and no

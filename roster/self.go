@@ -49,6 +49,9 @@ func (r *Roster) claimedSelf(now time.Time, p *hearsay.Packet, c *hearsay.Claim)
 		if c.State == hearsay.StateLeft {
 			return // only its own signature makes that, and it has not signed
 		}
+	case !c.Bare() && !r.affordVerify(now):
+		r.drops[hearsay.DropRate]++
+		return
 	case c.Bare() || !c.Verify(r.network, r.signer):
 		r.drops[hearsay.DropBadSignature]++ // ahead of what it ever said, and not its word
 		return
