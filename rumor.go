@@ -83,3 +83,12 @@ func CheckRumorData(data []byte) error {
 type ReservedNumbers struct{ Upto uint64 }
 
 func (*ReservedNumbers) record() {}
+
+// KeptRumor is a rumor of this node's own that is still retained, keyed by its
+// number: said before a crash, it is told after it.
+type KeptRumor struct {
+	Number uint64
+	Rumor  *Rumor // nil: the key goes
+}
+
+func (*KeptRumor) record() {}
