@@ -418,3 +418,104 @@ func TestNewsCools(t *testing.T) {
 		}
 	}
 }
+
+func TestSuspicionIsOfThisIncarnationByTheLiving(t *testing.T) {
+	b := newBench(t, 3)
+	m, by := b.others[0], b.others[1]
+	ahead := suspect(m, by)
+	ahead.Incarnation += 5
+	b.hear(by, ahead)
+	b.want(m, hearsay.StateAlive) // nobody has heard m say so
+	b.hear(by, by.word(hearsay.StateLeft))
+	b.hear(b.others[2], suspect(m, by))
+	b.want(m, hearsay.StateAlive)
+	b.wantDrop(hearsay.DropStranger, 1)
+}
+
+func TestEvidenceIsOfOneIncarnation(t *testing.T) {
+	b := newBench(t, 12)
+	m := b.others[0]
+	e := b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable))
+	m.incarnation++
+	b.hear(m, m.word(hearsay.StateAlive))
+	b.Bury(b.now, e) // condemned while its refutation was on its way
+	b.want(m, hearsay.StateAlive)
+}
+
+func TestForgedOwnWordIsNotRefuted(t *testing.T) {
+	b := newBench(t, 2)
+	self, before := newStranger(0), b.Self().Incarnation
+	self.incarnation = before + 1000
+	forged := self.word(hearsay.StateAlive)
+	forged.Card.Signature[0]++
+	b.hear(b.others[0], forged)
+	b.hear(b.others[0], suspect(self, b.others[1]))
+	b.wantDrop(hearsay.DropBadSignature, 2)
+	if b.Self().Incarnation != before {
+		t.Error("raised its incarnation")
+	}
+}
+
+func TestWhoHasLeftRefutesNothing(t *testing.T) {
+	b := newBench(t, 2)
+	self := newStranger(0)
+	self.incarnation = b.Self().Incarnation
+	b.Leave(b.now)
+	b.hear(b.others[0], suspect(self, b.others[1]))
+	b.pass(time.Second)
+	if b.Stats().Refutations != 0 {
+		t.Error("refuted")
+	}
+}
+
+// A half that has forgotten the other half meets it again: who is forgotten
+// hears at which incarnation, and rises above it.
+func TestForgottenIsConfronted(t *testing.T) {
+	b := newBench(t, 12)
+	m, from := b.others[0], b.others[1]
+	b.hear(from, suspect(m, from))
+	b.dead(m, from, b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable)))
+	b.now = b.now.Add(25 * time.Hour)
+	b.pass(time.Second)
+	ping := &hearsay.Packet{Body: &hearsay.Ping{}}
+	b.Confront(ping, m.id())
+	if len(ping.Claims) != 1 || ping.Claims[0].State != hearsay.StateDead || ping.Claims[0].Incarnation != m.incarnation {
+		t.Errorf("says %+v", ping.Claims)
+	}
+}
+
+func TestExchangesAreRare(t *testing.T) {
+	b := newBench(t, 5)
+	from := &hearsay.Packet{From: b.others[1].id(), Addr: b.others[1].addr}
+	for range 1000 { // ten seconds of pings by who has another roster
+		b.Compare(b.now, from, b.Hash()+1)
+		b.now = b.now.Add(10 * time.Millisecond)
+	}
+	if n := b.Stats().Exchanges; n < 9 || n > 11 {
+		t.Errorf("%d exchanges in ten seconds, want about ten", n)
+	}
+}
+
+func TestTablesAreBounded(t *testing.T) {
+	b := newBench(t, 1100)
+	liar := b.others[0]
+	for i, m := range b.others[1:] {
+		b.hear(liar, hearsay.Claim{Subject: m.id(), State: hearsay.StateDead, Incarnation: m.incarnation, By: liar.id(), Evidence: hearsay.Hash{byte(i), byte(i >> 8)}})
+	}
+	b.wantDrop(hearsay.DropTableFull, 1099-1024)
+	kept := map[hearsay.Hash]bool{}
+	for _, m := range b.others[:300] {
+		b.out.Reset()
+		b.Bury(b.now, &hearsay.Evidence{Subject: m.id(), Incarnation: m.incarnation, Rule: hearsay.RuleMajority})
+		for _, record := range b.out.Persist {
+			if e, ok := record.(*hearsay.KeptEvidence); ok {
+				if kept[e.Hash] = true; e.Evidence == nil {
+					delete(kept, e.Hash)
+				}
+			}
+		}
+	}
+	if len(kept) != 256 {
+		t.Errorf("keeps the evidence of %d deaths", len(kept))
+	}
+}

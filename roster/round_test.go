@@ -1,0 +1,227 @@
+package roster_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// What an accuser makes of its round.
+
+// round is one that the roster under test has opened.
+type round struct {
+	*bench
+	of        *stranger
+	number    hearsay.Round
+	observers []*stranger // but for the node under test
+	strangers []*stranger // members that are no observers
+}
+
+// accuse lets the detector have found one unreachable.
+func (b *bench) accuse(of *stranger) *round {
+	b.Helper()
+	b.out.Reset()
+	b.Begin()
+	b.Unreachable(b.now, of.id())
+	return b.roundOf(of, b.out)
+}
+
+// roundOf finds the round against one that was opened.
+func (b *bench) roundOf(of *stranger, out *hearsay.Effects) *round {
+	b.Helper()
+	r := &round{bench: b, of: of}
+	for _, e := range out.Events {
+		if e.Kind == hearsay.EventRoundOpened && e.Subject == of.id() {
+			r.number = e.Round
+		}
+	}
+	if r.number == 0 {
+		b.Fatal("no round was opened")
+	}
+	for _, o := range b.others {
+		asked := slices.ContainsFunc(out.Now, func(p hearsay.Packet) bool {
+			request, ok := p.Body.(*hearsay.WitnessReq)
+			return ok && p.Addr == o.addr && request.Round == r.number
+		})
+		switch {
+		case asked:
+			r.observers = append(r.observers, o)
+		case o != of:
+			r.strangers = append(r.strangers, o)
+		}
+	}
+	return r
+}
+
+func (r *round) statement(by *stranger, verdict hearsay.Verdict) hearsay.Statement {
+	e := &hearsay.Evidence{Subject: r.of.id(), Incarnation: r.of.incarnation, Round: r.number}
+	return by.state(e, verdict)
+}
+
+// say gives the roster one observer's statement, and tells what it decides.
+func (r *round) say(by *stranger, verdict hearsay.Verdict) hearsay.EventKind {
+	s := r.statement(by, verdict)
+	return r.take(&s)
+}
+
+func (r *round) take(s *hearsay.Statement) hearsay.EventKind {
+	r.out.Reset()
+	r.Begin()
+	r.Statement(r.now, s)
+	return decision(r.out)
+}
+
+func decision(out *hearsay.Effects) hearsay.EventKind {
+	for _, e := range out.Events {
+		if e.Kind == hearsay.EventCondemned || e.Kind == hearsay.EventCleared {
+			return e.Kind
+		}
+	}
+	return 0
+}
+
+// Twelve others: nine observers, of whom five condemn and five clear.
+func TestRoundIsDecidedByMajority(t *testing.T) {
+	for verdict, want := range map[hearsay.Verdict]hearsay.EventKind{
+		hearsay.VerdictUnreachable: hearsay.EventCondemned,
+		hearsay.VerdictReachable:   hearsay.EventCleared,
+		hearsay.VerdictAbstains:    0,
+	} {
+		r := newBench(t, 12).accuse(newStranger(1))
+		if n := len(r.observers); n < 8 {
+			t.Fatalf("asks %d observers", n)
+		}
+		for i, o := range r.observers[:8] {
+			got := r.say(o, verdict)
+			if i < 4 && got != 0 || i == 4 && got != want {
+				t.Errorf("%v by %d observers: %v", verdict, i+1, got)
+			}
+			if got != 0 {
+				break
+			}
+		}
+	}
+}
+
+func TestRoundCountsWhatObserversSigned(t *testing.T) {
+	r := newBench(t, 12).accuse(newStranger(1))
+	if len(r.strangers) == 0 {
+		t.Fatal("everybody is an observer")
+	}
+	for range 9 {
+		r.say(r.strangers[0], hearsay.VerdictUnreachable)
+	}
+	r.wantDrop(hearsay.DropStranger, 9)
+	for i, o := range r.observers {
+		s := r.statement(o, hearsay.VerdictUnreachable)
+		switch i % 3 {
+		case 0:
+			s.Signature[3]++
+		case 1:
+			s.Round++
+		case 2:
+			s.Incarnation++
+		}
+		if r.take(&s) != 0 {
+			t.Fatal("decided by statements that nobody made")
+		}
+	}
+	for range 9 {
+		if r.say(r.observers[0], hearsay.VerdictUnreachable) != 0 {
+			t.Fatal("decided by one observer")
+		}
+	}
+}
+
+// In a partition only two observers are on this side: first nobody may decide,
+// and when the suspicion has run out they do, unless one reaches the subject.
+func TestSuspicionRunsOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		reachable bool
+		confirmed int
+		fromMin   time.Duration
+		fromMax   time.Duration
+	}{
+		"alone":          {false, 0, 12 * time.Second, 16 * time.Second},
+		"confirmed":      {false, 3, 4 * time.Second, 7 * time.Second},
+		"reached by one": {true, 0, 0, 0},
+	} {
+		b := newBench(t, 12)
+		m := b.others[0]
+		r := b.accuse(m)
+		for _, o := range r.observers[:c.confirmed] {
+			b.hear(o, suspect(m, o))
+		}
+		var took time.Duration
+		for began := b.now; took == 0 && b.now.Sub(began) < time.Minute; {
+			if r.number != 0 {
+				r.say(r.observers[0], hearsay.VerdictUnreachable)
+				r.say(r.observers[1], hearsay.VerdictUnreachable)
+				if c.reachable {
+					r.say(r.observers[2], hearsay.VerdictReachable)
+				}
+			}
+			out := b.pass(100 * time.Millisecond)
+			r.number = 0
+			for _, e := range out.Events {
+				switch e.Kind {
+				case hearsay.EventRoundOpened:
+					r = b.roundOf(m, out)
+				case hearsay.EventCondemned:
+					took = b.now.Sub(began)
+				}
+			}
+		}
+		if took < c.fromMin || took > c.fromMax {
+			t.Errorf("%s: condemned after %v, want %v to %v", name, took, c.fromMin, c.fromMax)
+		}
+	}
+}
+
+func TestRoundsGrowRareWhenNobodyMayDecide(t *testing.T) {
+	b := newBench(t, 12)
+	b.accuse(b.others[0])
+	if n := opened(b.pass(12 * time.Second)); n < 4 || n > 6 {
+		t.Errorf("%d rounds in 12 s, want one every two", n)
+	}
+	b.pass(10 * time.Second)
+	if n := opened(b.pass(60 * time.Second)); n < 4 || n > 6 {
+		t.Errorf("%d rounds in a minute, long after the suspicion has run out; want one every twelve seconds", n)
+	}
+}
+
+func opened(out *hearsay.Effects) (n int) {
+	for _, e := range out.Events {
+		if e.Kind == hearsay.EventRoundOpened {
+			n++
+		}
+	}
+	return n
+}
+
+func TestSuspicionGrowsNoOlderWhilePaused(t *testing.T) {
+	b := newBench(t, 12)
+	b.accuse(b.others[0])
+	b.now = b.now.Add(time.Hour)
+	b.Postpone(b.now, time.Hour)
+	if n := opened(b.pass(10 * time.Second)); n < 4 {
+		t.Errorf("%d rounds in 10 s: the suspicion ran out in the pause", n)
+	}
+}
+
+func TestThreeClearedCostTrust(t *testing.T) {
+	b := newBench(t, 12)
+	for i, m := range []int{0, 0, 1, 2} {
+		r := b.accuse(b.others[m])
+		for _, o := range r.observers {
+			if r.say(o, hearsay.VerdictReachable) == hearsay.EventCleared {
+				break
+			}
+		}
+		if got, want := b.TakeWrong(), i == 3; got != want {
+			t.Errorf("after %d clearings: %v", i+1, got)
+		}
+	}
+}
