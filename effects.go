@@ -35,9 +35,20 @@ func (e *Effects) Empty() bool {
 	return len(e.Now) == 0 && len(e.Persist) == 0 && len(e.Send) == 0 && len(e.Events) == 0
 }
 
-// Reset forgets everything and keeps the storage.
+// keptEvents is how much storage for events and records is kept between steps:
+// a step in which everybody joins has hundreds, and most have none.
+const keptEvents = 4
+
+// Reset forgets everything and keeps the storage, but for what is rarely
+// needed.
 func (e *Effects) Reset() {
 	e.Now, e.Persist, e.Send, e.Events = e.Now[:0], e.Persist[:0], e.Send[:0], e.Events[:0]
+	if cap(e.Events) > keptEvents {
+		e.Events = nil
+	}
+	if cap(e.Persist) > keptEvents {
+		e.Persist = nil
+	}
 	e.pings, e.acks, e.news = e.pings[:0], e.acks[:0], e.news[:0]
 }
 

@@ -114,6 +114,9 @@ func (r *Roster) cool(taken, times int) {
 	}
 	r.news.fresh = slices.Delete(r.news.fresh, 0, fresh)
 	r.news.warm = slices.Delete(again, 0, taken-fresh)
+	if r.news.waiting() == 0 {
+		r.news.fresh, r.news.warm = nil, nil // there may have been a storm
+	}
 }
 
 // draw appends n distinct random living members, or all.

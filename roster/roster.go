@@ -23,6 +23,7 @@ const (
 	maxEvidence     = 256     // evidence kept
 	maxContacts     = 256     // addresses kept on disk, and forgotten members remembered
 	maxForward      = 24 * time.Hour
+	keptClaims      = 1 + rideMost           // storage kept between steps
 	refuteEvery     = 200 * time.Millisecond // forged claims must not make a node flood the network with its own
 	evidencePatient = 5 * time.Second        // a death whose evidence does not come, or does not hold yet, is let go
 )
@@ -37,7 +38,6 @@ type Roster struct {
 
 	self    *member
 	members map[hearsay.NodeID]*member // all, this node included
-	names   map[string]*member         // the living member first seen with a name
 	living  []*member                  // alive or suspect, without this node
 	gone    []*member                  // dead or left
 	hash    uint64                     // of the living with their incarnations, this node included
@@ -101,7 +101,7 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, signer hearsa
 ) *Roster {
 	r := &Roster{
 		cfg: cfg, network: network, signer: signer, random: random, out: out, drops: drops,
-		members: make(map[hearsay.NodeID]*member), names: make(map[string]*member), changed: now, forgetAt: now.Add(forgetCheck),
+		members: make(map[hearsay.NodeID]*member), changed: now, forgetAt: now.Add(forgetCheck),
 	}
 	var last hearsay.Incarnation
 	for _, record := range records {
@@ -122,13 +122,16 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, signer hearsa
 	r.self.card.Key = signer.Public()
 	r.self.id = r.self.card.Key.NodeID()
 	r.members[r.self.id] = r.self
-	r.names[card.Name] = r.self
 	r.raise(now, last)
 	return r
 }
 
 // Begin starts a step: what the last one handed out is void.
-func (r *Roster) Begin() { r.claims = r.claims[:0] }
+func (r *Roster) Begin() {
+	if r.claims = r.claims[:0]; cap(r.claims) > keptClaims {
+		r.claims = nil // a roster for a newcomer; most steps have a few, or none
+	}
+}
 
 // Self is this node.
 func (r *Roster) Self() hearsay.Member { return r.member(r.self) }
@@ -342,9 +345,6 @@ func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
 	if was.Living() {
 		r.rehash(now, m) // out with the old incarnation
 	}
-	if m.card.Name != word.Card.Name && r.names[m.card.Name] == m {
-		delete(r.names, m.card.Name)
-	}
 	if moved {
 		r.dropContact(m)
 	}
@@ -372,12 +372,15 @@ func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
 // claimName notices two living members of one name. One that takes over the
 // address of another is its successor and no conflict.
 func (r *Roster) claimName(now time.Time, m *member) {
-	other := r.names[m.card.Name]
-	if other == nil {
-		r.names[m.card.Name] = m
-		return
+	other := r.self
+	if m.card.Name != other.card.Name {
+		i := slices.IndexFunc(r.living, func(o *member) bool { return o != m && o.card.Name == m.card.Name })
+		if i < 0 {
+			return
+		}
+		other = r.living[i]
 	}
-	if other != m && other.state.Living() && other.card.Addr != m.card.Addr {
+	if other.card.Addr != m.card.Addr {
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventNameConflict, Subject: m.id, By: other.id, Text: m.card.Name})
 	}
 }
@@ -400,9 +403,6 @@ func (r *Roster) setState(now time.Time, m *member, state hearsay.State) {
 	}
 	r.delist(&r.living, m)
 	r.enlist(&r.gone, m)
-	if r.names[m.card.Name] == m {
-		delete(r.names, m.card.Name)
-	}
 	if len(r.living) == 0 {
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventAlone})
 	}

@@ -119,6 +119,9 @@ func (d *Decoder) readCard(r *reader, c *hearsay.Claim) {
 // name gives b as a string: the one it made before, if the subject bore the
 // same name then. Not ok is a name that breaks the rules.
 func (d *Decoder) name(subject hearsay.NodeID, b []byte) (string, bool) {
+	if d.names == nil {
+		d.names = new([256]string)
+	}
 	kept := &d.names[subject[0]] // ids are hashes: one byte spreads them well
 	if string(b) == *kept && len(b) > 0 {
 		return *kept, true

@@ -50,8 +50,10 @@ type Decoder struct {
 
 	claims []hearsay.Claim
 
-	// Names seen before, by the first byte of the NodeID.
-	names [256]string
+	// Names seen before, by the first byte of the NodeID; nil if none.
+	names *[256]string
+
+	quiet int // packets since the last one with claims
 }
 
 // NewDecoder makes a decoder that drops what is not of this network.
@@ -107,6 +109,7 @@ func (d *Decoder) readClaims(r *reader) []hearsay.Claim {
 			r.fail(hearsay.DropOversized)
 			return nil
 		}
+		d.quiet = 0
 		claims = append(claims, hearsay.Claim{})
 		claim := reader{bytes: r.sized()}
 		if d.readClaim(&claim, &claims[len(claims)-1]); claim.failed {
@@ -123,9 +126,17 @@ func (d *Decoder) readClaims(r *reader) []hearsay.Claim {
 // when it grows.
 const keptMax = 160
 
-// letGo frees what a large packet by stream has needed, so that every decoder
-// stays small.
+// quietPackets is after how many packets without claims a decoder has no room
+// for claims any more: they come when something happens, and then in many
+// packets.
+const quietPackets = 16
+
+// letGo frees what a large packet by stream has needed, and what claims have,
+// so that every decoder stays small.
 func (d *Decoder) letGo() {
+	if d.quiet++; d.quiet > quietPackets {
+		d.claims, d.names = nil, nil
+	}
 	if cap(d.claims) > keptMax {
 		d.claims = nil
 	}
