@@ -42,6 +42,10 @@ func (t traffic) minus(o traffic) traffic {
 // host gives an address of its own to each member ever started.
 func host(number int) string { return fmt.Sprintf("127.0.%d.%d", 1+number/250, 1+number%250) }
 
+// label names a member. memberlist sends two names with each ping, so that
+// their length is in its figures: this is as short as host names are.
+func label(number int) string { return fmt.Sprintf("node-%03d", number) }
+
 // network is members of one system.
 type network struct {
 	start   starter
@@ -72,7 +76,7 @@ func (n *network) grow() (member, error) {
 	if len(n.members) > 0 {
 		join = []string{n.members[rand.IntN(len(n.members))].addr()}
 	}
-	m, err := n.start(fmt.Sprintf("n%d", n.started), host(n.started), join)
+	m, err := n.start(label(n.started), host(n.started), join)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +92,7 @@ func (n *network) rush(more int) error {
 	var wait sync.WaitGroup
 	for i := range more {
 		number := n.started + i
-		wait.Go(func() { started[i], errs[i] = n.start(fmt.Sprintf("n%d", number), host(number), join) })
+		wait.Go(func() { started[i], errs[i] = n.start(label(number), host(number), join) })
 	}
 	wait.Wait()
 	for i, m := range started {
