@@ -222,6 +222,112 @@ func TestForgedAnswersCountForNothing(t *testing.T) {
 	}
 }
 
+// asked gives the last ping that went to a member.
+func (w *world) asked(i int) (seq uint64) {
+	for _, p := range w.out.Now {
+		if m, ok := p.Body.(*hearsay.Ping); ok && p.Addr == addr(i) {
+			seq = m.Seq
+		}
+	}
+	return seq
+}
+
+// Who is pinged knows the number, and so does who is asked to relay.
+func TestNobodyAnswersForAnother(t *testing.T) {
+	w := newWorld(t, 1)
+	w.Add(id(2))
+	w.Remove(id(2)) // an answer of one who is no target
+	for w.asked(1) == 0 {
+		w.now = w.Deadline()
+		w.Tick(w.now)
+	}
+	seq := w.asked(1)
+	if _, ok := w.Ack(w.now, &hearsay.Packet{From: id(2), Addr: addr(2)}, seq); ok {
+		t.Error("before relays were asked, another answered for the target")
+	}
+	w.out.Reset()
+	for range 2 { // its time is over: relays, and they too
+		w.now = w.Deadline()
+		w.Tick(w.now)
+	}
+	if n := len(w.out.Events); n != 1 {
+		t.Fatalf("%d events", n)
+	}
+	if _, ok := w.Ack(w.now, &hearsay.Packet{From: id(2), Addr: addr(2)}, seq); ok {
+		t.Error("another answered late for the target")
+	}
+	if who, ok := w.Ack(w.now, &hearsay.Packet{From: id(1), Addr: addr(1)}, seq); !ok || who != id(1) {
+		t.Error("a late answer of the target is not taken")
+	}
+	w.out.Reset()
+	w.Examine(w.now, id(1), addr(1), 7)
+	if _, ok := w.Ack(w.now, &hearsay.Packet{From: id(2), Addr: addr(2)}, w.asked(1)); ok {
+		t.Error("another answered for the subject of an examination")
+	}
+}
+
+func TestExaminationsAreBounded(t *testing.T) {
+	w := newWorld(t, 5)
+	for round := range hearsay.Round(1000) {
+		w.Examine(w.now, id(1), addr(1), round+1)
+	}
+	if n := len(w.out.Now); n > 64 {
+		t.Errorf("%d examinations at once", n)
+	}
+	if n := len(w.out.Events); n < 900 {
+		t.Errorf("%d abstentions: who asked waits in vain", n)
+	}
+}
+
+func TestChronicIsForgottenInAMinute(t *testing.T) {
+	w := newWorld(t, 5)
+	w.run(5 * time.Second)
+	pings := 0
+	w.direct = func(i int) bool {
+		pings++
+		return i != 3 || pings%7 == 0
+	}
+	for round := range 5 {
+		w.Examine(w.now, id(3), addr(3), hearsay.Round(round+1))
+		w.run(1200 * time.Millisecond)
+	}
+	w.direct = func(int) bool { return true }
+	w.run(time.Minute)
+	w.events = nil
+	w.Examine(w.now, id(3), addr(3), 9)
+	w.run(time.Second)
+	if _, e := w.count(hearsay.EventExamined); e.Verdict != hearsay.VerdictReachable {
+		t.Errorf("%v, a minute after the loss ended", e.Verdict)
+	}
+}
+
+func TestUnwellAbstainsAtTheEnd(t *testing.T) {
+	w := newWorld(t, 5)
+	w.direct = func(int) bool { return false }
+	w.Examine(w.now, id(3), addr(3), 9)
+	for range 3 {
+		w.Worsen() // while it examines, it finds that it is unwell itself
+	}
+	w.run(2 * time.Second)
+	if _, e := w.count(hearsay.EventExamined); e.Verdict != hearsay.VerdictAbstains {
+		t.Errorf("says %v", e.Verdict)
+	}
+}
+
+func TestRemovedIsNotAccused(t *testing.T) {
+	w := newWorld(t, 1)
+	for w.asked(1) == 0 {
+		w.now = w.Deadline()
+		w.Tick(w.now)
+	}
+	w.out.Reset()
+	w.Remove(id(1)) // dead by the word of others, while it was pinged
+	w.run(3 * time.Second)
+	if n, _ := w.count(hearsay.EventUnreachable); n != 0 {
+		t.Error("accuses who is not on its list")
+	}
+}
+
 func TestExaminationVerdicts(t *testing.T) {
 	w := newWorld(t, 5)
 	lost := 0

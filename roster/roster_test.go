@@ -519,3 +519,69 @@ func TestTablesAreBounded(t *testing.T) {
 		t.Errorf("keeps the evidence of %d deaths", len(kept))
 	}
 }
+
+func TestWitnessesForTheLivingAboutOthers(t *testing.T) {
+	b := newBench(t, 5)
+	m, gone := b.others[0], b.others[1]
+	b.hear(gone, gone.word(hearsay.StateLeft))
+	if b.ask(gone, request(m, 1)) != 0 {
+		t.Error("examines for one who has left")
+	}
+	self := newStranger(0)
+	self.incarnation = b.Self().Incarnation
+	if b.ask(m, request(self, 2)) != 0 {
+		t.Error("examines itself")
+	}
+	behind := request(m, 3)
+	m.incarnation++
+	b.hear(m, m.word(hearsay.StateAlive))
+	if b.ask(b.others[2], behind) != 0 || len(b.out.Send) != 1 || b.out.Send[0].Claims[0].Incarnation != m.incarnation {
+		t.Error("does not tell who asks about an incarnation that is over")
+	}
+}
+
+func TestForgottenIsNoNews(t *testing.T) {
+	b := newBench(t, 12)
+	b.pass(5 * time.Second)
+	m := b.others[0]
+	b.Bury(b.now, &hearsay.Evidence{Subject: m.id(), Incarnation: m.incarnation, Rule: hearsay.RuleMajority})
+	b.now = b.now.Add(25 * time.Hour)
+	b.out.Reset()
+	b.Tick(b.now) // tells it once, and forgets it
+	for _, p := range b.pass(time.Second).Send {
+		for _, c := range p.Claims {
+			if c.Subject == m.id() {
+				t.Fatal("tells of one it has forgotten")
+			}
+		}
+	}
+}
+
+func TestUnknownContactIsAskedForItsRoster(t *testing.T) {
+	b := newBench(t, 2)
+	contact := newStranger(70)
+	b.Contact(b.now, []netip.AddrPort{contact.addr})
+	b.pass(20 * time.Millisecond)
+	b.out.Reset()
+	b.TakeRoster(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true}, &hearsay.Roster{})
+	var ping hearsay.Packet
+	for _, p := range b.pass(5 * time.Second).Now {
+		if _, ok := p.Body.(*hearsay.Ping); ok && p.Addr == contact.addr {
+			ping = p
+		}
+	}
+	if ping.Body == nil {
+		t.Fatal("the contact is not tried, though nobody living is there")
+	}
+	b.out.Reset()
+	b.Begin()
+	if !b.ContactAck(b.now, &hearsay.Packet{From: contact.id(), Addr: contact.addr}, ping.Body.(*hearsay.Ping).Seq) {
+		t.Fatal("its answer was not awaited")
+	}
+	if len(b.out.Send) != 1 || b.out.Send[0].Addr != contact.addr {
+		t.Fatalf("sends %+v", b.out.Send)
+	}
+	if _, ok := b.out.Send[0].Body.(*hearsay.Join); !ok {
+		t.Errorf("sends %T", b.out.Send[0].Body)
+	}
+}
