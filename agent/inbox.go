@@ -12,7 +12,7 @@ import (
 // The limits on packets by stream that wait for the loop. Datagrams wait in
 // the socket.
 const (
-	inboxPackets = 256
+	inboxPackets = 1024
 	inboxBytes   = 4 << 20
 	_            = uint(inboxBytes - hearsay.MaxStreamPacket)
 )

@@ -24,8 +24,8 @@ const (
 	streamWriteTimeout = 5 * time.Second // for one frame
 	streamDialTimeout  = 2 * time.Second
 
-	streamsMax         = 512      // at a time, accepted and dialled together
-	streamsPerSource   = 128      // accepted from one IP address at a time
+	streamsMax         = 1024     // at a time, accepted and dialled together
+	streamsPerSource   = 768      // accepted from one IP address at a time: a whole network may be behind one
 	acceptsPerSource   = 2000     // from one IP address a second
 	framesPerStream    = 500      // a second
 	streamWaitingMax   = 1 << 20  // bytes that wait to be written to one stream
