@@ -65,6 +65,7 @@ func rows(o *options) []row {
 		{"death", fmt.Sprintf("death %d", o.nodes), fmt.Sprintf("death known to all of %d, median of %d", o.nodes, o.repeat), 3, ""},
 		{"join", "join", fmt.Sprintf("one more known to all of %d, median of %d", o.nodes, o.repeat), 0.2, ""},
 		{"storm", "storm", fmt.Sprintf("%d join at once", o.stormNodes), 20, ""},
+		{"storm", "storm cpu", "  CPU time of all by then", 0, ""},
 		{"storm", "storm share", "  known by then", 0, ""},
 	}
 }

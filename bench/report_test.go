@@ -1,0 +1,61 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestVerdict(t *testing.T) {
+	r := &report{Figures: []figure{
+		{Name: "cpu", What: "cpu", System: "hearsay", Value: 3e-5, Unit: "s"},
+		{Name: "cpu", What: "cpu", System: "echo", Value: 2e-5, Unit: "s"},
+		{Name: "storm", What: "storm", System: "hearsay", Value: 21, Unit: "s"},
+		{Name: "join", What: "join", System: "hearsay", Value: 0.1, Unit: "s", Over: true},
+		{Name: "heap", What: "heap", System: "hearsay", Value: 60 << 10, Unit: "B"},
+		{Name: "death", What: "death 32", System: "memberlist", Value: 8, Unit: "s"},
+	}}
+	for _, c := range []struct {
+		row  row
+		want string
+	}{
+		{row{what: "cpu", goal: 1.5, of: "echo"}, "≤ 1.5 × echo\tmet: 1.50"},
+		{row{what: "cpu", goal: 1.4, of: "echo"}, "≤ 1.4 × echo\tmissed: 1.50"},
+		{row{what: "cpu", goal: 1, of: "memberlist"}, ""},
+		{row{what: "storm", goal: 20}, "≤ 20.00 s\tmissed"},
+		{row{what: "join", goal: 0.2}, "≤ 200 ms\tmissed"}, // the limit came first
+		{row{what: "heap", goal: 64 << 10}, "≤ 64.0 KiB\tmet"},
+		{row{what: "death 32", goal: 3}, ""},
+		{row{what: "heap"}, ""},
+	} {
+		if got := r.verdict(c.row); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.row, got, c.want)
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	f := figure{Unit: "s"}
+	for _, s := range []time.Duration{4, 1, 3} {
+		f.took(s*time.Second, true)
+	}
+	if got := f.median().Value; got != 3 {
+		t.Errorf("of three: %v", got)
+	}
+	f.took(2*time.Second, false)
+	if got := f.median(); got.Value != 2.5 || !got.Over {
+		t.Errorf("of four: %v, over %t", got.Value, got.Over)
+	}
+}
+
+func TestParse(t *testing.T) {
+	o, err := parse([]string{"death", "--repeat", "3", "join", "--json"})
+	if err != nil || o.repeat != 3 || !o.json || strings.Join(o.names, " ") != "death join" {
+		t.Errorf("got %+v, %v", o, err)
+	}
+	for _, bad := range [][]string{{"deaths"}, {"--nodes", "2"}, {"--repeat", "0"}, {"--window", "0s"}} {
+		if _, err := parse(bad); err == nil {
+			t.Errorf("%q passes", bad)
+		}
+	}
+}
