@@ -57,6 +57,9 @@ func (n *Node) Receive(now time.Time, p *hearsay.Packet) *hearsay.Effects {
 	n.begin(now)
 	if p.From == n.id {
 		n.drops[hearsay.DropOwn]++
+		if ping, ok := p.Body.(*hearsay.Ping); ok {
+			n.roster.MetSelf(ping.Seq)
+		}
 	} else {
 		n.receive(now, p)
 	}

@@ -169,6 +169,28 @@ func TestStory(t *testing.T) {
 	}
 }
 
+// A contact may be the node's own address under another name.
+func TestOwnAddressIsNoContact(t *testing.T) {
+	w := newNetwork(t, 2)
+	w.run(time.Second)
+	n, alias := w.nodes[0], netip.MustParseAddrPort("127.0.0.1:7000")
+	tried := 0
+	w.carry(0, n.Contact(w.now, []netip.AddrPort{alias}))
+	for end := w.now.Add(20 * time.Second); w.now.Before(end); w.now = n.Deadline() {
+		for _, p := range n.Tick(w.now).Now {
+			if p.Addr != alias {
+				continue
+			}
+			tried++
+			ping := *p.Body.(*hearsay.Ping)
+			n.Receive(w.now, &hearsay.Packet{From: p.From, Addr: addr(0), Body: &ping})
+		}
+	}
+	if tried != 1 {
+		t.Errorf("tried its own address %d times, want once", tried)
+	}
+}
+
 // One who accuses everybody, over and over, takes nobody's right to testify.
 func TestAccuserSilencesNobody(t *testing.T) {
 	w := newNetwork(t, 5)

@@ -210,14 +210,22 @@ func (r *Roster) ContactAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
 	}
 	c.asked = slices.Delete(c.asked, i, i+1)
 	switch m := r.members[p.From]; {
-	case m == r.self:
-		c.configured = slices.DeleteFunc(c.configured, func(addr netip.AddrPort) bool { return addr == p.Addr })
 	case m == nil:
 		r.join(now, p.Addr)
 	case !m.state.Living():
 		r.beginExchange(now, p)
 	}
 	return true
+}
+
+// MetSelf is told that a ping of this node came back to itself. If a contact was
+// tried with it, that is this node's own address under another name.
+func (r *Roster) MetSelf(seq uint64) {
+	c := &r.contacts
+	if i := slices.IndexFunc(c.asked, func(a asked) bool { return a.seq == seq && seq != 0 }); i >= 0 {
+		own := c.asked[i].addr
+		c.configured = slices.DeleteFunc(c.configured, func(addr netip.AddrPort) bool { return addr == own })
+	}
 }
 
 // ContactNotMe takes the word of another identity at the address of a
