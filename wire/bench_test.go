@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"hearsay"
+	"hearsay/clock"
 )
 
 // fullClaims gives n signed claims as news of a join carries them. The
@@ -53,6 +55,12 @@ func BenchmarkPacket8Claims(b *testing.B) {
 
 func BenchmarkPing(b *testing.B) {
 	benchmarkPacket(b, &hearsay.Packet{Body: &hearsay.Ping{Seq: 1000, Target: hearsay.NodeID{1}, Hash: 2}})
+}
+
+func BenchmarkRumor256(b *testing.B) {
+	benchmarkPacket(b, &hearsay.Packet{Body: &hearsay.Rumors{Items: []hearsay.Rumor{{
+		ID: clock.Dot{Origin: originA, Counter: 1000}, Age: 20 * time.Millisecond, Hops: 3, Data: make([]byte, 256),
+	}}}})
 }
 
 func BenchmarkAck(b *testing.B) {

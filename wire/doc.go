@@ -46,13 +46,27 @@
 //	14  EvidenceReq  hash 32
 //	15  Evidence     subject 16 · incarnation u · round 8 · rule 1 · accuser 16 · suspected u ·
 //	                 condemned u · observers 1 · needed 1 · count u · answers
+//	16  Rumors       count u · runs of rumors · count u · runs of ranges
+//	17  IHave        count u · runs of numbers
+//	18  Graft        count u · runs of numbers
+//	19  Prune
+//	20  Heard        hash 8
+//	21  Seen         answer 1 · count u · runs of ranges
+//	22  Hello        degree 1
+//	23  HelloAck     accepted 1 · degree 1
+//	24  Unlink
 //
 //	address          length of the IP 1 (4 or 16) · IP · port 2
 //	answer           observer 16 · verdict 1 · at u · signature 64
+//	run              origin 16 · count u · elements of this origin
+//	rumor            number u · age u · hops 1 · length u · data
+//	range            low u · high beyond low u
 //
 // The statements of evidence are of one subject, incarnation and round by
 // definition, so they are told once: evidence that mixes rounds cannot be
-// written down.
+// written down. What belongs to origins is written in runs of one origin each;
+// the count before the first run is of the elements in all runs. Ages of rumors
+// are milliseconds.
 //
 // # A claim
 //
@@ -80,6 +94,8 @@
 //
 //	bucket     key             value
 //	self       "incarnation"   incarnation 8
+//	           "numbers"       the last that is reserved 8
 //	contacts   address         id 16
 //	evidence   hash 32         as the body of Evidence
+//	rumors     number 8        origin 16 · age u · hops 1 · length u · data
 package wire

@@ -29,6 +29,15 @@ func FuzzWitnessReq(f *testing.F)  { fuzzBody(f, kindWitnessReq) }
 func FuzzStatement(f *testing.F)   { fuzzBody(f, kindStatement) }
 func FuzzEvidenceReq(f *testing.F) { fuzzBody(f, kindEvidenceReq) }
 func FuzzEvidence(f *testing.F)    { fuzzBody(f, kindEvidence) }
+func FuzzRumors(f *testing.F)      { fuzzBody(f, kindRumors) }
+func FuzzIHave(f *testing.F)       { fuzzBody(f, kindIHave) }
+func FuzzGraft(f *testing.F)       { fuzzBody(f, kindGraft) }
+func FuzzPrune(f *testing.F)       { fuzzBody(f, kindPrune) }
+func FuzzHeard(f *testing.F)       { fuzzBody(f, kindHeard) }
+func FuzzSeen(f *testing.F)        { fuzzBody(f, kindSeen) }
+func FuzzHello(f *testing.F)       { fuzzBody(f, kindHello) }
+func FuzzHelloAck(f *testing.F)    { fuzzBody(f, kindHelloAck) }
+func FuzzUnlink(f *testing.F)      { fuzzBody(f, kindUnlink) }
 
 // fuzzBody tries bodies of one kind, in a sound packet.
 func fuzzBody(f *testing.F, k kind) {
@@ -132,7 +141,7 @@ func checkStream(t *testing.T, r io.Reader, stream []byte) {
 
 // FuzzRecords tries what a disk may hold.
 func FuzzRecords(f *testing.F) {
-	buckets := []Bucket{BucketSelf, BucketContacts, BucketEvidence}
+	buckets := []Bucket{BucketSelf, BucketContacts, BucketEvidence, BucketRumors}
 	for _, s := range sampleRecords() {
 		bucket, key, value, _ := AppendRecord(nil, nil, s.record)
 		f.Add(slices.Index(buckets, bucket), key, value)

@@ -26,6 +26,15 @@ const (
 	kindStatement
 	kindEvidenceReq
 	kindEvidence
+	kindRumors
+	kindIHave
+	kindGraft
+	kindPrune
+	kindHeard
+	kindSeen
+	kindHello
+	kindHelloAck
+	kindUnlink
 )
 
 // kindOf gives the number of a message; 0, which nobody knows, if it has none.
@@ -61,6 +70,24 @@ func kindOf(m hearsay.Message) kind {
 		return kindEvidenceReq
 	case *hearsay.Evidence:
 		return kindEvidence
+	case *hearsay.Rumors:
+		return kindRumors
+	case *hearsay.IHave:
+		return kindIHave
+	case *hearsay.Graft:
+		return kindGraft
+	case *hearsay.Prune:
+		return kindPrune
+	case *hearsay.Heard:
+		return kindHeard
+	case *hearsay.Seen:
+		return kindSeen
+	case *hearsay.Hello:
+		return kindHello
+	case *hearsay.HelloAck:
+		return kindHelloAck
+	case *hearsay.Unlink:
+		return kindUnlink
 	}
 	return 0
 }
@@ -81,10 +108,7 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 	case *hearsay.Nack:
 		return binary.AppendUvarint(dst, m.Seq)
 	case *hearsay.Roster:
-		if m.More {
-			return append(dst, 1)
-		}
-		return append(dst, 0)
+		return appendBool(dst, m.More)
 	case *hearsay.Digest:
 		return appendDigest(dst, m)
 	case *hearsay.Entries:
@@ -101,7 +125,7 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 	case *hearsay.Evidence:
 		return appendEvidence(dst, m)
 	}
-	return dst // Join, News
+	return appendRumors(dst, m)
 }
 
 // readBody gives the message in d's storage.
@@ -125,7 +149,7 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 	case kindJoin:
 		return &d.join
 	case kindRoster:
-		readRoster(r, &d.roster)
+		d.roster.More = r.bool()
 		return &d.roster
 	case kindNews:
 		return &d.news
@@ -152,16 +176,7 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 		readEvidence(r, &d.evidence)
 		return &d.evidence
 	}
-	r.fail(hearsay.DropUnknownKind)
-	return nil
-}
-
-func readRoster(r *reader, m *hearsay.Roster) {
-	more := r.byte()
-	if more > 1 {
-		r.fail(hearsay.DropMalformed)
-	}
-	m.More = more == 1
+	return d.readRumors(r, k)
 }
 
 func appendDigest(dst []byte, m *hearsay.Digest) []byte {

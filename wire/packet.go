@@ -25,8 +25,9 @@ func AppendPacket(dst []byte, network hearsay.NetworkID, p *hearsay.Packet) []by
 }
 
 // Decoder decodes the packets of one network. What it gives is valid until
-// its next call, but for the names of members, which may be kept. It is not
-// safe for concurrent use.
+// its next call, but for the names of members, which may be kept. The data of
+// rumors are where they came in, in the bytes that were to be decoded. It is
+// not safe for concurrent use.
 type Decoder struct {
 	network hearsay.NetworkID
 
@@ -47,8 +48,18 @@ type Decoder struct {
 	statement   hearsay.Statement
 	evidenceReq hearsay.EvidenceReq
 	evidence    hearsay.Evidence
+	rumors      hearsay.Rumors
+	iHave       hearsay.IHave
+	graft       hearsay.Graft
+	prune       hearsay.Prune
+	heard       hearsay.Heard
+	seen        hearsay.Seen
+	hello       hearsay.Hello
+	helloAck    hearsay.HelloAck
+	unlink      hearsay.Unlink
 
 	claims []hearsay.Claim
+	stock
 
 	// Names seen before, by the first byte of the NodeID; nil if none.
 	names *[256]string
@@ -66,6 +77,7 @@ func (d *Decoder) Decode(b []byte, p *hearsay.Packet) (drop hearsay.Drop, ok boo
 		return hearsay.DropOversized, false
 	}
 	d.letGo()
+	d.letGoOfRumors()
 	r := reader{bytes: b}
 	d.readEnvelope(&r)
 	p.From = r.id()

@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"slices"
 	"testing"
+	"time"
 	"unsafe"
 
 	"hearsay"
+	"hearsay/clock"
 )
 
 // The budget of a node is one ping and one ack a second: every byte counts.
@@ -54,7 +56,7 @@ func TestDrops(t *testing.T) {
 		{"an unknown flag", set(1, 1<<1), hearsay.DropMalformed},
 		{"another network", set(2, ping[2]+1), hearsay.DropNetwork},
 		{"kind 0", set(kindAt, 0), hearsay.DropUnknownKind},
-		{"kind after the last", body(kindEvidence + 1), hearsay.DropUnknownKind},
+		{"kind after the last", body(kindUnlink + 1), hearsay.DropUnknownKind},
 		{"body longer than the packet", set(kindAt+1, 26), hearsay.DropTruncated},
 		{"body shorter than its fields", body(kindPing, 1, 2, 3), hearsay.DropTruncated},
 		{"number in too many bytes", body(kindAck, 0x80, 0x00), hearsay.DropMalformed},
@@ -74,6 +76,24 @@ func TestDrops(t *testing.T) {
 		{"no rule", bodyOf(body, evidenceBy(0, 1)), hearsay.DropMalformed},
 		{"unknown rule", bodyOf(body, evidenceBy(hearsay.RuleTimeout+1, 1)), hearsay.DropMalformed},
 		{"too many statements", bodyOf(body, evidenceBy(hearsay.RuleMajority, hearsay.MaxStatements+1)), hearsay.DropOversized},
+		{"rumor without data", body(kindRumors, rumorFields(1, 0, 0)...), hearsay.DropMalformed},
+		{"rumor without number", body(kindRumors, rumorFields(0, 0, 1)...), hearsay.DropMalformed},
+		{"rumor too old", body(kindRumors, rumorFields(1, uint64(maxAge/time.Millisecond)+1, 1)...), hearsay.DropMalformed},
+		{"rumor too long", body(kindRumors, rumorFields(1, 0, hearsay.MaxRumorData+1)...), hearsay.DropOversized},
+		{"rumor cut short", body(kindRumors, rumorFields(1, 0, 2)[:23]...), hearsay.DropTruncated},
+		{"too many rumors", many(kindRumors, hearsay.MaxRumors+1), hearsay.DropOversized},
+		{"too many missed", many(kindRumors, hearsay.MaxSeenRanges+1, 0), hearsay.DropOversized},
+		{"too many names", many(kindIHave, hearsay.MaxRumors+1), hearsay.DropOversized},
+		{"fewer names than announced", many(kindIHave, hearsay.MaxRumors), hearsay.DropTruncated},
+		{"too many to graft", many(kindGraft, hearsay.MaxRumors+1), hearsay.DropOversized},
+		{"name without number", body(kindGraft, run(1, 0)...), hearsay.DropMalformed},
+		{"empty run", body(kindIHave, run(0, 0)...), hearsay.DropMalformed},
+		{"run longer than the list", body(kindIHave, run(2, 1, 1)...), hearsay.DropMalformed},
+		{"too many ranges", many(kindSeen, hearsay.MaxSeenRanges+1, 0), hearsay.DropOversized},
+		{"range from 0", body(kindSeen, append([]byte{0}, run(1, 0, 1)...)...), hearsay.DropMalformed},
+		{"range beyond 64 bits", body(kindSeen, append([]byte{0}, run(1, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1)...)...), hearsay.DropMalformed},
+		{"range upside down", bodyOf(body, &hearsay.Seen{Ranges: []hearsay.SeenRange{{Range: clock.Range{Low: 2, High: 1}}}}), hearsay.DropMalformed},
+		{"neither yes nor no", body(kindHelloAck, 2, 0), hearsay.DropMalformed},
 		{"empty claim", append(bytes.Clone(ping), 0), hearsay.DropTruncated},
 		{"claim longer than the packet", append(bytes.Clone(ping), 1), hearsay.DropTruncated},
 		{"too many claims", appendClaims(ping, hearsay.MaxClaims+1), hearsay.DropOversized},
@@ -89,6 +109,19 @@ func TestDrops(t *testing.T) {
 			t.Errorf("no input leads to %s", drop)
 		}
 	}
+}
+
+// run gives a list of one, with a run that says it has n elements.
+func run(n byte, elements ...byte) []byte {
+	return append(append(append([]byte{1}, make([]byte, 16)...), n), elements...)
+}
+
+// rumorFields gives the body of Rumors with one rumor.
+func rumorFields(number, age uint64, size int) []byte {
+	b := binary.AppendUvarint(run(1), number)
+	b = append(binary.AppendUvarint(b, age), 0)
+	b = append(binary.AppendUvarint(b, uint64(size)), make([]byte, size)...)
+	return append(b, 0)
 }
 
 // decoderDrops are the reasons that Decode gives.
@@ -126,6 +159,10 @@ func TestLimitsAreWithin(t *testing.T) {
 		"entries":    {Body: &hearsay.Entries{Items: make([]hearsay.Entry, hearsay.MaxEntries)}},
 		"want":       {Body: &hearsay.Want{IDs: make([]hearsay.NodeID, hearsay.MaxWant)}},
 		"statements": {Body: evidenceBy(hearsay.RuleTimeout, hearsay.MaxStatements)},
+		"rumors":     {Body: &hearsay.Rumors{Items: mostRumors(), Missed: mostRanges()}},
+		"long rumor": {Body: &hearsay.Rumors{Items: []hearsay.Rumor{{ID: clock.Dot{Counter: 1}, Data: make([]byte, hearsay.MaxRumorData)}}}},
+		"names":      {Body: &hearsay.IHave{IDs: mostDots()}},
+		"seen":       {Body: &hearsay.Seen{Ranges: mostRanges()}},
 	} {
 		checkDecodes(t, AppendPacket(nil, testNetwork, p), p)
 		if t.Failed() {
@@ -137,6 +174,31 @@ func TestLimitsAreWithin(t *testing.T) {
 	if !ok || len(p.Claims) != hearsay.MaxClaims {
 		t.Errorf("got %d claims, %s", len(p.Claims), drop)
 	}
+}
+
+func mostRumors() []hearsay.Rumor {
+	items := make([]hearsay.Rumor, hearsay.MaxRumors)
+	for i, dot := range mostDots() {
+		items[i] = hearsay.Rumor{ID: dot, Data: []byte{1}}
+	}
+	return items
+}
+
+// mostDots has no two neighbors of one origin.
+func mostDots() []clock.Dot {
+	dots := make([]clock.Dot, hearsay.MaxRumors)
+	for i := range dots {
+		dots[i] = clock.Dot{Origin: clock.Origin{byte(i)}, Counter: 1}
+	}
+	return dots
+}
+
+func mostRanges() []hearsay.SeenRange {
+	ranges := make([]hearsay.SeenRange, hearsay.MaxSeenRanges)
+	for i := range ranges {
+		ranges[i] = hearsay.SeenRange{Origin: clock.Origin{byte(i)}, Range: clock.Range{Low: 1, High: 1<<64 - 1}}
+	}
+	return ranges
 }
 
 // Whatever is cut off a packet is missed, but for whole claims.
@@ -194,6 +256,60 @@ func TestDecoderLetsGo(t *testing.T) {
 	}
 }
 
+// The same of what comes with rumors, and all of it goes when none come.
+func TestDecoderLetsGoOfRumors(t *testing.T) {
+	d := NewDecoder(testNetwork)
+	var p hearsay.Packet
+	size := func() uintptr {
+		return memory(&hearsay.Packet{Body: &hearsay.Rumors{Items: d.items, Missed: d.ranges}}) + memory(&hearsay.Packet{Body: &hearsay.IHave{IDs: d.dots}}) +
+			memory(&hearsay.Packet{Body: &d.rumors}) + memory(&hearsay.Packet{Body: &d.seen}) + memory(&hearsay.Packet{Body: &d.iHave})
+	}
+	decode := func(m hearsay.Message) {
+		if drop, ok := d.Decode(AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: m}), &p); !ok {
+			t.Fatal(drop)
+		}
+	}
+	decode(&hearsay.Rumors{Items: mostRumors(), Missed: mostRanges()})
+	decode(&hearsay.IHave{IDs: mostDots()})
+	decode(&hearsay.Seen{Ranges: mostRanges()})
+	decode(&hearsay.News{})
+	if n := size(); n > 0 {
+		t.Errorf("%d bytes after the largest packets", n)
+	}
+	decode(&hearsay.Rumors{Items: mostRumors()[:keptItems], Missed: mostRanges()[:keptRanges]})
+	decode(&hearsay.IHave{IDs: mostDots()[:keptMax]})
+	for range quietPackets {
+		decode(&hearsay.News{})
+		if n := size(); n < 4<<10 || n > 12<<10 {
+			t.Errorf("%d bytes after full datagrams", n)
+		}
+	}
+	decode(&hearsay.News{})
+	if n := size(); n > 0 {
+		t.Errorf("%d bytes after no rumors for long", n)
+	}
+}
+
+// The data of a rumor are where they came in, and appending to them does not
+// change what lies behind.
+func TestRumorDataAreNotCopied(t *testing.T) {
+	packet := AppendPacket(nil, testNetwork, &hearsay.Packet{Body: &hearsay.Rumors{Items: mostRumors()[:2]}})
+	var p hearsay.Packet
+	if drop, ok := NewDecoder(testNetwork).Decode(packet, &p); !ok {
+		t.Fatal(drop)
+	}
+	before := bytes.Clone(packet)
+	items := p.Body.(*hearsay.Rumors).Items
+	_ = append(items[0].Data, 99)
+	if !bytes.Equal(packet, before) {
+		t.Error("appending to the data changed the packet")
+	}
+	items[0].Data[0]++
+	if bytes.Equal(packet, before) {
+		t.Error("the data were copied")
+	}
+}
+
 // What is only announced costs nothing.
 func TestAnnouncedTakesNoRoom(t *testing.T) {
 	d := NewDecoder(testNetwork)
@@ -201,6 +317,9 @@ func TestAnnouncedTakesNoRoom(t *testing.T) {
 		&hearsay.Entries{Items: make([]hearsay.Entry, hearsay.MaxEntries)},
 		&hearsay.Want{IDs: make([]hearsay.NodeID, hearsay.MaxWant)},
 		evidenceBy(hearsay.RuleMajority, hearsay.MaxStatements),
+		&hearsay.Rumors{Items: mostRumors()},
+		&hearsay.IHave{IDs: make([]clock.Dot, hearsay.MaxRumors)},
+		&hearsay.Seen{Ranges: mostRanges()},
 	} {
 		r := reader{bytes: appendBody(nil, m)[:80]}
 		body := d.readBody(&r, kindOf(m))
@@ -222,6 +341,14 @@ func memory(p *hearsay.Packet) uintptr {
 		n += uintptr(cap(m.IDs)) * unsafe.Sizeof(hearsay.NodeID{})
 	case *hearsay.Evidence:
 		n += uintptr(cap(m.Statements)) * unsafe.Sizeof(hearsay.Statement{})
+	case *hearsay.Rumors:
+		n += uintptr(cap(m.Items))*unsafe.Sizeof(hearsay.Rumor{}) + uintptr(cap(m.Missed))*unsafe.Sizeof(hearsay.SeenRange{})
+	case *hearsay.IHave:
+		n += uintptr(cap(m.IDs)) * unsafe.Sizeof(clock.Dot{})
+	case *hearsay.Graft:
+		n += uintptr(cap(m.IDs)) * unsafe.Sizeof(clock.Dot{})
+	case *hearsay.Seen:
+		n += uintptr(cap(m.Ranges)) * unsafe.Sizeof(hearsay.SeenRange{})
 	}
 	return n
 }

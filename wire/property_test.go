@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"hearsay"
+	"hearsay/clock"
 )
 
 // What is encoded is decoded to the same, whatever it is.
@@ -52,7 +53,8 @@ func TestWireSizeMax(t *testing.T) {
 
 func drawBody(t *rapid.T) hearsay.Message {
 	seq := rapid.Uint64().Draw(t, "seq")
-	switch rapid.SampledFrom(allKinds()).Draw(t, "kind") {
+	k := rapid.SampledFrom(allKinds()).Draw(t, "kind")
+	switch k {
 	case kindPing:
 		return &hearsay.Ping{Seq: seq, Target: drawID(t), Hash: rapid.Uint64().Draw(t, "hash")}
 	case kindAck:
@@ -85,12 +87,42 @@ func drawBody(t *rapid.T) hearsay.Message {
 	case kindEvidence:
 		return drawEvidence(t)
 	}
+	return drawRumors(t, k)
+}
+
+func drawRumors(t *rapid.T, k kind) hearsay.Message {
+	switch k {
+	case kindRumors:
+		return &hearsay.Rumors{
+			Items:  rapid.SliceOfN(rapid.Custom(drawRumor), 1, 9).Draw(t, "items"),
+			Missed: rapid.SliceOfN(rapid.Custom(drawRange), 1, 9).Draw(t, "missed"),
+		}
+	case kindIHave:
+		return &hearsay.IHave{IDs: rapid.SliceOfN(rapid.Custom(drawDot), 1, 9).Draw(t, "ids")}
+	case kindGraft:
+		return &hearsay.Graft{IDs: rapid.SliceOfN(rapid.Custom(drawDot), 1, 9).Draw(t, "ids")}
+	case kindPrune:
+		return &hearsay.Prune{}
+	case kindHeard:
+		return &hearsay.Heard{Hash: rapid.Uint64().Draw(t, "hash")}
+	case kindSeen:
+		return &hearsay.Seen{
+			Ranges: rapid.SliceOfN(rapid.Custom(drawRange), 1, 9).Draw(t, "ranges"),
+			Answer: rapid.Bool().Draw(t, "answer"),
+		}
+	case kindHello:
+		return &hearsay.Hello{Degree: rapid.Byte().Draw(t, "degree")}
+	case kindHelloAck:
+		return &hearsay.HelloAck{Accepted: rapid.Bool().Draw(t, "accepted"), Degree: rapid.Byte().Draw(t, "degree")}
+	case kindUnlink:
+		return &hearsay.Unlink{}
+	}
 	return &hearsay.News{}
 }
 
 func allKinds() []kind {
 	var all []kind
-	for k := kindPing; k <= kindEvidence; k++ {
+	for k := kindPing; k <= kindUnlink; k++ {
 		all = append(all, k)
 	}
 	return all
@@ -157,6 +189,28 @@ func drawClaim(t *rapid.T) hearsay.Claim {
 	}
 	c.Card.Key[0] |= 1 // a key of zeros is no key
 	return c
+}
+
+// drawOrigin draws one of few, so that there are runs.
+func drawOrigin(t *rapid.T) clock.Origin {
+	return clock.Origin{rapid.Byte().Draw(t, "origin") % 3}
+}
+
+func drawDot(t *rapid.T) clock.Dot {
+	return clock.Dot{Origin: drawOrigin(t), Counter: rapid.Uint64Min(1).Draw(t, "number")}
+}
+
+func drawRange(t *rapid.T) hearsay.SeenRange {
+	low := rapid.Uint64Min(1).Draw(t, "low")
+	return hearsay.SeenRange{Origin: drawOrigin(t), Range: clock.Range{Low: low, High: rapid.Uint64Min(low).Draw(t, "high")}}
+}
+
+func drawRumor(t *rapid.T) hearsay.Rumor {
+	age := rapid.Int64Range(0, int64(maxAge/time.Millisecond)).Draw(t, "age")
+	return hearsay.Rumor{
+		ID: drawDot(t), Age: time.Duration(age) * time.Millisecond, Hops: rapid.Byte().Draw(t, "hops"),
+		Data: rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "data"),
+	}
 }
 
 func drawAddr(t *rapid.T) netip.AddrPort {

@@ -43,6 +43,22 @@ func (r *reader) byte() byte {
 	return 0
 }
 
+// bool refuses what is neither yes nor no.
+func (r *reader) bool() bool {
+	b := r.byte()
+	if b > 1 {
+		r.fail(hearsay.DropMalformed)
+	}
+	return b == 1
+}
+
+func appendBool(dst []byte, yes bool) []byte {
+	if yes {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}
+
 func (r *reader) uint64() uint64 {
 	if b := r.take(8); b != nil {
 		return binary.BigEndian.Uint64(b)

@@ -15,10 +15,14 @@ const (
 	BucketSelf     Bucket = "self"
 	BucketContacts Bucket = "contacts"
 	BucketEvidence Bucket = "evidence"
+	BucketRumors   Bucket = "rumors"
 )
 
-// keyIncarnation is the one key of BucketSelf.
-const keyIncarnation = "incarnation"
+// The keys of BucketSelf.
+const (
+	keyIncarnation = "incarnation"
+	keyNumbers     = "numbers"
+)
 
 // AppendRecord appends r's key and value to k and v, and says in which bucket
 // they belong. If drop, the key is to go, and there is no value.
@@ -38,6 +42,14 @@ func AppendRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value []by
 			return BucketEvidence, k, v, true
 		}
 		return BucketEvidence, k, appendEvidence(v, r.Evidence), false
+	case *hearsay.ReservedNumbers:
+		return BucketSelf, append(k, keyNumbers...), binary.BigEndian.AppendUint64(v, r.Upto), false
+	case *hearsay.KeptRumor:
+		k = binary.BigEndian.AppendUint64(k, r.Number)
+		if r.Rumor == nil {
+			return BucketRumors, k, v, true
+		}
+		return BucketRumors, k, appendKeptRumor(v, r.Rumor), false
 	}
 	panic(fmt.Sprintf("wire: no such record: %T", r))
 }
@@ -49,17 +61,26 @@ func DecodeRecord(bucket Bucket, key, value []byte) (hearsay.Record, error) {
 	var record hearsay.Record
 	switch bucket {
 	case BucketSelf:
-		if string(key) != keyIncarnation {
+		switch string(k.take(len(key))) {
+		case keyIncarnation:
+			record = &hearsay.OwnIncarnation{Incarnation: hearsay.Incarnation(v.uint64())}
+		case keyNumbers:
+			record = &hearsay.ReservedNumbers{Upto: v.uint64()}
+		default:
 			return nil, fmt.Errorf("bucket %s: unknown key %q", bucket, key)
 		}
-		k.take(len(keyIncarnation))
-		record = &hearsay.OwnIncarnation{Incarnation: hearsay.Incarnation(v.uint64())}
 	case BucketContacts:
 		record = &hearsay.Contact{Addr: k.addr(), ID: v.id()}
 	case BucketEvidence:
 		evidence := &hearsay.Evidence{}
 		readEvidence(&v, evidence)
 		record = &hearsay.KeptEvidence{Hash: k.hash(), Evidence: evidence}
+	case BucketRumors:
+		number := k.uint64()
+		if number < 1 {
+			k.fail(hearsay.DropMalformed)
+		}
+		record = &hearsay.KeptRumor{Number: number, Rumor: readKeptRumor(&v, number)}
 	default:
 		return nil, fmt.Errorf("bucket %q: unknown", bucket)
 	}

@@ -4,8 +4,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"hearsay"
+	"hearsay/clock"
 )
 
 type recordSample struct {
@@ -21,6 +23,10 @@ func sampleRecords() []recordSample {
 		{"evidence", &hearsay.KeptEvidence{Hash: sampleEvidence().Hash(testNetwork), Evidence: sampleEvidence()}, "hash 32 · " +
 			"subject 16 · incarnation u · round 8 · rule 1 · accuser 16 · suspected u · condemned u · observers 1 · needed 1 · statements u · " +
 			answerLayout + " · " + answerLayout},
+		{"numbers", &hearsay.ReservedNumbers{Upto: 2048}, "key 7 · upto 8"},
+		{"rumor", &hearsay.KeptRumor{Number: 300, Rumor: &hearsay.Rumor{
+			ID: clock.Dot{Origin: originA, Counter: 300}, Age: time.Second, Data: []byte("hello"),
+		}}, "number 8 · origin 16 · age u · hops 1 · length u · data 5"},
 	}
 }
 
@@ -29,6 +35,7 @@ func TestRecordDropped(t *testing.T) {
 	for _, pair := range [][2]hearsay.Record{
 		{&hearsay.Contact{Addr: addr4, ID: idB}, &hearsay.Contact{Addr: addr4, Dropped: true}},
 		{&hearsay.KeptEvidence{Hash: hearsay.Hash{1}, Evidence: sampleEvidence()}, &hearsay.KeptEvidence{Hash: hearsay.Hash{1}}},
+		{&hearsay.KeptRumor{Number: 5, Rumor: &hearsay.Rumor{Data: []byte{1}}}, &hearsay.KeptRumor{Number: 5}},
 	} {
 		bucket, key, _, drop := AppendRecord(nil, nil, pair[0])
 		if drop {
@@ -46,6 +53,7 @@ func TestRecordDropped(t *testing.T) {
 
 func TestRecordRefused(t *testing.T) {
 	_, key, value, _ := AppendRecord(nil, nil, &hearsay.Contact{Addr: addr4, ID: idB})
+	_, number, kept, _ := AppendRecord(nil, nil, &hearsay.KeptRumor{Number: 1, Rumor: &hearsay.Rumor{Data: []byte{1}}})
 	for _, tt := range []struct {
 		bucket     Bucket
 		key, value []byte
@@ -59,11 +67,27 @@ func TestRecordRefused(t *testing.T) {
 		{BucketContacts, append(key[:len(key):len(key)], 0), value, "1 bytes too long"},
 		{BucketContacts, key, value[:15], "truncated"},
 		{BucketEvidence, make([]byte, 32), make([]byte, 200), "malformed"},
+		{BucketSelf, []byte(keyNumbers), make([]byte, 7), "truncated"},
+		{BucketRumors, make([]byte, 7), kept, "truncated"},
+		{BucketRumors, make([]byte, 8), kept, "key 0000000000000000: malformed"},
+		{BucketRumors, number, kept[:len(kept)-1], "truncated"},
+		{BucketRumors, number, append(kept[:18:18], 0), "malformed"},
 	} {
 		record, err := DecodeRecord(tt.bucket, tt.key, tt.value)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s %x %x: got %+v, %v, want %q", tt.bucket, tt.key, tt.value, record, err, tt.want)
 		}
+	}
+}
+
+// What the disk gives may change behind the record's back.
+func TestRecordCopiesItsData(t *testing.T) {
+	want := &hearsay.KeptRumor{Number: 1, Rumor: &hearsay.Rumor{ID: clock.Dot{Counter: 1}, Data: []byte("kept")}}
+	bucket, key, value, _ := AppendRecord(nil, nil, want)
+	back, err := DecodeRecord(bucket, key, value)
+	clear(value)
+	if err != nil || !reflect.DeepEqual(back, want) {
+		t.Errorf("got %+v, %v", back, err)
 	}
 }
 

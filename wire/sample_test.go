@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/clock"
 )
 
 var testNetwork = hearsay.NetworkIDOf("test")
@@ -15,6 +16,8 @@ var (
 	idA = hearsay.NodeID(bytes.Repeat([]byte{0xaa}, 16))
 	idB = hearsay.NodeID(bytes.Repeat([]byte{0xbb}, 16))
 	idC = hearsay.NodeID(bytes.Repeat([]byte{0xcc}, 16))
+
+	originA, originB = clock.Origin(idA), clock.Origin(idB)
 
 	addr4 = netip.MustParseAddrPort("192.0.2.7:7946")
 	addr6 = netip.MustParseAddrPort("[2001:db8::7]:7946")
@@ -75,6 +78,46 @@ func samples() []sample {
 			bodyLayout: "subject 16 · incarnation u · round 8 · rule 1 · accuser 16 · suspected u · condemned u · observers 1 · needed 1 · statements u · " +
 				answerLayout + " · " + answerLayout,
 		},
+		{
+			name: "rumors", kind: kindRumors, says: "three rumors of two origins; and there were more of A that are gone",
+			body: &hearsay.Rumors{
+				Items: []hearsay.Rumor{
+					{ID: clock.Dot{Origin: originA, Counter: 300}, Age: 1500 * time.Millisecond, Hops: 3, Data: []byte("hello")},
+					{ID: clock.Dot{Origin: originA, Counter: 301}, Data: []byte{0xff}},
+					{ID: clock.Dot{Origin: originB, Counter: 1}, Age: 5 * time.Millisecond, Hops: 255, Data: []byte("hello")},
+				},
+				Missed: []hearsay.SeenRange{{Origin: originA, Range: clock.Range{Low: 1, High: 299}}},
+			},
+			bodyLayout: "rumors u · origin 16 · run u · " +
+				"number u · age u · hops 1 · length u · data 5 · number u · age u · hops 1 · length u · data 1 · " +
+				"origin 16 · run u · number u · age u · hops 1 · length u · data 5 · " +
+				"missed u · origin 16 · run u · low u · beyond u",
+		},
+		{
+			name: "i-have", kind: kindIHave, says: "three rumors of two origins, should they be lacking",
+			body:       &hearsay.IHave{IDs: []clock.Dot{{Origin: originA, Counter: 1}, {Origin: originA, Counter: 300}, {Origin: originB, Counter: 7}}},
+			bodyLayout: "ids u · origin 16 · run u · number u · number u · origin 16 · run u · number u",
+		},
+		{
+			name: "graft", kind: kindGraft, says: "that one is lacking", body: &hearsay.Graft{IDs: []clock.Dot{{Origin: originA, Counter: 300}}},
+			bodyLayout: "ids u · origin 16 · run u · number u",
+		},
+		{name: "prune", kind: kindPrune, says: "names will do", body: &hearsay.Prune{}},
+		{name: "heard", kind: kindHeard, says: "all that was heard, in a word", body: &hearsay.Heard{Hash: 0x0123456789abcdef}, bodyLayout: "hash 8"},
+		{
+			name: "seen", kind: kindSeen, says: "all of A but one, and one of B; what has the other?",
+			body: &hearsay.Seen{
+				Answer: true,
+				Ranges: []hearsay.SeenRange{
+					{Origin: originA, Range: clock.Range{Low: 1, High: 299}}, {Origin: originA, Range: clock.Range{Low: 301, High: 1000}},
+					{Origin: originB, Range: clock.Range{Low: 1<<64 - 1, High: 1<<64 - 1}},
+				},
+			},
+			bodyLayout: "answer 1 · ranges u · origin 16 · run u · low u · beyond u · low u · beyond u · origin 16 · run u · low u · beyond u",
+		},
+		{name: "hello", kind: kindHello, says: "shall we be neighbors? I have 3", body: &hearsay.Hello{Degree: 3}, bodyLayout: "degree 1"},
+		{name: "hello-ack", kind: kindHelloAck, says: "yes; now I have 5", body: &hearsay.HelloAck{Accepted: true, Degree: 5}, bodyLayout: "accepted 1 · degree 1"},
+		{name: "unlink", kind: kindUnlink, says: "neighbors no more", body: &hearsay.Unlink{}},
 	}
 }
 
