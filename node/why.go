@@ -156,12 +156,12 @@ func (n *Node) step(e *hearsay.Event) hearsay.Step {
 	took := e.Took.Round(time.Millisecond)
 	switch e.Kind {
 	case hearsay.EventUnreachable:
-		s.Text = fmt.Sprintf("%s pinged %s and asked %d others to: no answer in %s", me, e.Name, e.Count, took)
+		s.Text = fmt.Sprintf("%s pinged %s, and through relays (%d asked): no answer in %s", me, e.Name, e.Count, took)
 		s.Detail = e.Text
 	case hearsay.EventMemberSuspected:
 		s.Text = fmt.Sprintf("%s is suspect: accused by %s", e.Name, s.By)
 	case hearsay.EventRoundOpened:
-		s.Text = fmt.Sprintf("%s asked %d observers to probe %s now", me, e.Count, e.Name)
+		s.Text = fmt.Sprintf("%s asked the observers of %s (%d) to probe it now", me, e.Name, e.Count)
 	case hearsay.EventAsked:
 		s.Text = fmt.Sprintf("%s asked %s, an observer, to probe %s now", s.By, me, e.Name)
 	case hearsay.EventExamined:
@@ -171,7 +171,7 @@ func (n *Node) step(e *hearsay.Event) hearsay.Step {
 	case hearsay.EventUndecided:
 		s.Text = fmt.Sprintf("the round closed without a decision: %d against", e.Count)
 	case hearsay.EventCleared:
-		s.Text = fmt.Sprintf("cleared: %d observers reach %s", e.Count, e.Name)
+		s.Text = fmt.Sprintf("cleared: of its observers %d reach %s", e.Count, e.Name)
 	case hearsay.EventCondemned:
 		s.Text = fmt.Sprintf("condemned: %d of %d observers do not reach %s; %s", e.Count, e.Evidence.Observers, e.Name, needed(e.Evidence))
 	case hearsay.EventMemberDead:

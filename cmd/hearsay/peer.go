@@ -178,7 +178,8 @@ func runPeer(cmd *cobra.Command, o *peerOptions, config agent.Config) (err error
 	ready := readyLineOf(node, listener)
 	log.name(ready.Addr)
 	if listener != nil {
-		server := web.Server(node, web.Info{HTTP: ready.HTTP, Version: version()})
+		host, _, _ := net.SplitHostPort(o.http) // well-formed: it listens
+		server := web.Server(node, web.Info{HTTP: ready.HTTP, Host: host, Version: version()})
 		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 		go server.Serve(listener) // ends with the server
 		defer shutdown(server)
