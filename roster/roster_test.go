@@ -93,9 +93,23 @@ func (b *bench) pass(d time.Duration) *hearsay.Effects {
 		b.out.Reset()
 		b.Begin()
 		b.Tick(b.now)
-		all.Now, all.Send, all.Events = append(all.Now, b.out.Now...), append(all.Send, b.out.Send...), append(all.Events, b.out.Events...)
+		all.Now, all.Send, all.Events = append(all.Now, kept(b.out.Now)...), append(all.Send, kept(b.out.Send)...), append(all.Events, b.out.Events...)
 	}
 	return all
+}
+
+// kept copies of packets what is void after the next step.
+func kept(packets []hearsay.Packet) []hearsay.Packet {
+	packets = slices.Clone(packets)
+	for i := range packets {
+		p := &packets[i]
+		p.Claims = slices.Clone(p.Claims)
+		if ping, ok := p.Body.(*hearsay.Ping); ok {
+			copied := *ping
+			p.Body = &copied
+		}
+	}
+	return packets
 }
 
 func (b *bench) want(of *stranger, state hearsay.State) {

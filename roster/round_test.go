@@ -114,18 +114,17 @@ func TestRoundCountsWhatObserversSigned(t *testing.T) {
 		r.say(r.strangers[0], hearsay.VerdictUnreachable)
 	}
 	r.wantDrop(hearsay.DropStranger, 9)
-	for i, o := range r.observers {
-		s := r.statement(o, hearsay.VerdictUnreachable)
-		switch i % 3 {
-		case 0:
-			s.Signature[3]++
-		case 1:
-			s.Round++
-		case 2:
-			s.Incarnation++
-		}
-		if r.take(&s) != 0 {
-			t.Fatal("decided by statements that nobody made")
+	for name, spoil := range map[string]func(*hearsay.Statement){
+		"forged":                 func(s *hearsay.Statement) { s.Signature[3]++ },
+		"of another round":       func(s *hearsay.Statement) { s.Round++ },
+		"of another incarnation": func(s *hearsay.Statement) { s.Incarnation++ },
+		"about another":          func(s *hearsay.Statement) { s.Subject = r.observers[0].id() },
+	} {
+		for _, o := range r.observers {
+			s := r.statement(o, hearsay.VerdictUnreachable)
+			if spoil(&s); r.take(&s) != 0 {
+				t.Fatalf("decided by statements that are %s", name)
+			}
 		}
 	}
 	for range 9 {
