@@ -43,6 +43,7 @@ type network struct {
 	nodes  []*node.Node
 	down   map[int]bool
 	events []string
+	pings  map[[2]int]int // by who pings whom
 }
 
 func addr(i int) netip.AddrPort {
@@ -50,14 +51,9 @@ func addr(i int) netip.AddrPort {
 }
 
 func newNetwork(t testing.TB, n int) *network {
-	w := &network{t: t, now: start, down: map[int]bool{}}
+	w := &network{t: t, now: start, down: map[int]bool{}, pings: map[[2]int]int{}}
 	for i := range n {
-		key := hearsay.PublicKey(sha256.Sum256([]byte{byte(i)}))
-		cfg := node.Config{
-			Network: hearsay.NetworkIDOf("test"), Name: fmt.Sprintf("n%d", i), Addr: addr(i), Role: hearsay.RolePeer,
-			Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(),
-		}
-		w.nodes = append(w.nodes, node.New(cfg, signer{key}, rand.New(rand.NewPCG(7, uint64(i))), nil, w.now))
+		w.nodes = append(w.nodes, w.newNode(i))
 	}
 	for i := range n {
 		w.carry(i, w.nodes[i].Tick(w.now))
@@ -66,6 +62,15 @@ func newNetwork(t testing.TB, n int) *network {
 		}
 	}
 	return w
+}
+
+func (w *network) newNode(i int, records ...hearsay.Record) *node.Node {
+	key := hearsay.PublicKey(sha256.Sum256([]byte{byte(i)}))
+	cfg := node.Config{
+		Network: hearsay.NetworkIDOf("test"), Name: fmt.Sprintf("n%d", i), Addr: addr(i), Role: hearsay.RolePeer,
+		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(),
+	}
+	return node.New(cfg, signer{key}, rand.New(rand.NewPCG(7, uint64(i))), records, w.now)
 }
 
 // carry delivers what a step sent, and what follows from it.
@@ -85,6 +90,7 @@ func (w *network) carry(from int, out *hearsay.Effects) {
 			case *hearsay.Ping:
 				c := *m
 				p.Body = &c
+				w.pings[[2]int{from, to}]++
 			case *hearsay.Ack:
 				c := *m
 				p.Body = &c
@@ -188,6 +194,45 @@ func TestOwnAddressIsNoContact(t *testing.T) {
 	}
 	if tried != 1 {
 		t.Errorf("tried its own address %d times, want once", tried)
+	}
+}
+
+// Whoever was suspect, or left and came back, is on the list of probes once.
+func TestEachIsProbedAsOften(t *testing.T) {
+	w := newNetwork(t, 5)
+	w.run(2 * time.Second)
+	suspect, liar := w.nodes[1].Self(), w.nodes[4].Self().ID
+	for range 5 {
+		lie := hearsay.Claim{Subject: suspect.ID, State: hearsay.StateSuspect, Incarnation: w.nodes[1].Self().Incarnation, By: liar}
+		w.carry(0, w.nodes[0].Receive(w.now, &hearsay.Packet{From: liar, Addr: addr(4), Body: &hearsay.News{}, Claims: []hearsay.Claim{lie}}))
+		w.run(2 * time.Second)
+	}
+	for range 5 {
+		w.carry(3, w.nodes[3].Leave(w.now))
+		w.run(2 * time.Second)
+		w.nodes[3] = w.newNode(3, &hearsay.OwnIncarnation{Incarnation: w.nodes[3].Self().Incarnation})
+		w.carry(3, w.nodes[3].Tick(w.now))
+		w.carry(3, w.nodes[3].Contact(w.now, []netip.AddrPort{addr(0)}))
+		w.run(2 * time.Second)
+	}
+	w.pings = map[[2]int]int{}
+	w.run(80 * time.Second)
+	for of := 1; of < 5; of++ {
+		if n := w.pings[[2]int{0, of}]; n < 16 || n > 25 {
+			t.Errorf("n0 pinged n%d %d times in 80 s, want about 20", of, n)
+		}
+	}
+}
+
+func TestRosterOfNobodyAskedIsDropped(t *testing.T) {
+	w := newNetwork(t, 2)
+	w.run(time.Second)
+	made := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 1, Card: hearsay.Card{Name: "made", Addr: addr(9), Role: hearsay.RolePeer}}
+	made.Sign(hearsay.NetworkIDOf("test"), signer{hearsay.PublicKey{9}})
+	p := &hearsay.Packet{From: made.Subject, Addr: addr(9), Stream: true, Body: &hearsay.Roster{}, Claims: []hearsay.Claim{made}}
+	w.nodes[0].Receive(w.now, p)
+	if n := w.nodes[0].Stats().Drops[hearsay.DropUnexpected]; n != 1 || len(w.nodes[0].Members(nil)) != 2 {
+		t.Errorf("%d dropped, %d members", n, len(w.nodes[0].Members(nil)))
 	}
 }
 
