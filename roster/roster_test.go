@@ -599,3 +599,18 @@ func TestUnknownContactIsAskedForItsRoster(t *testing.T) {
 		t.Errorf("sends %T", b.out.Send[0].Body)
 	}
 }
+
+func TestLeaveBeforeTheRosterCameIsTold(t *testing.T) {
+	b := newBench(t, 0)
+	contact := newStranger(7)
+	b.Contact(b.now, []netip.AddrPort{contact.addr})
+	b.pass(20 * time.Millisecond) // it has asked to join
+	b.out.Reset()
+	b.Leave(b.now)
+	told := slices.ContainsFunc(b.out.Send, func(p hearsay.Packet) bool {
+		return p.Addr == contact.addr && len(p.Claims) == 1 && p.Claims[0].State == hearsay.StateLeft
+	})
+	if !told {
+		t.Error("who was asked for a roster, and may have this node in its own, is not told")
+	}
+}

@@ -96,6 +96,9 @@ func (r *Roster) Leave(now time.Time) {
 	r.rehash(now, r.self)
 	r.sign()
 	r.news.add(r.self)
+	for _, a := range r.contacts.asked {
+		r.tellOne(a.addr, r.self) // it may have this node in, and its roster is still on the way
+	}
 	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: r.self.id, Incarnation: r.self.incarnation})
 }
 
