@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -38,7 +39,11 @@ var (
 	keySeed    = []byte("seed")
 )
 
-var recordBuckets = []wire.Bucket{wire.BucketSelf, wire.BucketContacts, wire.BucketEvidence}
+var recordBuckets = []wire.Bucket{wire.BucketSelf, wire.BucketContacts, wire.BucketEvidence, wire.BucketRumors}
+
+// addedBuckets are missing in a file of an earlier version, until something
+// is put into them.
+var addedBuckets = []wire.Bucket{wire.BucketRumors}
 
 // Disk is a data directory in use. One process at a time has it open.
 type Disk struct {
@@ -110,10 +115,14 @@ func (d *Disk) Commit(b *Batch) error {
 	err := guard(func() error {
 		return d.db.Update(func(tx *bolt.Tx) error {
 			return b.each(func(c change, key, value []byte) error {
-				if c.drop {
-					return tx.Bucket([]byte(c.bucket)).Delete(key)
+				bucket, err := bucketFor(tx, c.bucket)
+				switch {
+				case err != nil:
+					return err
+				case c.drop:
+					return bucket.Delete(key)
 				}
-				return tx.Bucket([]byte(c.bucket)).Put(key, value)
+				return bucket.Put(key, value)
 			})
 		})
 	})
@@ -121,6 +130,14 @@ func (d *Disk) Commit(b *Batch) error {
 		return fmt.Errorf("write %s: %w", d.path, err)
 	}
 	return nil
+}
+
+// bucketFor gives the bucket, and makes it if an earlier version did not.
+func bucketFor(tx *bolt.Tx, name wire.Bucket) (*bolt.Bucket, error) {
+	if bucket := tx.Bucket([]byte(name)); bucket != nil {
+		return bucket, nil
+	}
+	return tx.CreateBucket([]byte(name))
 }
 
 // Close ends the use of the directory, after what is being committed.
@@ -277,7 +294,8 @@ func (i *identity) check(path, network string) error {
 }
 
 // inspect reads the whole file, for reading only, and says what is wrong with
-// it. The file is small: it holds some hundreds of addresses and deaths.
+// it. The file is small: it holds some hundreds of addresses and deaths,
+// and as many of its own rumors as are retained.
 func inspect(path string) (found identity, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -327,6 +345,15 @@ func inspectRecords(tx *bolt.Tx) error {
 	if err := eachRecord(tx, func(hearsay.Record) {}); err != nil {
 		return err
 	}
+	err := tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
+		if string(name) == bucketIdentity || slices.Contains(recordBuckets, wire.Bucket(name)) {
+			return nil
+		}
+		return fmt.Errorf("bucket %q is unknown", name)
+	})
+	if err != nil {
+		return err
+	}
 	// Last, because it reads in a goroutine of its own, where guard does not
 	// reach: by now every page that it follows has been read once.
 	var first error
@@ -342,6 +369,9 @@ func inspectRecords(tx *bolt.Tx) error {
 func eachRecord(tx *bolt.Tx, do func(hearsay.Record)) error {
 	for _, name := range recordBuckets {
 		b := tx.Bucket([]byte(name))
+		if b == nil && slices.Contains(addedBuckets, name) {
+			continue
+		}
 		if b == nil {
 			return fmt.Errorf("bucket %s is missing", name)
 		}

@@ -13,6 +13,8 @@ import (
 	"go.uber.org/goleak"
 
 	"hearsay"
+	"hearsay/clock"
+	"hearsay/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,6 +50,37 @@ func someRecords() []hearsay.Record {
 		contact(7001, 1),
 		contact(7002, 2),
 		&hearsay.KeptEvidence{Hash: evidence.Hash(hearsay.NetworkID{}), Evidence: evidence},
+		&hearsay.KeptRumor{Number: 6, Rumor: &hearsay.Rumor{
+			ID: clock.Dot{Origin: clock.Origin{1}, Counter: 6}, Data: []byte("said before the crash"),
+		}},
+	}
+}
+
+// A file of a version that knew no rumors is as good as a new one.
+func TestFileOfAnEarlierVersion(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir)
+	want := someRecords()
+	if err := d.Persist(want[:len(want)-1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte(wire.BucketRumors)) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = mustOpen(t, dir)
+	if got, err := d.Load(); err != nil || !reflect.DeepEqual(got, want[:len(want)-1]) {
+		t.Fatalf("loaded %v, %v", got, err)
+	}
+	long := want[len(want)-1].(*hearsay.KeptRumor)
+	long.Rumor.Data = bytes.Repeat([]byte("long"), hearsay.MaxRumorData/4)
+	if err := d.Persist([]hearsay.Record{long}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.Load(); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("loaded %v, %v", got, err)
 	}
 }
 
@@ -312,6 +345,11 @@ func TestOneTornMeta(t *testing.T) {
 		}
 		d.Close()
 	}
+}
+
+// A damaged name of a bucket must not pass for a bucket that is not there yet.
+func TestUnknownBucket(t *testing.T) {
+	damaged(t, func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(wire.BucketRumors), []byte("rumorz")) }, `bucket "rumorz" is unknown`)
 }
 
 func TestDirectoryIsAFile(t *testing.T) {
