@@ -11,6 +11,8 @@
 //	ring 2    … ─ C ─ X ─ A ─ D ─ …        takes A
 //
 // A member that comes or goes moves at most one observer of any subject.
+//
+// The same rings give neighbors for an overlay: who stands next, and who before.
 package ring
 
 import (
