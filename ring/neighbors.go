@@ -3,23 +3,30 @@ package ring
 import "cmp"
 
 // Neighbors gives the two members between which subject stands on one ring:
-// whoever comes next, and whoever came before. With one other member both are
-// that one; not found is a subject who is alone. The order of members does not
-// matter, and subject may be one of them or not.
+// whoever comes next, and whoever came before. Those who are passed over do
+// not count. With one other member left both are that one; not found is a
+// subject who is alone. The order of members does not matter, and subject may
+// be one of them or not.
 //
 // Among the same members b is the successor of a if and only if a is the
 // predecessor of b.
-func Neighbors[ID ~[16]byte](ring int, subject ID, members []ID) (successor, predecessor ID, found bool) {
+func Neighbors[ID ~[16]byte](ring int, subject ID, members, passed []ID) (successor, predecessor ID, found bool) {
 	for _, id := range members {
-		switch {
-		case id == subject:
-		case !found:
-			successor, predecessor, found = id, id, true
-		case Before(ring, subject, id, successor):
+		if id == subject {
+			continue
+		}
+		first := !found || Before(ring, subject, id, successor)
+		last := !found || Before(ring, subject, predecessor, id)
+		if !first && !last || contains(passed, id) { // seldom looked for: a random order has log(n) running minima
+			continue
+		}
+		if first {
 			successor = id
-		case Before(ring, subject, predecessor, id):
+		}
+		if last {
 			predecessor = id
 		}
+		found = true
 	}
 	return successor, predecessor, found
 }
