@@ -103,6 +103,9 @@ func NewSwim(cfg Config, self hearsay.NodeID, directory Directory, random *rand.
 
 // Add puts a member at a random place of the list (SWIM, section 4.3).
 func (s *Swim) Add(id hearsay.NodeID) {
+	if len(s.list) == cap(s.list) { // it is one of a node's largest tables: no room for twice as many
+		s.list = append(make([]peer, 0, len(s.list)+len(s.list)/8+4), s.list...)
+	}
 	s.list = append(s.list, peer{id: id})
 	i, last := s.random.IntN(len(s.list)), len(s.list)-1
 	s.list[i], s.list[last] = s.list[last], s.list[i]
