@@ -157,9 +157,11 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 		readDigest(r, &d.digest)
 		return &d.digest
 	case kindEntries:
+		d.quiet = 0
 		readEntries(r, &d.entries)
 		return &d.entries
 	case kindWant:
+		d.quiet = 0
 		readWant(r, &d.want)
 		return &d.want
 	case kindWitnessReq:

@@ -64,7 +64,7 @@ type Decoder struct {
 	// Names seen before, by the first byte of the NodeID; nil if none.
 	names *[256]string
 
-	quiet int // packets since the last one with claims
+	quiet int // packets since the last one with claims, or of an exchange
 }
 
 // NewDecoder makes a decoder that drops what is not of this network.
@@ -138,16 +138,16 @@ func (d *Decoder) readClaims(r *reader) []hearsay.Claim {
 // when it grows.
 const keptMax = 160
 
-// quietPackets is after how many packets without claims a decoder has no room
-// for claims any more: they come when something happens, and then in many
-// packets.
+// quietPackets is after how many packets without claims or an exchange a
+// decoder has no room for these any more: they come when something happens,
+// and then in many packets.
 const quietPackets = 16
 
 // letGo frees what a large packet by stream has needed, and what claims have,
 // so that every decoder stays small.
 func (d *Decoder) letGo() {
 	if d.quiet++; d.quiet > quietPackets {
-		d.claims, d.names = nil, nil
+		d.claims, d.names, d.entries.Items, d.want.IDs = nil, nil, nil, nil
 	}
 	if cap(d.claims) > keptMax {
 		d.claims = nil
