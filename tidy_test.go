@@ -42,11 +42,12 @@ var house = []room{
 	{dir: ".", layer: 0, ours: "clock", crypto: "crypto/ed25519 crypto/sha256"},
 	{dir: "roster", layer: 1, ours: ". ring"},
 	{dir: "detect", layer: 1, ours: "."},
+	{dir: "rumor", layer: 1},
 	{dir: "wire", layer: 1, ours: ". clock"},
 	{dir: "node", layer: 2, ours: ". detect roster"},
 	{dir: "store", layer: 3, ours: ". wire", theirs: "go.etcd.io/bbolt go.etcd.io/bbolt/errors"},
 	{dir: "agent", layer: 4, ours: ". detect node roster store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable"},
-	{dir: "sim", layer: 4, ours: ". detect node roster store wire"},
+	{dir: "sim", layer: 4, ours: ". detect node roster rumor store wire"},
 	{
 		dir: "web", layer: 5, ours: ".",
 		theirs: "github.com/prometheus/client_golang/prometheus github.com/prometheus/client_golang/prometheus/collectors github.com/prometheus/client_golang/prometheus/promhttp",

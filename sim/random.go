@@ -13,15 +13,16 @@ import (
 type purpose string
 
 const (
-	purposeNode    purpose = "node"    // of each life of a node: what the core draws itself
-	purposeLoss    purpose = "loss"    // of each machine: which of its datagrams get lost
-	purposeDelay   purpose = "delay"   // of each machine: how long they take
-	purposeCopies  purpose = "copies"  // of each machine: which of them come twice
-	purposeStreams purpose = "streams" // of each machine: what its streams lose
-	purposeResume  purpose = "resume"  // of each machine: what it sees first after a pause
-	purposeDisk    purpose = "disk"    // of each machine: which unsynced writes survive a crash
-	purposeStarts  purpose = "starts"  // when machines start
-	purposeKills   purpose = "kills"   // which machines are killed, and when, if no scenario says so
+	purposeNode     purpose = "node"     // of each life of a node: what the core draws itself
+	purposeLoss     purpose = "loss"     // of each machine: which of its datagrams get lost
+	purposeDelay    purpose = "delay"    // of each machine: how long they take
+	purposeCopies   purpose = "copies"   // of each machine: which of them come twice
+	purposeStreams  purpose = "streams"  // of each machine: what its streams lose
+	purposeResume   purpose = "resume"   // of each machine: what it sees first after a pause
+	purposeDisk     purpose = "disk"     // of each machine: which unsynced writes survive a crash
+	purposeStarts   purpose = "starts"   // when machines start
+	purposeKills    purpose = "kills"    // which machines are killed, and when, if no scenario says so
+	purposeEpidemic purpose = "epidemic" // of each run of an epidemic: who calls whom, and the coins
 )
 
 // draws gives the stream of a purpose: a PCG is small and fast, and there is

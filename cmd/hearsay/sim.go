@@ -17,7 +17,7 @@ func newSim() *cobra.Command {
 		Args:  cobra.ArbitraryArgs, // so that an unknown command reaches RunE
 		RunE:  group,
 	}
-	cmd.AddCommand(newSimRun())
+	cmd.AddCommand(newSimRun(), newSimEpidemic())
 	return cmd
 }
 
