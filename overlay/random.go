@@ -1,0 +1,252 @@
+package overlay
+
+import (
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// This file owns the links that are drawn and agreed upon, and what may be
+// asked of a node that agrees.
+
+// Times and limits per node. All are guesses but for the bounds that follow
+// from them.
+const (
+	helloWait    = 500 * time.Millisecond // for the ack
+	helloMin     = 100 * time.Millisecond // between two Hellos while links are lacking; doubled after each that was in vain
+	helloMax     = 10 * time.Second       // up to this
+	confirmEvery = 10 * time.Second       // one link is asked after this often: an end forgotten by the other is found in this times the links
+	helloBurst   = 64                     // Hellos taken at once: many nodes may start at one time
+	helloRefill  = 50 * time.Millisecond  // and one more for each of these
+)
+
+// drawn are the links of a random overlay besides those of ring 0.
+type drawn struct {
+	links []hearsay.NodeID // ascending; suspects among them are passed over
+
+	asked   hearsay.NodeID // who has yet to answer a Hello; zero: nobody
+	waits   time.Time      // until then
+	askAt   time.Time      // when to ask the next, if links are lacking
+	backoff time.Duration  // from then to the one after
+	turn    hearsay.NodeID // whose link was asked after last
+	turnAt  time.Time      // when to ask after the next
+
+	credit   int // Hellos that may come in
+	creditAt time.Time
+}
+
+func (d *drawn) begin(now time.Time) {
+	d.askAt, d.backoff = now, helloMin
+	d.turnAt = now.Add(confirmEvery)
+	d.credit, d.creditAt = helloBurst, now
+}
+
+func (d *drawn) has(id hearsay.NodeID) bool { return has(d.links, id) }
+
+// remove reports whether there was such a link.
+func (d *drawn) remove(id hearsay.NodeID) bool {
+	if d.asked == id {
+		d.asked = hearsay.NodeID{}
+	}
+	at, found := search(d.links, id)
+	if found {
+		d.links = slices.Delete(d.links, at, at+1)
+	}
+	return found
+}
+
+// retry ends a backoff: there is somebody new to ask.
+func (d *drawn) retry(now time.Time) {
+	d.backoff = helloMin
+	if at := now.Add(helloMin); at.Before(d.askAt) {
+		d.askAt = at
+	}
+}
+
+// spend takes one credit, if there is one.
+func (d *drawn) spend(now time.Time) bool {
+	if more := now.Sub(d.creditAt) / helloRefill; more > 0 {
+		d.credit = int(min(helloBurst, time.Duration(d.credit)+more))
+		d.creditAt = d.creditAt.Add(more * helloRefill)
+	}
+	if d.credit == 0 {
+		return false
+	}
+	d.credit--
+	return true
+}
+
+// agree makes the link, if there is room: with the two of ring 0 a node has
+// at most twice its links. A suspect makes way.
+func (o *Overlay) agree(now time.Time, id hearsay.NodeID) bool {
+	d := &o.drawn
+	at, found := search(d.links, id)
+	if found {
+		return true
+	}
+	if len(d.links) >= 2*o.cfg.Links-2 {
+		i := slices.IndexFunc(d.links, func(id hearsay.NodeID) bool { return has(o.suspects, id) })
+		if i < 0 {
+			return false
+		}
+		o.send(d.links[i], &hearsay.Unlink{})
+		d.links = slices.Delete(d.links, i, i+1)
+		at, _ = search(d.links, id)
+	}
+	d.links = slices.Insert(d.links, at, id)
+	o.touch(now)
+	return true
+}
+
+// part ends the link, and reports whether there was one.
+func (o *Overlay) part(now time.Time, id hearsay.NodeID) bool {
+	if !o.drawn.remove(id) {
+		return false
+	}
+	o.touch(now)
+	return true
+}
+
+// lacking reports whether this node should have more links. What was told must
+// be up to date.
+func (o *Overlay) lacking() bool { return len(o.links) < min(o.cfg.Links, o.trusted()) }
+
+// tickRandom asks for a link that is lacking, or after one that should be
+// there. One Hello at a time is under way.
+func (o *Overlay) tickRandom(now time.Time) {
+	d := &o.drawn
+	if !d.asked.IsZero() {
+		if now.Before(d.waits) {
+			return
+		}
+		if !d.has(d.asked) {
+			o.send(d.asked, &hearsay.Unlink{}) // it may have accepted
+			o.vain(now)
+		}
+		d.asked = hearsay.NodeID{}
+	}
+	switch {
+	case o.lacking() && !now.Before(d.askAt):
+		d.askAt = now.Add(d.backoff)
+		o.ask(now, o.draw())
+	case len(d.links) > 0 && !now.Before(d.turnAt):
+		at, found := search(d.links, d.turn)
+		if found {
+			at++
+		}
+		d.turn, d.turnAt = d.links[at%len(d.links)], now.Add(confirmEvery)
+		o.ask(now, d.turn)
+	}
+}
+
+func (o *Overlay) deadlineRandom() time.Time {
+	d := &o.drawn
+	if !d.asked.IsZero() {
+		return d.waits
+	}
+	at := o.never
+	if o.lacking() {
+		at = d.askAt
+	}
+	if len(d.links) > 0 && d.turnAt.Before(at) {
+		at = d.turnAt
+	}
+	return at
+}
+
+// vain puts the next Hello off.
+func (o *Overlay) vain(now time.Time) {
+	d := &o.drawn
+	d.backoff = min(2*d.backoff, helloMax)
+	d.askAt = now.Add(d.backoff)
+}
+
+// draw gives a member that is neither neighbor nor suspect. There must be
+// one: see lacking.
+func (o *Overlay) draw() hearsay.NodeID {
+	start := o.random.IntN(len(o.members))
+	for i := range o.members {
+		id := o.members[(start+i)%len(o.members)]
+		if !o.Linked(id) && !has(o.suspects, id) {
+			return id
+		}
+	}
+	panic("overlay: links are lacking, and there is nobody to link with")
+}
+
+func (o *Overlay) ask(now time.Time, id hearsay.NodeID) {
+	o.drawn.asked, o.drawn.waits = id, now.Add(helloWait)
+	o.send(id, &hearsay.Hello{Degree: o.degree()})
+}
+
+// send goes where the member is known to be, wherever a packet in its name
+// came from.
+func (o *Overlay) send(id hearsay.NodeID, m hearsay.Message) {
+	if addr, ok := o.directory(id); ok {
+		o.out.Now = append(o.out.Now, hearsay.Packet{Addr: addr, Body: m})
+	}
+}
+
+// admitted reports whether a packet about a link may be looked at: it comes
+// from a living member, and not more often than is bearable.
+func (o *Overlay) admitted(now time.Time, p *hearsay.Packet) bool {
+	switch {
+	case !has(o.members, p.From):
+		o.drops[hearsay.DropStranger]++
+	case !o.drawn.spend(now):
+		o.drops[hearsay.DropRate]++
+	default:
+		return true
+	}
+	return false
+}
+
+// Hello is asked for a link, or after it. A ring overlay has the links that
+// it has.
+func (o *Overlay) Hello(now time.Time, p *hearsay.Packet, _ *hearsay.Hello) {
+	if !o.admitted(now, p) {
+		return
+	}
+	accepted := o.Linked(p.From)
+	if o.cfg.Kind == KindRandom {
+		accepted = o.agree(now, p.From) || accepted
+	}
+	o.send(p.From, &hearsay.HelloAck{Accepted: accepted, Degree: o.degree()})
+}
+
+// HelloAck is the answer to a Hello.
+func (o *Overlay) HelloAck(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck) {
+	d := &o.drawn
+	if d.asked.IsZero() || p.From != d.asked {
+		o.unexpected(now, p, m)
+		return
+	}
+	d.asked = hearsay.NodeID{}
+	switch {
+	case !m.Accepted:
+		if !o.part(now, p.From) {
+			o.vain(now)
+		}
+	case o.agree(now, p.From):
+		d.backoff = helloMin
+	default:
+		o.send(p.From, &hearsay.Unlink{}) // others were faster, and there is no room
+	}
+}
+
+// unexpected is an ack that was not waited for, or not any more. It makes no
+// link; but whoever sent it may believe that there is one.
+func (o *Overlay) unexpected(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck) {
+	o.drops[hearsay.DropUnexpected]++
+	if m.Accepted && has(o.members, p.From) && !o.drawn.has(p.From) && o.drawn.spend(now) {
+		o.send(p.From, &hearsay.Unlink{})
+	}
+}
+
+// Unlink ends a link that was drawn. Those of ring 0 stay.
+func (o *Overlay) Unlink(now time.Time, p *hearsay.Packet, _ *hearsay.Unlink) {
+	if !o.part(now, p.From) {
+		o.drops[hearsay.DropUnexpected]++
+	}
+}
