@@ -130,8 +130,12 @@ type Rumors struct {
 	Missed []SeenRange
 }
 
-// IHave names rumors that the sender holds.
-type IHave struct{ IDs []clock.Dot }
+// IHave names rumors that the sender holds. Hops, if given, is how far each
+// was from its origin there.
+type IHave struct {
+	IDs  []clock.Dot
+	Hops []uint8 // none, or as many as IDs
+}
 
 // Graft asks for rumors that IHave named, and makes the link eager.
 type Graft struct{ IDs []clock.Dot }

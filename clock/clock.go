@@ -52,7 +52,7 @@ type Range struct{ Low, High uint64 }
 //
 // It takes 16 bytes for each gap in what was seen of an origin and some 100
 // for each origin, however many dots it holds and however far apart they are.
-// A replica that hears everything has no gaps. Nothing is ever forgotten, so
+// A replica that hears everything has no gaps. Nothing is forgotten by itself, so
 // whoever takes contexts from strangers bounds how many ranges they bring.
 type Context struct {
 	// The ranges of an origin ascend, and no two of them overlap or touch:
@@ -178,3 +178,25 @@ func (c *Context) Ranges() iter.Seq2[Origin, Range] {
 		}
 	}
 }
+
+// Of gives the ranges of one origin, ascending. They belong to the set, and are
+// as they are until it changes.
+func (c *Context) Of(origin Origin) []Range { return c.seen[origin] }
+
+// Origins gives the origins of which anything was seen, in the order of their
+// bytes.
+func (c *Context) Origins() []Origin {
+	return slices.SortedFunc(maps.Keys(c.seen), Origin.Compare)
+}
+
+// NumRanges counts the ranges of all origins.
+func (c *Context) NumRanges() int {
+	n := 0
+	for _, ranges := range c.seen { // order does not matter: a sum
+		n += len(ranges)
+	}
+	return n
+}
+
+// Forget drops all dots of an origin: for one that is gone for ever.
+func (c *Context) Forget(origin Origin) { delete(c.seen, origin) }

@@ -1,0 +1,338 @@
+package rumor
+
+import (
+	"time"
+
+	"hearsay"
+	"hearsay/clock"
+)
+
+// This file is the net below the strategies: neighbors compare what they have
+// seen, and each gives what the other lacks (hearsay.Heard).
+//
+//   - A pair that knows itself equal is silent until one of them sees something.
+//     Equal hashes are answered by a Rumors that is empty, or who asked would not
+//     know.
+//   - What came just now is on its way to others, too. It is not given, and
+//     comparing waits until nothing new comes, or has waited long.
+//   - A node catches up from one at a time, and goes on at once while there is
+//     more: the giver's last word is its hash again.
+//   - What a giver has seen and no longer holds, it tells as missed. A liar
+//     could so take rumors away before they are said. So two neighbors must say it,
+//     or the origin itself, or the only neighbor there is; and until it is counted
+//     as seen, whoever holds it can still give it.
+
+// Limits of catching up, per node.
+const (
+	giveBytes  = 160 << 10              // of rumors in one packet; with what is missed it must fit hearsay.MaxStreamPacket
+	giveMissed = 2048                   // ranges in one packet
+	giveEach   = 50 * time.Millisecond  // the time for giving, which looks at all that is held
+	giveBurst  = time.Second            // this much of it at once
+	onItsWay   = 300 * time.Millisecond // what came this recently is not given
+	rangeSize  = 24                     // bytes that a range takes, about
+	seenRate   = 16 << 10               // bytes of ranges sent in a second where nothing is gained by them
+	seenBurst  = 4 * time.Second        // this much of it at once
+	answerIn   = 500 * time.Millisecond // after which the answer of one from whom this node catches up is lost
+	hurryEvery = 100 * time.Millisecond // between comparisons when others are likely to lack something
+)
+
+// comparison is what is known of a neighbor's seen.
+type comparison struct {
+	agreed   uint64 // its hash was this when last compared, and so was ours
+	compared bool   // agreed says something
+	asked    uint64 // the hash sent to it
+	asking   bool   // and not answered
+	missed   *clock.Context
+}
+
+// compare is when this node compares, and from whom it catches up.
+type compare struct {
+	at      time.Time // never if all neighbors agree, or there are none
+	last    time.Time // when it last compared
+	news    time.Time // when something new last came
+	turn    int       // the place of the neighbor to be asked next
+	hurried int       // neighbors to be asked quickly
+
+	from   hearsay.NodeID // whose rumors this node waits for
+	until  time.Time      // and until when
+	gained bool           // something new came since ranges were last sent
+
+	givePaid time.Time // up to then the time for giving is spent
+	seenPaid time.Time // and that for sending ranges
+}
+
+// changed tells that something new was seen.
+func (r *Rumors) changed(now time.Time) {
+	r.compare.news = now
+	if r.compare.at == never {
+		r.compare.at = now.Add(r.between(r.cfg.CompareQuiet, r.cfg.CompareQuiet+r.cfg.CompareEvery))
+	}
+}
+
+// hurry tells that what came, others are likely to lack, too.
+func (r *Rumors) hurry(now time.Time) {
+	r.compare.gained = true
+	r.compare.hurried = len(r.links)
+	r.compare.at = soonest(r.compare.at, now.Add(hurryEvery))
+}
+
+// meet compares soon, for a new neighbor.
+func (r *Rumors) meet(now time.Time) {
+	r.compare.hurried++
+	r.compare.at = soonest(r.compare.at, now.Add(r.between(0, hurryEvery)))
+}
+
+// tickCompare sends the hash to the next neighbor that is not known to agree.
+func (r *Rumors) tickCompare(now time.Time) {
+	c := &r.compare
+	if now.Before(c.at) {
+		return
+	}
+	quiet, latest := c.news.Add(r.cfg.CompareQuiet), c.last.Add(r.cfg.CompareBusy)
+	if at := soonest(quiet, latest); c.hurried == 0 && now.Before(at) {
+		c.at = at
+		return
+	}
+	if now.Before(c.until) {
+		c.at = c.until // first what was asked for
+		return
+	}
+	hash := r.seen.hash()
+	c.at = never
+	for range r.links {
+		l := r.links[c.turn%len(r.links)]
+		c.turn = (c.turn + 1) % len(r.links)
+		if l.compared && l.agreed == hash {
+			continue
+		}
+		c.last, c.gained = now, false
+		l.asked, l.asking = hash, true
+		r.sendHeard(l.id)
+		c.hurried = max(0, c.hurried-1)
+		c.at = now.Add(r.cfg.CompareEvery)
+		if c.hurried > 0 {
+			c.at = now.Add(hurryEvery)
+		}
+		return
+	}
+	c.hurried = 0
+}
+
+func (r *Rumors) sendHeard(id hearsay.NodeID) {
+	if addr, living := r.directory.Addr(id); living {
+		r.stats.Compares++
+		r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Heard{Hash: r.seen.hash()}})
+	}
+}
+
+// Heard compares another's hash with this node's.
+func (r *Rumors) Heard(now time.Time, p *hearsay.Packet, m *hearsay.Heard) {
+	if r.stranger(p) {
+		return
+	}
+	l := r.link(p.From)
+	if hash := r.seen.hash(); m.Hash != hash {
+		r.sendSeen(now, p, true)
+		return
+	}
+	if l != nil {
+		l.agree(m.Hash)
+		r.send(false, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: r.rumors(nil, nil)})
+	}
+}
+
+func (l *link) agree(hash uint64) {
+	l.agreed, l.compared, l.asking, l.missed = hash, true, false, nil
+}
+
+// answered notes what a Rumors says besides its rumors: that the other has the
+// same, or that what this node waits for has come.
+func (r *Rumors) answered(from hearsay.NodeID, l *link, m *hearsay.Rumors) {
+	switch {
+	case len(m.Items) > 0 || len(m.Missed) > 0:
+		if from == r.compare.from {
+			r.compare.until = time.Time{}
+		}
+	case l != nil && l.asking:
+		l.agree(l.asked)
+	}
+}
+
+// sendSeen sends what this node has seen, unless it waits for another's
+// answer to that, or has lately sent too much of it in vain.
+func (r *Rumors) sendSeen(now time.Time, p *hearsay.Packet, answer bool) {
+	c := &r.compare
+	if now.Before(c.until) && c.from != p.From {
+		return
+	}
+	if c.seenPaid.Before(now) {
+		c.seenPaid = now
+	}
+	if c.seenPaid.Sub(now) > seenBurst && !c.gained {
+		return
+	}
+	ranges := r.seen.ranges(nil, int(r.random.Uint32()>>1))
+	c.seenPaid = c.seenPaid.Add(time.Second * time.Duration(rangeSize*len(ranges)) / seenRate)
+	c.from, c.until, c.gained = p.From, now.Add(answerIn), false
+	r.stats.Exchanges++
+	r.send(false, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Seen{Ranges: ranges, Answer: answer}})
+}
+
+// Seen gives what another lacks, and asks for what this node lacks.
+func (r *Rumors) Seen(now time.Time, p *hearsay.Packet, m *hearsay.Seen) {
+	if r.stranger(p) {
+		return
+	}
+	c := &r.compare
+	if c.givePaid.Before(now) {
+		c.givePaid = now
+	}
+	if c.givePaid.Sub(now) > giveBurst {
+		r.drops[hearsay.DropRate]++
+		return
+	}
+	c.givePaid = c.givePaid.Add(giveEach)
+	var theirs clock.Context
+	lacking := false
+	for _, s := range m.Ranges {
+		if s.Low < 1 || s.High < s.Low {
+			r.drops[hearsay.DropMalformed]++
+			return
+		}
+		theirs.AddRange(s.Origin, s.Range)
+		lacking = lacking || r.lacks(s)
+	}
+	if l := r.link(p.From); l != nil {
+		l.asking = false
+	}
+	r.give(now, p, &theirs, partOf(m.Ranges))
+	if m.Answer && lacking {
+		r.sendSeen(now, p, false)
+	}
+}
+
+// lacks reports whether there is something in a range that this node has not
+// seen, of an origin that it knows.
+func (r *Rumors) lacks(s hearsay.SeenRange) bool {
+	found := false
+	minus(s.Range, r.seen.context.Of(s.Origin), func(clock.Range) { found = true })
+	return found && r.directory.Known(hearsay.NodeID(s.Origin))
+}
+
+// give sends what another has not seen, oldest first, and what of that nobody
+// can get here any more: of each origin, what was seen below the lowest that is
+// held.
+func (r *Rumors) give(now time.Time, p *hearsay.Packet, theirs *clock.Context, of part) {
+	start, size, own, more := len(r.items), 0, false, false
+	for _, e := range r.store.all() {
+		e.origin.lowest = maxNumber
+	}
+	for _, e := range r.store.all() {
+		if e.age(now) >= r.cfg.KeepFor {
+			continue // nobody is told of it any more
+		}
+		e.origin.lowest = min(e.origin.lowest, e.ID.Counter)
+		if more || !of.has(e.ID.Origin) || theirs.Has(e.ID) || r.isOnItsWay(now, e) {
+			continue
+		}
+		if more = size+sizeOf(e) > giveBytes || len(r.items)-start == hearsay.MaxRumors; more {
+			continue
+		}
+		r.items = append(r.items, e.told(now))
+		size += sizeOf(e)
+		own = own || e.by == r.self
+	}
+	items := r.items[start:len(r.items):len(r.items)]
+	missed := r.gone(theirs, of)
+	if len(items) == 0 && len(missed) == 0 {
+		return
+	}
+	r.stats.Payloads += uint64(len(items))
+	packet := hearsay.Packet{Addr: p.Addr, Stream: p.Stream || more, Body: r.rumors(items, missed)}
+	r.send(own, packet)
+	if more {
+		packet.Body = &hearsay.Heard{Hash: r.seen.hash()}
+		r.send(own, packet) // by the same stream, and so after it
+	}
+}
+
+// isOnItsWay reports whether a rumor is likely to reach others by the strategy.
+func (r *Rumors) isOnItsWay(now time.Time, e *entry) bool {
+	return now.Sub(e.at) < onItsWay && e.Age < r.cfg.PushFor
+}
+
+// gone gives what this node has seen and another has not, and nobody can get
+// here any more. The lowest held must be set.
+func (r *Rumors) gone(theirs *clock.Context, of part) []hearsay.SeenRange {
+	var missed []hearsay.SeenRange
+	held := make(map[clock.Origin]uint64)
+	for _, e := range r.store.all() {
+		held[e.ID.Origin] = e.origin.lowest
+	}
+	for id, seen := range r.seen.context.Ranges() {
+		below := uint64(maxNumber)
+		if lowest, ok := held[id]; ok {
+			below = lowest
+		}
+		if !of.has(id) || seen.Low >= below || len(missed) >= giveMissed {
+			continue
+		}
+		seen.High = min(seen.High, below-1)
+		minus(seen, theirs.Of(id), func(lacked clock.Range) {
+			missed = append(missed, hearsay.SeenRange{Origin: id, Range: lacked})
+		})
+	}
+	return missed[:min(len(missed), giveMissed)]
+}
+
+// miss takes another's word that a range can not be got from it any more.
+func (r *Rumors) miss(from hearsay.NodeID, l *link, s hearsay.SeenRange) {
+	ranges := r.seen.context.Of(s.Origin)
+	switch n := len(ranges); {
+	case s.Low < 1 || s.High < s.Low:
+		r.drops[hearsay.DropMalformed]++
+		return
+	case !r.directory.Known(hearsay.NodeID(s.Origin)):
+		r.drops[hearsay.DropStranger]++
+		return
+	case s.High > maxNumber || n > 0 && s.High > ranges[n-1].High+maxAhead:
+		r.drops[hearsay.DropFarFuture]++
+		return
+	}
+	if from == hearsay.NodeID(s.Origin) || len(r.links) == 1 && l != nil {
+		r.letGo(s.Origin, s.Range)
+		return
+	}
+	if l == nil {
+		return
+	}
+	for _, other := range r.links {
+		if other == l || other.missed == nil {
+			continue
+		}
+		for _, told := range other.missed.Of(s.Origin) {
+			if both := (clock.Range{Low: max(told.Low, s.Low), High: min(told.High, s.High)}); both.Low <= both.High {
+				r.letGo(s.Origin, both)
+			}
+		}
+	}
+	if l.missed == nil {
+		l.missed = &clock.Context{}
+	}
+	if l.missed.NumRanges() < hearsay.MaxSeenRanges {
+		l.missed.AddRange(s.Origin, s.Range)
+	}
+}
+
+// letGo counts as seen what nobody can give.
+func (r *Rumors) letGo(id clock.Origin, lost clock.Range) {
+	var unseen []clock.Range
+	minus(lost, r.seen.context.Of(id), func(u clock.Range) { unseen = append(unseen, u) })
+	for _, u := range unseen {
+		r.seen.add(r.seen.of(id), u)
+		r.stats.Missed += u.High - u.Low + 1
+	}
+	if len(unseen) > 0 && id == hearsay.OriginOf(r.self) {
+		r.numbers.last = max(r.numbers.last, lost.High)
+	}
+}

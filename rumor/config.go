@@ -1,0 +1,82 @@
+package rumor
+
+import "time"
+
+// Strategy is who is told of a rumor, and when.
+type Strategy uint8
+
+// The strategies.
+const (
+	Tree   Strategy = iota // payloads along a tree, names beside it
+	Monger                 // to random members, until it cools
+	Flood                  // over every link but the one that it came over
+)
+
+var strategyNames = []string{Tree: "tree", Monger: "monger", Flood: "flood"}
+
+func (s Strategy) String() string { return nameOf(strategyNames, uint8(s)) }
+
+// MarshalText gives the form of String.
+func (s Strategy) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes the form of String.
+func (s *Strategy) UnmarshalText(text []byte) error {
+	i, err := parseName("rumors", strategyNames, text)
+	if err == nil {
+		*s = Strategy(i)
+	}
+	return err
+}
+
+// Config are the knobs of rumors.
+type Config struct {
+	Strategy Strategy
+
+	// Retention: a rumor is kept until one of the three is exceeded. Who comes
+	// back later than that does not get it any more.
+	KeepCount int           // rumors; default 16,384
+	KeepBytes int           // of payload; default 16 MiB; must be at least hearsay.MaxRumorData
+	KeepFor   time.Duration // age in the network; default 10 min; must be larger than PushFor
+
+	Gather  time.Duration // what is told over a link that is not quiet waits this long for company, or until a packet is full; default 2 ms (guess: some hops of it are not felt)
+	PushFor time.Duration // age up to which a rumor is told by the strategy; an older one is left to comparing, as its way here says that many are in want of it; default 2 s (guess); must exceed what telling everybody takes
+
+	AnnounceAfter time.Duration // names go this much after the payload, and up to twice that; default 50 ms (guess: longer than a tree takes on a LAN, so that who is named a rumor has it)
+	GraftAfter    time.Duration // who was named a rumor waits this long for the payload; default 150 ms (guess: longer than a tree takes between continents)
+	GraftAgain    time.Duration // and then this long for each whom it asks; default 100 ms; must exceed a round trip
+	OptimizeBy    int           // a way shorter by more than so many hops replaces the one in use; 0 = never; default 3 (guess, as Plumtree's 7 of 15 hops in a network of 10,000 is too rare in small ones)
+
+	CompareQuiet time.Duration // neighbors compare when nothing new came for this long, and up to CompareEvery more; default 2 s
+	CompareBusy  time.Duration // and in any case after this; default 5 s
+	CompareEvery time.Duration // between two neighbors compared with; default 1 s
+
+	Style   Style         // of Monger; default Push: comparing is its pull
+	Cooling Cooling       // of Monger; default feedback and a counter of 3: 1 % are left to comparing (Demers 1987, table 1)
+	Fanout  int           // of Monger: members told in a cycle; default 1, as in the paper
+	Cycle   time.Duration // of Monger; default 20 ms (guess); should exceed a round trip
+	Poll    time.Duration // of Monger with pulls: between two of them; default 1 s
+}
+
+// DefaultConfig gives the defaults.
+func DefaultConfig() Config {
+	return Config{
+		Strategy:      Tree,
+		KeepCount:     16384,
+		KeepBytes:     16 << 20,
+		KeepFor:       10 * time.Minute,
+		Gather:        2 * time.Millisecond,
+		PushFor:       2 * time.Second,
+		AnnounceAfter: 50 * time.Millisecond,
+		GraftAfter:    150 * time.Millisecond,
+		GraftAgain:    100 * time.Millisecond,
+		OptimizeBy:    3,
+		CompareQuiet:  2 * time.Second,
+		CompareBusy:   5 * time.Second,
+		CompareEvery:  time.Second,
+		Style:         Push,
+		Cooling:       Cooling{Feedback: true, Stop: StopCounter, K: 3},
+		Fanout:        1,
+		Cycle:         20 * time.Millisecond,
+		Poll:          time.Second,
+	}
+}

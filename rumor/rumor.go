@@ -1,0 +1,386 @@
+package rumor
+
+import (
+	"bytes"
+	"cmp"
+	"math/bits"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+	"hearsay/clock"
+)
+
+// Limits per node.
+const (
+	maxRanges  = 1024    // ranges of what was seen of one origin: gaps that loss has left, or that a liar makes
+	maxAhead   = 1 << 20 // a number beyond the highest seen of its origin
+	maxNumber  = 1 << 62 // and at all
+	blockSize  = 1024    // numbers reserved at a time
+	keptItems  = 64      // storage kept between steps
+	keptEvents = 8       // the same, of events: a full packet has fewer
+
+	// One origin may have so many rumors a second told, and so many more at
+	// once; one of more than 1 KiB counts once for each. They are four times
+	// what a whole network must sustain, so nobody who means well comes near.
+	rateEach  = time.Second / 10_000
+	rateBurst = 2 * time.Second
+	rateUnit  = 1 << 10 // bytes
+)
+
+// never is later than any time that comes.
+var never = time.Unix(1<<36, 0)
+
+// Directory is what this node knows of members.
+type Directory struct {
+	Addr  func(hearsay.NodeID) (netip.AddrPort, bool) // where a living member other than this node is reached
+	Known func(hearsay.NodeID) bool                   // whether it is a member in any state; this node is
+	Draw  func() (hearsay.NodeID, bool)               // a living member other than this node, at random
+}
+
+// Rumors is one node's part in telling them. What it wants done goes to out.
+type Rumors struct {
+	cfg       Config
+	self      hearsay.NodeID
+	directory Directory
+	random    *rand.Rand
+	drops     *hearsay.Drops
+	out       *hearsay.Effects
+
+	numbers numbers
+	seen    seen
+	store   store
+	links   []*link // ascending by NodeID
+	bits    uint64  // those that links have; see link.bit
+	tree    tree
+	monger  monger
+	compare compare
+
+	items  []hearsay.Rumor // storage of one step's packets
+	bodies []hearsay.Rumors
+	dots   []clock.Dot
+	stats  Stats
+}
+
+// Stats are the figures of rumors.
+type Stats struct {
+	Said       uint64 // by this node
+	Delivered  uint64 // also of this node's own
+	Duplicates uint64 // payloads that came again
+	Conflicts  uint64 // payloads under a name that is taken
+	Payloads   uint64 // sent
+	Names      uint64 // sent, in packets of IHave
+	Grafts     uint64 // sent
+	Prunes     uint64 // sent
+	Compares   uint64 // hashes sent
+	Exchanges  uint64 // lists of ranges sent because hashes differed
+	Unsent     uint64 // payloads that a link's queue had no room for
+	Missed     uint64 // numbers counted as seen because nobody holds them any more
+	Held       int    // in the store
+	HeldBytes  int    // of payload
+}
+
+// numbers are those of this node's own rumors.
+type numbers struct {
+	last     uint64 // used or passed over
+	reserved uint64 // up to here they are reserved on disk
+	earlier  uint64 // up to here earlier lives may have used them
+}
+
+// New makes the rumors of a node. Records are what earlier lives kept: what
+// they said and is still held is told again, here and to whoever lacks it.
+func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand,
+	records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time,
+) *Rumors {
+	r := &Rumors{cfg: cfg, self: self, directory: directory, random: random, drops: drops, out: out}
+	r.compare.at, r.compare.last = never, now
+	r.tree.announceAt, r.monger.cycleAt, r.monger.pollAt = never, never, never
+	if cfg.Strategy == Monger && cfg.Style.Pulls() {
+		r.monger.pollAt = now.Add(r.between(0, cfg.Poll))
+	}
+	var kept []*hearsay.Rumor
+	for _, record := range records {
+		switch record := record.(type) {
+		case *hearsay.ReservedNumbers:
+			r.numbers = numbers{last: record.Upto, reserved: record.Upto, earlier: record.Upto}
+		case *hearsay.KeptRumor:
+			if record.Rumor != nil {
+				kept = append(kept, record.Rumor)
+			}
+		}
+	}
+	slices.SortFunc(kept, func(a, b *hearsay.Rumor) int { return cmp.Compare(a.ID.Counter, b.ID.Counter) })
+	for _, rumor := range kept {
+		o := r.seen.of(rumor.ID.Origin)
+		r.deliver(now, &entry{Rumor: *rumor, origin: o, by: self, at: now})
+	}
+	return r
+}
+
+// Begin starts a step: what the last one handed out is void.
+func (r *Rumors) Begin() {
+	if clear(r.items); cap(r.items) > keptItems {
+		r.items = nil
+	}
+	if cap(r.bodies) > keptItems {
+		r.bodies = nil
+	}
+	if cap(r.dots) > keptItems {
+		r.dots = nil
+	}
+	r.items, r.bodies, r.dots = r.items[:0], r.bodies[:0], r.dots[:0]
+}
+
+// Say tells everybody a message of this node's own. The data are copied. The
+// error says what is wrong with them.
+func (r *Rumors) Say(now time.Time, data []byte) (clock.Dot, error) {
+	if err := hearsay.CheckRumorData(data); err != nil {
+		return clock.Dot{}, err
+	}
+	n := &r.numbers
+	if n.last++; n.last > n.reserved {
+		n.reserved = n.last + blockSize - 1
+		r.out.Persist = append(r.out.Persist, &hearsay.ReservedNumbers{Upto: n.reserved})
+	}
+	o := r.seen.of(hearsay.OriginOf(r.self))
+	e := &entry{origin: o, by: r.self, at: now}
+	e.ID, e.Data = clock.Dot{Origin: o.id, Counter: n.last}, bytes.Clone(data)
+	r.out.Persist = append(r.out.Persist, &hearsay.KeptRumor{Number: n.last, Rumor: &e.Rumor})
+	r.deliver(now, e)
+	r.stats.Said++
+	r.flush(now)
+	return e.ID, nil
+}
+
+// Rumors takes rumors by their whole.
+func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
+	if r.stranger(p) {
+		return
+	}
+	l := r.link(p.From)
+	r.answered(p.From, l, m)
+	r.out.Events = slices.Grow(r.out.Events, min(len(m.Items), keptEvents))
+	again := len(r.dots)
+	fresh, stale := 0, 0
+	for i := range m.Items {
+		switch rumor := &m.Items[i]; r.take(now, p.From, l, rumor) {
+		case takenFresh:
+			fresh++
+		case takenAgain:
+			stale++
+			r.dots = append(r.dots, rumor.ID)
+		}
+	}
+	switch r.cfg.Strategy {
+	case Tree:
+		r.judge(p, l, fresh, stale)
+	case Monger:
+		r.tellStale(p, r.dots[again:len(r.dots):len(r.dots)])
+	}
+	for i := range m.Missed {
+		r.miss(p.From, l, m.Missed[i])
+	}
+	r.flush(now)
+}
+
+// taken is what became of a rumor that came.
+type taken uint8
+
+const (
+	takenOld   taken = iota // from catching up, or refused: it says nothing about the way it came
+	takenFresh              // delivered
+	takenAgain              // was there already, from somebody else
+)
+
+// take delivers a rumor if it has not been seen.
+func (r *Rumors) take(now time.Time, from hearsay.NodeID, l *link, rumor *hearsay.Rumor) taken {
+	if r.seen.context.Has(rumor.ID) {
+		return r.takeAgain(now, from, l, rumor)
+	}
+	if reason, ok := r.check(now, rumor); !ok {
+		r.drops[reason]++
+		return takenOld
+	}
+	e := &entry{Rumor: *rumor, origin: r.seen.of(rumor.ID.Origin), by: from, at: now}
+	e.Data = bytes.Clone(rumor.Data) // what came belongs to the packet
+	if l != nil {
+		e.known = l.bit
+	}
+	r.deliver(now, e)
+	if rumor.Age >= r.cfg.PushFor {
+		return takenOld
+	}
+	return takenFresh
+}
+
+// takeAgain takes a rumor that was seen before.
+func (r *Rumors) takeAgain(now time.Time, from hearsay.NodeID, l *link, rumor *hearsay.Rumor) taken {
+	r.stats.Duplicates++
+	e := r.store.byID[rumor.ID]
+	if e == nil {
+		return takenOld
+	}
+	if !bytes.Equal(e.Data, rumor.Data) {
+		r.stats.Conflicts++
+		r.drops[hearsay.DropUnexpected]++
+		if !e.conflict {
+			e.conflict = true
+			r.out.Events = append(r.out.Events, hearsay.Event{
+				At: now, Kind: hearsay.EventRumorConflict, Subject: e.Origin(), By: from,
+				Text: "another payload under a number that is taken", Rumor: &e.Rumor,
+			})
+		}
+		return takenOld
+	}
+	if l != nil {
+		e.known |= l.bit
+	}
+	if e.by == from || rumor.Age >= r.cfg.PushFor {
+		return takenOld // the same datagram twice; or from catching up
+	}
+	return takenAgain
+}
+
+// check says whether a rumor that was not seen is taken, or why not. What is
+// refused here is not seen, and may come again.
+func (r *Rumors) check(now time.Time, rumor *hearsay.Rumor) (reason hearsay.Drop, ok bool) {
+	switch {
+	case !r.directory.Known(rumor.Origin()):
+		return hearsay.DropStranger, false
+	case hearsay.CheckRumorData(rumor.Data) != nil:
+		return hearsay.DropOversized, false
+	case rumor.ID.Counter < 1 || rumor.ID.Counter > maxNumber:
+		return hearsay.DropFarFuture, false
+	}
+	ranges := r.seen.context.Of(rumor.ID.Origin)
+	if reason, ok := r.near(rumor.ID, ranges); !ok {
+		return reason, false
+	}
+	if len(ranges) >= maxRanges && rumor.ID.Counter > ranges[len(ranges)-1].High+1 {
+		return hearsay.DropTableFull, false
+	}
+	o := r.seen.of(rumor.ID.Origin)
+	cost := rateEach * time.Duration(1+len(rumor.Data)/rateUnit)
+	if o.paid.Before(now) {
+		o.paid = now
+	}
+	if o.paid.Sub(now) > rateBurst {
+		return hearsay.DropRate, false
+	}
+	o.paid = o.paid.Add(cost)
+	return 0, true
+}
+
+// near checks how far a number is from those seen. Of an origin of which
+// nothing was seen any may be the first: it may have said millions before this
+// node came.
+func (r *Rumors) near(id clock.Dot, ranges []clock.Range) (reason hearsay.Drop, ok bool) {
+	if id.Origin != hearsay.OriginOf(r.self) {
+		if n := len(ranges); n > 0 && id.Counter > ranges[n-1].High+maxAhead {
+			return hearsay.DropFarFuture, false
+		}
+		return 0, true
+	}
+	switch {
+	case id.Counter <= r.numbers.earlier:
+		return 0, true // of an earlier life
+	case id.Counter > r.numbers.last+maxAhead:
+		return hearsay.DropFarFuture, false
+	}
+	// Nobody has said this: forged, or said by a life of which there is no
+	// record. Others hold it for ours, so the number is gone.
+	r.seen.add(r.seen.of(id.Origin), clock.Range{Low: id.Counter, High: id.Counter})
+	r.numbers.last = max(r.numbers.last, id.Counter)
+	return hearsay.DropUnexpected, false
+}
+
+// deliver counts a rumor as seen, keeps it, tells the application, and lets
+// the strategy tell others.
+func (r *Rumors) deliver(now time.Time, e *entry) {
+	r.seen.add(e.origin, clock.Range{Low: e.ID.Counter, High: e.ID.Counter})
+	r.out.Events = append(r.out.Events, e.event())
+	r.stats.Delivered++
+	delete(r.tree.missing, e.ID)
+	if e.Age >= r.cfg.KeepFor {
+		r.changed(now)
+		return // the last to hear of it
+	}
+	r.store.add(e)
+	r.evict(now)
+	if e.Age >= r.cfg.PushFor {
+		r.hurry(now) // others may want it as this node did
+		return
+	}
+	r.changed(now)
+	switch r.cfg.Strategy {
+	case Tree:
+		r.pushTree(now, e)
+	case Monger:
+		r.kindle(now, e)
+	case Flood:
+		r.push(e)
+	}
+}
+
+// stranger refuses packets of who is no member.
+func (r *Rumors) stranger(p *hearsay.Packet) bool {
+	if r.directory.Known(p.From) {
+		return false
+	}
+	r.drops[hearsay.DropStranger]++
+	return true
+}
+
+// Tick lets time pass.
+func (r *Rumors) Tick(now time.Time) {
+	r.evict(now)
+	switch r.cfg.Strategy {
+	case Tree:
+		r.tickTree(now)
+	case Monger:
+		r.tickMonger(now)
+	}
+	r.tickCompare(now)
+	r.flush(now)
+}
+
+// Deadline is when Tick must be called next.
+func (r *Rumors) Deadline() time.Time {
+	at := soonest(r.expiry(), r.compare.at)
+	at = soonest(at, soonest(r.monger.cycleAt, r.monger.pollAt))
+	at = soonest(at, soonest(r.tree.announceAt, r.missingAt()))
+	for _, l := range r.links {
+		at = soonest(at, l.due)
+	}
+	return at
+}
+
+// Forget drops what was seen of an origin that is no member any more.
+func (r *Rumors) Forget(id hearsay.NodeID) { r.seen.forget(hearsay.OriginOf(id)) }
+
+// Hash is equal on two nodes that have seen the same rumors.
+func (r *Rumors) Hash() uint64 { return r.seen.hash() }
+
+// Stats gives the figures.
+func (r *Rumors) Stats() Stats {
+	s := r.stats
+	s.Held, s.HeldBytes = len(r.store.all()), r.store.bytes
+	return s
+}
+
+// between draws a duration.
+func (r *Rumors) between(low, high time.Duration) time.Duration {
+	return low + time.Duration(r.random.Int64N(int64(max(1, high-low))))
+}
+
+func soonest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// uvarintLen is how many bytes a number takes in a packet.
+func uvarintLen(n uint64) int { return (bits.Len64(n|1) + 6) / 7 }

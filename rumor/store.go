@@ -1,0 +1,111 @@
+package rumor
+
+import (
+	"time"
+
+	"hearsay"
+	"hearsay/clock"
+)
+
+// entry is a rumor that is held, or was. What it points to is read only: the
+// application has it, too.
+type entry struct {
+	hearsay.Rumor // with age and hops as it came here
+	origin        *origin
+	by            hearsay.NodeID // who passed it on; this node itself, if it said it
+	at            time.Time      // when it came
+	known         uint64         // links whose other end has it: it sent or named it, or was sent it; see link.bit
+	named         bool           // another has named it to this node
+	conflict      bool           // another payload came under its name
+	evicted       bool
+
+	heat     Heat // of the monger strategy, with what its contacts of this cycle came to
+	contacts int
+	useless  int
+}
+
+// age is the time that a rumor has spent in the network.
+func (e *entry) age(now time.Time) time.Duration { return e.Age + now.Sub(e.at) }
+
+// store holds the recent rumors, each payload once.
+type store struct {
+	byID  map[clock.Dot]*entry
+	order []*entry // as they came, from first
+	first int
+	bytes int // of payload
+}
+
+// all are the rumors held, in the order in which they came.
+func (s *store) all() []*entry { return s.order[s.first:] }
+
+func (s *store) add(e *entry) {
+	if s.byID == nil {
+		s.byID = make(map[clock.Dot]*entry)
+	}
+	s.byID[e.ID] = e
+	s.order = append(s.order, e)
+	s.bytes += len(e.Data)
+}
+
+// compactFrom is how many places of gone rumors the order may have, beside as
+// many as it holds.
+const compactFrom = 64
+
+// drop lets go of the one that came first.
+func (s *store) drop() *entry {
+	e := s.order[s.first]
+	s.order[s.first] = nil
+	s.first++
+	e.evicted = true
+	s.bytes -= len(e.Data)
+	delete(s.byID, e.ID)
+	switch {
+	case s.first == len(s.order):
+		s.order, s.first, s.byID = nil, 0, nil
+	case s.first > compactFrom && s.first > len(s.order)/2:
+		kept := copy(s.order, s.order[s.first:])
+		clear(s.order[kept:])
+		s.order, s.first = s.order[:kept], 0
+	}
+	return e
+}
+
+// evict keeps to the limits. What came late for its age stays until those
+// before it have gone, and is not told any more.
+func (r *Rumors) evict(now time.Time) {
+	for len(r.store.all()) > 0 {
+		oldest := r.store.all()[0]
+		if len(r.store.all()) <= r.cfg.KeepCount && r.store.bytes <= r.cfg.KeepBytes && oldest.age(now) < r.cfg.KeepFor {
+			return
+		}
+		if e := r.store.drop(); e.by == r.self {
+			r.out.Persist = append(r.out.Persist, &hearsay.KeptRumor{Number: e.ID.Counter})
+		}
+	}
+}
+
+// expiry is when the next rumor will be too old; never if none is held.
+func (r *Rumors) expiry() time.Time {
+	if len(r.store.all()) == 0 {
+		return never
+	}
+	oldest := r.store.all()[0]
+	return oldest.at.Add(r.cfg.KeepFor - oldest.Age)
+}
+
+// Recent appends the rumors held that came last, at most limit of them, the
+// newest last, each as the event with which it was delivered.
+func (r *Rumors) Recent(dst []hearsay.Event, limit int) []hearsay.Event {
+	held := r.store.all()
+	for _, e := range held[max(0, len(held)-max(0, limit)):] {
+		dst = append(dst, e.event())
+	}
+	return dst
+}
+
+// event tells that a rumor was delivered.
+func (e *entry) event() hearsay.Event {
+	return hearsay.Event{
+		At: e.at, Kind: hearsay.EventRumor, Subject: e.Origin(), By: e.by, Count: int(e.Hops), Rumor: &e.Rumor,
+	}
+}
