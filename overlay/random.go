@@ -239,7 +239,7 @@ func (o *Overlay) HelloAck(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck
 // link; but whoever sent it may believe that there is one.
 func (o *Overlay) unexpected(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck) {
 	o.drops[hearsay.DropUnexpected]++
-	if m.Accepted && has(o.members, p.From) && !o.drawn.has(p.From) && o.drawn.spend(now) {
+	if m.Accepted && has(o.members, p.From) && !o.Linked(p.From) && !o.drawn.has(p.From) && o.drawn.spend(now) {
 		o.send(p.From, &hearsay.Unlink{})
 	}
 }
