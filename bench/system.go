@@ -138,11 +138,24 @@ func (n *network) await(ctx context.Context, deadline time.Time, of func(member)
 	return true
 }
 
-// share is how much of what all members should know they know.
+// answerTime is how long a busy member may take to say how many it knows.
+const answerTime = 5 * time.Second
+
+// share is how much of what all members should know they know. Who does not
+// answer knows nothing.
 func (n *network) share() float64 {
-	known := 0
+	answers := make(chan int, len(n.members))
 	for _, m := range n.members {
-		known += m.living()
+		go func() { answers <- m.living() }()
+	}
+	known, late := 0, time.After(answerTime)
+	for range n.members {
+		select {
+		case count := <-answers:
+			known += count
+		case <-late:
+			return float64(known) / float64(len(n.members)*len(n.members))
+		}
 	}
 	return float64(known) / float64(len(n.members)*len(n.members))
 }
