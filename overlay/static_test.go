@@ -67,9 +67,12 @@ func TestStaticGraphs(t *testing.T) {
 		hopsMost  int     // from the nodes that were looked at
 		aloneMost float64 // of those who remain, cut off, mean
 	}{
-		{128, 4, 7, 1}, {128, 6, 5, 0.2},
-		{1000, 4, 9, 4}, {1000, 6, 6, 0.5},
-		{10000, 4, 11, 30}, {10000, 6, 8, 3},
+		{128, 4, 7, 1},
+		{128, 6, 5, 0.2},
+		{1000, 4, 9, 4},
+		{1000, 6, 6, 0.5},
+		{10000, 4, 11, 30},
+		{10000, 6, 8, 3},
 	} {
 		random := rand.New(rand.NewPCG(1, uint64(c.n)))
 		g := ringGraph(c.n, c.links)

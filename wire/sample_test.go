@@ -109,7 +109,8 @@ func samples() []sample {
 			body: &hearsay.Seen{
 				Answer: true,
 				Ranges: []hearsay.SeenRange{
-					{Origin: originA, Range: clock.Range{Low: 1, High: 299}}, {Origin: originA, Range: clock.Range{Low: 301, High: 1000}},
+					{Origin: originA, Range: clock.Range{Low: 1, High: 299}},
+					{Origin: originA, Range: clock.Range{Low: 301, High: 1000}},
 					{Origin: originB, Range: clock.Range{Low: 1<<64 - 1, High: 1<<64 - 1}},
 				},
 			},
