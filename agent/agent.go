@@ -21,6 +21,9 @@ import (
 // errClosed is why a leave came to nothing.
 var errClosed = errors.New("the agent was closed before it had left")
 
+// errStopped is why a call to an agent that has stopped comes to nothing.
+var errStopped = errors.New("the agent has stopped")
+
 // Agent is a running member.
 type Agent struct {
 	cfg     Config
@@ -166,7 +169,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 		},
 		node: node.New(node.Config{
 			Network: network, Name: a.cfg.Name, Addr: addr, Role: hearsay.RolePeer,
-			Detect: a.cfg.Detect, Roster: a.cfg.Roster,
+			Detect: a.cfg.Detect, Roster: a.cfg.Roster, Overlay: a.cfg.Overlay, Rumors: a.cfg.Rumors,
 		}, identity, rand.New(rand.NewChaCha8(seed)), records, a.started),
 	}
 	var commit func(*store.Batch) error

@@ -7,7 +7,9 @@ import (
 	"os"
 
 	"hearsay/detect"
+	"hearsay/overlay"
 	"hearsay/roster"
+	"hearsay/rumor"
 )
 
 // The defaults of what is not a knob of a protocol.
@@ -21,8 +23,9 @@ const (
 const maxNetworkLen = 64
 
 // Config is what an agent is told at its start. The zero value of each field
-// stands for its default; Detect and Roster are taken as a whole: either all
-// of their fields are set, as by detect.DefaultConfig, or none.
+// stands for its default; Detect, Roster, Overlay and Rumors are taken as a
+// whole: either all of their fields are set, as by detect.DefaultConfig, or
+// none.
 type Config struct {
 	// Name is what people call this member. Default: the host name.
 	Name string
@@ -46,12 +49,14 @@ type Config struct {
 	// anew. Default: none, the first of a network.
 	Join []string
 
-	// Data is the directory that keeps identity, contacts and evidence.
+	// Data is the directory that keeps identity, contacts, evidence and own rumors.
 	// Default: none; then nothing is kept, and each start is a new identity.
 	Data string
 
-	Detect detect.Config
-	Roster roster.Config
+	Detect  detect.Config
+	Roster  roster.Config
+	Overlay overlay.Config
+	Rumors  rumor.Config
 
 	// Logger gets a line for each event. It may take its time, and may call the
 	// agent, but not Close or Leave, which wait for it. Default: slog.Default().
@@ -65,6 +70,8 @@ func DefaultConfig() Config {
 		Bind:    DefaultBind,
 		Detect:  detect.DefaultConfig(),
 		Roster:  roster.DefaultConfig(),
+		Overlay: overlay.DefaultConfig(),
+		Rumors:  rumor.DefaultConfig(),
 	}
 }
 
@@ -85,6 +92,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Roster == (roster.Config{}) {
 		c.Roster = d.Roster
+	}
+	if c.Overlay == (overlay.Config{}) {
+		c.Overlay = d.Overlay
+	}
+	if c.Rumors == (rumor.Config{}) {
+		c.Rumors = d.Rumors
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

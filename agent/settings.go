@@ -2,9 +2,11 @@ package agent
 
 import (
 	"cmp"
+	"encoding"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"hearsay"
+	"hearsay/overlay"
 )
 
 // environmentPrefix begins the names of knobs in the environment.
@@ -87,7 +90,7 @@ func Knobs(cfg *Config) []Knob {
 }
 
 func knobsOf(c *Config) []Knob {
-	return append(append(nodeKnobs(c), detectKnobs(c)...), rosterKnobs(c)...)
+	return slices.Concat(nodeKnobs(c), detectKnobs(c), rosterKnobs(c), overlayKnobs(c), rumorKnobs(c), mongerKnobs(c))
 }
 
 func nodeKnobs(c *Config) []Knob {
@@ -139,6 +142,64 @@ func rosterKnobs(c *Config) []Knob {
 		duration("roster.join_backoff_max", &r.JoinBackoffMax, 10*time.Millisecond, time.Hour, "longest wait", "guess"),
 		duration("roster.exchange_every", &r.ExchangeEvery, 10*time.Millisecond, time.Hour, "at most one exchange of rosters is begun in this time", "guess"),
 		duration("roster.exchange_quiet", &r.ExchangeQuiet, 0, time.Hour, "and only if the roster has been still for this long", "guess"),
+	}
+}
+
+func overlayKnobs(c *Config) []Knob {
+	o := &c.Overlay
+	return []Knob{
+		choice("overlay.kind", &o.Kind, "who links with whom: ring or random", "ring: computed, an expander; random: agreed upon by HELLO"),
+		count("overlay.links", &o.Links, overlay.LinksMin, overlay.LinksMax, "neighbors of a node; a random overlay has up to twice as many", "measured: package overlay"),
+	}
+}
+
+func rumorKnobs(c *Config) []Knob {
+	r := &c.Rumors
+	return []Knob{
+		choice("rumors.strategy", &r.Strategy, "who is told: tree, monger or flood", "tree: Plumtree; monger: Demers 1987"),
+		count("rumors.keep_count", &r.KeepCount, 1, 1<<24, "rumors kept for those who come late", "guess"),
+		count("rumors.keep_bytes", &r.KeepBytes, hearsay.MaxRumorData, 1<<34, "bytes of payload kept", "guess"),
+		duration("rumors.keep_for", &r.KeepFor, time.Second, 30*24*time.Hour, "age in the network up to which a rumor is kept", "guess").
+			must("more than rumors.push_for", func() bool { return r.KeepFor > r.PushFor }),
+		duration("rumors.gather", &r.Gather, 0, time.Second, "what is told over a busy link waits this long for company", "guess"),
+		duration("rumors.push_for", &r.PushFor, time.Millisecond, time.Hour, "age up to which a rumor is told; later it is left to comparing", "guess"),
+		duration("rumors.announce_after", &r.AnnounceAfter, 0, time.Minute, "names go this much after the payload, and up to twice that", "guess: longer than a tree takes on a LAN"),
+		duration("rumors.graft_after", &r.GraftAfter, time.Millisecond, time.Minute, "who was named a rumor waits this long for the payload", "guess: longer than a tree takes between continents"),
+		duration("rumors.graft_again", &r.GraftAgain, time.Millisecond, time.Minute, "and this long for each whom it then asks", "guess: more than a round trip"),
+		count("rumors.optimize_by", &r.OptimizeBy, 0, 64, "a way shorter by more than so many hops replaces the one in use; 0: never", "Plumtree, section 3.8"),
+		duration("rumors.compare_quiet", &r.CompareQuiet, 10*time.Millisecond, time.Hour, "neighbors compare when nothing new came for this long", "guess").
+			must("at most rumors.compare_busy", func() bool { return r.CompareQuiet <= r.CompareBusy }),
+		duration("rumors.compare_busy", &r.CompareBusy, 10*time.Millisecond, time.Hour, "and in any case after this", "guess"),
+		duration("rumors.compare_every", &r.CompareEvery, 10*time.Millisecond, time.Hour, "between two neighbors compared with", "guess"),
+	}
+}
+
+func mongerKnobs(c *Config) []Knob {
+	r := &c.Rumors
+	return []Knob{
+		choice("rumors.style", &r.Style, "of monger: push, pull or pushpull", "Demers 1987"),
+		boolean("rumors.feedback", &r.Cooling.Feedback, "of monger: only who knew already cools", "Demers 1987"),
+		choice("rumors.stop", &r.Cooling.Stop, "of monger: cooled by counter, coin or none", "Demers 1987"),
+		count("rumors.k", &r.Cooling.K, 0, 64, "of monger: useless contacts until cold, or one in so many", "Demers 1987, table 1"),
+		count("rumors.fanout", &r.Fanout, 1, 64, "of monger: members told in a cycle", "Demers 1987"),
+		duration("rumors.cycle", &r.Cycle, time.Millisecond, time.Minute, "of monger: between two tellings", "guess"),
+		duration("rumors.poll", &r.Poll, 10*time.Millisecond, time.Hour, "of monger with pulls: between two of them", "guess"),
+	}
+}
+
+// wordy is a setting that is one of a few words.
+type wordy interface {
+	fmt.Stringer
+	encoding.TextUnmarshaler
+}
+
+// choice is a knob that is one of a few words.
+func choice(name string, at wordy, meaning, source string) Knob {
+	return Knob{
+		Name: name, Unit: "word", Meaning: meaning, Source: source,
+		get:   at.String,
+		set:   func(s string) error { return at.UnmarshalText([]byte(s)) },
+		holds: func() error { return nil },
 	}
 }
 
@@ -369,13 +430,14 @@ var wanted = map[string]string{
 	"bool":     `true or false`,
 	"count":    `a whole number`,
 	"duration": `a duration in quotes, as in "1.5s"`,
+	"word":     `a word in quotes`,
 }
 
 // textOf gives a value of TOML as Set takes it, if it is of the unit's type.
 func textOf(unit string, value *unstable.Node) (string, bool) {
 	kind := map[string]unstable.Kind{
 		"text": unstable.String, "list": unstable.Array, "bool": unstable.Bool,
-		"count": unstable.Integer, "duration": unstable.String,
+		"count": unstable.Integer, "duration": unstable.String, "word": unstable.String,
 	}[unit]
 	if value.Kind != kind {
 		return "", false

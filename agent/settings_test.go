@@ -129,7 +129,10 @@ func TestValidate(t *testing.T) {
 func TestKnobsAreWhole(t *testing.T) {
 	cfg := DefaultConfig()
 	knobs := Knobs(&cfg)
-	fields := reflect.TypeOf(cfg.Detect).NumField() + reflect.TypeOf(cfg.Roster).NumField() + reflect.TypeOf(cfg).NumField() - len("DRL") // Detect, Roster, Logger
+	fields := reflect.TypeOf(cfg).NumField() - 1 // without the logger
+	for _, part := range []any{cfg.Detect, cfg.Roster, cfg.Overlay, cfg.Rumors, cfg.Rumors.Cooling} {
+		fields += reflect.TypeOf(part).NumField() - 1 // its fields instead of itself
+	}
 	if len(knobs) != fields {
 		t.Errorf("%d knobs of %d fields", len(knobs), fields)
 	}

@@ -11,7 +11,9 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/overlay"
 	"hearsay/roster"
+	"hearsay/rumor"
 )
 
 // Config is what a node is told at its start.
@@ -22,6 +24,8 @@ type Config struct {
 	Role    hearsay.Role
 	Detect  detect.Config
 	Roster  roster.Config
+	Overlay overlay.Config
+	Rumors  rumor.Config
 }
 
 // Node is the state machine of one member. It is not safe for concurrent use:
@@ -33,6 +37,8 @@ type Node struct {
 	out      *hearsay.Effects
 	roster   *roster.Roster
 	detect   *detect.Swim
+	overlay  *overlay.Overlay
+	rumors   *rumor.Rumors
 	cases    casebook
 	drops    hearsay.Drops
 	deadline time.Time
@@ -49,6 +55,9 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay
 	card := hearsay.Card{Name: cfg.Name, Addr: cfg.Addr, Role: cfg.Role}
 	n.roster = roster.New(cfg.Roster, cfg.Network, card, signer, random, records, &n.drops, n.out, now)
 	n.detect = detect.NewSwim(cfg.Detect, n.id, n.roster.Addr, random, n.out, now)
+	n.overlay = overlay.New(cfg.Overlay, n.id, n.roster.Addr, random, &n.drops, n.out, now)
+	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.roster.Known, Draw: n.roster.Draw}
+	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.drops, n.out, now)
 	return n
 }
 
@@ -74,6 +83,8 @@ func (n *Node) Tick(now time.Time) *hearsay.Effects {
 		n.detect.Tick(now)
 	}
 	n.roster.Tick(now)
+	n.overlay.Tick(now)
+	n.rumors.Tick(now)
 	return n.settle(now)
 }
 
@@ -144,6 +155,7 @@ func (n *Node) begin(now time.Time) {
 		n.out.Reset()
 	}
 	n.roster.Begin()
+	n.rumors.Begin()
 	due := n.deadline
 	if n.stepped.After(due) {
 		due = n.stepped // it was due at once, and not before
@@ -203,6 +215,8 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 		n.roster.EvidenceReq(p, m)
 	case *hearsay.Evidence:
 		n.roster.TakeEvidence(now, m)
+	default:
+		n.receiveRumors(now, p)
 	}
 }
 
@@ -218,19 +232,30 @@ func (n *Node) count(reason hearsay.Drop, ok bool) {
 func (n *Node) settle(now time.Time) *hearsay.Effects {
 	for i := 0; i < len(n.out.Events); i++ {
 		e := &n.out.Events[i]
-		if e.Name == "" && !e.Subject.IsZero() {
-			e.Name = n.roster.Name(e.Subject)
-		}
+		n.name(e)
 		n.cases.note(*e)
 		switch e := *e; e.Kind {
 		case hearsay.EventMemberJoined:
-			n.detect.Add(e.Subject)
+			n.enter(now, e.Subject)
 		case hearsay.EventMemberReturned:
-			if !e.State.Living() {
-				n.detect.Add(e.Subject)
+			if e.State.Living() {
+				n.overlay.Trust(now, e.Subject)
+			} else {
+				n.enter(now, e.Subject)
 			}
 		case hearsay.EventMemberDead, hearsay.EventMemberLeft:
 			n.detect.Remove(e.Subject)
+			n.overlay.Remove(now, e.Subject)
+		case hearsay.EventMemberForgotten:
+			n.rumors.Forget(e.Subject)
+		case hearsay.EventMemberSuspected:
+			n.overlay.Suspect(now, e.Subject)
+		case hearsay.EventSuspectFreed:
+			n.overlay.Trust(now, e.Subject)
+		case hearsay.EventLinked:
+			n.rumors.Linked(now, e.Subject)
+		case hearsay.EventUnlinked:
+			n.rumors.Unlinked(now, e.Subject)
 		case hearsay.EventUnreachable:
 			n.roster.Unreachable(now, e.Subject)
 		case hearsay.EventAsked:
@@ -240,6 +265,7 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 		case hearsay.EventCondemned:
 			n.roster.Bury(now, e.Evidence) // an open network: the observers' word is enough
 		case hearsay.EventCleared:
+			n.overlay.Trust(now, e.Subject)
 			if n.roster.TakeWrong() {
 				n.detect.Worsen()
 			}
@@ -249,6 +275,11 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 			}
 		}
 	}
+	return n.finish()
+}
+
+// finish completes the packets of a step, and sees when the next is due.
+func (n *Node) finish() *hearsay.Effects {
 	for i := range n.out.Now {
 		n.dress(&n.out.Now[i])
 	}
@@ -256,10 +287,36 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 		n.dress(&n.out.Send[i])
 	}
 	n.deadline = n.roster.Deadline()
-	if at := n.detect.Deadline(); at.Before(n.deadline) && !n.gone() {
-		n.deadline = at
+	for _, at := range [...]time.Time{n.overlay.Deadline(), n.rumors.Deadline()} {
+		n.deadline = earlier(n.deadline, at)
+	}
+	if !n.gone() {
+		n.deadline = earlier(n.deadline, n.detect.Deadline())
 	}
 	return n.out
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// name puts the names of members to an event.
+func (n *Node) name(e *hearsay.Event) {
+	if e.Name == "" && !e.Subject.IsZero() {
+		e.Name = n.roster.Name(e.Subject)
+	}
+	if e.ByName == "" && !e.By.IsZero() {
+		e.ByName = n.roster.Name(e.By)
+	}
+}
+
+// enter has a member probed and linked from now on.
+func (n *Node) enter(now time.Time, id hearsay.NodeID) {
+	n.detect.Add(id)
+	n.overlay.Add(now, id)
 }
 
 // dress completes a packet that goes out: who sends it, and the claims that

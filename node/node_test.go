@@ -13,7 +13,9 @@ import (
 	"hearsay"
 	"hearsay/detect"
 	"hearsay/node"
+	"hearsay/overlay"
 	"hearsay/roster"
+	"hearsay/rumor"
 )
 
 // signer is a keyed hash in the place of Ed25519.
@@ -69,6 +71,7 @@ func (w *network) newNode(i int, records ...hearsay.Record) *node.Node {
 	cfg := node.Config{
 		Network: hearsay.NetworkIDOf("test"), Name: fmt.Sprintf("n%d", i), Addr: addr(i), Role: hearsay.RolePeer,
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(),
+		Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(),
 	}
 	return node.New(cfg, signer{key}, rand.New(rand.NewPCG(7, uint64(i))), records, w.now)
 }

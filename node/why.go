@@ -25,7 +25,8 @@ type casebook struct {
 // none: it is known from the roster.
 func (c *casebook) note(e hearsay.Event) {
 	switch e.Kind {
-	case hearsay.EventJoined, hearsay.EventJoinFail, hearsay.EventAlone, hearsay.EventMemberJoined:
+	case hearsay.EventJoined, hearsay.EventJoinFail, hearsay.EventAlone, hearsay.EventMemberJoined,
+		hearsay.EventRumor, hearsay.EventLinked, hearsay.EventUnlinked:
 		return
 	}
 	if c.steps == nil {

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"hearsay/detect"
+	"hearsay/overlay"
 	"hearsay/roster"
+	"hearsay/rumor"
 )
 
 // MaxNodes bounds a world: what each node knows of each other grows with the
@@ -27,17 +29,21 @@ type Config struct {
 	NoFalseDeath bool          // a death of one who was always there breaks a rule; otherwise it is counted
 	Detect       detect.Config
 	Roster       roster.Config
+	Overlay      overlay.Config
+	Rumors       rumor.Config
 }
 
 // DefaultConfig gives the defaults.
 func DefaultConfig() Config {
 	return Config{
-		Nodes:  32,
-		Delay:  500 * time.Microsecond,
-		For:    time.Minute,
-		Seed:   1,
-		Detect: detect.DefaultConfig(),
-		Roster: roster.DefaultConfig(),
+		Nodes:   32,
+		Delay:   500 * time.Microsecond,
+		For:     time.Minute,
+		Seed:    1,
+		Detect:  detect.DefaultConfig(),
+		Roster:  roster.DefaultConfig(),
+		Overlay: overlay.DefaultConfig(),
+		Rumors:  rumor.DefaultConfig(),
 	}
 }
 

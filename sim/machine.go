@@ -95,7 +95,7 @@ func (w *World) start(m *machine, fresh bool) {
 	random := draws(w.config.Seed, purposeNode, uint64(m.index)+1, uint64(m.life))
 	m.node = node.New(node.Config{
 		Network: w.id, Name: m.name, Addr: m.addr, Role: hearsay.RolePeer,
-		Detect: w.config.Detect, Roster: w.config.Roster,
+		Detect: w.config.Detect, Roster: w.config.Roster, Overlay: w.config.Overlay, Rumors: w.config.Rumors,
 	}, signer, rand.New(&random), records, w.time())
 	w.carryOut(m, m.node.Tick(w.time()))
 	if contact, known := w.contactOf(m); known {

@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hearsay"
+	"hearsay/clock"
+)
+
+// Broadcast tells everybody a message: 1 to hearsay.MaxRumorData bytes, which
+// are copied. It returns once the message is accepted and, with a data
+// directory, durable; it is on its way then, and reaches also those who come
+// late, within retention. Its name is origin and number.
+func (a *Agent) Broadcast(ctx context.Context, data []byte) (clock.Dot, error) {
+	if err := hearsay.CheckRumorData(data); err != nil {
+		return clock.Dot{}, fmt.Errorf("broadcast: %w", err)
+	}
+	var (
+		id       clock.Dot
+		err      error
+		accepted = make(chan struct{})
+	)
+	open := a.inbox.put(func(now time.Time) {
+		var fx *hearsay.Effects
+		id, fx, err = a.loop.node.Say(now, data)
+		a.loop.carryOut(fx)
+		a.lane.afterwards(func() { close(accepted) })
+	})
+	if !open {
+		return clock.Dot{}, fmt.Errorf("broadcast: %w", a.ended())
+	}
+	select {
+	case <-accepted:
+	case <-ctx.Done():
+		return clock.Dot{}, fmt.Errorf("broadcast: %w", ctx.Err())
+	case <-a.done:
+		select {
+		case <-accepted:
+		default:
+			return clock.Dot{}, fmt.Errorf("broadcast: %w", a.ended())
+		}
+	}
+	if err != nil {
+		return clock.Dot{}, fmt.Errorf("broadcast: %w", err)
+	}
+	return id, nil
+}
+
+// ended says why an agent that has stopped does nothing any more.
+func (a *Agent) ended() error {
+	if err := a.Err(); err != nil {
+		return err
+	}
+	return errStopped
+}
+
+// Rumors gives the rumors held that came last, at most limit of them, the
+// newest last, each as the EventRumor with which it was delivered. Their data
+// are read only.
+func (a *Agent) Rumors(limit int) (rumors []hearsay.Event) {
+	a.ask(func(time.Time) { rumors = a.loop.node.Rumors(nil, limit) })
+	return rumors
+}
+
+// Links gives the members with whom this one passes on rumors and news.
+func (a *Agent) Links() (links []hearsay.NodeID) {
+	a.ask(func(time.Time) { links = append(links, a.loop.node.Links()...) })
+	return links
+}

@@ -1,0 +1,55 @@
+package node
+
+import (
+	"time"
+
+	"hearsay"
+	"hearsay/clock"
+)
+
+// Say tells everybody a message of this node's own. The data are copied; they
+// are 1 to hearsay.MaxRumorData bytes, or the error says what is wrong.
+func (n *Node) Say(now time.Time, data []byte) (clock.Dot, *hearsay.Effects, error) {
+	n.begin(now)
+	id, err := n.rumors.Say(now, data)
+	return id, n.settle(now), err
+}
+
+// Rumors appends the rumors held that came last, at most limit of them, the
+// newest last, each as the EventRumor with which it was delivered.
+func (n *Node) Rumors(dst []hearsay.Event, limit int) []hearsay.Event {
+	start := len(dst)
+	dst = n.rumors.Recent(dst, limit)
+	for i := range dst[start:] {
+		n.name(&dst[start+i])
+	}
+	return dst
+}
+
+// Links gives this node's neighbors, ordered by NodeID; valid until the next
+// call.
+func (n *Node) Links() []hearsay.NodeID { return n.overlay.Links() }
+
+// receiveRumors routes what concerns rumors and links.
+func (n *Node) receiveRumors(now time.Time, p *hearsay.Packet) {
+	switch m := p.Body.(type) {
+	case *hearsay.Rumors:
+		n.rumors.Rumors(now, p, m)
+	case *hearsay.IHave:
+		n.rumors.IHave(now, p, m)
+	case *hearsay.Graft:
+		n.rumors.Graft(now, p, m)
+	case *hearsay.Prune:
+		n.rumors.Prune(now, p, m)
+	case *hearsay.Heard:
+		n.rumors.Heard(now, p, m)
+	case *hearsay.Seen:
+		n.rumors.Seen(now, p, m)
+	case *hearsay.Hello:
+		n.overlay.Hello(now, p, m)
+	case *hearsay.HelloAck:
+		n.overlay.HelloAck(now, p, m)
+	case *hearsay.Unlink:
+		n.overlay.Unlink(now, p, m)
+	}
+}
