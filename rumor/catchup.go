@@ -12,7 +12,8 @@ import (
 //
 //   - A pair that knows itself equal is silent until one of them sees something.
 //     Equal hashes are answered by a Rumors that is empty, or who asked would not
-//     know.
+//     know; but not while there is always something new, and what one knows is
+//     soon void.
 //   - What came just now is on its way to others, too. It is not given, and
 //     comparing waits until nothing new comes, or has waited long.
 //   - A node catches up from one at a time, and goes on at once while there is
@@ -38,11 +39,12 @@ const (
 
 // comparison is what is known of a neighbor's seen.
 type comparison struct {
-	agreed   uint64 // its hash was this when last compared, and so was ours
-	compared bool   // agreed says something
-	asked    uint64 // the hash sent to it
-	asking   bool   // and not answered
-	missed   *clock.Context
+	agreed   uint64        // its hash was this when last compared, and so was ours
+	compared bool          // agreed says something
+	asked    uint64        // the hash sent to it
+	asking   bool          // and not answered
+	missed   clock.Context // what it has seen and does not hold, as it said
+	told     int           // ranges in missed, at most
 }
 
 // compare is when this node compares, and from whom it catches up.
@@ -90,7 +92,7 @@ func (r *Rumors) tickCompare(now time.Time) {
 	}
 	quiet, latest := c.news.Add(r.cfg.CompareQuiet), c.last.Add(r.cfg.CompareBusy)
 	if at := soonest(quiet, latest); c.hurried == 0 && now.Before(at) {
-		c.at = at
+		c.at = at.Add(r.between(0, r.cfg.CompareEvery)) // or both ends of a link would ask at the same time
 		return
 	}
 	if now.Before(c.until) {
@@ -135,14 +137,16 @@ func (r *Rumors) Heard(now time.Time, p *hearsay.Packet, m *hearsay.Heard) {
 		r.sendSeen(now, p, true)
 		return
 	}
-	if l != nil {
-		l.agree(m.Hash)
+	if l == nil {
+		return
+	}
+	if l.agree(m.Hash); !now.Before(r.compare.news.Add(r.cfg.CompareQuiet)) {
 		r.send(false, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: r.rumors(nil, nil)})
 	}
 }
 
 func (l *link) agree(hash uint64) {
-	l.agreed, l.compared, l.asking, l.missed = hash, true, false, nil
+	l.agreed, l.compared, l.asking, l.missed, l.told = hash, true, false, clock.Context{}, 0
 }
 
 // answered notes what a Rumors says besides its rumors: that the other has the
@@ -225,13 +229,12 @@ func (r *Rumors) lacks(s hearsay.SeenRange) bool {
 func (r *Rumors) give(now time.Time, p *hearsay.Packet, theirs *clock.Context, of part) {
 	start, size, own, more := len(r.items), 0, false, false
 	for _, e := range r.store.all() {
-		e.origin.lowest = maxNumber
-	}
-	for _, e := range r.store.all() {
 		if e.age(now) >= r.cfg.KeepFor {
 			continue // nobody is told of it any more
 		}
-		e.origin.lowest = min(e.origin.lowest, e.ID.Counter)
+		if e.origin.lowest == 0 || e.ID.Counter < e.origin.lowest {
+			e.origin.lowest = e.ID.Counter
+		}
 		if more || !of.has(e.ID.Origin) || theirs.Has(e.ID) || r.isOnItsWay(now, e) {
 			continue
 		}
@@ -307,7 +310,7 @@ func (r *Rumors) miss(from hearsay.NodeID, l *link, s hearsay.SeenRange) {
 		return
 	}
 	for _, other := range r.links {
-		if other == l || other.missed == nil {
+		if other == l {
 			continue
 		}
 		for _, told := range other.missed.Of(s.Origin) {
@@ -316,10 +319,8 @@ func (r *Rumors) miss(from hearsay.NodeID, l *link, s hearsay.SeenRange) {
 			}
 		}
 	}
-	if l.missed == nil {
-		l.missed = &clock.Context{}
-	}
-	if l.missed.NumRanges() < hearsay.MaxSeenRanges {
+	if l.told < hearsay.MaxSeenRanges {
+		l.told++
 		l.missed.AddRange(s.Origin, s.Range)
 	}
 }
@@ -329,6 +330,10 @@ func (r *Rumors) letGo(id clock.Origin, lost clock.Range) {
 	var unseen []clock.Range
 	minus(lost, r.seen.context.Of(id), func(u clock.Range) { unseen = append(unseen, u) })
 	for _, u := range unseen {
+		if len(r.seen.context.Of(id)) >= 2*maxRanges {
+			r.drops[hearsay.DropTableFull]++
+			return
+		}
 		r.seen.add(r.seen.of(id), u)
 		r.stats.Missed += u.High - u.Low + 1
 	}

@@ -258,7 +258,7 @@ func (r *Rumors) check(now time.Time, rumor *hearsay.Rumor) (reason hearsay.Drop
 	if reason, ok := r.near(rumor.ID, ranges); !ok {
 		return reason, false
 	}
-	if len(ranges) >= maxRanges && rumor.ID.Counter > ranges[len(ranges)-1].High+1 {
+	if len(ranges) >= maxRanges && !r.touches(rumor.ID) {
 		return hearsay.DropTableFull, false
 	}
 	o := r.seen.of(rumor.ID.Origin)
@@ -271,6 +271,14 @@ func (r *Rumors) check(now time.Time, rumor *hearsay.Rumor) (reason hearsay.Drop
 	}
 	o.paid = o.paid.Add(cost)
 	return 0, true
+}
+
+// touches reports whether a neighboring number was seen.
+func (r *Rumors) touches(id clock.Dot) bool {
+	above, below := id, id
+	above.Counter++
+	below.Counter--
+	return r.seen.context.Has(above) || r.seen.context.Has(below)
 }
 
 // near checks how far a number is from those seen. Of an origin of which

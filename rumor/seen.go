@@ -24,7 +24,7 @@ type origin struct {
 	part    uint64    // of seen.sum
 	changed bool      // listed in seen.changed
 	paid    time.Time // up to then the time for its rumors is spent
-	lowest  uint64    // scratch of give: of those held
+	lowest  uint64    // of those held, while give runs; else 0
 }
 
 // of gives what is kept of an origin, from now on.
