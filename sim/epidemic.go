@@ -127,8 +127,8 @@ type outbreak struct {
 // site is what one site knows.
 type site struct {
 	heat     rumor.Heat
+	told     bool // in this cycle or before
 	knows    bool // since before this cycle
-	told     bool // in this cycle
 	gave     bool // in this cycle
 	useful   bool // in this cycle, to one at least
 	accepted int32
@@ -235,7 +235,7 @@ func (o *outbreak) cool() {
 func (o *outbreak) learn() {
 	for _, i := range o.news {
 		s := &o.sites[i]
-		s.knows, s.told = true, false
+		s.knows = true
 		s.heat.Kindle()
 	}
 	if len(o.news) > 0 {

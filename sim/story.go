@@ -41,7 +41,13 @@ func (l *eventLog) act(now time.Duration, a *Action) {
 	}
 }
 
-// tell logs one event of one node.
+// isDull reports whether a story is better told without it: a join or a death
+// moves many links, and a person reading what members did gets lost in them.
+func isDull(k hearsay.EventKind) bool {
+	return k == hearsay.EventLinked || k == hearsay.EventUnlinked
+}
+
+// tell logs one event of one node. The story in words leaves out what is dull.
 func (l *eventLog) tell(now time.Duration, m *machine, e *hearsay.Event, names *checker) {
 	l.line = appendCanonical(l.line[:0], now, m, e)
 	l.sum.Write(l.line)
@@ -49,6 +55,7 @@ func (l *eventLog) tell(now time.Duration, m *machine, e *hearsay.Event, names *
 	case l.story == nil:
 	case l.json:
 		l.writeJSON(told{T: now.Seconds(), Node: m.name, Event: e})
+	case isDull(e.Kind):
 	default:
 		fmt.Fprintf(l.story, "%s  %-4s %s\n", seconds(now), names.name(m.id), words(m.id, e, names))
 	}
@@ -106,7 +113,19 @@ func appendCanonical(b []byte, now time.Duration, m *machine, e *hearsay.Event) 
 		sum := e.Evidence.Hash(hearsay.NetworkIDOf(networkName))
 		b = appendHex(b, " evidence=", sum[:])
 	}
+	if e.Rumor != nil {
+		b = appendRumor(b, e.Rumor)
+	}
 	return append(b, '\n')
+}
+
+// appendRumor appends what a rumor is: its origin is the event's subject, its
+// hops the count.
+func appendRumor(b []byte, r *hearsay.Rumor) []byte {
+	b = appendNumber(b, " n=", int64(r.ID.Counter))
+	b = appendNumber(b, " age=", int64(r.Age))
+	sum := sha256.Sum256(r.Data)
+	return appendHex(b, " data=", sum[:])
 }
 
 func appendNumber(b []byte, name string, n int64) []byte {
