@@ -46,12 +46,18 @@ func TestCooling(t *testing.T) {
 }
 
 func TestColdStaysCold(t *testing.T) {
+	for _, stop := range []Stop{StopNone, StopCounter, StopCoin} {
+		for _, useful := range []bool{true, false} {
+			c := Cooling{Feedback: true, Stop: stop, K: 3}
+			var h Heat
+			c.After(&h, useful, nil) // a nil source: nothing may be drawn
+			if h != (Heat{}) {
+				t.Errorf("%v: an answer (useful: %v) made %+v of what was never hot", stop, useful, h)
+			}
+		}
+	}
 	c := Cooling{Feedback: true, Stop: StopCounter, K: 1}
 	var h Heat
-	c.After(&h, true, nil) // a nil source: nothing may be drawn
-	if h.Hot() {
-		t.Error("an answer kindled what was never hot")
-	}
 	h.Kindle()
 	c.After(&h, false, nil)
 	c.After(&h, true, nil)
