@@ -28,6 +28,22 @@ type Stats struct {
 	Health      int     `json:"health"`       // 0 is well; each point stretches probe timeouts by one
 	RoundTrip   float64 `json:"round_trip_s"` // smoothed, seconds
 
+	RumorsSaid      uint64 `json:"rumors_said"`       // by this node
+	RumorsDelivered uint64 `json:"rumors_delivered"`  // this node's own too
+	RumorDuplicates uint64 `json:"rumor_duplicates"`  // payloads that came again
+	RumorConflicts  uint64 `json:"rumor_conflicts"`   // payloads under a number that was taken
+	RumorPayloads   uint64 `json:"rumor_payloads"`    // sent
+	RumorNames      uint64 `json:"rumor_names"`       // sent without a payload
+	RumorGrafts     uint64 `json:"rumor_grafts"`      // sent
+	RumorPrunes     uint64 `json:"rumor_prunes"`      // sent
+	RumorCompares   uint64 `json:"rumor_compares"`    // hashes of what was seen, sent to a neighbor
+	RumorExchanges  uint64 `json:"rumor_exchanges"`   // lists of what was seen, sent because hashes differed
+	RumorsUnsent    uint64 `json:"rumors_unsent"`     // payloads for which a link's queue had no room
+	RumorsMissed    uint64 `json:"rumors_missed"`     // counted as seen because nobody holds them any more
+	RumorsHeld      int    `json:"rumors_held"`       // for those who come late
+	RumorsHeldBytes int    `json:"rumors_held_bytes"` // of payload
+	Links           int    `json:"links"`             // neighbors
+
 	PacketsIn  uint64 `json:"packets_in"`
 	PacketsOut uint64 `json:"packets_out"`
 	BytesIn    uint64 `json:"bytes_in"` // datagrams, without IP and UDP headers

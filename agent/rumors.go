@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/overlay"
 )
 
 // Broadcast tells everybody a message: 1 to hearsay.MaxRumorData bytes, which
@@ -68,4 +69,13 @@ func (a *Agent) Rumors(limit int) (rumors []hearsay.Event) {
 func (a *Agent) Links() (links []hearsay.NodeID) {
 	a.ask(func(time.Time) { links = append(links, a.loop.node.Links()...) })
 	return links
+}
+
+// Topology gives the links of all members as far as this one can tell, each
+// once: those on the rings of everybody, computed from its own roster, and the
+// drawn ones of its own.
+func (a *Agent) Topology() []hearsay.Link {
+	var chart overlay.Chart
+	a.ask(func(time.Time) { chart = a.loop.node.Chart() })
+	return chart.Links()
 }

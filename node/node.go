@@ -135,7 +135,7 @@ func (n *Node) RosterHash() uint64 { return n.roster.Hash() }
 
 // Stats gives the core's figures.
 func (n *Node) Stats() hearsay.Stats {
-	r, d := n.roster.Stats(), n.detect.Stats()
+	r, d, t := n.roster.Stats(), n.detect.Stats(), n.rumors.Stats()
 	return hearsay.Stats{
 		Alive: n.roster.Count(hearsay.StateAlive), Suspect: n.roster.Count(hearsay.StateSuspect),
 		Dead: n.roster.Count(hearsay.StateDead), Left: n.roster.Count(hearsay.StateLeft),
@@ -145,6 +145,10 @@ func (n *Node) Stats() hearsay.Stats {
 		ClaimsIn: r.ClaimsIn, ClaimsNew: r.ClaimsNew, ClaimsOut: r.ClaimsOut, Exchanges: r.Exchanges,
 		Late: n.late, NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
 		RoundTrip: n.detect.RoundTrip().Seconds(), Drops: n.drops,
+		RumorsSaid: t.Said, RumorsDelivered: t.Delivered, RumorDuplicates: t.Duplicates, RumorConflicts: t.Conflicts,
+		RumorPayloads: t.Payloads, RumorNames: t.Names, RumorGrafts: t.Grafts, RumorPrunes: t.Prunes,
+		RumorCompares: t.Compares, RumorExchanges: t.Exchanges, RumorsUnsent: t.Unsent, RumorsMissed: t.Missed,
+		RumorsHeld: t.Held, RumorsHeldBytes: t.HeldBytes, Links: len(n.overlay.Links()),
 	}
 }
 

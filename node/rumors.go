@@ -5,6 +5,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/overlay"
 )
 
 // Say tells everybody a message of this node's own. The data are copied; they
@@ -29,6 +30,9 @@ func (n *Node) Rumors(dst []hearsay.Event, limit int) []hearsay.Event {
 // Links gives this node's neighbors, ordered by NodeID; valid until the next
 // call.
 func (n *Node) Links() []hearsay.NodeID { return n.overlay.Links() }
+
+// Chart gives what this node can tell of the links of all.
+func (n *Node) Chart() overlay.Chart { return n.overlay.Chart() }
 
 // receiveRumors routes what concerns rumors and links.
 func (n *Node) receiveRumors(now time.Time, p *hearsay.Packet) {
