@@ -9,20 +9,23 @@ import (
 
 // This file is rumor mongering in synchronous cycles, as in Demers and others
 // 1987, "Epidemic Algorithms for Replicated Database Maintenance", section
-// 1.4. Heat and Cooling are those of the live strategy; the cycles are not,
-// and so the figures here are those of the paper and not of a live network:
+// 1.4. Heat and Cooling are those of the live strategy (rumor.Monger); the
+// cycles are not, and so the figures here are the paper's and not those of a
+// live network:
 //
-//	synchronous                                live, and why
-//	all sites act at once, once a cycle        each node acts by its own clock: nothing keeps clocks in step
-//	who is told in cycle c first tells in c+1  a node passes on at its own next turn, be it at once: waiting gains nothing
-//	two who tell a site in one cycle are both  the first to arrive is, the second is not: a node answers when
-//	useful to it                               it is asked, and cannot know what else is under way
-//	a pull counts for its source once a cycle  each answer counts by itself: a source has no cycle to add up
-//	whether a contact was useful is known      an answer takes a round trip, and lost, it does not count: silence
-//	                                           says nothing about what the other knows
-//	partners are uniform among all             partners are those that a node believes alive: nobody knows all
-//	a refused contact is not made              there is no connection to refuse; queues are bounded instead
-//	who is left out stays without it           neighbors compare digests, so that nobody is left out for good
+//	here                                     live, and why
+//	all sites act at once, once a cycle      each node has cycles of its own, while a rumor is hot there: nothing keeps
+//	                                         clocks in step, and what is idle should be silent
+//	who is told in cycle c tells in c+1      who is told tells in its own next cycle, so t_last is no number of cycles
+//	two who tell a site in one cycle are     the first to arrive is, the second is answered that it was known: a node
+//	both useful                              cannot know what else is under way
+//	whether a contact was useful is known    what was known is answered, and silence counts as news: an answer that is
+//	                                         lost keeps a rumor hot for longer, never shorter
+//	a pull takes what is hot, and counts     a pull compares all that was seen, as neighbors do anyway, and cools nothing:
+//	once a cycle for its source              it gets what is held, not only what is hot
+//	partners are uniform among the others    partners are members held alive, and not the one that told it: it knows
+//	a refused contact is not made            nobody refuses; what goes to one member in a cycle is bounded by bytes
+//	who is left out stays without it         neighbors compare what they have seen, so that nobody is left out for good
 
 // Limits of an Epidemic.
 const (
