@@ -167,7 +167,7 @@ func (s *Swim) Tick(now time.Time) {
 // void, observers abstain, and for a period it accuses nobody.
 func (s *Swim) BecomeLate(now time.Time) {
 	s.worsen(1)
-	s.probe.phase, s.last.phase = phaseIdle, phaseIdle
+	s.probe.phase, s.last = phaseIdle, probe{}
 	s.relayed = s.relayed[:0]
 	s.lateUntil = now.Add(s.cfg.Period)
 	s.abandonExaminations(now)
@@ -335,7 +335,9 @@ func (s *Swim) Ack(now time.Time, p *hearsay.Packet, seq uint64) (answered hears
 		return p.From, true
 	}
 	if s.last.seq == seq && s.last.target == p.From && !s.last.began.IsZero() {
-		s.measure(p.From, now.Sub(s.last.began)) // late, but it lives
+		if !p.Stream {
+			s.measure(p.From, now.Sub(s.last.began)) // late, but it lives
+		}
 		s.last = probe{}
 		return p.From, true
 	}

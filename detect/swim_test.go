@@ -420,3 +420,28 @@ func TestRelaysAreBounded(t *testing.T) {
 		t.Error("pings a stranger in another's place")
 	}
 }
+
+// What comes by stream, or after a pause, took as long as that did.
+func TestRoundTripIsOfDatagramsWithoutAPause(t *testing.T) {
+	for name, late := range map[string]func(w *world) *hearsay.Packet{
+		"by stream": func(*world) *hearsay.Packet { return &hearsay.Packet{From: id(1), Addr: addr(1), Stream: true} },
+		"after a pause": func(w *world) *hearsay.Packet {
+			w.BecomeLate(w.now)
+			return &hearsay.Packet{From: id(1), Addr: addr(1)}
+		},
+	} {
+		w := newWorld(t, 1)
+		for w.asked(1) == 0 {
+			w.now = w.Deadline()
+			w.Tick(w.now)
+		}
+		seq := w.asked(1)
+		w.Ack(w.now.Add(2*time.Millisecond), &hearsay.Packet{From: id(1), Addr: addr(1)}, seq)
+		before := w.RoundTrip()
+		w.now = w.now.Add(900 * time.Millisecond)
+		w.Ack(w.now, late(w), seq)
+		if got := w.RoundTrip(); got != before {
+			t.Errorf("%s: a second answer made the round trip %v of %v", name, got, before)
+		}
+	}
+}
