@@ -25,6 +25,7 @@ type network struct {
 	loss   float64       // of datagrams
 	delay  time.Duration // of each packet, and up to twice that
 	queue  flights
+	wakes  flights // deadlines; one is stale if its node has another by now
 	order  uint64
 	nodes  []*testNode
 	cut    func(from, to int) bool // nothing passes, not by stream either
@@ -175,6 +176,8 @@ func (w *network) step(n *testNode, f func()) {
 
 // carry carries out a step's effects.
 func (w *network) carry(n *testNode) {
+	w.order++
+	heap.Push(&w.wakes, flight{at: n.Deadline(), order: w.order, to: n.index})
 	for _, record := range n.out.Persist {
 		switch record := record.(type) {
 		case *hearsay.ReservedNumbers:
@@ -270,11 +273,12 @@ func copyBody(body hearsay.Message) hearsay.Message {
 func (w *network) run(d time.Duration) {
 	end := w.now.Add(d)
 	for {
+		for len(w.wakes) > 0 && (w.nodes[w.wakes[0].to].down || !w.wakes[0].at.Equal(w.nodes[w.wakes[0].to].Deadline())) {
+			heap.Pop(&w.wakes)
+		}
 		next, who := end, -1
-		for i, n := range w.nodes {
-			if at := n.Deadline(); !n.down && at.Before(next) {
-				next, who = at, i
-			}
+		if len(w.wakes) > 0 && w.wakes[0].at.Before(end) {
+			next, who = w.wakes[0].at, w.wakes[0].to
 		}
 		if len(w.queue) > 0 && !w.queue[0].at.After(next) {
 			f := heap.Pop(&w.queue).(flight)

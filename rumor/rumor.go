@@ -163,7 +163,7 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 	r.answered(p.From, l, m)
 	r.out.Events = slices.Grow(r.out.Events, min(len(m.Items), keptEvents))
 	again := len(r.dots)
-	fresh, stale := 0, 0
+	fresh, stale := 0, 0 // of those that say something about the tree
 	for i := range m.Items {
 		switch rumor := &m.Items[i]; r.take(now, p.From, l, rumor) {
 		case takenFresh:
@@ -171,11 +171,14 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 		case takenAgain:
 			stale++
 			r.dots = append(r.dots, rumor.ID)
+		case takenRepair:
+			r.dots = append(r.dots, rumor.ID)
 		}
 	}
 	switch r.cfg.Strategy {
 	case Tree:
 		r.judge(p, l, fresh, stale)
+		r.nameRepaired()
 	case Monger:
 		r.tellStale(p, r.dots[again:len(r.dots):len(r.dots)])
 	}
@@ -189,9 +192,10 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 type taken uint8
 
 const (
-	takenOld   taken = iota // from catching up, or refused: it says nothing about the way it came
-	takenFresh              // delivered
-	takenAgain              // was there already, from somebody else
+	takenOld    taken = iota // asked for, from catching up, or refused: it says nothing about the way it came
+	takenFresh               // delivered
+	takenAgain               // was there already, from somebody else
+	takenRepair              // was there already, and one of the two was a repair
 )
 
 // take delivers a rumor if it has not been seen.
@@ -209,7 +213,7 @@ func (r *Rumors) take(now time.Time, from hearsay.NodeID, l *link, rumor *hearsa
 		e.known = l.bit
 	}
 	r.deliver(now, e)
-	if rumor.Age >= r.cfg.PushFor {
+	if e.asked != 0 || rumor.Age >= r.cfg.PushFor {
 		return takenOld
 	}
 	return takenFresh
@@ -237,8 +241,11 @@ func (r *Rumors) takeAgain(now time.Time, from hearsay.NodeID, l *link, rumor *h
 	if l != nil {
 		e.known |= l.bit
 	}
-	if e.by == from || rumor.Age >= r.cfg.PushFor {
-		return takenOld // the same datagram twice; or from catching up
+	switch {
+	case e.by == from && r.cfg.Strategy == Tree: // the same datagram twice
+		return takenOld
+	case e.isRepair(r.cfg.GraftAfter) || rumor.Age >= r.cfg.GraftAfter:
+		return takenRepair
 	}
 	return takenAgain
 }
@@ -310,7 +317,7 @@ func (r *Rumors) deliver(now time.Time, e *entry) {
 	r.seen.add(e.origin, clock.Range{Low: e.ID.Counter, High: e.ID.Counter})
 	r.out.Events = append(r.out.Events, e.event())
 	r.stats.Delivered++
-	delete(r.tree.missing, e.ID)
+	r.arrived(e)
 	if e.Age >= r.cfg.KeepFor {
 		r.changed(now)
 		return // the last to hear of it

@@ -49,6 +49,49 @@ func TestTreeSettles(t *testing.T) {
 	}
 }
 
+// A thousand nodes that lose packets.
+func TestThousandNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	const n, warm, measured = 1000, 10, 30
+	w := newNetwork(t, n, DefaultConfig())
+	w.rings(3)
+	w.loss = 0.05
+	w.run(3 * time.Second)
+	for i := range warm {
+		w.say(i*7%n, "warm")
+		w.run(time.Second)
+	}
+	w.tally()
+	var ids []clock.Dot
+	for i := range measured {
+		ids = append(ids, w.say(i*11%n, "measured"))
+		w.run(time.Second)
+	}
+	packets, bodies, payloads, _ := w.tally()
+	if each := float64(payloads) / (measured * (n - 1)); each > 1.1 {
+		t.Errorf("%.3f payloads a delivery, want at most 1.1", each)
+	}
+	w.run(10 * time.Second)
+	w.all(ids...)
+	hops, slow := 0, 0
+	var late time.Duration
+	for i, id := range ids {
+		said := epoch.Add((3 + warm + time.Duration(i)) * time.Second)
+		for _, node := range w.nodes {
+			e := node.got[id]
+			hops = max(hops, e.Count)
+			late = max(late, e.At.Sub(said))
+			if e.At.Sub(said) > time.Second {
+				slow++
+			}
+		}
+	}
+	t.Logf("%.2f packets, %.3f payloads a delivery, %v; at most %d hops, %s; %d of %d after more than a second",
+		float64(packets)/(measured*n), float64(payloads)/(measured*(n-1)), bodies, hops, late, slow, measured*n)
+}
+
 func TestFloodCosts(t *testing.T) {
 	const n = 100
 	cfg := DefaultConfig()

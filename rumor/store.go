@@ -15,6 +15,7 @@ type entry struct {
 	by            hearsay.NodeID // who passed it on; this node itself, if it said it
 	at            time.Time      // when it came
 	known         uint64         // links whose other end has it: it sent or named it, or was sent it; see link.bit
+	asked         uint64         // links over which it was asked for; a repair says nothing about the tree
 	named         bool           // another has named it to this node
 	conflict      bool           // another payload came under its name
 	evicted       bool

@@ -14,30 +14,32 @@ import (
 
 // Limits of the tree, per node.
 const (
-	maxMissing    = 4096 // rumors named and not yet come
-	maxNamers     = 4    // kept of one such rumor, to be asked in turn
-	namesMost     = 48   // in one packet: the full ones fit a datagram
-	namesLinks    = 2    // told of one window while nothing gets lost
-	troubleEach   = 5 * time.Second
-	troubleEnough = 5 * time.Second // of trouble ahead: two grafts in five seconds
-	troubleMost   = 30 * time.Second
+	maxMissing    = 4096             // rumors named and not yet come
+	maxNamers     = 4                // kept of one such rumor, to be asked in turn
+	namesMost     = 48               // in one packet: the full ones fit a datagram
+	namesLinks    = 2                // told of one window while nothing gets lost
+	starvedEnough = 3                // rumors in a row that had to be asked for: the tree has no way here
+	troubleFor    = 10 * time.Second // after a payload got lost, every name goes over every link
 )
 
 // tree is the state of the strategy besides which links are eager.
 type tree struct {
-	window     []*entry  // to be named
+	window     []*entry  // to be named over lazy links
+	repaired   []*entry  // to be named over eager links, when the step ends
 	announceAt time.Time // never if there are none
 	turn       int       // the place of the link to be told next
 	missing    map[clock.Dot]*missing
-	first      []waiting // for their payload, in order of time
-	again      []waiting // for whom was asked, in order of time
-	troubled   time.Time // so much trouble has there been; see trouble
+	waiting    []waiting // for their payloads, in order of time
+	starved    int       // rumors in a row that had to be asked for
+	trouble    time.Time // until then it is thought that payloads get lost
 }
 
 // missing is a rumor that was named and has not come.
 type missing struct {
 	namers [maxNamers]hearsay.NodeID // not yet asked, the first to name it first
 	n      int
+	asked  uint64 // the links over which it was asked for; see link.bit
+	due    time.Time
 }
 
 type waiting struct {
@@ -46,13 +48,18 @@ type waiting struct {
 }
 
 // pushTree passes on what is news: "eager push" and "lazy push" (section 3.4).
+// What this node had to ask for, those above it in the tree have, and those
+// below it lack: so it is named over the eager links, at once, for them to ask.
 func (r *Rumors) pushTree(now time.Time, e *entry) {
 	lazy := false
 	for _, l := range r.links {
-		if l.eager {
+		if l.eager && e.asked == 0 {
 			r.enqueue(l, e)
 		}
 		lazy = lazy || !l.eager
+	}
+	if e.asked != 0 {
+		r.tree.repaired = append(r.tree.repaired, e)
 	}
 	if !lazy {
 		return
@@ -109,11 +116,14 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, m *hearsay.IHave) {
 			e.named = true
 			better = better || i < len(m.Hops) && r.isBetter(e, l, m.Hops[i])
 		} else if !r.seen.context.Has(id) {
-			r.lack(now, id, l)
+			if m := r.lack(now, id, l); m != nil && m.asked == 0 && l.eager {
+				r.wait(id, m, now) // it was repaired there
+			}
 		}
 	}
+	r.askOverdue(now)
 	if better {
-		r.graft(l, nil)
+		r.graft(l)
 	}
 	r.flush(now)
 }
@@ -124,7 +134,7 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, m *hearsay.IHave) {
 // known.
 func (r *Rumors) isBetter(e *entry, l *link, hops uint8) bool {
 	parent := r.link(e.by)
-	if r.cfg.OptimizeBy == 0 || l.eager || parent == nil || !parent.eager || int(e.Hops) <= int(hops)+1+r.cfg.OptimizeBy {
+	if r.cfg.OptimizeBy == 0 || l.eager || e.isRepair(r.cfg.GraftAfter) || parent == nil || !parent.eager || int(e.Hops) <= int(hops)+1+r.cfg.OptimizeBy {
 		return false
 	}
 	addr, living := r.directory.Addr(parent.id)
@@ -137,89 +147,133 @@ func (r *Rumors) isBetter(e *entry, l *link, hops uint8) bool {
 	return true
 }
 
+// isRepair reports whether a rumor came here other than at once along the tree:
+// then its way says nothing about the tree.
+func (e *entry) isRepair(after time.Duration) bool { return e.asked != 0 || e.Age >= after }
+
 // lack notes that a neighbor has named what this node has not.
-func (r *Rumors) lack(now time.Time, id clock.Dot, l *link) {
+func (r *Rumors) lack(now time.Time, id clock.Dot, l *link) *missing {
 	t := &r.tree
 	m := t.missing[id]
 	if m == nil {
 		if !r.directory.Known(hearsay.NodeID(id.Origin)) {
 			r.drops[hearsay.DropStranger]++
-			return
+			return nil
 		}
-		if len(t.missing) >= maxMissing || len(t.first) >= 2*maxMissing {
+		if len(t.missing) >= maxMissing || len(t.waiting) >= 2*maxMissing {
 			r.drops[hearsay.DropTableFull]++
-			return
+			return nil
 		}
 		if t.missing == nil {
 			t.missing = make(map[clock.Dot]*missing)
 		}
 		m = &missing{}
 		t.missing[id] = m
-		t.first = append(t.first, waiting{id, now.Add(r.cfg.GraftAfter)})
+		r.wait(id, m, now.Add(r.between(r.cfg.GraftAfter, 2*r.cfg.GraftAfter)))
 	}
 	if m.n < maxNamers && !slices.Contains(m.namers[:m.n], l.id) {
 		m.namers[m.n] = l.id
 		m.n++
 	}
+	return m
+}
+
+// wait sets when a missing rumor is asked for next.
+func (r *Rumors) wait(id clock.Dot, m *missing, due time.Time) {
+	t := &r.tree
+	i, _ := slices.BinarySearchFunc(t.waiting, due, func(w waiting, due time.Time) int {
+		if w.due.After(due) {
+			return 1
+		}
+		return -1 // those of the same time stay in their order
+	})
+	t.waiting = slices.Insert(t.waiting, i, waiting{id, due})
+	m.due = due
 }
 
 // missingAt is when the next wait for a payload is over.
 func (r *Rumors) missingAt() time.Time {
-	at := never
-	if len(r.tree.first) > 0 {
-		at = r.tree.first[0].due
+	if len(r.tree.waiting) == 0 {
+		return never
 	}
-	if len(r.tree.again) > 0 {
-		at = soonest(at, r.tree.again[0].due)
+	return r.tree.waiting[0].due
+}
+
+// arrived ends the wait for a rumor.
+func (r *Rumors) arrived(e *entry) {
+	if e.by == r.self {
+		return
 	}
-	return at
+	if m := r.tree.missing[e.ID]; m != nil {
+		e.asked = m.asked
+		delete(r.tree.missing, e.ID)
+	}
+	if e.asked != 0 {
+		r.tree.starved++
+	} else {
+		r.tree.starved = 0
+	}
 }
 
 // tickTree names what is to be named, and asks for what did not come.
 func (r *Rumors) tickTree(now time.Time) {
-	t := &r.tree
-	if !now.Before(t.announceAt) {
+	if !now.Before(r.tree.announceAt) {
 		r.announce(now)
 	}
-	var due []clock.Dot
-	t.first, due = r.overdue(now, t.first, due)
-	t.again, due = r.overdue(now, t.again, due)
-	if len(due) == 0 {
+	r.askOverdue(now)
+}
+
+// askOverdue asks for what has been waited for long enough, each of the first
+// who named it and was not asked yet.
+func (r *Rumors) askOverdue(now time.Time) {
+	t := &r.tree
+	n := 0
+	for n < len(t.waiting) && !now.Before(t.waiting[n].due) {
+		n++
+	}
+	if n == 0 {
 		return
 	}
+	overdue := slices.Clone(t.waiting[:n])
+	if t.waiting = slices.Delete(t.waiting, 0, n); len(t.waiting) == 0 {
+		t.waiting = nil
+	}
 	asked := make([][]clock.Dot, len(r.links))
-	for _, id := range due {
-		m := t.missing[id]
+	for _, w := range overdue {
+		m := t.missing[w.id]
+		if m == nil || !m.due.Equal(w.due) {
+			continue // it has come, or another time was set
+		}
 		i := r.nextNamer(m)
 		if i < 0 {
-			delete(t.missing, id) // nobody is left to ask; comparing finds it
+			delete(t.missing, w.id) // nobody is left to ask; comparing finds it
 			continue
 		}
-		asked[i] = append(asked[i], id)
-		t.again = append(t.again, waiting{id, now.Add(r.cfg.GraftAgain)})
+		m.asked |= r.links[i].bit
+		asked[i] = append(asked[i], w.id)
+		r.wait(w.id, m, now.Add(r.cfg.GraftAgain))
+		t.trouble = now.Add(troubleFor)
 	}
 	for i, ids := range asked {
 		for part := range slices.Chunk(ids, namesMost) {
-			r.trouble(now)
-			r.graft(r.links[i], part)
+			r.ask(r.links[i], part)
 		}
 	}
 }
 
-// overdue takes from a list what is due, and appends to due what of it is
-// still missing.
-func (r *Rumors) overdue(now time.Time, list []waiting, due []clock.Dot) ([]waiting, []clock.Dot) {
-	n := 0
-	for n < len(list) && !now.Before(list[n].due) {
-		if r.tree.missing[list[n].id] != nil {
-			due = append(due, list[n].id)
+// nameRepaired names over the eager links what this node had to ask for.
+func (r *Rumors) nameRepaired() {
+	t := &r.tree
+	if len(t.repaired) == 0 {
+		return
+	}
+	for _, l := range r.links {
+		if l.eager {
+			r.name(l, t.repaired, func(e *entry) bool { return true })
 		}
-		n++
 	}
-	if list = slices.Delete(list, 0, n); len(list) == 0 {
-		list = nil
-	}
-	return list, due
+	clear(t.repaired)
+	t.repaired = t.repaired[:0]
 }
 
 // nextNamer takes out who is to be asked for a missing rumor, and gives the
@@ -236,28 +290,44 @@ func (r *Rumors) nextNamer(m *missing) int {
 	return -1
 }
 
-// graft makes a link eager, at both ends, and asks for rumors.
-func (r *Rumors) graft(l *link, ids []clock.Dot) {
+// ask asks a neighbor for rumors. In Plumtree that makes the link eager. Here
+// it does so only if rumors had to be asked for several times in a row: a packet
+// lost is no fault of the tree, and mending it each time makes it long.
+func (r *Rumors) ask(l *link, ids []clock.Dot) {
 	addr, living := r.directory.Addr(l.id)
 	if !living {
 		return
 	}
-	l.eager = true
 	r.stats.Grafts++
 	r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Graft{IDs: ids}})
+	if r.tree.starved >= starvedEnough {
+		r.tree.starved = 0
+		r.graft(l)
+	}
 }
 
-// Graft gives what a neighbor lacks, and makes the link eager.
+// graft makes a link eager, at both ends.
+func (r *Rumors) graft(l *link) {
+	if addr, living := r.directory.Addr(l.id); living {
+		l.eager = true
+		r.stats.Grafts++
+		r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Graft{}})
+	}
+}
+
+// Graft gives what a neighbor asks for; if it asks for nothing, it wants to be
+// told everything, and the link becomes eager.
 func (r *Rumors) Graft(now time.Time, p *hearsay.Packet, m *hearsay.Graft) {
 	l := r.link(p.From)
 	if l == nil {
 		r.drops[hearsay.DropUnexpected]++
 		return
 	}
-	l.eager = r.cfg.Strategy == Tree
-	if len(m.IDs) > 0 {
-		r.trouble(now)
+	if len(m.IDs) == 0 {
+		l.eager = true
+		return
 	}
+	r.tree.trouble = now.Add(troubleFor)
 	for _, id := range m.IDs {
 		if e := r.store.byID[id]; e != nil && e.age(now) < r.cfg.KeepFor {
 			e.known &^= l.bit // it was sent and lost
@@ -272,18 +342,9 @@ func (r *Rumors) Graft(now time.Time, p *hearsay.Packet, m *hearsay.Graft) {
 func (r *Rumors) mend() {
 	for _, l := range r.links {
 		if !l.eager {
-			r.graft(l, nil)
+			r.graft(l)
 		}
 	}
-}
-
-// trouble counts that a payload got lost.
-func (r *Rumors) trouble(now time.Time) {
-	t := &r.tree
-	if t.troubled.Before(now) {
-		t.troubled = now
-	}
-	t.troubled = soonest(t.troubled.Add(troubleEach), now.Add(troubleMost))
 }
 
 // announce names what came in the last window: over every lazy link if
@@ -291,7 +352,7 @@ func (r *Rumors) trouble(now time.Time) {
 // name, and nothing that another has named to this node.
 func (r *Rumors) announce(now time.Time) {
 	t := &r.tree
-	lossy := t.troubled.Sub(now) > troubleEnough
+	lossy := now.Before(t.trouble)
 	most := min(len(t.window), namesLinks)
 	if lossy {
 		most = len(r.links)
@@ -300,7 +361,7 @@ func (r *Rumors) announce(now time.Time) {
 	turn := t.turn
 	for i := range r.links {
 		l := r.links[(turn+i)%len(r.links)]
-		if most > 0 && !l.eager && r.announceTo(l, lossy) {
+		if most > 0 && !l.eager && r.name(l, t.window, func(e *entry) bool { return lossy || !e.named }) {
 			most--
 			t.turn = (turn + i + 1) % len(r.links)
 		}
@@ -312,17 +373,17 @@ func (r *Rumors) announce(now time.Time) {
 	t.announceAt = never
 }
 
-// announceTo names to one neighbor what it is not known to have, and reports
-// whether there was any.
-func (r *Rumors) announceTo(l *link, lossy bool) bool {
+// name names to one neighbor those of entries that it is not known to have,
+// and reports whether there was any.
+func (r *Rumors) name(l *link, entries []*entry, worth func(*entry) bool) bool {
 	addr, living := r.directory.Addr(l.id)
 	if !living {
 		return false
 	}
 	start, own := len(r.dots), false
 	var hops []uint8
-	for _, e := range r.tree.window {
-		if e.known&l.bit == 0 && !e.evicted && (lossy || !e.named) {
+	for _, e := range entries {
+		if e.known&l.bit == 0 && !e.evicted && worth(e) {
 			r.dots = append(r.dots, e.ID)
 			hops = append(hops, e.Hops)
 			own = own || e.by == r.self
