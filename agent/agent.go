@@ -188,8 +188,7 @@ func (a *Agent) tell(e *hearsay.Event) {
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}
-	a.hub.publish(e)
-	a.journal.wake()
+	a.journal.wake(a.hub.publish(e), e.Kind)
 }
 
 // run starts everything.
@@ -309,6 +308,10 @@ func (a *Agent) Events(ctx context.Context) iter.Seq[hearsay.Event] {
 func (a *Agent) EventsAfter(ctx context.Context, number uint64) iter.Seq2[uint64, hearsay.Event] {
 	return a.hub.from(ctx, number)
 }
+
+// Newest gives the number of the newest event, 0 if there was none yet: who has
+// read up to it has had all that happened before.
+func (a *Agent) Newest() uint64 { return a.hub.last() }
 
 // Leave leaves the network in good order: it tells the others, and returns
 // when enough of them have heard it, or when ctx ends; then the agent goes on

@@ -5,10 +5,12 @@
 //	...
 //	for _, m := range a.Members() { ... }
 //	for e := range a.Events(ctx) { ... }
+//	id, err := a.Broadcast(ctx, []byte("a message to everybody"))
 //	err = a.Leave(ctx)
 //
 // Every method may be called from any goroutine, at any time, from within the
-// iteration over events too. What they return are copies.
+// iteration over events too. What they return are copies; what an event points
+// to is shared and read only.
 //
 // # The shell around the core
 //

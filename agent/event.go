@@ -15,7 +15,7 @@ import (
 //	at        varint, Unix nanoseconds
 //	fields    uvarint, one bit for each field below that is not zero
 //	each such field, in this order; names and text with their length before
-//	them, the evidence kept apart
+//	them, the evidence and the rumor kept apart
 const (
 	fieldSubject = 1 << iota
 	fieldName
@@ -31,7 +31,7 @@ const (
 	fieldText
 )
 
-// appendEvent appends e, but for its evidence, with its length before it.
+// appendEvent appends e, but for what it points to, with its length before it.
 func appendEvent(dst []byte, e *hearsay.Event) []byte {
 	var room [256]byte
 	b := append(room[:0], byte(e.Kind))

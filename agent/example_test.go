@@ -110,3 +110,25 @@ func ExampleAgent_Leave() {
 	fmt.Println("gone:", ada.Err())
 	// Output: gone: <nil>
 }
+
+// A message to everybody comes as an event, also to whoever said it: once on
+// each member, over whatever hops.
+func ExampleAgent_Broadcast() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	ada := quietly(ctx, "ada")
+	defer ada.Close()
+	if _, err := ada.Broadcast(ctx, []byte("tea is ready")); err != nil {
+		log.Fatal(err)
+	}
+	bob := quietly(ctx, "bob", ada.Self().Addr.String()) // comes late, and hears of it all the same
+	defer bob.Close()
+
+	for _, e := range bob.EventsAfter(ctx, 0) {
+		if e.Kind == hearsay.EventRumor {
+			fmt.Printf("%s said: %s\n", e.Name, e.Rumor.Data)
+			break
+		}
+	}
+	// Output: ada said: tea is ready
+}

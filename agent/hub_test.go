@@ -39,6 +39,7 @@ func TestEventsComeBackWhole(t *testing.T) {
 		Subject: hearsay.NodeID{1}, Name: "a", By: hearsay.NodeID{2}, ByName: "b", State: hearsay.StateDead,
 		Incarnation: 1 << 60, Addr: netip.MustParseAddrPort("[fe80::1%eth0]:7"), Round: 1 << 63, Verdict: hearsay.VerdictReachable,
 		Count: 3, Took: time.Hour, Text: strings.Repeat("long ", 200), Evidence: &hearsay.Evidence{Round: 9},
+		Rumor: &hearsay.Rumor{Hops: 2, Data: []byte("so they say")},
 	}
 	h := newHub(time.Now())
 	var want []hearsay.Event

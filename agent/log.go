@@ -21,11 +21,17 @@ type journal struct {
 	at   uint64 // number of the last event written, or being written
 }
 
-// wake sees to it that what the hub has is written.
-func (j *journal) wake() {
+// wake sees to it that what the hub has is written, to the event of that
+// number and kind. One of which no line is wanted wakes nobody.
+func (j *journal) wake(number uint64, kind hearsay.EventKind) {
+	wanted := j.logger.Enabled(context.Background(), lineOf(kind).level)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !j.busy {
+	switch {
+	case j.busy:
+	case !wanted:
+		j.at = number // all before were written
+	default:
 		j.busy = true
 		j.writing.Go(j.write)
 	}
@@ -81,21 +87,29 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventUndecided:       {slog.LevelInfo, "A round closed without a decision"},
 	hearsay.EventClaimDelayed:    {slog.LevelInfo, "A death is told to its subject first"},
 	hearsay.EventSuspectFreed:    {slog.LevelInfo, "A suspect answered this node"},
+	hearsay.EventRumor:           {slog.LevelDebug, "Heard a rumor"},
+	hearsay.EventRumorConflict:   {slog.LevelWarn, "Kept out another payload under a number that is taken"},
+	hearsay.EventLinked:          {slog.LevelDebug, "A member is a neighbor"},
+	hearsay.EventUnlinked:        {slog.LevelDebug, "A member is no neighbor any more"},
 	hearsay.EventLagged:          {slog.LevelError, "Events were lost here"},
+}
+
+func lineOf(kind hearsay.EventKind) line {
+	if l, ok := lines[kind]; ok {
+		return l
+	}
+	return line{slog.LevelInfo, kind.String()}
 }
 
 // logEvent writes the line of an event: text for a person, attributes for the
 // facts.
 func logEvent(logger *slog.Logger, e *hearsay.Event) {
-	l, ok := lines[e.Kind]
-	if !ok {
-		l = line{slog.LevelInfo, e.Kind.String()}
-	}
+	l := lineOf(e.Kind)
 	ctx := context.Background()
 	if !logger.Enabled(ctx, l.level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 14)
 	add := func(set bool, a slog.Attr) {
 		if set {
 			attrs = append(attrs, a)
@@ -115,6 +129,10 @@ func logEvent(logger *slog.Logger, e *hearsay.Event) {
 	add(e.Verdict != 0, slog.String("verdict", e.Verdict.String()))
 	add(e.Count != 0, slog.Int("count", e.Count))
 	add(e.Took != 0, slog.Duration("took", e.Took))
+	if e.Rumor != nil { // not what it says: that may be long, and is for the application
+		add(true, slog.Uint64("number", e.Rumor.ID.Counter))
+		add(true, slog.Int("bytes", len(e.Rumor.Data)))
+	}
 	add(e.Text != "", slog.String("why", e.Text))
 	logger.LogAttrs(ctx, l.level, l.text, attrs...)
 }
