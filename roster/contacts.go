@@ -38,8 +38,9 @@ type contacts struct {
 	kept       int       // members whose address is on disk
 	asked      []asked
 	joined     bool
-	attempts   int // to join
-	next       int // whose turn it is
+	attempts   int            // to join
+	tried      netip.AddrPort // the last
+	next       int            // whose turn it is
 	tryAt      time.Time
 }
 
@@ -135,7 +136,7 @@ func (r *Roster) tickContacts(now time.Time) {
 	tried := append(slices.Clone(c.configured), addresses(c.past)...)
 	if c.attempts > 0 {
 		r.event(hearsay.Event{
-			At: now, Kind: hearsay.EventJoinFail, Addr: tried[0], Count: c.attempts,
+			At: now, Kind: hearsay.EventJoinFail, Addr: c.tried, Count: c.attempts,
 			Text: fmt.Sprintf("no roster from any of %d contacts yet", len(tried)),
 		})
 	}
@@ -143,7 +144,8 @@ func (r *Roster) tickContacts(now time.Time) {
 	c.tryAt = now.Add(wait/2 + time.Duration(r.random.Int64N(int64(wait))))
 	c.attempts++
 	for range min(joinAtOnce, len(tried)) {
-		r.join(now, tried[c.next%len(tried)])
+		c.tried = tried[c.next%len(tried)]
+		r.join(now, c.tried)
 		c.next++
 	}
 }
@@ -191,7 +193,7 @@ func (r *Roster) candidate(i int) (contact, bool) {
 		return contact{addr: addr}, !slices.ContainsFunc(r.living, func(m *member) bool { return m.card.Addr == addr })
 	}
 	if i -= len(c.configured); i < len(c.past) {
-		if m := r.members[c.past[i].id]; m != nil {
+		if m := r.members.get(c.past[i].id); m != nil {
 			return contact{}, false // listed: living, or among the gone
 		}
 		return c.past[i], true
@@ -209,7 +211,7 @@ func (r *Roster) ContactAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
 		return false
 	}
 	c.asked = slices.Delete(c.asked, i, i+1)
-	switch m := r.members[p.From]; {
+	switch m := r.members.get(p.From); {
 	case m == nil:
 		r.join(now, p.Addr)
 	case !m.state.Living():
@@ -244,7 +246,7 @@ func (r *Roster) ContactNotMe(now time.Time, p *hearsay.Packet, seq uint64) bool
 // Join answers a newcomer, whose own claim has been taken already, with the
 // whole roster.
 func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
-	if m := r.members[p.From]; m == nil || r.self.state == hearsay.StateLeft {
+	if m := r.members.get(p.From); m == nil || r.self.state == hearsay.StateLeft {
 		r.drops[hearsay.DropStranger]++
 		return
 	}
@@ -330,7 +332,7 @@ func (r *Roster) tickForget(now time.Time) {
 			r.news.drop(m)
 		}
 		r.delist(&r.gone, m)
-		delete(r.members, m.id)
+		r.members.remove(m.id)
 		if m.state == hearsay.StateDead {
 			r.forget(m)
 		} else {

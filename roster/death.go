@@ -112,7 +112,7 @@ func (r *Roster) tickPending(now time.Time) {
 // stands reports whether a death is still to be believed: its subject is
 // living, and has not refuted it.
 func (r *Roster) stands(w *pending) bool {
-	m := r.members[w.subject]
+	m := r.members.get(w.subject)
 	return m != nil && m.state.Living() && m.incarnation == w.incarnation
 }
 
@@ -139,7 +139,7 @@ func (r *Roster) TakeEvidence(now time.Time, e *hearsay.Evidence) {
 // itself what others said. So that counts only against whom this node holds
 // suspect itself, for as long as any suspicion lasts.
 func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
-	e, m := w.evidence, r.members[w.subject]
+	e, m := w.evidence, r.members.get(w.subject)
 	if e.Subject != w.subject || e.Incarnation != w.incarnation {
 		return false, false
 	}
@@ -147,7 +147,7 @@ func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
 	against := 0
 	for i := range e.Statements {
 		s := &e.Statements[i]
-		signer := r.members[s.Observer]
+		signer := r.members.get(s.Observer)
 		repeated := slices.ContainsFunc(e.Statements[:i], func(o hearsay.Statement) bool { return o.Observer == s.Observer })
 		if repeated || signer == nil || !slices.Contains(observers, s.Observer) ||
 			s.Subject != e.Subject || s.Incarnation != e.Incarnation || s.Round != e.Round {
@@ -170,7 +170,7 @@ func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
 
 // Bury lists a member as dead: its evidence holds.
 func (r *Roster) Bury(now time.Time, e *hearsay.Evidence) {
-	m := r.members[e.Subject]
+	m := r.members.get(e.Subject)
 	if m == nil || m == r.self || !m.state.Living() || m.incarnation != e.Incarnation {
 		return
 	}

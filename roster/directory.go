@@ -3,7 +3,7 @@ package roster
 import "hearsay"
 
 // Known reports whether somebody is listed, in whatever state. This node is.
-func (r *Roster) Known(id hearsay.NodeID) bool { return r.members[id] != nil }
+func (r *Roster) Known(id hearsay.NodeID) bool { return r.members.get(id) != nil }
 
 // Draw gives a random living member other than this node, if there is one.
 func (r *Roster) Draw() (hearsay.NodeID, bool) {

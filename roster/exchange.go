@@ -32,7 +32,7 @@ func entryHash(id hearsay.NodeID, incarnation hearsay.Incarnation) uint64 {
 // unless this roster has just changed: then news is on its way. Where it always
 // has, an exchange begins now and then all the same.
 func (r *Roster) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
-	if hash == r.hash || r.members[p.From] == nil || r.self.state == hearsay.StateLeft {
+	if hash == r.hash || r.members.get(p.From) == nil || r.self.state == hearsay.StateLeft {
 		return
 	}
 	waited := now.Sub(later(r.stirred, r.exchanged))
@@ -68,7 +68,7 @@ func bucket(id hearsay.NodeID, n uint8) uint8 { return uint8(uint(id[0]) >> (8 -
 
 // Digest opens the buckets that differ from this node's own.
 func (r *Roster) Digest(p *hearsay.Packet, m *hearsay.Digest) {
-	if r.members[p.From] == nil {
+	if r.members.get(p.From) == nil {
 		r.drops[hearsay.DropStranger]++
 		return
 	}
@@ -98,7 +98,7 @@ func (r *Roster) Digest(p *hearsay.Packet, m *hearsay.Digest) {
 // the sender lacks there: who lives, and who is gone though the sender
 // believes it living.
 func (r *Roster) Entries(p *hearsay.Packet, m *hearsay.Entries) {
-	if r.members[p.From] == nil {
+	if r.members.get(p.From) == nil {
 		r.drops[hearsay.DropStranger]++
 		return
 	}
@@ -107,7 +107,7 @@ func (r *Roster) Entries(p *hearsay.Packet, m *hearsay.Entries) {
 	theirs := make(map[hearsay.NodeID]hearsay.Incarnation, len(m.Items))
 	for _, item := range m.Items {
 		theirs[item.ID] = item.Incarnation
-		switch mine := r.members[item.ID]; {
+		switch mine := r.members.get(item.ID); {
 		case (mine == nil || mine.incarnation < item.Incarnation) && len(want.IDs) < hearsay.MaxWant:
 			want.IDs = append(want.IDs, item.ID)
 		case mine != nil && !mine.state.Living():
@@ -132,18 +132,18 @@ func (r *Roster) Entries(p *hearsay.Packet, m *hearsay.Entries) {
 // Want gives the claims asked for. What the sender gave is known here as gone
 // in some cases: it is told.
 func (r *Roster) Want(p *hearsay.Packet, m *hearsay.Want) {
-	if r.members[p.From] == nil {
+	if r.members.get(p.From) == nil {
 		r.drops[hearsay.DropStranger]++
 		return
 	}
 	var give []*member
 	for _, id := range m.IDs {
-		if o := r.members[id]; o != nil {
+		if o := r.members.get(id); o != nil {
 			give = append(give, o)
 		}
 	}
 	for i := range p.Claims {
-		if o := r.members[p.Claims[i].Subject]; o != nil && !o.state.Living() && o.incarnation >= p.Claims[i].Incarnation {
+		if o := r.members.get(p.Claims[i].Subject); o != nil && !o.state.Living() && o.incarnation >= p.Claims[i].Incarnation {
 			give = append(give, o)
 		}
 	}

@@ -154,7 +154,7 @@ func (r *Roster) Ride(p *hearsay.Packet) {
 // that it hears first, and refutes.
 func (r *Roster) Confront(p *hearsay.Packet, id hearsay.NodeID) {
 	var c hearsay.Claim
-	if m := r.members[id]; m != nil {
+	if m := r.members.get(id); m != nil {
 		if m.state != hearsay.StateSuspect && m.state != hearsay.StateDead {
 			return
 		}

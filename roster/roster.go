@@ -37,12 +37,12 @@ type Roster struct {
 	out     *hearsay.Effects
 
 	self    *member
-	members map[hearsay.NodeID]*member // all, this node included
-	living  []*member                  // alive or suspect, without this node
-	gone    []*member                  // dead or left
-	hash    uint64                     // of the living with their incarnations, this node included
-	changed time.Time                  // when hash last changed
-	stirred time.Time                  // when it did so first after it had been still
+	members table     // all, this node included
+	living  []*member // alive or suspect, without this node
+	gone    []*member // dead or left
+	hash    uint64    // of the living with their incarnations, this node included
+	changed time.Time // when hash last changed
+	stirred time.Time // when it did so first after it had been still
 
 	news        news
 	accusations []*accusation
@@ -101,7 +101,7 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, signer hearsa
 ) *Roster {
 	r := &Roster{
 		cfg: cfg, network: network, signer: signer, random: random, out: out, drops: drops,
-		members: make(map[hearsay.NodeID]*member), changed: now, forgetAt: now.Add(forgetCheck),
+		members: table{secret: random.Uint64() | 1}, changed: now, forgetAt: now.Add(forgetCheck),
 	}
 	var last hearsay.Incarnation
 	for _, record := range records {
@@ -121,7 +121,7 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, signer hearsa
 	r.self = &member{card: card, state: hearsay.StateAlive, met: now.UnixNano(), since: now.UnixNano(), told: -1}
 	r.self.card.Key = signer.Public()
 	r.self.id = r.self.card.Key.NodeID()
-	r.members[r.self.id] = r.self
+	r.members.put(r.self)
 	r.raise(now, last)
 	return r
 }
@@ -180,7 +180,7 @@ func (r *Roster) All(dst []hearsay.Member) []hearsay.Member {
 
 // Member gives what is known of one member.
 func (r *Roster) Member(id hearsay.NodeID) (hearsay.Member, bool) {
-	if m := r.members[id]; m != nil {
+	if m := r.members.get(id); m != nil {
 		return r.member(m), true
 	}
 	return hearsay.Member{}, false
@@ -188,7 +188,7 @@ func (r *Roster) Member(id hearsay.NodeID) (hearsay.Member, bool) {
 
 // Met is when a member was first heard of.
 func (r *Roster) Met(id hearsay.NodeID) time.Time {
-	if m := r.members[id]; m != nil {
+	if m := r.members.get(id); m != nil {
 		return time.Unix(0, m.met).UTC()
 	}
 	return time.Time{}
@@ -196,7 +196,7 @@ func (r *Roster) Met(id hearsay.NodeID) time.Time {
 
 // Addr tells where a living member other than this node is reached.
 func (r *Roster) Addr(id hearsay.NodeID) (netip.AddrPort, bool) {
-	if m := r.members[id]; m != nil && m != r.self && m.state.Living() {
+	if m := r.members.get(id); m != nil && m != r.self && m.state.Living() {
 		return m.card.Addr, true
 	}
 	return netip.AddrPort{}, false
@@ -208,7 +208,7 @@ func (r *Roster) Stats() Stats { return r.stats }
 // Answered is told that a member answered this node itself. A suspicion of it
 // ends here: suspicion is local.
 func (r *Roster) Answered(now time.Time, id hearsay.NodeID) {
-	if m := r.members[id]; m != nil && m.state == hearsay.StateSuspect {
+	if m := r.members.get(id); m != nil && m.state == hearsay.StateSuspect {
 		r.setState(now, m, hearsay.StateAlive)
 		r.dropAccusation(m)
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventSuspectFreed, Subject: id})
@@ -222,9 +222,9 @@ func (r *Roster) Claim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 		r.claimedSelf(now, p, c)
 		return
 	}
-	m := r.members[c.Subject]
+	m, isNew := r.members.get(c.Subject), false
 	if !c.Bare() && (m == nil || c.Incarnation > m.incarnation || c.State == hearsay.StateLeft) {
-		m = r.introduce(now, p, c)
+		m, isNew = r.introduce(now, p, c)
 	}
 	if m == nil {
 		if c.Bare() {
@@ -236,7 +236,9 @@ func (r *Roster) Claim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 	case c.Incarnation != m.incarnation:
 		return // old, or bare and ahead: an exchange will bring what lacks
 	case c.State <= m.state && c.State != hearsay.StateSuspect:
-		r.news.heardAgain(m)
+		if !isNew {
+			r.news.heardAgain(m)
+		}
 	case c.State == hearsay.StateSuspect:
 		r.claimedSuspect(now, m, c)
 	case c.State == hearsay.StateDead:
@@ -245,28 +247,29 @@ func (r *Roster) Claim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 }
 
 // introduce takes the subject's own word: a card, with an incarnation, that
-// is new here. It returns the member, or nil if the word was refused.
-func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) *member {
-	m := r.members[c.Subject]
+// is new here. It returns the member, or nil if the word was refused, and
+// whether the word was news.
+func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) (m *member, isNew bool) {
+	m = r.members.get(c.Subject)
 	word := hearsay.Claim{Subject: c.Subject, State: hearsay.StateAlive, Incarnation: c.Incarnation, Card: c.Card}
 	if c.State == hearsay.StateLeft {
 		word.State = hearsay.StateLeft
 	}
 	if m != nil {
 		if current := r.claim(m, bare); !word.Supersedes(&current) {
-			return m
+			return m, false
 		}
 	}
 	if reason, ok := r.believable(now, p, &word, m == nil); !ok {
 		r.drops[reason]++
-		return nil
+		return nil, false
 	}
 	r.stats.ClaimsNew++
 	if m == nil {
-		return r.add(now, c, &word)
+		return r.add(now, c, &word), true
 	}
 	r.renew(now, m, &word)
-	return m
+	return m, true
 }
 
 // believable checks the subject's own word before it wins.
@@ -276,7 +279,7 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropFarFuture, false
 	case hearsay.CheckName(word.Card.Name) != nil || !word.Card.Addr.IsValid() || word.Card.Addr.Port() == 0:
 		return hearsay.DropMalformed, false
-	case unknown && len(r.members) >= maxMembers:
+	case unknown && r.members.count >= maxMembers:
 		return hearsay.DropTableFull, false
 	case unknown && p.From != word.Subject && r.outlived(word):
 		return hearsay.DropStranger, false // a forgotten member is believed only from itself
@@ -321,7 +324,7 @@ func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
 		id: c.Subject, card: word.Card, incarnation: word.Incarnation, state: word.State,
 		met: now.UnixNano(), since: now.UnixNano(), told: -1,
 	}
-	r.members[m.id] = m
+	r.members.put(m)
 	if c.State >= hearsay.StateDead {
 		m.state = c.State
 		m.since = now.Add(-min(c.Age, r.cfg.ForgetAfter)).UnixNano()
@@ -460,10 +463,10 @@ func (r *Roster) member(m *member) hearsay.Member {
 }
 
 func (r *Roster) event(e hearsay.Event) {
-	if m := r.members[e.Subject]; m != nil {
+	if m := r.members.get(e.Subject); m != nil {
 		e.Name = m.card.Name
 	}
-	if m := r.members[e.By]; m != nil {
+	if m := r.members.get(e.By); m != nil {
 		e.ByName = m.card.Name
 	}
 	r.out.Events = append(r.out.Events, e)
@@ -471,7 +474,7 @@ func (r *Roster) event(e hearsay.Event) {
 
 // Name gives the name of a member, or the beginning of its NodeID.
 func (r *Roster) Name(id hearsay.NodeID) string {
-	if m := r.members[id]; m != nil {
+	if m := r.members.get(id); m != nil {
 		return m.card.Name
 	}
 	return id.Short()

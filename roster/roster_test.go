@@ -614,3 +614,60 @@ func TestLeaveBeforeTheRosterCameIsTold(t *testing.T) {
 		t.Error("who was asked for a roster, and may have this node in its own, is not told")
 	}
 }
+
+// toldOf counts how often the roster tells of a member.
+func (b *bench) toldOf(m *stranger, d time.Duration) (n int) {
+	for _, p := range b.pass(d).Send {
+		for _, c := range p.Claims {
+			if c.Subject == m.id() {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// With 32 living a claim is told twice their 6 bits: 12 times, to three at a
+// time.
+func TestNewsIsToldInFull(t *testing.T) {
+	b := newBench(t, 30)
+	b.pass(5 * time.Second)
+	newcomer := newStranger(60)
+	b.hear(newcomer, newcomer.word(hearsay.StateAlive))
+	if n := b.toldOf(newcomer, 2*time.Second); n != 12 {
+		t.Errorf("told %d times, want 12", n)
+	}
+	newcomer.incarnation++
+	b.hear(newcomer, newcomer.word(hearsay.StateAlive))
+	for range 8 { // and each telling by another saves one
+		b.hear(b.others[0], newcomer.word(hearsay.StateAlive))
+	}
+	if n := b.toldOf(newcomer, 2*time.Second); n != 6 {
+		t.Errorf("told %d times, want 6", n)
+	}
+}
+
+func TestJoinFailTellsWhoWasTried(t *testing.T) {
+	b := newBench(t, 0)
+	var contacts []netip.AddrPort
+	for i := range 6 {
+		contacts = append(contacts, newStranger(i+1).addr)
+	}
+	b.Contact(b.now, contacts)
+	var last netip.AddrPort
+	failed := 0
+	for range 10000 {
+		out := b.pass(10 * time.Millisecond)
+		for _, e := range out.Events {
+			if failed++; e.Addr != last {
+				t.Errorf("says that %v did not answer, and tried %v", e.Addr, last)
+			}
+		}
+		for _, p := range out.Send {
+			last = p.Addr
+		}
+	}
+	if failed < 5 {
+		t.Errorf("%d failures told", failed)
+	}
+}

@@ -37,7 +37,7 @@ type accusation struct {
 
 // Unreachable is told that this node's detector had no answer from a member.
 func (r *Roster) Unreachable(now time.Time, id hearsay.NodeID) {
-	m := r.members[id]
+	m := r.members.get(id)
 	if m == nil || !m.state.Living() || r.self.state == hearsay.StateLeft {
 		return
 	}
@@ -58,7 +58,7 @@ func (r *Roster) Unreachable(now time.Time, id hearsay.NodeID) {
 
 // claimedSuspect takes another's suspicion.
 func (r *Roster) claimedSuspect(now time.Time, m *member, c *hearsay.Claim) {
-	if by := r.members[c.By]; by == nil || !by.state.Living() {
+	if by := r.members.get(c.By); by == nil || !by.state.Living() {
 		r.drops[hearsay.DropStranger]++
 		return
 	}
@@ -199,7 +199,7 @@ func (r *Roster) Statement(now time.Time, s *hearsay.Statement) {
 		r.drops[hearsay.DropUnexpected]++
 		return
 	}
-	a, observer := r.accusations[i], r.members[s.Observer]
+	a, observer := r.accusations[i], r.members.get(s.Observer)
 	if observer == nil || !slices.Contains(a.observers, s.Observer) {
 		r.drops[hearsay.DropStranger]++
 		return

@@ -17,8 +17,8 @@ type witness struct {
 
 // WitnessReq takes an accuser's request.
 func (r *Roster) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.WitnessReq) {
-	asker := r.members[p.From]
-	switch subject := r.members[m.Subject]; {
+	asker := r.members.get(p.From)
+	switch subject := r.members.get(m.Subject); {
 	case subject == nil:
 		r.drops[hearsay.DropStranger]++ // nothing to say of it
 	case asker == nil || !asker.state.Living():
