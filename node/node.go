@@ -56,6 +56,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay
 	n.roster = roster.New(cfg.Roster, cfg.Network, card, signer, random, records, &n.drops, n.out, now)
 	n.detect = detect.NewSwim(cfg.Detect, n.id, n.roster.Addr, random, n.out, now)
 	n.overlay = overlay.New(cfg.Overlay, n.id, n.roster.Addr, random, &n.drops, n.out, now)
+	n.roster.TellOver(n.overlay.Links)
 	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.roster.Known, Draw: n.roster.Draw}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.drops, n.out, now)
 	return n

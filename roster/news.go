@@ -13,6 +13,7 @@ import (
 const (
 	packetRoom = hearsay.MTU - 80 // for claims, beside an envelope and a small body
 	rideMost   = 3                // claims that ride on a packet sent for another reason
+	cameBack   = 2                // times that a claim told over links should come back
 	chunkRoom  = 48 << 10         // for claims, in one packet of a roster by stream
 )
 
@@ -63,6 +64,33 @@ func (n *news) at(i int) *member {
 	return n.warm[i-len(n.fresh)]
 }
 
+// TellOver has news told over links from now on: links gives the neighbors.
+func (r *Roster) TellOver(links func() []hearsay.NodeID) { r.links = links }
+
+// audience is whom news is told now, and how often a claim is told at all:
+// all neighbors, and one random member besides, where rosters differ and links
+// do not meet. Over links once is enough, but for what gets lost: so a claim
+// that came back less than twice is told again. Without links it is a few
+// random members, several times.
+func (r *Roster) audience() (targets []*member, limit int16) {
+	r.targets = r.targets[:0]
+	if r.links != nil {
+		for _, id := range r.links() {
+			if m := r.members.get(id); m != nil && m.state.Living() {
+				r.targets = append(r.targets, m)
+			}
+		}
+	}
+	if len(r.targets) == 0 {
+		r.targets = r.draw(r.targets, r.cfg.Fanout)
+		return r.targets, r.retell()
+	}
+	if other := r.living[r.random.IntN(len(r.living))]; !slices.Contains(r.targets, other) {
+		r.targets = append(r.targets, other)
+	}
+	return r.targets, int16(len(r.targets) + cameBack)
+}
+
 // retell is how often a claim is told by each who hears it: a multiple of
 // log2 N reaches all with high probability (SWIM, section 4.1).
 func (r *Roster) retell() int16 {
@@ -75,14 +103,13 @@ func (r *Roster) tickNews(now time.Time) {
 		return
 	}
 	r.news.told = now
-	var drawn [16]*member
-	targets := r.draw(drawn[:0], min(r.cfg.Fanout, len(drawn)))
+	targets, limit := r.audience()
 	batch, taken := r.batch()
 	for _, target := range targets {
 		r.out.News(target.card.Addr, batch)
 	}
 	r.stats.ClaimsOut += uint64(len(batch) * len(targets))
-	r.cool(taken, len(targets))
+	r.cool(taken, len(targets), limit)
 }
 
 // batch fills one packet with the least told claims, and says how many.
@@ -100,8 +127,7 @@ func (r *Roster) batch() (batch []hearsay.Claim, taken int) {
 
 // cool counts a telling of the first claims, and lets go of what is cold. What
 // is not goes to the end of the warm.
-func (r *Roster) cool(taken, times int) {
-	limit := r.retell()
+func (r *Roster) cool(taken, times int, limit int16) {
 	fresh := min(taken, len(r.news.fresh))
 	again := r.news.warm
 	for i := range taken {

@@ -59,10 +59,12 @@ type Roster struct {
 	refute      refutation
 	verified    time.Time // up to then the time for signatures is spent
 
-	claims []hearsay.Claim // storage of one step's packets
-	ids    []hearsay.NodeID
-	stats  Stats
-	drops  *hearsay.Drops
+	links   func() []hearsay.NodeID // neighbors; nil if there is no overlay
+	targets []*member               // storage of one telling
+	claims  []hearsay.Claim         // storage of one step's packets
+	ids     []hearsay.NodeID
+	stats   Stats
+	drops   *hearsay.Drops
 }
 
 // Stats are a roster's figures.
