@@ -20,7 +20,7 @@ const (
 
 // snapshot is the first thing in a stream: where the events begin.
 type snapshot struct {
-	Self    self             `json:"self"`
+	Self    Self             `json:"self"`
 	Epoch   uint64           `json:"epoch"`
 	Members []hearsay.Member `json:"members"`
 }
@@ -32,6 +32,8 @@ type snapshot struct {
 //
 //	id: 1848462971961347
 //	data: {"at":…,"kind":"member-suspected",…}     first those still kept, then live
+//
+//	: told                                          by now, all that happened before the request
 //
 //	: heartbeat
 //
@@ -57,6 +59,7 @@ func (a *api) getEvents(w http.ResponseWriter, r *http.Request) *problem {
 		return nil
 	}
 	s := &stream{api: a, w: w, control: http.NewResponseController(w)}
+	s.upto = a.backend.Newest()
 	s.control.SetReadDeadline(time.Time{}) // the server's limit is for requests that end; best effort
 	if resumed || s.snapshot() {
 		s.follow(r.Context(), after)
@@ -82,6 +85,9 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	fresh   bool // nothing was written since a snapshot
+
+	upto uint64 // the newest event when the stream began
+	told bool   // that, and all before it, is written, and it was said so
 }
 
 // numbered is an event on its way from the node to the stream.
@@ -111,7 +117,10 @@ func (s *stream) follow(ctx context.Context, after uint64) {
 	}()
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	for ok := true; ok; {
+	// The number of another life is beyond all of this one, or below them: then
+	// there is something to tell.
+	ok := s.upto != 0 && s.upto != after || s.tellMark()
+	for ok {
 		select {
 		case <-ctx.Done():
 			return
@@ -128,14 +137,24 @@ func (s *stream) follow(ctx context.Context, after uint64) {
 func (s *stream) event(e numbered) bool {
 	lost := e.event.Kind == hearsay.EventLagged
 	if lost && s.fresh {
-		return true
+		return true // an event that is kept follows
 	}
 	text, err := json.Marshal(e.event)
 	if err != nil {
 		return false // the client resumes; a node does not make such events
 	}
 	s.fresh = false
-	return s.write(fmt.Sprintf("id: %d\ndata: %s\n\n", e.number, text)) && (!lost || s.snapshot())
+	if !s.write(fmt.Sprintf("id: %d\ndata: %s\n\n", e.number, text)) || lost && !s.snapshot() {
+		return false
+	}
+	return s.told || e.number < s.upto || s.tellMark()
+}
+
+// tellMark says that what happened before the stream began has been told.
+// Clients that do not know it take it for the comment that it is.
+func (s *stream) tellMark() bool {
+	s.told = true
+	return s.write(": told\n\n")
 }
 
 // snapshot writes where things stand.

@@ -134,7 +134,7 @@ func TestEventsBeginWithASnapshot(t *testing.T) {
 		if c.status != 200 || c.header.Get("Content-Type") != "text/event-stream" {
 			t.Errorf("status %d, %v", c.status, c.header)
 		}
-		expect(t, c.take(t), "snapshot of 2", "1 member-joined bob")
+		expect(t, c.take(t), "snapshot of 2", "1 member-joined bob", ": told")
 		v.happen(hearsay.EventMemberSuspected, "bob")
 		expect(t, c.take(t), "2 member-suspected bob")
 		if !end() {
@@ -150,7 +150,7 @@ func TestEventsBeforeASnapshotAreNoLoss(t *testing.T) {
 			v.happen(hearsay.EventLate, "")
 		}
 		c, end := open(t, v, "")
-		expect(t, c.take(t), "snapshot of 2", "3 late", "4 late", "5 late", "6 late")
+		expect(t, c.take(t), "snapshot of 2", "3 late", "4 late", "5 late", "6 late", ": told")
 		end()
 	})
 }
@@ -160,11 +160,11 @@ func TestEventsResume(t *testing.T) {
 		last uint64 // id of the event that the client had
 		want []string
 	}{
-		"nothing missed":  {lifeBase + 6, []string{""}},
-		"some missed":     {lifeBase + 4, []string{"5 late", "6 late"}},
-		"all kept missed": {lifeBase + 2, []string{"3 late", "4 late", "5 late", "6 late"}},
-		"too many missed": {lifeBase + 1, []string{"2 lagged", "snapshot of 2", "3 late", "4 late", "5 late", "6 late"}},
-		"another life":    {1 << 40, []string{"2 lagged", "snapshot of 2", "3 late", "4 late", "5 late", "6 late"}},
+		"nothing missed":  {lifeBase + 6, []string{": told"}},
+		"some missed":     {lifeBase + 4, []string{"5 late", "6 late", ": told"}},
+		"all kept missed": {lifeBase + 2, []string{"3 late", "4 late", "5 late", "6 late", ": told"}},
+		"too many missed": {lifeBase + 1, []string{"2 lagged", "snapshot of 2", "3 late", "4 late", "5 late", "6 late", ": told"}},
+		"another life":    {1 << 40, []string{"2 lagged", "snapshot of 2", "3 late", "4 late", "5 late", "6 late", ": told"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestEventsAfterFallingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVillage()
 		c, end := open(t, v, "")
-		expect(t, c.take(t), "snapshot of 2")
+		expect(t, c.take(t), "snapshot of 2", ": told")
 		c.gate <- struct{}{}
 		for range 10 { // two are on their way to the client when it falls behind
 			v.happen(hearsay.EventLate, "")

@@ -38,5 +38,5 @@ func file(path, name, kind string) route {
 		w.Header().Set("ETag", tag)
 		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 		return nil
-	}}
+	}, ""}
 }

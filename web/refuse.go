@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,14 +66,17 @@ func methodNotAllowed(allowed []string) http.Handler {
 	})
 }
 
-// refuseParameters refuses every query parameter: no request takes any yet.
-func refuseParameters(r *http.Request) *problem {
+// refuseParameters refuses every query parameter but the one that the request
+// takes, if it takes any.
+func refuseParameters(r *http.Request, takes string) *problem {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return badRequest("the query %q: %v", r.URL.RawQuery, err)
 	}
 	for name := range query {
-		return badRequest("unknown query parameter %q: %s takes none", name, r.URL.Path)
+		if name != takes {
+			return badRequest("unknown query parameter %q: %s %s takes %s", name, r.Method, r.URL.Path, cmp.Or(takes, "none"))
+		}
 	}
 	return nil
 }
@@ -80,21 +84,37 @@ func refuseParameters(r *http.Request) *problem {
 // body reads the JSON object that a request carries, if any. What it takes is
 // told to whoever sends something else.
 func body[T any](w http.ResponseWriter, r *http.Request, takes string) (T, *problem) {
-	var value T
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLenMax))
+	text, p := bodyText(w, r, bodyLenMax)
+	if p != nil || len(text) == 0 {
+		var none T
+		return none, p
+	}
+	return object[T](text, takes)
+}
+
+// bodyText reads the JSON text that a request carries, if any, of at most
+// lenMax bytes.
+func bodyText(w http.ResponseWriter, r *http.Request, lenMax int64) ([]byte, *problem) {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, lenMax))
 	if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
-		return value, &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", tooLong.Limit)}
+		return nil, &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", tooLong.Limit)}
 	}
 	if err != nil {
-		return value, badRequest("reading the body: %v", err)
+		return nil, badRequest("reading the body: %v", err)
 	}
 	if len(text) == 0 {
-		return value, nil
+		return nil, nil
 	}
 	kind := r.Header.Get("Content-Type")
 	if media, _, err := mime.ParseMediaType(kind); err != nil || media != "application/json" {
-		return value, &problem{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q: want application/json", kind)}
+		return nil, &problem{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q: want application/json", kind)}
 	}
+	return text, nil
+}
+
+// object decodes the text of one JSON object.
+func object[T any](text []byte, takes string) (T, *problem) {
+	var value T
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&value); err != nil {

@@ -8,6 +8,9 @@
 //	GET  /v1/members               whom it lists; the dead too, until forgotten
 //	GET  /v1/members/{name}/case   why a member is held to be what it is
 //	GET  /v1/events                server-sent events, see events.go
+//	GET  /v1/rumors?limit=         what it holds of what was said, newest last
+//	POST /v1/rumors                say {"text":…} or {"data":…}, base64, to everybody
+//	GET  /v1/topology              the living, and the links between them
 //	GET  /v1/stats                 its figures
 //	POST /v1/leave                 leave in good order: 202
 //	GET  /metrics                  its figures for Prometheus
@@ -29,6 +32,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/clock"
 )
 
 // Backend is the node that is shown: a real one of package agent, or a
@@ -51,6 +55,21 @@ type Backend interface {
 	// lives of a node, and stay below 2^53. Where events were lost, or the
 	// number is of another life, hearsay.EventLagged comes in their place.
 	EventsAfter(ctx context.Context, after uint64) iter.Seq2[uint64, hearsay.Event]
+
+	// Newest gives the number of the newest event, 0 if there was none.
+	Newest() uint64
+
+	// Broadcast tells everybody 1 to hearsay.MaxRumorData bytes, and returns
+	// once that is durable.
+	Broadcast(ctx context.Context, data []byte) (clock.Dot, error)
+
+	// Rumors gives the rumors held that came last, the newest last, each as
+	// its hearsay.EventRumor.
+	Rumors(limit int) []hearsay.Event
+
+	// Topology gives the links between members as far as this node can tell,
+	// each once: those that everybody computes, and its own.
+	Topology() []hearsay.Link
 
 	// Leave returns when the others were told.
 	Leave(ctx context.Context) error
@@ -126,25 +145,29 @@ type route struct {
 	method string
 	path   string
 	answer func(http.ResponseWriter, *http.Request) *problem
+	takes  string // the query parameter, if there is one
 }
 
 func (a *api) routes() []route {
 	return []route{
-		{http.MethodGet, "/v1/self", a.getSelf},
-		{http.MethodGet, "/v1/members", a.getMembers},
-		{http.MethodGet, "/v1/members/{name}/case", a.getCase},
-		{http.MethodGet, "/v1/events", a.getEvents},
-		{http.MethodGet, "/v1/stats", a.getStats},
-		{http.MethodPost, "/v1/leave", a.postLeave},
-		{http.MethodGet, "/metrics", metrics(a.backend, a.info)},
-		{http.MethodGet, "/healthz", a.getHealthz},
-		{http.MethodGet, "/readyz", a.getReadyz},
+		{http.MethodGet, "/v1/self", a.getSelf, ""},
+		{http.MethodGet, "/v1/members", a.getMembers, ""},
+		{http.MethodGet, "/v1/members/{name}/case", a.getCase, ""},
+		{http.MethodGet, "/v1/events", a.getEvents, ""},
+		{http.MethodGet, "/v1/rumors", a.getRumors, "limit"},
+		{http.MethodPost, "/v1/rumors", a.postRumor, ""},
+		{http.MethodGet, "/v1/topology", a.getTopology, ""},
+		{http.MethodGet, "/v1/stats", a.getStats, ""},
+		{http.MethodPost, "/v1/leave", a.postLeave, ""},
+		{http.MethodGet, "/metrics", metrics(a.backend, a.info), ""},
+		{http.MethodGet, "/healthz", a.getHealthz, ""},
+		{http.MethodGet, "/readyz", a.getReadyz, ""},
 	}
 }
 
 // ServeHTTP answers a request, or says what was wrong with it.
 func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p := refuseParameters(r)
+	p := refuseParameters(r, t.takes)
 	if p == nil {
 		p = t.answer(w, r)
 	}
@@ -167,45 +190,20 @@ func withHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// self is the answer of /v1/self.
-type self struct {
-	ID          hearsay.NodeID      `json:"id"`
-	Name        string              `json:"name"`
-	Role        hearsay.Role        `json:"role"`
-	Addr        string              `json:"addr"`
-	HTTP        string              `json:"http"`
-	Epoch       uint64              `json:"epoch"`
-	Incarnation hearsay.Incarnation `json:"incarnation"`
-	State       hearsay.State       `json:"state"`
-	Started     time.Time           `json:"started"`
-	Version     string              `json:"version"`
-}
-
-// members is the answer of /v1/members.
-type members struct {
-	Epoch   uint64           `json:"epoch"`
-	Members []hearsay.Member `json:"members"`
-}
-
-// status is the answer of a request that has nothing else to say.
-type status struct {
-	Status string `json:"status"`
-}
-
-func (a *api) self() self {
+func (a *api) self() Self {
 	m := a.backend.Self()
-	return self{
+	return Self{
 		ID: m.ID, Name: m.Name, Role: m.Role, Addr: m.Addr.String(), HTTP: a.info.HTTP, Epoch: epoch,
 		Incarnation: m.Incarnation, State: m.State, Started: a.backend.Started(), Version: a.info.Version,
 	}
 }
 
-func (a *api) members() members {
+func (a *api) members() Members {
 	list := a.backend.Members()
 	if list == nil {
 		list = []hearsay.Member{} // in JSON an empty list, not null
 	}
-	return members{Epoch: epoch, Members: list}
+	return Members{Epoch: epoch, Members: list}
 }
 
 func (a *api) getSelf(w http.ResponseWriter, _ *http.Request) *problem {

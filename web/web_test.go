@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"hearsay"
+	"hearsay/clock"
 	"hearsay/web"
 )
 
@@ -39,6 +40,10 @@ type village struct {
 	events  []hearsay.Event // all that ever happened; the last eventsKept are kept
 	news    chan struct{}   // closed when something happens
 	readers int
+	rumors  []hearsay.Event
+	said    []string // what was broadcast
+	sayBy   error
+	links   []hearsay.Link
 }
 
 func newVillage() *village {
@@ -93,6 +98,32 @@ func (v *village) Leave(ctx context.Context) error {
 	v.left = v.leaveBy == nil
 	return v.leaveBy
 }
+
+func (v *village) Newest() uint64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.events) == 0 {
+		return 0
+	}
+	return lifeBase + uint64(len(v.events))
+}
+
+func (v *village) Broadcast(ctx context.Context, data []byte) (clock.Dot, error) {
+	if _, bounded := ctx.Deadline(); !bounded || ctx.Err() != nil {
+		return clock.Dot{}, errors.New("a broadcast without a limit of time, or without time")
+	}
+	if v.sayBy != nil {
+		return clock.Dot{}, v.sayBy
+	}
+	v.said = append(v.said, string(data))
+	return clock.Dot{Origin: hearsay.OriginOf(v.members[0].ID), Counter: uint64(len(v.said))}, nil
+}
+
+func (v *village) Rumors(limit int) []hearsay.Event {
+	return v.rumors[max(0, len(v.rumors)-limit):]
+}
+
+func (v *village) Topology() []hearsay.Link { return v.links }
 
 // happen adds an event.
 func (v *village) happen(kind hearsay.EventKind, name string) {
@@ -269,7 +300,7 @@ func TestProblems(t *testing.T) {
 		"write to a list":    {method: "POST", target: "/v1/members", status: 405, detail: "want GET, HEAD"},
 		"write to the page":  {method: "PUT", target: "/", status: 405, detail: "want GET"},
 		"read of a write":    {method: "GET", target: "/v1/leave", status: 405, detail: "want POST"},
-		"unknown parameter":  {method: "GET", target: "/v1/members?state=dead", status: 400, detail: `unknown query parameter "state": /v1/members takes none`},
+		"unknown parameter":  {method: "GET", target: "/v1/members?state=dead", status: 400, detail: `unknown query parameter "state": GET /v1/members takes none`},
 		"parameter of leave": {method: "POST", target: "/v1/leave?force=1", status: 400, detail: "takes none"},
 		"bad query":          {method: "GET", target: "/v1/self?%zz", status: 400, detail: "%zz"},
 		"name too long":      {method: "GET", target: "/v1/members/" + strings.Repeat("x", 65) + "/case", status: 400, detail: "want 1 to 64 bytes"},

@@ -1,7 +1,9 @@
-// The first page: members, what happens, and why. Everything that a member
+// The first page: members, what they say, what happens, and why. Everything that a member
 // says of itself is put into the page as text, never as markup.
 
 const EVENTS_SHOWN_MAX = 200
+const RUMORS_SHOWN_MAX = 50
+const RUMOR_CHARACTERS_MAX = 500 // shown of one
 const REFRESH_MS = 250 // at most one request for the members in this time
 const RETRY_MS = 5000
 
@@ -9,6 +11,7 @@ const $ = id => document.getElementById(id)
 const rows = new Map() // by member id
 let chosen = '' // id of the member whose case is shown
 let refreshing // the timer, while a refresh is due
+let rumorsDue // the same, of rumors
 
 function element(name, text, className) {
   const e = document.createElement(name)
@@ -136,7 +139,47 @@ function tell(e) {
   ].filter(Boolean).join(' · ')
 }
 
+// rumorLine makes the line of a rumor in the form of /v1/rumors.
+function rumorLine(r) {
+  const li = document.createElement('li')
+  const way = r.hops ? `${r.hops} ${r.hops === 1 ? 'hop' : 'hops'}, from ${r.from_name || r.from.slice(0, 8)}` : 'said here'
+  let said = r.text ?? `${atob(r.data).length} bytes`
+  if (said.length > RUMOR_CHARACTERS_MAX) said = said.slice(0, RUMOR_CHARACTERS_MAX) + '…'
+  li.append(time(r.at), element('b', r.origin_name || r.origin.slice(0, 8)), ' ', element('span', said, r.text == null ? 'quiet' : 'said'),
+    ' ', element('span', `#${r.n}, ${way}`, 'quiet'))
+  return li
+}
+
+async function showRumors() {
+  const answer = await read(`v1/rumors?limit=${RUMORS_SHOWN_MAX}`)
+  if (!answer) return
+  $('rumors').replaceChildren(...answer.rumors.reverse().map(rumorLine))
+  $('rumors-none').hidden = answer.rumors.length > 0
+}
+
+// say tells everybody what was typed.
+async function say(text) {
+  $('say-status').textContent = ''
+  try {
+    const response = await fetch('v1/rumors', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ text }),
+    })
+    if (response.ok) $('say-text').value = ''
+    else $('say-status').textContent = (await response.json()).detail
+  } catch {
+    $('say-status').textContent = 'The node does not answer.'
+  }
+}
+
+// Rumors have a place of their own; links come and go with members, and are
+// in v1/topology.
+const ASIDE = new Set(['rumor', 'linked', 'unlinked'])
+
 function showEvent(e) {
+  if (e.kind === 'rumor') rumorsDue ??= setTimeout(() => { rumorsDue = undefined; showRumors() }, REFRESH_MS)
+  if (ASIDE.has(e.kind)) return
   const li = document.createElement('li')
   li.append(time(e.at), tell(e))
   $('events').prepend(li)
@@ -161,6 +204,7 @@ function follow() {
     document.title = `${self.name} · Hearsay`
     $('self').textContent = `${self.name} · ${self.addr}`
     showMembers(members)
+    showRumors()
   })
   stream.onerror = () => {
     link('the node does not answer; trying again', true)
@@ -169,6 +213,10 @@ function follow() {
 }
 
 $('case-close').onclick = () => choose('')
+$('say').onsubmit = e => {
+  e.preventDefault()
+  say($('say-text').value)
+}
 document.addEventListener('keydown', e => {
   if (e.key === 'Escape' && chosen) choose('')
 })

@@ -1,0 +1,78 @@
+package web
+
+import (
+	"time"
+
+	"hearsay"
+)
+
+// The answers as JSON, for the server and for clients written in Go. What else
+// is answered is of the root package: hearsay.CaseFile, Stats, Event.
+
+// Self is the answer of /v1/self.
+type Self struct {
+	ID          hearsay.NodeID      `json:"id"`
+	Name        string              `json:"name"`
+	Role        hearsay.Role        `json:"role"`
+	Addr        string              `json:"addr"`
+	HTTP        string              `json:"http"`
+	Epoch       uint64              `json:"epoch"`
+	Incarnation hearsay.Incarnation `json:"incarnation"`
+	State       hearsay.State       `json:"state"`
+	Started     time.Time           `json:"started"`
+	Version     string              `json:"version"`
+}
+
+// Members is the answer of /v1/members.
+type Members struct {
+	Epoch   uint64           `json:"epoch"`
+	Members []hearsay.Member `json:"members"`
+}
+
+// Said is the answer of POST /v1/rumors.
+type Said struct {
+	ID RumorID `json:"id"`
+}
+
+// RumorID is a rumor's identity: who said it, and under which number.
+type RumorID struct {
+	Origin hearsay.NodeID `json:"origin"`
+	Number uint64         `json:"n"`
+}
+
+// Rumors is the answer of GET /v1/rumors, the newest last.
+type Rumors struct {
+	Rumors []Rumor `json:"rumors"`
+}
+
+// Rumor is one that the node holds. Text is what it says, or Data where that
+// is not UTF-8.
+type Rumor struct {
+	RumorID
+	OriginName string         `json:"origin_name"` // "" once the member is forgotten
+	At         time.Time      `json:"at"`          // when it came to this node, by its clock
+	Text       *string        `json:"text,omitempty"`
+	Data       []byte         `json:"data,omitempty"` // base64
+	From       hearsay.NodeID `json:"from"`           // who passed it on; the node itself, if it said it
+	FromName   string         `json:"from_name"`
+	Hops       int            `json:"hops"` // from the origin, which is 0
+}
+
+// Topology is the answer of /v1/topology.
+type Topology struct {
+	Nodes []TopologyNode `json:"nodes"`
+	Links []hearsay.Link `json:"links"`
+}
+
+// TopologyNode is a living member.
+type TopologyNode struct {
+	ID    hearsay.NodeID `json:"id"`
+	Name  string         `json:"name"`
+	Role  hearsay.Role   `json:"role"`
+	State hearsay.State  `json:"state"`
+}
+
+// status is the answer of a request that has nothing else to say.
+type status struct {
+	Status string `json:"status"`
+}
