@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/clock"
 )
 
 // Rule is one of the rules of DESIGN.md, section 3, as far as what is built
@@ -18,6 +19,7 @@ const (
 	RuleFalseDeath                  // 4: nobody dies who was always there
 	RuleEvidence                    // 4: a death has evidence that holds: signed, by enough, and true
 	RuleReturn                      // 5: a dead or left incarnation never comes back
+	RuleRumor                       // 7: a rumor is told as it was said, once durable, and delivered once in a process's life; that all get it is part of converging
 	RuleConverge                    // 8: after faults stop, all agree
 	RuleBounds                      // 9: queues and packets are bounded
 	RuleDecode                      // 10: what a node sends can be read
@@ -26,7 +28,7 @@ const (
 
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
-	RuleConverge: "converge", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
+	RuleRumor: "rumor", RuleConverge: "converge", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
 }
 
 // String gives the rule's word.
@@ -76,6 +78,8 @@ type checker struct {
 	violations  []Violation
 	broken      int // violations in all
 	falseDeaths int
+	gossip      gossip
+	linksMost   int // of a node
 }
 
 // identity is one who is or was in the world.
@@ -83,11 +87,13 @@ type identity struct {
 	id       hearsay.NodeID
 	key      hearsay.PublicKey
 	name     string              // the machine's; of its later identities with a number
+	machine  int32               // by index
 	claimed  hearsay.Incarnation // the highest that it has sent
 	spent    hearsay.Incarnation // what its earlier lives had sent: never to be used again
 	written  hearsay.Incarnation // the highest that it has asked its disk to keep: what it sends after may tell it
 	durable  hearsay.Incarnation // of that, what a crash cannot take: what it sends now may tell it
 	running  bool                // as far as others can tell: not paused, and not leaving
+	keeping  []int               // sayings that it has asked its disk to keep
 	troubled time.Duration       // when it last ceased to run, or came to run again; 0: it was always there
 }
 
@@ -96,6 +102,8 @@ type view struct {
 	seen     []seen   // by identity
 	pings    []pinged // the newest is at pingNext-1, around the end
 	pingNext int
+	heard    set // sayings
+	began    time.Duration
 	tickedAt time.Duration
 	ticks    int // at that time
 }
@@ -133,6 +141,8 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 		network: network, timeoutMin: config.Detect.TimeoutMin, strict: config.NoFalseDeath,
 		numbers: make(map[hearsay.NodeID]int), views: make([]view, machines),
 		said: make(map[examination]verdicts), whole: true, violations: []Violation{},
+		gossip:    gossip{keep: config.Rumors, byID: make(map[clock.Dot]int)},
+		linksMost: 2 * config.Overlay.Links,
 	}
 }
 
@@ -163,7 +173,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 		if m.disks > 1 {
 			name = fmt.Sprintf("%s(%d)", m.name, m.disks)
 		}
-		c.identities = append(c.identities, identity{id: id, key: key, name: name})
+		c.identities = append(c.identities, identity{id: id, key: key, name: name, machine: m.index})
 		c.numbers[id] = number
 	}
 	one := &c.identities[number]
@@ -171,7 +181,8 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 		one.troubled = now
 	}
 	one.spent, one.written, one.durable = one.claimed, one.claimed, one.claimed
-	c.views[m.index] = view{}
+	one.keeping = nil
+	c.views[m.index] = view{began: now}
 	return number
 }
 
@@ -220,17 +231,22 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 	// What goes out now must do without this step's records.
 	for i := range e.Now {
 		c.claims(m, &e.Now[i], one.durable, now)
+		c.tells(m, &e.Now[i], true, now)
 	}
 	for _, record := range e.Persist {
-		if own, ok := record.(*hearsay.OwnIncarnation); ok {
-			if own.Incarnation < one.written {
-				c.violate(now, m.name, RuleIncarnation, "persists its own incarnation %d after %d", own.Incarnation, one.written)
+		switch record := record.(type) {
+		case *hearsay.OwnIncarnation:
+			if record.Incarnation < one.written {
+				c.violate(now, m.name, RuleIncarnation, "persists its own incarnation %d after %d", record.Incarnation, one.written)
 			}
-			one.written = max(one.written, own.Incarnation)
+			one.written = max(one.written, record.Incarnation)
+		case *hearsay.KeptRumor:
+			c.keeps(m, record)
 		}
 	}
 	for i := range e.Send {
 		c.claims(m, &e.Send[i], one.written, now)
+		c.tells(m, &e.Send[i], false, now)
 	}
 	for i := range e.Events {
 		c.event(m, &e.Events[i], now)
@@ -241,6 +257,7 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 func (c *checker) synced(m *machine) {
 	one := &c.identities[m.identity]
 	one.durable = one.written
+	c.kept(one)
 }
 
 // claims looks at what a node says of itself in a packet that it sends, of
@@ -283,10 +300,16 @@ func (c *checker) undecodable(m *machine, drop hearsay.Drop, f *flight, now time
 
 // received looks at a packet as its node takes it.
 func (c *checker) received(m *machine, p *hearsay.Packet, now time.Duration) {
-	ack, ok := p.Body.(*hearsay.Ack)
-	if !ok {
-		return
+	switch body := p.Body.(type) {
+	case *hearsay.Ack:
+		c.answered(m, p, body, now)
+	case *hearsay.Rumors:
+		c.gets(m, body)
 	}
+}
+
+// answered notes that a ping was.
+func (c *checker) answered(m *machine, p *hearsay.Packet, ack *hearsay.Ack, now time.Duration) {
 	v := &c.views[m.index]
 	for back := 1; back <= len(v.pings); back++ {
 		ping := &v.pings[(v.pingNext-back)%pingsKept]
@@ -310,6 +333,11 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 		c.death(m, e, now)
 	case hearsay.EventExamined:
 		c.examined(m, e, now)
+	case hearsay.EventRumor:
+		c.hears(m, e, now)
+	case hearsay.EventRumorConflict:
+		c.violate(now, m.name, RuleRumor, "got two payloads for rumor %d of %s, the second from %s",
+			e.Rumor.ID.Counter, c.name(e.Subject), c.name(e.By))
 	}
 }
 
@@ -348,14 +376,21 @@ func (c *checker) holds(m *machine, subject hearsay.NodeID, is seen, now time.Du
 	*was = is
 }
 
-// roster checks what a node holds of everybody, and its queues.
-func (c *checker) roster(m *machine, members []hearsay.Member, stats hearsay.Stats, now time.Duration) {
+// roster checks what a node holds of everybody, and its tables and queues.
+func (c *checker) roster(m *machine, members []hearsay.Member, links int, stats hearsay.Stats, now time.Duration) {
 	for i := range members {
 		one := &members[i]
 		c.holds(m, one.ID, seen{one.State, one.Incarnation}, now)
 	}
 	if stats.NewsWaiting > len(c.identities) {
 		c.violate(now, m.name, RuleBounds, "%d claims wait to be told, of %d identities", stats.NewsWaiting, len(c.identities))
+	}
+	if links > c.linksMost {
+		c.violate(now, m.name, RuleBounds, "%d links, at most %d", links, c.linksMost)
+	}
+	if keep := &c.gossip.keep; stats.RumorsHeld > keep.KeepCount || stats.RumorsHeldBytes > keep.KeepBytes {
+		c.violate(now, m.name, RuleBounds, "holds %d rumors of %d bytes, at most %d of %d",
+			stats.RumorsHeld, stats.RumorsHeldBytes, keep.KeepCount, keep.KeepBytes)
 	}
 }
 

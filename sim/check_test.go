@@ -78,7 +78,7 @@ func (c *court) tellsDeath(e *hearsay.Evidence) {
 }
 
 func (c *court) tellsRoster(member int, state hearsay.State, incarnation hearsay.Incarnation) {
-	c.roster(&c.machines[theListener], []hearsay.Member{{ID: c.machines[member].id, State: state, Incarnation: incarnation}}, hearsay.Stats{}, 0)
+	c.roster(&c.machines[theListener], []hearsay.Member{{ID: c.machines[member].id, State: state, Incarnation: incarnation}}, 0, hearsay.Stats{}, 0)
 }
 
 func (c *court) sends(now bool, incarnation hearsay.Incarnation, records ...hearsay.Record) {
@@ -127,7 +127,7 @@ func TestCheckerBites(t *testing.T) {
 			}, 0)
 		}, RuleReturn, "n4 is alive again"},
 		{"member that never was", func(c *court) {
-			c.roster(&c.machines[1], []hearsay.Member{{ID: hearsay.NodeID{1}, State: hearsay.StateAlive}}, hearsay.Stats{}, 0)
+			c.roster(&c.machines[1], []hearsay.Member{{ID: hearsay.NodeID{1}, State: hearsay.StateAlive}}, 0, hearsay.Stats{}, 0)
 		}, RuleEvidence, "never was"},
 
 		{"own incarnation, durable", func(c *court) {
@@ -211,7 +211,7 @@ func TestCheckerBites(t *testing.T) {
 			c.stepped(&c.machines[1], &hearsay.Effects{Persist: make([]hearsay.Record, recordsPerStep+1)}, 0)
 		}, RuleBounds, "one step persists 4097 records"},
 		{"news that piles up", func(c *court) {
-			c.roster(&c.machines[1], nil, hearsay.Stats{NewsWaiting: 11}, 0)
+			c.roster(&c.machines[1], nil, 0, hearsay.Stats{NewsWaiting: 11}, 0)
 		}, RuleBounds, "11 claims wait"},
 		{"ping that does not fit a datagram", func(c *court) {
 			c.sent(&c.machines[1], &hearsay.Packet{Body: &hearsay.Ping{Target: c.machines[2].id}}, &flight{stream: true}, 0)

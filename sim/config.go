@@ -21,6 +21,7 @@ type Config struct {
 	Delay    time.Duration // a packet takes this long, and up to half as long again; default 500 µs (a LAN's)
 	For      time.Duration // virtual time; default 60 s
 	Seed     uint64        // of all that is left to chance; default 1
+	Chatter  time.Duration // once all have had time to start, one of them, drawn, says a rumor this often, to the end; default 0: nobody says any
 	Trace    bool          // print every event of every node
 	JSON     bool          // print JSON lines instead of text
 	Scenario *Scenario     // what happens to the machines; nil: the scenario that the seed draws, see Draw
@@ -58,6 +59,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("delay %v: want 0 or more", c.Delay)
 	case c.DiskDelay < 0:
 		return fmt.Errorf("disk delay %v: want 0 or more", c.DiskDelay)
+	case c.Chatter != 0 && c.Chatter < time.Millisecond:
+		return fmt.Errorf("chatter %v: want 0 for none, or 1ms or more", c.Chatter)
 	case c.For <= 0:
 		return fmt.Errorf("for %v: want more than 0", c.For)
 	}

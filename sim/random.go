@@ -22,6 +22,7 @@ const (
 	purposeDisk     purpose = "disk"     // of each machine: which unsynced writes survive a crash
 	purposeStarts   purpose = "starts"   // when machines start
 	purposeKills    purpose = "kills"    // which machines are killed, and when, if no scenario says so
+	purposeSpeakers purpose = "speakers" // who says something, where anyone may
 	purposeEpidemic purpose = "epidemic" // of each run of an epidemic: who calls whom, and the coins
 )
 

@@ -36,6 +36,7 @@ type Result struct {
 	Faulty      bool         `json:"faulty"` // a partition, a cut or the loss of a machine is still in place
 	Fates       []Fate       `json:"fates"`
 	Counts      Counts       `json:"counts"`
+	Rumors      Rumors       `json:"rumors"`
 	FalseDeaths int          `json:"false_deaths"` // on every node that saw it: of members that were always there
 	Running     int          `json:"running"`      // nodes at the end
 	Converged   int          `json:"converged"`    // of these, that hold exactly the running ones alive
@@ -69,6 +70,7 @@ func Run(config Config, out io.Writer) (Result, error) {
 		scenario = Draw(config)
 	}
 	w.Follow(scenario)
+	w.chatter()
 	w.RunUntil(config.For)
 	converges := w.settle()
 	r := w.Result()
@@ -103,6 +105,14 @@ func Draw(config Config) *Scenario {
 	return s
 }
 
+// chatter plans what Config.Chatter asks for.
+func (w *World) chatter() {
+	from := min(startsWithin, w.config.For/6)
+	if w.config.Chatter > 0 && from < w.config.For {
+		w.Plan(Action{At: from, Verb: Say, Anyone: true, Every: w.config.Chatter, Times: int((w.config.For-from-1)/w.config.Chatter) + 1})
+	}
+}
+
 // Follow plans a scenario, and the start of every machine that it does not
 // start itself.
 func (w *World) Follow(s *Scenario) {
@@ -133,7 +143,7 @@ func (w *World) Follow(s *Scenario) {
 // settle lets the world go on until all agree, at most until it must have. It
 // reports false if it must have, and has not.
 func (w *World) settle() bool {
-	deadline := w.lastTrouble + w.settleTime()
+	deadline := max(w.lastTrouble+w.settleTime(), w.lastSaid) + w.rumorTime()
 	for !w.Converged() {
 		switch {
 		case !w.whole():
@@ -161,8 +171,16 @@ func (w *World) settleTime() time.Duration {
 		exchanges*(roster.ExchangeEvery+roster.ExchangeQuiet)
 }
 
-// Converged reports whether all running nodes agree on who is in: exactly the
-// running ones.
+// rumorTime is how long after all agree on the roster, or after a rumor was
+// said, it may take until all have it: neighbors must have compared so often.
+func (w *World) rumorTime() time.Duration {
+	rumors := &w.config.Rumors
+	const compares = 10 // on a way of so many hops, or lost so often
+	return rumors.PushFor + compares*(rumors.CompareQuiet+rumors.CompareBusy+2*rumors.CompareEvery)
+}
+
+// Converged reports whether all running nodes agree on who is in, exactly the
+// running ones, have heard the same, and are linked to one piece.
 func (w *World) Converged() bool { return w.disagreement() == "" }
 
 // disagreement describes one, if there is any.
@@ -177,15 +195,19 @@ func (w *World) disagreement() (problem string) {
 }
 
 // agreement asks each running node whether it holds exactly the running ones
-// alive, with the same incarnations as the first does, and yields what is
+// alive, with the same incarnations as the first does, whether it is linked to the
+// rest and has heard all that is to be heard, and yields what is
 // wrong, if anything. Those that are paused or leaving count neither way.
 func (w *World) agreement(yield func(m *machine, problem string) bool) {
 	running, first := 0, (*machine)(nil)
+	steady := make([]bool, len(w.machines))
 	for i := range w.machines {
-		if w.steady(&w.machines[i]) {
+		if steady[i] = w.steady(&w.machines[i]); steady[i] {
 			running++
 		}
 	}
+	owed := w.check.owed(w.now, w.rumorTime(), steady)
+	linked := w.piece(steady)
 	for i := range w.machines {
 		m := &w.machines[i]
 		if !w.steady(m) {
@@ -197,6 +219,12 @@ func (w *World) agreement(yield func(m *machine, problem string) bool) {
 		problem := w.misjudged(m, running)
 		if hash, want := m.node.RosterHash(), first.node.RosterHash(); problem == "" && hash != want {
 			problem = fmt.Sprintf("has roster %016x, and %s has %016x", hash, first.name, want)
+		}
+		if problem == "" {
+			problem = w.unlinked(m, linked)
+		}
+		if problem == "" {
+			problem = w.check.lacks(m, owed)
 		}
 		if !yield(m, problem) {
 			return
@@ -241,7 +269,7 @@ func (w *World) paused(one *hearsay.Member) bool {
 func (w *World) Result() Result {
 	r := Result{
 		Nodes: len(w.machines), Loss: w.config.Loss, Delay: w.config.Delay.Seconds(), Seed: w.config.Seed,
-		Time: w.now.Seconds(), Faulty: !w.whole(), Fates: w.fates.all, Counts: w.counts,
+		Time: w.now.Seconds(), Faulty: !w.whole(), Fates: w.fates.all, Counts: w.counts, Rumors: w.check.gossip.rumors(),
 		FalseDeaths: w.check.falseDeaths, Broken: w.check.broken, Violations: w.check.violations, Hash: w.log.hashed(),
 	}
 	w.agreement(func(_ *machine, problem string) bool {
@@ -286,6 +314,7 @@ func (r *Result) print(out io.Writer, asJSON bool) error {
 	} {
 		b = fmt.Appendf(b, "%-18s %d\n", line.what, line.n)
 	}
+	b = r.Rumors.append(b)
 	b = fmt.Appendf(b, "%-18s %d of %d at %.3fs\n", "converged members", r.Converged, r.Running, r.Time)
 	if r.Faulty {
 		b = append(b, "the scenario ends with a fault in place\n"...)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"hearsay"
 )
 
 // Verb is what an action does.
@@ -27,11 +29,12 @@ const (
 	Loss                      // of all packets, or of those that some machines send and receive
 	Delay                     // of all packets
 	Duplicate                 // of all datagrams: some come twice
+	Say                       // a machine's application tells everybody a rumor
 )
 
 var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
-	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", Delay: "delay", Duplicate: "duplicate",
+	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", Delay: "delay", Duplicate: "duplicate", Say: "say",
 }
 
 // String gives the verb's word.
@@ -44,7 +47,11 @@ func (v Verb) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 type Action struct {
 	At     time.Duration // since the world began
 	Verb   Verb
-	Who    []int         // machines by number, from 1: of Start to Leave; of Loss: whose, or none for the network's
+	Who    []int         // machines by number, from 1: of Start to Leave, and of Say; of Loss: whose, or none for the network's
+	Anyone bool          // of Say: each time one of the running machines, drawn, instead of Who
+	Times  int           // of Say: 0 is 1
+	Every  time.Duration // of Say: from one time to the next
+	Size   int           // of Say: of the payload at least, in bytes
 	Fresh  bool          // of Restart: with a new disk, and so as a new identity
 	Groups [][]int       // of Partition; of Cut: from one machine to one other
 	Share  float64       // of Loss and Duplicate: probability
@@ -78,6 +85,9 @@ func ReadScenario(path string, nodes int) (*Scenario, error) {
 //	at 52s  loss 0.2                  # or `loss 0.8 n3`: all that n3 sends and receives
 //	at 53s  delay 20ms
 //	at 54s  duplicate 0.05            # of the datagrams
+//	at 55s  say n3                    # a rumor; each machine that is named says one
+//	at 56s  say anyone x20 every 1s   # whoever is drawn, 20 times
+//	at 57s  say n3 x5 every 10ms size 65536
 //
 // Lines may stand in any order; those of one time happen in the order of the
 // lines. An error names file and line.
@@ -135,6 +145,8 @@ func parseAction(words []string, nodes int) (a Action, err error) {
 		if a.Share, err = parseShare(a.Verb, rest); err == nil && len(rest) > 1 {
 			err = fmt.Errorf("duplicate %s: want nothing after the probability", strings.Join(rest, " "))
 		}
+	case Say:
+		err = a.parseSay(rest, nodes)
 	case Delay:
 		if len(rest) != 1 {
 			return a, fmt.Errorf("delay: want one duration, as in `delay 20ms`")
@@ -150,6 +162,54 @@ func parseAction(words []string, nodes int) (a Action, err error) {
 		a.Who, err = parseMachines(rest, nodes)
 	}
 	return a, err
+}
+
+// timesMost is how often one line may have something said.
+const timesMost = 1_000_000
+
+// parseSay reads who says something, and how often.
+func (a *Action) parseSay(words []string, nodes int) (err error) {
+	who := slices.IndexFunc(words, func(word string) bool { return word == "every" || word == "size" || strings.HasPrefix(word, "x") })
+	if who < 0 {
+		who = len(words)
+	}
+	if a.Anyone = slices.Equal(words[:who], []string{"anyone"}); !a.Anyone {
+		if a.Who, err = parseMachines(words[:who], nodes); err != nil {
+			return err
+		}
+	}
+	if who == 0 {
+		return fmt.Errorf("say: want one machine or more, or anyone, as in `say n3 x5 every 1s`")
+	}
+	for words = words[who:]; len(words) > 0; words = words[1:] {
+		if times, ok := strings.CutPrefix(words[0], "x"); ok {
+			if a.Times, err = strconv.Atoi(times); err != nil || a.Times < 1 || a.Times > timesMost {
+				return fmt.Errorf("say %q: want x and how often, 1 to %d, as in x5", words[0], timesMost)
+			}
+			continue
+		}
+		if len(words) == 1 && (words[0] == "every" || words[0] == "size") {
+			return fmt.Errorf("say: want a value after %q, as in `every 1s` or `size 2000`", words[0])
+		}
+		switch words[0] {
+		case "every":
+			a.Every, err = parseDuration(words[1])
+		case "size":
+			if a.Size, err = strconv.Atoi(words[1]); err != nil || a.Size < 1 || a.Size > hearsay.MaxRumorData {
+				err = fmt.Errorf("say size %q: want 1 to %d bytes", words[1], hearsay.MaxRumorData)
+			}
+		default:
+			err = fmt.Errorf("say %q: want x5, `every 1s` or `size 2000`", words[0])
+		}
+		if err != nil {
+			return err
+		}
+		words = words[1:]
+	}
+	if (a.Times > 1) != (a.Every > 0) {
+		return fmt.Errorf("say: want both how often and in which time, as in `x5 every 1s`")
+	}
+	return nil
 }
 
 func parseDuration(word string) (time.Duration, error) {
@@ -251,6 +311,8 @@ func (a *Action) String() string {
 		words = appendMachines(append(words, strconv.FormatFloat(a.Share, 'g', -1, 64)), a.Who)
 	case Delay:
 		words = append(words, a.Delay.String())
+	case Say:
+		words = a.appendSay(words)
 	default:
 		words = appendMachines(words, a.Who)
 	}
@@ -258,6 +320,20 @@ func (a *Action) String() string {
 		words = append(words, "fresh")
 	}
 	return strings.Join(words, " ")
+}
+
+func (a *Action) appendSay(words []string) []string {
+	if a.Anyone {
+		words = append(words, "anyone")
+	}
+	words = appendMachines(words, a.Who)
+	if a.Times > 1 {
+		words = append(words, fmt.Sprintf("x%d", a.Times), "every", a.Every.String())
+	}
+	if a.Size > 0 {
+		words = append(words, "size", strconv.Itoa(a.Size))
+	}
+	return words
 }
 
 // appendMachines appends their names, those that follow each other as a range.

@@ -41,6 +41,9 @@ at 11s loss 0.25
 at 12s loss 0.8 n3
 at 13s delay 20ms
 at 14s duplicate 0.05
+at 15s say n1 n3..n4
+at 16s say anyone x5 every 1s
+at 17s say n2 x20 every 10ms size 65536
 `
 	s, err := ParseScenario("file", text, 9)
 	if err != nil {

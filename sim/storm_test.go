@@ -27,6 +27,9 @@ func storm(random *rand.Rand, config *Config) *Scenario {
 	config.DiskDelay = []time.Duration{0, 0, 3 * time.Millisecond, 100 * time.Millisecond}[random.IntN(4)]
 	config.Detect.StreamPing = random.IntN(2) == 0
 	s := &Scenario{}
+	if every := []time.Duration{0, 50 * time.Millisecond, 700 * time.Millisecond}[random.IntN(3)]; every > 0 {
+		s.Actions = append(s.Actions, Action{At: stormBegins / 2, Verb: Say, Anyone: true, Times: int(stormEnds / every), Every: every})
+	}
 	every := time.Duration(1+random.IntN(8)) * time.Second
 	for at := stormBegins; at < stormEnds; at += time.Duration(1 + random.Int64N(int64(2*every))) {
 		s.Actions = append(s.Actions, gust(random, at.Truncate(time.Millisecond), nodes))
@@ -89,7 +92,7 @@ func TestStorms(t *testing.T) {
 	if os.Getenv(largeVariable) != "" {
 		seeds = stormLarge
 	}
-	longest := time.Duration(0)
+	longest, all := time.Duration(0), Rumors{}
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			config := DefaultConfig()
@@ -101,7 +104,8 @@ func TestStorms(t *testing.T) {
 			w.RunUntil(stormEnds)
 			w.settle()
 			longest = max(longest, w.now-stormEnds)
-			problem := w.disagreement()
+			problem, rumors := w.disagreement(), w.check.gossip.rumors()
+			all.Said, all.Deliveries = all.Said+rumors.Said, all.Deliveries+rumors.Deliveries
 			if problem == "" && w.check.broken == 0 {
 				return
 			}
@@ -117,5 +121,8 @@ func TestStorms(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("longest time to converge: %v", longest)
+	t.Logf("longest time to converge: %v; %d rumors said, %d deliveries", longest, all.Said, all.Deliveries)
+	if all.Said == 0 || all.Deliveries < uint64(all.Said) {
+		t.Error("nobody said anything, or hardly anybody heard it")
+	}
 }

@@ -175,6 +175,11 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 		return fmt.Sprintf("hears that %s has left", subject)
 	case hearsay.EventMemberForgotten:
 		return fmt.Sprintf("forgets %s", subject)
+	case hearsay.EventRumor:
+		if e.Subject == teller {
+			return fmt.Sprintf("says its rumor %d: %.40q", e.Rumor.ID.Counter, e.Rumor.Data)
+		}
+		return fmt.Sprintf("hears rumor %d of %s from %s, over %d hops", e.Rumor.ID.Counter, subject, by, e.Count)
 	case hearsay.EventNameConflict:
 		return fmt.Sprintf("sees two members of one name: %s", e.Text)
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"io"
+	"math/rand/v2"
 	"time"
 
 	"hearsay"
@@ -39,6 +40,8 @@ type World struct {
 	log         eventLog
 	counts      Counts
 	fates       fates
+	speakers    rand.PCG // who says something, where anyone may
+	lastSaid    time.Duration
 	lastTrouble time.Duration // when the last action was carried out that members have to find out about
 
 	watch func(from *machine, p *hearsay.Packet) // tests look at what is sent
@@ -62,6 +65,7 @@ func NewWorld(config Config, story io.Writer) *World {
 	}
 	w.check = newChecker(w.id, config, config.Nodes)
 	w.fates = newFates()
+	w.speakers = draws(config.Seed, purposeSpeakers)
 	w.log = newEventLog(story, config.JSON)
 	w.queue.push(moment{at: checkEvery, kind: momentCheck})
 	return w
@@ -73,10 +77,14 @@ func (w *World) time() time.Time { return epoch.Add(w.now) }
 // Now is how long the world has been going.
 func (w *World) Now() time.Duration { return w.now }
 
-// Plan schedules an action for its time, or for now if that has passed.
+// Plan schedules an action for its time, or for now if that has passed, and
+// again as often as it says.
 func (w *World) Plan(a Action) {
 	w.plan = append(w.plan, a)
-	w.queue.push(moment{at: max(w.now, a.At), kind: momentAct, which: int32(len(w.plan) - 1)})
+	for i := range max(1, a.Times) {
+		at := max(w.now, a.At) + time.Duration(i)*a.Every
+		w.queue.push(moment{at: at, kind: momentAct, which: int32(len(w.plan) - 1)})
+	}
 }
 
 // RunUntil lets the world go on until this time since it began.
@@ -118,7 +126,7 @@ func (w *World) checkRosters() {
 			continue
 		}
 		w.members = m.node.Members(w.members[:0])
-		w.check.roster(m, w.members, m.node.Stats(), w.now)
+		w.check.roster(m, w.members, len(m.node.Links()), m.node.Stats(), w.now)
 	}
 }
 
@@ -139,6 +147,15 @@ func (w *World) Do(a Action) {
 		w.network.duplicate = a.Share
 	case Delay:
 		w.network.delay, w.network.spread = a.Delay, a.Delay/2
+	case Say:
+		w.lastSaid = w.now
+		if m := w.someone(); a.Anyone && m != nil {
+			w.say(m, a.Size)
+		}
+		for _, number := range a.Who {
+			w.say(&w.machines[number-1], a.Size)
+		}
+		return // that is no trouble
 	default:
 		for _, number := range a.Who {
 			w.doTo(&w.machines[number-1], &a)

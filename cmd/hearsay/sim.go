@@ -55,6 +55,7 @@ Exit code 3: a safety rule was broken. 4: the network did not converge.`,
 	flags.DurationVar(&config.Delay, "delay", config.Delay, "a packet takes this long, and up to half as long again")
 	flags.DurationVar(&config.For, "for", config.For, "virtual time")
 	flags.Uint64Var(&config.Seed, "seed", config.Seed, "of all that is left to chance")
+	flags.DurationVar(&config.Chatter, "chatter", config.Chatter, "a rumor is said this often, each time by a node that is drawn; 0s: none")
 	flags.StringVar(&scenario, "scenario", "", "file that tells what happens, instead of the seed")
 	flags.BoolVar(&config.Trace, "trace", false, "print every event of every node")
 	flags.BoolVar(&config.JSON, "json", false, "print JSON")

@@ -1,0 +1,306 @@
+package sim
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"hearsay"
+	"hearsay/clock"
+	"hearsay/rumor"
+)
+
+// gossip is the truth about rumors: what was said, and who has heard it. It
+// belongs to the checker.
+type gossip struct {
+	keep  rumor.Config // how long rumors are to be had
+	said  []saying     // in the order in which they were said
+	byID  map[clock.Dot]int
+	total Rumors // without what is told of each saying
+}
+
+// saying is one rumor, by whoever said it.
+type saying struct {
+	id         clock.Dot
+	identity   int // whose
+	at         time.Duration
+	data       []byte
+	written    bool // asked to be kept
+	durable    bool // a crash of its origin cannot take it
+	payloads   uint64
+	duplicates uint64        // payloads that came to one who had it
+	deliveries uint64        // to others than its origin, in each life once
+	latest     time.Duration // delivery, after it was said, of those to lives that had begun before
+	hops       int           // the most, of the same
+}
+
+// set is a set of sayings, by number.
+type set []uint64
+
+func (b set) has(i int) bool { return i>>6 < len(b) && b[i>>6]>>(i&63)&1 == 1 }
+
+func (b *set) add(i int) {
+	for i>>6 >= len(*b) {
+		*b = append(*b, 0)
+	}
+	(*b)[i>>6] |= 1 << (i & 63)
+}
+
+// Rumors is what became of the rumors of a run. What nodes do is summed over
+// all of them.
+type Rumors struct {
+	Said       int     `json:"said"`
+	Deliveries uint64  `json:"deliveries"` // to others than the origin, once in each life of a process
+	Payloads   uint64  `json:"payloads"`   // sent, also to who catches up
+	Duplicates uint64  `json:"duplicates"` // of these, come to one who had it
+	Names      uint64  `json:"names"`      // sent without a payload
+	Grafts     uint64  `json:"grafts"`     // sent
+	Prunes     uint64  `json:"prunes"`     // sent
+	Compares   uint64  `json:"compares"`   // hashes sent to a neighbor
+	Ratio      float64 `json:"ratio"`      // payloads sent for each delivery, of all rumors but the first warmUp
+	Hops       int     `json:"hops"`       // the most, of those that ran when it was said
+	Latest     float64 `json:"latest_s"`   // after it was said, the same
+}
+
+// warmUp is how many rumors a tree has for settling.
+const warmUp = 10
+
+// rumors sums up.
+func (g *gossip) rumors() Rumors {
+	r := g.total
+	r.Said = len(g.said)
+	var latest time.Duration
+	var payloads, deliveries uint64
+	for i := range g.said {
+		s := &g.said[i]
+		r.Payloads += s.payloads
+		r.Duplicates += s.duplicates
+		r.Deliveries += s.deliveries
+		r.Hops, latest = max(r.Hops, s.hops), max(latest, s.latest)
+		if i >= warmUp {
+			payloads, deliveries = payloads+s.payloads, deliveries+s.deliveries
+		}
+	}
+	r.Latest = latest.Seconds()
+	if deliveries > 0 {
+		r.Ratio = float64(payloads) / float64(deliveries)
+	}
+	return r
+}
+
+// String tells of one rumor as a person would.
+func (s *saying) String() string {
+	return fmt.Sprintf("%d heard it, the last after %s and %d hops; %d payloads, %d of them again",
+		s.deliveries, short(s.latest), s.hops, s.payloads, s.duplicates)
+}
+
+// says is told what a node has said, before the effects.
+func (c *checker) says(m *machine, id clock.Dot, data []byte, now time.Duration) {
+	if id.Origin != hearsay.OriginOf(m.id) {
+		c.violate(now, m.name, RuleRumor, "says a rumor in the name of %s", c.name(hearsay.NodeID(id.Origin)))
+	}
+	if _, taken := c.gossip.byID[id]; taken {
+		c.violate(now, m.name, RuleRumor, "gives the number %d to a second rumor", id.Counter)
+		return
+	}
+	c.gossip.byID[id] = len(c.gossip.said)
+	c.gossip.said = append(c.gossip.said, saying{id: id, identity: m.identity, at: now, data: data})
+}
+
+// keeps is told that a node asks its disk to keep a rumor.
+func (c *checker) keeps(m *machine, record *hearsay.KeptRumor) {
+	if record.Rumor == nil {
+		return
+	}
+	if i, known := c.gossip.byID[record.Rumor.ID]; known {
+		one := &c.identities[m.identity]
+		c.gossip.said[i].written = true
+		one.keeping = append(one.keeping, i)
+	}
+}
+
+// kept is told that what a node asked its disk to keep is durable.
+func (c *checker) kept(one *identity) {
+	for _, i := range one.keeping {
+		c.gossip.said[i].durable = true
+	}
+	one.keeping = one.keeping[:0]
+}
+
+// tells looks at what of rumors a node sends: now, or after what is to be
+// durable is.
+func (c *checker) tells(m *machine, p *hearsay.Packet, atOnce bool, now time.Duration) {
+	g := &c.gossip
+	switch body := p.Body.(type) {
+	case *hearsay.Rumors:
+		for i := range body.Items {
+			number, known := g.byID[body.Items[i].ID]
+			if !known {
+				c.violate(now, m.name, RuleRumor, "passes on rumor %d of %s, who never said it",
+					body.Items[i].ID.Counter, c.name(body.Items[i].Origin()))
+				continue
+			}
+			g.said[number].payloads++
+			c.ownTold(m, &g.said[number], atOnce, now)
+		}
+	case *hearsay.IHave:
+		g.total.Names += uint64(len(body.IDs))
+		for _, id := range body.IDs {
+			if number, known := g.byID[id]; known {
+				c.ownTold(m, &g.said[number], atOnce, now)
+			}
+		}
+	case *hearsay.Graft:
+		g.total.Grafts++
+	case *hearsay.Prune:
+		g.total.Prunes++
+	case *hearsay.Heard:
+		g.total.Compares++
+	}
+}
+
+// ownTold checks that a node tells what it said itself only once a crash
+// cannot take it.
+func (c *checker) ownTold(m *machine, s *saying, atOnce bool, now time.Duration) {
+	if s.identity == m.identity && !s.durable && (atOnce || !s.written) {
+		c.violate(now, m.name, RuleRumor, "tells its rumor %d before it is durable", s.id.Counter)
+	}
+}
+
+// gets is told that payloads come to a node.
+func (c *checker) gets(m *machine, body *hearsay.Rumors) {
+	for i := range body.Items {
+		if number, known := c.gossip.byID[body.Items[i].ID]; known && c.views[m.index].heard.has(number) {
+			c.gossip.said[number].duplicates++
+		}
+	}
+}
+
+// hears is told that a rumor is delivered.
+func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
+	number, known := c.gossip.byID[e.Rumor.ID]
+	if !known {
+		c.violate(now, m.name, RuleRumor, "hears rumor %d of %s, who never said it", e.Rumor.ID.Counter, c.name(e.Rumor.Origin()))
+		return
+	}
+	v, s := &c.views[m.index], &c.gossip.said[number]
+	switch {
+	case !bytes.Equal(e.Rumor.Data, s.data):
+		c.violate(now, m.name, RuleRumor, "hears %.40q, and %s said %.40q", e.Rumor.Data, c.name(e.Rumor.Origin()), s.data)
+	case v.heard.has(number):
+		c.violate(now, m.name, RuleRumor, "hears rumor %d of %s twice", s.id.Counter, c.name(e.Rumor.Origin()))
+	}
+	v.heard.add(number)
+	if m.identity == s.identity {
+		return
+	}
+	s.deliveries++
+	if v.began < s.at {
+		s.latest, s.hops = max(s.latest, now-s.at), max(s.hops, e.Count)
+	}
+}
+
+// owed is what every node must have heard by now: what was said within
+// retention and is still to be had, on a node that runs or on the disk of one.
+// Steady tells, by machine, who runs.
+func (c *checker) owed(now, grace time.Duration, steady []bool) (owed set) {
+	count, size := 0, 0
+	for i := len(c.gossip.said) - 1; i >= 0; i-- {
+		s := &c.gossip.said[i]
+		count, size = count+1, size+len(s.data)
+		if count > c.gossip.keep.KeepCount || size > c.gossip.keep.KeepBytes || now-s.at > c.gossip.keep.KeepFor-grace {
+			break
+		}
+		one := &c.identities[s.identity]
+		had := s.durable && steady[one.machine] && one.running
+		for machine := range c.views {
+			had = had || steady[machine] && c.views[machine].heard.has(i)
+		}
+		if had {
+			owed.add(i)
+		}
+	}
+	return owed
+}
+
+// lacks says which rumors a node should have heard and has not, if any.
+func (c *checker) lacks(m *machine, owed set) string {
+	heard, missing, first := c.views[m.index].heard, 0, -1
+	for i := range c.gossip.said {
+		if owed.has(i) && !heard.has(i) {
+			if missing++; first < 0 {
+				first = i
+			}
+		}
+	}
+	if missing == 0 {
+		return ""
+	}
+	s := &c.gossip.said[first]
+	return fmt.Sprintf("has not heard %d rumors, first rumor %d of %s, said at %s",
+		missing, s.id.Counter, c.identities[s.identity].name, seconds(s.at))
+}
+
+// say lets a machine's application say something, if its process can.
+func (w *World) say(m *machine, size int) {
+	if m.condition != conditionRunning || !w.steady(m) {
+		return
+	}
+	data := fmt.Appendf(nil, "%s says %d", m.name, len(w.check.gossip.said)+1)
+	for len(data) < size {
+		data = append(data, '.')
+	}
+	id, effects, err := m.node.Say(w.time(), data)
+	if err != nil {
+		panic("sim: " + m.name + " cannot say it: " + err.Error())
+	}
+	w.check.says(m, id, data, w.now)
+	w.carryOut(m, effects)
+}
+
+// someone draws one of the machines that run; nil if there is none.
+func (w *World) someone() *machine {
+	running := 0
+	for i := range w.machines {
+		if w.steady(&w.machines[i]) {
+			running++
+		}
+	}
+	turn := int(upTo(&w.speakers, time.Duration(running)))
+	for i := range w.machines {
+		if m := &w.machines[i]; w.steady(m) {
+			if turn == 0 {
+				return m
+			}
+			turn--
+		}
+	}
+	return nil
+}
+
+// append appends the figures for people; nothing if no rumor was said.
+func (r *Rumors) append(b []byte) []byte {
+	if r.Said == 0 {
+		return b
+	}
+	for _, line := range []struct {
+		what string
+		n    uint64
+	}{
+		{"rumors said", uint64(r.Said)},
+		{"deliveries", r.Deliveries},
+		{"payloads", r.Payloads},
+		{"duplicates", r.Duplicates},
+		{"names", r.Names},
+		{"grafts", r.Grafts},
+		{"prunes", r.Prunes},
+		{"compares", r.Compares},
+		{"most hops", uint64(r.Hops)},
+	} {
+		b = fmt.Appendf(b, "%-18s %d\n", line.what, line.n)
+	}
+	if r.Ratio > 0 {
+		b = fmt.Appendf(b, "%-18s %.4f a delivery, after the first %d rumors\n", "payloads", r.Ratio, warmUp)
+	}
+	return fmt.Appendf(b, "%-18s after %.3fs\n", "latest delivery", r.Latest)
+}
