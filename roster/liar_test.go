@@ -380,3 +380,20 @@ func TestForgedClaimsTakeLittleTime(t *testing.T) {
 		t.Error("nothing was counted as dropped")
 	}
 }
+
+// An old address says nothing of a later life.
+func TestObserverBehindTestifiesNothing(t *testing.T) {
+	b := newBench(t, 5)
+	m := b.others[0]
+	ahead := request(m, 1)
+	ahead.Incarnation++
+	if b.ask(b.others[1], ahead) != 0 {
+		t.Error("examines one at the address of an earlier incarnation")
+	}
+	b.wantDrop(hearsay.DropStranger, 1)
+	m.incarnation++
+	b.hear(m, m.word(hearsay.StateAlive))
+	if b.ask(b.others[1], ahead) != 1 {
+		t.Error("does not examine when it has heard of that incarnation")
+	}
+}

@@ -19,8 +19,8 @@ type witness struct {
 func (r *Roster) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.WitnessReq) {
 	asker := r.members.get(p.From)
 	switch subject := r.members.get(m.Subject); {
-	case subject == nil:
-		r.drops[hearsay.DropStranger]++ // nothing to say of it
+	case subject == nil, subject.incarnation < m.Incarnation:
+		r.drops[hearsay.DropStranger]++ // nothing to say of it, or not where it is now
 	case asker == nil || !asker.state.Living():
 		r.drops[hearsay.DropStranger]++
 	case now.Before(r.witnessFrom):
