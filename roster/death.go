@@ -22,6 +22,7 @@ type pending struct {
 	incarnation hearsay.Incarnation
 	hash        hearsay.Hash
 	informer    netip.AddrPort
+	asked       int               // requests for the evidence so far
 	evidence    *hearsay.Evidence // fetched, but it did not hold yet
 	verified    uint16            // bit i: the signature of its statement i (there are at most MaxStatements)
 	tryAt       time.Time         // the next step: to fetch, or to look again
@@ -89,7 +90,7 @@ func (r *Roster) tickPending(now time.Time) {
 			w.evidence = r.Evidence(w.hash)
 		}
 		if w.evidence == nil {
-			r.out.Now = append(r.out.Now, hearsay.Packet{Addr: w.informer, Body: &hearsay.EvidenceReq{Hash: w.hash}})
+			r.out.Now = append(r.out.Now, hearsay.Packet{Addr: r.whoKnows(w), Body: &hearsay.EvidenceReq{Hash: w.hash}})
 			continue
 		}
 		switch held, forged := r.holds(now, w); {
@@ -107,6 +108,17 @@ func (r *Roster) tickPending(now time.Time) {
 		}
 		return !r.stands(&w)
 	})
+}
+
+// whoKnows gives whom to ask for evidence: its informer, and every second time
+// somebody else, since an informer may be gone by now, or have lied.
+func (r *Roster) whoKnows(w *pending) netip.AddrPort {
+	if w.asked++; w.asked%2 == 0 {
+		if m := r.living[r.random.IntN(len(r.living))]; m.id != w.subject {
+			return m.card.Addr
+		}
+	}
+	return w.informer
 }
 
 // stands reports whether a death is still to be believed: its subject is

@@ -397,3 +397,24 @@ func TestObserverBehindTestifiesNothing(t *testing.T) {
 		t.Error("does not examine when it has heard of that incarnation")
 	}
 }
+
+// An informer who keeps silent does not keep the evidence from this node.
+func TestEvidenceIsAskedOfOthersToo(t *testing.T) {
+	b := newBench(t, 12)
+	m, silent := b.others[0], b.others[1]
+	b.hear(silent, suspect(m, silent))
+	genuine := b.evidence(m, hearsay.RuleMajority, first(5, hearsay.VerdictUnreachable))
+	b.hear(silent, deadClaim(m, silent, genuine))
+	informer, others := len(b.out.Now), map[netip.AddrPort]bool{}
+	for _, p := range b.pass(4 * time.Second).Now {
+		if _, ok := p.Body.(*hearsay.EvidenceReq); !ok {
+			continue
+		}
+		if others[p.Addr] = true; p.Addr == silent.addr {
+			informer++
+		}
+	}
+	if informer < 6 || len(others) < 4 || others[m.addr] {
+		t.Errorf("asked the informer %d times, and %d in all; its subject: %v", informer, len(others), others[m.addr])
+	}
+}
