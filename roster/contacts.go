@@ -35,6 +35,7 @@ type asked struct {
 type contacts struct {
 	configured []netip.AddrPort
 	past       []contact // from earlier lives, and of forgotten members; at most maxContacts
+	left       []contact // forgotten members that had left: not tried, and not taken back; at most maxContacts
 	kept       int       // members whose address is on disk
 	asked      []asked
 	joined     bool
@@ -55,11 +56,16 @@ func (r *Roster) remember(record *hearsay.Contact) {
 	c.past = append(c.past, contact{addr: record.Addr, id: record.ID})
 }
 
-// last gives the incarnation at which a member was forgotten.
-func (c *contacts) last(id hearsay.NodeID) (hearsay.Incarnation, bool) {
-	for i := range c.past {
-		if c.past[i].id == id && c.past[i].incarnation != 0 {
-			return c.past[i].incarnation, true
+// last gives the incarnation at which a member was forgotten that was dead.
+func (c *contacts) last(id hearsay.NodeID) (hearsay.Incarnation, bool) { return lastOf(c.past, id) }
+
+// lastLeft gives the incarnation at which a member was forgotten that had left.
+func (c *contacts) lastLeft(id hearsay.NodeID) (hearsay.Incarnation, bool) { return lastOf(c.left, id) }
+
+func lastOf(list []contact, id hearsay.NodeID) (hearsay.Incarnation, bool) {
+	for i := range list {
+		if list[i].id == id && list[i].incarnation != 0 {
+			return list[i].incarnation, true
 		}
 	}
 	return 0, false
@@ -68,6 +74,7 @@ func (c *contacts) last(id hearsay.NodeID) (hearsay.Incarnation, bool) {
 // recall takes a member that is back off the past.
 func (r *Roster) recall(id hearsay.NodeID) {
 	c := &r.contacts
+	c.left = slices.DeleteFunc(c.left, func(o contact) bool { return o.id == id })
 	if i := slices.IndexFunc(c.past, func(o contact) bool { return o.id == id }); i >= 0 {
 		addr := c.past[i].addr
 		c.past = slices.Delete(c.past, i, i+1)
@@ -327,25 +334,30 @@ func (r *Roster) tickForget(now time.Time) {
 			i++
 			continue
 		}
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberForgotten, Subject: m.id, State: m.state})
-		if m.told >= 0 {
-			r.news.drop(m)
-		}
-		r.delist(&r.gone, m)
-		r.members.remove(m.id)
-		if m.state == hearsay.StateDead {
-			r.forget(m)
-		} else {
-			r.dropContact(m)
-		}
+		r.forget(now, m)
 	}
 }
 
-// forget makes a contact of the past of a member, on disk too; the oldest makes
-// room.
-func (r *Roster) forget(m *member) {
-	c := &r.contacts
+// forget drops one who is gone. Of the dead a contact of the past remains, on
+// disk too, and of those who left the incarnation that is over; the oldest
+// makes room.
+func (r *Roster) forget(now time.Time, m *member) {
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberForgotten, Subject: m.id, State: m.state})
+	if m.told >= 0 {
+		r.news.drop(m)
+	}
+	r.delist(&r.gone, m)
+	r.members.remove(m.id)
 	r.recall(m.id)
+	c := &r.contacts
+	if m.state == hearsay.StateLeft {
+		r.dropContact(m)
+		if len(c.left) >= maxContacts {
+			c.left = slices.Delete(c.left, 0, 1)
+		}
+		c.left = append(c.left, contact{addr: m.card.Addr, id: m.id, incarnation: m.incarnation})
+		return
+	}
 	if len(c.past) >= maxContacts {
 		r.recall(c.past[0].id)
 	}

@@ -418,3 +418,29 @@ func TestEvidenceIsAskedOfOthersToo(t *testing.T) {
 		t.Errorf("asked the informer %d times, and %d in all; its subject: %v", informer, len(others), others[m.addr])
 	}
 }
+
+func TestForgottenLeaveIsNotTakenBack(t *testing.T) {
+	b := newBenchOf(t, 0, newStranger(0))
+	m := newStranger(1)
+	old := m.word(hearsay.StateAlive)
+	b.hear(m, old)
+	left := m.word(hearsay.StateLeft)
+	b.hear(m, left)
+	b.now = b.now.Add(25 * time.Hour)
+	b.pass(time.Second)
+	if _, known := b.Member(m.id()); known {
+		t.Fatal("still listed after 25 hours")
+	}
+	for _, replayed := range []hearsay.Claim{old, left} {
+		b.hear(m, replayed) // whoever replays it says that it is from there
+		if _, known := b.Member(m.id()); known {
+			t.Errorf("listed again by its old word of %v", replayed.State)
+		}
+	}
+	if out := b.pass(10 * time.Second); len(out.Now)+len(out.Send) != 0 || !b.Joined() {
+		t.Error("one who has left is tried as a contact")
+	}
+	m.incarnation++
+	b.hear(m, m.word(hearsay.StateAlive))
+	b.want(m, hearsay.StateAlive)
+}

@@ -283,8 +283,8 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropMalformed, false
 	case unknown && r.members.count >= maxMembers:
 		return hearsay.DropTableFull, false
-	case unknown && p.From != word.Subject && r.outlived(word):
-		return hearsay.DropStranger, false // a forgotten member is believed only from itself
+	case unknown && r.outlived(p, word):
+		return hearsay.DropStranger, false
 	case !r.affordVerify(now):
 		return hearsay.DropRate, false
 	case !word.Verify(r.network, r.signer):
@@ -313,10 +313,14 @@ func (r *Roster) affordVerify(now time.Time) bool {
 }
 
 // outlived reports whether a word is of a member that was forgotten, and no
-// newer than that.
-func (r *Roster) outlived(word *hearsay.Claim) bool {
+// newer than that. Of the dead it is believed from itself all the same; an
+// incarnation that has left is over, whoever brings its word.
+func (r *Roster) outlived(p *hearsay.Packet, word *hearsay.Claim) bool {
+	if last, forgotten := r.contacts.lastLeft(word.Subject); forgotten && word.Incarnation <= last {
+		return true
+	}
 	last, forgotten := r.contacts.last(word.Subject)
-	return forgotten && word.Incarnation <= last
+	return forgotten && word.Incarnation <= last && p.From != word.Subject
 }
 
 // add lists a member that was unknown. Claimed dead, it is listed as such
