@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -334,6 +335,20 @@ func (r *Roster) tickForget(now time.Time) {
 			i++
 			continue
 		}
+		r.forget(now, m)
+	}
+}
+
+// roomMade bounds how many are forgotten at once when the table of members is
+// full: looking for them takes longer the more there are.
+const roomMade = 256
+
+// makeRoom forgets those who have been gone longest, a sixteenth of all.
+func (r *Roster) makeRoom(now time.Time) {
+	oldest := slices.SortedFunc(slices.Values(r.gone), func(a, b *member) int {
+		return cmp.Or(cmp.Compare(a.since, b.since), a.id.Compare(b.id))
+	})
+	for _, m := range oldest[:min(len(oldest)/16+1, roomMade)] {
 		r.forget(now, m)
 	}
 }

@@ -444,3 +444,45 @@ func TestForgottenLeaveIsNotTakenBack(t *testing.T) {
 	b.hear(m, m.word(hearsay.StateAlive))
 	b.want(m, hearsay.StateAlive)
 }
+
+func TestFullTableTakesTheLivingInTheRoomOfTheGone(t *testing.T) {
+	b := newBenchOf(t, 0, newStranger(0))
+	b.Crowd(1<<16-4, hearsay.StateAlive)
+	long, lately := newStranger(1), newStranger(2)
+	for _, m := range []*stranger{lately, long} { // not in the order of leaving
+		b.hear(m, m.word(hearsay.StateAlive))
+	}
+	b.hear(long, long.word(hearsay.StateLeft))
+	b.now = b.now.Add(time.Hour)
+	b.hear(lately, lately.word(hearsay.StateLeft))
+	for i, want := range []struct{ listed, long, lately bool }{{true, true, true}, {true, false, true}, {true, false, false}, {false, false, false}} {
+		newcomer := newStranger(10 + i)
+		b.hear(newcomer, newcomer.word(hearsay.StateAlive))
+		_, listed := b.Member(newcomer.id())
+		_, hasLong := b.Member(long.id())
+		_, hasLately := b.Member(lately.id())
+		if listed != want.listed || hasLong != want.long || hasLately != want.lately {
+			t.Errorf("newcomer %d: listed %v, gone long ago %v, lately %v; want %v", i, listed, hasLong, hasLately, want)
+		}
+	}
+	b.wantDrop(hearsay.DropTableFull, 1)
+}
+
+// Looking for the longest gone takes a while where there are many.
+func TestRoomIsMadeForSeveralAtOnce(t *testing.T) {
+	b := newBenchOf(t, 0, newStranger(0))
+	b.Crowd(1<<16-1, hearsay.StateLeft)
+	looked := 0
+	for i := range 600 {
+		newcomer := newStranger(10 + i)
+		for _, e := range b.hear(newcomer, newcomer.word(hearsay.StateAlive)).Events {
+			if e.Kind == hearsay.EventMemberForgotten {
+				looked++
+				break
+			}
+		}
+	}
+	if looked == 0 || looked > 3 {
+		t.Errorf("looked for room %d times in 600 joins", looked)
+	}
+}

@@ -281,7 +281,7 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropFarFuture, false
 	case hearsay.CheckName(word.Card.Name) != nil || !word.Card.Addr.IsValid() || word.Card.Addr.Port() == 0:
 		return hearsay.DropMalformed, false
-	case unknown && r.members.count >= maxMembers:
+	case unknown && r.members.count >= maxMembers && len(r.gone) == 0:
 		return hearsay.DropTableFull, false
 	case unknown && r.outlived(p, word):
 		return hearsay.DropStranger, false
@@ -326,6 +326,9 @@ func (r *Roster) outlived(p *hearsay.Packet, word *hearsay.Claim) bool {
 // add lists a member that was unknown. Claimed dead, it is listed as such
 // without evidence: that removes nobody.
 func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
+	if r.members.count >= maxMembers {
+		r.makeRoom(now)
+	}
 	m := &member{
 		id: c.Subject, card: word.Card, incarnation: word.Incarnation, state: word.State,
 		met: now.UnixNano(), since: now.UnixNano(), told: -1,
