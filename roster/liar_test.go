@@ -486,3 +486,58 @@ func TestRoomIsMadeForSeveralAtOnce(t *testing.T) {
 		t.Errorf("looked for room %d times in 600 joins", looked)
 	}
 }
+
+// renewed counts the words of a member that the roster takes as news.
+func (b *bench) renewed(m *stranger, claims ...hearsay.Claim) int {
+	before := b.Stats().ClaimsNew
+	for _, c := range claims {
+		b.hear(m, c)
+	}
+	return int(b.Stats().ClaimsNew - before)
+}
+
+func TestOneMemberIsNoEndlessNews(t *testing.T) {
+	b := newBench(t, 5)
+	m, taken := b.others[0], 0
+	for range 1000 {
+		m.incarnation++
+		taken += b.renewed(m, m.word(hearsay.StateAlive))
+		b.now = b.now.Add(time.Millisecond)
+	}
+	if taken < 10 || taken > 20 {
+		t.Errorf("took %d newer words in a second, want about ten and a few at once", taken)
+	}
+	if b.drops[hearsay.DropRate] != uint64(1000-taken) {
+		t.Errorf("%d dropped of %d refused", b.drops[hearsay.DropRate], 1000-taken)
+	}
+	b.now = b.now.Add(time.Second)
+	if b.renewed(m, m.word(hearsay.StateAlive)) != 1 {
+		t.Error("the newest is not taken when it comes again")
+	}
+	if b.renewed(m, m.word(hearsay.StateLeft)) != 1 {
+		t.Error("its leave is not taken")
+	}
+}
+
+// Whoever is accused all the time refutes five times a second, and some of its
+// words take longer than others.
+func TestHonestRefutationsAreAllTaken(t *testing.T) {
+	b := newBench(t, 5)
+	m := b.others[0]
+	for second := range 20 {
+		var words []hearsay.Claim
+		for range 5 {
+			m.incarnation++
+			words = append(words, m.word(hearsay.StateAlive))
+		}
+		forged := m.word(hearsay.StateAlive)
+		for range 100 { // others' words in its name cost it nothing
+			forged.Incarnation++
+			b.hear(b.others[1], forged)
+		}
+		if taken := b.renewed(m, words...); taken != 5 { // all of a second at once
+			t.Fatalf("second %d: took %d of 5 refutations", second, taken)
+		}
+		b.now = b.now.Add(time.Second)
+	}
+}

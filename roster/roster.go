@@ -85,6 +85,7 @@ type member struct {
 	place       int32 // in living or in gone
 	met         int64 // Unix nanoseconds: when it was first heard of
 	since       int64 // Unix nanoseconds: when it came into state
+	renewed     int64 // Unix nanoseconds: up to then its allowance of newer words is spent
 	held        *held // what others say of it: set while suspect or dead, and after a suspicion that ended here
 }
 
@@ -262,7 +263,7 @@ func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) (
 			return m, false
 		}
 	}
-	if reason, ok := r.believable(now, p, &word, m == nil); !ok {
+	if reason, ok := r.believable(now, p, &word, m); !ok {
 		r.drops[reason]++
 		return nil, false
 	}
@@ -274,9 +275,10 @@ func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) (
 	return m, true
 }
 
-// believable checks the subject's own word before it wins.
-func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Claim, unknown bool) (hearsay.Drop, bool) {
-	switch {
+// believable checks the subject's own word before it wins. Of the subject m is
+// known so far, or nil.
+func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Claim, m *member) (hearsay.Drop, bool) {
+	switch unknown := m == nil; {
 	case word.Incarnation > hearsay.Incarnation(now.Add(maxForward).UnixMilli()):
 		return hearsay.DropFarFuture, false
 	case hearsay.CheckName(word.Card.Name) != nil || !word.Card.Addr.IsValid() || word.Card.Addr.Port() == 0:
@@ -285,6 +287,8 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropTableFull, false
 	case unknown && r.outlived(p, word):
 		return hearsay.DropStranger, false
+	case !unknown && word.Incarnation > m.incarnation && m.renewed > now.UnixNano():
+		return hearsay.DropRate, false // an exchange will bring it, or a newer one
 	case !r.affordVerify(now):
 		return hearsay.DropRate, false
 	case !word.Verify(r.network, r.signer):
@@ -299,6 +303,21 @@ const (
 	verifyAtOnce = 8192
 	verifyEach   = 500 * time.Microsecond
 )
+
+// Newer words of one member: each is told to everybody, and may be written to
+// disk. An honest one refutes every refuteEvery; half of that, and some at once,
+// leave room for words that took longer than those after them.
+const (
+	renewAtOnce = 8
+	renewEach   = refuteEvery / 2
+)
+
+// spend moves the time up to which an allowance is spent on by the price of
+// one use. So much may be used at once, and is saved up. While that time lies
+// ahead, nothing more is allowed.
+func spend(spent int64, now time.Time, price, saved time.Duration) int64 {
+	return max(spent, now.Add(-saved).UnixNano()) + int64(price)
+}
 
 // affordVerify spends the price of one signature, if there is time for it.
 // Else whoever sends claims of made-up members could keep this node from
@@ -354,6 +373,7 @@ func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
 // renew takes a member's newer word: it refutes, returns, moves or leaves.
 func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
 	was, moved := m.state, m.card.Addr != word.Card.Addr
+	m.renewed = spend(m.renewed, now, renewEach, renewAtOnce*renewEach)
 	if was.Living() {
 		r.rehash(now, m) // out with the old incarnation
 	}
