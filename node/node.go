@@ -207,11 +207,11 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.Roster:
 		n.roster.TakeRoster(now, p, m)
 	case *hearsay.Digest:
-		n.roster.Digest(p, m)
+		n.roster.Digest(now, p, m)
 	case *hearsay.Entries:
-		n.roster.Entries(p, m)
+		n.roster.Entries(now, p, m)
 	case *hearsay.Want:
-		n.roster.Want(p, m)
+		n.roster.Want(now, p, m)
 	case *hearsay.WitnessReq:
 		n.roster.WitnessReq(now, p, m)
 	case *hearsay.Statement:

@@ -254,8 +254,14 @@ func (r *Roster) ContactNotMe(now time.Time, p *hearsay.Packet, seq uint64) bool
 // Join answers a newcomer, whose own claim has been taken already, with the
 // whole roster.
 func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
-	if m := r.members.get(p.From); m == nil || r.self.state == hearsay.StateLeft {
+	switch {
+	case !p.Stream: // anybody could forge where that came from
+		r.drops[hearsay.DropUnexpected]++
+		return
+	case r.self.state == hearsay.StateLeft:
 		r.drops[hearsay.DropStranger]++
+		return
+	case !r.affordAnswer(now, p.From, priceRoster):
 		return
 	}
 	if c := &r.contacts; len(c.configured)+len(c.past) == 0 {

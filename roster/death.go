@@ -229,11 +229,15 @@ func (r *Roster) EvidenceOf(id hearsay.NodeID) *hearsay.Evidence {
 	return nil
 }
 
-// EvidenceReq answers who wants to count for itself.
+// EvidenceReq answers a member that wants to count for itself. It asks by
+// datagram, and is answered so.
 func (r *Roster) EvidenceReq(p *hearsay.Packet, m *hearsay.EvidenceReq) {
-	if e := r.Evidence(m.Hash); e != nil {
-		r.out.Send = append(r.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: e})
-		return
+	switch e := r.Evidence(m.Hash); {
+	case !r.Known(p.From):
+		r.drops[hearsay.DropStranger]++
+	case e == nil || p.Stream:
+		r.drops[hearsay.DropUnexpected]++
+	default:
+		r.out.Send = append(r.out.Send, hearsay.Packet{Addr: p.Addr, Body: e})
 	}
-	r.drops[hearsay.DropUnexpected]++
 }

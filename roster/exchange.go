@@ -18,6 +18,31 @@ const bucketAim = 8
 // that renews its word for ever must not end all exchanges.
 const restless = 10
 
+// What one member may have answered that costs more than the question: a whole
+// roster a second, or four steps of an exchange (an honest member begins one in
+// that time, of two steps). A newcomer that asks twice, because the first
+// roster is slow, has what it needs.
+const (
+	priceRoster = time.Second
+	pricePart   = priceRoster / 4
+	pricesSaved = 2 * priceRoster
+)
+
+// affordAnswer spends the price of an answer to a member. Strangers get none.
+func (r *Roster) affordAnswer(now time.Time, from hearsay.NodeID, price time.Duration) bool {
+	m := r.members.get(from)
+	switch {
+	case m == nil:
+		r.drops[hearsay.DropStranger]++
+		return false
+	case m.answered > now.UnixNano():
+		r.drops[hearsay.DropRate]++
+		return false
+	}
+	m.answered = spend(m.answered, now, price, pricesSaved)
+	return true
+}
+
 // entryHash is one member's share of the roster's hash. The identity is a
 // cryptographic hash already; the multiplications spread the incarnation over
 // all bits (the constants are those of MurmurHash3's finalizer).
@@ -67,9 +92,8 @@ func (r *Roster) digest(n uint8) []uint64 {
 func bucket(id hearsay.NodeID, n uint8) uint8 { return uint8(uint(id[0]) >> (8 - n)) }
 
 // Digest opens the buckets that differ from this node's own.
-func (r *Roster) Digest(p *hearsay.Packet, m *hearsay.Digest) {
-	if r.members.get(p.From) == nil {
-		r.drops[hearsay.DropStranger]++
+func (r *Roster) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
+	if !r.affordAnswer(now, p.From, pricePart) {
 		return
 	}
 	entries := &hearsay.Entries{Bits: m.Bits}
@@ -97,9 +121,8 @@ func (r *Roster) Digest(p *hearsay.Packet, m *hearsay.Digest) {
 // Entries asks for what this node lacks in the opened buckets, and gives what
 // the sender lacks there: who lives, and who is gone though the sender
 // believes it living.
-func (r *Roster) Entries(p *hearsay.Packet, m *hearsay.Entries) {
-	if r.members.get(p.From) == nil {
-		r.drops[hearsay.DropStranger]++
+func (r *Roster) Entries(now time.Time, p *hearsay.Packet, m *hearsay.Entries) {
+	if !r.affordAnswer(now, p.From, pricePart) {
 		return
 	}
 	want := &hearsay.Want{}
@@ -131,20 +154,21 @@ func (r *Roster) Entries(p *hearsay.Packet, m *hearsay.Entries) {
 
 // Want gives the claims asked for. What the sender gave is known here as gone
 // in some cases: it is told.
-func (r *Roster) Want(p *hearsay.Packet, m *hearsay.Want) {
-	if r.members.get(p.From) == nil {
-		r.drops[hearsay.DropStranger]++
+func (r *Roster) Want(now time.Time, p *hearsay.Packet, m *hearsay.Want) {
+	if !r.affordAnswer(now, p.From, pricePart) {
 		return
 	}
 	var give []*member
+	given := make(map[hearsay.NodeID]bool)
 	for _, id := range m.IDs {
-		if o := r.members.get(id); o != nil {
-			give = append(give, o)
+		if o := r.members.get(id); o != nil && !given[id] {
+			give, given[id] = append(give, o), true
 		}
 	}
 	for i := range p.Claims {
-		if o := r.members.get(p.Claims[i].Subject); o != nil && !o.state.Living() && o.incarnation >= p.Claims[i].Incarnation {
-			give = append(give, o)
+		c := &p.Claims[i]
+		if o := r.members.get(c.Subject); o != nil && !o.state.Living() && o.incarnation >= c.Incarnation && !given[c.Subject] {
+			give, given[c.Subject] = append(give, o), true
 		}
 	}
 	for len(give) > 0 {

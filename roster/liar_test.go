@@ -541,3 +541,100 @@ func TestHonestRefutationsAreAllTaken(t *testing.T) {
 		b.now = b.now.Add(time.Second)
 	}
 }
+
+// answers counts the claims and packets that one question costs.
+func (b *bench) answers(do func()) (packets, claims int) {
+	b.out.Reset()
+	b.Begin()
+	do()
+	for _, p := range b.out.Send {
+		claims += len(p.Claims)
+	}
+	return len(b.out.Send), claims
+}
+
+func (b *bench) from(m *stranger, stream bool) *hearsay.Packet {
+	return &hearsay.Packet{From: m.id(), Addr: m.addr, Stream: stream}
+}
+
+func TestEachIsGivenOnceHoweverOftenWanted(t *testing.T) {
+	b := newBench(t, 5)
+	m, gone := b.others[1], b.others[2]
+	b.hear(gone, gone.word(hearsay.StateLeft))
+	p := b.from(b.others[0], true)
+	p.Claims = []hearsay.Claim{gone.word(hearsay.StateAlive), gone.word(hearsay.StateAlive)}
+	want := &hearsay.Want{}
+	for range 8192 {
+		want.IDs = append(want.IDs, m.id(), gone.id())
+	}
+	if _, claims := b.answers(func() { b.Want(b.now, p, want) }); claims != 2 {
+		t.Errorf("gives %d claims about two members", claims)
+	}
+}
+
+// A newcomer asks once, perhaps again soon, and then compares; no member
+// makes this node answer all the time.
+func TestOneAskerIsAnsweredNowAndThen(t *testing.T) {
+	b := newBench(t, 40)
+	b.pass(5 * time.Second)
+	newcomer := b.from(b.others[0], true)
+	join := func() { b.Join(b.now, newcomer) }
+	exchange := func() {
+		b.Digest(b.now, newcomer, &hearsay.Digest{Bits: 0, Hashes: []uint64{1}})
+		b.Want(b.now, newcomer, &hearsay.Want{IDs: []hearsay.NodeID{b.others[1].id()}})
+	}
+	for _, wait := range []time.Duration{0, 500 * time.Millisecond} {
+		b.now = b.now.Add(wait)
+		if packets, claims := b.answers(join); packets != 1 || claims != 41 {
+			t.Errorf("after %v: a roster of %d claims", wait, claims)
+		}
+	}
+	if packets, _ := b.answers(exchange); packets != 2 {
+		t.Errorf("%d answers to an exchange after that", packets)
+	}
+	for name, ask := range map[string]func(){
+		"rosters":   join,
+		"exchanges": exchange,
+		"entries":   func() { b.Entries(b.now, newcomer, &hearsay.Entries{Buckets: []uint8{0}}) },
+	} {
+		b.now = b.now.Add(time.Minute)
+		answered := 0
+		for range 1000 { // ten seconds
+			if packets, _ := b.answers(ask); packets > 0 {
+				answered++
+			}
+			b.now = b.now.Add(10 * time.Millisecond)
+		}
+		if limit := map[string]int{"rosters": 13, "exchanges": 49, "entries": 49}[name]; answered < 10 || answered > limit {
+			t.Errorf("%s: answered %d times in ten seconds, want at most %d", name, answered, limit)
+		}
+	}
+	other := b.from(b.others[3], true)
+	if packets, _ := b.answers(func() { b.Join(b.now, other) }); packets != 1 {
+		t.Error("another member is not answered")
+	}
+}
+
+func TestJoinIsByStream(t *testing.T) {
+	b := newBench(t, 5)
+	if packets, _ := b.answers(func() { b.Join(b.now, b.from(b.others[0], false)) }); packets != 0 {
+		t.Error("sends a roster to where a datagram says that it comes from")
+	}
+	b.wantDrop(hearsay.DropUnexpected, 1)
+}
+
+func TestEvidenceIsForMembers(t *testing.T) {
+	b := newBench(t, 12)
+	m, from := b.others[0], b.others[1]
+	e := b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable))
+	b.Bury(b.now, e)
+	request := &hearsay.EvidenceReq{Hash: e.Hash(network)}
+	for name, c := range map[string]struct {
+		from *hearsay.Packet
+		want int
+	}{"member": {b.from(from, false), 1}, "stranger": {b.from(newStranger(99), false), 0}, "by stream": {b.from(from, true), 0}} {
+		if packets, _ := b.answers(func() { b.EvidenceReq(c.from, request) }); packets != c.want {
+			t.Errorf("%s: %d answers", name, packets)
+		}
+	}
+}

@@ -85,6 +85,7 @@ type member struct {
 	place       int32 // in living or in gone
 	met         int64 // Unix nanoseconds: when it was first heard of
 	since       int64 // Unix nanoseconds: when it came into state
+	answered    int64 // Unix nanoseconds: up to then its allowance of answers is spent
 	renewed     int64 // Unix nanoseconds: up to then its allowance of newer words is spent
 	held        *held // what others say of it: set while suspect or dead, and after a suspicion that ended here
 }

@@ -398,12 +398,12 @@ func TestExchangeBringsOnlyWhatDiffers(t *testing.T) {
 	}
 	ping := hearsay.Packet{From: from.id(), Addr: from.addr}
 	p := step(b, func() { b.Compare(b.now, &ping, a.Hash()) })
-	p = step(a, func() { a.Digest(&p, p.Body.(*hearsay.Digest)) })
+	p = step(a, func() { a.Digest(a.now, &p, p.Body.(*hearsay.Digest)) })
 	if n := len(p.Body.(*hearsay.Entries).Items); n > 20 {
 		t.Errorf("opens %d entries of 42 for one difference", n)
 	}
-	p = step(b, func() { b.Entries(&p, p.Body.(*hearsay.Entries)) })
-	p = step(a, func() { a.Want(&p, p.Body.(*hearsay.Want)) })
+	p = step(b, func() { b.Entries(b.now, &p, p.Body.(*hearsay.Entries)) })
+	p = step(a, func() { a.Want(a.now, &p, p.Body.(*hearsay.Want)) })
 	if len(p.Claims) != 1 {
 		t.Errorf("gives %d claims for one difference", len(p.Claims))
 	}
