@@ -671,3 +671,31 @@ func TestJoinFailTellsWhoWasTried(t *testing.T) {
 		t.Errorf("%d failures told", failed)
 	}
 }
+
+// A busy contact must not be asked for a second roster while the first is on
+// its way, and one that is not up yet must be found soon when it is.
+func TestJoinIsTriedAgainNeitherSoonNorLate(t *testing.T) {
+	contact := newStranger(100)
+	for others := range 10 { // each with other random numbers
+		b := newBench(t, others)
+		b.pass(time.Second)
+		b.Contact(b.now, []netip.AddrPort{contact.addr})
+		asked := func(d time.Duration) (n int) {
+			for _, p := range b.pass(d).Send {
+				if _, ok := p.Body.(*hearsay.Join); ok {
+					n++
+				}
+			}
+			return n
+		}
+		if n := asked(490 * time.Millisecond); n != 1 {
+			t.Errorf("asks %d times in half a second", n)
+		}
+		if n := asked(1020 * time.Millisecond); n < 1 {
+			t.Error("does not ask again within one and a half")
+		}
+		if n := asked(60 * time.Second); n < 4 {
+			t.Errorf("asks %d times in a minute", n)
+		}
+	}
+}
