@@ -131,10 +131,12 @@ type Rumors struct {
 }
 
 // IHave names rumors that the sender holds. Hops, if given, is how far each
-// was from its origin there.
+// was from its origin there. Late says that the sender had to ask for them
+// itself: who lacks them need not wait for another way.
 type IHave struct {
 	IDs  []clock.Dot
 	Hops []uint8 // none, or as many as IDs
+	Late bool
 }
 
 // Graft asks for rumors that IHave named, and makes the link eager.

@@ -260,7 +260,7 @@ func copyBody(body hearsay.Message) hearsay.Message {
 		}
 		return c
 	case *hearsay.IHave:
-		return &hearsay.IHave{IDs: slices.Clone(m.IDs), Hops: slices.Clone(m.Hops)}
+		return &hearsay.IHave{IDs: slices.Clone(m.IDs), Hops: slices.Clone(m.Hops), Late: m.Late}
 	case *hearsay.Graft:
 		return &hearsay.Graft{IDs: slices.Clone(m.IDs)}
 	case *hearsay.Seen:

@@ -18,28 +18,34 @@ const (
 	maxNamers     = 4                // kept of one such rumor, to be asked in turn
 	namesMost     = 48               // in one packet: the full ones fit a datagram
 	namesLinks    = 2                // told of one window while nothing gets lost
-	starvedEnough = 3                // rumors in a row that had to be asked for: the tree has no way here
+	starvedEnough = 3                // rumors in a row that came over lazy links: the tree has no way here
 	troubleFor    = 10 * time.Second // after a payload got lost, every name goes over every link
 )
 
 // tree is the state of the strategy besides which links are eager.
 type tree struct {
 	window     []*entry  // to be named over lazy links
-	repaired   []*entry  // to be named over eager links, when the step ends
+	repaired   []*entry  // to be named over all links, when the step ends
 	announceAt time.Time // never if there are none
 	turn       int       // the place of the link to be told next
 	missing    map[clock.Dot]*missing
 	waiting    []waiting // for their payloads, in order of time
-	starved    int       // rumors in a row that had to be asked for
+	starved    int       // rumors in a row that came over lazy links, because they were asked for
 	trouble    time.Time // until then it is thought that payloads get lost
 }
 
 // missing is a rumor that was named and has not come.
 type missing struct {
-	namers [maxNamers]hearsay.NodeID // not yet asked, the first to name it first
-	n      int
-	asked  uint64 // the links over which it was asked for; see link.bit
+	namers []namer // not yet asked, at most maxNamers
+	asked  uint64  // the links over which it was asked for; see link.bit
+	late   bool    // it was asked for because somebody else had to
 	due    time.Time
+}
+
+// namer is a neighbor that has named a rumor.
+type namer struct {
+	id   hearsay.NodeID
+	hops uint8 // from the origin
 }
 
 type waiting struct {
@@ -49,7 +55,8 @@ type waiting struct {
 
 // pushTree passes on what is news: "eager push" and "lazy push" (section 3.4).
 // What this node had to ask for, those above it in the tree have, and those
-// below it lack: so it is named over the eager links, at once, for them to ask.
+// below it lack: so it is named over all links, at once, for them to ask at once,
+// and spreads to all that lack it by the shortest ways.
 func (r *Rumors) pushTree(now time.Time, e *entry) {
 	lazy := false
 	for _, l := range r.links {
@@ -60,6 +67,7 @@ func (r *Rumors) pushTree(now time.Time, e *entry) {
 	}
 	if e.asked != 0 {
 		r.tree.repaired = append(r.tree.repaired, e)
+		return
 	}
 	if !lazy {
 		return
@@ -96,12 +104,12 @@ func (r *Rumors) Prune(_ time.Time, p *hearsay.Packet, _ *hearsay.Prune) {
 
 // IHave takes names of rumors. In the monger strategy they answer those that
 // were no news.
-func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, m *hearsay.IHave) {
+func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave) {
 	if r.stranger(p) {
 		return
 	}
 	if r.cfg.Strategy == Monger {
-		r.feedback(m)
+		r.feedback(message)
 		return
 	}
 	l := r.link(p.From)
@@ -110,14 +118,19 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, m *hearsay.IHave) {
 		return
 	}
 	better := false
-	for i, id := range m.IDs {
+	for i, id := range message.IDs {
+		hops := uint8(maxHops)
+		if i < len(message.Hops) {
+			hops = message.Hops[i]
+		}
 		if e := r.store.byID[id]; e != nil {
 			e.known |= l.bit
 			e.named = true
-			better = better || i < len(m.Hops) && r.isBetter(e, l, m.Hops[i])
+			better = better || !now.Before(r.tree.trouble) && r.isBetter(e, l, hops)
 		} else if !r.seen.context.Has(id) {
-			if m := r.lack(now, id, l); m != nil && m.asked == 0 && l.eager {
-				r.wait(id, m, now) // it was repaired there
+			if m := r.lack(now, id, l, hops); m != nil && m.asked == 0 && message.Late {
+				m.late = true
+				r.wait(id, m, now)
 			}
 		}
 	}
@@ -131,7 +144,7 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, m *hearsay.IHave) {
 // isBetter reports whether a link offers a much shorter way than the one by
 // which a rumor came, and if so makes that one lazy: "optimization" (section
 // 3.8). Names come later than payloads, so the way is compared when both are
-// known.
+// known. While packets get lost it is left: half of a change may be lost, too.
 func (r *Rumors) isBetter(e *entry, l *link, hops uint8) bool {
 	parent := r.link(e.by)
 	if r.cfg.OptimizeBy == 0 || l.eager || e.isRepair(r.cfg.GraftAfter) || parent == nil || !parent.eager || int(e.Hops) <= int(hops)+1+r.cfg.OptimizeBy {
@@ -152,7 +165,7 @@ func (r *Rumors) isBetter(e *entry, l *link, hops uint8) bool {
 func (e *entry) isRepair(after time.Duration) bool { return e.asked != 0 || e.Age >= after }
 
 // lack notes that a neighbor has named what this node has not.
-func (r *Rumors) lack(now time.Time, id clock.Dot, l *link) *missing {
+func (r *Rumors) lack(now time.Time, id clock.Dot, l *link, hops uint8) *missing {
 	t := &r.tree
 	m := t.missing[id]
 	if m == nil {
@@ -171,9 +184,8 @@ func (r *Rumors) lack(now time.Time, id clock.Dot, l *link) *missing {
 		t.missing[id] = m
 		r.wait(id, m, now.Add(r.between(r.cfg.GraftAfter, 2*r.cfg.GraftAfter)))
 	}
-	if m.n < maxNamers && !slices.Contains(m.namers[:m.n], l.id) {
-		m.namers[m.n] = l.id
-		m.n++
+	if len(m.namers) < maxNamers && !slices.ContainsFunc(m.namers, func(n namer) bool { return n.id == l.id }) {
+		m.namers = append(m.namers, namer{l.id, hops})
 	}
 	return m
 }
@@ -204,14 +216,15 @@ func (r *Rumors) arrived(e *entry) {
 	if e.by == r.self {
 		return
 	}
-	if m := r.tree.missing[e.ID]; m != nil {
+	m := r.tree.missing[e.ID]
+	if m == nil || m.asked == 0 {
+		r.tree.starved = 0
+	} else if l := r.link(e.by); !m.late && (l == nil || !l.eager) {
+		r.tree.starved++
+	}
+	if m != nil {
 		e.asked = m.asked
 		delete(r.tree.missing, e.ID)
-	}
-	if e.asked != 0 {
-		r.tree.starved++
-	} else {
-		r.tree.starved = 0
 	}
 }
 
@@ -261,28 +274,32 @@ func (r *Rumors) askOverdue(now time.Time) {
 	}
 }
 
-// nameRepaired names over the eager links what this node had to ask for.
+// nameRepaired names over all links what this node had to ask for.
 func (r *Rumors) nameRepaired() {
 	t := &r.tree
 	if len(t.repaired) == 0 {
 		return
 	}
 	for _, l := range r.links {
-		if l.eager {
-			r.name(l, t.repaired, func(e *entry) bool { return true })
-		}
+		r.name(l, t.repaired, late)
 	}
 	clear(t.repaired)
 	t.repaired = t.repaired[:0]
 }
 
-// nextNamer takes out who is to be asked for a missing rumor, and gives the
-// place of its link; -1 if nobody is left.
+// nextNamer takes out who is to be asked for a missing rumor, of those not yet
+// asked the one nearest to the origin, and gives the place of its link; -1 if
+// nobody is left.
 func (r *Rumors) nextNamer(m *missing) int {
-	for m.n > 0 {
-		id := m.namers[0]
-		copy(m.namers[:], m.namers[1:])
-		m.n--
+	for len(m.namers) > 0 {
+		nearest := 0
+		for i := range m.namers {
+			if m.namers[i].hops < m.namers[nearest].hops {
+				nearest = i
+			}
+		}
+		id := m.namers[nearest].id
+		m.namers = slices.Delete(m.namers, nearest, nearest+1)
 		if i, found := r.findLink(id); found {
 			return i
 		}
@@ -352,16 +369,15 @@ func (r *Rumors) mend() {
 // name, and nothing that another has named to this node.
 func (r *Rumors) announce(now time.Time) {
 	t := &r.tree
-	lossy := now.Before(t.trouble)
-	most := min(len(t.window), namesLinks)
-	if lossy {
-		most = len(r.links)
+	why, most := beside, min(len(t.window), namesLinks)
+	if now.Before(t.trouble) {
+		why, most = always, len(r.links)
 	}
 	slices.SortStableFunc(t.window, func(a, b *entry) int { return a.ID.Origin.Compare(b.ID.Origin) }) // as runs they are short
 	turn := t.turn
 	for i := range r.links {
 		l := r.links[(turn+i)%len(r.links)]
-		if most > 0 && !l.eager && r.name(l, t.window, func(e *entry) bool { return lossy || !e.named }) {
+		if most > 0 && !l.eager && r.name(l, t.window, why) {
 			most--
 			t.turn = (turn + i + 1) % len(r.links)
 		}
@@ -373,9 +389,18 @@ func (r *Rumors) announce(now time.Time) {
 	t.announceAt = never
 }
 
+// naming is why rumors are named.
+type naming uint8
+
+const (
+	beside naming = iota // the tree, to who may have lost a payload; not what others have named to this node
+	always               // the same, where payloads get lost
+	late                 // this node had to ask
+)
+
 // name names to one neighbor those of entries that it is not known to have,
 // and reports whether there was any.
-func (r *Rumors) name(l *link, entries []*entry, worth func(*entry) bool) bool {
+func (r *Rumors) name(l *link, entries []*entry, why naming) bool {
 	addr, living := r.directory.Addr(l.id)
 	if !living {
 		return false
@@ -383,7 +408,7 @@ func (r *Rumors) name(l *link, entries []*entry, worth func(*entry) bool) bool {
 	start, own := len(r.dots), false
 	var hops []uint8
 	for _, e := range entries {
-		if e.known&l.bit == 0 && !e.evicted && worth(e) {
+		if e.known&l.bit == 0 && !e.evicted && (why != beside || !e.named) {
 			r.dots = append(r.dots, e.ID)
 			hops = append(hops, e.Hops)
 			own = own || e.by == r.self
@@ -393,7 +418,7 @@ func (r *Rumors) name(l *link, entries []*entry, worth func(*entry) bool) bool {
 	r.stats.Names += uint64(len(ids))
 	for from := 0; from < len(ids); from += namesMost {
 		to := min(from+namesMost, len(ids))
-		r.send(own, hearsay.Packet{Addr: addr, Body: &hearsay.IHave{IDs: ids[from:to], Hops: hops[from:to]}})
+		r.send(own, hearsay.Packet{Addr: addr, Body: &hearsay.IHave{IDs: ids[from:to], Hops: hops[from:to], Late: why == late}})
 	}
 	return len(ids) > 0
 }
