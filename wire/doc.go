@@ -47,7 +47,7 @@
 //	15  Evidence     subject 16 · incarnation u · round 8 · rule 1 · accuser 16 · suspected u ·
 //	                 condemned u · observers 1 · needed 1 · count u · answers
 //	16  Rumors       count u · runs of rumors · count u · runs of ranges
-//	17  IHave        count u · runs of numbers
+//	17  IHave        count u · runs of numbers · late 1 · count u (0 or the same) · hops, 1 each
 //	18  Graft        count u · runs of numbers
 //	19  Prune
 //	20  Heard        hash 8

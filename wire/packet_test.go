@@ -88,6 +88,7 @@ func TestDrops(t *testing.T) {
 		{"too many to graft", many(kindGraft, hearsay.MaxRumors+1), hearsay.DropOversized},
 		{"name without number", body(kindGraft, run(1, 0)...), hearsay.DropMalformed},
 		{"empty run", body(kindIHave, run(0, 0)...), hearsay.DropMalformed},
+		{"hops of fewer", bodyOf(body, &hearsay.IHave{IDs: mostDots()[:2], Hops: []uint8{1}}), hearsay.DropMalformed},
 		{"run longer than the list", body(kindIHave, run(2, 1, 1)...), hearsay.DropMalformed},
 		{"too many ranges", many(kindSeen, hearsay.MaxSeenRanges+1, 0), hearsay.DropOversized},
 		{"range from 0", body(kindSeen, append([]byte{0}, run(1, 0, 1)...)...), hearsay.DropMalformed},

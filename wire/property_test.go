@@ -98,7 +98,11 @@ func drawRumors(t *rapid.T, k kind) hearsay.Message {
 			Missed: rapid.SliceOfN(rapid.Custom(drawRange), 1, 9).Draw(t, "missed"),
 		}
 	case kindIHave:
-		return &hearsay.IHave{IDs: rapid.SliceOfN(rapid.Custom(drawDot), 1, 9).Draw(t, "ids")}
+		m := &hearsay.IHave{IDs: rapid.SliceOfN(rapid.Custom(drawDot), 1, 9).Draw(t, "ids"), Late: rapid.Bool().Draw(t, "late")}
+		if rapid.Bool().Draw(t, "with hops") {
+			m.Hops = rapid.SliceOfN(rapid.Uint8(), len(m.IDs), len(m.IDs)).Draw(t, "hops")
+		}
+		return m
 	case kindGraft:
 		return &hearsay.Graft{IDs: rapid.SliceOfN(rapid.Custom(drawDot), 1, 9).Draw(t, "ids")}
 	case kindPrune:

@@ -23,7 +23,7 @@ func appendRumors(dst []byte, m hearsay.Message) []byte {
 	case *hearsay.Rumors:
 		return appendRanges(appendItems(dst, m.Items), m.Missed)
 	case *hearsay.IHave:
-		return appendDots(dst, m.IDs)
+		return appendHops(appendBool(appendDots(dst, m.IDs), m.Late), m.Hops)
 	case *hearsay.Graft:
 		return appendDots(dst, m.IDs)
 	case *hearsay.Heard:
@@ -46,7 +46,8 @@ func (d *Decoder) readRumors(r *reader, k kind) hearsay.Message {
 		d.rumors.Missed = d.readRanges(r)
 		return &d.rumors
 	case kindIHave:
-		d.iHave.IDs = d.readDots(r)
+		d.iHave = hearsay.IHave{IDs: d.readDots(r), Late: r.bool()}
+		d.iHave.Hops = readHops(r, len(d.iHave.IDs))
 		return &d.iHave
 	case kindGraft:
 		d.graft.IDs = d.readDots(r)
@@ -195,6 +196,22 @@ func (d *Decoder) readDots(r *reader) []clock.Dot {
 	return dots
 }
 
+func appendHops(dst []byte, hops []uint8) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(hops))), hops...)
+}
+
+// readHops reads those of n rumors, or none. They stay where they came in.
+func readHops(r *reader, n int) []uint8 {
+	switch count := r.count(hearsay.MaxRumors, 1); count {
+	case 0:
+		return nil
+	case n:
+		return r.take(n)
+	}
+	r.fail(hearsay.DropMalformed)
+	return nil
+}
+
 // appendRanges writes a range as its low end and how far it goes beyond.
 func appendRanges(dst []byte, ranges []hearsay.SeenRange) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(ranges)))
@@ -268,7 +285,7 @@ func (d *Decoder) letGoOfRumors() {
 		d.ranges = nil
 	}
 	clear(d.items)
-	d.rumors, d.iHave.IDs, d.graft.IDs, d.seen.Ranges = hearsay.Rumors{}, nil, nil, nil
+	d.rumors, d.iHave, d.graft.IDs, d.seen.Ranges = hearsay.Rumors{}, hearsay.IHave{}, nil, nil
 }
 
 // appendKeptRumor writes a rumor that this node has said, without its number,

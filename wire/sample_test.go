@@ -95,8 +95,8 @@ func samples() []sample {
 		},
 		{
 			name: "i-have", kind: kindIHave, says: "three rumors of two origins, should they be lacking",
-			body:       &hearsay.IHave{IDs: []clock.Dot{{Origin: originA, Counter: 1}, {Origin: originA, Counter: 300}, {Origin: originB, Counter: 7}}},
-			bodyLayout: "ids u · origin 16 · run u · number u · number u · origin 16 · run u · number u",
+			body:       &hearsay.IHave{IDs: []clock.Dot{{Origin: originA, Counter: 1}, {Origin: originA, Counter: 300}, {Origin: originB, Counter: 7}}, Hops: []uint8{0, 1, 255}, Late: true},
+			bodyLayout: "ids u · origin 16 · run u · number u · number u · origin 16 · run u · number u · late 1 · hops u · hop 1 · hop 1 · hop 1",
 		},
 		{
 			name: "graft", kind: kindGraft, says: "that one is lacking", body: &hearsay.Graft{IDs: []clock.Dot{{Origin: originA, Counter: 300}}},
