@@ -1,11 +1,13 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"hearsay"
 	"hearsay/clock"
 	"hearsay/overlay"
+	"hearsay/roster"
 )
 
 // Say tells everybody a message of this node's own. The data are copied; they
@@ -38,6 +40,7 @@ func (n *Node) Chart() overlay.Chart { return n.overlay.Chart() }
 func (n *Node) receiveRumors(now time.Time, p *hearsay.Packet) {
 	switch m := p.Body.(type) {
 	case *hearsay.Rumors:
+		n.askOrigins(now, p, m)
 		n.rumors.Rumors(now, p, m)
 	case *hearsay.IHave:
 		n.rumors.IHave(now, p, m)
@@ -55,5 +58,24 @@ func (n *Node) receiveRumors(now time.Time, p *hearsay.Packet) {
 		n.overlay.HelloAck(now, p, m)
 	case *hearsay.Unlink:
 		n.overlay.Unlink(now, p, m)
+	}
+}
+
+// askOrigins asks who passes on rumors of origins that are unknown here who
+// these are. Rosters compare the living only, so who starts after an origin has
+// died or left may never hear of it, and its rumors are refused until then.
+func (n *Node) askOrigins(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
+	var strangers []hearsay.NodeID
+	for i := range m.Items {
+		id := m.Items[i].Origin()
+		if i > 0 && id == m.Items[i-1].Origin() || n.roster.Known(id) {
+			continue
+		}
+		if len(strangers) < roster.AskMost && !slices.Contains(strangers, id) {
+			strangers = append(strangers, id)
+		}
+	}
+	if len(strangers) > 0 {
+		n.roster.Ask(now, p, strangers)
 	}
 }

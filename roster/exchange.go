@@ -152,6 +152,24 @@ func (r *Roster) Entries(now time.Time, p *hearsay.Packet, m *hearsay.Entries) {
 	}
 }
 
+// AskMost is about how many members one packet asks whom it speaks of: it fits a
+// datagram.
+const AskMost = 64
+
+// askEvery is the time between two such packets: whoever makes up members is
+// not helped to make this node speak.
+const askEvery = 100 * time.Millisecond
+
+// Ask asks the sender of a packet for its claims about members that it speaks
+// of and that are unknown here, at most AskMost.
+func (r *Roster) Ask(now time.Time, p *hearsay.Packet, ids []hearsay.NodeID) {
+	if r.members.get(p.From) == nil || now.Sub(r.asked) < askEvery || r.self.state == hearsay.StateLeft {
+		return
+	}
+	r.asked = now
+	r.out.Send = append(r.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Want{IDs: ids}})
+}
+
 // Want gives the claims asked for. What the sender gave is known here as gone
 // in some cases: it is told.
 func (r *Roster) Want(now time.Time, p *hearsay.Packet, m *hearsay.Want) {

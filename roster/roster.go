@@ -54,6 +54,7 @@ type Roster struct {
 	evidence    []keptEvidence // oldest first
 	contacts    contacts
 	exchanged   time.Time // when this node last sent a digest
+	asked       time.Time // when it last asked about members of whom another spoke
 	refuted     time.Time // when this node last raised its incarnation
 	forgetAt    time.Time // when the gone are looked through next
 	refute      refutation

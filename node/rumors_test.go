@@ -1,0 +1,63 @@
+package node_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/clock"
+)
+
+// A rumor may outlive its origin: who starts again after that origin left knows
+// nobody of that name, and would refuse the rumor for ever.
+func TestAsksWhoTheOriginOfARumorIs(t *testing.T) {
+	w := newNetwork(t, 3)
+	w.run(3 * time.Second)
+	gone := w.nodes[2].Self().ID
+	w.carry(2, w.nodes[2].Leave(w.now))
+	w.run(time.Second)
+	w.nodes[0] = w.newNode(0) // it meets n1, and n2 is not spoken of
+	w.carry(0, w.nodes[0].Tick(w.now))
+	misdirected := hearsay.Packet{From: gone, Addr: addr(0), Body: &hearsay.Ping{Seq: 1, Target: gone}}
+	w.carry(1, w.nodes[1].Receive(w.now, &misdirected)) // it answers that it is n1
+	if w.state(2, 0) != 0 {
+		t.Fatalf("n0 holds n2 %s already", w.state(2, 0))
+	}
+	tell := func() *hearsay.Effects {
+		return w.nodes[0].Receive(w.now, &hearsay.Packet{From: w.nodes[1].Self().ID, Addr: addr(1), Body: &hearsay.Rumors{
+			Items: []hearsay.Rumor{{ID: clock.Dot{Origin: hearsay.OriginOf(gone), Counter: 1}, Hops: 2, Data: []byte("hello")}},
+		}})
+	}
+	w.carry(0, tell())
+	if w.state(2, 0) != hearsay.StateLeft {
+		t.Fatalf("n0 holds n2 %s", w.state(2, 0))
+	}
+	heard := tell()
+	if !slices.ContainsFunc(heard.Events, func(e hearsay.Event) bool { return e.Kind == hearsay.EventRumor && e.Subject == gone }) {
+		t.Fatal("n0 does not take the rumor")
+	}
+}
+
+// Whoever names made-up origins is asked about few of them, and not often.
+func TestAsksLittleAboutOrigins(t *testing.T) {
+	w := newNetwork(t, 2)
+	w.run(3 * time.Second)
+	asked, packets := 0, 0
+	for i := range 1000 {
+		m := &hearsay.Rumors{}
+		for j := range 100 {
+			origin := clock.Origin{byte(i), byte(i >> 8), byte(j), 1}
+			m.Items = append(m.Items, hearsay.Rumor{ID: clock.Dot{Origin: origin, Counter: 1}, Data: []byte("hello")})
+		}
+		out := w.nodes[0].Receive(w.now, &hearsay.Packet{From: w.nodes[1].Self().ID, Addr: addr(1), Body: m})
+		for _, p := range slices.Concat(out.Now, out.Send) {
+			if want, ok := p.Body.(*hearsay.Want); ok {
+				packets, asked = packets+1, asked+len(want.IDs)
+			}
+		}
+	}
+	if packets != 1 || asked == 0 || asked > 100 {
+		t.Fatalf("asked in %d packets about %d", packets, asked)
+	}
+}
