@@ -89,6 +89,11 @@ func TestContextIsASet(t *testing.T) {
 				check(t, other, more)
 				maps.Copy(m, more)
 			},
+			"forget": func(t *rapid.T) {
+				origin := drawDot(t).Origin
+				c.Forget(origin)
+				maps.DeleteFunc(m, func(d Dot, _ bool) bool { return d.Origin == origin })
+			},
 			"clone": func(t *rapid.T) {
 				old := c
 				c = c.Clone()
@@ -99,6 +104,13 @@ func TestContextIsASet(t *testing.T) {
 				d := drawDot(t)
 				if c.Has(d) != m[d] {
 					t.Fatalf("has %v: %t", d, c.Has(d))
+				}
+				var got []Range
+				for _, origin := range c.Origins() {
+					got = append(got, c.Of(origin)...)
+				}
+				if want := slices.Collect(ranges(c)); !slices.Equal(got, want) || c.NumRanges() != len(want) {
+					t.Fatalf("%d ranges %v, want %v", c.NumRanges(), got, want)
 				}
 			},
 		})

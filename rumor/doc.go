@@ -16,6 +16,22 @@
 // first. It is for what packets lost, and for who comes late, was cut off or was
 // down.
 //
+// # The tree, and where it is not Plumtree
+//
+//   - Payloads of one step, and of 2 ms where a link is not quiet, share packets.
+//     A packet prunes a link if half of what came in it came again.
+//   - A graft for a payload that got lost does not change the tree. Plumtree makes
+//     the link eager; then the next rumor comes twice and prunes whichever link was
+//     slower just then. Of a thousand nodes that lose 5 % of all packets, some were
+//     50 hops away after half a minute. Here a link becomes eager when three rumors
+//     in a row came over no eager one, when an eager one is gone, or to shorten a way.
+//   - Who had to ask for a rumor names it over all links at once, and says that it
+//     had to: who lacks it, too, asks at once. So a repair takes the shortest ways,
+//     every payload that is not lost comes once, and of those who lack a rumor one or
+//     two wait for a timeout.
+//   - What came by a repair, or has been on its way for longer than one would take,
+//     neither prunes nor shortens anything.
+//
 // # What it costs
 //
 // In a settled tree a rumor takes n-1 payloads. Names would take a packet on
@@ -24,11 +40,14 @@
 // not named it first, and not at all by a node that has been told the name by
 // another meanwhile. About half of all nodes so hear the name a second way. The
 // others, if they lost the payload, get it when they compare, after seconds.
-// Where grafts show that payloads do get lost, every name goes over every link.
+// Where payloads do get lost, which grafts show, every name goes over every link
+// for ten seconds. With six links a node, a broadcast to 128 takes 1.8 packets a
+// node, comparing included.
 //
 // Nothing is sent when there is nothing to say: two neighbors that have the same
-// and know it are silent. After something was seen, each pair compares once: 42
-// bytes there, and 36 back.
+// and know it are silent. After something was seen each pair compares once, when
+// nothing new has come for two seconds: 38 bytes there, and 32 back. Where there
+// is always something new, each node asks one neighbor every five seconds.
 //
 // # What goes where
 //

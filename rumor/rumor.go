@@ -61,6 +61,8 @@ type Rumors struct {
 	items  []hearsay.Rumor // storage of one step's packets
 	bodies []hearsay.Rumors
 	dots   []clock.Dot
+	room   []byte // for the payloads of the packet that is being taken
+	coming int    // bytes of payloads in it, not yet looked at
 	stats  Stats
 }
 
@@ -165,6 +167,9 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 	again := len(r.dots)
 	fresh, stale := 0, 0 // of those that say something about the tree
 	for i := range m.Items {
+		r.coming += len(m.Items[i].Data)
+	}
+	for i := range m.Items {
 		switch rumor := &m.Items[i]; r.take(now, p.From, l, rumor) {
 		case takenFresh:
 			fresh++
@@ -174,7 +179,9 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 		case takenRepair:
 			r.dots = append(r.dots, rumor.ID)
 		}
+		r.coming -= len(m.Items[i].Data)
 	}
+	r.room = nil
 	switch r.cfg.Strategy {
 	case Tree:
 		r.judge(p, l, fresh, stale)
@@ -208,7 +215,7 @@ func (r *Rumors) take(now time.Time, from hearsay.NodeID, l *link, rumor *hearsa
 		return takenOld
 	}
 	e := &entry{Rumor: *rumor, origin: r.seen.of(rumor.ID.Origin), by: from, at: now}
-	e.Data = bytes.Clone(rumor.Data) // what came belongs to the packet
+	e.Data = r.keep(rumor.Data)
 	if l != nil {
 		e.known = l.bit
 	}
@@ -217,6 +224,17 @@ func (r *Rumors) take(now time.Time, from hearsay.NodeID, l *link, rumor *hearsa
 		return takenOld
 	}
 	return takenFresh
+}
+
+// keep copies a payload, since what came belongs to the packet. Those of one
+// datagram share their storage: they also go about the same time.
+func (r *Rumors) keep(data []byte) []byte {
+	if cap(r.room)-len(r.room) < len(data) {
+		r.room = make([]byte, 0, max(len(data), min(r.coming, hearsay.MTU)))
+	}
+	start := len(r.room)
+	r.room = append(r.room, data...)
+	return r.room[start:len(r.room):len(r.room)]
 }
 
 // takeAgain takes a rumor that was seen before.

@@ -223,9 +223,8 @@ func TestRetention(t *testing.T) {
 			w.link(0, 1)
 			w.link(1, 2)
 			w.link(0, 2)
-			var ids []clock.Dot
 			for range 40 {
-				ids = append(ids, w.say(0, strings.Repeat("x", 1000)))
+				w.say(0, strings.Repeat("x", 1000))
 				w.run(time.Second)
 			}
 			for i := range 3 {
