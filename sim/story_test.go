@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+
+	"hearsay"
+	"hearsay/clock"
 )
 
 // The stories are small networks told event by event. After a change on
@@ -17,7 +20,7 @@ import (
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			config, from := DefaultConfig(), time.Duration(0)
+			config, from, packets := DefaultConfig(), time.Duration(0), false
 			config.Nodes = 3
 			for _, arg := range d.CmdArgs {
 				var err error
@@ -28,6 +31,8 @@ func TestStories(t *testing.T) {
 					config.Seed, err = strconv.ParseUint(value, 10, 64)
 				case "for":
 					config.For, err = time.ParseDuration(value)
+				case "packets": // those about rumors are told, too
+					packets = value == "rumors"
 				case "from":
 					from, err = time.ParseDuration(value)
 				default:
@@ -37,14 +42,14 @@ func TestStories(t *testing.T) {
 					d.Fatalf(t, "%s: %v", arg.Key, err)
 				}
 			}
-			return storyOf(t, config, path, d.Input, from)
+			return storyOf(t, config, path, d.Input, from, packets)
 		})
 	})
 }
 
 // storyOf runs a scenario and gives its story from a time on, and at the end
-// who agrees.
-func storyOf(t *testing.T, config Config, path, script string, from time.Duration) string {
+// what became of rumors and who agrees.
+func storyOf(t *testing.T, config Config, path, script string, from time.Duration, packets bool) string {
 	scenario, err := ParseScenario(path, script, config.Nodes)
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +57,14 @@ func storyOf(t *testing.T, config Config, path, script string, from time.Duratio
 	var story strings.Builder
 	w := NewWorld(config, &story)
 	w.Follow(scenario)
+	if packets {
+		w.watch = func(m *machine, p *hearsay.Packet) {
+			if told := w.aboutRumors(p); told != "" {
+				to, _ := w.machineAt(p.Addr)
+				fmt.Fprintf(&story, "%s  %-4s → %s: %s\n", seconds(w.now), m.name, w.machines[to].name, told)
+			}
+		}
+	}
 	w.RunUntil(from)
 	story.Reset() // what came before is another story
 	w.RunUntil(config.For)
@@ -59,6 +72,44 @@ func storyOf(t *testing.T, config Config, path, script string, from time.Duratio
 	for i := range r.Violations {
 		t.Error(&r.Violations[i])
 	}
+	for i := range w.check.gossip.said {
+		s := &w.check.gossip.said[i]
+		fmt.Fprintf(&story, "%s  rumor %d of %s: %s\n", seconds(w.now), s.id.Counter, w.check.identities[s.identity].name, s)
+	}
 	fmt.Fprintf(&story, "%s  %d of %d agree\n", seconds(w.now), r.Converged, r.Running)
 	return story.String()
+}
+
+// aboutRumors tells a packet as a person would, if it is about rumors.
+func (w *World) aboutRumors(p *hearsay.Packet) string {
+	name := func(id clock.Dot) string {
+		return fmt.Sprintf(" rumor %d of %s", id.Counter, w.check.name(hearsay.NodeID(id.Origin)))
+	}
+	var b strings.Builder
+	switch m := p.Body.(type) {
+	case *hearsay.Rumors:
+		if b.WriteString("tells"); len(m.Items) == 0 {
+			b.WriteString(" that it has seen the same")
+		}
+		for i := range m.Items {
+			b.WriteString(name(m.Items[i].ID))
+		}
+	case *hearsay.IHave:
+		b.WriteString("has")
+		for _, id := range m.IDs {
+			b.WriteString(name(id))
+		}
+	case *hearsay.Graft:
+		b.WriteString("grafts")
+		for _, id := range m.IDs {
+			b.WriteString(name(id))
+		}
+	case *hearsay.Prune:
+		b.WriteString("prunes")
+	case *hearsay.Heard:
+		b.WriteString("compares what it has seen")
+	case *hearsay.Seen:
+		fmt.Fprintf(&b, "has seen %d ranges", len(m.Ranges))
+	}
+	return b.String()
 }
