@@ -115,6 +115,9 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 	}
 	slices.SortFunc(kept, func(a, b *hearsay.Rumor) int { return cmp.Compare(a.ID.Counter, b.ID.Counter) })
 	for _, rumor := range kept {
+		if n := &r.numbers; rumor.Origin() == self { // a torn disk may have kept it and not the reservation
+			n.last, n.earlier = max(n.last, rumor.ID.Counter), max(n.earlier, rumor.ID.Counter)
+		}
 		o := r.seen.of(rumor.ID.Origin)
 		r.deliver(now, &entry{Rumor: *rumor, origin: o, by: self, at: now})
 	}
@@ -337,7 +340,7 @@ func (r *Rumors) deliver(now time.Time, e *entry) {
 	r.stats.Delivered++
 	r.arrived(e)
 	if e.Age >= r.cfg.KeepFor {
-		r.changed(now)
+		r.changed(now, e)
 		return // the last to hear of it
 	}
 	r.store.add(e)
@@ -346,7 +349,7 @@ func (r *Rumors) deliver(now time.Time, e *entry) {
 		r.hurry(now) // others may want it as this node did
 		return
 	}
-	r.changed(now)
+	r.changed(now, e)
 	switch r.cfg.Strategy {
 	case Tree:
 		r.pushTree(now, e)
