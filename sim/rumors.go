@@ -99,12 +99,17 @@ func (c *checker) says(m *machine, id clock.Dot, data []byte, now time.Duration)
 	if id.Origin != hearsay.OriginOf(m.id) {
 		c.violate(now, m.name, RuleRumor, "says a rumor in the name of %s", c.name(hearsay.NodeID(id.Origin)))
 	}
-	if _, taken := c.gossip.byID[id]; taken {
+	g, this := &c.gossip, saying{id: id, identity: m.identity, at: now, data: data}
+	number, taken := g.byID[id]
+	switch {
+	case !taken:
+		g.byID[id] = len(g.said)
+		g.said = append(g.said, this)
+	case g.said[number].durable || c.views[m.index].heard.has(number):
 		c.violate(now, m.name, RuleRumor, "gives the number %d to a second rumor", id.Counter)
-		return
+	default:
+		g.said[number] = this // the first was lost with an earlier life: nobody ever heard it
 	}
-	c.gossip.byID[id] = len(c.gossip.said)
-	c.gossip.said = append(c.gossip.said, saying{id: id, identity: m.identity, at: now, data: data})
 }
 
 // keeps is told that a node asks its disk to keep a rumor.
