@@ -34,6 +34,7 @@ const (
 	seenRate   = 16 << 10               // bytes of ranges sent in a second where nothing is gained by them
 	seenBurst  = 4 * time.Second        // this much of it at once
 	answerIn   = 500 * time.Millisecond // after which the answer of one from whom this node catches up is lost
+	fullAt     = 8                      // as a part of what may be held, new since last compared
 	hurryEvery = 100 * time.Millisecond // between comparisons when others are likely to lack something
 )
 
@@ -54,6 +55,8 @@ type compare struct {
 	news    time.Time // when something new last came
 	turn    int       // the place of the neighbor to be asked next
 	hurried int       // neighbors to be asked quickly
+	fresh   int       // rumors that came since it last compared
+	bytes   int       // and their payload
 
 	from   hearsay.NodeID // whose rumors this node waits for
 	until  time.Time      // and until when
@@ -63,12 +66,24 @@ type compare struct {
 	seenPaid time.Time // and that for sending ranges
 }
 
-// changed tells that something new was seen.
-func (r *Rumors) changed(now time.Time) {
-	r.compare.news = now
-	if r.compare.at == never {
-		r.compare.at = now.Add(r.between(r.cfg.CompareQuiet, r.cfg.CompareQuiet+r.cfg.CompareEvery))
+// changed tells that a rumor came.
+func (r *Rumors) changed(now time.Time, e *entry) {
+	c := &r.compare
+	c.news = now
+	c.fresh++
+	c.bytes += len(e.Data)
+	if r.isFull() {
+		c.at = soonest(c.at, now)
 	}
+	if c.at == never {
+		c.at = now.Add(r.between(r.cfg.CompareQuiet, r.cfg.CompareQuiet+r.cfg.CompareEvery))
+	}
+}
+
+// isFull reports whether so much came that comparing later might find what was
+// missed no longer held.
+func (r *Rumors) isFull() bool {
+	return r.compare.fresh > r.cfg.KeepCount/fullAt || r.compare.bytes > r.cfg.KeepBytes/fullAt
 }
 
 // hurry tells that what came, others are likely to lack, too.
@@ -91,7 +106,7 @@ func (r *Rumors) tickCompare(now time.Time) {
 		return
 	}
 	quiet, latest := c.news.Add(r.cfg.CompareQuiet), c.last.Add(r.cfg.CompareBusy)
-	if at := soonest(quiet, latest); c.hurried == 0 && now.Before(at) {
+	if at := soonest(quiet, latest); c.hurried == 0 && !r.isFull() && now.Before(at) {
 		c.at = at.Add(r.between(0, r.cfg.CompareEvery)) // or both ends of a link would ask at the same time
 		return
 	}
@@ -107,7 +122,7 @@ func (r *Rumors) tickCompare(now time.Time) {
 		if l.compared && l.agreed == hash {
 			continue
 		}
-		c.last, c.gained = now, false
+		c.last, c.gained, c.fresh, c.bytes = now, false, 0, 0
 		l.asked, l.asking = hash, true
 		r.sendHeard(l.id)
 		c.hurried = max(0, c.hurried-1)
@@ -117,7 +132,7 @@ func (r *Rumors) tickCompare(now time.Time) {
 		}
 		return
 	}
-	c.hurried = 0
+	c.hurried, c.fresh, c.bytes = 0, 0, 0
 }
 
 func (r *Rumors) sendHeard(id hearsay.NodeID) {

@@ -92,6 +92,36 @@ func TestThousandNodes(t *testing.T) {
 		float64(packets)/(measured*n), float64(payloads)/(measured*(n-1)), bodies, hops, late, slow, measured*n)
 }
 
+// Five thousand rumors a second on 32 nodes: full packets, nothing lost, and
+// the tree stays as it is.
+func TestSustained(t *testing.T) {
+	const n, rate, seconds = 32, 5000, 2
+	w := newNetwork(t, n, DefaultConfig())
+	w.delay = 100 * time.Microsecond
+	w.rings(3)
+	w.run(time.Second)
+	for i := range 10 {
+		w.say(i, "warm")
+		w.run(100 * time.Millisecond)
+	}
+	w.tally()
+	text := strings.Repeat("x", 256)
+	var ids []clock.Dot
+	for range rate * seconds {
+		ids = append(ids, w.say(w.random.IntN(n), text))
+		w.run(time.Second / rate)
+	}
+	w.run(100 * time.Millisecond)
+	w.all(ids...)
+	packets, bodies, payloads, duplicates := w.tally()
+	t.Logf("%.0f packets a node and second, %v; %d duplicates", float64(packets)/(n*seconds), bodies, duplicates)
+	if deliveries := float64(rate * seconds * (n - 1)); float64(payloads) > 1.01*deliveries || float64(packets) > 0.6*deliveries {
+		t.Errorf("%d payloads in %d packets for %.0f deliveries", payloads, packets, deliveries)
+	}
+	w.run(20 * time.Second)
+	w.agree()
+}
+
 func TestFloodCosts(t *testing.T) {
 	const n = 100
 	cfg := DefaultConfig()
@@ -587,6 +617,15 @@ func TestAnySequence(t *testing.T) {
 				w.cut = func(from, to int) bool { return from == alone || to == alone }
 			},
 			"heal": func(*rapid.T) { w.cut = nil },
+			"link or unlink": func(rt *rapid.T) {
+				i := node.Draw(rt, "from")
+				j := node.Filter(func(j int) bool { return j != i }).Draw(rt, "to")
+				if slices.Contains(w.nodes[i].linked, j) {
+					w.unlink(i, j)
+				} else {
+					w.link(i, j)
+				}
+			},
 			"": func(rt *rapid.T) {
 				for _, n := range w.nodes {
 					if len(n.got2) > 0 {
@@ -596,6 +635,11 @@ func TestAnySequence(t *testing.T) {
 			},
 		})
 		w.cut, w.loss = nil, 0
+		for i := range n - 1 {
+			if !slices.Contains(w.nodes[i].linked, i+1) {
+				w.link(i, i+1) // or the graph might have fallen apart
+			}
+		}
 		w.run(30 * time.Second)
 		for _, n := range w.nodes {
 			for _, id := range ids {
