@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/clock"
 )
 
 // court is a checker that has been told of some machines, and what a test
@@ -216,6 +217,73 @@ func TestCheckerBites(t *testing.T) {
 		{"ping that does not fit a datagram", func(c *court) {
 			c.sent(&c.machines[1], &hearsay.Packet{Body: &hearsay.Ping{Target: c.machines[2].id}}, &flight{stream: true}, 0)
 		}, RuleBounds, "does not fit a datagram"},
+		{"more links than may be", func(c *court) {
+			c.roster(&c.machines[1], nil, 9, hearsay.Stats{}, 0)
+		}, RuleBounds, "9 links, at most 8"},
+		{"rumors that pile up", func(c *court) {
+			c.roster(&c.machines[1], nil, 8, hearsay.Stats{RumorsHeld: 16385}, 0)
+		}, RuleBounds, "holds 16385 rumors"},
+
+		{"rumor said, keptRumor, told and heard", func(c *court) {
+			c.says1("hello", keptRumor, toldRumor)
+			c.hears1(2, 1, "hello")
+			c.hears1(3, 1, "hello")
+			c.passes(3, 1, true)
+		}, 0, ""},
+		{"rumor heard again in another life", func(c *court) {
+			c.says1("hello", keptRumor, toldRumor)
+			c.hears1(2, 1, "hello")
+			c.stopped(&c.machines[2], 1)
+			c.started(&c.machines[2], c.signers[2].Public(), 2)
+			c.hears1(2, 1, "hello")
+		}, 0, ""},
+		{"rumor heard twice", func(c *court) {
+			c.says1("hello", keptRumor, toldRumor)
+			c.hears1(2, 1, "hello")
+			c.hears1(2, 1, "hello")
+		}, RuleRumor, "n3: rule rumor broken: hears rumor 1 of n2 twice"},
+		{"rumor of one who never said it", func(c *court) { c.hears1(2, 1, "hello") }, RuleRumor, "hears rumor 1 of n2, who never said it"},
+		{"rumor that is not what was said", func(c *court) {
+			c.says1("hello", keptRumor, toldRumor)
+			c.hears1(2, 1, "goodbye")
+		}, RuleRumor, `hears "goodbye", and n2 said "hello"`},
+		{"rumor passed on that nobody said", func(c *court) { c.passes(3, 1, true) }, RuleRumor, "passes on rumor 1 of n2, who never said it"},
+		{"rumor said for another", func(c *court) {
+			c.says(&c.machines[3], c.dot(1), []byte("hello"), 0)
+		}, RuleRumor, "n4: rule rumor broken: says a rumor in the name of n2"},
+		{"two payloads under one number", func(c *court) {
+			c.says1("hello", keptRumor, toldRumor)
+			c.event(&c.machines[2], &hearsay.Event{Kind: hearsay.EventRumorConflict, Rumor: &hearsay.Rumor{ID: c.dot(1)}}, 0)
+		}, RuleRumor, "got two payloads for rumor 1"},
+		{"number used again", func(c *court) {
+			c.says1("hello", keptRumor, toldRumor)
+			c.says1("hello", keptRumor, toldRumor)
+		}, RuleRumor, "gives the number 1 to a second rumor"},
+		{"number used again of a rumor that was lost", func(c *court) {
+			c.says1("hello")
+			c.stopped(&c.machines[1], 1)
+			c.started(&c.machines[1], c.signers[1].Public(), 2)
+			c.says1("goodbye", keptRumor, toldRumor)
+		}, 0, ""},
+		{"number used again of a rumor that was not", func(c *court) {
+			c.says1("hello")
+			c.stopped(&c.machines[1], 1)
+			c.started(&c.machines[1], c.signers[1].Public(), 2)
+			c.hears1(1, 1, "hello")
+			c.says1("goodbye", keptRumor, toldRumor)
+		}, RuleRumor, "gives the number 1 to a second rumor"},
+		{"own rumor told that nobody keeps", func(c *court) { c.says1("hello", toldRumor) }, RuleRumor, "tells its rumor 1 before it is durable"},
+		{"own rumor told at once, with its record", func(c *court) {
+			c.says1("hello", keptRumor, toldNow)
+		}, RuleRumor, "tells its rumor 1 before it is durable"},
+		{"own rumor named at once, with its record", func(c *court) {
+			c.says1("hello", keptRumor, namedNow)
+		}, RuleRumor, "tells its rumor 1 before it is durable"},
+		{"own rumor told at once, later", func(c *court) {
+			c.says1("hello", keptRumor)
+			c.synced(&c.machines[1])
+			c.passes(1, 1, true)
+		}, 0, ""},
 		{"packet that cannot be read", func(c *court) {
 			c.undecodable(&c.machines[1], hearsay.DropMalformed, &flight{}, 0)
 		}, RuleDecode, "cannot read 0 bytes from n1: malformed"},
@@ -234,6 +302,54 @@ func TestCheckerBites(t *testing.T) {
 			}
 		})
 	}
+}
+
+// In these tests it is machine 1 that says something.
+func (c *court) dot(number uint64) clock.Dot {
+	return clock.Dot{Origin: hearsay.OriginOf(c.machines[1].id), Counter: number}
+}
+
+// What the step in which it is said asks for, besides its event.
+type saysHow uint8
+
+const (
+	keptRumor saysHow = iota
+	toldRumor
+	toldNow
+	namedNow
+)
+
+func (c *court) says1(data string, how ...saysHow) {
+	m, rumor := &c.machines[1], &hearsay.Rumor{ID: c.dot(1), Data: []byte(data)}
+	e := &hearsay.Effects{Events: []hearsay.Event{{Kind: hearsay.EventRumor, Subject: m.id, Rumor: rumor}}}
+	tells := hearsay.Packet{Body: &hearsay.Rumors{Items: []hearsay.Rumor{*rumor}}}
+	for _, one := range how {
+		switch one {
+		case keptRumor:
+			e.Persist = append(e.Persist, &hearsay.KeptRumor{Number: 1, Rumor: rumor})
+		case toldRumor:
+			e.Send = append(e.Send, tells)
+		case toldNow:
+			e.Now = append(e.Now, tells)
+		case namedNow:
+			e.Now = append(e.Now, hearsay.Packet{Body: &hearsay.IHave{IDs: []clock.Dot{rumor.ID}}})
+		}
+	}
+	c.says(m, rumor.ID, rumor.Data, 0)
+	c.stepped(m, e, 0)
+	if len(e.Persist) > 0 {
+		c.synced(m)
+	}
+}
+
+func (c *court) hears1(machine int, number uint64, data string) {
+	c.event(&c.machines[machine], &hearsay.Event{
+		Kind: hearsay.EventRumor, Subject: c.machines[1].id, Count: 1, Rumor: &hearsay.Rumor{ID: c.dot(number), Data: []byte(data)},
+	}, 0)
+}
+
+func (c *court) passes(machine int, number uint64, atOnce bool) {
+	c.tells(&c.machines[machine], &hearsay.Packet{Body: &hearsay.Rumors{Items: []hearsay.Rumor{{ID: c.dot(number)}}}}, atOnce, 0)
 }
 
 // killed ends the subject.
