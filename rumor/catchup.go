@@ -18,6 +18,8 @@ import (
 //     comparing waits until nothing new comes, or has waited long.
 //   - A node catches up from one at a time, and goes on at once while there is
 //     more: the giver's last word is its hash again.
+//   - Two may stay unequal: one has seen rumors of an origin that the other does
+//     not know, or has forgotten. They compare ever more rarely.
 //   - What a giver has seen and no longer holds, it tells as missed. A liar
 //     could so take rumors away before they are said. So two neighbors must say it,
 //     or the origin itself, or the only neighbor there is; and until it is counted
@@ -35,6 +37,8 @@ const (
 	seenBurst  = 4 * time.Second        // this much of it at once
 	answerIn   = 500 * time.Millisecond // after which the answer of one from whom this node catches up is lost
 	fullAt     = 8                      // as a part of what may be held, new since last compared
+	vainRounds = 4                      // of all neighbors in vain, after which comparisons take twice as long
+	vainMost   = 6                      // times that they do
 	hurryEvery = 100 * time.Millisecond // between comparisons when others are likely to lack something
 )
 
@@ -55,6 +59,7 @@ type compare struct {
 	news    time.Time // when something new last came
 	turn    int       // the place of the neighbor to be asked next
 	hurried int       // neighbors to be asked quickly
+	vain    int       // comparisons since something new came
 	fresh   int       // rumors that came since it last compared
 	bytes   int       // and their payload
 
@@ -69,7 +74,7 @@ type compare struct {
 // changed tells that a rumor came.
 func (r *Rumors) changed(now time.Time, e *entry) {
 	c := &r.compare
-	c.news = now
+	c.news, c.vain = now, 0
 	c.fresh++
 	c.bytes += len(e.Data)
 	if r.isFull() {
@@ -88,7 +93,7 @@ func (r *Rumors) isFull() bool {
 
 // hurry tells that what came, others are likely to lack, too.
 func (r *Rumors) hurry(now time.Time) {
-	r.compare.gained = true
+	r.compare.gained, r.compare.vain = true, 0
 	r.compare.hurried = len(r.links)
 	r.compare.at = soonest(r.compare.at, now.Add(hurryEvery))
 }
@@ -96,6 +101,7 @@ func (r *Rumors) hurry(now time.Time) {
 // meet compares soon, for a new neighbor.
 func (r *Rumors) meet(now time.Time) {
 	r.compare.hurried++
+	r.compare.vain = 0
 	r.compare.at = soonest(r.compare.at, now.Add(r.between(0, hurryEvery)))
 }
 
@@ -126,8 +132,8 @@ func (r *Rumors) tickCompare(now time.Time) {
 		l.asked, l.asking = hash, true
 		r.sendHeard(l.id)
 		c.hurried = max(0, c.hurried-1)
-		c.at = now.Add(r.cfg.CompareEvery)
-		if c.hurried > 0 {
+		c.at = now.Add(r.cfg.CompareEvery << min(c.vain/(vainRounds*len(r.links)), vainMost))
+		if c.vain++; c.hurried > 0 {
 			c.at = now.Add(hurryEvery)
 		}
 		return
@@ -231,11 +237,11 @@ func (r *Rumors) Seen(now time.Time, p *hearsay.Packet, m *hearsay.Seen) {
 }
 
 // lacks reports whether there is something in a range that this node has not
-// seen, of an origin that it knows.
+// seen. It may be of an origin that it does not know yet.
 func (r *Rumors) lacks(s hearsay.SeenRange) bool {
 	found := false
 	minus(s.Range, r.seen.context.Of(s.Origin), func(clock.Range) { found = true })
-	return found && r.directory.Known(hearsay.NodeID(s.Origin))
+	return found
 }
 
 // give sends what another has not seen, oldest first, and what of that nobody

@@ -29,6 +29,7 @@ type network struct {
 	order  uint64
 	nodes  []*testNode
 	cut    func(from, to int) bool // nothing passes, not by stream either
+	hidden func(from, id int) bool // whom a node does not know
 }
 
 // testNode is a node with what it has told and kept.
@@ -110,7 +111,10 @@ func (w *network) start(i int) {
 			j, ok := index[id]
 			return nodeAddr(j), ok && id != n.id
 		},
-		Known: func(id hearsay.NodeID) bool { _, ok := index[id]; return ok },
+		Known: func(id hearsay.NodeID) bool {
+			j, ok := index[id]
+			return ok && (w.hidden == nil || !w.hidden(i, j))
+		},
 		Draw: func() (hearsay.NodeID, bool) {
 			j := w.random.IntN(len(w.nodes) - 1)
 			if j >= i {

@@ -577,6 +577,32 @@ func TestHopsAndAge(t *testing.T) {
 	}
 }
 
+// Two of whom one has heard an origin that the other does not know stay
+// unequal, and do not wear themselves out over it. When it knows, it gets all.
+func TestUnknownOrigin(t *testing.T) {
+	w := newNetwork(t, 4, DefaultConfig())
+	w.hidden = func(from, id int) bool { return from == 2 && id == 3 }
+	w.link(0, 1)
+	w.link(1, 2)
+	w.link(0, 2)
+	w.give(0, 3, rumorOf(3, 1, "x"))
+	w.run(10 * time.Minute)
+	w.tally()
+	w.run(10 * time.Minute)
+	if packets, bodies, _, _ := w.tally(); packets > 200 {
+		t.Errorf("%d packets in ten minutes: %v", packets, bodies)
+	}
+	if len(w.nodes[1].got) != 1 || len(w.nodes[2].got) != 0 {
+		t.Error("it is not at those who know its origin only")
+	}
+	w.give(0, 3, rumorOf(3, 2, "y"))
+	w.hidden = nil
+	w.run(10 * time.Second)
+	if len(w.nodes[2].got) == 0 {
+		t.Error("it does not come when its origin is known")
+	}
+}
+
 func TestForget(t *testing.T) {
 	w := newNetwork(t, 2, DefaultConfig())
 	n := w.nodes[0]
