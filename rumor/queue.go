@@ -31,6 +31,8 @@ type link struct {
 	bit   uint64 // one that no other link has
 	eager bool   // of the tree: payloads go over it
 
+	grafted bool // it was made eager because payloads did not come
+
 	queue   queue
 	quietAt time.Time // what does not fill a packet waits until then
 	paid    time.Time // up to then the time for what was sent is spent

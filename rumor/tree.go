@@ -14,12 +14,12 @@ import (
 
 // Limits of the tree, per node.
 const (
-	maxMissing    = 4096             // rumors named and not yet come
-	maxNamers     = 4                // kept of one such rumor, to be asked in turn
-	namesMost     = 48               // in one packet: the full ones fit a datagram
-	namesLinks    = 2                // told of one window while nothing gets lost
-	starvedEnough = 3                // rumors in a row that came over lazy links: the tree has no way here
-	troubleFor    = 10 * time.Second // after a payload got lost, every name goes over every link
+	maxMissing = 4096             // rumors named and not yet come
+	maxNamers  = 4                // kept of one such rumor, to be asked in turn
+	namesMost  = 48               // in one packet: the full ones fit a datagram
+	namesLinks = 2                // told of one window while nothing gets lost
+	graftOneIn = 4                // times that a rumor did not come in time: the tree may have no way here
+	troubleFor = 10 * time.Second // after a payload got lost, every name goes over every link
 )
 
 // tree is the state of the strategy besides which links are eager.
@@ -30,7 +30,6 @@ type tree struct {
 	turn       int       // the place of the link to be told next
 	missing    map[clock.Dot]*missing
 	waiting    []waiting // for their payloads, in order of time
-	starved    int       // rumors in a row that came over lazy links, because they were asked for
 	trouble    time.Time // until then it is thought that payloads get lost
 }
 
@@ -38,7 +37,7 @@ type tree struct {
 type missing struct {
 	namers []namer // not yet asked, at most maxNamers
 	asked  uint64  // the links over which it was asked for; see link.bit
-	late   bool    // it was asked for because somebody else had to
+	late   bool    // it is asked for because somebody else had to
 	due    time.Time
 }
 
@@ -81,15 +80,29 @@ func (r *Rumors) pushTree(now time.Time, e *entry) {
 // judge makes a link eager or lazy by what came over it: "on receiving a
 // duplicate the link becomes lazy, and the sender is told so". A packet has
 // several rumors here; if two ways race, each wins some, so half are enough.
-func (r *Rumors) judge(p *hearsay.Packet, l *link, fresh, stale int) {
+// Where they first came over a link that was grafted, it is that one that goes:
+// it was to mend a tree that is whole, and a tree in which chance takes the place
+// of what the first flood found grows long.
+func (r *Rumors) judge(p *hearsay.Packet, l, first *link, fresh, stale int) {
 	switch {
 	case l == nil || fresh+stale == 0:
-	case stale >= fresh:
+	case stale < fresh:
+		l.eager = true
+	case first != nil && first != l && first.eager && first.grafted && l.eager && !l.grafted:
+		r.prune(first)
+	default:
 		l.eager = false
 		r.stats.Prunes++
 		r.send(false, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Prune{}})
-	default:
-		l.eager = true
+	}
+}
+
+// prune makes a link lazy, at both ends.
+func (r *Rumors) prune(l *link) {
+	if addr, living := r.directory.Addr(l.id); living {
+		l.eager = false
+		r.stats.Prunes++
+		r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Prune{}})
 	}
 }
 
@@ -150,13 +163,7 @@ func (r *Rumors) isBetter(e *entry, l *link, hops uint8) bool {
 	if r.cfg.OptimizeBy == 0 || l.eager || e.isRepair(r.cfg.GraftAfter) || parent == nil || !parent.eager || int(e.Hops) <= int(hops)+1+r.cfg.OptimizeBy {
 		return false
 	}
-	addr, living := r.directory.Addr(parent.id)
-	if !living {
-		return false
-	}
-	parent.eager = false
-	r.stats.Prunes++
-	r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Prune{}})
+	r.prune(parent)
 	return true
 }
 
@@ -216,13 +223,7 @@ func (r *Rumors) arrived(e *entry) {
 	if e.by == r.self {
 		return
 	}
-	m := r.tree.missing[e.ID]
-	if m == nil || m.asked == 0 {
-		r.tree.starved = 0
-	} else if l := r.link(e.by); !m.late && (l == nil || !l.eager) {
-		r.tree.starved++
-	}
-	if m != nil {
+	if m := r.tree.missing[e.ID]; m != nil {
 		e.asked = m.asked
 		delete(r.tree.missing, e.ID)
 	}
@@ -236,8 +237,11 @@ func (r *Rumors) tickTree(now time.Time) {
 	r.askOverdue(now)
 }
 
-// askOverdue asks for what has been waited for long enough, each of the first
-// who named it and was not asked yet.
+// askOverdue asks for what has been waited for long enough, each of one who
+// named it and was not asked yet. In Plumtree that makes the link eager. Here it
+// does so one time in a few, and only for who had to wait: mostly a packet was
+// lost, which is no fault of the tree; and where the tree has no way, somebody
+// asks for each rumor.
 func (r *Rumors) askOverdue(now time.Time) {
 	t := &r.tree
 	n := 0
@@ -264,6 +268,9 @@ func (r *Rumors) askOverdue(now time.Time) {
 		}
 		m.asked |= r.links[i].bit
 		asked[i] = append(asked[i], w.id)
+		if l := r.links[i]; !m.late && !l.eager && r.random.IntN(graftOneIn) == 0 {
+			r.graft(l)
+		}
 		r.wait(w.id, m, now.Add(r.cfg.GraftAgain))
 		t.trouble = now.Add(troubleFor)
 	}
@@ -307,9 +314,7 @@ func (r *Rumors) nextNamer(m *missing) int {
 	return -1
 }
 
-// ask asks a neighbor for rumors. In Plumtree that makes the link eager. Here
-// it does so only if rumors had to be asked for several times in a row: a packet
-// lost is no fault of the tree, and mending it each time makes it long.
+// ask asks a neighbor for rumors.
 func (r *Rumors) ask(l *link, ids []clock.Dot) {
 	addr, living := r.directory.Addr(l.id)
 	if !living {
@@ -317,16 +322,12 @@ func (r *Rumors) ask(l *link, ids []clock.Dot) {
 	}
 	r.stats.Grafts++
 	r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Graft{IDs: ids}})
-	if r.tree.starved >= starvedEnough {
-		r.tree.starved = 0
-		r.graft(l)
-	}
 }
 
 // graft makes a link eager, at both ends.
 func (r *Rumors) graft(l *link) {
 	if addr, living := r.directory.Addr(l.id); living {
-		l.eager = true
+		l.eager, l.grafted = true, true
 		r.stats.Grafts++
 		r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Graft{}})
 	}
@@ -341,7 +342,7 @@ func (r *Rumors) Graft(now time.Time, p *hearsay.Packet, m *hearsay.Graft) {
 		return
 	}
 	if len(m.IDs) == 0 {
-		l.eager = true
+		l.eager, l.grafted = true, true
 		return
 	}
 	r.tree.trouble = now.Add(troubleFor)
