@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"text/tabwriter"
 	"time"
@@ -13,20 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"hearsay"
+	"hearsay/web"
 )
-
-// self is the answer of /v1/self.
-type self struct {
-	ID          hearsay.NodeID      `json:"id"`
-	Name        string              `json:"name"`
-	Role        hearsay.Role        `json:"role"`
-	Addr        string              `json:"addr"`
-	HTTP        string              `json:"http"`
-	Incarnation hearsay.Incarnation `json:"incarnation"`
-	State       hearsay.State       `json:"state"`
-	Started     time.Time           `json:"started"`
-	Version     string              `json:"version"`
-}
 
 // caseFile is what is shown of the answer of /v1/members/{name}/case; of one
 // never in, that is all.
@@ -34,11 +21,6 @@ type caseFile struct {
 	Verdict string         `json:"verdict"`
 	Summary string         `json:"summary"`
 	Steps   []hearsay.Step `json:"steps"`
-}
-
-// roster is the answer of /v1/members.
-type roster struct {
-	Members []hearsay.Member `json:"members"`
 }
 
 func newMembers() *cobra.Command {
@@ -102,7 +84,7 @@ func show[T any](cmd *cobra.Command, from *asking, what, path string, print func
 	return nil
 }
 
-func printMembers(out io.Writer, answer roster) {
+func printMembers(out io.Writer, answer web.Members) {
 	now := time.Now()
 	table := newTable(out)
 	fmt.Fprintln(table, "NAME\tSTATE\tSINCE\tADDRESS\tINCARNATION\tID")
@@ -165,7 +147,7 @@ func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
 		_, err := fmt.Fprintf(out, "{\"self\":%s,\"stats\":%s}\n", bytes.TrimSpace(selfBody), bytes.TrimSpace(statsBody))
 		return err
 	}
-	node, err := decode[self](c, selfBody)
+	node, err := decode[web.Self](c, selfBody)
 	if err != nil {
 		return err
 	}
@@ -179,7 +161,7 @@ func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
 	return table.Flush()
 }
 
-func printSelf(table io.Writer, n *self) {
+func printSelf(table io.Writer, n *web.Self) {
 	fmt.Fprintf(table, "name\t%s\n", n.Name)
 	fmt.Fprintf(table, "id\t%s\n", n.ID)
 	fmt.Fprintf(table, "role\t%s\n", n.Role)
@@ -198,6 +180,8 @@ func printStats(table io.Writer, s *hearsay.Stats) {
 	fmt.Fprintf(table, "rounds\t%d opened, %d statements signed, %d members condemned\n", s.Rounds, s.Statements, s.Condemned)
 	fmt.Fprintf(table, "heard\t%d suspicions, %d deaths; %d claims about itself refuted\n", s.Suspicions, s.Deaths, s.Refutations)
 	fmt.Fprintf(table, "claims\t%d in, of them %d news; %d out, %d waiting to be told\n", s.ClaimsIn, s.ClaimsNew, s.ClaimsOut, s.NewsWaiting)
+	fmt.Fprintf(table, "rumors\t%d said, %d delivered, %d payloads came again, %d held (%d bytes)\n", s.RumorsSaid, s.RumorsDelivered, s.RumorDuplicates, s.RumorsHeld, s.RumorsHeldBytes)
+	fmt.Fprintf(table, "told\t%d payloads, %d names, %d grafts, %d prunes, over %d links\n", s.RumorPayloads, s.RumorNames, s.RumorGrafts, s.RumorPrunes, s.Links)
 	fmt.Fprintf(table, "datagrams\t%d in (%d bytes), %d out (%d bytes), %d not sent\n", s.PacketsIn, s.BytesIn, s.PacketsOut, s.BytesOut, s.SendFails)
 	fmt.Fprintf(table, "by stream\t%d in (%d bytes), %d out (%d bytes)\n", s.StreamsIn, s.StreamIn, s.StreamsOut, s.StreamOut)
 	fmt.Fprintf(table, "dropped\t%s\n", dropWords(s.Drops))
@@ -216,7 +200,7 @@ as left rather than dead. Its process ends.`,
 			if err != nil {
 				return err
 			}
-			body, err := c.ask(cmd.Context(), http.MethodPost, "/v1/leave")
+			body, err := c.post(cmd.Context(), "/v1/leave", nil)
 			if err != nil {
 				return fmt.Errorf("leave: %w", err)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,14 +83,20 @@ func newClient(base string) *client {
 
 // get gives the body of the answer to GET path.
 func (c *client) get(ctx context.Context, path string) ([]byte, error) {
-	return c.ask(ctx, http.MethodGet, path)
+	return c.ask(ctx, http.MethodGet, path, nil)
 }
 
-// ask gives the body of the answer to a request without a body.
-func (c *client) ask(ctx context.Context, method, path string) ([]byte, error) {
+// post gives the body of the answer to POST path with a JSON text, nil for
+// none.
+func (c *client) post(ctx context.Context, path string, text []byte) ([]byte, error) {
+	return c.ask(ctx, http.MethodPost, path, text)
+}
+
+// ask gives the body of the answer to a request.
+func (c *client) ask(ctx context.Context, method, path string, text []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	answer, err := c.send(ctx, method, path, nil)
+	answer, err := c.send(ctx, method, path, nil, text)
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +111,15 @@ func (c *client) ask(ctx context.Context, method, path string) ([]byte, error) {
 	return body, nil
 }
 
-// send sends one request; an answer that is no success comes back as error.
-func (c *client) send(ctx context.Context, method, path string, header http.Header) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
+// send sends one request, with a JSON text if there is one; an answer that is
+// no success comes back as error.
+func (c *client) send(ctx context.Context, method, path string, header http.Header, text []byte) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(text))
 	if err != nil {
 		return nil, err
+	}
+	if len(text) > 0 {
+		request.Header.Set("Content-Type", "application/json")
 	}
 	for key, values := range header {
 		request.Header[key] = values

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"hearsay/web"
 )
 
 // serve makes a client of a server that answers as answer does.
@@ -40,7 +42,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 				w.WriteHeader(tc.status)
 				io.WriteString(w, tc.body)
 			})
-			_, err := getJSON[roster](t.Context(), c, "/v1/members")
+			_, err := getJSON[web.Members](t.Context(), c, "/v1/members")
 			if err == nil || !strings.Contains(errorLine(err), tc.want) {
 				t.Errorf("got error %v, want %q", err, tc.want)
 			}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -11,10 +10,6 @@ import (
 
 	"hearsay"
 )
-
-// eventsPause is how long a node is silent when it has told all the events it
-// keeps: they come without any pause, later ones as they happen.
-const eventsPause = 300 * time.Millisecond
 
 func newEvents() *cobra.Command {
 	var from asking
@@ -70,26 +65,15 @@ func (p *eventPrinter) follow(ctx context.Context, c *client, progress io.Writer
 	return nil
 }
 
-// errToldAll ends a stream that has told what it keeps.
-var errToldAll = errors.New("told all")
-
 // recent prints the events that the node keeps.
 func (p *eventPrinter) recent(ctx context.Context, c *client) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var quiet *time.Timer // set once the stream has begun
 	for s, err := range c.stream(ctx, "") {
-		if errors.Is(err, errToldAll) || err != nil && ctx.Err() != nil {
+		if s.name == streamTold || err != nil && ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if quiet == nil {
-			quiet = time.AfterFunc(eventsPause, func() { cancel(errToldAll) })
-			defer quiet.Stop()
-		}
-		quiet.Reset(eventsPause)
 		if err := p.print(c, s); err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ Start with "hearsay up": it runs a whole network on this machine.`,
 	}
 	root.AddCommand(
 		newUp(), newPeer(), newReap(),
-		newMembers(), newStatus(), newEvents(), newWhy(), newLeave(),
+		newMembers(), newStatus(), newTopology(), newSay(), newRumors(), newEvents(), newWhy(), newLeave(),
 		newSettings(), newSim(), newVersion(),
 	)
 	root.SetHelpCommand(newHelp())

@@ -40,6 +40,9 @@ type peerOptions struct {
 	advertise string
 	settings  string
 	json      bool
+	overlay   string
+	rumors    string
+	chatter   chatter
 }
 
 func newPeer() *cobra.Command { return newPeerOf(new(peerOptions)) }
@@ -74,6 +77,9 @@ that before --settings, and that before the default.`,
 	flags.StringVar(&o.network, "network", "", "name of the network (default "+agent.DefaultNetwork+")")
 	flags.StringVar(&o.advertise, "advertise", "", "where others reach this node, host or host:port (default where it listens)")
 	flags.StringVar(&o.settings, "settings", "", "TOML file of knobs; see \"hearsay settings\"")
+	flags.StringVar(&o.overlay, "overlay", "", "who links with whom: ring or random (default ring)")
+	flags.StringVar(&o.rumors, "rumors", "", "who is told of a rumor: tree, monger or flood (default tree)")
+	o.chatter.addFlags(cmd, "the node")
 	flags.BoolVar(&o.json, "json", false, "once the node can be asked, say on standard output where, as JSON")
 	return cmd
 }
@@ -102,6 +108,9 @@ func (o *peerOptions) config(cmd *cobra.Command) (agent.Config, error) {
 			set()
 		}
 	}
+	if err := o.ways(cmd, &config); err != nil {
+		return config, wrongUsage(cmd, err)
+	}
 	var err error
 	if config.Bind, err = o.bind(cmd, config.Bind); err != nil {
 		return config, wrongUsage(cmd, err)
@@ -113,6 +122,21 @@ func (o *peerOptions) config(cmd *cobra.Command) (agent.Config, error) {
 		return config, wrongUsage(cmd, err)
 	}
 	return config, nil
+}
+
+// ways takes what the flags say of links and rumors.
+func (o *peerOptions) ways(cmd *cobra.Command, config *agent.Config) error {
+	if cmd.Flags().Changed("overlay") {
+		if err := config.Overlay.Kind.UnmarshalText([]byte(o.overlay)); err != nil {
+			return fmt.Errorf("--overlay %q: want ring or random", o.overlay)
+		}
+	}
+	if cmd.Flags().Changed("rumors") {
+		if err := config.Rumors.Strategy.UnmarshalText([]byte(o.rumors)); err != nil {
+			return fmt.Errorf("--rumors %q: want tree, monger or flood", o.rumors)
+		}
+	}
+	return o.chatter.check()
 }
 
 // bind gives where to listen: what the flags say of it, and for the rest what
@@ -188,6 +212,12 @@ func runPeer(cmd *cobra.Command, o *peerOptions, config agent.Config) (err error
 	if o.json {
 		io.WriteString(cmd.OutOrStdout(), jsonLine(ready)) // whoever wanted it may have gone
 	}
+	talked := make(chan struct{})
+	go func() {
+		defer close(talked)
+		o.chatter.run(ctx, node, log.Logger)
+	}()
+	defer func() { stop(); <-talked }() // before the log is closed
 	select {
 	case <-node.Done():
 		return node.Err() // nil: it was told to leave

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"hearsay/web"
 )
 
 func TestMain(m *testing.M) {
@@ -32,6 +34,7 @@ func TestMain(m *testing.M) {
 //	await FILE REGEXP             waits until the file has a match
 //	await-members URL alive=N ... waits until the node lists so many in each of these states
 //	await-member URL NAME STATE   waits until the node lists the member in this state
+//	await-rumors URL N NAME=N ... waits until the node holds N different rumors, and as many of each of these; more is wrong
 //	await-end NAME CODE           waits until the process has ended, with this exit code
 //	await-gone PID|PATH ...       waits until no such process lives, no such file exists
 //	signal SIGNAL PID|NAME        sends KILL, STOP, CONT, INT or TERM
@@ -47,7 +50,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"spawn": spawn, "ready": awaitReady, "await": await, "await-members": awaitMembers, "await-member": awaitMember,
+			"spawn": spawn, "ready": awaitReady, "await": await, "await-members": awaitMembers, "await-member": awaitMember, "await-rumors": awaitRumors,
 			"await-end": awaitEnd, "await-gone": awaitGone, "signal": sendSignal, "occupy": occupy, "code": exitsWith,
 		},
 		RequireUniqueNames: true,
@@ -185,16 +188,16 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // membersOf asks a node for its members.
-func membersOf(address string) (roster, error) {
+func membersOf(address string) (web.Members, error) {
 	base, err := parseNode(address)
 	if err != nil {
-		return roster{}, err
+		return web.Members{}, err
 	}
 	c := newClient(base)
 	defer c.http.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	return getJSON[roster](ctx, c, "/v1/members")
+	return getJSON[web.Members](ctx, c, "/v1/members")
 }
 
 func awaitMembers(ts *testscript.TestScript, neg bool, args []string) {
@@ -230,6 +233,45 @@ func awaitMember(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 		return errors.Join(err, fmt.Errorf("it lists %v", answer.Members))
+	})
+}
+
+func awaitRumors(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, len(args) >= 2, "await-rumors URL N NAME=N ...")
+	base, err := parseNode(args[0])
+	ts.Check(err)
+	until(ts, strings.Join(args, " "), func() error {
+		c := newClient(base)
+		defer c.http.CloseIdleConnections()
+		answer, err := getJSON[web.Rumors](context.Background(), c, "/v1/rumors")
+		if err != nil {
+			return err
+		}
+		count, different := make(map[string]int), make(map[web.RumorID]bool)
+		for _, r := range answer.Rumors {
+			if different[r.RumorID] {
+				ts.Fatalf("%s holds %v twice", args[0], r.RumorID)
+			}
+			different[r.RumorID] = true
+			count[r.OriginName]++
+		}
+		total, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		if len(different) > total {
+			ts.Fatalf("%s holds %d rumors, want %d", args[0], len(different), total)
+		}
+		for _, arg := range args[2:] {
+			name, number, _ := strings.Cut(arg, "=")
+			n, err := strconv.Atoi(number)
+			ts.Check(err)
+			if count[name] != n {
+				return fmt.Errorf("it holds %v", count)
+			}
+		}
+		if len(different) != total {
+			return fmt.Errorf("it holds %d", len(different))
+		}
+		return nil
 	})
 }
 

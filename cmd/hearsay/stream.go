@@ -21,10 +21,14 @@ const (
 // errSilent is why a stream ended that said nothing for streamSilence.
 var errSilent = fmt.Errorf("nothing heard for %v", streamSilence)
 
+// streamTold is the name of what a stream brings when all that happened before
+// it has been told. It is a comment there, and is no event of the node.
+const streamTold = "told"
+
 // streamed is one server-sent event.
 type streamed struct {
 	id   string // "" for one that cannot be resumed after
-	name string // "" for an event of the node, "snapshot" for where things stand
+	name string // "" for an event of the node, "snapshot" for where things stand, streamTold
 	data []byte // JSON; valid until the next
 }
 
@@ -41,7 +45,7 @@ func (c *client) stream(ctx context.Context, lastID string) iter.Seq2[streamed, 
 		if lastID != "" {
 			header.Set("Last-Event-ID", lastID)
 		}
-		answer, err := c.send(ctx, http.MethodGet, "/v1/events", header)
+		answer, err := c.send(ctx, http.MethodGet, "/v1/events", header, nil)
 		if err != nil {
 			yield(streamed{}, err)
 			return
@@ -82,7 +86,10 @@ func (s *streamed) take(line []byte) bool {
 	value = bytes.TrimPrefix(value, []byte(" "))
 	switch string(field) {
 	case "":
-		return len(line) == 0 && len(s.data) > 0 // else a comment: the heartbeat
+		if string(value) == streamTold {
+			s.name = streamTold
+		}
+		return len(line) == 0 && (len(s.data) > 0 || s.name == streamTold) // else a comment: the heartbeat
 	case "id":
 		s.id = string(value)
 	case "event":

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hearsay"
+	"hearsay/web"
 )
 
 const (
@@ -34,6 +35,8 @@ type upOptions struct {
 	data  string
 	span  time.Duration // 0 for until interrupted
 	json  bool
+
+	chatter chatter
 }
 
 func newUp() *cobra.Command {
@@ -73,6 +76,7 @@ member that a node has "told", and each state of a member that all others have
 	flags.IntVar(&o.port, "port", 6001, "port of the first peer, the others' follow; 0 lets the kernel choose")
 	flags.StringVar(&o.data, "data", "", "keep each node's data in DIR/<name> (default a temporary directory)")
 	flags.DurationVar(&o.span, "for", 0, "end after this long (default when interrupted)")
+	o.chatter.addFlags(cmd, "each peer")
 	flags.BoolVar(&o.json, "json", false, "print JSON, a line for each thing that happens")
 	return cmd
 }
@@ -93,7 +97,7 @@ func (o *upOptions) check() error {
 	case o.span < 0:
 		return fmt.Errorf("--for %v: want a positive duration", o.span)
 	}
-	return nil
+	return o.chatter.check()
 }
 
 // runNetwork runs a network until the context ends.
@@ -141,6 +145,7 @@ type network struct {
 func (n *network) start(ctx context.Context, o *upOptions) error {
 	for i := range o.peers {
 		args := []string{"--ip", loopback, "--port", portOf(o.port, i), "--http", portOf(o.http, i)}
+		args = append(args, o.chatter.args()...)
 		if i > 0 {
 			args = append(args, "--join", n.nodes[0].said.Addr)
 		}
@@ -211,7 +216,7 @@ func (n *network) form(ctx context.Context) error {
 
 // missing gives the name of a node that p does not list as alive, if any.
 func (n *network) missing(ctx context.Context, p *process) (string, error) {
-	answer, err := getJSON[roster](ctx, p.client, "/v1/members")
+	answer, err := getJSON[web.Members](ctx, p.client, "/v1/members")
 	if err != nil {
 		return p.name, err
 	}

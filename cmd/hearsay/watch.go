@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/web"
 )
 
 const (
@@ -149,7 +150,7 @@ func watchNode(ctx context.Context, i int, p *process, events chan<- heard, repo
 		for {
 			select {
 			case <-changed:
-				answer, err := getJSON[roster](ctx, p.client, "/v1/members")
+				answer, err := getJSON[web.Members](ctx, p.client, "/v1/members")
 				send(ctx, reports, report{i, view{answer.Members, err == nil}})
 				pause(ctx, viewEvery)
 			case <-ctx.Done():
@@ -160,11 +161,16 @@ func watchNode(ctx context.Context, i int, p *process, events chan<- heard, repo
 	change()
 	for ctx.Err() == nil { // the node may not answer at all at first
 		for s, err := range p.client.follow(ctx, func(error) { change() }) {
-			change()
 			var event hearsay.Event
 			if err != nil || s.name != "" || json.Unmarshal(s.data, &event) != nil {
+				change()
 				continue
 			}
+			switch event.Kind {
+			case hearsay.EventRumor, hearsay.EventLinked, hearsay.EventUnlinked:
+				continue // frequent, and of no member's state
+			}
+			change()
 			send(ctx, events, heard{i, event, s.data})
 		}
 		pause(ctx, resumeWait)

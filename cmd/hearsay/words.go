@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"hearsay"
 )
@@ -118,10 +119,27 @@ func eventLine(e *hearsay.Event) string {
 	if e.Evidence != nil {
 		field("against=", fmt.Sprintf("%d/%d", e.Evidence.Against(), e.Evidence.Observers))
 	}
+	if e.Rumor != nil {
+		field("number=", strconv.FormatUint(e.Rumor.ID.Counter, 10))
+		field("says=", saidWords(e.Rumor.Data))
+	}
 	if e.Text != "" {
 		field("text=", strconv.Quote(e.Text))
 	}
 	return line.String()
+}
+
+// saidWords gives the beginning of what a rumor says, quoted.
+func saidWords(data []byte) string {
+	const shown = 64 // bytes
+	if len(data) <= shown {
+		return strconv.Quote(string(data))
+	}
+	cut := shown
+	for cut > shown-utf8.UTFMax && !utf8.RuneStart(data[cut]) {
+		cut--
+	}
+	return fmt.Sprintf("%q... (%d bytes)", data[:cut], len(data))
 }
 
 // nameOf gives a member's name, or the beginning of its id if that is all

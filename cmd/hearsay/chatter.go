@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hearsay/agent"
+)
+
+const (
+	chatterMin     = 10 * time.Millisecond // between two messages
+	chatterCount   = 10                    // messages, unless said otherwise
+	chatterTimeout = 10 * time.Second      // for one to be accepted
+)
+
+// chatter is what a node says by itself.
+type chatter struct {
+	every time.Duration // 0 for nothing
+	count int
+}
+
+func (c *chatter) addFlags(cmd *cobra.Command, who string) {
+	cmd.Flags().DurationVar(&c.every, "chatter", 0, "have "+who+" say <unix seconds>:<IP>:<number of the message> so often, first at once")
+	cmd.Flags().IntVar(&c.count, "chatter-count", chatterCount, "and so many times in all")
+}
+
+func (c *chatter) check() error {
+	switch {
+	case c.every != 0 && c.every < chatterMin:
+		return fmt.Errorf("--chatter %v: want %v or more", c.every, chatterMin)
+	case c.count < 1:
+		return fmt.Errorf("--chatter-count %d: want 1 or more", c.count)
+	}
+	return nil
+}
+
+// args gives the flags that have a node chatter so.
+func (c *chatter) args() []string {
+	if c.every == 0 {
+		return nil
+	}
+	return []string{"--chatter", c.every.String(), "--chatter-count", fmt.Sprint(c.count)}
+}
+
+// run says all messages, until the context ends.
+func (c *chatter) run(ctx context.Context, node *agent.Agent, log *slog.Logger) {
+	if c.every == 0 {
+		return
+	}
+	tick := time.NewTicker(c.every)
+	defer tick.Stop()
+	ip := node.Self().Addr.Addr()
+	for n := 1; ; n++ {
+		if err := c.say(ctx, node, fmt.Sprintf("%d:%s:%d", time.Now().Unix(), ip, n)); err != nil && ctx.Err() == nil {
+			log.Warn("Could not say a message", "number", n, "why", err)
+		}
+		if n == c.count {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *chatter) say(ctx context.Context, node *agent.Agent, text string) error {
+	ctx, cancel := context.WithTimeout(ctx, chatterTimeout)
+	defer cancel()
+	_, err := node.Broadcast(ctx, []byte(text))
+	return err
+}
