@@ -8,7 +8,7 @@ SEEDS    ?= 1 2 3 4 5 6 7 8
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help test format vet staticcheck check race fuzz bench sim-seeds cut kills page cover ci
+.PHONY: help test format vet staticcheck check race fuzz bench compare sim-seeds cut kills page cover ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 
 bench: ## benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
+
+compare: ## whole networks beside memberlist's, in the same run: about half an hour
+	cd bench && $(GO) run .
 
 sim-seeds: ## one simulated network for each of SEEDS (1 to 8), and the long tests of the simulator
 	@mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay

@@ -15,14 +15,39 @@ type hearsayMember struct {
 	self  hearsay.Member
 }
 
-func startHearsay(name, host string, join []string) (member, error) {
+func startHearsay(name, host string, join []string, hearing hearing) (member, error) {
 	a, err := agent.Start(context.Background(), agent.Config{
 		Name: name, Bind: host + ":0", Join: join, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return nil, err
 	}
+	if hearing.hear != nil {
+		go listen(a, hearing)
+	}
 	return &hearsayMember{agent: a, self: a.Self()}, nil
+}
+
+// listen hears rumors until the agent stops.
+func listen(a *agent.Agent, hearing hearing) {
+	for e := range a.Events(context.Background()) {
+		switch e.Kind {
+		case hearsay.EventRumor:
+			hearing.hear(e.Rumor.Data)
+		case hearsay.EventLagged:
+			hearing.lag(e.Count)
+		}
+	}
+}
+
+func (m *hearsayMember) say(data []byte) error {
+	_, err := m.agent.Broadcast(context.Background(), data)
+	return err
+}
+
+func (m *hearsayMember) troubles() uint64 {
+	stats := m.agent.Stats()
+	return stats.Suspicions + stats.Deaths
 }
 
 func (m *hearsayMember) name() string { return m.self.Name }

@@ -1,9 +1,9 @@
 // Command bench measures Hearsay beside hashicorp/memberlist, in the same run
 // and on the same machine.
 //
-//	go run . [cpu] [bytes] [heap] [death] [join] [storm] [flags]
+//	go run . [cpu] [bytes] [heap] [death] [join] [storm] [broadcast] [sustained] [flags]
 //
-// Without a name it measures everything, which takes about twenty minutes.
+// Without a name it measures everything, which takes about half an hour.
 // Each system runs in a process of its own, all of its nodes in that one
 // process, each with sockets of its own on an address of its own in
 // 127.0.0.0/8; nothing is shared between nodes but code. Both run with their
@@ -38,7 +38,8 @@ type options struct {
 	repeat     int           // deaths, joins
 	settle     time.Duration // of the idle network before its window
 	window     time.Duration // of cpu and bytes
-	limit      time.Duration // of one death, one join, one storm
+	limit      time.Duration // of one death, one join, one storm, one broadcast
+	rate       int           // of sustained, in rumors a second of all nodes together
 	system     string        // measure this one, in this process
 	cpuProfile string
 	memProfile string
@@ -50,7 +51,7 @@ func (o *options) args(name, system string) []string {
 	return []string{
 		name, "--system", system, "--json",
 		"--nodes", strconv.Itoa(o.nodes), "--storm-nodes", strconv.Itoa(o.stormNodes), "--repeat", strconv.Itoa(o.repeat),
-		"--settle", o.settle.String(), "--window", o.window.String(), "--limit", o.limit.String(),
+		"--settle", o.settle.String(), "--window", o.window.String(), "--limit", o.limit.String(), "--rate", strconv.Itoa(o.rate),
 		"--cpuprofile", o.cpuProfile, "--memprofile", o.memProfile,
 	}
 }
@@ -63,7 +64,8 @@ func parse(args []string) (*options, error) {
 	flags.IntVar(&o.repeat, "repeat", 20, "deaths and joins of which the median is told")
 	flags.DurationVar(&o.settle, "settle", 15*time.Second, "how long the idle network stands before it is looked at")
 	flags.DurationVar(&o.window, "window", 5*time.Minute, "how long it is looked at")
-	flags.DurationVar(&o.limit, "limit", 150*time.Second, "how long one death, join or storm may take")
+	flags.DurationVar(&o.limit, "limit", 150*time.Second, "how long one death, join, storm or broadcast may take")
+	flags.IntVar(&o.rate, "rate", 5000, "rumors a second of sustained, of all nodes together")
 	flags.StringVar(&o.system, "system", "", "measure this system only, in this process: hearsay, memberlist or echo")
 	flags.StringVar(&o.cpuProfile, "cpuprofile", "", "write CPU profiles to files that begin so")
 	flags.StringVar(&o.memProfile, "memprofile", "", "write heap profiles of the idle network to files that begin so")
@@ -84,8 +86,8 @@ func parse(args []string) (*options, error) {
 	if len(o.names) == 0 {
 		o.names = names
 	}
-	if o.nodes < 3 || o.stormNodes < 3 || o.repeat < 1 || o.window <= 0 {
-		return nil, fmt.Errorf("want at least three nodes, one repeat and a window")
+	if o.nodes < 3 || o.stormNodes < 3 || o.repeat < 1 || o.rate < 1 || o.window <= 0 {
+		return nil, fmt.Errorf("want at least three nodes, one repeat, one rumor a second and a window")
 	}
 	return o, nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // names are what can be asked for.
-var names = []string{"cpu", "bytes", "heap", "death", "join", "storm"}
+var names = []string{"cpu", "bytes", "heap", "death", "join", "storm", "broadcast", "sustained"}
 
 // smallNetwork is the smaller network of death.
 const smallNetwork = 32
@@ -35,7 +35,13 @@ func scenes(o *options) (all []*scene) {
 	if i := slices.IndexFunc(o.names, isIdle); i >= 0 {
 		all = append(all, &scene{o.names[i], []string{"hearsay", "memberlist", "echo"}, true, idle})
 	}
-	for _, s := range []*scene{{"death", both, false, death}, {"join", both, false, join}, {"storm", both, false, storm}} {
+	for _, s := range []*scene{
+		{"death", both, false, death},
+		{"join", both, false, join},
+		{"storm", both, false, storm},
+		{"broadcast", both, false, broadcast},
+		{"sustained", both, false, sustained},
+	} {
 		if slices.Contains(o.names, s.name) {
 			all = append(all, s)
 		}

@@ -3,9 +3,11 @@ package main
 // memberlist as a system under test.
 
 import (
-	"io"
+	"bytes"
+	"encoding/binary"
 	"log"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,11 +21,14 @@ const joinAgain = time.Second
 type memberlistMember struct {
 	list      *memberlist.Memberlist
 	transport *countingTransport
+	troubled  *troubleCounter
+	gossip    *gossip // nil if nobody listens
 	stopping  chan struct{}
 }
 
-func startMemberlist(name, host string, join []string) (member, error) {
-	quiet := log.New(io.Discard, "", 0)
+func startMemberlist(name, host string, join []string, hearing hearing) (member, error) {
+	troubled := &troubleCounter{}
+	quiet := log.New(troubled, "", 0)
 	inner, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{BindAddrs: []string{host}, Logger: quiet})
 	if err != nil {
 		return nil, err
@@ -33,12 +38,20 @@ func startMemberlist(name, host string, join []string) (member, error) {
 	config.Name, config.Transport, config.Logger = name, transport, quiet
 	config.BindAddr, config.BindPort = host, inner.GetAutoBindPort()
 	config.AdvertisePort = config.BindPort
+	var told *gossip
+	if hearing.hear != nil {
+		told = &gossip{hear: hearing.hear, known: make(map[uint64]bool)}
+		config.Delegate = told
+	}
 	list, err := memberlist.Create(config)
 	if err != nil {
 		inner.Shutdown()
 		return nil, err
 	}
-	m := &memberlistMember{list: list, transport: transport, stopping: make(chan struct{})}
+	m := &memberlistMember{list: list, transport: transport, troubled: troubled, gossip: told, stopping: make(chan struct{})}
+	if told != nil {
+		told.start(list, config.RetransmitMult)
+	}
 	if len(join) > 0 {
 		go m.join(join)
 	}
@@ -58,6 +71,76 @@ func (m *memberlistMember) join(addrs []string) {
 		}
 	}
 }
+
+func (m *memberlistMember) troubles() uint64 { return m.troubled.count.Load() }
+
+func (m *memberlistMember) say(data []byte) error {
+	m.gossip.take(data)
+	return nil
+}
+
+// troubleCounter counts the lines of a log that tell of a suspicion or a death
+// that the member itself came upon.
+type troubleCounter struct{ count atomic.Uint64 }
+
+func (t *troubleCounter) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("has failed, no acks")) || bytes.Contains(line, []byte("as failed, suspect timeout")) {
+		t.count.Add(1)
+	}
+	return len(line), nil
+}
+
+// gossip tells rumors by a TransmitLimitedQueue: who hears one for the first
+// time queues it, too.
+type gossip struct {
+	hear  func(data []byte)
+	mu    sync.Mutex
+	known map[uint64]bool
+	queue *memberlist.TransmitLimitedQueue // nil until the member has started
+}
+
+func (g *gossip) start(list *memberlist.Memberlist, mult int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.queue = &memberlist.TransmitLimitedQueue{NumNodes: list.NumMembers, RetransmitMult: mult}
+}
+
+// take hears and queues a rumor that is new.
+func (g *gossip) take(data []byte) {
+	number := binary.BigEndian.Uint64(data)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.known[number] || g.queue == nil {
+		return
+	}
+	g.known[number] = true
+	g.queue.QueueBroadcast(rumor(data))
+	g.hear(data)
+}
+
+func (g *gossip) NotifyMsg(b []byte) { g.take(bytes.Clone(b)) }
+
+func (g *gossip) GetBroadcasts(overhead, limit int) [][]byte {
+	g.mu.Lock()
+	queue := g.queue
+	g.mu.Unlock()
+	if queue == nil {
+		return nil
+	}
+	return queue.GetBroadcasts(overhead, limit)
+}
+
+func (g *gossip) NodeMeta(int) []byte           { return nil }
+func (g *gossip) LocalState(bool) []byte        { return nil }
+func (g *gossip) MergeRemoteState([]byte, bool) {}
+
+// rumor is a broadcast that no other makes void.
+type rumor []byte
+
+func (r rumor) Invalidates(memberlist.Broadcast) bool { return false }
+func (r rumor) UniqueBroadcast()                      {}
+func (r rumor) Message() []byte                       { return r }
+func (r rumor) Finished()                             {}
 
 func (m *memberlistMember) name() string { return m.list.LocalNode().Name }
 func (m *memberlistMember) addr() string { return m.list.LocalNode().Address() }

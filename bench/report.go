@@ -67,6 +67,19 @@ func rows(o *options) []row {
 		{"storm", "storm", fmt.Sprintf("%d join at once", o.stormNodes), 20, ""},
 		{"storm", "storm cpu", "  CPU time of all by then", 0, ""},
 		{"storm", "storm share", "  known by then", 0, ""},
+		{"broadcast", "broadcast", fmt.Sprintf("broadcast of %d B to all of %d, median of %d", rumorSize, o.nodes, broadcasts), 0.06, ""},
+		{"broadcast", "broadcast packets", "  packets a node for each, idle subtracted", 2, ""},
+		{"broadcast", "broadcast alone", fmt.Sprintf("  the same if none follows for %s", lonelyFor), 2, ""},
+		{"sustained", "sustained rate", fmt.Sprintf("rumors heard by all of %d, %d a second offered for %s", sustainSize, o.rate, sustainFor), 0, ""},
+		{"sustained", "sustained said", "  rate at which they were said", 0, ""},
+		{"sustained", "sustained lost", "  deliveries that never came", 1e-12, ""},
+		{"sustained", "sustained twice", "  deliveries that came again", 1e-12, ""},
+		{"sustained", "sustained lagged", "  events lost to a slow reader", 0, ""},
+		{"sustained", "sustained median", "  until heard by all, median", 0, ""},
+		{"sustained", "sustained worst", "  and at worst", 0, ""},
+		{"sustained", "sustained cpu", "  cores in use", 0, ""},
+		{"sustained", "sustained packets", "  datagrams a delivery", 0, ""},
+		{"sustained", "sustained troubles", "  suspicions and deaths", 1e-12, ""},
 	}
 }
 
@@ -108,6 +121,10 @@ func (f *figure) text(known bool) string {
 	switch {
 	case f.What == "storm share":
 		return fmt.Sprintf("%.0f %%", 100*f.Value)
+	case f.Unit == "share":
+		return fmt.Sprintf("%.3g %%", 100*f.Value)
+	case f.Unit == "/s" && f.Value >= 1000:
+		return fmt.Sprintf("%.0f /s", f.Value)
 	case f.Unit == "s" && f.Value < 1e-3:
 		return fmt.Sprintf("%s%.1f µs", over, f.Value*1e6)
 	case f.Unit == "s" && f.Value < 1:

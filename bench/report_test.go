@@ -53,9 +53,31 @@ func TestParse(t *testing.T) {
 	if err != nil || o.repeat != 3 || !o.json || strings.Join(o.names, " ") != "death join" {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	for _, bad := range [][]string{{"deaths"}, {"--nodes", "2"}, {"--repeat", "0"}, {"--window", "0s"}} {
+	for _, bad := range [][]string{{"deaths"}, {"--nodes", "2"}, {"--repeat", "0"}, {"--window", "0s"}, {"--rate", "0"}} {
 		if _, err := parse(bad); err == nil {
 			t.Errorf("%q passes", bad)
 		}
+	}
+}
+
+// Two of three members hear the first rumor, one of them twice; all hear the
+// second.
+func TestAudience(t *testing.T) {
+	a := audienceOf(3, 2)
+	said := [2][]byte{make([]byte, rumorSize), make([]byte, rumorSize)}
+	said[1][7] = 1
+	began := time.Now()
+	a.said[0], a.said[1] = began, began
+	for _, h := range []struct{ member, number int }{{0, 0}, {2, 0}, {2, 0}, {1, 1}, {0, 1}, {2, 1}} {
+		a.hears(h.member, said[h.number])
+	}
+	if _, all := a.took(0); all {
+		t.Error("the second member has heard the first rumor")
+	}
+	if took, all := a.took(1); !all || took <= 0 || took > time.Since(began) {
+		t.Errorf("the second rumor took %s, to all: %t", took, all)
+	}
+	if a.whole.Load() != 1 || a.twice.Load() != 1 {
+		t.Errorf("%d came to all, %d deliveries came again", a.whole.Load(), a.twice.Load())
 	}
 }

@@ -17,12 +17,21 @@ type member interface {
 	living() int            // members that it holds to be in, itself included
 	lists(name string) bool // whether it holds this one to be in
 	sent() traffic          // since its start
+	say(data []byte) error  // a rumor, to all
+	troubles() uint64       // how often it has held another suspect or dead
 	stop()                  // at once, as a crash would: nobody is told
 }
 
 // starter starts a member that listens at a free port of host, and joins by
 // the members at the addresses given.
-type starter func(name, host string, join []string) (member, error)
+type starter func(name, host string, join []string, hearing hearing) (member, error)
+
+// hearing is where rumors go that a member hears, its own too. Nobody listens
+// where it is zero.
+type hearing struct {
+	hear func(data []byte)
+	lag  func(lost int) // so many were lost within the member
+}
 
 var starters = map[string]starter{"hearsay": startHearsay, "memberlist": startMemberlist}
 
@@ -48,26 +57,44 @@ func label(number int) string { return fmt.Sprintf("node-%03d", number) }
 
 // network is members of one system.
 type network struct {
-	start   starter
-	members []member
-	started int // ever
+	start    starter
+	members  []member
+	started  int       // ever
+	audience *audience // nil if nobody listens
 }
 
 // newNetwork starts n members that join by the first one, one by one, and
 // waits until all know all.
 func newNetwork(ctx context.Context, system string, n int, limit time.Duration) (*network, error) {
 	net := &network{start: starters[system]}
-	for range n {
-		if _, err := net.grow(); err != nil {
-			net.stop()
-			return nil, err
+	return net, net.fill(ctx, n, limit)
+}
+
+// fill starts the first size members, or stops those that it has started.
+func (n *network) fill(ctx context.Context, size int, limit time.Duration) error {
+	for range size {
+		if _, err := n.grow(); err != nil {
+			n.stop()
+			return err
 		}
 	}
-	if !net.await(ctx, time.Now().Add(limit), net.complete) {
-		net.stop()
-		return nil, fmt.Errorf("%d members do not know each other after %s", n, limit)
+	if !n.await(ctx, time.Now().Add(limit), n.complete) {
+		n.stop()
+		return fmt.Errorf("%d members do not know each other after %s", size, limit)
 	}
-	return net, nil
+	return nil
+}
+
+// listener is where goes what the next member hears.
+func (n *network) listener() hearing {
+	if n.audience == nil {
+		return hearing{}
+	}
+	number := n.started
+	return hearing{
+		hear: func(data []byte) { n.audience.hears(number, data) },
+		lag:  func(lost int) { n.audience.lagged.Add(int64(lost)) },
+	}
 }
 
 // grow starts one more member.
@@ -76,7 +103,7 @@ func (n *network) grow() (member, error) {
 	if len(n.members) > 0 {
 		join = []string{n.members[rand.IntN(len(n.members))].addr()}
 	}
-	m, err := n.start(label(n.started), host(n.started), join)
+	m, err := n.start(label(n.started), host(n.started), join, n.listener())
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +119,7 @@ func (n *network) rush(more int) error {
 	var wait sync.WaitGroup
 	for i := range more {
 		number := n.started + i
-		wait.Go(func() { started[i], errs[i] = n.start(label(number), host(number), join) })
+		wait.Go(func() { started[i], errs[i] = n.start(label(number), host(number), join, hearing{}) })
 	}
 	wait.Wait()
 	for i, m := range started {
