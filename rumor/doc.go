@@ -20,11 +20,13 @@
 //
 //   - Payloads of one step, and of 2 ms where a link is not quiet, share packets.
 //     A packet prunes a link if half of what came in it came again.
-//   - A graft for a payload that got lost does not change the tree. Plumtree makes
+//   - A graft for a payload that got lost seldom changes the tree. Plumtree makes
 //     the link eager; then the next rumor comes twice and prunes whichever link was
 //     slower just then. Of a thousand nodes that lose 5 % of all packets, some were
-//     50 hops away after half a minute. Here a link becomes eager when three rumors
-//     in a row came over no eager one, when an eager one is gone, or to shorten a way.
+//     50 hops away after half a minute. Here one in four that waited in vain makes
+//     its link eager, and of two ways the one that was grafted goes. A part that is
+//     cut off for good is so back after a few rumors. When an eager link is gone, all
+//     others at its ends become eager, to be pruned anew.
 //   - Who had to ask for a rumor names it over all links at once, and says that it
 //     had to: who lacks it, too, asks at once. So a repair takes the shortest ways,
 //     every payload that is not lost comes once, and of those who lack a rumor one or
