@@ -165,7 +165,7 @@ func rumorWords(r *web.Rumor, now time.Time) []string {
 			way = "1 hop, from " + nameOf(r.FromName, r.From)
 		}
 	}
-	text := strconv.Quote(string(r.Data))
+	text := saidWords(r.Data) // the bytes are in --json
 	if r.Text != nil {
 		text = plainText(*r.Text)
 	}
