@@ -1,12 +1,15 @@
 package sim
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/overlay"
 )
 
 // A crash tears what was not synced: each write by itself may be there or not.
@@ -75,6 +78,110 @@ func TestWrongLinksAreFound(t *testing.T) {
 	for _, want := range []string{"is not linked with the rest", "is linked with n3, who does not run", "which is not linked with it"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q was never found, only %s", want, all)
+		}
+	}
+}
+
+// saidWhile fails if less was said than there should be, and logs what became of
+// it.
+func (w *World) saidWhile(t *testing.T, least int) {
+	t.Helper()
+	r := w.check.gossip.rumors()
+	if r.Said < least {
+		t.Fatalf("%d rumors were said, want %d at least", r.Said, least)
+	}
+	t.Logf("%+v", r)
+}
+
+// Stopped for a minute, cut off for a minute, killed and started again after
+// one, and there for the first time: each has all that was said meanwhile, in
+// seconds, and nothing twice (which the checker sees to).
+func TestWhoWasAwayCatchesUp(t *testing.T) {
+	for _, test := range []struct{ name, script string }{
+		{"stopped", "at 10s pause n4\nat 70s resume n4"},
+		{"cut off", "at 10s partition n1..n3 n5..n16 | n4\nat 70s heal"},
+		{"a half cut off", "at 10s partition n1..n8 | n9..n16\nat 70s heal"},
+		{"killed", "at 10s kill n4\nat 70s restart n4"},
+		{"killed, its disk lost", "at 10s kill n4\nat 70s restart n4 fresh"},
+		{"late", "at 70s start n4"},
+		{"late, and the origin is gone", "at 65s leave n2\nat 65s kill n3\nat 70s start n4"},
+		{"all killed but one", "at 69s kill n2..n16\nat 70s restart n2..n16"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			script := test.script + "\nat 6s say n2 n3 n4 n5\nat 12s say anyone x100 every 500ms\nat 20s say anyone x5 every 8s size 65536"
+			w := newScenario(t, 16, script, nil)
+			w.RunUntil(70 * time.Second)
+			w.saidWhile(t, 105)
+			t.Logf("caught up after %v", w.convergesWithin(t, 15*time.Second))
+			if held, said := w.machines[3].node.Stats().RumorsHeld, len(w.check.gossip.said); held < said {
+				t.Fatalf("n4 holds %d of %d rumors", held, said)
+			}
+		})
+	}
+}
+
+// What is older than retention is not to be had, and holds nobody up.
+func TestCatchesUpWithinRetention(t *testing.T) {
+	w := newScenario(t, 8, "at 10s partition n1..n3 n5..n8 | n4\nat 11s say n1 x20 every 100ms\nat 60s say n2 x5 every 100ms\nat 70s heal\nat 75s start n8", func(c *Config) {
+		c.Rumors.KeepFor = 30 * time.Second
+	})
+	w.RunUntil(80 * time.Second)
+	w.convergesWithin(t, 15*time.Second)
+	for _, number := range []int{4, 8} {
+		if s := w.machines[number-1].node.Stats(); s.RumorsDelivered != 5 {
+			t.Errorf("n%d has heard %d rumors, want the last 5", number, s.RumorsDelivered)
+		}
+	}
+}
+
+// Churn, partitions and a fifth of all packets lost, all at once.
+func TestRumorsThroughChurn(t *testing.T) {
+	nodes := 32
+	if os.Getenv(largeVariable) != "" {
+		nodes = 256
+	}
+	for _, kind := range []overlay.Kind{overlay.KindRing, overlay.KindRandom} {
+		t.Run(kind.String(), func(t *testing.T) {
+			half := fmt.Sprintf("n1..n%d | n%d..n%d", nodes/2, nodes/2+1, nodes)
+			w := newScenario(t, nodes, `
+				at 6s say anyone x300 every 200ms
+				at 10s kill n3..n6
+				at 14s pause n7..n9
+				at 20s partition `+half+`
+				at 25s restart n3..n4
+				at 26s restart n5..n6 fresh
+				at 30s leave n10
+				at 35s heal
+				at 40s resume n7..n9
+				at 45s cut n11 -> n12
+				at 50s kill n13..n16
+				at 60s heal
+				at 60s restart n13..n16
+				at 62s restart n10`, func(c *Config) {
+				c.Loss, c.Overlay.Kind = 0.2, kind
+			})
+			w.RunUntil(66 * time.Second)
+			w.saidWhile(t, 250)
+			w.Do(Action{Verb: Loss, Share: 0.05}) // at a fifth there is always somebody suspect
+			t.Logf("all have all after %v", w.convergesWithin(t, time.Minute+w.linksTime()))
+		})
+	}
+}
+
+// With a fifth of all packets lost all the time, everybody gets everything.
+func TestRumorsUnderLoss(t *testing.T) {
+	w := newScenario(t, 32, "at 6s say anyone x50 every 1s", func(c *Config) { c.Loss = 0.2 })
+	w.RunUntil(56 * time.Second)
+	w.saidWhile(t, 50)
+	steady := make([]bool, len(w.machines))
+	for i := range steady {
+		steady[i] = true
+	}
+	owed := w.check.owed(w.now, w.rumorTime(), steady)
+	w.RunUntil(w.now + 30*time.Second)
+	for i := range w.machines {
+		if problem := w.check.lacks(&w.machines[i], owed); problem != "" {
+			t.Errorf("%s %s", w.machines[i].name, problem)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/overlay"
 )
 
 // What a run may come to, besides its result.
@@ -143,7 +144,7 @@ func (w *World) Follow(s *Scenario) {
 // settle lets the world go on until all agree, at most until it must have. It
 // reports false if it must have, and has not.
 func (w *World) settle() bool {
-	deadline := max(w.lastTrouble+w.settleTime(), w.lastSaid) + w.rumorTime()
+	deadline := max(w.lastTrouble+w.settleTime(), w.lastSaid) + w.rumorTime() + w.linksTime()
 	for !w.Converged() {
 		switch {
 		case !w.whole():
@@ -177,6 +178,19 @@ func (w *World) rumorTime() time.Duration {
 	rumors := &w.config.Rumors
 	const compares = 10 // on a way of so many hops, or lost so often
 	return rumors.PushFor + compares*(rumors.CompareQuiet+rumors.CompareBusy+2*rumors.CompareEvery)
+}
+
+// linksTime is how long it may take until a link that only one end knows of is
+// found, where links are agreed upon: an end asks after one of them at a time.
+func (w *World) linksTime() time.Duration {
+	if w.config.Overlay.Kind != overlay.KindRandom {
+		return 0
+	}
+	const (
+		confirmEvery = 10 * time.Second // as the overlay does
+		lost         = 2                // times that this may fail
+	)
+	return (1 + lost) * confirmEvery * 2 * time.Duration(w.config.Overlay.Links)
 }
 
 // Converged reports whether all running nodes agree on who is in, exactly the
