@@ -197,6 +197,7 @@ func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
 	}
 	v.heard.add(number)
 	if m.identity == s.identity {
+		s.durable = s.durable || v.began > s.at // it was on its disk, or others have it
 		return
 	}
 	s.deliveries++

@@ -6,6 +6,9 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"hearsay/overlay"
+	"hearsay/rumor"
 )
 
 // A storm is a minute in which anything may fail and nothing wrong may happen;
@@ -51,6 +54,8 @@ func storm(random *rand.Rand, config *Config) *Scenario {
 		back = all
 	}
 	s.Actions = append(s.Actions, Action{At: stormEnds, Verb: Restart, Who: back})
+	config.Overlay.Kind = []overlay.Kind{overlay.KindRing, overlay.KindRing, overlay.KindRandom}[random.IntN(3)]
+	config.Rumors.Strategy = []rumor.Strategy{rumor.Tree, rumor.Tree, rumor.Tree, rumor.Monger, rumor.Flood}[random.IntN(5)]
 	return s
 }
 
@@ -109,7 +114,8 @@ func TestStorms(t *testing.T) {
 			if problem == "" && w.check.broken == 0 {
 				return
 			}
-			t.Logf("%d nodes, loss %v, delay %v, disk %v, stream pings %v", config.Nodes, config.Loss, config.Delay, config.DiskDelay, config.Detect.StreamPing)
+			t.Logf("%d nodes, loss %v, delay %v, disk %v, stream pings %v, overlay %s, rumors by %s",
+				config.Nodes, config.Loss, config.Delay, config.DiskDelay, config.Detect.StreamPing, config.Overlay.Kind, config.Rumors.Strategy)
 			for i := range scenario.Actions {
 				t.Logf("at %s %s", scenario.Actions[i].At, &scenario.Actions[i])
 			}
