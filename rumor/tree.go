@@ -139,7 +139,7 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave)
 		if e := r.store.byID[id]; e != nil {
 			e.known |= l.bit
 			e.named = true
-			better = better || r.isBetter(e, l, hops)
+			better = better || !message.Late && r.isBetter(e, l, hops)
 		} else if !r.seen.context.Has(id) {
 			if m := r.lack(now, id, l, hops); m != nil && m.asked == 0 && message.Late {
 				m.late = true
@@ -157,7 +157,8 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave)
 // isBetter reports whether a link offers a much shorter way than the one by
 // which a rumor came, and if so makes that one lazy: "optimization" (section
 // 3.8). Names come later than payloads, so the way is compared when both are
-// known.
+// known. Who got it by a repair may itself hang on this node, and shortens
+// nothing.
 func (r *Rumors) isBetter(e *entry, l *link, hops uint8) bool {
 	parent := r.link(e.by)
 	if r.cfg.OptimizeBy == 0 || l.eager || e.isRepair(r.cfg.GraftAfter) || parent == nil || !parent.eager || int(e.Hops) <= int(hops)+1+r.cfg.OptimizeBy {
@@ -412,6 +413,9 @@ func (r *Rumors) name(l *link, entries []*entry, why naming) bool {
 		if e.known&l.bit == 0 && !e.evicted && (why != beside || !e.named) {
 			r.dots = append(r.dots, e.ID)
 			hops = append(hops, e.Hops)
+			if why != late && e.isRepair(r.cfg.GraftAfter) {
+				hops[len(hops)-1] = maxHops // this is no way of the tree
+			}
 			own = own || e.by == r.self
 		}
 	}
