@@ -28,8 +28,8 @@ func startAgent(t *testing.T, name string, join ...string) *agent.Agent {
 	return a
 }
 
-// TestTwoRealNodes follows the stream of one while the other joins, and leaves
-// by its own API.
+// TestTwoRealNodes follows the stream of one while the other joins, says
+// something, and leaves by its own API.
 func TestTwoRealNodes(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -37,25 +37,26 @@ func TestTwoRealNodes(t *testing.T) {
 	_, adaURL := serve(t, ada)
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
-	send := func(method, url string) *http.Response {
-		r, err := http.NewRequestWithContext(ctx, method, url, nil)
+	send := func(method, url, body string) *http.Response {
+		r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
+		r.Header.Set("Content-Type", "application/json")
 		answer, err := client.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return answer
 	}
-	stream := send("GET", adaURL+"/v1/events")
+	stream := send("GET", adaURL+"/v1/events", "")
 	defer stream.Body.Close()
 	events := bufio.NewScanner(stream.Body)
 
 	bob := startAgent(t, "bob", ada.Self().Addr.String())
 	_, bobURL := serve(t, bob)
 	waitFor(t, events, hearsay.EventMemberJoined)
-	list := send("GET", adaURL+"/v1/members")
+	list := send("GET", adaURL+"/v1/members", "")
 	defer list.Body.Close()
 	var got struct{ Members []hearsay.Member }
 	if err := json.NewDecoder(list.Body).Decode(&got); err != nil {
@@ -65,7 +66,24 @@ func TestTwoRealNodes(t *testing.T) {
 		t.Errorf("ada lists %+v", got.Members)
 	}
 
-	leave := send("POST", bobURL+"/v1/leave")
+	say := send("POST", bobURL+"/v1/rumors", `{"text":"so they say"}`)
+	defer say.Body.Close()
+	if text := read(t, say); say.StatusCode != http.StatusOK || !strings.HasPrefix(text, `{"id":{"origin":"`+bob.Self().ID.String()) {
+		t.Errorf("say: status %d: %s", say.StatusCode, text)
+	}
+	waitFor(t, events, hearsay.EventRumor)
+	heard := send("GET", adaURL+"/v1/rumors", "")
+	defer heard.Body.Close()
+	if text := read(t, heard); !strings.Contains(text, `"origin_name":"bob"`) || !strings.Contains(text, `"text":"so they say"`) || !strings.Contains(text, `"hops":1`) {
+		t.Errorf("ada heard %s", text)
+	}
+	topology := send("GET", adaURL+"/v1/topology", "")
+	defer topology.Body.Close()
+	if text := read(t, topology); !strings.Contains(text, `"kind":"ring"`) {
+		t.Errorf("ada shows %s", text)
+	}
+
+	leave := send("POST", bobURL+"/v1/leave", "")
 	defer leave.Body.Close()
 	if text := read(t, leave); leave.StatusCode != http.StatusAccepted {
 		t.Errorf("leave: status %d: %s", leave.StatusCode, text)

@@ -136,15 +136,20 @@ func RumorOf(e *hearsay.Event) Rumor {
 	return r
 }
 
-// getTopology gives the living, and the links between them.
+// getTopology gives the living, and the links between them. Both ends of a
+// link are among the nodes, also if a member has come or gone meanwhile.
 func (a *api) getTopology(w http.ResponseWriter, _ *http.Request) *problem {
-	t := Topology{Nodes: []TopologyNode{}, Links: a.backend.Topology()}
-	if t.Links == nil {
-		t.Links = []hearsay.Link{}
-	}
+	t := Topology{Nodes: []TopologyNode{}, Links: []hearsay.Link{}}
+	living := make(map[hearsay.NodeID]bool)
 	for _, m := range a.backend.Members() {
 		if m.State.Living() {
+			living[m.ID] = true
 			t.Nodes = append(t.Nodes, TopologyNode{m.ID, m.Name, m.Role, m.State})
+		}
+	}
+	for _, l := range a.backend.Topology() {
+		if living[l.A] && living[l.B] {
+			t.Links = append(t.Links, l)
 		}
 	}
 	return answer(w, http.StatusOK, t)

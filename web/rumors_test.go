@@ -156,12 +156,12 @@ func TestRumorsComeBack(t *testing.T) {
 func TestTopology(t *testing.T) {
 	v := newVillage()
 	h := handler(v)
+	v.links = []hearsay.Link{hearsay.LinkOf(v.members[1].ID, v.members[0].ID, hearsay.LinkRandom)} // to bob, who has just died
 	const ada = `{"id":"ad010000000000000000000000000000","name":"ada","role":"peer","state":"alive"}`
-	if got := read(t, ask(h, "GET", "/v1/topology", "")); got != `{"nodes":[`+ada+`],"links":[]}` { // bob is dead
+	if got := read(t, ask(h, "GET", "/v1/topology", "")); got != `{"nodes":[`+ada+`],"links":[]}` {
 		t.Errorf("got %s", got)
 	}
 	v.members[1].State = hearsay.StateSuspect
-	v.links = []hearsay.Link{hearsay.LinkOf(v.members[1].ID, v.members[0].ID, hearsay.LinkRandom)}
 	want := fmt.Sprintf(`{"nodes":[%s,{"id":"%[2]s","name":"bob","role":"peer","state":"suspect"}],"links":[{"a":"%[3]s","b":"%[2]s","kind":"random"}]}`,
 		ada, v.members[1].ID, v.members[0].ID)
 	r := ask(h, "GET", "/v1/topology", "")
