@@ -59,6 +59,19 @@ func TestPage(t *testing.T) {
 		becomes(t, ctx, fmt.Sprintf(`$('events').textContent.includes(%q)`, hostile))
 		becomes(t, ctx, `document.querySelector('b') === null`)
 	})
+	t.Run("hears what another says", func(t *testing.T) {
+		say := exec.Command(binary, "say", "--node", nodes[1].HTTP, "<b>bold</b> words")
+		if out, err := say.CombinedOutput(); err != nil {
+			t.Fatalf("say: %v: %s", err, out)
+		}
+		becomes(t, ctx, `rumors()[0]?.includes('peer-2 <b>bold</b> words #') && rumors()[0].includes(', from ')`)
+		becomes(t, ctx, `document.querySelector('b') === null && $('rumors-none').hidden`)
+	})
+	t.Run("says what is typed", func(t *testing.T) {
+		do(t, ctx, chromedp.SendKeys(chromedp.CSS("#say-text"), "so they say"+kb.Enter))
+		becomes(t, ctx, `rumors()[0].includes('peer-1 so they say #') && rumors()[0].includes('said here')`)
+		becomes(t, ctx, `$('say-text').value === '' && $('say-status').textContent === ''`)
+	})
 	t.Run("follows a death live", func(t *testing.T) {
 		if err := syscall.Kill(victim.PID, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
@@ -202,6 +215,7 @@ const words = `
 	const $ = id => document.getElementById(id)
 	const rows = [...document.querySelectorAll('#members tbody tr')]
 	const states = () => rows.map(tr => tr.cells[0].textContent + ' ' + tr.cells[1].textContent).join(', ')
+	const rumors = () => [...$('rumors').children].map(li => li.textContent)
 	const buttonOf = name => rows.map(tr => tr.cells[0].firstChild).find(b => b.textContent === name)
 `
 

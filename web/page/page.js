@@ -145,7 +145,7 @@ function rumorLine(r) {
   const way = r.hops ? `${r.hops} ${r.hops === 1 ? 'hop' : 'hops'}, from ${r.from_name || r.from.slice(0, 8)}` : 'said here'
   let said = r.text ?? `${atob(r.data).length} bytes`
   if (said.length > RUMOR_CHARACTERS_MAX) said = said.slice(0, RUMOR_CHARACTERS_MAX) + '…'
-  li.append(time(r.at), element('b', r.origin_name || r.origin.slice(0, 8)), ' ', element('span', said, r.text == null ? 'quiet' : 'said'),
+  li.append(time(r.at), element('strong', r.origin_name || r.origin.slice(0, 8)), ' ', element('span', said, r.text == null ? 'quiet' : 'said'),
     ' ', element('span', `#${r.n}, ${way}`, 'quiet'))
   return li
 }
