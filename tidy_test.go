@@ -48,7 +48,7 @@ var house = []room{
 	{dir: "node", layer: 2, ours: ". clock detect overlay roster rumor"},
 	{dir: "store", layer: 3, ours: ". wire", theirs: "go.etcd.io/bbolt go.etcd.io/bbolt/errors"},
 	{dir: "agent", layer: 4, ours: ". clock detect node overlay roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable"},
-	{dir: "sim", layer: 4, ours: ". detect node overlay roster rumor store wire"},
+	{dir: "sim", layer: 4, ours: ". clock detect node overlay roster rumor store wire"},
 	{
 		dir: "web", layer: 5, ours: ". clock",
 		theirs: "github.com/prometheus/client_golang/prometheus github.com/prometheus/client_golang/prometheus/collectors github.com/prometheus/client_golang/prometheus/promhttp",
