@@ -49,10 +49,10 @@ sim-seeds: ## one simulated network for each of SEEDS (1 to 8), and the long tes
 	@mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay
 	@for seed in $(SEEDS); do \
 		echo "seed $$seed"; \
-		bin/hearsay sim run --nodes 64 --loss 0.1 --for 60s --seed $$seed >bin/seed.out || { code=$$?; cat bin/seed.out; exit $$code; }; \
+		bin/hearsay sim run --nodes 64 --loss 0.1 --for 60s --chatter 1s --seed $$seed >bin/seed.out || { code=$$?; cat bin/seed.out; exit $$code; }; \
 		tail -n 1 bin/seed.out; \
 	done
-	HEARSAY_LARGE=1 $(GO) test -timeout 10m -run 'TestStorms|TestThousandNodes' ./sim
+	HEARSAY_LARGE=1 $(GO) test -timeout 20m ./sim
 
 cut: ## two halves cut off from each other, in network namespaces: needs root, ip and nft
 	HEARSAY_CUT=1 $(GO) test -count 1 -timeout 5m -v ./test/cut

@@ -49,17 +49,19 @@ func (b *set) add(i int) {
 // Rumors is what became of the rumors of a run. What nodes do is summed over
 // all of them.
 type Rumors struct {
-	Said       int     `json:"said"`
-	Deliveries uint64  `json:"deliveries"` // to others than the origin, once in each life of a process
-	Payloads   uint64  `json:"payloads"`   // sent, also to who catches up
-	Duplicates uint64  `json:"duplicates"` // of these, come to one who had it
-	Names      uint64  `json:"names"`      // sent without a payload
-	Grafts     uint64  `json:"grafts"`     // sent
-	Prunes     uint64  `json:"prunes"`     // sent
-	Compares   uint64  `json:"compares"`   // hashes sent to a neighbor
-	Ratio      float64 `json:"ratio"`      // payloads sent for each delivery, of all rumors but the first warmUp
-	Hops       int     `json:"hops"`       // the most, of those that ran when it was said
-	Latest     float64 `json:"latest_s"`   // after it was said, the same
+	Said       int    `json:"said"`
+	Deliveries uint64 `json:"deliveries"` // to others than the origin, once in each life of a process
+	Payloads   uint64 `json:"payloads"`   // sent, also to who catches up
+	Duplicates uint64 `json:"duplicates"` // of these, come to one who had it
+	Names      uint64 `json:"names"`      // sent without a payload
+	Grafts     uint64 `json:"grafts"`     // sent
+	Prunes     uint64 `json:"prunes"`     // sent
+	Compares   uint64 `json:"compares"`   // hashes sent to a neighbor
+
+	// Of all rumors but the first warmUp, unless there are no others.
+	Ratio  float64 `json:"ratio"`    // payloads sent for each delivery
+	Hops   int     `json:"hops"`     // the most, to who ran when it was said
+	Latest float64 `json:"latest_s"` // delivery after it was said, the same
 }
 
 // warmUp is how many rumors a tree has for settling.
@@ -76,8 +78,8 @@ func (g *gossip) rumors() Rumors {
 		r.Payloads += s.payloads
 		r.Duplicates += s.duplicates
 		r.Deliveries += s.deliveries
-		r.Hops, latest = max(r.Hops, s.hops), max(latest, s.latest)
-		if i >= warmUp {
+		if i >= warmUp || len(g.said) <= warmUp {
+			r.Hops, latest = max(r.Hops, s.hops), max(latest, s.latest)
 			payloads, deliveries = payloads+s.payloads, deliveries+s.deliveries
 		}
 	}
@@ -301,12 +303,13 @@ func (r *Rumors) append(b []byte) []byte {
 		{"grafts", r.Grafts},
 		{"prunes", r.Prunes},
 		{"compares", r.Compares},
-		{"most hops", uint64(r.Hops)},
 	} {
 		b = fmt.Appendf(b, "%-18s %d\n", line.what, line.n)
 	}
-	if r.Ratio > 0 {
-		b = fmt.Appendf(b, "%-18s %.4f a delivery, after the first %d rumors\n", "payloads", r.Ratio, warmUp)
+	of := ""
+	if r.Said > warmUp {
+		of = fmt.Sprintf(", of all rumors but the first %d", warmUp)
 	}
-	return fmt.Appendf(b, "%-18s after %.3fs\n", "latest delivery", r.Latest)
+	b = fmt.Appendf(b, "%-18s %.4f a delivery%s\n", "payloads", r.Ratio, of)
+	return fmt.Appendf(b, "%-18s after %.3fs, and at most %d hops%s\n", "latest delivery", r.Latest, r.Hops, of)
 }

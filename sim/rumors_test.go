@@ -185,3 +185,31 @@ func TestRumorsUnderLoss(t *testing.T) {
 		}
 	}
 }
+
+// One broadcast a second while a twentieth of all packets is lost. What is lost
+// must be sent again: 1/0.95 = 1.053 payloads a delivery is the least.
+func TestBroadcastsUnderLoss(t *testing.T) {
+	nodes := 128
+	if os.Getenv(largeVariable) != "" {
+		nodes = 1000
+	}
+	const hopsMost = 60 // guess: four times the wanted 15, to see it grow
+	for _, who := range []string{"n17", "anyone"} {
+		t.Run(who, func(t *testing.T) {
+			w := newScenario(t, nodes, "at 6s say "+who+" x50 every 1s", func(c *Config) { c.Loss, c.Seed = 0.05, 7 })
+			w.RunUntil(56 * time.Second)
+			w.convergesWithin(t, 30*time.Second)
+			w.saidWhile(t, 50)
+			r := w.check.gossip.rumors()
+			if r.Ratio > 1.1 {
+				t.Errorf("%.4f payloads a delivery, want at most 1.1", r.Ratio)
+			}
+			if r.Hops > hopsMost {
+				t.Errorf("%d hops, want at most %d", r.Hops, hopsMost)
+			}
+			if want := uint64(r.Said * (nodes - 1)); r.Deliveries != want {
+				t.Errorf("%d deliveries, want %d", r.Deliveries, want)
+			}
+		})
+	}
+}

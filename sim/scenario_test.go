@@ -213,9 +213,9 @@ func TestOneWayCutAccusesNobody(t *testing.T) {
 // A quarter of all packets lost in each direction, nothing by stream but what
 // must be: all live, so nobody may die.
 func TestNoFalseDeathUnderLoss(t *testing.T) {
-	seeds := 20
-	if testing.Short() {
-		seeds = 3
+	seeds := 6
+	if os.Getenv(largeVariable) != "" {
+		seeds = 40
 	}
 	for seed := range uint64(seeds) {
 		w := newScenario(t, 64, "", func(c *Config) {
