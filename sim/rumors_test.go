@@ -213,3 +213,20 @@ func TestBroadcastsUnderLoss(t *testing.T) {
 		})
 	}
 }
+
+// One who says 20,000 a second waits for himself: others are heard as ever, and
+// nobody is suspected.
+func TestLoudOneHoldsUpNobody(t *testing.T) {
+	w := newScenario(t, 8, "at 10s say n1 x15000 every 50us\nat 10s say n2 x20 every 100ms", nil)
+	w.RunUntil(15 * time.Second)
+	for i := range w.check.gossip.said {
+		if s := &w.check.gossip.said[i]; s.identity != w.machines[0].identity && s.latest > 500*time.Millisecond {
+			t.Errorf("rumor %d of %s: %s", s.id.Counter, w.check.identities[s.identity].name, s)
+		}
+	}
+	if w.counts.Suspicions > 0 {
+		t.Errorf("%d suspicions", w.counts.Suspicions)
+	}
+	w.saidWhile(t, 15020)
+	w.convergesWithin(t, 30*time.Second)
+}
