@@ -35,8 +35,9 @@ func (e *Effects) Empty() bool {
 	return len(e.Now) == 0 && len(e.Persist) == 0 && len(e.Send) == 0 && len(e.Events) == 0
 }
 
-// keptEvents is how much storage for events and records is kept between steps:
-// a step in which everybody joins has hundreds, and most have none.
+// keptEvents is how much storage for events, for records and for the packets
+// that follow them is kept between steps: a step in which everybody joins has
+// hundreds, and most have none.
 const keptEvents = 4
 
 // Reset forgets everything and keeps the storage, but for what is rarely
@@ -48,6 +49,9 @@ func (e *Effects) Reset() {
 	}
 	if cap(e.Persist) > keptEvents {
 		e.Persist = nil
+	}
+	if cap(e.Send) > keptEvents {
+		e.Send = nil
 	}
 	e.pings, e.acks, e.news = e.pings[:0], e.acks[:0], e.news[:0]
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"hearsay"
@@ -29,6 +30,10 @@ const (
 	encodeBuffer = hearsay.MTU + 128
 )
 
+// encodeBuffers are for datagrams while they are sent. All agents of a process
+// share them: an agent that sends nothing needs none.
+var encodeBuffers = sync.Pool{New: func() any { return new([encodeBuffer]byte) }}
+
 // loop owns the node: one goroutine that hands it packets, time and calls, and
 // sees to what the node asks for.
 type loop struct {
@@ -44,7 +49,6 @@ type loop struct {
 	gone      func() // called once the node has left
 
 	packet    hearsay.Packet // the one being received
-	encoded   [encodeBuffer]byte
 	sleeping  time.Time // the deadline of the next read
 	readFails int
 	leaving   bool
@@ -152,15 +156,20 @@ func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream
 // carryOut does what a step of the node asks for, or queues it in the lane.
 // It is called before the next step: until then the effects are valid.
 func (l *loop) carryOut(fx *hearsay.Effects) {
+	if fx.Empty() {
+		return
+	}
+	buffer := encodeBuffers.Get().(*[encodeBuffer]byte)
+	defer encodeBuffers.Put(buffer)
 	for i := range fx.Now {
-		l.send(l.encode(&fx.Now[i]))
+		l.send(l.encode(buffer, &fx.Now[i]))
 	}
 	if len(fx.Persist)+len(fx.Send)+len(fx.Events) == 0 {
 		return
 	}
 	clear := l.lane.persist(fx.Persist)
 	for i := range fx.Send {
-		o := l.encode(&fx.Send[i])
+		o := l.encode(buffer, &fx.Send[i])
 		if clear {
 			l.send(o)
 			continue
@@ -193,11 +202,11 @@ func (l *loop) report(events []hearsay.Event) {
 	l.lane.report(events)
 }
 
-// encode gives the bytes of a packet: a datagram in the loop's buffer, valid
-// until the next call, or a frame of its own where it goes by stream.
-func (l *loop) encode(p *hearsay.Packet) outgoing {
+// encode gives the bytes of a packet: a datagram in the buffer, or a frame of
+// its own where it goes by stream.
+func (l *loop) encode(buffer *[encodeBuffer]byte, p *hearsay.Packet) outgoing {
 	if !p.Stream {
-		if b := wire.AppendPacket(l.encoded[:0], l.network, p); len(b) <= hearsay.MTU {
+		if b := wire.AppendPacket(buffer[:0], l.network, p); len(b) <= hearsay.MTU {
 			return outgoing{bytes: b, to: p.Addr}
 		}
 	}
