@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	hubEvents  = 512      // the newest events that are kept, at most
-	hubBytes   = 32 << 10 // their size, encoded
-	hubPayload = 1 << 20  // and that of the rumors in them, which the node mostly holds anyway
+	hubEvents  = 16 << 10 // the newest events that are kept, at most: three seconds of 5,000 rumors each
+	hubBytes   = 2 << 20  // their size, encoded
+	hubPayload = 16 << 20 // and that of the rumors in them, which the node mostly holds anyway
 )
 
 // hub numbers events, keeps the newest, and hands them to whoever listens. A
@@ -30,16 +30,15 @@ type hub struct {
 	evidence map[uint64]*hearsay.Evidence
 	rumors   map[uint64]*hearsay.Rumor
 	payload  int           // bytes of rumors
-	mark     mark          // where the last reader was
+	written  uint64        // bytes ever written, and one: 0 is nowhere
 	changed  chan struct{} // closed at the next event; nil if nobody waits
 	closed   bool
 }
 
-// mark is where an event begins: number's, in the last left of the hub's
-// bytes.
-type mark struct {
+// place is where a listener is: behind the event of this number.
+type place struct {
 	number uint64
-	left   int
+	ends   uint64 // the event's end, as the hub counts bytes; 0 if not known
 }
 
 // newHub makes a hub whose numbers are higher than those of any earlier life
@@ -49,7 +48,7 @@ func newHub(now time.Time) *hub {
 	const eventsPerMillisecond = 1 << 10 // far more than a node ever has, over its life
 	base := uint64(now.UnixMilli())*eventsPerMillisecond + 1
 	return &hub{
-		base: base, first: base, next: base,
+		base: base, first: base, next: base, written: 1,
 		evidence: make(map[uint64]*hearsay.Evidence), rumors: make(map[uint64]*hearsay.Rumor),
 	}
 }
@@ -67,7 +66,7 @@ func (h *hub) publish(e *hearsay.Event) (number uint64) {
 	}
 	before := len(h.bytes)
 	h.bytes = appendEvent(h.bytes, e)
-	h.mark.left += len(h.bytes) - before
+	h.written += uint64(len(h.bytes) - before)
 	number = h.next
 	h.next++
 	for h.next-h.first > hubEvents || (len(h.bytes) > hubBytes || h.payload > hubPayload) && h.next-h.first > 1 {
@@ -119,59 +118,59 @@ func (h *hub) last() uint64 {
 	return 0
 }
 
-// after gives the event that follows number, and its own number; 0 stands for
-// before the first. Where some that followed are no longer kept, or number is
-// of another life, EventLagged comes in their place. If there is none yet,
-// wait is closed when there is; if there will be none, it is nil.
-func (h *hub) after(number uint64) (next uint64, e hearsay.Event, wait <-chan struct{}, ok bool) {
+// after gives the event that follows a place, and the place behind it; number
+// 0 stands for before the first. Where some that followed are no longer kept,
+// or the number is of another life, EventLagged comes in their place. If there
+// is none yet, wait is closed when there is; if there will be none, it is nil.
+func (h *hub) after(at place) (next place, e hearsay.Event, wait <-chan struct{}, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if number == 0 {
-		number = h.base - 1
+	if at.number == 0 {
+		at.number = h.base - 1
 	}
-	if number+1 == h.next {
+	if at.number+1 == h.next {
 		if h.closed {
-			return number, e, nil, false
+			return at, e, nil, false
 		}
 		if h.changed == nil {
 			h.changed = make(chan struct{})
 		}
-		return number, e, h.changed, false
+		return at, e, h.changed, false
 	}
-	if number+1 < h.first || number >= h.next {
-		lost := h.first - max(h.base, min(number+1, h.first))
-		return h.first - 1, hearsay.Event{At: time.Now(), Kind: hearsay.EventLagged, Count: int(lost)}, nil, true
+	if at.number+1 < h.first || at.number >= h.next {
+		lost := h.first - max(h.base, min(at.number+1, h.first))
+		return place{number: h.first - 1}, hearsay.Event{At: time.Now(), Kind: hearsay.EventLagged, Count: int(lost)}, nil, true
 	}
-	next = number + 1
-	e = decodeEvent(h.seek(next))
-	e.Evidence, e.Rumor = h.evidence[next], h.rumors[next]
+	rest := h.behind(at)
+	next = place{at.number + 1, h.written - uint64(len(skipEvent(rest)))}
+	e = decodeEvent(rest)
+	e.Evidence, e.Rumor = h.evidence[next.number], h.rumors[next.number]
 	return next, e, nil, true
 }
 
-// seek gives the bytes that begin with an event that is kept. Whoever reads
-// one after the other is soon there.
-func (h *hub) seek(number uint64) []byte {
-	at, rest := h.first, h.bytes
-	if h.mark.number >= h.first && h.mark.number <= number {
-		at, rest = h.mark.number, h.bytes[len(h.bytes)-h.mark.left:]
+// behind gives the bytes that begin with the event behind a place, which is
+// kept. Only who comes with a number alone makes it look.
+func (h *hub) behind(at place) []byte {
+	if at.ends != 0 {
+		return h.bytes[len(h.bytes)-int(h.written-at.ends):]
 	}
-	for ; at < number; at++ {
+	rest := h.bytes
+	for range at.number + 1 - h.first {
 		rest = skipEvent(rest)
 	}
-	h.mark = mark{number, len(rest)}
 	return rest
 }
 
 // from gives the events after number, until ctx ends or the hub closes.
 func (h *hub) from(ctx context.Context, number uint64) iter.Seq2[uint64, hearsay.Event] {
 	return func(yield func(uint64, hearsay.Event) bool) {
-		at := number
+		at := place{number: number}
 		for ctx.Err() == nil {
 			next, e, wait, ok := h.after(at)
 			switch {
 			case ok:
 				at = next
-				if !yield(next, e) {
+				if !yield(next.number, e) {
 					return
 				}
 			case wait == nil:

@@ -20,12 +20,12 @@ func numbered(n int) *hearsay.Event {
 // counts gives the Counts of the events after number that are there, EventLagged
 // as its negative.
 func counts(h *hub, number uint64) (got []int) {
-	for {
-		next, e, _, ok := h.after(number)
+	for at := (place{number: number}); ; {
+		next, e, _, ok := h.after(at)
 		if !ok {
 			return got
 		}
-		number = next
+		at = next
 		if e.Kind == hearsay.EventLagged {
 			e.Count = -e.Count
 		}
@@ -53,7 +53,7 @@ func TestEventsComeBackWhole(t *testing.T) {
 	for i := range want {
 		h.publish(&want[i])
 	}
-	at := uint64(0)
+	var at place
 	for i := range want {
 		next, e, _, ok := h.after(at)
 		if !ok || !reflect.DeepEqual(e, want[i]) {

@@ -18,7 +18,7 @@ type journal struct {
 
 	mu   sync.Mutex
 	busy bool
-	at   uint64 // number of the last event written, or being written
+	at   place // behind the last event written, or being written
 }
 
 // wake sees to it that what the hub has is written, to the event of that
@@ -30,7 +30,7 @@ func (j *journal) wake(number uint64, kind hearsay.EventKind) {
 	switch {
 	case j.busy:
 	case !wanted:
-		j.at = number // all before were written
+		j.at = place{number: number} // all before were written
 	default:
 		j.busy = true
 		j.writing.Go(j.write)
