@@ -49,7 +49,7 @@ type loop struct {
 	gone      func() // called once the node has left
 
 	packet    hearsay.Packet // the one being received
-	sleeping  time.Time // the deadline of the next read
+	sleeping  time.Time      // the deadline of the next read
 	readFails int
 	leaving   bool
 	told      bool // gone was called, or will be
