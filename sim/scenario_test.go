@@ -235,6 +235,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
 		config := DefaultConfig()
 		config.Nodes, config.Loss, config.For, config.Seed, config.Trace = 48, 0.05, 30*time.Second, seed, true
+		config.Chatter = 500 * time.Millisecond
 		var out bytes.Buffer
 		if _, err := Run(config, &out); err != nil {
 			t.Fatal(err)
