@@ -13,6 +13,8 @@ const (
 	hubEvents  = 16 << 10 // the newest events that are kept, at most: three seconds of 5,000 rumors each
 	hubBytes   = 2 << 20  // their size, encoded
 	hubPayload = 16 << 20 // and that of the rumors in them, which the node mostly holds anyway
+
+	hubRoom = 128 // bytes: enough for most events, encoded
 )
 
 // hub numbers events, keeps the newest, and hands them to whoever listens. A
@@ -65,6 +67,9 @@ func (h *hub) publish(e *hearsay.Event) (number uint64) {
 		h.payload += len(e.Rumor.Data)
 	}
 	before := len(h.bytes)
+	if cap(h.bytes)-before < hubRoom { // much of what an idle node holds: no room for twice as many
+		h.bytes = append(make([]byte, 0, before+before/8+2*hubRoom), h.bytes...)
+	}
 	h.bytes = appendEvent(h.bytes, e)
 	h.written += uint64(len(h.bytes) - before)
 	number = h.next
