@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"hearsay"
 	"hearsay/overlay"
 	"hearsay/rumor"
 )
@@ -30,7 +31,7 @@ func storm(random *rand.Rand, config *Config) *Scenario {
 	config.DiskDelay = []time.Duration{0, 0, 3 * time.Millisecond, 100 * time.Millisecond}[random.IntN(4)]
 	config.Detect.StreamPing = random.IntN(2) == 0
 	s := &Scenario{}
-	if every := []time.Duration{0, 50 * time.Millisecond, 700 * time.Millisecond}[random.IntN(3)]; every > 0 {
+	if every := []time.Duration{0, 100 * time.Millisecond, 700 * time.Millisecond}[random.IntN(3)]; every > 0 {
 		s.Actions = append(s.Actions, Action{At: stormBegins / 2, Verb: Say, Anyone: true, Times: int(stormEnds / every), Every: every})
 	}
 	every := time.Duration(1+random.IntN(8)) * time.Second
@@ -56,6 +57,10 @@ func storm(random *rand.Rand, config *Config) *Scenario {
 	s.Actions = append(s.Actions, Action{At: stormEnds, Verb: Restart, Who: back})
 	config.Overlay.Kind = []overlay.Kind{overlay.KindRing, overlay.KindRing, overlay.KindRandom}[random.IntN(3)]
 	config.Rumors.Strategy = []rumor.Strategy{rumor.Tree, rumor.Tree, rumor.Tree, rumor.Monger, rumor.Flood}[random.IntN(5)]
+	config.Rumors.Style = []rumor.Style{rumor.Push, rumor.Pull, rumor.PushPull}[random.IntN(3)]
+	if random.IntN(2) == 0 {
+		s.Actions = append(s.Actions, Action{At: stormBegins, Verb: Say, Anyone: true, Times: 20, Every: 3 * time.Second, Size: 1 + random.IntN(hearsay.MaxRumorData)})
+	}
 	return s
 }
 
