@@ -335,6 +335,11 @@ func (r *Roster) dropAddr(addr netip.AddrPort) {
 // tickForget drops those who have been gone for long. Their addresses stay
 // contacts.
 func (r *Roster) tickForget(now time.Time) {
+	for id, spent := range r.spent { // order does not matter: each is judged for itself
+		if max(spent.answered, spent.renewed) < now.Add(-pricesSaved).UnixNano() {
+			delete(r.spent, id) // it has saved up all it can
+		}
+	}
 	for i := 0; i < len(r.gone); {
 		m := r.gone[i]
 		if now.Sub(time.Unix(0, m.since)) < r.cfg.ForgetAfter {

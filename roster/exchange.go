@@ -35,11 +35,13 @@ func (r *Roster) affordAnswer(now time.Time, from hearsay.NodeID, price time.Dur
 	case m == nil:
 		r.drops[hearsay.DropStranger]++
 		return false
-	case m.answered > now.UnixNano():
+	case r.spent[m.id].answered > now.UnixNano():
 		r.drops[hearsay.DropRate]++
 		return false
 	}
-	m.answered = spend(m.answered, now, price, pricesSaved)
+	spent := r.spent[m.id]
+	spent.answered = spend(spent.answered, now, price, pricesSaved)
+	r.spent[m.id] = spent
 	return true
 }
 

@@ -60,6 +60,7 @@ type Roster struct {
 	refute      refutation
 	verified    time.Time // up to then the time for signatures is spent
 
+	spent   map[hearsay.NodeID]allowance
 	links   func() []hearsay.NodeID // neighbors; nil if there is no overlay
 	targets []*member               // storage of one telling
 	claims  []hearsay.Claim         // storage of one step's packets
@@ -75,7 +76,7 @@ type Stats struct {
 }
 
 // member is what is known of one member. There are as many of these as the
-// square of the network's size in a simulation: 224 bytes each.
+// square of the network's size in a simulation: 208 bytes each.
 type member struct {
 	id          hearsay.NodeID
 	card        hearsay.Card
@@ -86,9 +87,14 @@ type member struct {
 	place       int32 // in living or in gone
 	met         int64 // Unix nanoseconds: when it was first heard of
 	since       int64 // Unix nanoseconds: when it came into state
-	answered    int64 // Unix nanoseconds: up to then its allowance of answers is spent
-	renewed     int64 // Unix nanoseconds: up to then its allowance of newer words is spent
 	held        *held // what others say of it: set while suspect or dead, and after a suspicion that ended here
+}
+
+// allowance is up to when a member has spent what it may: Unix nanoseconds.
+// Few have lately, so it is no part of a member.
+type allowance struct {
+	answered int64 // of answers
+	renewed  int64 // of newer words of its own
 }
 
 // held is what others say of a member's incarnation.
@@ -106,6 +112,7 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, signer hearsa
 ) *Roster {
 	r := &Roster{
 		cfg: cfg, network: network, signer: signer, random: random, out: out, drops: drops,
+		spent:   make(map[hearsay.NodeID]allowance),
 		members: table{secret: random.Uint64() | 1}, changed: now, forgetAt: now.Add(forgetCheck),
 	}
 	var last hearsay.Incarnation
@@ -289,7 +296,7 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropTableFull, false
 	case unknown && r.outlived(p, word):
 		return hearsay.DropStranger, false
-	case !unknown && word.Incarnation > m.incarnation && m.renewed > now.UnixNano():
+	case !unknown && word.Incarnation > m.incarnation && r.spent[m.id].renewed > now.UnixNano():
 		return hearsay.DropRate, false // an exchange will bring it, or a newer one
 	case !r.affordVerify(now):
 		return hearsay.DropRate, false
@@ -375,7 +382,9 @@ func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
 // renew takes a member's newer word: it refutes, returns, moves or leaves.
 func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
 	was, moved := m.state, m.card.Addr != word.Card.Addr
-	m.renewed = spend(m.renewed, now, renewEach, renewAtOnce*renewEach)
+	spent := r.spent[m.id]
+	spent.renewed = spend(spent.renewed, now, renewEach, renewAtOnce*renewEach)
+	r.spent[m.id] = spent
 	if was.Living() {
 		r.rehash(now, m) // out with the old incarnation
 	}
