@@ -119,7 +119,7 @@ type EvidenceReq struct{ Hash Hash }
 //	|--- Rumors -------------->|   eager; B has it not: it goes on over B's own links
 //	|<-------------- Prune ----|   B has it already: this link becomes lazy
 //	|--- IHave --------------->|   lazy: the names only
-//	|<-------------- Graft ----|   B waited in vain: this link becomes eager
+//	|<-------------- Graft ----|   B waited in vain, and asks
 //	|--- Rumors -------------->|
 //
 // Missed, if set, says what the sender no longer holds though others may
@@ -139,7 +139,9 @@ type IHave struct {
 	Late bool
 }
 
-// Graft asks for rumors that IHave named, and makes the link eager.
+// Graft asks for rumors that IHave named, and leaves the link as it is: mostly
+// a packet was lost, and the tree is whole. One that names none makes the link
+// eager.
 type Graft struct{ IDs []clock.Dot }
 
 // Prune makes the link lazy: what came over it was there already.
