@@ -252,7 +252,8 @@ func TestNewsOfOneStep(t *testing.T) {
 		o.Add(begin, idOf(i)) // itself too
 	}
 	o.Tick(begin)
-	if len(o.out.Events) != 4 || len(o.Links()) != 4 {
+	want := DefaultConfig().Links
+	if len(o.out.Events) != want || len(o.Links()) != want {
 		t.Errorf("%d events, %d links", len(o.out.Events), len(o.Links()))
 	}
 	if at := o.Deadline(); !at.After(begin.Add(24 * time.Hour)) {
@@ -262,8 +263,8 @@ func TestNewsOfOneStep(t *testing.T) {
 	o.Remove(begin, gone)
 	o.Add(begin, gone)
 	o.Tick(begin)
-	if len(o.out.Events) != 4 {
-		t.Errorf("one that came back within the step made news: %+v", o.out.Events[4:])
+	if len(o.out.Events) != want {
+		t.Errorf("one that came back within the step made news: %+v", o.out.Events[want:])
 	}
 }
 

@@ -31,7 +31,10 @@ type link struct {
 	bit   uint64 // one that no other link has
 	eager bool   // of the tree: payloads go over it
 
-	grafted bool // it was made eager because payloads did not come
+	unsure   bool           // it was grafted, and nothing has come over it since
+	turnedAt time.Time      // when it last became eager or lazy
+	gain     int            // hops by which names that came over it would have been nearer, summed
+	than     hearsay.NodeID // than over this eager one
 
 	queue   queue
 	quietAt time.Time // what does not fill a packet waits until then
@@ -144,7 +147,7 @@ func (r *Rumors) Unlinked(now time.Time, id hearsay.NodeID) {
 	r.links = slices.Delete(r.links, i, i+1)
 	r.bits &^= gone.bit
 	if r.cfg.Strategy == Tree && gone.eager {
-		r.mend()
+		r.mend(now)
 	}
 	r.flush(now)
 }

@@ -169,7 +169,6 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 	r.out.Events = slices.Grow(r.out.Events, min(len(m.Items), keptEvents))
 	again := len(r.dots)
 	fresh, stale := 0, 0 // of those that say something about the tree
-	var first *link      // over which the last of the stale came first
 	for i := range m.Items {
 		r.coming += len(m.Items[i].Data)
 	}
@@ -179,7 +178,6 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 			fresh++
 		case takenAgain:
 			stale++
-			first = r.link(r.store.byID[rumor.ID].by)
 			r.dots = append(r.dots, rumor.ID)
 		case takenRepair:
 			r.dots = append(r.dots, rumor.ID)
@@ -189,7 +187,7 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 	r.room = nil
 	switch r.cfg.Strategy {
 	case Tree:
-		r.judge(p, l, first, fresh, stale)
+		r.judge(now, l, fresh, stale)
 		r.nameRepaired()
 	case Monger:
 		r.tellStale(p, r.dots[again:len(r.dots):len(r.dots)])

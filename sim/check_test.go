@@ -218,8 +218,8 @@ func TestCheckerBites(t *testing.T) {
 			c.sent(&c.machines[1], &hearsay.Packet{Body: &hearsay.Ping{Target: c.machines[2].id}}, &flight{stream: true}, 0)
 		}, RuleBounds, "does not fit a datagram"},
 		{"more links than may be", func(c *court) {
-			c.roster(&c.machines[1], nil, 9, hearsay.Stats{}, 0)
-		}, RuleBounds, "9 links, at most 8"},
+			c.roster(&c.machines[1], nil, 13, hearsay.Stats{}, 0)
+		}, RuleBounds, "13 links, at most 12"},
 		{"rumors that pile up", func(c *court) {
 			c.roster(&c.machines[1], nil, 8, hearsay.Stats{RumorsHeld: 16385}, 0)
 		}, RuleBounds, "holds 16385 rumors"},
