@@ -61,19 +61,27 @@ func (n *Node) receiveRumors(now time.Time, p *hearsay.Packet) {
 	}
 }
 
-// askOrigins asks who passes on rumors of origins that are unknown here who
-// these are. Rosters compare the living only, so who starts after an origin has
-// died or left may never hear of it, and its rumors are refused until then.
+// askOrigins asks who passes on rumors of origins that are unknown here, or says
+// that they are gone, who these are. Rosters compare the living only, so who starts
+// after an origin has died or left may never hear of it, and its rumors are refused
+// until then. A Seen needs no such question: what is in it, its sender tells, or
+// says that it is gone.
 func (n *Node) askOrigins(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 	var strangers []hearsay.NodeID
-	for i := range m.Items {
-		id := m.Items[i].Origin()
-		if i > 0 && id == m.Items[i-1].Origin() || n.roster.Known(id) {
-			continue
+	var last hearsay.NodeID // of most packets the origin is one
+	look := func(id hearsay.NodeID) {
+		if id == last || len(strangers) == roster.AskMost {
+			return
 		}
-		if len(strangers) < roster.AskMost && !slices.Contains(strangers, id) {
+		if last = id; !n.roster.Known(id) && !slices.Contains(strangers, id) {
 			strangers = append(strangers, id)
 		}
+	}
+	for i := range m.Items {
+		look(m.Items[i].Origin())
+	}
+	for i := range m.Missed {
+		look(hearsay.NodeID(m.Missed[i].Origin))
 	}
 	if len(strangers) > 0 {
 		n.roster.Ask(now, p, strangers)

@@ -9,12 +9,13 @@ import (
 	"hearsay/clock"
 )
 
-// A rumor may outlive its origin: who starts again after that origin left knows
-// nobody of that name, and would refuse the rumor for ever.
-func TestAsksWhoTheOriginOfARumorIs(t *testing.T) {
-	w := newNetwork(t, 3)
+// forgetful is a network of n0, n1 and n2 in which n2 has left, and n0 started
+// again and knows nobody of that name.
+func forgetful(t *testing.T) (w *network, gone hearsay.NodeID) {
+	t.Helper()
+	w = newNetwork(t, 3)
 	w.run(3 * time.Second)
-	gone := w.nodes[2].Self().ID
+	gone = w.nodes[2].Self().ID
 	w.carry(2, w.nodes[2].Leave(w.now))
 	w.run(time.Second)
 	w.nodes[0] = w.newNode(0) // it meets n1, and n2 is not spoken of
@@ -24,6 +25,13 @@ func TestAsksWhoTheOriginOfARumorIs(t *testing.T) {
 	if w.state(2, 0) != 0 {
 		t.Fatalf("n0 holds n2 %s already", w.state(2, 0))
 	}
+	return w, gone
+}
+
+// A rumor may outlive its origin: who starts again after that origin left knows
+// nobody of that name, and would refuse the rumor for ever.
+func TestAsksWhoTheOriginOfARumorIs(t *testing.T) {
+	w, gone := forgetful(t)
 	tell := func() *hearsay.Effects {
 		return w.nodes[0].Receive(w.now, &hearsay.Packet{From: w.nodes[1].Self().ID, Addr: addr(1), Body: &hearsay.Rumors{
 			Items: []hearsay.Rumor{{ID: clock.Dot{Origin: hearsay.OriginOf(gone), Counter: 1}, Hops: 2, Data: []byte("hello")}},
@@ -36,6 +44,19 @@ func TestAsksWhoTheOriginOfARumorIs(t *testing.T) {
 	heard := tell()
 	if !slices.ContainsFunc(heard.Events, func(e hearsay.Event) bool { return e.Kind == hearsay.EventRumor && e.Subject == gone }) {
 		t.Fatal("n0 does not take the rumor")
+	}
+}
+
+// So may the word that it is not to be had any more: refused, two neighbors
+// would never agree on what they have seen.
+func TestAsksWhoTheOriginOfWhatWasMissedIs(t *testing.T) {
+	w, gone := forgetful(t)
+	missed := hearsay.SeenRange{Origin: hearsay.OriginOf(gone), Range: clock.Range{Low: 1, High: 9}}
+	w.carry(0, w.nodes[0].Receive(w.now, &hearsay.Packet{
+		From: w.nodes[1].Self().ID, Addr: addr(1), Body: &hearsay.Rumors{Missed: []hearsay.SeenRange{missed}},
+	}))
+	if w.state(2, 0) != hearsay.StateLeft {
+		t.Fatalf("n0 holds n2 %s", w.state(2, 0))
 	}
 }
 
