@@ -33,6 +33,7 @@ type link struct {
 
 	unsure   bool           // it was grafted, and nothing has come over it since
 	turnedAt time.Time      // when it last became eager or lazy
+	waits    int            // rumors that it was the first to name and that have not come
 	gain     int            // hops by which names that came over it would have been nearer, summed
 	than     hearsay.NodeID // than over this eager one
 

@@ -682,3 +682,31 @@ func TestAnySequence(t *testing.T) {
 		}
 	})
 }
+
+// A neighbor that names what nobody has said takes no more than its share of
+// what a node waits for.
+func TestLiarLeavesRoomForNames(t *testing.T) {
+	w := newNetwork(t, 3, DefaultConfig())
+	w.link(0, 1)
+	w.link(0, 2)
+	w.run(5 * time.Second)
+	n := w.nodes[0]
+	name := func(from int, first uint64, count int) {
+		m := &hearsay.IHave{}
+		for i := range count {
+			m.IDs = append(m.IDs, clock.Dot{Origin: hearsay.OriginOf(nodeID(2)), Counter: first + uint64(i)})
+		}
+		w.receive(n, &hearsay.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: m})
+	}
+	for i := range uint64(5) {
+		name(1, 1000+i*hearsay.MaxRumors, hearsay.MaxRumors)
+	}
+	name(2, 1, 1)
+	if n.tree.missing[clock.Dot{Origin: hearsay.OriginOf(nodeID(2)), Counter: 1}] == nil {
+		t.Error("there is no room for what another names")
+	}
+	w.run(5 * time.Second)
+	if n := w.nodes[0]; len(n.tree.missing) != 0 || n.links[0].waits != 0 || n.links[1].waits != 0 {
+		t.Errorf("%d are waited for still, %d and %d for the two", len(n.tree.missing), n.links[0].waits, n.links[1].waits)
+	}
+}

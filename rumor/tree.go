@@ -15,6 +15,7 @@ import (
 // Limits of the tree, per node.
 const (
 	maxMissing = 4096             // rumors named and not yet come
+	maxWaits   = maxMissing / 4   // of them, those that one neighbor was the first to name: who makes them up leaves room for others
 	maxNamers  = 4                // kept of one such rumor, to be asked in turn
 	namesMost  = 48               // in one packet: the full ones fit a datagram
 	namesLinks = 2                // told of one window while nothing gets lost
@@ -39,9 +40,10 @@ type tree struct {
 
 // missing is a rumor that was named and has not come.
 type missing struct {
-	namers []namer // not yet asked, at most maxNamers
-	asked  uint64  // the links over which it was asked for; see link.bit
-	late   bool    // it is asked for because somebody else had to
+	namers []namer        // not yet asked, at most maxNamers
+	first  hearsay.NodeID // who named it first
+	asked  uint64         // the links over which it was asked for; see link.bit
+	late   bool           // it is asked for because somebody else had to
 	due    time.Time
 }
 
@@ -238,15 +240,16 @@ func (r *Rumors) lack(now time.Time, id clock.Dot, l *link, hops uint8) *missing
 			r.drops[hearsay.DropStranger]++
 			return nil
 		}
-		if len(t.missing) >= maxMissing || len(t.waiting) >= 2*maxMissing {
+		if l.waits >= maxWaits || len(t.missing) >= maxMissing || len(t.waiting) >= 2*maxMissing {
 			r.drops[hearsay.DropTableFull]++
 			return nil
 		}
 		if t.missing == nil {
 			t.missing = make(map[clock.Dot]*missing)
 		}
-		m = &missing{}
+		m = &missing{first: l.id}
 		t.missing[id] = m
+		l.waits++
 		r.wait(id, m, now.Add(r.between(r.cfg.GraftAfter, 2*r.cfg.GraftAfter)))
 	}
 	if len(m.namers) < maxNamers && !slices.ContainsFunc(m.namers, func(n namer) bool { return n.id == l.id }) {
@@ -286,7 +289,14 @@ func (r *Rumors) arrived(e *entry) {
 			r.tree.missedAt = e.at
 			r.tree.misses = min(graftFrom, r.tree.misses+1)
 		}
-		delete(r.tree.missing, e.ID)
+		r.stopWaiting(e.ID, m)
+	}
+}
+
+func (r *Rumors) stopWaiting(id clock.Dot, m *missing) {
+	delete(r.tree.missing, id)
+	if l := r.link(m.first); l != nil {
+		l.waits = max(0, l.waits-1) // it may be another link with the same neighbor
 	}
 }
 
@@ -323,7 +333,7 @@ func (r *Rumors) askOverdue(now time.Time) {
 		}
 		i := r.nextNamer(m)
 		if i < 0 {
-			delete(t.missing, w.id) // nobody is left to ask; comparing finds it
+			r.stopWaiting(w.id, m) // nobody is left to ask; comparing finds it
 			continue
 		}
 		m.asked |= r.links[i].bit
