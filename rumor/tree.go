@@ -19,7 +19,6 @@ const (
 	maxNamers  = 4                // kept of one such rumor, to be asked in turn
 	namesMost  = 48               // in one packet: the full ones fit a datagram
 	namesLinks = 2                // told of one window while nothing gets lost
-	gainIdle   = 1                // hops by which a way is shorter that count for nothing
 	swapTimes  = 3                // that a Prune and a Graft are sent where one link takes the place of another: if one is lost, the tree is cut, or has a circle
 	graftFrom  = 12               // rumors more that did not come in time than did: the tree has no way here
 	troubleFor = 10 * time.Second // after a payload got lost, every name goes over every link
@@ -194,7 +193,7 @@ func (r *Rumors) named(now time.Time, l *link) {
 // this node, and shortens nothing.
 //
 // Where payloads get lost the tree is mended, and each time grows longer, so
-// there also what is a little shorter counts, if it is so for several rumors:
+// there also what is a little shorter counts, once it comes to OptimizeBy in sum:
 // most of what one gains for one origin is lost for another. The old link goes
 // at once. If both were kept until a rumor comes twice, that would break the
 // circle wherever it meets itself, and the tree would become one that chance
@@ -214,8 +213,8 @@ func (r *Rumors) shorten(now time.Time, e *entry, l *link, hops uint8) {
 		l.than, l.gain = parent.id, 0
 	}
 	gain := int(e.Hops) - int(hops) - 1
-	l.gain = max(0, l.gain+gain-gainIdle)
-	if gain <= 0 || l.gain < r.cfg.OptimizeBy {
+	l.gain = max(0, l.gain+gain)
+	if gain <= 0 || l.gain < r.cfg.OptimizeBy || gain <= r.cfg.OptimizeBy && !now.Before(r.tree.trouble) {
 		return
 	}
 	for _, other := range r.links {
