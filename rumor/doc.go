@@ -30,7 +30,8 @@
 //   - Where packets get lost, a link is moved also to a way that is a little
 //     shorter, if it is so for several rumors; see Rumors.shorten. Plumtree grafts
 //     the new link and leaves it to a rumor that comes twice which one goes; here the
-//     old one goes at once. The thousand nodes so keep within 12 to 15 hops.
+//     old one goes at once. Of the thousand nodes 99 % are so within 12 to
+//     14 hops, and the last within 15 for most rumors, 21 for some.
 //   - Who is named a rumor over a link that it holds for eager knows that a Graft
 //     or a Prune was lost, and says it again, or does as the other does.
 //   - Who had to ask for a rumor names it over all links at once, and says that it
