@@ -16,7 +16,7 @@ import (
 const (
 	// datagramBuffer is longer than any datagram of ours, so that one that is
 	// too long is seen to be.
-	datagramBuffer = 1536
+	datagramBuffer = hearsay.MTU + 8
 	_              = uint(datagramBuffer - hearsay.MTU - 1)
 
 	// socketBuffer is what the kernel is asked to keep for the loop while it is

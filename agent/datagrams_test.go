@@ -141,7 +141,7 @@ func TestLimiter(t *testing.T) {
 	l := newLimiter(3)
 	now := time.Unix(1000, 0)
 	a, b := localhost, netip.MustParseAddr("fe80::1%eth0")
-	for i, want := range []bool{true, true, true, false, false} {
+	for i, want := range []bool{true, true, true, true, true, true, false, false} { // three uncounted, three counted
 		if l.allow(now, a) != want {
 			t.Errorf("number %d", i)
 		}
