@@ -68,7 +68,7 @@ func (h *hub) publish(e *hearsay.Event) (number uint64) {
 	}
 	before := len(h.bytes)
 	if cap(h.bytes)-before < hubRoom { // much of what an idle node holds: no room for twice as many
-		h.bytes = append(make([]byte, 0, before+before/8+2*hubRoom), h.bytes...)
+		h.bytes = append(make([]byte, 0, before+before/16+2*hubRoom), h.bytes...)
 	}
 	h.bytes = appendEvent(h.bytes, e)
 	h.written += uint64(len(h.bytes) - before)
