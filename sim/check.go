@@ -86,6 +86,7 @@ type checker struct {
 type identity struct {
 	id       hearsay.NodeID
 	key      hearsay.PublicKey
+	unjudged bool                // see twist
 	name     string              // the machine's; of its later identities with a number
 	machine  int32               // by index
 	claimed  hearsay.Incarnation // the highest that it has sent
@@ -146,9 +147,13 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 	}
 }
 
-func (c *checker) violate(now time.Duration, node string, rule Rule, format string, args ...any) {
+// violate notes that a machine breaks a rule, unless it lies on purpose.
+func (c *checker) violate(now time.Duration, m *machine, rule Rule, format string, args ...any) {
+	if m.twist.unjudged {
+		return
+	}
 	if c.broken++; len(c.violations) < violationsKept {
-		c.violations = append(c.violations, Violation{At: now, Node: node, Rule: rule, Text: fmt.Sprintf(format, args...)})
+		c.violations = append(c.violations, Violation{At: now, Node: m.name, Rule: rule, Text: fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -173,7 +178,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 		if m.disks > 1 {
 			name = fmt.Sprintf("%s(%d)", m.name, m.disks)
 		}
-		c.identities = append(c.identities, identity{id: id, key: key, name: name, machine: m.index})
+		c.identities = append(c.identities, identity{id: id, key: key, name: name, machine: m.index, unjudged: m.twist.unjudged})
 		c.numbers[id] = number
 	}
 	one := &c.identities[number]
@@ -222,10 +227,10 @@ func (c *checker) ticked(m *machine, now time.Duration) {
 // stepped looks at the effects of one step before they are carried out.
 func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 	if n := len(e.Now) + len(e.Send); n > packetsPerStep {
-		c.violate(now, m.name, RuleBounds, "one step sends %d packets, at most %d", n, packetsPerStep)
+		c.violate(now, m, RuleBounds, "one step sends %d packets, at most %d", n, packetsPerStep)
 	}
 	if n := len(e.Persist); n > recordsPerStep {
-		c.violate(now, m.name, RuleBounds, "one step persists %d records, at most %d", n, recordsPerStep)
+		c.violate(now, m, RuleBounds, "one step persists %d records, at most %d", n, recordsPerStep)
 	}
 	one := &c.identities[m.identity]
 	// What goes out now must do without this step's records.
@@ -237,7 +242,7 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 		switch record := record.(type) {
 		case *hearsay.OwnIncarnation:
 			if record.Incarnation < one.written {
-				c.violate(now, m.name, RuleIncarnation, "persists its own incarnation %d after %d", record.Incarnation, one.written)
+				c.violate(now, m, RuleIncarnation, "persists its own incarnation %d after %d", record.Incarnation, one.written)
 			}
 			one.written = max(one.written, record.Incarnation)
 		case *hearsay.KeptRumor:
@@ -271,9 +276,9 @@ func (c *checker) claims(m *machine, p *hearsay.Packet, kept hearsay.Incarnation
 		one := &c.identities[m.identity]
 		switch {
 		case claim.Incarnation <= one.spent:
-			c.violate(now, m.name, RuleIncarnation, "uses its incarnation %d again: an earlier life had come to %d", claim.Incarnation, one.spent)
+			c.violate(now, m, RuleIncarnation, "uses its incarnation %d again: an earlier life had come to %d", claim.Incarnation, one.spent)
 		case claim.Incarnation > kept:
-			c.violate(now, m.name, RuleIncarnation, "tells its incarnation %d in %T before it is durable: that is %d", claim.Incarnation, p.Body, kept)
+			c.violate(now, m, RuleIncarnation, "tells its incarnation %d in %T before it is durable: that is %d", claim.Incarnation, p.Body, kept)
 		}
 		one.claimed = max(one.claimed, claim.Incarnation)
 	}
@@ -282,20 +287,20 @@ func (c *checker) claims(m *machine, p *hearsay.Packet, kept hearsay.Incarnation
 // sent looks at a packet as it goes out.
 func (c *checker) sent(m *machine, p *hearsay.Packet, f *flight, now time.Duration) {
 	if f.stream && len(f.bytes) > hearsay.MaxStreamPacket {
-		c.violate(now, m.name, RuleBounds, "a packet of %d bytes by stream, at most %d", len(f.bytes), hearsay.MaxStreamPacket)
+		c.violate(now, m, RuleBounds, "a packet of %d bytes by stream, at most %d", len(f.bytes), hearsay.MaxStreamPacket)
 	}
 	if ping, ok := p.Body.(*hearsay.Ping); ok && !ping.Target.IsZero() {
 		if f.stream && !p.Stream {
-			c.violate(now, m.name, RuleBounds, "a ping of %d bytes does not fit a datagram", len(f.bytes))
+			c.violate(now, m, RuleBounds, "a ping of %d bytes does not fit a datagram", len(f.bytes))
 		}
 		v := &c.views[m.index]
 		v.keep(pinged{seq: ping.Seq, subject: ping.Target, sent: now, answered: math.MaxInt64})
 	}
 }
 
-// undecodable is told that a packet could not be read.
+// undecodable is told that a packet which m sent could not be read.
 func (c *checker) undecodable(m *machine, drop hearsay.Drop, f *flight, now time.Duration) {
-	c.violate(now, m.name, RuleDecode, "cannot read %d bytes from n%d: %s", len(f.bytes), f.from+1, drop)
+	c.violate(now, m, RuleDecode, "sends n%d %d bytes that cannot be read: %s", f.to+1, len(f.bytes), drop)
 }
 
 // received looks at a packet as its node takes it.
@@ -336,7 +341,7 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 	case hearsay.EventRumor:
 		c.hears(m, e, now)
 	case hearsay.EventRumorConflict:
-		c.violate(now, m.name, RuleRumor, "got two payloads for rumor %d of %s, the second from %s",
+		c.violate(now, m, RuleRumor, "got two payloads for rumor %d of %s, the second from %s",
 			e.Rumor.ID.Counter, c.name(e.Subject), c.name(e.By))
 	}
 }
@@ -363,15 +368,15 @@ func (v *view) of(number int) *seen {
 func (c *checker) holds(m *machine, subject hearsay.NodeID, is seen, now time.Duration) {
 	number, known := c.numbers[subject]
 	if !known {
-		c.violate(now, m.name, RuleEvidence, "holds %s a member, who never was", subject.Short())
+		c.violate(now, m, RuleEvidence, "holds %s a member, who never was", subject.Short())
 		return
 	}
 	was := c.views[m.index].of(number)
 	switch {
 	case is.incarnation < was.incarnation:
-		c.violate(now, m.name, RuleIncarnation, "holds %s at incarnation %d, and held it at %d", c.name(subject), is.incarnation, was.incarnation)
+		c.violate(now, m, RuleIncarnation, "holds %s at incarnation %d, and held it at %d", c.name(subject), is.incarnation, was.incarnation)
 	case is.incarnation == was.incarnation && is.state.Living() && was.state != 0 && !was.state.Living():
-		c.violate(now, m.name, RuleReturn, "%s is %s again at incarnation %d, which was %s", c.name(subject), is.state, is.incarnation, was.state)
+		c.violate(now, m, RuleReturn, "%s is %s again at incarnation %d, which was %s", c.name(subject), is.state, is.incarnation, was.state)
 	}
 	*was = is
 }
@@ -383,13 +388,13 @@ func (c *checker) roster(m *machine, members []hearsay.Member, links int, stats 
 		c.holds(m, one.ID, seen{one.State, one.Incarnation}, now)
 	}
 	if stats.NewsWaiting > len(c.identities) {
-		c.violate(now, m.name, RuleBounds, "%d claims wait to be told, of %d identities", stats.NewsWaiting, len(c.identities))
+		c.violate(now, m, RuleBounds, "%d claims wait to be told, of %d identities", stats.NewsWaiting, len(c.identities))
 	}
 	if links > c.linksMost {
-		c.violate(now, m.name, RuleBounds, "%d links, at most %d", links, c.linksMost)
+		c.violate(now, m, RuleBounds, "%d links, at most %d", links, c.linksMost)
 	}
 	if keep := &c.gossip.keep; stats.RumorsHeld > keep.KeepCount || stats.RumorsHeldBytes > keep.KeepBytes {
-		c.violate(now, m.name, RuleBounds, "holds %d rumors of %d bytes, at most %d of %d",
+		c.violate(now, m, RuleBounds, "holds %d rumors of %d bytes, at most %d of %d",
 			stats.RumorsHeld, stats.RumorsHeldBytes, keep.KeepCount, keep.KeepBytes)
 	}
 }
@@ -400,7 +405,7 @@ func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
 	key := examination{m.id, e.Subject, e.Round}
 	before, twice := c.said[key]
 	if twice && before.life == m.life && before.last != e.Verdict {
-		c.violate(now, m.name, RuleEvidence, "says %s of %s after %s in one round", e.Verdict, c.name(e.Subject), before.last)
+		c.violate(now, m, RuleEvidence, "says %s of %s after %s in one round", e.Verdict, c.name(e.Subject), before.last)
 	}
 	c.said[key] = verdicts{life: m.life, last: e.Verdict, all: before.all | 1<<e.Verdict}
 	if e.Verdict != hearsay.VerdictUnreachable {
@@ -428,7 +433,7 @@ func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
 	}
 	chronic := failed*100 >= chronicPercent*lately
 	if answered > 0 && 2*answered >= inRound && !chronic {
-		c.violate(now, m.name, RuleEvidence, "says that %s is unreachable, who answered %d of its %d pings in this round and all but %d of the last %d",
+		c.violate(now, m, RuleEvidence, "says that %s is unreachable, who answered %d of its %d pings in this round and all but %d of the last %d",
 			c.name(e.Subject), answered, inRound, failed, lately)
 	}
 }
@@ -438,25 +443,25 @@ func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
 func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
 	number, known := c.numbers[e.Subject]
 	if !known {
-		c.violate(now, m.name, RuleEvidence, "%s is dead, who never was", e.Subject.Short())
+		c.violate(now, m, RuleEvidence, "%s is dead, who never was", e.Subject.Short())
 		return
 	}
 	one := &c.identities[number]
 	if c.alwaysThere(one, now) {
 		c.falseDeaths++
 		if c.strict {
-			c.violate(now, m.name, RuleFalseDeath, "%s is dead, who was always there", one.name)
+			c.violate(now, m, RuleFalseDeath, "%s is dead, who was always there", one.name)
 		}
 	}
 	if e.Evidence == nil {
 		// Only the word of another who is at its address now ends one without.
 		if c.alwaysThere(one, now) {
-			c.violate(now, m.name, RuleEvidence, "%s is dead without evidence", one.name)
+			c.violate(now, m, RuleEvidence, "%s is dead without evidence", one.name)
 		}
 		return
 	}
 	if e.Evidence.Subject != e.Subject {
-		c.violate(now, m.name, RuleEvidence, "%s is dead by the evidence against %s", one.name, c.name(e.Evidence.Subject))
+		c.violate(now, m, RuleEvidence, "%s is dead by the evidence against %s", one.name, c.name(e.Evidence.Subject))
 	}
 	c.holds(m, e.Subject, seen{hearsay.StateDead, e.Evidence.Incarnation}, now)
 	c.evidence(m, e.Evidence, now)
@@ -469,7 +474,7 @@ func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
 	for i := range e.Statements {
 		s := &e.Statements[i]
 		if problem := c.statement(e, i); problem != "" {
-			c.violate(now, m.name, RuleEvidence, "against %s, statement of %s: %s", name, c.name(s.Observer), problem)
+			c.violate(now, m, RuleEvidence, "against %s, statement of %s: %s", name, c.name(s.Observer), problem)
 			continue
 		}
 		switch s.Verdict {
@@ -482,14 +487,14 @@ func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
 	observers, needed := int(e.Observers), int(e.Needed)
 	switch {
 	case observers < 1 || needed != observers/2+1 || observers > len(c.identities) || len(e.Statements) > observers:
-		c.violate(now, m.name, RuleEvidence, "against %s: %d statements, %d needed of %d observers", name, len(e.Statements), needed, observers)
+		c.violate(now, m, RuleEvidence, "against %s: %d statements, %d needed of %d observers", name, len(e.Statements), needed, observers)
 	case e.Rule == hearsay.RuleMajority && against < needed:
-		c.violate(now, m.name, RuleEvidence, "against %s: %d of %d against, %d needed", name, against, observers, needed)
+		c.violate(now, m, RuleEvidence, "against %s: %d of %d against, %d needed", name, against, observers, needed)
 	// Of three members one may have gone since the round began.
 	case e.Rule == hearsay.RuleTimeout && (reachable > 0 || against < min(2, observers-1)):
-		c.violate(now, m.name, RuleEvidence, "against %s at the timeout: %d against, %d reachable", name, against, reachable)
+		c.violate(now, m, RuleEvidence, "against %s at the timeout: %d against, %d reachable", name, against, reachable)
 	case e.Rule != hearsay.RuleMajority && e.Rule != hearsay.RuleTimeout:
-		c.violate(now, m.name, RuleEvidence, "against %s: %s is no rule", name, e.Rule)
+		c.violate(now, m, RuleEvidence, "against %s: %s is no rule", name, e.Rule)
 	}
 }
 
@@ -511,7 +516,7 @@ func (c *checker) statement(e *hearsay.Evidence, i int) string {
 		return "of another round"
 	case !s.Verify(c.network, &c.verifier, c.identities[number].key):
 		return "not signed by it"
-	case found.all>>s.Verdict&1 == 0:
+	case found.all>>s.Verdict&1 == 0 && !c.identities[number].unjudged:
 		return fmt.Sprintf("says %s, and it found %s", s.Verdict, found.last)
 	}
 	return ""

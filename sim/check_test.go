@@ -284,9 +284,13 @@ func TestCheckerBites(t *testing.T) {
 			c.synced(&c.machines[1])
 			c.passes(1, 1, true)
 		}, 0, ""},
+		{"packet that cannot be read, of one who lies on purpose", func(c *court) {
+			c.machines[1].twist = &twist{unjudged: true}
+			c.undecodable(&c.machines[1], hearsay.DropMalformed, &flight{}, 0)
+		}, 0, ""},
 		{"packet that cannot be read", func(c *court) {
 			c.undecodable(&c.machines[1], hearsay.DropMalformed, &flight{}, 0)
-		}, RuleDecode, "cannot read 0 bytes from n1: malformed"},
+		}, RuleDecode, "n2: rule decode broken: sends n1 0 bytes that cannot be read: malformed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCourt(10)

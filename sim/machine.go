@@ -43,7 +43,8 @@ type machine struct {
 	disks     int            // how many it has had: one identity each
 	life      int32          // of the process; tells what is meant for an earlier one
 	disk      *store.Memory
-	group     int32 // of a partition
+	twist     *twist // never nil
+	group     int32  // of a partition
 	loss      float64
 
 	tickAt time.Duration // when its tick is scheduled; noTick if it is not
@@ -65,7 +66,7 @@ type carrying struct {
 func newMachine(seed uint64, index int) machine {
 	number := uint64(index + 1)
 	return machine{
-		index: int32(index), name: "n" + strconv.Itoa(index+1), addr: addrOf(index), tickAt: noTick,
+		index: int32(index), name: "n" + strconv.Itoa(index+1), addr: addrOf(index), tickAt: noTick, twist: honest,
 		losses:  draws(seed, purposeLoss, number),
 		delays:  draws(seed, purposeDelay, number),
 		copies:  draws(seed, purposeCopies, number),
@@ -93,10 +94,17 @@ func (w *World) start(m *machine, fresh bool) {
 	m.identity = w.check.started(m, signer.Public(), w.now)
 	w.fates.ended(m)
 	random := draws(w.config.Seed, purposeNode, uint64(m.index)+1, uint64(m.life))
-	m.node = node.New(node.Config{
+	config := node.Config{
 		Network: w.id, Name: m.name, Addr: m.addr, Role: hearsay.RolePeer,
 		Detect: w.config.Detect, Roster: w.config.Roster, Overlay: w.config.Overlay, Rumors: w.config.Rumors,
-	}, signer, rand.New(&random), records, w.time())
+	}
+	if m.twist.loads != nil {
+		records = m.twist.loads(w, m, records)
+	}
+	if m.twist.configures != nil {
+		m.twist.configures(w, m, &config)
+	}
+	m.node = node.New(config, signer, rand.New(&random), records, w.time())
 	w.carryOut(m, m.node.Tick(w.time()))
 	if contact, known := w.contactOf(m); known {
 		w.carryOut(m, m.node.Contact(w.time(), []netip.AddrPort{contact}))
@@ -183,10 +191,13 @@ func (w *World) take(m *machine, number int32) {
 	p := &w.packet
 	*p = hearsay.Packet{Addr: w.machines[f.from].addr, Stream: f.stream}
 	if drop, ok := w.decoder.Decode(b, p); !ok {
-		w.check.undecodable(m, drop, f, w.now)
+		w.check.undecodable(&w.machines[f.from], drop, f, w.now)
 		return
 	}
 	w.counts.Received++
+	if m.twist.takes != nil && !m.twist.takes(w, m, p) {
+		return
+	}
 	w.check.received(m, p, w.now)
 	w.carryOut(m, m.node.Receive(w.time(), p))
 }
@@ -195,6 +206,9 @@ func (w *World) take(m *machine, number int32) {
 // once, then Persist, Send and Events in this order. If the disk is slow, the
 // latter wait in the machine's lane while the node goes on.
 func (w *World) carryOut(m *machine, e *hearsay.Effects) {
+	if m.twist.steps != nil {
+		m.twist.steps(w, m, e)
+	}
 	w.check.stepped(m, e, w.now)
 	w.fates.stepped(e, w.now)
 	w.counts.step(e)

@@ -89,7 +89,9 @@ func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
 	}
 	number = w.takeFlight()
 	f := &w.flights[number]
-	p.From = m.id
+	if p.From.IsZero() {
+		p.From = m.id
+	}
 	f.from, f.to, f.stream = m.index, to, p.Stream
 	if !f.stream {
 		f.bytes = wire.AppendPacket(f.bytes[:0], w.id, p)
@@ -97,6 +99,9 @@ func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
 	}
 	if f.stream {
 		f.bytes = wire.AppendFrame(f.bytes[:0], w.id, p)
+	}
+	if m.twist.sends != nil {
+		m.twist.sends(w, m, f)
 	}
 	w.check.sent(m, p, f, w.now)
 	if w.watch != nil {

@@ -99,7 +99,7 @@ func (s *saying) String() string {
 // says is told what a node has said, before the effects.
 func (c *checker) says(m *machine, id clock.Dot, data []byte, now time.Duration) {
 	if id.Origin != hearsay.OriginOf(m.id) {
-		c.violate(now, m.name, RuleRumor, "says a rumor in the name of %s", c.name(hearsay.NodeID(id.Origin)))
+		c.violate(now, m, RuleRumor, "says a rumor in the name of %s", c.name(hearsay.NodeID(id.Origin)))
 	}
 	g, this := &c.gossip, saying{id: id, identity: m.identity, at: now, data: data}
 	number, taken := g.byID[id]
@@ -108,7 +108,7 @@ func (c *checker) says(m *machine, id clock.Dot, data []byte, now time.Duration)
 		g.byID[id] = len(g.said)
 		g.said = append(g.said, this)
 	case g.said[number].durable || c.views[m.index].heard.has(number):
-		c.violate(now, m.name, RuleRumor, "gives the number %d to a second rumor", id.Counter)
+		c.violate(now, m, RuleRumor, "gives the number %d to a second rumor", id.Counter)
 	default:
 		g.said[number] = this // the first was lost with an earlier life: nobody ever heard it
 	}
@@ -143,7 +143,7 @@ func (c *checker) tells(m *machine, p *hearsay.Packet, atOnce bool, now time.Dur
 		for i := range body.Items {
 			number, known := g.byID[body.Items[i].ID]
 			if !known {
-				c.violate(now, m.name, RuleRumor, "passes on rumor %d of %s, who never said it",
+				c.violate(now, m, RuleRumor, "passes on rumor %d of %s, who never said it",
 					body.Items[i].ID.Counter, c.name(body.Items[i].Origin()))
 				continue
 			}
@@ -170,7 +170,7 @@ func (c *checker) tells(m *machine, p *hearsay.Packet, atOnce bool, now time.Dur
 // cannot take it.
 func (c *checker) ownTold(m *machine, s *saying, atOnce bool, now time.Duration) {
 	if s.identity == m.identity && !s.durable && (atOnce || !s.written) {
-		c.violate(now, m.name, RuleRumor, "tells its rumor %d before it is durable", s.id.Counter)
+		c.violate(now, m, RuleRumor, "tells its rumor %d before it is durable", s.id.Counter)
 	}
 }
 
@@ -187,15 +187,15 @@ func (c *checker) gets(m *machine, body *hearsay.Rumors) {
 func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
 	number, known := c.gossip.byID[e.Rumor.ID]
 	if !known {
-		c.violate(now, m.name, RuleRumor, "hears rumor %d of %s, who never said it", e.Rumor.ID.Counter, c.name(e.Rumor.Origin()))
+		c.violate(now, m, RuleRumor, "hears rumor %d of %s, who never said it", e.Rumor.ID.Counter, c.name(e.Rumor.Origin()))
 		return
 	}
 	v, s := &c.views[m.index], &c.gossip.said[number]
 	switch {
 	case !bytes.Equal(e.Rumor.Data, s.data):
-		c.violate(now, m.name, RuleRumor, "hears %.40q, and %s said %.40q", e.Rumor.Data, c.name(e.Rumor.Origin()), s.data)
+		c.violate(now, m, RuleRumor, "hears %.40q, and %s said %.40q", e.Rumor.Data, c.name(e.Rumor.Origin()), s.data)
 	case v.heard.has(number):
-		c.violate(now, m.name, RuleRumor, "hears rumor %d of %s twice", s.id.Counter, c.name(e.Rumor.Origin()))
+		c.violate(now, m, RuleRumor, "hears rumor %d of %s twice", s.id.Counter, c.name(e.Rumor.Origin()))
 	}
 	v.heard.add(number)
 	if m.identity == s.identity {

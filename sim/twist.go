@@ -1,0 +1,40 @@
+package sim
+
+import (
+	"hearsay"
+	"hearsay/node"
+)
+
+// twist stands between a node and its world, and makes the machine misbehave
+// as seen from outside: the core knows nothing of it. Plants and attacks are
+// made of it, and it is the only way to make a machine lie. Each field may be
+// nil.
+type twist struct {
+	// unjudged: the checker does not hold this machine to the rules, as it lies
+	// on purpose; what it makes honest ones do is held to them.
+	unjudged bool
+
+	// configures changes what the node is told at its start.
+	configures func(w *World, m *machine, c *node.Config)
+
+	// loads changes what the disk gives to the node at its start.
+	loads func(w *World, m *machine, records []hearsay.Record) []hearsay.Record
+
+	// takes sees each packet before the checker and the node do, and may change
+	// it. If it reports false, neither ever does.
+	takes func(w *World, m *machine, p *hearsay.Packet) bool
+
+	// steps sees the effects of each step of the node, those of its ticks too,
+	// before they are checked and carried out, and may change them. A packet that
+	// it adds goes out in the name of the node unless From says otherwise.
+	steps func(w *World, m *machine, e *hearsay.Effects)
+
+	// sends sees each packet as the bytes that go out, and may change them.
+	sends func(w *World, m *machine, f *flight)
+}
+
+// honest is the twist of machines that have none.
+var honest = new(twist)
+
+// bend gives a machine, by number, a twist. It must not have started.
+func (w *World) bend(number int, t *twist) { w.machines[number-1].twist = t }
