@@ -402,6 +402,7 @@ func (c *checker) roster(m *machine, members []hearsay.Member, links int, stats 
 // examined checks an observer's verdict against what became of its pings, and
 // keeps it.
 func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
+	timeoutMin, took := m.clock.span(c.timeoutMin), m.clock.span(e.Took)
 	key := examination{m.id, e.Subject, e.Round}
 	before, twice := c.said[key]
 	if twice && before.life == m.life && before.last != e.Verdict {
@@ -419,12 +420,12 @@ func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
 		if p.subject != e.Subject || now-p.sent > chronicWindow {
 			continue
 		}
-		inTime := p.answered-p.sent <= c.timeoutMin
+		inTime := p.answered-p.sent <= timeoutMin
 		lately++
 		if !inTime {
 			failed++
 		}
-		if p.sent >= now-e.Took {
+		if p.sent >= now-took {
 			inRound++
 			if inTime {
 				answered++

@@ -12,12 +12,51 @@ type Counts struct {
 	Received    uint64 `json:"received"`    // packets, either way
 	Lost        uint64 `json:"lost"`        // by the network, or at a machine that was down or full
 	Unreachable uint64 `json:"unreachable"` // packets to an address of nobody
-	Kills       uint64 `json:"kills"`
+	Duplicated  uint64 `json:"duplicated"`  // datagrams
+	HeldBack    uint64 `json:"held_back"`   // datagrams
+
+	Kills      uint64 `json:"kills"`
+	Restarts   uint64 `json:"restarts"` // of processes, with their disk or a fresh one
+	Pauses     uint64 `json:"pauses"`
+	Leaves     uint64 `json:"leaves"`
+	Partitions uint64 `json:"partitions"`
+	Cuts       uint64 `json:"cuts"`
+	Slows      uint64 `json:"slows"` // of machines, as the following are
+	Drifts     uint64 `json:"drifts"`
+	Jumps      uint64 `json:"jumps"`
+	SlowDisks  uint64 `json:"slow_disks"`
+	TornDisks  uint64 `json:"torn_disks"` // a process ended, and something written was lost
+	DiskFails  uint64 `json:"disk_fails"` // syncs that failed
+
 	Suspicions  uint64 `json:"suspicions"`
 	Rounds      uint64 `json:"rounds"`
+	Statements  uint64 `json:"statements"` // counted by an accuser
+	Clearings   uint64 `json:"clearings"`  // enough observers reach the suspect
 	Deaths      uint64 `json:"deaths"`
 	Refutations uint64 `json:"refutations"`
+	Returns     uint64 `json:"returns"` // who was dead, left or suspect is alive again
+	Linkings    uint64 `json:"linkings"`
 	Events      uint64 `json:"events"`
+}
+
+// act counts what is done to the world, as far as it is done whatever state
+// machines are in.
+func (c *Counts) act(a *Action) {
+	machines := uint64(len(a.Who))
+	switch {
+	case a.Verb == Partition:
+		c.Partitions++
+	case a.Verb == Cut:
+		c.Cuts++
+	case a.Verb == Slow && a.Delay > 0:
+		c.Slows += machines
+	case a.Verb == Drift && a.Share != 0:
+		c.Drifts += machines
+	case a.Verb == Jump:
+		c.Jumps += machines
+	case a.Verb == Disk && a.Delay > 0:
+		c.SlowDisks += machines
+	}
 }
 
 // step counts what one step of one node tells.
@@ -29,6 +68,14 @@ func (c *Counts) step(e *hearsay.Effects) {
 			c.Suspicions++
 		case hearsay.EventRoundOpened:
 			c.Rounds++
+		case hearsay.EventStatement:
+			c.Statements++
+		case hearsay.EventCleared:
+			c.Clearings++
+		case hearsay.EventMemberReturned:
+			c.Returns++
+		case hearsay.EventLinked:
+			c.Linkings++
 		case hearsay.EventMemberDead:
 			c.Deaths++
 		case hearsay.EventRefuted:

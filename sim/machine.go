@@ -44,14 +44,20 @@ type machine struct {
 	life      int32          // of the process; tells what is meant for an earlier one
 	disk      *store.Memory
 	twist     *twist // never nil
-	group     int32  // of a partition
-	loss      float64
+	clock     localClock
+	group     int32         // of a partition
+	loss      float64       // of all that it sends and receives
+	slow      time.Duration // each of its steps happens up to this late
+	sync      time.Duration // its disk takes this long to sync, if not the world's longer
+	fails     float64       // probability that a sync of its disk fails
 
 	tickAt time.Duration // when its tick is scheduled; noTick if it is not
+	busy   time.Duration // until then what comes waits its turn
+	roused bool          // its tick was due, and comes late
 	inbox  []int32       // flights that came while it was paused
 	lane   []carrying    // waits for the disk
 
-	losses, delays, copies, streams, resumes, torn rand.PCG
+	losses, delays, holds, copies, streams, slows, resumes, syncs, torn rand.PCG
 }
 
 // noTick is a time before all others.
@@ -70,7 +76,10 @@ func newMachine(seed uint64, index int) machine {
 		losses:  draws(seed, purposeLoss, number),
 		delays:  draws(seed, purposeDelay, number),
 		copies:  draws(seed, purposeCopies, number),
+		holds:   draws(seed, purposeHolds, number),
 		streams: draws(seed, purposeStreams, number),
+		slows:   draws(seed, purposeSlow, number),
+		syncs:   draws(seed, purposeSyncs, number),
 		resumes: draws(seed, purposeResume, number),
 		torn:    draws(seed, purposeDisk, number),
 	}
@@ -89,6 +98,10 @@ func (w *World) start(m *machine, fresh bool) {
 	}
 	m.life++
 	m.condition = conditionRunning
+	m.clock.starts(w.now)
+	if m.life > 1 {
+		w.counts.Restarts++
+	}
 	signer := newSigner(w.config.Seed, int(m.index)+1, m.disks)
 	m.id = signer.Public().NodeID()
 	m.identity = w.check.started(m, signer.Public(), w.now)
@@ -104,10 +117,10 @@ func (w *World) start(m *machine, fresh bool) {
 	if m.twist.configures != nil {
 		m.twist.configures(w, m, &config)
 	}
-	m.node = node.New(config, signer, rand.New(&random), records, w.time())
-	w.carryOut(m, m.node.Tick(w.time()))
-	if contact, known := w.contactOf(m); known {
-		w.carryOut(m, m.node.Contact(w.time(), []netip.AddrPort{contact}))
+	m.node = node.New(config, signer, rand.New(&random), records, w.timeOf(m))
+	w.carryOut(m, m.node.Tick(w.timeOf(m)))
+	if contact, known := w.contactOf(m); known && m.node != nil { // unless its disk has failed already
+		w.carryOut(m, m.node.Contact(w.timeOf(m), []netip.AddrPort{contact}))
 	}
 }
 
@@ -134,8 +147,10 @@ func (w *World) end(m *machine, as condition) {
 		w.releaseFlight(f)
 	}
 	m.lane, m.inbox = nil, nil
-	m.disk.Crash(rand.New(&m.torn))
-	m.node, m.condition, m.tickAt = nil, as, noTick
+	if m.disk.Crash(rand.New(&m.torn)) > 0 {
+		w.counts.TornDisks++
+	}
+	m.node, m.condition, m.tickAt, m.roused, m.busy = nil, as, noTick, false, 0
 	w.check.stopped(m, w.now)
 }
 
@@ -150,31 +165,58 @@ func (w *World) resume(m *machine) {
 	m.inbox = nil
 	tickFirst := happens(&m.resumes, 0.5)
 	if tickFirst {
-		w.carryOut(m, m.node.Tick(w.time()))
+		w.carryOut(m, m.node.Tick(w.timeOf(m)))
 	}
 	for _, number := range waiting {
 		w.take(m, number)
 	}
 	if !tickFirst && m.node != nil {
-		w.carryOut(m, m.node.Tick(w.time()))
+		w.carryOut(m, m.node.Tick(w.timeOf(m)))
 	}
 }
 
-// arrive brings a flight to its machine.
+// arrive brings a flight to its machine, which may be slow to look at it. What
+// came first is looked at first.
 func (w *World) arrive(number int32) {
 	f := &w.flights[number]
 	m := &w.machines[f.to]
 	switch {
-	case m.node == nil,
-		f.stream && (f.life != m.life || !w.carries(f.from, f.to)),
-		m.condition == conditionPaused && len(m.inbox) >= socketBuffer:
-		w.counts.Lost++
-		w.releaseFlight(number)
+	case m.node == nil, f.stream && (f.life != m.life || !w.carries(f.from, f.to)):
+		w.lose(number)
+	case m.slow > 0 || m.busy > w.now:
+		f.life = m.life
+		m.busy = max(m.busy, w.now+upTo(&m.slows, m.slow))
+		w.queue.push(moment{at: m.busy, kind: momentTurn, machine: m.index, which: number})
+	default:
+		w.hand(m, number)
+	}
+}
+
+// turn is the time at which a slow machine looks at a flight.
+func (w *World) turn(m *machine, number int32) {
+	if m.node == nil || w.flights[number].life != m.life {
+		w.lose(number)
+		return
+	}
+	w.hand(m, number)
+}
+
+// hand gives a flight to a machine's process, or to its socket if that stands
+// still.
+func (w *World) hand(m *machine, number int32) {
+	switch {
+	case m.condition == conditionPaused && len(m.inbox) >= socketBuffer:
+		w.lose(number)
 	case m.condition == conditionPaused:
 		m.inbox = append(m.inbox, number)
 	default:
 		w.take(m, number)
 	}
+}
+
+func (w *World) lose(number int32) {
+	w.counts.Lost++
+	w.releaseFlight(number)
 }
 
 // take decodes a flight and hands the packet to the machine's node.
@@ -199,7 +241,7 @@ func (w *World) take(m *machine, number int32) {
 		return
 	}
 	w.check.received(m, p, w.now)
-	w.carryOut(m, m.node.Receive(w.time(), p))
+	w.carryOut(m, m.node.Receive(w.timeOf(m), p))
 }
 
 // carryOut does what a step of m's node asks for, by the one rule: Now at
@@ -215,10 +257,15 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 	for i := range e.Now {
 		w.send(m, &e.Now[i])
 	}
-	if len(m.lane) > 0 || len(e.Persist) > 0 && w.config.DiskDelay > 0 {
+	if len(m.lane) > 0 || len(e.Persist) > 0 && w.syncTime(m) > 0 {
 		w.enterLane(m, e)
 	} else {
-		w.persist(m, e.Persist)
+		if len(e.Persist) > 0 {
+			m.disk.Write(e.Persist)
+			if !w.syncs(m) {
+				return
+			}
+		}
 		for i := range e.Send {
 			w.send(m, &e.Send[i])
 		}
@@ -231,14 +278,22 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 	w.schedule(m)
 }
 
-// persist makes records durable at once.
-func (w *World) persist(m *machine, records []hearsay.Record) {
-	if len(records) == 0 {
-		return
+// syncTime is how long a machine's disk takes.
+func (w *World) syncTime(m *machine) time.Duration { return max(w.config.DiskDelay, m.sync) }
+
+// syncs makes durable what a machine's disk was given. If that fails, the
+// process stops, by the one rule, and syncs reports false.
+func (w *World) syncs(m *machine) bool {
+	if happens(&m.syncs, m.fails) {
+		w.counts.DiskFails++
+		w.fates.began(m, Fail, w.now)
+		w.end(m, conditionCrashed)
+		w.lastTrouble = w.now
+		return false
 	}
-	m.disk.Write(records)
 	m.disk.Sync()
 	w.check.synced(m)
+	return true
 }
 
 // enterLane writes the records, which the disk has only once it has synced,
@@ -260,14 +315,15 @@ func (w *World) enterLane(m *machine, e *hearsay.Effects) {
 	m.disk.Write(e.Persist)
 	m.lane = append(m.lane, c)
 	if len(m.lane) == 1 {
-		w.queue.push(moment{at: w.now + w.config.DiskDelay, kind: momentSynced, machine: m.index, which: m.life})
+		w.queue.push(moment{at: w.now + w.syncTime(m), kind: momentSynced, machine: m.index, which: m.life})
 	}
 }
 
 // synced empties the lane: one sync is for all that was written.
 func (w *World) synced(m *machine) {
-	m.disk.Sync()
-	w.check.synced(m)
+	if !w.syncs(m) {
+		return
+	}
 	lane := m.lane
 	m.lane = nil
 	for _, c := range lane {
@@ -281,30 +337,43 @@ func (w *World) synced(m *machine) {
 	}
 }
 
+// due is the time of the world at which a machine's node must be called.
+func (w *World) due(m *machine) time.Duration { return m.clock.reaches(m.node.Deadline().Sub(epoch)) }
+
 // schedule sees to it that the node is called at its deadline. A tick that is
 // scheduled earlier stays: it will find that it is too early.
 func (w *World) schedule(m *machine) {
-	at := max(w.now, m.node.Deadline().Sub(epoch))
-	if m.tickAt != noTick && m.tickAt <= at {
+	at := max(w.now, w.due(m))
+	if m.roused || m.tickAt != noTick && m.tickAt <= at {
 		return
 	}
+	w.tickAt(m, at)
+}
+
+func (w *World) tickAt(m *machine, at time.Duration) {
 	m.tickAt = at
 	w.queue.push(moment{at: at, kind: momentTick, machine: m.index, which: m.life})
 }
 
-// tick lets a node's time pass, if this is still the tick that it waits for.
+// tick lets a node's time pass, if this is still the tick that it waits for. A
+// slow machine has something else to do first.
 func (w *World) tick(m *machine, due *moment) {
 	if m.node == nil || due.which != m.life || due.at != m.tickAt {
 		return
 	}
 	m.tickAt = noTick
-	if m.condition == conditionPaused {
-		return // resume will tick
-	}
-	if m.node.Deadline().Sub(epoch) > w.now {
+	late := m.roused
+	m.roused = false
+	switch {
+	case m.condition == conditionPaused: // resume will tick
+	case w.due(m) > w.now:
 		w.schedule(m)
-		return
+	case m.slow > 0 && !late:
+		m.roused = true
+		m.busy = max(m.busy, w.now+upTo(&m.slows, m.slow))
+		w.tickAt(m, m.busy)
+	default:
+		w.check.ticked(m, w.now)
+		w.carryOut(m, m.node.Tick(w.timeOf(m)))
 	}
-	w.check.ticked(m, w.now)
-	w.carryOut(m, m.node.Tick(w.time()))
 }

@@ -29,6 +29,8 @@ const (
 type network struct {
 	loss        float64
 	duplicate   float64       // probability that a datagram comes twice
+	reorder     float64       // probability that a datagram is held back
+	holdBack    time.Duration // and it is for up to this long
 	delay       time.Duration // of a packet at least
 	spread      time.Duration // and up to this much longer
 	cuts        map[way]bool  // ways that carry nothing, besides those between groups
@@ -145,15 +147,19 @@ func (w *World) dispatch(number int32) {
 		// Both are drawn whatever comes of it, so that a cut changes no other draw.
 		lost := happens(&from.losses, w.lossBetween(f.from, f.to))
 		arrives = w.now + w.network.delay + upTo(&from.delays, w.network.spread)
+		if happens(&from.holds, w.network.reorder) {
+			arrives += upTo(&from.holds, w.network.holdBack)
+			w.counts.HeldBack++
+		}
 		carried = !lost && w.carries(f.from, f.to)
 		if happens(&from.copies, w.network.duplicate) && carried {
 			w.duplicate(number)
+			w.counts.Duplicated++
 			f = &w.flights[number] // the copy may have moved them all
 		}
 	}
 	if !carried {
-		w.counts.Lost++
-		w.releaseFlight(number)
+		w.lose(number)
 		return
 	}
 	w.queue.push(moment{at: arrives, kind: momentArrival, machine: f.to, which: number})

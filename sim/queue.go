@@ -8,6 +8,7 @@ type momentKind uint8
 const (
 	momentTick    momentKind = iota + 1 // a node's deadline
 	momentArrival                       // a packet reaches a machine
+	momentTurn                          // a slow machine looks at a packet
 	momentSynced                        // a machine's disk has synced
 	momentAct                           // the scenario goes on
 	momentCheck                         // the checker walks some rosters
@@ -19,7 +20,7 @@ type moment struct {
 	order   uint64        // among those of one time: the order of scheduling
 	kind    momentKind
 	machine int32 // whose, by index
-	which   int32 // tick, synced: the life of the machine; arrival: the flight; act: the action
+	which   int32 // tick, synced: the life of the machine; arrival, turn: the flight; act: the action
 }
 
 func (m *moment) before(o *moment) bool {

@@ -258,7 +258,7 @@ func (w *World) say(m *machine, size int) {
 	for len(data) < size {
 		data = append(data, '.')
 	}
-	id, effects, err := m.node.Say(w.time(), data)
+	id, effects, err := m.node.Say(w.timeOf(m), data)
 	if err != nil {
 		panic("sim: " + m.name + " cannot say it: " + err.Error())
 	}

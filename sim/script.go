@@ -29,12 +29,19 @@ const (
 	Loss                      // of all packets, or of those that some machines send and receive
 	Delay                     // of all packets
 	Duplicate                 // of all datagrams: some come twice
+	Reorder                   // of all datagrams: some are held back, far longer than the others take
+	Slow                      // of each step of some machines: it happens up to so late
+	Drift                     // of some machines' clocks: they go faster, or slower, by a share
+	Jump                      // of some machines' clocks, seen at the next start of the process
+	Disk                      // of each sync of some machines' disks: it takes so long
+	Fail                      // of some of the syncs: the process stops, and may be started again
 	Say                       // a machine's application tells everybody a rumor
 )
 
 var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
-	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", Delay: "delay", Duplicate: "duplicate", Say: "say",
+	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", Delay: "delay", Duplicate: "duplicate",
+	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
 }
 
 // String gives the verb's word.
@@ -47,15 +54,16 @@ func (v Verb) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 type Action struct {
 	At     time.Duration // since the world began
 	Verb   Verb
-	Who    []int         // machines by number, from 1: of Start to Leave, and of Say; of Loss: whose, or none for the network's
+	Who    []int         // machines by number, from 1: of Start to Leave, of Slow to Fail, and of Say; of Loss: whose, or none for the network's
 	Anyone bool          // of Say: each time one of the running machines, drawn, instead of Who
 	Times  int           // of Say: 0 is 1
 	Every  time.Duration // of Say: from one time to the next
 	Size   int           // of Say: of the payload at least, in bytes
 	Fresh  bool          // of Restart: with a new disk, and so as a new identity
 	Groups [][]int       // of Partition; of Cut: from one machine to one other
-	Share  float64       // of Loss and Duplicate: probability
-	Delay  time.Duration // of Delay
+	Share  float64       // of Loss, Duplicate, Reorder and Fail: probability; of Drift: what the clock gains, as a share
+	Delay  time.Duration // of Delay, Reorder, Slow, Jump and Disk
+	Spread time.Duration // of Delay: from one packet to another; 0: half of it
 }
 
 // Scenario is what happens in a run.
@@ -84,7 +92,14 @@ func ReadScenario(path string, nodes int) (*Scenario, error) {
 //	at 51s  leave n6
 //	at 52s  loss 0.2                  # or `loss 0.8 n3`: all that n3 sends and receives
 //	at 53s  delay 20ms
+//	at 53s  delay 20ms 100ms          # and up to 100 ms longer, instead of half of it
 //	at 54s  duplicate 0.05            # of the datagrams
+//	at 54s  reorder 0.02 2s           # of the datagrams: they come up to 2 s later
+//	at 54s  slow 200ms n3             # each of its steps happens up to so late; `slow 0s n3` ends it
+//	at 54s  drift 0.01 n3             # its clock gains a hundredth; -0.01 loses it
+//	at 54s  jump -30m n3              # its clock goes back, which its process sees when it starts again
+//	at 54s  disk 100ms n3             # each sync takes so long
+//	at 54s  fail 0.1 n3               # of its syncs: the process stops
 //	at 55s  say n3                    # a rumor; each machine that is named says one
 //	at 56s  say anyone x20 every 1s   # whoever is drawn, 20 times
 //	at 57s  say n3 x5 every 10ms size 65536
@@ -125,43 +140,95 @@ func parseAction(words []string, nodes int) (a Action, err error) {
 		return a, fmt.Errorf("verb %q: want one of %s", words[2], strings.Join(verbWords[Start:], ", "))
 	}
 	a.Verb = Verb(verb)
-	rest := words[3:]
+	return a, a.parse(words[3:], nodes)
+}
+
+// parse reads what follows the verb.
+func (a *Action) parse(words []string, nodes int) (err error) {
 	switch a.Verb {
 	case Partition:
-		a.Groups, err = parseGroups(rest, "|", nodes)
+		a.Groups, err = parseGroups(words, "|", nodes)
 	case Cut:
-		if a.Groups, err = parseGroups(rest, "->", nodes); err == nil && (len(a.Groups) != 2 || len(a.Groups[0]) != 1 || len(a.Groups[1]) != 1) {
-			err = fmt.Errorf("cut %s: want one machine, an arrow, one machine, as in `cut n1 -> n2`", strings.Join(rest, " "))
+		if a.Groups, err = parseGroups(words, "->", nodes); err == nil && (len(a.Groups) != 2 || len(a.Groups[0]) != 1 || len(a.Groups[1]) != 1) {
+			err = fmt.Errorf("cut %s: want one machine, an arrow, one machine, as in `cut n1 -> n2`", strings.Join(words, " "))
 		}
 	case Heal:
-		if len(rest) > 0 {
-			err = fmt.Errorf("heal %s: want nothing after it", strings.Join(rest, " "))
+		if len(words) > 0 {
+			err = fmt.Errorf("heal %s: want nothing after it", strings.Join(words, " "))
 		}
 	case Loss:
-		if a.Share, err = parseShare(a.Verb, rest); err == nil {
-			a.Who, err = parseMachines(rest[1:], nodes)
+		if a.Share, err = parseShare(a.Verb, words); err == nil {
+			a.Who, err = parseMachines(words[1:], nodes)
 		}
 	case Duplicate:
-		if a.Share, err = parseShare(a.Verb, rest); err == nil && len(rest) > 1 {
-			err = fmt.Errorf("duplicate %s: want nothing after the probability", strings.Join(rest, " "))
+		if a.Share, err = parseShare(a.Verb, words); err == nil && len(words) > 1 {
+			err = fmt.Errorf("duplicate %s: want nothing after the probability", strings.Join(words, " "))
 		}
 	case Say:
-		err = a.parseSay(rest, nodes)
+		err = a.parseSay(words, nodes)
 	case Delay:
-		if len(rest) != 1 {
-			return a, fmt.Errorf("delay: want one duration, as in `delay 20ms`")
+		if len(words) < 1 || len(words) > 2 {
+			return fmt.Errorf("delay: want one duration or two, as in `delay 20ms` or `delay 20ms 100ms`")
 		}
-		a.Delay, err = parseDuration(rest[0])
+		if a.Delay, err = parseDuration(words[0]); err == nil && len(words) > 1 {
+			a.Spread, err = parseDuration(words[1])
+		}
+	case Reorder:
+		if len(words) != 2 {
+			return fmt.Errorf("reorder: want a probability and a duration, as in `reorder 0.02 2s`")
+		}
+		if a.Share, err = parseShare(a.Verb, words); err == nil {
+			a.Delay, err = parseDuration(words[1])
+		}
 	default:
-		if last := len(rest) - 1; a.Verb == Restart && last >= 0 && rest[last] == "fresh" {
-			a.Fresh, rest = true, rest[:last]
-		}
-		if len(rest) == 0 {
-			return a, fmt.Errorf("%s: want one machine or more, as in `%s n3 n5..n7`", a.Verb, a.Verb)
-		}
-		a.Who, err = parseMachines(rest, nodes)
+		err = a.parseMachineDial(words, nodes)
 	}
-	return a, err
+	return err
+}
+
+// jumpMost is how far a clock may jump: what is further ahead than a day, nodes
+// refuse to believe.
+const jumpMost = 12 * time.Hour
+
+// parseMachineDial reads what is done to machines.
+func (a *Action) parseMachineDial(words []string, nodes int) (err error) {
+	example := "n3 n5..n7"
+	switch last := len(words) - 1; {
+	case a.Verb == Restart && last >= 0 && words[last] == "fresh":
+		a.Fresh, words = true, words[:last]
+	case a.Verb == Slow || a.Verb == Disk || a.Verb == Jump:
+		if example = "50ms n3"; len(words) > 0 {
+			back := a.Verb == Jump && strings.HasPrefix(words[0], "-")
+			if a.Delay, err = parseDuration(strings.TrimPrefix(words[0], "-")); err != nil || !back && words[0][0] == '-' {
+				return fmt.Errorf("%s %q: want a duration first, as in `%s %s`", a.Verb, words[0], a.Verb, example)
+			}
+			if back {
+				a.Delay = -a.Delay
+			}
+			if a.Verb == Jump && a.Delay.Abs() > jumpMost {
+				return fmt.Errorf("jump %q: want at most %v either way", words[0], jumpMost)
+			}
+			words = words[1:]
+		}
+	case a.Verb == Drift:
+		if example = "0.01 n3"; len(words) > 0 {
+			if a.Share, err = strconv.ParseFloat(words[0], 64); err != nil || !(a.Share >= -driftMost && a.Share <= driftMost) {
+				return fmt.Errorf("drift %q: want what the clock gains, as a share, %v to %v", words[0], -driftMost, driftMost)
+			}
+			words = words[1:]
+		}
+	case a.Verb == Fail:
+		example = "0.1 n3"
+		if a.Share, err = parseShare(a.Verb, words); err != nil {
+			return err
+		}
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return fmt.Errorf("%s: want one machine or more, as in `%s %s`", a.Verb, a.Verb, example)
+	}
+	a.Who, err = parseMachines(words, nodes)
+	return err
 }
 
 // timesMost is how often one line may have something said.
@@ -307,10 +374,16 @@ func (a *Action) String() string {
 			}
 			words = appendMachines(words, group)
 		}
-	case Loss, Duplicate:
+	case Loss, Duplicate, Drift, Fail:
 		words = appendMachines(append(words, strconv.FormatFloat(a.Share, 'g', -1, 64)), a.Who)
 	case Delay:
-		words = append(words, a.Delay.String())
+		if words = append(words, a.Delay.String()); a.Spread > 0 {
+			words = append(words, a.Spread.String())
+		}
+	case Reorder:
+		words = append(words, strconv.FormatFloat(a.Share, 'g', -1, 64), a.Delay.String())
+	case Slow, Jump, Disk:
+		words = appendMachines(append(words, a.Delay.String()), a.Who)
 	case Say:
 		words = a.appendSay(words)
 	default:

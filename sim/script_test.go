@@ -44,6 +44,14 @@ at 14s duplicate 0.05
 at 15s say n1 n3..n4
 at 16s say anyone x5 every 1s
 at 17s say n2 x20 every 10ms size 65536
+at 18s delay 20ms 100ms
+at 19s reorder 0.02 2s
+at 20s slow 200ms n3..n4
+at 21s drift -0.01 n3
+at 22s jump -30m0s n3
+at 23s jump 1h0m0s n3
+at 24s disk 100ms n1..n9
+at 25s fail 0.1 n3
 `
 	s, err := ParseScenario("file", text, 9)
 	if err != nil {

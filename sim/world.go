@@ -71,9 +71,6 @@ func NewWorld(config Config, story io.Writer) *World {
 	return w
 }
 
-// time is now, as the clocks of the machines show it.
-func (w *World) time() time.Time { return epoch.Add(w.now) }
-
 // Now is how long the world has been going.
 func (w *World) Now() time.Duration { return w.now }
 
@@ -105,6 +102,8 @@ func (w *World) step(due *moment) {
 		w.tick(m, due)
 	case momentArrival:
 		w.arrive(due.which)
+	case momentTurn:
+		w.turn(m, due.which)
 	case momentSynced:
 		if m.node != nil && due.which == m.life {
 			w.synced(m)
@@ -134,19 +133,10 @@ func (w *World) checkRosters() {
 // killing a machine that does not run, does nothing.
 func (w *World) Do(a Action) {
 	w.log.act(w.now, &a)
+	w.counts.act(&a)
 	switch a.Verb {
-	case Partition:
-		w.partition(a.Groups)
-	case Cut:
-		w.network.cuts[way{int32(a.Groups[0][0]) - 1, int32(a.Groups[1][0]) - 1}] = true
-	case Heal:
-		w.heal()
-	case Loss:
-		w.setLoss(&a)
-	case Duplicate:
-		w.network.duplicate = a.Share
-	case Delay:
-		w.network.delay, w.network.spread = a.Delay, a.Delay/2
+	case Partition, Cut, Heal, Loss, Duplicate, Delay, Reorder:
+		w.disturb(&a)
 	case Say:
 		w.lastSaid = w.now
 		if m := w.someone(); a.Anyone && m != nil {
@@ -162,11 +152,34 @@ func (w *World) Do(a Action) {
 		}
 	}
 	switch a.Verb {
-	case Partition, Cut, Heal, Loss, Delay, Duplicate:
+	case Partition, Cut, Heal, Loss, Delay, Duplicate, Reorder, Slow, Drift, Fail:
 		w.check.disturbed(w.now, w.whole())
 	}
 	if a.Verb != Start {
 		w.lastTrouble = w.now
+	}
+}
+
+// disturb carries out an action on the network.
+func (w *World) disturb(a *Action) {
+	switch a.Verb {
+	case Partition:
+		w.partition(a.Groups)
+	case Cut:
+		w.network.cuts[way{int32(a.Groups[0][0]) - 1, int32(a.Groups[1][0]) - 1}] = true
+	case Heal:
+		w.heal()
+	case Loss:
+		w.setLoss(a)
+	case Duplicate:
+		w.network.duplicate = a.Share
+	case Reorder:
+		w.network.reorder, w.network.holdBack = a.Share, a.Delay
+	case Delay:
+		w.network.delay, w.network.spread = a.Delay, a.Spread
+		if a.Spread == 0 {
+			w.network.spread = a.Delay / 2
+		}
 	}
 }
 
@@ -184,12 +197,27 @@ func (w *World) doTo(m *machine, a *Action) {
 		w.fates.began(m, a.Verb, w.now)
 		m.condition = conditionPaused
 		w.check.paused(m, w.now)
+		w.counts.Pauses++
 	case a.Verb == Resume && m.condition == conditionPaused:
 		w.resume(m)
 	case a.Verb == Leave && m.condition == conditionRunning:
 		w.fates.began(m, a.Verb, w.now)
 		w.check.leaves(m)
-		w.carryOut(m, m.node.Leave(w.time()))
+		w.carryOut(m, m.node.Leave(w.timeOf(m)))
+		w.counts.Leaves++
+	case a.Verb == Slow:
+		m.slow = a.Delay
+	case a.Verb == Drift:
+		m.clock.sets(w.now, a.Share)
+		if m.condition == conditionRunning && !m.roused {
+			w.tickAt(m, max(w.now, w.due(m)))
+		}
+	case a.Verb == Jump:
+		m.clock.jumped += a.Delay
+	case a.Verb == Disk:
+		m.sync = a.Delay
+	case a.Verb == Fail:
+		m.fails = a.Share
 	}
 }
 
@@ -223,11 +251,11 @@ func (w *World) setLoss(a *Action) {
 	}
 }
 
-// whole reports whether every machine can reach every other, and as well as
-// any.
+// whole reports whether every machine can reach every other, as well as any and
+// in time, and keeps what it writes.
 func (w *World) whole() bool {
 	for i := range w.machines {
-		if m := &w.machines[i]; m.group != w.machines[0].group || m.loss > w.network.loss {
+		if m := &w.machines[i]; m.group != w.machines[0].group || m.loss > w.network.loss || m.slow > 0 || m.fails > 0 {
 			return false
 		}
 	}

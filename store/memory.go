@@ -56,16 +56,24 @@ func (m *Memory) Sync() {
 	m.waiting = nil
 }
 
-// Crash loses what was not synced: each write by itself is done or undone.
-// That is worse than what a real crash leaves below bbolt, where one Persist
-// survives whole or not at all: no node may rely on it.
-func (m *Memory) Crash(random *rand.Rand) {
-	for _, w := range m.waiting {
-		if random.IntN(2) == 0 {
+// Crash loses what was not synced, in part: the writes after some first ones,
+// or each by itself. The latter is worse than what a real crash leaves below
+// bbolt, where one Persist survives whole or not at all: no node may rely on
+// that. It reports how many writes were lost.
+func (m *Memory) Crash(random *rand.Rand) (lost int) {
+	if len(m.waiting) == 0 {
+		return 0
+	}
+	isPrefix, prefix := random.IntN(2) == 0, random.IntN(len(m.waiting)+1)
+	for i, w := range m.waiting {
+		if isPrefix && i < prefix || !isPrefix && random.IntN(2) == 0 {
 			m.apply(w)
+		} else {
+			lost++
 		}
 	}
 	m.waiting = nil
+	return lost
 }
 
 func (m *Memory) apply(w write) {
