@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"hearsay"
@@ -49,16 +48,9 @@ func (v *Violation) String() string {
 	return fmt.Sprintf("%s %s: rule %s broken: %s", seconds(v.At), v.Node, v.Rule, v.Text)
 }
 
-// Bounds that the checker holds nodes to.
 const (
-	violationsKept = 16               // described; more are only counted
-	packetsPerStep = 1024             // that one step may send (guess: a roster of 10,000 in packets of tens of claims, and room)
-	recordsPerStep = 4096             // that one step may persist
-	ticksPerMoment = 64               // of one node at one time
-	troubleGrace   = time.Minute      // after a pause, a cut or a start a death may still be its consequence
-	pingsKept      = 1024             // of each node, to tell a true statement from a false one: a minute's, with many rounds in it
-	chronicWindow  = 65 * time.Second // of the rule for chronic failure (DESIGN.md, section 5), and the length of a round
-	chronicPercent = 20               // of pings that failed in it: half of what an observer needs, as it counts only those of its rounds
+	violationsKept = 16          // described; more are only counted
+	troubleGrace   = time.Minute // after a pause, a cut or a start a death may still be its consequence
 )
 
 // checker is told all that nodes do, and the truth of the world besides, and
@@ -107,34 +99,6 @@ type view struct {
 	began    time.Duration
 	tickedAt time.Duration
 	ticks    int // at that time
-}
-
-// seen is what a node held of a member when it was last looked at.
-type seen struct {
-	state       hearsay.State
-	incarnation hearsay.Incarnation
-}
-
-// pinged is one ping that a node has sent.
-type pinged struct {
-	seq      uint64
-	subject  hearsay.NodeID
-	sent     time.Duration
-	answered time.Duration // never: the largest
-}
-
-// examination names one answer of one observer.
-type examination struct {
-	observer, subject hearsay.NodeID
-	round             hearsay.Round
-}
-
-// verdicts are an observer's answers in one round: one in each life, as a
-// process that is started again has forgotten what it said.
-type verdicts struct {
-	life int32 // of the last
-	last hearsay.Verdict
-	all  uint8 // bit v: it said v
 }
 
 func newChecker(network hearsay.NetworkID, config Config, machines int) *checker {
@@ -192,7 +156,9 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 }
 
 func (c *checker) stopped(m *machine, now time.Duration) { c.setRunning(m, now, false) }
-func (c *checker) paused(m *machine, now time.Duration)  { c.setRunning(m, now, false) }
+
+func (c *checker) paused(m *machine, now time.Duration) { c.setRunning(m, now, false) }
+
 func (c *checker) resumed(m *machine, now time.Duration) { c.setRunning(m, now, true) }
 
 func (c *checker) setRunning(m *machine, now time.Duration, running bool) {
@@ -213,25 +179,9 @@ func (c *checker) alwaysThere(one *identity, now time.Duration) bool {
 	return one.running && c.whole && calm(c.mended) && calm(one.troubled)
 }
 
-// ticked is told that a node was called at its deadline.
-func (c *checker) ticked(m *machine, now time.Duration) {
-	v := &c.views[m.index]
-	if v.tickedAt != now {
-		v.tickedAt, v.ticks = now, 0
-	}
-	if v.ticks++; v.ticks > ticksPerMoment {
-		panic(fmt.Sprintf("sim: %s %s: ticked %d times and its deadline is still now", seconds(now), m.name, v.ticks))
-	}
-}
-
 // stepped looks at the effects of one step before they are carried out.
 func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
-	if n := len(e.Now) + len(e.Send); n > packetsPerStep {
-		c.violate(now, m, RuleBounds, "one step sends %d packets, at most %d", n, packetsPerStep)
-	}
-	if n := len(e.Persist); n > recordsPerStep {
-		c.violate(now, m, RuleBounds, "one step persists %d records, at most %d", n, recordsPerStep)
-	}
+	c.bounds(m, e, now)
 	one := &c.identities[m.identity]
 	// What goes out now must do without this step's records.
 	for i := range e.Now {
@@ -265,44 +215,6 @@ func (c *checker) synced(m *machine) {
 	c.kept(one)
 }
 
-// claims looks at what a node says of itself in a packet that it sends, of
-// incarnations up to kept.
-func (c *checker) claims(m *machine, p *hearsay.Packet, kept hearsay.Incarnation, now time.Duration) {
-	for i := range p.Claims {
-		claim := &p.Claims[i]
-		if claim.Subject != m.id || claim.State != hearsay.StateAlive && claim.State != hearsay.StateLeft {
-			continue
-		}
-		one := &c.identities[m.identity]
-		switch {
-		case claim.Incarnation <= one.spent:
-			c.violate(now, m, RuleIncarnation, "uses its incarnation %d again: an earlier life had come to %d", claim.Incarnation, one.spent)
-		case claim.Incarnation > kept:
-			c.violate(now, m, RuleIncarnation, "tells its incarnation %d in %T before it is durable: that is %d", claim.Incarnation, p.Body, kept)
-		}
-		one.claimed = max(one.claimed, claim.Incarnation)
-	}
-}
-
-// sent looks at a packet as it goes out.
-func (c *checker) sent(m *machine, p *hearsay.Packet, f *flight, now time.Duration) {
-	if f.stream && len(f.bytes) > hearsay.MaxStreamPacket {
-		c.violate(now, m, RuleBounds, "a packet of %d bytes by stream, at most %d", len(f.bytes), hearsay.MaxStreamPacket)
-	}
-	if ping, ok := p.Body.(*hearsay.Ping); ok && !ping.Target.IsZero() {
-		if f.stream && !p.Stream {
-			c.violate(now, m, RuleBounds, "a ping of %d bytes does not fit a datagram", len(f.bytes))
-		}
-		v := &c.views[m.index]
-		v.keep(pinged{seq: ping.Seq, subject: ping.Target, sent: now, answered: math.MaxInt64})
-	}
-}
-
-// undecodable is told that a packet which m sent could not be read.
-func (c *checker) undecodable(m *machine, drop hearsay.Drop, f *flight, now time.Duration) {
-	c.violate(now, m, RuleDecode, "sends n%d %d bytes that cannot be read: %s", f.to+1, len(f.bytes), drop)
-}
-
 // received looks at a packet as its node takes it.
 func (c *checker) received(m *machine, p *hearsay.Packet, now time.Duration) {
 	switch body := p.Body.(type) {
@@ -310,18 +222,6 @@ func (c *checker) received(m *machine, p *hearsay.Packet, now time.Duration) {
 		c.answered(m, p, body, now)
 	case *hearsay.Rumors:
 		c.gets(m, body)
-	}
-}
-
-// answered notes that a ping was.
-func (c *checker) answered(m *machine, p *hearsay.Packet, ack *hearsay.Ack, now time.Duration) {
-	v := &c.views[m.index]
-	for back := 1; back <= len(v.pings); back++ {
-		ping := &v.pings[(v.pingNext-back)%pingsKept]
-		if ping.seq == ack.Seq && ping.subject == p.From {
-			ping.answered = min(ping.answered, now)
-			return
-		}
 	}
 }
 
@@ -346,179 +246,10 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 	}
 }
 
-// keep remembers a ping, and forgets the oldest if it must.
-func (v *view) keep(p pinged) {
-	if len(v.pings) < pingsKept {
-		v.pings = append(v.pings, p)
-	} else {
-		v.pings[v.pingNext%pingsKept] = p
-	}
-	v.pingNext++
-}
-
 // of gives what the node held of an identity.
 func (v *view) of(number int) *seen {
 	for len(v.seen) <= number {
 		v.seen = append(v.seen, seen{})
 	}
 	return &v.seen[number]
-}
-
-// holds checks what a node holds of a member against what it held before.
-func (c *checker) holds(m *machine, subject hearsay.NodeID, is seen, now time.Duration) {
-	number, known := c.numbers[subject]
-	if !known {
-		c.violate(now, m, RuleEvidence, "holds %s a member, who never was", subject.Short())
-		return
-	}
-	was := c.views[m.index].of(number)
-	switch {
-	case is.incarnation < was.incarnation:
-		c.violate(now, m, RuleIncarnation, "holds %s at incarnation %d, and held it at %d", c.name(subject), is.incarnation, was.incarnation)
-	case is.incarnation == was.incarnation && is.state.Living() && was.state != 0 && !was.state.Living():
-		c.violate(now, m, RuleReturn, "%s is %s again at incarnation %d, which was %s", c.name(subject), is.state, is.incarnation, was.state)
-	}
-	*was = is
-}
-
-// roster checks what a node holds of everybody, and its tables and queues.
-func (c *checker) roster(m *machine, members []hearsay.Member, links int, stats hearsay.Stats, now time.Duration) {
-	for i := range members {
-		one := &members[i]
-		c.holds(m, one.ID, seen{one.State, one.Incarnation}, now)
-	}
-	if stats.NewsWaiting > len(c.identities) {
-		c.violate(now, m, RuleBounds, "%d claims wait to be told, of %d identities", stats.NewsWaiting, len(c.identities))
-	}
-	if links > c.linksMost {
-		c.violate(now, m, RuleBounds, "%d links, at most %d", links, c.linksMost)
-	}
-	if keep := &c.gossip.keep; stats.RumorsHeld > keep.KeepCount || stats.RumorsHeldBytes > keep.KeepBytes {
-		c.violate(now, m, RuleBounds, "holds %d rumors of %d bytes, at most %d of %d",
-			stats.RumorsHeld, stats.RumorsHeldBytes, keep.KeepCount, keep.KeepBytes)
-	}
-}
-
-// examined checks an observer's verdict against what became of its pings, and
-// keeps it.
-func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
-	timeoutMin, took := m.clock.span(c.timeoutMin), m.clock.span(e.Took)
-	key := examination{m.id, e.Subject, e.Round}
-	before, twice := c.said[key]
-	if twice && before.life == m.life && before.last != e.Verdict {
-		c.violate(now, m, RuleEvidence, "says %s of %s after %s in one round", e.Verdict, c.name(e.Subject), before.last)
-	}
-	c.said[key] = verdicts{life: m.life, last: e.Verdict, all: before.all | 1<<e.Verdict}
-	if e.Verdict != hearsay.VerdictUnreachable {
-		return
-	}
-	// Pings that were answered as fast as the shortest timeout have not failed.
-	// A probe of another purpose may have got through meanwhile: half decides.
-	inRound, answered, lately, failed := 0, 0, 0, 0
-	for i := range c.views[m.index].pings {
-		p := &c.views[m.index].pings[i]
-		if p.subject != e.Subject || now-p.sent > chronicWindow {
-			continue
-		}
-		inTime := p.answered-p.sent <= timeoutMin
-		lately++
-		if !inTime {
-			failed++
-		}
-		if p.sent >= now-took {
-			inRound++
-			if inTime {
-				answered++
-			}
-		}
-	}
-	chronic := failed*100 >= chronicPercent*lately
-	if answered > 0 && 2*answered >= inRound && !chronic {
-		c.violate(now, m, RuleEvidence, "says that %s is unreachable, who answered %d of its %d pings in this round and all but %d of the last %d",
-			c.name(e.Subject), answered, inRound, failed, lately)
-	}
-}
-
-// death checks that one who is held dead is, or at least that there is honest
-// evidence.
-func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
-	number, known := c.numbers[e.Subject]
-	if !known {
-		c.violate(now, m, RuleEvidence, "%s is dead, who never was", e.Subject.Short())
-		return
-	}
-	one := &c.identities[number]
-	if c.alwaysThere(one, now) {
-		c.falseDeaths++
-		if c.strict {
-			c.violate(now, m, RuleFalseDeath, "%s is dead, who was always there", one.name)
-		}
-	}
-	if e.Evidence == nil {
-		// Only the word of another who is at its address now ends one without.
-		if c.alwaysThere(one, now) {
-			c.violate(now, m, RuleEvidence, "%s is dead without evidence", one.name)
-		}
-		return
-	}
-	if e.Evidence.Subject != e.Subject {
-		c.violate(now, m, RuleEvidence, "%s is dead by the evidence against %s", one.name, c.name(e.Evidence.Subject))
-	}
-	c.holds(m, e.Subject, seen{hearsay.StateDead, e.Evidence.Incarnation}, now)
-	c.evidence(m, e.Evidence, now)
-}
-
-// evidence counts for itself.
-func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
-	name := c.name(e.Subject)
-	against, reachable := 0, 0
-	for i := range e.Statements {
-		s := &e.Statements[i]
-		if problem := c.statement(e, i); problem != "" {
-			c.violate(now, m, RuleEvidence, "against %s, statement of %s: %s", name, c.name(s.Observer), problem)
-			continue
-		}
-		switch s.Verdict {
-		case hearsay.VerdictUnreachable:
-			against++
-		case hearsay.VerdictReachable:
-			reachable++
-		}
-	}
-	observers, needed := int(e.Observers), int(e.Needed)
-	switch {
-	case observers < 1 || needed != observers/2+1 || observers > len(c.identities) || len(e.Statements) > observers:
-		c.violate(now, m, RuleEvidence, "against %s: %d statements, %d needed of %d observers", name, len(e.Statements), needed, observers)
-	case e.Rule == hearsay.RuleMajority && against < needed:
-		c.violate(now, m, RuleEvidence, "against %s: %d of %d against, %d needed", name, against, observers, needed)
-	// Of three members one may have gone since the round began.
-	case e.Rule == hearsay.RuleTimeout && (reachable > 0 || against < min(2, observers-1)):
-		c.violate(now, m, RuleEvidence, "against %s at the timeout: %d against, %d reachable", name, against, reachable)
-	case e.Rule != hearsay.RuleMajority && e.Rule != hearsay.RuleTimeout:
-		c.violate(now, m, RuleEvidence, "against %s: %s is no rule", name, e.Rule)
-	}
-}
-
-// statement says what is wrong with a statement, if anything.
-func (c *checker) statement(e *hearsay.Evidence, i int) string {
-	s := &e.Statements[i]
-	number, known := c.numbers[s.Observer]
-	for before := range i {
-		if e.Statements[before].Observer == s.Observer {
-			return "its second"
-		}
-	}
-	switch found := c.said[examination{s.Observer, s.Subject, s.Round}]; {
-	case !known:
-		return "there is no such observer"
-	case s.Observer == s.Subject:
-		return "nobody is his own witness"
-	case s.Subject != e.Subject || s.Round != e.Round || s.Incarnation != e.Incarnation:
-		return "of another round"
-	case !s.Verify(c.network, &c.verifier, c.identities[number].key):
-		return "not signed by it"
-	case found.all>>s.Verdict&1 == 0 && !c.identities[number].unjudged:
-		return fmt.Sprintf("says %s, and it found %s", s.Verdict, found.last)
-	}
-	return ""
 }

@@ -360,13 +360,19 @@ func (c *court) passes(machine int, number uint64, atOnce bool) {
 func (c *court) killed() { c.stopped(&c.machines[theSubject], time.Second) }
 
 func TestCheckerStopsWhatStandsStill(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Fatal("a node that is due for ever was not found")
-		}
-	}()
 	c := newCourt(1)
-	for range ticksPerMoment + 1 {
-		c.ticked(&c.machines[0], time.Second)
+	for range ticksPerMoment {
+		if !c.ticked(&c.machines[0], time.Second) {
+			t.Fatal("stopped too early")
+		}
+	}
+	if !c.ticked(&c.machines[0], time.Second+1) || c.broken > 0 {
+		t.Fatal("stopped one whose deadline moves on")
+	}
+	for range ticksPerMoment {
+		c.ticked(&c.machines[0], time.Second+1)
+	}
+	if c.broken != 1 || c.violations[0].Rule != RuleProgress {
+		t.Fatalf("a node that is due for ever was not found: %v", c.violations)
 	}
 }

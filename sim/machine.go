@@ -373,7 +373,10 @@ func (w *World) tick(m *machine, due *moment) {
 		m.busy = max(m.busy, w.now+upTo(&m.slows, m.slow))
 		w.tickAt(m, m.busy)
 	default:
-		w.check.ticked(m, w.now)
+		if !w.check.ticked(m, w.now) {
+			w.halted = true
+			return
+		}
 		w.carryOut(m, m.node.Tick(w.timeOf(m)))
 	}
 }

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"hearsay"
-	"hearsay/overlay"
 )
 
 // What a run may come to, besides its result.
@@ -139,144 +137,6 @@ func (w *World) Follow(s *Scenario) {
 	for _, a := range s.Actions {
 		w.Plan(a)
 	}
-}
-
-// settle lets the world go on until all agree, at most until it must have. It
-// reports false if it must have, and has not.
-func (w *World) settle() bool {
-	deadline := max(w.lastTrouble+w.settleTime(), w.lastSaid) + w.rumorTime() + w.linksTime()
-	for !w.Converged() {
-		switch {
-		case !w.whole():
-			return true // nobody can expect it
-		case w.now >= deadline:
-			return false
-		}
-		w.RunUntil(min(w.now+checkEvery, deadline))
-	}
-	return true
-}
-
-// settleTime is how long after the last fault a network may take to converge:
-// the sum of the longest ways that news of a fault can take.
-func (w *World) settleTime() time.Duration {
-	detect, roster := &w.config.Detect, &w.config.Roster
-	scale := math.Max(1, math.Log10(float64(len(w.machines))))
-	const (
-		unpinged  = 15 // periods in which one member is pinged by nobody: chance e^-15
-		exchanges = 10 // until rosters that differ have met
-	)
-	return unpinged*detect.Period +
-		time.Duration(float64(roster.SuspicionMin)*scale)*time.Duration(roster.SuspicionMax) + roster.RoundEvery +
-		roster.DeadHold + roster.JoinBackoffMax + 2*roster.ContactEvery +
-		exchanges*(roster.ExchangeEvery+roster.ExchangeQuiet)
-}
-
-// rumorTime is how long after all agree on the roster, or after a rumor was
-// said, it may take until all have it: neighbors must have compared so often.
-func (w *World) rumorTime() time.Duration {
-	rumors := &w.config.Rumors
-	const compares = 10 // on a way of so many hops, or lost so often
-	return rumors.PushFor + compares*(rumors.CompareQuiet+rumors.CompareBusy+2*rumors.CompareEvery)
-}
-
-// linksTime is how long it may take until a link that only one end knows of is
-// found, where links are agreed upon: an end asks after one of them at a time.
-func (w *World) linksTime() time.Duration {
-	if w.config.Overlay.Kind != overlay.KindRandom {
-		return 0
-	}
-	const (
-		confirmEvery = 10 * time.Second // as the overlay does
-		lost         = 2                // times that this may fail
-	)
-	return (1 + lost) * confirmEvery * 2 * time.Duration(w.config.Overlay.Links)
-}
-
-// Converged reports whether all running nodes agree on who is in, exactly the
-// running ones, have heard the same, and are linked to one piece.
-func (w *World) Converged() bool { return w.disagreement() == "" }
-
-// disagreement describes one, if there is any.
-func (w *World) disagreement() (problem string) {
-	w.agreement(func(m *machine, one string) bool {
-		if one != "" {
-			problem = m.name + " " + one
-		}
-		return problem == ""
-	})
-	return problem
-}
-
-// agreement asks each running node whether it holds exactly the running ones
-// alive, with the same incarnations as the first does, whether it is linked to the
-// rest and has heard all that is to be heard, and yields what is
-// wrong, if anything. Those that are paused or leaving count neither way.
-func (w *World) agreement(yield func(m *machine, problem string) bool) {
-	running, first := 0, (*machine)(nil)
-	steady := make([]bool, len(w.machines))
-	for i := range w.machines {
-		if steady[i] = w.steady(&w.machines[i]); steady[i] {
-			running++
-		}
-	}
-	owed := w.check.owed(w.now, w.rumorTime(), steady)
-	linked := w.piece(steady)
-	for i := range w.machines {
-		m := &w.machines[i]
-		if !w.steady(m) {
-			continue
-		}
-		if first == nil {
-			first = m
-		}
-		problem := w.misjudged(m, running)
-		if hash, want := m.node.RosterHash(), first.node.RosterHash(); problem == "" && hash != want {
-			problem = fmt.Sprintf("has roster %016x, and %s has %016x", hash, first.name, want)
-		}
-		if problem == "" {
-			problem = w.unlinked(m, linked)
-		}
-		if problem == "" {
-			problem = w.check.lacks(m, owed)
-		}
-		if !yield(m, problem) {
-			return
-		}
-	}
-}
-
-// steady reports whether a machine's node runs and means to stay.
-func (w *World) steady(m *machine) bool {
-	return m.condition == conditionRunning && w.check.identities[m.identity].running
-}
-
-// misjudged says of whom m's node holds what is not so.
-func (w *World) misjudged(m *machine, running int) string {
-	w.members = m.node.Members(w.members[:0])
-	alive := 0
-	for i := range w.members {
-		one := &w.members[i]
-		number, known := w.check.numbers[one.ID]
-		switch {
-		case !known:
-			return "holds a member that never was: " + one.ID.Short()
-		case w.check.identities[number].running && one.State == hearsay.StateAlive:
-			alive++
-		case w.check.identities[number].running || one.State.Living() && !w.paused(one):
-			return fmt.Sprintf("holds %s %s", w.check.name(one.ID), one.State)
-		}
-	}
-	if alive != running {
-		return fmt.Sprintf("holds %d of %d alive", alive, running)
-	}
-	return ""
-}
-
-// paused reports whether a member's process stands still, or is leaving.
-func (w *World) paused(one *hearsay.Member) bool {
-	index, found := w.machineAt(one.Addr)
-	return found && w.machines[index].node != nil && w.machines[index].id == one.ID
 }
 
 // Result is what the run has come to.

@@ -42,6 +42,7 @@ type World struct {
 	fates       fates
 	speakers    rand.PCG // who says something, where anyone may
 	lastSaid    time.Duration
+	halted      bool          // a node stands still, and time with it
 	lastTrouble time.Duration // when the last action was carried out that members have to find out about
 
 	watch func(from *machine, p *hearsay.Packet) // tests look at what is sent
@@ -86,7 +87,7 @@ func (w *World) Plan(a Action) {
 
 // RunUntil lets the world go on until this time since it began.
 func (w *World) RunUntil(end time.Duration) {
-	for !w.queue.empty() && w.queue.soonest().at <= end {
+	for !w.halted && !w.queue.empty() && w.queue.soonest().at <= end {
 		due := w.queue.pop()
 		w.now = due.at
 		w.step(&due)

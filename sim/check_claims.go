@@ -1,0 +1,52 @@
+package sim
+
+import (
+	"time"
+
+	"hearsay"
+)
+
+// This file holds nodes to the rules of claims: incarnations only grow, and who
+// is dead stays so.
+
+// seen is what a node held of a member when it was last looked at.
+type seen struct {
+	state       hearsay.State
+	incarnation hearsay.Incarnation
+}
+
+// claims looks at what a node says of itself in a packet that it sends, of
+// incarnations up to kept.
+func (c *checker) claims(m *machine, p *hearsay.Packet, kept hearsay.Incarnation, now time.Duration) {
+	for i := range p.Claims {
+		claim := &p.Claims[i]
+		if claim.Subject != m.id || claim.State != hearsay.StateAlive && claim.State != hearsay.StateLeft {
+			continue
+		}
+		one := &c.identities[m.identity]
+		switch {
+		case claim.Incarnation <= one.spent:
+			c.violate(now, m, RuleIncarnation, "uses its incarnation %d again: an earlier life had come to %d", claim.Incarnation, one.spent)
+		case claim.Incarnation > kept:
+			c.violate(now, m, RuleIncarnation, "tells its incarnation %d in %T before it is durable: that is %d", claim.Incarnation, p.Body, kept)
+		}
+		one.claimed = max(one.claimed, claim.Incarnation)
+	}
+}
+
+// holds checks what a node holds of a member against what it held before.
+func (c *checker) holds(m *machine, subject hearsay.NodeID, is seen, now time.Duration) {
+	number, known := c.numbers[subject]
+	if !known {
+		c.violate(now, m, RuleEvidence, "holds %s a member, who never was", subject.Short())
+		return
+	}
+	was := c.views[m.index].of(number)
+	switch {
+	case is.incarnation < was.incarnation:
+		c.violate(now, m, RuleIncarnation, "holds %s at incarnation %d, and held it at %d", c.name(subject), is.incarnation, was.incarnation)
+	case is.incarnation == was.incarnation && is.state.Living() && was.state != 0 && !was.state.Living():
+		c.violate(now, m, RuleReturn, "%s is %s again at incarnation %d, which was %s", c.name(subject), is.state, is.incarnation, was.state)
+	}
+	*was = is
+}

@@ -1,0 +1,186 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"hearsay"
+)
+
+// This file holds nodes to the rules of deaths: each has evidence, and what an
+// observer says it has found.
+
+// pinged is one ping that a node has sent.
+type pinged struct {
+	seq      uint64
+	subject  hearsay.NodeID
+	sent     time.Duration
+	answered time.Duration // never: the largest
+}
+
+// What an observer has seen, as far as the checker looks back.
+const (
+	pingsKept      = 1024             // of each node, to tell a true statement from a false one: a minute's, with many rounds in it
+	chronicWindow  = 65 * time.Second // of the rule for chronic failure (DESIGN.md, section 5), and the length of a round
+	chronicPercent = 20               // of pings that failed in it: half of what an observer needs, as it counts only those of its rounds
+)
+
+// examination names one answer of one observer.
+type examination struct {
+	observer, subject hearsay.NodeID
+	round             hearsay.Round
+}
+
+// verdicts are an observer's answers in one round: one in each life, as a
+// process that is started again has forgotten what it said.
+type verdicts struct {
+	life int32 // of the last
+	last hearsay.Verdict
+	all  uint8 // bit v: it said v
+}
+
+// answered notes that a ping was.
+func (c *checker) answered(m *machine, p *hearsay.Packet, ack *hearsay.Ack, now time.Duration) {
+	v := &c.views[m.index]
+	for back := 1; back <= len(v.pings); back++ {
+		ping := &v.pings[(v.pingNext-back)%pingsKept]
+		if ping.seq == ack.Seq && ping.subject == p.From {
+			ping.answered = min(ping.answered, now)
+			return
+		}
+	}
+}
+
+// keep remembers a ping, and forgets the oldest if it must.
+func (v *view) keep(p pinged) {
+	if len(v.pings) < pingsKept {
+		v.pings = append(v.pings, p)
+	} else {
+		v.pings[v.pingNext%pingsKept] = p
+	}
+	v.pingNext++
+}
+
+// examined checks an observer's verdict against what became of its pings, and
+// keeps it.
+func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
+	timeoutMin, took := m.clock.span(c.timeoutMin), m.clock.span(e.Took)
+	key := examination{m.id, e.Subject, e.Round}
+	before, twice := c.said[key]
+	if twice && before.life == m.life && before.last != e.Verdict {
+		c.violate(now, m, RuleEvidence, "says %s of %s after %s in one round", e.Verdict, c.name(e.Subject), before.last)
+	}
+	c.said[key] = verdicts{life: m.life, last: e.Verdict, all: before.all | 1<<e.Verdict}
+	if e.Verdict != hearsay.VerdictUnreachable {
+		return
+	}
+	// Pings that were answered as fast as the shortest timeout have not failed.
+	// A probe of another purpose may have got through meanwhile: half decides.
+	inRound, answered, lately, failed := 0, 0, 0, 0
+	for i := range c.views[m.index].pings {
+		p := &c.views[m.index].pings[i]
+		if p.subject != e.Subject || now-p.sent > chronicWindow {
+			continue
+		}
+		inTime := p.answered-p.sent <= timeoutMin
+		lately++
+		if !inTime {
+			failed++
+		}
+		if p.sent >= now-took {
+			inRound++
+			if inTime {
+				answered++
+			}
+		}
+	}
+	chronic := failed*100 >= chronicPercent*lately
+	if answered > 0 && 2*answered >= inRound && !chronic {
+		c.violate(now, m, RuleEvidence, "says that %s is unreachable, who answered %d of its %d pings in this round and all but %d of the last %d",
+			c.name(e.Subject), answered, inRound, failed, lately)
+	}
+}
+
+// death checks that one who is held dead is, or at least that there is honest
+// evidence.
+func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
+	number, known := c.numbers[e.Subject]
+	if !known {
+		c.violate(now, m, RuleEvidence, "%s is dead, who never was", e.Subject.Short())
+		return
+	}
+	one := &c.identities[number]
+	if c.alwaysThere(one, now) {
+		c.falseDeaths++
+		if c.strict {
+			c.violate(now, m, RuleFalseDeath, "%s is dead, who was always there", one.name)
+		}
+	}
+	if e.Evidence == nil {
+		// Only the word of another who is at its address now ends one without.
+		if c.alwaysThere(one, now) {
+			c.violate(now, m, RuleEvidence, "%s is dead without evidence", one.name)
+		}
+		return
+	}
+	if e.Evidence.Subject != e.Subject {
+		c.violate(now, m, RuleEvidence, "%s is dead by the evidence against %s", one.name, c.name(e.Evidence.Subject))
+	}
+	c.holds(m, e.Subject, seen{hearsay.StateDead, e.Evidence.Incarnation}, now)
+	c.evidence(m, e.Evidence, now)
+}
+
+// evidence counts for itself.
+func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
+	name := c.name(e.Subject)
+	against, reachable := 0, 0
+	for i := range e.Statements {
+		s := &e.Statements[i]
+		if problem := c.statement(e, i); problem != "" {
+			c.violate(now, m, RuleEvidence, "against %s, statement of %s: %s", name, c.name(s.Observer), problem)
+			continue
+		}
+		switch s.Verdict {
+		case hearsay.VerdictUnreachable:
+			against++
+		case hearsay.VerdictReachable:
+			reachable++
+		}
+	}
+	observers, needed := int(e.Observers), int(e.Needed)
+	switch {
+	case observers < 1 || needed != observers/2+1 || observers > len(c.identities) || len(e.Statements) > observers:
+		c.violate(now, m, RuleEvidence, "against %s: %d statements, %d needed of %d observers", name, len(e.Statements), needed, observers)
+	case e.Rule == hearsay.RuleMajority && against < needed:
+		c.violate(now, m, RuleEvidence, "against %s: %d of %d against, %d needed", name, against, observers, needed)
+	// Of three members one may have gone since the round began.
+	case e.Rule == hearsay.RuleTimeout && (reachable > 0 || against < min(2, observers-1)):
+		c.violate(now, m, RuleEvidence, "against %s at the timeout: %d against, %d reachable", name, against, reachable)
+	case e.Rule != hearsay.RuleMajority && e.Rule != hearsay.RuleTimeout:
+		c.violate(now, m, RuleEvidence, "against %s: %s is no rule", name, e.Rule)
+	}
+}
+
+// statement says what is wrong with a statement, if anything.
+func (c *checker) statement(e *hearsay.Evidence, i int) string {
+	s := &e.Statements[i]
+	number, known := c.numbers[s.Observer]
+	for before := range i {
+		if e.Statements[before].Observer == s.Observer {
+			return "its second"
+		}
+	}
+	switch found := c.said[examination{s.Observer, s.Subject, s.Round}]; {
+	case !known:
+		return "there is no such observer"
+	case s.Observer == s.Subject:
+		return "nobody is his own witness"
+	case s.Subject != e.Subject || s.Round != e.Round || s.Incarnation != e.Incarnation:
+		return "of another round"
+	case !s.Verify(c.network, &c.verifier, c.identities[number].key):
+		return "not signed by it"
+	case found.all>>s.Verdict&1 == 0 && !c.identities[number].unjudged:
+		return fmt.Sprintf("says %s, and it found %s", s.Verdict, found.last)
+	}
+	return ""
+}
