@@ -47,6 +47,7 @@ var house = []room{
 	{dir: "wire", layer: 1, ours: ". clock"},
 	{dir: "node", layer: 2, ours: ". clock detect overlay roster rumor"},
 	{dir: "store", layer: 3, ours: ". wire", theirs: "go.etcd.io/bbolt go.etcd.io/bbolt/errors"},
+	{dir: "dialect", layer: 3, ours: "."},
 	{dir: "seeds", layer: 3, ours: "."},
 	{dir: "agent", layer: 4, ours: ". clock detect node overlay roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable"},
 	{dir: "sim", layer: 4, ours: ". clock detect node overlay roster rumor store wire"},

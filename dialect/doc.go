@@ -1,0 +1,53 @@
+// Package dialect speaks other programs' protocols: their bytes to values and
+// back. It has no sockets and no clock; package agent has them.
+//
+// # JSON lines
+//
+// One TCP connection carries one request line and one reply line; then whoever
+// was asked closes it. A line is
+//
+//	{"type":T,"payload":{…},"ts":<float, Unix seconds>}\n
+//
+// and this is what is asked of whom:
+//
+//	request           of    Go             reply             Go
+//	REGISTER_REQ      seed  Register       REGISTER_COMMIT   Outcome
+//	REGISTER_VOTE     seed  Vote           REGISTER_VOTE     Opinion, VoteAck
+//	REGISTER_COMMIT   seed  Commit         REGISTER_COMMIT   CommitAck
+//	PEER_LIST_REQ     seed  PeerList       PEER_LIST_RESP    Peers
+//	DEAD_REPORT       seed  DeadReport     SEED_DEAD_COMMIT  Outcome
+//	SEED_DEAD_VOTE    seed  Vote           SEED_DEAD_VOTE    Opinion, VoteAck
+//	SEED_DEAD_COMMIT  seed  Commit         SEED_DEAD_COMMIT  CommitAck
+//	HELLO             peer  Hello          HELLO_ACK         HelloAck
+//	GOSSIP_MSG        peer  Gossip         GOSSIP_MSG        GossipAck
+//	SUSPECT_REQ       peer  Suspect        SUSPECT_ACK       SuspectAck
+//
+// What cannot be served is answered as the older programs do, because theirs
+// know no other reply: bad JSON, a missing field or an unknown type by a seed
+// with REGISTER_COMMIT {success:false, error} (Refusal), by a peer with ERROR
+// {reason} (Failure), and by both with ERROR a type that is known and served by
+// others.
+//
+// ReadRequest and ReadReply take a line apart, AppendRequest and AppendReply
+// write one. Both sets are closed. Whatever ReadRequest can answer by itself, it
+// does: then there is a reply and no request.
+//
+// # What is ours
+//
+// The older programs ignore keys of a payload that they do not know. Whatever
+// nodes of Hearsay tell each other besides (identity, key, signed claim,
+// evidence, rulings, heads) goes as one such key,
+//
+//	"hearsay": <base64 of our own encoding (package wire)>
+//
+// which is Facts in every message here. So nothing is described twice, and
+// this package need not know what the bytes say.
+//
+// # What is read generously
+//
+// Integers may come as strings of digits, null is absent, localhost is
+// 127.0.0.1, a host and port may be one of the two spellings of IPv6, and
+// fields without which a request can be answered may be absent. What is
+// present and wrong is an error: a typo in a line written by hand should not
+// look like success.
+package dialect
