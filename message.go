@@ -9,7 +9,9 @@ type Message interface{ message() }
 
 // Ping asks its target for a sign of life. Target zero means whoever is at
 // the address. Hash is the sender's roster in 8 bytes: if it differs from the
-// receiver's own, the receiver begins an exchange (Digest).
+// receiver's own, the receiver begins an exchange (Digest). Rumors is likewise
+// of all rumors that the sender has ever seen, and zero in most pings while
+// nothing is said (Heard).
 //
 //	A                        B
 //	|--- Ping ---------------->|   over the round-robin list, one a period
@@ -21,6 +23,7 @@ type Ping struct {
 	Seq    uint64
 	Target NodeID
 	Hash   uint64
+	Rumors uint64
 }
 
 // Ack answers Ping; from a relay it answers RelayReq.
@@ -116,8 +119,7 @@ type EvidenceReq struct{ Hash Hash }
 // receiver lacks them.
 //
 //	A                        B                         (Plumtree, section 3.4)
-//	|--- Rumors -------------->|   eager; B has it not: it goes on over B's own links
-//	|<-------------- Prune ----|   B has it already: this link becomes lazy
+//	|--- Rumors -------------->|   eager: the link is one of the tree (Place)
 //	|--- IHave --------------->|   lazy: the names only
 //	|<-------------- Graft ----|   B waited in vain, and asks
 //	|--- Rumors -------------->|
@@ -139,16 +141,28 @@ type IHave struct {
 	Late bool
 }
 
-// Graft asks for rumors that IHave named, and leaves the link as it is: mostly
-// a packet was lost, and the tree is whole. One that names none makes the link
-// eager.
+// Graft asks for rumors that IHave named, and leaves the link as it is: a
+// packet was lost, and the tree is whole.
 type Graft struct{ IDs []clock.Dot }
 
-// Prune makes the link lazy: what came over it was there already.
-type Prune struct{}
+// Place tells a neighbor where the sender stands in the tree: how far from which
+// root, and whether it hangs on the receiver. The links between nodes and those
+// that they hang on are the tree.
+//
+//	A                        B
+//	|--- Place --------------->|   A stands elsewhere, or B is new to it; again until answered
+//	|<------- Place{Answer} ---|
+type Place struct {
+	Root   NodeID
+	Hops   uint8 // 0: the sender is the root
+	Parent bool  // it hangs on the receiver
+	Answer bool  // nothing new: the receiver need not answer
+	Number uint8 // of what the sender has said last, from 1, and round past 255
+	Heard  uint8 // of the last that it has from the receiver; 0: none
+}
 
 // Heard is the hash of all rumors that the sender has ever seen, to one
-// neighbor at a time.
+// neighbor at a time, or to who has pinged with another hash.
 //
 //	A                        B
 //	|--- Heard --------------->|   B's hash differs
@@ -205,7 +219,7 @@ func (*Evidence) message()    {}
 func (*Rumors) message()      {}
 func (*IHave) message()       {}
 func (*Graft) message()       {}
-func (*Prune) message()       {}
+func (*Place) message()       {}
 func (*Heard) message()       {}
 func (*Seen) message()        {}
 func (*Hello) message()       {}

@@ -35,7 +35,7 @@ type Stats struct {
 	RumorPayloads   uint64 `json:"rumor_payloads"`    // sent
 	RumorNames      uint64 `json:"rumor_names"`       // sent without a payload
 	RumorGrafts     uint64 `json:"rumor_grafts"`      // sent
-	RumorPrunes     uint64 `json:"rumor_prunes"`      // sent
+	RumorPlaces     uint64 `json:"rumor_places"`      // sent: where this node stands in the tree
 	RumorCompares   uint64 `json:"rumor_compares"`    // hashes of what was seen, sent to a neighbor
 	RumorExchanges  uint64 `json:"rumor_exchanges"`   // lists of what was seen, sent because hashes differed
 	RumorsUnsent    uint64 `json:"rumors_unsent"`     // payloads for which a link's queue had no room

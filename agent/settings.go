@@ -166,7 +166,6 @@ func rumorKnobs(c *Config) []Knob {
 		duration("rumors.announce_after", &r.AnnounceAfter, 0, time.Minute, "names go this much after the payload, and up to twice that", "guess: longer than a tree takes on a LAN"),
 		duration("rumors.graft_after", &r.GraftAfter, time.Millisecond, time.Minute, "who was named a rumor waits this long for the payload", "guess: longer than a tree takes between continents"),
 		duration("rumors.graft_again", &r.GraftAgain, time.Millisecond, time.Minute, "and this long for each whom it then asks", "guess: more than a round trip"),
-		count("rumors.optimize_by", &r.OptimizeBy, 0, 64, "a way shorter by more than so many hops replaces the one in use; 0: never", "Plumtree, section 3.8"),
 		duration("rumors.compare_quiet", &r.CompareQuiet, 10*time.Millisecond, time.Hour, "neighbors compare when nothing new came for this long", "guess").
 			must("at most rumors.compare_busy", func() bool { return r.CompareQuiet <= r.CompareBusy }),
 		duration("rumors.compare_busy", &r.CompareBusy, 10*time.Millisecond, time.Hour, "and in any case after this", "guess"),

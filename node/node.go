@@ -57,7 +57,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay
 	n.detect = detect.NewSwim(cfg.Detect, n.id, n.roster.Addr, random, n.out, now)
 	n.overlay = overlay.New(cfg.Overlay, n.id, n.roster.Addr, random, &n.drops, n.out, now)
 	n.roster.TellOver(n.overlay.Links)
-	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.roster.Known, Draw: n.roster.Draw}
+	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.roster.Known, Trusted: n.roster.Trusted, Draw: n.roster.Draw}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.drops, n.out, now)
 	return n
 }
@@ -147,7 +147,7 @@ func (n *Node) Stats() hearsay.Stats {
 		Late: n.late, NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
 		RoundTrip: n.detect.RoundTrip().Seconds(), Drops: n.drops,
 		RumorsSaid: t.Said, RumorsDelivered: t.Delivered, RumorDuplicates: t.Duplicates, RumorConflicts: t.Conflicts,
-		RumorPayloads: t.Payloads, RumorNames: t.Names, RumorGrafts: t.Grafts, RumorPrunes: t.Prunes,
+		RumorPayloads: t.Payloads, RumorNames: t.Names, RumorGrafts: t.Grafts, RumorPlaces: t.Places,
 		RumorCompares: t.Compares, RumorExchanges: t.Exchanges, RumorsUnsent: t.Unsent, RumorsMissed: t.Missed,
 		RumorsHeld: t.Held, RumorsHeldBytes: t.HeldBytes, Links: len(n.overlay.Links()),
 	}
@@ -192,6 +192,7 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.Ping:
 		n.detect.Ping(p, m)
 		n.roster.Compare(now, p, m.Hash)
+		n.rumors.Pinged(now, p, m.Rumors)
 	case *hearsay.RelayReq:
 		n.count(n.detect.RelayReq(now, p, m))
 	case *hearsay.Nack:
@@ -244,19 +245,21 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 			n.enter(now, e.Subject)
 		case hearsay.EventMemberReturned:
 			if e.State.Living() {
-				n.overlay.Trust(now, e.Subject)
+				n.trust(now, e.Subject)
 			} else {
 				n.enter(now, e.Subject)
 			}
 		case hearsay.EventMemberDead, hearsay.EventMemberLeft:
 			n.detect.Remove(e.Subject)
 			n.overlay.Remove(now, e.Subject)
+			n.rumors.Trusted(now, e.Subject)
 		case hearsay.EventMemberForgotten:
 			n.rumors.Forget(e.Subject)
 		case hearsay.EventMemberSuspected:
 			n.overlay.Suspect(now, e.Subject)
+			n.rumors.Trusted(now, e.Subject)
 		case hearsay.EventSuspectFreed:
-			n.overlay.Trust(now, e.Subject)
+			n.trust(now, e.Subject)
 		case hearsay.EventLinked:
 			n.rumors.Linked(now, e.Subject)
 		case hearsay.EventUnlinked:
@@ -270,7 +273,7 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 		case hearsay.EventCondemned:
 			n.roster.Bury(now, e.Evidence) // an open network: the observers' word is enough
 		case hearsay.EventCleared:
-			n.overlay.Trust(now, e.Subject)
+			n.trust(now, e.Subject)
 			if n.roster.TakeWrong() {
 				n.detect.Worsen()
 			}
@@ -322,6 +325,13 @@ func (n *Node) name(e *hearsay.Event) {
 func (n *Node) enter(now time.Time, id hearsay.NodeID) {
 	n.detect.Add(id)
 	n.overlay.Add(now, id)
+	n.rumors.Trusted(now, id)
+}
+
+// trust has a suspect that is none any more linked again.
+func (n *Node) trust(now time.Time, id hearsay.NodeID) {
+	n.overlay.Trust(now, id)
+	n.rumors.Trusted(now, id)
 }
 
 // dress completes a packet that goes out: who sends it, and the claims that
@@ -330,7 +340,7 @@ func (n *Node) dress(p *hearsay.Packet) {
 	p.From = n.id
 	switch m := p.Body.(type) {
 	case *hearsay.Ping:
-		m.Hash = n.roster.Hash()
+		m.Hash, m.Rumors = n.roster.Hash(), n.rumors.PingHash(n.stepped)
 		n.roster.Confront(p, m.Target)
 		n.roster.Ride(p)
 	case *hearsay.Ack, *hearsay.Nack, *hearsay.RelayReq:

@@ -46,8 +46,8 @@ func (n *Node) receiveRumors(now time.Time, p *hearsay.Packet) {
 		n.rumors.IHave(now, p, m)
 	case *hearsay.Graft:
 		n.rumors.Graft(now, p, m)
-	case *hearsay.Prune:
-		n.rumors.Prune(now, p, m)
+	case *hearsay.Place:
+		n.rumors.Place(now, p, m)
 	case *hearsay.Heard:
 		n.rumors.Heard(now, p, m)
 	case *hearsay.Seen:

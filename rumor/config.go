@@ -44,7 +44,6 @@ type Config struct {
 	AnnounceAfter time.Duration // names go this much after the payload, and up to twice that; default 50 ms (guess: longer than a tree takes on a LAN, so that who is named a rumor has it)
 	GraftAfter    time.Duration // who was named a rumor waits this long for the payload, and up to twice that, so that of those who lack it a few ask and give it to the others; default 150 ms (guess: longer than a tree takes between continents)
 	GraftAgain    time.Duration // and then this long for each whom it asks; default 100 ms; must exceed a round trip
-	OptimizeBy    int           // a way shorter by more than so many hops replaces the one in use; where payloads get lost, summed over rumors; 0 = never; default 6 (Plumtree, section 3.8; guess: with less, origins far from each other undo each other's ways)
 
 	CompareQuiet time.Duration // neighbors compare when nothing new came for this long, and up to CompareEvery more; default 2 s
 	CompareBusy  time.Duration // and in any case after this; default 5 s
@@ -69,7 +68,6 @@ func DefaultConfig() Config {
 		AnnounceAfter: 50 * time.Millisecond,
 		GraftAfter:    150 * time.Millisecond,
 		GraftAgain:    100 * time.Millisecond,
-		OptimizeBy:    6,
 		CompareQuiet:  2 * time.Second,
 		CompareBusy:   5 * time.Second,
 		CompareEvery:  time.Second,

@@ -27,6 +27,7 @@ type network struct {
 	queue  flights
 	wakes  flights // deadlines; one is stale if its node has another by now
 	order  uint64
+	pinged time.Time // when all last pinged somebody
 	nodes  []*testNode
 	cut    func(from, to int) bool // nothing passes, not by stream either
 	hidden func(from, id int) bool // whom a node does not know
@@ -114,6 +115,10 @@ func (w *network) start(i int) {
 		Known: func(id hearsay.NodeID) bool {
 			j, ok := index[id]
 			return ok && (w.hidden == nil || !w.hidden(i, j))
+		},
+		Trusted: func(id hearsay.NodeID) bool {
+			j, ok := index[id]
+			return ok && j < len(w.nodes) && !w.nodes[j].down
 		},
 		Draw: func() (hearsay.NodeID, bool) {
 			j := w.random.IntN(len(w.nodes) - 1)
@@ -276,6 +281,43 @@ func copyBody(body hearsay.Message) hearsay.Message {
 // run lets time pass.
 func (w *network) run(d time.Duration) {
 	end := w.now.Add(d)
+	for w.now.Before(end) {
+		w.runUntil(w.pingAt(end))
+	}
+}
+
+// pingAt has every node ping another at random if the time for that has come,
+// which is every second, and gives when it comes next, end at most.
+func (w *network) pingAt(end time.Time) time.Time {
+	if w.pinged.IsZero() {
+		w.pinged = w.now
+	}
+	if next := w.pinged.Add(time.Second); next.After(w.now) {
+		return earlier(next, end)
+	}
+	w.pinged = w.now
+	for i, n := range w.nodes {
+		to := w.random.IntN(len(w.nodes))
+		if len(n.linked) == 0 || len(w.nodes[to].linked) == 0 {
+			continue // it has not joined
+		}
+		if hash := n.PingHash(w.now); to == i || hash == 0 || n.down || w.nodes[to].down || w.random.Float64() < w.loss || w.cut != nil && w.cut(i, to) {
+			continue
+		}
+		w.step(w.nodes[to], func() { w.nodes[to].Pinged(w.now, &hearsay.Packet{From: n.id, Addr: nodeAddr(i)}, n.Hash()) })
+	}
+	return earlier(w.now.Add(time.Second), end)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// runUntil lets time pass without pings.
+func (w *network) runUntil(end time.Time) {
 	for {
 		for len(w.wakes) > 0 && (w.nodes[w.wakes[0].to].down || !w.wakes[0].at.Equal(w.nodes[w.wakes[0].to].Deadline())) {
 			heap.Pop(&w.wakes)
@@ -323,8 +365,8 @@ func (n *testNode) receive(now time.Time, p *hearsay.Packet) {
 		n.IHave(now, p, m)
 	case *hearsay.Graft:
 		n.Graft(now, p, m)
-	case *hearsay.Prune:
-		n.Prune(now, p, m)
+	case *hearsay.Place:
+		n.Place(now, p, m)
 	case *hearsay.Heard:
 		n.Heard(now, p, m)
 	case *hearsay.Seen:

@@ -29,13 +29,9 @@ func sizeOf(e *entry) int { return itemExtra + uvarintLen(e.ID.Counter) + len(e.
 type link struct {
 	id    hearsay.NodeID
 	bit   uint64 // one that no other link has
-	eager bool   // of the tree: payloads go over it
-
-	unsure   bool           // it was grafted, and nothing has come over it since
-	turnedAt time.Time      // when it last became eager or lazy
-	waits    int            // rumors that it was the first to name and that have not come
-	gain     int            // hops by which names that came over it would have been nearer, summed
-	than     hearsay.NodeID // than over this eager one
+	eager bool   // of the tree: payloads go over it; see Rumors.leads
+	waits int    // rumors that it was the first to name and that have not come
+	standing
 
 	queue   queue
 	quietAt time.Time // what does not fill a packet waits until then
@@ -133,7 +129,12 @@ func (r *Rumors) Linked(now time.Time, id hearsay.NodeID) {
 	for _, e := range r.store.all() {
 		e.known &^= free // that was another link
 	}
-	r.links = slices.Insert(r.links, i, &link{id: id, bit: free, eager: true, due: never})
+	l := &link{id: id, bit: free, eager: true, due: never}
+	l.sayAt, l.answerAt = never, never
+	r.links = slices.Insert(r.links, i, l)
+	if r.cfg.Strategy == Tree {
+		r.owe(now, l)
+	}
 	r.meet(now)
 	r.flush(now)
 }
@@ -147,9 +148,7 @@ func (r *Rumors) Unlinked(now time.Time, id hearsay.NodeID) {
 	gone := r.links[i]
 	r.links = slices.Delete(r.links, i, i+1)
 	r.bits &^= gone.bit
-	if r.cfg.Strategy == Tree && gone.eager {
-		r.mend(now)
-	}
+	r.stand(now)
 	r.flush(now)
 }
 

@@ -35,9 +35,10 @@ var never = time.Unix(1<<36, 0)
 
 // Directory is what this node knows of members.
 type Directory struct {
-	Addr  func(hearsay.NodeID) (netip.AddrPort, bool) // where a living member other than this node is reached
-	Known func(hearsay.NodeID) bool                   // whether it is a member in any state; this node is
-	Draw  func() (hearsay.NodeID, bool)               // a living member other than this node, at random
+	Addr    func(hearsay.NodeID) (netip.AddrPort, bool) // where a living member other than this node is reached
+	Known   func(hearsay.NodeID) bool                   // whether it is a member in any state; this node is
+	Trusted func(hearsay.NodeID) bool                   // whether it is a living member and no suspect
+	Draw    func() (hearsay.NodeID, bool)               // a living member other than this node, at random
 }
 
 // Rumors is one node's part in telling them. What it wants done goes to out.
@@ -75,7 +76,7 @@ type Stats struct {
 	Payloads   uint64 // sent
 	Names      uint64 // sent, in packets of IHave
 	Grafts     uint64 // sent
-	Prunes     uint64 // sent
+	Places     uint64 // sent
 	Compares   uint64 // hashes sent
 	Exchanges  uint64 // lists of ranges sent because hashes differed
 	Unsent     uint64 // payloads that a link's queue had no room for
@@ -98,6 +99,7 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 ) *Rumors {
 	r := &Rumors{cfg: cfg, self: self, directory: directory, random: random, drops: drops, out: out}
 	r.compare.at, r.compare.last = never, now
+	r.tree.place.root = self
 	r.tree.announceAt, r.monger.cycleAt, r.monger.pollAt = never, never, never
 	if cfg.Strategy == Monger && cfg.Style.Pulls() {
 		r.monger.pollAt = now.Add(r.between(0, cfg.Poll))
@@ -168,18 +170,11 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 	r.answered(p.From, l, m)
 	r.out.Events = slices.Grow(r.out.Events, min(len(m.Items), keptEvents))
 	again := len(r.dots)
-	fresh, stale := 0, 0 // of those that say something about the tree
 	for i := range m.Items {
 		r.coming += len(m.Items[i].Data)
 	}
 	for i := range m.Items {
-		switch rumor := &m.Items[i]; r.take(now, p.From, l, rumor) {
-		case takenFresh:
-			fresh++
-		case takenAgain:
-			stale++
-			r.dots = append(r.dots, rumor.ID)
-		case takenRepair:
+		if rumor := &m.Items[i]; r.take(now, p.From, l, rumor) {
 			r.dots = append(r.dots, rumor.ID)
 		}
 		r.coming -= len(m.Items[i].Data)
@@ -187,7 +182,6 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 	r.room = nil
 	switch r.cfg.Strategy {
 	case Tree:
-		r.judge(now, l, fresh, stale)
 		r.nameRepaired()
 	case Monger:
 		r.tellStale(p, r.dots[again:len(r.dots):len(r.dots)])
@@ -198,24 +192,15 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 	r.flush(now)
 }
 
-// taken is what became of a rumor that came.
-type taken uint8
-
-const (
-	takenOld    taken = iota // asked for, from catching up, or refused: it says nothing about the way it came
-	takenFresh               // delivered
-	takenAgain               // was there already, from somebody else
-	takenRepair              // was there already, and one of the two was a repair
-)
-
-// take delivers a rumor if it has not been seen.
-func (r *Rumors) take(now time.Time, from hearsay.NodeID, l *link, rumor *hearsay.Rumor) taken {
+// take delivers a rumor if it has not been seen, and reports whether it was
+// here already, the same.
+func (r *Rumors) take(now time.Time, from hearsay.NodeID, l *link, rumor *hearsay.Rumor) (again bool) {
 	if r.seen.context.Has(rumor.ID) {
 		return r.takeAgain(now, from, l, rumor)
 	}
 	if reason, ok := r.check(now, rumor); !ok {
 		r.drops[reason]++
-		return takenOld
+		return false
 	}
 	e := &entry{Rumor: *rumor, origin: r.seen.of(rumor.ID.Origin), by: from, at: now}
 	e.Data = r.keep(rumor.Data)
@@ -223,10 +208,7 @@ func (r *Rumors) take(now time.Time, from hearsay.NodeID, l *link, rumor *hearsa
 		e.known = l.bit
 	}
 	r.deliver(now, e)
-	if e.asked != 0 || rumor.Age >= r.cfg.PushFor {
-		return takenOld
-	}
-	return takenFresh
+	return false
 }
 
 // keep copies a payload, since what came belongs to the packet. Those of one
@@ -240,12 +222,13 @@ func (r *Rumors) keep(data []byte) []byte {
 	return r.room[start:len(r.room):len(r.room)]
 }
 
-// takeAgain takes a rumor that was seen before.
-func (r *Rumors) takeAgain(now time.Time, from hearsay.NodeID, l *link, rumor *hearsay.Rumor) taken {
+// takeAgain takes a rumor that was seen before, and reports whether it is held,
+// and the same.
+func (r *Rumors) takeAgain(now time.Time, from hearsay.NodeID, l *link, rumor *hearsay.Rumor) (same bool) {
 	r.stats.Duplicates++
 	e := r.store.byID[rumor.ID]
 	if e == nil {
-		return takenOld
+		return false
 	}
 	if !bytes.Equal(e.Data, rumor.Data) {
 		r.stats.Conflicts++
@@ -257,18 +240,12 @@ func (r *Rumors) takeAgain(now time.Time, from hearsay.NodeID, l *link, rumor *h
 				Text: "another payload under a number that is taken", Rumor: &e.Rumor,
 			})
 		}
-		return takenOld
+		return false
 	}
 	if l != nil {
 		e.known |= l.bit
 	}
-	switch {
-	case e.by == from && r.cfg.Strategy == Tree: // the same datagram twice
-		return takenOld
-	case e.isRepair(r.cfg.GraftAfter) || rumor.Age >= r.cfg.GraftAfter:
-		return takenRepair
-	}
-	return takenAgain
+	return true
 }
 
 // check says whether a rumor that was not seen is taken, or why not. What is
@@ -388,7 +365,7 @@ func (r *Rumors) Deadline() time.Time {
 	at = soonest(at, soonest(r.monger.cycleAt, r.monger.pollAt))
 	at = soonest(at, soonest(r.tree.announceAt, r.missingAt()))
 	for _, l := range r.links {
-		at = soonest(at, l.due)
+		at = soonest(at, soonest(l.due, soonest(l.sayAt, l.answerAt)))
 	}
 	return at
 }

@@ -34,8 +34,8 @@ func TestTreeSettles(t *testing.T) {
 	w.all(ids...)
 	packets, bodies, payloads, duplicates := w.tally()
 	t.Log(packets, bodies)
-	if payloads != measured*(n-1) || duplicates != 0 || bodies["Prune"] != 0 {
-		t.Errorf("%d payloads, %d duplicates, %d prunes; want %d, 0, 0", payloads, duplicates, bodies["Prune"], measured*(n-1))
+	if payloads != measured*(n-1) || duplicates != 0 || bodies["Place"] != 0 {
+		t.Errorf("%d payloads, %d duplicates, %d places; want %d, 0, 0", payloads, duplicates, bodies["Place"], measured*(n-1))
 	}
 	if packets > measured*2*n {
 		t.Errorf("%d packets, want at most %d: 2 a node and broadcast", packets, measured*2*n)

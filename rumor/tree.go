@@ -8,9 +8,9 @@ import (
 	"hearsay/clock"
 )
 
-// This file is the tree strategy: Plumtree (Leitão 2007). The eager links of
-// all nodes together become a tree, since a payload that comes twice prunes the
-// link over which it came later.
+// This file is what goes over the tree and beside it, after Plumtree (Leitão
+// 2007): payloads over eager links, names over lazy ones, and repair. Which links
+// are eager is decided in place.go.
 
 // Limits of the tree, per node.
 const (
@@ -19,8 +19,6 @@ const (
 	maxNamers  = 4                // kept of one such rumor, to be asked in turn
 	namesMost  = 48               // in one packet: the full ones fit a datagram
 	namesLinks = 2                // told of one window while nothing gets lost
-	swapTimes  = 3                // that a Prune and a Graft are sent where one link takes the place of another: if one is lost, the tree is cut, or has a circle
-	graftFrom  = 12               // rumors more that did not come in time than did: the tree has no way here
 	troubleFor = 10 * time.Second // after a payload got lost, every name goes over every link
 )
 
@@ -33,8 +31,9 @@ type tree struct {
 	missing    map[clock.Dot]*missing
 	waiting    []waiting // for their payloads, in order of time
 	trouble    time.Time // until then it is thought that payloads get lost
-	misses     int       // rumors that did not come in time, less those that did; 0 at least, graftFrom at most
-	missedAt   time.Time // when one was last counted
+
+	place  place          // of this node
+	parent hearsay.NodeID // the neighbor that it hangs on; zero if it is a root
 }
 
 // missing is a rumor that was named and has not come.
@@ -82,57 +81,6 @@ func (r *Rumors) pushTree(now time.Time, e *entry) {
 	}
 }
 
-// judge makes a link eager or lazy by what came over it: "on receiving a
-// duplicate the link becomes lazy, and the sender is told so". A packet has
-// several rumors here; if two ways race, each wins some, so half are enough.
-func (r *Rumors) judge(now time.Time, l *link, fresh, stale int) {
-	if l == nil || fresh+stale == 0 {
-		return
-	}
-	l.unsure = false
-	if stale < fresh {
-		r.tree.misses = max(0, r.tree.misses-1)
-		l.turn(now, true)
-		return
-	}
-	r.prune(now, l)
-}
-
-// turn makes this end of a link eager or lazy.
-func (l *link) turn(now time.Time, eager bool) {
-	if l.eager != eager {
-		l.eager, l.turnedAt = eager, now
-	}
-}
-
-// prune makes a link lazy, at both ends.
-func (r *Rumors) prune(now time.Time, l *link) {
-	if addr, living := r.directory.Addr(l.id); living {
-		l.turn(now, false)
-		r.stats.Prunes++
-		r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Prune{}})
-	}
-}
-
-// graft makes a link eager, at both ends.
-func (r *Rumors) graft(now time.Time, l *link) {
-	if addr, living := r.directory.Addr(l.id); living {
-		l.turn(now, true)
-		l.unsure = true
-		r.stats.Grafts++
-		r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Graft{}})
-	}
-}
-
-// Prune takes the word of a neighbor that it has another way.
-func (r *Rumors) Prune(now time.Time, p *hearsay.Packet, _ *hearsay.Prune) {
-	if l := r.link(p.From); l != nil {
-		l.turn(now, false)
-	} else {
-		r.drops[hearsay.DropUnexpected]++
-	}
-}
-
 // IHave takes names of rumors. In the monger strategy they answer those that
 // were no news.
 func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave) {
@@ -150,8 +98,6 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave)
 	}
 	if message.Late {
 		r.tree.trouble = now.Add(troubleFor)
-	} else {
-		r.named(now, l)
 	}
 	for i, id := range message.IDs {
 		hops := uint8(maxHops)
@@ -161,9 +107,6 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave)
 		if e := r.store.byID[id]; e != nil {
 			e.known |= l.bit
 			e.named = true
-			if i == 0 && !message.Late { // those of one packet tell the same
-				r.shorten(now, e, l, hops)
-			}
 		} else if !r.seen.context.Has(id) {
 			if m := r.lack(now, id, l, hops); m != nil && m.asked == 0 && message.Late {
 				m.late = true
@@ -173,57 +116,6 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave)
 	}
 	r.askOverdue(now)
 	r.flush(now)
-}
-
-// named tells that names came over a link, and so that it is lazy at the other
-// end. If it is eager here, a Graft or a Prune was lost, unless one is under way.
-func (r *Rumors) named(now time.Time, l *link) {
-	switch {
-	case !l.eager || now.Sub(l.turnedAt) < r.cfg.GraftAgain:
-	case l.unsure:
-		r.graft(now, l)
-	default:
-		l.turn(now, false)
-	}
-}
-
-// shorten moves the link over which a rumor came if another offers a shorter
-// way: "optimization" (section 3.8). Names come later than payloads, so the ways
-// are compared when both are known. Who got it by a repair may itself hang on
-// this node, and shortens nothing.
-//
-// Where payloads get lost the tree is mended, and each time grows longer, so
-// there also what is a little shorter counts, once it comes to OptimizeBy in sum:
-// most of what one gains for one origin is lost for another. The old link goes
-// at once. If both were kept until a rumor comes twice, that would break the
-// circle wherever it meets itself, and the tree would become one that chance
-// has made, four times as long.
-func (r *Rumors) shorten(now time.Time, e *entry, l *link, hops uint8) {
-	parent := r.link(e.by)
-	if r.cfg.OptimizeBy == 0 || l.eager || hops == maxHops || e.isRepair(r.cfg.GraftAfter) || parent == nil || !parent.eager {
-		return
-	}
-	if !now.Before(r.tree.trouble) {
-		l.gain = 0
-	}
-	if l.than != parent.id {
-		if old := r.link(l.than); l.gain > 0 && old != nil && old.eager {
-			return // one pair of ways at a time
-		}
-		l.than, l.gain = parent.id, 0
-	}
-	gain := int(e.Hops) - int(hops) - 1
-	l.gain = max(0, l.gain+gain)
-	if gain <= 0 || l.gain < r.cfg.OptimizeBy || gain <= r.cfg.OptimizeBy && !now.Before(r.tree.trouble) {
-		return
-	}
-	for _, other := range r.links {
-		other.gain = 0
-	}
-	for range swapTimes {
-		r.prune(now, parent)
-		r.graft(now, l)
-	}
 }
 
 // isRepair reports whether a rumor came here other than at once along the tree:
@@ -284,10 +176,7 @@ func (r *Rumors) arrived(e *entry) {
 		return
 	}
 	if m := r.tree.missing[e.ID]; m != nil {
-		if e.asked = m.asked; e.asked != 0 && e.at.Sub(r.tree.missedAt) >= r.cfg.GraftAgain {
-			r.tree.missedAt = e.at
-			r.tree.misses = min(graftFrom, r.tree.misses+1)
-		}
+		e.asked = m.asked
 		r.stopWaiting(e.ID, m)
 	}
 }
@@ -305,12 +194,12 @@ func (r *Rumors) tickTree(now time.Time) {
 		r.announce(now)
 	}
 	r.askOverdue(now)
+	r.tickPlaces(now)
 }
 
 // askOverdue asks for what has been waited for long enough, each of one who
-// named it and was not asked yet. In Plumtree that makes the link eager. Here it
-// does so only where the tree seems to have no way: mostly a packet was lost,
-// which is no fault of the tree.
+// named it and was not asked yet. In Plumtree that makes the link eager. Here
+// the tree stays as it is: a packet was lost, which is no fault of the tree.
 func (r *Rumors) askOverdue(now time.Time) {
 	t := &r.tree
 	n := 0
@@ -337,10 +226,6 @@ func (r *Rumors) askOverdue(now time.Time) {
 		}
 		m.asked |= r.links[i].bit
 		asked[i] = append(asked[i], w.id)
-		if !m.late && t.misses >= graftFrom && !r.links[i].eager {
-			t.misses = 0
-			r.graft(now, r.links[i])
-		}
 		r.wait(w.id, m, now.Add(r.cfg.GraftAgain))
 		t.trouble = now.Add(troubleFor)
 	}
@@ -394,16 +279,11 @@ func (r *Rumors) ask(l *link, ids []clock.Dot) {
 	r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Graft{IDs: ids}})
 }
 
-// Graft gives what a neighbor asks for; if it asks for nothing, it wants to be
-// told everything, and the link becomes eager.
+// Graft gives what a neighbor asks for.
 func (r *Rumors) Graft(now time.Time, p *hearsay.Packet, m *hearsay.Graft) {
 	l := r.link(p.From)
 	if l == nil {
 		r.drops[hearsay.DropUnexpected]++
-		return
-	}
-	if len(m.IDs) == 0 {
-		l.turn(now, true)
 		return
 	}
 	r.tree.trouble = now.Add(troubleFor)
@@ -414,16 +294,6 @@ func (r *Rumors) Graft(now time.Time, p *hearsay.Packet, m *hearsay.Graft) {
 		}
 	}
 	r.flush(now)
-}
-
-// mend makes all links eager when one that was is gone: the tree may have
-// fallen into two. What is too much is pruned with the next rumor.
-func (r *Rumors) mend(now time.Time) {
-	for _, l := range r.links {
-		if !l.eager {
-			r.graft(now, l)
-		}
-	}
 }
 
 // announce names what came in the last window: over every lazy link if

@@ -55,7 +55,7 @@ type Rumors struct {
 	Duplicates uint64 `json:"duplicates"` // of these, come to one who had it
 	Names      uint64 `json:"names"`      // sent without a payload
 	Grafts     uint64 `json:"grafts"`     // sent
-	Prunes     uint64 `json:"prunes"`     // sent
+	Places     uint64 `json:"places"`     // sent
 	Compares   uint64 `json:"compares"`   // hashes sent to a neighbor
 
 	// Of all rumors but the first warmUp, unless there are no others.
@@ -159,8 +159,8 @@ func (c *checker) tells(m *machine, p *hearsay.Packet, atOnce bool, now time.Dur
 		}
 	case *hearsay.Graft:
 		g.total.Grafts++
-	case *hearsay.Prune:
-		g.total.Prunes++
+	case *hearsay.Place:
+		g.total.Places++
 	case *hearsay.Heard:
 		g.total.Compares++
 	}
@@ -301,7 +301,7 @@ func (r *Rumors) append(b []byte) []byte {
 		{"duplicates", r.Duplicates},
 		{"names", r.Names},
 		{"grafts", r.Grafts},
-		{"prunes", r.Prunes},
+		{"places", r.Places},
 		{"compares", r.Compares},
 	} {
 		b = fmt.Appendf(b, "%-18s %d\n", line.what, line.n)

@@ -91,9 +91,10 @@ func newTellers(t *testing.T, links [][]int, config rumor.Config) *tellers {
 	for i := range n {
 		random := draws(1, purposeNode, uint64(i))
 		directory := rumor.Directory{
-			Addr:  func(id hearsay.NodeID) (netip.AddrPort, bool) { return addrOf(tellerOf(id)), true },
-			Known: func(id hearsay.NodeID) bool { return tellerOf(id) < n },
-			Draw:  func() (hearsay.NodeID, bool) { return tellerID(links[i][0]), true },
+			Addr:    func(id hearsay.NodeID) (netip.AddrPort, bool) { return addrOf(tellerOf(id)), true },
+			Known:   func(id hearsay.NodeID) bool { return tellerOf(id) < n },
+			Trusted: func(id hearsay.NodeID) bool { return tellerOf(id) < n },
+			Draw:    func() (hearsay.NodeID, bool) { return tellerID(links[i][0]), true },
 		}
 		r := rumor.New(config, tellerID(i), directory, rand.New(&random), nil, new(hearsay.Drops), &w.out, epoch)
 		w.all, w.tickAt[i] = append(w.all, r), noTick
@@ -183,8 +184,8 @@ func (w *tellers) receive(t *testing.T, i int, number int32) {
 		r.IHave(now, &p, m)
 	case *hearsay.Graft:
 		r.Graft(now, &p, m)
-	case *hearsay.Prune:
-		r.Prune(now, &p, m)
+	case *hearsay.Place:
+		r.Place(now, &p, m)
 	case *hearsay.Heard:
 		r.Heard(now, &p, m)
 	case *hearsay.Seen:

@@ -104,8 +104,11 @@ func (w *World) aboutRumors(p *hearsay.Packet) string {
 		for _, id := range m.IDs {
 			b.WriteString(name(id))
 		}
-	case *hearsay.Prune:
-		b.WriteString("prunes")
+	case *hearsay.Place:
+		fmt.Fprintf(&b, "stands %d from %s", m.Hops, w.check.name(m.Root))
+		if m.Parent {
+			b.WriteString(", below it")
+		}
 	case *hearsay.Heard:
 		b.WriteString("compares what it has seen")
 	case *hearsay.Seen:

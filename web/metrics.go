@@ -97,7 +97,7 @@ var families = []family{
 	total("hearsay_rumor_payloads_total", "Payloads of rumors sent.", func(s *hearsay.Stats) uint64 { return s.RumorPayloads }),
 	total("hearsay_rumor_names_total", "Names of rumors sent without their payload.", func(s *hearsay.Stats) uint64 { return s.RumorNames }),
 	total("hearsay_rumor_grafts_total", "Requests for a payload that was named and did not come.", func(s *hearsay.Stats) uint64 { return s.RumorGrafts }),
-	total("hearsay_rumor_prunes_total", "Requests to send names only, as payloads came twice.", func(s *hearsay.Stats) uint64 { return s.RumorPrunes }),
+	total("hearsay_rumor_places_total", "Words to neighbors of where this node stands in the tree.", func(s *hearsay.Stats) uint64 { return s.RumorPlaces }),
 	total("hearsay_rumor_compares_total", "Hashes of what was heard sent to a neighbor.", func(s *hearsay.Stats) uint64 { return s.RumorCompares }),
 	total("hearsay_rumor_exchanges_total", "Lists of what was heard sent because hashes differed.", func(s *hearsay.Stats) uint64 { return s.RumorExchanges }),
 	total("hearsay_rumors_unsent_total", "Payloads for which the queue of a link had no room; comparing makes up for them.", func(s *hearsay.Stats) uint64 { return s.RumorsUnsent }),

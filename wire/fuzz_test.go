@@ -32,7 +32,7 @@ func FuzzEvidence(f *testing.F)    { fuzzBody(f, kindEvidence) }
 func FuzzRumors(f *testing.F)      { fuzzBody(f, kindRumors) }
 func FuzzIHave(f *testing.F)       { fuzzBody(f, kindIHave) }
 func FuzzGraft(f *testing.F)       { fuzzBody(f, kindGraft) }
-func FuzzPrune(f *testing.F)       { fuzzBody(f, kindPrune) }
+func FuzzPlace(f *testing.F)       { fuzzBody(f, kindPlace) }
 func FuzzHeard(f *testing.F)       { fuzzBody(f, kindHeard) }
 func FuzzSeen(f *testing.F)        { fuzzBody(f, kindSeen) }
 func FuzzHello(f *testing.F)       { fuzzBody(f, kindHello) }

@@ -29,7 +29,7 @@ const (
 	kindRumors
 	kindIHave
 	kindGraft
-	kindPrune
+	kindPlace
 	kindHeard
 	kindSeen
 	kindHello
@@ -76,8 +76,8 @@ func kindOf(m hearsay.Message) kind {
 		return kindIHave
 	case *hearsay.Graft:
 		return kindGraft
-	case *hearsay.Prune:
-		return kindPrune
+	case *hearsay.Place:
+		return kindPlace
 	case *hearsay.Heard:
 		return kindHeard
 	case *hearsay.Seen:
@@ -97,7 +97,11 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 	case *hearsay.Ping:
 		dst = binary.AppendUvarint(dst, m.Seq)
 		dst = binary.BigEndian.AppendUint64(dst, m.Hash)
-		return append(dst, m.Target[:]...)
+		dst = append(dst, m.Target[:]...)
+		if m.Rumors != 0 {
+			dst = binary.BigEndian.AppendUint64(dst, m.Rumors)
+		}
+		return dst
 	case *hearsay.Ack:
 		return binary.AppendUvarint(dst, m.Seq)
 	case *hearsay.NotMe:
@@ -133,6 +137,9 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 	switch k {
 	case kindPing:
 		d.ping = hearsay.Ping{Seq: r.uvarint(), Hash: r.uint64(), Target: r.id()}
+		if r.left() >= 8 {
+			d.ping.Rumors = r.uint64()
+		}
 		return &d.ping
 	case kindAck:
 		d.ack.Seq = r.uvarint()

@@ -51,7 +51,7 @@ type Decoder struct {
 	rumors      hearsay.Rumors
 	iHave       hearsay.IHave
 	graft       hearsay.Graft
-	prune       hearsay.Prune
+	place       hearsay.Place
 	heard       hearsay.Heard
 	seen        hearsay.Seen
 	hello       hearsay.Hello

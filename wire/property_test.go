@@ -56,7 +56,7 @@ func drawBody(t *rapid.T) hearsay.Message {
 	k := rapid.SampledFrom(allKinds()).Draw(t, "kind")
 	switch k {
 	case kindPing:
-		return &hearsay.Ping{Seq: seq, Target: drawID(t), Hash: rapid.Uint64().Draw(t, "hash")}
+		return &hearsay.Ping{Seq: seq, Target: drawID(t), Hash: rapid.Uint64().Draw(t, "hash"), Rumors: rapid.Uint64().Draw(t, "rumors")}
 	case kindAck:
 		return &hearsay.Ack{Seq: seq}
 	case kindNotMe:
@@ -105,8 +105,11 @@ func drawRumors(t *rapid.T, k kind) hearsay.Message {
 		return m
 	case kindGraft:
 		return &hearsay.Graft{IDs: rapid.SliceOfN(rapid.Custom(drawDot), 1, 9).Draw(t, "ids")}
-	case kindPrune:
-		return &hearsay.Prune{}
+	case kindPlace:
+		return &hearsay.Place{
+			Root: drawID(t), Hops: rapid.Byte().Draw(t, "hops"), Parent: rapid.Bool().Draw(t, "parent"),
+			Answer: rapid.Bool().Draw(t, "answer"), Number: rapid.Byte().Draw(t, "number"), Heard: rapid.Byte().Draw(t, "heard"),
+		}
 	case kindHeard:
 		return &hearsay.Heard{Hash: rapid.Uint64().Draw(t, "hash")}
 	case kindSeen:

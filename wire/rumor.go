@@ -26,6 +26,8 @@ func appendRumors(dst []byte, m hearsay.Message) []byte {
 		return appendHops(appendBool(appendDots(dst, m.IDs), m.Late), m.Hops)
 	case *hearsay.Graft:
 		return appendDots(dst, m.IDs)
+	case *hearsay.Place:
+		return appendPlace(dst, m)
 	case *hearsay.Heard:
 		return binary.BigEndian.AppendUint64(dst, m.Hash)
 	case *hearsay.Seen:
@@ -35,7 +37,7 @@ func appendRumors(dst []byte, m hearsay.Message) []byte {
 	case *hearsay.HelloAck:
 		return append(appendBool(dst, m.Accepted), m.Degree)
 	}
-	return dst // Join, News, Prune, Unlink
+	return dst // Join, News, Unlink
 }
 
 // readRumors reads what appendRumors wrote, into d's storage.
@@ -52,8 +54,9 @@ func (d *Decoder) readRumors(r *reader, k kind) hearsay.Message {
 	case kindGraft:
 		d.graft.IDs = d.readDots(r)
 		return &d.graft
-	case kindPrune:
-		return &d.prune
+	case kindPlace:
+		readPlace(r, &d.place)
+		return &d.place
 	case kindHeard:
 		d.heard.Hash = r.uint64()
 		return &d.heard
@@ -194,6 +197,31 @@ func (d *Decoder) readDots(r *reader) []clock.Dot {
 		d.dots, d.idle = dots, 0
 	}
 	return dots
+}
+
+// The flags of Place.
+const (
+	placeParent = 1 << iota
+	placeAnswer
+)
+
+func appendPlace(dst []byte, m *hearsay.Place) []byte {
+	flags := byte(0)
+	if m.Parent {
+		flags |= placeParent
+	}
+	if m.Answer {
+		flags |= placeAnswer
+	}
+	dst = append(dst, m.Root[:]...)
+	return append(dst, m.Hops, flags, m.Number, m.Heard)
+}
+
+func readPlace(r *reader, m *hearsay.Place) {
+	m.Root, m.Hops = r.id(), r.byte()
+	flags := r.byte()
+	m.Parent, m.Answer = flags&placeParent != 0, flags&placeAnswer != 0
+	m.Number, m.Heard = r.byte(), r.byte()
 }
 
 func appendHops(dst []byte, hops []uint8) []byte {

@@ -44,6 +44,10 @@ const answerLayout = "observer 16 · verdict 1 · at u · signature 64"
 func samples() []sample {
 	return []sample{
 		{name: "ping", kind: kindPing, says: "is B there?", body: &hearsay.Ping{Seq: 300, Target: idB, Hash: 0x0123456789abcdef}, bodyLayout: "seq u · hash 8 · target 16"},
+		{
+			name: "ping-rumors", kind: kindPing, says: "the same, and what rumors I have seen, in a word",
+			body: &hearsay.Ping{Seq: 300, Target: idB, Hash: 0x0123456789abcdef, Rumors: 0xfedcba9876543210}, bodyLayout: "seq u · hash 8 · target 16 · rumors 8",
+		},
 		{name: "ack", kind: kindAck, says: "yes", body: &hearsay.Ack{Seq: 300}, bodyLayout: "seq u"},
 		{name: "not-me", kind: kindNotMe, says: "there is somebody else here", body: &hearsay.NotMe{Seq: 5}, bodyLayout: "seq u"},
 		{name: "relay-req", kind: kindRelayReq, says: "ping B for me", body: &hearsay.RelayReq{Seq: 301, Target: idB}, bodyLayout: "seq u · target 16"},
@@ -102,7 +106,11 @@ func samples() []sample {
 			name: "graft", kind: kindGraft, says: "that one is lacking", body: &hearsay.Graft{IDs: []clock.Dot{{Origin: originA, Counter: 300}}},
 			bodyLayout: "ids u · origin 16 · run u · number u",
 		},
-		{name: "prune", kind: kindPrune, says: "names will do", body: &hearsay.Prune{}},
+		{
+			name: "place", kind: kindPlace, says: "two hops from the root, below the receiver",
+			body:       &hearsay.Place{Root: hearsay.NodeID(originA), Hops: 2, Parent: true, Number: 7, Heard: 255},
+			bodyLayout: "root 16 · hops 1 · flags 1 · number 1 · heard 1",
+		},
 		{name: "heard", kind: kindHeard, says: "all that was heard, in a word", body: &hearsay.Heard{Hash: 0x0123456789abcdef}, bodyLayout: "hash 8"},
 		{
 			name: "seen", kind: kindSeen, says: "all of A but one, and one of B; what has the other?",

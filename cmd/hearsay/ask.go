@@ -181,7 +181,7 @@ func printStats(table io.Writer, s *hearsay.Stats) {
 	fmt.Fprintf(table, "heard\t%d suspicions, %d deaths; %d claims about itself refuted\n", s.Suspicions, s.Deaths, s.Refutations)
 	fmt.Fprintf(table, "claims\t%d in, of them %d news; %d out, %d waiting to be told\n", s.ClaimsIn, s.ClaimsNew, s.ClaimsOut, s.NewsWaiting)
 	fmt.Fprintf(table, "rumors\t%d said, %d delivered, %d payloads came again, %d held (%d bytes)\n", s.RumorsSaid, s.RumorsDelivered, s.RumorDuplicates, s.RumorsHeld, s.RumorsHeldBytes)
-	fmt.Fprintf(table, "told\t%d payloads, %d names, %d grafts, %d prunes, over %d links\n", s.RumorPayloads, s.RumorNames, s.RumorGrafts, s.RumorPrunes, s.Links)
+	fmt.Fprintf(table, "told\t%d payloads, %d names, %d grafts, %d places, over %d links\n", s.RumorPayloads, s.RumorNames, s.RumorGrafts, s.RumorPlaces, s.Links)
 	fmt.Fprintf(table, "datagrams\t%d in (%d bytes), %d out (%d bytes), %d not sent\n", s.PacketsIn, s.BytesIn, s.PacketsOut, s.BytesOut, s.SendFails)
 	fmt.Fprintf(table, "by stream\t%d in (%d bytes), %d out (%d bytes)\n", s.StreamsIn, s.StreamIn, s.StreamsOut, s.StreamOut)
 	fmt.Fprintf(table, "dropped\t%s\n", dropWords(s.Drops))
