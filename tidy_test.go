@@ -49,7 +49,7 @@ var house = []room{
 	{dir: "store", layer: 3, ours: ". wire", theirs: "go.etcd.io/bbolt go.etcd.io/bbolt/errors"},
 	{dir: "dialect", layer: 3, ours: "."},
 	{dir: "seeds", layer: 3, ours: "."},
-	{dir: "agent", layer: 4, ours: ". clock detect node overlay roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable"},
+	{dir: "agent", layer: 4, ours: ". clock detect dialect node overlay roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable"},
 	{dir: "sim", layer: 4, ours: ". clock detect node overlay roster rumor store wire"},
 	{
 		dir: "web", layer: 5, ours: ". clock",

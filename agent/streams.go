@@ -46,6 +46,7 @@ type streams struct {
 	dialer   net.Dialer
 	counters *counters
 	deliver  func(packet []byte, from netip.AddrPort)
+	lines    *lineServer // answers who speaks JSON lines; nil: nobody does
 
 	receiving atomic.Int64 // bytes of frames not yet whole
 
@@ -280,10 +281,14 @@ func (s *streams) read(st *stream) {
 }
 
 // next waits for the next frame, as long as the stream is in use, and reads
-// it.
+// it. What begins with another byte than a frame does is not ours.
 func (s *streams) next(st *stream, r *bufio.Reader) ([]byte, error) {
 	if err := s.await(st, r); err != nil {
 		return nil, err
+	}
+	if first, _ := r.Peek(1); first[0] == lineStart && s.lines != nil && st.accepted && !st.brought {
+		s.lines.serve(s.ctx, st.conn, r, st.remote)
+		return nil, io.EOF
 	}
 	st.conn.SetReadDeadline(time.Now().Add(streamFrameTimeout))
 	return wire.ReadFrame(r, nil)

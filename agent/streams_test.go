@@ -33,6 +33,15 @@ type delivery struct {
 
 func newBox(t *testing.T) *box {
 	t.Helper()
+	b := newQuietBox(t)
+	b.start()
+	t.Cleanup(b.close)
+	return b
+}
+
+// newQuietBox is a box that does not accept yet.
+func newQuietBox(t *testing.T) *box {
+	t.Helper()
 	conn, listener, err := listen(t.Context(), netip.AddrPortFrom(localhost, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -42,8 +51,6 @@ func newBox(t *testing.T) *box {
 	b.streams = newStreams(listener, localhost, &b.counters, func(packet []byte, from netip.AddrPort) {
 		b.arrived <- delivery{packet, from}
 	})
-	b.start()
-	t.Cleanup(b.close)
 	return b
 }
 

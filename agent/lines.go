@@ -1,0 +1,325 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"hearsay"
+	"hearsay/dialect"
+)
+
+// lineStart is the first byte of a stream of JSON lines.
+const lineStart = '{'
+
+// The limits on JSON lines. A connection is one request and one reply. The
+// older programs wait 1.8 s for that (seeds) or 2 s (peers), so a node answers
+// within 1.6 s, if it is asked in one piece.
+const (
+	linesMax       = 512 // at a time. A guess: each has a goroutine, and at most a line
+	linesPerSource = 128 // from one IP address at a time. A guess: a bulk of peers may be behind one
+
+	casesPerSecond = 5    // that one source may open (DESIGN.md: abuse)
+	casesBurst     = 20   // and as many at once. A guess: peers of one host that start together
+	factsPerSecond = 200  // requests with facts of ours to verify, per source. A guess: 60 µs a signature, up to 16 of them
+	factsBurst     = 200  // and as many at once
+	lineSources    = 1024 // of which one keeps count; those whose hashes agree share
+)
+
+// lineTimes are how long the parts of an exchange may take.
+type lineTimes struct {
+	request time.Duration // from its first byte to its end
+	answer  time.Duration // from the first byte of the request until there is one
+	write   time.Duration // of the reply
+	linger  time.Duration // until the other end closes, too: else what it still sends may destroy the reply under way
+}
+
+var defaultLineTimes = lineTimes{
+	request: time.Second,
+	answer:  1600 * time.Millisecond,
+	write:   2 * time.Second,
+	linger:  500 * time.Millisecond,
+}
+
+// lineDiscardMax is how much, in bytes, is read and thrown away of a connection
+// that was answered already.
+const lineDiscardMax = 1 << 20
+
+// answering answers a request that came from an address. Its context ends when
+// the answer must be there; nil says that there is none by then.
+type answering func(ctx context.Context, r dialect.Request, from netip.AddrPort) dialect.Reply
+
+// lineServer answers those who connect and speak JSON lines.
+type lineServer struct {
+	role     hearsay.Role
+	answer   answering
+	counters *counters
+	times    lineTimes
+
+	mu       sync.Mutex
+	open     int
+	bySource map[netip.Addr]int // open
+	cases    *allowance
+	facts    *allowance
+}
+
+func newLineServer(role hearsay.Role, answer answering, counters *counters) *lineServer {
+	now := time.Now()
+	return &lineServer{
+		role: role, answer: answer, counters: counters, times: defaultLineTimes,
+		bySource: make(map[netip.Addr]int),
+		cases:    newAllowance(now, casesPerSecond, casesBurst),
+		facts:    newAllowance(now, factsPerSecond, factsBurst),
+	}
+}
+
+// serve answers the one request of a connection of which the first byte is
+// here. The caller closes the connection.
+func (l *lineServer) serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort) {
+	began := time.Now()
+	reply := l.exchange(ctx, conn, r, from, began)
+	if reply == nil {
+		return
+	}
+	conn.SetWriteDeadline(time.Now().Add(l.times.write))
+	n, err := conn.Write(dialect.AppendReply(nil, reply, time.Now()))
+	l.counters.streamsOut.Add(1)
+	l.counters.streamOut.Add(uint64(n))
+	if half, ok := conn.(interface{ CloseWrite() error }); err == nil && ok && half.CloseWrite() == nil {
+		conn.SetReadDeadline(time.Now().Add(l.times.linger))
+		io.Copy(io.Discard, io.LimitReader(conn, lineDiscardMax)) // past r, which keeps count; whatever it says, and however it ends
+	}
+}
+
+// exchange reads a request and gives the reply; nil if there is nobody any
+// more who would read it.
+func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, began time.Time) dialect.Reply {
+	if !l.enter(from.Addr()) {
+		l.counters.drop(hearsay.DropRate)
+		return dialect.BadInput(l.role, "too many connections; try again")
+	}
+	defer l.leave(from.Addr())
+	conn.SetReadDeadline(began.Add(l.times.request))
+	line, err := readLine(r, dialect.RequestLineMax)
+	switch {
+	case errors.Is(err, errLineLong):
+		l.counters.drop(hearsay.DropOversized)
+		return dialect.BadInput(l.role, fmt.Sprintf("line longer than %d bytes", dialect.RequestLineMax))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		l.counters.drop(hearsay.DropSlow)
+		return dialect.BadInput(l.role, fmt.Sprintf("no whole line within %v", l.times.request))
+	case errors.Is(err, errBudget):
+		l.counters.drop(hearsay.DropQueueFull)
+		return dialect.BadInput(l.role, "too much is being received; try again")
+	case err != nil:
+		return nil
+	}
+	l.counters.streamsIn.Add(1)
+	l.counters.streamIn.Add(uint64(len(line)))
+	request, reply := dialect.ReadRequest(line, l.role)
+	if request == nil {
+		l.counters.drop(hearsay.DropMalformed)
+		return reply
+	}
+	if why := l.refuse(request, from.Addr()); why != "" {
+		l.counters.drop(hearsay.DropRate)
+		return dialect.BadInput(l.role, why)
+	}
+	ctx, cancel := context.WithDeadline(ctx, began.Add(l.times.answer))
+	defer cancel()
+	if reply = l.answer(ctx, request, from); reply == nil {
+		reply = dialect.BadInput(l.role, "no answer in time; try again")
+	}
+	return reply
+}
+
+// enter counts a connection, if there is room for it.
+func (l *lineServer) enter(source netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open >= linesMax || l.bySource[source] >= linesPerSource {
+		return false
+	}
+	l.open++
+	l.bySource[source]++
+	return true
+}
+
+func (l *lineServer) leave(source netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.bySource[source]--; l.bySource[source] == 0 {
+		delete(l.bySource, source)
+	}
+}
+
+// refuse says why a request is not looked at: its source asks too much. One
+// with facts of ours proves itself, and so is counted apart: a flood of words
+// from an address must not shut out what a node there can prove.
+func (l *lineServer) refuse(r dialect.Request, source netip.Addr) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	switch proven := len(dialect.FactsOf(r)) > 0; {
+	case proven && !l.facts.allow(now, source):
+		return fmt.Sprintf("more than %d requests a second from %s; try again", factsPerSecond, source)
+	case !proven && dialect.OpensCase(r) && !l.cases.allow(now, source):
+		return fmt.Sprintf("more than %d cases a second from %s; try again", casesPerSecond, source)
+	}
+	return ""
+}
+
+// allowance is a token bucket for each source. Sources whose hashes agree share
+// one, so that its size is bounded; an attacker cannot choose whom it shares
+// with, because the seed is secret.
+type allowance struct {
+	every time.Duration // between two, in the long run
+	most  time.Duration // that the next may lie ahead: the burst
+	seed  maphash.Seed
+	began time.Time
+	next  []time.Duration // since began, when each bucket would be full again
+}
+
+// newAllowance allows so many a second, and so many at once.
+func newAllowance(now time.Time, perSecond, burst int) *allowance {
+	every := time.Second / time.Duration(perSecond)
+	return &allowance{
+		every: every, most: time.Duration(burst-1) * every,
+		seed: maphash.MakeSeed(), began: now, next: make([]time.Duration, lineSources),
+	}
+}
+
+// allow takes one from the bucket of source, and reports whether there was
+// one.
+func (a *allowance) allow(now time.Time, source netip.Addr) bool {
+	if source.Is6() {
+		const network = 64 // bits; who has one IPv6 address has as many as these leave
+		prefix, _ := source.Prefix(network)
+		source = prefix.Addr()
+	}
+	next := &a.next[a.bucket(source)]
+	at := max(*next, now.Sub(a.began))
+	if at-now.Sub(a.began) > a.most {
+		return false
+	}
+	*next = at + a.every
+	return true
+}
+
+func (a *allowance) bucket(source netip.Addr) uint64 {
+	return maphash.Comparable(a.seed, source) % uint64(len(a.next))
+}
+
+var errLineLong = errors.New("the line is too long")
+
+// readLine reads to the end of the line, or of all that comes. It takes no more
+// room than what has come in.
+func readLine(r *bufio.Reader, most int) (line []byte, err error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(line)+len(part) > most {
+			return nil, errLineLong
+		}
+		line = append(line, part...)
+		switch {
+		case err == nil, errors.Is(err, io.EOF) && len(line) > 0:
+			return line, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
+// The limits on requests that this node makes.
+const (
+	asksMax = 64 // under way at a time; more wait. A guess
+
+	askSeedTimeout   = 1800 * time.Millisecond // of a seed, as the older seeds have it
+	askPeerTimeout   = 2 * time.Second         // of a peer, as the older peers have it
+	askGossipTimeout = 1500 * time.Millisecond // and for a message
+)
+
+// asker makes requests in JSON lines.
+type asker struct {
+	role    hearsay.Role
+	dialer  net.Dialer
+	pending chan struct{} // one for each request under way
+}
+
+// newAsker makes an asker for a node of this role that is reached at local.
+// Seeds look where a request comes from.
+func newAsker(role hearsay.Role, local netip.Addr) *asker {
+	a := &asker{role: role, pending: make(chan struct{}, asksMax)}
+	if local.IsValid() && !local.IsUnspecified() {
+		a.dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
+	}
+	return a
+}
+
+// timeout is how long a request may take, from dialling to the reply.
+func (a *asker) timeout(r dialect.Request) time.Duration {
+	_, gossip := r.(*dialect.Gossip)
+	switch {
+	case a.role == hearsay.RoleSeed:
+		return askSeedTimeout
+	case gossip:
+		return askGossipTimeout
+	}
+	return askPeerTimeout
+}
+
+// ask makes one request and gives its reply. A refusal is a
+// *dialect.RefusedError.
+func (a *asker) ask(ctx context.Context, to netip.AddrPort, r dialect.Request) (dialect.Reply, error) {
+	select {
+	case a.pending <- struct{}{}:
+		defer func() { <-a.pending }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("ask %s: %w", to, ctx.Err())
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.timeout(r))
+	defer cancel()
+	line, err := a.exchange(ctx, to, dialect.AppendRequest(nil, r, time.Now()))
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err() // and not that the connection was closed for it
+		}
+		return nil, fmt.Errorf("ask %s: %w", to, err)
+	}
+	reply, err := dialect.ReadReply(line, r)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", to, err)
+	}
+	return reply, nil
+}
+
+// exchange sends one line and gives the one that comes back.
+func (a *asker) exchange(ctx context.Context, to netip.AddrPort, line []byte) ([]byte, error) {
+	if len(line) > dialect.RequestLineMax {
+		return nil, errLineLong
+	}
+	conn, err := a.dialer.DialContext(ctx, "tcp", to.String())
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if _, err := conn.Write(line); err != nil {
+		return nil, err
+	}
+	reply, err := readLine(bufio.NewReader(conn), dialect.ReplyLineMax)
+	if errors.Is(err, io.EOF) {
+		err = errors.New("it closed the connection without a word")
+	}
+	return reply, err
+}

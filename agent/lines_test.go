@@ -1,0 +1,463 @@
+package agent
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/dialect"
+)
+
+// knowing answers every request as if all were well.
+func knowing(_ context.Context, r dialect.Request, from netip.AddrPort) dialect.Reply {
+	switch r := r.(type) {
+	case *dialect.Register:
+		return &dialect.Outcome{Peer: r.Peer, Success: r.Peer.Addr() == from.Addr(), YesVotes: 3, Quorum: 2, Facts: r.Facts}
+	case *dialect.DeadReport:
+		return &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Quorum: 2}
+	case *dialect.Vote:
+		return &dialect.Opinion{Matter: r.Matter, Proposal: r.Proposal, Voter: from}
+	case *dialect.Commit:
+		return &dialect.CommitAck{Matter: r.Matter, Reason: "not of this quorum"}
+	case *dialect.PeerList:
+		return &dialect.Peers{Peers: []netip.AddrPort{r.Requester}}
+	case *dialect.Hello:
+		return &dialect.HelloAck{Accepted: true, Peer: r.Peer, Degree: r.Degree + 1}
+	case *dialect.Gossip:
+		return &dialect.GossipAck{Accepted: true}
+	case *dialect.Suspect:
+		return &dialect.SuspectAck{Suspect: r.Peer, Alive: true}
+	}
+	return nil
+}
+
+// newLineBox is a box that answers JSON lines, too, and asker that asks in it.
+func newLineBox(t *testing.T, role hearsay.Role, answer answering, times lineTimes) (*box, *asker) {
+	t.Helper()
+	b := newQuietBox(t)
+	b.lines = newLineServer(role, answer, &b.counters)
+	b.lines.times = times
+	b.start()
+	t.Cleanup(b.close)
+	return b, newAsker(role, localhost)
+}
+
+// hasty is for tests that wait for the end of a time.
+var hasty = lineTimes{request: 100 * time.Millisecond, answer: 200 * time.Millisecond, write: patience, linger: 100 * time.Millisecond}
+
+func TestEveryRequestIsAnswered(t *testing.T) {
+	peer := netip.MustParseAddrPort("127.0.0.1:6001")
+	for _, c := range []struct {
+		role    hearsay.Role
+		request dialect.Request
+		want    dialect.Reply
+	}{
+		{hearsay.RoleSeed, &dialect.Register{Peer: peer, Facts: []byte("x")}, &dialect.Outcome{Peer: peer, Success: true, YesVotes: 3, Quorum: 2, Facts: []byte("x")}},
+		{hearsay.RoleSeed, &dialect.Register{Peer: netip.MustParseAddrPort("10.0.0.1:1")}, &dialect.Outcome{Peer: netip.MustParseAddrPort("10.0.0.1:1"), YesVotes: 3, Quorum: 2}},
+		{hearsay.RoleSeed, &dialect.DeadReport{Peer: peer}, &dialect.Outcome{Matter: dialect.Death, Peer: peer, Quorum: 2}},
+		{hearsay.RoleSeed, &dialect.Commit{Proposal: "p", Peer: peer}, &dialect.CommitAck{Reason: "not of this quorum"}},
+		{hearsay.RoleSeed, &dialect.PeerList{Requester: peer}, &dialect.Peers{Peers: []netip.AddrPort{peer}}},
+		{hearsay.RolePeer, &dialect.Hello{Peer: peer, Degree: 2}, &dialect.HelloAck{Accepted: true, Peer: peer, Degree: 3}},
+		{hearsay.RolePeer, &dialect.Gossip{Text: "1:10.0.0.1:1"}, &dialect.GossipAck{Accepted: true}},
+		{hearsay.RolePeer, &dialect.Suspect{Peer: peer}, &dialect.SuspectAck{Suspect: peer, Alive: true}},
+	} {
+		b, asker := newLineBox(t, c.role, knowing, defaultLineTimes)
+		got, err := asker.ask(patient(t), b.addr, c.request)
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v: got %+v, %v", c.request, got, err)
+		}
+	}
+}
+
+// Frames and lines come to one port.
+func TestLinesBesideFrames(t *testing.T) {
+	b, asker := newLineBox(t, hearsay.RoleSeed, knowing, defaultLineTimes)
+	a := newBox(t)
+	ping := frame(&hearsay.Ping{Seq: 1})
+	a.send(b.addr, ping)
+	if got := b.receive(t); !bytes.Equal(got.packet, payload(t, ping)) {
+		t.Errorf("got %x", got.packet)
+	}
+	if _, err := asker.ask(patient(t), b.addr, &dialect.Commit{Peer: b.addr}); err != nil {
+		t.Error(err)
+	}
+	a.send(b.addr, ping)
+	b.receive(t)
+	stranger := a.connect(t)
+	io.WriteString(stranger, `{"type":`) // nobody there speaks lines
+	wantClosed(t, stranger)
+	if n := a.counters.drops[hearsay.DropMalformed].Load(); n != 1 {
+		t.Errorf("counted %d", n)
+	}
+}
+
+// typed sends text as somebody with a keyboard does, and gives all that comes
+// back until the other end closes.
+func typed(t *testing.T, b *box, text string, stay bool) string {
+	t.Helper()
+	conn := b.connect(t)
+	conn.SetDeadline(time.Now().Add(patience))
+	io.WriteString(conn, text) // it may be closed while it writes
+	if !stay {
+		conn.(*net.TCPConn).CloseWrite()
+	}
+	answer, err := io.ReadAll(conn)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("%.40q: still open", text)
+	}
+	conn.Close()
+	return string(answer)
+}
+
+func TestTypedLines(t *testing.T) {
+	const request = `{"type":"REGISTER_REQ","payload":{"peer_ip":"127.0.0.1","peer_port":6001}}`
+	const done = `{"type":"REGISTER_COMMIT","payload":{"proposal_id":"reg:127.0.0.1:6001","success":true,"yes_votes":3,"quorum":2},"ts":`
+	const failed = `{"type":"REGISTER_COMMIT","payload":{"success":false,"error":"`
+	for name, c := range map[string]struct {
+		text string
+		stay bool // the connection stays open
+		want string
+		drop hearsay.Drop // counted once, if something failed
+	}{
+		"a line":              {request + "\n", true, done, 0},
+		"a line, and closed":  {request + "\n", false, done, 0},
+		"without its end":     {request, false, done, 0},
+		"two lines":           {request + "\n" + request + "\n", true, done, 0},
+		"half a line, closed": {request[:30], false, failed + "bad JSON: unexpected end", hearsay.DropMalformed},
+		"half a line, kept":   {request[:30], true, failed + "no whole line within 100ms", hearsay.DropSlow},
+		"malformed":           {"{]\n", true, failed + "bad JSON", hearsay.DropMalformed},
+		"unknown":             {`{"type":"X","payload":{}}` + "\n", true, failed + `Unknown type: \"X\"`, hearsay.DropMalformed},
+		"unsupported":         {`{"type":"HELLO","payload":{}}` + "\n", true, `{"type":"ERROR","payload":{"reason":"Unsupported type: HELLO"}`, hearsay.DropMalformed},
+		"long":                {`{"type":"` + strings.Repeat("x", dialect.RequestLineMax) + "\"}\n", true, failed + "line longer than 65536 bytes", hearsay.DropOversized},
+		"endless":             {`{"type":"` + strings.Repeat("x", 4*lineDiscardMax), true, failed + "line longer than 65536 bytes", hearsay.DropOversized},
+	} {
+		b, _ := newLineBox(t, hearsay.RoleSeed, knowing, hasty)
+		got := typed(t, b, c.text, c.stay)
+		// Of what is endless the answer may be destroyed by what follows it.
+		if !strings.HasPrefix(got, c.want) && !(got == "" && name == "endless") || strings.Count(got, "\n") > 1 {
+			t.Errorf("%s: got %q, want %s", name, got, c.want)
+		}
+		b.close()
+		for drop := range b.counters.drops {
+			want := uint64(0)
+			if hearsay.Drop(drop) == c.drop && !strings.HasPrefix(c.want, done) {
+				want = 1
+			}
+			if n := b.counters.drops[drop].Load(); n != want {
+				t.Errorf("%s: counted %d of %s, want %d", name, n, hearsay.Drop(drop), want)
+			}
+		}
+	}
+}
+
+// Who connects and says nothing looks whether somebody is there: it gets no
+// answer and is not counted.
+func TestSilentProbe(t *testing.T) {
+	b, _ := newLineBox(t, hearsay.RolePeer, knowing, hasty)
+	for range 20 {
+		if got := typed(t, b, "", false); got != "" {
+			t.Errorf("got %q", got)
+		}
+	}
+	b.close()
+	for drop := range b.counters.drops {
+		if n := b.counters.drops[drop].Load(); n != 0 {
+			t.Errorf("counted %d of %s", n, hearsay.Drop(drop))
+		}
+	}
+}
+
+// A byte now and then does not win time.
+func TestSlowLine(t *testing.T) {
+	b, _ := newLineBox(t, hearsay.RolePeer, knowing, hasty)
+	conn := b.connect(t)
+	ticker := time.NewTicker(hasty.request / 10)
+	defer ticker.Stop()
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	wait.Go(func() {
+		for _, err := io.WriteString(conn, "{"); err == nil; _, err = io.WriteString(conn, " ") {
+			<-ticker.C
+		}
+	})
+	conn.SetReadDeadline(time.Now().Add(patience))
+	got, _ := bufio.NewReader(conn).ReadString('\n')
+	conn.Close()
+	if !strings.Contains(got, `"ERROR","payload":{"reason":"no whole line within 100ms"`) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Whoever answers late, or never, does not hold up the reply; and the end of the
+// node ends him.
+func TestLateAnswer(t *testing.T) {
+	asked := make(chan struct{}, 2)
+	late := func(ctx context.Context, _ dialect.Request, _ netip.AddrPort) dialect.Reply {
+		asked <- struct{}{}
+		<-ctx.Done()
+		return nil
+	}
+	b, asker := newLineBox(t, hearsay.RoleSeed, late, hasty)
+	_, err := asker.ask(patient(t), b.addr, &dialect.PeerList{Requester: b.addr})
+	if _, refused := errors.AsType[*dialect.RefusedError](err); !refused || !strings.Contains(err.Error(), "no answer in time") {
+		t.Errorf("got %v", err)
+	}
+	<-asked
+	slow := hasty
+	slow.answer = time.Hour
+	b, asker = newLineBox(t, hearsay.RoleSeed, late, slow)
+	asking := make(chan error)
+	go func() {
+		_, err := asker.ask(patient(t), b.addr, &dialect.PeerList{Requester: b.addr})
+		asking <- err
+	}()
+	<-asked
+	b.close()
+	if err := <-asking; err == nil {
+		t.Error("no error")
+	}
+}
+
+// By default a request is answered in the time that the older seeds allow,
+// whatever happens.
+func TestLineTimes(t *testing.T) {
+	if d := defaultLineTimes; d.request >= d.answer || d.answer >= askSeedTimeout || d.answer >= askPeerTimeout {
+		t.Errorf("times are %+v", d)
+	}
+}
+
+func TestAskers(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	addr := silent.Addr().(*net.TCPAddr).AddrPort()
+	asker := newAsker(hearsay.RolePeer, localhost)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := asker.ask(ctx, addr, &dialect.Hello{Peer: addr}); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "ask "+addr.String()) {
+		t.Errorf("of silence: %v", err)
+	}
+	if len(asker.pending) != 0 {
+		t.Errorf("%d under way", len(asker.pending))
+	}
+	for range asksMax {
+		asker.pending <- struct{}{}
+	}
+	if _, err := asker.ask(ctx, addr, &dialect.Hello{Peer: addr}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("of too many: %v", err)
+	}
+	asker = newAsker(hearsay.RolePeer, localhost)
+	if _, err := asker.ask(t.Context(), addr, &dialect.Gossip{Text: strings.Repeat("x", dialect.RequestLineMax)}); !errors.Is(err, errLineLong) {
+		t.Errorf("of a long line: %v", err)
+	}
+
+	for text, want := range map[string]string{
+		"":                                 "without a word",
+		"no\n":                             "bad JSON",
+		`{"type":"HELLO_ACK"`:              "bad JSON",
+		strings.Repeat("{", 2<<20) + "\n":  "too long",
+		`{"type":"X","payload":{}}` + "\n": `it is of type "X"`,
+	} {
+		b, asker := newLineBox(t, hearsay.RolePeer, nil, hasty)
+		b.lines = nil
+		b.close()
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			bufio.NewReader(conn).ReadString('\n')
+			io.WriteString(conn, text)
+			conn.Close()
+		})
+		_, err = asker.ask(patient(t), listener.Addr().(*net.TCPAddr).AddrPort(), &dialect.Hello{Peer: addr})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("of %.20q: got %v, want %s", text, err, want)
+		}
+		listener.Close()
+		wait.Wait()
+	}
+	for role, want := range map[hearsay.Role][2]time.Duration{
+		hearsay.RoleSeed: {1800 * time.Millisecond, 1800 * time.Millisecond},
+		hearsay.RolePeer: {2 * time.Second, 1500 * time.Millisecond},
+	} {
+		asker := newAsker(role, netip.Addr{})
+		if got := [2]time.Duration{asker.timeout(&dialect.Register{}), asker.timeout(&dialect.Gossip{})}; got != want {
+			t.Errorf("%s: timeouts are %v", role, got)
+		}
+	}
+}
+
+func TestAllowance(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	a := newAllowance(now, casesPerSecond, casesBurst)
+	one, two := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
+	for a.bucket(one) == a.bucket(two) {
+		two = two.Next()
+	}
+	take := func(source netip.Addr, tries int) (allowed int) {
+		for range tries {
+			if a.allow(now, source) {
+				allowed++
+			}
+		}
+		return allowed
+	}
+	if n := take(one, 1000); n != casesBurst {
+		t.Errorf("%d at once", n)
+	}
+	if n := take(two, 1000); n != casesBurst {
+		t.Errorf("%d at once of another", n)
+	}
+	total := 0
+	for range 100 {
+		now = now.Add(100 * time.Millisecond)
+		total += take(one, 200)
+	}
+	if total != 10*casesPerSecond {
+		t.Errorf("%d in 10 s", total)
+	}
+	now = now.Add(time.Hour)
+	if n := take(one, 1000); n != casesBurst {
+		t.Errorf("%d after an hour", n)
+	}
+	host := netip.MustParseAddr("2001:db8::1")
+	total = 0
+	for range 1000 { // addresses of one network
+		total += take(host, 1)
+		host = host.Next()
+	}
+	if total != casesBurst {
+		t.Errorf("%d of one IPv6 network", total)
+	}
+}
+
+// One source opens no more cases than it may; what can prove itself is counted
+// apart, and what opens none is not counted.
+func TestCasesAreBounded(t *testing.T) {
+	b, asker := newLineBox(t, hearsay.RoleSeed, knowing, defaultLineTimes)
+	refused := 0
+	for range casesBurst + 20 {
+		_, err := asker.ask(patient(t), b.addr, &dialect.DeadReport{Peer: b.addr})
+		if _, ok := errors.AsType[*dialect.RefusedError](err); ok {
+			refused++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refused < 15 || refused > 20 {
+		t.Errorf("%d were refused", refused)
+	}
+	for _, r := range []dialect.Request{
+		&dialect.DeadReport{Peer: b.addr, Facts: []byte("evidence")},
+		&dialect.Commit{Peer: b.addr},
+	} {
+		if _, err := asker.ask(patient(t), b.addr, r); err != nil {
+			t.Errorf("%T: %v", r, err)
+		}
+	}
+	if n := b.counters.drops[hearsay.DropRate].Load(); n != uint64(refused) {
+		t.Errorf("counted %d", n)
+	}
+}
+
+// One address can connect as often as it likes, all at once: others are served
+// meanwhile, what is held is bounded, and then it is served, too.
+func TestManyConnections(t *testing.T) {
+	connections := 2000
+	if os.Getenv("HEARSAY_LARGE") != "" {
+		connections = 10_000
+	}
+	var answering, most atomic.Int64
+	release := make(chan struct{})
+	slow := func(ctx context.Context, r dialect.Request, from netip.AddrPort) dialect.Reply {
+		if from.Addr() == localhost {
+			now := answering.Add(1)
+			for was := most.Load(); now > was && !most.CompareAndSwap(was, now); was = most.Load() {
+			}
+			defer answering.Add(-1)
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+		}
+		return knowing(ctx, r, from)
+	}
+	times := defaultLineTimes
+	times.answer = patience
+	b, _ := newLineBox(t, hearsay.RoleSeed, slow, times)
+
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	conns := make(chan net.Conn, connections)
+	var dialled atomic.Int64
+	const dialers = 50
+	for range dialers {
+		wait.Go(func() {
+			for dialled.Add(1) <= int64(connections) {
+				conn, err := net.Dial("tcp", b.addr.String())
+				if err != nil {
+					continue
+				}
+				fmt.Fprintf(conn, `{"type":"REGISTER_COMMIT","payload":{"decision":"ABORT","peer_ip":"127.0.0.1","peer_port":1}}`+"\n")
+				conns <- conn
+			}
+		})
+	}
+	wait.Wait()
+	other := newAsker(hearsay.RoleSeed, netip.MustParseAddr("127.0.0.2"))
+	if _, err := other.ask(patient(t), b.addr, &dialect.Commit{Peer: b.addr}); err != nil {
+		t.Errorf("another address is not served: %v", err)
+	}
+	close(release)
+	close(conns)
+	answered, busy := 0, 0
+	for conn := range conns {
+		conn.SetReadDeadline(time.Now().Add(patience))
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		conn.Close()
+		switch {
+		case strings.Contains(line, "not of this quorum"):
+			answered++
+		case strings.Contains(line, "too many connections"):
+			busy++
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			t.Error("neither answered nor closed")
+		}
+	}
+	t.Logf("of %d connections %d were answered, %d told to try again; at most %d at a time", connections, answered, busy, most.Load())
+	if answered == 0 || most.Load() > linesPerSource {
+		t.Errorf("%d were answered, %d at a time", answered, most.Load())
+	}
+	// Within this second it may have had all the connections that it may have.
+	again, ctx := newAsker(hearsay.RoleSeed, localhost), patient(t)
+	for {
+		_, err := again.ask(ctx, b.addr, &dialect.Commit{Peer: b.addr})
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("it is not served afterwards: %v", err)
+		}
+	}
+}
