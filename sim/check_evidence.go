@@ -109,25 +109,35 @@ func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
 		c.violate(now, m, RuleEvidence, "%s is dead, who never was", e.Subject.Short())
 		return
 	}
-	one := &c.identities[number]
-	if c.alwaysThere(one, now) {
+	switch e.Evidence {
+	case nil:
+		// Only the word of another who is at its address now ends one without.
+		if !c.replaced(number) {
+			c.violate(now, m, RuleEvidence, "%s is dead without evidence", c.identities[number].name)
+		}
+	default:
+		if e.Evidence.Subject != e.Subject {
+			c.violate(now, m, RuleEvidence, "%s is dead by the evidence against %s", c.name(e.Subject), c.name(e.Evidence.Subject))
+		}
+		c.holds(m, e.Subject, seen{hearsay.StateDead, e.Evidence.Incarnation}, now)
+		c.evidence(m, e.Evidence, now)
+	}
+	if one := &c.identities[number]; c.alwaysThere(one, now) {
 		c.falseDeaths++
 		if c.strict {
 			c.violate(now, m, RuleFalseDeath, "%s is dead, who was always there", one.name)
 		}
 	}
-	if e.Evidence == nil {
-		// Only the word of another who is at its address now ends one without.
-		if c.alwaysThere(one, now) {
-			c.violate(now, m, RuleEvidence, "%s is dead without evidence", one.name)
+}
+
+// replaced reports whether somebody else runs on the machine of an identity.
+func (c *checker) replaced(number int) bool {
+	for later := number + 1; later < len(c.identities); later++ {
+		if c.identities[later].machine == c.identities[number].machine {
+			return true
 		}
-		return
 	}
-	if e.Evidence.Subject != e.Subject {
-		c.violate(now, m, RuleEvidence, "%s is dead by the evidence against %s", one.name, c.name(e.Evidence.Subject))
-	}
-	c.holds(m, e.Subject, seen{hearsay.StateDead, e.Evidence.Incarnation}, now)
-	c.evidence(m, e.Evidence, now)
+	return false
 }
 
 // evidence counts for itself.

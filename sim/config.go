@@ -27,6 +27,7 @@ type Config struct {
 	Scenario *Scenario     // what happens to the machines; nil: the scenario that the seed draws, see Draw
 
 	DiskDelay    time.Duration // a sync of a disk takes this long; default 0: none
+	Plant        string        // name of a planted bug that some nodes have, see Plants; default none
 	NoFalseDeath bool          // a death of one who was always there breaks a rule; otherwise it is counted
 	Detect       detect.Config
 	Roster       roster.Config
@@ -64,5 +65,6 @@ func (c *Config) Validate() error {
 	case c.For <= 0:
 		return fmt.Errorf("for %v: want more than 0", c.For)
 	}
-	return nil
+	_, err := plantNamed(c.Plant)
+	return err
 }

@@ -338,7 +338,13 @@ func (w *World) synced(m *machine) {
 }
 
 // due is the time of the world at which a machine's node must be called.
-func (w *World) due(m *machine) time.Duration { return m.clock.reaches(m.node.Deadline().Sub(epoch)) }
+func (w *World) due(m *machine) time.Duration {
+	at := m.node.Deadline()
+	if m.twist.deadline != nil {
+		at = m.twist.deadline(w, m, at)
+	}
+	return m.clock.reaches(at.Sub(epoch))
+}
 
 // schedule sees to it that the node is called at its deadline. A tick that is
 // scheduled earlier stays: it will find that it is too early.

@@ -16,6 +16,7 @@ type gossip struct {
 	keep  rumor.Config // how long rumors are to be had
 	said  []saying     // in the order in which they were said
 	byID  map[clock.Dot]int
+	size  int    // of all payloads
 	total Rumors // without what is told of each saying
 }
 
@@ -57,12 +58,16 @@ type Rumors struct {
 	Grafts     uint64 `json:"grafts"`     // sent
 	Places     uint64 `json:"places"`     // sent
 	Compares   uint64 `json:"compares"`   // hashes sent to a neighbor
+	CaughtUp   uint64 `json:"caught_up"`  // deliveries to who was not there, or not within reach, when it was told: got by comparing
 
 	// Of all rumors but the first warmUp, unless there are no others.
 	Ratio  float64 `json:"ratio"`    // payloads sent for each delivery
 	Hops   int     `json:"hops"`     // the most, to who ran when it was said
 	Latest float64 `json:"latest_s"` // delivery after it was said, the same
 }
+
+// lateMost is how long after it was pushed a rumor may still be on its way.
+const lateMost = 2 * time.Second
 
 // warmUp is how many rumors a tree has for settling.
 const warmUp = 10
@@ -107,6 +112,7 @@ func (c *checker) says(m *machine, id clock.Dot, data []byte, now time.Duration)
 	case !taken:
 		g.byID[id] = len(g.said)
 		g.said = append(g.said, this)
+		g.size += len(data)
 	case g.said[number].durable || c.views[m.index].heard.has(number):
 		c.violate(now, m, RuleRumor, "gives the number %d to a second rumor", id.Counter)
 	default:
@@ -190,7 +196,8 @@ func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
 		c.violate(now, m, RuleRumor, "hears rumor %d of %s, who never said it", e.Rumor.ID.Counter, c.name(e.Rumor.Origin()))
 		return
 	}
-	v, s := &c.views[m.index], &c.gossip.said[number]
+	g, v := &c.gossip, &c.views[m.index]
+	s := &g.said[number]
 	switch {
 	case !bytes.Equal(e.Rumor.Data, s.data):
 		c.violate(now, m, RuleRumor, "hears %.40q, and %s said %.40q", e.Rumor.Data, c.name(e.Rumor.Origin()), s.data)
@@ -203,6 +210,9 @@ func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
 		return
 	}
 	s.deliveries++
+	if v.began > s.at || now-s.at > g.keep.PushFor+lateMost {
+		g.total.CaughtUp++
+	}
 	if v.began < s.at {
 		s.latest, s.hops = max(s.latest, now-s.at), max(s.hops, e.Count)
 	}
@@ -212,11 +222,14 @@ func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
 // retention and is still to be had, on a node that runs or on the disk of one.
 // Steady tells, by machine, who runs.
 func (c *checker) owed(now, grace time.Duration, steady []bool) (owed set) {
-	count, size := 0, 0
+	// Where more was said than is kept, nodes let go of rumors as they came: old
+	// ones that come late push out newer ones, and nothing is owed.
+	if len(c.gossip.said) > c.gossip.keep.KeepCount || c.gossip.size > c.gossip.keep.KeepBytes {
+		return nil
+	}
 	for i := len(c.gossip.said) - 1; i >= 0; i-- {
 		s := &c.gossip.said[i]
-		count, size = count+1, size+len(s.data)
-		if count > c.gossip.keep.KeepCount || size > c.gossip.keep.KeepBytes || now-s.at > c.gossip.keep.KeepFor-grace {
+		if now-s.at > c.gossip.keep.KeepFor-grace {
 			break
 		}
 		one := &c.identities[s.identity]

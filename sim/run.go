@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -196,4 +197,9 @@ func (r *Result) print(out io.Writer, asJSON bool) error {
 	b = fmt.Appendf(b, "%-18s %s\n", "log", r.Hash)
 	_, err := out.Write(b)
 	return err
+}
+
+// chained is a hash over one more.
+func chained(sum, next hearsay.Hash) hearsay.Hash {
+	return sha256.Sum256(append(sum[:], next[:]...))
 }

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"hearsay"
 	"hearsay/node"
 )
@@ -28,6 +30,9 @@ type twist struct {
 	// before they are checked and carried out, and may change them. A packet that
 	// it adds goes out in the name of the node unless From says otherwise.
 	steps func(w *World, m *machine, e *hearsay.Effects)
+
+	// deadline changes when the node says that it is due.
+	deadline func(w *World, m *machine, at time.Time) time.Time
 
 	// sends sees each packet as the bytes that go out, and may change them.
 	sends func(w *World, m *machine, f *flight)

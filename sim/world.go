@@ -45,7 +45,8 @@ type World struct {
 	halted      bool          // a node stands still, and time with it
 	lastTrouble time.Duration // when the last action was carried out that members have to find out about
 
-	watch func(from *machine, p *hearsay.Packet) // tests look at what is sent
+	planted []hearing                              // by a plant
+	watch   func(from *machine, p *hearsay.Packet) // tests look at what is sent
 }
 
 // NewWorld makes a world in which nothing runs yet. The story of its nodes is
@@ -69,6 +70,13 @@ func NewWorld(config Config, story io.Writer) *World {
 	w.speakers = draws(config.Seed, purposeSpeakers)
 	w.log = newEventLog(story, config.JSON)
 	w.queue.push(moment{at: checkEvery, kind: momentCheck})
+	plant, err := plantNamed(config.Plant)
+	if err != nil {
+		panic("sim: " + err.Error()) // the configuration is valid
+	}
+	if plant != nil {
+		plant.bend(w)
+	}
 	return w
 }
 

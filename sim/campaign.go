@@ -1,0 +1,233 @@
+package sim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"hearsay"
+)
+
+// This file runs drawn worlds one after the other, says what each came to, and
+// sums up.
+
+// Failure is how a world failed.
+type Failure string
+
+// The failures.
+const (
+	FailedNot      Failure = ""
+	FailedSafety   Failure = "safety"   // a rule was broken
+	FailedLiveness Failure = "liveness" // it did not converge in time
+	FailedCrash    Failure = "crash"    // a panic, or its process was killed
+)
+
+// Outcome is what a world came to.
+type Outcome struct {
+	Seed      uint64       `json:"seed"`
+	Failure   Failure      `json:"failure,omitempty"`
+	Rule      string       `json:"rule,omitempty"` // that was broken first
+	At        float64      `json:"at_s,omitzero"`  // when, since the world began
+	Text      string       `json:"text,omitempty"`
+	Took      float64      `json:"converged_after_s"` // since the storm's end
+	Hash      hearsay.Hash `json:"hash"`              // of the event log
+	Coverage  Coverage     `json:"coverage"`
+	Shortened string       `json:"shortened,omitempty"` // the run as a scenario's file, as far as it fails in the same way with less
+}
+
+// fails reports whether another run fails in the same way.
+func (o *Outcome) fails(like *Outcome) bool {
+	return o.Failure == like.Failure && o.Rule == like.Rule && o.Failure != FailedNot
+}
+
+// RunWorld runs a world to its end, and tells its story if it is to be traced.
+// A panic is caught: what it was goes to out with its stack.
+func RunWorld(config Config, out io.Writer) (o Outcome) {
+	o.Seed = config.Seed
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(out, "seed %d: panic: %v\n%s", config.Seed, p, debug.Stack())
+			o.Failure, o.Text = FailedCrash, fmt.Sprint("panic: ", p)
+		}
+	}()
+	r, err := Run(config, out)
+	o.Hash, o.Coverage = r.Hash, coverageOf(&r)
+	o.Took = max(0, r.Time-config.For.Seconds())
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrUnsafe):
+		first := &r.Violations[0]
+		o.Failure, o.Rule, o.At, o.Text = FailedSafety, first.Rule.String(), first.At.Seconds(), first.String()
+	case errors.Is(err, ErrNotConverged):
+		o.Failure, o.Rule, o.At, o.Text = FailedLiveness, RuleConverge.String(), r.Time, err.Error()
+	default:
+		o.Failure, o.Text = FailedCrash, err.Error()
+	}
+	return o
+}
+
+// coverage is what a campaign must have tested, to have tested anything.
+var coverage = [...]struct {
+	what string
+	of   func(*Result) uint64
+}{
+	{"kills", func(r *Result) uint64 { return r.Counts.Kills }},
+	{"restarts", func(r *Result) uint64 { return r.Counts.Restarts }},
+	{"torn disks", func(r *Result) uint64 { return r.Counts.TornDisks }},
+	{"failed syncs", func(r *Result) uint64 { return r.Counts.DiskFails }},
+	{"slow disks", func(r *Result) uint64 { return r.Counts.SlowDisks }},
+	{"pauses", func(r *Result) uint64 { return r.Counts.Pauses }},
+	{"leaves", func(r *Result) uint64 { return r.Counts.Leaves }},
+	{"slow nodes", func(r *Result) uint64 { return r.Counts.Slows }},
+	{"drifting clocks", func(r *Result) uint64 { return r.Counts.Drifts }},
+	{"jumping clocks", func(r *Result) uint64 { return r.Counts.Jumps }},
+	{"partitions", func(r *Result) uint64 { return r.Counts.Partitions }},
+	{"cuts", func(r *Result) uint64 { return r.Counts.Cuts }},
+	{"lost packets", func(r *Result) uint64 { return r.Counts.Lost }},
+	{"duplicated datagrams", func(r *Result) uint64 { return r.Counts.Duplicated }},
+	{"held back datagrams", func(r *Result) uint64 { return r.Counts.HeldBack }},
+	{"suspicions", func(r *Result) uint64 { return r.Counts.Suspicions }},
+	{"rounds", func(r *Result) uint64 { return r.Counts.Rounds }},
+	{"statements", func(r *Result) uint64 { return r.Counts.Statements }},
+	{"clearings", func(r *Result) uint64 { return r.Counts.Clearings }},
+	{"refutations", func(r *Result) uint64 { return r.Counts.Refutations }},
+	{"deaths", func(r *Result) uint64 { return r.Counts.Deaths }},
+	{"returns", func(r *Result) uint64 { return r.Counts.Returns }},
+	{"links", func(r *Result) uint64 { return r.Counts.Linkings }},
+	{"rumors", func(r *Result) uint64 { return uint64(r.Rumors.Said) }},
+	{"deliveries", func(r *Result) uint64 { return r.Rumors.Deliveries }},
+	{"duplicate rumors", func(r *Result) uint64 { return r.Rumors.Duplicates }},
+	{"grafts", func(r *Result) uint64 { return r.Rumors.Grafts }},
+	{"comparisons", func(r *Result) uint64 { return r.Rumors.Compares }},
+	{"catch-ups", func(r *Result) uint64 { return r.Rumors.CaughtUp }},
+}
+
+// Coverage is how often each thing happened that is to be tested.
+type Coverage [len(coverage)]uint64
+
+func coverageOf(r *Result) (c Coverage) {
+	for i := range coverage {
+		c[i] = coverage[i].of(r)
+	}
+	return c
+}
+
+// MarshalJSON gives an object of counts.
+func (c Coverage) MarshalJSON() ([]byte, error) {
+	counts := make(map[string]uint64, len(c))
+	for i := range c {
+		counts[coverage[i].what] = c[i]
+	}
+	return json.Marshal(counts)
+}
+
+// UnmarshalJSON takes the form of MarshalJSON.
+func (c *Coverage) UnmarshalJSON(text []byte) error {
+	var counts map[string]uint64
+	if err := json.Unmarshal(text, &counts); err != nil {
+		return err
+	}
+	for i := range c {
+		c[i] = counts[coverage[i].what]
+	}
+	return nil
+}
+
+// coverageRuns is from how many worlds on a campaign must have had everything:
+// the rarest, a disk that fails, is in every eighth (counted).
+const coverageRuns = 100
+
+// Campaign is what a number of worlds came to. The same seeds give the same,
+// whoever runs them.
+type Campaign struct {
+	From     uint64       `json:"from"`
+	Runs     int          `json:"runs"` // that count: up to the first that failed
+	Plant    string       `json:"plant,omitempty"`
+	Failed   *Outcome     `json:"failed,omitempty"`
+	Repeat   string       `json:"repeat,omitempty"` // the command that runs it again
+	Slowest  float64      `json:"converged_after_most_s"`
+	Coverage Coverage     `json:"coverage"`
+	Untested []string     `json:"untested,omitempty"` // what never happened, and should have
+	Hash     hearsay.Hash `json:"hash"`               // over the hashes of all runs, in order
+}
+
+// ErrUntested says that a campaign found nothing because nothing happened.
+var ErrUntested = errors.New("the campaign tested nothing of it")
+
+// ErrCrashed says that a world's process did not come to its end.
+var ErrCrashed = errors.New("the world crashed")
+
+// Add takes in the next outcome, in order of seeds. It reports whether the
+// campaign goes on.
+func (c *Campaign) Add(o *Outcome) bool {
+	c.Runs++
+	c.Slowest = max(c.Slowest, o.Took)
+	c.Hash = chained(c.Hash, o.Hash)
+	for i := range o.Coverage {
+		c.Coverage[i] += o.Coverage[i]
+	}
+	if o.Failure == FailedNot {
+		return true
+	}
+	c.Failed = o
+	c.Repeat = fmt.Sprintf("hearsay sim campaign --from %d --runs 1 --trace", o.Seed)
+	if c.Plant != "" {
+		c.Repeat += " --plant " + c.Plant
+	}
+	return false
+}
+
+// Close is told that no more outcomes come, and says what is wrong, if
+// anything: with an error that wraps ErrUnsafe, ErrNotConverged, ErrCrashed or
+// ErrUntested.
+func (c *Campaign) Close() error {
+	if o := c.Failed; o != nil {
+		kind := ErrCrashed
+		switch o.Failure {
+		case FailedSafety:
+			kind = ErrUnsafe
+		case FailedLiveness:
+			kind = ErrNotConverged
+		}
+		return fmt.Errorf("seed %d: %w; repeat it with `%s`", o.Seed, kind, c.Repeat)
+	}
+	if c.Runs < coverageRuns {
+		return nil
+	}
+	for i, n := range c.Coverage {
+		if n == 0 {
+			c.Untested = append(c.Untested, coverage[i].what)
+		}
+	}
+	if len(c.Untested) > 0 {
+		return fmt.Errorf("%w: %d worlds without any %s", ErrUntested, c.Runs, c.Untested[0])
+	}
+	return nil
+}
+
+// Print prints the campaign for people.
+func (c *Campaign) Print(out io.Writer) error {
+	b := fmt.Appendf(nil, "%d worlds, seeds %d to %d\n", c.Runs, c.From, c.From+uint64(max(1, c.Runs))-1)
+	for i, n := range c.Coverage {
+		b = fmt.Appendf(b, "%-22s %d\n", coverage[i].what, n)
+	}
+	b = fmt.Appendf(b, "%-22s %.3fs after the storm\n", "latest to converge", c.Slowest)
+	b = fmt.Appendf(b, "%-22s %s\n", "log", c.Hash)
+	if o := c.Failed; o != nil {
+		b = fmt.Appendf(b, "\nseed %d fails, %s: %s\nagain: %s\n", o.Seed, o.Failure, o.Text, c.Repeat)
+		if o.Shortened != "" {
+			b = fmt.Appendf(b, "shortened, for hearsay sim run --scenario FILE:\n\n%s", o.Shortened)
+		}
+	}
+	_, err := out.Write(b)
+	return err
+}
+
+// PlantedWorld draws a world with a planted bug; of no name, without.
+func PlantedWorld(seed uint64, plant string) (Config, error) {
+	config := DrawWorld(seed)
+	config.Plant = plant
+	return config, config.Validate()
+}

@@ -1,0 +1,197 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"hearsay"
+	"hearsay/overlay"
+	"hearsay/rumor"
+)
+
+// A drawn world has a minute in which anything may fail and nothing wrong may
+// happen; then all is mended, and everything must converge.
+const (
+	stormBegins = 8 * time.Second // machines have started
+	stormEnds   = 68 * time.Second
+	backLeast   = 3 // machines that run again at the end, whatever became of the others
+)
+
+// badness is how bad a world is.
+type badness uint8
+
+const (
+	mild badness = iota
+	rough
+	horrible
+)
+
+// storm draws what fails in a world.
+type storm struct {
+	random *rand.Rand
+	bad    badness
+	nodes  int
+	config *Config
+	s      *Scenario
+}
+
+// DrawWorld draws a whole run: how bad the world is, its settings, and what
+// fails when. The same seed gives the same run.
+func DrawWorld(seed uint64) Config {
+	config := DefaultConfig()
+	config.Seed, config.For = seed, stormEnds
+	stream := draws(seed, purposeWorld)
+	random := rand.New(&stream)
+	bad := pick(random, mild, mild, mild, rough, rough, rough, rough, rough, horrible, horrible)
+	config.Nodes = 2 + random.IntN(14)
+	if random.IntN(8) == 0 {
+		config.Nodes = 16 + random.IntN(33)
+	}
+	config.Delay = pick(random, 500*time.Microsecond, 5*time.Millisecond, 60*time.Millisecond)
+	config.DiskDelay = pick(random, 0, 0, 3*time.Millisecond, 100*time.Millisecond)
+	config.Detect.StreamPing = random.IntN(2) == 0
+	config.Overlay.Kind = pick(random, overlay.KindRing, overlay.KindRing, overlay.KindRandom)
+	config.Rumors.Strategy = pick(random, rumor.Tree, rumor.Tree, rumor.Tree, rumor.Monger, rumor.Flood)
+	config.Rumors.Style = pick(random, rumor.Push, rumor.Pull, rumor.PushPull)
+	if random.IntN(4) == 0 {
+		config.Rumors.KeepCount = 32 << random.IntN(4)
+	}
+	switch bad {
+	case mild:
+		config.NoFalseDeath = true
+	case rough:
+		config.Loss = pick(random, 0, 0, 0.02, 0.1)
+	case horrible:
+		config.Loss = pick(random, 0.05, 0.1, 0.2, 0.3)
+	}
+	stream = draws(seed, purposeStorm)
+	st := storm{rand.New(&stream), bad, config.Nodes, &config, &Scenario{}}
+	st.talk()
+	st.blow()
+	st.mend()
+	slices.SortStableFunc(st.s.Actions, byTime)
+	config.Scenario = st.s
+	return config
+}
+
+func pick[T any](random *rand.Rand, from ...T) T { return from[random.IntN(len(from))] }
+
+func (st *storm) plan(a Action) {
+	a.At = a.At.Truncate(time.Millisecond)
+	st.s.Actions = append(st.s.Actions, a)
+}
+
+// talk has rumors said, or none.
+func (st *storm) talk() {
+	if every := pick(st.random, 0, 100*time.Millisecond, 700*time.Millisecond); every > 0 {
+		st.plan(Action{At: stormBegins / 2, Verb: Say, Anyone: true, Times: int((stormEnds - stormBegins/2) / every), Every: every})
+	}
+	if st.random.IntN(2) == 0 {
+		st.plan(Action{At: stormBegins, Verb: Say, Anyone: true, Times: 20, Every: 3 * time.Second, Size: 1 + st.random.IntN(hearsay.MaxRumorData)})
+	}
+}
+
+// blow draws the faults of the whole storm: in a mild world a few, and none of
+// the network.
+func (st *storm) blow() {
+	every := time.Duration(1+st.random.IntN(8)) * time.Second
+	if st.bad == mild {
+		every = 12 * time.Second
+	}
+	for at := stormBegins; at < stormEnds; at += time.Duration(1 + st.random.Int64N(int64(2*every))) {
+		if st.bad == mild || st.random.IntN(2) == 0 {
+			st.plan(st.machineFault(at))
+		} else {
+			st.plan(st.networkFault(at))
+		}
+	}
+}
+
+// machineFault draws one that befalls a machine, or its end.
+func (st *storm) machineFault(at time.Duration) Action {
+	r, a := st.random, Action{At: at, Who: []int{1 + st.random.IntN(st.nodes)}}
+	switch r.IntN(14) {
+	case 0, 1:
+		a.Verb = Kill
+	case 2, 3, 4:
+		a.Verb, a.Fresh = Restart, r.IntN(4) == 0
+	case 5, 6:
+		a.Verb = Pause
+	case 7, 8:
+		a.Verb = Resume
+	case 9:
+		a.Verb = Leave
+	case 10:
+		a.Verb, a.Delay = Disk, pick(r, 0, 10*time.Millisecond, 200*time.Millisecond, time.Second)
+	case 11:
+		a.Verb, a.Share = Fail, pick(r, 0, 0.05, 0.5)
+	case 12:
+		a.Verb, a.Delay = Jump, time.Duration(r.Int64N(int64(2*time.Hour)))-time.Hour
+	case 13:
+		if a.Verb, a.Share = Drift, pick(r, 0, -0.02, 0.0001, 0.01, 0.05); st.bad != mild && r.IntN(2) == 0 {
+			a.Verb, a.Share, a.Delay = Slow, 0, pick(r, 0, 20*time.Millisecond, 200*time.Millisecond, 2*time.Second)
+		}
+	}
+	return a
+}
+
+// networkFault draws one of the network, or its end.
+func (st *storm) networkFault(at time.Duration) Action {
+	r, a := st.random, Action{At: at}
+	order := r.Perm(st.nodes)
+	for i := range order {
+		order[i]++
+	}
+	switch r.IntN(9) {
+	case 0, 1:
+		split := 1 + r.IntN(st.nodes-1)
+		slices.Sort(order[:split])
+		slices.Sort(order[split:])
+		a.Verb, a.Groups = Partition, [][]int{order[:split], order[split:]}
+	case 2, 3:
+		a.Verb = Heal
+	case 4:
+		a.Verb, a.Groups = Cut, [][]int{order[:1], order[1:2]}
+	case 5:
+		a.Verb, a.Who, a.Share = Loss, order[:1], float64(r.IntN(10))/10
+	case 6:
+		a.Verb, a.Share = Duplicate, float64(r.IntN(6))/10
+	case 7:
+		a.Verb, a.Share, a.Delay = Reorder, pick(r, 0, 0.01, 0.1), pick(r, 100*time.Millisecond, time.Second, 10*time.Second)
+	case 8:
+		a.Verb, a.Delay = Delay, pick(r, time.Millisecond, 20*time.Millisecond, 150*time.Millisecond)
+		a.Spread = time.Duration(r.Int64N(int64(2 * a.Delay)))
+	}
+	return a
+}
+
+// mend ends all faults but what any network has, and clocks that are not right.
+func (st *storm) mend() {
+	all := make([]int, st.nodes)
+	for i := range all {
+		all[i] = i + 1
+	}
+	// One who has lost everybody cannot tell that from being lost himself, and
+	// who has only the address of a dead n1 finds nobody: some must be there.
+	back := all[:min(backLeast, st.nodes)]
+	if st.random.IntN(2) == 0 {
+		back = all
+	}
+	for _, a := range []Action{
+		{Verb: Heal},
+		{Verb: Loss, Share: min(st.config.Loss, 0.1)}, // with more there is always somebody suspect
+		{Verb: Loss, Who: all},
+		{Verb: Duplicate},
+		{Verb: Reorder},
+		{Verb: Delay, Delay: st.config.Delay},
+		{Verb: Slow, Who: all},
+		{Verb: Fail, Who: all},
+		{Verb: Disk, Who: all},
+		{Verb: Resume, Who: all},
+		{Verb: Restart, Who: back},
+	} {
+		a.At = stormEnds
+		st.plan(a)
+	}
+}

@@ -1,0 +1,273 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"hearsay"
+	"hearsay/node"
+)
+
+// Plant is a bug planted on purpose, to prove that a checker bites: a campaign
+// with it must find it. It is what a machine does as seen from outside.
+type Plant struct {
+	Name string
+	What string // it does
+	Rule Rule   // that it breaks, first of all
+	bend func(w *World)
+}
+
+// Plants are all there are.
+var Plants = []Plant{
+	{"claims-too-soon", "sends what tells a new incarnation before that is on disk", RuleIncarnation, everywhere(&twist{steps: sendsAtOnce[*hearsay.OwnIncarnation]})},
+	{"incarnation-lost", "starts again without its incarnation's record, and with its clock put back", RuleIncarnation, everywhere(&twist{loads: loseIncarnation})},
+	{"incarnation-falls", "holds a member at a lower incarnation than before", RuleIncarnation, everywhere(&twist{steps: tellsFall})},
+	{"deaf", "does not hear n2, who is well, for half a minute", RuleFalseDeath, deafToSecond},
+	{"word-of-mouth", "believes a death on a word, without evidence", RuleEvidence, everywhere(&twist{takes: noteWord, steps: believeWord})},
+	{"too-few", "buries with one statement less than it needs", RuleEvidence, everywhere(&twist{steps: eachEvent(fewerStatements)})},
+	{"made-up-statement", "signs that it does not reach whom it reaches", RuleEvidence, everywhere(&twist{steps: signUnreachable})},
+	{"hasty-verdict", "finds unreachable who has answered it", RuleEvidence, everywhere(&twist{steps: eachEvent(findUnreachable)})},
+	{"made-up-member", "holds a member who never was", RuleEvidence, everywhere(&twist{steps: eachEvent(inventMember)})},
+	{"returns", "holds a dead incarnation alive again", RuleReturn, everywhere(&twist{steps: tellsReturn})},
+	{"rumor-twice", "delivers a rumor twice", RuleRumor, everywhere(&twist{steps: deliverTwice})},
+	{"rumor-changed", "changes a rumor that it passes on", RuleRumor, everywhere(&twist{steps: changeRumors})},
+	{"rumor-too-soon", "sends its own rumor before that is on disk", RuleRumor, everywhere(&twist{steps: sendsAtOnce[*hearsay.KeptRumor]})},
+	{"numbers-lost", "starts again without knowing what it has said", RuleRumor, everywhere(&twist{loads: loseNumbers})},
+	{"no-catching-up", "takes no comparison of what was seen, and is asked for nothing", RuleConverge, everywhere(&twist{takes: ignoreComparing})},
+	{"silent", "tells nothing of others", RuleConverge, everywhere(&twist{steps: tellNothing})},
+	{"many-links", "links with more than it may", RuleBounds, everywhere(&twist{configures: linkMany})},
+	{"hoard", "holds more rumors than it may", RuleBounds, everywhere(&twist{configures: hoard})},
+	{"burst", "sends thousands of packets in one step", RuleBounds, everywhere(&twist{steps: burst})},
+	{"garbled", "sends packets without their last byte", RuleDecode, everywhere(&twist{sends: shorten})},
+	{"stands-still", "has a deadline that is always now", RuleProgress, everywhere(&twist{deadline: alwaysDue})},
+}
+
+// plantNamed finds a plant; of no name, none.
+func plantNamed(name string) (p *Plant, err error) {
+	if name == "" {
+		return nil, nil
+	}
+	which := slices.IndexFunc(Plants, func(p Plant) bool { return p.Name == name })
+	if which < 0 {
+		names := make([]string, 0, len(Plants))
+		for i := range Plants {
+			names = append(names, Plants[i].Name)
+		}
+		return nil, fmt.Errorf("plant %q: want one of %s", name, strings.Join(names, ", "))
+	}
+	return &Plants[which], nil
+}
+
+// everywhere gives all machines a twist.
+func everywhere(t *twist) func(*World) {
+	return func(w *World) {
+		for number := range w.machines {
+			w.bend(number+1, t)
+		}
+	}
+}
+
+// sendsAtOnce is Persist after Send, in steps that persist a record of this type.
+func sendsAtOnce[R hearsay.Record](_ *World, _ *machine, e *hearsay.Effects) {
+	if slices.ContainsFunc(e.Persist, func(r hearsay.Record) bool { _, is := r.(R); return is }) {
+		e.Now = append(e.Now, e.Send...)
+		e.Send = nil
+	}
+}
+
+// loseIncarnation makes a node count from where it did at its first start.
+func loseIncarnation(w *World, m *machine, records []hearsay.Record) []hearsay.Record {
+	m.clock = localClock{at: w.now}
+	return slices.DeleteFunc(records, func(r hearsay.Record) bool { _, is := r.(*hearsay.OwnIncarnation); return is })
+}
+
+func loseNumbers(_ *World, _ *machine, records []hearsay.Record) []hearsay.Record {
+	return slices.DeleteFunc(records, func(r hearsay.Record) bool {
+		_, isRumor := r.(*hearsay.KeptRumor)
+		_, isReserved := r.(*hearsay.ReservedNumbers)
+		return isRumor || isReserved
+	})
+}
+
+// eachEvent changes events one by one: those that are added come at the end.
+func eachEvent(change func(w *World, m *machine, e *hearsay.Event) []hearsay.Event) func(*World, *machine, *hearsay.Effects) {
+	return func(w *World, m *machine, e *hearsay.Effects) {
+		for i := range e.Events {
+			e.Events = append(e.Events, change(w, m, &e.Events[i])...)
+		}
+	}
+}
+
+// tellsFall has a member return at the incarnation before the one it has.
+func tellsFall(_ *World, _ *machine, e *hearsay.Effects) {
+	for i := range e.Events {
+		if one := &e.Events[i]; one.Kind == hearsay.EventMemberReturned && one.Incarnation > 0 {
+			again := *one
+			again.Incarnation--
+			e.Events = append(e.Events, again)
+			return
+		}
+	}
+}
+
+// tellsReturn has the dead return as they were.
+func tellsReturn(_ *World, _ *machine, e *hearsay.Effects) {
+	for i := range e.Events {
+		if one := e.Events[i]; one.Kind == hearsay.EventMemberDead && one.Evidence != nil {
+			one.Kind, one.Incarnation = hearsay.EventMemberReturned, one.Evidence.Incarnation
+			e.Events = append(e.Events, one)
+			return
+		}
+	}
+}
+
+// When n2 is not heard by those who do not hear it.
+const (
+	deafFrom = stormBegins + 20*time.Second
+	deafTo   = stormEnds - 10*time.Second
+)
+
+func deafToSecond(w *World) {
+	for i := range w.machines {
+		if second := &w.machines[min(1, len(w.machines)-1)]; i != 1 {
+			w.bend(i+1, &twist{takes: func(w *World, _ *machine, p *hearsay.Packet) bool {
+				return w.now < deafFrom || w.now >= deafTo || p.From != second.id
+			}})
+		}
+	}
+}
+
+// hearing is what one machine was told, that a member is dead.
+type hearing struct {
+	to      int32
+	subject hearsay.NodeID
+}
+
+// noteWord keeps whom a packet says to be dead, and believeWord believes it.
+func noteWord(w *World, m *machine, p *hearsay.Packet) bool {
+	for i := range p.Claims {
+		if p.Claims[i].State == hearsay.StateDead && p.Claims[i].Subject != m.id {
+			w.planted = append(w.planted, hearing{m.index, p.Claims[i].Subject})
+		}
+	}
+	return true
+}
+
+func believeWord(w *World, m *machine, e *hearsay.Effects) {
+	for _, told := range w.planted {
+		if told.to == m.index {
+			e.Events = append(e.Events, hearsay.Event{Kind: hearsay.EventMemberDead, Subject: told.subject, At: w.timeOf(m)})
+		}
+	}
+	w.planted = slices.DeleteFunc(w.planted, func(told hearing) bool { return told.to == m.index })
+}
+
+func fewerStatements(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventMemberDead && e.Evidence != nil && e.Evidence.Rule == hearsay.RuleMajority {
+		fewer := *e.Evidence
+		fewer.Statements = nil
+		for i := range e.Evidence.Statements {
+			if s := &e.Evidence.Statements[i]; s.Verdict != hearsay.VerdictUnreachable || fewer.Against() < int(fewer.Needed)-1 {
+				fewer.Statements = append(fewer.Statements, *s)
+			}
+		}
+		e.Evidence = &fewer
+	}
+	return nil
+}
+
+func findUnreachable(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventExamined && e.Verdict == hearsay.VerdictReachable {
+		e.Verdict = hearsay.VerdictUnreachable
+	}
+	return nil
+}
+
+// signUnreachable signs again what an observer says.
+func signUnreachable(w *World, m *machine, e *hearsay.Effects) {
+	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+		for i := range packets {
+			if s, is := packets[i].Body.(*hearsay.Statement); is && s.Observer == m.id {
+				made := *s
+				made.Verdict = hearsay.VerdictUnreachable
+				made.Sign(w.id, newSigner(w.config.Seed, int(m.index)+1, m.disks))
+				packets[i].Body = &made
+			}
+		}
+	}
+}
+
+func inventMember(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventMemberSuspected {
+		return []hearsay.Event{{Kind: hearsay.EventMemberJoined, At: e.At, Subject: hearsay.NodeID{1}, Incarnation: 1}}
+	}
+	return nil
+}
+
+func deliverTwice(_ *World, m *machine, e *hearsay.Effects) {
+	for i := range e.Events {
+		if one := e.Events[i]; one.Kind == hearsay.EventRumor && one.Subject != m.id {
+			e.Events = append(e.Events, one)
+			return
+		}
+	}
+}
+
+func changeRumors(_ *World, m *machine, e *hearsay.Effects) {
+	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+		for i := range packets {
+			body, is := packets[i].Body.(*hearsay.Rumors)
+			if !is {
+				continue
+			}
+			changed := *body
+			changed.Items = slices.Clone(body.Items)
+			for i := range changed.Items {
+				if one := &changed.Items[i]; one.Origin() != m.id {
+					one.Data = append([]byte{'X'}, one.Data[1:]...)
+				}
+			}
+			packets[i].Body = &changed
+		}
+	}
+}
+
+func ignoreComparing(_ *World, _ *machine, p *hearsay.Packet) bool {
+	switch p.Body.(type) {
+	case *hearsay.Heard, *hearsay.Seen, *hearsay.Graft:
+		return false
+	}
+	return true
+}
+
+func tellNothing(_ *World, m *machine, e *hearsay.Effects) {
+	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+		for i := range packets {
+			packets[i].Claims = slices.DeleteFunc(slices.Clone(packets[i].Claims), func(c hearsay.Claim) bool { return c.Subject != m.id })
+		}
+	}
+}
+
+func linkMany(_ *World, _ *machine, c *node.Config) { c.Overlay.Links *= 5 }
+
+func hoard(_ *World, _ *machine, c *node.Config) { c.Rumors.KeepCount *= 100 }
+
+func burst(w *World, _ *machine, e *hearsay.Effects) {
+	if len(e.Persist) > 0 && w.check.broken == 0 { // once will do
+		for len(e.Send) > 0 && len(e.Send) <= packetsPerStep {
+			e.Send = append(e.Send, e.Send...)
+		}
+	}
+}
+
+func shorten(_ *World, _ *machine, f *flight) { f.bytes = f.bytes[:len(f.bytes)-1] }
+
+// alwaysDue stands still once the network has settled.
+func alwaysDue(w *World, m *machine, at time.Time) time.Time {
+	if w.now > stormBegins {
+		return w.timeOf(m)
+	}
+	return at
+}

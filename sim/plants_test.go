@@ -1,0 +1,52 @@
+package sim
+
+import (
+	"io"
+	"os"
+	"testing"
+)
+
+// plantSeeds is within how many worlds each planted bug is found.
+const plantSeeds = 50
+
+// Each planted bug is found within few worlds, and the rule that it breaks is
+// the first that bites; in the same worlds without it nothing does, see
+// TestStorms.
+func TestPlantsAreFound(t *testing.T) {
+	found := make(map[Rule]bool)
+	for i := range Plants {
+		plant := &Plants[i]
+		t.Run(plant.Name, func(t *testing.T) {
+			for seed := range uint64(plantSeeds) {
+				config, err := PlantedWorld(seed, plant.Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o := RunWorld(config, io.Discard)
+				if o.Failure == FailedNot {
+					continue
+				}
+				if o.Rule != plant.Rule.String() {
+					t.Fatalf("seed %d: broke rule %q first, want %s: %s", seed, o.Rule, plant.Rule, o.Text)
+				}
+				found[plant.Rule] = true
+				t.Logf("seed %d: %s", seed, o.Text)
+				if os.Getenv(largeVariable) == "" {
+					return
+				}
+				less := Shorten(config, &o)
+				t.Logf("shortened:\n%s", less.Text())
+				if again := RunWorld(less, io.Discard); !again.fails(&o) {
+					t.Fatalf("what is left comes to %q %s", again.Failure, again.Text)
+				}
+				return
+			}
+			t.Fatalf("not found in %d worlds", plantSeeds)
+		})
+	}
+	for rule := RuleIncarnation; rule <= RuleProgress; rule++ {
+		if !found[rule] {
+			t.Errorf("no planted bug breaks rule %s", rule)
+		}
+	}
+}

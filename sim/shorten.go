@@ -1,0 +1,164 @@
+package sim
+
+import (
+	"io"
+	"slices"
+	"time"
+)
+
+// shortenTries bounds how often a failing world is run again to make it
+// shorter: a number of runs and not a time, so that the same comes of it on
+// every machine; at a tenth of a second each, half a minute.
+const shortenTries = 300
+
+// shortening looks for less that fails in the same way.
+type shortening struct {
+	best  Config
+	want  *Outcome
+	tries int
+}
+
+// Shorten gives the run with fewer nodes, fewer faults and less time, as far as
+// it still fails as it did.
+func Shorten(config Config, failed *Outcome) Config {
+	s := &shortening{best: config, want: failed, tries: shortenTries}
+	s.best.Trace, s.best.JSON = false, false
+	s.end()
+	for again := true; again && s.tries > 0; {
+		again = s.fewerNodes()
+		again = s.fewerActions() || again
+		again = s.sooner() || again
+	}
+	s.plain()
+	return s.best
+}
+
+// try runs what it is given, and keeps it if that fails in the same way.
+func (s *shortening) try(config Config) bool {
+	if s.tries == 0 || config.Validate() != nil {
+		return false
+	}
+	s.tries--
+	o := RunWorld(config, io.Discard)
+	if !o.fails(s.want) {
+		return false
+	}
+	s.best = config
+	return true
+}
+
+// with gives the run with other actions.
+func (s *shortening) with(actions []Action) Config {
+	config := s.best
+	config.Scenario = &Scenario{Actions: actions}
+	return config
+}
+
+// end leaves out what comes after a rule was broken.
+func (s *shortening) end() {
+	if s.want.Failure != FailedSafety {
+		return
+	}
+	at := time.Duration(s.want.At*float64(time.Second)) + time.Millisecond
+	config := s.with(slices.DeleteFunc(slices.Clone(s.best.Scenario.Actions), func(a Action) bool { return a.At > at }))
+	config.For = min(config.For, at.Round(time.Millisecond))
+	s.try(config)
+}
+
+// fewerNodes takes machines away, half of them and then one by one, the last
+// ones first.
+func (s *shortening) fewerNodes() (better bool) {
+	for _, nodes := range []int{s.best.Nodes / 4, s.best.Nodes / 2, s.best.Nodes * 3 / 4} {
+		better = nodes >= 2 && nodes < s.best.Nodes && s.try(s.onlyNodes(nodes)) || better
+	}
+	for s.best.Nodes > 2 && s.try(s.onlyNodes(s.best.Nodes-1)) {
+		better = true
+	}
+	return better
+}
+
+// onlyNodes gives the run with so many machines: what is done to others is left
+// out.
+func (s *shortening) onlyNodes(nodes int) Config {
+	among := func(who []int) []int {
+		return slices.DeleteFunc(slices.Clone(who), func(number int) bool { return number > nodes })
+	}
+	var actions []Action
+	for _, a := range s.best.Scenario.Actions {
+		had := len(a.Who) > 0
+		a.Who = among(a.Who)
+		groups := a.Groups
+		a.Groups = nil
+		for _, group := range groups {
+			if group = among(group); len(group) > 0 {
+				a.Groups = append(a.Groups, group)
+			}
+		}
+		if had && len(a.Who) == 0 || len(groups) > 0 && len(a.Groups) < 2 {
+			continue
+		}
+		actions = append(actions, a)
+	}
+	config := s.with(actions)
+	config.Nodes = nodes
+	return config
+}
+
+// fewerActions leaves out runs of actions, half of them at first, and then
+// machines of each.
+func (s *shortening) fewerActions() (better bool) {
+	for size := (len(s.best.Scenario.Actions) + 1) / 2; size >= 1; size /= 2 {
+		for from := 0; from < len(s.best.Scenario.Actions) && s.tries > 0; {
+			actions := s.best.Scenario.Actions
+			to := min(from+size, len(actions))
+			if s.try(s.with(slices.Delete(slices.Clone(actions), from, to))) {
+				better = true
+				continue // what came after stands there now
+			}
+			from = to
+		}
+	}
+	for i := range s.best.Scenario.Actions {
+		if a := s.best.Scenario.Actions[i]; a.Times > 1 {
+			actions := slices.Clone(s.best.Scenario.Actions)
+			if actions[i].Times /= 2; actions[i].Times == 1 {
+				actions[i].Every = 0
+			}
+			better = s.try(s.with(actions)) || better
+		}
+	}
+	return better
+}
+
+// sooner has the run end sooner, and what is done at its end with it.
+func (s *shortening) sooner() (better bool) {
+	for _, share := range []time.Duration{4, 2} {
+		config := s.with(slices.Clone(s.best.Scenario.Actions))
+		config.For = (s.best.For - s.best.For/share).Round(time.Millisecond)
+		for i := range config.Scenario.Actions {
+			if a := &config.Scenario.Actions[i]; a.At == s.best.For {
+				a.At = config.For
+			}
+		}
+		slices.SortStableFunc(config.Scenario.Actions, byTime)
+		better = s.try(config) || better
+	}
+	return better
+}
+
+// plain sets back what settings the failure does not need.
+func (s *shortening) plain() {
+	usual := DefaultConfig()
+	for _, one := range settings {
+		switch one.name {
+		case "nodes", "seed", "for", "plant", "no-false-death":
+			continue
+		}
+		if value := one.show(&usual); one.show(&s.best) != value {
+			config := s.best
+			if one.read(&config, value) == nil {
+				s.try(config)
+			}
+		}
+	}
+}
