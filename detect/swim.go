@@ -4,6 +4,7 @@
 package detect
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -12,8 +13,14 @@ import (
 	"hearsay"
 )
 
-// Directory tells where a living member can be reached.
-type Directory func(hearsay.NodeID) (netip.AddrPort, bool)
+// Directory tells of the living members other than this node. Each has a seat,
+// a number that is its own for as long as it is on a detector's list: of many
+// thousands of members a list of seats is short.
+type Directory struct {
+	Addr func(hearsay.NodeID) (addr netip.AddrPort, ok bool)                // where one is reached
+	Seat func(hearsay.NodeID) int32                                         // also of one who has died in this step; 0: nobody
+	At   func(seat int32) (id hearsay.NodeID, addr netip.AddrPort, ok bool) // who has a seat
+}
 
 // Limits per node.
 const (
@@ -33,8 +40,9 @@ type Swim struct {
 	random    *rand.Rand
 	out       *hearsay.Effects
 
-	list      []peer // in the order of probing; shuffled after each lap
-	next      int    // index into list
+	list      []int32 // seats, in the order of probing; shuffled after each lap
+	peers     []peer  // by seat, ascending: what this node has found out itself, of those that it has probed
+	next      int     // index into list
 	nextProbe time.Time
 	probe     probe // the one under way, if its phase says so
 	last      probe // the one before: its ack may come late
@@ -53,11 +61,11 @@ type Swim struct {
 // Stats are a detector's figures.
 type Stats struct{ Probes, ProbeFails, RelayAsks uint64 }
 
-// peer is a member on the list.
+// peer is a member on the list that was probed.
 type peer struct {
-	id     hearsay.NodeID
-	trip   roundTrip
+	seat   int32
 	silent bool // its last probe failed: it is no use as a relay
+	trip   roundTrip
 }
 
 // phase is how far a probe has come.
@@ -104,20 +112,24 @@ func NewSwim(cfg Config, self hearsay.NodeID, directory Directory, random *rand.
 // Add puts a member at a random place of the list (SWIM, section 4.3).
 func (s *Swim) Add(id hearsay.NodeID) {
 	if len(s.list) == cap(s.list) { // it is one of a node's largest tables: no room for twice as many
-		s.list = append(make([]peer, 0, len(s.list)+len(s.list)/8+4), s.list...)
+		s.list = append(make([]int32, 0, len(s.list)+len(s.list)/8+4), s.list...)
 	}
-	s.list = append(s.list, peer{id: id})
+	s.list = append(s.list, s.directory.Seat(id))
 	i, last := s.random.IntN(len(s.list)), len(s.list)-1
 	s.list[i], s.list[last] = s.list[last], s.list[i]
 }
 
 // Remove takes a member off the list and forgets how it behaved.
 func (s *Swim) Remove(id hearsay.NodeID) {
-	i := s.index(id)
+	seat := s.directory.Seat(id)
+	i := slices.Index(s.list, seat)
 	if i < 0 {
 		return
 	}
 	s.list = slices.Delete(s.list, i, i+1)
+	if at, found := s.search(seat); found {
+		s.peers = slices.Delete(s.peers, at, at+1)
+	}
 	if i < s.next {
 		s.next--
 	}
@@ -131,8 +143,26 @@ func (s *Swim) Remove(id hearsay.NodeID) {
 	}
 }
 
-func (s *Swim) index(id hearsay.NodeID) int {
-	return slices.IndexFunc(s.list, func(p peer) bool { return p.id == id })
+// search finds what is known of who has a seat, or where it belongs.
+func (s *Swim) search(seat int32) (at int, found bool) {
+	return slices.BinarySearchFunc(s.peers, seat, func(p peer, seat int32) int { return cmp.Compare(p.seat, seat) })
+}
+
+// peer gives what is known of a member, which is nothing yet if it was never
+// probed; nil if it is not on the list. It is valid until the next call.
+func (s *Swim) peer(id hearsay.NodeID) *peer {
+	seat := s.directory.Seat(id)
+	at, found := s.search(seat)
+	if !found {
+		if !slices.Contains(s.list, seat) {
+			return nil
+		}
+		if len(s.peers) == cap(s.peers) {
+			s.peers = append(make([]peer, 0, len(s.peers)+len(s.peers)/8+4), s.peers...)
+		}
+		s.peers = slices.Insert(s.peers, at, peer{seat: seat})
+	}
+	return &s.peers[at]
 }
 
 // Deadline is when Tick must be called next.
@@ -232,9 +262,9 @@ func (s *Swim) pick() (hearsay.NodeID, netip.AddrPort, bool) {
 			s.next = 0
 			s.random.Shuffle(len(s.list), func(i, j int) { s.list[i], s.list[j] = s.list[j], s.list[i] })
 		}
-		id := s.list[s.next].id
+		seat := s.list[s.next]
 		s.next++
-		if addr, ok := s.directory(id); ok {
+		if id, addr, ok := s.directory.At(seat); ok {
 			return id, addr, true
 		}
 	}
@@ -265,8 +295,9 @@ func (s *Swim) askRelays() {
 			break
 		}
 		i := s.random.IntN(len(s.list))
-		addr, ok := s.directory(s.list[i].id)
-		if !ok || s.list[i].silent || s.list[i].id == s.probe.target || slices.Contains(chosen, i) {
+		id, addr, ok := s.directory.At(s.list[i])
+		at, probed := s.search(s.list[i])
+		if !ok || probed && s.peers[at].silent || id == s.probe.target || slices.Contains(chosen, i) {
 			continue
 		}
 		chosen = append(chosen, i)
@@ -384,7 +415,7 @@ func (s *Swim) NotMe(now time.Time, seq uint64) (ok bool) {
 // RelayReq pings a member in the asker's place. It reports false if the
 // target is no living member, or the table is full.
 func (s *Swim) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayReq) (drop hearsay.Drop, ok bool) {
-	addr, known := s.directory(m.Target)
+	addr, known := s.directory.Addr(m.Target)
 	if !known {
 		// Who asks has not heard of its death. Silence would cost the asker its
 		// trust in itself, and with it the right to condemn.
@@ -446,8 +477,8 @@ func (s *Swim) timeout(id hearsay.NodeID) time.Duration {
 // others takes only that long, however unwell it is: they wait for it.
 func (s *Swim) patience(id hearsay.NodeID) time.Duration {
 	trip := s.general
-	if i := s.index(id); i >= 0 && s.list[i].trip.known() {
-		trip = s.list[i].trip
+	if at, probed := s.search(s.directory.Seat(id)); probed && s.peers[at].trip.known() {
+		trip = s.peers[at].trip
 	}
 	wait := s.cfg.TimeoutMax
 	if trip.known() {
@@ -459,15 +490,15 @@ func (s *Swim) patience(id hearsay.NodeID) time.Duration {
 // measure learns from one round trip.
 func (s *Swim) measure(id hearsay.NodeID, took time.Duration) {
 	s.general.learn(took)
-	if i := s.index(id); i >= 0 {
-		s.list[i].trip.learn(took)
-		s.list[i].silent = false
+	if p := s.peer(id); p != nil {
+		p.trip.learn(took)
+		p.silent = false
 	}
 }
 
 func (s *Swim) setSilent(id hearsay.NodeID, silent bool) {
-	if i := s.index(id); i >= 0 {
-		s.list[i].silent = silent
+	if p := s.peer(id); p != nil {
+		p.silent = silent
 	}
 }
 

@@ -44,9 +44,15 @@ func newWorld(t *testing.T, members int) *world {
 	w.relay = func(int, int) (bool, bool) { return false, true }
 	cfg := detect.DefaultConfig()
 	cfg.StreamPing = false
-	directory := func(who hearsay.NodeID) (netip.AddrPort, bool) {
-		i := int(who[0]) | int(who[1])<<8
-		return addr(i), i <= members
+	seat := func(who hearsay.NodeID) int32 { return int32(who[0]) | int32(who[1])<<8 }
+	directory := detect.Directory{
+		Addr: func(who hearsay.NodeID) (netip.AddrPort, bool) {
+			return addr(int(seat(who))), int(seat(who)) <= members
+		},
+		Seat: seat,
+		At: func(seat int32) (hearsay.NodeID, netip.AddrPort, bool) {
+			return id(int(seat)), addr(int(seat)), int(seat) <= members
+		},
 	}
 	w.Swim = detect.NewSwim(cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), w.out, w.now)
 	for i := range members {

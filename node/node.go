@@ -22,6 +22,7 @@ type Config struct {
 	Name    string
 	Addr    netip.AddrPort // where others reach it, UDP and TCP
 	Role    hearsay.Role
+	Cards   *roster.Cards // of all nodes in this process, if they are many; nil: of this one
 	Detect  detect.Config
 	Roster  roster.Config
 	Overlay overlay.Config
@@ -53,9 +54,15 @@ type Node struct {
 func New(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record, now time.Time) *Node {
 	n := &Node{cfg: cfg, id: signer.Public().NodeID(), out: &hearsay.Effects{}, deadline: now}
 	card := hearsay.Card{Name: cfg.Name, Addr: cfg.Addr, Role: cfg.Role}
-	n.roster = roster.New(cfg.Roster, cfg.Network, card, signer, random, records, &n.drops, n.out, now)
-	n.detect = detect.NewSwim(cfg.Detect, n.id, n.roster.Addr, random, n.out, now)
-	n.overlay = overlay.New(cfg.Overlay, n.id, n.roster.Addr, random, &n.drops, n.out, now)
+	secret := random.Uint64() // drawn also if cards are handed in: the same draws follow, and so the same run
+	if cfg.Cards == nil {
+		cfg.Cards = roster.NewCards(secret)
+	}
+	n.roster = roster.New(cfg.Roster, cfg.Network, card, cfg.Cards, signer, random, records, &n.drops, n.out, now)
+	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At}
+	n.detect = detect.NewSwim(cfg.Detect, n.id, members, random, n.out, now)
+	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
+	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.drops, n.out, now)
 	n.roster.TellOver(n.overlay.Links)
 	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.roster.Known, Trusted: n.roster.Trusted, Draw: n.roster.Draw}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.drops, n.out, now)

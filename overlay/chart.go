@@ -24,8 +24,9 @@ type Chart struct {
 // Chart gives the chart as of now.
 func (o *Overlay) Chart() Chart {
 	c := Chart{self: o.self, rings: len(o.near)}
-	c.members = append(make([]hearsay.NodeID, 0, len(o.members)+1), o.self)
-	for _, id := range o.members {
+	c.members = append(make([]hearsay.NodeID, 0, o.directory.Count()+1), o.self)
+	for i := range o.directory.Count() {
+		id := o.directory.Other(i)
 		if !has(o.suspects, id) {
 			c.members = append(c.members, id)
 		}

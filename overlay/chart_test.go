@@ -20,9 +20,9 @@ func TestChart(t *testing.T) {
 					ids[i][j] = byte(random.Uint32())
 				}
 			}
-			nodes := make([]*Overlay, n)
+			nodes := make([]one, n)
 			for i, self := range ids {
-				o := New(Config{Kind: kind, Links: 4}, self, nil, random, &hearsay.Drops{}, &hearsay.Effects{}, now)
+				o := start(Config{Kind: kind, Links: 4}, self, anywhere, uint64(i))
 				for _, id := range ids {
 					o.Add(now, id)
 				}
@@ -60,7 +60,7 @@ func TestChart(t *testing.T) {
 func TestChartOfDrawn(t *testing.T) {
 	now := time.Unix(1, 0)
 	self, other, suspect := hearsay.NodeID{1}, hearsay.NodeID{2}, hearsay.NodeID{3}
-	o := New(Config{Kind: KindRandom, Links: 4}, self, nil, rand.New(rand.NewPCG(1, 1)), &hearsay.Drops{}, &hearsay.Effects{}, now)
+	o := start(Config{Kind: KindRandom, Links: 4}, self, anywhere, 1)
 	o.Add(now, other)
 	o.Add(now, suspect)
 	o.drawn.links = []hearsay.NodeID{other, suspect}

@@ -102,8 +102,14 @@ type Config struct {
 // DefaultConfig gives the defaults.
 func DefaultConfig() Config { return Config{Kind: KindRing, Links: 6} }
 
-// Directory tells where a living member can be reached.
-type Directory func(hearsay.NodeID) (netip.AddrPort, bool)
+// Directory tells of the living members other than this node. The overlay keeps
+// no list of them: in a large network that would be its largest table, and said
+// twice.
+type Directory struct {
+	Addr  func(hearsay.NodeID) (netip.AddrPort, bool) // where one is reached; not ok is one who is none of them
+	Count func() int
+	Other func(i int) hearsay.NodeID // one of so many, from 0
+}
 
 // Overlay is the links of one node.
 //
@@ -117,8 +123,7 @@ type Overlay struct {
 	drops     *hearsay.Drops
 	out       *hearsay.Effects
 
-	members  []hearsay.NodeID // the living, without this node; ascending
-	suspects []hearsay.NodeID // those of them that are passed over; ascending
+	suspects []hearsay.NodeID // members that are passed over; ascending
 
 	near  []pair // on each ring
 	drawn drawn  // of a random overlay
@@ -153,30 +158,21 @@ func (o *Overlay) Links() []hearsay.NodeID { return o.links }
 // Linked reports whether the member is a neighbor.
 func (o *Overlay) Linked(id hearsay.NodeID) bool { return has(o.links, id) }
 
-// Add takes in a member that lives from now, or again. The cost is that of
-// looking at it on each ring.
+// Add takes in a member that lives from now, or again, and is in the directory.
+// The cost is that of looking at it on each ring.
 func (o *Overlay) Add(now time.Time, id hearsay.NodeID) {
-	at, found := search(o.members, id)
-	if found || id == o.self {
+	if id == o.self || has(o.suspects, id) {
 		o.Trust(now, id)
 		return
 	}
-	if len(o.members) == cap(o.members) { // its largest table: no room for twice as many
-		o.members = append(make([]hearsay.NodeID, 0, len(o.members)+len(o.members)/8+4), o.members...)
-	}
-	o.members = slices.Insert(o.members, at, id)
 	o.drawn.retry(now)
 	o.enter(now, id)
 }
 
-// Remove lets go of a member that is dead or has left. The rings are looked
-// through only for one that was a neighbor on them.
+// Remove lets go of a member that is dead or has left, and is off the
+// directory. The rings are looked through only for one that was a neighbor on
+// them.
 func (o *Overlay) Remove(now time.Time, id hearsay.NodeID) {
-	at, found := search(o.members, id)
-	if !found {
-		return
-	}
-	o.members = slices.Delete(o.members, at, at+1)
 	if at, found := search(o.suspects, id); found {
 		o.suspects = slices.Delete(o.suspects, at, at+1)
 	}
@@ -189,7 +185,7 @@ func (o *Overlay) Remove(now time.Time, id hearsay.NodeID) {
 // Suspect passes a member over, until it is trusted again or removed.
 func (o *Overlay) Suspect(now time.Time, id hearsay.NodeID) {
 	at, found := search(o.suspects, id)
-	if found || !has(o.members, id) {
+	if found || !o.lists(id) {
 		return
 	}
 	o.suspects = slices.Insert(o.suspects, at, id)
@@ -277,7 +273,13 @@ func (o *Overlay) tell(now time.Time) {
 func (o *Overlay) event(e hearsay.Event) { o.out.Events = append(o.out.Events, e) }
 
 // trusted is how many members there are to link with.
-func (o *Overlay) trusted() int { return len(o.members) - len(o.suspects) }
+func (o *Overlay) trusted() int { return o.directory.Count() - len(o.suspects) }
+
+// lists reports whether somebody is a living member.
+func (o *Overlay) lists(id hearsay.NodeID) bool {
+	_, ok := o.directory.Addr(id)
+	return ok
+}
 
 // degree is what others are told of how many links this node has.
 func (o *Overlay) degree() uint8 { return uint8(len(o.links)) } // at most 2 × LinksMax

@@ -36,14 +36,40 @@ func idsOf(n int) []hearsay.NodeID {
 // one is an overlay with what it writes to.
 type one struct {
 	*Overlay
-	out   *hearsay.Effects
-	drops *hearsay.Drops
+	out    *hearsay.Effects
+	drops  *hearsay.Drops
+	others *[]hearsay.NodeID // who lives, as a roster would have it; ascending
 }
 
-func start(cfg Config, self hearsay.NodeID, directory Directory, seed uint64) one {
-	o := one{out: &hearsay.Effects{}, drops: &hearsay.Drops{}}
+// start makes an overlay whose members are those that it has been told of.
+func start(cfg Config, self hearsay.NodeID, addr func(hearsay.NodeID) (netip.AddrPort, bool), seed uint64) one {
+	o := one{out: &hearsay.Effects{}, drops: &hearsay.Drops{}, others: new([]hearsay.NodeID)}
+	directory := Directory{
+		Addr: func(id hearsay.NodeID) (netip.AddrPort, bool) {
+			at, ok := addr(id)
+			return at, ok && has(*o.others, id)
+		},
+		Count: func() int { return len(*o.others) },
+		Other: func(i int) hearsay.NodeID { return (*o.others)[i] },
+	}
 	o.Overlay = New(cfg, self, directory, rand.New(rand.NewPCG(seed, binary.BigEndian.Uint64(self[:]))), o.drops, o.out, begin)
 	return o
+}
+
+// Add is told to the roster first.
+func (o one) Add(now time.Time, id hearsay.NodeID) {
+	if at, found := search(*o.others, id); !found && id != o.self {
+		*o.others = slices.Insert(*o.others, at, id)
+	}
+	o.Overlay.Add(now, id)
+}
+
+// Remove is told to the roster first.
+func (o one) Remove(now time.Time, id hearsay.NodeID) {
+	if at, found := search(*o.others, id); found {
+		*o.others = slices.Delete(*o.others, at, at+1)
+	}
+	o.Overlay.Remove(now, id)
 }
 
 // anywhere is a directory in which everybody has the same address.
@@ -56,7 +82,7 @@ func anywhere(hearsay.NodeID) (netip.AddrPort, bool) {
 func computed(self hearsay.NodeID, trusted []hearsay.NodeID, links int) []hearsay.NodeID {
 	var want []hearsay.NodeID
 	for i := range links / 2 {
-		if next, before, found := ring.Neighbors(i, self, trusted, nil); found {
+		if next, before, found := ring.Neighbors(i, self, ring.Of(trusted), nil); found {
 			want = append(want, next, before)
 		}
 	}
@@ -73,38 +99,38 @@ func churn(t *rapid.T, everybody []one, random *rand.Rand) []hearsay.NodeID {
 			living[o.self] = true
 		}
 	}
-	type change func(*Overlay)
+	type change func(one)
 	for step := range rapid.IntRange(1, 4).Draw(t, "steps") {
 		var changes []change
 		for _, o := range everybody {
 			id := o.self
 			if step == 0 && living[id] {
-				changes = append(changes, func(o *Overlay) { o.Add(begin, id) })
+				changes = append(changes, func(o one) { o.Add(begin, id) })
 				continue
 			}
 			switch rapid.IntRange(0, 5).Draw(t, "what") {
 			case 0:
 				living[id] = true
 				delete(suspect, id)
-				changes = append(changes, func(o *Overlay) { o.Add(begin, id) })
+				changes = append(changes, func(o one) { o.Add(begin, id) })
 			case 1:
 				delete(living, id)
 				delete(suspect, id)
-				changes = append(changes, func(o *Overlay) { o.Remove(begin, id) })
+				changes = append(changes, func(o one) { o.Remove(begin, id) })
 			case 2:
 				if living[id] {
 					suspect[id] = true
 				}
-				changes = append(changes, func(o *Overlay) { o.Suspect(begin, id) })
+				changes = append(changes, func(o one) { o.Suspect(begin, id) })
 			case 3:
 				delete(suspect, id)
-				changes = append(changes, func(o *Overlay) { o.Trust(begin, id) })
+				changes = append(changes, func(o one) { o.Trust(begin, id) })
 			}
 		}
 		for _, o := range everybody {
 			random.Shuffle(len(changes), func(i, j int) { changes[i], changes[j] = changes[j], changes[i] })
 			for _, c := range changes {
-				c(o.Overlay)
+				c(o)
 				if random.IntN(4) == 0 {
 					o.Tick(begin)
 				}

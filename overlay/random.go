@@ -129,7 +129,9 @@ func (o *Overlay) tickRandom(now time.Time) {
 	switch {
 	case o.lacking() && !now.Before(d.askAt):
 		d.askAt = now.Add(d.backoff)
-		o.ask(now, o.draw())
+		if id, ok := o.draw(); ok {
+			o.ask(now, id)
+		}
 	case len(d.links) > 0 && !now.Before(d.turnAt):
 		at, found := search(d.links, d.turn)
 		if found {
@@ -162,17 +164,17 @@ func (o *Overlay) vain(now time.Time) {
 	d.askAt = now.Add(d.backoff)
 }
 
-// draw gives a member that is neither neighbor nor suspect. There must be
-// one: see lacking.
-func (o *Overlay) draw() hearsay.NodeID {
-	start := o.random.IntN(len(o.members))
-	for i := range o.members {
-		id := o.members[(start+i)%len(o.members)]
+// draw gives a member that is neither neighbor nor suspect, if there is one.
+func (o *Overlay) draw() (drawn hearsay.NodeID, ok bool) {
+	count := o.directory.Count()
+	start := o.random.IntN(max(1, count))
+	for i := range count {
+		id := o.directory.Other((start + i) % count)
 		if !o.Linked(id) && !has(o.suspects, id) {
-			return id
+			return id, true
 		}
 	}
-	panic("overlay: links are lacking, and there is nobody to link with")
+	return drawn, false
 }
 
 func (o *Overlay) ask(now time.Time, id hearsay.NodeID) {
@@ -183,7 +185,7 @@ func (o *Overlay) ask(now time.Time, id hearsay.NodeID) {
 // send goes where the member is known to be, wherever a packet in its name
 // came from.
 func (o *Overlay) send(id hearsay.NodeID, m hearsay.Message) {
-	if addr, ok := o.directory(id); ok {
+	if addr, ok := o.directory.Addr(id); ok {
 		o.out.Now = append(o.out.Now, hearsay.Packet{Addr: addr, Body: m})
 	}
 }
@@ -192,7 +194,7 @@ func (o *Overlay) send(id hearsay.NodeID, m hearsay.Message) {
 // from a living member, and not more often than is bearable.
 func (o *Overlay) admitted(now time.Time, p *hearsay.Packet) bool {
 	switch {
-	case !has(o.members, p.From):
+	case !o.lists(p.From):
 		o.drops[hearsay.DropStranger]++
 	case !o.drawn.spend(now):
 		o.drops[hearsay.DropRate]++
@@ -239,7 +241,7 @@ func (o *Overlay) HelloAck(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck
 // link; but whoever sent it may believe that there is one.
 func (o *Overlay) unexpected(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck) {
 	o.drops[hearsay.DropUnexpected]++
-	if m.Accepted && has(o.members, p.From) && !o.Linked(p.From) && !o.drawn.has(p.From) && o.drawn.spend(now) {
+	if m.Accepted && o.lists(p.From) && !o.Linked(p.From) && !o.drawn.has(p.From) && o.drawn.spend(now) {
 		o.send(p.From, &hearsay.Unlink{})
 	}
 }

@@ -38,15 +38,16 @@ func (o *Overlay) enter(now time.Time, id hearsay.NodeID) {
 	}
 }
 
-// exit takes a member off the rings. It must be off the members, or among the
+// exit takes a member off the rings. It must be off the directory, or among the
 // suspects.
 func (o *Overlay) exit(now time.Time, id hearsay.NodeID) {
+	others := ring.Members[hearsay.NodeID]{Count: o.directory.Count(), At: o.directory.Other}
 	for i := range o.near {
 		p := &o.near[i]
 		if !p.found || p.next != id && p.before != id {
 			continue
 		}
-		p.next, p.before, p.found = ring.Neighbors(i, o.self, o.members, o.suspects)
+		p.next, p.before, p.found = ring.Neighbors(i, o.self, others, o.suspects)
 		o.touch(now)
 	}
 }

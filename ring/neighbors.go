@@ -10,8 +10,9 @@ import "cmp"
 //
 // Among the same members b is the successor of a if and only if a is the
 // predecessor of b.
-func Neighbors[ID ~[16]byte](ring int, subject ID, members, passed []ID) (successor, predecessor ID, found bool) {
-	for _, id := range members {
+func Neighbors[ID ~[16]byte](ring int, subject ID, members Members[ID], passed []ID) (successor, predecessor ID, found bool) {
+	for i := range members.Count {
+		id := members.At(i)
 		if id == subject {
 			continue
 		}

@@ -41,17 +41,17 @@ func TestNeighborsAreMutual(t *testing.T) {
 		members := drawCircle(t)
 		ring := rapid.IntRange(0, 3).Draw(t, "ring")
 		for _, a := range members {
-			next, before, found := Neighbors(ring, a, members, nil)
+			next, before, found := Neighbors(ring, a, Of(members), nil)
 			if found != (len(members) > 1) || found && (next == a || before == a) {
 				t.Fatalf("%x among %d: %x, %x, %t", a, len(members), next, before, found)
 			}
 			if !found {
 				continue
 			}
-			if _, back, _ := Neighbors(ring, next, members, nil); back != a {
+			if _, back, _ := Neighbors(ring, next, Of(members), nil); back != a {
 				t.Fatalf("%x is next to %x, before which is %x", next, a, back)
 			}
-			if back, _, _ := Neighbors(ring, before, members, nil); back != a {
+			if back, _, _ := Neighbors(ring, before, Of(members), nil); back != a {
 				t.Fatalf("%x is before %x, next to which is %x", before, a, back)
 			}
 		}
@@ -65,8 +65,8 @@ func TestNeighborsPassOver(t *testing.T) {
 		subject := rapid.SampledFrom(members).Draw(t, "subject")
 		passed := rapid.SliceOfN(rapid.SampledFrom(members), 0, 9).Draw(t, "passed")
 		rest := slices.DeleteFunc(slices.Clone(members), func(m id) bool { return slices.Contains(passed, m) })
-		next, before, found := Neighbors(0, subject, members, passed)
-		wantNext, wantBefore, want := Neighbors(0, subject, rest, nil)
+		next, before, found := Neighbors(0, subject, Of(members), passed)
+		wantNext, wantBefore, want := Neighbors(0, subject, Of(rest), nil)
 		if next != wantNext || before != wantBefore || found != want {
 			t.Fatalf("%x, %x, %t; without them %x, %x, %t", next, before, found, wantNext, wantBefore, want)
 		}
@@ -85,7 +85,7 @@ func TestNeighborsAreOneCircle(t *testing.T) {
 				t.Fatalf("came to %x again after %d of %d", at, len(seen), len(members))
 			}
 			seen[at] = true
-			at, _, _ = Neighbors(ring, at, members, nil)
+			at, _, _ = Neighbors(ring, at, Of(members), nil)
 		}
 	})
 }
@@ -96,9 +96,9 @@ func TestNeighborsAreOfTheSetNotOfTheList(t *testing.T) {
 		subject := rapid.SampledFrom(members).Draw(t, "subject")
 		shuffled := rapid.Permutation(members).Draw(t, "shuffled")
 		others := slices.DeleteFunc(slices.Clone(members), func(m id) bool { return m == subject })
-		nextA, beforeA, _ := Neighbors(1, subject, members, nil)
-		nextB, beforeB, _ := Neighbors(1, subject, shuffled, nil)
-		nextC, beforeC, _ := Neighbors(1, subject, others, nil)
+		nextA, beforeA, _ := Neighbors(1, subject, Of(members), nil)
+		nextB, beforeB, _ := Neighbors(1, subject, Of(shuffled), nil)
+		nextC, beforeC, _ := Neighbors(1, subject, Of(others), nil)
 		if nextA != nextB || nextA != nextC || beforeA != beforeB || beforeA != beforeC {
 			t.Fatalf("order, or being one of them, changes neighbors: %x %x, %x %x, %x %x", nextA, beforeA, nextB, beforeB, nextC, beforeC)
 		}
@@ -127,8 +127,8 @@ func TestBeforeIsAnOrder(t *testing.T) {
 func TestNeighborsStandWhereObserversDo(t *testing.T) {
 	members := idsOf(50)
 	for _, subject := range members {
-		next, _, _ := Neighbors(0, subject, members, nil)
-		if first := Observers(nil, subject, members, 1)[0]; next != first {
+		next, _, _ := Neighbors(0, subject, Of(members), nil)
+		if first := Observers(nil, subject, Of(members), 1)[0]; next != first {
 			t.Fatalf("next to %x is %x, its observer %x", subject, next, first)
 		}
 	}
@@ -136,7 +136,7 @@ func TestNeighborsStandWhereObserversDo(t *testing.T) {
 
 func TestNeighborsAreTheSameForEver(t *testing.T) {
 	members := idsOf(20)
-	next, before, _ := Neighbors(2, members[0], members, nil)
+	next, before, _ := Neighbors(2, members[0], Of(members), nil)
 	if got := indices(members, []id{next, before}); !slices.Equal(got, []int{18, 16}) {
 		t.Fatalf("neighbors are %v", got)
 	}
@@ -144,7 +144,7 @@ func TestNeighborsAreTheSameForEver(t *testing.T) {
 
 func TestNeighborsAllocateNothing(t *testing.T) {
 	members := idsOf(100)
-	if n := testing.AllocsPerRun(10, func() { Neighbors(1, members[3], members, nil) }); n != 0 {
+	if n := testing.AllocsPerRun(10, func() { Neighbors(1, members[3], Of(members), nil) }); n != 0 {
 		t.Fatalf("%v allocations, want none", n)
 	}
 }
@@ -154,7 +154,7 @@ func BenchmarkNeighbors1000(b *testing.B) {
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 	i := 0
 	for b.Loop() {
-		next, _, _ := Neighbors(0, members[i%len(members)], members, nil)
+		next, _, _ := Neighbors(0, members[i%len(members)], Of(members), nil)
 		i += bits.OnesCount8(next[0]) | 1
 	}
 }

@@ -21,12 +21,25 @@ import (
 	"math/bits"
 )
 
+// Members are a list that is asked for its entries, so that nobody has to make
+// one whose own is of another kind. At gives the same for the same number, from
+// 0 to Count-1, until the call with it returns.
+type Members[ID ~[16]byte] struct {
+	Count int
+	At    func(i int) ID
+}
+
+// Of makes members of a slice.
+func Of[ID ~[16]byte](ids []ID) Members[ID] {
+	return Members[ID]{Count: len(ids), At: func(i int) ID { return ids[i] }}
+}
+
 // Observers appends to dst the k distinct observers of subject among members,
 // in the order of the rings; all other members if there are fewer than k.
 // The order of members does not matter, and subject may be one of them or not.
 //
 // It takes k walks over members and keeps no memory.
-func Observers[ID ~[16]byte](dst []ID, subject ID, members []ID, k int) []ID {
+func Observers[ID ~[16]byte](dst []ID, subject ID, members Members[ID], k int) []ID {
 	start := len(dst)
 	for ring := range k {
 		next, found := following(uint64(ring), subject, members, dst[start:])
@@ -40,10 +53,11 @@ func Observers[ID ~[16]byte](dst []ID, subject ID, members []ID, k int) []ID {
 
 // following finds the first member past subject on one ring that is neither
 // the subject nor taken.
-func following[ID ~[16]byte](ring uint64, subject ID, members, taken []ID) (next ID, found bool) {
+func following[ID ~[16]byte](ring uint64, subject ID, members Members[ID], taken []ID) (next ID, found bool) {
 	origin := place(ring, subject)
 	shortest := uint64(0)
-	for _, id := range members {
+	for i := range members.Count {
+		id := members.At(i)
 		// Unsigned subtraction walks on past the end of the ring to its beginning.
 		distance := place(ring, id) - origin
 		if found && (distance > shortest || distance == shortest && compare(id, next) >= 0) {

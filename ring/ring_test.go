@@ -48,7 +48,7 @@ func drawMembers(t *rapid.T) (members []id, subject id, k int) {
 func TestObserversAreDistinctOthers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		members, subject, k := drawMembers(t)
-		got := Observers(nil, subject, members, k)
+		got := Observers(nil, subject, Of(members), k)
 		if want := min(k, len(members)-1); len(got) != want {
 			t.Fatalf("%d observers, want %d", len(got), want)
 		}
@@ -64,7 +64,7 @@ func TestObserversAreOfTheSetNotOfTheList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		members, subject, k := drawMembers(t)
 		shuffled := rapid.Permutation(members).Draw(t, "shuffled")
-		if a, b := Observers(nil, subject, members, k), Observers(nil, subject, shuffled, k); !slices.Equal(a, b) {
+		if a, b := Observers(nil, subject, Of(members), k), Observers(nil, subject, Of(shuffled), k); !slices.Equal(a, b) {
 			t.Fatalf("order of members changes observers:\n%x\n%x", a, b)
 		}
 	})
@@ -77,9 +77,9 @@ func TestOneWhoGoesMovesAtMostOneObserver(t *testing.T) {
 		if gone == subject {
 			t.Skip("the subject stays")
 		}
-		before := Observers(nil, subject, members, k)
+		before := Observers(nil, subject, Of(members), k)
 		rest := slices.DeleteFunc(slices.Clone(members), func(m id) bool { return m == gone })
-		after := Observers(nil, subject, rest, k)
+		after := Observers(nil, subject, Of(rest), k)
 
 		if !slices.Contains(before, gone) {
 			if !slices.Equal(before, after) {
@@ -99,7 +99,7 @@ func TestOneWhoGoesMovesAtMostOneObserver(t *testing.T) {
 // agree on it.
 func TestObserversAreTheSameForEver(t *testing.T) {
 	members := idsOf(20)
-	got := Observers(nil, members[0], members, 9)
+	got := Observers(nil, members[0], Of(members), 9)
 	want := []int{9, 1, 18, 13, 8, 19, 6, 2, 3}
 	for i := range want {
 		if i >= len(got) || got[i] != members[want[i]] {
@@ -118,11 +118,11 @@ func indices(members, chosen []id) (at []int) {
 func TestObserversAppend(t *testing.T) {
 	members := idsOf(5)
 	// What stands in dst already is not taken: it is the caller's.
-	got := Observers([]id{members[1]}, members[0], members, 9)
+	got := Observers([]id{members[1]}, members[0], Of(members), 9)
 	if len(got) != 5 || got[0] != members[1] || !slices.Contains(got[1:], members[1]) {
 		t.Fatalf("got %v", indices(members, got))
 	}
-	if got := Observers(nil, idOf(99), members, 9); len(got) != 5 {
+	if got := Observers(nil, idOf(99), Of(members), 9); len(got) != 5 {
 		t.Fatalf("a subject that is no member has %d observers, want all 5", len(got))
 	}
 }
@@ -134,7 +134,7 @@ func TestLoadIsBalanced(t *testing.T) {
 	for name, members := range map[string][]id{"hashed": idsOf(n), "counted": counted(n)} {
 		load := make(map[id]int, n)
 		for _, subject := range members {
-			for _, one := range Observers(nil, subject, members, k) {
+			for _, one := range Observers(nil, subject, Of(members), k) {
 				load[one]++
 			}
 		}
@@ -161,7 +161,7 @@ func counted(n int) []id {
 func TestObserversAllocateNothing(t *testing.T) {
 	members := idsOf(100)
 	dst := make([]id, 0, 9)
-	if n := testing.AllocsPerRun(10, func() { dst = Observers(dst[:0], members[3], members, 9) }); n != 0 {
+	if n := testing.AllocsPerRun(10, func() { dst = Observers(dst[:0], members[3], Of(members), 9) }); n != 0 {
 		t.Fatalf("%v allocations, want none", n)
 	}
 }
@@ -173,7 +173,7 @@ func BenchmarkObservers1000(b *testing.B) {
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		dst = Observers(dst[:0], members[i%len(members)], members, 9)
+		dst = Observers(dst[:0], members[i%len(members)], Of(members), 9)
 		i++
 	}
 }

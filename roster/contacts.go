@@ -37,7 +37,7 @@ type contacts struct {
 	configured []netip.AddrPort
 	past       []contact // from earlier lives, and of forgotten members; at most maxContacts
 	left       []contact // forgotten members that had left: not tried, and not taken back; at most maxContacts
-	kept       int       // members whose address is on disk
+	kept       []int32   // members whose address is on disk, by number; at most maxContacts
 	asked      []asked
 	joined     bool
 	attempts   int            // to join
@@ -102,7 +102,7 @@ func (r *Roster) Contact(now time.Time, addrs []netip.AddrPort) {
 	c := &r.contacts
 	for _, addr := range addrs {
 		addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
-		if addr != r.self.card.Addr && !slices.Contains(c.configured, addr) && len(c.configured) < maxContacts {
+		if addr != r.card(r.self).Addr && !slices.Contains(c.configured, addr) && len(c.configured) < maxContacts {
 			c.configured = append(c.configured, addr)
 		}
 	}
@@ -198,7 +198,7 @@ func (r *Roster) candidate(i int) (contact, bool) {
 	c := &r.contacts
 	if i < len(c.configured) {
 		addr := c.configured[i]
-		return contact{addr: addr}, !slices.ContainsFunc(r.living, func(m *member) bool { return m.card.Addr == addr })
+		return contact{addr: addr}, !slices.ContainsFunc(r.living, func(number int32) bool { return r.card(r.members.at(number)).Addr == addr })
 	}
 	if i -= len(c.configured); i < len(c.past) {
 		if m := r.members.get(c.past[i].id); m != nil {
@@ -206,8 +206,8 @@ func (r *Roster) candidate(i int) (contact, bool) {
 		}
 		return c.past[i], true
 	}
-	m := r.gone[i-len(c.past)]
-	return contact{addr: m.card.Addr, id: m.id}, m.state == hearsay.StateDead
+	m := r.members.at(r.gone[i-len(c.past)])
+	return contact{addr: r.card(m).Addr, id: r.id(m)}, m.state == hearsay.StateDead
 }
 
 // ContactAck takes the answer of a contact. One that this node does not hold
@@ -267,13 +267,12 @@ func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
 	if c := &r.contacts; len(c.configured)+len(c.past) == 0 {
 		c.joined = true // the first of a network: it has its roster
 	}
-	all := make([]*member, 0, len(r.living)+len(r.gone)+1)
-	all = append(append(append(all, r.self), r.living...), r.gone...)
+	all := slices.Concat([]int32{r.members.number(r.self)}, r.living, r.gone)
 	for len(all) > 0 {
 		claims := r.words(all)
 		for i := range claims {
 			if claims[i].State >= hearsay.StateDead {
-				claims[i].Age = now.Sub(time.Unix(0, all[i].since))
+				claims[i].Age = now.Sub(r.members.since(r.members.at(all[i])))
 			}
 		}
 		all = all[len(claims):]
@@ -297,36 +296,35 @@ func (r *Roster) TakeRoster(now time.Time, p *hearsay.Packet, m *hearsay.Roster)
 		return
 	}
 	c.joined, c.attempts, c.tryAt = true, 0, now.Add(r.cfg.ContactEvery)
-	r.news.add(r.self)
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: r.self.id, By: p.From, Addr: p.Addr, Count: r.Living()})
+	r.tell(r.self)
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: r.id(r.self), By: p.From, Addr: p.Addr, Count: r.Living()})
 }
 
 // keepContact puts a member's address on disk.
 func (r *Roster) keepContact(m *member) {
-	if m.kept || r.contacts.kept >= maxContacts {
+	c, number := &r.contacts, r.members.number(m)
+	if len(c.kept) >= maxContacts || slices.Contains(c.kept, number) {
 		return
 	}
-	m.kept = true
-	r.contacts.kept++
-	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: m.card.Addr, ID: m.id})
+	c.kept = append(c.kept, number)
+	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: r.card(m).Addr, ID: r.id(m)})
 }
 
 // dropContact takes it off.
 func (r *Roster) dropContact(m *member) {
-	if !m.kept {
-		return
+	c := &r.contacts
+	if i := slices.Index(c.kept, r.members.number(m)); i >= 0 {
+		c.kept = slices.Delete(c.kept, i, i+1)
+		r.dropAddr(r.card(m).Addr)
 	}
-	m.kept = false
-	r.contacts.kept--
-	r.dropAddr(m.card.Addr)
 }
 
 // dropAddr takes an address off the disk, unless it is another's too, who came
 // after there.
 func (r *Roster) dropAddr(addr netip.AddrPort) {
-	there := func(m *member) bool { return m.kept && m.card.Addr == addr }
+	there := func(number int32) bool { return r.card(r.members.at(number)).Addr == addr }
 	past := func(o contact) bool { return o.addr == addr }
-	if slices.ContainsFunc(r.living, there) || slices.ContainsFunc(r.gone, there) || slices.ContainsFunc(r.contacts.past, past) {
+	if slices.ContainsFunc(r.contacts.kept, there) || slices.ContainsFunc(r.contacts.past, past) {
 		return
 	}
 	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: addr, Dropped: true})
@@ -341,8 +339,8 @@ func (r *Roster) tickForget(now time.Time) {
 		}
 	}
 	for i := 0; i < len(r.gone); {
-		m := r.gone[i]
-		if now.Sub(time.Unix(0, m.since)) < r.cfg.ForgetAfter {
+		m := r.members.at(r.gone[i])
+		if now.Sub(r.members.since(m)) < r.cfg.ForgetAfter {
 			i++
 			continue
 		}
@@ -356,11 +354,12 @@ const roomMade = 256
 
 // makeRoom forgets those who have been gone longest, a sixteenth of all.
 func (r *Roster) makeRoom(now time.Time) {
-	oldest := slices.SortedFunc(slices.Values(r.gone), func(a, b *member) int {
-		return cmp.Or(cmp.Compare(a.since, b.since), a.id.Compare(b.id))
+	oldest := slices.SortedFunc(slices.Values(r.gone), func(i, j int32) int {
+		a, b := r.members.at(i), r.members.at(j)
+		return cmp.Or(r.members.since(a).Compare(r.members.since(b)), r.id(a).Compare(r.id(b)))
 	})
-	for _, m := range oldest[:min(len(oldest)/16+1, roomMade)] {
-		r.forget(now, m)
+	for _, number := range oldest[:min(len(oldest)/16+1, roomMade)] {
+		r.forget(now, r.members.at(number))
 	}
 }
 
@@ -368,28 +367,35 @@ func (r *Roster) makeRoom(now time.Time) {
 // disk too, and of those who left the incarnation that is over; the oldest
 // makes room.
 func (r *Roster) forget(now time.Time, m *member) {
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberForgotten, Subject: m.id, State: m.state})
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberForgotten, Subject: r.id(m), State: m.state})
+	number := r.members.number(m)
 	if m.told >= 0 {
-		r.news.drop(m)
+		r.news.drop(m, number)
 	}
-	r.delist(&r.gone, m)
-	r.members.remove(m.id)
-	r.recall(m.id)
+	r.gone.remove(number)
+	delete(r.held, number)
+	delete(r.met, number)
+	r.recall(r.id(m))
+	r.retire(m)
+	r.members.remove(m)
+}
+
+// retire keeps what remains of a member that is forgotten.
+func (r *Roster) retire(m *member) {
 	c := &r.contacts
 	if m.state == hearsay.StateLeft {
 		r.dropContact(m)
 		if len(c.left) >= maxContacts {
 			c.left = slices.Delete(c.left, 0, 1)
 		}
-		c.left = append(c.left, contact{addr: m.card.Addr, id: m.id, incarnation: m.incarnation})
+		c.left = append(c.left, contact{addr: r.card(m).Addr, id: r.id(m), incarnation: r.incarnation(m)})
 		return
 	}
 	if len(c.past) >= maxContacts {
 		r.recall(c.past[0].id)
 	}
-	if m.kept {
-		c.kept--
-	}
-	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: m.card.Addr, ID: m.id})
-	c.past = append(c.past, contact{addr: m.card.Addr, id: m.id, incarnation: m.incarnation})
+	number := r.members.number(m)
+	c.kept = slices.DeleteFunc(c.kept, func(o int32) bool { return o == number })
+	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: r.card(m).Addr, ID: r.id(m)})
+	c.past = append(c.past, contact{addr: r.card(m).Addr, id: r.id(m), incarnation: r.incarnation(m)})
 }

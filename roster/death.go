@@ -42,7 +42,7 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 	repeated := false // its subject has been told, and some evidence is on its way
 	for i := range r.pending {
 		w := &r.pending[i]
-		if w.subject != m.id || w.incarnation != c.Incarnation {
+		if w.subject != r.id(m) || w.incarnation != c.Incarnation {
 			continue
 		}
 		if w.hash == c.Evidence {
@@ -66,12 +66,12 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 		wait = r.cfg.DeadHold
 	}
 	if surprising && !repeated {
-		claim := hearsay.Claim{Subject: m.id, State: hearsay.StateDead, Incarnation: c.Incarnation, By: c.By, Evidence: c.Evidence}
-		r.send(m.card.Addr, claim)
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventClaimDelayed, Subject: m.id, By: p.From})
+		claim := hearsay.Claim{Subject: r.id(m), State: hearsay.StateDead, Incarnation: c.Incarnation, By: c.By, Evidence: c.Evidence}
+		r.send(r.card(m).Addr, claim)
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventClaimDelayed, Subject: r.id(m), By: p.From})
 	}
 	w := pending{
-		subject: m.id, incarnation: c.Incarnation, hash: c.Evidence, informer: p.Addr,
+		subject: r.id(m), incarnation: c.Incarnation, hash: c.Evidence, informer: p.Addr,
 		tryAt: now.Add(wait), until: now.Add(wait + evidencePatient),
 	}
 	r.pending = append(r.pending, w)
@@ -114,8 +114,8 @@ func (r *Roster) tickPending(now time.Time) {
 // somebody else, since an informer may be gone by now, or have lied.
 func (r *Roster) whoKnows(w *pending) netip.AddrPort {
 	if w.asked++; w.asked%2 == 0 {
-		if m := r.living[r.random.IntN(len(r.living))]; m.id != w.subject {
-			return m.card.Addr
+		if m := r.anyone(); r.id(m) != w.subject {
+			return r.card(m).Addr
 		}
 	}
 	return w.informer
@@ -125,7 +125,7 @@ func (r *Roster) whoKnows(w *pending) netip.AddrPort {
 // living, and has not refuted it.
 func (r *Roster) stands(w *pending) bool {
 	m := r.members.get(w.subject)
-	return m != nil && m.state.Living() && m.incarnation == w.incarnation
+	return m != nil && m.state.Living() && r.incarnation(m) == w.incarnation
 }
 
 // TakeEvidence takes evidence that this node asked for.
@@ -165,7 +165,7 @@ func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
 			s.Subject != e.Subject || s.Incarnation != e.Incarnation || s.Round != e.Round {
 			continue
 		}
-		if w.verified&(1<<i) == 0 && !s.Verify(r.network, r.signer, signer.card.Key) {
+		if w.verified&(1<<i) == 0 && !s.Verify(r.network, r.signer, r.card(signer).Key) {
 			return false, true
 		}
 		w.verified |= 1 << i
@@ -174,7 +174,7 @@ func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
 		}
 	}
 	if e.Rule == hearsay.RuleTimeout {
-		ranOut := m.state == hearsay.StateSuspect && now.Sub(m.held.began) >= r.shortest()
+		ranOut := m.state == hearsay.StateSuspect && now.Sub(r.heldOf(m).began) >= r.shortest()
 		return ranOut && e.Reachable() == 0 && against >= min(2, r.Living()-1), false
 	}
 	return against >= majority(len(observers)), false
@@ -183,17 +183,17 @@ func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
 // Bury lists a member as dead: its evidence holds.
 func (r *Roster) Bury(now time.Time, e *hearsay.Evidence) {
 	m := r.members.get(e.Subject)
-	if m == nil || m == r.self || !m.state.Living() || m.incarnation != e.Incarnation {
+	if m == nil || m == r.self || !m.state.Living() || r.incarnation(m) != e.Incarnation {
 		return
 	}
 	hash := e.Hash(r.network)
 	r.dropAccusation(m)
 	r.setState(now, m, hearsay.StateDead)
-	m.held = &held{by: e.Accuser, evidence: hash}
+	r.hold(m, &held{by: e.Accuser, evidence: hash})
 	r.keepEvidence(hash, e)
 	r.stats.Deaths++
-	r.news.add(m)
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberDead, Subject: m.id, By: e.Accuser, Incarnation: m.incarnation, Evidence: e})
+	r.tell(m)
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberDead, Subject: r.id(m), By: e.Accuser, Incarnation: r.incarnation(m), Evidence: e})
 }
 
 // keepEvidence keeps the newest.

@@ -1,6 +1,31 @@
 package roster
 
-import "hearsay"
+import (
+	"net/netip"
+
+	"hearsay"
+)
+
+// Seat gives the number of somebody who is listed: it is this one's alone until
+// the step ends in which it is forgotten.
+func (r *Roster) Seat(id hearsay.NodeID) int32 { return r.members.cards.find(id) }
+
+// At gives the living member other than this node that has a seat, if any, and
+// where it is reached.
+func (r *Roster) At(seat int32) (id hearsay.NodeID, addr netip.AddrPort, ok bool) {
+	m := r.members.at(seat)
+	if m == nil || m == r.self || !m.state.Living() {
+		return id, addr, false
+	}
+	return r.id(m), r.card(m).Addr, true
+}
+
+// CountOthers counts the living other than this node.
+func (r *Roster) CountOthers() int { return len(r.living) }
+
+// Other gives one of the living other than this node, from 0, in an order that
+// only chance decides.
+func (r *Roster) Other(i int) hearsay.NodeID { return r.members.cards.subjects[r.living[i]].id }
 
 // Known reports whether somebody is listed, in whatever state. This node is.
 func (r *Roster) Known(id hearsay.NodeID) bool { return r.members.get(id) != nil }
@@ -17,5 +42,5 @@ func (r *Roster) Draw() (hearsay.NodeID, bool) {
 	if len(r.living) == 0 {
 		return hearsay.NodeID{}, false
 	}
-	return r.living[r.random.IntN(len(r.living))].id, true
+	return r.id(r.anyone()), true
 }

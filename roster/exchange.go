@@ -35,13 +35,13 @@ func (r *Roster) affordAnswer(now time.Time, from hearsay.NodeID, price time.Dur
 	case m == nil:
 		r.drops[hearsay.DropStranger]++
 		return false
-	case r.spent[m.id].answered > now.UnixNano():
+	case r.spent[r.id(m)].answered > now.UnixNano():
 		r.drops[hearsay.DropRate]++
 		return false
 	}
-	spent := r.spent[m.id]
+	spent := r.spent[r.id(m)]
 	spent.answered = spend(spent.answered, now, price, pricesSaved)
-	r.spent[m.id] = spent
+	r.spent[r.id(m)] = spent
 	return true
 }
 
@@ -83,9 +83,10 @@ func (r *Roster) beginExchange(now time.Time, p *hearsay.Packet) {
 // digest hashes the living, this node included, into 2^n buckets.
 func (r *Roster) digest(n uint8) []uint64 {
 	hashes := make([]uint64, 1<<n)
-	hashes[bucket(r.self.id, n)] ^= entryHash(r.self.id, r.self.incarnation)
-	for _, m := range r.living {
-		hashes[bucket(m.id, n)] ^= entryHash(m.id, m.incarnation)
+	hashes[bucket(r.id(r.self), n)] ^= entryHash(r.id(r.self), r.incarnation(r.self))
+	for _, number := range r.living {
+		m := r.members.at(number)
+		hashes[bucket(r.id(m), n)] ^= entryHash(r.id(m), r.incarnation(m))
 	}
 	return hashes
 }
@@ -107,13 +108,14 @@ func (r *Roster) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
 	if len(entries.Buckets) == 0 {
 		return // news came first
 	}
-	for _, o := range r.living {
-		if len(entries.Items) < hearsay.MaxEntries-1 && slices.Contains(entries.Buckets, bucket(o.id, m.Bits)) {
-			entries.Items = append(entries.Items, hearsay.Entry{ID: o.id, Incarnation: o.incarnation})
+	for _, number := range r.living {
+		o := r.members.at(number)
+		if len(entries.Items) < hearsay.MaxEntries-1 && slices.Contains(entries.Buckets, bucket(r.id(o), m.Bits)) {
+			entries.Items = append(entries.Items, hearsay.Entry{ID: r.id(o), Incarnation: r.incarnation(o)})
 		}
 	}
-	if r.self.state.Living() && slices.Contains(entries.Buckets, bucket(r.self.id, m.Bits)) {
-		entries.Items = append(entries.Items, hearsay.Entry{ID: r.self.id, Incarnation: r.self.incarnation})
+	if r.self.state.Living() && slices.Contains(entries.Buckets, bucket(r.id(r.self), m.Bits)) {
+		entries.Items = append(entries.Items, hearsay.Entry{ID: r.id(r.self), Incarnation: r.incarnation(r.self)})
 	}
 	answer := hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: entries}
 	r.Confront(&answer, p.From)
@@ -128,25 +130,25 @@ func (r *Roster) Entries(now time.Time, p *hearsay.Packet, m *hearsay.Entries) {
 		return
 	}
 	want := &hearsay.Want{}
-	var give []*member
+	var give []int32
 	theirs := make(map[hearsay.NodeID]hearsay.Incarnation, len(m.Items))
 	for _, item := range m.Items {
 		theirs[item.ID] = item.Incarnation
 		switch mine := r.members.get(item.ID); {
-		case (mine == nil || mine.incarnation < item.Incarnation) && len(want.IDs) < hearsay.MaxWant:
+		case (mine == nil || r.incarnation(mine) < item.Incarnation) && len(want.IDs) < hearsay.MaxWant:
 			want.IDs = append(want.IDs, item.ID)
 		case mine != nil && !mine.state.Living():
-			give = append(give, mine)
+			give = append(give, r.members.number(mine))
 		}
 	}
-	for i := range r.living {
-		o := r.living[i]
-		if incarnation, listed := theirs[o.id]; slices.Contains(m.Buckets, bucket(o.id, m.Bits)) && (!listed || incarnation < o.incarnation) {
-			give = append(give, o)
+	for _, number := range r.living {
+		o := r.members.at(number)
+		if incarnation, listed := theirs[r.id(o)]; slices.Contains(m.Buckets, bucket(r.id(o), m.Bits)) && (!listed || incarnation < r.incarnation(o)) {
+			give = append(give, number)
 		}
 	}
 	answer := hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: want, Claims: r.words(give)}
-	if incarnation, listed := theirs[r.self.id]; !listed || incarnation < r.self.incarnation {
+	if incarnation, listed := theirs[r.id(r.self)]; !listed || incarnation < r.incarnation(r.self) {
 		r.Introduce(&answer)
 	}
 	if len(want.IDs) > 0 || len(answer.Claims) > 0 {
@@ -178,17 +180,17 @@ func (r *Roster) Want(now time.Time, p *hearsay.Packet, m *hearsay.Want) {
 	if !r.affordAnswer(now, p.From, pricePart) {
 		return
 	}
-	var give []*member
+	var give []int32
 	given := make(map[hearsay.NodeID]bool)
 	for _, id := range m.IDs {
 		if o := r.members.get(id); o != nil && !given[id] {
-			give, given[id] = append(give, o), true
+			give, given[id] = append(give, r.members.number(o)), true
 		}
 	}
 	for i := range p.Claims {
 		c := &p.Claims[i]
-		if o := r.members.get(c.Subject); o != nil && !o.state.Living() && o.incarnation >= c.Incarnation && !given[c.Subject] {
-			give, given[c.Subject] = append(give, o), true
+		if o := r.members.get(c.Subject); o != nil && !o.state.Living() && r.incarnation(o) >= c.Incarnation && !given[c.Subject] {
+			give, given[c.Subject] = append(give, r.members.number(o)), true
 		}
 	}
 	for len(give) > 0 {
@@ -200,10 +202,10 @@ func (r *Roster) Want(now time.Time, p *hearsay.Packet, m *hearsay.Want) {
 
 // words gives as many claims with cards as one packet by stream holds. A
 // suspicion is not passed on so: it travels as news, or not at all.
-func (r *Roster) words(members []*member) []hearsay.Claim {
+func (r *Roster) words(members []int32) []hearsay.Claim {
 	start, room := len(r.claims), chunkRoom
-	for _, m := range members {
-		c := r.claim(m, withCard)
+	for _, number := range members {
+		c := r.claim(r.members.at(number), withCard)
 		if c.State == hearsay.StateSuspect {
 			c.State, c.By = hearsay.StateAlive, hearsay.NodeID{}
 		}

@@ -9,13 +9,14 @@ import (
 // Crowd lists n made-up members without asking for their word.
 func (r *Roster) Crowd(n int, state hearsay.State) {
 	for range n {
-		m := &member{state: state, incarnation: 1, told: -1}
-		binary.LittleEndian.PutUint64(m.id[8:], r.random.Uint64())
-		r.members.put(m)
+		var id hearsay.NodeID
+		binary.LittleEndian.PutUint64(id[8:], r.random.Uint64())
+		m := r.members.put(id, 1, &hearsay.Card{})
+		m.state = state
 		if state.Living() {
-			r.enlist(&r.living, m)
+			r.living.add(r.members.number(m))
 		} else {
-			r.enlist(&r.gone, m)
+			r.gone.add(r.members.number(m))
 		}
 	}
 }

@@ -21,23 +21,23 @@ const (
 // always the newest. Membership news goes at once to a few random members,
 // who do the same; a claim cools as it is told, and as it comes back.
 type news struct {
-	fresh []*member // never told
-	warm  []*member // told, in the order of telling
+	fresh []int32   // members by number: never told
+	warm  []int32   // told, in the order of telling
 	told  time.Time // the last time
 }
 
 // add makes the claim about a member news.
-func (n *news) add(m *member) {
+func (n *news) add(m *member, number int32) {
 	if m.told >= 0 {
-		n.drop(m)
+		n.drop(m, number)
 	}
 	m.told = 0
-	n.fresh = append(n.fresh, m)
+	n.fresh = append(n.fresh, number)
 }
 
 // drop ends the telling of a member's claim.
-func (n *news) drop(m *member) {
-	same := func(o *member) bool { return o == m }
+func (n *news) drop(m *member, number int32) {
+	same := func(o int32) bool { return o == number }
 	n.fresh, n.warm = slices.DeleteFunc(n.fresh, same), slices.DeleteFunc(n.warm, same)
 	m.told = -1
 }
@@ -57,7 +57,7 @@ func (n *news) heardAgain(m *member) {
 func (n *news) waiting() int { return len(n.fresh) + len(n.warm) }
 
 // at gives the i-th claim to be told: the least told first.
-func (n *news) at(i int) *member {
+func (n *news) at(i int) int32 {
 	if i < len(n.fresh) {
 		return n.fresh[i]
 	}
@@ -85,7 +85,7 @@ func (r *Roster) audience() (targets []*member, limit int16) {
 		r.targets = r.draw(r.targets, r.cfg.Fanout)
 		return r.targets, r.retell()
 	}
-	if other := r.living[r.random.IntN(len(r.living))]; !slices.Contains(r.targets, other) {
+	if other := r.anyone(); !slices.Contains(r.targets, other) {
 		r.targets = append(r.targets, other)
 	}
 	return r.targets, int16(len(r.targets) + cameBack)
@@ -106,7 +106,7 @@ func (r *Roster) tickNews(now time.Time) {
 	targets, limit := r.audience()
 	batch, taken := r.batch()
 	for _, target := range targets {
-		r.out.News(target.card.Addr, batch)
+		r.out.News(r.card(target).Addr, batch)
 	}
 	r.stats.ClaimsOut += uint64(len(batch) * len(targets))
 	r.cool(taken, len(targets), limit)
@@ -116,7 +116,7 @@ func (r *Roster) tickNews(now time.Time) {
 func (r *Roster) batch() (batch []hearsay.Claim, taken int) {
 	start, room := len(r.claims), packetRoom
 	for ; taken < r.news.waiting(); taken++ {
-		c := r.claim(r.news.at(taken), bare)
+		c := r.claim(r.members.at(r.news.at(taken)), bare)
 		if room -= c.WireSizeMax(); room < 0 {
 			break
 		}
@@ -131,12 +131,13 @@ func (r *Roster) cool(taken, times int, limit int16) {
 	fresh := min(taken, len(r.news.fresh))
 	again := r.news.warm
 	for i := range taken {
-		m := r.news.at(i)
+		number := r.news.at(i)
+		m := r.members.at(number)
 		if m.told += int16(times); m.told >= limit || times == 0 {
 			m.told = -1
 			continue
 		}
-		again = append(again, m)
+		again = append(again, number)
 	}
 	r.news.fresh = slices.Delete(r.news.fresh, 0, fresh)
 	r.news.warm = slices.Delete(again, 0, taken-fresh)
@@ -148,10 +149,13 @@ func (r *Roster) cool(taken, times int, limit int16) {
 // draw appends n distinct random living members, or all.
 func (r *Roster) draw(dst []*member, n int) []*member {
 	if len(r.living) <= n {
-		return append(dst, r.living...)
+		for _, number := range r.living {
+			dst = append(dst, r.members.at(number))
+		}
+		return dst
 	}
 	for len(dst) < n {
-		if m := r.living[r.random.IntN(len(r.living))]; !slices.Contains(dst, m) {
+		if m := r.anyone(); !slices.Contains(dst, m) {
 			dst = append(dst, m)
 		}
 	}
@@ -167,7 +171,7 @@ func (r *Roster) Ride(p *hearsay.Packet) {
 	start := len(r.claims)
 	r.claims = append(r.claims, p.Claims...)
 	for i := range min(rideMost, r.news.waiting()) {
-		if m := r.news.at(i); m != r.self {
+		if m := r.members.at(r.news.at(i)); m != r.self {
 			r.claims = append(r.claims, r.claim(m, bare))
 			m.told++
 			r.stats.ClaimsOut++

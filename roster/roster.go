@@ -37,12 +37,14 @@ type Roster struct {
 	out     *hearsay.Effects
 
 	self    *member
-	members table     // all, this node included
-	living  []*member // alive or suspect, without this node
-	gone    []*member // dead or left
-	hash    uint64    // of the living with their incarnations, this node included
-	changed time.Time // when hash last changed
-	stirred time.Time // when it did so first after it had been still
+	members table           // all, this node included
+	living  list            // alive or suspect, without this node
+	gone    list            // dead or left
+	held    map[int32]*held // by number, of few members: what others say of them
+	met     map[int32]int64 // by number: Unix nanoseconds when a member was first heard of, unless it is in its first state still
+	hash    uint64          // of the living with their incarnations, this node included
+	changed time.Time       // when hash last changed
+	stirred time.Time       // when it did so first after it had been still
 
 	news        news
 	accusations []*accusation
@@ -64,7 +66,6 @@ type Roster struct {
 	links   func() []hearsay.NodeID // neighbors; nil if there is no overlay
 	targets []*member               // storage of one telling
 	claims  []hearsay.Claim         // storage of one step's packets
-	ids     []hearsay.NodeID
 	stats   Stats
 	drops   *hearsay.Drops
 }
@@ -75,21 +76,6 @@ type Stats struct {
 	ClaimsIn, ClaimsNew, ClaimsOut, Exchanges                      uint64
 }
 
-// member is what is known of one member. There are as many of these as the
-// square of the network's size in a simulation: 208 bytes each.
-type member struct {
-	id          hearsay.NodeID
-	card        hearsay.Card
-	incarnation hearsay.Incarnation
-	state       hearsay.State
-	kept        bool  // its address is kept as a contact
-	told        int16 // how often its claim was told; -1: it is no news
-	place       int32 // in living or in gone
-	met         int64 // Unix nanoseconds: when it was first heard of
-	since       int64 // Unix nanoseconds: when it came into state
-	held        *held // what others say of it: set while suspect or dead, and after a suspicion that ended here
-}
-
 // allowance is up to when a member has spent what it may: Unix nanoseconds.
 // Few have lately, so it is no part of a member.
 type allowance struct {
@@ -97,7 +83,8 @@ type allowance struct {
 	renewed  int64 // of newer words of its own
 }
 
-// held is what others say of a member's incarnation.
+// held is what others say of a member's incarnation: while it is suspect or
+// dead, and after a suspicion that ended here.
 type held struct {
 	accusers []hearsay.NodeID // of a suspicion, in the order heard; at most 1 + Confirmations
 	began    time.Time
@@ -106,14 +93,16 @@ type held struct {
 }
 
 // New makes the roster of a node whose own card is given; the card is signed
-// here. Records are what earlier lives kept.
-func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, signer hearsay.Signer, random *rand.Rand,
+// here. Cards may be those of other nodes in the process too. Records are what
+// earlier lives kept.
+func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards, signer hearsay.Signer, random *rand.Rand,
 	records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time,
 ) *Roster {
 	r := &Roster{
 		cfg: cfg, network: network, signer: signer, random: random, out: out, drops: drops,
-		spent:   make(map[hearsay.NodeID]allowance),
-		members: table{secret: random.Uint64() | 1}, changed: now, forgetAt: now.Add(forgetCheck),
+		spent: make(map[hearsay.NodeID]allowance),
+		held:  make(map[int32]*held), met: make(map[int32]int64),
+		members: table{cards: cards, zero: now.Add(-cfg.ForgetAfter)}, changed: now, forgetAt: now.Add(forgetCheck),
 	}
 	var last hearsay.Incarnation
 	for _, record := range records {
@@ -130,10 +119,10 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, signer hearsa
 	slices.SortFunc(r.evidence, func(a, b keptEvidence) int {
 		return cmp.Or(cmp.Compare(a.evidence.Condemned, b.evidence.Condemned), bytes.Compare(a.hash[:], b.hash[:]))
 	})
-	r.self = &member{card: card, state: hearsay.StateAlive, met: now.UnixNano(), since: now.UnixNano(), told: -1}
-	r.self.card.Key = signer.Public()
-	r.self.id = r.self.card.Key.NodeID()
-	r.members.put(r.self)
+	card.Key = signer.Public()
+	r.self = r.members.put(card.Key.NodeID(), 0, &card)
+	r.self.state = hearsay.StateAlive
+	r.members.setSince(r.self, now)
 	r.raise(now, last)
 	return r
 }
@@ -143,6 +132,7 @@ func (r *Roster) Begin() {
 	if r.claims = r.claims[:0]; cap(r.claims) > keptClaims {
 		r.claims = nil // a roster for a newcomer; most steps have a few, or none
 	}
+	r.members.begin()
 }
 
 // Self is this node.
@@ -165,9 +155,12 @@ func (r *Roster) Living() int {
 // Count counts all members by state.
 func (r *Roster) Count(state hearsay.State) int {
 	n := 0
-	for _, list := range [][]*member{{r.self}, r.living, r.gone} {
-		for _, m := range list {
-			if m.state == state {
+	if r.self.state == state {
+		n++
+	}
+	for _, list := range []list{r.living, r.gone} {
+		for _, number := range list {
+			if r.members.at(number).state == state {
 				n++
 			}
 		}
@@ -181,11 +174,10 @@ func (r *Roster) Waiting() int { return r.news.waiting() }
 // All appends all members, in no order that means anything.
 func (r *Roster) All(dst []hearsay.Member) []hearsay.Member {
 	dst = append(dst, r.member(r.self))
-	for _, m := range r.living {
-		dst = append(dst, r.member(m))
-	}
-	for _, m := range r.gone {
-		dst = append(dst, r.member(m))
+	for _, list := range []list{r.living, r.gone} {
+		for _, number := range list {
+			dst = append(dst, r.member(r.members.at(number)))
+		}
 	}
 	return dst
 }
@@ -200,16 +192,20 @@ func (r *Roster) Member(id hearsay.NodeID) (hearsay.Member, bool) {
 
 // Met is when a member was first heard of.
 func (r *Roster) Met(id hearsay.NodeID) time.Time {
-	if m := r.members.get(id); m != nil {
-		return time.Unix(0, m.met).UTC()
+	m := r.members.get(id)
+	if m == nil {
+		return time.Time{}
 	}
-	return time.Time{}
+	if met, changed := r.met[r.members.number(m)]; changed {
+		return time.Unix(0, met).UTC()
+	}
+	return r.members.since(m).UTC()
 }
 
 // Addr tells where a living member other than this node is reached.
 func (r *Roster) Addr(id hearsay.NodeID) (netip.AddrPort, bool) {
 	if m := r.members.get(id); m != nil && m != r.self && m.state.Living() {
-		return m.card.Addr, true
+		return r.card(m).Addr, true
 	}
 	return netip.AddrPort{}, false
 }
@@ -230,12 +226,12 @@ func (r *Roster) Answered(now time.Time, id hearsay.NodeID) {
 // Claim takes one claim that came with the packet p.
 func (r *Roster) Claim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 	r.stats.ClaimsIn++
-	if c.Subject == r.self.id {
+	if c.Subject == r.id(r.self) {
 		r.claimedSelf(now, p, c)
 		return
 	}
 	m, isNew := r.members.get(c.Subject), false
-	if !c.Bare() && (m == nil || c.Incarnation > m.incarnation || c.State == hearsay.StateLeft) {
+	if !c.Bare() && (m == nil || c.Incarnation > r.incarnation(m) || c.State == hearsay.StateLeft) {
 		m, isNew = r.introduce(now, p, c)
 	}
 	if m == nil {
@@ -245,7 +241,7 @@ func (r *Roster) Claim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 		return
 	}
 	switch {
-	case c.Incarnation != m.incarnation:
+	case c.Incarnation != r.incarnation(m):
 		return // old, or bare and ahead: an exchange will bring what lacks
 	case c.State <= m.state && c.State != hearsay.StateSuspect:
 		if !isNew {
@@ -296,7 +292,7 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropTableFull, false
 	case unknown && r.outlived(p, word):
 		return hearsay.DropStranger, false
-	case !unknown && word.Incarnation > m.incarnation && r.spent[m.id].renewed > now.UnixNano():
+	case !unknown && word.Incarnation > r.incarnation(m) && r.spent[r.id(m)].renewed > now.UnixNano():
 		return hearsay.DropRate, false // an exchange will bring it, or a newer one
 	case !r.affordVerify(now):
 		return hearsay.DropRate, false
@@ -357,58 +353,58 @@ func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
 	if r.members.count >= maxMembers {
 		r.makeRoom(now)
 	}
-	m := &member{
-		id: c.Subject, card: word.Card, incarnation: word.Incarnation, state: word.State,
-		met: now.UnixNano(), since: now.UnixNano(), told: -1,
-	}
-	r.members.put(m)
+	m := r.members.put(c.Subject, word.Incarnation, &word.Card)
+	m.state = word.State
+	r.members.setSince(m, now)
 	if c.State >= hearsay.StateDead {
 		m.state = c.State
-		m.since = now.Add(-min(c.Age, r.cfg.ForgetAfter)).UnixNano()
-		m.held = &held{by: c.By, evidence: c.Evidence}
-		r.enlist(&r.gone, m)
+		r.met[r.members.number(m)] = now.UnixNano()
+		r.members.setSince(m, now.Add(-min(c.Age, r.cfg.ForgetAfter)))
+		r.hold(m, &held{by: c.By, evidence: c.Evidence})
+		r.gone.add(r.members.number(m))
 		return m
 	}
-	r.enlist(&r.living, m)
+	r.living.add(r.members.number(m))
 	r.rehash(now, m)
 	r.claimName(now, m)
 	r.keepContact(m)
-	r.recall(m.id)
-	r.news.add(m)
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberJoined, Subject: m.id, Incarnation: m.incarnation, Addr: m.card.Addr})
+	r.recall(r.id(m))
+	r.tell(m)
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberJoined, Subject: r.id(m), Incarnation: r.incarnation(m), Addr: r.card(m).Addr})
 	return m
 }
 
 // renew takes a member's newer word: it refutes, returns, moves or leaves.
 func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
-	was, moved := m.state, m.card.Addr != word.Card.Addr
-	spent := r.spent[m.id]
+	was, moved := m.state, r.card(m).Addr != word.Card.Addr
+	spent := r.spent[r.id(m)]
 	spent.renewed = spend(spent.renewed, now, renewEach, renewAtOnce*renewEach)
-	r.spent[m.id] = spent
+	r.spent[r.id(m)] = spent
 	if was.Living() {
 		r.rehash(now, m) // out with the old incarnation
 	}
 	if moved {
 		r.dropContact(m)
 	}
-	m.card, m.incarnation, m.held = word.Card, word.Incarnation, nil
+	r.members.renew(m, word.Incarnation, &word.Card)
+	delete(r.held, r.members.number(m))
 	r.dropAccusation(m)
 	if was.Living() {
 		r.rehash(now, m) // in with the new
 	}
 	r.setState(now, m, word.State)
-	r.news.add(m)
+	r.tell(m)
 	if word.State == hearsay.StateLeft {
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: m.id, Incarnation: m.incarnation})
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: r.id(m), Incarnation: r.incarnation(m)})
 		return
 	}
 	r.claimName(now, m)
 	r.keepContact(m)
 	if was != hearsay.StateAlive {
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberReturned, Subject: m.id, State: was, Incarnation: m.incarnation})
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberReturned, Subject: r.id(m), State: was, Incarnation: r.incarnation(m)})
 	}
 	if moved {
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberMoved, Subject: m.id, Addr: m.card.Addr})
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberMoved, Subject: r.id(m), Addr: r.card(m).Addr})
 	}
 }
 
@@ -416,16 +412,34 @@ func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
 // address of another is its successor and no conflict.
 func (r *Roster) claimName(now time.Time, m *member) {
 	other := r.self
-	if m.card.Name != other.card.Name {
-		i := slices.IndexFunc(r.living, func(o *member) bool { return o != m && o.card.Name == m.card.Name })
-		if i < 0 {
+	if name := r.card(m).Name; name != r.card(other).Name {
+		if other = r.namesake(m, name); other == nil {
 			return
 		}
-		other = r.living[i]
 	}
-	if other.card.Addr != m.card.Addr {
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventNameConflict, Subject: m.id, By: other.id, Text: m.card.Name})
+	if r.card(other).Addr != r.card(m).Addr {
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventNameConflict, Subject: r.id(m), By: r.id(other), Text: r.card(m).Name})
 	}
+}
+
+// namesake gives another living member of this name, or nil: of several the
+// first of the list. Mostly there is none, and then the list is not looked at.
+func (r *Roster) namesake(of *member, name string) *member {
+	cards := r.members.cards
+	for w := cards.named(name); w != 0; w = cards.words[w].nextNamed {
+		if m := r.members.at(cards.words[w].subject); m == nil || m.word != w || m == of || !m.state.Living() {
+			continue
+		}
+		i := slices.IndexFunc(r.living, func(number int32) bool {
+			m := r.members.at(number)
+			return m != of && r.card(m).Name == name
+		})
+		if i < 0 {
+			return nil // it is this node
+		}
+		return r.members.at(r.living[i])
+	}
+	return nil
 }
 
 // setState moves a member between the lists and keeps the hash.
@@ -434,38 +448,51 @@ func (r *Roster) setState(now time.Time, m *member, state hearsay.State) {
 	if was == state {
 		return
 	}
-	m.state, m.since = state, now.UnixNano()
+	number := r.members.number(m)
+	m.state = state
+	r.cameInto(now, m)
 	if was.Living() == state.Living() || m == r.self {
 		return
 	}
 	r.rehash(now, m)
 	if state.Living() {
-		r.delist(&r.gone, m)
-		r.enlist(&r.living, m)
+		r.gone.remove(number)
+		r.living.add(number)
 		return
 	}
-	r.delist(&r.living, m)
-	r.enlist(&r.gone, m)
+	r.living.remove(number)
+	r.gone.add(number)
 	if len(r.living) == 0 {
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventAlone})
 	}
 }
 
-func (r *Roster) enlist(list *[]*member, m *member) {
-	m.place = int32(len(*list))
-	*list = append(*list, m)
+// cameInto notes that a member has come into its state now.
+func (r *Roster) cameInto(now time.Time, m *member) {
+	number := r.members.number(m)
+	if _, changed := r.met[number]; !changed {
+		r.met[number] = r.members.since(m).UnixNano()
+	}
+	r.members.setSince(m, now)
 }
 
-func (r *Roster) delist(list *[]*member, m *member) {
-	last := (*list)[len(*list)-1]
-	(*list)[m.place], last.place = last, m.place
-	(*list)[len(*list)-1] = nil
-	*list = (*list)[:len(*list)-1]
+// anyone draws a living member other than this node. There must be one.
+func (r *Roster) anyone() *member {
+	return r.members.at(r.living[r.random.IntN(len(r.living))])
 }
+
+// tell makes the claim about a member news.
+func (r *Roster) tell(m *member) { r.news.add(m, r.members.number(m)) }
+
+func (r *Roster) id(m *member) hearsay.NodeID               { return r.members.id(m) }
+func (r *Roster) card(m *member) *hearsay.Card              { return &r.members.word(m).card }
+func (r *Roster) incarnation(m *member) hearsay.Incarnation { return r.members.word(m).incarnation }
+func (r *Roster) heldOf(m *member) *held                    { return r.held[r.members.number(m)] }
+func (r *Roster) hold(m *member, h *held)                   { r.held[r.members.number(m)] = h }
 
 // rehash takes the member's incarnation into the hash, or out of it.
 func (r *Roster) rehash(now time.Time, m *member) {
-	r.hash ^= entryHash(m.id, m.incarnation)
+	r.hash ^= entryHash(r.id(m), r.incarnation(m))
 	if now.Sub(r.changed) >= r.cfg.ExchangeQuiet {
 		r.stirred = now
 	}
@@ -482,32 +509,34 @@ const (
 
 // claim says what is held of a member now.
 func (r *Roster) claim(m *member, mode cardMode) hearsay.Claim {
-	c := hearsay.Claim{Subject: m.id, State: m.state, Incarnation: m.incarnation}
+	c := hearsay.Claim{Subject: r.id(m), State: m.state, Incarnation: r.incarnation(m)}
 	switch m.state {
 	case hearsay.StateSuspect:
-		c.By = m.held.accusers[len(m.held.accusers)-1]
+		accusers := r.heldOf(m).accusers
+		c.By = accusers[len(accusers)-1]
 	case hearsay.StateDead:
-		c.By, c.Evidence = m.held.by, m.held.evidence
+		h := r.heldOf(m)
+		c.By, c.Evidence = h.by, h.evidence
 	case hearsay.StateAlive, hearsay.StateLeft:
 		mode = withCard // nothing without its signature
 	}
 	if mode == withCard {
-		c.Card = m.card
+		c.Card = *r.card(m)
 	}
 	return c
 }
 
 func (r *Roster) member(m *member) hearsay.Member {
-	c := hearsay.Claim{Subject: m.id, State: m.state, Incarnation: m.incarnation, Card: m.card}
-	return c.Member(time.Unix(0, m.since).UTC())
+	c := hearsay.Claim{Subject: r.id(m), State: m.state, Incarnation: r.incarnation(m), Card: *r.card(m)}
+	return c.Member(r.members.since(m).UTC())
 }
 
 func (r *Roster) event(e hearsay.Event) {
 	if m := r.members.get(e.Subject); m != nil {
-		e.Name = m.card.Name
+		e.Name = r.card(m).Name
 	}
 	if m := r.members.get(e.By); m != nil {
-		e.ByName = m.card.Name
+		e.ByName = r.card(m).Name
 	}
 	r.out.Events = append(r.out.Events, e)
 }
@@ -515,7 +544,7 @@ func (r *Roster) event(e hearsay.Event) {
 // Name gives the name of a member, or the beginning of its NodeID.
 func (r *Roster) Name(id hearsay.NodeID) string {
 	if m := r.members.get(id); m != nil {
-		return m.card.Name
+		return r.card(m).Name
 	}
 	return id.Short()
 }

@@ -67,7 +67,7 @@ func newBenchOf(t *testing.T, others int, signer hearsay.Signer, records ...hear
 	b := &bench{T: t, out: &hearsay.Effects{}, now: start}
 	self := newStranger(0)
 	card := hearsay.Card{Name: self.name, Addr: self.addr, Role: hearsay.RolePeer}
-	b.Roster = roster.New(roster.DefaultConfig(), network, card, signer, rand.New(rand.NewPCG(1, 2)), records, &b.drops, b.out, b.now)
+	b.Roster = roster.New(roster.DefaultConfig(), network, card, roster.NewCards(1), signer, rand.New(rand.NewPCG(1, 2)), records, &b.drops, b.out, b.now)
 	for i := range others {
 		b.others = append(b.others, newStranger(i+1))
 		b.hear(b.others[i], b.others[i].word(hearsay.StateAlive))
@@ -138,7 +138,7 @@ func (b *bench) evidence(of *stranger, rule hearsay.Rule, verdict func(i int) he
 	for _, o := range b.others {
 		ids, byID[o.id()] = append(ids, o.id()), o
 	}
-	observers := ring.Observers(nil, of.id(), ids, min(9, len(ids)-1))
+	observers := ring.Observers(nil, of.id(), ring.Of(ids), min(9, len(ids)-1))
 	e := &hearsay.Evidence{
 		Subject: of.id(), Incarnation: of.incarnation, Round: 77, Rule: rule, Accuser: b.others[0].id(),
 		Observers: uint8(len(observers)), Needed: uint8(len(observers)/2 + 1),

@@ -19,20 +19,20 @@ type refutation struct {
 // it is told, and so never used again.
 func (r *Roster) raise(now time.Time, last hearsay.Incarnation) {
 	m := r.self
-	if m.incarnation != 0 {
+	if r.incarnation(m) != 0 {
 		r.rehash(now, m)
 	}
-	m.incarnation = hearsay.NextIncarnation(max(last, m.incarnation), now)
+	r.sign(hearsay.NextIncarnation(max(last, r.incarnation(m)), now))
 	r.rehash(now, m)
-	r.sign()
-	r.out.Persist = append(r.out.Persist, &hearsay.OwnIncarnation{Incarnation: m.incarnation})
+	r.out.Persist = append(r.out.Persist, &hearsay.OwnIncarnation{Incarnation: r.incarnation(m)})
 }
 
-// sign signs this node's own word as it stands.
-func (r *Roster) sign() {
+// sign signs this node's own word, of this incarnation.
+func (r *Roster) sign(incarnation hearsay.Incarnation) {
 	c := r.claim(r.self, withCard)
+	c.Incarnation = incarnation
 	c.Sign(r.network, r.signer)
-	r.self.card = c.Card
+	r.members.renew(r.self, incarnation, &c.Card)
 }
 
 // claimedSelf takes a claim about this node. Suspect or dead is refuted; an
@@ -40,9 +40,9 @@ func (r *Roster) sign() {
 func (r *Roster) claimedSelf(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 	m := r.self
 	switch {
-	case c.Incarnation < m.incarnation, m.state == hearsay.StateLeft:
+	case c.Incarnation < r.incarnation(m), m.state == hearsay.StateLeft:
 		return
-	case c.Incarnation == m.incarnation:
+	case c.Incarnation == r.incarnation(m):
 		if c.State == hearsay.StateAlive {
 			return
 		}
@@ -63,7 +63,7 @@ func (r *Roster) claimedSelf(now time.Time, p *hearsay.Packet, c *hearsay.Claim)
 		due: later(now, r.refuted.Add(refuteEvery)), state: c.State, by: c.By, over: max(c.Incarnation, r.refute.over),
 	}
 	r.tickRefutation(now)
-	if r.refute.due.IsZero() && p.From != r.self.id {
+	if r.refute.due.IsZero() && p.From != r.id(r.self) {
 		// Whoever holds it against this node hears first that it lives.
 		r.tellOne(p.Addr, r.self)
 	}
@@ -78,12 +78,12 @@ func (r *Roster) tickRefutation(now time.Time) {
 	r.refute, r.refuted = refutation{}, now
 	r.stats.Refutations++
 	r.raise(now, was.over)
-	r.news.add(r.self)
+	r.tell(r.self)
 	if was.state == hearsay.StateDead {
 		r.renewAccusations(now)
 	}
 	r.event(hearsay.Event{
-		At: now, Kind: hearsay.EventRefuted, Subject: r.self.id, By: was.by, State: was.state, Incarnation: r.self.incarnation,
+		At: now, Kind: hearsay.EventRefuted, Subject: r.id(r.self), By: was.by, State: was.state, Incarnation: r.incarnation(r.self),
 	})
 }
 
@@ -92,14 +92,15 @@ func (r *Roster) Leave(now time.Time) {
 	if r.self.state == hearsay.StateLeft {
 		return
 	}
-	r.self.state, r.self.since, r.refute = hearsay.StateLeft, now.UnixNano(), refutation{}
+	r.self.state, r.refute = hearsay.StateLeft, refutation{}
+	r.cameInto(now, r.self)
 	r.rehash(now, r.self)
-	r.sign()
-	r.news.add(r.self)
+	r.sign(r.incarnation(r.self))
+	r.tell(r.self)
 	for _, a := range r.contacts.asked {
 		r.tellOne(a.addr, r.self) // it may have this node in, and its roster is still on the way
 	}
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: r.self.id, Incarnation: r.self.incarnation})
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: r.id(r.self), Incarnation: r.incarnation(r.self)})
 }
 
 // Gone reports whether this node has left and told enough others, or found

@@ -41,14 +41,14 @@ func (r *Roster) Unreachable(now time.Time, id hearsay.NodeID) {
 	if m == nil || !m.state.Living() || r.self.state == hearsay.StateLeft {
 		return
 	}
-	underWay := m.state == hearsay.StateSuspect && now.Sub(m.held.began) < r.cfg.RoundEvery
-	r.suspect(now, m, r.self.id)
+	underWay := m.state == hearsay.StateSuspect && now.Sub(r.heldOf(m).began) < r.cfg.RoundEvery
+	r.suspect(now, m, r.id(r.self))
 	if m.state != hearsay.StateSuspect || r.accusationOf(m) != nil || len(r.accusations) >= maxAccusations {
 		return
 	}
 	// The suspect is told first (Lifeguard, section IV.C).
-	r.tellOne(m.card.Addr, m)
-	a := &accusation{subject: m, incarnation: m.incarnation, began: now, nextRound: now}
+	r.tellOne(r.card(m).Addr, m)
+	a := &accusation{subject: m, incarnation: r.incarnation(m), began: now, nextRound: now}
 	if underWay {
 		a.nextRound = now.Add(r.cfg.RoundEvery) // another accuser has asked already
 	}
@@ -71,30 +71,32 @@ func (r *Roster) suspect(now time.Time, m *member, by hearsay.NodeID) {
 	if !m.state.Living() {
 		return
 	}
-	if m.held == nil {
-		m.held = &held{}
+	h := r.heldOf(m)
+	if h == nil {
+		h = &held{}
+		r.hold(m, h)
 	}
-	again := slices.Index(m.held.accusers, by)
-	full := len(m.held.accusers) > r.cfg.Confirmations
+	again := slices.Index(h.accusers, by)
+	full := len(h.accusers) > r.cfg.Confirmations
 	switch suspected := m.state == hearsay.StateSuspect; {
-	case again >= 0 && (suspected || by != r.self.id), full && suspected:
+	case again >= 0 && (suspected || by != r.id(r.self)), full && suspected:
 		r.news.heardAgain(m)
 		return
 	case again >= 0:
-		m.held.accusers = slices.Delete(m.held.accusers, again, again+1)
+		h.accusers = slices.Delete(h.accusers, again, again+1)
 	case full:
-		m.held.accusers = m.held.accusers[:0]
+		h.accusers = h.accusers[:0]
 	}
-	m.held.accusers = append(m.held.accusers, by)
-	r.news.add(m)
+	h.accusers = append(h.accusers, by)
+	r.tell(m)
 	r.stats.ClaimsNew++
 	if m.state == hearsay.StateSuspect {
 		return
 	}
-	m.held.began = now
+	h.began = now
 	r.setState(now, m, hearsay.StateSuspect)
 	r.stats.Suspicions++
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberSuspected, Subject: m.id, By: by, Incarnation: m.incarnation})
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberSuspected, Subject: r.id(m), By: by, Incarnation: r.incarnation(m)})
 }
 
 func (r *Roster) accusationOf(m *member) *accusation {
@@ -151,12 +153,12 @@ func (r *Roster) renewAccusations(now time.Time) {
 
 // openRound asks the observers to probe the subject now.
 func (r *Roster) openRound(now time.Time, a *accusation) {
-	a.observers = r.observers(a.observers[:0], a.subject.id)
+	a.observers = r.observers(a.observers[:0], r.id(a.subject))
 	a.round = hearsay.Round(r.random.Uint64())
 	a.said = a.said[:0]
 	a.closes = now.Add(r.cfg.RoundEvery)
 	r.stats.Rounds++
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventRoundOpened, Subject: a.subject.id, Round: a.round, Count: len(a.observers)})
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventRoundOpened, Subject: r.id(a.subject), Round: a.round, Count: len(a.observers)})
 	r.askSilent(now, a)
 }
 
@@ -167,8 +169,8 @@ func (r *Roster) askSilent(now time.Time, a *accusation) {
 		if slices.ContainsFunc(a.said, func(s hearsay.Statement) bool { return s.Observer == id }) {
 			continue
 		}
-		request := hearsay.WitnessReq{Subject: a.subject.id, Incarnation: a.incarnation, Round: a.round}
-		if id == r.self.id {
+		request := hearsay.WitnessReq{Subject: r.id(a.subject), Incarnation: a.incarnation, Round: a.round}
+		if id == r.id(r.self) {
 			r.witness(now, r.self, a.subject, &request)
 			continue
 		}
@@ -180,11 +182,13 @@ func (r *Roster) askSilent(now time.Time, a *accusation) {
 
 // observers appends the observers of a subject by this roster.
 func (r *Roster) observers(dst []hearsay.NodeID, subject hearsay.NodeID) []hearsay.NodeID {
-	r.ids = append(r.ids[:0], r.self.id)
-	for _, m := range r.living {
-		r.ids = append(r.ids, m.id)
-	}
-	return ring.Observers(dst, subject, r.ids, min(r.cfg.Observers, r.Living()-1))
+	everybody := ring.Members[hearsay.NodeID]{Count: len(r.living) + 1, At: func(i int) hearsay.NodeID {
+		if i == len(r.living) {
+			return r.id(r.self)
+		}
+		return r.Other(i)
+	}}
+	return ring.Observers(dst, subject, everybody, min(r.cfg.Observers, r.Living()-1))
 }
 
 // majority is H: how many of K observers condemn.
@@ -193,7 +197,7 @@ func majority(observers int) int { return observers/2 + 1 }
 // Statement takes an observer's signed answer.
 func (r *Roster) Statement(now time.Time, s *hearsay.Statement) {
 	i := slices.IndexFunc(r.accusations, func(a *accusation) bool {
-		return a.subject.id == s.Subject && a.round == s.Round && a.incarnation == s.Incarnation && !a.closes.IsZero()
+		return r.id(a.subject) == s.Subject && a.round == s.Round && a.incarnation == s.Incarnation && !a.closes.IsZero()
 	})
 	if i < 0 {
 		r.drops[hearsay.DropUnexpected]++
@@ -207,7 +211,7 @@ func (r *Roster) Statement(now time.Time, s *hearsay.Statement) {
 	if slices.ContainsFunc(a.said, func(o hearsay.Statement) bool { return o.Observer == s.Observer }) {
 		return // it was asked twice
 	}
-	if !s.Verify(r.network, r.signer, observer.card.Key) {
+	if !s.Verify(r.network, r.signer, r.card(observer).Key) {
 		r.drops[hearsay.DropBadSignature]++
 		return
 	}
@@ -233,12 +237,12 @@ func (r *Roster) count(now time.Time, a *accusation) {
 // reaches them all.
 func (r *Roster) clear(now time.Time, a *accusation, reached int) {
 	m := a.subject
-	r.tellOne(m.card.Addr, m)
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventCleared, Subject: m.id, Round: a.round, Count: reached})
+	r.tellOne(r.card(m).Addr, m)
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventCleared, Subject: r.id(m), Round: a.round, Count: reached})
 	r.dropAccusation(m)
 	r.setState(now, m, hearsay.StateAlive)
-	if !slices.Contains(r.cleared, m.id) {
-		r.cleared = append(r.cleared, m.id)
+	if !slices.Contains(r.cleared, r.id(m)) {
+		r.cleared = append(r.cleared, r.id(m))
 	}
 }
 
@@ -261,7 +265,7 @@ func (r *Roster) closeRound(now time.Time, a *accusation) {
 		r.condemn(now, a, hearsay.RuleTimeout)
 		return
 	}
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventUndecided, Subject: a.subject.id, Round: a.round, Count: tally.Against()})
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventUndecided, Subject: r.id(a.subject), Round: a.round, Count: tally.Against()})
 	a.closes, a.nextRound = time.Time{}, now
 	if expired {
 		a.nextRound = now.Add(patientRound)
@@ -274,7 +278,7 @@ func (r *Roster) closeRound(now time.Time, a *accusation) {
 func (r *Roster) patience(a *accusation) time.Duration {
 	shortest := r.shortest()
 	longest := shortest * time.Duration(r.cfg.SuspicionMax)
-	confirmed := float64(max(0, len(a.subject.held.accusers)-1))
+	confirmed := float64(max(0, len(r.heldOf(a.subject).accusers)-1))
 	share := min(1, math.Log(confirmed+1)/math.Log(float64(r.cfg.Confirmations)+1))
 	return longest - time.Duration(share*float64(longest-shortest))
 }
@@ -288,7 +292,7 @@ func (r *Roster) shortest() time.Duration {
 // here: an open network buries the subject.
 func (r *Roster) condemn(now time.Time, a *accusation, rule hearsay.Rule) {
 	e := &hearsay.Evidence{
-		Subject: a.subject.id, Incarnation: a.incarnation, Round: a.round, Rule: rule, Accuser: r.self.id,
+		Subject: r.id(a.subject), Incarnation: a.incarnation, Round: a.round, Rule: rule, Accuser: r.id(r.self),
 		Suspected: a.began.UnixMilli(), Condemned: now.UnixMilli(),
 		Observers: uint8(len(a.observers)), Needed: uint8(majority(len(a.observers))),
 		Statements: slices.Clone(a.said),

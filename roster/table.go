@@ -1,81 +1,120 @@
 package roster
 
 import (
-	"encoding/binary"
+	"slices"
+	"time"
 
 	"hearsay"
 )
 
-// table finds members by NodeID: a power of two of slots, at most three
-// quarters of them taken. It takes a third of the memory of a map, and is much
-// of what an idle node holds.
+// member is what a roster keeps of one member besides its word. There are as
+// many of these as the square of the network's size in a simulation, so it has
+// no pointer and no gap: 12 bytes. What few have is in tables of its own; see
+// Roster.held, Roster.met and contacts.kept.
+type member struct {
+	word      int32  // its number; 0: nobody is listed here
+	sinceLow  uint32 // when it came into state, in milliseconds after table.zero
+	told      int16  // how often its claim was told; -1: it is no news
+	sinceHigh uint8  // 2^40 ms are 34 years
+	state     hearsay.State
+}
+
+// table is the members that a roster lists, by the number of the subject.
 type table struct {
-	secret uint64    // odd, and nobody else's: where members stand cannot be chosen by choosing keys
-	slots  []*member // a member stands in its slot, or in the next free one behind
-	count  int
+	cards    *Cards
+	zero     time.Time // before all that a member can be since
+	pages    []*page
+	count    int
+	released []int32 // words of those taken off in this step: their numbers are in use until it ends
 }
 
-// slotsMin is how many slots there are at least.
-const slotsMin = 8
+// page holds members whose numbers follow each other. It stays where it is, so
+// that a member may be pointed to.
+type page [pageSize]member
 
-// slot is where a search for the identity begins.
-func (t *table) slot(id hearsay.NodeID) int {
-	return int(binary.LittleEndian.Uint64(id[8:])*t.secret>>32) & (len(t.slots) - 1)
-}
+const pageSize = 64
 
-// get gives the member, or nil.
-func (t *table) get(id hearsay.NodeID) *member {
-	if t.count == 0 {
-		return nil
-	}
-	for i := t.slot(id); t.slots[i] != nil; i = (i + 1) & (len(t.slots) - 1) {
-		if t.slots[i].id == id {
-			return t.slots[i]
+// at gives the member with a number, or nil.
+func (t *table) at(number int32) *member {
+	if int(number/pageSize) < len(t.pages) {
+		if p := t.pages[number/pageSize]; p != nil && p[number%pageSize].word != 0 {
+			return &p[number%pageSize]
 		}
 	}
 	return nil
 }
 
-// put adds a member that is not there.
-func (t *table) put(m *member) {
-	if 4*(t.count+1) > 3*len(t.slots) {
-		old := t.slots
-		t.slots = make([]*member, max(slotsMin, 2*len(old)))
-		for _, o := range old {
-			if o != nil {
-				t.place(o)
-			}
-		}
+// get gives the member, or nil.
+func (t *table) get(id hearsay.NodeID) *member { return t.at(t.cards.find(id)) }
+
+// put lists somebody who is not listed.
+func (t *table) put(id hearsay.NodeID, incarnation hearsay.Incarnation, card *hearsay.Card) *member {
+	w := t.cards.hold(id, incarnation, card)
+	number := t.cards.words[w].subject
+	for int(number/pageSize) >= len(t.pages) {
+		t.pages = append(t.pages, nil)
 	}
-	t.place(m)
+	p := t.pages[number/pageSize]
+	if p == nil {
+		p = new(page)
+		t.pages[number/pageSize] = p
+	}
+	m := &p[number%pageSize]
+	*m = member{word: w, told: -1}
 	t.count++
+	return m
 }
 
-func (t *table) place(m *member) {
-	i := t.slot(m.id)
-	for t.slots[i] != nil {
-		i = (i + 1) & (len(t.slots) - 1)
-	}
-	t.slots[i] = m
+// renew lists a member by a newer word.
+func (t *table) renew(m *member, incarnation hearsay.Incarnation, card *hearsay.Card) {
+	old := m.word
+	m.word = t.cards.hold(t.id(m), incarnation, card)
+	t.cards.release(old)
 }
 
-// remove takes a member out, if it is there. Those behind it that stood
-// further on because of it move up, so that every search still ends at a free
-// slot.
-func (t *table) remove(id hearsay.NodeID) {
-	if t.get(id) == nil {
-		return
-	}
-	mask := len(t.slots) - 1
-	free := t.slot(id)
-	for t.slots[free].id != id {
-		free = (free + 1) & mask
-	}
-	for i := (free + 1) & mask; t.slots[i] != nil; i = (i + 1) & mask {
-		if from := t.slot(t.slots[i].id); (i-from)&mask >= (i-free)&mask {
-			t.slots[free], free = t.slots[i], i
-		}
-	}
-	t.slots[free] = nil
+// remove takes a member off the list. Its number remains its own until the
+// step ends: others may not have heard yet.
+func (t *table) remove(m *member) {
+	t.released = append(t.released, m.word)
+	*m = member{}
 	t.count--
+}
+
+// begin ends what the last step left.
+func (t *table) begin() {
+	for _, w := range t.released {
+		t.cards.release(w)
+	}
+	t.released = nil
+}
+
+// word gives a member's word, until the next one is listed or renewed.
+func (t *table) word(m *member) *word { return &t.cards.words[m.word] }
+
+// number gives what a member is listed by.
+func (t *table) number(m *member) int32 { return t.cards.words[m.word].subject }
+
+func (t *table) id(m *member) hearsay.NodeID { return t.cards.subjects[t.number(m)].id }
+
+// since is when a member came into its state, to the millisecond.
+func (t *table) since(m *member) time.Time {
+	return t.zero.Add(time.Duration(uint64(m.sinceHigh)<<32|uint64(m.sinceLow)) * time.Millisecond)
+}
+
+func (t *table) setSince(m *member, at time.Time) {
+	const last = 1<<40 - 1
+	since := uint64(min(max(0, at.Sub(t.zero)/time.Millisecond), last))
+	m.sinceLow, m.sinceHigh = uint32(since), uint8(since>>32)
+}
+
+// list is members by number, in an order that only chance decides.
+type list []int32
+
+func (l *list) add(number int32) { *l = append(grown(*l), number) }
+
+// remove takes out a number that is there: the last takes its place.
+func (l *list) remove(number int32) {
+	last := len(*l) - 1
+	(*l)[slices.Index(*l, number)] = (*l)[last]
+	*l = (*l)[:last]
 }

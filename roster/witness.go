@@ -19,15 +19,15 @@ type witness struct {
 func (r *Roster) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.WitnessReq) {
 	asker := r.members.get(p.From)
 	switch subject := r.members.get(m.Subject); {
-	case subject == nil, subject.incarnation < m.Incarnation:
+	case subject == nil, r.incarnation(subject) < m.Incarnation:
 		r.drops[hearsay.DropStranger]++ // nothing to say of it, or not where it is now
 	case asker == nil || !asker.state.Living():
 		r.drops[hearsay.DropStranger]++
 	case now.Before(r.witnessFrom):
 		r.drops[hearsay.DropUnexpected]++
-	case m.Subject == r.self.id:
+	case m.Subject == r.id(r.self):
 		r.drops[hearsay.DropMisdirected]++ // nobody is his own observer
-	case subject.incarnation > m.Incarnation || subject.state == hearsay.StateLeft:
+	case r.incarnation(subject) > m.Incarnation || subject.state == hearsay.StateLeft:
 		r.tellOne(p.Addr, subject) // the asker is behind
 	default:
 		// Also one that is dead here: the asker may be unable to count the
@@ -44,7 +44,7 @@ func (r *Roster) witness(now time.Time, asker, subject *member, request *hearsay
 	for i := range r.witnessed {
 		w := &r.witnessed[i]
 		switch {
-		case w.request == *request && w.asker != asker.id:
+		case w.request == *request && w.asker != r.id(asker):
 			r.drops[hearsay.DropUnexpected]++ // it is not this one's round
 			return
 		case w.request == *request:
@@ -52,7 +52,7 @@ func (r *Roster) witness(now time.Time, asker, subject *member, request *hearsay
 				r.state(now, w)
 			}
 			return
-		case w.asker == asker.id && now.Sub(w.asked) < r.cfg.RoundEvery:
+		case w.asker == r.id(asker) && now.Sub(w.asked) < r.cfg.RoundEvery:
 			lately++
 		}
 	}
@@ -60,7 +60,7 @@ func (r *Roster) witness(now time.Time, asker, subject *member, request *hearsay
 		r.drops[hearsay.DropRate]++
 		return
 	}
-	w := witness{asker: asker.id, asked: now, request: *request}
+	w := witness{asker: r.id(asker), asked: now, request: *request}
 	if len(r.witnessed) < maxWitnessed {
 		r.witnessed = append(r.witnessed, w)
 	} else {
@@ -68,7 +68,7 @@ func (r *Roster) witness(now time.Time, asker, subject *member, request *hearsay
 	}
 	r.witnessNext++
 	r.event(hearsay.Event{
-		At: now, Kind: hearsay.EventAsked, Subject: subject.id, By: asker.id, Round: request.Round, Addr: subject.card.Addr,
+		At: now, Kind: hearsay.EventAsked, Subject: r.id(subject), By: r.id(asker), Round: request.Round, Addr: r.card(subject).Addr,
 	})
 }
 
@@ -91,7 +91,7 @@ func (r *Roster) Examined(now time.Time, subject hearsay.NodeID, round hearsay.R
 
 // state gives the statement to who asked for it.
 func (r *Roster) state(now time.Time, w *witness) {
-	if w.asker == r.self.id {
+	if w.asker == r.id(r.self) {
 		r.Statement(now, &w.statement)
 		return
 	}

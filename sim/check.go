@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -151,7 +152,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 	}
 	one.spent, one.written, one.durable = one.claimed, one.claimed, one.claimed
 	one.keeping = nil
-	c.views[m.index] = view{began: now}
+	c.views[m.index] = view{began: now, seen: make([]seen, len(c.views))}
 	return number
 }
 
@@ -229,10 +230,10 @@ func (c *checker) received(m *machine, p *hearsay.Packet, now time.Duration) {
 func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 	switch e.Kind {
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned:
-		c.holds(m, e.Subject, seen{hearsay.StateAlive, e.Incarnation}, now)
+		c.holds(m, e.Subject, seenAs(hearsay.StateAlive, e.Incarnation), now)
 	case hearsay.EventMemberForgotten:
 		if number, known := c.numbers[e.Subject]; known {
-			*c.views[m.index].of(number) = seen{}
+			*c.views[m.index].of(number) = 0
 		}
 	case hearsay.EventMemberDead:
 		c.death(m, e, now)
@@ -248,8 +249,9 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 
 // of gives what the node held of an identity.
 func (v *view) of(number int) *seen {
-	for len(v.seen) <= number {
-		v.seen = append(v.seen, seen{})
+	if number >= len(v.seen) {
+		more := slices.Grow(v.seen, number+1-len(v.seen))
+		v.seen = more[:cap(more)]
 	}
 	return &v.seen[number]
 }

@@ -50,7 +50,7 @@ func (c *checker) undecodable(m *machine, drop hearsay.Drop, f *flight, now time
 func (c *checker) roster(m *machine, members []hearsay.Member, links int, stats hearsay.Stats, now time.Duration) {
 	for i := range members {
 		one := &members[i]
-		c.holds(m, one.ID, seen{one.State, one.Incarnation}, now)
+		c.holds(m, one.ID, seenAs(one.State, one.Incarnation), now)
 	}
 	if stats.NewsWaiting > len(c.identities) {
 		c.violate(now, m, RuleBounds, "%d claims wait to be told, of %d identities", stats.NewsWaiting, len(c.identities))

@@ -9,11 +9,32 @@ import (
 // This file holds nodes to the rules of claims: incarnations only grow, and who
 // is dead stays so.
 
-// seen is what a node held of a member when it was last looked at.
-type seen struct {
-	state       hearsay.State
-	incarnation hearsay.Incarnation
+// seen is what a node held of a member when it was last looked at; 0 is nothing.
+// There are as many of these as the square of the nodes, so that the state and
+// the incarnation share four bytes. Incarnations are milliseconds: those of six
+// days have room, and one that is earlier or later is not told from others.
+type seen uint32
+
+const (
+	seenBits  = 29 // of the incarnation; the state has the others
+	seenLast  = 1<<seenBits - 1
+	seenSince = 24 * time.Hour // before the epoch, as clocks may be late
+)
+
+// seenAs puts them together.
+func seenAs(state hearsay.State, incarnation hearsay.Incarnation) seen {
+	since := int64(incarnation) - epoch.Add(-seenSince).UnixMilli()
+	return seen(state)<<seenBits | seen(min(max(0, since), seenLast))
 }
+
+func (s seen) state() hearsay.State { return hearsay.State(s >> seenBits) }
+
+func (s seen) incarnation() hearsay.Incarnation {
+	return hearsay.Incarnation(epoch.Add(-seenSince).UnixMilli() + int64(s&seenLast))
+}
+
+// exact reports whether the incarnation is the one that it was made of.
+func (s seen) exact() bool { return s&seenLast != 0 && s&seenLast != seenLast }
 
 // claims looks at what a node says of itself in a packet that it sends, of
 // incarnations up to kept.
@@ -43,10 +64,11 @@ func (c *checker) holds(m *machine, subject hearsay.NodeID, is seen, now time.Du
 	}
 	was := c.views[m.index].of(number)
 	switch {
-	case is.incarnation < was.incarnation:
-		c.violate(now, m, RuleIncarnation, "holds %s at incarnation %d, and held it at %d", c.name(subject), is.incarnation, was.incarnation)
-	case is.incarnation == was.incarnation && is.state.Living() && was.state != 0 && !was.state.Living():
-		c.violate(now, m, RuleReturn, "%s is %s again at incarnation %d, which was %s", c.name(subject), is.state, is.incarnation, was.state)
+	case *was == 0:
+	case is.incarnation() < was.incarnation():
+		c.violate(now, m, RuleIncarnation, "holds %s at incarnation %d, and held it at %d", c.name(subject), is.incarnation(), was.incarnation())
+	case is.incarnation() == was.incarnation() && is.exact() && is.state().Living() && !was.state().Living():
+		c.violate(now, m, RuleReturn, "%s is %s again at incarnation %d, which was %s", c.name(subject), is.state(), is.incarnation(), was.state())
 	}
 	*was = is
 }

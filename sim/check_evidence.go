@@ -119,7 +119,7 @@ func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
 		if e.Evidence.Subject != e.Subject {
 			c.violate(now, m, RuleEvidence, "%s is dead by the evidence against %s", c.name(e.Subject), c.name(e.Evidence.Subject))
 		}
-		c.holds(m, e.Subject, seen{hearsay.StateDead, e.Evidence.Incarnation}, now)
+		c.holds(m, e.Subject, seenAs(hearsay.StateDead, e.Evidence.Incarnation), now)
 		c.evidence(m, e.Evidence, now)
 	}
 	if one := &c.identities[number]; c.alwaysThere(one, now) {

@@ -36,6 +36,7 @@ const (
 	theSubject     = 0
 	theRound       = hearsay.Round(7)
 	theIncarnation = hearsay.Incarnation(100)
+	theMorning     = hearsay.Incarnation(1_767_225_600_000) // of the world: incarnations are from then on
 	theListener    = 9
 )
 
@@ -79,7 +80,7 @@ func (c *court) tellsDeath(e *hearsay.Evidence) {
 }
 
 func (c *court) tellsRoster(member int, state hearsay.State, incarnation hearsay.Incarnation) {
-	c.roster(&c.machines[theListener], []hearsay.Member{{ID: c.machines[member].id, State: state, Incarnation: incarnation}}, 0, hearsay.Stats{}, 0)
+	c.roster(&c.machines[theListener], []hearsay.Member{{ID: c.machines[member].id, State: state, Incarnation: theMorning + incarnation}}, 0, hearsay.Stats{}, 0)
 }
 
 func (c *court) sends(now bool, incarnation hearsay.Incarnation, records ...hearsay.Record) {
@@ -116,15 +117,15 @@ func TestCheckerBites(t *testing.T) {
 		{"incarnation that falls", func(c *court) {
 			c.tellsRoster(3, hearsay.StateAlive, 5)
 			c.tellsRoster(3, hearsay.StateAlive, 4)
-		}, RuleIncarnation, "n10: rule incarnation broken: holds n4 at incarnation 4, and held it at 5"},
+		}, RuleIncarnation, "n10: rule incarnation broken: holds n4 at incarnation 1767225600004, and held it at 1767225600005"},
 		{"dead incarnation that returns", func(c *court) {
 			c.tellsRoster(3, hearsay.StateDead, 5)
 			c.tellsRoster(3, hearsay.StateAlive, 5)
-		}, RuleReturn, "n4 is alive again at incarnation 5, which was dead"},
+		}, RuleReturn, "n4 is alive again at incarnation 1767225600005, which was dead"},
 		{"left incarnation that returns, by event", func(c *court) {
 			c.tellsRoster(3, hearsay.StateLeft, 5)
 			c.event(&c.machines[theListener], &hearsay.Event{
-				Kind: hearsay.EventMemberReturned, Subject: c.machines[3].id, Incarnation: 5,
+				Kind: hearsay.EventMemberReturned, Subject: c.machines[3].id, Incarnation: theMorning + 5,
 			}, 0)
 		}, RuleReturn, "n4 is alive again"},
 		{"member that never was", func(c *court) {

@@ -108,7 +108,7 @@ func (w *World) start(m *machine, fresh bool) {
 	w.fates.ended(m)
 	random := draws(w.config.Seed, purposeNode, uint64(m.index)+1, uint64(m.life))
 	config := node.Config{
-		Network: w.id, Name: m.name, Addr: m.addr, Role: hearsay.RolePeer,
+		Network: w.id, Name: m.name, Addr: m.addr, Role: hearsay.RolePeer, Cards: w.cards,
 		Detect: w.config.Detect, Roster: w.config.Roster, Overlay: w.config.Overlay, Rumors: w.config.Rumors,
 	}
 	if m.twist.loads != nil {

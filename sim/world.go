@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/roster"
 	"hearsay/wire"
 )
 
@@ -26,7 +27,8 @@ type World struct {
 	queue    queue
 	machines []machine
 	network  network
-	plan     []Action // what is scheduled, by number
+	cards    *roster.Cards // of all nodes, as they hold the same members; nil: each has its own
+	plan     []Action      // what is scheduled, by number
 
 	flights []flight // those in use and those that are not
 	unused  []int32  // of flights, by number
@@ -62,6 +64,7 @@ func NewWorld(config Config, story io.Writer) *World {
 		},
 	}
 	w.decoder = wire.NewDecoder(w.id)
+	w.cards = roster.NewCards(config.Seed)
 	for i := range config.Nodes {
 		w.machines = append(w.machines, newMachine(config.Seed, i))
 	}
