@@ -50,12 +50,13 @@ var house = []room{
 	{dir: "dialect", layer: 3, ours: "."},
 	{dir: "seeds", layer: 3, ours: "."},
 	{dir: "agent", layer: 4, ours: ". clock detect dialect node overlay roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable"},
+	{dir: "maelstrom", layer: 4, ours: ". detect node overlay roster rumor wire"},
 	{dir: "sim", layer: 4, ours: ". clock detect node overlay roster rumor store wire"},
 	{
 		dir: "web", layer: 5, ours: ". clock",
 		theirs: "github.com/prometheus/client_golang/prometheus github.com/prometheus/client_golang/prometheus/collectors github.com/prometheus/client_golang/prometheus/promhttp",
 	},
-	{dir: "cmd/hearsay", layer: 6, ours: ". agent sim web", theirs: "github.com/lmittmann/tint github.com/spf13/cobra"},
+	{dir: "cmd/hearsay", layer: 6, ours: ". agent maelstrom sim web", theirs: "github.com/lmittmann/tint github.com/spf13/cobra"},
 	{dir: "test/cut", layer: 6},
 	{dir: "test/kill", layer: 6},
 }

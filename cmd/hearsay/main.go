@@ -57,7 +57,7 @@ Start with "hearsay up": it runs a whole network on this machine.`,
 	root.AddCommand(
 		newUp(), newPeer(), newReap(),
 		newMembers(), newStatus(), newTopology(), newSay(), newRumors(), newEvents(), newWhy(), newLeave(),
-		newSettings(), newSim(), newVersion(),
+		newSettings(), newSim(), newMaelstrom(), newVersion(),
 	)
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultCompletionCmd()

@@ -1,0 +1,203 @@
+package maelstrom
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// alone is a session that is a cluster by itself.
+func alone(t *testing.T) *Session {
+	t.Helper()
+	s := New(DefaultConfig(), hearsay.NewIdentity([32]byte{1}), rand.New(rand.NewPCG(1, 1)))
+	said := line(s, `{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}`)
+	if want := `{"src":"n0","dest":"c1","body":{"type":"init_ok","in_reply_to":1}}`; said != want {
+		t.Fatalf("init: got %s, want %s", said, want)
+	}
+	return s
+}
+
+// line has a client send a body, and gives what is said.
+func line(s *Session, body string) string {
+	return strings.TrimSuffix(string(s.Line(epoch, []byte(`{"id":7,"src":"c1","dest":"n0","body":`+body+`}`))), "\n")
+}
+
+// ask gives the body of the answer.
+func ask(t *testing.T, s *Session, body string) string {
+	t.Helper()
+	var e envelope
+	if said := line(s, body); json.Unmarshal([]byte(said), &e) != nil || e.Src != "n0" || e.Dest != "c1" {
+		t.Fatalf("%s: got %q", body, said)
+	}
+	return string(e.Body)
+}
+
+func TestRequests(t *testing.T) {
+	const readBroadcasts = `{"type":"read","msg_id":5}`
+	for _, test := range []struct {
+		name string
+		asks []string // all but the last answered by ..._ok
+		want string   // of the last
+	}{
+		{"echo", []string{`{"type":"echo","msg_id":5,"echo":{"a":[1, null]}}`}, `{"type":"echo_ok","in_reply_to":5,"echo":{"a":[1,null]}}`},
+		{"topology", []string{`{"type":"topology","msg_id":5,"topology":{"n0":[]}}`}, `{"type":"topology_ok","in_reply_to":5}`},
+		{"broadcast", []string{`{"type":"broadcast","msg_id":5,"message":1000}`}, `{"type":"broadcast_ok","in_reply_to":5}`},
+		{"no broadcast yet", []string{`{"type":"topology","msg_id":1}`, readBroadcasts}, `{"type":"read_ok","in_reply_to":5,"messages":[]}`},
+		{"values as given", []string{
+			`{"type":"broadcast","msg_id":1,"message":9007199254740993}`,
+			`{"type":"broadcast","msg_id":2,"message": 1.50 }`,
+			`{"type":"broadcast","msg_id":3,"message":{"a": "b c"}}`,
+			`{"type":"broadcast","msg_id":4,"message":null}`,
+			readBroadcasts,
+		}, `{"type":"read_ok","in_reply_to":5,"messages":[9007199254740993,1.50,{"a":"b c"},null]}`},
+		{"twice is once", []string{
+			`{"type":"broadcast","msg_id":1,"message":3}`, `{"type":"broadcast","msg_id":2,"message":3}`, readBroadcasts,
+		}, `{"type":"read_ok","in_reply_to":5,"messages":[3]}`},
+		{"no element yet", []string{readBroadcasts}, `{"type":"read_ok","in_reply_to":5,"value":[]}`},
+		{"a set", []string{
+			`{"type":"add","msg_id":1,"element":3}`, `{"type":"add","msg_id":2,"element":-1}`, readBroadcasts,
+		}, `{"type":"read_ok","in_reply_to":5,"value":[3,-1]}`},
+		{"a set is none of the broadcasts", []string{
+			`{"type":"add","msg_id":1,"element":3}`, `{"type":"broadcast","msg_id":2,"message":4}`, readBroadcasts,
+		}, `{"type":"read_ok","in_reply_to":5,"messages":[4]}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := alone(t)
+			last := len(test.asks) - 1
+			for _, body := range test.asks[:last] {
+				if got := ask(t, s, body); !strings.Contains(got, `_ok"`) {
+					t.Errorf("%s: got %s", body, got)
+				}
+			}
+			if got := ask(t, s, test.asks[last]); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, test := range []struct {
+		body string
+		code code
+		text string
+	}{
+		{`{"type":"cas","msg_id":5}`, codeNotSupported, `"cas": want one of init,`},
+		{`{"type":"add","msg_id":5,"delta":3}`, codeNotSupported, "add: a delta is for counters"},
+		{`{"type":"add","msg_id":5}`, codeMalformed, "there is no element"},
+		{`{"type":"broadcast","msg_id":5}`, codeMalformed, "there is no message"},
+		{`{"type":"broadcast","msg_id":5,"message":"` + strings.Repeat("x", hearsay.MaxRumorData) + `"}`, codeMalformed, "message: 65539 bytes"},
+		{`{"type":"echo","msg_id":5}`, codeMalformed, "there is no echo"},
+		{`{"type":"init","msg_id":5,"node_id":"n0","node_ids":["n0"]}`, codeMalformed, "this node is n0 already"},
+		{`{"type":"init","msg_id":5,"node_id":"n0","node_ids":"n0"}`, codeMalformed, "init: json:"},
+	} {
+		checkError(t, ask(t, alone(t), test.body), test.code, test.text)
+	}
+	s := alone(t)
+	ask(t, s, `{"type":"add","msg_id":5,"delta":3}`)
+	checkError(t, ask(t, s, `{"type":"read","msg_id":5}`), codeNotSupported, "counters are not kept")
+}
+
+func checkError(t *testing.T, body string, code code, text string) {
+	t.Helper()
+	want := fmt.Sprintf(`{"type":"error","in_reply_to":5,"code":%d,"text":`, code)
+	if !strings.HasPrefix(body, want) || !strings.Contains(strings.ReplaceAll(body, `\"`, `"`), text) {
+		t.Errorf("got %s, want code %d and %q", body, code, text)
+	}
+}
+
+func TestBeforeInit(t *testing.T) {
+	for _, test := range []struct {
+		body string
+		code code
+		text string
+	}{
+		{`{"type":"read","msg_id":5}`, codeUnavailable, "no init yet"},
+		{`{"type":"init","msg_id":5}`, codeMalformed, `node_id "" is none of node_ids`},
+		{`{"type":"init","msg_id":5,"node_id":"n0","node_ids":["n1"]}`, codeMalformed, `node_id "n0" is none of node_ids`},
+		{`{"type":"init","msg_id":5,"node_id":"n0","node_ids":["n0","n0"]}`, codeMalformed, `"n0" is there twice`},
+		{`{"type":"init","msg_id":5,"node_id":"n0","node_ids":["n0",""]}`, codeMalformed, "want 1 to 64 bytes"},
+	} {
+		s := New(DefaultConfig(), hearsay.NewIdentity([32]byte{1}), rand.New(rand.NewPCG(1, 1)))
+		checkError(t, ask(t, s, test.body), test.code, test.text)
+		if _, ok := s.Deadline(); ok {
+			t.Errorf("%s: there is a deadline", test.body)
+		}
+	}
+}
+
+// TestUnanswered sends what deserves no answer, and sees it counted.
+func TestUnanswered(t *testing.T) {
+	for _, test := range []struct {
+		line string
+		drop hearsay.Drop
+	}{
+		{`no JSON`, hearsay.DropMalformed},
+		{`{}`, hearsay.DropMalformed},
+		{`{"src":"c1","dest":"n0","body":[]}`, hearsay.DropMalformed},
+		{`{"src":"c1","dest":"n0","body":{"type":"read","msg_id":"one"}}`, hearsay.DropMalformed},
+		{`{"src":"c1","dest":"n5","body":{"type":"read","msg_id":1}}`, hearsay.DropMisdirected},
+		{`{"src":"c1","dest":"n0","body":{"type":"error","in_reply_to":1,"code":0}}`, hearsay.DropUnexpected},
+		{`{"src":"c1","dest":"n0","body":{"type":"hearsay","datagrams":["AQ=="]}}`, hearsay.DropStranger},
+		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","datagrams":["AQ=="]}}`, hearsay.DropTruncated},
+		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","datagrams":"AQ=="}}`, hearsay.DropMalformed},
+		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","streams":["Aw=="]}}`, hearsay.DropTruncated},
+	} {
+		s := alone(t)
+		if said := s.Line(epoch, []byte(test.line)); len(said) > 0 {
+			t.Errorf("%s: got %s", test.line, said)
+		}
+		if got := s.Stats().Drops[test.drop]; got != 1 {
+			t.Errorf("%s: %d dropped as %v, want 1; all: %v", test.line, got, test.drop, s.Stats().Drops)
+		}
+	}
+	if said := line(alone(t), `{"type":"broadcast","message":1}`); said != "" {
+		t.Errorf("without a msg_id: got %s", said)
+	}
+}
+
+// TestForeignPayload has a member of the network say what no session says.
+func TestForeignPayload(t *testing.T) {
+	for _, payload := range []string{"x", "b", "b{", "z1"} {
+		s := alone(t)
+		_, effects, err := s.node.Say(epoch, []byte(payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.carryOut(epoch, effects)
+		if n := len(s.broadcasts.has) + len(s.set.has); n > 0 || s.drops[hearsay.DropMalformed] != 1 {
+			t.Errorf("%q: %d values, %d dropped", payload, n, s.drops[hearsay.DropMalformed])
+		}
+	}
+}
+
+// TestUnready starts one node of two: it says that it is ready all the same.
+func TestUnready(t *testing.T) {
+	s := New(DefaultConfig(), hearsay.NewIdentity([32]byte{1}), rand.New(rand.NewPCG(1, 1)))
+	if said := line(s, `{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1"]}`); said != "" {
+		t.Fatalf("at once: %s", said)
+	}
+	joins := 0
+	for {
+		at, ok := s.Deadline()
+		if !ok || at.After(epoch.Add(10*time.Second)) {
+			t.Fatal("no answer in 10 s")
+		}
+		said := string(s.Tick(at))
+		if at.Before(epoch.Add(s.cfg.JoinAfter)) && said != "" {
+			t.Errorf("after %v: %s", at.Sub(epoch), said)
+		}
+		joins += strings.Count(said, `"dest":"n1"`)
+		if strings.Contains(said, "init_ok") {
+			if took := at.Sub(epoch); took != s.cfg.ReadyWithin || joins < 2 {
+				t.Errorf("after %v and %d tries to join", took, joins)
+			}
+			return
+		}
+	}
+}
