@@ -154,11 +154,11 @@ type Graft struct{ IDs []clock.Dot }
 //	|<------- Place{Answer} ---|
 type Place struct {
 	Root   NodeID
-	Hops   uint8 // 0: the sender is the root
-	Parent bool  // it hangs on the receiver
-	Answer bool  // nothing new: the receiver need not answer
-	Number uint8 // of what the sender has said last, from 1, and round past 255
-	Heard  uint8 // of the last that it has from the receiver; 0: none
+	Hops   uint8  // 0: the sender is the root
+	Parent bool   // it hangs on the receiver
+	Answer bool   // nothing new: the receiver need not answer
+	Number uint32 // of what the sender has said last over this link, not 0
+	Heard  uint32 // of the last that it has from the receiver; 0: none
 }
 
 // Heard is the hash of all rumors that the sender has ever seen, to one

@@ -181,6 +181,7 @@ func mongerKnobs(c *Config) []Knob {
 		choice("rumors.stop", &r.Cooling.Stop, "of monger: cooled by counter, coin or none", "Demers 1987"),
 		count("rumors.k", &r.Cooling.K, 0, 64, "of monger: useless contacts until cold, or one in so many", "Demers 1987, table 1"),
 		count("rumors.fanout", &r.Fanout, 1, 64, "of monger: members told in a cycle", "Demers 1987"),
+		count("rumors.limit", &r.Limit, 0, 1<<16, "of monger: members from whom rumors are taken in a cycle; 0: any number", "Demers 1987, section 1.4"),
 		duration("rumors.cycle", &r.Cycle, time.Millisecond, time.Minute, "of monger: between two tellings", "guess"),
 		duration("rumors.poll", &r.Poll, 10*time.Millisecond, time.Hour, "of monger with pulls: between two of them", "guess"),
 	}

@@ -52,6 +52,7 @@ type Config struct {
 	Style   Style         // of Monger; default Push: comparing is its pull
 	Cooling Cooling       // of Monger; default feedback and a counter of 3: 1 % are left to comparing (Demers 1987, table 1)
 	Fanout  int           // of Monger: members told in a cycle; default 1, as in the paper
+	Limit   int           // of Monger: members from whom a node takes rumors in a cycle, the others being refused (Demers 1987, section 1.4: connection limit); 0 = any number, the default
 	Cycle   time.Duration // of Monger; default 20 ms (guess); should exceed a round trip
 	Poll    time.Duration // of Monger with pulls: between two of them; default 1 s
 }

@@ -33,6 +33,30 @@ type monger struct {
 	turn    int      // the place of the first to be told, where not all can be
 	cycleAt time.Time
 	pollAt  time.Time
+
+	callers []hearsay.NodeID // from whom rumors were taken since, at most Config.Limit
+	since   time.Time        // less than a cycle ago
+}
+
+// accepts reports whether rumors are taken from a member in this cycle. To who is
+// refused that is no answer, and so no useless contact.
+func (r *Rumors) accepts(now time.Time, id hearsay.NodeID) bool {
+	m := &r.monger
+	if r.cfg.Strategy != Monger || r.cfg.Limit == 0 || id == r.compare.from {
+		return true
+	}
+	if now.Sub(m.since) >= r.cfg.Cycle {
+		m.callers, m.since = m.callers[:0], now
+	}
+	if slices.Contains(m.callers, id) { // a contact may take several packets
+		return true
+	}
+	if len(m.callers) == r.cfg.Limit {
+		r.drops[hearsay.DropRate]++
+		return false
+	}
+	m.callers = append(m.callers, id)
+	return true
 }
 
 // kindle makes a rumor hot.

@@ -48,6 +48,7 @@ type testNode struct {
 	packets int // sent
 	bodies  map[string]int
 	linked  []int
+	lives   int
 }
 
 type flight struct {
@@ -96,6 +97,7 @@ func newNetwork(t testing.TB, n int, cfg Config) *network {
 // start begins a life of a node, with what earlier ones kept.
 func (w *network) start(i int) {
 	n := w.nodes[i]
+	n.lives++
 	n.down, n.got, n.got2 = false, make(map[clock.Dot]hearsay.Event), nil
 	n.out.Reset()
 	n.bodies = make(map[string]int)
@@ -128,7 +130,7 @@ func (w *network) start(i int) {
 			return nodeID(j), true
 		},
 	}
-	n.Rumors = New(w.cfg, n.id, directory, rand.New(rand.NewPCG(2, uint64(i))), records, &n.drops, &n.out, w.now)
+	n.Rumors = New(w.cfg, n.id, directory, rand.New(rand.NewPCG(uint64(n.lives), uint64(i))), records, &n.drops, &n.out, w.now)
 	w.carry(n)
 }
 

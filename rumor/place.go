@@ -20,6 +20,7 @@ import (
 const (
 	depthMost   = 128 // hops from the root: a ring of nodes without a root counts up to it
 	backoffMost = 6   // times that the wait for a word's answer doubles
+	overtakes   = 16  // words that one said later may overtake; one that is older yet is of a new life
 )
 
 // place is where a node stands in the tree.
@@ -37,12 +38,13 @@ func (p place) before(q place) bool {
 }
 
 // standing is what is known at one end of a link of both ends' places. Each
-// end numbers what it says, and says it again until it is answered.
+// end numbers what it says, from a number drawn at random, so that no answer to an
+// earlier life is one to this; and says it again until it is answered.
 type standing struct {
-	theirs   place // as they said last
-	child    bool  // they hang on this node
-	heard    uint8 // the number of what they said last; 0: nothing yet
-	said     uint8 // that of what this end said last
+	theirs   place  // as they said last
+	child    bool   // they hang on this node
+	heard    uint32 // the number of what they said last; 0: nothing yet
+	said     uint32 // that of what this end said last
 	tries    uint8
 	sayAt    time.Time // when that is said, or said again; never if it has been answered
 	answerAt time.Time // when they are answered; never if they were
@@ -76,7 +78,7 @@ func (r *Rumors) Place(now time.Time, p *hearsay.Packet, m *hearsay.Place) {
 	if !m.Answer {
 		l.answerAt = soonest(l.answerAt, now.Add(r.cfg.Gather))
 	}
-	if later := int8(m.Number-l.heard) > 0; later || l.heard == 0 || m.Heard == 0 {
+	if back := l.heard - m.Number; l.heard == 0 || back == 0 || back > overtakes {
 		l.heard, l.theirs, l.child = m.Number, place{m.Root, m.Hops}, m.Parent
 		r.stand(now)
 	}
@@ -132,9 +134,10 @@ func (r *Rumors) tickPlaces(now time.Time) {
 		if now.Before(l.sayAt) && now.Before(l.answerAt) {
 			continue
 		}
-		r.sendPlace(l, now.Before(l.sayAt))
+		again := !now.Before(l.sayAt)
+		r.sendPlace(l, !again)
 		l.answerAt = never
-		if !now.Before(l.sayAt) {
+		if again {
 			l.sayAt = now.Add(r.cfg.GraftAgain << l.tries)
 			l.tries = min(l.tries+1, backoffMost)
 		}

@@ -130,7 +130,7 @@ func (r *Rumors) Linked(now time.Time, id hearsay.NodeID) {
 		e.known &^= free // that was another link
 	}
 	l := &link{id: id, bit: free, eager: true, due: never}
-	l.sayAt, l.answerAt = never, never
+	l.sayAt, l.answerAt, l.said = never, never, r.random.Uint32()
 	r.links = slices.Insert(r.links, i, l)
 	if r.cfg.Strategy == Tree {
 		r.owe(now, l)

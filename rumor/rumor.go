@@ -163,7 +163,7 @@ func (r *Rumors) Say(now time.Time, data []byte) (clock.Dot, error) {
 
 // Rumors takes rumors by their whole.
 func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
-	if r.stranger(p) {
+	if r.stranger(p) || !r.accepts(now, p.From) {
 		return
 	}
 	l := r.link(p.From)

@@ -98,6 +98,8 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave)
 	}
 	if message.Late {
 		r.tree.trouble = now.Add(troubleFor)
+	} else if l.eager && l.heard != 0 && l.sayAt == never {
+		r.owe(now, l) // names go over lazy links: the other end has misheard
 	}
 	for i, id := range message.IDs {
 		hops := uint8(maxHops)

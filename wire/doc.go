@@ -49,7 +49,7 @@
 //	16  Rumors       count u · runs of rumors · count u · runs of ranges
 //	17  IHave        count u · runs of numbers · late 1 · count u (0 or the same) · hops, 1 each
 //	18  Graft        count u · runs of numbers
-//	19  Place        root 16 · hops 1 · flags 1 (bit 0 parent, bit 1 answer) · number 1 · heard 1
+//	19  Place        root 16 · hops 1 · flags 1 (bit 0 parent, bit 1 answer) · number 4 · heard 4
 //	20  Heard        hash 8
 //	21  Seen         answer 1 · count u · runs of ranges
 //	22  Hello        degree 1

@@ -108,7 +108,7 @@ func drawRumors(t *rapid.T, k kind) hearsay.Message {
 	case kindPlace:
 		return &hearsay.Place{
 			Root: drawID(t), Hops: rapid.Byte().Draw(t, "hops"), Parent: rapid.Bool().Draw(t, "parent"),
-			Answer: rapid.Bool().Draw(t, "answer"), Number: rapid.Byte().Draw(t, "number"), Heard: rapid.Byte().Draw(t, "heard"),
+			Answer: rapid.Bool().Draw(t, "answer"), Number: rapid.Uint32().Draw(t, "number"), Heard: rapid.Uint32().Draw(t, "heard"),
 		}
 	case kindHeard:
 		return &hearsay.Heard{Hash: rapid.Uint64().Draw(t, "hash")}

@@ -66,6 +66,13 @@ func (r *reader) uint64() uint64 {
 	return 0
 }
 
+func (r *reader) uint32() uint32 {
+	if b := r.take(4); b != nil {
+		return binary.BigEndian.Uint32(b)
+	}
+	return 0
+}
+
 // uvarint refuses a number in more bytes than it needs, so that there is one
 // way to write it.
 func (r *reader) uvarint() uint64 {

@@ -214,14 +214,16 @@ func appendPlace(dst []byte, m *hearsay.Place) []byte {
 		flags |= placeAnswer
 	}
 	dst = append(dst, m.Root[:]...)
-	return append(dst, m.Hops, flags, m.Number, m.Heard)
+	dst = append(dst, m.Hops, flags)
+	dst = binary.BigEndian.AppendUint32(dst, m.Number)
+	return binary.BigEndian.AppendUint32(dst, m.Heard)
 }
 
 func readPlace(r *reader, m *hearsay.Place) {
 	m.Root, m.Hops = r.id(), r.byte()
 	flags := r.byte()
 	m.Parent, m.Answer = flags&placeParent != 0, flags&placeAnswer != 0
-	m.Number, m.Heard = r.byte(), r.byte()
+	m.Number, m.Heard = r.uint32(), r.uint32()
 }
 
 func appendHops(dst []byte, hops []uint8) []byte {

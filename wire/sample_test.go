@@ -108,8 +108,8 @@ func samples() []sample {
 		},
 		{
 			name: "place", kind: kindPlace, says: "two hops from the root, below the receiver",
-			body:       &hearsay.Place{Root: hearsay.NodeID(originA), Hops: 2, Parent: true, Number: 7, Heard: 255},
-			bodyLayout: "root 16 · hops 1 · flags 1 · number 1 · heard 1",
+			body:       &hearsay.Place{Root: hearsay.NodeID(originA), Hops: 2, Parent: true, Number: 7, Heard: 1 << 31},
+			bodyLayout: "root 16 · hops 1 · flags 1 · number 4 · heard 4",
 		},
 		{name: "heard", kind: kindHeard, says: "all that was heard, in a word", body: &hearsay.Heard{Hash: 0x0123456789abcdef}, bodyLayout: "hash 8"},
 		{
