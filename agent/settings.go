@@ -148,8 +148,8 @@ func rosterKnobs(c *Config) []Knob {
 func overlayKnobs(c *Config) []Knob {
 	o := &c.Overlay
 	return []Knob{
-		choice("overlay.kind", &o.Kind, "who links with whom: ring or random", "ring: computed, an expander; random: agreed upon by HELLO"),
-		count("overlay.links", &o.Links, overlay.LinksMin, overlay.LinksMax, "neighbors of a node; a random overlay has up to twice as many", "measured: package overlay"),
+		choice("overlay.kind", &o.Kind, "who links with whom: ring, random or powerlaw", "ring: computed, an expander; the others: agreed upon by HELLO"),
+		count("overlay.links", &o.Links, overlay.LinksMin, overlay.LinksMax, "neighbors of a node; a random overlay has up to twice as many, a power-law one up to four times", "measured: package overlay"),
 	}
 }
 

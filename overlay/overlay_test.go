@@ -295,14 +295,14 @@ func TestNewsOfOneStep(t *testing.T) {
 }
 
 func TestKindWords(t *testing.T) {
-	for _, k := range []Kind{KindRing, KindRandom} {
+	for _, k := range []Kind{KindRing, KindRandom, KindPowerLaw} {
 		text, _ := k.MarshalText()
 		back := Kind(9)
 		if err := back.UnmarshalText(text); err != nil || back != k {
 			t.Errorf("%s became %s, %v", k, back, err)
 		}
 	}
-	if err := new(Kind).UnmarshalText([]byte("star")); err == nil || err.Error() != `overlay "star": not one of ["ring" "random"]` {
+	if err := new(Kind).UnmarshalText([]byte("star")); err == nil || err.Error() != `overlay "star": not one of ["ring" "random" "powerlaw"]` {
 		t.Errorf("got %v", err)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	helloRefill  = 50 * time.Millisecond  // and one more for each of these
 )
 
-// drawn are the links of a random overlay besides those of ring 0.
+// drawn are the links of a random or power-law overlay besides those of ring 0.
 type drawn struct {
 	links []hearsay.NodeID // ascending; suspects among them are passed over
 
@@ -77,15 +77,15 @@ func (d *drawn) spend(now time.Time) bool {
 	return true
 }
 
-// agree makes the link, if there is room: with the two of ring 0 a node has
-// at most twice its links. A suspect makes way.
+// agree makes the link, if there is room beside the two of ring 0. A suspect
+// makes way.
 func (o *Overlay) agree(now time.Time, id hearsay.NodeID) bool {
 	d := &o.drawn
 	at, found := search(d.links, id)
 	if found {
 		return true
 	}
-	if len(d.links) >= 2*o.cfg.Links-2 {
+	if len(d.links) >= o.most()-2 {
 		i := slices.IndexFunc(d.links, func(id hearsay.NodeID) bool { return has(o.suspects, id) })
 		if i < 0 {
 			return false
@@ -110,7 +110,7 @@ func (o *Overlay) part(now time.Time, id hearsay.NodeID) bool {
 
 // lacking reports whether this node should have more links. What was told must
 // be up to date.
-func (o *Overlay) lacking() bool { return len(o.links) < min(o.cfg.Links, o.trusted()) }
+func (o *Overlay) lacking() bool { return len(o.links) < min(o.least(), o.trusted()) }
 
 // tickRandom asks for a link that is lacking, or after one that should be
 // there. One Hello at a time is under way.
@@ -137,7 +137,7 @@ func (o *Overlay) tickRandom(now time.Time) {
 		if found {
 			at++
 		}
-		d.turn, d.turnAt = d.links[at%len(d.links)], now.Add(confirmEvery)
+		d.turn, d.turnAt = d.links[at%len(d.links)], now.Add(o.confirmAfter())
 		o.ask(now, d.turn)
 	}
 }
@@ -211,7 +211,7 @@ func (o *Overlay) Hello(now time.Time, p *hearsay.Packet, _ *hearsay.Hello) {
 		return
 	}
 	accepted := o.Linked(p.From)
-	if o.cfg.Kind == KindRandom {
+	if o.cfg.Kind != KindRing && (accepted || o.drawn.has(p.From) || o.attracts()) {
 		accepted = o.agree(now, p.From) || accepted
 	}
 	o.send(p.From, &hearsay.HelloAck{Accepted: accepted, Degree: o.degree()})
@@ -228,7 +228,7 @@ func (o *Overlay) HelloAck(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck
 	switch {
 	case !m.Accepted:
 		if !o.part(now, p.From) {
-			o.vain(now)
+			o.refused(now, m)
 		}
 	case o.agree(now, p.From):
 		d.backoff = helloMin

@@ -13,8 +13,8 @@ import (
 	"hearsay"
 )
 
-// world is random overlays that know each other, and the packets between
-// them. Everything in it is drawn from one seed.
+// world is overlays that agree upon links and know each other, and the packets
+// between them. Everything in it is drawn from one seed.
 type world struct {
 	t       fataler
 	cfg     Config
@@ -103,7 +103,7 @@ func (w *world) carryOut(o *one) {
 		w.story = fmt.Appendf(w.story, "%v %s %s %s\n", w.now.Sub(begin), o.self.Short(), e.Kind, e.Subject.Short())
 	}
 	o.out.Reset()
-	if len(o.Links()) > 2*w.cfg.Links || len(o.drawn.links) > 2*w.cfg.Links {
+	if len(o.Links()) > o.most() || len(o.drawn.links) > o.most() {
 		w.t.Fatalf("%s has %d links, and %d drawn", o.self.Short(), len(o.Links()), len(o.drawn.links))
 	}
 }
@@ -161,7 +161,7 @@ func (w *world) check() {
 	links := map[hearsay.NodeID][]hearsay.NodeID{}
 	w.each(func(o *one) {
 		links[o.self] = o.Links()
-		if want := min(w.cfg.Links, len(w.nodes)-1); len(o.Links()) < want {
+		if want := min(o.least(), len(w.nodes)-1); len(o.Links()) < want {
 			w.t.Fatalf("%s has %d links, less than %d", o.self.Short(), len(o.Links()), want)
 		}
 	})

@@ -53,7 +53,7 @@ func (w *World) rumorTime() time.Duration {
 // linksTime is how long it may take until a link that only one end knows of is
 // found, where links are agreed upon: an end asks after one of them at a time.
 func (w *World) linksTime() time.Duration {
-	if w.config.Overlay.Kind != overlay.KindRandom {
+	if w.config.Overlay.Kind == overlay.KindRing {
 		return 0
 	}
 	const (

@@ -140,7 +140,7 @@ func TestRumorsThroughChurn(t *testing.T) {
 	if os.Getenv(largeVariable) != "" {
 		nodes = 256
 	}
-	for _, kind := range []overlay.Kind{overlay.KindRing, overlay.KindRandom} {
+	for _, kind := range []overlay.Kind{overlay.KindRing, overlay.KindRandom, overlay.KindPowerLaw} {
 		t.Run(kind.String(), func(t *testing.T) {
 			half := fmt.Sprintf("n1..n%d | n%d..n%d", nodes/2, nodes/2+1, nodes)
 			w := newScenario(t, nodes, `

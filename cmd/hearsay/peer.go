@@ -77,7 +77,7 @@ that before --settings, and that before the default.`,
 	flags.StringVar(&o.network, "network", "", "name of the network (default "+agent.DefaultNetwork+")")
 	flags.StringVar(&o.advertise, "advertise", "", "where others reach this node, host or host:port (default where it listens)")
 	flags.StringVar(&o.settings, "settings", "", "TOML file of knobs; see \"hearsay settings\"")
-	flags.StringVar(&o.overlay, "overlay", "", "who links with whom: ring or random (default ring)")
+	flags.StringVar(&o.overlay, "overlay", "", "who links with whom: ring, random or powerlaw (default ring)")
 	flags.StringVar(&o.rumors, "rumors", "", "who is told of a rumor: tree, monger or flood (default tree)")
 	o.chatter.addFlags(cmd, "the node")
 	flags.BoolVar(&o.json, "json", false, "once the node can be asked, say on standard output where, as JSON")
@@ -128,7 +128,7 @@ func (o *peerOptions) config(cmd *cobra.Command) (agent.Config, error) {
 func (o *peerOptions) ways(cmd *cobra.Command, config *agent.Config) error {
 	if cmd.Flags().Changed("overlay") {
 		if err := config.Overlay.Kind.UnmarshalText([]byte(o.overlay)); err != nil {
-			return fmt.Errorf("--overlay %q: want ring or random", o.overlay)
+			return fmt.Errorf("--overlay %q: want ring, random or powerlaw", o.overlay)
 		}
 	}
 	if cmd.Flags().Changed("rumors") {
