@@ -4,11 +4,10 @@ SHELL    := bash
 GO       ?= go
 TOOL     := $(GO) tool -modfile=tools.mod
 FUZZTIME ?= 30s
-SEEDS    ?= 1 2 3 4 5 6 7 8
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help test format vet staticcheck check race fuzz bench compare sim-seeds cut kills page cover ci
+.PHONY: help test format vet staticcheck check race fuzz bench compare campaign plants sim-same sim-large cut kills page cover ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,13 +44,30 @@ bench: ## benchmarks beside the code
 compare: ## whole networks beside memberlist's, in the same run: about half an hour
 	cd bench && $(GO) run .
 
-sim-seeds: ## one simulated network for each of SEEDS (1 to 8), and the long tests of the simulator
+FROM ?= 0
+RUNS ?= 200
+campaign: ## RUNS (200) drawn worlds of the simulator, from seed FROM (0)
 	@mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay
-	@for seed in $(SEEDS); do \
-		echo "seed $$seed"; \
-		bin/hearsay sim run --nodes 64 --loss 0.1 --for 60s --chatter 1s --seed $$seed >bin/seed.out || { code=$$?; cat bin/seed.out; exit $$code; }; \
-		tail -n 1 bin/seed.out; \
+	bin/hearsay sim campaign --from $(FROM) --runs $(RUNS)
+
+plants: ## the seeds that each planted bug of the simulator takes to be found
+	@mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay
+	@for plant in $$(bin/hearsay sim campaign --list-plants); do \
+		code=0; bin/hearsay sim campaign --runs 50 --plant $$plant >bin/plant.out 2>bin/plant.err || code=$$?; \
+		printf '%-20s exit code %d after %s\n' $$plant $$code "$$(head -n 1 bin/plant.out)"; \
+		case $$code in 3|4) ;; *) cat bin/plant.err; exit 1 ;; esac; \
 	done
+
+sim-same: ## the same seeds, on one core, on two and under the race detector, come to the same
+	@mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay && $(GO) build -race -o bin/hearsay-race ./cmd/hearsay
+	GOMAXPROCS=1 bin/hearsay sim campaign --from $(FROM) --runs 12 --workers 1 >bin/one
+	GOMAXPROCS=2 bin/hearsay sim campaign --from $(FROM) --runs 12 --workers 2 >bin/two
+	bin/hearsay-race sim campaign --from $(FROM) --runs 12 >bin/raced
+	cmp bin/one bin/two
+	cmp bin/one bin/raced
+	@tail -n 1 bin/one
+
+sim-large: ## the tests of the simulator that take minutes
 	HEARSAY_LARGE=1 $(GO) test -timeout 20m ./sim
 
 cut: ## two halves cut off from each other, in network namespaces: needs root, ip and nft

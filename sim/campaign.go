@@ -43,12 +43,12 @@ func (o *Outcome) fails(like *Outcome) bool {
 }
 
 // RunWorld runs a world to its end, and tells its story if it is to be traced.
-// A panic is caught: what it was goes to out with its stack.
-func RunWorld(config Config, out io.Writer) (o Outcome) {
+// A panic is caught: its stack goes to log.
+func RunWorld(config Config, out, log io.Writer) (o Outcome) {
 	o.Seed = config.Seed
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(out, "seed %d: panic: %v\n%s", config.Seed, p, debug.Stack())
+			fmt.Fprintf(log, "seed %d: panic: %v\n%s", config.Seed, p, debug.Stack())
 			o.Failure, o.Text = FailedCrash, fmt.Sprint("panic: ", p)
 		}
 	}()

@@ -13,9 +13,9 @@ import (
 // Plant is a bug planted on purpose, to prove that a checker bites: a campaign
 // with it must find it. It is what a machine does as seen from outside.
 type Plant struct {
-	Name string
-	What string // it does
-	Rule Rule   // that it breaks, first of all
+	Name string `json:"name"`
+	What string `json:"what"` // it does
+	Rule Rule   `json:"rule"` // that it breaks, first of all
 	bend func(w *World)
 }
 

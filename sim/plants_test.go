@@ -22,7 +22,7 @@ func TestPlantsAreFound(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				o := RunWorld(config, io.Discard)
+				o := RunWorld(config, io.Discard, io.Discard)
 				if o.Failure == FailedNot {
 					continue
 				}
@@ -36,7 +36,7 @@ func TestPlantsAreFound(t *testing.T) {
 				}
 				less := Shorten(config, &o)
 				t.Logf("shortened:\n%s", less.Text())
-				if again := RunWorld(less, io.Discard); !again.fails(&o) {
+				if again := RunWorld(less, io.Discard, io.Discard); !again.fails(&o) {
 					t.Fatalf("what is left comes to %q %s", again.Failure, again.Text)
 				}
 				return

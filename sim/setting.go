@@ -128,12 +128,12 @@ func onOff(name string, of func(*Config) *bool) setting {
 
 // ReadWorld reads a scenario from a file into the configuration, see
 // ParseWorld.
-func ReadWorld(path string, config *Config) error {
+func ReadWorld(path string, config *Config, keep ...string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("scenario: %w", err)
 	}
-	return ParseWorld(path, string(text), config)
+	return ParseWorld(path, string(text), config, keep...)
 }
 
 // ParseWorld reads a scenario as ParseScenario does, and besides its lines the
@@ -143,8 +143,9 @@ func ReadWorld(path string, config *Config) error {
 //	with seed 17
 //	at 10s kill n3
 //
-// What no line sets stays as it is. An error names file and line.
-func ParseWorld(file, text string, config *Config) error {
+// What no line sets stays as it is, and so do the settings that are to be kept,
+// by name. An error names file and line.
+func ParseWorld(file, text string, config *Config, keep ...string) error {
 	lines := strings.Split(text, "\n")
 	for number, line := range lines {
 		line, _, _ := strings.Cut(line, "#")
@@ -159,6 +160,9 @@ func ParseWorld(file, text string, config *Config) error {
 		which := slices.IndexFunc(settings, func(s setting) bool { return s.name == words[1] })
 		if which < 0 {
 			return fmt.Errorf("%s:%d: setting %q: want one of %s", file, number+1, words[1], settingNames())
+		}
+		if slices.Contains(keep, words[1]) {
+			continue
 		}
 		if err := settings[which].read(config, words[2]); err != nil {
 			return fmt.Errorf("%s:%d: %w", file, number+1, err)

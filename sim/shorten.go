@@ -39,7 +39,7 @@ func (s *shortening) try(config Config) bool {
 		return false
 	}
 	s.tries--
-	o := RunWorld(config, io.Discard)
+	o := RunWorld(config, io.Discard, io.Discard)
 	if !o.fails(s.want) {
 		return false
 	}

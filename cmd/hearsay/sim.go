@@ -17,7 +17,7 @@ func newSim() *cobra.Command {
 		Args:  cobra.ArbitraryArgs, // so that an unknown command reaches RunE
 		RunE:  group,
 	}
-	cmd.AddCommand(newSimRun(), newSimEpidemic())
+	cmd.AddCommand(newSimRun(), newSimCampaign(), newSimEpidemic())
 	return cmd
 }
 
@@ -38,11 +38,15 @@ Exit code 3: a safety rule was broken. 4: the network did not converge.`,
 				return wrongUsage(cmd, err)
 			}
 			if scenario != "" {
-				read, err := sim.ReadScenario(scenario, config.Nodes)
-				if err != nil {
+				var said []string // a flag outdoes a line
+				for _, name := range []string{"nodes", "loss", "delay", "for", "seed", "chatter"} {
+					if cmd.Flags().Changed(name) {
+						said = append(said, name)
+					}
+				}
+				if err := sim.ReadWorld(scenario, &config, said...); err != nil {
 					return fmt.Errorf("read the scenario: %w", err)
 				}
-				config.Scenario = read
 			}
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			_, err := sim.Run(config, out)
@@ -56,7 +60,7 @@ Exit code 3: a safety rule was broken. 4: the network did not converge.`,
 	flags.DurationVar(&config.For, "for", config.For, "virtual time")
 	flags.Uint64Var(&config.Seed, "seed", config.Seed, "of all that is left to chance")
 	flags.DurationVar(&config.Chatter, "chatter", config.Chatter, "a rumor is said this often, each time by a node that is drawn; 0s: none")
-	flags.StringVar(&scenario, "scenario", "", "file that tells what happens, instead of the seed")
+	flags.StringVar(&scenario, "scenario", "", "file that tells what happens, instead of the seed, and with which settings")
 	flags.BoolVar(&config.Trace, "trace", false, "print every event of every node")
 	flags.BoolVar(&config.JSON, "json", false, "print JSON")
 	return cmd
