@@ -18,7 +18,7 @@ func (n *Node) Say(now time.Time, data []byte) (clock.Dot, *hearsay.Effects, err
 	return id, n.settle(now), err
 }
 
-// Rumors appends the rumors held that came last, at most limit of them, the
+// Rumors appends the youngest rumors held, at most limit of them, the
 // newest last, each as the EventRumor with which it was delivered.
 func (n *Node) Rumors(dst []hearsay.Event, limit int) []hearsay.Event {
 	start := len(dst)

@@ -291,6 +291,37 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// Who catches up lets go of what is oldest, not of what came first: others may
+// still want it.
+func TestTheOldestGoes(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.KeepCount = 4
+	w := newNetwork(t, 2, cfg)
+	w.link(0, 1)
+	n := w.nodes[0]
+	take := func(number uint64, age time.Duration) {
+		w.step(n, func() {
+			n.Rumors.Rumors(w.now, &hearsay.Packet{From: nodeID(1), Addr: nodeAddr(1)}, &hearsay.Rumors{Items: []hearsay.Rumor{
+				{ID: clock.Dot{Origin: hearsay.OriginOf(nodeID(1)), Counter: number}, Age: age, Data: []byte("x")},
+			}})
+		})
+		w.now = w.now.Add(time.Millisecond)
+	}
+	for number := range uint64(3) {
+		take(10+number, 0)
+	}
+	for number := range uint64(3) {
+		take(1+number, time.Minute-time.Duration(number)*time.Second)
+	}
+	held := ""
+	for _, e := range n.store.all() {
+		held += fmt.Sprint(e.ID.Counter, " ")
+	}
+	if held != "3 10 11 12 " || len(n.got) != 6 {
+		t.Errorf("holds %s, of %d delivered", held, len(n.got))
+	}
+}
+
 func TestRestart(t *testing.T) {
 	w := newNetwork(t, 3, DefaultConfig())
 	w.link(0, 1)

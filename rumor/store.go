@@ -1,6 +1,8 @@
 package rumor
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -31,12 +33,15 @@ func (e *entry) age(now time.Time) time.Duration { return e.Age + now.Sub(e.at) 
 // store holds the recent rumors, each payload once.
 type store struct {
 	byID  map[clock.Dot]*entry
-	order []*entry // as they came, from first
+	order []*entry // by birth, the oldest first, from first
 	first int
 	bytes int // of payload
 }
 
-// all are the rumors held, in the order in which they came.
+// birth is when a rumor was said, by this node's clock and its age when it came.
+func (e *entry) birth() time.Time { return e.at.Add(-e.Age) }
+
+// all are the rumors held, the oldest first.
 func (s *store) all() []*entry { return s.order[s.first:] }
 
 func (s *store) add(e *entry) {
@@ -44,7 +49,14 @@ func (s *store) add(e *entry) {
 		s.byID = make(map[clock.Dot]*entry)
 	}
 	s.byID[e.ID] = e
-	s.order = append(s.order, e)
+	at := len(s.order) // mostly: what comes late is older
+	if at > s.first && e.birth().Before(s.order[at-1].birth()) {
+		i, _ := slices.BinarySearchFunc(s.all(), e.birth(), func(held *entry, birth time.Time) int {
+			return cmp.Or(held.birth().Compare(birth), -1) // those of the same time stay in their order
+		})
+		at = s.first + i
+	}
+	s.order = slices.Insert(s.order, at, e)
 	s.bytes += len(e.Data)
 }
 
@@ -52,7 +64,7 @@ func (s *store) add(e *entry) {
 // many as it holds.
 const compactFrom = 64
 
-// drop lets go of the one that came first.
+// drop lets go of the oldest.
 func (s *store) drop() *entry {
 	e := s.order[s.first]
 	s.order[s.first] = nil
@@ -71,8 +83,8 @@ func (s *store) drop() *entry {
 	return e
 }
 
-// evict keeps to the limits. What came late for its age stays until those
-// before it have gone, and is not told any more.
+// evict keeps to the limits: the oldest goes, also if it came last, as others
+// may still be told of what is younger.
 func (r *Rumors) evict(now time.Time) {
 	for len(r.store.all()) > 0 {
 		oldest := r.store.all()[0]
@@ -94,8 +106,8 @@ func (r *Rumors) expiry() time.Time {
 	return oldest.at.Add(r.cfg.KeepFor - oldest.Age)
 }
 
-// Recent appends the rumors held that came last, at most limit of them, the
-// newest last, each as the event with which it was delivered.
+// Recent appends the youngest rumors held, at most limit of them, the newest
+// last, each as the event with which it was delivered.
 func (r *Rumors) Recent(dst []hearsay.Event, limit int) []hearsay.Event {
 	held := r.store.all()
 	for _, e := range held[max(0, len(held)-max(0, limit)):] {
