@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,56 +11,95 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/lmittmann/tint"
+
+	"hearsay"
 )
 
-// nodeLog is where a node logs: on standard error for people, and with
-// --output appended to a file.
-type nodeLog struct {
-	*slog.Logger
-	lines *lineFile // nil without --output
+// logPlaces is where a node logs.
+type logPlaces struct {
+	people io.Writer // for people, as standard error is; nil for none
+	lines  io.Writer // in the form of the programs of old, as their standard output was; nil for none
+	file   string    // what --output says: a file to which the same is appended; "" for none
 }
 
-// openLog opens the log of a node. Until named, it is of addr.
-func openLog(stderr io.Writer, output, addr string) (*nodeLog, error) {
-	var people slog.Handler = slog.NewTextHandler(stderr, nil)
-	if isTerminal(stderr) {
-		people = tint.NewTextHandler(stderr, &tint.Options{TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != ""})
+// nodeLog is the log of a node.
+type nodeLog struct {
+	*slog.Logger
+	lines *lineLog
+	file  *os.File // nil without --output
+}
+
+// openLog opens the log of a node with this role. Until named, it is of addr.
+func openLog(places logPlaces, role hearsay.Role, addr string) (*nodeLog, error) {
+	var handlers []slog.Handler
+	if places.people != nil {
+		handlers = append(handlers, newPeopleHandler(places.people))
 	}
-	if output == "" {
-		return &nodeLog{Logger: slog.New(people)}, nil
+	lines := &lineLog{role: role, addr: addr}
+	if places.lines != nil {
+		lines.out = append(lines.out, places.lines)
 	}
-	file, err := os.OpenFile(output, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, hintedError{fmt.Errorf("open --output: %w", err), "name a file in a directory that exists and can be written"}
+	var file *os.File
+	if places.file != "" {
+		var err error
+		if file, err = os.OpenFile(places.file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+			return nil, hintedError{fmt.Errorf("open --output: %w", err), "name a file in a directory that exists and can be written"}
+		}
+		lines.out = append(lines.out, file)
 	}
-	lines := &lineFile{out: file, addr: addr}
-	return &nodeLog{slog.New(slog.NewMultiHandler(people, &lineHandler{file: lines})), lines}, nil
+	if len(lines.out) > 0 {
+		handlers = append(handlers, &lineHandler{log: lines})
+	}
+	return &nodeLog{slog.New(slog.NewMultiHandler(handlers...)), lines, file}, nil
+}
+
+// newPeopleHandler logs for people, in colors on a terminal.
+func newPeopleHandler(out io.Writer) slog.Handler {
+	if isTerminal(out) {
+		return tint.NewTextHandler(out, &tint.Options{TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != ""})
+	}
+	return slog.NewTextHandler(out, nil)
 }
 
 // name tells the log the node's address, which the kernel may have chosen.
 func (l *nodeLog) name(addr string) {
-	if l.lines != nil {
-		l.lines.mu.Lock()
-		defer l.lines.mu.Unlock()
-		l.lines.addr = addr
-	}
+	l.lines.mu.Lock()
+	defer l.lines.mu.Unlock()
+	l.lines.addr = addr
 }
 
 // close closes the file of --output.
 func (l *nodeLog) close() error {
-	if l.lines == nil {
+	if l.file == nil {
 		return nil
 	}
-	return l.lines.out.Close()
+	return l.file.Close()
 }
 
-// lineFile is a file of log lines of one node.
-type lineFile struct {
+// lineLog is the log lines of one node.
+type lineLog struct {
+	role hearsay.Role
+
 	mu   sync.Mutex
-	out  io.WriteCloser
+	out  []io.Writer
 	addr string
+}
+
+// write writes a line to all who want it, whatever became of the others.
+func (l *lineLog) write(at time.Time, text string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	role := strings.ToUpper(l.role.String())
+	line := fmt.Appendf(nil, "[%s] [%s %s] %s\n", at.Format(time.DateTime), role, l.addr, text)
+	var errs []error
+	for _, out := range l.out {
+		_, err := out.Write(line)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // lineHandler logs in the form of the programs that Hearsay takes the place
@@ -67,7 +107,7 @@ type lineFile struct {
 //
 //	[2026-01-31 15:04:05] [PEER 127.0.0.1:6001] text key=value
 type lineHandler struct {
-	file   *lineFile
+	log    *lineLog
 	attrs  string // those of the logger, as they stand in the line
 	prefix string // of later keys: the open groups, each with a dot
 }
@@ -80,7 +120,7 @@ func (h *lineHandler) Enabled(_ context.Context, level slog.Level) bool {
 // Handle writes one line.
 func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	var line strings.Builder
-	line.WriteString(r.Message)
+	line.WriteString(inOneLine(r.Message))
 	if r.Level >= slog.LevelWarn {
 		line.WriteString(" level=" + r.Level.String())
 	}
@@ -89,10 +129,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 		appendAttr(&line, h.prefix, attr)
 		return true
 	})
-	h.file.mu.Lock()
-	defer h.file.mu.Unlock()
-	_, err := fmt.Fprintf(h.file.out, "[%s] [PEER %s] %s\n", r.Time.Format(time.DateTime), h.file.addr, line.String())
-	return err
+	return h.log.write(r.Time, line.String())
 }
 
 // WithAttrs gives a handler that adds attrs to each line.
@@ -102,7 +139,7 @@ func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	for _, attr := range attrs {
 		appendAttr(line, h.prefix, attr)
 	}
-	return &lineHandler{h.file, line.String(), h.prefix}
+	return &lineHandler{h.log, line.String(), h.prefix}
 }
 
 // WithGroup gives a handler that puts name before each later key.
@@ -110,7 +147,7 @@ func (h *lineHandler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
-	return &lineHandler{h.file, h.attrs, h.prefix + name + "."}
+	return &lineHandler{h.log, h.attrs, h.prefix + name + "."}
 }
 
 // appendAttr appends " key=value"; of a group, one for each of its attributes.
@@ -129,8 +166,18 @@ func appendAttr(line *strings.Builder, prefix string, attr slog.Attr) {
 		return
 	}
 	text := value.String()
-	if text == "" || strings.ContainsAny(text, " =\"\n\r\t") {
+	if text == "" || strings.ContainsAny(text, " =\"") || inOneLine(text) != text {
 		text = strconv.Quote(text)
 	}
 	line.WriteString(" " + prefix + attr.Key + "=" + text)
+}
+
+// inOneLine gives text as it can stand in a line: what others said must not
+// look like a line of its own, or do something to a terminal.
+func inOneLine(text string) string {
+	if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+		return text
+	}
+	quoted := strconv.Quote(text)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hearsay"
 	"hearsay/agent"
 	"hearsay/web"
 )
@@ -180,7 +181,7 @@ func httpAddr(flag string) (string, error) {
 func runPeer(cmd *cobra.Command, o *peerOptions, config agent.Config) (err error) {
 	ctx, stop := untilInterrupted(cmd)
 	defer stop()
-	log, err := openLog(cmd.ErrOrStderr(), o.output, config.Bind)
+	log, err := openLog(logPlaces{people: cmd.ErrOrStderr(), file: o.output}, hearsay.RolePeer, config.Bind)
 	if err != nil {
 		return err
 	}
