@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"hearsay/sim"
+)
+
+func newSimAttack() *cobra.Command {
+	attack := sim.DefaultAttack()
+	var list bool
+	cmd := &cobra.Command{
+		Use:   "attack NAME",
+		Short: "Attack a simulated network, and say what protected it, or that nothing did",
+		Long: `Attack a simulated network, in --runs worlds. The packets are real, the nodes
+are those that ship; the attacker has an identity of its own, unless it is an
+outsider, and follows the protocol where it does not lie. It prints what came of
+it, and what protected, or what would be needed. The same arguments print the
+same bytes.
+
+Exit code 3: a protection that is claimed did not hold.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if list {
+				return cobra.NoArgs(cmd, args)
+			}
+			if len(args) == 0 {
+				return errors.New("no attack is named: want NAME, or --list, which says which there are")
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			if list {
+				return errors.Join(listAttacks(out, attack.JSON), out.Flush())
+			}
+			attack.Name = args[0]
+			if err := attack.Validate(); err != nil {
+				return wrongUsage(cmd, err)
+			}
+			_, err := attack.Run(out)
+			return simCode(errors.Join(err, out.Flush()))
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&list, "list", false, "print the attacks that there are, one a line")
+	flags.IntVar(&attack.Nodes, "nodes", attack.Nodes, "members of the network, the liars among them")
+	flags.Float64Var(&attack.Share, "share", attack.Share, "of the members that lie; 0: as many as the attack takes")
+	flags.Uint64Var(&attack.Seed, "seed", attack.Seed, "of the first world; each that follows has the next")
+	flags.IntVar(&attack.Runs, "runs", attack.Runs, "worlds")
+	flags.BoolVar(&attack.JSON, "json", false, "print JSON")
+	return cmd
+}
+
+// listAttacks prints a name and a line each; as JSON, a line for each.
+func listAttacks(out io.Writer, asJSON bool) error {
+	for _, kind := range sim.Attacks() {
+		if !asJSON {
+			if _, err := fmt.Fprintf(out, "%-20s %s\n", kind.Name, kind.What); err != nil {
+				return err
+			}
+			continue
+		}
+		line := struct {
+			Name string `json:"name"`
+			What string `json:"what"`
+		}{kind.Name, kind.What}
+		if err := json.NewEncoder(out).Encode(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
