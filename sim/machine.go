@@ -46,7 +46,8 @@ type machine struct {
 	twist     *twist // never nil
 	clock     localClock
 	group     int32         // of a partition
-	loss      float64       // of all that it sends and receives
+	lossIn    float64       // of all that it receives
+	lossOut   float64       // of all that it sends
 	slow      time.Duration // each of its steps happens up to this late
 	sync      time.Duration // its disk takes this long to sync, if not the world's longer
 	fails     float64       // probability that a sync of its disk fails
@@ -253,6 +254,9 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 	}
 	w.check.stepped(m, e, w.now)
 	w.fates.stepped(e, w.now)
+	if w.toll != nil {
+		w.toll.stepped(w, m, e)
+	}
 	w.counts.step(e)
 	for i := range e.Now {
 		w.send(m, &e.Now[i])

@@ -145,7 +145,7 @@ func (w *World) dispatch(number int32) {
 		w.counts.Packets++
 		w.counts.Bytes += uint64(len(f.bytes))
 		// Both are drawn whatever comes of it, so that a cut changes no other draw.
-		lost := happens(&from.losses, w.lossBetween(f.from, f.to))
+		lost := happens(&from.losses, w.lossFrom(f.from, f.to))
 		arrives = w.now + w.network.delay + upTo(&from.delays, w.network.spread)
 		if happens(&from.holds, w.network.reorder) {
 			arrives += upTo(&from.holds, w.network.holdBack)
@@ -181,10 +181,10 @@ func (w *World) carries(from, to int32) bool {
 		(len(w.network.cuts) == 0 || !w.network.cuts[way{from, to}])
 }
 
-// lossBetween is the probability that a packet is lost between two machines:
+// lossFrom is the probability that a packet is lost from one machine to another:
 // the network's or that of either end, whichever is worst.
-func (w *World) lossBetween(a, b int32) float64 {
-	return max(w.network.loss, w.machines[a].loss, w.machines[b].loss)
+func (w *World) lossFrom(from, to int32) float64 {
+	return max(w.network.loss, w.machines[from].lossOut, w.machines[to].lossIn)
 }
 
 // streamArrival says when a packet arrives that goes by stream, and whether it
@@ -201,7 +201,7 @@ func (w *World) streamArrival(f *flight) (arrives time.Duration, carried bool) {
 		delete(w.network.connections, key)
 		return 0, false
 	}
-	loss := w.lossBetween(f.from, f.to)
+	loss := max(w.lossFrom(f.from, f.to), w.lossFrom(f.to, f.from)) // what is not acknowledged comes again
 	wait := w.network.delay + upTo(&from.streams, w.network.spread)
 	open := w.network.connections[key]
 	if open == nil || open.lives != lives || w.now-open.used > connectionIdle {

@@ -35,6 +35,7 @@ type Result struct {
 	Time        float64      `json:"time_s"` // virtual, as long as it took to converge
 	Faulty      bool         `json:"faulty"` // a partition, a cut or the loss of a machine is still in place
 	Fates       []Fate       `json:"fates"`
+	Toll        *Toll        `json:"toll,omitempty"` // of a given scenario, if it names machines
 	Counts      Counts       `json:"counts"`
 	Rumors      Rumors       `json:"rumors"`
 	FalseDeaths int          `json:"false_deaths"` // on every node that saw it: of members that were always there
@@ -116,6 +117,9 @@ func (w *World) chatter() {
 // Follow plans a scenario, and the start of every machine that it does not
 // start itself.
 func (w *World) Follow(s *Scenario) {
+	if w.config.Scenario != nil {
+		w.toll = newToll(s, len(w.machines))
+	}
 	started := make([]bool, len(w.machines))
 	for _, a := range s.Actions {
 		if a.Verb != Start {
@@ -146,6 +150,9 @@ func (w *World) Result() Result {
 		Nodes: len(w.machines), Loss: w.config.Loss, Delay: w.config.Delay.Seconds(), Seed: w.config.Seed,
 		Time: w.now.Seconds(), Faulty: !w.whole(), Fates: w.fates.all, Counts: w.counts, Rumors: w.check.gossip.rumors(),
 		FalseDeaths: w.check.falseDeaths, Broken: w.check.broken, Violations: w.check.violations, Hash: w.log.hashed(),
+	}
+	if w.toll != nil {
+		r.Toll = w.toll.result()
 	}
 	w.agreement(func(_ *machine, problem string) bool {
 		r.Running++
@@ -188,6 +195,9 @@ func (r *Result) print(out io.Writer, asJSON bool) error {
 		{"rules broken", uint64(r.Broken)},
 	} {
 		b = fmt.Appendf(b, "%-18s %d\n", line.what, line.n)
+	}
+	if r.Toll != nil {
+		b = r.Toll.append(b)
 	}
 	b = r.Rumors.append(b)
 	b = fmt.Appendf(b, "%-18s %d of %d at %.3fs\n", "converged members", r.Converged, r.Running, r.Time)

@@ -27,6 +27,8 @@ const (
 	Cut                       // one way between two machines carries nothing
 	Heal                      // no groups and no cuts any more
 	Loss                      // of all packets, or of those that some machines send and receive
+	LossIn                    // of what some machines receive
+	LossOut                   // of what some machines send
 	Delay                     // of all packets
 	Duplicate                 // of all datagrams: some come twice
 	Reorder                   // of all datagrams: some are held back, far longer than the others take
@@ -40,7 +42,7 @@ const (
 
 var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
-	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", Delay: "delay", Duplicate: "duplicate",
+	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", Delay: "delay", Duplicate: "duplicate",
 	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
 }
 
@@ -54,14 +56,14 @@ func (v Verb) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 type Action struct {
 	At     time.Duration // since the world began
 	Verb   Verb
-	Who    []int         // machines by number, from 1: of Start to Leave, of Slow to Fail, and of Say; of Loss: whose, or none for the network's
+	Who    []int         // machines by number, from 1: of Start to Leave, of Slow to Fail, and of Say; of Loss: whose, or none for the network's; of LossIn and LossOut: whose
 	Anyone bool          // of Say: each time one of the running machines, drawn, instead of Who
 	Times  int           // of Say: 0 is 1
 	Every  time.Duration // of Say: from one time to the next
 	Size   int           // of Say: of the payload at least, in bytes
 	Fresh  bool          // of Restart: with a new disk, and so as a new identity
 	Groups [][]int       // of Partition; of Cut: from one machine to one other
-	Share  float64       // of Loss, Duplicate, Reorder and Fail: probability; of Drift: what the clock gains, as a share
+	Share  float64       // of Loss, LossIn, LossOut, Duplicate, Reorder and Fail: probability; of Drift: what the clock gains, as a share
 	Delay  time.Duration // of Delay, Reorder, Slow, Jump and Disk
 	Spread time.Duration // of Delay: from one packet to another; 0: half of it
 }
@@ -91,6 +93,7 @@ func ReadScenario(path string, nodes int) (*Scenario, error) {
 //	at 50s  resume n4
 //	at 51s  leave n6
 //	at 52s  loss 0.2                  # or `loss 0.8 n3`: all that n3 sends and receives
+//	at 52s  loss-in 0.8 n3            # what it receives only; `loss-out 0.8 n3`: what it sends
 //	at 53s  delay 20ms
 //	at 53s  delay 20ms 100ms          # and up to 100 ms longer, instead of half of it
 //	at 54s  duplicate 0.05            # of the datagrams
@@ -217,7 +220,7 @@ func (a *Action) parseMachineDial(words []string, nodes int) (err error) {
 			}
 			words = words[1:]
 		}
-	case a.Verb == Fail:
+	case a.Verb == Fail || a.Verb == LossIn || a.Verb == LossOut:
 		example = "0.1 n3"
 		if a.Share, err = parseShare(a.Verb, words); err != nil {
 			return err
@@ -374,7 +377,7 @@ func (a *Action) String() string {
 			}
 			words = appendMachines(words, group)
 		}
-	case Loss, Duplicate, Drift, Fail:
+	case Loss, LossIn, LossOut, Duplicate, Drift, Fail:
 		words = appendMachines(append(words, strconv.FormatFloat(a.Share, 'g', -1, 64)), a.Who)
 	case Delay:
 		if words = append(words, a.Delay.String()); a.Spread > 0 {

@@ -39,6 +39,8 @@ at 9s resume n4
 at 10s leave n8
 at 11s loss 0.25
 at 12s loss 0.8 n3
+at 12s loss-in 0.8 n3..n4
+at 12s loss-out 1 n3
 at 13s delay 20ms
 at 14s duplicate 0.05
 at 15s say n1 n3..n4

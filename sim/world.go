@@ -42,6 +42,7 @@ type World struct {
 	log         eventLog
 	counts      Counts
 	fates       fates
+	toll        *toll // of a given scenario, if it touches anybody
 	speakers    rand.PCG // who says something, where anyone may
 	lastSaid    time.Duration
 	halted      bool          // a node stands still, and time with it
@@ -147,7 +148,7 @@ func (w *World) Do(a Action) {
 	w.log.act(w.now, &a)
 	w.counts.act(&a)
 	switch a.Verb {
-	case Partition, Cut, Heal, Loss, Duplicate, Delay, Reorder:
+	case Partition, Cut, Heal, Loss, LossIn, LossOut, Duplicate, Delay, Reorder:
 		w.disturb(&a)
 	case Say:
 		w.lastSaid = w.now
@@ -164,7 +165,7 @@ func (w *World) Do(a Action) {
 		}
 	}
 	switch a.Verb {
-	case Partition, Cut, Heal, Loss, Delay, Duplicate, Reorder, Slow, Drift, Fail:
+	case Partition, Cut, Heal, Loss, LossIn, LossOut, Delay, Duplicate, Reorder, Slow, Drift, Fail:
 		w.check.disturbed(w.now, w.whole())
 	}
 	if a.Verb != Start {
@@ -181,7 +182,7 @@ func (w *World) disturb(a *Action) {
 		w.network.cuts[way{int32(a.Groups[0][0]) - 1, int32(a.Groups[1][0]) - 1}] = true
 	case Heal:
 		w.heal()
-	case Loss:
+	case Loss, LossIn, LossOut:
 		w.setLoss(a)
 	case Duplicate:
 		w.network.duplicate = a.Share
@@ -252,14 +253,20 @@ func (w *World) heal() {
 	clear(w.network.cuts)
 }
 
-// setLoss sets the loss of the network, or of all that some machines send and
+// setLoss sets the loss of the network, or of what some machines send or
 // receive.
 func (w *World) setLoss(a *Action) {
 	if len(a.Who) == 0 {
 		w.network.loss = a.Share
 	}
 	for _, number := range a.Who {
-		w.machines[number-1].loss = a.Share
+		m := &w.machines[number-1]
+		if a.Verb != LossOut {
+			m.lossIn = a.Share
+		}
+		if a.Verb != LossIn {
+			m.lossOut = a.Share
+		}
 	}
 }
 
@@ -267,7 +274,7 @@ func (w *World) setLoss(a *Action) {
 // in time, and keeps what it writes.
 func (w *World) whole() bool {
 	for i := range w.machines {
-		if m := &w.machines[i]; m.group != w.machines[0].group || m.loss > w.network.loss || m.slow > 0 || m.fails > 0 {
+		if m := &w.machines[i]; m.group != w.machines[0].group || max(m.lossIn, m.lossOut) > w.network.loss || m.slow > 0 || m.fails > 0 {
 			return false
 		}
 	}
