@@ -126,7 +126,10 @@ func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reade
 	l.counters.streamIn.Add(uint64(len(line)))
 	request, reply := dialect.ReadRequest(line, l.role)
 	if request == nil {
-		l.counters.drop(hearsay.DropMalformed)
+		switch reply.(type) {
+		case *dialect.Refusal, *dialect.Failure:
+			l.counters.drop(hearsay.DropMalformed)
+		}
 		return reply
 	}
 	if why := l.refuse(request, from.Addr()); why != "" {
