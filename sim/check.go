@@ -83,6 +83,7 @@ type identity struct {
 	name     string              // the machine's; of its later identities with a number
 	machine  int32               // by index
 	claimed  hearsay.Incarnation // the highest that it has sent
+	waiting  hearsay.Incarnation // the highest in what it will send once its disk has synced
 	spent    hearsay.Incarnation // what its earlier lives had sent: never to be used again
 	written  hearsay.Incarnation // the highest that it has asked its disk to keep: what it sends after may tell it
 	durable  hearsay.Incarnation // of that, what a crash cannot take: what it sends now may tell it
@@ -150,7 +151,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 	if one.running = true; known {
 		one.troubled = now
 	}
-	one.spent, one.written, one.durable = one.claimed, one.claimed, one.claimed
+	one.spent, one.written, one.durable, one.waiting = one.claimed, one.claimed, one.claimed, 0
 	one.keeping = nil
 	c.views[m.index] = view{began: now, seen: make([]seen, len(c.views))}
 	return number
@@ -186,7 +187,7 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 	one := &c.identities[m.identity]
 	// What goes out now must do without this step's records.
 	for i := range e.Now {
-		c.claims(m, &e.Now[i], one.durable, now)
+		one.claimed = max(one.claimed, c.claims(m, &e.Now[i], one.durable, now))
 		c.tells(m, &e.Now[i], true, now)
 	}
 	for _, record := range e.Persist {
@@ -201,12 +202,18 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 		}
 	}
 	for i := range e.Send {
-		c.claims(m, &e.Send[i], one.written, now)
+		one.waiting = max(one.waiting, c.claims(m, &e.Send[i], one.written, now))
 		c.tells(m, &e.Send[i], false, now)
 	}
 	for i := range e.Events {
 		c.event(m, &e.Events[i], now)
 	}
+}
+
+// follows is told that what was to be sent after the records goes out.
+func (c *checker) follows(m *machine) {
+	one := &c.identities[m.identity]
+	one.claimed = max(one.claimed, one.waiting)
 }
 
 // synced is told that all that a node wrote is durable.

@@ -37,8 +37,8 @@ func (s seen) incarnation() hearsay.Incarnation {
 func (s seen) exact() bool { return s&seenLast != 0 && s&seenLast != seenLast }
 
 // claims looks at what a node says of itself in a packet that it sends, of
-// incarnations up to kept.
-func (c *checker) claims(m *machine, p *hearsay.Packet, kept hearsay.Incarnation, now time.Duration) {
+// incarnations up to kept, and gives the highest.
+func (c *checker) claims(m *machine, p *hearsay.Packet, kept hearsay.Incarnation, now time.Duration) (most hearsay.Incarnation) {
 	for i := range p.Claims {
 		claim := &p.Claims[i]
 		if claim.Subject != m.id || claim.State != hearsay.StateAlive && claim.State != hearsay.StateLeft {
@@ -51,8 +51,9 @@ func (c *checker) claims(m *machine, p *hearsay.Packet, kept hearsay.Incarnation
 		case claim.Incarnation > kept:
 			c.violate(now, m, RuleIncarnation, "tells its incarnation %d in %T before it is durable: that is %d", claim.Incarnation, p.Body, kept)
 		}
-		one.claimed = max(one.claimed, claim.Incarnation)
+		most = max(most, claim.Incarnation)
 	}
+	return most
 }
 
 // holds checks what a node holds of a member against what it held before.

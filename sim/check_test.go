@@ -15,6 +15,7 @@ type court struct {
 	*checker
 	machines []machine
 	signers  []*signer
+	lost     bool // what is to follow records never goes out
 }
 
 func newCourt(machines int) *court {
@@ -95,6 +96,9 @@ func (c *court) sends(now bool, incarnation hearsay.Incarnation, records ...hear
 		e.Send = packets
 	}
 	c.stepped(m, e, 0)
+	if !c.lost {
+		c.follows(m)
+	}
 }
 
 // A checker that cannot bite is worth nothing: each violation is found, and
@@ -146,6 +150,15 @@ func TestCheckerBites(t *testing.T) {
 			c.started(m, c.signers[theListener].Public(), 2)
 			c.sends(false, 5, own(5))
 		}, RuleIncarnation, "uses its incarnation 5 again"},
+		{"own incarnation used again that never went out", func(c *court) {
+			c.lost = true
+			c.sends(false, 5, own(5))
+			m := &c.machines[theListener]
+			c.stopped(m, 1)
+			c.started(m, c.signers[theListener].Public(), 2)
+			c.lost = false
+			c.sends(false, 5, own(5))
+		}, 0, ""},
 		{"own incarnation persisted backwards", func(c *court) {
 			c.sends(false, 5, own(5))
 			c.sends(false, 5, own(4))

@@ -270,6 +270,7 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 				return
 			}
 		}
+		w.check.follows(m)
 		for i := range e.Send {
 			w.send(m, &e.Send[i])
 		}
@@ -328,6 +329,7 @@ func (w *World) synced(m *machine) {
 	if !w.syncs(m) {
 		return
 	}
+	w.check.follows(m)
 	lane := m.lane
 	m.lane = nil
 	for _, c := range lane {
