@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help test format vet staticcheck check race fuzz bench compare campaign plants sim-same sim-large cut kills page cover ci
+.PHONY: help test format vet staticcheck check race fuzz bench compare campaign plants sim-same sim-diff sim-large cut kills page cover ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,13 @@ sim-same: ## the same seeds, on one core, on two and under the race detector, co
 
 sim-large: ## the tests of the simulator that take minutes
 	HEARSAY_LARGE=1 $(GO) test -timeout 20m ./sim
+
+sim-diff: ## the simulations of this tree beside those of revision BASE, as a table: about a minute
+	@test -n "$(BASE)" || { echo "which revision? make sim-diff BASE=main~10"; exit 2; }
+	@base="$$(mktemp -d)"; trap 'git worktree remove --force "$$base/tree" 2>/dev/null; rm -rf "$$base"; git worktree prune' EXIT; \
+	git worktree add --quiet --detach "$$base/tree" "$(BASE)" && \
+	(cd "$$base/tree" && $(GO) build -o "$$base/hearsay" ./cmd/hearsay) && \
+	mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay && bin/hearsay sim diff "$$base/hearsay"
 
 cut: ## two halves cut off from each other, in network namespaces: needs root, ip and nft
 	HEARSAY_CUT=1 $(GO) test -count 1 -timeout 5m -v ./test/cut

@@ -42,7 +42,7 @@ type World struct {
 	log         eventLog
 	counts      Counts
 	fates       fates
-	toll        *toll // of a given scenario, if it touches anybody
+	toll        *toll    // of a given scenario, if it touches anybody
 	speakers    rand.PCG // who says something, where anyone may
 	lastSaid    time.Duration
 	halted      bool          // a node stands still, and time with it
