@@ -225,7 +225,7 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.Statement:
 		n.roster.Statement(now, m)
 	case *hearsay.EvidenceReq:
-		n.roster.EvidenceReq(p, m)
+		n.roster.EvidenceReq(now, p, m)
 	case *hearsay.Evidence:
 		n.roster.TakeEvidence(now, m)
 	default:

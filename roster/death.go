@@ -231,13 +231,13 @@ func (r *Roster) EvidenceOf(id hearsay.NodeID) *hearsay.Evidence {
 
 // EvidenceReq answers a member that wants to count for itself. It asks by
 // datagram, and is answered so.
-func (r *Roster) EvidenceReq(p *hearsay.Packet, m *hearsay.EvidenceReq) {
+func (r *Roster) EvidenceReq(now time.Time, p *hearsay.Packet, m *hearsay.EvidenceReq) {
 	switch e := r.Evidence(m.Hash); {
 	case !r.Known(p.From):
 		r.drops[hearsay.DropStranger]++
 	case e == nil || p.Stream:
 		r.drops[hearsay.DropUnexpected]++
-	default:
+	case r.affordAnswer(now, p.From, priceEvidence):
 		r.out.Send = append(r.out.Send, hearsay.Packet{Addr: p.Addr, Body: e})
 	}
 }

@@ -20,12 +20,14 @@ const restless = 10
 
 // What one member may have answered that costs more than the question: a whole
 // roster a second, or four steps of an exchange (an honest member begins one in
-// that time, of two steps). A newcomer that asks twice, because the first
-// roster is slow, has what it needs.
+// that time, of two steps), or fifty times evidence, and a hundred at once, when
+// many have died. A newcomer that asks twice, because the first roster is slow,
+// has what it needs.
 const (
-	priceRoster = time.Second
-	pricePart   = priceRoster / 4
-	pricesSaved = 2 * priceRoster
+	priceRoster   = time.Second
+	pricePart     = priceRoster / 4
+	priceEvidence = priceRoster / 50
+	pricesSaved   = 2 * priceRoster
 )
 
 // affordAnswer spends the price of an answer to a member. Strangers get none.

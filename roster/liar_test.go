@@ -592,7 +592,11 @@ func TestOneAskerIsAnsweredNowAndThen(t *testing.T) {
 	if packets, _ := b.answers(exchange); packets != 2 {
 		t.Errorf("%d answers to an exchange after that", packets)
 	}
+	e := b.evidence(b.others[39], hearsay.RuleMajority, all(hearsay.VerdictUnreachable))
+	b.Bury(b.now, e)
+	asks := b.from(b.others[0], false)
 	for name, ask := range map[string]func(){
+		"evidence":  func() { b.EvidenceReq(b.now, asks, &hearsay.EvidenceReq{Hash: e.Hash(network)}) },
 		"rosters":   join,
 		"exchanges": exchange,
 		"entries":   func() { b.Entries(b.now, newcomer, &hearsay.Entries{Buckets: []uint8{0}}) },
@@ -605,7 +609,7 @@ func TestOneAskerIsAnsweredNowAndThen(t *testing.T) {
 			}
 			b.now = b.now.Add(10 * time.Millisecond)
 		}
-		if limit := map[string]int{"rosters": 13, "exchanges": 49, "entries": 49}[name]; answered < 10 || answered > limit {
+		if limit := map[string]int{"evidence": 601, "rosters": 13, "exchanges": 49, "entries": 49}[name]; answered < 10 || answered > limit {
 			t.Errorf("%s: answered %d times in ten seconds, want at most %d", name, answered, limit)
 		}
 	}
@@ -633,7 +637,7 @@ func TestEvidenceIsForMembers(t *testing.T) {
 		from *hearsay.Packet
 		want int
 	}{"member": {b.from(from, false), 1}, "stranger": {b.from(newStranger(99), false), 0}, "by stream": {b.from(from, true), 0}} {
-		if packets, _ := b.answers(func() { b.EvidenceReq(c.from, request) }); packets != c.want {
+		if packets, _ := b.answers(func() { b.EvidenceReq(b.now, c.from, request) }); packets != c.want {
 			t.Errorf("%s: %d answers", name, packets)
 		}
 	}
