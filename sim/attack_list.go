@@ -176,15 +176,19 @@ func tellHush(r *AttackReport) string {
 
 func tellAmplify(r *AttackReport) string {
 	f := r.Figures
-	return fmt.Sprintf("by datagram a bystander gets at most %s bytes for each that a stranger sends (%s), and %s for each sent in a member's name (%s)",
-		figure(f.Get("stranger_bytes_out_per_in")), r.worst("stranger_"), figure(f.Get("member_bytes_out_per_in")), r.worst("member_"))
+	return fmt.Sprintf("by datagram a bystander gets at most %s bytes for each that a stranger sends (%s), and %s for each sent in a member's name (%s); all members together send at most %s for each of a stranger's (%s), and %s for each in a member's name (%s)",
+		figure(f.Get("stranger_bytes_out_per_in")), r.worst("stranger_", ""), figure(f.Get("member_bytes_out_per_in")), r.worst("member_", ""),
+		figure(f.Get("stranger_bytes_caused_per_in")), r.worst("stranger_", "_caused"), figure(f.Get("member_bytes_caused_per_in")), r.worst("member_", "_caused"))
 }
 
-// worst names the message with the largest factor.
-func (r *AttackReport) worst(prefix string) (name string) {
+// worst names the question with the largest factor of a kind.
+func (r *AttackReport) worst(prefix, suffix string) (name string) {
 	most := 0.0
 	for _, f := range r.Figures {
-		if rest, ok := strings.CutPrefix(f.Key, prefix); ok && !strings.HasPrefix(rest, "bytes") && !strings.HasSuffix(rest, "_by_stream") && f.Value > most {
+		rest, ok := strings.CutPrefix(f.Key, prefix)
+		rest, ends := strings.CutSuffix(rest, suffix)
+		other := strings.HasSuffix(rest, "_by_stream") || strings.HasSuffix(rest, "_caused") || strings.HasPrefix(rest, "bytes")
+		if ok && ends && !other && f.Value > most {
 			name, most = rest, f.Value
 		}
 	}

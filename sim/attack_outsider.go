@@ -51,7 +51,7 @@ func (s *siege) questions(asked int, proof hearsay.Hash) []question {
 		{"evidence_request", &hearsay.EvidenceReq{Hash: proof}, nil},
 		{"heard", &hearsay.Heard{Hash: 1}, nil},
 		{"seen_nothing", &hearsay.Seen{Answer: true}, nil},
-		{"graft", &hearsay.Graft{IDs: []clock.Dot{{Origin: hearsay.OriginOf(self.ID), Counter: 1}}}, nil},
+		{"graft", &hearsay.Graft{IDs: []clock.Dot{{Origin: hearsay.OriginOf(self.ID), Counter: s.lastOf(asked)}}}, nil},
 		{"hello", &hearsay.Hello{}, nil},
 		{"suspect_the_asked", &hearsay.News{}, []hearsay.Claim{{
 			Subject: self.ID, State: hearsay.StateSuspect, Incarnation: self.Incarnation, By: one.ID,
@@ -60,6 +60,16 @@ func (s *siege) questions(asked int, proof hearsay.Hash) []question {
 			Subject: one.ID, State: hearsay.StateDead, Incarnation: one.Incarnation, By: self.ID, Evidence: hearsay.Hash{1},
 		}}},
 	}
+}
+
+// lastOf is the number of the last rumor that a node said.
+func (s *siege) lastOf(i int) (last uint64) {
+	for _, one := range s.w.check.gossip.said {
+		if int(s.w.check.identities[one.identity].machine) == i {
+			last = one.id.Counter
+		}
+	}
+	return last
 }
 
 // How often a question is asked, and how long its answers are awaited.
@@ -78,70 +88,106 @@ const (
 	strangerMost = 4
 )
 
+// reflection is a siege in which an outsider sends from a bystander's address.
+type reflection struct {
+	*siege
+	bystander int
+	got       int     // bytes that the bystander got by datagram
+	byStream  int     // and that it would get if it took streams
+	calm      float64 // bytes that all send while a question is asked, if nobody asks
+}
+
 func layAmplify(t *trial) {
-	bystander := t.attack.Nodes
-	s := t.newSiege(1, []int{}, &twist{})
-	got, byStream := 0, 0
-	for i := range s.nodes {
-		s.w.bend(i+1, &twist{steps: func(w *World, m *machine, e *hearsay.Effects) {
-			s.look(w, m, e)
-			for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
-				for i := range packets {
-					if packets[i].Addr != s.addr(bystander) {
-						continue
-					}
-					if n := len(wire.AppendPacket(nil, w.id, &packets[i])); n > hearsay.MTU || packets[i].Stream {
-						byStream += n
-					} else {
-						got += n
-					}
-				}
-			}
-		}})
+	r := &reflection{bystander: t.attack.Nodes}
+	r.siege = t.newSiege(1, []int{}, &twist{})
+	for i := range r.nodes {
+		r.w.bend(i+1, &twist{steps: r.count})
 	}
-	var proof hearsay.Hash
-	s.events = func(_ *machine, e *hearsay.Event) {
-		if e.Kind == hearsay.EventMemberDead && e.Evidence != nil {
-			proof = e.Evidence.Hash(s.w.id)
-		}
-	}
-	s.run(6*time.Second, siegeStep, nil)
-	s.run(2*time.Second, siegeStep, s.talk)
-	s.w.Do(Action{Verb: Kill, Who: []int{s.nodes}}) // so that there is evidence
-	s.run(siegeBegins-s.w.now, siegeStep, nil)
-	asked := s.someone()
+	asked, proof := r.prepare()
 	worst := make(map[string]float64)
 	stranger := newSigner(t.seed, firstPuppet, 1).Public().NodeID()
 	for _, who := range []struct {
 		name string
 		id   hearsay.NodeID
-	}{{"stranger", stranger}, {"member", s.w.machines[s.neighbor(asked)].id}} {
-		for _, q := range s.questions(asked, proof) {
-			got, byStream, s.injected = 0, 0, 0
-			for range asks {
-				p := hearsay.Packet{From: who.id, Addr: s.addr(asked), Body: q.body, Claims: q.claims}
-				if request, ok := q.body.(*hearsay.WitnessReq); ok {
-					fresh := *request
-					fresh.Round = hearsay.Round(s.random.Uint64())
-					p.Body = &fresh
-				}
-				s.injectPacket(bystander, &p)
-				s.run(askEvery, askEvery, nil)
-			}
-			s.run(askWait, siegeStep, nil)
-			factor := float64(got) / float64(s.injected)
+	}{{"stranger", stranger}, {"member", r.w.machines[r.neighbor(asked)].id}} {
+		for _, q := range r.questions(asked, proof) {
+			caused := r.ask(asked, who.id, &q)
+			sent := float64(r.injected)
+			factor := float64(r.got) / sent
 			worst[who.name] = max(worst[who.name], factor)
+			worst[who.name+" caused"] = max(worst[who.name+" caused"], caused/sent)
 			t.most(who.name+"_"+q.name, factor)
-			if byStream > 0 {
-				t.most(who.name+"_"+q.name+"_by_stream", float64(byStream)/float64(s.injected))
-			}
+			t.most(who.name+"_"+q.name+"_caused", caused/sent)
+			t.most(who.name+"_"+q.name+"_by_stream", float64(r.byStream)/sent)
 		}
 	}
 	t.most("stranger_bytes_out_per_in", worst["stranger"])
+	t.most("stranger_bytes_caused_per_in", worst["stranger caused"])
 	t.most("member_bytes_out_per_in", worst["member"])
-	t.lawful(s)
+	t.most("member_bytes_caused_per_in", worst["member caused"])
+	t.lawful(r.siege)
 	t.succeeded = max(worst["stranger"], worst["member"]) > reflectMost
 	t.claim(worst["stranger"] <= strangerMost, "a stranger gets %s bytes sent elsewhere for each of its own", figure(worst["stranger"]))
+}
+
+// count is the twist of honest machines: it adds up what goes to the bystander.
+func (r *reflection) count(w *World, m *machine, e *hearsay.Effects) {
+	r.look(w, m, e)
+	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+		for i := range packets {
+			if packets[i].Addr != r.addr(r.bystander) {
+				continue
+			}
+			if n := len(wire.AppendPacket(nil, w.id, &packets[i])); n > hearsay.MTU || packets[i].Stream {
+				r.byStream += n
+			} else {
+				r.got += n
+			}
+		}
+	}
+}
+
+// prepare lets members have something to tell: rumors, and the evidence of a
+// death. It draws who is asked.
+func (r *reflection) prepare() (asked int, proof hearsay.Hash) {
+	r.events = func(_ *machine, e *hearsay.Event) {
+		if e.Kind == hearsay.EventMemberDead && e.Evidence != nil {
+			proof = e.Evidence.Hash(r.w.id)
+		}
+	}
+	r.run(6*time.Second, siegeStep, nil)
+	r.run(2*time.Second, siegeStep, r.talk)
+	asked = r.someone()
+	r.w.say(&r.w.machines[asked], 1<<10)
+	for dies := range r.nodes {
+		if dies != asked && r.w.machines[dies].id != r.w.machines[r.neighbor(asked)].id {
+			r.w.Do(Action{Verb: Kill, Who: []int{dies + 1}})
+			break
+		}
+	}
+	r.run(siegeBegins-r.w.now, siegeStep, nil)
+	before := r.traffic()
+	r.run(asks*askEvery+askWait, siegeStep, nil)
+	r.calm = r.traffic() - before
+	return asked, proof
+}
+
+// ask asks a question many times, and gives how many bytes all sent for it.
+func (r *reflection) ask(asked int, from hearsay.NodeID, q *question) (caused float64) {
+	r.got, r.byStream, r.injected = 0, 0, 0
+	before := r.traffic()
+	for range asks {
+		p := hearsay.Packet{From: from, Addr: r.addr(asked), Body: q.body, Claims: q.claims}
+		if request, ok := q.body.(*hearsay.WitnessReq); ok {
+			fresh := *request
+			fresh.Round = hearsay.Round(r.random.Uint64())
+			p.Body = &fresh
+		}
+		r.injectPacket(r.bystander, &p)
+		r.run(askEvery, askEvery, nil)
+	}
+	r.run(askWait, siegeStep, nil)
+	return max(0, r.traffic()-before-r.calm)
 }
 
 // neighbor is an honest neighbor of a node.
