@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 
 	"hearsay"
 )
@@ -42,6 +43,15 @@ func (o *Outcome) fails(like *Outcome) bool {
 	return o.Failure == like.Failure && o.Rule == like.Rule && o.Failure != FailedNot
 }
 
+// Repeats reports whether the world failed, and may be run again: one whose
+// process was killed might run for ever.
+func (o *Outcome) Repeats() bool {
+	return o != nil && o.Failure != FailedNot && (o.Failure != FailedCrash || strings.HasPrefix(o.Text, panicked))
+}
+
+// panicked begins what is said of a world that panicked.
+const panicked = "panic: "
+
 // RunWorld runs a world to its end, and tells its story if it is to be traced.
 // A panic is caught: its stack goes to log.
 func RunWorld(config Config, out, log io.Writer) (o Outcome) {
@@ -49,7 +59,7 @@ func RunWorld(config Config, out, log io.Writer) (o Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(log, "seed %d: panic: %v\n%s", config.Seed, p, debug.Stack())
-			o.Failure, o.Text = FailedCrash, fmt.Sprint("panic: ", p)
+			o.Failure, o.Text = FailedCrash, fmt.Sprint(panicked, p)
 		}
 	}()
 	r, err := Run(config, out)
@@ -136,7 +146,7 @@ func (c *Coverage) UnmarshalJSON(text []byte) error {
 }
 
 // coverageRuns is from how many worlds on a campaign must have had everything:
-// the rarest, a disk that fails, is in every eighth (counted).
+// the rarest, a torn disk, is in every eighth (counted).
 const coverageRuns = 100
 
 // Campaign is what a number of worlds came to. The same seeds give the same,
@@ -215,6 +225,9 @@ func (c *Campaign) Print(out io.Writer) error {
 	}
 	b = fmt.Appendf(b, "%-22s %.3fs after the storm\n", "latest to converge", c.Slowest)
 	b = fmt.Appendf(b, "%-22s %s\n", "log", c.Hash)
+	if c.Failed == nil {
+		b = append(b, "all kept the rules, and converged\n"...)
+	}
 	if o := c.Failed; o != nil {
 		b = fmt.Appendf(b, "\nseed %d fails, %s: %s\nagain: %s\n", o.Seed, o.Failure, o.Text, c.Repeat)
 		if o.Shortened != "" {

@@ -154,7 +154,7 @@ func (st *storm) networkFault(at time.Duration) Action {
 	case 4:
 		a.Verb, a.Groups = Cut, [][]int{order[:1], order[1:2]}
 	case 5:
-		a.Verb, a.Who, a.Share = Loss, order[:1], float64(r.IntN(10))/10
+		a.Verb, a.Who, a.Share = pick(r, Loss, LossIn, LossOut), order[:1], float64(r.IntN(10))/10
 	case 6:
 		a.Verb, a.Share = Duplicate, float64(r.IntN(6))/10
 	case 7:

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -251,7 +252,7 @@ func (c *campaign) run(cmd *cobra.Command) error {
 	if err := c.gather(&result, progress); err != nil {
 		return err
 	}
-	if result.Failed != nil && result.Failed.Failure != sim.FailedCrash {
+	if result.Failed.Repeats() {
 		c.shorten(result.Failed, progress)
 	}
 	failed := result.Close()
@@ -349,7 +350,7 @@ func (c *campaign) employ(seeds <-chan uint64, answers chan<- answer, done <-cha
 
 // shorten has a process make a failing world shorter.
 func (c *campaign) shorten(o *sim.Outcome, progress io.Writer) {
-	fmt.Fprintf(progress, "seed %d fails (%s %s): making it shorter\n", o.Seed, o.Failure, o.Rule)
+	fmt.Fprintf(progress, "seed %d fails (%s): making it shorter\n", o.Seed, strings.TrimSpace(string(o.Failure)+" "+o.Rule))
 	w, err := c.startWorker()
 	if err != nil {
 		fmt.Fprintln(progress, "cannot make it shorter:", err)

@@ -31,6 +31,26 @@ func newSimRun() *cobra.Command {
 --scenario. It prints what became of those that were killed, counts, and a hash
 of the whole event log; the same arguments print the same bytes.
 
+A scenario has one action a line:
+
+  at 10s  kill n3 n5..n7             at once, as by kill -9; also pause, resume, leave
+  at 15s  restart n3                 with its disk; with a new one: restart n3 fresh
+  at 20s  partition n1..n4 | n5..n8  who is not named is with the first group
+  at 41s  cut n1 -> n2               this way only
+  at 45s  heal                       partitions and cuts
+  at 52s  loss 0.2                   of all packets; of those of n3: loss 0.8 n3
+  at 53s  delay 20ms 100ms           and up to 100 ms longer
+  at 54s  duplicate 0.05             of the datagrams
+  at 54s  reorder 0.02 2s            of the datagrams: they come up to 2 s later
+  at 54s  slow 200ms n3              each of its steps happens up to so late
+  at 54s  drift 0.01 n3              its clock gains a hundredth
+  at 54s  jump -30m n3               its clock goes back, seen at its next start
+  at 54s  disk 100ms n3              each sync takes so long
+  at 54s  fail 0.1 n3                of its syncs: the process stops
+  at 56s  say anyone x20 every 1s    a rumor; or: say n3
+
+and may set what flags do, and more, in lines like "with nodes 5".
+
 Exit code 3: a safety rule was broken. 4: the network did not converge.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
