@@ -48,6 +48,23 @@ const (
 
 	// The stream of events.
 	EventLagged // a subscriber fell behind: Count events were lost to it
+
+	// Seeds, and what they decide.
+	EventSeatFounded  // the network was founded: Count seeds
+	EventSeatWaiting  // this seed has no seat yet: Text says for whom it waits
+	EventSeatTaken    // this seed has its seat
+	EventQuorumLost   // no quorum of seeds is heard: nobody is admitted or removed meanwhile
+	EventQuorumBack   // By the seed that leads
+	EventProbeWanted  // this seed wants the subject probed now: Addr, Round
+	EventCaseOpened   // Case, Addr or Epoch of the stay, By the reporter, Count ballots needed, Text by which rule, Evidence
+	EventCaseRefused  // what was asked opened no case, or a ballot did not count: Text
+	EventBallot       // counted: Case, Ballot, By the seed
+	EventRuled        // decided and durable on a quorum: Epoch, Ruling, Count ballots needed, Evidence
+	EventCaseAborted  // ended without a ruling: Case, Text
+	EventHead         // the ledger up to Epoch is proven by Count heads
+	EventRosterProven // the roster as of Epoch was taken over whole: Count members
+	EventBarred       // Text
+	EventLifted       // Text
 	numEventKinds
 )
 
@@ -60,6 +77,11 @@ var eventWords = [numEventKinds]string{
 	EventStatement: "statement", EventCleared: "cleared", EventCondemned: "condemned", EventUndecided: "undecided",
 	EventClaimDelayed: "claim-delayed", EventSuspectFreed: "suspect-freed",
 	EventRumor: "rumor", EventRumorConflict: "rumor-conflict", EventLinked: "linked", EventUnlinked: "unlinked", EventLagged: "lagged",
+	EventSeatFounded: "seat-founded", EventSeatWaiting: "seat-waiting", EventSeatTaken: "seat-taken",
+	EventQuorumLost: "quorum-lost", EventQuorumBack: "quorum-back", EventProbeWanted: "probe-wanted",
+	EventCaseOpened: "case-opened", EventCaseRefused: "case-refused", EventBallot: "ballot", EventRuled: "ruled",
+	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven",
+	EventBarred: "barred", EventLifted: "lifted",
 }
 
 // String gives the kind's word.
@@ -92,4 +114,8 @@ type Event struct {
 	Text        string         `json:"text,omitempty"`
 	Evidence    *Evidence      `json:"evidence,omitempty"`
 	Rumor       *Rumor         `json:"rumor,omitempty"` // its data is read only
+	Case        CaseID         `json:"case,omitzero"`
+	Epoch       Epoch          `json:"epoch,omitzero"`
+	Ballot      *Ballot        `json:"ballot,omitempty"`
+	Ruling      *Ruling        `json:"ruling,omitempty"` // read only
 }

@@ -112,9 +112,10 @@ type Rule uint8
 const (
 	RuleMajority Rule = iota + 1 // H of K observers against, in one round
 	RuleTimeout                  // the suspicion ran out: nobody says reachable, and at least two (of two members: one) against
+	RuleTrial                    // no evidence: only what seeds see themselves, each for ten seconds, and none may reach it
 )
 
-var ruleWords = [...]string{RuleMajority: "majority", RuleTimeout: "timeout"}
+var ruleWords = [...]string{RuleMajority: "majority", RuleTimeout: "timeout", RuleTrial: "trial"}
 
 // String gives the rule's word.
 func (r Rule) String() string { return word(ruleWords[:], int(r)) }

@@ -1,0 +1,445 @@
+package hearsay
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// What seeds say to each other and to peers. All of it goes by stream.
+
+// SeatHello is how a seed says who sits in its slot, and asks who sits in the
+// receiver's. Whoever does not know the answer's key yet believes it because
+// it repeats the nonce that was sent to the configured address.
+//
+//	A                        B
+//	|--- SeatHello{Nonce} ---->|   to B's configured address
+//	|<---- SeatHello{Answer} --|   the same Nonce, signed
+//
+// A peer asks with the slot NoSlot, and signs as itself.
+type SeatHello struct {
+	Slot      uint8 // of the sender, or NoSlot
+	Key       PublicKey
+	Life      Life
+	Config    Hash // of the configured addresses
+	Nonce     uint64
+	Answer    bool
+	Founded   bool     // the sender has a ledger
+	Seats     []Seat   // as the sender knows them: none before the founding
+	Opening   []byte   // if the sender's seat was given to it by a ruling: what opened that case,
+	Ballots   []Ballot // and the ballots that decided it
+	Signature Signature
+}
+
+// NoSlot is the slot of who is no seed.
+const NoSlot = 255
+
+// AppendSigned appends the bytes that the sender's signature covers.
+func (m *SeatHello) AppendSigned(dst []byte, network NetworkID) []byte {
+	dst = append(dst, "hearsay seat hello\x00"...)
+	dst = append(dst, network[:]...)
+	return m.appendUnsigned(dst)
+}
+
+func (m *SeatHello) appendUnsigned(dst []byte) []byte {
+	dst = append(dst, m.Slot)
+	dst = append(dst, m.Key[:]...)
+	dst = append(dst, m.Life[:]...)
+	dst = append(dst, m.Config[:]...)
+	dst = binary.BigEndian.AppendUint64(dst, m.Nonce)
+	dst = append(dst, flag(m.Answer)|flag(m.Founded)<<1)
+	dst = appendSeats(dst, m.Seats)
+	dst = appendBytes(dst, m.Opening)
+	dst = append(dst, byte(len(m.Ballots)))
+	for i := range m.Ballots {
+		dst = m.Ballots[i].AppendBinary(dst)
+	}
+	return dst
+}
+
+// Raft is a message of the Raft library between two lives of seeds, signed by
+// the sender's seat. A snapshot is cut into parts, each a message.
+type Raft struct {
+	Slot       uint8 // of the sender
+	Type       uint8 // as the library numbers them
+	To, From   uint64
+	Term       uint64
+	LogTerm    uint64
+	Index      uint64
+	Commit     uint64
+	Vote       uint64
+	RejectHint uint64
+	Reject     bool
+	Context    []byte
+	Entries    []LogEntry
+	Snapshot   *LogSnapshot // a part, or nil
+	Signature  Signature
+}
+
+// LogEntry is one entry of the replicated log.
+type LogEntry struct {
+	Index, Term uint64
+	Type        uint8 // as the library numbers them
+	Data        []byte
+}
+
+// LogConfig is who takes part in the replicated log, by Raft id.
+type LogConfig struct {
+	Voters, Learners, VotersOutgoing, LearnersNext []uint64
+	AutoLeave                                      bool
+}
+
+// LogSnapshot is what the log came to at an index, or a part of it.
+type LogSnapshot struct {
+	Index, Term  uint64
+	Config       LogConfig
+	Offset, Size uint32 // of the part, and of the whole
+	Data         []byte
+}
+
+// Limits of what seeds send each other.
+const (
+	MaxLogEntries    = 4096    // in a Raft message
+	MaxSnapshotBytes = 1 << 28 // of a whole snapshot: about a million members
+	MaxRaftIDs       = 4 * MaxSeeds
+	MaxRulings       = 256          // in Rulings
+	MaxRosterMembers = 512          // in RosterPart
+	MaxHeads         = 2 * MaxSeeds // in either: of each seat the newest, and one whose ruling the sender has
+)
+
+// AppendSigned appends the bytes that the sender's signature covers.
+func (m *Raft) AppendSigned(dst []byte, network NetworkID) []byte {
+	dst = append(dst, "hearsay raft\x00"...)
+	dst = append(dst, network[:]...)
+	return m.appendUnsigned(dst)
+}
+
+func (m *Raft) appendUnsigned(dst []byte) []byte {
+	dst = append(dst, m.Slot, m.Type, flag(m.Reject)|flag(m.Snapshot != nil)<<1)
+	for _, n := range [...]uint64{m.To, m.From, m.Term, m.LogTerm, m.Index, m.Commit, m.Vote, m.RejectHint} {
+		dst = binary.BigEndian.AppendUint64(dst, n)
+	}
+	dst = appendBytes(dst, m.Context)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Entries)))
+	for i := range m.Entries {
+		dst = m.Entries[i].AppendBinary(dst)
+	}
+	if m.Snapshot != nil {
+		dst = m.Snapshot.AppendBinary(dst)
+	}
+	return dst
+}
+
+// AppendBinary appends the canonical bytes.
+func (e *LogEntry) AppendBinary(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, e.Index)
+	dst = binary.BigEndian.AppendUint64(dst, e.Term)
+	return appendBytes(append(dst, e.Type), e.Data)
+}
+
+// AppendBinary appends the canonical bytes.
+func (s *LogSnapshot) AppendBinary(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, s.Index)
+	dst = binary.BigEndian.AppendUint64(dst, s.Term)
+	for _, ids := range [...][]uint64{s.Config.Voters, s.Config.Learners, s.Config.VotersOutgoing, s.Config.LearnersNext} {
+		dst = append(dst, byte(len(ids)))
+		for _, id := range ids {
+			dst = binary.BigEndian.AppendUint64(dst, id)
+		}
+	}
+	dst = append(dst, flag(s.Config.AutoLeave))
+	dst = binary.BigEndian.AppendUint32(dst, s.Offset)
+	dst = binary.BigEndian.AppendUint32(dst, s.Size)
+	return appendBytes(dst, s.Data)
+}
+
+// LedgerReq asks for the rulings of epochs after After, or, if Before is set,
+// for those right before that epoch.
+//
+//	A                        B
+//	|--- LedgerReq{After} ---->|
+//	|<------------- Rulings ---|   as many as fit; A asks again
+//	|<---------- RosterPart ---|   or the roster, if B has not kept what A lacks
+type LedgerReq struct {
+	After  Epoch
+	Before Epoch
+}
+
+// Rulings carries rulings of consecutive epochs, and the newest heads that the
+// sender has: one a seat. Nobody believes the rulings but for the heads.
+type Rulings struct {
+	Items []*Ruling
+	Heads []Head
+}
+
+// RosterPart carries a part of the roster as of an epoch, the ruling of that
+// epoch, and heads that prove it. Nobody believes it before all parts are
+// there.
+type RosterPart struct {
+	Ruling      *Ruling
+	Heads       []Head
+	Part, Parts uint16
+	Members     []RosterMember
+}
+
+// RosterMember is a stay and what its member signed.
+type RosterMember struct {
+	Stay  Stay
+	Claim Claim
+}
+
+func (*SeatHello) message()  {}
+func (*Raft) message()       {}
+func (*LedgerReq) message()  {}
+func (*Rulings) message()    {}
+func (*RosterPart) message() {}
+
+// AppendBinary appends the canonical bytes.
+func (m *SeatHello) AppendBinary(dst []byte) []byte {
+	return append(m.appendUnsigned(dst), m.Signature[:]...)
+}
+
+// AppendBinary appends the canonical bytes.
+func (m *Raft) AppendBinary(dst []byte) []byte {
+	return append(m.appendUnsigned(dst), m.Signature[:]...)
+}
+
+// AppendBinary appends the canonical bytes.
+func (m *LedgerReq) AppendBinary(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.After))
+	return binary.BigEndian.AppendUint64(dst, uint64(m.Before))
+}
+
+// AppendBinary appends the canonical bytes.
+func (m *Rulings) AppendBinary(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Items)))
+	for _, r := range m.Items {
+		dst = r.AppendBinary(dst)
+	}
+	return appendHeads(dst, m.Heads)
+}
+
+// AppendBinary appends the canonical bytes.
+func (m *RosterPart) AppendBinary(dst []byte) []byte {
+	dst = appendHeads(m.Ruling.AppendBinary(dst), m.Heads)
+	dst = binary.BigEndian.AppendUint16(dst, m.Part)
+	dst = binary.BigEndian.AppendUint16(dst, m.Parts)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Members)))
+	for i := range m.Members {
+		dst = m.Members[i].Claim.AppendBinary(appendStay(dst, m.Members[i].Stay))
+	}
+	return dst
+}
+
+// AppendBinary appends the canonical bytes.
+func (h *Head) AppendBinary(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(h.Epoch))
+	dst = append(dst, h.Hash[:]...)
+	dst = append(dst, h.Slot)
+	return append(dst, h.Signature[:]...)
+}
+
+func appendHeads(dst []byte, heads []Head) []byte {
+	dst = append(dst, byte(len(heads)))
+	for i := range heads {
+		dst = heads[i].AppendBinary(dst)
+	}
+	return dst
+}
+
+func flag(yes bool) byte {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func appendBytes(dst, b []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(dst, uint32(len(b))), b...)
+}
+
+// Bytes gives a copy of the next bytes that have their number in front.
+func (c *Canonical) Bytes() []byte {
+	n := c.Uint32()
+	if uint64(n) > uint64(c.Left()) {
+		c.Fail()
+		return nil
+	}
+	if n == 0 {
+		return nil
+	}
+	return bytes.Clone(c.Take(int(n)))
+}
+
+// flags gives the next byte, in which only the lowest n bits may be set.
+func (c *Canonical) flags(n int) byte {
+	b := c.Byte()
+	if b>>n != 0 {
+		c.Fail()
+	}
+	return b
+}
+
+// SeatHello gives the next message of this kind.
+func (c *Canonical) SeatHello() *SeatHello {
+	m := &SeatHello{Slot: c.Byte(), Key: c.Key(), Life: c.Life(), Config: c.Hash(), Nonce: c.Uint64()}
+	flags := c.flags(2)
+	m.Answer, m.Founded = flags&1 != 0, flags&2 != 0
+	if m.Slot >= MaxSeeds && m.Slot != NoSlot {
+		c.Fail()
+	}
+	m.Seats, m.Opening, m.Ballots, m.Signature = c.Seats(), c.Bytes(), c.Ballots(), c.Signature()
+	return m
+}
+
+// Raft gives the next message of this kind.
+func (c *Canonical) Raft() *Raft {
+	m := &Raft{Slot: c.Byte(), Type: c.Byte()}
+	flags := c.flags(2)
+	m.Reject = flags&1 != 0
+	for _, n := range [...]*uint64{&m.To, &m.From, &m.Term, &m.LogTerm, &m.Index, &m.Commit, &m.Vote, &m.RejectHint} {
+		*n = c.Uint64()
+	}
+	m.Context = c.Bytes()
+	n := c.Uint32()
+	if n > MaxLogEntries || m.Slot >= MaxSeeds {
+		c.Fail()
+	}
+	for i := uint32(0); i < n && !c.failed; i++ {
+		m.Entries = append(m.Entries, c.LogEntry())
+	}
+	if flags&2 != 0 {
+		m.Snapshot = c.LogSnapshot()
+	}
+	m.Signature = c.Signature()
+	return m
+}
+
+// LogEntry gives the next entry.
+func (c *Canonical) LogEntry() LogEntry {
+	return LogEntry{Index: c.Uint64(), Term: c.Uint64(), Type: c.Byte(), Data: c.Bytes()}
+}
+
+// LogSnapshot gives the next snapshot, or part of one.
+func (c *Canonical) LogSnapshot() *LogSnapshot {
+	s := &LogSnapshot{Index: c.Uint64(), Term: c.Uint64()}
+	for _, ids := range [...]*[]uint64{&s.Config.Voters, &s.Config.Learners, &s.Config.VotersOutgoing, &s.Config.LearnersNext} {
+		n := int(c.Byte())
+		if n > MaxRaftIDs {
+			c.Fail()
+		}
+		for i := 0; i < n && !c.failed; i++ {
+			*ids = append(*ids, c.Uint64())
+		}
+	}
+	s.Config.AutoLeave = c.flags(1) != 0
+	s.Offset, s.Size, s.Data = c.Uint32(), c.Uint32(), c.Bytes()
+	if s.Size > MaxSnapshotBytes || uint64(s.Offset)+uint64(len(s.Data)) > uint64(s.Size) {
+		c.Fail()
+	}
+	return s
+}
+
+// LedgerReq gives the next message of this kind.
+func (c *Canonical) LedgerReq() *LedgerReq {
+	return &LedgerReq{After: Epoch(c.Uint64()), Before: Epoch(c.Uint64())}
+}
+
+// Rulings gives the next message of this kind.
+func (c *Canonical) Rulings() *Rulings {
+	n := c.Uint32()
+	if n > MaxRulings {
+		c.Fail()
+	}
+	m := &Rulings{}
+	for i := uint32(0); i < n && !c.failed; i++ {
+		m.Items = append(m.Items, c.Ruling())
+	}
+	m.Heads = c.Heads()
+	return m
+}
+
+// RosterPart gives the next message of this kind.
+func (c *Canonical) RosterPart() *RosterPart {
+	m := &RosterPart{Ruling: c.Ruling(), Heads: c.Heads()}
+	p := c.Take(4)
+	n := c.Uint32()
+	if c.failed || n > MaxRosterMembers {
+		c.Fail()
+		return m
+	}
+	m.Part, m.Parts = binary.BigEndian.Uint16(p), binary.BigEndian.Uint16(p[2:])
+	for i := uint32(0); i < n && !c.failed; i++ {
+		m.Members = append(m.Members, RosterMember{Stay: c.Stay(), Claim: c.Claim()})
+	}
+	return m
+}
+
+// Head gives the next head.
+func (c *Canonical) Head() Head {
+	h := Head{Epoch: Epoch(c.Uint64()), Hash: c.Hash(), Slot: c.Byte(), Signature: c.Signature()}
+	if h.Slot >= MaxSeeds {
+		c.Fail()
+	}
+	return h
+}
+
+// Heads gives the next list of heads.
+func (c *Canonical) Heads() []Head {
+	n := int(c.Byte())
+	if n > MaxHeads {
+		c.Fail()
+	}
+	var heads []Head
+	for i := 0; i < n && !c.failed; i++ {
+		heads = append(heads, c.Head())
+	}
+	return heads
+}
+
+// What a seed keeps on disk, and a peer of it: pins and heads.
+
+// SeedLife is the life of this data directory. There is one.
+type SeedLife struct {
+	Life   Life
+	Config Hash // of the configured addresses: another list is another network
+}
+
+// SeedPin is who sits in a slot, as this node believes, keyed by the slot.
+type SeedPin struct {
+	Seat  Seat
+	Since CaseID // the case that decided it; 0: first contact, or configured
+}
+
+// LogState is what a seed has promised in the replicated log. There is one.
+type LogState struct{ Term, Vote, Commit uint64 }
+
+// KeptEntry is an entry of the replicated log, keyed by its index.
+type KeptEntry struct {
+	Entry   LogEntry
+	Dropped bool // the key goes
+}
+
+// KeptSnapshot is a whole snapshot, keyed by its index.
+type KeptSnapshot struct {
+	Snapshot *LogSnapshot
+	Dropped  bool // the key goes
+}
+
+// KeptRuling is a ruling of the ledger with its evidence, if there was any,
+// keyed by the epoch.
+type KeptRuling struct {
+	Ruling   *Ruling
+	Evidence *Evidence
+	Dropped  bool // the key goes
+}
+
+// KeptHead is the newest head of a slot, keyed by the slot.
+type KeptHead struct{ Head Head }
+
+func (*SeedLife) record()     {}
+func (*SeedPin) record()      {}
+func (*LogState) record()     {}
+func (*KeptEntry) record()    {}
+func (*KeptSnapshot) record() {}
+func (*KeptRuling) record()   {}
+func (*KeptHead) record()     {}
