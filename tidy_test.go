@@ -44,6 +44,10 @@ var house = []room{
 	{dir: "detect", layer: 1, ours: "."},
 	{dir: "overlay", layer: 1, ours: ". ring"},
 	{dir: "rumor", layer: 1, ours: ". clock"},
+	{
+		dir: "quorum", layer: 1, ours: ". ring",
+		theirs: "go.etcd.io/raft/v3 go.etcd.io/raft/v3/raftpb google.golang.org/protobuf/proto",
+	},
 	{dir: "wire", layer: 1, ours: ". clock"},
 	{dir: "node", layer: 2, ours: ". clock detect overlay roster rumor"},
 	{dir: "store", layer: 3, ours: ". wire", theirs: "go.etcd.io/bbolt go.etcd.io/bbolt/errors"},
@@ -441,7 +445,7 @@ func checkPaths(name string, text []byte) (complaints []string) {
 // import, from the build cache.
 func exportData(t *testing.T) func(importPath string) (io.ReadCloser, error) {
 	t.Helper()
-	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", "./sim", "./node", "./clock")
+	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", "./sim", "./node", "./clock", "./quorum")
 	list.Stderr = os.Stderr
 	out, err := list.Output()
 	if err != nil {

@@ -1,0 +1,224 @@
+package quorum
+
+import (
+	"slices"
+
+	"hearsay"
+)
+
+// outcome is what became of a command.
+type outcome uint8
+
+const (
+	outRefused  outcome = iota // nothing changed: why
+	outOpened                  // c
+	outBalloted                // c, ballot
+	outRuled                   // ruling; c unless it is a leave
+	outAborted                 // c, why
+	outBarred                  // id, why
+	outLifted                  // id, why
+	outMoved                   // id
+)
+
+// change is one thing that applying an entry did.
+type change struct {
+	outcome
+	at     int64
+	c      *openCase
+	ballot hearsay.Ballot
+	ruling *hearsay.Ruling
+	id     hearsay.NodeID
+	why    string
+}
+
+// apply carries out an entry of the log. It is a pure function of the state
+// and the entry: time is what the entry says, and whether evidence holds has
+// been answered by ballots. What it does check is signatures, so that nobody
+// casts a ballot or signs a leave for another.
+func (s *state) apply(index uint64, data []byte) (changes []change) {
+	commands, ok := readEntry(data)
+	if !ok {
+		return nil
+	}
+	for i := range commands {
+		c := &commands[i]
+		id := hearsay.CaseID(index*hearsay.CasesAnEntry + uint64(i))
+		for _, done := range s.carryOut(id, c) {
+			done.at = c.at
+			changes = append(changes, done)
+		}
+	}
+	return changes
+}
+
+func (s *state) carryOut(id hearsay.CaseID, c *command) []change {
+	switch c.op {
+	case opAdmit:
+		return s.open(id, c, c.claim.Subject, s.refusesAdmission(&c.claim))
+	case opRemove:
+		return s.open(id, c, c.stay.ID, s.refusesRemoval(c.stay))
+	case opSeat:
+		return s.open(id, c, c.seat.Key.NodeID(), s.refusesSeat(c.seat))
+	case opBallot:
+		return s.takeBallot(c)
+	case opLeave:
+		return s.leave(id, c)
+	case opExpire:
+		if open := s.find(c.caseID); open != nil {
+			return s.abort(open, "no decision in time")
+		}
+		return nil
+	case opBar:
+		return s.setBar(c)
+	case opLift:
+		if at, found := s.bar(c.id); found {
+			s.barred = slices.Delete(s.barred, at, at+1)
+			return []change{{outcome: outLifted, id: c.id, why: c.why}}
+		}
+		return nil
+	case opMove:
+		return s.move(c)
+	}
+	return nil
+}
+
+func (s *state) open(id hearsay.CaseID, c *command, subject hearsay.NodeID, refused string) []change {
+	if refused != "" {
+		return []change{{outcome: outRefused, id: subject, why: refused}}
+	}
+	open := &openCase{id: id, opening: *c, about: hearsay.HashOpening(s.network, c.append(nil))}
+	s.cases = append(s.cases, open) // ids grow with the log
+	s.note(open)
+	return []change{{outcome: outOpened, c: open}}
+}
+
+// takeBallot counts a ballot: of who sits in its slot now, about what the case
+// is about, signed, and the first of its slot.
+func (s *state) takeBallot(c *command) []change {
+	b := &c.ballot
+	open := s.find(b.Case)
+	if open == nil || int(b.Slot) >= len(s.seats) || open.ballotOf(b.Slot) != nil {
+		return nil // late, or again
+	}
+	seat := s.seats[b.Slot]
+	if b.About != open.about || b.Stay != open.stay() || b.Life != seat.Life || seat.Life.IsZero() || !s.signed(b, seat.Key) {
+		return []change{{outcome: outRefused, c: open, why: "a ballot that its seat did not cast"}}
+	}
+	open.ballots = append(open.ballots, *b)
+	changes := []change{{outcome: outBalloted, c: open, ballot: *b}}
+	yes, no := open.count(hearsay.BallotYes), open.count(hearsay.BallotNo)
+	switch {
+	case yes >= s.quorum():
+		return append(changes, s.decide(open, c.at))
+	case no > 0 && open.short():
+		return append(changes, s.abort(open, "a seed reaches it")...)
+	case len(s.seats)-no < s.quorum():
+		return append(changes, s.abort(open, "too many seeds say no")...)
+	}
+	return changes
+}
+
+func (s *state) signed(b *hearsay.Ballot, key hearsay.PublicKey) bool {
+	var buf [256]byte
+	return s.verify(key, b.AppendSigned(buf[:0], s.network), b.Signature)
+}
+
+// decide rules what a quorum of equal ballots said.
+func (s *state) decide(c *openCase, at int64) change {
+	s.close(c)
+	r := &hearsay.Ruling{Kind: c.kind(), Stay: c.stay(), Case: c.id, At: at}
+	for i := range c.ballots {
+		if c.ballots[i].Verdict == hearsay.BallotYes {
+			r.Ballots = append(r.Ballots, c.ballots[i])
+		}
+	}
+	switch r.Kind {
+	case hearsay.RulingAdmit:
+		r.Stay.Epoch = s.epoch + 1
+		r.Claim, r.Key = c.opening.claim, c.opening.claim.Card.Key
+		s.members.add(Member{Stay: r.Stay, Claim: c.opening.claim})
+	case hearsay.RulingRemove:
+		r.Rule = c.opening.rule
+		if c.opening.evidence != nil {
+			r.Evidence = c.opening.evidence.Hash(s.network)
+		}
+		r.Key = s.drop(r.Stay, c.opening.evidence)
+	case hearsay.RulingSeat:
+		r.Seats = []hearsay.Seat{c.opening.seat}
+		s.seats[c.opening.seat.Slot] = c.opening.seat
+	}
+	return change{outcome: outRuled, c: c, ruling: s.rule(r)}
+}
+
+// drop ends a stay, and gives the key of who had it.
+func (s *state) drop(stay hearsay.Stay, evidence *hearsay.Evidence) hearsay.PublicKey {
+	m := s.members.get(stay.ID)
+	key, incarnation := m.Claim.Card.Key, m.Claim.Incarnation
+	if evidence != nil {
+		incarnation = max(incarnation, evidence.Incarnation)
+	}
+	s.members.remove(stay.ID)
+	s.depart(stay.ID, incarnation)
+	return key
+}
+
+// rule gives a ruling its place in the ledger.
+func (s *state) rule(r *hearsay.Ruling) *hearsay.Ruling {
+	s.epoch++
+	r.Epoch, r.Previous = s.epoch, s.head
+	r.Roster = s.members.hash(s.network)
+	s.head = r.Hash(s.network)
+	return r
+}
+
+func (s *state) abort(c *openCase, why string) []change {
+	s.close(c)
+	return []change{{outcome: outAborted, c: c, why: why}}
+}
+
+// leave ends a stay by its member's own signed word.
+func (s *state) leave(id hearsay.CaseID, c *command) []change {
+	stay := c.leave.Stay
+	if !s.members.has(stay) {
+		return []change{{outcome: outRefused, id: stay.ID, why: "already removed"}}
+	}
+	key := s.members.get(stay.ID).Claim.Card.Key
+	var buf [64]byte
+	if stay.ID != key.NodeID() || !s.verify(key, c.leave.AppendSigned(buf[:0], s.network), c.leave.Signature) {
+		return []change{{outcome: outRefused, id: stay.ID, why: "a leave that its member did not sign"}}
+	}
+	var changes []change
+	if open := s.removing[stay.ID]; open != nil {
+		changes = s.abort(open, "it has left")
+	}
+	s.drop(stay, nil)
+	r := s.rule(&hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: stay, Key: key, Case: id, Leave: c.leave.Signature, At: c.at})
+	return append(changes, change{outcome: outRuled, ruling: r})
+}
+
+func (s *state) setBar(c *command) (changes []change) {
+	at, found := s.bar(c.id)
+	if found || len(s.barred) >= maxBarred {
+		return nil
+	}
+	s.barred = slices.Insert(s.barred, at, Bar{ID: c.id, At: c.at, Why: c.why})
+	changes = []change{{outcome: outBarred, id: c.id, why: c.why}}
+	if open := s.admitting[c.id]; open != nil {
+		changes = append(changes, s.abort(open, "barred")...)
+	}
+	return changes
+}
+
+// move takes a member's newer signed claim.
+func (s *state) move(c *command) []change {
+	m := s.members.get(c.claim.Subject)
+	if m == nil || m.Claim.Card.Key != c.claim.Card.Key || c.claim.Card.Role != hearsay.RolePeer || c.claim.Incarnation <= m.Claim.Incarnation {
+		return nil
+	}
+	var buf [256]byte
+	if !s.verify(c.claim.Card.Key, c.claim.AppendSigned(buf[:0], s.network), c.claim.Card.Signature) {
+		return []change{{outcome: outRefused, id: c.claim.Subject, why: "a claim that its member did not sign"}}
+	}
+	m.Claim = c.claim
+	return []change{{outcome: outMoved, id: c.claim.Subject}}
+}

@@ -1,0 +1,292 @@
+package quorum
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+	"hearsay/ring"
+)
+
+// trial is this seed's own check of an open case.
+type trial struct {
+	began   time.Time // when this seed learned of the case
+	checked bool
+	unfit   string // what the check found wrong, without any probe
+	ballot  hearsay.Ballot
+	castAt  time.Time // when the ballot was proposed last; zero: there is none yet
+}
+
+// watch is what this seed's own probes see of one node. It begins when the
+// seed first hears of a suspicion, so that a removal need not wait for it.
+type watch struct {
+	addr     netip.AddrPort
+	began    time.Time
+	reached  time.Time // began of the newest probe that was answered
+	failing  time.Time // began of the first probe that was not, since the last that was; zero: none
+	failed   time.Time // end of the newest that was not
+	askAt    time.Time // when a probe is wanted next
+	answered bool
+}
+
+// try begins this seed's own check of a case.
+func (q *Quorum) try(now time.Time, c *openCase) {
+	q.trials[c.id] = &trial{began: now}
+	switch c.opening.op {
+	case opAdmit:
+		q.watchAt(now, c.opening.claim.Subject, c.opening.claim.Card.Addr)
+	case opRemove:
+		q.watch(now, c.opening.stay.ID)
+	case opSeat:
+		if int(c.opening.seat.Slot) != q.cfg.Slot {
+			q.askSeat(now, int(c.opening.seat.Slot))
+		}
+	}
+	if !q.quiet {
+		q.consider(now, c)
+	}
+}
+
+// Suspected tells this seed that a member is suspect somewhere: it probes it
+// from now on.
+func (q *Quorum) Suspected(now time.Time, id hearsay.NodeID) {
+	if q.state != nil && q.state.members.get(id) != nil {
+		q.watch(now, id)
+	}
+}
+
+// Cleared tells this seed that a suspicion has ended.
+func (q *Quorum) Cleared(id hearsay.NodeID) {
+	if q.state != nil && q.state.removing[id] == nil && q.state.admitting[id] == nil {
+		delete(q.watched, id)
+	}
+}
+
+func (q *Quorum) watch(now time.Time, id hearsay.NodeID) {
+	addr := netip.AddrPort{}
+	if m := q.state.members.get(id); m != nil {
+		addr = m.Claim.Card.Addr
+	}
+	if q.directory.Addr != nil {
+		if newest, ok := q.directory.Addr(id); ok {
+			addr = newest
+		}
+	}
+	q.watchAt(now, id, addr)
+}
+
+func (q *Quorum) watchAt(now time.Time, id hearsay.NodeID, addr netip.AddrPort) {
+	if q.watched[id] != nil {
+		return
+	}
+	if len(q.watched) >= maxWatched && q.state.removing[id] == nil && q.state.admitting[id] == nil {
+		q.drops[hearsay.DropTableFull]++
+		return
+	}
+	q.watched[id] = &watch{addr: addr, began: now, askAt: now}
+	if !q.quiet {
+		q.wantProbe(now, id, q.watched[id])
+	}
+}
+
+// wantProbe asks the node for a probe. Whatever it finds comes in by Probed.
+func (q *Quorum) wantProbe(now time.Time, id hearsay.NodeID, w *watch) {
+	w.askAt = now.Add(q.cfg.ProbeEvery)
+	round := hearsay.Round(q.random.Uint64())
+	q.event(hearsay.Event{At: now, Kind: hearsay.EventProbeWanted, Subject: id, Addr: w.addr, Round: round})
+}
+
+// Probe is what a probe of this seed's own has found.
+type Probe struct {
+	Subject hearsay.NodeID
+	Addr    netip.AddrPort // where it was probed
+	Verdict hearsay.Verdict
+	Began   time.Time // when its first ping went out
+}
+
+// Probed tells what a probe has found, whether it was wanted or not.
+func (q *Quorum) Probed(now time.Time, p Probe) {
+	w := q.watched[p.Subject]
+	if w == nil || q.state == nil {
+		return
+	}
+	if p.Addr.IsValid() && p.Addr != w.addr && q.state.admitting[p.Subject] != nil {
+		return // it answers elsewhere
+	}
+	switch p.Verdict {
+	case hearsay.VerdictReachable:
+		w.answered, w.failing = true, time.Time{}
+		if p.Began.After(w.reached) {
+			w.reached = p.Began
+		}
+	case hearsay.VerdictUnreachable:
+		w.failed = now
+		if w.failing.IsZero() || p.Began.Before(w.failing) {
+			w.failing = p.Began
+		}
+	default:
+		return
+	}
+	for _, c := range []*openCase{q.state.removing[p.Subject], q.state.admitting[p.Subject]} {
+		if c != nil {
+			q.consider(now, c)
+		}
+	}
+}
+
+// tickTrials wants probes, casts ballots whose time has come, and proposes
+// again what may have got lost.
+func (q *Quorum) tickTrials(now time.Time) {
+	for _, id := range slices.SortedFunc(maps.Keys(q.watched), hearsay.NodeID.Compare) {
+		w := q.watched[id]
+		open := q.state.removing[id] != nil || q.state.admitting[id] != nil
+		switch {
+		case !open && now.Sub(w.began) >= q.cfg.WatchFor:
+			delete(q.watched, id)
+		case !now.Before(w.askAt):
+			q.wantProbe(now, id, w)
+		}
+	}
+	for _, c := range q.state.cases {
+		q.consider(now, c)
+	}
+	maps.DeleteFunc(q.paused, func(_ hearsay.Stay, until time.Time) bool { return !now.Before(until) })
+}
+
+// consider casts this seed's ballot on a case as soon as it has one, and
+// repeats it until it is an entry of the log.
+func (q *Quorum) consider(now time.Time, c *openCase) {
+	t := q.trials[c.id]
+	if t == nil || !q.Seated() || c.ballotOf(uint8(q.cfg.Slot)) != nil {
+		return
+	}
+	if t.castAt.IsZero() {
+		verdict, why := q.judge(now, c, t)
+		if verdict == 0 {
+			return
+		}
+		t.ballot = hearsay.Ballot{
+			Case: c.id, About: c.about, Stay: c.stay(), Slot: uint8(q.cfg.Slot), Life: q.life,
+			Verdict: verdict, Why: clip(why), At: now.UnixMilli(),
+		}
+		t.ballot.Sign(q.cfg.Network, q.signer)
+	} else if now.Sub(t.castAt) < q.cfg.RetryEvery {
+		return
+	}
+	t.castAt = now
+	q.propose(now, command{op: opBallot, ballot: t.ballot})
+}
+
+// judge gives this seed's own verdict on a case, or none yet.
+func (q *Quorum) judge(now time.Time, c *openCase, t *trial) (hearsay.BallotVerdict, string) {
+	if !t.checked {
+		t.checked = true
+		switch c.opening.op {
+		case opAdmit:
+			t.unfit = q.unfit(&c.opening.claim)
+		case opRemove:
+			if m := q.state.members.get(c.opening.stay.ID); m != nil && c.opening.evidence != nil {
+				t.unfit = q.unproven(c.opening.evidence, m)
+			}
+		}
+	}
+	if t.unfit != "" {
+		return hearsay.BallotNo, t.unfit
+	}
+	switch c.opening.op {
+	case opAdmit:
+		return q.judgeAdmission(now, c, t)
+	case opRemove:
+		return q.judgeRemoval(now, c, t)
+	}
+	return q.judgeSeat(now, c)
+}
+
+// admitPatience is how long one who asks to be admitted may be silent at its
+// address before this seed says no: most of the time that a case has.
+const admitPatience = 3 * time.Second
+
+func (q *Quorum) judgeAdmission(now time.Time, c *openCase, t *trial) (hearsay.BallotVerdict, string) {
+	w := q.watched[c.opening.claim.Subject]
+	switch {
+	case w == nil:
+		return 0, ""
+	case w.answered:
+		return hearsay.BallotYes, fmt.Sprintf("it answers at %v", w.addr)
+	case !w.failing.IsZero() && now.Sub(t.began) >= admitPatience:
+		return hearsay.BallotNo, fmt.Sprintf("it does not answer at %v", w.addr)
+	}
+	return 0, ""
+}
+
+func (q *Quorum) judgeRemoval(now time.Time, c *openCase, t *trial) (hearsay.BallotVerdict, string) {
+	w := q.watched[c.opening.stay.ID]
+	if w == nil {
+		return 0, ""
+	}
+	trial := q.cfg.Trial
+	if c.short() {
+		trial = q.cfg.ShortTrial
+	}
+	switch {
+	case w.answered && !w.reached.Before(t.began):
+		return hearsay.BallotNo, fmt.Sprintf("it answers at %v", w.addr)
+	case w.failing.IsZero() || w.failed.Sub(w.failing) < trial || now.Sub(w.failed) > 2*trial:
+		return 0, ""
+	}
+	return hearsay.BallotYes, fmt.Sprintf("no answer from %v for %v", w.addr, now.Sub(w.failing).Round(time.Millisecond))
+}
+
+// unproven says why evidence does not hold against a member, if it does not:
+// statements of one round, signed by observers that this seed's roster
+// assigns, of what the member is now; a majority of them, or, when the
+// suspicion ran out, two of them and none that reaches it.
+func (q *Quorum) unproven(e *hearsay.Evidence, m *Member) (why string) {
+	newest := m.Claim.Incarnation
+	if q.directory.Incarnation != nil {
+		newest = max(newest, q.directory.Incarnation(m.Stay.ID))
+	}
+	if e.Subject != m.Stay.ID {
+		return "evidence about another"
+	}
+	if e.Incarnation < newest {
+		return "it has refuted that"
+	}
+	all := q.state.members.all(nil)
+	ids := make([]hearsay.NodeID, len(all))
+	for i := range all {
+		ids[i] = all[i].Stay.ID
+	}
+	observers := ring.Observers(nil, e.Subject, ring.Of(ids), min(q.cfg.Observers, len(ids)-1))
+	against, reachable := 0, 0
+	for i := range e.Statements {
+		s := &e.Statements[i]
+		repeated := slices.ContainsFunc(e.Statements[:i], func(o hearsay.Statement) bool { return o.Observer == s.Observer })
+		if repeated || !slices.Contains(observers, s.Observer) {
+			continue
+		}
+		if !s.Verify(q.cfg.Network, q.signer, q.state.members.get(s.Observer).Claim.Card.Key) {
+			return "a statement that its observer did not sign"
+		}
+		switch s.Verdict {
+		case hearsay.VerdictUnreachable:
+			against++
+		case hearsay.VerdictReachable:
+			reachable++
+		}
+	}
+	needed := len(observers)/2 + 1
+	if e.Rule == hearsay.RuleTimeout {
+		needed = min(2, len(ids)-1)
+		if reachable > 0 {
+			return "an observer reaches it"
+		}
+	}
+	if against < needed {
+		return fmt.Sprintf("%d of %d observers against it, %d needed", against, len(observers), needed)
+	}
+	return ""
+}

@@ -1,0 +1,250 @@
+package quorum
+
+import (
+	"cmp"
+	"slices"
+
+	"hearsay"
+)
+
+const (
+	// chainLength is how many rulings are in memory, newest last: about 16 MB
+	// with three seeds. Older ones are on disk.
+	chainLength = 16 << 10
+	chainSlack  = 1 << 10
+
+	// rulingsBytes bounds what one message carries of the ledger.
+	rulingsBytes = 128 << 10
+)
+
+// link is a ruling, its hash, and what was reported before it.
+type link struct {
+	ruling   *hearsay.Ruling
+	hash     hearsay.Hash
+	evidence *hearsay.Evidence
+	size     int // bytes of the ruling
+}
+
+// chain is the newest part of the ledger, and the newest head of each seat.
+type chain struct {
+	network hearsay.NetworkID
+	signer  hearsay.Signer
+	seeds   int
+
+	base     hearsay.Epoch // the epoch before the first link
+	baseHash hearsay.Hash
+	links    []link
+
+	// What is on disk: all from lowest on. The ruling before lowest has the
+	// hash below.
+	lowest hearsay.Epoch
+	below  hearsay.Hash
+
+	// The newest head of each seat whose ruling is here, and the newest at all.
+	// Epoch 0: none.
+	heads [hearsay.MaxSeeds]hearsay.Head
+	ahead [hearsay.MaxSeeds]hearsay.Head
+}
+
+func newChain(network hearsay.NetworkID, signer hearsay.Signer, seeds int) chain {
+	return chain{network: network, signer: signer, seeds: seeds, lowest: 1}
+}
+
+// restart begins after an epoch whose hash is known.
+func (c *chain) restart(epoch hearsay.Epoch, hash hearsay.Hash) {
+	c.base, c.baseHash, c.links = epoch, hash, nil
+	c.lowest, c.below = epoch+1, hash
+}
+
+func (c *chain) epoch() hearsay.Epoch { return c.base + hearsay.Epoch(len(c.links)) }
+
+func (c *chain) at(epoch hearsay.Epoch) *link {
+	if epoch <= c.base || epoch > c.epoch() {
+		return nil
+	}
+	return &c.links[epoch-c.base-1]
+}
+
+// hashAt gives the hash of the ledger up to an epoch, if it is known here.
+func (c *chain) hashAt(epoch hearsay.Epoch) (hash hearsay.Hash, ok bool) {
+	if epoch == c.base {
+		return c.baseHash, true
+	}
+	if l := c.at(epoch); l != nil {
+		return l.hash, true
+	}
+	return hash, false
+}
+
+func (c *chain) headHash() hearsay.Hash {
+	hash, _ := c.hashAt(c.epoch())
+	return hash
+}
+
+// append takes the next ruling.
+func (c *chain) append(r *hearsay.Ruling, evidence *hearsay.Evidence) {
+	if r.Epoch != c.epoch()+1 {
+		panic("quorum: a ruling out of order")
+	}
+	c.links = append(c.links, c.link(r, evidence))
+	if len(c.links) >= chainLength+chainSlack {
+		last := c.links[chainSlack-1]
+		c.base, c.baseHash = last.ruling.Epoch, last.hash
+		c.links = slices.Clone(c.links[chainSlack:])
+	}
+}
+
+func (c *chain) link(r *hearsay.Ruling, evidence *hearsay.Evidence) link {
+	return link{ruling: r, hash: r.Hash(c.network), evidence: evidence, size: len(r.AppendBinary(nil))}
+}
+
+// after gives at most n rulings after an epoch, as many as fit a message; none
+// if they are not in memory.
+func (c *chain) after(epoch hearsay.Epoch, n int) (found []*hearsay.Ruling) {
+	if epoch < c.base {
+		return nil
+	}
+	size := 0
+	for e := epoch + 1; e <= c.epoch() && len(found) < n; e++ {
+		l := c.at(e)
+		if size += l.size; size > rulingsBytes && len(found) > 0 {
+			break
+		}
+		found = append(found, l.ruling)
+	}
+	return found
+}
+
+// before gives rulings right before an epoch, as many as fit a message.
+func (c *chain) before(epoch hearsay.Epoch) []*hearsay.Ruling {
+	size, first := 0, epoch
+	for first > c.base+1 && epoch-first < hearsay.MaxRulings {
+		if size += c.links[first-c.base-2].size; size > rulingsBytes && first < epoch {
+			break
+		}
+		first--
+	}
+	if first == epoch {
+		return nil
+	}
+	return c.after(first-1, int(epoch-first))
+}
+
+// load takes the rulings on disk that lead up to a state.
+func (c *chain) load(s *state, kept []*hearsay.KeptRuling) {
+	c.restart(s.epoch, s.head)
+	var links []link
+	want := s.head
+	for _, k := range slices.Backward(kept) {
+		if k.Ruling.Epoch >= c.lowest {
+			continue // after the state: it is ruled again from the log
+		}
+		if k.Ruling.Epoch != c.lowest-1 || k.Ruling.Hash(c.network) != want {
+			break // a gap, which others fill
+		}
+		links = append(links, c.link(k.Ruling, k.Evidence))
+		want, c.lowest = k.Ruling.Previous, k.Ruling.Epoch
+	}
+	slices.Reverse(links)
+	c.below = want
+	if n := len(links); n > chainLength {
+		links = links[n-chainLength:]
+	}
+	c.links = links
+	c.base = s.epoch - hearsay.Epoch(len(links))
+	if len(links) > 0 {
+		c.baseHash = links[0].ruling.Previous
+	}
+}
+
+// prepend takes rulings right before the lowest, checked backwards, and gives
+// those that join.
+func (c *chain) prepend(items []*hearsay.Ruling) (joined []*hearsay.Ruling) {
+	for _, r := range slices.Backward(items) {
+		if c.lowest <= 1 || r.Epoch != c.lowest-1 || r.Hash(c.network) != c.below {
+			break
+		}
+		if c.lowest == c.base+1 && len(c.links) < chainLength {
+			c.links = slices.Insert(c.links, 0, c.link(r, nil))
+			c.base, c.baseHash = r.Epoch-1, r.Previous
+		}
+		c.lowest, c.below = r.Epoch, r.Previous
+		joined = append(joined, r)
+	}
+	return joined
+}
+
+// takeHead keeps a head that is newer than the one its seat has signed before.
+func (c *chain) takeHead(h *hearsay.Head, key hearsay.PublicKey) (taken, forged bool) {
+	if int(h.Slot) >= c.seeds || h.Epoch <= c.heads[h.Slot].Epoch || *h == c.ahead[h.Slot] || key.IsZero() {
+		return false, false
+	}
+	if !h.Verify(c.network, c.signer, key) {
+		return false, true
+	}
+	if c.fits(h) {
+		c.heads[h.Slot] = *h
+	}
+	if h.Epoch > c.ahead[h.Slot].Epoch {
+		c.ahead[h.Slot] = *h
+	}
+	return true, false
+}
+
+// fits reports whether a head is of the ledger here.
+func (c *chain) fits(h *hearsay.Head) bool {
+	hash, ok := c.hashAt(h.Epoch)
+	return h.Epoch > 0 && ok && hash == h.Hash
+}
+
+// proven is the newest epoch that heads of a quorum of seats vouch for. A head
+// vouches for every epoch up to its own, if the ledger here has its hash.
+func (c *chain) proven() hearsay.Epoch {
+	var epochs []hearsay.Epoch
+	for slot := range c.seeds {
+		if ahead := &c.ahead[slot]; ahead.Epoch > c.heads[slot].Epoch && c.fits(ahead) {
+			c.heads[slot] = *ahead
+		}
+		if h := &c.heads[slot]; c.fits(h) {
+			epochs = append(epochs, h.Epoch)
+		}
+	}
+	need := hearsay.QuorumOf(c.seeds)
+	if len(epochs) < need {
+		return 0
+	}
+	slices.SortFunc(epochs, func(a, b hearsay.Epoch) int { return cmp.Compare(b, a) })
+	return epochs[need-1]
+}
+
+// newest gives the heads that are there.
+func (c *chain) newest() (heads []hearsay.Head) {
+	for slot := range c.seeds {
+		if c.heads[slot].Epoch > 0 {
+			heads = append(heads, c.heads[slot])
+		}
+		if c.ahead[slot].Epoch > c.heads[slot].Epoch {
+			heads = append(heads, c.ahead[slot])
+		}
+	}
+	return heads
+}
+
+// promised is what heads of a quorum are known to vouch for, whether their
+// rulings are here or not.
+func (c *chain) promised() hearsay.Epoch {
+	epochs := make([]hearsay.Epoch, 0, c.seeds)
+	for slot := range c.seeds {
+		epochs = append(epochs, max(c.heads[slot].Epoch, c.ahead[slot].Epoch))
+	}
+	slices.SortFunc(epochs, func(a, b hearsay.Epoch) int { return cmp.Compare(b, a) })
+	return epochs[hearsay.QuorumOf(c.seeds)-1]
+}
+
+// forgetHeads drops what a seat has signed: another life has it now.
+func (c *chain) forgetHeads(slot uint8) {
+	c.heads[slot], c.ahead[slot] = hearsay.Head{}, hearsay.Head{}
+}
+
+// cut drops the rulings after an epoch.
+func (c *chain) cut(epoch hearsay.Epoch) { c.links = c.links[:epoch-c.base] }

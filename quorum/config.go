@@ -1,0 +1,94 @@
+package quorum
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"hearsay"
+)
+
+// Config is what a seed is told at its start. The knobs of time are not the
+// user's: DefaultConfig has them.
+type Config struct {
+	Network hearsay.NetworkID
+	Seeds   []Seed // all seeds, this one too, in the order of the configuration
+	Slot    int    // this seed's own place among them
+	Recover bool   // the quorum is lost for ever: take no part, until Recover is called
+
+	Observers int // K, as the roster has it; default 9
+
+	TickEvery     time.Duration // Raft's tick, and heartbeat; default 100 ms (etcd's default heartbeat)
+	ElectionTicks int           // without a heartbeat for so many to twice as many ticks a seed stands for election; default 10 (etcd's default, 1 s)
+	GatherEvery   time.Duration // what is proposed within this time goes into one entry; default 5 ms (guess: about a commit to a disk)
+	RetryEvery    time.Duration // what is not in the log yet is proposed again; default 500 ms
+	ProbeEvery    time.Duration // between two probes of somebody a case is about; default 500 ms
+	HelloEvery    time.Duration // between two hellos to a seed that is not known yet; default 500 ms
+	HeadEvery     time.Duration // at most one head signed in this time; default 50 ms
+	Trial         time.Duration // a member must not answer for so long, besides the evidence; default 1 s
+	ShortTrial    time.Duration // the same, without the evidence of a majority; default 10 s
+	AdmitTimeout  time.Duration // an admission without a decision ends; default 5 s
+	RemoveTimeout time.Duration // a removal without a decision ends; default 10 s, and 10 s more for a short report
+	ReportPause   time.Duration // after an abort, reports of that stay without evidence wait; default 20 s (the old seeds' own pause)
+	SnapshotEvery int           // entries applied between two snapshots; default 4096
+	SnapshotBytes int           // or so many bytes of them; default 4 MiB
+	WatchFor      time.Duration // a suspect that nobody reports is watched for so long; default 60 s
+}
+
+// Seed is a configured seed.
+type Seed struct {
+	Addr netip.AddrPort
+	Key  hearsay.PublicKey // zero: whoever is met there first
+}
+
+// DefaultConfig gives the defaults, without a network and seeds.
+func DefaultConfig() Config {
+	return Config{
+		Observers:     9,
+		TickEvery:     100 * time.Millisecond,
+		ElectionTicks: 10,
+		GatherEvery:   5 * time.Millisecond,
+		RetryEvery:    500 * time.Millisecond,
+		ProbeEvery:    500 * time.Millisecond,
+		HelloEvery:    500 * time.Millisecond,
+		HeadEvery:     50 * time.Millisecond,
+		Trial:         time.Second,
+		ShortTrial:    10 * time.Second,
+		AdmitTimeout:  5 * time.Second,
+		RemoveTimeout: 10 * time.Second,
+		ReportPause:   20 * time.Second,
+		SnapshotEvery: 4096,
+		SnapshotBytes: 4 << 20,
+		WatchFor:      time.Minute,
+	}
+}
+
+// hash stands for the list of seeds: a ledger belongs to one list.
+func (c *Config) hash() hearsay.Hash {
+	addrs := make([]netip.AddrPort, len(c.Seeds))
+	for i := range c.Seeds {
+		addrs[i] = c.Seeds[i].Addr
+	}
+	return hearsay.HashSeeds(c.Network, addrs)
+}
+
+// check says what is wrong with the list of seeds.
+func (c *Config) check(key hearsay.PublicKey) error {
+	if n := len(c.Seeds); n < 1 || n > hearsay.MaxSeeds {
+		return fmt.Errorf("seeds: %d of them: want 1 to %d", n, hearsay.MaxSeeds)
+	}
+	if c.Slot < 0 || c.Slot >= len(c.Seeds) {
+		return fmt.Errorf("seeds: this seed is none of them")
+	}
+	if pinned := c.Seeds[c.Slot].Key; !pinned.IsZero() && pinned != key {
+		return fmt.Errorf("seeds: the list pins another key for %v than this data directory has: restore the directory, or take the key out of the list", c.Seeds[c.Slot].Addr)
+	}
+	for i := range c.Seeds {
+		for j := range i {
+			if c.Seeds[i].Addr == c.Seeds[j].Addr {
+				return fmt.Errorf("seeds: %v stands in the list twice", c.Seeds[i].Addr)
+			}
+		}
+	}
+	return nil
+}

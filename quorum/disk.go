@@ -1,0 +1,238 @@
+package quorum
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
+)
+
+// loaded is what a data directory holds for this package.
+type loaded struct {
+	life      *hearsay.SeedLife
+	hard      hearsay.LogState
+	entries   []*hearsay.KeptEntry    // ascending by index
+	snapshots []*hearsay.KeptSnapshot // ascending by index
+	rulings   []*hearsay.KeptRuling   // ascending by epoch
+}
+
+func sort(q *Quorum, records []hearsay.Record) (l loaded) {
+	for _, record := range records {
+		switch r := record.(type) {
+		case *hearsay.SeedLife:
+			l.life = r
+		case *hearsay.SeedPin:
+			q.seats.sit(q.cfg.Network, r.Seat, r.Since)
+		case *hearsay.LogState:
+			l.hard = *r
+		case *hearsay.KeptEntry:
+			l.entries = append(l.entries, r)
+		case *hearsay.KeptSnapshot:
+			l.snapshots = append(l.snapshots, r)
+		case *hearsay.KeptRuling:
+			l.rulings = append(l.rulings, r)
+		case *hearsay.KeptHead:
+			q.chain.heads[r.Head.Slot] = r.Head
+		}
+	}
+	slices.SortFunc(l.entries, func(a, b *hearsay.KeptEntry) int { return cmp.Compare(a.Entry.Index, b.Entry.Index) })
+	slices.SortFunc(l.snapshots, func(a, b *hearsay.KeptSnapshot) int { return cmp.Compare(a.Snapshot.Index, b.Snapshot.Index) })
+	slices.SortFunc(l.rulings, func(a, b *hearsay.KeptRuling) int { return cmp.Compare(a.Ruling.Epoch, b.Ruling.Epoch) })
+	return l
+}
+
+// run gives the entries that follow each other from an index on.
+func (l *loaded) run(from uint64) []*hearsay.KeptEntry {
+	at, _ := slices.BinarySearchFunc(l.entries, from, func(e *hearsay.KeptEntry, index uint64) int { return cmp.Compare(e.Entry.Index, index) })
+	end := at
+	for end < len(l.entries) && l.entries[end].Entry.Index == from+uint64(end-at) {
+		end++
+	}
+	return l.entries[at:end]
+}
+
+// choose gives the snapshot to begin with: the newest, or one before it from
+// which entries lead up to it, if the ledger on disk is complete only as of
+// that one. A crash may have torn apart what was not synced yet.
+func (l *loaded) choose(q *Quorum) (s *state, from *hearsay.LogSnapshot) {
+	newest := uint64(0)
+	for _, kept := range slices.Backward(l.snapshots) {
+		candidate := readSnapshot(q.cfg.Network, q.signer, kept.Snapshot.Data)
+		if candidate == nil {
+			continue
+		}
+		covers := kept.Snapshot.Index+uint64(len(l.run(kept.Snapshot.Index+1))) >= newest
+		complete := candidate.epoch == 0 || slices.ContainsFunc(l.rulings, func(r *hearsay.KeptRuling) bool { return r.Ruling.Epoch == candidate.epoch })
+		switch {
+		case from == nil:
+			s, from, newest = candidate, kept.Snapshot, kept.Snapshot.Index
+		case covers:
+			s, from = candidate, kept.Snapshot
+		}
+		if complete {
+			break
+		}
+	}
+	return s, from
+}
+
+// load takes up what earlier lives of the process have left. What was applied
+// then is applied again, quietly.
+func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
+	l := sort(q, records)
+	if l.life == nil {
+		q.newLife() // and what else is there belongs to a life that is lost
+		return nil
+	}
+	q.life = l.life.Life
+	if l.life.Config != q.cfg.hash() && !q.cfg.Recover {
+		return fmt.Errorf("seeds: the list is another than the one that this data directory belongs to: use the old list, or begin anew with `hearsay seed recover`")
+	}
+	s, from := l.choose(q)
+	log := q.emptyLog()
+	log.hard = &raftpb.HardState{Term: new(l.hard.Term), Vote: new(l.hard.Vote), Commit: new(l.hard.Commit)}
+	if s == nil {
+		if l.hard.Term > 0 { // it had a seat, and has got nothing yet
+			log.hard.Commit = new(uint64(0))
+			q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
+		}
+		return nil
+	}
+	q.state = s
+	log.restore(from.Index, from.Term, raftConfig(&from.Config))
+	run := l.run(from.Index + 1)
+	for _, kept := range run {
+		log.append([]*raftpb.Entry{raftEntry(&kept.Entry)})
+	}
+	settle(log)
+	q.chain.load(s, l.rulings)
+	q.know(from.Index)
+	q.sweep(&l, from.Index, uint64(len(run)))
+	q.quiet = true
+	q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
+	for _, kept := range l.snapshots {
+		if kept.Snapshot.Index <= from.Index {
+			q.replica.snapshots = append(q.replica.snapshots, kept.Snapshot.Index)
+		}
+	}
+	for _, c := range q.state.cases {
+		q.try(now, c)
+	}
+	q.work(now)
+	q.quiet = false
+	q.proven = q.chain.proven()
+	return nil
+}
+
+// settle makes what was promised fit what is there. Only what was never synced
+// can be missing, so nobody was told of it.
+func settle(log *storage) {
+	commit := min(max(log.hard.GetCommit(), log.base), log.last())
+	log.hard.Commit = &commit
+	if term, err := log.Term(log.last()); err == nil && term > log.hard.GetTerm() {
+		log.hard.Term, log.hard.Vote = &term, new(uint64(0))
+	}
+}
+
+// sweep drops from disk the entries that are of no use any more.
+func (q *Quorum) sweep(l *loaded, base, run uint64) {
+	for _, kept := range l.entries {
+		if index := kept.Entry.Index; index > base+run || len(l.snapshots) > 0 && index <= l.snapshots[0].Snapshot.Index {
+			q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
+		}
+	}
+}
+
+// newLife draws a life and keeps it.
+func (q *Quorum) newLife() {
+	for q.life = (hearsay.Life{}); q.life.IsZero(); {
+		for i := range q.life {
+			q.life[i] = byte(q.random.Uint32())
+		}
+	}
+	q.persist(&hearsay.SeedLife{Life: q.life, Config: q.cfg.hash()})
+}
+
+func (q *Quorum) emptyLog() *storage {
+	return &storage{
+		hard: &raftpb.HardState{}, config: &raftpb.ConfState{},
+		snapshot: func() []byte { return q.state.appendSnapshot(nil) },
+	}
+}
+
+// know takes the seats from the state, but for those of which a newer ruling
+// is known than the state's index.
+func (q *Quorum) know(index uint64) {
+	for _, seat := range q.state.seats {
+		if o := &q.seats.known[seat.Slot]; o.seat != seat && (o.since == 0 || o.since.Index() <= index) {
+			q.seats.sit(q.cfg.Network, seat, 0)
+		}
+	}
+}
+
+// sound reports whether the data of a snapshot can be read at all.
+func sound(data []byte) bool { return readSnapshot(hearsay.NetworkID{}, nobody{}, data) != nil }
+
+// nobody signs nothing, and believes nobody.
+type nobody struct{}
+
+func (nobody) Public() hearsay.PublicKey                                { return hearsay.PublicKey{} }
+func (nobody) Sign([]byte) hearsay.Signature                            { return hearsay.Signature{} }
+func (nobody) Verify(hearsay.PublicKey, []byte, hearsay.Signature) bool { return false }
+
+// restore takes the place of everything by a snapshot that the leader sent.
+func (q *Quorum) restore(now time.Time, snapshot *raftpb.Snapshot) {
+	meta, log := snapshot.GetMetadata(), q.replica.log
+	old := log.last()
+	q.state = readSnapshot(q.cfg.Network, q.signer, snapshot.GetData())
+	log.restore(meta.GetIndex(), meta.GetTerm(), meta.GetConfState())
+	for index := meta.GetIndex() + 1; index <= old; index++ {
+		q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
+	}
+	q.keepSnapshot()
+	q.know(meta.GetIndex())
+	q.chain.restart(q.state.epoch, q.state.head)
+	q.trials, q.watched = make(map[hearsay.CaseID]*trial), make(map[hearsay.NodeID]*watch)
+	for _, c := range q.state.cases {
+		q.try(now, c)
+	}
+	q.event(hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: q.state.epoch, Count: q.state.members.count})
+}
+
+// keepSnapshot keeps the state on disk. Entries go only when two snapshots lie
+// behind them: the newest may be in the same write as this one, and a crash
+// may take that apart.
+func (q *Quorum) keepSnapshot() {
+	r, log := q.replica, q.replica.log
+	term, _ := log.Term(log.applied)
+	data := q.state.appendSnapshot(nil)
+	q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{
+		Index: log.applied, Term: term, Config: logConfig(log.config), Size: uint32(len(data)), Data: data,
+	}})
+	r.since = 0
+	r.snapshots = append(r.snapshots, log.applied)
+	if len(r.snapshots) > 2 {
+		q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: r.snapshots[0]}, Dropped: true})
+		r.snapshots = r.snapshots[1:]
+	}
+	if oldest := r.snapshots[0]; len(r.snapshots) == 2 && oldest > log.base {
+		for index := log.base + 1; index <= oldest; index++ {
+			q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
+		}
+		log.compact(oldest)
+	}
+}
+
+func (q *Quorum) snapshotIfDue() {
+	r := q.replica
+	if q.state == nil || r.log.applied <= r.log.base || q.quiet {
+		return
+	}
+	if r.since >= q.cfg.SnapshotEvery || r.log.bytes >= 2*q.cfg.SnapshotBytes && r.since > 0 {
+		q.keepSnapshot()
+	}
+}

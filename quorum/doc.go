@@ -1,0 +1,2 @@
+// Package quorum is the seeds' authority over the roster.
+package quorum

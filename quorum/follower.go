@@ -1,0 +1,500 @@
+package quorum
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// FollowerConfig is what a peer of a seeded network is told at its start.
+type FollowerConfig struct {
+	Network   hearsay.NetworkID
+	Seeds     []Seed
+	PollEvery time.Duration // between two questions whether there is anything new; default 2 s
+	AskEvery  time.Duration // between two questions while something is known to be missing; default 500 ms
+	Tail      int           // rulings kept for others; default 1024
+}
+
+// DefaultFollowerConfig gives the defaults, without a network and seeds.
+func DefaultFollowerConfig() FollowerConfig {
+	return FollowerConfig{PollEvery: 2 * time.Second, AskEvery: 500 * time.Millisecond, Tail: 1024}
+}
+
+// Follower is the peers' half: it knows the seeds' keys, takes rulings in the
+// order of epochs up to the newest head that a quorum of seats has signed, and
+// passes them on. It is not safe for concurrent use: the node owns it. It
+// appends to the node's Effects.
+type Follower struct {
+	cfg    FollowerConfig
+	signer hearsay.Signer
+	random *rand.Rand
+	links  func() []netip.AddrPort // neighbors, to whom news goes on
+	drops  *hearsay.Drops
+	out    *hearsay.Effects
+
+	pins    [hearsay.MaxSeeds]hearsay.SeedPin
+	nonces  [hearsay.MaxSeeds]uint64
+	chain   chain
+	based   bool          // there is a ledger to go on from
+	floor   hearsay.Epoch // proven in an earlier life: nothing older is believed
+	members members
+	epoch   hearsay.Epoch // proven, and told
+
+	// A roster that is not proven yet.
+	parts   []*hearsay.RosterPart
+	got     int
+	saved   *chain // the ledger as it was before
+	partsAt time.Time
+
+	tickAt, pollAt, askAt, helloAt time.Time
+	budget                         int // signatures that may still be checked in this tick
+}
+
+// Limits of a follower.
+const (
+	followerTick      = 100 * time.Millisecond
+	signaturesATick   = 500              // verified: 30 ms of work
+	maxRosterParts    = 1 << 11          // a million members
+	rosterPatience    = 5 * time.Second  // until a roster must be whole and proven
+	helloPinnedEvery  = 10 * time.Second // a seed that is known is asked again whether it still is
+	helloUnknownEvery = time.Second
+)
+
+// NewFollower makes a follower that knows what its records say: pins and
+// heads. Links gives the addresses of neighbors.
+func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, links func() []netip.AddrPort, records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time) *Follower {
+	f := &Follower{cfg: cfg, signer: signer, random: random, links: links, drops: drops, out: out, tickAt: now, budget: signaturesATick}
+	f.chain = newChain(cfg.Network, signer, len(cfg.Seeds))
+	for slot, s := range cfg.Seeds {
+		f.pins[slot].Seat = hearsay.Seat{Slot: uint8(slot), Key: s.Key}
+	}
+	for _, record := range records {
+		switch r := record.(type) {
+		case *hearsay.SeedPin:
+			if slot := int(r.Seat.Slot); slot < len(cfg.Seeds) && (cfg.Seeds[slot].Key.IsZero() || r.Since > 0) {
+				f.pins[slot] = *r
+			}
+		case *hearsay.KeptHead:
+			if int(r.Head.Slot) < len(cfg.Seeds) {
+				f.chain.ahead[r.Head.Slot] = r.Head
+			}
+		}
+	}
+	f.floor = f.chain.promised()
+	return f
+}
+
+// Deadline is when Tick must be called next.
+func (f *Follower) Deadline() time.Time { return f.tickAt }
+
+// Epoch is the newest proven epoch.
+func (f *Follower) Epoch() hearsay.Epoch { return f.epoch }
+
+// Head gives the hash of the ledger up to Epoch.
+func (f *Follower) Head() hearsay.Hash {
+	hash, _ := f.chain.hashAt(f.epoch)
+	return hash
+}
+
+// Following reports whether this peer has the roster of a quorum.
+func (f *Follower) Following() bool { return f.based }
+
+// Member gives one member by its identity.
+func (f *Follower) Member(id hearsay.NodeID) (m Member, ok bool) {
+	one := f.members.get(id)
+	if one == nil {
+		return m, false
+	}
+	return *one, true
+}
+
+// Roster appends all members, ordered by NodeID. Their claims are as they came:
+// whoever believes an address verifies its claim first.
+func (f *Follower) Roster(dst []Member) []Member { return f.members.all(dst) }
+
+// Rulings gives the rulings after an epoch that are kept, at most n.
+func (f *Follower) Rulings(after hearsay.Epoch, n int) []*hearsay.Ruling {
+	return f.chain.after(after, n)
+}
+
+// Tick lets time pass.
+func (f *Follower) Tick(now time.Time) {
+	if now.Before(f.tickAt) {
+		return
+	}
+	f.tickAt, f.budget = now.Add(followerTick), signaturesATick
+	if !now.Before(f.helloAt) {
+		f.helloAt = now.Add(helloUnknownEvery)
+		unknown := 0
+		for slot := range f.cfg.Seeds {
+			if f.pins[slot].Seat.Key.IsZero() {
+				unknown++
+				f.hello(slot)
+			}
+		}
+		if unknown == 0 {
+			f.helloAt = now.Add(helloPinnedEvery)
+			f.hello(f.random.IntN(len(f.cfg.Seeds)))
+		}
+	}
+	if f.parts != nil && now.Sub(f.partsAt) >= rosterPatience {
+		f.parts, f.got = nil, 0
+		if f.saved != nil {
+			f.chain, f.saved = *f.saved, nil
+		}
+	}
+	if behind := !f.based || f.chain.promised() > f.epoch; behind && !now.Before(f.askAt) || !now.Before(f.pollAt) {
+		f.ask(now, f.someone())
+	}
+}
+
+// someone draws whom to ask: a neighbor, or every fourth time a seed.
+func (f *Follower) someone() netip.AddrPort {
+	links := f.links()
+	if len(links) == 0 || !f.based || f.random.IntN(4) == 0 {
+		return f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr
+	}
+	return links[f.random.IntN(len(links))]
+}
+
+func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
+	f.askAt, f.pollAt = now.Add(f.cfg.AskEvery), now.Add(f.cfg.PollEvery)
+	after := f.epoch
+	if f.saved != nil {
+		after = f.chain.epoch() // to prove the roster that came
+	}
+	f.send(addr, &hearsay.LedgerReq{After: after})
+}
+
+func (f *Follower) send(addr netip.AddrPort, m hearsay.Message) {
+	f.out.Send = append(f.out.Send, hearsay.Packet{Addr: addr, Stream: true, Body: m})
+}
+
+// hello asks a seed at its configured address who it is.
+func (f *Follower) hello(slot int) {
+	for f.nonces[slot] == 0 {
+		f.nonces[slot] = f.random.Uint64()
+	}
+	m := &hearsay.SeatHello{Slot: hearsay.NoSlot, Nonce: f.nonces[slot]}
+	m.Sign(f.cfg.Network, f.signer)
+	f.send(f.cfg.Seeds[slot].Addr, m)
+}
+
+// Receive takes a packet that may be about the ledger, and reports whether it
+// was.
+func (f *Follower) Receive(now time.Time, p *hearsay.Packet) bool {
+	switch m := p.Body.(type) {
+	case *hearsay.SeatHello:
+		f.seatHello(m)
+	case *hearsay.Rulings:
+		f.rulings(now, p, m)
+	case *hearsay.RosterPart:
+		f.rosterPart(now, p, m)
+	case *hearsay.LedgerReq:
+		f.ledgerReq(p, m)
+	default:
+		return false
+	}
+	return true
+}
+
+// seatHello pins the key of a seed that was met at its configured address for
+// the first time. One that is pinned changes only by the ballots of a quorum.
+func (f *Follower) seatHello(m *hearsay.SeatHello) {
+	if !m.Answer || int(m.Slot) >= len(f.cfg.Seeds) || f.nonces[m.Slot] == 0 || m.Nonce != f.nonces[m.Slot] || f.budget <= 0 {
+		f.drops[hearsay.DropUnexpected]++
+		return
+	}
+	f.budget--
+	if !m.Verify(f.cfg.Network, f.signer) {
+		f.drops[hearsay.DropBadSignature]++
+		return
+	}
+	f.nonces[m.Slot] = 0
+	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
+	switch pin := &f.pins[m.Slot]; {
+	case pin.Seat.Key.IsZero():
+		f.pin(hearsay.SeedPin{Seat: seat})
+	case pin.Seat.Key == m.Key:
+		pin.Seat.Life = m.Life // in memory: to check ballots by
+	}
+	if given, since, ok := f.proves(m); ok {
+		f.pin(hearsay.SeedPin{Seat: given, Since: since})
+	}
+}
+
+func (f *Follower) pin(p hearsay.SeedPin) {
+	if f.pins[p.Seat.Slot].Seat.Key != p.Seat.Key {
+		f.chain.forgetHeads(p.Seat.Slot)
+	}
+	f.pins[p.Seat.Slot] = p
+	f.out.Persist = append(f.out.Persist, &p)
+}
+
+// proves reports whom a hello proves to have a seat.
+func (f *Follower) proves(m *hearsay.SeatHello) (seat hearsay.Seat, since hearsay.CaseID, ok bool) {
+	var keys []hearsay.PublicKey
+	for slot := range f.cfg.Seeds {
+		keys = append(keys, f.pins[slot].Seat.Key)
+	}
+	seat, ok = seatProof(f.cfg.Network, f.signer, m.Opening, m.Ballots, keys)
+	if since = openingCase(m); !ok || since <= f.pins[seat.Slot].Since {
+		return seat, since, false
+	}
+	return seat, since, true
+}
+
+// seatProof gives the seat that ballots of a quorum of these keys have given.
+func seatProof(network hearsay.NetworkID, signer hearsay.Signer, opening []byte, ballots []hearsay.Ballot, keys []hearsay.PublicKey) (seat hearsay.Seat, ok bool) {
+	r := hearsay.NewCanonical(opening)
+	c := readCommand(r)
+	if r.Failed() || r.Left() > 0 || c.op != opSeat || int(c.seat.Slot) >= len(keys) {
+		return seat, false
+	}
+	about := hearsay.HashOpening(network, opening)
+	var counted []uint8
+	for i := range ballots {
+		b := &ballots[i]
+		if b.About != about || b.Case != ballots[0].Case || b.Verdict != hearsay.BallotYes || int(b.Slot) >= len(keys) || slices.Contains(counted, b.Slot) {
+			continue
+		}
+		if key := keys[b.Slot]; !key.IsZero() && b.Verify(network, signer, key) {
+			counted = append(counted, b.Slot)
+		}
+	}
+	return c.seat, len(counted) >= hearsay.QuorumOf(len(keys))
+}
+
+// rulings takes what comes after the ledger here, as far as heads prove it.
+func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
+	before := f.epoch
+	f.takeHeads(m.Heads)
+	f.extend(m.Items)
+	f.advance(now)
+	f.chain.cut(max(f.epoch, f.chain.base))
+	if f.epoch > before {
+		f.announce(before, p.Addr)
+	}
+	switch promised := f.chain.promised(); {
+	case promised <= f.epoch && f.based:
+		f.pollAt = now.Add(f.cfg.PollEvery)
+	case f.epoch > before || !now.Before(f.askAt):
+		f.ask(now, p.Addr) // it has more
+	}
+}
+
+func (f *Follower) takeHeads(heads []hearsay.Head) {
+	for i := range heads {
+		h := &heads[i]
+		if int(h.Slot) >= len(f.cfg.Seeds) || f.budget <= 0 {
+			continue
+		}
+		f.budget--
+		if _, forged := f.chain.takeHead(h, f.pins[h.Slot].Seat.Key); forged {
+			f.drops[hearsay.DropBadSignature]++
+		}
+	}
+}
+
+// extend joins rulings to the ledger here, for the heads to prove.
+func (f *Follower) extend(items []*hearsay.Ruling) {
+	for _, r := range items {
+		if !f.based && f.parts == nil && f.chain.epoch() == 0 && len(f.chain.links) == 0 && r.Epoch == 1 {
+			f.chain.restart(0, r.Previous) // what was before is the founding
+		}
+		if r.Epoch == f.chain.epoch()+1 && r.Previous == f.chain.headHash() {
+			f.chain.append(r, nil)
+		}
+	}
+}
+
+// advance applies what is proven, in order. After a change of seats the rest
+// must be proven by the new ones.
+func (f *Follower) advance(now time.Time) {
+	for {
+		proven := f.chain.proven()
+		if proven <= f.epoch || proven < f.floor || proven < f.chain.base {
+			return
+		}
+		f.rebase(now)
+		for f.epoch < proven {
+			r := f.chain.at(f.epoch + 1).ruling
+			if !f.apply(now, r) {
+				return
+			}
+			if r.Kind == hearsay.RulingSeat || r.Kind == hearsay.RulingRecover {
+				break
+			}
+		}
+		f.keepHeads()
+		f.trim()
+	}
+}
+
+// rebase takes over a roster that came whole, once it is proven.
+func (f *Follower) rebase(now time.Time) {
+	if f.based && f.chain.base <= f.epoch {
+		return
+	}
+	if f.chain.base > 0 {
+		f.members = members{}
+		for _, part := range f.parts {
+			for _, m := range part.Members {
+				f.members.add(Member(m))
+			}
+		}
+		f.epoch, f.parts, f.got, f.saved = f.chain.base, nil, 0, nil
+		f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: f.epoch, Count: f.members.count})
+	}
+	f.based = true
+}
+
+// apply carries out a proven ruling. Not ok is one that does not fit the
+// roster: a quorum of seats has signed nonsense, and this peer stays where it
+// is.
+func (f *Follower) apply(now time.Time, r *hearsay.Ruling) (ok bool) {
+	switch r.Kind {
+	case hearsay.RulingAdmit:
+		if f.members.get(r.Stay.ID) != nil || r.Claim.Subject != r.Stay.ID {
+			return false
+		}
+		f.members.add(Member{Stay: r.Stay, Claim: r.Claim})
+	case hearsay.RulingRemove, hearsay.RulingLeave:
+		if !f.members.has(r.Stay) {
+			return false
+		}
+		f.members.remove(r.Stay.ID)
+	case hearsay.RulingSeat, hearsay.RulingRecover:
+		for _, seat := range r.Seats {
+			if int(seat.Slot) < len(f.cfg.Seeds) && f.pins[seat.Slot].Since < r.Case {
+				f.pin(hearsay.SeedPin{Seat: seat, Since: r.Case})
+			}
+		}
+	}
+	f.epoch = r.Epoch
+	e := hearsay.Event{
+		At: now, Kind: hearsay.EventRuled, Subject: r.Stay.ID, Epoch: r.Epoch, Case: r.Case, Ruling: r,
+		Count: hearsay.QuorumOf(len(f.cfg.Seeds)), Text: r.Kind.String(),
+	}
+	switch r.Kind {
+	case hearsay.RulingAdmit:
+		e.State, e.Name, e.Addr, e.Incarnation = hearsay.StateAlive, r.Claim.Card.Name, r.Claim.Card.Addr, r.Claim.Incarnation
+	case hearsay.RulingRemove:
+		e.State = hearsay.StateDead
+	case hearsay.RulingLeave:
+		e.State = hearsay.StateLeft
+	}
+	f.out.Events = append(f.out.Events, e)
+	return true
+}
+
+// keepHeads keeps the proof on disk, so that no later life goes back behind it.
+func (f *Follower) keepHeads() {
+	for slot := range f.cfg.Seeds {
+		if h := f.chain.heads[slot]; h.Epoch > 0 {
+			f.out.Persist = append(f.out.Persist, &hearsay.KeptHead{Head: h})
+		}
+	}
+}
+
+// trim keeps a tail.
+func (f *Follower) trim() {
+	n := int(f.epoch - f.chain.base)
+	if cut := n - f.cfg.Tail; cut >= f.cfg.Tail {
+		last := f.chain.links[cut-1]
+		f.chain.base, f.chain.baseHash = last.ruling.Epoch, last.hash
+		f.chain.links = slices.Clone(f.chain.links[cut:])
+	}
+}
+
+// announce tells the neighbors what is new.
+func (f *Follower) announce(before hearsay.Epoch, from netip.AddrPort) {
+	news := &hearsay.Rulings{Heads: f.chain.newest()}
+	if f.epoch-before <= announceWhole {
+		news.Items = f.chain.after(before, announceWhole)
+	}
+	for _, addr := range f.links() {
+		if addr != from {
+			f.send(addr, news)
+		}
+	}
+}
+
+// rosterPart gathers a roster. It is believed once heads prove its epoch.
+func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
+	n := int(m.Parts)
+	if m.Part >= m.Parts || n > maxRosterParts || m.Ruling == nil || m.Ruling.Epoch <= f.epoch || m.Ruling.Epoch < f.floor {
+		f.drops[hearsay.DropUnexpected]++
+		return
+	}
+	if f.got == 0 || f.parts == nil {
+		f.parts, f.got, f.partsAt = make([]*hearsay.RosterPart, n), 0, now
+	}
+	if len(f.parts) != n || f.parts[m.Part] != nil || f.got == n {
+		f.drops[hearsay.DropUnexpected]++
+		return
+	}
+	f.parts[m.Part] = m
+	if f.got++; f.got < n {
+		return
+	}
+	if !f.whole() {
+		f.drops[hearsay.DropUnproven]++
+		f.parts, f.got = nil, 0
+		return
+	}
+	if f.saved == nil {
+		f.saved = new(f.chain)
+	}
+	heads, ahead := f.chain.heads, f.chain.ahead
+	f.chain.restart(m.Ruling.Epoch, m.Ruling.Hash(f.cfg.Network))
+	f.chain.heads, f.chain.ahead = heads, ahead
+	f.takeHeads(m.Heads)
+	before := f.epoch
+	if f.advance(now); f.epoch > before || f.based && f.epoch == m.Ruling.Epoch {
+		f.announce(before, p.Addr)
+		return
+	}
+	f.ask(now, p.Addr) // what comes after it may prove it
+}
+
+// whole reports whether the parts are of one epoch, and are the roster that
+// its ruling names.
+func (f *Follower) whole() bool {
+	var all members
+	ruling := f.parts[0].Ruling
+	hash := ruling.Hash(f.cfg.Network)
+	for _, part := range f.parts {
+		if part.Ruling.Epoch != ruling.Epoch || part.Ruling.Hash(f.cfg.Network) != hash {
+			return false
+		}
+		for _, m := range part.Members {
+			if m.Claim.Subject != m.Stay.ID || all.get(m.Stay.ID) != nil {
+				return false
+			}
+			all.add(Member(m))
+		}
+	}
+	return all.hash(f.cfg.Network) == ruling.Roster
+}
+
+// ledgerReq gives what of the ledger is asked for.
+func (f *Follower) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
+	switch {
+	case !f.based || m.Before > 0:
+		f.drops[hearsay.DropUnexpected]++
+	case m.After >= f.chain.base && (m.After > 0 || f.epoch <= hearsay.MaxRulings):
+		f.out.Send = append(f.out.Send, hearsay.Packet{
+			Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Rulings{Items: f.chain.after(m.After, hearsay.MaxRulings), Heads: f.chain.newest()},
+		})
+	default:
+		if last := f.chain.at(f.epoch); last != nil {
+			for _, part := range rosterParts(last.ruling, f.chain.newest(), f.members.all(nil)) {
+				f.out.Send = append(f.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: part})
+			}
+		}
+	}
+}

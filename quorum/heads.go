@@ -1,0 +1,188 @@
+package quorum
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+const (
+	// announceTo is how many members a seed tells of new rulings; they tell
+	// their neighbors. Guess: a few, should some of them be gone.
+	announceTo = 8
+
+	// announceWhole is how many rulings go along with the heads unasked: a
+	// removal and a few more. When many join at once, each fetches them.
+	announceWhole = 4
+
+	// fetchEvery is the time between two requests for older rulings.
+	fetchEvery = 200 * time.Millisecond
+)
+
+// keys gives the keys of the seats, as they are known here.
+func (q *Quorum) keys() []hearsay.PublicKey {
+	keys := make([]hearsay.PublicKey, len(q.cfg.Seeds))
+	for slot := range keys {
+		keys[slot] = q.seats.known[slot].seat.Key
+	}
+	return keys
+}
+
+// keep gives a ruling its place in the ledger, on disk too.
+func (q *Quorum) keep(r *hearsay.Ruling, evidence *hearsay.Evidence) {
+	q.chain.append(r, evidence)
+	q.persist(&hearsay.KeptRuling{Ruling: r, Evidence: evidence})
+}
+
+// headDue reports whether there is a head to sign: only a seed that has its
+// seat signs, and what it has applied.
+func (q *Quorum) headDue() bool { return q.Seated() && q.state.epoch > q.headOf }
+
+// signHead signs the newest head and sends it to the other seeds.
+func (q *Quorum) signHead(now time.Time) {
+	q.headAt, q.headOf = now.Add(q.cfg.HeadEvery), q.state.epoch
+	h := hearsay.Head{Epoch: q.state.epoch, Hash: q.state.head, Slot: uint8(q.cfg.Slot)}
+	h.Sign(q.cfg.Network, q.signer)
+	q.chain.heads[q.cfg.Slot] = h
+	q.persist(&hearsay.KeptHead{Head: h})
+	for slot := range q.cfg.Seeds {
+		if slot != q.cfg.Slot {
+			q.out.Send = append(q.out.Send, hearsay.Packet{
+				Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.Rulings{Heads: []hearsay.Head{h}},
+			})
+		}
+	}
+	q.prove(now)
+}
+
+// prove sees whether more is proven now, and announces it.
+func (q *Quorum) prove(now time.Time) {
+	proven := q.chain.proven()
+	if proven <= q.proven {
+		return
+	}
+	before := q.proven
+	q.proven = proven
+	q.event(hearsay.Event{At: now, Kind: hearsay.EventHead, Epoch: proven, Count: q.Needed()})
+	news := &hearsay.Rulings{Heads: q.chain.newest()}
+	if q.chain.epoch()-before <= announceWhole {
+		news.Items = q.chain.after(before, announceWhole)
+	}
+	for _, addr := range q.drawMembers(announceTo) {
+		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: addr, Stream: true, Body: news})
+	}
+}
+
+// drawMembers draws addresses of at most n members.
+func (q *Quorum) drawMembers(n int) (addrs []netip.AddrPort) {
+	all := &q.state.members
+	if all.count == 0 {
+		return nil
+	}
+	for range 4 * n {
+		part := all.parts[q.random.IntN(hearsay.RosterBuckets)]
+		for len(part) == 0 {
+			part = all.parts[q.random.IntN(hearsay.RosterBuckets)]
+		}
+		m := &part[q.random.IntN(len(part))]
+		if addr := m.Claim.Card.Addr; !m.Claim.Card.Key.IsZero() && !slices.Contains(addrs, addr) {
+			if addrs = append(addrs, addr); len(addrs) == n {
+				break
+			}
+		}
+		if all.count <= len(addrs) {
+			break
+		}
+	}
+	return addrs
+}
+
+// rulings takes heads of other seeds, and older rulings that this one lacks.
+func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
+	if q.state == nil {
+		return
+	}
+	keys := q.keys()
+	for i := range m.Heads {
+		h := &m.Heads[i]
+		if int(h.Slot) >= len(keys) || int(h.Slot) == q.cfg.Slot {
+			continue
+		}
+		taken, forged := q.chain.takeHead(h, keys[h.Slot])
+		if forged {
+			q.drops[hearsay.DropBadSignature]++
+		}
+		if taken {
+			q.persist(&hearsay.KeptHead{Head: *h})
+		}
+	}
+	for _, r := range q.chain.prepend(m.Items) {
+		q.persist(&hearsay.KeptRuling{Ruling: r})
+		q.fetchAt = now // and the next
+	}
+	q.prove(now)
+}
+
+// tickLedger fetches what is missing of the ledger from the other seeds.
+func (q *Quorum) tickLedger(now time.Time) {
+	if q.chain.lowest <= 1 || now.Before(q.fetchAt) || len(q.cfg.Seeds) < 2 {
+		return
+	}
+	q.fetchAt = now.Add(fetchEvery)
+	slot := q.random.IntN(len(q.cfg.Seeds) - 1)
+	if slot >= q.cfg.Slot {
+		slot++
+	}
+	q.out.Send = append(q.out.Send, hearsay.Packet{
+		Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{Before: q.chain.lowest},
+	})
+}
+
+// ledgerReq gives what of the ledger is asked for: to anybody, since it proves
+// itself.
+func (q *Quorum) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
+	if q.requests++; q.state == nil || q.requests > requestsATick {
+		q.drops[hearsay.DropRate]++
+		return
+	}
+	answer := &hearsay.Rulings{Heads: q.chain.newest()}
+	switch {
+	case m.Before > 0:
+		if answer.Items = q.chain.before(m.Before); answer.Items == nil && q.directory.Older != nil {
+			after := m.Before - min(m.Before, hearsay.MaxRulings+1)
+			answer.Items = q.directory.Older(after)
+		}
+	case m.After >= q.chain.base:
+		answer.Items = q.chain.after(m.After, hearsay.MaxRulings)
+	default:
+		q.sendRoster(p)
+		return
+	}
+	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: answer})
+}
+
+// sendRoster gives the whole roster to who is too far behind.
+func (q *Quorum) sendRoster(p *hearsay.Packet) {
+	last := q.chain.at(q.state.epoch)
+	if last == nil {
+		return // it has just come by a snapshot itself
+	}
+	for _, part := range rosterParts(last.ruling, q.chain.newest(), q.state.members.all(nil)) {
+		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: true, Body: part})
+	}
+}
+
+// rosterParts cuts a roster as of a ruling into messages.
+func rosterParts(r *hearsay.Ruling, heads []hearsay.Head, all []Member) (parts []*hearsay.RosterPart) {
+	n := max(1, (len(all)+hearsay.MaxRosterMembers-1)/hearsay.MaxRosterMembers)
+	for i := range n {
+		part := &hearsay.RosterPart{Ruling: r, Heads: heads, Part: uint16(i), Parts: uint16(n)}
+		for _, m := range all[i*len(all)/n : (i+1)*len(all)/n] {
+			part.Members = append(part.Members, hearsay.RosterMember{Stay: m.Stay, Claim: m.Claim})
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}

@@ -1,0 +1,144 @@
+package quorum
+
+import (
+	"slices"
+	"time"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
+)
+
+// What only the leader does: end cases whose time is over, and see that the
+// seats take part in the log.
+
+// timeout is how long a case may be open.
+func (q *Quorum) timeout(c *openCase) time.Duration {
+	switch {
+	case c.opening.op != opRemove:
+		return q.cfg.AdmitTimeout
+	case c.short():
+		return q.cfg.RemoveTimeout + q.cfg.ShortTrial
+	}
+	return q.cfg.RemoveTimeout
+}
+
+func (q *Quorum) tickLeader(now time.Time) {
+	if !q.replica.leads() {
+		return
+	}
+	for _, c := range q.state.cases {
+		t := q.trials[c.id]
+		if t == nil || now.Sub(t.began) < q.timeout(c) {
+			continue
+		}
+		t.began = t.began.Add(q.cfg.RetryEvery) // and again then, should it get lost
+		q.propose(now, command{op: opExpire, caseID: c.id})
+	}
+	for _, id := range slices.Sorted(keysOf(q.replica.sent)) {
+		if now.Sub(q.replica.sent[id]) >= snapshotPatience {
+			delete(q.replica.sent, id)
+			q.replica.node.ReportSnapshot(id, raft.SnapshotFinish)
+		}
+	}
+	if !now.Before(q.tendAt) {
+		q.tendAt = now.Add(q.cfg.RetryEvery)
+		q.tendSeats()
+	}
+	q.work(now)
+}
+
+func keysOf(m map[uint64]time.Time) func(yield func(uint64) bool) {
+	return func(yield func(uint64) bool) {
+		for id := range m { // order does not matter: the caller sorts
+			if !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+// tendSeats takes one step towards a log of which every seat is a voter and
+// nobody else takes part: a new life becomes a learner, and when it has caught
+// up, one joint change swaps it for the old one.
+func (q *Quorum) tendSeats() {
+	config := q.replica.log.config
+	if len(config.GetVotersOutgoing()) > 0 {
+		return // a change is under way
+	}
+	wanted := make([]uint64, len(q.state.seats))
+	for i, seat := range q.state.seats {
+		wanted[i] = seat.RaftID(q.cfg.Network)
+	}
+	for _, id := range config.GetLearners() {
+		if !slices.Contains(wanted, id) {
+			q.change(single(raftpb.ConfChangeRemoveNode, id))
+			return
+		}
+	}
+	for _, id := range wanted {
+		switch {
+		case slices.Contains(config.GetVoters(), id):
+		case !slices.Contains(config.GetLearners(), id):
+			q.change(single(raftpb.ConfChangeAddLearnerNode, id))
+			return
+		case q.caughtUp(id):
+			q.swap(config.GetVoters(), wanted, id)
+			return
+		}
+	}
+}
+
+// swap makes a learner a voter in the place of whoever has no seat any more.
+func (q *Quorum) swap(voters, wanted []uint64, id uint64) {
+	changes := single(raftpb.ConfChangeAddNode, id)
+	for _, old := range voters {
+		if !slices.Contains(wanted, old) {
+			changes = append(changes, single(raftpb.ConfChangeRemoveNode, old)...)
+			break // one for one
+		}
+	}
+	q.change(changes)
+}
+
+func single(t raftpb.ConfChangeType, id uint64) []*raftpb.ConfChangeSingle {
+	return []*raftpb.ConfChangeSingle{{Type: t.Enum(), NodeId: new(id)}}
+}
+
+func (q *Quorum) change(changes []*raftpb.ConfChangeSingle) {
+	err := q.replica.node.ProposeConfChange(&raftpb.ConfChangeV2{
+		Transition: raftpb.ConfChangeTransitionAuto.Enum(), Changes: changes,
+	})
+	if err != nil {
+		return // too much is unsettled: the next time
+	}
+}
+
+// caughtUpWithin is how many entries a learner may be behind: what is
+// appended in a few round trips. Guess.
+const caughtUpWithin = 64
+
+func (q *Quorum) caughtUp(id uint64) bool {
+	progress, ok := q.replica.node.Status().Progress[id]
+	return ok && progress.RecentActive && progress.Match+caughtUpWithin >= q.replica.log.applied && progress.Match > 0
+}
+
+// reseat lets a ruling about a seat be known where it is needed.
+func (q *Quorum) reseat(now time.Time, c *openCase) {
+	seat := c.opening.seat
+	q.seats.sit(q.cfg.Network, seat, c.id)
+	var ballots []hearsay.Ballot
+	for i := range c.ballots {
+		if c.ballots[i].Verdict == hearsay.BallotYes {
+			ballots = append(ballots, c.ballots[i])
+		}
+	}
+	q.proof = proof{opening: c.opening.append(nil), ballots: ballots}
+	q.chain.forgetHeads(seat.Slot)
+	q.persist(&hearsay.SeedPin{Seat: seat, Since: c.id})
+	if int(seat.Slot) != q.cfg.Slot {
+		q.hello(now, int(seat.Slot)) // it waits for this
+	}
+	q.tendAt = now
+}

@@ -1,0 +1,336 @@
+package quorum
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"hearsay"
+)
+
+// Limits of what one seed holds besides the state that all have in common.
+const (
+	maxQueue   = 8192 // commands on their way into the log
+	maxAsked   = 4096 // requests that the log has not answered yet
+	maxWatched = 1024 // members under this seed's own watch
+	maxPaused  = 1024 // stays whose reports wait
+)
+
+// Directory is what the rest of the node knows.
+type Directory struct {
+	Addr        func(hearsay.NodeID) (netip.AddrPort, bool) // where a member is reached; nil: where it was admitted
+	Incarnation func(hearsay.NodeID) hearsay.Incarnation    // the newest that the member has signed; nil: as the log has it
+	Older       func(after hearsay.Epoch) []*hearsay.Ruling // rulings on disk after an epoch, oldest first, as many as fit a message; nil: none
+}
+
+// Quorum is one seed's part in the authority. It is not safe for concurrent
+// use: the node owns it. It appends to the node's Effects.
+type Quorum struct {
+	cfg       Config
+	signer    hearsay.Signer
+	random    *rand.Rand
+	directory Directory
+	drops     *hearsay.Drops
+	out       *hearsay.Effects
+
+	life    hearsay.Life
+	seats   seats
+	replica *replica // nil: this seed has no seat yet
+	state   *state   // nil: this seed has no snapshot yet
+	chain   chain
+	quiet   bool // what is applied was applied in an earlier life
+
+	tickAt  time.Time
+	queue   []command
+	flushed time.Time
+	flushAt time.Time // zero: nothing is queued
+
+	trials  map[hearsay.CaseID]*trial
+	watched map[hearsay.NodeID]*watch
+	paused  map[hearsay.Stay]time.Time // until when reports without evidence wait
+	asked   []asked
+
+	headAt   time.Time // the next head may be signed
+	headOf   hearsay.Epoch
+	proven   hearsay.Epoch // as announced
+	fetchAt  time.Time
+	leader   uint64    // as told last
+	lost     bool      // EventQuorumLost was the last word
+	leaderAt time.Time // when a leader was last known
+	proof    proof
+	tendAt   time.Time
+	hellos   int // answered in this tick
+	requests int
+}
+
+// New makes a seed that has not yet spoken. Records are what earlier lives of
+// its data directory persisted, in any order. The error is one line for the
+// user: a list of seeds that cannot be, or another than the ledger's.
+func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directory, records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time) (*Quorum, error) {
+	if err := cfg.check(signer.Public()); err != nil {
+		return nil, err
+	}
+	q := &Quorum{
+		cfg: cfg, signer: signer, random: random, directory: directory, drops: drops, out: out, tickAt: now, leaderAt: now,
+		trials: make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), paused: make(map[hearsay.Stay]time.Time),
+	}
+	q.chain = newChain(cfg.Network, signer, len(cfg.Seeds))
+	if err := q.load(now, records); err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// Deadline is when Tick must be called next.
+func (q *Quorum) Deadline() time.Time {
+	at := q.tickAt
+	if !q.flushAt.IsZero() && q.flushAt.Before(at) {
+		at = q.flushAt
+	}
+	if q.headDue() && q.headAt.Before(at) {
+		at = q.headAt
+	}
+	return at
+}
+
+// Tick lets time pass.
+func (q *Quorum) Tick(now time.Time) {
+	if !now.Before(q.tickAt) {
+		q.tickAt = now.Add(q.cfg.TickEvery) // after a pause no ticks are made up for
+		q.hellos, q.requests = 0, 0
+		q.tickSeats(now)
+		if q.replica != nil && !q.cfg.Recover {
+			q.replica.node.Tick()
+			q.work(now)
+		}
+		if q.state != nil && !q.cfg.Recover {
+			q.tickTrials(now)
+			q.tickAsked(now)
+			q.tickLeader(now)
+			q.tickLedger(now)
+		}
+		q.noteLeader(now)
+	}
+	if !q.flushAt.IsZero() && !now.Before(q.flushAt) {
+		q.flush(now)
+	}
+	if q.headDue() && !now.Before(q.headAt) {
+		q.signHead(now)
+	}
+}
+
+// Receive takes a packet that may be for the seeds' authority, and reports
+// whether it was.
+func (q *Quorum) Receive(now time.Time, p *hearsay.Packet) bool {
+	switch m := p.Body.(type) {
+	case *hearsay.SeatHello:
+		q.seatHello(now, p, m)
+	case *hearsay.Raft:
+		q.raft(now, m)
+	case *hearsay.LedgerReq:
+		q.ledgerReq(p, m)
+	case *hearsay.Rulings:
+		q.rulings(now, p, m)
+	default:
+		return false
+	}
+	return true
+}
+
+// event tells what happened, unless an earlier life has told it.
+func (q *Quorum) event(e hearsay.Event) {
+	if !q.quiet {
+		q.out.Events = append(q.out.Events, e)
+	}
+}
+
+// propose has a command put into the log. It may get lost: whoever needs it
+// proposes it again.
+func (q *Quorum) propose(now time.Time, c command) {
+	if len(q.queue) >= maxQueue {
+		q.drops[hearsay.DropTableFull]++
+		return
+	}
+	c.at, c.proposer = now.UnixMilli(), uint8(q.cfg.Slot)
+	q.queue = append(q.queue, c)
+	if q.flushAt.IsZero() {
+		q.flushAt = now
+		if next := q.flushed.Add(q.cfg.GatherEvery); next.After(now) {
+			q.flushAt = next
+		}
+	}
+}
+
+// flush proposes what was gathered, in as few entries as it fits.
+func (q *Quorum) flush(now time.Time) {
+	queue := q.queue
+	q.queue, q.flushAt, q.flushed = nil, time.Time{}, now
+	if q.replica == nil || q.replica.leader() == 0 {
+		return
+	}
+	for len(queue) > 0 {
+		n, size := 0, 0
+		for n < len(queue) && n < hearsay.CasesAnEntry {
+			size += len(queue[n].append(nil))
+			if n > 0 && size > maxEntryBytes {
+				break
+			}
+			n++
+		}
+		if err := q.replica.node.Propose(appendEntry(nil, queue[:n])); err != nil {
+			return // too much is unsettled, or the leader is gone
+		}
+		queue = queue[n:]
+	}
+	q.work(now)
+}
+
+// noteLeader tells when the quorum is lost and when it is back: no leader for
+// two elections' time.
+func (q *Quorum) noteLeader(now time.Time) {
+	leader := uint64(0)
+	if q.replica != nil {
+		leader = q.replica.leader()
+	}
+	if leader != 0 {
+		q.leaderAt = now
+		if q.leader != leader || q.lost {
+			slot, _ := q.slotOf(leader)
+			q.event(hearsay.Event{At: now, Kind: hearsay.EventQuorumBack, By: q.seats.known[slot].seat.Key.NodeID(), Addr: q.cfg.Seeds[slot].Addr})
+		}
+		q.leader, q.lost = leader, false
+		return
+	}
+	patience := 2 * time.Duration(q.cfg.ElectionTicks) * q.cfg.TickEvery
+	if !q.lost && now.Sub(q.leaderAt) >= patience {
+		q.lost, q.leader = true, 0
+		q.event(hearsay.Event{At: now, Kind: hearsay.EventQuorumLost, Count: hearsay.QuorumOf(len(q.cfg.Seeds))})
+	}
+}
+
+// Ready reports whether a quorum of seeds is heard: there is a leader.
+func (q *Quorum) Ready() bool { return !q.lost && q.replica != nil && q.replica.leader() != 0 }
+
+// Leader gives the slot of who leads, if somebody does.
+func (q *Quorum) Leader() (slot int, ok bool) {
+	if q.replica == nil || q.replica.leader() == 0 {
+		return 0, false
+	}
+	return q.slotOf(q.replica.leader())
+}
+
+// Needed is how many equal ballots decide.
+func (q *Quorum) Needed() int { return hearsay.QuorumOf(len(q.cfg.Seeds)) }
+
+// Epoch is the number of the last ruling that this seed has applied.
+func (q *Quorum) Epoch() hearsay.Epoch {
+	if q.state == nil {
+		return 0
+	}
+	return q.state.epoch
+}
+
+// Proven is the newest epoch that heads of a quorum prove.
+func (q *Quorum) Proven() hearsay.Epoch { return q.proven }
+
+// Head gives the hash of the ledger up to Epoch.
+func (q *Quorum) Head() hearsay.Hash {
+	if q.state == nil {
+		return hearsay.Hash{}
+	}
+	return q.state.head
+}
+
+// Roster appends all members, ordered by NodeID.
+func (q *Quorum) Roster(dst []Member) []Member {
+	if q.state == nil {
+		return dst
+	}
+	return q.state.members.all(dst)
+}
+
+// Member gives one member by its identity.
+func (q *Quorum) Member(id hearsay.NodeID) (m Member, ok bool) {
+	if q.state == nil {
+		return m, false
+	}
+	one := q.state.members.get(id)
+	if one == nil {
+		return m, false
+	}
+	return *one, true
+}
+
+// Barred appends who is refused, ordered by NodeID.
+func (q *Quorum) Barred(dst []Bar) []Bar {
+	if q.state == nil {
+		return dst
+	}
+	return append(dst, q.state.barred...)
+}
+
+// Rulings gives the rulings after an epoch that are in memory, oldest first,
+// at most n. They are read only. Older ones are on disk (KeptRuling).
+func (q *Quorum) Rulings(after hearsay.Epoch, n int) []*hearsay.Ruling {
+	return q.chain.after(after, n)
+}
+
+// EvidenceOf gives what was reported before the ruling of an epoch, or nil.
+func (q *Quorum) EvidenceOf(epoch hearsay.Epoch) *hearsay.Evidence {
+	if link := q.chain.at(epoch); link != nil {
+		return link.evidence
+	}
+	return nil
+}
+
+// Seats appends who sits in the seats.
+func (q *Quorum) Seats(dst []hearsay.Seat) []hearsay.Seat {
+	if q.state == nil {
+		return dst
+	}
+	return append(dst, q.state.seats...)
+}
+
+// Seated reports whether this seed has its seat: it votes.
+func (q *Quorum) Seated() bool {
+	return q.state != nil && !q.cfg.Recover && q.state.seats[q.cfg.Slot] == q.seat()
+}
+
+// seat is what this seed says of itself.
+func (q *Quorum) seat() hearsay.Seat {
+	return hearsay.Seat{Slot: uint8(q.cfg.Slot), Key: q.signer.Public(), Life: q.life}
+}
+
+// Case describes an open case.
+type Case struct {
+	ID       hearsay.CaseID
+	Kind     hearsay.RulingKind
+	Stay     hearsay.Stay
+	Rule     hearsay.Rule
+	Needed   int
+	Ballots  []hearsay.Ballot // read only
+	Evidence *hearsay.Evidence
+	Expires  time.Time // if this seed leads on; else about then
+}
+
+// Case gives the open case about a node, if there is one.
+func (q *Quorum) Case(id hearsay.NodeID) (c Case, ok bool) {
+	if q.state == nil {
+		return c, false
+	}
+	open := q.state.removing[id]
+	if open == nil {
+		open = q.state.admitting[id]
+	}
+	if open == nil {
+		return c, false
+	}
+	c = Case{
+		ID: open.id, Kind: open.kind(), Stay: open.stay(), Rule: open.opening.rule, Needed: q.Needed(),
+		Ballots: open.ballots, Evidence: open.opening.evidence,
+	}
+	if t := q.trials[open.id]; t != nil {
+		c.Expires = t.began.Add(q.timeout(open))
+	}
+	return c, true
+}

@@ -1,0 +1,297 @@
+package quorum
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+
+	"hearsay"
+)
+
+// Limits of the replicated log.
+const (
+	maxMessageBytes  = 96 << 10 // of entries in a message: with an envelope it fits a frame
+	maxUnsettled     = 16 << 20 // bytes of entries that are not committed: then nothing more is proposed
+	maxInflight      = 64       // messages to a seed that has not answered
+	snapshotPart     = 128 << 10
+	snapshotPatience = 2 * time.Second // a snapshot that has not been answered may be sent again. Guess
+)
+
+// replica is this seed's part in the replicated log: the Raft library, whose
+// Ready becomes Effects.
+type replica struct {
+	node *raft.RawNode
+	log  *storage
+	id   uint64
+
+	snapshots []uint64             // indices of those on disk, ascending
+	since     int                  // entries applied since the last one
+	sent      map[uint64]time.Time // snapshots sent and not answered, by Raft id
+	incoming  *hearsay.Raft        // a snapshot of which parts are still to come
+}
+
+func newReplica(cfg *Config, id uint64, log *storage) *replica {
+	node, err := raft.NewRawNode(&raft.Config{
+		ID:                        id,
+		ElectionTick:              cfg.ElectionTicks,
+		HeartbeatTick:             1,
+		Storage:                   log,
+		Applied:                   log.applied,
+		MaxSizePerMsg:             maxMessageBytes,
+		MaxCommittedSizePerReady:  math.MaxUint32,
+		MaxUncommittedEntriesSize: maxUnsettled,
+		MaxInflightMsgs:           maxInflight,
+		CheckQuorum:               true,
+		PreVote:                   true,
+		StepDownOnRemoval:         true,
+		Logger:                    silent{},
+	})
+	if err != nil {
+		panic(fmt.Sprintf("quorum: %v", err)) // the configuration is ours
+	}
+	return &replica{node: node, log: log, id: id, sent: make(map[uint64]time.Time)}
+}
+
+// leads reports whether this seed leads.
+func (r *replica) leads() bool { return r.node.BasicStatus().RaftState == raft.StateLeader }
+
+// leader gives the Raft id of who leads, or 0.
+func (r *replica) leader() uint64 { return r.node.BasicStatus().Lead }
+
+// work carries out what the library has ready: it fills the Effects, and
+// applies what is committed. The library is told at once that this is done:
+// whatever tells others of it comes after it in the Effects.
+func (q *Quorum) work(now time.Time) {
+	r := q.replica
+	if r == nil {
+		return
+	}
+	for r.node.HasReady() {
+		ready := r.node.Ready()
+		if !raft.IsEmptySnap(ready.Snapshot) {
+			q.restore(now, ready.Snapshot)
+		}
+		if len(ready.Entries) > 0 {
+			q.persistEntries(ready.Entries)
+		}
+		if hard := ready.HardState; !raft.IsEmptyHardState(hard) {
+			r.log.hard = hard
+			q.persist(&hearsay.LogState{Term: hard.GetTerm(), Vote: hard.GetVote(), Commit: hard.GetCommit()})
+		}
+		for _, e := range ready.CommittedEntries {
+			q.applyEntry(now, e)
+		}
+		for _, m := range ready.Messages {
+			q.sendRaft(now, m)
+		}
+		r.node.Advance(ready)
+	}
+	q.snapshotIfDue()
+}
+
+func (q *Quorum) persist(r hearsay.Record) { q.out.Persist = append(q.out.Persist, r) }
+
+func (q *Quorum) persistEntries(entries []*raftpb.Entry) {
+	unused := q.replica.log.append(entries)
+	for _, e := range entries {
+		q.persist(keptEntry(e))
+	}
+	for i := range unused {
+		q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: q.replica.log.last() + 1 + i}, Dropped: true})
+	}
+}
+
+func (q *Quorum) applyEntry(now time.Time, e *raftpb.Entry) {
+	r := q.replica
+	if e.GetIndex() <= r.log.applied {
+		return
+	}
+	switch e.GetType() {
+	case raftpb.EntryNormal:
+		r.log.applied = e.GetIndex()
+		if len(e.GetData()) > 0 {
+			q.changed(now, q.state.apply(e.GetIndex(), e.GetData()))
+		}
+	case raftpb.EntryConfChange, raftpb.EntryConfChangeV2:
+		r.log.applied = e.GetIndex()
+		r.log.config = q.reconfigure(e)
+	}
+	r.since++
+}
+
+// reconfigure takes a change of who takes part in the log.
+func (q *Quorum) reconfigure(e *raftpb.Entry) *raftpb.ConfState {
+	if e.GetType() == raftpb.EntryConfChange {
+		var change raftpb.ConfChange
+		if err := proto.Unmarshal(e.GetData(), &change); err != nil {
+			panic("quorum: a change of the log's members that cannot be read")
+		}
+		return q.replica.node.ApplyConfChange(&change)
+	}
+	var change raftpb.ConfChangeV2
+	if err := proto.Unmarshal(e.GetData(), &change); err != nil {
+		panic("quorum: a change of the log's members that cannot be read")
+	}
+	return q.replica.node.ApplyConfChange(&change)
+}
+
+// sendRaft signs a message and sends it after what must be durable is.
+func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
+	slot, ok := q.slotOf(m.GetTo())
+	if !ok {
+		if m.GetType() == raftpb.MsgSnap {
+			q.replica.node.ReportSnapshot(m.GetTo(), raft.SnapshotFailure)
+		}
+		return
+	}
+	f := &hearsay.Raft{
+		Slot: uint8(q.cfg.Slot), Type: uint8(m.GetType()), To: m.GetTo(), From: m.GetFrom(), Term: m.GetTerm(), LogTerm: m.GetLogTerm(),
+		Index: m.GetIndex(), Commit: m.GetCommit(), Vote: m.GetVote(), RejectHint: m.GetRejectHint(), Reject: m.GetReject(), Context: m.GetContext(),
+	}
+	for _, e := range m.GetEntries() {
+		f.Entries = append(f.Entries, logEntry(e))
+	}
+	if m.GetType() != raftpb.MsgSnap {
+		q.sendFrame(slot, f)
+		return
+	}
+	q.replica.sent[m.GetTo()] = now
+	data := m.GetSnapshot().GetData()
+	meta := m.GetSnapshot().GetMetadata()
+	for offset := 0; offset == 0 || offset < len(data); offset += snapshotPart {
+		part := *f
+		part.Snapshot = &hearsay.LogSnapshot{
+			Index: meta.GetIndex(), Term: meta.GetTerm(), Config: logConfig(meta.GetConfState()),
+			Offset: uint32(offset), Size: uint32(len(data)), Data: data[offset:min(offset+snapshotPart, len(data))],
+		}
+		q.sendFrame(slot, &part)
+	}
+}
+
+func (q *Quorum) sendFrame(slot int, f *hearsay.Raft) {
+	f.Sign(q.cfg.Network, q.signer)
+	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: f})
+}
+
+// fromSeeds are the library's messages that one seed sends another. The others
+// are its own, or of features that this program does not use.
+var fromSeeds = [...]bool{
+	raftpb.MsgProp: true, raftpb.MsgApp: true, raftpb.MsgAppResp: true, raftpb.MsgVote: true, raftpb.MsgVoteResp: true,
+	raftpb.MsgSnap: true, raftpb.MsgHeartbeat: true, raftpb.MsgHeartbeatResp: true, raftpb.MsgPreVote: true, raftpb.MsgPreVoteResp: true,
+}
+
+// Raft takes a message of the replicated log: of a seat, signed by it, and for
+// this seed's own life.
+func (q *Quorum) raft(now time.Time, f *hearsay.Raft) {
+	switch {
+	case int(f.Slot) >= len(q.cfg.Seeds) || int(f.Slot) == q.cfg.Slot || int(f.Type) >= len(fromSeeds) || !fromSeeds[f.Type]:
+		q.drops[hearsay.DropMalformed]++
+		return
+	case q.cfg.Recover:
+		q.drops[hearsay.DropUnexpected]++
+		return
+	case q.replica == nil:
+		q.askSeat(now, int(f.Slot)) // it may know that this seed has a seat
+		return
+	case f.To != q.replica.id:
+		q.drops[hearsay.DropMisdirected]++
+		return
+	}
+	seat := q.seats.known[f.Slot].seat
+	if f.From != seat.RaftID(q.cfg.Network) {
+		q.drops[hearsay.DropStranger]++
+		for slot := range q.cfg.Seeds {
+			if slot != q.cfg.Slot {
+				q.askSeat(now, slot) // it may have a new life, of which somebody has the proof
+			}
+		}
+		return
+	}
+	if !f.Verify(q.cfg.Network, q.signer, seat.Key) {
+		q.drops[hearsay.DropBadSignature]++
+		return
+	}
+	if m := q.replica.message(f); m != nil {
+		q.step(m)
+		q.work(now)
+	}
+}
+
+// step gives the library a message. What it refuses is a message that came too
+// late; there is nothing to do about it.
+func (q *Quorum) step(m *raftpb.Message) {
+	if err := q.replica.node.Step(m); err != nil {
+		q.drops[hearsay.DropUnexpected]++
+	}
+}
+
+// message gives the library's form of a message; nil if it is a part of a
+// snapshot, and others are missing.
+func (r *replica) message(f *hearsay.Raft) *raftpb.Message {
+	m := &raftpb.Message{
+		Type: raftpb.MessageType(f.Type).Enum(), To: new(f.To), From: new(f.From), Term: new(f.Term), LogTerm: new(f.LogTerm), Index: new(f.Index),
+		Commit: new(f.Commit), Vote: new(f.Vote), RejectHint: new(f.RejectHint), Reject: new(f.Reject), Context: f.Context,
+	}
+	for i := range f.Entries {
+		if m.GetType() == raftpb.MsgProp && f.Entries[i].Type != uint8(raftpb.EntryNormal) {
+			return nil // only who leads changes who takes part
+		}
+		m.Entries = append(m.Entries, raftEntry(&f.Entries[i]))
+	}
+	switch {
+	case m.GetType() != raftpb.MsgSnap:
+		return m
+	case f.Snapshot == nil || !r.gather(f):
+		return nil
+	}
+	whole := r.incoming.Snapshot
+	r.incoming = nil
+	if !sound(whole.Data) {
+		return nil
+	}
+	m.Snapshot = &raftpb.Snapshot{
+		Data:     whole.Data,
+		Metadata: &raftpb.SnapshotMetadata{Index: new(whole.Index), Term: new(whole.Term), ConfState: raftConfig(&whole.Config)},
+	}
+	return m
+}
+
+// gather joins the parts of a snapshot, which come in order or not at all.
+func (r *replica) gather(f *hearsay.Raft) (whole bool) {
+	part := f.Snapshot
+	if part.Offset == 0 {
+		first := *f
+		first.Snapshot = new(*part)
+		r.incoming = &first
+		return uint32(len(part.Data)) == part.Size
+	}
+	of := r.incoming
+	if of == nil || of.From != f.From || of.Term != f.Term || of.Snapshot.Index != part.Index || of.Snapshot.Size != part.Size ||
+		uint32(len(of.Snapshot.Data)) != part.Offset {
+		return false // the leader sends it again
+	}
+	of.Snapshot.Data = append(of.Snapshot.Data, part.Data...)
+	return uint32(len(of.Snapshot.Data)) == part.Size
+}
+
+// silent keeps the library from writing logs of its own.
+type silent struct{}
+
+func (silent) Debug(...any)            {}
+func (silent) Debugf(string, ...any)   {}
+func (silent) Error(...any)            {}
+func (silent) Errorf(string, ...any)   {}
+func (silent) Info(...any)             {}
+func (silent) Infof(string, ...any)    {}
+func (silent) Warning(...any)          {}
+func (silent) Warningf(string, ...any) {}
+func (silent) Fatal(v ...any)          { panic(fmt.Sprint(v...)) }
+func (silent) Fatalf(f string, v ...any) {
+	panic(fmt.Sprintf(f, v...))
+}
+func (silent) Panic(v ...any)            { panic(fmt.Sprint(v...)) }
+func (silent) Panicf(f string, v ...any) { panic(fmt.Sprintf(f, v...)) }

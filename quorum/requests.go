@@ -1,0 +1,218 @@
+package quorum
+
+import (
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// Answer is what can be said at once to who asks for something. What becomes
+// of it is told by events about the same subject: EventCaseOpened, then
+// EventRuled or EventCaseAborted; or EventCaseRefused.
+type Answer struct {
+	Code AnswerCode
+	Stay hearsay.Stay // AnswerDone of an admission: the stay that it has
+	Text string
+}
+
+// AnswerCode is what an answer comes to.
+type AnswerCode uint8
+
+// The codes.
+const (
+	AnswerPending AnswerCode = iota + 1 // it is on its way into the log, or being decided
+	AnswerDone                          // it is so already
+	AnswerRefused                       // it will not be: Text
+	AnswerWait                          // not now: Text
+)
+
+// asked is a request that the log has not answered yet.
+type asked struct {
+	subject hearsay.NodeID
+	command command
+	until   time.Time
+	retryAt time.Time
+}
+
+// ask has a command put into the log, and repeats that until something has
+// become of it.
+func (q *Quorum) ask(now time.Time, subject hearsay.NodeID, c command) Answer {
+	if q.state == nil {
+		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
+	}
+	for i := range q.asked {
+		if q.asked[i].subject == subject && q.asked[i].command.op == c.op {
+			return Answer{Code: AnswerPending}
+		}
+	}
+	if len(q.asked) >= maxAsked {
+		q.drops[hearsay.DropTableFull]++
+		return Answer{Code: AnswerWait, Text: "too many ask at once"}
+	}
+	q.asked = append(q.asked, asked{subject, c, now.Add(q.cfg.AdmitTimeout), now.Add(q.cfg.RetryEvery)})
+	q.propose(now, c)
+	if !q.Ready() {
+		return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
+	}
+	return Answer{Code: AnswerPending}
+}
+
+// forget drops the requests about a subject: something became of them.
+func (q *Quorum) forget(subject hearsay.NodeID) (had bool) {
+	n := len(q.asked)
+	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { return a.subject == subject })
+	return len(q.asked) < n
+}
+
+// tickAsked proposes again what may have got lost.
+func (q *Quorum) tickAsked(now time.Time) {
+	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { return !now.Before(a.until) || q.done(&a.command) })
+	for i := range q.asked {
+		if a := &q.asked[i]; !now.Before(a.retryAt) {
+			a.retryAt = now.Add(q.cfg.RetryEvery)
+			q.propose(now, a.command)
+		}
+	}
+}
+
+// done reports whether the state says already what a command asks for.
+func (q *Quorum) done(c *command) bool {
+	switch c.op {
+	case opAdmit:
+		return q.state.members.get(c.claim.Subject) != nil || q.state.admitting[c.claim.Subject] != nil
+	case opRemove:
+		return !q.state.members.has(c.stay) || q.state.removing[c.stay.ID] != nil
+	case opLeave:
+		return !q.state.members.has(c.leave.Stay)
+	case opBar:
+		_, found := q.state.bar(c.id)
+		return found
+	case opLift:
+		_, found := q.state.bar(c.id)
+		return !found
+	case opMove:
+		m := q.state.members.get(c.claim.Subject)
+		return m == nil || m.Claim.Incarnation >= c.claim.Incarnation
+	}
+	return false
+}
+
+// Admit asks for an admission. Whoever calls it has made sure that the claim
+// came from its address: the connection's source has its IP, or holds the
+// network key. A guest's claim has no key, and its subject is
+// hearsay.GuestID of its address.
+func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
+	if q.state == nil {
+		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
+	}
+	if m := q.state.members.get(c.Subject); m != nil {
+		if c.Incarnation > m.Claim.Incarnation && c.Card.Addr != m.Claim.Card.Addr {
+			q.Move(now, c)
+		}
+		return Answer{Code: AnswerDone, Stay: m.Stay}
+	}
+	if q.state.admitting[c.Subject] != nil {
+		return Answer{Code: AnswerPending}
+	}
+	if why := q.state.refusesAdmission(c); why != "" {
+		return Answer{Code: AnswerRefused, Text: why}
+	}
+	if why := q.unfit(c); why != "" {
+		return Answer{Code: AnswerRefused, Text: why}
+	}
+	return q.ask(now, c.Subject, command{op: opAdmit, claim: *c})
+}
+
+// unfit says what is wrong with a claim as this seed sees it by itself.
+func (q *Quorum) unfit(c *hearsay.Claim) (why string) {
+	for i := range q.cfg.Seeds {
+		if q.cfg.Seeds[i].Addr == c.Card.Addr {
+			return "its address is a seed's"
+		}
+	}
+	switch guest := c.Card.Key.IsZero(); {
+	case c.State != hearsay.StateAlive || hearsay.CheckName(c.Card.Name) != nil || !c.Card.Addr.IsValid():
+		return "not well-formed"
+	case guest && c.Subject != hearsay.GuestID(q.cfg.Network, c.Card.Addr):
+		return "not its identity"
+	case !guest && !c.Verify(q.cfg.Network, q.signer):
+		return "not signed by itself"
+	}
+	return ""
+}
+
+// Report is what is brought against a member.
+type Report struct {
+	Stay     hearsay.Stay      // epoch 0: whatever stay the node has, as old peers report
+	By       hearsay.NodeID    // who reports it; zero if nobody knows, or an operator
+	Evidence *hearsay.Evidence // nil: none, so that only the seeds' own probes count
+}
+
+// Report asks for a removal.
+func (q *Quorum) Report(now time.Time, r *Report) Answer {
+	if q.state == nil {
+		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
+	}
+	m := q.state.members.get(r.Stay.ID)
+	switch {
+	case m == nil || r.Stay.Epoch != 0 && m.Stay != r.Stay:
+		return Answer{Code: AnswerDone, Text: "already removed"}
+	case q.state.removing[r.Stay.ID] != nil:
+		return Answer{Code: AnswerPending}
+	case r.Evidence == nil && now.Before(q.paused[m.Stay]):
+		return Answer{Code: AnswerWait, Text: "a case about it has just ended without a ruling"}
+	}
+	c := command{op: opRemove, stay: m.Stay, rule: hearsay.RuleTrial, by: r.By}
+	if r.Evidence != nil {
+		own := *r.Evidence // what came with a packet belongs to the packet
+		own.Statements = slices.Clone(own.Statements)
+		if why := q.unproven(&own, m); why != "" {
+			q.drops[hearsay.DropUnproven]++
+			return Answer{Code: AnswerRefused, Text: why}
+		}
+		c.rule, c.evidence = own.Rule, &own
+	}
+	q.watch(now, m.Stay.ID)
+	return q.ask(now, m.Stay.ID, c)
+}
+
+// Leave takes a member's own signed leave.
+func (q *Quorum) Leave(now time.Time, l *hearsay.Leave) Answer {
+	if q.state == nil {
+		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
+	}
+	if !q.state.members.has(l.Stay) {
+		return Answer{Code: AnswerDone, Text: "already removed"}
+	}
+	if key := q.state.members.get(l.Stay.ID).Claim.Card.Key; !l.Verify(q.cfg.Network, q.signer, key) {
+		q.drops[hearsay.DropBadSignature]++
+		return Answer{Code: AnswerRefused, Text: "not signed by the member"}
+	}
+	return q.ask(now, l.Stay.ID, command{op: opLeave, leave: *l})
+}
+
+// Move takes a member's newer signed claim: it has another address.
+func (q *Quorum) Move(now time.Time, c *hearsay.Claim) Answer {
+	if q.state == nil || q.state.members.get(c.Subject) == nil {
+		return Answer{Code: AnswerRefused, Text: "not a member"}
+	}
+	if why := q.unfit(c); why != "" {
+		q.drops[hearsay.DropBadSignature]++
+		return Answer{Code: AnswerRefused, Text: why}
+	}
+	return q.ask(now, c.Subject, command{op: opMove, claim: *c})
+}
+
+// Bar asks that a node is not admitted from now. It removes nobody.
+func (q *Quorum) Bar(now time.Time, id hearsay.NodeID, why string) Answer {
+	return q.ask(now, id, command{op: opBar, id: id, why: clip(why)})
+}
+
+// Lift asks that a bar ends.
+func (q *Quorum) Lift(now time.Time, id hearsay.NodeID, why string) Answer {
+	return q.ask(now, id, command{op: opLift, id: id, why: clip(why)})
+}
+
+// clip shortens a reason to its limit.
+func clip(why string) string { return why[:min(len(why), hearsay.MaxWhyLen)] }

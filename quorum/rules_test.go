@@ -1,0 +1,137 @@
+package quorum
+
+import (
+	"fmt"
+	"slices"
+
+	"hearsay"
+)
+
+// The rules that must always hold (DESIGN, section 3), as code that looks at
+// the seeds after each of their steps.
+
+// noteEntry sees ballots before they are counted: those that a seed has put
+// into its own log.
+func (w *world) noteEntry(r hearsay.Record) {
+	kept, ok := r.(*hearsay.KeptEntry)
+	if !ok || kept.Dropped {
+		return
+	}
+	commands, _ := readEntry(kept.Entry.Data)
+	for i := range commands {
+		if c := &commands[i]; c.op == opBallot {
+			m := w.machines[c.ballot.Slot]
+			if c.ballot.Verify(testNetwork, m.signer, m.signer.Public()) {
+				w.cast[ballotName(&c.ballot)] = true
+			}
+		}
+	}
+}
+
+func ballotName(b *hearsay.Ballot) string {
+	return fmt.Sprint(b.Case, b.Slot, b.Verdict, b.Life)
+}
+
+// inspect looks at a seed after a step.
+func (w *world) inspect(m *machine) {
+	q := m.q
+	if q.state == nil {
+		if q.Seated() {
+			w.t.Errorf("seed %d votes without a snapshot", m.slot)
+		}
+		return
+	}
+	// A seed never goes back behind what it has told.
+	if q.state.epoch < w.epochs[m.slot] {
+		w.t.Errorf("seed %d went back from epoch %d to %d", m.slot, w.epochs[m.slot], q.state.epoch)
+	}
+	if q.chain.epoch() != q.state.epoch || q.chain.headHash() != q.state.head {
+		w.t.Errorf("seed %d: the ledger ends at %d, the state is of %d", m.slot, q.chain.epoch(), q.state.epoch)
+	}
+	w.same(m, q.state.epoch, q.state.head)
+	if hash := q.state.members.hash(testNetwork); q.chain.at(q.state.epoch) != nil && q.chain.at(q.state.epoch).ruling.Roster != hash {
+		w.t.Errorf("seed %d: the roster at epoch %d is not the ruling's", m.slot, q.state.epoch)
+	}
+}
+
+// same: two seeds at one epoch have one ledger, and so one roster.
+func (w *world) same(m *machine, epoch hearsay.Epoch, hash hearsay.Hash) {
+	if epoch == 0 {
+		return
+	}
+	if known, ok := w.hashes[epoch]; ok && known != hash {
+		w.t.Errorf("seed %d has another ledger at epoch %d", m.slot, epoch)
+	}
+	w.hashes[epoch] = hash
+}
+
+// ruled is told what a seed tells its application: durable on a quorum.
+func (w *world) ruled(m *machine, r *hearsay.Ruling) {
+	if r.Epoch != w.epochs[m.slot]+1 {
+		w.t.Errorf("seed %d tells epoch %d after %d", m.slot, r.Epoch, w.epochs[m.slot])
+	}
+	w.grow(m, r.Epoch)
+	w.same(m, r.Epoch, r.Hash(testNetwork))
+	if w.rulings[r.Epoch] != nil {
+		return
+	}
+	w.rulings[r.Epoch] = r
+	switch r.Kind {
+	case hearsay.RulingAdmit, hearsay.RulingRemove, hearsay.RulingSeat:
+		w.backed(r)
+	}
+	switch r.Kind {
+	case hearsay.RulingAdmit:
+		if w.over[r.Stay] || r.Stay.Epoch != r.Epoch {
+			w.t.Errorf("epoch %d: stay %v comes back", r.Epoch, r.Stay)
+		}
+	case hearsay.RulingRemove, hearsay.RulingLeave:
+		if w.over[r.Stay] {
+			w.t.Errorf("epoch %d: stay %v ends twice", r.Epoch, r.Stay)
+		}
+		w.over[r.Stay] = true
+	}
+}
+
+func (w *world) grow(m *machine, epoch hearsay.Epoch) {
+	if epoch < w.epochs[m.slot] {
+		w.t.Errorf("seed %d tells epoch %d after %d", m.slot, epoch, w.epochs[m.slot])
+	}
+	w.epochs[m.slot] = epoch
+}
+
+// backed: a quorum of equal ballots, each of another seat, each really cast.
+func (w *world) backed(r *hearsay.Ruling) {
+	var slots []uint8
+	for i := range r.Ballots {
+		b := &r.Ballots[i]
+		if b.Verdict != hearsay.BallotYes || b.Case != r.Case || slices.Contains(slots, b.Slot) {
+			w.t.Errorf("epoch %d: a ballot that must not count: %+v", r.Epoch, b)
+		}
+		if !w.cast[ballotName(b)] {
+			w.t.Errorf("epoch %d: a ballot that seed %d did not cast", r.Epoch, b.Slot)
+		}
+		slots = append(slots, b.Slot)
+	}
+	if len(slots) < hearsay.QuorumOf(len(w.machines)) {
+		w.t.Errorf("epoch %d: %v with %d ballots", r.Epoch, r.Kind, len(slots))
+	}
+}
+
+// agree reports whether all seeds are up, have their seats, and have one
+// proven ledger, whole.
+func (w *world) agree() bool {
+	first := w.machines[0].q
+	for _, m := range w.machines {
+		if m.q == nil || !m.q.Seated() || m.q.Epoch() != first.Epoch() || m.q.Proven() != m.q.Epoch() || m.q.chain.lowest != 1 {
+			return false
+		}
+		if leader, ok := m.q.Leader(); !ok || w.machines[leader].q == nil {
+			return false
+		}
+		if voters := m.q.replica.log.config.GetVoters(); len(voters) != len(w.machines) || !slices.Contains(voters, m.q.replica.id) {
+			return false
+		}
+	}
+	return true
+}

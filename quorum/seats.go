@@ -1,0 +1,286 @@
+package quorum
+
+import (
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// seats is who sits where, as this node believes: before it has a state, whom
+// it met at the configured addresses; then what the state says, and what a
+// quorum has decided that this node has not applied yet.
+type seats struct {
+	known  [hearsay.MaxSeeds]occupant
+	nonces [hearsay.MaxSeeds]uint64    // of the hello under way; 0: none
+	asked  [hearsay.MaxSeeds]time.Time // when the last one went out
+	heard  [hearsay.MaxSeeds]heard
+}
+
+type occupant struct {
+	seat  hearsay.Seat
+	id    uint64         // in the log
+	since hearsay.CaseID // the case that decided it
+}
+
+// heard is what a seed said of itself, proven to come from its address.
+type heard struct {
+	seat    hearsay.Seat
+	founded bool
+	at      time.Time
+}
+
+// proof is how a quorum gave a seat to a new life: the newest that is known.
+type proof struct {
+	opening []byte
+	ballots []hearsay.Ballot
+}
+
+func (s *seats) sit(network hearsay.NetworkID, seat hearsay.Seat, since hearsay.CaseID) {
+	s.known[seat.Slot] = occupant{seat, seat.RaftID(network), since}
+}
+
+// slotOf gives the slot of who has this id in the log.
+func (q *Quorum) slotOf(id uint64) (slot int, ok bool) {
+	for i := range q.cfg.Seeds {
+		if q.seats.known[i].id == id {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// heardFor is how long what a seed said of itself counts.
+const heardFor = 10 * time.Second
+
+// hellosATick bounds the hellos that are answered in one tick: verifying and
+// signing take about 100 microseconds each.
+const hellosATick = 20
+
+// requestsATick bounds the requests for the ledger that are answered in one
+// tick: each may cost a message of 128 KiB.
+const requestsATick = 50
+
+// tickSeats asks those who are not known yet who they are. Once there is a
+// state, only those are asked who seem to have another life.
+func (q *Quorum) tickSeats(now time.Time) {
+	if q.state != nil && !q.cfg.Recover {
+		return
+	}
+	for slot := range q.cfg.Seeds {
+		if slot != q.cfg.Slot {
+			q.askSeat(now, slot)
+		}
+	}
+	q.tryFound(now)
+}
+
+// askSeat asks who sits in a slot, unless it was asked just now.
+func (q *Quorum) askSeat(now time.Time, slot int) {
+	if now.Sub(q.seats.asked[slot]) >= q.cfg.HelloEvery {
+		q.hello(now, slot)
+	}
+}
+
+func (q *Quorum) hello(now time.Time, slot int) {
+	if q.quiet {
+		return
+	}
+	q.seats.asked[slot] = now
+	for q.seats.nonces[slot] == 0 {
+		q.seats.nonces[slot] = q.random.Uint64()
+	}
+	m := q.ownHello()
+	m.Nonce = q.seats.nonces[slot]
+	q.sendHello(hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true}, m)
+}
+
+// ownHello says of this seed what it is.
+func (q *Quorum) ownHello() *hearsay.SeatHello {
+	m := &hearsay.SeatHello{Slot: uint8(q.cfg.Slot), Life: q.life, Config: q.cfg.hash(), Founded: q.state != nil}
+	if q.state != nil {
+		m.Seats = q.state.seats
+	}
+	m.Opening, m.Ballots = q.proof.opening, q.proof.ballots
+	return m
+}
+
+// sendHello sends one after the records of this step: the life that it tells
+// of is durable.
+func (q *Quorum) sendHello(p hearsay.Packet, m *hearsay.SeatHello) {
+	m.Seats = slices.Clone(m.Seats)
+	m.Sign(q.cfg.Network, q.signer)
+	p.Body = m
+	q.out.Send = append(q.out.Send, p)
+}
+
+// seatHello takes what somebody says of its seat. It counts if it repeats a
+// nonce that only the configured address was told, or is signed by who is
+// known to sit there.
+func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHello) {
+	switch {
+	case m.Slot != hearsay.NoSlot && (int(m.Slot) >= len(q.cfg.Seeds) || int(m.Slot) == q.cfg.Slot):
+		q.drops[hearsay.DropMalformed]++
+		return
+	case m.Config != q.cfg.hash() && m.Slot != hearsay.NoSlot:
+		q.drops[hearsay.DropStranger]++ // it has another list of seeds
+		return
+	case q.hellos >= hellosATick:
+		q.drops[hearsay.DropRate]++
+		return
+	}
+	q.hellos++
+	if !m.Verify(q.cfg.Network, q.signer) {
+		q.drops[hearsay.DropBadSignature]++
+		return
+	}
+	if !m.Answer {
+		answer := q.ownHello()
+		answer.Answer, answer.Nonce = true, m.Nonce
+		q.sendHello(hearsay.Packet{Addr: p.Addr, Stream: true}, answer)
+	}
+	if m.Slot == hearsay.NoSlot {
+		return
+	}
+	nonce := &q.seats.nonces[m.Slot]
+	switch {
+	case m.Answer && m.Nonce == *nonce && *nonce != 0:
+		*nonce = 0
+	case m.Key == q.seats.known[m.Slot].seat.Key:
+	case m.Answer:
+		q.drops[hearsay.DropUnexpected]++
+		return
+	default:
+		q.askSeat(now, int(m.Slot)) // is it really there?
+		return
+	}
+	q.met(now, m)
+}
+
+// met takes what a seed said of itself, proven.
+func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
+	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
+	if pinned := q.cfg.Seeds[m.Slot].Key; !pinned.IsZero() && pinned != m.Key {
+		q.drops[hearsay.DropStranger]++
+		return
+	}
+	q.seats.heard[m.Slot] = heard{seat: seat, founded: m.Founded, at: now}
+	if q.state == nil {
+		if q.seats.known[m.Slot].seat != seat {
+			q.seats.sit(q.cfg.Network, seat, 0)
+			q.persist(&hearsay.SeedPin{Seat: seat})
+		}
+		q.named(now, m)
+		return
+	}
+	if given, ok := q.proves(m); ok {
+		q.seats.sit(q.cfg.Network, given, openingCase(m))
+		q.persist(&hearsay.SeedPin{Seat: given, Since: openingCase(m)})
+		q.proof = proof{m.Opening, m.Ballots}
+	}
+	switch {
+	case q.cfg.Recover || q.seats.known[m.Slot].seat == seat:
+		return
+	case !m.Founded && q.Seated() && q.state.refusesSeat(seat) == "":
+		q.ask(now, seat.Key.NodeID(), command{op: opSeat, seat: seat})
+	}
+	if c := q.state.seating(m.Slot); c != nil {
+		q.consider(now, c)
+	}
+}
+
+// openingCase is the case whose ballots a hello carries.
+func openingCase(m *hearsay.SeatHello) hearsay.CaseID {
+	if len(m.Ballots) == 0 {
+		return 0
+	}
+	return m.Ballots[0].Case
+}
+
+// proves reports whom a hello proves to have a seat: it carries the ballots of
+// a quorum, by the seats as they are known here, and newer than what is known.
+// So a seed that was away while a seat changed believes who leads it now.
+func (q *Quorum) proves(m *hearsay.SeatHello) (seat hearsay.Seat, ok bool) {
+	r := hearsay.NewCanonical(m.Opening)
+	opening := readCommand(r)
+	seat = opening.seat
+	if r.Failed() || r.Left() > 0 || opening.op != opSeat || int(seat.Slot) >= len(q.cfg.Seeds) || openingCase(m) <= q.seats.known[seat.Slot].since {
+		return seat, false
+	}
+	about := hearsay.HashOpening(q.cfg.Network, m.Opening)
+	var counted []uint8
+	for i := range m.Ballots {
+		b := &m.Ballots[i]
+		if b.About != about || b.Case != m.Ballots[0].Case || b.Verdict != hearsay.BallotYes || int(b.Slot) >= len(q.cfg.Seeds) || slices.Contains(counted, b.Slot) {
+			continue
+		}
+		if by := q.seats.known[b.Slot].seat; b.Life == by.Life && b.Verify(q.cfg.Network, q.signer, by.Key) {
+			counted = append(counted, b.Slot)
+		}
+	}
+	return seat, len(counted) >= q.Needed()
+}
+
+// named takes a seat that others say this life has: it takes part in the log
+// from now, with nothing in it. What it needs comes from who leads.
+func (q *Quorum) named(now time.Time, m *hearsay.SeatHello) {
+	if q.replica != nil {
+		return
+	}
+	at := slices.IndexFunc(m.Seats, func(s hearsay.Seat) bool { return s == q.seat() })
+	if at >= 0 && len(m.Seats) == len(q.cfg.Seeds) {
+		q.seats.sit(q.cfg.Network, q.seat(), 0)
+		q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), q.emptyLog())
+		q.event(hearsay.Event{At: now, Kind: hearsay.EventSeatTaken, Subject: q.signer.Public().NodeID()})
+		return
+	}
+	if m.Founded && !q.lost {
+		q.event(hearsay.Event{
+			At: now, Kind: hearsay.EventSeatWaiting, Subject: q.signer.Public().NodeID(), By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr,
+			Text: "the network was founded with another life in this seat: its quorum must give it to this one",
+		})
+	}
+}
+
+// judgeSeat gives this seed's own verdict on a seat: it has met the new life
+// at the configured address, and that one has no ledger.
+func (q *Quorum) judgeSeat(now time.Time, c *openCase) (hearsay.BallotVerdict, string) {
+	slot := c.opening.seat.Slot
+	if int(slot) == q.cfg.Slot {
+		return hearsay.BallotNo, "this seat is taken"
+	}
+	q.askSeat(now, int(slot))
+	h := q.seats.heard[slot]
+	switch pinned := q.cfg.Seeds[slot].Key; {
+	case !pinned.IsZero() && pinned != c.opening.seat.Key:
+		return hearsay.BallotNo, "the list of seeds pins another key"
+	case h.at.IsZero() || now.Sub(h.at) > heardFor:
+		return 0, ""
+	case h.seat != c.opening.seat && h.founded:
+		return hearsay.BallotNo, "its old life is well"
+	case h.seat == c.opening.seat:
+		return hearsay.BallotYes, "met at its address, without a ledger"
+	}
+	return 0, ""
+}
+
+// tryFound founds the network if it is for this seed to do and everybody has
+// said that there is none: the first of the list does, so that one does.
+func (q *Quorum) tryFound(now time.Time) {
+	if q.state != nil || q.replica != nil || q.cfg.Slot != 0 {
+		return
+	}
+	lives := make([]hearsay.Seat, len(q.cfg.Seeds))
+	for slot := range q.cfg.Seeds {
+		h := &q.seats.heard[slot]
+		switch {
+		case slot == q.cfg.Slot:
+			lives[slot] = q.seat()
+		case h.at.IsZero() || now.Sub(h.at) > heardFor || h.founded:
+			return
+		default:
+			lives[slot] = h.seat
+		}
+	}
+	q.found(now, newState(q.cfg.Network, q.signer, lives), 1, 1)
+}

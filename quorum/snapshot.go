@@ -1,0 +1,102 @@
+package quorum
+
+import (
+	"encoding/binary"
+	"math"
+
+	"hearsay"
+)
+
+// A snapshot is the state in canonical bytes: equal states have equal
+// snapshots. The ledger is not in it, but for its head.
+//
+//	version 1 · epoch 8 · head 32 · seats
+//	count 4 · members: stay 24 · claim
+//	count 4 · open cases: id 8 · opening · count 1 · ballots
+//	count 4 · barred: id 16 · at 8 · why
+//	count 4 · departed: id 16 · incarnation 8
+const snapshotVersion = 1
+
+func (s *state) appendSnapshot(dst []byte) []byte {
+	dst = append(dst, snapshotVersion)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(s.epoch))
+	dst = append(dst, s.head[:]...)
+	dst = hearsay.AppendSeats(dst, s.seats)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(s.members.count))
+	for i := range s.members.parts {
+		for j := range s.members.parts[i] {
+			m := &s.members.parts[i][j]
+			dst = m.Claim.AppendBinary(hearsay.AppendStay(dst, m.Stay))
+		}
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(s.cases)))
+	for _, c := range s.cases {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(c.id))
+		dst = c.opening.append(dst)
+		dst = append(dst, byte(len(c.ballots)))
+		for i := range c.ballots {
+			dst = c.ballots[i].AppendBinary(dst)
+		}
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(s.barred)))
+	for i := range s.barred {
+		dst = append(dst, s.barred[i].ID[:]...)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(s.barred[i].At))
+		dst = hearsay.AppendText(dst, s.barred[i].Why)
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(s.departed)))
+	for i := range s.departed {
+		dst = append(dst, s.departed[i].id[:]...)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(s.departed[i].incarnation))
+	}
+	return dst
+}
+
+// readSnapshot gives the state of a snapshot, or nil if it is none.
+func readSnapshot(network hearsay.NetworkID, signer hearsay.Signer, data []byte) *state {
+	r := hearsay.NewCanonical(data)
+	if r.Byte() != snapshotVersion {
+		return nil
+	}
+	s := &state{network: network, verify: signer.Verify}
+	s.epoch, s.head, s.seats = hearsay.Epoch(r.Uint64()), r.Hash(), r.Seats()
+	previous := hearsay.NodeID{}
+	for i := range count(r, math.MaxInt32) {
+		m := Member{Stay: r.Stay(), Claim: r.Claim()}
+		if r.Failed() || m.Claim.Subject != m.Stay.ID || i > 0 && m.Stay.ID.Compare(previous) <= 0 {
+			return nil
+		}
+		previous = m.Stay.ID
+		s.members.add(m)
+	}
+	for range count(r, maxOpen) {
+		c := &openCase{id: hearsay.CaseID(r.Uint64()), opening: readCommand(r)}
+		c.ballots = r.Ballots()
+		if r.Failed() || c.opening.op > opSeat || len(s.cases) > 0 && c.id <= s.cases[len(s.cases)-1].id {
+			return nil
+		}
+		c.about = hearsay.HashOpening(network, c.opening.append(nil))
+		s.cases = append(s.cases, c)
+	}
+	for range count(r, maxBarred) {
+		s.barred = append(s.barred, Bar{ID: r.NodeID(), At: int64(r.Uint64()), Why: r.Text()})
+	}
+	for range count(r, maxDeparted) {
+		s.departed = append(s.departed, departure{r.NodeID(), hearsay.Incarnation(r.Uint64())})
+	}
+	if r.Failed() || r.Left() > 0 || len(s.seats) == 0 {
+		return nil
+	}
+	s.index()
+	return s
+}
+
+// count reads how many elements follow; each takes at least a byte.
+func count(r *hearsay.Canonical, limit int) int {
+	n := int(r.Uint32())
+	if n > limit || n > r.Left() {
+		r.Fail()
+		return 0
+	}
+	return n
+}

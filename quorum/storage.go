@@ -1,0 +1,148 @@
+package quorum
+
+import (
+	"slices"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
+)
+
+// storage is the replicated log as far as this seed keeps it in memory: what
+// the Raft library reads. Everything in it is on disk, or in the Effects of
+// this step before whatever tells of it.
+type storage struct {
+	hard     *raftpb.HardState
+	config   *raftpb.ConfState // as of applied
+	base     uint64            // the index before the first entry
+	baseTerm uint64
+	entries  []*raftpb.Entry
+	bytes    int // of the entries' data
+	applied  uint64
+	snapshot func() []byte // of the state, as of applied
+}
+
+// InitialState implements raft.Storage.
+func (s *storage) InitialState() (*raftpb.HardState, *raftpb.ConfState, error) {
+	return s.hard, raftpb.EnsureConfState(s.config), nil
+}
+
+// Entries implements raft.Storage.
+func (s *storage) Entries(low, high, bytesMax uint64) ([]*raftpb.Entry, error) {
+	switch {
+	case low <= s.base:
+		return nil, raft.ErrCompacted
+	case high > s.last()+1:
+		return nil, raft.ErrUnavailable
+	}
+	found := s.entries[low-s.base-1 : high-s.base-1]
+	size := uint64(0)
+	for i, e := range found {
+		if size += uint64(len(e.GetData())) + entryOverhead; size > bytesMax && i > 0 {
+			found = found[:i]
+			break
+		}
+	}
+	return slices.Clone(found), nil
+}
+
+// entryOverhead is what an entry takes besides its data, at most, in bytes.
+const entryOverhead = 32
+
+// Term implements raft.Storage.
+func (s *storage) Term(index uint64) (uint64, error) {
+	switch {
+	case index < s.base:
+		return 0, raft.ErrCompacted
+	case index == s.base:
+		return s.baseTerm, nil
+	case index > s.last():
+		return 0, raft.ErrUnavailable
+	}
+	return s.entries[index-s.base-1].GetTerm(), nil
+}
+
+// LastIndex implements raft.Storage.
+func (s *storage) LastIndex() (uint64, error) { return s.last(), nil }
+
+// FirstIndex implements raft.Storage.
+func (s *storage) FirstIndex() (uint64, error) { return s.base + 1, nil }
+
+// Snapshot implements raft.Storage: what has been applied up to now.
+func (s *storage) Snapshot() (*raftpb.Snapshot, error) {
+	term, err := s.Term(s.applied)
+	if err != nil {
+		return nil, raft.ErrSnapshotTemporarilyUnavailable
+	}
+	return &raftpb.Snapshot{
+		Data: s.snapshot(),
+		Metadata: &raftpb.SnapshotMetadata{
+			ConfState: raftpb.EnsureConfState(s.config), Index: new(s.applied), Term: new(term),
+		},
+	}, nil
+}
+
+func (s *storage) last() uint64 { return s.base + uint64(len(s.entries)) }
+
+// append takes entries in. Those that it overwrites, and all behind them,
+// were never committed. It gives how many indices at the end are no longer
+// in use.
+func (s *storage) append(entries []*raftpb.Entry) (unused uint64) {
+	first, last := entries[0].GetIndex(), s.last()
+	if first <= s.base || first > last+1 {
+		panic("quorum: entries that do not join the log")
+	}
+	for _, e := range s.entries[first-s.base-1:] {
+		s.bytes -= len(e.GetData())
+	}
+	s.entries = append(s.entries[:first-s.base-1], entries...)
+	for _, e := range entries {
+		s.bytes += len(e.GetData())
+	}
+	return max(last, s.last()) - s.last()
+}
+
+// restore begins anew at a snapshot.
+func (s *storage) restore(index, term uint64, config *raftpb.ConfState) {
+	s.base, s.baseTerm, s.entries, s.bytes, s.applied, s.config = index, term, nil, 0, index, config
+}
+
+// compact lets go of the entries up to an index.
+func (s *storage) compact(index uint64) {
+	if index <= s.base || index > s.last() {
+		return
+	}
+	term, _ := s.Term(index)
+	for _, e := range s.entries[:index-s.base] {
+		s.bytes -= len(e.GetData())
+	}
+	s.entries = slices.Clone(s.entries[index-s.base:])
+	s.base, s.baseTerm = index, term
+}
+
+// keptEntry gives the record of an entry.
+func keptEntry(e *raftpb.Entry) *hearsay.KeptEntry {
+	return &hearsay.KeptEntry{Entry: logEntry(e)}
+}
+
+func logEntry(e *raftpb.Entry) hearsay.LogEntry {
+	return hearsay.LogEntry{Index: e.GetIndex(), Term: e.GetTerm(), Type: uint8(e.GetType()), Data: e.GetData()}
+}
+
+func raftEntry(e *hearsay.LogEntry) *raftpb.Entry {
+	return &raftpb.Entry{Index: new(e.Index), Term: new(e.Term), Type: raftpb.EntryType(e.Type).Enum(), Data: e.Data}
+}
+
+func logConfig(c *raftpb.ConfState) hearsay.LogConfig {
+	return hearsay.LogConfig{
+		Voters: c.GetVoters(), Learners: c.GetLearners(), VotersOutgoing: c.GetVotersOutgoing(),
+		LearnersNext: c.GetLearnersNext(), AutoLeave: c.GetAutoLeave(),
+	}
+}
+
+func raftConfig(c *hearsay.LogConfig) *raftpb.ConfState {
+	return &raftpb.ConfState{
+		Voters: c.Voters, Learners: c.Learners, VotersOutgoing: c.VotersOutgoing, LearnersNext: c.LearnersNext, AutoLeave: new(c.AutoLeave),
+	}
+}
