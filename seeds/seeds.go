@@ -34,12 +34,8 @@ import (
 	"hearsay"
 )
 
-// Limits per file. Both are guesses: consensus among more than a dozen is slow
-// already.
-const (
-	Max          = 64      // seeds
-	fileBytesMax = 1 << 20 // comments included
-)
+// fileBytesMax bounds a file, comments included. A guess.
+const fileBytesMax = 1 << 20
 
 // wanted is what a line should look like.
 const wanted = `want a line "ip,port" for each seed, like 10.0.0.1,5001`
@@ -57,7 +53,7 @@ type Seed struct {
 // with the same seeds in another order say the same.
 type List struct {
 	File  string // as it was named
-	Seeds []Seed // 1 to Max, ascending by Addr
+	Seeds []Seed // 1 to hearsay.MaxSeeds, ascending by Addr
 }
 
 // Load reads a file.
@@ -213,8 +209,8 @@ func (l *List) add(seed Seed) error {
 			return fmt.Errorf("%s has the key of line %d; want a key of its own for each seed", seed.Addr, other.Line)
 		}
 	}
-	if len(l.Seeds) == Max {
-		return fmt.Errorf("one more than %d seeds; want an odd number, 3 or 5", Max)
+	if len(l.Seeds) == hearsay.MaxSeeds {
+		return fmt.Errorf("one more than %d seeds; want an odd number, 3 or 5", hearsay.MaxSeeds)
 	}
 	l.Seeds = slices.Insert(l.Seeds, at, seed)
 	return nil

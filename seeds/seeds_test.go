@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"hearsay"
 )
 
 const key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -55,7 +57,7 @@ func TestSpellings(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	many := new(strings.Builder)
-	for i := range Max + 1 {
+	for i := range hearsay.MaxSeeds + 1 {
 		fmt.Fprintf(many, "10.0.0.%d,5001\n", i+1)
 	}
 	for name, tc := range map[string]struct{ text, want string }{
@@ -86,7 +88,7 @@ func TestMistakes(t *testing.T) {
 		"four columns":      {"10.0.0.1,5001," + key + ",x\n", "has 1 columns too many"},
 		"header later":      {"10.0.0.1,5001\nIP Address,Port\n", `c.txt:2: host "IP Address": want an IP address`},
 		"control bytes":     {"10.0.0.1\x00\x1b[2J,5001\n", `c.txt:1: host "10.0.0.1\x00\x1b[2J": want`},
-		"too many":          {many.String(), "c.txt:65: one more than 64 seeds"},
+		"too many":          {many.String(), "c.txt:16: one more than 15 seeds"},
 		"endless":           {strings.Repeat("#", fileBytesMax+1), "c.txt: longer than 1048576 bytes"},
 		"a long line":       {strings.Repeat("x", 5000), "…; want a line"},
 	} {
