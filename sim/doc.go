@@ -21,5 +21,10 @@
 // when faults have stopped all must come to the same: one roster, one graph of
 // links in one piece, and all rumors that are still to be had on every node.
 //
+// DrawWorld draws a whole run from a seed, and a Campaign is what many of them
+// came to. Each rule of the checker has planted bugs, see Plants, which a campaign
+// must find; what makes a machine misbehave stands between its node and the
+// world, and the core knows nothing of it.
+//
 // Run is `hearsay sim run`. Tests drive a World themselves.
 package sim

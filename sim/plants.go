@@ -28,11 +28,14 @@ var Plants = []Plant{
 	{"word-of-mouth", "believes a death on a word, without evidence", RuleEvidence, everywhere(&twist{takes: noteWord, steps: believeWord})},
 	{"too-few", "buries with one statement less than it needs", RuleEvidence, everywhere(&twist{steps: eachEvent(fewerStatements)})},
 	{"made-up-statement", "signs that it does not reach whom it reaches", RuleEvidence, everywhere(&twist{steps: signUnreachable})},
+	{"forged-statement", "counts a statement that its observer has not signed", RuleEvidence, everywhere(&twist{steps: eachEvent(forgeStatement)})},
+	{"two-faced", "says two things of one member in one round", RuleEvidence, everywhere(&twist{steps: sayBoth})},
 	{"hasty-verdict", "finds unreachable who has answered it", RuleEvidence, everywhere(&twist{steps: eachEvent(findUnreachable)})},
 	{"made-up-member", "holds a member who never was", RuleEvidence, everywhere(&twist{steps: eachEvent(inventMember)})},
 	{"returns", "holds a dead incarnation alive again", RuleReturn, everywhere(&twist{steps: tellsReturn})},
 	{"rumor-twice", "delivers a rumor twice", RuleRumor, everywhere(&twist{steps: deliverTwice})},
 	{"rumor-changed", "changes a rumor that it passes on", RuleRumor, everywhere(&twist{steps: changeRumors})},
+	{"rumor-made-up", "passes on what nobody has said", RuleRumor, everywhere(&twist{steps: inventRumors})},
 	{"rumor-too-soon", "sends its own rumor before that is on disk", RuleRumor, everywhere(&twist{steps: sendsAtOnce[*hearsay.KeptRumor]})},
 	{"numbers-lost", "starts again without knowing what it has said", RuleRumor, everywhere(&twist{loads: loseNumbers})},
 	{"no-catching-up", "takes no comparison of what was seen, and is asked for nothing", RuleConverge, everywhere(&twist{takes: ignoreComparing})},
@@ -40,6 +43,8 @@ var Plants = []Plant{
 	{"many-links", "links with more than it may", RuleBounds, everywhere(&twist{configures: linkMany})},
 	{"hoard", "holds more rumors than it may", RuleBounds, everywhere(&twist{configures: hoard})},
 	{"burst", "sends thousands of packets in one step", RuleBounds, everywhere(&twist{steps: burst})},
+	{"hard-writing", "writes thousands of records in one step", RuleBounds, everywhere(&twist{steps: writeHard})},
+	{"heavy-ping", "sends pings that do not fit a datagram", RuleBounds, everywhere(&twist{steps: loadPings})},
 	{"garbled", "sends packets without their last byte", RuleDecode, everywhere(&twist{sends: shorten})},
 	{"stands-still", "has a deadline that is always now", RuleProgress, everywhere(&twist{deadline: alwaysDue})},
 }
@@ -178,6 +183,26 @@ func fewerStatements(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 	return nil
 }
 
+func forgeStatement(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventMemberDead && e.Evidence != nil && len(e.Evidence.Statements) > 0 {
+		forged := *e.Evidence
+		forged.Statements = slices.Clone(forged.Statements)
+		forged.Statements[0].At++
+		e.Evidence = &forged
+	}
+	return nil
+}
+
+func sayBoth(_ *World, _ *machine, e *hearsay.Effects) {
+	for i := range e.Events {
+		if one := e.Events[i]; one.Kind == hearsay.EventExamined && one.Verdict == hearsay.VerdictUnreachable {
+			one.Verdict = hearsay.VerdictReachable
+			e.Events = append(e.Events, one)
+			return
+		}
+	}
+}
+
 func findUnreachable(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 	if e.Kind == hearsay.EventExamined && e.Verdict == hearsay.VerdictReachable {
 		e.Verdict = hearsay.VerdictUnreachable
@@ -234,6 +259,19 @@ func changeRumors(_ *World, m *machine, e *hearsay.Effects) {
 	}
 }
 
+func inventRumors(_ *World, _ *machine, e *hearsay.Effects) {
+	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+		for i := range packets {
+			if body, is := packets[i].Body.(*hearsay.Rumors); is && len(body.Items) > 0 {
+				more := *body
+				more.Items = slices.Clone(body.Items)
+				more.Items[0].ID.Counter += 1_000_000
+				packets[i].Body = &more
+			}
+		}
+	}
+}
+
 func ignoreComparing(_ *World, _ *machine, p *hearsay.Packet) bool {
 	switch p.Body.(type) {
 	case *hearsay.Heard, *hearsay.Seen, *hearsay.Graft:
@@ -258,6 +296,25 @@ func burst(w *World, _ *machine, e *hearsay.Effects) {
 	if len(e.Persist) > 0 && w.check.broken == 0 { // once will do
 		for len(e.Send) > 0 && len(e.Send) <= packetsPerStep {
 			e.Send = append(e.Send, e.Send...)
+		}
+	}
+}
+
+func writeHard(w *World, _ *machine, e *hearsay.Effects) {
+	for len(e.Persist) > 0 && len(e.Persist) <= recordsPerStep && w.check.broken == 0 {
+		e.Persist = append(e.Persist, e.Persist...)
+	}
+}
+
+// loadPings has pings carry the same claims over and over.
+func loadPings(_ *World, _ *machine, e *hearsay.Effects) {
+	for i := range e.Now {
+		if p := &e.Now[i]; len(p.Claims) > 0 && !p.Stream {
+			if _, is := p.Body.(*hearsay.Ping); is {
+				for len(p.Claims) < hearsay.MaxClaims/2 {
+					p.Claims = slices.Concat(p.Claims, p.Claims)
+				}
+			}
 		}
 	}
 }

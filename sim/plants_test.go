@@ -1,13 +1,30 @@
 package sim
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"strings"
 	"testing"
 )
 
 // plantSeeds is within how many worlds each planted bug is found.
 const plantSeeds = 50
+
+// The page that lists them says which there are and which rule each breaks.
+func TestPlantsAreListed(t *testing.T) {
+	page, err := os.ReadFile("../ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range Plants {
+		p := &Plants[i]
+		row := fmt.Sprintf("\n| `%s` | %s | %s | ", p.Name, p.What, p.Rule)
+		if !strings.Contains(string(page), row) {
+			t.Errorf("ARCHITECTURE.md has no row%s", row)
+		}
+	}
+}
 
 // Each planted bug is found within few worlds, and the rule that it breaks is
 // the first that bites; in the same worlds without it nothing does, see
