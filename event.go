@@ -32,7 +32,7 @@ const (
 	EventUnreachable  // this node's detector had no answer: Count relays asked, Took
 	EventRoundOpened  // this node asked the observers: Round, Count of them
 	EventAsked        // this node, an observer, was asked to probe: By the accuser, Round, Addr of the subject
-	EventExamined     // this node, an observer, has probed: Round, Verdict, Count pings sent, Took
+	EventExamined     // this node, an observer or a seed, has probed: Addr, Round, Verdict, Count pings sent, Took
 	EventStatement    // a statement was counted: By the observer, Round, Verdict
 	EventCleared      // enough observers reach it: Round, Count of them
 	EventCondemned    // enough observers do not: Round, Evidence

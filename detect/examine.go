@@ -168,7 +168,7 @@ func (s *Swim) chronic(now time.Time, subject hearsay.NodeID) bool {
 func (s *Swim) say(now time.Time, e *examination, verdict hearsay.Verdict) {
 	e.said = true
 	s.out.Events = append(s.out.Events, hearsay.Event{
-		At: now, Kind: hearsay.EventExamined, Subject: e.subject, Round: e.round,
+		At: now, Kind: hearsay.EventExamined, Subject: e.subject, Addr: e.addr, Round: e.round,
 		Verdict: verdict, Count: e.sent, Took: now.Sub(e.began),
 	})
 }

@@ -12,6 +12,8 @@ import (
 	"hearsay"
 	"hearsay/detect"
 	"hearsay/overlay"
+	"hearsay/petition"
+	"hearsay/quorum"
 	"hearsay/roster"
 	"hearsay/rumor"
 )
@@ -27,6 +29,11 @@ type Config struct {
 	Roster  roster.Config
 	Overlay overlay.Config
 	Rumors  rumor.Config
+
+	// Of a seeded network. A peer is in one if its Follower has seeds.
+	Quorum   quorum.Config         // of a seed
+	Follower quorum.FollowerConfig // of a peer
+	Petition petition.Config       // of a peer
 }
 
 // Node is the state machine of one member. It is not safe for concurrent use:
@@ -35,11 +42,13 @@ type Config struct {
 type Node struct {
 	cfg      Config
 	id       hearsay.NodeID
+	signer   hearsay.Signer
 	out      *hearsay.Effects
 	roster   *roster.Roster
 	detect   *detect.Swim
 	overlay  *overlay.Overlay
 	rumors   *rumor.Rumors
+	seeded   seeded
 	cases    casebook
 	drops    hearsay.Drops
 	deadline time.Time
@@ -52,7 +61,26 @@ type Node struct {
 // persisted, in any order. Its first Deadline is now: the first Tick persists
 // the new incarnation.
 func New(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record, now time.Time) *Node {
-	n := &Node{cfg: cfg, id: signer.Public().NodeID(), out: &hearsay.Effects{}, deadline: now}
+	n := build(cfg, signer, random, records, now)
+	if len(cfg.Follower.Seeds) > 0 {
+		n.followSeeds(random, records, now)
+	}
+	return n
+}
+
+// NewSeed makes a seed, likewise. Its configuration may be wrong, or not fit its
+// records: then the error is one line for the user.
+func NewSeed(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record, now time.Time) (*Node, error) {
+	n := build(cfg, signer, random, records, now)
+	if err := n.takeSeat(random, records, now); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// build makes what all nodes have.
+func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record, now time.Time) *Node {
+	n := &Node{cfg: cfg, id: signer.Public().NodeID(), signer: signer, out: &hearsay.Effects{}, deadline: now}
 	card := hearsay.Card{Name: cfg.Name, Addr: cfg.Addr, Role: cfg.Role}
 	secret := random.Uint64() // drawn also if cards are handed in: the same draws follow, and so the same run
 	if cfg.Cards == nil {
@@ -64,7 +92,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
 	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.drops, n.out, now)
 	n.roster.TellOver(n.overlay.Links)
-	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.roster.Known, Trusted: n.roster.Trusted, Draw: n.roster.Draw}
+	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.roster.Known, Trusted: n.roster.Trusted, Draw: n.draw}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.drops, n.out, now)
 	return n
 }
@@ -93,6 +121,9 @@ func (n *Node) Tick(now time.Time) *hearsay.Effects {
 	n.roster.Tick(now)
 	n.overlay.Tick(now)
 	n.rumors.Tick(now)
+	if n.seeded.authority != nil {
+		n.tickSeeded(now)
+	}
 	return n.settle(now)
 }
 
@@ -112,6 +143,9 @@ func (n *Node) Contact(now time.Time, addrs []netip.AddrPort) *hearsay.Effects {
 // reports true; then a driver stops it.
 func (n *Node) Leave(now time.Time) *hearsay.Effects {
 	n.begin(now)
+	if n.seeded.authority != nil {
+		n.leaveSeeded(now)
+	}
 	n.roster.Leave(now)
 	return n.settle(now)
 }
@@ -121,8 +155,17 @@ func (n *Node) Leave(now time.Time) *hearsay.Effects {
 func (n *Node) Gone() bool { return n.roster.Gone() }
 
 // Joined reports whether this node has the roster of a member, or has no
-// contact to ask for one: the first of a network is in.
-func (n *Node) Joined() bool { return n.roster.Joined() }
+// contact to ask for one: the first of a network is in. In a seeded network a
+// peer is in by the ledger; a seed is when it has its seat and hears a quorum.
+func (n *Node) Joined() bool {
+	switch s := &n.seeded; {
+	case s.seat != nil:
+		return s.seat.Seated() && s.seat.Ready()
+	case s.authority != nil:
+		return s.stay.Epoch != 0
+	}
+	return n.roster.Joined()
+}
 
 // Self is this node as it tells of itself.
 func (n *Node) Self() hearsay.Member { return n.roster.Self() }
@@ -192,14 +235,18 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 		n.drops[hearsay.DropUnexpected]++
 		return
 	}
-	for i := range p.Claims {
-		n.roster.Claim(now, p, &p.Claims[i])
+	if _, asks := p.Body.(*hearsay.Register); !asks {
+		for i := range p.Claims {
+			n.roster.Claim(now, p, &p.Claims[i])
+		}
 	}
 	switch m := p.Body.(type) {
 	case *hearsay.Ping:
 		n.detect.Ping(p, m)
 		n.roster.Compare(now, p, m.Hash)
-		n.rumors.Pinged(now, p, m.Rumors)
+		if n.seeded.seat == nil {
+			n.rumors.Pinged(now, p, m.Rumors)
+		}
 	case *hearsay.RelayReq:
 		n.count(n.detect.RelayReq(now, p, m))
 	case *hearsay.Nack:
@@ -229,7 +276,9 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.Evidence:
 		n.roster.TakeEvidence(now, m)
 	default:
-		n.receiveRumors(now, p)
+		if !n.receiveSeeded(now, p) {
+			n.receiveRumors(now, p)
+		}
 	}
 }
 
@@ -247,6 +296,10 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 		e := &n.out.Events[i]
 		n.name(e)
 		n.cases.note(*e)
+		if n.seeded.authority != nil {
+			n.settleSeeded(now, e)
+			e = &n.out.Events[i] // the list may have grown
+		}
 		switch e := *e; e.Kind {
 		case hearsay.EventMemberJoined:
 			n.enter(now, e.Subject)
@@ -278,7 +331,9 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 		case hearsay.EventExamined:
 			n.roster.Examined(now, e.Subject, e.Round, e.Verdict)
 		case hearsay.EventCondemned:
-			n.roster.Bury(now, e.Evidence) // an open network: the observers' word is enough
+			if n.seeded.authority == nil { // an open network: the observers' word is enough
+				n.roster.Bury(now, e.Evidence)
+			}
 		case hearsay.EventCleared:
 			n.trust(now, e.Subject)
 			if n.roster.TakeWrong() {
@@ -304,6 +359,9 @@ func (n *Node) finish() *hearsay.Effects {
 	n.deadline = n.roster.Deadline()
 	for _, at := range [...]time.Time{n.overlay.Deadline(), n.rumors.Deadline()} {
 		n.deadline = earlier(n.deadline, at)
+	}
+	if n.seeded.authority != nil {
+		n.deadline = earlier(n.deadline, n.deadlineSeeded())
 	}
 	if !n.gone() {
 		n.deadline = earlier(n.deadline, n.detect.Deadline())
@@ -331,14 +389,21 @@ func (n *Node) name(e *hearsay.Event) {
 // enter has a member probed and linked from now on.
 func (n *Node) enter(now time.Time, id hearsay.NodeID) {
 	n.detect.Add(id)
-	n.overlay.Add(now, id)
-	n.rumors.Trusted(now, id)
+	switch {
+	case n.carries(id):
+		n.overlay.Add(now, id)
+		n.rumors.Trusted(now, id)
+	case n.seeded.seat == nil:
+		n.overlay.Suspect(now, id) // for good: it is passed over
+	}
 }
 
 // trust has a suspect that is none any more linked again.
 func (n *Node) trust(now time.Time, id hearsay.NodeID) {
-	n.overlay.Trust(now, id)
-	n.rumors.Trusted(now, id)
+	if n.carries(id) {
+		n.overlay.Trust(now, id)
+		n.rumors.Trusted(now, id)
+	}
 }
 
 // dress completes a packet that goes out: who sends it, and the claims that
@@ -347,12 +412,15 @@ func (n *Node) dress(p *hearsay.Packet) {
 	p.From = n.id
 	switch m := p.Body.(type) {
 	case *hearsay.Ping:
-		m.Hash, m.Rumors = n.roster.Hash(), n.rumors.PingHash(n.stepped)
+		m.Hash = n.roster.Hash()
+		if n.seeded.seat == nil {
+			m.Rumors = n.rumors.PingHash(n.stepped)
+		}
 		n.roster.Confront(p, m.Target)
 		n.roster.Ride(p)
 	case *hearsay.Ack, *hearsay.Nack, *hearsay.RelayReq:
 		n.roster.Ride(p)
-	case *hearsay.NotMe:
+	case *hearsay.NotMe, *hearsay.Register:
 		n.roster.Introduce(p)
 	}
 }

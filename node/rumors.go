@@ -38,6 +38,10 @@ func (n *Node) Chart() overlay.Chart { return n.overlay.Chart() }
 
 // receiveRumors routes what concerns rumors and links.
 func (n *Node) receiveRumors(now time.Time, p *hearsay.Packet) {
+	if n.seeded.seat != nil {
+		n.drops[hearsay.DropMisdirected]++ // seeds carry none
+		return
+	}
 	switch m := p.Body.(type) {
 	case *hearsay.Rumors:
 		n.askOrigins(now, p, m)

@@ -26,7 +26,10 @@ type casebook struct {
 func (c *casebook) note(e hearsay.Event) {
 	switch e.Kind {
 	case hearsay.EventJoined, hearsay.EventJoinFail, hearsay.EventAlone, hearsay.EventMemberJoined,
-		hearsay.EventRumor, hearsay.EventLinked, hearsay.EventUnlinked:
+		hearsay.EventRumor, hearsay.EventLinked, hearsay.EventUnlinked, hearsay.EventProbeWanted:
+		return
+	}
+	if e.Subject.IsZero() {
 		return
 	}
 	if c.steps == nil {

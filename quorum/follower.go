@@ -498,3 +498,11 @@ func (f *Follower) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
 		}
 	}
 }
+
+// Seats appends who sits in the seats, as far as this peer has met them.
+func (f *Follower) Seats(dst []hearsay.Seat) []hearsay.Seat {
+	for slot := range f.cfg.Seeds {
+		dst = append(dst, f.pins[slot].Seat)
+	}
+	return dst
+}

@@ -142,7 +142,7 @@ func (r *Roster) tickContacts(now time.Time) {
 		return
 	}
 	tried := append(slices.Clone(c.configured), addresses(c.past)...)
-	if c.attempts > 0 {
+	if c.attempts > 0 && !r.seeded() {
 		r.event(hearsay.Event{
 			At: now, Kind: hearsay.EventJoinFail, Addr: c.tried, Count: c.attempts,
 			Text: fmt.Sprintf("no roster from any of %d contacts yet", len(tried)),
@@ -297,6 +297,9 @@ func (r *Roster) TakeRoster(now time.Time, p *hearsay.Packet, m *hearsay.Roster)
 	}
 	c.joined, c.attempts, c.tryAt = true, 0, now.Add(r.cfg.ContactEvery)
 	r.tell(r.self)
+	if r.seeded() {
+		return // that is for the seeds to say
+	}
 	r.event(hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: r.id(r.self), By: p.From, Addr: p.Addr, Count: r.Living()})
 }
 

@@ -63,9 +63,10 @@ type Roster struct {
 	verified    time.Time // up to then the time for signatures is spent
 
 	spent   map[hearsay.NodeID]allowance
-	links   func() []hearsay.NodeID // neighbors; nil if there is no overlay
-	targets []*member               // storage of one telling
-	claims  []hearsay.Claim         // storage of one step's packets
+	links   func() []hearsay.NodeID           // neighbors; nil if there is no overlay
+	role    func(hearsay.NodeID) hearsay.Role // in a seeded network: as what a node is in, RoleUnknown if it is not; else nil
+	targets []*member                         // storage of one telling
+	claims  []hearsay.Claim                   // storage of one step's packets
 	stats   Stats
 	drops   *hearsay.Drops
 }
@@ -226,6 +227,9 @@ func (r *Roster) Answered(now time.Time, id hearsay.NodeID) {
 // Claim takes one claim that came with the packet p.
 func (r *Roster) Claim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 	r.stats.ClaimsIn++
+	if r.seeded() && c.State == hearsay.StateDead {
+		return // only a ruling says so there
+	}
 	if c.Subject == r.id(r.self) {
 		r.claimedSelf(now, p, c)
 		return
@@ -290,6 +294,8 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropMalformed, false
 	case unknown && r.members.count >= maxMembers && len(r.gone) == 0:
 		return hearsay.DropTableFull, false
+	case r.seeded() && word.Card.Role != r.role(word.Subject):
+		return hearsay.DropStranger, false
 	case unknown && r.outlived(p, word):
 		return hearsay.DropStranger, false
 	case !unknown && word.Incarnation > r.incarnation(m) && r.spent[r.id(m)].renewed > now.UnixNano():

@@ -43,6 +43,12 @@ func (r *Roster) Unreachable(now time.Time, id hearsay.NodeID) {
 	}
 	underWay := m.state == hearsay.StateSuspect && now.Sub(r.heldOf(m).began) < r.cfg.RoundEvery
 	r.suspect(now, m, r.id(r.self))
+	if r.seeded() && r.isSeed(m) {
+		return // no case names one
+	}
+	if r.seeded() {
+		r.tellSeeds(m)
+	}
 	if m.state != hearsay.StateSuspect || r.accusationOf(m) != nil || len(r.accusations) >= maxAccusations {
 		return
 	}
@@ -182,6 +188,9 @@ func (r *Roster) askSilent(now time.Time, a *accusation) {
 
 // observers appends the observers of a subject by this roster.
 func (r *Roster) observers(dst []hearsay.NodeID, subject hearsay.NodeID) []hearsay.NodeID {
+	if r.seeded() {
+		return r.peersObserving(dst, subject)
+	}
 	everybody := ring.Members[hearsay.NodeID]{Count: len(r.living) + 1, At: func(i int) hearsay.NodeID {
 		if i == len(r.living) {
 			return r.id(r.self)

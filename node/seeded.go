@@ -1,0 +1,399 @@
+package node
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+	"hearsay/petition"
+	"hearsay/quorum"
+)
+
+// This file joins the authority of a seeded network with the rest of a node. A
+// seed takes part in it; a peer follows it, and asks it. An open network has none.
+
+// Limits per seed.
+const (
+	maxWaiting = 4096                    // who have asked for something that is not decided yet
+	answerIn   = 1500 * time.Millisecond // then they are told so: the old programs wait 1.8 s
+)
+
+// authority is the ledger as a node has it: *quorum.Quorum or *quorum.Follower.
+type authority interface {
+	Tick(now time.Time)
+	Deadline() time.Time
+	Receive(now time.Time, p *hearsay.Packet) bool
+	Member(id hearsay.NodeID) (quorum.Member, bool)
+	Roster(dst []quorum.Member) []quorum.Member
+	Seats(dst []hearsay.Seat) []hearsay.Seat
+	Epoch() hearsay.Epoch
+	Head() hearsay.Hash
+	Rulings(after hearsay.Epoch, n int) []*hearsay.Ruling
+}
+
+// seeded is a node's part in a seeded network.
+type seeded struct {
+	authority authority           // nil in an open network
+	seat      *quorum.Quorum      // of a seed, else nil
+	follower  *quorum.Follower    // of a peer, else nil
+	petitions *petition.Petitions // of a peer, else nil
+	seats     []hearsay.Seat      // as last looked at
+	seeds     []hearsay.NodeID    // who sit in them
+	stay      hearsay.Stay        // of this peer; epoch 0: it is not in
+	waiting   []waiting           // of a seed, oldest first
+}
+
+// waiting is somebody who has asked this seed for something.
+type waiting struct {
+	addr  netip.AddrPort
+	kind  hearsay.RulingKind
+	stay  hearsay.Stay
+	until time.Time
+}
+
+// takeSeat makes this node a seed.
+func (n *Node) takeSeat(random *rand.Rand, records []hearsay.Record, now time.Time) error {
+	directory := quorum.Directory{Addr: n.roster.Addr, Incarnation: n.incarnation}
+	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, directory, records, &n.drops, n.out, now)
+	if err != nil {
+		return err
+	}
+	n.seeded.seat = seat
+	n.follow(now, seat, n.cfg.Quorum.Seeds)
+	n.overtake(now)
+	return nil
+}
+
+// followSeeds makes this node a peer of a seeded network.
+func (n *Node) followSeeds(random *rand.Rand, records []hearsay.Record, now time.Time) {
+	s := &n.seeded
+	s.follower = quorum.NewFollower(n.cfg.Follower, n.signer, random, n.neighbors, records, &n.drops, n.out, now)
+	addrs := n.follow(now, s.follower, n.cfg.Follower.Seeds)
+	s.petitions = petition.New(n.cfg.Petition, addrs, random, &n.drops, n.out)
+}
+
+// follow lets the roster list whom the ledger has in, and look for the seeds.
+func (n *Node) follow(now time.Time, by authority, seeds []quorum.Seed) (addrs []netip.AddrPort) {
+	n.seeded.authority = by
+	n.roster.Follow(n.roleOf)
+	for i := range seeds {
+		addrs = append(addrs, seeds[i].Addr)
+	}
+	n.roster.Contact(now, addrs)
+	return addrs
+}
+
+// carries reports whether a member passes on rumors, and this node does: seeds
+// do not.
+func (n *Node) carries(id hearsay.NodeID) bool {
+	return n.seeded.authority == nil || n.seeded.seat == nil && !n.isSeed(id)
+}
+
+// drawMost is how often a member is drawn until it is none that carries no
+// rumors.
+const drawMost = 8
+
+// draw gives a random living member that passes on rumors, if there is one.
+func (n *Node) draw() (id hearsay.NodeID, ok bool) {
+	for range drawMost {
+		if id, ok = n.roster.Draw(); !ok || n.carries(id) {
+			return id, ok
+		}
+	}
+	return id, false
+}
+
+// incarnation is the newest that a member has signed, as far as this node knows.
+func (n *Node) incarnation(id hearsay.NodeID) hearsay.Incarnation {
+	m, _ := n.roster.Member(id)
+	return m.Incarnation
+}
+
+// neighbors gives the addresses of this node's links.
+func (n *Node) neighbors() (addrs []netip.AddrPort) {
+	for _, id := range n.overlay.Links() {
+		if addr, ok := n.roster.Addr(id); ok {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
+// roleOf says as what a node is in, by the seats and the ledger.
+func (n *Node) roleOf(id hearsay.NodeID) hearsay.Role {
+	if n.isSeed(id) {
+		return hearsay.RoleSeed
+	}
+	if _, in := n.seeded.authority.Member(id); in {
+		return hearsay.RolePeer
+	}
+	return 0
+}
+
+// isSeed reports whether a node sits in a seat.
+func (n *Node) isSeed(id hearsay.NodeID) bool {
+	s := &n.seeded
+	var room [hearsay.MaxSeeds]hearsay.Seat
+	if seats := s.authority.Seats(room[:0]); !slices.Equal(seats, s.seats) {
+		s.seats, s.seeds = slices.Clone(seats), s.seeds[:0]
+		for i := range seats {
+			if !seats[i].Key.IsZero() {
+				s.seeds = append(s.seeds, seats[i].Key.NodeID())
+			}
+		}
+	}
+	return slices.Contains(s.seeds, id)
+}
+
+// tickSeeded lets time pass for the authority and those who wait for it.
+func (n *Node) tickSeeded(now time.Time) {
+	s := &n.seeded
+	s.authority.Tick(now)
+	if s.petitions != nil {
+		if s.stay.Epoch == 0 && !s.petitions.Registering() && !n.gone() {
+			s.petitions.Register(now)
+		}
+		s.petitions.Tick(now)
+	}
+	for len(s.waiting) > 0 && !now.Before(s.waiting[0].until) {
+		n.answer(&s.waiting[0], hearsay.OutcomePending, 0, "it is being decided")
+		s.waiting = slices.Delete(s.waiting, 0, 1)
+	}
+}
+
+// deadlineSeeded is when tickSeeded must be called next.
+func (n *Node) deadlineSeeded() time.Time {
+	s := &n.seeded
+	at := s.authority.Deadline()
+	if s.petitions != nil {
+		at = earlier(at, s.petitions.Deadline())
+	}
+	if len(s.waiting) > 0 {
+		at = earlier(at, s.waiting[0].until)
+	}
+	return at
+}
+
+// receiveSeeded takes what concerns the ledger, and reports whether it did.
+func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
+	s := &n.seeded
+	if s.authority == nil {
+		return false
+	}
+	switch m := p.Body.(type) {
+	case *hearsay.Register:
+		n.register(now, p)
+	case *hearsay.Report:
+		if n.mayAsk(p) {
+			n.ask(now, p, hearsay.RulingRemove, m.Stay, s.seat.Report(now, &quorum.Report{Stay: m.Stay, By: p.From, Evidence: m.Evidence}))
+		}
+	case *hearsay.Depart:
+		if n.mayAsk(p) {
+			n.ask(now, p, hearsay.RulingLeave, m.Leave.Stay, s.seat.Leave(now, &m.Leave))
+		}
+	case *hearsay.Outcome:
+		if s.petitions == nil {
+			n.drops[hearsay.DropUnexpected]++
+			return true
+		}
+		s.petitions.Outcome(now, p, m)
+	default:
+		return s.authority.Receive(now, p)
+	}
+	return true
+}
+
+// mayAsk reports whether this is a seed, and was asked by stream: anybody could
+// forge where a datagram came from.
+func (n *Node) mayAsk(p *hearsay.Packet) bool {
+	if n.seeded.seat != nil && p.Stream {
+		return true
+	}
+	n.drops[hearsay.DropUnexpected]++
+	return false
+}
+
+// register takes a request for admission: of who is where it asks from.
+func (n *Node) register(now time.Time, p *hearsay.Packet) {
+	if !n.mayAsk(p) {
+		return
+	}
+	if len(p.Claims) == 0 || p.Claims[0].Subject != p.From {
+		n.drops[hearsay.DropMalformed]++
+		return
+	}
+	claim := p.Claims[0]
+	stay := hearsay.Stay{ID: p.From}
+	if from, says := p.Addr.Addr().Unmap(), claim.Card.Addr.Addr().Unmap(); from != says {
+		n.ask(now, p, hearsay.RulingAdmit, stay, quorum.Answer{
+			Code: quorum.AnswerRefused, Text: fmt.Sprintf("asks from %s and says that it is at %s", from, says),
+		})
+		return
+	}
+	n.ask(now, p, hearsay.RulingAdmit, stay, n.seeded.seat.Admit(now, &claim))
+}
+
+// ask answers a request if there is an answer, and else keeps who waits for it.
+func (n *Node) ask(now time.Time, p *hearsay.Packet, kind hearsay.RulingKind, stay hearsay.Stay, a quorum.Answer) {
+	w := waiting{addr: p.Addr, kind: kind, stay: stay, until: now.Add(answerIn)}
+	switch a.Code {
+	case quorum.AnswerDone:
+		if a.Stay.Epoch != 0 {
+			w.stay = a.Stay
+		}
+		n.answer(&w, hearsay.OutcomeDone, 0, a.Text)
+	case quorum.AnswerRefused:
+		n.answer(&w, hearsay.OutcomeRefused, 0, a.Text)
+	case quorum.AnswerWait:
+		n.answer(&w, hearsay.OutcomeWait, 0, a.Text)
+	default:
+		if len(n.seeded.waiting) >= maxWaiting {
+			n.answer(&w, hearsay.OutcomePending, 0, "too many wait")
+			return
+		}
+		n.seeded.waiting = append(n.seeded.waiting, w)
+	}
+}
+
+// answer tells somebody what became of what was asked.
+func (n *Node) answer(w *waiting, code hearsay.OutcomeCode, yes int, text string) {
+	n.out.Send = append(n.out.Send, hearsay.Packet{Addr: w.addr, Stream: true, Body: &hearsay.Outcome{
+		Kind: w.kind, Stay: w.stay, Code: code, Yes: uint8(yes), Needed: uint8(n.seeded.seat.Needed()), Text: text,
+	}})
+}
+
+// answerAll tells all who wait for a decision about a node.
+func (n *Node) answerAll(id hearsay.NodeID, code hearsay.OutcomeCode, stay hearsay.Stay, yes int, text string) {
+	s := &n.seeded
+	s.waiting = slices.DeleteFunc(s.waiting, func(w waiting) bool {
+		if w.stay.ID != id {
+			return false
+		}
+		if w.kind == hearsay.RulingAdmit {
+			w.stay = stay
+		}
+		n.answer(&w, code, yes, text)
+		return true
+	})
+}
+
+// settleSeeded takes the events that only a seeded network has, and those that
+// mean something else there.
+func (n *Node) settleSeeded(now time.Time, e *hearsay.Event) {
+	s := &n.seeded
+	switch e.Kind {
+	case hearsay.EventRuled:
+		n.ruled(now, e)
+	case hearsay.EventRosterProven:
+		n.overtake(now)
+	case hearsay.EventCaseAborted:
+		n.answerAll(e.Subject, hearsay.OutcomeWait, hearsay.Stay{ID: e.Subject}, 0, e.Text)
+	case hearsay.EventCaseRefused:
+		n.answerAll(e.Subject, hearsay.OutcomeRefused, hearsay.Stay{ID: e.Subject}, 0, e.Text)
+	case hearsay.EventProbeWanted:
+		n.detect.Examine(now, e.Subject, e.Addr, e.Round)
+	case hearsay.EventCondemned:
+		if m, in := s.authority.Member(e.Subject); in && s.petitions != nil {
+			s.petitions.Report(now, m.Stay, e.Evidence)
+		}
+	case hearsay.EventExamined:
+		if s.seat != nil {
+			s.seat.Probed(now, quorum.Probe{Subject: e.Subject, Addr: e.Addr, Verdict: e.Verdict, Began: now.Add(-e.Took)})
+		}
+	case hearsay.EventMemberSuspected:
+		if s.seat != nil {
+			s.seat.Suspected(now, e.Subject)
+		}
+	case hearsay.EventMemberReturned, hearsay.EventSuspectFreed, hearsay.EventCleared, hearsay.EventMemberLeft:
+		if s.seat != nil {
+			s.seat.Cleared(e.Subject)
+		} else {
+			s.petitions.Settled(e.Subject)
+		}
+	case hearsay.EventMemberMoved:
+		if s.seat != nil && e.Epoch == 0 { // the roster says so; tell the log
+			if c, ok := n.roster.Word(e.Subject); ok {
+				s.seat.Move(now, &c)
+			}
+		}
+	}
+}
+
+// ruled makes the roster follow a ruling.
+func (n *Node) ruled(now time.Time, e *hearsay.Event) {
+	s, r := &n.seeded, e.Ruling
+	switch r.Kind {
+	case hearsay.RulingAdmit:
+		if r.Stay.ID == n.id {
+			n.admitted(now, r.Stay)
+		}
+		n.roster.Admit(now, &r.Claim)
+	case hearsay.RulingRemove, hearsay.RulingLeave:
+		by := hearsay.NodeID{}
+		if e.Evidence != nil {
+			by = e.Evidence.Accuser
+		}
+		n.roster.Expel(now, r.Stay.ID, by, e.Evidence)
+		if s.petitions != nil {
+			s.petitions.Settled(r.Stay.ID)
+		}
+		if r.Stay == s.stay && s.petitions != nil {
+			n.removed(now)
+		}
+	}
+	if s.seat != nil {
+		n.answerAll(r.Stay.ID, hearsay.OutcomeDone, r.Stay, len(r.Ballots), "")
+	}
+}
+
+// overtake makes the roster what the authority's is: there is a new one, whole.
+func (n *Node) overtake(now time.Time) {
+	s := &n.seeded
+	own, in := s.authority.Member(n.id)
+	switch {
+	case in && own.Stay != s.stay:
+		n.admitted(now, own.Stay)
+	case !in && s.stay.Epoch != 0 && s.petitions != nil:
+		n.removed(now)
+	}
+	for _, m := range s.authority.Roster(nil) {
+		n.roster.Admit(now, &m.Claim)
+	}
+	for _, m := range n.roster.All(nil) {
+		if m.State.Living() && m.ID != n.id && n.roleOf(m.ID) == 0 {
+			n.roster.Expel(now, m.ID, hearsay.NodeID{}, nil)
+		}
+	}
+}
+
+// admitted is told that this node is in.
+func (n *Node) admitted(now time.Time, stay hearsay.Stay) {
+	n.seeded.stay = stay
+	n.seeded.petitions.Admitted()
+	n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: n.id, Epoch: stay.Epoch, Count: n.roster.Living()})
+}
+
+// removed is told that this node's stay is over though it lives: it asks for a
+// new one.
+func (n *Node) removed(now time.Time) {
+	n.seeded.stay = hearsay.Stay{}
+	if n.gone() {
+		return
+	}
+	n.roster.Rejoin(now)
+	n.seeded.petitions.Register(now)
+}
+
+// leaveSeeded tells the seeds that this node's stay is over.
+func (n *Node) leaveSeeded(now time.Time) {
+	s := &n.seeded
+	if s.petitions == nil || s.stay.Epoch == 0 {
+		return
+	}
+	leave := &hearsay.Leave{Stay: s.stay}
+	leave.Sign(n.cfg.Network, n.signer)
+	s.petitions.Leave(now, leave)
+}

@@ -1,0 +1,263 @@
+// Package petition is what a peer asks of the seeds: to be in, that somebody
+// unreachable be out, and that its own stay is over. It asks until the ledger
+// says so, one seed or a few at a time, and another as soon as one fails.
+package petition
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// Limits per node.
+const maxReports = 64 // members that are being reported
+
+// Config are the knobs of petitions.
+type Config struct {
+	Patience    time.Duration // for one seed's answer; default 2 s (the old peers' timeout); must exceed Answer of the seeds
+	RetryMin    time.Duration // after all seeds were asked in vain; default 500 ms, doubled each time
+	RetryMax    time.Duration // up to this; default 5 s
+	RefusedWait time.Duration // after a seed refused; default 10 s: a bar may be lifted
+	ReportEvery time.Duration // between two reports of one member that is not ruled yet; default 2 s
+}
+
+// DefaultConfig gives the defaults.
+func DefaultConfig() Config {
+	return Config{
+		Patience:    2 * time.Second,
+		RetryMin:    500 * time.Millisecond,
+		RetryMax:    5 * time.Second,
+		RefusedWait: 10 * time.Second,
+		ReportEvery: 2 * time.Second,
+	}
+}
+
+// Petitions are what one node asks. What it wants done goes to out.
+type Petitions struct {
+	cfg    Config
+	seeds  []netip.AddrPort
+	random *rand.Rand
+	out    *hearsay.Effects
+	drops  *hearsay.Drops
+
+	registration registration
+	reports      []*report
+	leave        *hearsay.Leave
+	leaveAt      time.Time
+}
+
+// registration is asking for admission.
+type registration struct {
+	wanted bool
+	order  []int // seeds not asked yet in this sweep
+	asked  []asked
+	sweeps int // in vain
+	nextAt time.Time
+	last   string // why the last seed that answered did not admit
+	of     netip.AddrPort
+}
+
+// asked is a seed whose answer is awaited.
+type asked struct {
+	addr  netip.AddrPort
+	until time.Time
+}
+
+// report is asking for a removal.
+type report struct {
+	stay     hearsay.Stay
+	evidence *hearsay.Evidence
+	seed     int // the last asked
+	askAt    time.Time
+	lost     int // seeds not reached since askAt was set by time
+}
+
+// never is later than any time that comes.
+var never = time.Unix(1<<36, 0)
+
+// New makes the petitions of a node that knows these seeds.
+func New(cfg Config, seeds []netip.AddrPort, random *rand.Rand, drops *hearsay.Drops, out *hearsay.Effects) *Petitions {
+	return &Petitions{cfg: cfg, seeds: seeds, random: random, drops: drops, out: out, leaveAt: never}
+}
+
+// Quorum is floor(n/2)+1 of the seeds: so many are asked at a time.
+func (t *Petitions) Quorum() int { return hearsay.QuorumOf(len(t.seeds)) }
+
+// Register asks for admission until Admitted.
+func (t *Petitions) Register(now time.Time) {
+	if t.registration.wanted {
+		return
+	}
+	t.registration = registration{wanted: true, nextAt: now}
+	t.Tick(now)
+}
+
+// Admitted ends the registration.
+func (t *Petitions) Admitted() { t.registration = registration{} }
+
+// Registering reports whether this node asks for admission.
+func (t *Petitions) Registering() bool { return t.registration.wanted }
+
+// Report brings evidence against a stay to the seeds, until it is Settled.
+// Newer evidence takes the place of older.
+func (t *Petitions) Report(now time.Time, stay hearsay.Stay, evidence *hearsay.Evidence) {
+	i := slices.IndexFunc(t.reports, func(r *report) bool { return r.stay == stay })
+	if i >= 0 {
+		t.reports[i].evidence = evidence
+		return
+	}
+	if len(t.reports) >= maxReports {
+		t.drops[hearsay.DropTableFull]++
+		return
+	}
+	t.reports = append(t.reports, &report{stay: stay, evidence: evidence, seed: t.random.IntN(len(t.seeds)), askAt: now})
+	t.Tick(now)
+}
+
+// Settled tells that a node is out, or reachable again: it is reported no more.
+func (t *Petitions) Settled(id hearsay.NodeID) {
+	t.reports = slices.DeleteFunc(t.reports, func(r *report) bool { return r.stay.ID == id })
+}
+
+// Leave tells the seeds that this node's stay is over, until one has it.
+func (t *Petitions) Leave(now time.Time, l *hearsay.Leave) {
+	t.registration, t.reports = registration{}, nil
+	t.leave, t.leaveAt = l, now
+	t.Tick(now)
+}
+
+// Deadline is when Tick must be called next.
+func (t *Petitions) Deadline() time.Time {
+	at := t.leaveAt
+	if g := &t.registration; g.wanted {
+		if len(g.asked) == 0 {
+			at = earlier(at, g.nextAt)
+		}
+		for i := range g.asked {
+			at = earlier(at, g.asked[i].until)
+		}
+	}
+	for _, r := range t.reports {
+		at = earlier(at, r.askAt)
+	}
+	return at
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Tick lets time pass.
+func (t *Petitions) Tick(now time.Time) {
+	if t.registration.wanted {
+		t.tickRegistration(now)
+	}
+	for _, r := range t.reports {
+		if !now.Before(r.askAt) {
+			r.lost = 0
+			t.askReport(now, r)
+		}
+	}
+	if !now.Before(t.leaveAt) {
+		t.leaveAt = now.Add(t.cfg.Patience)
+		for _, addr := range t.seeds {
+			t.send(addr, &hearsay.Depart{Leave: *t.leave})
+		}
+	}
+}
+
+// tickRegistration keeps as many seeds asked as are a quorum, each once in a
+// sweep, in random order.
+func (t *Petitions) tickRegistration(now time.Time) {
+	g := &t.registration
+	for i := len(g.asked) - 1; i >= 0; i-- {
+		if !now.Before(g.asked[i].until) {
+			g.last, g.of = "no answer in time", g.asked[i].addr
+			g.asked = slices.Delete(g.asked, i, i+1)
+		}
+	}
+	if len(g.order) == 0 && len(g.asked) == 0 {
+		if now.Before(g.nextAt) {
+			return
+		}
+		if g.sweeps > 0 {
+			t.out.Events = append(t.out.Events, hearsay.Event{
+				At: now, Kind: hearsay.EventJoinFail, Addr: g.of, Count: g.sweeps,
+				Text: fmt.Sprintf("none of %d seeds has admitted this node: %s", len(t.seeds), g.last),
+			})
+		}
+		g.order = t.random.Perm(len(t.seeds))
+		g.nextAt = now.Add(min(t.cfg.RetryMin<<min(g.sweeps, 16), t.cfg.RetryMax))
+		g.sweeps++
+	}
+	for len(g.order) > 0 && len(g.asked) < t.Quorum() {
+		addr := t.seeds[g.order[0]]
+		g.order = g.order[1:]
+		g.asked = append(g.asked, asked{addr, now.Add(t.cfg.Patience)})
+		t.send(addr, &hearsay.Register{})
+	}
+}
+
+// askReport brings a report to the next seed.
+func (t *Petitions) askReport(now time.Time, r *report) {
+	r.seed = (r.seed + 1) % len(t.seeds)
+	r.askAt = now.Add(t.cfg.ReportEvery)
+	t.send(t.seeds[r.seed], &hearsay.Report{Stay: r.stay, Evidence: r.evidence})
+}
+
+func (t *Petitions) send(addr netip.AddrPort, body hearsay.Message) {
+	t.out.Send = append(t.out.Send, hearsay.Packet{Addr: addr, Stream: true, Body: body})
+}
+
+// Outcome takes a seed's answer. What is done the ledger proves, and not this;
+// it only says whom to ask next, and when.
+func (t *Petitions) Outcome(now time.Time, p *hearsay.Packet, m *hearsay.Outcome) {
+	if !p.Stream || !slices.Contains(t.seeds, p.Addr) {
+		t.drops[hearsay.DropUnexpected]++
+		return
+	}
+	switch m.Kind {
+	case hearsay.RulingAdmit:
+		t.registered(now, p.Addr, m)
+	case hearsay.RulingRemove:
+		i := slices.IndexFunc(t.reports, func(r *report) bool { return r.stay.ID == m.Stay.ID && t.seeds[r.seed] == p.Addr })
+		if i < 0 {
+			t.drops[hearsay.DropUnexpected]++
+			return
+		}
+		if r := t.reports[i]; m.Code == hearsay.OutcomeLost || m.Code == hearsay.OutcomeWait {
+			if r.lost++; r.lost < len(t.seeds) {
+				t.askReport(now, r) // the next, at once
+			}
+		}
+	case hearsay.RulingLeave:
+		if m.Code == hearsay.OutcomeDone {
+			t.leave, t.leaveAt = nil, never
+		}
+	}
+}
+
+// registered takes the answer to a registration.
+func (t *Petitions) registered(now time.Time, from netip.AddrPort, m *hearsay.Outcome) {
+	g := &t.registration
+	i := slices.IndexFunc(g.asked, func(a asked) bool { return a.addr == from })
+	if i < 0 {
+		return // answered late, or the registration is over
+	}
+	g.asked = slices.Delete(g.asked, i, i+1)
+	g.last, g.of = m.Text, from
+	switch m.Code {
+	case hearsay.OutcomeRefused:
+		g.order, g.nextAt = nil, now.Add(t.cfg.RefusedWait)
+	case hearsay.OutcomeDone, hearsay.OutcomePending:
+		g.order = nil // the ledger will tell, or the next sweep asks again
+	}
+	t.tickRegistration(now)
+}

@@ -1,0 +1,100 @@
+package roster
+
+import (
+	"time"
+
+	"hearsay"
+	"hearsay/ring"
+)
+
+// This file is what differs in a seeded network: who is in, the ledger says, and
+// the roster follows it. Claims bring addresses and incarnations, of members only;
+// a claim of dead does not exist; and the observers' word is brought to the seeds,
+// who are members themselves, and nobody's observers.
+
+// Follow makes this the roster of a seeded network: role says as what a node is
+// in, by the ledger and the seats, and is RoleUnknown for who is not. It is called
+// before the first step.
+func (r *Roster) Follow(role func(hearsay.NodeID) hearsay.Role) { r.role = role }
+
+// seeded reports whether the ledger says who is in.
+func (r *Roster) seeded() bool { return r.role != nil }
+
+// Admit lists a member that a ruling has admitted, by the claim that it asked
+// with.
+func (r *Roster) Admit(now time.Time, c *hearsay.Claim) {
+	if c.Subject == r.id(r.self) {
+		return
+	}
+	if m := r.members.get(c.Subject); m != nil && !m.state.Living() && c.Incarnation <= r.incarnation(m) {
+		r.setState(now, m, hearsay.StateAlive) // of its earlier stay this is the newest word
+		delete(r.held, r.members.number(m))
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberReturned, Subject: c.Subject, State: hearsay.StateDead, Incarnation: r.incarnation(m)})
+		return
+	}
+	r.Claim(now, &hearsay.Packet{From: c.Subject, Addr: c.Card.Addr}, c)
+}
+
+// Expel lists a member as dead whose stay a ruling has ended. By is who reported
+// it, and evidence what it brought; both may be lacking.
+func (r *Roster) Expel(now time.Time, id, by hearsay.NodeID, evidence *hearsay.Evidence) {
+	m := r.members.get(id)
+	if m == nil || m == r.self || !m.state.Living() {
+		return
+	}
+	r.dropAccusation(m)
+	r.setState(now, m, hearsay.StateDead)
+	h := &held{by: by}
+	if evidence != nil {
+		h.evidence = evidence.Hash(r.network)
+		r.keepEvidence(h.evidence, evidence)
+	}
+	r.hold(m, h)
+	r.stats.Deaths++
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberDead, Subject: id, By: by, Incarnation: r.incarnation(m), Evidence: evidence})
+}
+
+// Word gives the newest that a member has signed of itself.
+func (r *Roster) Word(id hearsay.NodeID) (c hearsay.Claim, known bool) {
+	m := r.members.get(id)
+	if m == nil {
+		return c, false
+	}
+	c = hearsay.Claim{Subject: id, State: hearsay.StateAlive, Incarnation: r.incarnation(m), Card: *r.card(m)}
+	if m.state == hearsay.StateLeft {
+		c.State = hearsay.StateLeft
+	}
+	return c, true
+}
+
+// Rejoin begins a new stay of this node: its own word is over with the last.
+func (r *Roster) Rejoin(now time.Time) {
+	r.raise(now, 0)
+	r.tell(r.self)
+}
+
+// tellSeeds tells them first that a member is suspect: they begin to probe it.
+func (r *Roster) tellSeeds(m *member) {
+	for _, number := range r.living {
+		if one := r.members.at(number); r.isSeed(one) {
+			r.tellOne(r.card(one).Addr, m)
+		}
+	}
+}
+
+// peersObserving appends the observers of a subject in a seeded network.
+func (r *Roster) peersObserving(dst []hearsay.NodeID, subject hearsay.NodeID) []hearsay.NodeID {
+	var peers []hearsay.NodeID
+	for i := range len(r.living) + 1 {
+		m := r.self
+		if i < len(r.living) {
+			m = r.members.at(r.living[i])
+		}
+		if id := r.id(m); id != subject && !r.isSeed(m) {
+			peers = append(peers, id)
+		}
+	}
+	return ring.Observers(dst, subject, ring.Of(peers), min(r.cfg.Observers, len(peers)))
+}
+
+func (r *Roster) isSeed(m *member) bool { return r.card(m).Role == hearsay.RoleSeed }
