@@ -50,6 +50,7 @@ func layReplay(t *trial) {
 	s.forget()
 	s.begun = true
 	s.run(siegeLasts, siegeStep, func() {
+		s.talk()
 		for range playedAtOnce * len(s.liars) {
 			one := &tape[s.random.IntN(len(tape))]
 			source := one.from

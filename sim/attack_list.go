@@ -97,9 +97,8 @@ func tellReplay(r *AttackReport) string {
 
 func tellForged(r *AttackReport) string {
 	f := r.Figures
-	return fmt.Sprintf("nothing forged is believed: %s deaths, %s incarnations; but who is called dead refutes, at most %s times a second, and a node sends %s bytes a second instead of %s",
-		figure(f.Get("members_wrongly_dead")), figure(f.Get("incarnations_believed_ahead")), figure(f.Get("refutations_of_one_per_s")),
-		figure(f.Get("bytes_per_node_s")), figure(f.Get("bytes_per_node_s_without")))
+	return fmt.Sprintf("nothing forged is believed: %s deaths, %s incarnations; but who is called dead refutes, at most %s times a second; %s",
+		figure(f.Get("members_wrongly_dead")), figure(f.Get("incarnations_believed_ahead")), figure(f.Get("refutations_of_one_per_s")), tellLoad(f))
 }
 
 func tellSybil(r *AttackReport) string {
@@ -117,12 +116,17 @@ func tellEclipse(r *AttackReport) string {
 // tellMembership tells of an attack on members.
 func tellMembership(r *AttackReport) string {
 	f := r.Figures
-	if r.Succeeded == 0 {
-		return fmt.Sprintf("nobody who is well was buried; %s suspicions a node and minute, a member is suspect %s of the time; the truth is back within %s s; nodes send %s times as much",
-			figure(f.Get("wrong_suspicions_per_node_minute")), percent(f.Get("wrongly_suspect_share")), figure(f.Get("truth_back_s")), figure(f.Get("load_factor")))
+	if r.Succeeded > 0 {
+		return fmt.Sprintf("%s members who are well were held dead, by up to %s nodes at a time, for up to %s s",
+			figure(f.Get("members_wrongly_dead")), figure(f.Get("wrongly_dead_on_nodes")), figure(f.Get("wrongly_dead_longest_s")))
 	}
-	return fmt.Sprintf("%s members who are well were held dead, by up to %s nodes at a time, for up to %s s",
-		figure(f.Get("members_wrongly_dead")), figure(f.Get("wrongly_dead_on_nodes")), figure(f.Get("wrongly_dead_longest_s")))
+	return fmt.Sprintf("nobody who is well was buried; a member is suspect %s of the time, and %s s after the attack nobody is; rumors reach all within %s s; %s",
+		percent(f.Get("wrongly_suspect_share")), figure(f.Get("truth_back_s")), figure(f.Get("rumors_latest_s")), tellLoad(f))
+}
+
+// tellLoad tells what an attack costs all others.
+func tellLoad(f Figures) string {
+	return fmt.Sprintf("a node sends %s bytes a second, not %s", figure(f.Get("bytes_per_node_s")), figure(f.Get("bytes_per_node_s_without")))
 }
 
 func percent(share float64) string { return figure(100*share) + " %" }

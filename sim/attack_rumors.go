@@ -18,8 +18,7 @@ const (
 	floodLasts  = 2 * time.Second
 	floodBefore = 2 * time.Second // others talk for as long before it
 	floodStep   = 20 * time.Millisecond
-	talkEvery   = 100 * time.Millisecond // each time another speaks
-	knownWithin = 30 * time.Second       // a death, at the latest
+	knownWithin = 30 * time.Second // a death, at the latest
 )
 
 func layFlood(t *trial) {
@@ -90,13 +89,6 @@ func (t *trial) flood(under bool) (r floodResult) {
 	r.suspicions, r.deaths = s.suspicions, s.deaths
 	t.lawful(s)
 	return r
-}
-
-// talk has another honest member say something now and then.
-func (s *siege) talk() {
-	if s.w.now%talkEvery == 0 {
-		s.w.say(&s.w.machines[s.someone()], 0)
-	}
 }
 
 // others counts what of others' rumors reached all who were there, from the

@@ -18,6 +18,7 @@ const (
 	siegeLasts  = 30 * time.Second
 	siegeTruce  = 60 * time.Second // at most, until the truth is back
 	siegeStep   = 100 * time.Millisecond
+	rumorGrace  = 10 * time.Second // until neighbors have compared
 	never       = 1000 * time.Hour // when what a siege starts itself is planned
 )
 
@@ -41,6 +42,7 @@ type siege struct {
 	suspectFor         time.Duration // summed over holders and subjects
 	deadFor            time.Duration
 	deadLongest        time.Duration
+	latest             time.Duration // delivery of a rumor
 	deadNow            []int // holders, by subject
 	deadMost           int   // holders of one subject's death at a time
 	victims            []bool
@@ -119,13 +121,58 @@ func (s *siege) judge() {
 	c.violations = c.violations[:0]
 }
 
-// besiege lets all start and agree, lets the attack go on, and ends it. turn is
-// called at every step.
+// besiege lets all start and agree, lets the attack go on while members talk,
+// and ends it. turn is called at every step.
 func (s *siege) besiege(turn func()) {
 	s.run(siegeBegins-s.w.now, siegeStep, nil)
 	s.begun = true
-	s.run(siegeLasts, siegeStep, turn)
+	s.run(siegeLasts, siegeStep, func() {
+		s.talk()
+		if turn != nil {
+			turn()
+		}
+	})
 	s.begun = false
+}
+
+// talkEvery is how often a member, each time another, says something.
+const talkEvery = 100 * time.Millisecond
+
+// talk has another honest member say something now and then.
+func (s *siege) talk() {
+	if s.w.now%talkEvery == 0 {
+		s.w.say(&s.w.machines[s.someone()], 0)
+	}
+}
+
+// hears notes how late an honest node hears what was said while it was there.
+func (s *siege) hears(m *machine, e *hearsay.Event) {
+	g := &s.w.check.gossip
+	if number, known := g.byID[e.Rumor.ID]; known && s.w.check.views[m.index].began < g.said[number].at {
+		s.latest = max(s.latest, s.w.now-g.said[number].at)
+	}
+}
+
+// unheard is the share of deliveries of what honest members said that never
+// came.
+func (s *siege) unheard() float64 {
+	g, owed, missed := &s.w.check.gossip, 0, 0
+	for i := range g.said {
+		one := &g.said[i]
+		speaker := int(s.w.check.identities[one.identity].machine)
+		if s.lying[speaker] {
+			continue
+		}
+		for m := range s.w.machines {
+			if m == speaker || !s.present(m) {
+				continue
+			}
+			if owed++; !s.w.check.views[m].heard.has(i) {
+				missed++
+			}
+		}
+	}
+	return share(float64(missed), float64(owed))
 }
 
 // truce lets the world go on until all honest nodes hold all honest ones that
@@ -188,6 +235,8 @@ func (s *siege) look(_ *World, m *machine, e *hearsay.Effects) {
 			s.hold(m, one.Subject, hearsay.StateDead)
 		case hearsay.EventMemberReturned, hearsay.EventMemberJoined, hearsay.EventSuspectFreed, hearsay.EventCleared:
 			s.hold(m, one.Subject, 0)
+		case hearsay.EventRumor:
+			s.hears(m, one)
 		}
 		if s.events != nil {
 			s.events(m, one)
@@ -245,7 +294,7 @@ func (s *siege) settleAll() {
 // forget forgets what was held so far: the attack begins only now.
 func (s *siege) forget() {
 	s.suspicions, s.deaths, s.deadMost = 0, 0, 0
-	s.suspectFor, s.deadFor, s.deadLongest = 0, 0, 0
+	s.suspectFor, s.deadFor, s.deadLongest, s.latest = 0, 0, 0, 0
 	clear(s.victims)
 }
 
@@ -270,6 +319,11 @@ func (t *trial) membership(s *siege, truth time.Duration) {
 	t.mean("wrong_suspicions_per_node_minute", float64(s.suspicions)/float64(s.honest())/siegeLasts.Minutes())
 	t.mean("wrongly_suspect_share", s.suspectFor.Seconds()/pairs)
 	t.most("truth_back_s", truth.Seconds())
+	s.run(rumorGrace, siegeStep, nil)
+	lost := s.unheard()
+	t.most("rumors_latest_s", s.latest.Seconds())
+	t.mean("rumors_lost_share", lost)
+	t.claim(lost == 0, "%s of what members said was not heard", percent(lost))
 	t.claim(truth < siegeTruce, "a minute after the attack the truth is not back")
 	t.lawful(s)
 }
@@ -293,7 +347,7 @@ func (t *trial) calm() float64 {
 	s := t.newSiege(0, []int{}, &twist{})
 	s.run(siegeBegins, siegeStep, nil)
 	before := s.traffic()
-	s.run(siegeLasts, siegeStep, nil)
+	s.run(siegeLasts, siegeStep, s.talk)
 	return (s.traffic() - before) / float64(s.nodes) / siegeLasts.Seconds()
 }
 
@@ -302,11 +356,13 @@ func (t *trial) calm() float64 {
 func (t *trial) load(s *siege, before float64) {
 	under := (s.traffic() - before) / float64(s.nodes) / siegeLasts.Seconds()
 	calm := t.calm()
-	t.mean("liars_bytes_s", float64(s.injected)/siegeLasts.Seconds())
 	t.mean("bytes_per_node_s", under)
 	t.mean("bytes_per_node_s_without", calm)
 	t.mean("load_factor", under/calm)
-	t.mean("bytes_caused_per_byte", (under-calm)*float64(s.nodes)*siegeLasts.Seconds()/float64(max(1, s.injected)))
+	if s.injected > 0 {
+		t.mean("liars_bytes_s", float64(s.injected)/siegeLasts.Seconds())
+		t.mean("bytes_caused_per_byte", (under-calm)*float64(s.nodes)*siegeLasts.Seconds()/float64(s.injected))
+	}
 }
 
 // inject puts a packet on its way that no node made: from the address of one
