@@ -117,6 +117,9 @@ func (c *chain) after(epoch hearsay.Epoch, n int) (found []*hearsay.Ruling) {
 
 // before gives rulings right before an epoch, as many as fit a message.
 func (c *chain) before(epoch hearsay.Epoch) []*hearsay.Ruling {
+	if epoch > c.epoch()+1 {
+		return nil
+	}
 	size, first := 0, epoch
 	for first > c.base+1 && epoch-first < hearsay.MaxRulings {
 		if size += c.links[first-c.base-2].size; size > rulingsBytes && first < epoch {

@@ -44,7 +44,7 @@ func (q *Quorum) found(now time.Time, s *state, index, term uint64) {
 // least. The others get their seats when they come. It is for an operator who
 // knows that there is no ledger anywhere.
 func (q *Quorum) Found(now time.Time) error {
-	if q.state != nil || q.replica != nil {
+	if q.state != nil {
 		return fmt.Errorf("found: this seed has a ledger already")
 	}
 	lives, met := q.whoIsThere()
@@ -54,8 +54,18 @@ func (q *Quorum) Found(now time.Time) error {
 	case len(lives) <= 2 && met < len(lives):
 		return fmt.Errorf("found: with %d seeds all of them must be there", len(lives))
 	}
-	q.found(now, newState(q.cfg.Network, q.signer, lives), 1, 1)
+	q.found(now, newState(q.cfg.Network, q.signer, lives), 1, q.firstTerm())
 	return nil
+}
+
+// firstTerm is the term in which a log begins: later than any in which this
+// life has promised something. A founding of which nobody was told may have
+// been torn apart by a crash.
+func (q *Quorum) firstTerm() uint64 {
+	if q.replica == nil {
+		return 1
+	}
+	return q.replica.log.hard.GetTerm() + 1
 }
 
 // whoIsThere gives the seats as they are met, and how many are.

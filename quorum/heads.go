@@ -17,7 +17,8 @@ const (
 	// removal and a few more. When many join at once, each fetches them.
 	announceWhole = 4
 
-	// fetchEvery is the time between two requests for older rulings.
+	// fetchEvery is the time between two requests for what is missing. Guess:
+	// some round trips.
 	fetchEvery = 200 * time.Millisecond
 )
 
@@ -125,19 +126,23 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	q.prove(now)
 }
 
-// tickLedger fetches what is missing of the ledger from the other seeds.
+// tickLedger fetches from the other seeds what is missing here: older rulings,
+// and heads that got lost.
 func (q *Quorum) tickLedger(now time.Time) {
-	if q.chain.lowest <= 1 || now.Before(q.fetchAt) || len(q.cfg.Seeds) < 2 {
+	incomplete := q.chain.lowest > 1
+	if !incomplete && q.proven >= q.state.epoch || now.Before(q.fetchAt) || len(q.cfg.Seeds) < 2 {
 		return
+	}
+	request := &hearsay.LedgerReq{After: q.state.epoch}
+	if incomplete {
+		request = &hearsay.LedgerReq{Before: q.chain.lowest}
 	}
 	q.fetchAt = now.Add(fetchEvery)
 	slot := q.random.IntN(len(q.cfg.Seeds) - 1)
 	if slot >= q.cfg.Slot {
 		slot++
 	}
-	q.out.Send = append(q.out.Send, hearsay.Packet{
-		Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{Before: q.chain.lowest},
-	})
+	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: request})
 }
 
 // ledgerReq gives what of the ledger is asked for: to anybody, since it proves

@@ -267,7 +267,7 @@ func (q *Quorum) judgeSeat(now time.Time, c *openCase) (hearsay.BallotVerdict, s
 // tryFound founds the network if it is for this seed to do and everybody has
 // said that there is none: the first of the list does, so that one does.
 func (q *Quorum) tryFound(now time.Time) {
-	if q.state != nil || q.replica != nil || q.cfg.Slot != 0 {
+	if q.state != nil || q.cfg.Slot != 0 {
 		return
 	}
 	lives := make([]hearsay.Seat, len(q.cfg.Seeds))
@@ -282,5 +282,5 @@ func (q *Quorum) tryFound(now time.Time) {
 			lives[slot] = h.seat
 		}
 	}
-	q.found(now, newState(q.cfg.Network, q.signer, lives), 1, 1)
+	q.found(now, newState(q.cfg.Network, q.signer, lives), 1, q.firstTerm())
 }

@@ -177,6 +177,7 @@ type world struct {
 	epochs  map[int]hearsay.Epoch // by slot: newest that was told to the outside
 	cast    map[string]bool       // ballots that a seed really cast
 	over    map[hearsay.Stay]bool
+	aborts  int
 }
 
 func seedAddr(slot int) netip.AddrPort {
@@ -223,6 +224,7 @@ func (w *world) start(m *machine) {
 		w.t.Fatal(err)
 	}
 	m.q = q
+	w.epochs[m.slot] = max(w.epochs[m.slot], q.Epoch()) // the node takes the roster as it is
 	w.step(m, func() { q.Tick(w.now) })
 }
 
@@ -368,6 +370,8 @@ func (w *world) told(m *machine, e hearsay.Event) {
 		w.ruled(m, e.Ruling)
 	case hearsay.EventRosterProven:
 		w.grow(m, e.Epoch)
+	case hearsay.EventCaseAborted:
+		w.aborts++
 	}
 }
 
@@ -448,6 +452,7 @@ func (w *world) newPerson() *person {
 	p := &person{n: n, key: newKeyed(uint64(100_000 + n)), up: true, at: hearsay.Incarnation(w.now.UnixMilli())}
 	p.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), 6000)
 	w.people = append(w.people, p)
+	w.tend(p)
 	return p
 }
 
@@ -460,16 +465,31 @@ func (w *world) anySeed() *machine {
 	return up[w.random.IntN(len(up))]
 }
 
-// keepAsking has a peer ask a seed for admission until it is in.
-func (w *world) keepAsking(p *person) {
-	if m := w.anySeed(); m != nil && p.up {
-		w.step(m, func() { m.q.Admit(w.now, p.claim()) })
-	}
-	w.after(500*time.Millisecond+w.upTo(100*time.Millisecond), func() {
-		if p.up && !w.in(p) {
-			w.keepAsking(p)
+// tend has a peer ask for admission whenever it is up and not in, and the
+// others report it whenever it is down and in.
+func (w *world) tend(p *person) {
+	switch m := w.anySeed(); {
+	case m == nil:
+	case p.up && !w.in(p):
+		if w.once(p) {
+			p.at = max(p.at+1, hearsay.Incarnation(w.now.UnixMilli()))
 		}
-	})
+		w.step(m, func() { m.q.Admit(w.now, p.claim()) })
+	case !p.up && w.in(p):
+		w.report(m, p)
+	}
+	w.after(500*time.Millisecond+w.upTo(500*time.Millisecond), func() { w.tend(p) })
+}
+
+// once reports whether a peer has been in before: then it learns that it is
+// no longer, and raises its incarnation.
+func (w *world) once(p *person) bool {
+	for _, r := range w.rulings {
+		if r.Stay.ID == p.id() {
+			return true
+		}
+	}
+	return false
 }
 
 // in reports whether a peer is in, by a quorum of the seeds.
@@ -512,21 +532,14 @@ func (w *world) evidence(m *machine, about *person, verdict hearsay.Verdict) *he
 	return e
 }
 
-// keepReporting has the others report a peer that is down until it is out.
-func (w *world) keepReporting(p *person) {
-	if m := w.anySeed(); m != nil && m.q.state != nil && !p.up {
-		w.step(m, func() {
-			m.q.Suspected(w.now, p.id())
-			if e := w.evidence(m, p, hearsay.VerdictUnreachable); e != nil && len(e.Statements) >= int(e.Needed) {
-				m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: p.id()}, By: e.Accuser, Evidence: e})
-			} else {
-				m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: p.id()}})
-			}
-		})
-	}
-	w.after(time.Second, func() {
-		if !p.up && (w.in(p) || w.anySeed() == nil) {
-			w.keepReporting(p)
+// report has the others report a peer to a seed.
+func (w *world) report(m *machine, p *person) {
+	w.step(m, func() {
+		m.q.Suspected(w.now, p.id())
+		if e := w.evidence(m, p, hearsay.VerdictUnreachable); e != nil && len(e.Statements) >= int(e.Needed) {
+			m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: p.id()}, By: e.Accuser, Evidence: e})
+		} else {
+			m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: p.id()}})
 		}
 	})
 }
