@@ -57,6 +57,10 @@ func DrawWorld(seed uint64) Config {
 	if random.IntN(4) == 0 {
 		config.Rumors.KeepCount = 32 << random.IntN(4)
 	}
+	if random.IntN(4) == 0 {
+		config.Rumors.KeepFor = 2 * time.Minute
+	}
+	config.Overlay.Links = pick(random, 6, 6, 6, 4, 8)
 	switch bad {
 	case mild:
 		config.NoFalseDeath = true

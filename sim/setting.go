@@ -44,10 +44,12 @@ var settings = []setting{
 	span("disk", func(c *Config) *time.Duration { return &c.DiskDelay }),
 	span("chatter", func(c *Config) *time.Duration { return &c.Chatter }),
 	text("overlay", func(c *Config) word { return &c.Overlay.Kind }),
+	number("links", func(c *Config) *int { return &c.Overlay.Links }),
 	text("rumors", func(c *Config) word { return &c.Rumors.Strategy }),
 	text("style", func(c *Config) word { return &c.Rumors.Style }),
 	number("keep-count", func(c *Config) *int { return &c.Rumors.KeepCount }),
 	span("keep-for", func(c *Config) *time.Duration { return &c.Rumors.KeepFor }),
+	span("forget-after", func(c *Config) *time.Duration { return &c.Roster.ForgetAfter }),
 	onOff("stream-pings", func(c *Config) *bool { return &c.Detect.StreamPing }),
 	onOff("no-false-death", func(c *Config) *bool { return &c.NoFalseDeath }),
 	{
