@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/overlay"
 )
 
 // Rule is one of the rules of DESIGN.md, section 3, as far as what is built
@@ -104,13 +105,17 @@ type view struct {
 }
 
 func newChecker(network hearsay.NetworkID, config Config, machines int) *checker {
-	return &checker{
+	c := &checker{
 		network: network, timeoutMin: config.Detect.TimeoutMin, strict: config.NoFalseDeath,
 		numbers: make(map[hearsay.NodeID]int), views: make([]view, machines),
 		said: make(map[examination]verdicts), whole: true, violations: []Violation{},
 		gossip:    gossip{keep: config.Rumors, byID: make(map[clock.Dot]int)},
 		linksMost: 2 * config.Overlay.Links,
 	}
+	if config.Overlay.Kind == overlay.KindPowerLaw {
+		c.linksMost *= 2
+	}
+	return c
 }
 
 // violate notes that a machine breaks a rule, unless it lies on purpose.

@@ -51,7 +51,7 @@ func DrawWorld(seed uint64) Config {
 	config.Delay = pick(random, 500*time.Microsecond, 5*time.Millisecond, 60*time.Millisecond)
 	config.DiskDelay = pick(random, 0, 0, 3*time.Millisecond, 100*time.Millisecond)
 	config.Detect.StreamPing = random.IntN(2) == 0
-	config.Overlay.Kind = pick(random, overlay.KindRing, overlay.KindRing, overlay.KindRandom)
+	config.Overlay.Kind = pick(random, overlay.KindRing, overlay.KindRing, overlay.KindRandom, overlay.KindPowerLaw)
 	config.Rumors.Strategy = pick(random, rumor.Tree, rumor.Tree, rumor.Tree, rumor.Monger, rumor.Flood)
 	config.Rumors.Style = pick(random, rumor.Push, rumor.Pull, rumor.PushPull)
 	if random.IntN(4) == 0 {
