@@ -39,11 +39,17 @@ var (
 	keySeed    = []byte("seed")
 )
 
-var recordBuckets = []wire.Bucket{wire.BucketSelf, wire.BucketContacts, wire.BucketEvidence, wire.BucketRumors}
+// firstBuckets are made with the file.
+var firstBuckets = []wire.Bucket{wire.BucketSelf, wire.BucketContacts, wire.BucketEvidence, wire.BucketRumors}
 
-// addedBuckets are missing in a file of an earlier version, until something
-// is put into them.
-var addedBuckets = []wire.Bucket{wire.BucketRumors}
+// addedBuckets are missing in a file of an earlier version, or of a node of
+// another role, until something is put into them.
+var addedBuckets = []wire.Bucket{
+	wire.BucketRumors,
+	wire.BucketSeed, wire.BucketPins, wire.BucketLog, wire.BucketSnapshots, wire.BucketLedger, wire.BucketHeads,
+}
+
+var recordBuckets = slices.Concat(firstBuckets, addedBuckets[1:])
 
 // Disk is a data directory in use. One process at a time has it open.
 type Disk struct {
@@ -191,7 +197,7 @@ func writeIdentity(tx *bolt.Tx, network string, seed [32]byte) error {
 			return err
 		}
 	}
-	for _, name := range recordBuckets {
+	for _, name := range firstBuckets {
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {
 			return err
 		}

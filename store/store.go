@@ -8,7 +8,8 @@
 //	    format   -> "1"       version of this layout
 //	    network  -> its name
 //	    seed     -> 32 bytes  the Ed25519 private key is derived from them
-//	  self, contacts, evidence, rumors
+//	  self, contacts, evidence, rumors, and of the seeds' authority
+//	  seed, pins, log, snapshots, ledger, heads
 //	    key      -> value     as package wire encodes records
 //
 // Every value is followed by 4 bytes of checksum over bucket, key and value,

@@ -56,6 +56,17 @@
 //	23  HelloAck     accepted 1 · degree 1
 //	24  Unlink
 //
+//	32  SeatHello    slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats · length 4 · opening ·
+//	                 count 1 · ballots · signature 64
+//	33  Raft         slot 1 · type 1 · flags 1 · to, from, term, log term, index, commit, vote, hint, 8 each ·
+//	                 length 4 · context · count 4 · entries · part of a snapshot, if flags say so · signature 64
+//	34  LedgerReq    after 8 · before 8
+//	35  Rulings      count 4 · rulings · count 1 · heads
+//	36  RosterPart   ruling · count 1 · heads · part 2 · parts 2 · count 4 · members: id 16 · epoch 8 · claim
+//
+// The last five are of the seeds, and in the canonical bytes that seeds sign
+// and hash: numbers are big-endian and of a fixed size (package hearsay).
+//
 //	address          length of the IP 1 (4 or 16) · IP · port 2
 //	answer           observer 16 · verdict 1 · at u · signature 64
 //	run              origin 16 · count u · elements of this origin
@@ -98,4 +109,11 @@
 //	contacts   address         id 16
 //	evidence   hash 32         as the body of Evidence
 //	rumors     number 8        origin 16 · age u · hops 1 · length u · data
+//	seed       "life"          life 16 · config 32
+//	           "state"         term 8 · vote 8 · commit 8
+//	pins       slot 1          key 32 · life 16 · since 8
+//	log        index 8         index 8 · term 8 · type 1 · length 4 · data
+//	snapshots  index 8         index 8 · term 8 · who takes part · offset 4 · size 4 · length 4 · data
+//	ledger     epoch 8         ruling · with evidence 1 · evidence
+//	heads      slot 1          epoch 8 · hash 32 · slot 1 · signature 64
 package wire

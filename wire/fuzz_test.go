@@ -141,7 +141,10 @@ func checkStream(t *testing.T, r io.Reader, stream []byte) {
 
 // FuzzRecords tries what a disk may hold.
 func FuzzRecords(f *testing.F) {
-	buckets := []Bucket{BucketSelf, BucketContacts, BucketEvidence, BucketRumors}
+	buckets := []Bucket{
+		BucketSelf, BucketContacts, BucketEvidence, BucketRumors,
+		BucketSeed, BucketPins, BucketLog, BucketSnapshots, BucketLedger, BucketHeads,
+	}
 	for _, s := range sampleRecords() {
 		bucket, key, value, _ := AppendRecord(nil, nil, s.record)
 		f.Add(slices.Index(buckets, bucket), key, value)

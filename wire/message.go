@@ -89,7 +89,7 @@ func kindOf(m hearsay.Message) kind {
 	case *hearsay.Unlink:
 		return kindUnlink
 	}
-	return 0
+	return kindOfSeeds(m)
 }
 
 func appendBody(dst []byte, m hearsay.Message) []byte {
@@ -128,6 +128,9 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 		return append(dst, m.Hash[:]...)
 	case *hearsay.Evidence:
 		return appendEvidence(dst, m)
+	}
+	if dst, ok := appendSeeds(dst, m); ok {
+		return dst
 	}
 	return appendRumors(dst, m)
 }
@@ -184,6 +187,9 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 	case kindEvidence:
 		readEvidence(r, &d.evidence)
 		return &d.evidence
+	}
+	if m := readSeeds(r, k); m != nil {
+		return m
 	}
 	return d.readRumors(r, k)
 }

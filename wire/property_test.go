@@ -87,6 +87,9 @@ func drawBody(t *rapid.T) hearsay.Message {
 	case kindEvidence:
 		return drawEvidence(t)
 	}
+	if m := drawSeeds(t, k); m != nil {
+		return m
+	}
 	return drawRumors(t, k)
 }
 
@@ -130,6 +133,9 @@ func drawRumors(t *rapid.T, k kind) hearsay.Message {
 func allKinds() []kind {
 	var all []kind
 	for k := kindPing; k <= kindUnlink; k++ {
+		all = append(all, k)
+	}
+	for k := kindSeatHello; k <= kindRosterPart; k++ {
 		all = append(all, k)
 	}
 	return all

@@ -51,7 +51,7 @@ func AppendRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value []by
 		}
 		return BucketRumors, k, appendKeptRumor(v, r.Rumor), false
 	}
-	panic(fmt.Sprintf("wire: no such record: %T", r))
+	return appendSeedRecord(k, v, r)
 }
 
 // DecodeRecord reads back what AppendRecord wrote. The error says what does
@@ -82,7 +82,9 @@ func DecodeRecord(bucket Bucket, key, value []byte) (hearsay.Record, error) {
 		}
 		record = &hearsay.KeptRumor{Number: number, Rumor: readKeptRumor(&v, number)}
 	default:
-		return nil, fmt.Errorf("bucket %q: unknown", bucket)
+		if record = readSeedRecord(bucket, &k, &v); record == nil {
+			return nil, fmt.Errorf("bucket %q: unknown", bucket)
+		}
 	}
 	switch {
 	case k.failed:

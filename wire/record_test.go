@@ -17,7 +17,7 @@ type recordSample struct {
 }
 
 func sampleRecords() []recordSample {
-	return []recordSample{
+	return append(sampleSeedRecords(), []recordSample{
 		{"incarnation", &hearsay.OwnIncarnation{Incarnation: sampleTime}, "key 11 · incarnation 8"},
 		{"contact", &hearsay.Contact{Addr: addr6, ID: idB}, "ip-length 1 · ip 16 · port 2 · id 16"},
 		{"evidence", &hearsay.KeptEvidence{Hash: sampleEvidence().Hash(testNetwork), Evidence: sampleEvidence()}, "hash 32 · " +
@@ -27,7 +27,7 @@ func sampleRecords() []recordSample {
 		{"rumor", &hearsay.KeptRumor{Number: 300, Rumor: &hearsay.Rumor{
 			ID: clock.Dot{Origin: originA, Counter: 300}, Age: time.Second, Data: []byte("hello"),
 		}}, "number 8 · origin 16 · age u · hops 1 · length u · data 5"},
-	}
+	}...)
 }
 
 // A record to be dropped has the key of the one it drops.

@@ -1,0 +1,215 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"hearsay"
+)
+
+// What seeds say is written in the canonical bytes that they sign and hash
+// (package hearsay): there is one way to write each value, and a field cannot
+// be skipped without its signature.
+
+// The kinds of what belongs to the seeds' authority.
+const (
+	kindSeatHello kind = iota + 32
+	kindRaft
+	kindLedgerReq
+	kindRulings
+	kindRosterPart
+)
+
+// The buckets of the seeds' authority. A peer has pins and heads.
+const (
+	BucketSeed      Bucket = "seed"
+	BucketPins      Bucket = "pins"
+	BucketLog       Bucket = "log"
+	BucketSnapshots Bucket = "snapshots"
+	BucketLedger    Bucket = "ledger"
+	BucketHeads     Bucket = "heads"
+)
+
+// The keys of BucketSeed.
+const (
+	keyLife     = "life"
+	keyLogState = "state"
+)
+
+// kindOfSeeds gives the number of a message, or 0.
+func kindOfSeeds(m hearsay.Message) kind {
+	switch m.(type) {
+	case *hearsay.SeatHello:
+		return kindSeatHello
+	case *hearsay.Raft:
+		return kindRaft
+	case *hearsay.LedgerReq:
+		return kindLedgerReq
+	case *hearsay.Rulings:
+		return kindRulings
+	case *hearsay.RosterPart:
+		return kindRosterPart
+	}
+	return 0
+}
+
+// appendSeeds writes a message of the seeds, if it is one.
+func appendSeeds(dst []byte, m hearsay.Message) (after []byte, ok bool) {
+	switch m := m.(type) {
+	case *hearsay.SeatHello:
+		return m.AppendBinary(dst), true
+	case *hearsay.Raft:
+		return m.AppendBinary(dst), true
+	case *hearsay.LedgerReq:
+		return m.AppendBinary(dst), true
+	case *hearsay.Rulings:
+		return m.AppendBinary(dst), true
+	case *hearsay.RosterPart:
+		return m.AppendBinary(dst), true
+	}
+	return dst, false
+}
+
+// readSeeds reads a message of the seeds, or gives nil if it is none. Unlike
+// other messages it is new each time, and may be kept.
+func readSeeds(r *reader, k kind) hearsay.Message {
+	c := hearsay.NewCanonical(r.bytes[r.at:])
+	var m hearsay.Message
+	switch k {
+	case kindSeatHello:
+		m = c.SeatHello()
+	case kindRaft:
+		m = c.Raft()
+	case kindLedgerReq:
+		m = c.LedgerReq()
+	case kindRulings:
+		m = c.Rulings()
+	case kindRosterPart:
+		m = c.RosterPart()
+	default:
+		return nil
+	}
+	r.took(c)
+	return m
+}
+
+// took goes on behind what was read as canonical bytes.
+func (r *reader) took(c *hearsay.Canonical) {
+	if c.Failed() {
+		r.fail(hearsay.DropMalformed)
+		return
+	}
+	r.at = len(r.bytes) - c.Left()
+}
+
+// appendSeedRecord writes a record of the seeds' authority.
+func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value []byte, drop bool) {
+	switch r := r.(type) {
+	case *hearsay.SeedLife:
+		return BucketSeed, append(k, keyLife...), append(append(v, r.Life[:]...), r.Config[:]...), false
+	case *hearsay.LogState:
+		for _, n := range [...]uint64{r.Term, r.Vote, r.Commit} {
+			v = binary.BigEndian.AppendUint64(v, n)
+		}
+		return BucketSeed, append(k, keyLogState...), v, false
+	case *hearsay.SeedPin:
+		v = append(append(v, r.Seat.Key[:]...), r.Seat.Life[:]...)
+		return BucketPins, append(k, r.Seat.Slot), binary.BigEndian.AppendUint64(v, uint64(r.Since)), false
+	case *hearsay.KeptEntry:
+		k = binary.BigEndian.AppendUint64(k, r.Entry.Index)
+		if r.Dropped {
+			return BucketLog, k, v, true
+		}
+		return BucketLog, k, r.Entry.AppendBinary(v), false
+	case *hearsay.KeptSnapshot:
+		k = binary.BigEndian.AppendUint64(k, r.Snapshot.Index)
+		if r.Dropped {
+			return BucketSnapshots, k, v, true
+		}
+		return BucketSnapshots, k, r.Snapshot.AppendBinary(v), false
+	case *hearsay.KeptRuling:
+		k = binary.BigEndian.AppendUint64(k, uint64(r.Ruling.Epoch))
+		if r.Dropped {
+			return BucketLedger, k, v, true
+		}
+		v = appendBool(r.Ruling.AppendBinary(v), r.Evidence != nil)
+		if r.Evidence != nil {
+			v = r.Evidence.AppendBinary(v)
+		}
+		return BucketLedger, k, v, false
+	case *hearsay.KeptHead:
+		return BucketHeads, append(k, r.Head.Slot), r.Head.AppendBinary(v), false
+	}
+	panic(fmt.Sprintf("wire: no such record: %T", r))
+}
+
+// readSeedRecord reads a record of the seeds' authority, or gives nil if the
+// bucket is another's.
+func readSeedRecord(bucket Bucket, k, v *reader) hearsay.Record {
+	c := hearsay.NewCanonical(v.bytes)
+	var record hearsay.Record
+	switch bucket {
+	case BucketSeed:
+		record = readSeed(k, c)
+	case BucketPins:
+		record = &hearsay.SeedPin{Seat: hearsay.Seat{Slot: slot(k), Key: c.Key(), Life: c.Life()}, Since: hearsay.CaseID(c.Uint64())}
+	case BucketLog:
+		entry := c.LogEntry()
+		if entry.Index != k.uint64() {
+			c.Fail()
+		}
+		record = &hearsay.KeptEntry{Entry: entry}
+	case BucketSnapshots:
+		snapshot := c.LogSnapshot()
+		if snapshot.Index != k.uint64() {
+			c.Fail()
+		}
+		record = &hearsay.KeptSnapshot{Snapshot: snapshot}
+	case BucketLedger:
+		record = readKeptRuling(k, c)
+	case BucketHeads:
+		head := c.Head()
+		if head.Slot != slot(k) {
+			c.Fail()
+		}
+		record = &hearsay.KeptHead{Head: head}
+	default:
+		return nil
+	}
+	v.took(c)
+	return record
+}
+
+func readSeed(k *reader, c *hearsay.Canonical) hearsay.Record {
+	switch string(k.take(len(k.bytes))) {
+	case keyLife:
+		return &hearsay.SeedLife{Life: c.Life(), Config: c.Hash()}
+	case keyLogState:
+		return &hearsay.LogState{Term: c.Uint64(), Vote: c.Uint64(), Commit: c.Uint64()}
+	}
+	k.fail(hearsay.DropMalformed)
+	return &hearsay.LogState{}
+}
+
+func readKeptRuling(k *reader, c *hearsay.Canonical) hearsay.Record {
+	r := &hearsay.KeptRuling{Ruling: c.Ruling()}
+	switch c.Byte() {
+	case 0:
+	case 1:
+		r.Evidence = c.Evidence()
+	default:
+		c.Fail()
+	}
+	if r.Ruling != nil && uint64(r.Ruling.Epoch) != k.uint64() {
+		c.Fail()
+	}
+	return r
+}
+
+func slot(k *reader) uint8 {
+	n := k.byte()
+	if n >= hearsay.MaxSeeds {
+		k.fail(hearsay.DropMalformed)
+	}
+	return n
+}

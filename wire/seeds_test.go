@@ -1,0 +1,253 @@
+package wire
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"hearsay"
+)
+
+// The samples of what seeds say and keep. Their fields are bytes that are easy
+// to find in a dump; nothing in them is really signed.
+
+var (
+	sampleKey       = hearsay.PublicKey(bytes.Repeat([]byte{0x4b}, 32))
+	sampleSignature = hearsay.Signature(bytes.Repeat([]byte{0x51}, 64))
+	sampleLife      = hearsay.Life(bytes.Repeat([]byte{0x1f}, 16))
+)
+
+const (
+	seatLayout   = "slot 1 · key 32 · life 16"
+	stayLayout   = "id 16 · epoch 8"
+	ballotLayout = "case 8 · about 32 · " + stayLayout + " · slot 1 · life 16 · verdict 1 · at 8 · signature 64 · why-length 1 · why 16"
+	claimLayout  = "subject 16 · incarnation 8 · key 32 · signature 64 · role 1 · ip 16 · port 2 · name-length 1 · name 1"
+	rulingLayout = "epoch 8 · kind 1 · " + stayLayout + " · key 32 · " + claimLayout + " · seats 1 · case 8 · rule 1 · ballots 1 · " +
+		ballotLayout + " · " + ballotLayout + " · evidence 32 · at 8 · previous 32 · roster 32"
+	headLayout  = "epoch 8 · hash 32 · slot 1 · signature 64"
+	entryLayout = "index 8 · term 8 · type 1 · length 4 · data 5"
+	partLayout  = "index 8 · term 8 · voters 1 · voter 8 · voter 8 · learners 1 · learner 8 · outgoing 1 · next 1 · auto-leave 1 · offset 4 · size 4 · length 4 · data 4"
+	storyLayout = "subject 16 · incarnation 8 · round 8 · rule 1 · accuser 16 · suspected 8 · condemned 8 · observers 1 · needed 1 · statements 1 · " +
+		"observer 16 · verdict 1 · at 8 · signature 64 · observer 16 · verdict 1 · at 8 · signature 64"
+)
+
+func sampleBallot(slot uint8) hearsay.Ballot {
+	return hearsay.Ballot{
+		Case: 42 * hearsay.CasesAnEntry, About: hearsay.Hash{0: 0xab, 31: 0xba}, Stay: hearsay.Stay{ID: idA}, Slot: slot, Life: sampleLife,
+		Verdict: hearsay.BallotYes, Why: "it answers there", At: sampleTime, Signature: sampleSignature,
+	}
+}
+
+func sampleRuling() *hearsay.Ruling {
+	return &hearsay.Ruling{
+		Epoch: 7, Kind: hearsay.RulingAdmit, Stay: hearsay.Stay{ID: idA, Epoch: 7}, Key: sampleKey, Claim: full(hearsay.StateAlive, "a", addr4),
+		Case: 42 * hearsay.CasesAnEntry, Ballots: []hearsay.Ballot{sampleBallot(0), sampleBallot(2)}, At: sampleTime,
+		Previous: hearsay.Hash{1}, Roster: hearsay.Hash{2},
+	}
+}
+
+func sampleHead() hearsay.Head {
+	return hearsay.Head{Epoch: 7, Hash: hearsay.Hash{3}, Slot: 2, Signature: sampleSignature}
+}
+
+func samplePart() *hearsay.LogSnapshot {
+	return &hearsay.LogSnapshot{
+		Index: 100, Term: 3, Config: hearsay.LogConfig{Voters: []uint64{11, 12}, Learners: []uint64{13}},
+		Offset: 4, Size: 8, Data: []byte("half"),
+	}
+}
+
+func sampleEntry() hearsay.LogEntry {
+	return hearsay.LogEntry{Index: 101, Term: 3, Data: []byte("entry")}
+}
+
+func seedSamples() []sample {
+	return []sample{
+		{
+			name: "seat-hello", kind: kindSeatHello, says: "who sits in slot 1, and that a quorum gave it",
+			body: &hearsay.SeatHello{
+				Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true, Founded: true,
+				Seats:   []hearsay.Seat{{Slot: 0, Key: sampleKey, Life: sampleLife}, {Slot: 1, Key: sampleKey}},
+				Opening: []byte("case"), Ballots: []hearsay.Ballot{sampleBallot(0)}, Signature: sampleSignature,
+			},
+			bodyLayout: "slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · " + seatLayout + " · " + seatLayout +
+				" · opening 4 · opening 4 · ballots 1 · " + ballotLayout + " · signature 64",
+		},
+		{
+			name: "raft", kind: kindRaft, says: "an entry, and half a snapshot",
+			body: &hearsay.Raft{
+				Slot: 1, Type: 3, To: 11, From: 12, Term: 3, LogTerm: 2, Index: 100, Commit: 99, Vote: 11, RejectHint: 98, Reject: true, Context: []byte("ctx"),
+				Entries: []hearsay.LogEntry{sampleEntry()}, Snapshot: samplePart(), Signature: sampleSignature,
+			},
+			bodyLayout: "slot 1 · type 1 · flags 1 · to 8 · from 8 · term 8 · log-term 8 · index 8 · commit 8 · vote 8 · hint 8 · length 4 · context 3 · entries 4 · " +
+				entryLayout + " · " + partLayout + " · signature 64",
+		},
+		{name: "ledger-req", kind: kindLedgerReq, says: "what comes after epoch 6?", body: &hearsay.LedgerReq{After: 6, Before: 0}, bodyLayout: "after 8 · before 8"},
+		{
+			name: "rulings", kind: kindRulings, says: "one ruling, and one head",
+			body:       &hearsay.Rulings{Items: []*hearsay.Ruling{sampleRuling()}, Heads: []hearsay.Head{sampleHead()}},
+			bodyLayout: "rulings 4 · " + rulingLayout + " · heads 1 · " + headLayout,
+		},
+		{
+			name: "roster-part", kind: kindRosterPart, says: "the second half of a roster",
+			body: &hearsay.RosterPart{
+				Ruling: sampleRuling(), Heads: []hearsay.Head{sampleHead()}, Part: 1, Parts: 2,
+				Members: []hearsay.RosterMember{{Stay: hearsay.Stay{ID: idA, Epoch: 7}, Claim: full(hearsay.StateAlive, "a", addr4)}},
+			},
+			bodyLayout: rulingLayout + " · heads 1 · " + headLayout + " · part 2 · parts 2 · members 4 · " + stayLayout + " · " + claimLayout,
+		},
+	}
+}
+
+func sampleSeedRecords() []recordSample {
+	left := &hearsay.Ruling{
+		Epoch: 8, Kind: hearsay.RulingLeave, Stay: hearsay.Stay{ID: idA, Epoch: 7}, Key: sampleKey, Case: 50 * hearsay.CasesAnEntry,
+		Leave: sampleSignature, At: sampleTime, Previous: hearsay.Hash{1}, Roster: hearsay.Hash{2},
+	}
+	removed := &hearsay.Ruling{
+		Epoch: 9, Kind: hearsay.RulingRemove, Rule: hearsay.RuleMajority, Stay: hearsay.Stay{ID: idB, Epoch: 6}, Key: sampleKey, Case: 51 * hearsay.CasesAnEntry,
+		Ballots: []hearsay.Ballot{sampleBallot(1)}, Evidence: hearsay.Hash{4}, At: sampleTime, Previous: hearsay.Hash{1}, Roster: hearsay.Hash{2},
+	}
+	seated := &hearsay.Ruling{
+		Epoch: 10, Kind: hearsay.RulingSeat, Seats: []hearsay.Seat{{Slot: 1, Key: sampleKey, Life: sampleLife}}, Case: 52 * hearsay.CasesAnEntry,
+		Ballots: []hearsay.Ballot{sampleBallot(0)}, At: sampleTime, Previous: hearsay.Hash{1}, Roster: hearsay.Hash{2},
+	}
+	const decided = "case 8 · rule 1 · ballots 1"
+	const tail = "evidence 32 · at 8 · previous 32 · roster 32"
+	return []recordSample{
+		{"life", &hearsay.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}}, "key 4 · life 16 · config 32"},
+		{"log-state", &hearsay.LogState{Term: 3, Vote: 11, Commit: 99}, "key 5 · term 8 · vote 8 · commit 8"},
+		{"pin", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42}, "slot 1 · key 32 · life 16 · since 8"},
+		{"entry", &hearsay.KeptEntry{Entry: sampleEntry()}, "key 8 · " + entryLayout},
+		{"snapshot", &hearsay.KeptSnapshot{Snapshot: samplePart()}, "key 8 · " + partLayout},
+		{"ruling", &hearsay.KeptRuling{Ruling: sampleRuling()}, "key 8 · " + rulingLayout + " · with-evidence 1"},
+		{
+			"leave", &hearsay.KeptRuling{Ruling: left},
+			"key 8 · epoch 8 · kind 1 · " + stayLayout + " · key 32 · seats 1 · " + decided + " · leave 64 · " + tail + " · with-evidence 1",
+		},
+		{
+			"removal", &hearsay.KeptRuling{Ruling: removed, Evidence: sampleEvidence()},
+			"key 8 · epoch 8 · kind 1 · " + stayLayout + " · key 32 · seats 1 · " + decided + " · " + ballotLayout + " · " + tail + " · with-evidence 1 · " + storyLayout,
+		},
+		{
+			"seat", &hearsay.KeptRuling{Ruling: seated},
+			"key 8 · epoch 8 · kind 1 · " + stayLayout + " · key 32 · seats 1 · " + seatLayout + " · " + decided + " · " + ballotLayout + " · " + tail + " · with-evidence 1",
+		},
+		{"head", &hearsay.KeptHead{Head: sampleHead()}, "slot 1 · " + headLayout},
+	}
+}
+
+func FuzzSeatHello(f *testing.F)  { fuzzBody(f, kindSeatHello) }
+func FuzzRaft(f *testing.F)       { fuzzBody(f, kindRaft) }
+func FuzzLedgerReq(f *testing.F)  { fuzzBody(f, kindLedgerReq) }
+func FuzzRulings(f *testing.F)    { fuzzBody(f, kindRulings) }
+func FuzzRosterPart(f *testing.F) { fuzzBody(f, kindRosterPart) }
+
+// FuzzRuling tries what a ledger may hold: what is read is written again byte
+// by byte, or a hash would mean two things.
+func FuzzRuling(f *testing.F) {
+	for _, s := range sampleSeedRecords() {
+		if r, ok := s.record.(*hearsay.KeptRuling); ok {
+			f.Add(r.Ruling.AppendBinary(nil))
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c := hearsay.NewCanonical(b)
+		r := c.Ruling()
+		if c.Failed() {
+			return
+		}
+		read := b[:len(b)-c.Left()]
+		if again := r.AppendBinary(nil); !bytes.Equal(again, read) {
+			t.Fatalf("%x became %x", read, again)
+		}
+	})
+}
+
+func TestSeedRecordRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		bucket     Bucket
+		key, value []byte
+		want       string
+	}{
+		"a slot that cannot be": {BucketPins, []byte{hearsay.MaxSeeds}, make([]byte, 56), "malformed"},
+		"another seed key":      {BucketSeed, []byte("soul"), make([]byte, 48), "malformed"},
+		"half a life":           {BucketSeed, []byte(keyLife), make([]byte, 15), "malformed"},
+		"an entry elsewhere":    {BucketLog, make([]byte, 8), new(sampleEntry()).AppendBinary(nil), "malformed"},
+		"a snapshot elsewhere":  {BucketSnapshots, make([]byte, 8), samplePart().AppendBinary(nil), "malformed"},
+		"a ruling elsewhere":    {BucketLedger, make([]byte, 8), append(sampleRuling().AppendBinary(nil), 0), "malformed"},
+		"maybe with evidence":   {BucketLedger, []byte{7: 7}, append(sampleRuling().AppendBinary(nil), 2), "malformed"},
+		"a head elsewhere":      {BucketHeads, []byte{1}, new(sampleHead()).AppendBinary(nil), "malformed"},
+	} {
+		record, err := DecodeRecord(tt.bucket, tt.key, tt.value)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %+v, %v, want %q", name, record, err, tt.want)
+		}
+	}
+}
+
+func TestSeedRecordDropped(t *testing.T) {
+	for _, pair := range [][2]hearsay.Record{
+		{&hearsay.KeptEntry{Entry: sampleEntry()}, &hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: 101}, Dropped: true}},
+		{&hearsay.KeptSnapshot{Snapshot: samplePart()}, &hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: 100}, Dropped: true}},
+		{&hearsay.KeptRuling{Ruling: sampleRuling()}, &hearsay.KeptRuling{Ruling: &hearsay.Ruling{Epoch: 7}, Dropped: true}},
+	} {
+		bucket, key, _, drop := AppendRecord(nil, nil, pair[0])
+		goneBucket, goneKey, value, gone := AppendRecord(nil, nil, pair[1])
+		if drop || !gone || len(value) > 0 || bucket != goneBucket || !bytes.Equal(key, goneKey) {
+			t.Errorf("%s %x became %s %x", bucket, key, goneBucket, goneKey)
+		}
+	}
+}
+
+// Messages of the seeds are new each time: what is kept of one is not changed
+// by the next, or by the bytes that it came in.
+func TestSeedMessagesMayBeKept(t *testing.T) {
+	for _, s := range seedSamples() {
+		packet := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: s.body})
+		d := NewDecoder(testNetwork)
+		var first, second hearsay.Packet
+		if drop, ok := d.Decode(packet, &first); !ok {
+			t.Fatal(drop)
+		}
+		if drop, ok := d.Decode(bytes.Clone(packet), &second); !ok {
+			t.Fatal(drop)
+		}
+		clear(packet)
+		if first.Body == second.Body || !reflect.DeepEqual(first.Body, s.body) {
+			t.Errorf("%s changed to %+v", s.name, first.Body)
+		}
+	}
+}
+
+// drawSeeds draws a message of the seeds, or nil if k is another's.
+func drawSeeds(t *rapid.T, k kind) hearsay.Message {
+	n := rapid.Uint64().Draw(t, "number")
+	switch k {
+	case kindSeatHello:
+		return &hearsay.SeatHello{
+			Slot: uint8(n % hearsay.MaxSeeds), Key: sampleKey, Nonce: n, Answer: n&1 != 0, Founded: n&2 != 0,
+			Opening: rapid.SliceOfN(rapid.Byte(), 1, 50).Draw(t, "opening"), Signature: drawSignature(t),
+		}
+	case kindRaft:
+		return &hearsay.Raft{
+			Type: byte(n), To: n, From: n + 1, Term: n / 2, LogTerm: n / 3, Index: n / 5, Commit: n / 7, Vote: n / 9, RejectHint: n / 11, Reject: n&1 != 0,
+			Entries: []hearsay.LogEntry{{Index: n, Term: n, Type: byte(n), Data: rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "data")}}, Signature: drawSignature(t),
+		}
+	case kindLedgerReq:
+		return &hearsay.LedgerReq{After: hearsay.Epoch(n), Before: hearsay.Epoch(n / 2)}
+	case kindRulings:
+		r := sampleRuling()
+		r.Epoch, r.Previous = hearsay.Epoch(n), drawHash(t)
+		return &hearsay.Rulings{Items: []*hearsay.Ruling{r}, Heads: []hearsay.Head{{Epoch: hearsay.Epoch(n), Hash: drawHash(t), Signature: drawSignature(t)}}}
+	case kindRosterPart:
+		return &hearsay.RosterPart{
+			Ruling: sampleRuling(), Part: uint16(n), Parts: uint16(n >> 16),
+			Members: []hearsay.RosterMember{{Stay: hearsay.Stay{ID: drawID(t), Epoch: hearsay.Epoch(n)}, Claim: full(hearsay.StateAlive, "a", drawAddr(t))}},
+		}
+	}
+	return nil
+}
