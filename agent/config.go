@@ -6,8 +6,11 @@ import (
 	"log/slog"
 	"os"
 
+	"hearsay"
 	"hearsay/detect"
 	"hearsay/overlay"
+	"hearsay/petition"
+	"hearsay/quorum"
 	"hearsay/roster"
 	"hearsay/rumor"
 )
@@ -23,9 +26,9 @@ const (
 const maxNetworkLen = 64
 
 // Config is what an agent is told at its start. The zero value of each field
-// stands for its default; Detect, Roster, Overlay and Rumors are taken as a
-// whole: either all of their fields are set, as by detect.DefaultConfig, or
-// none.
+// stands for its default; Detect, Roster, Overlay, Rumors, Petition, Quorum and
+// Follower are taken as a whole: either all of their fields are set, as by
+// detect.DefaultConfig, or none.
 type Config struct {
 	// Name is what people call this member. Default: the host name.
 	Name string
@@ -53,10 +56,26 @@ type Config struct {
 	// Default: none; then nothing is kept, and each start is a new identity.
 	Data string
 
-	Detect  detect.Config
-	Roster  roster.Config
-	Overlay overlay.Config
-	Rumors  rumor.Config
+	// Role is what this node is for: a seed, or a peer. Default: a peer.
+	Role hearsay.Role
+
+	// Seeds are the seeds of the network, in an order that all nodes have in
+	// common, as that of package seeds. Default: none, an open network.
+	Seeds []quorum.Seed
+
+	// Slot is the place of this seed in Seeds, from 0. A peer has none.
+	Slot int
+
+	Detect   detect.Config
+	Roster   roster.Config
+	Overlay  overlay.Config
+	Rumors   rumor.Config
+	Petition petition.Config // of a peer that has Seeds
+
+	// Quorum and Follower are the knobs of a seed and of a peer that has Seeds.
+	// What they say of the network, of seeds and slot is set from the above.
+	Quorum   quorum.Config
+	Follower quorum.FollowerConfig
 
 	// Logger gets a line for each event. It may take its time, and may call the
 	// agent, but not Close or Leave, which wait for it. Default: slog.Default().
@@ -68,10 +87,15 @@ func DefaultConfig() Config {
 	return Config{
 		Network: DefaultNetwork,
 		Bind:    DefaultBind,
-		Detect:  detect.DefaultConfig(),
-		Roster:  roster.DefaultConfig(),
-		Overlay: overlay.DefaultConfig(),
-		Rumors:  rumor.DefaultConfig(),
+		Role:    hearsay.RolePeer,
+
+		Detect:   detect.DefaultConfig(),
+		Roster:   roster.DefaultConfig(),
+		Overlay:  overlay.DefaultConfig(),
+		Rumors:   rumor.DefaultConfig(),
+		Petition: petition.DefaultConfig(),
+		Quorum:   quorum.DefaultConfig(),
+		Follower: quorum.DefaultFollowerConfig(),
 	}
 }
 
@@ -99,9 +123,29 @@ func (c Config) withDefaults() Config {
 	if c.Rumors == (rumor.Config{}) {
 		c.Rumors = d.Rumors
 	}
+	if c.Petition == (petition.Config{}) {
+		c.Petition = d.Petition
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	return c.withSeeds(&d)
+}
+
+// withSeeds is withDefaults for what a seeded network needs.
+func (c Config) withSeeds(d *Config) Config {
+	if c.Role == 0 {
+		c.Role = d.Role
+	}
+	if c.Quorum.TickEvery == 0 {
+		c.Quorum = d.Quorum
+	}
+	if c.Follower.PollEvery == 0 {
+		c.Follower = d.Follower
+	}
+	network := hearsay.NetworkIDOf(c.Network)
+	c.Quorum.Network, c.Quorum.Seeds, c.Quorum.Slot, c.Quorum.Observers = network, c.Seeds, c.Slot, c.Roster.Observers
+	c.Follower.Network, c.Follower.Seeds = network, c.Seeds
 	return c
 }
 
@@ -115,6 +159,38 @@ func (c *Config) Validate() error {
 	for _, k := range Knobs(&full) {
 		if err := k.check(); err != nil {
 			return fmt.Errorf("%s: %w", k.Name, err)
+		}
+	}
+	return full.checkSeeds()
+}
+
+// checkSeeds says what is wrong with the part in a seeded network.
+func (c *Config) checkSeeds() error {
+	seed := c.Role == hearsay.RoleSeed
+	switch {
+	case !seed && c.Role != hearsay.RolePeer:
+		return fmt.Errorf("role: %s: want seed or peer", c.Role)
+	case seed && len(c.Seeds) == 0:
+		return errors.New("seeds: none: a seed must know all seeds of its network, itself too")
+	case seed && (c.Slot < 0 || c.Slot >= len(c.Seeds)):
+		return fmt.Errorf("slot: %d: want this seed's place among the %d seeds, 0 to %d", c.Slot, len(c.Seeds), len(c.Seeds)-1)
+	case !seed && c.Slot != 0:
+		return fmt.Errorf("slot: %d: only a seed has a slot; want 0", c.Slot)
+	case seed && c.Data == "":
+		return errors.New("data: a seed must have a data directory, because it keeps the ledger and what it has promised; say which one, as in data = \"/var/lib/hearsay\"")
+	case len(c.Seeds) > 0 && len(c.Join) > 0:
+		return errors.New("join: a node of a network with seeds finds it by the list of seeds; want one of the two")
+	case len(c.Seeds) > hearsay.MaxSeeds:
+		return fmt.Errorf("seeds: %d of them: want at most %d", len(c.Seeds), hearsay.MaxSeeds)
+	}
+	for i := range c.Seeds {
+		if addr := c.Seeds[i].Addr; !addr.IsValid() || addr.Port() == 0 || addr.Addr().IsUnspecified() {
+			return fmt.Errorf("seeds: %s: want the address and port at which others reach this seed", addr)
+		}
+		for j := range i {
+			if c.Seeds[i].Addr == c.Seeds[j].Addr {
+				return fmt.Errorf("seeds: %s stands there twice", c.Seeds[i].Addr)
+			}
 		}
 	}
 	return nil

@@ -201,7 +201,7 @@ func (s *state) setBar(c *command) (changes []change) {
 	if found || len(s.barred) >= maxBarred {
 		return nil
 	}
-	s.barred = slices.Insert(s.barred, at, Bar{ID: c.id, At: c.at, Why: c.why})
+	s.barred = slices.Insert(s.barred, at, hearsay.Bar{ID: c.id, At: c.at, Why: c.why})
 	changes = []change{{outcome: outBarred, id: c.id, why: c.why}}
 	if open := s.admitting[c.id]; open != nil {
 		changes = append(changes, s.abort(open, "barred")...)

@@ -262,7 +262,7 @@ func (q *Quorum) Member(id hearsay.NodeID) (m Member, ok bool) {
 }
 
 // Barred appends who is refused, ordered by NodeID.
-func (q *Quorum) Barred(dst []Bar) []Bar {
+func (q *Quorum) Barred(dst []hearsay.Bar) []hearsay.Bar {
 	if q.state == nil {
 		return dst
 	}

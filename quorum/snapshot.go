@@ -79,7 +79,7 @@ func readSnapshot(network hearsay.NetworkID, signer hearsay.Signer, data []byte)
 		s.cases = append(s.cases, c)
 	}
 	for range count(r, maxBarred) {
-		s.barred = append(s.barred, Bar{ID: r.NodeID(), At: int64(r.Uint64()), Why: r.Text()})
+		s.barred = append(s.barred, hearsay.Bar{ID: r.NodeID(), At: int64(r.Uint64()), Why: r.Text()})
 	}
 	for range count(r, maxDeparted) {
 		s.departed = append(s.departed, departure{r.NodeID(), hearsay.Incarnation(r.Uint64())})

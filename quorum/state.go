@@ -24,9 +24,9 @@ type state struct {
 
 	seats    []hearsay.Seat // one for each configured seed
 	members  members
-	cases    []*openCase // ascending by id
-	barred   []Bar       // ascending by identity
-	departed []departure // oldest first
+	cases    []*openCase   // ascending by id
+	barred   []hearsay.Bar // ascending by identity
+	departed []departure   // oldest first
 	epoch    hearsay.Epoch
 	head     hearsay.Hash // of the last ruling
 
@@ -35,13 +35,6 @@ type state struct {
 	admitting map[hearsay.NodeID]*openCase
 	addresses map[netip.AddrPort]*openCase
 	removing  map[hearsay.NodeID]*openCase
-}
-
-// Bar is a refusal to admit somebody, until it is lifted.
-type Bar struct {
-	ID  hearsay.NodeID
-	At  int64 // Unix milliseconds
-	Why string
 }
 
 // departure is a stay that is over. A claim that its node had signed before
@@ -167,7 +160,7 @@ func (s *state) seating(slot uint8) *openCase {
 }
 
 func (s *state) bar(id hearsay.NodeID) (at int, found bool) {
-	return slices.BinarySearchFunc(s.barred, id, func(b Bar, id hearsay.NodeID) int { return b.ID.Compare(id) })
+	return slices.BinarySearchFunc(s.barred, id, func(b hearsay.Bar, id hearsay.NodeID) int { return b.ID.Compare(id) })
 }
 
 // departedAt gives the newest incarnation known of a node whose stay is over.

@@ -1,0 +1,157 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// This file is what an application learns of a network with seeds, and what an
+// operator asks of them.
+
+// Epoch is the newest change of the roster that this node has applied; 0 in an
+// open network.
+func (a *Agent) Epoch() hearsay.Epoch { return a.Authority().Epoch }
+
+// Authority tells of the seeds: who they are, whether a quorum of them decides
+// now, and how far the ledger is here. In an open network Seeded is false.
+func (a *Agent) Authority() (authority hearsay.Authority) {
+	a.ask(func(time.Time) { authority = a.loop.node.Authority() })
+	return authority
+}
+
+// Ledger gives the rulings after an epoch, oldest first, at most limit of them:
+// copies. A seed has all, but for those that it still fetches after it was away
+// for long; a peer the newest.
+func (a *Agent) Ledger(after hearsay.Epoch, limit int) []hearsay.Ruling {
+	var found []*hearsay.Ruling
+	a.ask(func(time.Time) { found = a.loop.node.Ledger(after, limit) })
+	rulings := make([]hearsay.Ruling, len(found))
+	for i, r := range found {
+		rulings[i] = *r
+		rulings[i].Ballots = slices.Clone(r.Ballots)
+		rulings[i].Seats = slices.Clone(r.Seats)
+	}
+	return rulings
+}
+
+// Evidence gives what was brought before the remove ruling of an epoch, if
+// something was and this node has it.
+func (a *Agent) Evidence(epoch hearsay.Epoch) (evidence hearsay.Evidence, ok bool) {
+	a.ask(func(time.Time) {
+		if e := a.loop.node.Evidence(epoch); e != nil {
+			evidence, ok = *e, true
+			evidence.Statements = slices.Clone(e.Statements)
+		}
+	})
+	return evidence, ok
+}
+
+// Remove asks the seeds, as an operator, that a member be out: by name, NodeID
+// or the beginning of its NodeID. They still decide by their own probes: who
+// answers them stays. It returns what it came to, or an error when ctx ends
+// before.
+func (a *Agent) Remove(ctx context.Context, name string) (hearsay.Outcome, error) {
+	var (
+		stay hearsay.Stay
+		err  error
+	)
+	a.ask(func(time.Time) { stay, err = a.loop.node.StayOf(name) })
+	if err != nil {
+		return hearsay.Outcome{}, fmt.Errorf("remove: %w", err)
+	}
+	outcome, err := a.petition(ctx, stay)
+	if err != nil {
+		return outcome, fmt.Errorf("remove %s: %w", name, err)
+	}
+	return outcome, nil
+}
+
+// Bar asks the seeds that a node is admitted no more: given as to Remove, or by
+// its whole NodeID, whether it was ever in or not. It removes nobody. Only a
+// seed takes it; it returns when the seeds have it.
+func (a *Agent) Bar(ctx context.Context, name, why string) error {
+	return a.decide(ctx, "bar "+name, hearsay.EventBarred, func(now time.Time) (hearsay.NodeID, *hearsay.Effects, error) {
+		return a.loop.node.Bar(now, name, why)
+	})
+}
+
+// Lift asks the seeds that a bar ends.
+func (a *Agent) Lift(ctx context.Context, name string) error {
+	return a.decide(ctx, "lift the bar of "+name, hearsay.EventLifted, func(now time.Time) (hearsay.NodeID, *hearsay.Effects, error) {
+		return a.loop.node.Lift(now, name)
+	})
+}
+
+// decide puts something before the seeds, and waits for the event that tells
+// that they have it.
+func (a *Agent) decide(ctx context.Context, what string, done hearsay.EventKind, put func(time.Time) (hearsay.NodeID, *hearsay.Effects, error)) error {
+	var (
+		id  hearsay.NodeID
+		err error
+	)
+	since := a.hub.newest()
+	open := a.put(func(now time.Time) {
+		var fx *hearsay.Effects
+		id, fx, err = put(now)
+		a.loop.carryOut(fx)
+	})
+	switch {
+	case !open:
+		return fmt.Errorf("%s: %w", what, a.ended())
+	case err != nil:
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if a.settled(done, id) {
+		return nil
+	}
+	for _, e := range a.hub.from(ctx, since) {
+		if e.Kind == done && e.Subject == id || e.Kind == hearsay.EventLagged && a.settled(done, id) {
+			return nil
+		}
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: not decided in time: %w", what, ctx.Err())
+	}
+	return fmt.Errorf("%s: %w", what, a.ended())
+}
+
+// settled reports whether it is as the event would say.
+func (a *Agent) settled(done hearsay.EventKind, id hearsay.NodeID) bool {
+	barred := slices.ContainsFunc(a.Barred(), func(b hearsay.Bar) bool { return b.ID == id })
+	return barred == (done == hearsay.EventBarred)
+}
+
+// Barred gives who is admitted no more, ordered by NodeID, as a seed has it. A
+// peer does not know, and gives nil.
+func (a *Agent) Barred() (barred []hearsay.Bar) {
+	a.ask(func(time.Time) { barred = a.loop.node.Barred() })
+	return barred
+}
+
+// put has do done by the loop and waits for it. It reports false, and does
+// nothing, if the agent has stopped.
+func (a *Agent) put(do func(now time.Time)) bool {
+	done := make(chan struct{})
+	if !a.inbox.put(func(now time.Time) { do(now); close(done) }) {
+		return false
+	}
+	<-done
+	return true
+}
+
+// Recover begins the ledger anew from the data directory of a seed that is
+// stopped, because its quorum is lost for ever: for a list that names this seed
+// alone, or others that have been started with empty directories. It says what is
+// given up by that.
+func Recover(ctx context.Context, cfg Config) (givenUp string, err error) {
+	return "", errors.New("recover: not built")
+}
+
+func (a *Agent) petition(ctx context.Context, stay hearsay.Stay) (hearsay.Outcome, error) {
+	return hearsay.Outcome{}, errors.New("not built")
+}

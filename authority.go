@@ -1,0 +1,36 @@
+package hearsay
+
+import "net/netip"
+
+// Authority is the seeds' authority over the roster as one node sees it.
+type Authority struct {
+	Seeded bool         `json:"seeded"` // false: an open network, which has none; all else is zero then
+	Seeds  []SeedStatus `json:"seeds"`  // in the order of the configuration
+	Quorum int          `json:"quorum"` // of them decide
+
+	// Ready says that a quorum decides now, as far as this node knows: a seed
+	// hears a leader; a peer holds a quorum of seeds alive.
+	Ready bool `json:"ready"`
+
+	Leader int   `json:"leader"` // slot of the seed that leads; -1: not known, as on peers
+	Epoch  Epoch `json:"epoch"`  // the newest that this node has applied
+	Head   Hash  `json:"head"`   // of the ledger up to it
+	Proven Epoch `json:"proven"` // the newest that heads of a quorum prove; on a peer the same as Epoch
+}
+
+// SeedStatus is what one node knows of one seed.
+type SeedStatus struct {
+	Addr  netip.AddrPort `json:"addr"` // as configured
+	ID    NodeID         `json:"id,omitzero"`
+	Name  string         `json:"name,omitempty"`
+	Slot  int            `json:"slot"`
+	Met   bool           `json:"met"`            // this node knows its key
+	State State          `json:"state,omitzero"` // as the roster has it; zero: not heard of
+}
+
+// Bar is a refusal to admit somebody, until it is lifted.
+type Bar struct {
+	ID  NodeID `json:"id"`
+	At  int64  `json:"at"` // Unix milliseconds
+	Why string `json:"why"`
+}

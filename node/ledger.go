@@ -1,0 +1,219 @@
+package node
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+	"hearsay/quorum"
+)
+
+// This file is what drivers read of a seeded network, and what an operator asks
+// of a seed. Of an open network all of it is empty.
+
+// Authority is the seeds' authority as this node sees it.
+func (n *Node) Authority() hearsay.Authority {
+	s := &n.seeded
+	if s.authority == nil {
+		return hearsay.Authority{Leader: -1}
+	}
+	a := hearsay.Authority{Seeded: true, Leader: -1, Epoch: s.authority.Epoch(), Head: s.authority.Head(), Proven: s.authority.Epoch()}
+	alive := 0
+	for slot, seed := range n.configured() {
+		status := n.seedStatus(slot, seed.Addr)
+		if status.State == hearsay.StateAlive {
+			alive++
+		}
+		a.Seeds = append(a.Seeds, status)
+	}
+	a.Quorum = hearsay.QuorumOf(len(a.Seeds))
+	a.Ready = alive >= a.Quorum && s.stay.Epoch != 0
+	if s.seat != nil {
+		a.Ready, a.Proven = s.seat.Seated() && s.seat.Ready(), s.seat.Proven()
+		if slot, ok := s.seat.Leader(); ok {
+			a.Leader = slot
+		}
+	}
+	return a
+}
+
+// configured is the list of seeds.
+func (n *Node) configured() []quorum.Seed {
+	if n.seeded.seat != nil {
+		return n.cfg.Quorum.Seeds
+	}
+	return n.cfg.Follower.Seeds
+}
+
+func (n *Node) seedStatus(slot int, addr netip.AddrPort) hearsay.SeedStatus {
+	status := hearsay.SeedStatus{Addr: addr, Slot: slot}
+	seats := n.seeded.authority.Seats(nil)
+	at := slices.IndexFunc(seats, func(s hearsay.Seat) bool { return int(s.Slot) == slot && !s.Key.IsZero() })
+	if at < 0 {
+		return status
+	}
+	status.Met, status.ID = true, seats[at].Key.NodeID()
+	if m, known := n.roster.Member(status.ID); known {
+		status.Name, status.State = m.Name, m.State
+	}
+	return status
+}
+
+// Ledger gives the rulings after an epoch that are in memory, oldest first, at
+// most n. They are read only. A seed's older ones are on its disk.
+func (n *Node) Ledger(after hearsay.Epoch, limit int) (rulings []*hearsay.Ruling) {
+	for n.seeded.authority != nil && len(rulings) < limit {
+		more := n.seeded.authority.Rulings(after, limit-len(rulings)) // as many as fit a message
+		if len(more) == 0 {
+			break
+		}
+		rulings = append(rulings, more...)
+		after = more[len(more)-1].Epoch
+	}
+	return rulings
+}
+
+// Evidence gives what was brought before the ruling of an epoch, if this node
+// has it, or nil. It is read only.
+func (n *Node) Evidence(epoch hearsay.Epoch) *hearsay.Evidence {
+	s := &n.seeded
+	if s.seat != nil {
+		return s.seat.EvidenceOf(epoch)
+	}
+	if epoch == 0 {
+		return nil
+	}
+	for _, r := range n.Ledger(epoch-1, 1) {
+		if r.Epoch == epoch && !r.Evidence.IsZero() {
+			return n.roster.Evidence(r.Evidence)
+		}
+	}
+	return nil
+}
+
+// MemberAt gives who is in, by the ledger, at an address.
+func (n *Node) MemberAt(addr netip.AddrPort) (m quorum.Member, ok bool) {
+	if n.seeded.authority == nil {
+		return m, false
+	}
+	for _, m := range n.seeded.authority.Roster(nil) {
+		if n.reached(&m) == addr {
+			return m, true
+		}
+	}
+	return m, false
+}
+
+// Peers gives the addresses of all who are in by the ledger: no seeds.
+func (n *Node) Peers() (addrs []netip.AddrPort) {
+	if n.seeded.authority == nil {
+		return nil
+	}
+	for _, m := range n.seeded.authority.Roster(nil) {
+		addrs = append(addrs, n.reached(&m))
+	}
+	return addrs
+}
+
+// reached is where a member is: by its newest word or, if there is none, where
+// it was admitted.
+func (n *Node) reached(m *quorum.Member) netip.AddrPort {
+	if addr, ok := n.roster.Addr(m.Stay.ID); ok {
+		return addr
+	}
+	if m.Stay.ID == n.id {
+		return n.cfg.Addr
+	}
+	return m.Claim.Card.Addr
+}
+
+// AddrOf gives where a member by the ledger is.
+func (n *Node) AddrOf(id hearsay.NodeID) (addr netip.AddrPort, ok bool) {
+	if n.seeded.authority == nil {
+		return addr, false
+	}
+	m, ok := n.seeded.authority.Member(id)
+	return n.reached(&m), ok
+}
+
+// StayOf gives the stay of a member, which is given as to Why.
+func (n *Node) StayOf(name string) (hearsay.Stay, error) {
+	id, err := n.identify(name)
+	if err != nil {
+		return hearsay.Stay{}, err
+	}
+	m, in := n.seeded.authority.Member(id)
+	switch {
+	case in:
+		return m.Stay, nil
+	case n.isSeed(id):
+		return hearsay.Stay{}, fmt.Errorf("%q is a seed: seeds are in by the list of seeds, and no case is opened about them", name)
+	}
+	return hearsay.Stay{}, fmt.Errorf("%q is not in", name)
+}
+
+// identify gives the identity that is meant: a whole NodeID may be anybody's.
+func (n *Node) identify(name string) (id hearsay.NodeID, err error) {
+	if n.seeded.authority == nil {
+		return id, fmt.Errorf("this network has no seeds: nobody decides who may be in")
+	}
+	if id.UnmarshalText([]byte(name)) == nil {
+		return id, nil
+	}
+	switch found := n.find(name); len(found) {
+	case 0:
+		return id, fmt.Errorf("nobody called %q is known here; a whole id may be of anybody", name)
+	case 1:
+		return found[0].ID, nil
+	}
+	_, err = n.Why(time.Time{}, name) // lists them
+	return id, err
+}
+
+// Bar asks that a node is admitted no more. It is given as to Why, or by its
+// whole NodeID. What becomes of it EventBarred tells.
+func (n *Node) Bar(now time.Time, name, why string) (hearsay.NodeID, *hearsay.Effects, error) {
+	return n.bar(now, name, func(id hearsay.NodeID) quorum.Answer { return n.seeded.seat.Bar(now, id, why) })
+}
+
+// Lift asks that a bar ends. What becomes of it EventLifted tells.
+func (n *Node) Lift(now time.Time, name string) (hearsay.NodeID, *hearsay.Effects, error) {
+	return n.bar(now, name, func(id hearsay.NodeID) quorum.Answer { return n.seeded.seat.Lift(now, id, "by an operator") })
+}
+
+func (n *Node) bar(now time.Time, name string, ask func(hearsay.NodeID) quorum.Answer) (hearsay.NodeID, *hearsay.Effects, error) {
+	n.begin(now)
+	id, err := n.identify(name)
+	switch {
+	case err != nil:
+	case n.seeded.seat == nil:
+		err = fmt.Errorf("this is a peer, and seeds keep the list of who is barred: ask a seed")
+	case n.isSeed(id):
+		err = fmt.Errorf("%q is a seed: seeds are in by the list of seeds", name)
+	default:
+		if a := ask(id); a.Code == quorum.AnswerRefused || a.Code == quorum.AnswerWait {
+			err = fmt.Errorf("%s", a.Text)
+		}
+	}
+	return id, n.settle(now), err
+}
+
+// Barred gives who is admitted no more, as a seed has it.
+func (n *Node) Barred() []hearsay.Bar {
+	if n.seeded.seat == nil {
+		return nil
+	}
+	return n.seeded.seat.Barred(nil)
+}
+
+// Recover begins anew from this seed's ledger; see quorum.Quorum.Recover.
+func (n *Node) Recover(now time.Time) (givenUp string, fx *hearsay.Effects, err error) {
+	n.begin(now)
+	if n.seeded.seat == nil {
+		return "", n.settle(now), fmt.Errorf("recover: this is no seed")
+	}
+	givenUp, err = n.seeded.seat.Recover(now)
+	return givenUp, n.settle(now), err
+}
