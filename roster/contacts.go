@@ -102,7 +102,7 @@ func (r *Roster) Contact(now time.Time, addrs []netip.AddrPort) {
 	c := &r.contacts
 	for _, addr := range addrs {
 		addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
-		if addr != r.card(r.self).Addr && !slices.Contains(c.configured, addr) && len(c.configured) < maxContacts {
+		if addr != r.addr(r.self) && !slices.Contains(c.configured, addr) && len(c.configured) < maxContacts {
 			c.configured = append(c.configured, addr)
 		}
 	}
@@ -198,7 +198,7 @@ func (r *Roster) candidate(i int) (contact, bool) {
 	c := &r.contacts
 	if i < len(c.configured) {
 		addr := c.configured[i]
-		return contact{addr: addr}, !slices.ContainsFunc(r.living, func(number int32) bool { return r.card(r.members.at(number)).Addr == addr })
+		return contact{addr: addr}, !slices.ContainsFunc(r.living, func(number int32) bool { return r.addr(r.members.at(number)) == addr })
 	}
 	if i -= len(c.configured); i < len(c.past) {
 		if m := r.members.get(c.past[i].id); m != nil {
@@ -207,7 +207,7 @@ func (r *Roster) candidate(i int) (contact, bool) {
 		return c.past[i], true
 	}
 	m := r.members.at(r.gone[i-len(c.past)])
-	return contact{addr: r.card(m).Addr, id: r.id(m)}, m.state == hearsay.StateDead
+	return contact{addr: r.addr(m), id: r.id(m)}, m.state == hearsay.StateDead
 }
 
 // ContactAck takes the answer of a contact. One that this node does not hold
@@ -310,7 +310,7 @@ func (r *Roster) keepContact(m *member) {
 		return
 	}
 	c.kept = append(c.kept, number)
-	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: r.card(m).Addr, ID: r.id(m)})
+	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: r.addr(m), ID: r.id(m)})
 }
 
 // dropContact takes it off.
@@ -318,14 +318,14 @@ func (r *Roster) dropContact(m *member) {
 	c := &r.contacts
 	if i := slices.Index(c.kept, r.members.number(m)); i >= 0 {
 		c.kept = slices.Delete(c.kept, i, i+1)
-		r.dropAddr(r.card(m).Addr)
+		r.dropAddr(r.addr(m))
 	}
 }
 
 // dropAddr takes an address off the disk, unless it is another's too, who came
 // after there.
 func (r *Roster) dropAddr(addr netip.AddrPort) {
-	there := func(number int32) bool { return r.card(r.members.at(number)).Addr == addr }
+	there := func(number int32) bool { return r.addr(r.members.at(number)) == addr }
 	past := func(o contact) bool { return o.addr == addr }
 	if slices.ContainsFunc(r.contacts.kept, there) || slices.ContainsFunc(r.contacts.past, past) {
 		return
@@ -391,7 +391,7 @@ func (r *Roster) retire(m *member) {
 		if len(c.left) >= maxContacts {
 			c.left = slices.Delete(c.left, 0, 1)
 		}
-		c.left = append(c.left, contact{addr: r.card(m).Addr, id: r.id(m), incarnation: r.incarnation(m)})
+		c.left = append(c.left, contact{addr: r.addr(m), id: r.id(m), incarnation: r.incarnation(m)})
 		return
 	}
 	if len(c.past) >= maxContacts {
@@ -399,6 +399,6 @@ func (r *Roster) retire(m *member) {
 	}
 	number := r.members.number(m)
 	c.kept = slices.DeleteFunc(c.kept, func(o int32) bool { return o == number })
-	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: r.card(m).Addr, ID: r.id(m)})
-	c.past = append(c.past, contact{addr: r.card(m).Addr, id: r.id(m), incarnation: r.incarnation(m)})
+	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: r.addr(m), ID: r.id(m)})
+	c.past = append(c.past, contact{addr: r.addr(m), id: r.id(m), incarnation: r.incarnation(m)})
 }

@@ -67,7 +67,7 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 	}
 	if surprising && !repeated {
 		claim := hearsay.Claim{Subject: r.id(m), State: hearsay.StateDead, Incarnation: c.Incarnation, By: c.By, Evidence: c.Evidence}
-		r.send(r.card(m).Addr, claim)
+		r.send(r.addr(m), claim)
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventClaimDelayed, Subject: r.id(m), By: p.From})
 	}
 	w := pending{
@@ -115,7 +115,7 @@ func (r *Roster) tickPending(now time.Time) {
 func (r *Roster) whoKnows(w *pending) netip.AddrPort {
 	if w.asked++; w.asked%2 == 0 {
 		if m := r.anyone(); r.id(m) != w.subject {
-			return r.card(m).Addr
+			return r.addr(m)
 		}
 	}
 	return w.informer
@@ -165,7 +165,7 @@ func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
 			s.Subject != e.Subject || s.Incarnation != e.Incarnation || s.Round != e.Round {
 			continue
 		}
-		if w.verified&(1<<i) == 0 && !s.Verify(r.network, r.signer, r.card(signer).Key) {
+		if w.verified&(1<<i) == 0 && !s.Verify(r.network, r.signer, r.members.word(signer).key) {
 			return false, true
 		}
 		w.verified |= 1 << i

@@ -17,7 +17,7 @@ func (r *Roster) At(seat int32) (id hearsay.NodeID, addr netip.AddrPort, ok bool
 	if m == nil || m == r.self || !m.state.Living() {
 		return id, addr, false
 	}
-	return r.id(m), r.card(m).Addr, true
+	return r.id(m), r.addr(m), true
 }
 
 // CountOthers counts the living other than this node.

@@ -106,7 +106,7 @@ func (r *Roster) tickNews(now time.Time) {
 	targets, limit := r.audience()
 	batch, taken := r.batch()
 	for _, target := range targets {
-		r.out.News(r.card(target).Addr, batch)
+		r.out.News(r.addr(target), batch)
 	}
 	r.stats.ClaimsOut += uint64(len(batch) * len(targets))
 	r.cool(taken, len(targets), limit)

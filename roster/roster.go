@@ -206,7 +206,7 @@ func (r *Roster) Met(id hearsay.NodeID) time.Time {
 // Addr tells where a living member other than this node is reached.
 func (r *Roster) Addr(id hearsay.NodeID) (netip.AddrPort, bool) {
 	if m := r.members.get(id); m != nil && m != r.self && m.state.Living() {
-		return r.card(m).Addr, true
+		return r.addr(m), true
 	}
 	return netip.AddrPort{}, false
 }
@@ -376,13 +376,13 @@ func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
 	r.keepContact(m)
 	r.recall(r.id(m))
 	r.tell(m)
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberJoined, Subject: r.id(m), Incarnation: r.incarnation(m), Addr: r.card(m).Addr})
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberJoined, Subject: r.id(m), Incarnation: r.incarnation(m), Addr: r.addr(m)})
 	return m
 }
 
 // renew takes a member's newer word: it refutes, returns, moves or leaves.
 func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
-	was, moved := m.state, r.card(m).Addr != word.Card.Addr
+	was, moved := m.state, r.addr(m) != word.Card.Addr
 	spent := r.spent[r.id(m)]
 	spent.renewed = spend(spent.renewed, now, renewEach, renewAtOnce*renewEach)
 	r.spent[r.id(m)] = spent
@@ -410,7 +410,7 @@ func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberReturned, Subject: r.id(m), State: was, Incarnation: r.incarnation(m)})
 	}
 	if moved {
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberMoved, Subject: r.id(m), Addr: r.card(m).Addr})
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberMoved, Subject: r.id(m), Addr: r.addr(m)})
 	}
 }
 
@@ -418,13 +418,13 @@ func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
 // address of another is its successor and no conflict.
 func (r *Roster) claimName(now time.Time, m *member) {
 	other := r.self
-	if name := r.card(m).Name; name != r.card(other).Name {
+	if name := r.name(m); name != r.name(other) {
 		if other = r.namesake(m, name); other == nil {
 			return
 		}
 	}
-	if r.card(other).Addr != r.card(m).Addr {
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventNameConflict, Subject: r.id(m), By: r.id(other), Text: r.card(m).Name})
+	if r.addr(other) != r.addr(m) {
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventNameConflict, Subject: r.id(m), By: r.id(other), Text: r.name(m)})
 	}
 }
 
@@ -438,7 +438,7 @@ func (r *Roster) namesake(of *member, name string) *member {
 		}
 		i := slices.IndexFunc(r.living, func(number int32) bool {
 			m := r.members.at(number)
-			return m != of && r.card(m).Name == name
+			return m != of && r.name(m) == name
 		})
 		if i < 0 {
 			return nil // it is this node
@@ -491,7 +491,9 @@ func (r *Roster) anyone() *member {
 func (r *Roster) tell(m *member) { r.news.add(m, r.members.number(m)) }
 
 func (r *Roster) id(m *member) hearsay.NodeID               { return r.members.id(m) }
-func (r *Roster) card(m *member) *hearsay.Card              { return &r.members.word(m).card }
+func (r *Roster) card(m *member) hearsay.Card               { return r.members.word(m).card() }
+func (r *Roster) addr(m *member) netip.AddrPort             { return r.members.word(m).addr() }
+func (r *Roster) name(m *member) string                     { return r.members.word(m).name }
 func (r *Roster) incarnation(m *member) hearsay.Incarnation { return r.members.word(m).incarnation }
 func (r *Roster) heldOf(m *member) *held                    { return r.held[r.members.number(m)] }
 func (r *Roster) hold(m *member, h *held)                   { r.held[r.members.number(m)] = h }
@@ -527,22 +529,22 @@ func (r *Roster) claim(m *member, mode cardMode) hearsay.Claim {
 		mode = withCard // nothing without its signature
 	}
 	if mode == withCard {
-		c.Card = *r.card(m)
+		c.Card = r.card(m)
 	}
 	return c
 }
 
 func (r *Roster) member(m *member) hearsay.Member {
-	c := hearsay.Claim{Subject: r.id(m), State: m.state, Incarnation: r.incarnation(m), Card: *r.card(m)}
+	c := hearsay.Claim{Subject: r.id(m), State: m.state, Incarnation: r.incarnation(m), Card: r.card(m)}
 	return c.Member(r.members.since(m).UTC())
 }
 
 func (r *Roster) event(e hearsay.Event) {
 	if m := r.members.get(e.Subject); m != nil {
-		e.Name = r.card(m).Name
+		e.Name = r.name(m)
 	}
 	if m := r.members.get(e.By); m != nil {
-		e.ByName = r.card(m).Name
+		e.ByName = r.name(m)
 	}
 	r.out.Events = append(r.out.Events, e)
 }
@@ -550,7 +552,7 @@ func (r *Roster) event(e hearsay.Event) {
 // Name gives the name of a member, or the beginning of its NodeID.
 func (r *Roster) Name(id hearsay.NodeID) string {
 	if m := r.members.get(id); m != nil {
-		return r.card(m).Name
+		return r.name(m)
 	}
 	return id.Short()
 }

@@ -60,7 +60,7 @@ func (r *Roster) Word(id hearsay.NodeID) (c hearsay.Claim, known bool) {
 	if m == nil {
 		return c, false
 	}
-	c = hearsay.Claim{Subject: id, State: hearsay.StateAlive, Incarnation: r.incarnation(m), Card: *r.card(m)}
+	c = hearsay.Claim{Subject: id, State: hearsay.StateAlive, Incarnation: r.incarnation(m), Card: r.card(m)}
 	if m.state == hearsay.StateLeft {
 		c.State = hearsay.StateLeft
 	}

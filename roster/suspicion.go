@@ -53,7 +53,7 @@ func (r *Roster) Unreachable(now time.Time, id hearsay.NodeID) {
 		return
 	}
 	// The suspect is told first (Lifeguard, section IV.C).
-	r.tellOne(r.card(m).Addr, m)
+	r.tellOne(r.addr(m), m)
 	a := &accusation{subject: m, incarnation: r.incarnation(m), began: now, nextRound: now}
 	if underWay {
 		a.nextRound = now.Add(r.cfg.RoundEvery) // another accuser has asked already
@@ -220,7 +220,7 @@ func (r *Roster) Statement(now time.Time, s *hearsay.Statement) {
 	if slices.ContainsFunc(a.said, func(o hearsay.Statement) bool { return o.Observer == s.Observer }) {
 		return // it was asked twice
 	}
-	if !s.Verify(r.network, r.signer, r.card(observer).Key) {
+	if !s.Verify(r.network, r.signer, r.members.word(observer).key) {
 		r.drops[hearsay.DropBadSignature]++
 		return
 	}
@@ -246,7 +246,7 @@ func (r *Roster) count(now time.Time, a *accusation) {
 // reaches them all.
 func (r *Roster) clear(now time.Time, a *accusation, reached int) {
 	m := a.subject
-	r.tellOne(r.card(m).Addr, m)
+	r.tellOne(r.addr(m), m)
 	r.event(hearsay.Event{At: now, Kind: hearsay.EventCleared, Subject: r.id(m), Round: a.round, Count: reached})
 	r.dropAccusation(m)
 	r.setState(now, m, hearsay.StateAlive)

@@ -90,8 +90,8 @@ func TestNamed(t *testing.T) {
 		for name, n := range want {
 			found := 0
 			for w := cards.named(name); w != 0; w = cards.words[w].nextNamed {
-				if found++; cards.words[w].card.Name != name {
-					t.Fatalf("%s is not called %s", cards.words[w].card.Name, name)
+				if found++; cards.words[w].name != name {
+					t.Fatalf("%s is not called %s", cards.words[w].name, name)
 				}
 			}
 			if found != n {

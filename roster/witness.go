@@ -68,7 +68,7 @@ func (r *Roster) witness(now time.Time, asker, subject *member, request *hearsay
 	}
 	r.witnessNext++
 	r.event(hearsay.Event{
-		At: now, Kind: hearsay.EventAsked, Subject: r.id(subject), By: r.id(asker), Round: request.Round, Addr: r.card(subject).Addr,
+		At: now, Kind: hearsay.EventAsked, Subject: r.id(subject), By: r.id(asker), Round: request.Round, Addr: r.addr(subject),
 	})
 }
 
