@@ -14,7 +14,8 @@ import (
 //
 // Nobody learns anything by it: a roster finds those members only that it lists
 // itself, and nothing that it does depends on the numbers that they bear here.
-// Cards are not safe for concurrent use.
+// A roster that is given up lets go of nothing that it held. Cards are not safe
+// for concurrent use.
 type Cards struct {
 	secret   uint64 // odd, and nobody else's: where members stand cannot be chosen by choosing keys
 	subjects []subject

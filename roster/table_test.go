@@ -2,6 +2,7 @@ package roster
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -99,6 +100,17 @@ func TestNamed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// There are as many members in a simulation as the square of the nodes, and as
+// many words in an agent as it knows members.
+func TestRecordsAreSmall(t *testing.T) {
+	if size := reflect.TypeFor[member]().Size(); size != 12 {
+		t.Errorf("a member takes %d bytes, want 12", size)
+	}
+	if size := reflect.TypeFor[word]().Size(); size != 160 {
+		t.Errorf("a word takes %d bytes, want 160", size)
+	}
 }
 
 func TestSinceIsKeptToTheMillisecond(t *testing.T) {

@@ -22,6 +22,7 @@ type Config struct {
 	For      time.Duration // virtual time; default 60 s
 	Seed     uint64        // of all that is left to chance; default 1
 	Chatter  time.Duration // once all have had time to start, one of them, drawn, says a rumor this often, to the end; default 0: nobody says any
+	Abrupt   bool          // the run ends after For, whether all agree by then or not
 	Trace    bool          // print every event of every node
 	JSON     bool          // print JSON lines instead of text
 	Scenario *Scenario     // what happens to the machines; nil: the scenario that the seed draws, see Draw

@@ -53,7 +53,8 @@ type Result struct {
 //
 // The run lasts as long as the configuration says, and then, with nothing
 // more done to it, until the network has converged, at most settleTime after
-// the last fault. A scenario that leaves a fault in place need not converge.
+// the last fault. A scenario that leaves a fault in place need not converge;
+// nor need a run that is Abrupt, which ends at once.
 //
 // The error wraps ErrUnsafe or ErrNotConverged, or says what is wrong with the
 // configuration.
@@ -73,7 +74,7 @@ func Run(config Config, out io.Writer) (Result, error) {
 	w.Follow(scenario)
 	w.chatter()
 	w.RunUntil(config.For)
-	converges := w.settle()
+	converges := config.Abrupt || w.settle()
 	r := w.Result()
 	if err := r.print(out, config.JSON); err != nil {
 		return r, fmt.Errorf("sim: printing the result: %w", err)
