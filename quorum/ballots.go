@@ -37,6 +37,7 @@ func (q *Quorum) try(now time.Time, c *openCase) {
 	q.trials[c.id] = &trial{began: now}
 	switch c.opening.op {
 	case opAdmit:
+		delete(q.watched, c.opening.claim.Subject) // what answered before may have been elsewhere
 		q.watchAt(now, c.opening.claim.Subject, c.opening.claim.Card.Addr)
 	case opRemove:
 		q.watch(now, c.opening.stay.ID)
@@ -255,11 +256,7 @@ func (q *Quorum) unproven(e *hearsay.Evidence, m *Member) (why string) {
 	if e.Incarnation < newest {
 		return "it has refuted that"
 	}
-	all := q.state.members.all(nil)
-	ids := make([]hearsay.NodeID, len(all))
-	for i := range all {
-		ids[i] = all[i].Stay.ID
-	}
+	ids := q.state.members.ids()
 	observers := ring.Observers(nil, e.Subject, ring.Of(ids), min(q.cfg.Observers, len(ids)-1))
 	against, reachable := 0, 0
 	for i := range e.Statements {

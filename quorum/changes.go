@@ -114,7 +114,7 @@ func (q *Quorum) aborted(now time.Time, c *change) {
 // settled ends this seed's own trial of a case.
 func (q *Quorum) settled(c *openCase) {
 	delete(q.trials, c.id)
-	if c.opening.op == opRemove {
-		delete(q.watched, c.opening.stay.ID)
+	if c.opening.op != opSeat {
+		delete(q.watched, c.stay().ID)
 	}
 }

@@ -159,7 +159,7 @@ func (q *Quorum) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
 			after := m.Before - min(m.Before, hearsay.MaxRulings+1)
 			answer.Items = q.directory.Older(after)
 		}
-	case m.After >= q.chain.base:
+	case m.After >= q.chain.base && (m.After > 0 || q.state.epoch <= hearsay.MaxRulings):
 		answer.Items = q.chain.after(m.After, hearsay.MaxRulings)
 	default:
 		q.sendRoster(p)

@@ -12,7 +12,7 @@ import (
 
 // histories is how many worlds are run by default; HEARSAY_HISTORIES has
 // another number.
-const histories = 150
+const histories = 40
 
 func TestHistories(t *testing.T) {
 	n := histories

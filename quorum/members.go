@@ -72,6 +72,17 @@ func (m *members) all(dst []Member) []Member {
 	return dst
 }
 
+// ids gives all identities, in order.
+func (m *members) ids() []hearsay.NodeID {
+	ids := make([]hearsay.NodeID, 0, m.count)
+	for i := range m.parts {
+		for j := range m.parts[i] {
+			ids = append(ids, m.parts[i][j].Stay.ID)
+		}
+	}
+	return ids
+}
+
 // hash is equal for two rosters of the same stays, and for no others.
 func (m *members) hash(network hearsay.NetworkID) hearsay.Hash {
 	var stays []hearsay.Stay

@@ -195,8 +195,11 @@ func (q *Quorum) noteLeader(now time.Time) {
 	if leader != 0 {
 		q.leaderAt = now
 		if q.leader != leader || q.lost {
-			slot, _ := q.slotOf(leader)
-			q.event(hearsay.Event{At: now, Kind: hearsay.EventQuorumBack, By: q.seats.known[slot].seat.Key.NodeID(), Addr: q.cfg.Seeds[slot].Addr})
+			e := hearsay.Event{At: now, Kind: hearsay.EventQuorumBack, Count: hearsay.QuorumOf(len(q.cfg.Seeds))}
+			if slot, ok := q.slotOf(leader); ok {
+				e.By, e.Addr = q.seats.known[slot].seat.Key.NodeID(), q.cfg.Seeds[slot].Addr
+			}
+			q.event(e)
 		}
 		q.leader, q.lost = leader, false
 		return

@@ -177,6 +177,12 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 		q.seats.sit(q.cfg.Network, given, openingCase(m))
 		q.persist(&hearsay.SeedPin{Seat: given, Since: openingCase(m)})
 		q.proof = proof{m.Opening, m.Ballots}
+		if int(given.Slot) == q.cfg.Slot && given != q.seat() {
+			q.event(hearsay.Event{
+				At: now, Kind: hearsay.EventSeatWaiting, Subject: q.signer.Public().NodeID(), By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr,
+				Text: "a quorum has given this seat to another life: this data directory is of no use any more",
+			})
+		}
 	}
 	switch {
 	case q.cfg.Recover || q.seats.known[m.Slot].seat == seat:

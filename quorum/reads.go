@@ -1,0 +1,18 @@
+package quorum
+
+import "hearsay"
+
+// Oldest is the first epoch whose ruling is in memory, if there is one; those
+// before it are on disk.
+func (q *Quorum) Oldest() hearsay.Epoch { return q.chain.base + 1 }
+
+// Heads gives the newest head of each seat that is known, in the order of
+// slots.
+func (q *Quorum) Heads() []hearsay.Head { return q.chain.newest() }
+
+// Oldest is the first epoch whose ruling is kept, if there is one.
+func (f *Follower) Oldest() hearsay.Epoch { return f.chain.base + 1 }
+
+// Heads gives the newest head of each seat that is known, in the order of
+// slots.
+func (f *Follower) Heads() []hearsay.Head { return f.chain.newest() }
