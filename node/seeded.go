@@ -31,6 +31,8 @@ type authority interface {
 	Seats(dst []hearsay.Seat) []hearsay.Seat
 	Epoch() hearsay.Epoch
 	Head() hearsay.Hash
+	Heads() []hearsay.Head
+	Oldest() hearsay.Epoch
 	Rulings(after hearsay.Epoch, n int) []*hearsay.Ruling
 }
 
@@ -44,6 +46,9 @@ type seeded struct {
 	seeds     []hearsay.NodeID    // who sit in them
 	stay      hearsay.Stay        // of this peer; epoch 0: it is not in
 	waiting   []waiting           // of a seed, oldest first
+
+	turned   int // who were turned away since then
+	turnedAt time.Time
 }
 
 // waiting is somebody who has asked this seed for something.
@@ -227,13 +232,16 @@ func (n *Node) register(now time.Time, p *hearsay.Packet) {
 	}
 	claim := p.Claims[0]
 	stay := hearsay.Stay{ID: p.From}
+	answer := quorum.Answer{Code: quorum.AnswerRefused}
 	if from, says := p.Addr.Addr().Unmap(), claim.Card.Addr.Addr().Unmap(); from != says {
-		n.ask(now, p, hearsay.RulingAdmit, stay, quorum.Answer{
-			Code: quorum.AnswerRefused, Text: fmt.Sprintf("asks from %s and says that it is at %s", from, says),
-		})
-		return
+		answer.Text = fmt.Sprintf("asks from %s and says that it is at %s", from, says)
+	} else {
+		answer = n.seeded.seat.Admit(now, &claim)
 	}
-	n.ask(now, p, hearsay.RulingAdmit, stay, n.seeded.seat.Admit(now, &claim))
+	if answer.Code == quorum.AnswerRefused {
+		n.turnAway(now, &claim, answer.Text)
+	}
+	n.ask(now, p, hearsay.RulingAdmit, stay, answer)
 }
 
 // ask answers a request if there is an answer, and else keeps who waits for it.
@@ -343,6 +351,8 @@ func (n *Node) ruled(now time.Time, e *hearsay.Event) {
 		if r.Stay == s.stay && s.petitions != nil {
 			n.removed(now)
 		}
+	case hearsay.RulingSeat, hearsay.RulingRecover:
+		n.expelStrangers(now) // who sat there before
 	}
 	if s.seat != nil {
 		n.answerAll(r.Stay.ID, hearsay.OutcomeDone, r.Stay, len(r.Ballots), "")
@@ -362,6 +372,11 @@ func (n *Node) overtake(now time.Time) {
 	for _, m := range s.authority.Roster(nil) {
 		n.roster.Admit(now, &m.Claim)
 	}
+	n.expelStrangers(now)
+}
+
+// expelStrangers lists as dead who is in neither by the ledger nor by a seat.
+func (n *Node) expelStrangers(now time.Time) {
 	for _, m := range n.roster.All(nil) {
 		if m.State.Living() && m.ID != n.id && n.roleOf(m.ID) == 0 {
 			n.roster.Expel(now, m.ID, hearsay.NodeID{}, nil)

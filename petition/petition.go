@@ -187,7 +187,7 @@ func (t *Petitions) tickRegistration(now time.Time) {
 		if now.Before(g.nextAt) {
 			return
 		}
-		if g.sweeps > 0 {
+		if g.sweeps > 0 && g.last != "" {
 			t.out.Events = append(t.out.Events, hearsay.Event{
 				At: now, Kind: hearsay.EventJoinFail, Addr: g.of, Count: g.sweeps,
 				Text: fmt.Sprintf("none of %d seeds has admitted this node: %s", len(t.seeds), g.last),
@@ -257,7 +257,11 @@ func (t *Petitions) registered(now time.Time, from netip.AddrPort, m *hearsay.Ou
 	case hearsay.OutcomeRefused:
 		g.order, g.nextAt = nil, now.Add(t.cfg.RefusedWait)
 	case hearsay.OutcomeDone, hearsay.OutcomePending:
-		g.order = nil // the ledger will tell, or the next sweep asks again
+		// The ledger will tell, or the next sweep asks again.
+		g.order, g.last = nil, ""
+		if soonest := now.Add(t.cfg.RetryMin); g.nextAt.Before(soonest) {
+			g.nextAt = soonest
+		}
 	}
 	t.tickRegistration(now)
 }

@@ -24,12 +24,15 @@ const (
 	RuleConverge                    // 8: after faults stop, all agree
 	RuleBounds                      // 9: queues and packets are bounded
 	RuleDecode                      // 10: what a node sends can be read
+	RuleLedger                      // 3: one ledger: each epoch the same on all, in order, and lost by no crash
+	RuleBallots                     // 2: a ruling has equal ballots of a quorum of the configured seeds, each its own
 	RuleProgress                    // a node does not stand still: its deadline moves on
 )
 
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
 	RuleRumor: "rumor", RuleConverge: "converge", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
+	RuleLedger: "ledger", RuleBallots: "ballots",
 }
 
 // String gives the rule's word.
@@ -73,6 +76,8 @@ type checker struct {
 	broken      int // violations in all
 	falseDeaths int
 	gossip      gossip
+	peers       int // machines that are no seeds
+	ledger      ledger
 	linksMost   int // of a node
 }
 
@@ -98,7 +103,8 @@ type view struct {
 	seen     []seen   // by identity
 	pings    []pinged // the newest is at pingNext-1, around the end
 	pingNext int
-	heard    set // sayings
+	heard    set           // sayings
+	epoch    hearsay.Epoch // of the ledger, applied
 	began    time.Duration
 	tickedAt time.Duration
 	ticks    int // at that time
@@ -111,6 +117,8 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 		said: make(map[examination]verdicts), whole: true, violations: []Violation{},
 		gossip:    gossip{keep: config.Rumors, byID: make(map[clock.Dot]int)},
 		linksMost: 2 * config.Overlay.Links,
+		peers:     config.Nodes,
+		ledger:    ledger{network: network, seeds: config.Seeds, stays: make(map[hearsay.Stay]bool)},
 	}
 	if config.Overlay.Kind == overlay.KindPowerLaw {
 		c.linksMost *= 2
@@ -249,6 +257,10 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 		}
 	case hearsay.EventMemberDead:
 		c.death(m, e, now)
+	case hearsay.EventRuled:
+		c.ruled(m, e, now)
+	case hearsay.EventRosterProven:
+		c.views[m.index].epoch = e.Epoch
 	case hearsay.EventExamined:
 		c.examined(m, e, now)
 	case hearsay.EventRumor:

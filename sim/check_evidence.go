@@ -111,8 +111,9 @@ func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
 	}
 	switch e.Evidence {
 	case nil:
-		// Only the word of another who is at its address now ends one without.
-		if !c.replaced(number) {
+		// Only a ruling ends one without, or the word of another who is at its
+		// address now.
+		if c.ledger.seeds == 0 && !c.replaced(number) {
 			c.violate(now, m, RuleEvidence, "%s is dead without evidence", c.identities[number].name)
 		}
 	default:

@@ -17,7 +17,7 @@ func (w *World) settle() bool {
 	deadline := max(w.lastTrouble+w.settleTime(), w.lastSaid) + w.rumorTime() + w.linksTime()
 	for !w.Converged() {
 		switch {
-		case !w.whole(), w.halted:
+		case !w.whole(), w.halted, !w.hasQuorum():
 			return true // nobody can expect it
 		case w.now >= deadline:
 			return false
@@ -104,11 +104,14 @@ func (w *World) agreement(yield func(m *machine, problem string) bool) {
 		if hash, want := m.node.RosterHash(), first.node.RosterHash(); problem == "" && hash != want {
 			problem = fmt.Sprintf("has roster %016x, and %s has %016x", hash, first.name, want)
 		}
-		if problem == "" {
-			problem = w.unlinked(m, linked)
+		if problem == "" && w.config.Seeds > 0 {
+			problem = w.offLedger(m, first)
 		}
-		if problem == "" {
-			problem = w.check.lacks(m, owed)
+		if problem == "" && !w.isSeed(m) { // which carry no rumors, and have no links for them
+			problem = w.unlinked(m, linked)
+			if problem == "" {
+				problem = w.check.lacks(m, owed)
+			}
 		}
 		if !yield(m, problem) {
 			return

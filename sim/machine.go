@@ -58,6 +58,8 @@ type machine struct {
 	inbox  []int32       // flights that came while it was paused
 	lane   []carrying    // waits for the disk
 
+	entropy entropy // of a seed
+
 	losses, delays, holds, copies, streams, slows, resumes, syncs, torn rand.PCG
 }
 
@@ -118,7 +120,8 @@ func (w *World) start(m *machine, fresh bool) {
 	if m.twist.configures != nil {
 		m.twist.configures(w, m, &config)
 	}
-	m.node = node.New(config, signer, rand.New(&random), records, w.timeOf(m))
+	w.steps(m)
+	m.node = w.newNode(m, config, signer, rand.New(&random), records)
 	w.carryOut(m, m.node.Tick(w.timeOf(m)))
 	if contact, known := w.contactOf(m); known && m.node != nil { // unless its disk has failed already
 		w.carryOut(m, m.node.Contact(w.timeOf(m), []netip.AddrPort{contact}))
@@ -129,6 +132,8 @@ func (w *World) start(m *machine, fresh bool) {
 // itself starts the network, and finds it again through n2.
 func (w *World) contactOf(m *machine) (contact netip.AddrPort, known bool) {
 	switch {
+	case w.config.Seeds > 0:
+		return netip.AddrPort{}, false // the seeds are configured
 	case m.index > 0:
 		return addrOf(0), true
 	case m.life > 1 && len(w.machines) > 1:

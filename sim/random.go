@@ -13,23 +13,24 @@ import (
 type purpose string
 
 const (
-	purposeNode     purpose = "node"     // of each life of a node: what the core draws itself
-	purposeLoss     purpose = "loss"     // of each machine: which of its datagrams get lost
-	purposeDelay    purpose = "delay"    // of each machine: how long they take
-	purposeHolds    purpose = "holds"    // of each machine: which of them are held back, and how long
-	purposeCopies   purpose = "copies"   // of each machine: which of them come twice
-	purposeStreams  purpose = "streams"  // of each machine: what its streams lose
-	purposeSlow     purpose = "slow"     // of each machine: how late its steps are
-	purposeSyncs    purpose = "syncs"    // of each machine: which syncs of its disk fail
-	purposeResume   purpose = "resume"   // of each machine: what it sees first after a pause
-	purposeDisk     purpose = "disk"     // of each machine: which unsynced writes survive a crash
-	purposeStarts   purpose = "starts"   // when machines start
-	purposeKills    purpose = "kills"    // which machines are killed, and when, if no scenario says so
-	purposeSpeakers purpose = "speakers" // who says something, where anyone may
-	purposeWorld    purpose = "world"    // how bad a drawn world is, and its settings
-	purposeStorm    purpose = "storm"    // what fails in it, and when
-	purposeAttack   purpose = "attack"   // of each siege: who lies, and what
-	purposeEpidemic purpose = "epidemic" // of each run of an epidemic: who calls whom, and the coins
+	purposeNode      purpose = "node"      // of each life of a node: what the core draws itself
+	purposeLoss      purpose = "loss"      // of each machine: which of its datagrams get lost
+	purposeDelay     purpose = "delay"     // of each machine: how long they take
+	purposeHolds     purpose = "holds"     // of each machine: which of them are held back, and how long
+	purposeCopies    purpose = "copies"    // of each machine: which of them come twice
+	purposeStreams   purpose = "streams"   // of each machine: what its streams lose
+	purposeSlow      purpose = "slow"      // of each machine: how late its steps are
+	purposeSyncs     purpose = "syncs"     // of each machine: which syncs of its disk fail
+	purposeResume    purpose = "resume"    // of each machine: what it sees first after a pause
+	purposeDisk      purpose = "disk"      // of each machine: which unsynced writes survive a crash
+	purposeElections purpose = "elections" // of each seed: how long it waits for a leader
+	purposeStarts    purpose = "starts"    // when machines start
+	purposeKills     purpose = "kills"     // which machines are killed, and when, if no scenario says so
+	purposeSpeakers  purpose = "speakers"  // who says something, where anyone may
+	purposeWorld     purpose = "world"     // how bad a drawn world is, and its settings
+	purposeStorm     purpose = "storm"     // what fails in it, and when
+	purposeAttack    purpose = "attack"    // of each siege: who lies, and what
+	purposeEpidemic  purpose = "epidemic"  // of each run of an epidemic: who calls whom, and the coins
 )
 
 // draws gives the stream of a purpose: a PCG is small and fast, and there is

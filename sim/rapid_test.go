@@ -31,7 +31,7 @@ func TestRapid(t *testing.T) {
 			if os.Getenv(largeVariable) != "" {
 				config.Nodes, script = 1000, string(text)
 			}
-			if config.Scenario, err = ParseScenario(c.file, script, config.Nodes); err != nil {
+			if config.Scenario, err = ParseScenario(c.file, script, config.Nodes, 0); err != nil {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer

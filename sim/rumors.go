@@ -282,13 +282,13 @@ func (w *World) say(m *machine, size int) {
 // someone draws one of the machines that run; nil if there is none.
 func (w *World) someone() *machine {
 	running := 0
-	for i := range w.machines {
+	for i := range w.machines[:w.config.Nodes] {
 		if w.steady(&w.machines[i]) {
 			running++
 		}
 	}
 	turn := int(upTo(&w.speakers, time.Duration(running)))
-	for i := range w.machines {
+	for i := range w.machines[:w.config.Nodes] {
 		if m := &w.machines[i]; w.steady(m) {
 			if turn == 0 {
 				return m

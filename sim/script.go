@@ -72,15 +72,20 @@ type Action struct {
 type Scenario struct{ Actions []Action }
 
 // ReadScenario reads a scenario from a file; see ParseScenario.
-func ReadScenario(path string, nodes int) (*Scenario, error) {
+func ReadScenario(path string, nodes, seeds int) (*Scenario, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("scenario: %w", err)
 	}
-	return ParseScenario(path, string(text), nodes)
+	return ParseScenario(path, string(text), nodes, seeds)
 }
 
-// ParseScenario reads a scenario for so many nodes, one action a line:
+// crowd is how many machines there are to be named: n1 and so on, and s1 and so
+// on for the seeds, which are numbered after the others: of eight, s1 is n9.
+type crowd struct{ nodes, seeds int }
+
+// ParseScenario reads a scenario for so many nodes, and seeds besides, one action
+// a line:
 //
 //	# text after a # is for people
 //	at 1s   start n9                  # others start by themselves in the first seconds
@@ -109,7 +114,7 @@ func ReadScenario(path string, nodes int) (*Scenario, error) {
 //
 // Lines may stand in any order; those of one time happen in the order of the
 // lines. An error names file and line.
-func ParseScenario(file, text string, nodes int) (*Scenario, error) {
+func ParseScenario(file, text string, nodes, seeds int) (*Scenario, error) {
 	s := &Scenario{}
 	for number, line := range strings.Split(text, "\n") {
 		line, _, _ = strings.Cut(line, "#")
@@ -117,7 +122,7 @@ func ParseScenario(file, text string, nodes int) (*Scenario, error) {
 		if len(words) == 0 {
 			continue
 		}
-		a, err := parseAction(words, nodes)
+		a, err := parseAction(words, crowd{nodes, seeds})
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", file, number+1, err)
 		}
@@ -131,7 +136,7 @@ func ParseScenario(file, text string, nodes int) (*Scenario, error) {
 func byTime(a, b Action) int { return cmp.Compare(a.At, b.At) }
 
 // parseAction reads one line, in words.
-func parseAction(words []string, nodes int) (a Action, err error) {
+func parseAction(words []string, all crowd) (a Action, err error) {
 	if words[0] != "at" || len(words) < 3 {
 		return a, fmt.Errorf("%q: want `at TIME VERB …`, as in `at 10s kill n3`", strings.Join(words, " "))
 	}
@@ -143,16 +148,16 @@ func parseAction(words []string, nodes int) (a Action, err error) {
 		return a, fmt.Errorf("verb %q: want one of %s", words[2], strings.Join(verbWords[Start:], ", "))
 	}
 	a.Verb = Verb(verb)
-	return a, a.parse(words[3:], nodes)
+	return a, a.parse(words[3:], all)
 }
 
 // parse reads what follows the verb.
-func (a *Action) parse(words []string, nodes int) (err error) {
+func (a *Action) parse(words []string, all crowd) (err error) {
 	switch a.Verb {
 	case Partition:
-		a.Groups, err = parseGroups(words, "|", nodes)
+		a.Groups, err = parseGroups(words, "|", all)
 	case Cut:
-		if a.Groups, err = parseGroups(words, "->", nodes); err == nil && (len(a.Groups) != 2 || len(a.Groups[0]) != 1 || len(a.Groups[1]) != 1) {
+		if a.Groups, err = parseGroups(words, "->", all); err == nil && (len(a.Groups) != 2 || len(a.Groups[0]) != 1 || len(a.Groups[1]) != 1) {
 			err = fmt.Errorf("cut %s: want one machine, an arrow, one machine, as in `cut n1 -> n2`", strings.Join(words, " "))
 		}
 	case Heal:
@@ -161,14 +166,14 @@ func (a *Action) parse(words []string, nodes int) (err error) {
 		}
 	case Loss:
 		if a.Share, err = parseShare(a.Verb, words); err == nil {
-			a.Who, err = parseMachines(words[1:], nodes)
+			a.Who, err = parseMachines(words[1:], all)
 		}
 	case Duplicate:
 		if a.Share, err = parseShare(a.Verb, words); err == nil && len(words) > 1 {
 			err = fmt.Errorf("duplicate %s: want nothing after the probability", strings.Join(words, " "))
 		}
 	case Say:
-		err = a.parseSay(words, nodes)
+		err = a.parseSay(words, all)
 	case Delay:
 		if len(words) < 1 || len(words) > 2 {
 			return fmt.Errorf("delay: want one duration or two, as in `delay 20ms` or `delay 20ms 100ms`")
@@ -184,7 +189,7 @@ func (a *Action) parse(words []string, nodes int) (err error) {
 			a.Delay, err = parseDuration(words[1])
 		}
 	default:
-		err = a.parseMachineDial(words, nodes)
+		err = a.parseMachineDial(words, all)
 	}
 	return err
 }
@@ -194,7 +199,7 @@ func (a *Action) parse(words []string, nodes int) (err error) {
 const jumpMost = 12 * time.Hour
 
 // parseMachineDial reads what is done to machines.
-func (a *Action) parseMachineDial(words []string, nodes int) (err error) {
+func (a *Action) parseMachineDial(words []string, all crowd) (err error) {
 	example := "n3 n5..n7"
 	switch last := len(words) - 1; {
 	case a.Verb == Restart && last >= 0 && words[last] == "fresh":
@@ -230,7 +235,7 @@ func (a *Action) parseMachineDial(words []string, nodes int) (err error) {
 	if len(words) == 0 {
 		return fmt.Errorf("%s: want one machine or more, as in `%s %s`", a.Verb, a.Verb, example)
 	}
-	a.Who, err = parseMachines(words, nodes)
+	a.Who, err = parseMachines(words, all)
 	return err
 }
 
@@ -238,13 +243,13 @@ func (a *Action) parseMachineDial(words []string, nodes int) (err error) {
 const timesMost = 1_000_000
 
 // parseSay reads who says something, and how often.
-func (a *Action) parseSay(words []string, nodes int) (err error) {
+func (a *Action) parseSay(words []string, all crowd) (err error) {
 	who := slices.IndexFunc(words, func(word string) bool { return word == "every" || word == "size" || strings.HasPrefix(word, "x") })
 	if who < 0 {
 		who = len(words)
 	}
 	if a.Anyone = slices.Equal(words[:who], []string{"anyone"}); !a.Anyone {
-		if a.Who, err = parseMachines(words[:who], nodes); err != nil {
+		if a.Who, err = parseMachines(words[:who], all); err != nil {
 			return err
 		}
 	}
@@ -303,23 +308,23 @@ func parseShare(verb Verb, words []string) (share float64, err error) {
 }
 
 // parseGroups reads machines in groups with a separator between them.
-func parseGroups(words []string, separator string, nodes int) (groups [][]int, err error) {
-	var all []int
+func parseGroups(words []string, separator string, all crowd) (groups [][]int, err error) {
+	var named []int
 	for len(words) > 0 {
 		n := slices.Index(words, separator)
 		if n < 0 {
 			n = len(words)
 		}
-		group, err := parseMachines(words[:n], nodes)
+		group, err := parseMachines(words[:n], all)
 		if err != nil {
 			return nil, err
 		}
 		for _, number := range group {
-			if slices.Contains(all, number) {
+			if slices.Contains(named, number) {
 				return nil, fmt.Errorf("n%d is named twice", number)
 			}
 		}
-		all = append(all, group...)
+		named = append(named, group...)
 		groups = append(groups, group)
 		words = words[min(n+1, len(words)):]
 	}
@@ -330,17 +335,17 @@ func parseGroups(words []string, separator string, nodes int) (groups [][]int, e
 }
 
 // parseMachines reads names like n3, and ranges of them like n5..n7.
-func parseMachines(words []string, nodes int) (numbers []int, err error) {
+func parseMachines(words []string, all crowd) (numbers []int, err error) {
 	for _, word := range words {
 		first, last, isRange := strings.Cut(word, "..")
 		if !isRange {
 			last = first
 		}
-		from, err := parseMachine(first, nodes)
+		from, err := parseMachine(first, all)
 		if err != nil {
 			return nil, err
 		}
-		to, err := parseMachine(last, nodes)
+		to, err := parseMachine(last, all)
 		if err != nil {
 			return nil, err
 		}
@@ -354,12 +359,21 @@ func parseMachines(words []string, nodes int) (numbers []int, err error) {
 	return numbers, nil
 }
 
-func parseMachine(name string, nodes int) (number int, err error) {
+func parseMachine(name string, all crowd) (number int, err error) {
+	most, before := all.nodes+all.seeds, 0
 	digits, ok := strings.CutPrefix(name, "n")
-	if number, err = strconv.Atoi(digits); !ok || err != nil || number < 1 || number > nodes {
-		return 0, fmt.Errorf("machine %q: want one of n1 to n%d", name, nodes)
+	if !ok {
+		digits, ok = strings.CutPrefix(name, "s")
+		most, before = all.seeds, all.nodes
 	}
-	return number, nil
+	if number, err = strconv.Atoi(digits); !ok || err != nil || number < 1 || number > most {
+		want := fmt.Sprintf("one of n1 to n%d", all.nodes)
+		if all.seeds > 0 {
+			want += fmt.Sprintf(", or of s1 to s%d", all.seeds)
+		}
+		return 0, fmt.Errorf("machine %q: want %s", name, want)
+	}
+	return before + number, nil
 }
 
 // String gives the action as a line of a scenario, without its time.

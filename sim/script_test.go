@@ -13,7 +13,7 @@ func TestParseScenario(t *testing.T) {
 	datadriven.RunTest(t, "testdata/scripts", func(t *testing.T, d *datadriven.TestData) string {
 		nodes := 9
 		d.MaybeScanArgs(t, "nodes", &nodes)
-		s, err := ParseScenario("file", d.Input, nodes)
+		s, err := ParseScenario("file", d.Input, nodes, 0)
 		if err != nil {
 			return err.Error() + "\n"
 		}
@@ -55,7 +55,7 @@ at 23s jump 1h0m0s n3
 at 24s disk 100ms n1..n9
 at 25s fail 0.1 n3
 `
-	s, err := ParseScenario("file", text, 9)
+	s, err := ParseScenario("file", text, 9, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

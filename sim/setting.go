@@ -21,6 +21,7 @@ type setting struct {
 // settings in the order in which they are written.
 var settings = []setting{
 	number("nodes", func(c *Config) *int { return &c.Nodes }),
+	number("seeds", func(c *Config) *int { return &c.Seeds }),
 	{
 		"seed",
 		func(c *Config) string { return strconv.FormatUint(c.Seed, 10) },
@@ -173,7 +174,7 @@ func ParseWorld(file, text string, config *Config, keep ...string) error {
 	if err := config.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	scenario, err := ParseScenario(file, strings.Join(lines, "\n"), config.Nodes)
+	scenario, err := ParseScenario(file, strings.Join(lines, "\n"), config.Nodes, config.Seeds)
 	config.Scenario = scenario
 	return err
 }

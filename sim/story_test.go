@@ -50,7 +50,7 @@ func TestStories(t *testing.T) {
 // storyOf runs a scenario and gives its story from a time on, and at the end
 // what became of rumors and who agrees.
 func storyOf(t *testing.T, config Config, path, script string, from time.Duration, packets bool) string {
-	scenario, err := ParseScenario(path, script, config.Nodes)
+	scenario, err := ParseScenario(path, script, config.Nodes, config.Seeds)
 	if err != nil {
 		t.Fatal(err)
 	}

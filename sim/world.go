@@ -3,6 +3,7 @@ package sim
 import (
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"hearsay"
@@ -66,10 +67,14 @@ func NewWorld(config Config, story io.Writer) *World {
 	}
 	w.decoder = wire.NewDecoder(w.id)
 	w.cards = roster.NewCards(config.Seed)
-	for i := range config.Nodes {
+	for i := range config.Nodes + config.Seeds {
 		w.machines = append(w.machines, newMachine(config.Seed, i))
+		if m := &w.machines[i]; w.isSeed(m) {
+			m.name = "s" + strconv.Itoa(i-config.Nodes+1)
+			m.entropy.stream = draws(config.Seed, purposeElections, uint64(i))
+		}
 	}
-	w.check = newChecker(w.id, config, config.Nodes)
+	w.check = newChecker(w.id, config, len(w.machines))
 	w.fates = newFates()
 	w.speakers = draws(config.Seed, purposeSpeakers)
 	w.log = newEventLog(story, config.JSON)
@@ -110,6 +115,7 @@ func (w *World) RunUntil(end time.Duration) {
 // step carries out what is due.
 func (w *World) step(due *moment) {
 	m := &w.machines[due.machine]
+	w.steps(m)
 	switch due.kind {
 	case momentTick:
 		w.tick(m, due)

@@ -89,6 +89,9 @@ func kindOf(m hearsay.Message) kind {
 	case *hearsay.Unlink:
 		return kindUnlink
 	}
+	if k := kindOfPetition(m); k != 0 {
+		return k
+	}
 	return kindOfSeeds(m)
 }
 
@@ -128,6 +131,9 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 		return append(dst, m.Hash[:]...)
 	case *hearsay.Evidence:
 		return appendEvidence(dst, m)
+	}
+	if dst, ok := appendPetition(dst, m); ok {
+		return dst
 	}
 	if dst, ok := appendSeeds(dst, m); ok {
 		return dst
@@ -187,6 +193,9 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 	case kindEvidence:
 		readEvidence(r, &d.evidence)
 		return &d.evidence
+	}
+	if m := readPetition(r, k); m != nil {
+		return m
 	}
 	if m := readSeeds(r, k); m != nil {
 		return m

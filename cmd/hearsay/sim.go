@@ -64,7 +64,7 @@ Exit code 3: a safety rule was broken. 4: the network did not converge.`,
 			}
 			if scenario != "" {
 				var said []string // a flag outdoes a line
-				for _, name := range []string{"nodes", "loss", "delay", "for", "seed", "chatter"} {
+				for _, name := range []string{"nodes", "seeds", "loss", "delay", "for", "seed", "chatter"} {
 					if cmd.Flags().Changed(name) {
 						said = append(said, name)
 					}
@@ -78,6 +78,7 @@ Exit code 3: a safety rule was broken. 4: the network did not converge.`,
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&config.Nodes, "nodes", config.Nodes, "machines, each with a node")
+	flags.IntVar(&config.Seeds, "seeds", config.Seeds, "machines besides that are seeds; 0: an open network")
 	flags.Float64Var(&config.Loss, "loss", config.Loss, "probability that a packet is lost, each direction for itself")
 	flags.DurationVar(&config.Delay, "delay", config.Delay, "a packet takes this long, and up to half as long again")
 	flags.DurationVar(&config.For, "for", config.For, "virtual time")

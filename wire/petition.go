@@ -1,0 +1,111 @@
+package wire
+
+import (
+	"encoding/binary"
+	"strings"
+	"unicode"
+
+	"hearsay"
+)
+
+// The kinds of what is asked of seeds.
+const (
+	kindRegister kind = iota + 40
+	kindReport
+	kindDepart
+	kindOutcome
+)
+
+// kindOfPetition gives the number of a message, or 0.
+func kindOfPetition(m hearsay.Message) kind {
+	switch m.(type) {
+	case *hearsay.Register:
+		return kindRegister
+	case *hearsay.Report:
+		return kindReport
+	case *hearsay.Depart:
+		return kindDepart
+	case *hearsay.Outcome:
+		return kindOutcome
+	}
+	return 0
+}
+
+// appendPetition writes what is asked of seeds, and their answer, if it is that.
+func appendPetition(dst []byte, m hearsay.Message) (after []byte, ok bool) {
+	switch m := m.(type) {
+	case *hearsay.Register:
+	case *hearsay.Report:
+		dst = appendStay(dst, m.Stay)
+		if dst = appendBool(dst, m.Evidence != nil); m.Evidence != nil {
+			dst = appendEvidence(dst, m.Evidence)
+		}
+	case *hearsay.Depart:
+		dst = append(appendStay(dst, m.Leave.Stay), m.Leave.Signature[:]...)
+	case *hearsay.Outcome:
+		dst = appendStay(append(dst, byte(m.Kind)), m.Stay)
+		dst = append(dst, byte(m.Code), m.Yes, m.Needed)
+		text := plain(m.Text)
+		dst = append(append(dst, byte(len(text))), text...)
+	default:
+		return dst, false
+	}
+	return dst, true
+}
+
+// readPetition reads what appendPetition wrote, or gives nil if it is none.
+func readPetition(r *reader, k kind) hearsay.Message {
+	switch k {
+	case kindRegister:
+		return &hearsay.Register{}
+	case kindReport:
+		m := &hearsay.Report{Stay: readStay(r)}
+		if r.bool() {
+			m.Evidence = &hearsay.Evidence{}
+			readEvidence(r, m.Evidence)
+		}
+		return m
+	case kindDepart:
+		return &hearsay.Depart{Leave: hearsay.Leave{Stay: readStay(r), Signature: r.signature()}}
+	case kindOutcome:
+		return readOutcome(r)
+	}
+	return nil
+}
+
+// readOutcome refuses what nobody sends: an answer to what cannot be asked, a
+// code that only a driver gives, and text that is not plain.
+func readOutcome(r *reader) *hearsay.Outcome {
+	m := &hearsay.Outcome{Kind: hearsay.RulingKind(r.byte()), Stay: readStay(r), Code: hearsay.OutcomeCode(r.byte()), Yes: r.byte(), Needed: r.byte()}
+	n := int(r.byte())
+	switch {
+	case n > hearsay.MaxWhyLen:
+		r.fail(hearsay.DropOversized)
+	case m.Kind < hearsay.RulingAdmit || m.Kind > hearsay.RulingLeave || m.Code < hearsay.OutcomePending || m.Code > hearsay.OutcomeWait:
+		r.fail(hearsay.DropMalformed)
+	}
+	if m.Text = string(r.take(n)); m.Text != plain(m.Text) {
+		r.fail(hearsay.DropMalformed)
+	}
+	return m
+}
+
+// plain gives the text as it may be sent: short, and nothing in it that would
+// move a terminal's cursor.
+func plain(text string) string {
+	text = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, text[:min(len(text), hearsay.MaxWhyLen)])
+	return strings.ToValidUTF8(text, "")
+}
+
+func appendStay(dst []byte, s hearsay.Stay) []byte {
+	return binary.BigEndian.AppendUint64(append(dst, s.ID[:]...), uint64(s.Epoch))
+}
+
+func readStay(r *reader) hearsay.Stay {
+	return hearsay.Stay{ID: r.id(), Epoch: hearsay.Epoch(r.uint64())}
+}
