@@ -64,8 +64,15 @@
 //	35  Rulings      count 4 · rulings · count 1 · heads
 //	36  RosterPart   ruling · count 1 · heads · part 2 · parts 2 · count 4 · members: id 16 · epoch 8 · claim
 //
-// The last five are of the seeds, and in the canonical bytes that seeds sign
-// and hash: numbers are big-endian and of a fixed size (package hearsay).
+//	40  Register
+//	41  Report       id 16 · epoch 8 · with evidence 1 · as the body of Evidence
+//	42  Depart       id 16 · epoch 8 · signature 64
+//	43  Outcome      kind 1 · id 16 · epoch 8 · code 1 · yes 1 · needed 1 · length 1 · text
+//
+// From 32 to 36 they are of the seeds, and in the canonical bytes that seeds
+// sign and hash: numbers are big-endian and of a fixed size (package hearsay).
+// The decoder makes these and what is asked of seeds (from 40) anew each time,
+// so they may be kept.
 //
 //	address          length of the IP 1 (4 or 16) · IP · port 2
 //	answer           observer 16 · verdict 1 · at u · signature 64

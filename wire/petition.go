@@ -93,13 +93,13 @@ func readOutcome(r *reader) *hearsay.Outcome {
 // plain gives the text as it may be sent: short, and nothing in it that would
 // move a terminal's cursor.
 func plain(text string) string {
-	text = strings.Map(func(c rune) rune {
+	text = strings.ToValidUTF8(text[:min(len(text), hearsay.MaxWhyLen)], "")
+	return strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {
 			return ' '
 		}
 		return c
-	}, text[:min(len(text), hearsay.MaxWhyLen)])
-	return strings.ToValidUTF8(text, "")
+	}, text)
 }
 
 func appendStay(dst []byte, s hearsay.Stay) []byte {

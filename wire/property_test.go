@@ -87,6 +87,9 @@ func drawBody(t *rapid.T) hearsay.Message {
 	case kindEvidence:
 		return drawEvidence(t)
 	}
+	if m := drawPetition(t, k); m != nil {
+		return m
+	}
 	if m := drawSeeds(t, k); m != nil {
 		return m
 	}
@@ -136,6 +139,9 @@ func allKinds() []kind {
 		all = append(all, k)
 	}
 	for k := kindSeatHello; k <= kindRosterPart; k++ {
+		all = append(all, k)
+	}
+	for k := kindRegister; k <= kindOutcome; k++ {
 		all = append(all, k)
 	}
 	return all

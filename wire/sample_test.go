@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -42,7 +43,7 @@ const answerLayout = "observer 16 · verdict 1 · at u · signature 64"
 
 // samples has one packet of each kind; the claims of all sorts ride on News.
 func samples() []sample {
-	return append(seedSamples(), []sample{
+	return slices.Concat(seedSamples(), petitionSamples(), []sample{
 		{name: "ping", kind: kindPing, says: "is B there?", body: &hearsay.Ping{Seq: 300, Target: idB, Hash: 0x0123456789abcdef}, bodyLayout: "seq u · hash 8 · target 16"},
 		{
 			name: "ping-rumors", kind: kindPing, says: "the same, and what rumors I have seen, in a word",
@@ -127,7 +128,7 @@ func samples() []sample {
 		{name: "hello", kind: kindHello, says: "shall we be neighbors? I have 3", body: &hearsay.Hello{Degree: 3}, bodyLayout: "degree 1"},
 		{name: "hello-ack", kind: kindHelloAck, says: "yes; now I have 5", body: &hearsay.HelloAck{Accepted: true, Degree: 5}, bodyLayout: "accepted 1 · degree 1"},
 		{name: "unlink", kind: kindUnlink, says: "neighbors no more", body: &hearsay.Unlink{}},
-	}...)
+	})
 }
 
 func answer(observer hearsay.NodeID, verdict hearsay.Verdict) *hearsay.Statement {
