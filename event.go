@@ -65,6 +65,7 @@ const (
 	EventRosterProven // the roster as of Epoch was taken over whole: Count members
 	EventBarred       // Text
 	EventLifted       // Text
+	EventTurnedAway   // asked this seed to be admitted, and no case was opened: Addr, Incarnation, Text
 	numEventKinds
 )
 
@@ -81,7 +82,7 @@ var eventWords = [numEventKinds]string{
 	EventQuorumLost: "quorum-lost", EventQuorumBack: "quorum-back", EventProbeWanted: "probe-wanted",
 	EventCaseOpened: "case-opened", EventCaseRefused: "case-refused", EventBallot: "ballot", EventRuled: "ruled",
 	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven",
-	EventBarred: "barred", EventLifted: "lifted",
+	EventBarred: "barred", EventLifted: "lifted", EventTurnedAway: "turned-away",
 }
 
 // String gives the kind's word.

@@ -242,9 +242,10 @@ func appendAddr(dst []byte, addr netip.AddrPort) []byte {
 // CaseFile is all that one node can tell of one member.
 type CaseFile struct {
 	Member  Member `json:"member"`
-	Verdict string `json:"verdict"` // a state's word, or "unknown" for one never in
-	Summary string `json:"summary"` // one paragraph that a person can read
-	Steps   []Step `json:"steps"`   // oldest first
+	Verdict string `json:"verdict"`           // a state's word; of one never in "barred", "refused" or "unknown"
+	Summary string `json:"summary"`           // one paragraph that a person can read
+	Nearest string `json:"nearest,omitempty"` // by rule what would have changed the outcome, or can: which answer, by when
+	Steps   []Step `json:"steps"`             // oldest first
 }
 
 // Step is one thing that happened in a case.

@@ -274,7 +274,9 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.EvidenceReq:
 		n.roster.EvidenceReq(now, p, m)
 	case *hearsay.Evidence:
-		n.roster.TakeEvidence(now, m)
+		if !n.takeEvidence(m) {
+			n.roster.TakeEvidence(now, m)
+		}
 	default:
 		if !n.receiveSeeded(now, p) {
 			n.receiveRumors(now, p)

@@ -49,6 +49,7 @@ type seeded struct {
 
 	turned   int // who were turned away since then
 	turnedAt time.Time
+	wanted   []wantedEvidence // of a peer
 }
 
 // waiting is somebody who has asked this seed for something.
@@ -163,6 +164,7 @@ func (n *Node) tickSeeded(now time.Time) {
 		}
 		s.petitions.Tick(now)
 	}
+	n.fetchEvidence(now)
 	for len(s.waiting) > 0 && !now.Before(s.waiting[0].until) {
 		n.answer(&s.waiting[0], hearsay.OutcomePending, 0, "it is being decided")
 		s.waiting = slices.Delete(s.waiting, 0, 1)
@@ -172,7 +174,7 @@ func (n *Node) tickSeeded(now time.Time) {
 // deadlineSeeded is when tickSeeded must be called next.
 func (n *Node) deadlineSeeded() time.Time {
 	s := &n.seeded
-	at := s.authority.Deadline()
+	at := n.evidenceDue(s.authority.Deadline())
 	if s.petitions != nil {
 		at = earlier(at, s.petitions.Deadline())
 	}
@@ -345,6 +347,7 @@ func (n *Node) ruled(now time.Time, e *hearsay.Event) {
 			by = e.Evidence.Accuser
 		}
 		n.roster.Expel(now, r.Stay.ID, by, e.Evidence)
+		n.wantEvidence(now, r)
 		if s.petitions != nil {
 			s.petitions.Settled(r.Stay.ID)
 		}
@@ -411,4 +414,13 @@ func (n *Node) leaveSeeded(now time.Time) {
 	leave := &hearsay.Leave{Stay: s.stay}
 	leave.Sign(n.cfg.Network, n.signer)
 	s.petitions.Leave(now, leave)
+}
+
+// Epoch is the number of the last ruling that this node has applied; 0 in an
+// open network.
+func (n *Node) Epoch() hearsay.Epoch {
+	if n.seeded.authority == nil {
+		return 0
+	}
+	return n.seeded.authority.Epoch()
 }

@@ -17,6 +17,12 @@ const (
 
 // casebook keeps what happened to members about whom there is a story.
 type casebook struct {
+	shelf
+	strangers shelf // who asks to be admitted: however many they are, no story of a member goes
+}
+
+// shelf keeps the newest stories.
+type shelf struct {
 	steps map[hearsay.NodeID][]hearsay.Event
 	order []hearsay.NodeID // oldest case first
 }
@@ -32,21 +38,43 @@ func (c *casebook) note(e hearsay.Event) {
 	if e.Subject.IsZero() {
 		return
 	}
-	if c.steps == nil {
-		c.steps = make(map[hearsay.NodeID][]hearsay.Event)
+	_, asks := c.strangers.steps[e.Subject]
+	_, accused := c.steps[e.Subject]
+	switch probed := e.Kind == hearsay.EventExamined && !accused; {
+	case ofAdmission(&e), probed && asks:
+		c.noteAdmission(e)
+	case probed && e.Verdict == hearsay.VerdictReachable: // that begins none either
+	default:
+		c.shelf.note(e)
 	}
-	steps, known := c.steps[e.Subject]
+}
+
+// note keeps an event behind those of its subject. Of many probes in a row
+// that found the same, the first and the last are kept.
+func (s *shelf) note(e hearsay.Event) {
+	if s.steps == nil {
+		s.steps = make(map[hearsay.NodeID][]hearsay.Event)
+	}
+	steps, known := s.steps[e.Subject]
 	if !known {
-		if len(c.order) >= maxCases {
-			delete(c.steps, c.order[0])
-			c.order = slices.Delete(c.order, 0, 1)
+		if len(s.order) >= maxCases {
+			delete(s.steps, s.order[0])
+			s.order = slices.Delete(s.order, 0, 1)
 		}
-		c.order = append(c.order, e.Subject)
+		s.order = append(s.order, e.Subject)
+	}
+	if n := len(steps); n >= 2 && sameProbe(&steps[n-2], &e) && sameProbe(&steps[n-1], &e) {
+		steps = steps[:n-1]
 	}
 	if len(steps) >= maxSteps {
 		steps = slices.Delete(steps, 0, 1)
 	}
-	c.steps[e.Subject] = append(steps, e)
+	s.steps[e.Subject] = append(steps, e)
+}
+
+// sameProbe reports whether two probes found the same.
+func sameProbe(a, b *hearsay.Event) bool {
+	return a.Kind == hearsay.EventExamined && b.Kind == hearsay.EventExamined && a.Verdict == b.Verdict
 }
 
 // Why tells the case of a member, given by name, NodeID or the beginning of
@@ -54,15 +82,25 @@ func (c *casebook) note(e hearsay.Event) {
 // several is an error that lists them.
 func (n *Node) Why(now time.Time, name string) (hearsay.CaseFile, error) {
 	found := n.find(name)
+	if len(found) == 0 && n.seeded.authority != nil {
+		found = n.findStrangers(name)
+	}
 	switch len(found) {
 	case 0:
-		return hearsay.CaseFile{
+		file := hearsay.CaseFile{
 			Member:  hearsay.Member{Name: name},
 			Verdict: "unknown",
 			Summary: fmt.Sprintf("Nobody called %s has been heard of here, or it was forgotten (%s after it died or left).", name, n.cfg.Roster.ForgetAfter),
 			Steps:   []hearsay.Step{},
-		}, nil
+		}
+		if n.seeded.authority != nil {
+			n.tellNobody(&file)
+		}
+		return file, nil
 	case 1:
+		if n.seeded.authority != nil {
+			return n.tellSeeded(now, found[0]), nil
+		}
 		return n.tell(now, found[0]), nil
 	}
 	listed := make([]string, len(found))
@@ -112,6 +150,7 @@ func (n *Node) tell(now time.Time, m hearsay.Member) hearsay.CaseFile {
 	}
 	slices.SortStableFunc(file.Steps, func(a, b hearsay.Step) int { return a.At.Compare(b.At) })
 	file.Summary = n.summary(now, m, events)
+	file.Nearest = n.nearestOpen(m, events)
 	return file
 }
 
@@ -167,6 +206,10 @@ func (n *Node) step(e *hearsay.Event) hearsay.Step {
 	case hearsay.EventRoundOpened:
 		s.Text = fmt.Sprintf("%s asked the observers of %s (%d) to probe it now", me, e.Name, e.Count)
 	case hearsay.EventAsked:
+		if e.By == n.id {
+			s.Text = fmt.Sprintf("%s is an observer of %s itself and probes it now, too", me, e.Name)
+			break
+		}
 		s.Text = fmt.Sprintf("%s asked %s, an observer, to probe %s now", s.By, me, e.Name)
 	case hearsay.EventExamined:
 		s.Text = fmt.Sprintf("%s pinged %s %d times in %s: %s", me, e.Name, e.Count, took, e.Verdict)
@@ -257,8 +300,14 @@ func (n *Node) deathSummary(m hearsay.Member, since string) string {
 		moment(e.Condemned).Sub(moment(e.Suspected)))
 }
 
-// suspectSummary tells how a case stands.
+// suspectSummary tells how a case stands in an open network.
 func (n *Node) suspectSummary(m hearsay.Member, since string, events []hearsay.Event) string {
+	return n.suspicion(m, since, events) +
+		" Nothing is decided: it is alive again as soon as it answers, and dead when a majority of its observers cannot reach it."
+}
+
+// suspicion tells who accuses a suspect, and what its observers said so far.
+func (n *Node) suspicion(m hearsay.Member, since string, events []hearsay.Event) string {
 	accuser, reachable, against := "", 0, 0
 	for i := range events {
 		switch e := &events[i]; {
@@ -272,7 +321,6 @@ func (n *Node) suspectSummary(m hearsay.Member, since string, events []hearsay.E
 			against++
 		}
 	}
-	return fmt.Sprintf("%s is suspect since %s: %s got no answer from it. Its observers are asked; of those who answered this node %d reach it and %d do not. "+
-		"Nothing is decided: it is alive again as soon as it answers, and dead when a majority of its observers cannot reach it.",
+	return fmt.Sprintf("%s is suspect since %s: %s got no answer from it. Its observers are asked; of those who answered this node %d reach it and %d do not.",
 		m.Name, since, accuser, reachable, against)
 }

@@ -1,0 +1,408 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"hearsay"
+	"hearsay/quorum"
+)
+
+// This file tells the cases of a seeded network: from the first probe that
+// failed to the ruling. What the ledger says stands in the story also where
+// nobody of this node's life saw it happen.
+
+// ofAdmission reports whether an event is of asking to be admitted.
+func ofAdmission(e *hearsay.Event) bool {
+	switch e.Kind {
+	case hearsay.EventCaseOpened:
+		return e.Text == hearsay.RulingAdmit.String()
+	case hearsay.EventBallot:
+		return e.Ballot.Stay.Epoch == 0 && !e.Ballot.Stay.ID.IsZero()
+	case hearsay.EventCaseAborted:
+		return e.Epoch == 0
+	case hearsay.EventRuled:
+		return e.Ruling.Kind == hearsay.RulingAdmit
+	case hearsay.EventCaseRefused, hearsay.EventTurnedAway:
+		return true
+	}
+	return false
+}
+
+// noteAdmission keeps what leads to an admission. Once it is ruled, the ledger
+// tells it, unless a seed was against it.
+func (c *casebook) noteAdmission(e hearsay.Event) {
+	steps := c.strangers.steps[e.Subject]
+	switch last := len(steps) - 1; {
+	case e.Kind == hearsay.EventTurnedAway && last >= 0 && steps[last].Kind == e.Kind && steps[last].Text == e.Text:
+		steps[last].At = e.At // it asks again and again
+		steps[last].Count++
+		return
+	case e.Kind == hearsay.EventRuled:
+		against := func(s hearsay.Event) bool {
+			return s.Kind == hearsay.EventBallot && s.Ballot.Verdict == hearsay.BallotNo
+		}
+		if !slices.ContainsFunc(steps, against) {
+			c.strangers.drop(e.Subject)
+		}
+		return
+	}
+	c.strangers.note(e)
+}
+
+func (s *shelf) drop(id hearsay.NodeID) {
+	if _, known := s.steps[id]; known {
+		delete(s.steps, id)
+		s.order = slices.DeleteFunc(s.order, func(o hearsay.NodeID) bool { return o == id })
+	}
+}
+
+// Limits of what those who are turned away cause.
+const (
+	turnedEvery = time.Second // so often are they counted anew
+	maxTurned   = 5           // told as events in this time; the rest is only kept
+)
+
+// turnAway tells that somebody may not even have a case, and why. A claim that
+// nobody signed is nobody's.
+func (n *Node) turnAway(now time.Time, c *hearsay.Claim, why string) {
+	if !c.Verify(n.cfg.Network, n.signer) || hearsay.CheckName(c.Card.Name) != nil {
+		return
+	}
+	e := hearsay.Event{
+		At: now, Kind: hearsay.EventTurnedAway, Subject: c.Subject, Name: c.Card.Name, Addr: c.Card.Addr, Incarnation: c.Incarnation, Text: why,
+	}
+	s := &n.seeded
+	if now.Sub(s.turnedAt) >= turnedEvery {
+		s.turnedAt, s.turned = now, 0
+	}
+	if s.turned++; s.turned > maxTurned {
+		n.cases.note(e)
+		return
+	}
+	n.out.Events = append(n.out.Events, e)
+}
+
+// findStrangers looks somebody up who is in no roster: who has asked to be in,
+// or was in as far as the ledger here goes back.
+func (n *Node) findStrangers(name string) (found []hearsay.Member) {
+	is := func(id hearsay.NodeID, called string) bool {
+		return called == name || len(name) >= 4 && strings.HasPrefix(id.String(), strings.ToLower(name))
+	}
+	add := func(m hearsay.Member) {
+		if at := slices.IndexFunc(found, func(o hearsay.Member) bool { return o.ID == m.ID }); at < 0 {
+			found = append(found, m)
+		} else if m.Since.After(found[at].Since) {
+			found[at] = m
+		}
+	}
+	for r := range n.ledger() {
+		if r.Kind == hearsay.RulingAdmit && is(r.Stay.ID, r.Claim.Card.Name) {
+			add(r.Claim.Member(moment(r.At)))
+		}
+	}
+	for _, books := range []*shelf{&n.cases.strangers, &n.cases.shelf} {
+		for _, id := range books.order {
+			for i := range books.steps[id] {
+				if e := &books.steps[id][i]; is(id, e.Name) {
+					add(hearsay.Member{ID: id, Name: e.Name, Addr: e.Addr, Role: hearsay.RolePeer, Incarnation: e.Incarnation, Since: e.At})
+					break
+				}
+			}
+		}
+	}
+	if s := n.seeded.seat; s != nil {
+		for _, b := range s.Barred(nil) {
+			if is(b.ID, "") {
+				add(hearsay.Member{ID: b.ID, Name: n.roster.Name(b.ID), Role: hearsay.RolePeer, Since: moment(b.At)})
+			}
+		}
+	}
+	return found
+}
+
+// ledger gives the rulings that this node has in memory, oldest first.
+func (n *Node) ledger() func(yield func(*hearsay.Ruling) bool) {
+	const page = 1024 // rulings
+	return func(yield func(*hearsay.Ruling) bool) {
+		a := n.seeded.authority
+		for after := a.Oldest() - 1; ; {
+			items := a.Rulings(after, page)
+			if len(items) == 0 {
+				return
+			}
+			for _, r := range items {
+				if !yield(r) {
+					return
+				}
+				after = r.Epoch
+			}
+		}
+	}
+}
+
+// story is all that this node has of one node of a seeded network.
+type story struct {
+	n       *Node
+	m       hearsay.Member
+	events  []hearsay.Event   // oldest first
+	rulings []*hearsay.Ruling // about it, oldest first
+	seats   []hearsay.Seat
+	bar     *hearsay.Bar // on a seed, if it is barred
+}
+
+func (n *Node) storyOf(m hearsay.Member) *story {
+	s := &story{n: n, m: m, seats: n.seeded.authority.Seats(nil)}
+	for r := range n.ledger() {
+		if r.Stay.ID == m.ID {
+			s.rulings = append(s.rulings, r)
+		}
+	}
+	s.events = append(slices.Clone(n.cases.strangers.steps[m.ID]), n.cases.steps[m.ID]...)
+	slices.SortStableFunc(s.events, func(a, b hearsay.Event) int { return a.At.Compare(b.At) })
+	if seat := n.seeded.seat; seat != nil {
+		for _, b := range seat.Barred(nil) {
+			if b.ID == m.ID {
+				s.bar = &b
+			}
+		}
+	}
+	return s
+}
+
+// tellSeeded makes the case file of one node of a seeded network.
+func (n *Node) tellSeeded(now time.Time, m hearsay.Member) hearsay.CaseFile {
+	s := n.storyOf(m)
+	file := hearsay.CaseFile{Member: m, Verdict: m.State.String(), Steps: []hearsay.Step{}}
+	for _, r := range s.rulings {
+		file.Steps = append(file.Steps, s.ruling(r)...)
+	}
+	for i := range s.events {
+		e := &s.events[i]
+		switch e.Kind {
+		case hearsay.EventRuled: // the ledger tells it, if it goes back so far
+			if e.Epoch >= n.seeded.authority.Oldest() {
+				continue
+			}
+		case hearsay.EventBallot:
+			if s.counted(e) {
+				continue
+			}
+		case hearsay.EventMemberDead, hearsay.EventMemberLeft: // what a ruling says
+			continue
+		}
+		file.Steps = append(file.Steps, s.step(e))
+	}
+	slices.SortStableFunc(file.Steps, func(a, b hearsay.Step) int { return a.At.Compare(b.At) })
+	s.sum(now, &file)
+	return file
+}
+
+// counted reports whether a ballot stands in a ruling that is told.
+func (s *story) counted(e *hearsay.Event) bool {
+	return slices.ContainsFunc(s.rulings, func(r *hearsay.Ruling) bool {
+		return slices.ContainsFunc(r.Ballots, func(b hearsay.Ballot) bool {
+			return b.Case == e.Case && b.Slot == e.Ballot.Slot
+		})
+	})
+}
+
+// last gives the newest ruling about the node, or nil.
+func (s *story) last() *hearsay.Ruling {
+	if len(s.rulings) == 0 {
+		return nil
+	}
+	return s.rulings[len(s.rulings)-1]
+}
+
+// evidence gives what was reported before a ruling, if it is here.
+func (s *story) evidence(r *hearsay.Ruling) *hearsay.Evidence {
+	if r.Evidence.IsZero() {
+		return nil
+	}
+	if seat := s.n.seeded.seat; seat != nil {
+		if e := seat.EvidenceOf(r.Epoch); e != nil {
+			return e
+		}
+	}
+	for i := range s.events {
+		if e := s.events[i].Evidence; e != nil && e.Hash(s.n.cfg.Network) == r.Evidence {
+			return e
+		}
+	}
+	return s.n.roster.Evidence(r.Evidence)
+}
+
+// seed names who sits in a slot, now.
+func (s *story) seed(slot uint8) string {
+	if int(slot) < len(s.seats) && !s.seats[slot].Key.IsZero() {
+		id := s.seats[slot].Key.NodeID()
+		if m, known := s.n.roster.Member(id); known {
+			return m.Name
+		}
+	}
+	if seeds := s.n.seeds(); int(slot) < len(seeds) {
+		return fmt.Sprintf("the seed at %v", seeds[slot].Addr)
+	}
+	return fmt.Sprintf("seed %d", slot)
+}
+
+// seeds gives the configured seeds.
+func (n *Node) seeds() []quorum.Seed {
+	if n.seeded.seat != nil {
+		return n.cfg.Quorum.Seeds
+	}
+	return n.cfg.Follower.Seeds
+}
+
+// timing is what seeds wait for. A peer tells the defaults, which are no knobs.
+func (n *Node) timing() quorum.Config {
+	if n.seeded.seat != nil {
+		return n.cfg.Quorum
+	}
+	return quorum.DefaultConfig()
+}
+
+// needed is how many equal ballots decide, of how many seeds.
+func (s *story) needed() (quorum, seeds int) {
+	seeds = len(s.n.seeds())
+	return hearsay.QuorumOf(seeds), seeds
+}
+
+// ruling tells a ruling: what was reported, who cast which ballot, and what
+// followed.
+func (s *story) ruling(r *hearsay.Ruling) (steps []hearsay.Step) {
+	if e := s.evidence(r); e != nil && !counted(s.events, e.Round) {
+		steps = append(steps, s.n.statements(e)...)
+	}
+	opened := slices.ContainsFunc(s.events, func(e hearsay.Event) bool {
+		return e.Kind == hearsay.EventCaseOpened && e.Case == r.Case
+	})
+	if !opened && r.Kind == hearsay.RulingRemove && len(r.Ballots) > 0 {
+		steps = append(steps, hearsay.Step{
+			At: moment(r.Ballots[0].At).Add(-time.Millisecond), Kind: hearsay.EventCaseOpened.String(), By: "the seeds",
+			Text: s.removalWords(r.Rule, s.evidence(r), r.Stay.Epoch), Detail: caseWords(r.Case) + ", before the first ballot",
+		})
+	}
+	for i := range r.Ballots {
+		steps = append(steps, s.ballot(&r.Ballots[i]))
+	}
+	needed, seeds := s.needed()
+	step := hearsay.Step{At: moment(r.At), Kind: hearsay.EventRuled.String(), By: "the seeds", Detail: fmt.Sprintf("epoch %d, %s", r.Epoch, caseWords(r.Case))}
+	switch r.Kind {
+	case hearsay.RulingAdmit:
+		step.Text = fmt.Sprintf("ruled: %s is in from epoch %d, at %s: %d of %d seeds checked that it answers there; %d were needed",
+			s.m.Name, r.Epoch, r.Claim.Card.Addr, len(r.Ballots), seeds, needed)
+	case hearsay.RulingRemove:
+		step.Text = fmt.Sprintf("ruled: the stay of %s since epoch %d is over with epoch %d: %d of %d seeds found it unreachable themselves; %d were needed",
+			s.m.Name, r.Stay.Epoch, r.Epoch, len(r.Ballots), seeds, needed)
+	case hearsay.RulingLeave:
+		step.By = s.m.Name
+		step.Text = fmt.Sprintf("the stay of %s since epoch %d is over with epoch %d, by its own signed word", s.m.Name, r.Stay.Epoch, r.Epoch)
+	}
+	if r.At > 0 && len(r.Ballots) > 0 { // the ballots came first, whatever the clocks of their seeds say
+		step.At = laterOf(step.At, moment(r.Ballots[len(r.Ballots)-1].At))
+	}
+	return append(steps, step)
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func caseWords(c hearsay.CaseID) string { return fmt.Sprintf("case %d", uint64(c)) }
+
+// removalWords says by which rule a removal is tried.
+func (s *story) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hearsay.Epoch) string {
+	needed, seeds := s.needed()
+	t := s.n.timing()
+	brought := "reported without evidence (rule: trial)"
+	wait := t.ShortTrial
+	alone := ", and none may reach it"
+	switch {
+	case rule == hearsay.RuleMajority:
+		brought, wait, alone = "reported with its observers' statements (rule: majority)", t.Trial, ""
+	case rule == hearsay.RuleTimeout:
+		brought = "reported when its suspicion ran out without a majority of its observers (rule: timeout)"
+	}
+	if e != nil {
+		brought += fmt.Sprintf(", %d of %d against it, %d needed", e.Against(), e.Observers, e.Needed)
+	}
+	return fmt.Sprintf("a case against the stay of %s since epoch %d was opened: %s. Now %d of %d seeds must find it unreachable by their own probes for %s%s",
+		s.m.Name, epoch, brought, needed, seeds, wait, alone)
+}
+
+// ballot tells one seed's verdict.
+func (s *story) ballot(b *hearsay.Ballot) hearsay.Step {
+	by := s.seed(b.Slot)
+	return hearsay.Step{
+		At: moment(b.At), Kind: hearsay.EventBallot.String(), By: by,
+		Text: fmt.Sprintf("%s voted %s: %s", by, b.Verdict, b.Why), Detail: caseWords(b.Case),
+	}
+}
+
+// step puts an event of a seeded network into words.
+func (s *story) step(e *hearsay.Event) hearsay.Step {
+	if e.Kind == hearsay.EventBallot {
+		return s.ballot(e.Ballot)
+	}
+	named := *e
+	named.Name = s.m.Name // when it happened the name may not have been known
+	step := s.n.step(&named)
+	if e.Case != 0 {
+		step.Detail = caseWords(e.Case)
+	}
+	needed, seeds := s.needed()
+	name := s.m.Name
+	switch e.Kind {
+	case hearsay.EventCaseOpened:
+		rule := hearsay.RuleTrial
+		if e.Evidence != nil {
+			rule = e.Evidence.Rule
+		}
+		step.Text = s.removalWords(rule, e.Evidence, e.Epoch)
+		if ofAdmission(e) {
+			step.By = name
+			step.Text = fmt.Sprintf("%s asked to be admitted at %s: %d of %d seeds must see that it answers there, within %s",
+				name, e.Addr, needed, seeds, s.n.timing().AdmitTimeout)
+		} else if e.Epoch == 0 {
+			step.Text = fmt.Sprintf("%s asked for its seat as a new life: %d of %d seeds must meet it at its address", name, needed, seeds)
+		}
+	case hearsay.EventCaseRefused, hearsay.EventTurnedAway:
+		step.Text = fmt.Sprintf("refused: %s", e.Text)
+		if e.Count > 0 {
+			step.Text += fmt.Sprintf(" (and %d times before)", e.Count)
+		}
+	case hearsay.EventCaseAborted:
+		step.Text = fmt.Sprintf("the case ended without a ruling: %s; %d of %d seeds would have had to say yes", e.Text, needed, seeds)
+	case hearsay.EventRuled:
+		step.Text = fmt.Sprintf("ruled: %s, with epoch %d", e.Text, e.Epoch)
+	case hearsay.EventCondemned:
+		step.Text += "; that is reported to the seeds"
+	case hearsay.EventMemberSuspected:
+		step.Text += "; it is not routed to, and a member still"
+	case hearsay.EventBarred:
+		step.Text = fmt.Sprintf("%s was barred by an operator: it is not admitted any more. Why: %s", name, orNothing(e.Text))
+	case hearsay.EventLifted:
+		step.Text = fmt.Sprintf("the bar of %s was lifted by an operator. Why: %s", name, orNothing(e.Text))
+	case hearsay.EventSeatFounded:
+		step.Text = fmt.Sprintf("the network was founded with %d seeds", e.Count)
+	case hearsay.EventSeatTaken:
+		step.Text = fmt.Sprintf("%s has its seat among the seeds", name)
+	case hearsay.EventSeatWaiting:
+		step.Text = fmt.Sprintf("%s has no seat yet: %s", name, e.Text)
+	}
+	return step
+}
+
+func orNothing(why string) string {
+	if why == "" {
+		return "nothing was said"
+	}
+	return why
+}

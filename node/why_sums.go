@@ -1,0 +1,300 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"hearsay"
+)
+
+// This file sums a case up: the paragraph that a person reads, and by which
+// rule it would have come otherwise.
+
+// sum says what a case came to.
+func (s *story) sum(now time.Time, file *hearsay.CaseFile) {
+	r := s.last()
+	switch {
+	case s.m.Role == hearsay.RoleSeed:
+		file.Summary, file.Nearest = s.seedSummary(now)
+	case s.m.State == hearsay.StateSuspect:
+		file.Summary, file.Nearest = s.suspectSummary(now)
+	case r != nil && r.Kind == hearsay.RulingRemove:
+		file.Verdict = hearsay.StateDead.String()
+		file.Summary, file.Nearest = s.removedSummary(now, r), s.removedNearest(r)
+	case r != nil && r.Kind == hearsay.RulingLeave || s.m.State == hearsay.StateLeft:
+		file.Verdict = hearsay.StateLeft.String()
+		file.Summary = s.leftSummary(now, r)
+		file.Nearest = "Nothing but its own word ends a stay so: no answer of anybody would have changed it."
+	case s.m.State == hearsay.StateAlive:
+		file.Summary, file.Nearest = s.aliveSummary(now, r)
+	case s.m.State == hearsay.StateDead:
+		file.Summary = fmt.Sprintf("%s is out since %s; the ruling is older than the ledger that this node keeps. A seed has it.", s.m.Name, s.since(now))
+	default:
+		file.Verdict, file.Summary, file.Nearest = s.strangerSummary(now)
+		return
+	}
+	if s.bar != nil {
+		file.Summary += fmt.Sprintf(" It is barred since %s (%s): once it is out it is not admitted again.", moment(s.bar.At).Format(time.RFC3339), orNothing(s.bar.Why))
+	}
+}
+
+func (s *story) since(now time.Time) string { return sinceWords(now, s.m.Since) }
+
+func sinceWords(now, since time.Time) string {
+	return fmt.Sprintf("%s (%s ago)", since.Format(time.RFC3339), now.Sub(since).Round(time.Second))
+}
+
+// votes tells ballots in one phrase: who, and why.
+func (s *story) votes(ballots []hearsay.Ballot) string {
+	words := make([]string, len(ballots))
+	for i := range ballots {
+		words[i] = fmt.Sprintf("%s (%s)", s.seed(ballots[i].Slot), ballots[i].Why)
+	}
+	return list(words, "and")
+}
+
+// voters tells who cast ballots, and by when each had to be told otherwise.
+func (s *story) voters(ballots []hearsay.Ballot) string {
+	words := make([]string, len(ballots))
+	for i := range ballots {
+		words[i] = fmt.Sprintf("%s before %s", s.seed(ballots[i].Slot), exactly(ballots[i].At))
+	}
+	return list(words, "or")
+}
+
+// list writes "a, b and c".
+func list(words []string, last string) string {
+	switch n := len(words); n {
+	case 0:
+		return "nobody"
+	case 1:
+		return words[0]
+	default:
+		return strings.Join(words[:n-1], ", ") + " " + last + " " + words[n-1]
+	}
+}
+
+// exactly gives a time of Unix milliseconds to the millisecond.
+func exactly(unixMilli int64) string { return moment(unixMilli).Format("15:04:05.000Z") }
+
+// removedSummary tells why a stay was ended.
+func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
+	n, name := s.n, s.m.Name
+	needed, seeds := s.needed()
+	text := fmt.Sprintf("%s is out since %s, by the ruling of epoch %d. ", name, sinceWords(now, moment(r.At)), r.Epoch)
+	e := s.evidence(r)
+	switch {
+	case e != nil && r.Rule == hearsay.RuleMajority:
+		text += fmt.Sprintf("%s got no answer from it and asked its %d observers; %d of them (%s) could not reach it either, %d were needed. ",
+			n.roster.Name(e.Accuser), e.Observers, e.Against(), n.observers(e, hearsay.VerdictUnreachable), e.Needed)
+	case e != nil:
+		text += fmt.Sprintf("%s got no answer from it; of its %d observers only %d could be asked in time (%s), none of whom reached it, so it was reported without a majority. ",
+			n.roster.Name(e.Accuser), e.Observers, e.Against(), n.observers(e, hearsay.VerdictUnreachable))
+	case r.Evidence.IsZero():
+		text += "It was reported without evidence, as an operator does, so only what the seeds saw themselves counted. "
+	default:
+		text += "Its observers could not reach it and that was reported; this node has only the hash of their statements, a seed has them. "
+	}
+	text += fmt.Sprintf("Of the %d seeds %d found it unreachable by their own probes: %s; %d were needed", seeds, len(r.Ballots), s.votes(r.Ballots), needed)
+	if r.Rule != hearsay.RuleMajority {
+		text += fmt.Sprintf(", for %s each, and none that reached it", n.timing().ShortTrial)
+	}
+	if e != nil {
+		text += fmt.Sprintf(". From the suspicion to the ruling it took %s", moment(r.At).Sub(moment(e.Suspected)))
+	}
+	return text + fmt.Sprintf(". That ended its stay since epoch %d; if it lives, it asks to be admitted again by itself.", r.Stay.Epoch)
+}
+
+// observers names the observers of one verdict.
+func (n *Node) observers(e *hearsay.Evidence, v hearsay.Verdict) string {
+	var names []string
+	for i := range e.Statements {
+		if e.Statements[i].Verdict == v {
+			names = append(names, n.roster.Name(e.Statements[i].Observer))
+		}
+	}
+	return list(names, "and")
+}
+
+// removedNearest says what would have kept a member in.
+func (s *story) removedNearest(r *hearsay.Ruling) string {
+	name := s.m.Name
+	var ways []string
+	e := s.evidence(r)
+	if e != nil {
+		if r.Rule == hearsay.RuleMajority {
+			ways = append(ways, fmt.Sprintf("%s answering %d more of %s before %s (then fewer than %d of its observers had been against it)",
+				name, e.Against()-int(e.Needed)+1, s.n.observers(e, hearsay.VerdictUnreachable), exactly(e.Condemned), e.Needed))
+		} else {
+			ways = append(ways, fmt.Sprintf("one of its observers reaching %s before %s (then the suspicion had not run out against it)", name, exactly(e.Condemned)))
+		}
+		ways = append(ways, fmt.Sprintf("%s refuting with an incarnation above %d before the first ballot (then the statements had been void)", name, e.Incarnation))
+	}
+	needed, _ := s.needed()
+	if spare := len(r.Ballots) - needed; r.Rule == hearsay.RuleMajority {
+		ways = append(ways, fmt.Sprintf("%s answering %d of the seeds: %s (then fewer than %d had said yes by then)", name, spare+1, s.voters(r.Ballots), needed))
+	} else {
+		ways = append(ways, fmt.Sprintf("%s answering any one seed before %s (a single no ends a case without a majority of observers)", name, exactly(r.At)))
+	}
+	return "It would have stayed in by any of these: " + strings.Join(ways, "; ") + "."
+}
+
+func (s *story) leftSummary(now time.Time, r *hearsay.Ruling) string {
+	if r == nil || r.Kind != hearsay.RulingLeave {
+		return fmt.Sprintf("%s left by its own signed word at %s.", s.m.Name, s.since(now))
+	}
+	return fmt.Sprintf("%s left by its own signed word at %s: the ruling of epoch %d ended its stay since epoch %d. The seeds only checked the signature.",
+		s.m.Name, sinceWords(now, moment(r.At)), r.Epoch, r.Stay.Epoch)
+}
+
+// aliveSummary tells of a member that is in.
+func (s *story) aliveSummary(now time.Time, r *hearsay.Ruling) (summary, nearest string) {
+	name := s.m.Name
+	needed, seeds := s.needed()
+	if r == nil || r.Kind != hearsay.RulingAdmit {
+		summary = fmt.Sprintf("%s is in; its admission is older than the ledger that this node keeps.", name)
+	} else {
+		summary = fmt.Sprintf("%s is in since %s, from epoch %d: %d of %d seeds admitted it, %s; %d were needed.",
+			name, sinceWords(now, moment(r.At)), r.Epoch, len(r.Ballots), seeds, s.votes(r.Ballots), needed)
+		nearest = fmt.Sprintf("It would not have been admitted then, had it not answered %s: %d of %d seeds must say yes.", s.voters(r.Ballots), needed, seeds)
+	}
+	if n := len(s.rulings); n > 1 && s.rulings[n-2].Kind != hearsay.RulingAdmit {
+		before := s.rulings[n-2]
+		how := "ended by the seeds, who could not reach it"
+		if before.Kind == hearsay.RulingLeave {
+			how = "ended by its own word"
+		}
+		summary += fmt.Sprintf(" It was in before: its stay since epoch %d was %s, with epoch %d.", before.Stay.Epoch, how, before.Epoch)
+	}
+	for i := range slices.Backward(s.events) {
+		e := &s.events[i]
+		if r != nil && e.At.Before(moment(r.At)) {
+			break // of an earlier stay
+		}
+		switch e.Kind {
+		case hearsay.EventCleared:
+			needed := s.against(e.Round)
+			return fmt.Sprintf("%s It was suspected, and cleared: %d of its observers reached it.", summary, e.Count),
+				fmt.Sprintf("It would have been reported to the seeds, had a majority of its observers not reached it; %d did not. Then %d of %d seeds would have had to find it unreachable, too.", needed, hearsay.QuorumOf(seeds), seeds)
+		case hearsay.EventSuspectFreed:
+			return fmt.Sprintf("%s It was suspected, and then answered %s itself.", summary, s.n.Self().Name),
+				"Had it not answered, its observers would have been asked, and a majority of them could have reported it to the seeds."
+		case hearsay.EventRefuted:
+			return fmt.Sprintf("%s It is this node: it was claimed %s by %s, and refuted that.", summary, e.State, s.n.roster.Name(e.By)), nearest
+		case hearsay.EventCaseAborted:
+			return fmt.Sprintf("%s A case against it ended without a ruling: %s.", summary, e.Text),
+				fmt.Sprintf("It would have been removed, had %d of %d seeds found it unreachable before %s.", needed, seeds, exactly(e.At.UnixMilli()))
+		}
+	}
+	return summary + " Nothing is held against it here.", nearest
+}
+
+// against counts the statements of a round that this node has against it.
+func (s *story) against(round hearsay.Round) (against int) {
+	for i := range s.events {
+		if e := &s.events[i]; e.Kind == hearsay.EventStatement && e.Round == round && e.Verdict == hearsay.VerdictUnreachable {
+			against++
+		}
+	}
+	return against
+}
+
+// suspectSummary tells how things stand with a suspect.
+func (s *story) suspectSummary(now time.Time) (summary, nearest string) {
+	needed, seeds := s.needed()
+	summary = s.n.suspicion(s.m, s.since(now), s.events)
+	nearest = fmt.Sprintf("It is cleared by one answer to who accuses it, by a refutation of its own, or by a majority of its observers who reach it. "+
+		"It is removed once a majority of its observers cannot reach it, and %d of %d seeds cannot either.", needed, seeds)
+	if s.n.seeded.seat != nil {
+		if c, open := s.n.seeded.seat.Case(s.m.ID); open {
+			yes := 0
+			for i := range c.Ballots {
+				if c.Ballots[i].Verdict == hearsay.BallotYes {
+					yes++
+				}
+			}
+			summary += fmt.Sprintf(" A case is open (%s): %d of %d seeds found it unreachable so far, %d are needed.", caseWords(c.ID), yes, seeds, c.Needed)
+			nearest = fmt.Sprintf("It stays in if it answers %d of %d seeds before about %s; it is removed by %d more that find it unreachable.",
+				seeds-c.Needed+1, seeds, exactly(c.Expires.UnixMilli()), c.Needed-yes)
+		}
+	}
+	return summary + fmt.Sprintf(" Nothing is decided: it is a member until %d of %d seeds rule otherwise.", needed, seeds), nearest
+}
+
+// seedSummary tells of a seed.
+func (s *story) seedSummary(now time.Time) (summary, nearest string) {
+	state := s.m.State.String()
+	summary = fmt.Sprintf("%s is a seed, %s since %s: a member by configuration, whom no case can name and no ruling removes.", s.m.Name, state, s.since(now))
+	needed, seeds := s.needed()
+	return summary, fmt.Sprintf("Only the list of seeds says who is a seed. Of the %d, %d must be heard for anybody to be admitted or removed.", seeds, needed)
+}
+
+// strangerSummary tells of somebody who is in no roster.
+func (s *story) strangerSummary(now time.Time) (verdict, summary, nearest string) {
+	name := s.m.Name
+	needed, seeds := s.needed()
+	if s.bar != nil {
+		return "barred", fmt.Sprintf("%s is barred since %s (%s): the seeds do not admit it, whatever it asks.", name, sinceWords(now, moment(s.bar.At)), orNothing(s.bar.Why)),
+			fmt.Sprintf(`An operator lifts it at a seed: "hearsay bar --lift %s".`, s.m.ID)
+	}
+	for i := range slices.Backward(s.events) {
+		switch e := &s.events[i]; e.Kind {
+		case hearsay.EventCaseRefused, hearsay.EventTurnedAway:
+			return "refused", fmt.Sprintf("%s asked to be admitted and was refused at %s: %s. No case was opened, and it was never in.", name, sinceWords(now, e.At), e.Text),
+				refusalNearest(e.Text, s.m)
+		case hearsay.EventCaseAborted:
+			return "refused", fmt.Sprintf("%s asked to be admitted at %s; its case ended without a ruling at %s: %s. It was never in.", name, s.m.Addr, sinceWords(now, e.At), e.Text),
+				fmt.Sprintf("It would have been admitted, had it answered %d of %d seeds at %s before %s. It may ask again.", needed, seeds, s.m.Addr, exactly(e.At.UnixMilli()))
+		case hearsay.EventCaseOpened:
+			return "unknown", fmt.Sprintf("%s has asked to be admitted at %s, and the seeds are deciding.", name, s.m.Addr),
+				fmt.Sprintf("It is admitted once it answers %d of %d seeds at %s.", needed, seeds, s.m.Addr)
+		}
+	}
+	return "unknown", fmt.Sprintf("%s was heard of, and has never been in.", name), ""
+}
+
+// refusalNearest says what would have opened a case.
+func refusalNearest(why string, m hearsay.Member) string {
+	switch {
+	case strings.HasPrefix(why, "asks from"):
+		return fmt.Sprintf("A case would have been opened, had it asked from the address that it says is its own, %s.", m.Addr.Addr())
+	case why == "barred":
+		return fmt.Sprintf(`A case would have been opened, were it not barred: "hearsay bar --lift %s" at a seed lifts that.`, m.ID)
+	}
+	return fmt.Sprintf("A case would have been opened, but for this: %s.", why)
+}
+
+// tellNobody says what is known of a name that nobody here ever bore.
+func (n *Node) tellNobody(file *hearsay.CaseFile) {
+	needed := hearsay.QuorumOf(len(n.seeds()))
+	file.Summary = fmt.Sprintf("Nobody called %s has been admitted, as far back as this node's ledger goes (epoch %d of %d), and here none was refused. "+
+		"Other seeds may have refused one: they can be asked, too.", file.Member.Name, n.seeded.authority.Oldest(), n.seeded.authority.Epoch())
+	file.Nearest = fmt.Sprintf("It is admitted once it asks a seed, and %d of %d seeds see that it answers at its address.", needed, len(n.seeds()))
+}
+
+// nearestOpen says what would have changed the outcome in an open network.
+func (n *Node) nearestOpen(m hearsay.Member, events []hearsay.Event) string {
+	switch m.State {
+	case hearsay.StateDead:
+		e := n.roster.EvidenceOf(m.ID)
+		if e == nil {
+			return ""
+		}
+		refuting := fmt.Sprintf("or by refuting with an incarnation above %d", e.Incarnation)
+		if e.Rule == hearsay.RuleTimeout {
+			return fmt.Sprintf("It would be alive here, had it answered one of its observers before %s, %s.", exactly(e.Condemned), refuting)
+		}
+		return fmt.Sprintf("It would be alive here, had it answered %d more of %s before %s (then fewer than %d were against it), %s.",
+			e.Against()-int(e.Needed)+1, n.observers(e, hearsay.VerdictUnreachable), exactly(e.Condemned), e.Needed, refuting)
+	case hearsay.StateSuspect:
+		return "It is cleared by one answer to who accuses it, by a refutation of its own, or by a majority of its observers who reach it; it is dead once a majority of them cannot."
+	}
+	for i := range slices.Backward(events) {
+		if e := &events[i]; e.Kind == hearsay.EventCleared {
+			return "It would be dead, had a majority of its observers not reached it in that round."
+		}
+	}
+	return ""
+}
