@@ -55,7 +55,7 @@ func DrawWorld(seed uint64) Config {
 	config.Rumors.Strategy = pick(random, rumor.Tree, rumor.Tree, rumor.Tree, rumor.Monger, rumor.Flood)
 	config.Rumors.Style = pick(random, rumor.Push, rumor.Pull, rumor.PushPull)
 	if random.IntN(4) == 0 {
-		config.Rumors.KeepCount = 32 << random.IntN(4)
+		config.Rumors.KeepCount = 8 << random.IntN(5)
 	}
 	if random.IntN(4) == 0 {
 		config.Rumors.KeepFor = 2 * time.Minute
