@@ -105,7 +105,7 @@ func (w *network) carry(from int, out *hearsay.Effects) {
 		w.events = append(w.events, fmt.Sprintf("%8s n%d %s %s by %s", e.At.Sub(start).Round(time.Millisecond), from, e.Kind, e.Name, e.ByName))
 	}
 	for _, l := range letters {
-		if !w.down[l.to] && !w.down[from] {
+		if l.to < len(w.nodes) && !w.down[l.to] && !w.down[from] {
 			w.carry(l.to, w.nodes[l.to].Receive(w.now, &l.p))
 		}
 	}

@@ -138,7 +138,7 @@ func TestWhyTellsOfRulings(t *testing.T) {
 	w.run(8 * time.Second)
 	for _, by := range []int{0, 1, 2, 3, 4, 5, 6} {
 		file := w.why(by, "n7")
-		contains(t, "removed", file.Verdict+file.Summary, "dead", "is out since", "by the ruling of epoch 6", "no answer from 10.0.0.7:7000", "of the 3 seeds", "2 were needed", "asks to be admitted again")
+		contains(t, "removed", file.Verdict+file.Summary, "dead", "is out since", "Of the 3 seeds 2", "by the ruling of epoch 6", "no answer from 10.0.0.7:7000", "2 were needed", "asks to be admitted again")
 		contains(t, "removed", file.Nearest, "would have stayed in", "answering", "before", "refuting")
 		if !inOrder(file, "ruled", "unreachable", "statement", "case-opened", "ballot", "ballot", "ruled") {
 			t.Errorf("n%d tells %v", by, kinds(file))
@@ -149,5 +149,101 @@ func TestWhyTellsOfRulings(t *testing.T) {
 	for _, by := range []int{0, 4} {
 		file := w.why(by, "n7")
 		contains(t, "readmitted", file.Verdict+file.Summary, "alive", "from epoch 7", "It was in before", "with epoch 6")
+	}
+}
+
+// Who was suspected and answered, who is barred, who is turned away, and whom
+// nobody ever heard of.
+func TestWhyTellsOfOthers(t *testing.T) {
+	w := newSeededNetwork(t, 4)
+	w.run(6 * time.Second)
+	for by := range w.nodes {
+		file := w.why(by, "nobody")
+		contains(t, "never in", file.Verdict+file.Summary+file.Nearest, "unknown", "Nobody called nobody", "epoch 1 of 4", "2 of 3 seeds")
+		if len(file.Steps) > 0 || file.Steps == nil {
+			t.Errorf("steps of nobody: %v", file.Steps)
+		}
+	}
+	contains(t, "a seed", w.why(3, "n1").Summary, "n1 is a seed", "member by configuration")
+
+	// A lie: the accused refutes it.
+	lie := hearsay.Claim{Subject: w.nodes[3].Self().ID, State: hearsay.StateSuspect, Incarnation: w.nodes[3].Self().Incarnation, By: w.nodes[4].Self().ID}
+	w.carry(5, w.nodes[5].Receive(w.now, &hearsay.Packet{From: w.nodes[4].Self().ID, Addr: addr(4), Body: &hearsay.News{}, Claims: []hearsay.Claim{lie}}))
+	file := w.why(5, "n3")
+	w.run(3 * time.Second)
+	file = w.why(5, "n3")
+	contains(t, "refuted", file.Verdict+file.Summary, "alive", "is in since")
+	if !inOrder(file, "ruled", "member-suspected", "member-returned") {
+		t.Errorf("n5 tells %v", kinds(file))
+	}
+	contains(t, "the accused", w.why(3, "n3").Summary, "claimed suspect by n4, and refuted that")
+
+	// Barred while it is in, it stays; once it has left it is not admitted.
+	_, fx, err := w.nodes[0].Bar(w.now, "n6", "too loud")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.carry(0, fx)
+	w.run(time.Second)
+	contains(t, "barred, and in", w.why(1, "n6").Verdict+w.why(1, "n6").Summary, "alive", "It is barred since", "(too loud)")
+	w.carry(6, w.nodes[6].Leave(w.now))
+	w.run(3 * time.Second)
+	file = w.why(4, "n6")
+	contains(t, "left", file.Verdict+file.Summary+file.Nearest, "left", "by its own signed word", "the ruling of epoch 5", "ended its stay since epoch 4")
+	w.nodes[6] = w.newSeededNode(6, &hearsay.OwnIncarnation{Incarnation: w.nodes[6].Self().Incarnation})
+	w.carry(6, w.nodes[6].Tick(w.now))
+	w.run(3 * time.Second)
+	file = w.why(0, "n6")
+	contains(t, "barred, and out", file.Summary, "It is barred since", "(too loud)", "not admitted again")
+	if !inOrder(file, "ruled", "barred", "ruled", "turned-away") {
+		t.Errorf("n0 tells %v", kinds(file))
+	}
+
+	// One who is not where it says that it is.
+	stranger := signer{hearsay.PublicKey{9}}
+	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 1, Card: hearsay.Card{Name: "mask", Addr: addr(9), Role: hearsay.RolePeer}}
+	claim.Sign(hearsay.NetworkIDOf("test"), stranger)
+	for range 3 {
+		w.carry(0, w.nodes[0].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(8), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}}))
+		w.run(time.Second)
+	}
+	file = w.why(0, "mask")
+	contains(t, "turned away", file.Verdict+file.Summary+file.Nearest, "refused", "asks from 10.0.0.8 and says that it is at 10.0.0.9", "never in", "had it asked from")
+	if len(file.Steps) != 1 {
+		t.Errorf("three times the same is told in %d steps", len(file.Steps))
+	}
+	claim.Card.Name = "forged"
+	w.carry(1, w.nodes[1].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(8), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}}))
+	if file := w.why(1, "forged"); file.Verdict != "unknown" {
+		t.Errorf("an unsigned name is %s", file.Verdict)
+	}
+}
+
+// One who asks, and does not answer where it says that it is, is not admitted;
+// and one accused of silence that answers the seeds stays in.
+func TestWhyTellsOfAborts(t *testing.T) {
+	w := newSeededNetwork(t, 4)
+	w.run(6 * time.Second)
+	stranger := signer{hearsay.PublicKey{9}}
+	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 1, Card: hearsay.Card{Name: "mute", Addr: addr(9), Role: hearsay.RolePeer}}
+	claim.Sign(hearsay.NetworkIDOf("test"), stranger)
+	w.carry(0, w.nodes[0].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(9), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}}))
+	w.run(100 * time.Millisecond)
+	file := w.why(0, "mute")
+	contains(t, "asking", file.Verdict+file.Summary+file.Nearest, "unknown", "the seeds are deciding", "2 of 3 seeds")
+	w.run(10 * time.Second)
+	file = w.why(0, "mute")
+	contains(t, "aborted", file.Verdict+file.Summary+file.Nearest, "refused", "ended without a ruling", "had it answered 2 of 3 seeds")
+
+	m, err := w.nodes[1].StayOf("n3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.carry(1, w.nodes[1].Receive(w.now, &hearsay.Packet{From: w.nodes[4].Self().ID, Addr: addr(4), Stream: true, Body: &hearsay.Report{Stay: m}}))
+	w.run(5 * time.Second)
+	file = w.why(1, "n3")
+	contains(t, "reported, and answering", file.Verdict+file.Summary+file.Nearest, "alive", "A case against it ended without a ruling: a seed reaches it", "had 2 of 3 seeds found it unreachable")
+	if !inOrder(file, "ruled", "case-opened", "ballot", "case-aborted") {
+		t.Errorf("n1 tells %v", kinds(file))
 	}
 }
