@@ -226,7 +226,7 @@ func (n *Node) begin(now time.Time) {
 }
 
 // gone reports whether this node has left: it answers still, and probes nobody.
-func (n *Node) gone() bool { return n.roster.Self().State == hearsay.StateLeft }
+func (n *Node) gone() bool { return n.roster.HasLeft() }
 
 // receive routes a packet: its claims first, since what a body asks may rest
 // on them; then its body.

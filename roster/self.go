@@ -103,6 +103,9 @@ func (r *Roster) Leave(now time.Time) {
 	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: r.id(r.self), Incarnation: r.incarnation(r.self)})
 }
 
+// HasLeft reports whether this node has signed its leave.
+func (r *Roster) HasLeft() bool { return r.self.state == hearsay.StateLeft }
+
 // Gone reports whether this node has left and told enough others, or found
 // nobody to tell.
 func (r *Roster) Gone() bool {

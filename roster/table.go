@@ -85,7 +85,9 @@ func (t *table) begin() {
 	for _, w := range t.released {
 		t.cards.release(w)
 	}
-	t.released = nil
+	if len(t.released) > 0 {
+		t.released = nil
+	}
 }
 
 // word gives a member's word, until the next one is listed or renewed.
