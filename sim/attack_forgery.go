@@ -336,6 +336,7 @@ func laySybil(t *trial) {
 	t.most("truth_back_s", truth.Seconds())
 	t.lawful(p.siege)
 	t.succeeded = p.deaths > 0
+	t.claim(truth < siegeTruce, "a minute after the attack the truth is not back")
 }
 
 // grind tries keys until a majority of the victim's observers are puppets, and

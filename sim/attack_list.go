@@ -8,7 +8,7 @@ import (
 // attackKinds are all attacks. Each is tested to come to what it says here.
 var attackKinds = []AttackKind{
 	{
-		Name: "lying-observer", What: "says \"unreachable\" of everybody it is asked about, suspects all the others, and signs deaths alone",
+		Name: "lying-observer", What: "says \"unreachable\" of everybody it is asked about, suspects all the others, and makes deaths of what liars sign",
 		liars: 1, adjusts: true, lay: layLyingObserver, tell: tellMembership,
 		protects: "a death needs a majority of the observers that the roster assigns; who is suspect refutes; evidence is counted by each for itself",
 		needs:    "seeds: a quorum that probes for itself",

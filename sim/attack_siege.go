@@ -43,9 +43,10 @@ type siege struct {
 	deadFor            time.Duration
 	deadLongest        time.Duration
 	latest             time.Duration // delivery of a rumor
-	deadNow            []int // holders, by subject
-	deadMost           int   // holders of one subject's death at a time
+	deadNow            []int         // holders, by subject
+	deadMost           int           // holders of one subject's death at a time
 	victims            []bool
+	first              []bool // of them, buried by a node that held no other victim dead: others keep their observers there
 }
 
 // holding is what an honest node holds of another against the truth.
@@ -67,7 +68,7 @@ func (t *trial) newSiege(besides int, liars []int, twisted *twist) *siege {
 	s := &siege{
 		w: NewWorld(config, nil), nodes: t.attack.Nodes, random: rand.New(&stream),
 		held: make([]holding, config.Nodes*config.Nodes), lying: make([]bool, config.Nodes),
-		deadNow: make([]int, config.Nodes), victims: make([]bool, config.Nodes),
+		deadNow: make([]int, config.Nodes), victims: make([]bool, config.Nodes), first: make([]bool, config.Nodes),
 	}
 	if liars == nil {
 		liars = s.random.Perm(s.nodes)[:t.liars]
@@ -214,8 +215,8 @@ func (s *siege) truth() bool {
 // present reports whether a machine is honest and its process runs.
 func (s *siege) present(i int) bool { return !s.lying[i] && s.w.steady(&s.w.machines[i]) }
 
-// steady machines only: honestAt gives the machine of an identity that is
-// present, or -1.
+// honestAt gives the machine of an identity, if it is honest and its process
+// runs; else -1.
 func (s *siege) honestAt(id hearsay.NodeID) int {
 	i := int(s.w.check.machineOf(id))
 	if i < 0 || !s.present(i) || s.w.machines[i].id != id {
@@ -265,9 +266,21 @@ func (s *siege) hold(m *machine, subject hearsay.NodeID, state hearsay.State) {
 	case hearsay.StateDead:
 		s.deaths++
 		s.victims[i] = true
+		s.first[i] = s.first[i] || s.heldDead(int(m.index)) == 1
 		s.deadNow[i]++
 		s.deadMost = max(s.deadMost, s.deadNow[i])
 	}
+}
+
+// heldDead counts whom a node holds dead against the truth.
+func (s *siege) heldDead(holder int) (n int) {
+	all := len(s.w.machines)
+	for i := range s.held[holder*all : (holder+1)*all] {
+		if s.held[holder*all+i].state == hearsay.StateDead {
+			n++
+		}
+	}
+	return n
 }
 
 // settleHolding sums up what was held until now.
@@ -296,6 +309,7 @@ func (s *siege) forget() {
 	s.suspicions, s.deaths, s.deadMost = 0, 0, 0
 	s.suspectFor, s.deadFor, s.deadLongest, s.latest = 0, 0, 0, 0
 	clear(s.victims)
+	clear(s.first)
 }
 
 // honest is how many honest members there are.
@@ -430,22 +444,14 @@ func (t *trial) observers() int { return t.attack.observers() }
 // majority is H: how many of K observers decide.
 func (t *trial) majority() int { return t.observers()/2 + 1 }
 
-// lyingObservers is the largest number of liars among the observers of an
-// honest member.
-func (t *trial) lyingObservers(lying []bool) (most int) {
-	for victim := range t.attack.Nodes {
-		if lying[victim] {
-			continue
+// lyingObservers is how many of a member's observers lie.
+func (t *trial) lyingObservers(member int, lying []bool) (n int) {
+	for _, i := range t.observersOf(member) {
+		if lying[i] {
+			n++
 		}
-		n := 0
-		for _, i := range t.observersOf(victim) {
-			if lying[i] {
-				n++
-			}
-		}
-		most = max(most, n)
 	}
-	return most
+	return n
 }
 
 // someone draws an honest member.

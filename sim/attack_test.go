@@ -89,8 +89,8 @@ func TestAttackFindsAProtectionThatDoesNotHold(t *testing.T) {
 	}
 }
 
-// Half of all lie: whoever has a majority of honest observers stays alive, and
-// whoever has not is a case that the report does not call broken.
+// Half of all lie together: whoever has a majority of honest observers stays
+// alive, and that others do not is as documented.
 func TestAttackByHalfOfAll(t *testing.T) {
 	a := small("lying-observer")
 	a.Share = 0.5
@@ -98,8 +98,11 @@ func TestAttackByHalfOfAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Liars != 8 || report.Share != 0.5 {
-		t.Errorf("%d liars, share %v", report.Liars, report.Share)
+	if report.Liars != 8 || report.Share != 0.5 || report.Succeeded != 1 {
+		t.Errorf("%d liars, share %v, succeeded %v", report.Liars, report.Share, report.Succeeded)
+	}
+	if most := report.Figures.Get("lying_observers_of_one_most"); most < 5 {
+		t.Errorf("%v observers of one lie, and one was buried", most)
 	}
 }
 
