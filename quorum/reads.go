@@ -1,10 +1,23 @@
 package quorum
 
-import "hearsay"
+import (
+	"slices"
+
+	"hearsay"
+)
 
 // Oldest is the first epoch whose ruling is in memory, if there is one; those
 // before it are on disk.
 func (q *Quorum) Oldest() hearsay.Epoch { return q.chain.base + 1 }
+
+// Founding gives who sat where before the first ruling, whose Previous is the
+// hash of that.
+func (q *Quorum) Founding() []hearsay.Seat {
+	if q.state == nil {
+		return nil
+	}
+	return slices.Clone(q.state.founding)
+}
 
 // Heads gives the newest head of each seat that is known, in the order of
 // slots.

@@ -23,6 +23,7 @@ type state struct {
 	verify  func(key hearsay.PublicKey, message []byte, signature hearsay.Signature) bool
 
 	seats    []hearsay.Seat // one for each configured seed
+	founding []hearsay.Seat // as they were before the first ruling
 	members  members
 	cases    []*openCase   // ascending by id
 	barred   []hearsay.Bar // ascending by identity
@@ -100,7 +101,7 @@ func (c *openCase) ballotOf(slot uint8) *hearsay.Ballot {
 }
 
 func newState(network hearsay.NetworkID, signer hearsay.Signer, seats []hearsay.Seat) *state {
-	s := &state{network: network, verify: signer.Verify, seats: slices.Clone(seats)}
+	s := &state{network: network, verify: signer.Verify, seats: slices.Clone(seats), founding: slices.Clone(seats)}
 	s.head = hearsay.FoundingHash(network, seats)
 	s.index()
 	return s
