@@ -313,6 +313,11 @@ func inspect(path string) (found identity, err error) {
 	if info.Size() == 0 {
 		return found, errors.New("empty") // bbolt would make a new one of it
 	}
+	file, err := os.Open(path)
+	if err != nil {
+		return found, err
+	}
+	defer file.Close()
 	db, err := open(path, true)
 	if err != nil {
 		return found, err
@@ -321,6 +326,9 @@ func inspect(path string) (found identity, err error) {
 		return db.View(func(tx *bolt.Tx) error {
 			if info.Size() < tx.Size() {
 				return fmt.Errorf("truncated: %d of %d bytes", info.Size(), tx.Size())
+			}
+			if err := inspectPages(tx, file); err != nil {
+				return err
 			}
 			found, err = readIdentity(tx)
 			if err != nil || found.format != format {
