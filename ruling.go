@@ -38,6 +38,7 @@ const (
 	RulingLeave                         // a member said so itself, signed: its stay is over
 	RulingSeat                          // a quorum of seeds gave a seat to a new life of its seed
 	RulingRecover                       // the quorum was lost for ever: one seed began anew, with these seats
+	NumRulingKinds
 )
 
 var rulingWords = [...]string{
@@ -80,6 +81,25 @@ func (r *Ruling) Hash(network NetworkID) Hash {
 	b := append(make([]byte, 0, 1024), "hearsay ruling\x00"...)
 	b = append(b, network[:]...)
 	return sha256.Sum256(r.AppendBinary(b))
+}
+
+// About is the hash of what a case is about, as far as its ruling has that too:
+// so whoever has a ruling can see that its ballots are about nothing else. Of
+// an admission it is the claim, of a removal the stay, the rule and the
+// evidence, of a seat who is to have it.
+func (r *Ruling) About(network NetworkID) Hash {
+	b := append(make([]byte, 0, 512), "hearsay about\x00"...)
+	b = append(append(b, network[:]...), byte(r.Kind))
+	switch r.Kind {
+	case RulingAdmit:
+		b = r.Claim.AppendBinary(b)
+	case RulingRemove:
+		b = append(appendStay(b, r.Stay), byte(r.Rule))
+		b = append(b, r.Evidence[:]...)
+	case RulingSeat:
+		b = appendSeats(b, r.Seats)
+	}
+	return sha256.Sum256(b)
 }
 
 // FoundingHash stands for the ledger before its first ruling: who sat where.

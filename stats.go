@@ -44,6 +44,18 @@ type Stats struct {
 	RumorsHeldBytes int    `json:"rumors_held_bytes"` // of payload
 	Links           int    `json:"links"`             // neighbors
 
+	Epoch        Epoch  `json:"epoch"`         // of a seeded network: the newest ruling that this node has applied
+	CasesOpen    int    `json:"cases_open"`    // on a seed
+	CasesOpened  uint64 `json:"cases_opened"`  // that this node has seen; on a seed
+	CasesAborted uint64 `json:"cases_aborted"` // of these, ended without a ruling
+	BallotsYes   uint64 `json:"ballots_yes"`   // counted; on a seed
+	BallotsNo    uint64 `json:"ballots_no"`
+	TurnedAway   uint64 `json:"turned_away"`  // told of: asked this seed to be admitted, without even a case
+	Admissions   uint64 `json:"admissions"`   // ruled, and applied by this node since it started
+	Removals     uint64 `json:"removals"`     // likewise
+	Departures   uint64 `json:"departures"`   // likewise: by their own word
+	SeatRulings  uint64 `json:"seat_rulings"` // likewise: a seat that changed hands, or a recovery
+
 	PacketsIn  uint64 `json:"packets_in"`
 	PacketsOut uint64 `json:"packets_out"`
 	BytesIn    uint64 `json:"bytes_in"` // datagrams, without IP and UDP headers

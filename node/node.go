@@ -187,7 +187,7 @@ func (n *Node) RosterHash() uint64 { return n.roster.Hash() }
 // Stats gives the core's figures.
 func (n *Node) Stats() hearsay.Stats {
 	r, d, t := n.roster.Stats(), n.detect.Stats(), n.rumors.Stats()
-	return hearsay.Stats{
+	stats := hearsay.Stats{
 		Alive: n.roster.Count(hearsay.StateAlive), Suspect: n.roster.Count(hearsay.StateSuspect),
 		Dead: n.roster.Count(hearsay.StateDead), Left: n.roster.Count(hearsay.StateLeft),
 		Probes: d.Probes, ProbeFails: d.ProbeFails, RelayAsks: d.RelayAsks,
@@ -201,6 +201,8 @@ func (n *Node) Stats() hearsay.Stats {
 		RumorCompares: t.Compares, RumorExchanges: t.Exchanges, RumorsUnsent: t.Unsent, RumorsMissed: t.Missed,
 		RumorsHeld: t.Held, RumorsHeldBytes: t.HeldBytes, Links: len(n.overlay.Links()),
 	}
+	n.ledgerStats(&stats)
+	return stats
 }
 
 // begin opens a step. A step long after its deadline means that this node was
@@ -299,6 +301,7 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 		n.name(e)
 		n.cases.note(*e)
 		if n.seeded.authority != nil {
+			n.seeded.counts.note(e)
 			n.settleSeeded(now, e)
 			e = &n.out.Events[i] // the list may have grown
 		}

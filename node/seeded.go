@@ -50,6 +50,7 @@ type seeded struct {
 	turned   int // who were turned away since then
 	turnedAt time.Time
 	wanted   []wantedEvidence // of a peer
+	counts   counts
 }
 
 // waiting is somebody who has asked this seed for something.

@@ -29,3 +29,11 @@ func (f *Follower) Oldest() hearsay.Epoch { return f.chain.base + 1 }
 // Heads gives the newest head of each seat that is known, in the order of
 // slots.
 func (f *Follower) Heads() []hearsay.Head { return f.chain.newest() }
+
+// Open counts the open cases.
+func (q *Quorum) Open() int {
+	if q.state == nil {
+		return 0
+	}
+	return len(q.state.cases)
+}
