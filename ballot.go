@@ -80,7 +80,7 @@ const MaxWhyLen = 240
 //	   |--- entry: ballots ---->|   a quorum of equal ones: Ruling
 type Ballot struct {
 	Case      CaseID        `json:"case"`
-	About     Hash          `json:"about"` // of what opened the case: the very card, evidence or seat
+	About     Hash          `json:"about"` // of what the case is about: the very card, evidence or seat (Ruling.About)
 	Stay      Stay          `json:"stay"`
 	Slot      uint8         `json:"slot"`
 	Life      Life          `json:"-"`

@@ -1,7 +1,6 @@
 package hearsay
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"net/netip"
 )
@@ -297,14 +296,6 @@ func (c *Canonical) Ruling() *Ruling {
 		return nil
 	}
 	return r
-}
-
-// HashOpening is the hash of what opened a case: what each ballot on it is
-// about.
-func HashOpening(network NetworkID, opening []byte) Hash {
-	b := append(make([]byte, 0, 32+len(opening)), "hearsay opening\x00"...)
-	b = append(b, network[:]...)
-	return sha256.Sum256(append(b, opening...))
 }
 
 // AppendStay appends the canonical bytes of a stay.

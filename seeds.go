@@ -25,8 +25,7 @@ type SeatHello struct {
 	Answer    bool
 	Founded   bool     // the sender has a ledger
 	Seats     []Seat   // as the sender knows them: none before the founding
-	Opening   []byte   // if the sender's seat was given to it by a ruling: what opened that case,
-	Ballots   []Ballot // and the ballots that decided it
+	Given     *Ruling  // the newest ruling about a seat that the sender knows, if there is one
 	Signature Signature
 }
 
@@ -46,12 +45,10 @@ func (m *SeatHello) appendUnsigned(dst []byte) []byte {
 	dst = append(dst, m.Life[:]...)
 	dst = append(dst, m.Config[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, m.Nonce)
-	dst = append(dst, flag(m.Answer)|flag(m.Founded)<<1)
+	dst = append(dst, flag(m.Answer)|flag(m.Founded)<<1|flag(m.Given != nil)<<2)
 	dst = appendSeats(dst, m.Seats)
-	dst = appendBytes(dst, m.Opening)
-	dst = append(dst, byte(len(m.Ballots)))
-	for i := range m.Ballots {
-		dst = m.Ballots[i].AppendBinary(dst)
+	if m.Given != nil {
+		dst = m.Given.AppendBinary(dst)
 	}
 	return dst
 }
@@ -282,12 +279,15 @@ func (c *Canonical) flags(n int) byte {
 // SeatHello gives the next message of this kind.
 func (c *Canonical) SeatHello() *SeatHello {
 	m := &SeatHello{Slot: c.Byte(), Key: c.Key(), Life: c.Life(), Config: c.Hash(), Nonce: c.Uint64()}
-	flags := c.flags(2)
+	flags := c.flags(3)
 	m.Answer, m.Founded = flags&1 != 0, flags&2 != 0
 	if m.Slot >= MaxSeeds && m.Slot != NoSlot {
 		c.Fail()
 	}
-	m.Seats, m.Opening, m.Ballots, m.Signature = c.Seats(), c.Bytes(), c.Ballots(), c.Signature()
+	if m.Seats = c.Seats(); flags&4 != 0 {
+		m.Given = c.Ruling()
+	}
+	m.Signature = c.Signature()
 	return m
 }
 

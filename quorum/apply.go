@@ -86,7 +86,8 @@ func (s *state) open(id hearsay.CaseID, c *command, subject hearsay.NodeID, refu
 	if refused != "" {
 		return []change{{outcome: outRefused, id: subject, why: refused}}
 	}
-	open := &openCase{id: id, opening: *c, about: hearsay.HashOpening(s.network, c.append(nil))}
+	open := &openCase{id: id, opening: *c}
+	open.about = open.ruling(s.network).About(s.network)
 	s.cases = append(s.cases, open) // ids grow with the log
 	s.note(open)
 	return []change{{outcome: outOpened, c: open}}
@@ -126,7 +127,8 @@ func (s *state) signed(b *hearsay.Ballot, key hearsay.PublicKey) bool {
 // decide rules what a quorum of equal ballots said.
 func (s *state) decide(c *openCase, at int64) change {
 	s.close(c)
-	r := &hearsay.Ruling{Kind: c.kind(), Stay: c.stay(), Case: c.id, At: at}
+	r := c.ruling(s.network)
+	r.At = at
 	for i := range c.ballots {
 		if c.ballots[i].Verdict == hearsay.BallotYes {
 			r.Ballots = append(r.Ballots, c.ballots[i])
@@ -135,16 +137,11 @@ func (s *state) decide(c *openCase, at int64) change {
 	switch r.Kind {
 	case hearsay.RulingAdmit:
 		r.Stay.Epoch = s.epoch + 1
-		r.Claim, r.Key = c.opening.claim, c.opening.claim.Card.Key
+		r.Key = r.Claim.Card.Key
 		s.members.add(Member{Stay: r.Stay, Claim: c.opening.claim})
 	case hearsay.RulingRemove:
-		r.Rule = c.opening.rule
-		if c.opening.evidence != nil {
-			r.Evidence = c.opening.evidence.Hash(s.network)
-		}
 		r.Key = s.drop(r.Stay, c.opening.evidence)
 	case hearsay.RulingSeat:
-		r.Seats = []hearsay.Seat{c.opening.seat}
 		s.seats[c.opening.seat.Slot] = c.opening.seat
 	}
 	return change{outcome: outRuled, c: c, ruling: s.rule(r)}

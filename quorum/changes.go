@@ -95,7 +95,7 @@ func (q *Quorum) ruled(now time.Time, c *change) {
 		e.State = hearsay.StateLeft
 	case hearsay.RulingSeat:
 		e.Subject = r.Seats[0].Key.NodeID()
-		q.reseat(now, c.c)
+		q.reseat(now, r)
 	}
 	q.event(e)
 }

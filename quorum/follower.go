@@ -215,14 +215,25 @@ func (f *Follower) seatHello(m *hearsay.SeatHello) {
 	}
 	f.nonces[m.Slot] = 0
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
-	switch pin := &f.pins[m.Slot]; {
-	case pin.Seat.Key.IsZero():
+	if f.pins[m.Slot].Seat.Key.IsZero() {
 		f.pin(hearsay.SeedPin{Seat: seat})
-	case pin.Seat.Key == m.Key:
-		pin.Seat.Life = m.Life // in memory: to check ballots by
 	}
-	if given, since, ok := f.proves(m); ok {
-		f.pin(hearsay.SeedPin{Seat: given, Since: since})
+	f.believeSeat(m.Given)
+}
+
+// believeSeat pins who was given a seat by the ballots of a quorum of those
+// who are pinned.
+func (f *Follower) believeSeat(r *hearsay.Ruling) {
+	if r == nil || r.Kind != hearsay.RulingSeat || f.budget < len(r.Ballots) {
+		return
+	}
+	f.budget -= len(r.Ballots)
+	keys := make([]hearsay.PublicKey, len(f.cfg.Seeds))
+	for slot := range keys {
+		keys[slot] = f.pins[slot].Seat.Key
+	}
+	if seat, ok := seatProof(f.cfg.Network, f.signer, r, keys); ok && r.Case > f.pins[seat.Slot].Since {
+		f.pin(hearsay.SeedPin{Seat: seat, Since: r.Case})
 	}
 }
 
@@ -234,43 +245,14 @@ func (f *Follower) pin(p hearsay.SeedPin) {
 	f.out.Persist = append(f.out.Persist, &p)
 }
 
-// proves reports whom a hello proves to have a seat.
-func (f *Follower) proves(m *hearsay.SeatHello) (seat hearsay.Seat, since hearsay.CaseID, ok bool) {
-	var keys []hearsay.PublicKey
-	for slot := range f.cfg.Seeds {
-		keys = append(keys, f.pins[slot].Seat.Key)
-	}
-	seat, ok = seatProof(f.cfg.Network, f.signer, m.Opening, m.Ballots, keys)
-	if since = openingCase(m); !ok || since <= f.pins[seat.Slot].Since {
-		return seat, since, false
-	}
-	return seat, since, true
-}
-
-// seatProof gives the seat that ballots of a quorum of these keys have given.
-func seatProof(network hearsay.NetworkID, signer hearsay.Signer, opening []byte, ballots []hearsay.Ballot, keys []hearsay.PublicKey) (seat hearsay.Seat, ok bool) {
-	r := hearsay.NewCanonical(opening)
-	c := readCommand(r)
-	if r.Failed() || r.Left() > 0 || c.op != opSeat || int(c.seat.Slot) >= len(keys) {
-		return seat, false
-	}
-	about := hearsay.HashOpening(network, opening)
-	var counted []uint8
-	for i := range ballots {
-		b := &ballots[i]
-		if b.About != about || b.Case != ballots[0].Case || b.Verdict != hearsay.BallotYes || int(b.Slot) >= len(keys) || slices.Contains(counted, b.Slot) {
-			continue
-		}
-		if key := keys[b.Slot]; !key.IsZero() && b.Verify(network, signer, key) {
-			counted = append(counted, b.Slot)
-		}
-	}
-	return c.seat, len(counted) >= hearsay.QuorumOf(len(keys))
-}
-
 // rulings takes what comes after the ledger here, as far as heads prove it.
 func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	before := f.epoch
+	for _, r := range m.Items {
+		if r.Epoch > f.epoch {
+			f.believeSeat(r)
+		}
+	}
 	f.takeHeads(m.Heads)
 	f.extend(m.Items)
 	f.advance(now)

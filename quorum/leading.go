@@ -125,18 +125,12 @@ func (q *Quorum) caughtUp(id uint64) bool {
 }
 
 // reseat lets a ruling about a seat be known where it is needed.
-func (q *Quorum) reseat(now time.Time, c *openCase) {
-	seat := c.opening.seat
-	q.seats.sit(q.cfg.Network, seat, c.id)
-	var ballots []hearsay.Ballot
-	for i := range c.ballots {
-		if c.ballots[i].Verdict == hearsay.BallotYes {
-			ballots = append(ballots, c.ballots[i])
-		}
-	}
-	q.proof = proof{opening: c.opening.append(nil), ballots: ballots}
+func (q *Quorum) reseat(now time.Time, r *hearsay.Ruling) {
+	seat := r.Seats[0]
+	q.seats.sit(q.cfg.Network, seat, r.Case)
+	q.given = r
 	q.chain.forgetHeads(seat.Slot)
-	q.persist(&hearsay.SeedPin{Seat: seat, Since: c.id})
+	q.persist(&hearsay.SeedPin{Seat: seat, Since: r.Case})
 	if int(seat.Slot) != q.cfg.Slot {
 		q.hello(now, int(seat.Slot)) // it waits for this
 	}

@@ -54,10 +54,10 @@ type Quorum struct {
 	headOf   hearsay.Epoch
 	proven   hearsay.Epoch // as announced
 	fetchAt  time.Time
-	leader   uint64    // as told last
-	lost     bool      // EventQuorumLost was the last word
-	leaderAt time.Time // when a leader was last known
-	proof    proof
+	leader   uint64          // as told last
+	lost     bool            // EventQuorumLost was the last word
+	leaderAt time.Time       // when a leader was last known
+	given    *hearsay.Ruling // the newest about a seat that is known
 	tendAt   time.Time
 	hellos   int // answered in this tick
 	requests int

@@ -130,12 +130,10 @@ func (w *world) agree() bool {
 		if leader, ok := m.q.Leader(); !ok || w.machines[leader].q == nil {
 			return false
 		}
-		if voters := m.q.replica.log.config.GetVoters(); len(voters) != len(w.machines) || !slices.Contains(voters, m.q.replica.id) {
+		config := m.q.replica.log.config
+		if voters := config.GetVoters(); len(voters) != len(w.machines) || !slices.Contains(voters, m.q.replica.id) || len(config.GetVotersOutgoing()) > 0 {
 			return false
 		}
 	}
 	return true
 }
-
-// tell writes what a seed hears into the story, if there is one.
-func (w *world) tell(m *machine, e hearsay.Event) {}

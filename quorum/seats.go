@@ -11,10 +11,11 @@ import (
 // it met at the configured addresses; then what the state says, and what a
 // quorum has decided that this node has not applied yet.
 type seats struct {
-	known  [hearsay.MaxSeeds]occupant
-	nonces [hearsay.MaxSeeds]uint64    // of the hello under way; 0: none
-	asked  [hearsay.MaxSeeds]time.Time // when the last one went out
-	heard  [hearsay.MaxSeeds]heard
+	waiting bool // it was told that this seed has no seat
+	known   [hearsay.MaxSeeds]occupant
+	nonces  [hearsay.MaxSeeds]uint64    // of the hello under way; 0: none
+	asked   [hearsay.MaxSeeds]time.Time // when the last one went out
+	heard   [hearsay.MaxSeeds]heard
 }
 
 type occupant struct {
@@ -28,12 +29,6 @@ type heard struct {
 	seat    hearsay.Seat
 	founded bool
 	at      time.Time
-}
-
-// proof is how a quorum gave a seat to a new life: the newest that is known.
-type proof struct {
-	opening []byte
-	ballots []hearsay.Ballot
 }
 
 func (s *seats) sit(network hearsay.NetworkID, seat hearsay.Seat, since hearsay.CaseID) {
@@ -101,7 +96,7 @@ func (q *Quorum) ownHello() *hearsay.SeatHello {
 	if q.state != nil {
 		m.Seats = q.state.seats
 	}
-	m.Opening, m.Ballots = q.proof.opening, q.proof.ballots
+	m.Given = q.given
 	return m
 }
 
@@ -173,10 +168,11 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 		q.named(now, m)
 		return
 	}
-	if given, ok := q.proves(m); ok {
-		q.seats.sit(q.cfg.Network, given, openingCase(m))
-		q.persist(&hearsay.SeedPin{Seat: given, Since: openingCase(m)})
-		q.proof = proof{m.Opening, m.Ballots}
+	if given, ok := q.proves(m.Given); ok {
+		q.seats.sit(q.cfg.Network, given, m.Given.Case)
+		q.persist(&hearsay.SeedPin{Seat: given, Since: m.Given.Case})
+		q.chain.forgetHeads(given.Slot)
+		q.given = m.Given
 		if int(given.Slot) == q.cfg.Slot && given != q.seat() {
 			q.event(hearsay.Event{
 				At: now, Kind: hearsay.EventSeatWaiting, Subject: q.signer.Public().NodeID(), By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr,
@@ -185,7 +181,13 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 		}
 	}
 	switch {
-	case q.cfg.Recover || q.seats.known[m.Slot].seat == seat:
+	case q.cfg.Recover:
+		return
+	case q.seats.known[m.Slot].seat == seat:
+		if q.replica.log.last() == q.replica.log.base && q.replica.leader() == 0 {
+			_ = q.replica.node.Campaign() // just founded: now there is one more to vote
+			q.work(now)
+		}
 		return
 	case !m.Founded && q.Seated() && q.state.refusesSeat(seat) == "":
 		q.ask(now, seat.Key.NodeID(), command{op: opSeat, seat: seat})
@@ -195,36 +197,31 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 	}
 }
 
-// openingCase is the case whose ballots a hello carries.
-func openingCase(m *hearsay.SeatHello) hearsay.CaseID {
-	if len(m.Ballots) == 0 {
-		return 0
-	}
-	return m.Ballots[0].Case
+// proves reports whom a ruling gives a seat, newer than what is known. So a
+// seed that was away while a seat changed believes who leads it now.
+func (q *Quorum) proves(r *hearsay.Ruling) (seat hearsay.Seat, ok bool) {
+	seat, ok = seatProof(q.cfg.Network, q.signer, r, q.keys())
+	return seat, ok && r.Case > q.seats.known[seat.Slot].since
 }
 
-// proves reports whom a hello proves to have a seat: it carries the ballots of
-// a quorum, by the seats as they are known here, and newer than what is known.
-// So a seed that was away while a seat changed believes who leads it now.
-func (q *Quorum) proves(m *hearsay.SeatHello) (seat hearsay.Seat, ok bool) {
-	r := hearsay.NewCanonical(m.Opening)
-	opening := readCommand(r)
-	seat = opening.seat
-	if r.Failed() || r.Left() > 0 || opening.op != opSeat || int(seat.Slot) >= len(q.cfg.Seeds) || openingCase(m) <= q.seats.known[seat.Slot].since {
+// seatProof gives the seat that a ruling gives by the ballots of a quorum of
+// these keys. It needs no heads: ballots are about nothing but the seat.
+func seatProof(network hearsay.NetworkID, signer hearsay.Signer, r *hearsay.Ruling, keys []hearsay.PublicKey) (seat hearsay.Seat, ok bool) {
+	if r == nil || r.Kind != hearsay.RulingSeat || len(r.Seats) != 1 || int(r.Seats[0].Slot) >= len(keys) {
 		return seat, false
 	}
-	about := hearsay.HashOpening(q.cfg.Network, m.Opening)
+	about := r.About(network)
 	var counted []uint8
-	for i := range m.Ballots {
-		b := &m.Ballots[i]
-		if b.About != about || b.Case != m.Ballots[0].Case || b.Verdict != hearsay.BallotYes || int(b.Slot) >= len(q.cfg.Seeds) || slices.Contains(counted, b.Slot) {
+	for i := range r.Ballots {
+		b := &r.Ballots[i]
+		if b.About != about || b.Case != r.Case || b.Verdict != hearsay.BallotYes || int(b.Slot) >= len(keys) || slices.Contains(counted, b.Slot) {
 			continue
 		}
-		if by := q.seats.known[b.Slot].seat; b.Life == by.Life && b.Verify(q.cfg.Network, q.signer, by.Key) {
+		if key := keys[b.Slot]; !key.IsZero() && b.Verify(network, signer, key) {
 			counted = append(counted, b.Slot)
 		}
 	}
-	return seat, len(counted) >= q.Needed()
+	return r.Seats[0], len(counted) >= hearsay.QuorumOf(len(keys))
 }
 
 // named takes a seat that others say this life has: it takes part in the log
@@ -240,7 +237,8 @@ func (q *Quorum) named(now time.Time, m *hearsay.SeatHello) {
 		q.event(hearsay.Event{At: now, Kind: hearsay.EventSeatTaken, Subject: q.signer.Public().NodeID()})
 		return
 	}
-	if m.Founded && !q.lost {
+	if m.Founded && !q.seats.waiting {
+		q.seats.waiting = true
 		q.event(hearsay.Event{
 			At: now, Kind: hearsay.EventSeatWaiting, Subject: q.signer.Public().NodeID(), By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr,
 			Text: "the network was founded with another life in this seat: its quorum must give it to this one",

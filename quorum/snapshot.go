@@ -75,7 +75,7 @@ func readSnapshot(network hearsay.NetworkID, signer hearsay.Signer, data []byte)
 		if r.Failed() || c.opening.op > opSeat || len(s.cases) > 0 && c.id <= s.cases[len(s.cases)-1].id {
 			return nil
 		}
-		c.about = hearsay.HashOpening(network, c.opening.append(nil))
+		c.about = c.ruling(network).About(network)
 		s.cases = append(s.cases, c)
 	}
 	for range count(r, maxBarred) {

@@ -66,6 +66,24 @@ func (c *openCase) stay() hearsay.Stay {
 	return hearsay.Stay{}
 }
 
+// ruling is what the case would come to, as far as it is known before: what
+// its ballots are about.
+func (c *openCase) ruling(network hearsay.NetworkID) *hearsay.Ruling {
+	r := &hearsay.Ruling{Kind: c.kind(), Stay: c.stay(), Case: c.id}
+	switch c.opening.op {
+	case opAdmit:
+		r.Claim = c.opening.claim
+	case opRemove:
+		r.Rule = c.opening.rule
+		if c.opening.evidence != nil {
+			r.Evidence = c.opening.evidence.Hash(network)
+		}
+	case opSeat:
+		r.Seats = []hearsay.Seat{c.opening.seat}
+	}
+	return r
+}
+
 func (c *openCase) kind() hearsay.RulingKind {
 	switch c.opening.op {
 	case opAdmit:

@@ -115,8 +115,6 @@ type machine struct {
 	life     int     // counts starts, so that what belongs to an earlier one is dropped
 	lane     []hearsay.Effects
 	busy     bool
-	follower *Follower
-	applied  []hearsay.Event
 }
 
 // person is one peer.
@@ -164,12 +162,14 @@ type world struct {
 	count    int
 	nextKey  uint64
 
-	loss    float64
-	slow    time.Duration // at most, between two machines
-	syncs   time.Duration // at most, of the disk
-	cut     func(from, to int) bool
-	forgery func(p *hearsay.Packet) // sees each packet between machines
-	log     *bytes.Buffer           // of the story, if there is one
+	loss      float64
+	slow      time.Duration // at most, between two machines
+	syncs     time.Duration // at most, of the disk
+	cut       func(from, to int) bool
+	followers []*following
+	poll      time.Duration // of followers, if it is not the default
+	log       *bytes.Buffer // of the story, if there is one
+	teller    func(m *machine, e hearsay.Event)
 
 	// What the rules are checked against.
 	rulings map[hearsay.Epoch]*hearsay.Ruling
@@ -298,7 +298,7 @@ func (w *world) carryOn(m *machine) {
 		}
 		for i := range done {
 			for _, p := range done[i].Send {
-				w.send(m.slot, p)
+				w.send(m.slot, m.signer.Public().NodeID(), seedAddr(m.slot), p)
 			}
 			for _, e := range done[i].Events {
 				w.told(m, e)
@@ -312,7 +312,7 @@ func (w *world) carryOn(m *machine) {
 }
 
 // send brings a packet to the seed at its address, as bytes and back.
-func (w *world) send(from int, p hearsay.Packet) {
+func (w *world) send(from int, id hearsay.NodeID, addr netip.AddrPort, p hearsay.Packet) {
 	to := slices.IndexFunc(w.machines, func(m *machine) bool { return m.q != nil && seedAddr(m.slot) == p.Addr })
 	if w.random.Float64() < w.loss || w.cut != nil && to >= 0 && w.cut(from, w.machines[to].slot) {
 		return
@@ -321,11 +321,13 @@ func (w *world) send(from int, p hearsay.Packet) {
 	w.after(w.upTo(w.slow), func() {
 		for _, m := range w.machines {
 			if seedAddr(m.slot) == p.Addr && m.q != nil {
-				in := hearsay.Packet{From: w.machines[from].signer.Public().NodeID(), Addr: seedAddr(from), Stream: true, Body: body}
-				if w.forgery != nil {
-					w.forgery(&in)
-				}
+				in := hearsay.Packet{From: id, Addr: addr, Stream: true, Body: body}
 				w.step(m, func() { m.q.Receive(w.now, &in) })
+			}
+		}
+		for _, f := range w.followers {
+			if f.addr == p.Addr && !f.deaf {
+				f.step(func() { f.Receive(w.now, &hearsay.Packet{From: id, Addr: addr, Stream: true, Body: body}) })
 			}
 		}
 	})
@@ -362,7 +364,9 @@ func reread(t testing.TB, body hearsay.Message) hearsay.Message {
 
 // told is what the application of a seed hears.
 func (w *world) told(m *machine, e hearsay.Event) {
-	w.tell(m, e)
+	if w.teller != nil {
+		w.teller(m, e)
+	}
 	switch e.Kind {
 	case hearsay.EventProbeWanted:
 		w.probe(m, e)

@@ -56,8 +56,8 @@
 //	23  HelloAck     accepted 1 · degree 1
 //	24  Unlink
 //
-//	32  SeatHello    slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats · length 4 · opening ·
-//	                 count 1 · ballots · signature 64
+//	32  SeatHello    slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats · ruling, if flags say so ·
+//	                 signature 64
 //	33  Raft         slot 1 · type 1 · flags 1 · to, from, term, log term, index, commit, vote, hint, 8 each ·
 //	                 length 4 · context · count 4 · entries · part of a snapshot, if flags say so · signature 64
 //	34  LedgerReq    after 8 · before 8

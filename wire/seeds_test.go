@@ -27,9 +27,11 @@ const (
 	claimLayout  = "subject 16 · incarnation 8 · key 32 · signature 64 · role 1 · ip 16 · port 2 · name-length 1 · name 1"
 	rulingLayout = "epoch 8 · kind 1 · " + stayLayout + " · key 32 · " + claimLayout + " · seats 1 · case 8 · rule 1 · ballots 1 · " +
 		ballotLayout + " · " + ballotLayout + " · evidence 32 · at 8 · previous 32 · roster 32"
-	headLayout  = "epoch 8 · hash 32 · slot 1 · signature 64"
-	entryLayout = "index 8 · term 8 · type 1 · length 4 · data 5"
-	partLayout  = "index 8 · term 8 · voters 1 · voter 8 · voter 8 · learners 1 · learner 8 · outgoing 1 · next 1 · auto-leave 1 · offset 4 · size 4 · length 4 · data 4"
+	headLayout       = "epoch 8 · hash 32 · slot 1 · signature 64"
+	entryLayout      = "index 8 · term 8 · type 1 · length 4 · data 5"
+	partLayout       = "index 8 · term 8 · voters 1 · voter 8 · voter 8 · learners 1 · learner 8 · outgoing 1 · next 1 · auto-leave 1 · offset 4 · size 4 · length 4 · data 4"
+	seatRulingLayout = "epoch 8 · kind 1 · " + stayLayout + " · key 32 · seats 1 · " + seatLayout + " · case 8 · rule 1 · ballots 1 · " + ballotLayout +
+		" · evidence 32 · at 8 · previous 32 · roster 32"
 	storyLayout = "subject 16 · incarnation 8 · round 8 · rule 1 · accuser 16 · suspected 8 · condemned 8 · observers 1 · needed 1 · statements 1 · " +
 		"observer 16 · verdict 1 · at 8 · signature 64 · observer 16 · verdict 1 · at 8 · signature 64"
 )
@@ -46,6 +48,13 @@ func sampleRuling() *hearsay.Ruling {
 		Epoch: 7, Kind: hearsay.RulingAdmit, Stay: hearsay.Stay{ID: idA, Epoch: 7}, Key: sampleKey, Claim: full(hearsay.StateAlive, "a", addr4),
 		Case: 42 * hearsay.CasesAnEntry, Ballots: []hearsay.Ballot{sampleBallot(0), sampleBallot(2)}, At: sampleTime,
 		Previous: hearsay.Hash{1}, Roster: hearsay.Hash{2},
+	}
+}
+
+func sampleSeat() *hearsay.Ruling {
+	return &hearsay.Ruling{
+		Epoch: 10, Kind: hearsay.RulingSeat, Seats: []hearsay.Seat{{Slot: 1, Key: sampleKey, Life: sampleLife}}, Case: 52 * hearsay.CasesAnEntry,
+		Ballots: []hearsay.Ballot{sampleBallot(0)}, At: sampleTime, Previous: hearsay.Hash{1}, Roster: hearsay.Hash{2},
 	}
 }
 
@@ -70,11 +79,11 @@ func seedSamples() []sample {
 			name: "seat-hello", kind: kindSeatHello, says: "who sits in slot 1, and that a quorum gave it",
 			body: &hearsay.SeatHello{
 				Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true, Founded: true,
-				Seats:   []hearsay.Seat{{Slot: 0, Key: sampleKey, Life: sampleLife}, {Slot: 1, Key: sampleKey}},
-				Opening: []byte("case"), Ballots: []hearsay.Ballot{sampleBallot(0)}, Signature: sampleSignature,
+				Seats: []hearsay.Seat{{Slot: 0, Key: sampleKey, Life: sampleLife}, {Slot: 1, Key: sampleKey}},
+				Given: sampleSeat(), Signature: sampleSignature,
 			},
 			bodyLayout: "slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · " + seatLayout + " · " + seatLayout +
-				" · opening 4 · opening 4 · ballots 1 · " + ballotLayout + " · signature 64",
+				" · " + seatRulingLayout + " · signature 64",
 		},
 		{
 			name: "raft", kind: kindRaft, says: "an entry, and half a snapshot",
@@ -111,10 +120,6 @@ func sampleSeedRecords() []recordSample {
 		Epoch: 9, Kind: hearsay.RulingRemove, Rule: hearsay.RuleMajority, Stay: hearsay.Stay{ID: idB, Epoch: 6}, Key: sampleKey, Case: 51 * hearsay.CasesAnEntry,
 		Ballots: []hearsay.Ballot{sampleBallot(1)}, Evidence: hearsay.Hash{4}, At: sampleTime, Previous: hearsay.Hash{1}, Roster: hearsay.Hash{2},
 	}
-	seated := &hearsay.Ruling{
-		Epoch: 10, Kind: hearsay.RulingSeat, Seats: []hearsay.Seat{{Slot: 1, Key: sampleKey, Life: sampleLife}}, Case: 52 * hearsay.CasesAnEntry,
-		Ballots: []hearsay.Ballot{sampleBallot(0)}, At: sampleTime, Previous: hearsay.Hash{1}, Roster: hearsay.Hash{2},
-	}
 	const decided = "case 8 · rule 1 · ballots 1"
 	const tail = "evidence 32 · at 8 · previous 32 · roster 32"
 	return []recordSample{
@@ -133,8 +138,7 @@ func sampleSeedRecords() []recordSample {
 			"key 8 · epoch 8 · kind 1 · " + stayLayout + " · key 32 · seats 1 · " + decided + " · " + ballotLayout + " · " + tail + " · with-evidence 1 · " + storyLayout,
 		},
 		{
-			"seat", &hearsay.KeptRuling{Ruling: seated},
-			"key 8 · epoch 8 · kind 1 · " + stayLayout + " · key 32 · seats 1 · " + seatLayout + " · " + decided + " · " + ballotLayout + " · " + tail + " · with-evidence 1",
+			"seat", &hearsay.KeptRuling{Ruling: sampleSeat()}, "key 8 · " + seatRulingLayout + " · with-evidence 1",
 		},
 		{"head", &hearsay.KeptHead{Head: sampleHead()}, "slot 1 · " + headLayout},
 	}
@@ -230,7 +234,7 @@ func drawSeeds(t *rapid.T, k kind) hearsay.Message {
 	case kindSeatHello:
 		return &hearsay.SeatHello{
 			Slot: uint8(n % hearsay.MaxSeeds), Key: sampleKey, Nonce: n, Answer: n&1 != 0, Founded: n&2 != 0,
-			Opening: rapid.SliceOfN(rapid.Byte(), 1, 50).Draw(t, "opening"), Signature: drawSignature(t),
+			Signature: drawSignature(t),
 		}
 	case kindRaft:
 		return &hearsay.Raft{

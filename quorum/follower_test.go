@@ -1,0 +1,266 @@
+package quorum
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// following is a peer that follows the seeds' ledger.
+type following struct {
+	*Follower
+	w     *world
+	n     int
+	key   *keyed
+	addr  netip.AddrPort
+	out   *hearsay.Effects
+	drops hearsay.Drops
+	disk  disk
+	links []netip.AddrPort
+	deaf  bool
+	life  int
+	told  []hearsay.Event
+}
+
+func (w *world) newFollower(links ...*following) *following {
+	n := len(w.followers)
+	f := &following{w: w, n: n, key: newKeyed(uint64(9000 + n)), addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(n + 1)}), 6000)}
+	for _, o := range links {
+		f.links, o.links = append(f.links, o.addr), append(o.links, f.addr)
+	}
+	w.followers = append(w.followers, f)
+	f.start()
+	return f
+}
+
+func (f *following) start() {
+	f.life++
+	f.out, f.told = &hearsay.Effects{}, nil
+	cfg := DefaultFollowerConfig()
+	cfg.Network, cfg.Seeds, cfg.Tail = testNetwork, f.w.cfg.Seeds, 8
+	if w := f.w; w.poll > 0 {
+		cfg.PollEvery = w.poll
+	}
+	random := rand.New(rand.NewPCG(f.w.random.Uint64(), 3))
+	f.Follower = NewFollower(cfg, f.key, random, func() []netip.AddrPort { return f.links }, f.disk.load(), &f.drops, f.out, f.w.now)
+	f.step(func() { f.Tick(f.w.now) })
+}
+
+func (f *following) step(do func()) {
+	before := f.Epoch()
+	do()
+	out := *f.out
+	*f.out = hearsay.Effects{}
+	f.disk.sync(out.Persist)
+	for _, p := range out.Send {
+		if !f.deaf {
+			f.w.send(100+f.n, f.key.public.NodeID(), f.addr, p)
+		}
+	}
+	f.told = append(f.told, out.Events...)
+	f.check(before)
+	life := f.life
+	f.w.after(max(0, f.Deadline().Sub(f.w.now)), func() {
+		if f.life == life && !f.Deadline().After(f.w.now) {
+			f.step(func() { f.Tick(f.w.now) })
+		}
+	})
+}
+
+// check: epochs only grow, and what a follower believes is what seeds ruled.
+func (f *following) check(before hearsay.Epoch) {
+	w := f.w
+	if f.Epoch() < before {
+		w.t.Errorf("follower %d went from epoch %d back to %d", f.n, before, f.Epoch())
+	}
+	if hash, ok := w.hashes[f.Epoch()]; f.Epoch() > before && (!ok || hash != f.Head()) {
+		w.t.Errorf("follower %d believes another ledger at epoch %d", f.n, f.Epoch())
+	}
+}
+
+// follows reports whether all followers that hear are where the seeds are.
+func (w *world) follows() bool {
+	return w.agree() && !slices.ContainsFunc(w.followers, func(f *following) bool {
+		return !f.deaf && (f.Epoch() != w.machines[0].q.Epoch() || f.members.hash(testNetwork) != w.machines[0].q.state.members.hash(testNetwork))
+	})
+}
+
+func followed(t *testing.T, seed uint64, peers int) *world {
+	w := newWorld(t, 3, seed)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	for range peers {
+		w.newPerson()
+	}
+	w.must(10*time.Second, "all are in", func() bool { return int(w.machines[0].q.Epoch()) >= peers && w.agree() })
+	return w
+}
+
+func TestFollowersFollow(t *testing.T) {
+	w := followed(t, 1, 5)
+	a := w.newFollower()
+	b := w.newFollower(a)
+	w.newFollower(b)
+	w.must(5*time.Second, "they follow", w.follows)
+	w.people[2].up = false
+	w.newPerson()
+	w.must(10*time.Second, "they follow a change", func() bool { return w.machines[0].q.Epoch() == 7 && w.follows() })
+	for _, f := range w.followers {
+		epoch := hearsay.Epoch(0)
+		for _, e := range f.told {
+			if e.Kind == hearsay.EventRuled && e.Epoch != epoch+1 {
+				t.Errorf("follower %d is told epoch %d after %d", f.n, e.Epoch, epoch)
+			}
+			if e.Kind == hearsay.EventRuled {
+				epoch = e.Epoch
+			}
+		}
+	}
+}
+
+// News reaches those whom no seed tells, by neighbors.
+func TestNeighborsPassItOn(t *testing.T) {
+	w := followed(t, 2, 3)
+	var chain []*following
+	for i := range 6 {
+		if i == 0 {
+			chain = append(chain, w.newFollower())
+		} else {
+			chain = append(chain, w.newFollower(chain[i-1]))
+		}
+	}
+	w.must(5*time.Second, "they follow", w.follows)
+	w.cut = func(from, to int) bool { return from > 100 && to < 100 || to > 100 && from < 100 } // all but the first
+	w.newPerson()
+	w.must(10*time.Second, "the last of six knows", func() bool { return chain[5].Epoch() == w.machines[0].q.Epoch() && chain[5].Epoch() > 3 })
+}
+
+// Who is far behind gets the whole roster, and who has slept goes on from what
+// others have kept.
+func TestFollowerCatchesUp(t *testing.T) {
+	w := followed(t, 3, 40)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	f.deaf = true
+	for range 30 {
+		w.newPerson()
+	}
+	w.must(20*time.Second, "more are in", func() bool { return w.machines[0].q.Epoch() == 70 && w.agree() })
+	f.deaf = false
+	w.must(10*time.Second, "it follows again", w.follows)
+	for _, m := range w.machines {
+		m.q.chain.base += 60
+		m.q.chain.baseHash, m.q.chain.links = m.q.chain.links[59].hash, m.q.chain.links[60:]
+	}
+	late := w.newFollower()
+	w.must(10*time.Second, "a late one has the roster", w.follows)
+	if !slices.ContainsFunc(late.told, func(e hearsay.Event) bool { return e.Kind == hearsay.EventRosterProven && e.Count >= 60 }) {
+		t.Error("it was not told of the roster")
+	}
+}
+
+// While many join, what comes is always a little behind what is signed.
+func TestFollowerKeepsUpWithABulk(t *testing.T) {
+	w := followed(t, 4, 1)
+	w.poll = 300 * time.Millisecond // the seeds tell members, and these are none
+	f := w.newFollower()
+	for i := range 400 {
+		w.after(time.Duration(i)*5*time.Millisecond, func() { w.newPerson() })
+	}
+	w.run(1500 * time.Millisecond)
+	late := w.newFollower(f)
+	w.run(1500 * time.Millisecond)
+	if behind := w.machines[0].q.Epoch() - f.Epoch(); behind > 150 || late.Epoch() == 0 {
+		t.Errorf("%d epochs behind %d, the late one is at %d\n%s", behind, w.machines[0].q.Epoch(), late.Epoch(), w.describe())
+	}
+	w.must(20*time.Second, "all follow", func() bool { return w.machines[0].q.Epoch() == 401 && w.follows() })
+}
+
+// A peer goes on after a restart, believes nothing older than before, and
+// knows the seeds by the keys that it has met first.
+func TestFollowerRemembers(t *testing.T) {
+	w := followed(t, 5, 4)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	pins := f.pins
+	f.start()
+	if f.pins != pins || f.floor != 4 {
+		t.Errorf("after a restart it knows %+v and epoch %d", f.pins, f.floor)
+	}
+	w.must(5*time.Second, "it follows again", w.follows)
+
+	// Somebody else at the seeds' addresses, with a ledger of its own.
+	other := newWorld(t, 3, 6)
+	for i, m := range other.machines {
+		m.signer = newKeyed(uint64(300 + i))
+	}
+	other.startAll()
+	other.must(5*time.Second, "founded", other.agree)
+	for range 9 {
+		other.newPerson()
+	}
+	other.must(5*time.Second, "nine are in", func() bool { return other.machines[0].q.Epoch() == 9 && other.agree() })
+	q := other.machines[0].q
+	f.step(func() {
+		f.Receive(w.now, &hearsay.Packet{Body: &hearsay.Rulings{Items: q.Rulings(0, 9), Heads: q.chain.newest()}})
+		for _, part := range rosterParts(q.chain.at(9).ruling, q.chain.newest(), q.Roster(nil)) {
+			f.Receive(w.now, &hearsay.Packet{Body: part})
+		}
+	})
+	if f.Epoch() != 4 || f.drops[hearsay.DropBadSignature] == 0 {
+		t.Errorf("it is at epoch %d", f.Epoch())
+	}
+	w.newPerson()
+	w.must(15*time.Second, "it follows still", w.follows)
+}
+
+// A new life in a seat is believed by the ballots of a quorum, and by those
+// peers too that were away meanwhile.
+func TestFollowerBelievesNewLives(t *testing.T) {
+	w := followed(t, 7, 3)
+	f, away := w.newFollower(), w.newFollower()
+	w.must(5*time.Second, "they follow", w.follows)
+	away.deaf = true
+	for slot := range 3 { // one after the other, until no key is the same
+		m := w.machines[slot]
+		w.wipe(m)
+		w.epochs[slot] = 0
+		w.start(m)
+		w.must(20*time.Second, "it has its seat", w.agree)
+	}
+	w.newPerson()
+	w.must(10*time.Second, "it follows", func() bool { return w.machines[0].q.Epoch() == 7 && w.follows() })
+	for slot := range 3 {
+		if f.pins[slot].Seat.Key != w.machines[slot].signer.public {
+			t.Errorf("seat %d is not known", slot)
+		}
+	}
+	away.deaf = false
+	w.must(20*time.Second, "the other follows too", w.follows)
+}
+
+// What one seed signs, or fewer than a quorum, proves nothing.
+func TestFollowerNeedsAQuorumOfHeads(t *testing.T) {
+	w := followed(t, 9, 2)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	liar := w.machines[1]
+	r := &hearsay.Ruling{Epoch: 3, Kind: hearsay.RulingRemove, Stay: f.Roster(nil)[0].Stay, Previous: f.Head()}
+	var heads []hearsay.Head
+	for slot := range 3 {
+		h := hearsay.Head{Epoch: 3, Hash: r.Hash(testNetwork), Slot: uint8(slot)}
+		h.Sign(testNetwork, liar.signer)
+		heads = append(heads, h)
+	}
+	heads = append(heads, heads[1])
+	f.step(func() {
+		f.Receive(w.now, &hearsay.Packet{Body: &hearsay.Rulings{Items: []*hearsay.Ruling{r}, Heads: heads}})
+	})
+	if f.Epoch() != 2 || f.drops[hearsay.DropBadSignature] != 2 {
+		t.Errorf("at epoch %d, %d bad signatures", f.Epoch(), f.drops[hearsay.DropBadSignature])
+	}
+}

@@ -1,0 +1,231 @@
+package quorum
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"hearsay"
+)
+
+// The stories in testdata are worlds told from outside: each line is what the
+// first seed to say it said. Run with -rewrite to tell them anew, and read
+// them.
+func TestStories(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		s := &story{}
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			if s.world != nil {
+				s.t = t
+			}
+			return s.carryOut(t, d)
+		})
+	})
+}
+
+type story struct {
+	*world
+	began time.Time
+	said  map[string]bool
+}
+
+func (s *story) carryOut(t *testing.T, d *datadriven.TestData) string {
+	if d.Cmd == "seeds" {
+		n, seed := 0, 0
+		d.ScanArgs(t, "n", &n)
+		d.ScanArgs(t, "draw", &seed)
+		s.world, s.said = newWorld(t, n, uint64(seed)), make(map[string]bool)
+		s.log, s.began = &bytes.Buffer{}, s.now
+		s.teller = s.line
+		s.startAll()
+		s.must(5*time.Second, "founded", s.agree)
+		return s.told()
+	}
+	s.log.Reset()
+	for _, line := range strings.Split(d.Input, "\n") {
+		s.do(t, strings.Fields(line))
+	}
+	for _, arg := range d.CmdArgs {
+		patience, err := time.ParseDuration(arg.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.run(patience)
+	}
+	return s.told()
+}
+
+func (s *story) told() string {
+	if s.log.Len() == 0 {
+		return "nothing is told\n"
+	}
+	return s.log.String()
+}
+
+// do carries out one line of a story.
+func (s *story) do(t *testing.T, words []string) {
+	if len(words) == 0 {
+		return
+	}
+	n := -1
+	if len(words) > 1 {
+		n, _ = strconv.Atoi(strings.TrimLeft(words[1], "ps"))
+	}
+	switch words[0] {
+	case "join":
+		s.newPerson()
+	case "kill":
+		s.people[n].up = false
+	case "restart":
+		s.people[n].up = true
+	case "crash":
+		s.crash(s.machines[n])
+	case "start":
+		s.start(s.machines[n])
+	case "wipe":
+		s.wipe(s.machines[n])
+		s.epochs[n] = 0
+		s.start(s.machines[n])
+	case "crash-leader":
+		leader, _ := s.anySeed().q.Leader()
+		s.crash(s.machines[leader])
+		fmt.Fprintf(s.log, "%8.3f s%d led, and crashes\n", s.now.Sub(s.began).Seconds(), leader)
+	case "cut":
+		s.cut = func(from, to int) bool { return from == n || to == n }
+	case "heal":
+		s.cut = nil
+	case "report":
+		m := s.machines[0]
+		s.step(m, func() {
+			a := m.q.Report(s.now, &Report{Stay: hearsay.Stay{ID: s.people[n].id()}})
+			fmt.Fprintf(s.log, "%8.3f answer: %d %s\n", s.now.Sub(s.began).Seconds(), a.Code, a.Text)
+		})
+	case "leave":
+		m := s.machines[0]
+		one, _ := m.q.Member(s.people[n].id())
+		l := &hearsay.Leave{Stay: one.Stay}
+		l.Sign(testNetwork, s.people[n].key)
+		s.people[n].up = false
+		s.step(m, func() { m.q.Leave(s.now, l) })
+	case "forge":
+		s.forge(words[1], s.people[len(s.people)-1])
+	default:
+		t.Fatalf("no such thing: %v", words)
+	}
+}
+
+// forge has somebody send or write what is not so.
+func (s *story) forge(what string, about *person) {
+	m := s.machines[0]
+	member, _ := m.q.Member(about.id())
+	say := func(c Answer) {
+		fmt.Fprintf(s.log, "%8.3f answer: %d %s\n", s.now.Sub(s.began).Seconds(), c.Code, c.Text)
+	}
+	switch what {
+	case "statements": // one observer signs for all
+		e := s.evidence(m, about, hearsay.VerdictUnreachable)
+		for i := range e.Statements {
+			e.Statements[i].Signature = hearsay.Signature{1}
+		}
+		s.step(m, func() { say(m.q.Report(s.now, &Report{Stay: member.Stay, Evidence: e})) })
+	case "leave":
+		l := &hearsay.Leave{Stay: member.Stay}
+		l.Sign(testNetwork, s.people[0].key)
+		s.step(m, func() { say(m.q.Leave(s.now, l)) })
+	case "claim":
+		c := about.claim()
+		c.Incarnation++
+		s.step(m, func() { say(m.q.Admit(s.now, c)) })
+		c.Subject = hearsay.NodeID{5}
+		s.step(m, func() { say(m.q.Admit(s.now, c)) })
+	case "ballots": // a seed writes ballots of others into the log
+		s.step(m, func() {
+			for _, c := range m.q.state.cases {
+				for slot := range s.machines {
+					b := hearsay.Ballot{Case: c.id, About: c.about, Stay: c.stay(), Slot: uint8(slot), Life: m.q.state.seats[slot].Life, Verdict: hearsay.BallotYes, Why: "forged"}
+					b.Sign(testNetwork, s.people[0].key)
+					m.q.propose(s.now, command{op: opBallot, ballot: b})
+				}
+			}
+		})
+		s.run(200 * time.Millisecond)
+		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures\n", s.now.Sub(s.began).Seconds(), m.drops[hearsay.DropBadSignature])
+	case "raft": // a stranger speaks as a seed
+		f := &hearsay.Raft{Slot: 1, Type: 3, To: m.q.replica.id, From: m.q.seats.known[1].id, Term: 1000}
+		f.Sign(testNetwork, s.people[0].key)
+		s.step(m, func() { m.q.Receive(s.now, &hearsay.Packet{Body: f}) })
+		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures, term %d\n", s.now.Sub(s.began).Seconds(), m.drops[hearsay.DropBadSignature], m.q.replica.node.BasicStatus().GetTerm())
+	}
+}
+
+// line tells an event, if no seed has told it before.
+func (s *story) line(m *machine, e hearsay.Event) {
+	text := s.text(e)
+	if text == "" || s.said[text] {
+		return
+	}
+	switch e.Kind {
+	case hearsay.EventQuorumLost, hearsay.EventQuorumBack, hearsay.EventSeatTaken, hearsay.EventSeatWaiting:
+		text = fmt.Sprintf("s%d: %s", m.slot, text)
+	default:
+		s.said[text] = true
+	}
+	fmt.Fprintf(s.log, "%8.3f %s\n", s.now.Sub(s.began).Seconds(), text)
+}
+
+func (s *story) text(e hearsay.Event) string {
+	who := s.who(e.Subject)
+	switch e.Kind {
+	case hearsay.EventProbeWanted, hearsay.EventHead:
+		return ""
+	case hearsay.EventCaseOpened:
+		text := fmt.Sprintf("case %d: %s %s, %d ballots needed", e.Case.Index(), e.Text, who, e.Count)
+		if e.Evidence != nil {
+			text += fmt.Sprintf(", %d of %d observers against it", e.Evidence.Against(), e.Evidence.Observers)
+		}
+		return text
+	case hearsay.EventBallot:
+		return fmt.Sprintf("case %d: %s says %v: %s", e.Case.Index(), s.who(e.By), e.Ballot.Verdict, e.Ballot.Why)
+	case hearsay.EventRuled:
+		var by []string
+		for _, b := range e.Ruling.Ballots {
+			by = append(by, fmt.Sprintf("s%d", b.Slot))
+		}
+		return fmt.Sprintf("epoch %d: %s %s, by %s", e.Epoch, e.Text, who, strings.Join(by, " "))
+	case hearsay.EventCaseAborted:
+		return fmt.Sprintf("case %d ends without a ruling: %s", e.Case.Index(), e.Text)
+	case hearsay.EventCaseRefused:
+		return fmt.Sprintf("no case about %s: %s", who, e.Text)
+	case hearsay.EventQuorumBack:
+		return fmt.Sprintf("%s leads", s.who(e.By))
+	case hearsay.EventQuorumLost:
+		return fmt.Sprintf("no quorum of %d", e.Count)
+	case hearsay.EventSeatFounded:
+		return fmt.Sprintf("founded by %s with %d seeds", who, e.Count)
+	case hearsay.EventSeatTaken:
+		return "takes its seat"
+	case hearsay.EventSeatWaiting:
+		return "waits for its seat: " + e.Text
+	case hearsay.EventRosterProven:
+		return fmt.Sprintf("a seed takes over epoch %d whole, %d members", e.Epoch, e.Count)
+	}
+	return e.Kind.String() + " " + e.Text
+}
+
+func (s *story) who(id hearsay.NodeID) string {
+	for _, m := range s.machines {
+		if m.signer.Public().NodeID() == id {
+			return fmt.Sprintf("s%d", m.slot)
+		}
+	}
+	if at := slices.IndexFunc(s.people, func(p *person) bool { return p.id() == id }); at >= 0 {
+		return fmt.Sprintf("p%d", at)
+	}
+	return "somebody else"
+}
