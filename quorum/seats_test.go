@@ -1,0 +1,210 @@
+package quorum
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// open gives a seed made of a disk, with a list and a place in it.
+func (w *world) open(m *machine, cfg Config) (*Quorum, error) {
+	m.out = &hearsay.Effects{}
+	return New(cfg, m.signer, rand.New(rand.NewPCG(1, 2)), Directory{}, m.disk.load(), &m.drops, m.out, w.now)
+}
+
+func TestListOfSeeds(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	for name, c := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"the same":       {func(*Config) {}, ""},
+		"none":           {func(c *Config) { c.Seeds = nil }, "0 of them: want 1 to 15"},
+		"not in it":      {func(c *Config) { c.Slot = 3 }, "this seed is none of them"},
+		"twice":          {func(c *Config) { c.Seeds[1] = c.Seeds[2] }, "10.0.0.3:5000 stands in the list twice"},
+		"another key":    {func(c *Config) { c.Seeds[0].Key = hearsay.PublicKey{1} }, "the list pins another key for 10.0.0.1:5000"},
+		"its own key":    {func(c *Config) { c.Seeds[0].Key = w.machines[0].signer.public }, ""},
+		"another length": {func(c *Config) { c.Seeds = c.Seeds[:2] }, "the list is another"},
+		"another order":  {func(c *Config) { c.Seeds[1], c.Seeds[2] = c.Seeds[2], c.Seeds[1] }, "the list is another"},
+	} {
+		cfg := w.cfg
+		cfg.Seeds = append([]Seed(nil), w.cfg.Seeds...)
+		c.change(&cfg)
+		_, err := w.open(&machine{signer: w.machines[0].signer, disk: w.machines[0].disk}, cfg)
+		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// A network is founded when all are there and have nothing, and not before;
+// unless an operator says so, with a quorum. Who comes later gets its seat.
+func TestFounding(t *testing.T) {
+	w := newWorld(t, 3, 2)
+	w.start(w.machines[0])
+	w.start(w.machines[1])
+	w.run(10 * time.Second)
+	q := w.machines[0].q
+	if q.Seated() {
+		t.Fatal("founded by two of three")
+	}
+	w.step(w.machines[0], func() {
+		if err := q.Found(w.now); err != nil {
+			t.Error(err)
+		}
+	})
+	w.newPerson()
+	w.must(5*time.Second, "two rule", func() bool { return q.Epoch() == 1 })
+	w.step(w.machines[0], func() {
+		if err := q.Found(w.now); err == nil {
+			t.Error("founded twice")
+		}
+	})
+	w.start(w.machines[2])
+	w.must(10*time.Second, "the third has its seat", w.agree)
+	if kind := w.rulings[2].Kind; kind != hearsay.RulingSeat {
+		t.Errorf("epoch 2 is %v", kind)
+	}
+}
+
+func TestFoundNeedsAQuorum(t *testing.T) {
+	for n, want := range map[int]string{3: "1 of 3 seeds were met, 2 are needed", 2: "1 of 2 seeds were met, 2 are needed"} {
+		w := newWorld(t, n, 3)
+		w.start(w.machines[0])
+		w.run(2 * time.Second)
+		if err := w.machines[0].q.Found(w.now); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d seeds: %v", n, err)
+		}
+	}
+}
+
+// With two seeds a wiped disk cannot be made good: there is no quorum without
+// it.
+func TestWipedOneOfTwo(t *testing.T) {
+	w := newWorld(t, 2, 4)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	w.newPerson()
+	w.must(5*time.Second, "one is in", w.agree)
+	m := w.machines[1]
+	w.wipe(m)
+	w.epochs[1] = 0
+	w.start(m)
+	w.run(30 * time.Second)
+	if m.q.Seated() || m.q.state != nil || w.machines[0].q.Ready() {
+		t.Error("a wiped seed took a seat of two")
+	}
+}
+
+// A wiped seed casts no ballot and takes no part in elections before it has
+// its seat.
+func TestWipedSeedDoesNotVote(t *testing.T) {
+	w := newWorld(t, 3, 5)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	w.newPerson()
+	w.must(5*time.Second, "one is in", w.agree)
+	w.crash(w.machines[2])
+	w.run(3 * time.Second)
+	m := w.machines[1]
+	w.wipe(m)
+	w.epochs[1] = 0
+	w.start(m)
+	w.newPerson()
+	w.run(30 * time.Second)
+	if m.q.Seated() || m.q.replica != nil || w.machines[0].q.Ready() || w.machines[0].q.Epoch() != 1 {
+		t.Errorf("one seed and a wiped one went on\n%s", w.describe())
+	}
+	w.start(w.machines[2])
+	w.must(20*time.Second, "with the third they go on", func() bool { return w.agree() && w.machines[1].q.Epoch() == 3 })
+}
+
+// An old directory put back has no say any more.
+func TestOldDirectoryPutBack(t *testing.T) {
+	w := newWorld(t, 3, 6)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	m := w.machines[1]
+	old, signer := m.disk, m.signer
+	w.wipe(m)
+	w.start(m)
+	w.must(20*time.Second, "it has its seat", w.agree)
+	w.crash(m)
+	fresh, freshSigner := m.disk, m.signer
+	m.disk, m.signer = old, signer
+	w.epochs[1] = 0
+	waits := false
+	w.teller = func(of *machine, e hearsay.Event) { waits = waits || of == m && e.Kind == hearsay.EventSeatWaiting }
+	w.start(m)
+	w.newPerson()
+	w.run(20 * time.Second)
+	if _, ok := w.machines[0].q.Leader(); !ok || w.machines[0].q.Epoch() != 2 || !waits {
+		t.Errorf("it disturbs: %t\n%s", waits, w.describe())
+	}
+	for _, b := range w.rulings[2].Ballots {
+		if b.Slot == 1 {
+			t.Error("its ballot counts")
+		}
+	}
+	w.crash(m)
+	m.disk, m.signer = fresh, freshSigner
+	w.epochs[1] = 1
+	w.start(m)
+	w.must(20*time.Second, "the true one goes on", w.agree)
+}
+
+// The quorum is lost for ever: one seed goes on from its ledger, alone or with
+// others that come empty.
+func recovered(t *testing.T, seeds int) {
+	w := newWorld(t, 3, 7)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	for range 4 {
+		w.newPerson()
+	}
+	w.must(5*time.Second, "four are in", func() bool { return w.agree() && w.machines[0].q.Epoch() == 4 })
+	last := w.machines[0]
+	for _, m := range w.machines[1:] {
+		w.wipe(m)
+		w.epochs[m.slot] = 0
+	}
+	w.crash(last)
+	w.machines, w.cfg.Seeds = w.machines[:seeds], w.cfg.Seeds[:seeds]
+	w.cfg.Recover = true
+	w.start(last)
+	w.cfg.Recover = false
+	w.run(3 * time.Second)
+	if last.q.Ready() {
+		t.Fatal("it takes part")
+	}
+	if _, err := last.q.Recover(w.now); (err == nil) != (seeds == 1) {
+		t.Fatalf("before others are there: %v", err)
+	} else if err != nil {
+		for _, m := range w.machines[1:] {
+			w.start(m)
+		}
+		w.run(3 * time.Second)
+		w.step(last, func() { _, err = last.q.Recover(w.now) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.step(last, func() {})
+	w.must(20*time.Second, "they agree", w.agree)
+	w.newPerson()
+	w.must(10*time.Second, "and rule", func() bool { return w.agree() && last.q.Epoch() == 6 })
+	if got := last.q.Rulings(0, 10); len(got) != 6 || got[4].Kind != hearsay.RulingRecover {
+		t.Errorf("the ledger has %d rulings", len(got))
+	}
+	w.crash(last)
+	w.start(last)
+	w.must(20*time.Second, "they agree after a restart", w.agree)
+}
+
+func TestRecoverAlone(t *testing.T)      { recovered(t, 1) }
+func TestRecoverWithOthers(t *testing.T) { recovered(t, 3) }
