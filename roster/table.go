@@ -32,7 +32,7 @@ type table struct {
 // that a member may be pointed to.
 type page [pageSize]member
 
-const pageSize = 64
+const pageSize = 32
 
 // at gives the member with a number, or nil.
 func (t *table) at(number int32) *member {
