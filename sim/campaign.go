@@ -155,6 +155,7 @@ type Campaign struct {
 	From     uint64       `json:"from"`
 	Runs     int          `json:"runs"` // that count: up to the first that failed
 	Plant    string       `json:"plant,omitempty"`
+	Seeds    int          `json:"seeds,omitempty"`
 	Failed   *Outcome     `json:"failed,omitempty"`
 	Repeat   string       `json:"repeat,omitempty"` // the command that runs it again
 	Slowest  float64      `json:"converged_after_most_s"`
@@ -185,6 +186,9 @@ func (c *Campaign) Add(o *Outcome) bool {
 	c.Repeat = fmt.Sprintf("hearsay sim campaign --from %d --runs 1 --trace", o.Seed)
 	if c.Plant != "" {
 		c.Repeat += " --plant " + c.Plant
+	}
+	if c.Seeds > 0 {
+		c.Repeat += fmt.Sprint(" --seeds ", c.Seeds)
 	}
 	return false
 }
@@ -238,9 +242,22 @@ func (c *Campaign) Print(out io.Writer) error {
 	return err
 }
 
-// PlantedWorld draws a world with a planted bug; of no name, without.
-func PlantedWorld(seed uint64, plant string) (Config, error) {
-	config := DrawWorld(seed)
-	config.Plant = plant
+// Drawn is how the worlds of a campaign are drawn.
+type Drawn struct {
+	Plant string // name of a planted bug; default none
+	Seeds int    // of each network; default 0: open ones, unless the plant needs seeds
+}
+
+// World draws the world of a seed.
+func (d Drawn) World(seed uint64) (Config, error) {
+	plant, err := plantNamed(d.Plant)
+	if err != nil {
+		return Config{}, err
+	}
+	if plant != nil && plant.seeds > 0 && d.Seeds == 0 {
+		d.Seeds = plant.seeds
+	}
+	config := drawWorld(seed, d.Seeds)
+	config.Plant = d.Plant
 	return config, config.Validate()
 }

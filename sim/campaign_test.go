@@ -90,7 +90,7 @@ func TestPanicIsAFailure(t *testing.T) {
 		}
 	}})})
 	defer func() { Plants = Plants[:len(Plants)-1] }()
-	config, err := PlantedWorld(0, "panics")
+	config, err := Drawn{Plant: "panics"}.World(0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,16 +31,19 @@ const (
 type storm struct {
 	random *rand.Rand
 	bad    badness
-	nodes  int
+	nodes  int // and seeds
 	config *Config
 	s      *Scenario
 }
 
-// DrawWorld draws a whole run: how bad the world is, its settings, and what
-// fails when. The same seed gives the same run.
-func DrawWorld(seed uint64) Config {
+// DrawWorld draws a whole run of an open network: how bad the world is, its
+// settings, and what fails when. The same seed gives the same run.
+func DrawWorld(seed uint64) Config { return drawWorld(seed, 0) }
+
+// drawWorld draws one of a network that has so many seeds.
+func drawWorld(seed uint64, seeds int) Config {
 	config := DefaultConfig()
-	config.Seed, config.For = seed, stormEnds
+	config.Seed, config.Seeds, config.For = seed, seeds, stormEnds
 	stream := draws(seed, purposeWorld)
 	random := rand.New(&stream)
 	bad := pick(random, mild, mild, mild, rough, rough, rough, rough, rough, horrible, horrible)
@@ -70,7 +73,7 @@ func DrawWorld(seed uint64) Config {
 		config.Loss = pick(random, 0.05, 0.1, 0.2, 0.3)
 	}
 	stream = draws(seed, purposeStorm)
-	st := storm{rand.New(&stream), bad, config.Nodes, &config, &Scenario{}}
+	st := storm{rand.New(&stream), bad, config.Nodes + config.Seeds, &config, &Scenario{}}
 	st.talk()
 	st.blow()
 	st.mend()
@@ -119,13 +122,15 @@ func (st *storm) machineFault(at time.Duration) Action {
 	case 0, 1:
 		a.Verb = Kill
 	case 2, 3, 4:
-		a.Verb, a.Fresh = Restart, r.IntN(4) == 0
+		a.Verb, a.Fresh = Restart, r.IntN(4) == 0 && a.Who[0] <= st.config.Nodes
 	case 5, 6:
 		a.Verb = Pause
 	case 7, 8:
 		a.Verb = Resume
 	case 9:
-		a.Verb = Leave
+		if a.Verb = Leave; a.Who[0] > st.config.Nodes {
+			a.Verb = Kill // seeds do not leave
+		}
 	case 10:
 		a.Verb, a.Delay = Disk, pick(r, 0, 10*time.Millisecond, 200*time.Millisecond, time.Second)
 	case 11:
@@ -178,7 +183,7 @@ func (st *storm) mend() {
 	}
 	// One who has lost everybody cannot tell that from being lost himself, and
 	// who has only the address of a dead n1 finds nobody: some must be there.
-	back := all[:min(backLeast, st.nodes)]
+	back := slices.Concat(all[:min(backLeast, st.config.Nodes)], all[st.config.Nodes:])
 	if st.random.IntN(2) == 0 {
 		back = all
 	}

@@ -17,36 +17,41 @@ type Plant struct {
 	What string `json:"what"` // it does
 	Rule Rule   `json:"rule"` // that it breaks, first of all
 	bend func(w *World)
+
+	seeds int // the network needs these
 }
 
 // Plants are all there are.
 var Plants = []Plant{
-	{"claims-too-soon", "sends what tells a new incarnation before that is on disk", RuleIncarnation, everywhere(&twist{steps: sendsAtOnce[*hearsay.OwnIncarnation]})},
-	{"incarnation-lost", "starts again without its incarnation's record, and with its clock put back", RuleIncarnation, everywhere(&twist{loads: loseIncarnation})},
-	{"incarnation-falls", "holds a member at a lower incarnation than before", RuleIncarnation, everywhere(&twist{steps: tellsFall})},
-	{"deaf", "does not hear n2, who is well, for half a minute", RuleFalseDeath, deafToSecond},
-	{"word-of-mouth", "believes a death on a word, without evidence", RuleEvidence, everywhere(&twist{takes: noteWord, steps: believeWord})},
-	{"too-few", "buries with one statement less than it needs", RuleEvidence, everywhere(&twist{steps: eachEvent(fewerStatements)})},
-	{"made-up-statement", "signs that it does not reach whom it reaches", RuleEvidence, everywhere(&twist{steps: signUnreachable})},
-	{"forged-statement", "counts a statement that its observer has not signed", RuleEvidence, everywhere(&twist{steps: eachEvent(forgeStatement)})},
-	{"two-faced", "says two things of one member in one round", RuleEvidence, everywhere(&twist{steps: sayBoth})},
-	{"hasty-verdict", "finds unreachable who has answered it", RuleEvidence, everywhere(&twist{steps: eachEvent(findUnreachable)})},
-	{"made-up-member", "holds a member who never was", RuleEvidence, everywhere(&twist{steps: eachEvent(inventMember)})},
-	{"returns", "holds a dead incarnation alive again", RuleReturn, everywhere(&twist{steps: tellsReturn})},
-	{"rumor-twice", "delivers a rumor twice", RuleRumor, everywhere(&twist{steps: deliverTwice})},
-	{"rumor-changed", "changes a rumor that it passes on", RuleRumor, everywhere(&twist{steps: changeRumors})},
-	{"rumor-made-up", "passes on what nobody has said", RuleRumor, everywhere(&twist{steps: inventRumors})},
-	{"rumor-too-soon", "sends its own rumor before that is on disk", RuleRumor, everywhere(&twist{steps: sendsAtOnce[*hearsay.KeptRumor]})},
-	{"numbers-lost", "starts again without knowing what it has said", RuleRumor, everywhere(&twist{loads: loseNumbers})},
-	{"no-catching-up", "takes no comparison of what was seen, and is asked for nothing", RuleConverge, everywhere(&twist{takes: ignoreComparing})},
-	{"silent", "tells nothing of others", RuleConverge, everywhere(&twist{steps: tellNothing})},
-	{"many-links", "links with more than it may", RuleBounds, everywhere(&twist{configures: linkMany})},
-	{"hoard", "holds more rumors than it may", RuleBounds, everywhere(&twist{configures: hoard})},
-	{"burst", "sends thousands of packets in one step", RuleBounds, everywhere(&twist{steps: burst})},
-	{"hard-writing", "writes thousands of records in one step", RuleBounds, everywhere(&twist{steps: writeHard})},
-	{"heavy-ping", "sends pings that do not fit a datagram", RuleBounds, everywhere(&twist{steps: loadPings})},
-	{"garbled", "sends packets without their last byte", RuleDecode, everywhere(&twist{sends: shorten})},
-	{"stands-still", "has a deadline that is always now", RuleProgress, everywhere(&twist{deadline: alwaysDue})},
+	{"claims-too-soon", "sends what tells a new incarnation before that is on disk", RuleIncarnation, everywhere(&twist{steps: sendsAtOnce[*hearsay.OwnIncarnation]}), 0},
+	{"incarnation-lost", "starts again without its incarnation's record, and with its clock put back", RuleIncarnation, everywhere(&twist{loads: loseIncarnation}), 0},
+	{"incarnation-falls", "holds a member at a lower incarnation than before", RuleIncarnation, everywhere(&twist{steps: tellsFall}), 0},
+	{"deaf", "does not hear n2, who is well, for half a minute", RuleFalseDeath, deafToSecond, 0},
+	{"word-of-mouth", "believes a death on a word, without evidence", RuleEvidence, everywhere(&twist{takes: noteWord, steps: believeWord}), 0},
+	{"too-few", "buries with one statement less than it needs", RuleEvidence, everywhere(&twist{steps: eachEvent(fewerStatements)}), 0},
+	{"made-up-statement", "signs that it does not reach whom it reaches", RuleEvidence, everywhere(&twist{steps: signUnreachable}), 0},
+	{"forged-statement", "counts a statement that its observer has not signed", RuleEvidence, everywhere(&twist{steps: eachEvent(forgeStatement)}), 0},
+	{"two-faced", "says two things of one member in one round", RuleEvidence, everywhere(&twist{steps: sayBoth}), 0},
+	{"hasty-verdict", "finds unreachable who has answered it", RuleEvidence, everywhere(&twist{steps: eachEvent(findUnreachable)}), 0},
+	{"made-up-member", "holds a member who never was", RuleEvidence, everywhere(&twist{steps: eachEvent(inventMember)}), 0},
+	{"returns", "holds a dead incarnation alive again", RuleReturn, everywhere(&twist{steps: tellsReturn}), 0},
+	{"rumor-twice", "delivers a rumor twice", RuleRumor, everywhere(&twist{steps: deliverTwice}), 0},
+	{"rumor-changed", "changes a rumor that it passes on", RuleRumor, everywhere(&twist{steps: changeRumors}), 0},
+	{"rumor-made-up", "passes on what nobody has said", RuleRumor, everywhere(&twist{steps: inventRumors}), 0},
+	{"rumor-too-soon", "sends its own rumor before that is on disk", RuleRumor, everywhere(&twist{steps: sendsAtOnce[*hearsay.KeptRumor]}), 0},
+	{"numbers-lost", "starts again without knowing what it has said", RuleRumor, everywhere(&twist{loads: loseNumbers}), 0},
+	{"no-catching-up", "takes no comparison of what was seen, and is asked for nothing", RuleConverge, everywhere(&twist{takes: ignoreComparing}), 0},
+	{"silent", "tells nothing of others", RuleConverge, everywhere(&twist{steps: tellNothing}), 0},
+	{"many-links", "links with more than it may", RuleBounds, everywhere(&twist{configures: linkMany}), 0},
+	{"hoard", "holds more rumors than it may", RuleBounds, everywhere(&twist{configures: hoard}), 0},
+	{"burst", "sends thousands of packets in one step", RuleBounds, everywhere(&twist{steps: burst}), 0},
+	{"hard-writing", "writes thousands of records in one step", RuleBounds, everywhere(&twist{steps: writeHard}), 0},
+	{"heavy-ping", "sends pings that do not fit a datagram", RuleBounds, everywhere(&twist{steps: loadPings}), 0},
+	{"garbled", "sends packets without their last byte", RuleDecode, everywhere(&twist{sends: shorten}), 0},
+	{"forked", "applies another ruling than the one that was decided", RuleLedger, everywhere(&twist{steps: eachEvent(forkRuling)}), 3},
+	{"outvoted", "rules with one ballot less than it needs", RuleBallots, everywhere(&twist{steps: eachEvent(fewerBallots)}), 3},
+	{"stuffed", "counts a ballot that no seed has signed", RuleBallots, everywhere(&twist{steps: eachEvent(stuffBallots)}), 3},
+	{"stands-still", "has a deadline that is always now", RuleProgress, everywhere(&twist{deadline: alwaysDue}), 0},
 }
 
 // plantNamed finds a plant; of no name, none.
@@ -201,6 +206,35 @@ func sayBoth(_ *World, _ *machine, e *hearsay.Effects) {
 			return
 		}
 	}
+}
+
+// forkRuling has a ruling differ from what the same machine's neighbors apply.
+func forkRuling(_ *World, m *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventRuled && m.index%2 == 1 {
+		other := *e.Ruling
+		other.At++
+		e.Ruling = &other
+	}
+	return nil
+}
+
+func fewerBallots(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventRuled && len(e.Ruling.Ballots) > 0 {
+		fewer := *e.Ruling
+		fewer.Ballots = fewer.Ballots[:len(fewer.Ballots)-1]
+		e.Ruling = &fewer
+	}
+	return nil
+}
+
+func stuffBallots(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventRuled && len(e.Ruling.Ballots) > 0 {
+		stuffed := *e.Ruling
+		stuffed.Ballots = slices.Clone(stuffed.Ballots)
+		stuffed.Ballots[0].Signature[0] ^= 1
+		e.Ruling = &stuffed
+	}
+	return nil
 }
 
 func findUnreachable(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {

@@ -35,7 +35,7 @@ func TestPlantsAreFound(t *testing.T) {
 		plant := &Plants[i]
 		t.Run(plant.Name, func(t *testing.T) {
 			for seed := range uint64(plantSeeds) {
-				config, err := PlantedWorld(seed, plant.Name)
+				config, err := Drawn{Plant: plant.Name}.World(seed)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -77,15 +77,24 @@ func (s *shortening) fewerNodes() (better bool) {
 	return better
 }
 
-// onlyNodes gives the run with so many machines: what is done to others is left
-// out.
+// onlyNodes gives the run with so many machines and all seeds, which have other
+// numbers then: what is done to others is left out.
 func (s *shortening) onlyNodes(nodes int) Config {
-	among := func(who []int) []int {
-		return slices.DeleteFunc(slices.Clone(who), func(number int) bool { return number > nodes })
+	had := s.best.Nodes
+	among := func(who []int) (left []int) {
+		for _, number := range who {
+			switch {
+			case number <= nodes:
+				left = append(left, number)
+			case number > had:
+				left = append(left, number-had+nodes)
+			}
+		}
+		return left
 	}
 	var actions []Action
 	for _, a := range s.best.Scenario.Actions {
-		had := len(a.Who) > 0
+		named := len(a.Who) > 0
 		a.Who = among(a.Who)
 		groups := a.Groups
 		a.Groups = nil
@@ -94,7 +103,7 @@ func (s *shortening) onlyNodes(nodes int) Config {
 				a.Groups = append(a.Groups, group)
 			}
 		}
-		if had && len(a.Who) == 0 || len(groups) > 0 && len(a.Groups) < 2 {
+		if named && len(a.Who) == 0 || len(groups) > 0 && len(a.Groups) < 2 {
 			continue
 		}
 		actions = append(actions, a)
@@ -151,7 +160,7 @@ func (s *shortening) plain() {
 	usual := DefaultConfig()
 	for _, one := range settings {
 		switch one.name {
-		case "nodes", "seed", "for", "plant", "no-false-death":
+		case "nodes", "seeds", "seed", "for", "plant", "no-false-death":
 			continue
 		}
 		if value := one.show(&usual); one.show(&s.best) != value {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,7 @@ const (
 type campaign struct {
 	from    uint64
 	runs    int
-	plant   string
+	draw    sim.Drawn
 	list    bool
 	json    bool
 	trace   bool
@@ -69,7 +70,7 @@ world crashed, or something was not tested.`,
 			case c.trace && c.runs != 1:
 				return wrongUsage(cmd, errors.New("a story is told of one world: want --runs 1 with --trace"))
 			}
-			if _, err := sim.PlantedWorld(c.from, c.plant); err != nil {
+			if _, err := c.draw.World(c.from); err != nil {
 				return wrongUsage(cmd, err)
 			}
 			switch {
@@ -84,7 +85,8 @@ world crashed, or something was not tested.`,
 	flags := cmd.Flags()
 	flags.Uint64Var(&c.from, "from", c.from, "first seed")
 	flags.IntVar(&c.runs, "runs", c.runs, "worlds, one a seed")
-	flags.StringVar(&c.plant, "plant", "", "give every node the planted bug of this name")
+	flags.StringVar(&c.draw.Plant, "plant", "", "give every node the planted bug of this name")
+	flags.IntVar(&c.draw.Seeds, "seeds", 0, "seeds of each network; 0: it is open")
 	flags.BoolVar(&c.list, "list-plants", false, "print the names of the planted bugs, one a line")
 	flags.BoolVar(&c.json, "json", false, "print JSON")
 	flags.BoolVar(&c.trace, "trace", false, "tell the story of the world, with --runs 1")
@@ -111,7 +113,7 @@ func listPlants(out io.Writer, asJSON bool) error {
 
 // tell runs one world and tells its story.
 func (c *campaign) tell(out io.Writer) error {
-	config, err := sim.PlantedWorld(c.from, c.plant)
+	config, err := c.draw.World(c.from)
 	if err != nil {
 		return err
 	}
@@ -139,7 +141,7 @@ func (c *campaign) serve(in io.Reader, out, log io.Writer) error {
 		} else if err != nil {
 			return fmt.Errorf("read a task: %w", err)
 		}
-		config, err := sim.PlantedWorld(t.Seed, c.plant)
+		config, err := c.draw.World(t.Seed)
 		if err != nil {
 			return err
 		}
@@ -171,7 +173,7 @@ func (c *campaign) startWorker() (*worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	return start(exec.Command(self, "sim", "campaign", "--work", "--plant", c.plant))
+	return start(exec.Command(self, "sim", "campaign", "--work", "--plant", c.draw.Plant, "--seeds", strconv.Itoa(c.draw.Seeds)))
 }
 
 // start makes a worker of a command that has not started.
@@ -248,7 +250,7 @@ type answer struct {
 // run runs the campaign and prints what it came to.
 func (c *campaign) run(cmd *cobra.Command) error {
 	progress := cmd.ErrOrStderr()
-	result := sim.Campaign{From: c.from, Plant: c.plant}
+	result := sim.Campaign{From: c.from, Plant: c.draw.Plant, Seeds: c.draw.Seeds}
 	if err := c.gather(&result, progress); err != nil {
 		return err
 	}
