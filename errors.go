@@ -4,3 +4,6 @@ import "errors"
 
 // ErrAmbiguous is wrapped by errors about a name that several members bear.
 var ErrAmbiguous = errors.New("several members bear this name")
+
+// ErrNotMember is wrapped by errors about a name that no member bears.
+var ErrNotMember = errors.New("no member bears this name")

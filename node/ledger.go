@@ -151,7 +151,7 @@ func (n *Node) StayOf(name string) (hearsay.Stay, error) {
 	case n.isSeed(id):
 		return hearsay.Stay{}, fmt.Errorf("%q is a seed: seeds are in by the list of seeds, and no case is opened about them", name)
 	}
-	return hearsay.Stay{}, fmt.Errorf("%q is not in", name)
+	return hearsay.Stay{}, fmt.Errorf("%q: %w", name, hearsay.ErrNotMember)
 }
 
 // identify gives the identity that is meant: a whole NodeID may be anybody's.
@@ -164,7 +164,7 @@ func (n *Node) identify(name string) (id hearsay.NodeID, err error) {
 	}
 	switch found := n.find(name); len(found) {
 	case 0:
-		return id, fmt.Errorf("nobody called %q is known here; a whole id may be of anybody", name)
+		return id, fmt.Errorf("%q: %w; a whole id may be of anybody", name, hearsay.ErrNotMember)
 	case 1:
 		return found[0].ID, nil
 	}

@@ -16,7 +16,7 @@ type Self struct {
 	Role        hearsay.Role        `json:"role"`
 	Addr        string              `json:"addr"`
 	HTTP        string              `json:"http"`
-	Epoch       uint64              `json:"epoch"`
+	Epoch       hearsay.Epoch       `json:"epoch"`
 	Incarnation hearsay.Incarnation `json:"incarnation"`
 	State       hearsay.State       `json:"state"`
 	Started     time.Time           `json:"started"`
@@ -25,7 +25,7 @@ type Self struct {
 
 // Members is the answer of /v1/members.
 type Members struct {
-	Epoch   uint64           `json:"epoch"`
+	Epoch   hearsay.Epoch    `json:"epoch"`
 	Members []hearsay.Member `json:"members"`
 }
 

@@ -20,15 +20,16 @@ const (
 
 // snapshot is the first thing in a stream: where the events begin.
 type snapshot struct {
-	Self    Self             `json:"self"`
-	Epoch   uint64           `json:"epoch"`
-	Members []hearsay.Member `json:"members"`
+	Self      Self              `json:"self"`
+	Epoch     hearsay.Epoch     `json:"epoch"`
+	Authority hearsay.Authority `json:"authority"`
+	Members   []hearsay.Member  `json:"members"`
 }
 
 // getEvents streams what happens on the node.
 //
 //	event: snapshot
-//	data: {"self":…,"epoch":0,"members":[…]}
+//	data: {"self":…,"epoch":0,"authority":…,"members":[…]}
 //
 //	id: 1848462971961347
 //	data: {"at":…,"kind":"member-suspected",…}     first those still kept, then live
@@ -160,7 +161,7 @@ func (s *stream) tellMark() bool {
 // snapshot writes where things stand.
 func (s *stream) snapshot() bool {
 	list := s.api.members()
-	text, err := json.Marshal(snapshot{s.api.self(), list.Epoch, list.Members})
+	text, err := json.Marshal(snapshot{s.api.self(), list.Epoch, s.api.backend.Authority(), list.Members})
 	if err != nil {
 		return false
 	}

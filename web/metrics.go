@@ -105,6 +105,27 @@ var families = []family{
 	gauge("hearsay_rumors_held", "Rumors held for those who come late.", func(s *hearsay.Stats) float64 { return float64(s.RumorsHeld) }),
 	gauge("hearsay_rumors_held_bytes", "Bytes of payload in the rumors held.", func(s *hearsay.Stats) float64 { return float64(s.RumorsHeldBytes) }),
 	gauge("hearsay_links", "Neighbors of this node in the overlay.", func(s *hearsay.Stats) float64 { return float64(s.Links) }),
+	gauge("hearsay_epoch", "The newest ruling of the seeds that this node has applied; 0 in an open network.", func(s *hearsay.Stats) float64 { return float64(s.Epoch) }),
+	gauge("hearsay_cases_open", "Cases that the seeds are deciding, on a seed.", func(s *hearsay.Stats) float64 { return float64(s.CasesOpen) }),
+	total("hearsay_cases_total", "Cases that were opened, on a seed.", func(s *hearsay.Stats) uint64 { return s.CasesOpened }),
+	total("hearsay_cases_aborted_total", "Cases that ended without a ruling, on a seed.", func(s *hearsay.Stats) uint64 { return s.CasesAborted }),
+	{
+		"hearsay_ballots_total", "Ballots that were counted, by verdict, on a seed.", "verdict", prometheus.CounterValue,
+		func(s *hearsay.Stats, give func(float64, string)) {
+			give(float64(s.BallotsYes), hearsay.BallotYes.String())
+			give(float64(s.BallotsNo), hearsay.BallotNo.String())
+		},
+	},
+	{
+		"hearsay_rulings_total", "Rulings that this node has applied since it started, by kind.", "kind", prometheus.CounterValue,
+		func(s *hearsay.Stats, give func(float64, string)) {
+			give(float64(s.Admissions), hearsay.RulingAdmit.String())
+			give(float64(s.Removals), hearsay.RulingRemove.String())
+			give(float64(s.Departures), hearsay.RulingLeave.String())
+			give(float64(s.SeatRulings), hearsay.RulingSeat.String())
+		},
+	},
+	total("hearsay_turned_away_total", "Requests for admission that did not even open a case, on a seed.", func(s *hearsay.Stats) uint64 { return s.TurnedAway }),
 	traffic("hearsay_packets_total", "Datagrams received and sent.",
 		func(s *hearsay.Stats) uint64 { return s.PacketsIn }, func(s *hearsay.Stats) uint64 { return s.PacketsOut }),
 	traffic("hearsay_packet_bytes_total", "Bytes of datagrams received and sent, without IP and UDP headers.",
@@ -129,6 +150,7 @@ type collector struct {
 	backend Backend
 	descs   []*prometheus.Desc // beside families
 	joined  *prometheus.Desc
+	quorum  *prometheus.Desc
 	started *prometheus.Desc
 	build   *prometheus.Desc
 	version string
@@ -138,6 +160,7 @@ func newCollector(b Backend, info Info) *collector {
 	c := &collector{
 		backend: b,
 		joined:  prometheus.NewDesc("hearsay_joined", "1 once this node is in its network, else 0.", nil, nil),
+		quorum:  prometheus.NewDesc("hearsay_quorum", "1 while a quorum of seeds is heard, so that somebody can be admitted or removed, else 0; absent in an open network.", nil, nil),
 		started: prometheus.NewDesc("hearsay_start_time_seconds", "When this node started, in Unix time.", nil, nil),
 		build:   prometheus.NewDesc("hearsay_build_info", "1, with the version of the program.", []string{"version"}, nil),
 		version: info.Version,
@@ -173,6 +196,13 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		joined = 1
 	}
 	out <- prometheus.MustNewConstMetric(c.joined, prometheus.GaugeValue, joined)
+	if authority := c.backend.Authority(); authority.Seeded {
+		quorum := 0.0
+		if authority.Ready {
+			quorum = 1
+		}
+		out <- prometheus.MustNewConstMetric(c.quorum, prometheus.GaugeValue, quorum)
+	}
 	out <- prometheus.MustNewConstMetric(c.started, prometheus.GaugeValue, float64(c.backend.Started().UnixMilli())/1000)
 	out <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, c.version)
 }

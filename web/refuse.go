@@ -48,6 +48,9 @@ func problemOf(err error) *problem {
 	if errors.Is(err, hearsay.ErrAmbiguous) {
 		return &problem{http.StatusConflict, err.Error()}
 	}
+	if errors.Is(err, hearsay.ErrNotMember) {
+		return &problem{http.StatusNotFound, err.Error()}
+	}
 	return &problem{http.StatusServiceUnavailable, err.Error()} // it is stopping, or did not manage in time
 }
 

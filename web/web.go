@@ -7,6 +7,12 @@
 //	GET  /v1/self                  this node
 //	GET  /v1/members               whom it lists; the dead too, until forgotten
 //	GET  /v1/members/{name}/case   why a member is held to be what it is
+//	POST /v1/members/{name}/remove  have the seeds decide whether it is out
+//	GET  /v1/authority             the seeds: who they are, whether a quorum is heard
+//	GET  /v1/ledger?from=          what they ruled, and what proves it
+//	GET  /v1/bars                  whom they do not admit; seeds only
+//	POST /v1/bars                  bar {"name":…,"why":…}; seeds only
+//	DELETE /v1/bars/{name}         lift that; seeds only
 //	GET  /v1/events                server-sent events, see events.go
 //	GET  /v1/rumors?limit=         what it holds of what was said, newest last
 //	POST /v1/rumors                say {"text":…} or {"data":…}, base64, to everybody
@@ -14,7 +20,7 @@
 //	GET  /v1/stats                 its figures
 //	POST /v1/leave                 leave in good order: 202
 //	GET  /metrics                  its figures for Prometheus
-//	GET  /healthz  /readyz         it serves; it has joined
+//	GET  /healthz  /readyz         it serves; it has joined, and of a seed: a quorum is heard
 //	GET  /                         the page
 //
 // Every error is a problem document (RFC 9457). A request with a query
@@ -25,6 +31,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"net"
 	"net/http"
@@ -73,6 +80,25 @@ type Backend interface {
 
 	// Leave returns when the others were told.
 	Leave(ctx context.Context) error
+
+	// Epoch is the newest ruling that this node has applied, 0 in an open
+	// network; Authority tells of the seeds.
+	Epoch() hearsay.Epoch
+	Authority() hearsay.Authority
+
+	// Ledger gives at most limit rulings after an epoch, oldest first, as far as
+	// the node has them; Evidence what was brought before the ruling of an
+	// epoch; Proof what proves them.
+	Ledger(after hearsay.Epoch, limit int) []hearsay.Ruling
+	Evidence(epoch hearsay.Epoch) (hearsay.Evidence, bool)
+	Proof() hearsay.LedgerProof
+
+	// Remove, Bar and Lift are an operator's: the seeds decide. Names are as for
+	// Why; of Bar and Lift also a whole NodeID. Barred is whom they do not admit.
+	Remove(ctx context.Context, name string) (hearsay.Outcome, error)
+	Bar(ctx context.Context, name, why string) error
+	Lift(ctx context.Context, name string) error
+	Barred() []hearsay.Bar
 }
 
 // Info is what the node itself does not know of the process that it lives in.
@@ -91,10 +117,6 @@ const (
 	bodyLenMax     = 64 << 10         // bytes in the body of a request
 	leaveTimeout   = 10 * time.Second // to tell the others
 )
-
-// epoch numbers the changes of a roster that seeds rule on. An open network
-// has none.
-const epoch = 0
 
 // Server makes a server of the API with limits on slow and idle clients. Its
 // Shutdown ends the streams of events, which by themselves never end. Before
@@ -153,6 +175,12 @@ func (a *api) routes() []route {
 		{http.MethodGet, "/v1/self", a.getSelf, ""},
 		{http.MethodGet, "/v1/members", a.getMembers, ""},
 		{http.MethodGet, "/v1/members/{name}/case", a.getCase, ""},
+		{http.MethodPost, "/v1/members/{name}/remove", a.postRemove, ""},
+		{http.MethodGet, "/v1/authority", a.getAuthority, ""},
+		{http.MethodGet, "/v1/ledger", a.getLedger, "from"},
+		{http.MethodGet, "/v1/bars", a.getBars, ""},
+		{http.MethodPost, "/v1/bars", a.postBar, ""},
+		{http.MethodDelete, "/v1/bars/{name}", a.deleteBar, ""},
 		{http.MethodGet, "/v1/events", a.getEvents, ""},
 		{http.MethodGet, "/v1/rumors", a.getRumors, "limit"},
 		{http.MethodPost, "/v1/rumors", a.postRumor, ""},
@@ -193,12 +221,13 @@ func withHeaders(next http.Handler) http.Handler {
 func (a *api) self() Self {
 	m := a.backend.Self()
 	return Self{
-		ID: m.ID, Name: m.Name, Role: m.Role, Addr: m.Addr.String(), HTTP: a.info.HTTP, Epoch: epoch,
+		ID: m.ID, Name: m.Name, Role: m.Role, Addr: m.Addr.String(), HTTP: a.info.HTTP, Epoch: a.backend.Epoch(),
 		Incarnation: m.Incarnation, State: m.State, Started: a.backend.Started(), Version: a.info.Version,
 	}
 }
 
 func (a *api) members() Members {
+	epoch := a.backend.Epoch() // before the list, which may be newer
 	list := a.backend.Members()
 	if list == nil {
 		list = []hearsay.Member{} // in JSON an empty list, not null
@@ -251,11 +280,35 @@ func (a *api) getHealthz(w http.ResponseWriter, _ *http.Request) *problem {
 	return answer(w, http.StatusOK, status{"alive"})
 }
 
+// getReadyz says whether this node is in: a peer by the word of the others, or
+// of the seeds; a seed if it has its seat and hears a quorum. A peer stays
+// ready when the quorum is lost: all goes on but admission and removal.
 func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
-	if !a.backend.Joined() {
+	authority := a.backend.Authority()
+	joined := a.backend.Joined()
+	switch seed := a.backend.Self().Role == hearsay.RoleSeed; {
+	case seed && !(joined && authority.Ready):
+		return &problem{http.StatusServiceUnavailable, noQuorum(&authority)}
+	case !joined && authority.Seeded:
+		return &problem{http.StatusServiceUnavailable, "the seeds have not admitted this node yet" + ifUnready(&authority)}
+	case !joined:
 		return &problem{http.StatusServiceUnavailable, "this node has not joined its network yet: none of its contacts has answered"}
+	case authority.Seeded && !authority.Ready:
+		return answer(w, http.StatusOK, status{"joined; " + noQuorum(&authority)})
 	}
 	return answer(w, http.StatusOK, status{"joined"})
+}
+
+// noQuorum says what it means that no quorum of seeds is heard.
+func noQuorum(authority *hearsay.Authority) string {
+	return fmt.Sprintf("no quorum of seeds is heard (%d of %d): nobody is admitted or removed meanwhile", authority.Quorum, len(authority.Seeds))
+}
+
+func ifUnready(authority *hearsay.Authority) string {
+	if authority.Ready {
+		return ""
+	}
+	return ", or not been heard"
 }
 
 // answer writes value as JSON.

@@ -44,6 +44,7 @@ type village struct {
 	said    []string // what was broadcast
 	sayBy   error
 	links   []hearsay.Link
+	council council
 }
 
 func newVillage() *village {

@@ -1,0 +1,353 @@
+package web
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"hearsay"
+)
+
+// Limits of the ledger.
+const (
+	rulingsMax    = 1000             // in one answer; Next says where it goes on
+	decideTimeout = 15 * time.Second // for the seeds to decide what an operator asks for: a case without evidence takes ten
+)
+
+// Ledger is the answer of /v1/ledger, and what "hearsay ledger verify" takes:
+// rulings in the order of their epochs, and what proves them.
+type Ledger struct {
+	Epoch    hearsay.Epoch     `json:"epoch"`          // the newest that this node has; 0 in an open network, which has no ledger
+	Proven   hearsay.Epoch     `json:"proven"`         // the newest that heads of a quorum of seeds prove
+	Network  hearsay.NetworkID `json:"network"`        // hexadecimal
+	Oldest   hearsay.Epoch     `json:"oldest"`         // of the rulings that this node has at hand
+	Quorum   int               `json:"quorum"`         // equal ballots, of the configured seeds
+	Next     hearsay.Epoch     `json:"next,omitempty"` // there are more rulings, from this epoch on
+	Founding []Seat            `json:"founding,omitempty"`
+	Seats    []Seat            `json:"seats"` // who sits where now
+	Heads    []hearsay.Head    `json:"heads"` // the newest of each seat
+	Rulings  []Ruling          `json:"rulings"`
+}
+
+// Seat is who sits in a slot. Key and life are "" where nobody has come yet.
+type Seat struct {
+	Slot int    `json:"slot"`
+	Addr string `json:"addr,omitempty"`
+	Name string `json:"name,omitempty"`
+	Key  string `json:"key"`  // hexadecimal
+	Life string `json:"life"` // hexadecimal
+}
+
+// Ruling is one ruling, for people; Canonical is all of it, for machines: the
+// bytes that its hash covers.
+type Ruling struct {
+	Epoch        hearsay.Epoch      `json:"epoch"`
+	Kind         hearsay.RulingKind `json:"kind"`
+	Member       string             `json:"member"` // its name, or the beginning of its id; of a seat "seat N"
+	ID           hearsay.NodeID     `json:"id,omitzero"`
+	Addr         string             `json:"addr,omitempty"` // admit: where it answered
+	Since        hearsay.Epoch      `json:"since,omitzero"` // of the stay that it begins or ends
+	At           time.Time          `json:"at"`
+	Case         hearsay.CaseID     `json:"case"`
+	Rule         string             `json:"rule,omitempty"` // remove
+	Ballots      []Ballot           `json:"ballots"`
+	Evidence     *hearsay.Evidence  `json:"evidence,omitempty"` // remove: what was reported, if this node has it
+	EvidenceHash hearsay.Hash       `json:"evidence_hash,omitzero"`
+	Hash         hearsay.Hash       `json:"hash"`
+	Previous     hearsay.Hash       `json:"previous"`
+	Canonical    []byte             `json:"canonical"` // base64
+}
+
+// Ballot is one that counted.
+type Ballot struct {
+	Seed    string                `json:"seed"` // its name, or its address
+	Slot    int                   `json:"slot"`
+	Verdict hearsay.BallotVerdict `json:"verdict"`
+	Why     string                `json:"why"`
+	At      time.Time             `json:"at"`
+}
+
+// Bars is the answer of GET /v1/bars.
+type Bars struct {
+	Bars []Bar `json:"bars"`
+}
+
+// Bar is somebody whom the seeds do not admit.
+type Bar struct {
+	ID   hearsay.NodeID `json:"id"`
+	Name string         `json:"name,omitempty"` // if it is listed here
+	At   time.Time      `json:"at"`
+	Why  string         `json:"why"`
+}
+
+// barring is the body of POST /v1/bars.
+type barring struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
+
+// noFields is the body of POST /v1/members/{name}/remove.
+type noFields struct{}
+
+func (a *api) getAuthority(w http.ResponseWriter, _ *http.Request) *problem {
+	authority := a.backend.Authority()
+	if authority.Seeds == nil {
+		authority.Seeds = []hearsay.SeedStatus{}
+	}
+	return answer(w, http.StatusOK, authority)
+}
+
+func (a *api) getLedger(w http.ResponseWriter, r *http.Request) *problem {
+	from := hearsay.Epoch(1)
+	if text := r.URL.Query().Get("from"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return badRequest("from=%q: want an epoch, a number from 1", text)
+		}
+		from = max(1, hearsay.Epoch(n))
+	}
+	return answer(w, http.StatusOK, a.ledger(from))
+}
+
+// ledger gives the ledger from an epoch on. The heads are read before the
+// rulings, so that they are about rulings that are there.
+func (a *api) ledger(from hearsay.Epoch) Ledger {
+	proof, authority := a.backend.Proof(), a.backend.Authority()
+	if !authority.Seeded {
+		return Ledger{Network: proof.Network, Seats: []Seat{}, Heads: []hearsay.Head{}, Rulings: []Ruling{}}
+	}
+	l := Ledger{
+		Epoch: authority.Epoch, Proven: authority.Proven, Network: proof.Network, Oldest: proof.Oldest, Quorum: authority.Quorum,
+		Founding: seatsOf(proof.Founding, nil), Seats: seatsOf(proof.Seats, authority.Seeds), Heads: proof.Heads, Rulings: []Ruling{},
+	}
+	if l.Heads == nil {
+		l.Heads = []hearsay.Head{}
+	}
+	rulings := a.backend.Ledger(max(from, proof.Oldest)-1, rulingsMax)
+	words := a.words(authority.Seeds)
+	for i := range rulings {
+		l.Rulings = append(l.Rulings, a.ruling(&rulings[i], &proof, words))
+	}
+	if n := len(l.Rulings); n > 0 {
+		last := l.Rulings[n-1].Epoch
+		l.Epoch = max(l.Epoch, last)
+		if last < l.Epoch {
+			l.Next = last + 1
+		}
+	}
+	return l
+}
+
+func seatsOf(seats []hearsay.Seat, seeds []hearsay.SeedStatus) []Seat {
+	var list []Seat
+	for i := range seats {
+		s := Seat{Slot: int(seats[i].Slot)}
+		if !seats[i].Key.IsZero() {
+			s.Key, s.Life = hex.EncodeToString(seats[i].Key[:]), hex.EncodeToString(seats[i].Life[:])
+		}
+		if s.Slot < len(seeds) {
+			s.Addr, s.Name = seeds[s.Slot].Addr.String(), seeds[s.Slot].Name
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// words are the names that an answer needs.
+type words struct {
+	names map[hearsay.NodeID]string
+	seeds []hearsay.SeedStatus
+}
+
+func (a *api) words(seeds []hearsay.SeedStatus) *words {
+	w := &words{names: make(map[hearsay.NodeID]string), seeds: seeds}
+	for _, m := range a.backend.Members() {
+		w.names[m.ID] = m.Name
+	}
+	return w
+}
+
+func (w *words) seed(slot uint8) string {
+	if int(slot) >= len(w.seeds) {
+		return fmt.Sprintf("seed %d", slot)
+	}
+	if name := w.seeds[slot].Name; name != "" {
+		return name
+	}
+	return w.seeds[slot].Addr.String()
+}
+
+// ruling puts a ruling into its JSON form.
+func (a *api) ruling(r *hearsay.Ruling, proof *hearsay.LedgerProof, w *words) Ruling {
+	out := Ruling{
+		Epoch: r.Epoch, Kind: r.Kind, ID: r.Stay.ID, Since: r.Stay.Epoch, At: momentOf(r.At), Case: r.Case, Ballots: []Ballot{},
+		EvidenceHash: r.Evidence, Hash: r.Hash(proof.Network), Previous: r.Previous, Canonical: r.AppendBinary(nil),
+	}
+	switch r.Kind {
+	case hearsay.RulingAdmit:
+		w.names[r.Stay.ID] = r.Claim.Card.Name
+		out.Addr = r.Claim.Card.Addr.String()
+	case hearsay.RulingSeat, hearsay.RulingRecover:
+		out.Member = "seats"
+		if r.Kind == hearsay.RulingSeat && len(r.Seats) > 0 {
+			out.Member = fmt.Sprintf("seat %d", r.Seats[0].Slot)
+		}
+	case hearsay.RulingRemove:
+		out.Rule = r.Rule.String()
+		if !r.Evidence.IsZero() {
+			if e, known := a.backend.Evidence(r.Epoch); known {
+				out.Evidence = &e
+			}
+		}
+	}
+	if out.Member == "" {
+		out.Member = a.nameIn(r, w)
+	}
+	for i := range r.Ballots {
+		b := &r.Ballots[i]
+		out.Ballots = append(out.Ballots, Ballot{w.seed(b.Slot), int(b.Slot), b.Verdict, b.Why, momentOf(b.At)})
+	}
+	return out
+}
+
+// nameIn gives the name of whom a ruling is about: as this node lists it, as
+// the ruling that admitted it says, or the beginning of its id.
+func (a *api) nameIn(r *hearsay.Ruling, w *words) string {
+	if name := w.names[r.Stay.ID]; name != "" {
+		return name
+	}
+	name := r.Stay.ID.Short()
+	if r.Stay.Epoch > 0 {
+		for _, admitted := range a.backend.Ledger(r.Stay.Epoch-1, 1) {
+			if admitted.Stay == r.Stay && admitted.Kind == hearsay.RulingAdmit {
+				name = admitted.Claim.Card.Name
+			}
+		}
+	}
+	w.names[r.Stay.ID] = name
+	return name
+}
+
+// momentOf is Unix milliseconds by a seed's clock, held within the years that
+// RFC 3339 and so JSON can write.
+func momentOf(unixMilli int64) time.Time {
+	const last = 253_402_300_799_999 // the end of the year 9999
+	return time.UnixMilli(min(max(0, unixMilli), last)).UTC()
+}
+
+// postRemove opens a case against a member. The seeds decide, each by its own
+// probes: who answers them stays in.
+func (a *api) postRemove(w http.ResponseWriter, r *http.Request) *problem {
+	name := r.PathValue("name")
+	if err := hearsay.CheckName(name); err != nil {
+		return badRequest("%v", err)
+	}
+	if _, p := body[noFields](w, r, "no fields"); p != nil {
+		return p
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), decideTimeout)
+	defer cancel()
+	outcome, err := a.backend.Remove(ctx, name)
+	if err != nil {
+		return problemOf(err)
+	}
+	return answer(w, http.StatusOK, Outcome{
+		Kind: outcome.Kind, ID: outcome.Stay.ID, Since: outcome.Stay.Epoch, Code: outcome.Code.String(),
+		Yes: int(outcome.Yes), Needed: int(outcome.Needed), Text: outcome.Text,
+	})
+}
+
+// Outcome is the answer of POST /v1/members/{name}/remove.
+type Outcome struct {
+	Kind   hearsay.RulingKind `json:"kind"`
+	ID     hearsay.NodeID     `json:"id"`
+	Since  hearsay.Epoch      `json:"since,omitzero"` // of the stay
+	Code   string             `json:"code"`           // "done", "pending", "refused", "wait"
+	Yes    int                `json:"yes"`            // ballots that were counted
+	Needed int                `json:"needed"`
+	Text   string             `json:"text,omitempty"` // why, if it is not done
+}
+
+func (a *api) getBars(w http.ResponseWriter, _ *http.Request) *problem {
+	if p := a.refusePeer(); p != nil {
+		return p
+	}
+	names := a.words(nil).names
+	list := Bars{Bars: []Bar{}}
+	for _, b := range a.backend.Barred() {
+		list.Bars = append(list.Bars, Bar{ID: b.ID, Name: names[b.ID], At: momentOf(b.At), Why: b.Why})
+	}
+	return answer(w, http.StatusOK, list)
+}
+
+// refusePeer refuses what only seeds know.
+func (a *api) refusePeer() *problem {
+	authority := a.backend.Authority()
+	switch {
+	case !authority.Seeded:
+		return &problem{http.StatusConflict, "this network has no seeds: nobody decides who may be in, and nobody can be barred"}
+	case a.backend.Self().Role != hearsay.RoleSeed:
+		return &problem{http.StatusConflict, "this is a peer, and the seeds keep the list of who is barred: ask a seed, " + seedsOf(authority.Seeds)}
+	}
+	return nil
+}
+
+// seedsOf names the seeds that were met.
+func seedsOf(seeds []hearsay.SeedStatus) string {
+	text := ""
+	for i := range seeds {
+		if text != "" {
+			text += " or "
+		}
+		if seeds[i].Name != "" {
+			text += seeds[i].Name + " at "
+		}
+		text += netip.AddrPort.String(seeds[i].Addr)
+	}
+	return text
+}
+
+func (a *api) postBar(w http.ResponseWriter, r *http.Request) *problem {
+	asked, p := body[barring](w, r, `"name" and "why"`)
+	if p != nil {
+		return p
+	}
+	if err := hearsay.CheckName(asked.Name); err != nil {
+		return badRequest("%v", err)
+	}
+	if len(asked.Why) > hearsay.MaxWhyLen {
+		return badRequest("why: %d bytes; want at most %d", len(asked.Why), hearsay.MaxWhyLen)
+	}
+	return a.decided(w, r, status{"barred"}, func(ctx context.Context) error {
+		return a.backend.Bar(ctx, asked.Name, asked.Why)
+	})
+}
+
+func (a *api) deleteBar(w http.ResponseWriter, r *http.Request) *problem {
+	name := r.PathValue("name")
+	if err := hearsay.CheckName(name); err != nil {
+		return badRequest("%v", err)
+	}
+	return a.decided(w, r, status{"lifted"}, func(ctx context.Context) error { return a.backend.Lift(ctx, name) })
+}
+
+// decided has the seeds decide something, and says when they have.
+func (a *api) decided(w http.ResponseWriter, r *http.Request, done status, ask func(context.Context) error) *problem {
+	if p := a.refusePeer(); p != nil {
+		return p
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), decideTimeout)
+	defer cancel()
+	if err := ask(ctx); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) && !a.backend.Authority().Ready {
+			return &problem{http.StatusServiceUnavailable, err.Error() + "; no quorum of seeds is heard"}
+		}
+		return problemOf(err)
+	}
+	return answer(w, http.StatusOK, done)
+}

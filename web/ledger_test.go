@@ -1,0 +1,224 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"hearsay"
+	"hearsay/web"
+)
+
+// council is what a village with seeds has of them.
+type council struct {
+	authority hearsay.Authority
+	rulings   []hearsay.Ruling
+	proof     hearsay.LedgerProof
+	evidence  map[hearsay.Epoch]hearsay.Evidence
+	bars      []hearsay.Bar
+	asked     []string
+	refuse    error
+}
+
+func (v *village) Epoch() hearsay.Epoch { return v.council.authority.Epoch }
+
+func (v *village) Authority() hearsay.Authority { return v.council.authority }
+
+func (v *village) Proof() hearsay.LedgerProof { return v.council.proof }
+
+func (v *village) Ledger(after hearsay.Epoch, limit int) (found []hearsay.Ruling) {
+	for _, r := range v.council.rulings {
+		if r.Epoch > after && len(found) < limit {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+func (v *village) Evidence(epoch hearsay.Epoch) (hearsay.Evidence, bool) {
+	e, known := v.council.evidence[epoch]
+	return e, known
+}
+
+func (v *village) Remove(ctx context.Context, name string) (hearsay.Outcome, error) {
+	return hearsay.Outcome{
+		Kind: hearsay.RulingRemove, Stay: hearsay.Stay{ID: v.members[1].ID, Epoch: 1}, Code: hearsay.OutcomeRefused, Yes: 0, Needed: 2, Text: "a seed reaches it",
+	}, v.do(ctx, "remove "+name)
+}
+
+func (v *village) Bar(ctx context.Context, name, why string) error {
+	return v.do(ctx, "bar "+name+": "+why)
+}
+
+func (v *village) Lift(ctx context.Context, name string) error { return v.do(ctx, "lift "+name) }
+
+func (v *village) do(ctx context.Context, what string) error {
+	if _, bounded := ctx.Deadline(); !bounded {
+		return errors.New("asked without a limit of time")
+	}
+	v.council.asked = append(v.council.asked, what)
+	return v.council.refuse
+}
+
+func (v *village) Barred() []hearsay.Bar { return v.council.bars }
+
+// newSeedVillage is a seed's village: bob was admitted, and removed.
+func newSeedVillage() *village {
+	v := newVillage()
+	v.members[0].Role = hearsay.RoleSeed
+	v.council.proof = hearsay.LedgerProof{Network: hearsay.NetworkIDOf("village"), Oldest: 1}
+	for slot := range 3 {
+		v.council.authority.Seeds = append(v.council.authority.Seeds, hearsay.SeedStatus{
+			Addr: netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:5001", slot+1)), Slot: slot, Name: []string{"ada", "eve", ""}[slot], Met: slot < 2,
+		})
+		v.council.proof.Seats = append(v.council.proof.Seats, hearsay.Seat{Slot: uint8(slot), Key: hearsay.PublicKey{byte(slot + 1)}, Life: hearsay.Life{byte(slot + 1)}})
+	}
+	v.council.proof.Founding = v.council.proof.Seats
+	v.council.proof.Heads = []hearsay.Head{{Epoch: 2, Slot: 1}}
+	bob := v.members[1]
+	ballots := func(why string) []hearsay.Ballot {
+		return []hearsay.Ballot{{Slot: 0, Verdict: hearsay.BallotYes, Why: why, At: 1000}, {Slot: 2, Verdict: hearsay.BallotYes, Why: why, At: 2000}}
+	}
+	stay := hearsay.Stay{ID: bob.ID, Epoch: 1}
+	claim := hearsay.Claim{Subject: bob.ID, State: hearsay.StateAlive, Incarnation: 9, Card: hearsay.Card{Key: hearsay.PublicKey{9}, Name: "bob", Addr: bob.Addr, Role: hearsay.RolePeer}}
+	v.council.rulings = []hearsay.Ruling{
+		{Epoch: 1, Kind: hearsay.RulingAdmit, Stay: stay, Key: claim.Card.Key, Claim: claim, Ballots: ballots("it answers"), At: 2000},
+		{Epoch: 2, Kind: hearsay.RulingRemove, Stay: stay, Rule: hearsay.RuleMajority, Ballots: ballots("no answer"), Evidence: hearsay.Hash{5}, At: 3000},
+	}
+	v.council.evidence = map[hearsay.Epoch]hearsay.Evidence{2: {Subject: bob.ID, Rule: hearsay.RuleMajority, Observers: 4, Needed: 3}}
+	v.council.authority.Seeded, v.council.authority.Ready, v.council.authority.Quorum = true, true, 2
+	v.council.authority.Epoch, v.council.authority.Proven = 2, 2
+	return v
+}
+
+func TestLedger(t *testing.T) {
+	v := newSeedVillage()
+	var l web.Ledger
+	text := read(t, ask(handler(v), "GET", "/v1/ledger?from=1", ""))
+	if err := json.Unmarshal([]byte(text), &l); err != nil {
+		t.Fatal(err)
+	}
+	if l.Epoch != 2 || l.Quorum != 2 || len(l.Rulings) != 2 || l.Next != 0 || len(l.Seats) != 3 || len(l.Heads) != 1 {
+		t.Errorf("got %s", text)
+	}
+	for i, r := range l.Rulings {
+		want := &v.council.rulings[i]
+		if r.Member != "bob" || r.Hash != want.Hash(v.council.proof.Network) || !bytes.Equal(r.Canonical, want.AppendBinary(nil)) || len(r.Ballots) != 2 {
+			t.Errorf("ruling %d: %+v", i, r)
+		}
+		if r.Ballots[0].Seed != "ada" || r.Ballots[1].Seed != "10.0.0.3:5001" || r.Ballots[0].Verdict != hearsay.BallotYes {
+			t.Errorf("ballots %+v", r.Ballots)
+		}
+	}
+	for _, want := range []string{`"kind":"admit","member":"bob"`, `"kind":"remove"`, `"rule":"majority"`, `"evidence":{"subject":"b002`, `"why":"no answer"`, `"at":"1970-01-01T00:00:03Z"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in %s", want, text)
+		}
+	}
+	if text := read(t, ask(handler(v), "GET", "/v1/ledger?from=2", "")); strings.Contains(text, `"admit"`) || !strings.Contains(text, `"remove"`) {
+		t.Errorf("from 2: %s", text)
+	}
+	if r := ask(handler(v), "GET", "/v1/ledger?from=two", ""); r.StatusCode != 400 {
+		t.Errorf("from=two: status %d", r.StatusCode)
+	}
+	if text := read(t, ask(handler(newVillage()), "GET", "/v1/ledger", "")); !strings.Contains(text, `"epoch":0,`) || !strings.Contains(text, `"rulings":[]`) {
+		t.Errorf("an open network: %s", text)
+	}
+}
+
+// A long ledger comes in pages.
+func TestLedgerGoesOn(t *testing.T) {
+	v := newSeedVillage()
+	for v.council.authority.Epoch < 2500 {
+		v.council.authority.Epoch++
+		v.council.rulings = append(v.council.rulings, hearsay.Ruling{Epoch: v.council.authority.Epoch, Kind: hearsay.RulingLeave, Stay: hearsay.Stay{ID: v.members[1].ID, Epoch: 1}})
+	}
+	var seen hearsay.Epoch
+	for from, pages := hearsay.Epoch(1), 0; from != 0; pages++ {
+		var l web.Ledger
+		if err := json.Unmarshal([]byte(read(t, ask(handler(v), "GET", fmt.Sprintf("/v1/ledger?from=%d", from), ""))), &l); err != nil || pages > 3 {
+			t.Fatalf("page %d: %v", pages, err)
+		}
+		for _, r := range l.Rulings {
+			if seen++; r.Epoch != seen {
+				t.Fatalf("epoch %d, want %d", r.Epoch, seen)
+			}
+		}
+		from = l.Next
+	}
+	if seen != 2500 {
+		t.Errorf("%d rulings", seen)
+	}
+}
+
+func TestOperatorAsksTheSeeds(t *testing.T) {
+	v := newSeedVillage()
+	v.council.bars = []hearsay.Bar{{ID: v.members[1].ID, At: 1000, Why: "too loud"}}
+	for _, tc := range []struct{ method, path, body, want string }{
+		{"POST", "/v1/members/bob/remove", "", `"code":"refused","yes":0,"needed":2,"text":"a seed reaches it"`},
+		{"POST", "/v1/bars", `{"name":"bob","why":"loud"}`, `{"status":"barred"}`},
+		{"DELETE", "/v1/bars/bob", "", `{"status":"lifted"}`},
+		{"GET", "/v1/bars", "", `"name":"bob","at":"1970-01-01T00:00:01Z","why":"too loud"`},
+	} {
+		r := ask(handler(v), tc.method, tc.path, tc.body, "Content-Type: application/json")
+		if text := read(t, r); r.StatusCode != 200 || !strings.Contains(text, tc.want) {
+			t.Errorf("%s %s: %d %s", tc.method, tc.path, r.StatusCode, text)
+		}
+	}
+	if got := strings.Join(v.council.asked, "; "); got != "remove bob; bar bob: loud; lift bob" {
+		t.Errorf("the seeds were asked: %s", got)
+	}
+	v.council.refuse = fmt.Errorf("remove %q: %w", "zed", hearsay.ErrNotMember)
+	for path, code := range map[string]int{"/v1/members/zed/remove": 404, "/v1/bars": 400} {
+		if r := ask(handler(v), "POST", path, ""); r.StatusCode != code {
+			t.Errorf("%s: status %d, want %d", path, r.StatusCode, code)
+		}
+	}
+	for role, want := range map[hearsay.Role]string{hearsay.RolePeer: "ask a seed, ada at 10.0.0.1:5001"} {
+		v.members[0].Role = role
+		if r := ask(handler(v), "POST", "/v1/bars", `{"name":"bob"}`, "Content-Type: application/json"); r.StatusCode != 409 || !strings.Contains(read(t, r), want) {
+			t.Errorf("a %s bars: status %d", role, r.StatusCode)
+		}
+	}
+	if r := ask(handler(newVillage()), "GET", "/v1/bars", ""); r.StatusCode != 409 {
+		t.Errorf("bars of an open network: status %d", r.StatusCode)
+	}
+}
+
+// Each says whether a quorum is heard.
+func TestQuorumIsTold(t *testing.T) {
+	for _, tc := range []struct {
+		role          hearsay.Role
+		joined, ready bool
+		code          int
+		says          string
+		metric        string
+	}{
+		{hearsay.RoleSeed, true, true, 200, `"joined"`, "hearsay_quorum 1"},
+		{hearsay.RoleSeed, false, false, 503, "no quorum of seeds is heard (2 of 3)", "hearsay_quorum 0"},
+		{hearsay.RolePeer, true, true, 200, `"joined"`, "hearsay_quorum 1"},
+		{hearsay.RolePeer, true, false, 200, "no quorum of seeds is heard", "hearsay_quorum 0"},
+		{hearsay.RolePeer, false, true, 503, "have not admitted this node yet", "hearsay_quorum 1"},
+	} {
+		v := newSeedVillage()
+		v.members[0].Role, v.joined, v.council.authority.Ready = tc.role, tc.joined, tc.ready
+		r := ask(handler(v), "GET", "/readyz", "")
+		if text := read(t, r); r.StatusCode != tc.code || !strings.Contains(text, tc.says) {
+			t.Errorf("%+v: status %d, %s", tc, r.StatusCode, text)
+		}
+		if text := read(t, ask(handler(v), "GET", "/metrics", "")); !strings.Contains(text, "\n"+tc.metric+"\n") {
+			t.Errorf("%+v: no %s", tc, tc.metric)
+		}
+		if text := read(t, ask(handler(v), "GET", "/v1/authority", "")); !strings.Contains(text, fmt.Sprintf(`"ready":%t`, tc.ready)) {
+			t.Errorf("%+v: authority %s", tc, text)
+		}
+	}
+	if text := read(t, ask(handler(newVillage()), "GET", "/metrics", "")); strings.Contains(text, "hearsay_quorum ") {
+		t.Error("an open network has no quorum to be heard")
+	}
+}
