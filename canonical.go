@@ -103,6 +103,7 @@ func appendText(dst []byte, text string) []byte {
 type Canonical struct {
 	bytes  []byte
 	failed bool
+	drop   Drop // why, once failed
 }
 
 // NewCanonical reads b, which must stay as it is.
@@ -114,13 +115,34 @@ func (c *Canonical) Left() int { return len(c.bytes) }
 // Failed reports whether the bytes were not canonical.
 func (c *Canonical) Failed() bool { return c.failed }
 
+// Drop is why a packet of these bytes is to be dropped, if they failed: they
+// end too early, a list in them is longer than its limit, or they are
+// malformed.
+func (c *Canonical) Drop() Drop { return c.drop }
+
 // Fail makes the bytes not canonical.
-func (c *Canonical) Fail() { c.failed, c.bytes = true, nil }
+func (c *Canonical) Fail() { c.failFor(DropMalformed) }
+
+func (c *Canonical) failFor(drop Drop) {
+	if !c.failed {
+		c.drop = drop
+	}
+	c.failed, c.bytes = true, nil
+}
+
+// number fails if n elements are more than a list may have, and then gives 0.
+func (c *Canonical) number(n uint32, limit int) int {
+	if uint64(n) > uint64(limit) {
+		c.failFor(DropOversized)
+		return 0
+	}
+	return int(n)
+}
 
 // Take gives the next n bytes, or none.
 func (c *Canonical) Take(n int) []byte {
 	if n < 0 || n > len(c.bytes) {
-		c.Fail()
+		c.failFor(DropTruncated)
 		return nil
 	}
 	b := c.bytes[:n:n]
@@ -175,10 +197,7 @@ func (c *Canonical) Stay() Stay { return Stay{ID: c.NodeID(), Epoch: Epoch(c.Uin
 
 // Seats gives the next list of seats: distinct slots in ascending order.
 func (c *Canonical) Seats() []Seat {
-	n := int(c.Byte())
-	if n > MaxSeeds {
-		c.Fail()
-	}
+	n := c.number(uint32(c.Byte()), MaxSeeds)
 	var seats []Seat
 	for range n {
 		seat := Seat{Slot: c.Byte(), Key: c.Key(), Life: c.Life()}
@@ -223,8 +242,8 @@ func (c *Canonical) Evidence() *Evidence {
 		Subject: c.NodeID(), Incarnation: Incarnation(c.Uint64()), Round: Round(c.Uint64()), Rule: Rule(c.Byte()),
 		Accuser: c.NodeID(), Suspected: int64(c.Uint64()), Condemned: int64(c.Uint64()), Observers: c.Byte(), Needed: c.Byte(),
 	}
-	n := int(c.Byte())
-	if n > MaxStatements || e.Rule < RuleMajority || e.Rule > RuleTimeout {
+	n := c.number(uint32(c.Byte()), MaxStatements)
+	if e.Rule < RuleMajority || e.Rule > RuleTimeout {
 		c.Fail()
 		n = 0
 	}
@@ -260,10 +279,7 @@ func (c *Canonical) Ballot() Ballot {
 
 // Ballots gives the next list of ballots.
 func (c *Canonical) Ballots() []Ballot {
-	n := int(c.Byte())
-	if n > MaxSeeds {
-		c.Fail()
-	}
+	n := c.number(uint32(c.Byte()), MaxSeeds)
 	var ballots []Ballot
 	for i := 0; i < n && !c.failed; i++ {
 		ballots = append(ballots, c.Ballot())

@@ -23,9 +23,9 @@ type SeatHello struct {
 	Config    Hash // of the configured addresses
 	Nonce     uint64
 	Answer    bool
-	Founded   bool     // the sender has a ledger
-	Seats     []Seat   // as the sender knows them: none before the founding
-	Given     *Ruling  // the newest ruling about a seat that the sender knows, if there is one
+	Founded   bool    // the sender has a ledger
+	Seats     []Seat  // as the sender knows them: none before the founding
+	Given     *Ruling // the newest ruling about a seat that the sender knows, if there is one
 	Signature Signature
 }
 
@@ -258,7 +258,7 @@ func appendBytes(dst, b []byte) []byte {
 func (c *Canonical) Bytes() []byte {
 	n := c.Uint32()
 	if uint64(n) > uint64(c.Left()) {
-		c.Fail()
+		c.failFor(DropTruncated)
 		return nil
 	}
 	if n == 0 {
@@ -300,11 +300,11 @@ func (c *Canonical) Raft() *Raft {
 		*n = c.Uint64()
 	}
 	m.Context = c.Bytes()
-	n := c.Uint32()
-	if n > MaxLogEntries || m.Slot >= MaxSeeds {
+	n := c.number(c.Uint32(), MaxLogEntries)
+	if m.Slot >= MaxSeeds {
 		c.Fail()
 	}
-	for i := uint32(0); i < n && !c.failed; i++ {
+	for i := 0; i < n && !c.failed; i++ {
 		m.Entries = append(m.Entries, c.LogEntry())
 	}
 	if flags&2 != 0 {
@@ -323,17 +323,16 @@ func (c *Canonical) LogEntry() LogEntry {
 func (c *Canonical) LogSnapshot() *LogSnapshot {
 	s := &LogSnapshot{Index: c.Uint64(), Term: c.Uint64()}
 	for _, ids := range [...]*[]uint64{&s.Config.Voters, &s.Config.Learners, &s.Config.VotersOutgoing, &s.Config.LearnersNext} {
-		n := int(c.Byte())
-		if n > MaxRaftIDs {
-			c.Fail()
-		}
+		n := c.number(uint32(c.Byte()), MaxRaftIDs)
 		for i := 0; i < n && !c.failed; i++ {
 			*ids = append(*ids, c.Uint64())
 		}
 	}
 	s.Config.AutoLeave = c.flags(1) != 0
 	s.Offset, s.Size, s.Data = c.Uint32(), c.Uint32(), c.Bytes()
-	if s.Size > MaxSnapshotBytes || uint64(s.Offset)+uint64(len(s.Data)) > uint64(s.Size) {
+	if s.Size > MaxSnapshotBytes {
+		c.failFor(DropOversized)
+	} else if uint64(s.Offset)+uint64(len(s.Data)) > uint64(s.Size) {
 		c.Fail()
 	}
 	return s
@@ -346,12 +345,9 @@ func (c *Canonical) LedgerReq() *LedgerReq {
 
 // Rulings gives the next message of this kind.
 func (c *Canonical) Rulings() *Rulings {
-	n := c.Uint32()
-	if n > MaxRulings {
-		c.Fail()
-	}
+	n := c.number(c.Uint32(), MaxRulings)
 	m := &Rulings{}
-	for i := uint32(0); i < n && !c.failed; i++ {
+	for i := 0; i < n && !c.failed; i++ {
 		m.Items = append(m.Items, c.Ruling())
 	}
 	m.Heads = c.Heads()
@@ -361,14 +357,10 @@ func (c *Canonical) Rulings() *Rulings {
 // RosterPart gives the next message of this kind.
 func (c *Canonical) RosterPart() *RosterPart {
 	m := &RosterPart{Ruling: c.Ruling(), Heads: c.Heads()}
-	p := c.Take(4)
-	n := c.Uint32()
-	if c.failed || n > MaxRosterMembers {
-		c.Fail()
-		return m
-	}
-	m.Part, m.Parts = binary.BigEndian.Uint16(p), binary.BigEndian.Uint16(p[2:])
-	for i := uint32(0); i < n && !c.failed; i++ {
+	parts := c.Uint32()
+	m.Part, m.Parts = uint16(parts>>16), uint16(parts)
+	n := c.number(c.Uint32(), MaxRosterMembers)
+	for i := 0; i < n && !c.failed; i++ {
 		m.Members = append(m.Members, RosterMember{Stay: c.Stay(), Claim: c.Claim()})
 	}
 	return m
@@ -385,10 +377,7 @@ func (c *Canonical) Head() Head {
 
 // Heads gives the next list of heads.
 func (c *Canonical) Heads() []Head {
-	n := int(c.Byte())
-	if n > MaxHeads {
-		c.Fail()
-	}
+	n := c.number(uint32(c.Byte()), MaxHeads)
 	var heads []Head
 	for i := 0; i < n && !c.failed; i++ {
 		heads = append(heads, c.Head())

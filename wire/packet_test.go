@@ -350,6 +350,8 @@ func memory(p *hearsay.Packet) uintptr {
 		n += uintptr(cap(m.IDs)) * unsafe.Sizeof(clock.Dot{})
 	case *hearsay.Seen:
 		n += uintptr(cap(m.Ranges)) * unsafe.Sizeof(hearsay.SeenRange{})
+	default:
+		n += seedMemory(m)
 	}
 	return n
 }

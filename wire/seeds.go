@@ -96,7 +96,7 @@ func readSeeds(r *reader, k kind) hearsay.Message {
 // took goes on behind what was read as canonical bytes.
 func (r *reader) took(c *hearsay.Canonical) {
 	if c.Failed() {
-		r.fail(hearsay.DropMalformed)
+		r.fail(c.Drop())
 		return
 	}
 	r.at = len(r.bytes) - c.Left()

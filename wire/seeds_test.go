@@ -179,7 +179,7 @@ func TestSeedRecordRefused(t *testing.T) {
 	}{
 		"a slot that cannot be": {BucketPins, []byte{hearsay.MaxSeeds}, make([]byte, 56), "malformed"},
 		"another seed key":      {BucketSeed, []byte("soul"), make([]byte, 48), "malformed"},
-		"half a life":           {BucketSeed, []byte(keyLife), make([]byte, 15), "malformed"},
+		"half a life":           {BucketSeed, []byte(keyLife), make([]byte, 15), "truncated"},
 		"an entry elsewhere":    {BucketLog, make([]byte, 8), new(sampleEntry()).AppendBinary(nil), "malformed"},
 		"a snapshot elsewhere":  {BucketSnapshots, make([]byte, 8), samplePart().AppendBinary(nil), "malformed"},
 		"a ruling elsewhere":    {BucketLedger, make([]byte, 8), append(sampleRuling().AppendBinary(nil), 0), "malformed"},

@@ -1,0 +1,209 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"hearsay"
+)
+
+// largestRuling is a ruling of the most seeds there may be, each of which gave
+// the longest reason.
+func largestRuling() *hearsay.Ruling {
+	r := sampleRuling()
+	r.Claim.Card.Name, r.Claim.Card.Addr = strings.Repeat("n", hearsay.MaxNameLen), addr6
+	r.Ballots = nil
+	for slot := range uint8(hearsay.MaxSeeds) {
+		b := sampleBallot(slot)
+		b.Why = strings.Repeat("w", hearsay.MaxWhyLen)
+		r.Ballots = append(r.Ballots, b)
+		r.Seats = append(r.Seats, hearsay.Seat{Slot: slot, Key: sampleKey, Life: sampleLife})
+	}
+	return r
+}
+
+func mostHeads() []hearsay.Head { return slices.Repeat([]hearsay.Head{sampleHead()}, hearsay.MaxHeads) }
+
+func mostMembers() []hearsay.RosterMember {
+	claim := full(hearsay.StateAlive, strings.Repeat("n", hearsay.MaxNameLen), netip.MustParseAddrPort("[2001:db8::7]:7946"))
+	return slices.Repeat([]hearsay.RosterMember{{Stay: hearsay.Stay{ID: idA, Epoch: 1<<64 - 1}, Claim: claim}}, hearsay.MaxRosterMembers)
+}
+
+func mostIDs(n int) hearsay.LogConfig {
+	ids := slices.Repeat([]uint64{1<<64 - 1}, n)
+	return hearsay.LogConfig{Voters: ids, Learners: ids, VotersOutgoing: ids, LearnersNext: ids, AutoLeave: true}
+}
+
+// What is within the limits of each list fits a packet, and is taken.
+func TestSeedLimitsAreWithin(t *testing.T) {
+	part := &hearsay.LogSnapshot{Index: 1, Config: mostIDs(hearsay.MaxRaftIDs), Offset: hearsay.MaxSnapshotBytes - 4, Size: hearsay.MaxSnapshotBytes, Data: []byte("tail")}
+	long := petitionSamples()[4].body.(*hearsay.Outcome)
+	long.Text = strings.Repeat("t", hearsay.MaxWhyLen)
+	for name, m := range map[string]hearsay.Message{
+		"hello":       &hearsay.SeatHello{Slot: hearsay.NoSlot, Key: sampleKey, Seats: largestRuling().Seats, Given: largestRuling()},
+		"entries":     &hearsay.Raft{Slot: hearsay.MaxSeeds - 1, Entries: slices.Repeat([]hearsay.LogEntry{sampleEntry()}, hearsay.MaxLogEntries)},
+		"long entry":  &hearsay.Raft{Entries: []hearsay.LogEntry{{Data: make([]byte, 200<<10)}}},
+		"snapshot":    &hearsay.Raft{Snapshot: part},
+		"rulings":     &hearsay.Rulings{Items: slices.Repeat([]*hearsay.Ruling{sampleRuling()}, hearsay.MaxRulings), Heads: mostHeads()},
+		"long ruling": &hearsay.Rulings{Items: []*hearsay.Ruling{largestRuling()}},
+		"roster":      &hearsay.RosterPart{Ruling: largestRuling(), Heads: mostHeads(), Part: 1<<16 - 2, Parts: 1<<16 - 1, Members: mostMembers()},
+		"report":      &hearsay.Report{Evidence: evidenceBy(hearsay.RuleTimeout, hearsay.MaxStatements)},
+		"outcome":     long,
+	} {
+		p := &hearsay.Packet{From: idA, Body: m}
+		packet := AppendPacket(nil, testNetwork, p)
+		if len(packet) > hearsay.MaxStreamPacket {
+			t.Errorf("%s: %d bytes", name, len(packet))
+			continue
+		}
+		if checkDecodes(t, packet, p); t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
+// What is more, or not as it must be, is dropped for the reason that says so.
+func TestSeedDrops(t *testing.T) {
+	ruling := func(change func(*hearsay.Ruling)) hearsay.Message {
+		r := sampleRuling()
+		change(r)
+		return &hearsay.Rulings{Items: []*hearsay.Ruling{r}}
+	}
+	ballot := func(change func(*hearsay.Ballot)) hearsay.Message {
+		return ruling(func(r *hearsay.Ruling) { change(&r.Ballots[1]) })
+	}
+	part := func(change func(*hearsay.LogSnapshot)) hearsay.Message {
+		s := samplePart()
+		change(s)
+		return &hearsay.Raft{Snapshot: s}
+	}
+	for _, tt := range []struct {
+		name string
+		m    hearsay.Message
+		want hearsay.Drop
+	}{
+		{"hello from a slot that cannot be", &hearsay.SeatHello{Slot: hearsay.MaxSeeds}, hearsay.DropMalformed},
+		{"hello with too many seats", &hearsay.SeatHello{Seats: make([]hearsay.Seat, hearsay.MaxSeeds+1)}, hearsay.DropOversized},
+		{"hello with a seat twice", &hearsay.SeatHello{Seats: make([]hearsay.Seat, 2)}, hearsay.DropMalformed},
+		{"hello with a seat that cannot be", &hearsay.SeatHello{Seats: []hearsay.Seat{{Slot: hearsay.MaxSeeds}}}, hearsay.DropMalformed},
+		{"from nobody's slot", &hearsay.Raft{Slot: hearsay.NoSlot}, hearsay.DropMalformed},
+		{"too many entries", &hearsay.Raft{Entries: make([]hearsay.LogEntry, hearsay.MaxLogEntries+1)}, hearsay.DropOversized},
+		{"too many voters", part(func(s *hearsay.LogSnapshot) { s.Config = mostIDs(hearsay.MaxRaftIDs + 1) }), hearsay.DropOversized},
+		{"too large a snapshot", part(func(s *hearsay.LogSnapshot) { s.Size = hearsay.MaxSnapshotBytes + 1 }), hearsay.DropOversized},
+		{"a part beyond the snapshot", part(func(s *hearsay.LogSnapshot) { s.Offset = 5 }), hearsay.DropMalformed},
+		{"a part that wraps around", part(func(s *hearsay.LogSnapshot) { s.Offset = 1<<32 - 1 }), hearsay.DropMalformed},
+		{"too many rulings", &hearsay.Rulings{Items: slices.Repeat([]*hearsay.Ruling{sampleRuling()}, hearsay.MaxRulings+1)}, hearsay.DropOversized},
+		{"too many heads", &hearsay.Rulings{Heads: make([]hearsay.Head, hearsay.MaxHeads+1)}, hearsay.DropOversized},
+		{"a head of a slot that cannot be", &hearsay.Rulings{Heads: []hearsay.Head{{Slot: hearsay.MaxSeeds}}}, hearsay.DropMalformed},
+		{"no kind of ruling", ruling(func(r *hearsay.Ruling) { r.Kind = 0 }), hearsay.DropMalformed},
+		{"an unknown kind of ruling", ruling(func(r *hearsay.Ruling) { r.Kind = hearsay.NumRulingKinds }), hearsay.DropMalformed},
+		{"an unknown rule", ruling(func(r *hearsay.Ruling) { r.Rule = hearsay.RuleTrial + 1 }), hearsay.DropMalformed},
+		{"a name that breaks the rules", ruling(func(r *hearsay.Ruling) { r.Claim.Card.Name = "a b" }), hearsay.DropMalformed},
+		{"an address of nobody", ruling(func(r *hearsay.Ruling) { r.Claim.Card.Addr = netip.AddrPortFrom(netip.IPv4Unspecified(), 1) }), hearsay.DropMalformed},
+		{"no role", ruling(func(r *hearsay.Ruling) { r.Claim.Card.Role = 0 }), hearsay.DropMalformed},
+		{"too many ballots", ruling(func(r *hearsay.Ruling) { r.Ballots = slices.Repeat(r.Ballots, hearsay.MaxSeeds) }), hearsay.DropOversized},
+		{"a ballot of a slot that cannot be", ballot(func(b *hearsay.Ballot) { b.Slot = hearsay.MaxSeeds }), hearsay.DropMalformed},
+		{"a ballot without a verdict", ballot(func(b *hearsay.Ballot) { b.Verdict = 0 }), hearsay.DropMalformed},
+		{"an unknown verdict", ballot(func(b *hearsay.Ballot) { b.Verdict = hearsay.BallotYes + 1 }), hearsay.DropMalformed},
+		{"a ballot of many words", ballot(func(b *hearsay.Ballot) { b.Why = strings.Repeat("w", hearsay.MaxWhyLen+1) }), hearsay.DropMalformed},
+		{"too many members", &hearsay.RosterPart{Ruling: sampleRuling(), Members: append(mostMembers(), mostMembers()[0])}, hearsay.DropOversized},
+	} {
+		checkDrop(t, tt.name, kindOf(tt.m), appendBody(nil, tt.m), tt.want)
+	}
+	hello := appendBody(nil, &hearsay.SeatHello{})
+	hello[1+32+16+32+8] = 1 << 3
+	checkDrop(t, "an unknown flag", kindSeatHello, hello, hearsay.DropMalformed)
+}
+
+// Whatever is cut off a body is missed, and what it announced took no room.
+func TestSeedBodiesCut(t *testing.T) {
+	d := NewDecoder(testNetwork)
+	for _, s := range slices.Concat(seedSamples(), petitionSamples()) {
+		body := appendBody(nil, s.body)
+		for n := range body {
+			r := reader{bytes: body[:n]}
+			m := d.readBody(&r, s.kind)
+			if !r.failed || r.drop != hearsay.DropTruncated {
+				t.Errorf("%s: %d of %d bytes: failed %t, %s", s.name, n, len(body), r.failed, r.drop)
+			}
+			if size := seedMemory(m); size > uintptr(memoryPerByte*n)+unsafe.Sizeof(hearsay.LogSnapshot{}) {
+				t.Errorf("%s: %d bytes became %d", s.name, n, size)
+			}
+		}
+	}
+}
+
+// A length that is only announced takes no room: every four bytes of a body are
+// made the largest count in turn.
+func TestSeedLengthsTakeNoRoom(t *testing.T) {
+	d := NewDecoder(testNetwork)
+	for _, s := range slices.Concat(seedSamples(), petitionSamples()) {
+		body := appendBody(nil, s.body)
+		for at := 0; at+4 <= len(body); at++ {
+			for _, n := range []uint32{1<<32 - 1, hearsay.MaxLogEntries, hearsay.MaxRosterMembers, hearsay.MaxRulings} {
+				changed := bytes.Clone(body)
+				binary.BigEndian.PutUint32(changed[at:], n)
+				r := reader{bytes: changed}
+				if size := seedMemory(d.readBody(&r, s.kind)); size > uintptr(memoryPerByte*len(body)) {
+					t.Fatalf("%s: %d at %d: %d bytes became %d", s.name, n, at, len(body), size)
+				}
+			}
+		}
+	}
+}
+
+// seedMemory gives the bytes that the elements of a message of the seeds take.
+func seedMemory(m hearsay.Message) uintptr {
+	switch m := m.(type) {
+	case *hearsay.SeatHello:
+		return seatMemory(m.Seats) + rulingMemory(m.Given)
+	case *hearsay.Raft:
+		n := uintptr(cap(m.Context)) + uintptr(cap(m.Entries))*unsafe.Sizeof(hearsay.LogEntry{})
+		for _, e := range m.Entries {
+			n += uintptr(cap(e.Data))
+		}
+		if s := m.Snapshot; s != nil {
+			ids := cap(s.Config.Voters) + cap(s.Config.Learners) + cap(s.Config.VotersOutgoing) + cap(s.Config.LearnersNext)
+			n += unsafe.Sizeof(*s) + uintptr(cap(s.Data)+8*ids)
+		}
+		return n
+	case *hearsay.Rulings:
+		n := headMemory(m.Heads) + uintptr(cap(m.Items))*unsafe.Sizeof(m)
+		for _, r := range m.Items {
+			n += rulingMemory(r)
+		}
+		return n
+	case *hearsay.RosterPart:
+		n := headMemory(m.Heads) + rulingMemory(m.Ruling) + uintptr(cap(m.Members))*unsafe.Sizeof(hearsay.RosterMember{})
+		for i := range m.Members {
+			n += uintptr(len(m.Members[i].Claim.Card.Name))
+		}
+		return n
+	case *hearsay.Report:
+		if m.Evidence != nil {
+			return unsafe.Sizeof(*m.Evidence) + memory(&hearsay.Packet{Body: m.Evidence})
+		}
+	case *hearsay.Outcome:
+		return uintptr(len(m.Text))
+	}
+	return 0
+}
+
+func rulingMemory(r *hearsay.Ruling) uintptr {
+	if r == nil {
+		return 0
+	}
+	n := unsafe.Sizeof(*r) + seatMemory(r.Seats) + uintptr(cap(r.Ballots))*unsafe.Sizeof(hearsay.Ballot{}) + uintptr(len(r.Claim.Card.Name))
+	for i := range r.Ballots {
+		n += uintptr(len(r.Ballots[i].Why))
+	}
+	return n
+}
+
+func seatMemory(s []hearsay.Seat) uintptr { return uintptr(cap(s)) * unsafe.Sizeof(hearsay.Seat{}) }
+func headMemory(h []hearsay.Head) uintptr { return uintptr(cap(h)) * unsafe.Sizeof(hearsay.Head{}) }
