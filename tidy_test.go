@@ -56,7 +56,7 @@ var house = []room{
 	{dir: "seeds", layer: 3, ours: "."},
 	{dir: "agent", layer: 4, ours: ". clock detect dialect node overlay petition quorum roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable"},
 	{dir: "maelstrom", layer: 4, ours: ". detect node overlay roster rumor wire"},
-	{dir: "sim", layer: 4, ours: ". clock detect node overlay ring roster rumor store wire"},
+	{dir: "sim", layer: 4, ours: ". clock detect node overlay petition quorum ring roster rumor store wire"},
 	{
 		dir: "web", layer: 5, ours: ". clock",
 		theirs: "github.com/prometheus/client_golang/prometheus github.com/prometheus/client_golang/prometheus/collectors github.com/prometheus/client_golang/prometheus/promhttp",
