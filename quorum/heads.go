@@ -45,7 +45,7 @@ func (q *Quorum) headDue() bool { return q.Seated() && q.state.epoch > q.headOf 
 func (q *Quorum) signHead(now time.Time) {
 	q.headAt, q.headOf = now.Add(q.cfg.HeadEvery), q.state.epoch
 	h := hearsay.Head{Epoch: q.state.epoch, Hash: q.state.head, Slot: uint8(q.cfg.Slot)}
-	h.Sign(q.cfg.Network, q.signer)
+	h.Sign(q.cfg.Network, q.plain)
 	q.chain.heads[q.cfg.Slot] = h
 	q.persist(&hearsay.KeptHead{Head: h})
 	for slot := range q.cfg.Seeds {

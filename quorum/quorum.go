@@ -27,7 +27,8 @@ type Directory struct {
 // use: the node owns it. It appends to the node's Effects.
 type Quorum struct {
 	cfg       Config
-	signer    hearsay.Signer
+	signer    hearsay.Signer // remembers what it has verified
+	plain     hearsay.Signer // for what does not come again
 	random    *rand.Rand
 	directory Directory
 	drops     *hearsay.Drops
@@ -71,7 +72,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 		return nil, err
 	}
 	q := &Quorum{
-		cfg: cfg, signer: signer, random: random, directory: directory, drops: drops, out: out, tickAt: now, leaderAt: now,
+		cfg: cfg, plain: signer, signer: &rememberer{Signer: signer}, random: random, directory: directory, drops: drops, out: out, tickAt: now, leaderAt: now,
 		trials: make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), paused: make(map[hearsay.Stay]time.Time),
 	}
 	q.chain = newChain(cfg.Network, signer, len(cfg.Seeds))

@@ -173,7 +173,7 @@ func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
 }
 
 func (q *Quorum) sendFrame(slot int, f *hearsay.Raft) {
-	f.Sign(q.cfg.Network, q.signer)
+	f.Sign(q.cfg.Network, q.plain)
 	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: f})
 }
 
@@ -211,7 +211,7 @@ func (q *Quorum) raft(now time.Time, f *hearsay.Raft) {
 		}
 		return
 	}
-	if !f.Verify(q.cfg.Network, q.signer, seat.Key) {
+	if !f.Verify(q.cfg.Network, q.plain, seat.Key) {
 		q.drops[hearsay.DropBadSignature]++
 		return
 	}

@@ -104,7 +104,7 @@ func (q *Quorum) ownHello() *hearsay.SeatHello {
 // of is durable.
 func (q *Quorum) sendHello(p hearsay.Packet, m *hearsay.SeatHello) {
 	m.Seats = slices.Clone(m.Seats)
-	m.Sign(q.cfg.Network, q.signer)
+	m.Sign(q.cfg.Network, q.plain)
 	p.Body = m
 	q.out.Send = append(q.out.Send, p)
 }
@@ -125,7 +125,7 @@ func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 		return
 	}
 	q.hellos++
-	if !m.Verify(q.cfg.Network, q.signer) {
+	if !m.Verify(q.cfg.Network, q.plain) {
 		q.drops[hearsay.DropBadSignature]++
 		return
 	}
