@@ -1,0 +1,194 @@
+package quorum
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// What a seed makes of evidence, by its own roster.
+func TestEvidence(t *testing.T) {
+	w := followed(t, 1, 14)
+	m, about := w.machines[0], w.people[3]
+	about.up = false
+	member, _ := m.q.Member(about.id())
+	for name, c := range map[string]struct {
+		spoil func(e *hearsay.Evidence)
+		want  string
+	}{
+		"sound":               {func(*hearsay.Evidence) {}, ""},
+		"just enough":         {func(e *hearsay.Evidence) { e.Statements = e.Statements[:5] }, ""},
+		"one too few":         {func(e *hearsay.Evidence) { e.Statements = e.Statements[:4] }, "4 of 9 observers against it, 5 needed"},
+		"one five times":      {func(e *hearsay.Evidence) { e.Statements = append(e.Statements[:1:1], e.Statements[0], e.Statements[0], e.Statements[0], e.Statements[0]) }, "1 of 9"},
+		"forged":              {func(e *hearsay.Evidence) { e.Statements[2].Signature[0]++ }, "did not sign"},
+		"of another round":    {func(e *hearsay.Evidence) { e.Statements[2].Round++ }, "did not sign"},
+		"turned around":       {func(e *hearsay.Evidence) { e.Statements[2].Verdict = hearsay.VerdictReachable }, "did not sign"},
+		"about another":       {func(e *hearsay.Evidence) { e.Subject = w.people[4].id() }, "about another"},
+		"refuted":             {func(e *hearsay.Evidence) { e.Incarnation-- }, "refuted"},
+		"two, and a timeout":  {func(e *hearsay.Evidence) { e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:2] }, ""},
+		"one, and a timeout":  {func(e *hearsay.Evidence) { e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:1] }, "1 of 9 observers against it, 2 needed"},
+		"nothing":             {func(e *hearsay.Evidence) { e.Statements = nil }, "0 of 9"},
+		"a stranger's, added": {func(e *hearsay.Evidence) { s := e.Statements[0]; s.Sign(testNetwork, newKeyed(1)); e.Statements = append(e.Statements[:4:4], s) }, "4 of 9"},
+	} {
+		e := w.evidence(m, about, hearsay.VerdictUnreachable)
+		if len(e.Statements) != 9 {
+			t.Fatalf("%d observers", len(e.Statements))
+		}
+		c.spoil(e)
+		if got := m.q.unproven(e, &member); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	e := w.evidence(m, about, hearsay.VerdictUnreachable)
+	e.Rule = hearsay.RuleTimeout
+	e.Statements[3].Verdict = hearsay.VerdictReachable
+	e.Statements[3].Sign(testNetwork, w.person(e.Statements[3].Observer).key)
+	if got := m.q.unproven(e, &member); got != "an observer reaches it" {
+		t.Errorf("a timeout with one who reaches it: %q", got)
+	}
+}
+
+func (w *world) person(id hearsay.NodeID) *person {
+	for _, p := range w.people {
+		if p.id() == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// Evidence alone removes nobody who answers the seeds; and without evidence
+// nobody is removed who has not been silent for ten seconds.
+func TestSeedsLookForThemselves(t *testing.T) {
+	w := followed(t, 2, 6)
+	m, p := w.machines[0], w.people[2]
+	w.step(m, func() {
+		e := w.evidence(m, p, hearsay.VerdictUnreachable)
+		if a := m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: p.id()}, Evidence: e}); a.Code != AnswerPending {
+			t.Errorf("%+v", a)
+		}
+	})
+	w.run(5 * time.Second)
+	if m.q.Epoch() != 6 || w.aborts == 0 {
+		t.Errorf("epoch %d, %d aborts", m.q.Epoch(), w.aborts)
+	}
+	silent := w.newSilent()
+	w.must(5*time.Second, "one more is in", func() bool { return m.q.Epoch() == 7 })
+	silent.up = false
+	began := w.now
+	w.step(m, func() { m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: silent.id()}}) })
+	w.must(30*time.Second, "it is out", func() bool { return m.q.Epoch() == 8 })
+	if took := w.now.Sub(began); took < 10*time.Second || took > 15*time.Second {
+		t.Errorf("without evidence it took %v", took)
+	}
+}
+
+// newSilent makes a peer that asks by itself once, and that nobody reports.
+func (w *world) newSilent() *person {
+	p := &person{n: 500, key: newKeyed(77_000), up: true, at: 5, addr: seedAddr(200)}
+	w.people = append(w.people, p)
+	w.step(w.machines[0], func() { w.machines[0].q.Admit(w.now, p.claim()) })
+	return p
+}
+
+// A guest has no key: its address is its identity, and it must answer there.
+func TestGuestsAreAdmitted(t *testing.T) {
+	w := followed(t, 3, 1)
+	m := w.machines[0]
+	guest := &person{n: 600, up: true, guest: true, addr: seedAddr(201)}
+	w.people = append(w.people, guest)
+	ask := func() (a Answer) {
+		w.step(m, func() { a = m.q.Admit(w.now, guest.claim()) })
+		return a
+	}
+	if a := ask(); a.Code != AnswerPending {
+		t.Fatalf("%+v", a)
+	}
+	w.must(5*time.Second, "it is in", func() bool { return m.q.Epoch() == 2 })
+	if a := ask(); a.Code != AnswerDone || a.Stay.Epoch != 2 {
+		t.Errorf("again: %+v", a)
+	}
+	stolen := guest.claim()
+	stolen.Subject = w.people[0].id()
+	stolen.Card.Addr = seedAddr(202)
+	stolen.Subject[0]++
+	w.step(m, func() {
+		if a := m.q.Admit(w.now, stolen); a.Code != AnswerRefused {
+			t.Errorf("another identity without a key: %+v", a)
+		}
+	})
+	guest.up = false
+	w.step(m, func() { m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: guest.id()}}) })
+	w.must(30*time.Second, "it is out", func() bool { return m.q.Epoch() == 3 })
+	guest.up = true
+	ask()
+	w.must(5*time.Second, "it is back", func() bool { return m.q.Epoch() == 4 })
+}
+
+// Nobody is admitted who does not answer where it says it is.
+func TestWhoDoesNotAnswerIsNotAdmitted(t *testing.T) {
+	w := followed(t, 4, 1)
+	m := w.machines[0]
+	ghost := &person{n: 700, key: newKeyed(88_000), at: 7, addr: seedAddr(210)}
+	w.people = append(w.people, ghost)
+	w.step(m, func() { m.q.Admit(w.now, ghost.claim()) })
+	w.must(10*time.Second, "the case ends", func() bool { return w.aborts == 3 })
+	if m.q.Epoch() != 1 {
+		t.Error("it was admitted")
+	}
+	ghost.addr = w.cfg.Seeds[1].Addr
+	w.step(m, func() {
+		if a := m.q.Admit(w.now, ghost.claim()); a.Code != AnswerRefused {
+			t.Errorf("at a seed's address: %+v", a)
+		}
+	})
+}
+
+// A member that moves says so itself, and is probed where it is.
+func TestMembersMove(t *testing.T) {
+	w := followed(t, 5, 2)
+	m, p := w.machines[0], w.people[1]
+	p.addr, p.at = seedAddr(220), p.at+1
+	w.step(m, func() { m.q.Move(w.now, p.claim()) })
+	w.must(5*time.Second, "it is known there", func() bool {
+		one, _ := w.machines[2].q.Member(p.id())
+		return one.Claim.Card.Addr == p.addr && one.Stay.Epoch > 0
+	})
+	forged := p.claim()
+	forged.Incarnation++
+	w.step(m, func() {
+		if a := m.q.Move(w.now, forged); a.Code != AnswerRefused {
+			t.Errorf("a forged move: %+v", a)
+		}
+	})
+	w.step(m, func() { m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: p.id()}}) })
+	w.run(15 * time.Second)
+	if _, ok := m.q.Member(p.id()); !ok {
+		t.Error("it was removed though it answers at its new address")
+	}
+}
+
+// A snapshot larger than a message goes in parts, and the ledger behind it is
+// fetched and checked backwards.
+func TestLargeSnapshot(t *testing.T) {
+	w := newWorld(t, 3, 6)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	for range 2500 {
+		w.newPerson()
+	}
+	w.must(time.Minute, "all are in", func() bool { return w.machines[0].q.Epoch() == 2500 && w.agree() })
+	m := w.machines[2]
+	w.wipe(m)
+	w.epochs[2] = 0
+	w.start(m)
+	w.must(time.Minute, "it has caught up", w.agree)
+	if n := len(m.q.state.appendSnapshot(nil)); n < 2*snapshotPart {
+		t.Errorf("a snapshot of %d bytes goes in one message", n)
+	}
+	if got := m.q.Rulings(0, 1); len(got) != 1 || got[0].Epoch != 1 {
+		t.Error("the first ruling is not there")
+	}
+}

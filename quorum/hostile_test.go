@@ -1,0 +1,153 @@
+package quorum
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// strange draws a message that anybody could send: what is random in it is
+// sometimes near what would be right.
+func strange(w *world, random *rand.Rand) hearsay.Message {
+	m := w.machines[0]
+	n := func() uint64 { return random.Uint64() >> random.IntN(64) }
+	near := func() hearsay.Epoch { return m.q.Epoch() + hearsay.Epoch(random.IntN(5)) - 2 }
+	signer := newKeyed(uint64(random.IntN(3)) + 5000) // a stranger's
+	head := func() hearsay.Head {
+		h := hearsay.Head{Epoch: near(), Hash: m.q.Head(), Slot: uint8(random.IntN(4))}
+		h.Sign(testNetwork, signer)
+		return h
+	}
+	ruling := func() *hearsay.Ruling {
+		r := &hearsay.Ruling{Epoch: near(), Kind: hearsay.RulingKind(1 + random.IntN(5)), Previous: m.q.Head(), Case: hearsay.CaseID(n())}
+		if all := m.q.Roster(nil); len(all) > 0 {
+			r.Stay, r.Claim = all[random.IntN(len(all))].Stay, all[0].Claim
+		}
+		r.Seats = []hearsay.Seat{{Slot: uint8(random.IntN(4)), Key: signer.public, Life: hearsay.Life{1}}}
+		b := hearsay.Ballot{Case: r.Case, About: r.About(testNetwork), Slot: uint8(random.IntN(4)), Verdict: hearsay.BallotYes}
+		b.Sign(testNetwork, signer)
+		r.Ballots = []hearsay.Ballot{b, b, b}
+		return r
+	}
+	switch random.IntN(6) {
+	case 0:
+		h := &hearsay.SeatHello{Slot: uint8(random.IntN(4)), Config: w.cfg.hash(), Nonce: n(), Answer: random.IntN(2) == 0, Founded: random.IntN(2) == 0, Life: hearsay.Life{byte(n())}}
+		h.Seats, h.Given = m.q.Seats(nil), ruling()
+		h.Sign(testNetwork, signer)
+		return h
+	case 1, 2:
+		f := &hearsay.Raft{
+			Slot: uint8(random.IntN(4)), Type: uint8(random.IntN(24)), To: m.q.replica.id, From: m.q.seats.known[1].id, Term: n(), LogTerm: n(), Index: n(), Commit: n(),
+			Entries: []hearsay.LogEntry{{Index: n(), Term: n(), Type: uint8(random.IntN(4)), Data: []byte("x")}},
+		}
+		if random.IntN(3) == 0 {
+			f.Snapshot = &hearsay.LogSnapshot{Index: n(), Term: n(), Size: 1 << 20, Data: make([]byte, 10)}
+		}
+		f.Sign(testNetwork, signer)
+		return f
+	case 3:
+		return &hearsay.LedgerReq{After: hearsay.Epoch(n()), Before: hearsay.Epoch(n()) * hearsay.Epoch(random.IntN(2))}
+	case 4:
+		return &hearsay.Rulings{Items: []*hearsay.Ruling{ruling(), ruling()}, Heads: []hearsay.Head{head(), head()}}
+	}
+	part := &hearsay.RosterPart{Ruling: ruling(), Heads: []hearsay.Head{head()}, Part: uint16(random.IntN(3)), Parts: uint16(random.IntN(3))}
+	for _, one := range m.q.Roster(nil) {
+		part.Members = append(part.Members, hearsay.RosterMember(one))
+	}
+	return part
+}
+
+// What strangers send changes nothing: no roster, no seat, no key, no term; and
+// what is asked for goes on.
+func TestStrangersChangeNothing(t *testing.T) {
+	w := followed(t, 1, 4)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	random := rand.New(rand.NewPCG(5, 5))
+	m := w.machines[0]
+	term := m.q.replica.node.BasicStatus().GetTerm()
+	seats, pins, head := m.q.Seats(nil), f.pins, m.q.Head()
+	for range 3000 {
+		body := strange(w, random)
+		p := hearsay.Packet{From: hearsay.NodeID{3}, Addr: seedAddr(random.IntN(3)), Stream: true, Body: body}
+		w.step(m, func() { m.q.Receive(w.now, &p) })
+		f.step(func() { f.Receive(w.now, &p) })
+		w.run(time.Duration(random.IntN(10)) * time.Millisecond)
+	}
+	if fmt.Sprint(m.q.Seats(nil)) != fmt.Sprint(seats) || f.pins != pins || m.q.Head() != head || m.q.replica.node.BasicStatus().GetTerm() != term {
+		t.Errorf("something changed\n%s", w.describe())
+	}
+	dropped := uint64(0)
+	for _, n := range m.drops {
+		dropped += n
+	}
+	if dropped < 1000 {
+		t.Errorf("only %d of 3000 were dropped", dropped)
+	}
+	w.newPerson()
+	w.must(10*time.Second, "they rule as before", func() bool { return m.q.Epoch() == 5 && w.follows() })
+}
+
+// One seed of three that writes and says whatever it likes cannot rule alone.
+func TestOneSeedAloneRulesNothing(t *testing.T) {
+	w := followed(t, 2, 5)
+	liar := w.machines[0]
+	victim := w.people[2]
+	member, _ := liar.q.Member(victim.id())
+	for range 20 {
+		w.step(liar, func() {
+			liar.q.propose(w.now, command{op: opRemove, stay: member.Stay, rule: hearsay.RuleTrial})
+			liar.q.propose(w.now, command{op: opExpire, caseID: 5})
+			for _, c := range liar.q.state.cases {
+				for slot := range uint8(3) {
+					b := hearsay.Ballot{Case: c.id, About: c.about, Stay: c.stay(), Slot: slot, Life: liar.q.state.seats[slot].Life, Verdict: hearsay.BallotYes}
+					b.Sign(testNetwork, liar.signer)
+					w.cast[ballotName(&b)] = true
+					liar.q.propose(w.now, command{op: opBallot, ballot: b})
+				}
+			}
+		})
+		w.run(300 * time.Millisecond)
+	}
+	if _, ok := w.machines[1].q.Member(victim.id()); !ok || w.machines[1].q.Epoch() != 5 {
+		t.Error("it removed somebody who answers")
+	}
+	if w.aborts == 0 {
+		t.Error("there was no case: the test shows nothing")
+	}
+}
+
+// The same seed of a world tells the same story, event by event.
+func TestSameSeedSameStory(t *testing.T) {
+	tell := func(seed uint64) []byte {
+		var b bytes.Buffer
+		t.Run("world", func(t *testing.T) {
+			w := newWorld(t, 3, seed)
+			w.teller = func(m *machine, e hearsay.Event) { fmt.Fprintf(&b, "%d %d %+v %v %v\n", w.now.UnixNano(), m.slot, e.Kind, e.Subject, e.Epoch) }
+			w.loss, w.slow = 0.1, 100*time.Millisecond
+			w.startAll()
+			w.must(time.Minute, "founded", w.agree)
+			for range 20 {
+				w.newPerson()
+			}
+			w.run(2 * time.Second)
+			w.people[4].up = false
+			w.crash(w.machines[1])
+			w.run(2 * time.Second)
+			w.start(w.machines[1])
+			w.run(10 * time.Second)
+		})
+		return b.Bytes()
+	}
+	first := tell(3)
+	if !bytes.Equal(first, tell(3)) || len(first) < 1000 {
+		t.Error("the same world has two stories")
+	}
+	if bytes.Equal(first, tell(4)) {
+		t.Error("two worlds have one story")
+	}
+}
