@@ -65,6 +65,7 @@ type Roster struct {
 	spent   map[hearsay.NodeID]allowance
 	links   func() []hearsay.NodeID           // neighbors; nil if there is no overlay
 	role    func(hearsay.NodeID) hearsay.Role // in a seeded network: as what a node is in, RoleUnknown if it is not; else nil
+	admits  hearsay.NodeID                    // whom a ruling admits just now; zero: nobody
 	targets []*member                         // storage of one telling
 	claims  []hearsay.Claim                   // storage of one step's packets
 	stats   Stats
@@ -294,7 +295,7 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropMalformed, false
 	case unknown && r.members.count >= maxMembers && len(r.gone) == 0:
 		return hearsay.DropTableFull, false
-	case r.seeded() && word.Card.Role != r.role(word.Subject):
+	case r.seeded() && r.admits != word.Subject && word.Card.Role != r.role(word.Subject):
 		return hearsay.DropStranger, false
 	case unknown && r.outlived(p, word):
 		return hearsay.DropStranger, false

@@ -21,7 +21,8 @@ func (r *Roster) Follow(role func(hearsay.NodeID) hearsay.Role) { r.role = role 
 func (r *Roster) seeded() bool { return r.role != nil }
 
 // Admit lists a member that a ruling has admitted, by the claim that it asked
-// with.
+// with. By now another ruling may have ended that stay: who hears of both at once
+// lists it all the same, and then as dead.
 func (r *Roster) Admit(now time.Time, c *hearsay.Claim) {
 	if c.Subject == r.id(r.self) {
 		return
@@ -32,7 +33,9 @@ func (r *Roster) Admit(now time.Time, c *hearsay.Claim) {
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberReturned, Subject: c.Subject, State: hearsay.StateDead, Incarnation: r.incarnation(m)})
 		return
 	}
+	r.admits = c.Subject
 	r.Claim(now, &hearsay.Packet{From: c.Subject, Addr: c.Card.Addr}, c)
+	r.admits = hearsay.NodeID{}
 }
 
 // Expel lists a member as dead whose stay a ruling has ended. By is who reported

@@ -68,6 +68,7 @@ func (c *checker) holds(m *machine, subject hearsay.NodeID, is seen, now time.Du
 	case *was == 0:
 	case is.incarnation() < was.incarnation():
 		c.violate(now, m, RuleIncarnation, "holds %s at incarnation %d, and held it at %d", c.name(subject), is.incarnation(), was.incarnation())
+	case c.ledger.seeds > 0: // what may not come back is a stay, see stayed
 	case is.incarnation() == was.incarnation() && is.exact() && is.state().Living() && !was.state().Living():
 		c.violate(now, m, RuleReturn, "%s is %s again at incarnation %d, which was %s", c.name(subject), is.state(), is.incarnation(), was.state())
 	}

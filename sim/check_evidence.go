@@ -20,7 +20,7 @@ type pinged struct {
 
 // What an observer has seen, as far as the checker looks back.
 const (
-	pingsKept      = 1024             // of each node, to tell a true statement from a false one: a minute's, with many rounds in it
+	pingsKept      = 16384            // of each node, to tell a true statement from a false one: a minute's, with many rounds in it
 	chronicWindow  = 65 * time.Second // of the rule for chronic failure (DESIGN.md, section 5), and the length of a round
 	chronicPercent = 20               // of pings that failed in it: half of what an observer needs, as it counts only those of its rounds
 )
@@ -120,7 +120,11 @@ func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
 		if e.Evidence.Subject != e.Subject {
 			c.violate(now, m, RuleEvidence, "%s is dead by the evidence against %s", c.name(e.Subject), c.name(e.Evidence.Subject))
 		}
-		c.holds(m, e.Subject, seenAs(hearsay.StateDead, e.Evidence.Incarnation), now)
+		incarnation := e.Evidence.Incarnation
+		if c.ledger.seeds > 0 {
+			incarnation = e.Incarnation // a ruling ends a stay, also if its member has refuted meanwhile
+		}
+		c.holds(m, e.Subject, seenAs(hearsay.StateDead, incarnation), now)
 		c.evidence(m, e.Evidence, now)
 	}
 	if one := &c.identities[number]; c.alwaysThere(one, now) {

@@ -136,6 +136,8 @@ func (w *World) misjudged(m *machine, running int) string {
 			return "holds a member that never was: " + one.ID.Short()
 		case w.check.identities[number].running && one.State == hearsay.StateAlive:
 			alive++
+		case !w.check.identities[number].running && one.State == hearsay.StateSuspect && int(w.check.identities[number].machine) >= w.config.Nodes:
+			// A seed that is down stays suspect: it is a member by configuration.
 		case w.check.identities[number].running || one.State.Living() && !w.paused(one):
 			return fmt.Sprintf("holds %s %s", w.check.name(one.ID), one.State)
 		}
