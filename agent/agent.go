@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hearsay"
@@ -29,6 +30,7 @@ type Agent struct {
 	cfg     Config
 	started time.Time
 
+	callers  atomic.Uint32 // who have asked this seed from within the process
 	counters counters
 	conn     *net.UDPConn
 	disk     *store.Disk // nil without a data directory
@@ -74,7 +76,7 @@ func prepare(ctx context.Context, cfg Config) (a *Agent, err error) {
 	for i, text := range cfg.Join {
 		join[i], _ = parseJoin(text) // Validate saw that it is well-formed
 	}
-	conn, listener, addr, err := cfg.bind(ctx, join)
+	conn, listener, addr, err := cfg.bind(ctx, cfg.towards(join))
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +94,12 @@ func prepare(ctx context.Context, cfg Config) (a *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.build(identity, records, addr, listener, join)
+	if err := a.build(identity, records, addr, listener, join); err != nil {
+		if a.disk != nil {
+			err = errors.Join(err, a.disk.Close())
+		}
+		return nil, err
+	}
 	if contacts := literal(join); len(contacts) > 0 {
 		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Contact(now, contacts)) })
 	}
@@ -111,7 +118,9 @@ func (c *Config) bind(ctx context.Context, join []address) (conn *net.UDPConn, l
 		}
 		local = found[0]
 	}
-	if conn, listener, err = listen(ctx, local); err != nil {
+	if c.sockets != nil {
+		conn, listener = c.sockets.conn, c.sockets.listener
+	} else if conn, listener, err = listen(ctx, local); err != nil {
 		return nil, nil, addr, err
 	}
 	bound := netip.AddrPortFrom(local.Addr(), uint16(listener.Addr().(*net.TCPAddr).Port))
@@ -142,12 +151,15 @@ func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
 	return hearsay.NewIdentity(disk.Identity()), records, nil
 }
 
-// build joins the parts.
-func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr netip.AddrPort, listener *net.TCPListener, join []address) {
+// build joins the parts. The error is of a seed whose configuration does not
+// fit what is in its data directory.
+func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr netip.AddrPort, listener *net.TCPListener, join []address) error {
 	local := listener.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 	network := hearsay.NetworkIDOf(a.cfg.Network)
-	var seed [32]byte
-	cryptorand.Read(seed[:])
+	node, err := a.cfg.node(identity, records, addr, a.disk, a.started)
+	if err != nil {
+		return err
+	}
 
 	a.hub = newHub(a.started)
 	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger}
@@ -167,11 +179,9 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 			close(a.left)
 			a.stop(nil)
 		},
-		node: node.New(node.Config{
-			Network: network, Name: a.cfg.Name, Addr: addr, Role: hearsay.RolePeer,
-			Detect: a.cfg.Detect, Roster: a.cfg.Roster, Overlay: a.cfg.Overlay, Rumors: a.cfg.Rumors,
-		}, identity, rand.New(rand.NewChaCha8(seed)), records, a.started),
+		node: node,
 	}
+	a.takePart(network, identity, addr, local)
 	var commit func(*store.Batch) error
 	if a.disk != nil {
 		commit = a.disk.Commit
@@ -180,6 +190,38 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	a.loop.lane = a.lane
 	if !addr.Addr().IsLoopback() {
 		a.cfg.Logger.Warn("This network has no key: it trusts whoever reaches this port", "network", a.cfg.Network, "addr", addr.String())
+	}
+	return nil
+}
+
+// node makes the state machine: of a seed, or of a peer.
+func (c *Config) node(identity *hearsay.Identity, records []hearsay.Record, addr netip.AddrPort, disk *store.Disk, now time.Time) (*node.Node, error) {
+	var seed [32]byte
+	cryptorand.Read(seed[:])
+	random := rand.New(rand.NewChaCha8(seed))
+	cfg := node.Config{
+		Network: hearsay.NetworkIDOf(c.Network), Name: c.Name, Addr: addr, Role: c.Role,
+		Detect: c.Detect, Roster: c.Roster, Overlay: c.Overlay, Rumors: c.Rumors,
+		Quorum: c.Quorum, Follower: c.Follower, Petition: c.Petition,
+	}
+	if c.Role == hearsay.RoleSeed {
+		cfg.Older = older(disk)
+		return node.NewSeed(cfg, identity, random, records, now)
+	}
+	return node.New(cfg, identity, random, records, now), nil
+}
+
+// takePart adds what only a network with seeds needs.
+func (a *Agent) takePart(network hearsay.NetworkID, identity *hearsay.Identity, addr netip.AddrPort, local netip.Addr) {
+	if len(a.cfg.Seeds) == 0 {
+		return
+	}
+	asker := newAsker(a.cfg.Role, local)
+	a.loop.courier = newCourier(network, asker, a.loop.hand, a.cfg.Logger)
+	a.loop.guests = newGuests(network, addr, newAsker(a.cfg.Role, local), a.loop.hand)
+	a.loop.desk = newDesk(network, identity, a.loop, a.cfg.Logger)
+	if a.cfg.Role == hearsay.RoleSeed {
+		a.streams.lines = newLineServer(a.cfg.Role, a.loop.desk.answer, &a.counters)
 	}
 }
 
@@ -211,6 +253,10 @@ func (a *Agent) live() {
 	close(a.idle)
 	a.resolver.close()
 	a.lane.stop()
+	if a.loop.courier != nil {
+		a.loop.courier.close()
+		a.loop.guests.close()
+	}
 	a.streams.close()
 	a.conn.Close()
 	if a.disk != nil {

@@ -2,16 +2,24 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
 	"hearsay"
+	"hearsay/dialect"
+	"hearsay/store"
 )
 
 // This file is what an application learns of a network with seeds, and what an
 // operator asks of them.
+
+const (
+	recoverEvery    = 200 * time.Millisecond // between two tries
+	recoverPatience = 10 * time.Second       // for seeds that were started with empty directories. A guess: some hellos
+)
 
 // Epoch is the newest change of the roster that this node has applied; 0 in an
 // open network.
@@ -29,7 +37,22 @@ func (a *Agent) Authority() (authority hearsay.Authority) {
 // for long; a peer the newest.
 func (a *Agent) Ledger(after hearsay.Epoch, limit int) []hearsay.Ruling {
 	var found []*hearsay.Ruling
-	a.ask(func(time.Time) { found = a.loop.node.Ledger(after, limit) })
+	for len(found) < limit {
+		var (
+			more   []*hearsay.Ruling
+			newest hearsay.Epoch
+		)
+		a.ask(func(time.Time) {
+			more, newest = a.loop.node.Ledger(after, limit-len(found)), a.loop.node.Authority().Epoch
+		})
+		if len(more) == 0 && after < newest && a.disk != nil {
+			more = onDisk(a.disk, after, limit-len(found))
+		}
+		if len(more) == 0 {
+			break
+		}
+		found, after = append(found, more...), more[len(more)-1].Epoch
+	}
 	rulings := make([]hearsay.Ruling, len(found))
 	for i, r := range found {
 		rulings[i] = *r
@@ -37,6 +60,38 @@ func (a *Agent) Ledger(after hearsay.Epoch, limit int) []hearsay.Ruling {
 		rulings[i].Seats = slices.Clone(r.Seats)
 	}
 	return rulings
+}
+
+// onDisk gives rulings that are not in memory any more. What cannot be read
+// lacks.
+func onDisk(disk *store.Disk, after hearsay.Epoch, limit int) (found []*hearsay.Ruling) {
+	kept, err := disk.Rulings(after, limit)
+	if err != nil {
+		return nil
+	}
+	for _, k := range kept {
+		found = append(found, k.Ruling)
+	}
+	return found
+}
+
+// olderBytes bounds the rulings from the disk that go in one message.
+const olderBytes = hearsay.MaxStreamPacket / 2
+
+// older gives the rulings on disk right before an epoch, as many as fit a
+// message, for who asks this seed for them.
+func older(disk *store.Disk) func(hearsay.Epoch) []*hearsay.Ruling {
+	return func(before hearsay.Epoch) []*hearsay.Ruling {
+		after := before - min(before, hearsay.MaxRulings+1)
+		found := onDisk(disk, after, int(before-min(before, after+1)))
+		size := 0
+		for i, r := range slices.Backward(found) {
+			if size += len(r.AppendBinary(nil)); size > olderBytes {
+				return found[i+1:]
+			}
+		}
+		return found
+	}
 }
 
 // Evidence gives what was brought before the remove ruling of an epoch, if
@@ -48,7 +103,14 @@ func (a *Agent) Evidence(epoch hearsay.Epoch) (evidence hearsay.Evidence, ok boo
 			evidence.Statements = slices.Clone(e.Statements)
 		}
 	})
-	return evidence, ok
+	if ok || epoch == 0 || a.disk == nil {
+		return evidence, ok
+	}
+	kept, err := a.disk.Rulings(epoch-1, 1)
+	if err != nil || len(kept) == 0 || kept[0].Evidence == nil {
+		return evidence, false
+	}
+	return *kept[0].Evidence, true
 }
 
 // Remove asks the seeds, as an operator, that a member be out: by name, NodeID
@@ -146,12 +208,119 @@ func (a *Agent) put(do func(now time.Time)) bool {
 
 // Recover begins the ledger anew from the data directory of a seed that is
 // stopped, because its quorum is lost for ever: for a list that names this seed
-// alone, or others that have been started with empty directories. It says what is
-// given up by that.
+// alone, or others that have been started with empty directories and are waited
+// for a little. It says what is given up by that. Afterwards the seed is
+// started as always, with the same list.
 func Recover(ctx context.Context, cfg Config) (givenUp string, err error) {
-	return "", errors.New("recover: not built")
+	cfg = cfg.withDefaults()
+	cfg.Role, cfg.Quorum.Recover = hearsay.RoleSeed, true
+	a, err := Start(ctx, cfg)
+	if err != nil {
+		return "", err
+	}
+	defer a.Close()
+	ctx, cancel := context.WithTimeout(ctx, recoverPatience)
+	defer cancel()
+	again := time.NewTicker(recoverEvery)
+	defer again.Stop()
+	for {
+		durable := make(chan struct{})
+		open := a.put(func(now time.Time) {
+			var fx *hearsay.Effects
+			givenUp, fx, err = a.loop.node.Recover(now)
+			a.loop.carryOut(fx)
+			a.lane.afterwards(func() { close(durable) })
+		})
+		switch {
+		case !open:
+			return "", fmt.Errorf("recover: %w", a.ended())
+		case err == nil:
+			return givenUp, a.await(durable)
+		case len(cfg.Seeds) == 1:
+			return "", err // there is nobody to wait for
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return "", err
+		}
+	}
 }
 
+// await waits until something that was queued in the lane is done.
+func (a *Agent) await(done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-a.done:
+	}
+	select {
+	case <-done:
+		return nil
+	default:
+		return a.ended()
+	}
+}
+
+// petition asks the seeds for a removal, without evidence, until it has come to
+// something.
 func (a *Agent) petition(ctx context.Context, stay hearsay.Stay) (hearsay.Outcome, error) {
-	return hearsay.Outcome{}, errors.New("not built")
+	ask := a.petitionSeeds
+	if a.cfg.Role == hearsay.RoleSeed {
+		ask = a.petitionHere
+	}
+	for {
+		outcome, err := ask(ctx, stay)
+		switch {
+		case err != nil:
+			return outcome, err
+		case ctx.Err() != nil:
+			return outcome, fmt.Errorf("not decided in time: %w", ctx.Err())
+		case outcome.Code != hearsay.OutcomePending:
+			return outcome, nil
+		}
+	}
+}
+
+// petitionHere asks this seed.
+func (a *Agent) petitionHere(ctx context.Context, stay hearsay.Stay) (hearsay.Outcome, error) {
+	// Nobody is at this address: it stands for the caller.
+	caller := netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(a.callers.Add(1)))
+	answer, _ := a.loop.desk.bring(ctx, caller, func(time.Time) (*hearsay.Packet, dialect.Reply) {
+		return &hearsay.Packet{Body: &hearsay.Report{Stay: stay}}, nil
+	})
+	switch {
+	case answer != nil:
+		return answer.Outcome, nil
+	case ctx.Err() == nil:
+		return hearsay.Outcome{}, a.ended()
+	}
+	return hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomePending}, nil
+}
+
+// petitionSeeds asks the seeds one after the other, until one of them knows. If
+// none does, it gives what the first that answered said.
+func (a *Agent) petitionSeeds(ctx context.Context, stay hearsay.Stay) (first hearsay.Outcome, err error) {
+	var errand *errand
+	a.ask(func(time.Time) {
+		errand = a.loop.errand(&hearsay.Packet{From: a.loop.node.Self().ID, Body: &hearsay.Report{Stay: stay}})
+	})
+	if errand == nil {
+		return hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeDone, Text: "already removed"}, nil
+	}
+	for _, slot := range rand.Perm(len(a.cfg.Seeds)) {
+		outcome := a.loop.courier.run(ctx, a.cfg.Seeds[slot].Addr, errand)
+		switch outcome.Code {
+		case hearsay.OutcomeWait, hearsay.OutcomeLost:
+			if first.Code == 0 || first.Code == hearsay.OutcomeLost {
+				first = *outcome
+			}
+		default:
+			return *outcome, nil
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return first, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 
 	"hearsay"
@@ -80,6 +81,14 @@ type Config struct {
 	// Logger gets a line for each event. It may take its time, and may call the
 	// agent, but not Close or Leave, which wait for it. Default: slog.Default().
 	Logger *slog.Logger
+
+	sockets *sockets // already bound; nil: as Bind says
+}
+
+// sockets are a port of this machine, UDP and TCP.
+type sockets struct {
+	conn     *net.UDPConn
+	listener *net.TCPListener
 }
 
 // DefaultConfig gives the defaults, but for the name, which is the host's.
@@ -108,6 +117,7 @@ func (c Config) withDefaults() Config {
 	if c.Network == "" {
 		c.Network = d.Network
 	}
+	c = c.withSlot()
 	if c.Bind == "" {
 		c.Bind = d.Bind
 	}
@@ -130,6 +140,21 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.Default()
 	}
 	return c.withSeeds(&d)
+}
+
+// withSlot is withDefaults for a seed: it is where the list says.
+func (c Config) withSlot() Config {
+	if c.Role != hearsay.RoleSeed || c.Slot < 0 || c.Slot >= len(c.Seeds) {
+		return c
+	}
+	listed := c.Seeds[c.Slot].Addr.String()
+	if c.Bind == "" {
+		c.Bind = listed
+	}
+	if c.Advertise == "" {
+		c.Advertise = listed
+	}
+	return c
 }
 
 // withSeeds is withDefaults for what a seeded network needs.
@@ -164,6 +189,15 @@ func (c *Config) Validate() error {
 	return full.checkSeeds()
 }
 
+// towards gives the members to which this node's own address must lead.
+func (c *Config) towards(join []address) []address {
+	for i := range c.Seeds {
+		addr := c.Seeds[i].Addr
+		join = append(join, address{addr.Addr().String(), addr.Addr(), addr.Port()})
+	}
+	return join
+}
+
 // checkSeeds says what is wrong with the part in a seeded network.
 func (c *Config) checkSeeds() error {
 	seed := c.Role == hearsay.RoleSeed
@@ -178,6 +212,8 @@ func (c *Config) checkSeeds() error {
 		return fmt.Errorf("slot: %d: only a seed has a slot; want 0", c.Slot)
 	case seed && c.Data == "":
 		return errors.New("data: a seed must have a data directory, because it keeps the ledger and what it has promised; say which one, as in data = \"/var/lib/hearsay\"")
+	case seed && c.Advertise != c.Seeds[c.Slot].Addr.String():
+		return fmt.Errorf("advertise: %s: the list of seeds says that this one is at %s; want that", c.Advertise, c.Seeds[c.Slot].Addr)
 	case len(c.Seeds) > 0 && len(c.Join) > 0:
 		return errors.New("join: a node of a network with seeds finds it by the list of seeds; want one of the two")
 	case len(c.Seeds) > hearsay.MaxSeeds:

@@ -15,7 +15,7 @@ import (
 //	at        varint, Unix nanoseconds
 //	fields    uvarint, one bit for each field below that is not zero
 //	each such field, in this order; names and text with their length before
-//	them, the evidence and the rumor kept apart
+//	them; evidence, rumor, ballot and ruling kept apart
 const (
 	fieldSubject = 1 << iota
 	fieldName
@@ -29,6 +29,8 @@ const (
 	fieldCount
 	fieldTook
 	fieldText
+	fieldCase
+	fieldEpoch
 )
 
 // appendEvent appends e, but for what it points to, with its length before it.
@@ -56,6 +58,8 @@ func appendEvent(dst []byte, e *hearsay.Event) []byte {
 	b = appendNumber(b, uint64(e.Count))
 	b = appendNumber(b, uint64(e.Took))
 	b = appendText(b, e.Text)
+	b = appendNumber(b, uint64(e.Case))
+	b = appendNumber(b, uint64(e.Epoch))
 	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
 }
 
@@ -63,6 +67,7 @@ func fieldsOf(e *hearsay.Event) (fields uint64) {
 	for i, set := range []bool{
 		!e.Subject.IsZero(), e.Name != "", !e.By.IsZero(), e.ByName != "", e.State != 0, e.Incarnation != 0,
 		e.Addr.IsValid(), e.Round != 0, e.Verdict != 0, e.Count != 0, e.Took != 0, e.Text != "",
+		e.Case != 0, e.Epoch != 0,
 	} {
 		if set {
 			fields |= 1 << i
@@ -118,6 +123,8 @@ func decodeEvent(b []byte) (e hearsay.Event) {
 	e.Count = int(r.number(fieldCount))
 	e.Took = time.Duration(r.number(fieldTook))
 	e.Text = r.text(fieldText)
+	e.Case = hearsay.CaseID(r.number(fieldCase))
+	e.Epoch = hearsay.Epoch(r.number(fieldEpoch))
 	return e
 }
 

@@ -30,11 +30,18 @@ type hub struct {
 	next     uint64 // number that the next event gets
 	bytes    []byte // first to next-1, each with its length before it
 	evidence map[uint64]*hearsay.Evidence
+	decided  map[uint64]decided
 	rumors   map[uint64]*hearsay.Rumor
 	payload  int           // bytes of rumors
 	written  uint64        // bytes ever written, and one: 0 is nowhere
 	changed  chan struct{} // closed at the next event; nil if nobody waits
 	closed   bool
+}
+
+// decided is what an event about the seeds' decisions points to.
+type decided struct {
+	ballot *hearsay.Ballot
+	ruling *hearsay.Ruling
 }
 
 // place is where a listener is: behind the event of this number.
@@ -51,7 +58,7 @@ func newHub(now time.Time) *hub {
 	base := uint64(now.UnixMilli())*eventsPerMillisecond + 1
 	return &hub{
 		base: base, first: base, next: base, written: 1,
-		evidence: make(map[uint64]*hearsay.Evidence), rumors: make(map[uint64]*hearsay.Rumor),
+		evidence: make(map[uint64]*hearsay.Evidence), decided: make(map[uint64]decided), rumors: make(map[uint64]*hearsay.Rumor),
 	}
 }
 
@@ -61,6 +68,9 @@ func (h *hub) publish(e *hearsay.Event) (number uint64) {
 	defer h.mu.Unlock()
 	if e.Evidence != nil {
 		h.evidence[h.next] = e.Evidence
+	}
+	if e.Ballot != nil || e.Ruling != nil {
+		h.decided[h.next] = decided{e.Ballot, e.Ruling}
 	}
 	if e.Rumor != nil {
 		h.rumors[h.next] = e.Rumor
@@ -85,6 +95,7 @@ func (h *hub) publish(e *hearsay.Event) (number uint64) {
 func (h *hub) forget() {
 	h.bytes = skipEvent(h.bytes)
 	delete(h.evidence, h.first)
+	delete(h.decided, h.first)
 	if rumor := h.rumors[h.first]; rumor != nil {
 		h.payload -= len(rumor.Data)
 		delete(h.rumors, h.first)
@@ -150,6 +161,9 @@ func (h *hub) after(at place) (next place, e hearsay.Event, wait <-chan struct{}
 	next = place{at.number + 1, h.written - uint64(len(skipEvent(rest)))}
 	e = decodeEvent(rest)
 	e.Evidence, e.Rumor = h.evidence[next.number], h.rumors[next.number]
+	if d, ok := h.decided[next.number]; ok {
+		e.Ballot, e.Ruling = d.ballot, d.ruling
+	}
 	return next, e, nil, true
 }
 

@@ -54,6 +54,8 @@ type outgoing struct {
 	bytes  []byte
 	to     netip.AddrPort
 	stream bool
+	errand *errand // if it goes as one; nil: as bytes
+	answer *answer // if somebody may wait for it at the desk
 }
 
 func newLane(commit func(*store.Batch) error, send func(outgoing), tell func(*hearsay.Event), fail func(error)) *lane {

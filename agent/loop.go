@@ -48,6 +48,11 @@ type loop struct {
 	resolver  *resolver
 	gone      func() // called once the node has left
 
+	// Of a network with seeds, else nil.
+	courier *courier
+	guests  *guests
+	desk    *desk // of a seed
+
 	packet    hearsay.Packet // the one being received
 	sleeping  time.Time      // the deadline of the next read
 	readFails int
@@ -162,13 +167,18 @@ func (l *loop) carryOut(fx *hearsay.Effects) {
 	buffer := encodeBuffers.Get().(*[encodeBuffer]byte)
 	defer encodeBuffers.Put(buffer)
 	for i := range fx.Now {
-		l.send(l.encode(buffer, &fx.Now[i]))
+		if p := &fx.Now[i]; l.guests == nil || !l.guests.takes(p) {
+			l.send(l.encode(buffer, p))
+		}
 	}
 	if len(fx.Persist)+len(fx.Send)+len(fx.Events) == 0 {
 		return
 	}
 	clear := l.lane.persist(fx.Persist)
 	for i := range fx.Send {
+		if l.guests != nil && l.guests.takes(&fx.Send[i]) {
+			continue
+		}
 		o := l.encode(buffer, &fx.Send[i])
 		if clear {
 			l.send(o)
@@ -195,6 +205,13 @@ func (l *loop) report(events []hearsay.Event) {
 			kept.Statements = append([]hearsay.Statement(nil), e.Statements...)
 			events[i].Evidence = &kept
 		}
+		if b := events[i].Ballot; b != nil {
+			kept := *b
+			events[i].Ballot = &kept
+		}
+		if l.guests != nil {
+			l.guests.note(&events[i])
+		}
 		if kind := events[i].Kind; kind == hearsay.EventJoinFail || kind == hearsay.EventAlone {
 			l.resolver.again()
 		}
@@ -210,14 +227,34 @@ func (l *loop) encode(buffer *[encodeBuffer]byte, p *hearsay.Packet) outgoing {
 			return outgoing{bytes: b, to: p.Addr}
 		}
 	}
-	return outgoing{bytes: wire.AppendFrame(nil, l.network, p), to: p.Addr, stream: true}
+	o := outgoing{bytes: wire.AppendFrame(nil, l.network, p), to: p.Addr, stream: true}
+	switch m := p.Body.(type) {
+	case *hearsay.Register, *hearsay.Report:
+		o.errand = l.errand(p)
+	case *hearsay.Outcome:
+		o.answer = &answer{*m, wire.AppendPacket(nil, l.network, p)}
+	}
+	return o
 }
 
 // send sends a packet now. It is safe in any goroutine.
 func (l *loop) send(o outgoing) {
-	if o.stream {
+	switch {
+	case o.errand != nil:
+		l.courier.send(o.to, o.errand)
+	case o.answer != nil:
+		if !l.desk.deliver(o.to, o.answer) {
+			l.streams.reply(o.to, o.bytes)
+		}
+	case o.stream:
 		l.streams.send(o.to, o.bytes)
-		return
+	default:
+		l.datagrams.send(o.bytes, o.to)
 	}
-	l.datagrams.send(o.bytes, o.to)
+}
+
+// hand has the node receive a packet that came another way than by the sockets
+// of the loop. The packet must not be changed any more.
+func (l *loop) hand(p *hearsay.Packet) {
+	l.inbox.put(func(now time.Time) { l.carryOut(l.node.Receive(now, p)) })
 }

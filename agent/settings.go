@@ -90,7 +90,7 @@ func Knobs(cfg *Config) []Knob {
 }
 
 func knobsOf(c *Config) []Knob {
-	return slices.Concat(nodeKnobs(c), detectKnobs(c), rosterKnobs(c), overlayKnobs(c), rumorKnobs(c), mongerKnobs(c))
+	return slices.Concat(nodeKnobs(c), detectKnobs(c), rosterKnobs(c), overlayKnobs(c), rumorKnobs(c), mongerKnobs(c), quorumKnobs(c), followerKnobs(c))
 }
 
 func nodeKnobs(c *Config) []Knob {

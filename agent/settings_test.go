@@ -1,12 +1,16 @@
 package agent
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"hearsay"
+	"hearsay/quorum"
 )
 
 func loaded(t *testing.T, document string) (Config, error) {
@@ -114,7 +118,17 @@ func TestValidate(t *testing.T) {
 		`detect.late_after: 2s: must be at most detect.period`:         func(c *Config) { c.Detect.LateAfter = 2 * time.Second },
 		`roster.suspicion_min: 1s: must be at least roster.round`:      func(c *Config) { c.Roster.SuspicionMin = time.Second },
 		`roster.observers: 0: must be from 1 to 16`:                    func(c *Config) { c.Roster.Observers = 0 },
-		`roster.join_backoff_min: 20s: must be at most roster.join`:    func(c *Config) { c.Roster.JoinBackoffMin = 20 * time.Second },
+		`seeds: none: a seed must know all seeds`:                      func(c *Config) { c.Role = hearsay.RoleSeed },
+		`data: a seed must have a data directory`:                      func(c *Config) { c.Role, c.Seeds = hearsay.RoleSeed, threeSeeds() },
+		`slot: 3: want this seed's place among the 3 seeds, 0 to 2`:    func(c *Config) { c.Role, c.Seeds, c.Slot = hearsay.RoleSeed, threeSeeds(), 3 },
+		`slot: 1: only a seed has a slot`:                              func(c *Config) { c.Seeds, c.Slot = threeSeeds(), 1 },
+		`join: a node of a network with seeds finds it by the list`:    func(c *Config) { c.Seeds, c.Join = threeSeeds(), []string{"10.0.0.9"} },
+		`seeds: 10.0.0.1:5001 stands there twice`:                      func(c *Config) { c.Seeds = append(threeSeeds(), threeSeeds()...) },
+		`advertise: 10.0.0.9:1: the list of seeds says that this one`: func(c *Config) {
+			c.Role, c.Seeds, c.Data, c.Advertise = hearsay.RoleSeed, threeSeeds(), "d", "10.0.0.9:1"
+		},
+		`quorum.trial: 11s: must be at most quorum.short_trial`:     func(c *Config) { c.Quorum.Trial = 11 * time.Second },
+		`roster.join_backoff_min: 20s: must be at most roster.join`: func(c *Config) { c.Roster.JoinBackoffMin = 20 * time.Second },
 	} {
 		cfg := DefaultConfig()
 		change(&cfg)
@@ -124,13 +138,22 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func threeSeeds() (list []quorum.Seed) {
+	for i := range 3 {
+		list = append(list, quorum.Seed{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(1 + i)}), 5001)})
+	}
+	return list
+}
+
 // TestKnobsAreWhole: every field of the configuration that is a number has a
 // knob, each knob its words, and setting it to its own value changes nothing.
 func TestKnobsAreWhole(t *testing.T) {
 	cfg := DefaultConfig()
 	knobs := Knobs(&cfg)
-	fields := reflect.TypeOf(cfg).NumField() - 1 // without the logger
-	for _, part := range []any{cfg.Detect, cfg.Roster, cfg.Overlay, cfg.Rumors, cfg.Rumors.Cooling} {
+	// Without the logger, bound sockets, role, seeds and slot; and without what a
+	// seed and a peer are told of the network.
+	fields := reflect.TypeOf(cfg).NumField() - 5 - 5 - 2
+	for _, part := range []any{cfg.Detect, cfg.Roster, cfg.Overlay, cfg.Rumors, cfg.Rumors.Cooling, cfg.Quorum, cfg.Follower, cfg.Petition} {
 		fields += reflect.TypeOf(part).NumField() - 1 // its fields instead of itself
 	}
 	if len(knobs) != fields {

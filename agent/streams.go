@@ -68,6 +68,7 @@ type stream struct {
 	writing  bool      // a goroutine writes
 	reading  bool      // a frame is half here
 	brought  bool      // at least one packet
+	lines    bool      // it speaks JSON lines: one request, one reply
 	used     time.Time // last
 }
 
@@ -116,7 +117,23 @@ func (s *streams) send(remote netip.AddrPort, frame []byte) {
 		s.open[remote] = st
 		s.wait.Go(func() { s.dial(st) })
 	}
-	if st.size+len(frame) > streamWaitingMax {
+	s.queue(st, frame)
+}
+
+// reply queues a frame to whoever is at the other end of remote, if there
+// still is a connection.
+func (s *streams) reply(remote netip.AddrPort, frame []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.open[remote]; st != nil && s.ctx.Err() == nil {
+		s.queue(st, frame)
+	}
+}
+
+// queue has a frame written to a stream, if there is room for it and it is one
+// of frames. It is called with mu held.
+func (s *streams) queue(st *stream, frame []byte) {
+	if st.lines || st.size+len(frame) > streamWaitingMax {
 		s.counters.sendFails.Add(1)
 		return
 	}
@@ -287,6 +304,9 @@ func (s *streams) next(st *stream, r *bufio.Reader) ([]byte, error) {
 		return nil, err
 	}
 	if first, _ := r.Peek(1); first[0] == lineStart && s.lines != nil && st.accepted && !st.brought {
+		s.mu.Lock()
+		st.lines = true
+		s.mu.Unlock()
 		s.lines.serve(s.ctx, st.conn, r, st.remote)
 		return nil, io.EOF
 	}

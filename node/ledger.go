@@ -217,3 +217,21 @@ func (n *Node) Recover(now time.Time) (givenUp string, fx *hearsay.Effects, err 
 	givenUp, err = n.seeded.seat.Recover(now)
 	return givenUp, n.settle(now), err
 }
+
+// Welcome reports whether a seed, asked for its own opinion, has nothing
+// against an admission: the claim is well-formed, not barred, and nobody else
+// is in at its address.
+func (n *Node) Welcome(c *hearsay.Claim) bool {
+	if n.seeded.seat == nil {
+		return false
+	}
+	at, in := n.MemberAt(c.Card.Addr)
+	return n.seeded.seat.Objection(c) == "" && (!in || at.Stay.ID == c.Subject)
+}
+
+// Unheard reports whether a seed, asked for its own opinion, holds that nobody
+// is at an address: nobody is in there, or the seed's own probes fail now.
+func (n *Node) Unheard(addr netip.AddrPort) bool {
+	m, in := n.MemberAt(addr)
+	return !in || n.seeded.seat != nil && n.seeded.seat.Failing(m.Stay.ID)
+}

@@ -63,7 +63,7 @@ type waiting struct {
 
 // takeSeat makes this node a seed.
 func (n *Node) takeSeat(random *rand.Rand, records []hearsay.Record, now time.Time) error {
-	directory := quorum.Directory{Addr: n.roster.Addr, Incarnation: n.incarnation}
+	directory := quorum.Directory{Addr: n.roster.Addr, Incarnation: n.incarnation, Older: n.cfg.Older}
 	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, directory, records, &n.drops, n.out, now)
 	if err != nil {
 		return err

@@ -156,8 +156,7 @@ func (q *Quorum) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
 	switch {
 	case m.Before > 0:
 		if answer.Items = q.chain.before(m.Before); answer.Items == nil && q.directory.Older != nil {
-			after := m.Before - min(m.Before, hearsay.MaxRulings+1)
-			answer.Items = q.directory.Older(after)
+			answer.Items = q.directory.Older(m.Before)
 		}
 	case m.After >= q.chain.base && (m.After > 0 || q.state.epoch <= hearsay.MaxRulings):
 		answer.Items = q.chain.after(m.After, hearsay.MaxRulings)

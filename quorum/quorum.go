@@ -18,9 +18,9 @@ const (
 
 // Directory is what the rest of the node knows.
 type Directory struct {
-	Addr        func(hearsay.NodeID) (netip.AddrPort, bool) // where a member is reached; nil: where it was admitted
-	Incarnation func(hearsay.NodeID) hearsay.Incarnation    // the newest that the member has signed; nil: as the log has it
-	Older       func(after hearsay.Epoch) []*hearsay.Ruling // rulings on disk after an epoch, oldest first, as many as fit a message; nil: none
+	Addr        func(hearsay.NodeID) (netip.AddrPort, bool)  // where a member is reached; nil: where it was admitted
+	Incarnation func(hearsay.NodeID) hearsay.Incarnation     // the newest that the member has signed; nil: as the log has it
+	Older       func(before hearsay.Epoch) []*hearsay.Ruling // rulings on disk right before an epoch, oldest first, as many as fit a message; nil: none
 }
 
 // Quorum is one seed's part in the authority. It is not safe for concurrent

@@ -1,0 +1,229 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"hearsay"
+	"hearsay/dialect"
+	"hearsay/wire"
+)
+
+// desk is where a seed answers those who ask it by JSON lines. What asks for a
+// decision is handed to the node as a packet from the connection's own address,
+// and the node's Outcome to that address is the answer. Requests without facts
+// are of older peers, and of people.
+type desk struct {
+	network hearsay.NetworkID
+	signer  hearsay.Signer
+	loop    *loop
+	logger  *slog.Logger
+	served  *allowance // lines in the log
+
+	mu      sync.Mutex
+	waiting map[netip.AddrPort]chan *answer
+}
+
+// answer is an Outcome of the node, and the packet that carries it.
+type answer struct {
+	hearsay.Outcome
+	facts []byte
+}
+
+// servedLogged is how many lists a second the log tells of.
+const servedLogged = 10
+
+func newDesk(network hearsay.NetworkID, signer hearsay.Signer, l *loop, logger *slog.Logger) *desk {
+	return &desk{
+		network: network, signer: signer, loop: l, logger: logger,
+		served:  newAllowance(time.Now(), servedLogged, servedLogged),
+		waiting: make(map[netip.AddrPort]chan *answer),
+	}
+}
+
+// deliver gives who waits at an address the answer. It reports whether
+// somebody does.
+func (d *desk) deliver(to netip.AddrPort, a *answer) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	waiting, ok := d.waiting[to]
+	if ok {
+		delete(d.waiting, to)
+		waiting <- a // of capacity 1, and this is the one
+	}
+	return ok
+}
+
+// preparing makes, in the loop, of what was asked a packet for the node, or
+// the reply.
+type preparing func(now time.Time) (*hearsay.Packet, dialect.Reply)
+
+// bring puts a request before the node, and waits for what it comes to. Nil:
+// there is no answer in time.
+func (d *desk) bring(ctx context.Context, from netip.AddrPort, prepare preparing) (*answer, dialect.Reply) {
+	answered, replied := make(chan *answer, 1), make(chan dialect.Reply, 1)
+	d.mu.Lock()
+	d.waiting[from] = answered
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		delete(d.waiting, from)
+		d.mu.Unlock()
+	}()
+	open := d.loop.inbox.put(func(now time.Time) {
+		p, reply := prepare(now)
+		if reply != nil {
+			replied <- reply
+			return
+		}
+		p.Addr, p.Stream = from, true
+		d.loop.carryOut(d.loop.node.Receive(now, p))
+	})
+	if !open {
+		return nil, nil
+	}
+	select {
+	case a := <-answered:
+		return a, nil
+	case reply := <-replied:
+		return nil, reply
+	case <-ctx.Done():
+		return nil, nil
+	}
+}
+
+// answer answers a line; see answering.
+func (d *desk) answer(ctx context.Context, request dialect.Request, from netip.AddrPort) dialect.Reply {
+	switch r := request.(type) {
+	case *dialect.Register:
+		return d.decide(ctx, from, dialect.Registration, r.Peer, d.register(r, from))
+	case *dialect.DeadReport:
+		return d.decide(ctx, from, dialect.Death, r.Peer, d.report(r))
+	case *dialect.Commit:
+		return &dialect.CommitAck{Matter: r.Matter, Reason: "seeds decide among themselves, by signed ballots: this changes nothing"}
+	case *dialect.Vote:
+		_, reply := d.bring(ctx, from, func(time.Time) (*hearsay.Packet, dialect.Reply) { return nil, d.opinion(r) })
+		return reply
+	case *dialect.PeerList:
+		_, reply := d.bring(ctx, from, func(now time.Time) (*hearsay.Packet, dialect.Reply) {
+			peers := &dialect.Peers{Peers: d.loop.node.Peers(), Seed: d.loop.node.Self().Addr}
+			return nil, peers
+		})
+		if peers, ok := reply.(*dialect.Peers); ok && d.mayLog(from) {
+			d.logger.Info(dialect.PhrasePeers(len(peers.Peers)), "to", from.String())
+		}
+		return reply
+	}
+	return nil
+}
+
+// mayLog reports whether the log has room for what anybody may cause.
+func (d *desk) mayLog(from netip.AddrPort) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.served.allow(time.Now(), from.Addr())
+}
+
+// decide brings a request for a decision before the node, and gives its answer
+// in words and in facts.
+func (d *desk) decide(ctx context.Context, from netip.AddrPort, m dialect.Matter, peer netip.AddrPort, prepare preparing) dialect.Reply {
+	a, reply := d.bring(ctx, from, prepare)
+	if a == nil {
+		return reply
+	}
+	done := a.Code == hearsay.OutcomeDone
+	outcome := &dialect.Outcome{
+		Matter: m, Peer: peer, Success: done, Already: done && a.Yes == 0,
+		YesVotes: int(a.Yes), Quorum: int(a.Needed), Facts: a.facts,
+	}
+	if !done {
+		outcome.Reason = a.Text
+	}
+	if outcome.Already && m == dialect.Registration && d.mayLog(from) {
+		d.logger.Info(dialect.PhraseRegistered(peer))
+	}
+	return outcome
+}
+
+// read gives the packet among the facts of a request, if it is one of this
+// network.
+func (d *desk) read(facts []byte) (*hearsay.Packet, bool) {
+	if len(facts) == 0 {
+		return nil, false
+	}
+	p := &hearsay.Packet{}
+	_, ok := wire.NewDecoder(d.network).Decode(facts, p)
+	return p, ok
+}
+
+// register prepares a request for admission. Who has facts proves by its
+// signature who it is. An older peer has none: it is a guest, and its address is
+// its identity.
+func (d *desk) register(r *dialect.Register, from netip.AddrPort) preparing {
+	if p, ok := d.read(r.Facts); ok && d.proves(p) {
+		return func(time.Time) (*hearsay.Packet, dialect.Reply) { return p, nil }
+	}
+	return func(now time.Time) (*hearsay.Packet, dialect.Reply) {
+		refuse := &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer, Quorum: d.loop.node.Authority().Quorum}
+		if r.Peer.Addr() != from.Addr() {
+			refuse.Reason = fmt.Sprintf("asks from %s and says that it is at %s", from.Addr(), r.Peer.Addr())
+			return nil, refuse
+		}
+		if _, in := d.loop.node.MemberAt(r.Peer); in {
+			return nil, &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer, Success: true, Already: true, Quorum: refuse.Quorum}
+		}
+		claim := guestClaim(d.network, r.Peer, now)
+		return &hearsay.Packet{From: claim.Subject, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}}, nil
+	}
+}
+
+// proves reports whether a packet is a registration that its sender has
+// signed.
+func (d *desk) proves(p *hearsay.Packet) bool {
+	_, registers := p.Body.(*hearsay.Register)
+	return registers && len(p.Claims) > 0 && p.Claims[0].Subject == p.From && p.Claims[0].Verify(d.network, d.signer)
+}
+
+// guestClaim is what stands for the word of an older peer.
+func guestClaim(network hearsay.NetworkID, addr netip.AddrPort, now time.Time) hearsay.Claim {
+	return hearsay.Claim{
+		Subject: hearsay.GuestID(network, addr), State: hearsay.StateAlive, Incarnation: hearsay.NextIncarnation(0, now),
+		Card: hearsay.Card{Name: addr.String(), Addr: addr, Role: hearsay.RolePeer},
+	}
+}
+
+// report prepares a request for a removal. Without facts it is a word without
+// evidence, whoever says it.
+func (d *desk) report(r *dialect.DeadReport) preparing {
+	p, ok := d.read(r.Facts)
+	if ok {
+		_, ok = p.Body.(*hearsay.Report)
+	}
+	if ok {
+		return func(time.Time) (*hearsay.Packet, dialect.Reply) { return p, nil }
+	}
+	return func(time.Time) (*hearsay.Packet, dialect.Reply) {
+		m, in := d.loop.node.MemberAt(r.Peer)
+		if !in {
+			return nil, &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Success: true, Already: true, Quorum: d.loop.node.Authority().Quorum}
+		}
+		return &hearsay.Packet{Body: &hearsay.Report{Stay: m.Stay}}, nil
+	}
+}
+
+// opinion is what this seed itself thinks of a peer, for an older seed that
+// asks.
+func (d *desk) opinion(r *dialect.Vote) dialect.Reply {
+	o := &dialect.Opinion{Matter: r.Matter, Proposal: r.Proposal, Voter: d.loop.node.Self().Addr}
+	if r.Matter == dialect.Death {
+		o.Vote = d.loop.node.Unheard(r.Peer)
+	} else {
+		claim := guestClaim(d.network, r.Peer, time.Now())
+		o.Vote = d.loop.node.Welcome(&claim)
+	}
+	return o
+}

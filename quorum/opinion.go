@@ -1,0 +1,28 @@
+package quorum
+
+import "hearsay"
+
+// This file is what a seed says when it is asked for its opinion, without a
+// case. It decides nothing.
+
+// Objection says why this seed would not admit whoever makes a claim, as far as
+// it can tell without a probe; "" if it has no objection.
+func (q *Quorum) Objection(c *hearsay.Claim) string {
+	if q.state == nil {
+		return "this seed has no seat yet"
+	}
+	if q.state.members.get(c.Subject) != nil {
+		return ""
+	}
+	if why := q.state.refusesAdmission(c); why != "" {
+		return why
+	}
+	return q.unfit(c)
+}
+
+// Failing reports whether this seed probes a member, and its newest probe was
+// not answered.
+func (q *Quorum) Failing(id hearsay.NodeID) bool {
+	w := q.watched[id]
+	return w != nil && !w.failing.IsZero()
+}
