@@ -69,13 +69,15 @@ type change struct {
 
 // Add encodes records behind what the batch holds.
 func (b *Batch) Add(records []hearsay.Record) {
+	var k, v []byte // of the record before: a thousand need them but once
 	for _, record := range records {
-		bucket, key, value, drop := wire.AppendRecord(nil, nil, record)
+		bucket, key, value, drop := wire.AppendRecord(k[:0], v[:0], record)
 		if !drop {
 			value = seal(string(bucket), key, value)
 		}
 		b.changes = append(b.changes, change{bucket, len(key), len(value), drop})
 		b.bytes = append(append(b.bytes, key...), value...)
+		k, v = key, value
 	}
 }
 
