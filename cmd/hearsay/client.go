@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,14 +71,15 @@ func parseNode(node string) (string, error) {
 
 // client asks one node over HTTP.
 type client struct {
-	base string // URL without a slash at its end
-	http *http.Client
+	base     string // URL without a slash at its end
+	http     *http.Client
+	patience time.Duration // for one whole answer, streams apart; 0 for answerTimeout
 }
 
 func newClient(base string) *client {
 	return &client{base: base, http: &http.Client{Transport: &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: answerTimeout}).DialContext,
-		ResponseHeaderTimeout: answerTimeout,
+		ResponseHeaderTimeout: max(answerTimeout, decideTimeout),
 	}}}
 }
 
@@ -94,7 +96,7 @@ func (c *client) post(ctx context.Context, path string, text []byte) ([]byte, er
 
 // ask gives the body of the answer to a request.
 func (c *client) ask(ctx context.Context, method, path string, text []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.patience, answerTimeout))
 	defer cancel()
 	answer, err := c.send(ctx, method, path, nil, text)
 	if err != nil {
@@ -148,7 +150,7 @@ func (c *client) explain(err error) error {
 		}
 	case errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
 		return hintedError{
-			fmt.Errorf("no answer from %s within %v", c.base, answerTimeout),
+			fmt.Errorf("no answer from %s within %v", c.base, cmp.Or(c.patience, answerTimeout)),
 			"the process may be stopped or starved",
 		}
 	}

@@ -57,6 +57,7 @@ Start with "hearsay up": it runs a whole network on this machine.`,
 	root.AddCommand(
 		newUp(), newPeer(), newReap(),
 		newMembers(), newStatus(), newTopology(), newSay(), newRumors(), newEvents(), newWhy(), newLeave(),
+		newLedger(), newRemove(), newBar(),
 		newSettings(), newSim(), newMaelstrom(), newVersion(),
 	)
 	root.SetHelpCommand(newHelp())

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hearsay"
+	"hearsay/web"
+)
+
+func newLedger() *cobra.Command {
+	var from asking
+	var epoch uint64
+	cmd := &cobra.Command{
+		Use:   "ledger",
+		Short: "List what the seeds have ruled",
+		Long: `List the rulings of the seeds, oldest first: who was admitted, removed or left,
+with the ballots that decided it. A seed has all of them, a peer the newest.
+
+With --json it prints all that proves them, too: "ledger --json > FILE" saves a
+ledger that "ledger verify FILE" checks.`,
+		Args: cobra.ArbitraryArgs, // so that an unknown command reaches RunE
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return group(cmd, args)
+			}
+			c, err := from.client(cmd)
+			if err != nil {
+				return err
+			}
+			l, err := wholeLedger(cmd.Context(), c, hearsay.Epoch(max(1, epoch)))
+			if err != nil {
+				return fmt.Errorf("list the ledger: %w", err)
+			}
+			if from.json {
+				_, err = io.WriteString(cmd.OutOrStdout(), jsonLine(l))
+				return err
+			}
+			printLedger(cmd.OutOrStdout(), cmd.ErrOrStderr(), l, hearsay.Epoch(max(1, epoch)))
+			return nil
+		},
+	}
+	from.addFlags(cmd)
+	cmd.Flags().Uint64Var(&epoch, "from", 1, "the first epoch")
+	cmd.AddCommand(newVerify())
+	return cmd
+}
+
+// wholeLedger asks for the ledger from an epoch on, page by page. The heads of
+// the last page are those of the whole.
+func wholeLedger(ctx context.Context, c *client, from hearsay.Epoch) (*web.Ledger, error) {
+	var rulings []web.Ruling
+	for {
+		l, err := getJSON[web.Ledger](ctx, c, fmt.Sprintf("/v1/ledger?from=%d", from))
+		if err != nil {
+			return nil, err
+		}
+		rulings = append(rulings, l.Rulings...)
+		if l.Next <= from {
+			l.Rulings, l.Next = rulings, 0
+			if l.Rulings == nil {
+				l.Rulings = []web.Ruling{}
+			}
+			return &l, nil
+		}
+		from = l.Next
+	}
+}
+
+func printLedger(out, progress io.Writer, l *web.Ledger, from hearsay.Epoch) {
+	switch {
+	case l.Quorum == 0:
+		fmt.Fprintln(progress, "this network has no seeds: nobody rules, and there is no ledger")
+		return
+	case len(l.Rulings) == 0:
+		fmt.Fprintf(progress, "there is no ruling from epoch %d on; the newest is of epoch %d\n", from, l.Epoch)
+		return
+	case l.Rulings[0].Epoch > from:
+		fmt.Fprintf(progress, "the rulings before epoch %d are not kept here; a seed has them\n", l.Rulings[0].Epoch)
+	}
+	now := time.Now()
+	table := newTable(out)
+	fmt.Fprintln(table, "EPOCH\tRULING\tMEMBER\tSTAY\tAT\tBY")
+	for i := range l.Rulings {
+		r := &l.Rulings[i]
+		stay := "-"
+		if r.Since > 0 {
+			stay = strconv.FormatUint(uint64(r.Since), 10)
+		}
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", r.Epoch, r.Kind, r.Member, stay, clockTime(r.At, now), decidedBy(r))
+	}
+	table.Flush()
+}
+
+// decidedBy says whose ballots decided a ruling.
+func decidedBy(r *web.Ruling) string {
+	switch r.Kind {
+	case hearsay.RulingLeave:
+		return "its own word"
+	case hearsay.RulingRecover:
+		return "one seed alone: the quorum was lost"
+	}
+	words := ""
+	for i := range r.Ballots {
+		b := &r.Ballots[i]
+		if i > 0 {
+			words += "; "
+		}
+		words += b.Seed + ": " + b.Why
+	}
+	return words
+}
+
+func newRemove() *cobra.Command {
+	var from asking
+	cmd := &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Have the seeds decide whether a member is out",
+		Long: `Open a case against a member, as an operator. The seeds decide it, each by its
+own probes over ten seconds: a member that answers any of them stays in. So this
+removes who is gone and was not reported; to keep a living node out, bar it, too.
+
+NAME is a name, an id, or the beginning of an id. Exit code 1 if it stays in.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := checkedClient(cmd, &from, args[0])
+			if err != nil {
+				return err
+			}
+			c.patience = decideTimeout
+			body, err := c.post(cmd.Context(), "/v1/members/"+url.PathEscape(args[0])+"/remove", nil)
+			if err != nil {
+				return fmt.Errorf("remove %s: %w", args[0], err)
+			}
+			outcome, err := decode[web.Outcome](c, body)
+			if err != nil {
+				return fmt.Errorf("remove %s: %w", args[0], err)
+			}
+			return tellOutcome(cmd.OutOrStdout(), args[0], &outcome, body, from.json)
+		},
+	}
+	from.addFlags(cmd)
+	return cmd
+}
+
+// decideTimeout is how long is waited for seeds to decide: more than the 15 s
+// after which a node gives up itself.
+const decideTimeout = 20 * time.Second
+
+// tellOutcome tells what the seeds decided of a removal.
+func tellOutcome(out io.Writer, name string, o *web.Outcome, body []byte, asJSON bool) error {
+	if asJSON {
+		if _, err := out.Write(body); err != nil {
+			return err
+		}
+	}
+	switch o.Code {
+	case hearsay.OutcomeDone.String():
+		if !asJSON {
+			fmt.Fprintf(out, "%s is out: the seeds removed it\n", name)
+		}
+		return nil
+	case hearsay.OutcomePending.String():
+		return hintedError{fmt.Errorf("remove %s: the seeds have not decided yet", name), fmt.Sprintf(`"hearsay why %s" tells how the case stands`, name)}
+	}
+	return hintedError{fmt.Errorf("remove %s: it stays in: %s", name, o.Text), fmt.Sprintf(`who answers a seed is not removed; "hearsay why %s" tells more`, name)}
+}
+
+// checkedClient makes the client of a command about a member.
+func checkedClient(cmd *cobra.Command, from *asking, name string) (*client, error) {
+	if err := hearsay.CheckName(name); err != nil {
+		return nil, wrongUsage(cmd, err)
+	}
+	return from.client(cmd)
+}
+
+func newBar() *cobra.Command {
+	var from asking
+	var list bool
+	var lift, why string
+	cmd := &cobra.Command{
+		Use:   "bar NAME | --list | --lift NAME",
+		Short: "Keep a node out: the seeds do not admit it any more",
+		Long: `Have the seeds refuse a node from now on, whatever it asks. That removes nobody:
+who is in stays in until it leaves or is removed. --list tells who is barred, and
+--lift ends it.
+
+NAME is a name, an id, or the beginning of an id; for one who was never in, its
+whole id. Ask a seed: name it with --node.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			asked := 0
+			for _, given := range []bool{len(args) == 1, list, lift != ""} {
+				if given {
+					asked++
+				}
+			}
+			if asked != 1 {
+				return wrongUsage(cmd, errors.New("want one of NAME, --list and --lift NAME"))
+			}
+			switch {
+			case list:
+				return show(cmd, &from, "list who is barred", "/v1/bars", printBars)
+			case lift != "":
+				return operate(cmd, &from, lift, "lift the bar of "+lift, func(ctx context.Context, c *client) ([]byte, error) {
+					return c.ask(ctx, "DELETE", "/v1/bars/"+url.PathEscape(lift), nil)
+				})
+			}
+			return operate(cmd, &from, args[0], "bar "+args[0], func(ctx context.Context, c *client) ([]byte, error) {
+				text, err := json.Marshal(map[string]string{"name": args[0], "why": why})
+				if err != nil {
+					return nil, err
+				}
+				return c.post(ctx, "/v1/bars", text)
+			})
+		},
+	}
+	from.addFlags(cmd)
+	cmd.Flags().BoolVar(&list, "list", false, "list who is barred")
+	cmd.Flags().StringVar(&lift, "lift", "", "end the bar of `NAME`")
+	cmd.Flags().StringVar(&why, "why", "", "the reason, for those who ask")
+	return cmd
+}
+
+// operate has a seed do something, and says that it is done.
+func operate(cmd *cobra.Command, from *asking, name, what string, ask func(context.Context, *client) ([]byte, error)) error {
+	c, err := checkedClient(cmd, from, name)
+	if err != nil {
+		return err
+	}
+	c.patience = decideTimeout
+	body, err := ask(cmd.Context(), c)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if from.json {
+		_, err = cmd.OutOrStdout().Write(body)
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: done\n", what)
+	return err
+}
+
+func printBars(out io.Writer, answer web.Bars) {
+	now := time.Now()
+	table := newTable(out)
+	fmt.Fprintln(table, "ID\tNAME\tSINCE\tWHY")
+	for _, b := range answer.Bars {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", b.ID, orDash(b.Name), when(b.At, now), orDash(oneLine(b.Why)))
+	}
+	table.Flush()
+}
