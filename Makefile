@@ -65,7 +65,7 @@ sim-same: ## the same seeds, on one core, on two and under the race detector, co
 	bin/hearsay-race sim campaign --from $(FROM) --runs 12 >bin/raced
 	cmp bin/one bin/two
 	cmp bin/one bin/raced
-	@tail -n 1 bin/one
+	@grep ^log bin/one
 
 sim-large: ## the tests of the simulator that take minutes
 	HEARSAY_LARGE=1 $(GO) test -timeout 20m ./sim
