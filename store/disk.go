@@ -311,8 +311,10 @@ func (i *identity) check(path, network string) error {
 }
 
 // inspect reads the whole file, for reading only, and says what is wrong with
-// it. The file is small: it holds some hundreds of addresses and deaths,
-// and as many of its own rumors as are retained.
+// it. A peer's file is small:
+// some hundreds of addresses and deaths, and as many of its own rumors as are
+// retained. A seed's holds its ledger: 10,000 rulings and as many entries of
+// the log are 16 MiB, and read in 80 ms (BenchmarkOpenAndLoad).
 func inspect(path string) (found identity, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
