@@ -165,7 +165,7 @@ type Campaign struct {
 }
 
 // ErrUntested says that a campaign found nothing because nothing happened.
-var ErrUntested = errors.New("the campaign tested nothing of it")
+var ErrUntested = errors.New("the campaign has not tested what it should")
 
 // ErrCrashed says that a world's process did not come to its end.
 var ErrCrashed = errors.New("the world crashed")
@@ -216,7 +216,7 @@ func (c *Campaign) Close() error {
 		}
 	}
 	if len(c.Untested) > 0 {
-		return fmt.Errorf("%w: %d worlds without any %s", ErrUntested, c.Runs, c.Untested[0])
+		return fmt.Errorf("%w: %d worlds without any %s", ErrUntested, c.Runs, strings.Join(c.Untested, ", "))
 	}
 	return nil
 }
