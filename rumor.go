@@ -85,9 +85,10 @@ type ReservedNumbers struct{ Upto uint64 }
 func (*ReservedNumbers) record() {}
 
 // KeptRumor is a rumor of this node's own that is still retained, keyed by its
-// number: said before a crash, it is told after it.
+// number: said before a crash, it is told after it, unless it is too old by then.
 type KeptRumor struct {
 	Number uint64
+	Said   int64  // Unix milliseconds, by the node's clock
 	Rumor  *Rumor // nil: the key goes
 }
 

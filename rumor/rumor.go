@@ -104,24 +104,33 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 	if cfg.Strategy == Monger && cfg.Style.Pulls() {
 		r.monger.pollAt = now.Add(r.between(0, cfg.Poll))
 	}
-	var kept []*hearsay.Rumor
+	var kept []*hearsay.KeptRumor
 	for _, record := range records {
 		switch record := record.(type) {
 		case *hearsay.ReservedNumbers:
 			r.numbers = numbers{last: record.Upto, reserved: record.Upto, earlier: record.Upto}
 		case *hearsay.KeptRumor:
 			if record.Rumor != nil {
-				kept = append(kept, record.Rumor)
+				kept = append(kept, record)
 			}
 		}
 	}
-	slices.SortFunc(kept, func(a, b *hearsay.Rumor) int { return cmp.Compare(a.ID.Counter, b.ID.Counter) })
-	for _, rumor := range kept {
+	slices.SortFunc(kept, func(a, b *hearsay.KeptRumor) int { return cmp.Compare(a.Number, b.Number) })
+	for _, record := range kept {
+		rumor := *record.Rumor
+		// Others may have forgotten that they heard it, so it must not come back
+		// younger than it is.
+		rumor.Age = max(0, now.Sub(time.UnixMilli(record.Said)))
 		if n := &r.numbers; rumor.Origin() == self { // a torn disk may have kept it and not the reservation
 			n.last, n.earlier = max(n.last, rumor.ID.Counter), max(n.earlier, rumor.ID.Counter)
 		}
 		o := r.seen.of(rumor.ID.Origin)
-		r.deliver(now, &entry{Rumor: *rumor, origin: o, by: self, at: now})
+		if rumor.Age >= cfg.KeepFor {
+			r.seen.add(o, clock.Range{Low: rumor.ID.Counter, High: rumor.ID.Counter})
+			out.Persist = append(out.Persist, &hearsay.KeptRumor{Number: record.Number})
+			continue
+		}
+		r.deliver(now, &entry{Rumor: rumor, origin: o, by: self, at: now})
 	}
 	return r
 }
@@ -154,7 +163,7 @@ func (r *Rumors) Say(now time.Time, data []byte) (clock.Dot, error) {
 	o := r.seen.of(hearsay.OriginOf(r.self))
 	e := &entry{origin: o, by: r.self, at: now}
 	e.ID, e.Data = clock.Dot{Origin: o.id, Counter: n.last}, bytes.Clone(data)
-	r.out.Persist = append(r.out.Persist, &hearsay.KeptRumor{Number: n.last, Rumor: &e.Rumor})
+	r.out.Persist = append(r.out.Persist, &hearsay.KeptRumor{Number: n.last, Said: now.UnixMilli(), Rumor: &e.Rumor})
 	r.deliver(now, e)
 	r.stats.Said++
 	r.flush(now)

@@ -120,6 +120,18 @@ func TestWhoWasAwayCatchesUp(t *testing.T) {
 	}
 }
 
+// A rumor that its origin kept is as old after a day as it is: who has forgotten
+// the origin meanwhile, and what it heard of it, does not hear it again.
+func TestKeptRumorsAge(t *testing.T) {
+	w := newScenario(t, 3, "at 10s say n2\nat 20s kill n2\nat 25h restart n2", nil)
+	w.RunUntil(25*time.Hour + time.Minute)
+	w.convergesWithin(t, time.Minute)
+	w.saidWhile(t, 1)
+	if held := w.machines[1].node.Stats().RumorsHeld; held > 0 {
+		t.Errorf("n2 holds %d rumors", held)
+	}
+}
+
 // What is older than retention is not to be had, and holds nobody up.
 func TestCatchesUpWithinRetention(t *testing.T) {
 	w := newScenario(t, 8, "at 10s partition n1..n3 n5..n8 | n4\nat 11s say n1 x20 every 100ms\nat 60s say n2 x5 every 100ms\nat 70s heal\nat 75s start n8", func(c *Config) {
