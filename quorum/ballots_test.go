@@ -18,19 +18,25 @@ func TestEvidence(t *testing.T) {
 		spoil func(e *hearsay.Evidence)
 		want  string
 	}{
-		"sound":               {func(*hearsay.Evidence) {}, ""},
-		"just enough":         {func(e *hearsay.Evidence) { e.Statements = e.Statements[:5] }, ""},
-		"one too few":         {func(e *hearsay.Evidence) { e.Statements = e.Statements[:4] }, "4 of 9 observers against it, 5 needed"},
-		"one five times":      {func(e *hearsay.Evidence) { e.Statements = append(e.Statements[:1:1], e.Statements[0], e.Statements[0], e.Statements[0], e.Statements[0]) }, "1 of 9"},
-		"forged":              {func(e *hearsay.Evidence) { e.Statements[2].Signature[0]++ }, "did not sign"},
-		"of another round":    {func(e *hearsay.Evidence) { e.Statements[2].Round++ }, "did not sign"},
-		"turned around":       {func(e *hearsay.Evidence) { e.Statements[2].Verdict = hearsay.VerdictReachable }, "did not sign"},
-		"about another":       {func(e *hearsay.Evidence) { e.Subject = w.people[4].id() }, "about another"},
-		"refuted":             {func(e *hearsay.Evidence) { e.Incarnation-- }, "refuted"},
-		"two, and a timeout":  {func(e *hearsay.Evidence) { e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:2] }, ""},
-		"one, and a timeout":  {func(e *hearsay.Evidence) { e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:1] }, "1 of 9 observers against it, 2 needed"},
-		"nothing":             {func(e *hearsay.Evidence) { e.Statements = nil }, "0 of 9"},
-		"a stranger's, added": {func(e *hearsay.Evidence) { s := e.Statements[0]; s.Sign(testNetwork, newKeyed(1)); e.Statements = append(e.Statements[:4:4], s) }, "4 of 9"},
+		"sound":       {func(*hearsay.Evidence) {}, ""},
+		"just enough": {func(e *hearsay.Evidence) { e.Statements = e.Statements[:5] }, ""},
+		"one too few": {func(e *hearsay.Evidence) { e.Statements = e.Statements[:4] }, "4 of 9 observers against it, 5 needed"},
+		"one five times": {func(e *hearsay.Evidence) {
+			e.Statements = append(e.Statements[:1:1], e.Statements[0], e.Statements[0], e.Statements[0], e.Statements[0])
+		}, "1 of 9"},
+		"forged":             {func(e *hearsay.Evidence) { e.Statements[2].Signature[0]++ }, "did not sign"},
+		"of another round":   {func(e *hearsay.Evidence) { e.Statements[2].Round++ }, "did not sign"},
+		"turned around":      {func(e *hearsay.Evidence) { e.Statements[2].Verdict = hearsay.VerdictReachable }, "did not sign"},
+		"about another":      {func(e *hearsay.Evidence) { e.Subject = w.people[4].id() }, "about another"},
+		"refuted":            {func(e *hearsay.Evidence) { e.Incarnation-- }, "refuted"},
+		"two, and a timeout": {func(e *hearsay.Evidence) { e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:2] }, ""},
+		"one, and a timeout": {func(e *hearsay.Evidence) { e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:1] }, "1 of 9 observers against it, 2 needed"},
+		"nothing":            {func(e *hearsay.Evidence) { e.Statements = nil }, "0 of 9"},
+		"a stranger's, added": {func(e *hearsay.Evidence) {
+			s := e.Statements[0]
+			s.Sign(testNetwork, newKeyed(1))
+			e.Statements = append(e.Statements[:4:4], s)
+		}, "4 of 9"},
 	} {
 		e := w.evidence(m, about, hearsay.VerdictUnreachable)
 		if len(e.Statements) != 9 {

@@ -127,7 +127,9 @@ func TestSameSeedSameStory(t *testing.T) {
 		var b bytes.Buffer
 		t.Run("world", func(t *testing.T) {
 			w := newWorld(t, 3, seed)
-			w.teller = func(m *machine, e hearsay.Event) { fmt.Fprintf(&b, "%d %d %+v %v %v\n", w.now.UnixNano(), m.slot, e.Kind, e.Subject, e.Epoch) }
+			w.teller = func(m *machine, e hearsay.Event) {
+				fmt.Fprintf(&b, "%d %d %+v %v %v\n", w.now.UnixNano(), m.slot, e.Kind, e.Subject, e.Epoch)
+			}
 			w.loss, w.slow = 0.1, 100*time.Millisecond
 			w.startAll()
 			w.must(time.Minute, "founded", w.agree)

@@ -21,8 +21,10 @@ func (w *world) noteEntry(r hearsay.Record) {
 	for i := range commands {
 		if c := &commands[i]; c.op == opBallot {
 			m := w.machines[c.ballot.Slot]
-			if c.ballot.Verify(testNetwork, m.signer, m.signer.Public()) {
-				w.cast[ballotName(&c.ballot)] = true
+			for _, signer := range append(m.past, m.signer) {
+				if c.ballot.Verify(testNetwork, signer, signer.Public()) {
+					w.cast[ballotName(&c.ballot)] = true
+				}
 			}
 		}
 	}

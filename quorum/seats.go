@@ -11,7 +11,8 @@ import (
 // it met at the configured addresses; then what the state says, and what a
 // quorum has decided that this node has not applied yet.
 type seats struct {
-	waiting bool // it was told that this seed has no seat
+	waiting bool                   // it was told that this seed has no seat
+	greeted [hearsay.MaxSeeds]bool // those who have been asked to vote for who has founded
 	known   [hearsay.MaxSeeds]occupant
 	nonces  [hearsay.MaxSeeds]uint64    // of the hello under way; 0: none
 	asked   [hearsay.MaxSeeds]time.Time // when the last one went out
@@ -184,7 +185,8 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 	case q.cfg.Recover:
 		return
 	case q.seats.known[m.Slot].seat == seat:
-		if q.replica.log.last() == q.replica.log.base && q.replica.leader() == 0 {
+		if q.replica.log.last() == q.replica.log.base && q.replica.leader() == 0 && !q.seats.greeted[m.Slot] {
+			q.seats.greeted[m.Slot] = true
 			_ = q.replica.node.Campaign() // just founded: now there is one more to vote
 			q.work(now)
 		}

@@ -105,16 +105,16 @@ func (d *disk) load() (records []hearsay.Record) {
 
 // machine is one seed on its disk.
 type machine struct {
-	slot     int
-	signer   *keyed
-	identity uint64
-	disk     disk
-	drops    hearsay.Drops
-	out      *hearsay.Effects
-	q        *Quorum // nil: it is down
-	life     int     // counts starts, so that what belongs to an earlier one is dropped
-	lane     []hearsay.Effects
-	busy     bool
+	slot   int
+	signer *keyed
+	past   []*keyed // keys of earlier lives
+	disk   disk
+	drops  hearsay.Drops
+	out    *hearsay.Effects
+	q      *Quorum // nil: it is down
+	life   int     // counts starts, so that what belongs to an earlier one is dropped
+	lane   []hearsay.Effects
+	busy   bool
 }
 
 // person is one peer.
@@ -197,7 +197,7 @@ func newWorld(t testing.TB, n int, seed uint64) *world {
 	w.cfg.Network = testNetwork
 	for slot := range n {
 		w.cfg.Seeds = append(w.cfg.Seeds, Seed{Addr: seedAddr(slot)})
-		w.machines = append(w.machines, &machine{slot: slot, signer: newKeyed(uint64(slot)), identity: uint64(slot)})
+		w.machines = append(w.machines, &machine{slot: slot, signer: newKeyed(uint64(slot))})
 	}
 	return w
 }
@@ -251,7 +251,7 @@ func (w *world) crash(m *machine) {
 // wipe takes a seed's disk away, its identity too.
 func (w *world) wipe(m *machine) {
 	w.crash(m)
-	m.disk = disk{}
+	m.disk, m.past = disk{}, append(m.past, m.signer)
 	w.nextKey++
 	m.signer = newKeyed(w.nextKey)
 }
