@@ -79,11 +79,12 @@ func (n *seededNet) start(names ...string) {
 
 func (n *seededNet) all() []*Agent { return slices.Concat(n.seeds, n.peers) }
 
-// living gives who is alive, as one node has it.
+// living gives which peers are in, as one node has it. Who came while a seed was
+// away has never met that one.
 func living(a *Agent) string {
 	var names []string
 	for _, m := range a.Members() {
-		if m.State.Living() {
+		if m.State.Living() && m.Role == hearsay.RolePeer {
 			names = append(names, m.Name)
 		}
 	}
@@ -98,17 +99,106 @@ func (n *seededNet) agree(epoch hearsay.Epoch, names string) {
 	}
 }
 
+// stopSeed closes a seed as a crash would.
+func (n *seededNet) stopSeed(slot int) {
+	n.seeds[slot].Close()
+	n.seeds = slices.Delete(slices.Clone(n.seeds), slot, slot+1)
+}
+
+// startSeed starts it again with what it has on disk.
+func (n *seededNet) startSeed(slot int) {
+	n.t.Helper()
+	n.seeds = append(n.seeds, start(n.t, n.seed(slot)))
+}
+
+// stopPeer closes the peer that was started last, as a crash would.
+func (n *seededNet) stopPeer() {
+	last := len(n.peers) - 1
+	n.peers[last].Close()
+	n.peers = n.peers[:last]
+}
+
+// hears waits until a has an event.
+func hears(t *testing.T, a *Agent, what string, is func(*hearsay.Event) bool) {
+	t.Helper()
+	for _, e := range a.EventsAfter(patient(t), 0) {
+		if is(&e) {
+			return
+		}
+	}
+	t.Fatalf("%s has not heard: %s", a.cfg.Name, what)
+}
+
+// TestSeededNetwork: nobody is in or out without a quorum, and everybody gets
+// to see the same.
 func TestSeededNetwork(t *testing.T) {
 	n := newSeededNet(t, 3)
 	n.start("a", "b", "c")
-	n.agree(3, "a b c s1 s2 s3")
+	n.agree(3, "a b c")
 	head := n.seeds[0].Authority().Head
 	for _, a := range n.all() {
 		if got := a.Authority(); got.Head != head || !got.Ready || !got.Seeded || got.Quorum != 2 {
 			t.Errorf("%s: %+v, want the head %s", a.cfg.Name, got, head)
 		}
 	}
-	n.peers[2].Close()
-	n.peers = n.peers[:2]
-	n.agree(4, "a b s1 s2 s3")
+	n.stopPeer()
+	n.agree(4, "a b")
+	for _, a := range n.all() {
+		checkLedger(t, a)
+	}
+
+	n.stopSeed(2)
+	n.start("d")
+	n.agree(5, "a b d") // the seed is missed: nobody can rule it out
+
+	n.stopSeed(1)
+	last := n.seeds[0]
+	await(t, last, "no quorum", func() bool { return !last.Authority().Ready })
+	e := start(t, n.peer("e"))
+	hears(t, e, "that none of the seeds has admitted it", func(e *hearsay.Event) bool { return e.Kind == hearsay.EventJoinFail && e.Count > 0 })
+	if e.Joined() || last.Epoch() != 5 {
+		t.Errorf("joined %v without a quorum; epoch %d", e.Joined(), last.Epoch())
+	}
+	if _, err := n.peers[0].Broadcast(t.Context(), []byte("still here")); err != nil {
+		t.Error(err)
+	}
+	for _, a := range n.peers[1:] {
+		hears(t, a, "the rumor", func(e *hearsay.Event) bool { return e.Rumor != nil && string(e.Rumor.Data) == "still here" })
+	}
+
+	n.startSeed(1)
+	n.startSeed(2)
+	n.peers = append(n.peers, e)
+	n.agree(6, "a b d e")
+	for _, a := range n.seeds {
+		checkLedger(t, a)
+	}
+}
+
+// checkLedger checks what a node tells of the first four rulings: three were
+// admitted, and one of them removed with evidence.
+func checkLedger(t *testing.T, a *Agent) {
+	t.Helper()
+	rulings := a.Ledger(0, 4)
+	if len(rulings) != 4 {
+		t.Errorf("%s has %d rulings, want 4", a.cfg.Name, len(rulings))
+		return
+	}
+	for i, r := range rulings {
+		kind := hearsay.RulingAdmit
+		if i == 3 {
+			kind = hearsay.RulingRemove
+		}
+		if r.Epoch != hearsay.Epoch(i+1) || r.Kind != kind || len(r.Ballots) < 2 {
+			t.Errorf("%s: ruling %d: %s of epoch %d by %d ballots", a.cfg.Name, i+1, r.Kind, r.Epoch, len(r.Ballots))
+		}
+	}
+	if last := rulings[3]; !last.Evidence.IsZero() && a.cfg.Role == hearsay.RoleSeed {
+		if e, ok := a.Evidence(4); !ok || e.Subject != last.Stay.ID || len(e.Statements) == 0 {
+			t.Errorf("%s: evidence %+v, %v", a.cfg.Name, e, ok)
+		}
+	}
+	if rest := a.Ledger(3, 1); len(rest) != 1 || rest[0].Epoch != 4 {
+		t.Errorf("%s: after epoch 3: %d rulings", a.cfg.Name, len(rest))
+	}
 }

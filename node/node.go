@@ -155,8 +155,8 @@ func (n *Node) Leave(now time.Time) *hearsay.Effects {
 }
 
 // Gone reports whether the node has left and told enough others, or found
-// none to tell.
-func (n *Node) Gone() bool { return n.roster.Gone() }
+// none to tell; in a seeded network also whether the seeds have ruled it.
+func (n *Node) Gone() bool { return n.roster.Gone() && !n.awaitsLeave() }
 
 // Joined reports whether this node has the roster of a member, or has no
 // contact to ask for one: the first of a network is in. In a seeded network a

@@ -46,6 +46,7 @@ type seeded struct {
 	seeds     []hearsay.NodeID    // who sit in them
 	stay      hearsay.Stay        // of this peer; epoch 0: it is not in
 	waiting   []waiting           // of a seed, oldest first
+	leaveBy   time.Time           // of a peer that has left: then it waits no longer for the seeds
 
 	turned   int // who were turned away since then
 	turnedAt time.Time
@@ -415,6 +416,19 @@ func (n *Node) leaveSeeded(now time.Time) {
 	leave := &hearsay.Leave{Stay: s.stay}
 	leave.Sign(n.cfg.Network, n.signer)
 	s.petitions.Leave(now, leave)
+	s.leaveBy = now.Add(leavePatience)
+}
+
+// leavePatience is how long a peer that has left waits for the seeds to say
+// so. Without a quorum they cannot; then the others find out. A guess: some
+// times the patience of a petition.
+const leavePatience = 5 * time.Second
+
+// awaitsLeave reports whether this peer has left, and the seeds may still rule
+// it.
+func (n *Node) awaitsLeave() bool {
+	s := &n.seeded
+	return s.petitions != nil && s.petitions.Leaving() && s.stay.Epoch != 0 && n.stepped.Before(s.leaveBy)
 }
 
 // Epoch is the number of the last ruling that this node has applied; 0 in an

@@ -130,6 +130,9 @@ func (t *Petitions) Leave(now time.Time, l *hearsay.Leave) {
 	t.Tick(now)
 }
 
+// Leaving reports whether no seed has said yet that this node's stay is over.
+func (t *Petitions) Leaving() bool { return t.leave != nil }
+
 // Deadline is when Tick must be called next.
 func (t *Petitions) Deadline() time.Time {
 	at := t.leaveAt

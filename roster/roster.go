@@ -537,7 +537,11 @@ func (r *Roster) claim(m *member, mode cardMode) hearsay.Claim {
 
 func (r *Roster) member(m *member) hearsay.Member {
 	c := hearsay.Claim{Subject: r.id(m), State: m.state, Incarnation: r.incarnation(m), Card: r.card(m)}
-	return c.Member(r.members.since(m).UTC())
+	member := c.Member(r.members.since(m).UTC())
+	if c.Bare() {
+		member.Dialect = guestDialect
+	}
+	return member
 }
 
 func (r *Roster) event(e hearsay.Event) {

@@ -33,10 +33,30 @@ func (r *Roster) Admit(now time.Time, c *hearsay.Claim) {
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberReturned, Subject: c.Subject, State: hearsay.StateDead, Incarnation: r.incarnation(m)})
 		return
 	}
+	if c.Bare() {
+		r.admitGuest(now, c)
+		return
+	}
 	r.admits = c.Subject
 	r.Claim(now, &hearsay.Packet{From: c.Subject, Addr: c.Card.Addr}, c)
 	r.admits = hearsay.NodeID{}
 }
+
+// admitGuest lists a member that has no key and so has signed nothing: the
+// ruling stands for its word, and nothing else brings it.
+func (r *Roster) admitGuest(now time.Time, c *hearsay.Claim) {
+	m := r.members.get(c.Subject)
+	switch {
+	case m == nil:
+		r.add(now, c, c)
+	case c.Incarnation > r.incarnation(m):
+		r.renew(now, m, c)
+	}
+}
+
+// guestDialect is what members without a key speak: the lines of package
+// dialect.
+const guestDialect = "jsonl"
 
 // Expel lists a member as dead whose stay a ruling has ended. By is who reported
 // it, and evidence what it brought; both may be lacking.

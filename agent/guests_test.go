@@ -1,0 +1,173 @@
+package agent
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// oldPeer is a peer that knows nothing but lines of JSON.
+type oldPeer struct {
+	t        *testing.T
+	listener net.Listener
+	addr     netip.AddrPort
+	hangs    atomic.Bool // it accepts connections, and says nothing
+	asked    atomic.Int64
+	strange  atomic.Int64 // connections that were none of its protocol
+	wait     sync.WaitGroup
+}
+
+// newOldPeer listens at the 9th loopback address.
+func newOldPeer(t *testing.T) *oldPeer {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.9:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &oldPeer{t: t, listener: listener, addr: listener.Addr().(*net.TCPAddr).AddrPort()}
+	p.wait.Go(p.serve)
+	t.Cleanup(func() { listener.Close(); p.wait.Wait() })
+	return p
+}
+
+func (p *oldPeer) serve() {
+	for {
+		conn, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.wait.Go(func() {
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(patience))
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			if !strings.Contains(line, `"SUSPECT_REQ"`) {
+				p.strange.Add(1)
+				return
+			}
+			if p.asked.Add(1); p.hangs.Load() {
+				io.Copy(io.Discard, conn) // until the other end has enough of it
+				return
+			}
+			fmt.Fprintf(conn, `{"type":"SUSPECT_ACK","payload":{"suspect":"%s","alive":true,"confirmer":"%s"},"ts":1.5}`+"\n", p.addr, p.addr)
+		})
+	}
+}
+
+// speak sends a line from an address, and gives the one that comes back.
+func speak(t *testing.T, from string, to netip.AddrPort, request string) string {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	conn, err := dialer.DialContext(patient(t), "tcp", to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	fmt.Fprintln(conn, request)
+	began := time.Now()
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if took := time.Since(began); err != nil || took > 1800*time.Millisecond {
+		t.Errorf("%s: %v after %v", request, err, took)
+	}
+	return line
+}
+
+// wantLine checks what stands in a line.
+func wantLine(t *testing.T, line string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(line, part) {
+			t.Errorf("%swant %s", line, part)
+		}
+	}
+}
+
+// TestGuest: who speaks only lines is in by a quorum as everybody, found dead
+// when it hangs, and told nothing that it does not understand.
+func TestGuest(t *testing.T) {
+	n := newSeededNet(t, 3)
+	n.start("a", "b")
+	n.agree(2, "a b")
+	p := newOldPeer(t)
+	register := fmt.Sprintf(`{"type":"REGISTER_REQ","payload":{"peer_ip":"127.0.0.9","peer_port":%d},"ts":1}`, p.addr.Port())
+
+	wantLine(t, speak(t, "127.0.0.8", n.list[0].Addr, register), `"REGISTER_COMMIT"`, `"success":false`, `asks from 127.0.0.8 and says that it is at 127.0.0.9`)
+	wantLine(t, speak(t, "127.0.0.9", n.list[1].Addr, register), `"REGISTER_COMMIT"`, fmt.Sprintf(`"proposal_id":"reg:%s"`, p.addr), `"success":true`, `"yes_votes":2`, `"quorum":2`)
+	name := p.addr.String()
+	n.agree(3, name+" a b")
+	line := speak(t, "127.0.0.9", n.list[2].Addr, register)
+	wantLine(t, line, `"success":true`)
+	if strings.Contains(line, "yes_votes") {
+		t.Errorf("voted again: %s", line)
+	}
+	for _, m := range n.peers[0].Members() {
+		if guest := m.Name == name; guest != (m.Dialect == "jsonl") || guest && m.ID != hearsay.GuestID(hearsay.NetworkIDOf(DefaultNetwork), p.addr) {
+			t.Errorf("%s is listed as %+v", name, m)
+		}
+	}
+	for _, s := range n.list {
+		line := speak(t, "127.0.0.9", s.Addr, fmt.Sprintf(`{"type":"PEER_LIST_REQ","payload":{"requester":"%s"},"ts":1}`, p.addr))
+		wantLine(t, line, `"PEER_LIST_RESP"`, `"`+name+`"`, `"`+addrOf(n.peers[0])+`"`, `"`+addrOf(n.peers[1])+`"`, `"seed":"`+s.Addr.String()+`"`)
+		if strings.Contains(line, n.list[0].Addr.String()) && s != n.list[0] {
+			t.Errorf("lists a seed: %s", line)
+		}
+	}
+
+	p.hangs.Store(true)
+	n.agree(4, "a b")
+	p.hangs.Store(false)
+	wantLine(t, speak(t, "127.0.0.9", n.list[0].Addr, register), `"success":true`, `"yes_votes":2`)
+	n.agree(5, name+" a b")
+	if p.asked.Load() == 0 || p.strange.Load() != 0 {
+		t.Errorf("the guest was asked %d times, and %d times in another way", p.asked.Load(), p.strange.Load())
+	}
+}
+
+// TestForgedLines: whoever says something without proof changes nothing.
+func TestForgedLines(t *testing.T) {
+	n := newSeededNet(t, 3)
+	n.start("a", "b")
+	n.agree(2, "a b")
+	seed, victim := n.list[0].Addr, n.peers[0].Self().Addr
+	dead := fmt.Sprintf(`"dead_ip":"%s","dead_port":%d`, victim.Addr(), victim.Port())
+	peer := fmt.Sprintf(`"peer_ip":"%s","peer_port":%d`, victim.Addr(), victim.Port())
+
+	line := speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":"DEAD_REPORT","payload":{%s,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`, dead))
+	wantLine(t, line, `"SEED_DEAD_COMMIT"`, fmt.Sprintf(`"proposal_id":"dead:%s"`, victim), `"success":false`, `"quorum":2`)
+	line = speak(t, "127.0.0.8", seed, `{"type":"DEAD_REPORT","payload":{"dead_ip":"127.0.0.8","dead_port":9,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`)
+	wantLine(t, line, `"SEED_DEAD_COMMIT"`, `"success":true`, `"already":true`)
+
+	for _, matter := range []string{`"SEED_DEAD_COMMIT","payload":{"proposal_id":"dead:x",` + dead, `"REGISTER_COMMIT","payload":{"proposal_id":"reg:x","peer_ip":"127.0.0.8","peer_port":9`} {
+		line = speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":%s,"decision":"COMMIT","source_seed":"%s","ack_only":true},"ts":1}`, matter, n.list[1].Addr))
+		wantLine(t, line, `"ack":false`, `"ack_only":true`, `"error":`)
+	}
+
+	for want, vote := range map[string]string{
+		`"vote":false`: `"SEED_DEAD_VOTE","payload":{"action":"REQUEST","proposal_id":"dead:x",` + dead,
+		`"vote":true`:  `"SEED_DEAD_VOTE","payload":{"action":"REQUEST","proposal_id":"dead:x","dead_ip":"127.0.0.8","dead_port":9`,
+	} {
+		wantLine(t, speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":%s,"proposer":"127.0.0.3:1"},"ts":1}`, vote)), `"SEED_DEAD_VOTE"`, want, `"voter":"`+seed.String()+`"`)
+	}
+	for want, vote := range map[string]string{
+		`"vote":false`: `"REGISTER_VOTE","payload":{"action":"REQUEST","proposal_id":"reg:x",` + peer, // somebody else is in there
+		`"vote":true`:  `"REGISTER_VOTE","payload":{"action":"REQUEST","proposal_id":"reg:x","peer_ip":"127.0.0.8","peer_port":9`,
+	} {
+		wantLine(t, speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":%s,"proposer":"127.0.0.3:1"},"ts":1}`, vote)), `"REGISTER_VOTE"`, want)
+	}
+
+	wantLine(t, speak(t, "127.0.0.8", seed, `{"type":"REGISTER_REQ"`), `"REGISTER_COMMIT"`, `"success":false`, `"error":`)
+	wantLine(t, speak(t, "127.0.0.8", seed, `{"type":"HELLO","payload":{},"ts":1}`), `"ERROR"`, `Unsupported type: HELLO`)
+
+	// Who cannot be reached where it says to be is not let in.
+	wantLine(t, speak(t, "127.0.0.8", seed, `{"type":"REGISTER_REQ","payload":{"peer_ip":"127.0.0.8","peer_port":9},"ts":1}`), `"REGISTER_COMMIT"`, `"success":false`)
+	n.agree(2, "a b")
+}
