@@ -88,7 +88,7 @@ func (*ReservedNumbers) record() {}
 // number: said before a crash, it is told after it, unless it is too old by then.
 type KeptRumor struct {
 	Number uint64
-	Said   int64  // Unix milliseconds, by the node's clock
+	Said   int64  // Unix milliseconds, by the node's clock; 0: not known
 	Rumor  *Rumor // nil: the key goes
 }
 

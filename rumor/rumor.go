@@ -120,7 +120,9 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 		rumor := *record.Rumor
 		// Others may have forgotten that they heard it, so it must not come back
 		// younger than it is.
-		rumor.Age = max(0, now.Sub(time.UnixMilli(record.Said)))
+		if rumor.Age = 0; record.Said > 0 {
+			rumor.Age = max(0, now.Sub(time.UnixMilli(record.Said)))
+		}
 		if n := &r.numbers; rumor.Origin() == self { // a torn disk may have kept it and not the reservation
 			n.last, n.earlier = max(n.last, rumor.ID.Counter), max(n.earlier, rumor.ID.Counter)
 		}

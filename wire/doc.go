@@ -115,7 +115,7 @@
 //	           "numbers"       the last that is reserved 8
 //	contacts   address         id 16
 //	evidence   hash 32         as the body of Evidence
-//	rumors     number 8        said 8 · origin 16 · age u · hops 1 · length u · data
+//	rumors     number 8        origin 16 · age u · hops 1 · length u · data · said 8
 //	seed       "life"          life 16 · config 32
 //	           "state"         term 8 · vote 8 · commit 8
 //	pins       slot 1          key 32 · life 16 · since 8

@@ -49,8 +49,8 @@ func AppendRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value []by
 		if r.Rumor == nil {
 			return BucketRumors, k, v, true
 		}
-		v = binary.BigEndian.AppendUint64(v, uint64(r.Said))
-		return BucketRumors, k, appendKeptRumor(v, r.Rumor), false
+		v = appendKeptRumor(v, r.Rumor)
+		return BucketRumors, k, binary.BigEndian.AppendUint64(v, uint64(r.Said)), false
 	}
 	return appendSeedRecord(k, v, r)
 }
@@ -81,7 +81,11 @@ func DecodeRecord(bucket Bucket, key, value []byte) (hearsay.Record, error) {
 		if number < 1 {
 			k.fail(hearsay.DropMalformed)
 		}
-		record = &hearsay.KeptRumor{Number: number, Said: int64(v.uint64()), Rumor: readKeptRumor(&v, number)}
+		kept := &hearsay.KeptRumor{Number: number, Rumor: readKeptRumor(&v, number)}
+		if v.left() >= 8 { // added later
+			kept.Said = int64(v.uint64())
+		}
+		record = kept
 	default:
 		if record = readSeedRecord(bucket, &k, &v); record == nil {
 			return nil, fmt.Errorf("bucket %q: unknown", bucket)

@@ -26,7 +26,7 @@ func sampleRecords() []recordSample {
 		{"numbers", &hearsay.ReservedNumbers{Upto: 2048}, "key 7 · upto 8"},
 		{"rumor", &hearsay.KeptRumor{Number: 300, Said: sampleTime, Rumor: &hearsay.Rumor{
 			ID: clock.Dot{Origin: originA, Counter: 300}, Age: time.Second, Data: []byte("hello"),
-		}}, "number 8 · said 8 · origin 16 · age u · hops 1 · length u · data 5"},
+		}}, "number 8 · origin 16 · age u · hops 1 · length u · data 5 · said 8"},
 	}...)
 }
 
@@ -70,8 +70,8 @@ func TestRecordRefused(t *testing.T) {
 		{BucketSelf, []byte(keyNumbers), make([]byte, 7), "truncated"},
 		{BucketRumors, make([]byte, 7), kept, "truncated"},
 		{BucketRumors, make([]byte, 8), kept, "key 0000000000000000: malformed"},
-		{BucketRumors, number, kept[:len(kept)-1], "truncated"},
-		{BucketRumors, number, append(kept[:26:26], 0), "malformed"},
+		{BucketRumors, number, kept[:18], "truncated"},
+		{BucketRumors, number, append(kept[:18:18], 0), "malformed"},
 	} {
 		record, err := DecodeRecord(tt.bucket, tt.key, tt.value)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
