@@ -162,7 +162,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	}
 
 	a.hub = newHub(a.started)
-	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger}
+	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.newPhrases(identity.Public().NodeID(), addr)}
 	a.inbox = &inbox{conn: a.conn, counters: &a.counters}
 	a.streams = newStreams(listener, local, &a.counters, a.inbox.deliver)
 	a.resolver = newResolver(join, local)

@@ -14,6 +14,7 @@ import (
 type journal struct {
 	hub     *hub
 	logger  *slog.Logger
+	phrases *phrases // nil: of an open network
 	writing sync.WaitGroup
 
 	mu   sync.Mutex
@@ -24,7 +25,7 @@ type journal struct {
 // wake sees to it that what the hub has is written, to the event of that
 // number and kind. One of which no line is wanted wakes nobody.
 func (j *journal) wake(number uint64, kind hearsay.EventKind) {
-	wanted := j.logger.Enabled(context.Background(), lineOf(kind).level)
+	wanted := j.logger.Enabled(context.Background(), j.lineOf(kind).level)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
@@ -43,7 +44,7 @@ func (j *journal) write() {
 		if !ok {
 			return
 		}
-		logEvent(j.logger, &e)
+		logEvent(j.logger, j.phrases, &e)
 	}
 }
 
@@ -91,6 +92,22 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventRumorConflict:   {slog.LevelWarn, "Kept out another payload under a number that is taken"},
 	hearsay.EventLinked:          {slog.LevelDebug, "A member is a neighbor"},
 	hearsay.EventUnlinked:        {slog.LevelDebug, "A member is no neighbor any more"},
+	hearsay.EventSeatFounded:     {slog.LevelInfo, "The network is founded"},
+	hearsay.EventSeatWaiting:     {slog.LevelWarn, "This seed has no seat yet"},
+	hearsay.EventSeatTaken:       {slog.LevelInfo, "This seed has its seat"},
+	hearsay.EventQuorumLost:      {slog.LevelWarn, "No quorum of seeds is heard; nobody is admitted or removed meanwhile"},
+	hearsay.EventQuorumBack:      {slog.LevelInfo, "A quorum of seeds is heard"},
+	hearsay.EventProbeWanted:     {slog.LevelDebug, "Wants a node probed"},
+	hearsay.EventCaseOpened:      {slog.LevelInfo, "A case was opened"},
+	hearsay.EventCaseRefused:     {slog.LevelWarn, "No case was opened"},
+	hearsay.EventBallot:          {slog.LevelDebug, "A ballot was counted"},
+	hearsay.EventRuled:           {slog.LevelInfo, "The seeds have ruled"},
+	hearsay.EventCaseAborted:     {slog.LevelInfo, "A case ended without a ruling"},
+	hearsay.EventHead:            {slog.LevelDebug, "The ledger is proven"},
+	hearsay.EventRosterProven:    {slog.LevelInfo, "Took over the roster"},
+	hearsay.EventBarred:          {slog.LevelWarn, "A node was barred"},
+	hearsay.EventLifted:          {slog.LevelInfo, "The bar of a node was lifted"},
+	hearsay.EventTurnedAway:      {slog.LevelWarn, "A node was refused admission"},
 	hearsay.EventLagged:          {slog.LevelError, "Events were lost here"},
 }
 
@@ -103,8 +120,13 @@ func lineOf(kind hearsay.EventKind) line {
 
 // logEvent writes the line of an event: text for a person, attributes for the
 // facts.
-func logEvent(logger *slog.Logger, e *hearsay.Event) {
+func logEvent(logger *slog.Logger, p *phrases, e *hearsay.Event) {
 	l := lineOf(e.Kind)
+	if p != nil {
+		if text := p.phrase(e); text != "" {
+			l.level, l.text = max(l.level, slog.LevelInfo), text
+		}
+	}
 	ctx := context.Background()
 	if !logger.Enabled(ctx, l.level) {
 		return
@@ -132,6 +154,12 @@ func logEvent(logger *slog.Logger, e *hearsay.Event) {
 	if e.Rumor != nil { // not what it says: that may be long, and is for the application
 		add(true, slog.Uint64("number", e.Rumor.ID.Counter))
 		add(true, slog.Int("bytes", len(e.Rumor.Data)))
+	}
+	add(e.Case != 0, slog.Uint64("case", uint64(e.Case)))
+	add(e.Epoch != 0, slog.Uint64("epoch", uint64(e.Epoch)))
+	if e.Ballot != nil {
+		add(true, slog.String("ballot", e.Ballot.Verdict.String()))
+		add(true, slog.String("saw", e.Ballot.Why))
 	}
 	add(e.Text != "", slog.String("why", e.Text))
 	logger.LogAttrs(ctx, l.level, l.text, attrs...)

@@ -1,6 +1,10 @@
 package node
 
-import "hearsay"
+import (
+	"net/netip"
+
+	"hearsay"
+)
 
 // Proof is what proves the ledger as this node has it. Of an open network it
 // is empty, but for the network.
@@ -56,4 +60,11 @@ func (n *Node) ledgerStats(s *hearsay.Stats) {
 	if n.seeded.seat != nil {
 		s.CasesOpen = n.seeded.seat.Open()
 	}
+}
+
+// Where gives where a node is as far as the roster knows, also of those who are
+// out.
+func (n *Node) Where(id hearsay.NodeID) netip.AddrPort {
+	m, _ := n.roster.Member(id)
+	return m.Addr
 }

@@ -1,0 +1,102 @@
+package agent
+
+import (
+	"bytes"
+	"log/slog"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/clock"
+	"hearsay/quorum"
+)
+
+// What people search for in the older programs' logs is found in ours, and
+// pings are not.
+func TestPhrases(t *testing.T) {
+	own, peer, other := hearsay.NodeID{1}, hearsay.NodeID{2}, hearsay.NodeID{3}
+	at := map[hearsay.NodeID]netip.AddrPort{
+		own: netip.MustParseAddrPort("10.0.0.1:1"), peer: netip.MustParseAddrPort("10.0.0.2:2"), other: netip.MustParseAddrPort("10.0.0.3:3"),
+	}
+	ballot := func(by hearsay.NodeID, epoch hearsay.Epoch, verdict hearsay.BallotVerdict) hearsay.Event {
+		return hearsay.Event{Kind: hearsay.EventBallot, Subject: peer, By: by, Case: 5, Epoch: epoch, Ballot: &hearsay.Ballot{Stay: hearsay.Stay{ID: peer, Epoch: epoch}, Verdict: verdict}}
+	}
+	admitted := &hearsay.Ruling{Kind: hearsay.RulingAdmit, Ballots: make([]hearsay.Ballot, 2)}
+	removed := &hearsay.Ruling{Kind: hearsay.RulingRemove, Ballots: make([]hearsay.Ballot, 2)}
+	evidence := &hearsay.Evidence{Needed: 2, Observers: 3, Statements: []hearsay.Statement{
+		{Observer: own, Verdict: hearsay.VerdictUnreachable}, {Observer: other, Verdict: hearsay.VerdictUnreachable}, {Verdict: hearsay.VerdictReachable},
+	}}
+	rumor := func(of hearsay.NodeID, text string) hearsay.Event {
+		return hearsay.Event{At: time.Unix(100, 0), Kind: hearsay.EventRumor, Subject: of, By: other, Rumor: &hearsay.Rumor{ID: clock.Dot{Counter: 7}, Data: []byte(text)}}
+	}
+	of := make(map[hearsay.Role]*phrases)
+	for _, role := range []hearsay.Role{hearsay.RoleSeed, hearsay.RolePeer} {
+		p := newPhrases(&Config{Role: role, Seeds: make([]quorum.Seed, 3)}, own, at[own])
+		p.where = func(id hearsay.NodeID) netip.AddrPort { return at[id] }
+		p.links = func() int { return 4 }
+		of[role] = p
+	}
+	for _, tc := range []struct {
+		role  hearsay.Role
+		event hearsay.Event
+		want  string
+	}{
+		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventCaseOpened, Subject: peer, Addr: at[peer], Case: 5, Text: "admit"}, `Registration proposal received for 10.0.0.2:2; starting seed consensus`},
+		{hearsay.RoleSeed, ballot(own, 0, hearsay.BallotYes), `Vote on registration proposal reg:10.0.0.2:2 for 10.0.0.2:2: vote=True`},
+		{hearsay.RoleSeed, ballot(other, 0, hearsay.BallotYes), ``},
+		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventCaseAborted, Subject: peer, Case: 5}, `Registration consensus ABORT for 10.0.0.2:2. yes_votes=2, quorum=2`},
+		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventRuled, Subject: peer, Case: 5, Epoch: 4, Ruling: admitted}, `Registration consensus COMMIT for 10.0.0.2:2. yes_votes=2, quorum=2`},
+		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventCaseOpened, Subject: peer, Case: 5, Epoch: 4, By: other, Text: "remove by majority"}, `Dead report received for 10.0.0.2:2 from 10.0.0.3:3; starting seed consensus`},
+		{hearsay.RoleSeed, ballot(own, 4, hearsay.BallotNo), `Vote on dead-node proposal dead:10.0.0.2:2 for 10.0.0.2:2: vote=False`},
+		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventCaseAborted, Subject: peer, Case: 5, Epoch: 4}, `Dead-node consensus ABORT for 10.0.0.2:2. yes_votes=0, quorum=2`},
+		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventCaseOpened, Subject: peer, Case: 6, Epoch: 4, Text: "remove by trial"}, `Dead report received for 10.0.0.2:2 from 10.0.0.1:1; starting seed consensus`},
+		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventRuled, Subject: peer, Case: 6, Ruling: removed}, `Dead-node consensus COMMIT for 10.0.0.2:2. yes_votes=2, quorum=2`},
+		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventExamined, Subject: peer, Verdict: hearsay.VerdictReachable}, ``},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventJoinFail, Addr: at[other], Text: "barred"}, `Seed 10.0.0.3:3 registration failed: barred`},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: own, Ruling: admitted}, `Registration quorum achieved with 2 seeds`},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventJoined, Subject: own, Count: 5}, `Bootstrap complete: seeds=3, union_peers=5, neighbors=4`},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventLinked, Subject: peer}, `Connected neighbor: 10.0.0.2:2`},
+		{hearsay.RolePeer, rumor(own, "100:10.0.0.1:1"), `Generated gossip: 100:10.0.0.1:1`},
+		{hearsay.RolePeer, rumor(peer, "hello"), `First-time gossip received: 100:10.0.0.2:7 | sender_ip=10.0.0.3`},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventAsked, Subject: peer, By: other, Round: 9}, ``},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventExamined, Subject: peer, Round: 9, Verdict: hearsay.VerdictUnreachable}, `Suspicion probe received for 10.0.0.2:2 from 10.0.0.3:3 -> alive=False`},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventUnreachable, Subject: peer, Count: 3}, `Neighbor suspicion triggered for 10.0.0.2:2 after 4 ping failures`},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventCondemned, Subject: peer, Evidence: evidence}, `Peer-level suspicion result for 10.0.0.2:2: dead_votes=2/3, majority=2, external_dead_votes=1, consensus=True`},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: peer, Ruling: removed}, `Confirmed dead-node report sent for 10.0.0.2:2. seed_accepts=2/3`},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: peer, Ruling: removed}, `Dead-node consensus COMMIT for 10.0.0.2:2. yes_votes=2, quorum=2`},
+	} {
+		if got := of[tc.role].phrase(&tc.event); got != tc.want {
+			t.Errorf("%s, %s: %q, want %q", tc.role, tc.event.Kind, got, tc.want)
+		}
+	}
+}
+
+// A network of real nodes says what its manual tells people to search for.
+func TestPhrasesOfANetwork(t *testing.T) {
+	n := newSeededNet(t, 3)
+	var log bytes.Buffer
+	cfg := n.peer("loud")
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	loud := start(t, cfg)
+	n.peers = append(n.peers, loud)
+	n.start("b")
+	await(t, loud, "to be in", loud.Joined)
+	if _, err := loud.Broadcast(t.Context(), []byte("5:10.0.0.1:1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := loud.Close(); err != nil { // waits for the log
+		t.Fatal(err)
+	}
+	text := log.String()
+	for _, want := range []string{`Registration quorum`, `Bootstrap complete`, `Generated gossip: 5:10\.0\.0\.1:1`} {
+		if !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("no %s in:\n%s", want, text)
+		}
+	}
+	if strings.Contains(strings.ToLower(text), "msg=ping") {
+		t.Errorf("pings are logged:\n%s", text)
+	}
+}
