@@ -126,13 +126,11 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 		if n := &r.numbers; rumor.Origin() == self { // a torn disk may have kept it and not the reservation
 			n.last, n.earlier = max(n.last, rumor.ID.Counter), max(n.earlier, rumor.ID.Counter)
 		}
-		o := r.seen.of(rumor.ID.Origin)
-		if rumor.Age >= cfg.KeepFor {
-			r.seen.add(o, clock.Range{Low: rumor.ID.Counter, High: rumor.ID.Counter})
+		if rumor.Age >= cfg.KeepFor { // or the clock has jumped: others give it then, if they have it
 			out.Persist = append(out.Persist, &hearsay.KeptRumor{Number: record.Number})
 			continue
 		}
-		r.deliver(now, &entry{Rumor: rumor, origin: o, by: self, at: now})
+		r.deliver(now, &entry{Rumor: rumor, origin: r.seen.of(rumor.ID.Origin), by: self, at: now})
 	}
 	return r
 }

@@ -163,6 +163,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 	one := &c.identities[number]
 	if one.running = true; known {
 		one.troubled = now
+		c.expire(m, number, now)
 	}
 	one.spent, one.written, one.durable, one.waiting = one.claimed, one.claimed, one.claimed, 0
 	one.keeping = nil

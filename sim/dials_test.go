@@ -128,3 +128,14 @@ func TestLocalClock(t *testing.T) {
 		}
 	}
 }
+
+// Whose clock is an hour ahead after a restart takes its own rumors for old ones,
+// and gets them from those who heard them.
+func TestJumpedClockLosesNoRumor(t *testing.T) {
+	w := newScenario(t, 4, "at 10s say n3 x5 every 100ms\nat 12s jump 1h n3\nat 12s kill n3\nat 13s restart n3", nil)
+	w.RunUntil(13 * time.Second)
+	w.convergesWithin(t, 15*time.Second)
+	if heard := w.machines[2].node.Stats().RumorsDelivered; heard != 5 {
+		t.Errorf("n3 has heard %d of its own 5 rumors again", heard)
+	}
+}

@@ -26,8 +26,10 @@ type saying struct {
 	identity   int // whose
 	at         time.Duration
 	data       []byte
-	written    bool // asked to be kept
-	durable    bool // a crash of its origin cannot take it
+	written    bool          // asked to be kept
+	durable    bool          // a crash of its origin cannot take it
+	expired    bool          // its origin's clock jumped, and calls it too old to be told
+	ahead      time.Duration // the origin's clock, of the world's, when it was said
 	payloads   uint64
 	duplicates uint64        // payloads that came to one who had it
 	deliveries uint64        // to others than its origin, in each life once
@@ -106,7 +108,7 @@ func (c *checker) says(m *machine, id clock.Dot, data []byte, now time.Duration)
 	if id.Origin != hearsay.OriginOf(m.id) {
 		c.violate(now, m, RuleRumor, "says a rumor in the name of %s", c.name(hearsay.NodeID(id.Origin)))
 	}
-	g, this := &c.gossip, saying{id: id, identity: m.identity, at: now, data: data}
+	g, this := &c.gossip, saying{id: id, identity: m.identity, at: now, ahead: m.clock.shows(now) - now, data: data}
 	number, taken := g.byID[id]
 	switch {
 	case !taken:
@@ -117,6 +119,17 @@ func (c *checker) says(m *machine, id clock.Dot, data []byte, now time.Duration)
 		c.violate(now, m, RuleRumor, "gives the number %d to a second rumor", id.Counter)
 	default:
 		g.said[number] = this // the first was lost with an earlier life: nobody ever heard it
+	}
+}
+
+// expire is told that a node starts: it lets go of what it said itself and its
+// clock calls too old.
+func (c *checker) expire(m *machine, number int, now time.Duration) {
+	for i := range c.gossip.said {
+		s := &c.gossip.said[i]
+		if age := m.clock.shows(now) - (s.at + s.ahead); s.identity == number && age >= c.gossip.keep.KeepFor {
+			s.expired = true
+		}
 	}
 }
 
@@ -233,7 +246,7 @@ func (c *checker) owed(now, grace time.Duration, steady []bool) (owed set) {
 			break
 		}
 		one := &c.identities[s.identity]
-		had := s.durable && steady[one.machine] && one.running
+		had := s.durable && !s.expired && steady[one.machine] && one.running
 		for machine := range c.views {
 			had = had || steady[machine] && c.views[machine].heard.has(i)
 		}
