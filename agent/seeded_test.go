@@ -137,7 +137,8 @@ func TestSeededNetwork(t *testing.T) {
 	n.agree(3, "a b c")
 	head := n.seeds[0].Authority().Head
 	for _, a := range n.all() {
-		if got := a.Authority(); got.Head != head || !got.Ready || !got.Seeded || got.Quorum != 2 {
+		await(t, a, "that the seeds decide", func() bool { return a.Authority().Ready })
+		if got := a.Authority(); got.Head != head || !got.Seeded || got.Quorum != 2 || len(got.Seeds) != 3 || !got.Seeds[2].Met {
 			t.Errorf("%s: %+v, want the head %s", a.cfg.Name, got, head)
 		}
 	}

@@ -273,7 +273,7 @@ func (q *Quorum) judgeSeat(now time.Time, c *openCase) (hearsay.BallotVerdict, s
 // tryFound founds the network if it is for this seed to do and everybody has
 // said that there is none: the first of the list does, so that one does.
 func (q *Quorum) tryFound(now time.Time) {
-	if q.state != nil || q.cfg.Slot != 0 {
+	if q.state != nil || q.cfg.Slot != 0 || q.cfg.Recover {
 		return
 	}
 	lives := make([]hearsay.Seat, len(q.cfg.Seeds))

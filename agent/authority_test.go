@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// wantError checks that an error says what was wrong.
+func wantError(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+}
+
+// TestOperator: the seeds decide what an operator asks for.
+func TestOperator(t *testing.T) {
+	n := newSeededNet(t, 3)
+	withData := n.peer("b")
+	withData.Data = filepath.Join(n.data, "b")
+	withData.Petition.RefusedWait = 200 * time.Millisecond
+	n.start("a")
+	b := start(t, withData)
+	n.peers = append(n.peers, b)
+	n.agree(2, "a b")
+	id := b.Self().ID
+
+	for _, at := range []*Agent{n.seeds[0], n.peers[0]} {
+		got, err := at.Remove(patient(t), "b")
+		if err != nil || got.Code != hearsay.OutcomeWait || got.Stay.ID != id || got.Text == "" {
+			t.Errorf("%s: %+v, %v; want that who answers stays", at.cfg.Name, got, err)
+		}
+	}
+	_, err := n.seeds[0].Remove(patient(t), "s2")
+	wantError(t, err, `remove: "s2" is a seed`)
+	_, err = n.peers[0].Remove(patient(t), "nobody")
+	wantError(t, err, `remove: "nobody": no member bears this name`)
+	wantError(t, n.peers[0].Bar(patient(t), "b", "why not"), "ask a seed")
+
+	if err := n.seeds[0].Bar(patient(t), "b", "it misbehaves"); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range n.seeds {
+		await(t, s, "the bar", func() bool { return len(s.Barred()) == 1 })
+		if bar := s.Barred()[0]; bar.ID != id || bar.Why != "it misbehaves" || bar.At == 0 {
+			t.Errorf("%s: %+v", s.cfg.Name, bar)
+		}
+	}
+	if err := b.Leave(patient(t)); err != nil {
+		t.Error(err)
+	}
+	n.peers = n.peers[:1]
+	n.agree(3, "a")
+	for _, each := range n.all() {
+		if r := each.Ledger(2, 10); len(r) != 1 || r[0].Kind != hearsay.RulingLeave || r[0].Stay.ID != id {
+			t.Errorf("%s: %+v, want that b has left", each.cfg.Name, r)
+		}
+	}
+	_, err = n.seeds[0].Remove(patient(t), "b")
+	wantError(t, err, `"b": no member bears this name`)
+
+	b = start(t, withData)
+	hears(t, b, "that it is barred", func(e *hearsay.Event) bool {
+		return e.Kind == hearsay.EventJoinFail && strings.Contains(e.Text, "barred")
+	})
+	if err := n.seeds[1].Lift(patient(t), id.String()); err != nil {
+		t.Fatal(err)
+	}
+	n.peers = append(n.peers, b)
+	n.agree(4, "a b")
+}
+
+// TestRecover: when all other seeds are gone for good, the last one begins
+// anew.
+func TestRecover(t *testing.T) {
+	n := newSeededNet(t, 2)
+	n.start("a")
+	n.agree(1, "a")
+	cfg := n.seed(0)
+	n.seeds[0].Close()
+	n.seeds[1].Close()
+
+	empty := cfg
+	empty.Data, empty.Seeds = t.TempDir(), n.list[:1]
+	_, err := Recover(t.Context(), empty)
+	wantError(t, err, "this seed has no ledger")
+
+	cfg.Seeds = n.list[:1]
+	_, err = Start(t.Context(), cfg)
+	wantError(t, err, "the list is another than the one that this data directory belongs to")
+	givenUp, err := Recover(t.Context(), cfg)
+	if err != nil || !strings.Contains(givenUp, "epoch 1") {
+		t.Fatalf("%q, %v", givenUp, err)
+	}
+	seed := start(t, cfg)
+	await(t, seed, "a quorum of one", seed.Joined)
+	rulings := seed.Ledger(0, 10)
+	if len(rulings) != 2 || rulings[1].Kind != hearsay.RulingRecover {
+		t.Errorf("the ledger: %+v", rulings)
+	}
+	n.list, n.seeds, n.peers = cfg.Seeds, []*Agent{seed}, nil
+	n.start("b")
+	await(t, seed, "b", func() bool { return strings.Contains(living(seed), "b") })
+}
+
+// TestOpenNetwork: without seeds there is no authority.
+func TestOpenNetwork(t *testing.T) {
+	a := start(t, quick("a"))
+	if got := a.Authority(); got.Seeded || got.Ready || a.Epoch() != 0 || len(a.Ledger(0, 10)) != 0 || a.Barred() != nil {
+		t.Errorf("got %+v", got)
+	}
+	_, err := a.Remove(patient(t), "a")
+	wantError(t, err, "this network has no seeds")
+	wantError(t, a.Bar(patient(t), "a", ""), "this network has no seeds")
+	wantError(t, a.Lift(patient(t), "a"), "this network has no seeds")
+}
