@@ -355,6 +355,9 @@ func TestHashOfTheRoster(t *testing.T) {
 			in[id] = hearsay.Epoch(i + 1)
 			all.add(Member{Stay: hearsay.Stay{ID: id, Epoch: in[id]}})
 		}
+		if i%50 > 0 {
+			continue
+		}
 		var fresh members
 		for _, m := range all.all(nil) {
 			if in[m.Stay.ID] != m.Stay.Epoch {
@@ -362,7 +365,7 @@ func TestHashOfTheRoster(t *testing.T) {
 			}
 			fresh.add(m)
 		}
-		if i%50 == 0 && (all.hash(testNetwork) != fresh.hash(testNetwork) || all.count != len(in)) {
+		if all.hash(testNetwork) != fresh.hash(testNetwork) || all.count != len(in) {
 			t.Fatal("the hash depends on what was before")
 		}
 	}

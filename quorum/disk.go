@@ -36,7 +36,7 @@ func sort(q *Quorum, records []hearsay.Record) (l loaded) {
 		case *hearsay.KeptRuling:
 			l.rulings = append(l.rulings, r)
 		case *hearsay.KeptHead:
-			q.chain.heads[r.Head.Slot] = r.Head
+			q.chain.ahead[r.Head.Slot] = r.Head
 		}
 	}
 	slices.SortFunc(l.entries, func(a, b *hearsay.KeptEntry) int { return cmp.Compare(a.Entry.Index, b.Entry.Index) })

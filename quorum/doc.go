@@ -1,2 +1,63 @@
-// Package quorum is the seeds' authority over the roster.
+// Package quorum is the seeds' authority over the roster of a seeded network:
+// nobody is in without it, and it removes nobody on a word. A seed drives a
+// [Quorum]; a peer drives a [Follower], which believes what the seeds prove.
+//
+// # The exchange
+//
+//	peer                    leader                      other seeds
+//	  |--- Admit, Report ----->|                             |   to any seed, who passes it on
+//	  |                        |--- Raft: entry "case" ----->|   opened once for a stay, an address, a seat
+//	  |<-- pings --------------|<----------------------------|   each seed for itself: its own probes, who signed
+//	  |                        |                             |   the claim, the statements by its own roster
+//	  |                        |<-- Raft: "ballot" ----------|   signed; repeated until it is an entry
+//	  |                        |--- Raft: entry "ballots" -->|   floor(n/2)+1 equal ones: Ruling, the next epoch;
+//	  |                        |                             |   not possible any more, or too late: an abort
+//	  |                        |<-- Rulings{Head} ---------->|   signed by each seed, at most every 50 ms
+//	  |<-- Rulings{Heads} -----|                             |   believed as far as heads of a quorum prove it
+//	  |--- Rulings{Heads} ---> neighbors                     |   passed on, and asked for every 2 s (LedgerReq)
+//
+// # What is pure
+//
+// The Raft library makes entries durable and puts them in order; what an entry
+// does is a pure function of the state before it (apply.go): no clock, no
+// probe, no list of observers. Time is what the entry says, a case ends by an
+// entry, and whether evidence holds is what ballots say. So all seeds have the
+// same roster at the same epoch, byte by byte, and a snapshot at any point with
+// the rest of the log is the same, too. The one check in it is of signatures:
+// no seed casts another's ballot, and nobody signs a member's leave.
+//
+// # Where to find what
+//
+//	quorum.go    the seed as its node drives it        requests.go  what is asked of it, and the answers
+//	log.go       commands, entries                     state.go     what the log comes to
+//	apply.go     the pure function                     snapshot.go  the state as bytes
+//	members.go   the roster and its hash               changes.go   events of what was applied
+//	ballots.go   this seed's own verdicts              leading.go   what only the leader does
+//	raft.go      the library's Ready becomes Effects   storage.go   the log in memory
+//	disk.go      records: load, keep, compact          remember.go  each signature is verified once
+//	seats.go     who sits where; lives                 founding.go  founding, recovering
+//	chain.go     rulings and heads                     heads.go     signing and serving them
+//	follower.go  the peers' half                       config.go    knobs
+//
+// # Promises, and what they rest on
+//
+// Everything that the library wants sent goes out after everything that it
+// wants kept, and the library is told that this is done before it is: nobody
+// outside can tell, since whatever tells of it stands behind it in the Effects.
+// A crash may tear apart what was not synced in any way: entries are used as
+// far as they follow each other, a commit index is cut to what is there, and
+// entries go from disk only when two snapshots lie behind them.
+//
+// A seed's id in the log is made of its network, its slot and its life, and a
+// life is drawn with the data directory. So a seed that has lost its disk is
+// nobody to the others. It says so (SeatHello), they meet it at its configured
+// address, a quorum of ballots gives it the seat (a ruling with an epoch of its
+// own, because it has another key), and then it becomes a learner and by one joint change a
+// voter. Meanwhile the others must not fail: during the joint change, which
+// takes a round trip, both the old and the new seeds' quorums are needed.
+//
+// Messages of the log are signed one by one, since a packet's sender is only
+// what it says: about 25 µs for each that is sent and 60 µs for each that comes
+// in, against a commit to disk of some milliseconds. An idle seed of three
+// sends and gets ten or twenty a second.
 package quorum

@@ -466,7 +466,7 @@ func (f *Follower) whole() bool {
 // ledgerReq gives what of the ledger is asked for.
 func (f *Follower) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
 	switch {
-	case !f.based || m.Before > 0:
+	case !f.based || m.Before > 0 || !p.Stream:
 		f.drops[hearsay.DropUnexpected]++
 	case m.After >= f.chain.base && (m.After > 0 || f.epoch <= hearsay.MaxRulings):
 		f.out.Send = append(f.out.Send, hearsay.Packet{

@@ -12,7 +12,7 @@ import (
 
 // histories is how many worlds are run by default; HEARSAY_HISTORIES has
 // another number.
-const histories = 40
+const histories = 30
 
 func TestHistories(t *testing.T) {
 	n := histories

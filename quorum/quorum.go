@@ -125,17 +125,30 @@ func (q *Quorum) Tick(now time.Time) {
 func (q *Quorum) Receive(now time.Time, p *hearsay.Packet) bool {
 	switch m := p.Body.(type) {
 	case *hearsay.SeatHello:
-		q.seatHello(now, p, m)
+		if q.byStream(p) {
+			q.seatHello(now, p, m)
+		}
 	case *hearsay.Raft:
 		q.raft(now, m)
 	case *hearsay.LedgerReq:
-		q.ledgerReq(p, m)
+		if q.byStream(p) {
+			q.ledgerReq(p, m)
+		}
 	case *hearsay.Rulings:
 		q.rulings(now, p, m)
 	default:
 		return false
 	}
 	return true
+}
+
+// byStream reports whether a packet came by stream. What is answered with more
+// than was asked must not go to an address that nobody has proven.
+func (q *Quorum) byStream(p *hearsay.Packet) bool {
+	if !p.Stream {
+		q.drops[hearsay.DropUnexpected]++
+	}
+	return p.Stream
 }
 
 // event tells what happened, unless an earlier life has told it.
