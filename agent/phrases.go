@@ -141,10 +141,8 @@ func remember[K comparable, V any](table map[K]V, key K, value V) {
 // ofPeer gives the sentence of an event on a peer.
 func (p *phrases) ofPeer(e *hearsay.Event) string {
 	switch e.Kind {
-	case hearsay.EventJoinFail:
-		if e.Addr.IsValid() {
-			return dialect.PhraseSeedFailed(e.Addr, e.Text)
-		}
+	case hearsay.EventJoinFail: // what each seed said stands in the log already
+		return "Not admitted yet"
 	case hearsay.EventJoined:
 		return dialect.PhraseBootstrap(p.seeds, e.Count, p.links())
 	case hearsay.EventLinked:

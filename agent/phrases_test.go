@@ -55,7 +55,7 @@ func TestPhrases(t *testing.T) {
 		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventCaseOpened, Subject: peer, Case: 6, Epoch: 4, Text: "remove by trial"}, `Dead report received for 10.0.0.2:2 from 10.0.0.1:1; starting seed consensus`},
 		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventRuled, Subject: peer, Case: 6, Ruling: removed}, `Dead-node consensus COMMIT for 10.0.0.2:2. yes_votes=2, quorum=2`},
 		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventExamined, Subject: peer, Verdict: hearsay.VerdictReachable}, ``},
-		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventJoinFail, Addr: at[other], Text: "barred"}, `Seed 10.0.0.3:3 registration failed: barred`},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventJoinFail, Addr: at[other], Text: "barred"}, `Not admitted yet`},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: own, Ruling: admitted}, `Registration quorum achieved with 2 seeds`},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventJoined, Subject: own, Count: 5}, `Bootstrap complete: seeds=3, union_peers=5, neighbors=4`},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventLinked, Subject: peer}, `Connected neighbor: 10.0.0.2:2`},

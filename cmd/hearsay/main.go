@@ -55,7 +55,7 @@ Start with "hearsay up": it runs a whole network on this machine.`,
 		RunE:          group,
 	}
 	root.AddCommand(
-		newUp(), newPeer(), newReap(),
+		newUp(), newSeed(), newPeer(), newReap(),
 		newMembers(), newStatus(), newTopology(), newSay(), newRumors(), newEvents(), newWhy(), newLeave(),
 		newLedger(), newRemove(), newBar(),
 		newSettings(), newSim(), newMaelstrom(), newVersion(),

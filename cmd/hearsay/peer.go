@@ -19,6 +19,9 @@ import (
 
 	"hearsay"
 	"hearsay/agent"
+	"hearsay/dialect"
+	"hearsay/quorum"
+	"hearsay/seeds"
 	"hearsay/web"
 )
 
@@ -27,11 +30,13 @@ const (
 	closeTimeout = 250 * time.Millisecond  // for requests that are being answered
 )
 
-// peerOptions are the flags of `peer` that are not knobs of the agent, and
-// those that are, as far as they were given.
-type peerOptions struct {
+// nodeOptions are the flags of `peer` and `seed` that are not knobs of the
+// agent, and those that are, as far as they were given.
+type nodeOptions struct {
+	role      hearsay.Role
 	ip        string
 	port      int
+	config    string // the seeds' list
 	join      []string
 	output    string
 	data      string
@@ -46,48 +51,57 @@ type peerOptions struct {
 	chatter   chatter
 }
 
-func newPeer() *cobra.Command { return newPeerOf(new(peerOptions)) }
+func newPeer() *cobra.Command { return newPeerOf(&nodeOptions{role: hearsay.RolePeer}) }
 
-func newPeerOf(o *peerOptions) *cobra.Command {
+func newPeerOf(o *nodeOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "peer",
 		Short: "Run one node",
-		Long: `Run one node of an open network until it is interrupted or told to leave; then
-it leaves in good order, and a second signal ends it at once. With --join it
-enters the network of whoever is there; without, it is the first of a network.
+		Long: `Run one node until it is interrupted or told to leave; then it leaves in good
+order, and a second signal ends it at once. With --config it is a peer of the
+network whose seeds the file names: a quorum of them lets it in. With --join it
+enters the open network of whoever is there; with neither it is the first of an
+open network.
 
 A flag goes before the environment (HEARSAY_NAME, HEARSAY_DETECT_PERIOD, ...),
 that before --settings, and that before the default.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := o.config(cmd)
+			config, err := o.settle(cmd)
 			if err != nil {
 				return err
 			}
-			return runPeer(cmd, o, config)
+			return runNode(cmd, o, config)
 		},
 	}
+	o.addFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&o.config, "config", "", "file that names the seeds, one \"ip,port\" a line (default an open network)")
+	flags.StringSliceVar(&o.join, "join", nil, "where members of an open network may be found: `ADDR,...`, host or host:port; may be repeated")
+	flags.StringVar(&o.data, "data", "", "directory that keeps the identity and what was learned (default nothing is kept)")
+	flags.StringVar(&o.overlay, "overlay", "", "who links with whom: ring, random or powerlaw (default ring)")
+	flags.StringVar(&o.rumors, "rumors", "", "who is told of a rumor: tree, monger or flood (default tree)")
+	o.chatter.addFlags(cmd, "the node")
+	return cmd
+}
+
+// addFlags adds the flags that all nodes take.
+func (o *nodeOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.ip, "ip", "", "address to listen on, UDP and TCP (default all IPv4 addresses)")
 	flags.IntVar(&o.port, "port", agent.DefaultPort, "port to listen on; 0 lets the kernel choose")
-	flags.StringSliceVar(&o.join, "join", nil, "where members may be found: `ADDR,...`, host or host:port; may be repeated")
 	flags.StringVar(&o.output, "output", "", "append the log to this file too")
-	flags.StringVar(&o.data, "data", "", "directory that keeps the identity and what was learned (default nothing is kept)")
 	flags.StringVar(&o.http, "http", "off", "where to serve the page and the API: host:port, or a port of "+loopback+", 0 for any, or off")
 	flags.StringVar(&o.name, "name", "", "what people call this node (default the host name)")
 	flags.StringVar(&o.network, "network", "", "name of the network (default "+agent.DefaultNetwork+")")
 	flags.StringVar(&o.advertise, "advertise", "", "where others reach this node, host or host:port (default where it listens)")
 	flags.StringVar(&o.settings, "settings", "", "TOML file of knobs; see \"hearsay settings\"")
-	flags.StringVar(&o.overlay, "overlay", "", "who links with whom: ring, random or powerlaw (default ring)")
-	flags.StringVar(&o.rumors, "rumors", "", "who is told of a rumor: tree, monger or flood (default tree)")
-	o.chatter.addFlags(cmd, "the node")
 	flags.BoolVar(&o.json, "json", false, "once the node can be asked, say on standard output where, as JSON")
-	return cmd
 }
 
-// config gives the agent's configuration: flag over environment over file
+// settle gives the agent's configuration: flag over environment over file
 // over default.
-func (o *peerOptions) config(cmd *cobra.Command) (agent.Config, error) {
+func (o *nodeOptions) settle(cmd *cobra.Command) (agent.Config, error) {
 	config := agent.DefaultConfig()
 	if o.settings != "" {
 		if err := loadSettings(o.settings, &config); err != nil {
@@ -119,6 +133,9 @@ func (o *peerOptions) config(cmd *cobra.Command) (agent.Config, error) {
 	if o.http, err = httpAddr(o.http); err != nil {
 		return config, wrongUsage(cmd, err)
 	}
+	if err := o.follow(cmd, &config); err != nil {
+		return config, err
+	}
 	if err := config.Validate(); err != nil {
 		return config, wrongUsage(cmd, err)
 	}
@@ -126,7 +143,7 @@ func (o *peerOptions) config(cmd *cobra.Command) (agent.Config, error) {
 }
 
 // ways takes what the flags say of links and rumors.
-func (o *peerOptions) ways(cmd *cobra.Command, config *agent.Config) error {
+func (o *nodeOptions) ways(cmd *cobra.Command, config *agent.Config) error {
 	if cmd.Flags().Changed("overlay") {
 		if err := config.Overlay.Kind.UnmarshalText([]byte(o.overlay)); err != nil {
 			return fmt.Errorf("--overlay %q: want ring, random or powerlaw", o.overlay)
@@ -137,12 +154,15 @@ func (o *peerOptions) ways(cmd *cobra.Command, config *agent.Config) error {
 			return fmt.Errorf("--rumors %q: want tree, monger or flood", o.rumors)
 		}
 	}
+	if o.role == hearsay.RoleSeed {
+		return nil // it says nothing
+	}
 	return o.chatter.check()
 }
 
 // bind gives where to listen: what the flags say of it, and for the rest what
 // bind says.
-func (o *peerOptions) bind(cmd *cobra.Command, bind string) (string, error) {
+func (o *nodeOptions) bind(cmd *cobra.Command, bind string) (string, error) {
 	host, port, err := net.SplitHostPort(bind)
 	if err != nil { // a host alone
 		host, port = strings.Trim(bind, "[]"), strconv.Itoa(agent.DefaultPort)
@@ -177,11 +197,33 @@ func httpAddr(flag string) (string, error) {
 	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
 }
 
-// runPeer runs a node until it is interrupted, has left, or fails.
-func runPeer(cmd *cobra.Command, o *peerOptions, config agent.Config) (err error) {
+// follow takes the seeds' list.
+func (o *nodeOptions) follow(cmd *cobra.Command, config *agent.Config) error {
+	config.Role = o.role
+	if o.config == "" {
+		return nil
+	}
+	if len(config.Join) > 0 {
+		return wrongUsage(cmd, errors.New("--config and --join: a node of a network with seeds finds it by the seeds; want one of the two"))
+	}
+	list, err := seeds.Load(o.config)
+	if err != nil {
+		return fmt.Errorf("read the seeds: %w", err)
+	}
+	for _, seed := range list.Seeds {
+		config.Seeds = append(config.Seeds, quorum.Seed{Addr: seed.Addr, Key: seed.Key})
+	}
+	if o.role != hearsay.RoleSeed {
+		return nil
+	}
+	return o.sit(config, list)
+}
+
+// runNode runs a node until it is interrupted, has left, or fails.
+func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error) {
 	ctx, stop := untilInterrupted(cmd)
 	defer stop()
-	log, err := openLog(logPlaces{people: cmd.ErrOrStderr(), file: o.output}, hearsay.RolePeer, config.Bind)
+	log, err := openLog(o.places(cmd), o.role, config.Bind)
 	if err != nil {
 		return err
 	}
@@ -195,9 +237,10 @@ func runPeer(cmd *cobra.Command, o *peerOptions, config agent.Config) (err error
 	if listener != nil {
 		defer listener.Close() // unless the server has done so
 	}
+	o.greet(log, &config)
 	node, err := agent.Start(ctx, config)
 	if err != nil {
-		return err
+		return explainStart(err)
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
 	ready := readyLineOf(node, listener)
@@ -209,7 +252,7 @@ func runPeer(cmd *cobra.Command, o *peerOptions, config agent.Config) (err error
 		go server.Serve(listener) // ends with the server
 		defer shutdown(server)
 	}
-	log.Info("Ready", "name", ready.Name, "id", ready.ID, "addr", ready.Addr, "page", pageURL(ready.HTTP))
+	o.listening(log, &config, ready)
 	if o.json {
 		io.WriteString(cmd.OutOrStdout(), jsonLine(ready)) // whoever wanted it may have gone
 	}
@@ -224,8 +267,43 @@ func runPeer(cmd *cobra.Command, o *peerOptions, config agent.Config) (err error
 		return node.Err() // nil: it was told to leave
 	case <-ctx.Done():
 	}
-	leave(node, log.Logger)
+	if o.role != hearsay.RoleSeed { // a seed is one by the list of seeds, also while it is down
+		leave(node, log.Logger)
+	}
 	return nil
+}
+
+// places says where the node logs: a seed's standard output was its log in the
+// programs of old.
+func (o *nodeOptions) places(cmd *cobra.Command) logPlaces {
+	if o.role == hearsay.RoleSeed && !o.json {
+		return logPlaces{lines: cmd.OutOrStdout(), file: o.output}
+	}
+	return logPlaces{people: cmd.ErrOrStderr(), file: o.output}
+}
+
+// greet is the first that the log of a node of a network with seeds says.
+func (o *nodeOptions) greet(log *nodeLog, config *agent.Config) {
+	n := len(config.Seeds)
+	switch {
+	case n == 0:
+	case o.role == hearsay.RoleSeed:
+		log.name(config.Seeds[config.Slot].Addr.String())
+		log.Info(dialect.PhraseSeedBoot(n, hearsay.QuorumOf(n)), "data", config.Data)
+	default:
+		log.Info(dialect.PhrasePeerBoot(n, hearsay.QuorumOf(n)))
+	}
+}
+
+// listening says that the node can be asked, and where.
+func (o *nodeOptions) listening(log *nodeLog, config *agent.Config, ready readyLine) {
+	switch {
+	case o.role == hearsay.RoleSeed:
+		log.Info(dialect.PhraseSeedListening)
+	case len(config.Seeds) > 0:
+		log.Info(dialect.PhrasePeerListening)
+	}
+	log.Info("Ready", "name", ready.Name, "id", ready.ID, "addr", ready.Addr, "page", pageURL(ready.HTTP))
 }
 
 // leave leaves the network in good order, if that can be done in time.

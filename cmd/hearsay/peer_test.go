@@ -37,7 +37,7 @@ func TestBind(t *testing.T) {
 		{"[fd00::1]", nil, "[fd00::1]:7946"},
 		{":1", []string{"--ip", "10.0.0.1"}, "10.0.0.1:1"},
 	} {
-		var o peerOptions
+		var o nodeOptions
 		cmd := newPeerOf(&o)
 		if err := cmd.ParseFlags(tc.flags); err != nil {
 			t.Fatal(err)

@@ -120,12 +120,12 @@ type audit struct {
 	saved    *web.Ledger
 	pins     []seeds.Seed
 	verifier *hearsay.Identity
-	seats    []hearsay.Seat // as of the ruling that is checked; a zero key: not known
+	seats    []hearsay.Seat                                   // as of the ruling that is checked; a zero key: not known
 	stays    [hearsay.RosterBuckets]map[hearsay.NodeID]member // by the first byte of their ids
 	names    map[hearsay.Stay]string
 	buckets  [hearsay.RosterBuckets]hearsay.Hash // of the stays, by the first byte of their ids
-	hashes   []hearsay.Hash // of the rulings
-	whole    bool           // from the founding on: the roster is known
+	hashes   []hearsay.Hash                      // of the rulings
+	whole    bool                                // from the founding on: the roster is known
 	found    findings
 }
 

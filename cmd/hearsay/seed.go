@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"hearsay"
+	"hearsay/agent"
+	"hearsay/seeds"
+)
+
+func newSeed() *cobra.Command {
+	o := &nodeOptions{role: hearsay.RoleSeed}
+	cmd := &cobra.Command{
+		Use:   "seed",
+		Short: "Run one seed: with the others it decides who is in",
+		Long: `Run one seed of a network until it is interrupted. --config names all seeds of
+the network, this one too, one "ip,port" a line, the same on all of them; a
+quorum of them, floor(n/2)+1, lets peers in and out. A third column pins a seed's
+public key.
+
+A seed always keeps a data directory: the ledger, and what it has promised the
+others. Without --data that is hearsay-seed-IP-PORT in the working directory. A
+seed that starts with an empty one is another, and waits until a quorum of the
+others gives it the seat.
+
+A flag goes before the environment (HEARSAY_NAME, HEARSAY_QUORUM_TRIAL, ...),
+that before --settings, and that before the default.`,
+		Args: cobra.ArbitraryArgs, // so that an unknown command reaches RunE
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return wrongUsage(cmd, fmt.Errorf("unknown command %q", args[0]))
+			}
+			config, err := o.settle(cmd)
+			if err != nil {
+				return err
+			}
+			return runNode(cmd, o, config)
+		},
+	}
+	o.addSeedFlags(cmd)
+	cmd.AddCommand(newRecover())
+	return cmd
+}
+
+func (o *nodeOptions) addSeedFlags(cmd *cobra.Command) {
+	o.addFlags(cmd)
+	cmd.Flags().StringVar(&o.config, "config", "config.txt", "file that names all seeds, one \"ip,port\" a line")
+	cmd.Flags().StringVar(&o.data, "data", "", "directory that keeps the ledger (default hearsay-seed-IP-PORT)")
+}
+
+// sit finds this seed's place in the list.
+func (o *nodeOptions) sit(config *agent.Config, list *seeds.List) error {
+	host, port, err := net.SplitHostPort(config.Bind) // well-formed: bind made it
+	if err != nil {
+		return fmt.Errorf("find this seed's own line: %w", err)
+	}
+	own, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
+	if err != nil || own.Port() == 0 {
+		return hintedError{fmt.Errorf("find this seed's own line in %s: it listens at %s", o.config, config.Bind), "give the address and port of its line with --ip and --port"}
+	}
+	var local []netip.Addr
+	if own.Addr().IsUnspecified() {
+		addrs, err := net.InterfaceAddrs()
+		if err != nil {
+			return fmt.Errorf("find this machine's own addresses: %w", err)
+		}
+		for _, addr := range addrs {
+			if prefix, err := netip.ParsePrefix(addr.String()); err == nil {
+				local = append(local, prefix.Addr())
+			}
+		}
+	}
+	if config.Slot, err = list.Slot(own, local); err != nil {
+		return fmt.Errorf("read the seeds: %w", err)
+	}
+	listed := list.Seeds[config.Slot].Addr
+	config.Advertise = listed.String()
+	if config.Data == "" {
+		config.Data = fmt.Sprintf("hearsay-seed-%s-%d", strings.ReplaceAll(listed.Addr().String(), ":", "."), listed.Port())
+	}
+	return nil
+}
+
+// explainStart says what the user can do about a node that does not start.
+func explainStart(err error) error { return err }
+
+func newRecover() *cobra.Command {
+	o := &nodeOptions{role: hearsay.RoleSeed}
+	cmd := &cobra.Command{
+		Use:   "recover",
+		Short: "Begin anew from one seed's ledger: a quorum is lost for ever",
+		Long: `Begin anew from the ledger in this seed's data directory, when so many seeds are
+lost for ever that there will be no quorum again. The seed must be stopped, and
+--config must name the seeds of from now on: this one alone, or with others.
+
+This gives up what the seeds stand for: that a quorum decides. What the lost seeds
+have ruled after this ledger's last epoch is gone, and every peer has to take the
+new seats on this seed's word. If any of the lost seeds may ever come back, do not
+do it: start them instead.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := o.settle(cmd)
+			if err != nil {
+				return err
+			}
+			ctx, stop := untilInterrupted(cmd)
+			defer stop()
+			givenUp, err := agent.Recover(ctx, config)
+			if err != nil {
+				return fmt.Errorf("recover from %s: %w", config.Data, err)
+			}
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "RECOVERED BY ONE SEED'S WORD: %s.\n"+
+				"Start it now with the same --config and --data. Peers that have pinned the keys of other seeds do not follow it before their list says so.\n", givenUp)
+			return errors.Join(err, nil)
+		},
+	}
+	o.addSeedFlags(cmd)
+	return cmd
+}
