@@ -52,6 +52,7 @@ type loop struct {
 	courier *courier
 	guests  *guests
 	desk    *desk // of a seed
+	wary    bool  // it is a seed's: it connects only to those whom it knows
 
 	packet    hearsay.Packet // the one being received
 	sleeping  time.Time      // the deadline of the next read
@@ -168,7 +169,9 @@ func (l *loop) carryOut(fx *hearsay.Effects) {
 	defer encodeBuffers.Put(buffer)
 	for i := range fx.Now {
 		if p := &fx.Now[i]; l.guests == nil || !l.guests.takes(p) {
-			l.send(l.encode(buffer, p))
+			if o := l.encode(buffer, p); l.mayDial(&o) {
+				l.send(o)
+			}
 		}
 	}
 	if len(fx.Persist)+len(fx.Send)+len(fx.Events) == 0 {
@@ -180,6 +183,9 @@ func (l *loop) carryOut(fx *hearsay.Effects) {
 			continue
 		}
 		o := l.encode(buffer, &fx.Send[i])
+		if !l.mayDial(&o) {
+			continue
+		}
 		if clear {
 			l.send(o)
 			continue
@@ -235,6 +241,16 @@ func (l *loop) encode(buffer *[encodeBuffer]byte, p *hearsay.Packet) outgoing {
 		o.answer = &answer{*m, wire.AppendPacket(nil, l.network, p)}
 	}
 	return o
+}
+
+// mayDial reports whether a packet may go: by stream a seed connects to nobody
+// that only a stranger has named to it. Who has connected is answered.
+func (l *loop) mayDial(o *outgoing) bool {
+	if !l.wary || !o.stream || l.streams.isOpen(o.to) || l.node.Acquainted(o.to) || o.answer != nil {
+		return true
+	}
+	l.counters.drop(hearsay.DropStranger)
+	return false
 }
 
 // send sends a packet now. It is safe in any goroutine.

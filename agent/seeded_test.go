@@ -203,3 +203,27 @@ func checkLedger(t *testing.T, a *Agent) {
 		t.Errorf("%s: after epoch 3: %d rulings", a.cfg.Name, len(rest))
 	}
 }
+
+// TestSeedConnectsToThoseWhomItKnows: nobody makes a seed connect to a third.
+func TestSeedConnectsToThoseWhomItKnows(t *testing.T) {
+	n := newSeededNet(t, 1)
+	n.start("a")
+	n.agree(1, "a")
+	stranger := netip.MustParseAddrPort("127.0.0.8:9")
+	for addr, want := range map[netip.AddrPort]bool{n.list[0].Addr: true, n.peers[0].Self().Addr: true, stranger: false} {
+		for _, a := range n.all() {
+			var may bool
+			a.ask(func(time.Time) { may = a.loop.mayDial(&outgoing{to: addr, stream: true}) })
+			if peer := a == n.peers[0]; may != (want || peer) {
+				t.Errorf("%s may connect to %s: %v", a.cfg.Name, addr, may)
+			}
+			a.ask(func(time.Time) { may = a.loop.mayDial(&outgoing{to: addr}) })
+			if !may {
+				t.Errorf("%s may send no datagram to %s", a.cfg.Name, addr)
+			}
+		}
+	}
+	if drops := n.seeds[0].Stats().Drops[hearsay.DropStranger]; drops == 0 {
+		t.Error("the connection not made was not counted")
+	}
+}

@@ -120,6 +120,13 @@ func (s *streams) send(remote netip.AddrPort, frame []byte) {
 	s.queue(st, frame)
 }
 
+// isOpen reports whether there is a connection with remote.
+func (s *streams) isOpen(remote netip.AddrPort) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[remote] != nil
+}
+
 // reply queues a frame to whoever is at the other end of remote, if there
 // still is a connection.
 func (s *streams) reply(remote netip.AddrPort, frame []byte) {

@@ -229,6 +229,20 @@ func (n *Node) Welcome(c *hearsay.Claim) bool {
 	return n.seeded.seat.Objection(c) == "" && (!in || at.Stay.ID == c.Subject)
 }
 
+// Acquainted reports whether a seed has to do with an address: a seed's, a
+// member's, or that of an open case.
+func (n *Node) Acquainted(addr netip.AddrPort) bool {
+	for _, seed := range n.configured() {
+		if seed.Addr == addr {
+			return true
+		}
+	}
+	if _, in := n.MemberAt(addr); in {
+		return true
+	}
+	return n.seeded.seat != nil && n.seeded.seat.Admitting(addr)
+}
+
 // Unheard reports whether a seed, asked for its own opinion, holds that nobody
 // is at an address: nobody is in there, or the seed's own probes fail now.
 func (n *Node) Unheard(addr netip.AddrPort) bool {

@@ -1,6 +1,10 @@
 package quorum
 
-import "hearsay"
+import (
+	"net/netip"
+
+	"hearsay"
+)
 
 // This file is what a seed says when it is asked for its opinion, without a
 // case. It decides nothing.
@@ -18,6 +22,12 @@ func (q *Quorum) Objection(c *hearsay.Claim) string {
 		return why
 	}
 	return q.unfit(c)
+}
+
+// Admitting reports whether a case about an admission is open of who says to be
+// at an address.
+func (q *Quorum) Admitting(addr netip.AddrPort) bool {
+	return q.state != nil && q.state.addresses[addr] != nil
 }
 
 // Failing reports whether this seed probes a member, and its newest probe was
