@@ -105,6 +105,10 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	if q.state == nil {
 		return
 	}
+	if q.checks += len(m.Heads); q.checks > checksATick {
+		q.drops[hearsay.DropRate]++
+		return
+	}
 	keys := q.keys()
 	for i := range m.Heads {
 		h := &m.Heads[i]

@@ -62,6 +62,7 @@ type Quorum struct {
 	tendAt   time.Time
 	hellos   int // answered in this tick
 	requests int
+	checks   int // heads
 }
 
 // New makes a seed that has not yet spoken. Records are what earlier lives of
@@ -98,7 +99,7 @@ func (q *Quorum) Deadline() time.Time {
 func (q *Quorum) Tick(now time.Time) {
 	if !now.Before(q.tickAt) {
 		q.tickAt = now.Add(q.cfg.TickEvery) // after a pause no ticks are made up for
-		q.hellos, q.requests = 0, 0
+		q.hellos, q.requests, q.checks = 0, 0, 0
 		q.tickSeats(now)
 		if q.replica != nil && !q.cfg.Recover {
 			q.replica.node.Tick()

@@ -53,6 +53,10 @@ const heardFor = 10 * time.Second
 // signing take about 100 microseconds each.
 const hellosATick = 20
 
+// checksATick bounds the heads whose signatures are checked in one tick: 20 ms
+// of work.
+const checksATick = 300
+
 // requestsATick bounds the requests for the ledger that are answered in one
 // tick: each may cost a message of 128 KiB.
 const requestsATick = 50
@@ -142,18 +146,32 @@ func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 	switch {
 	case m.Answer && m.Nonce == *nonce && *nonce != 0:
 		*nonce = 0
+		q.met(now, m)
 	case m.Key == q.seats.known[m.Slot].seat.Key:
+		q.told(now, m) // by who is known, now or once: it may be an old one, sent again
 	case m.Answer:
 		q.drops[hearsay.DropUnexpected]++
-		return
 	default:
 		q.askSeat(now, int(m.Slot)) // is it really there?
-		return
 	}
-	q.met(now, m)
 }
 
-// met takes what a seed said of itself, proven.
+// told takes what does not depend on when it was said: who has which seat, if
+// that is proven, and that this life has one.
+func (q *Quorum) told(now time.Time, m *hearsay.SeatHello) {
+	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
+	switch known := q.seats.known[m.Slot].seat; {
+	case q.state == nil:
+		q.named(now, m)
+	case known != seat:
+		q.takeGiven(now, m)
+		q.askSeat(now, int(m.Slot))
+	default:
+		q.takeGiven(now, m)
+	}
+}
+
+// met takes what a seed said of itself just now, at its address.
 func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
 	if pinned := q.cfg.Seeds[m.Slot].Key; !pinned.IsZero() && pinned != m.Key {
@@ -169,18 +187,7 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 		q.named(now, m)
 		return
 	}
-	if given, ok := q.proves(m.Given); ok {
-		q.seats.sit(q.cfg.Network, given, m.Given.Case)
-		q.persist(&hearsay.SeedPin{Seat: given, Since: m.Given.Case})
-		q.chain.forgetHeads(given.Slot)
-		q.given = m.Given
-		if int(given.Slot) == q.cfg.Slot && given != q.seat() {
-			q.event(hearsay.Event{
-				At: now, Kind: hearsay.EventSeatWaiting, Subject: q.signer.Public().NodeID(), By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr,
-				Text: "a quorum has given this seat to another life: this data directory is of no use any more",
-			})
-		}
-	}
+	q.takeGiven(now, m)
 	switch {
 	case q.cfg.Recover:
 		return
@@ -196,6 +203,23 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 	}
 	if c := q.state.seating(m.Slot); c != nil {
 		q.consider(now, c)
+	}
+}
+
+// takeGiven takes a ruling about a seat that a hello carries, if its ballots
+// prove it.
+func (q *Quorum) takeGiven(now time.Time, m *hearsay.SeatHello) {
+	if given, ok := q.proves(m.Given); ok {
+		q.seats.sit(q.cfg.Network, given, m.Given.Case)
+		q.persist(&hearsay.SeedPin{Seat: given, Since: m.Given.Case})
+		q.chain.forgetHeads(given.Slot)
+		q.given = m.Given
+		if int(given.Slot) == q.cfg.Slot && given != q.seat() {
+			q.event(hearsay.Event{
+				At: now, Kind: hearsay.EventSeatWaiting, Subject: q.signer.Public().NodeID(), By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr,
+				Text: "a quorum has given this seat to another life: this data directory is of no use any more",
+			})
+		}
 	}
 }
 

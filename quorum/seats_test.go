@@ -208,3 +208,34 @@ func recovered(t *testing.T, seeds int) {
 
 func TestRecoverAlone(t *testing.T)      { recovered(t, 1) }
 func TestRecoverWithOthers(t *testing.T) { recovered(t, 3) }
+
+// What seeds said before the founding, sent again, does not make a wiped first
+// seed found another network.
+func TestOldHellosFoundNothing(t *testing.T) {
+	w := newWorld(t, 3, 8)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	first := w.machines[0]
+	w.cut = func(from, to int) bool { return from == 1 && to == 2 || from == 2 && to == 1 } // they cannot give it its seat
+	w.wipe(first)
+	w.epochs[0] = 0
+	w.start(first)
+	w.run(2 * time.Second)
+	if first.q.seats.heard[1].at.IsZero() || first.q.seats.heard[2].at.IsZero() {
+		t.Fatal("it has not met the others")
+	}
+	w.cut = func(from, to int) bool { return true }
+	for range 20 {
+		for _, m := range w.machines[1:] {
+			old := &hearsay.SeatHello{Slot: uint8(m.slot), Life: m.q.life, Config: w.cfg.hash(), Nonce: 7, Answer: true}
+			old.Sign(testNetwork, m.signer)
+			w.step(first, func() { first.q.Receive(w.now, &hearsay.Packet{Stream: true, Addr: seedAddr(m.slot), Body: old}) })
+		}
+		w.run(time.Second)
+	}
+	if first.q.state != nil {
+		t.Error("it has founded another network")
+	}
+	w.cut = nil
+	w.must(30*time.Second, "it has its seat", w.agree)
+}
