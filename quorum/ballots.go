@@ -129,6 +129,7 @@ func (q *Quorum) Probed(now time.Time, p Probe) {
 			w.failing = p.Began
 		}
 	default:
+		w.askAt = now // this node had its hands full, or was unwell: at the next tick again
 		return
 	}
 	for _, c := range []*openCase{q.state.removing[p.Subject], q.state.admitting[p.Subject]} {

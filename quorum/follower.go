@@ -15,12 +15,12 @@ type FollowerConfig struct {
 	Seeds     []Seed
 	PollEvery time.Duration // between two questions whether there is anything new; default 2 s
 	AskEvery  time.Duration // between two questions while something is known to be missing; default 500 ms
-	Tail      int           // rulings kept for others; default 1024
+	Tail      int           // rulings kept for others, up to twice as many; default 128 (guess: what a neighbor may lack after a minute; who lacks more gets the roster)
 }
 
 // DefaultFollowerConfig gives the defaults, without a network and seeds.
 func DefaultFollowerConfig() FollowerConfig {
-	return FollowerConfig{PollEvery: 2 * time.Second, AskEvery: 500 * time.Millisecond, Tail: 1024}
+	return FollowerConfig{PollEvery: 2 * time.Second, AskEvery: 500 * time.Millisecond, Tail: 128}
 }
 
 // Follower is the peers' half: it knows the seeds' keys, takes rulings in the
