@@ -20,6 +20,7 @@ import (
 type caseFile struct {
 	Verdict string         `json:"verdict"`
 	Summary string         `json:"summary"`
+	Nearest string         `json:"nearest"`
 	Steps   []hearsay.Step `json:"steps"`
 }
 
@@ -45,7 +46,8 @@ func newWhy() *cobra.Command {
 		Use:   "why NAME",
 		Short: "Tell why a member is held to be what it is",
 		Long: `Tell the case of a member: who missed it, what its observers saw in which round,
-what followed from that, and when. NAME is a name, an id, or the beginning of
+how the seeds voted and why, what followed from that, and when; and what would
+have changed it. NAME is a name, an id, or the beginning of
 an id. One still suspect has a case too, and so has one never in.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -86,16 +88,22 @@ func show[T any](cmd *cobra.Command, from *asking, what, path string, print func
 
 func printMembers(out io.Writer, answer web.Members) {
 	now := time.Now()
+	if answer.Epoch > 0 {
+		fmt.Fprintf(out, "epoch %d\n", answer.Epoch)
+	}
 	table := newTable(out)
-	fmt.Fprintln(table, "NAME\tSTATE\tSINCE\tADDRESS\tINCARNATION\tID")
+	fmt.Fprintln(table, "NAME\tSTATE\tROLE\tSINCE\tADDRESS\tINCARNATION\tID")
 	for _, m := range answer.Members {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, m.State, when(m.Since, now), m.Addr, m.Incarnation, m.ID.Short())
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, m.State, m.Role, when(m.Since, now), m.Addr, m.Incarnation, m.ID.Short())
 	}
 	table.Flush()
 }
 
 func printCase(out io.Writer, file caseFile) {
 	fmt.Fprintln(out, cmp.Or(file.Summary, file.Verdict))
+	if file.Nearest != "" {
+		fmt.Fprintln(out, "\nWhat would change it: "+file.Nearest)
+	}
 	if len(file.Steps) == 0 {
 		return
 	}
@@ -142,9 +150,17 @@ func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	authorityBody, err := c.get(cmd.Context(), "/v1/authority")
+	if err != nil {
+		return err
+	}
 	out := cmd.OutOrStdout()
 	if asJSON {
-		_, err := fmt.Fprintf(out, "{\"self\":%s,\"stats\":%s}\n", bytes.TrimSpace(selfBody), bytes.TrimSpace(statsBody))
+		_, err := fmt.Fprintf(out, "{\"self\":%s,\"authority\":%s,\"stats\":%s}\n", bytes.TrimSpace(selfBody), bytes.TrimSpace(authorityBody), bytes.TrimSpace(statsBody))
+		return err
+	}
+	authority, err := decode[hearsay.Authority](c, authorityBody)
+	if err != nil {
 		return err
 	}
 	node, err := decode[web.Self](c, selfBody)
@@ -157,6 +173,7 @@ func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
 	}
 	table := newTable(out)
 	printSelf(table, &node)
+	printAuthority(table, &authority)
 	printStats(table, &stats)
 	return table.Flush()
 }
@@ -170,6 +187,30 @@ func printSelf(table io.Writer, n *web.Self) {
 	fmt.Fprintf(table, "page\t%s\n", pageURL(n.HTTP))
 	fmt.Fprintf(table, "started\t%s\n", when(n.Started, time.Now()))
 	fmt.Fprintf(table, "version\t%s\n", n.Version)
+}
+
+// printAuthority tells of the seeds, if there are some.
+func printAuthority(table io.Writer, a *hearsay.Authority) {
+	if !a.Seeded {
+		return
+	}
+	fmt.Fprintf(table, "epoch\t%d, proven up to %d\n", a.Epoch, a.Proven)
+	if a.Ready {
+		fmt.Fprintf(table, "quorum\theard: %d of %d seeds decide\n", a.Quorum, len(a.Seeds))
+	} else {
+		fmt.Fprintf(table, "quorum\tNOT HEARD: %d of %d seeds would decide; nobody is admitted or removed meanwhile\n", a.Quorum, len(a.Seeds))
+	}
+	for i := range a.Seeds {
+		s := &a.Seeds[i]
+		words := "not met yet"
+		if s.Met {
+			words = s.State.String()
+		}
+		if a.Leader == s.Slot {
+			words += ", leads"
+		}
+		fmt.Fprintf(table, "seed %d\t%s at %s, %s\n", s.Slot, cmp.Or(s.Name, "?"), s.Addr, words)
+	}
 }
 
 func printStats(table io.Writer, s *hearsay.Stats) {

@@ -42,6 +42,7 @@ func (l *readyLine) port() string { _, port, _ := net.SplitHostPort(l.Addr); ret
 
 // process is a node that `up` started.
 type process struct {
+	role   hearsay.Role
 	name   string
 	dir    string // its data and its log
 	again  string // the command line that starts it again
@@ -53,10 +54,11 @@ type process struct {
 	ended chan struct{} // closed when the process has ended
 }
 
-// startProcess starts `hearsay peer` with args, in a directory of its own.
-func startProcess(self, name, dir string, args []string, attr *syscall.SysProcAttr) (*process, error) {
+// startProcess starts `hearsay peer` or `hearsay seed` with args, in a directory
+// of its own.
+func startProcess(self string, role hearsay.Role, name, dir string, args []string, attr *syscall.SysProcAttr) (*process, error) {
 	p := &process{
-		name: name, dir: filepath.Join(dir, name),
+		role: role, name: name, dir: filepath.Join(dir, name),
 		ready: make(chan readyLine, 1), ended: make(chan struct{}),
 	}
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
@@ -67,7 +69,7 @@ func startProcess(self, name, dir string, args []string, attr *syscall.SysProcAt
 		return nil, fmt.Errorf("start %s: open its log: %w", name, err)
 	}
 	defer log.Close() // the process has its own
-	p.cmd = exec.Command(self, append([]string{"peer", "--json", "--name", name, "--data", p.dir}, args...)...)
+	p.cmd = exec.Command(self, append([]string{role.String(), "--json", "--name", name, "--data", p.dir}, args...)...)
 	p.cmd.SysProcAttr = attr
 	p.cmd.Stderr = log
 	out, err := p.cmd.StdoutPipe()

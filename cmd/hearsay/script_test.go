@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,6 +22,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"hearsay"
 	"hearsay/web"
 )
 
@@ -34,6 +38,10 @@ func TestMain(m *testing.M) {
 //	await FILE REGEXP             waits until the file has a match
 //	await-members URL alive=N ... waits until the node lists so many in each of these states
 //	await-member URL NAME STATE   waits until the node lists the member in this state
+//	await-epoch E N URL ...       waits until each of these nodes lists the same N living members, as of epoch E
+//	await-why URL NAME REGEXP     waits until what the node tells of the member has a match
+//	await-answer URL REGEXP          waits until what is at the URL has a match, whatever its status
+//	free-port VAR                 gives a port that is free now
 //	await-rumors URL N NAME=N ... waits until the node holds N different rumors, and as many of each of these; more is wrong
 //	await-end NAME CODE           waits until the process has ended, with this exit code
 //	await-gone PID|PATH ...       waits until no such process lives, no such file exists
@@ -51,6 +59,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"spawn": spawn, "ready": awaitReady, "await": await, "await-members": awaitMembers, "await-member": awaitMember, "await-rumors": awaitRumors,
+			"await-epoch": awaitEpoch, "await-why": awaitWhy, "await-answer": awaitAnswer, "free-port": freePort,
 			"await-end": awaitEnd, "await-gone": awaitGone, "signal": sendSignal, "occupy": occupy, "code": exitsWith,
 		},
 		RequireUniqueNames: true,
@@ -273,6 +282,70 @@ func awaitRumors(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return nil
 	})
+}
+
+func awaitEpoch(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, len(args) >= 3, "await-epoch E N URL ...")
+	epoch, err := strconv.ParseUint(args[0], 10, 64)
+	ts.Check(err)
+	living, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	until(ts, strings.Join(args, " "), func() error {
+		var first []string
+		for i, node := range args[2:] {
+			answer, err := membersOf(node)
+			if err != nil {
+				return err
+			}
+			var list []string
+			for _, m := range answer.Members {
+				if m.State.Living() {
+					list = append(list, m.ID.String()+" "+m.State.String())
+				}
+			}
+			if i == 0 {
+				first = list
+			}
+			if answer.Epoch != hearsay.Epoch(epoch) || len(list) != living || !slices.Equal(list, first) {
+				return fmt.Errorf("%s lists %v as of epoch %d", node, list, answer.Epoch)
+			}
+		}
+		return nil
+	})
+}
+
+func awaitWhy(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, len(args) == 3, "await-why URL NAME REGEXP")
+	awaitAnswer(ts, neg, []string{args[0] + "/v1/members/" + args[1] + "/case", args[2]})
+}
+
+func awaitAnswer(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, len(args) == 2, "await-answer URL REGEXP")
+	pattern, err := regexp.Compile(args[1])
+	ts.Check(err)
+	base, err := parseNode(args[0])
+	ts.Check(err)
+	client := &http.Client{Transport: &http.Transport{}, Timeout: time.Second}
+	defer client.CloseIdleConnections()
+	until(ts, args[0], func() error {
+		answer, err := client.Get(base)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err == nil && !pattern.Match(text) {
+			err = fmt.Errorf("no match of %q in:\n%s", args[1], text)
+		}
+		return err
+	})
+}
+
+func freePort(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, len(args) == 1, "free-port VAR")
+	ports, err := freePorts(1)
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(ports[0]))
 }
 
 func awaitEnd(ts *testscript.TestScript, neg bool, args []string) {

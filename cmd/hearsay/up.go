@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,13 +29,14 @@ const (
 
 // upOptions are the flags of `up`.
 type upOptions struct {
-	seeds int
-	peers int
-	http  int // first port of the pages; 0 for any
-	port  int // first port of the nodes; 0 for any
-	data  string
-	span  time.Duration // 0 for until interrupted
-	json  bool
+	seeds    int // 0: an open network
+	peers    int
+	http     int // first port of the pages, the peers' and then the seeds'; 0 for any
+	port     int // first port of the peers; 0 for any
+	seedPort int // first port of the seeds; 0 for any
+	data     string
+	span     time.Duration // 0 for until interrupted
+	json     bool
 
 	chatter chatter
 }
@@ -45,7 +47,8 @@ func newUp() *cobra.Command {
 		Use:   "up",
 		Short: "Run a whole network on this machine",
 		Long: `Run a whole network on this machine, each node a process of its own, so that
-"kill -9" and "kill -STOP" are real. It says where each node's page is and how
+"kill -9" and "kill -STOP" are real: seeds, a quorum of whom decides who is in,
+and peers. With --seeds 0 it is an open network, in which peers decide. It says where each node's page is and how
 to start each again, and tells what happens until it is interrupted or --for is
 over; then it ends all its processes, and without --data removes what they kept.
 A node that you started again yourself is yours: it goes on.
@@ -70,10 +73,11 @@ member that a node has "told", and each state of a member that all others have
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&o.seeds, "seeds", 0, "seeds; this version builds open networks only: 0")
+	flags.IntVar(&o.seeds, "seeds", 3, "seeds; 0 for an open network")
 	flags.IntVar(&o.peers, "peers", 5, "peers")
-	flags.IntVar(&o.http, "http", 9001, "port of the first peer's page, the others' follow; 0 lets the kernel choose")
+	flags.IntVar(&o.http, "http", 9001, "port of the first peer's page, the others' and the seeds' follow; 0 lets the kernel choose")
 	flags.IntVar(&o.port, "port", 6001, "port of the first peer, the others' follow; 0 lets the kernel choose")
+	flags.IntVar(&o.seedPort, "seed-port", 5001, "port of the first seed, the others' follow; 0 lets the kernel choose")
 	flags.StringVar(&o.data, "data", "", "keep each node's data in DIR/<name> (default a temporary directory)")
 	flags.DurationVar(&o.span, "for", 0, "end after this long (default when interrupted)")
 	o.chatter.addFlags(cmd, "each peer")
@@ -82,22 +86,37 @@ member that a node has "told", and each state of a member that all others have
 }
 
 func (o *upOptions) check() error {
-	last := o.peers - 1 // added to the first port
 	switch {
-	case o.seeds != 0:
-		return fmt.Errorf("--seeds %d: this version builds open networks only; want 0", o.seeds)
+	case o.seeds < 0 || o.seeds > hearsay.MaxSeeds:
+		return fmt.Errorf("--seeds %d: want 1 to %d, or 0 for an open network", o.seeds, hearsay.MaxSeeds)
 	case o.peers < 1 || o.peers > peersMax:
 		return fmt.Errorf("--peers %d: want 1 to %d", o.peers, peersMax)
-	case o.http < 0 || o.http+last > portMax:
-		return fmt.Errorf("--http %d: want 0, or a port with room for %d peers up to %d", o.http, o.peers, portMax)
-	case o.port < 0 || o.port+last > portMax:
-		return fmt.Errorf("--port %d: want 0, or a port with room for %d peers up to %d", o.port, o.peers, portMax)
-	case o.http > 0 && o.port > 0 && o.http <= o.port+last && o.port <= o.http+last:
-		return fmt.Errorf("--http %d and --port %d: %d peers would share ports", o.http, o.port, o.peers)
 	case o.span < 0:
 		return fmt.Errorf("--for %v: want a positive duration", o.span)
 	}
+	ranges := []portRange{{"--http", o.http, o.peers + o.seeds}, {"--port", o.port, o.peers}, {"--seed-port", o.seedPort, o.seeds}}
+	for i, r := range ranges {
+		if r.first < 0 || r.count > 0 && r.first+r.count-1 > portMax {
+			return fmt.Errorf("%s %d: want 0, or a port with room for %d nodes up to %d", r.flag, r.first, r.count, portMax)
+		}
+		for _, other := range ranges[:i] {
+			if r.meets(&other) {
+				return fmt.Errorf("%s %d and %s %d: %d and %d nodes would share ports", other.flag, other.first, r.flag, r.first, other.count, r.count)
+			}
+		}
+	}
 	return o.chatter.check()
+}
+
+// portRange is the ports that a flag asks for.
+type portRange struct {
+	flag  string
+	first int // 0: the kernel chooses
+	count int
+}
+
+func (r *portRange) meets(o *portRange) bool {
+	return r.first > 0 && o.first > 0 && r.count > 0 && o.count > 0 && r.first < o.first+o.count && o.first < r.first+r.count
 }
 
 // runNetwork runs a network until the context ends.
@@ -136,25 +155,37 @@ func runNetwork(ctx context.Context, o *upOptions, out, progress io.Writer) (err
 type network struct {
 	self   string // the program's own file
 	dir    string // of the nodes' directories
+	config string // the seeds' list; "" in an open network
 	reaper *reaper
-	nodes  []*process // in order of their names
+	nodes  []*process // the peers in order of their names, then the seeds
 }
 
-// start starts all nodes, and returns when each lists all others. The first
-// is the one that the others join by.
+// start starts all nodes, and returns when each lists all others. Seeds come
+// first, so that peers find them deciding. Of an open network the first is the
+// one that the others join by.
 func (n *network) start(ctx context.Context, o *upOptions) error {
+	seeds, err := n.startSeeds(ctx, o)
+	n.nodes = seeds
+	if err != nil {
+		return err
+	}
+	var peers []*process
 	for i := range o.peers {
 		args := []string{"--ip", loopback, "--port", portOf(o.port, i), "--http", portOf(o.http, i)}
 		args = append(args, o.chatter.args()...)
-		if i > 0 {
-			args = append(args, "--join", n.nodes[0].said.Addr)
+		switch {
+		case n.config != "":
+			args = append(args, "--config", n.config)
+		case i > 0:
+			args = append(args, "--join", peers[0].said.Addr)
 		}
-		p, err := startProcess(n.self, "peer-"+strconv.Itoa(i+1), n.dir, args, n.reaper.member())
+		p, err := startProcess(n.self, hearsay.RolePeer, "peer-"+strconv.Itoa(i+1), n.dir, args, n.reaper.member())
 		if err != nil {
 			return err
 		}
-		n.nodes = append(n.nodes, p)
-		if i == 0 { // the others need its address
+		peers = append(peers, p)
+		n.nodes = slices.Concat(peers, seeds) // ended in any case
+		if i == 0 && n.config == "" {         // the others need its address
 			if err := p.waitReady(ctx); err != nil {
 				return err
 			}
@@ -180,45 +211,70 @@ func portOf(first, i int) string {
 }
 
 // againLine gives the command line that starts the i-th node again: at its
-// address, with its data, joining by others than itself.
+// address, with its data, by the list of seeds, or joining by others than
+// itself.
 func (n *network) againLine(i int) string {
 	const contacts = 2 // others to join by: one may be the next that is killed
 	p := n.nodes[i]
-	args := []string{n.self, "peer", "--name", p.name, "--ip", p.said.ip(), "--port", p.said.port(), "--data", p.dir}
+	args := []string{n.self, p.role.String(), "--name", p.name, "--ip", p.said.ip(), "--port", p.said.port(), "--data", p.dir}
 	args = append(args, "--http", p.said.HTTP)
+	if n.config != "" {
+		return shellLine(append(args, "--config", n.config))
+	}
 	for next := 1; next <= contacts && next < len(n.nodes); next++ {
 		args = append(args, "--join", n.nodes[(i+next)%len(n.nodes)].said.Addr)
 	}
 	return shellLine(args)
 }
 
-// form waits until every node lists all nodes as alive.
+// form waits until every node lists all nodes as alive, as of one epoch.
 func (n *network) form(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, formTimeout, fmt.Errorf("not within %v", formTimeout))
 	defer cancel()
-	for _, p := range n.nodes {
-		for {
-			missing, err := n.missing(ctx, p)
-			if err == nil && missing == "" {
-				break
+	for {
+		same, epoch := true, hearsay.Epoch(0)
+		for i, p := range n.nodes {
+			at, err := n.formed(ctx, p)
+			if err != nil {
+				return err
 			}
-			select {
-			case <-p.ended:
-				return fmt.Errorf("form the network: %s ended: %s", p.name, p.lastWords())
-			case <-ctx.Done():
-				return fmt.Errorf("form the network: %s does not list %s as alive: %w", p.name, missing, context.Cause(ctx))
-			case <-time.After(formEvery):
-			}
+			same = same && (i == 0 || at == epoch)
+			epoch = at
+		}
+		if same {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("form the network: not all nodes are at epoch %d: %w", epoch, context.Cause(ctx))
+		case <-time.After(formEvery):
 		}
 	}
-	return nil
 }
 
-// missing gives the name of a node that p does not list as alive, if any.
-func (n *network) missing(ctx context.Context, p *process) (string, error) {
+// formed waits until a node lists all nodes as alive, and gives its epoch.
+func (n *network) formed(ctx context.Context, p *process) (hearsay.Epoch, error) {
+	for {
+		missing, epoch, err := n.missing(ctx, p)
+		if err == nil && missing == "" {
+			return epoch, nil
+		}
+		select {
+		case <-p.ended:
+			return 0, fmt.Errorf("form the network: %s ended: %s", p.name, p.lastWords())
+		case <-ctx.Done():
+			return 0, fmt.Errorf("form the network: %s does not list %s as alive: %w", p.name, missing, context.Cause(ctx))
+		case <-time.After(formEvery):
+		}
+	}
+}
+
+// missing gives the name of a node that p does not list as alive, if any, and
+// the epoch of its list.
+func (n *network) missing(ctx context.Context, p *process) (string, hearsay.Epoch, error) {
 	answer, err := getJSON[web.Members](ctx, p.client, "/v1/members")
 	if err != nil {
-		return p.name, err
+		return p.name, 0, err
 	}
 	alive := make(map[hearsay.NodeID]bool)
 	for _, m := range answer.Members {
@@ -226,10 +282,10 @@ func (n *network) missing(ctx context.Context, p *process) (string, error) {
 	}
 	for _, other := range n.nodes {
 		if !alive[other.said.ID] {
-			return other.name, nil
+			return other.name, answer.Epoch, nil
 		}
 	}
-	return "", nil
+	return "", answer.Epoch, nil
 }
 
 // living counts the processes that have not ended.
@@ -243,26 +299,40 @@ func (n *network) living() int {
 	return count
 }
 
-// end ends all processes: in good order if they manage in time.
+// end ends all processes: in good order if they manage in time. Peers come
+// first, since it is seeds whom they tell that they leave.
 func (n *network) end() error {
-	for _, p := range n.nodes {
-		p.terminate()
-	}
-	timeout := time.After(endTimeout)
-	for _, p := range n.nodes {
-		select {
-		case <-p.ended:
-			continue
-		case <-timeout:
-		}
-		break
-	}
-	for _, p := range n.nodes {
-		p.kill()
+	for _, role := range []hearsay.Role{hearsay.RolePeer, hearsay.RoleSeed} {
+		n.endAll(role)
 	}
 	err := n.reaper.end()
 	for _, p := range n.nodes {
 		<-p.ended
 	}
 	return err
+}
+
+// endAll ends all nodes of a role.
+func (n *network) endAll(role hearsay.Role) {
+	timeout := time.After(endTimeout)
+	late := false
+	for _, p := range n.nodes {
+		if p.role == role {
+			p.terminate()
+		}
+	}
+	for _, p := range n.nodes {
+		if p.role != role {
+			continue
+		}
+		if !late {
+			select {
+			case <-p.ended:
+				continue
+			case <-timeout:
+				late = true
+			}
+		}
+		p.kill()
+	}
 }

@@ -41,6 +41,9 @@ type toldKey struct {
 	kind        hearsay.EventKind
 	subject     hearsay.NodeID
 	incarnation hearsay.Incarnation
+	epoch       hearsay.Epoch
+	by          string // of what each node tells for itself
+	at          int64
 }
 
 // heard is an event that a node told.
@@ -189,11 +192,15 @@ func send[T any](ctx context.Context, to chan<- T, value T) {
 func (w *watch) tell(h *heard) {
 	switch h.event.Kind {
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved, hearsay.EventMemberSuspected,
-		hearsay.EventMemberDead, hearsay.EventMemberLeft, hearsay.EventNameConflict:
+		hearsay.EventMemberDead, hearsay.EventMemberLeft, hearsay.EventNameConflict,
+		hearsay.EventRuled, hearsay.EventCaseAborted, hearsay.EventBarred, hearsay.EventLifted, hearsay.EventQuorumLost, hearsay.EventQuorumBack:
 	default:
 		return
 	}
-	key := toldKey{h.event.Kind, h.event.Subject, h.event.Incarnation}
+	key := toldKey{kind: h.event.Kind, subject: h.event.Subject, incarnation: h.event.Incarnation, epoch: h.event.Epoch}
+	if h.event.Subject.IsZero() { // that no quorum is heard, or one is again
+		key.by, key.at = w.network.nodes[h.from].name, h.event.At.UnixNano()
+	}
 	if h.event.At.Before(w.began) || w.told[key] {
 		return
 	}

@@ -110,6 +110,16 @@ func eventLine(e *hearsay.Event) string {
 	if e.Round != 0 {
 		field("round=", fmt.Sprintf("%016x", uint64(e.Round)))
 	}
+	if e.Epoch != 0 {
+		field("epoch=", strconv.FormatUint(uint64(e.Epoch), 10))
+	}
+	if e.Ballot != nil {
+		field("ballot=", e.Ballot.Verdict.String())
+		field("saw=", strconv.Quote(e.Ballot.Why))
+	}
+	if e.Ruling != nil {
+		field("ballots=", strconv.Itoa(len(e.Ruling.Ballots)))
+	}
 	if e.Count != 0 {
 		field("count=", strconv.Itoa(e.Count))
 	}

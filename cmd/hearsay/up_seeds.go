@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"hearsay"
+	"hearsay/seeds"
+)
+
+const (
+	configFile = "config.txt"     // the seeds' list, in the network's directory
+	seatsTries = 3                // to start all seeds, if a port that the kernel gave was taken meanwhile
+	seatsWait  = 30 * time.Second // for the seeds to find each other
+)
+
+// startSeeds writes the seeds' list and starts all seeds, and returns when a
+// quorum of them decides. What it has started it gives also with an error.
+func (n *network) startSeeds(ctx context.Context, o *upOptions) (all []*process, err error) {
+	if o.seeds == 0 {
+		return nil, nil
+	}
+	n.config = filepath.Join(n.dir, configFile)
+	for try := 1; ; try++ {
+		ports, fixed, err := n.seedPorts(o)
+		if err != nil {
+			return all, err
+		}
+		started, err := n.startSeedsAt(ctx, o, ports)
+		all = append(all, started...)
+		if err == nil {
+			return started, n.awaitQuorum(ctx, started)
+		}
+		if fixed || try == seatsTries || ctx.Err() != nil || !strings.Contains(err.Error(), "address already in use") {
+			return all, err
+		}
+		for _, p := range started {
+			p.kill()
+			<-p.ended
+		}
+		os.Remove(n.config) // its ports are no good
+	}
+}
+
+// seedPorts gives the ports of the seeds: those of an earlier run with the
+// same data, since a ledger belongs to its list of seeds; else as the flags
+// say; else such as are free now.
+func (n *network) seedPorts(o *upOptions) (ports []int, fixed bool, err error) {
+	list, err := seeds.Load(n.config)
+	switch {
+	case err == nil:
+		for _, seed := range list.Seeds {
+			ports = append(ports, int(seed.Addr.Port()))
+		}
+		if len(ports) != o.seeds || o.seedPort > 0 && ports[0] != o.seedPort {
+			return nil, true, hintedError{
+				fmt.Errorf("start the seeds: %s names %d seeds from port %d on, and its ledger belongs to them", n.config, len(ports), ports[0]),
+				fmt.Sprintf("--seeds %d --seed-port %d goes on with them; another --data begins anew", len(ports), ports[0]),
+			}
+		}
+		return ports, true, nil
+	case fileExists(n.config):
+		return nil, true, fmt.Errorf("start the seeds: %w", err)
+	case o.seedPort > 0:
+		for i := range o.seeds {
+			ports = append(ports, o.seedPort+i)
+		}
+		return ports, true, nil
+	}
+	ports, err = freePorts(o.seeds)
+	return ports, false, err
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// freePorts gives ports that the kernel says are free, UDP and TCP. Until a
+// seed has one, another process may take it.
+func freePorts(count int) (ports []int, err error) {
+	var held []interface{ Close() error }
+	defer func() {
+		for _, h := range held {
+			h.Close()
+		}
+	}()
+	for len(ports) < count {
+		listener, err := net.Listen("tcp", loopback+":0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		held = append(held, listener)
+		conn, err := net.ListenPacket("udp", listener.Addr().String())
+		if err != nil {
+			continue // taken for UDP only
+		}
+		held = append(held, conn)
+		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+	}
+	slices.Sort(ports) // seed-1 is the first in the order of the list
+	return ports, nil
+}
+
+// startSeedsAt starts a seed at each of the ports.
+func (n *network) startSeedsAt(ctx context.Context, o *upOptions, ports []int) (started []*process, err error) {
+	var lines strings.Builder
+	lines.WriteString("# The seeds of this network: ip,port. The same file is on all nodes.\n")
+	for _, port := range ports {
+		fmt.Fprintf(&lines, "%s,%d\n", loopback, port)
+	}
+	if err := os.MkdirAll(n.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("start the seeds: make the network's directory: %w", err)
+	}
+	if err := os.WriteFile(n.config, []byte(lines.String()), 0o600); err != nil {
+		return nil, fmt.Errorf("start the seeds: write their list: %w", err)
+	}
+	for i, port := range ports {
+		http := "0"
+		if o.http > 0 {
+			http = strconv.Itoa(o.http + o.peers + i)
+		}
+		args := []string{"--ip", loopback, "--port", strconv.Itoa(port), "--http", http, "--config", n.config}
+		p, err := startProcess(n.self, hearsay.RoleSeed, "seed-"+strconv.Itoa(i+1), n.dir, args, n.reaper.member())
+		if err != nil {
+			return started, err
+		}
+		started = append(started, p)
+	}
+	for _, p := range started {
+		if err := p.waitReady(ctx); err != nil {
+			return started, err
+		}
+	}
+	return started, nil
+}
+
+// awaitQuorum waits until every seed has its seat and hears a quorum.
+func (n *network) awaitQuorum(ctx context.Context, started []*process) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, seatsWait, fmt.Errorf("not within %v", seatsWait))
+	defer cancel()
+	for _, p := range started {
+		for {
+			_, err := p.client.get(ctx, "/readyz")
+			if err == nil {
+				break
+			}
+			select {
+			case <-p.ended:
+				return fmt.Errorf("form the network: %s ended: %s", p.name, p.lastWords())
+			case <-ctx.Done():
+				return fmt.Errorf("form the network: %s: %w", p.name, errors.Join(context.Cause(ctx), err))
+			case <-time.After(formEvery):
+			}
+		}
+	}
+	return nil
+}
