@@ -204,6 +204,23 @@ func checkLedger(t *testing.T, a *Agent) {
 	}
 }
 
+// TestSeedReports: what a seed's own detector finds is tried as what a peer
+// reports. Here no peer looks.
+func TestSeedReports(t *testing.T) {
+	n := newSeededNet(t, 3)
+	for _, name := range []string{"a", "b", "c"} {
+		cfg := n.peer(name)
+		cfg.Detect.Period, cfg.Detect.TimeoutMax = time.Minute, 60*time.Millisecond // nobody is measured: it always takes the most
+		n.peers = append(n.peers, start(t, cfg))
+	}
+	n.agree(3, "a b c")
+	n.stopPeer()
+	n.agree(4, "a b")
+	if e, ok := n.seeds[0].Evidence(4); !ok || len(e.Statements) == 0 {
+		t.Errorf("removed without the word of observers: %+v, %v", e, ok)
+	}
+}
+
 // TestSeedConnectsToThoseWhomItKnows: nobody makes a seed connect to a third.
 func TestSeedConnectsToThoseWhomItKnows(t *testing.T) {
 	n := newSeededNet(t, 1)

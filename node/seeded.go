@@ -314,7 +314,12 @@ func (n *Node) settleSeeded(now time.Time, e *hearsay.Event) {
 	case hearsay.EventProbeWanted:
 		n.detect.Examine(now, e.Subject, e.Addr, e.Round)
 	case hearsay.EventCondemned:
-		if m, in := s.authority.Member(e.Subject); in && s.petitions != nil {
+		m, in := s.authority.Member(e.Subject)
+		switch {
+		case !in:
+		case s.seat != nil:
+			s.seat.Report(now, &quorum.Report{Stay: m.Stay, By: n.id, Evidence: e.Evidence})
+		default:
 			s.petitions.Report(now, m.Stay, e.Evidence)
 		}
 	case hearsay.EventExamined:
