@@ -332,7 +332,7 @@ func (n *Node) settleSeeded(now time.Time, e *hearsay.Event) {
 		}
 	case hearsay.EventMemberReturned, hearsay.EventSuspectFreed, hearsay.EventCleared, hearsay.EventMemberLeft:
 		if s.seat != nil {
-			s.seat.Cleared(e.Subject)
+			s.seat.Cleared(now, e.Subject)
 		} else {
 			s.petitions.Settled(e.Subject)
 		}

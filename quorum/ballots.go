@@ -29,7 +29,24 @@ type watch struct {
 	failing  time.Time // began of the first probe that was not, since the last that was; zero: none
 	failed   time.Time // end of the newest that was not
 	askAt    time.Time // when a probe is wanted next
+	asked    time.Time // when the probe under way was wanted; zero: there is none
+	queued   bool      // one is wanted as soon as there is room
 	answered bool
+}
+
+const (
+	// maxProbing is how many probes are wanted at a time. A detector examines
+	// 64, and some of them are others' (detect.maxExaminations).
+	maxProbing = 48
+
+	// probePatience is how long a probe may take. Guess: longer than any does.
+	probePatience = 5 * time.Second
+)
+
+// forgetTrials begins anew: another state takes the place of this one.
+func (q *Quorum) forgetTrials() {
+	q.trials, q.watched = make(map[hearsay.CaseID]*trial), make(map[hearsay.NodeID]*watch)
+	q.probing, q.probes = 0, nil
 }
 
 // try begins this seed's own check of a case.
@@ -37,7 +54,7 @@ func (q *Quorum) try(now time.Time, c *openCase) {
 	q.trials[c.id] = &trial{began: now}
 	switch c.opening.op {
 	case opAdmit:
-		delete(q.watched, c.opening.claim.Subject) // what answered before may have been elsewhere
+		q.unwatch(now, c.opening.claim.Subject) // what answered before may have been elsewhere
 		q.watchAt(now, c.opening.claim.Subject, c.opening.claim.Card.Addr)
 	case opRemove:
 		q.watch(now, c.opening.stay.ID)
@@ -60,9 +77,16 @@ func (q *Quorum) Suspected(now time.Time, id hearsay.NodeID) {
 }
 
 // Cleared tells this seed that a suspicion has ended.
-func (q *Quorum) Cleared(id hearsay.NodeID) {
+func (q *Quorum) Cleared(now time.Time, id hearsay.NodeID) {
 	if q.state != nil && q.state.removing[id] == nil && q.state.admitting[id] == nil {
+		q.unwatch(now, id)
+	}
+}
+
+func (q *Quorum) unwatch(now time.Time, id hearsay.NodeID) {
+	if w := q.watched[id]; w != nil {
 		delete(q.watched, id)
+		q.probed(now, w)
 	}
 }
 
@@ -93,11 +117,39 @@ func (q *Quorum) watchAt(now time.Time, id hearsay.NodeID, addr netip.AddrPort) 
 	}
 }
 
-// wantProbe asks the node for a probe. Whatever it finds comes in by Probed.
+// wantProbe asks the node for a probe, as soon as there is room. Whatever it
+// finds comes in by Probed.
 func (q *Quorum) wantProbe(now time.Time, id hearsay.NodeID, w *watch) {
 	w.askAt = now.Add(q.cfg.ProbeEvery)
+	switch {
+	case !w.asked.IsZero() || w.queued:
+		return
+	case q.probing >= maxProbing:
+		w.queued = true
+		q.probes = append(q.probes, id)
+		return
+	}
+	w.asked = now
+	q.probing++
 	round := hearsay.Round(q.random.Uint64())
 	q.event(hearsay.Event{At: now, Kind: hearsay.EventProbeWanted, Subject: id, Addr: w.addr, Round: round})
+}
+
+// probed makes room when a probe is over, for those that wait.
+func (q *Quorum) probed(now time.Time, w *watch) {
+	if w.asked.IsZero() {
+		return
+	}
+	w.asked = time.Time{}
+	q.probing--
+	for len(q.probes) > 0 && q.probing < maxProbing {
+		id := q.probes[0]
+		q.probes = q.probes[1:]
+		if next := q.watched[id]; next != nil && next.queued {
+			next.queued = false
+			q.wantProbe(now, id, next)
+		}
+	}
 }
 
 // Probe is what a probe of this seed's own has found.
@@ -117,6 +169,7 @@ func (q *Quorum) Probed(now time.Time, p Probe) {
 	if p.Addr.IsValid() && p.Addr != w.addr && q.state.admitting[p.Subject] != nil {
 		return // it answers elsewhere
 	}
+	q.probed(now, w)
 	switch p.Verdict {
 	case hearsay.VerdictReachable:
 		w.answered, w.failing = true, time.Time{}
@@ -145,9 +198,12 @@ func (q *Quorum) tickTrials(now time.Time) {
 	for _, id := range slices.SortedFunc(maps.Keys(q.watched), hearsay.NodeID.Compare) {
 		w := q.watched[id]
 		open := q.state.removing[id] != nil || q.state.admitting[id] != nil
+		if !w.asked.IsZero() && now.Sub(w.asked) >= probePatience {
+			q.probed(now, w) // nothing came of it
+		}
 		switch {
 		case !open && now.Sub(w.began) >= q.cfg.WatchFor:
-			delete(q.watched, id)
+			q.unwatch(now, id)
 		case !now.Before(w.askAt):
 			q.wantProbe(now, id, w)
 		}

@@ -198,3 +198,27 @@ func TestLargeSnapshot(t *testing.T) {
 		t.Error("the first ruling is not there")
 	}
 }
+
+// A seed wants no more probes at a time than its detector takes, and all that
+// it needs one after the other.
+func TestProbesWaitForRoom(t *testing.T) {
+	w := newWorld(t, 1, 9)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	m, wanted, most := w.machines[0], 0, 0
+	w.teller = func(_ *machine, e hearsay.Event) {
+		if e.Kind == hearsay.EventProbeWanted {
+			wanted++
+		}
+		most = max(most, m.q.probing)
+	}
+	for range 500 {
+		p := w.newPerson()
+		p.up = p.n%10 > 0 // some are gone before they are met
+	}
+	w.must(20*time.Second, "all others are in", func() bool { return m.q.Epoch() == 450 })
+	w.must(20*time.Second, "and no case is open", func() bool { return len(m.q.state.cases) == 0 })
+	if most != maxProbing || wanted < 500 || m.q.probing != 0 || len(m.q.watched) > 0 {
+		t.Errorf("%d probes, at most %d at a time; %d are under way", wanted, most, m.q.probing)
+	}
+}

@@ -79,7 +79,7 @@ func (q *Quorum) ruled(now time.Time, c *change) {
 	var evidence *hearsay.Evidence
 	if c.c != nil {
 		evidence = c.c.opening.evidence
-		q.settled(c.c)
+		q.settled(now, c.c)
 	}
 	q.keep(r, evidence)
 	e := hearsay.Event{
@@ -101,7 +101,7 @@ func (q *Quorum) ruled(now time.Time, c *change) {
 }
 
 func (q *Quorum) aborted(now time.Time, c *change) {
-	q.settled(c.c)
+	q.settled(now, c.c)
 	if c.c.opening.op == opRemove && len(q.paused) < maxPaused {
 		q.paused[c.c.opening.stay] = now.Add(q.cfg.ReportPause)
 	}
@@ -112,9 +112,9 @@ func (q *Quorum) aborted(now time.Time, c *change) {
 }
 
 // settled ends this seed's own trial of a case.
-func (q *Quorum) settled(c *openCase) {
+func (q *Quorum) settled(now time.Time, c *openCase) {
 	delete(q.trials, c.id)
 	if c.opening.op != opSeat {
-		delete(q.watched, c.stay().ID)
+		q.unwatch(now, c.stay().ID)
 	}
 }

@@ -196,7 +196,7 @@ func (q *Quorum) restore(now time.Time, snapshot *raftpb.Snapshot) {
 	q.keepSnapshot()
 	q.know(meta.GetIndex())
 	q.chain.restart(q.state.epoch, q.state.head)
-	q.trials, q.watched = make(map[hearsay.CaseID]*trial), make(map[hearsay.NodeID]*watch)
+	q.forgetTrials()
 	for _, c := range q.state.cases {
 		q.try(now, c)
 	}

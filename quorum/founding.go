@@ -119,7 +119,8 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	s.index()
 	index := log.last() + recoverGap
 	r := s.rule(&hearsay.Ruling{Kind: hearsay.RulingRecover, Seats: seats, Case: hearsay.CaseID(index * hearsay.CasesAnEntry), At: now.UnixMilli()})
-	q.trials, q.watched, q.asked = make(map[hearsay.CaseID]*trial), make(map[hearsay.NodeID]*watch), nil
+	q.forgetTrials()
+	q.asked = nil
 	q.keep(r, nil)
 	q.cfg.Recover = false
 	q.found(now, s, index, log.hard.GetTerm()+1)

@@ -48,6 +48,8 @@ type Quorum struct {
 
 	trials  map[hearsay.CaseID]*trial
 	watched map[hearsay.NodeID]*watch
+	probing int                        // probes under way
+	probes  []hearsay.NodeID           // those that wait for room, in order
 	paused  map[hearsay.Stay]time.Time // until when reports without evidence wait
 	asked   []asked
 
