@@ -257,12 +257,13 @@ func (n *Node) seeds() []quorum.Seed {
 	return n.cfg.Follower.Seeds
 }
 
-// timing is what seeds wait for. A peer tells the defaults, which are no knobs.
-func (n *Node) timing() quorum.Config {
+// timing is what seeds wait for. A peer tells the defaults, and says so: it does
+// not know the seeds' own settings.
+func (n *Node) timing() (q quorum.Config, source string) {
 	if n.seeded.seat != nil {
-		return n.cfg.Quorum
+		return n.cfg.Quorum, ""
 	}
-	return quorum.DefaultConfig()
+	return quorum.DefaultConfig(), " by default"
 }
 
 // needed is how many equal ballots decide, of how many seeds.
@@ -320,7 +321,7 @@ func caseWords(c hearsay.CaseID) string { return fmt.Sprintf("case %d", uint64(c
 // removalWords says by which rule a removal is tried.
 func (s *story) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hearsay.Epoch) string {
 	needed, seeds := s.needed()
-	t := s.n.timing()
+	t, source := s.n.timing()
 	brought := "reported without evidence (rule: trial)"
 	wait := t.ShortTrial
 	alone := ", and none may reach it"
@@ -333,8 +334,8 @@ func (s *story) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hears
 	if e != nil {
 		brought += fmt.Sprintf(", %d of %d against it, %d needed", e.Against(), e.Observers, e.Needed)
 	}
-	return fmt.Sprintf("a case against the stay of %s since epoch %d was opened: %s. Now %d of %d seeds must find it unreachable by their own probes for %s%s",
-		s.m.Name, epoch, brought, needed, seeds, wait, alone)
+	return fmt.Sprintf("a case against the stay of %s since epoch %d was opened: %s. Now %d of %d seeds must find it unreachable by their own probes, for %s%s%s",
+		s.m.Name, epoch, brought, needed, seeds, wait, source, alone)
 }
 
 // ballot tells one seed's verdict.
@@ -367,9 +368,10 @@ func (s *story) step(e *hearsay.Event) hearsay.Step {
 		}
 		step.Text = s.removalWords(rule, e.Evidence, e.Epoch)
 		if ofAdmission(e) {
+			t, _ := s.n.timing() // only seeds see it happen
 			step.By = name
 			step.Text = fmt.Sprintf("%s asked to be admitted at %s: %d of %d seeds must see that it answers there, within %s",
-				name, e.Addr, needed, seeds, s.n.timing().AdmitTimeout)
+				name, e.Addr, needed, seeds, t.AdmitTimeout)
 		} else if e.Epoch == 0 {
 			step.Text = fmt.Sprintf("%s asked for its seat as a new life: %d of %d seeds must meet it at its address", name, needed, seeds)
 		}

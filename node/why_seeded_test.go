@@ -199,6 +199,8 @@ func TestWhyTellsOfOthers(t *testing.T) {
 		t.Errorf("n0 tells %v", kinds(file))
 	}
 
+	contains(t, "itself", w.why(6, "n6").Summary, "n6 is this node, and is not in", "barred")
+
 	// One who is not where it says that it is.
 	stranger := signer{hearsay.PublicKey{9}}
 	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 1, Card: hearsay.Card{Name: "mask", Addr: addr(9), Role: hearsay.RolePeer}}

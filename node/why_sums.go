@@ -18,6 +18,9 @@ func (s *story) sum(now time.Time, file *hearsay.CaseFile) {
 	switch {
 	case s.m.Role == hearsay.RoleSeed:
 		file.Summary, file.Nearest = s.seedSummary(now)
+	case s.m.ID == s.n.id && s.n.seeded.stay.Epoch == 0 && s.m.State != hearsay.StateLeft:
+		file.Verdict = "unknown"
+		file.Summary, file.Nearest = s.outsiderSummary(now, r)
 	case s.m.State == hearsay.StateSuspect:
 		file.Summary, file.Nearest = s.suspectSummary(now)
 	case r != nil && r.Kind == hearsay.RulingRemove:
@@ -99,7 +102,8 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 	}
 	text += fmt.Sprintf("Of the %d seeds %d found it unreachable by their own probes: %s; %d were needed", seeds, len(r.Ballots), s.votes(r.Ballots), needed)
 	if r.Rule != hearsay.RuleMajority {
-		text += fmt.Sprintf(", for %s each, and none that reached it", n.timing().ShortTrial)
+		t, source := n.timing()
+		text += fmt.Sprintf(", for %s%s each, and none that reached it", t.ShortTrial, source)
 	}
 	if e != nil {
 		text += fmt.Sprintf(". From the suspicion to the ruling it took %s", moment(r.At).Sub(moment(e.Suspected)))
@@ -221,6 +225,22 @@ func (s *story) suspectSummary(now time.Time) (summary, nearest string) {
 		}
 	}
 	return summary + fmt.Sprintf(" Nothing is decided: it is a member until %d of %d seeds rule otherwise.", needed, seeds), nearest
+}
+
+// outsiderSummary tells of this node itself, while it is not in.
+func (s *story) outsiderSummary(now time.Time, r *hearsay.Ruling) (summary, nearest string) {
+	needed, seeds := s.needed()
+	summary = fmt.Sprintf("%s is this node, and is not in: it asks the seeds, and goes on asking.", s.m.Name)
+	switch {
+	case r != nil && r.Kind == hearsay.RulingRemove:
+		summary = s.removedSummary(now, r) + " " + summary
+	case r != nil && r.Kind == hearsay.RulingLeave:
+		summary = s.leftSummary(now, r) + " " + summary
+	}
+	if e := &s.n.cases.failed; !e.At.IsZero() {
+		summary += fmt.Sprintf(" Last, at %s: %s.", sinceWords(now, e.At), e.Text)
+	}
+	return summary, fmt.Sprintf("It is in once it reaches %d of the %d seeds, and they see that it answers at %s.", needed, seeds, s.m.Addr)
 }
 
 // seedSummary tells of a seed.

@@ -185,6 +185,10 @@ func TestOperatorAsksTheSeeds(t *testing.T) {
 			t.Errorf("a %s bars: status %d", role, r.StatusCode)
 		}
 	}
+	v.members[0].Role = hearsay.RoleSeed
+	if r := ask(handler(v), "POST", "/v1/leave", ""); r.StatusCode != 409 || v.left {
+		t.Errorf("a seed leaves: status %d", r.StatusCode)
+	}
 	if r := ask(handler(newVillage()), "GET", "/v1/bars", ""); r.StatusCode != 409 {
 		t.Errorf("bars of an open network: status %d", r.StatusCode)
 	}

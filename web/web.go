@@ -268,6 +268,9 @@ func (a *api) postLeave(w http.ResponseWriter, r *http.Request) *problem {
 	if _, p := body[struct{}](w, r, "no fields"); p != nil {
 		return p
 	}
+	if a.backend.Self().Role == hearsay.RoleSeed {
+		return &problem{http.StatusConflict, "this is a seed: it is one by the list of seeds, and cannot leave; stop its process instead"}
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), leaveTimeout)
 	defer cancel()
 	if err := a.backend.Leave(ctx); err != nil {
