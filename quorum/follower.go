@@ -43,6 +43,8 @@ type Follower struct {
 	members members
 	epoch   hearsay.Epoch // proven, and told
 
+	asked netip.AddrPort // whose answers go on the ledger here, also beyond what is proven yet
+
 	// A roster that is not proven yet.
 	parts   []*hearsay.RosterPart
 	got     int
@@ -58,6 +60,7 @@ const (
 	followerTick      = 100 * time.Millisecond
 	signaturesATick   = 500              // verified: 30 ms of work
 	maxRosterParts    = 1 << 11          // a million members
+	unprovenMost      = chainLength      // rulings of one who is asked: as many as another can give
 	rosterPatience    = 5 * time.Second  // until a roster must be whole and proven
 	helloPinnedEvery  = 10 * time.Second // a seed that is known is asked again whether it still is
 	helloUnknownEvery = time.Second
@@ -160,13 +163,26 @@ func (f *Follower) someone() netip.AddrPort {
 	return links[f.random.IntN(len(links))]
 }
 
+// ask asks for what comes next. What is proven comes last, by the heads of its
+// end, and may be far: so one is asked on and on. Whoever else is asked has to
+// begin with what is proven.
 func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
 	f.askAt, f.pollAt = now.Add(f.cfg.AskEvery), now.Add(f.cfg.PollEvery)
-	after := f.epoch
-	if f.saved != nil {
-		after = f.chain.epoch() // to prove the roster that came
+	if addr != f.asked {
+		if f.saved == nil {
+			f.unproven()
+		}
+		f.asked = addr
 	}
-	f.send(addr, &hearsay.LedgerReq{After: after})
+	f.send(addr, &hearsay.LedgerReq{After: f.chain.epoch()})
+}
+
+// unproven cuts off the ledger here what is not proven, and gives it.
+func (f *Follower) unproven() (links []link) {
+	proven := max(f.epoch, f.chain.base)
+	links = slices.Clone(f.chain.links[proven-f.chain.base:])
+	f.chain.cut(proven)
+	return links
 }
 
 func (f *Follower) send(addr netip.AddrPort, m hearsay.Message) {
@@ -247,7 +263,11 @@ func (f *Follower) pin(p hearsay.SeedPin) {
 
 // rulings takes what comes after the ledger here, as far as heads prove it.
 func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
-	before := f.epoch
+	before, from := f.epoch, f.chain.epoch()
+	var others []link // what another has answered, as far as it is not proven
+	if p.Addr != f.asked {
+		others = f.unproven()
+	}
 	for _, r := range m.Items {
 		if r.Epoch > f.epoch {
 			f.believeSeat(r)
@@ -256,14 +276,22 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	f.takeHeads(m.Heads)
 	f.extend(m.Items)
 	f.advance(now)
-	f.chain.cut(max(f.epoch, f.chain.base))
+	promised := f.chain.promised()
+	switch beyond := f.chain.epoch() - max(f.epoch, f.chain.base); {
+	case p.Addr != f.asked:
+		if f.unproven(); f.epoch == before {
+			f.chain.links = append(f.chain.links, others...)
+		}
+	case beyond > unprovenMost || f.chain.epoch() >= promised:
+		f.unproven() // its end is not what a quorum has signed
+	}
 	if f.epoch > before {
 		f.announce(before, p.Addr)
 	}
-	switch promised := f.chain.promised(); {
+	switch {
 	case promised <= f.epoch && f.based:
 		f.pollAt = now.Add(f.cfg.PollEvery)
-	case f.epoch > before || !now.Before(f.askAt):
+	case f.epoch > before || f.chain.epoch() > from || !now.Before(f.askAt):
 		f.ask(now, p.Addr) // it has more
 	}
 }

@@ -10,12 +10,15 @@ import (
 	"hearsay"
 )
 
-// histories is how many worlds are run by default; HEARSAY_HISTORIES has
-// another number.
+// histories is how many worlds are run by default; with HEARSAY_LARGE a
+// thousand, and HEARSAY_HISTORIES has another number.
 const histories = 30
 
 func TestHistories(t *testing.T) {
 	n := histories
+	if os.Getenv("HEARSAY_LARGE") != "" {
+		n = 1000
+	}
 	if text := os.Getenv("HEARSAY_HISTORIES"); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil {

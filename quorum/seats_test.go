@@ -239,3 +239,50 @@ func TestOldHellosFoundNothing(t *testing.T) {
 	w.cut = nil
 	w.must(30*time.Second, "it has its seat", w.agree)
 }
+
+// A seed that was away while a seat changed hands believes its new life, even
+// where that one leads and nobody else tells of it.
+func TestAwayWhileASeatChanged(t *testing.T) {
+	w := newWorld(t, 5, 9)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	away := w.machines[4]
+	w.crash(away)
+	fresh := w.machines[0]
+	w.wipe(fresh)
+	w.epochs[0] = 0
+	w.start(fresh)
+	w.must(20*time.Second, "it has its seat", func() bool {
+		return fresh.q.Seated() && len(fresh.q.replica.log.config.GetLearners())+len(fresh.q.replica.log.config.GetVotersOutgoing()) == 0
+	})
+	for range 30 {
+		var led *machine
+		w.must(20*time.Second, "somebody leads", func() bool {
+			for _, m := range w.machines {
+				if m.q != nil && m.q.replica != nil && m.q.replica.leads() {
+					led = m
+				}
+			}
+			return led != nil
+		})
+		if led == fresh {
+			break
+		}
+		w.crash(led)
+		w.run(2500 * time.Millisecond)
+		w.start(led)
+		w.run(time.Second)
+	}
+	if !fresh.q.replica.leads() {
+		t.Fatal("it never led")
+	}
+	if old := away.disk.durable["pin 0"].(*hearsay.SeedPin); old.Seat.Key == fresh.signer.public {
+		t.Fatal("it knows already: the test shows nothing")
+	}
+	w.start(away)
+	w.newPerson()
+	w.must(10*time.Second, "it follows the new one", func() bool {
+		return away.q.Epoch() == fresh.q.Epoch() && away.q.Epoch() >= 2 && fresh.q.replica.leads()
+	})
+	w.must(20*time.Second, "all agree", w.agree)
+}
