@@ -180,6 +180,24 @@ func TestFollowerKeepsUpWithABulk(t *testing.T) {
 	w.must(20*time.Second, "all follow", func() bool { return w.machines[0].q.Epoch() == 401 && w.follows() })
 }
 
+// What comes between a follower and the newest head may be more than one message
+// carries: only its end is signed, so the rest is kept until then.
+func TestFollowerCatchesUpFar(t *testing.T) {
+	w := followed(t, 5, 400)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	for range 400 {
+		w.newPerson()
+	}
+	f.deaf = true
+	w.must(20*time.Second, "more are in", func() bool { return w.machines[0].q.Epoch() == 800 && w.agree() })
+	f.deaf, f.told = false, nil
+	w.must(3*time.Second, "it follows again", w.follows)
+	if slices.ContainsFunc(f.told, func(e hearsay.Event) bool { return e.Kind == hearsay.EventRosterProven }) {
+		t.Error("it needed the whole roster")
+	}
+}
+
 // A peer goes on after a restart, believes nothing older than before, and
 // knows the seeds by the keys that it has met first.
 func TestFollowerRemembers(t *testing.T) {

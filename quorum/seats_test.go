@@ -246,6 +246,7 @@ func TestAwayWhileASeatChanged(t *testing.T) {
 	w := newWorld(t, 5, 9)
 	w.startAll()
 	w.must(5*time.Second, "founded", w.agree)
+	w.run(time.Second) // that is on disk everywhere
 	away := w.machines[4]
 	w.crash(away)
 	fresh := w.machines[0]
