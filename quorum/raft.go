@@ -110,28 +110,18 @@ func (q *Quorum) applyEntry(now time.Time, e *raftpb.Entry) {
 	if e.GetIndex() <= r.log.applied {
 		return
 	}
-	switch e.GetType() {
-	case raftpb.EntryNormal:
-		r.log.applied = e.GetIndex()
-		if len(e.GetData()) > 0 {
-			q.changed(now, q.state.apply(e.GetIndex(), e.GetData()))
-		}
-	case raftpb.EntryConfChange, raftpb.EntryConfChangeV2:
-		r.log.applied = e.GetIndex()
+	r.log.applied = e.GetIndex()
+	switch {
+	case e.GetType() == raftpb.EntryConfChangeV2: // the only form that leaders propose
 		r.log.config = q.reconfigure(e)
+	case e.GetType() == raftpb.EntryNormal && len(e.GetData()) > 0:
+		q.changed(now, q.state.apply(e.GetIndex(), e.GetData()))
 	}
 	r.since++
 }
 
 // reconfigure takes a change of who takes part in the log.
 func (q *Quorum) reconfigure(e *raftpb.Entry) *raftpb.ConfState {
-	if e.GetType() == raftpb.EntryConfChange {
-		var change raftpb.ConfChange
-		if err := proto.Unmarshal(e.GetData(), &change); err != nil {
-			panic("quorum: a change of the log's members that cannot be read")
-		}
-		return q.replica.node.ApplyConfChange(&change)
-	}
 	var change raftpb.ConfChangeV2
 	if err := proto.Unmarshal(e.GetData(), &change); err != nil {
 		panic("quorum: a change of the log's members that cannot be read")

@@ -1,0 +1,89 @@
+package quorum
+
+import (
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// What can be read of a seed while a case is open, and after.
+func TestReads(t *testing.T) {
+	w := followed(t, 1, 5)
+	m, p := w.machines[0], w.people[2]
+	if _, ok := m.q.Case(p.id()); ok {
+		t.Error("a case is open")
+	}
+	p.up = false
+	w.must(5*time.Second, "a case is open", func() bool { _, ok := m.q.Case(p.id()); return ok })
+	c, _ := m.q.Case(p.id())
+	if c.Kind != hearsay.RulingRemove || c.Stay.ID != p.id() || c.Stay.Epoch == 0 || c.Needed != 2 || c.Evidence == nil ||
+		c.Rule != hearsay.RuleMajority || c.Expires.Sub(w.now) > w.cfg.RemoveTimeout || c.ID == 0 {
+		t.Errorf("%+v", c)
+	}
+	w.must(5*time.Second, "it is out", func() bool { return m.q.Epoch() == 6 })
+	if e := m.q.EvidenceOf(6); e == nil || e.Subject != p.id() || m.q.EvidenceOf(5) != nil || m.q.EvidenceOf(77) != nil {
+		t.Errorf("evidence %+v", e)
+	}
+	if r := m.q.Rulings(5, 1); len(r) != 1 || r[0].Evidence != m.q.EvidenceOf(6).Hash(testNetwork) {
+		t.Errorf("%+v", r)
+	}
+	w.step(m, func() { m.q.Bar(w.now, p.id(), "it flaps") })
+	w.must(5*time.Second, "it is barred", func() bool { return len(w.machines[2].q.Barred(nil)) == 1 })
+	if bar := w.machines[2].q.Barred(nil)[0]; bar.ID != p.id() || bar.Why != "it flaps" {
+		t.Errorf("%+v", bar)
+	}
+	p.up = true
+	w.step(m, func() {
+		if a := m.q.Admit(w.now, p.claim()); a.Code != AnswerRefused || a.Text != "barred" {
+			t.Errorf("%+v", a)
+		}
+	})
+	w.step(m, func() { m.q.Lift(w.now, p.id(), "") })
+	w.must(10*time.Second, "it is in again", func() bool { return m.q.Epoch() == 7 && len(m.q.Barred(nil)) == 0 })
+}
+
+// A suspect is watched until it is cleared, reported, or forgotten.
+func TestSuspectsAreWatched(t *testing.T) {
+	w := followed(t, 2, 3)
+	m := w.machines[0]
+	id := w.people[1].id()
+	w.step(m, func() { m.q.Suspected(w.now, id); m.q.Suspected(w.now, hearsay.NodeID{7}) })
+	if len(m.q.watched) != 1 {
+		t.Fatalf("%d are watched", len(m.q.watched))
+	}
+	w.step(m, func() { m.q.Cleared(w.now, id) })
+	if len(m.q.watched) != 0 || m.q.probing != 0 {
+		t.Error("one who was cleared is watched")
+	}
+	w.step(m, func() { m.q.Suspected(w.now, id) })
+	w.run(w.cfg.WatchFor + time.Second)
+	if len(m.q.watched) != 0 || m.q.probing != 0 {
+		t.Error("one whom nobody reports is watched for ever")
+	}
+}
+
+// The newest part of a long ledger is in memory, in order and whole.
+func TestChainOfManyRulings(t *testing.T) {
+	c := newChain(testNetwork, newKeyed(1), 3)
+	c.restart(0, hearsay.Hash{9})
+	for epoch := hearsay.Epoch(1); epoch <= chainLength+3*chainSlack; epoch++ {
+		c.append(&hearsay.Ruling{Epoch: epoch, Kind: hearsay.RulingLeave, Previous: c.headHash()}, nil)
+	}
+	if n := len(c.links); n < chainLength || n >= chainLength+chainSlack {
+		t.Errorf("%d in memory", n)
+	}
+	first := c.links[0].ruling
+	if hash, ok := c.hashAt(c.base); !ok || first.Epoch != c.base+1 || hash != first.Previous {
+		t.Errorf("begins with %d after %d", first.Epoch, c.base)
+	}
+	if c.after(c.base-1, 5) != nil || len(c.after(c.base, 5)) != 5 || c.before(c.base) != nil || len(c.before(c.base+3)) != 2 {
+		t.Error("the edges are not where they should be")
+	}
+	if got := c.before(c.epoch() + 1); got[len(got)-1].Epoch != c.epoch() || len(got) > hearsay.MaxRulings {
+		t.Errorf("%d before the end", len(got))
+	}
+	if c.before(c.epoch()+2) != nil {
+		t.Error("there is something before what is not there")
+	}
+}
