@@ -199,6 +199,7 @@ func TestWhyTellsOfOthers(t *testing.T) {
 		t.Errorf("n0 tells %v", kinds(file))
 	}
 
+	w.run(12 * time.Second) // until it has asked again in vain
 	contains(t, "itself", w.why(6, "n6").Summary, "n6 is this node, and is not in", "barred")
 
 	// One who is not where it says that it is.

@@ -240,7 +240,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	o.greet(log, &config)
 	node, err := agent.Start(ctx, config)
 	if err != nil {
-		return explainStart(err)
+		return err
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
 	ready := readyLineOf(node, listener)

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -87,9 +87,6 @@ func (o *nodeOptions) sit(config *agent.Config, list *seeds.List) error {
 	return nil
 }
 
-// explainStart says what the user can do about a node that does not start.
-func explainStart(err error) error { return err }
-
 func newRecover() *cobra.Command {
 	o := &nodeOptions{role: hearsay.RoleSeed}
 	cmd := &cobra.Command{
@@ -111,13 +108,14 @@ do it: start them instead.`,
 			}
 			ctx, stop := untilInterrupted(cmd)
 			defer stop()
+			config.Logger = slog.New(slog.DiscardHandler)
 			givenUp, err := agent.Recover(ctx, config)
 			if err != nil {
-				return fmt.Errorf("recover from %s: %w", config.Data, err)
+				return fmt.Errorf("%s: %w", config.Data, err)
 			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "RECOVERED BY ONE SEED'S WORD: %s.\n"+
-				"Start it now with the same --config and --data. Peers that have pinned the keys of other seeds do not follow it before their list says so.\n", givenUp)
-			return errors.Join(err, nil)
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "RECOVERED BY ONE SEED'S WORD, NOT BY A QUORUM: %s.\n"+
+				"Start it now with the same --config and --data. Give all peers the same --config, too: those that have pinned keys of other seeds do not follow it.\n", givenUp)
+			return err
 		},
 	}
 	o.addSeedFlags(cmd)

@@ -3,6 +3,7 @@
 
 const EVENTS_SHOWN_MAX = 200
 const RUMORS_SHOWN_MAX = 50
+const RULINGS_SHOWN_MAX = 50
 const RUMOR_CHARACTERS_MAX = 500 // shown of one
 const REFRESH_MS = 250 // at most one request for the members in this time
 const RETRY_MS = 5000
@@ -12,6 +13,7 @@ const rows = new Map() // by member id
 let chosen = '' // id of the member whose case is shown
 let refreshing // the timer, while a refresh is due
 let rumorsDue // the same, of rumors
+let seedsDue // the same, of the seeds
 
 function element(name, text, className) {
   const e = document.createElement(name)
@@ -76,6 +78,44 @@ async function read(path) {
   }
 }
 
+// showAuthority shows the seeds of a network that has some, and says so loudly
+// when no quorum of them is heard.
+function showAuthority(a) {
+  $('seeds').hidden = !a.seeded
+  $('authority').textContent = ''
+  if (!a.seeded) return
+  $('authority').textContent = a.ready ? `epoch ${a.epoch}`
+    : `epoch ${a.epoch} · no quorum of seeds is heard: nobody is admitted or removed meanwhile`
+  $('authority').className = a.ready ? '' : 'lost'
+  $('seeds-quorum').textContent = `${a.quorum} of ${a.seeds.length} decide`
+  $('seeds-table').tBodies[0].replaceChildren(...a.seeds.map(seed => {
+    const tr = document.createElement('tr')
+    const state = seed.met ? seed.state ?? 'met' : 'not met yet'
+    for (const text of [seed.slot, seed.name ?? '', seed.slot === a.leader ? `${state}, leads` : state, seed.addr]) tr.append(element('td', text))
+    tr.cells[2].className = seed.state ?? ''
+    return tr
+  }))
+}
+
+// rulingLine makes the line of a ruling in the form of /v1/ledger.
+function rulingLine(r) {
+  const li = document.createElement('li')
+  const by = r.kind === 'leave' ? 'by its own word' : r.ballots.map(b => `${b.seed}: ${b.why}`).join('; ')
+  li.append(time(r.at), element('strong', `epoch ${r.epoch}`), ` ${r.kind} ${r.member} `, element('span', by, 'quiet'))
+  return li
+}
+
+async function showSeeds() {
+  const a = await read('v1/authority')
+  if (!a) return
+  showAuthority(a)
+  if (!a.seeded) return
+  const answer = await read(`v1/ledger?from=${Math.max(1, a.epoch - RULINGS_SHOWN_MAX + 1)}`)
+  if (!answer) return
+  $('ledger').replaceChildren(...answer.rulings.reverse().map(rulingLine))
+  $('ledger-none').hidden = answer.rulings.length > 0
+}
+
 async function refresh() {
   refreshing = undefined
   const answer = await read('v1/members')
@@ -88,6 +128,7 @@ async function showCase(id) {
   if (!file || id !== chosen) return
   $('case-title').textContent = `Why ${file.member.name || id} is ${file.verdict}`
   $('case-summary').textContent = file.summary
+  $('case-nearest').textContent = file.nearest ? `What would change it: ${file.nearest}` : ''
   $('case-steps').replaceChildren(...file.steps.map(step => {
     const li = document.createElement('li')
     li.append(time(step.at), [step.text, step.detail].filter(Boolean).join(' · '))
@@ -118,6 +159,13 @@ const COUNTED = {
   cleared: 'reach it',
   condemned: 'against',
   undecided: 'against',
+  'case-opened': 'ballots needed',
+  'case-aborted': 'ballots needed',
+  ballot: 'needed',
+  ruled: 'ballots needed',
+  'quorum-lost': 'seeds needed',
+  'quorum-back': 'needed',
+  'roster-proven': 'members',
   lagged: 'events were lost',
 }
 
@@ -130,6 +178,8 @@ function tell(e) {
     e.kind.replaceAll('-', ' ').replace(/^member /, ''),
     by && `by ${by}`,
     e.verdict,
+    e.ballot && `${e.ballot.verdict}: ${e.ballot.why}`,
+    e.epoch && `epoch ${e.epoch}`,
     e.kind === 'member-returned' && `was ${e.state}`,
     e.kind === 'refuted' && `was claimed ${e.state}`,
     e.count && `${e.count} ${COUNTED[e.kind] ?? ''}`,
@@ -175,10 +225,12 @@ async function say(text) {
 
 // Rumors have a place of their own; links come and go with members, and are
 // in v1/topology.
-const ASIDE = new Set(['rumor', 'linked', 'unlinked'])
+const ASIDE = new Set(['rumor', 'linked', 'unlinked', 'probe-wanted', 'head'])
+const OF_SEEDS = new Set(['ruled', 'quorum-lost', 'quorum-back', 'roster-proven', 'seat-taken', 'member-suspected', 'member-returned', 'suspect-freed', 'member-joined', 'joined'])
 
 function showEvent(e) {
   if (e.kind === 'rumor') rumorsDue ??= setTimeout(() => { rumorsDue = undefined; showRumors() }, REFRESH_MS)
+  if (OF_SEEDS.has(e.kind)) seedsDue ??= setTimeout(() => { seedsDue = undefined; showSeeds() }, REFRESH_MS)
   if (ASIDE.has(e.kind)) return
   const li = document.createElement('li')
   li.append(time(e.at), tell(e))
@@ -200,10 +252,12 @@ function follow() {
   stream.onopen = () => link('live')
   stream.onmessage = message => showEvent(JSON.parse(message.data))
   stream.addEventListener('snapshot', message => {
-    const { self, members } = JSON.parse(message.data)
+    const { self, authority, members } = JSON.parse(message.data)
     document.title = `${self.name} · Hearsay`
-    $('self').textContent = `${self.name} · ${self.addr}`
+    $('self').textContent = `${self.name} · ${self.role} · ${self.addr}`
     showMembers(members)
+    showAuthority(authority)
+    showSeeds()
     showRumors()
   })
   stream.onerror = () => {
