@@ -41,7 +41,6 @@ type missing struct {
 	namers []namer        // not yet asked, at most maxNamers
 	first  hearsay.NodeID // who named it first
 	asked  uint64         // the links over which it was asked for; see link.bit
-	late   bool           // it is asked for because somebody else had to
 	due    time.Time
 }
 
@@ -111,7 +110,6 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave)
 			e.named = true
 		} else if !r.seen.context.Has(id) {
 			if m := r.lack(now, id, l, hops); m != nil && m.asked == 0 && message.Late {
-				m.late = true
 				r.wait(id, m, now)
 			}
 		}
