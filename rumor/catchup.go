@@ -1,6 +1,8 @@
 package rumor
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -344,22 +346,32 @@ func (r *Rumors) gone(theirs *clock.Context, of part) []hearsay.SeenRange {
 	return missed[:min(len(missed), giveMissed)]
 }
 
-// miss takes another's word that a range can not be got from it any more.
-func (r *Rumors) miss(from hearsay.NodeID, l *link, s hearsay.SeenRange) {
-	ranges := r.seen.context.Of(s.Origin)
-	switch n := len(ranges); {
-	case s.Low < 1 || s.High < s.Low:
-		r.drops[hearsay.DropMalformed]++
-		return
-	case !r.directory.Known(hearsay.NodeID(s.Origin)):
-		r.drops[hearsay.DropStranger]++
-		return
-	case s.High > maxNumber || n > 0 && s.High > ranges[n-1].High+maxAhead:
-		r.drops[hearsay.DropFarFuture]++
-		return
+// miss takes another's word that ranges can not be got from it any more. It may
+// say the same a thousand times, so they are merged first.
+func (r *Rumors) miss(from hearsay.NodeID, l *link, told []hearsay.SeenRange) {
+	var lost clock.Context
+	for _, s := range told {
+		ranges := r.seen.context.Of(s.Origin)
+		switch n := len(ranges); {
+		case s.Low < 1 || s.High < s.Low:
+			r.drops[hearsay.DropMalformed]++
+		case !r.directory.Known(hearsay.NodeID(s.Origin)):
+			r.drops[hearsay.DropStranger]++
+		case s.High > maxNumber || n > 0 && s.High > ranges[n-1].High+maxAhead || s.Origin == hearsay.OriginOf(r.self) && !r.numbers.mayBe(s.High):
+			r.drops[hearsay.DropFarFuture]++
+		default:
+			lost.AddRange(s.Origin, s.Range)
+		}
 	}
-	if from == hearsay.NodeID(s.Origin) || len(r.links) == 1 && l != nil {
-		r.letGo(s.Origin, s.Range)
+	for id, gone := range lost.Ranges() {
+		r.missRange(from, l, id, gone)
+	}
+}
+
+// missRange lets go of what of one range somebody else has missed, too.
+func (r *Rumors) missRange(from hearsay.NodeID, l *link, id clock.Origin, gone clock.Range) {
+	if from == hearsay.NodeID(id) || len(r.links) == 1 && l != nil {
+		r.letGo(id, gone)
 		return
 	}
 	if l == nil {
@@ -369,15 +381,18 @@ func (r *Rumors) miss(from hearsay.NodeID, l *link, s hearsay.SeenRange) {
 		if other == l {
 			continue
 		}
-		for _, told := range other.missed.Of(s.Origin) {
-			if both := (clock.Range{Low: max(told.Low, s.Low), High: min(told.High, s.High)}); both.Low <= both.High {
-				r.letGo(s.Origin, both)
+		told := other.missed.Of(id)
+		first, _ := slices.BinarySearchFunc(told, gone.Low, func(t clock.Range, low uint64) int { return cmp.Compare(t.High, low) })
+		for _, t := range told[first:] {
+			if t.Low > gone.High {
+				break
 			}
+			r.letGo(id, clock.Range{Low: max(t.Low, gone.Low), High: min(t.High, gone.High)})
 		}
 	}
 	if l.told < hearsay.MaxSeenRanges {
 		l.told++
-		l.missed.AddRange(s.Origin, s.Range)
+		l.missed.AddRange(id, gone)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 const (
 	maxRanges  = 1024    // ranges of what was seen of one origin: gaps that loss has left, or that a liar makes
 	maxAhead   = 1 << 20 // a number beyond the highest seen of its origin
+	maxSkipped = 1 << 19 // numbers of this node's own that others' words make it skip: it must stay within maxAhead of what they have seen
 	maxNumber  = 1 << 62 // and at all
 	blockSize  = 1024    // numbers reserved at a time
 	keptItems  = 64      // storage kept between steps
@@ -90,7 +91,11 @@ type numbers struct {
 	last     uint64 // used or passed over
 	reserved uint64 // up to here they are reserved on disk
 	earlier  uint64 // up to here earlier lives may have used them
+	said     uint64 // the last that this life has used, or else the last of earlier ones
 }
+
+// mayBe reports whether others can have a number for this node's own.
+func (n *numbers) mayBe(number uint64) bool { return number <= n.said+maxSkipped }
 
 // New makes the rumors of a node. Records are what earlier lives kept: what
 // they said and is still held is told again, here and to whoever lacks it.
@@ -108,7 +113,7 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 	for _, record := range records {
 		switch record := record.(type) {
 		case *hearsay.ReservedNumbers:
-			r.numbers = numbers{last: record.Upto, reserved: record.Upto, earlier: record.Upto}
+			r.numbers = numbers{last: record.Upto, reserved: record.Upto, earlier: record.Upto, said: record.Upto}
 		case *hearsay.KeptRumor:
 			if record.Rumor != nil {
 				kept = append(kept, record)
@@ -124,7 +129,7 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 			rumor.Age = max(0, now.Sub(time.UnixMilli(record.Said)))
 		}
 		if n := &r.numbers; rumor.Origin() == self { // a torn disk may have kept it and not the reservation
-			n.last, n.earlier = max(n.last, rumor.ID.Counter), max(n.earlier, rumor.ID.Counter)
+			n.last, n.earlier, n.said = max(n.last, rumor.ID.Counter), max(n.earlier, rumor.ID.Counter), max(n.said, rumor.ID.Counter)
 		}
 		if rumor.Age >= cfg.KeepFor { // or the clock has jumped: others give it then, if they have it
 			out.Persist = append(out.Persist, &hearsay.KeptRumor{Number: record.Number})
@@ -160,6 +165,7 @@ func (r *Rumors) Say(now time.Time, data []byte) (clock.Dot, error) {
 		n.reserved = n.last + blockSize - 1
 		r.out.Persist = append(r.out.Persist, &hearsay.ReservedNumbers{Upto: n.reserved})
 	}
+	n.said = n.last
 	o := r.seen.of(hearsay.OriginOf(r.self))
 	e := &entry{origin: o, by: r.self, at: now}
 	e.ID, e.Data = clock.Dot{Origin: o.id, Counter: n.last}, bytes.Clone(data)
@@ -195,8 +201,8 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 	case Monger:
 		r.tellStale(p, r.dots[again:len(r.dots):len(r.dots)])
 	}
-	for i := range m.Missed {
-		r.miss(p.From, l, m.Missed[i])
+	if len(m.Missed) > 0 {
+		r.miss(p.From, l, m.Missed)
 	}
 	r.flush(now)
 }
@@ -308,8 +314,10 @@ func (r *Rumors) near(id clock.Dot, ranges []clock.Range) (reason hearsay.Drop, 
 	switch {
 	case id.Counter <= r.numbers.earlier:
 		return 0, true // of an earlier life
-	case id.Counter > r.numbers.last+maxAhead:
+	case !r.numbers.mayBe(id.Counter):
 		return hearsay.DropFarFuture, false
+	case len(ranges) >= maxRanges && !r.touches(id):
+		return hearsay.DropTableFull, false
 	}
 	// Nobody has said this: forged, or said by a life of which there is no
 	// record. Others hold it for ours, so the number is gone.
