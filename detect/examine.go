@@ -33,6 +33,7 @@ type examination struct {
 	sent    int
 	acked   uint16 // bit i: ping i was answered
 	said    bool   // the verdict is out; the rest is for the statistics
+	once    bool   // there are none: the first answer ends it
 }
 
 // past is one finished examination.
@@ -46,15 +47,28 @@ type past struct {
 // follows as EventExamined, at once if this node is unwell, knows no address,
 // or has its hands full.
 func (s *Swim) Examine(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
-	e := examination{subject: subject, addr: addr, round: round, began: now}
-	if !addr.IsValid() || s.Unwell(now) || len(s.examinations) >= maxExaminations {
-		s.say(now, &e, hearsay.VerdictAbstains)
+	s.examine(now, &examination{subject: subject, addr: addr, round: round, began: now})
+}
+
+// Probe is an examination that ends with the first answer, and leaves nothing to
+// be remembered: of who is asked for by many, as a seed asks for all who join.
+func (s *Swim) Probe(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
+	s.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, once: true})
+}
+
+func (s *Swim) examine(now time.Time, e *examination) {
+	most := maxExaminations
+	if e.once {
+		most = maxProbes
+	}
+	if !e.addr.IsValid() || s.Unwell(now) || len(s.examinations) >= most {
+		s.say(now, e, hearsay.VerdictAbstains)
 		return
 	}
 	e.seq = s.seq()
-	e.wait = s.patience(subject)
+	e.wait = s.patience(e.subject)
 	e.next = now
-	s.examinations = append(s.examinations, e)
+	s.examinations = append(s.examinations, *e)
 	s.tickExaminations(now)
 }
 
@@ -93,6 +107,9 @@ func (s *Swim) endExamination(now time.Time, e *examination) bool {
 		}
 		s.say(now, e, verdict)
 	}
+	if e.once {
+		return true
+	}
 	p := past{subject: e.subject, at: now, failed: failed}
 	if len(s.past) < maxPast {
 		s.past = append(s.past, p)
@@ -114,10 +131,13 @@ func (s *Swim) examinationAck(now time.Time, from hearsay.NodeID, seq uint64) bo
 		e.acked |= 1 << n
 		if !e.said {
 			verdict := hearsay.VerdictReachable
-			if s.chronic(now, e.subject) {
+			if !e.once && s.chronic(now, e.subject) {
 				verdict = hearsay.VerdictUnreachable
 			}
 			s.say(now, e, verdict)
+		}
+		if e.once {
+			s.examinations = slices.Delete(s.examinations, i, i+1)
 		}
 		return true
 	}

@@ -24,10 +24,11 @@ type Directory struct {
 
 // Limits per node.
 const (
-	maxRelayed      = 64  // pings under way in others' place
-	maxRelayedEach  = 4   // of these, for one asker, who has one probe at a time
-	maxExaminations = 64  // examinations under way
-	maxPast         = 256 // examinations remembered
+	maxRelayed      = 64   // pings under way in others' place
+	maxRelayedEach  = 4    // of these, for one asker, who has one probe at a time
+	maxExaminations = 64   // examinations under way
+	maxProbes       = 1024 // the same, with those of Probe: as many as a quorum watches
+	maxPast         = 256  // examinations remembered
 )
 
 // Swim is the detector of SWIM (Das, Gupta, Motivala 2002) with Lifeguard's

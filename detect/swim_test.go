@@ -285,6 +285,36 @@ func TestExaminationsAreBounded(t *testing.T) {
 	}
 }
 
+// A probe ends with the first answer: a thousand under way do not keep a node
+// from one more examination once they are over, and say nothing of how somebody
+// fares.
+func TestProbes(t *testing.T) {
+	w := newWorld(t, 5)
+	w.run(5 * time.Second)
+	pings := 0
+	w.direct = func(int) bool { pings++; return pings%2 == 0 } // half get lost
+	w.out.Reset()
+	for round := range hearsay.Round(1000) {
+		w.Probe(w.now, id(3), addr(3), round+1)
+	}
+	if n := len(w.out.Events); n > 0 {
+		t.Fatalf("%d abstentions", n)
+	}
+	w.run(5 * time.Second)
+	w.direct = func(int) bool { return true }
+	w.Examine(w.now, id(3), addr(3), 5000)
+	w.run(time.Second)
+	reachable := 0
+	for _, e := range w.events {
+		if e.Kind == hearsay.EventExamined && e.Verdict == hearsay.VerdictReachable {
+			reachable++
+		}
+	}
+	if reachable < 900 || w.events[len(w.events)-1].Verdict == hearsay.VerdictUnreachable {
+		t.Errorf("%d of 1000 found it reachable, and the examination after them %s", reachable, w.events[len(w.events)-1].Verdict)
+	}
+}
+
 func TestChronicIsForgottenInAMinute(t *testing.T) {
 	w := newWorld(t, 5)
 	w.run(5 * time.Second)

@@ -312,7 +312,7 @@ func (n *Node) settleSeeded(now time.Time, e *hearsay.Event) {
 	case hearsay.EventCaseRefused:
 		n.answerAll(e.Subject, hearsay.OutcomeRefused, hearsay.Stay{ID: e.Subject}, 0, e.Text)
 	case hearsay.EventProbeWanted:
-		n.detect.Examine(now, e.Subject, e.Addr, e.Round)
+		n.detect.Probe(now, e.Subject, e.Addr, e.Round)
 	case hearsay.EventCondemned:
 		m, in := s.authority.Member(e.Subject)
 		switch {
