@@ -99,7 +99,7 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventQuorumBack:      {slog.LevelInfo, "A quorum of seeds is heard"},
 	hearsay.EventProbeWanted:     {slog.LevelDebug, "Wants a node probed"},
 	hearsay.EventCaseOpened:      {slog.LevelInfo, "A case was opened"},
-	hearsay.EventCaseRefused:     {slog.LevelWarn, "No case was opened"},
+	hearsay.EventCaseRefused:     {slog.LevelInfo, "No case was opened"},
 	hearsay.EventBallot:          {slog.LevelDebug, "A ballot was counted"},
 	hearsay.EventRuled:           {slog.LevelInfo, "The seeds have ruled"},
 	hearsay.EventCaseAborted:     {slog.LevelInfo, "A case ended without a ruling"},

@@ -359,7 +359,11 @@ func (n *Node) ruled(now time.Time, e *hearsay.Event) {
 		if e.Evidence != nil {
 			by = e.Evidence.Accuser
 		}
-		n.roster.Expel(now, r.Stay.ID, by, e.Evidence)
+		if r.Kind == hearsay.RulingLeave {
+			n.roster.Depart(now, r.Stay.ID)
+		} else {
+			n.roster.Expel(now, r.Stay.ID, by, e.Evidence)
+		}
 		n.wantEvidence(now, r)
 		if s.petitions != nil {
 			s.petitions.Settled(r.Stay.ID)

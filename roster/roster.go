@@ -92,6 +92,7 @@ type held struct {
 	began    time.Time
 	by       hearsay.NodeID // of a death
 	evidence hearsay.Hash
+	left     bool // it was its own word, by a ruling
 }
 
 // New makes the roster of a node whose own card is given; the card is signed
@@ -538,6 +539,9 @@ func (r *Roster) claim(m *member, mode cardMode) hearsay.Claim {
 func (r *Roster) member(m *member) hearsay.Member {
 	c := hearsay.Claim{Subject: r.id(m), State: m.state, Incarnation: r.incarnation(m), Card: r.card(m)}
 	member := c.Member(r.members.since(m).UTC())
+	if h := r.heldOf(m); m.state == hearsay.StateDead && h != nil && h.left {
+		member.State = hearsay.StateLeft
+	}
 	if c.Bare() {
 		member.Dialect = guestDialect
 	}

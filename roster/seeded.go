@@ -77,6 +77,20 @@ func (r *Roster) Expel(now time.Time, id, by hearsay.NodeID, evidence *hearsay.E
 	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberDead, Subject: id, By: by, Incarnation: r.incarnation(m), Evidence: evidence})
 }
 
+// Depart lists a member as left whose stay a ruling has ended by its own word.
+// The word that the ruling has seen is not one that could be told here, so that
+// within the roster it is as dead as one who was removed.
+func (r *Roster) Depart(now time.Time, id hearsay.NodeID) {
+	m := r.members.get(id)
+	if m == nil || m == r.self || !m.state.Living() {
+		return
+	}
+	r.dropAccusation(m)
+	r.setState(now, m, hearsay.StateDead)
+	r.hold(m, &held{left: true})
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: id, Incarnation: r.incarnation(m)})
+}
+
 // Word gives the newest that a member has signed of itself.
 func (r *Roster) Word(id hearsay.NodeID) (c hearsay.Claim, known bool) {
 	m := r.members.get(id)
