@@ -19,6 +19,7 @@ func wantError(t *testing.T, err error, want string) {
 
 // TestOperator: the seeds decide what an operator asks for.
 func TestOperator(t *testing.T) {
+	t.Parallel()
 	n := newSeededNet(t, 3)
 	withData := n.peer("b")
 	withData.Data = filepath.Join(n.data, "b")
@@ -77,6 +78,7 @@ func TestOperator(t *testing.T) {
 // TestRecover: when all other seeds are gone for good, the last one begins
 // anew.
 func TestRecover(t *testing.T) {
+	t.Parallel()
 	n := newSeededNet(t, 2)
 	n.start("a")
 	n.agree(1, "a")

@@ -94,6 +94,7 @@ func wantLine(t *testing.T, line string, parts ...string) {
 // TestGuest: who speaks only lines is in by a quorum as everybody, found dead
 // when it hangs, and told nothing that it does not understand.
 func TestGuest(t *testing.T) {
+	t.Parallel()
 	n := newSeededNet(t, 3)
 	n.start("a", "b")
 	n.agree(2, "a b")
@@ -134,6 +135,7 @@ func TestGuest(t *testing.T) {
 
 // TestForgedLines: whoever says something without proof changes nothing.
 func TestForgedLines(t *testing.T) {
+	t.Parallel()
 	n := newSeededNet(t, 3)
 	n.start("a", "b")
 	n.agree(2, "a b")

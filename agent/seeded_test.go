@@ -132,6 +132,7 @@ func hears(t *testing.T, a *Agent, what string, is func(*hearsay.Event) bool) {
 // TestSeededNetwork: nobody is in or out without a quorum, and everybody gets
 // to see the same.
 func TestSeededNetwork(t *testing.T) {
+	t.Parallel()
 	n := newSeededNet(t, 3)
 	n.start("a", "b", "c")
 	n.agree(3, "a b c")
@@ -207,6 +208,7 @@ func checkLedger(t *testing.T, a *Agent) {
 // TestSeedReports: what a seed's own detector finds is tried as what a peer
 // reports. Here no peer looks.
 func TestSeedReports(t *testing.T) {
+	t.Parallel()
 	n := newSeededNet(t, 3)
 	for _, name := range []string{"a", "b", "c"} {
 		cfg := n.peer(name)
@@ -223,6 +225,7 @@ func TestSeedReports(t *testing.T) {
 
 // TestSeedConnectsToThoseWhomItKnows: nobody makes a seed connect to a third.
 func TestSeedConnectsToThoseWhomItKnows(t *testing.T) {
+	t.Parallel()
 	n := newSeededNet(t, 1)
 	n.start("a")
 	n.agree(1, "a")

@@ -231,6 +231,9 @@ func (s *streams) accept() {
 func (s *streams) admit(conn net.Conn, remote netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if old := s.open[remote]; old != nil && old.accepted {
+		s.forget(old) // it has ended, if its other end's port is used again: that is all that is left of it
+	}
 	same := 0
 	fromThere := func(st *stream) bool { return st.accepted && st.remote.Addr() == remote.Addr() }
 	for _, st := range s.open {
