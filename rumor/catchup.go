@@ -323,12 +323,14 @@ func (r *Rumors) isOnItsWay(now time.Time, e *entry) bool {
 }
 
 // gone gives what this node has seen and another has not, and nobody can get
-// here any more. The lowest held must be set.
+// here any more. The lowest held of each origin must be set, and is not afterwards.
 func (r *Rumors) gone(theirs *clock.Context, of part) []hearsay.SeenRange {
 	var missed []hearsay.SeenRange
 	held := make(map[clock.Origin]uint64)
 	for _, e := range r.store.all() {
-		held[e.ID.Origin] = e.origin.lowest
+		if o := e.origin; o.lowest > 0 {
+			held[o.id], o.lowest = o.lowest, 0
+		}
 	}
 	for id, seen := range r.seen.context.Ranges() {
 		below := uint64(maxNumber)

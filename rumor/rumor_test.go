@@ -741,3 +741,30 @@ func TestLiarLeavesRoomForNames(t *testing.T) {
 		t.Errorf("%d are waited for still, %d and %d for the two", len(n.tree.missing), n.links[0].waits, n.links[1].waits)
 	}
 }
+
+// What was given once may be gone when the next one asks: who comes later is
+// told so, and does not go on comparing in vain.
+func TestGoneAfterItWasGiven(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.KeepCount = 8
+	w := newNetwork(t, 3, cfg)
+	for range 8 {
+		w.say(0, "early")
+	}
+	w.run(10 * time.Second)
+	w.link(0, 1)
+	w.run(10 * time.Second)
+	w.unlink(0, 1)
+	for range 8 {
+		w.say(0, "late")
+	}
+	w.run(10 * time.Second)
+	w.link(0, 2)
+	w.run(10 * time.Second)
+	if n := w.nodes[2]; len(n.got) != 8 || n.stats.Missed != 8 {
+		t.Errorf("%d delivered and %d missed, want 8 and 8", len(n.got), n.stats.Missed)
+	}
+	if w.nodes[0].Hash() != w.nodes[2].Hash() {
+		t.Error("they do not agree")
+	}
+}
