@@ -171,6 +171,7 @@ func awaitReady(ts *testscript.TestScript, neg bool, args []string) {
 	set := func(name string, r readyLine) {
 		ts.Setenv(name+"_http", r.HTTP)
 		ts.Setenv(name+"_addr", r.Addr)
+		ts.Setenv(name+"_port", r.port())
 		ts.Setenv(name+"_id", r.ID.String())
 		ts.Setenv(name+"_pid", strconv.Itoa(r.PID))
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,9 @@ import (
 	"hearsay/agent"
 	"hearsay/seeds"
 )
+
+// dataFile is what a data directory has in it (package store).
+const dataFile = "hearsay.db"
 
 func newSeed() *cobra.Command {
 	o := &nodeOptions{role: hearsay.RoleSeed}
@@ -105,6 +109,9 @@ do it: start them instead.`,
 			config, err := o.settle(cmd)
 			if err != nil {
 				return err
+			}
+			if !fileExists(filepath.Join(config.Data, dataFile)) { // which would be made
+				return hintedError{fmt.Errorf("%s: there is no ledger of a seed in it", config.Data), "run it where one is left, with --data"}
 			}
 			ctx, stop := untilInterrupted(cmd)
 			defer stop()
