@@ -1,22 +1,18 @@
-// Package kill kills and stops real processes of a network that `hearsay up`
-// runs, and measures how soon all others know.
+// Package kill kills and stops real processes of networks that `hearsay up`
+// runs, open ones and such with seeds, and measures how soon all others know.
 //
 // A kill is measured from the signal until every other node lists the victim
-// suspect, and then dead; nobody else may be suspect for long. The victim is
-// started again by the command that `hearsay up` printed, and must be back
-// with its identity. It takes minutes, so the test runs when HEARSAY_KILLS
-// says how often.
+// suspect, and then dead; nobody else may be suspect for long. With seeds it
+// must also be ruled so, in the ledger of each node, and nothing else be. The
+// victim is started again by the command that `hearsay up` printed, and must be
+// back with its identity, with seeds as a new stay. That takes minutes, so these
+// tests run when HEARSAY_KILLS says how often; what becomes of a network whose
+// seeds are killed takes seconds, and runs always.
 package kill
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
-	"io"
-	"net/http"
+	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,155 +23,113 @@ import (
 
 const (
 	variable = "HEARSAY_KILLS"
-	peers    = 5
 
-	deadMedian     = 3 * time.Second
-	deadLongest    = 5 * time.Second // 99 %
-	othersSuspect  = time.Second     // somebody else, anywhere
-	backWithin     = 10 * time.Second
-	watchAtMost    = 20 * time.Second
-	askEvery       = 20 * time.Millisecond
-	requestTimeout = time.Second
+	othersSuspect = time.Second // somebody else, anywhere
+	backWithin    = 10 * time.Second
+	watchAtMost   = 20 * time.Second
+	toldWithin    = 5 * time.Second // by `why`, after everybody lists the victim dead: what was signed is fetched
 )
 
-type node struct {
-	Name  string `json:"name"`
-	HTTP  string `json:"http"`
-	PID   int    `json:"pid"`
-	Start string `json:"start"` // the command that starts it again
+// promise is how soon a victim is dead everywhere.
+type promise struct {
+	median  time.Duration
+	most    time.Duration
+	percent int // of the kills take no longer than most
 }
 
-type member struct {
-	ID    string `json:"id"`
-	Name  string `json:"name"`
-	State string `json:"state"`
-}
+var (
+	openPromise   = promise{median: 3 * time.Second, most: 5 * time.Second, percent: 99}
+	seededPromise = promise{median: 4 * time.Second, most: 6 * time.Second, percent: 95}
+)
 
-// network is what `hearsay up` runs.
-type network struct {
-	t      *testing.T
-	binary string
-	data   string
-	nodes  []node
-	client http.Client
-}
-
-func TestKillsAndStops(t *testing.T) {
-	times, err := strconv.Atoi(os.Getenv(variable))
+// timesAsked is how often to kill; the test is skipped if nobody says.
+func timesAsked(t *testing.T) int {
+	t.Helper()
 	if os.Getenv(variable) == "" {
 		t.Skipf("takes minutes; set %s to a number, or make kills", variable)
 	}
+	times, err := strconv.Atoi(os.Getenv(variable))
 	if err != nil || times < 1 {
 		t.Fatalf("%s=%q: want a number, 1 or more", variable, os.Getenv(variable))
 	}
-	w := start(t)
+	return times
+}
+
+func TestKillsAndStops(t *testing.T) {
+	times := timesAsked(t)
+	w := start(t, 0, peers)
+	w.killAndStop(times, openPromise)
+}
+
+func TestKillsAndStopsWithSeeds(t *testing.T) {
+	times := timesAsked(t)
+	w := start(t, seeds, peers)
+	w.killAndStop(times, seededPromise)
+}
+
+// killAndStop kills and stops peers in turn, and brings them back.
+func (w *network) killAndStop(times int, p promise) {
 	for _, way := range []struct {
 		name   string
 		signal syscall.Signal
 		back   func(i int)
 	}{
-		{"kill -9", syscall.SIGKILL, w.startAgain},
-		{"kill -STOP", syscall.SIGSTOP, func(i int) { syscall.Kill(w.nodes[i].PID, syscall.SIGCONT) }},
+		{"kill -9", syscall.SIGKILL, func(i int) { w.startAgain(i) }},
+		{"kill -STOP", syscall.SIGSTOP, func(i int) { w.signal(i, syscall.SIGCONT) }},
 	} {
-		var suspects, deaths []time.Duration
+		var suspects, deaths, returns []time.Duration
 		for i := range times {
 			victim := i % peers
-			id := w.identity(victim)
-			syscall.Kill(w.nodes[victim].PID, way.signal)
-			suspect, dead := w.watch(victim)
+			id, epoch := w.identity(victim), w.roster(w.other(victim)).Epoch
+			w.signal(victim, way.signal)
+			suspect, dead := w.watch(victim, epoch)
 			suspects, deaths = append(suspects, suspect), append(deaths, dead)
-			w.wantStory(victim)
+			w.wantStory(victim, w.teller(victim, i), epoch+1)
 			way.back(victim)
-			w.until("all alive again", backWithin, func() bool { return w.all("alive", -1) })
+			returns = append(returns, w.until(w.nodes[victim].Name+" back everywhere", backWithin, func() string { return w.back(victim, epoch+2) }))
 			if now := w.identity(victim); now != id {
-				t.Errorf("%s came back as %s, was %s", w.nodes[victim].Name, now, id)
+				w.t.Errorf("%s came back as %s, was %s", w.nodes[victim].Name, now, id)
 			}
 		}
-		judge(t, way.name, suspects, deaths)
+		w.judge(way.name, p, suspects, deaths, returns)
 	}
 }
 
 // judge prints the figures and holds them to what is promised.
-func judge(t *testing.T, name string, suspects, deaths []time.Duration) {
+func (w *network) judge(name string, p promise, suspects, deaths, returns []time.Duration) {
 	slices.Sort(suspects)
 	slices.Sort(deaths)
-	median, longest := deaths[len(deaths)/2], deaths[(len(deaths)*99-1)/100]
-	t.Logf("%s, %d times: suspect everywhere: median %v, longest %v; dead everywhere: median %v, 99 %% %v",
-		name, len(deaths), suspects[len(suspects)/2], suspects[len(suspects)-1], median, longest)
-	if median > deadMedian || longest > deadLongest {
-		t.Errorf("%s: dead everywhere after %v, 99 %% %v; want %v and %v", name, median, longest, deadMedian, deadLongest)
+	slices.Sort(returns)
+	median, most := quantile(deaths, 50), quantile(deaths, p.percent)
+	w.t.Logf("%s, %d times: suspect everywhere: median %v, longest %v; dead everywhere: median %v, 95 %% %v, 99 %% %v, longest %v; back everywhere: median %v, longest %v",
+		name, len(deaths), quantile(suspects, 50), quantile(suspects, 100), median, quantile(deaths, 95), quantile(deaths, 99), quantile(deaths, 100),
+		quantile(returns, 50), quantile(returns, 100))
+	if median > p.median || most > p.most {
+		w.t.Errorf("%s: dead everywhere after %v, %d %% %v; want %v and %v", name, median, p.percent, most, p.median, p.most)
 	}
 }
 
-// start runs a network and learns what it printed.
-func start(t *testing.T) *network {
-	w := &network{t: t, binary: filepath.Join(t.TempDir(), "hearsay"), data: t.TempDir()}
-	w.client.Timeout = requestTimeout
-	if out, err := exec.Command("go", "build", "-o", w.binary, "../../cmd/hearsay").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	up := exec.Command(w.binary, "up", "--seeds", "0", "--peers", strconv.Itoa(peers), "--port", "0", "--http", "0", "--data", w.data, "--json")
-	stdout, err := up.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := up.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		up.Process.Signal(syscall.SIGTERM)
-		up.Wait()
-	})
-	lines := bufio.NewReader(stdout)
-	first, err := lines.ReadString('\n')
-	if err != nil {
-		t.Fatalf("up said nothing: %v", err)
-	}
-	var ready struct {
-		Event string `json:"event"`
-		Nodes []node `json:"nodes"`
-	}
-	if err := json.Unmarshal([]byte(first), &ready); err != nil || ready.Event != "ready" || len(ready.Nodes) != peers {
-		t.Fatalf("up said %q: %v", first, err)
-	}
-	w.nodes = ready.Nodes
-	go io.Copy(io.Discard, lines)
-	return w
+// quantile gives the time that so many percent take at most, of times in
+// ascending order.
+func quantile(times []time.Duration, percent int) time.Duration {
+	return times[max(0, (len(times)*percent+99)/100-1)].Round(time.Millisecond)
 }
 
-// startAgain runs the printed command.
-func (w *network) startAgain(i int) {
-	command := strings.Fields(w.nodes[i].Start)
-	again := exec.Command(command[0], command[1:]...)
-	if err := again.Start(); err != nil {
-		w.t.Fatalf("%s: %v", strings.Join(command, " "), err)
-	}
-	w.nodes[i].PID = again.Process.Pid
-	w.t.Cleanup(func() {
-		again.Process.Kill()
-		again.Wait()
-	})
-}
+// seeded reports whether the network has seeds.
+func (w *network) seeded() bool { return w.nodes[len(w.nodes)-1].Role == "seed" }
 
-// members asks a node; nil if it does not answer.
-func (w *network) members(i int) []member {
-	answer, err := w.client.Get("http://" + w.nodes[i].HTTP + "/v1/members")
-	if err != nil {
-		return nil
-	}
-	defer answer.Body.Close()
-	var roster struct {
-		Members []member `json:"members"`
-	}
-	if err := json.NewDecoder(answer.Body).Decode(&roster); err != nil {
-		return nil
-	}
-	return roster.Members
+// other gives a node that is not this one.
+func (w *network) other(i int) int { return (i + 1) % len(w.nodes) }
+
+// teller gives a living node to ask about a victim, another one each time.
+func (w *network) teller(victim, time int) int {
+	return (victim + 1 + time%(len(w.nodes)-1)) % len(w.nodes)
 }
 
 // identity is the NodeID of a node, as another lists it.
 func (w *network) identity(i int) string {
-	for _, m := range w.members((i + 1) % peers) {
+	w.t.Helper()
+	for _, m := range w.roster(w.other(i)).Members {
 		if m.Name == w.nodes[i].Name && m.State == "alive" {
 			return m.ID
 		}
@@ -184,52 +138,69 @@ func (w *network) identity(i int) string {
 	return ""
 }
 
-// all reports whether every node but one lists all peers, all in this state.
-func (w *network) all(state string, but int) bool {
-	for i := range w.nodes {
-		if i == but {
+// back gives what is missing until every node lists all nodes alive, and with
+// seeds the ledger of each ends with the victim's new stay.
+func (w *network) back(victim int, epoch uint64) string {
+	for i, n := range w.nodes {
+		r := w.roster(i)
+		if missing := n.lacks(r, len(w.nodes)); missing != "" || !w.seeded() {
+			if missing != "" {
+				return missing
+			}
 			continue
 		}
-		listed := w.members(i)
-		if len(listed) != peers || slices.ContainsFunc(listed, func(m member) bool { return m.State != state }) {
-			return false
+		if r.Epoch < epoch {
+			return fmt.Sprintf("%s is at epoch %d, not %d", n.Name, r.Epoch, epoch)
 		}
+		w.wantRulings(i, epoch, ruling{Kind: "admit", Member: w.nodes[victim].Name, Since: epoch})
 	}
-	return true
+	return ""
 }
 
-// watch follows a victim until all others list it dead. Nobody else may be
-// suspect for long meanwhile.
-func (w *network) watch(victim int) (suspect, dead time.Duration) {
+// lacks says what a roster lacks to list so many nodes, all of them alive.
+func (n *node) lacks(r roster, nodes int) string {
+	if len(r.Members) != nodes {
+		return fmt.Sprintf("%s lists %d members", n.Name, len(r.Members))
+	}
+	for _, m := range r.Members {
+		if m.State != "alive" {
+			return fmt.Sprintf("%s lists %s as %s", n.Name, m.Name, m.State)
+		}
+	}
+	return ""
+}
+
+// watch follows a victim until all others list it dead, and with seeds have
+// the ruling of the epoch that follows. Nobody else may be suspect for long
+// meanwhile.
+func (w *network) watch(victim int, epoch uint64) (suspect, dead time.Duration) {
+	w.t.Helper()
 	began := time.Now()
 	others := map[string]time.Time{}
+	ruled := map[int]bool{}
 	for time.Since(began) < watchAtMost {
 		suspects, deaths := 0, 0
-		for i := range w.nodes {
+		for i, n := range w.nodes {
 			if i == victim {
 				continue
 			}
-			for _, m := range w.members(i) {
-				key := w.nodes[i].Name + " holds " + m.Name
-				switch {
-				case m.Name == w.nodes[victim].Name && m.State == "dead":
-					deaths++
-					suspects++
-				case m.Name == w.nodes[victim].Name && m.State == "suspect":
-					suspects++
-				case m.State == "alive":
-					delete(others, key)
-				case others[key].IsZero():
-					others[key] = time.Now()
-				case time.Since(others[key]) > othersSuspect:
-					w.t.Errorf("%s %s for %v", key, m.State, time.Since(others[key]))
-				}
+			r := w.roster(i)
+			state := w.states(r, n.Name, w.nodes[victim].Name, others)
+			if state == "dead" && w.seeded() && !ruled[i] {
+				w.wantRulings(i, epoch+1, ruling{Kind: "remove", Member: w.nodes[victim].Name})
+				ruled[i] = true
+			}
+			if state == "dead" {
+				deaths++
+			}
+			if state == "dead" || state == "suspect" {
+				suspects++
 			}
 		}
-		if suspects == peers-1 && suspect == 0 {
+		if suspects == len(w.nodes)-1 && suspect == 0 {
 			suspect = time.Since(began)
 		}
-		if deaths == peers-1 {
+		if deaths == len(w.nodes)-1 {
 			return suspect, time.Since(began)
 		}
 		pause(askEvery)
@@ -238,26 +209,43 @@ func (w *network) watch(victim int) (suspect, dead time.Duration) {
 	return 0, 0
 }
 
-// wantStory asks why, and wants the story of the death.
-func (w *network) wantStory(victim int) {
-	teller := w.nodes[(victim+1)%peers]
-	out, err := exec.Command(w.binary, "why", w.nodes[victim].Name, "--node", "http://"+teller.HTTP).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "dead") || !strings.Contains(string(out), "observer") {
-		w.t.Errorf("why %s, asked of %s: %v\n%s", w.nodes[victim].Name, teller.Name, err, out)
-	}
-}
-
-func (w *network) until(what string, limit time.Duration, reached func() bool) {
-	for began := time.Now(); !reached(); pause(askEvery) {
-		if time.Since(began) > limit {
-			w.t.Fatalf("not %s after %v", what, limit)
+// states gives how a node lists the victim. others has since when it has held
+// others not to be alive.
+func (w *network) states(r roster, holder, victim string, others map[string]time.Time) (state string) {
+	for _, m := range r.Members {
+		key := holder + " holds " + m.Name
+		switch {
+		case m.Name == victim:
+			state = m.State
+		case m.State == "alive":
+			delete(others, key)
+		case others[key].IsZero():
+			others[key] = time.Now()
+		case time.Since(others[key]) > othersSuspect:
+			w.t.Errorf("%s %s for %v", key, m.State, time.Since(others[key]))
 		}
 	}
+	return state
 }
 
-// pause waits between two looks at processes that nothing else tells about.
-func pause(d time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
-	<-ctx.Done()
+// wantStory asks why, and wants the whole story of the death.
+func (w *network) wantStory(victim, teller int, epoch uint64) {
+	w.t.Helper()
+	want := []string{"dead", "observer"}
+	if w.seeded() {
+		want = []string{
+			fmt.Sprintf("by the ruling of epoch %d. ", epoch), "asked its 4 observers", " of the", "Of the 3 seeds ", "What would change it",
+			" statement ", "signed: unreachable", " case-opened ", " ballot ", " voted yes: no answer from " + w.nodes[victim].Addr, " ruled ",
+		}
+	}
+	name := w.nodes[victim].Name
+	w.until("told why "+name+" is out, by "+w.nodes[teller].Name, toldWithin, func() string {
+		story := w.hearsay(0, teller, "why", name)
+		for _, words := range want {
+			if !strings.Contains(story, words) {
+				return fmt.Sprintf("no %q in:\n%s", words, story)
+			}
+		}
+		return ""
+	})
 }
