@@ -100,9 +100,9 @@ func (d *desk) bring(ctx context.Context, from netip.AddrPort, prepare preparing
 func (d *desk) answer(ctx context.Context, request dialect.Request, from netip.AddrPort) dialect.Reply {
 	switch r := request.(type) {
 	case *dialect.Register:
-		return d.decide(ctx, from, dialect.Registration, r.Peer, d.register(r, from))
+		return d.decide(ctx, r, from, &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer}, d.register(r, from))
 	case *dialect.DeadReport:
-		return d.decide(ctx, from, dialect.Death, r.Peer, d.report(r))
+		return d.decide(ctx, r, from, &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer}, d.report(r))
 	case *dialect.Commit:
 		return &dialect.CommitAck{Matter: r.Matter, Reason: "seeds decide among themselves, by signed ballots: this changes nothing"}
 	case *dialect.Vote:
@@ -128,23 +128,23 @@ func (d *desk) mayLog(from netip.AddrPort) bool {
 	return d.served.allow(time.Now(), from.Addr())
 }
 
-// decide brings a request for a decision before the node, and gives its answer
-// in words and in facts.
-func (d *desk) decide(ctx context.Context, from netip.AddrPort, m dialect.Matter, peer netip.AddrPort, prepare preparing) dialect.Reply {
+// decide brings a request for a decision before the node, and gives its answer:
+// in words and, to who asked with facts, in facts.
+func (d *desk) decide(ctx context.Context, r dialect.Request, from netip.AddrPort, outcome *dialect.Outcome, prepare preparing) dialect.Reply {
 	a, reply := d.bring(ctx, from, prepare)
 	if a == nil {
 		return reply
 	}
-	done := a.Code == hearsay.OutcomeDone
-	outcome := &dialect.Outcome{
-		Matter: m, Peer: peer, Success: done, Already: done && a.Yes == 0,
-		YesVotes: int(a.Yes), Quorum: int(a.Needed), Facts: a.facts,
-	}
-	if !done {
+	outcome.Success, outcome.YesVotes, outcome.Quorum = a.Code == hearsay.OutcomeDone, int(a.Yes), int(a.Needed)
+	outcome.Already = outcome.Success && a.Yes == 0
+	if !outcome.Success {
 		outcome.Reason = a.Text
 	}
-	if outcome.Already && m == dialect.Registration && d.mayLog(from) {
-		d.logger.Info(dialect.PhraseRegistered(peer))
+	if len(dialect.FactsOf(r)) > 0 {
+		outcome.Facts = a.facts
+	}
+	if outcome.Already && outcome.Matter == dialect.Registration && d.mayLog(from) {
+		d.logger.Info(dialect.PhraseRegistered(outcome.Peer))
 	}
 	return outcome
 }
