@@ -133,6 +133,25 @@ func TestGuest(t *testing.T) {
 	}
 }
 
+// TestGuestsObserveNobody: they cannot sign what they see, so that the word of
+// the others must do.
+func TestGuestsObserveNobody(t *testing.T) {
+	t.Parallel()
+	n := newSeededNet(t, 1)
+	n.start("a", "b", "c")
+	n.agree(3, "a b c")
+	for range 4 {
+		register := fmt.Sprintf(`{"type":"REGISTER_REQ","payload":{"peer_ip":"127.0.0.9","peer_port":%d},"ts":1}`, newOldPeer(t).addr.Port())
+		wantLine(t, speak(t, "127.0.0.9", n.list[0].Addr, register), `"success":true`)
+	}
+	n.stopPeer()
+	seed := n.seeds[0]
+	await(t, seed, "the removal", func() bool { return seed.Epoch() == 8 })
+	if r := seed.Ledger(7, 1); len(r) != 1 || r[0].Kind != hearsay.RulingRemove || r[0].Rule != hearsay.RuleMajority {
+		t.Errorf("ruled %+v, want a removal by the majority of observers", r)
+	}
+}
+
 // TestForgedLines: whoever says something without proof changes nothing.
 func TestForgedLines(t *testing.T) {
 	t.Parallel()

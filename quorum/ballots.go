@@ -313,8 +313,8 @@ func (q *Quorum) unproven(e *hearsay.Evidence, m *Member) (why string) {
 	if e.Incarnation < newest {
 		return "it has refuted that"
 	}
-	ids := q.state.members.ids()
-	observers := ring.Observers(nil, e.Subject, ring.Of(ids), min(q.cfg.Observers, len(ids)-1))
+	witnesses := q.state.members.witnesses(e.Subject)
+	observers := ring.Observers(nil, e.Subject, ring.Of(witnesses), min(q.cfg.Observers, len(witnesses)))
 	against, reachable := 0, 0
 	for i := range e.Statements {
 		s := &e.Statements[i]
@@ -334,7 +334,7 @@ func (q *Quorum) unproven(e *hearsay.Evidence, m *Member) (why string) {
 	}
 	needed := len(observers)/2 + 1
 	if e.Rule == hearsay.RuleTimeout {
-		needed = min(2, len(ids)-1)
+		needed = min(2, len(witnesses))
 		if reachable > 0 {
 			return "an observer reaches it"
 		}

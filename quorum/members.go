@@ -72,12 +72,15 @@ func (m *members) all(dst []Member) []Member {
 	return dst
 }
 
-// ids gives all identities, in order.
-func (m *members) ids() []hearsay.NodeID {
+// witnesses gives those who may observe a subject, in order: all others who can
+// sign what they see. Guests cannot.
+func (m *members) witnesses(subject hearsay.NodeID) []hearsay.NodeID {
 	ids := make([]hearsay.NodeID, 0, m.count)
 	for i := range m.parts {
 		for j := range m.parts[i] {
-			ids = append(ids, m.parts[i][j].Stay.ID)
+			if one := &m.parts[i][j]; one.Stay.ID != subject && !one.Claim.Card.Key.IsZero() {
+				ids = append(ids, one.Stay.ID)
+			}
 		}
 	}
 	return ids

@@ -119,7 +119,8 @@ func (r *Roster) tellSeeds(m *member) {
 	}
 }
 
-// peersObserving appends the observers of a subject in a seeded network.
+// peersObserving appends the observers of a subject in a seeded network: no
+// seeds, and no guests, who can sign nothing.
 func (r *Roster) peersObserving(dst []hearsay.NodeID, subject hearsay.NodeID) []hearsay.NodeID {
 	var peers []hearsay.NodeID
 	for i := range len(r.living) + 1 {
@@ -127,7 +128,7 @@ func (r *Roster) peersObserving(dst []hearsay.NodeID, subject hearsay.NodeID) []
 		if i < len(r.living) {
 			m = r.members.at(r.living[i])
 		}
-		if id := r.id(m); id != subject && !r.isSeed(m) {
+		if id := r.id(m); id != subject && !r.isSeed(m) && !r.members.word(m).key.IsZero() {
 			peers = append(peers, id)
 		}
 	}
