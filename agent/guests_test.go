@@ -123,6 +123,12 @@ func TestGuest(t *testing.T) {
 		}
 	}
 
+	for _, a := range n.peers {
+		if links := a.Links(); len(links) != 1 {
+			t.Errorf("%s has %d links, want one with the other peer that speaks as it does", a.cfg.Name, len(links))
+		}
+	}
+
 	p.hangs.Store(true)
 	n.agree(4, "a b")
 	p.hangs.Store(false)

@@ -95,9 +95,9 @@ func (n *Node) follow(now time.Time, by authority, seeds []quorum.Seed) (addrs [
 }
 
 // carries reports whether a member passes on rumors, and this node does: seeds
-// do not.
+// do not, and guests do not speak as we do.
 func (n *Node) carries(id hearsay.NodeID) bool {
-	return n.seeded.authority == nil || n.seeded.seat == nil && !n.isSeed(id)
+	return n.seeded.authority == nil || n.seeded.seat == nil && !n.isSeed(id) && !n.roster.Guest(id)
 }
 
 // drawMost is how often a member is drawn until it is none that carries no

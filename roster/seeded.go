@@ -54,6 +54,12 @@ func (r *Roster) admitGuest(now time.Time, c *hearsay.Claim) {
 	}
 }
 
+// Guest reports whether a member is listed without a key.
+func (r *Roster) Guest(id hearsay.NodeID) bool {
+	m := r.members.get(id)
+	return m != nil && r.members.word(m).key.IsZero()
+}
+
 // guestDialect is what members without a key speak: the lines of package
 // dialect.
 const guestDialect = "jsonl"
@@ -128,7 +134,7 @@ func (r *Roster) peersObserving(dst []hearsay.NodeID, subject hearsay.NodeID) []
 		if i < len(r.living) {
 			m = r.members.at(r.living[i])
 		}
-		if id := r.id(m); id != subject && !r.isSeed(m) && !r.members.word(m).key.IsZero() {
+		if id := r.id(m); id != subject && !r.isSeed(m) && !r.Guest(id) {
 			peers = append(peers, id)
 		}
 	}
