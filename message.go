@@ -153,7 +153,7 @@ type Graft struct{ IDs []clock.Dot }
 //	|--- Place --------------->|   A stands elsewhere, or B is new to it; again until answered
 //	|<------- Place{Answer} ---|
 type Place struct {
-	Root   NodeID
+	Root   NodeID // zero, with no hops: the sender is in no tree, as it tells rumors otherwise
 	Hops   uint8  // 0: the sender is the root
 	Parent bool   // it hangs on the receiver
 	Answer bool   // nothing new: the receiver need not answer

@@ -63,11 +63,14 @@ func (r *Rumors) owe(now time.Time, l *link) {
 func (r *Rumors) Place(now time.Time, p *hearsay.Packet, m *hearsay.Place) {
 	l := r.link(p.From)
 	switch {
-	case l == nil || r.cfg.Strategy != Tree:
+	case l == nil:
 		r.drops[hearsay.DropUnexpected]++
 		return
-	case m.Number == 0 || (m.Hops == 0) != (m.Root == p.From):
+	case m.Number == 0 || (m.Hops == 0) != (m.Root == p.From || m.Root.IsZero()):
 		r.drops[hearsay.DropMalformed]++
+		return
+	case r.cfg.Strategy != Tree:
+		r.sayNoPlace(l, m)
 		return
 	}
 	if m.Heard == l.said {
@@ -83,6 +86,18 @@ func (r *Rumors) Place(now time.Time, p *hearsay.Packet, m *hearsay.Place) {
 		r.stand(now)
 	}
 }
+
+// sayNoPlace answers a neighbor in a tree that this node is in none: it is told
+// everything then, and tells everything by its own strategy.
+func (r *Rumors) sayNoPlace(l *link, m *hearsay.Place) {
+	if addr, living := r.directory.Addr(l.id); living && !m.Answer {
+		r.stats.Places++
+		r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Place{Number: 1, Heard: m.Number, Answer: true}})
+	}
+}
+
+// isOutside reports whether they have said that they are in no tree.
+func (s *standing) isOutside() bool { return s.heard != 0 && s.theirs.root.IsZero() }
 
 // Trusted tells that a member may be trusted from now, or no more.
 func (r *Rumors) Trusted(now time.Time, id hearsay.NodeID) {

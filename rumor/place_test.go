@@ -178,8 +178,10 @@ func TestBadPlaces(t *testing.T) {
 	from(1, hearsay.Place{Root: nodeID(1), Hops: 4, Number: 101, Heard: said})        // a root stands where it stands
 	from(1, hearsay.Place{Root: nodeID(2), Hops: 1, Heard: said})                     // no number
 	from(2, hearsay.Place{Root: nodeID(2), Hops: 0, Number: 102, Heard: said})        // no neighbor
-	from(1, hearsay.Place{Root: hearsay.NodeID{}, Hops: 1, Number: 100, Heard: said}) // nobody: well formed, and not trusted
-	if n.tree.place.root.IsZero() || n.drops[hearsay.DropMalformed] != 3 || n.drops[hearsay.DropUnexpected] != 1 {
+	from(1, hearsay.Place{Root: hearsay.NodeID{}, Hops: 1, Number: 100, Heard: said}) // no hops lead to no tree
+	nobody := hearsay.NodeID{15: 9}
+	from(1, hearsay.Place{Root: nobody, Hops: 1, Number: 100, Heard: said}) // well formed, and not trusted
+	if n.tree.place.root == nobody || n.drops[hearsay.DropMalformed] != 4 || n.drops[hearsay.DropUnexpected] != 1 {
 		t.Errorf("stands %v after %v; dropped %v", n.tree.place, before, n.drops)
 	}
 }
@@ -250,5 +252,33 @@ func TestMongerLimit(t *testing.T) {
 	w.run(cfg.Cycle)
 	if tell(3, 1); len(n.got) != 5 {
 		t.Errorf("%d rumors taken in the next cycle too, want 5", len(n.got))
+	}
+}
+// Nodes of different strategies understand each other: all get everything, once,
+// and none of it counts as wrong.
+func TestStrategiesMix(t *testing.T) {
+	w := newNetwork(t, 24, DefaultConfig())
+	for i, n := range w.nodes {
+		n.cfg.Strategy = []Strategy{Tree, Monger, Flood}[i%3]
+	}
+	w.rings(2)
+	w.run(time.Second)
+	var ids []clock.Dot
+	for i := range w.nodes {
+		ids = append(ids, w.say(i, "mixed"))
+	}
+	w.run(time.Second)
+	w.all(ids...)
+	w.run(time.Minute)
+	w.agree()
+	w.tally()
+	w.run(time.Minute)
+	if packets, bodies, _, _ := w.tally(); packets > 0 {
+		t.Errorf("nothing is said, and %d packets: %v", packets, bodies)
+	}
+	for i, n := range w.nodes {
+		if n.drops != (hearsay.Drops{}) {
+			t.Errorf("node %d has dropped %v", i, n.drops)
+		}
 	}
 }

@@ -91,13 +91,16 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave)
 		return
 	}
 	l := r.link(p.From)
-	if l == nil || r.cfg.Strategy != Tree {
+	if l == nil {
 		r.drops[hearsay.DropUnexpected]++
 		return
 	}
+	if r.cfg.Strategy == Flood {
+		return // the payload comes, too, or comparing finds what lacks
+	}
 	if message.Late {
 		r.tree.trouble = now.Add(troubleFor)
-	} else if l.eager && l.heard != 0 && l.sayAt == never {
+	} else if l.eager && l.heard != 0 && l.sayAt == never && !l.isOutside() {
 		r.owe(now, l) // names go over lazy links: the other end has misheard
 	}
 	for i, id := range message.IDs {
