@@ -223,7 +223,8 @@ func (d *desk) opinion(r *dialect.Vote) dialect.Reply {
 		o.Vote = d.loop.node.Unheard(r.Peer)
 	} else {
 		claim := guestClaim(d.network, r.Peer, time.Now())
-		o.Vote = d.loop.node.Welcome(&claim)
+		_, in := d.loop.node.MemberAt(r.Peer) // to an older program that one is it
+		o.Vote = in || d.loop.node.Welcome(&claim)
 	}
 	return o
 }
