@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -119,4 +120,37 @@ func TestOpenNetwork(t *testing.T) {
 	wantError(t, err, "this network has no seeds")
 	wantError(t, a.Bar(patient(t), "a", ""), "this network has no seeds")
 	wantError(t, a.Lift(patient(t), "a"), "this network has no seeds")
+}
+
+// TestRecoverWithOthers: the last seed that has the ledger begins anew with one
+// that has lost its directory.
+func TestRecoverWithOthers(t *testing.T) {
+	t.Parallel()
+	n := newSeededNet(t, 2)
+	n.start("a")
+	n.agree(1, "a")
+	n.peers[0].Close()
+	for _, s := range n.seeds {
+		s.Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := Recover(ctx, n.seed(1))
+	wantError(t, err, "does not answer: start it with an empty data directory")
+
+	wiped := n.seed(0)
+	wiped.Data = t.TempDir()
+	n.seeds = []*Agent{start(t, wiped)}
+	if _, err := Recover(patient(t), n.seed(1)); err != nil {
+		t.Fatal(err)
+	}
+	n.startSeed(1)
+	n.peers = nil
+	for _, s := range n.seeds {
+		await(t, s, "a quorum", s.Joined)
+	}
+	n.start("b")
+	for _, s := range n.seeds {
+		await(t, s, "b", func() bool { return strings.Contains(living(s), "b") && s.Epoch() == n.seeds[0].Epoch() })
+	}
 }
