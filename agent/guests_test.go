@@ -184,11 +184,13 @@ func TestForgedLines(t *testing.T) {
 	} {
 		wantLine(t, speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":%s,"proposer":"127.0.0.3:1"},"ts":1}`, vote)), `"SEED_DEAD_VOTE"`, want, `"voter":"`+seed.String()+`"`)
 	}
-	for want, vote := range map[string]string{
-		`"vote":false`: `"REGISTER_VOTE","payload":{"action":"REQUEST","proposal_id":"reg:x",` + peer, // somebody else is in there
-		`"vote":true`:  `"REGISTER_VOTE","payload":{"action":"REQUEST","proposal_id":"reg:x","peer_ip":"127.0.0.8","peer_port":9`,
+	for voted, want := range map[string]string{
+		peer:                                  `"vote":true`, // it is in, by whatever identity
+		`"peer_ip":"127.0.0.8","peer_port":9`: `"vote":true`,
+		fmt.Sprintf(`"peer_ip":"%s","peer_port":%d`, seed.Addr(), seed.Port()): `"vote":false`, // a seed's
 	} {
-		wantLine(t, speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":%s,"proposer":"127.0.0.3:1"},"ts":1}`, vote)), `"REGISTER_VOTE"`, want)
+		line = speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":"REGISTER_VOTE","payload":{"action":"REQUEST","proposal_id":"reg:x",%s,"proposer":"127.0.0.3:1"},"ts":1}`, voted))
+		wantLine(t, line, `"REGISTER_VOTE"`, want)
 	}
 
 	wantLine(t, speak(t, "127.0.0.8", seed, `{"type":"REGISTER_REQ"`), `"REGISTER_COMMIT"`, `"success":false`, `"error":`)
