@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,6 +132,12 @@ func (c *Config) bind(ctx context.Context, join []address) (conn *net.UDPConn, l
 	return conn, listener, addr, err
 }
 
+// isSeedLife reports whether only a seed keeps such a record.
+func isSeedLife(r hearsay.Record) bool {
+	_, is := r.(*hearsay.SeedLife)
+	return is
+}
+
 // open gives the identity, and what earlier lives persisted. Without a data
 // directory both are new.
 func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
@@ -145,6 +152,10 @@ func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
 	}
 	records, err := disk.Load()
 	if err != nil {
+		return nil, nil, errors.Join(err, disk.Close())
+	}
+	if a.cfg.Role == hearsay.RolePeer && slices.ContainsFunc(records, isSeedLife) {
+		err := fmt.Errorf("data directory %s: it is a seed's; a peer wants one of its own", a.cfg.Data)
 		return nil, nil, errors.Join(err, disk.Close())
 	}
 	a.disk = disk

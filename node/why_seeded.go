@@ -66,9 +66,10 @@ const (
 )
 
 // turnAway tells that somebody may not even have a case, and why. A claim that
-// nobody signed is nobody's.
+// nobody signed is nobody's, but for a guest's, which has no key.
 func (n *Node) turnAway(now time.Time, c *hearsay.Claim, why string) {
-	if !c.Verify(n.cfg.Network, n.signer) || hearsay.CheckName(c.Card.Name) != nil {
+	guest := c.Bare() && c.Subject == hearsay.GuestID(n.cfg.Network, c.Card.Addr)
+	if !guest && !c.Verify(n.cfg.Network, n.signer) || hearsay.CheckName(c.Card.Name) != nil {
 		return
 	}
 	e := hearsay.Event{

@@ -82,6 +82,9 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	if err := q.load(now, records); err != nil {
 		return nil, err
 	}
+	if err := q.misplaced(); err != nil {
+		return nil, err
+	}
 	return q, nil
 }
 
