@@ -210,7 +210,7 @@ func (q *Quorum) flush(now time.Time) {
 func (q *Quorum) noteLeader(now time.Time) {
 	leader := uint64(0)
 	if q.replica != nil {
-		leader = q.replica.leader()
+		leader = q.replica.follows()
 	}
 	if leader != 0 {
 		q.leaderAt = now
@@ -231,8 +231,9 @@ func (q *Quorum) noteLeader(now time.Time) {
 	}
 }
 
-// Ready reports whether a quorum of seeds is heard: there is a leader.
-func (q *Quorum) Ready() bool { return !q.lost && q.replica != nil && q.replica.leader() != 0 }
+// Ready reports whether a quorum of seeds is heard, this one among them: there
+// is a leader, and this seed has a vote.
+func (q *Quorum) Ready() bool { return !q.lost && q.replica != nil && q.replica.follows() != 0 }
 
 // Leader gives the slot of who leads, if somebody does.
 func (q *Quorum) Leader() (slot int, ok bool) {

@@ -3,6 +3,7 @@ package quorum
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"go.etcd.io/raft/v3"
@@ -61,6 +62,17 @@ func (r *replica) leads() bool { return r.node.BasicStatus().RaftState == raft.S
 
 // leader gives the Raft id of who leads, or 0.
 func (r *replica) leader() uint64 { return r.node.BasicStatus().Lead }
+
+// follows gives the Raft id of who leads a quorum to which this seed belongs,
+// or 0. One that has no vote yet hears a leader, but does not notice when that
+// one is gone, since it takes no part in elections.
+func (r *replica) follows() uint64 {
+	voters, outgoing := r.log.config.GetVoters(), r.log.config.GetVotersOutgoing()
+	if !slices.Contains(voters, r.id) || len(outgoing) > 0 && !slices.Contains(outgoing, r.id) {
+		return 0
+	}
+	return r.leader()
+}
 
 // work carries out what the library has ready: it fills the Effects, and
 // applies what is committed. The library is told at once that this is done:

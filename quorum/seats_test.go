@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -285,5 +286,37 @@ func TestAwayWhileASeatChanged(t *testing.T) {
 	w.must(10*time.Second, "it follows the new one", func() bool {
 		return away.q.Epoch() == fresh.q.Epoch() && away.q.Epoch() >= 2 && fresh.q.replica.leads()
 	})
+	w.must(20*time.Second, "all agree", w.agree)
+}
+
+// A seed that has its seat but no vote yet is not ready: were another to fail
+// now, nobody could decide. Nor does it go on to believe in a leader that is
+// gone, though it takes no part in elections.
+func TestNotReadyBeforeItVotes(t *testing.T) {
+	w := newWorld(t, 3, 10)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	fresh, other := w.machines[2], w.machines[1]
+	w.crash(fresh)
+	w.wipe(fresh)
+	w.epochs[2] = 0
+	w.start(fresh)
+	votes := func() bool { return slices.Contains(fresh.q.replica.log.config.GetVoters(), fresh.q.replica.id) }
+	w.must(20*time.Second, "it has its seat", func() bool { return fresh.q.Seated() && fresh.q.replica.leader() != 0 })
+	if votes() {
+		t.Fatal("it votes already: the test shows nothing")
+	}
+	if fresh.q.Ready() {
+		t.Error("it is ready, and has no vote")
+	}
+	w.crash(other)
+	w.runUntil(10*time.Second, func() bool {
+		if fresh.q.Ready() {
+			t.Error("it is ready, and there is no quorum")
+		}
+		return t.Failed()
+	})
+	w.start(other)
+	w.must(20*time.Second, "it votes", func() bool { return votes() && fresh.q.Ready() })
 	w.must(20*time.Second, "all agree", w.agree)
 }
