@@ -147,18 +147,18 @@ func (s *Session) serve(now time.Time, what string, r *request, reply *answer) *
 		s.reads = subjectBroadcast
 		return nil
 	case "broadcast":
-		return s.say(now, subjectBroadcast, "message", r.Message)
+		return s.say(now, subjectBroadcast, "broadcast: message", r.Message)
 	case "add":
 		if r.Element == nil && r.Delta != nil {
 			s.counts = true
 			return &failure{codeNotSupported, "add: a delta is for counters, which are not kept here; a set takes an element"}
 		}
-		return s.say(now, subjectSet, "element", r.Element)
+		return s.say(now, subjectSet, "add: element", r.Element)
 	case "read":
 		return s.read(reply)
 	case "echo":
 		if r.Echo == nil {
-			return &failure{codeMalformed, "echo: there is no echo"}
+			return &failure{codeMalformed, "echo: echo is missing"}
 		}
 		reply.Echo = r.Echo
 		return nil
@@ -179,10 +179,10 @@ func (s *Session) read(reply *answer) *failure {
 	return nil
 }
 
-// say tells everybody a value.
+// say tells everybody the value of a field.
 func (s *Session) say(now time.Time, of subject, field string, value json.RawMessage) *failure {
 	if value == nil {
-		return &failure{codeMalformed, "there is no " + field}
+		return &failure{codeMalformed, field + " is missing"}
 	}
 	_, effects, err := s.node.Say(now, payloadOf(of, value))
 	s.carryOut(now, effects)

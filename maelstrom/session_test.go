@@ -89,10 +89,10 @@ func TestErrors(t *testing.T) {
 	}{
 		{`{"type":"cas","msg_id":5}`, codeNotSupported, `"cas": want one of init,`},
 		{`{"type":"add","msg_id":5,"delta":3}`, codeNotSupported, "add: a delta is for counters"},
-		{`{"type":"add","msg_id":5}`, codeMalformed, "there is no element"},
-		{`{"type":"broadcast","msg_id":5}`, codeMalformed, "there is no message"},
-		{`{"type":"broadcast","msg_id":5,"message":"` + strings.Repeat("x", hearsay.MaxRumorData) + `"}`, codeMalformed, "message: 65539 bytes"},
-		{`{"type":"echo","msg_id":5}`, codeMalformed, "there is no echo"},
+		{`{"type":"add","msg_id":5}`, codeMalformed, "add: element is missing"},
+		{`{"type":"broadcast","msg_id":5}`, codeMalformed, "broadcast: message is missing"},
+		{`{"type":"broadcast","msg_id":5,"message":"` + strings.Repeat("x", hearsay.MaxRumorData) + `"}`, codeMalformed, "broadcast: message: 65539 bytes"},
+		{`{"type":"echo","msg_id":5}`, codeMalformed, "echo: echo is missing"},
 		{`{"type":"init","msg_id":5,"node_id":"n0","node_ids":["n0"]}`, codeMalformed, "this node is n0 already"},
 		{`{"type":"init","msg_id":5,"node_id":"n0","node_ids":"n0"}`, codeMalformed, "init: json:"},
 	} {
