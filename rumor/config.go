@@ -45,8 +45,8 @@ type Config struct {
 	GraftAfter    time.Duration // who was named a rumor waits this long for the payload, and up to twice that, so that of those who lack it a few ask and give it to the others; default 150 ms (guess: longer than a tree takes between continents)
 	GraftAgain    time.Duration // and then this long for each whom it asks; default 100 ms; must exceed a round trip
 
-	CompareQuiet time.Duration // neighbors compare when nothing new came for this long, and up to CompareEvery more; default 2 s
-	CompareBusy  time.Duration // and in any case after this; default 5 s
+	CompareQuiet time.Duration // where a ping shows that not all have seen the same, neighbors compare when nothing new came for this long, and up to CompareEvery more; default 2 s
+	CompareBusy  time.Duration // and where there is always something new after this; default 5 s
 	CompareEvery time.Duration // between two neighbors compared with; default 1 s
 
 	Style   Style         // of Monger; default Push: comparing is its pull
