@@ -254,6 +254,7 @@ func TestMongerLimit(t *testing.T) {
 		t.Errorf("%d rumors taken in the next cycle too, want 5", len(n.got))
 	}
 }
+
 // Nodes of different strategies understand each other: all get everything, once,
 // and none of it counts as wrong.
 func TestStrategiesMix(t *testing.T) {
