@@ -155,6 +155,13 @@ func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream
 		l.counters.drop(reason)
 		return
 	}
+	switch l.packet.Body.(type) {
+	case *hearsay.Register, *hearsay.Report:
+		// They come as lines, of which one source may send so many a second: see
+		// lineServer.
+		l.counters.drop(hearsay.DropUnexpected)
+		return
+	}
 	l.packet.Addr, l.packet.Stream = from, stream
 	l.carryOut(l.node.Receive(now, &l.packet))
 }

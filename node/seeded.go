@@ -167,6 +167,9 @@ func (n *Node) tickSeeded(now time.Time) {
 		s.petitions.Tick(now)
 	}
 	n.fetchEvidence(now)
+	if s.seat != nil {
+		n.turnAwaySilent(now)
+	}
 	for len(s.waiting) > 0 && !now.Before(s.waiting[0].until) {
 		n.answer(&s.waiting[0], hearsay.OutcomePending, 0, "it is being decided")
 		s.waiting = slices.Delete(s.waiting, 0, 1)
@@ -252,6 +255,18 @@ func (n *Node) register(now time.Time, p *hearsay.Packet) {
 		n.turnAway(now, &claim, answer.Text)
 	}
 	n.ask(now, p, hearsay.RulingAdmit, stay, answer)
+}
+
+// turnAwaySilent tells those who asked to be in, and did not answer at their
+// address, that it is so.
+func (n *Node) turnAwaySilent(now time.Time) {
+	silent := n.seeded.seat.Silent()
+	for i := range silent {
+		c := &silent[i]
+		why := quorum.NoAnswer(c.Card.Addr)
+		n.turnAway(now, c, why)
+		n.answerAll(c.Subject, hearsay.OutcomeWait, hearsay.Stay{ID: c.Subject}, 0, why)
+	}
 }
 
 // ask answers a request if there is an answer, and else keeps who waits for it.

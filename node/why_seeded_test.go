@@ -222,17 +222,32 @@ func TestWhyTellsOfOthers(t *testing.T) {
 	}
 }
 
-// One who asks, and does not answer where it says that it is, is not admitted;
-// and one accused of silence that answers the seeds stays in.
+// One who asks, and does not answer where it says that it is, has no case; who
+// answers one seed only is not admitted; and one accused of silence that answers the seeds stays in.
 func TestWhyTellsOfAborts(t *testing.T) {
 	w := newSeededNetwork(t, 4)
 	w.run(6 * time.Second)
 	stranger := signer{hearsay.PublicKey{9}}
 	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 1, Card: hearsay.Card{Name: "mute", Addr: addr(9), Role: hearsay.RolePeer}}
 	claim.Sign(hearsay.NetworkIDOf("test"), stranger)
-	w.carry(0, w.nodes[0].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(9), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}}))
-	w.run(100 * time.Millisecond)
+	ask := func() (seq uint64) {
+		out := w.nodes[0].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(9), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}})
+		for i := range out.Now {
+			if ping, ok := out.Now[i].Body.(*hearsay.Ping); ok && out.Now[i].Addr == addr(9) {
+				seq = ping.Seq
+			}
+		}
+		w.carry(0, out)
+		return seq
+	}
+	ask()
+	w.run(3 * time.Second)
 	file := w.why(0, "mute")
+	contains(t, "silent", file.Verdict+file.Summary+file.Nearest, "refused", "No case was opened", "it does not answer at 10.0.0.9:7000")
+	ack := &hearsay.Ack{Seq: ask()}
+	w.carry(0, w.nodes[0].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(9), Body: ack}))
+	w.run(100 * time.Millisecond)
+	file = w.why(0, "mute")
 	contains(t, "asking", file.Verdict+file.Summary+file.Nearest, "unknown", "the seeds are deciding", "2 of 3 seeds")
 	w.run(10 * time.Second)
 	file = w.why(0, "mute")

@@ -46,6 +46,7 @@ const (
 // forgetTrials begins anew: another state takes the place of this one.
 func (q *Quorum) forgetTrials() {
 	q.trials, q.watched = make(map[hearsay.CaseID]*trial), make(map[hearsay.NodeID]*watch)
+	q.knocks = make(map[hearsay.NodeID]*knock)
 	q.probing, q.probes = 0, nil
 }
 
@@ -54,8 +55,12 @@ func (q *Quorum) try(now time.Time, c *openCase) {
 	q.trials[c.id] = &trial{began: now}
 	switch c.opening.op {
 	case opAdmit:
-		q.unwatch(now, c.opening.claim.Subject) // what answered before may have been elsewhere
-		q.watchAt(now, c.opening.claim.Subject, c.opening.claim.Card.Addr)
+		id, addr := c.opening.claim.Subject, c.opening.claim.Card.Addr
+		if w := q.watched[id]; w == nil || w.addr != addr || !w.answered || now.Sub(w.reached) >= admitPatience {
+			q.unwatch(now, id) // what answered before may have been elsewhere, or long ago
+		}
+		delete(q.knocks, id) // it asked another seed, too, which was faster
+		q.watchAt(now, id, addr)
 	case opRemove:
 		q.watch(now, c.opening.stay.ID)
 	case opSeat:
@@ -162,6 +167,10 @@ type Probe struct {
 
 // Probed tells what a probe has found, whether it was wanted or not.
 func (q *Quorum) Probed(now time.Time, p Probe) {
+	if k := q.knocks[p.Subject]; k != nil && p.Addr == k.claim.Card.Addr {
+		q.answered(now, k, &p)
+		return
+	}
 	w := q.watched[p.Subject]
 	if w == nil || q.state == nil {
 		return
@@ -275,7 +284,7 @@ func (q *Quorum) judgeAdmission(now time.Time, c *openCase, t *trial) (hearsay.B
 	case w.answered:
 		return hearsay.BallotYes, fmt.Sprintf("it answers at %v", w.addr)
 	case !w.failing.IsZero() && now.Sub(t.began) >= admitPatience:
-		return hearsay.BallotNo, fmt.Sprintf("it does not answer at %v", w.addr)
+		return hearsay.BallotNo, NoAnswer(w.addr)
 	}
 	return 0, ""
 }

@@ -139,7 +139,16 @@ func TestWhoDoesNotAnswerIsNotAdmitted(t *testing.T) {
 	m := w.machines[0]
 	ghost := &person{n: 700, key: newKeyed(88_000), at: 7, addr: seedAddr(210)}
 	w.people = append(w.people, ghost)
-	w.step(m, func() { m.q.Admit(w.now, ghost.claim()) })
+	ask := func() { w.step(m, func() { m.q.Admit(w.now, ghost.claim()) }) }
+	ask()
+	w.run(5 * time.Second)
+	if silent := m.q.Silent(); len(silent) != 1 || silent[0].Subject != ghost.id() || len(m.q.knocks) > 0 || w.aborts > 0 {
+		t.Errorf("%d are told of as silent, %d still ask, after %d aborted cases", len(silent), len(m.q.knocks), w.aborts)
+	}
+	ghost.up = true
+	ask()
+	w.must(time.Second, "a case is open", func() bool { _, open := m.q.Case(ghost.id()); return open })
+	ghost.up = false // and answers nobody else
 	w.must(10*time.Second, "the case ends", func() bool { return w.aborts == 3 })
 	if m.q.Epoch() != 1 {
 		t.Error("it was admitted")
@@ -217,8 +226,60 @@ func TestProbesWaitForRoom(t *testing.T) {
 		p.up = p.n%10 > 0 // some are gone before they are met
 	}
 	w.must(20*time.Second, "all others are in", func() bool { return m.q.Epoch() == 450 })
+	for _, p := range w.people {
+		if p.up = p.n%2 == 0; !p.up {
+			w.step(m, func() { m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: p.id()}}) })
+		}
+	}
+	w.must(time.Minute, "all others are out", func() bool { return m.q.Epoch() >= 700 })
 	w.must(20*time.Second, "and no case is open", func() bool { return len(m.q.state.cases) == 0 })
 	if most != maxProbing || wanted < 500 || m.q.probing != 0 || len(m.q.watched) > 0 {
 		t.Errorf("%d probes, at most %d at a time; %d are under way", wanted, most, m.q.probing)
 	}
+}
+
+// Those who ask to be in and are nobody keep no seed from its members, open no
+// case, and leave nothing.
+func TestMadeUpPeersKeepNobodyWaiting(t *testing.T) {
+	w := followed(t, 7, 5)
+	victim := w.people[2]
+	last := w.machines[0].q.replica.log.last()
+	made, pending := 0, 0
+	ask := func() {
+		for _, m := range w.machines {
+			for range 40 { // a second 400, of each seed
+				made++
+				ghost := &person{n: 10_000 + made, key: newKeyed(uint64(100_000 + made)), at: 7, addr: seedAddr(210)}
+				w.step(m, func() {
+					if m.q.Admit(w.now, ghost.claim()).Code == AnswerPending {
+						pending++
+					}
+				})
+			}
+			if len(m.q.knocks) > maxKnocks || len(m.q.Silent()) > maxKnocks || len(m.q.state.cases) > 1 {
+				t.Fatalf("%d ask, %d cases are open", len(m.q.knocks), len(m.q.state.cases))
+			}
+		}
+	}
+	for i := range 200 {
+		if i == 20 {
+			victim.up = false
+			for _, m := range w.machines {
+				w.step(m, func() { m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: victim.id()}}) })
+			}
+		}
+		ask()
+		w.run(100 * time.Millisecond)
+		if i == 140 && w.machines[1].q.Epoch() != 6 { // 12 s later; without evidence it is tried for 10 s
+			t.Fatalf("the dead one is still in\n%s", w.describe())
+		}
+	}
+	if grown := w.machines[0].q.replica.log.last() - last; grown > 20 {
+		t.Errorf("%d who are nobody left %d entries in the log", made, grown)
+	}
+	if pending < made/2 {
+		t.Errorf("only %d of %d were looked at: the test shows little", pending, made)
+	}
+	w.newPerson()
+	w.must(5*time.Second, "somebody real is in", func() bool { return w.machines[2].q.Epoch() == 7 })
 }

@@ -48,6 +48,8 @@ type Quorum struct {
 
 	trials  map[hearsay.CaseID]*trial
 	watched map[hearsay.NodeID]*watch
+	knocks  map[hearsay.NodeID]*knock  // those who ask to be in, and have not answered yet
+	silent  []hearsay.Claim            // of them, those who did not
 	probing int                        // probes under way
 	probes  []hearsay.NodeID           // those that wait for room, in order
 	paused  map[hearsay.Stay]time.Time // until when reports without evidence wait
@@ -76,7 +78,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	}
 	q := &Quorum{
 		cfg: cfg, plain: signer, signer: &rememberer{Signer: signer}, random: random, directory: directory, drops: drops, out: out, tickAt: now, leaderAt: now,
-		trials: make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), paused: make(map[hearsay.Stay]time.Time),
+		trials: make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), knocks: make(map[hearsay.NodeID]*knock), paused: make(map[hearsay.Stay]time.Time),
 	}
 	q.chain = newChain(cfg.Network, signer, len(cfg.Seeds))
 	if err := q.load(now, records); err != nil {
@@ -112,6 +114,7 @@ func (q *Quorum) Tick(now time.Time) {
 		}
 		if q.state != nil && !q.cfg.Recover {
 			q.tickTrials(now)
+			q.tickKnocks(now)
 			q.tickAsked(now)
 			q.tickLeader(now)
 			q.tickLedger(now)

@@ -41,10 +41,8 @@ func (q *Quorum) ask(now time.Time, subject hearsay.NodeID, c command) Answer {
 	if q.state == nil {
 		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
 	}
-	for i := range q.asked {
-		if q.asked[i].subject == subject && q.asked[i].command.op == c.op {
-			return Answer{Code: AnswerPending}
-		}
+	if q.isAsked(subject, c.op) {
+		return Answer{Code: AnswerPending}
 	}
 	if len(q.asked) >= maxAsked {
 		q.drops[hearsay.DropTableFull]++
@@ -56,6 +54,11 @@ func (q *Quorum) ask(now time.Time, subject hearsay.NodeID, c command) Answer {
 		return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
 	}
 	return Answer{Code: AnswerPending}
+}
+
+// isAsked reports whether such a command is on its way into the log.
+func (q *Quorum) isAsked(subject hearsay.NodeID, op operation) bool {
+	return slices.ContainsFunc(q.asked, func(a asked) bool { return a.subject == subject && a.command.op == op })
 }
 
 // forget drops the requests about a subject: something became of them.
@@ -101,7 +104,8 @@ func (q *Quorum) done(c *command) bool {
 // Admit asks for an admission. Whoever calls it has made sure that the claim
 // came from its address: the connection's source has its IP, or holds the
 // network key. A guest's claim has no key, and its subject is
-// hearsay.GuestID of its address.
+// hearsay.GuestID of its address. Who does not answer this seed's probe has no
+// case, and is told of by Silent.
 func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
 	if q.state == nil {
 		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
@@ -121,7 +125,14 @@ func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
 	if why := q.unfit(c); why != "" {
 		return Answer{Code: AnswerRefused, Text: why}
 	}
-	return q.ask(now, c.Subject, command{op: opAdmit, claim: *c})
+	if q.isAsked(c.Subject, opAdmit) {
+		return Answer{Code: AnswerPending}
+	}
+	a := q.knock(now, c)
+	if a.Code == AnswerPending && !q.Ready() {
+		return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
+	}
+	return a
 }
 
 // unfit says what is wrong with a claim as this seed sees it by itself.

@@ -1,0 +1,103 @@
+package quorum
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// This file is about those who ask to be in and have not answered this seed's
+// own probe yet. Before that they have no case: an identity costs nothing, and
+// a case costs every seed entries of the log and probes, so that a flood of
+// made-up peers would keep them from what is real.
+//
+//	P                        seed                     others
+//	|--- Register ------------>|                        |
+//	|<------------- Ping ------|                        |
+//	|--- Ack ----------------->|--- entry: case ------->|   each probes for itself
+
+// maxKnocks bounds those who are being probed so: a probe that nobody answers
+// takes half a second to one and a half. They are besides maxProbing, so that
+// they keep no member waiting. With both a detector has room (detect.maxProbes).
+// A guess.
+const maxKnocks = 384
+
+// knock is somebody who asks to be in.
+type knock struct {
+	claim  hearsay.Claim
+	began  time.Time
+	asked  bool // a probe is under way
+	missed bool // and was not answered: this is over
+}
+
+// knock has somebody probed who asks to be in.
+func (q *Quorum) knock(now time.Time, c *hearsay.Claim) Answer {
+	k := q.knocks[c.Subject]
+	switch {
+	case k != nil && k.claim.Card.Addr == c.Card.Addr:
+		return Answer{Code: AnswerPending}
+	case k == nil && len(q.knocks) >= maxKnocks:
+		q.drops[hearsay.DropTableFull]++
+		return Answer{Code: AnswerWait, Text: "too many ask at once"}
+	}
+	k = &knock{claim: *c, began: now}
+	q.knocks[c.Subject] = k
+	q.probeKnock(now, k)
+	return Answer{Code: AnswerPending}
+}
+
+func (q *Quorum) probeKnock(now time.Time, k *knock) {
+	k.asked = true
+	round := hearsay.Round(q.random.Uint64())
+	q.event(hearsay.Event{At: now, Kind: hearsay.EventProbeWanted, Subject: k.claim.Subject, Addr: k.claim.Card.Addr, Round: round})
+}
+
+// answered takes what a probe of somebody who asks to be in has found.
+func (q *Quorum) answered(now time.Time, k *knock, p *Probe) {
+	switch p.Verdict {
+	case hearsay.VerdictReachable:
+		delete(q.knocks, p.Subject)
+		q.unwatch(now, p.Subject)
+		if len(q.watched) < maxWatched {
+			q.watched[p.Subject] = &watch{addr: p.Addr, began: p.Began, reached: p.Began, answered: true, askAt: now.Add(q.cfg.ProbeEvery)}
+		}
+		q.ask(now, p.Subject, command{op: opAdmit, claim: k.claim})
+	case hearsay.VerdictUnreachable:
+		// A guest that has just come back is asked again: what it was asked
+		// before takes as long as a line may.
+		guest := k.claim.Card.Key.IsZero()
+		k.asked, k.missed = !guest, !guest
+	default:
+		k.asked = false // this node had its hands full, or was unwell: at the next tick again
+	}
+}
+
+// tickKnocks probes again those of whom nothing is known, and turns away those
+// who do not answer.
+func (q *Quorum) tickKnocks(now time.Time) {
+	for _, id := range slices.SortedFunc(maps.Keys(q.knocks), hearsay.NodeID.Compare) {
+		switch k := q.knocks[id]; {
+		case k.missed || now.Sub(k.began) >= admitPatience:
+			delete(q.knocks, id)
+			if len(q.silent) < maxKnocks {
+				q.silent = append(q.silent, k.claim)
+			}
+		case !k.asked:
+			q.probeKnock(now, k)
+		}
+	}
+}
+
+// Silent gives those who asked to be in since it was called last, and did not
+// answer at their address: they have no case.
+func (q *Quorum) Silent() (claims []hearsay.Claim) {
+	claims, q.silent = q.silent, nil
+	return claims
+}
+
+// NoAnswer is what those are told who do not answer at their address.
+func NoAnswer(addr netip.AddrPort) string { return fmt.Sprintf("it does not answer at %v", addr) }
