@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help test format vet staticcheck check race fuzz bench compare campaign plants sim-same sim-diff sim-large cut kills page cover ci
+.PHONY: help test format vet staticcheck check race fuzz bench compare campaign plants sim-same sim-diff sim-large cut kills late page cover ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,8 +81,12 @@ cut: ## two halves cut off from each other, in network namespaces: needs root, i
 	HEARSAY_CUT=1 $(GO) test -count 1 -timeout 5m -v ./test/cut
 
 KILLS ?= 20
-kills: ## kill -9 and kill -STOP of real processes, KILLS (20) times each: how soon all know
+kills: ## kill -9 and kill -STOP of real processes, without seeds and with, KILLS (20) times each
 	HEARSAY_KILLS=$(KILLS) $(GO) test -count 1 -timeout 20m -v ./test/kill
+
+LATE ?= 20s
+late: ## a peer whose packets are all late stays, watched for LATE (20s), in network namespaces: needs root and ip
+	HEARSAY_LATE=$(LATE) $(GO) test -count 1 -timeout 5m -v -run LatePeer ./test/kill
 
 page: ## the page in headless Chromium
 	cd test/page && $(GO) test -count 1 -timeout 3m ./...

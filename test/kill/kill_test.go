@@ -234,7 +234,7 @@ func (w *network) wantStory(victim, teller int, epoch uint64) {
 	want := []string{"dead", "observer"}
 	if w.seeded() {
 		want = []string{
-			fmt.Sprintf("by the ruling of epoch %d. ", epoch), "asked its 4 observers", " of the", "Of the 3 seeds ", "What would change it",
+			fmt.Sprintf("by the ruling of epoch %d. ", epoch), " and asked its ", " observers; ", "Of the 3 seeds ", "What would change it",
 			" statement ", "signed: unreachable", " case-opened ", " ballot ", " voted yes: no answer from " + w.nodes[victim].Addr, " ruled ",
 		}
 	}

@@ -25,6 +25,7 @@ const (
 	seeds          = 3
 	askEvery       = 20 * time.Millisecond
 	requestTimeout = time.Second
+	startWithin    = 10 * time.Second
 	endTimeout     = 10 * time.Second // for a process to end when told to
 	logTail        = 40               // lines that a failure shows of each node
 )
@@ -49,6 +50,22 @@ type member struct {
 type roster struct {
 	Epoch   uint64   `json:"epoch"`
 	Members []member `json:"members"`
+}
+
+// state is how a member is listed, "" for not at all. Of two of one name it is
+// the living one.
+func (r roster) state(name string) (state string) {
+	for _, m := range r.Members {
+		if m.Name == name && (state == "" || m.State == "alive") {
+			state = m.State
+		}
+	}
+	return state
+}
+
+// living gives those who are in.
+func (r roster) living() []member {
+	return slices.DeleteFunc(slices.Clone(r.Members), func(m member) bool { return m.State == "dead" || m.State == "left" })
 }
 
 // network is what `hearsay up` runs: the peers, then the seeds.
@@ -225,12 +242,40 @@ func (w *network) wantEnd(p *program) {
 	}
 }
 
-// startAgain runs the printed command.
+// startAgain runs the printed command, and returns when the node answers. Its
+// ports are such as the kernel gives to connections, so that one may have got
+// them meanwhile: then it is tried again.
 func (w *network) startAgain(i int) *program {
 	w.t.Helper()
-	p := w.run(w.nodes[i].Data+".log", strings.Fields(w.nodes[i].Start)...)
-	w.nodes[i].PID = p.cmd.Process.Pid
-	return p
+	n := &w.nodes[i]
+	for began := time.Now(); ; pause(askEvery) {
+		p := w.run(n.Data+".log", strings.Fields(n.Start)...)
+		n.PID = p.cmd.Process.Pid
+		if w.answers(i, p) {
+			return p
+		}
+		text, _ := os.ReadFile(n.log())
+		if !strings.Contains(string(text), "address already in use") || time.Since(began) > startWithin {
+			w.t.Fatalf("%s: %v\n%s", n.Start, p.cmd.ProcessState, text)
+		}
+	}
+}
+
+// answers waits until a node that was just started can be asked, and reports
+// false if it ended instead.
+func (w *network) answers(i int, p *program) bool {
+	w.t.Helper()
+	for began := time.Now(); w.ready(i) == ""; pause(askEvery) {
+		select {
+		case <-p.ended:
+			return false
+		default:
+		}
+		if time.Since(began) > startWithin {
+			w.t.Fatalf("%s does not answer within %v of its start", w.nodes[i].Name, startWithin)
+		}
+	}
+	return true
 }
 
 // signal sends a signal to a node's process.
@@ -301,4 +346,16 @@ func pause(d time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	<-ctx.Done()
+}
+
+// ready gives a node's answer to whether it is ready: "200 " or "503 ", and
+// its words; "" if it does not answer.
+func (w *network) ready(i int) string {
+	got, err := w.client.Get("http://" + w.nodes[i].HTTP + "/readyz")
+	if err != nil {
+		return ""
+	}
+	defer got.Body.Close()
+	text, _ := io.ReadAll(got.Body)
+	return fmt.Sprintf("%d %s", got.StatusCode, text)
 }
