@@ -144,11 +144,13 @@ func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reade
 	return reply
 }
 
-// enter counts a connection, if there is room for it.
+// enter counts a connection, if there is room for it. One source may hold as
+// many as are still free, so that some sources, each holding what it may, leave
+// an equal share to the next.
 func (l *lineServer) enter(source netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open >= linesMax || l.bySource[source] >= linesPerSource {
+	if l.bySource[source] >= min(linesPerSource, linesMax-l.open) {
 		return false
 	}
 	l.open++

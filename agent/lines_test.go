@@ -384,6 +384,29 @@ func TestCasesAreBounded(t *testing.T) {
 	}
 }
 
+// Those who hold as many exchanges as they may, from several addresses, leave
+// room for another address.
+func TestExchangesAreShared(t *testing.T) {
+	var counters counters
+	l := newLineServer(hearsay.RoleSeed, knowing, &counters)
+	source := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, n}) }
+	const sources = 20
+	held := 0
+	for range linesPerSource {
+		for n := range byte(sources) {
+			if l.enter(source(n)) {
+				held++
+			}
+		}
+	}
+	if held < linesMax/2 || held > linesMax {
+		t.Errorf("%d of %d exchanges are under way", held, linesMax)
+	}
+	if !l.enter(source(sources)) {
+		t.Errorf("there is no room for another address beside %d exchanges of %d", held, sources)
+	}
+}
+
 // One address can connect as often as it likes, all at once: others are served
 // meanwhile, what is held is bounded, and then it is served, too.
 func TestManyConnections(t *testing.T) {

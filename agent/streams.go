@@ -241,9 +241,13 @@ func (s *streams) admit(conn net.Conn, remote netip.AddrPort) {
 			same++
 		}
 	}
-	reason, room := hearsay.DropQueueFull, s.makeRoom()
-	if room && same >= streamsPerSource {
-		reason, room = hearsay.DropRate, s.evict(fromThere)
+	// One source may hold three times as many as are still free: the first of
+	// them streamsPerSource, and some together never all.
+	reason, room := hearsay.DropRate, true
+	if share := min(streamsPerSource, 3*(streamsMax-len(s.open))); same > 0 && same >= share {
+		room = s.evict(fromThere)
+	} else if room = s.makeRoom(); !room {
+		reason = hearsay.DropQueueFull
 	}
 	if !room || s.ctx.Err() != nil || s.open[remote] != nil {
 		s.counters.drop(reason)

@@ -248,6 +248,43 @@ func TestIdleStreamsMakeRoom(t *testing.T) {
 	}
 }
 
+// TestSourcesLeaveRoom: those who begin frames and end none, from several
+// addresses, leave room for another address.
+func TestSourcesLeaveRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var counters counters
+		s := &streams{
+			ctx: ctx, cancel: cancel, counters: &counters,
+			open: make(map[netip.AddrPort]*stream), deliver: func([]byte, netip.AddrPort) {},
+		}
+		begin := func(source byte, port int) bool {
+			ours, theirs := net.Pipe()
+			s.admit(ours, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, source}), uint16(port)))
+			_, err := theirs.Write([]byte{wire.FrameStart, 0, 1})
+			return err == nil
+		}
+		const sources, each = 4, 400
+		for port := range each {
+			for source := range byte(sources) {
+				begin(source, port+1)
+			}
+		}
+		synctest.Wait()
+		if held := len(s.open); held < streamsMax/2 || held == streamsMax {
+			t.Errorf("%d streams of %d are held", held, streamsMax)
+		}
+		if !begin(sources, 1) {
+			t.Error("there is no room for another address")
+		}
+		for _, st := range s.open {
+			st.conn.Close()
+		}
+		s.wait.Wait()
+	})
+}
+
 // pipeStream lets a stream over a pipe into streams without a listener, in a
 // bubble whose clock the test turns.
 func pipeStream(s *streams) net.Conn {
