@@ -187,11 +187,13 @@ func (c *chain) takeHead(h *hearsay.Head, key hearsay.PublicKey) (taken, forged 
 	}
 	if c.fits(h) {
 		c.heads[h.Slot] = *h
+		taken = true
 	}
 	if h.Epoch > c.ahead[h.Slot].Epoch {
 		c.ahead[h.Slot] = *h
+		taken = true
 	}
-	return true, false
+	return taken, false
 }
 
 // fits reports whether a head is of the ledger here.

@@ -105,19 +105,23 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	if q.state == nil {
 		return
 	}
-	if q.checks += len(m.Heads); q.checks > checksATick {
-		q.drops[hearsay.DropRate]++
-		return
-	}
 	keys := q.keys()
 	for i := range m.Heads {
 		h := &m.Heads[i]
 		if int(h.Slot) >= len(keys) || int(h.Slot) == q.cfg.Slot {
 			continue
 		}
+		if q.checks >= checksATick {
+			q.drops[hearsay.DropRate]++
+			break
+		}
 		taken, forged := q.chain.takeHead(h, keys[h.Slot])
+		if taken || forged {
+			q.checks++
+		}
 		if forged {
 			q.drops[hearsay.DropBadSignature]++
+			break // a message costs whoever forges it no less than this node
 		}
 		if taken {
 			q.persist(&hearsay.KeptHead{Head: *h})
@@ -152,10 +156,11 @@ func (q *Quorum) tickLedger(now time.Time) {
 // ledgerReq gives what of the ledger is asked for: to anybody, since it proves
 // itself.
 func (q *Quorum) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
-	if q.requests++; q.state == nil || q.requests > requestsATick {
+	if q.state == nil || q.answers >= answersATick {
 		q.drops[hearsay.DropRate]++
 		return
 	}
+	q.answers++
 	answer := &hearsay.Rulings{Heads: q.chain.newest()}
 	switch {
 	case m.Before > 0:
@@ -177,7 +182,9 @@ func (q *Quorum) sendRoster(p *hearsay.Packet) {
 	if last == nil {
 		return // it has just come by a snapshot itself
 	}
-	for _, part := range rosterParts(last.ruling, q.chain.newest(), q.state.members.all(nil)) {
+	parts := rosterParts(last.ruling, q.chain.newest(), q.state.members.all(nil))
+	q.answers += len(parts) - 1
+	for _, part := range parts {
 		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: true, Body: part})
 	}
 }

@@ -65,8 +65,8 @@ type Quorum struct {
 	given    *hearsay.Ruling // the newest about a seat that is known
 	tendAt   time.Time
 	hellos   int // answered in this tick
-	requests int
-	checks   int // heads
+	answers  int // messages that answer requests for the ledger, in this tick
+	checks   int // of heads' signatures, in this tick
 }
 
 // New makes a seed that has not yet spoken. Records are what earlier lives of
@@ -106,7 +106,7 @@ func (q *Quorum) Deadline() time.Time {
 func (q *Quorum) Tick(now time.Time) {
 	if !now.Before(q.tickAt) {
 		q.tickAt = now.Add(q.cfg.TickEvery) // after a pause no ticks are made up for
-		q.hellos, q.requests, q.checks = 0, 0, 0
+		q.hellos, q.answers, q.checks = 0, 0, 0
 		q.tickSeats(now)
 		if q.replica != nil && !q.cfg.Recover {
 			q.replica.node.Tick()

@@ -57,9 +57,9 @@ const hellosATick = 20
 // of work.
 const checksATick = 300
 
-// requestsATick bounds the requests for the ledger that are answered in one
-// tick: each may cost a message of 128 KiB.
-const requestsATick = 50
+// answersATick bounds the messages that answer requests for the ledger in one
+// tick, each of up to 128 KiB; a roster that was begun is given whole.
+const answersATick = 50
 
 // tickSeats asks those who are not known yet who they are. Once there is a
 // state, only those are asked who seem to have another life.
@@ -236,18 +236,22 @@ func seatProof(network hearsay.NetworkID, signer hearsay.Signer, r *hearsay.Ruli
 	if r == nil || r.Kind != hearsay.RulingSeat || len(r.Seats) != 1 || int(r.Seats[0].Slot) >= len(keys) {
 		return seat, false
 	}
+	if len(r.Ballots) != hearsay.QuorumOf(len(keys)) {
+		return seat, false // with these it was decided, so each of them must hold
+	}
 	about := r.About(network)
 	var counted []uint8
 	for i := range r.Ballots {
 		b := &r.Ballots[i]
 		if b.About != about || b.Case != r.Case || b.Verdict != hearsay.BallotYes || int(b.Slot) >= len(keys) || slices.Contains(counted, b.Slot) {
-			continue
+			return seat, false
 		}
-		if key := keys[b.Slot]; !key.IsZero() && b.Verify(network, signer, key) {
-			counted = append(counted, b.Slot)
+		if key := keys[b.Slot]; key.IsZero() || !b.Verify(network, signer, key) {
+			return seat, false
 		}
+		counted = append(counted, b.Slot)
 	}
-	return r.Seats[0], len(counted) >= hearsay.QuorumOf(len(keys))
+	return r.Seats[0], true
 }
 
 // named takes a seat that others say this life has: it takes part in the log
