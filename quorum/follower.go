@@ -47,12 +47,14 @@ type Follower struct {
 
 	// A roster that is not proven yet.
 	parts   []*hearsay.RosterPart
+	sender  netip.AddrPort // of the parts
 	got     int
 	saved   *chain // the ledger as it was before
 	partsAt time.Time
 
 	tickAt, pollAt, askAt, helloAt time.Time
 	budget                         int // signatures that may still be checked in this tick
+	answers                        int // messages that answered requests for the ledger in it
 }
 
 // Limits of a follower.
@@ -128,7 +130,7 @@ func (f *Follower) Tick(now time.Time) {
 	if now.Before(f.tickAt) {
 		return
 	}
-	f.tickAt, f.budget = now.Add(followerTick), signaturesATick
+	f.tickAt, f.budget, f.answers = now.Add(followerTick), signaturesATick, 0
 	if !now.Before(f.helloAt) {
 		f.helloAt = now.Add(helloUnknownEvery)
 		unknown := 0
@@ -238,19 +240,25 @@ func (f *Follower) seatHello(m *hearsay.SeatHello) {
 }
 
 // believeSeat pins who was given a seat by the ballots of a quorum of those
-// who are pinned.
-func (f *Follower) believeSeat(r *hearsay.Ruling) {
-	if r == nil || r.Kind != hearsay.RulingSeat || f.budget < len(r.Ballots) {
-		return
+// who are pinned. It reports whether there is something that does not hold.
+func (f *Follower) believeSeat(r *hearsay.Ruling) (forged bool) {
+	needed := hearsay.QuorumOf(len(f.cfg.Seeds))
+	if r == nil || r.Kind != hearsay.RulingSeat || f.budget < needed {
+		return false
 	}
-	f.budget -= len(r.Ballots)
+	if len(r.Seats) == 1 && r.Case <= f.pins[r.Seats[0].Slot].Since {
+		return false // it is known, or was once
+	}
+	f.budget -= needed
 	keys := make([]hearsay.PublicKey, len(f.cfg.Seeds))
 	for slot := range keys {
 		keys[slot] = f.pins[slot].Seat.Key
 	}
-	if seat, ok := seatProof(f.cfg.Network, f.signer, r, keys); ok && r.Case > f.pins[seat.Slot].Since {
+	seat, ok := seatProof(f.cfg.Network, f.signer, r, keys)
+	if ok {
 		f.pin(hearsay.SeedPin{Seat: seat, Since: r.Case})
 	}
+	return !ok
 }
 
 func (f *Follower) pin(p hearsay.SeedPin) {
@@ -263,14 +271,14 @@ func (f *Follower) pin(p hearsay.SeedPin) {
 
 // rulings takes what comes after the ledger here, as far as heads prove it.
 func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
-	before, from := f.epoch, f.chain.epoch()
+	before, from, known := f.epoch, f.chain.epoch(), f.chain.promised()
 	var others []link // what another has answered, as far as it is not proven
 	if p.Addr != f.asked {
 		others = f.unproven()
 	}
 	for _, r := range m.Items {
-		if r.Epoch > f.epoch {
-			f.believeSeat(r)
+		if r.Epoch > f.epoch && f.believeSeat(r) {
+			break // a message costs whoever forges it no less than this node
 		}
 	}
 	f.takeHeads(m.Heads)
@@ -288,10 +296,11 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	if f.epoch > before {
 		f.announce(before, p.Addr)
 	}
-	switch {
-	case promised <= f.epoch && f.based:
-		f.pollAt = now.Add(f.cfg.PollEvery)
-	case f.epoch > before || f.chain.epoch() > from || !now.Before(f.askAt):
+	if promised <= f.epoch && f.based {
+		return
+	}
+	// Who talks but has nothing to show for it is not asked.
+	if f.epoch > before || f.chain.epoch() > from || promised > known && !now.Before(f.askAt) {
 		f.ask(now, p.Addr) // it has more
 	}
 }
@@ -302,9 +311,13 @@ func (f *Follower) takeHeads(heads []hearsay.Head) {
 		if int(h.Slot) >= len(f.cfg.Seeds) || f.budget <= 0 {
 			continue
 		}
-		f.budget--
-		if _, forged := f.chain.takeHead(h, f.pins[h.Slot].Seat.Key); forged {
+		taken, forged := f.chain.takeHead(h, f.pins[h.Slot].Seat.Key)
+		if taken || forged {
+			f.budget--
+		}
+		if forged {
 			f.drops[hearsay.DropBadSignature]++
+			return // a message costs whoever forges it no less than this node
 		}
 	}
 }
@@ -433,17 +446,18 @@ func (f *Follower) announce(before hearsay.Epoch, from netip.AddrPort) {
 	}
 }
 
-// rosterPart gathers a roster. It is believed once heads prove its epoch.
+// rosterPart gathers a roster from one who was asked; a seed may have been asked
+// some time ago. It is believed once heads prove its epoch.
 func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
 	n := int(m.Parts)
 	if m.Part >= m.Parts || n > maxRosterParts || m.Ruling == nil || m.Ruling.Epoch <= f.epoch || m.Ruling.Epoch < f.floor {
 		f.drops[hearsay.DropUnexpected]++
 		return
 	}
-	if f.got == 0 || f.parts == nil {
-		f.parts, f.got, f.partsAt = make([]*hearsay.RosterPart, n), 0, now
+	if (f.got == 0 || f.parts == nil) && (p.Addr == f.asked || f.isSeed(p.Addr)) {
+		f.parts, f.sender, f.got, f.partsAt = make([]*hearsay.RosterPart, n), p.Addr, 0, now
 	}
-	if len(f.parts) != n || f.parts[m.Part] != nil || f.got == n {
+	if p.Addr != f.sender || len(f.parts) != n || f.parts[m.Part] != nil || f.got == n {
 		f.drops[hearsay.DropUnexpected]++
 		return
 	}
@@ -471,6 +485,11 @@ func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.Roste
 	f.ask(now, p.Addr) // what comes after it may prove it
 }
 
+// isSeed reports whether an address is a seed's: only seeds answer from there.
+func (f *Follower) isSeed(addr netip.AddrPort) bool {
+	return slices.ContainsFunc(f.cfg.Seeds, func(s Seed) bool { return s.Addr == addr })
+}
+
 // whole reports whether the parts are of one epoch, and are the roster that
 // its ruling names.
 func (f *Follower) whole() bool {
@@ -496,13 +515,18 @@ func (f *Follower) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
 	switch {
 	case !f.based || m.Before > 0 || !p.Stream:
 		f.drops[hearsay.DropUnexpected]++
+	case f.answers >= answersATick:
+		f.drops[hearsay.DropRate]++
 	case m.After >= f.chain.base && (m.After > 0 || f.epoch <= hearsay.MaxRulings):
+		f.answers++
 		f.out.Send = append(f.out.Send, hearsay.Packet{
 			Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Rulings{Items: f.chain.after(m.After, hearsay.MaxRulings), Heads: f.chain.newest()},
 		})
 	default:
 		if last := f.chain.at(f.epoch); last != nil {
-			for _, part := range rosterParts(last.ruling, f.chain.newest(), f.members.all(nil)) {
+			parts := rosterParts(last.ruling, f.chain.newest(), f.members.all(nil))
+			f.answers += len(parts)
+			for _, part := range parts {
 				f.out.Send = append(f.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: part})
 			}
 		}

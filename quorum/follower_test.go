@@ -226,7 +226,7 @@ func TestFollowerRemembers(t *testing.T) {
 	f.step(func() {
 		f.Receive(w.now, &hearsay.Packet{Body: &hearsay.Rulings{Items: q.Rulings(0, 9), Heads: q.chain.newest()}})
 		for _, part := range rosterParts(q.chain.at(9).ruling, q.chain.newest(), q.Roster(nil)) {
-			f.Receive(w.now, &hearsay.Packet{Body: part})
+			f.Receive(w.now, &hearsay.Packet{Addr: seedAddr(0), Body: part})
 		}
 	})
 	if f.Epoch() != 4 || f.drops[hearsay.DropBadSignature] == 0 {
@@ -275,9 +275,11 @@ func TestFollowerNeedsAQuorumOfHeads(t *testing.T) {
 		heads = append(heads, h)
 	}
 	heads = append(heads, heads[1])
-	f.step(func() {
-		f.Receive(w.now, &hearsay.Packet{Body: &hearsay.Rulings{Items: []*hearsay.Ruling{r}, Heads: heads}})
-	})
+	for i := range heads { // each by itself: one that is forged voids those behind it
+		f.step(func() {
+			f.Receive(w.now, &hearsay.Packet{Body: &hearsay.Rulings{Items: []*hearsay.Ruling{r}, Heads: heads[i : i+1]}})
+		})
+	}
 	if f.Epoch() != 2 || f.drops[hearsay.DropBadSignature] != 2 {
 		t.Errorf("at epoch %d, %d bad signatures", f.Epoch(), f.drops[hearsay.DropBadSignature])
 	}

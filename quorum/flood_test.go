@@ -1,0 +1,116 @@
+package quorum
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// stranger is nobody's address, and where forged messages come from.
+var stranger = netip.MustParseAddrPort("10.9.9.9:999")
+
+func from(addr netip.AddrPort, body hearsay.Message) *hearsay.Packet {
+	return &hearsay.Packet{From: hearsay.NodeID{3}, Addr: addr, Stream: true, Body: body}
+}
+
+// forgedHeads is as many heads as fit a message, of epochs to come, signed by
+// somebody else.
+func forgedHeads(seeds int) (heads []hearsay.Head) {
+	for i := range hearsay.MaxHeads {
+		h := hearsay.Head{Epoch: hearsay.Epoch(1<<40 + i), Slot: uint8(i % seeds)}
+		h.Sign(testNetwork, newKeyed(7777))
+		heads = append(heads, h)
+	}
+	return heads
+}
+
+// flood has a stranger send something every so often, until the test ends.
+func (w *world) flood(every time.Duration, send func()) {
+	send()
+	w.after(every, func() { w.flood(every, send) })
+}
+
+// Forged heads do not keep seeds from proving what they rule.
+func TestForgedHeadsDoNotStopSeeds(t *testing.T) {
+	w := followed(t, 31, 3)
+	w.flood(time.Millisecond, func() {
+		for _, m := range w.machines {
+			w.step(m, func() { m.q.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: forgedHeads(3)})) })
+		}
+	})
+	w.run(time.Second)
+	w.newPerson()
+	w.must(3*time.Second, "a ruling is proven", func() bool {
+		for _, m := range w.machines {
+			if m.q.Proven() != 4 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// Nor do they, or forged rulings about seats, keep peers from following.
+func TestForgedProofsDoNotStopFollowers(t *testing.T) {
+	w := followed(t, 32, 3)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	forged := &hearsay.Ruling{Epoch: 1 << 40, Kind: hearsay.RulingSeat, Case: 1 << 40, Seats: []hearsay.Seat{{Slot: 1, Key: newKeyed(1).public, Life: hearsay.Life{1}}}}
+	for slot := range uint8(hearsay.MaxSeeds) {
+		b := hearsay.Ballot{Case: forged.Case, About: forged.About(testNetwork), Slot: slot % 3, Verdict: hearsay.BallotYes}
+		b.Sign(testNetwork, newKeyed(7777))
+		forged.Ballots = append(forged.Ballots, b)
+	}
+	items := make([]*hearsay.Ruling, hearsay.MaxRulings)
+	for i := range items {
+		items[i] = forged
+	}
+	w.flood(time.Millisecond, func() {
+		f.step(func() {
+			f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: forgedHeads(3)}))
+			f.Receive(w.now, from(stranger, &hearsay.Rulings{Items: items}))
+		})
+	})
+	w.run(time.Second)
+	w.newPerson()
+	w.must(4*time.Second, "it follows still", func() bool { return f.Epoch() == 4 })
+}
+
+// A stranger who talks does not become the only one who is asked, and does not
+// keep a peer from asking.
+func TestStrangersAreNotAsked(t *testing.T) {
+	for _, every := range []time.Duration{7 * time.Millisecond, 900 * time.Millisecond} {
+		w := followed(t, 33, 3)
+		late := w.newFollower()
+		w.flood(every, func() { late.step(func() { late.Receive(w.now, from(stranger, &hearsay.Rulings{})) }) })
+		w.must(5*time.Second, "a newcomer follows", w.follows)
+		w.newPerson()
+		w.must(8*time.Second, "it follows a change that nobody tells it", func() bool { return late.Epoch() == 4 })
+	}
+}
+
+// Parts of a roster that was not asked for do not stand in the way of one that
+// was.
+func TestStrangersRostersAreNotTaken(t *testing.T) {
+	w := followed(t, 34, 3)
+	w.truncate(2)
+	f := w.newFollower()
+	part := func(parts uint16) *hearsay.RosterPart {
+		return &hearsay.RosterPart{Ruling: &hearsay.Ruling{Epoch: 9, Kind: hearsay.RulingAdmit}, Parts: parts}
+	}
+	w.flood(10*time.Millisecond, func() {
+		f.step(func() { f.Receive(w.now, from(stranger, part(2))) })
+	})
+	w.must(4*time.Second, "it follows", w.follows)
+}
+
+// truncate has the seeds keep only rulings after an epoch.
+func (w *world) truncate(epoch hearsay.Epoch) {
+	for _, m := range w.machines {
+		c := &m.q.chain
+		n := epoch - c.base
+		c.baseHash, c.links, c.base = c.links[n-1].hash, c.links[n:], epoch
+	}
+}
