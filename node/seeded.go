@@ -212,14 +212,14 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 			return true
 		}
 		s.petitions.Outcome(now, p, m)
-	case *hearsay.SeatHello, *hearsay.LedgerReq:
-		if !p.Stream { // what answers them is long, and anybody could forge where a datagram came from
+	case *hearsay.SeatHello, *hearsay.LedgerReq, *hearsay.Raft, *hearsay.Rulings, *hearsay.RosterPart:
+		if !p.Stream { // anybody could forge where a datagram came from
 			n.drops[hearsay.DropUnexpected]++
 			return true
 		}
 		return s.authority.Receive(now, p)
 	default:
-		return s.authority.Receive(now, p)
+		return false
 	}
 	return true
 }
