@@ -125,6 +125,18 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	q.work(now)
 	q.quiet = false
 	q.proven = q.chain.proven()
+	return q.anothers()
+}
+
+// anothers says whose ledger this is, if another seed of the list sits in its
+// seat with this key: two would be one.
+func (q *Quorum) anothers() error {
+	for i := range q.state.seats {
+		if q.state.seats[i].Key == q.signer.Public() && i != q.cfg.Slot && !q.cfg.Recover {
+			return fmt.Errorf("seeds: this data directory belongs to the seed at %v, not to the one at %v: use that address, or a directory of its own",
+				q.cfg.Seeds[i].Addr, q.cfg.Seeds[q.cfg.Slot].Addr)
+		}
+	}
 	return nil
 }
 

@@ -30,6 +30,7 @@ func TestListOfSeeds(t *testing.T) {
 		"twice":          {func(c *Config) { c.Seeds[1] = c.Seeds[2] }, "10.0.0.3:5000 stands in the list twice"},
 		"another key":    {func(c *Config) { c.Seeds[0].Key = hearsay.PublicKey{1} }, "the list pins another key for 10.0.0.1:5000"},
 		"its own key":    {func(c *Config) { c.Seeds[0].Key = w.machines[0].signer.public }, ""},
+		"another's seat": {func(c *Config) { c.Slot++ }, "belongs to the seed at 10.0.0.1:5000, not to the one at 10.0.0.2:5000"},
 		"another length": {func(c *Config) { c.Seeds = c.Seeds[:2] }, "the list is another"},
 		"another order":  {func(c *Config) { c.Seeds[1], c.Seeds[2] = c.Seeds[2], c.Seeds[1] }, "the list is another"},
 	} {
