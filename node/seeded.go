@@ -421,6 +421,9 @@ func (n *Node) expelStrangers(now time.Time) {
 
 // admitted is told that this node is in.
 func (n *Node) admitted(now time.Time, stay hearsay.Stay) {
+	if n.seeded.petitions == nil {
+		return // a seed is in by its seat
+	}
 	n.seeded.stay = stay
 	n.seeded.petitions.Admitted()
 	n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: n.id, Epoch: stay.Epoch, Count: n.roster.Living()})

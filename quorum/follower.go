@@ -501,13 +501,23 @@ func (f *Follower) whole() bool {
 			return false
 		}
 		for _, m := range part.Members {
-			if m.Claim.Subject != m.Stay.ID || all.get(m.Stay.ID) != nil {
+			if m.Claim.Subject != m.Stay.ID || !f.own(&m.Claim) || all.get(m.Stay.ID) != nil {
 				return false
 			}
 			all.add(Member(m))
 		}
 	}
 	return all.hash(f.cfg.Network) == ruling.Roster
+}
+
+// own reports whether a claim of a roster may be its subject's: the ruling proves
+// the stays only. What a key has signed is verified by whoever believes it; a
+// guest has signed nothing, but its address is its identity.
+func (f *Follower) own(c *hearsay.Claim) bool {
+	if c.Card.Key.IsZero() {
+		return c.Subject == hearsay.GuestID(f.cfg.Network, c.Card.Addr)
+	}
+	return c.Subject == c.Card.Key.NodeID()
 }
 
 // ledgerReq gives what of the ledger is asked for.

@@ -21,7 +21,7 @@ func (q *Quorum) Objection(c *hearsay.Claim) string {
 	if why := q.state.refusesAdmission(c); why != "" {
 		return why
 	}
-	return q.unfit(c)
+	return q.malformed(c)
 }
 
 // Admitting reports whether a case about an admission is open of who says to be

@@ -207,6 +207,8 @@ func (s *state) refusesAdmission(c *hearsay.Claim) (why string) {
 		return "not a peer"
 	case s.members.get(c.Subject) != nil:
 		return "already in"
+	case slices.ContainsFunc(s.seats, func(o hearsay.Seat) bool { return !o.Key.IsZero() && o.Key.NodeID() == c.Subject }):
+		return "it is a seed"
 	case barred:
 		return "barred"
 	case s.admitting[c.Subject] != nil:
@@ -249,6 +251,8 @@ func (s *state) refusesSeat(seat hearsay.Seat) (why string) {
 		return "a case about it is open"
 	case slices.ContainsFunc(s.seats, func(o hearsay.Seat) bool { return o.Slot != seat.Slot && o.Key == seat.Key }):
 		return "another seat has this key"
+	case s.members.get(seat.Key.NodeID()) != nil || s.admitting[seat.Key.NodeID()] != nil:
+		return "a peer has this key"
 	}
 	return ""
 }

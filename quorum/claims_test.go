@@ -1,0 +1,73 @@
+package quorum
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// A neighbor that gives a roster cannot put words into the mouths of others:
+// of the claims in it only the stays are proven.
+func TestRosterWithOthersClaimsIsNotTaken(t *testing.T) {
+	spoil := map[string]func(c *hearsay.Claim){
+		"as a guest": func(c *hearsay.Claim) { c.Card.Key, c.Card.Signature = hearsay.PublicKey{}, hearsay.Signature{} },
+		"as another": func(c *hearsay.Claim) { c.Card.Key = newKeyed(4711).public },
+	}
+	for name, do := range spoil {
+		w := followed(t, 41, 3)
+		w.truncate(2)
+		f := w.newFollower()
+		f.deaf = true
+		q := w.machines[0].q
+		parts := rosterParts(q.chain.at(3).ruling, q.chain.newest(), q.Roster(nil))
+		liar := &parts[0].Members[1].Claim
+		liar.Incarnation, liar.Card.Addr = 1<<62, stranger
+		do(liar)
+		for slot, m := range w.machines {
+			f.pins[slot].Seat = m.q.seat()
+		}
+		f.asked = stranger
+		f.step(func() { f.Receive(w.now, from(stranger, parts[0])) })
+		if m, in := f.Member(liar.Subject); in && m.Claim.Card.Addr == stranger {
+			t.Errorf("%s: it believes that %v is at %v", name, liar.Subject, stranger)
+		}
+	}
+}
+
+// A claim that no roster would list is not admitted: its member would be in,
+// and nobody would watch it.
+func TestFarFutureIsNotAdmitted(t *testing.T) {
+	w := followed(t, 42, 1)
+	p := &person{n: 9, key: newKeyed(99), addr: netip.MustParseAddrPort("10.1.7.7:6000"), up: true}
+	p.at = hearsay.Incarnation(w.now.Add(48 * time.Hour).UnixMilli())
+	w.people = append(w.people, p)
+	for _, m := range w.machines {
+		w.step(m, func() { m.q.Admit(w.now, p.claim()) })
+	}
+	w.run(5 * time.Second)
+	if w.in(p) {
+		t.Error("admitted")
+	}
+}
+
+// Who sits in a seat is no peer, and a peer gets no seat: one identity would be
+// both.
+func TestSeedsAreNotAdmitted(t *testing.T) {
+	w := followed(t, 43, 1)
+	p := &person{n: 9, key: w.machines[1].signer, addr: netip.MustParseAddrPort("10.1.7.7:6000"), up: true, at: hearsay.Incarnation(w.now.UnixMilli())}
+	w.people = append(w.people, p)
+	for _, m := range w.machines {
+		w.step(m, func() { m.q.Admit(w.now, p.claim()) })
+	}
+	w.run(5 * time.Second)
+	if w.in(p) {
+		t.Error("admitted")
+	}
+	s := w.machines[0].q.state
+	seat := hearsay.Seat{Slot: 2, Key: w.people[0].key.public, Life: hearsay.Life{1}}
+	if s.refusesSeat(seat) == "" {
+		t.Error("a peer may have a seat")
+	}
+}
