@@ -350,6 +350,21 @@ func TestUnwellAbstainsAtTheEnd(t *testing.T) {
 	}
 }
 
+// Whoever gets the seat of a removed member is not taken for it.
+func TestRemovedIsForgotten(t *testing.T) {
+	w := newWorld(t, 4)
+	w.run(10 * time.Second)
+	if n := w.Measured(); n != 4 {
+		t.Fatalf("%d members were measured, want 4", n)
+	}
+	for i := range 4 {
+		w.Remove(id(i + 1))
+	}
+	if n := w.Measured(); n != 0 {
+		t.Errorf("%d members are remembered", n)
+	}
+}
+
 func TestRemovedIsNotAccused(t *testing.T) {
 	w := newWorld(t, 1)
 	for w.asked(1) == 0 {

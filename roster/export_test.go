@@ -20,3 +20,7 @@ func (r *Roster) Crowd(n int, state hearsay.State) {
 		}
 	}
 }
+
+// Remembered counts what is kept beside the lists, by numbers that others get
+// once their members are forgotten.
+func (r *Roster) Remembered() int { return len(r.held) + len(r.met) }

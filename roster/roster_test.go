@@ -347,10 +347,16 @@ func TestForgetsTheDeadAndBelievesOnlyThemselves(t *testing.T) {
 	m, from := b.others[0], b.others[1]
 	b.hear(from, suspect(m, from))
 	b.dead(m, from, b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable)))
+	if b.Remembered() == 0 {
+		t.Error("nothing is remembered of the dead: the check below proves nothing")
+	}
 	b.now = b.now.Add(25 * time.Hour)
 	b.pass(time.Second)
 	if _, known := b.Member(m.id()); known {
 		t.Fatal("still listed after 25 hours")
+	}
+	if n := b.Remembered(); n > 0 {
+		t.Errorf("%d things are remembered of it, for whoever gets its number", n)
 	}
 	b.hear(from, m.word(hearsay.StateAlive))
 	if _, known := b.Member(m.id()); known {
