@@ -642,3 +642,31 @@ func TestEvidenceIsForMembers(t *testing.T) {
 		}
 	}
 }
+
+// doubting finds every signature of one key forged.
+type doubting struct {
+	*stranger
+	of hearsay.PublicKey
+}
+
+func (d *doubting) Verify(key hearsay.PublicKey, _ []byte, _ hearsay.Signature) bool { return key != d.of }
+
+// Whoever a ruling admits is listed, whatever is forged meanwhile: else the
+// roster were another than the ledger's.
+func TestAdmittedAreListedWhateverIsForged(t *testing.T) {
+	victim := newStranger(1)
+	b := newBenchOf(t, 0, &doubting{newStranger(0), victim.Public()})
+	b.Follow(func(hearsay.NodeID) hearsay.Role { return hearsay.RolePeer })
+	guest := victim.word(hearsay.StateAlive)
+	guest.Card.Key = hearsay.PublicKey{}
+	b.Admit(b.now, &guest)
+	forged := victim.word(hearsay.StateAlive)
+	forged.Incarnation++
+	for b.drops[hearsay.DropRate] == 0 {
+		b.hear(newStranger(2), forged)
+	}
+	admitted := newStranger(3)
+	word := admitted.word(hearsay.StateAlive)
+	b.Admit(b.now, &word)
+	b.want(admitted, hearsay.StateAlive)
+}

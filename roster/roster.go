@@ -302,7 +302,7 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropStranger, false
 	case !unknown && word.Incarnation > r.incarnation(m) && r.spent[r.id(m)].renewed > now.UnixNano():
 		return hearsay.DropRate, false // an exchange will bring it, or a newer one
-	case !r.affordVerify(now):
+	case r.admits != word.Subject && !r.affordVerify(now): // whom a ruling admits is listed in any case
 		return hearsay.DropRate, false
 	case !word.Verify(r.network, r.signer):
 		return hearsay.DropBadSignature, false
