@@ -110,6 +110,11 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	}
 	settle(log)
 	q.chain.load(s, l.rulings)
+	for _, kept := range l.rulings {
+		if kept.Ruling.Epoch >= q.chain.lowest && kept.Ruling.Epoch <= s.epoch {
+			q.recall([]*hearsay.Ruling{kept.Ruling})
+		}
+	}
 	q.know(from.Index)
 	q.sweep(&l, from.Index, uint64(len(run)))
 	q.quiet = true

@@ -234,7 +234,11 @@ func (f *Follower) seatHello(m *hearsay.SeatHello) {
 	f.nonces[m.Slot] = 0
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
 	if f.pins[m.Slot].Seat.Key.IsZero() {
-		f.pin(hearsay.SeedPin{Seat: seat})
+		pin := hearsay.SeedPin{Seat: seat}
+		if m.Given != nil {
+			pin.Since = m.Given.Case // by then it had the seat: an older proof is out of date
+		}
+		f.pin(pin)
 	}
 	f.believeSeat(m.Given)
 }

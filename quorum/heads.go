@@ -127,10 +127,12 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 			q.persist(&hearsay.KeptHead{Head: *h})
 		}
 	}
-	for _, r := range q.chain.prepend(m.Items) {
+	older := q.chain.prepend(m.Items)
+	for _, r := range older {
 		q.persist(&hearsay.KeptRuling{Ruling: r})
 		q.fetchAt = now // and the next
 	}
+	q.recall(older)
 	q.prove(now)
 }
 

@@ -224,10 +224,23 @@ func (q *Quorum) takeGiven(now time.Time, m *hearsay.SeatHello) {
 }
 
 // proves reports whom a ruling gives a seat, newer than what is known. So a
-// seed that was away while a seat changed believes who leads it now.
+// seed that was away while a seat changed believes who leads it now. What the
+// state has decided it knows better: an old proof may be sent again.
 func (q *Quorum) proves(r *hearsay.Ruling) (seat hearsay.Seat, ok bool) {
+	if r != nil && q.state != nil && r.Case.Index() <= q.replica.log.applied && q.state.find(r.Case) == nil {
+		return seat, false
+	}
 	seat, ok = seatProof(q.cfg.Network, q.signer, r, q.keys())
 	return seat, ok && r.Case > q.seats.known[seat.Slot].since
+}
+
+// recall finds in the ledger the newest ruling about a seat.
+func (q *Quorum) recall(rulings []*hearsay.Ruling) {
+	for _, r := range rulings {
+		if r.Kind == hearsay.RulingSeat && (q.given == nil || r.Case > q.given.Case) {
+			q.given = r
+		}
+	}
 }
 
 // seatProof gives the seat that a ruling gives by the ballots of a quorum of
