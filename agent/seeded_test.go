@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"hearsay"
 	"hearsay/quorum"
+	"hearsay/wire"
 )
 
 // seededNet is a network with seeds in this process, each at an address of its
@@ -245,5 +247,41 @@ func TestSeedConnectsToThoseWhomItKnows(t *testing.T) {
 	}
 	if drops := n.seeds[0].Stats().Drops[hearsay.DropStranger]; drops == 0 {
 		t.Error("the connection not made was not counted")
+	}
+}
+
+// What asks for a decision comes in lines, of which each source may send so
+// many: by another way there would be no limit.
+func TestSeedTakesRequestsInLinesOnly(t *testing.T) {
+	n := newSeededNet(t, 1)
+	seed := n.seeds[0]
+	network := hearsay.NetworkIDOf(seed.cfg.Network)
+	signer := hearsay.NewIdentity([32]byte{9})
+	conn, err := net.Dial("tcp", n.list[0].Addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	own := conn.LocalAddr().(*net.TCPAddr).AddrPort()
+	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.NextIncarnation(0, time.Now())}
+	claim.Card = hearsay.Card{Name: "x", Addr: netip.AddrPortFrom(own.Addr().Unmap(), own.Port()), Role: hearsay.RolePeer}
+	claim.Sign(network, signer)
+	before := seed.Stats().Drops[hearsay.DropUnexpected]
+	for _, body := range []hearsay.Message{&hearsay.Register{}, &hearsay.Report{Stay: hearsay.Stay{ID: claim.Subject, Epoch: 1}}, &hearsay.LedgerReq{}} {
+		p := &hearsay.Packet{From: claim.Subject, Body: body, Claims: []hearsay.Claim{claim}}
+		if _, err := conn.Write(wire.AppendFrame(nil, network, p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	frame, err := wire.ReadFrame(conn, nil)
+	var answer hearsay.Packet
+	if _, ok := wire.NewDecoder(network).Decode(frame, &answer); err != nil || !ok {
+		t.Fatalf("no answer: %v", err)
+	}
+	if _, ok := answer.Body.(*hearsay.Rulings); !ok {
+		t.Errorf("answered by %T", answer.Body)
+	}
+	if n := seed.Stats().Drops[hearsay.DropUnexpected] - before; n != 2 {
+		t.Errorf("%d dropped, want 2", n)
 	}
 }
