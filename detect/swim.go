@@ -20,6 +20,7 @@ type Directory struct {
 	Addr func(hearsay.NodeID) (addr netip.AddrPort, ok bool)                // where one is reached
 	Seat func(hearsay.NodeID) int32                                         // also of one who has died in this step; 0: nobody
 	At   func(seat int32) (id hearsay.NodeID, addr netip.AddrPort, ok bool) // who has a seat
+	Mute func(hearsay.NodeID) bool                                          // who cannot be a relay; nil: everybody can
 }
 
 // Limits per node.
@@ -299,6 +300,9 @@ func (s *Swim) askRelays() {
 		id, addr, ok := s.directory.At(s.list[i])
 		at, probed := s.search(s.list[i])
 		if !ok || probed && s.peers[at].silent || id == s.probe.target || slices.Contains(chosen, i) {
+			continue
+		}
+		if s.directory.Mute != nil && s.directory.Mute(id) {
 			continue
 		}
 		chosen = append(chosen, i)

@@ -29,6 +29,7 @@ type world struct {
 	trip   time.Duration                     // of every packet, there and back
 	direct func(i int) bool                  // whether member i answers a ping
 	relay  func(via, i int) (ack, well bool) // whether a relay reaches it, and answers at all
+	mute   func(i int) bool                  // who cannot be a relay; nil: nobody
 	later  []letter
 	pinged []int // in order
 }
@@ -53,6 +54,7 @@ func newWorld(t *testing.T, members int) *world {
 		At: func(seat int32) (hearsay.NodeID, netip.AddrPort, bool) {
 			return id(int(seat)), addr(int(seat)), int(seat) <= members
 		},
+		Mute: func(who hearsay.NodeID) bool { return w.mute != nil && w.mute(int(seat(who))) },
 	}
 	w.Swim = detect.NewSwim(cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), w.out, w.now)
 	for i := range members {
@@ -172,6 +174,19 @@ func TestRelayReachesForUs(t *testing.T) {
 	w.run(20 * time.Second)
 	if n, _ := w.count(hearsay.EventUnreachable); n != 0 {
 		t.Errorf("unreachable %d times, though relays reach it", n)
+	}
+}
+
+// Who does not understand what a relay is asked is not asked, and its silence
+// says nothing.
+func TestMuteMembersAreNoRelays(t *testing.T) {
+	w := newWorld(t, 12)
+	w.direct = func(i int) bool { return i != 1 }
+	w.mute = func(i int) bool { return i > 3 }
+	w.relay = func(via, _ int) (bool, bool) { return false, via <= 3 }
+	w.run(time.Minute)
+	if w.Health() != 0 || w.Stats().RelayAsks == 0 {
+		t.Errorf("health %d after asking %d relays", w.Health(), w.Stats().RelayAsks)
 	}
 }
 
