@@ -177,16 +177,21 @@ func TestRelayReachesForUs(t *testing.T) {
 	}
 }
 
-// Who does not understand what a relay is asked is not asked, and its silence
-// says nothing.
+// Who does not understand what a relay is asked is not asked: its silence would
+// count against this node's own health.
 func TestMuteMembersAreNoRelays(t *testing.T) {
 	w := newWorld(t, 12)
 	w.direct = func(i int) bool { return i != 1 }
 	w.mute = func(i int) bool { return i > 3 }
-	w.relay = func(via, _ int) (bool, bool) { return false, via <= 3 }
+	w.relay = func(via, _ int) (bool, bool) {
+		if w.mute(via) {
+			t.Errorf("member %d is asked to be a relay", via)
+		}
+		return false, true
+	}
 	w.run(time.Minute)
-	if w.Health() != 0 || w.Stats().RelayAsks == 0 {
-		t.Errorf("health %d after asking %d relays", w.Health(), w.Stats().RelayAsks)
+	if w.Stats().RelayAsks == 0 {
+		t.Error("nobody is asked: the test shows nothing")
 	}
 }
 
