@@ -93,6 +93,17 @@ func (n *Node) Evidence(epoch hearsay.Epoch) *hearsay.Evidence {
 	return nil
 }
 
+// Stays appends the stays of all who are in by the ledger, ordered by NodeID.
+func (n *Node) Stays(dst []hearsay.Stay) []hearsay.Stay {
+	if n.seeded.authority == nil {
+		return dst
+	}
+	for _, m := range n.seeded.authority.Roster(nil) {
+		dst = append(dst, m.Stay)
+	}
+	return dst
+}
+
 // MemberAt gives who is in, by the ledger, at an address.
 func (n *Node) MemberAt(addr netip.AddrPort) (m quorum.Member, ok bool) {
 	if n.seeded.authority == nil {

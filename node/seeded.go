@@ -44,6 +44,7 @@ type seeded struct {
 	petitions *petition.Petitions // of a peer, else nil
 	seats     []hearsay.Seat      // as last looked at
 	seeds     []hearsay.NodeID    // who sit in them
+	unseated  []hearsay.NodeID    // who sat in them, and are listed yet
 	stay      hearsay.Stay        // of this peer; epoch 0: it is not in
 	waiting   []waiting           // of a seed, oldest first
 	leaveBy   time.Time           // of a peer that has left: then it waits no longer for the seeds
@@ -146,6 +147,7 @@ func (n *Node) isSeed(id hearsay.NodeID) bool {
 	s := &n.seeded
 	var room [hearsay.MaxSeeds]hearsay.Seat
 	if seats := s.authority.Seats(room[:0]); !slices.Equal(seats, s.seats) {
+		s.unseated = append(s.unseated, s.seeds...)
 		s.seats, s.seeds = slices.Clone(seats), s.seeds[:0]
 		for i := range seats {
 			if !seats[i].Key.IsZero() {
@@ -160,6 +162,7 @@ func (n *Node) isSeed(id hearsay.NodeID) bool {
 func (n *Node) tickSeeded(now time.Time) {
 	s := &n.seeded
 	s.authority.Tick(now)
+	n.expelUnseated(now)
 	if s.petitions != nil {
 		if s.stay.Epoch == 0 && !s.petitions.Registering() && !n.gone() {
 			s.petitions.Register(now)
@@ -211,7 +214,9 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 			n.drops[hearsay.DropUnexpected]++
 			return true
 		}
-		s.petitions.Outcome(now, p, m)
+		if s.petitions.Outcome(now, p, m) {
+			n.roster.Rejoin(now) // it may have been in, and out, and not have heard of either
+		}
 	case *hearsay.SeatHello, *hearsay.LedgerReq, *hearsay.Raft, *hearsay.Rulings, *hearsay.RosterPart:
 		if !p.Stream { // anybody could forge where a datagram came from
 			n.drops[hearsay.DropUnexpected]++
@@ -408,6 +413,21 @@ func (n *Node) overtake(now time.Time) {
 		n.roster.Admit(now, &m.Claim)
 	}
 	n.expelStrangers(now)
+}
+
+// expelUnseated lists as dead who has lost its seat to another. A peer that was
+// away learns that from a seed, and of no ruling.
+func (n *Node) expelUnseated(now time.Time) {
+	s := &n.seeded
+	if n.isSeed(n.id); len(s.unseated) == 0 {
+		return
+	}
+	for _, id := range s.unseated {
+		if n.roleOf(id) == 0 {
+			n.roster.Expel(now, id, hearsay.NodeID{}, nil)
+		}
+	}
+	s.unseated = s.unseated[:0]
 }
 
 // expelStrangers lists as dead who is in neither by the ledger nor by a seat.

@@ -220,20 +220,21 @@ func (t *Petitions) send(addr netip.AddrPort, body hearsay.Message) {
 }
 
 // Outcome takes a seed's answer. What is done the ledger proves, and not this;
-// it only says whom to ask next, and when.
-func (t *Petitions) Outcome(now time.Time, p *hearsay.Packet, m *hearsay.Outcome) {
+// it only says whom to ask next, and when. It reports whether admission was
+// refused: the next claim should be a newer one.
+func (t *Petitions) Outcome(now time.Time, p *hearsay.Packet, m *hearsay.Outcome) (refused bool) {
 	if !p.Stream || !slices.Contains(t.seeds, p.Addr) {
 		t.drops[hearsay.DropUnexpected]++
-		return
+		return false
 	}
 	switch m.Kind {
 	case hearsay.RulingAdmit:
-		t.registered(now, p.Addr, m)
+		return t.registered(now, p.Addr, m)
 	case hearsay.RulingRemove:
 		i := slices.IndexFunc(t.reports, func(r *report) bool { return r.stay.ID == m.Stay.ID && t.seeds[r.seed] == p.Addr })
 		if i < 0 {
 			t.drops[hearsay.DropUnexpected]++
-			return
+			return false
 		}
 		if r := t.reports[i]; m.Code == hearsay.OutcomeLost || m.Code == hearsay.OutcomeWait {
 			if r.lost++; r.lost < len(t.seeds) {
@@ -245,14 +246,16 @@ func (t *Petitions) Outcome(now time.Time, p *hearsay.Packet, m *hearsay.Outcome
 			t.leave, t.leaveAt = nil, never
 		}
 	}
+	return false
 }
 
-// registered takes the answer to a registration.
-func (t *Petitions) registered(now time.Time, from netip.AddrPort, m *hearsay.Outcome) {
+// registered takes the answer to a registration, and reports whether that is
+// refused.
+func (t *Petitions) registered(now time.Time, from netip.AddrPort, m *hearsay.Outcome) (refused bool) {
 	g := &t.registration
 	i := slices.IndexFunc(g.asked, func(a asked) bool { return a.addr == from })
 	if i < 0 {
-		return // answered late, or the registration is over
+		return false // answered late, or the registration is over
 	}
 	g.asked = slices.Delete(g.asked, i, i+1)
 	g.last, g.of = m.Text, from
@@ -267,4 +270,5 @@ func (t *Petitions) registered(now time.Time, from netip.AddrPort, m *hearsay.Ou
 		}
 	}
 	t.tickRegistration(now)
+	return m.Code == hearsay.OutcomeRefused
 }

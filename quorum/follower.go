@@ -100,7 +100,11 @@ func (f *Follower) Epoch() hearsay.Epoch { return f.epoch }
 
 // Head gives the hash of the ledger up to Epoch.
 func (f *Follower) Head() hearsay.Hash {
-	hash, _ := f.chain.hashAt(f.epoch)
+	chain := &f.chain
+	if f.saved != nil { // another is gathered, and not proven
+		chain = f.saved
+	}
+	hash, _ := chain.hashAt(f.epoch)
 	return hash
 }
 
@@ -241,6 +245,14 @@ func (f *Follower) seatHello(m *hearsay.SeatHello) {
 		f.pin(pin)
 	}
 	f.believeSeat(m.Given)
+	if f.pins[m.Slot].Seat.Key == m.Key {
+		return
+	}
+	for slot := range f.cfg.Seeds { // it has a new life, of which the others have the proof
+		if slot != int(m.Slot) {
+			f.hello(slot)
+		}
+	}
 }
 
 // believeSeat pins who was given a seat by the ballots of a quorum of those
