@@ -82,36 +82,48 @@ func RunWorld(config Config, out, log io.Writer) (o Outcome) {
 var coverage = [...]struct {
 	what string
 	of   func(*Result) uint64
+
+	seeds int // of a network that can have it
 }{
-	{"kills", func(r *Result) uint64 { return r.Counts.Kills }},
-	{"restarts", func(r *Result) uint64 { return r.Counts.Restarts }},
-	{"torn disks", func(r *Result) uint64 { return r.Counts.TornDisks }},
-	{"failed syncs", func(r *Result) uint64 { return r.Counts.DiskFails }},
-	{"slow disks", func(r *Result) uint64 { return r.Counts.SlowDisks }},
-	{"pauses", func(r *Result) uint64 { return r.Counts.Pauses }},
-	{"leaves", func(r *Result) uint64 { return r.Counts.Leaves }},
-	{"slow nodes", func(r *Result) uint64 { return r.Counts.Slows }},
-	{"drifting clocks", func(r *Result) uint64 { return r.Counts.Drifts }},
-	{"jumping clocks", func(r *Result) uint64 { return r.Counts.Jumps }},
-	{"partitions", func(r *Result) uint64 { return r.Counts.Partitions }},
-	{"cuts", func(r *Result) uint64 { return r.Counts.Cuts }},
-	{"lost packets", func(r *Result) uint64 { return r.Counts.Lost }},
-	{"duplicated datagrams", func(r *Result) uint64 { return r.Counts.Duplicated }},
-	{"held back datagrams", func(r *Result) uint64 { return r.Counts.HeldBack }},
-	{"suspicions", func(r *Result) uint64 { return r.Counts.Suspicions }},
-	{"rounds", func(r *Result) uint64 { return r.Counts.Rounds }},
-	{"statements", func(r *Result) uint64 { return r.Counts.Statements }},
-	{"clearings", func(r *Result) uint64 { return r.Counts.Clearings }},
-	{"refutations", func(r *Result) uint64 { return r.Counts.Refutations }},
-	{"deaths", func(r *Result) uint64 { return r.Counts.Deaths }},
-	{"returns", func(r *Result) uint64 { return r.Counts.Returns }},
-	{"links", func(r *Result) uint64 { return r.Counts.Linkings }},
-	{"rumors", func(r *Result) uint64 { return uint64(r.Rumors.Said) }},
-	{"deliveries", func(r *Result) uint64 { return r.Rumors.Deliveries }},
-	{"duplicate rumors", func(r *Result) uint64 { return r.Rumors.Duplicates }},
-	{"grafts", func(r *Result) uint64 { return r.Rumors.Grafts }},
-	{"comparisons", func(r *Result) uint64 { return r.Rumors.Compares }},
-	{"catch-ups", func(r *Result) uint64 { return r.Rumors.CaughtUp }},
+	{"kills", func(r *Result) uint64 { return r.Counts.Kills }, 0},
+	{"restarts", func(r *Result) uint64 { return r.Counts.Restarts }, 0},
+	{"torn disks", func(r *Result) uint64 { return r.Counts.TornDisks }, 0},
+	{"failed syncs", func(r *Result) uint64 { return r.Counts.DiskFails }, 0},
+	{"slow disks", func(r *Result) uint64 { return r.Counts.SlowDisks }, 0},
+	{"pauses", func(r *Result) uint64 { return r.Counts.Pauses }, 0},
+	{"leaves", func(r *Result) uint64 { return r.Counts.Leaves }, 0},
+	{"slow nodes", func(r *Result) uint64 { return r.Counts.Slows }, 0},
+	{"drifting clocks", func(r *Result) uint64 { return r.Counts.Drifts }, 0},
+	{"jumping clocks", func(r *Result) uint64 { return r.Counts.Jumps }, 0},
+	{"partitions", func(r *Result) uint64 { return r.Counts.Partitions }, 0},
+	{"cuts", func(r *Result) uint64 { return r.Counts.Cuts }, 0},
+	{"lost packets", func(r *Result) uint64 { return r.Counts.Lost }, 0},
+	{"duplicated datagrams", func(r *Result) uint64 { return r.Counts.Duplicated }, 0},
+	{"held back datagrams", func(r *Result) uint64 { return r.Counts.HeldBack }, 0},
+	{"suspicions", func(r *Result) uint64 { return r.Counts.Suspicions }, 0},
+	{"rounds", func(r *Result) uint64 { return r.Counts.Rounds }, 0},
+	{"statements", func(r *Result) uint64 { return r.Counts.Statements }, 0},
+	{"clearings", func(r *Result) uint64 { return r.Counts.Clearings }, 0},
+	{"refutations", func(r *Result) uint64 { return r.Counts.Refutations }, 0},
+	{"deaths", func(r *Result) uint64 { return r.Counts.Deaths }, 0},
+	{"returns", func(r *Result) uint64 { return r.Counts.Returns }, 0},
+	{"links", func(r *Result) uint64 { return r.Counts.Linkings }, 0},
+	{"rumors", func(r *Result) uint64 { return uint64(r.Rumors.Said) }, 0},
+	{"deliveries", func(r *Result) uint64 { return r.Rumors.Deliveries }, 0},
+	{"duplicate rumors", func(r *Result) uint64 { return r.Rumors.Duplicates }, 0},
+	{"grafts", func(r *Result) uint64 { return r.Rumors.Grafts }, 0},
+	{"comparisons", func(r *Result) uint64 { return r.Rumors.Compares }, 0},
+	{"catch-ups", func(r *Result) uint64 { return r.Rumors.CaughtUp }, 0},
+	{"admissions", func(r *Result) uint64 { return r.Counts.Admissions }, 1},
+	{"removals", func(r *Result) uint64 { return r.Counts.Removals }, 1},
+	{"departures", func(r *Result) uint64 { return r.Counts.Departures }, 1},
+	{"seats given anew", func(r *Result) uint64 { return r.Counts.SeatsGiven }, 3},
+	{"cases", func(r *Result) uint64 { return r.Counts.Cases }, 1},
+	{"ballots", func(r *Result) uint64 { return r.Counts.Ballots }, 1},
+	{"aborts", func(r *Result) uint64 { return r.Counts.Aborts }, 1},
+	{"lost quorums", func(r *Result) uint64 { return r.Counts.QuorumLost }, 1},
+	{"snapshots", func(r *Result) uint64 { return r.Counts.Snapshots }, 1},
+	{"rosters taken whole", func(r *Result) uint64 { return r.Counts.TakenWhole }, 1},
 }
 
 // Coverage is how often each thing happened that is to be tested.
@@ -187,7 +199,7 @@ func (c *Campaign) Add(o *Outcome) bool {
 	if c.Plant != "" {
 		c.Repeat += " --plant " + c.Plant
 	}
-	if c.Seeds > 0 {
+	if c.Seeds != SeedsDrawn && (c.Plant == "" || c.Seeds > 0) {
 		c.Repeat += fmt.Sprint(" --seeds ", c.Seeds)
 	}
 	return false
@@ -211,7 +223,7 @@ func (c *Campaign) Close() error {
 		return nil
 	}
 	for i, n := range c.Coverage {
-		if n == 0 {
+		if able := c.Seeds == SeedsDrawn || c.Seeds >= coverage[i].seeds; n == 0 && able {
 			c.Untested = append(c.Untested, coverage[i].what)
 		}
 	}
@@ -245,7 +257,7 @@ func (c *Campaign) Print(out io.Writer) error {
 // Drawn is how the worlds of a campaign are drawn.
 type Drawn struct {
 	Plant string // name of a planted bug; default none
-	Seeds int    // of each network; default 0: open ones, unless the plant needs seeds
+	Seeds int    // of each network; 0: open ones; SeedsDrawn: as each seed draws. A plant has as many as it needs, at least
 }
 
 // World draws the world of a seed.
@@ -254,8 +266,8 @@ func (d Drawn) World(seed uint64) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	if plant != nil && plant.seeds > 0 && d.Seeds == 0 {
-		d.Seeds = plant.seeds
+	if plant != nil {
+		d.Seeds = max(d.Seeds, plant.seeds)
 	}
 	config := drawWorld(seed, d.Seeds)
 	config.Plant = d.Plant

@@ -19,20 +19,21 @@ const (
 	RuleIncarnation Rule = iota + 1 // 3: incarnations only grow; one's own is durable before it is told, and never used again
 	RuleFalseDeath                  // 4: nobody dies who was always there
 	RuleEvidence                    // 4: a death has evidence that holds: signed, by enough, and true
-	RuleReturn                      // 5: a dead or left incarnation never comes back
+	RuleReturn                      // 5: a dead or left incarnation never comes back, nor with seeds a stay that is over
 	RuleRumor                       // 7: a rumor is told as it was said, once durable, and delivered once in a process's life; that all get it is part of converging
 	RuleConverge                    // 8: after faults stop, all agree
 	RuleBounds                      // 9: queues and packets are bounded
 	RuleDecode                      // 10: what a node sends can be read
-	RuleLedger                      // 3: one ledger: each epoch the same on all, in order, and lost by no crash
-	RuleBallots                     // 2: a ruling has equal ballots of a quorum of the configured seeds, each its own
+	RuleRoster                      // 1: with seeds nobody is in without a ruling that admits, or out without one that removes or a word of his own
+	RuleLedger                      // 3, 6: one ledger: each epoch the same on all, in order, durable before it is told, and lost by no crash
+	RuleBallots                     // 2, 4: a ruling has equal ballots of a quorum of the configured seeds, each cast by its own, who has checked it
 	RuleProgress                    // a node does not stand still: its deadline moves on
 )
 
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
 	RuleRumor: "rumor", RuleConverge: "converge", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
-	RuleLedger: "ledger", RuleBallots: "ballots",
+	RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
 }
 
 // String gives the rule's word.
@@ -95,7 +96,13 @@ type identity struct {
 	durable  hearsay.Incarnation // of that, what a crash cannot take: what it sends now may tell it
 	running  bool                // as far as others can tell: not paused, and not leaving
 	keeping  []int               // sayings that it has asked its disk to keep
+	leaving  bool                // it was asked to leave
 	troubled time.Duration       // when it last ceased to run, or came to run again; 0: it was always there
+
+	told         hearsay.Epoch // of the ledger, by any of its lives
+	life         hearsay.Life  // of a seed: of its disk
+	ruledWritten hearsay.Epoch // of a seed: what it has asked its disk to keep
+	ruledOnDisk  hearsay.Epoch // of that, what a crash cannot take
 }
 
 // view is what one life of one node has said of the others.
@@ -105,6 +112,11 @@ type view struct {
 	pingNext int
 	heard    set           // sayings
 	epoch    hearsay.Epoch // of the ledger, applied
+	based    bool          // it has a ledger to go on from
+	looked   hearsay.Epoch // at which its ledger was looked at
+	telling  []telling     // what it has applied, and a crash could undo yet
+	cast     []string      // ballots of this step
+	tried    map[hearsay.NodeID]tried
 	began    time.Duration
 	tickedAt time.Duration
 	ticks    int // at that time
@@ -118,7 +130,7 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 		gossip:    gossip{keep: config.Rumors, byID: make(map[clock.Dot]int)},
 		linksMost: 2 * config.Overlay.Links,
 		peers:     config.Nodes,
-		ledger:    ledger{network: network, seeds: config.Seeds, stays: make(map[hearsay.Stay]bool)},
+		ledger:    newLedger(network, config.Seeds),
 	}
 	if config.Overlay.Kind == overlay.KindPowerLaw {
 		c.linksMost *= 2
@@ -159,6 +171,9 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 		}
 		c.identities = append(c.identities, identity{id: id, key: key, name: name, machine: m.index, unjudged: m.twist.unjudged})
 		c.numbers[id] = number
+		if c.isSeed(m) {
+			c.wiped(m)
+		}
 	}
 	one := &c.identities[number]
 	if one.running = true; known {
@@ -183,7 +198,10 @@ func (c *checker) setRunning(m *machine, now time.Duration, running bool) {
 }
 
 // leaves is told that a node was asked to leave: its death would be no lie.
-func (c *checker) leaves(m *machine) { c.identities[m.identity].running = false }
+func (c *checker) leaves(m *machine) {
+	one := &c.identities[m.identity]
+	one.running, one.leaving = false, true
+}
 
 // disturbed is told that the network changed.
 func (c *checker) disturbed(now time.Duration, whole bool) { c.whole, c.mended = whole, now }
@@ -203,6 +221,9 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 	for i := range e.Now {
 		one.claimed = max(one.claimed, c.claims(m, &e.Now[i], one.durable, now))
 		c.tells(m, &e.Now[i], true, now)
+		if c.isSeed(m) {
+			c.heads(m, &e.Now[i], one.ruledOnDisk, now)
+		}
 	}
 	for _, record := range e.Persist {
 		switch record := record.(type) {
@@ -213,27 +234,45 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 			one.written = max(one.written, record.Incarnation)
 		case *hearsay.KeptRumor:
 			c.keeps(m, record)
+		case *hearsay.SeedLife:
+			c.lives(m, record.Life)
+		case *hearsay.KeptRuling:
+			if !record.Dropped {
+				one.ruledWritten = max(one.ruledWritten, record.Ruling.Epoch)
+			}
+		case *hearsay.KeptSnapshot:
+			for i := range e.Events { // it may be another's, taken over
+				if e.Events[i].Kind == hearsay.EventRosterProven {
+					one.ruledWritten = max(one.ruledWritten, e.Events[i].Epoch)
+				}
+			}
 		}
 	}
 	for i := range e.Send {
 		one.waiting = max(one.waiting, c.claims(m, &e.Send[i], one.written, now))
 		c.tells(m, &e.Send[i], false, now)
+		if c.isSeed(m) {
+			c.heads(m, &e.Send[i], one.ruledWritten, now)
+		}
 	}
 	for i := range e.Events {
 		c.event(m, &e.Events[i], now)
 	}
+	c.casts(m, now)
 }
 
 // follows is told that what was to be sent after the records goes out.
-func (c *checker) follows(m *machine) {
+func (c *checker) follows(m *machine, now time.Duration) {
 	one := &c.identities[m.identity]
 	one.claimed = max(one.claimed, one.waiting)
+	c.told(m, now)
 }
 
 // synced is told that all that a node wrote is durable.
 func (c *checker) synced(m *machine) {
 	one := &c.identities[m.identity]
 	one.durable = one.written
+	one.ruledOnDisk = one.ruledWritten
 	c.kept(one)
 }
 
@@ -249,6 +288,9 @@ func (c *checker) received(m *machine, p *hearsay.Packet, now time.Duration) {
 
 // event looks at what a node says has happened.
 func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
+	if c.ledger.seeds > 0 {
+		c.applies(m, e, now)
+	}
 	switch e.Kind {
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned:
 		c.holds(m, e.Subject, seenAs(hearsay.StateAlive, e.Incarnation), now)
@@ -258,12 +300,11 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 		}
 	case hearsay.EventMemberDead:
 		c.death(m, e, now)
-	case hearsay.EventRuled:
-		c.ruled(m, e, now)
-	case hearsay.EventRosterProven:
-		c.views[m.index].epoch = e.Epoch
 	case hearsay.EventExamined:
 		c.examined(m, e, now)
+		if c.isSeed(m) {
+			c.tries(m, e, now)
+		}
 	case hearsay.EventRumor:
 		c.hears(m, e, now)
 	case hearsay.EventRumorConflict:

@@ -7,100 +7,335 @@ import (
 	"hearsay"
 )
 
-// This file holds nodes to the rules of a seeded network.
+// This file holds nodes to the rules of a seeded network: one ledger, and the
+// roster that it says. check_ballots.go holds seeds to theirs.
 
-// ledger is what has been ruled, as the first node has told it, and what seeds
-// have cast.
+// ledger is what has been ruled, as the first node has told it after it was
+// durable there, and what seeds have cast.
 type ledger struct {
 	network hearsay.NetworkID
 	seeds   int
-	rulings []ruling              // by epoch, from 1
-	stays   map[hearsay.Stay]bool // begun; false: over
-
+	rulings []ruling  // by epoch, from 1
+	stays   []lasting // every stay that ever was, in the order of their beginning
+	of      map[hearsay.NodeID][]int32
+	roster  present
+	votes   votes
 }
 
-// ruling is one that some node has applied.
+// ruling is one that some node has told.
 type ruling struct {
-	hash  hearsay.Hash
-	first string // who told it first
-	stay  hearsay.Stay
+	hash    hearsay.Hash
+	first   string // who told it first
+	roster  hearsay.Hash
+	members int // after it
 }
 
-// ruled checks a ruling that a node has applied.
-func (c *checker) ruled(m *machine, e *hearsay.Event, now time.Duration) {
-	l, r := &c.ledger, e.Ruling
-	v := &c.views[m.index]
-	if r.Epoch <= v.epoch {
-		c.violate(now, m, RuleLedger, "applies epoch %d after %d", r.Epoch, v.epoch)
+// lasting is from when to when a stay lasts.
+type lasting struct {
+	began, ended hearsay.Epoch // 0: it has not
+	left         bool          // by its member's own word
+}
+
+func (s lasting) holds(at hearsay.Epoch) bool { return s.began <= at && (s.ended == 0 || s.ended > at) }
+
+// present is who is in as of the newest ruling, and its hash, counted apart from
+// what nodes count.
+type present struct {
+	buckets [hearsay.RosterBuckets][]hearsay.Stay // ordered by NodeID
+	hashes  [hearsay.RosterBuckets]hearsay.Hash
+	members int
+}
+
+func (r *present) set(stay hearsay.Stay, in bool) {
+	b := &r.buckets[stay.ID[0]]
+	at, found := slices.BinarySearchFunc(*b, stay, func(a, b hearsay.Stay) int { return a.ID.Compare(b.ID) })
+	switch {
+	case in && !found:
+		*b = slices.Insert(*b, at, stay)
+		r.members++
+	case !in && found:
+		*b = slices.Delete(*b, at, at+1)
+		r.members--
 	}
-	v.epoch = r.Epoch
+	r.hashes[stay.ID[0]] = hearsay.HashBucket(*b)
+}
+
+func newLedger(network hearsay.NetworkID, seeds int) ledger {
+	return ledger{network: network, seeds: seeds, of: make(map[hearsay.NodeID][]int32), votes: newVotes()}
+}
+
+// epoch is the newest that was told.
+func (l *ledger) epoch() hearsay.Epoch { return hearsay.Epoch(len(l.rulings)) }
+
+// last gives the newest stay of a node, or nil.
+func (l *ledger) last(id hearsay.NodeID) *lasting {
+	if all := l.of[id]; len(all) > 0 {
+		return &l.stays[all[len(all)-1]]
+	}
+	return nil
+}
+
+// in reports whether a node is in as of an epoch, and whether it ever was
+// before.
+func (l *ledger) in(id hearsay.NodeID, at hearsay.Epoch) (in, was bool) {
+	for _, number := range l.of[id] {
+		if s := l.stays[number]; s.began <= at {
+			in, was = s.holds(at), true
+		}
+	}
+	return in, was
+}
+
+// telling is an event of the ledger or of members that waits for what it rests
+// on to be durable.
+type telling struct {
+	kind     hearsay.EventKind
+	subject  hearsay.NodeID
+	epoch    hearsay.Epoch
+	ruling   *hearsay.Ruling
+	evidence *hearsay.Evidence
+}
+
+// loaded is told with what a node starts, and how far it has got by that. Of
+// what a seed had decided at its end it may have told nobody: more gives that.
+func (c *checker) loaded(m *machine, records []hearsay.Record, at hearsay.Epoch, more []*hearsay.Ruling, now time.Duration) {
+	v, one := &c.views[m.index], &c.identities[m.identity]
+	v.epoch, v.based = at, c.isSeed(m)
+	if v.based && at < one.told {
+		c.violate(now, m, RuleLedger, "starts with epoch %d, and has told %d before", at, one.told)
+	}
+	for _, record := range records {
+		if life, is := record.(*hearsay.SeedLife); is {
+			c.lives(m, life.Life)
+		}
+	}
+	one.ruledOnDisk, one.ruledWritten = at, at
+	for _, r := range more {
+		c.ruled(m, &telling{kind: hearsay.EventRuled, subject: r.Stay.ID, epoch: r.Epoch, ruling: r}, now)
+	}
+}
+
+func (c *checker) isSeed(m *machine) bool { return int(m.index) >= c.peers }
+
+// applies looks at an event of a step in a seeded network, which is judged
+// when the step has been carried out: a crash before undoes it.
+func (c *checker) applies(m *machine, e *hearsay.Event, now time.Duration) {
+	v := &c.views[m.index]
+	switch e.Kind {
+	case hearsay.EventRuled:
+		if e.Ruling.Epoch != v.epoch+1 {
+			c.violate(now, m, RuleLedger, "applies epoch %d after %d", e.Ruling.Epoch, v.epoch)
+		}
+		v.epoch = e.Ruling.Epoch
+	case hearsay.EventRosterProven:
+		if e.Epoch < v.epoch {
+			c.violate(now, m, RuleLedger, "takes over the roster of epoch %d after %d", e.Epoch, v.epoch)
+		}
+		v.epoch = e.Epoch
+	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberDead, hearsay.EventMemberLeft:
+	default:
+		return
+	}
+	v.telling = append(v.telling, telling{e.Kind, e.Subject, v.epoch, e.Ruling, e.Evidence})
+}
+
+// told judges what a node has applied, now that a crash cannot undo it any
+// more.
+func (c *checker) told(m *machine, now time.Duration) {
+	v, one := &c.views[m.index], &c.identities[m.identity]
+	if len(v.telling) == 0 {
+		return
+	}
+	for i := range v.telling {
+		if t := &v.telling[i]; t.ruling != nil {
+			c.ruled(m, t, now)
+		}
+	}
+	if at := v.telling[len(v.telling)-1].epoch; at > 0 && !v.based {
+		if v.based = true; at < one.told {
+			c.violate(now, m, RuleLedger, "begins with epoch %d, and has told %d before its restart", at, one.told)
+		}
+	}
+	one.told = max(one.told, v.epoch)
+	for i := range v.telling {
+		if t := &v.telling[i]; t.ruling == nil && t.subject != m.id {
+			c.listing(m, t, now)
+		}
+	}
+	v.telling = v.telling[:0]
+}
+
+// ruled checks a ruling against the ledger, and what it does.
+func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
+	l, r := &c.ledger, t.ruling
 	hash := r.Hash(l.network)
-	if n := int(r.Epoch); n <= len(l.rulings) {
+	switch n := int(r.Epoch); {
+	case n < 1 || n > len(l.rulings)+1:
+		c.violate(now, m, RuleLedger, "applies epoch %d, and nobody has told %d", r.Epoch, len(l.rulings)+1)
+		return
+	case n <= len(l.rulings):
 		if known := &l.rulings[n-1]; known.hash != hash {
 			c.violate(now, m, RuleLedger, "has another ruling of epoch %d than %s: %s of %s", r.Epoch, known.first, r.Kind, c.name(r.Stay.ID))
 		}
 		return // it has been judged
-	} else if n > len(l.rulings)+1 {
-		c.violate(now, m, RuleLedger, "applies epoch %d, and nobody has told %d", r.Epoch, len(l.rulings)+1)
-		return
+	case n > 1 && r.Previous != l.rulings[n-2].hash:
+		c.violate(now, m, RuleLedger, "epoch %d does not follow from %d", r.Epoch, n-1)
 	}
-	if n := len(l.rulings); n > 0 && r.Previous != l.rulings[n-1].hash {
-		c.violate(now, m, RuleLedger, "epoch %d does not follow from %d", r.Epoch, n)
-	}
-	l.rulings = append(l.rulings, ruling{hash, m.name, r.Stay})
 	c.balloted(m, r, now)
 	c.stayed(m, r, now)
-}
-
-// balloted checks that a ruling has equal ballots of a quorum, each signed by
-// the seed of its slot.
-func (c *checker) balloted(m *machine, r *hearsay.Ruling, now time.Duration) {
-	var slots []uint8
-	for i := range r.Ballots {
-		b := &r.Ballots[i]
-		switch {
-		case b.Verdict != hearsay.BallotYes || b.Case != r.Case || slices.Contains(slots, b.Slot):
-			continue
-		case !c.castBy(b):
-			c.violate(now, m, RuleBallots, "epoch %d has a ballot that no seed of slot %d has signed", r.Epoch, b.Slot)
-		}
-		slots = append(slots, b.Slot)
+	if want := hearsay.HashRoster(l.network, &l.roster.hashes); r.Roster != want {
+		c.violate(now, m, RuleLedger, "epoch %d names another roster than it comes to: %d members", r.Epoch, l.roster.members)
 	}
-	needed := hearsay.QuorumOf(c.ledger.seeds)
-	switch r.Kind {
-	case hearsay.RulingAdmit, hearsay.RulingRemove, hearsay.RulingSeat:
-		if len(slots) < needed {
-			c.violate(now, m, RuleBallots, "%s of %s in epoch %d with %d ballots, %d needed", r.Kind, c.name(r.Stay.ID), r.Epoch, len(slots), needed)
+	for _, seat := range r.Seats {
+		l.votes.given[seat.Slot] = seat.Life
+	}
+	l.rulings = append(l.rulings, ruling{hash, m.name, r.Roster, l.roster.members})
+	if t.evidence != nil && r.Kind == hearsay.RulingRemove {
+		if t.evidence.Hash(l.network) != r.Evidence || t.evidence.Subject != r.Stay.ID {
+			c.violate(now, m, RuleEvidence, "epoch %d removes %s by other evidence than it names", r.Epoch, c.name(r.Stay.ID))
 		}
+		c.evidence(m, t.evidence, now)
 	}
 }
 
-// castBy reports whether a machine of the slot has signed a ballot: one of its
-// identities, as a wiped seed has another.
-func (c *checker) castBy(b *hearsay.Ballot) bool {
-	for i := range c.identities {
-		one := &c.identities[i]
-		if int(one.machine) == c.peers+int(b.Slot) && b.Verify(c.network, &c.verifier, one.key) {
-			return true
-		}
-	}
-	return false
-}
-
-// stayed checks what a ruling does to a stay.
+// stayed checks what a ruling does to a stay, and does it.
 func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 	l := &c.ledger
-	lives, known := l.stays[r.Stay]
+	newest := l.last(r.Stay.ID)
+	lives := newest != nil && newest.ended == 0
 	switch r.Kind {
 	case hearsay.RulingAdmit:
-		if known || r.Stay.Epoch != r.Epoch {
+		if lives || r.Stay.Epoch != r.Epoch {
 			c.violate(now, m, RuleReturn, "epoch %d admits the stay %d of %s again", r.Epoch, r.Stay.Epoch, c.name(r.Stay.ID))
 		}
-		l.stays[r.Stay] = true
-	case hearsay.RulingRemove, hearsay.RulingLeave:
-		if !lives {
-			c.violate(now, m, RuleReturn, "epoch %d ends the stay %d of %s, which is over", r.Epoch, r.Stay.Epoch, c.name(r.Stay.ID))
+		if at := c.machineOf(r.Stay.ID); at < 0 || r.Claim.Subject != r.Stay.ID || r.Claim.Card.Key.NodeID() != r.Stay.ID || r.Claim.Card.Addr != addrOf(int(at)) {
+			c.violate(now, m, RuleRoster, "epoch %d admits %s, who is not at %s", r.Epoch, c.name(r.Stay.ID), r.Claim.Card.Addr)
+		} else if !r.Claim.Verify(l.network, &c.verifier) {
+			c.violate(now, m, RuleRoster, "epoch %d admits %s, who has not signed that", r.Epoch, c.name(r.Stay.ID))
 		}
-		l.stays[r.Stay] = false // whether it should be, each death is judged for
+		l.of[r.Stay.ID] = append(l.of[r.Stay.ID], int32(len(l.stays)))
+		l.stays = append(l.stays, lasting{began: r.Epoch})
+		l.roster.set(r.Stay, true)
+	case hearsay.RulingRemove, hearsay.RulingLeave:
+		if !lives || newest.began != r.Stay.Epoch {
+			c.violate(now, m, RuleReturn, "epoch %d ends the stay %d of %s, which is over", r.Epoch, r.Stay.Epoch, c.name(r.Stay.ID))
+			return
+		}
+		newest.ended, newest.left = r.Epoch, r.Kind == hearsay.RulingLeave
+		l.roster.set(r.Stay, false)
+		leave := hearsay.Leave{Stay: r.Stay, Signature: r.Leave}
+		if newest.left && !leave.Verify(l.network, &c.verifier, r.Key) {
+			c.violate(now, m, RuleRoster, "epoch %d has %s leave, who has not signed that", r.Epoch, c.name(r.Stay.ID))
+		}
+	}
+}
+
+// listing checks that a member's coming and going is what the ledger says, as
+// far as the node has told it.
+func (c *checker) listing(m *machine, t *telling, now time.Duration) {
+	number, known := c.numbers[t.subject]
+	if !known || int(c.identities[number].machine) >= c.peers {
+		return // seeds are in by the list of seeds
+	}
+	l, at := &c.ledger, c.views[m.index].epoch
+	in, was := l.in(t.subject, at)
+	ended := false
+	for _, number := range l.of[t.subject] {
+		ended = ended || l.stays[number].ended != 0 && l.stays[number].ended <= at
+	}
+	switch t.kind {
+	case hearsay.EventMemberJoined, hearsay.EventMemberReturned:
+		if !was {
+			c.violate(now, m, RuleRoster, "lists %s at epoch %d, whom no ruling has admitted", c.name(t.subject), at)
+		}
+	case hearsay.EventMemberLeft:
+		if in && !ended && !c.identities[number].leaving {
+			c.violate(now, m, RuleRoster, "lets go of %s at epoch %d, who has not left", c.name(t.subject), at)
+		}
+	case hearsay.EventMemberDead:
+		if in && !ended {
+			c.violate(now, m, RuleRoster, "lets go of %s at epoch %d, whom no ruling has removed", c.name(t.subject), at)
+		}
+	}
+}
+
+// standing is what a node of a seeded network has when it is looked at.
+type standing struct {
+	epoch   hearsay.Epoch
+	members []hearsay.Member
+	head    hearsay.Hash
+	stays   []hearsay.Stay // of the ledger, ordered by NodeID; nil: not looked at
+}
+
+// looks reports whether a node has come to an epoch at which its ledger was
+// not looked at yet.
+func (c *checker) looks(m *machine, at hearsay.Epoch) bool {
+	v := &c.views[m.index]
+	return at > 0 && at != v.looked && len(v.telling) == 0 && at <= c.ledger.epoch()
+}
+
+// holdsLedger checks what a node has against what was ruled up to its epoch.
+func (c *checker) holdsLedger(m *machine, h *standing, now time.Duration) {
+	l, v := &c.ledger, &c.views[m.index]
+	if len(v.telling) > 0 {
+		return // it is about to tell
+	}
+	if h.epoch != v.epoch || h.epoch > l.epoch() {
+		c.violate(now, m, RuleLedger, "is at epoch %d, and has told %d of %d", h.epoch, v.epoch, l.epoch())
+		return
+	}
+	if h.epoch == 0 {
+		return
+	}
+	if h.stays != nil {
+		v.looked = h.epoch
+		if at := &l.rulings[h.epoch-1]; h.head != at.hash {
+			c.violate(now, m, RuleLedger, "has another ledger up to epoch %d than %s", h.epoch, at.first)
+		} else if c.hashOf(h.stays) != at.roster {
+			c.violate(now, m, RuleRoster, "has another roster at epoch %d than was ruled: %d members, %d", h.epoch, len(h.stays), at.members)
+		}
+	}
+	c.lists(m, h, now)
+}
+
+// hashOf is the hash of a roster.
+func (c *checker) hashOf(stays []hearsay.Stay) hearsay.Hash {
+	var r present
+	for i := 0; i < len(stays); {
+		end := i
+		for end < len(stays) && stays[end].ID[0] == stays[i].ID[0] {
+			end++
+		}
+		r.hashes[stays[i].ID[0]] = hearsay.HashBucket(stays[i:end])
+		i = end
+	}
+	return hearsay.HashRoster(c.network, &r.hashes)
+}
+
+// lists checks that a node lists as living exactly who is in: those who have
+// said themselves that they leave may be gone before that is ruled.
+func (c *checker) lists(m *machine, h *standing, now time.Duration) {
+	l, missing := &c.ledger, c.ledger.rulings[h.epoch-1].members
+	for i := range h.members {
+		one := &h.members[i]
+		number, known := c.numbers[one.ID]
+		if known && int(c.identities[number].machine) >= c.peers {
+			continue
+		}
+		switch in, was := l.in(one.ID, h.epoch); {
+		case in && (one.State.Living() || one.State == hearsay.StateLeft && known && c.identities[number].leaving || one.ID == m.id):
+			missing--
+		case in:
+			c.violate(now, m, RuleRoster, "holds %s %s at epoch %d, who is in", c.name(one.ID), one.State, h.epoch)
+			missing--
+		case !one.State.Living() || one.ID == m.id:
+		case was:
+			c.violate(now, m, RuleReturn, "holds %s %s at epoch %d, whose stay is over", c.name(one.ID), one.State, h.epoch)
+		default:
+			c.violate(now, m, RuleRoster, "holds %s %s at epoch %d, whom no ruling has admitted", c.name(one.ID), one.State, h.epoch)
+		}
+	}
+	if missing > 0 {
+		c.violate(now, m, RuleRoster, "does not list %d who are in at epoch %d", missing, h.epoch)
 	}
 }

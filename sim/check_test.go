@@ -97,7 +97,7 @@ func (c *court) sends(now bool, incarnation hearsay.Incarnation, records ...hear
 	}
 	c.stepped(m, e, 0)
 	if !c.lost {
-		c.follows(m)
+		c.follows(m, 0)
 	}
 }
 

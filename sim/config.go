@@ -7,6 +7,7 @@ import (
 	"hearsay"
 	"hearsay/detect"
 	"hearsay/overlay"
+	"hearsay/quorum"
 	"hearsay/roster"
 	"hearsay/rumor"
 )
@@ -36,6 +37,8 @@ type Config struct {
 	Roster       roster.Config
 	Overlay      overlay.Config
 	Rumors       rumor.Config
+	Quorum       quorum.Config         // of each seed, but for who the seeds are
+	Follower     quorum.FollowerConfig // of each peer of seeds, likewise
 }
 
 // DefaultConfig gives the defaults.
@@ -49,6 +52,7 @@ func DefaultConfig() Config {
 		Roster:  roster.DefaultConfig(),
 		Overlay: overlay.DefaultConfig(),
 		Rumors:  rumor.DefaultConfig(),
+		Quorum:  quorum.DefaultConfig(), Follower: quorum.DefaultFollowerConfig(),
 	}
 }
 

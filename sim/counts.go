@@ -36,7 +36,20 @@ type Counts struct {
 	Refutations uint64 `json:"refutations"`
 	Returns     uint64 `json:"returns"` // who was dead, left or suspect is alive again
 	Linkings    uint64 `json:"linkings"`
-	Events      uint64 `json:"events"`
+
+	// Of networks with seeds.
+	Admissions uint64 `json:"admissions,omitempty"` // rulings, as the following are
+	Removals   uint64 `json:"removals,omitempty"`
+	Departures uint64 `json:"departures,omitempty"`
+	SeatsGiven uint64 `json:"seats_given,omitempty"` // to a seed that had lost its disk
+	Cases      uint64 `json:"cases,omitempty"`       // as seeds opened them
+	Ballots    uint64 `json:"ballots,omitempty"`     // as seeds counted them
+	Aborts     uint64 `json:"aborts,omitempty"`
+	QuorumLost uint64 `json:"quorum_lost,omitempty"` // as seeds felt it
+	Snapshots  uint64 `json:"snapshots,omitempty"`   // of seeds
+	TakenWhole uint64 `json:"taken_whole,omitempty"` // rosters, instead of rulings
+
+	Events uint64 `json:"events"`
 }
 
 // act counts what is done to the world, as far as it is done whatever state
@@ -80,6 +93,40 @@ func (c *Counts) step(e *hearsay.Effects) {
 			c.Deaths++
 		case hearsay.EventRefuted:
 			c.Refutations++
+		default:
+			c.seeded(&e.Events[i])
+		}
+	}
+	for _, record := range e.Persist {
+		if s, is := record.(*hearsay.KeptSnapshot); is && !s.Dropped {
+			c.Snapshots++
+		}
+	}
+}
+
+// seeded counts what only networks with seeds have.
+func (c *Counts) seeded(e *hearsay.Event) {
+	switch e.Kind {
+	case hearsay.EventCaseOpened:
+		c.Cases++
+	case hearsay.EventBallot:
+		c.Ballots++
+	case hearsay.EventCaseAborted:
+		c.Aborts++
+	case hearsay.EventQuorumLost:
+		c.QuorumLost++
+	case hearsay.EventRosterProven:
+		c.TakenWhole++
+	case hearsay.EventRuled:
+		switch e.Ruling.Kind {
+		case hearsay.RulingAdmit:
+			c.Admissions++
+		case hearsay.RulingRemove:
+			c.Removals++
+		case hearsay.RulingLeave:
+			c.Departures++
+		case hearsay.RulingSeat:
+			c.SeatsGiven++
 		}
 	}
 }

@@ -32,18 +32,23 @@ type storm struct {
 	random *rand.Rand
 	bad    badness
 	nodes  int // and seeds
+	frail  int // seeds, the last ones, whose disks may be lost
 	config *Config
 	s      *Scenario
 }
 
-// DrawWorld draws a whole run of an open network: how bad the world is, its
-// settings, and what fails when. The same seed gives the same run.
-func DrawWorld(seed uint64) Config { return drawWorld(seed, 0) }
+// DrawWorld draws a whole run: whether its network has seeds, how bad the world
+// is, its settings, and what fails when. The same seed gives the same run.
+func DrawWorld(seed uint64) Config { return drawWorld(seed, SeedsDrawn) }
+
+// SeedsDrawn is a number of seeds that says that it is drawn.
+const SeedsDrawn = -1
 
 // drawWorld draws one of a network that has so many seeds.
 func drawWorld(seed uint64, seeds int) Config {
 	config := DefaultConfig()
-	config.Seed, config.Seeds, config.For = seed, seeds, stormEnds
+	config.Seed, config.For = seed, stormEnds
+	config.drawSeeds(seeds)
 	stream := draws(seed, purposeWorld)
 	random := rand.New(&stream)
 	bad := pick(random, mild, mild, mild, rough, rough, rough, rough, rough, horrible, horrible)
@@ -73,13 +78,32 @@ func drawWorld(seed uint64, seeds int) Config {
 		config.Loss = pick(random, 0.05, 0.1, 0.2, 0.3)
 	}
 	stream = draws(seed, purposeStorm)
-	st := storm{rand.New(&stream), bad, config.Nodes + config.Seeds, &config, &Scenario{}}
+	st := storm{random: rand.New(&stream), bad: bad, nodes: config.Nodes + config.Seeds, config: &config, s: &Scenario{}}
+	if config.Seeds > 2 { // with fewer no quorum is left to give a seat anew
+		st.frail = config.Seeds - hearsay.QuorumOf(config.Seeds)
+	}
 	st.talk()
 	st.blow()
+	st.fall()
 	st.mend()
 	slices.SortStableFunc(st.s.Actions, byTime)
 	config.Scenario = st.s
 	return config
+}
+
+// drawSeeds draws how many there are, unless that is given, and how soon their
+// ledger is no longer at hand.
+func (c *Config) drawSeeds(given int) {
+	stream := draws(c.Seed, purposeSeeding)
+	random := rand.New(&stream)
+	c.Seeds = pick(random, 0, 0, 0, 0, 1, 2, 3, 3, 3, 5)
+	if given != SeedsDrawn {
+		c.Seeds = given
+	}
+	snapshotEvery, tail := pick(random, c.Quorum.SnapshotEvery, 100, 20), pick(random, c.Follower.Tail, 16, 4)
+	if c.Seeds > 0 {
+		c.Quorum.SnapshotEvery, c.Follower.Tail = snapshotEvery, tail
+	}
 }
 
 func pick[T any](random *rand.Rand, from ...T) T { return from[random.IntN(len(from))] }
@@ -115,14 +139,57 @@ func (st *storm) blow() {
 	}
 }
 
+// victim draws a machine to which something happens: with seeds every other
+// time one of them, as there are few.
+func (st *storm) victim() int {
+	if st.config.Seeds > 0 && st.random.IntN(2) == 0 {
+		return st.config.Nodes + 1 + st.random.IntN(st.config.Seeds)
+	}
+	return 1 + st.random.IntN(st.nodes)
+}
+
+// fall draws the hour of the seeds: of so many that nothing can be decided, or
+// of one who is to lose its disk.
+func (st *storm) fall() {
+	if st.config.Seeds == 0 {
+		return
+	}
+	r, n := st.random, st.config.Seeds
+	at := stormBegins + time.Duration(r.Int64N(int64(stormEnds-stormBegins)/2))
+	until := at + time.Duration(r.Int64N(int64(stormEnds-stormBegins)/2))
+	order := r.Perm(n)
+	for i := range order {
+		order[i] += st.config.Nodes + 1
+	}
+	lost := order[:n-hearsay.QuorumOf(n)+1] // without these there is no quorum
+	switch r.IntN(5) {
+	case 0:
+		st.plan(Action{At: at, Verb: Kill, Who: order})
+		st.plan(Action{At: until, Verb: Restart, Who: order})
+	case 1:
+		st.plan(Action{At: at, Verb: Kill, Who: lost})
+		st.plan(Action{At: until, Verb: Restart, Who: lost})
+	case 2:
+		st.plan(Action{At: at, Verb: Pause, Who: lost})
+		st.plan(Action{At: until, Verb: Resume, Who: lost})
+	case 3:
+		if st.frail > 0 {
+			who := []int{st.nodes - r.IntN(st.frail)}
+			st.plan(Action{At: at, Verb: Kill, Who: who})
+			st.plan(Action{At: until, Verb: Restart, Who: who, Fresh: true})
+		}
+	}
+}
+
 // machineFault draws one that befalls a machine, or its end.
 func (st *storm) machineFault(at time.Duration) Action {
-	r, a := st.random, Action{At: at, Who: []int{1 + st.random.IntN(st.nodes)}}
+	r, a := st.random, Action{At: at, Who: []int{st.victim()}}
 	switch r.IntN(14) {
 	case 0, 1:
 		a.Verb = Kill
 	case 2, 3, 4:
-		a.Verb, a.Fresh = Restart, r.IntN(4) == 0 && a.Who[0] <= st.config.Nodes
+		lasts := a.Who[0] > st.config.Nodes && a.Who[0] <= st.nodes-st.frail
+		a.Verb, a.Fresh = Restart, r.IntN(4) == 0 && !lasts
 	case 5, 6:
 		a.Verb = Pause
 	case 7, 8:

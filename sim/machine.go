@@ -114,6 +114,9 @@ func (w *World) start(m *machine, fresh bool) {
 		Network: w.id, Name: m.name, Addr: m.addr, Role: hearsay.RolePeer, Cards: w.cards,
 		Detect: w.config.Detect, Roster: w.config.Roster, Overlay: w.config.Overlay, Rumors: w.config.Rumors,
 	}
+	if w.config.Seeds > 0 {
+		w.seatsIn(m, &config)
+	}
 	if m.twist.loads != nil {
 		records = m.twist.loads(w, m, records)
 	}
@@ -122,6 +125,10 @@ func (w *World) start(m *machine, fresh bool) {
 	}
 	w.steps(m)
 	m.node = w.newNode(m, config, signer, rand.New(&random), records)
+	if w.config.Seeds > 0 {
+		untold := m.node.Ledger(w.check.ledger.epoch(), hearsay.MaxRulings)
+		w.check.loaded(m, records, m.node.Epoch(), untold, w.now)
+	}
 	w.carryOut(m, m.node.Tick(w.timeOf(m)))
 	if contact, known := w.contactOf(m); known && m.node != nil { // unless its disk has failed already
 		w.carryOut(m, m.node.Contact(w.timeOf(m), []netip.AddrPort{contact}))
@@ -275,7 +282,7 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 				return
 			}
 		}
-		w.check.follows(m)
+		w.check.follows(m, w.now)
 		for i := range e.Send {
 			w.send(m, &e.Send[i])
 		}
@@ -334,7 +341,7 @@ func (w *World) synced(m *machine) {
 	if !w.syncs(m) {
 		return
 	}
-	w.check.follows(m)
+	w.check.follows(m, w.now)
 	lane := m.lane
 	m.lane = nil
 	for _, c := range lane {

@@ -27,7 +27,7 @@ func newScenario(t testing.TB, nodes int, script string, change func(*Config)) *
 	if change != nil {
 		change(&config)
 	}
-	scenario, err := ParseScenario(t.Name(), script, nodes, 0)
+	scenario, err := ParseScenario(t.Name(), script, nodes, config.Seeds)
 	if err != nil {
 		t.Fatal(err)
 	}

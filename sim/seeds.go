@@ -48,32 +48,65 @@ func (w *World) steps(m *machine) {
 	}
 }
 
+// seatsIn says who the seeds are, and as what the machine takes part.
+func (w *World) seatsIn(m *machine, config *node.Config) {
+	config.Petition, config.Follower, config.Quorum = petition.DefaultConfig(), w.config.Follower, w.config.Quorum
+	config.Follower.Network, config.Quorum.Network = w.id, w.id
+	if w.isSeed(m) {
+		config.Role = hearsay.RoleSeed
+		config.Quorum.Seeds, config.Quorum.Slot = w.seedsOf(), int(m.index)-w.config.Nodes
+	} else {
+		config.Follower.Seeds = w.seedsOf()
+	}
+}
+
 // newNode makes the node of a machine: a seed, a peer of seeds, or one of an
 // open network.
 func (w *World) newNode(m *machine, config node.Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record) *node.Node {
-	if w.config.Seeds > 0 {
-		config.Petition = petition.DefaultConfig()
-		config.Follower = quorum.DefaultFollowerConfig()
-		config.Follower.Network, config.Follower.Seeds = w.id, w.seedsOf()
-	}
 	if !w.isSeed(m) {
 		return node.New(config, signer, random, records, w.timeOf(m))
 	}
-	config.Role, config.Follower.Seeds = hearsay.RoleSeed, nil
-	config.Quorum = quorum.DefaultConfig()
-	config.Quorum.Network, config.Quorum.Seeds, config.Quorum.Slot = w.id, w.seedsOf(), int(m.index)-w.config.Nodes
-	seed, err := node.NewSeed(config, signer, random, records, w.timeOf(m))
+	seed, err := node.NewSeed(config, notary{signer, w.check, m}, random, records, w.timeOf(m))
 	if err != nil {
 		panic("sim: " + m.name + ": " + err.Error())
 	}
 	return seed
 }
 
-// hasQuorum reports whether enough seeds run to decide anything.
+// notary signs for a seed, and has the checker see which ballots: what a seed
+// has cast nobody else can tell.
+type notary struct {
+	hearsay.Signer
+	check *checker
+	m     *machine
+}
+
+// Sign implements hearsay.Signer.
+func (n notary) Sign(message []byte) hearsay.Signature {
+	n.check.signs(n.m, message)
+	return n.Signer.Sign(message)
+}
+
+// checkLedger has the checker look at what a node has of the ledger, and at
+// whom it lists: w.members.
+func (w *World) checkLedger(m *machine) {
+	shown := standing{epoch: m.node.Epoch(), members: w.members}
+	if w.check.looks(m, shown.epoch) {
+		shown.head, w.stays = m.node.Authority().Head, m.node.Stays(w.stays[:0])
+		shown.stays = w.stays
+	}
+	if m.twist.shows != nil {
+		m.twist.shows(w, m, &shown)
+	}
+	w.check.holdsLedger(m, &shown, w.now)
+}
+
+// hasQuorum reports whether enough seeds run to decide anything: seeds that
+// have a seat.
 func (w *World) hasQuorum() bool {
 	running := 0
 	for i := w.config.Nodes; i < len(w.machines); i++ {
-		if w.machines[i].condition == conditionRunning {
+		if m := &w.machines[i]; m.condition == conditionRunning && (w.check.seated(m) || m.node.Authority().Ready) {
 			running++
 		}
 	}
@@ -82,11 +115,13 @@ func (w *World) hasQuorum() bool {
 
 // offLedger says where a node's ledger is not that of the first one.
 func (w *World) offLedger(m, first *machine) string {
-	switch epoch, want := m.node.Epoch(), first.node.Epoch(); {
+	switch epoch, want, ruled := m.node.Epoch(), first.node.Epoch(), w.check.ledger.epoch(); {
 	case !m.node.Joined():
 		return "is not in"
 	case epoch != want:
 		return fmt.Sprintf("is at epoch %d, and %s is at %d", epoch, first.name, want)
+	case epoch < ruled:
+		return fmt.Sprintf("is at epoch %d, and %d are ruled", epoch, ruled)
 	}
 	return ""
 }

@@ -51,6 +51,8 @@ var settings = []setting{
 	number("keep-count", func(c *Config) *int { return &c.Rumors.KeepCount }),
 	span("keep-for", func(c *Config) *time.Duration { return &c.Rumors.KeepFor }),
 	span("forget-after", func(c *Config) *time.Duration { return &c.Roster.ForgetAfter }),
+	number("snapshot-every", func(c *Config) *int { return &c.Quorum.SnapshotEvery }),
+	number("ledger-tail", func(c *Config) *int { return &c.Follower.Tail }),
 	onOff("stream-pings", func(c *Config) *bool { return &c.Detect.StreamPing }),
 	onOff("no-false-death", func(c *Config) *bool { return &c.NoFalseDeath }),
 	{

@@ -31,6 +31,10 @@ type twist struct {
 	// it adds goes out in the name of the node unless From says otherwise.
 	steps func(w *World, m *machine, e *hearsay.Effects)
 
+	// shows sees what the node of a seeded network holds when the checker looks
+	// at it, and may change what the checker sees.
+	shows func(w *World, m *machine, shown *standing)
+
 	// deadline changes when the node says that it is due.
 	deadline func(w *World, m *machine, at time.Time) time.Time
 

@@ -40,6 +40,7 @@ type World struct {
 	check       *checker
 	checkNext   int // machine whose roster is walked next
 	members     []hearsay.Member
+	stays       []hearsay.Stay
 	log         eventLog
 	counts      Counts
 	fates       fates
@@ -49,6 +50,7 @@ type World struct {
 	halted      bool          // a node stands still, and time with it
 	lastTrouble time.Duration // when the last action was carried out that members have to find out about
 
+	lives   map[int32]*hearsay.SeedLife            // likewise, by machine
 	planted []hearing                              // by a plant
 	watch   func(from *machine, p *hearsay.Packet) // tests look at what is sent
 }
@@ -108,6 +110,9 @@ func (w *World) RunUntil(end time.Duration) {
 		due := w.queue.pop()
 		w.now = due.at
 		w.step(&due)
+		if w.config.Plant != "" && w.check.broken > 0 {
+			w.halted = true // it is found
+		}
 	}
 	w.now = max(w.now, end)
 }
@@ -145,6 +150,9 @@ func (w *World) checkRosters() {
 		}
 		w.members = m.node.Members(w.members[:0])
 		w.check.roster(m, w.members, len(m.node.Links()), m.node.Stats(), w.now)
+		if w.config.Seeds > 0 {
+			w.checkLedger(m)
+		}
 	}
 }
 

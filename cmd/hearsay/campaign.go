@@ -86,7 +86,7 @@ world crashed, or something was not tested.`,
 	flags.Uint64Var(&c.from, "from", c.from, "first seed")
 	flags.IntVar(&c.runs, "runs", c.runs, "worlds, one a seed")
 	flags.StringVar(&c.draw.Plant, "plant", "", "give every node the planted bug of this name")
-	flags.IntVar(&c.draw.Seeds, "seeds", 0, "seeds of each network; 0: it is open")
+	flags.IntVar(&c.draw.Seeds, "seeds", sim.SeedsDrawn, "seeds of each network; 0: it is open; -1: as each world draws")
 	flags.BoolVar(&c.list, "list-plants", false, "print the names of the planted bugs, one a line")
 	flags.BoolVar(&c.json, "json", false, "print JSON")
 	flags.BoolVar(&c.trace, "trace", false, "tell the story of the world, with --runs 1")

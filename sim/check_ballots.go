@@ -1,0 +1,232 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"hearsay"
+	"hearsay/quorum"
+)
+
+// This file holds seeds to the rules of ballots: each cast by its own seed, on
+// its own check, and by nobody whose memory is lost.
+
+// votes is what seeds have cast, and as whom.
+type votes struct {
+	cast  map[string]caster      // by the bytes that were signed
+	given map[uint8]hearsay.Life // seats that were given anew
+	lost  map[uint64]string      // Raft ids of lives whose disk is gone, and whose they were
+}
+
+func newVotes() votes {
+	return votes{cast: make(map[string]caster), given: make(map[uint8]hearsay.Life), lost: make(map[uint64]string)}
+}
+
+// caster is who has cast a ballot.
+type caster struct {
+	machine int32
+	key     hearsay.PublicKey
+	trial   vigil
+}
+
+// vigil is what the own probes of who casts a ballot had come to.
+type vigil struct {
+	inVain time.Duration // by its clock, from the first that was not answered to the last
+	since  time.Duration // likewise, from the last to the ballot
+}
+
+// tried is what a seed's own probes of somebody came to, one after the other.
+type tried struct {
+	reached time.Duration // when a probe was last answered; 0: never
+	failing time.Duration // when the first probe began that was not, since then; 0: there is none
+	failed  time.Duration // when the last of these ended
+}
+
+// ballotHead begins the bytes that are signed of a ballot.
+const ballotHead = "hearsay ballot\x00"
+
+// signs is told what a seed signs, and keeps the ballots: they are judged with
+// the rest of the step.
+func (c *checker) signs(m *machine, message []byte) {
+	if len(message) < len(ballotHead) || string(message[:len(ballotHead)]) != ballotHead {
+		return
+	}
+	c.views[m.index].cast = append(c.views[m.index].cast, string(message))
+}
+
+// readCast reads a ballot from what was signed: all but the reason.
+func readCast(message string) hearsay.Ballot {
+	r := hearsay.NewCanonical([]byte(message[len(ballotHead):]))
+	r.Take(len(hearsay.NetworkID{}))
+	return hearsay.Ballot{
+		Case: hearsay.CaseID(r.Uint64()), About: r.Hash(), Stay: r.Stay(), Slot: r.Byte(), Life: r.Life(),
+		Verdict: hearsay.BallotVerdict(r.Byte()), At: int64(r.Uint64()),
+	}
+}
+
+// casts judges the ballots that a seed has signed in this step.
+func (c *checker) casts(m *machine, now time.Duration) {
+	v := &c.views[m.index]
+	for _, message := range v.cast {
+		b := readCast(message)
+		one := &c.identities[m.identity]
+		if int(b.Slot) != int(m.index)-c.peers || b.Life != one.life {
+			c.violate(now, m, RuleBallots, "casts a ballot in the slot %d, of a life that is not its own", b.Slot+1)
+		}
+		t := c.views[m.index].tried[b.Stay.ID]
+		if c.ledger.votes.cast[message] = (caster{m.index, one.key, m.tried(&t, now)}); b.Verdict == hearsay.BallotYes && !b.Stay.ID.IsZero() {
+			c.checked(m, &b, &t, now)
+		}
+	}
+	v.cast = v.cast[:0]
+}
+
+// checked checks that a seed's own probes came to what its ballot says. What
+// each of them has found is held against the pings, see examined.
+func (c *checker) checked(m *machine, b *hearsay.Ballot, t *tried, now time.Duration) {
+	switch name := c.name(b.Stay.ID); {
+	case b.Stay.Epoch == 0 && t.reached == 0:
+		c.violate(now, m, RuleBallots, "would admit %s, who has not answered it", name)
+	case b.Stay.Epoch > 0 && t.failing == 0:
+		c.violate(now, m, RuleBallots, "would remove %s, whom it reaches", name)
+	}
+}
+
+// tried measures a trial by the clock of who tries.
+func (m *machine) tried(t *tried, now time.Duration) vigil {
+	if t.failing == 0 {
+		return vigil{}
+	}
+	return vigil{m.clock.passed(t.failed - t.failing), m.clock.passed(now - t.failed)}
+}
+
+// enough says what is wrong with the trial behind a ballot that has removed
+// somebody, if anything.
+func (t vigil) enough(rule hearsay.Rule) string {
+	shipped := quorum.DefaultConfig()
+	least := shipped.Trial
+	if rule != hearsay.RuleMajority {
+		least = shipped.ShortTrial
+	}
+	switch {
+	case t.inVain < least-rounding:
+		return "who had probed it in vain for " + short(t.inVain)
+	case t.since > 2*least+rounding:
+		return "who had not probed it for " + short(t.since)
+	}
+	return ""
+}
+
+// rounding is how much a span of time may be off after it was measured by one
+// clock and told by another, whose rate may have changed meanwhile.
+const rounding = 10 * time.Millisecond
+
+// tries notes what a seed's probe came to.
+func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
+	v := &c.views[m.index]
+	if v.tried == nil {
+		v.tried = make(map[hearsay.NodeID]tried)
+	}
+	t := v.tried[e.Subject]
+	switch e.Verdict {
+	case hearsay.VerdictReachable:
+		t.reached, t.failing = max(now, 1), 0
+	case hearsay.VerdictUnreachable:
+		if began := max(1, now-m.clock.span(e.Took)); t.failing == 0 || began < t.failing {
+			t.failing = began
+		}
+		t.failed = now
+	}
+	v.tried[e.Subject] = t
+}
+
+// balloted checks that a ruling has equal ballots of a quorum of the configured
+// seeds, each of which its own seed has cast.
+func (c *checker) balloted(m *machine, r *hearsay.Ruling, now time.Duration) {
+	var slots []uint8
+	about := r.About(c.network)
+	for i := range r.Ballots {
+		b := &r.Ballots[i]
+		switch {
+		case b.Verdict != hearsay.BallotYes || b.Case != r.Case || b.About != about || slices.Contains(slots, b.Slot):
+			continue
+		case r.Kind != hearsay.RulingSeat && b.Stay.ID != r.Stay.ID:
+			continue
+		}
+		switch by, cast := c.castBy(b); {
+		case !cast:
+			c.violate(now, m, RuleBallots, "epoch %d has a ballot that no seed of slot %d has cast", r.Epoch, b.Slot+1)
+		case r.Kind == hearsay.RulingRemove && by.trial.enough(r.Rule) != "":
+			c.violate(now, m, RuleBallots, "epoch %d removes %s by the ballot of s%d, %s", r.Epoch, c.name(r.Stay.ID), b.Slot+1, by.trial.enough(r.Rule))
+		}
+		slots = append(slots, b.Slot)
+	}
+	needed := hearsay.QuorumOf(c.ledger.seeds)
+	switch r.Kind {
+	case hearsay.RulingAdmit, hearsay.RulingRemove, hearsay.RulingSeat:
+		if len(slots) < needed {
+			c.violate(now, m, RuleBallots, "%s of %s in epoch %d with %d ballots, %d needed", r.Kind, c.name(r.Stay.ID), r.Epoch, len(slots), needed)
+		}
+	}
+}
+
+// castBy says who has cast a ballot, and reports whether a machine of the slot has cast a ballot, as one of its
+// identities: a wiped seed has another.
+func (c *checker) castBy(b *hearsay.Ballot) (by caster, cast bool) {
+	by, cast = c.ledger.votes.cast[string(b.AppendSigned(nil, c.network))]
+	return by, cast && int(by.machine) == c.peers+int(b.Slot) && b.Verify(c.network, &c.verifier, by.key)
+}
+
+// lives is told as which life a seed runs.
+func (c *checker) lives(m *machine, life hearsay.Life) { c.identities[m.identity].life = life }
+
+// seated reports whether a seed has the seat that it began with, or was given
+// another.
+func (c *checker) seated(m *machine) bool {
+	life, given := c.ledger.votes.given[uint8(int(m.index)-c.peers)]
+	return !given && m.disks == 1 || given && life == c.identities[m.identity].life
+}
+
+// wiped is told that a machine has lost its disk: no earlier life of it may
+// vote any more.
+func (c *checker) wiped(m *machine) {
+	for i := range c.identities {
+		if one := &c.identities[i]; one.machine == m.index && !one.life.IsZero() {
+			c.ledger.votes.lost[c.raftID(m, one.life)] = one.name
+		}
+	}
+}
+
+func (c *checker) raftID(m *machine, life hearsay.Life) uint64 {
+	return hearsay.Seat{Slot: uint8(int(m.index) - c.peers), Life: life}.RaftID(c.network)
+}
+
+// takesPart looks at what a seed sends to others.
+func (c *checker) takesPart(m *machine, p *hearsay.Packet, now time.Duration) {
+	var id uint64
+	switch body := p.Body.(type) {
+	case *hearsay.Raft:
+		id = body.From
+	case *hearsay.SeatHello:
+		id = c.raftID(m, body.Life)
+	default:
+		return
+	}
+	if whose, gone := c.ledger.votes.lost[id]; gone {
+		c.violate(now, m, RuleBallots, "takes part with the seat of %s, whose disk is gone", whose)
+	}
+}
+
+// heads checks that a seed tells of no ruling that is not on its disk: up to
+// kept.
+func (c *checker) heads(m *machine, p *hearsay.Packet, kept hearsay.Epoch, now time.Duration) {
+	told, is := p.Body.(*hearsay.Rulings)
+	if !is {
+		return
+	}
+	for i := range told.Heads {
+		if h := &told.Heads[i]; int(h.Slot) == int(m.index)-c.peers && h.Epoch > kept {
+			c.violate(now, m, RuleLedger, "signs the head of epoch %d before that is on its disk: %d is", h.Epoch, kept)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package sim
+
+import (
+	"slices"
+
+	"hearsay"
+	"hearsay/node"
+)
+
+// This file holds the planted bugs of networks with seeds.
+
+// admitUnruled tells of members, and not of the rulings that admitted them.
+func admitUnruled(_ *World, _ *machine, e *hearsay.Effects) {
+	e.Events = slices.DeleteFunc(e.Events, func(e hearsay.Event) bool {
+		return e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingAdmit
+	})
+}
+
+// letGo has a node not list the last peer that it lists.
+func letGo(w *World, m *machine, shown *standing) {
+	shown.members = slices.Clone(shown.members)
+	for i := range shown.members {
+		if one := &shown.members[i]; one.ID != m.id && one.Role == hearsay.RolePeer && one.State == hearsay.StateAlive && w.now > stormBegins {
+			shown.members = slices.Delete(shown.members, i, i+1)
+			return
+		}
+	}
+}
+
+func forgeLeave(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingLeave {
+		forged := *e.Ruling
+		forged.Leave[0] ^= 1
+		e.Ruling = &forged
+	}
+	return nil
+}
+
+// otherRoster has every other machine hold one less in its ledger.
+func otherRoster(_ *World, m *machine, shown *standing) {
+	if m.index%2 == 1 && len(shown.stays) > 1 {
+		shown.stays = shown.stays[1:]
+	}
+}
+
+// resurrect has a node list somebody as living who is out.
+func resurrect(w *World, _ *machine, shown *standing) {
+	shown.members = slices.Clone(shown.members)
+	for i := range shown.members {
+		if one := &shown.members[i]; one.State == hearsay.StateDead && one.Role == hearsay.RolePeer {
+			one.State = hearsay.StateAlive
+			return
+		}
+	}
+}
+
+func sameStay(w *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingAdmit && e.Epoch > 8 {
+		other := *e.Ruling
+		other.Stay.Epoch--
+		e.Ruling = &other
+	}
+	return nil
+}
+
+// loseEntries has a seed start without the newer half of its log.
+func loseEntries(_ *World, _ *machine, records []hearsay.Record) []hearsay.Record {
+	newest := uint64(0)
+	for _, record := range records {
+		if r, is := record.(*hearsay.KeptEntry); is {
+			newest = max(newest, r.Entry.Index)
+		}
+	}
+	return slices.DeleteFunc(records, func(record hearsay.Record) bool {
+		r, is := record.(*hearsay.KeptEntry)
+		return is && r.Entry.Index > newest/2
+	})
+}
+
+// sendsHeads has a seed send its heads, and the rulings below them, at once.
+func sendsHeads(w *World, m *machine, e *hearsay.Effects) {
+	e.Send = slices.DeleteFunc(e.Send, func(p hearsay.Packet) bool {
+		_, is := p.Body.(*hearsay.Rulings)
+		if is && w.isSeed(m) {
+			e.Now = append(e.Now, p)
+			return true
+		}
+		return false
+	})
+}
+
+// castForOthers has a ballot signed by who knows a seed's key, and is not it.
+func castForOthers(w *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventRuled && len(e.Ruling.Ballots) > 0 {
+		other := *e.Ruling
+		other.Ballots = slices.Clone(other.Ballots)
+		b := &other.Ballots[0]
+		seed := &w.machines[w.config.Nodes+int(b.Slot)]
+		b.At++
+		b.Sign(w.id, newSigner(w.config.Seed, int(seed.index)+1, seed.disks))
+		e.Ruling = &other
+	}
+	return nil
+}
+
+func probeOnce(_ *World, _ *machine, c *node.Config) { c.Quorum.Trial = 1 }
+
+// noteLife keeps the life of a seed's disk outside of it, and keepLife brings
+// it to the next disk.
+func noteLife(w *World, m *machine, e *hearsay.Effects) {
+	for _, record := range e.Persist {
+		if life, is := record.(*hearsay.SeedLife); is {
+			if w.lives == nil {
+				w.lives = make(map[int32]*hearsay.SeedLife)
+			}
+			w.lives[m.index] = life
+		}
+	}
+}
+
+func keepLife(w *World, m *machine, records []hearsay.Record) []hearsay.Record {
+	if life := w.lives[m.index]; life != nil && len(records) == 0 {
+		return append(records, life)
+	}
+	return records
+}
