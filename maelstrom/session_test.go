@@ -1,6 +1,7 @@
 package maelstrom
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/clock"
 )
 
 // alone is a session that is a cluster by itself.
@@ -146,6 +148,7 @@ func TestUnanswered(t *testing.T) {
 		{`{"src":"c1","dest":"n0","body":{"type":"hearsay","datagrams":["AQ=="]}}`, hearsay.DropStranger},
 		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","datagrams":["AQ=="]}}`, hearsay.DropTruncated},
 		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","datagrams":"AQ=="}}`, hearsay.DropMalformed},
+		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","datagrams":["` + strings.Repeat("AAAA", hearsay.MTU/3+1) + `"]}}`, hearsay.DropOversized},
 		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","streams":["Aw=="]}}`, hearsay.DropTruncated},
 	} {
 		s := alone(t)
@@ -158,6 +161,30 @@ func TestUnanswered(t *testing.T) {
 	}
 	if said := line(alone(t), `{"type":"broadcast","message":1}`); said != "" {
 		t.Errorf("without a msg_id: got %s", said)
+	}
+}
+
+// TestBatchesAreBounded sends one node so much at one time that a line would not
+// be read.
+func TestBatchesAreBounded(t *testing.T) {
+	s := New(DefaultConfig(), hearsay.NewIdentity([32]byte{1}), rand.New(rand.NewPCG(1, 1)))
+	line(s, `{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1"]}`)
+	const count = 6 * maxBatch / hearsay.MaxRumorData
+	large := hearsay.Rumor{ID: clock.Dot{Counter: 1}, Data: make([]byte, hearsay.MaxRumorData)}
+	for range count {
+		s.send(epoch, &hearsay.Packet{Addr: addrOf(1), Body: &hearsay.Rumors{Items: []hearsay.Rumor{large}}})
+	}
+	sent := 0
+	for l := range bytes.Lines(s.finish(epoch.Add(time.Second))) {
+		var e envelope
+		var p packets
+		if json.Unmarshal(l, &e) != nil || json.Unmarshal(e.Body, &p) != nil || len(l) > maxLine/4 {
+			t.Fatalf("a line of %d bytes: %.80s", len(l), l)
+		}
+		sent += len(p.Streams)
+	}
+	if sent != count {
+		t.Errorf("%d of %d packets were sent", sent, count)
 	}
 }
 
