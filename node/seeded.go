@@ -173,10 +173,12 @@ func (n *Node) tickSeeded(now time.Time) {
 	if s.seat != nil {
 		n.turnAwaySilent(now)
 	}
-	for len(s.waiting) > 0 && !now.Before(s.waiting[0].until) {
-		n.answer(&s.waiting[0], hearsay.OutcomePending, 0, "it is being decided")
-		s.waiting = slices.Delete(s.waiting, 0, 1)
+	late := 0
+	for late < len(s.waiting) && !now.Before(s.waiting[late].until) {
+		n.answer(&s.waiting[late], hearsay.OutcomePending, 0, "it is being decided")
+		late++
 	}
+	s.waiting = slices.Delete(s.waiting, 0, late)
 }
 
 // deadlineSeeded is when tickSeeded must be called next.
@@ -413,6 +415,12 @@ func (n *Node) overtake(now time.Time) {
 		n.roster.Admit(now, &m.Claim)
 	}
 	n.expelStrangers(now)
+	if s.petitions != nil {
+		s.petitions.Prune(func(stay hearsay.Stay) bool {
+			m, in := s.authority.Member(stay.ID)
+			return in && m.Stay == stay
+		})
+	}
 }
 
 // expelUnseated lists as dead who has lost its seat to another. A peer that was

@@ -123,6 +123,12 @@ func (t *Petitions) Settled(id hearsay.NodeID) {
 	t.reports = slices.DeleteFunc(t.reports, func(r *report) bool { return r.stay.ID == id })
 }
 
+// Prune ends the reports of stays that are over: whoever gets a whole roster is
+// not told of each.
+func (t *Petitions) Prune(in func(hearsay.Stay) bool) {
+	t.reports = slices.DeleteFunc(t.reports, func(r *report) bool { return !in(r.stay) })
+}
+
 // Leave tells the seeds that this node's stay is over, until one has it.
 func (t *Petitions) Leave(now time.Time, l *hearsay.Leave) {
 	t.registration, t.reports = registration{}, nil

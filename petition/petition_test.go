@@ -174,6 +174,20 @@ func TestReportsAreBounded(t *testing.T) {
 	}
 }
 
+// A roster that comes whole does not tell of each removal.
+func TestPrunedReportsAreNotRepeated(t *testing.T) {
+	w := newWorld(t, 3)
+	for i := range maxReports {
+		w.Report(w.now, hearsay.Stay{ID: hearsay.NodeID{byte(i)}, Epoch: 1}, nil)
+	}
+	w.Prune(func(s hearsay.Stay) bool { return s.ID == hearsay.NodeID{7} })
+	w.sent()
+	w.pass(w.cfg.ReportEvery)
+	if n := len(w.sent()); n != 1 {
+		t.Errorf("%d reports are repeated, want 1", n)
+	}
+}
+
 func TestLeave(t *testing.T) {
 	w := newWorld(t, 3)
 	w.Leave(w.now, &hearsay.Leave{})
