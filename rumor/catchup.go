@@ -25,7 +25,8 @@ import (
 //   - A node catches up from one at a time, and goes on at once while there is
 //     more: the giver's last word is its hash again.
 //   - Two may stay unequal: one has seen rumors of an origin that the other does
-//     not know, or has forgotten. They compare ever more rarely.
+//     not know, or has forgotten; or is the only one to have seen what nobody holds
+//     any more. They compare ever more rarely.
 //   - What a giver has seen and no longer holds, it tells as missed. A liar
 //     could so take rumors away before they are said. So two neighbors must say it,
 //     or the origin itself, or the only neighbor there is; and until it is counted
