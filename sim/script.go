@@ -376,8 +376,13 @@ func parseMachine(name string, all crowd) (number int, err error) {
 	return before + number, nil
 }
 
-// String gives the action as a line of a scenario, without its time.
-func (a *Action) String() string {
+// String gives the action as a line of a scenario, without its time. Seeds are
+// numbered after the others.
+func (a *Action) String() string { return a.named(MaxNodes) }
+
+// named gives the same, and calls seeds by their names: the machines after so
+// many.
+func (a *Action) named(nodes int) string {
 	words := []string{a.Verb.String()}
 	switch a.Verb {
 	case Partition, Cut:
@@ -389,10 +394,10 @@ func (a *Action) String() string {
 			if i > 0 {
 				words = append(words, separator)
 			}
-			words = appendMachines(words, group)
+			words = appendMachines(words, group, nodes)
 		}
 	case Loss, LossIn, LossOut, Duplicate, Drift, Fail:
-		words = appendMachines(append(words, strconv.FormatFloat(a.Share, 'g', -1, 64)), a.Who)
+		words = appendMachines(append(words, strconv.FormatFloat(a.Share, 'g', -1, 64)), a.Who, nodes)
 	case Delay:
 		if words = append(words, a.Delay.String()); a.Spread > 0 {
 			words = append(words, a.Spread.String())
@@ -400,11 +405,11 @@ func (a *Action) String() string {
 	case Reorder:
 		words = append(words, strconv.FormatFloat(a.Share, 'g', -1, 64), a.Delay.String())
 	case Slow, Jump, Disk:
-		words = appendMachines(append(words, a.Delay.String()), a.Who)
+		words = appendMachines(append(words, a.Delay.String()), a.Who, nodes)
 	case Say:
-		words = a.appendSay(words)
+		words = a.appendSay(words, nodes)
 	default:
-		words = appendMachines(words, a.Who)
+		words = appendMachines(words, a.Who, nodes)
 	}
 	if a.Fresh {
 		words = append(words, "fresh")
@@ -412,11 +417,11 @@ func (a *Action) String() string {
 	return strings.Join(words, " ")
 }
 
-func (a *Action) appendSay(words []string) []string {
+func (a *Action) appendSay(words []string, nodes int) []string {
 	if a.Anyone {
 		words = append(words, "anyone")
 	}
-	words = appendMachines(words, a.Who)
+	words = appendMachines(words, a.Who, nodes)
 	if a.Times > 1 {
 		words = append(words, fmt.Sprintf("x%d", a.Times), "every", a.Every.String())
 	}
@@ -426,16 +431,23 @@ func (a *Action) appendSay(words []string) []string {
 	return words
 }
 
-// appendMachines appends their names, those that follow each other as a range.
-func appendMachines(words []string, numbers []int) []string {
+// appendMachines appends their names, those that follow each other as a range:
+// from the number after nodes on they are seeds.
+func appendMachines(words []string, numbers []int, nodes int) []string {
+	name := func(number int) string {
+		if number > nodes {
+			return fmt.Sprintf("s%d", number-nodes)
+		}
+		return fmt.Sprintf("n%d", number)
+	}
 	for i := 0; i < len(numbers); {
 		last := i
-		for last+1 < len(numbers) && numbers[last+1] == numbers[last]+1 {
+		for last+1 < len(numbers) && numbers[last+1] == numbers[last]+1 && numbers[last] != nodes {
 			last++
 		}
-		word := fmt.Sprintf("n%d", numbers[i])
+		word := name(numbers[i])
 		if last > i {
-			word += fmt.Sprintf("..n%d", numbers[last])
+			word += ".." + name(numbers[last])
 		}
 		words = append(words, word)
 		i = last + 1

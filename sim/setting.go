@@ -202,7 +202,7 @@ func (c *Config) Text() string {
 	if c.Scenario != nil {
 		for i := range c.Scenario.Actions {
 			a := &c.Scenario.Actions[i]
-			fmt.Fprintf(&b, "at %s %s\n", a.At, a)
+			fmt.Fprintf(&b, "at %s %s\n", a.At, a.named(c.Nodes))
 		}
 	}
 	return b.String()

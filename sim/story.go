@@ -29,8 +29,8 @@ func newEventLog(story io.Writer, json bool) eventLog {
 func seconds(d time.Duration) string { return fmt.Sprintf("%8.3fs", d.Seconds()) }
 
 // act logs what is done to the world.
-func (l *eventLog) act(now time.Duration, a *Action) {
-	line := a.String()
+func (l *eventLog) act(now time.Duration, a *Action, nodes int) {
+	line := a.named(nodes)
 	fmt.Fprintf(l.sum, "%d world %s\n", now, line)
 	switch {
 	case l.story == nil:
@@ -42,9 +42,9 @@ func (l *eventLog) act(now time.Duration, a *Action) {
 }
 
 // isDull reports whether a story is better told without it: a join or a death
-// moves many links, and a person reading what members did gets lost in them.
+// moves many links, a seed signs a head after each ruling, and a person reading what members did gets lost in them.
 func isDull(k hearsay.EventKind) bool {
-	return k == hearsay.EventLinked || k == hearsay.EventUnlinked
+	return k == hearsay.EventLinked || k == hearsay.EventUnlinked || k == hearsay.EventHead || k == hearsay.EventProbeWanted
 }
 
 // tell logs one event of one node. The story in words leaves out what is dull.
@@ -116,6 +116,15 @@ func appendCanonical(b []byte, now time.Duration, m *machine, e *hearsay.Event) 
 	if e.Rumor != nil {
 		b = appendRumor(b, e.Rumor)
 	}
+	b = appendNumber(b, " case=", int64(e.Case))
+	b = appendNumber(b, " epoch=", int64(e.Epoch))
+	if e.Ballot != nil {
+		b = appendHex(b, " ballot=", e.Ballot.Signature[:])
+	}
+	if e.Ruling != nil {
+		sum := e.Ruling.Hash(hearsay.NetworkIDOf(networkName))
+		b = appendHex(b, " ruling=", sum[:])
+	}
 	return append(b, '\n')
 }
 
@@ -149,6 +158,9 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 	subject, by := names.name(e.Subject), names.name(e.By)
 	switch e.Kind {
 	case hearsay.EventJoined:
+		if e.By.IsZero() {
+			return fmt.Sprintf("is in: its stay begins with epoch %d", e.Epoch)
+		}
 		return fmt.Sprintf("is in: has the roster of %s, %d members", by, e.Count)
 	case hearsay.EventJoinFail:
 		return fmt.Sprintf("could not join through %s: %s", e.Addr, e.Text)
@@ -183,11 +195,11 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 	case hearsay.EventNameConflict:
 		return fmt.Sprintf("sees two members of one name: %s", e.Text)
 	}
-	return decision(e, subject, by)
+	return decision(e, subject, by, names)
 }
 
 // decision tells an event of a case.
-func decision(e *hearsay.Event, subject, by string) string {
+func decision(e *hearsay.Event, subject, by string, names *checker) string {
 	switch e.Kind {
 	case hearsay.EventUnreachable:
 		return fmt.Sprintf("cannot reach %s, neither itself nor through %d others, for %s", subject, e.Count, short(e.Took))
@@ -210,7 +222,59 @@ func decision(e *hearsay.Event, subject, by string) string {
 	case hearsay.EventSuspectFreed:
 		return fmt.Sprintf("has an answer of %s, and suspects it no more", subject)
 	}
+	return authority(e, subject, by, names)
+}
+
+// authority tells an event of a network with seeds.
+func authority(e *hearsay.Event, subject, by string, names *checker) string {
+	switch e.Kind {
+	case hearsay.EventSeatFounded:
+		return fmt.Sprintf("founds the network: all %d seeds have come, and have no ledger", e.Count)
+	case hearsay.EventSeatWaiting:
+		return fmt.Sprintf("waits for its seat (told by %s): %s", by, e.Text)
+	case hearsay.EventSeatTaken:
+		return "has its seat"
+	case hearsay.EventQuorumLost:
+		return fmt.Sprintf("hears no quorum of seeds: %d are needed", e.Count)
+	case hearsay.EventQuorumBack:
+		return fmt.Sprintf("hears a quorum of seeds, %s leads", by)
+	case hearsay.EventProbeWanted:
+		return fmt.Sprintf("probes %s", subject)
+	case hearsay.EventCaseOpened:
+		if !e.By.IsZero() {
+			return fmt.Sprintf("opens a case on %s: %s, reported by %s%s; %d ballots needed", subject, e.Text, by, because(e.Evidence), e.Count)
+		}
+		return fmt.Sprintf("opens a case on %s: %s; %d ballots needed", subject, e.Text, e.Count)
+	case hearsay.EventCaseRefused:
+		return fmt.Sprintf("opens no case on %s: %s", subject, e.Text)
+	case hearsay.EventBallot:
+		return fmt.Sprintf("counts the ballot of %s on %s: %s, %s", by, subject, e.Ballot.Verdict, e.Ballot.Why)
+	case hearsay.EventRuled:
+		for i := range e.Ruling.Seats {
+			subject = names.name(e.Ruling.Seats[i].Key.NodeID())
+		}
+		return fmt.Sprintf("has epoch %d: %s %s%s", e.Epoch, e.Text, subject, ballotsOf(e.Ruling))
+	case hearsay.EventCaseAborted:
+		return fmt.Sprintf("closes the case on %s: %s", subject, e.Text)
+	case hearsay.EventHead:
+		return fmt.Sprintf("has epoch %d proven by %d heads", e.Epoch, e.Count)
+	case hearsay.EventRosterProven:
+		return fmt.Sprintf("takes over the roster of epoch %d whole: %d members", e.Epoch, e.Count)
+	case hearsay.EventTurnedAway:
+		return fmt.Sprintf("turns away %s: %s", subject, e.Text)
+	}
 	return fmt.Sprintf("%s %s %s", e.Kind, subject, e.Text)
+}
+
+// ballotsOf tells whose ballots decided.
+func ballotsOf(r *hearsay.Ruling) (told string) {
+	for i := range r.Ballots {
+		if told += ", "; i == 0 {
+			told = ", by "
+		}
+		told += fmt.Sprintf("s%d", r.Ballots[i].Slot+1)
+	}
+	return told
 }
 
 // because tells what evidence says.

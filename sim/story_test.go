@@ -27,6 +27,8 @@ func TestStories(t *testing.T) {
 				switch value := arg.Vals[0]; arg.Key {
 				case "nodes":
 					config.Nodes, err = strconv.Atoi(value)
+				case "seeds":
+					config.Seeds, err = strconv.Atoi(value)
 				case "seed":
 					config.Seed, err = strconv.ParseUint(value, 10, 64)
 				case "for":

@@ -159,7 +159,7 @@ func (w *World) checkRosters() {
 // Do carries out an action now, whatever its time. What makes no sense, as
 // killing a machine that does not run, does nothing.
 func (w *World) Do(a Action) {
-	w.log.act(w.now, &a)
+	w.log.act(w.now, &a, w.config.Nodes)
 	w.counts.act(&a)
 	switch a.Verb {
 	case Partition, Cut, Heal, Loss, LossIn, LossOut, Duplicate, Delay, Reorder:
