@@ -114,3 +114,25 @@ func (w *world) truncate(epoch hearsay.Epoch) {
 		c.baseHash, c.links, c.base = c.links[n-1].hash, c.links[n:], epoch
 	}
 }
+
+// A neighbor that goes on answering with what nobody has signed is not asked on
+// for ever.
+func TestSlowLiarIsLeft(t *testing.T) {
+	w := followed(t, 35, 3)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	f.links, f.deaf = []netip.AddrPort{stranger}, true
+	for range 200 {
+		w.newPerson()
+	}
+	w.must(20*time.Second, "more are in", func() bool { return w.machines[0].q.Epoch() == 203 && w.agree() })
+	f.deaf, f.asked = false, stranger
+	f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: w.machines[0].q.Heads()})) })
+	w.flood(400*time.Millisecond, func() {
+		if f.asked == stranger {
+			r := &hearsay.Ruling{Epoch: f.chain.epoch() + 1, Kind: hearsay.RulingLeave, Previous: f.chain.headHash()}
+			f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Items: []*hearsay.Ruling{r}})) })
+		}
+	})
+	w.must(45*time.Second, "it follows again", w.follows)
+}

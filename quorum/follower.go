@@ -44,6 +44,7 @@ type Follower struct {
 	epoch   hearsay.Epoch // proven, and told
 
 	asked netip.AddrPort // whose answers go on the ledger here, also beyond what is proven yet
+	trust time.Time      // and until when, unless something of it is proven
 
 	// A roster that is not proven yet.
 	parts   []*hearsay.RosterPart
@@ -64,6 +65,7 @@ const (
 	maxRosterParts    = 1 << 11          // a million members
 	unprovenMost      = chainLength      // rulings of one who is asked: as many as another can give
 	rosterPatience    = 5 * time.Second  // until a roster must be whole and proven
+	unprovenFor       = 30 * time.Second // until something must be proven of what one gives who is asked. Guess: a hundred long round trips
 	helloPinnedEvery  = 10 * time.Second // a seed that is known is asked again whether it still is
 	helloUnknownEvery = time.Second
 )
@@ -178,7 +180,7 @@ func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
 		if f.saved == nil {
 			f.unproven()
 		}
-		f.asked = addr
+		f.asked, f.trust = addr, now.Add(unprovenFor)
 	}
 	f.send(addr, &hearsay.LedgerReq{After: f.chain.epoch()})
 }
@@ -300,13 +302,16 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	f.takeHeads(m.Heads)
 	f.extend(m.Items)
 	f.advance(now)
+	if f.epoch > before {
+		f.trust = now.Add(unprovenFor)
+	}
 	promised := f.chain.promised()
 	switch beyond := f.chain.epoch() - max(f.epoch, f.chain.base); {
 	case p.Addr != f.asked:
 		if f.unproven(); f.epoch == before {
 			f.chain.links = append(f.chain.links, others...)
 		}
-	case beyond > unprovenMost || f.chain.epoch() >= promised:
+	case beyond > unprovenMost || f.chain.epoch() >= promised || !now.Before(f.trust):
 		f.unproven() // its end is not what a quorum has signed
 	}
 	if f.epoch > before {
