@@ -85,8 +85,10 @@ func (w *network) killAndStop(times int, p promise) {
 			suspect, dead := w.watch(victim, epoch)
 			suspects, deaths = append(suspects, suspect), append(deaths, dead)
 			w.wantStory(victim, w.teller(victim, i), epoch+1)
+			began := time.Now()
 			way.back(victim)
-			returns = append(returns, w.until(w.nodes[victim].Name+" back everywhere", backWithin, func() string { return w.back(victim, epoch+2) }))
+			w.until(w.nodes[victim].Name+" back everywhere", backWithin, func() string { return w.back(victim, epoch+2) })
+			returns = append(returns, time.Since(began))
 			if now := w.identity(victim); now != id {
 				w.t.Errorf("%s came back as %s, was %s", w.nodes[victim].Name, now, id)
 			}

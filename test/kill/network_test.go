@@ -326,8 +326,8 @@ func (w *network) command(code int, args ...string) string {
 	return string(out)
 }
 
-// until waits for something that no process tells by itself. reached gives
-// what is missing, "" for nothing.
+// until waits for something that no process tells by itself, and gives how
+// long that took. reached gives what is missing, "" for nothing.
 func (w *network) until(what string, limit time.Duration, reached func() string) time.Duration {
 	w.t.Helper()
 	for began := time.Now(); ; pause(askEvery) {
