@@ -21,7 +21,7 @@ func TestRosterWithOthersClaimsIsNotTaken(t *testing.T) {
 		f := w.newFollower()
 		f.deaf = true
 		q := w.machines[0].q
-		parts := rosterParts(q.chain.at(3).ruling, q.chain.newest(), q.Roster(nil))
+		parts := rosterParts(w.random, q.chain.at(3).ruling, q.chain.newest(), q.Roster(nil))
 		liar := &parts[0].Members[1].Claim
 		liar.Incarnation, liar.Card.Addr = 1<<62, stranger
 		do(liar)

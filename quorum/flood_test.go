@@ -136,3 +136,30 @@ func TestSlowLiarIsLeft(t *testing.T) {
 	})
 	w.must(45*time.Second, "it follows again", w.follows)
 }
+
+// A roster of which only a part gets through at a time comes whole in the end.
+func TestLargeRosterComesInPieces(t *testing.T) {
+	w := followed(t, 36, 1)
+	for range 3 * hearsay.MaxRosterMembers {
+		w.newPerson()
+	}
+	n := hearsay.Epoch(3*hearsay.MaxRosterMembers + 1)
+	w.must(time.Minute, "all are in", func() bool { return w.machines[0].q.Epoch() == n && w.agree() })
+	f := w.newFollower()
+	w.must(5*time.Second, "it has met them", func() bool { return !f.pins[0].Seat.Key.IsZero() && !f.pins[1].Seat.Key.IsZero() })
+	f.deaf = true
+	f.start()
+	q, out := w.machines[0].q, w.machines[0].out
+	for range 10 {
+		q.answers = 0
+		q.ledgerReq(from(f.addr, nil), &hearsay.LedgerReq{})
+		sent := out.Send
+		out.Send = nil
+		for _, p := range sent[:2] {
+			f.step(func() { f.Receive(w.now, from(seedAddr(0), p.Body)) })
+		}
+	}
+	if f.Epoch() != n {
+		t.Errorf("after ten times it has %d of %d parts", f.got, len(f.parts))
+	}
+}

@@ -555,7 +555,7 @@ func (f *Follower) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
 		})
 	default:
 		if last := f.chain.at(f.epoch); last != nil {
-			parts := rosterParts(last.ruling, f.chain.newest(), f.members.all(nil))
+			parts := rosterParts(f.random, last.ruling, f.chain.newest(), f.members.all(nil))
 			f.answers += len(parts)
 			for _, part := range parts {
 				f.out.Send = append(f.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: part})

@@ -225,7 +225,7 @@ func TestFollowerRemembers(t *testing.T) {
 	q := other.machines[0].q
 	f.step(func() {
 		f.Receive(w.now, &hearsay.Packet{Body: &hearsay.Rulings{Items: q.Rulings(0, 9), Heads: q.chain.newest()}})
-		for _, part := range rosterParts(q.chain.at(9).ruling, q.chain.newest(), q.Roster(nil)) {
+		for _, part := range rosterParts(w.random, q.chain.at(9).ruling, q.chain.newest(), q.Roster(nil)) {
 			f.Receive(w.now, &hearsay.Packet{Addr: seedAddr(0), Body: part})
 		}
 	})

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -184,17 +185,22 @@ func (q *Quorum) sendRoster(p *hearsay.Packet) {
 	if last == nil {
 		return // it has just come by a snapshot itself
 	}
-	parts := rosterParts(last.ruling, q.chain.newest(), q.state.members.all(nil))
+	parts := rosterParts(q.random, last.ruling, q.chain.newest(), q.state.members.all(nil))
 	q.answers += len(parts) - 1
 	for _, part := range parts {
 		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: true, Body: part})
 	}
 }
 
-// rosterParts cuts a roster as of a ruling into messages.
-func rosterParts(r *hearsay.Ruling, heads []hearsay.Head, all []Member) (parts []*hearsay.RosterPart) {
-	n := max(1, (len(all)+hearsay.MaxRosterMembers-1)/hearsay.MaxRosterMembers)
+// rosterParts cuts a roster as of a ruling into messages. They begin anywhere:
+// where there is no room for all of them, other ones get there the next time.
+func rosterParts(random *rand.Rand, r *hearsay.Ruling, heads []hearsay.Head, all []Member) (parts []*hearsay.RosterPart) {
+	n, first := max(1, (len(all)+hearsay.MaxRosterMembers-1)/hearsay.MaxRosterMembers), 0
+	if n > 1 {
+		first = random.IntN(n)
+	}
 	for i := range n {
+		i = (first + i) % n
 		part := &hearsay.RosterPart{Ruling: r, Heads: heads, Part: uint16(i), Parts: uint16(n)}
 		for _, m := range all[i*len(all)/n : (i+1)*len(all)/n] {
 			part.Members = append(part.Members, hearsay.RosterMember{Stay: m.Stay, Claim: m.Claim})
