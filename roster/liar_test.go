@@ -649,7 +649,9 @@ type doubting struct {
 	of hearsay.PublicKey
 }
 
-func (d *doubting) Verify(key hearsay.PublicKey, _ []byte, _ hearsay.Signature) bool { return key != d.of }
+func (d *doubting) Verify(key hearsay.PublicKey, _ []byte, _ hearsay.Signature) bool {
+	return key != d.of
+}
 
 // Whoever a ruling admits is listed, whatever is forged meanwhile: else the
 // roster were another than the ledger's.
