@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help test format vet staticcheck check race fuzz bench compare campaign plants sim-same sim-diff sim-large cut kills late page cover ci
+.PHONY: help test format vet staticcheck check race fuzz bench compare campaign plants sim-same sim-diff sim-large cut kills abuse late page cover ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ cut: ## two halves cut off from each other, in network namespaces: needs root, i
 KILLS ?= 20
 kills: ## kill -9 and kill -STOP of real processes, without seeds and with, KILLS (20) times each
 	HEARSAY_KILLS=$(KILLS) $(GO) test -count 1 -timeout 20m -v ./test/kill
+
+ABUSE ?= 10
+abuse: ## ABUSE (10) kills under 2,000 forged messages a second, and a seed of 10,000 peers
+	HEARSAY_ABUSE=$(ABUSE) $(GO) test -count 1 -timeout 20m -v ./test/abuse
 
 LATE ?= 20s
 late: ## a peer whose packets are all late stays, watched for LATE (20s), in network namespaces: needs root and ip

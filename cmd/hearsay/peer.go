@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -219,6 +220,11 @@ func (o *nodeOptions) follow(cmd *cobra.Command, config *agent.Config) error {
 	return o.sit(config, list)
 }
 
+// seedGCPercent is how much garbage a seed may hold beside what is alive. To
+// read a ledger of thousands takes several times what is left of it, and a
+// seed has little to do afterwards, so that Go's own 100 would stay for long.
+const seedGCPercent = 50
+
 // runNode runs a node until it is interrupted, has left, or fails.
 func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error) {
 	ctx, stop := untilInterrupted(cmd)
@@ -238,6 +244,9 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		defer listener.Close() // unless the server has done so
 	}
 	o.greet(log, &config)
+	if _, set := os.LookupEnv("GOGC"); !set && o.role == hearsay.RoleSeed {
+		debug.SetGCPercent(seedGCPercent)
+	}
 	node, err := agent.Start(ctx, config)
 	if err != nil {
 		return err
