@@ -197,7 +197,8 @@ func sound(data []byte) bool { return readSnapshot(hearsay.NetworkID{}, nobody{}
 // nobody signs nothing, and believes nobody.
 type nobody struct{}
 
-func (nobody) Public() hearsay.PublicKey                                { return hearsay.PublicKey{} }
+func (nobody) Public() hearsay.PublicKey { return hearsay.PublicKey{} }
+
 func (nobody) Sign([]byte) hearsay.Signature                            { return hearsay.Signature{} }
 func (nobody) Verify(hearsay.PublicKey, []byte, hearsay.Signature) bool { return false }
 
