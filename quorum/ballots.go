@@ -256,7 +256,7 @@ func (q *Quorum) judge(now time.Time, c *openCase, t *trial) (hearsay.BallotVerd
 			t.unfit = q.unfit(now, &c.opening.claim)
 		case opRemove:
 			if m := q.state.members.get(c.opening.stay.ID); m != nil && c.opening.evidence != nil {
-				t.unfit = q.unproven(c.opening.evidence, m)
+				t.unfit = q.unproven(now, c.opening.evidence, m)
 			}
 		}
 	}
@@ -311,7 +311,7 @@ func (q *Quorum) judgeRemoval(now time.Time, c *openCase, t *trial) (hearsay.Bal
 // statements of one round, signed by observers that this seed's roster
 // assigns, of what the member is now; a majority of them, or, when the
 // suspicion ran out, two of them and none that reaches it.
-func (q *Quorum) unproven(e *hearsay.Evidence, m *Member) (why string) {
+func (q *Quorum) unproven(now time.Time, e *hearsay.Evidence, m *Member) (why string) {
 	newest := m.Claim.Incarnation
 	if q.directory.Incarnation != nil {
 		newest = max(newest, q.directory.Incarnation(m.Stay.ID))
@@ -321,6 +321,9 @@ func (q *Quorum) unproven(e *hearsay.Evidence, m *Member) (why string) {
 	}
 	if e.Incarnation < newest {
 		return "it has refuted that"
+	}
+	if e.Incarnation > max(newest, hearsay.Incarnation(now.UnixMilli())) {
+		return "of an incarnation that it cannot have" // to come back it would have to go beyond that
 	}
 	witnesses := q.state.members.witnesses(e.Subject)
 	observers := ring.Observers(nil, e.Subject, ring.Of(witnesses), min(q.cfg.Observers, len(witnesses)))

@@ -43,7 +43,7 @@ func TestEvidence(t *testing.T) {
 			t.Fatalf("%d observers", len(e.Statements))
 		}
 		c.spoil(e)
-		if got := m.q.unproven(e, &member); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+		if got := m.q.unproven(w.now, e, &member); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -51,7 +51,7 @@ func TestEvidence(t *testing.T) {
 	e.Rule = hearsay.RuleTimeout
 	e.Statements[3].Verdict = hearsay.VerdictReachable
 	e.Statements[3].Sign(testNetwork, w.person(e.Statements[3].Observer).key)
-	if got := m.q.unproven(e, &member); got != "an observer reaches it" {
+	if got := m.q.unproven(w.now, e, &member); got != "an observer reaches it" {
 		t.Errorf("a timeout with one who reaches it: %q", got)
 	}
 }

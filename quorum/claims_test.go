@@ -71,3 +71,29 @@ func TestSeedsAreNotAdmitted(t *testing.T) {
 		t.Error("a peer may have a seat")
 	}
 }
+
+// Observers who sign for an incarnation that nobody has heard of do not keep its
+// subject out: it comes back only with a newer one.
+func TestUnheardIncarnationIsNoEvidence(t *testing.T) {
+	w := followed(t, 45, 2)
+	victim, liar := w.people[0], w.people[1]
+	victim.up = false
+	w.flood(100*time.Millisecond, func() {
+		for _, m := range w.machines {
+			e := w.evidence(m, victim, hearsay.VerdictUnreachable)
+			if e == nil || victim.up {
+				continue
+			}
+			e.Incarnation, e.Statements = 1<<63, nil
+			s := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: hearsay.VerdictUnreachable, At: w.now.UnixMilli()}
+			s.Sign(testNetwork, liar.key)
+			e.Statements = append(e.Statements, s)
+			w.step(m, func() {
+				m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: victim.id()}, By: liar.id(), Evidence: e})
+			})
+		}
+	})
+	w.must(20*time.Second, "it is removed", func() bool { return !w.in(victim) })
+	victim.up = true
+	w.must(20*time.Second, "it is in again", func() bool { return w.in(victim) })
+}

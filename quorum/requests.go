@@ -190,7 +190,7 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 	if r.Evidence != nil {
 		own := *r.Evidence // what came with a packet belongs to the packet
 		own.Statements = slices.Clone(own.Statements)
-		if why := q.unproven(&own, m); why != "" {
+		if why := q.unproven(now, &own, m); why != "" {
 			q.drops[hearsay.DropUnproven]++
 			return Answer{Code: AnswerRefused, Text: why}
 		}
