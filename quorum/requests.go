@@ -224,9 +224,6 @@ func (q *Quorum) Move(now time.Time, c *hearsay.Claim) Answer {
 		q.drops[hearsay.DropBadSignature]++
 		return Answer{Code: AnswerRefused, Text: why}
 	}
-	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { // it has gone on since
-		return a.subject == c.Subject && a.command.op == opMove && a.command.claim.Incarnation < c.Incarnation
-	})
 	return q.ask(now, c.Subject, command{op: opMove, claim: *c})
 }
 

@@ -24,6 +24,7 @@ type ledger struct {
 
 // ruling is one that some node has told.
 type ruling struct {
+	kind    hearsay.RulingKind
 	hash    hearsay.Hash
 	first   string // who told it first
 	roster  hearsay.Hash
@@ -189,7 +190,7 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 	for _, seat := range r.Seats {
 		l.votes.given[seat.Slot] = seat.Life
 	}
-	l.rulings = append(l.rulings, ruling{hash, m.name, r.Roster, l.roster.members})
+	l.rulings = append(l.rulings, ruling{r.Kind, hash, m.name, r.Roster, l.roster.members})
 	if t.evidence != nil && r.Kind == hearsay.RulingRemove {
 		if t.evidence.Hash(l.network) != r.Evidence || t.evidence.Subject != r.Stay.ID {
 			c.violate(now, m, RuleEvidence, "epoch %d removes %s by other evidence than it names", r.Epoch, c.name(r.Stay.ID))

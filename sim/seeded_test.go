@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,3 +46,223 @@ func TestLostSeedIsForgottenByAll(t *testing.T) {
 	w.RunUntil(40 * time.Second)
 	t.Logf("one network %v after the cut's end", w.convergesWithin(t, 30*time.Second))
 }
+
+// ruled gives how many rulings of a kind there are.
+func (w *World) ruled(kind hearsay.RulingKind) (n int) {
+	for i := range w.check.ledger.rulings {
+		if w.check.ledger.rulings[i].kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// runsUntil lets the world go on until something is so, and fails if it is not
+// in time.
+func (w *World) runsUntil(t testing.TB, limit time.Duration, what string, so func() bool) (took time.Duration) {
+	t.Helper()
+	const step = 50 * time.Millisecond
+	began := w.now
+	for !so() {
+		if took = w.now - began; took >= limit {
+			t.Fatalf("seed %d: not within %v: %s; %s", w.config.Seed, limit, what, w.disagreement())
+		}
+		w.RunUntil(w.now + step)
+	}
+	return w.now - began
+}
+
+// Whenever in the course of a case a seed crashes, whichever it is: the case is
+// decided by the others, once, and the seed comes back to the same ledger.
+func TestSeedCrashInEveryStep(t *testing.T) {
+	const (
+		nodes   = 4
+		patient = 12 * time.Second
+	)
+	steps := large(5, 40)
+	slowDisk := func(c *Config) { c.Seeds, c.DiskDelay = 3, 3*time.Millisecond }
+	for _, c := range []struct {
+		script string
+		kind   hearsay.RulingKind
+		count  int
+	}{
+		{"at 10s start n4", hearsay.RulingAdmit, nodes},
+		{"at 10s kill n4", hearsay.RulingRemove, 1},
+		{"at 10s leave n4", hearsay.RulingLeave, 1},
+	} {
+		var opened, ruled time.Duration
+		w := newScenario(t, nodes, c.script, slowDisk)
+		decides := &twist{steps: func(w *World, _ *machine, e *hearsay.Effects) {
+			for i := range e.Events {
+				switch kind := e.Events[i].Kind; {
+				case w.now < 10*time.Second:
+				case kind == hearsay.EventCaseOpened && opened == 0:
+					opened = w.now
+				case kind == hearsay.EventRuled:
+					ruled = w.now
+				}
+			}
+		}}
+		for number := range w.machines {
+			w.bend(number+1, decides)
+		}
+		w.RunUntil(20 * time.Second)
+		if opened == 0 {
+			opened = 10 * time.Second
+		}
+		opened -= 10 * time.Millisecond
+		t.Logf("%s: from %v to %v", c.script, opened, ruled)
+		slowest := time.Duration(0)
+		for step := range steps {
+			for seed := 1; seed <= 3; seed++ {
+				at := (opened + (ruled-opened+10*time.Millisecond)*time.Duration(step)/time.Duration(steps)).Truncate(time.Millisecond)
+				w := newScenario(t, nodes, fmt.Sprintf("%s\nat %v kill s%d", c.script, at, seed), slowDisk)
+				w.RunUntil(max(10*time.Second, at))
+				slowest = max(slowest, w.runsUntil(t, patient, c.script, func() bool { return w.ruled(c.kind) == c.count }))
+				w.RunUntil(at + patient)
+				w.Do(Action{Verb: Restart, Who: []int{nodes + seed}})
+				w.convergesWithin(t, patient)
+			}
+		}
+		t.Logf("decided at most %v after the crash", slowest)
+	}
+}
+
+// leader gives the number of the machine that leads.
+func (w *World) leader() int {
+	for i := w.config.Nodes; i < len(w.machines); i++ {
+		if m := &w.machines[i]; m.condition == conditionRunning {
+			if slot := m.node.Authority().Leader; slot >= 0 {
+				return w.config.Nodes + slot + 1
+			}
+		}
+	}
+	return 0
+}
+
+// Without the one that leads the others go on.
+func TestLeaderIsLost(t *testing.T) {
+	w := newScenario(t, 6, "", withSeeds(5))
+	w.RunUntil(10 * time.Second)
+	for lost := 1; lost <= 2; lost++ {
+		w.Do(Action{Verb: Kill, Who: []int{w.leader(), lost}})
+		took := w.runsUntil(t, 15*time.Second, "it is out", func() bool { return w.ruled(hearsay.RulingRemove) == lost })
+		t.Logf("a member is out %v after it was killed with the leader", took)
+	}
+	w.Do(Action{Verb: Kill, Who: []int{w.leader(), 3}})
+	w.RunUntil(w.now + 30*time.Second)
+	if n := w.ruled(hearsay.RulingRemove); n != 2 {
+		t.Fatalf("two of five seeds have removed somebody: %d rulings", n)
+	}
+}
+
+// On the smaller side of the seeds nobody comes in or goes, and afterwards all
+// is as the larger side has decided.
+func TestSeedsOnTheSmallerSide(t *testing.T) {
+	w := newScenario(t, 8, `
+at 10s partition n1..n3 n7 s1 | n4..n6 n8 s2 s3
+at 11s kill n3 n6
+at 12s start n7 n8`, withSeeds(3))
+	w.RunUntil(60 * time.Second)
+	if smaller, larger := w.machines[0].node.Epoch(), w.machines[3].node.Epoch(); smaller != 6 || larger < 6+4+1 {
+		t.Errorf("epoch %d on the smaller side, %d on the larger", smaller, larger)
+	}
+	if w.check.ledger.last(w.machines[6].id) != nil {
+		t.Error("n7 was admitted without a quorum")
+	}
+	if l := w.check.ledger.last(w.machines[7].id); l == nil || l.ended > 0 {
+		t.Error("n8 was not admitted")
+	}
+	w.Do(Action{Verb: Heal})
+	t.Logf("one network %v after the cut's end", w.convergesWithin(t, 20*time.Second))
+}
+
+// One seed after the other loses its disk, and the ledger goes on.
+func TestDisksAreLostOneByOne(t *testing.T) {
+	w := newScenario(t, 5, "", withSeeds(3))
+	w.RunUntil(10 * time.Second)
+	for seed := 1; seed <= 3; seed++ {
+		who := []int{w.config.Nodes + seed}
+		w.Do(Action{Verb: Kill, Who: who})
+		w.RunUntil(w.now + 3*time.Second)
+		w.Do(Action{Verb: Restart, Who: who, Fresh: true})
+		took := w.convergesWithin(t, 30*time.Second)
+		if n := w.ruled(hearsay.RulingSeat); n != seed {
+			t.Fatalf("%d seats were given, want %d", n, seed)
+		}
+		t.Logf("s%d has its seat, and all know, after %v", seed, took)
+		w.RunUntil(w.now + 5*time.Second)
+	}
+	w.Do(Action{Verb: Kill, Who: []int{2}})
+	w.runsUntil(t, 15*time.Second, "n2 is out", func() bool { return w.ruled(hearsay.RulingRemove) == 1 })
+}
+
+// large gives one number by default, and the other if the large scenarios run.
+func large(small, large int) int {
+	if os.Getenv(largeVariable) != "" {
+		return large
+	}
+	return small
+}
+
+// All peers start at once.
+func TestBulkJoin(t *testing.T) {
+	nodes := large(100, 1000)
+	w := newScenario(t, nodes, fmt.Sprintf("at 5s start n1..n%d", nodes), withSeeds(3))
+	w.RunUntil(5 * time.Second)
+	took := w.runsUntil(t, 10*time.Second, "all are in", func() bool {
+		for i := range nodes {
+			if m := &w.machines[i]; int(m.node.Epoch()) < nodes || !m.node.Joined() {
+				return false
+			}
+		}
+		return true
+	})
+	t.Logf("%d peers are in, and each knows all, after %v", nodes, took)
+	w.convergesWithin(t, 10*time.Second)
+}
+
+// The scenarios of Rapid, with seeds: those who crash are out, those who suffer
+// may be, and nobody else is.
+func TestRapidWithSeeds(t *testing.T) {
+	for _, c := range []struct {
+		file, small string
+		until       time.Duration
+	}{
+		{"crash", "n31..n34", time.Minute},
+		{"loss-in", "n31", 150 * time.Second},
+		{"loss-out", "n31", 150 * time.Second},
+		{"flip", "n31", 150 * time.Second},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			text, err := os.ReadFile("testdata/rapid/" + c.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := DefaultConfig()
+			config.Nodes, config.Seeds, config.For = large(40, 1000), 3, c.until
+			script := string(text)
+			if config.Nodes < 1000 {
+				script = strings.ReplaceAll(script, "n501..n510", c.small)
+			}
+			if config.Scenario, err = ParseScenario(c.file, script, config.Nodes, config.Seeds); err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			r, err := Run(config, &out)
+			t.Logf("%s\n%s", script, out.String())
+			switch {
+			case err != nil:
+				t.Error(err)
+			case r.Toll.Others > 0:
+				t.Errorf("%d of those who suffered nothing died", r.Toll.Others)
+			case c.file == "crash" && (r.Toll.Out != r.Toll.Touched || r.Toll.Rosters > rostersMost):
+				t.Errorf("the dead are not found as they should be: %+v", r.Toll)
+			}
+		})
+	}
+}
+
+// rostersMost is how many rosters ten crashes at once may come to, before all
+// ten are out: Rapid has 9, memberlist 1858 of 2000.
+const rostersMost = 12
