@@ -52,6 +52,7 @@ func (n *Node) receiveRumors(now time.Time, p *hearsay.Packet) {
 		n.rumors.Graft(now, p, m)
 	case *hearsay.Place:
 		n.rumors.Place(now, p, m)
+		n.overlay.Disown(now, p.From)
 	case *hearsay.Heard:
 		n.rumors.Heard(now, p, m)
 	case *hearsay.Seen:

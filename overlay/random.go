@@ -246,6 +246,17 @@ func (o *Overlay) unexpected(now time.Time, p *hearsay.Packet, m *hearsay.HelloA
 	}
 }
 
+// Disown is told that a member speaks as a neighbor does, who is none here: if
+// its end of a link is all that there is of it, it is to be let go.
+func (o *Overlay) Disown(now time.Time, id hearsay.NodeID) {
+	if o.cfg.Kind == KindRing || o.Linked(id) || o.drawn.has(id) || o.drawn.asked == id || has(o.suspects, id) {
+		return
+	}
+	if o.lists(id) && o.drawn.spend(now) {
+		o.send(id, &hearsay.Unlink{})
+	}
+}
+
 // Unlink ends a link that was drawn. Those of ring 0 stay.
 func (o *Overlay) Unlink(now time.Time, p *hearsay.Packet, _ *hearsay.Unlink) {
 	if !o.part(now, p.From) {

@@ -366,6 +366,35 @@ func TestStrangersGetNoAnswer(t *testing.T) {
 	}
 }
 
+// Who speaks as a neighbor does and is none is told so, but not without end; who
+// is one, or may be one soon, is not.
+func TestDisown(t *testing.T) {
+	o, others := lonely(t)
+	o.Disown(begin, others[0])
+	if len(o.out.Now) != 1 {
+		t.Fatalf("%d packets, want one", len(o.out.Now))
+	}
+	if _, ok := o.out.Now[0].Body.(*hearsay.Unlink); !ok {
+		t.Errorf("sent %T", o.out.Now[0].Body)
+	}
+	for range 10 * helloBurst {
+		o.Disown(begin, others[0])
+	}
+	if n := len(o.out.Now); n > helloBurst {
+		t.Errorf("%d packets", n)
+	}
+	o, others = lonely(t)
+	o.ask(begin, others[0])
+	o.Suspect(begin, others[1])
+	before := len(o.out.Now)
+	o.Disown(begin, others[0])
+	o.Disown(begin, others[1])
+	o.Disown(begin, hearsay.NodeID{0: 77})
+	if n := len(o.out.Now) - before; n > 0 {
+		t.Errorf("%d packets to who was asked, to a suspect, and to a stranger", n)
+	}
+}
+
 // An ack that nobody waited for makes no link; who sent it is told so.
 func TestUnaskedAck(t *testing.T) {
 	o, others := lonely(t)
