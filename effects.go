@@ -86,7 +86,7 @@ type Packet struct {
 	Claims []Claim // news that rides along
 }
 
-// MTU is the largest datagram, in bytes (DESIGN: what exceeds it goes by
+// MTU is the largest datagram, in bytes (what exceeds it goes by
 // stream): safe on Ethernet with any tunnel in between.
 const MTU = 1400
 

@@ -133,10 +133,10 @@ func rosterKnobs(c *Config) []Knob {
 		duration("roster.news_every", &r.NewsEvery, time.Millisecond, time.Minute, "between two tellings of waiting news", "guess"),
 		count("roster.fanout", &r.Fanout, 1, 64, "members told at a time", "memberlist: 3"),
 		count("roster.retell", &r.Retell, 1, 64, "a claim is told this many × log2(N+1) times", "memberlist: 4 × log10"),
-		duration("roster.dead_hold", &r.DeadHold, 0, time.Hour, "a death of one who is no suspect here waits this long for its refutation", "DESIGN"),
-		duration("roster.forget_after", &r.ForgetAfter, time.Second, 30*24*time.Hour, "the dead and those who left are forgotten after this", "DESIGN").
+		duration("roster.dead_hold", &r.DeadHold, 0, time.Hour, "a death of one who is no suspect here waits this long for its refutation", "a choice of ours"),
+		duration("roster.forget_after", &r.ForgetAfter, time.Second, 30*24*time.Hour, "the dead and those who left are forgotten after this", "a choice of ours").
 			must("more than roster.dead_hold", func() bool { return r.ForgetAfter > r.DeadHold }),
-		duration("roster.contact_every", &r.ContactEvery, 10*time.Millisecond, time.Hour, "one dead or forgotten contact is tried this often", "DESIGN"),
+		duration("roster.contact_every", &r.ContactEvery, 10*time.Millisecond, time.Hour, "one dead or forgotten contact is tried this often", "a choice of ours"),
 		duration("roster.join_backoff_min", &r.JoinBackoffMin, 10*time.Millisecond, time.Hour, "first wait before a join is tried again", "guess").
 			must("at most roster.join_backoff_max", func() bool { return r.JoinBackoffMin <= r.JoinBackoffMax }),
 		duration("roster.join_backoff_max", &r.JoinBackoffMax, 10*time.Millisecond, time.Hour, "longest wait", "guess"),

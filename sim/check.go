@@ -10,7 +10,7 @@ import (
 	"hearsay/overlay"
 )
 
-// Rule is one of the rules of DESIGN.md, section 3, as far as what is built
+// Rule is one of the rules that must always hold, as far as what is built
 // can break it.
 type Rule uint8
 

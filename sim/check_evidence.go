@@ -21,7 +21,7 @@ type pinged struct {
 // What an observer has seen, as far as the checker looks back.
 const (
 	pingsKept      = 16384            // of each node, to tell a true statement from a false one: a minute's, with many rounds in it
-	chronicWindow  = 65 * time.Second // of the rule for chronic failure (DESIGN.md, section 5), and the length of a round
+	chronicWindow  = 65 * time.Second // of the rule for chronic failure, and the length of a round
 	chronicPercent = 20               // of pings that failed in it: half of what an observer needs, as it counts only those of its rounds
 )
 
