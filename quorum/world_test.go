@@ -54,7 +54,6 @@ func hashed(key hearsay.PublicKey, message []byte) (s hearsay.Signature) {
 // disk keeps what was synced, and of the rest whatever a crash leaves.
 type disk struct {
 	durable map[string]hearsay.Record
-	waiting []hearsay.Record
 }
 
 // place gives where a record stands, and whether it drops what is there.
