@@ -54,9 +54,14 @@ func (g *guests) close() {
 	g.wait.Wait()
 }
 
-// takes reports whether a packet is to a guest, and sees to it.
+// takes reports whether a packet is to a guest, and sees to it. A ping to
+// somebody else is to who has come to a guest's address: it must answer before
+// it is in.
 func (g *guests) takes(p *hearsay.Packet) bool {
-	if ping, ok := p.Body.(*hearsay.Ping); ok && ping.Target == hearsay.GuestID(g.network, p.Addr) {
+	if ping, ok := p.Body.(*hearsay.Ping); ok && !ping.Target.IsZero() {
+		if ping.Target != hearsay.GuestID(g.network, p.Addr) {
+			return false
+		}
 		g.met(p.Addr)
 		g.ask(p.Addr, ping)
 		return true
