@@ -62,7 +62,7 @@ type Follower struct {
 const (
 	followerTick      = 100 * time.Millisecond
 	signaturesATick   = 500              // verified: 30 ms of work
-	maxRosterParts    = 1 << 11          // a million members
+	maxRosterParts    = 1 << 8           // 131,072 members: twice what a roster lists (roster.maxMembers)
 	unprovenMost      = chainLength      // rulings of one who is asked: as many as another can give
 	rosterPatience    = 5 * time.Second  // until a roster must be whole and proven
 	unprovenFor       = 30 * time.Second // until something must be proven of what one gives who is asked. Guess: a hundred long round trips
