@@ -56,7 +56,7 @@ func (s *state) carryOut(id hearsay.CaseID, c *command) []change {
 	case opAdmit:
 		return s.open(id, c, c.claim.Subject, s.refusesAdmission(&c.claim))
 	case opRemove:
-		return s.open(id, c, c.stay.ID, s.refusesRemoval(c.stay))
+		return s.openRemoval(id, c)
 	case opSeat:
 		return s.open(id, c, c.seat.Key.NodeID(), s.refusesSeat(c.seat))
 	case opBallot:
@@ -91,6 +91,16 @@ func (s *state) open(id hearsay.CaseID, c *command, subject hearsay.NodeID, refu
 	s.cases = append(s.cases, open) // ids grow with the log
 	s.note(open)
 	return []change{{outcome: outOpened, c: open}}
+}
+
+// openRemoval opens a case against a stay. One that rests on a majority of the
+// observers takes the place of one that must wait for lack of it: a word without
+// evidence, from anybody, must not make a removal slow.
+func (s *state) openRemoval(id hearsay.CaseID, c *command) (changes []change) {
+	if open := s.removing[c.stay.ID]; open != nil && open.outweighedBy(c) {
+		changes = s.abort(open, "a majority of its observers is against it now")
+	}
+	return append(changes, s.open(id, c, c.stay.ID, s.refusesRemoval(c.stay))...)
 }
 
 // takeBallot counts a ballot: of who sits in its slot now, about what the case

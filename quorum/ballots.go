@@ -95,8 +95,10 @@ func (q *Quorum) unwatch(now time.Time, id hearsay.NodeID) {
 	}
 }
 
-func (q *Quorum) watch(now time.Time, id hearsay.NodeID) {
-	addr := netip.AddrPort{}
+func (q *Quorum) watch(now time.Time, id hearsay.NodeID) { q.watchAt(now, id, q.where(id)) }
+
+// where gives the newest address of a member.
+func (q *Quorum) where(id hearsay.NodeID) (addr netip.AddrPort) {
 	if m := q.state.members.get(id); m != nil {
 		addr = m.Claim.Card.Addr
 	}
@@ -105,7 +107,19 @@ func (q *Quorum) watch(now time.Time, id hearsay.NodeID) {
 			addr = newest
 		}
 	}
-	q.watchAt(now, id, addr)
+	return addr
+}
+
+// rewatch begins the watch of a member anew if it has another address now: that
+// it does not answer where it was says nothing.
+func (q *Quorum) rewatch(now time.Time, id hearsay.NodeID, w *watch) {
+	if q.state.members.get(id) == nil {
+		return
+	}
+	if addr := q.where(id); addr != w.addr {
+		q.probed(now, w) // nothing that comes of it counts
+		w.addr, w.began, w.failing, w.failed, w.askAt = addr, now, time.Time{}, time.Time{}, now
+	}
 }
 
 func (q *Quorum) watchAt(now time.Time, id hearsay.NodeID, addr netip.AddrPort) {
@@ -175,8 +189,9 @@ func (q *Quorum) Probed(now time.Time, p Probe) {
 	if w == nil || q.state == nil {
 		return
 	}
-	if p.Addr.IsValid() && p.Addr != w.addr && q.state.admitting[p.Subject] != nil {
-		return // it answers elsewhere
+	q.rewatch(now, p.Subject, w)
+	if p.Addr.IsValid() && p.Addr != w.addr {
+		return // it is elsewhere, or says so
 	}
 	q.probed(now, w)
 	switch p.Verdict {
@@ -210,6 +225,7 @@ func (q *Quorum) tickTrials(now time.Time) {
 		if !w.asked.IsZero() && now.Sub(w.asked) >= probePatience {
 			q.probed(now, w) // nothing came of it
 		}
+		q.rewatch(now, id, w)
 		switch {
 		case !open && now.Sub(w.began) >= q.cfg.WatchFor:
 			q.unwatch(now, id)
@@ -260,6 +276,11 @@ func (q *Quorum) judge(now time.Time, c *openCase, t *trial) (hearsay.BallotVerd
 			}
 		}
 	}
+	if c.opening.evidence != nil && t.unfit == "" {
+		if m := q.state.members.get(c.opening.stay.ID); m != nil && c.opening.evidence.Incarnation < q.newest(m) {
+			t.unfit = refuted // since the check
+		}
+	}
 	if t.unfit != "" {
 		return hearsay.BallotNo, t.unfit
 	}
@@ -307,20 +328,27 @@ func (q *Quorum) judgeRemoval(now time.Time, c *openCase, t *trial) (hearsay.Bal
 	return hearsay.BallotYes, fmt.Sprintf("no answer from %v for %v", w.addr, now.Sub(w.failing).Round(time.Millisecond))
 }
 
+const refuted = "it has refuted that"
+
+// newest is the newest incarnation that a member has signed.
+func (q *Quorum) newest(m *Member) hearsay.Incarnation {
+	if q.directory.Incarnation == nil {
+		return m.Claim.Incarnation
+	}
+	return max(m.Claim.Incarnation, q.directory.Incarnation(m.Stay.ID))
+}
+
 // unproven says why evidence does not hold against a member, if it does not:
 // statements of one round, signed by observers that this seed's roster
 // assigns, of what the member is now; a majority of them, or, when the
 // suspicion ran out, two of them and none that reaches it.
 func (q *Quorum) unproven(now time.Time, e *hearsay.Evidence, m *Member) (why string) {
-	newest := m.Claim.Incarnation
-	if q.directory.Incarnation != nil {
-		newest = max(newest, q.directory.Incarnation(m.Stay.ID))
-	}
+	newest := q.newest(m)
 	if e.Subject != m.Stay.ID {
 		return "evidence about another"
 	}
 	if e.Incarnation < newest {
-		return "it has refuted that"
+		return refuted
 	}
 	if e.Incarnation > max(newest, hearsay.Incarnation(now.UnixMilli())) {
 		return "of an incarnation that it cannot have" // to come back it would have to go beyond that

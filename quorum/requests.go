@@ -85,7 +85,8 @@ func (q *Quorum) done(c *command) bool {
 	case opAdmit:
 		return q.state.members.get(c.claim.Subject) != nil || q.state.admitting[c.claim.Subject] != nil
 	case opRemove:
-		return !q.state.members.has(c.stay) || q.state.removing[c.stay.ID] != nil
+		open := q.state.removing[c.stay.ID]
+		return !q.state.members.has(c.stay) || open != nil && !open.outweighedBy(c)
 	case opLeave:
 		return !q.state.members.has(c.leave.Stay)
 	case opBar:
@@ -177,11 +178,11 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 	if q.state == nil {
 		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
 	}
-	m := q.state.members.get(r.Stay.ID)
+	m, open := q.state.members.get(r.Stay.ID), q.state.removing[r.Stay.ID]
 	switch {
 	case m == nil || r.Stay.Epoch != 0 && m.Stay != r.Stay:
 		return Answer{Code: AnswerDone, Text: "already removed"}
-	case q.state.removing[r.Stay.ID] != nil:
+	case open != nil && (r.Evidence == nil || !open.outweighedBy(&command{op: opRemove, stay: m.Stay, rule: r.Evidence.Rule})):
 		return Answer{Code: AnswerPending}
 	case r.Evidence == nil && now.Before(q.paused[m.Stay]):
 		return Answer{Code: AnswerWait, Text: "a case about it has just ended without a ruling"}
@@ -224,6 +225,9 @@ func (q *Quorum) Move(now time.Time, c *hearsay.Claim) Answer {
 		q.drops[hearsay.DropBadSignature]++
 		return Answer{Code: AnswerRefused, Text: why}
 	}
+	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { // it has gone on since
+		return a.subject == c.Subject && a.command.op == opMove && a.command.claim.Incarnation < c.Incarnation
+	})
 	return q.ask(now, c.Subject, command{op: opMove, claim: *c})
 }
 

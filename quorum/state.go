@@ -100,6 +100,12 @@ func (c *openCase) short() bool {
 	return c.opening.op == opRemove && c.opening.rule != hearsay.RuleMajority
 }
 
+// outweighedBy reports whether a command brings against the same stay what this
+// case lacks.
+func (c *openCase) outweighedBy(o *command) bool {
+	return c.short() && o.op == opRemove && o.stay == c.opening.stay && o.rule == hearsay.RuleMajority
+}
+
 func (c *openCase) count(v hearsay.BallotVerdict) (n int) {
 	for i := range c.ballots {
 		if c.ballots[i].Verdict == v {
