@@ -78,13 +78,18 @@ func (w *network) killAndStop(times int, p promise) {
 		{"kill -STOP", syscall.SIGSTOP, func(i int) { w.signal(i, syscall.SIGCONT) }},
 	} {
 		var suspects, deaths, returns []time.Duration
+		var slowest string
 		for i := range times {
 			victim := i % peers
 			id, epoch := w.identity(victim), w.roster(w.other(victim)).Epoch
+			struck := time.Now()
 			w.signal(victim, way.signal)
 			suspect, dead := w.watch(victim, epoch)
 			suspects, deaths = append(suspects, suspect), append(deaths, dead)
-			w.wantStory(victim, w.teller(victim, i), epoch+1)
+			story := w.wantStory(victim, w.teller(victim, i), epoch+1)
+			if dead == slices.Max(deaths) {
+				slowest = fmt.Sprintf("at %s, dead everywhere %v later:\n%s", struck.UTC().Format(time.StampMilli), dead, tail(story))
+			}
 			began := time.Now()
 			way.back(victim)
 			w.until(w.nodes[victim].Name+" back everywhere", backWithin, func() string { return w.back(victim, epoch+2) })
@@ -94,6 +99,7 @@ func (w *network) killAndStop(times int, p promise) {
 			}
 		}
 		w.judge(way.name, p, suspects, deaths, returns)
+		w.t.Logf("the slowest %s was %s", way.name, slowest)
 	}
 }
 
@@ -230,8 +236,8 @@ func (w *network) states(r roster, holder, victim string, others map[string]time
 	return state
 }
 
-// wantStory asks why, and wants the whole story of the death.
-func (w *network) wantStory(victim, teller int, epoch uint64) {
+// wantStory asks why, and wants the whole story of the death, which it gives.
+func (w *network) wantStory(victim, teller int, epoch uint64) (story string) {
 	w.t.Helper()
 	want := []string{"dead", "observer"}
 	if w.seeded() {
@@ -242,7 +248,7 @@ func (w *network) wantStory(victim, teller int, epoch uint64) {
 	}
 	name := w.nodes[victim].Name
 	w.until("told why "+name+" is out, by "+w.nodes[teller].Name, toldWithin, func() string {
-		story := w.hearsay(0, teller, "why", name)
+		story = w.hearsay(0, teller, "why", name)
 		for _, words := range want {
 			if !strings.Contains(story, words) {
 				return fmt.Sprintf("no %q in:\n%s", words, story)
@@ -250,4 +256,5 @@ func (w *network) wantStory(victim, teller int, epoch uint64) {
 		}
 		return ""
 	})
+	return story
 }

@@ -27,7 +27,7 @@ const (
 	requestTimeout = time.Second
 	startWithin    = 10 * time.Second
 	endTimeout     = 10 * time.Second // for a process to end when told to
-	logTail        = 40               // lines that a failure shows of each node
+	tailLines      = 30               // that a failure shows of each node's log
 )
 
 type node struct {
@@ -155,9 +155,14 @@ func (w *network) tellLogs() {
 	}
 	for _, n := range w.nodes {
 		text, _ := os.ReadFile(n.log())
-		all := strings.Split(strings.TrimSpace(string(text)), "\n")
-		w.t.Logf("log of %s:\n%s", n.Name, strings.Join(all[max(0, len(all)-logTail):], "\n"))
+		w.t.Logf("log of %s:\n%s", n.Name, tail(string(text)))
 	}
+}
+
+// tail gives the last lines of a long text.
+func tail(text string) string {
+	all := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(all[max(0, len(all)-tailLines):], "\n")
 }
 
 // log is the file of a node's log, which goes on when it is started again.
