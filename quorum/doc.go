@@ -6,6 +6,7 @@
 //
 //	peer                    leader                      other seeds
 //	  |--- Admit, Report ----->|                             |   to any seed, who passes it on
+//	  |<-- ping (Admit) -------|                             |   who does not answer at its address has no case
 //	  |                        |--- Raft: entry "case" ----->|   opened once for a stay, an address, a seat
 //	  |<-- pings --------------|<----------------------------|   each seed for itself: its own probes, who signed
 //	  |                        |                             |   the claim, the statements by its own roster
@@ -37,7 +38,9 @@
 //	disk.go      records: load, keep, compact          remember.go  each signature is verified once
 //	seats.go     who sits where; lives                 founding.go  founding, recovering
 //	chain.go     rulings and heads                     heads.go     signing and serving them
-//	follower.go  the peers' half                       config.go    knobs
+//	knocks.go    who asks to be in, before a case      opinion.go   what is said without one
+//	follower.go  the peers' half                       reads.go     what drivers read of both
+//	config.go    knobs
 //
 // # Promises, and what they rest on
 //
