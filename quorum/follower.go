@@ -110,9 +110,6 @@ func (f *Follower) Head() hearsay.Hash {
 	return hash
 }
 
-// Following reports whether this peer has the roster of a quorum.
-func (f *Follower) Following() bool { return f.based }
-
 // Member gives one member by its identity.
 func (f *Follower) Member(id hearsay.NodeID) (m Member, ok bool) {
 	one := f.members.get(id)
