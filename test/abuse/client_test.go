@@ -25,7 +25,8 @@ type answer struct {
 	Type    string         `json:"type"`
 	Payload map[string]any `json:"payload"`
 	text    string
-	took    time.Duration
+	took    time.Duration // from dialling to the answer
+	dialled time.Duration // of it, until there was a connection
 }
 
 // is reports whether a field has a value.
@@ -34,7 +35,9 @@ func (a *answer) is(field string, want any) bool {
 	return ok && fmt.Sprint(got) == fmt.Sprint(want)
 }
 
-func (a *answer) String() string { return fmt.Sprintf("%q after %v", a.text, a.took) }
+func (a *answer) String() string {
+	return fmt.Sprintf("%q after %v, %v of it to connect", a.text, a.took, a.dialled)
+}
 
 // exchange connects from an address, writes bytes, and reads until the other
 // end closes.
@@ -46,13 +49,14 @@ func exchange(to string, from netip.Addr, write []byte) (*answer, error) {
 		return nil, err
 	}
 	defer conn.Close()
+	dialled := time.Since(began)
 	conn.SetDeadline(began.Add(patience))
 	go conn.Write(write) // the answer may come before it is all written
 	reply, err := bufio.NewReader(conn).ReadBytes('\n')
 	if err != nil {
 		return nil, fmt.Errorf("%d bytes, then %w", len(reply), err)
 	}
-	a := &answer{text: string(reply), took: time.Since(began)}
+	a := &answer{text: string(reply), took: time.Since(began), dialled: dialled}
 	if err := json.Unmarshal(reply, a); err != nil {
 		return nil, fmt.Errorf("%q: %w", reply, err)
 	}

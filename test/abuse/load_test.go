@@ -28,6 +28,7 @@ const (
 	linesShare = 8    // of ten; the rest goes by our own framing, half of it as datagrams
 	warmUp     = 5 * time.Second
 
+	stallMost     = 200 * time.Millisecond
 	removedMedian = 5 * time.Second
 	removedAtMost = 60 * time.Second
 	joinedAtMost  = 60 * time.Second
@@ -46,7 +47,10 @@ type load struct {
 	admitted                                        atomic.Int64
 
 	mu      sync.Mutex
-	longest time.Duration // until an answer was there
+	longest answer // that was waited for
+	late    int    // answers that were not there in time
+
+	stalled time.Duration // at most, that this process itself was kept from running
 }
 
 // startLoad sends forged messages until it is stopped.
@@ -68,13 +72,15 @@ func (l *load) run() {
 	began := time.Now()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	due := 0
+	due, last := 0, began
 	for {
 		select {
 		case <-l.end:
 			return
 		case <-ticker.C:
 		}
+		now := time.Now()
+		l.stalled, last = max(l.stalled, now.Sub(last)-tick), now
 		for ; due < int(time.Since(began)*perSecond/time.Second); due++ {
 			select {
 			case l.slots <- struct{}{}:
@@ -121,6 +127,15 @@ func (l *load) one(number int) {
 	l.sent.Add(1)
 }
 
+// lateMost is how many answers may be late: none, unless the machine has so much
+// else to do that this process itself is kept waiting; then one of a hundred.
+func (l *load) lateMost() int {
+	if l.stalled < stallMost {
+		return 0
+	}
+	return int(l.lines.Load() / 100)
+}
+
 // judge counts what came back for a line.
 func (l *load) judge(a *answer, err error) {
 	if err != nil {
@@ -135,7 +150,12 @@ func (l *load) judge(a *answer, err error) {
 		l.admitted.Add(1)
 	}
 	l.mu.Lock()
-	l.longest = max(l.longest, a.took)
+	if a.took > l.longest.took {
+		l.longest = *a
+	}
+	if a.took > inTime {
+		l.late++
+	}
 	l.mu.Unlock()
 }
 
@@ -220,15 +240,15 @@ func TestUnderLoad(t *testing.T) {
 	loaded := w.seedsMemory()
 	slices.Sort(removals)
 	slices.Sort(returns)
-	t.Logf("%d sent in %v (%.0f a second, %d more could not be): %d lines, %d answered, %d of them refused, longest %v; %d broke",
-		l.sent.Load(), took.Round(time.Second), float64(l.sent.Load())/took.Seconds(), l.skipped.Load(), l.lines.Load(), l.answered.Load(), l.refused.Load(), l.longest, l.broken.Load())
+	t.Logf("%d sent in %v (%.0f a second, %d more could not be): %d lines, %d answered, %d of them refused, %d late, longest %v; %d broke; this process was kept waiting for up to %v",
+		l.sent.Load(), took.Round(time.Second), float64(l.sent.Load())/took.Seconds(), l.skipped.Load(), l.lines.Load(), l.answered.Load(), l.refused.Load(), l.late, &l.longest, l.broken.Load(), l.stalled)
 	t.Logf("%d kills: removed everywhere: median %v, longest %v; back everywhere: median %v, longest %v; a new peer in everywhere after %v; memory of the seeds before %v, after %v",
 		kills, removals[kills/2], removals[kills-1], returns[kills/2], returns[kills-1], joined, megabytes(calm), megabytes(loaded))
 	if removals[kills/2] > removedMedian {
 		t.Errorf("median removal %v, want %v", removals[kills/2], removedMedian)
 	}
-	if l.longest > inTime {
-		t.Errorf("the longest answer took %v, want %v", l.longest, inTime)
+	if most := l.lateMost(); l.late > most {
+		t.Errorf("%d answers were late, of %d; want %d at most; the longest: %v", l.late, l.lines.Load(), most, &l.longest)
 	}
 	if most := slices.Max(loaded); most > memoryMost {
 		t.Errorf("a seed holds %d bytes, want at most %d", most, memoryMost)

@@ -153,18 +153,6 @@ func (w *network) members(n node) (listed []member, epoch hearsay.Epoch) {
 	return answer.Members, answer.Epoch
 }
 
-// living gives the names of those who are in, as a node has it.
-func (w *network) living(n node) (names []string) {
-	listed, _ := w.members(n)
-	for _, m := range listed {
-		if m.State == "alive" || m.State == "suspect" {
-			names = append(names, m.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // stats gives a node's figures.
 func (w *network) stats(n node) (s hearsay.Stats) {
 	w.t.Helper()
