@@ -135,7 +135,7 @@ func (f *Follower) Tick(now time.Time) {
 	}
 	f.tickAt, f.budget, f.answers = now.Add(followerTick), signaturesATick, 0
 	if !now.Before(f.helloAt) {
-		f.helloAt = now.Add(helloUnknownEvery)
+		f.helloAt = now.Add(f.about(helloUnknownEvery))
 		unknown := 0
 		for slot := range f.cfg.Seeds {
 			if f.pins[slot].Seat.Key.IsZero() {
@@ -159,6 +159,12 @@ func (f *Follower) Tick(now time.Time) {
 	}
 }
 
+// about draws a time from half of it to half as much again: those who have
+// started together do not all ask together again.
+func (f *Follower) about(d time.Duration) time.Duration {
+	return d/2 + time.Duration(f.random.Int64N(max(1, int64(d))))
+}
+
 // someone draws whom to ask: a neighbor, or every fourth time a seed.
 func (f *Follower) someone() netip.AddrPort {
 	links := f.links()
@@ -172,7 +178,7 @@ func (f *Follower) someone() netip.AddrPort {
 // end, and may be far: so one is asked on and on. Whoever else is asked has to
 // begin with what is proven.
 func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
-	f.askAt, f.pollAt = now.Add(f.cfg.AskEvery), now.Add(f.cfg.PollEvery)
+	f.askAt, f.pollAt = now.Add(f.about(f.cfg.AskEvery)), now.Add(f.cfg.PollEvery)
 	if addr != f.asked {
 		if f.saved == nil {
 			f.unproven()
