@@ -37,6 +37,9 @@ func seeds() uint64 {
 }
 
 func TestBroadcast(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds of computing")
+	}
 	for seed := range seeds() {
 		c := newCluster(t, standard(seed)).run()
 		c.report()
@@ -50,6 +53,9 @@ func TestBroadcast(t *testing.T) {
 }
 
 func TestBroadcastPartitioned(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds of computing")
+	}
 	during := func(at time.Duration) bool { return at >= 10*time.Second && at < 20*time.Second }
 	for name, cut := range map[string]func(at time.Duration, from, to int) bool{
 		"halves": func(at time.Duration, from, to int) bool { return during(at) && from%2 != to%2 },

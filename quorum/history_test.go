@@ -16,6 +16,9 @@ const histories = 30
 
 func TestHistories(t *testing.T) {
 	n := histories
+	if testing.Short() {
+		n = 3
+	}
 	if os.Getenv("HEARSAY_LARGE") != "" {
 		n = 1000
 	}
