@@ -112,7 +112,7 @@ func (c *checker) loaded(m *machine, records []hearsay.Record, at hearsay.Epoch,
 	}
 	one.ruledOnDisk, one.ruledWritten = at, at
 	for _, r := range more {
-		c.ruled(m, &telling{kind: hearsay.EventRuled, subject: r.Stay.ID, epoch: r.Epoch, ruling: r}, now)
+		c.ruled(m, &telling{subject: r.Stay.ID, epoch: r.Epoch, ruling: r}, now)
 	}
 }
 
@@ -191,11 +191,28 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 		l.votes.given[seat.Slot] = seat.Life
 	}
 	l.rulings = append(l.rulings, ruling{r.Kind, hash, m.name, r.Roster, l.roster.members})
-	if t.evidence != nil && r.Kind == hearsay.RulingRemove {
-		if t.evidence.Hash(l.network) != r.Evidence || t.evidence.Subject != r.Stay.ID {
-			c.violate(now, m, RuleEvidence, "epoch %d removes %s by other evidence than it names", r.Epoch, c.name(r.Stay.ID))
+	if r.Kind == hearsay.RulingRemove && t.kind == hearsay.EventRuled {
+		c.removed(m, t, now)
+	}
+}
+
+// removed checks the evidence by which somebody was removed: what observers
+// have signed, who were in.
+func (c *checker) removed(m *machine, t *telling, now time.Duration) {
+	l, r, e := &c.ledger, t.ruling, t.evidence
+	switch {
+	case e == nil && r.Rule != hearsay.RuleTrial && c.isSeed(m):
+		c.violate(now, m, RuleEvidence, "epoch %d removes %s by %s without evidence", r.Epoch, c.name(r.Stay.ID), r.Rule)
+	case e == nil:
+	case e.Hash(l.network) != r.Evidence || e.Subject != r.Stay.ID || e.Rule != r.Rule:
+		c.violate(now, m, RuleEvidence, "epoch %d removes %s by other evidence than it names", r.Epoch, c.name(r.Stay.ID))
+	default:
+		c.evidence(m, e, now)
+		for i := range e.Statements {
+			if observer := e.Statements[i].Observer; l.last(observer) == nil {
+				c.violate(now, m, RuleEvidence, "epoch %d removes %s by the statement of %s, who was never in", r.Epoch, c.name(r.Stay.ID), c.name(observer))
+			}
 		}
-		c.evidence(m, t.evidence, now)
 	}
 }
 

@@ -58,6 +58,7 @@ var Plants = []Plant{
 	{"forked", "applies another ruling than the one that was decided", RuleLedger, everywhere(&twist{steps: eachEvent(forkRuling)}), 3},
 	{"outvoted", "rules with one ballot less than it needs", RuleBallots, everywhere(&twist{steps: eachEvent(fewerBallots)}), 3},
 	{"stuffed", "counts a ballot that no seed has signed", RuleBallots, everywhere(&twist{steps: eachEvent(stuffBallots)}), 3},
+	{"unproven", "removes without the evidence", RuleEvidence, everywhere(&twist{steps: eachEvent(dropEvidence)}), 3},
 	{"ledger-lost", "starts again without the newest of its log", RuleLedger, everywhere(&twist{loads: loseEntries}), 1},
 	{"heads-too-soon", "signs the head of a ruling before that is on disk", RuleLedger, everywhere(&twist{steps: sendsHeads}), 3},
 	{"cast-for-others", "counts a ballot that another has signed with the seed's key", RuleBallots, everywhere(&twist{steps: eachEvent(castForOthers)}), 3},

@@ -54,6 +54,13 @@ func resurrect(w *World, _ *machine, shown *standing) {
 	}
 }
 
+func dropEvidence(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventRuled {
+		e.Evidence = nil
+	}
+	return nil
+}
+
 func sameStay(w *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 	if e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingAdmit && e.Epoch > 8 {
 		other := *e.Ruling
