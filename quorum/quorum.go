@@ -84,6 +84,9 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	if err := q.load(now, records); err != nil {
 		return nil, err
 	}
+	if own := &q.chain.ahead[cfg.Slot]; own.Epoch > q.Epoch() {
+		*own = hearsay.Head{} // a crash has left it, and torn away what it was signed for: nobody was told
+	}
 	if err := q.misplaced(); err != nil {
 		return nil, err
 	}

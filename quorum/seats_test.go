@@ -321,3 +321,18 @@ func TestNotReadyBeforeItVotes(t *testing.T) {
 	w.must(20*time.Second, "it votes", func() bool { return votes() && fresh.q.Ready() })
 	w.must(20*time.Second, "all agree", w.agree)
 }
+
+// A crash may leave a head on disk and tear away the ruling that it was signed
+// for: another may come in its place.
+func TestHeadOfATornWriteIsForgotten(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Seeds = []Seed{{Addr: seedAddr(0)}}
+	records := []hearsay.Record{
+		&hearsay.SeedLife{Life: hearsay.Life{1}, Config: cfg.hash()},
+		&hearsay.KeptHead{Head: hearsay.Head{Epoch: 5}},
+	}
+	q, err := New(cfg, newKeyed(1), rand.New(rand.NewPCG(1, 2)), Directory{}, records, new(hearsay.Drops), new(hearsay.Effects), time.Unix(0, 0))
+	if err != nil || len(q.Heads()) > 0 {
+		t.Fatalf("%v, heads %+v", err, q.Heads())
+	}
+}
