@@ -13,10 +13,10 @@ func quorumKnobs(c *Config) []Knob {
 		duration("quorum.retry_every", &q.RetryEvery, 10*time.Millisecond, time.Minute, "of a seed: what is not in the log yet is proposed again", "guess"),
 		duration("quorum.probe_every", &q.ProbeEvery, 10*time.Millisecond, time.Minute, "of a seed: between two probes of whom a case is about", "guess"),
 		duration("quorum.hello_every", &q.HelloEvery, 10*time.Millisecond, time.Minute, "of a seed: between two hellos to a seed that it does not know yet", "guess"),
-		duration("quorum.head_every", &q.HeadEvery, 0, 10*time.Second, "of a seed: at most one signature of the ledger in this time", "DESIGN"),
-		duration("quorum.trial", &q.Trial, 10*time.Millisecond, time.Minute, "of a seed: a member must not answer it for so long, besides the evidence", "DESIGN").
+		duration("quorum.head_every", &q.HeadEvery, 0, 10*time.Second, "of a seed: at most one signature of the ledger in this time", "a choice of ours"),
+		duration("quorum.trial", &q.Trial, 10*time.Millisecond, time.Minute, "of a seed: a member must not answer it for so long, besides the evidence", "a choice of ours").
 			must("at most quorum.short_trial", func() bool { return q.Trial <= q.ShortTrial }),
-		duration("quorum.short_trial", &q.ShortTrial, 10*time.Millisecond, 10*time.Minute, "the same, without the evidence of a majority of observers", "DESIGN").
+		duration("quorum.short_trial", &q.ShortTrial, 10*time.Millisecond, 10*time.Minute, "the same, without the evidence of a majority of observers", "a choice of ours").
 			must("at most quorum.remove_timeout", func() bool { return q.ShortTrial <= q.RemoveTimeout }),
 		duration("quorum.admit_timeout", &q.AdmitTimeout, 100*time.Millisecond, 10*time.Minute, "of a seed: an admission without a decision ends", "guess"),
 		duration("quorum.remove_timeout", &q.RemoveTimeout, 100*time.Millisecond, 10*time.Minute, "of a seed: a removal without a decision ends, a short report that much later as it is tried longer", "guess").
@@ -35,7 +35,7 @@ func followerKnobs(c *Config) []Knob {
 		duration("follower.ask_every", &f.AskEvery, 10*time.Millisecond, time.Hour, "of a peer: between two questions while it knows that it lacks some", "guess").
 			must("at most follower.poll_every", func() bool { return f.AskEvery <= f.PollEvery }),
 		count("follower.tail", &f.Tail, 1, 1<<20, "of a peer: rulings kept for others", "guess"),
-		duration("petition.patience", &p.Patience, 1600*time.Millisecond, time.Minute, "of a peer: for one seed's answer; seeds take up to 1.5 s", "the older peers: 2 s"),
+		duration("petition.patience", &p.Patience, 1600*time.Millisecond, time.Minute, "of a peer: for one seed's answer; seeds take up to 1.3 s", "the older peers: 2 s"),
 		duration("petition.retry_min", &p.RetryMin, 10*time.Millisecond, time.Minute, "of a peer: first wait after all seeds were asked in vain", "guess").
 			must("at most petition.retry_max", func() bool { return p.RetryMin <= p.RetryMax }),
 		duration("petition.retry_max", &p.RetryMax, 10*time.Millisecond, time.Hour, "of a peer: longest wait", "guess"),
