@@ -122,12 +122,16 @@ func (c *checker) says(m *machine, id clock.Dot, data []byte, now time.Duration)
 	}
 }
 
+// rejoining is how long a node that starts may take until others have compared
+// with it what they have. Guess: some exchanges.
+const rejoining = 30 * time.Second
+
 // expire is told that a node starts: it lets go of what it said itself and its
-// clock calls too old.
+// clock calls too old, at once or before others can have it.
 func (c *checker) expire(m *machine, number int, now time.Duration) {
 	for i := range c.gossip.said {
 		s := &c.gossip.said[i]
-		if age := m.clock.shows(now) - (s.at + s.ahead); s.identity == number && age >= c.gossip.keep.KeepFor {
+		if age := m.clock.shows(now) - (s.at + s.ahead); s.identity == number && age+rejoining >= c.gossip.keep.KeepFor {
 			s.expired = true
 		}
 	}
@@ -248,7 +252,9 @@ func (c *checker) owed(now, grace time.Duration, steady []bool) (owed set) {
 		one := &c.identities[s.identity]
 		had := s.durable && !s.expired && steady[one.machine] && one.running
 		for machine := range c.views {
-			had = had || steady[machine] && c.views[machine].heard.has(i)
+			// Who calls it too old tells that it is not to be had: others who have it
+			// may not be asked then.
+			had = had || steady[machine] && c.views[machine].heard.has(i) && !s.expired
 		}
 		if had {
 			owed.add(i)
