@@ -29,6 +29,7 @@ type saying struct {
 	written    bool          // asked to be kept
 	durable    bool          // a crash of its origin cannot take it
 	expired    bool          // its origin's clock jumped, and calls it too old to be told
+	expiring   bool          // likewise soon after a start: the origin tells then that it is not to be had, also if others have it
 	ahead      time.Duration // the origin's clock, of the world's, when it was said
 	payloads   uint64
 	duplicates uint64        // payloads that came to one who had it
@@ -131,9 +132,12 @@ const rejoining = 30 * time.Second
 func (c *checker) expire(m *machine, number int, now time.Duration) {
 	for i := range c.gossip.said {
 		s := &c.gossip.said[i]
-		if age := m.clock.shows(now) - (s.at + s.ahead); s.identity == number && age+rejoining >= c.gossip.keep.KeepFor {
-			s.expired = true
+		if s.identity != number {
+			continue
 		}
+		age := m.clock.shows(now) - (s.at + s.ahead)
+		s.expired = s.expired || age >= c.gossip.keep.KeepFor
+		s.expiring = s.expiring || !s.expired && age+rejoining >= c.gossip.keep.KeepFor
 	}
 }
 
@@ -252,11 +256,9 @@ func (c *checker) owed(now, grace time.Duration, steady []bool) (owed set) {
 		one := &c.identities[s.identity]
 		had := s.durable && !s.expired && steady[one.machine] && one.running
 		for machine := range c.views {
-			// Who calls it too old tells that it is not to be had: others who have it
-			// may not be asked then.
-			had = had || steady[machine] && c.views[machine].heard.has(i) && !s.expired
+			had = had || steady[machine] && c.views[machine].heard.has(i)
 		}
-		if had {
+		if had && !s.expiring {
 			owed.add(i)
 		}
 	}
