@@ -46,7 +46,7 @@ type floodResult struct {
 	latest, known       time.Duration
 	suspicions, deaths  int
 	away, missed        int // others' rumors said while one was away, and those it lacks afterwards
-	killed, gone, speak int
+	killed, gone int
 }
 
 // flood lets liars say far more than they may, while others talk, one dies, and
