@@ -41,12 +41,12 @@ func layFlood(t *trial) {
 
 // floodResult is what became of others under a flood.
 type floodResult struct {
-	said, told          int // of the flood: rumors, and those that one drawn node got
-	owed, lost          int // deliveries of others' rumors
-	latest, known       time.Duration
-	suspicions, deaths  int
-	away, missed        int // others' rumors said while one was away, and those it lacks afterwards
-	killed, gone int
+	said, told         int // of the flood: rumors, and those that one drawn node got
+	owed, lost         int // deliveries of others' rumors
+	latest, known      time.Duration
+	suspicions, deaths int
+	away, missed       int // others' rumors said while one was away, and those it lacks afterwards
+	killed, gone       int
 }
 
 // flood lets liars say far more than they may, while others talk, one dies, and
