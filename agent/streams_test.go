@@ -278,9 +278,11 @@ func TestSourcesLeaveRoom(t *testing.T) {
 		if !begin(sources, 1) {
 			t.Error("there is no room for another address")
 		}
-		for _, st := range s.open {
+		s.mu.Lock()
+		for _, st := range s.open { // each takes itself off, once it may
 			st.conn.Close()
 		}
+		s.mu.Unlock()
 		s.wait.Wait()
 	})
 }
