@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,9 @@ func TestOperator(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want that who answers stays", at.cfg.Name, got, err)
 		}
 	}
+	await(t, n.seeds[0], "another seed", func() bool {
+		return slices.ContainsFunc(n.seeds[0].Members(), func(m hearsay.Member) bool { return m.Name == "s2" })
+	})
 	_, err := n.seeds[0].Remove(patient(t), "s2")
 	wantError(t, err, `remove: "s2" is a seed`)
 	_, err = n.peers[0].Remove(patient(t), "nobody")
