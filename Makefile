@@ -67,8 +67,9 @@ sim-same: ## the same seeds, on one core, on two and under the race detector, co
 	cmp bin/one bin/raced
 	@grep ^log bin/one
 
+SKIP ?=
 sim-large: ## the tests of the simulator that take minutes: eight in all
-	HEARSAY_LARGE=1 $(GO) test -timeout 20m ./sim
+	HEARSAY_LARGE=1 $(GO) test -timeout 20m -skip '$(SKIP)' ./sim
 
 sim-diff: ## the simulations of this tree beside those of revision BASE, as a table: about a minute
 	@test -n "$(BASE)" || { echo "which revision? make sim-diff BASE=main~10"; exit 2; }

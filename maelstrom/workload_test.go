@@ -67,9 +67,6 @@ func TestBroadcastPartitioned(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if !large() && (name == "third" || name == "one") {
-				t.Skip("takes a second of computing; set HEARSAY_LARGE=1")
-			}
 			for seed := range seeds() {
 				w := standard(seed)
 				w.cut = cut
