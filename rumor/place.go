@@ -18,9 +18,9 @@ import (
 // so nobody hangs on a root that he knows to be suspect.
 
 const (
-	depthMost   = 128 // hops from the root: a ring of nodes without a root counts up to it
-	backoffMost = 6   // times that the wait for a word's answer doubles
-	overtakes   = 16  // words that one said later may overtake; one that is older yet is of a new life
+	depthMost   = 128 // hops from the root: a ring of nodes without a root counts up to it. A guess: over what any overlay but a bare ring needs
+	backoffMost = 6   // times that the wait for a word's answer doubles: to 6.4 s. A guess: who is gone is suspect by then
+	overtakes   = 16  // words that one said later may overtake; one that is older yet is of a new life. A guess: more than are said within a round trip
 )
 
 // place is where a node stands in the tree.
