@@ -23,7 +23,8 @@ const (
 	EventMemberReturned  // it was dead, left or suspect and is alive again: State is what it was, Incarnation
 	EventMemberMoved     // a new address, signed by itself: Addr
 	EventMemberSuspected // State suspect from now: By the accuser
-	EventMemberDead      // State dead from now: By who condemned it, Evidence
+	EventMemberDead      // found dead, without seeds: By who condemned it, Evidence
+	EventMemberRemoved   // out by a ruling of the seeds: By who reported it, Evidence; it may live
 	EventMemberLeft      // State left from now
 	EventMemberForgotten // dropped from the roster
 	EventNameConflict    // Subject and By are two living members of one name: Text
@@ -72,7 +73,8 @@ const (
 var eventWords = [numEventKinds]string{
 	EventJoined: "joined", EventJoinFail: "join-failed", EventRefuted: "refuted", EventLate: "late", EventAlone: "alone",
 	EventMemberJoined: "member-joined", EventMemberReturned: "member-returned", EventMemberMoved: "member-moved",
-	EventMemberSuspected: "member-suspected", EventMemberDead: "member-dead", EventMemberLeft: "member-left",
+	EventMemberSuspected: "member-suspected", EventMemberDead: "member-dead",
+	EventMemberRemoved: "member-removed", EventMemberLeft: "member-left",
 	EventMemberForgotten: "member-forgotten", EventNameConflict: "name-conflict",
 	EventUnreachable: "unreachable", EventRoundOpened: "round-opened", EventAsked: "asked", EventExamined: "examined",
 	EventStatement: "statement", EventCleared: "cleared", EventCondemned: "condemned", EventUndecided: "undecided",

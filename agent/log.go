@@ -75,6 +75,7 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventMemberMoved:     {slog.LevelInfo, "A member has a new address"},
 	hearsay.EventMemberSuspected: {slog.LevelWarn, "A member is suspect"},
 	hearsay.EventMemberDead:      {slog.LevelWarn, "A member is dead"},
+	hearsay.EventMemberRemoved:   {slog.LevelWarn, "A member was removed"},
 	hearsay.EventMemberLeft:      {slog.LevelInfo, "A member left"},
 	hearsay.EventMemberForgotten: {slog.LevelInfo, "A member was forgotten"},
 	hearsay.EventNameConflict:    {slog.LevelError, "Two living members bear one name"},

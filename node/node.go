@@ -318,7 +318,7 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 			} else {
 				n.enter(now, e.Subject)
 			}
-		case hearsay.EventMemberDead, hearsay.EventMemberLeft:
+		case hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft:
 			n.detect.Remove(e.Subject)
 			n.overlay.Remove(now, e.Subject)
 			n.rumors.Trusted(now, e.Subject)

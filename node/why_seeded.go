@@ -191,7 +191,7 @@ func (n *Node) tellSeeded(now time.Time, m hearsay.Member) hearsay.CaseFile {
 			if s.counted(e) {
 				continue
 			}
-		case hearsay.EventMemberDead, hearsay.EventMemberLeft: // what a ruling says
+		case hearsay.EventMemberRemoved, hearsay.EventMemberLeft: // what a ruling says
 			continue
 		}
 		file.Steps = append(file.Steps, s.step(e))

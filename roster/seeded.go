@@ -80,7 +80,7 @@ func (r *Roster) Expel(now time.Time, id, by hearsay.NodeID, evidence *hearsay.E
 	}
 	r.hold(m, h)
 	r.stats.Deaths++
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberDead, Subject: id, By: by, Incarnation: r.incarnation(m), Evidence: evidence})
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberRemoved, Subject: id, By: by, Incarnation: r.incarnation(m), Evidence: evidence})
 }
 
 // Depart lists a member as left whose stay a ruling has ended by its own word.

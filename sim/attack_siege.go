@@ -232,7 +232,7 @@ func (s *siege) look(_ *World, m *machine, e *hearsay.Effects) {
 		switch one.Kind {
 		case hearsay.EventMemberSuspected:
 			s.hold(m, one.Subject, hearsay.StateSuspect)
-		case hearsay.EventMemberDead, hearsay.EventMemberLeft:
+		case hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft:
 			s.hold(m, one.Subject, hearsay.StateDead)
 		case hearsay.EventMemberReturned, hearsay.EventMemberJoined, hearsay.EventSuspectFreed, hearsay.EventCleared:
 			s.hold(m, one.Subject, 0)

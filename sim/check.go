@@ -298,7 +298,7 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 		if number, known := c.numbers[e.Subject]; known {
 			*c.views[m.index].of(number) = 0
 		}
-	case hearsay.EventMemberDead:
+	case hearsay.EventMemberDead, hearsay.EventMemberRemoved:
 		c.death(m, e, now)
 	case hearsay.EventExamined:
 		c.examined(m, e, now)

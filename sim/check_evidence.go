@@ -109,6 +109,9 @@ func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
 		c.violate(now, m, RuleEvidence, "%s is dead, who never was", e.Subject.Short())
 		return
 	}
+	if (e.Kind == hearsay.EventMemberRemoved) != (c.ledger.seeds > 0) {
+		c.violate(now, m, RuleEvidence, "%s is %s: with seeds a member is removed, without it is dead", c.identities[number].name, e.Kind)
+	}
 	switch e.Evidence {
 	case nil:
 		// Only a ruling ends one without, or the word of another who is at its

@@ -133,7 +133,7 @@ func (c *checker) applies(m *machine, e *hearsay.Event, now time.Duration) {
 			c.violate(now, m, RuleLedger, "takes over the roster of epoch %d after %d", e.Epoch, v.epoch)
 		}
 		v.epoch = e.Epoch
-	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberDead, hearsay.EventMemberLeft:
+	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberRemoved, hearsay.EventMemberLeft:
 	default:
 		return
 	}
@@ -270,7 +270,7 @@ func (c *checker) listing(m *machine, t *telling, now time.Duration) {
 		if in && !ended && !c.identities[number].leaving {
 			c.violate(now, m, RuleRoster, "lets go of %s at epoch %d, who has not left", c.name(t.subject), at)
 		}
-	case hearsay.EventMemberDead:
+	case hearsay.EventMemberRemoved:
 		if in && !ended {
 			c.violate(now, m, RuleRoster, "lets go of %s at epoch %d, whom no ruling has removed", c.name(t.subject), at)
 		}

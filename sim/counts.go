@@ -89,7 +89,7 @@ func (c *Counts) step(e *hearsay.Effects) {
 			c.Returns++
 		case hearsay.EventLinked:
 			c.Linkings++
-		case hearsay.EventMemberDead:
+		case hearsay.EventMemberDead, hearsay.EventMemberRemoved:
 			c.Deaths++
 		case hearsay.EventRefuted:
 			c.Refutations++

@@ -66,7 +66,9 @@ func (f *fates) ended(m *machine) { delete(f.last, m.id) }
 func (f *fates) stepped(e *hearsay.Effects, now time.Duration) {
 	for i := range e.Events {
 		kind := e.Events[i].Kind
-		if kind != hearsay.EventMemberSuspected && kind != hearsay.EventMemberDead && kind != hearsay.EventMemberLeft {
+		switch kind {
+		case hearsay.EventMemberSuspected, hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft:
+		default:
 			continue
 		}
 		at, known := f.last[e.Events[i].Subject]

@@ -180,6 +180,8 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 		return fmt.Sprintf("holds %s suspect, accused by %s", subject, by)
 	case hearsay.EventMemberDead:
 		return fmt.Sprintf("holds %s dead%s", subject, because(e.Evidence))
+	case hearsay.EventMemberRemoved:
+		return fmt.Sprintf("lists %s no more, whom the seeds removed%s", subject, because(e.Evidence))
 	case hearsay.EventMemberLeft:
 		if e.Subject == teller {
 			return "leaves"

@@ -87,7 +87,7 @@ func (t *toll) stepped(w *World, m *machine, e *hearsay.Effects) {
 		}
 		back := one.Kind == hearsay.EventMemberReturned && !one.State.Living()
 		switch {
-		case one.Kind == hearsay.EventMemberDead:
+		case one.Kind == hearsay.EventMemberDead || one.Kind == hearsay.EventMemberRemoved:
 			t.bury(one, subject)
 		case back && t.touched[subject]:
 			t.held--

@@ -192,7 +192,7 @@ func send[T any](ctx context.Context, to chan<- T, value T) {
 func (w *watch) tell(h *heard) {
 	switch h.event.Kind {
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved, hearsay.EventMemberSuspected,
-		hearsay.EventMemberDead, hearsay.EventMemberLeft, hearsay.EventNameConflict,
+		hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft, hearsay.EventNameConflict,
 		hearsay.EventRuled, hearsay.EventCaseAborted, hearsay.EventBarred, hearsay.EventLifted, hearsay.EventQuorumLost, hearsay.EventQuorumBack:
 	default:
 		return
