@@ -170,6 +170,8 @@ func walk(visit func(name string, r room) error) error {
 		switch {
 		case err != nil:
 			return err
+		case d.Name() == ".git" && !d.IsDir():
+			return nil // of a second working tree
 		case d.IsDir():
 			if _, err := os.Stat(filepath.Join(name, "go.mod")); name != "." && err == nil {
 				return filepath.SkipDir // a module of its own

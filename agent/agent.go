@@ -192,6 +192,10 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 		},
 		node: node,
 	}
+	if a.cfg.Role == hearsay.RolePeer {
+		a.loop.echo = newEcho(a.journal)
+		a.streams.lines = newLineServer(a.cfg.Role, newWindow(a.loop, a.journal).answer, &a.counters)
+	}
 	a.takePart(network, identity, addr, local)
 	var commit func(*store.Batch) error
 	if a.disk != nil {

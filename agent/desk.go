@@ -18,11 +18,11 @@ import (
 // and the node's Outcome to that address is the answer. Requests without facts
 // are of older peers, and of people.
 type desk struct {
-	network hearsay.NetworkID
-	signer  hearsay.Signer
-	loop    *loop
-	logger  *slog.Logger
-	served  *allowance // lines in the log
+	network  hearsay.NetworkID
+	signer   hearsay.Signer
+	loop     *loop
+	logger   *slog.Logger
+	mentions *mentions
 
 	mu      sync.Mutex
 	waiting map[netip.AddrPort]chan *answer
@@ -34,14 +34,31 @@ type answer struct {
 	facts []byte
 }
 
-// servedLogged is how many lists a second the log tells of.
-const servedLogged = 10
+// mentionsMost is of how many requests of one source the log tells in a second, and
+// at once.
+const mentionsMost = 10
+
+// mentions bounds what the log tells of requests, which anybody may make.
+type mentions struct {
+	mu       sync.Mutex
+	requests *allowance
+}
+
+func newMentions() *mentions {
+	return &mentions{requests: newAllowance(time.Now(), mentionsMost, mentionsMost)}
+}
+
+// may reports whether the log has room for one more of a source.
+func (m *mentions) may(source netip.Addr) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.requests.allow(time.Now(), source)
+}
 
 func newDesk(network hearsay.NetworkID, signer hearsay.Signer, l *loop, logger *slog.Logger) *desk {
 	return &desk{
 		network: network, signer: signer, loop: l, logger: logger,
-		served:  newAllowance(time.Now(), servedLogged, servedLogged),
-		waiting: make(map[netip.AddrPort]chan *answer),
+		mentions: newMentions(), waiting: make(map[netip.AddrPort]chan *answer),
 	}
 }
 
@@ -113,19 +130,12 @@ func (d *desk) answer(ctx context.Context, request dialect.Request, from netip.A
 			peers := &dialect.Peers{Peers: d.loop.node.Peers(), Seed: d.loop.node.Self().Addr}
 			return nil, peers
 		})
-		if peers, ok := reply.(*dialect.Peers); ok && d.mayLog(from) {
+		if peers, ok := reply.(*dialect.Peers); ok && d.mentions.may(from.Addr()) {
 			d.logger.Info(dialect.PhrasePeers(len(peers.Peers)), "to", from.String())
 		}
 		return reply
 	}
 	return nil
-}
-
-// mayLog reports whether the log has room for what anybody may cause.
-func (d *desk) mayLog(from netip.AddrPort) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.served.allow(time.Now(), from.Addr())
 }
 
 // decide brings a request for a decision before the node, and gives its answer:
@@ -143,7 +153,7 @@ func (d *desk) decide(ctx context.Context, r dialect.Request, from netip.AddrPor
 	if len(dialect.FactsOf(r)) > 0 {
 		outcome.Facts = a.facts
 	}
-	if outcome.Already && outcome.Matter == dialect.Registration && d.mayLog(from) {
+	if outcome.Already && outcome.Matter == dialect.Registration && d.mentions.may(from.Addr()) {
 		d.logger.Info(dialect.PhraseRegistered(outcome.Peer))
 	}
 	return outcome

@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/wire"
 )
 
 // The limits on guests: members that speak only the older programs' lines.
@@ -19,7 +20,7 @@ const (
 
 // guests asks those who do not understand a ping a question that they do: a
 // guest that answers it in time is alive, and one that merely accepts
-// connections is not. The answer is handed to the node as the Ack of all pings
+// connections is not. The answer is handed to the node as that of all pings
 // that it got meanwhile.
 type guests struct {
 	network hearsay.NetworkID
@@ -104,23 +105,37 @@ func (g *guests) ask(to netip.AddrPort, ping *hearsay.Ping) {
 	}
 	id := ping.Target
 	g.wait.Go(func() {
-		answered := g.answers(to)
+		answer := g.answers(id, to)
 		g.mu.Lock()
 		pings := g.asking[to]
 		delete(g.asking, to)
 		g.mu.Unlock()
 		for _, seq := range pings {
-			if answered {
-				g.hand(&hearsay.Packet{From: id, Addr: to, Body: &hearsay.Ack{Seq: seq}})
+			if p := answer(seq); p != nil {
+				g.hand(p)
 			}
 		}
 	})
 }
 
-// answers reports whether a guest answers a question about itself in time,
-// whatever it says.
-func (g *guests) answers(to netip.AddrPort) bool {
-	_, err := g.asker.ask(g.ctx, to, &dialect.Suspect{Peer: to, Requester: g.own})
+// answers asks a guest about itself, and gives what answers a ping: its Ack if
+// it answers in time, whatever it says. But one that has facts is no guest: a
+// node of ours has come to its address. Nil is silence.
+func (g *guests) answers(id hearsay.NodeID, to netip.AddrPort) func(seq uint64) *hearsay.Packet {
+	reply, err := g.asker.ask(g.ctx, to, &dialect.Suspect{Peer: to, Requester: g.own})
 	refused := (*dialect.RefusedError)(nil)
-	return err == nil || errors.As(err, &refused)
+	ack, _ := reply.(*dialect.SuspectAck)
+	return func(seq uint64) *hearsay.Packet {
+		switch {
+		case err != nil && !errors.As(err, &refused):
+			return nil
+		case ack == nil || len(ack.Facts) == 0:
+			return &hearsay.Packet{From: id, Addr: to, Body: &hearsay.Ack{Seq: seq}}
+		}
+		p := &hearsay.Packet{}
+		if _, ok := wire.NewDecoder(g.network).Decode(ack.Facts, p); !ok {
+			return nil // of another network, which has nobody of this one
+		}
+		return &hearsay.Packet{From: p.From, Addr: to, Body: &hearsay.NotMe{Seq: seq}}
+	}
 }

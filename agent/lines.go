@@ -30,7 +30,7 @@ const (
 
 	casesPerSecond = 5    // that one source may open. A guess: five peers of one host that start together
 	casesBurst     = 20   // and as many at once. A guess: peers of one host that start together
-	factsPerSecond = 200  // requests with facts of ours to verify, per source. A guess: 60 µs a signature, up to 16 of them
+	factsPerSecond = 200  // requests that are work, per source: with facts of ours to verify, 60 µs a signature and up to 16 of them; a walk of the roster. A guess
 	factsBurst     = 200  // and as many at once
 	lineSources    = 1024 // of which one keeps count; those whose hashes agree share
 )
@@ -175,8 +175,9 @@ func (l *lineServer) refuse(r dialect.Request, source netip.Addr) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
+	_, walks := r.(*dialect.Suspect)
 	switch proven := len(dialect.FactsOf(r)) > 0; {
-	case proven && !l.facts.allow(now, source):
+	case (proven || walks) && !l.facts.allow(now, source):
 		return fmt.Sprintf("more than %d requests a second from %s; try again", factsPerSecond, source)
 	case !proven && dialect.OpensCase(r) && !l.cases.allow(now, source):
 		return fmt.Sprintf("more than %d cases a second from %s; try again", casesPerSecond, source)

@@ -17,9 +17,32 @@ type journal struct {
 	phrases *phrases // nil: of an open network
 	writing sync.WaitGroup
 
-	mu   sync.Mutex
-	busy bool
-	at   place // behind the last event written, or being written
+	mu    sync.Mutex
+	busy  bool
+	at    place // behind the last event written, or being written
+	notes []note
+}
+
+// note gives a line that is of no event; "" if there is nothing to say after
+// all.
+type note func(p *phrases) string
+
+// notesMax is how many notes wait for a log that is slow; those beyond are
+// left out.
+const notesMax = 256
+
+// note has a line written, after the events that are there.
+func (j *journal) note(n note) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.notes) == notesMax || !j.logger.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
+	j.notes = append(j.notes, n)
+	if !j.busy {
+		j.busy = true
+		j.writing.Go(j.write)
+	}
 }
 
 // wake sees to it that what the hub has is written, to the event of that
@@ -40,22 +63,32 @@ func (j *journal) wake(number uint64, kind hearsay.EventKind) {
 
 func (j *journal) write() {
 	for {
-		e, ok := j.next()
-		if !ok {
+		e, n, ok := j.next()
+		switch {
+		case !ok:
 			return
+		case n == nil:
+			logEvent(j.logger, j.phrases, &e)
+		default:
+			if text := n(j.phrases); text != "" {
+				j.logger.Info(text)
+			}
 		}
-		logEvent(j.logger, j.phrases, &e)
 	}
 }
 
-// next gives the next event to write. Whether there is one and whether
-// somebody writes is decided in one, so that no event is passed over.
-func (j *journal) next() (e hearsay.Event, ok bool) {
+// next gives the next event to write or, if there is none, the next note.
+// Whether there is one and whether somebody writes is decided in one, so that
+// no event is passed over.
+func (j *journal) next() (e hearsay.Event, n note, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.at, e, _, ok = j.hub.after(j.at)
+	if j.at, e, _, ok = j.hub.after(j.at); !ok && len(j.notes) > 0 {
+		n, ok = j.notes[0], true
+		j.notes = j.notes[1:]
+	}
 	j.busy = ok
-	return e, ok
+	return e, n, ok
 }
 
 // line is how an event of one kind stands in the log.

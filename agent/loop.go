@@ -46,6 +46,7 @@ type loop struct {
 	inbox     *inbox
 	counters  *counters
 	resolver  *resolver
+	echo      *echo  // nil: nobody is told of rumors that come again
 	gone      func() // called once the node has left
 
 	// Of a network with seeds, else nil.
@@ -163,6 +164,9 @@ func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream
 		return
 	}
 	l.packet.Addr, l.packet.Stream = from, stream
+	if m, ok := l.packet.Body.(*hearsay.Rumors); ok && l.echo != nil {
+		l.hearAgain(now, m)
+	}
 	l.carryOut(l.node.Receive(now, &l.packet))
 }
 

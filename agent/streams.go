@@ -46,7 +46,7 @@ type streams struct {
 	dialer   net.Dialer
 	counters *counters
 	deliver  func(packet []byte, from netip.AddrPort)
-	lines    *lineServer // answers who speaks JSON lines; nil: nobody does
+	lines    *lineServer // answers who speaks JSON lines; nil, in tests: nobody does
 
 	receiving atomic.Int64 // bytes of frames not yet whole
 

@@ -94,6 +94,8 @@ func factualReplies() []exchange {
 		{&Gossip{}, &GossipAck{Accepted: true, Facts: facts}},
 		{&Gossip{}, &GossipAck{Reason: "empty_message"}},
 		{&Suspect{}, &SuspectAck{Suspect: peerA, Alive: true, Confirmer: peerB, Facts: facts}},
+		{&Hello{}, &HelloAck{Peer: peerB, Degree: 2, Reason: "no room"}},
+		{&Suspect{}, &SuspectAck{Suspect: peerA, Confirmer: peerB, Reason: "it is suspect"}},
 	}
 }
 

@@ -62,6 +62,7 @@ type HelloAck struct {
 	Accepted bool
 	Peer     netip.AddrPort // the peer itself
 	Degree   int            // its links
+	Reason   string         // why it was not accepted: ours, the older programs give none
 	Facts    []byte
 }
 
@@ -78,6 +79,7 @@ type SuspectAck struct {
 	Suspect   netip.AddrPort
 	Alive     bool
 	Confirmer netip.AddrPort // the peer itself
+	Reason    string         // why not alive: ours, the older programs give none
 	Facts     []byte
 }
 
@@ -161,6 +163,7 @@ func (r *HelloAck) reply(o *object) {
 	o.boolean("accepted", r.Accepted)
 	o.endpoint("peer_ip", "peer_port", r.Peer)
 	o.integer("degree", int64(r.Degree))
+	o.textIf("reason", r.Reason)
 	o.facts(r.Facts)
 }
 
@@ -177,6 +180,7 @@ func (r *SuspectAck) reply(o *object) {
 	o.address("suspect", r.Suspect)
 	o.boolean("alive", r.Alive)
 	o.address("confirmer", r.Confirmer)
+	o.textIf("reason", r.Reason)
 	o.facts(r.Facts)
 }
 
@@ -254,7 +258,7 @@ func (f *fields) reply(to Request) Reply {
 	case *Hello:
 		return &HelloAck{
 			Accepted: f.boolean("accepted", required), Peer: f.endpoint("peer_ip", "peer_port"),
-			Degree: int(f.integer("degree", optional, 0, math.MaxInt32)), Facts: f.facts(),
+			Degree: int(f.integer("degree", optional, 0, math.MaxInt32)), Reason: f.anyText("reason", optional), Facts: f.facts(),
 		}
 	case *Gossip:
 		return &GossipAck{
@@ -264,7 +268,7 @@ func (f *fields) reply(to Request) Reply {
 	case *Suspect:
 		return &SuspectAck{
 			Suspect: f.address("suspect", optional), Alive: f.boolean("alive", required),
-			Confirmer: f.address("confirmer", optional), Facts: f.facts(),
+			Confirmer: f.address("confirmer", optional), Reason: f.anyText("reason", optional), Facts: f.facts(),
 		}
 	}
 	panic(fmt.Sprintf("dialect: %T is no request", to))

@@ -29,6 +29,9 @@ func (n *Node) Rumors(dst []hearsay.Event, limit int) []hearsay.Event {
 	return dst
 }
 
+// Delivered gives a rumor that is held, as Rumors does.
+func (n *Node) Delivered(id clock.Dot) (e hearsay.Event, held bool) { return n.rumors.Delivered(id) }
+
 // Links gives this node's neighbors, ordered by NodeID; valid until the next
 // call.
 func (n *Node) Links() []hearsay.NodeID { return n.overlay.Links() }

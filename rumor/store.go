@@ -116,6 +116,14 @@ func (r *Rumors) Recent(dst []hearsay.Event, limit int) []hearsay.Event {
 	return dst
 }
 
+// Delivered gives a rumor that is held as the event with which it was delivered.
+func (r *Rumors) Delivered(id clock.Dot) (e hearsay.Event, held bool) {
+	if entry := r.store.byID[id]; entry != nil {
+		return entry.event(), true
+	}
+	return e, false
+}
+
 // event tells that a rumor was delivered.
 func (e *entry) event() hearsay.Event {
 	return hearsay.Event{

@@ -24,6 +24,7 @@ func TestLinesByHand(t *testing.T) {
 	w.commits()
 	w.reports()
 	w.badLines()
+	w.peerLines()
 	if !w.agreed(epoch, seedsCount+peersCount, "") {
 		for _, n := range w.all() {
 			listed, at := w.members(n)
@@ -126,6 +127,43 @@ func (w *network) reports() {
 			if a.is("success", true) || a.Type == "SEED_DEAD_COMMIT" && !a.is("success", false) {
 				w.t.Errorf("a report about a peer that lives: %v", a)
 			}
+		}
+	}
+}
+
+// peerLines speaks with a peer as the older peers do.
+func (w *network) peerLines() {
+	asked, other := w.peers[0], w.peers[1]
+	var stats hearsay.Stats
+	if stats = w.stats(asked); stats.Links == 0 {
+		w.t.Errorf("%s has no links", asked.Name)
+	}
+	for _, one := range []struct {
+		kind    string
+		payload map[string]any
+		reply   string
+		want    map[string]any
+	}{
+		{"SUSPECT_REQ", fields("dead", other.Addr, map[string]any{"requester": other.Addr}), "SUSPECT_ACK", map[string]any{"suspect": other.Addr, "alive": true, "confirmer": asked.Addr}},
+		{"SUSPECT_REQ", fields("dead", asked.Addr, nil), "SUSPECT_ACK", map[string]any{"suspect": asked.Addr, "alive": true, "confirmer": asked.Addr}},
+		{"SUSPECT_REQ", fields("dead", w.seeds[0].Addr, nil), "SUSPECT_ACK", map[string]any{"alive": true}},
+		{"SUSPECT_REQ", fields("dead", "127.0.0.1:1", nil), "SUSPECT_ACK", map[string]any{"suspect": "127.0.0.1:1", "alive": false}},
+		{"SUSPECT_REQ", map[string]any{"dead_ip": "127.0.0.1"}, "ERROR", nil},
+		{"HELLO", fields("peer", "127.0.0.1:1", map[string]any{"degree": 2}), "HELLO_ACK", map[string]any{"accepted": false, "degree": stats.Links}},
+		{"GOSSIP_MSG", map[string]any{"message": "1:127.0.0.1:1"}, "GOSSIP_MSG", map[string]any{"accepted": false}},
+		{"GOSSIP_MSG", map[string]any{"message": ""}, "GOSSIP_MSG", map[string]any{"accepted": false, "reason": "empty_message"}},
+		{"REGISTER_REQ", fields("peer", other.Addr, nil), "ERROR", map[string]any{"reason": "Unsupported type: REGISTER_REQ"}},
+		{"HELLO_WORLD", map[string]any{}, "ERROR", nil},
+	} {
+		a := w.ask(asked, one.kind, one.payload)
+		want(w.t, a, one.reply, one.want)
+		if why, _ := a.Payload["reason"].(string); a.took > inTime || one.reply == "ERROR" && why == "" {
+			w.t.Errorf("%s: %v after %v", one.kind, a, a.took)
+		}
+	}
+	for _, text := range []string{"{]\n", `{"type":"SUSPECT_REQ","pay`, "{" + strings.Repeat("x", 2<<20)} {
+		if a, err := exchange(asked.Addr, home, []byte(text)); err != nil || a.Type != "ERROR" || a.took > inTime {
+			w.t.Errorf("%.30q: %v, %v", text, a, err)
 		}
 	}
 }

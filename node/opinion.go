@@ -1,0 +1,29 @@
+package node
+
+import (
+	"net/netip"
+
+	"hearsay"
+)
+
+// StateAt gives the state in which this node has the living member at an
+// address, for a peer of another protocol that asks for its own opinion: of a
+// suspect that has answered this node since, that it is alive. 0: it knows
+// nobody alive there. Of two identities at one address the one that is alive
+// counts.
+func (n *Node) StateAt(addr netip.AddrPort) (state hearsay.State) {
+	if self := n.Self(); self.Addr == addr && self.State.Living() {
+		return hearsay.StateAlive
+	}
+	for i := range n.roster.CountOthers() {
+		id := n.roster.Other(i)
+		switch at, _ := n.roster.Addr(id); {
+		case at != addr:
+		case n.roster.Trusted(id):
+			return hearsay.StateAlive
+		default:
+			state = hearsay.StateSuspect
+		}
+	}
+	return state
+}
