@@ -67,6 +67,7 @@ const (
 	EventBarred       // Text
 	EventLifted       // Text
 	EventTurnedAway   // asked this seed to be admitted, and no case was opened: Addr, Incarnation, Text
+	EventFresh        // the ledger up to Epoch has all that was ruled before the questions up to number Count; if that is not sure, Text says why. The driver answers who asked; no application is told
 	numEventKinds
 )
 
@@ -85,6 +86,7 @@ var eventWords = [numEventKinds]string{
 	EventCaseOpened: "case-opened", EventCaseRefused: "case-refused", EventBallot: "ballot", EventRuled: "ruled",
 	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven",
 	EventBarred: "barred", EventLifted: "lifted", EventTurnedAway: "turned-away",
+	EventFresh: "fresh",
 }
 
 // String gives the kind's word.

@@ -54,6 +54,7 @@ type Quorum struct {
 	probes  []hearsay.NodeID           // those that wait for room, in order
 	paused  map[hearsay.Stay]time.Time // until when reports without evidence wait
 	asked   []asked
+	fresh   freshness
 
 	headAt   time.Time // the next head may be signed
 	headOf   hearsay.Epoch
@@ -102,6 +103,9 @@ func (q *Quorum) Deadline() time.Time {
 	if q.headDue() && q.headAt.Before(at) {
 		at = q.headAt
 	}
+	if freshAt, wanted := q.freshAt(); wanted && freshAt.Before(at) {
+		at = freshAt
+	}
 	return at
 }
 
@@ -114,6 +118,7 @@ func (q *Quorum) Tick(now time.Time) {
 		if q.replica != nil && !q.cfg.Recover {
 			q.replica.node.Tick()
 			q.work(now)
+			q.againFresh(now)
 		}
 		if q.state != nil && !q.cfg.Recover {
 			q.tickTrials(now)
@@ -124,6 +129,7 @@ func (q *Quorum) Tick(now time.Time) {
 		}
 		q.noteLeader(now)
 	}
+	q.tickFresh(now)
 	if !q.flushAt.IsZero() && !now.Before(q.flushAt) {
 		q.flush(now)
 	}

@@ -100,8 +100,12 @@ func (q *Quorum) work(now time.Time) {
 		for _, m := range ready.Messages {
 			q.sendRaft(now, m)
 		}
+		for _, state := range ready.ReadStates {
+			q.confirmed(state.RequestCtx, state.Index)
+		}
 		r.node.Advance(ready)
 	}
+	q.freshIfApplied(now)
 	q.snapshotIfDue()
 }
 
@@ -184,6 +188,7 @@ func (q *Quorum) sendFrame(slot int, f *hearsay.Raft) {
 var fromSeeds = [...]bool{
 	raftpb.MsgProp: true, raftpb.MsgApp: true, raftpb.MsgAppResp: true, raftpb.MsgVote: true, raftpb.MsgVoteResp: true,
 	raftpb.MsgSnap: true, raftpb.MsgHeartbeat: true, raftpb.MsgHeartbeatResp: true, raftpb.MsgPreVote: true, raftpb.MsgPreVoteResp: true,
+	raftpb.MsgReadIndex: true, raftpb.MsgReadIndexResp: true,
 }
 
 // Raft takes a message of the replicated log: of a seat, signed by it, and for
@@ -215,6 +220,9 @@ func (q *Quorum) raft(now time.Time, f *hearsay.Raft) {
 	}
 	if !f.Verify(q.cfg.Network, q.plain, seat.Key) {
 		q.drops[hearsay.DropBadSignature]++
+		return
+	}
+	if !q.mayTake(f) {
 		return
 	}
 	if m := q.replica.message(f); m != nil {
