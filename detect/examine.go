@@ -14,6 +14,17 @@ const (
 	groups     = 3 // probes in an examination
 	allPings   = groupPings * groups
 
+	// Of who asks to be in this node has measured nothing, and what it measured of
+	// others says nothing of it: an answer may take 1.1 s, and the whole is over
+	// before who asked must be told something (node.answerIn). Who does not answer
+	// within a second is no use as a member either.
+	askerWait = 220 * time.Millisecond
+
+	// lateProbe is how long after a member's probe an answer to it still counts
+	// for the next one, as it does for Swim's own (Swim.last): what was measured of
+	// others says little of a member that was never measured.
+	lateProbe = time.Second
+
 	// The rule for those who are neither dead nor well (Rapid, section 4.1:
 	// 40 % of the probes of a window failed; the window of rounds is ours).
 	chronicRounds  = 3
@@ -32,8 +43,9 @@ type examination struct {
 	next    time.Time     // the next ping, or the end
 	sent    int
 	acked   uint16 // bit i: ping i was answered
-	said    bool   // the verdict is out; the rest is for the statistics
-	once    bool   // there are none: the first answer ends it
+	said    bool   // the verdict is out; the rest is for the statistics, or the next probe
+	once    bool   // the first answer ends it, and there are no statistics
+	member  bool   // of these, one of whom a late answer counts for the next
 }
 
 // past is one finished examination.
@@ -47,13 +59,20 @@ type past struct {
 // follows as EventExamined, at once if this node is unwell, knows no address,
 // or has its hands full.
 func (s *Swim) Examine(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
-	s.examine(now, &examination{subject: subject, addr: addr, round: round, began: now})
+	s.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: s.patience(subject)})
 }
 
 // Probe is an examination that ends with the first answer, and leaves nothing to
-// be remembered: of who is asked for by many, as a seed asks for all who join.
+// be remembered, as a seed examines a member for itself. An answer that comes
+// after the verdict counts for the next probe of the same member.
 func (s *Swim) Probe(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
-	s.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, once: true})
+	s.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: s.patience(subject), once: true, member: true})
+}
+
+// ProbeAsker examines in the same way one who asks to be in. It waits longer,
+// and then it is over.
+func (s *Swim) ProbeAsker(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
+	s.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: askerWait, once: true})
 }
 
 func (s *Swim) examine(now time.Time, e *examination) {
@@ -66,7 +85,6 @@ func (s *Swim) examine(now time.Time, e *examination) {
 		return
 	}
 	e.seq = s.seq()
-	e.wait = s.patience(e.subject)
 	e.next = now
 	s.examinations = append(s.examinations, *e)
 	s.tickExaminations(now)
@@ -74,9 +92,14 @@ func (s *Swim) examine(now time.Time, e *examination) {
 
 // tickExaminations sends the next pings and ends what has had its time.
 func (s *Swim) tickExaminations(now time.Time) {
-	s.examinations = slices.DeleteFunc(s.examinations, func(e examination) bool {
-		return !now.Before(e.next) && e.sent == allPings && s.endExamination(now, &e)
-	})
+	kept := s.examinations[:0]
+	for i := range s.examinations {
+		e := s.examinations[i]
+		if now.Before(e.next) || !e.pinged() || !s.endExamination(now, &e) {
+			kept = append(kept, e)
+		}
+	}
+	s.examinations = kept
 	for i := range s.examinations {
 		e := &s.examinations[i]
 		if now.Before(e.next) {
@@ -91,16 +114,14 @@ func (s *Swim) tickExaminations(now time.Time) {
 	}
 }
 
+// pinged reports whether no more pings are to be sent.
+func (e *examination) pinged() bool { return e.sent == allPings || e.once && e.said }
+
 // endExamination says the verdict, if it is not out yet, and remembers how
-// many probes failed. It returns true.
-func (s *Swim) endExamination(now time.Time, e *examination) bool {
-	failed := 0
-	for g := range groups {
-		if e.acked>>(g*groupPings)&(1<<groupPings-1) == 0 {
-			failed++
-		}
-	}
-	if !e.said {
+// many probes failed. It reports whether nothing is awaited any more.
+func (s *Swim) endExamination(now time.Time, e *examination) (over bool) {
+	said := e.said
+	if !said {
 		verdict := hearsay.VerdictUnreachable
 		if s.Unwell(now) {
 			verdict = hearsay.VerdictAbstains
@@ -108,7 +129,14 @@ func (s *Swim) endExamination(now time.Time, e *examination) bool {
 		s.say(now, e, verdict)
 	}
 	if e.once {
-		return true
+		e.next = now.Add(lateProbe)
+		return said || !e.member
+	}
+	failed := 0
+	for g := range groups {
+		if e.acked>>(g*groupPings)&(1<<groupPings-1) == 0 {
+			failed++
+		}
 	}
 	p := past{subject: e.subject, at: now, failed: failed}
 	if len(s.past) < maxPast {
@@ -129,19 +157,41 @@ func (s *Swim) examinationAck(now time.Time, from hearsay.NodeID, seq uint64) bo
 			continue
 		}
 		e.acked |= 1 << n
+		if e.once {
+			s.probeAck(now, i)
+			return true
+		}
 		if !e.said {
 			verdict := hearsay.VerdictReachable
-			if !e.once && s.chronic(now, e.subject) {
+			if s.chronic(now, e.subject) {
 				verdict = hearsay.VerdictUnreachable
 			}
 			s.say(now, e, verdict)
 		}
-		if e.once {
-			s.examinations = slices.Delete(s.examinations, i, i+1)
-		}
 		return true
 	}
 	return false
+}
+
+// probeAck takes an answer to the i-th examination, which is a probe: for that
+// or, if it is too late, for the next of the same member at the same address.
+func (s *Swim) probeAck(now time.Time, i int) {
+	answered := s.examinations[i]
+	for ; i < len(s.examinations); i++ {
+		e := &s.examinations[i]
+		if !e.once || e.said || e.subject != answered.subject || e.addr != answered.addr {
+			continue
+		}
+		told := *e
+		told.began = answered.began // what was answered went out then
+		s.say(now, &told, hearsay.VerdictReachable)
+		if e.seq == answered.seq {
+			s.examinations = slices.Delete(s.examinations, i, i+1)
+			return
+		}
+		e.said, e.next = true, now.Add(lateProbe) // its own answers will be late, too
+		return
+	}
 }
 
 // examinationNotMe ends an examination whose subject is no longer there.

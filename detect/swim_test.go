@@ -516,3 +516,80 @@ func TestRoundTripIsOfDatagramsWithoutAPause(t *testing.T) {
 		}
 	}
 }
+
+// verdicts gives what examinations came to, in order.
+func (w *world) verdicts() (all []hearsay.Event) {
+	for _, e := range w.events {
+		if e.Kind == hearsay.EventExamined {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// Where all others answer at once, who asks to be in may take a second. Who
+// answers nothing is known to while whoever asks still waits.
+func TestAskersMayBeLate(t *testing.T) {
+	w := newWorld(t, 5)
+	w.run(10 * time.Second)
+	w.trip = time.Second
+	w.ProbeAsker(w.now, id(3), addr(3), 1)
+	w.run(2 * time.Second)
+	if all := w.verdicts(); len(all) != 1 || all[0].Verdict != hearsay.VerdictReachable || all[0].Took != w.trip {
+		t.Errorf("one that answers after a second: %+v", all)
+	}
+	w.events, w.direct = nil, func(int) bool { return false }
+	w.ProbeAsker(w.now, id(3), addr(3), 2)
+	w.run(2 * time.Second)
+	if all := w.verdicts(); len(all) != 1 || all[0].Verdict != hearsay.VerdictUnreachable || all[0].Took > 1200*time.Millisecond {
+		t.Errorf("one that answers nothing: %+v", all)
+	}
+}
+
+// What answers a probe of a member after its end counts for the next, with the
+// time at which its ping went out; and nothing counts for a probe elsewhere.
+func TestLateAnswerCountsForTheNextProbe(t *testing.T) {
+	for _, elsewhere := range []bool{false, true} {
+		w := newWorld(t, 5)
+		w.run(10 * time.Second)
+		w.trip, w.events = 600*time.Millisecond, nil
+		w.Probe(w.now, id(3), addr(3), 1)
+		w.run(550 * time.Millisecond)
+		at := addr(3)
+		if elsewhere {
+			at = addr(4)
+		}
+		w.Probe(w.now, id(3), at, 2)
+		w.run(300 * time.Millisecond)
+		all := w.verdicts()
+		if len(all) == 0 || all[0].Round != 1 || all[0].Verdict != hearsay.VerdictUnreachable {
+			t.Fatalf("the first probe: %+v", all)
+		}
+		if elsewhere && len(all) == 1 {
+			continue
+		}
+		if len(all) != 2 || all[1].Round != 2 || all[1].Verdict != hearsay.VerdictReachable || all[1].Took != w.trip {
+			t.Errorf("the second probe, elsewhere %v: %+v", elsewhere, all)
+		}
+	}
+}
+
+// Answers that come late go on and on, and nothing of them stays.
+func TestLateProbesEnd(t *testing.T) {
+	w := newWorld(t, 5)
+	w.run(10 * time.Second)
+	w.trip, w.events = 700*time.Millisecond, nil
+	for round := range hearsay.Round(20) {
+		w.Probe(w.now, id(3), addr(3), round)
+		w.run(500 * time.Millisecond)
+	}
+	for _, e := range w.verdicts() {
+		if e.Took > 1500*time.Millisecond {
+			t.Errorf("a probe of %v", e.Took)
+		}
+	}
+	w.run(5 * time.Second)
+	if n := w.Examinations(); n > 0 {
+		t.Errorf("%d probes are under way", n)
+	}
+}

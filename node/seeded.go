@@ -334,7 +334,11 @@ func (n *Node) settleSeeded(now time.Time, e *hearsay.Event) {
 	case hearsay.EventCaseRefused:
 		n.answerAll(e.Subject, hearsay.OutcomeRefused, hearsay.Stay{ID: e.Subject}, 0, e.Text)
 	case hearsay.EventProbeWanted:
-		n.detect.Probe(now, e.Subject, e.Addr, e.Round)
+		if _, in := s.authority.Member(e.Subject); in {
+			n.detect.Probe(now, e.Subject, e.Addr, e.Round)
+		} else {
+			n.detect.ProbeAsker(now, e.Subject, e.Addr, e.Round)
+		}
 	case hearsay.EventCondemned:
 		m, in := s.authority.Member(e.Subject)
 		switch {

@@ -85,7 +85,7 @@ func (t *trial) slow(late time.Duration) *slowness {
 		}
 		for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
 			for i := range packets {
-				s.postpone(m, &packets[i], late)
+				w.postpone(m, &packets[i], late)
 			}
 		}
 		e.Now, e.Send = e.Now[:0], e.Send[:0]
@@ -106,8 +106,7 @@ func (t *trial) slow(late time.Duration) *slowness {
 }
 
 // postpone sends a packet late.
-func (s *siege) postpone(m *machine, p *hearsay.Packet, late time.Duration) {
-	w := s.w
+func (w *World) postpone(m *machine, p *hearsay.Packet, late time.Duration) {
 	number, ok := w.encode(m, p)
 	if !ok {
 		return

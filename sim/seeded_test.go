@@ -39,6 +39,63 @@ func TestInAndOutUnheardOf(t *testing.T) {
 	t.Logf("back after %v", w.convergesWithin(t, 30*time.Second))
 }
 
+// sendsLate makes a machine send all that it sends so late.
+func sendsLate(late time.Duration) *twist {
+	return &twist{steps: func(w *World, m *machine, e *hearsay.Effects) {
+		for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+			for i := range packets {
+				w.postpone(m, &packets[i], late)
+			}
+		}
+		e.Now, e.Send = e.Now[:0], e.Send[:0]
+	}}
+}
+
+// Who answers late is let in where all others answer at once, and let in again.
+func TestLateIsAdmitted(t *testing.T) {
+	for _, late := range []time.Duration{300 * time.Millisecond, 600 * time.Millisecond, 900 * time.Millisecond} {
+		t.Run(late.String(), func(t *testing.T) {
+			w := newScenario(t, 6, "at 20s start n6\nat 40s kill n6\nat 70s restart n6", withSeeds(3))
+			w.bend(6, sendsLate(late))
+			w.RunUntil(20 * time.Second)
+			first := w.runsUntil(t, 3*time.Second, "it is in", func() bool { return w.hasStay(6) })
+			w.RunUntil(70 * time.Second)
+			if w.hasStay(6) {
+				t.Fatal("it is dead, and in")
+			}
+			again := w.runsUntil(t, 3*time.Second, "it is in again", func() bool { return w.hasStay(6) })
+			t.Logf("in after %v, and again after %v", first, again)
+		})
+	}
+}
+
+// Somebody may report who answers late before the seeds know how late it is:
+// what comes after a probe's end counts for the next, and so it stays in.
+func TestLateIsNotRemoved(t *testing.T) {
+	const nodes = 150 // each seed finds out about one of them a second
+	w := newScenario(t, nodes, fmt.Sprintf("at 20s start n%d", nodes), withSeeds(3))
+	w.bend(nodes, sendsLate(600*time.Millisecond))
+	w.RunUntil(20 * time.Second)
+	w.runsUntil(t, 3*time.Second, "it is in", func() bool { return w.hasStay(nodes) })
+	for w.now < 40*time.Second {
+		for slot := range w.config.Seeds {
+			w.send(&w.machines[0], &hearsay.Packet{
+				Addr: addrOf(nodes + slot), Stream: true,
+				Body: &hearsay.Report{Stay: hearsay.Stay{ID: w.machines[nodes-1].id}},
+			})
+		}
+		if w.RunUntil(w.now + 500*time.Millisecond); !w.hasStay(nodes) {
+			t.Fatalf("at %v it is out, and lives", w.now)
+		}
+	}
+}
+
+// hasStay reports whether a machine's node is in by the ledger.
+func (w *World) hasStay(number int) bool {
+	l := w.check.ledger.last(w.machines[number-1].id)
+	return l != nil && l.ended == 0
+}
+
 // A seed that has lost its disk is somebody else: also those who were away when
 // it was given its seat again let go of the one that it was.
 func TestLostSeedIsForgottenByAll(t *testing.T) {
