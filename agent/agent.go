@@ -31,17 +31,18 @@ type Agent struct {
 	cfg     Config
 	started time.Time
 
-	callers  atomic.Uint32 // who have asked this seed from within the process
-	counters counters
-	conn     *net.UDPConn
-	disk     *store.Disk // nil without a data directory
-	hub      *hub
-	inbox    *inbox
-	journal  *journal
-	lane     *lane
-	loop     *loop
-	streams  *streams
-	resolver *resolver
+	callers   atomic.Uint32 // who have asked this seed from within the process
+	counters  counters
+	conn      *net.UDPConn
+	disk      *store.Disk // nil without a data directory
+	hub       *hub
+	inbox     *inbox
+	journal   *journal
+	lane      *lane
+	loop      *loop
+	questions questions
+	streams   *streams
+	resolver  *resolver
 
 	idle chan struct{} // closed when the loop has ended
 	left chan struct{} // closed when the node has left in good order
@@ -243,6 +244,10 @@ func (a *Agent) takePart(network hearsay.NetworkID, identity *hearsay.Identity, 
 
 // tell tells the application of an event.
 func (a *Agent) tell(e *hearsay.Event) {
+	if e.Kind == hearsay.EventFresh {
+		a.questions.answer(e)
+		return
+	}
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}

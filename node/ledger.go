@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -217,6 +218,20 @@ func (n *Node) Barred() []hearsay.Bar {
 		return nil
 	}
 	return n.seeded.seat.Barred(nil)
+}
+
+// Fresh asks whether all that the seeds have ruled before now is in this seed's
+// ledger. It gives the number of the question; EventFresh answers it.
+func (n *Node) Fresh(now time.Time) (number int, fx *hearsay.Effects, err error) {
+	n.begin(now)
+	if n.seeded.seat == nil {
+		return 0, n.settle(now), fmt.Errorf("this is no seed, and only seeds can tell whether their ledger is fresh: ask a seed")
+	}
+	number, why := n.seeded.seat.Fresh(now)
+	if why != "" {
+		err = errors.New(why)
+	}
+	return number, n.settle(now), err
 }
 
 // Recover begins anew from this seed's ledger; see quorum.Quorum.Recover.

@@ -52,7 +52,9 @@ func (a *asking) answered(m *machine, number int, within time.Duration) (e hears
 }
 
 // cutOff keeps a seed from the others.
-func (w *world) cutOff(slot int) { w.cut = func(from, to int) bool { return from == slot || to == slot } }
+func (w *world) cutOff(slot int) {
+	w.cut = func(from, to int) bool { return from == slot || to == slot }
+}
 
 // Whoever leads, each seed finds out that it has all that was ruled.
 func TestFresh(t *testing.T) {

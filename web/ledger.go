@@ -16,6 +16,7 @@ import (
 // Limits of the ledger.
 const (
 	rulingsMax    = 1000             // in one answer; Next says where it goes on
+	freshTimeout  = 3 * time.Second  // for a quorum of seeds to say that nothing is missing: a seed gives up after two
 	decideTimeout = 15 * time.Second // for the seeds to decide what an operator asks for: a case without evidence takes ten
 )
 
@@ -111,7 +112,37 @@ func (a *api) getLedger(w http.ResponseWriter, r *http.Request) *problem {
 		}
 		from = max(1, hearsay.Epoch(n))
 	}
-	return answer(w, http.StatusOK, a.ledger(from))
+	var l Ledger
+	if p := a.fresh(r, func() { l = a.ledger(from) }); p != nil {
+		return p
+	}
+	return answer(w, http.StatusOK, l)
+}
+
+// fresh calls read: at once or, if the request says fresh=1, when nothing is
+// missing here that the seeds have ruled before.
+func (a *api) fresh(r *http.Request, read func()) *problem {
+	switch text := r.URL.Query().Get("fresh"); text {
+	case "", "0":
+		read()
+		return nil
+	case "1":
+	default:
+		return badRequest("fresh=%q: want 1, or nothing", text)
+	}
+	switch authority := a.backend.Authority(); {
+	case !authority.Seeded:
+		return &problem{http.StatusConflict, "this network has no seeds: nobody rules, and there is nothing to be fresh"}
+	case a.backend.Self().Role != hearsay.RoleSeed:
+		return &problem{http.StatusConflict, "this is a peer, and only seeds can tell whether nothing is missing: ask a seed, " + seedsOf(authority.Seeds) +
+			"; without fresh=1 this peer gives what it has"}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), freshTimeout)
+	defer cancel()
+	if err := a.backend.Fresh(ctx, read); err != nil {
+		return &problem{http.StatusServiceUnavailable, err.Error() + ": rulings may be missing here; without fresh=1 this seed gives what it has"}
+	}
+	return nil
 }
 
 // ledger gives the ledger from an epoch on. The heads are read before the
@@ -273,13 +304,17 @@ type Outcome struct {
 	Text   string             `json:"text,omitempty"` // why, if it is not done
 }
 
-func (a *api) getBars(w http.ResponseWriter, _ *http.Request) *problem {
+func (a *api) getBars(w http.ResponseWriter, r *http.Request) *problem {
 	if p := a.refusePeer(); p != nil {
 		return p
 	}
 	names := a.words(nil).names
 	list := Bars{Bars: []Bar{}}
-	for _, b := range a.backend.Barred() {
+	var barred []hearsay.Bar
+	if p := a.fresh(r, func() { barred = a.backend.Barred() }); p != nil {
+		return p
+	}
+	for _, b := range barred {
 		list.Bars = append(list.Bars, Bar{ID: b.ID, Name: names[b.ID], At: momentOf(b.At), Why: b.Why})
 	}
 	return answer(w, http.StatusOK, list)

@@ -67,6 +67,14 @@ func (v *village) do(ctx context.Context, what string) error {
 
 func (v *village) Barred() []hearsay.Bar { return v.council.bars }
 
+func (v *village) Fresh(ctx context.Context, read func()) error {
+	if err := v.do(ctx, "whether nothing is missing"); err != nil {
+		return err
+	}
+	read()
+	return nil
+}
+
 // newSeedVillage is a seed's village: bob was admitted, and removed.
 func newSeedVillage() *village {
 	v := newVillage()
@@ -153,6 +161,42 @@ func TestLedgerGoesOn(t *testing.T) {
 	}
 	if seen != 2500 {
 		t.Errorf("%d rulings", seen)
+	}
+}
+
+// With fresh=1 a seed asks the others first, and gives nothing if they do not
+// answer.
+func TestFreshLedger(t *testing.T) {
+	v := newSeedVillage()
+	v.council.bars = []hearsay.Bar{{ID: v.members[1].ID, At: 1000, Why: "too loud"}}
+	paths := map[string]string{"/v1/ledger?from=2&fresh=1": `"kind":"remove"`, "/v1/bars?fresh=1": `"why":"too loud"`}
+	for path, want := range paths {
+		v.council.asked = nil
+		if text := read(t, ask(handler(v), "GET", path, "")); !strings.Contains(text, want) || len(v.council.asked) != 1 {
+			t.Errorf("%s: asked %q, got %s", path, v.council.asked, text)
+		}
+	}
+	v.council.refuse = errors.New("no quorum of seeds has answered within 2s")
+	for path, had := range paths {
+		r := ask(handler(v), "GET", path, "")
+		if text := read(t, r); r.StatusCode != 503 || strings.Contains(text, had) || !strings.Contains(text, "within 2s: rulings may be missing here") {
+			t.Errorf("%s: %d %s", path, r.StatusCode, text)
+		}
+		if r := ask(handler(v), "GET", strings.ReplaceAll(path, "fresh=1", "fresh=0"), ""); r.StatusCode != 200 {
+			t.Errorf("%s, not fresh: %d", path, r.StatusCode)
+		}
+		if r := ask(handler(v), "GET", strings.ReplaceAll(path, "fresh=1", "fresh=yes"), ""); r.StatusCode != 400 {
+			t.Errorf("%s, fresh=yes: %d", path, r.StatusCode)
+		}
+	}
+	v.members[0].Role = hearsay.RolePeer
+	r := ask(handler(v), "GET", "/v1/ledger?fresh=1", "")
+	if text := read(t, r); r.StatusCode != 409 || !strings.Contains(text, "ask a seed, ada at 10.0.0.1:5001") {
+		t.Errorf("a peer: %d %s", r.StatusCode, text)
+	}
+	r = ask(handler(newVillage()), "GET", "/v1/ledger?fresh=1", "")
+	if text := read(t, r); r.StatusCode != 409 || !strings.Contains(text, "no seeds") {
+		t.Errorf("an open network: %d %s", r.StatusCode, text)
 	}
 }
 

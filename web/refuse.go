@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"hearsay"
@@ -69,16 +70,16 @@ func methodNotAllowed(allowed []string) http.Handler {
 	})
 }
 
-// refuseParameters refuses every query parameter but the one that the request
-// takes, if it takes any.
+// refuseParameters refuses every query parameter but those that the request
+// takes, if it takes any: with spaces between them.
 func refuseParameters(r *http.Request, takes string) *problem {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return badRequest("the query %q: %v", r.URL.RawQuery, err)
 	}
 	for name := range query {
-		if name != takes {
-			return badRequest("unknown query parameter %q: %s %s takes %s", name, r.Method, r.URL.Path, cmp.Or(takes, "none"))
+		if known := strings.Fields(takes); !slices.Contains(known, name) {
+			return badRequest("unknown query parameter %q: %s %s takes %s", name, r.Method, r.URL.Path, cmp.Or(strings.Join(known, " and "), "none"))
 		}
 	}
 	return nil

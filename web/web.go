@@ -9,8 +9,8 @@
 //	GET  /v1/members/{name}/case   why a member is held to be what it is
 //	POST /v1/members/{name}/remove  have the seeds decide whether it is out
 //	GET  /v1/authority             the seeds: who they are, whether a quorum is heard
-//	GET  /v1/ledger?from=          what they ruled, and what proves it
-//	GET  /v1/bars                  whom they do not admit; seeds only
+//	GET  /v1/ledger?from=&fresh=1  what they ruled, and what proves it
+//	GET  /v1/bars?fresh=1          whom they do not admit; seeds only
 //	POST /v1/bars                  bar {"name":…,"why":…}; seeds only
 //	DELETE /v1/bars/{name}         lift that; seeds only
 //	GET  /v1/events                server-sent events, see events.go
@@ -22,6 +22,10 @@
 //	GET  /metrics                  its figures for Prometheus
 //	GET  /healthz  /readyz         it serves; it has joined, and of a seed: a quorum is heard
 //	GET  /                         the page
+//
+// With fresh=1, which seeds take, nothing is missing that was ruled before the
+// question; if no quorum of them says so within two seconds, the answer is 503.
+// Without it a seed gives what it has, which may be old if it is cut off.
 //
 // Every error is a problem document (RFC 9457). A request with a query
 // parameter or a JSON field that means nothing here is refused rather than
@@ -99,6 +103,11 @@ type Backend interface {
 	Bar(ctx context.Context, name, why string) error
 	Lift(ctx context.Context, name string) error
 	Barred() []hearsay.Bar
+
+	// Fresh has read called when nothing that the seeds have ruled before is
+	// missing in what Ledger and Barred give, and returns when what read saw of
+	// it is durable. It fails if no quorum of them says so. Only seeds can tell.
+	Fresh(ctx context.Context, read func()) error
 }
 
 // Info is what the node itself does not know of the process that it lives in.
@@ -167,7 +176,7 @@ type route struct {
 	method string
 	path   string
 	answer func(http.ResponseWriter, *http.Request) *problem
-	takes  string // the query parameter, if there is one
+	takes  string // the query parameters, with spaces between them
 }
 
 func (a *api) routes() []route {
@@ -177,8 +186,8 @@ func (a *api) routes() []route {
 		{http.MethodGet, "/v1/members/{name}/case", a.getCase, ""},
 		{http.MethodPost, "/v1/members/{name}/remove", a.postRemove, ""},
 		{http.MethodGet, "/v1/authority", a.getAuthority, ""},
-		{http.MethodGet, "/v1/ledger", a.getLedger, "from"},
-		{http.MethodGet, "/v1/bars", a.getBars, ""},
+		{http.MethodGet, "/v1/ledger", a.getLedger, "from fresh"},
+		{http.MethodGet, "/v1/bars", a.getBars, "fresh"},
 		{http.MethodPost, "/v1/bars", a.postBar, ""},
 		{http.MethodDelete, "/v1/bars/{name}", a.deleteBar, ""},
 		{http.MethodGet, "/v1/events", a.getEvents, ""},

@@ -19,11 +19,16 @@ import (
 func newLedger() *cobra.Command {
 	var from asking
 	var epoch uint64
+	var fresh bool
 	cmd := &cobra.Command{
 		Use:   "ledger",
 		Short: "List what the seeds have ruled",
 		Long: `List the rulings of the seeds, oldest first: who was admitted, removed or left,
 with the ballots that decided it. A seed has all of them, a peer the newest.
+
+A node tells what it has, which may be old if it is cut off from the others.
+With --fresh nothing is missing that was ruled before: a seed asks a quorum of
+them first, and fails if that does not answer within two seconds.
 
 With --json it prints all that proves them, too: "ledger --json > FILE" saves a
 ledger that "ledger verify FILE" checks.`,
@@ -36,7 +41,7 @@ ledger that "ledger verify FILE" checks.`,
 			if err != nil {
 				return err
 			}
-			l, err := wholeLedger(cmd.Context(), c, hearsay.Epoch(max(1, epoch)))
+			l, err := wholeLedger(cmd.Context(), c, hearsay.Epoch(max(1, epoch)), fresh)
 			if err != nil {
 				return fmt.Errorf("list the ledger: %w", err)
 			}
@@ -50,16 +55,21 @@ ledger that "ledger verify FILE" checks.`,
 	}
 	from.addFlags(cmd)
 	cmd.Flags().Uint64Var(&epoch, "from", 1, "the first epoch")
+	cmd.Flags().BoolVar(&fresh, "fresh", false, "nothing may be missing; of seeds only")
 	cmd.AddCommand(newVerify())
 	return cmd
 }
 
 // wholeLedger asks for the ledger from an epoch on, page by page. The heads of
 // the last page are those of the whole.
-func wholeLedger(ctx context.Context, c *client, from hearsay.Epoch) (*web.Ledger, error) {
+func wholeLedger(ctx context.Context, c *client, from hearsay.Epoch, fresh bool) (*web.Ledger, error) {
 	var rulings []web.Ruling
 	for {
-		l, err := getJSON[web.Ledger](ctx, c, fmt.Sprintf("/v1/ledger?from=%d", from))
+		path := fmt.Sprintf("/v1/ledger?from=%d", from)
+		if fresh {
+			path += "&fresh=1"
+		}
+		l, err := getJSON[web.Ledger](ctx, c, path)
 		if err != nil {
 			return nil, err
 		}
@@ -184,14 +194,14 @@ func checkedClient(cmd *cobra.Command, from *asking, name string) (*client, erro
 
 func newBar() *cobra.Command {
 	var from asking
-	var list bool
+	var list, fresh bool
 	var lift, why string
 	cmd := &cobra.Command{
-		Use:   "bar NAME | --list | --lift NAME",
+		Use:   "bar NAME | --list [--fresh] | --lift NAME",
 		Short: "Keep a node out: the seeds do not admit it any more",
 		Long: `Have the seeds refuse a node from now on, whatever it asks. That removes nobody:
-who is in stays in until it leaves or is removed. --list tells who is barred, and
---lift ends it.
+who is in stays in until it leaves or is removed. --list tells who is barred, with
+--fresh so that nothing is missing (see "ledger"), and --lift ends it.
 
 NAME is a name, an id, or the beginning of an id; for one who was never in, its
 whole id. Ask a seed: name it with --node.`,
@@ -207,6 +217,10 @@ whole id. Ask a seed: name it with --node.`,
 				return wrongUsage(cmd, errors.New("want one of NAME, --list and --lift NAME"))
 			}
 			switch {
+			case fresh && !list:
+				return wrongUsage(cmd, errors.New("--fresh goes with --list"))
+			case list && fresh:
+				return show(cmd, &from, "list who is barred", "/v1/bars?fresh=1", printBars)
 			case list:
 				return show(cmd, &from, "list who is barred", "/v1/bars", printBars)
 			case lift != "":
@@ -225,6 +239,7 @@ whole id. Ask a seed: name it with --node.`,
 	}
 	from.addFlags(cmd)
 	cmd.Flags().BoolVar(&list, "list", false, "list who is barred")
+	cmd.Flags().BoolVar(&fresh, "fresh", false, "with --list: nothing may be missing")
 	cmd.Flags().StringVar(&lift, "lift", "", "end the bar of `NAME`")
 	cmd.Flags().StringVar(&why, "why", "", "the reason, for those who ask")
 	return cmd

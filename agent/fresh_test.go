@@ -1,0 +1,66 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"hearsay"
+)
+
+// A seed tells what nobody can have ruled since, as long as it hears the
+// others.
+func TestFresh(t *testing.T) {
+	t.Parallel()
+	n := newSeededNet(t, 3)
+	n.start("a")
+	n.agree(1, "a")
+	var asking sync.WaitGroup
+	for _, seed := range n.seeds {
+		for range 20 {
+			asking.Go(func() {
+				var epoch hearsay.Epoch
+				if err := seed.Fresh(patient(t), func() { epoch = seed.Epoch() }); err != nil || epoch < 1 {
+					t.Errorf("%s: epoch %d, %v", seed.cfg.Name, epoch, err)
+				}
+			})
+		}
+	}
+	asking.Wait()
+	read := func() { t.Error("it reads") }
+	wantError(t, n.peers[0].Fresh(patient(t), read), "ask a seed")
+	ended, end := context.WithCancel(patient(t))
+	end()
+	if err := n.seeds[0].Fresh(ended, func() {}); err != nil {
+		wantError(t, err, "in time")
+	}
+
+	n.stopSeed(2)
+	n.stopSeed(1)
+	wantError(t, n.seeds[0].Fresh(patient(t), read), "no quorum of seeds has answered within 2s")
+	if n := len(n.seeds[0].questions.waiting); n > 0 {
+		t.Errorf("%d wait still", n)
+	}
+	n.seeds[0].Close()
+	wantError(t, n.seeds[0].Fresh(patient(t), read), errStopped.Error())
+}
+
+// Questions have a limit, and who has gone makes room.
+func TestQuestions(t *testing.T) {
+	var q questions
+	channels := make([]chan string, questionsMax)
+	for i := range channels {
+		channels[i] = make(chan string, 1)
+		if !q.add(question{i + 1, channels[i]}) {
+			t.Fatalf("no room for %d", i+1)
+		}
+	}
+	if q.add(question{questionsMax + 1, nil}) {
+		t.Error("there is no limit")
+	}
+	q.remove(channels[0])
+	q.answer(&hearsay.Event{Kind: hearsay.EventFresh, Count: 3, Text: "why not"})
+	if len(q.waiting) != questionsMax-3 || len(channels[0]) != 0 || <-channels[1] != "why not" || <-channels[2] != "why not" {
+		t.Errorf("%d wait", len(q.waiting))
+	}
+}
