@@ -33,6 +33,30 @@ func TestJSONComesBack(t *testing.T) {
 	}, &hearsay.CaseFile{})
 }
 
+// A network's id is digits, as all ids are; what was saved as numbers is read,
+// too.
+func TestNetworkIDInJSON(t *testing.T) {
+	id := hearsay.NetworkIDOf("hearsay")
+	comesBack(t, &id, new(hearsay.NetworkID))
+	text, err := json.Marshal(id)
+	if want := `"` + id.String() + `"`; err != nil || string(text) != want {
+		t.Errorf("%s, %v; want %s", text, err, want)
+	}
+	numbers, err := json.Marshal([8]byte(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read hearsay.NetworkID
+	if err := json.Unmarshal(numbers, &read); err != nil || read != id {
+		t.Errorf("%s reads as %s, %v", numbers, read, err)
+	}
+	for _, wrong := range []string{`"7f05"`, `"xxxxxxxxxxxxxxxx"`, `[1,2]`, `[1,2,3,4,5,6,7,256]`, `7`, `{}`, `[1,2,3,4,5,6,7,"8"]`} {
+		if err := json.Unmarshal([]byte(wrong), &read); err == nil {
+			t.Errorf("%s reads as %s", wrong, read)
+		}
+	}
+}
+
 func comesBack(t *testing.T, value, empty any) {
 	t.Helper()
 	text, err := json.Marshal(value)

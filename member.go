@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 	"unicode"
@@ -46,6 +48,32 @@ func NetworkIDOf(name string) NetworkID {
 
 // String gives all 16 hexadecimal digits.
 func (id NetworkID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText gives the form of String.
+func (id NetworkID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText takes the form of String.
+func (id *NetworkID) UnmarshalText(text []byte) error { return parseHex("network id", id[:], text) }
+
+// UnmarshalJSON takes the form of String, or a list of numbers, as ledgers have
+// it that were saved before there was one.
+func (id *NetworkID) UnmarshalJSON(text []byte) error {
+	var digits string
+	if json.Unmarshal(text, &digits) == nil {
+		return id.UnmarshalText([]byte(digits))
+	}
+	var numbers []uint16
+	if err := json.Unmarshal(text, &numbers); err != nil || len(numbers) != len(id) {
+		return fmt.Errorf("network id %.64s: want %d hexadecimal digits", text, 2*len(id))
+	}
+	for i, n := range numbers {
+		if n > math.MaxUint8 {
+			return fmt.Errorf("network id %.64s: %d is no byte", text, n)
+		}
+		id[i] = byte(n)
+	}
+	return nil
+}
 
 // MaxNameLen is the longest name of a member, in bytes of UTF-8.
 const MaxNameLen = 64

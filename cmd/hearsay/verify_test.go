@@ -168,6 +168,11 @@ func verify(t *testing.T, l *web.Ledger, flags ...string) (code int, out, errs s
 	if err != nil {
 		t.Fatal(err)
 	}
+	return verifyText(t, text, flags...)
+}
+
+func verifyText(t *testing.T, text []byte, flags ...string) (code int, out, errs string) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "ledger.json")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
@@ -175,6 +180,27 @@ func verify(t *testing.T, l *web.Ledger, flags ...string) (code int, out, errs s
 	var stdout, stderr bytes.Buffer
 	code = run(append([]string{"ledger", "verify", file}, flags...), &stdout, &stderr)
 	return code, stdout.String(), stderr.String()
+}
+
+// Ledgers were saved with the network's id as a list of numbers, once.
+func TestVerifyOlderForm(t *testing.T) {
+	l := example().save(1, 0, 1, 2)
+	text, err := json.Marshal(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	numbers, err := json.Marshal([8]byte(l.Network))
+	if err != nil {
+		t.Fatal(err)
+	}
+	digits := []byte(`"network":"` + l.Network.String() + `"`)
+	if !bytes.Contains(text, digits) {
+		t.Fatalf("no %s in %.200s", digits, text)
+	}
+	older := bytes.Replace(text, digits, append([]byte(`"network":`), numbers...), 1)
+	if code, out, errs := verifyText(t, older); code != 0 {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
 }
 
 func TestVerifyHolds(t *testing.T) {
