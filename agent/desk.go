@@ -219,7 +219,10 @@ func (d *desk) report(r *dialect.DeadReport) preparing {
 	return func(time.Time) (*hearsay.Packet, dialect.Reply) {
 		m, in := d.loop.node.MemberAt(r.Peer)
 		if !in {
-			return nil, &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Success: true, Already: true, Quorum: d.loop.node.Authority().Quorum}
+			// Success also where nobody ever was: it is as the older peer wants it,
+			// and its kind reports again until it hears that.
+			ever := d.loop.node.EverAt(r.Peer)
+			return nil, &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Success: true, Already: ever, Unknown: !ever, Quorum: d.loop.node.Authority().Quorum}
 		}
 		return &hearsay.Packet{Body: &hearsay.Report{Stay: m.Stay}}, nil
 	}

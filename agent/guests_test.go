@@ -131,6 +131,8 @@ func TestGuest(t *testing.T) {
 
 	p.hangs.Store(true)
 	n.agree(4, "a b")
+	late := fmt.Sprintf(`{"type":"DEAD_REPORT","payload":{"dead_ip":"127.0.0.9","dead_port":%d,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`, p.addr.Port())
+	wantLine(t, speak(t, "127.0.0.8", n.list[0].Addr, late), `"success":true`, `"already":true`)
 	p.hangs.Store(false)
 	wantLine(t, speak(t, "127.0.0.9", n.list[0].Addr, register), `"REGISTER_COMMIT"`)
 	n.agree(5, name+" a b") // whether or not that was within the time of an answer
@@ -172,7 +174,7 @@ func TestForgedLines(t *testing.T) {
 	line := speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":"DEAD_REPORT","payload":{%s,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`, dead))
 	wantLine(t, line, `"SEED_DEAD_COMMIT"`, fmt.Sprintf(`"proposal_id":"dead:%s"`, victim), `"success":false`, `"quorum":2`)
 	line = speak(t, "127.0.0.8", seed, `{"type":"DEAD_REPORT","payload":{"dead_ip":"127.0.0.8","dead_port":9,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`)
-	wantLine(t, line, `"SEED_DEAD_COMMIT"`, `"success":true`, `"already":true`)
+	wantLine(t, line, `"SEED_DEAD_COMMIT"`, `"success":true`, `"already":false,"unknown":true`)
 
 	for _, matter := range []string{`"SEED_DEAD_COMMIT","payload":{"proposal_id":"dead:x",` + dead, `"REGISTER_COMMIT","payload":{"proposal_id":"reg:x","peer_ip":"127.0.0.8","peer_port":9`} {
 		line = speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":%s,"decision":"COMMIT","source_seed":"%s","ack_only":true},"ts":1}`, matter, n.list[1].Addr))

@@ -87,6 +87,7 @@ func factualReplies() []exchange {
 		{register, &Outcome{Peer: peerA, Success: true, YesVotes: 3, Quorum: 2, Facts: facts}},
 		{register, &Outcome{Peer: peerA, Quorum: 2, Reason: "only 1 of 3 seeds answers", Facts: facts}},
 		{report, &Outcome{Matter: Death, Peer: peerA, Success: true, Already: true, Quorum: 2, Reason: "removed already", Facts: facts}},
+		{report, &Outcome{Matter: Death, Peer: peerA, Success: true, Unknown: true, Quorum: 2}},
 		{&Vote{}, &Opinion{Proposal: "reg:10.0.0.1:6001", Voter: seedA, Facts: facts}},
 		{&Commit{Matter: Death}, &CommitAck{Matter: Death, Reason: "not of this quorum", Facts: facts}},
 		{&PeerList{}, &Peers{Peers: []netip.AddrPort{}, Seed: seedA, Facts: facts}},

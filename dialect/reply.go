@@ -24,6 +24,7 @@ type Outcome struct {
 	Peer     netip.AddrPort
 	Success  bool
 	Already  bool // of a success: it was so before, and nobody voted
+	Unknown  bool // of a success about a death: nobody is known ever to have been in there
 	YesVotes int
 	Quorum   int
 	Reason   string // why not, in words, if there is more to say than votes
@@ -121,7 +122,12 @@ func (r *Outcome) reply(o *object) {
 		o.integer("yes_votes", int64(r.YesVotes))
 	}
 	o.integer("quorum", int64(r.Quorum))
-	if known && r.Matter == Death { // ours: the older programs have no such case
+	switch { // ours: the older programs have no such cases
+	case r.Matter != Death || !r.Success:
+	case r.Unknown:
+		o.boolean("already", false)
+		o.boolean("unknown", true)
+	case r.Already:
 		o.boolean("already", true)
 	}
 	o.textIf("error", r.Reason)
@@ -281,8 +287,9 @@ func (f *fields) outcome(m Matter, peer netip.AddrPort) *Outcome {
 	if m == Death {
 		already = f.boolean("already", optional)
 	}
+	unknown := m == Death && success && f.boolean("unknown", optional)
 	return &Outcome{
-		Matter: m, Peer: peer, Success: success, Already: success && already,
+		Matter: m, Peer: peer, Success: success, Already: success && already && !unknown, Unknown: unknown,
 		YesVotes: int(f.integer("yes_votes", optional, 0, math.MaxInt32)), Quorum: int(f.integer("quorum", optional, 0, math.MaxInt32)),
 		Reason: f.anyText("error", optional), Facts: f.facts(),
 	}

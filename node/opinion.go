@@ -27,3 +27,22 @@ func (n *Node) StateAt(addr netip.AddrPort) (state hearsay.State) {
 	}
 	return state
 }
+
+// EverAt reports whether somebody was ever in at an address, as far as this
+// node knows: by the rulings in its memory, and by whom it still lists.
+func (n *Node) EverAt(addr netip.AddrPort) bool {
+	for _, m := range n.roster.All(nil) {
+		if m.Addr == addr {
+			return true
+		}
+	}
+	if n.seeded.authority == nil {
+		return false
+	}
+	for r := range n.ledger() {
+		if r.Kind == hearsay.RulingAdmit && r.Claim.Card.Addr == addr {
+			return true
+		}
+	}
+	return false
+}
