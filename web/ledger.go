@@ -289,7 +289,7 @@ func (a *api) postRemove(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	return answer(w, http.StatusOK, Outcome{
 		Kind: outcome.Kind, ID: outcome.Stay.ID, Since: outcome.Stay.Epoch, Code: outcome.Code.String(),
-		Yes: int(outcome.Yes), Needed: int(outcome.Needed), Text: outcome.Text,
+		Yes: int(outcome.Yes), Needed: int(outcome.Needed), Text: outcome.Text, QuorumHeard: a.backend.Authority().Ready,
 	})
 }
 
@@ -298,10 +298,14 @@ type Outcome struct {
 	Kind   hearsay.RulingKind `json:"kind"`
 	ID     hearsay.NodeID     `json:"id"`
 	Since  hearsay.Epoch      `json:"since,omitzero"` // of the stay
-	Code   string             `json:"code"`           // "done", "pending", "refused", "wait"
+	Code   string             `json:"code"`           // "done", "pending", "refused", "wait"; "lost": no seed was reached
 	Yes    int                `json:"yes"`            // ballots that were counted
 	Needed int                `json:"needed"`
 	Text   string             `json:"text,omitempty"` // why, if it is not done
+
+	// QuorumHeard tells, as this node has it, whether a quorum of seeds decides
+	// now. Without one nothing is decided: what is open waits.
+	QuorumHeard bool `json:"quorum_heard"`
 }
 
 func (a *api) getBars(w http.ResponseWriter, r *http.Request) *problem {

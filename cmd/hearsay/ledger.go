@@ -179,9 +179,22 @@ func tellOutcome(out io.Writer, name string, o *web.Outcome, body []byte, asJSON
 		}
 		return nil
 	case hearsay.OutcomePending.String():
+		if !o.QuorumHeard {
+			return undecided(name, "the case is open, and no quorum of seeds is heard", "it is decided when enough seeds run again")
+		}
 		return hintedError{fmt.Errorf("remove %s: the seeds have not decided yet", name), fmt.Sprintf(`"hearsay why %s" tells how the case stands`, name)}
+	case hearsay.OutcomeLost.String():
+		return undecided(name, "no seed was reached: "+o.Text, "no case was opened; ask again when the seeds run")
+	}
+	if !o.QuorumHeard {
+		return undecided(name, o.Text, "no case was opened; ask again when enough seeds run. Whom the peers have found gone they report until then, without being asked")
 	}
 	return hintedError{fmt.Errorf("remove %s: it stays in: %s", name, o.Text), fmt.Sprintf(`who answers a seed is not removed; "hearsay why %s" tells more`, name)}
+}
+
+// undecided says that the seeds have decided nothing, and what waits for that.
+func undecided(name, why, hint string) error {
+	return hintedError{fmt.Errorf("remove %s: it is not decided, and stays in meanwhile: %s", name, why), hint}
 }
 
 // checkedClient makes the client of a command about a member.
