@@ -284,29 +284,34 @@ func (a *asker) timeout(r dialect.Request) time.Duration {
 	return askPeerTimeout
 }
 
+// noAnswerError says that nothing came in time.
+type noAnswerError struct{ error }
+
+func (noAnswerError) Error() string   { return "no answer in time" }
+func (e noAnswerError) Unwrap() error { return e.error }
+
 // ask makes one request and gives its reply. A refusal is a
-// *dialect.RefusedError.
+// *dialect.RefusedError. No error names who was asked: the caller does.
 func (a *asker) ask(ctx context.Context, to netip.AddrPort, r dialect.Request) (dialect.Reply, error) {
 	select {
 	case a.pending <- struct{}{}:
 		defer func() { <-a.pending }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("ask %s: %w", to, ctx.Err())
+		return nil, noAnswerError{ctx.Err()}
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.timeout(r))
 	defer cancel()
 	line, err := a.exchange(ctx, to, dialect.AppendRequest(nil, r, time.Now()))
-	if err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err() // and not that the connection was closed for it
-		}
-		return nil, fmt.Errorf("ask %s: %w", to, err)
+	failed, ok := errors.AsType[*os.SyscallError](err)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, noAnswerError{ctx.Err()} // and not that the connection was closed for it
+	case ok:
+		return nil, failed.Err // without from where to where
+	case err != nil:
+		return nil, err
 	}
-	reply, err := dialect.ReadReply(line, r)
-	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", to, err)
-	}
-	return reply, nil
+	return dialect.ReadReply(line, r)
 }
 
 // exchange sends one line and gives the one that comes back.
