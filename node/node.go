@@ -96,7 +96,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hears
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
 	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.drops, n.out, now)
 	n.roster.TellOver(n.overlay.Links)
-	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.roster.Known, Trusted: n.roster.Trusted, Draw: n.draw}
+	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.known, Trusted: n.roster.Trusted, Draw: n.draw}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.drops, n.out, now)
 	return n
 }

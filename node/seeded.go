@@ -78,8 +78,9 @@ func (n *Node) takeSeat(random *rand.Rand, records []hearsay.Record, now time.Ti
 
 // followSeeds makes this node a peer of a seeded network.
 func (n *Node) followSeeds(random *rand.Rand, records []hearsay.Record, now time.Time) {
-	s := &n.seeded
-	s.follower = quorum.NewFollower(n.cfg.Follower, n.signer, random, n.neighbors, records, &n.drops, n.out, now)
+	s, cfg := &n.seeded, n.cfg.Follower
+	cfg.Recall = n.cfg.Rumors.KeepFor
+	s.follower = quorum.NewFollower(cfg, n.signer, random, n.neighbors, records, &n.drops, n.out, now)
 	addrs := n.follow(now, s.follower, n.cfg.Follower.Seeds)
 	s.petitions = petition.New(n.cfg.Petition, addrs, random, &n.drops, n.out)
 }
@@ -129,6 +130,12 @@ func (n *Node) neighbors() (addrs []netip.AddrPort) {
 		}
 	}
 	return addrs
+}
+
+// known reports whether a node is a member in any state, or was one before this
+// node's time: what it said may still be told.
+func (n *Node) known(id hearsay.NodeID) bool {
+	return n.roster.Known(id) || n.seeded.follower != nil && n.seeded.follower.Departed(id)
 }
 
 // roleOf says as what a node is in, by the seats and the ledger.

@@ -15,12 +15,13 @@ type FollowerConfig struct {
 	Seeds     []Seed
 	PollEvery time.Duration // between two questions whether there is anything new; default 2 s
 	AskEvery  time.Duration // between two questions while something is known to be missing; default 500 ms
+	Recall    time.Duration // what members said is told for so long, also if they are out by then; default 10 min (rumor.Config.KeepFor)
 	Tail      int           // rulings kept for others, up to twice as many; default 128 (guess: what a neighbor may lack after a minute; who lacks more gets the roster)
 }
 
 // DefaultFollowerConfig gives the defaults, without a network and seeds.
 func DefaultFollowerConfig() FollowerConfig {
-	return FollowerConfig{PollEvery: 2 * time.Second, AskEvery: 500 * time.Millisecond, Tail: 128}
+	return FollowerConfig{PollEvery: 2 * time.Second, AskEvery: 500 * time.Millisecond, Recall: 10 * time.Minute, Tail: 128}
 }
 
 // Follower is the peers' half: it knows the seeds' keys, takes rulings in the
@@ -52,6 +53,8 @@ type Follower struct {
 	got     int
 	saved   *chain // the ledger as it was before
 	partsAt time.Time
+
+	past past // before a roster that came whole
 
 	tickAt, pollAt, askAt, helloAt time.Time
 	budget                         int // signatures that may still be checked in this tick
@@ -154,6 +157,7 @@ func (f *Follower) Tick(now time.Time) {
 			f.chain, f.saved = *f.saved, nil
 		}
 	}
+	f.tickPast(now)
 	if behind := !f.based || f.chain.promised() > f.epoch; behind && !now.Before(f.askAt) || !now.Before(f.pollAt) {
 		f.ask(now, f.someone())
 	}
@@ -292,6 +296,9 @@ func (f *Follower) pin(p hearsay.SeedPin) {
 
 // rulings takes what comes after the ledger here, as far as heads prove it.
 func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
+	if f.takePast(now, p.Addr, m.Items) {
+		return
+	}
 	before, from, known := f.epoch, f.chain.epoch(), f.chain.promised()
 	var others []link // what another has answered, as far as it is not proven
 	if p.Addr != f.asked {
@@ -393,6 +400,7 @@ func (f *Follower) rebase(now time.Time) {
 				f.members.add(Member(m))
 			}
 		}
+		f.forgo(now, f.parts[0].Ruling)
 		f.epoch, f.parts, f.got, f.saved = f.chain.base, nil, 0, nil
 		f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: f.epoch, Count: f.members.count})
 	}
@@ -409,6 +417,7 @@ func (f *Follower) apply(now time.Time, r *hearsay.Ruling) (ok bool) {
 			return false
 		}
 		f.members.add(Member{Stay: r.Stay, Claim: r.Claim})
+		delete(f.past.departed, r.Stay.ID)
 	case hearsay.RulingRemove, hearsay.RulingLeave:
 		if !f.members.has(r.Stay) {
 			return false

@@ -96,6 +96,33 @@ func (w *World) hasStay(number int) bool {
 	return l != nil && l.ended == 0
 }
 
+// What somebody has said who is out by now, those hear who come after the ledger
+// has gone on, too, and those who were cut off meanwhile: both take over a roster
+// whole, and no ruling tells them that it was in.
+func TestLateHearDeparted(t *testing.T) {
+	const comes = 340 * time.Second
+	goesOn := strings.Builder{} // by more rulings than anybody gives to who asks for all
+	for at := 30; at < 330; at += 2 {
+		fmt.Fprintf(&goesOn, "\nat %ds leave n4\nat %ds restart n4", at, at+1)
+	}
+	for name, script := range map[string]string{
+		"left, and one comes":                "at 20s say n5\nat 22s leave n5" + goesOn.String() + "\nat 340s start n6",
+		"removed, and the seeds start again": "at 20s say n5\nat 22s kill n5" + goesOn.String() + "\nat 330s kill s1..s3\nat 332s restart s1..s3\nat 340s start n6",
+		"came and left, and one was cut off": "at 12s partition n1..n5 s1..s3 | n6\nat 14s start n5\nat 20s say n5\nat 22s leave n5" +
+			goesOn.String() + "\nat 340s heal",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newScenario(t, 6, script, withSeeds(3))
+			w.RunUntil(comes)
+			if epoch := w.machines[0].node.Epoch(); w.hasStay(5) || epoch <= hearsay.MaxRulings {
+				t.Fatalf("at epoch %d, and n5 is in: %v", epoch, w.hasStay(5))
+			}
+			t.Logf("heard after %v", w.runsUntil(t, 30*time.Second, "n6 has heard it", func() bool { return w.check.views[5].heard.has(0) }))
+			w.convergesWithin(t, 30*time.Second)
+		})
+	}
+}
+
 // A seed that has lost its disk is somebody else: also those who were away when
 // it was given its seat again let go of the one that it was.
 func TestLostSeedIsForgottenByAll(t *testing.T) {

@@ -1,0 +1,124 @@
+package quorum
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// This file is how a follower finds out who was in before the roster that it
+// took over whole: what they have said may still be told, and no ruling that it
+// applies names them. Only if somebody speaks of one whom it does not know it has a
+// seed give the rulings right before that roster, backwards. Each has the hash that
+// the one after it names, so they are as proven as the roster.
+
+const (
+	strangerFor = 5 * time.Second // somebody unknown has perhaps just been admitted. A guess: longer than a ruling takes
+	recallEvery = time.Second     // between two questions
+	recallMost  = maxDeparted     // rulings. As many as a seed remembers of who has left
+	departedFor = 24 * time.Hour  // as rosters list those who are gone (roster.Config.ForgetAfter)
+)
+
+// past is what came before a roster.
+type past struct {
+	before hearsay.Epoch // the rulings before this one are not known, and may be wanted; 0: none are
+	hash   hearsay.Hash  // of the next of them
+	until  int64         // they are wanted back to here: Unix milliseconds, as their At
+	looked int           // how many of them have come
+
+	stranger hearsay.NodeID // of whom somebody spoke; zero: of nobody
+	askAt    time.Time      // for the rulings; zero: not yet, or no more
+
+	departed map[hearsay.NodeID]struct{} // who was in, and whom no ruling since has named
+	forgetAt time.Time                   // when they are forgotten, all together
+}
+
+// Departed reports whether a node, of whom somebody speaks and who is no member,
+// was in before this follower's time. If it does not know it finds out.
+func (f *Follower) Departed(id hearsay.NodeID) bool {
+	_, departed := f.past.departed[id]
+	if !departed && f.past.stranger.IsZero() && f.past.before > 0 {
+		f.past.stranger = id
+	}
+	return departed
+}
+
+// forgo begins the past anew: a roster has come whole as of a ruling. It is
+// wanted for twice as long as needed: the clocks of seeds differ.
+func (f *Follower) forgo(now time.Time, r *hearsay.Ruling) {
+	departed := f.past.departed
+	if departed == nil {
+		departed = make(map[hearsay.NodeID]struct{})
+	}
+	f.past = past{until: r.At - 2*f.cfg.Recall.Milliseconds(), departed: departed, forgetAt: now.Add(departedFor)}
+	f.pastRuling(r)
+	for id := range departed { // order does not matter: each is judged for itself
+		if f.members.get(id) != nil {
+			delete(departed, id)
+		}
+	}
+}
+
+// tickPast asks for the past if somebody is spoken of who stays unknown, and
+// forgets those who were out for long.
+func (f *Follower) tickPast(now time.Time) {
+	p := &f.past
+	if len(p.departed) > 0 && !now.Before(p.forgetAt) {
+		for _, id := range slices.SortedFunc(maps.Keys(p.departed), hearsay.NodeID.Compare) {
+			f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventMemberForgotten, Subject: id, State: hearsay.StateDead})
+		}
+		clear(p.departed)
+	}
+	switch {
+	case p.before == 0 || p.stranger.IsZero():
+	case p.askAt.IsZero():
+		p.askAt = now.Add(strangerFor)
+	case now.Before(p.askAt):
+	case f.members.get(p.stranger) != nil:
+		p.stranger, p.askAt = hearsay.NodeID{}, time.Time{}
+	default:
+		p.askAt = now.Add(f.about(recallEvery))
+		f.send(f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr, &hearsay.LedgerReq{Before: p.before})
+	}
+}
+
+// takePast takes rulings of the past, and reports whether they are.
+func (f *Follower) takePast(now time.Time, from netip.AddrPort, items []*hearsay.Ruling) bool {
+	p := &f.past
+	if n := len(items); p.askAt.IsZero() || n == 0 || items[n-1].Epoch != p.before-1 || !f.isSeed(from) {
+		return false
+	}
+	p.forgetAt = now.Add(departedFor)
+	for _, r := range slices.Backward(items) {
+		if p.before == 0 || r.Epoch != p.before-1 || r.Hash(f.cfg.Network) != p.hash {
+			f.drops[hearsay.DropUnproven]++
+			return true
+		}
+		f.pastRuling(r)
+	}
+	if oldest := items[0]; p.before > 0 && (oldest.At < p.until || p.looked >= recallMost) {
+		p.before = 0 // nobody who left before that has said what is still told
+	}
+	if p.before > 0 {
+		p.askAt = now // for what comes before, at the next tick
+	}
+	return true
+}
+
+// pastRuling notes whose stay the next ruling of the past has ended.
+func (f *Follower) pastRuling(r *hearsay.Ruling) {
+	p := &f.past
+	p.before, p.hash, p.looked = r.Epoch, r.Previous, p.looked+1
+	if p.before == 1 {
+		p.before = 0 // it is the first
+	}
+	switch r.Kind {
+	case hearsay.RulingRemove, hearsay.RulingLeave:
+		if f.members.get(r.Stay.ID) == nil {
+			p.departed[r.Stay.ID] = struct{}{}
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package quorum
+
+import (
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// forgotten gives whom a follower has forgotten.
+func (f *following) forgotten() (ids []hearsay.NodeID) {
+	for i := range f.told {
+		if f.told[i].Kind == hearsay.EventMemberForgotten {
+			ids = append(ids, f.told[i].Subject)
+		}
+	}
+	return ids
+}
+
+// Who took over a roster whole finds out who was in before, once somebody is
+// spoken of who stays unknown: by rulings that prove themselves.
+func TestPastIsFetched(t *testing.T) {
+	w := followed(t, 51, 3)
+	departed := w.people[0]
+	departed.up = false
+	w.must(20*time.Second, "it is out", func() bool { return !w.in(departed) && w.agree() })
+	w.newPerson()
+	w.must(5*time.Second, "one more is in", func() bool { return w.machines[0].q.Epoch() == 5 && w.agree() })
+	var ledger []*hearsay.Ruling
+	for _, l := range w.machines[0].q.chain.links {
+		ledger = append(ledger, l.ruling)
+	}
+	w.truncate(4) // nobody gives the past but this test
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	if f.past.before != 5 {
+		t.Fatalf("it knows the rulings from %d on, and took the roster over at 5", f.past.before)
+	}
+
+	f.Departed(w.people[3].id()) // as before it is admitted
+	w.run(3 * strangerFor)
+	if !f.past.askAt.IsZero() || !f.past.stranger.IsZero() {
+		t.Error("it asks because of a member")
+	}
+	if f.Departed(departed.id()) {
+		t.Error("it knows who was removed already")
+	}
+	w.run(strangerFor + time.Second)
+
+	forged := *ledger[3]
+	forged.Stay.ID[0]++
+	for _, items := range [][]*hearsay.Ruling{{&forged}, {ledger[2], &forged}, ledger[:3]} {
+		f.step(func() { f.Receive(w.now, from(seedAddr(0), &hearsay.Rulings{Items: items})) })
+	}
+	f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Items: ledger[:4]})) })
+	if f.Departed(departed.id()) || f.Departed(forged.Stay.ID) || f.drops[hearsay.DropUnproven] != 2 {
+		t.Errorf("it believes what is not proven, or no seed gave; %d are dropped", f.drops[hearsay.DropUnproven])
+	}
+	f.step(func() { f.Receive(w.now, from(seedAddr(0), &hearsay.Rulings{Items: ledger[:4]})) })
+	if !f.Departed(departed.id()) || f.past.before != 0 {
+		t.Fatalf("it does not know who was removed, or wants more from before epoch %d", f.past.before)
+	}
+
+	if len(f.forgotten()) > 0 {
+		t.Error("forgotten too soon")
+	}
+	w.now = w.now.Add(departedFor)
+	f.step(func() { f.Tick(w.now) })
+	if n := len(f.forgotten()); n != 1 || f.Departed(departed.id()) {
+		t.Errorf("%d are forgotten after a day, want 1", n)
+	}
+}
+
+// Who is back in the roster is forgotten by that, and not by the past.
+func TestPastLetsGoOfMembers(t *testing.T) {
+	w := followed(t, 52, 3)
+	departed := w.people[0]
+	departed.up = false
+	w.must(20*time.Second, "it is out", func() bool { return !w.in(departed) && w.agree() })
+	w.truncate(3) // the removal is the ruling of the roster
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	if !f.Departed(departed.id()) {
+		t.Fatal("it does not know who was removed")
+	}
+	departed.up = true
+	w.must(10*time.Second, "it is in again", func() bool { return w.in(departed) && w.follows() })
+	if f.Departed(departed.id()) {
+		t.Error("it is in, and was in")
+	}
+}
