@@ -126,7 +126,10 @@ func (c *Config) bind(ctx context.Context, join []address) (conn *net.UDPConn, l
 		return nil, nil, addr, err
 	}
 	bound := netip.AddrPortFrom(local.Addr(), uint16(listener.Addr().(*net.TCPAddr).Port))
-	if addr, err = c.advertised(ctx, bound, join); err != nil {
+	if addr, err = c.advertised(ctx, bound, join); err == nil {
+		err = c.checkAmongSeeds(bound, addr)
+	}
+	if err != nil {
 		conn.Close()
 		listener.Close()
 	}
@@ -137,6 +140,19 @@ func (c *Config) bind(ctx context.Context, join []address) (conn *net.UDPConn, l
 func isSeedLife(r hearsay.Record) bool {
 	_, is := r.(*hearsay.SeedLife)
 	return is
+}
+
+// checkData says that a data directory is not of this role: an identity is a
+// seed's or a peer's. What a seed makes durable first has its life in it.
+func (c *Config) checkData(records []hearsay.Record) error {
+	seeds := slices.ContainsFunc(records, isSeedLife)
+	switch {
+	case c.Role == hearsay.RolePeer && seeds:
+		return fmt.Errorf("data directory %s: it is a seed's; a peer wants one of its own", c.Data)
+	case c.Role == hearsay.RoleSeed && !seeds && len(records) > 0:
+		return fmt.Errorf("data directory %s: it is a peer's; a seed wants one of its own", c.Data)
+	}
+	return nil
 }
 
 // open gives the identity, and what earlier lives persisted. Without a data
@@ -155,8 +171,7 @@ func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, disk.Close())
 	}
-	if a.cfg.Role == hearsay.RolePeer && slices.ContainsFunc(records, isSeedLife) {
-		err := fmt.Errorf("data directory %s: it is a seed's; a peer wants one of its own", a.cfg.Data)
+	if err := a.cfg.checkData(records); err != nil {
 		return nil, nil, errors.Join(err, disk.Close())
 	}
 	a.disk = disk

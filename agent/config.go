@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
+	"strings"
 
 	"hearsay"
 	"hearsay/detect"
@@ -228,6 +230,37 @@ func (c *Config) checkSeeds() error {
 				return fmt.Errorf("seeds: %s stands there twice", c.Seeds[i].Addr)
 			}
 		}
+	}
+	return nil
+}
+
+// checkAmongSeeds says that a peer cannot be where it is: at a seed's address,
+// or where it reaches no quorum of them.
+func (c *Config) checkAmongSeeds(bound, addr netip.AddrPort) error {
+	if c.Role == hearsay.RoleSeed || len(c.Seeds) == 0 {
+		return nil
+	}
+	reached := 0
+	for i := range c.Seeds {
+		seed := c.Seeds[i].Addr
+		if seed == addr {
+			return fmt.Errorf("bind %s: it is a seed's address by the list of seeds; a peer wants one of its own, or port 0", addr)
+		}
+		if sameFamily(bound.Addr(), seed.Addr()) {
+			reached++
+		}
+	}
+	if reached < hearsay.QuorumOf(len(c.Seeds)) {
+		return fmt.Errorf("bind %s: %d of %d seeds have an address of its family, IPv4 or IPv6; want one at which a quorum of them is reached, or [::] for both",
+			bound, reached, len(c.Seeds))
+	}
+	return nil
+}
+
+// checkName is hearsay.CheckName for a knob, which is named by who reports it.
+func checkName(name string) error {
+	if err := hearsay.CheckName(name); err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "name "))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -95,7 +96,7 @@ func knobsOf(c *Config) []Knob {
 
 func nodeKnobs(c *Config) []Knob {
 	return []Knob{
-		text("name", &c.Name, hearsay.CheckName, "what people call this member; empty: the host name", ""),
+		text("name", &c.Name, checkName, "what people call this member; empty: the host name", ""),
 		text("network", &c.Network, checkNetwork, "the network it belongs to; packets of others are dropped", ""),
 		text("bind", &c.Bind, checkWith(parseBind), "where to listen, UDP and TCP; port 0 lets the kernel choose", "memberlist's port"),
 		text("advertise", &c.Advertise, checkAdvertise, "where others reach this node; empty: the bound address, or the one towards others", ""),
@@ -331,6 +332,9 @@ func LoadEnvironment(lookup func(string) (string, bool), cfg *Config) error {
 // knob, of a value that its knob cannot have.
 func LoadSettings(path string, cfg *Config) error {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("settings: %s: there is no such file", path)
+	}
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -28,8 +29,10 @@ func (c *chatter) addFlags(cmd *cobra.Command, who string) {
 	cmd.Flags().IntVar(&c.count, "chatter-count", chatterCount, "and so many times in all")
 }
 
-func (c *chatter) check() error {
+func (c *chatter) check(cmd *cobra.Command) error {
 	switch {
+	case c.every == 0 && cmd.Flags().Changed("chatter-count"):
+		return errors.New("--chatter-count: how often? want --chatter, too")
 	case c.every != 0 && c.every < chatterMin:
 		return fmt.Errorf("--chatter %v: want %v or more", c.every, chatterMin)
 	case c.count < 1:

@@ -154,6 +154,9 @@ func (c *client) explain(err error) error {
 			"the process may be stopped or starved",
 		}
 	}
+	if unknown, ok := errors.AsType[*net.DNSError](err); ok {
+		err = errors.New(unknown.Err) // without whom it asked
+	}
 	return fmt.Errorf("ask %s: %w", c.base, err)
 }
 

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -35,10 +36,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitDone
 	}
 	if !understood {
-		err = wrongUsage(cmd, err)
+		err = wrongUsage(cmd, plainly(cmd, err))
 	}
 	fmt.Fprintln(stderr, "hearsay:", errorLine(err))
 	return exitCode(err)
+}
+
+// plainly says in words of the user what cobra and package strconv found wrong.
+func plainly(cmd *cobra.Command, err error) error {
+	if _, is := errors.AsType[*strconv.NumError](err); is {
+		said, _, _ := strings.Cut(err.Error(), ": strconv.")
+		return fmt.Errorf("%s: want a number", said)
+	}
+	if strings.HasPrefix(err.Error(), "accepts ") { // so many arguments
+		return fmt.Errorf("want %q", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+	}
+	return err
 }
 
 func newRoot() *cobra.Command {

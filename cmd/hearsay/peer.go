@@ -113,6 +113,11 @@ func (o *nodeOptions) settle(cmd *cobra.Command) (agent.Config, error) {
 		return config, fmt.Errorf("read the environment: %w", err)
 	}
 	given := cmd.Flags().Changed
+	for flag, value := range map[string]string{"config": o.config, "settings": o.settings, "join": strings.Join(o.join, "")} {
+		if value == "" && given(flag) { // of a variable that was not set, say: without it this would be another network
+			return config, wrongUsage(cmd, fmt.Errorf("--%s \"\": want something, or no such flag", flag))
+		}
+	}
 	for flag, set := range map[string]func(){
 		"join":      func() { config.Join = o.join },
 		"data":      func() { config.Data = o.data },
@@ -158,7 +163,7 @@ func (o *nodeOptions) ways(cmd *cobra.Command, config *agent.Config) error {
 	if o.role == hearsay.RoleSeed {
 		return nil // it says nothing
 	}
-	return o.chatter.check()
+	return o.chatter.check(cmd)
 }
 
 // bind gives where to listen: what the flags say of it, and for the rest what

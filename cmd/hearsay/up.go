@@ -59,7 +59,7 @@ member that a node has "told", and each state of a member that all others have
 "agreed" about.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
+			if err := o.check(cmd); err != nil {
 				return wrongUsage(cmd, err)
 			}
 			ctx, stop := untilInterrupted(cmd)
@@ -85,7 +85,7 @@ member that a node has "told", and each state of a member that all others have
 	return cmd
 }
 
-func (o *upOptions) check() error {
+func (o *upOptions) check(cmd *cobra.Command) error {
 	switch {
 	case o.seeds < 0 || o.seeds > hearsay.MaxSeeds:
 		return fmt.Errorf("--seeds %d: want 1 to %d, or 0 for an open network", o.seeds, hearsay.MaxSeeds)
@@ -105,7 +105,7 @@ func (o *upOptions) check() error {
 			}
 		}
 	}
-	return o.chatter.check()
+	return o.chatter.check(cmd)
 }
 
 // portRange is the ports that a flag asks for.
