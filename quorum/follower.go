@@ -37,6 +37,7 @@ type Follower struct {
 	out    *hearsay.Effects
 
 	pins    [hearsay.MaxSeeds]hearsay.SeedPin
+	lasting [hearsay.MaxSeeds]bool // configured, or of who had a ledger when it was met
 	nonces  [hearsay.MaxSeeds]uint64
 	chain   chain
 	based   bool          // there is a ledger to go on from
@@ -79,13 +80,13 @@ func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, l
 	f := &Follower{cfg: cfg, signer: signer, random: random, links: links, drops: drops, out: out, tickAt: now, budget: signaturesATick}
 	f.chain = newChain(cfg.Network, signer, len(cfg.Seeds))
 	for slot, s := range cfg.Seeds {
-		f.pins[slot].Seat = hearsay.Seat{Slot: uint8(slot), Key: s.Key}
+		f.pins[slot].Seat, f.lasting[slot] = hearsay.Seat{Slot: uint8(slot), Key: s.Key}, !s.Key.IsZero()
 	}
 	for _, record := range records {
 		switch r := record.(type) {
 		case *hearsay.SeedPin:
 			if slot := int(r.Seat.Slot); slot < len(cfg.Seeds) && (cfg.Seeds[slot].Key.IsZero() || r.Since > 0) {
-				f.pins[slot] = *r
+				f.pins[slot], f.lasting[slot] = *r, true
 			}
 		case *hearsay.KeptHead:
 			if int(r.Head.Slot) < len(cfg.Seeds) {
@@ -141,7 +142,7 @@ func (f *Follower) Tick(now time.Time) {
 		f.helloAt = now.Add(f.about(helloUnknownEvery))
 		unknown := 0
 		for slot := range f.cfg.Seeds {
-			if f.pins[slot].Seat.Key.IsZero() {
+			if !f.lasting[slot] {
 				unknown++
 				f.hello(slot)
 			}
@@ -233,7 +234,10 @@ func (f *Follower) Receive(now time.Time, p *hearsay.Packet) bool {
 }
 
 // seatHello pins the key of a seed that was met at its configured address for
-// the first time. One that is pinned changes only by the ballots of a quorum.
+// the first time. One that is pinned changes only by the ballots of a quorum. But
+// a seed without a ledger may have no seat yet, and if it loses its disk before it
+// gets one, no ballots will tell of that: its pin lasts until its successor has a
+// ledger, and is not kept.
 func (f *Follower) seatHello(m *hearsay.SeatHello) {
 	if !m.Answer || int(m.Slot) >= len(f.cfg.Seeds) || f.nonces[m.Slot] == 0 || m.Nonce != f.nonces[m.Slot] || f.budget <= 0 {
 		f.drops[hearsay.DropUnexpected]++
@@ -246,12 +250,15 @@ func (f *Follower) seatHello(m *hearsay.SeatHello) {
 	}
 	f.nonces[m.Slot] = 0
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
-	if f.pins[m.Slot].Seat.Key.IsZero() {
-		pin := hearsay.SeedPin{Seat: seat}
-		if m.Given != nil {
-			pin.Since = m.Given.Case // by then it had the seat: an older proof is out of date
-		}
+	pin := hearsay.SeedPin{Seat: seat}
+	if m.Given != nil {
+		pin.Since = m.Given.Case // by then it had the seat: an older proof is out of date
+	}
+	switch lasting := f.lasting[m.Slot]; {
+	case !lasting && m.Founded:
 		f.pin(pin)
+	case !lasting && f.pins[m.Slot].Seat.Key.IsZero():
+		f.pins[m.Slot] = pin
 	}
 	f.believeSeat(m.Given)
 	if f.pins[m.Slot].Seat.Key == m.Key {
@@ -290,7 +297,7 @@ func (f *Follower) pin(p hearsay.SeedPin) {
 	if f.pins[p.Seat.Slot].Seat.Key != p.Seat.Key {
 		f.chain.forgetHeads(p.Seat.Slot)
 	}
-	f.pins[p.Seat.Slot] = p
+	f.pins[p.Seat.Slot], f.lasting[p.Seat.Slot] = p, true
 	f.out.Persist = append(f.out.Persist, &p)
 }
 

@@ -261,6 +261,28 @@ func TestFollowerBelievesNewLives(t *testing.T) {
 	w.must(20*time.Second, "the other follows too", w.follows)
 }
 
+// A seed that was met before there was a network, and lost its disk before there
+// was one, never had a seat: its key is not kept.
+func TestFollowerMeetsSeedsBeforeTheFounding(t *testing.T) {
+	w := newWorld(t, 3, 17)
+	w.start(w.machines[1])
+	w.start(w.machines[2])
+	f := w.newFollower()
+	w.run(5 * time.Second)
+	w.wipe(w.machines[2])
+	w.start(w.machines[0])
+	w.start(w.machines[2])
+	w.must(5*time.Second, "founded", w.agree)
+	w.newPerson()
+	w.must(5*time.Second, "it follows", w.follows)
+	w.run(5 * time.Second)
+	for slot, m := range w.machines {
+		if f.pins[slot].Seat.Key != m.signer.public {
+			t.Errorf("seat %d is not known", slot)
+		}
+	}
+}
+
 // What one seed signs, or fewer than a quorum, proves nothing.
 func TestFollowerNeedsAQuorumOfHeads(t *testing.T) {
 	w := followed(t, 9, 2)
