@@ -70,6 +70,7 @@ var house = []room{
 // inTests is what tests may import besides: of other modules these, and of
 // ours whatever lies lower.
 var inTests = []string{
+	"github.com/anishathalye/porcupine",
 	"github.com/cockroachdb/datadriven",
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint",
 	"github.com/rogpeppe/go-internal/testscript",

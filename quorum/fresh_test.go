@@ -199,3 +199,23 @@ func TestStrangeReadsOfSeeds(t *testing.T) {
 		t.Error(e.Text)
 	}
 }
+
+// A seed that lags does not say of a stay that it has not heard of that it is
+// over: a peer would stop asking, and an operator believe it.
+func TestLaggingSeedKnowsNoNewStays(t *testing.T) {
+	w := followed(t, 8, 3)
+	w.cutOff(0)
+	p := w.newPerson()
+	w.must(15*time.Second, "it is in by the others", func() bool { return w.in(p) })
+	member, _ := w.machines[1].q.Member(p.id())
+	leave := &hearsay.Leave{Stay: member.Stay}
+	leave.Sign(testNetwork, p.key)
+	w.step(w.machines[0], func() {
+		if a := w.machines[0].q.Leave(w.now, leave); a.Code != AnswerWait {
+			t.Errorf("a leave: %+v", a)
+		}
+		if a := w.machines[0].q.Report(w.now, &Report{Stay: member.Stay}); a.Code != AnswerWait {
+			t.Errorf("a report: %+v", a)
+		}
+	})
+}

@@ -173,6 +173,10 @@ type Report struct {
 	Evidence *hearsay.Evidence // nil: none, so that only the seeds' own probes count
 }
 
+// unheardOf is what a seed that lags behind says of a stay that begins with an
+// epoch to come: it cannot know whether that is over.
+const unheardOf = "this seed has not heard of that stay yet"
+
 // Report asks for a removal.
 func (q *Quorum) Report(now time.Time, r *Report) Answer {
 	if q.state == nil {
@@ -180,6 +184,8 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 	}
 	m, open := q.state.members.get(r.Stay.ID), q.state.removing[r.Stay.ID]
 	switch {
+	case r.Stay.Epoch > q.state.epoch:
+		return Answer{Code: AnswerWait, Text: unheardOf}
 	case m == nil || r.Stay.Epoch != 0 && m.Stay != r.Stay:
 		return Answer{Code: AnswerDone, Text: "already removed"}
 	case open != nil && (r.Evidence == nil || !open.outweighedBy(&command{op: opRemove, stay: m.Stay, rule: r.Evidence.Rule})):
@@ -205,6 +211,9 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 func (q *Quorum) Leave(now time.Time, l *hearsay.Leave) Answer {
 	if q.state == nil {
 		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
+	}
+	if l.Stay.Epoch > q.state.epoch {
+		return Answer{Code: AnswerWait, Text: unheardOf}
 	}
 	if !q.state.members.has(l.Stay) {
 		return Answer{Code: AnswerDone, Text: "already removed"}

@@ -114,6 +114,7 @@ type machine struct {
 	life   int     // counts starts, so that what belongs to an earlier one is dropped
 	lane   []hearsay.Effects
 	busy   bool
+	wakeAt time.Time // the process stands still until then
 }
 
 // person is one peer.
@@ -169,6 +170,7 @@ type world struct {
 	poll      time.Duration // of followers, if it is not the default
 	log       *bytes.Buffer // of the story, if there is one
 	teller    func(m *machine, e hearsay.Event)
+	stepped   func(m *machine, out *hearsay.Effects)
 
 	// What the rules are checked against.
 	rulings map[hearsay.Epoch]*hearsay.Ruling
@@ -267,16 +269,30 @@ func (w *world) step(m *machine, do func()) {
 		w.noteEntry(p)
 	}
 	w.inspect(m)
+	if w.stepped != nil {
+		w.stepped(m, &out)
+	}
 	if !out.Empty() {
 		m.lane = append(m.lane, out)
 		w.carryOn(m)
 	}
 	life := m.life
 	w.after(max(0, m.q.Deadline().Sub(w.now)), func() {
-		if m.life == life && !m.q.Deadline().After(w.now) {
-			w.step(m, func() { m.q.Tick(w.now) })
-		}
+		w.awake(m, func() {
+			if m.life == life && !m.q.Deadline().After(w.now) {
+				w.step(m, func() { m.q.Tick(w.now) })
+			}
+		})
 	})
+}
+
+// awake lets a seed do something when its process goes on.
+func (w *world) awake(m *machine, do func()) {
+	if d := m.wakeAt.Sub(w.now); d > 0 {
+		w.after(d, func() { w.awake(m, do) })
+		return
+	}
+	do()
 }
 
 // carryOn syncs all that waits at once, then sends, then tells.
@@ -287,27 +303,33 @@ func (w *world) carryOn(m *machine) {
 	m.busy = true
 	life, n := m.life, len(m.lane)
 	w.after(w.upTo(w.syncs), func() {
-		if m.life != life {
-			return
-		}
-		done := m.lane[:n]
-		m.lane, m.busy = slices.Clone(m.lane[n:]), false
-		for i := range done {
-			m.disk.sync(done[i].Persist)
-		}
-		for i := range done {
-			for _, p := range done[i].Send {
-				w.send(m.slot, m.signer.Public().NodeID(), seedAddr(m.slot), p)
+		w.awake(m, func() {
+			if m.life == life {
+				w.carryOut(m, n)
 			}
-			for _, e := range done[i].Events {
-				w.told(m, e)
-				if m.life != life {
-					return
-				}
-			}
-		}
-		w.carryOn(m)
+		})
 	})
+}
+
+// carryOut makes durable what was first in the lane, and does what follows.
+func (w *world) carryOut(m *machine, n int) {
+	life, done := m.life, m.lane[:n]
+	m.lane, m.busy = slices.Clone(m.lane[n:]), false
+	for i := range done {
+		m.disk.sync(done[i].Persist)
+	}
+	for i := range done {
+		for _, p := range done[i].Send {
+			w.send(m.slot, m.signer.Public().NodeID(), seedAddr(m.slot), p)
+		}
+		for _, e := range done[i].Events {
+			w.told(m, e)
+			if m.life != life {
+				return
+			}
+		}
+	}
+	w.carryOn(m)
 }
 
 // send brings a packet to the seed at its address, as bytes and back.
@@ -319,9 +341,13 @@ func (w *world) send(from int, id hearsay.NodeID, addr netip.AddrPort, p hearsay
 	body := reread(w.t, p.Body)
 	w.after(w.upTo(w.slow), func() {
 		for _, m := range w.machines {
-			if seedAddr(m.slot) == p.Addr && m.q != nil {
-				in := hearsay.Packet{From: id, Addr: addr, Stream: true, Body: body}
-				w.step(m, func() { m.q.Receive(w.now, &in) })
+			if seedAddr(m.slot) == p.Addr {
+				w.awake(m, func() {
+					if m.q != nil {
+						in := hearsay.Packet{From: id, Addr: addr, Stream: true, Body: body}
+						w.step(m, func() { m.q.Receive(w.now, &in) })
+					}
+				})
 			}
 		}
 		for _, f := range w.followers {
@@ -387,9 +413,12 @@ func (w *world) probe(m *machine, e hearsay.Event) {
 		took, verdict = 300*time.Millisecond, hearsay.VerdictUnreachable
 	}
 	w.after(took, func() {
-		if m.life == life {
+		w.awake(m, func() {
+			if m.life != life {
+				return
+			}
 			w.step(m, func() { m.q.Probed(w.now, Probe{Subject: e.Subject, Addr: e.Addr, Verdict: verdict, Began: began}) })
-		}
+		})
 	})
 }
 
@@ -449,11 +478,15 @@ func (w *world) describe() string {
 	return b.String()
 }
 
+func peerAddr(n int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), 6000)
+}
+
 // newPerson makes a peer that runs and is not in.
 func (w *world) newPerson() *person {
 	n := len(w.people)
 	p := &person{n: n, key: newKeyed(uint64(100_000 + n)), up: true, at: hearsay.Incarnation(w.now.UnixMilli())}
-	p.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), 6000)
+	p.addr = peerAddr(n)
 	w.people = append(w.people, p)
 	w.tend(p)
 	return p
