@@ -43,7 +43,8 @@ type Follower struct {
 	based   bool          // there is a ledger to go on from
 	floor   hearsay.Epoch // proven in an earlier life: nothing older is believed
 	members members
-	epoch   hearsay.Epoch // proven, and told
+	epoch   hearsay.Epoch   // proven, and told
+	last    *hearsay.Ruling // that of this epoch; nil: there is none yet
 
 	asked netip.AddrPort // whose answers go on the ledger here, also beyond what is proven yet
 	trust time.Time      // and until when, unless something of it is proven
@@ -407,7 +408,8 @@ func (f *Follower) rebase(now time.Time) {
 				f.members.add(Member(m))
 			}
 		}
-		f.forgo(now, f.parts[0].Ruling)
+		f.last = f.parts[0].Ruling
+		f.forgo(now, f.last)
 		f.epoch, f.parts, f.got, f.saved = f.chain.base, nil, 0, nil
 		f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: f.epoch, Count: f.members.count})
 	}
@@ -437,7 +439,7 @@ func (f *Follower) apply(now time.Time, r *hearsay.Ruling) (ok bool) {
 			}
 		}
 	}
-	f.epoch = r.Epoch
+	f.epoch, f.last = r.Epoch, r
 	e := hearsay.Event{
 		At: now, Kind: hearsay.EventRuled, Subject: r.Stay.ID, Epoch: r.Epoch, Case: r.Case, Ruling: r,
 		Count: hearsay.QuorumOf(len(f.cfg.Seeds)), Text: r.Kind.String(),
@@ -563,7 +565,7 @@ func (f *Follower) own(c *hearsay.Claim) bool {
 // ledgerReq gives what of the ledger is asked for.
 func (f *Follower) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
 	switch {
-	case !f.based || m.Before > 0 || !p.Stream:
+	case f.last == nil || m.Before > 0 || !p.Stream:
 		f.drops[hearsay.DropUnexpected]++
 	case f.answers >= answersATick:
 		f.drops[hearsay.DropRate]++
@@ -573,12 +575,10 @@ func (f *Follower) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
 			Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Rulings{Items: f.chain.after(m.After, hearsay.MaxRulings), Heads: f.chain.newest()},
 		})
 	default:
-		if last := f.chain.at(f.epoch); last != nil {
-			parts := rosterParts(f.random, last.ruling, f.chain.newest(), f.members.all(nil))
-			f.answers += len(parts)
-			for _, part := range parts {
-				f.out.Send = append(f.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: part})
-			}
+		parts := rosterParts(f.random, f.last, f.chain.newest(), f.members.all(nil))
+		f.answers += len(parts)
+		for _, part := range parts {
+			f.out.Send = append(f.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: part})
 		}
 	}
 }

@@ -163,6 +163,24 @@ func TestFollowerCatchesUp(t *testing.T) {
 	}
 }
 
+// Who has taken over a roster whole, and no ruling since, gives it on.
+func TestRosterIsPassedOn(t *testing.T) {
+	w := followed(t, 6, 3)
+	behind := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	behind.deaf = true
+	for range 30 {
+		w.newPerson()
+	}
+	w.must(20*time.Second, "more are in", func() bool { return w.machines[0].q.Epoch() == 33 && w.agree() })
+	w.truncate(32)
+	late := w.newFollower(behind)
+	w.must(5*time.Second, "a late one has the roster", func() bool { return late.Epoch() == 33 })
+	w.cut = func(from, to int) bool { return from == 100+behind.n && to < 100 || to == 100+behind.n && from < 100 }
+	behind.deaf = false
+	w.must(10*time.Second, "the other has it from there", w.follows)
+}
+
 // While many join, what comes is always a little behind what is signed.
 func TestFollowerKeepsUpWithABulk(t *testing.T) {
 	w := followed(t, 4, 1)
