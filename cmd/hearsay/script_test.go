@@ -344,9 +344,11 @@ func awaitAnswer(ts *testscript.TestScript, neg bool, args []string) {
 
 func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, len(args) == 1, "free-port VAR")
-	ports, err := freePorts(1)
+	var r reservation
+	ts.Defer(r.close)
+	port, err := r.take()
 	ts.Check(err)
-	ts.Setenv(args[0], strconv.Itoa(ports[0]))
+	ts.Setenv(args[0], strconv.Itoa(port))
 }
 
 func awaitEnd(ts *testscript.TestScript, neg bool, args []string) {

@@ -157,6 +157,7 @@ type network struct {
 	dir    string // of the nodes' directories
 	config string // the seeds' list; "" in an open network
 	reaper *reaper
+	ports  reservation
 	nodes  []*process // the peers in order of their names, then the seeds
 }
 
@@ -171,7 +172,15 @@ func (n *network) start(ctx context.Context, o *upOptions) error {
 	}
 	var peers []*process
 	for i := range o.peers {
-		args := []string{"--ip", loopback, "--port", portOf(o.port, i), "--http", portOf(o.http, i)}
+		port, err := n.portOf(o.port, i)
+		if err != nil {
+			return err
+		}
+		http, err := n.portOf(o.http, i)
+		if err != nil {
+			return err
+		}
+		args := []string{"--ip", loopback, "--port", port, "--http", http}
 		args = append(args, o.chatter.args()...)
 		switch {
 		case n.config != "":
@@ -202,12 +211,14 @@ func (n *network) start(ctx context.Context, o *upOptions) error {
 	return n.form(ctx)
 }
 
-// portOf gives the port of the i-th node as a flag.
-func portOf(first, i int) string {
-	if first == 0 {
-		return "0"
+// portOf gives the port of the i-th node as a flag: from the first on, or one
+// that is free.
+func (n *network) portOf(first, i int) (string, error) {
+	if first > 0 {
+		return strconv.Itoa(first + i), nil
 	}
-	return strconv.Itoa(first + i)
+	port, err := n.ports.take()
+	return strconv.Itoa(port), err
 }
 
 // againLine gives the command line that starts the i-th node again: at its
@@ -305,6 +316,7 @@ func (n *network) end() error {
 	for _, role := range []hearsay.Role{hearsay.RolePeer, hearsay.RoleSeed} {
 		n.endAll(role)
 	}
+	n.ports.close()
 	err := n.reaper.end()
 	for _, p := range n.nodes {
 		<-p.ended

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,39 +74,13 @@ func (n *network) seedPorts(o *upOptions) (ports []int, fixed bool, err error) {
 		}
 		return ports, true, nil
 	}
-	ports, err = freePorts(o.seeds)
+	ports, err = n.ports.takeAll(o.seeds) // seed-1 is the first in the order of the list
 	return ports, false, err
 }
 
 func fileExists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, fs.ErrNotExist)
-}
-
-// freePorts gives ports that the kernel says are free, UDP and TCP. Until a
-// seed has one, another process may take it.
-func freePorts(count int) (ports []int, err error) {
-	var held []interface{ Close() error }
-	defer func() {
-		for _, h := range held {
-			h.Close()
-		}
-	}()
-	for len(ports) < count {
-		listener, err := net.Listen("tcp", loopback+":0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		held = append(held, listener)
-		conn, err := net.ListenPacket("udp", listener.Addr().String())
-		if err != nil {
-			continue // taken for UDP only
-		}
-		held = append(held, conn)
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
-	}
-	slices.Sort(ports) // seed-1 is the first in the order of the list
-	return ports, nil
 }
 
 // startSeedsAt starts a seed at each of the ports.
@@ -125,9 +97,9 @@ func (n *network) startSeedsAt(ctx context.Context, o *upOptions, ports []int) (
 		return nil, fmt.Errorf("start the seeds: write their list: %w", err)
 	}
 	for i, port := range ports {
-		http := "0"
-		if o.http > 0 {
-			http = strconv.Itoa(o.http + o.peers + i)
+		http, err := n.portOf(o.http, o.peers+i)
+		if err != nil {
+			return started, err
 		}
 		args := []string{"--ip", loopback, "--port", strconv.Itoa(port), "--http", http, "--config", n.config}
 		p, err := startProcess(n.self, hearsay.RoleSeed, "seed-"+strconv.Itoa(i+1), n.dir, args, n.reaper.member())
