@@ -25,6 +25,7 @@ type SeatHello struct {
 	Answer    bool
 	Founded   bool    // the sender has a ledger
 	Seats     []Seat  // as the sender knows them: none before the founding
+	Founding  Hash    // that the sender's life takes part in (FoundingHash); zero: in none yet
 	Given     *Ruling // the newest ruling about a seat that the sender knows, if there is one
 	Signature Signature
 }
@@ -45,8 +46,11 @@ func (m *SeatHello) appendUnsigned(dst []byte) []byte {
 	dst = append(dst, m.Life[:]...)
 	dst = append(dst, m.Config[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, m.Nonce)
-	dst = append(dst, flag(m.Answer)|flag(m.Founded)<<1|flag(m.Given != nil)<<2)
+	dst = append(dst, flag(m.Answer)|flag(m.Founded)<<1|flag(m.Given != nil)<<2|flag(!m.Founding.IsZero())<<3)
 	dst = appendSeats(dst, m.Seats)
+	if !m.Founding.IsZero() {
+		dst = append(dst, m.Founding[:]...)
+	}
 	if m.Given != nil {
 		dst = m.Given.AppendBinary(dst)
 	}
@@ -70,6 +74,10 @@ type Raft struct {
 	Entries    []LogEntry
 	Snapshot   *LogSnapshot // a part, or nil
 	Signature  Signature
+
+	// Founding is of the network that both take part in. It is signed and not
+	// sent: whoever takes part in another one cannot verify the message.
+	Founding Hash
 }
 
 // LogEntry is one entry of the replicated log.
@@ -107,6 +115,7 @@ const (
 func (m *Raft) AppendSigned(dst []byte, network NetworkID) []byte {
 	dst = append(dst, "hearsay raft\x00"...)
 	dst = append(dst, network[:]...)
+	dst = append(dst, m.Founding[:]...)
 	return m.appendUnsigned(dst)
 }
 
@@ -280,12 +289,17 @@ func (c *Canonical) flags(n int) byte {
 // SeatHello gives the next message of this kind.
 func (c *Canonical) SeatHello() *SeatHello {
 	m := &SeatHello{Slot: c.Byte(), Key: c.Key(), Life: c.Life(), Config: c.Hash(), Nonce: c.Uint64()}
-	flags := c.flags(3)
+	flags := c.flags(4)
 	m.Answer, m.Founded = flags&1 != 0, flags&2 != 0
 	if m.Slot >= MaxSeeds && m.Slot != NoSlot {
 		c.Fail()
 	}
-	if m.Seats = c.Seats(); flags&4 != 0 {
+	if m.Seats = c.Seats(); flags&8 != 0 {
+		if m.Founding = c.Hash(); m.Founding.IsZero() {
+			c.Fail() // there is one way to say none
+		}
+	}
+	if flags&4 != 0 {
 		m.Given = c.Ruling()
 	}
 	m.Signature = c.Signature()
@@ -390,8 +404,9 @@ func (c *Canonical) Heads() []Head {
 
 // SeedLife is the life of this data directory. There is one.
 type SeedLife struct {
-	Life   Life
-	Config Hash // of the configured addresses: another list is another network
+	Life     Life
+	Config   Hash // of the configured addresses: another list is another network
+	Founding Hash // that this life takes part in; zero: in none yet
 }
 
 // SeedPin is who sits in a slot, as this node believes, keyed by the slot.

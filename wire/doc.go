@@ -56,8 +56,8 @@
 //	23  HelloAck     accepted 1 · degree 1
 //	24  Unlink
 //
-//	32  SeatHello    slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats · ruling, if flags say so ·
-//	                 signature 64
+//	32  SeatHello    slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats · founding 32 and ruling, if flags
+//	                 say so · signature 64
 //	33  Raft         slot 1 · type 1 · flags 1 · to, from, term, log term, index, commit, vote, hint, 8 each ·
 //	                 length 4 · context · count 4 · entries · part of a snapshot, if flags say so · signature 64
 //	34  LedgerReq    after 8 · before 8
@@ -116,7 +116,7 @@
 //	contacts   address         id 16
 //	evidence   hash 32         as the body of Evidence
 //	rumors     number 8        origin 16 · age u · hops 1 · length u · data · said 8
-//	seed       "life"          life 16 · config 32
+//	seed       "life"          life 16 · config 32 · founding 32
 //	           "state"         term 8 · vote 8 · commit 8
 //	pins       slot 1          key 32 · life 16 · since 8
 //	log        index 8         index 8 · term 8 · type 1 · length 4 · data

@@ -106,7 +106,8 @@ func (r *reader) took(c *hearsay.Canonical) {
 func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value []byte, drop bool) {
 	switch r := r.(type) {
 	case *hearsay.SeedLife:
-		return BucketSeed, append(k, keyLife...), append(append(v, r.Life[:]...), r.Config[:]...), false
+		v = append(append(append(v, r.Life[:]...), r.Config[:]...), r.Founding[:]...)
+		return BucketSeed, append(k, keyLife...), v, false
 	case *hearsay.LogState:
 		for _, n := range [...]uint64{r.Term, r.Vote, r.Commit} {
 			v = binary.BigEndian.AppendUint64(v, n)
@@ -183,7 +184,11 @@ func readSeedRecord(bucket Bucket, k, v *reader) hearsay.Record {
 func readSeed(k *reader, c *hearsay.Canonical) hearsay.Record {
 	switch string(k.take(len(k.bytes))) {
 	case keyLife:
-		return &hearsay.SeedLife{Life: c.Life(), Config: c.Hash()}
+		life := &hearsay.SeedLife{Life: c.Life(), Config: c.Hash()}
+		if c.Left() > 0 { // it was not always told
+			life.Founding = c.Hash()
+		}
+		return life
 	case keyLogState:
 		return &hearsay.LogState{Term: c.Uint64(), Vote: c.Uint64(), Commit: c.Uint64()}
 	}

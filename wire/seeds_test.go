@@ -87,6 +87,14 @@ func seedSamples() []sample {
 				" · " + seatRulingLayout + " · signature 64",
 		},
 		{
+			name: "seat-hello-founded", kind: kindSeatHello, says: "that slot 1 takes part in a founding, and has nothing of it yet",
+			body: &hearsay.SeatHello{
+				Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true,
+				Founding: hearsay.Hash{8}, Signature: sampleSignature,
+			},
+			bodyLayout: "slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · founding 32 · signature 64",
+		},
+		{
 			name: "raft", kind: kindRaft, says: "an entry, and half a snapshot",
 			body: &hearsay.Raft{
 				Slot: 1, Type: 3, To: 11, From: 12, Term: 3, LogTerm: 2, Index: 100, Commit: 99, Vote: 11, RejectHint: 98, Reject: true, Context: []byte("ctx"),
@@ -124,7 +132,7 @@ func sampleSeedRecords() []recordSample {
 	const decided = "case 8 · rule 1 · ballots 1"
 	const tail = "evidence 32 · at 8 · previous 32 · roster 32"
 	return []recordSample{
-		{"life", &hearsay.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}}, "key 4 · life 16 · config 32"},
+		{"life", &hearsay.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}, Founding: hearsay.Hash{8}}, "key 4 · life 16 · config 32 · founding 32"},
 		{"log-state", &hearsay.LogState{Term: 3, Vote: 11, Commit: 99}, "key 5 · term 8 · vote 8 · commit 8"},
 		{"pin", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42}, "slot 1 · key 32 · life 16 · since 8"},
 		{"entry", &hearsay.KeptEntry{Entry: sampleEntry()}, "key 8 · " + entryLayout},
@@ -240,6 +248,9 @@ func drawSeeds(t *rapid.T, k kind) hearsay.Message {
 		if n&4 != 0 {
 			m.Given = drawRuling(t)
 		}
+		if n&8 != 0 {
+			m.Founding = drawHash(t)
+		}
 		return m
 	case kindRaft:
 		m := &hearsay.Raft{
@@ -352,7 +363,7 @@ func drawSeedRecord(t *rapid.T) hearsay.Record {
 	n := rapid.Uint64().Draw(t, "number")
 	switch n % 7 {
 	case 0:
-		return &hearsay.SeedLife{Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t)}
+		return &hearsay.SeedLife{Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t), Founding: drawHash(t)}
 	case 1:
 		return &hearsay.SeedPin{Seat: hearsay.Seat{Slot: drawSlot(t), Key: hearsay.PublicKey(drawBytes(t, "key", 32)), Life: sampleLife}, Since: hearsay.CaseID(n)}
 	case 2:
