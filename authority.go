@@ -12,6 +12,10 @@ type Authority struct {
 	// hears a leader; a peer holds a quorum of seeds alive.
 	Ready bool `json:"ready"`
 
+	// Why says of a seed that is not ready why it takes no part, where more is
+	// known than that no quorum is heard.
+	Why string `json:"why,omitempty"`
+
 	Leader int   `json:"leader"` // slot of the seed that leads; -1: not known, as on peers
 	Epoch  Epoch `json:"epoch"`  // the newest that this node has applied
 	Head   Hash  `json:"head"`   // of the ledger up to it

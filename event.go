@@ -51,7 +51,7 @@ const (
 	EventLagged // a subscriber fell behind: Count events were lost to it
 
 	// Seeds, and what they decide.
-	EventSeatFounded  // the network was founded: Count seeds
+	EventSeatFounded  // the network was founded: Count seeds, Text if there are more
 	EventSeatWaiting  // this seed has no seat yet: Text says for whom it waits
 	EventSeatTaken    // this seed has its seat
 	EventQuorumLost   // no quorum of seeds is heard: nobody is admitted or removed meanwhile

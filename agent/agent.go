@@ -219,6 +219,9 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	}
 	a.lane = newLane(commit, a.loop.send, a.tell, a.stop)
 	a.loop.lane = a.lane
+	if a.cfg.Quorum.Found && node.Founded() {
+		a.cfg.Logger.Info("There is nothing to found: this seed has a ledger", "epoch", uint64(node.Epoch()))
+	}
 	if !addr.Addr().IsLoopback() {
 		a.cfg.Logger.Warn("This network has no key: it trusts whoever reaches this port", "network", a.cfg.Network, "addr", addr.String())
 	}

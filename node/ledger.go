@@ -32,7 +32,7 @@ func (n *Node) Authority() hearsay.Authority {
 	a.Quorum = hearsay.QuorumOf(len(a.Seeds))
 	a.Ready = alive >= a.Quorum && s.stay.Epoch != 0
 	if s.seat != nil {
-		a.Ready, a.Proven = s.seat.Seated() && s.seat.Ready(), s.seat.Proven()
+		a.Ready, a.Proven, a.Why = s.seat.Seated() && s.seat.Ready(), s.seat.Proven(), s.seat.Why()
 		if slot, ok := s.seat.Leader(); ok {
 			a.Leader = slot
 		}
@@ -233,6 +233,9 @@ func (n *Node) Fresh(now time.Time) (number int, fx *hearsay.Effects, err error)
 	}
 	return number, n.settle(now), err
 }
+
+// Founded reports whether a seed has a ledger.
+func (n *Node) Founded() bool { return n.seeded.seat != nil && len(n.seeded.seat.Founding()) > 0 }
 
 // Recover begins anew from this seed's ledger; see quorum.Quorum.Recover.
 func (n *Node) Recover(now time.Time) (givenUp string, fx *hearsay.Effects, err error) {

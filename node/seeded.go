@@ -153,7 +153,15 @@ func (n *Node) roleOf(id hearsay.NodeID) hearsay.Role {
 func (n *Node) isSeed(id hearsay.NodeID) bool {
 	s := &n.seeded
 	var room [hearsay.MaxSeeds]hearsay.Seat
-	if seats := s.authority.Seats(room[:0]); !slices.Equal(seats, s.seats) {
+	seats := s.authority.Seats(room[:0])
+	for slot := range s.seats { // who sat in one stays known until another does: a seed whose founding came to nothing is still a seed
+		if slot == len(seats) {
+			seats = append(seats, s.seats[slot])
+		} else if seats[slot].Key.IsZero() {
+			seats[slot] = s.seats[slot]
+		}
+	}
+	if !slices.Equal(seats, s.seats) {
 		s.unseated = append(s.unseated, s.seeds...)
 		s.seats, s.seeds = slices.Clone(seats), s.seeds[:0]
 		for i := range seats {

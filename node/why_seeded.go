@@ -394,7 +394,7 @@ func (s *story) step(e *hearsay.Event) hearsay.Step {
 	case hearsay.EventLifted:
 		step.Text = fmt.Sprintf("the bar of %s was lifted by an operator. Why: %s", name, orNothing(e.Text))
 	case hearsay.EventSeatFounded:
-		step.Text = fmt.Sprintf("the network was founded with %d seeds", e.Count)
+		step.Text = strings.TrimSpace(fmt.Sprintf("the network was founded with %d seeds %s", e.Count, e.Text))
 	case hearsay.EventSeatTaken:
 		step.Text = fmt.Sprintf("%s has its seat among the seeds", name)
 	case hearsay.EventSeatWaiting:

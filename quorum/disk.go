@@ -88,21 +88,28 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 		q.newLife() // and what else is there belongs to a life that is lost
 		return nil
 	}
-	q.life = l.life.Life
+	q.life, q.founding = l.life.Life, l.life.Founding
 	if l.life.Config != q.cfg.hash() && !q.cfg.Recover {
 		return fmt.Errorf("seeds: the list is another than the one that this data directory belongs to: use the old list, or begin anew with `hearsay seed recover`")
 	}
 	s, from := l.choose(q)
 	log := q.emptyLog()
 	log.hard = &raftpb.HardState{Term: new(l.hard.Term), Vote: new(l.hard.Vote), Commit: new(l.hard.Commit)}
+	if s != nil && q.leftBehind(s) {
+		q.sweepAll(&l)
+		s = nil
+	}
 	if s == nil {
-		if l.hard.Term > 0 { // it had a seat, and has got nothing yet
+		if q.promised(&l) { // it had a seat, and has got nothing yet
 			log.hard.Commit = new(uint64(0))
 			q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
+		} else {
+			q.founding = hearsay.Hash{}
 		}
 		return nil
 	}
 	q.state = s
+	q.founding = hearsay.FoundingHash(q.cfg.Network, s.founding)
 	log.restore(from.Index, from.Term, raftConfig(&from.Config))
 	run := l.run(from.Index + 1)
 	for _, kept := range run {
@@ -171,7 +178,16 @@ func (q *Quorum) newLife() {
 			q.life[i] = byte(q.random.Uint32())
 		}
 	}
+	q.founding = hearsay.Hash{}
 	q.persist(&hearsay.SeedLife{Life: q.life, Config: q.cfg.hash()})
+}
+
+// takePart keeps in which founding this life takes part, before it says or
+// promises anything there. What others have said before does not count for it.
+func (q *Quorum) takePart(founding hearsay.Hash) {
+	q.founding = founding
+	q.seats.heard = [hearsay.MaxSeeds]heard{}
+	q.persist(&hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: founding})
 }
 
 func (q *Quorum) emptyLog() *storage {

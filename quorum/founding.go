@@ -2,6 +2,8 @@ package quorum
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/raft/v3/raftpb"
@@ -17,20 +19,29 @@ func (q *Quorum) found(now time.Time, s *state, index, term uint64) {
 		q.chain.restart(0, s.head)
 	}
 	config := &raftpb.ConfState{}
-	for _, seat := range s.seats {
+	var absent []string
+	for slot, seat := range s.seats {
 		q.seats.sit(q.cfg.Network, seat, 0)
 		config.Voters = append(config.Voters, seat.RaftID(q.cfg.Network))
-		if !seat.Life.IsZero() {
+		if seat.Life.IsZero() {
+			absent = append(absent, q.cfg.Seeds[slot].Addr.String())
+		} else {
 			q.persist(&hearsay.SeedPin{Seat: seat})
 		}
 	}
+	q.takePart(hearsay.FoundingHash(q.cfg.Network, s.founding))
+	q.seats.why = ""
 	log := q.emptyLog()
 	log.restore(index, term, config)
 	log.hard = &raftpb.HardState{Term: new(term), Vote: new(uint64(0)), Commit: new(index)}
 	q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
 	q.persist(&hearsay.LogState{Term: term, Commit: index})
 	q.keepSnapshot()
-	q.event(hearsay.Event{At: now, Kind: hearsay.EventSeatFounded, Subject: q.signer.Public().NodeID(), Count: len(s.seats), Epoch: s.epoch})
+	e := hearsay.Event{At: now, Kind: hearsay.EventSeatFounded, Subject: q.signer.Public().NodeID(), Count: len(s.seats) - len(absent), Epoch: s.epoch}
+	if len(absent) > 0 {
+		e.Text = "by an operator's word that no ledger is at " + strings.Join(absent, ", ")
+	}
+	q.event(e)
 	for slot := range q.cfg.Seeds {
 		if slot != q.cfg.Slot {
 			q.hello(now, slot) // it tells who sits where
@@ -40,48 +51,101 @@ func (q *Quorum) found(now time.Time, s *state, index, term uint64) {
 	q.work(now)
 }
 
-// Found founds the network with the seeds that have been met, a quorum at
-// least. The others get their seats when they come. It is for an operator who
-// knows that there is no ledger anywhere.
-func (q *Quorum) Found(now time.Time) error {
-	if q.state != nil {
-		return fmt.Errorf("found: this seed has a ledger already")
+const (
+	// foundAfter is how long a quorum must have been met before an operator's
+	// word founds the network: others may just be starting. Who comes later costs
+	// no more than a ruling that gives it its seat. A guess.
+	foundAfter = 3 * time.Second
+
+	// foundApart is how much later the next seed of the list does: by then it
+	// has heard of the one before, and takes part in that founding. A guess: four
+	// hellos.
+	foundApart = 2 * time.Second
+
+	// foundSayEvery is how often is said what a founding waits for.
+	foundSayEvery = 30 * time.Second
+
+	// foundingIndex is where the log of every founding begins.
+	foundingIndex = 1
+)
+
+// tryFound founds the network if there is none: the first of the list does when
+// all have said so; where an operator vouches for who does not answer, a quorum
+// that has is enough. Any seed may be told that vouches: a life takes part in
+// one founding only, and nobody in one counts for another, so two that are made
+// at once cannot both get a quorum. Those of the same seats are one, word for
+// word.
+func (q *Quorum) tryFound(now time.Time) {
+	if q.state != nil || q.replica != nil || q.cfg.Recover {
+		return
 	}
-	lives, met := q.whoIsThere()
-	switch {
-	case met < q.Needed():
-		return fmt.Errorf("found: %d of %d seeds were met, %d are needed: start more of them", met, len(lives), q.Needed())
-	case len(lives) <= 2 && met < len(lives):
-		return fmt.Errorf("found: with %d seeds all of them must be there", len(lives))
+	seats, met := q.whoIsThere(now)
+	switch why := q.mayNotFound(now, met); {
+	case why == "" && met == len(seats) && q.cfg.Slot == 0:
+	case !q.cfg.Found:
+		return
+	case why != "":
+		q.foundAt = time.Time{}
+		q.sayAgain(now, why)
+		return
+	case q.foundAt.IsZero():
+		patience := foundAfter + time.Duration(q.cfg.Slot)*foundApart
+		q.foundAt = now.Add(patience)
+		q.sayAgain(now, fmt.Sprintf("%d of %d seeds were met, none has a ledger: it founds the network in %v, unless it hears of one", met, len(seats), patience))
+		return
+	case now.Before(q.foundAt):
+		return
 	}
-	q.found(now, newState(q.cfg.Network, q.signer, lives), 1, q.firstTerm())
-	return nil
+	q.found(now, newState(q.cfg.Network, q.signer, seats), foundingIndex, 1)
 }
 
-// firstTerm is the term in which a log begins: later than any in which this
-// life has promised something. A founding of which nobody was told may have
-// been torn apart by a crash.
-func (q *Quorum) firstTerm() uint64 {
-	if q.replica == nil {
-		return 1
-	}
-	return q.replica.log.hard.GetTerm() + 1
-}
-
-// whoIsThere gives the seats as they are met, and how many are.
-func (q *Quorum) whoIsThere() (lives []hearsay.Seat, met int) {
-	lives = make([]hearsay.Seat, len(q.cfg.Seeds))
+// mayNotFound says why a network cannot be founded with so many seeds that have
+// been met, this one among them, if so.
+func (q *Quorum) mayNotFound(now time.Time, met int) string {
 	for slot := range q.cfg.Seeds {
-		lives[slot].Slot = uint8(slot)
+		switch h := &q.seats.heard[slot]; {
+		case slot == q.cfg.Slot || !h.justNow(now):
+		case h.founded:
+			return notNamed
+		case !h.founding.IsZero():
+			return fmt.Sprintf("the seed at %v takes part in a founding already", q.cfg.Seeds[slot].Addr)
+		}
+	}
+	needed := q.Needed()
+	if len(q.cfg.Seeds) <= 2 {
+		needed = len(q.cfg.Seeds) // afterwards nobody could be given a seat
+	}
+	if met < needed {
+		return fmt.Sprintf("%d of %d seeds were met, %d are needed to found the network: start more of them", met, len(q.cfg.Seeds), needed)
+	}
+	return ""
+}
+
+// sayAgain says what a founding waits for, every now and then.
+func (q *Quorum) sayAgain(now time.Time, why string) {
+	if now.Sub(q.saidAt) >= foundSayEvery {
+		q.seats.why = ""
+	}
+	if why != q.seats.why {
+		q.saidAt = now
+		q.say(hearsay.Event{At: now, Text: why})
+	}
+}
+
+// whoIsThere gives the seats as they were met just now, and how many were.
+func (q *Quorum) whoIsThere(now time.Time) (seats []hearsay.Seat, met int) {
+	seats = make([]hearsay.Seat, len(q.cfg.Seeds))
+	for slot := range q.cfg.Seeds {
+		seats[slot].Slot = uint8(slot)
 		if h := &q.seats.heard[slot]; slot == q.cfg.Slot {
-			lives[slot] = q.seat()
+			seats[slot] = q.seat()
 			met++
-		} else if !h.at.IsZero() {
-			lives[slot] = h.seat
+		} else if h.justNow(now) {
+			seats[slot] = h.seat
 			met++
 		}
 	}
-	return lives, met
+	return seats, met
 }
 
 // recoverGap is how far a recovered log begins behind the lost one, in
@@ -103,9 +167,9 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	for slot := range q.cfg.Seeds {
 		switch h := &q.seats.heard[slot]; {
 		case slot == q.cfg.Slot:
-		case h.at.IsZero() || now.Sub(h.at) > heardFor:
+		case !h.justNow(now):
 			return "", fmt.Errorf("recover: the seed at %v does not answer: start it with an empty data directory, or take it out of the list of seeds", q.cfg.Seeds[slot].Addr)
-		case h.founded:
+		case h.founded || h.elsewhere(q.founding):
 			return "", fmt.Errorf("recover: the seed at %v has a ledger: stop it, and start it with an empty data directory", q.cfg.Seeds[slot].Addr)
 		}
 	}
@@ -113,7 +177,7 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	givenUp = fmt.Sprintf("the ledger goes on from epoch %d by this seed's word alone: whatever the others decided after that is lost, "+
 		"with %d open cases and %d log entries that were not settled here", old.epoch, len(old.cases), log.last()-log.applied)
 	q.newLife()
-	seats, _ := q.whoIsThere()
+	seats, _ := q.whoIsThere(now)
 	s := readSnapshot(q.cfg.Network, q.signer, old.appendSnapshot(nil))
 	s.cases, s.seats = nil, seats
 	s.index()
@@ -126,4 +190,118 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	q.found(now, s, index, log.hard.GetTerm()+1)
 	q.event(hearsay.Event{At: now, Kind: hearsay.EventRuled, Epoch: r.Epoch, Case: r.Case, Ruling: r, Text: givenUp})
 	return givenUp, nil
+}
+
+// unborn reports whether this life takes part in a founding of which nothing
+// has come yet: it has confirmed nothing but the founding itself.
+func (q *Quorum) unborn() bool {
+	switch {
+	case q.replica == nil:
+		return false
+	case q.state == nil:
+		return true
+	}
+	return q.state.epoch == 0 && q.replica.log.last() == foundingIndex
+}
+
+// tryGiveUp has a seed whose founding will come to nothing begin anew, as if its
+// directory were empty: there were two at once, or who founded has lost its disk.
+//
+// That is safe whatever the others do. Who is unborn has confirmed no entry of
+// the log, so no entry rests on it, and none ever will: its life is over. Should
+// the founding come about after all, then by a quorum of lives each of which has
+// confirmed an entry. Such a life is not unborn, so it is never given up, and it
+// counts in no other founding. Any quorum of another founding has one of these
+// slots in it, so there is none, short of lost disks.
+//
+// So what is decided here is only when to wait no longer: when too few are left
+// who may take part, or nobody is who could have its beginning.
+func (q *Quorum) tryGiveUp(now time.Time) {
+	if !q.unborn() || q.cfg.Recover || q.state != nil && q.replica.leader() != 0 {
+		return
+	}
+	able, holders := 0, 0
+	for slot := range q.cfg.Seeds {
+		h, seat := &q.seats.heard[slot], q.seats.known[slot].seat
+		switch {
+		case slot == q.cfg.Slot:
+			able++
+			if q.state != nil {
+				holders++
+			}
+		case seat.Life.IsZero(): // who has not come yet gets its seat by a ruling
+		case !h.justNow(now):
+			able++
+			holders++ // for all that is known
+		case h.seat == seat && !h.elsewhere(q.founding):
+			able++
+			if h.founded {
+				holders++
+			}
+		}
+	}
+	if able >= q.Needed() && holders > 0 {
+		return
+	}
+	q.giveUp()
+	q.say(hearsay.Event{At: now, Text: "the founding that this seed took part in came to nothing; it has given that up, and begins as with an empty directory"})
+}
+
+// giveUp begins a new life with nothing.
+func (q *Quorum) giveUp() {
+	if q.state != nil {
+		for _, index := range q.replica.snapshots {
+			q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: index}, Dropped: true})
+		}
+	}
+	q.newLife() // what the old one has voted stays on disk until there is a newer vote: should the life come back, so does that
+	q.forgetTrials()
+	q.state, q.replica, q.asked, q.given, q.foundAt = nil, nil, nil, nil, time.Time{}
+	q.chain = newChain(q.cfg.Network, q.plain, len(q.cfg.Seeds))
+	q.seats = seats{heard: q.seats.heard, nonces: q.seats.nonces, asked: q.seats.asked}
+	q.headOf, q.proven = 0, 0
+}
+
+// otherFounding says that another network has been founded than the one whose
+// ledger is here, if a seed says so: an operator vouched for who was not there.
+func (q *Quorum) otherFounding(now time.Time, m *hearsay.SeatHello) {
+	if !m.Founded || m.Founding.IsZero() || m.Founding == q.founding || q.seats.why != "" || q.Ready() || q.unborn() {
+		return
+	}
+	q.wait(now, m, fmt.Sprintf("the seed at %v belongs to another founding of this network than the ledger here, which ends with epoch %d: "+
+		"to take part, start this seed with an empty data directory; if this ledger is the right one, start the others with empty ones",
+		q.cfg.Seeds[m.Slot].Addr, q.state.epoch))
+}
+
+// Why says why this seed does not take part, as far as it knows; "" if it does,
+// or nothing is known but that no quorum is heard.
+func (q *Quorum) Why() string {
+	if q.Seated() && q.Ready() {
+		return ""
+	}
+	return q.seats.why
+}
+
+// promised reports whether this life may have promised something in its
+// founding, of which it has nothing: it was named, and has voted. If the vote is
+// its own, it was its own founding, which a crash has torn away before anybody
+// was told.
+func (q *Quorum) promised(l *loaded) bool {
+	return !q.founding.IsZero() && l.hard.Term > 1 && l.hard.Vote != q.seat().RaftID(q.cfg.Network)
+}
+
+// leftBehind reports whether a state is of a founding that was given up, and a
+// crash has kept it from being swept away.
+func (q *Quorum) leftBehind(s *state) bool {
+	return q.founding.IsZero() && s.epoch == 0 && !slices.Contains(s.founding, q.seat())
+}
+
+// sweepAll drops what is on disk of a log.
+func (q *Quorum) sweepAll(l *loaded) {
+	for _, kept := range l.snapshots {
+		q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: kept.Snapshot.Index}, Dropped: true})
+	}
+	for _, kept := range l.entries {
+		q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: kept.Entry.Index}, Dropped: true})
+	}
 }

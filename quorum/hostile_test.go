@@ -47,6 +47,7 @@ func strange(w *world, random *rand.Rand) hearsay.Message {
 		if random.IntN(3) == 0 {
 			f.Snapshot = &hearsay.LogSnapshot{Index: n(), Term: n(), Size: 1 << 20, Data: make([]byte, 10)}
 		}
+		f.Founding = m.q.founding
 		f.Sign(testNetwork, signer)
 		return f
 	case 3:

@@ -34,12 +34,15 @@ type Quorum struct {
 	drops     *hearsay.Drops
 	out       *hearsay.Effects
 
-	life    hearsay.Life
-	seats   seats
-	replica *replica // nil: this seed has no seat yet
-	state   *state   // nil: this seed has no snapshot yet
-	chain   chain
-	quiet   bool // what is applied was applied in an earlier life
+	life     hearsay.Life
+	founding hearsay.Hash // that this life takes part in, for good; zero: in none yet
+	foundAt  time.Time    // this seed founds with whom it has met, unless something changes; zero: it does not
+	saidAt   time.Time    // that it waits
+	seats    seats
+	replica  *replica // nil: this seed has no seat yet
+	state    *state   // nil: this seed has no snapshot yet
+	chain    chain
+	quiet    bool // what is applied was applied in an earlier life
 
 	tickAt  time.Time
 	queue   []command
@@ -233,7 +236,7 @@ func (q *Quorum) noteLeader(now time.Time) {
 			}
 			q.event(e)
 		}
-		q.leader, q.lost = leader, false
+		q.leader, q.lost, q.seats.why = leader, false, ""
 		return
 	}
 	patience := 2 * time.Duration(q.cfg.ElectionTicks) * q.cfg.TickEvery

@@ -179,6 +179,7 @@ func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
 }
 
 func (q *Quorum) sendFrame(slot int, f *hearsay.Raft) {
+	f.Founding = q.founding
 	f.Sign(q.cfg.Network, q.plain)
 	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: f})
 }
@@ -218,6 +219,7 @@ func (q *Quorum) raft(now time.Time, f *hearsay.Raft) {
 		}
 		return
 	}
+	f.Founding = q.founding
 	if !f.Verify(q.cfg.Network, q.plain, seat.Key) {
 		q.drops[hearsay.DropBadSignature]++
 		return

@@ -11,7 +11,7 @@ import (
 // it met at the configured addresses; then what the state says, and what a
 // quorum has decided that this node has not applied yet.
 type seats struct {
-	waiting bool                   // it was told that this seed has no seat
+	why     string                 // this seed takes no part, as it was said last; "": nothing was said
 	greeted [hearsay.MaxSeeds]bool // those who have been asked to vote for who has founded
 	known   [hearsay.MaxSeeds]occupant
 	nonces  [hearsay.MaxSeeds]uint64    // of the hello under way; 0: none
@@ -27,9 +27,18 @@ type occupant struct {
 
 // heard is what a seed said of itself, proven to come from its address.
 type heard struct {
-	seat    hearsay.Seat
-	founded bool
-	at      time.Time
+	seat     hearsay.Seat
+	founded  bool
+	founding hearsay.Hash
+	at       time.Time
+}
+
+// justNow reports whether it said so lately.
+func (h *heard) justNow(now time.Time) bool { return !h.at.IsZero() && now.Sub(h.at) <= heardFor }
+
+// elsewhere reports whether it takes part in another founding.
+func (h *heard) elsewhere(founding hearsay.Hash) bool {
+	return !h.founding.IsZero() && h.founding != founding
 }
 
 func (s *seats) sit(network hearsay.NetworkID, seat hearsay.Seat, since hearsay.CaseID) {
@@ -63,9 +72,10 @@ const checksATick = 300
 const answersATick = 50
 
 // tickSeats asks those who are not known yet who they are. Once there is a
-// state, only those are asked who seem to have another life.
+// state, only those are asked who seem to have another life; and everybody, as
+// long as no quorum is heard: it may be that of another founding.
 func (q *Quorum) tickSeats(now time.Time) {
-	if q.state != nil && !q.cfg.Recover {
+	if q.state != nil && !q.cfg.Recover && !q.lost && !q.unborn() {
 		return
 	}
 	for slot := range q.cfg.Seeds {
@@ -74,6 +84,7 @@ func (q *Quorum) tickSeats(now time.Time) {
 		}
 	}
 	q.tryFound(now)
+	q.tryGiveUp(now)
 }
 
 // askSeat asks who sits in a slot, unless it was asked just now.
@@ -98,7 +109,7 @@ func (q *Quorum) hello(now time.Time, slot int) {
 
 // ownHello says of this seed what it is.
 func (q *Quorum) ownHello() *hearsay.SeatHello {
-	m := &hearsay.SeatHello{Slot: uint8(q.cfg.Slot), Life: q.life, Config: q.cfg.hash(), Founded: q.state != nil}
+	m := &hearsay.SeatHello{Slot: uint8(q.cfg.Slot), Life: q.life, Config: q.cfg.hash(), Founded: q.state != nil, Founding: q.founding}
 	if q.state != nil {
 		m.Seats = q.state.seats
 	}
@@ -179,15 +190,18 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 		q.drops[hearsay.DropStranger]++
 		return
 	}
-	q.seats.heard[m.Slot] = heard{seat: seat, founded: m.Founded, at: now}
+	q.seats.heard[m.Slot] = heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now}
 	if q.state == nil {
-		if q.seats.known[m.Slot].seat != seat {
-			q.seats.sit(q.cfg.Network, seat, 0)
-			q.persist(&hearsay.SeedPin{Seat: seat})
+		if q.founding.IsZero() || q.founding == m.Founding {
+			q.seatAt(seat)
+		}
+		if m.Founded && m.Founding == q.founding {
+			q.seatAll(m.Seats)
 		}
 		q.named(now, m)
 		return
 	}
+	q.otherFounding(now, m)
 	q.takeGiven(now, m)
 	switch {
 	case q.cfg.Recover:
@@ -199,7 +213,7 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 			q.work(now)
 		}
 		return
-	case !m.Founded && q.Seated() && q.state.refusesSeat(seat) == "":
+	case !m.Founded && m.Founding.IsZero() && q.Seated() && q.state.refusesSeat(seat) == "":
 		q.ask(now, seat.Key.NodeID(), command{op: opSeat, seat: seat})
 	}
 	if c := q.state.seating(m.Slot); c != nil {
@@ -216,10 +230,7 @@ func (q *Quorum) takeGiven(now time.Time, m *hearsay.SeatHello) {
 		q.chain.forgetHeads(given.Slot)
 		q.given = m.Given
 		if int(given.Slot) == q.cfg.Slot && given != q.seat() {
-			q.event(hearsay.Event{
-				At: now, Kind: hearsay.EventSeatWaiting, Subject: q.signer.Public().NodeID(), By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr,
-				Text: "a quorum has given this seat to another life: this data directory is of no use any more",
-			})
+			q.wait(now, m, "a quorum has given this seat to another life: this data directory is of no use any more")
 		}
 	}
 }
@@ -269,25 +280,59 @@ func seatProof(network hearsay.NetworkID, signer hearsay.Signer, r *hearsay.Ruli
 }
 
 // named takes a seat that others say this life has: it takes part in the log
-// from now, with nothing in it. What it needs comes from who leads.
+// from now, with nothing in it, and in no other founding's. What it needs comes
+// from who leads.
 func (q *Quorum) named(now time.Time, m *hearsay.SeatHello) {
 	if q.replica != nil {
 		return
 	}
 	at := slices.IndexFunc(m.Seats, func(s hearsay.Seat) bool { return s == q.seat() })
-	if at >= 0 && len(m.Seats) == len(q.cfg.Seeds) {
-		q.seats.sit(q.cfg.Network, q.seat(), 0)
+	if at >= 0 && len(m.Seats) == len(q.cfg.Seeds) && !m.Founding.IsZero() {
+		q.seatAll(m.Seats)
+		q.takePart(m.Founding)
 		q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), q.emptyLog())
+		q.seats.why = ""
 		q.event(hearsay.Event{At: now, Kind: hearsay.EventSeatTaken, Subject: q.signer.Public().NodeID()})
 		return
 	}
-	if m.Founded && !q.seats.waiting {
-		q.seats.waiting = true
-		q.event(hearsay.Event{
-			At: now, Kind: hearsay.EventSeatWaiting, Subject: q.signer.Public().NodeID(), By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr,
-			Text: "the network was founded with another life in this seat: its quorum must give it to this one",
-		})
+	if m.Founded {
+		q.wait(now, m, notNamed)
 	}
+}
+
+// notNamed is why a seed waits that has come after the founding.
+const notNamed = "the network was founded with another life in this seat: its quorum must give it to this one"
+
+// seatAt keeps who sits in a seat, before there is a state that says so.
+func (q *Quorum) seatAt(seat hearsay.Seat) {
+	if q.seats.known[seat.Slot].seat != seat {
+		q.seats.sit(q.cfg.Network, seat, 0)
+		q.persist(&hearsay.SeedPin{Seat: seat})
+	}
+}
+
+// seatAll keeps who has come to each seat.
+func (q *Quorum) seatAll(seats []hearsay.Seat) {
+	for _, seat := range seats {
+		if !seat.Life.IsZero() {
+			q.seatAt(seat)
+		}
+	}
+}
+
+// wait says why this seed takes no part, as it has heard from another.
+func (q *Quorum) wait(now time.Time, m *hearsay.SeatHello, why string) {
+	q.say(hearsay.Event{At: now, By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr, Text: why})
+}
+
+// say says why this seed takes no part, unless it has said just that.
+func (q *Quorum) say(e hearsay.Event) {
+	if q.seats.why == e.Text {
+		return
+	}
+	q.seats.why = e.Text
+	e.Kind, e.Subject = hearsay.EventSeatWaiting, q.signer.Public().NodeID()
+	q.event(e)
 }
 
 // judgeSeat gives this seed's own verdict on a seat: it has met the new life
@@ -310,25 +355,4 @@ func (q *Quorum) judgeSeat(now time.Time, c *openCase) (hearsay.BallotVerdict, s
 		return hearsay.BallotYes, "met at its address, without a ledger"
 	}
 	return 0, ""
-}
-
-// tryFound founds the network if it is for this seed to do and everybody has
-// said that there is none: the first of the list does, so that one does.
-func (q *Quorum) tryFound(now time.Time) {
-	if q.state != nil || q.cfg.Slot != 0 || q.cfg.Recover {
-		return
-	}
-	lives := make([]hearsay.Seat, len(q.cfg.Seeds))
-	for slot := range q.cfg.Seeds {
-		h := &q.seats.heard[slot]
-		switch {
-		case slot == q.cfg.Slot:
-			lives[slot] = q.seat()
-		case h.at.IsZero() || now.Sub(h.at) > heardFor || h.founded:
-			return
-		default:
-			lives[slot] = h.seat
-		}
-	}
-	q.found(now, newState(q.cfg.Network, q.signer, lives), 1, q.firstTerm())
 }

@@ -44,47 +44,6 @@ func TestListOfSeeds(t *testing.T) {
 	}
 }
 
-// A network is founded when all are there and have nothing, and not before;
-// unless an operator says so, with a quorum. Who comes later gets its seat.
-func TestFounding(t *testing.T) {
-	w := newWorld(t, 3, 2)
-	w.start(w.machines[0])
-	w.start(w.machines[1])
-	w.run(10 * time.Second)
-	q := w.machines[0].q
-	if q.Seated() {
-		t.Fatal("founded by two of three")
-	}
-	w.step(w.machines[0], func() {
-		if err := q.Found(w.now); err != nil {
-			t.Error(err)
-		}
-	})
-	w.newPerson()
-	w.must(5*time.Second, "two rule", func() bool { return q.Epoch() == 1 })
-	w.step(w.machines[0], func() {
-		if err := q.Found(w.now); err == nil {
-			t.Error("founded twice")
-		}
-	})
-	w.start(w.machines[2])
-	w.must(10*time.Second, "the third has its seat", w.agree)
-	if kind := w.rulings[2].Kind; kind != hearsay.RulingSeat {
-		t.Errorf("epoch 2 is %v", kind)
-	}
-}
-
-func TestFoundNeedsAQuorum(t *testing.T) {
-	for n, want := range map[int]string{3: "1 of 3 seeds were met, 2 are needed", 2: "1 of 2 seeds were met, 2 are needed"} {
-		w := newWorld(t, n, 3)
-		w.start(w.machines[0])
-		w.run(2 * time.Second)
-		if err := w.machines[0].q.Found(w.now); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%d seeds: %v", n, err)
-		}
-	}
-}
-
 // With two seeds a wiped disk cannot be made good: there is no quorum without
 // it.
 func TestWipedOneOfTwo(t *testing.T) {

@@ -157,7 +157,7 @@ func (s *story) forge(what string, about *person) {
 		s.run(200 * time.Millisecond)
 		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures\n", s.now.Sub(s.began).Seconds(), m.drops[hearsay.DropBadSignature])
 	case "raft": // a stranger speaks as a seed
-		f := &hearsay.Raft{Slot: 1, Type: 3, To: m.q.replica.id, From: m.q.seats.known[1].id, Term: 1000}
+		f := &hearsay.Raft{Slot: 1, Type: 3, To: m.q.replica.id, From: m.q.seats.known[1].id, Term: 1000, Founding: m.q.founding}
 		f.Sign(testNetwork, s.people[0].key)
 		s.step(m, func() { m.q.Receive(s.now, &hearsay.Packet{Body: f}) })
 		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures, term %d\n", s.now.Sub(s.began).Seconds(), m.drops[hearsay.DropBadSignature], m.q.replica.node.BasicStatus().GetTerm())

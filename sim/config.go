@@ -20,6 +20,7 @@ const MaxNodes = 10_000
 type Config struct {
 	Nodes    int           // machines; default 32
 	Seeds    int           // machines besides, that are seeds; default 0: an open network
+	Founders int           // of the seeds, the first ones: an operator vouches that others have no ledger; default 0
 	Loss     float64       // probability that a packet is lost on its way, each direction for itself; default 0
 	Delay    time.Duration // a packet takes this long, and up to half as long again; default 500 µs (a LAN's)
 	For      time.Duration // virtual time; default 60 s
@@ -63,6 +64,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("nodes %d: want 1 to %d", c.Nodes, MaxNodes)
 	case c.Seeds < 0 || c.Seeds > hearsay.MaxSeeds:
 		return fmt.Errorf("seeds %d: want 0 to %d", c.Seeds, hearsay.MaxSeeds)
+	case c.Founders < 0 || c.Founders > hearsay.MaxSeeds:
+		return fmt.Errorf("found %d: want 0 to %d", c.Founders, hearsay.MaxSeeds)
 	case !(c.Loss >= 0 && c.Loss <= 1):
 		return fmt.Errorf("loss %v: want a probability, 0 to 1", c.Loss)
 	case c.Delay < 0:

@@ -82,6 +82,7 @@ func drawWorld(seed uint64, seeds int) Config {
 	if config.Seeds > 2 { // with fewer no quorum is left to give a seat anew
 		st.frail = config.Seeds - hearsay.QuorumOf(config.Seeds)
 	}
+	st.dawn()
 	st.talk()
 	st.blow()
 	st.fall()
@@ -111,6 +112,20 @@ func pick[T any](random *rand.Rand, from ...T) T { return from[random.IntN(len(f
 func (st *storm) plan(a Action) {
 	a.At = a.At.Truncate(time.Millisecond)
 	st.s.Actions = append(st.s.Actions, a)
+}
+
+// dawn has a seed come late, in some worlds, and others told to found without
+// it. There no disk of a seed is lost: it could be the only other one that had
+// the ledger, and the word that nobody has one would be false.
+func (st *storm) dawn() {
+	stream := draws(st.config.Seed, purposeDawn)
+	random := rand.New(&stream)
+	if st.config.Seeds < 3 || random.IntN(4) > 0 {
+		return
+	}
+	st.frail, st.config.Founders = 0, random.IntN(st.config.Seeds+1)
+	late := st.config.Nodes + 1 + random.IntN(st.config.Seeds)
+	st.plan(Action{At: time.Duration(random.Int64N(int64(stormEnds / 2))), Verb: Start, Who: []int{late}})
 }
 
 // talk has rumors said, or none.

@@ -29,6 +29,7 @@ const (
 	purposeSpeakers  purpose = "speakers"  // who says something, where anyone may
 	purposeWorld     purpose = "world"     // how bad a drawn world is, and its settings
 	purposeSeeding   purpose = "seeding"   // how many seeds a drawn world has, and what becomes of their ledger
+	purposeDawn      purpose = "dawn"      // which seeds come late, and who is told to found without them
 	purposeStorm     purpose = "storm"     // what fails in it, and when
 	purposeAttack    purpose = "attack"    // of each siege: who lies, and what
 	purposeEpidemic  purpose = "epidemic"  // of each run of an epidemic: who calls whom, and the coins

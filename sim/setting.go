@@ -22,6 +22,7 @@ type setting struct {
 var settings = []setting{
 	number("nodes", func(c *Config) *int { return &c.Nodes }),
 	number("seeds", func(c *Config) *int { return &c.Seeds }),
+	number("found", func(c *Config) *int { return &c.Founders }),
 	{
 		"seed",
 		func(c *Config) string { return strconv.FormatUint(c.Seed, 10) },

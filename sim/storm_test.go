@@ -61,7 +61,7 @@ func TestWorldsReadBack(t *testing.T) {
 func TestWrongWorlds(t *testing.T) {
 	for text, want := range map[string]string{
 		"with nodes":                  "w:1: \"with nodes\": want `with NAME VALUE`, as in `with nodes 5`",
-		"\nwith knots 5":              `w:2: setting "knots": want one of nodes, seeds, seed, for, `,
+		"\nwith knots 5":              `w:2: setting "knots": want one of nodes, seeds, found, seed, for, `,
 		"with nodes 0":                `w:1: nodes "0": want a number, 1 or more`,
 		"with nodes 20000":            "w: nodes 20000: want 1 to 10000",
 		"with seed -1":                `w:1: seed "-1": want a number`,

@@ -231,8 +231,14 @@ func decision(e *hearsay.Event, subject, by string, names *checker) string {
 func authority(e *hearsay.Event, subject, by string, names *checker) string {
 	switch e.Kind {
 	case hearsay.EventSeatFounded:
+		if e.Text != "" {
+			return fmt.Sprintf("founds the network with %d seeds, %s", e.Count, e.Text)
+		}
 		return fmt.Sprintf("founds the network: all %d seeds have come, and have no ledger", e.Count)
 	case hearsay.EventSeatWaiting:
+		if e.By.IsZero() {
+			return "waits for its seat: " + e.Text
+		}
 		return fmt.Sprintf("waits for its seat (told by %s): %s", by, e.Text)
 	case hearsay.EventSeatTaken:
 		return "has its seat"

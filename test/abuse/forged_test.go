@@ -155,7 +155,7 @@ func (f *forger) hello() *hearsay.SeatHello {
 	}
 	h := &hearsay.SeatHello{
 		Slot: slot, Life: seat.Life, Config: f.config, Nonce: f.random.Uint64(), Answer: f.random.IntN(2) == 0,
-		Founded: true, Seats: []hearsay.Seat{seat, seat, seat}, Given: given,
+		Founded: true, Seats: []hearsay.Seat{seat, seat, seat}, Founding: hearsay.FoundingHash(networkID, f.seats[:]), Given: given,
 	}
 	h.Sign(networkID, f.signer)
 	return h
@@ -173,6 +173,7 @@ func (f *forger) raft() *hearsay.Raft {
 	if f.random.IntN(2) == 0 {
 		m.Snapshot = &hearsay.LogSnapshot{Index: 1 << 20, Term: 1 << 20, Size: 1 << 27, Data: make([]byte, 512)}
 	}
+	m.Founding = hearsay.FoundingHash(networkID, f.seats[:])
 	m.Sign(networkID, f.signer)
 	return m
 }

@@ -1,0 +1,262 @@
+package quorum
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// A network is founded when all are there and have nothing, and not before;
+// unless an operator says so, with a quorum. Who comes later gets its seat, and
+// votes.
+func TestFounding(t *testing.T) {
+	w := newWorld(t, 3, 2)
+	w.start(w.machines[0])
+	w.start(w.machines[1])
+	w.run(10 * time.Second)
+	q := w.machines[0].q
+	if q.Seated() {
+		t.Fatal("founded by two of three")
+	}
+	w.crash(w.machines[1])
+	w.startTold(w.machines[1])
+	w.newPerson()
+	w.must(15*time.Second, "two rule", func() bool { return q.Epoch() == 1 })
+	w.start(w.machines[2])
+	w.must(10*time.Second, "the third has its seat", w.agree)
+	if kind := w.rulings[2].Kind; kind != hearsay.RulingSeat {
+		t.Errorf("epoch 2 is %v", kind)
+	}
+	w.crash(w.machines[0])
+	w.newPerson()
+	w.must(15*time.Second, "the third votes", func() bool { return w.machines[2].q.Epoch() == 3 })
+	w.startTold(w.machines[0])
+	w.must(15*time.Second, "who has a ledger founds nothing", w.agree)
+}
+
+// startTold starts a seed with an operator's word.
+func (w *world) startTold(m *machine) {
+	w.t.Helper()
+	w.cfg.Found = true
+	w.start(m)
+	w.cfg.Found = false
+}
+
+func TestFoundNeedsAQuorum(t *testing.T) {
+	for n, want := range map[int]string{5: "2 of 5 seeds were met, 3 are needed", 3: "1 of 3 seeds were met, 2 are needed", 2: "1 of 2 seeds were met, 2 are needed"} {
+		w := newWorld(t, n, 3)
+		for _, m := range w.machines[:n/2] {
+			w.startTold(m)
+		}
+		said := 0
+		w.teller = func(m *machine, e hearsay.Event) {
+			if e.Kind == hearsay.EventSeatWaiting && strings.Contains(e.Text, want) {
+				said++
+			}
+		}
+		w.run(time.Minute)
+		if q := w.machines[0].q; q.state != nil || !strings.Contains(q.Why(), want) || said < n/2 || said > 4*n {
+			t.Errorf("%d seeds: founded %t, %q, said %d times", n, q.state != nil, q.Why(), said)
+		}
+	}
+}
+
+// Two foundings at once, by seeds that have met different others: no epoch is
+// ruled twice (the rules of the world), and one of them comes about.
+func TestTwoFoundings(t *testing.T) {
+	for seed := range uint64(large(100, 3000)) {
+		w := newWorld(t, 3, 100+seed)
+		w.cut = func(from, to int) bool { return from == 0 && to == 2 || from == 2 && to == 0 }
+		w.startAll()
+		w.run(2 * time.Second)
+		a, b := w.machines[0], w.machines[1]
+		w.step(a, func() { a.foundNow(w) })
+		if seed%2 == 0 {
+			w.run(w.upTo(20 * time.Millisecond))
+		}
+		w.step(b, func() { b.foundNow(w) })
+		if a.q.founding == b.q.founding {
+			continue // b has heard of it
+		}
+		w.newPerson()
+		w.run(w.upTo(5 * time.Second))
+		w.cut = nil
+		w.must(time.Minute, fmt.Sprint("one network, seed ", seed), func() bool { return w.agree() && a.q.Epoch() >= 1 })
+	}
+}
+
+// foundNow has a seed found with whom it has met.
+func (m *machine) foundNow(w *world) {
+	if q := m.q; q.founding.IsZero() {
+		seats, _ := q.whoIsThere(w.now)
+		q.found(w.now, newState(q.cfg.Network, q.signer, seats), foundingIndex, 1)
+	}
+}
+
+// All that can come between seeds that are told to found at once: loss, delays,
+// cuts one way, crashes that tear what was not synced, and seeds that start when
+// they like. No epoch is ruled twice, and in the end there is one network.
+func TestFoundingsInAnyWorld(t *testing.T) {
+	bound, gaveUp := 0, 0
+	for seed := range uint64(large(60, 3000)) {
+		told := make(map[*machine]bool)
+		n := []int{3, 3, 4, 5}[seed%4]
+		w := newWorld(t, n, 10_000+seed)
+		w.teller = func(_ *machine, e hearsay.Event) {
+			if e.Kind == hearsay.EventSeatWaiting && strings.Contains(e.Text, "came to nothing") {
+				gaveUp++
+			}
+		}
+		w.loss, w.slow, w.syncs = float64(w.random.IntN(4))/10, w.upTo(2*time.Second)+1, w.upTo(300*time.Millisecond)+1
+		cut := make(map[[2]int]bool)
+		w.cut = func(from, to int) bool { return cut[[2]int{from, to}] }
+		for _, m := range w.machines {
+			told[m] = w.random.IntN(3) > 0
+			w.after(w.upTo(8*time.Second), func() { w.startIfDown(m, told[m]) })
+		}
+		w.newPerson()
+		for range 40 {
+			w.run(w.upTo(time.Second))
+			one := w.machines[w.random.IntN(n)]
+			switch w.random.IntN(8) {
+			case 0, 1, 2:
+				cut[[2]int{one.slot, w.random.IntN(n)}] = true
+			case 3, 4:
+				clear(cut)
+			case 5:
+				if one.q != nil {
+					w.crash(one)
+				}
+			case 6:
+				w.startIfDown(one, told[one])
+			case 7: // a moment that all wait for
+				if one.q != nil && one.q.unborn() {
+					bound++
+					w.crash(one)
+				}
+			}
+		}
+		clear(cut)
+		w.loss, w.slow = 0, 10*time.Millisecond
+		for _, m := range w.machines {
+			w.startIfDown(m, told[m])
+		}
+		w.must(2*time.Minute, fmt.Sprint("one network, seed ", seed), func() bool { return w.agree() && w.machines[0].q.Epoch() > 0 })
+	}
+	t.Logf("%d crashes in a founding, %d given up", bound, gaveUp)
+	if bound == 0 || gaveUp == 0 {
+		t.Errorf("%d crashes in a founding, %d given up: too few to tell anything", bound, gaveUp)
+	}
+}
+
+func (w *world) startIfDown(m *machine, told bool) {
+	switch {
+	case m.q != nil:
+	case told:
+		w.startTold(m)
+	default:
+		w.start(m)
+	}
+}
+
+// Who founded has lost its disk before anybody had anything of it: the others
+// wait no longer than they must.
+func TestFounderIsLost(t *testing.T) {
+	w := newWorld(t, 3, 5)
+	founder := w.machines[0]
+	w.startAll()
+	w.must(5*time.Second, "the others are named", func() bool {
+		return w.machines[1].q.replica != nil && w.machines[2].q.replica != nil && founder.q.state != nil
+	})
+	if w.machines[1].q.state != nil || w.machines[2].q.state != nil {
+		t.Fatal("they have it already: the test shows nothing")
+	}
+	w.wipe(founder)
+	w.run(20 * time.Second)
+	w.start(founder)
+	w.newPerson()
+	w.must(time.Minute, "founded anew", func() bool { return w.agree() && founder.q.Epoch() == 1 })
+}
+
+// Who has confirmed anything of its founding gives it up for nothing, though
+// nobody else is left of it: what it has confirmed may have been decided.
+func TestConfirmedIsNotGivenUp(t *testing.T) {
+	w := newWorld(t, 3, 7)
+	a, b, c := w.machines[0], w.machines[1], w.machines[2]
+	w.startTold(a)
+	w.start(b)
+	w.must(20*time.Second, "founded by two", func() bool { return b.q.state != nil && b.q.replica.log.applied > foundingIndex })
+	w.run(time.Second) // that is on disk everywhere
+	founding := b.q.founding
+	w.crash(b)
+	w.wipe(a)
+	w.start(b)
+	w.run(foundAfter) // so long nobody else is there
+	w.start(a)
+	w.startTold(c)
+	w.run(time.Minute)
+	if b.q.founding != founding || b.q.state == nil {
+		t.Error("it has given up what it confirmed")
+	}
+	if why := c.q.Why(); c.q.state != nil || why != notNamed {
+		t.Errorf("the others found beside it: %q", why)
+	}
+}
+
+// A seed comes back with a ledger after the others were founded without it,
+// because an operator vouched for it: it says so, takes no part, and harms
+// nobody.
+func TestOldLedgerAfterFounding(t *testing.T) {
+	w := newWorld(t, 3, 6)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	w.newPerson()
+	w.must(5*time.Second, "one is in", w.agree)
+	w.run(time.Second) // that is on disk everywhere
+	old := w.machines[2]
+	w.crash(old)
+	for _, m := range w.machines[:2] {
+		w.wipe(m)
+		w.epochs[m.slot] = 0
+		w.startTold(m)
+	}
+	clear(w.hashes)
+	clear(w.rulings)
+	w.newPerson()
+	w.must(20*time.Second, "founded without it", func() bool { return w.machines[0].q.Epoch() == 2 && w.machines[1].q.Epoch() == 2 })
+	said := 0
+	w.teller = func(m *machine, e hearsay.Event) {
+		if e.Kind == hearsay.EventSeatWaiting {
+			said++
+		}
+		if m == old && e.Kind == hearsay.EventRuled {
+			t.Errorf("it rules epoch %d", e.Epoch)
+		}
+	}
+	w.startTold(old)
+	w.newPerson()
+	w.must(10*time.Second, "they go on", func() bool { return w.machines[0].q.Epoch() == 3 && w.machines[1].q.Epoch() == 3 })
+	w.run(time.Minute)
+	if want := "belongs to another founding of this network than the ledger here, which ends with epoch 1: to take part, start this seed with an empty data directory"; !strings.Contains(old.q.Why(), want) || said == 0 || said > 4 {
+		t.Errorf("it says %d times %q", said, old.q.Why())
+	}
+	if old.q.Ready() || old.q.Epoch() != 1 || !w.machines[0].q.Ready() || w.machines[0].q.Why() != "" {
+		t.Errorf("it takes part\n%s", w.describe())
+	}
+	w.wipe(old)
+	w.epochs[2] = 0
+	w.start(old)
+	w.must(20*time.Second, "with an empty directory it has its seat", w.agree)
+}
+
+// large is how many worlds: the smaller number, unless long runs are asked for.
+func large(usual, long int) int {
+	if os.Getenv("HEARSAY_LARGE") != "" {
+		return long
+	}
+	return usual
+}
