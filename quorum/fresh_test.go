@@ -161,7 +161,7 @@ func TestStrangeReadsOfSeeds(t *testing.T) {
 	slot, _ := w.machines[0].q.Leader()
 	leader, other := w.machines[slot], w.machines[(slot+1)%3]
 	say := func(f hearsay.Raft) {
-		f.Slot, f.To, f.From = uint8(other.slot), leader.q.replica.id, other.q.replica.id
+		f.Slot, f.To, f.From, f.Founding = uint8(other.slot), leader.q.replica.id, other.q.replica.id, other.q.founding
 		f.Sign(testNetwork, other.signer)
 		w.step(leader, func() { leader.q.Receive(w.now, from(seedAddr(other.slot), &f)) })
 	}
