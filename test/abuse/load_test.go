@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/test/process"
 	"hearsay/wire"
 )
 
@@ -219,7 +219,7 @@ func TestUnderLoad(t *testing.T) {
 	calm := w.seedsMemory()
 	l := w.startLoad()
 	began := time.Now()
-	pause(warmUp)
+	process.Pause(warmUp)
 	var removals, returns []time.Duration
 	for i := range kills {
 		victim := &w.peers[i%peersCount]
@@ -263,15 +263,9 @@ func TestUnderLoad(t *testing.T) {
 // newcomer starts one more peer, and waits until it is in everywhere.
 func (w *network) newcomer(epoch hearsay.Epoch) time.Duration {
 	w.t.Helper()
-	peer := exec.Command(w.binary, "peer", "--name", "newcomer", "--ip", home.String(), "--port", "0", "--http", "0",
-		"--data", filepath.Join(w.data, "newcomer"), "--config", filepath.Join(w.data, "config.txt"))
-	if err := peer.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		peer.Process.Kill()
-		peer.Wait()
-	})
+	data := filepath.Join(w.data, "newcomer")
+	process.Run(w.t, data+".log", w.binary, "peer", "--name", "newcomer", "--ip", home.String(), "--port", "0", "--http", "0",
+		"--data", data, "--config", filepath.Join(w.data, "config.txt"))
 	return w.until("a new peer in everywhere", joinedAtMost, func() bool { return w.agreed(epoch, seedsCount+peersCount+1, "") })
 }
 

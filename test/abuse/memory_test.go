@@ -1,7 +1,6 @@
 package abuse
 
 import (
-	"bufio"
 	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
@@ -9,9 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +16,7 @@ import (
 	"hearsay/agent"
 	"hearsay/quorum"
 	"hearsay/store"
+	"hearsay/test/process"
 	"hearsay/wire"
 )
 
@@ -36,10 +34,6 @@ func TestSeedOfManyPeers(t *testing.T) {
 	if os.Getenv(variable) == "" {
 		t.Skipf("takes a minute; set %s, or make abuse", variable)
 	}
-	binary, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
 	peersPort := answerer(t)
 	dir := t.TempDir()
 	own := netip.AddrPortFrom(home, freePort(t))
@@ -50,34 +44,14 @@ func TestSeedOfManyPeers(t *testing.T) {
 	if err := os.WriteFile(config, fmt.Appendf(nil, "%s,%d\n", own.Addr(), own.Port()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	seed := exec.Command(binary, "seed", "--json", "--ip", own.Addr().String(), "--port", fmt.Sprint(own.Port()), "--config", config, "--data", data, "--http", "0")
-	stdout, err := seed.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := seed.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		seed.Process.Kill()
-		seed.Wait()
-	}()
+	seed := process.Run(t, data+".log", process.Binary(t), "seed", "--json", "--ip", own.Addr().String(), "--port", fmt.Sprint(own.Port()),
+		"--config", config, "--data", data, "--http", "0")
 	w := &network{t: t}
 	w.client.Timeout = requestTimeout
-	n := node{Name: "seed", Addr: own.String(), PID: seed.Process.Pid}
-	lines := bufio.NewScanner(stdout)
-	for n.HTTP == "" && lines.Scan() {
-		if _, after, ok := strings.Cut(lines.Text(), `"http":"`); ok {
-			n.HTTP, _, _ = strings.Cut(after, `"`)
-		}
-	}
-	go func() {
-		for lines.Scan() {
-		}
-	}()
+	n := seed.Said
 	w.until("answering", removedWithin, func() bool { return w.get(n, "/v1/stats", &hearsay.Stats{}) })
 	most := 0
-	for began := time.Now(); time.Since(began) < watched; pause(time.Second) {
+	for began := time.Now(); time.Since(began) < watched; process.Pause(time.Second) {
 		most = max(most, w.memory(n))
 	}
 	settled := w.memory(n)

@@ -6,47 +6,33 @@
 package abuse
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"hearsay"
 	"hearsay/agent"
+	"hearsay/test/process"
 )
 
 const (
 	variable       = "HEARSAY_ABUSE"
 	seedsCount     = 3
 	peersCount     = 5
-	askEvery       = 20 * time.Millisecond
 	requestTimeout = 5 * time.Second
 	pageBytes      = 16 << 20
 )
 
 var networkID = hearsay.NetworkIDOf(agent.DefaultNetwork)
 
-type node struct {
-	Name  string         `json:"name"`
-	ID    hearsay.NodeID `json:"id"`
-	Role  string         `json:"role"`
-	Addr  string         `json:"addr"`
-	HTTP  string         `json:"http"`
-	PID   int            `json:"pid"`
-	Start string         `json:"start"` // the command that starts it again
-}
+type node = process.Node
 
 type member struct {
 	ID          hearsay.NodeID      `json:"id"`
@@ -67,69 +53,20 @@ type network struct {
 	client http.Client
 }
 
-// built is the program, made once.
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "hearsay-abuse-")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "hearsay")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/hearsay").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
-	}
-	return binary, nil
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if binary, err := built(); err == nil {
-		os.RemoveAll(filepath.Dir(binary))
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { process.Main(m) }
 
 // start runs three seeds and five peers, and learns where they are.
 func start(t *testing.T) *network {
 	t.Helper()
-	binary, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &network{t: t, binary: binary, data: t.TempDir()}
+	w := &network{t: t, binary: process.Binary(t), data: t.TempDir()}
 	w.client.Timeout = requestTimeout
-	up := exec.Command(binary, "up", "--seeds", strconv.Itoa(seedsCount), "--peers", strconv.Itoa(peersCount),
-		"--seed-port", "0", "--port", "0", "--http", "0", "--data", w.data, "--json")
-	stdout, err := up.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := up.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		up.Process.Signal(syscall.SIGTERM)
-		up.Wait()
-	})
-	lines := bufio.NewReader(stdout)
-	first, err := lines.ReadString('\n')
-	if err != nil {
-		t.Fatalf("up said nothing: %v", err)
-	}
-	var ready struct {
-		Event string `json:"event"`
-		Nodes []node `json:"nodes"`
-	}
-	if err := json.Unmarshal([]byte(first), &ready); err != nil || ready.Event != "ready" || len(ready.Nodes) != seedsCount+peersCount {
-		t.Fatalf("up said %q: %v", first, err)
-	}
-	for _, n := range ready.Nodes {
+	for _, n := range process.Up(t, w.data, seedsCount, peersCount) {
 		if n.Role == "seed" {
 			w.seeds = append(w.seeds, n)
 		} else {
 			w.peers = append(w.peers, n)
 		}
 	}
-	go io.Copy(io.Discard, lines)
 	return w
 }
 
@@ -205,34 +142,16 @@ func (w *network) agreed(epoch hearsay.Epoch, living int, but string) bool {
 
 func (w *network) until(what string, limit time.Duration, reached func() bool) time.Duration {
 	w.t.Helper()
-	began := time.Now()
-	for !reached() {
-		if time.Since(began) > limit {
-			w.t.Fatalf("not %s after %v", what, limit)
+	return process.Until(w.t, what, limit, func() string {
+		if !reached() {
+			return "not yet"
 		}
-		pause(askEvery)
-	}
-	return time.Since(began)
+		return ""
+	})
 }
 
 // again runs the command that a node was printed with.
 func (w *network) again(n *node) {
 	w.t.Helper()
-	command := strings.Fields(n.Start)
-	process := exec.Command(command[0], command[1:]...)
-	if err := process.Start(); err != nil {
-		w.t.Fatalf("%s: %v", n.Start, err)
-	}
-	n.PID = process.Process.Pid
-	w.t.Cleanup(func() {
-		process.Process.Kill()
-		process.Wait()
-	})
-}
-
-// pause waits between two looks at processes that nothing else tells about.
-func pause(d time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
-	<-ctx.Done()
+	n.PID = process.Run(w.t, n.LogAgain(), strings.Fields(n.Start)...).Cmd.Process.Pid
 }

@@ -14,12 +14,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"hearsay/test/process"
 )
 
 const (
@@ -30,9 +30,7 @@ const (
 	cutFor       = 30 * time.Second // at least: a suspicion runs out after 12 s
 	deadWithin   = 60 * time.Second // each half lists the other dead
 	healedWithin = 10 * time.Second // from the end of the cut until all list all alive
-	askEvery     = 100 * time.Millisecond
 	askTimeout   = 5 * time.Second
-	endTimeout   = 5 * time.Second // for a node to end when told to
 )
 
 // half is one network namespace and its nodes.
@@ -47,12 +45,13 @@ type node struct {
 	http string // in the namespace
 }
 
+func TestMain(m *testing.M) { process.Main(m) }
+
 func TestHalvesBecomeOneAgain(t *testing.T) {
 	if os.Getenv(variable) == "" {
 		t.Skipf("needs root; set %s=1, or make cut", variable)
 	}
-	binary := filepath.Join(t.TempDir(), "hearsay")
-	run(t, "go", "build", "-o", binary, "../../cmd/hearsay")
+	binary := process.Binary(t)
 	halves := wire(t)
 	for h := range halves {
 		for n := range perHalf {
@@ -67,7 +66,7 @@ func TestHalvesBecomeOneAgain(t *testing.T) {
 	cut(t, halves[0])
 	died := until(t, binary, halves, deadWithin, otherHalfDead)
 	t.Logf("each half listed the other dead after %v", died)
-	wait(t, time.Until(began.Add(cutFor)))
+	process.Pause(time.Until(began.Add(cutFor)))
 	stillDead := until(t, binary, halves, askTimeout, otherHalfDead)
 	t.Logf("and still after %v (asked for %v)", time.Since(began).Round(time.Millisecond), stillDead)
 
@@ -85,15 +84,15 @@ func wire(t *testing.T) [2]*half {
 	prefix := fmt.Sprintf("hearsay%d", os.Getpid())
 	halves := [2]*half{{namespace: prefix + "a", ip: "10.77.0.1"}, {namespace: prefix + "b", ip: "10.77.0.2"}}
 	for _, h := range halves {
-		run(t, "ip", "netns", "add", h.namespace)
-		t.Cleanup(func() { run(t, "ip", "netns", "delete", h.namespace) })
+		process.Command(t, "ip", "netns", "add", h.namespace)
+		t.Cleanup(func() { process.Command(t, "ip", "netns", "delete", h.namespace) })
 	}
 	a, b := halves[0], halves[1]
-	run(t, "ip", "-netns", a.namespace, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", b.namespace)
+	process.Command(t, "ip", "-netns", a.namespace, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", b.namespace)
 	for _, h := range halves {
-		run(t, "ip", "-netns", h.namespace, "address", "add", h.ip+"/24", "dev", "cable")
-		run(t, "ip", "-netns", h.namespace, "link", "set", "cable", "up")
-		run(t, "ip", "-netns", h.namespace, "link", "set", "lo", "up")
+		process.Command(t, "ip", "-netns", h.namespace, "address", "add", h.ip+"/24", "dev", "cable")
+		process.Command(t, "ip", "-netns", h.namespace, "link", "set", "cable", "up")
+		process.Command(t, "ip", "-netns", h.namespace, "link", "set", "lo", "up")
 	}
 	return halves
 }
@@ -114,31 +113,10 @@ func (h *half) start(t *testing.T, binary string, number int, first string) {
 		args = append(args, "--join", fmt.Sprintf("%s:%d", first, port))
 	}
 	var output bytes.Buffer
-	process := exec.Command("ip", args...) // it becomes the node: ip executes it in its own place
-	process.Stdout, process.Stderr = &output, &output
-	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		process.Process.Signal(syscall.SIGTERM)
-		kill := time.AfterFunc(endTimeout, func() { process.Process.Kill() })
-		process.Wait()
-		if !kill.Stop() {
-			t.Errorf("%s did not end within %v of SIGTERM", n.name, endTimeout)
-		}
-		if t.Failed() {
-			t.Logf("output of %s:\n%s", n.name, tail(output.String()))
-		}
-	})
+	node := exec.Command("ip", args...) // it becomes the node: ip executes it in its own place
+	node.Stdout, node.Stderr = &output, &output
+	process.Start(t, node, output.String)
 	h.nodes = append(h.nodes, n)
-}
-
-// tail gives the last lines of a long text.
-func tail(text string) string {
-	const lines = 40
-	all := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
 // cut drops all that one half sends over the cable, and all that comes.
@@ -158,7 +136,7 @@ func cut(t *testing.T, h *half) {
 // mend ends the cut.
 func mend(t *testing.T, h *half) {
 	t.Helper()
-	run(t, "ip", "netns", "exec", h.namespace, "nft", "delete", "table", "inet", "cut")
+	process.Command(t, "ip", "netns", "exec", h.namespace, "nft", "delete", "table", "inet", "cut")
 }
 
 // alive wants everybody alive.
@@ -176,18 +154,10 @@ func otherHalfDead(half, other int) string {
 // wanted of its half, and gives how long that took.
 func until(t *testing.T, binary string, halves [2]*half, limit time.Duration, want func(half, other int) string) time.Duration {
 	t.Helper()
-	began := time.Now()
-	for {
-		differences := compare(t, binary, halves, want)
-		took := time.Since(began)
-		switch {
-		case len(differences) == 0 && took <= limit:
-			return took.Round(time.Millisecond)
-		case took > limit:
-			t.Fatalf("not so after %v:\n%s", took.Round(time.Millisecond), strings.Join(differences, "\n"))
-		}
-		wait(t, askEvery)
-	}
+	took := process.Until(t, "so", limit, func() string {
+		return strings.Join(compare(t, binary, halves, want), "\n")
+	})
+	return took.Round(time.Millisecond)
 }
 
 // compare gives what the nodes list otherwise than wanted.
@@ -242,22 +212,4 @@ func (h *half) members(ctx context.Context, binary string, n node) (map[string]s
 		states[m.Name] = m.State
 	}
 	return states, nil
-}
-
-// wait lets time pass in the real network, unless the test ends.
-func wait(t *testing.T, d time.Duration) {
-	t.Helper()
-	select {
-	case <-time.After(d):
-	case <-t.Context().Done():
-		t.Fatal(t.Context().Err())
-	}
-}
-
-// run runs a command that must work.
-func run(t *testing.T, name string, args ...string) {
-	t.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-	}
 }

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hearsay/test/process"
 )
 
 const (
@@ -88,7 +90,7 @@ func (w *network) killAndStop(times int, p promise) {
 			suspects, deaths = append(suspects, suspect), append(deaths, dead)
 			story := w.wantStory(victim, w.teller(victim, i), epoch+1)
 			if dead == slices.Max(deaths) {
-				slowest = fmt.Sprintf("at %s, dead everywhere %v later:\n%s", struck.UTC().Format(time.StampMilli), dead, tail(story))
+				slowest = fmt.Sprintf("at %s, dead everywhere %v later:\n%s", struck.UTC().Format(time.StampMilli), dead, process.Tail(story))
 			}
 			began := time.Now()
 			way.back(victim)
@@ -151,7 +153,7 @@ func (w *network) identity(i int) string {
 func (w *network) back(victim int, epoch uint64) string {
 	for i, n := range w.nodes {
 		r := w.roster(i)
-		if missing := n.lacks(r, len(w.nodes)); missing != "" || !w.seeded() {
+		if missing := lacks(&n, r, len(w.nodes)); missing != "" || !w.seeded() {
 			if missing != "" {
 				return missing
 			}
@@ -166,7 +168,7 @@ func (w *network) back(victim int, epoch uint64) string {
 }
 
 // lacks says what a roster lacks to list so many nodes, all of them alive.
-func (n *node) lacks(r roster, nodes int) string {
+func lacks(n *process.Node, r roster, nodes int) string {
 	if len(r.Members) != nodes {
 		return fmt.Sprintf("%s lists %d members", n.Name, len(r.Members))
 	}
@@ -211,7 +213,7 @@ func (w *network) watch(victim int, epoch uint64) (suspect, dead time.Duration) 
 		if deaths == len(w.nodes)-1 {
 			return suspect, time.Since(began)
 		}
-		pause(askEvery)
+		process.Pause(askEvery)
 	}
 	w.t.Fatalf("%s is not dead everywhere after %v", w.nodes[victim].Name, watchAtMost)
 	return 0, 0

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"hearsay/test/process"
 )
 
 const (
@@ -47,9 +49,9 @@ func TestLatePeer(t *testing.T) {
 	inside := fmt.Sprintf("hearsay%din", os.Getpid())
 	apart := fmt.Sprintf("hearsay%dapart", os.Getpid())
 	for _, namespace := range []string{inside, apart} {
-		run(t, "ip", "netns", "add", namespace)
-		t.Cleanup(func() { run(t, "ip", "netns", "delete", namespace) })
-		run(t, "ip", "-netns", namespace, "link", "set", "lo", "up")
+		process.Command(t, "ip", "netns", "add", namespace)
+		t.Cleanup(func() { process.Command(t, "ip", "netns", "delete", namespace) })
+		process.Command(t, "ip", "-netns", namespace, "link", "set", "lo", "up")
 	}
 	again := exec.Command("ip", "netns", "exec", inside, os.Args[0], "-test.run", "^TestLatePeer$", "-test.v")
 	again.Env = append(os.Environ(), lateNamespace+"="+apart)
@@ -61,23 +63,11 @@ func TestLatePeer(t *testing.T) {
 	}
 }
 
-// run runs a command that must succeed.
-func run(t *testing.T, args ...string) {
-	t.Helper()
-	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-		t.Errorf("%s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-}
-
 // seeLatePeer runs a network of seeds and peers, one of them behind the cable.
 func seeLatePeer(t *testing.T, apart string, watched time.Duration) {
 	lay(t, apart)
-	w := &network{t: t}
+	w := &network{t: t, binary: process.Binary(t)}
 	w.client.Timeout = 10 * late // two round trips and some
-	var err error
-	if w.binary, err = build(); err != nil {
-		t.Fatal(err)
-	}
 	directory := t.TempDir()
 	t.Cleanup(w.tellLogs)
 	config := filepath.Join(directory, "config.txt")
@@ -88,12 +78,12 @@ func seeLatePeer(t *testing.T, apart string, watched time.Duration) {
 	if err := os.WriteFile(config, []byte(list.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start := func(name, role, ip string, port int, first ...string) *program {
+	start := func(name, role, ip string, port int, first ...string) *process.Program {
 		data := filepath.Join(directory, name)
-		p := w.run(data+".log", append(first, w.binary, role, "--json", "--name", name, "--ip", ip,
+		p := process.Run(t, data+".log", append(first, w.binary, role, "--json", "--name", name, "--ip", ip,
 			"--port", fmt.Sprint(port), "--http", ip+":0", "--data", data, "--config", config)...)
-		p.said.Data = data
-		w.nodes = append(w.nodes, p.said)
+		p.Said.Data = data
+		w.nodes = append(w.nodes, p.Said)
 		return p
 	}
 	for i := range peers - 1 {
@@ -106,7 +96,7 @@ func seeLatePeer(t *testing.T, apart string, watched time.Duration) {
 	theLate := len(w.nodes) - 1
 	formed := w.until("one network", lateForms, func() string {
 		for i, n := range w.nodes {
-			if missing := n.lacks(w.roster(i), len(w.nodes)); missing != "" {
+			if missing := lacks(&n, w.roster(i), len(w.nodes)); missing != "" {
 				return missing
 			}
 		}
@@ -121,7 +111,7 @@ func seeLatePeer(t *testing.T, apart string, watched time.Duration) {
 	t.Logf("a peer that answers %v late stayed for %v, and was suspected %d times", 2*late, watched, suspected)
 	t.Logf("the network had formed in %v", formed)
 
-	slow.cmd.Process.Kill()
+	slow.Cmd.Process.Kill()
 	all := make([]int, theLate)
 	for i := range all {
 		all[i] = i
@@ -135,7 +125,7 @@ func seeLatePeer(t *testing.T, apart string, watched time.Duration) {
 func (w *network) stays(place int, watched time.Duration) (suspected int) {
 	w.t.Helper()
 	name, held := w.nodes[place].Name, false
-	for began := time.Now(); time.Since(began) < watched; pause(askEvery) {
+	for began := time.Now(); time.Since(began) < watched; process.Pause(askEvery) {
 		suspect := false
 		for i, n := range w.nodes[:place] {
 			r := w.roster(i)
@@ -157,11 +147,11 @@ func (w *network) stays(place int, watched time.Duration) (suspected int) {
 func lay(t *testing.T, apart string) {
 	t.Helper()
 	here, there := openTun(t, "cable"), openTun(t, "far")
-	run(t, "ip", "link", "set", "far", "netns", apart)
-	run(t, "ip", "address", "add", lateInside+"/24", "dev", "cable")
-	run(t, "ip", "link", "set", "cable", "up")
-	run(t, "ip", "-netns", apart, "address", "add", lateIP+"/24", "dev", "far")
-	run(t, "ip", "-netns", apart, "link", "set", "far", "up")
+	process.Command(t, "ip", "link", "set", "far", "netns", apart)
+	process.Command(t, "ip", "address", "add", lateInside+"/24", "dev", "cable")
+	process.Command(t, "ip", "link", "set", "cable", "up")
+	process.Command(t, "ip", "-netns", apart, "address", "add", lateIP+"/24", "dev", "far")
+	process.Command(t, "ip", "-netns", apart, "link", "set", "far", "up")
 	carry(t, here, there)
 	carry(t, there, here)
 }
@@ -190,7 +180,7 @@ func carry(t *testing.T, from, to *os.File) {
 	go func() {
 		defer close(done)
 		for c := range way {
-			pause(time.Until(c.due))
+			process.Pause(time.Until(c.due))
 			to.Write(c.packet) // a device that is down loses it
 		}
 	}()

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hearsay/test/process"
 )
 
 const (
@@ -59,11 +61,11 @@ func (w *network) agree(places []int, epoch uint64, want map[string]string) stri
 }
 
 // join starts one more peer, which is told of the seeds as all are.
-func (w *network) join(name string) (p *program, log string) {
+func (w *network) join(name string) (p *process.Program, log string) {
 	w.t.Helper()
 	directory := filepath.Dir(w.nodes[0].Data)
 	log = filepath.Join(directory, name+".log")
-	return w.run(log, w.binary, "peer", "--json", "--name", name, "--ip", "127.0.0.1", "--port", "0", "--http", "0",
+	return process.Run(w.t, log, w.binary, "peer", "--json", "--name", name, "--ip", "127.0.0.1", "--port", "0", "--http", "0",
 		"--data", filepath.Join(directory, name), "--config", filepath.Join(directory, "config.txt")), log
 }
 
@@ -104,7 +106,7 @@ func TestSeedsLost(t *testing.T) {
 	})
 	t.Logf("with one of %d seeds dead, %s was removed in %v", seeds, w.nodes[victim].Name, removed)
 	w.wantStory(victim, two, 5)
-	w.wantEnd(joined) // it leaves
+	joined.End(w.t) // it leaves
 	w.until("gone with a seed dead", decidedSoon, func() string { return w.agree(living, 6, map[string]string{newcomer: "left"}) })
 	w.wantRulings(0, 4, ruling{Kind: "admit", Member: newcomer}, ruling{Kind: "remove", Member: w.nodes[victim].Name}, ruling{Kind: "leave", Member: newcomer})
 	again := w.startAgain(victim)
@@ -115,7 +117,7 @@ func TestSeedsLost(t *testing.T) {
 	// Two are dead: nobody is admitted or removed, and all say so.
 	w.signal(two, syscall.SIGKILL)
 	w.wantUnheard([]int{0, 1, victim, one})
-	again.cmd.Process.Kill()
+	again.Cmd.Process.Kill()
 	joined, log = w.join(newcomer)
 	w.until("suspect", lostSoon, func() string {
 		if got := w.roster(0).state(w.nodes[victim].Name); got != "suspect" {
@@ -125,7 +127,7 @@ func TestSeedsLost(t *testing.T) {
 	})
 	w.hearsay(0, 0, "say", "we go on")
 	w.until("told to all", heardSoon, func() string { return w.heard(1, "we go on") })
-	for began := time.Now(); time.Since(began) < nothingFor; pause(askEvery) {
+	for began := time.Now(); time.Since(began) < nothingFor; process.Pause(askEvery) {
 		for _, i := range []int{0, 1, one} {
 			if r := w.roster(i); r.Epoch != 7 || r.state(newcomer) != "left" || r.state(w.nodes[victim].Name) == "dead" {
 				t.Fatalf("%s decided something without a quorum: %+v", w.nodes[i].Name, r)
@@ -150,7 +152,7 @@ func TestSeedsLost(t *testing.T) {
 		w.save(i)
 	}
 	w.wantNoBlame(log, w.nodes[two].Addr)
-	w.wantEnd(joined)
+	joined.End(w.t)
 }
 
 // heard gives what is missing until a node holds a rumor with this text.
