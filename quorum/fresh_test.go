@@ -219,3 +219,25 @@ func TestLaggingSeedKnowsNoNewStays(t *testing.T) {
 		}
 	})
 }
+
+// A bar that was refused for want of a quorum is not set when there is one.
+func TestRefusedBarIsNotSet(t *testing.T) {
+	w := followed(t, 9, 3)
+	m := w.machines[0]
+	w.cutOff(0)
+	w.must(10*time.Second, "the quorum is lost", func() bool { return !m.q.Ready() })
+	id := w.people[0].id()
+	w.step(m, func() {
+		for _, a := range []Answer{m.q.Bar(w.now, id, "loud"), m.q.Lift(w.now, id, "quiet")} {
+			if a.Code != AnswerWait {
+				t.Errorf("%+v", a)
+			}
+		}
+	})
+	w.cut = nil
+	w.must(10*time.Second, "it is back", m.q.Ready)
+	w.run(2 * w.cfg.AdmitTimeout)
+	if barred := m.q.Barred(nil); len(barred) > 0 {
+		t.Errorf("%+v", barred)
+	}
+}

@@ -28,6 +28,7 @@ type Ledger struct {
 	Network  hearsay.NetworkID `json:"network"`        // hexadecimal
 	Oldest   hearsay.Epoch     `json:"oldest"`         // of the rulings that this node has at hand
 	Quorum   int               `json:"quorum"`         // equal ballots, of the configured seeds
+	Ready    bool              `json:"ready"`          // a quorum of seeds is heard; if not, rulings may be missing
 	Next     hearsay.Epoch     `json:"next,omitempty"` // there are more rulings, from this epoch on
 	Founding []Seat            `json:"founding,omitempty"`
 	Seats    []Seat            `json:"seats"` // who sits where now
@@ -135,12 +136,12 @@ func (a *api) fresh(r *http.Request, read func()) *problem {
 		return &problem{http.StatusConflict, "this network has no seeds: nobody rules, and there is nothing to be fresh"}
 	case a.backend.Self().Role != hearsay.RoleSeed:
 		return &problem{http.StatusConflict, "this is a peer, and only seeds can tell whether nothing is missing: ask a seed, " + seedsOf(authority.Seeds) +
-			"; without fresh=1 this peer gives what it has"}
+			`; without "fresh" this peer gives what it has`}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), freshTimeout)
 	defer cancel()
 	if err := a.backend.Fresh(ctx, read); err != nil {
-		return &problem{http.StatusServiceUnavailable, err.Error() + ": rulings may be missing here; without fresh=1 this seed gives what it has"}
+		return &problem{http.StatusServiceUnavailable, err.Error() + `: rulings may be missing here; without "fresh" this seed gives what it has`}
 	}
 	return nil
 }
@@ -153,7 +154,7 @@ func (a *api) ledger(from hearsay.Epoch) Ledger {
 		return Ledger{Network: proof.Network, Seats: []Seat{}, Heads: []hearsay.Head{}, Rulings: []Ruling{}}
 	}
 	l := Ledger{
-		Epoch: authority.Epoch, Proven: authority.Proven, Network: proof.Network, Oldest: proof.Oldest, Quorum: authority.Quorum,
+		Epoch: authority.Epoch, Proven: authority.Proven, Network: proof.Network, Oldest: proof.Oldest, Quorum: authority.Quorum, Ready: authority.Ready,
 		Founding: seatsOf(proof.Founding, nil), Seats: seatsOf(proof.Seats, authority.Seeds), Heads: proof.Heads, Rulings: []Ruling{},
 	}
 	if l.Heads == nil {

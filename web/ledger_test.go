@@ -262,6 +262,9 @@ func TestQuorumIsTold(t *testing.T) {
 		if text := read(t, ask(handler(v), "GET", "/metrics", "")); !strings.Contains(text, "\n"+tc.metric+"\n") {
 			t.Errorf("%+v: no %s", tc, tc.metric)
 		}
+		if text := read(t, ask(handler(v), "GET", "/v1/ledger", "")); !strings.Contains(text, fmt.Sprintf(`"ready":%t`, tc.ready)) {
+			t.Errorf("%+v: ledger %s", tc, text)
+		}
 		if text := read(t, ask(handler(v), "GET", "/v1/authority", "")); !strings.Contains(text, fmt.Sprintf(`"ready":%t`, tc.ready)) {
 			t.Errorf("%+v: authority %s", tc, text)
 		}

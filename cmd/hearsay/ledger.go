@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -86,6 +87,9 @@ func wholeLedger(ctx context.Context, c *client, from hearsay.Epoch, fresh bool)
 }
 
 func printLedger(out, progress io.Writer, l *web.Ledger, from hearsay.Epoch) {
+	if l.Quorum > 0 && !l.Ready {
+		fmt.Fprintln(progress, "this node hears no quorum of seeds: what they may have ruled since is missing here")
+	}
 	switch {
 	case l.Quorum == 0:
 		fmt.Fprintln(progress, "this network has no seeds: nobody rules, and there is no ledger")
@@ -266,7 +270,10 @@ func operate(cmd *cobra.Command, from *asking, name, what string, ask func(conte
 	}
 	c.patience = decideTimeout
 	body, err := ask(cmd.Context(), c)
-	if err != nil {
+	switch {
+	case err != nil && strings.HasPrefix(err.Error(), what+": "):
+		return err // the seed says so
+	case err != nil:
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	if from.json {
