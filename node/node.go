@@ -297,66 +297,6 @@ func (n *Node) count(reason hearsay.Drop, ok bool) {
 	}
 }
 
-// settle closes a step. It walks the new events once, those that it causes
-// too, and is the only place where one protocol's news reaches another.
-func (n *Node) settle(now time.Time) *hearsay.Effects {
-	for i := 0; i < len(n.out.Events); i++ {
-		e := &n.out.Events[i]
-		n.name(e)
-		n.cases.note(*e)
-		if n.seeded.authority != nil {
-			n.seeded.counts.note(e)
-			n.settleSeeded(now, e)
-			e = &n.out.Events[i] // the list may have grown
-		}
-		switch e := *e; e.Kind {
-		case hearsay.EventMemberJoined:
-			n.enter(now, e.Subject)
-		case hearsay.EventMemberReturned:
-			if e.State.Living() {
-				n.trust(now, e.Subject)
-			} else {
-				n.enter(now, e.Subject)
-			}
-		case hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft:
-			n.detect.Remove(e.Subject)
-			n.overlay.Remove(now, e.Subject)
-			n.rumors.Trusted(now, e.Subject)
-		case hearsay.EventMemberForgotten:
-			n.rumors.Forget(e.Subject)
-		case hearsay.EventMemberSuspected:
-			n.overlay.Suspect(now, e.Subject)
-			n.rumors.Trusted(now, e.Subject)
-		case hearsay.EventSuspectFreed:
-			n.trust(now, e.Subject)
-		case hearsay.EventLinked:
-			n.rumors.Linked(now, e.Subject)
-		case hearsay.EventUnlinked:
-			n.rumors.Unlinked(now, e.Subject)
-		case hearsay.EventUnreachable:
-			n.roster.Unreachable(now, e.Subject)
-		case hearsay.EventAsked:
-			n.detect.Examine(now, e.Subject, e.Addr, e.Round)
-		case hearsay.EventExamined:
-			n.roster.Examined(now, e.Subject, e.Round, e.Verdict)
-		case hearsay.EventCondemned:
-			if n.seeded.authority == nil { // an open network: the observers' word is enough
-				n.roster.Bury(now, e.Evidence)
-			}
-		case hearsay.EventCleared:
-			n.trust(now, e.Subject)
-			if n.roster.TakeWrong() {
-				n.detect.Worsen()
-			}
-		case hearsay.EventRefuted:
-			if e.State == hearsay.StateSuspect {
-				n.detect.Doubt() // others do; so should it (Lifeguard, table I)
-			}
-		}
-	}
-	return n.finish()
-}
-
 // finish completes the packets of a step, and sees when the next is due.
 func (n *Node) finish() *hearsay.Effects {
 	for i := range n.out.Now {
@@ -383,36 +323,6 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// name puts the names of members to an event.
-func (n *Node) name(e *hearsay.Event) {
-	if e.Name == "" && !e.Subject.IsZero() {
-		e.Name = n.roster.Name(e.Subject)
-	}
-	if e.ByName == "" && !e.By.IsZero() {
-		e.ByName = n.roster.Name(e.By)
-	}
-}
-
-// enter has a member probed and linked from now on.
-func (n *Node) enter(now time.Time, id hearsay.NodeID) {
-	n.detect.Add(id)
-	switch {
-	case n.carries(id):
-		n.overlay.Add(now, id)
-		n.rumors.Trusted(now, id)
-	case n.seeded.seat == nil:
-		n.overlay.Suspect(now, id) // for good: it is passed over
-	}
-}
-
-// trust has a suspect that is none any more linked again.
-func (n *Node) trust(now time.Time, id hearsay.NodeID) {
-	if n.carries(id) {
-		n.overlay.Trust(now, id)
-		n.rumors.Trusted(now, id)
-	}
 }
 
 // dress completes a packet that goes out: who sends it, and the claims that

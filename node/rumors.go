@@ -81,7 +81,7 @@ func (n *Node) askOrigins(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 		if id == last || len(strangers) == roster.AskMost {
 			return
 		}
-		if last = id; !n.roster.Known(id) && !slices.Contains(strangers, id) {
+		if last = id; !n.known(id) && !slices.Contains(strangers, id) {
 			strangers = append(strangers, id)
 		}
 	}

@@ -15,12 +15,6 @@ import (
 // This file joins the authority of a seeded network with the rest of a node. A
 // seed takes part in it; a peer follows it, and asks it. An open network has none.
 
-// Limits per seed.
-const (
-	maxWaiting = 4096                    // who have asked for something that is not decided yet
-	answerIn   = 1300 * time.Millisecond // then they are told so: the old programs wait 1.8 s, and a busy machine takes some of it
-)
-
 // authority is the ledger as a node has it: *quorum.Quorum or *quorum.Follower.
 type authority interface {
 	Tick(now time.Time)
@@ -46,21 +40,13 @@ type seeded struct {
 	seeds     []hearsay.NodeID    // who sit in them
 	unseated  []hearsay.NodeID    // who sat in them, and are listed yet
 	stay      hearsay.Stay        // of this peer; epoch 0: it is not in
-	waiting   []waiting           // of a seed, oldest first
+	answers   answers             // of a seed
 	leaveBy   time.Time           // of a peer that has left: then it waits no longer for the seeds
 
 	turned   int // who were turned away since then
 	turnedAt time.Time
 	wanted   []wantedEvidence // of a peer
 	counts   counts
-}
-
-// waiting is somebody who has asked this seed for something.
-type waiting struct {
-	addr  netip.AddrPort
-	kind  hearsay.RulingKind
-	stay  hearsay.Stay
-	until time.Time
 }
 
 // takeSeat makes this node a seed.
@@ -71,6 +57,7 @@ func (n *Node) takeSeat(random *rand.Rand, records []hearsay.Record, now time.Ti
 		return err
 	}
 	n.seeded.seat = seat
+	n.seeded.answers = answers{seat: seat, out: n.out}
 	n.follow(now, seat, n.cfg.Quorum.Seeds)
 	n.overtake(now)
 	return nil
@@ -188,12 +175,7 @@ func (n *Node) tickSeeded(now time.Time) {
 	if s.seat != nil {
 		n.turnAwaySilent(now)
 	}
-	late := 0
-	for late < len(s.waiting) && !now.Before(s.waiting[late].until) {
-		n.answer(&s.waiting[late], hearsay.OutcomePending, 0, "it is being decided")
-		late++
-	}
-	s.waiting = slices.Delete(s.waiting, 0, late)
+	s.answers.tick(now)
 }
 
 // deadlineSeeded is when tickSeeded must be called next.
@@ -203,10 +185,7 @@ func (n *Node) deadlineSeeded() time.Time {
 	if s.petitions != nil {
 		at = earlier(at, s.petitions.Deadline())
 	}
-	if len(s.waiting) > 0 {
-		at = earlier(at, s.waiting[0].until)
-	}
-	return at
+	return s.answers.due(at)
 }
 
 // receiveSeeded takes what concerns the ledger, and reports whether it did.
@@ -220,11 +199,11 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 		n.register(now, p)
 	case *hearsay.Report:
 		if n.mayAsk(p) {
-			n.ask(now, p, hearsay.RulingRemove, m.Stay, s.seat.Report(now, &quorum.Report{Stay: m.Stay, By: p.From, Evidence: m.Evidence}))
+			s.answers.take(now, p, hearsay.RulingRemove, m.Stay, s.seat.Report(now, &quorum.Report{Stay: m.Stay, By: p.From, Evidence: m.Evidence}))
 		}
 	case *hearsay.Depart:
 		if n.mayAsk(p) {
-			n.ask(now, p, hearsay.RulingLeave, m.Leave.Stay, s.seat.Leave(now, &m.Leave))
+			s.answers.take(now, p, hearsay.RulingLeave, m.Leave.Stay, s.seat.Leave(now, &m.Leave))
 		}
 	case *hearsay.Outcome:
 		if s.petitions == nil {
@@ -276,7 +255,7 @@ func (n *Node) register(now time.Time, p *hearsay.Packet) {
 	if answer.Code == quorum.AnswerRefused {
 		n.turnAway(now, &claim, answer.Text)
 	}
-	n.ask(now, p, hearsay.RulingAdmit, stay, answer)
+	n.seeded.answers.take(now, p, hearsay.RulingAdmit, stay, answer)
 }
 
 // turnAwaySilent tells those who asked to be in, and did not answer at their
@@ -287,204 +266,8 @@ func (n *Node) turnAwaySilent(now time.Time) {
 		c := &silent[i]
 		why := quorum.NoAnswer(c.Card.Addr)
 		n.turnAway(now, c, why)
-		n.answerAll(c.Subject, hearsay.OutcomeWait, hearsay.Stay{ID: c.Subject}, 0, why)
+		n.seeded.answers.giveAll(hearsay.Stay{ID: c.Subject}, hearsay.OutcomeWait, 0, why)
 	}
-}
-
-// ask answers a request if there is an answer, and else keeps who waits for it.
-func (n *Node) ask(now time.Time, p *hearsay.Packet, kind hearsay.RulingKind, stay hearsay.Stay, a quorum.Answer) {
-	w := waiting{addr: p.Addr, kind: kind, stay: stay, until: now.Add(answerIn)}
-	switch a.Code {
-	case quorum.AnswerDone:
-		if a.Stay.Epoch != 0 {
-			w.stay = a.Stay
-		}
-		n.answer(&w, hearsay.OutcomeDone, 0, a.Text)
-	case quorum.AnswerRefused:
-		n.answer(&w, hearsay.OutcomeRefused, 0, a.Text)
-	case quorum.AnswerWait:
-		n.answer(&w, hearsay.OutcomeWait, 0, a.Text)
-	default:
-		if len(n.seeded.waiting) >= maxWaiting {
-			n.answer(&w, hearsay.OutcomePending, 0, "too many wait")
-			return
-		}
-		n.seeded.waiting = append(n.seeded.waiting, w)
-	}
-}
-
-// answer tells somebody what became of what was asked.
-func (n *Node) answer(w *waiting, code hearsay.OutcomeCode, yes int, text string) {
-	n.out.Send = append(n.out.Send, hearsay.Packet{Addr: w.addr, Stream: true, Body: &hearsay.Outcome{
-		Kind: w.kind, Stay: w.stay, Code: code, Yes: uint8(yes), Needed: uint8(n.seeded.seat.Needed()), Text: text,
-	}})
-}
-
-// answerAll tells all who wait for a decision about a node.
-func (n *Node) answerAll(id hearsay.NodeID, code hearsay.OutcomeCode, stay hearsay.Stay, yes int, text string) {
-	s := &n.seeded
-	s.waiting = slices.DeleteFunc(s.waiting, func(w waiting) bool {
-		if w.stay.ID != id {
-			return false
-		}
-		if w.kind == hearsay.RulingAdmit {
-			w.stay = stay
-		}
-		n.answer(&w, code, yes, text)
-		return true
-	})
-}
-
-// settleSeeded takes the events that only a seeded network has, and those that
-// mean something else there.
-func (n *Node) settleSeeded(now time.Time, e *hearsay.Event) {
-	s := &n.seeded
-	switch e.Kind {
-	case hearsay.EventRuled:
-		n.ruled(now, e)
-	case hearsay.EventRosterProven:
-		n.overtake(now)
-	case hearsay.EventCaseAborted:
-		n.answerAll(e.Subject, hearsay.OutcomeWait, hearsay.Stay{ID: e.Subject}, 0, e.Text)
-	case hearsay.EventCaseRefused:
-		n.answerAll(e.Subject, hearsay.OutcomeRefused, hearsay.Stay{ID: e.Subject}, 0, e.Text)
-	case hearsay.EventProbeWanted:
-		if _, in := s.authority.Member(e.Subject); in {
-			n.detect.Probe(now, e.Subject, e.Addr, e.Round)
-		} else {
-			n.detect.ProbeAsker(now, e.Subject, e.Addr, e.Round)
-		}
-	case hearsay.EventCondemned:
-		m, in := s.authority.Member(e.Subject)
-		switch {
-		case !in:
-		case s.seat != nil:
-			s.seat.Report(now, &quorum.Report{Stay: m.Stay, By: n.id, Evidence: e.Evidence})
-		default:
-			s.petitions.Report(now, m.Stay, e.Evidence)
-		}
-	case hearsay.EventExamined:
-		if s.seat != nil {
-			s.seat.Probed(now, quorum.Probe{Subject: e.Subject, Addr: e.Addr, Verdict: e.Verdict, Began: now.Add(-e.Took)})
-		}
-	case hearsay.EventMemberSuspected:
-		if s.seat != nil {
-			s.seat.Suspected(now, e.Subject)
-		}
-	case hearsay.EventMemberReturned, hearsay.EventSuspectFreed, hearsay.EventCleared, hearsay.EventMemberLeft:
-		if s.seat != nil {
-			s.seat.Cleared(now, e.Subject)
-		} else {
-			s.petitions.Settled(e.Subject)
-		}
-	case hearsay.EventMemberMoved:
-		if s.seat != nil && e.Epoch == 0 { // the roster says so; tell the log
-			if c, ok := n.roster.Word(e.Subject); ok {
-				s.seat.Move(now, &c)
-			}
-		}
-	}
-}
-
-// ruled makes the roster follow a ruling.
-func (n *Node) ruled(now time.Time, e *hearsay.Event) {
-	s, r := &n.seeded, e.Ruling
-	switch r.Kind {
-	case hearsay.RulingAdmit:
-		if r.Stay.ID == n.id {
-			n.admitted(now, r.Stay)
-		}
-		n.roster.Admit(now, &r.Claim)
-	case hearsay.RulingRemove, hearsay.RulingLeave:
-		by := hearsay.NodeID{}
-		if e.Evidence != nil {
-			by = e.Evidence.Accuser
-		}
-		if r.Kind == hearsay.RulingLeave {
-			n.roster.Depart(now, r.Stay.ID)
-		} else {
-			n.roster.Expel(now, r.Stay.ID, by, e.Evidence)
-		}
-		n.wantEvidence(now, r)
-		if s.petitions != nil {
-			s.petitions.Settled(r.Stay.ID)
-		}
-		if r.Stay == s.stay && s.petitions != nil {
-			n.removed(now)
-		}
-	case hearsay.RulingSeat, hearsay.RulingRecover:
-		n.expelStrangers(now) // who sat there before
-	}
-	if s.seat != nil {
-		n.answerAll(r.Stay.ID, hearsay.OutcomeDone, r.Stay, len(r.Ballots), "")
-	}
-}
-
-// overtake makes the roster what the authority's is: there is a new one, whole.
-func (n *Node) overtake(now time.Time) {
-	s := &n.seeded
-	own, in := s.authority.Member(n.id)
-	switch {
-	case in && own.Stay != s.stay:
-		n.admitted(now, own.Stay)
-	case !in && s.stay.Epoch != 0 && s.petitions != nil:
-		n.removed(now)
-	}
-	for _, m := range s.authority.Roster(nil) {
-		n.roster.Admit(now, &m.Claim)
-	}
-	n.expelStrangers(now)
-	if s.petitions != nil {
-		s.petitions.Prune(func(stay hearsay.Stay) bool {
-			m, in := s.authority.Member(stay.ID)
-			return in && m.Stay == stay
-		})
-	}
-}
-
-// expelUnseated lists as dead who has lost its seat to another. A peer that was
-// away learns that from a seed, and of no ruling.
-func (n *Node) expelUnseated(now time.Time) {
-	s := &n.seeded
-	if n.isSeed(n.id); len(s.unseated) == 0 {
-		return
-	}
-	for _, id := range s.unseated {
-		if n.roleOf(id) == 0 {
-			n.roster.Expel(now, id, hearsay.NodeID{}, nil)
-		}
-	}
-	s.unseated = s.unseated[:0]
-}
-
-// expelStrangers lists as dead who is in neither by the ledger nor by a seat.
-func (n *Node) expelStrangers(now time.Time) {
-	for _, m := range n.roster.All(nil) {
-		if m.State.Living() && m.ID != n.id && n.roleOf(m.ID) == 0 {
-			n.roster.Expel(now, m.ID, hearsay.NodeID{}, nil)
-		}
-	}
-}
-
-// admitted is told that this node is in.
-func (n *Node) admitted(now time.Time, stay hearsay.Stay) {
-	if n.seeded.petitions == nil {
-		return // a seed is in by its seat
-	}
-	n.seeded.stay = stay
-	n.seeded.petitions.Admitted()
-	n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: n.id, Epoch: stay.Epoch, Count: n.roster.Living()})
-}
-
-// removed is told that this node's stay is over though it lives: it asks for a
-// new one.
-func (n *Node) removed(now time.Time) {
-	n.seeded.stay = hearsay.Stay{}
-	if n.gone() {
-		return
-	}
-	n.roster.Rejoin(now)
-	n.seeded.petitions.Register(now)
 }
 
 // leaveSeeded tells the seeds that this node's stay is over.
