@@ -83,6 +83,7 @@ func (q *Quorum) tryFound(now time.Time) {
 	switch why := q.mayNotFound(now, met); {
 	case why == "" && met == len(seats) && q.cfg.Slot == 0:
 	case !q.cfg.Found:
+		q.missSome(now, met)
 		return
 	case why != "":
 		q.foundAt = time.Time{}
@@ -97,6 +98,19 @@ func (q *Quorum) tryFound(now time.Time) {
 		return
 	}
 	q.found(now, newState(q.cfg.Network, q.signer, seats), foundingIndex, 1)
+}
+
+// missSome says, when that has lasted for a while, that not all have come, and
+// what an operator can do.
+func (q *Quorum) missSome(now time.Time, met int) {
+	if q.saidAt.IsZero() {
+		q.saidAt = now
+	}
+	known := slices.ContainsFunc(q.seats.heard[:], func(h heard) bool { return h.justNow(now) && !h.founding.IsZero() })
+	if n := len(q.cfg.Seeds); now.Sub(q.saidAt) >= foundSayEvery && !known && met < n {
+		q.sayAgain(now, fmt.Sprintf("%d of %d seeds were met, and none has a ledger: the network is founded when all are there, "+
+			"or when an operator vouches for the rest (`hearsay seed --found`)", met, n))
+	}
 }
 
 // mayNotFound says why a network cannot be founded with so many seeds that have

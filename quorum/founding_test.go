@@ -19,8 +19,12 @@ func TestFounding(t *testing.T) {
 	w.start(w.machines[1])
 	w.run(10 * time.Second)
 	q := w.machines[0].q
-	if q.Seated() {
-		t.Fatal("founded by two of three")
+	if q.Seated() || q.Why() != "" {
+		t.Fatalf("founded by two of three, %q", q.Why())
+	}
+	w.run(foundSayEvery)
+	if want := "2 of 3 seeds were met, and none has a ledger"; q.Seated() || !strings.Contains(q.Why(), want) {
+		t.Fatalf("founded by two of three, %q", q.Why())
 	}
 	w.crash(w.machines[1])
 	w.startTold(w.machines[1])

@@ -300,7 +300,11 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	joined := a.backend.Joined()
 	switch seed := a.backend.Self().Role == hearsay.RoleSeed; {
 	case seed && !(joined && authority.Ready):
-		return &problem{http.StatusServiceUnavailable, noQuorum(&authority)}
+		why := noQuorum(&authority)
+		if authority.Why != "" {
+			why += "; " + authority.Why
+		}
+		return &problem{http.StatusServiceUnavailable, why}
 	case !joined && authority.Seeded:
 		return &problem{http.StatusServiceUnavailable, "the seeds have not admitted this node yet" + ifUnready(&authority)}
 	case !joined:

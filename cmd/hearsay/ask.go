@@ -200,6 +200,9 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 	} else {
 		fmt.Fprintf(table, "quorum\tNOT HEARD: %d of %d seeds would decide; nobody is admitted or removed meanwhile\n", a.Quorum, len(a.Seeds))
 	}
+	if a.Why != "" {
+		fmt.Fprintf(table, "why\t%s\n", a.Why)
+	}
 	for i := range a.Seeds {
 		s := &a.Seeds[i]
 		words := "not met yet"

@@ -47,6 +47,7 @@ type nodeOptions struct {
 	advertise string
 	settings  string
 	json      bool
+	found     bool // of a seed
 	overlay   string
 	rumors    string
 	chatter   chatter

@@ -33,6 +33,13 @@ others. Without --data that is hearsay-seed-IP-PORT in the working directory. A
 seed that starts with an empty one is another, and waits until a quorum of the
 others gives it the seat.
 
+A new network is founded when all seeds have been met and none has a ledger. Is
+one of them not there yet, --found gives your word that seeds which do not answer
+have no ledger: then a quorum is enough, and who comes later gets its seat from
+it. It waits some seconds for others, longer the later this seed stands in
+--config, so that two seeds may be told. A seed that has a ledger founds nothing.
+If your word was wrong, the seed with the old ledger takes no part, and says so.
+
 A flag goes before the environment (HEARSAY_NAME, HEARSAY_QUORUM_TRIAL, ...),
 that before --settings, and that before the default.`,
 		Args: cobra.ArbitraryArgs, // so that an unknown command reaches RunE
@@ -44,10 +51,12 @@ that before --settings, and that before the default.`,
 			if err != nil {
 				return err
 			}
+			config.Quorum.Found = o.found
 			return runNode(cmd, o, config)
 		},
 	}
 	o.addSeedFlags(cmd)
+	cmd.Flags().BoolVar(&o.found, "found", false, "found the network with a quorum of the seeds: those that do not answer have no ledger")
 	cmd.AddCommand(newRecover())
 	return cmd
 }
