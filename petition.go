@@ -1,5 +1,7 @@
 package hearsay
 
+import "encoding/binary"
+
 // What a node asks of the seeds. Register and Report go as lines of JSON that
 // the earlier programs understand too (package dialect), with the whole packet
 // among their facts; Depart by stream.
@@ -13,8 +15,35 @@ type Register struct{}
 
 // Report asks a seed for a removal, and carries the evidence.
 type Report struct {
-	Stay     Stay
-	Evidence *Evidence // nil: none
+	Stay      Stay
+	Evidence  *Evidence // nil: none
+	Signature Signature // the sender's; zero: nobody stands for it, as when an operator asks
+}
+
+// AppendSigned appends the bytes that the signature covers. Every field has a
+// fixed size.
+func (m *Report) AppendSigned(dst []byte, network NetworkID) []byte {
+	evidence := Hash{}
+	if m.Evidence != nil {
+		evidence = m.Evidence.Hash(network)
+	}
+	dst = append(dst, "hearsay report\x00"...)
+	dst = append(dst, network[:]...)
+	dst = append(dst, m.Stay.ID[:]...)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Stay.Epoch))
+	return append(dst, evidence[:]...)
+}
+
+// Sign makes m the word of the signer.
+func (m *Report) Sign(network NetworkID, signer Signer) {
+	var buf [128]byte
+	m.Signature = signer.Sign(m.AppendSigned(buf[:0], network))
+}
+
+// Verify reports whether the holder of key signed m.
+func (m *Report) Verify(network NetworkID, signer Signer, key PublicKey) bool {
+	var buf [128]byte
+	return signer.Verify(key, m.AppendSigned(buf[:0], network), m.Signature)
 }
 
 // Depart tells a seed that the sender's stay is over.

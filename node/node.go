@@ -341,5 +341,7 @@ func (n *Node) dress(p *hearsay.Packet) {
 		n.roster.Ride(p)
 	case *hearsay.NotMe, *hearsay.Register:
 		n.roster.Introduce(p)
+	case *hearsay.Report:
+		m.Sign(n.cfg.Network, n.signer)
 	}
 }

@@ -269,30 +269,49 @@ func TestAccuserSilencesNobody(t *testing.T) {
 
 // Whoever signs a statement, or accuses, says when by its own clock.
 func TestWhyTellsOfImpossibleTimes(t *testing.T) {
+	file := whyForged(t, 1)
+	if _, err := json.Marshal(file); err != nil {
+		t.Error(err)
+	}
+}
+
+// Nobody signs that it has gathered evidence: who has signed nothing in it is
+// named, and not more.
+func TestWhyDoesNotBelieveTheAccusersName(t *testing.T) {
+	for accuser, want := range map[int]string{1: "n1 got no answer", 3: "n3 (by name only) got no answer", 0: "n0 (by name only) got no answer"} {
+		file := whyForged(t, accuser)
+		contains(t, "summary", file.Summary, want)
+		contains(t, "first step", file.Steps[0].Text, want)
+	}
+}
+
+// whyForged is what n0 tells of the death of n3, with evidence by n1, n2 and n4
+// that says that the accuser has gathered it, at impossible times.
+func whyForged(t *testing.T, accuser int) hearsay.CaseFile {
+	t.Helper()
 	w := newNetwork(t, 5)
 	w.run(2 * time.Second)
 	w.down[3] = true
 	var e hearsay.Evidence
 	network, n := hearsay.NetworkIDOf("test"), w.nodes[0]
 	e.Subject, e.Incarnation = w.nodes[3].Self().ID, w.nodes[3].Self().Incarnation
-	e.Round, e.Rule, e.Accuser = 5, hearsay.RuleMajority, w.nodes[1].Self().ID
+	e.Round, e.Rule, e.Accuser = 5, hearsay.RuleMajority, w.nodes[accuser].Self().ID
 	e.Suspected, e.Condemned = math.MinInt64, math.MaxInt64
 	for _, i := range []int{1, 2, 4} {
 		s := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: hearsay.VerdictUnreachable, At: math.MaxInt64}
 		s.Sign(network, signer{hearsay.PublicKey(sha256.Sum256([]byte{byte(i)}))})
 		e.Statements = append(e.Statements, s)
 	}
-	dead := hearsay.Claim{Subject: e.Subject, State: hearsay.StateDead, Incarnation: e.Incarnation, By: e.Accuser, Evidence: e.Hash(network)}
-	n.Receive(w.now, &hearsay.Packet{From: e.Accuser, Addr: addr(1), Body: &hearsay.News{}, Claims: []hearsay.Claim{dead}})
+	teller := w.nodes[1].Self().ID
+	dead := hearsay.Claim{Subject: e.Subject, State: hearsay.StateDead, Incarnation: e.Incarnation, By: teller, Evidence: e.Hash(network)}
+	n.Receive(w.now, &hearsay.Packet{From: teller, Addr: addr(1), Body: &hearsay.News{}, Claims: []hearsay.Claim{dead}})
 	w.now = w.now.Add(2100 * time.Millisecond)
-	n.Receive(w.now, &hearsay.Packet{From: e.Accuser, Addr: addr(1), Body: &e})
+	n.Receive(w.now, &hearsay.Packet{From: teller, Addr: addr(1), Body: &e})
 	file, err := n.Why(w.now, "n3")
 	if err != nil || file.Verdict != "dead" {
 		t.Fatalf("%s, %v", file.Verdict, err)
 	}
-	if _, err := json.Marshal(file); err != nil {
-		t.Error(err)
-	}
+	return file
 }
 
 func join(lines []string) string {

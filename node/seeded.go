@@ -199,7 +199,7 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 		n.register(now, p)
 	case *hearsay.Report:
 		if n.mayAsk(p) {
-			s.answers.take(now, p, hearsay.RulingRemove, m.Stay, s.seat.Report(now, &quorum.Report{Stay: m.Stay, By: p.From, Evidence: m.Evidence}))
+			s.answers.take(now, p, hearsay.RulingRemove, m.Stay, s.seat.Report(now, &quorum.Report{Stay: m.Stay, By: n.reporter(p.From, m), Evidence: m.Evidence}))
 		}
 	case *hearsay.Depart:
 		if n.mayAsk(p) {
@@ -223,6 +223,15 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 		return false
 	}
 	return true
+}
+
+// reporter gives who reports: a member that has signed that it does. Whom else a
+// packet names is not proven.
+func (n *Node) reporter(from hearsay.NodeID, m *hearsay.Report) (by hearsay.NodeID) {
+	if member, in := n.seeded.authority.Member(from); in && m.Verify(n.cfg.Network, n.signer, member.Claim.Card.Key) {
+		return from
+	}
+	return by
 }
 
 // mayAsk reports whether this is a seed, and was asked by stream: anybody could

@@ -169,8 +169,8 @@ func counted(events []hearsay.Event, rounds ...hearsay.Round) bool {
 // them itself. The times are the observers' own.
 func (n *Node) statements(e *hearsay.Evidence) []hearsay.Step {
 	steps := []hearsay.Step{{
-		At: moment(e.Suspected), Kind: hearsay.EventUnreachable.String(), By: n.roster.Name(e.Accuser),
-		Text: fmt.Sprintf("%s got no answer from %s, neither itself nor through others", n.roster.Name(e.Accuser), n.roster.Name(e.Subject)),
+		At: moment(e.Suspected), Kind: hearsay.EventUnreachable.String(), By: n.accuser(e),
+		Text: fmt.Sprintf("%s got no answer from %s, neither itself nor through others", n.accuser(e), n.roster.Name(e.Subject)),
 	}}
 	for i := range e.Statements {
 		s := &e.Statements[i]
@@ -181,6 +181,21 @@ func (n *Node) statements(e *hearsay.Evidence) []hearsay.Step {
 		})
 	}
 	return steps
+}
+
+// accuser gives the name of who accused. Evidence is signed by its observers:
+// who has gathered it has signed nothing, unless it is one of them or this
+// node: anybody could have gathered it, and put that name there.
+func (n *Node) accuser(e *hearsay.Evidence) string {
+	name := n.roster.Name(e.Accuser)
+	signed := func(s hearsay.Statement) bool {
+		return s.Observer == e.Accuser && s.Verdict == hearsay.VerdictUnreachable
+	}
+	own := e.Accuser == n.id && counted(n.cases.steps[e.Subject], e.Round)
+	if own || slices.ContainsFunc(e.Statements, signed) {
+		return name
+	}
+	return name + " (by name only)"
 }
 
 // moment is Unix milliseconds by somebody else's clock, who may say what it
@@ -300,7 +315,7 @@ func (n *Node) deathSummary(m hearsay.Member, since string) string {
 	}
 	return fmt.Sprintf("%s is dead since %s: %s got no answer from it and asked its %d observers; %d of them (%s) could not reach it either; %s. "+
 		"From the suspicion to the decision it took %s. It returns by itself if it lives.",
-		m.Name, since, n.roster.Name(e.Accuser), e.Observers, len(against), strings.Join(against, ", "), needed(e),
+		m.Name, since, n.accuser(e), e.Observers, len(against), strings.Join(against, ", "), needed(e),
 		moment(e.Condemned).Sub(moment(e.Suspected)))
 }
 

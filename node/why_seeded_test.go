@@ -222,6 +222,45 @@ func TestWhyTellsOfOthers(t *testing.T) {
 	}
 }
 
+// Who reports is told where it has signed that it does: a report may name
+// anybody.
+func TestWhyNamesWhoHasReported(t *testing.T) {
+	w := newSeededNetwork(t, 4)
+	w.run(6 * time.Second)
+	reporter := signer{hearsay.PublicKey(sha256.Sum256([]byte{4}))}
+	report := func(name string, sign func(*hearsay.Report)) (by string) {
+		stay, err := w.nodes[1].StayOf(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &hearsay.Report{Stay: stay}
+		sign(m)
+		w.carry(1, w.nodes[1].Receive(w.now, &hearsay.Packet{From: reporter.Public().NodeID(), Addr: addr(9), Stream: true, Body: m}))
+		w.run(time.Second)
+		for _, s := range w.why(1, name).Steps {
+			if s.Kind == hearsay.EventCaseOpened.String() && strings.Contains(s.Text, "reported") {
+				by = s.By
+			}
+		}
+		return by
+	}
+	network := hearsay.NetworkIDOf("test")
+	if by := report("n3", func(*hearsay.Report) {}); by == "" || by == "n4" {
+		t.Errorf("what n4 has not signed is told as reported by %q", by)
+	}
+	if by := report("n5", func(m *hearsay.Report) { m.Sign(network, reporter) }); by != "n4" {
+		t.Errorf("what n4 has signed is told as reported by %q", by)
+	}
+	signed := func(m *hearsay.Report) { // for another
+		other := hearsay.Report{}
+		other.Sign(network, reporter)
+		m.Signature = other.Signature
+	}
+	if by := report("n6", signed); by == "" || by == "n4" {
+		t.Errorf("what n4 has signed of somebody else is told as reported by %q", by)
+	}
+}
+
 // One who asks, and does not answer where it says that it is, has no case; who
 // answers one seed only is not admitted; and one accused of silence that answers the seeds stays in.
 func TestWhyTellsOfAborts(t *testing.T) {

@@ -91,10 +91,10 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 	switch {
 	case e != nil && r.Rule == hearsay.RuleMajority:
 		text += fmt.Sprintf("%s got no answer from it and asked its %d observers; %d of them (%s) could not reach it either, %d were needed. ",
-			n.roster.Name(e.Accuser), e.Observers, e.Against(), n.observers(e, hearsay.VerdictUnreachable), e.Needed)
+			n.accuser(e), e.Observers, e.Against(), n.observers(e, hearsay.VerdictUnreachable), e.Needed)
 	case e != nil:
 		text += fmt.Sprintf("%s got no answer from it; of its %d observers only %d could be asked in time (%s), none of whom reached it, so it was reported without a majority. ",
-			n.roster.Name(e.Accuser), e.Observers, e.Against(), n.observers(e, hearsay.VerdictUnreachable))
+			n.accuser(e), e.Observers, e.Against(), n.observers(e, hearsay.VerdictUnreachable))
 	case r.Evidence.IsZero():
 		text += "It was reported without evidence, as an operator does, so only what the seeds saw themselves counted. "
 	default:

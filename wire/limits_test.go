@@ -42,7 +42,7 @@ func mostIDs(n int) hearsay.LogConfig {
 // What is within the limits of each list fits a packet, and is taken.
 func TestSeedLimitsAreWithin(t *testing.T) {
 	part := &hearsay.LogSnapshot{Index: 1, Config: mostIDs(hearsay.MaxRaftIDs), Offset: hearsay.MaxSnapshotBytes - 4, Size: hearsay.MaxSnapshotBytes, Data: []byte("tail")}
-	long := petitionSamples()[4].body.(*hearsay.Outcome)
+	long := petitionSamples()[5].body.(*hearsay.Outcome)
 	long.Text = strings.Repeat("t", hearsay.MaxWhyLen)
 	for name, m := range map[string]hearsay.Message{
 		"hello":       &hearsay.SeatHello{Slot: hearsay.NoSlot, Key: sampleKey, Seats: largestRuling().Seats, Given: largestRuling()},

@@ -36,10 +36,7 @@ func appendPetition(dst []byte, m hearsay.Message) (after []byte, ok bool) {
 	switch m := m.(type) {
 	case *hearsay.Register:
 	case *hearsay.Report:
-		dst = appendStay(dst, m.Stay)
-		if dst = appendBool(dst, m.Evidence != nil); m.Evidence != nil {
-			dst = appendEvidence(dst, m.Evidence)
-		}
+		dst = appendReport(dst, m)
 	case *hearsay.Depart:
 		dst = append(appendStay(dst, m.Leave.Stay), m.Leave.Signature[:]...)
 	case *hearsay.Outcome:
@@ -59,18 +56,53 @@ func readPetition(r *reader, k kind) hearsay.Message {
 	case kindRegister:
 		return &hearsay.Register{}
 	case kindReport:
-		m := &hearsay.Report{Stay: readStay(r)}
-		if r.bool() {
-			m.Evidence = &hearsay.Evidence{}
-			readEvidence(r, m.Evidence)
-		}
-		return m
+		return readReport(r)
 	case kindDepart:
 		return &hearsay.Depart{Leave: hearsay.Leave{Stay: readStay(r), Signature: r.signature()}}
 	case kindOutcome:
 		return readOutcome(r)
 	}
 	return nil
+}
+
+// What a report has with it.
+const (
+	reportEvidence = 1 << iota
+	reportSignature
+)
+
+func appendReport(dst []byte, m *hearsay.Report) []byte {
+	with := byte(0)
+	if m.Evidence != nil {
+		with |= reportEvidence
+	}
+	if m.Signature != (hearsay.Signature{}) {
+		with |= reportSignature
+	}
+	dst = append(appendStay(dst, m.Stay), with)
+	if m.Evidence != nil {
+		dst = appendEvidence(dst, m.Evidence)
+	}
+	if with&reportSignature != 0 {
+		dst = append(dst, m.Signature[:]...)
+	}
+	return dst
+}
+
+func readReport(r *reader) *hearsay.Report {
+	m := &hearsay.Report{Stay: readStay(r)}
+	with := r.byte()
+	if with >= reportSignature<<1 {
+		r.fail(hearsay.DropMalformed)
+	}
+	if with&reportEvidence != 0 {
+		m.Evidence = &hearsay.Evidence{}
+		readEvidence(r, m.Evidence)
+	}
+	if with&reportSignature != 0 {
+		m.Signature = r.signature()
+	}
+	return m
 }
 
 // readOutcome refuses what nobody sends: an answer to what cannot be asked, a

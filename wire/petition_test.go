@@ -19,13 +19,17 @@ func petitionSamples() []sample {
 		},
 		{
 			name: "report", kind: kindReport, says: "B is gone, and two of three observers say so", body: &hearsay.Report{Stay: stay, Evidence: sampleEvidence()},
-			bodyLayout: stayLayout + " · with-evidence 1 · " +
+			bodyLayout: stayLayout + " · with 1 · " +
 				"subject 16 · incarnation u · round 8 · rule 1 · accuser 16 · suspected u · condemned u · observers 1 · needed 1 · statements u · " +
 				answerLayout + " · " + answerLayout,
 		},
 		{
+			name: "report-signed", kind: kindReport, says: "B is gone, and it is A who says so", body: &hearsay.Report{Stay: stay, Signature: sampleSignature},
+			bodyLayout: stayLayout + " · with 1 · signature 64",
+		},
+		{
 			name: "report-bare", kind: kindReport, says: "B is gone; look for yourselves", body: &hearsay.Report{Stay: stay},
-			bodyLayout: stayLayout + " · with-evidence 1",
+			bodyLayout: stayLayout + " · with 1",
 		},
 		{
 			name: "depart", kind: kindDepart, says: "my stay is over", body: &hearsay.Depart{Leave: hearsay.Leave{Stay: stay, Signature: sampleSignature}},
@@ -55,6 +59,9 @@ func drawPetition(t *rapid.T, k kind) hearsay.Message {
 		m := &hearsay.Report{Stay: stay}
 		if rapid.Bool().Draw(t, "with evidence") {
 			m.Evidence = drawEvidence(t)
+		}
+		if rapid.Bool().Draw(t, "signed") {
+			m.Signature = drawSignature(t)
 		}
 		return m
 	case kindDepart:
@@ -108,7 +115,8 @@ func TestPetitionDrops(t *testing.T) {
 		{"text that is not plain", kindOutcome, replaced(appendBody(nil, outcome(func(*hearsay.Outcome) {})), "ok", "o\n"), hearsay.DropMalformed},
 		{"text too long", kindOutcome, replaced(appendBody(nil, outcome(func(*hearsay.Outcome) {})), "\x02ok", "\xf1"+strings.Repeat("k", 0xf1)), hearsay.DropOversized},
 		{"text cut short", kindOutcome, replaced(appendBody(nil, outcome(func(*hearsay.Outcome) {})), "ok", "o"), hearsay.DropTruncated},
-		{"maybe with evidence", kindReport, append(make([]byte, 24), 2), hearsay.DropMalformed},
+		{"with what is not known", kindReport, append(make([]byte, 24), 4), hearsay.DropMalformed},
+		{"signature cut short", kindReport, append(make([]byte, 24), 2, 1), hearsay.DropTruncated},
 		{"evidence cut short", kindReport, appendBody(nil, report)[:100], hearsay.DropTruncated},
 		{"too much evidence", kindReport, appendBody(nil, &hearsay.Report{Evidence: evidenceBy(hearsay.RuleMajority, hearsay.MaxStatements+1)}), hearsay.DropOversized},
 		{"half a signature", kindDepart, make([]byte, 50), hearsay.DropTruncated},
