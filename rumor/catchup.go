@@ -282,18 +282,15 @@ func (r *Rumors) lacks(s hearsay.SeenRange) bool {
 	return found
 }
 
-// give sends what another has not seen, oldest first, and what of that nobody
-// can get here any more: of each origin, what was seen below the lowest that is
-// held.
+// give sends what another has not seen, oldest first, and says what of that was
+// seen here and is not held any more.
 func (r *Rumors) give(now time.Time, p *hearsay.Packet, theirs *clock.Context, of part) {
 	start, size, own, more := len(r.items), 0, false, false
 	for _, e := range r.store.all() {
 		if e.age(now) >= r.cfg.KeepFor {
 			continue // nobody is told of it any more
 		}
-		if e.origin.lowest == 0 || e.ID.Counter < e.origin.lowest {
-			e.origin.lowest = e.ID.Counter
-		}
+		e.origin.hold(e.ID.Counter)
 		if more || !of.has(e.ID.Origin) || theirs.Has(e.ID) || r.isOnItsWay(now, e) {
 			continue
 		}
@@ -323,27 +320,34 @@ func (r *Rumors) isOnItsWay(now time.Time, e *entry) bool {
 	return now.Sub(e.at) < onItsWay && e.Age < r.cfg.PushFor
 }
 
+// hold notes one more number that is held.
+func (o *origin) hold(number uint64) {
+	if n := len(o.held); n > 0 && o.held[n-1].High == number-1 {
+		o.held[n-1].High = number
+		return
+	}
+	o.held = append(o.held, clock.Range{Low: number, High: number})
+}
+
 // gone gives what this node has seen and another has not, and nobody can get
-// here any more. The lowest held of each origin must be set, and is not afterwards.
+// here any more. What is held of each origin must be noted, and is not afterwards.
 func (r *Rumors) gone(theirs *clock.Context, of part) []hearsay.SeenRange {
 	var missed []hearsay.SeenRange
-	held := make(map[clock.Origin]uint64)
+	held := make(map[clock.Origin][]clock.Range)
 	for _, e := range r.store.all() {
-		if o := e.origin; o.lowest > 0 {
-			held[o.id], o.lowest = o.lowest, 0
+		if o := e.origin; o.held != nil {
+			slices.SortFunc(o.held, func(a, b clock.Range) int { return cmp.Compare(a.Low, b.Low) }) // mostly they came so
+			held[o.id], o.held = o.held, nil
 		}
 	}
 	for id, seen := range r.seen.context.Ranges() {
-		below := uint64(maxNumber)
-		if lowest, ok := held[id]; ok {
-			below = lowest
-		}
-		if !of.has(id) || seen.Low >= below || len(missed) >= giveMissed {
+		if !of.has(id) || len(missed) >= giveMissed {
 			continue
 		}
-		seen.High = min(seen.High, below-1)
 		minus(seen, theirs.Of(id), func(lacked clock.Range) {
-			missed = append(missed, hearsay.SeenRange{Origin: id, Range: lacked})
+			minus(lacked, held[id], func(gone clock.Range) {
+				missed = append(missed, hearsay.SeenRange{Origin: id, Range: gone})
+			})
 		})
 	}
 	return missed[:min(len(missed), giveMissed)]
@@ -351,8 +355,9 @@ func (r *Rumors) gone(theirs *clock.Context, of part) []hearsay.SeenRange {
 
 // miss takes another's word that ranges can not be got from it any more. It may
 // say the same a thousand times, so they are merged first.
-func (r *Rumors) miss(from hearsay.NodeID, l *link, told []hearsay.SeenRange) {
+func (r *Rumors) miss(now time.Time, from hearsay.NodeID, l *link, told []hearsay.SeenRange) {
 	var lost clock.Context
+	before := r.stats.Missed
 	for _, s := range told {
 		ranges := r.seen.context.Of(s.Origin)
 		switch n := len(ranges); {
@@ -368,6 +373,10 @@ func (r *Rumors) miss(from hearsay.NodeID, l *link, told []hearsay.SeenRange) {
 	}
 	for id, gone := range lost.Ranges() {
 		r.missRange(from, l, id, gone)
+	}
+	if r.stats.Missed > before { // and now others can have its word
+		r.compare.vain = 0
+		r.compare.at = soonest(r.compare.at, now.Add(r.between(0, r.cfg.CompareEvery)))
 	}
 }
 

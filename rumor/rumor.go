@@ -202,7 +202,7 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 		r.tellStale(p, r.dots[again:len(r.dots):len(r.dots)])
 	}
 	if len(m.Missed) > 0 {
-		r.miss(p.From, l, m.Missed)
+		r.miss(now, p.From, l, m.Missed)
 	}
 	r.flush(now)
 }
@@ -392,6 +392,13 @@ func (r *Rumors) Forget(id hearsay.NodeID) { r.seen.forget(hearsay.OriginOf(id))
 
 // Hash is equal on two nodes that have seen the same rumors.
 func (r *Rumors) Hash() uint64 { return r.seen.hash() }
+
+// Context is what this node has seen, by name. It is read only, and as it is
+// until the next step.
+func (r *Rumors) Context() *clock.Context { return &r.seen.context }
+
+// Holds reports whether others can have the rumor from this node.
+func (r *Rumors) Holds(id clock.Dot) bool { return r.store.byID[id] != nil }
 
 // Stats gives the figures.
 func (r *Rumors) Stats() Stats {

@@ -768,3 +768,22 @@ func TestGoneAfterItWasGiven(t *testing.T) {
 		t.Error("they do not agree")
 	}
 }
+
+// What is gone may lie above what is held, as numbers do not come in the order of
+// age: that is told, too.
+func TestGoneAmongWhatIsHeld(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.KeepCount = 2
+	w := newNetwork(t, 4, cfg)
+	first, second, third := rumorOf(3, 1, "young"), rumorOf(3, 2, "old"), rumorOf(3, 3, "young")
+	second.Age = time.Minute
+	w.give(0, 1, first, second, third)
+	w.link(0, 2)
+	w.run(10 * time.Second)
+	if n := w.nodes[2]; len(n.got) != 2 || n.stats.Missed != 1 {
+		t.Errorf("%d delivered and %d missed, want 2 and 1", len(n.got), n.stats.Missed)
+	}
+	if w.nodes[0].Hash() != w.nodes[2].Hash() {
+		t.Error("they do not agree")
+	}
+}

@@ -21,10 +21,10 @@ type seen struct {
 // origin is what is kept of one origin besides what was seen of it.
 type origin struct {
 	id      clock.Origin
-	part    uint64    // of seen.sum
-	changed bool      // listed in seen.changed
-	paid    time.Time // up to then the time for its rumors is spent
-	lowest  uint64    // of those held, while give runs; else 0
+	part    uint64        // of seen.sum
+	changed bool          // listed in seen.changed
+	paid    time.Time     // up to then the time for its rumors is spent
+	held    []clock.Range // of its numbers, while give runs; else nil
 }
 
 // of gives what is kept of an origin, from now on.
