@@ -32,6 +32,16 @@ func (n *Node) Rumors(dst []hearsay.Event, limit int) []hearsay.Event {
 // Delivered gives a rumor that is held, as Rumors does.
 func (n *Node) Delivered(id clock.Dot) (e hearsay.Event, held bool) { return n.rumors.Delivered(id) }
 
+// SeenRumors gives the names of all rumors that this node has ever seen, and
+// the hash that rides on pings. They are read only, and valid until the next call.
+func (n *Node) SeenRumors() (seen *clock.Context, hash uint64) {
+	return n.rumors.Context(), n.rumors.Hash()
+}
+
+// Knows reports whether somebody is listed here, in whatever state: rumors of
+// others are refused.
+func (n *Node) Knows(id hearsay.NodeID) bool { return n.roster.Known(id) }
+
 // Links gives this node's neighbors, ordered by NodeID; valid until the next
 // call.
 func (n *Node) Links() []hearsay.NodeID { return n.overlay.Links() }

@@ -397,9 +397,6 @@ func (r *Rumors) Hash() uint64 { return r.seen.hash() }
 // until the next step.
 func (r *Rumors) Context() *clock.Context { return &r.seen.context }
 
-// Holds reports whether others can have the rumor from this node.
-func (r *Rumors) Holds(id clock.Dot) bool { return r.store.byID[id] != nil }
-
 // Stats gives the figures.
 func (r *Rumors) Stats() Stats {
 	s := r.stats

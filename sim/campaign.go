@@ -65,13 +65,14 @@ func RunWorld(config Config, out, log io.Writer) (o Outcome) {
 	r, err := Run(config, out)
 	o.Hash, o.Coverage = r.Hash, coverageOf(&r)
 	o.Took = max(0, r.Time-config.For.Seconds())
+	var unsettled *Unsettled
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrUnsafe):
 		first := &r.Violations[0]
 		o.Failure, o.Rule, o.At, o.Text = FailedSafety, first.Rule.String(), first.At.Seconds(), first.String()
-	case errors.Is(err, ErrNotConverged):
-		o.Failure, o.Rule, o.At, o.Text = FailedLiveness, RuleConverge.String(), r.Time, err.Error()
+	case errors.As(err, &unsettled):
+		o.Failure, o.Rule, o.At, o.Text = FailedLiveness, unsettled.Rule.String(), r.Time, err.Error()
 	default:
 		o.Failure, o.Text = FailedCrash, err.Error()
 	}

@@ -22,6 +22,7 @@ const (
 	RuleReturn                      // 5: a dead or left incarnation never comes back, nor with seeds a stay that is over
 	RuleRumor                       // 7: a rumor is told as it was said, once durable, and delivered once in a process's life; that all get it is part of converging
 	RuleConverge                    // 8: after faults stop, all agree
+	RuleSeen                        // 7, 8: and have seen the same rumors, as far as anybody can still tell
 	RuleBounds                      // 9: queues and packets are bounded
 	RuleDecode                      // 10: what a node sends can be read
 	RuleRoster                      // 1: with seeds nobody is in without a ruling that admits, or out without one that removes or a word of his own
@@ -32,7 +33,7 @@ const (
 
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
-	RuleRumor: "rumor", RuleConverge: "converge", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
+	RuleRumor: "rumor", RuleConverge: "converge", RuleSeen: "seen", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
 	RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
 }
 

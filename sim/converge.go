@@ -64,18 +64,40 @@ func (w *World) linksTime() time.Duration {
 }
 
 // Converged reports whether all running nodes agree on who is in, exactly the
-// running ones, have heard the same, and are linked to one piece.
+// running ones, have heard and seen the same, and are linked to one piece.
 func (w *World) Converged() bool { return w.disagreement() == "" }
 
 // disagreement describes one, if there is any.
-func (w *World) disagreement() (problem string) {
+func (w *World) disagreement() string { return w.unsettled().Text }
+
+// Unsettled is how a network has not converged. It wraps ErrNotConverged.
+type Unsettled struct {
+	Seed uint64
+	Rule Rule   // RuleConverge or RuleSeen
+	Text string // empty: it has converged
+}
+
+func (u *Unsettled) Error() string {
+	return fmt.Sprintf("sim: seed %d: %v: %s", u.Seed, ErrNotConverged, u.Text)
+}
+
+// Unwrap gives ErrNotConverged.
+func (u *Unsettled) Unwrap() error { return ErrNotConverged }
+
+// unsettled says how the network has not converged, if it has not: only nodes
+// that agree on all else must have seen the same.
+func (w *World) unsettled() *Unsettled {
+	u := &Unsettled{Seed: w.config.Seed, Rule: RuleConverge}
 	w.agreement(func(m *machine, one string) bool {
 		if one != "" {
-			problem = m.name + " " + one
+			u.Text = m.name + " " + one
 		}
-		return problem == ""
+		return u.Text == ""
 	})
-	return problem
+	if u.Text == "" {
+		u.Rule, u.Text = RuleSeen, w.unlike()
+	}
+	return u
 }
 
 // agreement asks each running node whether it holds exactly the running ones

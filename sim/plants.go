@@ -41,6 +41,7 @@ var Plants = []Plant{
 	{"rumor-too-soon", "sends its own rumor before that is on disk", RuleRumor, everywhere(&twist{steps: sendsAtOnce[*hearsay.KeptRumor]}), 0},
 	{"numbers-lost", "starts again without knowing what it has said", RuleRumor, everywhere(&twist{loads: loseNumbers}), 0},
 	{"no-catching-up", "takes no comparison of what was seen, and is asked for nothing", RuleConverge, everywhere(&twist{takes: ignoreComparing}), 0},
+	{"gone-unheard", "takes nobody's word that a rumor is gone", RuleSeen, everywhere(&twist{takes: ignoreMissed}), 0},
 	{"silent", "tells nothing of others", RuleConverge, everywhere(&twist{steps: tellNothing}), 0},
 	{"many-links", "links with more than it may", RuleBounds, everywhere(&twist{configures: linkMany}), 0},
 	{"hoard", "holds more rumors than it may", RuleBounds, everywhere(&twist{configures: hoard}), 0},
@@ -325,6 +326,15 @@ func ignoreComparing(_ *World, _ *machine, p *hearsay.Packet) bool {
 		return false
 	}
 	return true
+}
+
+func ignoreMissed(_ *World, _ *machine, p *hearsay.Packet) bool {
+	body, is := p.Body.(*hearsay.Rumors)
+	if !is || len(body.Missed) == 0 {
+		return true
+	}
+	body.Missed = nil
+	return len(body.Items) > 0 // an empty one says something else
 }
 
 func tellNothing(_ *World, m *machine, e *hearsay.Effects) {

@@ -83,7 +83,7 @@ func Run(config Config, out io.Writer) (Result, error) {
 	case r.Broken > 0:
 		return r, fmt.Errorf("sim: seed %d: %w: %s", r.Seed, ErrUnsafe, &r.Violations[0])
 	case !converges:
-		return r, fmt.Errorf("sim: seed %d: %w: %s", r.Seed, ErrNotConverged, w.disagreement())
+		return r, w.unsettled()
 	}
 	return r, nil
 }
