@@ -151,8 +151,8 @@ func TestKnobsAreWhole(t *testing.T) {
 	cfg := DefaultConfig()
 	knobs := Knobs(&cfg)
 	// Without the logger, bound sockets, role, seeds and slot; and without what a
-	// seed and a peer are told of the network.
-	fields := reflect.TypeOf(cfg).NumField() - 5 - 5 - 2
+	// seed and a peer are told of the network, of its operator and of rumors.
+	fields := reflect.TypeOf(cfg).NumField() - 5 - 6 - 3
 	for _, part := range []any{cfg.Detect, cfg.Roster, cfg.Overlay, cfg.Rumors, cfg.Rumors.Cooling, cfg.Quorum, cfg.Follower, cfg.Petition} {
 		fields += reflect.TypeOf(part).NumField() - 1 // its fields instead of itself
 	}
