@@ -193,7 +193,7 @@ type allowance struct {
 	most  time.Duration // that the next may lie ahead: the burst
 	seed  maphash.Seed
 	began time.Time
-	next  []time.Duration // since began, when each bucket would be full again
+	next  []time.Duration // since began, when each bucket would be full again; nil until there is a source
 }
 
 // newAllowance allows so many a second, and so many at once.
@@ -201,7 +201,7 @@ func newAllowance(now time.Time, perSecond, burst int) *allowance {
 	every := time.Second / time.Duration(perSecond)
 	return &allowance{
 		every: every, most: time.Duration(burst-1) * every,
-		seed: maphash.MakeSeed(), began: now, next: make([]time.Duration, lineSources),
+		seed: maphash.MakeSeed(), began: now,
 	}
 }
 
@@ -213,6 +213,9 @@ func (a *allowance) allow(now time.Time, source netip.Addr) bool {
 		prefix, _ := source.Prefix(network)
 		source = prefix.Addr()
 	}
+	if a.next == nil {
+		a.next = make([]time.Duration, lineSources)
+	}
 	next := &a.next[a.bucket(source)]
 	at := max(*next, now.Sub(a.began))
 	if at-now.Sub(a.began) > a.most {
@@ -223,7 +226,7 @@ func (a *allowance) allow(now time.Time, source netip.Addr) bool {
 }
 
 func (a *allowance) bucket(source netip.Addr) uint64 {
-	return maphash.Comparable(a.seed, source) % uint64(len(a.next))
+	return maphash.Comparable(a.seed, source) % lineSources
 }
 
 var errLineLong = errors.New("the line is too long")
