@@ -268,7 +268,7 @@ func TestStartErrors(t *testing.T) {
 	running.Data = t.TempDir()
 	a := start(t, running)
 	for want, change := range map[string]func(*Config){
-		"start agent: name: \"a b\": the character":         func(c *Config) { c.Name = "a b" },
+		"start agent: name: \"a b\": the character":              func(c *Config) { c.Name = "a b" },
 		"start agent: bind " + addrOf(a) + ", TCP: address":      func(c *Config) { c.Bind = addrOf(a) },
 		"start agent: bind: lookup no-such-host.invalid":         func(c *Config) { c.Bind = "no-such-host.invalid:0" },
 		"is in use by another process":                           func(c *Config) { c.Data = running.Data },

@@ -106,7 +106,7 @@ func TestDefaultsAreValid(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		`name: "a/b": the character '/' is not allowed`:           func(c *Config) { c.Name = "a/b" },
+		`name: "a/b": the character '/' is not allowed`:                func(c *Config) { c.Name = "a/b" },
 		`network: "` + strings.Repeat("n", 65) + `": want at most 64`:  func(c *Config) { c.Network = strings.Repeat("n", 65) },
 		`bind: "1.2.3.4:x": want a port`:                               func(c *Config) { c.Bind = "1.2.3.4:x" },
 		`bind: "1.2.3.999:7": not an IP address`:                       func(c *Config) { c.Bind = "1.2.3.999:7" },

@@ -184,15 +184,19 @@ func (n *Node) statements(e *hearsay.Evidence) []hearsay.Step {
 }
 
 // accuser gives the name of who accused. Evidence is signed by its observers:
-// who has gathered it has signed nothing, unless it is one of them or this
-// node: anybody could have gathered it, and put that name there.
+// who has gathered it has signed nothing, unless it is one of them, has brought
+// a seed the evidence or is this node: anybody could have gathered it, and put that name there.
 func (n *Node) accuser(e *hearsay.Evidence) string {
 	name := n.roster.Name(e.Accuser)
 	signed := func(s hearsay.Statement) bool {
 		return s.Observer == e.Accuser && s.Verdict == hearsay.VerdictUnreachable
 	}
-	own := e.Accuser == n.id && counted(n.cases.steps[e.Subject], e.Round)
-	if own || slices.ContainsFunc(e.Statements, signed) {
+	reported := func(c hearsay.Event) bool { // by whom a seed has checked that
+		return c.Kind == hearsay.EventCaseOpened && c.By == e.Accuser && c.Evidence != nil && c.Evidence.Round == e.Round
+	}
+	events := n.cases.steps[e.Subject]
+	own := e.Accuser == n.id && counted(events, e.Round)
+	if own || slices.ContainsFunc(e.Statements, signed) || slices.ContainsFunc(events, reported) {
 		return name
 	}
 	return name + " (by name only)"
