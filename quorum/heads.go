@@ -128,6 +128,9 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 			q.persist(&hearsay.KeptHead{Head: *h})
 		}
 	}
+	if slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr }) {
+		q.takeSeats(now, m.Items) // as this seed has asked for
+	}
 	older := q.chain.prepend(m.Items)
 	for _, r := range older {
 		q.persist(&hearsay.KeptRuling{Ruling: r})

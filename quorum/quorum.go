@@ -67,6 +67,7 @@ type Quorum struct {
 	lost     bool            // EventQuorumLost was the last word
 	leaderAt time.Time       // when a leader was last known
 	given    *hearsay.Ruling // the newest about a seat that is known
+	sought   hearsay.Epoch   // so far the rulings to come were looked through for seats; 0: from the own on
 	tendAt   time.Time
 	hellos   int // answered in this tick
 	answers  int // messages that answer requests for the ledger, in this tick

@@ -270,9 +270,7 @@ func (c *clients) weather() {
 		c.counts["pause"]++
 		m.wakeAt = c.now.Add(c.upTo(4 * time.Second))
 	case 10:
-		if c.counts["wipe"] == 0 {
-			c.wipeOne(m)
-		}
+		c.wipeOne(m)
 	}
 }
 

@@ -224,15 +224,12 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 // takeGiven takes a ruling about a seat that a hello carries, if its ballots
 // prove it.
 func (q *Quorum) takeGiven(now time.Time, m *hearsay.SeatHello) {
-	if given, ok := q.proves(m.Given); ok {
-		q.seats.sit(q.cfg.Network, given, m.Given.Case)
-		q.persist(&hearsay.SeedPin{Seat: given, Since: m.Given.Case})
-		q.chain.forgetHeads(given.Slot)
-		q.given = m.Given
-		if int(given.Slot) == q.cfg.Slot && given != q.seat() {
-			q.wait(now, m, "a quorum has given this seat to another life: this data directory is of no use any more")
-		}
+	given, ok := q.proves(m.Given)
+	if !ok {
+		q.seek(m)
+		return
 	}
+	q.give(m.Given, given, hearsay.Event{At: now, By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr})
 }
 
 // proves reports whom a ruling gives a seat, newer than what is known. So a

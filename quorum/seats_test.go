@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -293,5 +294,88 @@ func TestHeadOfATornWriteIsForgotten(t *testing.T) {
 	q, err := New(cfg, newKeyed(1), rand.New(rand.NewPCG(1, 2)), Directory{}, records, new(hearsay.Drops), new(hearsay.Effects), time.Unix(0, 0))
 	if err != nil || len(q.Heads()) > 0 {
 		t.Fatalf("%v, heads %+v", err, q.Heads())
+	}
+}
+
+// Who was away while two seats changed, one after the other, finds out who leads:
+// the proof of the second rests on the first.
+func TestTwoSeatsChangeMeanwhile(t *testing.T) {
+	w := newWorld(t, 5, 11)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	w.cutOff(0)
+	voters := func() bool {
+		present := w.machines[1:]
+		if slices.ContainsFunc(present, func(m *machine) bool { return m.q == nil || !m.q.Seated() }) {
+			return false
+		}
+		for _, m := range present {
+			for _, o := range present {
+				if config := o.q.replica.log.config; !slices.Contains(config.GetVoters(), m.q.replica.id) || len(config.GetVotersOutgoing()) > 0 {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	for _, slot := range []int{2, 4} {
+		m := w.machines[slot]
+		w.wipe(m)
+		w.epochs[slot] = 0
+		w.start(m)
+		w.must(30*time.Second, "it has its seat again", voters)
+	}
+	for { // until one leads whom the first does not know
+		w.run(5 * time.Second)
+		slot, ok := w.machines[1].q.Leader()
+		if ok && slot%2 == 0 {
+			break
+		}
+		if m := w.machines[slot]; ok {
+			w.crash(m)
+			w.run(4 * time.Second)
+			w.start(m)
+		}
+		w.must(30*time.Second, "it is back", voters)
+	}
+	w.cut = nil
+	w.must(time.Minute, "one ledger", w.agree)
+}
+
+// What is said of seats that are to come changes nothing unless it holds. Of
+// strangers it is not looked at, and of who is at a seed's address a little.
+func TestForgedSeatsToCome(t *testing.T) {
+	w := followed(t, 12, 3)
+	m := w.machines[0]
+	known := m.q.seats.known
+	var items []*hearsay.Ruling
+	for i := range 2000 {
+		epoch := hearsay.Epoch(1000 + i)
+		seat := hearsay.Seat{Slot: uint8(i % 5), Key: newKeyed(7777).public, Life: hearsay.Life{1}}
+		r := &hearsay.Ruling{Epoch: epoch, Kind: hearsay.RulingSeat, Case: hearsay.CaseID(epoch) * hearsay.CasesAnEntry, Seats: []hearsay.Seat{seat}}
+		for slot := range uint8(2) {
+			b := hearsay.Ballot{Case: r.Case, About: r.About(testNetwork), Slot: slot, Verdict: hearsay.BallotYes, Life: known[slot].seat.Life}
+			b.Sign(testNetwork, newKeyed(7777))
+			r.Ballots = append(r.Ballots, b)
+		}
+		items = append(items, r)
+	}
+	checked := func(by netip.AddrPort) uint64 {
+		before := m.drops[hearsay.DropBadSignature]
+		w.step(m, func() {
+			for i := range items {
+				m.q.Receive(w.now, from(by, &hearsay.Rulings{Items: items[i:]}))
+			}
+		})
+		if m.q.seats.known != known {
+			t.Error("somebody sits elsewhere")
+		}
+		return m.drops[hearsay.DropBadSignature] - before
+	}
+	if n := checked(stranger); n != 0 {
+		t.Errorf("%d of a stranger's were checked", n)
+	}
+	if n := checked(seedAddr(1)); n == 0 || n > checksATick {
+		t.Errorf("%d of a seed's were checked", n)
 	}
 }

@@ -1,0 +1,73 @@
+package quorum
+
+import (
+	"time"
+
+	"hearsay"
+)
+
+// This file is how a seed that was away finds out who sits where when several
+// seats have changed meanwhile. A hello carries the newest ruling about a seat
+// only, and by its ballots that rests on who sat in the other seats then. If
+// that does not hold by the seats known here, the rulings between are looked
+// through for those about seats, in their order.
+//
+//	hello{given: 4 is another}      does not hold: 2 has signed it with a key that is not known here
+//	LedgerReq{after: own epoch} ──▶
+//	                            ◀── Rulings{…, 2 is another, …, 4 is another}: each holds by those before it
+
+// seek asks who has shown a ruling about a seat, which does not hold here, for
+// the rulings before it. If the last answer did not reach as far, it asks for
+// what follows that.
+func (q *Quorum) seek(m *hearsay.SeatHello) {
+	if m.Given == nil || q.cfg.Recover || q.replica == nil || m.Given.Case.Index() <= q.replica.log.applied || !q.newSeat(m.Given) {
+		return
+	}
+	q.out.Send = append(q.out.Send, hearsay.Packet{
+		Addr: q.cfg.Seeds[m.Slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: max(q.sought, q.state.epoch)},
+	})
+	q.sought = 0 // who has nothing behind does not say so
+}
+
+// newSeat reports whether a ruling is about a seat, and newer than what is known
+// of that.
+func (q *Quorum) newSeat(r *hearsay.Ruling) bool {
+	return r.Kind == hearsay.RulingSeat && len(r.Seats) == 1 && int(r.Seats[0].Slot) < len(q.cfg.Seeds) &&
+		r.Case > q.seats.known[r.Seats[0].Slot].since
+}
+
+// takeSeats takes the rulings about seats from a part of the ledger that is
+// still to come here, as far as they hold.
+func (q *Quorum) takeSeats(now time.Time, items []*hearsay.Ruling) {
+	for _, r := range items {
+		if r.Epoch <= q.state.epoch {
+			continue
+		}
+		if q.newSeat(r) {
+			if q.checks += q.Needed(); q.checks > checksATick {
+				q.drops[hearsay.DropRate]++
+				return
+			}
+			seat, ok := q.proves(r)
+			if !ok {
+				q.drops[hearsay.DropBadSignature]++
+				return
+			}
+			q.give(r, seat, hearsay.Event{At: now})
+		}
+		q.sought = r.Epoch
+	}
+}
+
+// give lets somebody sit where a ruling says that holds. If that is in this
+// seed's seat, the event says who has told so.
+func (q *Quorum) give(r *hearsay.Ruling, seat hearsay.Seat, told hearsay.Event) {
+	q.seats.sit(q.cfg.Network, seat, r.Case)
+	q.persist(&hearsay.SeedPin{Seat: seat, Since: r.Case})
+	q.chain.forgetHeads(seat.Slot)
+	q.given = r
+	if int(seat.Slot) == q.cfg.Slot && seat != q.seat() {
+		told.Text = "a quorum has given this seat to another life: this data directory is of no use any more"
+		q.say(told)
+	}
+}
