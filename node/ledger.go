@@ -107,15 +107,58 @@ func (n *Node) Stays(dst []hearsay.Stay) []hearsay.Stay {
 
 // MemberAt gives who is in, by the ledger, at an address.
 func (n *Node) MemberAt(addr netip.AddrPort) (m quorum.Member, ok bool) {
-	if n.seeded.authority == nil {
+	s := &n.seeded
+	if s.seat != nil { // it is asked for every packet by stream that wants a connection
+		return n.memberAt(addr)
+	}
+	if s.authority == nil {
 		return m, false
 	}
-	for _, m := range n.seeded.authority.Roster(nil) {
+	for _, m := range s.authority.Roster(nil) {
 		if n.reached(&m) == addr {
 			return m, true
 		}
 	}
-	return m, false
+	return quorum.Member{}, false
+}
+
+// memberAt is MemberAt of a seed: it does not walk the roster.
+func (n *Node) memberAt(addr netip.AddrPort) (m quorum.Member, ok bool) {
+	s := &n.seeded
+	var room [4]hearsay.NodeID
+	found := s.seat.At(room[:0], addr)
+	for i := range s.elsewhere {
+		if s.elsewhere[i].addr == addr {
+			found = append(found, s.elsewhere[i].id)
+		}
+	}
+	slices.SortFunc(found, hearsay.NodeID.Compare)
+	for _, id := range found {
+		if m, ok = s.seat.Member(id); ok && n.reached(&m) == addr {
+			return m, true
+		}
+	}
+	return quorum.Member{}, false
+}
+
+// whereabouts is a member that is elsewhere than the log knows.
+type whereabouts struct {
+	id   hearsay.NodeID
+	addr netip.AddrPort
+}
+
+// noteWhere keeps for a seed where a member is by its own newest word, if the
+// log does not know that yet.
+func (n *Node) noteWhere(id hearsay.NodeID) {
+	s := &n.seeded
+	if s.seat == nil {
+		return
+	}
+	s.elsewhere = slices.DeleteFunc(s.elsewhere, func(w whereabouts) bool { return w.id == id })
+	m, in := s.seat.Member(id)
+	if addr, known := n.roster.Addr(id); in && known && addr != m.Claim.Card.Addr {
+		s.elsewhere = append(s.elsewhere, whereabouts{id, addr})
+	}
 }
 
 // Peers gives the addresses of all who are in by the ledger: no seeds.

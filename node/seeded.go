@@ -41,6 +41,7 @@ type seeded struct {
 	unseated  []hearsay.NodeID    // who sat in them, and are listed yet
 	stay      hearsay.Stay        // of this peer; epoch 0: it is not in
 	answers   answers             // of a seed
+	elsewhere []whereabouts       // of a seed: at most one for each member
 	leaveBy   time.Time           // of a peer that has left: then it waits no longer for the seeds
 
 	turned   int // who were turned away since then

@@ -26,6 +26,11 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 func (n *Node) forward(now time.Time, e *hearsay.Event) {
 	s, id := &n.seeded, e.Subject
 	switch e.Kind {
+	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved,
+		hearsay.EventMemberLeft, hearsay.EventMemberDead, hearsay.EventMemberRemoved:
+		n.noteWhere(id)
+	}
+	switch e.Kind {
 	case hearsay.EventMemberJoined:
 		n.enter(now, id)
 	case hearsay.EventMemberReturned:

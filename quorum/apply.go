@@ -149,6 +149,7 @@ func (s *state) decide(c *openCase, at int64) change {
 		r.Stay.Epoch = s.epoch + 1
 		r.Key = r.Claim.Card.Key
 		s.members.add(Member{Stay: r.Stay, Claim: c.opening.claim})
+		s.arrive(&c.opening.claim)
 	case hearsay.RulingRemove:
 		r.Key = s.drop(r.Stay, c.opening.evidence)
 	case hearsay.RulingSeat:
@@ -164,6 +165,7 @@ func (s *state) drop(stay hearsay.Stay, evidence *hearsay.Evidence) hearsay.Publ
 	if evidence != nil {
 		incarnation = max(incarnation, evidence.Incarnation)
 	}
+	s.vacate(&m.Claim)
 	s.members.remove(stay.ID)
 	s.depart(stay.ID, incarnation)
 	return key
@@ -226,6 +228,8 @@ func (s *state) move(c *command) []change {
 	if !s.verify(c.claim.Card.Key, c.claim.AppendSigned(buf[:0], s.network), c.claim.Card.Signature) {
 		return []change{{outcome: outRefused, id: c.claim.Subject, why: "a claim that its member did not sign"}}
 	}
+	s.vacate(&m.Claim)
 	m.Claim = c.claim
+	s.arrive(&m.Claim)
 	return []change{{outcome: outMoved, id: c.claim.Subject}}
 }

@@ -301,6 +301,15 @@ func (q *Quorum) Member(id hearsay.NodeID) (m Member, ok bool) {
 	return *one, true
 }
 
+// At appends who is in at an address by the newest claim in the log, ordered as
+// they came.
+func (q *Quorum) At(dst []hearsay.NodeID, addr netip.AddrPort) []hearsay.NodeID {
+	if q.state == nil {
+		return dst
+	}
+	return append(dst, q.state.at[addr]...)
+}
+
 // Barred appends who is refused, ordered by NodeID.
 func (q *Quorum) Barred(dst []hearsay.Bar) []hearsay.Bar {
 	if q.state == nil {

@@ -36,6 +36,10 @@ type state struct {
 	admitting map[hearsay.NodeID]*openCase
 	addresses map[netip.AddrPort]*openCase
 	removing  map[hearsay.NodeID]*openCase
+
+	// Who of the members is at an address by the newest claim in the log: seldom
+	// more than one.
+	at map[netip.AddrPort][]hearsay.NodeID
 }
 
 // departure is a stay that is over. A claim that its node had signed before
@@ -138,6 +142,25 @@ func (s *state) index() {
 	s.removing = make(map[hearsay.NodeID]*openCase)
 	for _, c := range s.cases {
 		s.note(c)
+	}
+	s.at = make(map[netip.AddrPort][]hearsay.NodeID, s.members.count)
+	for i := range s.members.parts {
+		for j := range s.members.parts[i] {
+			s.arrive(&s.members.parts[i][j].Claim)
+		}
+	}
+}
+
+// arrive notes where a member is by its claim, and vacate that it is there no
+// more.
+func (s *state) arrive(c *hearsay.Claim) {
+	s.at[c.Card.Addr] = append(s.at[c.Card.Addr], c.Subject)
+}
+
+func (s *state) vacate(c *hearsay.Claim) {
+	left := slices.DeleteFunc(s.at[c.Card.Addr], func(id hearsay.NodeID) bool { return id == c.Subject })
+	if s.at[c.Card.Addr] = left; len(left) == 0 {
+		delete(s.at, c.Card.Addr)
 	}
 }
 

@@ -1,0 +1,126 @@
+package node
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/detect"
+	"hearsay/overlay"
+	"hearsay/quorum"
+	"hearsay/roster"
+	"hearsay/rumor"
+)
+
+func crowdAddr(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 7000)
+}
+
+func crowdClaim(i int, incarnation hearsay.Incarnation, at netip.AddrPort) hearsay.Claim {
+	key := hearsay.PublicKey{byte(i), byte(i >> 8), 1}
+	return hearsay.Claim{
+		Subject: key.NodeID(), State: hearsay.StateAlive, Incarnation: incarnation,
+		Card: hearsay.Card{Key: key, Name: fmt.Sprintf("peer-%d", i), Addr: at, Role: hearsay.RolePeer},
+	}
+}
+
+// crowded gives a seed, the only one, with so many members in its ledger.
+func crowded(t testing.TB, members int, now time.Time) *Node {
+	network, addr := hearsay.NetworkID{1}, netip.MustParseAddrPort("10.0.0.1:5001")
+	cfg := Config{
+		Network: network, Name: "s", Addr: addr, Role: hearsay.RoleSeed,
+		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(),
+		Quorum: quorum.DefaultConfig(),
+	}
+	cfg.Quorum.Network, cfg.Quorum.Seeds = network, []quorum.Seed{{Addr: addr}}
+	seat := hearsay.Seat{Key: unsigned{}.Public(), Life: hearsay.Life{1}}
+	claims := make(map[hearsay.NodeID]hearsay.Claim)
+	parts := make([][]hearsay.NodeID, hearsay.RosterBuckets)
+	for i := range members {
+		c := crowdClaim(i, 1, crowdAddr(i))
+		claims[c.Subject] = c
+		parts[c.Subject[0]] = append(parts[c.Subject[0]], c.Subject)
+	}
+	b := binary.BigEndian.AppendUint64([]byte{2}, uint64(members)) // a snapshot, see package quorum
+	b = append(b, make([]byte, 32)...)
+	b = hearsay.AppendSeats(hearsay.AppendSeats(b, []hearsay.Seat{seat}), []hearsay.Seat{seat})
+	b = binary.BigEndian.AppendUint32(b, uint32(members))
+	for i := range parts {
+		slices.SortFunc(parts[i], hearsay.NodeID.Compare)
+		for _, id := range parts[i] {
+			c := claims[id]
+			b = c.AppendBinary(hearsay.AppendStay(b, hearsay.Stay{ID: id, Epoch: 1}))
+		}
+	}
+	b = append(b, make([]byte, 12)...)
+	records := []hearsay.Record{
+		&hearsay.SeedLife{Life: seat.Life, Config: hearsay.HashSeeds(network, []netip.AddrPort{addr})},
+		&hearsay.LogState{Term: 1, Commit: 1},
+		&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{
+			Index: 1, Term: 1, Config: hearsay.LogConfig{Voters: []uint64{seat.RaftID(network)}}, Size: uint32(len(b)), Data: b,
+		}},
+	}
+	n, err := NewSeed(cfg, unsigned{}, rand.New(rand.NewPCG(1, 2)), records, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Tick(now)
+	if got := len(n.Stays(nil)); got != members {
+		t.Fatalf("%d members, want %d", got, members)
+	}
+	return n
+}
+
+// A seed finds who is at an address, also when a member has moved and the log
+// does not know that yet; and nobody where it was.
+func TestMemberAt(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	const members = 300
+	n := crowded(t, members, now)
+	for i := range members {
+		if m, ok := n.MemberAt(crowdAddr(i)); !ok || m.Claim.Card.Addr != crowdAddr(i) || !n.Acquainted(crowdAddr(i)) {
+			t.Fatalf("member %d is not found: %+v", i, m)
+		}
+	}
+	if m, ok := n.MemberAt(crowdAddr(members)); ok || n.Acquainted(crowdAddr(members)) || m.Stay.Epoch != 0 {
+		t.Errorf("somebody is found where nobody is: %+v", m)
+	}
+	moved := crowdClaim(7, 2, crowdAddr(5000))
+	n.Receive(now, &hearsay.Packet{
+		From: moved.Subject, Addr: crowdAddr(5000), Body: &hearsay.Ping{Seq: 1, Target: n.id}, Claims: []hearsay.Claim{moved},
+	})
+	if m, ok := n.MemberAt(crowdAddr(5000)); !ok || m.Stay.ID != moved.Subject || len(n.seeded.elsewhere) != 1 {
+		t.Errorf("who has moved is not found: %+v, %+v", m, n.seeded.elsewhere)
+	}
+	if _, ok := n.MemberAt(crowdAddr(7)); ok {
+		t.Error("it is found where it was")
+	}
+	for end := now.Add(10 * time.Second); now.Before(end) && len(n.seeded.elsewhere) > 0; now = n.Deadline() {
+		n.Tick(now)
+	}
+	if m, ok := n.MemberAt(crowdAddr(5000)); !ok || m.Claim.Card.Addr != crowdAddr(5000) || len(n.seeded.elsewhere) > 0 {
+		t.Errorf("the log knows it, and it is not found: %+v, %+v", m, n.seeded.elsewhere)
+	}
+}
+
+func BenchmarkAcquainted(b *testing.B) {
+	n := crowded(b, 10_000, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	for _, c := range []struct {
+		name string
+		who  int
+	}{{"member", 4000}, {"stranger", 20_000}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if n.Acquainted(crowdAddr(c.who)) != (c.who < 10_000) {
+					b.Fatal("wrong")
+				}
+			}
+		})
+	}
+}
