@@ -229,8 +229,8 @@ func (r *Roster) Answered(now time.Time, id hearsay.NodeID) {
 // Claim takes one claim that came with the packet p.
 func (r *Roster) Claim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 	r.stats.ClaimsIn++
-	if r.seeded() && c.State == hearsay.StateDead {
-		return // only a ruling says so there
+	if r.seeded() && !c.State.Living() {
+		return // only a ruling says so there: one roster, of which all count the same observers
 	}
 	if c.Subject == r.id(r.self) {
 		r.claimedSelf(now, p, c)
@@ -286,6 +286,15 @@ func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) (
 	return m, true
 }
 
+// affords reports whether this node may look at a word closer: what it does not
+// look at now, an exchange will bring again, or a newer one.
+func (r *Roster) affords(now time.Time, word *hearsay.Claim, m *member) bool {
+	if m != nil && word.Incarnation > r.incarnation(m) && r.spent[r.id(m)].renewed > now.UnixNano() {
+		return false
+	}
+	return r.affordVerify(now)
+}
+
 // believable checks the subject's own word before it wins. Of the subject m is
 // known so far, or nil.
 func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Claim, m *member) (hearsay.Drop, bool) {
@@ -300,9 +309,7 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropStranger, false
 	case unknown && r.outlived(p, word):
 		return hearsay.DropStranger, false
-	case !unknown && word.Incarnation > r.incarnation(m) && r.spent[r.id(m)].renewed > now.UnixNano():
-		return hearsay.DropRate, false // an exchange will bring it, or a newer one
-	case r.admits != word.Subject && !r.affordVerify(now): // whom a ruling admits is listed in any case
+	case r.admits != word.Subject && !r.affords(now, word, m): // whom a ruling admits is listed in any case
 		return hearsay.DropRate, false
 	case !word.Verify(r.network, r.signer):
 		return hearsay.DropBadSignature, false

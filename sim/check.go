@@ -97,7 +97,6 @@ type identity struct {
 	durable  hearsay.Incarnation // of that, what a crash cannot take: what it sends now may tell it
 	running  bool                // as far as others can tell: not paused, and not leaving
 	keeping  []int               // sayings that it has asked its disk to keep
-	leaving  bool                // it was asked to leave
 	troubled time.Duration       // when it last ceased to run, or came to run again; 0: it was always there
 
 	told         hearsay.Epoch // of the ledger, by any of its lives
@@ -200,8 +199,7 @@ func (c *checker) setRunning(m *machine, now time.Duration, running bool) {
 
 // leaves is told that a node was asked to leave: its death would be no lie.
 func (c *checker) leaves(m *machine) {
-	one := &c.identities[m.identity]
-	one.running, one.leaving = false, true
+	c.identities[m.identity].running = false
 }
 
 // disturbed is told that the network changed.

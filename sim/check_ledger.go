@@ -267,8 +267,8 @@ func (c *checker) listing(m *machine, t *telling, now time.Duration) {
 			c.violate(now, m, RuleRoster, "lists %s at epoch %d, whom no ruling has admitted", c.name(t.subject), at)
 		}
 	case hearsay.EventMemberLeft:
-		if in && !ended && !c.identities[number].leaving {
-			c.violate(now, m, RuleRoster, "lets go of %s at epoch %d, who has not left", c.name(t.subject), at)
+		if in && !ended && t.subject != m.id {
+			c.violate(now, m, RuleRoster, "lets go of %s at epoch %d, whose leave is not ruled", c.name(t.subject), at)
 		}
 	case hearsay.EventMemberRemoved:
 		if in && !ended {
@@ -330,8 +330,8 @@ func (c *checker) hashOf(stays []hearsay.Stay) hearsay.Hash {
 	return hearsay.HashRoster(c.network, &r.hashes)
 }
 
-// lists checks that a node lists as living exactly who is in: those who have
-// said themselves that they leave may be gone before that is ruled.
+// lists checks that a node lists as living exactly who is in. Whoever leaves
+// says so to the seeds, and is in until they have ruled it.
 func (c *checker) lists(m *machine, h *standing, now time.Duration) {
 	l, missing := &c.ledger, c.ledger.rulings[h.epoch-1].members
 	for i := range h.members {
@@ -341,7 +341,7 @@ func (c *checker) lists(m *machine, h *standing, now time.Duration) {
 			continue
 		}
 		switch in, was := l.in(one.ID, h.epoch); {
-		case in && (one.State.Living() || one.State == hearsay.StateLeft && known && c.identities[number].leaving || one.ID == m.id):
+		case in && (one.State.Living() || one.ID == m.id):
 			missing--
 		case in:
 			c.violate(now, m, RuleRoster, "holds %s %s at epoch %d, who is in", c.name(one.ID), one.State, h.epoch)

@@ -212,6 +212,22 @@ func TestSeedCrashInEveryStep(t *testing.T) {
 	}
 }
 
+// Who leaves while there is no quorum is gone for good before the seeds can rule
+// it. All know it as unreachable, by one roster, and rule that when they can.
+func TestLeavesWithoutAQuorum(t *testing.T) {
+	w := newScenario(t, 6, `
+at 10s kill s1 s2
+at 12s leave n5
+at 20s kill n4
+at 40s restart s1 s2
+`, func(c *Config) { c.Seeds = 3 })
+	w.RunUntil(40 * time.Second)
+	w.convergesWithin(t, 10*time.Second)
+	if removals := w.ruled(hearsay.RulingRemove); removals != 2 {
+		t.Errorf("%d removals, want those of n4 and n5", removals)
+	}
+}
+
 // leader gives the number of the machine that leads.
 func (w *World) leader() int {
 	for i := w.config.Nodes; i < len(w.machines); i++ {
