@@ -81,6 +81,8 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 	case hearsay.EventRefuted:
 		if e.State == hearsay.StateSuspect {
 			n.detect.Doubt() // others do; so should it (Lifeguard, table I)
+		} else {
+			n.overlay.Doubt(now)
 		}
 
 	case hearsay.EventRuled:

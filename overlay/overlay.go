@@ -26,6 +26,10 @@
 //
 //	|--- Unlink -------------->|   the ack did not come in time, or too late
 //
+//	B                        A
+//	|--- Hello --------------->|   B does not know whether its ack came: it asks after a second
+//	|<----------- HelloAck ----|
+//
 // # Power law
 //
 // As random, but whoever is asked accepts the more likely the more links it
@@ -200,6 +204,7 @@ func (o *Overlay) Suspect(now time.Time, id hearsay.NodeID) {
 		return
 	}
 	o.suspects = slices.Insert(o.suspects, at, id)
+	o.drawn.sure(id) // there is no asking it
 	if o.drawn.has(id) {
 		o.touch(now)
 	}
@@ -214,6 +219,7 @@ func (o *Overlay) Trust(now time.Time, id hearsay.NodeID) {
 	}
 	o.suspects = slices.Delete(o.suspects, at, at+1)
 	if o.drawn.has(id) {
+		o.drawn.doubt(now, id) // where this node was a suspect, too, it may have made way
 		o.touch(now)
 	}
 	o.enter(now, id)

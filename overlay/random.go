@@ -17,6 +17,7 @@ const (
 	helloMin     = 100 * time.Millisecond // between two Hellos while links are lacking; doubled after each that was in vain
 	helloMax     = 10 * time.Second       // up to this
 	confirmEvery = 10 * time.Second       // one link is asked after this often: an end forgotten by the other is found in this times the links
+	doubtEvery   = time.Second            // one that the other end may not have is asked after this often, until it answers
 	helloBurst   = 64                     // Hellos taken at once: many nodes may start at one time
 	helloRefill  = 50 * time.Millisecond  // and one more for each of these
 )
@@ -31,6 +32,9 @@ type drawn struct {
 	backoff time.Duration  // from then to the one after
 	turn    hearsay.NodeID // whose link was asked after last
 	turnAt  time.Time      // when to ask after the next
+
+	doubts  []hearsay.NodeID // those whose other end may not have the link, the next to be asked first; no suspects
+	doubtAt time.Time        // when to ask it
 
 	credit   int // Hellos that may come in
 	creditAt time.Time
@@ -49,11 +53,32 @@ func (d *drawn) remove(id hearsay.NodeID) bool {
 	if d.asked == id {
 		d.asked = hearsay.NodeID{}
 	}
+	d.sure(id)
 	at, found := search(d.links, id)
 	if found {
 		d.links = slices.Delete(d.links, at, at+1)
 	}
 	return found
+}
+
+// doubt has the other end asked whether it has a link, unless that is going to
+// happen: its answer was lost perhaps, or it has let go of this node. Else it
+// would be found out in its turn, after minutes.
+func (d *drawn) doubt(now time.Time, id hearsay.NodeID) {
+	if !d.has(id) || slices.Contains(d.doubts, id) {
+		return
+	}
+	if len(d.doubts) == 0 {
+		d.doubtAt = now.Add(doubtEvery)
+	}
+	d.doubts = append(d.doubts, id)
+}
+
+// sure is told that the other end has a link, or that there is none.
+func (d *drawn) sure(id hearsay.NodeID) {
+	if at := slices.Index(d.doubts, id); at >= 0 {
+		d.doubts = slices.Delete(d.doubts, at, at+1)
+	}
 }
 
 // retry ends a backoff: there is somebody new to ask.
@@ -132,6 +157,11 @@ func (o *Overlay) tickRandom(now time.Time) {
 		if id, ok := o.draw(); ok {
 			o.ask(now, id)
 		}
+	case len(d.doubts) > 0 && !now.Before(d.doubtAt):
+		next := d.doubts[0]
+		copy(d.doubts, d.doubts[1:]) // until it answers it is doubted
+		d.doubts[len(d.doubts)-1], d.doubtAt = next, now.Add(doubtEvery)
+		o.ask(now, next)
 	case len(d.links) > 0 && !now.Before(d.turnAt):
 		at, found := search(d.links, d.turn)
 		if found {
@@ -153,6 +183,9 @@ func (o *Overlay) deadlineRandom() time.Time {
 	}
 	if len(d.links) > 0 && d.turnAt.Before(at) {
 		at = d.turnAt
+	}
+	if len(d.doubts) > 0 && d.doubtAt.Before(at) {
+		at = d.doubtAt
 	}
 	return at
 }
@@ -212,7 +245,13 @@ func (o *Overlay) Hello(now time.Time, p *hearsay.Packet, _ *hearsay.Hello) {
 	}
 	accepted := o.Linked(p.From)
 	if o.cfg.Kind != KindRing && (accepted || o.drawn.has(p.From) || o.attracts()) {
-		accepted = o.agree(now, p.From) || accepted
+		had := o.drawn.has(p.From)
+		if o.agree(now, p.From) {
+			accepted = true
+			if !had { // the answer may be lost, and the word that it came too late
+				o.drawn.doubt(now, p.From)
+			}
+		}
 	}
 	o.send(p.From, &hearsay.HelloAck{Accepted: accepted, Degree: o.degree()})
 }
@@ -232,6 +271,7 @@ func (o *Overlay) HelloAck(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck
 		}
 	case o.agree(now, p.From):
 		d.backoff = helloMin
+		d.sure(p.From)
 	default:
 		o.send(p.From, &hearsay.Unlink{}) // others were faster, and there is no room
 	}
@@ -246,9 +286,20 @@ func (o *Overlay) unexpected(now time.Time, p *hearsay.Packet, m *hearsay.HelloA
 	}
 }
 
-// Disown is told that a member speaks as a neighbor does, who is none here: if
-// its end of a link is all that there is of it, it is to be let go.
+// Doubt is told that others have held this node dead, and so may have let go of
+// their ends of its links.
+func (o *Overlay) Doubt(now time.Time) {
+	for _, id := range o.drawn.links {
+		if !has(o.suspects, id) {
+			o.drawn.doubt(now, id)
+		}
+	}
+}
+
+// Disown is told that a member speaks as a neighbor does. It has its end of the
+// link then; if that is all that there is of it, it is to be let go.
 func (o *Overlay) Disown(now time.Time, id hearsay.NodeID) {
+	o.drawn.sure(id)
 	if o.cfg.Kind == KindRing || o.Linked(id) || o.drawn.has(id) || o.drawn.asked == id || has(o.suspects, id) {
 		return
 	}

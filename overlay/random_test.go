@@ -523,3 +523,54 @@ func TestRefusalsBackOff(t *testing.T) {
 		t.Errorf("asks again only after %v, though there is somebody new", wait)
 	}
 }
+
+// If the answer to a Hello is lost, and the word that it came too late, one end
+// believes that there is a link. It asks soon, not in its turn, and asks again.
+func TestLostAnswer(t *testing.T) {
+	w := newWorld(t, Config{Kind: KindRandom, Links: 4}, 1)
+	for range 12 {
+		w.join()
+	}
+	w.run(begin.Add(10 * time.Second))
+	w.check()
+	asker := w.nodes[w.order[0]]
+	accepts := w.nodes[w.order[slices.IndexFunc(w.order, func(id hearsay.NodeID) bool { return id != asker.self && !asker.Linked(id) })]]
+	accepts.Hello(w.now, from(asker.self), &hearsay.Hello{})
+	accepts.out.Reset() // its answer is lost
+	accepts.Tick(w.now)
+	if w.carryOut(accepts); !accepts.Linked(asker.self) || asker.Linked(accepts.self) {
+		t.Fatal("the link is not known at one end alone")
+	}
+	w.loss = 1
+	w.run(w.now.Add(3 * doubtEvery))
+	w.loss = 0
+	w.run(w.now.Add(3 * doubtEvery))
+	w.check()
+	if n := len(accepts.drawn.doubts) + len(asker.drawn.doubts); n > 0 {
+		t.Errorf("%d links are doubted still", n)
+	}
+}
+
+// Who was held dead asks after all its links, one at a time.
+func TestDoubtAfterDeath(t *testing.T) {
+	w := newWorld(t, Config{Kind: KindRandom, Links: 4}, 2)
+	for range 12 {
+		w.join()
+	}
+	w.run(begin.Add(10 * time.Second))
+	back := w.nodes[w.order[3]]
+	w.each(func(o *one) {
+		if o != back {
+			o.Remove(w.now, back.self)
+			o.Add(w.now, back.self)
+			w.carryOut(o)
+		}
+	})
+	back.Doubt(w.now)
+	links := time.Duration(len(back.drawn.links))
+	w.run(w.now.Add((links + 1) * doubtEvery))
+	w.check()
+	if len(back.drawn.doubts) > 0 {
+		t.Errorf("%d links are doubted still", len(back.drawn.doubts))
+	}
+}

@@ -37,11 +37,16 @@ func (w *World) unlinked(m *machine, reached []bool) string {
 		if to < 0 || w.machines[to].node == nil || w.machines[to].id != id {
 			return "is linked with " + w.check.name(id) + ", who does not run"
 		}
-		if other := &w.machines[to]; w.steady(other) && !slices.Contains(other.node.Links(), m.id) {
+		if other := &w.machines[to]; w.steady(other) && !w.isLinked(other, m) {
 			return "is linked with " + other.name + ", which is not linked with it"
 		}
 	}
 	return ""
+}
+
+// isLinked reports whether a machine's node holds another for its neighbor.
+func (w *World) isLinked(m, other *machine) bool {
+	return m.node != nil && slices.Contains(m.node.Links(), other.id)
 }
 
 // machineOf is the machine of an identity, by index; -1 if it never was.
