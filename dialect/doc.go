@@ -43,6 +43,10 @@
 // which is Facts in every message here. So nothing is described twice, and
 // this package need not know what the bytes say.
 //
+// Some replies say more in words, for people and for whoever wants to know:
+// "already" and "unknown" where a death reported is none that happens now,
+// "reason" where a peer declines a link or does not vouch for somebody.
+//
 // # What is read generously
 //
 // Integers may come as strings of digits, null is absent, localhost is
