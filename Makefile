@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help test format vet staticcheck check race fuzz bench compare campaign plants sim-same sim-diff sim-large cut kills abuse late page cover ci
+.PHONY: help test format vet staticcheck check race fuzz bench compare campaign plants sim-same sim-diff sim-large quorum-large cut kills abuse late page cover ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ sim-same: ## the same seeds, on one core, on two and under the race detector, co
 SKIP ?=
 sim-large: ## the tests of the simulator that take minutes: eight in all
 	HEARSAY_LARGE=1 $(GO) test -timeout 20m -skip '$(SKIP)' ./sim
+
+quorum-large: ## worlds of seeds alone, a thousand of one kind and two of the other: four minutes
+	HEARSAY_LARGE=1 $(GO) test -timeout 20m -run 'Histories|Register' ./quorum
 
 sim-diff: ## the simulations of this tree beside those of revision BASE, as a table: about a minute
 	@test -n "$(BASE)" || { echo "which revision? make sim-diff BASE=main~10"; exit 2; }
