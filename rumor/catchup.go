@@ -29,8 +29,8 @@ import (
 //     any more. They compare ever more rarely.
 //   - What a giver has seen and no longer holds, it tells as missed. A liar
 //     could so take rumors away before they are said. So two neighbors must say it,
-//     or the origin itself, or the only neighbor there is; and until it is counted
-//     as seen, whoever holds it can still give it.
+//     or the origin itself, or the only neighbor there is. Who believes it asks
+//     for it no more, but takes it all the same when it comes.
 
 // Limits of catching up, per node.
 const (
@@ -418,6 +418,7 @@ func (r *Rumors) letGo(id clock.Origin, lost clock.Range) {
 			return
 		}
 		r.seen.add(r.seen.of(id), u)
+		r.seen.missed.AddRange(id, u)
 		r.stats.Missed += u.High - u.Low + 1
 	}
 	if len(unseen) > 0 && id == hearsay.OriginOf(r.self) {

@@ -210,7 +210,7 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 // take delivers a rumor if it has not been seen, and reports whether it was
 // here already, the same.
 func (r *Rumors) take(now time.Time, from hearsay.NodeID, l *link, rumor *hearsay.Rumor) (again bool) {
-	if r.seen.context.Has(rumor.ID) {
+	if r.seen.came(rumor.ID) {
 		return r.takeAgain(now, from, l, rumor)
 	}
 	if reason, ok := r.check(now, rumor); !ok {
@@ -278,7 +278,8 @@ func (r *Rumors) check(now time.Time, rumor *hearsay.Rumor) (reason hearsay.Drop
 	if reason, ok := r.near(rumor.ID, ranges); !ok {
 		return reason, false
 	}
-	if len(ranges) >= maxRanges && !r.touches(rumor.ID) {
+	missed := r.seen.missed.Has(rumor.ID)
+	if len(ranges) >= maxRanges && !missed && !r.touches(rumor.ID) || missed && len(r.seen.late.Of(rumor.ID.Origin)) >= maxRanges {
 		return hearsay.DropTableFull, false
 	}
 	o := r.seen.of(rumor.ID.Origin)
@@ -329,6 +330,9 @@ func (r *Rumors) near(id clock.Dot, ranges []clock.Range) (reason hearsay.Drop, 
 // deliver counts a rumor as seen, keeps it, tells the application, and lets
 // the strategy tell others.
 func (r *Rumors) deliver(now time.Time, e *entry) {
+	if r.seen.missed.Has(e.ID) {
+		r.seen.late.Add(e.ID)
+	}
 	r.seen.add(e.origin, clock.Range{Low: e.ID.Counter, High: e.ID.Counter})
 	r.out.Events = append(r.out.Events, e.event())
 	r.stats.Delivered++

@@ -787,3 +787,35 @@ func TestGoneAmongWhatIsHeld(t *testing.T) {
 		t.Error("they do not agree")
 	}
 }
+
+// Who has been told by two that a rumor is gone takes it when it comes, once.
+func TestMissedComesAllTheSame(t *testing.T) {
+	w := newNetwork(t, 4, DefaultConfig())
+	w.link(0, 1)
+	w.link(0, 2)
+	n := w.nodes[0]
+	lie := []hearsay.SeenRange{{Origin: hearsay.OriginOf(nodeID(3)), Range: clock.Range{Low: 1, High: 1 << 16}}}
+	for from := 1; from <= 2; from++ {
+		w.receive(n, &hearsay.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: &hearsay.Rumors{Missed: lie}})
+	}
+	if n.stats.Missed != 1<<16 {
+		t.Fatalf("%d missed", n.stats.Missed)
+	}
+	for range 2 {
+		w.give(0, 1, rumorOf(3, 5, "x"), rumorOf(3, 6, "y"))
+	}
+	if len(n.got) != 2 || n.stats.Duplicates != 2 {
+		t.Errorf("%d delivered, %d again, want 2 and 2", len(n.got), n.stats.Duplicates)
+	}
+	// What comes so is bounded, too.
+	for number := range uint64(2 * maxRanges) {
+		w.give(0, 1, rumorOf(3, 100+2*number, "z"))
+	}
+	if got := len(n.seen.late.Of(lie[0].Origin)); got != maxRanges || n.drops[hearsay.DropTableFull] == 0 {
+		t.Errorf("%d ranges came late, want %d; drops %v", got, maxRanges, n.drops)
+	}
+	n.Forget(nodeID(3))
+	if n.seen.missed.NumRanges() != 0 || n.seen.late.NumRanges() != 0 {
+		t.Error("something is left of who is forgotten")
+	}
+}

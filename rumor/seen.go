@@ -13,6 +13,8 @@ import (
 // each is delivered once.
 type seen struct {
 	context clock.Context
+	missed  clock.Context // of these, what it never got: others say that nobody holds it any more. They may lie
+	late    clock.Context // of these, what came all the same
 	origins map[clock.Origin]*origin
 	changed []*origin // their part of sum is old
 	sum     uint64
@@ -49,6 +51,12 @@ func (s *seen) add(o *origin, r clock.Range) {
 	}
 }
 
+// came reports whether a rumor was here: one that is only said to be gone may
+// come yet.
+func (s *seen) came(id clock.Dot) bool {
+	return s.context.Has(id) && (!s.missed.Has(id) || s.late.Has(id))
+}
+
 // forget drops an origin.
 func (s *seen) forget(id clock.Origin) {
 	o := s.origins[id]
@@ -58,6 +66,8 @@ func (s *seen) forget(id clock.Origin) {
 	s.hash()
 	s.sum -= o.part
 	s.context.Forget(id)
+	s.missed.Forget(id)
+	s.late.Forget(id)
 	delete(s.origins, id)
 }
 

@@ -111,7 +111,7 @@ func (r *Rumors) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave)
 		if e := r.store.byID[id]; e != nil {
 			e.known |= l.bit
 			e.named = true
-		} else if !r.seen.context.Has(id) {
+		} else if !r.seen.came(id) {
 			if m := r.lack(now, id, l, hops); m != nil && m.asked == 0 && message.Late {
 				r.wait(id, m, now)
 			}

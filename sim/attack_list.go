@@ -73,7 +73,8 @@ var attackKinds = []AttackKind{
 	{
 		Name: "hush", What: "two neighbors of a node say that nobody holds any more what another has not said yet",
 		liars: 2, lay: layHush, tell: tellHush,
-		needs: "rumors signed by their origin, and with them how many there are",
+		protects: "what is said to be gone is taken all the same when it comes; it is only not asked for, if it got lost or the node was away",
+		needs:    "rumors signed by their origin, and with them how many there are",
 	},
 	{
 		Name: "amplify", What: "an outsider asks from forged addresses, as a stranger and in members' names, so that a bystander gets the answers",

@@ -36,7 +36,7 @@ var documented = map[string]struct {
 	"eclipse":             {true, map[string][2]float64{"honest_members_known": {0, 0}, "joiner_known_to_nodes": {0, 0}, "second_contact_honest_members_known": {15, 15}}},
 	"flood":               {true, map[string][2]float64{"others_lost_share": {0, 0}, "flood_told_share": {0.1, 0.9}, "others_missed_by_returner_share": {0.1, 1}, "others_missed_by_returner_share_without": {0, 0}}},
 	"impostor":            {true, map[string][2]float64{"believed_by_share": {0.9, 1}, "victims_rumors_lost_share": {0.1, 1}, "conflicts_noticed": {1, 1e9}}},
-	"hush":                {true, map[string][2]float64{"deaf_to_share": {0.5, 1}, "lost_share_of_all": {0, 0.1}}},
+	"hush":                {false, map[string][2]float64{"said": {10, 1e9}, "deaf_to_share": {0, 0}, "lost_share_of_all": {0, 0}}},
 	"amplify":             {true, map[string][2]float64{"stranger_bytes_out_per_in": {1, strangerMost}, "stranger_evidence_request": {0, 0}, "member_join_by_datagram": {0, 0}}},
 	"distract":            {false, map[string][2]float64{"death_known_s": {1, 20}, "wrong_suspicions": {0, 0}}},
 }
