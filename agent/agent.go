@@ -206,7 +206,8 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 			close(a.left)
 			a.stop(nil)
 		},
-		node: node,
+		failed: func(err error) { a.stop(fmt.Errorf("data directory %s: %w", a.cfg.Data, err)) },
+		node:   node,
 	}
 	if a.cfg.Role == hearsay.RolePeer {
 		a.loop.echo = newEcho(a.journal)

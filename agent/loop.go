@@ -46,8 +46,9 @@ type loop struct {
 	inbox     *inbox
 	counters  *counters
 	resolver  *resolver
-	echo      *echo  // nil: nobody is told of rumors that come again
-	gone      func() // called once the node has left
+	echo      *echo       // nil: nobody is told of rumors that come again
+	gone      func()      // called once the node has left
+	failed    func(error) // called when it cannot go on
 
 	// Of a network with seeds, else nil.
 	courier *courier
@@ -70,6 +71,7 @@ func (l *loop) run() error {
 			l.carryOut(l.node.Tick(now))
 			l.checkGone()
 		}
+		l.checkDoomed()
 		if deadline := l.node.Deadline(); !deadline.Equal(l.sleeping) && l.inbox.sleepUntil(deadline) {
 			l.sleeping = deadline
 		}
@@ -125,6 +127,13 @@ func (l *loop) work(now time.Time) bool {
 	}
 	l.checkGone()
 	return open
+}
+
+// checkDoomed has the agent stop if the node must.
+func (l *loop) checkDoomed() {
+	if why := l.node.Doomed(); why != "" {
+		l.failed(errors.New(why))
+	}
 }
 
 // leave has the node leave, unless it has been told so.

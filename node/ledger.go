@@ -280,6 +280,15 @@ func (n *Node) Fresh(now time.Time) (number int, fx *hearsay.Effects, err error)
 // Founded reports whether a seed has a ledger.
 func (n *Node) Founded() bool { return n.seeded.seat != nil && len(n.seeded.seat.Founding()) > 0 }
 
+// Doomed says why this node must stop, or "": a seed whose data directory is
+// older than what it has promised.
+func (n *Node) Doomed() string {
+	if n.seeded.seat == nil {
+		return ""
+	}
+	return n.seeded.seat.Doomed()
+}
+
 // Recover begins anew from this seed's ledger; see quorum.Quorum.Recover.
 func (n *Node) Recover(now time.Time) (givenUp string, fx *hearsay.Effects, err error) {
 	n.begin(now)

@@ -135,7 +135,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 		q.try(now, c)
 	}
 	q.work(now)
-	q.quiet = false
+	q.quiet, q.mayLag = false, q.state.epoch > 0
 	q.proven = q.chain.proven()
 	return q.anothers()
 }

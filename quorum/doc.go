@@ -40,7 +40,7 @@
 //	chain.go     rulings and heads                     heads.go     signing and serving them
 //	knocks.go    who asks to be in, before a case      opinion.go   what is said without one
 //	follower.go  the peers' half                       reads.go     what drivers read of both
-//	config.go    knobs
+//	config.go    knobs                                 doomed.go    a directory older than what it promised
 //
 // # Promises, and what they rest on
 //

@@ -109,7 +109,11 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	keys := q.keys()
 	for i := range m.Heads {
 		h := &m.Heads[i]
-		if int(h.Slot) >= len(keys) || int(h.Slot) == q.cfg.Slot {
+		if int(h.Slot) >= len(keys) {
+			continue
+		}
+		if int(h.Slot) == q.cfg.Slot {
+			q.ownHead(h)
 			continue
 		}
 		if q.checks >= checksATick {
@@ -143,6 +147,7 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 // tickLedger fetches from the other seeds what is missing here: older rulings,
 // and heads that got lost.
 func (q *Quorum) tickLedger(now time.Time) {
+	q.remind(now)
 	incomplete := q.chain.lowest > 1
 	if !incomplete && q.proven >= q.state.epoch || now.Before(q.fetchAt) || len(q.cfg.Seeds) < 2 {
 		return

@@ -38,6 +38,8 @@ type Quorum struct {
 	founding hearsay.Hash // that this life takes part in, for good; zero: in none yet
 	foundAt  time.Time    // this seed founds with whom it has met, unless something changes; zero: it does not
 	saidAt   time.Time    // that it waits
+	mayLag   bool         // the ledger came from disk, and nobody was asked yet what this life has signed
+	doomed   string       // why it must stop; "": it need not
 	seats    seats
 	replica  *replica // nil: this seed has no seat yet
 	state    *state   // nil: this seed has no snapshot yet
@@ -115,6 +117,10 @@ func (q *Quorum) Deadline() time.Time {
 
 // Tick lets time pass.
 func (q *Quorum) Tick(now time.Time) {
+	if q.doomed != "" {
+		q.tickAt, q.flushAt, q.headOf = now.Add(q.cfg.TickEvery), time.Time{}, q.Epoch() // until it is stopped
+		return
+	}
 	if !now.Before(q.tickAt) {
 		q.tickAt = now.Add(q.cfg.TickEvery) // after a pause no ticks are made up for
 		q.hellos, q.answers, q.checks = 0, 0, 0
@@ -249,7 +255,9 @@ func (q *Quorum) noteLeader(now time.Time) {
 
 // Ready reports whether a quorum of seeds is heard, this one among them: there
 // is a leader, and this seed has a vote.
-func (q *Quorum) Ready() bool { return !q.lost && q.replica != nil && q.replica.follows() != 0 }
+func (q *Quorum) Ready() bool {
+	return q.doomed == "" && !q.lost && q.replica != nil && q.replica.follows() != 0
+}
 
 // Leader gives the slot of who leads, if somebody does.
 func (q *Quorum) Leader() (slot int, ok bool) {

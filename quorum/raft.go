@@ -199,7 +199,7 @@ func (q *Quorum) raft(now time.Time, f *hearsay.Raft) {
 	case int(f.Slot) >= len(q.cfg.Seeds) || int(f.Slot) == q.cfg.Slot || int(f.Type) >= len(fromSeeds) || !fromSeeds[f.Type]:
 		q.drops[hearsay.DropMalformed]++
 		return
-	case q.cfg.Recover:
+	case q.cfg.Recover || q.doomed != "":
 		q.drops[hearsay.DropUnexpected]++
 		return
 	case q.replica == nil:
@@ -224,7 +224,7 @@ func (q *Quorum) raft(now time.Time, f *hearsay.Raft) {
 		q.drops[hearsay.DropBadSignature]++
 		return
 	}
-	if !q.mayTake(f) {
+	if !q.mayTake(f) || q.forgotten(f) {
 		return
 	}
 	if m := q.replica.message(f); m != nil {

@@ -112,3 +112,32 @@ func TestTwoFoundAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A seed that is started on an old copy of its disk stops before it harms
+// anybody, and comes back with an empty one.
+func TestOldCopyOfADisk(t *testing.T) {
+	const copied = 6 // s3
+	for _, others := range []string{"", "kill s1"} {
+		w := newScenario(t, 5, "at 15s kill n5\nat 22s kill n4", withSeeds(3))
+		w.RunUntil(12 * time.Second)
+		backup := w.machines[copied].disk.Clone()
+		w.RunUntil(30 * time.Second)
+		m := &w.machines[copied]
+		w.Do(Action{Verb: Kill, Who: []int{copied + 1}})
+		if others != "" {
+			w.Do(Action{Verb: Kill, Who: []int{copied - 1}})
+		}
+		m.disk, m.twist = backup, &twist{unjudged: true}
+		before := w.machines[copied-1].node.Epoch()
+		w.Do(Action{Verb: Restart, Who: []int{copied + 1}})
+		took := w.runsUntil(t, time.Second, "it stops", func() bool { return m.condition == conditionCrashed })
+		t.Logf("%s: it stops after %v", others, took)
+		if after := w.machines[copied-1].node.Epoch(); after != before {
+			t.Errorf("epoch %d was ruled with it", after)
+		}
+		m.twist = honest
+		w.Do(Action{Verb: Restart, Who: []int{copied - 1}})
+		w.Do(Action{Verb: Restart, Who: []int{copied + 1}, Fresh: true})
+		t.Logf("with an empty disk it is back after %v", w.convergesWithin(t, 20*time.Second))
+	}
+}

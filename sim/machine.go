@@ -288,7 +288,12 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 		}
 		w.tell(m, e.Events)
 	}
-	if m.node.Gone() && len(m.lane) == 0 {
+	switch {
+	case m.node.Doomed() != "":
+		w.check.violate(w.now, m, RuleLedger, "stops: its data directory is broken: %s", m.node.Doomed())
+		w.end(m, conditionCrashed)
+		return
+	case m.node.Gone() && len(m.lane) == 0:
 		w.end(m, conditionLeft)
 		return
 	}

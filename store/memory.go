@@ -31,6 +31,9 @@ type write struct {
 	drop  bool
 }
 
+// Clone gives a copy of what is durable, as a backup would be.
+func (m *Memory) Clone() *Memory { return &Memory{durable: maps.Clone(m.durable)} }
+
 // Persist makes records durable: Write, then Sync.
 func (m *Memory) Persist(records []hearsay.Record) error {
 	m.Write(records)

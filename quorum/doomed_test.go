@@ -1,0 +1,58 @@
+package quorum
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A seed whose directory is an older copy of itself stops, and says what is
+// wrong and what would be right: whether it is told by the leader who counts on
+// it, or by anybody who has its signature. With an empty directory it is back.
+func TestOldCopy(t *testing.T) {
+	for name, want := range map[string]string{
+		"told by the leader":         " of the log, and ",
+		"told of what it has signed": "it has signed epoch 5, and the ledger here ends with 1",
+	} {
+		w := newWorld(t, 3, 8)
+		w.startAll()
+		w.newPerson()
+		w.must(10*time.Second, "one is in", func() bool { return w.agree() && w.machines[0].q.Epoch() == 1 })
+		w.run(time.Second) // that is on disk everywhere
+		m := w.machines[1]
+		copied := maps.Clone(m.disk.durable)
+		for range 4 {
+			w.newPerson()
+		}
+		w.must(10*time.Second, "four more are in", func() bool { return w.agree() && w.machines[0].q.Epoch() == 5 })
+		w.run(time.Second)
+		w.crash(m)
+		m.disk.durable = copied
+		w.epochs[1] = 0
+		w.must(10*time.Second, "another leads", w.machines[0].q.Ready)
+		if slot, _ := w.machines[0].q.Leader(); name == "told by the leader" {
+			w.cut = func(from, _ int) bool { return from == 1 } // it asks nobody
+		} else {
+			w.crash(w.machines[slot])
+		}
+		w.start(m)
+		if w.runUntil(900*time.Millisecond, func() bool { return m.q.Doomed() != "" }); !strings.Contains(m.q.Doomed(), want) ||
+			!strings.Contains(m.q.Doomed(), "start this seed with an empty one") || m.q.Ready() {
+			t.Errorf("%s: it says %q", name, m.q.Doomed())
+		}
+		w.cut = nil
+		w.run(time.Minute) // as if nobody had stopped it
+		if m.q.Epoch() != 1 {
+			t.Errorf("%s: it takes part", name)
+		}
+		for _, other := range w.machines {
+			if other.q == nil {
+				w.start(other)
+			}
+		}
+		w.wipe(m)
+		w.start(m)
+		w.must(20*time.Second, "with an empty directory it has its seat", w.agree)
+	}
+}
