@@ -149,8 +149,14 @@ type whereabouts struct {
 
 // noteWhere keeps for a seed where a member is by its own newest word, if the
 // log does not know that yet.
-func (n *Node) noteWhere(id hearsay.NodeID) {
-	s := &n.seeded
+func (n *Node) noteWhere(e *hearsay.Event) {
+	s, id := &n.seeded, e.Subject
+	switch e.Kind {
+	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved,
+		hearsay.EventMemberLeft, hearsay.EventMemberDead, hearsay.EventMemberRemoved:
+	default:
+		return
+	}
 	if s.seat == nil {
 		return
 	}

@@ -16,6 +16,7 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 		e := n.out.Events[i] // the list may grow
 		n.cases.note(e)
 		n.seeded.counts.note(&e)
+		n.noteWhere(&e)
 		n.forward(now, &e)
 	}
 	return n.finish()
@@ -25,11 +26,6 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 // network comes first, if there is one.
 func (n *Node) forward(now time.Time, e *hearsay.Event) {
 	s, id := &n.seeded, e.Subject
-	switch e.Kind {
-	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved,
-		hearsay.EventMemberLeft, hearsay.EventMemberDead, hearsay.EventMemberRemoved:
-		n.noteWhere(id)
-	}
 	switch e.Kind {
 	case hearsay.EventMemberJoined:
 		n.enter(now, id)
