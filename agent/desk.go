@@ -178,12 +178,17 @@ func (d *desk) register(r *dialect.Register, from netip.AddrPort) preparing {
 		return func(time.Time) (*hearsay.Packet, dialect.Reply) { return p, nil }
 	}
 	return func(now time.Time) (*hearsay.Packet, dialect.Reply) {
-		refuse := &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer, Quorum: d.loop.node.Authority().Quorum}
+		authority := d.loop.node.Authority()
+		refuse := &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer, Quorum: authority.Quorum}
 		if r.Peer.Addr() != from.Addr() {
 			refuse.Reason = fmt.Sprintf("asks from %s and says that it is at %s", from.Addr(), r.Peer.Addr())
 			return nil, refuse
 		}
 		if _, in := d.loop.node.MemberAt(r.Peer); in {
+			if !authority.Ready { // its stay may have been ended since
+				refuse.Reason = "no quorum of seeds is heard"
+				return nil, refuse
+			}
 			return nil, &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer, Success: true, Already: true, Quorum: refuse.Quorum}
 		}
 		claim := guestClaim(d.network, r.Peer, now)

@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"testing"
 
 	"hearsay"
+	"hearsay/dialect"
 )
 
 // A seed tells what nobody can have ruled since, as long as it hears the
@@ -41,6 +43,13 @@ func TestFresh(t *testing.T) {
 	if n := len(n.seeds[0].questions.waiting); n > 0 {
 		t.Errorf("%d wait still", n)
 	}
+	peer := n.peers[0].Self().Addr // asked for as an older peer does, its stay is not confirmed either
+	await(t, n.seeds[0], "no quorum", func() bool { return !n.seeds[0].Authority().Ready })
+	reply := n.seeds[0].loop.desk.answer(patient(t), &dialect.Register{Peer: peer}, netip.AddrPortFrom(peer.Addr(), 1))
+	if o, ok := reply.(*dialect.Outcome); !ok || o.Success || o.Reason != "no quorum of seeds is heard" {
+		t.Errorf("%+v", reply)
+	}
+
 	n.seeds[0].Close()
 	wantError(t, n.seeds[0].Fresh(patient(t), read), errStopped.Error())
 }

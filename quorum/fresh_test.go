@@ -241,3 +241,22 @@ func TestRefusedBarIsNotSet(t *testing.T) {
 		t.Errorf("%+v", barred)
 	}
 }
+
+// A seed that is cut off does not tell who asks to be in that it is: the others
+// may have ended its stay.
+func TestCutOffSeedConfirmsNobody(t *testing.T) {
+	w := followed(t, 10, 3)
+	m, p := w.machines[0], w.people[0]
+	admit := func() (a Answer) {
+		w.step(m, func() { a = m.q.Admit(w.now, p.claim()) })
+		return a
+	}
+	if a := admit(); a.Code != AnswerDone {
+		t.Errorf("%+v, want that it is in", a)
+	}
+	w.cutOff(0)
+	w.must(10*time.Second, "the quorum is lost", func() bool { return !m.q.Ready() })
+	if a := admit(); a.Code != AnswerWait {
+		t.Errorf("%+v, of a seed that is cut off", a)
+	}
+}

@@ -115,6 +115,9 @@ func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
 		if c.Incarnation > m.Claim.Incarnation && c.Card.Addr != m.Claim.Card.Addr {
 			q.Move(now, c)
 		}
+		if !q.Ready() { // its stay may have been ended since
+			return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
+		}
 		return Answer{Code: AnswerDone, Stay: m.Stay}
 	}
 	if q.state.admitting[c.Subject] != nil {
