@@ -227,7 +227,7 @@ func TestUnderLoad(t *testing.T) {
 		removals = append(removals, w.until(victim.Name+" removed everywhere", removedAtMost, func() bool {
 			return w.agreed(epoch+1, seedsCount+peersCount-1, victim.Name)
 		}))
-		w.again(victim)
+		victim.Again(w.t)
 		returns = append(returns, w.until(victim.Name+" back everywhere", joinedAtMost, func() bool {
 			return w.agreed(epoch+2, seedsCount+peersCount, "")
 		}))

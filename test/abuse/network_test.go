@@ -150,8 +150,3 @@ func (w *network) until(what string, limit time.Duration, reached func() bool) t
 	})
 }
 
-// again runs the command that a node was printed with.
-func (w *network) again(n *node) {
-	w.t.Helper()
-	n.PID = process.Run(w.t, n.LogAgain(), strings.Fields(n.Start)...).Cmd.Process.Pid
-}

@@ -90,8 +90,7 @@ func (w *network) tellLogs() {
 func (w *network) startAgain(i int) *process.Program {
 	w.t.Helper()
 	n := &w.nodes[i]
-	p := process.Run(w.t, n.LogAgain(), strings.Fields(n.Start)...)
-	n.PID = p.Cmd.Process.Pid
+	p := n.Again(w.t)
 	w.until(n.Name+" answering again", startWithin, func() string {
 		select {
 		case <-p.Ended:

@@ -204,6 +204,21 @@ func Run(t *testing.T, log string, args ...string) *Program {
 	return p
 }
 
+// Again runs the command that starts a node again, once the process that was it
+// is gone: one that was killed has its ports for a little longer.
+func (n *Node) Again(t *testing.T) *Program {
+	t.Helper()
+	Until(t, n.Name+" gone", endTimeout, func() string {
+		if syscall.Kill(n.PID, 0) == nil {
+			return fmt.Sprintf("process %d is there", n.PID)
+		}
+		return ""
+	})
+	p := Run(t, n.LogAgain(), strings.Fields(n.Start)...)
+	n.PID = p.Cmd.Process.Pid
+	return p
+}
+
 // End tells a process to end in good order, and wants exit code 0.
 func (p *Program) End(t *testing.T) {
 	t.Helper()
