@@ -28,6 +28,8 @@ type Attack struct {
 	Runs  int     // default 5
 	JSON  bool    // print a line of JSON instead of text
 
+	Progress func(done int) // is told how many runs are over, after each; nil: nobody is
+
 	weaken func(*Config) // tests change what nodes are told, to see that claims are checked; may be nil
 }
 
@@ -134,6 +136,26 @@ func figure(v float64) string {
 	return fmt.Sprintf("%.4g", v)
 }
 
+func percent(share float64) string { return figure(100*share) + " %" }
+
+// fill gives a text with its figures: {key} as they are, {key %} in percent.
+func (r *AttackReport) fill(text string) string {
+	filled := ""
+	for {
+		before, rest, found := strings.Cut(text, "{")
+		if filled += before; !found {
+			return filled
+		}
+		var key string
+		key, text, _ = strings.Cut(rest, "}")
+		if key, isShare := strings.CutSuffix(key, " %"); isShare {
+			filled += percent(r.Figures.Get(key))
+		} else {
+			filled += figure(r.Figures.Get(key))
+		}
+	}
+}
+
 // AttackReport is what an attack came to.
 type AttackReport struct {
 	Name        string   `json:"name"`
@@ -171,6 +193,9 @@ func (a *Attack) Run(out io.Writer) (*AttackReport, error) {
 			succeeded++
 		}
 		r.add(t, a.Runs)
+		if a.Progress != nil {
+			a.Progress(i + 1)
+		}
 	}
 	r.Succeeded = float64(succeeded) / float64(a.Runs)
 	r.Outcome, r.ProtectedBy = kind.tell(r), kind.protects

@@ -91,99 +91,68 @@ var attackKinds = []AttackKind{
 }
 
 func tellReplay(r *AttackReport) string {
-	f := r.Figures
-	return fmt.Sprintf("%s packets of the past a second: %s members who are well buried, %s rumors delivered again, %s suspicions a node and minute",
-		figure(f.Get("replayed_packets_s")), figure(f.Get("members_wrongly_dead")), figure(f.Get("rumors_heard_twice")), figure(f.Get("wrong_suspicions_per_node_minute")))
+	return r.fill("{replayed_packets_s} packets of the past a second: {members_wrongly_dead} members who are well buried, {rumors_heard_twice} rumors delivered again, {wrong_suspicions_per_node_minute} suspicions a node and minute")
 }
 
 func tellForged(r *AttackReport) string {
-	f := r.Figures
-	return fmt.Sprintf("nothing forged is believed: %s deaths, %s incarnations; but who is called dead refutes, at most %s times a second; %s",
-		figure(f.Get("members_wrongly_dead")), figure(f.Get("incarnations_believed_ahead")), figure(f.Get("refutations_of_one_per_s")), tellLoad(f))
+	return r.fill("nothing forged is believed: {members_wrongly_dead} deaths, {incarnations_believed_ahead} incarnations; but who is called dead refutes, at most {refutations_of_one_per_s} times a second; " + loadText)
 }
 
 func tellSybil(r *AttackReport) string {
-	f := r.Figures
-	return fmt.Sprintf("%s identities, of %s keys tried, are a majority: up to %s nodes hold the victim dead, for up to %s s at a time, %s of the time",
-		figure(f.Get("identities_made_up")), figure(f.Get("keys_tried")), figure(f.Get("wrongly_dead_on_nodes")), figure(f.Get("wrongly_dead_longest_s")), percent(f.Get("victim_dead_share")))
+	return r.fill("{identities_made_up} identities, of {keys_tried} keys tried, are a majority: up to {wrongly_dead_on_nodes} nodes hold the victim dead, for up to {wrongly_dead_longest_s} s at a time, {victim_dead_share %} of the time")
 }
 
 func tellEclipse(r *AttackReport) string {
-	f := r.Figures
-	return fmt.Sprintf("the joiner believes %s liars and knows %s honest members, for as long as it has no other contact; with an honest one besides it knows %s, and %s know it",
-		figure(f.Get("fakes_believed")), figure(f.Get("honest_members_known")), figure(f.Get("second_contact_honest_members_known")), figure(f.Get("second_contact_joiner_known_to_nodes")))
+	return r.fill("the joiner believes {fakes_believed} liars and knows {honest_members_known} honest members, for as long as it has no other contact; with an honest one besides it knows {second_contact_honest_members_known}, and {second_contact_joiner_known_to_nodes} know it")
 }
 
 // tellMembership tells of an attack on members.
 func tellMembership(r *AttackReport) string {
-	f := r.Figures
 	if r.Succeeded > 0 {
-		return fmt.Sprintf("%s members who are well were held dead, by up to %s nodes at a time, for up to %s s",
-			figure(f.Get("members_wrongly_dead")), figure(f.Get("wrongly_dead_on_nodes")), figure(f.Get("wrongly_dead_longest_s")))
+		return r.fill("{members_wrongly_dead} members who are well were held dead, by up to {wrongly_dead_on_nodes} nodes at a time, for up to {wrongly_dead_longest_s} s")
 	}
-	return fmt.Sprintf("nobody who is well was buried; a member is suspect %s of the time, and %s s after the attack nobody is; rumors reach all within %s s; %s",
-		percent(f.Get("wrongly_suspect_share")), figure(f.Get("truth_back_s")), figure(f.Get("rumors_latest_s")), tellLoad(f))
+	return r.fill("nobody who is well was buried; a member is suspect {wrongly_suspect_share %} of the time, and {truth_back_s} s after the attack nobody is; rumors reach all within {rumors_latest_s} s; " + loadText)
 }
 
-// tellLoad tells what an attack costs all others.
-func tellLoad(f Figures) string {
-	return fmt.Sprintf("a node sends %s bytes a second, not %s", figure(f.Get("bytes_per_node_s")), figure(f.Get("bytes_per_node_s_without")))
-}
-
-func percent(share float64) string { return figure(100*share) + " %" }
+// loadText tells what an attack costs all others.
+const loadText = "a node sends {bytes_per_node_s} bytes a second, not {bytes_per_node_s_without}"
 
 func tellObservers(r *AttackReport) string {
-	f := r.Figures
 	if r.Succeeded == 0 {
 		return "no number of lying observers buried anybody"
 	}
-	return fmt.Sprintf("succeeds from f = %s on, the majority H = %s: then the victim is held dead by up to %s nodes, for up to %s s at a time, %s of the time",
-		figure(f.Get("succeeds_from_f")), figure(f.Get("majority")), figure(f.Get("majority_on_nodes")), figure(f.Get("majority_longest_s")),
-		percent(f.Get("majority_dead_share")))
+	return r.fill("succeeds from f = {succeeds_from_f} on, the majority H = {majority}: then the victim is held dead by up to {majority_on_nodes} nodes, for up to {majority_longest_s} s at a time, {majority_dead_share %} of the time")
 }
 
 func tellCover(r *AttackReport) string {
-	f := r.Figures
-	return fmt.Sprintf("succeeds from f = %s on; with f = H-1 the last knows the death after %s s, and after %s s without liars",
-		figure(f.Get("succeeds_from_f")), figure(f.Get("below_majority_last_knows_s")), figure(f.Get("f0_last_knows_s")))
+	return r.fill("succeeds from f = {succeeds_from_f} on; with f = H-1 the last knows the death after {below_majority_last_knows_s} s, and after {f0_last_knows_s} s without liars")
 }
 
 func tellSlow(r *AttackReport) string {
-	f := r.Figures
 	s := "times that another node buries it in 30 s, if it is late by"
 	for i, late := range slownesses {
 		if i > 0 {
 			s += ","
 		}
-		s += fmt.Sprintf(" %s: %s", late, figure(f.Get(fmt.Sprintf("late%dms_burials", late.Milliseconds()))))
+		s += fmt.Sprintf(" %s: {late%dms_burials}", late, late.Milliseconds())
 	}
-	return s + "; it comes back each time, and nobody else dies"
+	return r.fill(s + "; it comes back each time, and nobody else dies")
 }
 
 func tellFlood(r *AttackReport) string {
-	f := r.Figures
-	return fmt.Sprintf("%s of the flood is told; of others' rumors %s is lost and the latest takes %s s (without: %s s); a death is known after %s s (without: %s s); who was away lacks %s of what others said",
-		percent(f.Get("flood_told_share")), percent(f.Get("others_lost_share")), figure(f.Get("others_latest_s")), figure(f.Get("others_latest_s_without")),
-		figure(f.Get("death_known_s")), figure(f.Get("death_known_s_without")), percent(f.Get("others_missed_by_returner_share")))
+	return r.fill("{flood_told_share %} of the flood is told; of others' rumors {others_lost_share %} is lost and the latest takes {others_latest_s} s (without: {others_latest_s_without} s); a death is known after {death_known_s} s (without: {death_known_s_without} s); who was away lacks {others_missed_by_returner_share %} of what others said")
 }
 
 func tellImpostor(r *AttackReport) string {
-	f := r.Figures
-	return fmt.Sprintf("%s of honest nodes believe what is forged, and %s of what the victim itself says does not come",
-		percent(f.Get("believed_by_share")), percent(f.Get("victims_rumors_lost_share")))
+	return r.fill("{believed_by_share %} of honest nodes believe what is forged, and {victims_rumors_lost_share %} of what the victim itself says does not come")
 }
 
 func tellHush(r *AttackReport) string {
-	f := r.Figures
-	return fmt.Sprintf("the node does not hear %s of what the other says, and all others together %s",
-		percent(f.Get("deaf_to_share")), percent(f.Get("lost_share_of_all")))
+	return r.fill("the node does not hear {deaf_to_share %} of what the other says, and all others together {lost_share_of_all %}")
 }
 
 func tellAmplify(r *AttackReport) string {
-	f := r.Figures
-	return fmt.Sprintf("by datagram a bystander gets at most %s bytes for each that a stranger sends (%s), and %s for each sent in a member's name (%s); all members together send at most %s for each of a stranger's (%s), and %s for each in a member's name (%s)",
-		figure(f.Get("stranger_bytes_out_per_in")), r.worst("stranger_", ""), figure(f.Get("member_bytes_out_per_in")), r.worst("member_", ""),
-		figure(f.Get("stranger_bytes_caused_per_in")), r.worst("stranger_", "_caused"), figure(f.Get("member_bytes_caused_per_in")), r.worst("member_", "_caused"))
+	return r.fill("by datagram a bystander gets at most {stranger_bytes_out_per_in} bytes for each that a stranger sends (" + r.worst("stranger_", "") + "), and {member_bytes_out_per_in} for each sent in a member's name (" + r.worst("member_", "") + "); all members together send at most {stranger_bytes_caused_per_in} for each of a stranger's (" + r.worst("stranger_", "_caused") + "), and {member_bytes_caused_per_in} for each in a member's name (" + r.worst("member_", "_caused") + ")")
 }
 
 // worst names the question with the largest factor of a kind.
@@ -201,7 +170,5 @@ func (r *AttackReport) worst(prefix, suffix string) (name string) {
 }
 
 func tellDistract(r *AttackReport) string {
-	f := r.Figures
-	return fmt.Sprintf("a death is known to all after %s s (without: %s s), though each observer gets %s requests a second",
-		figure(f.Get("death_known_s")), figure(f.Get("death_known_s_without")), figure(f.Get("requests_per_observer_s")))
+	return r.fill("a death is known to all after {death_known_s} s (without: {death_known_s_without} s), though each observer gets {requests_per_observer_s} requests a second")
 }

@@ -2,7 +2,9 @@ package sim
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -136,8 +138,12 @@ func onOff(name string, of func(*Config) *bool) setting {
 // ParseWorld.
 func ReadWorld(path string, config *Config, keep ...string) error {
 	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("scenario: %w", err)
+	var cause *fs.PathError
+	switch {
+	case errors.As(err, &cause):
+		return fmt.Errorf("%s: %w: want a file with lines as in `at 10s kill n3`", path, cause.Err)
+	case err != nil:
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	return ParseWorld(path, string(text), config, keep...)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +44,7 @@ Exit code 3: a protection that is claimed did not hold.`,
 			if err := attack.Validate(); err != nil {
 				return wrongUsage(cmd, err)
 			}
+			attack.Progress = attackProgress(cmd.ErrOrStderr(), &attack)
 			_, err := attack.Run(out)
 			return simCode(errors.Join(err, out.Flush()))
 		},
@@ -55,6 +57,17 @@ Exit code 3: a protection that is claimed did not hold.`,
 	flags.IntVar(&attack.Runs, "runs", attack.Runs, "worlds")
 	flags.BoolVar(&attack.JSON, "json", false, "print JSON")
 	return cmd
+}
+
+// attackProgress says how far an attack is, while it takes long.
+func attackProgress(log io.Writer, attack *sim.Attack) func(done int) {
+	told := time.Now()
+	return func(done int) {
+		if done < attack.Runs && time.Since(told) >= progressEvery {
+			told = time.Now()
+			fmt.Fprintf(log, "%s: %d of %d worlds\n", attack.Name, done, attack.Runs)
+		}
+	}
 }
 
 // listAttacks prints a name and a line each; as JSON, a line for each.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -119,12 +120,26 @@ make sim-diff BASE=revision builds the other one and removes it again.`,
 			if err != nil {
 				return fmt.Errorf("find this program: %w", err)
 			}
-			if _, err := os.Stat(args[0]); err != nil {
-				return fmt.Errorf("the other version: %w", err)
+			if err := checkVersion(cmd, args[0]); err != nil {
+				return err
 			}
 			return compareVersions(cmd, args[0], self)
 		},
 	}
+}
+
+// checkVersion sees whether a program is a version of this one that simulates
+// at all.
+func checkVersion(cmd *cobra.Command, binary string) error {
+	out, err := exec.CommandContext(cmd.Context(), binary, "sim", "run", "--json", "--nodes", "2", "--for", "1s").Output()
+	var o outcome
+	if err == nil && (json.Unmarshal(out, &o) != nil || o.Time == nil) {
+		err = errors.New("it prints something else")
+	}
+	if err != nil {
+		return fmt.Errorf("the other version, %s: %w: want a hearsay binary that knows `sim run --json`", binary, err)
+	}
+	return nil
 }
 
 func compareVersions(cmd *cobra.Command, base, self string) error {

@@ -64,7 +64,7 @@ Exit code 3: a safety rule was broken. 4: the network did not converge.`,
 			}
 			if scenario != "" {
 				var said []string // a flag outdoes a line
-				for _, name := range []string{"nodes", "seeds", "loss", "delay", "for", "seed", "chatter"} {
+				for _, name := range []string{"nodes", "seeds", "loss", "delay", "for", "seed", "chatter", "overlay", "rumors"} {
 					if cmd.Flags().Changed(name) {
 						said = append(said, name)
 					}
@@ -84,6 +84,8 @@ Exit code 3: a safety rule was broken. 4: the network did not converge.`,
 	flags.DurationVar(&config.For, "for", config.For, "virtual time")
 	flags.Uint64Var(&config.Seed, "seed", config.Seed, "of all that is left to chance")
 	flags.DurationVar(&config.Chatter, "chatter", config.Chatter, "a rumor is said this often, each time by a node that is drawn; 0s: none")
+	flags.TextVar(&config.Overlay.Kind, "overlay", config.Overlay.Kind, "who links with whom: ring, random or powerlaw")
+	flags.TextVar(&config.Rumors.Strategy, "rumors", config.Rumors.Strategy, "how they spread: tree, monger or flood")
 	flags.StringVar(&scenario, "scenario", "", "file that tells what happens, instead of the seed, and with which settings")
 	flags.BoolVar(&config.Abrupt, "abrupt", false, "end after --for, whether all agree by then or not")
 	flags.BoolVar(&cost, "cost", false, "say on standard error how much time and memory the run took")
