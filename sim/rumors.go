@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -26,6 +27,7 @@ type saying struct {
 	identity   int // whose
 	at         time.Duration
 	data       []byte
+	sum        hearsay.Hash  // of data, once it was asked for
 	written    bool          // asked to be kept
 	durable    bool          // a crash of its origin cannot take it
 	expired    bool          // its origin's clock jumped, and calls it too old to be told
@@ -102,6 +104,21 @@ func (g *gossip) rumors() Rumors {
 func (s *saying) String() string {
 	return fmt.Sprintf("%d heard it, the last after %s and %d hops; %d payloads, %d of them again",
 		s.deliveries, short(s.latest), s.hops, s.payloads, s.duplicates)
+}
+
+// sumOf gives the hash of a payload. A large one that is as it was said is hashed
+// once, not at each node that hears it.
+func (g *gossip) sumOf(r *hearsay.Rumor) hearsay.Hash {
+	const large = 1 << 10 // bytes, from which on it is felt
+	number, known := g.byID[r.ID]
+	if !known || len(r.Data) < large || !bytes.Equal(r.Data, g.said[number].data) {
+		return sha256.Sum256(r.Data)
+	}
+	s := &g.said[number]
+	if s.sum == (hearsay.Hash{}) {
+		s.sum = sha256.Sum256(s.data)
+	}
+	return s.sum
 }
 
 // says is told what a node has said, before the effects.

@@ -49,7 +49,7 @@ func isDull(k hearsay.EventKind) bool {
 
 // tell logs one event of one node. The story in words leaves out what is dull.
 func (l *eventLog) tell(now time.Duration, m *machine, e *hearsay.Event, names *checker) {
-	l.line = appendCanonical(l.line[:0], now, m, e)
+	l.line = appendCanonical(l.line[:0], now, m, e, &names.gossip)
 	l.sum.Write(l.line)
 	switch {
 	case l.story == nil:
@@ -84,7 +84,7 @@ func (l *eventLog) hashed() hearsay.Hash { return hearsay.Hash(l.sum.Sum(nil)) }
 // fields, in the order of the type, those that are not set left out.
 //
 //	12345678901 n3 member-dead at=… subject=<32 digits> name=n5 by=… evidence=<64 digits>
-func appendCanonical(b []byte, now time.Duration, m *machine, e *hearsay.Event) []byte {
+func appendCanonical(b []byte, now time.Duration, m *machine, e *hearsay.Event, said *gossip) []byte {
 	b = strconv.AppendInt(b, int64(now), 10)
 	b = append(append(b, ' '), m.name...)
 	b = append(append(b, ' '), e.Kind.String()...)
@@ -114,7 +114,7 @@ func appendCanonical(b []byte, now time.Duration, m *machine, e *hearsay.Event) 
 		b = appendHex(b, " evidence=", sum[:])
 	}
 	if e.Rumor != nil {
-		b = appendRumor(b, e.Rumor)
+		b = appendRumor(b, e.Rumor, said)
 	}
 	b = appendNumber(b, " case=", int64(e.Case))
 	b = appendNumber(b, " epoch=", int64(e.Epoch))
@@ -130,10 +130,10 @@ func appendCanonical(b []byte, now time.Duration, m *machine, e *hearsay.Event) 
 
 // appendRumor appends what a rumor is: its origin is the event's subject, its
 // hops the count.
-func appendRumor(b []byte, r *hearsay.Rumor) []byte {
+func appendRumor(b []byte, r *hearsay.Rumor, said *gossip) []byte {
 	b = appendNumber(b, " n=", int64(r.ID.Counter))
 	b = appendNumber(b, " age=", int64(r.Age))
-	sum := sha256.Sum256(r.Data)
+	sum := said.sumOf(r)
 	return appendHex(b, " data=", sum[:])
 }
 
