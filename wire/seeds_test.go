@@ -392,7 +392,9 @@ func TestSeedRecordRoundTrip(t *testing.T) {
 			t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
 		}
 		cut := rapid.IntRange(0, len(value)-1).Draw(t, "cut")
-		if got, err := DecodeRecord(bucket, key, value[:cut]); err == nil {
+		_, life := want.(*hearsay.SeedLife)
+		earlier := life && cut == len(value)-len(hearsay.Hash{}) // without the founding
+		if got, err := DecodeRecord(bucket, key, value[:cut]); err == nil && !earlier {
 			t.Fatalf("%d of %d bytes gave %+v", cut, len(value), got)
 		}
 		if got, err := DecodeRecord(bucket, key[:len(key)-1], value); err == nil {
