@@ -163,3 +163,77 @@ func TestLargeRosterComesInPieces(t *testing.T) {
 		t.Errorf("after ten times it has %d of %d parts", f.got, len(f.parts))
 	}
 }
+
+// knocker makes somebody up who asks to be in, from an address of a source.
+func knocker(n int, source byte) *hearsay.Claim {
+	p := &person{n: n, key: newKeyed(uint64(500_000 + n)), at: 1}
+	p.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 66, 0, source}), uint16(1024+n%60_000))
+	return p.claim()
+}
+
+// Two or three who make up newcomers do not keep others from being asked.
+func TestFewSourcesDoNotShutTheDoor(t *testing.T) {
+	w := followed(t, 36, 3)
+	n := 0
+	w.flood(500*time.Microsecond, func() {
+		n += 2
+		for _, m := range w.machines {
+			w.step(m, func() { m.q.Admit(w.now, knocker(n-1, byte(n%3))); m.q.Admit(w.now, knocker(n, byte(n/2%3))) })
+		}
+	})
+	w.run(time.Second)
+	for _, m := range w.machines {
+		if len(m.q.knocks) < maxKnocks-1 {
+			t.Fatalf("%d are being asked: the test shows nothing", len(m.q.knocks))
+		}
+	}
+	const newcomers = 20
+	turned := 0
+	for i := range newcomers {
+		p := &person{n: 100 + i, key: newKeyed(uint64(400_000 + i)), up: true, at: hearsay.Incarnation(w.now.UnixMilli())}
+		p.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(i)}), 6000)
+		w.people = append(w.people, p)
+		m := w.machines[i%3]
+		w.step(m, func() {
+			if a := m.q.Admit(w.now, p.claim()); a.Code != AnswerPending {
+				turned++
+			}
+		})
+		w.run(10 * time.Millisecond)
+	}
+	w.runUntil(2*time.Second, func() bool { return w.machines[0].q.Epoch() == 3+newcomers })
+	if got := w.machines[0].q.Epoch() - 3; turned > 0 || got != newcomers {
+		t.Errorf("%d of %d are turned away, %d are in after %v", turned, newcomers, got, 2*time.Second)
+	}
+}
+
+// A source that is alone has all the room, and one of many is no worse off than
+// before: who answers is not sent away for others who do.
+func TestManyFromOneSource(t *testing.T) {
+	w := followed(t, 37, 3)
+	m := w.machines[0]
+	w.step(m, func() {
+		for n := range maxKnocks {
+			if a := m.q.Admit(w.now, knocker(n, 1)); a.Code != AnswerPending {
+				t.Fatalf("number %d: %+v", n, a)
+			}
+		}
+		if a := m.q.Admit(w.now, knocker(maxKnocks, 1)); a.Code != AnswerWait {
+			t.Errorf("beyond the table: %+v", a)
+		}
+		if a := m.q.Admit(w.now, knocker(maxKnocks, 2)); a.Code != AnswerWait {
+			t.Errorf("in the place of who has just come: %+v", a)
+		}
+	})
+	w.run(yieldAfter)
+	w.step(m, func() {
+		if a := m.q.Admit(w.now, knocker(maxKnocks, 1)); a.Code != AnswerWait {
+			t.Errorf("in the place of its own: %+v", a)
+		}
+		for n := range 10 {
+			if a := m.q.Admit(w.now, knocker(maxKnocks+n, 2)); a.Code != AnswerPending {
+				t.Errorf("another source's number %d: %+v", n, a)
+			}
+		}
+	})
+}

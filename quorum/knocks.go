@@ -26,6 +26,11 @@ import (
 // A guess.
 const maxKnocks = 384
 
+// yieldAfter is how long somebody from a source that has many is asked, before
+// one from a source that has few may take the place: longer than any answer takes
+// that is worth waiting for. A guess.
+const yieldAfter = 250 * time.Millisecond
+
 // knock is somebody who asks to be in.
 type knock struct {
 	claim  hearsay.Claim
@@ -40,7 +45,7 @@ func (q *Quorum) knock(now time.Time, c *hearsay.Claim) Answer {
 	switch {
 	case k != nil && k.claim.Card.Addr == c.Card.Addr:
 		return Answer{Code: AnswerPending}
-	case k == nil && len(q.knocks) >= maxKnocks:
+	case k == nil && len(q.knocks) >= maxKnocks && !q.yields(now, sourceOf(c.Card.Addr)):
 		q.drops[hearsay.DropTableFull]++
 		return Answer{Code: AnswerWait, Text: "too many ask at once"}
 	}
@@ -48,6 +53,44 @@ func (q *Quorum) knock(now time.Time, c *hearsay.Claim) Answer {
 	q.knocks[c.Subject] = k
 	q.probeKnock(now, k)
 	return Answer{Code: AnswerPending}
+}
+
+// sourceOf is who is taken for one when there is no room for all: an address
+// or, of IPv6, a network of the size that one host is given.
+func sourceOf(addr netip.AddrPort) netip.Addr {
+	ip := addr.Addr().Unmap().WithZone("")
+	if ip.Is4() {
+		return ip
+	}
+	prefix, _ := ip.Prefix(64) // of a valid address there is one
+	return prefix.Addr()
+}
+
+// yields makes room for somebody from a source: of a source that has two more
+// than it, and more than any, who has asked the longest gives way. As long as one
+// source is alone it may have all the room. So however much a few send, who comes
+// from elsewhere is asked.
+func (q *Quorum) yields(now time.Time, source netip.Addr) bool {
+	counts, most := make(map[netip.Addr]int), 0
+	for _, k := range q.knocks { // a sum: in any order
+		from := sourceOf(k.claim.Card.Addr)
+		counts[from]++
+		most = max(most, counts[from])
+	}
+	if most <= counts[source]+1 {
+		return false
+	}
+	var longest *knock
+	for _, id := range slices.SortedFunc(maps.Keys(q.knocks), hearsay.NodeID.Compare) {
+		if k := q.knocks[id]; counts[sourceOf(k.claim.Card.Addr)] == most && (longest == nil || k.began.Before(longest.began)) {
+			longest = k
+		}
+	}
+	if now.Sub(longest.began) < yieldAfter {
+		return false
+	}
+	delete(q.knocks, longest.claim.Subject)
+	return true
 }
 
 func (q *Quorum) probeKnock(now time.Time, k *knock) {
