@@ -237,3 +237,27 @@ func TestManyFromOneSource(t *testing.T) {
 		}
 	})
 }
+
+// Messages of the log that strangers make up cost a seed no more than it says,
+// and those of seeds are not among them.
+func TestForgedLogDoesNotStopSeeds(t *testing.T) {
+	w := followed(t, 38, 3)
+	data := make([]byte, 60<<10)
+	w.flood(time.Millisecond, func() {
+		for i, m := range w.machines {
+			other := w.machines[(i+1)%3]
+			f := &hearsay.Raft{Slot: uint8(other.slot), Type: 3, To: m.q.replica.id, From: other.q.replica.id, Term: 9, Entries: []hearsay.LogEntry{{Data: data}}}
+			w.step(m, func() { m.q.Receive(w.now, from(stranger, f)) })
+		}
+	})
+	before := w.machines[0].drops
+	const ticks = 20
+	w.run(ticks * w.cfg.TickEvery)
+	verified := w.machines[0].drops[hearsay.DropBadSignature] - before[hearsay.DropBadSignature]
+	dropped := w.machines[0].drops[hearsay.DropRate] - before[hearsay.DropRate]
+	if most := uint64((ticks + 1) * strangeBytes / len(data)); verified == 0 || verified > most || dropped == 0 {
+		t.Errorf("%d were verified, want at most %d; %d were not", verified, most, dropped)
+	}
+	w.newPerson()
+	w.must(3*time.Second, "they rule", func() bool { return w.machines[0].q.Epoch() == 4 && w.machines[2].q.Epoch() == 4 })
+}

@@ -74,6 +74,8 @@ type Quorum struct {
 	hellos   int // answered in this tick
 	answers  int // messages that answer requests for the ledger, in this tick
 	checks   int // of heads' signatures, in this tick
+
+	strange, strangeBytes int // messages of the log that came from no seed's address, in this tick
 }
 
 // New makes a seed that has not yet spoken. Records are what earlier lives of
@@ -123,7 +125,7 @@ func (q *Quorum) Tick(now time.Time) {
 	}
 	if !now.Before(q.tickAt) {
 		q.tickAt = now.Add(q.cfg.TickEvery) // after a pause no ticks are made up for
-		q.hellos, q.answers, q.checks = 0, 0, 0
+		q.hellos, q.answers, q.checks, q.strange, q.strangeBytes = 0, 0, 0, 0, 0
 		q.tickSeats(now)
 		if q.replica != nil && !q.cfg.Recover {
 			q.replica.node.Tick()
@@ -157,7 +159,7 @@ func (q *Quorum) Receive(now time.Time, p *hearsay.Packet) bool {
 			q.seatHello(now, p, m)
 		}
 	case *hearsay.Raft:
-		q.raft(now, m)
+		q.raft(now, p, m)
 	case *hearsay.LedgerReq:
 		if q.byStream(p) {
 			q.ledgerReq(p, m)
