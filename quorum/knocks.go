@@ -72,7 +72,7 @@ func sourceOf(addr netip.AddrPort) netip.Addr {
 // from elsewhere is asked.
 func (q *Quorum) yields(now time.Time, source netip.Addr) bool {
 	counts, most := make(map[netip.Addr]int), 0
-	for _, k := range q.knocks { // a sum: in any order
+	for _, k := range q.knocks { // order does not matter: they are counted
 		from := sourceOf(k.claim.Card.Addr)
 		counts[from]++
 		most = max(most, counts[from])
