@@ -288,10 +288,10 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	return nil
 }
 
-// places says where the node logs: a seed's standard output was its log in the
-// programs of old.
+// places says where the node logs: the standard output of seeds and of their peers
+// was their log in the programs of old.
 func (o *nodeOptions) places(cmd *cobra.Command) logPlaces {
-	if o.role == hearsay.RoleSeed && !o.json {
+	if o.config != "" && !o.json {
 		return logPlaces{lines: cmd.OutOrStdout(), file: o.output}
 	}
 	return logPlaces{people: cmd.ErrOrStderr(), file: o.output}
