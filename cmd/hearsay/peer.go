@@ -305,6 +305,9 @@ func (o *nodeOptions) greet(log *nodeLog, config *agent.Config) {
 	case o.role == hearsay.RoleSeed:
 		log.name(config.Seeds[config.Slot].Addr.String())
 		log.Info(dialect.PhraseSeedBoot(n, hearsay.QuorumOf(n)), "data", config.Data)
+		if meaning := quorumMeans(n); meaning != "" {
+			log.Warn(meaning)
+		}
 	default:
 		log.Info(dialect.PhrasePeerBoot(n, hearsay.QuorumOf(n)))
 	}

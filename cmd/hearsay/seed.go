@@ -100,6 +100,20 @@ func (o *nodeOptions) sit(config *agent.Config, list *seeds.List) error {
 	return nil
 }
 
+// quorumMeans says what is to be known of so many seeds; nothing of an odd number.
+func quorumMeans(n int) string {
+	switch quorum := hearsay.QuorumOf(n); {
+	case n == 1:
+		return "One seed decides alone: nobody checks what it says, and while it is down nobody is admitted or removed. Three allow for one to fail"
+	case n == 2:
+		return "Two seeds decide only together: while one is down nobody is admitted or removed, and the other cannot give its seat to a new one " +
+			"(hearsay seed recover begins anew). Three allow for one to fail"
+	case n%2 == 0:
+		return fmt.Sprintf("Of %d seeds %d decide: %d may fail, no more than of %d. Of %d, %d may", n, quorum, n-quorum, n-1, n+1, n-quorum+1)
+	}
+	return ""
+}
+
 func newRecover() *cobra.Command {
 	o := &nodeOptions{role: hearsay.RoleSeed}
 	cmd := &cobra.Command{
