@@ -236,7 +236,9 @@ func (q *Quorum) tickTrials(now time.Time) {
 	for _, c := range q.state.cases {
 		q.consider(now, c)
 	}
-	maps.DeleteFunc(q.paused, func(_ hearsay.Stay, until time.Time) bool { return !now.Before(until) })
+	over := func(_ hearsay.Stay, until time.Time) bool { return !now.Before(until) }
+	maps.DeleteFunc(q.paused, over)
+	maps.DeleteFunc(q.weighed, over)
 }
 
 // consider casts this seed's ballot on a case as soon as it has one, and

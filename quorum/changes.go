@@ -104,6 +104,9 @@ func (q *Quorum) aborted(now time.Time, c *change) {
 	q.settled(now, c.c)
 	if c.c.opening.op == opRemove && len(q.paused) < maxPaused {
 		q.paused[c.c.opening.stay] = now.Add(q.cfg.ReportPause)
+		if !c.c.short() { // a word without evidence must not make a removal slow
+			q.weighed[c.c.opening.stay] = now.Add(q.cfg.EvidencePause)
+		}
 	}
 	q.event(hearsay.Event{
 		At: now, Kind: hearsay.EventCaseAborted, Subject: subjectOf(c.c), Case: c.c.id, Epoch: c.c.stay().Epoch,

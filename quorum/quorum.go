@@ -58,6 +58,7 @@ type Quorum struct {
 	probing int                        // probes under way
 	probes  []hearsay.NodeID           // those that wait for room, in order
 	paused  map[hearsay.Stay]time.Time // until when reports without evidence wait
+	weighed map[hearsay.Stay]time.Time // until when reports with evidence wait, too
 	asked   []asked
 	fresh   freshness
 
@@ -87,7 +88,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	}
 	q := &Quorum{
 		cfg: cfg, plain: signer, signer: &rememberer{Signer: signer}, random: random, directory: directory, drops: drops, out: out, tickAt: now, leaderAt: now,
-		trials: make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), knocks: make(map[hearsay.NodeID]*knock), paused: make(map[hearsay.Stay]time.Time),
+		trials: make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), knocks: make(map[hearsay.NodeID]*knock), paused: make(map[hearsay.Stay]time.Time), weighed: make(map[hearsay.Stay]time.Time),
 	}
 	q.chain = newChain(cfg.Network, signer, len(cfg.Seeds))
 	if err := q.load(now, records); err != nil {

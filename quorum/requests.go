@@ -195,6 +195,8 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 		return Answer{Code: AnswerPending}
 	case r.Evidence == nil && now.Before(q.paused[m.Stay]):
 		return Answer{Code: AnswerWait, Text: "a case about it has just ended without a ruling"}
+	case now.Before(q.weighed[m.Stay]):
+		return Answer{Code: AnswerWait, Text: "what its observers say has just been tried"}
 	}
 	c := command{op: opRemove, stay: m.Stay, rule: hearsay.RuleTrial, by: r.By}
 	if r.Evidence != nil {
