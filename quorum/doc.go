@@ -40,6 +40,7 @@
 //	chain.go     rulings and heads                     heads.go     signing and serving them
 //	knocks.go    who asks to be in, before a case      opinion.go   what is said without one
 //	follower.go  the peers' half                       reads.go     what drivers read of both
+//	gathering.go a roster that comes to a peer whole   fresh.go     whether a seed's ledger is
 //	config.go    knobs                                 doomed.go    a directory older than what it promised
 //
 // # Promises, and what they rest on

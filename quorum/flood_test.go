@@ -160,7 +160,7 @@ func TestLargeRosterComesInPieces(t *testing.T) {
 		}
 	}
 	if f.Epoch() != n {
-		t.Errorf("after ten times it has %d of %d parts", f.got, len(f.parts))
+		t.Errorf("after ten times it has %d of %d parts", f.gathering.got, len(f.gathering.parts))
 	}
 }
 

@@ -49,14 +49,8 @@ type Follower struct {
 	asked netip.AddrPort // whose answers go on the ledger here, also beyond what is proven yet
 	trust time.Time      // and until when, unless something of it is proven
 
-	// A roster that is not proven yet.
-	parts   []*hearsay.RosterPart
-	sender  netip.AddrPort // of the parts
-	got     int
-	saved   *chain // the ledger as it was before
-	partsAt time.Time
-
-	past past // before a roster that came whole
+	gathering gathering // a roster that is not proven yet
+	past      past      // before a roster that came whole
 
 	tickAt, pollAt, askAt, helloAt time.Time
 	budget                         int // signatures that may still be checked in this tick
@@ -108,8 +102,8 @@ func (f *Follower) Epoch() hearsay.Epoch { return f.epoch }
 // Head gives the hash of the ledger up to Epoch.
 func (f *Follower) Head() hearsay.Hash {
 	chain := &f.chain
-	if f.saved != nil { // another is gathered, and not proven
-		chain = f.saved
+	if f.gathering.saved != nil { // another is not proven
+		chain = f.gathering.saved
 	}
 	hash, _ := chain.hashAt(f.epoch)
 	return hash
@@ -153,12 +147,7 @@ func (f *Follower) Tick(now time.Time) {
 			f.hello(f.random.IntN(len(f.cfg.Seeds)))
 		}
 	}
-	if f.parts != nil && now.Sub(f.partsAt) >= rosterPatience {
-		f.parts, f.got = nil, 0
-		if f.saved != nil {
-			f.chain, f.saved = *f.saved, nil
-		}
-	}
+	f.tickGathering(now)
 	f.tickPast(now)
 	if behind := !f.based || f.chain.promised() > f.epoch; behind && !now.Before(f.askAt) || !now.Before(f.pollAt) {
 		f.ask(now, f.someone())
@@ -186,7 +175,7 @@ func (f *Follower) someone() netip.AddrPort {
 func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
 	f.askAt, f.pollAt = now.Add(f.about(f.cfg.AskEvery)), now.Add(f.cfg.PollEvery)
 	if addr != f.asked {
-		if f.saved == nil {
+		if f.gathering.saved == nil {
 			f.unproven()
 		}
 		f.asked, f.trust = addr, now.Add(unprovenFor)
@@ -364,7 +353,7 @@ func (f *Follower) takeHeads(heads []hearsay.Head) {
 // extend joins rulings to the ledger here, for the heads to prove.
 func (f *Follower) extend(items []*hearsay.Ruling) {
 	for _, r := range items {
-		if !f.based && f.parts == nil && f.chain.epoch() == 0 && len(f.chain.links) == 0 && r.Epoch == 1 {
+		if !f.based && f.gathering.parts == nil && f.chain.epoch() == 0 && len(f.chain.links) == 0 && r.Epoch == 1 {
 			f.chain.restart(0, r.Previous) // what was before is the founding
 		}
 		if r.Epoch == f.chain.epoch()+1 && r.Previous == f.chain.headHash() {
@@ -402,16 +391,7 @@ func (f *Follower) rebase(now time.Time) {
 		return
 	}
 	if f.chain.base > 0 {
-		f.members = members{}
-		for _, part := range f.parts {
-			for _, m := range part.Members {
-				f.members.add(Member(m))
-			}
-		}
-		f.last = f.parts[0].Ruling
-		f.forgo(now, f.last)
-		f.epoch, f.parts, f.got, f.saved = f.chain.base, nil, 0, nil
-		f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: f.epoch, Count: f.members.count})
+		f.overtake(now)
 	}
 	f.based = true
 }
@@ -486,80 +466,6 @@ func (f *Follower) announce(before hearsay.Epoch, from netip.AddrPort) {
 			f.send(addr, news)
 		}
 	}
-}
-
-// rosterPart gathers a roster from one who was asked; a seed may have been asked
-// some time ago. It is believed once heads prove its epoch.
-func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
-	n := int(m.Parts)
-	if m.Part >= m.Parts || n > maxRosterParts || m.Ruling == nil || m.Ruling.Epoch <= f.epoch || m.Ruling.Epoch < f.floor {
-		f.drops[hearsay.DropUnexpected]++
-		return
-	}
-	if (f.got == 0 || f.parts == nil) && (p.Addr == f.asked || f.isSeed(p.Addr)) {
-		f.parts, f.sender, f.got, f.partsAt = make([]*hearsay.RosterPart, n), p.Addr, 0, now
-	}
-	if p.Addr != f.sender || len(f.parts) != n || f.parts[m.Part] != nil || f.got == n {
-		f.drops[hearsay.DropUnexpected]++
-		return
-	}
-	f.parts[m.Part] = m
-	if f.got++; f.got < n {
-		return
-	}
-	if !f.whole() {
-		f.drops[hearsay.DropUnproven]++
-		f.parts, f.got = nil, 0
-		return
-	}
-	if f.saved == nil {
-		f.saved = new(f.chain)
-	}
-	heads, ahead := f.chain.heads, f.chain.ahead
-	f.chain.restart(m.Ruling.Epoch, m.Ruling.Hash(f.cfg.Network))
-	f.chain.heads, f.chain.ahead = heads, ahead
-	f.takeHeads(m.Heads)
-	before := f.epoch
-	if f.advance(now); f.epoch > before || f.based && f.epoch == m.Ruling.Epoch {
-		f.announce(before, p.Addr)
-		return
-	}
-	f.ask(now, p.Addr) // what comes after it may prove it
-}
-
-// isSeed reports whether an address is a seed's: only seeds answer from there.
-func (f *Follower) isSeed(addr netip.AddrPort) bool {
-	return slices.ContainsFunc(f.cfg.Seeds, func(s Seed) bool { return s.Addr == addr })
-}
-
-// whole reports whether the parts are of one epoch, and are the roster that
-// its ruling names.
-func (f *Follower) whole() bool {
-	var all members
-	ruling := f.parts[0].Ruling
-	hash := ruling.Hash(f.cfg.Network)
-	for _, part := range f.parts {
-		if part.Ruling.Epoch != ruling.Epoch || part.Ruling.Hash(f.cfg.Network) != hash {
-			return false
-		}
-		for _, m := range part.Members {
-			if m.Claim.Subject != m.Stay.ID || !f.own(&m.Claim) || all.get(m.Stay.ID) != nil {
-				return false
-			}
-			all.add(Member(m))
-		}
-	}
-	return all.hash(f.cfg.Network) == ruling.Roster
-}
-
-// own reports whether a claim of a roster may be its subject's: the ruling proves
-// the stays only. What a key has signed is verified by whoever believes it; a
-// guest has signed nothing, but its address is its identity.
-func (f *Follower) own(c *hearsay.Claim) bool {
-	if c.Card.Key.IsZero() {
-		return c.Subject == hearsay.GuestID(f.cfg.Network, c.Card.Addr)
-	}
-	return c.Subject == c.Card.Key.NodeID()
 }
 
 // ledgerReq gives what of the ledger is asked for.
