@@ -22,6 +22,7 @@ func quorumKnobs(c *Config) []Knob {
 		duration("quorum.remove_timeout", &q.RemoveTimeout, 100*time.Millisecond, 10*time.Minute, "of a seed: a removal without a decision ends, a short report that much later as it is tried longer", "guess").
 			must("more than quorum.trial", func() bool { return q.RemoveTimeout > q.Trial }),
 		duration("quorum.report_pause", &q.ReportPause, 0, time.Hour, "of a seed: after a case without a ruling, reports without evidence wait", "the older seeds"),
+		duration("quorum.evidence_pause", &q.EvidencePause, 0, time.Hour, "of a seed: after a case that rested on a majority of observers ended without a ruling, more evidence about that stay waits", "guess: as between two rounds"),
 		count("quorum.snapshot_every", &q.SnapshotEvery, 16, 1<<24, "of a seed: log entries between two snapshots", "guess"),
 		count("quorum.snapshot_bytes", &q.SnapshotBytes, 1<<16, 1<<28, "of a seed: or so many bytes of them", "guess"),
 		duration("quorum.watch_for", &q.WatchFor, time.Second, time.Hour, "of a seed: a suspect that nobody reports is probed for so long", "guess"),

@@ -16,7 +16,9 @@ func TestTrialsAreSpaced(t *testing.T) {
 	w.flood(50*time.Millisecond, func() {
 		for _, m := range w.machines {
 			if e := w.evidence(m, victim, hearsay.VerdictUnreachable); e != nil {
-				w.step(m, func() { m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: victim.id()}, By: w.people[1].id(), Evidence: e}) })
+				w.step(m, func() {
+					m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: victim.id()}, By: w.people[1].id(), Evidence: e})
+				})
 			}
 		}
 	})
