@@ -149,4 +149,3 @@ func (w *network) until(what string, limit time.Duration, reached func() bool) t
 		return ""
 	})
 }
-
