@@ -261,18 +261,16 @@ func (q *Quorum) tryGiveUp(now time.Time) {
 	q.say(hearsay.Event{At: now, Text: "the founding that this seed took part in came to nothing; it has given that up, and begins as with an empty directory"})
 }
 
-// giveUp begins a new life with nothing.
+// giveUp begins a new life with nothing, by one record: should a crash lose that,
+// the old life is back with all that it has promised. What else there is of it
+// goes when the new one takes part in something (named). By then the new life is on
+// disk, as seeds count only that have answered it.
 func (q *Quorum) giveUp() {
-	if q.state != nil {
-		for _, index := range q.replica.snapshots {
-			q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: index}, Dropped: true})
-		}
-	}
-	q.newLife() // what the old one has voted stays on disk until there is a newer vote: should the life come back, so does that
+	q.newLife()
 	q.forgetTrials()
 	q.state, q.replica, q.asked, q.given, q.foundAt = nil, nil, nil, nil, time.Time{}
 	q.chain = newChain(q.cfg.Network, q.plain, len(q.cfg.Seeds))
-	q.seats = seats{heard: q.seats.heard, nonces: q.seats.nonces, asked: q.seats.asked}
+	q.seats = seats{}
 	q.headOf, q.proven = 0, 0
 }
 
@@ -304,10 +302,10 @@ func (q *Quorum) promised(l *loaded) bool {
 	return !q.founding.IsZero() && l.hard.Term > 1 && l.hard.Vote != q.seat().RaftID(q.cfg.Network)
 }
 
-// leftBehind reports whether a state is of a founding that was given up, and a
-// crash has kept it from being swept away.
+// leftBehind reports whether a state is of a founding that was given up: later
+// lives come by a ruling.
 func (q *Quorum) leftBehind(s *state) bool {
-	return q.founding.IsZero() && s.epoch == 0 && !slices.Contains(s.founding, q.seat())
+	return s.epoch == 0 && !slices.ContainsFunc(s.founding, func(seat hearsay.Seat) bool { return seat.Life == q.life })
 }
 
 // sweepAll drops what is on disk of a log.

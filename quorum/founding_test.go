@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -184,6 +185,88 @@ func TestFounderIsLost(t *testing.T) {
 	w.start(founder)
 	w.newPerson()
 	w.must(time.Minute, "founded anew", func() bool { return w.agree() && founder.q.Epoch() == 1 })
+}
+
+// Who begins a new life founds nothing with it before it is on disk: torn apart,
+// the old life would come back with what the new one has voted. So whom it has
+// met before does not count.
+func TestNewLifeIsDurableBeforeItFounds(t *testing.T) {
+	w := newWorld(t, 3, 8)
+	a, founder, c := w.machines[0], w.machines[1], w.machines[2]
+	w.startAll()
+	w.must(5*time.Second, "all have met", func() bool { _, met := a.q.whoIsThere(w.now); return met == 3 && founder.q.state == nil })
+	w.cut = func(from, _ int) bool { return from == founder.slot } // the others get nothing of it
+	w.step(founder, func() { founder.foundNow(w) })
+	for _, m := range []*machine{a, c} {
+		named := founder.q.ownHello()
+		named.Sign(testNetwork, founder.signer)
+		w.step(m, func() { m.q.Receive(w.now, from(seedAddr(founder.slot), named)) })
+	}
+	old := a.q.life
+	w.run(time.Second) // that is on disk
+	w.wipe(founder)
+	w.start(founder)
+	w.cut = nil
+	w.stepped = func(m *machine, _ *hearsay.Effects) {
+		if m == a && a.q.life != old {
+			w.syncs = time.Hour // from now on: what it has kept is not on disk
+		}
+	}
+	w.must(time.Minute, "it has given up", func() bool { return a.q.life != old })
+	for slot, m := range []*machine{1: founder, 2: c} {
+		if m != nil {
+			hello := &hearsay.SeatHello{Slot: uint8(slot), Life: hearsay.Life{byte(slot)}, Config: a.q.cfg.hash(), Nonce: a.q.seats.nonces[slot], Answer: true}
+			hello.Sign(testNetwork, m.signer)
+			w.step(a, func() { a.q.Receive(w.now, from(seedAddr(slot), hello)) })
+		}
+	}
+	w.run(w.cfg.TickEvery)
+	if kept := a.disk.durable["life"].(*hearsay.SeedLife); kept.Life != old {
+		t.Fatal("it is on disk: the test shows nothing")
+	}
+	if a.q.replica != nil {
+		t.Error("it takes part with a life that is not on disk")
+	}
+}
+
+// A crash may tear apart what giving up wrote: then the old life is back with the
+// beginning that it has confirmed, or the new one with nothing.
+func TestTornGivingUp(t *testing.T) {
+	w := newWorld(t, 3, 9)
+	a := w.machines[0]
+	w.startAll()
+	w.must(5*time.Second, "all have met", func() bool { _, met := a.q.whoIsThere(w.now); return met == 3 && a.q.state == nil })
+	w.step(a, func() { a.foundNow(w) })
+	w.cut = func(from, to int) bool { return from != to }
+	old := a.q.life
+	w.run(time.Second) // that is on disk
+	before := maps.Clone(a.disk.durable)
+	for _, m := range w.machines[1:] {
+		w.wipe(m)
+		w.start(m)
+	}
+	w.cut = nil
+	var torn []hearsay.Record
+	w.stepped = func(m *machine, out *hearsay.Effects) {
+		if m == a && torn == nil && a.q.life != old {
+			torn = out.Persist
+		}
+	}
+	w.must(time.Minute, "it has given up", func() bool { return torn != nil })
+	w.stepped = nil
+	for kept := range 1 << len(torn) {
+		w.crash(a)
+		a.disk.durable = maps.Clone(before)
+		for i, r := range torn {
+			if kept>>i&1 != 0 {
+				a.disk.apply(r)
+			}
+		}
+		w.start(a)
+		if back := a.q.life == old; back != (a.q.state != nil) || back == a.q.founding.IsZero() {
+			t.Errorf("of %d records %b are left: the old life is back %t, with its beginning %t", len(torn), kept, back, a.q.state != nil)
+		}
+	}
 }
 
 // Who has confirmed anything of its founding gives it up for nothing, though

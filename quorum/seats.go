@@ -287,6 +287,7 @@ func (q *Quorum) named(now time.Time, m *hearsay.SeatHello) {
 	if at >= 0 && len(m.Seats) == len(q.cfg.Seeds) && !m.Founding.IsZero() {
 		q.seatAll(m.Seats)
 		q.takePart(m.Founding)
+		q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: foundingIndex}, Dropped: true}) // of a life that was given up
 		q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), q.emptyLog())
 		q.seats.why = ""
 		q.event(hearsay.Event{At: now, Kind: hearsay.EventSeatTaken, Subject: q.signer.Public().NodeID()})
