@@ -120,7 +120,7 @@ func (q *Quorum) mayNotFound(now time.Time, met int) string {
 		switch h := &q.seats.heard[slot]; {
 		case slot == q.cfg.Slot || !h.justNow(now):
 		case h.founded:
-			return notNamed
+			return q.notNamed()
 		case !h.founding.IsZero():
 			return fmt.Sprintf("the seed at %v takes part in a founding already", q.cfg.Seeds[slot].Addr)
 		}
@@ -229,12 +229,30 @@ func (q *Quorum) unborn() bool {
 // slots in it, so there is none, short of lost disks.
 //
 // So what is decided here is only when to wait no longer: when too few are left
-// who may take part, or nobody is who could have its beginning.
+// who may take part, or nobody is who could have its beginning. Who cannot give up
+// says that then.
 func (q *Quorum) tryGiveUp(now time.Time) {
-	if !q.unborn() || q.cfg.Recover || q.state != nil && q.replica.leader() != 0 {
+	if q.replica == nil || q.cfg.Recover || q.state != nil && q.replica.leader() != 0 {
 		return
 	}
-	able, holders := 0, 0
+	able, holders := q.left(now)
+	switch {
+	case able >= q.Needed() && holders > 0:
+	case q.unborn():
+		q.giveUp()
+		q.say(hearsay.Event{At: now, Text: "the founding that this seed took part in came to nothing; it has given that up, and begins as with an empty directory"})
+	case q.seats.why == "":
+		right := "put the data directories of the others back, or see `hearsay seed recover`"
+		if q.state.epoch == 0 {
+			right = "nothing was ruled yet: start this seed with an empty data directory"
+		}
+		q.say(hearsay.Event{At: now, Text: fmt.Sprintf("at most %d of %d seeds have kept their part of this ledger, and %d are needed: %s", able, len(q.cfg.Seeds), q.Needed(), right)})
+	}
+}
+
+// left counts the seeds that may take part in this one's founding still, and who
+// of them may have its beginning.
+func (q *Quorum) left(now time.Time) (able, holders int) {
 	for slot := range q.cfg.Seeds {
 		h, seat := &q.seats.heard[slot], q.seats.known[slot].seat
 		switch {
@@ -247,18 +265,14 @@ func (q *Quorum) tryGiveUp(now time.Time) {
 		case !h.justNow(now):
 			able++
 			holders++ // for all that is known
-		case h.seat == seat && !h.elsewhere(q.founding):
+		case h.founding == q.founding || h.seat == seat && h.founding.IsZero():
 			able++
 			if h.founded {
 				holders++
 			}
 		}
 	}
-	if able >= q.Needed() && holders > 0 {
-		return
-	}
-	q.giveUp()
-	q.say(hearsay.Event{At: now, Text: "the founding that this seed took part in came to nothing; it has given that up, and begins as with an empty directory"})
+	return able, holders
 }
 
 // giveUp begins a new life with nothing, by one record: should a crash lose that,
@@ -281,7 +295,7 @@ func (q *Quorum) otherFounding(now time.Time, m *hearsay.SeatHello) {
 		return
 	}
 	q.wait(now, m, fmt.Sprintf("the seed at %v belongs to another founding of this network than the ledger here, which ends with epoch %d: "+
-		"to take part, start this seed with an empty data directory; if this ledger is the right one, start the others with empty ones",
+		"to take part, start this seed with an empty data directory; if this ledger is the right one, start the others with empty ones, and see `hearsay seed recover`",
 		q.cfg.Seeds[m.Slot].Addr, q.state.epoch))
 }
 

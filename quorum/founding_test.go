@@ -289,7 +289,7 @@ func TestConfirmedIsNotGivenUp(t *testing.T) {
 	if b.q.founding != founding || b.q.state == nil {
 		t.Error("it has given up what it confirmed")
 	}
-	if why := c.q.Why(); c.q.state != nil || why != notNamed {
+	if why := c.q.Why(); c.q.state != nil || why != c.q.notNamed() {
 		t.Errorf("the others found beside it: %q", why)
 	}
 }
@@ -338,6 +338,48 @@ func TestOldLedgerAfterFounding(t *testing.T) {
 	w.epochs[2] = 0
 	w.start(old)
 	w.must(20*time.Second, "with an empty directory it has its seat", w.agree)
+}
+
+// Where too many data directories are lost, whoever has a ledger left and who comes
+// with an empty directory say what an operator can do.
+func TestLostQuorumIsSaid(t *testing.T) {
+	for _, tt := range []struct {
+		seeds, members int
+		has, hasNot    string
+		back           int // seeds that come back with an empty directory
+		backWithTheirs bool
+	}{
+		{seeds: 3, members: 1, back: 1},
+		{seeds: 3, members: 1, back: 2, has: "at most 1 of 3 seeds have kept their part of this ledger, and 2 are needed: put the data", hasNot: "its quorum must give it"},
+		{seeds: 3, members: 0, back: 2, has: "at most 1 of 3 seeds have kept their part of this ledger, and 2 are needed: nothing was ruled yet", hasNot: "its quorum must give it"},
+		{seeds: 2, members: 1, back: 1, has: "at most 1 of 2 seeds", hasNot: "no quorum without it: put the old data directory back, or see `hearsay seed recover`"},
+		{seeds: 3, members: 1, back: 2, backWithTheirs: true},
+	} {
+		w := newWorld(t, tt.seeds, 21)
+		w.startAll()
+		w.must(5*time.Second, "founded", w.agree)
+		for range tt.members {
+			w.newPerson()
+		}
+		w.must(5*time.Second, "they are in", func() bool { return int(w.machines[0].q.Epoch()) == tt.members && w.agree() })
+		w.run(time.Second) // that is on disk everywhere
+		for _, m := range w.machines[1:] {
+			w.crash(m)
+		}
+		w.run(5 * time.Second)
+		for _, m := range w.machines[1 : 1+tt.back] {
+			if !tt.backWithTheirs {
+				w.wipe(m)
+				w.epochs[m.slot] = 0
+			}
+			w.start(m)
+		}
+		w.run(20 * time.Second)
+		has, hasNot := w.machines[0].q.Why(), w.machines[1].q.Why()
+		if tt.has == "" && has != "" || !strings.Contains(has, tt.has) || !strings.Contains(hasNot, tt.hasNot) {
+			t.Errorf("%+v: %q, and who has none %q", tt, has, hasNot)
+		}
+	}
 }
 
 // large is how many worlds: the smaller number, unless long runs are asked for.

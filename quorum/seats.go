@@ -294,12 +294,18 @@ func (q *Quorum) named(now time.Time, m *hearsay.SeatHello) {
 		return
 	}
 	if m.Founded {
-		q.wait(now, m, notNamed)
+		q.wait(now, m, q.notNamed())
 	}
 }
 
 // notNamed is why a seed waits that has come after the founding.
-const notNamed = "the network was founded with another life in this seat: its quorum must give it to this one"
+func (q *Quorum) notNamed() string {
+	right := ": its quorum must give it to this one"
+	if len(q.cfg.Seeds) <= 2 {
+		right = ", and there is no quorum without it: put the old data directory back, or see `hearsay seed recover`"
+	}
+	return "the network was founded with another life in this seat" + right
+}
 
 // seatAt keeps who sits in a seat, before there is a state that says so.
 func (q *Quorum) seatAt(seat hearsay.Seat) {
