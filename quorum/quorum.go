@@ -97,9 +97,6 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	if own := &q.chain.ahead[cfg.Slot]; own.Epoch > q.Epoch() {
 		*own = hearsay.Head{} // a crash has left it, and torn away what it was signed for: nobody was told
 	}
-	if err := q.misplaced(); err != nil {
-		return nil, err
-	}
 	return q, nil
 }
 

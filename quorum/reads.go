@@ -1,7 +1,6 @@
 package quorum
 
 import (
-	"fmt"
 	"slices"
 
 	"hearsay"
@@ -37,19 +36,4 @@ func (q *Quorum) Open() int {
 		return 0
 	}
 	return len(q.state.cases)
-}
-
-// misplaced says whose data directory this is, if it is another seed's: what
-// one seat has promised must not be said from another.
-func (q *Quorum) misplaced() error {
-	if q.state == nil || q.cfg.Recover { // recovery may give it another seat
-		return nil
-	}
-	for _, seat := range q.state.seats {
-		if seat.Key == q.signer.Public() && int(seat.Slot) != q.cfg.Slot {
-			return fmt.Errorf("seeds: this data directory is of the seed at %v, and this one is at %v: use its own, or an empty one",
-				q.cfg.Seeds[seat.Slot].Addr, q.cfg.Seeds[q.cfg.Slot].Addr)
-		}
-	}
-	return nil
 }
