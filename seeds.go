@@ -23,7 +23,7 @@ type SeatHello struct {
 	Config    Hash // of the configured addresses
 	Nonce     uint64
 	Answer    bool
-	Founded   bool    // the sender has a ledger
+	Founded   bool    // the sender has a ledger; to a peer: one with a ruling in it
 	Seats     []Seat  // as the sender knows them: none before the founding
 	Founding  Hash    // that the sender's life takes part in (FoundingHash); zero: in none yet
 	Given     *Ruling // the newest ruling about a seat that the sender knows, if there is one

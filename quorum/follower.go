@@ -226,8 +226,8 @@ func (f *Follower) Receive(now time.Time, p *hearsay.Packet) bool {
 // seatHello pins the key of a seed that was met at its configured address for
 // the first time. One that is pinned changes only by the ballots of a quorum. But
 // a seed without a ledger may have no seat yet, and if it loses its disk before it
-// gets one, no ballots will tell of that: its pin lasts until its successor has a
-// ledger, and is not kept.
+// gets one, or before anything was ruled, no ballots will tell of that: its pin
+// lasts until its successor has a ledger, and is not kept.
 func (f *Follower) seatHello(m *hearsay.SeatHello) {
 	if !m.Answer || int(m.Slot) >= len(f.cfg.Seeds) || f.nonces[m.Slot] == 0 || m.Nonce != f.nonces[m.Slot] || f.budget <= 0 {
 		f.drops[hearsay.DropUnexpected]++

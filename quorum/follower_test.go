@@ -301,6 +301,32 @@ func TestFollowerMeetsSeedsBeforeTheFounding(t *testing.T) {
 	}
 }
 
+// The same of seeds that had founded, and lost their disks before anything was
+// ruled, by which nothing came of that founding.
+func TestFollowerMeetsAFoundingThatComesToNothing(t *testing.T) {
+	w := newWorld(t, 3, 18)
+	w.startTold(w.machines[1])
+	w.start(w.machines[2])
+	w.must(20*time.Second, "founded by two", func() bool { return w.machines[1].q.Ready() && w.machines[2].q.Ready() })
+	f := w.newFollower()
+	w.run(5 * time.Second)
+	if f.pins[1].Seat.Key != w.machines[1].signer.public || f.pins[2].Seat.Key != w.machines[2].signer.public {
+		t.Fatal("it has not met them: the test shows nothing")
+	}
+	w.wipe(w.machines[1])
+	w.wipe(w.machines[2])
+	w.startAll()
+	w.must(20*time.Second, "founded anew", w.agree)
+	w.newPerson()
+	w.must(15*time.Second, "it follows", func() bool { return w.machines[0].q.Epoch() == 1 && w.follows() })
+	w.run(5 * time.Second)
+	for slot, m := range w.machines {
+		if f.pins[slot].Seat.Key != m.signer.public || !f.lasting[slot] {
+			t.Errorf("seat %d is not known", slot)
+		}
+	}
+}
+
 // What one seed signs, or fewer than a quorum, proves nothing.
 func TestFollowerNeedsAQuorumOfHeads(t *testing.T) {
 	w := followed(t, 9, 2)

@@ -149,6 +149,9 @@ func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 	if !m.Answer {
 		answer := q.ownHello()
 		answer.Answer, answer.Nonce = true, m.Nonce
+		if m.Slot == hearsay.NoSlot { // peers keep the keys of those who have a ledger: for good, so it must have come to something
+			answer.Founded = q.Epoch() > 0
+		}
 		q.sendHello(hearsay.Packet{Addr: p.Addr, Stream: true}, answer)
 	}
 	if m.Slot == hearsay.NoSlot {
