@@ -40,16 +40,17 @@ func (q *Quorum) forgotten(f *hearsay.Raft) bool {
 
 // ownHead looks at a head that is said to be this seed's own: it is kept before
 // it is sent, so that there is none that is newer than the ledger here.
-func (q *Quorum) ownHead(h *hearsay.Head) {
+func (q *Quorum) ownHead(h *hearsay.Head) (forged bool) {
 	if h.Epoch <= q.state.epoch || !q.Seated() || q.checks >= checksATick {
-		return
+		return false
 	}
 	q.checks++
 	if !h.Verify(q.cfg.Network, q.plain, q.signer.Public()) {
 		q.drops[hearsay.DropBadSignature]++
-		return
+		return true
 	}
 	q.doom(fmt.Sprintf("it has signed epoch %d, and the ledger here ends with %d", h.Epoch, q.state.epoch))
+	return false
 }
 
 // remind asks all others, once after a start, for the heads that they have: this seed's own,

@@ -52,6 +52,19 @@ func TestForgedHeadsDoNotStopSeeds(t *testing.T) {
 	})
 }
 
+// A message of forged heads costs a seed one check, also if they are said to be its
+// own.
+func TestForgedHeadsCostOneCheck(t *testing.T) {
+	w := followed(t, 31, 1)
+	for _, m := range w.machines[:2] {
+		before := m.drops[hearsay.DropBadSignature]
+		w.step(m, func() { m.q.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: forgedHeads(1)})) })
+		if n := m.drops[hearsay.DropBadSignature] - before; n != 1 {
+			t.Errorf("seed %d: %d checks", m.slot, n)
+		}
+	}
+}
+
 // Nor do they, or forged rulings about seats, keep peers from following.
 func TestForgedProofsDoNotStopFollowers(t *testing.T) {
 	w := followed(t, 32, 3)

@@ -113,7 +113,9 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 			continue
 		}
 		if int(h.Slot) == q.cfg.Slot {
-			q.ownHead(h)
+			if q.ownHead(h) {
+				break
+			}
 			continue
 		}
 		if q.checks >= checksATick {
