@@ -30,7 +30,7 @@ func (s *signer) Sign(message []byte) hearsay.Signature { return keyedHash(s.pub
 
 // Verify implements hearsay.Signer.
 func (s *signer) Verify(key hearsay.PublicKey, message []byte, signature hearsay.Signature) bool {
-	return keyedHash(key, message) == signature
+	return !key.IsZero() && keyedHash(key, message) == signature
 }
 
 // keyedHash folds the message word by word into two words of state, which
