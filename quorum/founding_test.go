@@ -340,6 +340,40 @@ func TestOldLedgerAfterFounding(t *testing.T) {
 	w.must(20*time.Second, "with an empty directory it has its seat", w.agree)
 }
 
+// Nor does it look through the others' ledger for who sits where: that is of another
+// network.
+func TestSeatsOfAnotherFounding(t *testing.T) {
+	w := newWorld(t, 5, 6)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	w.run(time.Second) // that is on disk everywhere
+	old := w.machines[4]
+	w.crash(old)
+	for _, m := range w.machines[:4] {
+		w.wipe(m)
+		if m.slot < 3 {
+			w.startTold(m)
+		}
+	}
+	w.newPerson()
+	w.must(20*time.Second, "founded without it", func() bool { return w.machines[0].q.Epoch() == 1 })
+	w.start(w.machines[3])
+	w.must(20*time.Second, "one has its seat", func() bool { return w.machines[3].q.Seated() })
+	asked := 0
+	w.stepped = func(m *machine, out *hearsay.Effects) {
+		for _, p := range out.Send {
+			if _, asks := p.Body.(*hearsay.LedgerReq); asks && m == old {
+				asked++
+			}
+		}
+	}
+	w.start(old)
+	w.run(time.Minute)
+	if asked > 0 || old.q.Why() == "" {
+		t.Errorf("it asks %d times: %q", asked, old.q.Why())
+	}
+}
+
 // Where too many data directories are lost, whoever has a ledger left and who comes
 // with an empty directory say what an operator can do.
 func TestLostQuorumIsSaid(t *testing.T) {

@@ -225,8 +225,11 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 }
 
 // takeGiven takes a ruling about a seat that a hello carries, if its ballots
-// prove it.
+// prove it. One of another founding is of another network.
 func (q *Quorum) takeGiven(now time.Time, m *hearsay.SeatHello) {
+	if m.Founding != q.founding {
+		return
+	}
 	given, ok := q.proves(m.Given)
 	if !ok {
 		q.seek(m)
