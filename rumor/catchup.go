@@ -417,8 +417,7 @@ func (r *Rumors) letGo(id clock.Origin, lost clock.Range) {
 			r.drops[hearsay.DropTableFull]++
 			return
 		}
-		r.seen.add(r.seen.of(id), u)
-		r.seen.missed.AddRange(id, u)
+		r.seen.miss(r.seen.of(id), u)
 		r.stats.Missed += u.High - u.Low + 1
 	}
 	if len(unseen) > 0 && id == hearsay.OriginOf(r.self) {

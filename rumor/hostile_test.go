@@ -59,3 +59,30 @@ func TestMissedAThousandTimes(t *testing.T) {
 		t.Errorf("%d ranges, %d missed: want %d", got, n.stats.Missed, 2*maxRanges)
 	}
 }
+
+// Who says every other rumor, and of those between that they are gone, leaves no
+// gap in what was seen. What never came is bounded all the same.
+func TestMissedBetweenWhatCame(t *testing.T) {
+	w := newNetwork(t, 4, DefaultConfig())
+	w.link(0, 1)
+	n, origin := w.nodes[0], hearsay.OriginOf(nodeID(3))
+	const said = 4 * maxRanges
+	for i := range uint64(said) {
+		gone := clock.Range{Low: 2*i + 2, High: 2*i + 2}
+		w.give(0, 1, rumorOf(3, 2*i+1, "x"))
+		w.receive(n, &hearsay.Packet{From: nodeID(3), Addr: nodeAddr(3), Body: &hearsay.Rumors{
+			Missed: []hearsay.SeenRange{{Origin: origin, Range: gone}},
+		}})
+	}
+	if len(n.got) != said || n.stats.Missed != said || len(n.seen.context.Of(origin)) != 1 {
+		t.Fatalf("%d delivered, %d missed, %d ranges seen", len(n.got), n.stats.Missed, len(n.seen.context.Of(origin)))
+	}
+	if got := len(n.seen.missed.Of(origin)); got > missedMost {
+		t.Errorf("%d ranges never came, want at most %d", got, missedMost)
+	}
+	// The newest are kept: they are taken all the same, and of the oldest it is believed.
+	w.give(0, 1, rumorOf(3, 2, "oldest"), rumorOf(3, 2*said, "newest"))
+	if _, came := n.got[clock.Dot{Origin: origin, Counter: 2 * said}]; !came || len(n.got) != said+1 {
+		t.Errorf("%d delivered, and the newest: %v", len(n.got), came)
+	}
+}

@@ -51,6 +51,34 @@ func (s *seen) add(o *origin, r clock.Range) {
 	}
 }
 
+// missedMost bounds the ranges of one origin that never came: there may be one
+// between any two numbers that did.
+const missedMost = 2 * maxRanges
+
+// miss counts a range as seen that never came. If there are too many, the older
+// half is believed to be gone for good.
+func (s *seen) miss(o *origin, r clock.Range) {
+	s.add(o, r)
+	s.missed.AddRange(o.id, r)
+	if ranges := s.missed.Of(o.id); len(ranges) > missedMost {
+		oldest := ranges[len(ranges)/2].Low
+		forgetBelow(&s.missed, o.id, oldest)
+		forgetBelow(&s.late, o.id, oldest)
+	}
+}
+
+// forgetBelow takes the ranges of an origin out of a set that begin below a
+// number.
+func forgetBelow(c *clock.Context, id clock.Origin, number uint64) {
+	ranges := c.Of(id)
+	c.Forget(id)
+	for _, r := range ranges {
+		if r.Low >= number {
+			c.AddRange(id, r)
+		}
+	}
+}
+
 // came reports whether a rumor was here: one that is only said to be gone may
 // come yet.
 func (s *seen) came(id clock.Dot) bool {
