@@ -219,7 +219,7 @@ func (o *Overlay) Trust(now time.Time, id hearsay.NodeID) {
 	}
 	o.suspects = slices.Delete(o.suspects, at, at+1)
 	if o.drawn.has(id) {
-		o.drawn.doubt(now, id) // where this node was a suspect, too, it may have made way
+		o.doubt(now, id) // where this node was a suspect, too, it may have made way
 		o.touch(now)
 	}
 	o.enter(now, id)

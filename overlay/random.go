@@ -249,7 +249,7 @@ func (o *Overlay) Hello(now time.Time, p *hearsay.Packet, _ *hearsay.Hello) {
 		if o.agree(now, p.From) {
 			accepted = true
 			if !had { // the answer may be lost, and the word that it came too late
-				o.drawn.doubt(now, p.From)
+				o.doubt(now, p.From)
 			}
 		}
 	}
@@ -290,9 +290,14 @@ func (o *Overlay) unexpected(now time.Time, p *hearsay.Packet, m *hearsay.HelloA
 // their ends of its links.
 func (o *Overlay) Doubt(now time.Time) {
 	for _, id := range o.drawn.links {
-		if !has(o.suspects, id) {
-			o.drawn.doubt(now, id)
-		}
+		o.doubt(now, id)
+	}
+}
+
+// doubt doubts a link, but not with a suspect: there is no asking it.
+func (o *Overlay) doubt(now time.Time, id hearsay.NodeID) {
+	if !has(o.suspects, id) {
+		o.drawn.doubt(now, id)
 	}
 }
 

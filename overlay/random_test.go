@@ -574,3 +574,25 @@ func TestDoubtAfterDeath(t *testing.T) {
 		t.Errorf("%d links are doubted still", len(back.drawn.doubts))
 	}
 }
+
+// A suspect that asks for a link is not asked after it: whoever uses its name, or
+// that of a guest, which nobody links with, would have it asked for ever.
+func TestSuspectIsNotDoubted(t *testing.T) {
+	o, others := lonely(t)
+	suspect := others[0]
+	o.Suspect(begin, suspect)
+	o.Hello(begin, from(suspect), &hearsay.Hello{})
+	o.out.Reset()
+	for at := begin; at.Before(begin.Add(confirmEvery / 2)); at = o.Deadline() {
+		o.Tick(at)
+		for _, p := range o.out.Now {
+			if _, asks := p.Body.(*hearsay.Hello); asks && o.drawn.asked == suspect {
+				t.Fatalf("asked after %v", at.Sub(begin))
+			}
+		}
+		o.out.Reset()
+	}
+	if len(o.drawn.doubts) > 0 {
+		t.Errorf("%d links are doubted", len(o.drawn.doubts))
+	}
+}
