@@ -160,7 +160,8 @@ func (s *LogSnapshot) AppendBinary(dst []byte) []byte {
 
 // LedgerReq asks for the rulings of epochs after After, or, if Before is set,
 // for those right before that epoch: a seed gives them, to one that lacks them on
-// its disk, or to a peer that wants to know who was in before it.
+// its disk, or to a peer that wants to know who was in, and was given a seat,
+// before it.
 //
 //	A                        B
 //	|--- LedgerReq{After} ---->|

@@ -254,6 +254,7 @@ func (f *Follower) seatHello(m *hearsay.SeatHello) {
 	if f.pins[m.Slot].Seat.Key == m.Key {
 		return
 	}
+	f.past.reseated[m.Slot] = m.Founded
 	for slot := range f.cfg.Seeds { // it has a new life, of which the others have the proof
 		if slot != int(m.Slot) {
 			f.hello(slot)
@@ -283,11 +284,20 @@ func (f *Follower) believeSeat(r *hearsay.Ruling) (forged bool) {
 	return !ok
 }
 
+// pinAll pins who was given a seat by a proven ruling, if nothing newer is known.
+func (f *Follower) pinAll(r *hearsay.Ruling) {
+	for _, seat := range r.Seats {
+		if int(seat.Slot) < len(f.cfg.Seeds) && f.pins[seat.Slot].Since < r.Case {
+			f.pin(hearsay.SeedPin{Seat: seat, Since: r.Case})
+		}
+	}
+}
+
 func (f *Follower) pin(p hearsay.SeedPin) {
 	if f.pins[p.Seat.Slot].Seat.Key != p.Seat.Key {
 		f.chain.forgetHeads(p.Seat.Slot)
 	}
-	f.pins[p.Seat.Slot], f.lasting[p.Seat.Slot] = p, true
+	f.pins[p.Seat.Slot], f.lasting[p.Seat.Slot], f.past.reseated[p.Seat.Slot] = p, true, false
 	f.out.Persist = append(f.out.Persist, &p)
 }
 
@@ -413,11 +423,7 @@ func (f *Follower) apply(now time.Time, r *hearsay.Ruling) (ok bool) {
 		}
 		f.members.remove(r.Stay.ID)
 	case hearsay.RulingSeat, hearsay.RulingRecover:
-		for _, seat := range r.Seats {
-			if int(seat.Slot) < len(f.cfg.Seeds) && f.pins[seat.Slot].Since < r.Case {
-				f.pin(hearsay.SeedPin{Seat: seat, Since: r.Case})
-			}
-		}
+		f.pinAll(r)
 	}
 	f.epoch, f.last = r.Epoch, r
 	e := hearsay.Event{

@@ -14,6 +14,10 @@ import (
 // applies names them. Only if somebody speaks of one whom it does not know it has a
 // seed give the rulings right before that roster, backwards. Each has the hash that
 // the one after it names, so they are as proven as the roster.
+//
+// So it is found out, too, who was given a seat in rulings that the roster took the
+// place of: if somebody answers as a seed who is in no seat that is known here. The
+// newest ruling about a seat, which seeds show, does not tell of those before it.
 
 const (
 	strangerFor = 5 * time.Second // somebody unknown has perhaps just been admitted. A guess: longer than a ruling takes
@@ -28,6 +32,10 @@ type past struct {
 	hash   hearsay.Hash  // of the next of them
 	until  int64         // they are wanted back to here: Unix milliseconds, as their At
 	looked int           // how many of them have come
+	enough bool          // they are known back to there
+
+	known    hearsay.Epoch          // up to here the rulings about seats are known
+	reseated [hearsay.MaxSeeds]bool // by slot: who has a ledger answers there, and another is known to sit in it
 
 	stranger hearsay.NodeID // of whom somebody spoke; zero: of nobody
 	askAt    time.Time      // for the rulings; zero: not yet, or no more
@@ -40,30 +48,46 @@ type past struct {
 // was in before this follower's time. If it does not know it finds out.
 func (f *Follower) Departed(id hearsay.NodeID) bool {
 	_, departed := f.past.departed[id]
-	if !departed && f.past.stranger.IsZero() && f.past.before > 0 {
+	if !departed && f.past.stranger.IsZero() && f.past.before > 0 && !f.past.enough {
 		f.past.stranger = id
 	}
 	return departed
 }
 
+// wanted reports whether rulings of the past are asked for.
+func (p *past) wanted() bool {
+	return p.before > 0 && (p.seatsWanted() || !p.stranger.IsZero() && !p.enough)
+}
+
+func (p *past) seatsWanted() bool { return slices.Contains(p.reseated[:], true) }
+
 // forgo begins the past anew: a roster has come whole as of a ruling. It is
 // wanted for twice as long as needed: the clocks of seeds differ.
 func (f *Follower) forgo(now time.Time, r *hearsay.Ruling) {
+	known := max(f.epoch, f.floor)
+	if f.past.before > 0 {
+		known = f.past.known // what is before an earlier roster was not looked through
+	}
 	departed := f.past.departed
 	if departed == nil {
 		departed = make(map[hearsay.NodeID]struct{})
 	}
-	f.past = past{until: r.At - 2*f.cfg.Recall.Milliseconds(), departed: departed, forgetAt: now.Add(departedFor)}
+	f.past = past{until: r.At - 2*f.cfg.Recall.Milliseconds(), known: known, departed: departed, forgetAt: now.Add(departedFor)}
 	f.pastRuling(r)
 	for id := range departed { // order does not matter: each is judged for itself
 		if f.members.get(id) != nil {
 			delete(departed, id)
 		}
 	}
+	if known > 0 { // else it has just met the seeds
+		for slot := range f.cfg.Seeds {
+			f.hello(slot)
+		}
+	}
 }
 
-// tickPast asks for the past if somebody is spoken of who stays unknown, and
-// forgets those who were out for long.
+// tickPast asks for the past if somebody is spoken of who stays unknown, or
+// answers as a seed, and forgets those who were out for long.
 func (f *Follower) tickPast(now time.Time) {
 	p := &f.past
 	if len(p.departed) > 0 && !now.Before(p.forgetAt) {
@@ -73,11 +97,11 @@ func (f *Follower) tickPast(now time.Time) {
 		clear(p.departed)
 	}
 	switch {
-	case p.before == 0 || p.stranger.IsZero():
+	case !p.wanted():
 	case p.askAt.IsZero():
 		p.askAt = now.Add(strangerFor)
 	case now.Before(p.askAt):
-	case f.members.get(p.stranger) != nil:
+	case !p.seatsWanted() && f.members.get(p.stranger) != nil:
 		p.stranger, p.askAt = hearsay.NodeID{}, time.Time{}
 	default:
 		p.askAt = now.Add(f.about(recallEvery))
@@ -99,16 +123,21 @@ func (f *Follower) takePast(now time.Time, from netip.AddrPort, items []*hearsay
 		}
 		f.pastRuling(r)
 	}
-	if oldest := items[0]; p.before > 0 && (oldest.At < p.until || p.looked >= recallMost) {
-		p.before = 0 // nobody who left before that has said what is still told
+	p.enough = p.enough || items[0].At < p.until // nobody who left before that has said what is still told
+	if p.looked >= recallMost {
+		p.before = 0
 	}
-	if p.before > 0 {
-		p.askAt = now // for what comes before, at the next tick
+	if p.before <= p.known+1 {
+		clear(p.reseated[:]) // it was not given the seat that it says
+	}
+	if p.askAt = now; !p.wanted() {
+		p.askAt = time.Time{}
 	}
 	return true
 }
 
-// pastRuling notes whose stay the next ruling of the past has ended.
+// pastRuling notes whose stay the next ruling of the past has ended, or to whom
+// it has given a seat.
 func (f *Follower) pastRuling(r *hearsay.Ruling) {
 	p := &f.past
 	p.before, p.hash, p.looked = r.Epoch, r.Previous, p.looked+1
@@ -120,5 +149,7 @@ func (f *Follower) pastRuling(r *hearsay.Ruling) {
 		if f.members.get(r.Stay.ID) == nil {
 			p.departed[r.Stay.ID] = struct{}{}
 		}
+	case hearsay.RulingSeat, hearsay.RulingRecover:
+		f.pinAll(r)
 	}
 }
