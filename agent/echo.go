@@ -11,8 +11,9 @@ import (
 	"hearsay/dialect"
 )
 
-// echoMost is of how many rumors that came again from one node the log tells
-// in a second. All are counted (hearsay.Stats.RumorDuplicates). A guess.
+// echoMost is of how many rumors that came again the log tells in a second: of
+// all nodes together, as whoever has one can send it from any address. All are
+// counted (hearsay.Stats.RumorDuplicates). A guess.
 const echoMost = 100
 
 // echo has the log tell of rumors that come again, as the older peers' logs do.
@@ -20,7 +21,8 @@ const echoMost = 100
 // and would push all else out of the hub.
 type echo struct {
 	journal *journal
-	limit   limiter
+	second  int64 // Unix; the one that is counted
+	told    int   // in it
 }
 
 // newEcho gives nil where no log wants it.
@@ -28,7 +30,16 @@ func newEcho(j *journal) *echo {
 	if j.phrases == nil || !j.logger.Enabled(context.Background(), slog.LevelInfo) {
 		return nil
 	}
-	return &echo{j, newLimiter(echoMost)}
+	return &echo{journal: j}
+}
+
+// allow counts one more, and reports whether the log has room for it.
+func (e *echo) allow(now time.Time) bool {
+	if second := now.Unix(); second != e.second {
+		e.second, e.told = second, 0
+	}
+	e.told++
+	return e.told <= echoMost
 }
 
 // hearAgain looks, before the node takes a packet, which of the rumors in it
@@ -36,7 +47,7 @@ func newEcho(j *journal) *echo {
 func (l *loop) hearAgain(now time.Time, m *hearsay.Rumors) {
 	for i := range m.Items {
 		e, held := l.node.Delivered(m.Items[i].ID)
-		if !held || !bytes.Equal(e.Rumor.Data, m.Items[i].Data) || !l.echo.limit.allow(now, l.packet.Addr.Addr()) {
+		if !held || !bytes.Equal(e.Rumor.Data, m.Items[i].Data) || !l.echo.allow(now) {
 			continue
 		}
 		heard, from, addr, journal := e, l.packet.From, l.packet.Addr, l.echo.journal // kept for these only

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -157,5 +158,35 @@ func TestDuplicatesInTheLog(t *testing.T) {
 	second := strings.Index(text, "Duplicate gossip ignored: hash="+hash+" sender="+addrOf(b))
 	if first < 0 || second < first {
 		t.Errorf("told first at %d, and again at %d:\n%s", first, second, text)
+	}
+}
+
+// TestDuplicatesDoNotFillTheLog: whoever has a rumor can send it again and again,
+// from any address.
+func TestDuplicatesDoNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	n := newSeededNet(t, 1)
+	log := new(logLines)
+	cfg := n.peer("loud")
+	cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+	loud := start(t, cfg)
+	n.peers = append(n.peers, loud)
+	n.agree(1, "loud")
+	id, err := loud.Broadcast(t.Context(), []byte("again"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, loud, "the rumor", func() bool { return len(loud.Rumors(1)) == 1 })
+	payload := &hearsay.Rumors{Items: []hearsay.Rumor{{ID: id, Data: []byte("again")}}}
+	packet := wire.AppendPacket(nil, hearsay.NetworkIDOf(DefaultNetwork), &hearsay.Packet{From: hearsay.NodeID{1}, Body: payload})
+	loud.ask(func(now time.Time) {
+		for i := range 20 * echoMost {
+			from := netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)})
+			loud.loop.receive(now, packet, netip.AddrPortFrom(from, 1), false)
+		}
+	})
+	loud.Close() // waits for the log
+	if told := strings.Count(log.text.String(), "Duplicate gossip ignored"); told != echoMost {
+		t.Errorf("the log tells of %d, want %d", told, echoMost)
 	}
 }
