@@ -185,7 +185,7 @@ func (q *Quorum) newLife() {
 // takePart keeps in which founding this life takes part, before it says or
 // promises anything there. What others have said before does not count for it.
 func (q *Quorum) takePart(founding hearsay.Hash) {
-	q.founding = founding
+	q.founding, q.saidAt = founding, time.Time{}
 	q.seats.heard = [hearsay.MaxSeeds]heard{}
 	q.persist(&hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: founding})
 }

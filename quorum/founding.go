@@ -103,19 +103,28 @@ func (q *Quorum) tryFound(now time.Time) {
 // missSome says, when that has lasted for a while, that not all have come, and
 // what an operator can do.
 func (q *Quorum) missSome(now time.Time, met int) {
-	if q.saidAt.IsZero() {
-		q.saidAt = now
-	}
-	known := slices.ContainsFunc(q.seats.heard[:], func(h heard) bool { return h.justNow(now) && !h.founding.IsZero() })
-	if n := len(q.cfg.Seeds); now.Sub(q.saidAt) >= foundSayEvery && !known && met < n {
+	switch why := q.takenPart(now); {
+	case !q.lastingLong(now):
+	case why != "":
+		q.say(hearsay.Event{At: now, Text: why})
+	case met < len(q.cfg.Seeds):
 		q.sayAgain(now, fmt.Sprintf("%d of %d seeds were met, and none has a ledger: the network is founded when all are there, "+
-			"or when an operator vouches for the rest (`hearsay seed --found`)", met, n))
+			"or when an operator vouches for the rest (`hearsay seed --found`)", met, len(q.cfg.Seeds)))
 	}
 }
 
-// mayNotFound says why a network cannot be founded with so many seeds that have
-// been met, this one among them, if so.
-func (q *Quorum) mayNotFound(now time.Time, met int) string {
+// lastingLong reports whether what a seed waits for before there is a ledger has
+// lasted for a while, so that something should be said.
+func (q *Quorum) lastingLong(now time.Time) bool {
+	if q.saidAt.IsZero() {
+		q.saidAt = now
+	}
+	return now.Sub(q.saidAt) >= foundSayEvery
+}
+
+// takenPart says which seed takes part in a founding already, if one does that
+// was met just now.
+func (q *Quorum) takenPart(now time.Time) string {
 	for slot := range q.cfg.Seeds {
 		switch h := &q.seats.heard[slot]; {
 		case slot == q.cfg.Slot || !h.justNow(now):
@@ -124,6 +133,15 @@ func (q *Quorum) mayNotFound(now time.Time, met int) string {
 		case !h.founding.IsZero():
 			return fmt.Sprintf("the seed at %v takes part in a founding already", q.cfg.Seeds[slot].Addr)
 		}
+	}
+	return ""
+}
+
+// mayNotFound says why a network cannot be founded with so many seeds that have
+// been met, this one among them, if so.
+func (q *Quorum) mayNotFound(now time.Time, met int) string {
+	if why := q.takenPart(now); why != "" {
+		return why
 	}
 	needed := q.Needed()
 	if len(q.cfg.Seeds) <= 2 {
@@ -238,6 +256,10 @@ func (q *Quorum) tryGiveUp(now time.Time) {
 	able, holders := q.left(now)
 	switch {
 	case able >= q.Needed() && holders > 0:
+		if q.unborn() && q.lastingLong(now) && q.seats.why == "" {
+			q.say(hearsay.Event{At: now, Text: "nothing has come yet of the founding that this seed takes part in, for want of a quorum of those who were there: " +
+				"start them; if so many are lost for ever, start this seed with an empty data directory"})
+		}
 	case q.unborn():
 		q.giveUp()
 		q.say(hearsay.Event{At: now, Text: "the founding that this seed took part in came to nothing; it has given that up, and begins as with an empty directory"})

@@ -374,6 +374,45 @@ func TestSeatsOfAnotherFounding(t *testing.T) {
 	}
 }
 
+// Of a founding of which nothing has come for a while, those who are left of it say
+// what is missing, and who has come too late that they take part in one.
+func TestFoundingThatWaitsIsSaid(t *testing.T) {
+	w := newWorld(t, 3, 8)
+	founder, b, c := w.machines[0], w.machines[1], w.machines[2]
+	w.startTold(founder)
+	w.start(b)
+	w.must(5*time.Second, "they have met", func() bool { _, met := founder.q.whoIsThere(w.now); return met == 2 })
+	w.cut = func(from, _ int) bool { return from == founder.slot } // the other gets nothing of it
+	w.must(10*time.Second, "founded", func() bool { return founder.q.state != nil })
+	named := founder.q.ownHello()
+	named.Sign(testNetwork, founder.signer)
+	w.step(b, func() { b.q.Receive(w.now, from(seedAddr(founder.slot), named)) })
+	w.run(time.Second) // that is on disk
+	w.cut = nil
+	w.crash(founder)
+	w.start(c)
+	w.run(2 * foundSayEvery)
+	const want = "nothing has come yet of the founding that this seed takes part in"
+	if why := b.q.Why(); b.q.state != nil || !strings.Contains(why, want) {
+		t.Errorf("who was named: %q", why)
+	}
+	if why := c.q.Why(); !strings.Contains(why, "the seed at 10.0.0.2:5000 takes part in a founding already") {
+		t.Errorf("who has come too late: %q", why)
+	}
+	w.crash(b)
+	w.start(founder)
+	w.run(2 * foundSayEvery)
+	if why := founder.q.Why(); !founder.q.unborn() || !strings.Contains(why, want) {
+		t.Errorf("who founded: %q", why)
+	}
+	w.start(b)
+	w.newPerson()
+	w.must(20*time.Second, "it comes about", func() bool { return w.agree() && founder.q.Epoch() > 0 })
+	if founder.q.Why()+b.q.Why()+c.q.Why() != "" {
+		t.Errorf("%q, %q, %q", founder.q.Why(), b.q.Why(), c.q.Why())
+	}
+}
+
 // Where too many data directories are lost, whoever has a ledger left and who comes
 // with an empty directory say what an operator can do.
 func TestLostQuorumIsSaid(t *testing.T) {
