@@ -207,7 +207,7 @@ func (r *Roster) candidate(i int) (contact, bool) {
 		return c.past[i], true
 	}
 	m := r.members.at(r.gone[i-len(c.past)])
-	return contact{addr: r.addr(m), id: r.id(m)}, m.state == hearsay.StateDead
+	return contact{addr: r.addr(m), id: r.id(m)}, r.stateOf(m) == hearsay.StateDead
 }
 
 // ContactAck takes the answer of a contact. One that this node does not hold
@@ -370,8 +370,8 @@ func (r *Roster) makeRoom(now time.Time) {
 // disk too, and of those who left the incarnation that is over; the oldest
 // makes room.
 func (r *Roster) forget(now time.Time, m *member) {
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberForgotten, Subject: r.id(m), State: m.state})
-	number := r.members.number(m)
+	number, state := r.members.number(m), r.stateOf(m)
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberForgotten, Subject: r.id(m), State: state})
 	if m.told >= 0 {
 		r.news.drop(m, number)
 	}
@@ -379,14 +379,14 @@ func (r *Roster) forget(now time.Time, m *member) {
 	delete(r.held, number)
 	delete(r.met, number)
 	r.recall(r.id(m))
-	r.retire(m)
+	r.retire(m, state)
 	r.members.remove(m)
 }
 
-// retire keeps what remains of a member that is forgotten.
-func (r *Roster) retire(m *member) {
+// retire keeps what remains of a member that is forgotten, in this state.
+func (r *Roster) retire(m *member, state hearsay.State) {
 	c := &r.contacts
-	if m.state == hearsay.StateLeft {
+	if state == hearsay.StateLeft {
 		r.dropContact(m)
 		if len(c.left) >= maxContacts {
 			c.left = slices.Delete(c.left, 0, 1)

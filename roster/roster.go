@@ -163,7 +163,7 @@ func (r *Roster) Count(state hearsay.State) int {
 	}
 	for _, list := range []list{r.living, r.gone} {
 		for _, number := range list {
-			if r.members.at(number).state == state {
+			if r.stateOf(r.members.at(number)) == state {
 				n++
 			}
 		}
@@ -391,7 +391,7 @@ func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
 
 // renew takes a member's newer word: it refutes, returns, moves or leaves.
 func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
-	was, moved := m.state, r.addr(m) != word.Card.Addr
+	was, moved := r.stateOf(m), r.addr(m) != word.Card.Addr
 	spent := r.spent[r.id(m)]
 	spent.renewed = spend(spent.renewed, now, renewEach, renewAtOnce*renewEach)
 	r.spent[r.id(m)] = spent
@@ -546,13 +546,20 @@ func (r *Roster) claim(m *member, mode cardMode) hearsay.Claim {
 func (r *Roster) member(m *member) hearsay.Member {
 	c := hearsay.Claim{Subject: r.id(m), State: m.state, Incarnation: r.incarnation(m), Card: r.card(m)}
 	member := c.Member(r.members.since(m).UTC())
-	if h := r.heldOf(m); m.state == hearsay.StateDead && h != nil && h.left {
-		member.State = hearsay.StateLeft
-	}
+	member.State = r.stateOf(m)
 	if c.Bare() {
 		member.Dialect = guestDialect
 	}
 	return member
+}
+
+// stateOf gives the state in which a member is told of: left also if a ruling
+// says so (see Depart).
+func (r *Roster) stateOf(m *member) hearsay.State {
+	if h := r.heldOf(m); m.state == hearsay.StateDead && h != nil && h.left {
+		return hearsay.StateLeft
+	}
+	return m.state
 }
 
 func (r *Roster) event(e hearsay.Event) {

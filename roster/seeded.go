@@ -28,9 +28,10 @@ func (r *Roster) Admit(now time.Time, c *hearsay.Claim) {
 		return
 	}
 	if m := r.members.get(c.Subject); m != nil && !m.state.Living() && c.Incarnation <= r.incarnation(m) {
+		was := r.stateOf(m)
 		r.setState(now, m, hearsay.StateAlive) // of its earlier stay this is the newest word
 		delete(r.held, r.members.number(m))
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberReturned, Subject: c.Subject, State: hearsay.StateDead, Incarnation: r.incarnation(m)})
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberReturned, Subject: c.Subject, State: was, Incarnation: r.incarnation(m)})
 		return
 	}
 	if c.Bare() {

@@ -297,6 +297,37 @@ func TestDisksAreLostOneByOne(t *testing.T) {
 	w.runsUntil(t, 15*time.Second, "n2 is out", func() bool { return w.ruled(hearsay.RulingRemove) == 1 })
 }
 
+// Who has left by a ruling counts as that, and not as dead: it is no contact that
+// is tried for ever, and returns as one that had left.
+func TestLeftIsNotDead(t *testing.T) {
+	w := newScenario(t, 4, "at 10s leave n2", withSeeds(3))
+	gone, tried, was := &w.machines[1], 0, hearsay.State(0)
+	watch := &twist{steps: func(w *World, m *machine, e *hearsay.Effects) {
+		for i := range e.Now {
+			if e.Now[i].Addr == gone.addr && gone.condition != conditionRunning {
+				tried++
+			}
+		}
+		for i := range e.Events {
+			if one := &e.Events[i]; one.Kind == hearsay.EventMemberReturned && one.Subject == gone.id {
+				was = one.State
+			}
+		}
+	}}
+	w.bend(1, watch)
+	w.RunUntil(12 * time.Second)
+	tried = 0
+	w.RunUntil(40 * time.Second)
+	if stats := w.machines[0].node.Stats(); stats.Left != 1 || stats.Dead != 0 || tried > 0 {
+		t.Errorf("%d have left and %d are dead, want 1 and 0; it was tried %d times", stats.Left, stats.Dead, tried)
+	}
+	w.Do(Action{Verb: Restart, Who: []int{2}})
+	w.convergesWithin(t, 30*time.Second)
+	if was != hearsay.StateLeft {
+		t.Errorf("it returned, and was %v", was)
+	}
+}
+
 // A peer that was away takes over the roster whole, and the newest ruling about a
 // seat does not tell of the one before, which rests on it. It finds out who sits
 // where, however many seats have changed.
