@@ -401,7 +401,9 @@ func (a *Agent) Newest() uint64 { return a.hub.last() }
 
 // Leave leaves the network in good order: it tells the others, and returns
 // when enough of them have heard it, or when ctx ends; then the agent goes on
-// leaving until Close. After a leave the agent has stopped.
+// leaving until Close. After a leave the agent has stopped. In a network with
+// seeds they must rule it: without a quorum of them it returns after five seconds,
+// and the node is in until it is found gone and removed.
 func (a *Agent) Leave(ctx context.Context) error {
 	a.ask(func(now time.Time) { a.loop.leave(now) })
 	select {

@@ -237,7 +237,11 @@ func newLeave() *cobra.Command {
 		Use:   "leave",
 		Short: "Have a node leave its network in good order",
 		Long: `Have a node leave its network in good order: the others are told, and list it
-as left rather than dead. Its process ends.`,
+as left rather than dead. Its process ends.
+
+Where there are seeds, a quorum of them must rule that it has left. If none has
+done so within five seconds the process ends all the same; the node is in then
+until the others find it gone and the seeds remove it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := from.client(cmd)
