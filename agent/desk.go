@@ -170,6 +170,11 @@ func (d *desk) read(facts []byte) (*hearsay.Packet, bool) {
 	return p, ok
 }
 
+// proveNothing is why a request with facts is refused that are not what they
+// should be. It is not taken for one without: those are counted more strictly (see
+// lineServer.refuse), and a node of another network is no guest of this one.
+const proveNothing = "its facts are not of this network, or not signed by who asks"
+
 // register prepares a request for admission. Who has facts proves by its
 // signature who it is. An older peer has none: it is a guest, and its address is
 // its identity.
@@ -180,6 +185,10 @@ func (d *desk) register(r *dialect.Register, from netip.AddrPort) preparing {
 	return func(now time.Time) (*hearsay.Packet, dialect.Reply) {
 		authority := d.loop.node.Authority()
 		refuse := &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer, Quorum: authority.Quorum}
+		if len(r.Facts) > 0 {
+			refuse.Reason = proveNothing
+			return nil, refuse
+		}
 		if r.Peer.Addr() != from.Addr() {
 			refuse.Reason = fmt.Sprintf("asks from %s and says that it is at %s", from.Addr(), r.Peer.Addr())
 			return nil, refuse
@@ -222,6 +231,9 @@ func (d *desk) report(r *dialect.DeadReport) preparing {
 		return func(time.Time) (*hearsay.Packet, dialect.Reply) { return p, nil }
 	}
 	return func(time.Time) (*hearsay.Packet, dialect.Reply) {
+		if len(r.Facts) > 0 {
+			return nil, &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Quorum: d.loop.node.Authority().Quorum, Reason: proveNothing}
+		}
 		m, in := d.loop.node.MemberAt(r.Peer)
 		if !in {
 			// Success also where nobody ever was: it is as the older peer wants it,

@@ -176,6 +176,15 @@ func TestForgedLines(t *testing.T) {
 	line = speak(t, "127.0.0.8", seed, `{"type":"DEAD_REPORT","payload":{"dead_ip":"127.0.0.8","dead_port":9,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`)
 	wantLine(t, line, `"SEED_DEAD_COMMIT"`, `"success":true`, `"already":false,"unknown":true`)
 
+	// Facts that are none make no guest, nor a word of it, that would be counted as proven.
+	for _, request := range []string{
+		`"REGISTER_REQ","payload":{"peer_ip":"127.0.0.8","peer_port":9,`,
+		`"DEAD_REPORT","payload":{` + dead + `,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1",`,
+	} {
+		line = speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":%s"hearsay":"AAAA"},"ts":1}`, request))
+		wantLine(t, line, `"success":false`, proveNothing)
+	}
+
 	for _, matter := range []string{`"SEED_DEAD_COMMIT","payload":{"proposal_id":"dead:x",` + dead, `"REGISTER_COMMIT","payload":{"proposal_id":"reg:x","peer_ip":"127.0.0.8","peer_port":9`} {
 		line = speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":%s,"decision":"COMMIT","source_seed":"%s","ack_only":true},"ts":1}`, matter, n.list[1].Addr))
 		wantLine(t, line, `"ack":false`, `"ack_only":true`, `"error":`)
