@@ -95,7 +95,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	s, from := l.choose(q)
 	log := q.emptyLog()
 	log.hard = &raftpb.HardState{Term: new(l.hard.Term), Vote: new(l.hard.Vote), Commit: new(l.hard.Commit)}
-	if s != nil && q.leftBehind(s) {
+	if s != nil && q.leftBehind(s, &l) {
 		q.sweepAll(&l)
 		s = nil
 	}

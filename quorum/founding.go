@@ -338,10 +338,11 @@ func (q *Quorum) promised(l *loaded) bool {
 	return !q.founding.IsZero() && l.hard.Term > 1 && l.hard.Vote != q.seat().RaftID(q.cfg.Network)
 }
 
-// leftBehind reports whether a state is of a founding that was given up: later
-// lives come by a ruling.
-func (q *Quorum) leftBehind(s *state) bool {
-	return s.epoch == 0 && !slices.ContainsFunc(s.founding, func(seat hearsay.Seat) bool { return seat.Life == q.life })
+// leftBehind reports whether a state is of a founding that was given up: with
+// nothing after it, and by another life. Later lives come by a ruling.
+func (q *Quorum) leftBehind(s *state, l *loaded) bool {
+	return s.epoch == 0 && len(l.run(foundingIndex+1)) == 0 &&
+		!slices.ContainsFunc(s.founding, func(seat hearsay.Seat) bool { return seat.Life == q.life })
 }
 
 // sweepAll drops what is on disk of a log.

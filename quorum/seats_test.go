@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -170,6 +171,45 @@ func recovered(t *testing.T, seeds int) {
 
 func TestRecoverAlone(t *testing.T)      { recovered(t, 1) }
 func TestRecoverWithOthers(t *testing.T) { recovered(t, 3) }
+
+// A crash that tears apart what a recovery writes leaves a ledger: it can be done
+// again.
+func TestTornRecovery(t *testing.T) {
+	w := newWorld(t, 1, 7)
+	w.startAll()
+	w.newPerson()
+	w.must(5*time.Second, "one is in", func() bool { return w.agree() && w.machines[0].q.Epoch() == 1 })
+	w.run(time.Second) // that is on disk
+	m := w.machines[0]
+	w.crash(m)
+	w.cfg.Recover = true
+	w.start(m)
+	before := maps.Clone(m.disk.durable)
+	var records []hearsay.Record
+	w.stepped = func(_ *machine, out *hearsay.Effects) { records = append(records, out.Persist...) }
+	w.step(m, func() {
+		if _, err := m.q.Recover(w.now); err != nil {
+			t.Fatal(err)
+		}
+	})
+	w.stepped = nil
+	for kept := range 1 << len(records) {
+		w.crash(m)
+		m.disk.durable = maps.Clone(before)
+		for i, r := range records {
+			if kept>>i&1 != 0 {
+				m.disk.apply(r)
+			}
+		}
+		q, err := w.open(m, w.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q.Epoch() == 0 {
+			t.Fatalf("of %d records %b are left, and no ledger", len(records), kept)
+		}
+	}
+}
 
 // What seeds said before the founding, sent again, does not make a wiped first
 // seed found another network.
