@@ -218,6 +218,7 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	q.forgetTrials()
 	q.asked = nil
 	q.keep(r, nil)
+	q.recall([]*hearsay.Ruling{r})
 	q.cfg.Recover = false
 	q.found(now, s, index, log.hard.GetTerm()+1)
 	q.event(hearsay.Event{At: now, Kind: hearsay.EventRuled, Epoch: r.Epoch, Case: r.Case, Ruling: r, Text: givenUp})

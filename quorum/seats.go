@@ -249,9 +249,11 @@ func (q *Quorum) proves(r *hearsay.Ruling) (seat hearsay.Seat, ok bool) {
 	return seat, ok && r.Case > q.seats.known[seat.Slot].since
 }
 
-// recall finds in the ledger the newest ruling about a seat.
+// recall finds in the ledger the newest ruling about a seat, and whether it was
+// recovered.
 func (q *Quorum) recall(rulings []*hearsay.Ruling) {
 	for _, r := range rulings {
+		q.recovered = q.recovered || r.Kind == hearsay.RulingRecover
 		if r.Kind == hearsay.RulingSeat && (q.given == nil || r.Case > q.given.Case) {
 			q.given = r
 		}

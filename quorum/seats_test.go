@@ -211,6 +211,45 @@ func TestTornRecovery(t *testing.T) {
 	}
 }
 
+// A seed that was recovered from an old copy of its directory, since there was no
+// newer one, is not stopped by what it had signed until then: that was given up.
+func TestRecoveredFromAnOldCopy(t *testing.T) {
+	w := newWorld(t, 1, 7)
+	w.startAll()
+	w.newPerson()
+	m := w.machines[0]
+	w.must(5*time.Second, "one is in", func() bool { return w.agree() && m.q.Epoch() == 1 })
+	w.run(time.Second) // that is on disk
+	backup := maps.Clone(m.disk.durable)
+	for range 3 {
+		w.newPerson()
+	}
+	w.must(5*time.Second, "more are in", func() bool { return w.agree() && m.q.Epoch() == 4 })
+	signed := m.q.Heads()
+	w.crash(m)
+	m.disk.durable, w.epochs[0], w.people = backup, 0, w.people[:1]
+	clear(w.rulings)
+	clear(w.hashes)
+	w.cfg.Recover = true
+	w.start(m)
+	w.cfg.Recover = false
+	w.step(m, func() {
+		if _, err := m.q.Recover(w.now); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for range 2 {
+		w.must(5*time.Second, "it goes on", func() bool { return m.q.Ready() && m.q.Epoch() == 2 })
+		w.step(m, func() { m.q.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: signed})) })
+		if why := m.q.Doomed(); why != "" {
+			t.Error(why)
+		}
+		w.run(time.Second) // that is on disk
+		w.crash(m)
+		w.start(m)
+	}
+}
+
 // What seeds said before the founding, sent again, does not make a wiped first
 // seed found another network.
 func TestOldHellosFoundNothing(t *testing.T) {
