@@ -35,11 +35,13 @@ type vigil struct {
 	since  time.Duration // likewise, from the last to the ballot
 }
 
-// tried is what a seed's own probes of somebody came to, one after the other.
+// tried is what a seed's own probes of somebody came to, one after the other. Times
+// are what its clock showed: its rate may change meanwhile.
 type tried struct {
-	reached time.Duration // when a probe was last answered; 0: never
-	failing time.Duration // when the first probe began that was not, since then; 0: there is none
-	failed  time.Duration // when the last of these ended
+	reached bool          // a probe was answered once
+	inVain  bool          // since then there was one that was not
+	failing time.Duration // when the first of these began
+	failed  time.Duration // when the last of them ended
 }
 
 // ballotHead begins the bytes that are signed of a ballot.
@@ -85,19 +87,19 @@ func (c *checker) casts(m *machine, now time.Duration) {
 // each of them has found is held against the pings, see examined.
 func (c *checker) checked(m *machine, b *hearsay.Ballot, t *tried, now time.Duration) {
 	switch name := c.name(b.Stay.ID); {
-	case b.Stay.Epoch == 0 && t.reached == 0:
+	case b.Stay.Epoch == 0 && !t.reached:
 		c.violate(now, m, RuleBallots, "would admit %s, who has not answered it", name)
-	case b.Stay.Epoch > 0 && t.failing == 0:
+	case b.Stay.Epoch > 0 && !t.inVain:
 		c.violate(now, m, RuleBallots, "would remove %s, whom it reaches", name)
 	}
 }
 
 // tried measures a trial by the clock of who tries.
 func (m *machine) tried(t *tried, now time.Duration) vigil {
-	if t.failing == 0 {
+	if !t.inVain {
 		return vigil{}
 	}
-	return vigil{m.clock.passed(t.failed - t.failing), m.clock.passed(now - t.failed)}
+	return vigil{t.failed - t.failing, m.clock.shows(now) - t.failed}
 }
 
 // enough says what is wrong with the trial behind a ballot that has removed
@@ -117,8 +119,8 @@ func (t vigil) enough(rule hearsay.Rule) string {
 	return ""
 }
 
-// rounding is how much a span of time may be off after it was measured by one
-// clock and told by another, whose rate may have changed meanwhile.
+// rounding is how much a span of time may be off after it was told from a clock
+// whose rate has changed meanwhile.
 const rounding = 10 * time.Millisecond
 
 // tries notes what a seed's probe came to.
@@ -130,12 +132,12 @@ func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
 	t := v.tried[e.Subject]
 	switch e.Verdict {
 	case hearsay.VerdictReachable:
-		t.reached, t.failing = max(now, 1), 0
+		t.reached, t.inVain = true, false
 	case hearsay.VerdictUnreachable:
-		if began := max(1, now-m.clock.span(e.Took)); t.failing == 0 || began < t.failing {
-			t.failing = began
+		t.failed = m.clock.shows(now)
+		if began := t.failed - e.Took; !t.inVain || began < t.failing {
+			t.inVain, t.failing = true, began
 		}
-		t.failed = now
 	}
 	v.tried[e.Subject] = t
 }

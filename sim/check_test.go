@@ -390,3 +390,19 @@ func TestCheckerStopsWhatStandsStill(t *testing.T) {
 		t.Fatalf("a node that is due for ever was not found: %v", c.violations)
 	}
 }
+
+// A trial is measured by the clock of who tries, at each time as it went then.
+func TestTrialByAClockThatDrifts(t *testing.T) {
+	w := newScenario(t, 2, "", withSeeds(1))
+	m, subject := &w.machines[2], hearsay.NodeID{1}
+	try := func(at time.Duration) {
+		w.check.tries(m, &hearsay.Event{Subject: subject, Verdict: hearsay.VerdictUnreachable, Took: 500 * time.Millisecond}, at)
+	}
+	try(10 * time.Second)
+	m.clock.sets(20*time.Second, -0.1)
+	try(21 * time.Second)
+	one := w.check.views[m.index].tried[subject]
+	if got, want := m.tried(&one, 22*time.Second), (vigil{inVain: 11400 * time.Millisecond, since: 900 * time.Millisecond}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
