@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -231,15 +232,21 @@ func (d *desk) report(r *dialect.DeadReport) preparing {
 		return func(time.Time) (*hearsay.Packet, dialect.Reply) { return p, nil }
 	}
 	return func(time.Time) (*hearsay.Packet, dialect.Reply) {
+		authority := d.loop.node.Authority()
+		refuse := &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Quorum: authority.Quorum, Reason: proveNothing}
 		if len(r.Facts) > 0 {
-			return nil, &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Quorum: d.loop.node.Authority().Quorum, Reason: proveNothing}
+			return nil, refuse
+		}
+		if slices.ContainsFunc(authority.Seeds, func(s hearsay.SeedStatus) bool { return s.Addr == r.Peer }) {
+			refuse.Reason = "its address is a seed's, and no case is opened about seeds"
+			return nil, refuse
 		}
 		m, in := d.loop.node.MemberAt(r.Peer)
 		if !in {
 			// Success also where nobody ever was: it is as the older peer wants it,
 			// and its kind reports again until it hears that.
 			ever := d.loop.node.EverAt(r.Peer)
-			return nil, &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Success: true, Already: ever, Unknown: !ever, Quorum: d.loop.node.Authority().Quorum}
+			return nil, &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Success: true, Already: ever, Unknown: !ever, Quorum: authority.Quorum}
 		}
 		return &hearsay.Packet{Body: &hearsay.Report{Stay: m.Stay}}, nil
 	}

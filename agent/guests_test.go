@@ -176,6 +176,9 @@ func TestForgedLines(t *testing.T) {
 	line = speak(t, "127.0.0.8", seed, `{"type":"DEAD_REPORT","payload":{"dead_ip":"127.0.0.8","dead_port":9,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`)
 	wantLine(t, line, `"SEED_DEAD_COMMIT"`, `"success":true`, `"already":false,"unknown":true`)
 
+	line = speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":"DEAD_REPORT","payload":{"dead_ip":"%s","dead_port":%d,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`, seed.Addr(), seed.Port()))
+	wantLine(t, line, `"SEED_DEAD_COMMIT"`, `"success":false`, "no case is opened about seeds")
+
 	// Facts that are none make no guest, nor a word of it, that would be counted as proven.
 	for _, request := range []string{
 		`"REGISTER_REQ","payload":{"peer_ip":"127.0.0.8","peer_port":9,`,
