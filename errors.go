@@ -7,3 +7,6 @@ var ErrAmbiguous = errors.New("several members bear this name")
 
 // ErrNotMember is wrapped by errors about a name that no member bears.
 var ErrNotMember = errors.New("no member bears this name")
+
+// ErrSeedMute is wrapped by errors about saying something at a seed.
+var ErrSeedMute = errors.New("this is a seed, and seeds carry no rumors; ask a peer")

@@ -13,10 +13,14 @@ import (
 // Broadcast tells everybody a message: 1 to hearsay.MaxRumorData bytes, which
 // are copied. It returns once the message is accepted and, with a data
 // directory, durable; it is on its way then, and reaches also those who come
-// late, within retention. Its name is origin and number.
+// late, within retention. Its name is origin and number. Seeds carry no rumors:
+// at one it is refused with hearsay.ErrSeedMute.
 func (a *Agent) Broadcast(ctx context.Context, data []byte) (clock.Dot, error) {
 	if err := hearsay.CheckRumorData(data); err != nil {
 		return clock.Dot{}, fmt.Errorf("broadcast: %w", err)
+	}
+	if a.cfg.Role == hearsay.RoleSeed {
+		return clock.Dot{}, fmt.Errorf("broadcast: %w", hearsay.ErrSeedMute)
 	}
 	var (
 		id       clock.Dot

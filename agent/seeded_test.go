@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -283,5 +284,13 @@ func TestSeedTakesRequestsInLinesOnly(t *testing.T) {
 	}
 	if n := seed.Stats().Drops[hearsay.DropUnexpected] - before; n != 2 {
 		t.Errorf("%d dropped, want 2", n)
+	}
+}
+
+// What is said to a seed nobody would hear: it is refused.
+func TestSeedBroadcastsNothing(t *testing.T) {
+	n := newSeededNet(t, 1)
+	if _, err := n.seeds[0].Broadcast(t.Context(), []byte("tea")); !errors.Is(err, hearsay.ErrSeedMute) {
+		t.Errorf("broadcast at a seed: %v", err)
 	}
 }

@@ -35,8 +35,11 @@ type rumorToSay struct {
 }
 
 // postRumor says a rumor. The answer comes when it is durable, as far as the
-// node keeps anything.
+// node keeps anything. A seed refuses it: nobody would hear it.
 func (a *api) postRumor(w http.ResponseWriter, r *http.Request) *problem {
+	if a.backend.Self().Role == hearsay.RoleSeed {
+		return &problem{http.StatusConflict, hearsay.ErrSeedMute.Error()}
+	}
 	text, p := bodyText(w, r, sayBodyMax)
 	if p != nil {
 		if p.status == http.StatusRequestEntityTooLarge {

@@ -169,3 +169,15 @@ func TestTopology(t *testing.T) {
 		t.Errorf("status %d: got %s\nwant %s", r.StatusCode, got, want)
 	}
 }
+
+// Seeds carry no rumors: what is said to one nobody would hear.
+func TestSeedSaysNothing(t *testing.T) {
+	v := newSeedVillage()
+	r := ask(handler(v), "POST", "/v1/rumors", `{"text":"tea"}`, asJSON)
+	if text := read(t, r); r.StatusCode != http.StatusConflict || !strings.Contains(text, "this is a seed, and seeds carry no rumors; ask a peer") || len(v.said) > 0 {
+		t.Errorf("status %d, %s, said %q", r.StatusCode, text, v.said)
+	}
+	if r := ask(handler(v), "GET", "/v1/rumors", ""); r.StatusCode != 200 || read(t, r) != `{"rumors":[]}` {
+		t.Errorf("it lists: status %d", r.StatusCode)
+	}
+}

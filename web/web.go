@@ -15,7 +15,7 @@
 //	DELETE /v1/bars/{name}         lift that; seeds only
 //	GET  /v1/events                server-sent events, see events.go
 //	GET  /v1/rumors?limit=         what it holds of what was said, newest last
-//	POST /v1/rumors                say {"text":…} or {"data":…}, base64, to everybody
+//	POST /v1/rumors                say {"text":…} or {"data":…}, base64, to everybody; peers only
 //	GET  /v1/topology              the living, and the links between them
 //	GET  /v1/stats                 its figures
 //	POST /v1/leave                 leave in good order: 202

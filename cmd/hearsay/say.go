@@ -27,7 +27,8 @@ func newSay() *cobra.Command {
 retention. TEXT - is standard input: any bytes, told as they are, a newline at
 their end too. At most 65536 bytes.
 
-It prints the rumor's identity: who said it, and under which number.`,
+It prints the rumor's identity: who said it, and under which number. Seeds carry
+no rumors: say it to a peer.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			data := []byte(args[0])
@@ -114,7 +115,7 @@ and what it says. With --follow go on with each as it comes, also over breaks of
 the connection, until interrupted.
 
 What is not plain text is quoted. With --json it is one object, with --follow
-one a line.`,
+one a line. Seeds carry no rumors: ask a peer.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("limit") && limit < 1 {
@@ -124,18 +125,25 @@ one a line.`,
 			if limit > 0 {
 				path += "?limit=" + strconv.Itoa(limit)
 			}
-			if !follow {
-				return show(cmd, &from, "list rumors", path, printRumors)
-			}
 			c, err := from.client(cmd)
 			if err != nil {
 				return err
+			}
+			what := "list rumors"
+			if follow {
+				what = "follow rumors"
+			}
+			if err := refuseSeed(cmd.Context(), c); err != nil {
+				return fmt.Errorf("%s: %w", what, err)
+			}
+			if !follow {
+				return show(cmd, &from, what, path, printRumors)
 			}
 			ctx, stop := untilInterrupted(cmd)
 			defer stop()
 			f := rumorFollower{client: c, path: path, out: cmd.OutOrStdout(), json: from.json}
 			if err := f.follow(ctx, cmd.ErrOrStderr()); err != nil {
-				return fmt.Errorf("follow rumors: %w", err)
+				return fmt.Errorf("%s: %w", what, err)
 			}
 			return nil
 		},
@@ -144,6 +152,15 @@ one a line.`,
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with each rumor as it comes")
 	cmd.Flags().IntVar(&limit, "limit", 0, "the last so many (default all that the node holds)")
 	return cmd
+}
+
+// refuseSeed fails if the node is a seed: its list of rumors is always empty.
+func refuseSeed(ctx context.Context, c *client) error {
+	node, err := getJSON[web.Self](ctx, c, "/v1/self")
+	if err == nil && node.Role == hearsay.RoleSeed {
+		return hearsay.ErrSeedMute
+	}
+	return err
 }
 
 func printRumors(out io.Writer, answer web.Rumors) {

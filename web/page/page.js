@@ -258,7 +258,8 @@ function follow() {
     showMembers(members)
     showAuthority(authority)
     showSeeds()
-    showRumors()
+    $('talk').hidden = self.role === 'seed' // seeds carry no rumors
+    if (self.role !== 'seed') showRumors()
   })
   stream.onerror = () => {
     link('the node does not answer; trying again', true)
