@@ -250,7 +250,7 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.Ping:
 		n.detect.Ping(p, m)
 		n.roster.Compare(now, p, m.Hash)
-		if n.seeded.seat == nil {
+		if n.gossips(p.From) {
 			n.rumors.Pinged(now, p, m.Rumors)
 		}
 	case *hearsay.RelayReq:
@@ -332,7 +332,7 @@ func (n *Node) dress(p *hearsay.Packet) {
 	switch m := p.Body.(type) {
 	case *hearsay.Ping:
 		m.Hash = n.roster.Hash()
-		if n.seeded.seat == nil {
+		if n.gossips(m.Target) {
 			m.Rumors = n.rumors.PingHash(n.stepped)
 		}
 		n.roster.Confront(p, m.Target)

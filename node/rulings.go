@@ -14,7 +14,7 @@ func (n *Node) ruled(now time.Time, e *hearsay.Event) {
 	s, r := &n.seeded, e.Ruling
 	switch r.Kind {
 	case hearsay.RulingAdmit:
-		if r.Stay.ID == n.id {
+		if own, in := s.authority.Member(n.id); in && r.Stay == own.Stay { // else it is over by now
 			n.admitted(now, r.Stay)
 		}
 		n.roster.Admit(now, &r.Claim)
@@ -96,6 +96,7 @@ func (n *Node) admitted(now time.Time, stay hearsay.Stay) {
 	}
 	n.seeded.stay = stay
 	n.seeded.petitions.Admitted()
+	n.overlay.Enter(now)
 	n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: n.id, Epoch: stay.Epoch, Count: n.roster.Living()})
 }
 
@@ -103,6 +104,7 @@ func (n *Node) admitted(now time.Time, stay hearsay.Stay) {
 // new one.
 func (n *Node) removed(now time.Time) {
 	n.seeded.stay = hearsay.Stay{}
+	n.overlay.Withdraw(now)
 	if n.gone() {
 		return
 	}

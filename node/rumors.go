@@ -47,12 +47,16 @@ func (n *Node) Knows(id hearsay.NodeID) bool { return n.roster.Known(id) }
 func (n *Node) Links() []hearsay.NodeID { return n.overlay.Links() }
 
 // Chart gives what this node can tell of the links of all.
-func (n *Node) Chart() overlay.Chart { return n.overlay.Chart() }
+func (n *Node) Chart() overlay.Chart { return n.overlay.Chart(n.links) }
 
 // receiveRumors routes what concerns rumors and links.
 func (n *Node) receiveRumors(now time.Time, p *hearsay.Packet) {
 	if n.seeded.seat != nil {
 		n.drops[hearsay.DropMisdirected]++ // seeds carry none
+		return
+	}
+	if !n.gossips(p.From) {
+		n.drops[hearsay.DropStranger]++
 		return
 	}
 	switch m := p.Body.(type) {

@@ -77,6 +77,7 @@ func (n *Node) followSeeds(random *rand.Rand, records []hearsay.Record, now time
 func (n *Node) follow(now time.Time, by authority, seeds []quorum.Seed) (addrs []netip.AddrPort) {
 	n.seeded.authority = by
 	n.roster.Follow(n.roleOf)
+	n.overlay.Withdraw(now)
 	for i := range seeds {
 		addrs = append(addrs, seeds[i].Addr)
 	}
@@ -84,18 +85,39 @@ func (n *Node) follow(now time.Time, by authority, seeds []quorum.Seed) (addrs [
 	return addrs
 }
 
-// carries reports whether a member passes on rumors, and this node does: seeds
-// do not, and guests do not speak as we do.
-func (n *Node) carries(id hearsay.NodeID) bool {
-	return n.seeded.authority == nil || n.seeded.seat == nil && !n.isSeed(id) && !n.roster.Guest(id)
+// links reports whether a member has links and passes on rumors: seeds do not,
+// and guests do not speak as we do.
+func (n *Node) links(id hearsay.NodeID) bool {
+	return n.seeded.authority == nil || !n.isSeed(id) && !n.roster.Guest(id)
+}
+
+// carries reports whether a member passes on rumors, and this node does once it
+// is in.
+func (n *Node) carries(id hearsay.NodeID) bool { return n.seeded.seat == nil && n.links(id) }
+
+// gossips reports whether rumors and links are spoken of with another: in a
+// seeded network both must be in by the ledger. Gossip makes no member, so also who
+// was one, and whom everybody still knows, is not heard. What it says it keeps,
+// and its neighbors get it by comparing once it is let in.
+func (n *Node) gossips(with hearsay.NodeID) bool {
+	s := &n.seeded
+	if s.authority == nil {
+		return true
+	}
+	_, in := s.authority.Member(with)
+	return in && s.stay.Epoch != 0
 }
 
 // drawMost is how often a member is drawn until it is none that carries no
 // rumors.
 const drawMost = 8
 
-// draw gives a random living member that passes on rumors, if there is one.
+// draw gives a random living member that passes on rumors, if there is one, and
+// this node may.
 func (n *Node) draw() (id hearsay.NodeID, ok bool) {
+	if n.seeded.authority != nil && n.seeded.stay.Epoch == 0 {
+		return id, false
+	}
 	for range drawMost {
 		if id, ok = n.roster.Draw(); !ok || n.carries(id) {
 			return id, ok
@@ -110,9 +132,14 @@ func (n *Node) incarnation(id hearsay.NodeID) hearsay.Incarnation {
 	return m.Incarnation
 }
 
-// neighbors gives the addresses of this node's links.
+// neighbors gives the addresses of this node's links or, as long as it is not in,
+// of those that it would have: the ledger is for all.
 func (n *Node) neighbors() (addrs []netip.AddrPort) {
-	for _, id := range n.overlay.Links() {
+	links := n.overlay.Links()
+	if n.seeded.stay.Epoch == 0 {
+		links = n.overlay.Around()
+	}
+	for _, id := range links {
 		if addr, ok := n.roster.Addr(id); ok {
 			addrs = append(addrs, addr)
 		}

@@ -123,7 +123,7 @@ func (n *Node) exit(now time.Time, id hearsay.NodeID) {
 
 // trust has a suspect that is none any more linked again.
 func (n *Node) trust(now time.Time, id hearsay.NodeID) {
-	if n.carries(id) {
+	if n.links(id) {
 		n.overlay.Trust(now, id)
 		n.rumors.Trusted(now, id)
 	}

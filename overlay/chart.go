@@ -16,18 +16,22 @@ import (
 // those of this node.
 type Chart struct {
 	self    hearsay.NodeID
-	members []hearsay.NodeID // on the rings, this node included
+	members []hearsay.NodeID // on the rings, this node included if it is inside
 	rings   int
 	drawn   []hearsay.NodeID
 }
 
-// Chart gives the chart as of now.
-func (o *Overlay) Chart() Chart {
+// Chart gives the chart as of now. Stands reports of a member other than this
+// node, and no suspect, whether it stands on the rings.
+func (o *Overlay) Chart(stands func(hearsay.NodeID) bool) Chart {
 	c := Chart{self: o.self, rings: len(o.near)}
-	c.members = append(make([]hearsay.NodeID, 0, o.directory.Count()+1), o.self)
+	c.members = make([]hearsay.NodeID, 0, o.directory.Count()+1)
+	if !o.outside {
+		c.members = append(c.members, o.self)
+	}
 	for i := range o.directory.Count() {
 		id := o.directory.Other(i)
-		if !has(o.suspects, id) {
+		if !has(o.suspects, id) && stands(id) {
 			c.members = append(c.members, id)
 		}
 	}
@@ -45,7 +49,10 @@ func (c *Chart) Links() []hearsay.Link {
 	links := make([]hearsay.Link, 0, c.rings*len(c.members)+len(c.drawn))
 	circle := slices.Clone(c.members)
 	for i := range c.rings {
-		around := circle[1:] // as one meets them who walks the ring from this node
+		around := circle // as one meets them who walks the ring from where this node is, or would be
+		if len(circle) > 0 && circle[0] == c.self {
+			around = circle[1:]
+		}
 		slices.SortFunc(around, func(a, b hearsay.NodeID) int {
 			if ring.Before(i, c.self, a, b) {
 				return -1

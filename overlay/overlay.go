@@ -44,6 +44,12 @@
 // The link to a suspect is passed over: the next on the ring stands in, or
 // another is drawn. It comes back when the suspect is trusted again, and goes
 // when it dies.
+//
+// # Outside
+//
+// Who is not in, in a network in which somebody else decides that, is outside:
+// it has no links, and neither asks for one nor agrees to one. It knows whom it
+// would stand between all the same.
 package overlay
 
 import (
@@ -139,6 +145,7 @@ type Overlay struct {
 	out       *hearsay.Effects
 
 	suspects []hearsay.NodeID // members that are passed over; ascending
+	outside  bool             // this node is not in
 
 	near  []pair // on each ring
 	drawn drawn  // of an overlay that is agreed upon
@@ -172,6 +179,39 @@ func (o *Overlay) Links() []hearsay.NodeID { return o.links }
 
 // Linked reports whether the member is a neighbor.
 func (o *Overlay) Linked(id hearsay.NodeID) bool { return has(o.links, id) }
+
+// Around are the members between whom this node stands on the rings, ascending,
+// suspects passed over. Inside they are among its links.
+func (o *Overlay) Around() (ids []hearsay.NodeID) {
+	for _, p := range o.near {
+		if p.found {
+			ids = append(ids, p.next, p.before)
+		}
+	}
+	slices.SortFunc(ids, hearsay.NodeID.Compare)
+	return slices.Compact(ids)
+}
+
+// Withdraw puts this node outside: it has no links from now. The other ends of
+// those that were drawn learn from the same source that it is not in.
+func (o *Overlay) Withdraw(now time.Time) {
+	if o.outside {
+		return
+	}
+	o.outside = true
+	o.drawn.links, o.drawn.doubts, o.drawn.asked = nil, nil, hearsay.NodeID{}
+	o.touch(now)
+}
+
+// Enter puts this node inside.
+func (o *Overlay) Enter(now time.Time) {
+	if !o.outside {
+		return
+	}
+	o.outside = false
+	o.drawn.retry(now)
+	o.touch(now)
+}
 
 // Add takes in a member that lives from now, or again, and is in the directory.
 // The cost is that of looking at it on each ring.
@@ -262,7 +302,23 @@ func (o *Overlay) tell(now time.Time) {
 	o.changed = time.Time{}
 	before := append(o.before[:0], o.links...)
 	o.before = before
-	o.links = o.links[:0]
+	if o.links = o.links[:0]; !o.outside {
+		o.gather()
+	}
+	for _, id := range before {
+		if !has(o.links, id) {
+			o.event(hearsay.Event{At: now, Kind: hearsay.EventUnlinked, Subject: id})
+		}
+	}
+	for _, id := range o.links {
+		if !has(before, id) {
+			o.event(hearsay.Event{At: now, Kind: hearsay.EventLinked, Subject: id})
+		}
+	}
+}
+
+// gather makes the links what they should be.
+func (o *Overlay) gather() {
 	for _, p := range o.near {
 		if p.found {
 			o.links = append(o.links, p.next, p.before)
@@ -275,16 +331,6 @@ func (o *Overlay) tell(now time.Time) {
 	}
 	slices.SortFunc(o.links, hearsay.NodeID.Compare)
 	o.links = slices.Compact(o.links)
-	for _, id := range before {
-		if !has(o.links, id) {
-			o.event(hearsay.Event{At: now, Kind: hearsay.EventUnlinked, Subject: id})
-		}
-	}
-	for _, id := range o.links {
-		if !has(before, id) {
-			o.event(hearsay.Event{At: now, Kind: hearsay.EventLinked, Subject: id})
-		}
-	}
 }
 
 func (o *Overlay) event(e hearsay.Event) { o.out.Events = append(o.out.Events, e) }

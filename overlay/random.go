@@ -135,7 +135,9 @@ func (o *Overlay) part(now time.Time, id hearsay.NodeID) bool {
 
 // lacking reports whether this node should have more links. What was told must
 // be up to date.
-func (o *Overlay) lacking() bool { return len(o.links) < min(o.least(), o.trusted()) }
+func (o *Overlay) lacking() bool {
+	return !o.outside && len(o.links) < min(o.least(), o.trusted())
+}
 
 // tickRandom asks for a link that is lacking, or after one that should be
 // there. One Hello at a time is under way.
@@ -223,11 +225,11 @@ func (o *Overlay) send(id hearsay.NodeID, m hearsay.Message) {
 	}
 }
 
-// admitted reports whether a packet about a link may be looked at: it comes
-// from a living member, and not more often than is bearable.
+// admitted reports whether a packet about a link may be looked at: both are in,
+// and it comes not more often than is bearable.
 func (o *Overlay) admitted(now time.Time, p *hearsay.Packet) bool {
 	switch {
-	case !o.lists(p.From):
+	case o.outside || !o.lists(p.From):
 		o.drops[hearsay.DropStranger]++
 	case !o.drawn.spend(now):
 		o.drops[hearsay.DropRate]++
@@ -281,7 +283,7 @@ func (o *Overlay) HelloAck(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck
 // link; but whoever sent it may believe that there is one.
 func (o *Overlay) unexpected(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck) {
 	o.drops[hearsay.DropUnexpected]++
-	if m.Accepted && o.lists(p.From) && !o.Linked(p.From) && !o.drawn.has(p.From) && o.drawn.spend(now) {
+	if m.Accepted && !o.outside && o.lists(p.From) && !o.Linked(p.From) && !o.drawn.has(p.From) && o.drawn.spend(now) {
 		o.send(p.From, &hearsay.Unlink{})
 	}
 }

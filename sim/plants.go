@@ -52,6 +52,7 @@ var Plants = []Plant{
 	{"unheard", "does not hear n2, who is well, and neither do the seeds", RuleFalseDeath, deafToSecond, 3},
 	{"unruled", "lists whom no ruling has admitted", RuleRoster, everywhere(&twist{steps: admitUnruled}), 3},
 	{"let-go", "lists a member no more whom no ruling has removed", RuleRoster, everywhere(&twist{shows: letGo}), 3},
+	{"hears-outsiders", "takes rumors from who is not in", RuleRumor, everywhere(&twist{steps: eachEvent(hearOutsiders)}), 3},
 	{"forged-leave", "lets a member leave who has not signed that", RuleRoster, everywhere(&twist{steps: eachEvent(forgeLeave)}), 3},
 	{"two-rosters", "has another roster at an epoch than others", RuleRoster, everywhere(&twist{shows: otherRoster}), 3},
 	{"resurrects", "lists a stay again that is over", RuleReturn, everywhere(&twist{shows: resurrect}), 3},

@@ -27,6 +27,14 @@ func letGo(w *World, m *machine, shown *standing) {
 	}
 }
 
+// hearOutsiders has a rumor come from a seed, which is in by no ruling.
+func hearOutsiders(w *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventRumor && e.Subject != e.By {
+		e.By = w.machines[w.config.Nodes].id
+	}
+	return nil
+}
+
 func forgeLeave(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 	if e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingLeave {
 		forged := *e.Ruling

@@ -236,6 +236,9 @@ func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
 	}
 	g, v := &c.gossip, &c.views[m.index]
 	s := &g.said[number]
+	if c.ledger.seeds > 0 && e.By != m.id {
+		c.among(m, e.By, now)
+	}
 	switch {
 	case !bytes.Equal(e.Rumor.Data, s.data):
 		c.violate(now, m, RuleRumor, "hears %.40q, and %s said %.40q", e.Rumor.Data, c.name(e.Rumor.Origin()), s.data)
@@ -253,6 +256,18 @@ func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
 	}
 	if v.began < s.at {
 		s.latest, s.hops = max(s.latest, now-s.at), max(s.hops, e.Count)
+	}
+}
+
+// among checks that a rumor goes from one member to another, by the ledger as who
+// hears it has told it.
+func (c *checker) among(m *machine, by hearsay.NodeID, now time.Duration) {
+	at := c.views[m.index].epoch
+	if in, _ := c.ledger.in(by, at); !in {
+		c.violate(now, m, RuleRumor, "hears a rumor from %s, who is not in at epoch %d", c.name(by), at)
+	}
+	if in, _ := c.ledger.in(m.id, at); !in {
+		c.violate(now, m, RuleRumor, "hears a rumor from %s, and is not in itself at epoch %d", c.name(by), at)
 	}
 }
 

@@ -1,0 +1,63 @@
+package node_test
+
+import (
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/clock"
+)
+
+// With seeds, rumors and links are spoken of only with who is in by the ledger,
+// however well it is known; the rumors of who is out still come by others.
+func TestOutsidersAreStrangers(t *testing.T) {
+	w := newSeededNetwork(t, 3)
+	w.run(5 * time.Second)
+	from, out := w.nodes[3].Self().ID, w.nodes[5].Self().ID
+	w.down[5] = true
+	w.run(20 * time.Second)
+	if w.state(5, 4) != hearsay.StateDead {
+		t.Fatalf("n4 holds n5 %s", w.state(5, 4))
+	}
+	rumor := hearsay.Rumor{ID: clock.Dot{Origin: hearsay.OriginOf(out), Counter: 1}, Hops: 1, Data: []byte("hello")}
+	heard := func(by hearsay.NodeID, m hearsay.Message) (strangers uint64, fx *hearsay.Effects) {
+		before := w.nodes[4].Stats().Drops[hearsay.DropStranger]
+		fx = w.nodes[4].Receive(w.now, &hearsay.Packet{From: by, Addr: addr(5), Body: m})
+		return w.nodes[4].Stats().Drops[hearsay.DropStranger] - before, fx
+	}
+	for _, m := range []hearsay.Message{
+		&hearsay.Rumors{Items: []hearsay.Rumor{rumor}}, &hearsay.IHave{IDs: []clock.Dot{rumor.ID}}, &hearsay.Graft{IDs: []clock.Dot{rumor.ID}},
+		&hearsay.Place{Number: 1}, &hearsay.Heard{Hash: 1}, &hearsay.Seen{Answer: true}, &hearsay.Hello{}, &hearsay.HelloAck{Accepted: true}, &hearsay.Unlink{},
+	} {
+		strangers, fx := heard(out, m)
+		if strangers != 1 || len(fx.Now)+len(fx.Send)+len(fx.Events) > 0 {
+			t.Errorf("%T: %d dropped as of a stranger; sent %v %v, and told %v", m, strangers, fx.Now, fx.Send, fx.Events)
+		}
+	}
+	strangers, fx := heard(from, &hearsay.Rumors{Items: []hearsay.Rumor{rumor}})
+	if strangers != 0 || len(fx.Events) != 1 || fx.Events[0].Kind != hearsay.EventRumor {
+		t.Errorf("by a member: %d dropped, told %v", strangers, fx.Events)
+	}
+}
+
+// The links of all look the same wherever they are asked for: seeds have none.
+func TestChartIsTheSameAtSeeds(t *testing.T) {
+	w := newSeededNetwork(t, 5)
+	w.run(8 * time.Second)
+	chart := w.nodes[3].Chart()
+	want := chart.Links()
+	if len(want) < 5 {
+		t.Fatalf("n3 charts %d links", len(want))
+	}
+	for i := range w.nodes {
+		chart := w.nodes[i].Chart()
+		got := chart.Links()
+		same := len(got) == len(want)
+		for j := range got {
+			same = same && got[j] == want[j]
+		}
+		if !same {
+			t.Errorf("n%d charts %d links, n3 %d", i, len(got), len(want))
+		}
+	}
+}
