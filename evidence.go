@@ -17,6 +17,9 @@ type PublicKey [ed25519.PublicKeySize]byte
 // IsZero reports whether there is no key.
 func (k PublicKey) IsZero() bool { return k == PublicKey{} }
 
+// Short gives the first eight of its hexadecimal digits.
+func (k PublicKey) Short() string { return hex.EncodeToString(k[:4]) }
+
 // NodeID derives the identity of whoever holds this key.
 func (k PublicKey) NodeID() NodeID {
 	sum := sha256.Sum256(k[:])

@@ -151,12 +151,17 @@ type story struct {
 	events  []hearsay.Event   // oldest first
 	rulings []*hearsay.Ruling // about it, oldest first
 	seats   []hearsay.Seat
-	bar     *hearsay.Bar // on a seed, if it is barred
+	sat     []hearsay.Seat // who was given a seat before, as far as this node has it
+	bar     *hearsay.Bar   // on a seed, if it is barred
 }
 
 func (n *Node) storyOf(m hearsay.Member) *story {
 	s := &story{n: n, m: m, seats: n.seeded.authority.Seats(nil)}
+	if seat := n.seeded.seat; seat != nil {
+		s.sat = seat.Founding()
+	}
 	for r := range n.ledger() {
+		s.sat = append(s.sat, r.Seats...)
 		if r.Stay.ID == m.ID {
 			s.rulings = append(s.rulings, r)
 		}
@@ -236,18 +241,25 @@ func (s *story) evidence(r *hearsay.Ruling) *hearsay.Evidence {
 	return s.n.roster.Evidence(r.Evidence)
 }
 
-// seed names who sits in a slot, now.
-func (s *story) seed(slot uint8) string {
-	if int(slot) < len(s.seats) && !s.seats[slot].Key.IsZero() {
-		id := s.seats[slot].Key.NodeID()
-		if m, known := s.n.roster.Member(id); known {
-			return m.Name
-		}
+// seed names the seed that cast a ballot, which may sit there no more.
+func (s *story) seed(b *hearsay.Ballot) string {
+	same := func(seat hearsay.Seat) bool { return seat.Slot == b.Slot && seat.Life == b.Life && !seat.Key.IsZero() }
+	now := slices.IndexFunc(s.seats, same)
+	var key hearsay.PublicKey
+	if then := slices.IndexFunc(s.sat, same); now >= 0 {
+		key = s.seats[now].Key
+	} else if then >= 0 {
+		key = s.sat[then].Key
+	} else {
+		return fmt.Sprintf("an earlier seed in slot %d", b.Slot)
 	}
-	if seeds := s.n.seeds(); int(slot) < len(seeds) {
-		return fmt.Sprintf("the seed at %v", seeds[slot].Addr)
+	if m, known := s.n.roster.Member(key.NodeID()); known {
+		return m.Name
 	}
-	return fmt.Sprintf("seed %d", slot)
+	if seeds := s.n.seeds(); now >= 0 && int(b.Slot) < len(seeds) {
+		return fmt.Sprintf("the seed at %v", seeds[b.Slot].Addr)
+	}
+	return "key " + key.Short()
 }
 
 // seeds gives the configured seeds.
@@ -341,7 +353,7 @@ func (s *story) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hears
 
 // ballot tells one seed's verdict.
 func (s *story) ballot(b *hearsay.Ballot) hearsay.Step {
-	by := s.seed(b.Slot)
+	by := s.seed(b)
 	return hearsay.Step{
 		At: moment(b.At), Kind: hearsay.EventBallot.String(), By: by,
 		Text: fmt.Sprintf("%s voted %s: %s", by, b.Verdict, b.Why), Detail: caseWords(b.Case),

@@ -37,10 +37,15 @@ func newSeededNetwork(t *testing.T, peers int) *network {
 }
 
 func (w *network) newSeededNode(i int, records ...hearsay.Record) *node.Node {
-	key := hearsay.PublicKey(sha256.Sum256([]byte{byte(i)}))
+	return w.newSeededNodeAs(i, fmt.Sprintf("n%d", i), byte(i), records...)
+}
+
+// newSeededNodeAs makes one in the place of the i-th, of its own name and key.
+func (w *network) newSeededNodeAs(i int, name string, secret byte, records ...hearsay.Record) *node.Node {
+	key := hearsay.PublicKey(sha256.Sum256([]byte{secret}))
 	network := hearsay.NetworkIDOf("test")
 	cfg := node.Config{
-		Network: network, Name: fmt.Sprintf("n%d", i), Addr: addr(i), Role: hearsay.RolePeer,
+		Network: network, Name: name, Addr: addr(i), Role: hearsay.RolePeer,
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(),
 		Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(), Petition: petition.DefaultConfig(),
 	}
@@ -48,7 +53,7 @@ func (w *network) newSeededNode(i int, records ...hearsay.Record) *node.Node {
 	for slot := range testSeeds {
 		seeds = append(seeds, quorum.Seed{Addr: addr(slot)})
 	}
-	random := rand.New(rand.NewPCG(7, uint64(i)))
+	random := rand.New(rand.NewPCG(7, uint64(secret)))
 	if i >= testSeeds {
 		cfg.Follower = quorum.DefaultFollowerConfig()
 		cfg.Follower.Network, cfg.Follower.Seeds = network, seeds
@@ -302,5 +307,44 @@ func TestWhyTellsOfAborts(t *testing.T) {
 	contains(t, "reported, and answering", file.Verdict+file.Summary+file.Nearest, "alive", "A case against it ended without a ruling: a seed reaches it", "had 2 of 3 seeds found it unreachable")
 	if !inOrder(file, "ruled", "case-opened", "ballot", "case-aborted") {
 		t.Errorf("n1 tells %v", kinds(file))
+	}
+}
+
+// Ballots are told as those of the seed that sat there when they were cast.
+func TestWhyNamesSeedsOfThen(t *testing.T) {
+	w := newSeededNetwork(t, 3)
+	w.run(6 * time.Second)
+	voted := func(slot int) (peer string) {
+		for i := testSeeds; i < len(w.nodes) && peer == ""; i++ {
+			name := fmt.Sprintf("n%d", i)
+			if strings.Contains(w.why(0, name).Summary, fmt.Sprintf("n%d (it answers", slot)) {
+				peer = name
+			}
+		}
+		return peer
+	}
+	slot := slices.IndexFunc([]int{1, 2}, func(slot int) bool { return voted(slot) != "" }) + 1
+	peer := voted(slot)
+	if peer == "" {
+		t.Fatal("no seed but the first has a ballot that counted")
+	}
+	w.nodes[slot] = w.newSeededNodeAs(slot, "zed", 99) // it has lost its directory
+	w.carry(slot, w.nodes[slot].Tick(w.now))
+	w.run(10 * time.Second)
+	if a := w.nodes[0].Authority(); a.Seeds[slot].Name != "zed" {
+		t.Fatalf("the seat is not given anew: %+v", a.Seeds)
+	}
+	for by := range w.nodes {
+		file := w.why(by, peer)
+		text := file.Summary + file.Nearest
+		for _, s := range file.Steps {
+			text += s.By + s.Text
+		}
+		if strings.Contains(text, "zed") {
+			t.Errorf("n%d tells of a ballot of zed's: %s", by, text)
+		}
+		if w.nodes[by].Self().Role == hearsay.RoleSeed && by != slot { // who knows the founding, and knew it by name
+			contains(t, "a ballot", text, fmt.Sprintf("n%d voted yes", slot))
+		}
 	}
 }

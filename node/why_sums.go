@@ -53,7 +53,7 @@ func sinceWords(now, since time.Time) string {
 func (s *story) votes(ballots []hearsay.Ballot) string {
 	words := make([]string, len(ballots))
 	for i := range ballots {
-		words[i] = fmt.Sprintf("%s (%s)", s.seed(ballots[i].Slot), ballots[i].Why)
+		words[i] = fmt.Sprintf("%s (%s)", s.seed(&ballots[i]), ballots[i].Why)
 	}
 	return list(words, "and")
 }
@@ -62,7 +62,7 @@ func (s *story) votes(ballots []hearsay.Ballot) string {
 func (s *story) voters(ballots []hearsay.Ballot) string {
 	words := make([]string, len(ballots))
 	for i := range ballots {
-		words[i] = fmt.Sprintf("%s before %s", s.seed(ballots[i].Slot), exactly(ballots[i].At))
+		words[i] = fmt.Sprintf("%s before %s", s.seed(&ballots[i]), exactly(ballots[i].At))
 	}
 	return list(words, "or")
 }

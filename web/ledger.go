@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -24,7 +23,7 @@ const (
 // rulings in the order of their epochs, and what proves them.
 type Ledger struct {
 	Epoch    hearsay.Epoch     `json:"epoch"`          // the newest that this node has; 0 in an open network, which has no ledger
-	Proven   hearsay.Epoch     `json:"proven"`         // the newest that heads of a quorum of seeds prove
+	Proven   hearsay.Epoch     `json:"proven"`         // the newest that Heads prove, of a quorum of seats
 	Network  hearsay.NetworkID `json:"network"`        // hexadecimal
 	Oldest   hearsay.Epoch     `json:"oldest"`         // of the rulings that this node has at hand
 	Quorum   int               `json:"quorum"`         // equal ballots, of the configured seeds
@@ -67,7 +66,7 @@ type Ruling struct {
 
 // Ballot is one that counted.
 type Ballot struct {
-	Seed    string                `json:"seed"` // its name, or its address
+	Seed    string                `json:"seed"` // whose it was: the name or address of the seed that sat there then, or KeyName
 	Slot    int                   `json:"slot"`
 	Verdict hearsay.BallotVerdict `json:"verdict"`
 	Why     string                `json:"why"`
@@ -154,7 +153,7 @@ func (a *api) ledger(from hearsay.Epoch) Ledger {
 		return Ledger{Network: proof.Network, Seats: []Seat{}, Heads: []hearsay.Head{}, Rulings: []Ruling{}}
 	}
 	l := Ledger{
-		Epoch: authority.Epoch, Proven: authority.Proven, Network: proof.Network, Oldest: proof.Oldest, Quorum: authority.Quorum, Ready: authority.Ready,
+		Epoch: authority.Epoch, Network: proof.Network, Oldest: proof.Oldest, Quorum: authority.Quorum, Ready: authority.Ready,
 		Founding: seatsOf(proof.Founding, nil), Seats: seatsOf(proof.Seats, authority.Seeds), Heads: proof.Heads, Rulings: []Ruling{},
 	}
 	if l.Heads == nil {
@@ -162,6 +161,7 @@ func (a *api) ledger(from hearsay.Epoch) Ledger {
 	}
 	rulings := a.backend.Ledger(max(from, proof.Oldest)-1, rulingsMax)
 	words := a.words(authority.Seeds)
+	words.sitters = a.sitters.upTo(a.backend, &proof, max(from, proof.Oldest)-1, rulings)
 	for i := range rulings {
 		l.Rulings = append(l.Rulings, a.ruling(&rulings[i], &proof, words))
 	}
@@ -172,6 +172,7 @@ func (a *api) ledger(from hearsay.Epoch) Ledger {
 			l.Next = last + 1
 		}
 	}
+	l.Proven = provenBy(&proof, l.Quorum, l.Epoch)
 	return l
 }
 
@@ -190,30 +191,6 @@ func seatsOf(seats []hearsay.Seat, seeds []hearsay.SeedStatus) []Seat {
 	return list
 }
 
-// words are the names that an answer needs.
-type words struct {
-	names map[hearsay.NodeID]string
-	seeds []hearsay.SeedStatus
-}
-
-func (a *api) words(seeds []hearsay.SeedStatus) *words {
-	w := &words{names: make(map[hearsay.NodeID]string), seeds: seeds}
-	for _, m := range a.backend.Members() {
-		w.names[m.ID] = m.Name
-	}
-	return w
-}
-
-func (w *words) seed(slot uint8) string {
-	if int(slot) >= len(w.seeds) {
-		return fmt.Sprintf("seed %d", slot)
-	}
-	if name := w.seeds[slot].Name; name != "" {
-		return name
-	}
-	return w.seeds[slot].Addr.String()
-}
-
 // ruling puts a ruling into its JSON form.
 func (a *api) ruling(r *hearsay.Ruling, proof *hearsay.LedgerProof, w *words) Ruling {
 	out := Ruling{
@@ -225,9 +202,9 @@ func (a *api) ruling(r *hearsay.Ruling, proof *hearsay.LedgerProof, w *words) Ru
 		w.names[r.Stay.ID] = r.Claim.Card.Name
 		out.Addr = r.Claim.Card.Addr.String()
 	case hearsay.RulingSeat, hearsay.RulingRecover:
-		out.Member = "seats"
+		out.Member = SeatsName
 		if r.Kind == hearsay.RulingSeat && len(r.Seats) > 0 {
-			out.Member = fmt.Sprintf("seat %d", r.Seats[0].Slot)
+			out.Member = SeatName(r.Seats[0].Slot)
 		}
 	case hearsay.RulingRemove:
 		out.Rule = r.Rule.String()
@@ -242,7 +219,7 @@ func (a *api) ruling(r *hearsay.Ruling, proof *hearsay.LedgerProof, w *words) Ru
 	}
 	for i := range r.Ballots {
 		b := &r.Ballots[i]
-		out.Ballots = append(out.Ballots, Ballot{w.seed(b.Slot), int(b.Slot), b.Verdict, b.Why, momentOf(b.At)})
+		out.Ballots = append(out.Ballots, Ballot{w.seed(b), int(b.Slot), b.Verdict, b.Why, momentOf(b.At)})
 	}
 	return out
 }

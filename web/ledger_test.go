@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -82,7 +84,7 @@ func newSeedVillage() *village {
 	v.council.proof = hearsay.LedgerProof{Network: hearsay.NetworkIDOf("village"), Oldest: 1}
 	for slot := range 3 {
 		v.council.authority.Seeds = append(v.council.authority.Seeds, hearsay.SeedStatus{
-			Addr: netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:5001", slot+1)), Slot: slot, Name: []string{"ada", "eve", ""}[slot], Met: slot < 2,
+			Addr: netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:5001", slot+1)), Slot: slot, Name: []string{"ada", "eve", ""}[slot], Met: slot < 2, ID: hearsay.PublicKey{byte(slot + 1)}.NodeID(),
 		})
 		v.council.proof.Seats = append(v.council.proof.Seats, hearsay.Seat{Slot: uint8(slot), Key: hearsay.PublicKey{byte(slot + 1)}, Life: hearsay.Life{byte(slot + 1)}})
 	}
@@ -90,7 +92,10 @@ func newSeedVillage() *village {
 	v.council.proof.Heads = []hearsay.Head{{Epoch: 2, Slot: 1}}
 	bob := v.members[1]
 	ballots := func(why string) []hearsay.Ballot {
-		return []hearsay.Ballot{{Slot: 0, Verdict: hearsay.BallotYes, Why: why, At: 1000}, {Slot: 2, Verdict: hearsay.BallotYes, Why: why, At: 2000}}
+		return []hearsay.Ballot{
+			{Slot: 0, Life: hearsay.Life{1}, Verdict: hearsay.BallotYes, Why: why, At: 1000},
+			{Slot: 2, Life: hearsay.Life{3}, Verdict: hearsay.BallotYes, Why: why, At: 2000},
+		}
 	}
 	stay := hearsay.Stay{ID: bob.ID, Epoch: 1}
 	claim := hearsay.Claim{Subject: bob.ID, State: hearsay.StateAlive, Incarnation: 9, Card: hearsay.Card{Key: hearsay.PublicKey{9}, Name: "bob", Addr: bob.Addr, Role: hearsay.RolePeer}}
@@ -271,5 +276,64 @@ func TestQuorumIsTold(t *testing.T) {
 	}
 	if text := read(t, ask(handler(newVillage()), "GET", "/metrics", "")); strings.Contains(text, "hearsay_quorum ") {
 		t.Error("an open network has no quorum to be heard")
+	}
+}
+
+// A ballot is that of the seed which sat there then, whoever sits there now.
+func TestBallotsOfOldSeats(t *testing.T) {
+	v := newSeedVillage()
+	c := &v.council
+	old, next := c.proof.Seats[2], hearsay.Seat{Slot: 2, Key: hearsay.PublicKey{0xbe, 0x21}, Life: hearsay.Life{9}}
+	c.proof.Founding = slices.Clone(c.proof.Seats)
+	c.rulings = append(c.rulings,
+		hearsay.Ruling{Epoch: 3, Kind: hearsay.RulingSeat, Seats: []hearsay.Seat{next}, Ballots: []hearsay.Ballot{{Slot: 0, Life: hearsay.Life{1}, Verdict: hearsay.BallotYes}}},
+		hearsay.Ruling{Epoch: 4, Kind: hearsay.RulingLeave, Stay: hearsay.Stay{ID: v.members[1].ID, Epoch: 1}, Ballots: []hearsay.Ballot{{Slot: 2, Life: next.Life, Verdict: hearsay.BallotYes}}},
+	)
+	c.proof.Seats[2], c.authority.Epoch = next, 4
+	c.authority.Seeds[2].Name, c.authority.Seeds[2].ID = "zed", next.Key.NodeID()
+	ballots := func(from int) (seeds []string) {
+		var l web.Ledger
+		if err := json.Unmarshal([]byte(read(t, ask(handler(v), "GET", fmt.Sprintf("/v1/ledger?from=%d", from), ""))), &l); err != nil {
+			t.Fatal(err)
+		}
+		for i := range l.Rulings {
+			for _, b := range l.Rulings[i].Ballots {
+				seeds = append(seeds, b.Seed)
+			}
+		}
+		return seeds
+	}
+	expect := func(what string, from int, want ...string) {
+		t.Helper()
+		if got := ballots(from); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	expect("the founding names its key", 1, "ada", "key 03000000", "ada", "key 03000000", "ada", "zed")
+	v.members = append(v.members, hearsay.Member{ID: old.Key.NodeID(), Name: "eli", State: hearsay.StateDead, Role: hearsay.RoleSeed})
+	expect("it is listed still", 2, "ada", "eli", "ada", "zed")
+	c.proof.Founding = nil
+	expect("a peer does not know the founding", 2, "ada", "an earlier seed in slot 2", "ada", "zed")
+
+	// Another life later: who sat there between is known by the ruling.
+	third := hearsay.Seat{Slot: 2, Key: hearsay.PublicKey{0xcc}, Life: hearsay.Life{10}}
+	c.rulings = append(c.rulings, hearsay.Ruling{Epoch: 5, Kind: hearsay.RulingRecover, Seats: []hearsay.Seat{c.proof.Seats[0], c.proof.Seats[1], third}})
+	c.proof.Seats[2], c.authority.Epoch, c.authority.Seeds[2] = third, 5, hearsay.SeedStatus{Slot: 2, Name: "zoe", ID: third.Key.NodeID()}
+	expect("of a page that begins later", 4, "key be210000")
+}
+
+// What a ledger says to be proven is what its heads prove.
+func TestLedgerProven(t *testing.T) {
+	for heads, want := range map[string]hearsay.Epoch{"2 2 1": 2, "2 1 1": 1, "2 0 0": 0, "9 9 1": 0} {
+		v := newSeedVillage()
+		v.council.proof.Heads = nil
+		for slot, text := range strings.Fields(heads) {
+			epoch, _ := strconv.Atoi(text)
+			v.council.proof.Heads = append(v.council.proof.Heads, hearsay.Head{Epoch: hearsay.Epoch(epoch), Slot: uint8(slot)})
+		}
+		var l web.Ledger
+		if err := json.Unmarshal([]byte(read(t, ask(handler(v), "GET", "/v1/ledger", ""))), &l); err != nil || l.Proven != want {
+			t.Errorf("heads %s: proven up to %d, want %d (%v)", heads, l.Proven, want, err)
+		}
 	}
 }

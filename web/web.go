@@ -168,6 +168,7 @@ type api struct {
 	backend Backend
 	info    Info
 	streams chan struct{} // holds one token per open stream of events
+	sitters sitters
 }
 
 // route is one thing that can be asked. Answer returns nil once it has

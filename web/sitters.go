@@ -1,0 +1,132 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+
+	"hearsay"
+)
+
+// This file names the seeds that cast ballots: those that sat there then. A
+// seat may have changed hands since.
+
+// SeatsName is what a ruling about all seats is about.
+const SeatsName = "seats"
+
+// SeatName is what a ruling about one seat is about.
+func SeatName(slot uint8) string { return fmt.Sprintf("seat %d", slot) }
+
+// KeyName names a seed of which only the key is known, by its beginning.
+func KeyName(key hearsay.PublicKey) string { return "key " + key.Short() }
+
+// sitting is one life in one slot. Ballots are of one.
+type sitting struct {
+	slot uint8
+	life hearsay.Life
+}
+
+// sitters are the keys of all who sat in seats as far as this node can tell, for
+// as long as the API is served: so many as there were rulings about seats.
+type sitters struct {
+	mu     sync.Mutex
+	keys   map[sitting]hearsay.PublicKey
+	looked hearsay.Epoch // the rulings up to this one were looked through
+}
+
+// upTo gives who sat in the seats, to understand rulings, which follow the epoch
+// after. Rulings before them are looked through once.
+func (s *sitters) upTo(backend Backend, proof *hearsay.LedgerProof, after hearsay.Epoch, rulings []hearsay.Ruling) *sitters {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil {
+		s.keys = make(map[sitting]hearsay.PublicKey)
+	}
+	s.sat(proof.Founding)
+	s.sat(proof.Seats)
+	for from := max(s.looked, proof.Oldest-min(proof.Oldest, 1)); from < after; {
+		older := backend.Ledger(from, int(min(rulingsMax, after-from)))
+		if len(older) == 0 {
+			break
+		}
+		from = s.look(older)
+	}
+	s.look(rulings)
+	return s
+}
+
+// look takes the seats from rulings, and gives the epoch of the last.
+func (s *sitters) look(rulings []hearsay.Ruling) (last hearsay.Epoch) {
+	for i := range rulings {
+		s.sat(rulings[i].Seats)
+		last = rulings[i].Epoch
+	}
+	if len(rulings) > 0 && rulings[0].Epoch <= s.looked+1 {
+		s.looked = max(s.looked, last)
+	}
+	return last
+}
+
+func (s *sitters) sat(seats []hearsay.Seat) {
+	for _, seat := range seats {
+		if !seat.Key.IsZero() {
+			s.keys[sitting{seat.Slot, seat.Life}] = seat.Key
+		}
+	}
+}
+
+// of gives the key of a ballot's seed.
+func (s *sitters) of(b *hearsay.Ballot) (key hearsay.PublicKey, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key, known = s.keys[sitting{b.Slot, b.Life}]
+	return key, known
+}
+
+// words are the names that an answer needs.
+type words struct {
+	names   map[hearsay.NodeID]string
+	seeds   []hearsay.SeedStatus
+	sitters *sitters
+}
+
+func (a *api) words(seeds []hearsay.SeedStatus) *words {
+	w := &words{names: make(map[hearsay.NodeID]string), seeds: seeds}
+	for _, m := range a.backend.Members() {
+		w.names[m.ID] = m.Name
+	}
+	return w
+}
+
+// seed names the seed that cast a ballot: as it is called here, if it sits in a
+// seat now by its address, else by its key.
+func (w *words) seed(b *hearsay.Ballot) string {
+	key, known := w.sitters.of(b)
+	if !known {
+		return fmt.Sprintf("an earlier seed in slot %d", b.Slot)
+	}
+	id := key.NodeID()
+	for i := range w.seeds {
+		if w.seeds[i].ID == id {
+			return cmp.Or(w.seeds[i].Name, w.seeds[i].Addr.String())
+		}
+	}
+	return cmp.Or(w.names[id], KeyName(key))
+}
+
+// provenBy gives the epoch up to which heads of a quorum of seats prove rulings
+// that end with an epoch.
+func provenBy(proof *hearsay.LedgerProof, quorum int, end hearsay.Epoch) hearsay.Epoch {
+	newest := make([]hearsay.Epoch, max(len(proof.Seats), quorum))
+	for i := range proof.Heads {
+		if h := &proof.Heads[i]; int(h.Slot) < len(proof.Seats) && !proof.Seats[h.Slot].Key.IsZero() && h.Epoch <= end {
+			newest[h.Slot] = max(newest[h.Slot], h.Epoch)
+		}
+	}
+	slices.Sort(newest)
+	if quorum < 1 {
+		return 0
+	}
+	return newest[len(newest)-quorum]
+}
