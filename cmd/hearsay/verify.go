@@ -33,11 +33,17 @@ It asks nobody. What it proves:
   every admission, removal and change of a seat has the signed ballots of a
   quorum, about just that; every leave is signed by its member
   the rosters follow from the rulings, each stay begins once and ends once
-  what the file says in words for people is what the seeds signed
+  what the file says of a ruling in words is what was ruled: kind, member, times,
+  rule, verdicts and reasons; its newest and its proven epoch are those of its
+  rulings and heads
 
 What it cannot prove by itself: that the keys are those of your seeds, since
 whoever makes up a ledger makes up keys too. For that, give the seeds' list with
-pinned keys (--config), or compare the keys that are printed.
+pinned keys (--config), or compare the keys that are printed. Nobody signs names
+and addresses of seeds: they are the word of the node that saved the file, and
+checked only to agree, each ballot's with the seat that has its key. What else
+the file leaves open stands under "Not proven by this file": evidence or names
+that it lacks, epochs that no quorum has signed yet.
 
 Exit code 1 and the first wrong epoch, if something is wrong.`,
 		Args: cobra.ExactArgs(1),
@@ -88,6 +94,9 @@ func readLedger(stdin io.Reader, file string) (*web.Ledger, error) {
 	if err := decoder.Decode(saved); err != nil {
 		return nil, hintedError{fmt.Errorf("it is no saved ledger: %w", err), `"hearsay ledger --json > FILE" saves one`}
 	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("it goes on after the ledger: want one JSON object")
+	}
 	if len(saved.Rulings) == 0 {
 		return nil, hintedError{errors.New("there is no ruling in it"), `"hearsay ledger --json > FILE" saves a ledger; a network without seeds has none`}
 	}
@@ -126,6 +135,9 @@ type audit struct {
 	buckets  [hearsay.RosterBuckets]hearsay.Hash // of the stays, by the first byte of their ids
 	hashes   []hearsay.Hash                      // of the rulings
 	whole    bool                                // from the founding on: the roster is known
+	lacking  []hearsay.Epoch                     // removals whose evidence is not in the file
+	nameless int                                 // departures of those whose admission is not in the file
+	seedName map[hearsay.PublicKey]string        // what the file calls seeds that sit nowhere now
 	found    findings
 }
 
@@ -138,7 +150,7 @@ type member struct {
 func newAudit(saved *web.Ledger) *audit {
 	return &audit{
 		saved: saved, verifier: hearsay.NewIdentity([32]byte{}), // it only verifies
-		names: make(map[hearsay.Stay]string),
+		names: make(map[hearsay.Stay]string), seedName: make(map[hearsay.PublicKey]string),
 		found: findings{Network: saved.Network, ByKind: make(map[string]int), Recoveries: []hearsay.Epoch{}, Incomplete: []string{}},
 	}
 }
@@ -173,6 +185,9 @@ func (a *audit) check() error {
 	}
 	a.found.From, a.found.To, a.found.Head = rulings[0].Epoch, rulings[len(rulings)-1].Epoch, previous
 	if err := a.heads(); err != nil {
+		return err
+	}
+	if err := a.figures(); err != nil {
 		return err
 	}
 	return a.end()
@@ -249,11 +264,6 @@ func (a *audit) decode(saved *web.Ruling, want hearsay.Epoch) (*hearsay.Ruling, 
 	if r == nil || reader.Failed() || reader.Left() > 0 {
 		return nil, epochError(want, "its canonical bytes are no ruling")
 	}
-	ballots := make([]web.Ballot, len(saved.Ballots)) // the seeds' names are this node's word
-	same := len(r.Ballots) == len(ballots)
-	for i := range ballots {
-		same = same && saved.Ballots[i].Slot == int(r.Ballots[i].Slot) && saved.Ballots[i].Verdict == r.Ballots[i].Verdict && saved.Ballots[i].Why == r.Ballots[i].Why
-	}
 	for _, claim := range []struct {
 		what string
 		ok   bool
@@ -265,13 +275,13 @@ func (a *audit) decode(saved *web.Ruling, want hearsay.Epoch) (*hearsay.Ruling, 
 		{"case", saved.Case == r.Case},
 		{"at", saved.At.UnixMilli() == r.At},
 		{"rule", saved.Rule == "" && r.Kind != hearsay.RulingRemove || saved.Rule == r.Rule.String()},
-		{"ballots", same},
+		{"ballots", sameBallots(saved.Ballots, r.Ballots)},
 		{"evidence_hash", saved.EvidenceHash == r.Evidence},
 		{"evidence", saved.Evidence == nil || saved.Evidence.Hash(a.saved.Network) == r.Evidence},
 		{"hash", saved.Hash == r.Hash(a.saved.Network)},
 		{"previous", saved.Previous == r.Previous},
-		{"addr", r.Kind != hearsay.RulingAdmit || saved.Addr == r.Claim.Card.Addr.String()},
-		{"member", r.Kind != hearsay.RulingAdmit || saved.Member == r.Claim.Card.Name},
+		{"addr", saved.Addr == "" && r.Kind != hearsay.RulingAdmit || saved.Addr == r.Claim.Card.Addr.String()},
+		{"member", rightMember(saved.Member, r)},
 	} {
 		if !claim.ok {
 			return nil, epochError(want, "its %q says something else than what was ruled", claim.what)
@@ -282,6 +292,9 @@ func (a *audit) decode(saved *web.Ruling, want hearsay.Epoch) (*hearsay.Ruling, 
 
 // ruling checks that a ruling was decided as it must be, and what it changes.
 func (a *audit) ruling(r *hearsay.Ruling, saved *web.Ruling) error {
+	if err := a.seedNames(r, saved); err != nil {
+		return err
+	}
 	switch r.Kind {
 	case hearsay.RulingAdmit:
 		if err := a.ballots(r, hearsay.Stay{ID: r.Stay.ID}); err != nil {
@@ -291,6 +304,9 @@ func (a *audit) ruling(r *hearsay.Ruling, saved *web.Ruling) error {
 	case hearsay.RulingRemove:
 		if err := a.ballots(r, r.Stay); err != nil {
 			return err
+		}
+		if saved.Evidence == nil && !r.Evidence.IsZero() {
+			a.lacking = append(a.lacking, r.Epoch)
 		}
 		if err := a.evidence(r, saved.Evidence); err != nil {
 			return err
@@ -381,7 +397,10 @@ func (a *audit) depart(r *hearsay.Ruling, saved *web.Ruling) error {
 	if in && (m.stay != r.Stay || m.key != r.Key) || !in && a.whole {
 		return epochError(r.Epoch, "it ends a stay that is not")
 	}
-	if name, known := a.names[r.Stay]; known && saved.Member != name {
+	name, known := a.names[r.Stay]
+	if !known {
+		a.nameless++
+	} else if saved.Member != name {
 		return epochError(r.Epoch, "its \"member\" is called %q, and was admitted as %q", saved.Member, name)
 	}
 	delete(a.stays[r.Stay.ID[0]], r.Stay.ID)
@@ -487,6 +506,7 @@ func (a *audit) end() error {
 		}
 	}
 	f.OK, f.Seats = true, a.saved.Seats
+	f.Incomplete = append(f.Incomplete, a.unsigned()...)
 	if !a.whole {
 		f.Members = -1
 	}
@@ -520,9 +540,9 @@ func (a *audit) print(out io.Writer) error {
 	}
 	fmt.Fprintf(out, ".\n\n")
 	table := newTable(out)
-	fmt.Fprintln(table, "SEAT\tADDRESS\tNAME\tKEY")
+	fmt.Fprintln(table, "SEAT\tKEY\tADDRESS\tNAME")
 	for _, s := range f.Seats {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", s.Slot, orDash(s.Addr), orDash(s.Name), orDash(s.Key))
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", s.Slot, orDash(s.Key), orDash(s.Addr), orDash(s.Name))
 	}
 	table.Flush()
 	if len(f.Incomplete) > 0 {

@@ -123,6 +123,9 @@ func (s *scribe) save(from int, heads ...int) *web.Ledger {
 		return saved
 	}
 	l := &web.Ledger{Epoch: hearsay.Epoch(len(s.rulings)), Network: s.network, Quorum: 2, Founding: seats(s.founding), Seats: seats(s.seats)}
+	if len(heads) >= l.Quorum {
+		l.Proven = l.Epoch
+	}
 	for i := from - 1; i < len(s.rulings); i++ {
 		r := &s.rulings[i]
 		saved := web.Ruling{
@@ -132,11 +135,14 @@ func (s *scribe) save(from int, heads ...int) *web.Ledger {
 		if r.Kind == hearsay.RulingAdmit {
 			saved.Addr = r.Claim.Card.Addr.String()
 		}
-		if r.Kind == hearsay.RulingRemove {
+		switch r.Kind {
+		case hearsay.RulingRemove:
 			saved.Rule = r.Rule.String()
+		case hearsay.RulingSeat:
+			saved.Member = fmt.Sprintf("seat %d", r.Seats[0].Slot)
 		}
 		for _, b := range r.Ballots {
-			saved.Ballots = append(saved.Ballots, web.Ballot{Slot: int(b.Slot), Verdict: b.Verdict, Why: b.Why})
+			saved.Ballots = append(saved.Ballots, web.Ballot{Slot: int(b.Slot), Verdict: b.Verdict, Why: b.Why, At: time.UnixMilli(b.At).UTC()})
 		}
 		l.Rulings = append(l.Rulings, saved)
 	}
@@ -271,6 +277,13 @@ func TestVerifyFails(t *testing.T) {
 		"too few heads":       {func(_ *scribe, l *web.Ledger) { l.Heads = l.Heads[:1] }, "no quorum of seeds has signed it"},
 		"a forged head":       {func(_ *scribe, l *web.Ledger) { l.Heads[0].Signature[0] ^= 1 }, "epoch 7 is wrong: the head of seat 0 is not signed"},
 		"other seats":         {func(_ *scribe, l *web.Ledger) { l.Seats[1].Key = strings.Repeat("ab", 32) }, "the key of seat 1 is not the one that the rulings gave it"},
+		"words: when voted":   {func(_ *scribe, l *web.Ledger) { l.Rulings[0].Ballots[0].At = time.Time{} }, `epoch 1 is wrong: its "ballots"`},
+		"words: seat":         {func(_ *scribe, l *web.Ledger) { l.Rulings[4].Member = "seat 2" }, `epoch 5 is wrong: its "member"`},
+		"words: where":        {func(_ *scribe, l *web.Ledger) { l.Rulings[3].Addr = "10.0.0.9:6001" }, `epoch 4 is wrong: its "addr"`},
+		"the newest epoch":    {func(_ *scribe, l *web.Ledger) { l.Epoch = 9 }, "its newest epoch is 9, and its rulings end with epoch 7"},
+		"more is proven":      {func(_ *scribe, l *web.Ledger) { l.Proven = 9 }, "it is said to be proven up to epoch 9, and heads of a quorum prove it up to epoch 7"},
+		"less is proven":      {func(_ *scribe, l *web.Ledger) { l.Proven = 1 }, "it is said to be proven up to epoch 1"},
+		"another quorum":      {func(_ *scribe, l *web.Ledger) { l.Quorum = 1 }, "its quorum is 1; of 3 seats it is 2"},
 		"no rulings":          {func(_ *scribe, l *web.Ledger) { l.Rulings = nil }, "there is no ruling in it"},
 	} {
 		s := example()
@@ -303,5 +316,75 @@ func TestVerifyFails(t *testing.T) {
 		if code, _, errs := verify(t, s.save(1, 0, 2)); code != 1 || !strings.Contains(errs, tc.want) {
 			t.Errorf("%s: code %d, %q, want %q", name, code, errs, tc.want)
 		}
+	}
+}
+
+// named has the seeds of an example bear names, and the one whose seat is
+// another's now the name that a node gives it.
+func named(s *scribe, l *web.Ledger, old string) {
+	for slot := range l.Seats {
+		l.Seats[slot].Name, l.Seats[slot].Addr = fmt.Sprintf("seed-%d", slot+1), fmt.Sprintf("10.0.1.%d:5001", slot+1)
+	}
+	for i := range l.Rulings {
+		for j := range l.Rulings[i].Ballots {
+			b := &l.Rulings[i].Ballots[j]
+			if b.Seed = l.Seats[b.Slot].Name; b.Slot == 1 && l.Rulings[i].Epoch <= 5 {
+				b.Seed = old
+			}
+		}
+	}
+}
+
+// Nobody signs the names and addresses of seeds: they are told as what they
+// are, after the keys, and must agree within the file.
+func TestVerifyNames(t *testing.T) {
+	s := example()
+	key := fmt.Sprintf("key %x", s.founding[1].Key[:4])
+	for name, tc := range map[string]struct {
+		old   string
+		spoil func(l *web.Ledger)
+		want  string // "": it holds
+	}{
+		"a key for a name":          {key, func(*web.Ledger) {}, ""},
+		"a name of then":            {"eve", func(*web.Ledger) {}, ""},
+		"an address for a name":     {"eve", func(l *web.Ledger) { l.Rulings[0].Ballots[0].Seed = l.Seats[0].Addr }, ""},
+		"another's ballot":          {"eve", func(l *web.Ledger) { l.Rulings[0].Ballots[0].Seed = "seed-3" }, `epoch 1 is wrong: the ballot of seat 0 is called "seed-3"'s, and the seed with its key is called "seed-1"`},
+		"of the new one":            {"eve", func(l *web.Ledger) { l.Rulings[5].Ballots[0].Seed = "eve" }, "epoch 6 is wrong: the ballot of seat 1"},
+		"two names of one old seed": {"eve", func(l *web.Ledger) { l.Rulings[1].Ballots[0].Seed = "zed" }, "epoch 2 is wrong: the ballot of seat 1"},
+		"another old key":           {key, func(l *web.Ledger) { l.Rulings[1].Ballots[0].Seed = "key 00000000" }, "epoch 2 is wrong: the ballot of seat 1"},
+	} {
+		l := s.save(1, 0, 1, 2)
+		named(s, l, tc.old)
+		tc.spoil(l)
+		code, out, errs := verify(t, l)
+		if tc.want != "" && (code != 1 || !strings.Contains(errs, tc.want)) || tc.want == "" && code != 0 {
+			t.Errorf("%s: code %d, %s; want %q", name, code, errs, tc.want)
+		}
+		if tc.want == "" && (!strings.Contains(out, "SEAT  KEY") || !strings.Contains(out, "\n  the names and addresses of seeds: ")) {
+			t.Errorf("%s:\n%s", name, out)
+		}
+	}
+}
+
+// What is missing is told, and what does not belong to it is refused.
+func TestVerifyWhatLacks(t *testing.T) {
+	s := example()
+	l := s.save(1, 0, 1, 2)
+	l.Rulings[3].Evidence = nil
+	if code, out, errs := verify(t, l); code != 0 || !strings.Contains(out, "\n  what was reported before the removal of epoch 4: it is not in the file") {
+		t.Errorf("no evidence: code %d, %s%s", code, out, errs)
+	}
+	if code, out, errs := verify(t, s.save(4, 0, 1, 2)); code != 0 || !strings.Contains(out, "the names of 2 who left or were removed") {
+		t.Errorf("no admissions: code %d, %s%s", code, out, errs)
+	}
+	text, err := json.Marshal(s.save(1, 0, 1, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := verifyText(t, append(text, ` {"epoch":9}`...)); code != 1 || !strings.Contains(errs, "it goes on after the ledger") {
+		t.Errorf("two ledgers: code %d, %s", code, errs)
+	}
+	if code, _, errs := verifyText(t, append(text, " \n"...)); code != 0 {
+		t.Errorf("a newline: code %d, %s", code, errs)
 	}
 }
