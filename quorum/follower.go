@@ -53,8 +53,9 @@ type Follower struct {
 	past      past      // before a roster that came whole
 
 	tickAt, pollAt, askAt, helloAt time.Time
-	budget                         int // signatures that may still be checked in this tick
-	answers                        int // messages that answered requests for the ledger in it
+	strangeAt                      time.Time // no seed is asked before because of a stranger
+	budget                         int       // signatures that may still be checked in this tick
+	answers                        int       // messages that answered requests for the ledger in it
 }
 
 // Limits of a follower.
@@ -67,6 +68,7 @@ const (
 	unprovenFor       = 30 * time.Second // until something must be proven of what one gives who is asked. Guess: a hundred long round trips
 	helloPinnedEvery  = 10 * time.Second // a seed that is known is asked again whether it still is
 	helloUnknownEvery = time.Second
+	strangeEvery      = 4 * time.Second // at most one seed is asked because of strangers, on average. Guess: anybody may be one
 )
 
 // NewFollower makes a follower that knows what its records say: pins and
@@ -151,6 +153,16 @@ func (f *Follower) Tick(now time.Time) {
 	f.tickPast(now)
 	if behind := !f.based || f.chain.promised() > f.epoch; behind && !now.Before(f.askAt) || !now.Before(f.pollAt) {
 		f.ask(now, f.someone())
+	}
+}
+
+// Strange tells that somebody who is not in the ledger here takes this node for a
+// member: the ledger has gone on, perhaps, and nobody here knows. Two that were
+// let in first may have nobody but each other to ask.
+func (f *Follower) Strange(now time.Time) {
+	if behind := !f.based || f.chain.promised() > f.epoch; !behind && !now.Before(f.strangeAt) {
+		f.strangeAt = now.Add(f.about(strangeEvery))
+		f.ask(now, f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr)
 	}
 }
 

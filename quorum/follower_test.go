@@ -254,6 +254,31 @@ func TestFollowerRemembers(t *testing.T) {
 	w.must(15*time.Second, "it follows still", w.follows)
 }
 
+// Who is taken for a member by somebody unheard of asks a seed what it has
+// missed, but not once for each stranger.
+func TestStrangersTellOfWhatWasMissed(t *testing.T) {
+	w := followed(t, 21, 3)
+	w.poll = time.Hour
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	w.newPerson()
+	w.run(5 * time.Second)
+	if w.machines[0].q.Epoch() != 4 || f.Epoch() != 3 {
+		t.Fatalf("at epoch %d, and it follows up to %d", w.machines[0].q.Epoch(), f.Epoch())
+	}
+	asked := 0
+	f.step(func() {
+		for range 100 {
+			f.Strange(w.now)
+		}
+		asked = len(f.out.Send)
+	})
+	w.must(time.Second, "it follows again", w.follows)
+	if asked != 1 {
+		t.Errorf("it asked %d times", asked)
+	}
+}
+
 // A new life in a seat is believed by the ballots of a quorum, and by those
 // peers too that were away meanwhile.
 func TestFollowerBelievesNewLives(t *testing.T) {
