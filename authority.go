@@ -9,11 +9,13 @@ type Authority struct {
 	Quorum int          `json:"quorum"` // of them decide
 
 	// Ready says that a quorum decides now, as far as this node knows: a seed
-	// hears a leader; a peer holds a quorum of seeds alive.
+	// hears a leader; a peer holds a quorum of seeds alive, or had their answers
+	// lately, whether it is in or not.
 	Ready bool `json:"ready"`
 
 	// Why says of a seed that is not ready why it takes no part, where more is
-	// known than that no quorum is heard.
+	// known than that no quorum is heard; and of a peer that is not in what the
+	// seeds have answered it.
 	Why string `json:"why,omitempty"`
 
 	Leader int   `json:"leader"` // slot of the seed that leads; -1: not known, as on peers

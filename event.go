@@ -123,4 +123,5 @@ type Event struct {
 	Epoch       Epoch          `json:"epoch,omitzero"`
 	Ballot      *Ballot        `json:"ballot,omitempty"`
 	Ruling      *Ruling        `json:"ruling,omitempty"` // read only
+	Past        bool           `json:"past,omitempty"`   // an earlier life of this peer has told of the ruling, and it is read again
 }

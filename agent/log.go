@@ -156,7 +156,13 @@ func lineOf(kind hearsay.EventKind) line {
 // facts.
 func logEvent(logger *slog.Logger, p *phrases, e *hearsay.Event) {
 	l := lineOf(e.Kind)
+	if e.Past {
+		l.level = slog.LevelDebug
+	}
 	if p != nil {
+		if text := p.before(e); text != "" {
+			logger.Info(text, "epoch", uint64(e.Epoch))
+		}
 		if text := p.phrase(e); text != "" {
 			l.level, l.text = max(l.level, slog.LevelInfo), text
 		}

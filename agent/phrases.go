@@ -23,6 +23,7 @@ type phrases struct {
 	asked     map[hearsay.Round]hearsay.NodeID // who asked this observer
 	cases     map[hearsay.CaseID]voting        // open
 	condemned map[hearsay.NodeID]bool          // reported by this node
+	admitted  map[hearsay.Epoch]int            // with this epoch this peer was, by so many seeds
 }
 
 // voting is an open case.
@@ -43,6 +44,7 @@ func newPhrases(c *Config, own hearsay.NodeID, addr netip.AddrPort) *phrases {
 	return &phrases{
 		own: own, addr: addr, role: c.Role, seeds: len(c.Seeds),
 		asked: make(map[hearsay.Round]hearsay.NodeID), cases: make(map[hearsay.CaseID]voting), condemned: make(map[hearsay.NodeID]bool),
+		admitted: make(map[hearsay.Epoch]int),
 	}
 }
 
@@ -54,6 +56,21 @@ func phrased(kind hearsay.EventKind) bool {
 		return true
 	}
 	return false
+}
+
+// before gives the sentence that stands before that of an event, or "" if there
+// is none. That a peer was let in is said once it is in by that: of what the
+// ledger tells, it may be over by now.
+func (p *phrases) before(e *hearsay.Event) string {
+	if e.Kind != hearsay.EventJoined || p.role == hearsay.RoleSeed {
+		return ""
+	}
+	seeds, known := p.admitted[e.Epoch]
+	if !known {
+		seeds = p.quorum() // at least: the ruling is older than what came of the ledger
+	}
+	clear(p.admitted)
+	return dialect.PhraseQuorum(seeds)
 }
 
 // phrase gives the sentence of an event, or "" if there is none.
@@ -169,7 +186,10 @@ func (p *phrases) ofPeer(e *hearsay.Event) string {
 	case hearsay.EventRuled:
 		switch {
 		case e.Ruling.Kind == hearsay.RulingAdmit && e.Subject == p.own:
-			return dialect.PhraseQuorum(len(e.Ruling.Ballots))
+			remember(p.admitted, e.Epoch, len(e.Ruling.Ballots))
+			return ""
+		case e.Past: // it stands in the log already
+			return ""
 		case e.Ruling.Kind == hearsay.RulingRemove && p.condemned[e.Subject]:
 			delete(p.condemned, e.Subject)
 			return dialect.PhraseReported(p.subject(e), len(e.Ruling.Ballots), p.seeds)

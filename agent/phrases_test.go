@@ -56,7 +56,8 @@ func TestPhrases(t *testing.T) {
 		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventRuled, Subject: peer, Case: 6, Ruling: removed}, `Dead-node consensus COMMIT for 10.0.0.2:2. yes_votes=2, quorum=2`},
 		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventExamined, Subject: peer, Verdict: hearsay.VerdictReachable}, ``},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventJoinFail, Addr: at[other], Text: "barred"}, `Not admitted yet`},
-		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: own, Ruling: admitted}, `Registration quorum achieved with 2 seeds`},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: own, Ruling: admitted, Epoch: 4}, ``},
+		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: other, Ruling: admitted, Epoch: 3, Past: true}, ``},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventJoined, Subject: own, Count: 5}, `Bootstrap complete: seeds=3, union_peers=5, neighbors=4`},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventLinked, Subject: peer}, `Connected neighbor: 10.0.0.2:2`},
 		{hearsay.RolePeer, rumor(own, "100:10.0.0.1:1"), `Generated gossip: 100:10.0.0.1:1`},
@@ -71,6 +72,15 @@ func TestPhrases(t *testing.T) {
 		if got := of[tc.role].phrase(&tc.event); got != tc.want {
 			t.Errorf("%s, %s: %q, want %q", tc.role, tc.event.Kind, got, tc.want)
 		}
+	}
+	// That it was let in is said when it is in: the ruling may be of a stay that is over.
+	p := of[hearsay.RolePeer]
+	p.phrase(&hearsay.Event{Kind: hearsay.EventRuled, Subject: own, Ruling: admitted, Epoch: 4})
+	if got := p.before(&hearsay.Event{Kind: hearsay.EventRuled, Subject: own, Ruling: removed, Epoch: 5, Past: true}); got != "" {
+		t.Errorf("removed, and says %q", got)
+	}
+	if got, want := p.before(&hearsay.Event{Kind: hearsay.EventJoined, Subject: own, Epoch: 4}), "Registration quorum achieved with 2 seeds"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -24,13 +24,16 @@ func (n *Node) Authority() hearsay.Authority {
 	alive := 0
 	for slot, seed := range n.configured() {
 		status := n.seedStatus(slot, seed.Addr)
-		if status.State == hearsay.StateAlive {
+		if status.State == hearsay.StateAlive || n.hears(slot) {
 			alive++
 		}
 		a.Seeds = append(a.Seeds, status)
 	}
 	a.Quorum = hearsay.QuorumOf(len(a.Seeds))
-	a.Ready = alive >= a.Quorum && s.stay.Epoch != 0
+	a.Ready = alive >= a.Quorum
+	if s.petitions != nil && s.stay.Epoch == 0 && !n.gone() {
+		a.Why = n.admission()
+	}
 	if s.seat != nil {
 		a.Ready, a.Proven, a.Why = s.seat.Seated() && s.seat.Ready(), s.seat.Proven(), s.seat.Why()
 		if slot, ok := s.seat.Leader(); ok {

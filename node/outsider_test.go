@@ -61,3 +61,20 @@ func TestChartIsTheSameAtSeeds(t *testing.T) {
 		}
 	}
 }
+
+// Who was removed is told as asking again, but for seeds who know that it is
+// barred.
+func TestWhyOfRemovedAndBarred(t *testing.T) {
+	w := newSeededNetwork(t, 3)
+	w.run(5 * time.Second)
+	w.down[5] = true
+	w.run(20 * time.Second)
+	contains(t, "removed", w.why(0, "n5").Summary, "if it lives, it asks to be admitted again by itself.")
+	_, fx, err := w.nodes[0].Bar(w.now, "n5", "too loud")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.carry(0, fx)
+	w.run(time.Second)
+	contains(t, "barred", w.why(0, "n5").Summary, "if it lives, it asks to be admitted again by itself, and is refused: it is barred since", "(too loud)")
+}

@@ -288,6 +288,7 @@ func (n *Node) register(now time.Time, p *hearsay.Packet) {
 		answer.Text = fmt.Sprintf("asks from %s and says that it is at %s", from, says)
 	} else {
 		answer = n.seeded.seat.Admit(now, &claim)
+		n.tellBar(&answer, claim.Subject)
 	}
 	if answer.Code == quorum.AnswerRefused {
 		n.turnAway(now, &claim, answer.Text)

@@ -18,8 +18,7 @@ const (
 // casebook keeps what happened to members about whom there is a story.
 type casebook struct {
 	shelf
-	failed    hearsay.Event // the last EventJoinFail
-	strangers shelf         // who asks to be admitted: however many they are, no story of a member goes
+	strangers shelf // who asks to be admitted: however many they are, no story of a member goes
 }
 
 // shelf keeps the newest stories.
@@ -31,9 +30,6 @@ type shelf struct {
 // note keeps an event that belongs to a story. That a member joined begins
 // none: it is known from the roster.
 func (c *casebook) note(e hearsay.Event) {
-	if e.Kind == hearsay.EventJoinFail {
-		c.failed = e
-	}
 	switch e.Kind {
 	case hearsay.EventJoined, hearsay.EventJoinFail, hearsay.EventAlone, hearsay.EventMemberJoined,
 		hearsay.EventRumor, hearsay.EventLinked, hearsay.EventUnlinked, hearsay.EventProbeWanted:

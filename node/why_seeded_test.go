@@ -205,7 +205,14 @@ func TestWhyTellsOfOthers(t *testing.T) {
 	}
 
 	w.run(12 * time.Second) // until it has asked again in vain
-	contains(t, "itself", w.why(6, "n6").Summary, "n6 is this node, and is not in", "barred")
+	file = w.why(6, "n6")
+	contains(t, "itself", file.Summary+file.Nearest, "n6 is this node, and is not in", "to admit it: barred (too loud)", "hearsay bar --lift")
+	if a := w.nodes[6].Authority(); !a.Ready || !strings.Contains(a.Why, "to admit it: barred (too loud)") {
+		t.Errorf("n6 says of the seeds: heard %v, %s", a.Ready, a.Why)
+	}
+	if a := w.nodes[4].Authority(); !a.Ready || a.Why != "" {
+		t.Errorf("n4, who is in, says of the seeds: heard %v, %s", a.Ready, a.Why)
+	}
 
 	// One who is not where it says that it is.
 	stranger := signer{hearsay.PublicKey{9}}

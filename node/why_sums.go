@@ -38,7 +38,7 @@ func (s *story) sum(now time.Time, file *hearsay.CaseFile) {
 		file.Verdict, file.Summary, file.Nearest = s.strangerSummary(now)
 		return
 	}
-	if s.bar != nil {
+	if s.bar != nil && !strings.Contains(file.Summary, "it is barred since") {
 		file.Summary += fmt.Sprintf(" It is barred since %s (%s): once it is out it is not admitted again.", moment(s.bar.At).Format(time.RFC3339), orNothing(s.bar.Why))
 	}
 }
@@ -108,7 +108,15 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 	if e != nil {
 		text += fmt.Sprintf(". From the suspicion to the ruling it took %s", moment(r.At).Sub(moment(e.Suspected)))
 	}
-	return text + fmt.Sprintf(". That ended its stay since epoch %d; if it lives, it asks to be admitted again by itself.", r.Stay.Epoch)
+	text += fmt.Sprintf(". That ended its stay since epoch %d; ", r.Stay.Epoch)
+	if s.bar != nil {
+		return text + fmt.Sprintf("if it lives, it asks to be admitted again by itself, and is refused: it is barred since %s (%s).",
+			sinceWords(now, moment(s.bar.At)), orNothing(s.bar.Why))
+	}
+	if s.m.ID == n.id {
+		return text + "it asks to be admitted again by itself."
+	}
+	return text + "if it lives, it asks to be admitted again by itself."
 }
 
 // observers names the observers of one verdict.
@@ -237,8 +245,15 @@ func (s *story) outsiderSummary(now time.Time, r *hearsay.Ruling) (summary, near
 	case r != nil && r.Kind == hearsay.RulingLeave:
 		summary = s.leftSummary(now, r) + " " + summary
 	}
-	if e := &s.n.cases.failed; !e.At.IsZero() {
-		summary += fmt.Sprintf(" Last, at %s: %s.", sinceWords(now, e.At), e.Text)
+	if s.n.gone() {
+		return summary, ""
+	}
+	summary += fmt.Sprintf(" What they have answered last: %s.", s.n.admission())
+	if refused := s.n.refusal(); refused != nil {
+		if strings.HasPrefix(refused.Text, barredWord) {
+			return summary, fmt.Sprintf(`An operator lifts the bar at a seed: "hearsay bar --lift %s"; then it is admitted when it asks next.`, s.m.ID)
+		}
+		return summary, refusalNearest(refused.Text, s.m)
 	}
 	return summary, fmt.Sprintf("It is in once it reaches %d of the %d seeds, and they see that it answers at %s.", needed, seeds, s.m.Addr)
 }
@@ -280,7 +295,7 @@ func refusalNearest(why string, m hearsay.Member) string {
 	switch {
 	case strings.HasPrefix(why, "asks from"):
 		return fmt.Sprintf("A case would have been opened, had it asked from the address that it says is its own, %s.", m.Addr.Addr())
-	case why == "barred":
+	case strings.HasPrefix(why, barredWord):
 		return fmt.Sprintf(`A case would have been opened, were it not barred: "hearsay bar --lift %s" at a seed lifts that.`, m.ID)
 	}
 	return fmt.Sprintf("A case would have been opened, but for this: %s.", why)

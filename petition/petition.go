@@ -45,6 +45,7 @@ type Petitions struct {
 	drops  *hearsay.Drops
 
 	registration registration
+	answers      []Answer // by seed
 	reports      []*report
 	leave        *hearsay.Leave
 	leaveAt      time.Time
@@ -81,7 +82,10 @@ var never = time.Unix(1<<36, 0)
 
 // New makes the petitions of a node that knows these seeds.
 func New(cfg Config, seeds []netip.AddrPort, random *rand.Rand, drops *hearsay.Drops, out *hearsay.Effects) *Petitions {
-	return &Petitions{cfg: cfg, seeds: seeds, random: random, drops: drops, out: out, leaveAt: never}
+	t := &Petitions{cfg: cfg, seeds: seeds, random: random, drops: drops, out: out, leaveAt: never}
+	t.answers = make([]Answer, len(seeds))
+	t.forgetAnswers()
+	return t
 }
 
 // Quorum is floor(n/2)+1 of the seeds: so many are asked at a time.
@@ -93,6 +97,7 @@ func (t *Petitions) Register(now time.Time) {
 		return
 	}
 	t.registration = registration{wanted: true, nextAt: now}
+	t.forgetAnswers()
 	t.Tick(now)
 }
 
@@ -189,6 +194,7 @@ func (t *Petitions) tickRegistration(now time.Time) {
 	for i := len(g.asked) - 1; i >= 0; i-- {
 		if !now.Before(g.asked[i].until) {
 			g.last, g.of = "no answer in time", g.asked[i].addr
+			t.noteAnswer(now, g.of, 0, "")
 			g.asked = slices.Delete(g.asked, i, i+1)
 		}
 	}
@@ -259,6 +265,7 @@ func (t *Petitions) Outcome(now time.Time, p *hearsay.Packet, m *hearsay.Outcome
 // refused.
 func (t *Petitions) registered(now time.Time, from netip.AddrPort, m *hearsay.Outcome) (refused bool) {
 	g := &t.registration
+	t.noteAnswer(now, from, m.Code, m.Text)
 	i := slices.IndexFunc(g.asked, func(a asked) bool { return a.addr == from })
 	if i < 0 {
 		return false // answered late, or the registration is over
@@ -271,7 +278,11 @@ func (t *Petitions) registered(now time.Time, from netip.AddrPort, m *hearsay.Ou
 	case hearsay.OutcomeDone, hearsay.OutcomePending:
 		// The ledger will tell, or the next sweep asks again.
 		g.order, g.last = nil, ""
-		if soonest := now.Add(t.cfg.RetryMin); g.nextAt.Before(soonest) {
+		wait := t.cfg.RetryMin
+		if m.Code == hearsay.OutcomeDone {
+			wait = t.cfg.Patience // it is ruled, and on its way
+		}
+		if soonest := now.Add(wait); g.nextAt.Before(soonest) {
 			g.nextAt = soonest
 		}
 	}

@@ -217,3 +217,32 @@ func TestForgedOutcomes(t *testing.T) {
 		t.Errorf("dropped %d, want 3", w.drops[hearsay.DropUnexpected])
 	}
 }
+
+// What each seed answered last is kept, with when, until this node is in or asks
+// anew.
+func TestAnswersAreKept(t *testing.T) {
+	w := newWorld(t, 3)
+	w.Register(w.now)
+	first := w.sent()
+	w.pass(100 * time.Millisecond)
+	w.answer(first[0], hearsay.RulingAdmit, hearsay.OutcomeRefused, hearsay.Stay{})
+	refused := w.now
+	w.pass(DefaultConfig().Patience)
+	for i, a := range w.Answers() {
+		switch {
+		case a.Seed != addr(i):
+			t.Errorf("the answer %d is of %v", i, a.Seed)
+		case i == first[0] && (a.Code != hearsay.OutcomeRefused || a.Text != "because" || !a.At.Equal(refused)):
+			t.Errorf("who refused: %+v", a)
+		case i == first[1] && (a.Code != 0 || !a.At.After(refused)):
+			t.Errorf("who is silent: %+v", a)
+		case i != first[0] && i != first[1] && !a.At.IsZero():
+			t.Errorf("who was not asked: %+v", a)
+		}
+	}
+	w.Admitted()
+	w.Register(w.now)
+	if a := w.Answers()[first[0]]; !a.At.IsZero() {
+		t.Errorf("anew: %+v", a)
+	}
+}

@@ -440,7 +440,7 @@ func (f *Follower) apply(now time.Time, r *hearsay.Ruling) (ok bool) {
 	f.epoch, f.last = r.Epoch, r
 	e := hearsay.Event{
 		At: now, Kind: hearsay.EventRuled, Subject: r.Stay.ID, Epoch: r.Epoch, Case: r.Case, Ruling: r,
-		Count: hearsay.QuorumOf(len(f.cfg.Seeds)), Text: r.Kind.String(),
+		Count: hearsay.QuorumOf(len(f.cfg.Seeds)), Text: r.Kind.String(), Past: r.Epoch <= f.floor,
 	}
 	switch r.Kind {
 	case hearsay.RulingAdmit:

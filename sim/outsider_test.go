@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -44,9 +45,20 @@ func TestBarredHearsAndTellsNothing(t *testing.T) {
 					t.Fatal("n6 is in, or n1 has not heard it before")
 				}
 				w.bar(t, 6, false)
+				joins := 0
+				w.bend(6, &twist{steps: func(_ *World, _ *machine, e *hearsay.Effects) {
+					for i := range e.Events {
+						if e.Events[i].Kind == hearsay.EventJoined {
+							joins++
+						}
+					}
+				}})
 				w.RunUntil(80 * time.Second)
-				if w.hasStay(6) {
-					t.Fatal("n6 is in")
+				if w.hasStay(6) || joins > 0 {
+					t.Fatal("n6 is in, or says so of a stay that is over")
+				}
+				if a := w.machines[5].node.Authority(); !a.Ready || !strings.Contains(a.Why, "to admit it: barred (too loud)") {
+					t.Errorf("n6 says of the seeds: heard %v, %s", a.Ready, a.Why)
 				}
 				if w.check.views[5].heard.has(1) {
 					t.Error("n6 hears what n1 says")

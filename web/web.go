@@ -307,7 +307,11 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 		}
 		return &problem{http.StatusServiceUnavailable, why}
 	case !joined && authority.Seeded:
-		return &problem{http.StatusServiceUnavailable, "the seeds have not admitted this node yet" + ifUnready(&authority)}
+		why := ifUnready(&authority)
+		if authority.Why != "" {
+			why = ": " + authority.Why
+		}
+		return &problem{http.StatusServiceUnavailable, "the seeds have not admitted this node yet" + why}
 	case !joined:
 		return &problem{http.StatusServiceUnavailable, "this node has not joined its network yet: none of its contacts has answered"}
 	case authority.Seeded && !authority.Ready:
