@@ -314,7 +314,8 @@ func (a *api) refusePeer() *problem {
 	return nil
 }
 
-// seedsOf names the seeds that were met.
+// seedsOf names the seeds that were met, where they gossip: where each serves
+// HTTP this node does not know.
 func seedsOf(seeds []hearsay.SeedStatus) string {
 	text := ""
 	for i := range seeds {
@@ -326,7 +327,7 @@ func seedsOf(seeds []hearsay.SeedStatus) string {
 		}
 		text += netip.AddrPort.String(seeds[i].Addr)
 	}
-	return text
+	return text + " (there it gossips; ask at its --http address)"
 }
 
 func (a *api) postBar(w http.ResponseWriter, r *http.Request) *problem {

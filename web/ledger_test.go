@@ -228,7 +228,7 @@ func TestOperatorAsksTheSeeds(t *testing.T) {
 			t.Errorf("%s: status %d, want %d", path, r.StatusCode, code)
 		}
 	}
-	for role, want := range map[hearsay.Role]string{hearsay.RolePeer: "ask a seed, ada at 10.0.0.1:5001"} {
+	for role, want := range map[hearsay.Role]string{hearsay.RolePeer: "10.0.0.3:5001 (there it gossips; ask at its --http address)"} {
 		v.members[0].Role = role
 		if r := ask(handler(v), "POST", "/v1/bars", `{"name":"bob"}`, "Content-Type: application/json"); r.StatusCode != 409 || !strings.Contains(read(t, r), want) {
 			t.Errorf("a %s bars: status %d", role, r.StatusCode)

@@ -157,7 +157,21 @@ func (c *client) explain(err error) error {
 	if unknown, ok := errors.AsType[*net.DNSError](err); ok {
 		err = errors.New(unknown.Err) // without whom it asked
 	}
+	if noHTTP(err) {
+		return hintedError{
+			fmt.Errorf("ask %s: %w", c.base, err),
+			`this is no --http address: --node wants the one at which the node serves its page, "up" prints it as PAGE`,
+		}
+	}
 	return fmt.Errorf("ask %s: %w", c.base, err)
+}
+
+// noHTTP reports whether something answered that does not speak HTTP, as the
+// ports at which nodes gossip do. Package net/http has no error of its own for
+// what it cannot read.
+func noHTTP(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		strings.Contains(err.Error(), "malformed HTTP") || strings.Contains(err.Error(), "HTTP response to HTTPS client")
 }
 
 // problem makes an error of a problem document (RFC 9457).

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -116,5 +118,34 @@ func TestParseNode(t *testing.T) {
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: got %q, %v, want %q", node, got, err, want)
 		}
+	}
+}
+
+// What does not speak HTTP, a node's own port say, is no --http address.
+func TestNoHTTP(t *testing.T) {
+	for name, says := range map[string]string{"nothing": "", "other words": "PONG\r\n\r\n"} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				http.ReadRequest(bufio.NewReader(conn))
+				io.WriteString(conn, says)
+				conn.Close()
+			}
+		}()
+		_, err = newClient("http://"+listener.Addr().String()).get(t.Context(), "/v1/self")
+		if err == nil || !strings.Contains(errorLine(err), "; hint: this is no --http address") {
+			t.Errorf("%s: %v", name, err)
+		}
+		listener.Close()
+		<-done
 	}
 }

@@ -107,7 +107,7 @@ func (p *process) waitReady(ctx context.Context) error {
 		p.client = newClient("http://" + p.said.HTTP)
 		return nil
 	case <-p.ended:
-		return fmt.Errorf("start %s: %s", p.name, p.lastWords())
+		return fmt.Errorf("start %s: %s", p.name, p.flagged(p.lastWords()))
 	case <-timeout.C:
 		return fmt.Errorf("start %s: it was not ready within %v", p.name, startTimeout)
 	case <-ctx.Done():
@@ -146,6 +146,16 @@ func (p *process) lastWords() string {
 		return words
 	}
 	return p.how()
+}
+
+// flagged names the flag of `up` by which another port can be chosen, if that
+// is what is wanted.
+func (p *process) flagged(words string) string {
+	flag := "--port"
+	if p.role == hearsay.RoleSeed {
+		flag = "--seed-port"
+	}
+	return strings.Replace(words, "choose another port, or 0", "choose another port with "+flag+", or 0", 1)
 }
 
 // tail reads at most the last n bytes of a file.

@@ -110,8 +110,8 @@ func runSim(cmd *cobra.Command, config sim.Config, cost bool) error {
 		var memory runtime.MemStats
 		runtime.ReadMemStats(&memory)
 		nodeSeconds := float64(config.Nodes) * result.Time
-		fmt.Fprintf(cmd.ErrOrStderr(), "%v for %d nodes and %gs: %.1f µs a node and second; %d MB from the system, %.1f KB a node\n",
-			took.Round(time.Millisecond), config.Nodes, result.Time, float64(took.Microseconds())/nodeSeconds,
+		fmt.Fprintf(cmd.ErrOrStderr(), "%v for %s and %gs: %.1f µs a node and second; %d MB from the system, %.1f KB a node\n",
+			took.Round(time.Millisecond), counted(config.Nodes, "node", "nodes"), result.Time, float64(took.Microseconds())/nodeSeconds,
 			memory.Sys>>20, float64(memory.Sys)/1024/float64(config.Nodes))
 	}
 	return simCode(errors.Join(err, out.Flush()))

@@ -97,11 +97,11 @@ func (o *upOptions) check(cmd *cobra.Command) error {
 	ranges := []portRange{{"--http", o.http, o.peers + o.seeds}, {"--port", o.port, o.peers}, {"--seed-port", o.seedPort, o.seeds}}
 	for i, r := range ranges {
 		if r.first < 0 || r.count > 0 && r.first+r.count-1 > portMax {
-			return fmt.Errorf("%s %d: want 0, or a port with room for %d nodes up to %d", r.flag, r.first, r.count, portMax)
+			return fmt.Errorf("%s %d: want 0, or a port with room for %s up to %d", r.flag, r.first, counted(r.count, "node", "nodes"), portMax)
 		}
 		for _, other := range ranges[:i] {
 			if r.meets(&other) {
-				return fmt.Errorf("%s %d and %s %d: %d and %d nodes would share ports", other.flag, other.first, r.flag, r.first, other.count, r.count)
+				return fmt.Errorf("%s %d and %s %d: %d and %s would share ports", other.flag, other.first, r.flag, r.first, other.count, counted(r.count, "node", "nodes"))
 			}
 		}
 	}
@@ -147,7 +147,7 @@ func runNetwork(ctx context.Context, o *upOptions, out, progress io.Writer) (err
 	w := newWatch(n, o, out)
 	w.ready()
 	w.run(ctx)
-	fmt.Fprintf(progress, "ending %d processes\n", n.living())
+	fmt.Fprintf(progress, "ending %s\n", counted(n.living(), "process", "processes"))
 	return nil
 }
 

@@ -339,13 +339,13 @@ func (a *audit) ruling(r *hearsay.Ruling, saved *web.Ruling) error {
 // ballots checks that a quorum of the seats has signed a yes to just this.
 func (a *audit) ballots(r *hearsay.Ruling, stay hearsay.Stay) error {
 	about, needed := r.About(a.saved.Network), hearsay.QuorumOf(len(a.seats))
-	var counted []uint8
+	var cast []uint8
 	for i := range r.Ballots {
 		b := &r.Ballots[i]
 		switch {
 		case int(b.Slot) >= len(a.seats):
 			return epochError(r.Epoch, "a ballot of seat %d, which there is not", b.Slot)
-		case slices.Contains(counted, b.Slot):
+		case slices.Contains(cast, b.Slot):
 			return epochError(r.Epoch, "seat %d has cast two ballots", b.Slot)
 		case b.Verdict != hearsay.BallotYes || b.Case != r.Case || b.Stay != stay || b.About != about:
 			return epochError(r.Epoch, "the ballot of seat %d is about something else", b.Slot)
@@ -360,10 +360,10 @@ func (a *audit) ballots(r *hearsay.Ruling, stay hearsay.Stay) error {
 		default:
 			a.found.Ballots++
 		}
-		counted = append(counted, b.Slot)
+		cast = append(cast, b.Slot)
 	}
-	if len(counted) < needed {
-		return epochError(r.Epoch, "%d ballots of %d seats; a quorum is %d", len(counted), len(a.seats), needed)
+	if len(cast) < needed {
+		return epochError(r.Epoch, "%d ballots of %d seats; a quorum is %d", len(cast), len(a.seats), needed)
 	}
 	return nil
 }
@@ -511,7 +511,7 @@ func (a *audit) end() error {
 		f.Members = -1
 	}
 	if f.Unchecked > 0 {
-		f.Incomplete = append(f.Incomplete, fmt.Sprintf("%d ballots are of seats that have changed hands since, and their keys of then are not in the file", f.Unchecked))
+		f.Incomplete = append(f.Incomplete, counted(f.Unchecked, "ballot is of a seat that has changed hands since, and its key of then is", "ballots are of seats that have changed hands since, and their keys of then are")+" not in the file")
 	}
 	if f.Proven < f.To {
 		f.Incomplete = append(f.Incomplete, fmt.Sprintf("epochs %d to %d are not signed by a quorum of seats yet", f.Proven+1, f.To))
@@ -534,9 +534,9 @@ func (a *audit) print(out io.Writer) error {
 			fmt.Fprintf(out, ", %d %s", n, kind)
 		}
 	}
-	fmt.Fprintf(out, ".\n%d signed ballots were checked; heads of %d of %d seats prove it up to epoch %d", f.Ballots, f.signedHeads, len(a.seats), f.Proven)
+	fmt.Fprintf(out, ".\n%s checked; heads of %d of %d seats prove it up to epoch %d", counted(f.Ballots, "signed ballot was", "signed ballots were"), f.signedHeads, len(a.seats), f.Proven)
 	if f.Members >= 0 {
-		fmt.Fprintf(out, "; %d members are in at its end", f.Members)
+		fmt.Fprintf(out, "; %s in at its end", counted(f.Members, "member is", "members are"))
 	}
 	fmt.Fprintf(out, ".\n\n")
 	table := newTable(out)

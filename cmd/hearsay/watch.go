@@ -92,6 +92,9 @@ func (w *watch) ready() {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\n", p.name, pageURL(p.said.HTTP), p.said.Addr, p.said.PID)
 	}
 	table.Flush()
+	if node := "http://" + w.network.nodes[0].said.HTTP; node != defaultNode {
+		fmt.Fprintf(&text, "\nexport %s=%s   # so that the commands ask this network\n", nodeEnv, node)
+	}
 	text.WriteString("\nTry kill -9, or kill -STOP and kill -CONT, on a pid. What starts each again:\n")
 	for _, p := range w.network.nodes {
 		fmt.Fprintf(&text, "  %s\n", p.again)

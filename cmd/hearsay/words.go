@@ -180,3 +180,11 @@ func shellLine(args []string) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// counted tells a number of things.
+func counted(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + several
+}
