@@ -57,7 +57,7 @@ func (n *Node) admission() string {
 		latest := first.At
 		for j := i; j < len(answers); j++ {
 			if a := &answers[j]; !a.At.IsZero() && a.Code == first.Code && a.Text == first.Text {
-				who, told[j], latest = append(who, story.seed(uint8(j))), true, laterOf(latest, a.At)
+				who, told[j], latest = append(who, story.seedIn(uint8(j))), true, laterOf(latest, a.At)
 			}
 		}
 		parts = append(parts, fmt.Sprintf("%s (at %s)", answerWords(list(who, "and"), len(who) > 1, first), latest.UTC().Format(time.TimeOnly+"Z")))

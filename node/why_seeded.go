@@ -262,6 +262,17 @@ func (s *story) seed(b *hearsay.Ballot) string {
 	return "key " + key.Short()
 }
 
+// seedIn names who sits in a slot now.
+func (s *story) seedIn(slot uint8) string {
+	if int(slot) < len(s.seats) && !s.seats[slot].Key.IsZero() {
+		return s.seed(&hearsay.Ballot{Slot: slot, Life: s.seats[slot].Life})
+	}
+	if seeds := s.n.seeds(); int(slot) < len(seeds) {
+		return fmt.Sprintf("the seed at %v", seeds[slot].Addr)
+	}
+	return fmt.Sprintf("seed %d", slot)
+}
+
 // seeds gives the configured seeds.
 func (n *Node) seeds() []quorum.Seed {
 	if n.seeded.seat != nil {
