@@ -31,6 +31,7 @@ const (
 	fieldText
 	fieldCase
 	fieldEpoch
+	fieldPast // the field is all of it
 )
 
 // appendEvent appends e, but for what it points to, with its length before it.
@@ -67,7 +68,7 @@ func fieldsOf(e *hearsay.Event) (fields uint64) {
 	for i, set := range []bool{
 		!e.Subject.IsZero(), e.Name != "", !e.By.IsZero(), e.ByName != "", e.State != 0, e.Incarnation != 0,
 		e.Addr.IsValid(), e.Round != 0, e.Verdict != 0, e.Count != 0, e.Took != 0, e.Text != "",
-		e.Case != 0, e.Epoch != 0,
+		e.Case != 0, e.Epoch != 0, e.Past,
 	} {
 		if set {
 			fields |= 1 << i
@@ -125,6 +126,7 @@ func decodeEvent(b []byte) (e hearsay.Event) {
 	e.Text = r.text(fieldText)
 	e.Case = hearsay.CaseID(r.number(fieldCase))
 	e.Epoch = hearsay.Epoch(r.number(fieldEpoch))
+	e.Past = r.fields&fieldPast != 0
 	return e
 }
 

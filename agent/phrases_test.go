@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -90,10 +91,11 @@ func TestPhrasesOfANetwork(t *testing.T) {
 	var log bytes.Buffer
 	cfg := n.peer("loud")
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	cfg.Data = filepath.Join(n.data, "loud")
 	loud := start(t, cfg)
 	n.peers = append(n.peers, loud)
 	n.start("b")
-	await(t, loud, "to be in", loud.Joined)
+	await(t, loud, "to be in, with b", func() bool { return loud.Joined() && loud.Epoch() == 2 })
 	if _, err := loud.Broadcast(t.Context(), []byte("5:10.0.0.1:1")); err != nil {
 		t.Fatal(err)
 	}
@@ -108,5 +110,18 @@ func TestPhrasesOfANetwork(t *testing.T) {
 	}
 	if strings.Contains(strings.ToLower(text), "msg=ping") {
 		t.Errorf("pings are logged:\n%s", text)
+	}
+
+	// Started again, it is in by the same stay: that is said once, and of what was
+	// ruled before its end nothing as if that were now.
+	log.Reset()
+	loud = start(t, cfg)
+	await(t, loud, "to be in again", loud.Joined)
+	if err := loud.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text = log.String()
+	if strings.Count(text, `Registration quorum`) != 1 || strings.Count(text, `Bootstrap complete`) != 1 || regexp.MustCompile(`event=ruled.* epoch=[12]\b`).MatchString(text) {
+		t.Errorf("started again it says:\n%s", text)
 	}
 }
