@@ -8,6 +8,8 @@ type Authority struct {
 	Seeds  []SeedStatus `json:"seeds"`  // in the order of the configuration
 	Quorum int          `json:"quorum"` // of them decide
 
+	Key PublicKey `json:"key,omitzero"` // of this node, if it is a seed: what others pin
+
 	// Ready says that a quorum decides now, as far as this node knows: a seed
 	// hears a leader; a peer holds a quorum of seeds alive, or had their answers
 	// lately, whether it is in or not.

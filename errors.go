@@ -10,3 +10,6 @@ var ErrNotMember = errors.New("no member bears this name")
 
 // ErrSeedMute is wrapped by errors about saying something at a seed.
 var ErrSeedMute = errors.New("this is a seed, and seeds carry no rumors; ask a peer")
+
+// ErrOut is wrapped by errors about the removal of one who is out.
+var ErrOut = errors.New("it is out already")

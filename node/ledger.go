@@ -35,6 +35,7 @@ func (n *Node) Authority() hearsay.Authority {
 		a.Why = n.admission()
 	}
 	if s.seat != nil {
+		a.Key = n.signer.Public()
 		a.Ready, a.Proven, a.Why = s.seat.Seated() && s.seat.Ready(), s.seat.Proven(), s.seat.Why()
 		if slot, ok := s.seat.Leader(); ok {
 			a.Leader = slot
@@ -214,6 +215,15 @@ func (n *Node) StayOf(name string) (hearsay.Stay, error) {
 		return m.Stay, nil
 	case n.isSeed(id):
 		return hearsay.Stay{}, fmt.Errorf("%q is a seed: seeds are in by the list of seeds, and no case is opened about them", name)
+	}
+	var last hearsay.Epoch
+	for r := range n.ledger() {
+		if r.Stay.ID == id && r.Kind != hearsay.RulingAdmit {
+			last = r.Epoch
+		}
+	}
+	if last > 0 {
+		return hearsay.Stay{}, fmt.Errorf("%w: by the ruling of epoch %d", hearsay.ErrOut, last)
 	}
 	return hearsay.Stay{}, fmt.Errorf("%q: %w", name, hearsay.ErrNotMember)
 }

@@ -75,4 +75,5 @@ type TopologyNode struct {
 // status is the answer of a request that has nothing else to say.
 type status struct {
 	Status string `json:"status"`
+	Why    string `json:"why,omitempty"` // of one barred before: the reason, which stands
 }

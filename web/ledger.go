@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"hearsay"
@@ -341,7 +343,21 @@ func (a *api) postBar(w http.ResponseWriter, r *http.Request) *problem {
 	if len(asked.Why) > hearsay.MaxWhyLen {
 		return badRequest("why: %d bytes; want at most %d", len(asked.Why), hearsay.MaxWhyLen)
 	}
-	return a.decided(w, r, status{"barred"}, func(ctx context.Context) error {
+	before := a.backend.Barred()
+	done := func() status {
+		if grown := addedTo(before, a.backend.Barred()); grown {
+			return status{Status: "barred"}
+		}
+		known := status{Status: "barred before"}
+		names := a.words(nil).names
+		for _, b := range before {
+			if names[b.ID] == asked.Name || strings.HasPrefix(b.ID.String(), strings.ToLower(asked.Name)) {
+				known.Why = b.Why
+			}
+		}
+		return known
+	}
+	return a.decided(w, r, done, func(ctx context.Context) error {
 		return a.backend.Bar(ctx, asked.Name, asked.Why)
 	})
 }
@@ -351,11 +367,26 @@ func (a *api) deleteBar(w http.ResponseWriter, r *http.Request) *problem {
 	if err := hearsay.CheckName(name); err != nil {
 		return badRequest("%v", err)
 	}
-	return a.decided(w, r, status{"lifted"}, func(ctx context.Context) error { return a.backend.Lift(ctx, name) })
+	before := a.backend.Barred()
+	done := func() status {
+		if shrunk := addedTo(a.backend.Barred(), before); shrunk {
+			return status{Status: "lifted"}
+		}
+		return status{Status: "not barred"}
+	}
+	return a.decided(w, r, done, func(ctx context.Context) error { return a.backend.Lift(ctx, name) })
 }
 
-// decided has the seeds decide something, and says when they have.
-func (a *api) decided(w http.ResponseWriter, r *http.Request, done status, ask func(context.Context) error) *problem {
+// addedTo reports whether a list of bars has some that another lacks.
+func addedTo(lacks, has []hearsay.Bar) bool {
+	return slices.ContainsFunc(has, func(b hearsay.Bar) bool {
+		return !slices.ContainsFunc(lacks, func(o hearsay.Bar) bool { return o.ID == b.ID })
+	})
+}
+
+// decided has the seeds decide something, and says when they have, what that
+// has done.
+func (a *api) decided(w http.ResponseWriter, r *http.Request, done func() status, ask func(context.Context) error) *problem {
 	if p := a.refusePeer(); p != nil {
 		return p
 	}
@@ -367,5 +398,5 @@ func (a *api) decided(w http.ResponseWriter, r *http.Request, done status, ask f
 		}
 		return problemOf(err)
 	}
-	return answer(w, http.StatusOK, done)
+	return answer(w, http.StatusOK, done())
 }

@@ -210,8 +210,8 @@ func TestOperatorAsksTheSeeds(t *testing.T) {
 	v.council.bars = []hearsay.Bar{{ID: v.members[1].ID, At: 1000, Why: "too loud"}}
 	for _, tc := range []struct{ method, path, body, want string }{
 		{"POST", "/v1/members/bob/remove", "", `"code":"refused","yes":0,"needed":2,"text":"a seed reaches it"`},
-		{"POST", "/v1/bars", `{"name":"bob","why":"loud"}`, `{"status":"barred"}`},
-		{"DELETE", "/v1/bars/bob", "", `{"status":"lifted"}`},
+		{"POST", "/v1/bars", `{"name":"bob","why":"loud"}`, `{"status":"barred before","why":"too loud"}`},
+		{"DELETE", "/v1/bars/bob", "", `{"status":"not barred"}`},
 		{"GET", "/v1/bars", "", `"name":"bob","at":"1970-01-01T00:00:01Z","why":"too loud"`},
 	} {
 		r := ask(handler(v), tc.method, tc.path, tc.body, "Content-Type: application/json")

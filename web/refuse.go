@@ -46,7 +46,7 @@ func badRequest(format string, args ...any) *problem {
 
 // problemOf translates what the node answered.
 func problemOf(err error) *problem {
-	if errors.Is(err, hearsay.ErrAmbiguous) {
+	if errors.Is(err, hearsay.ErrAmbiguous) || errors.Is(err, hearsay.ErrOut) || errors.Is(err, hearsay.ErrSeedMute) {
 		return &problem{http.StatusConflict, err.Error()}
 	}
 	if errors.Is(err, hearsay.ErrNotMember) {
@@ -122,12 +122,25 @@ func object[T any](text []byte, takes string) (T, *problem) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&value); err != nil {
-		return value, badRequest("the body: %s; want one JSON object with %s", strings.TrimPrefix(err.Error(), "json: "), takes)
+		return value, badRequest("the body: %s; want one JSON object with %s", jsonWords(err), takes)
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return value, badRequest("the body goes on after its JSON object")
 	}
 	return value, nil
+}
+
+// jsonWords says what is wrong with a JSON text, without speaking of types of
+// this program.
+func jsonWords(err error) string {
+	wrong, is := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case !is:
+		return strings.TrimPrefix(err.Error(), "json: ")
+	case wrong.Field == "":
+		return "it is a JSON " + wrong.Value
+	}
+	return fmt.Sprintf("%q is a JSON %s", wrong.Field, wrong.Value)
 }
 
 // refuseForeign keeps pages of other sites from writing through the browser

@@ -181,3 +181,17 @@ func TestSeedSaysNothing(t *testing.T) {
 		t.Errorf("it lists: status %d", r.StatusCode)
 	}
 }
+
+// What is wrong with a body is said without types of this program.
+func TestBodiesOfOtherTypes(t *testing.T) {
+	for body, want := range map[string]string{
+		`[1]`:        "the body: it is a JSON array; want one JSON object with",
+		`{"text":1}`: `the body: \"text\" is a JSON number; want one JSON object with`,
+		`"tea"`:      "the body: it is a JSON string; want",
+	} {
+		r := ask(handler(newVillage()), "POST", "/v1/rumors", body, asJSON)
+		if text := read(t, r); r.StatusCode != 400 || !strings.Contains(text, want) || strings.Contains(text, "Go ") {
+			t.Errorf("%s: status %d, %s", body, r.StatusCode, text)
+		}
+	}
+}

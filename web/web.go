@@ -286,11 +286,11 @@ func (a *api) postLeave(w http.ResponseWriter, r *http.Request) *problem {
 	if err := a.backend.Leave(ctx); err != nil {
 		return problemOf(err)
 	}
-	return answer(w, http.StatusAccepted, status{"left"})
+	return answer(w, http.StatusAccepted, status{Status: "left"})
 }
 
 func (a *api) getHealthz(w http.ResponseWriter, _ *http.Request) *problem {
-	return answer(w, http.StatusOK, status{"alive"})
+	return answer(w, http.StatusOK, status{Status: "alive"})
 }
 
 // getReadyz says whether this node is in: a peer by the word of the others, or
@@ -315,9 +315,9 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	case !joined:
 		return &problem{http.StatusServiceUnavailable, "this node has not joined its network yet: none of its contacts has answered"}
 	case authority.Seeded && !authority.Ready:
-		return answer(w, http.StatusOK, status{"joined; " + noQuorum(&authority)})
+		return answer(w, http.StatusOK, status{Status: "joined; " + noQuorum(&authority)})
 	}
-	return answer(w, http.StatusOK, status{"joined"})
+	return answer(w, http.StatusOK, status{Status: "joined"})
 }
 
 // noQuorum says what it means that no quorum of seeds is heard.

@@ -194,6 +194,9 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 	if !a.Seeded {
 		return
 	}
+	if !a.Key.IsZero() {
+		fmt.Fprintf(table, "public key\t%x\n", a.Key[:])
+	}
 	fmt.Fprintf(table, "epoch\t%d, proven up to %d\n", a.Epoch, a.Proven)
 	if a.Ready {
 		fmt.Fprintf(table, "quorum\theard: %d of %d seeds decide\n", a.Quorum, len(a.Seeds))
@@ -212,7 +215,7 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 		if a.Leader == s.Slot {
 			words += ", leads"
 		}
-		fmt.Fprintf(table, "seed %d\t%s at %s, %s\n", s.Slot, cmp.Or(s.Name, "?"), s.Addr, words)
+		fmt.Fprintf(table, "slot %d\t%s at %s, %s\n", s.Slot, cmp.Or(s.Name, "?"), s.Addr, words)
 	}
 }
 

@@ -152,7 +152,7 @@ NAME is a name, an id, or the beginning of an id. Exit code 1 if it stays in.`,
 			c.patience = decideTimeout
 			body, err := c.post(cmd.Context(), "/v1/members/"+url.PathEscape(args[0])+"/remove", nil)
 			if err != nil {
-				return fmt.Errorf("remove %s: %w", args[0], err)
+				return saidOnce("remove "+args[0], err)
 			}
 			outcome, err := decode[web.Outcome](c, body)
 			if err != nil {
@@ -218,7 +218,8 @@ func newBar() *cobra.Command {
 		Short: "Keep a node out: the seeds do not admit it any more",
 		Long: `Have the seeds refuse a node from now on, whatever it asks. That removes nobody:
 who is in stays in until it leaves or is removed. --list tells who is barred, with
---fresh so that nothing is missing (see "ledger"), and --lift ends it.
+--fresh so that nothing is missing (see "ledger"), and --lift ends it. Who is
+barred already stays so for the reason given then; for another, lift it first.
 
 NAME is a name, an id, or the beginning of an id; for one who was never in, its
 whole id. Ask a seed: name it with --node.`,
@@ -236,6 +237,8 @@ whole id. Ask a seed: name it with --node.`,
 			switch {
 			case fresh && !list:
 				return wrongUsage(cmd, errors.New("--fresh goes with --list"))
+			case cmd.Flags().Changed("why") && len(args) == 0:
+				return wrongUsage(cmd, errors.New("--why goes with NAME, whom to bar"))
 			case list && fresh:
 				return show(cmd, &from, "list who is barred", "/v1/bars?fresh=1", printBars)
 			case list:
@@ -270,18 +273,36 @@ func operate(cmd *cobra.Command, from *asking, name, what string, ask func(conte
 	}
 	c.patience = decideTimeout
 	body, err := ask(cmd.Context(), c)
-	switch {
-	case err != nil && strings.HasPrefix(err.Error(), what+": "):
-		return err // the seed says so
-	case err != nil:
-		return fmt.Errorf("%s: %w", what, err)
+	if err != nil {
+		return saidOnce(what, err)
 	}
 	if from.json {
 		_, err = cmd.OutOrStdout().Write(body)
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: done\n", what)
+	done, err := decode[struct{ Status, Why string }](c, body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	words := "done"
+	switch {
+	case done.Status == "not barred":
+		words = "it was not barred"
+	case done.Status == "barred before" && done.Why == "":
+		words = "it was barred already, for no reason given; that stands"
+	case done.Status == "barred before":
+		words = "it was barred already; the reason given then stands: " + oneLine(done.Why)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", what, words)
 	return err
+}
+
+// saidOnce says what failed, unless the node has said so itself.
+func saidOnce(what string, err error) error {
+	if strings.HasPrefix(err.Error(), what+": ") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 func printBars(out io.Writer, answer web.Bars) {

@@ -182,6 +182,9 @@ func (o *nodeOptions) bind(cmd *cobra.Command, bind string) (string, error) {
 		host = ip.String()
 	}
 	if cmd.Flags().Changed("port") {
+		if o.port < 0 || o.port > portMax {
+			return "", fmt.Errorf("--port %d: want a port up to %d, or 0", o.port, portMax)
+		}
 		port = strconv.Itoa(o.port)
 	}
 	return net.JoinHostPort(host, port), nil
@@ -268,6 +271,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		defer shutdown(server)
 	}
 	o.listening(log, &config, ready)
+	o.announce(log, node, listener)
 	if o.json {
 		io.WriteString(cmd.OutOrStdout(), jsonLine(ready)) // whoever wanted it may have gone
 	}
@@ -324,6 +328,18 @@ func (o *nodeOptions) listening(log *nodeLog, config *agent.Config, ready readyL
 	log.Info("Ready", "name", ready.Name, "id", ready.ID, "addr", ready.Addr, "page", pageURL(ready.HTTP))
 }
 
+// announce says what an operator should know of a node: by which key it can be
+// pinned, if it is a seed, and who may give it orders.
+func (o *nodeOptions) announce(log *nodeLog, node *agent.Agent, listener net.Listener) {
+	if key := node.Authority().Key; !key.IsZero() {
+		log.Info("This seed's public key; a third column of the seeds' list pins it", "key", fmt.Sprintf("%x", key[:]))
+	}
+	if listener != nil && !onLoopback(listener) {
+		log.Warn("HTTP has no authentication: whoever reaches it can say rumors, have this node leave and ask for removals; keep it on loopback",
+			"http", listener.Addr().String())
+	}
+}
+
 // leave leaves the network in good order, if that can be done in time.
 func leave(node *agent.Agent, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
@@ -350,6 +366,12 @@ func listenHTTP(addr string) (net.Listener, error) {
 		return nil, err
 	}
 	return listener, nil
+}
+
+// onLoopback reports whether only this machine reaches a listener.
+func onLoopback(listener net.Listener) bool {
+	addr, is := listener.Addr().(*net.TCPAddr)
+	return is && addr.IP.IsLoopback()
 }
 
 func readyLineOf(node *agent.Agent, listener net.Listener) readyLine {
