@@ -43,7 +43,7 @@ func TestPage(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	nodes := up(t, binary)
+	nodes := up(t, binary, 0, 3)
 	ctx, complaints := browser(t)
 	victim := nodes[2]
 
@@ -52,6 +52,11 @@ func TestPage(t *testing.T) {
 		becomes(t, ctx, `$('link').textContent === 'live'`)
 		becomes(t, ctx, `states() === 'peer-1 alive, peer-2 alive, peer-3 alive'`)
 		becomes(t, ctx, `document.title === 'peer-1 · Hearsay'`)
+		becomes(t, ctx, `[...document.querySelectorAll('#members tbody tr')].every(tr => tr.cells[2].textContent === 'peer')`)
+		becomes(t, ctx, `!$('talk').hidden && $('seeds').hidden`)
+	})
+	t.Run("tells times by 24 hours", func(t *testing.T) {
+		becomes(t, ctx, `[...document.querySelectorAll('#members time')].every(e => /^\d\d:\d\d:\d\d$/.test(e.textContent))`)
 	})
 	t.Run("shows a newcomer's name as text", func(t *testing.T) {
 		start(page, exec.Command(binary, "peer", "--name", hostile, "--ip", "127.0.0.1", "--port", "0", "--join", nodes[0].Addr))
@@ -104,15 +109,21 @@ func TestPage(t *testing.T) {
 			becomes(t, ctx, fmt.Sprintf(`getComputedStyle(document.body).backgroundColor === %q`, background))
 		}
 	})
+	t.Run("has no place for rumors at a seed", func(t *testing.T) {
+		seeded := up(t, binary, 1, 1)
+		do(t, ctx, chromedp.Navigate("http://"+seeded[1].HTTP+"/"))
+		becomes(t, ctx, `document.title === 'seed-1 · Hearsay' && $('talk').hidden && !$('seeds').hidden`)
+		becomes(t, ctx, `rows.map(tr => tr.cells[2].textContent).join() === 'peer,seed'`)
+	})
 	if got := complaints(); len(got) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(got, "\n"))
 	}
 }
 
-// up starts a network of three and gives its nodes once all are in.
-func up(t *testing.T, binary string) []node {
+// up starts a network and gives its nodes, the peers first, once all are in.
+func up(t *testing.T, binary string, seeds, peers int) []node {
 	t.Helper()
-	network := exec.Command(binary, "up", "--seeds", "0", "--peers", "3", "--json", "--port", "0", "--http", "0", "--data", t.TempDir())
+	network := exec.Command(binary, "up", "--seeds", fmt.Sprint(seeds), "--peers", fmt.Sprint(peers), "--json", "--port", "0", "--seed-port", "0", "--http", "0", "--data", t.TempDir())
 	stdout, err := network.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +137,7 @@ func up(t *testing.T, binary string) []node {
 		Event string
 		Nodes []node
 	}
-	if err := json.Unmarshal(line, &ready); err != nil || ready.Event != "ready" || len(ready.Nodes) != 3 {
+	if err := json.Unmarshal(line, &ready); err != nil || ready.Event != "ready" || len(ready.Nodes) != seeds+peers {
 		t.Fatalf("hearsay up: first line %s, %v", line, err)
 	}
 	return ready.Nodes

@@ -22,17 +22,20 @@ function element(name, text, className) {
   return e
 }
 
+const CLOCK = { hourCycle: 'h23' } // of 24 hours everywhere: events and logs are compared
+
+// time tells the time of day, of another day with its date.
 function time(at) {
   const date = new Date(at)
   const today = date.toDateString() === new Date().toDateString()
-  const e = element('time', today ? date.toLocaleTimeString() : date.toLocaleString())
+  const e = element('time', today ? date.toLocaleTimeString([], CLOCK) : date.toLocaleString([], CLOCK))
   e.dateTime = at
   return e
 }
 
 function row(id) {
   const tr = document.createElement('tr')
-  for (let i = 0; i < 5; i++) tr.append(document.createElement('td'))
+  for (let i = 0; i < 6; i++) tr.append(document.createElement('td'))
   const button = element('button', '')
   button.type = 'button'
   button.setAttribute('aria-controls', 'case')
@@ -49,11 +52,12 @@ function showMembers(members) {
     gone.delete(m.id)
     if (!rows.has(m.id)) rows.set(m.id, row(m.id))
     const tr = rows.get(m.id)
-    const [name, state, since, address, incarnation] = tr.cells
+    const [name, state, role, since, address, incarnation] = tr.cells
     name.firstChild.textContent = m.name
     name.firstChild.title = m.id
     state.textContent = m.state
     state.className = m.state
+    role.textContent = m.role
     since.replaceChildren(time(m.since))
     address.textContent = m.addr
     incarnation.textContent = m.incarnation
