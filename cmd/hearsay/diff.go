@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -142,7 +144,13 @@ func checkVersion(cmd *cobra.Command, binary string) error {
 	return nil
 }
 
+// compareVersions leaves nothing behind, also if it is interrupted or nobody
+// reads any more what it writes, as with "| head".
 func compareVersions(cmd *cobra.Command, base, self string) error {
+	signal.Ignore(syscall.SIGPIPE) // a write fails then, and does not end the process
+	ctx, stop := untilInterrupted(cmd)
+	defer stop()
+	cmd.SetContext(ctx)
 	directory, err := os.MkdirTemp("", "hearsay-diff-")
 	if err != nil {
 		return fmt.Errorf("make room for scenarios: %w", err)
@@ -159,8 +167,13 @@ func compareVersions(cmd *cobra.Command, base, self string) error {
 			}
 			args = append(args, "--scenario", file)
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: sim run %s\n", c.name, c.args)
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s: sim run %s\n", c.name, c.args); err != nil {
+			return err
+		}
 		was, is := runVersion(cmd, base, args), runVersion(cmd, self, args)
+		if ctx.Err() != nil {
+			return errors.New("compare versions: interrupted")
+		}
 		c.print(table, was, is)
 	}
 	return table.Flush()
