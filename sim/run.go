@@ -170,7 +170,11 @@ func (r *Result) print(out io.Writer, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(r)
 	}
-	b := fmt.Appendf(nil, "%d nodes, loss %g, delay %v, seed %d\n", r.Nodes, r.Loss, time.Duration(r.Delay*float64(time.Second)), r.Seed)
+	nodes := "nodes"
+	if r.Nodes == 1 {
+		nodes = "node"
+	}
+	b := fmt.Appendf(nil, "%d %s, loss %g, delay %v, seed %d\n", r.Nodes, nodes, r.Loss, time.Duration(r.Delay*float64(time.Second)), r.Seed)
 	for i := range r.Fates {
 		b = fmt.Appendf(b, "%s\n", &r.Fates[i])
 	}
