@@ -278,7 +278,7 @@ func TestWhyTellsOfImpossibleTimes(t *testing.T) {
 // Nobody signs that it has gathered evidence: who has signed nothing in it is
 // named, and not more.
 func TestWhyDoesNotBelieveTheAccusersName(t *testing.T) {
-	for accuser, want := range map[int]string{1: "n1 got no answer", 3: "n3 (by name only) got no answer", 0: "n0 (by name only) got no answer"} {
+	for accuser, want := range map[int]string{1: "n1 got no answer", 3: "n3 (whom the evidence names, and who has signed nothing in it) got no answer", 0: "n0 (whom the evidence names, and who has signed nothing in it) got no answer"} {
 		file := whyForged(t, accuser)
 		contains(t, "summary", file.Summary, want)
 		contains(t, "first step", file.Steps[0].Text, want)

@@ -1,6 +1,8 @@
 package node_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,4 +79,27 @@ func TestWhyOfRemovedAndBarred(t *testing.T) {
 	w.carry(0, fx)
 	w.run(time.Second)
 	contains(t, "barred", w.why(0, "n5").Summary, "if it lives, it asks to be admitted again by itself, and is refused: it is barred since", "(too loud)")
+}
+
+// A suspicion that lasts, as nobody can decide, is told from its first step,
+// however many rounds follow; and so is how long it took.
+func TestWhyOfALongSuspicion(t *testing.T) {
+	w := newSeededNetwork(t, 4)
+	w.run(5 * time.Second)
+	w.down[0], w.down[1], w.down[6] = true, true, true
+	w.run(100 * time.Second)
+	file := w.why(3, "n6")
+	contains(t, "suspect", file.Summary, "n6 is suspect since", " got no answer from it.")
+	if strings.Contains(file.Summary, ":  got") || !inOrder(file, "member-suspected", "statement", "round-opened") {
+		t.Errorf("n3 tells %v: %s", kinds(file), file.Summary)
+	}
+	folded := slices.IndexFunc(file.Steps, func(s hearsay.Step) bool { return strings.Contains(s.Text, "more rounds like that until 00:") })
+	if folded < 0 || folded > 20 || len(file.Steps) > 70 {
+		t.Errorf("%d steps, and at %d what became of the rounds between", len(file.Steps), folded)
+	}
+	w.down[0], w.down[1] = false, false
+	w.run(40 * time.Second)
+	for _, by := range []int{2, 3, 4, 5} {
+		contains(t, w.nodes[by].Self().Name, w.why(by, "n6").Summary, "From the suspicion to the ruling it took 1m39")
+	}
 }

@@ -12,7 +12,7 @@ import (
 // Limits of the stories that a node keeps.
 const (
 	maxCases = 256 // subjects
-	maxSteps = 64  // of each: the newest
+	maxSteps = 64  // of each: the newest, and the first of a suspicion that goes on
 )
 
 // casebook keeps what happened to members about whom there is a story.
@@ -66,10 +66,7 @@ func (s *shelf) note(e hearsay.Event) {
 	if n := len(steps); n >= 2 && sameProbe(&steps[n-2], &e) && sameProbe(&steps[n-1], &e) {
 		steps = steps[:n-1]
 	}
-	if len(steps) >= maxSteps {
-		steps = slices.Delete(steps, 0, 1)
-	}
-	s.steps[e.Subject] = append(steps, e)
+	s.steps[e.Subject] = append(makeRoom(steps), e)
 }
 
 // sameProbe reports whether two probes found the same.
@@ -195,7 +192,13 @@ func (n *Node) accuser(e *hearsay.Evidence) string {
 	if own || slices.ContainsFunc(e.Statements, signed) || slices.ContainsFunc(events, reported) {
 		return name
 	}
-	return name + " (by name only)"
+	unsigned := func(c hearsay.Event) bool {
+		return c.Kind == hearsay.EventCaseOpened && c.By.IsZero() && c.Evidence != nil && c.Evidence.Round == e.Round
+	}
+	if slices.ContainsFunc(events, unsigned) {
+		return name + " (whose report was not signed)"
+	}
+	return name + " (whom the evidence names, and who has signed nothing in it)"
 }
 
 // moment is Unix milliseconds by somebody else's clock, who may say what it
@@ -223,6 +226,10 @@ func (n *Node) step(e *hearsay.Event) hearsay.Step {
 	case hearsay.EventMemberSuspected:
 		s.Text = fmt.Sprintf("%s is suspect: accused by %s", e.Name, s.By)
 	case hearsay.EventRoundOpened:
+		if folded(e) {
+			s.Text = foldedWords(e)
+			break
+		}
 		s.Text = fmt.Sprintf("%s asked the observers of %s (%d) to probe it now", me, e.Name, e.Count)
 	case hearsay.EventAsked:
 		if e.By == n.id {
@@ -272,7 +279,7 @@ func needed(e *hearsay.Evidence) string {
 	if e.Rule == hearsay.RuleTimeout {
 		return "the suspicion ran out, and nobody reached it"
 	}
-	return fmt.Sprintf("%d were needed", e.Needed)
+	return wereWords(int(e.Needed)) + " needed"
 }
 
 // summary is the case in one paragraph.
@@ -307,16 +314,14 @@ func (n *Node) deathSummary(m hearsay.Member, since string) string {
 	if e == nil {
 		return fmt.Sprintf("%s is dead since %s; that was before this node was in, and it has not seen the evidence.", m.Name, since)
 	}
-	var against []string
-	for i := range e.Statements {
-		if e.Statements[i].Verdict == hearsay.VerdictUnreachable {
-			against = append(against, n.roster.Name(e.Statements[i].Observer))
-		}
+	began := moment(e.Suspected)
+	if seen := suspectedAt(n.cases.steps[m.ID], moment(e.Condemned)); !seen.IsZero() && seen.Before(began) {
+		began = seen // who condemned it was not the first to accuse it
 	}
-	return fmt.Sprintf("%s is dead since %s: %s got no answer from it and asked its %d observers; %d of them (%s) could not reach it either; %s. "+
+	return fmt.Sprintf("%s is dead since %s: %s got no answer from it and asked %s; %s could not reach it either; %s. "+
 		"From the suspicion to the decision it took %s. It returns by itself if it lives.",
-		m.Name, since, n.accuser(e), e.Observers, len(against), strings.Join(against, ", "), needed(e),
-		moment(e.Condemned).Sub(moment(e.Suspected)))
+		m.Name, since, n.accuser(e), observersWords(e), n.againstWords(e), needed(e),
+		moment(e.Condemned).Sub(began).Round(time.Millisecond))
 }
 
 // suspectSummary tells how a case stands in an open network.
@@ -331,7 +336,9 @@ func (n *Node) suspicion(m hearsay.Member, since string, events []hearsay.Event)
 	for i := range events {
 		switch e := &events[i]; {
 		case e.Kind == hearsay.EventMemberSuspected:
-			accuser = e.ByName
+			if accuser = e.ByName; accuser == "" {
+				accuser = n.roster.Name(e.By)
+			}
 		case e.Kind == hearsay.EventRoundOpened:
 			reachable, against = 0, 0
 		case e.Kind == hearsay.EventStatement && e.Verdict == hearsay.VerdictReachable:
@@ -340,6 +347,9 @@ func (n *Node) suspicion(m hearsay.Member, since string, events []hearsay.Event)
 			against++
 		}
 	}
-	return fmt.Sprintf("%s is suspect since %s: %s got no answer from it. Its observers are asked; of those who answered this node %d reach it and %d do not.",
-		m.Name, since, accuser, reachable, against)
+	text := fmt.Sprintf("%s is suspect since %s", m.Name, since)
+	if accuser != "" {
+		text += fmt.Sprintf(": %s got no answer from it", accuser)
+	}
+	return text + fmt.Sprintf(". Its observers are asked; of those who answered this node %d reach it and %d do not.", reachable, against)
 }

@@ -90,11 +90,11 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 	e := s.evidence(r)
 	switch {
 	case e != nil && r.Rule == hearsay.RuleMajority:
-		text += fmt.Sprintf("%s got no answer from it and asked its %d observers; %d of them (%s) could not reach it either, %d were needed. ",
-			n.accuser(e), e.Observers, e.Against(), n.observers(e, hearsay.VerdictUnreachable), e.Needed)
+		text += fmt.Sprintf("%s got no answer from it and asked %s; %s could not reach it either, %s needed. ",
+			n.accuser(e), observersWords(e), n.againstWords(e), wereWords(int(e.Needed)))
 	case e != nil:
-		text += fmt.Sprintf("%s got no answer from it; of its %d observers only %d could be asked in time (%s), none of whom reached it, so it was reported without a majority. ",
-			n.accuser(e), e.Observers, e.Against(), n.observers(e, hearsay.VerdictUnreachable))
+		text += fmt.Sprintf("%s got no answer from it; of %s only %d could be asked in time (%s), none of whom reached it, so it was reported without a majority. ",
+			n.accuser(e), observersWords(e), e.Against(), n.observers(e, hearsay.VerdictUnreachable))
 	case r.Evidence.IsZero():
 		text += "It was reported without evidence, as an operator does, so only what the seeds saw themselves counted. "
 	default:
@@ -105,9 +105,7 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 		t, source := n.timing()
 		text += fmt.Sprintf(", for %s%s each, and none that reached it", t.ShortTrial, source)
 	}
-	if e != nil {
-		text += fmt.Sprintf(". From the suspicion to the ruling it took %s", moment(r.At).Sub(moment(e.Suspected)))
-	}
+	text += s.duration(r, e)
 	text += fmt.Sprintf(". That ended its stay since epoch %d; ", r.Stay.Epoch)
 	if s.bar != nil {
 		return text + fmt.Sprintf("if it lives, it asks to be admitted again by itself, and is refused: it is barred since %s (%s).",
@@ -117,6 +115,67 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 		return text + "it asks to be admitted again by itself."
 	}
 	return text + "if it lives, it asks to be admitted again by itself."
+}
+
+// duration tells how long a removal took: from the first suspicion that this
+// node saw or, if it saw none, from the last accusation, which the evidence names.
+// A suspicion that nobody could decide may be older than that.
+func (s *story) duration(r *hearsay.Ruling, e *hearsay.Evidence) string {
+	over := moment(r.At)
+	began := suspectedAt(s.events, over)
+	switch {
+	case !began.IsZero():
+		if e != nil && moment(e.Suspected).Before(began) {
+			began = moment(e.Suspected)
+		}
+		return fmt.Sprintf(". From the suspicion to the ruling it took %s", over.Sub(began).Round(time.Millisecond))
+	case e != nil:
+		return fmt.Sprintf(". From the suspicion that was reported to the ruling it took %s", over.Sub(moment(e.Suspected)))
+	}
+	return ""
+}
+
+// observersWords says how many were asked.
+func observersWords(e *hearsay.Evidence) string {
+	if e.Observers == 1 {
+		return "its only observer"
+	}
+	return fmt.Sprintf("its %d observers", e.Observers)
+}
+
+// againstWords says which observers were against a member.
+func (n *Node) againstWords(e *hearsay.Evidence) string {
+	names := n.observers(e, hearsay.VerdictUnreachable)
+	if e.Observers == 1 {
+		return fmt.Sprintf("that one (%s)", names)
+	}
+	return fmt.Sprintf("%s of them (%s)", number(e.Against()), names)
+}
+
+// number writes a count as a person does.
+func number(n int) string {
+	if n == 1 {
+		return "one"
+	}
+	return fmt.Sprint(n)
+}
+
+func wereWords(n int) string {
+	if n == 1 {
+		return "one was"
+	}
+	return fmt.Sprintf("%d were", n)
+}
+
+// someOf writes "one of a, b and c".
+func someOf(n, all int, names string) string {
+	switch {
+	case all == 1:
+		return names
+	case n == all:
+		return "all of " + names
+	}
+	return number(n) + " of " + names
 }
 
 // observers names the observers of one verdict.
@@ -137,16 +196,16 @@ func (s *story) removedNearest(r *hearsay.Ruling) string {
 	e := s.evidence(r)
 	if e != nil {
 		if r.Rule == hearsay.RuleMajority {
-			ways = append(ways, fmt.Sprintf("%s answering %d more of %s before %s (then fewer than %d of its observers had been against it)",
-				name, e.Against()-int(e.Needed)+1, s.n.observers(e, hearsay.VerdictUnreachable), exactly(e.Condemned), e.Needed))
+			ways = append(ways, fmt.Sprintf("%s answering %s before %s (then fewer than %d of its observers would have been against it)",
+				name, someOf(e.Against()-int(e.Needed)+1, e.Against(), s.n.observers(e, hearsay.VerdictUnreachable)), exactly(e.Condemned), e.Needed))
 		} else {
-			ways = append(ways, fmt.Sprintf("one of its observers reaching %s before %s (then the suspicion had not run out against it)", name, exactly(e.Condemned)))
+			ways = append(ways, fmt.Sprintf("one of its observers reaching %s before %s (then the suspicion would not have run out against it)", name, exactly(e.Condemned)))
 		}
-		ways = append(ways, fmt.Sprintf("%s refuting with an incarnation above %d before the first ballot (then the statements had been void)", name, e.Incarnation))
+		ways = append(ways, fmt.Sprintf("%s refuting with an incarnation above %d before the first ballot (then the statements would have been void)", name, e.Incarnation))
 	}
 	needed, _ := s.needed()
 	if spare := len(r.Ballots) - needed; r.Rule == hearsay.RuleMajority {
-		ways = append(ways, fmt.Sprintf("%s answering %d of the seeds: %s (then fewer than %d had said yes by then)", name, spare+1, s.voters(r.Ballots), needed))
+		ways = append(ways, fmt.Sprintf("%s answering %s of the seeds: %s (then fewer than %d would have said yes by then)", name, number(spare+1), s.voters(r.Ballots), needed))
 	} else {
 		ways = append(ways, fmt.Sprintf("%s answering any one seed before %s (a single no ends a case without a majority of observers)", name, exactly(r.At)))
 	}
@@ -321,8 +380,8 @@ func (n *Node) nearestOpen(m hearsay.Member, events []hearsay.Event) string {
 		if e.Rule == hearsay.RuleTimeout {
 			return fmt.Sprintf("It would be alive here, had it answered one of its observers before %s, %s.", exactly(e.Condemned), refuting)
 		}
-		return fmt.Sprintf("It would be alive here, had it answered %d more of %s before %s (then fewer than %d were against it), %s.",
-			e.Against()-int(e.Needed)+1, n.observers(e, hearsay.VerdictUnreachable), exactly(e.Condemned), e.Needed, refuting)
+		return fmt.Sprintf("It would be alive here, had it answered %s before %s (then fewer than %d would have been against it), %s.",
+			someOf(e.Against()-int(e.Needed)+1, e.Against(), n.observers(e, hearsay.VerdictUnreachable)), exactly(e.Condemned), e.Needed, refuting)
 	case hearsay.StateSuspect:
 		return "It is cleared by one answer to who accuses it, by a refutation of its own, or by a majority of its observers who reach it; it is dead once a majority of them cannot."
 	}
