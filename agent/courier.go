@@ -38,11 +38,12 @@ type courier struct {
 	wait   sync.WaitGroup
 
 	mu    sync.Mutex
-	under int // errands under way
+	under int                       // errands under way
+	said  map[netip.AddrPort]string // by seed: its answer to the registration under way, as it was logged last
 }
 
 func newCourier(network hearsay.NetworkID, asker *asker, hand func(*hearsay.Packet), logger *slog.Logger) *courier {
-	c := &courier{network: network, asker: asker, hand: hand, logger: logger}
+	c := &courier{network: network, asker: asker, hand: hand, logger: logger, said: make(map[netip.AddrPort]string)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -131,10 +132,29 @@ func (c *courier) read(facts []byte) (hearsay.Outcome, bool) {
 // clip shortens what others said to what an outcome holds.
 func clip(text string) string { return text[:min(len(text), hearsay.MaxWhyLen)] }
 
-// log says of a registration what a seed answered, as the older peers do.
+// registered ends a registration: what comes of the next is logged anew.
+func (c *courier) registered() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.said)
+}
+
+// isNews reports whether a seed's answer to a registration is another than its
+// last. Who cannot follow the ledger asks again every second.
+func (c *courier) isNews(seed netip.AddrPort, o *hearsay.Outcome) bool {
+	answer := o.Code.String() + " " + o.Text
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.said[seed]
+	c.said[seed] = answer
+	return answer != old
+}
+
+// log says of a registration what a seed answered, as the older peers do, if
+// that is news.
 func (c *courier) log(seed netip.AddrPort, e *errand, o *hearsay.Outcome) {
 	switch {
-	case e.kind != hearsay.RulingAdmit:
+	case e.kind != hearsay.RulingAdmit || !c.isNews(seed, o):
 	case o.Code == hearsay.OutcomeLost:
 		c.logger.Info(dialect.PhraseSeedFailed(seed, o.Text), "then", "other seeds are asked")
 	case o.Code == hearsay.OutcomeDone:

@@ -238,6 +238,9 @@ func (l *loop) report(events []hearsay.Event) {
 		if l.guests != nil {
 			l.guests.note(&events[i])
 		}
+		if events[i].Kind == hearsay.EventJoined && l.courier != nil {
+			l.courier.registered()
+		}
 		if kind := events[i].Kind; kind == hearsay.EventJoinFail || kind == hearsay.EventAlone {
 			l.resolver.again()
 		}
