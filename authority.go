@@ -15,8 +15,13 @@ type Authority struct {
 	// lately, whether it is in or not.
 	Ready bool `json:"ready"`
 
+	// Waits says that this node is a seed that is part of no network yet: none is
+	// founded, or this seed has no seat in it. Why says for what it waits.
+	Waits bool `json:"waits,omitempty"`
+
 	// Why says of a seed that is not ready why it takes no part, where more is
-	// known than that no quorum is heard; and of a peer that is not in what the
+	// known than that no quorum is heard; of a peer that does not follow the ledger
+	// which seeds are not as its list has them; and of one that is not in what the
 	// seeds have answered it.
 	Why string `json:"why,omitempty"`
 
@@ -34,6 +39,7 @@ type SeedStatus struct {
 	Slot  int            `json:"slot"`
 	Met   bool           `json:"met"`            // this node knows its key
 	State State          `json:"state,omitzero"` // as the roster has it; zero: not heard of
+	Note  string         `json:"note,omitempty"` // what a seed that waits knows of it, or what is wrong with it
 }
 
 // Bar is a refusal to admit somebody, until it is lifted.

@@ -68,6 +68,7 @@ const (
 	EventLifted       // Text
 	EventTurnedAway   // asked this seed to be admitted, and no case was opened: Addr, Incarnation, Text
 	EventFresh        // the ledger up to Epoch has all that was ruled before the questions up to number Count; if that is not sure, Text says why. The driver answers who asked; no application is told
+	EventSeedDiffers  // at a configured seed's address, Addr, By answers, and not as the list of seeds or its pin has it: Text says how, and what would be right
 	numEventKinds
 )
 
@@ -86,7 +87,7 @@ var eventWords = [numEventKinds]string{
 	EventCaseOpened: "case-opened", EventCaseRefused: "case-refused", EventBallot: "ballot", EventRuled: "ruled",
 	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven",
 	EventBarred: "barred", EventLifted: "lifted", EventTurnedAway: "turned-away",
-	EventFresh: "fresh",
+	EventFresh: "fresh", EventSeedDiffers: "seed-differs",
 }
 
 // String gives the kind's word.

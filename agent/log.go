@@ -142,6 +142,7 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventBarred:          {slog.LevelWarn, "A node was barred"},
 	hearsay.EventLifted:          {slog.LevelInfo, "The bar of a node was lifted"},
 	hearsay.EventTurnedAway:      {slog.LevelWarn, "A node was refused admission"},
+	hearsay.EventSeedDiffers:     {slog.LevelWarn, "A seed is not as the list of seeds has it"},
 	hearsay.EventLagged:          {slog.LevelError, "Events were lost here"},
 }
 

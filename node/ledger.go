@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"hearsay"
@@ -31,15 +32,17 @@ func (n *Node) Authority() hearsay.Authority {
 	}
 	a.Quorum = hearsay.QuorumOf(len(a.Seeds))
 	a.Ready = alive >= a.Quorum
-	if s.petitions != nil && s.stay.Epoch == 0 && !n.gone() {
-		a.Why = n.admission()
-	}
 	if s.seat != nil {
 		a.Key = n.signer.Public()
-		a.Ready, a.Proven, a.Why = s.seat.Seated() && s.seat.Ready(), s.seat.Proven(), s.seat.Why()
+		a.Ready, a.Proven, a.Why, a.Waits = s.seat.Seated() && s.seat.Ready(), s.seat.Proven(), s.seat.Why(), s.seat.Waits()
 		if slot, ok := s.seat.Leader(); ok {
 			a.Leader = slot
 		}
+		return a
+	}
+	a.Why = s.follower.Why()
+	if s.stay.Epoch == 0 && !n.gone() {
+		a.Why = strings.TrimPrefix(a.Why+"; "+n.admission(), "; ")
 	}
 	return a
 }
@@ -54,6 +57,18 @@ func (n *Node) configured() []quorum.Seed {
 
 func (n *Node) seedStatus(slot int, addr netip.AddrPort) hearsay.SeedStatus {
 	status := hearsay.SeedStatus{Addr: addr, Slot: slot}
+	if n.seeded.seat == nil {
+		status.Note = n.seeded.follower.Note(slot)
+	} else {
+		var met hearsay.Seat
+		if met, status.Note = n.seeded.seat.Note(n.stepped, slot); !met.Key.IsZero() {
+			status.Met, status.ID = true, met.Key.NodeID()
+			if m, known := n.roster.Member(status.ID); known {
+				status.Name = m.Name
+			}
+			return status
+		}
+	}
 	seats := n.seeded.authority.Seats(nil)
 	at := slices.IndexFunc(seats, func(s hearsay.Seat) bool { return int(s.Slot) == slot && !s.Key.IsZero() })
 	if at < 0 {

@@ -67,12 +67,14 @@ func DefaultConfig() Config {
 }
 
 // hash stands for the list of seeds: a ledger belongs to one list.
-func (c *Config) hash() hearsay.Hash {
-	addrs := make([]netip.AddrPort, len(c.Seeds))
-	for i := range c.Seeds {
-		addrs[i] = c.Seeds[i].Addr
+func (c *Config) hash() hearsay.Hash { return hashSeeds(c.Network, c.Seeds) }
+
+func hashSeeds(network hearsay.NetworkID, seeds []Seed) hearsay.Hash {
+	addrs := make([]netip.AddrPort, len(seeds))
+	for i := range seeds {
+		addrs[i] = seeds[i].Addr
 	}
-	return hearsay.HashSeeds(c.Network, addrs)
+	return hearsay.HashSeeds(network, addrs)
 }
 
 // check says what is wrong with the list of seeds.

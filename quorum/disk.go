@@ -45,6 +45,11 @@ func sort(q *Quorum, records []hearsay.Record) (l loaded) {
 	return l
 }
 
+// bare reports whether this life has taken part in nothing.
+func (l *loaded) bare() bool {
+	return l.life.Founding.IsZero() && len(l.snapshots) == 0 && len(l.entries) == 0 && len(l.rulings) == 0
+}
+
 // run gives the entries that follow each other from an index on.
 func (l *loaded) run(from uint64) []*hearsay.KeptEntry {
 	at, _ := slices.BinarySearchFunc(l.entries, from, func(e *hearsay.KeptEntry, index uint64) int { return cmp.Compare(e.Entry.Index, index) })
@@ -90,6 +95,11 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	}
 	q.life, q.founding = l.life.Life, l.life.Founding
 	if l.life.Config != q.cfg.hash() && !q.cfg.Recover {
+		if l.bare() { // the list was wrong when it was first started, and nothing came of that
+			q.seats = seats{}
+			q.newLife()
+			return nil
+		}
 		return fmt.Errorf("seeds: the list is another than the one that this data directory belongs to: use the old list, or begin anew with `hearsay seed recover`")
 	}
 	s, from := l.choose(q)

@@ -39,6 +39,11 @@ type Follower struct {
 	pins    [hearsay.MaxSeeds]hearsay.SeedPin
 	lasting [hearsay.MaxSeeds]bool // configured, or of who had a ledger when it was met
 	nonces  [hearsay.MaxSeeds]uint64
+	config  hearsay.Hash // stands for this peer's list of seeds
+
+	otherSince [hearsay.MaxSeeds]time.Time // since when another key answers than is pinned
+
+	doubts  doubts
 	chain   chain
 	based   bool          // there is a ledger to go on from
 	floor   hearsay.Epoch // proven in an earlier life: nothing older is believed
@@ -75,7 +80,7 @@ const (
 // heads. Links gives the addresses of neighbors.
 func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, links func() []netip.AddrPort, records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time) *Follower {
 	f := &Follower{cfg: cfg, signer: signer, random: random, links: links, drops: drops, out: out, tickAt: now, budget: signaturesATick}
-	f.chain = newChain(cfg.Network, signer, len(cfg.Seeds))
+	f.chain, f.config = newChain(cfg.Network, signer, len(cfg.Seeds)), hashSeeds(cfg.Network, cfg.Seeds)
 	for slot, s := range cfg.Seeds {
 		f.pins[slot].Seat, f.lasting[slot] = hearsay.Seat{Slot: uint8(slot), Key: s.Key}, !s.Key.IsZero()
 	}
@@ -139,7 +144,7 @@ func (f *Follower) Tick(now time.Time) {
 		f.helloAt = now.Add(f.about(helloUnknownEvery))
 		unknown := 0
 		for slot := range f.cfg.Seeds {
-			if !f.lasting[slot] {
+			if !f.lasting[slot] || !f.based || !f.otherSince[slot].IsZero() && f.doubts[slot].note == "" {
 				unknown++
 				f.hello(slot)
 			}
@@ -149,6 +154,7 @@ func (f *Follower) Tick(now time.Time) {
 			f.hello(f.random.IntN(len(f.cfg.Seeds)))
 		}
 	}
+	f.doubts.expire(now, followerDoubtsFor)
 	f.tickGathering(now)
 	f.tickPast(now)
 	if behind := !f.based || f.chain.promised() > f.epoch; behind && !now.Before(f.askAt) || !now.Before(f.pollAt) {
@@ -222,7 +228,7 @@ func (f *Follower) hello(slot int) {
 func (f *Follower) Receive(now time.Time, p *hearsay.Packet) bool {
 	switch m := p.Body.(type) {
 	case *hearsay.SeatHello:
-		f.seatHello(m)
+		f.seatHello(now, m)
 	case *hearsay.Rulings:
 		f.rulings(now, p, m)
 	case *hearsay.RosterPart:
@@ -240,8 +246,9 @@ func (f *Follower) Receive(now time.Time, p *hearsay.Packet) bool {
 // a seed without a ledger may have no seat yet, and if it loses its disk before it
 // gets one, or before anything was ruled, no ballots will tell of that: its pin
 // lasts until its successor has a ledger, and is not kept.
-func (f *Follower) seatHello(m *hearsay.SeatHello) {
-	if !m.Answer || int(m.Slot) >= len(f.cfg.Seeds) || f.nonces[m.Slot] == 0 || m.Nonce != f.nonces[m.Slot] || f.budget <= 0 {
+func (f *Follower) seatHello(now time.Time, m *hearsay.SeatHello) {
+	slot := askedWith(f.nonces[:len(f.cfg.Seeds)], m.Nonce)
+	if !m.Answer || slot < 0 || f.budget <= 0 {
 		f.drops[hearsay.DropUnexpected]++
 		return
 	}
@@ -250,7 +257,17 @@ func (f *Follower) seatHello(m *hearsay.SeatHello) {
 		f.drops[hearsay.DropBadSignature]++
 		return
 	}
-	f.nonces[m.Slot] = 0
+	f.nonces[slot] = 0
+	if slot == int(m.Slot) {
+		f.meet(m)
+	} else {
+		f.drops[hearsay.DropStranger]++ // by its list it sits elsewhere
+	}
+	f.compare(now, slot, m)
+}
+
+// meet takes what a seed has answered at its configured address.
+func (f *Follower) meet(m *hearsay.SeatHello) {
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
 	pin := hearsay.SeedPin{Seat: seat}
 	if m.Given != nil {

@@ -62,6 +62,10 @@ const (
 	// hellos.
 	foundApart = 2 * time.Second
 
+	// missAfter is how long a seed looks for the others until it says who is
+	// missing: others may just be starting. A guess.
+	missAfter = 3 * time.Second
+
 	// foundSayEvery is how often is said what a founding waits for.
 	foundSayEvery = 30 * time.Second
 
@@ -87,7 +91,7 @@ func (q *Quorum) tryFound(now time.Time) {
 		return
 	case why != "":
 		q.foundAt = time.Time{}
-		q.sayAgain(now, why)
+		q.sayAgain(now, strings.Join(append([]string{why}, q.doubts.all()...), "; "))
 		return
 	case q.foundAt.IsZero():
 		patience := foundAfter + time.Duration(q.cfg.Slot)*foundApart
@@ -104,22 +108,23 @@ func (q *Quorum) tryFound(now time.Time) {
 // what an operator can do.
 func (q *Quorum) missSome(now time.Time, met int) {
 	switch why := q.takenPart(now); {
-	case !q.lastingLong(now):
+	case why == "" && met == len(q.cfg.Seeds):
+		q.seats.why = fmt.Sprintf("all %d seeds were met: the one at %v founds the network", met, q.cfg.Seeds[0].Addr)
+	case !q.lasting(now, missAfter):
 	case why != "":
 		q.say(hearsay.Event{At: now, Text: why})
-	case met < len(q.cfg.Seeds):
-		q.sayAgain(now, fmt.Sprintf("%d of %d seeds were met, and none has a ledger: the network is founded when all are there, "+
-			"or when an operator vouches for the rest (`hearsay seed --found`)", met, len(q.cfg.Seeds)))
+	default:
+		q.sayAgain(now, q.notFounded(now, met))
 	}
 }
 
-// lastingLong reports whether what a seed waits for before there is a ledger has
-// lasted for a while, so that something should be said.
-func (q *Quorum) lastingLong(now time.Time) bool {
+// lasting reports whether what a seed waits for before there is a ledger has
+// lasted for so long, so that something should be said.
+func (q *Quorum) lasting(now time.Time, long time.Duration) bool {
 	if q.saidAt.IsZero() {
 		q.saidAt = now
 	}
-	return now.Sub(q.saidAt) >= foundSayEvery
+	return now.Sub(q.saidAt) >= long
 }
 
 // takenPart says which seed takes part in a founding already, if one does that
@@ -257,7 +262,7 @@ func (q *Quorum) tryGiveUp(now time.Time) {
 	able, holders := q.left(now)
 	switch {
 	case able >= q.Needed() && holders > 0:
-		if q.unborn() && q.lastingLong(now) && q.seats.why == "" {
+		if q.unborn() && q.lasting(now, foundSayEvery) && q.seats.why == "" {
 			q.say(hearsay.Event{At: now, Text: "nothing has come yet of the founding that this seed takes part in, for want of a quorum of those who were there: " +
 				"start them; if so many are lost for ever, start this seed with an empty data directory"})
 		}
@@ -320,15 +325,6 @@ func (q *Quorum) otherFounding(now time.Time, m *hearsay.SeatHello) {
 	q.wait(now, m, fmt.Sprintf("the seed at %v belongs to another founding of this network than the ledger here, which ends with epoch %d: "+
 		"to take part, start this seed with an empty data directory; if this ledger is the right one, start the others with empty ones, and see `hearsay seed recover`",
 		q.cfg.Seeds[m.Slot].Addr, q.state.epoch))
-}
-
-// Why says why this seed does not take part, as far as it knows; "" if it does,
-// or nothing is known but that no quorum is heard.
-func (q *Quorum) Why() string {
-	if q.Seated() && q.Ready() {
-		return ""
-	}
-	return q.seats.why
 }
 
 // promised reports whether this life may have promised something in its

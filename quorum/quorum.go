@@ -42,6 +42,7 @@ type Quorum struct {
 	doomed    string       // why it must stop; "": it need not
 	recovered bool         // the ledger goes on from one seed's word: what its key has signed before may be of more than that knew
 	seats     seats
+	doubts    doubts
 	replica   *replica // nil: this seed has no seat yet
 	state     *state   // nil: this seed has no snapshot yet
 	chain     chain
@@ -125,6 +126,7 @@ func (q *Quorum) Tick(now time.Time) {
 	if !now.Before(q.tickAt) {
 		q.tickAt = now.Add(q.cfg.TickEvery) // after a pause no ticks are made up for
 		q.hellos, q.answers, q.checks, q.strange, q.strangeBytes = 0, 0, 0, 0, 0
+		q.doubts.expire(now, heardFor)
 		q.tickSeats(now)
 		if q.replica != nil && !q.cfg.Recover {
 			q.replica.node.Tick()
@@ -245,6 +247,10 @@ func (q *Quorum) noteLeader(now time.Time) {
 			q.event(e)
 		}
 		q.leader, q.lost, q.seats.why = leader, false, ""
+		return
+	}
+	if q.Waits() {
+		q.leaderAt = now // there is no quorum yet that could be lost
 		return
 	}
 	patience := 2 * time.Duration(q.cfg.ElectionTicks) * q.cfg.TickEvery

@@ -130,12 +130,10 @@ func (q *Quorum) sendHello(p hearsay.Packet, m *hearsay.SeatHello) {
 // nonce that only the configured address was told, or is signed by who is
 // known to sit there.
 func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHello) {
+	other := m.Slot != hearsay.NoSlot && m.Config != q.cfg.hash() // it has another list of seeds
 	switch {
-	case m.Slot != hearsay.NoSlot && (int(m.Slot) >= len(q.cfg.Seeds) || int(m.Slot) == q.cfg.Slot):
+	case m.Slot != hearsay.NoSlot && !other && (int(m.Slot) >= len(q.cfg.Seeds) || int(m.Slot) == q.cfg.Slot):
 		q.drops[hearsay.DropMalformed]++
-		return
-	case m.Config != q.cfg.hash() && m.Slot != hearsay.NoSlot:
-		q.drops[hearsay.DropStranger]++ // it has another list of seeds
 		return
 	case q.hellos >= hellosATick:
 		q.drops[hearsay.DropRate]++
@@ -154,7 +152,11 @@ func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 		}
 		q.sendHello(hearsay.Packet{Addr: p.Addr, Stream: true}, answer)
 	}
-	if m.Slot == hearsay.NoSlot {
+	switch {
+	case other:
+		q.elsewhereListed(now, p, m)
+		return
+	case m.Slot == hearsay.NoSlot:
 		return
 	}
 	nonce := &q.seats.nonces[m.Slot]
@@ -191,8 +193,10 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
 	if pinned := q.cfg.Seeds[m.Slot].Key; !pinned.IsZero() && pinned != m.Key {
 		q.drops[hearsay.DropStranger]++
+		q.differs(now, int(m.Slot), m.Key, otherKey(q.cfg.Seeds[m.Slot].Addr, m.Key, pinned))
 		return
 	}
+	q.doubts.settle(int(m.Slot))
 	q.seats.heard[m.Slot] = heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now}
 	if q.state == nil {
 		if q.founding.IsZero() || q.founding == m.Founding {

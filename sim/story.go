@@ -240,6 +240,8 @@ func authority(e *hearsay.Event, subject, by string, names *checker) string {
 			return "waits for its seat: " + e.Text
 		}
 		return fmt.Sprintf("waits for its seat (told by %s): %s", by, e.Text)
+	case hearsay.EventSeedDiffers:
+		return fmt.Sprintf("finds a seed that is not as listed: %s", e.Text)
 	case hearsay.EventSeatTaken:
 		return "has its seat"
 	case hearsay.EventQuorumLost:

@@ -337,3 +337,27 @@ func TestLedgerProven(t *testing.T) {
 		}
 	}
 }
+
+// A seed that is part of no network says for what it waits, and not that a
+// quorum is lost; a peer that does not follow the seeds says why.
+func TestWhyNotReady(t *testing.T) {
+	for _, tc := range []struct {
+		role          hearsay.Role
+		joined, waits bool
+		code          int
+		says          string
+	}{
+		{hearsay.RoleSeed, false, true, 503, `"detail":"because"`},
+		{hearsay.RoleSeed, false, false, 503, "no quorum of seeds is heard (2 of 3): nobody is admitted or removed meanwhile; because"},
+		{hearsay.RolePeer, false, false, 503, "have not admitted this node yet: because"},
+		{hearsay.RolePeer, true, false, 200, "meanwhile; because"},
+	} {
+		v := newSeedVillage()
+		v.members[0].Role, v.joined = tc.role, tc.joined
+		v.council.authority.Ready, v.council.authority.Waits, v.council.authority.Why = false, tc.waits, "because"
+		r := ask(handler(v), "GET", "/readyz", "")
+		if text := read(t, r); r.StatusCode != tc.code || !strings.Contains(text, tc.says) {
+			t.Errorf("%+v: status %d, %s", tc, r.StatusCode, text)
+		}
+	}
+}

@@ -301,11 +301,7 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	joined := a.backend.Joined()
 	switch seed := a.backend.Self().Role == hearsay.RoleSeed; {
 	case seed && !(joined && authority.Ready):
-		why := noQuorum(&authority)
-		if authority.Why != "" {
-			why += "; " + authority.Why
-		}
-		return &problem{http.StatusServiceUnavailable, why}
+		return &problem{http.StatusServiceUnavailable, noQuorum(&authority)}
 	case !joined && authority.Seeded:
 		why := ifUnready(&authority)
 		if authority.Why != "" {
@@ -320,9 +316,17 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	return answer(w, http.StatusOK, status{Status: "joined"})
 }
 
-// noQuorum says what it means that no quorum of seeds is heard.
+// noQuorum says what it means that no quorum of seeds is heard, and why it is so
+// if that is known; or that there is no network yet.
 func noQuorum(authority *hearsay.Authority) string {
-	return fmt.Sprintf("no quorum of seeds is heard (%d of %d): nobody is admitted or removed meanwhile", authority.Quorum, len(authority.Seeds))
+	if authority.Waits {
+		return authority.Why
+	}
+	text := fmt.Sprintf("no quorum of seeds is heard (%d of %d): nobody is admitted or removed meanwhile", authority.Quorum, len(authority.Seeds))
+	if authority.Why != "" {
+		text += "; " + authority.Why
+	}
+	return text
 }
 
 func ifUnready(authority *hearsay.Authority) string {

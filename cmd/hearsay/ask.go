@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -198,7 +199,9 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 		fmt.Fprintf(table, "public key\t%x\n", a.Key[:])
 	}
 	fmt.Fprintf(table, "epoch\t%d, proven up to %d\n", a.Epoch, a.Proven)
-	if a.Ready {
+	if a.Waits {
+		fmt.Fprintf(table, "quorum\tnone yet: this seed is part of no network; %d of %d seeds will decide\n", a.Quorum, len(a.Seeds))
+	} else if a.Ready {
 		fmt.Fprintf(table, "quorum\theard: %d of %d seeds decide\n", a.Quorum, len(a.Seeds))
 	} else {
 		fmt.Fprintf(table, "quorum\tNOT HEARD: %d of %d seeds would decide; nobody is admitted or removed meanwhile\n", a.Quorum, len(a.Seeds))
@@ -208,15 +211,29 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 	}
 	for i := range a.Seeds {
 		s := &a.Seeds[i]
-		words := "not met yet"
-		if s.Met {
-			words = s.State.String()
-		}
-		if a.Leader == s.Slot {
-			words += ", leads"
-		}
-		fmt.Fprintf(table, "slot %d\t%s at %s, %s\n", s.Slot, cmp.Or(s.Name, "?"), s.Addr, words)
+		fmt.Fprintf(table, "slot %d\t%s at %s, %s\n", s.Slot, cmp.Or(s.Name, "?"), s.Addr, seedWords(s, a.Leader == s.Slot))
 	}
+}
+
+// seedWords says how it is with a seed.
+func seedWords(s *hearsay.SeedStatus, leads bool) string {
+	var words []string
+	if s.Met && s.State != 0 {
+		words = append(words, s.State.String())
+	}
+	if leads {
+		words = append(words, "leads")
+	}
+	if s.Note != "" {
+		words = append(words, s.Note)
+	}
+	switch {
+	case len(words) > 0:
+		return strings.Join(words, ", ")
+	case s.Met:
+		return "met"
+	}
+	return "not met yet"
 }
 
 func printStats(table io.Writer, s *hearsay.Stats) {

@@ -89,12 +89,12 @@ function showAuthority(a) {
   $('authority').textContent = ''
   if (!a.seeded) return
   $('authority').textContent = a.ready ? `epoch ${a.epoch}`
-    : `epoch ${a.epoch} · no quorum of seeds is heard: nobody is admitted or removed meanwhile`
+    : a.waits ? a.why : `epoch ${a.epoch} · no quorum of seeds is heard: nobody is admitted or removed meanwhile`
   $('authority').className = a.ready ? '' : 'lost'
   $('seeds-quorum').textContent = `${a.quorum} of ${a.seeds.length} decide`
   $('seeds-table').tBodies[0].replaceChildren(...a.seeds.map(seed => {
     const tr = document.createElement('tr')
-    const state = seed.met ? seed.state ?? 'met' : 'not met yet'
+    const state = [seed.met && seed.state, seed.note].filter(Boolean).join(', ') || (seed.met ? 'met' : 'not met yet')
     for (const text of [seed.slot, seed.name ?? '', seed.slot === a.leader ? `${state}, leads` : state, seed.addr]) tr.append(element('td', text))
     tr.cells[2].className = seed.state ?? ''
     return tr

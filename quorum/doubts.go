@@ -1,0 +1,235 @@
+package quorum
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"hearsay"
+)
+
+// doubts is what is wrong with those who answer at the seeds' configured
+// addresses, by slot. Only an answer that repeats a nonce, which nobody else was
+// told, gets something into it: strangers cannot.
+type doubts [hearsay.MaxSeeds]doubt
+
+type doubt struct {
+	note string // in some words; "": nothing is wrong
+	text string // and in a sentence, with what would be right
+	at   time.Time
+
+	told   string // as it was told last; "": it was all right since
+	toldAt time.Time
+}
+
+const (
+	// doubtAgain is how long nothing more is told of one seed.
+	doubtAgain = time.Minute
+
+	// doubtAfter is how long a peer waits until it tells that a seed has another
+	// key: the others may prove that the seat was given anew. A guess: some round
+	// trips.
+	doubtAfter = 2 * time.Second
+
+	// followerDoubtsFor is how long a peer keeps what is wrong with a seed that
+	// does not answer any more: some questions, of which one goes to one of all
+	// seeds (helloPinnedEvery).
+	followerDoubtsFor = 2 * time.Minute
+)
+
+// otherList is the doubt about a seed whose list of seeds has another hash.
+func otherList(addr netip.AddrPort) doubt {
+	return doubt{note: "has another list of seeds", text: fmt.Sprintf("the seed at %v has another list of seeds than this node: want the same file everywhere", addr)}
+}
+
+// otherKey is the doubt about a seed that has another key than the list pins.
+func otherKey(addr netip.AddrPort, has, pinned hearsay.PublicKey) doubt {
+	return doubt{note: "has another key than the list pins", text: fmt.Sprintf("the seed at %v has key %x, and the list pins %x for it: "+
+		"nothing it says is believed; correct the third column, or %v is not your seed", addr, has, pinned, addr)}
+}
+
+// anotherMet is the doubt about a seed that has another key than this node has
+// met there, of which no proof has come.
+func anotherMet(addr netip.AddrPort, has, met hearsay.PublicKey) doubt {
+	return doubt{note: "has another key than it had", text: fmt.Sprintf("the seed at %v has key %x, and had %x: nothing it says is believed "+
+		"until a quorum of the others gives it the seat; if the network was founded anew, start this node with an empty data directory", addr, has, met)}
+}
+
+// raise keeps a doubt, and reports whether it should be told.
+func (d *doubts) raise(now time.Time, slot int, of doubt) bool {
+	old := &d[slot]
+	old.note, old.text, old.at = of.note, of.text, now
+	if old.told == of.text || !old.toldAt.IsZero() && now.Sub(old.toldAt) < doubtAgain {
+		return false
+	}
+	old.told, old.toldAt = of.text, now
+	return true
+}
+
+// settle ends the doubt about a slot.
+func (d *doubts) settle(slot int) { d[slot] = doubt{toldAt: d[slot].toldAt} }
+
+// expire ends the doubts about those who have not answered for so long.
+func (d *doubts) expire(now time.Time, after time.Duration) {
+	for slot := range d {
+		if d[slot].note != "" && now.Sub(d[slot].at) > after {
+			d.settle(slot)
+		}
+	}
+}
+
+// all gives all that is wrong, in sentences.
+func (d *doubts) all() (texts []string) {
+	for slot := range d {
+		if d[slot].note != "" {
+			texts = append(texts, d[slot].text)
+		}
+	}
+	return texts
+}
+
+// askedWith gives the slot to whose address a nonce went, or -1.
+func askedWith(nonces []uint64, nonce uint64) (slot int) {
+	if nonce == 0 {
+		return -1
+	}
+	return slices.Index(nonces, nonce)
+}
+
+// differs keeps what is wrong with the seed at a configured address, and tells
+// it.
+func (q *Quorum) differs(now time.Time, slot int, by hearsay.PublicKey, of doubt) {
+	if q.doubts.raise(now, slot, of) {
+		q.event(hearsay.Event{At: now, Kind: hearsay.EventSeedDiffers, By: by.NodeID(), Addr: q.cfg.Seeds[slot].Addr, Text: of.text})
+	}
+}
+
+// elsewhereListed takes a hello of a seed that has another list. It may be one
+// of this list all the same: then its answer says so.
+func (q *Quorum) elsewhereListed(now time.Time, p *hearsay.Packet, m *hearsay.SeatHello) {
+	q.drops[hearsay.DropStranger]++
+	if m.Answer {
+		if slot := askedWith(q.seats.nonces[:len(q.cfg.Seeds)], m.Nonce); slot >= 0 {
+			q.seats.nonces[slot] = 0
+			q.differs(now, slot, m.Key, otherList(q.cfg.Seeds[slot].Addr))
+		}
+		return
+	}
+	for slot := range q.cfg.Seeds { // its port is not that where it listens
+		if slot != q.cfg.Slot && q.cfg.Seeds[slot].Addr.Addr() == p.Addr.Addr().Unmap() {
+			q.askSeat(now, slot)
+		}
+	}
+}
+
+// Waits reports whether this seed is part of no network yet: none is founded, it
+// has no seat in one, or nothing has come yet of the founding that it takes part
+// in. Why says for what it waits.
+func (q *Quorum) Waits() bool {
+	return q.replica == nil || q.unborn() && q.replica.leader() == 0
+}
+
+// Why says why this seed does not take part, as far as it knows; "" if it does,
+// or nothing is known but that no quorum is heard.
+func (q *Quorum) Why() string {
+	switch {
+	case q.Seated() && q.Ready():
+		return ""
+	case q.seats.why != "" || !q.Waits():
+		return q.seats.why
+	case q.replica != nil:
+		return "the founding of the network has begun: a quorum of those who were there must take part in it"
+	}
+	return "the network is not founded yet: this seed looks for the others"
+}
+
+// Note says what is known of the seed in a slot, where that is not what the
+// roster says: all, as long as this one waits, and what is wrong with it.
+func (q *Quorum) Note(now time.Time, slot int) (seat hearsay.Seat, note string) {
+	h := &q.seats.heard[slot]
+	switch note = q.doubts[slot].note; {
+	case note != "" || !q.Waits():
+		return seat, note
+	case slot == q.cfg.Slot:
+		return q.seat(), "this seed"
+	case !h.justNow(now):
+		return seat, "not met"
+	case h.founded:
+		return h.seat, "met, with a ledger"
+	}
+	return h.seat, "met, without a ledger"
+}
+
+// notFounded says why the network is not founded: who is missing, or has
+// another list, and what would help.
+func (q *Quorum) notFounded(now time.Time, met int) string {
+	var missing []string
+	for slot := range q.cfg.Seeds {
+		if slot != q.cfg.Slot && !q.seats.heard[slot].justNow(now) && q.doubts[slot].note == "" {
+			missing = append(missing, q.cfg.Seeds[slot].Addr.String())
+		}
+	}
+	text := fmt.Sprintf("the network is not founded: %d of %d seeds were met", met, len(q.cfg.Seeds))
+	if last := len(missing) - 1; last >= 0 {
+		are, them, those, have := "is", "it", "that one", "has"
+		if last > 0 {
+			missing = []string{strings.Join(missing[:last], ", "), missing[last]}
+			are, them, those, have = "are", "them", "those", "have"
+		}
+		text += fmt.Sprintf(", %s %s missing: start %s", strings.Join(missing, " and "), are, them)
+		if q.mayNotFound(now, met) == "" {
+			text += fmt.Sprintf(", or start this seed again with --found if %s %s no ledger", those, have)
+		}
+	}
+	return strings.Join(append([]string{text}, q.doubts.all()...), "; ")
+}
+
+// compare tells whether the seed that has answered at a configured address is as
+// this peer's list and the ledger have it.
+func (f *Follower) compare(now time.Time, slot int, m *hearsay.SeatHello) {
+	addr, pinned := f.cfg.Seeds[slot].Addr, f.pins[slot].Seat.Key
+	switch {
+	case int(m.Slot) == slot && f.lasting[slot] && pinned != m.Key:
+		if f.otherSince[slot].IsZero() {
+			f.otherSince[slot] = now
+		}
+		if now.Sub(f.otherSince[slot]) < doubtAfter {
+			return
+		}
+		of := otherKey(addr, m.Key, pinned)
+		if f.cfg.Seeds[slot].Key != pinned {
+			of = anotherMet(addr, m.Key, pinned)
+		}
+		f.differs(now, slot, m.Key, of)
+		return
+	case m.Config != f.config:
+		f.differs(now, slot, m.Key, otherList(addr))
+	default:
+		f.doubts.settle(slot)
+	}
+	f.otherSince[slot] = time.Time{}
+}
+
+// differs keeps what is wrong with the seed at a configured address, and tells
+// it.
+func (f *Follower) differs(now time.Time, slot int, by hearsay.PublicKey, of doubt) {
+	if f.doubts.raise(now, slot, of) {
+		f.out.Events = append(f.out.Events, hearsay.Event{
+			At: now, Kind: hearsay.EventSeedDiffers, By: by.NodeID(), Addr: f.cfg.Seeds[slot].Addr, Text: of.text,
+		})
+	}
+}
+
+// Why says why this peer does not follow the ledger, as far as it knows; "" if
+// it does.
+func (f *Follower) Why() string {
+	if f.based && f.chain.promised() <= f.epoch {
+		return ""
+	}
+	return strings.Join(f.doubts.all(), "; ")
+}
+
+// Note says what is wrong with the seed in a slot, if something is.
+func (f *Follower) Note(slot int) string { return f.doubts[slot].note }
