@@ -161,7 +161,7 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 		if e.By.IsZero() {
 			return fmt.Sprintf("is in: its stay begins with epoch %d", e.Epoch)
 		}
-		return fmt.Sprintf("is in: has the roster of %s, %d members", by, e.Count)
+		return fmt.Sprintf("is in: has the roster of %s, %s", by, membersWords(e.Count))
 	case hearsay.EventJoinFail:
 		return fmt.Sprintf("could not join through %s: %s", e.Addr, e.Text)
 	case hearsay.EventRefuted:
@@ -269,7 +269,7 @@ func authority(e *hearsay.Event, subject, by string, names *checker) string {
 	case hearsay.EventHead:
 		return fmt.Sprintf("has epoch %d proven by %d heads", e.Epoch, e.Count)
 	case hearsay.EventRosterProven:
-		return fmt.Sprintf("takes over the roster of epoch %d whole: %d members", e.Epoch, e.Count)
+		return fmt.Sprintf("takes over the roster of epoch %d whole: %s", e.Epoch, membersWords(e.Count))
 	case hearsay.EventTurnedAway:
 		return fmt.Sprintf("turns away %s: %s", subject, e.Text)
 	}
@@ -297,3 +297,10 @@ func because(e *hearsay.Evidence) string {
 
 // short shows a span of time to the millisecond.
 func short(d time.Duration) string { return d.Round(time.Millisecond).String() }
+
+func membersWords(n int) string {
+	if n == 1 {
+		return "1 member"
+	}
+	return fmt.Sprintf("%d members", n)
+}

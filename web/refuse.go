@@ -122,7 +122,7 @@ func object[T any](text []byte, takes string) (T, *problem) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&value); err != nil {
-		return value, badRequest("the body: %s; want one JSON object with %s", jsonWords(err), takes)
+		return value, badRequest("the body: %s; want one JSON object with %s", JSONFault(err), takes)
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return value, badRequest("the body goes on after its JSON object")
@@ -130,9 +130,9 @@ func object[T any](text []byte, takes string) (T, *problem) {
 	return value, nil
 }
 
-// jsonWords says what is wrong with a JSON text, without speaking of types of
-// this program.
-func jsonWords(err error) string {
+// JSONFault says what a decoder found wrong with a JSON text, without speaking
+// of types of this program.
+func JSONFault(err error) string {
 	wrong, is := errors.AsType[*json.UnmarshalTypeError](err)
 	switch {
 	case !is:

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"hearsay/web"
 )
 
 const (
@@ -208,7 +210,7 @@ func decode[T any](c *client, body []byte) (T, error) {
 	var value T
 	if err := json.Unmarshal(body, &value); err != nil {
 		return value, hintedError{
-			fmt.Errorf("understand the answer of %s: %w", c.base, err),
+			fmt.Errorf("understand the answer of %s: %s", c.base, web.JSONFault(err)),
 			"is this a node of Hearsay, of this version?",
 		}
 	}

@@ -92,7 +92,7 @@ func readLedger(stdin io.Reader, file string) (*web.Ledger, error) {
 	saved := new(web.Ledger)
 	decoder := json.NewDecoder(io.LimitReader(in, savedMax))
 	if err := decoder.Decode(saved); err != nil {
-		return nil, hintedError{fmt.Errorf("it is no saved ledger: %w", err), `"hearsay ledger --json > FILE" saves one`}
+		return nil, hintedError{fmt.Errorf("it is no saved ledger: %s", web.JSONFault(err)), `"hearsay ledger --json > FILE" saves one`}
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, errors.New("it goes on after the ledger: want one JSON object")

@@ -384,6 +384,9 @@ func TestVerifyWhatLacks(t *testing.T) {
 	if code, _, errs := verifyText(t, append(text, ` {"epoch":9}`...)); code != 1 || !strings.Contains(errs, "it goes on after the ledger") {
 		t.Errorf("two ledgers: code %d, %s", code, errs)
 	}
+	if code, _, errs := verifyText(t, []byte(`[1]`)); code != 1 || !strings.Contains(errs, "it is no saved ledger: it is a JSON array; hint: ") {
+		t.Errorf("a list: code %d, %s", code, errs)
+	}
 	if code, _, errs := verifyText(t, append(text, " \n"...)); code != 0 {
 		t.Errorf("a newline: code %d, %s", code, errs)
 	}
