@@ -124,7 +124,7 @@ func (a *Agent) Remove(ctx context.Context, name string) (hearsay.Outcome, error
 	)
 	a.ask(func(time.Time) { stay, err = a.loop.node.StayOf(name) })
 	if err != nil {
-		return hearsay.Outcome{}, fmt.Errorf("remove %s: %w", name, err)
+		return hearsay.Outcome{}, fmt.Errorf("remove: %w", err)
 	}
 	outcome, err := a.petition(ctx, stay)
 	if err != nil {

@@ -67,7 +67,7 @@ func TestOperator(t *testing.T) {
 		}
 	}
 	_, err = n.seeds[0].Remove(patient(t), "b")
-	wantError(t, err, `"b": no member bears this name`)
+	wantError(t, err, `remove: "b": it is out already: by the ruling of epoch 3`)
 
 	b = start(t, withData)
 	hears(t, b, "that it is barred", func(e *hearsay.Event) bool {

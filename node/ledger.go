@@ -238,7 +238,7 @@ func (n *Node) StayOf(name string) (hearsay.Stay, error) {
 		}
 	}
 	if last > 0 {
-		return hearsay.Stay{}, fmt.Errorf("%w: by the ruling of epoch %d", hearsay.ErrOut, last)
+		return hearsay.Stay{}, fmt.Errorf("%q: %w: by the ruling of epoch %d", name, hearsay.ErrOut, last)
 	}
 	return hearsay.Stay{}, fmt.Errorf("%q: %w", name, hearsay.ErrNotMember)
 }

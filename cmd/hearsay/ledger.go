@@ -297,9 +297,11 @@ func operate(cmd *cobra.Command, from *asking, name, what string, ask func(conte
 	return err
 }
 
-// saidOnce says what failed, unless the node has said so itself.
+// saidOnce says what failed, unless the node has said so itself: of whom, or as
+// the beginning of a sentence that names it.
 func saidOnce(what string, err error) error {
-	if strings.HasPrefix(err.Error(), what+": ") {
+	verb, _, _ := strings.Cut(what, " ")
+	if strings.HasPrefix(err.Error(), what+": ") || strings.HasPrefix(err.Error(), verb+": ") {
 		return err
 	}
 	return fmt.Errorf("%s: %w", what, err)
