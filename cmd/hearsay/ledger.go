@@ -222,7 +222,7 @@ who is in stays in until it leaves or is removed. --list tells who is barred, wi
 barred already stays so for the reason given then; for another, lift it first.
 
 NAME is a name, an id, or the beginning of an id; for one who was never in, its
-whole id. Ask a seed: name it with --node.`,
+whole id. Ask a seed: name its --http address with --node.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asked := 0
