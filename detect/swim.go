@@ -315,13 +315,15 @@ func (s *Swim) askRelays() {
 }
 
 // endProbe concludes that nothing came back. Relays that are well would have
-// sent a nack (Lifeguard, section IV.A). If all have, this node is well too:
-// when most of a network has died, the few who are left must come to trust
-// themselves, or they would abstain for ever.
+// sent a nack (Lifeguard, section IV.A). If none has, this node doubts itself; if
+// some have, those that have not may be dead, and it learns nothing of itself; if
+// all have, it is well: when most of a network has died, the few who are left must
+// come to trust themselves, or they would abstain for ever.
 func (s *Swim) endProbe(now time.Time) {
 	switch {
-	case s.probe.nacks < s.probe.asked:
+	case s.probe.nacks == 0 && s.probe.asked > 0:
 		s.worsen(1)
+	case s.probe.nacks < s.probe.asked:
 	case s.probe.asked > 0:
 		s.worsen(-1)
 	}

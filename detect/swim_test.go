@@ -195,6 +195,19 @@ func TestMuteMembersAreNoRelays(t *testing.T) {
 	}
 }
 
+// A relay that answers shows that this node is well: those that do not are dead,
+// and whoever is left when most of a network dies can say so.
+func TestDeadRelaysCostNoHealth(t *testing.T) {
+	w := newWorld(t, 12)
+	w.direct = func(i int) bool { return i <= 2 }
+	w.relay = func(via, _ int) (bool, bool) { return false, via <= 2 }
+	for range 120 {
+		if w.run(500 * time.Millisecond); w.now.Sub(start) > 30*time.Second && w.Unwell(w.now) {
+			t.Fatalf("health %d after %v", w.Health(), w.now.Sub(start))
+		}
+	}
+}
+
 func TestSilentRelaysCostOwnHealth(t *testing.T) {
 	w := newWorld(t, 5)
 	w.direct = func(int) bool { return false }

@@ -61,6 +61,15 @@ func (r *Roster) Guest(id hearsay.NodeID) bool {
 	return m != nil && r.members.word(m).key.IsZero()
 }
 
+// Mute reports whether a member is no use as a relay: a guest does not speak as
+// we do, and a suspect probably does not answer, which would be held against this
+// node itself. When most of a network dies at once, whoever is left would not trust
+// itself for a minute, and abstain from all that has to be decided.
+func (r *Roster) Mute(id hearsay.NodeID) bool {
+	m := r.members.get(id)
+	return m != nil && (m.state == hearsay.StateSuspect || r.members.word(m).key.IsZero())
+}
+
 // guestDialect is what members without a key speak: the lines of package
 // dialect.
 const guestDialect = "jsonl"
