@@ -114,7 +114,7 @@ type Rule uint8
 // The rules.
 const (
 	RuleMajority Rule = iota + 1 // H of K observers against, in one round
-	RuleTimeout                  // the suspicion ran out: nobody says reachable, and at least two (of two members: one) against
+	RuleTimeout                  // the suspicion ran out: nobody says reachable; in an open network at least two (of two members: one) against
 	RuleTrial                    // no evidence: only what seeds see themselves, each for ten seconds, and none may reach it
 )
 

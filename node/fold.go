@@ -62,15 +62,20 @@ func makeRoom(steps []hearsay.Event) []hearsay.Event {
 	return steps
 }
 
-// beginning is the place of the first step of the suspicion that goes on at the
-// end.
+// beginning is the place of the first step of the newest suspicion. Steps that
+// come late, after it is over, begin none.
 func beginning(steps []hearsay.Event) int {
 	for i := range slices.Backward(steps) {
-		if ends(&steps[i]) {
+		if ends(&steps[i]) && slices.ContainsFunc(steps[i+1:], accuses) {
 			return i + 1
 		}
 	}
 	return 0
+}
+
+// accuses reports whether a suspicion may begin with an event.
+func accuses(e hearsay.Event) bool {
+	return e.Kind == hearsay.EventUnreachable || e.Kind == hearsay.EventMemberSuspected
 }
 
 // fold takes out the oldest round but the first, or one step.
@@ -117,7 +122,7 @@ func suspectedAt(steps []hearsay.Event, over time.Time) (began time.Time) {
 		case e.Kind == hearsay.EventMemberReturned || e.Kind == hearsay.EventSuspectFreed || e.Kind == hearsay.EventCleared ||
 			e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingAdmit:
 			began = time.Time{}
-		case began.IsZero() && (e.Kind == hearsay.EventUnreachable || e.Kind == hearsay.EventMemberSuspected):
+		case began.IsZero() && accuses(*e):
 			began = e.At
 		}
 	}

@@ -324,14 +324,9 @@ func (n *Node) deathSummary(m hearsay.Member, since string) string {
 		moment(e.Condemned).Sub(began).Round(time.Millisecond))
 }
 
-// suspectSummary tells how a case stands in an open network.
+// suspectSummary tells how a case stands in an open network: who accuses, and
+// what the observers said so far.
 func (n *Node) suspectSummary(m hearsay.Member, since string, events []hearsay.Event) string {
-	return n.suspicion(m, since, events) +
-		" Nothing is decided: it is alive again as soon as it answers, and dead when a majority of its observers cannot reach it."
-}
-
-// suspicion tells who accuses a suspect, and what its observers said so far.
-func (n *Node) suspicion(m hearsay.Member, since string, events []hearsay.Event) string {
 	accuser, reachable, against := "", 0, 0
 	for i := range events {
 		switch e := &events[i]; {
@@ -351,5 +346,6 @@ func (n *Node) suspicion(m hearsay.Member, since string, events []hearsay.Event)
 	if accuser != "" {
 		text += fmt.Sprintf(": %s got no answer from it", accuser)
 	}
-	return text + fmt.Sprintf(". Its observers are asked; of those who answered this node %d reach it and %d do not.", reachable, against)
+	return text + fmt.Sprintf(". Its observers are asked; of those who answered this node %d reach it and %d do not."+
+		" Nothing is decided: it is alive again as soon as it answers, and dead when a majority of its observers cannot reach it.", reachable, against)
 }

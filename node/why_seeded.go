@@ -355,7 +355,10 @@ func (s *story) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hears
 	case rule == hearsay.RuleTimeout:
 		brought = "reported when its suspicion ran out without a majority of its observers (rule: timeout)"
 	}
-	if e != nil {
+	switch {
+	case e != nil && rule == hearsay.RuleTimeout:
+		brought += fmt.Sprintf(", with %s: %d of %d observers against it, none that reaches it", plural(len(e.Statements), "statement"), e.Against(), e.Observers)
+	case e != nil:
 		brought += fmt.Sprintf(", %d of %d against it, %d needed", e.Against(), e.Observers, e.Needed)
 	}
 	return fmt.Sprintf("a case against the stay of %s since epoch %d was opened: %s. Now %d of %d seeds must find it unreachable by their own probes, for %s%s%s",

@@ -355,3 +355,47 @@ func TestWhyNamesSeedsOfThen(t *testing.T) {
 		}
 	}
 }
+
+// When hardly anybody is left who could say so, it is told who is, and what comes
+// when; and afterwards by which rule it came.
+func TestWhyTellsOfTimeouts(t *testing.T) {
+	w := newSeededNetwork(t, 5)
+	w.run(6 * time.Second)
+	for i := 3; i <= 6; i++ {
+		w.down[i] = true
+	}
+	w.run(6 * time.Second)
+	const asked, others = "In its newest round this node asked 4, of whom 1 answered: 0 reach it, 1 do not.", "This node has not asked them: others accuse it."
+	asking := 0
+	for _, by := range []int{0, 1, 2, 7} {
+		file := w.why(by, "n3")
+		contains(t, "suspect", file.Verdict+file.Summary, "suspect", "Of its 4 observers 1 is alive.", "Nothing is decided")
+		if strings.Contains(file.Summary, asked) {
+			asking++
+		} else {
+			contains(t, "suspect", file.Summary, others)
+		}
+		contains(t, "suspect", file.Nearest, "3 of them would be needed, and 1 is alive", "suspicion runs out at about",
+			"reported to the seeds with what statements there are", "2 of 3 seeds have had no answer from it for 10s", "none reaches it. That is by about")
+	}
+	if asking == 0 {
+		t.Error("nobody tells of a round")
+	}
+	w.run(20 * time.Second)
+	for _, by := range []int{0, 7} {
+		file := w.why(by, "n3")
+		contains(t, "removed", file.Verdict+file.Summary, "dead", "is out since", "When its suspicion ran out, one of its 4 observers (n7) had found it unreachable, and none had reached it", "rule: timeout, with ",
+			"Of the 3 seeds 2 found it unreachable", "for 10s")
+		contains(t, "removed", file.Nearest, "any one seed before")
+		if !inOrder(file, "ruled", "case-opened", "ballot", "ballot", "ruled") {
+			t.Errorf("n%d tells %v", by, kinds(file))
+		}
+	}
+	w.down[7] = true
+	w.run(4 * time.Second)
+	file := w.why(0, "n7")
+	contains(t, "the last", file.Summary+file.Nearest, "It has no observers: no other peer is in.", "Nobody but the seeds can say that it is unreachable", "suspicion runs out")
+	w.run(20 * time.Second)
+	file = w.why(0, "n7")
+	contains(t, "the last", file.Verdict+file.Summary, "dead", "it had no observers left to ask", "with 0 statements")
+}

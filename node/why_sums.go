@@ -93,10 +93,12 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 		text += fmt.Sprintf("%s got no answer from it and asked %s; %s could not reach it either, %s needed. ",
 			n.accuser(e), observersWords(e), n.againstWords(e), wereWords(int(e.Needed)))
 	case e != nil:
-		text += fmt.Sprintf("%s got no answer from it; of %s only %d could be asked in time (%s), none of whom reached it, so it was reported without a majority. ",
-			n.accuser(e), observersWords(e), e.Against(), n.observers(e, hearsay.VerdictUnreachable))
+		text += fmt.Sprintf("%s got no answer from it. When its suspicion ran out, %s: so it was reported without a majority (rule: timeout, with %s). ",
+			n.accuser(e), s.saidAtTimeout(e), plural(len(e.Statements), "statement"))
 	case r.Evidence.IsZero():
 		text += "It was reported without evidence, as an operator does, so only what the seeds saw themselves counted. "
+	case r.Rule == hearsay.RuleTimeout:
+		text += "When its suspicion ran out it was reported without a majority of its observers; this node has only the hash of what they said, a seed has that. "
 	default:
 		text += "Its observers could not reach it and that was reported; this node has only the hash of their statements, a seed has them. "
 	}
@@ -178,6 +180,30 @@ func someOf(n, all int, names string) string {
 	return number(n) + " of " + names
 }
 
+// saidAtTimeout tells what observers had said of a member when its suspicion ran
+// out: none that it is reachable.
+func (s *story) saidAtTimeout(e *hearsay.Evidence) string {
+	switch against := e.Against(); {
+	case e.Observers == 0:
+		return "it had no observers left to ask"
+	case len(e.Statements) == 0:
+		return fmt.Sprintf("of %s none had answered", observersWords(e))
+	case against == 0:
+		return fmt.Sprintf("of %s those who had answered abstained", observersWords(e))
+	default:
+		return fmt.Sprintf("%s of %s (%s) had found it unreachable, and none had reached it",
+			number(against), observersWords(e), s.n.observers(e, hearsay.VerdictUnreachable))
+	}
+}
+
+// plural counts things.
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // observers names the observers of one verdict.
 func (n *Node) observers(e *hearsay.Evidence, v hearsay.Verdict) string {
 	var names []string
@@ -198,7 +224,7 @@ func (s *story) removedNearest(r *hearsay.Ruling) string {
 		if r.Rule == hearsay.RuleMajority {
 			ways = append(ways, fmt.Sprintf("%s answering %s before %s (then fewer than %d of its observers would have been against it)",
 				name, someOf(e.Against()-int(e.Needed)+1, e.Against(), s.n.observers(e, hearsay.VerdictUnreachable)), exactly(e.Condemned), e.Needed))
-		} else {
+		} else if e.Observers > 0 {
 			ways = append(ways, fmt.Sprintf("one of its observers reaching %s before %s (then the suspicion would not have run out against it)", name, exactly(e.Condemned)))
 		}
 		ways = append(ways, fmt.Sprintf("%s refuting with an incarnation above %d before the first ballot (then the statements would have been void)", name, e.Incarnation))
@@ -270,28 +296,6 @@ func (s *story) against(round hearsay.Round) (against int) {
 		}
 	}
 	return against
-}
-
-// suspectSummary tells how things stand with a suspect.
-func (s *story) suspectSummary(now time.Time) (summary, nearest string) {
-	needed, seeds := s.needed()
-	summary = s.n.suspicion(s.m, s.since(now), s.events)
-	nearest = fmt.Sprintf("It is cleared by one answer to who accuses it, by a refutation of its own, or by a majority of its observers who reach it. "+
-		"It is removed once a majority of its observers cannot reach it, and %d of %d seeds cannot either.", needed, seeds)
-	if s.n.seeded.seat != nil {
-		if c, open := s.n.seeded.seat.Case(s.m.ID); open {
-			yes := 0
-			for i := range c.Ballots {
-				if c.Ballots[i].Verdict == hearsay.BallotYes {
-					yes++
-				}
-			}
-			summary += fmt.Sprintf(" A case is open (%s): %d of %d seeds found it unreachable so far, %d are needed.", caseWords(c.ID), yes, seeds, c.Needed)
-			nearest = fmt.Sprintf("It stays in if it answers %d of %d seeds before about %s; it is removed by %d more that find it unreachable.",
-				seeds-c.Needed+1, seeds, exactly(c.Expires.UnixMilli()), c.Needed-yes)
-		}
-	}
-	return summary + fmt.Sprintf(" Nothing is decided: it is a member until %d of %d seeds rule otherwise.", needed, seeds), nearest
 }
 
 // outsiderSummary tells of this node itself, while it is not in.
@@ -383,7 +387,7 @@ func (n *Node) nearestOpen(m hearsay.Member, events []hearsay.Event) string {
 		return fmt.Sprintf("It would be alive here, had it answered %s before %s (then fewer than %d would have been against it), %s.",
 			someOf(e.Against()-int(e.Needed)+1, e.Against(), n.observers(e, hearsay.VerdictUnreachable)), exactly(e.Condemned), e.Needed, refuting)
 	case hearsay.StateSuspect:
-		return "It is cleared by one answer to who accuses it, by a refutation of its own, or by a majority of its observers who reach it; it is dead once a majority of them cannot."
+		return "It is cleared by one answer to who accuses it, by a refutation of its own, or by a majority of its observers who reach it; it is dead once a majority of them cannot, or once the suspicion has run out and two of them cannot, and none can."
 	}
 	for i := range slices.Backward(events) {
 		if e := &events[i]; e.Kind == hearsay.EventCleared {

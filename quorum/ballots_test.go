@@ -30,8 +30,19 @@ func TestEvidence(t *testing.T) {
 		"about another":      {func(e *hearsay.Evidence) { e.Subject = w.people[4].id() }, "about another"},
 		"refuted":            {func(e *hearsay.Evidence) { e.Incarnation-- }, "refuted"},
 		"two, and a timeout": {func(e *hearsay.Evidence) { e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:2] }, ""},
-		"one, and a timeout": {func(e *hearsay.Evidence) { e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:1] }, "1 of 9 observers against it, 2 needed"},
-		"nothing":            {func(e *hearsay.Evidence) { e.Statements = nil }, "0 of 9"},
+		"one, and a timeout": {func(e *hearsay.Evidence) { e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:1] }, ""},
+		"none, and a timeout": {func(e *hearsay.Evidence) {
+			e.Rule, e.Observers, e.Needed, e.Statements = hearsay.RuleTimeout, 0, 1, nil
+		}, ""},
+		"forged, and a timeout": {func(e *hearsay.Evidence) {
+			e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:1]
+			e.Statements[0].Signature[0]++
+		}, "did not sign"},
+		"refuted, and a timeout": {func(e *hearsay.Evidence) {
+			e.Rule, e.Statements = hearsay.RuleTimeout, nil
+			e.Incarnation--
+		}, "refuted"},
+		"nothing": {func(e *hearsay.Evidence) { e.Statements = nil }, "0 of 9"},
 		"a stranger's, added": {func(e *hearsay.Evidence) {
 			s := e.Statements[0]
 			s.Sign(testNetwork, newKeyed(1))
@@ -53,6 +64,58 @@ func TestEvidence(t *testing.T) {
 	e.Statements[3].Sign(testNetwork, w.person(e.Statements[3].Observer).key)
 	if got := m.q.unproven(w.now, e, &member); got != "an observer reaches it" {
 		t.Errorf("a timeout with one who reaches it: %q", got)
+	}
+}
+
+// When the suspicion ran out, one statement is as good as none: both have a case
+// opened in which each seed tries for ten seconds, and the first that reaches the
+// member ends it. Then such reports wait, so that nobody has cases opened in a
+// loop; and a majority of the observers waits for none of that.
+func TestShortReports(t *testing.T) {
+	w := followed(t, 2, 6)
+	m, p := w.machines[0], w.newSilent()
+	w.must(5*time.Second, "one more is in", func() bool { return m.q.Epoch() == 7 })
+	short := func(statements int) *hearsay.Evidence {
+		e := w.evidence(m, p, hearsay.VerdictUnreachable)
+		e.Rule, e.Statements = hearsay.RuleTimeout, e.Statements[:statements]
+		return e
+	}
+	report := func(e *hearsay.Evidence, want AnswerCode) {
+		t.Helper()
+		w.step(m, func() {
+			if a := m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: p.id()}, Evidence: e}); a.Code != want {
+				t.Errorf("%+v, want %v", a, want)
+			}
+		})
+	}
+	for _, statements := range []int{0, 1, 2} { // it answers: all of them lie
+		aborts := w.aborts
+		report(short(statements), AnswerPending)
+		w.must(5*time.Second, "the case ends", func() bool { return w.aborts == aborts+3 })
+		report(short(0), AnswerWait)
+		report(short(1), AnswerWait)
+		report(short(2), AnswerWait)
+		report(nil, AnswerWait)
+		if w.run(w.cfg.ReportPause - time.Second); w.aborts != aborts+3 {
+			t.Errorf("%d cases in one pause", (w.aborts-aborts)/3)
+		}
+		w.run(2 * time.Second)
+	}
+	p.up = false
+	began := w.now
+	report(short(1), AnswerPending)
+	w.must(time.Second, "a case is open", func() bool { c, open := m.q.Case(p.id()); return open && c.Rule == hearsay.RuleTimeout })
+	report(short(0), AnswerPending) // and does not take its place
+	w.run(time.Second)
+	if c, _ := m.q.Case(p.id()); len(c.Evidence.Statements) != 1 {
+		t.Errorf("a report with fewer statements has displaced the case: %+v", c)
+	}
+	w.must(15*time.Second, "it is out", func() bool { return m.q.Epoch() == 8 })
+	if took := w.now.Sub(began); took < w.cfg.ShortTrial {
+		t.Errorf("after a trial of %v", took)
+	}
+	if r := m.q.Rulings(7, 1); len(r) != 1 || r[0].Rule != hearsay.RuleTimeout {
+		t.Errorf("%+v", r)
 	}
 }
 

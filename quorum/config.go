@@ -30,7 +30,7 @@ type Config struct {
 	ShortTrial    time.Duration // the same, without the evidence of a majority; default 10 s
 	AdmitTimeout  time.Duration // an admission without a decision ends; default 5 s
 	RemoveTimeout time.Duration // a removal without a decision ends; default 10 s, and 10 s more for a short report
-	ReportPause   time.Duration // after an abort, reports of that stay without evidence wait; default 20 s (the old seeds' own pause)
+	ReportPause   time.Duration // after an abort, reports of that stay without the evidence of a majority wait; default 20 s (the old seeds' own pause)
 	EvidencePause time.Duration // after an abort of a case that rested on a majority of observers, further evidence about that stay waits; default 2 s (petition.Config.ReportEvery, and as between two rounds)
 	SnapshotEvery int           // entries applied between two snapshots; default 4096
 	SnapshotBytes int           // or so many bytes of them; default 4 MiB

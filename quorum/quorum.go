@@ -59,7 +59,7 @@ type Quorum struct {
 	silent  []hearsay.Claim            // of them, those who did not
 	probing int                        // probes under way
 	probes  []hearsay.NodeID           // those that wait for room, in order
-	paused  map[hearsay.Stay]time.Time // until when reports without evidence wait
+	paused  map[hearsay.Stay]time.Time // until when reports without a majority wait
 	weighed map[hearsay.Stay]time.Time // until when reports with evidence wait, too
 	asked   []asked
 	fresh   freshness

@@ -176,6 +176,9 @@ type Report struct {
 	Evidence *hearsay.Evidence // nil: none, so that only the seeds' own probes count
 }
 
+// short reports whether no majority of the observers stands behind a report.
+func (r *Report) short() bool { return r.Evidence == nil || r.Evidence.Rule != hearsay.RuleMajority }
+
 // unheardOf is what a seed that lags behind says of a stay that begins with an
 // epoch to come: it cannot know whether that is over.
 const unheardOf = "this seed has not heard of that stay yet"
@@ -193,7 +196,7 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 		return Answer{Code: AnswerDone, Text: "already removed"}
 	case open != nil && (r.Evidence == nil || !open.outweighedBy(&command{op: opRemove, stay: m.Stay, rule: r.Evidence.Rule})):
 		return Answer{Code: AnswerPending}
-	case r.Evidence == nil && now.Before(q.paused[m.Stay]):
+	case r.short() && now.Before(q.paused[m.Stay]):
 		return Answer{Code: AnswerWait, Text: "a case about it has just ended without a ruling"}
 	case now.Before(q.weighed[m.Stay]):
 		return Answer{Code: AnswerWait, Text: "what its observers say has just been tried"}

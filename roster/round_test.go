@@ -224,3 +224,57 @@ func TestThreeClearedCostTrust(t *testing.T) {
 		}
 	}
 }
+
+// When a suspicion runs out with fewer statements than an open network needs, the
+// seeds are told all the same, as they look for themselves; but not if an observer
+// reaches the subject. An open network waits.
+func TestTimeoutWithFewStatements(t *testing.T) {
+	for name, c := range map[string]struct {
+		seeded    bool
+		verdict   hearsay.Verdict // of this node, the only observer that answers; zero: it does not either
+		condemned bool
+	}{
+		"seeded, nobody answers": {true, 0, true},
+		"seeded, one against":    {true, hearsay.VerdictUnreachable, true},
+		"seeded, one abstains":   {true, hearsay.VerdictAbstains, true},
+		"seeded, one reaches it": {true, hearsay.VerdictReachable, false},
+		"open, nobody answers":   {false, 0, false},
+		"open, one against":      {false, hearsay.VerdictUnreachable, false},
+		"open, one reaches it":   {false, hearsay.VerdictReachable, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, 4)
+			if c.seeded {
+				b.Follow(func(hearsay.NodeID) hearsay.Role { return hearsay.RolePeer })
+			}
+			dead := b.others[0]
+			b.Begin()
+			b.Unreachable(b.now, dead.id())
+			var condemned *hearsay.Event
+			for end := b.now.Add(time.Minute); b.now.Before(end) && condemned == nil; {
+				for _, e := range append(slices.Clone(b.out.Events), b.pass(100*time.Millisecond).Events...) {
+					if e.Kind == hearsay.EventAsked && c.verdict != 0 {
+						b.Examined(b.now, dead.id(), e.Round, c.verdict)
+					}
+					if e.Kind == hearsay.EventCondemned {
+						condemned = &e
+					}
+				}
+			}
+			if (condemned != nil) != c.condemned {
+				t.Fatalf("condemned: %+v", condemned)
+			}
+			if condemned == nil {
+				return
+			}
+			e, took := condemned.Evidence, b.now.Sub(start)
+			want := 0
+			if c.verdict == hearsay.VerdictUnreachable {
+				want = 1
+			}
+			if e.Rule != hearsay.RuleTimeout || e.Against() != want || e.Observers != 4 || e.Needed != 3 || took < 12*time.Second || took > 16*time.Second {
+				t.Errorf("after %v: %+v", took, e)
+			}
+		})
+	}
+}

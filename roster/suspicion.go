@@ -266,11 +266,12 @@ func (r *Roster) TakeWrong() bool {
 }
 
 // closeRound ends a round that decided nothing. If the suspicion has run out,
-// nobody reaches the subject, and at least two do not, that decides.
+// and nobody reaches the subject, that decides, with as many against it as
+// enough says.
 func (r *Roster) closeRound(now time.Time, a *accusation) {
 	tally := hearsay.Evidence{Statements: a.said}
-	expired := now.Sub(a.began) >= r.patience(a)
-	if expired && tally.Reachable() == 0 && tally.Against() >= min(2, r.Living()-1) {
+	expired := now.Sub(a.began) >= r.patience(a.subject)
+	if expired && tally.Reachable() == 0 && tally.Against() >= r.enough() {
 		r.condemn(now, a, hearsay.RuleTimeout)
 		return
 	}
@@ -281,15 +282,50 @@ func (r *Roster) closeRound(now time.Time, a *accusation) {
 	}
 }
 
+// enough is how many must be against a subject when its suspicion runs out. In
+// an open network that alone buries it, so that one never does. Seeds look for
+// themselves, each for so long that nobody's word is needed: also if all observers
+// are dead, one is told what there is.
+func (r *Roster) enough() int {
+	if r.seeded() {
+		return 0
+	}
+	return min(2, r.Living()-1)
+}
+
 // patience is how long a suspicion lasts without a decision: between the
 // maximum, for an accuser alone, and the minimum, when others confirm
 // (Lifeguard, section IV.B).
-func (r *Roster) patience(a *accusation) time.Duration {
+func (r *Roster) patience(m *member) time.Duration {
 	shortest := r.shortest()
 	longest := shortest * time.Duration(r.cfg.SuspicionMax)
-	confirmed := float64(max(0, len(r.heldOf(a.subject).accusers)-1))
+	confirmed := float64(max(0, len(r.heldOf(m).accusers)-1))
 	share := min(1, math.Log(confirmed+1)/math.Log(float64(r.cfg.Confirmations)+1))
 	return longest - time.Duration(share*float64(longest-shortest))
+}
+
+// Suspicion is how a suspicion stands, as one node knows it.
+type Suspicion struct {
+	Observers []hearsay.NodeID
+	Majority  int       // of the observers
+	Accuses   bool      // this node itself brings it to a decision
+	RunsOut   time.Time // without a decision; sooner if others confirm it; for other accusers about then
+}
+
+// Suspicion tells of the suspicion of a suspect.
+func (r *Roster) Suspicion(id hearsay.NodeID) (s Suspicion, ok bool) {
+	m := r.members.get(id)
+	if m == nil || m.state != hearsay.StateSuspect {
+		return s, false
+	}
+	s.Observers = r.observers(nil, id)
+	s.Majority = majority(len(s.Observers))
+	began := r.heldOf(m).began
+	if a := r.accusationOf(m); a != nil {
+		s.Accuses, began = true, a.began
+	}
+	s.RunsOut = began.Add(r.patience(m))
+	return s, true
 }
 
 // shortest is how long a suspicion lasts at least, if no round decides.

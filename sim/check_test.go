@@ -80,6 +80,12 @@ func (c *court) tellsDeath(e *hearsay.Evidence) {
 	}, 3*time.Second)
 }
 
+// tried has evidence checked that seeds have tried.
+func (c *court) tried(e *hearsay.Evidence) {
+	c.ledger.seeds = 3
+	c.evidence(&c.machines[theListener], e, 3*time.Second)
+}
+
 func (c *court) tellsRoster(member int, state hearsay.State, incarnation hearsay.Incarnation) {
 	c.roster(&c.machines[theListener], []hearsay.Member{{ID: c.machines[member].id, State: state, Incarnation: theMorning + incarnation}}, 0, hearsay.Stats{}, 0)
 }
@@ -213,6 +219,29 @@ func TestCheckerBites(t *testing.T) {
 			e.Statements = append(e.Statements, s)
 			c.tellsDeath(e)
 		}, RuleEvidence, "at the timeout: 3 against, 1 reachable"},
+		{"timeout with one against, without seeds", func(c *court) {
+			c.killed()
+			e := c.evidenceOf(1)
+			e.Rule = hearsay.RuleTimeout
+			c.tellsDeath(e)
+		}, RuleEvidence, "at the timeout: 1 against, 0 reachable"},
+		{"timeout with none, with seeds", func(c *court) {
+			e := c.evidenceOf(0)
+			e.Rule = hearsay.RuleTimeout
+			c.tried(e)
+			e.Observers, e.Needed = 0, 1
+			c.tried(e)
+		}, 0, ""},
+		{"timeout with one who reaches it, with seeds", func(c *court) {
+			e := c.evidenceOf(0)
+			e.Rule = hearsay.RuleTimeout
+			c.examines(1, hearsay.VerdictReachable, true)
+			s := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: hearsay.VerdictReachable}
+			s.Sign(c.network, c.signers[1])
+			e.Statements = append(e.Statements, s)
+			c.tried(e)
+		}, RuleEvidence, "at the timeout: 0 against, 1 reachable"},
+		{"majority of too few, with seeds", func(c *court) { c.killed(); c.tried(c.evidenceOf(4)) }, RuleEvidence, "4 of 9 against, 5 needed"},
 		{"verdict against one who answered", func(c *court) { c.examines(1, hearsay.VerdictUnreachable, true) }, RuleEvidence, "answered 3 of its 3 pings"},
 		{"two verdicts in one round", func(c *court) {
 			c.examines(1, hearsay.VerdictUnreachable, false)

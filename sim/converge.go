@@ -36,7 +36,11 @@ func (w *World) settleTime() time.Duration {
 		unpinged  = 15 // periods in which one member is pinged by nobody: chance e^-15
 		exchanges = 10 // until rosters that differ have met
 	)
-	return unpinged*detect.Period +
+	short := time.Duration(0)
+	if seeds := &w.config.Quorum; w.config.Seeds > 0 { // whom no majority of observers is left for
+		short = seeds.ReportPause + seeds.ShortTrial
+	}
+	return unpinged*detect.Period + short +
 		time.Duration(float64(roster.SuspicionMin)*scale)*time.Duration(roster.SuspicionMax) + roster.RoundEvery +
 		roster.DeadHold + roster.JoinBackoffMax + 2*roster.ContactEvery +
 		exchanges*(roster.ExchangeEvery+roster.ExchangeQuiet)

@@ -118,7 +118,7 @@ func castForOthers(w *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 	return nil
 }
 
-func probeOnce(_ *World, _ *machine, c *node.Config) { c.Quorum.Trial = 1 }
+func probeOnce(_ *World, _ *machine, c *node.Config) { c.Quorum.Trial, c.Quorum.ShortTrial = 1, 1 }
 
 // noteLife keeps the life of a seed's disk outside of it, and keepLife brings
 // it to the next disk.

@@ -419,3 +419,73 @@ func TestRapidWithSeeds(t *testing.T) {
 // rostersMost is how many rosters ten crashes at once may come to, before all
 // ten are out: Rapid has 9, memberlist 1858 of 2000.
 const rostersMost = 12
+
+// However few peers are left, the dead are removed as long as a quorum of seeds
+// lives: then no majority of observers can say so, and the suspicion runs out.
+func TestFewAreLeft(t *testing.T) {
+	const limit = 30 * time.Second
+	for _, c := range []struct {
+		name        string
+		peers, dead int
+	}{
+		{"one of five", 5, 4}, {"none of five", 5, 5}, {"none of one", 1, 1}, {"two of twelve", 12, 10}, {"one of two", 2, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			script := "at 10s kill n1"
+			for i := 2; i <= c.dead; i++ {
+				script += fmt.Sprintf(" n%d", i)
+			}
+			w := newScenario(t, c.peers, script, withSeeds(3))
+			w.RunUntil(10 * time.Second)
+			took := w.runsUntil(t, limit, "they are out", func() bool { return w.ruled(hearsay.RulingRemove) == c.dead })
+			for n := 1; n <= c.peers; n++ {
+				if w.hasStay(n) != (n > c.dead) {
+					t.Errorf("n%d is in: %v", n, w.hasStay(n))
+				}
+			}
+			t.Logf("out after %v, and all know after %v more", took, w.convergesWithin(t, 10*time.Second))
+		})
+	}
+}
+
+// The seeds cannot reach somebody, and an observer can: a suspicion that runs out
+// is reported by nobody then, whoever else is dead. Once that is mended it is none.
+func TestAnObserverReachesWhomTheSeedsCannot(t *testing.T) {
+	for _, peers := range []int{2, 5} {
+		script := ""
+		for seed := 1; seed <= 3; seed++ {
+			script += fmt.Sprintf("at 10s cut n1 -> s%d\nat 10s cut s%d -> n1\n", seed, seed)
+		}
+		dead := peers - 2 // n2 is left
+		for n := 3; n <= peers; n++ {
+			script += fmt.Sprintf("at 10s kill n%d\n", n)
+		}
+		w := newScenario(t, peers, script, withSeeds(3))
+		w.RunUntil(2 * time.Minute)
+		if removed := w.ruled(hearsay.RulingRemove); removed != dead || !w.hasStay(1) || !w.hasStay(2) {
+			t.Errorf("of %d peers %d are out, want %d; n1 is in: %v, n2: %v", peers, removed, dead, w.hasStay(1), w.hasStay(2))
+		}
+		w.Do(Action{Verb: Heal})
+		w.convergesWithin(t, 20*time.Second)
+	}
+}
+
+// Seeds that nobody reaches any more cannot tell that from all being dead: they
+// remove all, who go on meanwhile, and come back by themselves.
+func TestSeedsAreCutOffFromAll(t *testing.T) {
+	w := newScenario(t, 6, "at 10s partition n1..n6 | s1..s3\nat 60s heal", withSeeds(3))
+	w.RunUntil(60 * time.Second)
+	if removed := w.ruled(hearsay.RulingRemove); removed != 6 {
+		t.Errorf("%d are out, want 6", removed)
+	}
+	t.Logf("all are back %v after the cut's end", w.convergesWithin(t, 30*time.Second))
+}
+
+// Without seeds nothing but the word of observers counts, and one is too few.
+func TestFewAreLeftInAnOpenNetwork(t *testing.T) {
+	w := newScenario(t, 5, "at 10s kill n1..n4", nil)
+	w.RunUntil(2 * time.Minute)
+	if stats := w.machines[4].node.Stats(); stats.Dead != 0 || stats.Suspect != 4 {
+		t.Errorf("%d are dead and %d suspect, want 0 and 4", stats.Dead, stats.Suspect)
+	}
+}

@@ -426,14 +426,26 @@ func (a *audit) roster(r *hearsay.Ruling) error {
 	return nil
 }
 
-// evidence checks what was reported, where the file has it: the statements of
-// observers whose keys the ledger has told.
+// evidence checks what was reported, where the file has it: that it is by the
+// rule of the ruling, and the statements of observers whose keys the ledger has
+// told. How many observers there were, each seed has counted by its own roster.
 func (a *audit) evidence(r *hearsay.Ruling, e *hearsay.Evidence) error {
-	if e == nil {
+	observed := r.Rule == hearsay.RuleMajority || r.Rule == hearsay.RuleTimeout
+	switch {
+	case observed && r.Evidence.IsZero():
+		return epochError(r.Epoch, "it removes by the rule %s, and names no evidence", r.Rule)
+	case !observed && !r.Evidence.IsZero():
+		return epochError(r.Epoch, "it removes by the rule %s, and names evidence", r.Rule)
+	case e == nil:
 		return nil
-	}
-	if e.Subject != r.Stay.ID {
+	case e.Subject != r.Stay.ID:
 		return epochError(r.Epoch, "its evidence is about another")
+	case e.Rule != r.Rule:
+		return epochError(r.Epoch, "its evidence is by the rule %s, and it removes by %s", e.Rule, r.Rule)
+	case e.Rule == hearsay.RuleMajority && e.Against() == 0:
+		return epochError(r.Epoch, "it removes by a majority of observers, and none is against its member")
+	case e.Rule == hearsay.RuleTimeout && e.Reachable() > 0: // how many are against it makes no difference
+		return epochError(r.Epoch, "it removes because a suspicion ran out, and %d observers reached its member", e.Reachable())
 	}
 	for i := range e.Statements {
 		s := &e.Statements[i]

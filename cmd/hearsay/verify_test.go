@@ -101,6 +101,18 @@ func (s *scribe) remove(n byte, slots ...int) {
 	s.rule(hearsay.Ruling{Kind: hearsay.RulingRemove, Stay: s.stay(n), Key: identity(n).Public(), Rule: hearsay.RuleMajority, Evidence: e.Hash(s.network)}, slots...)
 }
 
+// removeBy removes by a rule, with the verdicts of observers 2 and 3.
+func (s *scribe) removeBy(n byte, rule hearsay.Rule, verdicts ...hearsay.Verdict) {
+	e := &hearsay.Evidence{Subject: s.stay(n).ID, Incarnation: 5, Round: 7, Rule: rule, Observers: 2, Needed: 2}
+	for i, verdict := range verdicts {
+		st := hearsay.Statement{Subject: e.Subject, Incarnation: 5, Round: 7, Verdict: verdict, At: 9}
+		st.Sign(s.network, identity(byte(i+2)))
+		e.Statements = append(e.Statements, st)
+	}
+	s.evidence[hearsay.Epoch(len(s.rulings)+1)] = e
+	s.rule(hearsay.Ruling{Kind: hearsay.RulingRemove, Stay: s.stay(n), Key: identity(n).Public(), Rule: rule, Evidence: e.Hash(s.network)}, 0, 2)
+}
+
 func (s *scribe) leave(n byte) {
 	l := hearsay.Leave{Stay: s.stay(n)}
 	l.Sign(s.network, identity(n))
@@ -257,6 +269,18 @@ func TestVerifyHolds(t *testing.T) {
 	}
 }
 
+// When a suspicion ran out, as many statements hold as there were: a quorum of
+// seeds has tried for itself.
+func TestVerifyTimeouts(t *testing.T) {
+	for _, verdicts := range [][]hearsay.Verdict{nil, {hearsay.VerdictUnreachable}, {hearsay.VerdictAbstains}, {hearsay.VerdictUnreachable, hearsay.VerdictUnreachable}} {
+		s := example()
+		s.removeBy(1, hearsay.RuleTimeout, verdicts...)
+		if code, out, errs := verify(t, s.save(1, 0, 2)); code != 0 || !strings.Contains(out, "2 remove") {
+			t.Errorf("%v: code %d, %s%s", verdicts, code, out, errs)
+		}
+	}
+}
+
 // Whatever is changed, the first wrong epoch is told.
 func TestVerifyFails(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -306,6 +330,13 @@ func TestVerifyFails(t *testing.T) {
 		"a stay again": {func(s *scribe) {
 			s.rule(hearsay.Ruling{Kind: hearsay.RulingRemove, Stay: hearsay.Stay{ID: identity(3).Public().NodeID(), Epoch: 3}}, 0, 2)
 		}, "epoch 8 is wrong: it ends a stay that is not"},
+		"nobody is against it": {func(s *scribe) { s.removeBy(1, hearsay.RuleMajority, hearsay.VerdictAbstains) }, "epoch 8 is wrong: it removes by a majority of observers, and none is against"},
+		"an observer reached it": {func(s *scribe) {
+			s.removeBy(1, hearsay.RuleTimeout, hearsay.VerdictUnreachable, hearsay.VerdictReachable)
+		}, "epoch 8 is wrong: it removes because a suspicion ran out, and 1 observers reached"},
+		"without evidence": {func(s *scribe) {
+			s.rule(hearsay.Ruling{Kind: hearsay.RulingRemove, Stay: s.stay(1), Key: identity(1).Public(), Rule: hearsay.RuleTimeout}, 0, 2)
+		}, "epoch 8 is wrong: it removes by the rule timeout, and names no evidence"},
 		"a forged leave": {func(s *scribe) {
 			s.rule(hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: s.stay(1), Key: identity(1).Public()})
 		}, "epoch 8 is wrong: the leave is not signed"},
