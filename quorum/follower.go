@@ -155,6 +155,7 @@ func (f *Follower) Tick(now time.Time) {
 		}
 	}
 	f.doubts.expire(now, followerDoubtsFor)
+	f.keepPins()
 	f.tickGathering(now)
 	f.tickPast(now)
 	if behind := !f.based || f.chain.promised() > f.epoch; behind && !now.Before(f.askAt) || !now.Before(f.pollAt) {
@@ -318,6 +319,16 @@ func (f *Follower) pinAll(r *hearsay.Ruling) {
 	for _, seat := range r.Seats {
 		if int(seat.Slot) < len(f.cfg.Seeds) && f.pins[seat.Slot].Since < r.Case {
 			f.pin(hearsay.SeedPin{Seat: seat, Since: r.Case})
+		}
+	}
+}
+
+// keepPins keeps the keys of those who have signed heads of what is proven: they
+// have their seats. If one is gone before it is asked again, it is known still.
+func (f *Follower) keepPins() {
+	for slot := range f.cfg.Seeds {
+		if head := f.chain.heads[slot].Epoch; !f.lasting[slot] && head > 0 && head <= f.epoch {
+			f.pin(f.pins[slot])
 		}
 	}
 }

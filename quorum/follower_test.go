@@ -352,6 +352,26 @@ func TestFollowerMeetsAFoundingThatComesToNothing(t *testing.T) {
 	}
 }
 
+// A seed that dies right after the first ruling, which it has signed, is known to
+// a peer that starts again then.
+func TestFollowerKeepsWhoHasSigned(t *testing.T) {
+	for seed := range uint64(10) {
+		w := newWorld(t, 3, 30+seed)
+		w.poll = 50 * time.Millisecond
+		w.startAll()
+		f := w.newFollower()
+		w.run(5 * time.Second)
+		w.newPerson()
+		w.must(5*time.Second, "it follows", func() bool { return w.follows() && f.Epoch() == 1 && f.chain.heads[2].Epoch == 1 })
+		w.crash(w.machines[2])
+		w.run(2 * followerTick)
+		f.start()
+		if f.pins[2].Seat.Key != w.machines[2].signer.public {
+			t.Errorf("seed %d: seat 2 is not known", seed)
+		}
+	}
+}
+
 // What one seed signs, or fewer than a quorum, proves nothing.
 func TestFollowerNeedsAQuorumOfHeads(t *testing.T) {
 	w := followed(t, 9, 2)
