@@ -25,7 +25,7 @@ func (n *Node) Authority() hearsay.Authority {
 	alive := 0
 	for slot, seed := range n.configured() {
 		status := n.seedStatus(slot, seed.Addr)
-		if status.State == hearsay.StateAlive || n.hears(slot) {
+		if status.State == hearsay.StateAlive || status.State != hearsay.StateSuspect && n.hears(slot) {
 			alive++
 		}
 		a.Seeds = append(a.Seeds, status)
