@@ -48,6 +48,7 @@ type Roster struct {
 
 	news        news
 	accusations []*accusation
+	lingering   lingering
 	cleared     []hearsay.NodeID // subjects that this node accused and the observers reached, since it last lost health for it
 	witnessed   []witness        // a ring
 	witnessNext int
@@ -90,6 +91,7 @@ type allowance struct {
 type held struct {
 	accusers []hearsay.NodeID // of a suspicion, in the order heard; at most 1 + Confirmations
 	began    time.Time
+	told     time.Time      // when a suspect was told by this node, or came into suspicion
 	by       hearsay.NodeID // of a death
 	evidence hearsay.Hash
 	left     bool // it was its own word, by a ruling
@@ -466,6 +468,7 @@ func (r *Roster) setState(now time.Time, m *member, state hearsay.State) {
 	number := r.members.number(m)
 	m.state = state
 	r.cameInto(now, m)
+	r.follow(now, m, was)
 	if was.Living() == state.Living() || m == r.self {
 		return
 	}

@@ -1,11 +1,13 @@
 package roster_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
 
 	"hearsay"
+	"hearsay/roster"
 )
 
 // What an accuser makes of its round.
@@ -276,5 +278,46 @@ func TestTimeoutWithFewStatements(t *testing.T) {
 				t.Errorf("after %v: %+v", took, e)
 			}
 		})
+	}
+}
+
+// Who holds a suspicion by the word of others tells its subject, once it has
+// lasted for as long as any does: an accuser that is unwell may have freed it for
+// itself alone.
+func TestLingeringSuspicionIsToldToItsSubject(t *testing.T) {
+	b := newBench(t, 12)
+	suspect, accuser := b.others[0], b.others[1]
+	claim := suspect.word(hearsay.StateSuspect)
+	claim.By, claim.Card = accuser.id(), hearsay.Card{}
+	b.hear(accuser, claim)
+	b.want(suspect, hearsay.StateSuspect)
+
+	cfg := roster.DefaultConfig()
+	longest := time.Duration(float64(cfg.SuspicionMin)*math.Log10(13)) * time.Duration(cfg.SuspicionMax)
+	told := func(during time.Duration) (n int) {
+		for _, p := range b.pass(during).Send {
+			for _, c := range p.Claims {
+				if p.Addr == suspect.addr && c.Subject == suspect.id() && c.State == hearsay.StateSuspect {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	told(2 * time.Second) // as news, by chance
+	if n := told(longest - 3*time.Second); n != 0 {
+		t.Errorf("told %d times before the suspicion has run out, want 0", n)
+	}
+	if n := told(2 * time.Second); n != 1 {
+		t.Errorf("told %d times when the suspicion has run out, want 1", n)
+	}
+	if n := told(longest); n != 1 {
+		t.Errorf("told %d times after as long again, want 1", n)
+	}
+	suspect.incarnation++
+	b.hear(suspect, suspect.word(hearsay.StateAlive))
+	b.want(suspect, hearsay.StateAlive)
+	if n := told(2 * longest); n != 0 {
+		t.Errorf("told %d times after it has refuted, want 0", n)
 	}
 }

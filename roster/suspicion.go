@@ -54,6 +54,7 @@ func (r *Roster) Unreachable(now time.Time, id hearsay.NodeID) {
 	}
 	// The suspect is told first (Lifeguard, section IV.C).
 	r.tellOne(r.addr(m), m)
+	r.heldOf(m).told = now
 	a := &accusation{subject: m, incarnation: r.incarnation(m), began: now, nextRound: now}
 	if underWay {
 		a.nextRound = now.Add(r.cfg.RoundEvery) // another accuser has asked already
@@ -99,7 +100,7 @@ func (r *Roster) suspect(now time.Time, m *member, by hearsay.NodeID) {
 	if m.state == hearsay.StateSuspect {
 		return
 	}
-	h.began = now
+	h.began, h.told = now, now
 	r.setState(now, m, hearsay.StateSuspect)
 	r.stats.Suspicions++
 	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberSuspected, Subject: r.id(m), By: by, Incarnation: r.incarnation(m)})
@@ -297,8 +298,7 @@ func (r *Roster) enough() int {
 // maximum, for an accuser alone, and the minimum, when others confirm
 // (Lifeguard, section IV.B).
 func (r *Roster) patience(m *member) time.Duration {
-	shortest := r.shortest()
-	longest := shortest * time.Duration(r.cfg.SuspicionMax)
+	shortest, longest := r.shortest(), r.longest()
 	confirmed := float64(max(0, len(r.heldOf(m).accusers)-1))
 	share := min(1, math.Log(confirmed+1)/math.Log(float64(r.cfg.Confirmations)+1))
 	return longest - time.Duration(share*float64(longest-shortest))
@@ -326,6 +326,12 @@ func (r *Roster) Suspicion(id hearsay.NodeID) (s Suspicion, ok bool) {
 	}
 	s.RunsOut = began.Add(r.patience(m))
 	return s, true
+}
+
+// longest is how long a suspicion lasts at most, if no round decides: nobody
+// confirms it.
+func (r *Roster) longest() time.Duration {
+	return r.shortest() * time.Duration(r.cfg.SuspicionMax)
 }
 
 // shortest is how long a suspicion lasts at least, if no round decides.

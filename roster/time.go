@@ -18,6 +18,9 @@ func (r *Roster) Deadline() time.Time {
 	if !r.refute.due.IsZero() {
 		at = earlier(at, r.refute.due)
 	}
+	if len(r.lingering.suspects) > 0 {
+		at = earlier(at, r.lingering.tellAt)
+	}
 	for _, a := range r.accusations {
 		if a.closes.IsZero() {
 			at = earlier(at, a.nextRound)
@@ -35,6 +38,7 @@ func (r *Roster) Deadline() time.Time {
 func (r *Roster) Tick(now time.Time) {
 	r.tickRefutation(now)
 	r.tickAccusations(now)
+	r.tickLingering(now)
 	r.tickPending(now)
 	r.tickContacts(now)
 	r.tickNews(now)
