@@ -201,7 +201,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	}
 	a.loop = &loop{
 		network: network, decoder: wire.NewDecoder(network), datagrams: newDatagrams(a.conn, &a.counters),
-		streams: a.streams, inbox: a.inbox, counters: &a.counters, resolver: a.resolver,
+		streams: a.streams, inbox: a.inbox, counters: &a.counters, resolver: a.resolver, questions: &a.questions,
 		gone: func() {
 			close(a.left)
 			a.stop(nil)
@@ -263,10 +263,6 @@ func (a *Agent) takePart(network hearsay.NetworkID, identity *hearsay.Identity, 
 
 // tell tells the application of an event.
 func (a *Agent) tell(e *hearsay.Event) {
-	if e.Kind == hearsay.EventFresh {
-		a.questions.answer(e)
-		return
-	}
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}

@@ -228,13 +228,13 @@ func (d *desk) report(r *dialect.DeadReport) preparing {
 	if ok {
 		_, ok = p.Body.(*hearsay.Report)
 	}
-	if ok {
-		return func(time.Time) (*hearsay.Packet, dialect.Reply) { return p, nil }
-	}
 	return func(time.Time) (*hearsay.Packet, dialect.Reply) {
 		authority := d.loop.node.Authority()
 		refuse := &dialect.Outcome{Matter: dialect.Death, Peer: r.Peer, Quorum: authority.Quorum, Reason: proveNothing}
-		if len(r.Facts) > 0 {
+		switch {
+		case ok && d.loop.node.Proves(p):
+			return p, nil
+		case len(r.Facts) > 0:
 			return nil, refuse
 		}
 		if slices.ContainsFunc(authority.Seeds, func(s hearsay.SeedStatus) bool { return s.Addr == r.Peer }) {

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/dialect"
+	"hearsay/quorum"
+	"hearsay/wire"
 )
 
 // oldPeer is a peer that knows nothing but lines of JSON.
@@ -187,6 +190,20 @@ func TestForgedLines(t *testing.T) {
 		line = speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":%s"hearsay":"AAAA"},"ts":1}`, request))
 		wantLine(t, line, `"success":false`, proveNothing)
 	}
+
+	// What is no line of JSON is answered, too, also where it does not begin like one.
+	for _, line := range []string{"hello?", "GET / HTTP/1.1", `{"type":`, `"type"`} {
+		for _, node := range []*Agent{n.seeds[0], n.peers[0]} {
+			wantLine(t, speak(t, "127.0.0.8", node.Self().Addr, line), "bad JSON: ")
+		}
+	}
+
+	// Nor is a report a proof that nobody has signed.
+	var in quorum.Member
+	n.seeds[0].ask(func(time.Time) { in, _ = n.seeds[0].loop.node.MemberAt(victim) })
+	unsigned := wire.AppendPacket(nil, n.seeds[0].loop.network, &hearsay.Packet{From: n.peers[1].Self().ID, Body: &hearsay.Report{Stay: in.Stay}})
+	report := &dialect.DeadReport{Peer: victim, SelfIP: netip.MustParseAddr("127.0.0.8"), Timestamp: 1, Reporter: victim, Facts: unsigned}
+	wantLine(t, speak(t, "127.0.0.8", seed, strings.TrimSpace(string(dialect.AppendRequest(nil, report, time.Now())))), `"success":false`, proveNothing)
 
 	for _, matter := range []string{`"SEED_DEAD_COMMIT","payload":{"proposal_id":"dead:x",` + dead, `"REGISTER_COMMIT","payload":{"proposal_id":"reg:x","peer_ip":"127.0.0.8","peer_port":9`} {
 		line = speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":%s,"decision":"COMMIT","source_seed":"%s","ack_only":true},"ts":1}`, matter, n.list[1].Addr))

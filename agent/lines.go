@@ -17,9 +17,6 @@ import (
 	"hearsay/dialect"
 )
 
-// lineStart is the first byte of a stream of JSON lines.
-const lineStart = '{'
-
 // The limits on JSON lines. A connection is one request and one reply. The
 // older programs wait 1.8 s for that (seeds) or 2 s (peers), so a node answers
 // within 1.45 s, if it is asked in one piece: on a busy machine the way takes

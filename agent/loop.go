@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ type loop struct {
 	inbox     *inbox
 	counters  *counters
 	resolver  *resolver
+	questions *questions
 	echo      *echo       // nil: nobody is told of rumors that come again
 	gone      func()      // called once the node has left
 	failed    func(error) // called when it cannot go on
@@ -238,6 +240,9 @@ func (l *loop) report(events []hearsay.Event) {
 		if l.guests != nil {
 			l.guests.note(&events[i])
 		}
+		if events[i].Kind == hearsay.EventFresh {
+			l.questions.answer(&events[i])
+		}
 		if events[i].Kind == hearsay.EventJoined && l.courier != nil {
 			l.courier.registered()
 		}
@@ -245,7 +250,7 @@ func (l *loop) report(events []hearsay.Event) {
 			l.resolver.again()
 		}
 	}
-	l.lane.report(events)
+	l.lane.report(slices.DeleteFunc(events, func(e hearsay.Event) bool { return e.Kind == hearsay.EventFresh }))
 }
 
 // encode gives the bytes of a packet: a datagram in the buffer, or a frame of

@@ -312,12 +312,12 @@ func (s *streams) read(st *stream) {
 }
 
 // next waits for the next frame, as long as the stream is in use, and reads
-// it. What begins with another byte than a frame does is not ours.
+// it. What begins with another byte than a frame does is a line, or meant to be one.
 func (s *streams) next(st *stream, r *bufio.Reader) ([]byte, error) {
 	if err := s.await(st, r); err != nil {
 		return nil, err
 	}
-	if first, _ := r.Peek(1); first[0] == lineStart && s.lines != nil && st.accepted && !st.brought {
+	if first, _ := r.Peek(1); first[0] != wire.FrameStart && s.lines != nil && st.accepted && !st.brought {
 		s.mu.Lock()
 		st.lines = true
 		s.mu.Unlock()

@@ -262,6 +262,13 @@ func (n *Node) reporter(from hearsay.NodeID, m *hearsay.Report) (by hearsay.Node
 	return by
 }
 
+// Proves reports whether a report brings what observers have signed, or is signed
+// by a member itself.
+func (n *Node) Proves(p *hearsay.Packet) bool {
+	m := p.Body.(*hearsay.Report)
+	return m.Evidence != nil || !n.reporter(p.From, m).IsZero()
+}
+
 // mayAsk reports whether this is a seed, and was asked by stream: anybody could
 // forge where a datagram came from.
 func (n *Node) mayAsk(p *hearsay.Packet) bool {

@@ -42,6 +42,7 @@ type Follower struct {
 	config  hearsay.Hash // stands for this peer's list of seeds
 
 	otherSince [hearsay.MaxSeeds]time.Time // since when another key answers than is pinned
+	naming     [hearsay.MaxSeeds]naming    // by slot: whom the seed there names in the seats
 
 	doubts  doubts
 	chain   chain
@@ -282,12 +283,45 @@ func (f *Follower) meet(m *hearsay.SeatHello) {
 	}
 	f.believeSeat(m.Given)
 	if f.pins[m.Slot].Seat.Key == m.Key {
+		f.takeNames(m, pin.Since)
 		return
 	}
 	f.past.reseated[m.Slot] = m.Founded
 	for slot := range f.cfg.Seeds { // it has a new life, of which the others have the proof
 		if slot != int(m.Slot) {
 			f.hello(slot)
+		}
+	}
+}
+
+// naming is whom a seed names in the seats, as of a case.
+type naming struct {
+	by    hearsay.PublicKey
+	seats []hearsay.Seat
+	since hearsay.CaseID
+}
+
+// takeNames takes whom a seed that is known names in the seats. A seed that does
+// not answer here is pinned by the word of a quorum of the others: it may have
+// been down since before this peer came, and is still one.
+func (f *Follower) takeNames(m *hearsay.SeatHello, since hearsay.CaseID) {
+	if !m.Founded || len(m.Seats) != len(f.cfg.Seeds) {
+		return
+	}
+	f.naming[m.Slot] = naming{by: m.Key, seats: m.Seats, since: since}
+	for slot, seat := range m.Seats {
+		if seat.Key.IsZero() || int(seat.Slot) != slot || !f.pins[slot].Seat.Key.IsZero() {
+			continue
+		}
+		said := 0
+		for by := range f.cfg.Seeds {
+			n := &f.naming[by]
+			if n.by == f.pins[by].Seat.Key && f.lasting[by] && len(n.seats) > slot && n.seats[slot] == seat {
+				said, since = said+1, min(since, n.since)
+			}
+		}
+		if said >= hearsay.QuorumOf(len(f.cfg.Seeds)) {
+			f.pin(hearsay.SeedPin{Seat: seat, Since: since})
 		}
 	}
 }

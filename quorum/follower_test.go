@@ -372,6 +372,21 @@ func TestFollowerKeepsWhoHasSigned(t *testing.T) {
 	}
 }
 
+// A seed that is down since before a peer came is known to it by the word of
+// a quorum of the others, not of fewer.
+func TestFollowerIsToldOfSeeds(t *testing.T) {
+	w := followed(t, 19, 1)
+	w.crash(w.machines[2])
+	w.cut = func(_, to int) bool { return to == 1 }
+	f := w.newFollower()
+	w.run(15 * time.Second)
+	if !f.pins[2].Seat.Key.IsZero() {
+		t.Error("one seed's word is enough")
+	}
+	w.cut = nil
+	w.must(2*helloPinnedEvery, "it is told", func() bool { return f.pins[2].Seat.Key == w.machines[2].signer.public && f.lasting[2] })
+}
+
 // What one seed signs, or fewer than a quorum, proves nothing.
 func TestFollowerNeedsAQuorumOfHeads(t *testing.T) {
 	w := followed(t, 9, 2)

@@ -202,7 +202,7 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 		if q.founding.IsZero() || q.founding == m.Founding {
 			q.seatAt(seat)
 		}
-		if m.Founded && m.Founding == q.founding {
+		if m.Founded && m.Founding == q.founding && q.asListed(m.Seats) {
 			q.seatAll(m.Seats)
 		}
 		q.named(now, m)
@@ -297,6 +297,11 @@ func (q *Quorum) named(now time.Time, m *hearsay.SeatHello) {
 	}
 	at := slices.IndexFunc(m.Seats, func(s hearsay.Seat) bool { return s == q.seat() })
 	if at >= 0 && len(m.Seats) == len(q.cfg.Seeds) && !m.Founding.IsZero() {
+		if !q.asListed(m.Seats) {
+			q.drops[hearsay.DropStranger]++
+			q.wait(now, m, "the seed at "+q.cfg.Seeds[m.Slot].Addr.String()+" names another key in a seat than the list of seeds pins: want the same file everywhere")
+			return
+		}
 		q.seatAll(m.Seats)
 		q.takePart(m.Founding)
 		q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: foundingIndex}, Dropped: true}) // of a life that was given up
@@ -308,6 +313,18 @@ func (q *Quorum) named(now time.Time, m *hearsay.SeatHello) {
 	if m.Founded {
 		q.wait(now, m, q.notNamed())
 	}
+}
+
+// asListed reports whether the list of seeds pins no other keys than these. Who
+// names others lies, or has another list.
+func (q *Quorum) asListed(seats []hearsay.Seat) bool {
+	return !slices.ContainsFunc(seats, func(s hearsay.Seat) bool {
+		if int(s.Slot) >= len(q.cfg.Seeds) {
+			return true
+		}
+		pinned := q.cfg.Seeds[s.Slot].Key
+		return !pinned.IsZero() && !s.Life.IsZero() && s.Key != pinned
+	})
 }
 
 // notNamed is why a seed waits that has come after the founding.

@@ -281,6 +281,39 @@ func TestOldHellosFoundNothing(t *testing.T) {
 	w.must(30*time.Second, "it has its seat", w.agree)
 }
 
+// Whoever names others in the seats than the list pins is not believed about any:
+// with a fresh seed it would be a quorum.
+func TestNamedOthersThanListed(t *testing.T) {
+	w := newWorld(t, 3, 21)
+	w.cfg.Seeds[2].Key = w.machines[2].signer.public
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	w.newPerson()
+	w.must(5*time.Second, "one is in", w.agree)
+	w.cut = func(int, int) bool { return true }
+	liar, fresh := w.machines[0], w.machines[1]
+	w.wipe(fresh)
+	w.start(fresh)
+	names := func(third hearsay.PublicKey) {
+		m := liar.q.ownHello()
+		m.Seats = slices.Clone(m.Seats)
+		m.Seats[1], m.Seats[2].Key = fresh.q.seat(), third
+		m.Answer, m.Nonce = true, fresh.q.seats.nonces[0]
+		m.Sign(testNetwork, liar.signer)
+		w.step(fresh, func() { fresh.q.Receive(w.now, from(seedAddr(0), m)) })
+		w.run(w.cfg.HelloEvery) // and it asks again
+	}
+	w.run(w.cfg.HelloEvery)
+	names(newKeyed(77).public)
+	if fresh.q.replica != nil || !fresh.q.seats.known[2].seat.Key.IsZero() || !strings.Contains(fresh.q.Why(), "names another key") {
+		t.Errorf("it takes part: %t, has the third seat as %v, and says %q", fresh.q.replica != nil, fresh.q.seats.known[2].seat, fresh.q.Why())
+	}
+	names(w.machines[2].signer.public)
+	if fresh.q.replica == nil || fresh.q.seats.known[2].seat.Key != w.machines[2].signer.public {
+		t.Error("it does not take part where all is as listed")
+	}
+}
+
 // A seed that was away while a seat changed hands believes its new life, even
 // where that one leads and nobody else tells of it.
 func TestAwayWhileASeatChanged(t *testing.T) {

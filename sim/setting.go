@@ -184,8 +184,16 @@ func ParseWorld(file, text string, config *Config, keep ...string) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	scenario, err := ParseScenario(file, strings.Join(lines, "\n"), config.Nodes, config.Seeds)
+	if err != nil {
+		return err
+	}
+	for i := range scenario.Actions {
+		if a := &scenario.Actions[i]; a.At > config.For {
+			return fmt.Errorf("%s: at %v %s: the run ends at %v: want --for %v or more", file, a.At, a.named(config.Nodes), config.For, a.At)
+		}
+	}
 	config.Scenario = scenario
-	return err
+	return nil
 }
 
 func settingNames() string {

@@ -71,6 +71,7 @@ func TestWrongWorlds(t *testing.T) {
 		"with stream-pings yes":       `w:1: stream-pings "yes": want on or off`,
 		"with plant nosuch":           `w:1: plant "nosuch": want one of`,
 		"with nodes 2\nat 1s kill n3": `w:2: machine "n3": want one of n1 to n2`,
+		"with for 9s\nat 10s kill n3": "w: at 10s kill n3: the run ends at 9s: want --for 10s or more",
 	} {
 		config := DefaultConfig()
 		err := ParseWorld("w", text, &config)
