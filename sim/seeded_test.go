@@ -90,6 +90,14 @@ func TestLateIsNotRemoved(t *testing.T) {
 	}
 }
 
+// Who comes while a seed is down lists it as all others do, by the word of the
+// other seeds.
+func TestComesWhileASeedIsDown(t *testing.T) {
+	w := newScenario(t, 3, "at 10s kill s3\nat 20s start n3", withSeeds(3))
+	w.RunUntil(20 * time.Second)
+	t.Logf("agrees after %v", w.convergesWithin(t, 15*time.Second))
+}
+
 // hasStay reports whether a machine's node is in by the ledger.
 func (w *World) hasStay(number int) bool {
 	l := w.check.ledger.last(w.machines[number-1].id)
