@@ -142,17 +142,16 @@ func (f *Follower) Tick(now time.Time) {
 	}
 	f.tickAt, f.budget, f.answers = now.Add(followerTick), signaturesATick, 0
 	if !now.Before(f.helloAt) {
-		f.helloAt = now.Add(f.about(helloUnknownEvery))
-		unknown := 0
+		f.helloAt = now.Add(helloPinnedEvery)
+		asked := f.random.IntN(len(f.cfg.Seeds)) // who is known may name those who are not
 		for slot := range f.cfg.Seeds {
-			if !f.lasting[slot] || !f.based || !f.otherSince[slot].IsZero() && f.doubts[slot].note == "" {
-				unknown++
+			unknown := !f.lasting[slot] || !f.based || !f.otherSince[slot].IsZero() && f.doubts[slot].note == ""
+			if unknown {
+				f.helloAt = now.Add(f.about(helloUnknownEvery))
+			}
+			if unknown || slot == asked {
 				f.hello(slot)
 			}
-		}
-		if unknown == 0 {
-			f.helloAt = now.Add(helloPinnedEvery)
-			f.hello(f.random.IntN(len(f.cfg.Seeds)))
 		}
 	}
 	f.doubts.expire(now, followerDoubtsFor)
@@ -310,7 +309,7 @@ func (f *Follower) takeNames(m *hearsay.SeatHello, since hearsay.CaseID) {
 	}
 	f.naming[m.Slot] = naming{by: m.Key, seats: m.Seats, since: since}
 	for slot, seat := range m.Seats {
-		if seat.Key.IsZero() || int(seat.Slot) != slot || !f.pins[slot].Seat.Key.IsZero() {
+		if seat.Key.IsZero() || int(seat.Slot) != slot || f.lasting[slot] {
 			continue
 		}
 		said := 0

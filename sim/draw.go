@@ -257,6 +257,20 @@ func (st *storm) networkFault(at time.Duration) Action {
 	return a
 }
 
+// dusk draws seeds that are down for good in the end, in some worlds: of those
+// whose disks may be lost, so that a quorum is left that knows all.
+func (st *storm) dusk() (down []int) {
+	stream := draws(st.config.Seed, purposeDusk)
+	random := rand.New(&stream)
+	if st.frail == 0 || random.IntN(4) > 0 {
+		return nil
+	}
+	for n := range 1 + random.IntN(st.frail) {
+		down = append(down, st.nodes-n)
+	}
+	return down
+}
+
 // mend ends all faults but what any network has, and clocks that are not right.
 func (st *storm) mend() {
 	all := make([]int, st.nodes)
@@ -268,6 +282,10 @@ func (st *storm) mend() {
 	back := slices.Concat(all[:min(backLeast, st.config.Nodes)], all[st.config.Nodes:])
 	if st.random.IntN(2) == 0 {
 		back = all
+	}
+	if down := st.dusk(); len(down) > 0 {
+		st.plan(Action{At: stormEnds, Verb: Kill, Who: down})
+		back = slices.DeleteFunc(slices.Clone(back), func(n int) bool { return slices.Contains(down, n) })
 	}
 	for _, a := range []Action{
 		{Verb: Heal},

@@ -30,6 +30,7 @@ const (
 	purposeWorld     purpose = "world"     // how bad a drawn world is, and its settings
 	purposeSeeding   purpose = "seeding"   // how many seeds a drawn world has, and what becomes of their ledger
 	purposeDawn      purpose = "dawn"      // which seeds come late, and who is told to found without them
+	purposeDusk      purpose = "dusk"      // which seeds stay down in the end
 	purposeStorm     purpose = "storm"     // what fails in it, and when
 	purposeAttack    purpose = "attack"    // of each siege: who lies, and what
 	purposeEpidemic  purpose = "epidemic"  // of each run of an epidemic: who calls whom, and the coins
