@@ -58,8 +58,17 @@ type registration struct {
 	asked  []asked
 	sweeps int // in vain
 	nextAt time.Time
-	last   string // why the last seed that answered did not admit
+	last   string // why a seed did not admit, in this sweep: the last that answered, or, if none did, the last of all
 	of     netip.AddrPort
+	heard  bool // one answered
+}
+
+// failed notes why a seed did not admit. Who was not reached is not the reader's
+// problem as long as another says what is.
+func (g *registration) failed(of netip.AddrPort, why string, heard bool) {
+	if heard || !g.heard {
+		g.last, g.of, g.heard = why, of, heard
+	}
 }
 
 // asked is a seed whose answer is awaited.
@@ -193,8 +202,8 @@ func (t *Petitions) tickRegistration(now time.Time) {
 	g := &t.registration
 	for i := len(g.asked) - 1; i >= 0; i-- {
 		if !now.Before(g.asked[i].until) {
-			g.last, g.of = "no answer in time", g.asked[i].addr
-			t.noteAnswer(now, g.of, 0, "")
+			g.failed(g.asked[i].addr, "no answer in time", false)
+			t.noteAnswer(now, g.asked[i].addr, 0, "")
 			g.asked = slices.Delete(g.asked, i, i+1)
 		}
 	}
@@ -208,7 +217,7 @@ func (t *Petitions) tickRegistration(now time.Time) {
 				Text: fmt.Sprintf("none of %d seeds has admitted this node: %s", len(t.seeds), g.last),
 			})
 		}
-		g.order = t.random.Perm(len(t.seeds))
+		g.order, g.heard = t.random.Perm(len(t.seeds)), false
 		g.nextAt = now.Add(min(t.cfg.RetryMin<<min(g.sweeps, 16), t.cfg.RetryMax))
 		g.sweeps++
 	}
@@ -271,7 +280,7 @@ func (t *Petitions) registered(now time.Time, from netip.AddrPort, m *hearsay.Ou
 		return false // answered late, or the registration is over
 	}
 	g.asked = slices.Delete(g.asked, i, i+1)
-	g.last, g.of = m.Text, from
+	g.failed(from, m.Text, m.Code != hearsay.OutcomeLost)
 	switch m.Code {
 	case hearsay.OutcomeRefused:
 		g.order, g.nextAt = nil, now.Add(t.cfg.RefusedWait)

@@ -91,20 +91,53 @@ func TestRegister(t *testing.T) {
 		t.Fatalf("asks %v when the time of %v and %v is over", third, first, second)
 	}
 	w.pass(10 * time.Second)
-	asked := w.sent()
 	fails := 0
 	for _, e := range w.out.Events {
 		if e.Kind == hearsay.EventJoinFail && strings.Contains(e.Text, "5 seeds") {
 			fails++
 		}
 	}
-	if len(asked) < 5 || len(asked) > 30 {
-		t.Errorf("asks %d times in ten seconds", len(asked))
+	if asked := w.sent(); len(asked) < 5 || len(asked) > 30 || fails < 2 || fails > 1+len(asked)/5 {
+		t.Errorf("asks %d times in ten seconds, and says %d times that none has admitted it", len(asked), fails)
 	}
 	w.Admitted()
 	w.pass(time.Minute)
 	if again := w.sent(); len(again) > 0 || w.Registering() {
 		t.Errorf("is in, and asks %v", again)
+	}
+}
+
+// What is told is what a seed has answered, whoever else was not reached before
+// or after; and that only if none has answered.
+func TestRegisterTellsWhatWasAnswered(t *testing.T) {
+	w := newWorld(t, 3)
+	w.Register(w.now)
+	for _, codes := range [][]hearsay.OutcomeCode{
+		{hearsay.OutcomeLost, hearsay.OutcomeWait, hearsay.OutcomeLost},
+		{hearsay.OutcomeLost, hearsay.OutcomeLost, hearsay.OutcomeLost},
+		{hearsay.OutcomeWait, hearsay.OutcomeLost, hearsay.OutcomeLost},
+	} {
+		var answered, asked []int
+		asked = w.sent()
+		for i, code := range codes {
+			if code == hearsay.OutcomeWait {
+				answered = append(answered, asked[i])
+			}
+			w.answer(asked[i], hearsay.RulingAdmit, code, hearsay.Stay{})
+			packets := w.out.Send
+			w.out.Reset()
+			for _, p := range packets {
+				asked = append(asked, int(p.Addr.Addr().As4()[3])-1)
+			}
+		}
+		w.out.Reset()
+		for len(w.out.Events) == 0 {
+			w.now = w.Deadline()
+			w.Tick(w.now)
+		}
+		if e := w.out.Events[0]; e.Kind != hearsay.EventJoinFail || len(answered) > 0 && e.Addr != addr(answered[0]) || e.Addr == (netip.AddrPort{}) {
+			t.Errorf("answered %v, in this order by %v: tells of %v: %s", codes, asked, e.Addr, e.Text)
+		}
 	}
 }
 
