@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -383,41 +382,13 @@ func TestBulkJoin(t *testing.T) {
 	w.convergesWithin(t, 10*time.Second)
 }
 
-// The scenarios of Rapid, with seeds: those who crash are out, those who suffer
-// may be, and nobody else is.
+// Rapid's scenarios with seeds: those who crash are out, those who suffer may be, and
+// nobody else is.
 func TestRapidWithSeeds(t *testing.T) {
-	for _, c := range []struct {
-		file, small string
-		until       time.Duration
-	}{
-		{"crash", "n31..n34", time.Minute},
-		{"loss-in", "n31", 150 * time.Second},
-		{"loss-out", "n31", 150 * time.Second},
-		{"flip", "n31", 150 * time.Second},
-	} {
-		t.Run(c.file, func(t *testing.T) {
-			text, err := os.ReadFile("testdata/rapid/" + c.file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			config := DefaultConfig()
-			config.Nodes, config.Seeds, config.For = large(40, 1000), 3, c.until
-			script := string(text)
-			if config.Nodes < 1000 {
-				script = strings.ReplaceAll(script, "n501..n510", c.small)
-			}
-			if config.Scenario, err = ParseScenario(c.file, script, config.Nodes, config.Seeds); err != nil {
-				t.Fatal(err)
-			}
-			var out bytes.Buffer
-			r, err := Run(config, &out)
-			t.Logf("%s\n%s", script, out.String())
-			switch {
-			case err != nil:
-				t.Error(err)
-			case r.Toll.Others > 0:
-				t.Errorf("%d of those who suffered nothing died", r.Toll.Others)
-			case c.file == "crash" && (r.Toll.Out != r.Toll.Touched || r.Toll.Rosters > rostersMost):
+	for _, file := range rapidScenarios {
+		t.Run(file, func(t *testing.T) {
+			r := runRapid(t, file, 3, 40)
+			if file == "crash" && (r.Toll.Out != r.Toll.Touched || r.Toll.Rosters > rostersMost) {
 				t.Errorf("the dead are not found as they should be: %+v", r.Toll)
 			}
 		})
