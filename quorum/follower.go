@@ -309,18 +309,24 @@ func (f *Follower) takeNames(m *hearsay.SeatHello, since hearsay.CaseID) {
 	}
 	f.naming[m.Slot] = naming{by: m.Key, seats: m.Seats, since: since}
 	for slot, seat := range m.Seats {
-		if seat.Key.IsZero() || int(seat.Slot) != slot || f.lasting[slot] {
+		switch known := &f.pins[slot]; {
+		case seat.Key.IsZero() || int(seat.Slot) != slot:
+			continue
+		case f.lasting[slot]:
+			if seat.Key != known.Seat.Key && since > known.Since {
+				f.past.reseated[slot] = true // it may be gone itself: the ledger tells
+			}
 			continue
 		}
-		said := 0
+		said, oldest := 0, since
 		for by := range f.cfg.Seeds {
 			n := &f.naming[by]
 			if n.by == f.pins[by].Seat.Key && f.lasting[by] && len(n.seats) > slot && n.seats[slot] == seat {
-				said, since = said+1, min(since, n.since)
+				said, oldest = said+1, min(oldest, n.since)
 			}
 		}
 		if said >= hearsay.QuorumOf(len(f.cfg.Seeds)) {
-			f.pin(hearsay.SeedPin{Seat: seat, Since: since})
+			f.pin(hearsay.SeedPin{Seat: seat, Since: oldest})
 		}
 	}
 }

@@ -16,8 +16,9 @@ import (
 // the one after it names, so they are as proven as the roster.
 //
 // So it is found out, too, who was given a seat in rulings that the roster took the
-// place of: if somebody answers as a seed who is in no seat that is known here. The
-// newest ruling about a seat, which seeds show, does not tell of those before it.
+// place of: if somebody answers as a seed who is in no seat that is known here, or
+// is named in one by a seed, as it may be gone itself. The newest ruling about a
+// seat, which seeds show, does not tell of those before it.
 
 const (
 	strangerFor = 5 * time.Second // somebody unknown has perhaps just been admitted. A guess: longer than a ruling takes
@@ -35,7 +36,7 @@ type past struct {
 	enough bool          // they are known back to there
 
 	known    hearsay.Epoch          // up to here the rulings about seats are known
-	reseated [hearsay.MaxSeeds]bool // by slot: who has a ledger answers there, and another is known to sit in it
+	reseated [hearsay.MaxSeeds]bool // by slot: who has a ledger answers there or is named, and another is known to sit in it
 
 	stranger hearsay.NodeID // of whom somebody spoke; zero: of nobody
 	askAt    time.Time      // for the rulings; zero: not yet, or no more
