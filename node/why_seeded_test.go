@@ -191,10 +191,14 @@ func TestWhyTellsOfOthers(t *testing.T) {
 	w.carry(0, fx)
 	w.run(time.Second)
 	contains(t, "barred, and in", w.why(1, "n6").Verdict+w.why(1, "n6").Summary, "alive", "It is barred since", "(too loud)")
+	stay, err := w.nodes[0].StayOf("n6")
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.carry(6, w.nodes[6].Leave(w.now))
 	w.run(3 * time.Second)
 	file = w.why(4, "n6")
-	contains(t, "left", file.Verdict+file.Summary+file.Nearest, "left", "by its own signed word", "the ruling of epoch 5", "ended its stay since epoch 4")
+	contains(t, "left", file.Verdict+file.Summary+file.Nearest, "left", "by its own signed word", "the ruling of epoch 5", fmt.Sprintf("ended its stay since epoch %d", stay.Epoch))
 	w.nodes[6] = w.newSeededNode(6, &hearsay.OwnIncarnation{Incarnation: w.nodes[6].Self().Incarnation})
 	w.carry(6, w.nodes[6].Tick(w.now))
 	w.run(3 * time.Second)

@@ -58,10 +58,11 @@ type Follower struct {
 	gathering gathering // a roster that is not proven yet
 	past      past      // before a roster that came whole
 
-	tickAt, pollAt, askAt, helloAt time.Time
-	strangeAt                      time.Time // no seed is asked before because of a stranger
-	budget                         int       // signatures that may still be checked in this tick
-	answers                        int       // messages that answered requests for the ledger in it
+	tickAt, pollAt, askAt time.Time
+	helloAt, pinnedAt     time.Time // the next hello, and the next to a seed that is known
+	strangeAt             time.Time // no seed is asked before because of a stranger
+	budget                int       // signatures that may still be checked in this tick
+	answers               int       // messages that answered requests for the ledger in it
 }
 
 // Limits of a follower.
@@ -141,25 +142,37 @@ func (f *Follower) Tick(now time.Time) {
 		return
 	}
 	f.tickAt, f.budget, f.answers = now.Add(followerTick), signaturesATick, 0
-	if !now.Before(f.helloAt) {
-		f.helloAt = now.Add(helloPinnedEvery)
-		asked := f.random.IntN(len(f.cfg.Seeds)) // who is known may name those who are not
-		for slot := range f.cfg.Seeds {
-			unknown := !f.lasting[slot] || !f.based || !f.otherSince[slot].IsZero() && f.doubts[slot].note == ""
-			if unknown {
-				f.helloAt = now.Add(f.about(helloUnknownEvery))
-			}
-			if unknown || slot == asked {
-				f.hello(slot)
-			}
-		}
-	}
+	f.tickHellos(now)
 	f.doubts.expire(now, followerDoubtsFor)
 	f.keepPins()
 	f.tickGathering(now)
 	f.tickPast(now)
 	if behind := !f.based || f.chain.promised() > f.epoch; behind && !now.Before(f.askAt) || !now.Before(f.pollAt) {
 		f.ask(now, f.someone())
+	}
+}
+
+// tickHellos asks the seeds who they are: those who are known seldom, unless they
+// may name others who are not and have not been heard to yet.
+func (f *Follower) tickHellos(now time.Time) {
+	if now.Before(f.helloAt) {
+		return
+	}
+	asked := -1
+	if !now.Before(f.pinnedAt) {
+		f.pinnedAt = now.Add(helloPinnedEvery)
+		asked = f.random.IntN(len(f.cfg.Seeds))
+	}
+	f.helloAt = f.pinnedAt
+	soon, missing := now.Add(f.about(helloUnknownEvery)), slices.Contains(f.lasting[:len(f.cfg.Seeds)], false)
+	for slot := range f.cfg.Seeds {
+		unknown := !f.lasting[slot] || !f.based || !f.otherSince[slot].IsZero() && f.doubts[slot].note == ""
+		if unknown || missing && f.naming[slot].by != f.pins[slot].Seat.Key {
+			f.helloAt = soon
+			f.hello(slot)
+		} else if slot == asked {
+			f.hello(slot)
+		}
 	}
 }
 

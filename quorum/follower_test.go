@@ -13,22 +13,23 @@ import (
 // following is a peer that follows the seeds' ledger.
 type following struct {
 	*Follower
-	w     *world
-	n     int
-	key   *keyed
-	addr  netip.AddrPort
-	out   *hearsay.Effects
-	drops hearsay.Drops
-	disk  disk
-	links []netip.AddrPort
-	deaf  bool
-	life  int
-	told  []hearsay.Event
+	w      *world
+	n      int
+	key    *keyed
+	addr   netip.AddrPort
+	out    *hearsay.Effects
+	drops  hearsay.Drops
+	disk   disk
+	links  []netip.AddrPort
+	deaf   bool
+	life   int
+	told   []hearsay.Event
+	hellos map[netip.AddrPort]int // sent
 }
 
 func (w *world) newFollower(links ...*following) *following {
 	n := len(w.followers)
-	f := &following{w: w, n: n, key: newKeyed(uint64(9000 + n)), addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(n + 1)}), 6000)}
+	f := &following{w: w, n: n, key: newKeyed(uint64(9000 + n)), addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(n + 1)}), 6000), hellos: make(map[netip.AddrPort]int)}
 	for _, o := range links {
 		f.links, o.links = append(f.links, o.addr), append(o.links, f.addr)
 	}
@@ -57,6 +58,9 @@ func (f *following) step(do func()) {
 	*f.out = hearsay.Effects{}
 	f.disk.sync(out.Persist)
 	for _, p := range out.Send {
+		if _, ok := p.Body.(*hearsay.SeatHello); ok {
+			f.hellos[p.Addr]++
+		}
 		if !f.deaf {
 			f.w.send(100+f.n, f.key.public.NodeID(), f.addr, p)
 		}
@@ -385,6 +389,25 @@ func TestFollowerIsToldOfSeeds(t *testing.T) {
 	}
 	w.cut = nil
 	w.must(2*helloPinnedEvery, "it is told", func() bool { return f.pins[2].Seat.Key == w.machines[2].signer.public && f.lasting[2] })
+}
+
+// A seed that has not come yet is asked for, and costs the others little: a
+// thousand peers would ask them, too.
+func TestFollowerWaitsForASeed(t *testing.T) {
+	w := newWorld(t, 3, 20)
+	w.startTold(w.machines[0])
+	w.startTold(w.machines[1])
+	w.newPerson()
+	f := w.newFollower()
+	w.must(15*time.Second, "it follows", func() bool { return f.Epoch() == 1 && f.lasting[0] && f.lasting[1] })
+	w.run(helloPinnedEvery)
+	clear(f.hellos)
+	w.run(3 * helloPinnedEvery)
+	if known, missing := f.hellos[seedAddr(0)]+f.hellos[seedAddr(1)], f.hellos[seedAddr(2)]; known > 4 || missing < 20 {
+		t.Errorf("it has asked those who are known %d times, and who is not %d times", known, missing)
+	}
+	w.start(w.machines[2])
+	w.must(15*time.Second, "it knows the last", func() bool { return f.lasting[2] && f.pins[2].Seat.Key == w.machines[2].signer.public })
 }
 
 // What one seed signs, or fewer than a quorum, proves nothing.
