@@ -303,7 +303,7 @@ func (a *Agent) petitionHere(ctx context.Context, stay hearsay.Stay) (hearsay.Ou
 func (a *Agent) petitionSeeds(ctx context.Context, stay hearsay.Stay) (first hearsay.Outcome, err error) {
 	var errand *errand
 	a.ask(func(time.Time) {
-		errand = a.loop.errand(&hearsay.Packet{From: a.loop.node.Self().ID, Body: &hearsay.Report{Stay: stay}})
+		errand = a.loop.errand(a.loop.node.Petition(stay))
 	})
 	if errand == nil {
 		return hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeDone, Text: "already removed"}, nil

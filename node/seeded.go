@@ -262,6 +262,14 @@ func (n *Node) reporter(from hearsay.NodeID, m *hearsay.Report) (by hearsay.Node
 	return by
 }
 
+// Petition gives what an operator asks the seeds of a stay through this node: a
+// report without evidence, which this node signs.
+func (n *Node) Petition(stay hearsay.Stay) *hearsay.Packet {
+	p := &hearsay.Packet{Body: &hearsay.Report{Stay: stay}}
+	n.dress(p)
+	return p
+}
+
 // Proves reports whether a report brings what observers have signed, or is signed
 // by a member itself.
 func (n *Node) Proves(p *hearsay.Packet) bool {
