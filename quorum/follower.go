@@ -60,6 +60,7 @@ type Follower struct {
 
 	tickAt, pollAt, askAt time.Time
 	helloAt, pinnedAt     time.Time // the next hello, and the next to a seed that is known
+	proofAt               time.Time // no seed is asked before for the proof that another has a new life
 	strangeAt             time.Time // no seed is asked before because of a stranger
 	budget                int       // signatures that may still be checked in this tick
 	answers               int       // messages that answered requests for the ledger in it
@@ -192,10 +193,11 @@ func (f *Follower) about(d time.Duration) time.Duration {
 	return d/2 + time.Duration(f.random.Int64N(max(1, int64(d))))
 }
 
-// someone draws whom to ask: a neighbor, or every fourth time a seed.
+// someone draws whom to ask: a neighbor, or every fourth time a seed. Seeds have the
+// rulings about seats, and what neighbors give may rest on them.
 func (f *Follower) someone() netip.AddrPort {
 	links := f.links()
-	if len(links) == 0 || !f.based || f.random.IntN(4) == 0 {
+	if len(links) == 0 || !f.based || f.past.seatsWanted() || f.random.IntN(4) == 0 {
 		return f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr
 	}
 	return links[f.random.IntN(len(links))]
@@ -273,7 +275,7 @@ func (f *Follower) seatHello(now time.Time, m *hearsay.SeatHello) {
 	}
 	f.nonces[slot] = 0
 	if slot == int(m.Slot) {
-		f.meet(m)
+		f.meet(now, m)
 	} else {
 		f.drops[hearsay.DropStranger]++ // by its list it sits elsewhere
 	}
@@ -281,7 +283,7 @@ func (f *Follower) seatHello(now time.Time, m *hearsay.SeatHello) {
 }
 
 // meet takes what a seed has answered at its configured address.
-func (f *Follower) meet(m *hearsay.SeatHello) {
+func (f *Follower) meet(now time.Time, m *hearsay.SeatHello) {
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
 	pin := hearsay.SeedPin{Seat: seat}
 	if m.Given != nil {
@@ -299,6 +301,10 @@ func (f *Follower) meet(m *hearsay.SeatHello) {
 		return
 	}
 	f.past.reseated[m.Slot] = m.Founded
+	if now.Before(f.proofAt) {
+		return // another has a new life, too: each would have the other asked again
+	}
+	f.proofAt = now.Add(helloUnknownEvery)
 	for slot := range f.cfg.Seeds { // it has a new life, of which the others have the proof
 		if slot != int(m.Slot) {
 			f.hello(slot)
@@ -445,7 +451,9 @@ func (f *Follower) takeHeads(heads []hearsay.Head) {
 		if taken || forged {
 			f.budget--
 		}
-		if forged {
+		switch {
+		case forged && f.past.reseated[h.Slot]: // by who sits there now, perhaps
+		case forged:
 			f.drops[hearsay.DropBadSignature]++
 			return // a message costs whoever forges it no less than this node
 		}

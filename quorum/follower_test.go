@@ -410,6 +410,28 @@ func TestFollowerWaitsForASeed(t *testing.T) {
 	w.must(15*time.Second, "it knows the last", func() bool { return f.lasting[2] && f.pins[2].Seat.Key == w.machines[2].signer.public })
 }
 
+// Two seeds that have lost their disks wait for an operator, for as long as that
+// takes: who asks them asks no more often for it.
+func TestFollowerOfTwoWipedSeeds(t *testing.T) {
+	w := followed(t, 22, 1)
+	f := w.newFollower()
+	w.must(20*time.Second, "it follows, and knows all", func() bool { return w.follows() && f.lasting[0] && f.lasting[1] && f.lasting[2] })
+	for _, m := range w.machines[1:] {
+		w.wipe(m)
+		w.start(m)
+	}
+	w.run(30 * time.Second)
+	clear(f.hellos)
+	w.run(30 * time.Second)
+	total := 0
+	for slot := range w.machines {
+		total += f.hellos[seedAddr(slot)]
+	}
+	if total == 0 || total > 3*30 {
+		t.Errorf("it asks them %d times in half a minute who they are", total)
+	}
+}
+
 // What one seed signs, or fewer than a quorum, proves nothing.
 func TestFollowerNeedsAQuorumOfHeads(t *testing.T) {
 	w := followed(t, 9, 2)
