@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,7 +39,7 @@ type asking struct {
 
 // addFlags gives cmd the flags of asking.
 func (a *asking) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.node, "node", "", "the node to ask, as URL (default $"+nodeEnv+" or "+defaultNode+")")
+	cmd.Flags().StringVar(&a.node, "node", "", "the node to ask, as URL, host:port or port of 127.0.0.1 (default $"+nodeEnv+" or "+defaultNode+")")
 	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
 }
 
@@ -58,13 +59,20 @@ func (a *asking) client(cmd *cobra.Command) (*client, error) {
 	return newClient(base), nil
 }
 
-// parseNode takes http://host:port, and host:port for short.
+// parseNode takes http://host:port, and host:port for short. A port alone is one
+// of 127.0.0.1, as for --http.
 func parseNode(node string) (string, error) {
 	full := node
+	if _, err := strconv.ParseUint(node, 10, 16); err == nil {
+		full = ":" + node
+	}
 	if !strings.Contains(node, "://") {
-		full = "http://" + node
+		full = "http://" + full
 	}
 	base, err := url.Parse(full)
+	if err == nil && base.Hostname() == "" && base.Port() != "" {
+		base.Host = net.JoinHostPort("127.0.0.1", base.Port())
+	}
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
 		return "", fmt.Errorf("node %q: want a URL like %s", node, defaultNode)
 	}
