@@ -61,6 +61,7 @@ type Follower struct {
 	tickAt, pollAt, askAt time.Time
 	helloAt, pinnedAt     time.Time // the next hello, and the next to a seed that is known
 	proofAt               time.Time // no seed is asked before for the proof that another has a new life
+	turn                  int       // of the seeds that are known, who was asked last who it is
 	strangeAt             time.Time // no seed is asked before because of a stranger
 	budget                int       // signatures that may still be checked in this tick
 	answers               int       // messages that answered requests for the ledger in it
@@ -99,7 +100,7 @@ func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, l
 			}
 		}
 	}
-	f.floor = f.chain.promised()
+	f.floor, f.turn = f.chain.promised(), random.IntN(len(cfg.Seeds))
 	return f
 }
 
@@ -162,7 +163,8 @@ func (f *Follower) tickHellos(now time.Time) {
 	asked := -1
 	if !now.Before(f.pinnedAt) {
 		f.pinnedAt = now.Add(helloPinnedEvery)
-		asked = f.random.IntN(len(f.cfg.Seeds))
+		f.turn = (f.turn + 1) % len(f.cfg.Seeds)
+		asked = f.turn
 	}
 	f.helloAt = f.pinnedAt
 	soon, missing := now.Add(f.about(helloUnknownEvery)), slices.Contains(f.lasting[:len(f.cfg.Seeds)], false)

@@ -410,6 +410,22 @@ func TestFollowerWaitsForASeed(t *testing.T) {
 	w.must(15*time.Second, "it knows the last", func() bool { return f.lasting[2] && f.pins[2].Seat.Key == w.machines[2].signer.public })
 }
 
+// Seeds that are known are asked in turn, as chance might draw those that are down
+// again and again.
+func TestFollowerAsksInTurn(t *testing.T) {
+	for seed := range uint64(5) {
+		w := followed(t, 23+seed, 1)
+		f := w.newFollower()
+		w.must(20*time.Second, "it follows, and knows all", func() bool { return w.follows() && f.lasting[0] && f.lasting[1] && f.lasting[2] })
+		w.run(helloPinnedEvery)
+		clear(f.hellos)
+		w.run(3*helloPinnedEvery + followerTick)
+		if len(f.hellos) != 3 {
+			t.Errorf("in the time of three hellos it has asked %v", f.hellos)
+		}
+	}
+}
+
 // Two seeds that have lost their disks wait for an operator, for as long as that
 // takes: who asks them asks no more often for it.
 func TestFollowerOfTwoWipedSeeds(t *testing.T) {

@@ -119,7 +119,8 @@ func (f *Follower) goOnFrom(now time.Time, sender netip.AddrPort, m *hearsay.Ros
 	f.ask(now, sender) // what comes after it may prove it
 }
 
-// tickGathering lets go of a roster that was not whole and proven in time.
+// tickGathering lets go of a roster that was not whole and proven in time. Perhaps
+// others than are known here have signed for it.
 func (f *Follower) tickGathering(now time.Time) {
 	g := &f.gathering
 	if g.parts == nil || now.Sub(g.began) < rosterPatience {
@@ -128,6 +129,9 @@ func (f *Follower) tickGathering(now time.Time) {
 	g.forget()
 	if g.saved != nil {
 		f.chain, g.saved = *g.saved, nil
+		for slot := range f.cfg.Seeds {
+			f.hello(slot)
+		}
 	}
 }
 
