@@ -109,6 +109,10 @@ func TestRecover(t *testing.T) {
 	if len(rulings) != 2 || rulings[1].Kind != hearsay.RulingRecover {
 		t.Errorf("the ledger: %+v", rulings)
 	}
+	// What was ruled before is told by the quorum of then.
+	if file, err := seed.Why("a"); err != nil || !strings.Contains(file.Summary, "2 of the seeds of that time admitted it") || !strings.Contains(file.Summary, "; 2 were needed") {
+		t.Errorf("why a: %v, %s", err, file.Summary)
+	}
 	n.list, n.seeds, n.peers = cfg.Seeds, []*Agent{seed}, nil
 	n.start("b")
 	await(t, seed, "b", func() bool { return strings.Contains(living(seed), "b") })

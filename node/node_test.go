@@ -282,6 +282,9 @@ func TestWhyDoesNotBelieveTheAccusersName(t *testing.T) {
 		file := whyForged(t, accuser)
 		contains(t, "summary", file.Summary, want)
 		contains(t, "first step", file.Steps[0].Text, want)
+		if by, name := file.Steps[0].By, fmt.Sprintf("n%d", accuser); by != name {
+			t.Errorf("the first step is by %q, want the name %s alone", by, name)
+		}
 	}
 }
 

@@ -162,7 +162,7 @@ func counted(events []hearsay.Event, rounds ...hearsay.Round) bool {
 // them itself. The times are the observers' own.
 func (n *Node) statements(e *hearsay.Evidence) []hearsay.Step {
 	steps := []hearsay.Step{{
-		At: moment(e.Suspected), Kind: hearsay.EventUnreachable.String(), By: n.accuser(e),
+		At: moment(e.Suspected), Kind: hearsay.EventUnreachable.String(), By: n.roster.Name(e.Accuser),
 		Text: fmt.Sprintf("%s got no answer from %s, neither itself nor through others", n.accuser(e), n.roster.Name(e.Subject)),
 	}}
 	for i := range e.Statements {

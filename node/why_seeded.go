@@ -153,6 +153,7 @@ type story struct {
 	seats   []hearsay.Seat
 	sat     []hearsay.Seat // who was given a seat before, as far as this node has it
 	bar     *hearsay.Bar   // on a seed, if it is barred
+	anew    hearsay.Epoch  // when one seed began anew by its own word, 0 if none did: before, others decided
 }
 
 func (n *Node) storyOf(m hearsay.Member) *story {
@@ -162,6 +163,9 @@ func (n *Node) storyOf(m hearsay.Member) *story {
 	}
 	for r := range n.ledger() {
 		s.sat = append(s.sat, r.Seats...)
+		if r.Kind == hearsay.RulingRecover {
+			s.anew = r.Epoch
+		}
 		if r.Stay.ID == m.ID {
 			s.rulings = append(s.rulings, r)
 		}
@@ -296,33 +300,44 @@ func (s *story) needed() (quorum, seeds int) {
 	return hearsay.QuorumOf(seeds), seeds
 }
 
+// decided is how many equal ballots a ruling needed, and of whom. How many seeds
+// there were before one began anew is not kept; a ruling counts no more ballots
+// than it needs.
+func (s *story) decided(r *hearsay.Ruling) (quorum int, of string) {
+	if r.Epoch < s.anew {
+		return len(r.Ballots), "the seeds of that time"
+	}
+	quorum, seeds := s.needed()
+	return quorum, fmt.Sprintf("%d seeds", seeds)
+}
+
 // ruling tells a ruling: what was reported, who cast which ballot, and what
 // followed.
 func (s *story) ruling(r *hearsay.Ruling) (steps []hearsay.Step) {
 	if e := s.evidence(r); e != nil && !counted(s.events, e.Round) {
 		steps = append(steps, s.n.statements(e)...)
 	}
+	needed, of := s.decided(r)
 	opened := slices.ContainsFunc(s.events, func(e hearsay.Event) bool {
 		return e.Kind == hearsay.EventCaseOpened && e.Case == r.Case
 	})
 	if !opened && r.Kind == hearsay.RulingRemove && len(r.Ballots) > 0 {
 		steps = append(steps, hearsay.Step{
 			At: moment(r.Ballots[0].At).Add(-time.Millisecond), Kind: hearsay.EventCaseOpened.String(), By: "the seeds",
-			Text: s.removalWords(r.Rule, s.evidence(r), r.Stay.Epoch), Detail: caseWords(r.Case) + ", before the first ballot",
+			Text: s.removalWords(r.Rule, s.evidence(r), r.Stay.Epoch, needed, of), Detail: caseWords(r.Case) + ", before the first ballot",
 		})
 	}
 	for i := range r.Ballots {
 		steps = append(steps, s.ballot(&r.Ballots[i]))
 	}
-	needed, seeds := s.needed()
 	step := hearsay.Step{At: moment(r.At), Kind: hearsay.EventRuled.String(), By: "the seeds", Detail: fmt.Sprintf("epoch %d, %s", r.Epoch, caseWords(r.Case))}
 	switch r.Kind {
 	case hearsay.RulingAdmit:
-		step.Text = fmt.Sprintf("ruled: %s is in from epoch %d, at %s: %d of %d seeds checked that it answers there; %d were needed",
-			s.m.Name, r.Epoch, r.Claim.Card.Addr, len(r.Ballots), seeds, needed)
+		step.Text = fmt.Sprintf("ruled: %s is in from epoch %d, at %s: %d of %s checked that it answers there; %d were needed",
+			s.m.Name, r.Epoch, r.Claim.Card.Addr, len(r.Ballots), of, needed)
 	case hearsay.RulingRemove:
-		step.Text = fmt.Sprintf("ruled: the stay of %s since epoch %d is over with epoch %d: %d of %d seeds found it unreachable themselves; %d were needed",
-			s.m.Name, r.Stay.Epoch, r.Epoch, len(r.Ballots), seeds, needed)
+		step.Text = fmt.Sprintf("ruled: the stay of %s since epoch %d is over with epoch %d: %d of %s found it unreachable themselves; %d were needed",
+			s.m.Name, r.Stay.Epoch, r.Epoch, len(r.Ballots), of, needed)
 	case hearsay.RulingLeave:
 		step.By = s.m.Name
 		step.Text = fmt.Sprintf("the stay of %s since epoch %d is over with epoch %d, by its own signed word", s.m.Name, r.Stay.Epoch, r.Epoch)
@@ -342,9 +357,9 @@ func laterOf(a, b time.Time) time.Time {
 
 func caseWords(c hearsay.CaseID) string { return fmt.Sprintf("case %d", uint64(c)) }
 
-// removalWords says by which rule a removal is tried.
-func (s *story) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hearsay.Epoch) string {
-	needed, seeds := s.needed()
+// removalWords says by which rule a removal is tried, and how many of whom must
+// agree.
+func (s *story) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hearsay.Epoch, needed int, of string) string {
 	t, source := s.n.timing()
 	brought := "reported without evidence (rule: trial)"
 	wait := t.ShortTrial
@@ -361,8 +376,8 @@ func (s *story) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hears
 	case e != nil:
 		brought += fmt.Sprintf(", %d of %d against it, %d needed", e.Against(), e.Observers, e.Needed)
 	}
-	return fmt.Sprintf("a case against the stay of %s since epoch %d was opened: %s. Now %d of %d seeds must find it unreachable by their own probes, for %s%s%s",
-		s.m.Name, epoch, brought, needed, seeds, wait, source, alone)
+	return fmt.Sprintf("a case against the stay of %s since epoch %d was opened: %s. Now %d of %s must find it unreachable by their own probes, for %s%s%s",
+		s.m.Name, epoch, brought, needed, of, wait, source, alone)
 }
 
 // ballot tells one seed's verdict.
@@ -393,7 +408,7 @@ func (s *story) step(e *hearsay.Event) hearsay.Step {
 		if e.Evidence != nil {
 			rule = e.Evidence.Rule
 		}
-		step.Text = s.removalWords(rule, e.Evidence, e.Epoch)
+		step.Text = s.removalWords(rule, e.Evidence, e.Epoch, needed, fmt.Sprintf("%d seeds", seeds))
 		if ofAdmission(e) {
 			t, _ := s.n.timing() // only seeds see it happen
 			step.By = name

@@ -85,7 +85,7 @@ func exactly(unixMilli int64) string { return moment(unixMilli).Format("15:04:05
 // removedSummary tells why a stay was ended.
 func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 	n, name := s.n, s.m.Name
-	needed, seeds := s.needed()
+	needed, of := s.decided(r)
 	text := fmt.Sprintf("%s is out since %s, by the ruling of epoch %d. ", name, sinceWords(now, moment(r.At)), r.Epoch)
 	e := s.evidence(r)
 	switch {
@@ -102,7 +102,7 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 	default:
 		text += "Its observers could not reach it and that was reported; this node has only the hash of their statements, a seed has them. "
 	}
-	text += fmt.Sprintf("Of the %d seeds %d found it unreachable by their own probes: %s; %d were needed", seeds, len(r.Ballots), s.votes(r.Ballots), needed)
+	text += fmt.Sprintf("Of the %s %d found it unreachable by their own probes: %s; %d were needed", strings.TrimPrefix(of, "the "), len(r.Ballots), s.votes(r.Ballots), needed)
 	if r.Rule != hearsay.RuleMajority {
 		t, source := n.timing()
 		text += fmt.Sprintf(", for %s%s each, and none that reached it", t.ShortTrial, source)
@@ -229,7 +229,7 @@ func (s *story) removedNearest(r *hearsay.Ruling) string {
 		}
 		ways = append(ways, fmt.Sprintf("%s refuting with an incarnation above %d before the first ballot (then the statements would have been void)", name, e.Incarnation))
 	}
-	needed, _ := s.needed()
+	needed, _ := s.decided(r)
 	if spare := len(r.Ballots) - needed; r.Rule == hearsay.RuleMajority {
 		ways = append(ways, fmt.Sprintf("%s answering %s of the seeds: %s (then fewer than %d would have said yes by then)", name, number(spare+1), s.voters(r.Ballots), needed))
 	} else {
@@ -253,9 +253,10 @@ func (s *story) aliveSummary(now time.Time, r *hearsay.Ruling) (summary, nearest
 	if r == nil || r.Kind != hearsay.RulingAdmit {
 		summary = fmt.Sprintf("%s is in; its admission is older than the ledger that this node keeps.", name)
 	} else {
-		summary = fmt.Sprintf("%s is in since %s, from epoch %d: %d of %d seeds admitted it, %s; %d were needed.",
-			name, sinceWords(now, moment(r.At)), r.Epoch, len(r.Ballots), seeds, s.votes(r.Ballots), needed)
-		nearest = fmt.Sprintf("It would not have been admitted then, had it not answered %s: %d of %d seeds must say yes.", s.voters(r.Ballots), needed, seeds)
+		quorum, of := s.decided(r)
+		summary = fmt.Sprintf("%s is in since %s, from epoch %d: %d of %s admitted it, %s; %d were needed.",
+			name, sinceWords(now, moment(r.At)), r.Epoch, len(r.Ballots), of, s.votes(r.Ballots), quorum)
+		nearest = fmt.Sprintf("It would not have been admitted then, had it not answered %s: %d of %s must say yes.", s.voters(r.Ballots), quorum, of)
 	}
 	if n := len(s.rulings); n > 1 && s.rulings[n-2].Kind != hearsay.RulingAdmit {
 		before := s.rulings[n-2]
@@ -367,8 +368,11 @@ func refusalNearest(why string, m hearsay.Member) string {
 // tellNobody says what is known of a name that nobody here ever bore.
 func (n *Node) tellNobody(file *hearsay.CaseFile) {
 	needed := hearsay.QuorumOf(len(n.seeds()))
-	file.Summary = fmt.Sprintf("Nobody called %s has been admitted, as far back as this node's ledger goes (epoch %d of %d), and here none was refused. "+
-		"Other seeds may have refused one: they can be asked, too.", file.Member.Name, n.seeded.authority.Oldest(), n.seeded.authority.Epoch())
+	file.Summary = fmt.Sprintf("Nobody called %s has been admitted: nobody has been ruled in here yet, and none was refused.", file.Member.Name)
+	if n.seeded.authority.Epoch() > 0 {
+		file.Summary = fmt.Sprintf("Nobody called %s has been admitted, as far back as this node's ledger goes (epoch %d of %d), and here none was refused. "+
+			"Other seeds may have refused one: they can be asked, too.", file.Member.Name, n.seeded.authority.Oldest(), n.seeded.authority.Epoch())
+	}
 	file.Nearest = fmt.Sprintf("It is admitted once it asks a seed, and %d of %d seeds see that it answers at its address.", needed, len(n.seeds()))
 }
 
