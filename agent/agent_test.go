@@ -25,7 +25,7 @@ func quick(name string, join ...string) Config {
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	cfg.Detect.Period = 300 * time.Millisecond
 	cfg.Detect.TimeoutMin, cfg.Detect.TimeoutMax = 30*time.Millisecond, 100*time.Millisecond
-	cfg.Roster.SuspicionMin, cfg.Roster.RoundEvery = time.Second, 500*time.Millisecond
+	cfg.Roster.SuspicionMin, cfg.Roster.RoundEvery = 1500*time.Millisecond, 1500*time.Millisecond // three times what an observer takes at most
 	cfg.Roster.DeadHold = 500 * time.Millisecond
 	cfg.Roster.JoinBackoffMin, cfg.Roster.ContactEvery = 100*time.Millisecond, 500*time.Millisecond
 	return cfg
@@ -41,20 +41,20 @@ func start(t *testing.T, cfg Config) *Agent {
 	return a
 }
 
-// await waits until holds does, looking whenever something happened at a.
+// await waits until holds does. What is asked is often of more than what a
+// has events for: other nodes, sockets, figures.
 func await(t *testing.T, a *Agent, what string, holds func() bool) {
 	t.Helper()
 	ctx := patient(t)
-	events := a.EventsAfter(ctx, a.hub.newest())
-	if holds() {
-		return
-	}
-	for range events {
-		if holds() {
-			return
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for !holds() {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			t.Fatalf("%s: not seen by %s; epoch %d; members: %v", what, a.cfg.Name, a.Epoch(), a.Members())
 		}
 	}
-	t.Fatalf("%s: not seen by %s; members: %v", what, a.cfg.Name, a.Members())
 }
 
 // awaitStates waits until a lists its members so: "a alive, b dead".

@@ -10,8 +10,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must happen before it fails.
-const patience = 20 * time.Second
+const (
+	// patience is how long a test waits for what must happen before it fails.
+	patience  = time.Minute
+	lookEvery = 50 * time.Millisecond // at what no event tells
+)
 
 func patient(t *testing.T) context.Context {
 	t.Helper()

@@ -26,6 +26,10 @@ type seededNet struct {
 	peers []*Agent
 }
 
+// roundsTake is how long observers have at least to say what they see: more than
+// one round, as one that the machine keeps from running abstains at first.
+const roundsTake = 6 * time.Second
+
 // newSeededNet starts so many seeds, and waits until they decide.
 func newSeededNet(t *testing.T, seeds int) *seededNet {
 	t.Helper()
@@ -56,6 +60,7 @@ func (n *seededNet) seed(slot int) Config {
 	cfg := quick(fmt.Sprintf("s%d", slot+1))
 	cfg.Bind, cfg.Role, cfg.Seeds, cfg.Slot = "", hearsay.RoleSeed, n.list, slot
 	cfg.Data = filepath.Join(n.data, cfg.Name)
+	cfg.Roster.SuspicionMin = roundsTake
 	cfg.Quorum.TickEvery, cfg.Quorum.ElectionTicks = 20*time.Millisecond, 10
 	cfg.Quorum.HelloEvery, cfg.Quorum.RetryEvery = 50*time.Millisecond, 100*time.Millisecond
 	cfg.Quorum.ProbeEvery = 100 * time.Millisecond
@@ -66,6 +71,7 @@ func (n *seededNet) seed(slot int) Config {
 func (n *seededNet) peer(name string) Config {
 	cfg := quick(name)
 	cfg.Seeds = n.list
+	cfg.Roster.SuspicionMin = roundsTake
 	cfg.Follower.PollEvery, cfg.Follower.AskEvery = 200*time.Millisecond, 50*time.Millisecond
 	cfg.Petition.RetryMin, cfg.Petition.RetryMax = 100*time.Millisecond, 500*time.Millisecond
 	cfg.Petition.ReportEvery = 500 * time.Millisecond
@@ -180,6 +186,18 @@ func TestSeededNetwork(t *testing.T) {
 	}
 }
 
+// tellCase shows how a node came to hold what it does of a member.
+func tellCase(t *testing.T, a *Agent, name string) {
+	t.Helper()
+	file, err := a.Why(name)
+	if err != nil {
+		t.Logf("why %s, at %s: %v", name, a.cfg.Name, err)
+	}
+	for _, step := range file.Steps {
+		t.Logf("%s: %+v", a.cfg.Name, step)
+	}
+}
+
 // checkLedger checks what a node tells of the first four rulings: three were
 // admitted, and one of them removed with evidence.
 func checkLedger(t *testing.T, a *Agent) {
@@ -201,6 +219,7 @@ func checkLedger(t *testing.T, a *Agent) {
 	if last := rulings[3]; !last.Evidence.IsZero() && a.cfg.Role == hearsay.RoleSeed {
 		if e, ok := a.Evidence(4); !ok || e.Subject != last.Stay.ID || len(e.Statements) == 0 {
 			t.Errorf("%s: evidence %+v, %v", a.cfg.Name, e, ok)
+			tellCase(t, a, "c")
 		}
 	}
 	if rest := a.Ledger(3, 1); len(rest) != 1 || rest[0].Epoch != 4 {

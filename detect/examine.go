@@ -55,6 +55,13 @@ type past struct {
 	failed  int // of its groups
 }
 
+// ExaminationMost is how long an examination takes at most: its pings, half a wait
+// apart, and the wait for the last. A round that is not longer hears no observer
+// who finds its subject unreachable.
+func (c *Config) ExaminationMost() time.Duration {
+	return (allPings-1)*(c.TimeoutMax/2) + c.TimeoutMax
+}
+
 // Examine begins an examination of the subject at its address. Its verdict
 // follows as EventExamined, at once if this node is unwell, knows no address,
 // or has its hands full.
