@@ -34,7 +34,7 @@ func quietly(ctx context.Context, name string, join ...string) *agent.Agent {
 // The first member of a network has nobody to join; the others join by the
 // address of any member.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
 	first := quietly(ctx, "ada")
@@ -59,7 +59,7 @@ func Example() {
 // What happens is told in order. Whoever reads too slowly is told how much it
 // missed, by EventLagged, and holds up nobody.
 func ExampleAgent_Events() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	ada := quietly(ctx, "ada")
 	defer ada.Close()
@@ -85,7 +85,7 @@ func ExampleAgent_Events() {
 
 // Why a member is in the state it is in, this node can always tell.
 func ExampleAgent_Why() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	ada := quietly(ctx, "ada")
 	defer ada.Close()
@@ -100,7 +100,7 @@ func ExampleAgent_Why() {
 
 // Leave tells the others; Close does not, and lets them find out.
 func ExampleAgent_Leave() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	ada := quietly(ctx, "ada")
 	if err := ada.Leave(ctx); err != nil {
@@ -114,7 +114,7 @@ func ExampleAgent_Leave() {
 // A message to everybody comes as an event, also to whoever said it: once on
 // each member, over whatever hops.
 func ExampleAgent_Broadcast() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	ada := quietly(ctx, "ada")
 	defer ada.Close()

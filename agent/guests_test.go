@@ -65,6 +65,12 @@ func (p *oldPeer) serve() {
 	}
 }
 
+// lineTook is how long an answer may take here, where dozens of nodes share a
+// process and its cores. A seed begins to write it within 1.3 s, of the older
+// programs' 1.8 s (TestLineTimes), whatever the machine; test/abuse holds
+// processes to those 1.8 s.
+const lineTook = 5 * time.Second
+
 // speak sends a line from an address, and gives the one that comes back.
 func speak(t *testing.T, from string, to netip.AddrPort, request string) string {
 	t.Helper()
@@ -78,10 +84,27 @@ func speak(t *testing.T, from string, to netip.AddrPort, request string) string 
 	fmt.Fprintln(conn, request)
 	began := time.Now()
 	line, err := bufio.NewReader(conn).ReadString('\n')
-	if took := time.Since(began); err != nil || took > 1800*time.Millisecond {
+	if took := time.Since(began); err != nil || took > lineTook {
 		t.Errorf("%s: %v after %v", request, err, took)
 	}
 	return line
+}
+
+// registration is the line with which an older peer asks to be let in.
+func registration(p *oldPeer) string {
+	return fmt.Sprintf(`{"type":"REGISTER_REQ","payload":{"peer_ip":"127.0.0.9","peer_port":%d},"ts":1}`, p.addr.Port())
+}
+
+// register sends a registration until it is told that it is done. More than once,
+// it is told less of how: it was decided just after the time of an answer.
+func register(t *testing.T, from string, to netip.AddrPort, request string) (line string, asked int) {
+	t.Helper()
+	for ctx := patient(t); ; {
+		line, asked = speak(t, from, to, request), asked+1
+		if !strings.Contains(line, "no answer in time") && !strings.Contains(line, "it is being decided") || ctx.Err() != nil {
+			return line, asked
+		}
+	}
 }
 
 // wantLine checks what stands in a line.
@@ -102,13 +125,17 @@ func TestGuest(t *testing.T) {
 	n.start("a", "b")
 	n.agree(2, "a b")
 	p := newOldPeer(t)
-	register := fmt.Sprintf(`{"type":"REGISTER_REQ","payload":{"peer_ip":"127.0.0.9","peer_port":%d},"ts":1}`, p.addr.Port())
+	request := registration(p)
 
-	wantLine(t, speak(t, "127.0.0.8", n.list[0].Addr, register), `"REGISTER_COMMIT"`, `"success":false`, `asks from 127.0.0.8 and says that it is at 127.0.0.9`)
-	wantLine(t, speak(t, "127.0.0.9", n.list[1].Addr, register), `"REGISTER_COMMIT"`, fmt.Sprintf(`"proposal_id":"reg:%s"`, p.addr), `"success":true`, `"yes_votes":2`, `"quorum":2`)
+	wantLine(t, speak(t, "127.0.0.8", n.list[0].Addr, request), `"REGISTER_COMMIT"`, `"success":false`, `asks from 127.0.0.8 and says that it is at 127.0.0.9`)
+	line, asked := register(t, "127.0.0.9", n.list[1].Addr, request)
+	wantLine(t, line, `"REGISTER_COMMIT"`, fmt.Sprintf(`"proposal_id":"reg:%s"`, p.addr), `"success":true`)
+	if asked == 1 {
+		wantLine(t, line, `"yes_votes":2`, `"quorum":2`)
+	}
 	name := p.addr.String()
 	n.agree(3, name+" a b")
-	line := speak(t, "127.0.0.9", n.list[2].Addr, register)
+	line = speak(t, "127.0.0.9", n.list[2].Addr, request)
 	wantLine(t, line, `"success":true`)
 	if strings.Contains(line, "yes_votes") {
 		t.Errorf("voted again: %s", line)
@@ -127,9 +154,7 @@ func TestGuest(t *testing.T) {
 	}
 
 	for _, a := range n.peers {
-		if links := a.Links(); len(links) != 1 {
-			t.Errorf("%s has %d links, want one with the other peer that speaks as it does", a.cfg.Name, len(links))
-		}
+		await(t, a, "one link, with the other peer that speaks as it does", func() bool { return len(a.Links()) == 1 })
 	}
 
 	p.hangs.Store(true)
@@ -137,9 +162,9 @@ func TestGuest(t *testing.T) {
 	late := fmt.Sprintf(`{"type":"DEAD_REPORT","payload":{"dead_ip":"127.0.0.9","dead_port":%d,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`, p.addr.Port())
 	wantLine(t, speak(t, "127.0.0.8", n.list[0].Addr, late), `"success":true`, `"already":true`)
 	p.hangs.Store(false)
-	wantLine(t, speak(t, "127.0.0.9", n.list[0].Addr, register), `"REGISTER_COMMIT"`)
+	wantLine(t, speak(t, "127.0.0.9", n.list[0].Addr, request), `"REGISTER_COMMIT"`)
 	n.agree(5, name+" a b") // whether or not that was within the time of an answer
-	wantLine(t, speak(t, "127.0.0.9", n.list[0].Addr, register), `"success":true`)
+	wantLine(t, speak(t, "127.0.0.9", n.list[0].Addr, request), `"success":true`)
 	if p.asked.Load() == 0 || p.strange.Load() != 0 {
 		t.Errorf("the guest was asked %d times, and %d times in another way", p.asked.Load(), p.strange.Load())
 	}
@@ -153,8 +178,8 @@ func TestGuestsObserveNobody(t *testing.T) {
 	n.start("a", "b", "c")
 	n.agree(3, "a b c")
 	for range 4 {
-		register := fmt.Sprintf(`{"type":"REGISTER_REQ","payload":{"peer_ip":"127.0.0.9","peer_port":%d},"ts":1}`, newOldPeer(t).addr.Port())
-		wantLine(t, speak(t, "127.0.0.9", n.list[0].Addr, register), `"success":true`)
+		line, _ := register(t, "127.0.0.9", n.list[0].Addr, registration(newOldPeer(t)))
+		wantLine(t, line, `"success":true`)
 	}
 	n.stopPeer()
 	seed := n.seeds[0]

@@ -55,8 +55,12 @@ func newLineBox(t *testing.T, role hearsay.Role, answer answering, times lineTim
 	return b, newAsker(role, localhost)
 }
 
-// hasty is for tests that wait for the end of a time.
-var hasty = lineTimes{request: 100 * time.Millisecond, answer: 200 * time.Millisecond, write: patience, linger: 100 * time.Millisecond}
+var (
+	// unhurried is for tests in which no time runs out.
+	unhurried = lineTimes{request: patience, answer: patience, write: patience, linger: 100 * time.Millisecond}
+	// hasty is for tests in which no whole line comes.
+	hasty = lineTimes{request: 500 * time.Millisecond, answer: time.Second, write: patience, linger: 100 * time.Millisecond}
+)
 
 func TestEveryRequestIsAnswered(t *testing.T) {
 	peer := netip.MustParseAddrPort("127.0.0.1:6001")
@@ -137,7 +141,7 @@ func TestTypedLines(t *testing.T) {
 		"without its end":     {request, false, done, 0},
 		"two lines":           {request + "\n" + request + "\n", true, done, 0},
 		"half a line, closed": {request[:30], false, failed + "bad JSON: unexpected end", hearsay.DropMalformed},
-		"half a line, kept":   {request[:30], true, failed + "no whole line within 100ms", hearsay.DropSlow},
+		"half a line, kept":   {request[:30], true, failed + "no whole line within 500ms", hearsay.DropSlow},
 		"an answer":           {`{"type":"SEED_DEAD_VOTE","payload":{"action":"RESPONSE"}}` + "\n", true, `{"type":"SEED_DEAD_VOTE","payload":{"vote":false,"ack_only":true},"ts":`, 0},
 		"malformed":           {"{]\n", true, failed + "bad JSON", hearsay.DropMalformed},
 		"unknown":             {`{"type":"X","payload":{}}` + "\n", true, failed + `Unknown type: \"X\"`, hearsay.DropMalformed},
@@ -145,7 +149,11 @@ func TestTypedLines(t *testing.T) {
 		"long":                {`{"type":"` + strings.Repeat("x", dialect.RequestLineMax) + "\"}\n", true, failed + "line longer than 65536 bytes", hearsay.DropOversized},
 		"endless":             {`{"type":"` + strings.Repeat("x", 4*lineDiscardMax), true, failed + "line longer than 65536 bytes", hearsay.DropOversized},
 	} {
-		b, _ := newLineBox(t, hearsay.RoleSeed, knowing, hasty)
+		times := unhurried
+		if name == "half a line, kept" {
+			times = hasty
+		}
+		b, _ := newLineBox(t, hearsay.RoleSeed, knowing, times)
 		got := typed(t, b, c.text, c.stay)
 		// Of what is endless the answer may be destroyed by what follows it.
 		if !strings.HasPrefix(got, c.want) && !(got == "" && name == "endless") || strings.Count(got, "\n") > 1 {
@@ -167,7 +175,7 @@ func TestTypedLines(t *testing.T) {
 // Who connects and says nothing looks whether somebody is there: it gets no
 // answer and is not counted.
 func TestSilentProbe(t *testing.T) {
-	b, _ := newLineBox(t, hearsay.RolePeer, knowing, hasty)
+	b, _ := newLineBox(t, hearsay.RolePeer, knowing, unhurried)
 	for range 20 {
 		if got := typed(t, b, "", false); got != "" {
 			t.Errorf("got %q", got)
@@ -197,7 +205,7 @@ func TestSlowLine(t *testing.T) {
 	conn.SetReadDeadline(time.Now().Add(patience))
 	got, _ := bufio.NewReader(conn).ReadString('\n')
 	conn.Close()
-	if !strings.Contains(got, `"ERROR","payload":{"reason":"no whole line within 100ms"`) {
+	if !strings.Contains(got, `"ERROR","payload":{"reason":"no whole line within 500ms"`) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -211,15 +219,16 @@ func TestLateAnswer(t *testing.T) {
 		<-ctx.Done()
 		return nil
 	}
-	b, asker := newLineBox(t, hearsay.RoleSeed, late, hasty)
+	times := unhurried
+	times.answer = 200 * time.Millisecond
+	b, asker := newLineBox(t, hearsay.RoleSeed, late, times)
 	_, err := asker.ask(patient(t), b.addr, &dialect.PeerList{Requester: b.addr})
 	if _, refused := errors.AsType[*dialect.RefusedError](err); !refused || !strings.Contains(err.Error(), "no answer in time") {
 		t.Errorf("got %v", err)
 	}
 	<-asked
-	slow := hasty
-	slow.answer = time.Hour
-	b, asker = newLineBox(t, hearsay.RoleSeed, late, slow)
+	times.answer = time.Hour
+	b, asker = newLineBox(t, hearsay.RoleSeed, late, times)
 	asking := make(chan error)
 	go func() {
 		_, err := asker.ask(patient(t), b.addr, &dialect.PeerList{Requester: b.addr})
@@ -433,9 +442,7 @@ func TestManyConnections(t *testing.T) {
 		}
 		return knowing(ctx, r, from)
 	}
-	times := defaultLineTimes
-	times.answer = patience
-	b, _ := newLineBox(t, hearsay.RoleSeed, slow, times)
+	b, _ := newLineBox(t, hearsay.RoleSeed, slow, unhurried)
 
 	var wait sync.WaitGroup
 	defer wait.Wait()
@@ -455,9 +462,16 @@ func TestManyConnections(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	other := newAsker(hearsay.RoleSeed, netip.MustParseAddr("127.0.0.2"))
-	if _, err := other.ask(patient(t), b.addr, &dialect.Commit{Peer: b.addr}); err != nil {
-		t.Errorf("another address is not served: %v", err)
+	other, ctx := newAsker(hearsay.RoleSeed, netip.MustParseAddr("127.0.0.2")), patient(t)
+	for { // while the others are held; it asks as older peers do, for less than 2 s
+		_, err := other.ask(ctx, b.addr, &dialect.Commit{Peer: b.addr})
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Errorf("another address is not served: %v", err)
+			break
+		}
 	}
 	close(release)
 	close(conns)
@@ -480,8 +494,8 @@ func TestManyConnections(t *testing.T) {
 		t.Errorf("%d were answered, %d at a time", answered, most.Load())
 	}
 	// Within this second it may have had all the connections that it may have.
-	again, ctx := newAsker(hearsay.RoleSeed, localhost), patient(t)
-	for {
+	again := newAsker(hearsay.RoleSeed, localhost)
+	for ctx = patient(t); ; {
 		_, err := again.ask(ctx, b.addr, &dialect.Commit{Peer: b.addr})
 		if err == nil {
 			break

@@ -1,9 +1,6 @@
 package agent
 
-import (
-	"fmt"
-	"testing"
-)
+import "testing"
 
 // TestGuestIsUpgraded: where an older peer was, one of ours starts. It is in, as
 // itself, and the guest that is not there any more is out.
@@ -13,8 +10,8 @@ func TestGuestIsUpgraded(t *testing.T) {
 	n.start("a", "b")
 	n.agree(2, "a b")
 	p := newOldPeer(t)
-	register := fmt.Sprintf(`{"type":"REGISTER_REQ","payload":{"peer_ip":"127.0.0.9","peer_port":%d},"ts":1}`, p.addr.Port())
-	wantLine(t, speak(t, "127.0.0.9", n.list[1].Addr, register), `"success":true`)
+	line, _ := register(t, "127.0.0.9", n.list[1].Addr, registration(p))
+	wantLine(t, line, `"success":true`)
 	n.agree(3, p.addr.String()+" a b")
 	p.listener.Close()
 	p.wait.Wait()

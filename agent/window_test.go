@@ -148,7 +148,7 @@ func TestDuplicatesInTheLog(t *testing.T) {
 	payload := &hearsay.Rumors{Items: []hearsay.Rumor{{ID: id, Data: []byte("5:10.0.0.1:1")}}}
 	packet := wire.AppendPacket(nil, hearsay.NetworkIDOf(DefaultNetwork), &hearsay.Packet{From: b.Self().ID, Body: payload})
 	loud.ask(func(now time.Time) { loud.loop.receive(now, packet, b.Self().Addr, false) })
-	if after := loud.Stats().RumorDuplicates; after != before+1 {
+	if after := loud.Stats().RumorDuplicates; after <= before { // b may have told it again itself
 		t.Fatalf("%d duplicates after %d", after, before)
 	}
 	loud.Close()              // waits for the log
