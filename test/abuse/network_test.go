@@ -26,7 +26,7 @@ const (
 	variable       = "HEARSAY_ABUSE"
 	seedsCount     = 3
 	peersCount     = 5
-	requestTimeout = 5 * time.Second
+	requestTimeout = 20 * time.Second
 	pageBytes      = 16 << 20
 )
 
@@ -51,6 +51,8 @@ type network struct {
 	peers  []node
 	seeds  []node
 	client http.Client
+
+	answers, late int // to requests of one at a time
 }
 
 func TestMain(m *testing.M) { process.Main(m) }

@@ -30,7 +30,7 @@ const (
 	cutFor       = 30 * time.Second // at least: a suspicion runs out after 12 s
 	deadWithin   = 60 * time.Second // each half lists the other dead
 	healedWithin = 10 * time.Second // from the end of the cut until all list all alive
-	askTimeout   = 5 * time.Second
+	askTimeout   = 20 * time.Second
 )
 
 // half is one network namespace and its nodes.

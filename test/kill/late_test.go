@@ -21,7 +21,7 @@ const (
 	late       = 300 * time.Millisecond // every packet of the late peer
 	lateInside = "10.78.0.1"            // all but the late peer
 	lateIP     = "10.78.0.2"
-	lateForms  = 30 * time.Second
+	lateForms  = time.Minute
 	lateQueue  = 8192 // packets on their way; more are lost, as on a cable
 	tunPacket  = 1 << 16
 )
@@ -67,7 +67,7 @@ func TestLatePeer(t *testing.T) {
 func seeLatePeer(t *testing.T, apart string, watched time.Duration) {
 	lay(t, apart)
 	w := &network{t: t, binary: process.Binary(t)}
-	w.client.Timeout = 10 * late // two round trips and some
+	w.client.Timeout = requestTimeout
 	directory := t.TempDir()
 	t.Cleanup(w.tellLogs)
 	config := filepath.Join(directory, "config.txt")
@@ -128,7 +128,7 @@ func (w *network) stays(place int, watched time.Duration) (suspected int) {
 	for began := time.Now(); time.Since(began) < watched; process.Pause(askEvery) {
 		suspect := false
 		for i, n := range w.nodes[:place] {
-			r := w.roster(i)
+			r := w.rosterNow(i)
 			if r.Epoch != peers {
 				w.t.Fatalf("%s is at epoch %d after %v, want %d\n%s", n.Name, r.Epoch, time.Since(began), peers, w.hearsay(0, i, "why", name))
 			}

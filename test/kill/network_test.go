@@ -20,8 +20,8 @@ const (
 	peers          = 5
 	seeds          = 3
 	askEvery       = 20 * time.Millisecond
-	requestTimeout = time.Second
-	startWithin    = 10 * time.Second
+	requestTimeout = 10 * time.Second // of a node that runs: who is killed refuses at once, and who is stopped is not asked
+	startWithin    = 30 * time.Second
 )
 
 type member struct {
@@ -126,6 +126,23 @@ func (w *network) get(i int, path string, answer any) error {
 		return fmt.Errorf("%s %s: %s", path, got.Status, text)
 	}
 	return json.NewDecoder(got.Body).Decode(answer)
+}
+
+// unanswered is how many requests in a row a node may leave without an answer
+// where it is watched that nothing changes.
+const unanswered = 3
+
+// rosterNow asks a node that runs, more than once if it must.
+func (w *network) rosterNow(i int) (r roster) {
+	w.t.Helper()
+	var err error
+	for range unanswered {
+		if err = w.get(i, "/v1/members", &r); err == nil {
+			return r
+		}
+	}
+	w.t.Fatalf("members of %s: %v", w.nodes[i].Name, err)
+	return r
 }
 
 // roster asks a node; it is empty if it does not answer.

@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	wholeTest  = 2 * time.Minute
-	pageWithin = 20 * time.Second // for what the page must come to show
-	endTimeout = 10 * time.Second // for a network to end when told to
+	wholeTest  = 4 * time.Minute
+	pageWithin = time.Minute      // for what the page must come to show
+	endTimeout = 30 * time.Second // for a network to end when told to
 )
 
 // hostile is the name of a member that would be bold if it were markup.

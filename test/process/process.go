@@ -25,7 +25,7 @@ import (
 
 const (
 	askEvery   = 20 * time.Millisecond
-	endTimeout = 10 * time.Second // for a process to end when told to
+	endTimeout = 30 * time.Second // for a process to end when told to
 	tailLines  = 40               // that a failure shows of each log
 )
 
