@@ -52,6 +52,9 @@ func await(t *testing.T, a *Agent, what string, holds func() bool) {
 		select {
 		case <-look.C:
 		case <-ctx.Done():
+			for _, r := range a.Ledger(0, 100) {
+				t.Logf("%s: epoch %d: %s of %v, case %d: %v", a.cfg.Name, r.Epoch, r.Kind, r.Stay, r.Case, r.Ballots)
+			}
 			t.Fatalf("%s: not seen by %s; epoch %d; members: %v", what, a.cfg.Name, a.Epoch(), a.Members())
 		}
 	}

@@ -95,9 +95,9 @@ func registration(p *oldPeer) string {
 	return fmt.Sprintf(`{"type":"REGISTER_REQ","payload":{"peer_ip":"127.0.0.9","peer_port":%d},"ts":1}`, p.addr.Port())
 }
 
-// register sends a registration until it is told that it is done. More than once,
-// it is told less of how: it was decided just after the time of an answer.
-func register(t *testing.T, from string, to netip.AddrPort, request string) (line string, asked int) {
+// insist sends a request until it is told how it was decided. More than once, it
+// is told less of that: it was decided just after the time of an answer.
+func insist(t *testing.T, from string, to netip.AddrPort, request string) (line string, asked int) {
 	t.Helper()
 	for ctx := patient(t); ; {
 		line, asked = speak(t, from, to, request), asked+1
@@ -128,7 +128,7 @@ func TestGuest(t *testing.T) {
 	request := registration(p)
 
 	wantLine(t, speak(t, "127.0.0.8", n.list[0].Addr, request), `"REGISTER_COMMIT"`, `"success":false`, `asks from 127.0.0.8 and says that it is at 127.0.0.9`)
-	line, asked := register(t, "127.0.0.9", n.list[1].Addr, request)
+	line, asked := insist(t, "127.0.0.9", n.list[1].Addr, request)
 	wantLine(t, line, `"REGISTER_COMMIT"`, fmt.Sprintf(`"proposal_id":"reg:%s"`, p.addr), `"success":true`)
 	if asked == 1 {
 		wantLine(t, line, `"yes_votes":2`, `"quorum":2`)
@@ -178,7 +178,7 @@ func TestGuestsObserveNobody(t *testing.T) {
 	n.start("a", "b", "c")
 	n.agree(3, "a b c")
 	for range 4 {
-		line, _ := register(t, "127.0.0.9", n.list[0].Addr, registration(newOldPeer(t)))
+		line, _ := insist(t, "127.0.0.9", n.list[0].Addr, registration(newOldPeer(t)))
 		wantLine(t, line, `"success":true`)
 	}
 	n.stopPeer()
@@ -199,7 +199,7 @@ func TestForgedLines(t *testing.T) {
 	dead := fmt.Sprintf(`"dead_ip":"%s","dead_port":%d`, victim.Addr(), victim.Port())
 	peer := fmt.Sprintf(`"peer_ip":"%s","peer_port":%d`, victim.Addr(), victim.Port())
 
-	line := speak(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":"DEAD_REPORT","payload":{%s,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`, dead))
+	line, _ := insist(t, "127.0.0.8", seed, fmt.Sprintf(`{"type":"DEAD_REPORT","payload":{%s,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`, dead))
 	wantLine(t, line, `"SEED_DEAD_COMMIT"`, fmt.Sprintf(`"proposal_id":"dead:%s"`, victim), `"success":false`, `"quorum":2`)
 	line = speak(t, "127.0.0.8", seed, `{"type":"DEAD_REPORT","payload":{"dead_ip":"127.0.0.8","dead_port":9,"self_ip":"127.0.0.8","timestamp":1,"reporter":"127.0.0.8:1"},"ts":1}`)
 	wantLine(t, line, `"SEED_DEAD_COMMIT"`, `"success":true`, `"already":false,"unknown":true`)

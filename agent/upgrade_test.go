@@ -10,7 +10,7 @@ func TestGuestIsUpgraded(t *testing.T) {
 	n.start("a", "b")
 	n.agree(2, "a b")
 	p := newOldPeer(t)
-	line, _ := register(t, "127.0.0.9", n.list[1].Addr, registration(p))
+	line, _ := insist(t, "127.0.0.9", n.list[1].Addr, registration(p))
 	wantLine(t, line, `"success":true`)
 	n.agree(3, p.addr.String()+" a b")
 	p.listener.Close()

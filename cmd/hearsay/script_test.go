@@ -62,12 +62,27 @@ func TestScripts(t *testing.T) {
 			"await-epoch": awaitEpoch, "await-why": awaitWhy, "await-answer": awaitAnswer, "free-port": freePort,
 			"await-end": awaitEnd, "await-gone": awaitGone, "signal": sendSignal, "occupy": occupy, "code": exitsWith,
 		},
+		Condition:          condition,
 		RequireUniqueNames: true,
 	})
 }
 
+// condition reports what a script asks of this machine: [ipv6], whether it has
+// IPv6.
+func condition(name string) (bool, error) {
+	if name != "ipv6" {
+		return false, fmt.Errorf("condition %q: want ipv6", name)
+	}
+	listener, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		return false, nil
+	}
+	return true, listener.Close()
+}
+
 const (
-	awaitTimeout = 30 * time.Second
+	awaitTimeout = 90 * time.Second
+	askTimeout   = 10 * time.Second // of one request, of which more follow
 	awaitEvery   = 20 * time.Millisecond
 )
 
@@ -205,7 +220,7 @@ func membersOf(address string) (web.Members, error) {
 	}
 	c := newClient(base)
 	defer c.http.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
 	return getJSON[web.Members](ctx, c, "/v1/members")
 }
@@ -326,7 +341,7 @@ func awaitAnswer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	base, err := parseNode(args[0])
 	ts.Check(err)
-	client := &http.Client{Transport: &http.Transport{}, Timeout: time.Second}
+	client := &http.Client{Transport: &http.Transport{}, Timeout: askTimeout}
 	defer client.CloseIdleConnections()
 	until(ts, args[0], func() error {
 		answer, err := client.Get(base)
