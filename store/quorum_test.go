@@ -195,7 +195,7 @@ func (s *seeds) admit(from, n int) {
 // BenchmarkAdmissions admits peers by three seeds, each on a disk that syncs.
 func BenchmarkAdmissions(b *testing.B) {
 	s := startSeeds(b, 3)
-	s.until(10*time.Second, "founded", s.ready)
+	s.until(time.Minute, "founded", s.ready)
 	began, commits := time.Now(), s.commits
 	s.admit(0, b.N)
 	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "peers/s")
@@ -210,7 +210,7 @@ func BenchmarkAdmissions(b *testing.B) {
 // BenchmarkMember tells how much memory a seed takes for each member.
 func BenchmarkMember(b *testing.B) {
 	s := startSeeds(b, 1)
-	s.until(10*time.Second, "founded", s.ready)
+	s.until(time.Minute, "founded", s.ready)
 	before := heap()
 	s.admit(0, b.N)
 	b.ReportMetric(float64(heap()-before)/float64(b.N), "heap-B/member")
@@ -229,7 +229,7 @@ func heap() int64 {
 // decided twice.
 func TestSeedOnDisk(t *testing.T) {
 	s := startSeeds(t, 1)
-	s.until(10*time.Second, "founded", s.ready)
+	s.until(time.Minute, "founded", s.ready)
 	s.admit(0, 20)
 	one := s.all[0]
 	head := one.q.Head()

@@ -31,7 +31,7 @@ func startAgent(t *testing.T, name string, join ...string) *agent.Agent {
 // TestTwoRealNodes follows the stream of one while the other joins, says
 // something, and leaves by its own API.
 func TestTwoRealNodes(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	ada := startAgent(t, "ada")
 	_, adaURL := serve(t, ada)
