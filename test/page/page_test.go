@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -169,6 +170,13 @@ func start(t *testing.T, process *exec.Cmd) {
 // scripts, refusals of the content security policy, files not found.
 func browser(t *testing.T) (ctx context.Context, complaints func() []string) {
 	t.Helper()
+	// Its processes may write there for a moment after the one that we end, which
+	// a directory of the test itself would make a failure.
+	profile, err := os.MkdirTemp("", "hearsay-page")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(profile) })
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.NoFirstRun,
 		chromedp.Headless,
@@ -178,7 +186,8 @@ func browser(t *testing.T) (ctx context.Context, complaints func() []string) {
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
-		chromedp.UserDataDir(t.TempDir()),
+		chromedp.UserDataDir(profile),
+		chromedp.WSURLReadTimeout(pageWithin),
 	}
 	limited, cancel := context.WithTimeout(context.Background(), wholeTest)
 	t.Cleanup(cancel)
