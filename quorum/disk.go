@@ -197,6 +197,7 @@ func (q *Quorum) newLife() {
 func (q *Quorum) takePart(founding hearsay.Hash) {
 	q.founding, q.saidAt = founding, time.Time{}
 	q.seats.heard = [hearsay.MaxSeeds]heard{}
+	q.seats.early = q.seats.nonces // what was asked before may be answered as of before
 	q.persist(&hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: founding})
 }
 

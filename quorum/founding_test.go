@@ -183,6 +183,39 @@ func TestFounderIsLost(t *testing.T) {
 	w.must(time.Minute, "founded anew", func() bool { return w.agree() && founder.q.Epoch() == 1 })
 }
 
+// An answer may be overtaken by the founding that its sender made just after it:
+// they come by two streams. That is no word of one who is without that founding.
+func TestAnswerFromBeforeTheFounding(t *testing.T) {
+	w := newWorld(t, 3, 8)
+	a, founder, c := w.machines[0], w.machines[1], w.machines[2]
+	w.startAll()
+	w.must(5*time.Second, "all have met", func() bool { _, met := a.q.whoIsThere(w.now); return met == 3 && founder.q.state == nil })
+	w.cut = func(from, to int) bool { return from != to }
+	var late []*hearsay.Packet
+	for _, m := range []*machine{founder, c} {
+		w.step(a, func() { a.q.hello(w.now, m.slot) })
+		answer := m.q.ownHello()
+		answer.Answer, answer.Nonce = true, a.q.seats.nonces[m.slot]
+		answer.Sign(testNetwork, m.signer)
+		late = append(late, from(seedAddr(m.slot), answer))
+	}
+	w.step(founder, func() { founder.foundNow(w) })
+	named := founder.q.ownHello()
+	named.Sign(testNetwork, founder.signer)
+	w.step(a, func() { a.q.Receive(w.now, from(seedAddr(founder.slot), named)) })
+	if a.q.founding != founder.q.founding || a.q.founding.IsZero() {
+		t.Fatal("it takes no part in the founding: the test shows nothing")
+	}
+	life := a.q.life
+	for _, p := range late {
+		w.step(a, func() { a.q.Receive(w.now, p) })
+	}
+	w.run(time.Second)
+	if a.q.life != life {
+		t.Error("it has given up a founding that has just been made")
+	}
+}
+
 // Who begins a new life founds nothing with it before it is on disk: torn apart,
 // the old life would come back with what the new one has voted. So whom it has
 // met before does not count.

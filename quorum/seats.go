@@ -15,6 +15,7 @@ type seats struct {
 	greeted [hearsay.MaxSeeds]bool // those who have been asked to vote for who has founded
 	known   [hearsay.MaxSeeds]occupant
 	nonces  [hearsay.MaxSeeds]uint64    // of the hello under way; 0: none
+	early   [hearsay.MaxSeeds]uint64    // of those that were under way when this life came to take part
 	asked   [hearsay.MaxSeeds]time.Time // when the last one went out
 	heard   [hearsay.MaxSeeds]heard
 }
@@ -162,7 +163,12 @@ func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 	nonce := &q.seats.nonces[m.Slot]
 	switch {
 	case m.Answer && m.Nonce == *nonce && *nonce != 0:
+		early := *nonce == q.seats.early[m.Slot]
 		*nonce = 0
+		if early && m.Founding.IsZero() { // it came by another stream than the founding, and late
+			q.askSeat(now, int(m.Slot))
+			return
+		}
 		q.met(now, m)
 	case m.Key == q.seats.known[m.Slot].seat.Key:
 		q.told(now, m) // by who is known, now or once: it may be an old one, sent again
