@@ -268,6 +268,12 @@ until the others find it gone and the seeds remove it.`,
 			if err != nil {
 				return err
 			}
+			told := "the node at %s has left\n"
+			if text, err := c.get(cmd.Context(), "/v1/authority"); err == nil { // of an error the next request tells
+				if a, err := decode[hearsay.Authority](c, text); err == nil && a.Seeded && !a.Ready {
+					told = "the node at %s has ended. No quorum of seeds was heard: if it was in, it stays so until they find it gone\n"
+				}
+			}
 			body, err := c.post(cmd.Context(), "/v1/leave", nil)
 			if err != nil {
 				return fmt.Errorf("leave: %w", err)
@@ -276,7 +282,7 @@ until the others find it gone and the seeds remove it.`,
 				_, err := cmd.OutOrStdout().Write(body)
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "the node at %s has left\n", c.base)
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), told, c.base)
 			return err
 		},
 	}

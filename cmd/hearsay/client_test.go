@@ -153,3 +153,25 @@ func TestNoHTTP(t *testing.T) {
 		<-done
 	}
 }
+
+// Without a quorum of seeds nobody rules that a node has left: that it has is not
+// said then.
+func TestLeaveTellsOfNoQuorum(t *testing.T) {
+	for authority, want := range map[string]string{
+		`{"seeded":false}`:                         " has left\n",
+		`{"seeded":true,"quorum":2,"ready":true}`:  " has left\n",
+		`{"seeded":true,"quorum":2,"ready":false}`: " has ended. No quorum of seeds was heard: if it was in, it stays so until they find it gone\n",
+	} {
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				w.WriteHeader(http.StatusAccepted)
+			} else {
+				fmt.Fprint(w, authority)
+			}
+		})
+		var out, told strings.Builder
+		if code := run([]string{"leave", "--node", c.base}, &out, &told); code != 0 || told.String() != "the node at "+c.base+want || out.Len() > 0 {
+			t.Errorf("%s: code %d, %q, %q", authority, code, told.String(), out.String())
+		}
+	}
+}
