@@ -31,8 +31,9 @@ const (
 type storm struct {
 	random *rand.Rand
 	bad    badness
-	nodes  int // and seeds
-	frail  int // seeds, the last ones, whose disks may be lost
+	nodes  int   // and seeds
+	frail  int   // seeds, the last ones, whose disks may be lost
+	down   []int // seeds that are down for good in the end
 	config *Config
 	s      *Scenario
 }
@@ -83,6 +84,7 @@ func drawWorld(seed uint64, seeds int) Config {
 		st.frail = config.Seeds - hearsay.QuorumOf(config.Seeds)
 	}
 	st.dawn()
+	st.dusk()
 	st.talk()
 	st.blow()
 	st.fall()
@@ -126,6 +128,21 @@ func (st *storm) dawn() {
 	st.frail, st.config.Founders = 0, random.IntN(st.config.Seeds+1)
 	late := st.config.Nodes + 1 + random.IntN(st.config.Seeds)
 	st.plan(Action{At: time.Duration(random.Int64N(int64(stormEnds / 2))), Verb: Start, Who: []int{late}})
+}
+
+// dusk has seeds down for good in the end, in some worlds: fewer than would stop
+// the others, of those whose disks may be lost else. Perhaps nothing is founded by
+// then, so all are told to found without them; and therefore no disk is lost.
+func (st *storm) dusk() {
+	stream := draws(st.config.Seed, purposeDusk)
+	random := rand.New(&stream)
+	if st.frail == 0 || random.IntN(4) > 0 {
+		return
+	}
+	for n := range 1 + random.IntN(st.frail) {
+		st.down = append(st.down, st.nodes-n)
+	}
+	st.frail, st.config.Founders = 0, st.config.Seeds
 }
 
 // talk has rumors said, or none.
@@ -257,20 +274,6 @@ func (st *storm) networkFault(at time.Duration) Action {
 	return a
 }
 
-// dusk draws seeds that are down for good in the end, in some worlds: of those
-// whose disks may be lost, so that a quorum is left that knows all.
-func (st *storm) dusk() (down []int) {
-	stream := draws(st.config.Seed, purposeDusk)
-	random := rand.New(&stream)
-	if st.frail == 0 || random.IntN(4) > 0 {
-		return nil
-	}
-	for n := range 1 + random.IntN(st.frail) {
-		down = append(down, st.nodes-n)
-	}
-	return down
-}
-
 // mend ends all faults but what any network has, and clocks that are not right.
 func (st *storm) mend() {
 	all := make([]int, st.nodes)
@@ -283,9 +286,9 @@ func (st *storm) mend() {
 	if st.random.IntN(2) == 0 {
 		back = all
 	}
-	if down := st.dusk(); len(down) > 0 {
-		st.plan(Action{At: stormEnds, Verb: Kill, Who: down})
-		back = slices.DeleteFunc(slices.Clone(back), func(n int) bool { return slices.Contains(down, n) })
+	if len(st.down) > 0 {
+		st.plan(Action{At: stormEnds, Verb: Kill, Who: st.down})
+		back = slices.DeleteFunc(slices.Clone(back), func(n int) bool { return slices.Contains(st.down, n) })
 	}
 	for _, a := range []Action{
 		{Verb: Heal},
