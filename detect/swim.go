@@ -245,6 +245,7 @@ func (s *Swim) beginProbe(now time.Time) {
 	}
 	target, addr, ok := s.pick()
 	if !ok {
+		s.worsen(-1) // nobody is left whose answer could show that it is well: a seed would let nobody in for ever
 		return
 	}
 	timeout := s.timeout(target)

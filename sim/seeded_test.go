@@ -370,6 +370,20 @@ at 40s restart n2 n3 n4`+c.last, c.seeds, c.first, c.second), func(o *Config) { 
 	}
 }
 
+// A seed that was cut off, has removed everybody and was late itself trusts itself
+// again, though nobody is left whose answer could show that it may: they come back.
+func TestAloneAndUnwell(t *testing.T) {
+	for seed := range uint64(7) {
+		w := newScenario(t, 2, `
+at 35s partition s1 | n1 n2
+at 57s pause s1
+at 68s heal
+at 68s resume s1`, func(c *Config) { c.Seed, c.Seeds = seed, 1 })
+		w.RunUntil(68 * time.Second)
+		t.Logf("back after %v", w.convergesWithin(t, 40*time.Second))
+	}
+}
+
 // large gives one number by default, and the other if the large scenarios run.
 func large(small, large int) int {
 	if os.Getenv(largeVariable) != "" {
