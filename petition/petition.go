@@ -47,6 +47,9 @@ type Petitions struct {
 	registration registration
 	answers      []Answer // by seed
 	reports      []*report
+	vain         bool      // no seed took the last report that was brought to all: nobody can decide now
+	turn         int       // of the reports, when one is brought for all
+	retryAt      time.Time // and not before
 	leave        *hearsay.Leave
 	leaveAt      time.Time
 }
@@ -83,7 +86,9 @@ type report struct {
 	evidence *hearsay.Evidence
 	seed     int // the last asked
 	askAt    time.Time
-	lost     int // seeds not reached since askAt was set by time
+	asked    bool
+	open     bool // the last asked has not answered
+	lost     int  // seeds that did not take it, one after the other
 }
 
 // never is later than any time that comes.
@@ -182,12 +187,7 @@ func (t *Petitions) Tick(now time.Time) {
 	if t.registration.wanted {
 		t.tickRegistration(now)
 	}
-	for _, r := range t.reports {
-		if !now.Before(r.askAt) {
-			r.lost = 0
-			t.askReport(now, r)
-		}
-	}
+	t.tickReports(now)
 	if !now.Before(t.leaveAt) {
 		t.leaveAt = now.Add(t.cfg.Patience)
 		for _, addr := range t.seeds {
@@ -229,8 +229,52 @@ func (t *Petitions) tickRegistration(now time.Time) {
 	}
 }
 
+// tickReports brings reports that are not settled, again and again. As long as no
+// seed takes any, one of them is brought for all, in turn: when a quorum is lost,
+// each of many nodes may hold many, and only one seed may be left to hear them.
+func (t *Petitions) tickReports(now time.Time) {
+	first := t.turn
+	for i := range t.reports {
+		at := (first + i) % len(t.reports)
+		switch r := t.reports[at]; {
+		case now.Before(r.askAt):
+		case t.vain && r.asked && now.Before(t.retryAt):
+			r.askAt = t.retryAt
+		default:
+			if r.open {
+				t.failed(r)
+			}
+			t.turn, t.retryAt = at+1, now.Add(t.cfg.ReportEvery)
+			t.askReport(now, r)
+		}
+	}
+}
+
+// failed notes that the last seed that was asked did not take a report, and
+// reports whether there is another to ask.
+func (t *Petitions) failed(r *report) (more bool) {
+	r.open = false
+	if r.lost++; r.lost < len(t.seeds) {
+		return true
+	}
+	r.lost, t.vain = 0, true
+	return false
+}
+
+// taken is told that a seed decides: all that waits is brought at once.
+func (t *Petitions) taken(now time.Time, r *report) {
+	r.open, r.lost = false, 0
+	for _, other := range t.reports {
+		if t.vain && other != r {
+			other.askAt = now
+		}
+	}
+	t.vain = false
+}
+
 // askReport brings a report to the next seed.
 func (t *Petitions) askReport(now time.Time, r *report) {
+	r.asked, r.open = true, true
 	r.seed = (r.seed + 1) % len(t.seeds)
 	r.askAt = now.Add(t.cfg.ReportEvery)
 	t.send(t.seeds[r.seed], &hearsay.Report{Stay: r.stay, Evidence: r.evidence})
@@ -257,10 +301,11 @@ func (t *Petitions) Outcome(now time.Time, p *hearsay.Packet, m *hearsay.Outcome
 			t.drops[hearsay.DropUnexpected]++
 			return false
 		}
-		if r := t.reports[i]; m.Code == hearsay.OutcomeLost || m.Code == hearsay.OutcomeWait {
-			if r.lost++; r.lost < len(t.seeds) {
-				t.askReport(now, r) // the next, at once
-			}
+		r := t.reports[i]
+		if m.Code != hearsay.OutcomeLost && m.Code != hearsay.OutcomeWait {
+			t.taken(now, r)
+		} else if t.failed(r) {
+			t.askReport(now, r) // the next, at once
 		}
 	case hearsay.RulingLeave:
 		if m.Code == hearsay.OutcomeDone {

@@ -197,6 +197,59 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// As long as no seed takes a report, one is brought for all, each in its turn; as
+// soon as one is taken, all are brought.
+func TestReportsWithoutAQuorum(t *testing.T) {
+	w := newWorld(t, 3)
+	stay := func(i int) hearsay.Stay { return hearsay.Stay{ID: hearsay.NodeID{byte(i), 1}, Epoch: 1} }
+	for i := range maxReports {
+		w.Report(w.now, stay(i), nil)
+	}
+	brought := make(map[hearsay.NodeID]int)
+	refuse := func() {
+		for len(w.out.Send) > 0 {
+			packets := w.out.Send
+			w.out.Reset()
+			for _, p := range packets {
+				m := p.Body.(*hearsay.Report)
+				brought[m.Stay.ID]++
+				p := hearsay.Packet{Addr: p.Addr, Stream: true}
+				w.Outcome(w.now, &p, &hearsay.Outcome{Kind: hearsay.RulingRemove, Code: hearsay.OutcomeWait, Stay: m.Stay})
+			}
+		}
+	}
+	refuse()
+	for id, n := range brought {
+		if n != 3 {
+			t.Errorf("%v was brought to %d of 3 seeds", id, n)
+		}
+	}
+	clear(brought)
+	for range maxReports {
+		w.pass(w.cfg.ReportEvery)
+		refuse()
+	}
+	for i := range maxReports {
+		if n := brought[stay(i).ID]; n < 3 || n > 6 {
+			t.Errorf("report %d was brought %d times in as many turns as there are reports, want about 3: to each seed once", i, n)
+		}
+	}
+	w.Report(w.now, hearsay.Stay{ID: hearsay.NodeID{99, 9}, Epoch: 1}, nil) // no room
+	w.Settled(stay(3).ID)
+	w.Report(w.now, stay(70), nil)
+	if n := len(w.sent()); n != 1 {
+		t.Errorf("a new one is brought %d times at once, want once", n)
+	}
+	w.pass(w.cfg.ReportEvery)
+	p := w.out.Send[0]
+	w.sent()
+	w.Outcome(w.now, &hearsay.Packet{Addr: p.Addr, Stream: true}, &hearsay.Outcome{Kind: hearsay.RulingRemove, Code: hearsay.OutcomePending, Stay: p.Body.(*hearsay.Report).Stay})
+	w.Tick(w.now)
+	if n := len(w.sent()); n != maxReports-1 {
+		t.Errorf("one is taken, and %d of %d others are brought", n, maxReports-1)
+	}
+}
+
 func TestReportsAreBounded(t *testing.T) {
 	w := newWorld(t, 3)
 	for i := range 2 * maxReports {

@@ -44,7 +44,7 @@ func (q *Quorum) knock(now time.Time, c *hearsay.Claim) Answer {
 	k := q.knocks[c.Subject]
 	switch {
 	case k != nil && k.claim.Card.Addr == c.Card.Addr:
-		return Answer{Code: AnswerPending}
+		return q.pending()
 	case k == nil && len(q.knocks) >= maxKnocks && !q.yields(now, sourceOf(c.Card.Addr)):
 		q.drops[hearsay.DropTableFull]++
 		return Answer{Code: AnswerWait, Text: "too many ask at once"}
@@ -52,7 +52,7 @@ func (q *Quorum) knock(now time.Time, c *hearsay.Claim) Answer {
 	k = &knock{claim: *c, began: now}
 	q.knocks[c.Subject] = k
 	q.probeKnock(now, k)
-	return Answer{Code: AnswerPending}
+	return q.pending()
 }
 
 // sourceOf is who is taken for one when there is no room for all: an address

@@ -42,7 +42,7 @@ func (q *Quorum) ask(now time.Time, subject hearsay.NodeID, c command) Answer {
 		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
 	}
 	if q.isAsked(subject, c.op) {
-		return Answer{Code: AnswerPending}
+		return q.pending()
 	}
 	if len(q.asked) >= maxAsked {
 		q.drops[hearsay.DropTableFull]++
@@ -50,6 +50,12 @@ func (q *Quorum) ask(now time.Time, subject hearsay.NodeID, c command) Answer {
 	}
 	q.asked = append(q.asked, asked{subject, c, now.Add(q.cfg.AdmitTimeout), now.Add(q.cfg.RetryEvery)})
 	q.propose(now, c)
+	return q.pending()
+}
+
+// pending answers who asks for what is on its way: without a quorum nobody knows
+// for how long, and there may be a seed that hears one.
+func (q *Quorum) pending() Answer {
 	if !q.Ready() {
 		return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
 	}
@@ -116,12 +122,12 @@ func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
 			q.Move(now, c)
 		}
 		if !q.Ready() { // its stay may have been ended since
-			return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
+			return q.pending()
 		}
 		return Answer{Code: AnswerDone, Stay: m.Stay}
 	}
 	if q.state.admitting[c.Subject] != nil {
-		return Answer{Code: AnswerPending}
+		return q.pending()
 	}
 	if why := q.state.refusesAdmission(c); why != "" {
 		return Answer{Code: AnswerRefused, Text: why}
@@ -130,13 +136,9 @@ func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
 		return Answer{Code: AnswerRefused, Text: why}
 	}
 	if q.isAsked(c.Subject, opAdmit) {
-		return Answer{Code: AnswerPending}
+		return q.pending()
 	}
-	a := q.knock(now, c)
-	if a.Code == AnswerPending && !q.Ready() {
-		return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
-	}
-	return a
+	return q.knock(now, c)
 }
 
 // maxForward is how far a claim may be ahead of this seed's clock. Rosters refuse
@@ -194,8 +196,8 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 		return Answer{Code: AnswerWait, Text: unheardOf}
 	case m == nil || r.Stay.Epoch != 0 && m.Stay != r.Stay:
 		return Answer{Code: AnswerDone, Text: "already removed"}
-	case open != nil && (r.Evidence == nil || !open.outweighedBy(&command{op: opRemove, stay: m.Stay, rule: r.Evidence.Rule})):
-		return Answer{Code: AnswerPending}
+	case open != nil && (r.Evidence == nil || !open.outweighedBy(&command{op: opRemove, stay: m.Stay, rule: r.Evidence.Rule})), q.isAsked(r.Stay.ID, opRemove):
+		return q.pending()
 	case r.short() && now.Before(q.paused[m.Stay]):
 		return Answer{Code: AnswerWait, Text: "a case about it has just ended without a ruling"}
 	case now.Before(q.weighed[m.Stay]):
