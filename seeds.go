@@ -3,6 +3,7 @@ package hearsay
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 )
 
 // What seeds say to each other and to peers. All of it goes by stream.
@@ -414,6 +415,10 @@ type SeedLife struct {
 type SeedPin struct {
 	Seat  Seat
 	Since CaseID // the case that decided it; 0: first contact, or configured
+
+	// Addr is where a peer's list has the slot; not valid of a seed. It finds its
+	// pin again in a list that has changed.
+	Addr netip.AddrPort
 }
 
 // LogState is what a seed has promised in the replicated log. There is one.

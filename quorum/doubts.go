@@ -51,10 +51,10 @@ func otherKey(addr netip.AddrPort, has, pinned hearsay.PublicKey) doubt {
 }
 
 // anotherMet is the doubt about a seed that has another key than this node has
-// met in its place in the list, of which no proof has come. The list may have been another then.
+// met there, of which no proof has come.
 func anotherMet(addr netip.AddrPort, has, met hearsay.PublicKey) doubt {
-	return doubt{note: "has another key than was met", text: fmt.Sprintf("the seed at %v has key %x, and this node has met %x in its place in the list: nothing it says is believed "+
-		"until a quorum of the others gives it the seat; if the list was changed or the network founded anew, start this node with an empty data directory", addr, has, met)}
+	return doubt{note: "has another key than was met", text: fmt.Sprintf("the seed at %v has key %x, and this node has met %x there: nothing it says is believed "+
+		"until a quorum of the others gives it the seat; if the network was founded anew or recovered, start this node with an empty data directory", addr, has, met)}
 }
 
 // raise keeps a doubt, and reports whether it should be told.

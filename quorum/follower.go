@@ -88,20 +88,49 @@ func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, l
 	for slot, s := range cfg.Seeds {
 		f.pins[slot].Seat, f.lasting[slot] = hearsay.Seat{Slot: uint8(slot), Key: s.Key}, !s.Key.IsZero()
 	}
+	f.load(records)
+	f.floor, f.turn = f.chain.promised(), random.IntN(len(cfg.Seeds))
+	return f
+}
+
+// load takes what is on disk: pins and heads. If the list of seeds has changed
+// since, a pin goes to the slot of its address, and what the old list has promised
+// counts no more.
+func (f *Follower) load(records []hearsay.Record) {
+	var pins []hearsay.SeedPin
+	changed := false
 	for _, record := range records {
 		switch r := record.(type) {
 		case *hearsay.SeedPin:
-			if slot := int(r.Seat.Slot); slot < len(cfg.Seeds) && (cfg.Seeds[slot].Key.IsZero() || r.Since > 0) {
-				f.pins[slot], f.lasting[slot] = *r, true
+			if slot := int(r.Seat.Slot); !r.Seat.Key.IsZero() {
+				pins = append(pins, *r)
+				changed = changed || r.Addr.IsValid() && (slot >= len(f.cfg.Seeds) || f.cfg.Seeds[slot].Addr != r.Addr)
 			}
 		case *hearsay.KeptHead:
-			if int(r.Head.Slot) < len(cfg.Seeds) {
+			if int(r.Head.Slot) < len(f.cfg.Seeds) {
 				f.chain.ahead[r.Head.Slot] = r.Head
 			}
 		}
 	}
-	f.floor, f.turn = f.chain.promised(), random.IntN(len(cfg.Seeds))
-	return f
+	if changed {
+		f.chain.ahead = [hearsay.MaxSeeds]hearsay.Head{}
+		for slot := range uint8(hearsay.MaxSeeds) {
+			f.out.Persist = append(f.out.Persist, &hearsay.SeedPin{Seat: hearsay.Seat{Slot: slot}}, &hearsay.KeptHead{Head: hearsay.Head{Slot: slot}})
+		}
+	}
+	for _, p := range pins {
+		slot := int(p.Seat.Slot)
+		if changed {
+			slot = slices.IndexFunc(f.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr })
+		}
+		if slot < 0 || slot >= len(f.cfg.Seeds) || !f.cfg.Seeds[slot].Key.IsZero() && p.Since == 0 {
+			continue
+		}
+		p.Seat.Slot = uint8(slot)
+		if f.pins[slot], f.lasting[slot] = p, true; changed || !p.Addr.IsValid() {
+			f.pin(p)
+		}
+	}
 }
 
 // Deadline is when Tick must be called next.
@@ -397,6 +426,7 @@ func (f *Follower) pin(p hearsay.SeedPin) {
 	if f.pins[p.Seat.Slot].Seat.Key != p.Seat.Key {
 		f.chain.forgetHeads(p.Seat.Slot)
 	}
+	p.Addr = f.cfg.Seeds[p.Seat.Slot].Addr
 	f.pins[p.Seat.Slot], f.lasting[p.Seat.Slot], f.past.reseated[p.Seat.Slot] = p, true, false
 	f.out.Persist = append(f.out.Persist, &p)
 }

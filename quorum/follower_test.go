@@ -448,6 +448,35 @@ func TestFollowerOfTwoWipedSeeds(t *testing.T) {
 	}
 }
 
+// A peer knows seeds again by their addresses if the list is another after
+// a restart: in another order, or with one only, which goes on from its ledger by
+// an operator's word. What the old list had signed holds it up no more.
+func TestFollowerOfAnotherList(t *testing.T) {
+	w := followed(t, 23, 2)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	w.run(time.Second)
+	listed, floor := f.w.cfg.Seeds, f.Epoch()
+	key := func(slot int) hearsay.PublicKey { return w.machines[slot].signer.public }
+	f.deaf = true
+	for _, order := range [][]int{{0, 1, 2}, {2, 0, 1}, {2}, {2}, {2, 1}} {
+		w.cfg.Seeds = nil
+		for _, slot := range order {
+			w.cfg.Seeds = append(w.cfg.Seeds, listed[slot])
+		}
+		f.start()
+		for at, slot := range order {
+			known := f.pins[at].Seat.Key == key(slot) && f.lasting[at] && f.pins[at].Seat.Slot == uint8(at)
+			if forgotten := slot == 1 && len(order) == 2; known == forgotten {
+				t.Errorf("list %v: the seed that was in slot %d is known: %t", order, slot, known)
+			}
+		}
+		if same := order[0] == 0; (f.floor == floor) != same || !same && f.floor != 0 {
+			t.Errorf("list %v: believes nothing before epoch %d", order, f.floor)
+		}
+	}
+}
+
 // What one seed signs, or fewer than a quorum, proves nothing.
 func TestFollowerNeedsAQuorumOfHeads(t *testing.T) {
 	w := followed(t, 9, 2)

@@ -118,7 +118,7 @@
 //	rumors     number 8        origin 16 · age u · hops 1 · length u · data · said 8
 //	seed       "life"          life 16 · config 32 · founding 32
 //	           "state"         term 8 · vote 8 · commit 8
-//	pins       slot 1          key 32 · life 16 · since 8
+//	pins       slot 1          key 32 · life 16 · since 8 · address, or none
 //	log        index 8         index 8 · term 8 · type 1 · length 4 · data
 //	snapshots  index 8         index 8 · term 8 · who takes part · offset 4 · size 4 · length 4 · data
 //	ledger     epoch 8         ruling · with evidence 1 · evidence

@@ -115,7 +115,11 @@ func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value 
 		return BucketSeed, append(k, keyLogState...), v, false
 	case *hearsay.SeedPin:
 		v = append(append(v, r.Seat.Key[:]...), r.Seat.Life[:]...)
-		return BucketPins, append(k, r.Seat.Slot), binary.BigEndian.AppendUint64(v, uint64(r.Since)), false
+		v = binary.BigEndian.AppendUint64(v, uint64(r.Since))
+		if !r.Addr.IsValid() {
+			return BucketPins, append(k, r.Seat.Slot), append(v, noAddr), false
+		}
+		return BucketPins, append(k, r.Seat.Slot), appendAddr(v, r.Addr), false
 	case *hearsay.KeptEntry:
 		k = binary.BigEndian.AppendUint64(k, r.Entry.Index)
 		if r.Dropped {
@@ -153,7 +157,7 @@ func readSeedRecord(bucket Bucket, k, v *reader) hearsay.Record {
 	case BucketSeed:
 		record = readSeed(k, c)
 	case BucketPins:
-		record = &hearsay.SeedPin{Seat: hearsay.Seat{Slot: slot(k), Key: c.Key(), Life: c.Life()}, Since: hearsay.CaseID(c.Uint64())}
+		return readPin(k, v, c)
 	case BucketLog:
 		entry := c.LogEntry()
 		if entry.Index != k.uint64() {
@@ -179,6 +183,21 @@ func readSeedRecord(bucket Bucket, k, v *reader) hearsay.Record {
 	}
 	v.took(c)
 	return record
+}
+
+// noAddr stands in the place of an address where there is none.
+const noAddr = 0
+
+func readPin(k, v *reader, c *hearsay.Canonical) hearsay.Record {
+	pin := &hearsay.SeedPin{Seat: hearsay.Seat{Slot: slot(k), Key: c.Key(), Life: c.Life()}, Since: hearsay.CaseID(c.Uint64())}
+	switch v.took(c); {
+	case v.at == len(v.bytes): // it was not always told
+	case v.bytes[v.at] == noAddr:
+		v.byte()
+	default:
+		pin.Addr = v.addr()
+	}
+	return pin
 }
 
 func readSeed(k *reader, c *hearsay.Canonical) hearsay.Record {

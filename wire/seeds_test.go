@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"cmp"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -134,7 +135,8 @@ func sampleSeedRecords() []recordSample {
 	return []recordSample{
 		{"life", &hearsay.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}, Founding: hearsay.Hash{8}}, "key 4 · life 16 · config 32 · founding 32"},
 		{"log-state", &hearsay.LogState{Term: 3, Vote: 11, Commit: 99}, "key 5 · term 8 · vote 8 · commit 8"},
-		{"pin", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42}, "slot 1 · key 32 · life 16 · since 8"},
+		{"pin", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42}, "slot 1 · key 32 · life 16 · since 8 · no-address 1"},
+		{"pin-at", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42, Addr: netip.MustParseAddrPort("10.0.0.3:5001")}, "slot 1 · key 32 · life 16 · since 8 · family 1 · ip 4 · port 2"},
 		{"entry", &hearsay.KeptEntry{Entry: sampleEntry()}, "key 8 · " + entryLayout},
 		{"snapshot", &hearsay.KeptSnapshot{Snapshot: samplePart()}, "key 8 · " + partLayout},
 		{"ruling", &hearsay.KeptRuling{Ruling: sampleRuling()}, "key 8 · " + rulingLayout + " · with-evidence 1"},
@@ -365,7 +367,11 @@ func drawSeedRecord(t *rapid.T) hearsay.Record {
 	case 0:
 		return &hearsay.SeedLife{Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t), Founding: drawHash(t)}
 	case 1:
-		return &hearsay.SeedPin{Seat: hearsay.Seat{Slot: drawSlot(t), Key: hearsay.PublicKey(drawBytes(t, "key", 32)), Life: sampleLife}, Since: hearsay.CaseID(n)}
+		pin := &hearsay.SeedPin{Seat: hearsay.Seat{Slot: drawSlot(t), Key: hearsay.PublicKey(drawBytes(t, "key", 32)), Life: sampleLife}, Since: hearsay.CaseID(n)}
+		if n%2 == 0 {
+			pin.Addr = drawAddr(t)
+		}
+		return pin
 	case 2:
 		return &hearsay.LogState{Term: n, Vote: n / 3, Commit: n / 5}
 	case 3:
@@ -392,8 +398,13 @@ func TestSeedRecordRoundTrip(t *testing.T) {
 			t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
 		}
 		cut := rapid.IntRange(0, len(value)-1).Draw(t, "cut")
-		_, life := want.(*hearsay.SeedLife)
-		earlier := life && cut == len(value)-len(hearsay.Hash{}) // without the founding
+		earlier := false
+		switch want.(type) {
+		case *hearsay.SeedLife:
+			earlier = cut == len(value)-len(hearsay.Hash{}) // without the founding
+		case *hearsay.SeedPin:
+			earlier = cut == 32+16+8 // without the address
+		}
 		if got, err := DecodeRecord(bucket, key, value[:cut]); err == nil && !earlier {
 			t.Fatalf("%d of %d bytes gave %+v", cut, len(value), got)
 		}

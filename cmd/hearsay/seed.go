@@ -125,9 +125,9 @@ lost for ever that there will be no quorum again. The seed must be stopped, and
 
 This gives up what the seeds stand for: that a quorum decides. What the lost seeds
 have ruled after this ledger's last epoch is gone, and every peer has to take the
-new seats on this seed's word; one that keeps data and has met another seed in this
-one's place in the list does not, and is started with an empty data directory. If
-any of the lost seeds may ever come back, do not do it: start them instead.`,
+new seats on this seed's word; one that keeps data and has met another seed at an
+address of the list does not, and is started with an empty data directory. If any of
+the lost seeds may ever come back, do not do it: start them instead.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := o.settle(cmd)
@@ -146,7 +146,7 @@ any of the lost seeds may ever come back, do not do it: start them instead.`,
 			}
 			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "RECOVERED BY ONE SEED'S WORD, NOT BY A QUORUM: %s.\n"+
 				"Start it now with the same --config and --data. Give all peers the same --config, too. "+
-				"Those that keep data and have met another seed in this one's place in the list do not follow it, and log that: start them with an empty data directory.\n", givenUp)
+				"Those that keep data and have met another seed at an address of the list do not follow it, and log that: start them with an empty data directory.\n", givenUp)
 			return err
 		},
 	}
