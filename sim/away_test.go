@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// absence is a drawn world in which one peer is away while seats of seeds are
+// given anew, members leave and come back, and some seeds die for good.
+type absence struct {
+	*World
+	t      *testing.T
+	random *rand.Rand
+	away   int // the peer's number
+}
+
+const absenceNodes = 8
+
+func newAbsence(t *testing.T, seed uint64) *absence {
+	a := &absence{t: t, random: rand.New(rand.NewPCG(seed, 77))}
+	seeds, short, lossy := pick(a.random, 3, 3, 5), a.random.IntN(3) > 0, a.random.IntN(3) == 0
+	a.World = newScenario(t, absenceNodes, "", func(c *Config) {
+		if short {
+			shortLedger(c)
+		}
+		if lossy {
+			c.Loss = 0.05
+		}
+		c.Seed, c.Seeds = seed, seeds
+	})
+	a.away = 6 + a.random.IntN(3)
+	return a
+}
+
+func (a *absence) do(action Action) {
+	a.t.Logf("%v %+v", a.now, action)
+	a.Do(action)
+}
+
+func (a *absence) wait(most time.Duration) {
+	a.RunUntil(a.now + time.Duration(a.random.Int64N(int64(most))))
+}
+
+// seed draws the number of one.
+func (a *absence) seed() int { return absenceNodes + 1 + a.random.IntN(a.config.Seeds) }
+
+// loseDisk gives a seed a new life, and waits until it has its seat.
+func (a *absence) loseDisk() {
+	who := []int{a.seed()}
+	a.do(Action{Verb: Kill, Who: who})
+	a.wait(3 * time.Second)
+	a.do(Action{Verb: Restart, Who: who, Fresh: true})
+	if a.random.IntN(3) == 0 {
+		a.leaveAndReturn(2 + a.random.IntN(3))
+	}
+	a.runsUntil(a.t, time.Minute, "all seeds have their seats", func() bool {
+		for i := range a.config.Seeds {
+			if !a.machines[absenceNodes+i].node.Authority().Ready {
+				return false
+			}
+		}
+		return true
+	})
+	a.RunUntil(a.now + 4*time.Second) // and all vote in the log
+	a.wait(4 * time.Second)
+}
+
+func (a *absence) leaveAndReturn(who ...int) {
+	a.do(Action{Verb: Leave, Who: who})
+	a.wait(8 * time.Second)
+	a.do(Action{Verb: Restart, Who: who})
+	a.wait(8 * time.Second)
+}
+
+// A peer that was away, however long and in whatever way, comes to know who sits
+// where, whichever seeds are left to tell.
+func TestAwayWhileSeatsChange(t *testing.T) {
+	for seed := range uint64(large(12, 200)) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			a := newAbsence(t, seed)
+			var rest []int
+			for i := range a.machines {
+				if i+1 != a.away {
+					rest = append(rest, i+1)
+				}
+			}
+			goes := pick(a.random,
+				[2]Action{{Verb: Partition, Groups: [][]int{rest, {a.away}}}, {Verb: Heal}},
+				[2]Action{{Verb: Kill, Who: []int{a.away}}, {Verb: Restart, Who: []int{a.away}}},
+				[2]Action{{Verb: Pause, Who: []int{a.away}}, {Verb: Resume, Who: []int{a.away}}})
+			a.RunUntil(10 * time.Second)
+			a.do(goes[0])
+			for range 1 + a.random.IntN(4) {
+				a.loseDisk()
+			}
+			if a.random.IntN(2) == 0 {
+				a.leaveAndReturn(2, 3, 4)
+			}
+			for range a.random.IntN((a.config.Seeds-1)/2 + 1) {
+				a.do(Action{Verb: Kill, Who: []int{a.seed()}})
+				a.wait(4 * time.Second)
+			}
+			a.do(goes[1])
+			t.Logf("agrees after %v", a.convergesWithin(t, 90*time.Second))
+		})
+	}
+}
