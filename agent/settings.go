@@ -130,7 +130,7 @@ func rosterKnobs(c *Config) []Knob {
 		count("roster.suspicion_max", &r.SuspicionMax, 1, 64, "without confirmation it takes this many times as long", "memberlist: 6"),
 		count("roster.confirmations", &r.Confirmations, 0, 16, "independent accusers that bring it down to the minimum", "Lifeguard, section IV.B"),
 		duration("roster.round_every", &r.RoundEvery, 10*time.Millisecond, time.Hour, "between the rounds of one case", "guess").
-			must("more than detect.timeout_max five times, which is how long an observer looks", func() bool { return r.RoundEvery > c.Detect.ExaminationMost() }),
+			must("more than five times detect.timeout_max, for which an observer looks", func() bool { return r.RoundEvery > c.Detect.ExaminationMost() }),
 		duration("roster.news_every", &r.NewsEvery, time.Millisecond, time.Minute, "between two tellings of waiting news", "guess"),
 		count("roster.fanout", &r.Fanout, 1, 64, "members told at a time", "memberlist: 3"),
 		count("roster.retell", &r.Retell, 1, 64, "a claim is told this many × log2(N+1) times", "memberlist: 4 × log10"),

@@ -117,7 +117,7 @@ func TestValidate(t *testing.T) {
 		`detect.timeout_min: 500ms: must be at most detect.timeout`:    func(c *Config) { c.Detect.TimeoutMin = 500 * time.Millisecond },
 		`detect.late_after: 2s: must be at most detect.period`:         func(c *Config) { c.Detect.LateAfter = 2 * time.Second },
 		`roster.suspicion_min: 1s: must be at least roster.round`:      func(c *Config) { c.Roster.SuspicionMin = time.Second },
-		`roster.round_every: 1.5s: must be more than detect.time`:      func(c *Config) { c.Roster.RoundEvery = 5 * c.Detect.TimeoutMax },
+		`roster.round_every: 1.5s: must be more than five times d`:     func(c *Config) { c.Roster.RoundEvery = 5 * c.Detect.TimeoutMax },
 		`roster.observers: 0: must be from 1 to 16`:                    func(c *Config) { c.Roster.Observers = 0 },
 		`seeds: none: a seed must know all seeds`:                      func(c *Config) { c.Role = hearsay.RoleSeed },
 		`data: a seed must have a data directory`:                      func(c *Config) { c.Role, c.Seeds = hearsay.RoleSeed, threeSeeds() },

@@ -86,7 +86,6 @@ type report struct {
 	evidence *hearsay.Evidence
 	seed     int // the last asked
 	askAt    time.Time
-	asked    bool
 	open     bool // the last asked has not answered
 	lost     int  // seeds that did not take it, one after the other
 }
@@ -133,8 +132,9 @@ func (t *Petitions) Report(now time.Time, stay hearsay.Stay, evidence *hearsay.E
 		t.drops[hearsay.DropTableFull]++
 		return
 	}
-	t.reports = append(t.reports, &report{stay: stay, evidence: evidence, seed: t.random.IntN(len(t.seeds)), askAt: now})
-	t.Tick(now)
+	r := &report{stay: stay, evidence: evidence, seed: t.random.IntN(len(t.seeds))}
+	t.reports = append(t.reports, r)
+	t.askReport(now, r)
 }
 
 // Settled tells that a node is out, or reachable again: it is reported no more.
@@ -238,7 +238,7 @@ func (t *Petitions) tickReports(now time.Time) {
 		at := (first + i) % len(t.reports)
 		switch r := t.reports[at]; {
 		case now.Before(r.askAt):
-		case t.vain && r.asked && now.Before(t.retryAt):
+		case t.vain && now.Before(t.retryAt):
 			r.askAt = t.retryAt
 		default:
 			if r.open {
@@ -274,7 +274,7 @@ func (t *Petitions) taken(now time.Time, r *report) {
 
 // askReport brings a report to the next seed.
 func (t *Petitions) askReport(now time.Time, r *report) {
-	r.asked, r.open = true, true
+	r.open = true
 	r.seed = (r.seed + 1) % len(t.seeds)
 	r.askAt = now.Add(t.cfg.ReportEvery)
 	t.send(t.seeds[r.seed], &hearsay.Report{Stay: r.stay, Evidence: r.evidence})
