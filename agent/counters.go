@@ -80,5 +80,5 @@ func (l *limiter) allow(now time.Time, source netip.Addr) bool {
 }
 
 func (l *limiter) slot(source netip.Addr) uint64 {
-	return maphash.Comparable(l.seed, source) % limiterSlots
+	return maphash.Comparable(l.seed, hearsay.Source(source)) % limiterSlots
 }

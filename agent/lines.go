@@ -205,11 +205,7 @@ func newAllowance(now time.Time, perSecond, burst int) *allowance {
 // allow takes one from the bucket of source, and reports whether there was
 // one.
 func (a *allowance) allow(now time.Time, source netip.Addr) bool {
-	if source.Is6() {
-		const network = 64 // bits; who has one IPv6 address has as many as these leave
-		prefix, _ := source.Prefix(network)
-		source = prefix.Addr()
-	}
+	source = hearsay.Source(source)
 	if a.next == nil {
 		a.next = make([]time.Duration, lineSources)
 	}

@@ -45,7 +45,7 @@ func (q *Quorum) knock(now time.Time, c *hearsay.Claim) Answer {
 	switch {
 	case k != nil && k.claim.Card.Addr == c.Card.Addr:
 		return q.pending()
-	case k == nil && len(q.knocks) >= maxKnocks && !q.yields(now, sourceOf(c.Card.Addr)):
+	case k == nil && len(q.knocks) >= maxKnocks && !q.yields(now, hearsay.Source(c.Card.Addr.Addr())):
 		q.drops[hearsay.DropTableFull]++
 		return Answer{Code: AnswerWait, Text: "too many ask at once"}
 	}
@@ -55,17 +55,6 @@ func (q *Quorum) knock(now time.Time, c *hearsay.Claim) Answer {
 	return q.pending()
 }
 
-// sourceOf is who is taken for one when there is no room for all: an address
-// or, of IPv6, a network of the size that one host is given.
-func sourceOf(addr netip.AddrPort) netip.Addr {
-	ip := addr.Addr().Unmap().WithZone("")
-	if ip.Is4() {
-		return ip
-	}
-	prefix, _ := ip.Prefix(64) // of a valid address there is one
-	return prefix.Addr()
-}
-
 // yields makes room for somebody from a source: of a source that has two more
 // than it, and more than any, who has asked the longest gives way. As long as one
 // source is alone it may have all the room. So however much a few send, who comes
@@ -73,7 +62,7 @@ func sourceOf(addr netip.AddrPort) netip.Addr {
 func (q *Quorum) yields(now time.Time, source netip.Addr) bool {
 	counts, most := make(map[netip.Addr]int), 0
 	for _, k := range q.knocks { // order does not matter: they are counted
-		from := sourceOf(k.claim.Card.Addr)
+		from := hearsay.Source(k.claim.Card.Addr.Addr())
 		counts[from]++
 		most = max(most, counts[from])
 	}
@@ -82,7 +71,7 @@ func (q *Quorum) yields(now time.Time, source netip.Addr) bool {
 	}
 	var longest *knock
 	for _, id := range slices.SortedFunc(maps.Keys(q.knocks), hearsay.NodeID.Compare) {
-		if k := q.knocks[id]; counts[sourceOf(k.claim.Card.Addr)] == most && (longest == nil || k.began.Before(longest.began)) {
+		if k := q.knocks[id]; counts[hearsay.Source(k.claim.Card.Addr.Addr())] == most && (longest == nil || k.began.Before(longest.began)) {
 			longest = k
 		}
 	}
