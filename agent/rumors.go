@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -61,12 +63,34 @@ func (a *Agent) ended() error {
 	return errStopped
 }
 
+// Limits of what EachRumor takes from the node at a time.
+const (
+	rumorPageCount = 256       // rumors; guess: some 100 microseconds of the loop
+	rumorPageBytes = 256 << 10 // of payload, which stays in memory until the page has been read
+)
+
 // Rumors gives the rumors held that came last, at most limit of them, the
 // newest last, each as the EventRumor with which it was delivered. Their data
 // are read only.
-func (a *Agent) Rumors(limit int) (rumors []hearsay.Event) {
-	a.ask(func(time.Time) { rumors = a.loop.node.Rumors(nil, limit) })
-	return rumors
+func (a *Agent) Rumors(limit int) []hearsay.Event { return slices.Collect(a.EachRumor(limit)) }
+
+// EachRumor gives one by one what Rumors gives together: with a reader that is
+// slow, a few rumors are kept in memory rather than all. One that the node lets go
+// of meanwhile is left out.
+func (a *Agent) EachRumor(limit int) iter.Seq[hearsay.Event] {
+	return func(yield func(hearsay.Event) bool) {
+		var names []clock.Dot
+		a.ask(func(time.Time) { names = a.loop.node.RumorNames(nil, limit) })
+		for len(names) > 0 {
+			var page []hearsay.Event
+			a.ask(func(time.Time) { page, names = a.loop.node.TakeRumors(nil, names, rumorPageCount, rumorPageBytes) })
+			for i := range page {
+				if !yield(page[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Links gives the members with whom this one passes on rumors and news.

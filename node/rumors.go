@@ -18,15 +18,24 @@ func (n *Node) Say(now time.Time, data []byte) (clock.Dot, *hearsay.Effects, err
 	return id, n.settle(now), err
 }
 
-// Rumors appends the youngest rumors held, at most limit of them, the
-// newest last, each as the EventRumor with which it was delivered.
-func (n *Node) Rumors(dst []hearsay.Event, limit int) []hearsay.Event {
-	start := len(dst)
-	dst = n.rumors.Recent(dst, limit)
-	for i := range dst[start:] {
-		n.name(&dst[start+i])
+// RumorNames appends the names of the youngest rumors held, at most limit of
+// them, the newest last.
+func (n *Node) RumorNames(dst []clock.Dot, limit int) []clock.Dot {
+	return n.rumors.Names(dst, limit)
+}
+
+// TakeRumors appends the first of the rumors named that are still held, each as
+// the EventRumor with which it was delivered, until their data come to bytesMax or
+// they are countMax, and gives the names that are left.
+func (n *Node) TakeRumors(dst []hearsay.Event, names []clock.Dot, countMax, bytesMax int) (events []hearsay.Event, left []clock.Dot) {
+	for size := 0; len(names) > 0 && len(dst) < countMax && size < bytesMax; names = names[1:] {
+		if e, held := n.rumors.Delivered(names[0]); held {
+			n.name(&e)
+			dst = append(dst, e)
+			size += len(e.Rumor.Data)
+		}
 	}
-	return dst
+	return dst, names
 }
 
 // Delivered gives a rumor that is held, as Rumors does.

@@ -606,7 +606,7 @@ func TestHopsAndAge(t *testing.T) {
 	if e := w.nodes[5].got[id]; e.Count != 5 || e.Rumor.Age < time.Minute || e.Rumor.Age > time.Minute+3*time.Second {
 		t.Errorf("it came late over %d hops with age %s", e.Count, e.Rumor.Age)
 	}
-	if got := w.nodes[5].Recent(nil, 3); len(got) != 1 || got[0].Rumor.ID != id {
+	if got := w.nodes[5].Names(nil, 3); len(got) != 1 || got[0] != id {
 		t.Errorf("recent: %v", got)
 	}
 }

@@ -106,12 +106,12 @@ func (r *Rumors) expiry() time.Time {
 	return oldest.at.Add(r.cfg.KeepFor - oldest.Age)
 }
 
-// Recent appends the youngest rumors held, at most limit of them, the newest
-// last, each as the event with which it was delivered.
-func (r *Rumors) Recent(dst []hearsay.Event, limit int) []hearsay.Event {
+// Names appends the names of the youngest rumors held, at most limit of them, the
+// newest last.
+func (r *Rumors) Names(dst []clock.Dot, limit int) []clock.Dot {
 	held := r.store.all()
 	for _, e := range held[max(0, len(held)-max(0, limit)):] {
-		dst = append(dst, e.event())
+		dst = append(dst, e.ID)
 	}
 	return dst
 }

@@ -29,6 +29,11 @@ type Members struct {
 	Members []hearsay.Member `json:"members"`
 }
 
+// membersHead is Members without the list.
+type membersHead struct {
+	Epoch hearsay.Epoch `json:"epoch"`
+}
+
 // Said is the answer of POST /v1/rumors.
 type Said struct {
 	ID RumorID `json:"id"`

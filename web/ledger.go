@@ -94,7 +94,7 @@ type barring struct {
 	Why  string `json:"why"`
 }
 
-// noFields is the body of POST /v1/members/{name}/remove.
+// noFields is a JSON object without any.
 type noFields struct{}
 
 func (a *api) getAuthority(w http.ResponseWriter, _ *http.Request) *problem {

@@ -37,7 +37,7 @@ func (p *problem) write(w http.ResponseWriter) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.status)
-	w.Write(append(text, '\n')) // whoever asked may have gone
+	w.Write(hearsay.AppendPlain(nil, append(text, '\n'))) // the client may have gone
 }
 
 func badRequest(format string, args ...any) *problem {

@@ -116,12 +116,14 @@ func (a *api) getRumors(w http.ResponseWriter, r *http.Request) *problem {
 		}
 		limit = n
 	}
-	events := a.backend.Rumors(limit)
-	list := Rumors{make([]Rumor, len(events))}
-	for i := range events {
-		list.Rumors[i] = RumorOf(&events[i])
+	l := beginList(w, noFields{}, "rumors")
+	for e := range a.backend.EachRumor(limit) {
+		if !addItem(l, RumorOf(&e)) {
+			return nil
+		}
 	}
-	return answer(w, http.StatusOK, list)
+	endList(l, noFields{})
+	return nil
 }
 
 // RumorOf gives a rumor as the API tells it, of the event with which it came.
@@ -142,18 +144,24 @@ func RumorOf(e *hearsay.Event) Rumor {
 // getTopology gives the living, and the links between them. Both ends of a
 // link are among the nodes, also if a member has come or gone meanwhile.
 func (a *api) getTopology(w http.ResponseWriter, _ *http.Request) *problem {
-	t := Topology{Nodes: []TopologyNode{}, Links: []hearsay.Link{}}
+	links := a.backend.Topology()
 	living := make(map[hearsay.NodeID]bool)
+	l := beginList(w, noFields{}, "nodes")
 	for _, m := range a.backend.Members() {
-		if m.State.Living() {
-			living[m.ID] = true
-			t.Nodes = append(t.Nodes, TopologyNode{m.ID, m.Name, m.Role, m.State})
+		if !m.State.Living() {
+			continue
+		}
+		living[m.ID] = true
+		if !addItem(l, TopologyNode{m.ID, m.Name, m.Role, m.State}) {
+			return nil
 		}
 	}
-	for _, l := range a.backend.Topology() {
-		if living[l.A] && living[l.B] {
-			t.Links = append(t.Links, l)
+	nextList(l, "links")
+	for _, link := range links {
+		if living[link.A] && living[link.B] && !addItem(l, link) {
+			return nil
 		}
 	}
-	return answer(w, http.StatusOK, t)
+	endList(l, noFields{})
+	return nil
 }

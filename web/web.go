@@ -74,9 +74,9 @@ type Backend interface {
 	// once that is durable.
 	Broadcast(ctx context.Context, data []byte) (clock.Dot, error)
 
-	// Rumors gives the rumors held that came last, the newest last, each as
-	// its hearsay.EventRumor.
-	Rumors(limit int) []hearsay.Event
+	// EachRumor gives the rumors held that came last, the newest last, each as
+	// its hearsay.EventRumor. It holds a few of them at a time.
+	EachRumor(limit int) iter.Seq[hearsay.Event]
 
 	// Topology gives the links between members as far as this node can tell,
 	// each once: those that everybody computes, and its own.
@@ -250,7 +250,15 @@ func (a *api) getSelf(w http.ResponseWriter, _ *http.Request) *problem {
 }
 
 func (a *api) getMembers(w http.ResponseWriter, _ *http.Request) *problem {
-	return answer(w, http.StatusOK, a.members())
+	all := a.members()
+	l := beginList(w, membersHead{all.Epoch}, "members")
+	for i := range all.Members {
+		if !addItem(l, &all.Members[i]) {
+			return nil
+		}
+	}
+	endList(l, noFields{})
+	return nil
 }
 
 func (a *api) getCase(w http.ResponseWriter, r *http.Request) *problem {
@@ -344,7 +352,7 @@ func answer[T any](w http.ResponseWriter, code int, value T) *problem {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	w.Write(append(text, '\n')) // whoever asked may have gone
+	w.Write(hearsay.AppendPlain(nil, append(text, '\n'))) // the client may have gone
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -120,8 +121,8 @@ func (v *village) Broadcast(ctx context.Context, data []byte) (clock.Dot, error)
 	return clock.Dot{Origin: hearsay.OriginOf(v.members[0].ID), Counter: uint64(len(v.said))}, nil
 }
 
-func (v *village) Rumors(limit int) []hearsay.Event {
-	return v.rumors[max(0, len(v.rumors)-limit):]
+func (v *village) EachRumor(limit int) iter.Seq[hearsay.Event] {
+	return slices.Values(v.rumors[max(0, len(v.rumors)-limit):])
 }
 
 func (v *village) Topology() []hearsay.Link { return v.links }

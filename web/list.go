@@ -1,0 +1,107 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"hearsay"
+)
+
+// chunkLen is how many bytes of an answer are gathered before they are written, and
+// written at a time.
+const chunkLen = 32 << 10
+
+// listWriter writes an answer that is one JSON object with a list of any length in
+// it, item by item: no more of it is in memory than a chunk and one item.
+//
+//	l := beginList(w, Head{…}, "rulings")
+//	for … {
+//		if !addItem(l, ruling) {
+//			return nil
+//		}
+//	}
+//	endList(l, Tail{…})
+//	return nil
+//
+// What goes wrong after beginList cannot be answered any more: abort breaks the
+// connection, so that the client does not take what it has for the whole.
+type listWriter struct {
+	w     http.ResponseWriter
+	text  bytes.Buffer // JSON that is to be written
+	json  *json.Encoder
+	plain []byte
+	items int
+	gone  bool // the client takes no more
+}
+
+// beginList begins an answer with the fields of head, a struct, and then the list
+// of that name.
+func beginList[H any](w http.ResponseWriter, head H, name string) *listWriter {
+	l := &listWriter{w: w}
+	l.json = json.NewEncoder(&l.text)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusOK)
+	encode(l, head)
+	l.text.Truncate(l.text.Len() - 1) // its closing bracket
+	if l.text.Len() > 1 {
+		l.text.WriteByte(',')
+	}
+	l.text.WriteString(strconv.Quote(name) + ":[")
+	return l
+}
+
+// addItem adds an item to the list, and reports whether the client still takes it.
+func addItem[T any](l *listWriter, item T) bool {
+	if l.items++; l.items > 1 {
+		l.text.WriteByte(',')
+	}
+	encode(l, item)
+	if l.text.Len() >= chunkLen {
+		l.write()
+	}
+	return !l.gone
+}
+
+// nextList ends the list, and begins another of that name.
+func nextList(l *listWriter, name string) {
+	l.text.WriteString("]," + strconv.Quote(name) + ":[")
+	l.items = 0
+}
+
+// endList ends the list and the answer, with the fields of tail, a struct, behind
+// the list.
+func endList[T any](l *listWriter, tail T) {
+	l.text.WriteByte(']')
+	begins := l.text.Len()
+	encode(l, tail)
+	if more := l.text.Bytes()[begins:]; len(more) > len("{}") {
+		more[0] = ','
+	} else {
+		l.text.Truncate(begins)
+		l.text.WriteByte('}')
+	}
+	l.text.WriteByte('\n')
+	l.write()
+}
+
+// abort ends the answer where it is, and the connection with it.
+func (l *listWriter) abort() { panic(http.ErrAbortHandler) }
+
+// encode appends a value as JSON to what is to be written.
+func encode[T any](l *listWriter, value T) {
+	if l.json.Encode(value) != nil {
+		l.abort()
+	}
+	l.text.Truncate(l.text.Len() - 1) // the newline
+}
+
+func (l *listWriter) write() {
+	if !l.gone {
+		l.plain = hearsay.AppendPlain(l.plain[:0], l.text.Bytes())
+		_, err := l.w.Write(l.plain)
+		l.gone = err != nil
+	}
+	l.text.Reset()
+}

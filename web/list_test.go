@@ -1,0 +1,72 @@
+package web
+
+import (
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+type oneField struct {
+	Epoch int `json:"epoch"`
+}
+
+func TestListsAreJSON(t *testing.T) {
+	for want, write := range map[string]func(l *httptest.ResponseRecorder){
+		`{"epoch":3,"items":["a","b"]}`: func(w *httptest.ResponseRecorder) {
+			l := beginList(w, oneField{3}, "items")
+			addItem(l, "a")
+			addItem(l, "b")
+			endList(l, noFields{})
+		},
+		`{"items":[]}`: func(w *httptest.ResponseRecorder) { endList(beginList(w, noFields{}, "items"), noFields{}) },
+		`{"items":["\u202e\u001b\u009b"],"epoch":4}`: func(w *httptest.ResponseRecorder) {
+			l := beginList(w, noFields{}, "items")
+			addItem(l, "\u202e\x1b\u009b")
+			endList(l, oneField{4})
+		},
+	} {
+		w := httptest.NewRecorder()
+		write(w)
+		if got := w.Body.String(); got != want+"\n" || w.Header().Get("Content-Type") != "application/json" {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// narrow is a client that goes after some bytes; it notes the longest write.
+type narrow struct {
+	*httptest.ResponseRecorder
+	left, longest int
+}
+
+func (n *narrow) Write(text []byte) (int, error) {
+	n.longest = max(n.longest, len(text))
+	if n.left -= len(text); n.left < 0 {
+		return 0, errors.New("gone")
+	}
+	return len(text), nil
+}
+
+func TestListsAreNotHeldWhole(t *testing.T) {
+	w := &narrow{ResponseRecorder: httptest.NewRecorder(), left: 10 * chunkLen}
+	l := beginList(w, noFields{}, "items")
+	item, added := strings.Repeat("x", chunkLen/4), 0
+	for addItem(l, item) {
+		if added++; added > 100 {
+			t.Fatal("a client that has gone is written to")
+		}
+	}
+	if added < 4*9 || w.longest > 2*chunkLen || l.text.Cap() > 4*chunkLen {
+		t.Errorf("%d items were taken, at most %d bytes at a time, and there is room for %d", added, w.longest, l.text.Cap())
+	}
+}
+
+func TestListsThatBreakAreSeenToBreak(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("an answer that broke off ended well")
+		}
+	}()
+	addItem(beginList(httptest.NewRecorder(), noFields{}, "items"), func() {}) // no JSON
+}
