@@ -39,6 +39,7 @@ type room struct {
 var house = []room{
 	{dir: "clock", layer: 0},
 	{dir: "ring", layer: 0},
+	{dir: "quota", layer: 0},
 	{dir: ".", layer: 0, ours: "clock", crypto: "crypto/ed25519 crypto/sha256"},
 	{dir: "roster", layer: 1, ours: ". ring"},
 	{dir: "detect", layer: 1, ours: "."},
@@ -50,11 +51,11 @@ var house = []room{
 	},
 	{dir: "wire", layer: 1, ours: ". clock"},
 	{dir: "petition", layer: 1, ours: "."},
-	{dir: "node", layer: 2, ours: ". clock detect overlay petition quorum roster rumor"},
+	{dir: "node", layer: 2, ours: ". clock detect overlay petition quorum quota roster rumor"},
 	{dir: "store", layer: 3, ours: ". wire", theirs: "go.etcd.io/bbolt go.etcd.io/bbolt/errors"},
 	{dir: "dialect", layer: 3, ours: "."},
 	{dir: "seeds", layer: 3, ours: "."},
-	{dir: "agent", layer: 4, ours: ". clock detect dialect node overlay petition quorum roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable"},
+	{dir: "agent", layer: 4, ours: ". clock detect dialect node overlay petition quorum quota roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable"},
 	{dir: "maelstrom", layer: 4, ours: ". detect node overlay roster rumor wire"},
 	{dir: "sim", layer: 4, ours: ". clock detect node overlay petition quorum ring roster rumor store wire"},
 	{

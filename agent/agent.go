@@ -192,8 +192,14 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.newPhrases(identity.Public().NodeID(), addr)}
 	a.inbox = &inbox{conn: a.conn, counters: &a.counters}
 	a.streams = newStreams(listener, local, &a.counters, a.inbox.deliver)
+	var seats []netip.AddrPort
+	for i := range a.cfg.Seeds {
+		seats = append(seats, a.cfg.Seeds[i].Addr)
+	}
+	a.streams.known = newAcquaintances(seats)
 	a.resolver = newResolver(join, local)
 	a.resolver.found = func(addrs []netip.AddrPort) {
+		a.streams.known.contacts(addrs)
 		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Contact(now, addrs)) })
 	}
 	a.resolver.failed = func(name string, err error) {

@@ -15,6 +15,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/quota"
 )
 
 // The limits on JSON lines. A connection is one request and one reply. The
@@ -23,7 +24,9 @@ import (
 // some of the rest.
 const (
 	linesMax       = 512 // at a time. A guess: each has a goroutine, and at most a line
-	linesPerSource = 128 // from one IP address at a time. A guess: a bulk of peers may be behind one
+	linesSeats     = 32  // of these, that only seats get
+	linesStrangers = 256 // of these, that strangers share
+	linesPerSource = 128 // from one source at a time. A guess: a bulk of peers may be behind one
 
 	casesPerSecond = 5    // that one source may open. A guess: five peers of one host that start together
 	casesBurst     = 20   // and as many at once. A guess: peers of one host that start together
@@ -63,8 +66,8 @@ type lineServer struct {
 	times    lineTimes
 
 	mu       sync.Mutex
-	open     int
-	bySource map[netip.Addr]int // open
+	open     [quota.Seat + 1]int // by class
+	bySource map[netip.Addr]int  // open
 	cases    *allowance
 	facts    *allowance
 }
@@ -81,9 +84,9 @@ func newLineServer(role hearsay.Role, answer answering, counters *counters) *lin
 
 // serve answers the one request of a connection of which the first byte is
 // here. The caller closes the connection.
-func (l *lineServer) serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort) {
+func (l *lineServer) serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, class quota.Class) {
 	began := time.Now()
-	reply := l.exchange(ctx, conn, r, from, began)
+	reply := l.exchange(ctx, conn, r, from, class, began)
 	if reply == nil {
 		return
 	}
@@ -99,12 +102,13 @@ func (l *lineServer) serve(ctx context.Context, conn net.Conn, r *bufio.Reader, 
 
 // exchange reads a request and gives the reply; nil if there is nobody any
 // more who would read it.
-func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, began time.Time) dialect.Reply {
-	if !l.enter(from.Addr()) {
+func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, class quota.Class, began time.Time) dialect.Reply {
+	source := hearsay.Source(from.Addr())
+	if !l.enter(class, source) {
 		l.counters.drop(hearsay.DropRate)
 		return dialect.BadInput(l.role, "too many connections; try again")
 	}
-	defer l.leave(from.Addr())
+	defer l.leave(class, source)
 	conn.SetReadDeadline(began.Add(l.times.request))
 	line, err := readLine(r, dialect.RequestLineMax)
 	switch {
@@ -143,23 +147,31 @@ func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reade
 }
 
 // enter counts a connection, if there is room for it. One source may hold as
-// many as are still free, so that some sources, each holding what it may, leave
-// an equal share to the next.
-func (l *lineServer) enter(source netip.Addr) bool {
+// many as are still free to its class, so that some sources, each holding what it
+// may, leave an equal share to the next.
+func (l *lineServer) enter(class quota.Class, source netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.bySource[source] >= min(linesPerSource, linesMax-l.open) {
+	strangers := l.open[quota.Stranger]
+	free := linesMax - strangers - l.open[quota.Member] - l.open[quota.Seat]
+	switch class {
+	case quota.Stranger:
+		free = min(free-linesSeats, linesStrangers-strangers)
+	case quota.Member:
+		free -= linesSeats
+	}
+	if l.bySource[source] >= min(linesPerSource, free) {
 		return false
 	}
-	l.open++
+	l.open[class]++
 	l.bySource[source]++
 	return true
 }
 
-func (l *lineServer) leave(source netip.Addr) {
+func (l *lineServer) leave(class quota.Class, source netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open--
+	l.open[class]--
 	if l.bySource[source]--; l.bySource[source] == 0 {
 		delete(l.bySource, source)
 	}

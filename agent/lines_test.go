@@ -19,6 +19,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/quota"
 )
 
 // knowing answers every request as if all were well.
@@ -407,15 +408,15 @@ func TestExchangesAreShared(t *testing.T) {
 	held := 0
 	for range linesPerSource {
 		for n := range byte(sources) {
-			if l.enter(source(n)) {
+			if l.enter(quota.Stranger, source(n)) {
 				held++
 			}
 		}
 	}
-	if held < linesMax/2 || held > linesMax {
-		t.Errorf("%d of %d exchanges are under way", held, linesMax)
+	if held < linesStrangers/2 || held > linesStrangers {
+		t.Errorf("%d of %d exchanges are under way", held, linesStrangers)
 	}
-	if !l.enter(source(sources)) {
+	if !l.enter(quota.Stranger, source(sources)) {
 		t.Errorf("there is no room for another address beside %d exchanges of %d", held, sources)
 	}
 }

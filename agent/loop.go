@@ -12,6 +12,7 @@ import (
 
 	"hearsay"
 	"hearsay/node"
+	"hearsay/quota"
 	"hearsay/wire"
 )
 
@@ -175,6 +176,9 @@ func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream
 		return
 	}
 	l.packet.Addr, l.packet.Stream = from, stream
+	if stream && l.node.Sender(&l.packet).Class != quota.Stranger {
+		l.streams.proved(from)
+	}
 	if m, ok := l.packet.Body.(*hearsay.Rumors); ok && l.echo != nil {
 		l.hearAgain(now, m)
 	}
@@ -240,6 +244,7 @@ func (l *loop) report(events []hearsay.Event) {
 		if l.guests != nil {
 			l.guests.note(&events[i])
 		}
+		l.acquaint(&events[i])
 		if events[i].Kind == hearsay.EventFresh {
 			l.questions.answer(&events[i])
 		}
@@ -251,6 +256,16 @@ func (l *loop) report(events []hearsay.Event) {
 		}
 	}
 	l.lane.report(slices.DeleteFunc(events, func(e hearsay.Event) bool { return e.Kind == hearsay.EventFresh }))
+}
+
+// acquaint has connections known by where members are now.
+func (l *loop) acquaint(e *hearsay.Event) {
+	switch e.Kind {
+	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved,
+		hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft:
+		addr, _ := l.node.Whereabouts(e.Subject)
+		l.streams.known.note(e.Subject, addr.Addr())
+	}
 }
 
 // encode gives the bytes of a packet: a datagram in the buffer, or a frame of

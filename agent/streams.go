@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 	"hearsay/wire"
 )
 
@@ -24,18 +25,14 @@ const (
 	streamWriteTimeout = 5 * time.Second // for one frame
 	streamDialTimeout  = 2 * time.Second
 
-	streamsMax         = 1024     // at a time, accepted and dialled together
-	streamsPerSource   = 768      // accepted from one IP address at a time: a whole network may be behind one
 	acceptsPerSource   = 2000     // from one IP address a second
 	framesPerStream    = 500      // a second
 	streamWaitingMax   = 1 << 20  // bytes that wait to be written to one stream
 	streamReceivingMax = 16 << 20 // bytes of frames not yet whole, in all streams together
 	streamBuffer       = 512      // bytes; what is longer is read past the buffer
 	acceptPause        = 50 * time.Millisecond
-	streamGrace        = time.Second // a stream that never brought a packet is not closed for another before this
 	_                  = uint(streamReceivingMax - hearsay.MaxStreamPacket)
 	_                  = uint(streamWaitingMax - hearsay.MaxStreamPacket)
-	_                  = uint(streamsMax - streamsPerSource)
 )
 
 // streams are the TCP connections of a node, accepted and dialled. Packets
@@ -46,7 +43,8 @@ type streams struct {
 	dialer   net.Dialer
 	counters *counters
 	deliver  func(packet []byte, from netip.AddrPort)
-	lines    *lineServer // answers who speaks JSON lines; nil, in tests: nobody does
+	lines    *lineServer    // answers who speaks JSON lines; nil, in tests: nobody does
+	known    *acquaintances // nil, in tests: nobody
 
 	receiving atomic.Int64 // bytes of frames not yet whole
 
@@ -54,13 +52,16 @@ type streams struct {
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
 
-	mu   sync.Mutex
-	open map[netip.AddrPort]*stream // by the other end
+	mu sync.Mutex
+	places
 }
 
 // stream is one connection. Its fields belong to mu of streams.
 type stream struct {
 	remote   netip.AddrPort
+	source   netip.Addr // of remote
+	same     *int       // streams of this source
+	class    quota.Class
 	accepted bool
 	conn     net.Conn  // nil while it is dialled
 	waiting  [][]byte  // frames to be written
@@ -68,6 +69,7 @@ type stream struct {
 	writing  bool      // a goroutine writes
 	reading  bool      // a frame is half here
 	brought  bool      // at least one packet
+	proven   bool      // one of a member, from where the roster has it
 	lines    bool      // it speaks JSON lines: one request, one reply
 	used     time.Time // last
 }
@@ -76,7 +78,7 @@ func newStreams(listener *net.TCPListener, local netip.Addr, counters *counters,
 	s := &streams{
 		listener: listener, counters: counters, deliver: deliver,
 		dialer: net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1},
-		open:   make(map[netip.AddrPort]*stream),
+		places: places{open: make(map[netip.AddrPort]*stream)},
 	}
 	if !local.IsUnspecified() {
 		s.dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
@@ -108,13 +110,17 @@ func (s *streams) send(remote netip.AddrPort, frame []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.open[remote]
-	if s.ctx.Err() != nil || st == nil && !s.makeRoom() {
+	if s.ctx.Err() != nil {
 		s.counters.sendFails.Add(1)
 		return
 	}
 	if st == nil {
-		st = &stream{remote: remote}
-		s.open[remote] = st
+		st = s.newStream(remote)
+		if _, room := s.makeRoom(st); !room {
+			s.counters.sendFails.Add(1)
+			return
+		}
+		s.take(st)
 		s.wait.Go(func() { s.dial(st) })
 	}
 	s.queue(st, frame)
@@ -150,34 +156,14 @@ func (s *streams) queue(st *stream, frame []byte) {
 	s.write(st)
 }
 
-// makeRoom closes the stream that has been idle the longest if there are as
-// many as there may be. It reports whether there is room for one more.
-func (s *streams) makeRoom() bool {
-	return len(s.open) < streamsMax || s.evict(func(*stream) bool { return true })
-}
-
-// evict closes, of the streams that may go, the one that was unused for the
-// longest; one that has not brought anything yet is given some time.
-func (s *streams) evict(may func(*stream) bool) bool {
-	var oldest *stream
-	for _, st := range s.open {
-		idle := st.conn != nil && !st.writing && !st.reading && (st.brought || time.Since(st.used) > streamGrace)
-		if idle && may(st) && (oldest == nil || st.used.Before(oldest.used)) {
-			oldest = st
-		}
-	}
-	if oldest == nil {
-		return false
-	}
-	s.forget(oldest)
-	return true
+func (s *streams) newStream(remote netip.AddrPort) *stream {
+	addr := remote.Addr()
+	return &stream{remote: remote, source: hearsay.Source(addr), class: s.known.class(addr), used: time.Now()}
 }
 
 // forget closes a stream and counts what it had not written.
 func (s *streams) forget(st *stream) {
-	if s.open[st.remote] == st {
-		delete(s.open, st.remote)
-	}
+	s.leave(st)
 	s.counters.sendFails.Add(uint64(len(st.waiting)))
 	st.waiting, st.size = nil, 0
 	if st.conn != nil {
@@ -234,28 +220,15 @@ func (s *streams) admit(conn net.Conn, remote netip.AddrPort) {
 	if old := s.open[remote]; old != nil && old.accepted {
 		s.forget(old) // it has ended, if its other end's port is used again: that is all that is left of it
 	}
-	same := 0
-	fromThere := func(st *stream) bool { return st.accepted && st.remote.Addr() == remote.Addr() }
-	for _, st := range s.open {
-		if fromThere(st) {
-			same++
-		}
-	}
-	// One source may hold three times as many as are still free: the first of
-	// them streamsPerSource, and some together never all.
-	reason, room := hearsay.DropRate, true
-	if share := min(streamsPerSource, 3*(streamsMax-len(s.open))); same > 0 && same >= share {
-		room = s.evict(fromThere)
-	} else if room = s.makeRoom(); !room {
-		reason = hearsay.DropQueueFull
-	}
+	st := s.newStream(remote)
+	st.accepted, st.conn = true, conn
+	reason, room := s.makeRoom(st)
 	if !room || s.ctx.Err() != nil || s.open[remote] != nil {
 		s.counters.drop(reason)
 		conn.Close()
 		return
 	}
-	st := &stream{remote: remote, accepted: true, conn: conn, used: time.Now()}
-	s.open[remote] = st
+	s.take(st)
 	s.wait.Go(func() { s.read(st) })
 }
 
@@ -320,8 +293,9 @@ func (s *streams) next(st *stream, r *bufio.Reader) ([]byte, error) {
 	if first, _ := r.Peek(1); first[0] != wire.FrameStart && s.lines != nil && st.accepted && !st.brought {
 		s.mu.Lock()
 		st.lines = true
+		class := st.class
 		s.mu.Unlock()
-		s.lines.serve(s.ctx, st.conn, r, st.remote)
+		s.lines.serve(s.ctx, st.conn, r, st.remote, class)
 		return nil, io.EOF
 	}
 	st.conn.SetReadDeadline(time.Now().Add(streamFrameTimeout))

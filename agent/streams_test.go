@@ -213,7 +213,7 @@ func TestRestlessStreamIsClosed(t *testing.T) {
 // says nothing can neither open more nor keep out another address.
 func TestStreamsOfOneSourceAreBounded(t *testing.T) {
 	b := newBox(t)
-	for range streamsPerSource {
+	for range strangersPerSource {
 		b.connect(t)
 	}
 	extra := b.connect(t)
@@ -235,7 +235,7 @@ func TestStreamsOfOneSourceAreBounded(t *testing.T) {
 // of that address comes.
 func TestIdleStreamsMakeRoom(t *testing.T) {
 	b := newBox(t)
-	for range streamsPerSource + 20 {
+	for range strangersPerSource + 20 {
 		conn := b.connect(t)
 		conn.Write(frame(&hearsay.Ack{}))
 		b.receive(t)
@@ -243,7 +243,7 @@ func TestIdleStreamsMakeRoom(t *testing.T) {
 	if n := b.counters.drops[hearsay.DropRate].Load(); n != 0 {
 		t.Errorf("%d were refused", n)
 	}
-	if n := b.count(); n > streamsPerSource {
+	if n := b.count(); n > strangersPerSource {
 		t.Errorf("%d streams are open", n)
 	}
 }
@@ -257,7 +257,7 @@ func TestSourcesLeaveRoom(t *testing.T) {
 		var counters counters
 		s := &streams{
 			ctx: ctx, cancel: cancel, counters: &counters,
-			open: make(map[netip.AddrPort]*stream), deliver: func([]byte, netip.AddrPort) {},
+			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, netip.AddrPort) {},
 		}
 		begin := func(source byte, port int) bool {
 			ours, theirs := net.Pipe()
@@ -272,8 +272,8 @@ func TestSourcesLeaveRoom(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if held := len(s.open); held < streamsMax/2 || held == streamsMax {
-			t.Errorf("%d streams of %d are held", held, streamsMax)
+		if held := len(s.open); held < streamsStrangers/2 || held > streamsStrangers {
+			t.Errorf("%d streams of %d are held", held, streamsStrangers)
 		}
 		if !begin(sources, 1) {
 			t.Error("there is no room for another address")
@@ -312,7 +312,7 @@ func TestSlowStreamsAreClosed(t *testing.T) {
 				var counters counters
 				s := &streams{
 					ctx: ctx, cancel: cancel, counters: &counters,
-					open: make(map[netip.AddrPort]*stream), deliver: func([]byte, netip.AddrPort) {},
+					places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, netip.AddrPort) {},
 				}
 				start := time.Now()
 				conn := pipeStream(s)
@@ -355,7 +355,7 @@ func TestBytesBeingReceivedAreBounded(t *testing.T) {
 		var counters counters
 		s := &streams{
 			ctx: ctx, cancel: cancel, counters: &counters,
-			open: make(map[netip.AddrPort]*stream), deliver: func([]byte, netip.AddrPort) {},
+			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, netip.AddrPort) {},
 		}
 		const held = 250 << 10
 		begun := append([]byte{wire.FrameStart, 0x03, 0xff, 0xff}, make([]byte, held)...)

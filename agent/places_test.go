@@ -1,0 +1,174 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hearsay"
+	"hearsay/quota"
+	"hearsay/wire"
+)
+
+var (
+	seatAddr   = netip.MustParseAddrPort("10.1.0.1:7946")
+	memberAddr = netip.MustParseAddrPort("10.2.0.1:7946")
+)
+
+// crowd is streams to which a test connects from any address.
+type crowd struct {
+	*streams
+	t        *testing.T
+	counters counters
+}
+
+// inCrowd runs a test in a bubble, and ends all connections after it.
+func inCrowd(t *testing.T, do func(c *crowd)) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		c := &crowd{t: t}
+		c.streams = &streams{
+			ctx: ctx, cancel: cancel, counters: &c.counters, known: newAcquaintances([]netip.AddrPort{seatAddr}),
+			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, netip.AddrPort) {},
+		}
+		c.known.note(hearsay.NodeID{1}, memberAddr.Addr())
+		do(c)
+		c.mu.Lock()
+		for _, st := range c.open {
+			st.conn.Close()
+		}
+		c.mu.Unlock()
+		c.wait.Wait()
+	})
+}
+
+// halfOpen connects and begins a frame; it reports whether it was let in.
+func (c *crowd) halfOpen(from string) bool { return c.connect(from, []byte{wire.FrameStart, 0, 1}) }
+
+// whole connects and sends a packet.
+func (c *crowd) whole(from string) bool { return c.connect(from, frame(&hearsay.Ack{})) }
+
+func (c *crowd) connect(from string, says []byte) bool {
+	ours, theirs := net.Pipe()
+	c.admit(ours, netip.MustParseAddrPort(from))
+	_, err := theirs.Write(says)
+	return err == nil
+}
+
+func (c *crowd) held(class quota.Class) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.classes[class]
+}
+
+// TestHalfOpenStreamsKeepNobodyOut: connections that bring nothing, of one IPv6
+// network or of a thousand addresses, keep neither a seat nor a member out, and
+// one network does not keep out another stranger.
+func TestHalfOpenStreamsKeepNobodyOut(t *testing.T) {
+	for name, address := range map[string]func(n int) string{
+		"one IPv6 network":   func(n int) string { return fmt.Sprintf("[2001:db8::%x]:1", n+1) },
+		"many IPv6 networks": func(n int) string { return fmt.Sprintf("[2001:db8:%x::1]:1", n+1) },
+		"many IPv4 addresses": func(n int) string {
+			return fmt.Sprintf("192.0.%d.%d:1", n/256, n%256)
+		},
+		"one IPv4 address": func(n int) string { return fmt.Sprintf("192.0.2.1:%d", n+1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inCrowd(t, func(c *crowd) {
+				for n := range 1100 {
+					c.halfOpen(address(n))
+				}
+				synctest.Wait()
+				if held := c.held(quota.Stranger); held > streamsStrangers {
+					t.Errorf("strangers hold %d places of %d", held, streamsStrangers)
+				}
+				for port := range 20 {
+					if !c.whole(fmt.Sprintf("%s:%d", memberAddr.Addr(), port+1000)) || !c.whole(fmt.Sprintf("%s:%d", seatAddr.Addr(), port+1000)) {
+						t.Fatal("there is no place for a member, or for a seat")
+					}
+				}
+				<-time.After(streamGrace + time.Millisecond)
+				if !c.whole("[2001:db8:ffff::1]:7946") {
+					t.Error("there is no place for another stranger, though the others have brought nothing for a second")
+				}
+			})
+		})
+	}
+}
+
+// TestOneNetworkLeavesRoomAtOnce: a source that holds many places gives one up
+// to a source that holds none, however young its streams are.
+func TestOneNetworkLeavesRoomAtOnce(t *testing.T) {
+	inCrowd(t, func(c *crowd) {
+		for n := range strangersPerSource {
+			c.halfOpen(fmt.Sprintf("[2001:db8::%x]:1", n+1))
+			c.halfOpen(fmt.Sprintf("[2001:db8:1::%x]:1", n+1))
+		}
+		if held := c.held(quota.Stranger); held != streamsStrangers {
+			t.Fatalf("strangers hold %d places, want all %d", held, streamsStrangers)
+		}
+		if !c.whole("[2001:db8:ffff::1]:7946") {
+			t.Error("there is no place for another network")
+		}
+	})
+}
+
+// TestProvenStreamsStay: what has brought a member's packet stays, whoever comes
+// from the same address, and seats find places beside them.
+func TestProvenStreamsStay(t *testing.T) {
+	inCrowd(t, func(c *crowd) {
+		from := func(port int) string { return fmt.Sprintf("%s:%d", memberAddr.Addr(), port+1) }
+		const proven = 300
+		for port := range proven {
+			c.whole(from(port))
+			synctest.Wait()
+			c.proved(netip.MustParseAddrPort(from(port)))
+		}
+		for port := range 1100 {
+			c.halfOpen(from(proven + port))
+			c.halfOpen(fmt.Sprintf("192.0.%d.%d:1", port/256, port%256))
+		}
+		<-time.After(streamGrace + time.Millisecond)
+		for port := range 1100 {
+			c.halfOpen(from(2000 + port))
+		}
+		for port := range proven {
+			if !c.isOpen(netip.MustParseAddrPort(from(port))) {
+				t.Fatal("a stream that has brought a member's packet was closed for one that has not")
+			}
+		}
+		if !c.whole(fmt.Sprintf("%s:1", seatAddr.Addr())) {
+			t.Error("there is no place for a seat")
+		}
+	})
+}
+
+func TestAcquaintances(t *testing.T) {
+	a := newAcquaintances([]netip.AddrPort{seatAddr})
+	one, two := hearsay.NodeID{1}, hearsay.NodeID{2}
+	a.note(one, memberAddr.Addr())
+	a.note(two, netip.MustParseAddr("2001:db8::1"))
+	a.contacts([]netip.AddrPort{netip.MustParseAddrPort("10.9.9.9:1")})
+	want := func(addr string, class quota.Class) {
+		t.Helper()
+		if got := a.class(netip.MustParseAddr(addr)); got != class {
+			t.Errorf("%s is of class %d, want %d", addr, got, class)
+		}
+	}
+	want("10.1.0.1", quota.Seat)
+	want("::ffff:10.1.0.1", quota.Seat)
+	want("10.2.0.1", quota.Member)
+	want("2001:db8::77", quota.Member)
+	want("10.9.9.9", quota.Member)
+	want("10.2.0.2", quota.Stranger)
+	a.note(one, netip.MustParseAddr("10.2.0.2")) // it has moved
+	a.note(two, netip.Addr{})                    // it has died
+	want("10.2.0.1", quota.Stranger)
+	want("10.2.0.2", quota.Member)
+	want("2001:db8::77", quota.Stranger)
+}

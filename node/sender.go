@@ -1,0 +1,33 @@
+package node
+
+import (
+	"net/netip"
+
+	"hearsay"
+	"hearsay/quota"
+)
+
+// Sender tells whose share what a packet asks for is taken from. This is the
+// one place that decides it. A seat and a member are known by the address that
+// the list of seeds or the roster has of them. By stream, which proves the IP
+// address, the port may be another: a stream is dialled from any. By datagram
+// nobody is a seat, since anybody may write a seed's address on one, and the port
+// counts: many members may share an IP address. Everybody else is a stranger.
+func (n *Node) Sender(p *hearsay.Packet) quota.Sender {
+	addr, listed := n.roster.Addr(p.From)
+	same := addr == p.Addr || p.Stream && addr.Addr() == p.Addr.Addr()
+	if p.Stream {
+		for _, seed := range n.configured() {
+			if seed.Addr == p.Addr || listed && same && seed.Addr == addr {
+				return quota.Sender{Class: quota.Seat, Addr: seed.Addr}
+			}
+		}
+	}
+	if listed && same {
+		return quota.Sender{Class: quota.Member, Addr: addr}
+	}
+	return quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(p.Addr.Addr()), 0)}
+}
+
+// Whereabouts tells where the roster has a living member other than this node.
+func (n *Node) Whereabouts(id hearsay.NodeID) (netip.AddrPort, bool) { return n.roster.Addr(id) }

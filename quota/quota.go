@@ -1,0 +1,116 @@
+// Package quota shares out what is dear among those who ask for it: so much to
+// each, so much to all strangers together, and apart from that to all members and
+// to all seats, so that whoever uses up the share of one class leaves those of
+// the others whole.
+package quota
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Class is what a sender is to a node. A greater one has proven more.
+type Class uint8
+
+// The classes.
+const (
+	Stranger Class = iota // whoever reaches the port
+	Member                // a member, at the address that the roster has of it
+	Seat                  // who sits at a configured seed's address
+	classes
+)
+
+// Sender is whose share something is taken from. Of a stranger Addr is its
+// source (hearsay.Source) with port 0; of others it is where they are reached.
+type Sender struct {
+	Class Class
+	Addr  netip.AddrPort
+}
+
+// Rate is one use each Every in the long run, and Burst at once, which are saved
+// up. The zero Rate allows nothing.
+type Rate struct {
+	Every time.Duration
+	Burst int
+}
+
+// PerSecond is so many a second, and so many at once.
+func PerSecond(n, burst int) Rate { return Rate{Every: time.Second / time.Duration(n), Burst: burst} }
+
+// Share is what a class may use: All of it together, and Each of its senders.
+type Share struct{ All, Each Rate }
+
+// Shares are those of all classes. A class whose share is zero has none.
+type Shares struct{ Strangers, Members, Seats Share }
+
+// slots is how many senders of a class are told apart; those whose hashes agree
+// share what one may use. A guess: an eighth of them agree with another where 32
+// senders use much at once.
+const slots = 256
+
+// Quota counts what was used. Its methods allocate nothing but, once for each
+// class, the slots of its senders. The zero Quota allows nothing.
+type Quota struct {
+	secret uint64 // odd: which senders share a slot cannot be chosen
+	shares [classes]used
+}
+
+// used is one class. Times are Unix nanoseconds up to which a Rate is used.
+type used struct {
+	Share
+	all   int64
+	joint int64   // as if all senders were one: within that nobody is told apart
+	each  []int64 // nil until joint was used up once
+}
+
+// New makes a quota of which nothing is used. The secret decides which senders share a slot.
+func New(secret uint64, shares Shares) *Quota {
+	return &Quota{secret: secret | 1, shares: [classes]used{
+		Stranger: {Share: shares.Strangers}, Member: {Share: shares.Members}, Seat: {Share: shares.Seats},
+	}}
+}
+
+// Take uses up n units of a sender's share, and reports whether there was
+// anything left of it, and of its class's. The last use may go beyond a share:
+// the sender then waits for longer.
+func (q *Quota) Take(now time.Time, from Sender, n int) bool {
+	u, at := &q.shares[from.Class], now.UnixNano()
+	if u.All.full(u.all, at) {
+		return false
+	}
+	spent := &u.joint
+	if u.Each.full(u.joint, at) {
+		if u.each == nil {
+			u.each = make([]int64, slots)
+		}
+		spent = &u.each[q.slot(from.Addr)]
+	}
+	if u.Each.full(*spent, at) {
+		return false
+	}
+	u.all, *spent = u.All.after(u.all, at, n), u.Each.after(*spent, at, n)
+	return true
+}
+
+// full reports whether nothing of a rate is left: what is used lies ahead.
+func (r Rate) full(spent, now int64) bool { return r.Burst == 0 || max(spent, r.saved(now)) > now }
+
+// after is up to when a rate is used after n more uses: a virtual schedule, as
+// in ITU-T I.371 (the generic cell rate algorithm).
+func (r Rate) after(spent, now int64, n int) int64 {
+	return max(spent, r.saved(now)) + int64(n)*int64(r.Every)
+}
+
+func (r Rate) saved(now int64) int64 { return now - int64(r.Burst-1)*int64(r.Every) }
+
+// slot spreads an address by a multiplication with the golden ratio's odd
+// fraction after each part, beginning with the secret.
+func (q *Quota) slot(addr netip.AddrPort) uint64 {
+	h := q.secret
+	for _, b := range addr.Addr().As16() {
+		h = (h ^ uint64(b)) * 0x9e3779b97f4a7c15
+		h ^= h >> 29
+	}
+	h = (h ^ uint64(addr.Port())) * 0x9e3779b97f4a7c15
+	return h >> 56 // slots is 2^8
+}

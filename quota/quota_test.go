@@ -1,0 +1,101 @@
+package quota
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+var (
+	start = time.Unix(1_700_000_000, 0)
+	share = Share{All: PerSecond(100, 40), Each: PerSecond(10, 10)}
+)
+
+func sender(class Class, n int) Sender {
+	return Sender{Class: class, Addr: netip.MustParseAddrPort(fmt.Sprintf("10.1.%d.%d:%d", n/256, n%256, 1000*int(class)))}
+}
+
+// use takes until nothing is left, and counts.
+func use(q *Quota, now time.Time, from Sender) (n int) {
+	for n < 10_000 && q.Take(now, from, 1) {
+		n++
+	}
+	return n
+}
+
+// TestClassesLeaveEachOtherWhole: any class that uses up all that it may leaves
+// those of the others as they were.
+func TestClassesLeaveEachOtherWhole(t *testing.T) {
+	for greedy := range classes {
+		q := New(1, Shares{share, share, share})
+		all := 0
+		for n := range 1000 {
+			all += use(q, start, sender(greedy, n))
+		}
+		if all < 30 || all > 41 {
+			t.Errorf("class %d used %d at once, may use 40", greedy, all)
+		}
+		for other := range classes {
+			if got := use(q, start, sender(other, 0)); other != greedy && got < 10 {
+				t.Errorf("class %d has used up its share, and class %d has %d of 10 left", greedy, other, got)
+			}
+		}
+	}
+}
+
+// TestOneSenderLeavesRoom: who uses all that it may leaves as much to another
+// of its class, and has its own again after a while.
+func TestOneSenderLeavesRoom(t *testing.T) {
+	q := New(7, Shares{Strangers: share})
+	if got := use(q, start, sender(Stranger, 1)); got < 10 || got > 20 {
+		t.Errorf("one used %d at once, may use 10, and as many before anybody is told apart", got)
+	}
+	if got := use(q, start, sender(Stranger, 2)); got != 10 {
+		t.Errorf("another had %d of 10", got)
+	}
+	if q.Take(start, sender(Stranger, 1), 1) {
+		t.Error("the first has some left")
+	}
+	if got := use(q, start.Add(time.Second), sender(Stranger, 1)); got < 10 || got > 20 {
+		t.Errorf("after a second it had %d", got)
+	}
+}
+
+func TestManyUnits(t *testing.T) {
+	q := New(1, Shares{Strangers: Share{All: PerSecond(1000, 1000), Each: PerSecond(1000, 1000)}})
+	one := sender(Stranger, 1)
+	if !q.Take(start, one, 3000) {
+		t.Fatal("the first was refused")
+	}
+	for _, c := range []struct {
+		after time.Duration
+		ok    bool
+	}{{0, false}, {time.Second, false}, {1900 * time.Millisecond, false}, {2001 * time.Millisecond, true}} {
+		if got := q.Take(start.Add(c.after), one, 0); got != c.ok {
+			t.Errorf("after %s: %t", c.after, got)
+		}
+	}
+}
+
+func TestNothingIsAllowedWithoutAShare(t *testing.T) {
+	if q := New(1, Shares{Members: share}); q.Take(start, sender(Stranger, 1), 1) || q.Take(start, sender(Seat, 1), 1) {
+		t.Error("a class without a share had something")
+	}
+	if new(Quota).Take(start, sender(Member, 1), 1) {
+		t.Error("the zero quota allowed something")
+	}
+}
+
+func TestTakeAllocatesNothing(t *testing.T) {
+	q, now := New(1, Shares{share, share, share}), start
+	use(q, now, sender(Stranger, 1))
+	if n := testing.AllocsPerRun(100, func() {
+		now = now.Add(time.Millisecond)
+		q.Take(now, sender0, 1)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+var sender0 = sender(Stranger, 0)
