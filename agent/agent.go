@@ -190,7 +190,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 
 	a.hub = newHub(a.started)
 	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.newPhrases(identity.Public().NodeID(), addr)}
-	a.inbox = &inbox{conn: a.conn, counters: &a.counters}
+	a.inbox = &inbox{conn: a.conn}
 	a.streams = newStreams(listener, local, &a.counters, a.inbox.deliver)
 	var seats []netip.AddrPort
 	for i := range a.cfg.Seeds {
@@ -286,11 +286,8 @@ func (a *Agent) run() {
 // live is the loop's life, and takes everything down after it.
 func (a *Agent) live() {
 	a.stop(a.loop.run())
-	inputs, _ := a.inbox.take() // closed: there are no more
-	for _, input := range inputs {
-		if input.call != nil {
-			input.call(time.Now())
-		}
+	for _, in := range a.inbox.drain() {
+		in.call(time.Now())
 	}
 	close(a.idle)
 	a.resolver.close()

@@ -35,6 +35,7 @@ const (
 // datagrams is the UDP socket. The loop alone receives; anybody may send.
 type datagrams struct {
 	conn     *net.UDPConn
+	raw      syscall.RawConn
 	counters *counters
 	sources  limiter
 	buffer   [datagramBuffer]byte
@@ -42,7 +43,8 @@ type datagrams struct {
 
 func newDatagrams(conn *net.UDPConn, counters *counters) *datagrams {
 	conn.SetReadBuffer(socketBuffer) // less is no failure: what does not fit is dropped and counted
-	return &datagrams{conn: conn, counters: counters, sources: newLimiter(datagramsPerSource)}
+	raw, _ := conn.SyscallConn()     // never fails: conn is open
+	return &datagrams{conn: conn, raw: raw, counters: counters, sources: newLimiter(datagramsPerSource)}
 }
 
 // receive waits for a datagram until the read deadline. What it gives is
@@ -60,6 +62,16 @@ func (d *datagrams) receive() (packet []byte, from netip.AddrPort, err error) {
 		return nil, from, nil
 	}
 	return d.buffer[:n], from, nil
+}
+
+// poll is receive where only a datagram that waits already is wanted: if there is
+// none the error is os.ErrDeadlineExceeded, at once. It moves the read deadline.
+func (d *datagrams) poll() (packet []byte, from netip.AddrPort, err error) {
+	if !d.waiting() {
+		return nil, from, os.ErrDeadlineExceeded
+	}
+	d.conn.SetReadDeadline(time.Now().Add(pollFor))
+	return d.receive()
 }
 
 // allow reports whether the source may send another datagram now.

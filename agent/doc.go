@@ -19,8 +19,9 @@
 //	    calls of users ───────────────┘                └── Persist, Send, Events ── lane ──► disk, sockets, hub, log
 //
 // One goroutine, the loop, owns the node. It sleeps in a read of the UDP
-// socket, whose deadline is the node's; whoever else wants something of it
-// moves that deadline. Another goroutine, the lane, carries out what must wait
+// socket, whose deadline is the node's; an input that comes another way waits in
+// the inbox, by source, and moves that deadline. Each turn serves all kinds of
+// input, so that none waits for more than a turn of the others. Another goroutine, the lane, carries out what must wait
 // for the disk, and a third accepts streams. Nobody waits for a user: no code
 // of users runs in the loop or under a lock.
 package agent

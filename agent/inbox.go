@@ -9,70 +9,107 @@ import (
 	"hearsay"
 )
 
-// The limits on packets by stream that wait for the loop. Datagrams wait in
-// the socket.
-const (
-	inboxPackets = 1024
-	inboxBytes   = 4 << 20
-	_            = uint(inboxBytes - hearsay.MaxStreamPacket)
-)
-
-// inbox is what the loop is to do besides receiving datagrams. The loop sleeps
-// in a read of the socket until the deadline of the read, which is the node's
-// own; whoever puts something in the inbox ends that sleep by a deadline that
-// has passed. So a datagram, by far the most frequent input, wakes one
-// goroutine, and the node's timer is the socket's.
+// inbox is what the loop is to do besides receiving datagrams: packets that came
+// by stream, and calls. Each source (hearsay.Source) has a queue of its own, and
+// so have the calls of the application. The loop takes one input at a time:
+// every other one is the application's, and the rest go around the sources. So a
+// source that sends much waits for itself.
+//
+// The queues are bounded by those that put something in: whoever delivers a
+// packet, makes a call for a line, or asks for the application waits until the
+// loop has taken it. At most streamsMax packets wait, one a stream; their bytes
+// count as received until then (streamReceivingMax, streamReceivingPerSource).
+// At most linesMax calls are made for lines.
+//
+// The loop sleeps in a read of the socket until the deadline of the read, which is
+// the node's own; whoever puts something in the inbox ends that sleep by a
+// deadline that has passed. So a datagram, by far the most frequent input, wakes
+// one goroutine, and the node's timer is the socket's.
 type inbox struct {
-	conn     *net.UDPConn
-	counters *counters
+	conn *net.UDPConn
 
 	mu      sync.Mutex
-	inputs  []input
-	packets int // in inputs
-	bytes   int // of them
+	calls   []input                // of the application
+	sources map[netip.Addr]*source // those of which something waits
+	turns   []*source              // the same, in the order of their turns
+	theirs  bool                   // the next input is of turns, if there is one
+	asleep  bool                   // the loop reads the socket until this time, or is about to
+	until   time.Time
 	closed  bool
+}
+
+// source is what waits of one source.
+type source struct {
+	addr   netip.Addr
+	inputs []input
 }
 
 // input is a packet that came by stream, or a call.
 type input struct {
 	packet []byte
 	from   netip.AddrPort
+	taken  chan struct{} // of a packet: closed when the loop has taken it, or never will
 	call   func(now time.Time)
 }
 
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
-// put queues a call. It reports whether the loop will still make it.
+// put queues a call of the application. It reports whether the loop will still
+// make it.
 func (i *inbox) put(call func(now time.Time)) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.closed {
 		return false
 	}
-	i.inputs = append(i.inputs, input{call: call})
+	i.calls = append(i.calls, input{call: call})
 	i.wake()
 	return true
 }
 
-// deliver queues a packet that came by stream, if there is room.
-func (i *inbox) deliver(packet []byte, from netip.AddrPort) {
+// putFor queues a call that another node or program has caused. It reports
+// whether the loop will still make it.
+func (i *inbox) putFor(addr netip.Addr, call func(now time.Time)) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.closed {
+		return false
+	}
+	i.queue(addr, input{call: call})
+	return true
+}
+
+// deliver queues a packet that came by stream, and waits until the loop has
+// taken it: so long nothing more is read from that stream, and its sender waits.
+func (i *inbox) deliver(packet []byte, from netip.AddrPort) {
+	taken := make(chan struct{})
+	i.mu.Lock()
+	if i.closed {
+		i.mu.Unlock()
 		return
 	}
-	if i.packets == inboxPackets || i.bytes+len(packet) > inboxBytes {
-		i.counters.drop(hearsay.DropQueueFull)
-		return
+	i.queue(from.Addr(), input{packet: packet, from: from, taken: taken})
+	i.mu.Unlock()
+	<-taken
+}
+
+func (i *inbox) queue(addr netip.Addr, in input) {
+	addr = hearsay.Source(addr)
+	s := i.sources[addr]
+	if s == nil {
+		if i.sources == nil {
+			i.sources = make(map[netip.Addr]*source)
+		}
+		s = &source{addr: addr}
+		i.sources[addr] = s
+		i.turns = append(i.turns, s)
 	}
-	i.inputs = append(i.inputs, input{packet: packet, from: from})
-	i.packets++
-	i.bytes += len(packet)
+	s.inputs = append(s.inputs, in)
 	i.wake()
 }
 
-// close ends the loop after what is queued.
+// close ends the loop before the next input.
 func (i *inbox) close() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -80,26 +117,95 @@ func (i *inbox) close() {
 	i.wake()
 }
 
-func (i *inbox) wake() { i.conn.SetReadDeadline(longAgo) }
+// wake ends the sleep of the loop. A loop that is awake is let alone: it looks
+// here before it sleeps, and a deadline that has passed would keep it from
+// reading the socket.
+func (i *inbox) wake() {
+	if i.asleep {
+		i.asleep = false
+		i.conn.SetReadDeadline(longAgo)
+	}
+}
 
-// sleepUntil sets when the loop's next read ends, unless there is something to
-// do at once. It reports whether it has set it.
+// sleepUntil sets when the loop's next read ends. It reports false where there
+// is something to do at once.
 func (i *inbox) sleepUntil(deadline time.Time) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.inputs) > 0 || i.closed {
-		i.wake()
+	if len(i.calls)+len(i.turns) > 0 || i.closed {
+		i.asleep = false
 		return false
 	}
-	i.conn.SetReadDeadline(deadline)
+	if !i.asleep || !deadline.Equal(i.until) {
+		i.asleep, i.until = true, deadline
+		i.conn.SetReadDeadline(deadline)
+	}
 	return true
 }
 
-// take empties the inbox. It reports whether there will be more.
-func (i *inbox) take() (inputs []input, open bool) {
+// awake tells that the loop does not sleep any more: its read has ended by its
+// deadline, or it sets another.
+func (i *inbox) awake() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	inputs = i.inputs
-	i.inputs, i.packets, i.bytes = nil, 0, 0
-	return inputs, !i.closed
+	i.asleep = false
+}
+
+// next takes the next input; ok reports whether there was one. After the end,
+// when open is false, there is none.
+func (i *inbox) next() (in input, ok, open bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		return input{}, false, false
+	}
+	in, ok = i.take()
+	return in, ok, true
+}
+
+// drain gives the calls that are left when the loop has ended, and lets go of
+// those that wait with packets.
+func (i *inbox) drain() (calls []input) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for {
+		in, ok := i.take()
+		if !ok {
+			return calls
+		}
+		if in.call != nil {
+			calls = append(calls, in)
+		}
+	}
+}
+
+// take takes the next input. It is called with mu held.
+func (i *inbox) take() (in input, ok bool) {
+	switch theirs := i.theirs; {
+	case len(i.turns) > 0 && (theirs || len(i.calls) == 0):
+		s := i.turns[0]
+		i.turns = i.turns[1:]
+		if in, s.inputs = first(s.inputs); len(s.inputs) > 0 {
+			i.turns = append(i.turns, s)
+		} else {
+			delete(i.sources, s.addr)
+		}
+		if in.taken != nil {
+			close(in.taken)
+		}
+		i.theirs = false
+	case len(i.calls) > 0:
+		in, i.calls = first(i.calls)
+		i.theirs = true
+	default:
+		i.calls, i.turns, i.sources = nil, nil, nil // and the room that a burst took
+		return input{}, false
+	}
+	return in, true
+}
+
+// first takes the first of a queue, which holds it no longer.
+func first(queue []input) (in input, rest []input) {
+	in, queue[0] = queue[0], input{}
+	return in, queue[1:]
 }

@@ -24,6 +24,11 @@ const (
 	lateListenFor  = time.Millisecond
 	lateListenMost = 256 // datagrams
 
+	// datagramsPerTurn is how many datagrams that wait are received before the
+	// next input of the inbox. A guess: a node gets a few a second, and these take
+	// about as long as one packet by stream.
+	datagramsPerTurn = 16
+
 	// readFailsMax is how many reads of the socket may fail one after the other
 	// before the agent gives up.
 	readFailsMax = 100
@@ -60,76 +65,110 @@ type loop struct {
 	wary    bool  // it is a seed's: it connects only to those whom it knows
 
 	packet    hearsay.Packet // the one being received
-	sleeping  time.Time      // the deadline of the next read
-	readFails int
+	ticked    bool           // at least once
+	readFails int            // one after the other
 	leaving   bool
 	told      bool // gone was called, or will be
 }
 
 // run runs until the inbox is closed, or the socket fails: then it says why.
 func (l *loop) run() error {
-	now := time.Now()
 	for {
-		if !now.Before(l.node.Deadline()) {
-			l.carryOut(l.node.Tick(now))
-			l.checkGone()
-		}
-		l.checkDoomed()
-		if deadline := l.node.Deadline(); !deadline.Equal(l.sleeping) && l.inbox.sleepUntil(deadline) {
-			l.sleeping = deadline
-		}
-		packet, from, err := l.datagrams.receive()
-		now = time.Now()
-		switch {
-		case err == nil:
-			l.readFails = 0
-			l.receiveDatagram(now, packet, from)
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			l.readFails = 0
-			if now.Sub(l.sleeping) > lateListen && !l.sleeping.IsZero() {
-				now = l.listenLate()
-			}
-			l.sleeping = time.Time{}
-			if !l.work(now) {
-				return nil
-			}
-		case errors.Is(err, net.ErrClosed):
-			return nil
-		default:
-			if l.readFails++; l.readFails == readFailsMax {
-				return fmt.Errorf("receive datagrams: %w", err)
-			}
+		if ended, err := l.turn(); ended {
+			return err
 		}
 	}
+}
+
+// turn is a tick if one is due, one input of the inbox if there is one, and what
+// waits in the socket, up to a bound. So no kind of input waits for more than one
+// turn of the others, whatever comes of them. It reports whether the loop is to
+// end, and why if that is a failure.
+func (l *loop) turn() (ended bool, err error) {
+	now := l.tick(time.Now())
+	l.checkDoomed()
+	in, queued, open := l.inbox.next()
+	switch {
+	case !open:
+		return true, nil
+	case queued:
+		l.work(now, in)
+		for range datagramsPerTurn {
+			if more, err := l.heard(l.datagrams.poll()); !more || err != nil {
+				return err != nil, err
+			}
+		}
+	case l.inbox.sleepUntil(l.node.Deadline()):
+		packet, from, err := l.datagrams.receive()
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			l.inbox.awake()
+		case errors.Is(err, net.ErrClosed):
+			return true, nil
+		}
+		_, err = l.heard(packet, from, err)
+		return err != nil, err
+	}
+	return false, nil
+}
+
+// tick lets the node's time pass if it is due. If that is noticed late the loop
+// hears first what came in meanwhile.
+func (l *loop) tick(now time.Time) time.Time {
+	deadline := l.node.Deadline()
+	if now.Before(deadline) {
+		return now
+	}
+	if now.Sub(deadline) > lateListen && l.ticked {
+		now = l.listenLate()
+	}
+	l.ticked = true
+	l.carryOut(l.node.Tick(now))
+	l.checkGone()
+	return now
+}
+
+// heard takes what a read of the socket gave, and reports whether that was a
+// datagram. It fails where the socket does, time after time.
+func (l *loop) heard(packet []byte, from netip.AddrPort, err error) (one bool, failure error) {
+	switch {
+	case err == nil:
+		l.readFails = 0
+		l.receiveDatagram(time.Now(), packet, from)
+		return true, nil
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
+		l.readFails = 0
+		return false, nil
+	}
+	if l.readFails++; l.readFails == readFailsMax {
+		return false, fmt.Errorf("receive datagrams: %w", err)
+	}
+	return false, nil
 }
 
 // listenLate receives what came in while the loop was kept from running.
 func (l *loop) listenLate() (now time.Time) {
 	now = time.Now()
+	l.inbox.awake()
 	l.datagrams.conn.SetReadDeadline(now.Add(lateListenFor))
 	for range lateListenMost {
 		packet, from, err := l.datagrams.receive()
-		now = time.Now()
 		if err != nil {
 			break
 		}
-		l.receiveDatagram(now, packet, from)
+		l.receiveDatagram(time.Now(), packet, from)
 	}
-	return now
+	return time.Now()
 }
 
-// work does what is in the inbox. It reports whether the loop goes on.
-func (l *loop) work(now time.Time) bool {
-	inputs, open := l.inbox.take()
-	for _, input := range inputs {
-		if input.call != nil {
-			input.call(now)
-		} else {
-			l.receive(now, input.packet, input.from, true)
-		}
+// work does what one input of the inbox asks for.
+func (l *loop) work(now time.Time, in input) {
+	if in.call != nil {
+		in.call(now)
+	} else {
+		l.receive(now, in.packet, in.from, true)
 	}
 	l.checkGone()
-	return open
 }
 
 // checkDoomed has the agent stop if the node must.

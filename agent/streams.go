@@ -28,7 +28,7 @@ const (
 	acceptsPerSource   = 2000     // from one IP address a second
 	framesPerStream    = 500      // a second
 	streamWaitingMax   = 1 << 20  // bytes that wait to be written to one stream
-	streamReceivingMax = 16 << 20 // bytes of frames not yet whole, in all streams together
+	streamReceivingMax = 16 << 20 // bytes of frames that are not whole yet, or wait for the loop, in all streams together
 	streamBuffer       = 512      // bytes; what is longer is read past the buffer
 	acceptPause        = 50 * time.Millisecond
 	_                  = uint(streamReceivingMax - hearsay.MaxStreamPacket)
@@ -46,7 +46,8 @@ type streams struct {
 	lines    *lineServer    // answers who speaks JSON lines; nil, in tests: nobody does
 	known    *acquaintances // nil, in tests: nobody
 
-	receiving atomic.Int64 // bytes of frames not yet whole
+	receiving   atomic.Int64                 // bytes that budgets hold, all together
+	receivingBy [receivingSlots]atomic.Int64 // and by source
 
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
@@ -264,12 +265,11 @@ func (s *streams) write(st *stream) {
 // read hands on the packets of a stream until it ends, by either side, or
 // breaks a limit.
 func (s *streams) read(st *stream) {
-	budget := &budget{conn: st.conn, total: &s.receiving}
+	budget := &budget{conn: st.conn, all: &s.receiving, source: s.receivingOf(st.remote.Addr())}
 	buffered := bufio.NewReaderSize(budget, streamBuffer)
 	second, frames := int64(0), 0
 	for {
 		packet, err := s.next(st, buffered)
-		budget.release()
 		if now := time.Now().Unix(); now != second {
 			second, frames = now, 0
 		}
@@ -277,10 +277,12 @@ func (s *streams) read(st *stream) {
 			err = &wire.FrameError{Drop: hearsay.DropRate}
 		}
 		if err != nil {
+			budget.release()
 			s.ended(st, err)
 			return
 		}
 		s.arrived(st, packet)
+		budget.release()
 	}
 }
 
@@ -343,29 +345,4 @@ func (s *streams) ended(st *stream, err error) {
 	case errors.Is(err, io.EOF): // it has said all that it wanted to
 	}
 	s.forget(st)
-}
-
-var errBudget = errors.New("too many bytes are being received")
-
-// budget reads from a connection and keeps count of the bytes that all of them
-// hold together.
-type budget struct {
-	conn  net.Conn
-	total *atomic.Int64
-	held  int64
-}
-
-func (b *budget) Read(p []byte) (int, error) {
-	n, err := b.conn.Read(p)
-	b.held += int64(n)
-	if b.total.Add(int64(n)) > streamReceivingMax {
-		return n, errBudget
-	}
-	return n, err
-}
-
-// release gives back what was read so far.
-func (b *budget) release() {
-	b.total.Add(-b.held)
-	b.held = 0
 }

@@ -35,13 +35,13 @@ func newWindow(l *loop, j *journal) *window {
 func (w *window) answer(ctx context.Context, request dialect.Request, from netip.AddrPort) dialect.Reply {
 	switch r := request.(type) {
 	case *dialect.Suspect:
-		reply := w.look(ctx, func() dialect.Reply { return w.opinion(r) })
+		reply := w.look(ctx, from, func() dialect.Reply { return w.opinion(r) })
 		if ack, ok := reply.(*dialect.SuspectAck); ok && w.mentions.may(from.Addr()) {
 			w.journal.note(func(*phrases) string { return dialect.PhraseProbe(r.Peer, requester(r, from), ack.Alive) })
 		}
 		return reply
 	case *dialect.Hello:
-		return w.look(ctx, func() dialect.Reply {
+		return w.look(ctx, from, func() dialect.Reply {
 			n := w.loop.node
 			return &dialect.HelloAck{Peer: n.Self().Addr, Degree: len(n.Links()), Reason: declineLink}
 		})
@@ -52,9 +52,9 @@ func (w *window) answer(ctx context.Context, request dialect.Request, from netip
 }
 
 // look makes a reply of what the node knows. Nil: not in time.
-func (w *window) look(ctx context.Context, read func() dialect.Reply) dialect.Reply {
+func (w *window) look(ctx context.Context, from netip.AddrPort, read func() dialect.Reply) dialect.Reply {
 	replied := make(chan dialect.Reply, 1)
-	if !w.loop.inbox.put(func(time.Time) { replied <- read() }) {
+	if !w.loop.inbox.putFor(from.Addr(), func(time.Time) { replied <- read() }) {
 		return nil
 	}
 	select {
