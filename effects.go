@@ -6,7 +6,8 @@ import "net/netip"
 // Now at once. Then it carries out Persist, Send and Events in this order, in
 // a lane that may run beside the loop; if persisting fails, it stops. A call
 // of the application is answered only after the Effects of its step were
-// carried out.
+// carried out. Read is carried out beside the loop, at any time: what it asks for
+// is on disk already.
 //
 // Everything in it belongs to the core and is valid until the next step.
 type Effects struct {
@@ -15,10 +16,18 @@ type Effects struct {
 	Send    []Packet // then send
 	Events  []Event  // then tell the application
 
+	// Read is what to read of the ledger on disk. Each is answered by one call
+	// of Node.Older, with nothing if it cannot be read.
+	Read []OlderRead
+
 	pings arena[Ping]
 	acks  arena[Ack]
 	news  arena[News]
 }
+
+// OlderRead asks for rulings on disk: those right before an epoch, as many as
+// fit a message (MaxOlderBytes).
+type OlderRead struct{ Before Epoch }
 
 // arena is storage for the bodies of one step's packets, so that a step on
 // the hot path allocates nothing. Growing leaves earlier values where they
@@ -32,7 +41,7 @@ func (a *arena[T]) put(v T) *T {
 
 // Empty reports whether there is nothing to do.
 func (e *Effects) Empty() bool {
-	return len(e.Now) == 0 && len(e.Persist) == 0 && len(e.Send) == 0 && len(e.Events) == 0
+	return len(e.Now) == 0 && len(e.Persist) == 0 && len(e.Send) == 0 && len(e.Events) == 0 && len(e.Read) == 0
 }
 
 // keptEvents is how much storage for events, for records and for the packets
@@ -44,6 +53,7 @@ const keptEvents = 4
 // needed.
 func (e *Effects) Reset() {
 	e.Now, e.Persist, e.Send, e.Events = e.Now[:0], e.Persist[:0], e.Send[:0], e.Events[:0]
+	e.Read = nil // there seldom is any
 	if cap(e.Events) > keptEvents {
 		e.Events = nil
 	}

@@ -108,6 +108,7 @@ const (
 	MaxSnapshotBytes = 1 << 28 // of a whole snapshot: about a million members
 	MaxRaftIDs       = 4 * MaxSeeds
 	MaxRulings       = 256          // in Rulings
+	MaxOlderBytes    = 128 << 10    // of rulings that are read from disk for one message
 	MaxRosterMembers = 512          // in RosterPart
 	MaxHeads         = 2 * MaxSeeds // in either: of each seat the newest, and one whose ruling the sender has
 )

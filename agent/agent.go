@@ -183,7 +183,7 @@ func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
 func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr netip.AddrPort, listener *net.TCPListener, join []address) error {
 	local := listener.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 	network := hearsay.NetworkIDOf(a.cfg.Network)
-	node, err := a.cfg.node(identity, records, addr, a.disk, a.started)
+	node, err := a.cfg.node(identity, records, addr, a.started)
 	if err != nil {
 		return err
 	}
@@ -214,6 +214,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 		},
 		failed: func(err error) { a.stop(fmt.Errorf("data directory %s: %w", a.cfg.Data, err)) },
 		node:   node,
+		reader: newReader(a.disk, a.inbox),
 	}
 	if a.cfg.Role == hearsay.RolePeer {
 		a.loop.echo = newEcho(a.journal)
@@ -236,7 +237,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 }
 
 // node makes the state machine: of a seed, or of a peer.
-func (c *Config) node(identity *hearsay.Identity, records []hearsay.Record, addr netip.AddrPort, disk *store.Disk, now time.Time) (*node.Node, error) {
+func (c *Config) node(identity *hearsay.Identity, records []hearsay.Record, addr netip.AddrPort, now time.Time) (*node.Node, error) {
 	var seed [32]byte
 	cryptorand.Read(seed[:])
 	random := rand.New(rand.NewChaCha8(seed))
@@ -246,7 +247,6 @@ func (c *Config) node(identity *hearsay.Identity, records []hearsay.Record, addr
 		Quorum: c.Quorum, Follower: c.Follower, Petition: c.Petition,
 	}
 	if c.Role == hearsay.RoleSeed {
-		cfg.Older = older(disk)
 		return node.NewSeed(cfg, identity, random, records, now)
 	}
 	return node.New(cfg, identity, random, records, now), nil
@@ -298,6 +298,7 @@ func (a *Agent) live() {
 	}
 	a.streams.close()
 	a.conn.Close()
+	a.loop.reader.reads.Wait()
 	if a.disk != nil {
 		if err := a.disk.Close(); err != nil {
 			a.cfg.Logger.Error("Could not close the data directory", "why", err)

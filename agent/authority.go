@@ -75,25 +75,6 @@ func onDisk(disk *store.Disk, after hearsay.Epoch, limit int) (found []*hearsay.
 	return found
 }
 
-// olderBytes bounds the rulings from the disk that go in one message.
-const olderBytes = hearsay.MaxStreamPacket / 2
-
-// older gives the rulings on disk right before an epoch, as many as fit a
-// message, for who asks this seed for them.
-func older(disk *store.Disk) func(hearsay.Epoch) []*hearsay.Ruling {
-	return func(before hearsay.Epoch) []*hearsay.Ruling {
-		after := before - min(before, hearsay.MaxRulings+1)
-		found := onDisk(disk, after, int(before-min(before, after+1)))
-		size := 0
-		for i, r := range slices.Backward(found) {
-			if size += len(r.AppendBinary(nil)); size > olderBytes {
-				return found[i+1:]
-			}
-		}
-		return found
-	}
-}
-
 // Evidence gives what was brought before the remove ruling of an epoch, if
 // something was and this node has it.
 func (a *Agent) Evidence(epoch hearsay.Epoch) (evidence hearsay.Evidence, ok bool) {

@@ -51,6 +51,7 @@ type loop struct {
 	streams   *streams
 	lane      *lane
 	inbox     *inbox
+	reader    *reader
 	counters  *counters
 	resolver  *resolver
 	questions *questions
@@ -238,6 +239,9 @@ func (l *loop) carryOut(fx *hearsay.Effects) {
 				l.send(o)
 			}
 		}
+	}
+	for _, read := range fx.Read {
+		l.reader.read(l, read)
 	}
 	if len(fx.Persist)+len(fx.Send)+len(fx.Events) == 0 {
 		return

@@ -1,6 +1,10 @@
 package agent
 
-import "time"
+import (
+	"time"
+
+	"hearsay"
+)
 
 // The knobs of what only a network with seeds has.
 
@@ -25,6 +29,7 @@ func quorumKnobs(c *Config) []Knob {
 		duration("quorum.evidence_pause", &q.EvidencePause, 0, time.Hour, "of a seed: after a case that rested on a majority of observers ended without a ruling, more evidence about that stay waits", "guess: as between two rounds"),
 		count("quorum.snapshot_every", &q.SnapshotEvery, 16, 1<<24, "of a seed: log entries between two snapshots", "guess"),
 		count("quorum.snapshot_bytes", &q.SnapshotBytes, 1<<16, 1<<28, "of a seed: or so many bytes of them", "guess"),
+		count("quorum.tail", &q.Tail, hearsay.MaxRulings, 1<<20, "of a seed: rulings kept in memory; older ones are read from disk", "guess: 16 MB with three seeds"),
 		duration("quorum.watch_for", &q.WatchFor, time.Second, time.Hour, "of a seed: a suspect that nobody reports is probed for so long", "guess"),
 	}
 }

@@ -95,6 +95,16 @@ func (n *Node) Ledger(after hearsay.Epoch, limit int) (rulings []*hearsay.Ruling
 	return rulings
 }
 
+// Older takes the rulings right before an epoch that a seed has read from its
+// disk, oldest first: it has asked for them (Effects.Read).
+func (n *Node) Older(now time.Time, before hearsay.Epoch, rulings []*hearsay.Ruling) *hearsay.Effects {
+	n.begin(now)
+	if n.seeded.seat != nil {
+		n.seeded.seat.Older(before, rulings)
+	}
+	return n.settle(now)
+}
+
 // Evidence gives what was brought before the ruling of an epoch, if this node
 // has it, or nil. It is read only.
 func (n *Node) Evidence(epoch hearsay.Epoch) *hearsay.Evidence {

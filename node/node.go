@@ -34,10 +34,6 @@ type Config struct {
 	Quorum   quorum.Config         // of a seed
 	Follower quorum.FollowerConfig // of a peer
 	Petition petition.Config       // of a peer
-
-	// Older gives the rulings right before an epoch that a seed has on disk,
-	// oldest first, as many as fit a message; nil: none.
-	Older func(before hearsay.Epoch) []*hearsay.Ruling
 }
 
 // Node is the state machine of one member. It is not safe for concurrent use:

@@ -52,7 +52,7 @@ type seeded struct {
 
 // takeSeat makes this node a seed.
 func (n *Node) takeSeat(random *rand.Rand, records []hearsay.Record, now time.Time) error {
-	directory := quorum.Directory{Addr: n.roster.Addr, Incarnation: n.incarnation, Older: n.cfg.Older}
+	directory := quorum.Directory{Addr: n.roster.Addr, Incarnation: n.incarnation}
 	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, directory, records, &n.drops, n.out, now)
 	if err != nil {
 		return err

@@ -8,10 +8,13 @@ import (
 )
 
 const (
-	// chainLength is how many rulings are in memory, newest last: about 16 MB
-	// with three seeds. Older ones are on disk.
+	// chainLength is how many rulings are in memory by default, newest last:
+	// about 16 MB with three seeds. Older ones are on disk.
 	chainLength = 16 << 10
-	chainSlack  = 1 << 10
+
+	// chainSlack is the part of them by which there may be more, so that not
+	// each ruling moves all others.
+	chainSlack = 16
 
 	// rulingsBytes bounds what one message carries of the ledger.
 	rulingsBytes = 128 << 10
@@ -30,6 +33,7 @@ type chain struct {
 	network hearsay.NetworkID
 	signer  hearsay.Signer
 	seeds   int
+	most    int // rulings in memory
 
 	base     hearsay.Epoch // the epoch before the first link
 	baseHash hearsay.Hash
@@ -47,7 +51,7 @@ type chain struct {
 }
 
 func newChain(network hearsay.NetworkID, signer hearsay.Signer, seeds int) chain {
-	return chain{network: network, signer: signer, seeds: seeds, lowest: 1}
+	return chain{network: network, signer: signer, seeds: seeds, most: chainLength, lowest: 1}
 }
 
 // restart begins after an epoch whose hash is known.
@@ -87,10 +91,10 @@ func (c *chain) append(r *hearsay.Ruling, evidence *hearsay.Evidence) {
 		panic("quorum: a ruling out of order")
 	}
 	c.links = append(c.links, c.link(r, evidence))
-	if len(c.links) >= chainLength+chainSlack {
-		last := c.links[chainSlack-1]
+	if slack := max(1, c.most/chainSlack); len(c.links) >= c.most+slack {
+		last := c.links[slack-1]
 		c.base, c.baseHash = last.ruling.Epoch, last.hash
-		c.links = slices.Clone(c.links[chainSlack:])
+		c.links = slices.Clone(c.links[slack:])
 	}
 }
 
@@ -150,8 +154,8 @@ func (c *chain) load(s *state, kept []*hearsay.KeptRuling) {
 	}
 	slices.Reverse(links)
 	c.below = want
-	if n := len(links); n > chainLength {
-		links = links[n-chainLength:]
+	if n := len(links); n > c.most {
+		links = links[n-c.most:]
 	}
 	c.links = links
 	c.base = s.epoch - hearsay.Epoch(len(links))
@@ -167,7 +171,7 @@ func (c *chain) prepend(items []*hearsay.Ruling) (joined []*hearsay.Ruling) {
 		if c.lowest <= 1 || r.Epoch != c.lowest-1 || r.Hash(c.network) != c.below {
 			break
 		}
-		if c.lowest == c.base+1 && len(c.links) < chainLength {
+		if c.lowest == c.base+1 && len(c.links) < c.most {
 			c.links = slices.Insert(c.links, 0, c.link(r, nil))
 			c.base, c.baseHash = r.Epoch-1, r.Previous
 		}

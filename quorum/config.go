@@ -34,6 +34,7 @@ type Config struct {
 	EvidencePause time.Duration // after an abort of a case that rested on a majority of observers, further evidence about that stay waits; default 2 s (petition.Config.ReportEvery, and as between two rounds)
 	SnapshotEvery int           // entries applied between two snapshots; default 4096
 	SnapshotBytes int           // or so many bytes of them; default 4 MiB
+	Tail          int           // rulings kept in memory; older ones are read from disk; default 16,384 (about 16 MB with three seeds)
 	WatchFor      time.Duration // a suspect that nobody reports is watched for so long; default 60 s
 }
 
@@ -62,6 +63,7 @@ func DefaultConfig() Config {
 		EvidencePause: 2 * time.Second,
 		SnapshotEvery: 4096,
 		SnapshotBytes: 4 << 20,
+		Tail:          chainLength,
 		WatchFor:      time.Minute,
 	}
 }

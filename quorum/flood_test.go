@@ -165,7 +165,7 @@ func TestLargeRosterComesInPieces(t *testing.T) {
 	q, out := w.machines[0].q, w.machines[0].out
 	for range 10 {
 		q.answers = 0
-		q.ledgerReq(from(f.addr, nil), &hearsay.LedgerReq{})
+		q.ledgerReq(w.now, from(f.addr, nil), &hearsay.LedgerReq{})
 		sent := out.Send
 		out.Send = nil
 		for _, p := range sent[:2] {

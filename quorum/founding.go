@@ -311,7 +311,7 @@ func (q *Quorum) giveUp() {
 	q.newLife()
 	q.forgetTrials()
 	q.state, q.replica, q.asked, q.given, q.foundAt = nil, nil, nil, nil, time.Time{}
-	q.chain = newChain(q.cfg.Network, q.plain, len(q.cfg.Seeds))
+	q.chain = q.newChain()
 	q.seats = seats{}
 	q.headOf, q.proven = 0, 0
 }

@@ -168,7 +168,7 @@ func (q *Quorum) tickLedger(now time.Time) {
 
 // ledgerReq gives what of the ledger is asked for: to anybody, since it proves
 // itself.
-func (q *Quorum) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
+func (q *Quorum) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerReq) {
 	if q.state == nil || q.answers >= answersATick {
 		q.drops[hearsay.DropRate]++
 		return
@@ -177,8 +177,9 @@ func (q *Quorum) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
 	answer := &hearsay.Rulings{Heads: q.chain.newest()}
 	switch {
 	case m.Before > 0:
-		if answer.Items = q.chain.before(m.Before); answer.Items == nil && q.directory.Older != nil {
-			answer.Items = q.directory.Older(m.Before)
+		if answer.Items = q.chain.before(m.Before); answer.Items == nil && m.Before > q.chain.lowest && m.Before <= q.chain.base+1 {
+			q.read(now, p, m.Before)
+			return
 		}
 	case m.After >= q.chain.base && (m.After > 0 || q.state.epoch <= hearsay.MaxRulings):
 		answer.Items = q.chain.after(m.After, hearsay.MaxRulings)

@@ -30,7 +30,8 @@ func TestPastIsFetched(t *testing.T) {
 	for _, l := range w.machines[0].q.chain.links {
 		ledger = append(ledger, l.ruling)
 	}
-	w.truncate(4) // nobody gives the past but this test
+	w.truncate(4)
+	w.unread = true // nobody gives the past but this test
 	f := w.newFollower()
 	w.must(5*time.Second, "it follows", w.follows)
 	if f.past.before != 5 {

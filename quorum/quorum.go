@@ -18,9 +18,8 @@ const (
 
 // Directory is what the rest of the node knows.
 type Directory struct {
-	Addr        func(hearsay.NodeID) (netip.AddrPort, bool)  // where a member is reached; nil: where it was admitted
-	Incarnation func(hearsay.NodeID) hearsay.Incarnation     // the newest that the member has signed; nil: as the log has it
-	Older       func(before hearsay.Epoch) []*hearsay.Ruling // rulings on disk right before an epoch, oldest first, as many as fit a message; nil: none
+	Addr        func(hearsay.NodeID) (netip.AddrPort, bool) // where a member is reached; nil: where it was admitted
+	Incarnation func(hearsay.NodeID) hearsay.Incarnation    // the newest that the member has signed; nil: as the log has it
 }
 
 // Quorum is one seed's part in the authority. It is not safe for concurrent
@@ -76,6 +75,7 @@ type Quorum struct {
 	tendAt   time.Time
 	hellos   int // answered in this tick
 	answers  int // messages that answer requests for the ledger, in this tick
+	reading  reading
 	checks   int // of heads' signatures, in this tick
 
 	strange, strangeBytes int // messages of the log that came from no seed's address, in this tick
@@ -92,7 +92,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 		cfg: cfg, plain: signer, signer: &rememberer{Signer: signer}, random: random, directory: directory, drops: drops, out: out, tickAt: now, leaderAt: now,
 		trials: make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), knocks: make(map[hearsay.NodeID]*knock), paused: make(map[hearsay.Stay]time.Time), weighed: make(map[hearsay.Stay]time.Time),
 	}
-	q.chain = newChain(cfg.Network, signer, len(cfg.Seeds))
+	q.chain = q.newChain()
 	if err := q.load(now, records); err != nil {
 		return nil, err
 	}
@@ -126,6 +126,7 @@ func (q *Quorum) Tick(now time.Time) {
 	if !now.Before(q.tickAt) {
 		q.tickAt = now.Add(q.cfg.TickEvery) // after a pause no ticks are made up for
 		q.hellos, q.answers, q.checks, q.strange, q.strangeBytes = 0, 0, 0, 0, 0
+		q.reading.expire(now)
 		q.doubts.expire(now, heardFor)
 		q.tickSeats(now)
 		if q.replica != nil && !q.cfg.Recover {
@@ -163,7 +164,7 @@ func (q *Quorum) Receive(now time.Time, p *hearsay.Packet) bool {
 		q.raft(now, p, m)
 	case *hearsay.LedgerReq:
 		if q.byStream(p) {
-			q.ledgerReq(p, m)
+			q.ledgerReq(now, p, m)
 		}
 	case *hearsay.Rulings:
 		q.rulings(now, p, m)
@@ -334,7 +335,7 @@ func (q *Quorum) Barred(dst []hearsay.Bar) []hearsay.Bar {
 }
 
 // Rulings gives the rulings after an epoch that are in memory, oldest first,
-// at most n. They are read only. Older ones are on disk (KeptRuling).
+// at most n. They are read only. Older ones are on disk.
 func (q *Quorum) Rulings(after hearsay.Epoch, n int) []*hearsay.Ruling {
 	return q.chain.after(after, n)
 }

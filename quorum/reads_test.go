@@ -67,10 +67,10 @@ func TestSuspectsAreWatched(t *testing.T) {
 func TestChainOfManyRulings(t *testing.T) {
 	c := newChain(testNetwork, newKeyed(1), 3)
 	c.restart(0, hearsay.Hash{9})
-	for epoch := hearsay.Epoch(1); epoch <= chainLength+3*chainSlack; epoch++ {
+	for epoch := hearsay.Epoch(1); epoch <= chainLength+3*chainLength/chainSlack; epoch++ {
 		c.append(&hearsay.Ruling{Epoch: epoch, Kind: hearsay.RulingLeave, Previous: c.headHash()}, nil)
 	}
-	if n := len(c.links); n < chainLength || n >= chainLength+chainSlack {
+	if n := len(c.links); n < chainLength || n >= chainLength+chainLength/chainSlack {
 		t.Errorf("%d in memory", n)
 	}
 	first := c.links[0].ruling

@@ -167,6 +167,7 @@ type world struct {
 	syncs     time.Duration // at most, of the disk
 	cut       func(from, to int) bool
 	followers []*following
+	unread    bool          // no seed reads old rulings from its disk
 	poll      time.Duration // of followers, if it is not the default
 	log       *bytes.Buffer // of the story, if there is one
 	teller    func(m *machine, e hearsay.Event)
@@ -272,6 +273,9 @@ func (w *world) step(m *machine, do func()) {
 	if w.stepped != nil {
 		w.stepped(m, &out)
 	}
+	for _, read := range out.Read {
+		w.read(m, read)
+	}
 	if !out.Empty() {
 		m.lane = append(m.lane, out)
 		w.carryOn(m)
@@ -283,6 +287,25 @@ func (w *world) step(m *machine, do func()) {
 				w.step(m, func() { m.q.Tick(w.now) })
 			}
 		})
+	})
+}
+
+// read reads from a seed's disk what it has asked for.
+func (w *world) read(m *machine, read hearsay.OlderRead) {
+	life := m.life
+	w.after(w.upTo(w.syncs), func() {
+		var found []*hearsay.Ruling
+		for epoch := read.Before - 1; epoch > 0 && len(found) < 8 && !w.unread; epoch-- {
+			kept, is := m.disk.durable[fmt.Sprintf("ruling %d", epoch)].(*hearsay.KeptRuling)
+			if !is {
+				break
+			}
+			found = append(found, kept.Ruling)
+		}
+		slices.Reverse(found)
+		if m.life == life {
+			w.step(m, func() { m.q.Older(read.Before, found) })
+		}
 	})
 }
 

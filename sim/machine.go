@@ -52,11 +52,12 @@ type machine struct {
 	sync      time.Duration // its disk takes this long to sync, if not the world's longer
 	fails     float64       // probability that a sync of its disk fails
 
-	tickAt time.Duration // when its tick is scheduled; noTick if it is not
-	busy   time.Duration // until then what comes waits its turn
-	roused bool          // its tick was due, and comes late
-	inbox  []int32       // flights that came while it was paused
-	lane   []carrying    // waits for the disk
+	tickAt time.Duration       // when its tick is scheduled; noTick if it is not
+	busy   time.Duration       // until then what comes waits its turn
+	roused bool                // its tick was due, and comes late
+	inbox  []int32             // flights that came while it was paused
+	lane   []carrying          // waits for the disk
+	reads  []hearsay.OlderRead // under way, oldest first
 
 	entropy entropy // of a seed
 
@@ -159,7 +160,7 @@ func (w *World) end(m *machine, as condition) {
 	for _, f := range m.inbox {
 		w.releaseFlight(f)
 	}
-	m.lane, m.inbox = nil, nil
+	m.lane, m.inbox, m.reads = nil, nil, nil
 	if m.disk.Crash(rand.New(&m.torn)) > 0 {
 		w.counts.TornDisks++
 	}
@@ -270,6 +271,10 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 		w.toll.stepped(w, m, e)
 	}
 	w.counts.step(e)
+	for _, read := range e.Read {
+		m.reads = append(m.reads, read)
+		w.queue.push(moment{at: w.now + w.syncTime(m), kind: momentRead, machine: m.index, which: m.life})
+	}
 	for i := range e.Now {
 		w.send(m, &e.Now[i])
 	}
@@ -339,6 +344,22 @@ func (w *World) enterLane(m *machine, e *hearsay.Effects) {
 	if len(m.lane) == 1 {
 		w.queue.push(moment{at: w.now + w.syncTime(m), kind: momentSynced, machine: m.index, which: m.life})
 	}
+}
+
+// read gives a node what it has asked for of the ledger on its disk. A paused
+// process gets it when it goes on.
+func (w *World) read(m *machine) {
+	if m.condition == conditionPaused {
+		w.queue.push(moment{at: w.now + checkEvery, kind: momentRead, machine: m.index, which: m.life})
+		return
+	}
+	asked := m.reads[0]
+	m.reads = m.reads[1:]
+	rulings, err := m.disk.Before(asked.Before, hearsay.MaxRulings, hearsay.MaxOlderBytes)
+	if err != nil {
+		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
+	}
+	w.carryOut(m, m.node.Older(w.timeOf(m), asked.Before, rulings))
 }
 
 // synced empties the lane: one sync is for all that was written.

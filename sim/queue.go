@@ -10,6 +10,7 @@ const (
 	momentArrival                       // a packet reaches a machine
 	momentTurn                          // a slow machine looks at a packet
 	momentSynced                        // a machine's disk has synced
+	momentRead                          // a machine's disk has read
 	momentAct                           // the scenario goes on
 	momentCheck                         // the checker walks some rosters
 )
@@ -20,7 +21,7 @@ type moment struct {
 	order   uint64        // among those of one time: the order of scheduling
 	kind    momentKind
 	machine int32 // whose, by index
-	which   int32 // tick, synced: the life of the machine; arrival, turn: the flight; act: the action
+	which   int32 // tick, synced, read: the life of the machine; arrival, turn: the flight; act: the action
 }
 
 func (m *moment) before(o *moment) bool {

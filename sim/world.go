@@ -132,6 +132,10 @@ func (w *World) step(due *moment) {
 		if m.node != nil && due.which == m.life {
 			w.synced(m)
 		}
+	case momentRead:
+		if m.node != nil && due.which == m.life {
+			w.read(m)
+		}
 	case momentAct:
 		w.Do(w.plan[due.which])
 	case momentCheck:

@@ -90,6 +90,17 @@ func (m *Memory) apply(w write) {
 	m.durable[w.place] = w.value
 }
 
+// Before is Disk.Before.
+func (m *Memory) Before(epoch hearsay.Epoch, limit, bytes int) (found []*hearsay.Ruling, err error) {
+	err = before(epoch, limit, bytes, &found, func(key []byte) []byte {
+		if sealed, ok := m.durable[place{wire.BucketLedger, string(key)}]; ok {
+			return []byte(sealed)
+		}
+		return nil
+	})
+	return found, err
+}
+
 // Load gives the durable records, ordered by bucket and key.
 func (m *Memory) Load() ([]hearsay.Record, error) {
 	places := slices.SortedFunc(maps.Keys(m.durable), func(a, b place) int {

@@ -1,0 +1,34 @@
+package agent
+
+import (
+	"sync"
+	"time"
+
+	"hearsay"
+	"hearsay/store"
+)
+
+// reader reads the ledger on disk beside the loop, one thing after the other:
+// whoever asks for old rulings keeps at most one core busy. The node bounds how
+// many reads are under way.
+type reader struct {
+	disk  *store.Disk // nil without a data directory
+	inbox *inbox
+	turn  sync.Mutex
+	reads sync.WaitGroup
+}
+
+func newReader(disk *store.Disk, inbox *inbox) *reader { return &reader{disk: disk, inbox: inbox} }
+
+// read carries out a read, and has the loop give the node what has come of it.
+func (r *reader) read(l *loop, asked hearsay.OlderRead) {
+	r.reads.Go(func() {
+		var rulings []*hearsay.Ruling
+		if r.disk != nil {
+			r.turn.Lock()
+			rulings, _ = r.disk.Before(asked.Before, hearsay.MaxRulings, hearsay.MaxOlderBytes) // what cannot be read is not there
+			r.turn.Unlock()
+		}
+		r.inbox.put(func(now time.Time) { l.carryOut(l.node.Older(now, asked.Before, rulings)) })
+	})
+}

@@ -1,0 +1,83 @@
+package quorum
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// longLedger makes seeds whose ledger is longer than what they have in memory.
+func longLedger(t *testing.T, seed uint64) *world {
+	w := newWorld(t, 3, seed)
+	w.cfg.Tail = 16
+	w.startAll()
+	for range 60 {
+		w.newPerson()
+	}
+	w.must(20*time.Second, "all are in", func() bool { return w.agree() && w.machines[0].q.Epoch() == 60 })
+	if base := w.machines[0].q.chain.base; base < 40 {
+		t.Fatalf("all after %d are in memory", base)
+	}
+	return w
+}
+
+// A seed with an empty directory gets the ledger back to the founding, though
+// the others have most of it on disk only.
+func TestOldRulingsComeFromDisk(t *testing.T) {
+	w := longLedger(t, 5)
+	m := w.machines[2]
+	w.wipe(m)
+	w.run(time.Second)
+	w.start(m)
+	w.must(20*time.Second, "it has its seat", w.agree)
+	w.must(20*time.Second, "it has all rulings", func() bool { return m.q.chain.lowest == 1 })
+}
+
+// However many ask for old rulings, only so many are read; who asks for what is
+// being read gets that; and who has asked just now waits.
+func TestReadsAreBounded(t *testing.T) {
+	w := longLedger(t, 6)
+	m := w.machines[0]
+	reads, answers := 0, 0
+	w.stepped = func(of *machine, out *hearsay.Effects) {
+		if of != m {
+			return
+		}
+		reads += len(out.Read)
+		for _, p := range out.Send {
+			if r, is := p.Body.(*hearsay.Rulings); is && p.Addr.Addr().As4()[0] == 172 {
+				if answers++; len(r.Items) == 0 || r.Items[len(r.Items)-1].Epoch >= 20 {
+					t.Errorf("%d rulings", len(r.Items))
+				}
+			}
+		}
+	}
+	asks := func(source, before int) {
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{172, 16, byte(source >> 8), byte(source)}), 9)
+		w.step(m, func() {
+			m.q.answers = 0 // that limit is not meant
+			m.q.Receive(w.now, &hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.LedgerReq{Before: hearsay.Epoch(before)}})
+		})
+	}
+	for source := range 200 {
+		asks(source, 2+source%18)
+		asks(source, 3+source%18)
+	}
+	if reads != readsMost || m.drops[hearsay.DropRate] != 400-readersMost {
+		t.Errorf("%d reads are under way, and %d questions were dropped", reads, m.drops[hearsay.DropRate])
+	}
+	w.run(time.Second)
+	if answers != readersMost || len(m.q.reading.under) != 0 || len(m.q.reading.readers) != 0 {
+		t.Errorf("%d answers; afterwards %d reads are under way, and %d wait", answers, len(m.q.reading.under), len(m.q.reading.readers))
+	}
+	reads = 0
+	for range 1000 {
+		asks(7, 9)
+		w.run(time.Millisecond)
+	}
+	if want := int(time.Second / readEvery); reads > want+1 || reads < want {
+		t.Errorf("one source has had %d reads in a second, want %d", reads, want)
+	}
+}
