@@ -8,6 +8,6 @@ const (
 	MaxWant         = 8192      // ids in Want
 	MaxStatements   = 16        // statements in Evidence, one an observer: K is at most this
 	MaxRumors       = 1024      // items of Rumors, ids of IHave and of Graft
-	MaxSeenRanges   = 8192      // ranges of Seen, and of Missed in Rumors
+	MaxSeenRanges   = 4096      // ranges of Seen, and of Missed in Rumors: at least those of any one origin
 	MaxStreamPacket = 256 << 10 // bytes of a packet that goes by stream, its framing not counted
 )

@@ -129,7 +129,7 @@ type EvidenceReq struct{ Hash Hash }
 // seen.
 type Rumors struct {
 	Items  []Rumor
-	Missed []SeenRange
+	Missed []SeenRange // as RangesAscend wants them
 }
 
 // IHave names rumors that the sender holds. Hops, if given, is how far each
@@ -172,10 +172,11 @@ type Place struct {
 //	|<------------- Rumors ----|   what A lacks and B holds
 type Heard struct{ Hash uint64 }
 
-// Seen is which rumors the sender has ever seen, as ranges of numbers of each
-// origin. Answer asks for the receiver's own in return.
+// Seen is which rumors of some origins the sender has ever seen, as ranges of
+// numbers. Answer asks for the receiver's own in return.
 type Seen struct {
-	Ranges []SeenRange
+	Ranges []SeenRange // as RangesAscend wants them
+	Of     Span        // of which origins: all of them, as long as that fits
 	Answer bool
 }
 
@@ -183,6 +184,37 @@ type Seen struct {
 type SeenRange struct {
 	Origin clock.Origin
 	clock.Range
+}
+
+// RangesAscend reports whether ranges are ranges at all, ascend, by origin and
+// then by number, and do not overlap. Only so can two lists be compared in one pass
+// over both; a packet whose lists do not is dropped.
+func RangesAscend(ranges []SeenRange) bool {
+	var origin clock.Origin
+	last := uint64(0)
+	for i := range ranges {
+		r := &ranges[i]
+		if r.Origin != origin || i == 0 {
+			if i > 0 && r.Origin.Compare(origin) < 0 {
+				return false
+			}
+			origin, last = r.Origin, 0
+		}
+		if r.Low <= last || r.High < r.Low {
+			return false
+		}
+		last = r.High
+	}
+	return true
+}
+
+// Span is the origins from one on, up to another, which is not in it. With a zero
+// To it has no upper end: the zero Span is all origins.
+type Span struct{ From, To clock.Origin }
+
+// Has reports whether an origin is in the span.
+func (s *Span) Has(id clock.Origin) bool {
+	return s.From.Compare(id) <= 0 && (s.To == clock.Origin{} || id.Compare(s.To) < 0)
 }
 
 // Hello asks for a link, and tells how many the sender has.

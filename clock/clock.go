@@ -92,6 +92,21 @@ func (c *Context) AddRange(origin Origin, r Range) {
 	c.seen[origin] = slices.Replace(ranges, first, after, r)
 }
 
+// AddRanges puts ranges of one origin into the set, in one pass: they ascend, and
+// no two of them overlap. Ranges that break the rule panic, as with AddRange.
+func (c *Context) AddRanges(origin Origin, ranges []Range) {
+	if len(ranges) == 0 {
+		return
+	}
+	if !Ascend(ranges) {
+		panic("clock: not ranges that ascend")
+	}
+	if c.seen == nil {
+		c.seen = make(map[Origin][]Range)
+	}
+	c.seen[origin] = union(c.seen[origin], ranges)
+}
+
 // Has reports whether the dot is in the set.
 func (c *Context) Has(d Dot) bool {
 	return c.hasRange(d.Origin, Range{d.Counter, d.Counter})

@@ -83,6 +83,13 @@ func TestContextIsASet(t *testing.T) {
 					m[d] = true
 				}
 			},
+			"add ranges": func(t *rapid.T) {
+				other, more := drawBoth(t)
+				for _, origin := range other.Origins() {
+					c.AddRanges(origin, other.Of(origin))
+				}
+				maps.Copy(m, more)
+			},
 			"merge": func(t *rapid.T) {
 				other, more := drawBoth(t)
 				c.Merge(other)

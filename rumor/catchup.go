@@ -234,11 +234,12 @@ func (r *Rumors) sendSeen(now time.Time, p *hearsay.Packet, answer bool) {
 	if c.seenPaid.Sub(now) > seenBurst && !c.gained {
 		return
 	}
-	ranges := r.seen.ranges(nil, int(r.random.Uint32()>>1))
+	drawn := r.random.Uint32()
+	ranges, of := r.seen.ranges(int(drawn>>1), drawn&1 == 0)
 	c.seenPaid = c.seenPaid.Add(time.Second * time.Duration(rangeSize*len(ranges)) / seenRate)
 	c.from, c.until, c.gained = p.From, now.Add(answerIn), false
 	r.stats.Exchanges++
-	r.send(false, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Seen{Ranges: ranges, Answer: answer}})
+	r.send(false, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Seen{Ranges: ranges, Of: of, Answer: answer}})
 }
 
 // Seen gives what another lacks, and asks for what this node lacks.
@@ -255,43 +256,42 @@ func (r *Rumors) Seen(now time.Time, p *hearsay.Packet, m *hearsay.Seen) {
 		return
 	}
 	c.givePaid = c.givePaid.Add(giveEach)
-	var theirs clock.Context
-	lacking := false
-	for _, s := range m.Ranges {
-		if s.Low < 1 || s.High < s.Low {
-			r.drops[hearsay.DropMalformed]++
-			return
-		}
-		theirs.AddRange(s.Origin, s.Range)
-		lacking = lacking || r.lacks(s)
+	if !hearsay.RangesAscend(m.Ranges) {
+		r.drops[hearsay.DropMalformed]++
+		return
 	}
+	lacking := false
+	var noted []*origin
+	byOrigin(m.Ranges, func(id clock.Origin, theirs []clock.Range) {
+		lacking = lacking || !clock.Cover(r.seen.context.Of(id), theirs) // perhaps of an origin that is not known here yet
+		if o := r.seen.origins[id]; o != nil {
+			o.theirs = theirs
+			noted = append(noted, o)
+		}
+	})
 	if l := r.link(p.From); l != nil {
 		l.asking = false
 	}
-	r.give(now, p, &theirs, partOf(m.Ranges))
+	r.give(now, p, m.Of)
+	for _, o := range noted {
+		o.theirs = nil
+	}
 	if m.Answer && lacking {
 		r.sendSeen(now, p, false)
 	}
 }
 
-// lacks reports whether there is something in a range that this node has not
-// seen. It may be of an origin that it does not know yet.
-func (r *Rumors) lacks(s hearsay.SeenRange) bool {
-	found := false
-	minus(s.Range, r.seen.context.Of(s.Origin), func(clock.Range) { found = true })
-	return found
-}
-
-// give sends what another has not seen, oldest first, and says what of that was
-// seen here and is not held any more.
-func (r *Rumors) give(now time.Time, p *hearsay.Packet, theirs *clock.Context, of part) {
+// give sends what another has not seen of some origins, oldest first, and says what
+// of that was seen here and is not held any more. What it has seen is noted at each
+// origin.
+func (r *Rumors) give(now time.Time, p *hearsay.Packet, of hearsay.Span) {
 	start, size, own, more := len(r.items), 0, false, false
 	for _, e := range r.store.all() {
 		if e.age(now) >= r.cfg.KeepFor {
 			continue // nobody is told of it any more
 		}
 		e.origin.hold(e.ID.Counter)
-		if more || !of.has(e.ID.Origin) || theirs.Has(e.ID) || r.isOnItsWay(now, e) {
+		if more || !of.Has(e.ID.Origin) || has(e.origin.theirs, e.ID.Counter) || r.isOnItsWay(now, e) {
 			continue
 		}
 		if more = size+sizeOf(e) > giveBytes || len(r.items)-start == hearsay.MaxRumors; more {
@@ -302,7 +302,7 @@ func (r *Rumors) give(now time.Time, p *hearsay.Packet, theirs *clock.Context, o
 		own = own || e.by == r.self
 	}
 	items := r.items[start:len(r.items):len(r.items)]
-	missed := r.gone(theirs, of)
+	missed := r.gone(of)
 	if len(items) == 0 && len(missed) == 0 {
 		return
 	}
@@ -329,59 +329,63 @@ func (o *origin) hold(number uint64) {
 	o.held = append(o.held, clock.Range{Low: number, High: number})
 }
 
-// gone gives what this node has seen and another has not, and nobody can get
-// here any more. What is held of each origin must be noted, and is not afterwards.
-func (r *Rumors) gone(theirs *clock.Context, of part) []hearsay.SeenRange {
-	var missed []hearsay.SeenRange
-	held := make(map[clock.Origin][]clock.Range)
-	for _, e := range r.store.all() {
-		if o := e.origin; o.held != nil {
-			slices.SortFunc(o.held, func(a, b clock.Range) int { return cmp.Compare(a.Low, b.Low) }) // mostly they came so
-			held[o.id], o.held = o.held, nil
-		}
-	}
-	for id, seen := range r.seen.context.Ranges() {
-		if !of.has(id) || len(missed) >= giveMissed {
+// has reports whether a number is in ranges that ascend.
+func has(ranges []clock.Range, number uint64) bool {
+	i, _ := slices.BinarySearchFunc(ranges, number, func(r clock.Range, number uint64) int { return cmp.Compare(r.High, number) })
+	return i < len(ranges) && ranges[i].Low <= number
+}
+
+// gone gives what this node has seen of some origins and another has not, and
+// nobody can get here any more. What is held of each origin must be noted, and is
+// not afterwards.
+func (r *Rumors) gone(of hearsay.Span) (missed []hearsay.SeenRange) {
+	for _, o := range r.seen.order {
+		held := o.held
+		o.held = nil
+		if !of.Has(o.id) || len(missed) >= giveMissed {
 			continue
 		}
-		minus(seen, theirs.Of(id), func(lacked clock.Range) {
-			minus(lacked, held[id], func(gone clock.Range) {
-				missed = append(missed, hearsay.SeenRange{Origin: id, Range: gone})
-			})
-		})
+		slices.SortFunc(held, func(a, b clock.Range) int { return cmp.Compare(a.Low, b.Low) }) // mostly they came so
+		for _, gone := range clock.Without(clock.Without(r.seen.context.Of(o.id), o.theirs), held) {
+			missed = append(missed, hearsay.SeenRange{Origin: o.id, Range: gone})
+		}
 	}
 	return missed[:min(len(missed), giveMissed)]
 }
 
-// miss takes another's word that ranges can not be got from it any more. It may
-// say the same a thousand times, so they are merged first.
+// miss takes another's word that ranges can not be got from it any more.
 func (r *Rumors) miss(now time.Time, from hearsay.NodeID, l *link, told []hearsay.SeenRange) {
-	var lost clock.Context
+	if !hearsay.RangesAscend(told) {
+		r.drops[hearsay.DropMalformed]++
+		return
+	}
 	before := r.stats.Missed
-	for _, s := range told {
-		ranges := r.seen.context.Of(s.Origin)
-		switch n := len(ranges); {
-		case s.Low < 1 || s.High < s.Low:
-			r.drops[hearsay.DropMalformed]++
-		case !r.directory.Known(hearsay.NodeID(s.Origin)):
-			r.drops[hearsay.DropStranger]++
-		case s.High > maxNumber || n > 0 && s.High > ranges[n-1].High+maxAhead || s.Origin == hearsay.OriginOf(r.self) && !r.numbers.mayBe(s.High):
-			r.drops[hearsay.DropFarFuture]++
-		default:
-			lost.AddRange(s.Origin, s.Range)
+	byOrigin(told, func(id clock.Origin, gone []clock.Range) {
+		if !r.directory.Known(hearsay.NodeID(id)) {
+			r.drops[hearsay.DropStranger] += uint64(len(gone))
+			return
 		}
-	}
-	for id, gone := range lost.Ranges() {
-		r.missRange(from, l, id, gone)
-	}
+		highest := uint64(maxNumber)
+		if n := len(r.seen.context.Of(id)); n > 0 {
+			highest = min(highest, r.seen.context.Of(id)[n-1].High+maxAhead)
+		}
+		if id == hearsay.OriginOf(r.self) {
+			highest = min(highest, r.numbers.said+maxSkipped)
+		}
+		for n := len(gone); n > 0 && gone[n-1].High > highest; n-- {
+			r.drops[hearsay.DropFarFuture]++
+			gone = gone[:n-1]
+		}
+		r.missOf(from, l, id, gone)
+	})
 	if r.stats.Missed > before { // and now others can have its word
 		r.compare.vain = 0
 		r.compare.at = soonest(r.compare.at, now.Add(r.between(0, r.cfg.CompareEvery)))
 	}
 }
 
-// missRange lets go of what of one range somebody else has missed, too.
-func (r *Rumors) missRange(from hearsay.NodeID, l *link, id clock.Origin, gone clock.Range) {
+// missOf lets go of what of one origin somebody else has missed, too.
+func (r *Rumors) missOf(from hearsay.NodeID, l *link, id clock.Origin, gone []clock.Range) {
 	if from == hearsay.NodeID(id) || len(r.links) == 1 && l != nil {
 		r.letGo(id, gone)
 		return
@@ -390,37 +394,32 @@ func (r *Rumors) missRange(from hearsay.NodeID, l *link, id clock.Origin, gone c
 		return
 	}
 	for _, other := range r.links {
-		if other == l {
-			continue
-		}
-		told := other.missed.Of(id)
-		first, _ := slices.BinarySearchFunc(told, gone.Low, func(t clock.Range, low uint64) int { return cmp.Compare(t.High, low) })
-		for _, t := range told[first:] {
-			if t.Low > gone.High {
-				break
-			}
-			r.letGo(id, clock.Range{Low: max(t.Low, gone.Low), High: min(t.High, gone.High)})
+		if other != l {
+			r.letGo(id, clock.Common(gone, other.missed.Of(id)))
 		}
 	}
-	if l.told < hearsay.MaxSeenRanges {
-		l.told++
-		l.missed.AddRange(id, gone)
-	}
+	gone = gone[:min(len(gone), max(0, hearsay.MaxSeenRanges-l.told))]
+	l.told += len(gone)
+	l.missed.AddRanges(id, gone)
 }
 
-// letGo counts as seen what nobody can give.
-func (r *Rumors) letGo(id clock.Origin, lost clock.Range) {
-	var unseen []clock.Range
-	minus(lost, r.seen.context.Of(id), func(u clock.Range) { unseen = append(unseen, u) })
+// letGo counts as seen what nobody can give of one origin.
+func (r *Rumors) letGo(id clock.Origin, lost []clock.Range) {
+	seen := r.seen.context.Of(id)
+	unseen := clock.Without(lost, seen)
+	// Where all of it does not fit, a part does that cannot make too many.
+	if clock.UnionSize(seen, unseen) > 2*maxRanges {
+		r.drops[hearsay.DropTableFull]++
+		unseen = unseen[:max(0, min(len(unseen), 2*maxRanges-len(seen)))]
+	}
+	if len(unseen) == 0 {
+		return
+	}
+	r.seen.miss(r.seen.of(id), unseen)
 	for _, u := range unseen {
-		if len(r.seen.context.Of(id)) >= 2*maxRanges {
-			r.drops[hearsay.DropTableFull]++
-			return
-		}
-		r.seen.miss(r.seen.of(id), u)
 		r.stats.Missed += u.High - u.Low + 1
 	}
-	if len(unseen) > 0 && id == hearsay.OriginOf(r.self) {
-		r.numbers.last = max(r.numbers.last, lost.High)
+	if id == hearsay.OriginOf(r.self) {
+		r.numbers.last = max(r.numbers.last, unseen[len(unseen)-1].High)
 	}
 }

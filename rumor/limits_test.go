@@ -169,7 +169,7 @@ func TestLateRumorsHurry(t *testing.T) {
 }
 
 // Where there are more ranges than one list holds, it says all of the origins of
-// which it speaks.
+// which it speaks, and each origin is in one list or another.
 func TestPartsAreWhole(t *testing.T) {
 	var s seen
 	const origins, ranges = 20, 1000
@@ -179,33 +179,32 @@ func TestPartsAreWhole(t *testing.T) {
 		}
 	}
 	spoken := make(map[clock.Origin]bool)
-	for start := range origins {
-		list := s.ranges(nil, start)
-		of, count := partOf(list), make(map[clock.Origin]int)
+	for at := range 2 * origins {
+		list, of := s.ranges(at/2, at%2 == 0)
+		count := make(map[clock.Origin]int)
 		for _, one := range list {
 			count[one.Origin]++
 		}
-		if len(list) != hearsay.MaxSeenRanges || of.whole {
-			t.Fatalf("%d ranges, whole %t", len(list), of.whole)
+		if len(list) > hearsay.MaxSeenRanges || len(list) == 0 || of == (hearsay.Span{}) || !hearsay.RangesAscend(list) {
+			t.Fatalf("%d ranges, of %v", len(list), of)
 		}
 		for i := range origins {
 			id := hearsay.OriginOf(nodeID(i))
-			if of.has(id) && count[id] != ranges {
-				t.Errorf("from %d on it speaks of %s, and says %d ranges", start, id, count[id])
+			if want := ranges; of.Has(id) && count[id] != want || !of.Has(id) && count[id] != 0 {
+				t.Errorf("from %d on it speaks of %s: %t, and says %d ranges", at, id, of.Has(id), count[id])
 			}
-			spoken[id] = spoken[id] || of.has(id)
+			spoken[id] = spoken[id] || of.Has(id)
 		}
 	}
-	if len(spoken) != origins {
-		t.Errorf("%d of %d origins are spoken of", len(spoken), origins)
-	}
-	for id, of := range spoken {
-		if !of {
+	for i := range origins {
+		if id := hearsay.OriginOf(nodeID(i)); !spoken[id] {
 			t.Errorf("%s is never spoken of", id)
 		}
 	}
-	list := s.ranges(nil, 0)[:ranges]
-	if of := partOf(list); !of.has(hearsay.OriginOf(nodeID(origins))) {
-		t.Error("a list that is not full speaks of all")
+	for i := 1; i < origins; i++ {
+		s.forget(hearsay.OriginOf(nodeID(i)))
+	}
+	if list, of := s.ranges(7, true); len(list) != ranges || of != (hearsay.Span{}) {
+		t.Errorf("%d ranges of %v: want all", len(list), of)
 	}
 }

@@ -275,7 +275,7 @@ func copyBody(body hearsay.Message) hearsay.Message {
 	case *hearsay.Graft:
 		return &hearsay.Graft{IDs: slices.Clone(m.IDs)}
 	case *hearsay.Seen:
-		return &hearsay.Seen{Ranges: slices.Clone(m.Ranges), Answer: m.Answer}
+		return &hearsay.Seen{Ranges: slices.Clone(m.Ranges), Of: m.Of, Answer: m.Answer}
 	}
 	return body
 }

@@ -1,6 +1,7 @@
 package rumor
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -16,6 +17,7 @@ type seen struct {
 	missed  clock.Context // of these, what it never got: others say that nobody holds it any more. They may lie
 	late    clock.Context // of these, what came all the same
 	origins map[clock.Origin]*origin
+	order   []*origin // the same, ascending
 	changed []*origin // their part of sum is old
 	sum     uint64
 }
@@ -27,6 +29,7 @@ type origin struct {
 	changed bool          // listed in seen.changed
 	paid    time.Time     // up to then the time for its rumors is spent
 	held    []clock.Range // of its numbers, while give runs; else nil
+	theirs  []clock.Range // what another has seen of it, while a Seen is taken; else nil
 }
 
 // of gives what is kept of an origin, from now on.
@@ -38,13 +41,25 @@ func (s *seen) of(id clock.Origin) *origin {
 		}
 		o = &origin{id: id}
 		s.origins[id] = o
+		s.order = slices.Insert(s.order, s.place(id), o)
 	}
 	return o
+}
+
+// place is where an origin is, or would be, in order.
+func (s *seen) place(id clock.Origin) int {
+	at, _ := slices.BinarySearchFunc(s.order, id, func(o *origin, id clock.Origin) int { return o.id.Compare(id) })
+	return at
 }
 
 // add counts a range as seen.
 func (s *seen) add(o *origin, r clock.Range) {
 	s.context.AddRange(o.id, r)
+	s.change(o)
+}
+
+// change tells that something was seen of an origin.
+func (s *seen) change(o *origin) {
 	if !o.changed {
 		o.changed = true
 		s.changed = append(s.changed, o)
@@ -55,13 +70,14 @@ func (s *seen) add(o *origin, r clock.Range) {
 // between any two numbers that did.
 const missedMost = 2 * maxRanges
 
-// miss counts a range as seen that never came. If there are too many, the older
+// miss counts ranges as seen that never came. If there are too many, the older
 // half is believed to be gone for good.
-func (s *seen) miss(o *origin, r clock.Range) {
-	s.add(o, r)
-	s.missed.AddRange(o.id, r)
-	if ranges := s.missed.Of(o.id); len(ranges) > missedMost {
-		oldest := ranges[len(ranges)/2].Low
+func (s *seen) miss(o *origin, ranges []clock.Range) {
+	s.context.AddRanges(o.id, ranges)
+	s.change(o)
+	s.missed.AddRanges(o.id, ranges)
+	if missed := s.missed.Of(o.id); len(missed) > missedMost {
+		oldest := missed[len(missed)/2].Low
 		forgetBelow(&s.missed, o.id, oldest)
 		forgetBelow(&s.late, o.id, oldest)
 	}
@@ -71,12 +87,9 @@ func (s *seen) miss(o *origin, r clock.Range) {
 // number.
 func forgetBelow(c *clock.Context, id clock.Origin, number uint64) {
 	ranges := c.Of(id)
+	first, _ := slices.BinarySearchFunc(ranges, number, func(r clock.Range, number uint64) int { return cmp.Compare(r.Low, number) })
 	c.Forget(id)
-	for _, r := range ranges {
-		if r.Low >= number {
-			c.AddRange(id, r)
-		}
-	}
+	c.AddRanges(id, ranges[first:])
 }
 
 // came reports whether a rumor was here: one that is only said to be gone may
@@ -97,6 +110,8 @@ func (s *seen) forget(id clock.Origin) {
 	s.missed.Forget(id)
 	s.late.Forget(id)
 	delete(s.origins, id)
+	at := s.place(id)
+	s.order = slices.Delete(s.order, at, at+1)
 }
 
 // hash is equal on two nodes that have seen the same: the sum over origins of
@@ -126,71 +141,60 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// ranges appends what was seen, in the order of origins, at most
-// hearsay.MaxSeenRanges. If there is more, it is a part that begins with the
-// start-th origin, goes on with the first after the last, and is exactly that
-// long, which is how its reader knows; see part.
-func (s *seen) ranges(dst []hearsay.SeenRange, start int) []hearsay.SeenRange {
-	origins := s.context.Origins()
-	if s.context.NumRanges() < hearsay.MaxSeenRanges {
-		start = 0
+// ranges gives what was seen, in the order of origins, at most
+// hearsay.MaxSeenRanges, and of which origins: whole ones, as many as there is
+// room for. A part goes up or down from the at-th origin, so that each origin is in
+// one for some draw of at, the first and the last too.
+func (s *seen) ranges(at int, up bool) (list []hearsay.SeenRange, of hearsay.Span) {
+	if n := s.context.NumRanges(); n <= hearsay.MaxSeenRanges {
+		return s.spoken(0, len(s.order), n), hearsay.Span{}
 	}
-	for i := range origins {
-		id := origins[(start+i)%len(origins)]
-		for _, r := range s.context.Of(id) {
-			if len(dst) == hearsay.MaxSeenRanges {
-				return dst
-			}
-			dst = append(dst, hearsay.SeenRange{Origin: id, Range: r})
+	first := at % len(s.order)
+	if !up {
+		first++
+	}
+	after, n := first, 0
+	for {
+		next := after
+		if !up {
+			next = first - 1
 		}
-	}
-	return dst
-}
-
-// part is the origins of which a Seen speaks.
-type part struct {
-	whole       bool
-	first, last clock.Origin // from first up to, not including, last, around the end
-}
-
-func partOf(ranges []hearsay.SeenRange) part {
-	if len(ranges) < hearsay.MaxSeenRanges {
-		return part{whole: true}
-	}
-	return part{first: ranges[0].Origin, last: ranges[len(ranges)-1].Origin}
-}
-
-// has reports whether the part speaks of an origin.
-func (p part) has(id clock.Origin) bool {
-	switch {
-	case p.whole:
-		return true
-	case p.first.Compare(p.last) < 0:
-		return p.first.Compare(id) <= 0 && id.Compare(p.last) < 0
-	default:
-		return p.first.Compare(id) <= 0 || id.Compare(p.last) < 0
-	}
-}
-
-// minus calls visit with what of r is in none of ranges, which ascend.
-func minus(r clock.Range, ranges []clock.Range, visit func(clock.Range)) {
-	i, _ := slices.BinarySearchFunc(ranges, r.Low, func(e clock.Range, low uint64) int {
-		if e.High < low {
-			return -1
-		}
-		return 1
-	})
-	for _, taken := range ranges[i:] {
-		if taken.Low > r.High {
+		if next < 0 || next == len(s.order) {
 			break
 		}
-		if taken.Low > r.Low {
-			visit(clock.Range{Low: r.Low, High: taken.Low - 1})
+		if n += len(s.context.Of(s.order[next].id)); n > hearsay.MaxSeenRanges {
+			break
 		}
-		if taken.High >= r.High {
-			return
-		}
-		r.Low = taken.High + 1
+		first, after = min(first, next), max(after, next+1)
 	}
-	visit(r)
+	of = hearsay.Span{From: s.order[first].id}
+	if after < len(s.order) {
+		of.To = s.order[after].id
+	}
+	return s.spoken(first, after, n), of
+}
+
+// spoken gives what was seen of some origins, n ranges or fewer.
+func (s *seen) spoken(first, after, n int) []hearsay.SeenRange {
+	list := make([]hearsay.SeenRange, 0, n)
+	for _, o := range s.order[first:after] {
+		for _, r := range s.context.Of(o.id) {
+			list = append(list, hearsay.SeenRange{Origin: o.id, Range: r})
+		}
+	}
+	return list
+}
+
+// byOrigin splits a list that ascends, and calls visit with the ranges of each
+// origin in it. All of them have their storage together.
+func byOrigin(list []hearsay.SeenRange, visit func(id clock.Origin, ranges []clock.Range)) {
+	room := make([]clock.Range, 0, len(list))
+	for len(list) > 0 {
+		id, start := list[0].Origin, len(room)
+		for len(list) > 0 && list[0].Origin == id {
+			room = append(room, list[0].Range)
+			list = list[1:]
+		}
+		visit(id, room[start:len(room):len(room)])
+	}
 }

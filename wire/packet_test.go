@@ -94,6 +94,12 @@ func TestDrops(t *testing.T) {
 		{"range from 0", body(kindSeen, append([]byte{0}, run(1, 0, 1)...)...), hearsay.DropMalformed},
 		{"range beyond 64 bits", body(kindSeen, append([]byte{0}, run(1, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1)...)...), hearsay.DropMalformed},
 		{"range upside down", bodyOf(body, &hearsay.Seen{Ranges: []hearsay.SeenRange{{Range: clock.Range{Low: 2, High: 1}}}}), hearsay.DropMalformed},
+		{"ranges in disorder", bodyOf(body, &hearsay.Seen{Ranges: []hearsay.SeenRange{rangeOf(1, 5, 6), rangeOf(1, 1, 2)}}), hearsay.DropMalformed},
+		{"ranges that overlap", bodyOf(body, &hearsay.Rumors{Missed: []hearsay.SeenRange{rangeOf(1, 1, 5), rangeOf(1, 5, 6)}}), hearsay.DropMalformed},
+		{"origins in disorder", bodyOf(body, &hearsay.Rumors{Missed: []hearsay.SeenRange{rangeOf(2, 1, 5), rangeOf(1, 7, 8)}}), hearsay.DropMalformed},
+		{"origin twice", body(kindSeen, append(append([]byte{0, 2}, make([]byte, 16)...), append([]byte{1, 5, 0}, append(make([]byte, 16), 1, 2, 0)...)...)...), hearsay.DropMalformed},
+		{"part that is the whole", body(kindSeen, append([]byte{seenPart}, make([]byte, 33)...)...), hearsay.DropMalformed},
+		{"unknown flag of seen", body(kindSeen, 4, 0), hearsay.DropMalformed},
 		{"neither yes nor no", body(kindHelloAck, 2, 0), hearsay.DropMalformed},
 		{"empty claim", append(bytes.Clone(ping), 0), hearsay.DropTruncated},
 		{"claim longer than the packet", append(bytes.Clone(ping), 1), hearsay.DropTruncated},
@@ -185,6 +191,10 @@ func mostRumors() []hearsay.Rumor {
 	return items
 }
 
+func rangeOf(origin byte, low, high uint64) hearsay.SeenRange {
+	return hearsay.SeenRange{Origin: clock.Origin{origin}, Range: clock.Range{Low: low, High: high}}
+}
+
 // mostDots has no two neighbors of one origin.
 func mostDots() []clock.Dot {
 	dots := make([]clock.Dot, hearsay.MaxRumors)
@@ -197,7 +207,7 @@ func mostDots() []clock.Dot {
 func mostRanges() []hearsay.SeenRange {
 	ranges := make([]hearsay.SeenRange, hearsay.MaxSeenRanges)
 	for i := range ranges {
-		ranges[i] = hearsay.SeenRange{Origin: clock.Origin{byte(i)}, Range: clock.Range{Low: 1, High: 1<<64 - 1}}
+		ranges[i] = hearsay.SeenRange{Origin: clock.Origin{byte(i >> 8), byte(i)}, Range: clock.Range{Low: 1, High: 1<<64 - 1}}
 	}
 	return ranges
 }

@@ -101,7 +101,7 @@ func drawRumors(t *rapid.T, k kind) hearsay.Message {
 	case kindRumors:
 		return &hearsay.Rumors{
 			Items:  rapid.SliceOfN(rapid.Custom(drawRumor), 1, 9).Draw(t, "items"),
-			Missed: rapid.SliceOfN(rapid.Custom(drawRange), 1, 9).Draw(t, "missed"),
+			Missed: drawRanges(t),
 		}
 	case kindIHave:
 		m := &hearsay.IHave{IDs: rapid.SliceOfN(rapid.Custom(drawDot), 1, 9).Draw(t, "ids"), Late: rapid.Bool().Draw(t, "late")}
@@ -120,7 +120,8 @@ func drawRumors(t *rapid.T, k kind) hearsay.Message {
 		return &hearsay.Heard{Hash: rapid.Uint64().Draw(t, "hash")}
 	case kindSeen:
 		return &hearsay.Seen{
-			Ranges: rapid.SliceOfN(rapid.Custom(drawRange), 1, 9).Draw(t, "ranges"),
+			Ranges: drawRanges(t),
+			Of:     hearsay.Span{From: drawOrigin(t), To: drawOrigin(t)},
 			Answer: rapid.Bool().Draw(t, "answer"),
 		}
 	case kindHello:
@@ -219,9 +220,17 @@ func drawDot(t *rapid.T) clock.Dot {
 	return clock.Dot{Origin: drawOrigin(t), Counter: rapid.Uint64Min(1).Draw(t, "number")}
 }
 
-func drawRange(t *rapid.T) hearsay.SeenRange {
-	low := rapid.Uint64Min(1).Draw(t, "low")
-	return hearsay.SeenRange{Origin: drawOrigin(t), Range: clock.Range{Low: low, High: rapid.Uint64Min(low).Draw(t, "high")}}
+// drawRanges draws ranges as they must be: ascending, by origin and then by number.
+func drawRanges(t *rapid.T) (list []hearsay.SeenRange) {
+	var set clock.Context
+	for range rapid.IntRange(1, 9).Draw(t, "ranges") {
+		low := rapid.Uint64Min(1).Draw(t, "low")
+		set.AddRange(drawOrigin(t), clock.Range{Low: low, High: rapid.Uint64Min(low).Draw(t, "high")})
+	}
+	for origin, r := range set.Ranges() {
+		list = append(list, hearsay.SeenRange{Origin: origin, Range: r})
+	}
+	return list
 }
 
 func drawRumor(t *rapid.T) hearsay.Rumor {

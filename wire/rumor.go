@@ -31,7 +31,7 @@ func appendRumors(dst []byte, m hearsay.Message) []byte {
 	case *hearsay.Heard:
 		return binary.BigEndian.AppendUint64(dst, m.Hash)
 	case *hearsay.Seen:
-		return appendRanges(appendBool(dst, m.Answer), m.Ranges)
+		return appendRanges(appendSpan(dst, m), m.Ranges)
 	case *hearsay.Hello:
 		return append(dst, m.Degree)
 	case *hearsay.HelloAck:
@@ -61,7 +61,8 @@ func (d *Decoder) readRumors(r *reader, k kind) hearsay.Message {
 		d.heard.Hash = r.uint64()
 		return &d.heard
 	case kindSeen:
-		d.seen = hearsay.Seen{Answer: r.bool(), Ranges: d.readRanges(r)}
+		readSpan(r, &d.seen)
+		d.seen.Ranges = d.readRanges(r)
 		return &d.seen
 	case kindHello:
 		d.hello.Degree = r.byte()
@@ -242,6 +243,37 @@ func readHops(r *reader, n int) []uint8 {
 	return nil
 }
 
+// The flags of Seen.
+const (
+	seenAnswer = 1 << iota
+	seenPart   // of not all origins: which follows
+)
+
+// appendSpan writes what a Seen is besides its ranges.
+func appendSpan(dst []byte, m *hearsay.Seen) []byte {
+	flags := byte(0)
+	if m.Answer {
+		flags |= seenAnswer
+	}
+	if m.Of == (hearsay.Span{}) {
+		return append(dst, flags)
+	}
+	dst = append(dst, flags|seenPart)
+	dst = append(dst, m.Of.From[:]...)
+	return append(dst, m.Of.To[:]...)
+}
+
+func readSpan(r *reader, m *hearsay.Seen) {
+	flags := r.byte()
+	m.Answer, m.Of = flags&seenAnswer != 0, hearsay.Span{}
+	if flags&seenPart != 0 {
+		m.Of = hearsay.Span{From: clock.Origin(r.id()), To: clock.Origin(r.id())}
+	}
+	if flags&^(seenAnswer|seenPart) != 0 || flags&seenPart != 0 && m.Of == (hearsay.Span{}) {
+		r.fail(hearsay.DropMalformed)
+	}
+}
+
 // appendRanges writes a range as its low end and how far it goes beyond.
 func appendRanges(dst []byte, ranges []hearsay.SeenRange) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(ranges)))
@@ -277,6 +309,9 @@ func (d *Decoder) readRanges(r *reader) []hearsay.SeenRange {
 	}
 	if n > 0 {
 		d.ranges, d.idle = ranges, 0
+	}
+	if !r.failed && !hearsay.RangesAscend(ranges) {
+		r.fail(hearsay.DropMalformed)
 	}
 	return ranges
 }

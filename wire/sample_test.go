@@ -123,7 +123,15 @@ func samples() []sample {
 					{Origin: originB, Range: clock.Range{Low: 1<<64 - 1, High: 1<<64 - 1}},
 				},
 			},
-			bodyLayout: "answer 1 · ranges u · origin 16 · run u · low u · beyond u · low u · beyond u · origin 16 · run u · low u · beyond u",
+			bodyLayout: "flags 1 · ranges u · origin 16 · run u · low u · beyond u · low u · beyond u · origin 16 · run u · low u · beyond u",
+		},
+		{
+			name: "seen-part", kind: kindSeen, says: "of the origins from A on, below B: one rumor",
+			body: &hearsay.Seen{
+				Of:     hearsay.Span{From: originA, To: originB},
+				Ranges: []hearsay.SeenRange{{Origin: originA, Range: clock.Range{Low: 7, High: 7}}},
+			},
+			bodyLayout: "flags 1 · from 16 · to 16 · ranges u · origin 16 · run u · low u · beyond u",
 		},
 		{name: "hello", kind: kindHello, says: "shall we be neighbors? I have 3", body: &hearsay.Hello{Degree: 3}, bodyLayout: "degree 1"},
 		{name: "hello-ack", kind: kindHelloAck, says: "yes; now I have 5", body: &hearsay.HelloAck{Accepted: true, Degree: 5}, bodyLayout: "accepted 1 · degree 1"},
