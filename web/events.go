@@ -11,19 +11,16 @@ import (
 	"hearsay"
 )
 
-// Limits of streams of events.
-const (
-	streamsMax    = 64               // open at once; each costs a goroutine and a place among the node's subscribers
-	streamTimeout = 10 * time.Second // for one write; a client that takes longer is let go and may resume
-	heartbeat     = 15 * time.Second // so that both sides and all between them see that the other is there
-)
+// heartbeat is for both sides of a stream, and all between them, to see that the
+// other is there.
+const heartbeat = 15 * time.Second
 
-// snapshot is the first thing in a stream: where the events begin.
-type snapshot struct {
+// snapshotHead is the first thing in a stream, where the events begin, without its
+// list of members.
+type snapshotHead struct {
 	Self      Self              `json:"self"`
 	Epoch     hearsay.Epoch     `json:"epoch"`
 	Authority hearsay.Authority `json:"authority"`
-	Members   []hearsay.Member  `json:"members"`
 }
 
 // getEvents streams what happens on the node.
@@ -47,26 +44,35 @@ func (a *api) getEvents(w http.ResponseWriter, r *http.Request) *problem {
 	if p != nil {
 		return p
 	}
-	select {
-	case a.streams <- struct{}{}:
-		defer func() { <-a.streams }()
-	default:
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", eventStream)
+		return nil
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	control := http.NewResponseController(w)
+	place, entered := a.streams.enter(sourceOf(r), func() {
+		cancel()
+		control.SetWriteDeadline(time.Now())
+	})
+	if !entered {
 		w.Header().Set("Retry-After", "10")
 		return &problem{http.StatusServiceUnavailable, fmt.Sprintf("%d streams of events are open, as many as one node serves", streamsMax)}
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	s := &stream{api: a, w: w, control: http.NewResponseController(w)}
+	defer a.streams.leave(place)
+	s := &stream{api: a, r: r, w: &paced{ResponseWriter: w, control: control}}
 	s.upto = a.backend.Newest()
-	s.control.SetReadDeadline(time.Time{}) // the server's limit is for requests that end; best effort
-	if resumed || s.snapshot() {
-		s.follow(r.Context(), after)
+	if !resumed {
+		if p := s.snapshot(); p != nil {
+			return p
+		}
 	}
+	s.begin()
+	s.follow(ctx, after)
 	return nil
 }
+
+const eventStream = "text/event-stream"
 
 // resumeAfter gives the number of the event that a client had last.
 func resumeAfter(lastEventID string) (after uint64, resumed bool, p *problem) {
@@ -82,10 +88,12 @@ func resumeAfter(lastEventID string) (after uint64, resumed bool, p *problem) {
 
 // stream is one client's.
 type stream struct {
-	api     *api
-	w       http.ResponseWriter
-	control *http.ResponseController
-	fresh   bool // nothing was written since a snapshot
+	api   *api
+	r     *http.Request
+	w     *paced
+	begun bool // there is an answer
+	gone  bool // the client takes no more
+	fresh bool // nothing was written since a snapshot
 
 	upto uint64 // the newest event when the stream began
 	told bool   // that, and all before it, is written, and it was said so
@@ -120,7 +128,7 @@ func (s *stream) follow(ctx context.Context, after uint64) {
 	defer beat.Stop()
 	// The number of another life is beyond all of this one, or below them: then
 	// there is something to tell.
-	ok := s.upto != 0 && s.upto != after || s.tellMark()
+	ok := !s.gone && (s.upto != 0 && s.upto != after || s.tellMark())
 	for ok {
 		select {
 		case <-ctx.Done():
@@ -145,8 +153,8 @@ func (s *stream) event(e numbered) bool {
 		return false // the client resumes; a node does not make such events
 	}
 	s.fresh = false
-	if !s.write(fmt.Sprintf("id: %d\ndata: %s\n\n", e.number, text)) || lost && !s.snapshot() {
-		return false
+	if !s.write(fmt.Sprintf("id: %d\ndata: %s\n\n", e.number, text)) || lost && (s.snapshot() != nil || s.gone) {
+		return false // the client resumes
 	}
 	return s.told || e.number < s.upto || s.tellMark()
 }
@@ -158,22 +166,39 @@ func (s *stream) tellMark() bool {
 	return s.write(": told\n\n")
 }
 
-// snapshot writes where things stand.
-func (s *stream) snapshot() bool {
-	list := s.api.members()
-	text, err := json.Marshal(snapshot{s.api.self(), list.Epoch, s.api.backend.Authority(), list.Members})
-	if err != nil {
-		return false
+// begin begins the answer.
+func (s *stream) begin() {
+	if !s.begun {
+		s.begun = true
+		s.w.Header().Set("Content-Type", eventStream)
+		s.w.WriteHeader(http.StatusOK)
+		s.w.control.SetReadDeadline(time.Time{}) // the server's limit is for requests that end; best effort
 	}
-	s.fresh = true
-	return s.write(fmt.Sprintf("event: snapshot\ndata: %s\n\n", text))
+}
+
+// snapshot writes where things stand, which may be much: there may be no place for
+// it.
+func (s *stream) snapshot() *problem {
+	return s.w.large(&s.api.answers, s.r, func() *problem {
+		s.begin()
+		list := s.api.members()
+		l := beginObject(s.w, "event: snapshot\ndata: ", snapshotHead{s.api.self(), list.Epoch, s.api.backend.Authority()}, "members")
+		for i := range list.Members {
+			if !addItem(l, &list.Members[i]) {
+				break
+			}
+		}
+		endList(l, noFields{})
+		s.fresh = true
+		s.gone = l.gone || !s.write("\n")
+		return nil
+	})
 }
 
 // write sends text at once, and reports whether the client took it.
 func (s *stream) write(text string) bool {
-	s.control.SetWriteDeadline(time.Now().Add(streamTimeout)) // where the server can
-	if _, err := s.w.Write([]byte(text)); err != nil {
+	if _, err := s.w.Write(hearsay.AppendPlain(nil, []byte(text))); err != nil {
 		return false
 	}
-	return s.control.Flush() == nil
+	return s.w.control.Flush() == nil
 }

@@ -236,26 +236,73 @@ func TestEventsOfHead(t *testing.T) {
 	}
 }
 
+// crowd opens streams of events from addresses, and tells which are still open.
+type crowd struct {
+	h    http.Handler
+	wait sync.WaitGroup
+	mu   sync.Mutex
+	open map[string]int // by address
+}
+
+// from opens n streams of an address, and gives the last status.
+func (c *crowd) from(ctx context.Context, addr string, n int) (status int) {
+	for range n {
+		r := httptest.NewRequest("GET", "/v1/events", nil).WithContext(ctx)
+		r.RemoteAddr, r.Host = addr, "127.0.0.1"
+		w := httptest.NewRecorder()
+		c.mu.Lock()
+		c.open[addr]++
+		c.mu.Unlock()
+		c.wait.Go(func() {
+			c.h.ServeHTTP(w, r)
+			c.mu.Lock()
+			c.open[addr]--
+			c.mu.Unlock()
+		})
+		synctest.Wait()
+		status = w.Code
+	}
+	return status
+}
+
+func (c *crowd) want(t *testing.T, addr string, open int) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open[addr] != open {
+		t.Errorf("%d streams of %s are open, want %d", c.open[addr], addr, open)
+	}
+}
+
 func TestEventsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const bound = 64
-		v := newVillage()
-		h := handler(v)
+		const (
+			bound                   = 64
+			greedy, neighbor, other = "192.0.2.1:1", "[2001:db8::1]:1", "192.0.2.3:1"
+		)
 		ctx, cancel := context.WithCancel(t.Context())
-		var streams sync.WaitGroup
-		for range bound {
-			streams.Go(func() {
-				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/v1/events", nil).WithContext(ctx))
-			})
+		c := &crowd{h: handler(newVillage()), open: make(map[string]int)}
+		if c.from(ctx, greedy, bound); c.from(ctx, greedy, 1) != 200 {
+			t.Error("a client is refused rather than given the place of the oldest of its own source")
 		}
-		synctest.Wait()
-		r := ask(h, "GET", "/v1/events", "")
-		if text := read(t, r); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || !strings.Contains(text, "64 streams") {
-			t.Errorf("one more: status %d: %s", r.StatusCode, text)
+		c.want(t, greedy, bound)
+		if c.from(ctx, other, 1) != 503 {
+			t.Error("a source that has more than its share for a moment loses it at once")
 		}
+		later := time.NewTimer(11 * time.Second)
+		<-later.C
+		if c.from(ctx, other, 1) != 200 {
+			t.Error("a source keeps more than its share for ever")
+		}
+		if c.from(ctx, neighbor, 20) != 200 {
+			t.Error("another source is refused")
+		}
+		c.want(t, greedy, bound-17)
+		c.want(t, neighbor, 16)
+		c.want(t, other, 1)
 		cancel()
-		streams.Wait()
-		if r := ask(h, "HEAD", "/v1/events", ""); r.StatusCode != 200 {
+		c.wait.Wait()
+		if r := ask(c.h, "HEAD", "/v1/events", ""); r.StatusCode != 200 {
 			t.Errorf("after all have gone: status %d", r.StatusCode)
 		}
 	})

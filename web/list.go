@@ -39,13 +39,20 @@ type listWriter struct {
 // beginList begins an answer with the fields of head, a struct, and then the list
 // of that name.
 func beginList[H any](w http.ResponseWriter, head H, name string) *listWriter {
-	l := &listWriter{w: w}
-	l.json = json.NewEncoder(&l.text)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)
+	return beginObject(w, "", head, name)
+}
+
+// beginObject begins an object as beginList does, behind some text, within an answer
+// that has begun.
+func beginObject[H any](w http.ResponseWriter, before string, head H, name string) *listWriter {
+	l := &listWriter{w: w}
+	l.json = json.NewEncoder(&l.text)
+	l.text.WriteString(before)
 	encode(l, head)
 	l.text.Truncate(l.text.Len() - 1) // its closing bracket
-	if l.text.Len() > 1 {
+	if l.text.Len() > len(before)+1 {
 		l.text.WriteByte(',')
 	}
 	l.text.WriteString(strconv.Quote(name) + ":[")

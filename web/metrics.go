@@ -10,9 +10,6 @@ import (
 	"hearsay"
 )
 
-// scrapesMax bounds the scrapes of /metrics at one time.
-const scrapesMax = 8
-
 // metrics answers with the node's figures, read at each scrape, and those of
 // the Go runtime and the process.
 func metrics(b Backend, info Info) func(http.ResponseWriter, *http.Request) *problem {
@@ -22,7 +19,7 @@ func metrics(b Backend, info Info) func(http.ResponseWriter, *http.Request) *pro
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	scrape := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesMax})
+	scrape := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	return func(w http.ResponseWriter, r *http.Request) *problem {
 		scrape.ServeHTTP(w, r)
 		return nil

@@ -32,11 +32,11 @@ func file(path, name, kind string) route {
 		panic(err) // it was embedded
 	}
 	tag := fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(content)))
-	return route{http.MethodGet, path, func(w http.ResponseWriter, r *http.Request) *problem {
+	return route{method: http.MethodGet, path: path, answer: func(w http.ResponseWriter, r *http.Request) *problem {
 		w.Header().Set("Content-Type", kind)
 		w.Header().Set("Cache-Control", "no-cache")
 		w.Header().Set("ETag", tag)
 		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 		return nil
-	}, ""}
+	}}
 }

@@ -119,34 +119,39 @@ type Info struct {
 
 // Limits of the server.
 const (
-	headerTimeout  = 5 * time.Second // to send the header of a request
-	requestTimeout = 10 * time.Second
+	headerTimeout  = 5 * time.Second  // to send the header of a request
+	requestTimeout = 10 * time.Second // and the whole of it
+	answerTimeout  = 30 * time.Second // from then to the end of an answer, or its first chunk: more than decideTimeout
 	idleTimeout    = 2 * time.Minute
 	headerLenMax   = 16 << 10         // bytes in the header of a request
 	bodyLenMax     = 64 << 10         // bytes in the body of a request
 	leaveTimeout   = 10 * time.Second // to tell the others
 )
 
-// Server makes a server of the API with limits on slow and idle clients. Its
-// Shutdown ends the streams of events, which by themselves never end. Before
-// Serve the caller may set its Addr and ErrorLog.
+// Server makes a server of the API with limits on connections, and on slow and idle
+// clients. Its Shutdown ends the streams of events, which by themselves never end.
+// Before Serve the caller may set its Addr and ErrorLog.
 func Server(b Backend, info Info) *http.Server {
 	ctx, stop := context.WithCancel(context.Background())
 	server := &http.Server{
 		Handler:           Handler(b, info),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
+		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerLenMax,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
+	new(conns).limit(server)
 	server.RegisterOnShutdown(stop)
 	return server
 }
 
 // Handler serves the API and the page of one node.
 func Handler(b Backend, info Info) http.Handler {
-	a := &api{backend: b, info: info, streams: make(chan struct{}, streamsMax)}
+	a := &api{backend: b, info: info}
+	a.answers = gate{max: largeMax, ofSource: largeOfSource, patience: largeStall}
+	a.bodies = gate{max: bodiesMax, ofSource: bodiesOf, patience: bodiesStall}
 	mux := http.NewServeMux()
 	methods := make(map[string][]string) // by path
 	for _, route := range append(a.routes(), pageRoutes()...) {
@@ -160,14 +165,16 @@ func Handler(b Backend, info Info) http.Handler {
 		mux.Handle(path, methodNotAllowed(allowed))
 	}
 	mux.HandleFunc("/", notFound)
-	return withHeaders(a.refuseForeign(mux))
+	return atWork(withHeaders(a.refuseForeign(mux)))
 }
 
 // api answers for one node.
 type api struct {
 	backend Backend
 	info    Info
-	streams chan struct{} // holds one token per open stream of events
+	answers gate // of large answers
+	bodies  gate
+	streams streams
 	sitters sitters
 }
 
@@ -178,40 +185,70 @@ type route struct {
 	path   string
 	answer func(http.ResponseWriter, *http.Request) *problem
 	takes  string // the query parameters, with spaces between them
+	large  *gate  // of an answer that may be large
+	bodies *gate  // of a request that may have a body
 }
 
 func (a *api) routes() []route {
+	small := func(path string, answer func(http.ResponseWriter, *http.Request) *problem) route {
+		return route{method: http.MethodGet, path: path, answer: answer}
+	}
+	large := func(path, takes string, answer func(http.ResponseWriter, *http.Request) *problem) route {
+		return route{method: http.MethodGet, path: path, takes: takes, answer: answer, large: &a.answers}
+	}
+	write := func(method, path string, answer func(http.ResponseWriter, *http.Request) *problem) route {
+		return route{method: method, path: path, answer: answer, bodies: &a.bodies}
+	}
 	return []route{
-		{http.MethodGet, "/v1/self", a.getSelf, ""},
-		{http.MethodGet, "/v1/members", a.getMembers, ""},
-		{http.MethodGet, "/v1/members/{name}/case", a.getCase, ""},
-		{http.MethodPost, "/v1/members/{name}/remove", a.postRemove, ""},
-		{http.MethodGet, "/v1/authority", a.getAuthority, ""},
-		{http.MethodGet, "/v1/ledger", a.getLedger, "from fresh"},
-		{http.MethodGet, "/v1/bars", a.getBars, "fresh"},
-		{http.MethodPost, "/v1/bars", a.postBar, ""},
-		{http.MethodDelete, "/v1/bars/{name}", a.deleteBar, ""},
-		{http.MethodGet, "/v1/events", a.getEvents, ""},
-		{http.MethodGet, "/v1/rumors", a.getRumors, "limit"},
-		{http.MethodPost, "/v1/rumors", a.postRumor, ""},
-		{http.MethodGet, "/v1/topology", a.getTopology, ""},
-		{http.MethodGet, "/v1/stats", a.getStats, ""},
-		{http.MethodPost, "/v1/leave", a.postLeave, ""},
-		{http.MethodGet, "/metrics", metrics(a.backend, a.info), ""},
-		{http.MethodGet, "/healthz", a.getHealthz, ""},
-		{http.MethodGet, "/readyz", a.getReadyz, ""},
+		small("/v1/self", a.getSelf),
+		large("/v1/members", "", a.getMembers),
+		large("/v1/members/{name}/case", "", a.getCase),
+		write(http.MethodPost, "/v1/members/{name}/remove", a.postRemove),
+		small("/v1/authority", a.getAuthority),
+		large("/v1/ledger", "from fresh", a.getLedger),
+		large("/v1/bars", "fresh", a.getBars),
+		write(http.MethodPost, "/v1/bars", a.postBar),
+		write(http.MethodDelete, "/v1/bars/{name}", a.deleteBar),
+		small("/v1/events", a.getEvents), // its snapshot finds a place by itself
+		large("/v1/rumors", "limit", a.getRumors),
+		write(http.MethodPost, "/v1/rumors", a.postRumor),
+		large("/v1/topology", "", a.getTopology),
+		small("/v1/stats", a.getStats),
+		write(http.MethodPost, "/v1/leave", a.postLeave),
+		large("/metrics", "", metrics(a.backend, a.info)),
+		small("/healthz", a.getHealthz),
+		small("/readyz", a.getReadyz),
 	}
 }
 
 // ServeHTTP answers a request, or says what was wrong with it.
 func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	out := &paced{ResponseWriter: w, control: http.NewResponseController(w)}
 	p := refuseParameters(r, t.takes)
-	if p == nil {
-		p = t.answer(w, r)
+	if p == nil && t.bodies != nil {
+		p = out.takeBody(t.bodies, r)
+	}
+	switch {
+	case p != nil:
+	case t.large != nil:
+		p = out.large(t.large, r, func() *problem { return t.answer(out, r) })
+	default:
+		p = t.answer(out, r)
 	}
 	if p != nil {
-		p.write(w)
+		p.write(out)
 	}
+}
+
+// atWork says of a connection when this node works for its client, and when it only
+// waits for it, as for a body.
+func atWork(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := connectionOf(r.Context())
+		c.work(r.Body == http.NoBody)
+		defer c.work(false)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // withHeaders says to browsers what they must not do with any answer: guess

@@ -1,0 +1,164 @@
+package abuse
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"hearsay/test/process"
+)
+
+const (
+	heldRumors  = 250             // of 64 KiB: as many as a node holds
+	fewReaders  = 60              // always
+	manyReaders = 600             // where HEARSAY_ABUSE is set
+	quietFor    = 2 * time.Second // how long memory and answers are watched before
+	readersFor  = 5 * time.Second // and then
+	readersGrow = 64 << 20        // bytes that clients that do not read may cost, all together
+	inTurn      = 4 * time.Second // for a client that reads: it waits up to 500 ms for a place, and this machine is slow
+)
+
+// holdsMuch starts one peer that holds rumors of 16 MB.
+func holdsMuch(t *testing.T) (*network, node) {
+	t.Helper()
+	w := &network{t: t}
+	w.client.Timeout = patience
+	n := process.Run(t, filepath.Join(t.TempDir(), "log"), process.Binary(t),
+		"peer", "--json", "--name", "much", "--ip", "127.0.0.1", "--port", "0", "--http", "0").Said
+	random := rand.NewChaCha8([32]byte{1})
+	data := make([]byte, 1<<16)
+	for range heldRumors {
+		random.Read(data)
+		body, err := json.Marshal(map[string]string{"data": base64.StdEncoding.EncodeToString(data)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := w.client.Post("http://"+n.HTTP+"/v1/rumors", "application/json", bytes.NewReader(body))
+		if err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("say a rumor: %v, %v", answer, err)
+		}
+		answer.Body.Close()
+	}
+	return w, n
+}
+
+// raw connects and writes, and takes next to nothing of what comes.
+func raw(t *testing.T, to, text string) net.Conn {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", to, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.(*net.TCPConn).SetReadBuffer(4096)
+	conn.SetWriteDeadline(time.Now().Add(patience))
+	io.WriteString(conn, text) // it may have been closed already
+	return conn
+}
+
+// asks are what a client that reads asks for, in turn.
+var asks = []string{"/v1/self", "/v1/rumors", "/v1/members", "/metrics", "/v1/topology", "/v1/stats"}
+
+// watchReaders asks as a client that reads for a while, and gives how long its
+// slowest answer took, and the most memory that the node had meanwhile.
+func (w *network) watchReaders(n node, during time.Duration) (slowest time.Duration, most int) {
+	w.t.Helper()
+	client := &http.Client{Timeout: patience}
+	for i, began := 0, time.Now(); time.Since(began) < during; i++ {
+		path, asked := asks[i%len(asks)], time.Now()
+		answer, err := client.Get("http://" + n.HTTP + path)
+		if err != nil {
+			w.t.Fatalf("a client that reads asks for %s: %v", path, err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || answer.StatusCode != http.StatusOK {
+			w.t.Fatalf("a client that reads asks for %s: %s, %d bytes, %v", path, answer.Status, len(text), err)
+		}
+		slowest, most = max(slowest, time.Since(asked)), max(most, w.memory(n))
+		client.CloseIdleConnections() // each request by a new connection, as of a new client
+		process.Pause(20 * time.Millisecond)
+	}
+	return slowest, most
+}
+
+// TestClientsThatDoNotRead has clients ask for what is large and read nothing. They
+// must cost a bounded amount of memory, and others must be answered.
+func TestClientsThatDoNotRead(t *testing.T) {
+	readers := fewReaders
+	if os.Getenv(variable) != "" {
+		readers = manyReaders
+	}
+	for name, requests := range map[string][]string{
+		"large answers": {"/v1/rumors", "/v1/ledger", "/v1/members", "/v1/events", "/metrics"},
+		"rumors":        {"/v1/rumors"},
+		"events":        {"/v1/events"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, n := holdsMuch(t)
+			_, before := w.watchReaders(n, quietFor)
+			for i := range readers {
+				path := requests[i%len(requests)]
+				defer raw(t, n.HTTP, fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, n.HTTP)).Close()
+			}
+			slowest, most := w.watchReaders(n, readersFor)
+			t.Logf("%d clients that do not read: %.1f MB before, at most %.1f MB; the slowest answer to one that reads took %v",
+				readers, float64(before)/1e6, float64(most)/1e6, slowest.Round(time.Millisecond))
+			if most > before+readersGrow || slowest > inTurn {
+				t.Errorf("want at most %d MB more, and %v", readersGrow>>20, inTurn)
+			}
+		})
+	}
+}
+
+// TestConnectionsOfOneSource opens thousands of connections that ask for nothing, for
+// a part of something, or send a body byte by byte.
+func TestConnectionsOfOneSource(t *testing.T) {
+	count := 1000
+	if os.Getenv(variable) != "" {
+		count = 5000
+	}
+	body := "POST /v1/rumors HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 80000\r\n\r\n{"
+	for name, begin := range map[string]string{
+		"silent":           "",
+		"half a header":    "GET /v1/self HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
+		"half a body":      body,
+		"pipelined":        string(bytes.Repeat([]byte("GET /v1/stats HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), 500)),
+		"stream of events": "GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, n := holdsMuch(t)
+			_, before := w.watchReaders(n, quietFor)
+			var conns []net.Conn
+			for range count {
+				conns = append(conns, raw(t, n.HTTP, begin))
+			}
+			slowest, most := w.watchReaders(n, readersFor)
+			closed := 0
+			for conn := range slices.Values(conns) {
+				conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+				if _, err := io.Copy(io.Discard, conn); err == nil || !os.IsTimeout(err) {
+					closed++
+				}
+				conn.Close()
+			}
+			t.Logf("%d connections: %d closed, %.1f MB before, at most %.1f MB; the slowest answer to another client took %v",
+				count, closed, float64(before)/1e6, float64(most)/1e6, slowest.Round(time.Millisecond))
+			if most > before+readersGrow || slowest > inTurn || closed < count-connsOfSource {
+				t.Errorf("want at most %d MB more, %v, and all but %d closed", readersGrow>>20, inTurn, connsOfSource)
+			}
+		})
+	}
+}
+
+// connsOfSource is how many connections a node keeps of one source.
+const connsOfSource = 256

@@ -1,0 +1,157 @@
+package web
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"hearsay"
+)
+
+// Limits of connections.
+const (
+	connsMax      = 1024 // each costs some 25 kB
+	connsOfSource = 256  // of one source
+
+	// What the kernel keeps of an answer that a client does not read.
+	sendBuffer = 128 << 10
+
+	// A client that has vanished answers no probe, or acknowledges nothing.
+	keepAliveIdle  = 15 * time.Second
+	keepAliveEach  = 5 * time.Second
+	keepAliveCount = 3
+	unacknowledged = 30 * time.Second
+)
+
+// conns are the connections of a server. Where there is no room for a new one, the
+// one that has waited for its client for the longest makes it.
+type conns struct {
+	mu       sync.Mutex
+	count    int
+	bySource map[netip.Addr][]*connection // those that wait for their client the longest come first
+}
+
+// connection is one client's. All but the first two is guarded by conns.
+type connection struct {
+	conns  *conns
+	source netip.Addr
+	conn   net.Conn
+	works  bool // this node does something for the client; else it waits for the client
+}
+
+// connectionKey is where the context of a request has its connection.
+type connectionKey struct{}
+
+// connectionOf gives the connection of a request, nil where the server is not one of
+// Server's.
+func connectionOf(ctx context.Context) *connection {
+	c, _ := ctx.Value(connectionKey{}).(*connection)
+	return c
+}
+
+// work says whether this node works for the client from now on.
+func (c *connection) work(works bool) {
+	if c == nil {
+		return
+	}
+	c.conns.mu.Lock()
+	defer c.conns.mu.Unlock()
+	c.works = works
+	if of := c.conns.bySource[c.source]; !works && len(of) > 1 {
+		if at := slices.Index(of, c); at >= 0 {
+			c.conns.bySource[c.source] = append(slices.Delete(of, at, at+1), c)
+		}
+	}
+}
+
+// limit has a server keep the limits.
+func (c *conns) limit(server *http.Server) {
+	c.bySource = make(map[netip.Addr][]*connection)
+	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, connectionKey{}, c.open(conn))
+	}
+	server.ConnState = func(conn net.Conn, state http.ConnState) {
+		if state == http.StateClosed || state == http.StateHijacked {
+			c.closed(conn)
+		}
+	}
+}
+
+func sourceOfConn(conn net.Conn) netip.Addr {
+	if tcp, is := conn.RemoteAddr().(*net.TCPAddr); is {
+		return hearsay.Source(tcp.AddrPort().Addr())
+	}
+	return netip.Addr{}
+}
+
+// open takes a new connection in. Where it finds no room it is closed, as is each
+// that makes room: their own goroutines find out.
+func (c *conns) open(conn net.Conn) *connection {
+	if tcp, is := conn.(*net.TCPConn); is {
+		tcp.SetWriteBuffer(sendBuffer) // these are best effort
+		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAliveIdle, Interval: keepAliveEach, Count: keepAliveCount})
+		endUnacknowledged(tcp, unacknowledged)
+	}
+	n := &connection{conns: c, source: sourceOfConn(conn), conn: conn}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	from, full := n.source, true
+	switch {
+	case len(c.bySource[n.source]) >= connsOfSource:
+	case c.count >= connsMax:
+		from = c.crowd()
+	default:
+		full = false
+	}
+	if full && !c.evict(from) {
+		conn.Close()
+		return n
+	}
+	c.bySource[n.source] = append(c.bySource[n.source], n)
+	c.count++
+	return n
+}
+
+// crowd gives the source that has the most connections.
+func (c *conns) crowd() (source netip.Addr) {
+	for s, of := range c.bySource {
+		if most := len(c.bySource[source]); len(of) > most || len(of) == most && s.Less(source) {
+			source = s
+		}
+	}
+	return source
+}
+
+// evict closes the connection of a source that waits for its client for the longest.
+func (c *conns) evict(source netip.Addr) bool {
+	of := c.bySource[source]
+	at := slices.IndexFunc(of, func(o *connection) bool { return !o.works })
+	if at < 0 {
+		return false
+	}
+	of[at].conn.Close()
+	c.remove(source, at)
+	return true
+}
+
+func (c *conns) closed(conn net.Conn) {
+	source := sourceOfConn(conn)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at := slices.IndexFunc(c.bySource[source], func(o *connection) bool { return o.conn == conn }); at >= 0 {
+		c.remove(source, at)
+	}
+}
+
+func (c *conns) remove(source netip.Addr, at int) {
+	c.count--
+	if of := slices.Delete(c.bySource[source], at, at+1); len(of) > 0 {
+		c.bySource[source] = of
+	} else {
+		delete(c.bySource, source)
+	}
+}

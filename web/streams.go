@@ -1,0 +1,97 @@
+package web
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Limits of streams of events that are open at a time.
+const (
+	streamsMax      = 64 // each costs a goroutine and a place among the node's subscribers
+	streamsOfSource = 16 // that one source keeps while others want a place
+
+	// So long a source may have more than its share: pages that are loaded anew
+	// open a stream before the earlier one is closed.
+	overFor = 10 * time.Second
+)
+
+// streams are those that are open, the oldest first. One that loses its place to a
+// newer one comes back with Last-Event-ID if its client is there, and misses nothing.
+type streams struct {
+	mu   sync.Mutex
+	open []*streamPlace
+	over map[netip.Addr]time.Time // sources with more than streamsOfSource, since when
+}
+
+type streamPlace struct {
+	source netip.Addr
+	end    func()
+}
+
+// enter opens a stream, which end must end, also while the client is waited for. Where
+// there is no room, a client takes the place of the oldest of its own source; one
+// whose source has none, that of a source with more than its share.
+func (s *streams) enter(source netip.Addr, end func()) (*streamPlace, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.open) >= streamsMax {
+		victim := s.victim(source, time.Now())
+		if victim == nil {
+			return nil, false
+		}
+		victim.end()
+		s.remove(victim)
+	}
+	p := &streamPlace{source, end}
+	s.open = append(s.open, p)
+	if s.count(source) > streamsOfSource {
+		if s.over == nil {
+			s.over = make(map[netip.Addr]time.Time)
+		}
+		if s.over[source].IsZero() {
+			s.over[source] = time.Now()
+		}
+	}
+	return p, true
+}
+
+// victim gives the stream whose place a client of a source takes, nil for none.
+func (s *streams) victim(source netip.Addr, now time.Time) *streamPlace {
+	own := s.count(source)
+	if own < streamsOfSource {
+		for _, p := range s.open {
+			if since, over := s.over[p.source]; over && now.Sub(since) >= overFor {
+				return p
+			}
+		}
+	}
+	if own == 0 {
+		return nil
+	}
+	return s.open[slices.IndexFunc(s.open, func(p *streamPlace) bool { return p.source == source })]
+}
+
+func (s *streams) count(source netip.Addr) (n int) {
+	for _, p := range s.open {
+		if p.source == source {
+			n++
+		}
+	}
+	return n
+}
+
+// leave gives the place back, unless another has it.
+func (s *streams) leave(p *streamPlace) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(p)
+}
+
+func (s *streams) remove(p *streamPlace) {
+	s.open = slices.DeleteFunc(s.open, func(o *streamPlace) bool { return o == p })
+	if s.count(p.source) <= streamsOfSource {
+		delete(s.over, p.source)
+	}
+}
