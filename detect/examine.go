@@ -71,7 +71,9 @@ func (s *Swim) Examine(now time.Time, subject hearsay.NodeID, addr netip.AddrPor
 
 // Probe is an examination that ends with the first answer, and leaves nothing to
 // be remembered, as a seed examines a member for itself. An answer that comes
-// after the verdict counts for the next probe of the same member.
+// after the verdict counts for the next probe of the same member. A probe abstains
+// if this node was late or has its hands full, and not because others are silent:
+// that would keep the seeds from ruling just when most members have died.
 func (s *Swim) Probe(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
 	s.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: s.patience(subject), once: true, member: true})
 }
@@ -87,7 +89,7 @@ func (s *Swim) examine(now time.Time, e *examination) {
 	if e.once {
 		most = maxProbes
 	}
-	if !e.addr.IsValid() || s.Unwell(now) || len(s.examinations) >= most {
+	if !e.addr.IsValid() || s.abstains(now, e) || len(s.examinations) >= most {
 		s.say(now, e, hearsay.VerdictAbstains)
 		return
 	}
@@ -121,6 +123,17 @@ func (s *Swim) tickExaminations(now time.Time) {
 	}
 }
 
+// abstains reports whether this node may not say that a subject is unreachable.
+func (s *Swim) abstains(now time.Time, e *examination) bool {
+	if e.once {
+		return s.late(now)
+	}
+	return s.Unwell(now)
+}
+
+// late reports whether this node was paused or starved a moment ago.
+func (s *Swim) late(now time.Time) bool { return now.Before(s.lateUntil) }
+
 // pinged reports whether no more pings are to be sent.
 func (e *examination) pinged() bool { return e.sent == allPings || e.once && e.said }
 
@@ -130,7 +143,7 @@ func (s *Swim) endExamination(now time.Time, e *examination) (over bool) {
 	said := e.said
 	if !said {
 		verdict := hearsay.VerdictUnreachable
-		if s.Unwell(now) {
+		if s.abstains(now, e) {
 			verdict = hearsay.VerdictAbstains
 		}
 		s.say(now, e, verdict)

@@ -21,6 +21,11 @@ type Directory struct {
 	Seat func(hearsay.NodeID) int32                                         // also of one who has died in this step; 0: nobody
 	At   func(seat int32) (id hearsay.NodeID, addr netip.AddrPort, ok bool) // who has a seat
 	Mute func(hearsay.NodeID) bool                                          // who cannot be a relay; nil: everybody can
+
+	// Proven reports whether this node knows by other means that it sends and
+	// receives, as a seed does whose quorum is heard: then the silence of relays
+	// says nothing of itself. Nil: it never knows.
+	Proven func() bool
 }
 
 // Limits per node.
@@ -30,7 +35,20 @@ const (
 	maxExaminations = 64   // examinations under way
 	maxProbes       = 1024 // the same, with those of Probe: as many as a quorum watches
 	maxPast         = 256  // examinations remembered
+	maxAnswerers    = 16   // members that have answered last, of which relays are drawn (guess: five times Config.Relays)
+	maxRelays       = 16   // relays of one probe
+
+	// answererAge is how long a member that has answered counts as alive when
+	// relays are drawn. Guess: two laps of a small network. When most members die,
+	// an older answer is most likely one of the dead.
+	answererAge = 30 * time.Second
 )
+
+// answerer is a member that has answered this node.
+type answerer struct {
+	seat int32
+	at   time.Time // when it answered last
+}
 
 // Swim is the detector of SWIM (Das, Gupta, Motivala 2002) with Lifeguard's
 // local health (Dadgar, Phillips, Currey 2018). One member is probed a
@@ -49,6 +67,7 @@ type Swim struct {
 	probe     probe // the one under way, if its phase says so
 	last      probe // the one before: its ack may come late
 
+	answerers    []answerer // the newest last
 	relayed      []relayed
 	examinations []examination
 	past         []past // a ring: the newest is at pastNext-1
@@ -88,8 +107,15 @@ type probe struct {
 	began   time.Time
 	timeout time.Duration // of the direct ping; the relays get twice as long
 	ends    time.Time     // of the phase
-	asked   int           // relays
+	relays  relays
 	nacks   int
+}
+
+// relays are the seats of the members that were asked to ping in this node's
+// place; of one that has said that it is well, 0.
+type relays struct {
+	seats [maxRelays]int32
+	asked int
 }
 
 // relayed is a ping under way in the place of asker.
@@ -132,6 +158,7 @@ func (s *Swim) Remove(id hearsay.NodeID) {
 	if at, found := s.search(seat); found {
 		s.peers = slices.Delete(s.peers, at, at+1)
 	}
+	s.unanswered(seat)
 	if i < s.next {
 		s.next--
 	}
@@ -208,7 +235,7 @@ func (s *Swim) BecomeLate(now time.Time) {
 
 // Unwell reports whether this node should doubt itself rather than others.
 func (s *Swim) Unwell(now time.Time) bool {
-	return now.Before(s.lateUntil) || s.health > s.cfg.HealthMax/2
+	return s.late(now) || s.health > s.cfg.HealthMax/2
 }
 
 // Worsen lowers this node's trust in itself by one point (Lifeguard, table I).
@@ -282,54 +309,104 @@ func (s *Swim) endPhase(now time.Time) {
 	}
 	s.probe.phase = phaseRelays
 	s.probe.ends = now.Add(2 * s.probe.timeout)
-	s.askRelays()
+	s.askRelays(now)
 	if s.cfg.StreamPing {
 		// A path that loses datagrams may carry a stream (memberlist does so too).
 		s.out.PingByStream(s.probe.addr, s.probe.seq, s.probe.target)
 	}
 }
 
-// askRelays asks k random others to ping the target (SWIM, section 3.1).
-func (s *Swim) askRelays() {
-	var asked [16]int
-	chosen := asked[:0]
-	for range 4 * s.cfg.Relays { // a bound on unlucky draws
-		if len(chosen) == min(s.cfg.Relays, len(asked), len(s.list)-1) {
-			break
-		}
-		i := s.random.IntN(len(s.list))
-		id, addr, ok := s.directory.At(s.list[i])
-		at, probed := s.search(s.list[i])
-		if !ok || probed && s.peers[at].silent || id == s.probe.target || slices.Contains(chosen, i) {
-			continue
-		}
-		if s.directory.Mute != nil && s.directory.Mute(id) {
-			continue
-		}
-		chosen = append(chosen, i)
-		s.out.Now = append(s.out.Now, hearsay.Packet{
-			Addr: addr, Body: &hearsay.RelayReq{Seq: s.probe.seq, Target: s.probe.target},
-		})
+// askRelays asks k others to ping the target (SWIM, section 3.1): of the members
+// that have answered lately, at random. Where most members have just died, most
+// draws from the whole list would be dead.
+func (s *Swim) askRelays(now time.Time) {
+	s.answerers = slices.DeleteFunc(s.answerers, func(a answerer) bool { return now.Sub(a.at) >= answererAge })
+	most := min(s.cfg.Relays, maxRelays)
+	first := 0
+	if len(s.answerers) > 0 {
+		first = s.random.IntN(len(s.answerers))
 	}
-	s.probe.asked = len(chosen)
-	s.stats.RelayAsks += uint64(len(chosen))
+	for i := range s.answerers {
+		if s.probe.relays.asked < most {
+			s.askRelay(s.answerers[(first+i)%len(s.answerers)].seat)
+		}
+	}
+	if s.probe.relays.asked == 0 { // nobody has answered lately: then of all
+		for range 4 * s.cfg.Relays { // a bound on unlucky draws
+			if s.probe.relays.asked < min(most, len(s.list)-1) {
+				s.askRelay(s.list[s.random.IntN(len(s.list))])
+			}
+		}
+	}
+	s.stats.RelayAsks += uint64(s.probe.relays.asked)
+}
+
+// askRelay asks one member to be a relay, unless it is no use as one.
+func (s *Swim) askRelay(seat int32) {
+	r := &s.probe.relays
+	id, addr, ok := s.directory.At(seat)
+	at, probed := s.search(seat)
+	if !ok || probed && s.peers[at].silent || id == s.probe.target || slices.Contains(r.seats[:r.asked], seat) {
+		return
+	}
+	if s.directory.Mute != nil && s.directory.Mute(id) {
+		return
+	}
+	r.seats[r.asked] = seat
+	r.asked++
+	s.out.Now = append(s.out.Now, hearsay.Packet{
+		Addr: addr, Body: &hearsay.RelayReq{Seq: s.probe.seq, Target: s.probe.target},
+	})
+}
+
+// answered notes that a member has answered this node.
+func (s *Swim) answered(now time.Time, id hearsay.NodeID) {
+	seat := s.directory.Seat(id)
+	if seat == 0 {
+		return
+	}
+	s.unanswered(seat)
+	if len(s.answerers) >= maxAnswerers {
+		s.answerers = slices.Delete(s.answerers, 0, 1)
+	}
+	s.answerers = append(s.answerers, answerer{seat, now})
+}
+
+// unanswered notes that a member has not answered.
+func (s *Swim) unanswered(seat int32) {
+	s.answerers = slices.DeleteFunc(s.answerers, func(a answerer) bool { return a.seat == seat })
 }
 
 // endProbe concludes that nothing came back. Relays that are well would have
-// sent a nack (Lifeguard, section IV.A). If none has, this node doubts itself; if
+// sent a nack (Lifeguard, section IV.A). If none has, this node doubts itself,
+// unless it has other proof that it is well, or anybody has answered it since; if
 // some have, those that have not may be dead, and it learns nothing of itself; if
 // all have, it is well: when most of a network has died, the few who are left must
 // come to trust themselves, or they would abstain for ever.
 func (s *Swim) endProbe(now time.Time) {
+	asked := s.probe.relays.asked
 	switch {
-	case s.probe.nacks == 0 && s.probe.asked > 0:
-		s.worsen(1)
-	case s.probe.nacks < s.probe.asked:
-	case s.probe.asked > 0:
+	case asked == 0:
+	case s.probe.nacks == asked:
 		s.worsen(-1)
+	case s.probe.nacks == 0 && !s.heardSince(s.probe.began) && !s.proven():
+		s.worsen(1)
+	}
+	for _, seat := range s.probe.relays.seats[:asked] {
+		if seat != 0 {
+			s.unanswered(seat) // it is drawn again once it has answered
+		}
 	}
 	s.fail(now, "")
 }
+
+// heardSince reports whether any member has answered this node since a time.
+func (s *Swim) heardSince(since time.Time) bool {
+	newest := len(s.answerers) - 1
+	return newest >= 0 && !s.answerers[newest].at.Before(since)
+}
+
+func (s *Swim) proven() bool { return s.directory.Proven != nil && s.directory.Proven() }
 
 // fail ends the probe and says that its target is unreachable.
 func (s *Swim) fail(now time.Time, why string) {
@@ -341,7 +418,7 @@ func (s *Swim) fail(now time.Time, why string) {
 	}
 	s.out.Events = append(s.out.Events, hearsay.Event{
 		At: now, Kind: hearsay.EventUnreachable, Subject: s.last.target,
-		Count: s.last.asked, Took: now.Sub(s.last.began), Text: why,
+		Count: s.last.relays.asked, Took: now.Sub(s.last.began), Text: why,
 	})
 }
 
@@ -365,6 +442,7 @@ func (s *Swim) Ack(now time.Time, p *hearsay.Packet, seq uint64) (answered hears
 		s.worsen(-1)
 		s.setSilent(pr.target, false)
 		s.last, pr.phase = *pr, phaseIdle
+		s.answered(now, p.From)
 		if p.From != pr.target {
 			return answered, true // a relay reached it
 		}
@@ -378,27 +456,37 @@ func (s *Swim) Ack(now time.Time, p *hearsay.Packet, seq uint64) (answered hears
 			s.measure(p.From, now.Sub(s.last.began)) // late, but it lives
 		}
 		s.last = probe{}
+		s.answered(now, p.From)
 		return p.From, true
 	}
 	if i := s.relayedIndex(seq, p.From); i >= 0 {
 		r := s.relayed[i]
 		s.relayed = slices.Delete(s.relayed, i, i+1)
 		s.measure(p.From, now.Sub(r.began))
+		s.answered(now, p.From)
 		s.out.Ack(&r.asker, r.askSeq)
 		return p.From, true
 	}
 	if s.examinationAck(now, p.From, seq) {
+		s.answered(now, p.From)
 		return p.From, true
 	}
 	return answered, false
 }
 
 // Nack takes a relay's word that it is well and the target did not answer it.
-func (s *Swim) Nack(seq uint64) (ok bool) {
-	if s.probe.phase != phaseRelays || s.probe.seq != seq || s.probe.nacks >= s.probe.asked {
+func (s *Swim) Nack(now time.Time, from hearsay.NodeID, seq uint64) (ok bool) {
+	r := &s.probe.relays
+	if s.probe.phase != phaseRelays || s.probe.seq != seq {
 		return false
 	}
+	i := slices.Index(r.seats[:r.asked], s.directory.Seat(from))
+	if i < 0 || r.seats[i] == 0 {
+		return false // it was not asked, or has said so
+	}
+	r.seats[i] = 0
 	s.probe.nacks++
+	s.answered(now, from)
 	return true
 }
 
@@ -507,6 +595,9 @@ func (s *Swim) measure(id hearsay.NodeID, took time.Duration) {
 func (s *Swim) setSilent(id hearsay.NodeID, silent bool) {
 	if p := s.peer(id); p != nil {
 		p.silent = silent
+	}
+	if silent {
+		s.unanswered(s.directory.Seat(id))
 	}
 }
 

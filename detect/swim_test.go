@@ -30,6 +30,7 @@ type world struct {
 	direct func(i int) bool                  // whether member i answers a ping
 	relay  func(via, i int) (ack, well bool) // whether a relay reaches it, and answers at all
 	mute   func(i int) bool                  // who cannot be a relay; nil: nobody
+	proven bool                              // this node knows by other means that it is well
 	later  []letter
 	pinged []int // in order
 }
@@ -54,7 +55,8 @@ func newWorld(t *testing.T, members int) *world {
 		At: func(seat int32) (hearsay.NodeID, netip.AddrPort, bool) {
 			return id(int(seat)), addr(int(seat)), int(seat) <= members
 		},
-		Mute: func(who hearsay.NodeID) bool { return w.mute != nil && w.mute(int(seat(who))) },
+		Mute:   func(who hearsay.NodeID) bool { return w.mute != nil && w.mute(int(seat(who))) },
+		Proven: func() bool { return w.proven },
 	}
 	w.Swim = detect.NewSwim(cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), w.out, w.now)
 	for i := range members {
@@ -114,7 +116,7 @@ func (w *world) run(d time.Duration) {
 			case *hearsay.Ack:
 				w.Ack(w.now, &p, m.Seq)
 			case *hearsay.Nack:
-				w.Nack(m.Seq)
+				w.Nack(w.now, p.From, m.Seq)
 			}
 		}
 		w.drain()
@@ -223,6 +225,65 @@ func TestSilentRelaysCostOwnHealth(t *testing.T) {
 	}
 }
 
+// Where most members have just died, those are asked to be relays that have
+// answered since.
+func TestRelaysHaveAnsweredLately(t *testing.T) {
+	w := newWorld(t, 40)
+	w.run(40 * time.Second)
+	w.direct = func(i int) bool { return i <= 3 }
+	w.run(40 * time.Second) // each of the living has answered since
+	alive, dead := 0, 0
+	w.relay = func(via, _ int) (bool, bool) {
+		if via <= 3 {
+			alive++
+			return false, true
+		}
+		dead++
+		return false, false
+	}
+	w.run(2 * time.Minute)
+	if alive < 20 || dead > alive/4 {
+		t.Errorf("%d of those that live are asked, and %d of the dead", alive, dead)
+	}
+}
+
+// A node that has other proof that it is well, as a seed has whose quorum is heard,
+// is as well as ever when nobody else answers.
+func TestProvenStaysWell(t *testing.T) {
+	w := newWorld(t, 12)
+	w.proven = true
+	w.direct = func(int) bool { return false }
+	w.relay = func(int, int) (bool, bool) { return false, false }
+	w.run(time.Minute)
+	if w.Health() != 0 {
+		t.Errorf("health %d", w.Health())
+	}
+}
+
+// A probe for a ballot abstains because this node was late, and not because others
+// are silent.
+func TestProbesAbstainOnlyWhenLate(t *testing.T) {
+	w := newWorld(t, 5)
+	w.direct = func(int) bool { return false }
+	w.relay = func(int, int) (bool, bool) { return false, false }
+	w.run(30 * time.Second)
+	if !w.Unwell(w.now) {
+		t.Fatal("it is well: the test shows nothing")
+	}
+	w.Probe(w.now, id(2), addr(2), 5)
+	w.run(3 * time.Second)
+	if _, e := w.count(hearsay.EventExamined); e.Round != 5 || e.Verdict != hearsay.VerdictUnreachable {
+		t.Errorf("says %v", e.Verdict)
+	}
+	w.Probe(w.now, id(2), addr(2), 6)
+	w.BecomeLate(w.now)
+	w.Probe(w.now, id(2), addr(2), 7)
+	w.drain()
+	if n, e := w.count(hearsay.EventExamined); n != 3 || e.Round != 7 || e.Verdict != hearsay.VerdictAbstains {
+		t.Errorf("%d verdicts, the last of round %d: %v", n, e.Round, e.Verdict)
+	}
+}
+
 func TestLateAccusesNobody(t *testing.T) {
 	w := newWorld(t, 5)
 	w.direct = func(int) bool { return false }
@@ -255,7 +316,7 @@ func TestForgedAnswersCountForNothing(t *testing.T) {
 		if _, ok := w.Ack(w.now, &hearsay.Packet{From: id(1), Addr: addr(1)}, seq); ok {
 			t.Fatalf("an ack of %d was taken", seq)
 		}
-		if w.Nack(seq) || w.NotMe(w.now, seq) {
+		if w.Nack(w.now, id(1), seq) || w.NotMe(w.now, seq) {
 			t.Fatalf("a nack or not-me of %d was taken", seq)
 		}
 	}

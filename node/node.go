@@ -87,7 +87,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hears
 		cfg.Cards = roster.NewCards(secret)
 	}
 	n.roster = roster.New(cfg.Roster, cfg.Network, card, cfg.Cards, signer, random, records, &n.drops, n.out, now)
-	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.Mute}
+	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.Mute, Proven: n.hearsQuorum}
 	n.detect = detect.NewSwim(cfg.Detect, n.id, members, random, n.out, now)
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
 	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.drops, n.out, now)
@@ -255,7 +255,7 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.RelayReq:
 		n.count(n.detect.RelayReq(now, p, m))
 	case *hearsay.Nack:
-		n.count(hearsay.DropUnexpected, n.detect.Nack(m.Seq))
+		n.count(hearsay.DropUnexpected, n.detect.Nack(now, p.From, m.Seq))
 	case *hearsay.Ack:
 		answered, asked := n.detect.Ack(now, p, m.Seq)
 		n.roster.Answered(now, answered)

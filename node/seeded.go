@@ -85,6 +85,10 @@ func (n *Node) follow(now time.Time, by authority, seeds []quorum.Seed) (addrs [
 	return addrs
 }
 
+// hearsQuorum reports whether this is a seed, and hears a quorum of seeds: then it
+// sends and receives, however silent others are.
+func (n *Node) hearsQuorum() bool { return n.seeded.seat != nil && n.seeded.seat.Ready() }
+
 // links reports whether a member has links and passes on rumors: seeds do not,
 // and guests do not speak as we do.
 func (n *Node) links(id hearsay.NodeID) bool {
@@ -316,10 +320,9 @@ func (n *Node) register(now time.Time, p *hearsay.Packet) {
 func (n *Node) turnAwaySilent(now time.Time) {
 	silent := n.seeded.seat.Silent()
 	for i := range silent {
-		c := &silent[i]
-		why := quorum.NoAnswer(c.Card.Addr)
-		n.turnAway(now, c, why)
-		n.seeded.answers.giveAll(hearsay.Stay{ID: c.Subject}, hearsay.OutcomeWait, 0, why)
+		c := &silent[i].Claim
+		n.turnAway(now, c, silent[i].Why)
+		n.seeded.answers.giveAll(hearsay.Stay{ID: c.Subject}, hearsay.OutcomeWait, 0, silent[i].Why)
 	}
 }
 

@@ -368,7 +368,7 @@ func TestWhyTellsOfTimeouts(t *testing.T) {
 	for i := 3; i <= 6; i++ {
 		w.down[i] = true
 	}
-	w.run(6 * time.Second)
+	w.run(5 * time.Second)
 	const asked, others = "In its newest round this node asked 4, of whom 1 answered: 0 reach it, 1 do not.", "This node has not asked them: others accuse it."
 	asking := 0
 	for _, by := range []int{0, 1, 2, 7} {

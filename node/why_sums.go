@@ -347,7 +347,7 @@ func (s *story) strangerSummary(now time.Time) (verdict, summary, nearest string
 			return "refused", fmt.Sprintf("%s asked to be admitted at %s; its case ended without a ruling at %s: %s. It was never in.", name, s.m.Addr, sinceWords(now, e.At), e.Text),
 				fmt.Sprintf("It would have been admitted, had it answered %d of %d seeds at %s before %s. It may ask again.", needed, seeds, s.m.Addr, exactly(e.At.UnixMilli()))
 		case hearsay.EventCaseOpened:
-			return "unknown", fmt.Sprintf("%s has asked to be admitted at %s, and the seeds are deciding.", name, s.m.Addr),
+			return "unknown", fmt.Sprintf("%s has asked to be admitted at %s, and the seeds are deciding.", name, s.m.Addr) + s.abstaining(),
 				fmt.Sprintf("It is admitted once it answers %d of %d seeds at %s.", needed, seeds, s.m.Addr)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quorum"
 	"hearsay/roster"
 )
 
@@ -95,6 +96,7 @@ func (s *story) suspectSummary(now time.Time) (summary, nearest string) {
 	summary += ". " + h.words()
 	nearest = s.suspectNearest(now, &h)
 	if s.n.seeded.seat != nil {
+		summary += s.abstaining()
 		if c, open := s.n.seeded.seat.Case(s.m.ID); open {
 			yes := 0
 			for i := range c.Ballots {
@@ -112,6 +114,14 @@ func (s *story) suspectSummary(now time.Time) (summary, nearest string) {
 		}
 	}
 	return summary + fmt.Sprintf(" Nothing is decided: it is a member until %d of %d seeds rule otherwise.", needed, seeds), nearest
+}
+
+// abstaining says of a seed that it cannot judge now, if so.
+func (s *story) abstaining() string {
+	if seat := s.n.seeded.seat; seat != nil && seat.Abstaining(s.m.ID) {
+		return " Here " + quorum.Abstains + "."
+	}
+	return ""
 }
 
 // suspectNearest tells by what a suspicion ends, either way.

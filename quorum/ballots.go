@@ -32,6 +32,8 @@ type watch struct {
 	asked    time.Time // when the probe under way was wanted; zero: there is none
 	queued   bool      // one is wanted as soon as there is room
 	answered bool
+
+	abstained time.Time // when a probe last came to nothing by this seed's own fault
 }
 
 const (
@@ -179,8 +181,13 @@ type Probe struct {
 	Began   time.Time // when its first ping went out
 }
 
-// Probed tells what a probe has found, whether it was wanted or not.
+// Probed tells what a probe has found, whether it was wanted or not. That somebody
+// did not answer counts only if a quorum of seeds was heard all the while: then this
+// seed sends and receives. Else it may be this seed that is cut off.
 func (q *Quorum) Probed(now time.Time, p Probe) {
+	if p.Verdict == hearsay.VerdictUnreachable && (q.heardFrom.IsZero() || p.Began.Before(q.heardFrom)) {
+		p.Verdict = hearsay.VerdictAbstains
+	}
 	if k := q.knocks[p.Subject]; k != nil && p.Addr == k.claim.Card.Addr {
 		q.answered(now, k, &p)
 		return
@@ -206,7 +213,7 @@ func (q *Quorum) Probed(now time.Time, p Probe) {
 			w.failing = p.Began
 		}
 	default:
-		w.askAt = now // this node had its hands full, or was unwell: at the next tick again
+		w.abstained = now // askAt stays: this node was late, has its hands full, or hears no quorum
 		return
 	}
 	for _, c := range []*openCase{q.state.removing[p.Subject], q.state.admitting[p.Subject]} {

@@ -205,7 +205,7 @@ func TestWhoDoesNotAnswerIsNotAdmitted(t *testing.T) {
 	ask := func() { w.step(m, func() { m.q.Admit(w.now, ghost.claim()) }) }
 	ask()
 	w.run(5 * time.Second)
-	if silent := m.q.Silent(); len(silent) != 1 || silent[0].Subject != ghost.id() || len(m.q.knocks) > 0 || w.aborts > 0 {
+	if silent := m.q.Silent(); len(silent) != 1 || silent[0].Claim.Subject != ghost.id() || len(m.q.knocks) > 0 || w.aborts > 0 {
 		t.Errorf("%d are told of as silent, %d still ask, after %d aborted cases", len(silent), len(m.q.knocks), w.aborts)
 	}
 	ghost.up = true
@@ -225,6 +225,51 @@ func TestWhoDoesNotAnswerIsNotAdmitted(t *testing.T) {
 }
 
 // A member that moves says so itself, and is probed where it is.
+// A seed that was late says so, and not that the other does not answer.
+func TestLateSeedAbstains(t *testing.T) {
+	w := followed(t, 4, 1)
+	m := w.machines[0]
+	newcomer := &person{n: 700, key: newKeyed(88_000), at: 7, addr: seedAddr(210), up: true}
+	w.people = append(w.people, newcomer)
+	m.late = true
+	w.step(m, func() { m.q.Admit(w.now, newcomer.claim()) })
+	w.run(time.Second)
+	if !m.q.Abstaining(newcomer.id()) {
+		t.Error("it does not say that it abstains")
+	}
+	w.run(4 * time.Second)
+	if silent := m.q.Silent(); len(silent) != 1 || silent[0].Why != Abstains {
+		t.Errorf("says %+v", silent)
+	}
+	m.late = false
+	w.step(m, func() { m.q.Admit(w.now, newcomer.claim()) })
+	w.must(time.Second, "it is in", func() bool { _, in := m.q.Member(newcomer.id()); return in })
+	w.run(time.Minute)
+	newcomer.up, m.late = false, true
+	w.step(m, func() { m.q.Suspected(w.now, newcomer.id()) })
+	w.run(time.Second)
+	if !m.q.Abstaining(newcomer.id()) || m.q.Failing(newcomer.id()) {
+		t.Error("it judges a member while it is late")
+	}
+}
+
+// What a seed does not hear while it hears no quorum either says nothing of others.
+func TestAloneSeedFindsNobodySilent(t *testing.T) {
+	w := followed(t, 4, 1)
+	m := w.machines[0]
+	one := w.people[0]
+	for _, other := range w.machines[1:] {
+		w.crash(other)
+	}
+	w.must(10*time.Second, "it hears no quorum", func() bool { return !m.q.Ready() && m.q.heardFrom.IsZero() })
+	one.up = false
+	w.step(m, func() { m.q.Suspected(w.now, one.id()) })
+	w.run(20 * time.Second)
+	if !m.q.Abstaining(one.id()) || m.q.Failing(one.id()) {
+		t.Error("it judges a member while it is cut off")
+	}
+}
+
 func TestMembersMove(t *testing.T) {
 	w := followed(t, 5, 2)
 	m, p := w.machines[0], w.people[1]

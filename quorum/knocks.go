@@ -37,6 +37,8 @@ type knock struct {
 	began  time.Time
 	asked  bool // a probe is under way
 	missed bool // and was not answered: this is over
+
+	abstained bool // the newest probe came to nothing by this seed's own fault
 }
 
 // knock has somebody probed who asks to be in.
@@ -83,7 +85,7 @@ func (q *Quorum) yields(now time.Time, source netip.Addr) bool {
 }
 
 func (q *Quorum) probeKnock(now time.Time, k *knock) {
-	k.asked = true
+	k.asked, k.abstained = true, false
 	round := hearsay.Round(q.random.Uint64())
 	q.event(hearsay.Event{At: now, Kind: hearsay.EventProbeWanted, Subject: k.claim.Subject, Addr: k.claim.Card.Addr, Round: round})
 }
@@ -104,7 +106,7 @@ func (q *Quorum) answered(now time.Time, k *knock, p *Probe) {
 		guest := k.claim.Card.Key.IsZero()
 		k.asked, k.missed = !guest, !guest
 	default:
-		k.asked = false // this node had its hands full, or was unwell: at the next tick again
+		k.asked, k.abstained = false, true // this seed was late, has its hands full, or hears no quorum: at the next tick again
 	}
 }
 
@@ -116,7 +118,11 @@ func (q *Quorum) tickKnocks(now time.Time) {
 		case k.missed || now.Sub(k.began) >= admitPatience:
 			delete(q.knocks, id)
 			if len(q.silent) < maxKnocks {
-				q.silent = append(q.silent, k.claim)
+				why := NoAnswer(k.claim.Card.Addr)
+				if !k.missed && k.abstained {
+					why = Abstains
+				}
+				q.silent = append(q.silent, Silent{k.claim, why})
 			}
 		case !k.asked:
 			q.probeKnock(now, k)
@@ -124,12 +130,21 @@ func (q *Quorum) tickKnocks(now time.Time) {
 	}
 }
 
-// Silent gives those who asked to be in since it was called last, and did not
-// answer at their address: they have no case.
-func (q *Quorum) Silent() (claims []hearsay.Claim) {
-	claims, q.silent = q.silent, nil
-	return claims
+// Silent is one that asked to be in, and has no case.
+type Silent struct {
+	Claim hearsay.Claim
+	Why   string // NoAnswer, or Abstains
 }
+
+// Silent gives those that asked to be in since it was called last, and did not
+// answer at their address, or whom this seed could not probe.
+func (q *Quorum) Silent() (silent []Silent) {
+	silent, q.silent = q.silent, nil
+	return silent
+}
+
+// Abstains is what a seed says that could not probe: nothing of the other.
+const Abstains = "this seed abstains: it was late, has too much to do, or hears no quorum"
 
 // NoAnswer is what those are told who do not answer at their address.
 func NoAnswer(addr netip.AddrPort) string { return fmt.Sprintf("it does not answer at %v", addr) }

@@ -36,3 +36,13 @@ func (q *Quorum) Failing(id hearsay.NodeID) bool {
 	w := q.watched[id]
 	return w != nil && !w.failing.IsZero()
 }
+
+// Abstaining reports whether this seed probes a node, and its newest probe came to
+// nothing by this seed's own fault: then it has no ballot about it yet.
+func (q *Quorum) Abstaining(id hearsay.NodeID) bool {
+	if k := q.knocks[id]; k != nil {
+		return k.abstained
+	}
+	w := q.watched[id]
+	return w != nil && !w.abstained.IsZero() && w.abstained.After(w.failed) && w.abstained.After(w.reached)
+}

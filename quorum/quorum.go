@@ -55,7 +55,7 @@ type Quorum struct {
 	trials  map[hearsay.CaseID]*trial
 	watched map[hearsay.NodeID]*watch
 	knocks  map[hearsay.NodeID]*knock  // those who ask to be in, and have not answered yet
-	silent  []hearsay.Claim            // of them, those who did not
+	silent  []Silent                   // of them, those that did not
 	probing int                        // probes under way
 	probes  []hearsay.NodeID           // those that wait for room, in order
 	paused  map[hearsay.Stay]time.Time // until when reports without a majority wait
@@ -77,6 +77,9 @@ type Quorum struct {
 	answers  int // messages that answer requests for the ledger, in this tick
 	reading  reading
 	checks   int // of heads' signatures, in this tick
+
+	// Since when a quorum has been heard without a break; zero: none is.
+	heardFrom time.Time
 
 	strange, strangeBytes int // messages of the log that came from no seed's address, in this tick
 }
@@ -240,6 +243,9 @@ func (q *Quorum) noteLeader(now time.Time) {
 	}
 	if leader != 0 {
 		q.leaderAt = now
+		if q.heardFrom.IsZero() {
+			q.heardFrom = now
+		}
 		if q.leader != leader || q.lost {
 			e := hearsay.Event{At: now, Kind: hearsay.EventQuorumBack, Count: hearsay.QuorumOf(len(q.cfg.Seeds))}
 			if slot, ok := q.slotOf(leader); ok {
@@ -256,7 +262,7 @@ func (q *Quorum) noteLeader(now time.Time) {
 	}
 	patience := 2 * time.Duration(q.cfg.ElectionTicks) * q.cfg.TickEvery
 	if !q.lost && now.Sub(q.leaderAt) >= patience {
-		q.lost, q.leader = true, 0
+		q.lost, q.leader, q.heardFrom = true, 0, time.Time{}
 		q.event(hearsay.Event{At: now, Kind: hearsay.EventQuorumLost, Count: hearsay.QuorumOf(len(q.cfg.Seeds))})
 	}
 }

@@ -115,6 +115,7 @@ type machine struct {
 	lane   []hearsay.Effects
 	busy   bool
 	wakeAt time.Time // the process stands still until then
+	late   bool      // its detector abstains
 }
 
 // person is one peer.
@@ -434,6 +435,9 @@ func (w *world) probe(m *machine, e hearsay.Event) {
 	took, verdict := 20*time.Millisecond, hearsay.VerdictReachable
 	if !up {
 		took, verdict = 300*time.Millisecond, hearsay.VerdictUnreachable
+	}
+	if m.late {
+		took, verdict = 0, hearsay.VerdictAbstains
 	}
 	w.after(took, func() {
 		w.awake(m, func() {
