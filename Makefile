@@ -74,6 +74,9 @@ sim-large: ## the tests of the simulator that take minutes: eight in all
 quorum-large: ## worlds of seeds alone, thousands of each kind: some minutes
 	HEARSAY_LARGE=1 $(GO) test -timeout 20m -run 'Histories|Register|Founding' ./quorum
 
+ledger-large: ## a ledger of 20,000 rulings, saved and checked: half a minute
+	HEARSAY_LARGE=1 $(GO) test -timeout 10m -run FromTheFounding -v ./cmd/hearsay
+
 sim-diff: ## the simulations of this tree beside those of revision BASE, as a table: about a minute
 	@test -n "$(BASE)" || { echo "which revision? make sim-diff BASE=main~10"; exit 2; }
 	@base="$$(mktemp -d)"; trap 'git worktree remove --force "$$base/tree" 2>/dev/null; rm -rf "$$base"; git worktree prune' EXIT; \

@@ -6,9 +6,9 @@ import (
 	"hearsay"
 )
 
-// Proof is what proves the ledger as this node has it. Of an open network it
-// is empty, but for the network.
-func (n *Node) Proof() hearsay.LedgerProof {
+// Proof is what proves the ledger as this node has it, on its disk or, without
+// one, in memory. Of an open network it is empty, but for the network.
+func (n *Node) Proof(disk bool) hearsay.LedgerProof {
 	p := hearsay.LedgerProof{Network: n.cfg.Network}
 	s := &n.seeded
 	if s.authority == nil {
@@ -17,6 +17,9 @@ func (n *Node) Proof() hearsay.LedgerProof {
 	p.Oldest, p.Seats, p.Heads = s.authority.Oldest(), s.authority.Seats(nil), s.authority.Heads()
 	if s.seat != nil {
 		p.Founding = s.seat.Founding()
+		if disk {
+			p.Oldest = s.seat.OldestOnDisk()
+		}
 	}
 	return p
 }

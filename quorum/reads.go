@@ -6,9 +6,11 @@ import (
 	"hearsay"
 )
 
-// Oldest is the first epoch whose ruling is in memory, if there is one; those
-// before it are on disk.
+// Oldest is the first epoch whose ruling is in memory, if there is one.
 func (q *Quorum) Oldest() hearsay.Epoch { return q.chain.base + 1 }
+
+// OldestOnDisk is the first epoch from which all rulings are on disk.
+func (q *Quorum) OldestOnDisk() hearsay.Epoch { return q.chain.lowest }
 
 // Founding gives who sat where before the first ruling, whose Previous is the
 // hash of that.

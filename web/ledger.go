@@ -17,6 +17,7 @@ import (
 // Limits of the ledger.
 const (
 	rulingsMax    = 1000             // in one answer; Next says where it goes on
+	rulingsLot    = 100              // taken from the node at a time, so that no more are in memory
 	freshTimeout  = 3 * time.Second  // for a quorum of seeds to say that nothing is missing: a seed gives up after two
 	decideTimeout = 15 * time.Second // for the seeds to decide what an operator asks for: a case without evidence takes ten
 )
@@ -24,17 +25,22 @@ const (
 // Ledger is the answer of /v1/ledger, and what "hearsay ledger verify" takes:
 // rulings in the order of their epochs, and what proves them.
 type Ledger struct {
+	LedgerHead
+	Rulings []Ruling `json:"rulings"`
+}
+
+// LedgerHead is what is said of a ledger besides its rulings.
+type LedgerHead struct {
 	Epoch    hearsay.Epoch     `json:"epoch"`          // the newest that this node has; 0 in an open network, which has no ledger
 	Proven   hearsay.Epoch     `json:"proven"`         // the newest that Heads prove, of a quorum of seats
 	Network  hearsay.NetworkID `json:"network"`        // hexadecimal
-	Oldest   hearsay.Epoch     `json:"oldest"`         // of the rulings that this node has at hand
+	Oldest   hearsay.Epoch     `json:"oldest"`         // of the rulings that this node has
 	Quorum   int               `json:"quorum"`         // equal ballots, of the configured seeds
 	Ready    bool              `json:"ready"`          // a quorum of seeds is heard; if not, rulings may be missing
 	Next     hearsay.Epoch     `json:"next,omitempty"` // there are more rulings, from this epoch on
 	Founding []Seat            `json:"founding,omitempty"`
 	Seats    []Seat            `json:"seats"` // who sits where now
 	Heads    []hearsay.Head    `json:"heads"` // the newest of each seat
-	Rulings  []Ruling          `json:"rulings"`
 }
 
 // Seat is who sits in a slot. Key and life are "" where nobody has come yet.
@@ -114,11 +120,16 @@ func (a *api) getLedger(w http.ResponseWriter, r *http.Request) *problem {
 		}
 		from = max(1, hearsay.Epoch(n))
 	}
-	var l Ledger
-	if p := a.fresh(r, func() { l = a.ledger(from) }); p != nil {
+	var head LedgerHead
+	var proof hearsay.LedgerProof
+	if p := a.fresh(r, func() { head, proof = a.ledgerHead() }); p != nil {
 		return p
 	}
-	return answer(w, http.StatusOK, l)
+	l := beginList(w, head, "rulings")
+	endList(l, struct {
+		Next hearsay.Epoch `json:"next,omitempty"`
+	}{a.addRulings(l, &head, &proof, from)})
+	return nil
 }
 
 // fresh calls read: at once or, if the request says fresh=1, when nothing is
@@ -147,35 +158,49 @@ func (a *api) fresh(r *http.Request, read func()) *problem {
 	return nil
 }
 
-// ledger gives the ledger from an epoch on. The heads are read before the
-// rulings, so that they are about rulings that are there.
-func (a *api) ledger(from hearsay.Epoch) Ledger {
+// ledgerHead gives what is said of the ledger as it is now. What proves it is
+// read before the epoch, so that it is about rulings that are there.
+func (a *api) ledgerHead() (LedgerHead, hearsay.LedgerProof) {
 	proof, authority := a.backend.Proof(), a.backend.Authority()
 	if !authority.Seeded {
-		return Ledger{Network: proof.Network, Seats: []Seat{}, Heads: []hearsay.Head{}, Rulings: []Ruling{}}
+		return LedgerHead{Network: proof.Network, Seats: []Seat{}, Heads: []hearsay.Head{}}, proof
 	}
-	l := Ledger{
+	h := LedgerHead{
 		Epoch: authority.Epoch, Network: proof.Network, Oldest: proof.Oldest, Quorum: authority.Quorum, Ready: authority.Ready,
-		Founding: seatsOf(proof.Founding, nil), Seats: seatsOf(proof.Seats, authority.Seeds), Heads: proof.Heads, Rulings: []Ruling{},
+		Founding: seatsOf(proof.Founding, nil), Seats: seatsOf(proof.Seats, authority.Seeds), Heads: proof.Heads,
+		Proven: provenBy(&proof, authority.Quorum, authority.Epoch),
 	}
-	if l.Heads == nil {
-		l.Heads = []hearsay.Head{}
+	if h.Heads == nil {
+		h.Heads = []hearsay.Head{}
 	}
-	rulings := a.backend.Ledger(max(from, proof.Oldest)-1, rulingsMax)
-	words := a.words(authority.Seeds)
-	words.sitters = a.sitters.upTo(a.backend, &proof, max(from, proof.Oldest)-1, rulings)
-	for i := range rulings {
-		l.Rulings = append(l.Rulings, a.ruling(&rulings[i], &proof, words))
+	return h, proof
+}
+
+// addRulings adds the rulings from an epoch on, up to the epoch of the head, as
+// many as go in one answer, and gives the epoch from which there are more, if so.
+func (a *api) addRulings(l *listWriter, head *LedgerHead, proof *hearsay.LedgerProof, from hearsay.Epoch) (next hearsay.Epoch) {
+	if head.Epoch == 0 {
+		return 0
 	}
-	if n := len(l.Rulings); n > 0 {
-		last := l.Rulings[n-1].Epoch
-		l.Epoch = max(l.Epoch, last)
-		if last < l.Epoch {
-			l.Next = last + 1
+	from = max(from, proof.Oldest, 1)
+	words := a.words(a.backend.Authority().Seeds)
+	for left := rulingsMax; from <= head.Epoch; {
+		if left == 0 {
+			return from
 		}
+		rulings := a.backend.Ledger(from-1, min(left, rulingsLot, int(min(head.Epoch-from+1, rulingsLot))))
+		if len(rulings) == 0 {
+			return 0
+		}
+		words.sitters = a.sitters.upTo(a.backend, proof, from-1, rulings)
+		for i := range rulings {
+			if !addItem(l, a.ruling(&rulings[i], proof, words)) {
+				return 0
+			}
+		}
+		left, from = left-len(rulings), rulings[len(rulings)-1].Epoch+1
 	}
-	l.Proven = provenBy(&proof, l.Quorum, l.Epoch)
-	return l
+	return 0
 }
 
 func seatsOf(seats []hearsay.Seat, seeds []hearsay.SeedStatus) []Seat {

@@ -42,15 +42,13 @@ ledger that "ledger verify FILE" checks.`,
 			if err != nil {
 				return err
 			}
-			l, err := wholeLedger(cmd.Context(), c, hearsay.Epoch(max(1, epoch)), fresh)
-			if err != nil {
+			list := pageWriter(&ledgerTable{out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr(), from: hearsay.Epoch(max(1, epoch))})
+			if from.json {
+				list = &savedWriter{out: cmd.OutOrStdout()}
+			}
+			if err := eachPage(cmd.Context(), c, hearsay.Epoch(max(1, epoch)), fresh, list); err != nil {
 				return fmt.Errorf("list the ledger: %w", err)
 			}
-			if from.json {
-				_, err = io.WriteString(cmd.OutOrStdout(), jsonLine(l))
-				return err
-			}
-			printLedger(cmd.OutOrStdout(), cmd.ErrOrStderr(), l, hearsay.Epoch(max(1, epoch)))
 			return nil
 		},
 	}
@@ -61,10 +59,15 @@ ledger that "ledger verify FILE" checks.`,
 	return cmd
 }
 
-// wholeLedger asks for the ledger from an epoch on, page by page. The heads of
-// the last page are those of the whole.
-func wholeLedger(ctx context.Context, c *client, from hearsay.Epoch, fresh bool) (*web.Ledger, error) {
-	var rulings []web.Ruling
+// pageWriter writes a ledger that comes page by page.
+type pageWriter interface {
+	page(l *web.Ledger) error
+	end(last *web.Ledger) error // what is said of the whole is what the last page says
+}
+
+// eachPage asks for the ledger from an epoch on, and writes it page by page:
+// no more than one is in memory.
+func eachPage(ctx context.Context, c *client, from hearsay.Epoch, fresh bool, list pageWriter) error {
 	for {
 		path := fmt.Sprintf("/v1/ledger?from=%d", from)
 		if fresh {
@@ -72,46 +75,86 @@ func wholeLedger(ctx context.Context, c *client, from hearsay.Epoch, fresh bool)
 		}
 		l, err := getJSON[web.Ledger](ctx, c, path)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		rulings = append(rulings, l.Rulings...)
+		if err := list.page(&l); err != nil {
+			return err
+		}
 		if l.Next <= from {
-			l.Rulings, l.Next = rulings, 0
-			if l.Rulings == nil {
-				l.Rulings = []web.Ruling{}
-			}
-			return &l, nil
+			return list.end(&l)
 		}
 		from = l.Next
 	}
 }
 
-func printLedger(out, progress io.Writer, l *web.Ledger, from hearsay.Epoch) {
-	if l.Quorum > 0 && !l.Ready {
-		fmt.Fprintln(progress, "this node hears no quorum of seeds: what they may have ruled since is missing here")
+// savedWriter writes a ledger as one JSON object: the rulings first, as what
+// proves them is known at the end.
+type savedWriter struct {
+	out     io.Writer
+	rulings int
+}
+
+func (s *savedWriter) page(l *web.Ledger) error {
+	var text strings.Builder
+	for i := range l.Rulings {
+		if s.rulings++; s.rulings == 1 {
+			text.WriteString(`{"rulings":[`)
+		} else {
+			text.WriteByte(',')
+		}
+		text.WriteString(strings.TrimSuffix(jsonLine(&l.Rulings[i]), "\n"))
 	}
-	switch {
-	case l.Quorum == 0:
-		fmt.Fprintln(progress, "this network has no seeds: nobody rules, and there is no ledger")
-		return
-	case len(l.Rulings) == 0:
-		fmt.Fprintf(progress, "there is no ruling from epoch %d on; the newest is of epoch %d\n", from, l.Epoch)
-		return
-	case l.Rulings[0].Epoch > from:
-		fmt.Fprintf(progress, "the rulings before epoch %d are not kept here; a seed has them\n", l.Rulings[0].Epoch)
+	_, err := io.WriteString(s.out, text.String())
+	return err
+}
+
+func (s *savedWriter) end(last *web.Ledger) error {
+	begin := ""
+	if s.rulings == 0 {
+		begin = `{"rulings":[`
 	}
-	now := time.Now()
-	table := newTable(out)
-	fmt.Fprintln(table, "EPOCH\tRULING\tMEMBER\tSTAY\tAT\tBY")
+	last.Next = 0
+	_, err := io.WriteString(s.out, begin+"],"+strings.TrimPrefix(jsonLine(last.LedgerHead), "{"))
+	return err
+}
+
+// ledgerTable writes a ledger as a table.
+type ledgerTable struct {
+	out, progress io.Writer
+	from          hearsay.Epoch
+	rulings       int
+}
+
+func (t *ledgerTable) page(l *web.Ledger) error {
+	now, table := time.Now(), newTable(t.out)
 	for i := range l.Rulings {
 		r := &l.Rulings[i]
+		if t.rulings++; t.rulings == 1 {
+			if r.Epoch > t.from {
+				fmt.Fprintf(t.progress, "the rulings before epoch %d are not kept here; a seed has them\n", r.Epoch)
+			}
+			fmt.Fprintln(table, "EPOCH\tRULING\tMEMBER\tSTAY\tAT\tBY")
+		}
 		stay := "-"
 		if r.Since > 0 {
 			stay = strconv.FormatUint(uint64(r.Since), 10)
 		}
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", r.Epoch, r.Kind, r.Member, stay, clockTime(r.At, now), decidedBy(r))
 	}
-	table.Flush()
+	return table.Flush()
+}
+
+func (t *ledgerTable) end(last *web.Ledger) error {
+	if last.Quorum > 0 && !last.Ready {
+		fmt.Fprintln(t.progress, "this node hears no quorum of seeds: what they may have ruled since is missing here")
+	}
+	switch {
+	case last.Quorum == 0:
+		fmt.Fprintln(t.progress, "this network has no seeds: nobody rules, and there is no ledger")
+	case t.rulings == 0:
+		fmt.Fprintf(t.progress, "there is no ruling from epoch %d on; the newest is of epoch %d\n", t.from, last.Epoch)
+	}
+	return nil
 }
 
 // decidedBy says whose ballots decided a ruling.

@@ -2,11 +2,8 @@ package main
 
 import (
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -15,9 +12,6 @@ import (
 	"hearsay/seeds"
 	"hearsay/web"
 )
-
-// savedMax bounds a saved ledger, in bytes: about a million rulings.
-const savedMax = 4 << 30
 
 func newVerify() *cobra.Command {
 	var config string
@@ -48,10 +42,11 @@ that it lacks, epochs that no quorum has signed yet.
 Exit code 1 and the first wrong epoch, if something is wrong.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			saved, err := readLedger(cmd.InOrStdin(), args[0])
+			saved, err := openSaved(cmd.InOrStdin(), args[0])
 			if err != nil {
 				return fmt.Errorf("verify %s: %w", args[0], err)
 			}
+			defer saved.close()
 			a := newAudit(saved)
 			if config != "" {
 				list, err := seeds.Load(config)
@@ -73,34 +68,6 @@ Exit code 1 and the first wrong epoch, if something is wrong.`,
 	cmd.Flags().StringVar(&config, "config", "", "the seeds' list; keys that it pins must be the ledger's")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
-}
-
-// readLedger reads a saved ledger.
-func readLedger(stdin io.Reader, file string) (*web.Ledger, error) {
-	in := stdin
-	if file != "-" {
-		opened, err := os.Open(file)
-		if err != nil {
-			if failed, ok := errors.AsType[*os.PathError](err); ok {
-				err = failed.Err
-			}
-			return nil, err
-		}
-		defer opened.Close()
-		in = opened
-	}
-	saved := new(web.Ledger)
-	decoder := json.NewDecoder(io.LimitReader(in, savedMax))
-	if err := decoder.Decode(saved); err != nil {
-		return nil, hintedError{fmt.Errorf("it is no saved ledger: %s", web.JSONFault(err)), `"hearsay ledger --json > FILE" saves one`}
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, errors.New("it goes on after the ledger: want one JSON object")
-	}
-	if len(saved.Rulings) == 0 {
-		return nil, hintedError{errors.New("there is no ruling in it"), `"hearsay ledger --json > FILE" saves a ledger; a network without seeds has none`}
-	}
-	return saved, nil
 }
 
 // findings are what a check came to.
@@ -126,16 +93,16 @@ type findings struct {
 
 // audit checks one saved ledger.
 type audit struct {
-	saved    *web.Ledger
+	saved    *savedLedger
 	pins     []seeds.Seed
 	verifier *hearsay.Identity
 	seats    []hearsay.Seat                                   // as of the ruling that is checked; a zero key: not known
 	stays    [hearsay.RosterBuckets]map[hearsay.NodeID]member // by the first byte of their ids
 	names    map[hearsay.Stay]string
 	buckets  [hearsay.RosterBuckets]hearsay.Hash // of the stays, by the first byte of their ids
-	hashes   []hearsay.Hash                      // of the rulings
+	signed   map[hearsay.Epoch]hearsay.Hash      // of the rulings that heads are of
 	whole    bool                                // from the founding on: the roster is known
-	lacking  []hearsay.Epoch                     // removals whose evidence is not in the file
+	lacking  lacking                             // removals whose evidence is not in the file
 	nameless int                                 // departures of those whose admission is not in the file
 	seedName map[hearsay.PublicKey]string        // what the file calls seeds that sit nowhere now
 	found    findings
@@ -147,9 +114,14 @@ type member struct {
 	key  hearsay.PublicKey
 }
 
-func newAudit(saved *web.Ledger) *audit {
+func newAudit(saved *savedLedger) *audit {
+	signed := make(map[hearsay.Epoch]hearsay.Hash)
+	for i := range saved.Heads {
+		signed[saved.Heads[i].Epoch] = hearsay.Hash{}
+	}
 	return &audit{
-		saved: saved, verifier: hearsay.NewIdentity([32]byte{}), // it only verifies
+		signed: signed,
+		saved:  saved, verifier: hearsay.NewIdentity([32]byte{}), // it only verifies
 		names: make(map[hearsay.Stay]string), seedName: make(map[hearsay.PublicKey]string),
 		found: findings{Network: saved.Network, ByKind: make(map[string]int), Recoveries: []hearsay.Epoch{}, Incomplete: []string{}},
 	}
@@ -162,28 +134,33 @@ func epochError(epoch hearsay.Epoch, format string, args ...any) error {
 
 // check checks everything, and fails at the first epoch that is wrong.
 func (a *audit) check() error {
-	rulings := a.saved.Rulings
 	if err := a.begin(); err != nil {
 		return err
 	}
-	previous := rulings[0].Previous
-	for i := range rulings {
-		want := rulings[0].Epoch + hearsay.Epoch(i)
-		r, err := a.decode(&rulings[i], want)
+	want, previous := a.saved.first.Epoch, a.saved.first.Previous
+	err := a.saved.rulings(func(saved *web.Ruling) error {
+		r, err := a.decode(saved, want)
 		if err == nil && r.Previous != previous {
 			err = epochError(want, "it does not follow the ruling before it, whose hash is %s; it names %s", previous, r.Previous)
 		}
 		if err == nil {
-			err = a.ruling(r, &rulings[i])
+			err = a.ruling(r, saved)
 		}
 		if err != nil {
 			return err
 		}
 		previous = r.Hash(a.saved.Network)
-		a.hashes = append(a.hashes, previous)
+		if _, is := a.signed[want]; is {
+			a.signed[want] = previous
+		}
 		a.found.ByKind[r.Kind.String()]++
+		want++
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	a.found.From, a.found.To, a.found.Head = rulings[0].Epoch, rulings[len(rulings)-1].Epoch, previous
+	a.found.From, a.found.To, a.found.Head = a.saved.first.Epoch, want-1, previous
 	if err := a.heads(); err != nil {
 		return err
 	}
@@ -195,7 +172,7 @@ func (a *audit) check() error {
 
 // begin sees who sat where at first.
 func (a *audit) begin() error {
-	first := &a.saved.Rulings[0]
+	first := &a.saved.first
 	now, err := seatsOf(a.saved.Seats)
 	if err != nil {
 		return fmt.Errorf("seats: %w", err)
@@ -216,13 +193,9 @@ func (a *audit) begin() error {
 	}
 	a.whole = first.Epoch == 1
 	a.seats = now
-	for i := range a.saved.Rulings { // who sat there before it changed hands is not in the file
-		if r := hearsay.NewCanonical(a.saved.Rulings[i].Canonical).Ruling(); r != nil && (r.Kind == hearsay.RulingSeat || r.Kind == hearsay.RulingRecover) {
-			for _, seat := range r.Seats {
-				if int(seat.Slot) < len(a.seats) {
-					a.seats[seat.Slot] = hearsay.Seat{Slot: seat.Slot}
-				}
-			}
+	for _, seat := range a.saved.reseated { // who sat there before it changed hands is not in the file
+		if int(seat.Slot) < len(a.seats) {
+			a.seats[seat.Slot] = hearsay.Seat{Slot: seat.Slot}
 		}
 	}
 	if first.Epoch == 1 {
@@ -306,7 +279,7 @@ func (a *audit) ruling(r *hearsay.Ruling, saved *web.Ruling) error {
 			return err
 		}
 		if saved.Evidence == nil && !r.Evidence.IsZero() {
-			a.lacking = append(a.lacking, r.Epoch)
+			a.lacking.note(r.Epoch)
 		}
 		if err := a.evidence(r, saved.Evidence); err != nil {
 			return err
@@ -404,6 +377,7 @@ func (a *audit) depart(r *hearsay.Ruling, saved *web.Ruling) error {
 		return epochError(r.Epoch, "its \"member\" is called %q, and was admitted as %q", saved.Member, name)
 	}
 	delete(a.stays[r.Stay.ID[0]], r.Stay.ID)
+	delete(a.names, r.Stay)
 	a.found.Members--
 	return a.roster(r)
 }
@@ -477,7 +451,7 @@ func (a *audit) heads() error {
 			continue // of rulings that are not in the file
 		case !h.Verify(a.saved.Network, a.verifier, seat.Key):
 			return epochError(h.Epoch, "the head of seat %d is not signed by its seed", h.Slot)
-		case h.Hash != a.hashes[h.Epoch-first]:
+		case h.Hash != a.signed[h.Epoch]:
 			return epochError(h.Epoch, "the head of seat %d is of another ledger: it has signed the hash %s", h.Slot, h.Hash)
 		}
 		newest[h.Slot] = max(newest[h.Slot], h.Epoch)

@@ -134,7 +134,7 @@ func (s *scribe) save(from int, heads ...int) *web.Ledger {
 		}
 		return saved
 	}
-	l := &web.Ledger{Epoch: hearsay.Epoch(len(s.rulings)), Network: s.network, Quorum: 2, Founding: seats(s.founding), Seats: seats(s.seats)}
+	l := &web.Ledger{LedgerHead: web.LedgerHead{Epoch: hearsay.Epoch(len(s.rulings)), Network: s.network, Quorum: 2, Founding: seats(s.founding), Seats: seats(s.seats)}}
 	if len(heads) >= l.Quorum {
 		l.Proven = l.Epoch
 	}

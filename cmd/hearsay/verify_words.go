@@ -111,25 +111,35 @@ func (a *audit) unsigned() (open []string) {
 	if a.nameless > 0 {
 		open = append(open, fmt.Sprintf("the names of %d who left or were removed: the rulings that admitted them are not in the file", a.nameless))
 	}
-	switch n := len(a.lacking); {
+	switch n := a.lacking.count; {
 	case n == 1:
-		open = append(open, fmt.Sprintf("what was reported before the removal of epoch %d: it is not in the file", a.lacking[0]))
+		open = append(open, fmt.Sprintf("what was reported before the removal of epoch %s: it is not in the file", a.lacking.words()))
 	case n > 1:
-		open = append(open, fmt.Sprintf("what was reported before %d removals: it is not in the file, of epochs %s", n, epochWords(a.lacking)))
+		open = append(open, fmt.Sprintf("what was reported before %d removals: it is not in the file, of epochs %s", n, a.lacking.words()))
 	}
 	return open
 }
 
-// epochWords lists the first of some epochs.
-func epochWords(epochs []hearsay.Epoch) string {
-	const shown = 10
-	var words []string
-	for i, epoch := range epochs {
-		if i == shown {
-			words = append(words, "...")
-			break
-		}
-		words = append(words, strconv.FormatUint(uint64(epoch), 10))
+// lacking counts removals whose evidence lacks, and keeps the epochs of the
+// first of them.
+type lacking struct {
+	epochs []string
+	count  int
+}
+
+// lackingShown is how many epochs are listed.
+const lackingShown = 10
+
+func (l *lacking) note(epoch hearsay.Epoch) {
+	if l.count++; l.count <= lackingShown {
+		l.epochs = append(l.epochs, strconv.FormatUint(uint64(epoch), 10))
 	}
-	return strings.Join(words, ", ")
+}
+
+func (l *lacking) words() string {
+	text := strings.Join(l.epochs, ", ")
+	if l.count > lackingShown {
+		text += ", ..."
+	}
+	return text
 }
