@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"unicode"
 
 	"hearsay"
 	"hearsay/detect"
@@ -58,6 +59,11 @@ type Config struct {
 	// Data is the directory that keeps identity, contacts, evidence and own rumors.
 	// Default: none; then nothing is kept, and each start is a new identity.
 	Data string
+
+	// HTTPHosts are names besides its host's by which a program that serves this node
+	// over HTTP lets it be asked: see package web. The agent itself does nothing with
+	// them. Default: none.
+	HTTPHosts []string
 
 	// Role is what this node is for: a seed, or a peer. Default: a peer.
 	Role hearsay.Role
@@ -253,6 +259,17 @@ func (c *Config) checkAmongSeeds(bound, addr netip.AddrPort) error {
 	if reached < hearsay.QuorumOf(len(c.Seeds)) {
 		return fmt.Errorf("bind %s: %d of %d seeds have an address of its family, IPv4 or IPv6; want one at which a quorum of them is reached, or [::] for both",
 			bound, reached, len(c.Seeds))
+	}
+	return nil
+}
+
+// checkHTTPHost says what is wrong with the name of a host.
+func checkHTTPHost(name string) error {
+	wrong := func(r rune) bool {
+		return r != '-' && r != '_' && r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}
+	if name == "" || len(name) > maxHostLen || name[0] == '.' || strings.IndexFunc(name, wrong) >= 0 {
+		return fmt.Errorf("%q: want the name of a host, as in hearsay.example.org, without a port", name)
 	}
 	return nil
 }

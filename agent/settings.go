@@ -101,6 +101,7 @@ func nodeKnobs(c *Config) []Knob {
 		text("bind", &c.Bind, checkWith(parseBind), "where to listen, UDP and TCP; port 0 lets the kernel choose", "memberlist's port"),
 		text("advertise", &c.Advertise, checkAdvertise, "where others reach this node; empty: the bound address, or the one towards others", ""),
 		list("join", &c.Join, checkWith(parseJoin), "where members may be found: addresses or host names"),
+		list("http_host", &c.HTTPHosts, checkHTTPHost, "names besides its host's by which a node may be asked over HTTP, as by those behind a proxy"),
 		text("data", &c.Data, func(string) error { return nil }, "directory of identity, contacts and evidence; empty: nothing is kept", ""),
 	}
 }

@@ -93,6 +93,7 @@ func open(t *testing.T, v *village, lastEventID string) (c *client, end func() b
 	c = &client{header: make(http.Header), gate: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	r := httptest.NewRequest("GET", "/v1/events", nil).WithContext(ctx)
+	r.Host = "localhost"
 	if lastEventID != "" {
 		r.Header.Set("Last-Event-ID", lastEventID)
 	}

@@ -143,21 +143,26 @@ func JSONFault(err error) string {
 	return fmt.Sprintf("%q is a JSON %s", wrong.Field, wrong.Value)
 }
 
-// refuseForeign keeps pages of other sites from writing through the browser
-// of somebody who can reach this API. A page of another origin is known by
-// its Origin or Sec-Fetch-Site. One that had its own name resolve to this
-// address (DNS rebinding) has the right origin but a name that nobody gave to
-// this node.
+// byAnyName are the paths at which a node answers under any name, as those that
+// watch it use: they tell figures, and nothing can be written there.
+var byAnyName = []string{"/metrics", "/healthz", "/readyz"}
+
+// refuseForeign keeps pages of other sites from reading and writing through the
+// browser of somebody who can reach this API. A page of another origin may not
+// read what it asks for here, and when it writes it is known by its Origin or
+// Sec-Fetch-Site. One that had its own name resolve to this address (DNS rebinding)
+// has the right origin but a name that nobody gave to this node.
 func (a *api) refuseForeign(next http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writes := r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
 		switch {
-		case writes && origins.Check(r) != nil:
-			p := problem{http.StatusForbidden, fmt.Sprintf("a write from another site (Origin %q): only this node's own page and programs outside of a browser may write", r.Header.Get("Origin"))}
+		case !a.knownAs(host(r.Host)) && !slices.Contains(byAnyName, r.URL.Path):
+			p := problem{http.StatusMisdirectedRequest, fmt.Sprintf("Host %.100q is no name of this node: want an IP address, %s; "+
+				"start it with --http-host NAME (or $HEARSAY_HTTP_HOST, or http_host in its settings) if it is to have another name, too",
+				r.Host, strings.Join(a.names(), ", "))}
 			p.write(w)
-		case writes && !a.knownAs(host(r.Host)):
-			p := problem{http.StatusForbidden, fmt.Sprintf("a write to Host %q: want an IP address, localhost or the host that this API was told to serve at", r.Host)}
+		case origins.Check(r) != nil: // of reads it has nothing to say
+			p := problem{http.StatusForbidden, fmt.Sprintf("a write from another site (Origin %.100q): only this node's own page and programs outside of a browser may write", r.Header.Get("Origin"))}
 			p.write(w)
 		default:
 			next.ServeHTTP(w, r)
@@ -165,15 +170,29 @@ func (a *api) refuseForeign(next http.Handler) http.Handler {
 	})
 }
 
-// knownAs reports whether a name cannot have been chosen by another site.
+// names are those that this node has been given.
+func (a *api) names() []string {
+	names := []string{"localhost"}
+	for _, name := range append([]string{a.info.Host, host(a.info.HTTP)}, a.info.Hosts...) {
+		name = bare(name)
+		if _, err := netip.ParseAddr(name); err != nil && name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// bare gives a host name as it is compared: in small letters, without the dot at the
+// end that an absolute name may have.
+func bare(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+
+// knownAs reports whether a name cannot have been chosen by another site: it is an
+// address, one that browsers themselves resolve to loopback (RFC 6761, section 6.3),
+// or given to this node.
 func (a *api) knownAs(name string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
-	for _, own := range []string{"localhost", a.info.Host, host(a.info.HTTP)} {
-		if own != "" && strings.EqualFold(name, own) {
-			return true
-		}
-	}
-	return false
+	name = bare(name)
+	return strings.HasSuffix(name, ".localhost") || slices.Contains(a.names(), name)
 }

@@ -27,6 +27,10 @@
 // question; if no quorum of them says so within two seconds, the answer is 503.
 // Without it a seed gives what it has, which may be old if it is cut off.
 //
+// A request is refused (421) whose Host is neither an IP address, nor localhost, nor a
+// name of this node, but for /metrics, /healthz and /readyz: a page of another site can
+// have any other name resolve to this node's address.
+//
 // Every error is a problem document (RFC 9457). A request with a query
 // parameter or a JSON field that means nothing here is refused rather than
 // half understood.
@@ -112,8 +116,9 @@ type Backend interface {
 
 // Info is what the node itself does not know of the process that it lives in.
 type Info struct {
-	HTTP    string // host:port at which this API is served
-	Host    string // the name of that host, if it was given by name
+	HTTP    string   // host:port at which this API is served
+	Host    string   // the name of that host, if it was given by name
+	Hosts   []string // other names by which it may be asked, as by those behind a proxy
 	Version string
 }
 

@@ -190,7 +190,7 @@ func (v *village) EventsAfter(ctx context.Context, after uint64) iter.Seq2[uint6
 const served = "node.example:9001"
 
 func handler(v *village) http.Handler {
-	return web.Handler(v, web.Info{HTTP: served, Host: "alias.example", Version: "v0.1.0"})
+	return web.Handler(v, web.Info{HTTP: served, Host: "alias.example", Hosts: []string{"proxy.example"}, Version: "v0.1.0"})
 }
 
 // ask gives the answer to a request with headers "Name: value".
@@ -330,9 +330,9 @@ func TestProblems(t *testing.T) {
 		"foreign origin":   {method: "POST", target: "/v1/leave", headers: headers{"Origin: https://evil.example"}, status: 403, detail: `Origin "https://evil.example"`},
 		"foreign fetch":    {method: "POST", target: "/v1/leave", headers: headers{"Sec-Fetch-Site: cross-site"}, status: 403, detail: "another site"},
 		"sandboxed frame":  {method: "POST", target: "/v1/leave", headers: headers{"Origin: null"}, status: 403, detail: `Origin "null"`},
-		"rebound name":     {method: "POST", target: "/v1/leave", headers: headers{"Host: evil.example:9001", "Origin: http://evil.example:9001"}, status: 403, detail: `Host "evil.example:9001"`},
+		"rebound name":     {method: "POST", target: "/v1/leave", headers: headers{"Host: evil.example:9001", "Origin: http://evil.example:9001"}, status: 421, detail: `Host "evil.example:9001" is no name of this node: want an IP address, localhost, alias.example, node.example, proxy.example; start it with --http-host NAME`},
 		"id of nothing":    {method: "GET", target: "/v1/events", headers: headers{"Last-Event-ID: 0"}, status: 400, detail: "a number over 0"},
-		"no name":          {method: "POST", target: "/v1/leave", headers: headers{"Host: :9001"}, status: 403, detail: `Host ":9001"`},
+		"no name":          {method: "POST", target: "/v1/leave", headers: headers{"Host: :9001"}, status: 421, detail: `Host ":9001"`},
 		"nobody's id":      {method: "GET", target: "/v1/events", headers: headers{"Last-Event-ID: abc"}, status: 400, detail: "want the id of an event"},
 		"nothing by write": {method: "DELETE", target: "/v1/nothing", status: 404, detail: "nothing at"},
 	} {
@@ -393,10 +393,52 @@ func TestWritesThatAreFine(t *testing.T) {
 	}
 }
 
-func TestReadsFromElsewhere(t *testing.T) {
-	r := ask(handler(newVillage()), "GET", "/metrics", "", "Host: db1.internal:9001")
-	if r.StatusCode != 200 {
-		t.Errorf("status %d: Prometheus asks by name", r.StatusCode)
+// TestNamesOfTheNode holds the check of Host against names that a browser, a program,
+// a proxy and an attacker use.
+func TestNamesOfTheNode(t *testing.T) {
+	for host, known := range map[string]bool{
+		"127.0.0.1:9001": true, "192.0.2.7": true, "[::1]:9001": true, "[::1]": true, "[fe80::1%25eth0]:9001": true, "0.0.0.0:1": true,
+		"localhost": true, "LOCALHOST:9001": true, "localhost.": true, "localhost.:9001": true, "node1.localhost:80": true,
+		"node.example:9001": true, "Alias.Example.": true, "proxy.example": true, "PROXY.example:443": true,
+		"": false, ":9001": false, "evil.example": false, "evil.example:9001": false, "proxy.example.evil.example": false, "xproxy.example": false,
+		"localhost.evil.example": false, "127.0.0.1.evil.example": false, "xlocalhost": false, "proxy.example..": false, "2130706433": false, "example": false,
+	} {
+		for path, open := range map[string]bool{
+			"/": false, "/page.js": false, "/v1/self": false, "/v1/members": false, "/v1/rumors": false, "/v1/ledger": false, "/v1/events": false,
+			"/v1/members/bob/case": false, "/nothing": false, "/metrics": true, "/healthz": true, "/readyz": true,
+		} {
+			r := httptest.NewRequest("HEAD", path, nil)
+			r.Host = host
+			w := httptest.NewRecorder()
+			handler(newVillage()).ServeHTTP(w, r)
+			if refused := w.Code == http.StatusMisdirectedRequest; refused == (known || open) {
+				t.Errorf("Host %q at %s: status %d", host, path, w.Code)
+			}
+		}
+		for _, c := range []struct {
+			origin, site string
+			status       int
+		}{
+			{"", "", 202},
+			{"http://" + host, "", 202},
+			{"https://" + host, "same-origin", 202},
+			{"http://evil.example", "", 403},
+			{"http://evil.example", "cross-site", 403},
+			{"http://" + host, "same-site", 403},
+			{"null", "", 403},
+		} {
+			headers := []string{"Host: " + host, "Origin: " + c.origin, "Sec-Fetch-Site: " + c.site}
+			if !known {
+				c.status = http.StatusMisdirectedRequest
+			}
+			if strings.Contains(host, "%") || host == "" {
+				continue // no origin has such a host
+			}
+			v := newVillage()
+			if r := ask(handler(v), "POST", "/v1/leave", "", headers...); r.StatusCode != c.status || v.left != (c.status == 202) {
+				t.Errorf("%q: status %d, left %v, want %d", headers, r.StatusCode, v.left, c.status)
+			}
+		}
 	}
 }
 

@@ -42,6 +42,7 @@ type nodeOptions struct {
 	output    string
 	data      string
 	http      string
+	httpHosts []string
 	name      string
 	network   string
 	advertise string
@@ -94,6 +95,7 @@ func (o *nodeOptions) addFlags(cmd *cobra.Command) {
 	flags.IntVar(&o.port, "port", agent.DefaultPort, "port to listen on; 0 lets the kernel choose")
 	flags.StringVar(&o.output, "output", "", "append the log to this file too")
 	flags.StringVar(&o.http, "http", "off", "where to serve the page and the API: host:port, or a port of "+loopback+", 0 for any, or off")
+	flags.StringSliceVar(&o.httpHosts, "http-host", nil, "names besides this host's by which it may be asked over HTTP, as by those behind a proxy: `NAME,...`; may be repeated")
 	flags.StringVar(&o.name, "name", "", "what people call this node (default the host name)")
 	flags.StringVar(&o.network, "network", "", "name of the network (default "+agent.DefaultNetwork+")")
 	flags.StringVar(&o.advertise, "advertise", "", "where others reach this node, host or host:port (default where it listens)")
@@ -125,6 +127,7 @@ func (o *nodeOptions) settle(cmd *cobra.Command) (agent.Config, error) {
 		"name":      func() { config.Name = o.name },
 		"network":   func() { config.Network = o.network },
 		"advertise": func() { config.Advertise = o.advertise },
+		"http-host": func() { config.HTTPHosts = o.httpHosts },
 	} {
 		if given(flag) {
 			set()
@@ -265,7 +268,8 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	log.name(ready.Addr)
 	if listener != nil {
 		host, _, _ := net.SplitHostPort(o.http) // well-formed: it listens
-		server := web.Server(node, web.Info{HTTP: ready.HTTP, Host: host, Version: version()})
+		machine, _ := os.Hostname()             // without one it is asked by its other names
+		server := web.Server(node, web.Info{HTTP: ready.HTTP, Host: host, Hosts: append(config.HTTPHosts, machine), Version: version()})
 		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 		go server.Serve(listener) // ends with the server
 		defer shutdown(server)

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,7 +61,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"spawn": spawn, "ready": awaitReady, "await": await, "await-members": awaitMembers, "await-member": awaitMember, "await-rumors": awaitRumors,
-			"await-epoch": awaitEpoch, "await-why": awaitWhy, "await-answer": awaitAnswer, "free-port": freePort,
+			"await-epoch": awaitEpoch, "await-why": awaitWhy, "await-answer": awaitAnswer, "free-port": freePort, "proxy": proxy,
 			"await-end": awaitEnd, "await-gone": awaitGone, "signal": sendSignal, "occupy": occupy, "code": exitsWith,
 		},
 		Condition:          condition,
@@ -151,6 +153,19 @@ func spawn(ts *testscript.TestScript, neg bool, args []string) {
 		<-s.ended
 	})
 	spawnedOf(ts)[name] = s
+}
+
+// proxy serves what another address serves, and asks there by a name of its own, as
+// a proxy does that is asked by that name. The script finds it in the variable.
+func proxy(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, len(args) == 3, "proxy VARIABLE NAME HOST:PORT")
+	variable, name, to := args[0], args[1], args[2]
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", to, name
+	}}
+	server := httptest.NewServer(forward)
+	ts.Defer(server.Close)
+	ts.Setenv(variable, server.URL)
 }
 
 func awaitReady(ts *testscript.TestScript, neg bool, args []string) {
