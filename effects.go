@@ -78,7 +78,7 @@ func (e *Effects) PingByStream(addr netip.AddrPort, seq uint64, target NodeID) {
 
 // Ack answers the packet to, now and the way it came.
 func (e *Effects) Ack(to *Packet, seq uint64) {
-	e.Now = append(e.Now, Packet{Addr: to.Addr, Stream: to.Stream, Body: e.acks.put(Ack{Seq: seq})})
+	e.Now = append(e.Now, to.Reply(e.acks.put(Ack{Seq: seq})))
 }
 
 // News sends claims and nothing else, after what must be durable is. The
@@ -92,8 +92,15 @@ type Packet struct {
 	From   NodeID         // who sends it: of an incoming packet, as its envelope says
 	Addr   netip.AddrPort // the other end: where it goes, or where it came from
 	Stream bool           // by stream; what exceeds the MTU goes by stream anyway. An answer to a stream goes back on it
+	Answer bool           // of an outgoing packet: Addr is where another came from, and nobody may be there who sent it
+	Size   int            // of an incoming packet: its bytes
 	Body   Message
 	Claims []Claim // news that rides along
+}
+
+// Reply makes a packet that goes back to where p came from, the way it came.
+func (p *Packet) Reply(body Message) Packet {
+	return Packet{Addr: p.Addr, Stream: p.Stream, Answer: true, Body: body}
 }
 
 // MTU is the largest datagram, in bytes (what exceeds it goes by

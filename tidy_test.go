@@ -51,7 +51,7 @@ var house = []room{
 	},
 	{dir: "wire", layer: 1, ours: ". clock"},
 	{dir: "petition", layer: 1, ours: "."},
-	{dir: "node", layer: 2, ours: ". clock detect overlay petition quorum quota roster rumor"},
+	{dir: "node", layer: 2, ours: ". clock detect overlay petition quorum quota roster rumor wire"},
 	{dir: "store", layer: 3, ours: ". wire", theirs: "go.etcd.io/bbolt go.etcd.io/bbolt/errors"},
 	{dir: "dialect", layer: 3, ours: "."},
 	{dir: "seeds", layer: 3, ours: "."},

@@ -215,7 +215,7 @@ func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream
 		l.counters.drop(hearsay.DropUnexpected)
 		return
 	}
-	l.packet.Addr, l.packet.Stream = from, stream
+	l.packet.Addr, l.packet.Stream, l.packet.Size = from, stream, len(packet)
 	if stream && l.node.Sender(&l.packet).Class != quota.Stranger {
 		l.streams.proved(from)
 	}

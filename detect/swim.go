@@ -429,7 +429,7 @@ func (s *Swim) Ping(p *hearsay.Packet, m *hearsay.Ping) {
 		return
 	}
 	// It carries this node's own claim, which must be durable before it is told.
-	s.out.Send = append(s.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.NotMe{Seq: m.Seq}})
+	s.out.Send = append(s.out.Send, p.Reply(&hearsay.NotMe{Seq: m.Seq}))
 }
 
 // Ack takes an answer. It returns the member that is now known to have
@@ -501,7 +501,7 @@ func (s *Swim) NotMe(now time.Time, seq uint64) (ok bool) {
 		if r := s.relayed[i]; r.seq == seq {
 			s.relayed = slices.Delete(s.relayed, i, i+1)
 			// As every NotMe it carries its sender's own claim; see Ping.
-			s.out.Send = append(s.out.Send, hearsay.Packet{Addr: r.asker.Addr, Stream: r.asker.Stream, Body: &hearsay.NotMe{Seq: r.askSeq}})
+			s.out.Send = append(s.out.Send, r.asker.Reply(&hearsay.NotMe{Seq: r.askSeq}))
 			return true
 		}
 	}
@@ -515,7 +515,7 @@ func (s *Swim) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayReq) (
 	if !known {
 		// Who asks has not heard of its death. Silence would cost the asker its
 		// trust in itself, and with it the right to condemn.
-		s.nack(p.Addr, p.Stream, m.Seq)
+		s.nack(p, m.Seq)
 		return hearsay.DropStranger, false
 	}
 	each := 0
@@ -549,14 +549,14 @@ func (s *Swim) tickRelayed(now time.Time) {
 		if now.Before(r.ends) {
 			return false
 		}
-		s.nack(r.asker.Addr, r.asker.Stream, r.askSeq)
+		s.nack(&r.asker, r.askSeq)
 		return true
 	})
 }
 
 // nack says that this node is well, and the target does not answer it.
-func (s *Swim) nack(asker netip.AddrPort, stream bool, seq uint64) {
-	s.out.Now = append(s.out.Now, hearsay.Packet{Addr: asker, Stream: stream, Body: &hearsay.Nack{Seq: seq}})
+func (s *Swim) nack(asker *hearsay.Packet, seq uint64) {
+	s.out.Now = append(s.out.Now, asker.Reply(&hearsay.Nack{Seq: seq}))
 }
 
 // seq draws a number that nobody can guess who did not get the packet; 28

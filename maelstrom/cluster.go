@@ -111,6 +111,7 @@ func (s *Session) takePackets(now time.Time, e *envelope) {
 // receive decodes a packet and hands it to the node.
 func (s *Session) receive(now time.Time, b []byte, from hearsay.Packet) {
 	s.packet = from
+	s.packet.Size = len(b)
 	if reason, ok := s.decoder.Decode(b, &s.packet); !ok {
 		s.drops[reason]++
 		return

@@ -55,6 +55,7 @@ type Node struct {
 	stepped  time.Time // the last step
 	spoken   bool      // the first step is over: what New wanted persisted is out
 	late     uint64
+	replies  replies
 }
 
 // New makes a node that has not yet spoken. Records are what earlier lives
@@ -100,6 +101,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hears
 // Receive takes a packet that came in.
 func (n *Node) Receive(now time.Time, p *hearsay.Packet) *hearsay.Effects {
 	n.begin(now)
+	n.replies.begin(p)
 	if p.From == n.id {
 		n.drops[hearsay.DropOwn]++
 		if ping, ok := p.Body.(*hearsay.Ping); ok {
@@ -211,6 +213,7 @@ func (n *Node) begin(now time.Time) {
 	if n.spoken {
 		n.out.Reset()
 	}
+	n.replies.begin(nil)
 	n.roster.Begin()
 	n.rumors.Begin()
 	due := n.deadline
@@ -300,10 +303,13 @@ func (n *Node) count(reason hearsay.Drop, ok bool) {
 func (n *Node) finish() *hearsay.Effects {
 	for i := range n.out.Now {
 		n.dress(&n.out.Now[i])
+		n.limit(&n.out.Now[i])
 	}
 	for i := range n.out.Send {
 		n.dress(&n.out.Send[i])
+		n.limit(&n.out.Send[i])
 	}
+	n.out.Now, n.out.Send = n.fit(n.out.Now), n.fit(n.out.Send)
 	n.deadline = n.roster.Deadline()
 	for _, at := range [...]time.Time{n.overlay.Deadline(), n.rumors.Deadline()} {
 		n.deadline = earlier(n.deadline, at)
@@ -337,7 +343,9 @@ func (n *Node) dress(p *hearsay.Packet) {
 		n.roster.Confront(p, m.Target)
 		n.roster.Ride(p)
 	case *hearsay.Ack, *hearsay.Nack, *hearsay.RelayReq:
-		n.roster.Ride(p)
+		if n.replies.rides(p) {
+			n.roster.Ride(p)
+		}
 	case *hearsay.NotMe, *hearsay.Register:
 		n.roster.Introduce(p)
 	case *hearsay.Report:

@@ -16,6 +16,7 @@ import (
 	"hearsay/overlay"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/wire"
 )
 
 // signer is a keyed hash in the place of Ed25519.
@@ -76,6 +77,12 @@ func (w *network) newNode(i int, records ...hearsay.Record) *node.Node {
 	return node.New(cfg, signer{key}, rand.New(rand.NewPCG(7, uint64(i))), records, w.now)
 }
 
+// sized is a packet with its size, as a driver gives it.
+func sized(p *hearsay.Packet) *hearsay.Packet {
+	p.Size = len(wire.AppendPacket(nil, hearsay.NetworkID{}, p))
+	return p
+}
+
 // carry delivers what a step sent, and what follows from it.
 func (w *network) carry(from int, out *hearsay.Effects) {
 	type letter struct {
@@ -106,7 +113,7 @@ func (w *network) carry(from int, out *hearsay.Effects) {
 	}
 	for _, l := range letters {
 		if l.to < len(w.nodes) && !w.down[l.to] && !w.down[from] {
-			w.carry(l.to, w.nodes[l.to].Receive(w.now, &l.p))
+			w.carry(l.to, w.nodes[l.to].Receive(w.now, sized(&l.p)))
 		}
 	}
 }
@@ -330,7 +337,7 @@ func BenchmarkReceivePing(b *testing.B) {
 	w.run(5 * time.Second)
 	n := w.nodes[1]
 	ping := &hearsay.Ping{Seq: 7, Target: n.Self().ID, Hash: n.RosterHash()}
-	p := &hearsay.Packet{From: w.nodes[2].Self().ID, Addr: addr(2), Body: ping}
+	p := sized(&hearsay.Packet{From: w.nodes[2].Self().ID, Addr: addr(2), Body: ping})
 	b.ReportAllocs()
 	for b.Loop() {
 		if out := n.Receive(w.now, p); len(out.Now) != 1 {

@@ -24,7 +24,7 @@ func TestOutsidersAreStrangers(t *testing.T) {
 	rumor := hearsay.Rumor{ID: clock.Dot{Origin: hearsay.OriginOf(out), Counter: 1}, Hops: 1, Data: []byte("hello")}
 	heard := func(by hearsay.NodeID, m hearsay.Message) (strangers uint64, fx *hearsay.Effects) {
 		before := w.nodes[4].Stats().Drops[hearsay.DropStranger]
-		fx = w.nodes[4].Receive(w.now, &hearsay.Packet{From: by, Addr: addr(5), Body: m})
+		fx = w.nodes[4].Receive(w.now, sized(&hearsay.Packet{From: by, Addr: addr(5), Body: m}))
 		return w.nodes[4].Stats().Drops[hearsay.DropStranger] - before, fx
 	}
 	for _, m := range []hearsay.Message{

@@ -20,7 +20,7 @@ func forgetful(t *testing.T) (w *network, gone hearsay.NodeID) {
 	w.run(time.Second)
 	w.nodes[0] = w.newNode(0) // it meets n1, and n2 is not spoken of
 	w.carry(0, w.nodes[0].Tick(w.now))
-	misdirected := hearsay.Packet{From: gone, Addr: addr(0), Body: &hearsay.Ping{Seq: 1, Target: gone}}
+	misdirected := hearsay.Packet{From: gone, Addr: addr(0), Stream: true, Body: &hearsay.Ping{Seq: 1, Target: gone}}
 	w.carry(1, w.nodes[1].Receive(w.now, &misdirected)) // it answers that it is n1
 	if w.state(2, 0) != 0 {
 		t.Fatalf("n0 holds n2 %s already", w.state(2, 0))
@@ -71,7 +71,7 @@ func TestAsksLittleAboutOrigins(t *testing.T) {
 			origin := clock.Origin{byte(i), byte(i >> 8), byte(j), 1}
 			m.Items = append(m.Items, hearsay.Rumor{ID: clock.Dot{Origin: origin, Counter: 1}, Data: []byte("hello")})
 		}
-		out := w.nodes[0].Receive(w.now, &hearsay.Packet{From: w.nodes[1].Self().ID, Addr: addr(1), Body: m})
+		out := w.nodes[0].Receive(w.now, sized(&hearsay.Packet{From: w.nodes[1].Self().ID, Addr: addr(1), Body: m}))
 		for _, p := range slices.Concat(out.Now, out.Send) {
 			if want, ok := p.Body.(*hearsay.Want); ok {
 				packets, asked = packets+1, asked+len(want.IDs)

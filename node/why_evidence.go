@@ -52,7 +52,7 @@ func (n *Node) fetchEvidence(now time.Time) {
 	for i := range s.wanted {
 		if w := &s.wanted[i]; !now.Before(w.askAt) {
 			if addr, ok := n.whoHasEvidence(w); ok {
-				n.out.Now = append(n.out.Now, hearsay.Packet{Addr: addr, Body: &hearsay.EvidenceReq{Hash: w.hash}})
+				n.out.Now = append(n.out.Now, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.EvidenceReq{Hash: w.hash}})
 			}
 			w.askAt = now.Add(evidenceEvery << w.tries)
 			w.tries++

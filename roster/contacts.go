@@ -223,7 +223,7 @@ func (r *Roster) ContactAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
 	case m == nil:
 		r.join(now, p.Addr)
 	case !m.state.Living():
-		r.beginExchange(now, p)
+		r.beginExchange(now, p.Addr, p.From) // it has answered from there
 	}
 	return true
 }
@@ -255,8 +255,7 @@ func (r *Roster) ContactNotMe(now time.Time, p *hearsay.Packet, seq uint64) bool
 // whole roster.
 func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
 	switch {
-	case !p.Stream: // anybody could forge where that came from
-		r.drops[hearsay.DropUnexpected]++
+	case !r.byStream(p): // anybody could forge where a datagram came from
 		return
 	case r.self.state == hearsay.StateLeft:
 		r.drops[hearsay.DropStranger]++
@@ -276,9 +275,9 @@ func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
 			}
 		}
 		all = all[len(claims):]
-		r.out.Send = append(r.out.Send, hearsay.Packet{
-			Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Roster{More: len(all) > 0}, Claims: claims,
-		})
+		part := p.Reply(&hearsay.Roster{More: len(all) > 0})
+		part.Claims = claims
+		r.out.Send = append(r.out.Send, part)
 	}
 }
 

@@ -21,7 +21,7 @@ type pending struct {
 	subject     hearsay.NodeID
 	incarnation hearsay.Incarnation
 	hash        hearsay.Hash
-	informer    netip.AddrPort
+	informer    hearsay.NodeID
 	asked       int               // requests for the evidence so far
 	evidence    *hearsay.Evidence // fetched, but it did not hold yet
 	verified    uint16            // bit i: the signature of its statement i (there are at most MaxStatements)
@@ -46,10 +46,10 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 			continue
 		}
 		if w.hash == c.Evidence {
-			w.informer = p.Addr // the newest is the likeliest to answer
+			w.informer = p.From // the newest is the likeliest to answer
 			return
 		}
-		if w.informer == p.Addr {
+		if w.informer == p.From {
 			return // who has no proof must not take the room of those who do
 		}
 		repeated = true
@@ -71,7 +71,7 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventClaimDelayed, Subject: r.id(m), By: p.From})
 	}
 	w := pending{
-		subject: r.id(m), incarnation: c.Incarnation, hash: c.Evidence, informer: p.Addr,
+		subject: r.id(m), incarnation: c.Incarnation, hash: c.Evidence, informer: p.From,
 		tryAt: now.Add(wait), until: now.Add(wait + evidencePatient),
 	}
 	r.pending = append(r.pending, w)
@@ -90,7 +90,9 @@ func (r *Roster) tickPending(now time.Time) {
 			w.evidence = r.Evidence(w.hash)
 		}
 		if w.evidence == nil {
-			r.out.Now = append(r.out.Now, hearsay.Packet{Addr: r.whoKnows(w), Body: &hearsay.EvidenceReq{Hash: w.hash}})
+			if addr, ok := r.whoKnows(w); ok { // by stream: the answer is longer than the question
+				r.out.Now = append(r.out.Now, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.EvidenceReq{Hash: w.hash}})
+			}
 			continue
 		}
 		switch held, forged := r.holds(now, w); {
@@ -110,15 +112,17 @@ func (r *Roster) tickPending(now time.Time) {
 	})
 }
 
-// whoKnows gives whom to ask for evidence: its informer, and every second time
-// somebody else, since an informer may be gone by now, or have lied.
-func (r *Roster) whoKnows(w *pending) netip.AddrPort {
-	if w.asked++; w.asked%2 == 0 {
+// whoKnows gives where to ask for evidence: at its informer's address, and every
+// second time at somebody else's, since an informer may be gone by now, or have
+// lied.
+func (r *Roster) whoKnows(w *pending) (netip.AddrPort, bool) {
+	addr, listed := r.Addr(w.informer)
+	if w.asked++; w.asked%2 == 0 || !listed {
 		if m := r.anyone(); r.id(m) != w.subject {
-			return r.addr(m)
+			return r.addr(m), true
 		}
 	}
-	return w.informer
+	return addr, listed
 }
 
 // stands reports whether a death is still to be believed: its subject is
@@ -229,15 +233,15 @@ func (r *Roster) EvidenceOf(id hearsay.NodeID) *hearsay.Evidence {
 	return nil
 }
 
-// EvidenceReq answers a member that wants to count for itself. It asks by
-// datagram, and is answered so.
+// EvidenceReq answers a member that wants to count for itself.
 func (r *Roster) EvidenceReq(now time.Time, p *hearsay.Packet, m *hearsay.EvidenceReq) {
 	switch e := r.Evidence(m.Hash); {
 	case !r.Known(p.From):
 		r.drops[hearsay.DropStranger]++
-	case e == nil || p.Stream:
+	case e == nil:
 		r.drops[hearsay.DropUnexpected]++
+	case !r.byStream(p):
 	case r.affordAnswer(now, p.From, priceEvidence):
-		r.out.Send = append(r.out.Send, hearsay.Packet{Addr: p.Addr, Body: e})
+		r.out.Send = append(r.out.Send, p.Reply(e))
 	}
 }

@@ -3,6 +3,7 @@ package roster
 import (
 	"encoding/binary"
 	"math/bits"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -47,6 +48,14 @@ func (r *Roster) affordAnswer(now time.Time, from hearsay.NodeID, price time.Dur
 	return true
 }
 
+// byStream reports whether a packet came by stream, and counts if it did not.
+func (r *Roster) byStream(p *hearsay.Packet) bool {
+	if !p.Stream {
+		r.drops[hearsay.DropUnexpected]++
+	}
+	return p.Stream
+}
+
 // entryHash is one member's share of the roster's hash. The identity is a
 // cryptographic hash already; the multiplications spread the incarnation over
 // all bits (the constants are those of MurmurHash3's finalizer).
@@ -61,24 +70,27 @@ func entryHash(id hearsay.NodeID, incarnation hearsay.Incarnation) uint64 {
 // unless this roster has just changed: then news is on its way. Where it always
 // has, an exchange begins now and then all the same.
 func (r *Roster) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
-	if hash == r.hash || r.members.get(p.From) == nil || r.self.state == hearsay.StateLeft {
+	m := r.members.get(p.From)
+	if hash == r.hash || m == nil || r.self.state == hearsay.StateLeft {
 		return
 	}
 	waited := now.Sub(later(r.stirred, r.exchanged))
 	if now.Sub(r.exchanged) < r.cfg.ExchangeEvery || now.Sub(r.changed) < r.cfg.ExchangeQuiet && waited < restless*r.cfg.ExchangeEvery {
 		return
 	}
-	r.beginExchange(now, p)
+	r.beginExchange(now, r.addr(m), p.From)
 }
 
-// beginExchange answers a packet with this roster's digest.
-func (r *Roster) beginExchange(now time.Time, p *hearsay.Packet) {
+// beginExchange sends this roster's digest to where a member is that a packet
+// came from. All steps of an exchange go by stream: their answers are longer than
+// their questions, and anybody can forge where a datagram came from.
+func (r *Roster) beginExchange(now time.Time, addr netip.AddrPort, with hearsay.NodeID) {
 	r.exchanged = now
 	r.stats.Exchanges++
 	n := uint8(min(hearsay.MaxDigestBits, bits.Len(uint(r.Living()/bucketAim))))
-	digest := hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Digest{Bits: n, Hashes: r.digest(n)}}
+	digest := hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Digest{Bits: n, Hashes: r.digest(n)}}
 	r.Introduce(&digest)
-	r.Confront(&digest, p.From)
+	r.Confront(&digest, with)
 	r.out.Send = append(r.out.Send, digest)
 }
 
@@ -98,7 +110,7 @@ func bucket(id hearsay.NodeID, n uint8) uint8 { return uint8(uint(id[0]) >> (8 -
 
 // Digest opens the buckets that differ from this node's own.
 func (r *Roster) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
-	if !r.affordAnswer(now, p.From, pricePart) {
+	if !r.byStream(p) || !r.affordAnswer(now, p.From, pricePart) {
 		return
 	}
 	entries := &hearsay.Entries{Bits: m.Bits}
@@ -119,7 +131,7 @@ func (r *Roster) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
 	if r.self.state.Living() && slices.Contains(entries.Buckets, bucket(r.id(r.self), m.Bits)) {
 		entries.Items = append(entries.Items, hearsay.Entry{ID: r.id(r.self), Incarnation: r.incarnation(r.self)})
 	}
-	answer := hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: entries}
+	answer := p.Reply(entries)
 	r.Confront(&answer, p.From)
 	r.out.Send = append(r.out.Send, answer)
 }
@@ -128,7 +140,7 @@ func (r *Roster) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
 // the sender lacks there: who lives, and who is gone though the sender
 // believes it living.
 func (r *Roster) Entries(now time.Time, p *hearsay.Packet, m *hearsay.Entries) {
-	if !r.affordAnswer(now, p.From, pricePart) {
+	if !r.byStream(p) || !r.affordAnswer(now, p.From, pricePart) {
 		return
 	}
 	want := &hearsay.Want{}
@@ -149,7 +161,8 @@ func (r *Roster) Entries(now time.Time, p *hearsay.Packet, m *hearsay.Entries) {
 			give = append(give, number)
 		}
 	}
-	answer := hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: want, Claims: r.words(give)}
+	answer := p.Reply(want)
+	answer.Claims = r.words(give)
 	if incarnation, listed := theirs[r.id(r.self)]; !listed || incarnation < r.incarnation(r.self) {
 		r.Introduce(&answer)
 	}
@@ -169,17 +182,18 @@ const askEvery = 100 * time.Millisecond
 // Ask asks the sender of a packet for its claims about members that it speaks
 // of and that are unknown here, at most AskMost.
 func (r *Roster) Ask(now time.Time, p *hearsay.Packet, ids []hearsay.NodeID) {
-	if r.members.get(p.From) == nil || now.Sub(r.asked) < askEvery || r.self.state == hearsay.StateLeft {
+	m := r.members.get(p.From)
+	if m == nil || now.Sub(r.asked) < askEvery || r.self.state == hearsay.StateLeft {
 		return
 	}
 	r.asked = now
-	r.out.Send = append(r.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Want{IDs: ids}})
+	r.out.Send = append(r.out.Send, hearsay.Packet{Addr: r.addr(m), Stream: true, Body: &hearsay.Want{IDs: ids}})
 }
 
 // Want gives the claims asked for. What the sender gave is known here as gone
 // in some cases: it is told.
 func (r *Roster) Want(now time.Time, p *hearsay.Packet, m *hearsay.Want) {
-	if !r.affordAnswer(now, p.From, pricePart) {
+	if !r.byStream(p) || !r.affordAnswer(now, p.From, pricePart) {
 		return
 	}
 	var give []int32
@@ -198,7 +212,9 @@ func (r *Roster) Want(now time.Time, p *hearsay.Packet, m *hearsay.Want) {
 	for len(give) > 0 {
 		claims := r.words(give)
 		give = give[len(claims):]
-		r.out.Send = append(r.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.News{}, Claims: claims})
+		part := p.Reply(&hearsay.News{})
+		part.Claims = claims
+		r.out.Send = append(r.out.Send, part)
 	}
 }
 

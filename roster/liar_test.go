@@ -594,7 +594,7 @@ func TestOneAskerIsAnsweredNowAndThen(t *testing.T) {
 	}
 	e := b.evidence(b.others[39], hearsay.RuleMajority, all(hearsay.VerdictUnreachable))
 	b.Bury(b.now, e)
-	asks := b.from(b.others[0], false)
+	asks := b.from(b.others[0], true)
 	for name, ask := range map[string]func(){
 		"evidence":  func() { b.EvidenceReq(b.now, asks, &hearsay.EvidenceReq{Hash: e.Hash(network)}) },
 		"rosters":   join,
@@ -636,7 +636,7 @@ func TestEvidenceIsForMembers(t *testing.T) {
 	for name, c := range map[string]struct {
 		from *hearsay.Packet
 		want int
-	}{"member": {b.from(from, false), 1}, "stranger": {b.from(newStranger(99), false), 0}, "by stream": {b.from(from, true), 0}} {
+	}{"member": {b.from(from, true), 1}, "stranger": {b.from(newStranger(99), true), 0}, "by datagram": {b.from(from, false), 0}} {
 		if packets, _ := b.answers(func() { b.EvidenceReq(b.now, c.from, request) }); packets != c.want {
 			t.Errorf("%s: %d answers", name, packets)
 		}

@@ -209,6 +209,13 @@ func (r *Roster) Introduce(p *hearsay.Packet) {
 // tellOne sends one the claim about a member.
 func (r *Roster) tellOne(addr netip.AddrPort, m *member) { r.send(addr, r.claim(m, bare)) }
 
+// answerWith answers a packet with the claim about a member.
+func (r *Roster) answerWith(p *hearsay.Packet, m *member) {
+	r.tellOne(p.Addr, m)
+	last := &r.out.Send[len(r.out.Send)-1]
+	last.Stream, last.Answer = p.Stream, true
+}
+
 func (r *Roster) send(addr netip.AddrPort, c hearsay.Claim) {
 	start := len(r.claims)
 	r.claims = append(r.claims, c)

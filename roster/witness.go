@@ -28,7 +28,7 @@ func (r *Roster) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.Witness
 	case m.Subject == r.id(r.self):
 		r.drops[hearsay.DropMisdirected]++ // nobody is his own observer
 	case r.incarnation(subject) > m.Incarnation || subject.state == hearsay.StateLeft:
-		r.tellOne(p.Addr, subject) // the asker is behind
+		r.answerWith(p, subject) // the asker is behind
 	default:
 		// Also one that is dead here: the asker may be unable to count the
 		// evidence by its own roster, and then needs statements of its own.

@@ -200,7 +200,7 @@ func (r *Rumors) Heard(now time.Time, p *hearsay.Packet, m *hearsay.Heard) {
 		return
 	}
 	if l.agree(m.Hash); !now.Before(r.compare.news.Add(r.cfg.CompareQuiet)) {
-		r.send(false, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: r.rumors(nil, nil)})
+		r.send(false, p.Reply(r.rumors(nil, nil)))
 	}
 }
 
@@ -221,12 +221,12 @@ func (r *Rumors) answered(from hearsay.NodeID, l *link, m *hearsay.Rumors) {
 	}
 }
 
-// sendSeen sends what this node has seen, unless it waits for another's
+// sendSeen sends, by stream, what this node has seen, unless it waits for another's
 // answer to that, or has lately sent too much of it in vain.
 func (r *Rumors) sendSeen(now time.Time, p *hearsay.Packet, answer bool) {
 	c := &r.compare
-	if now.Before(c.until) && c.from != p.From {
-		return
+	if now.Before(c.until) && (c.from != p.From || !p.Stream) {
+		return // also whoever asks by datagram, in the name of the one that is waited for
 	}
 	if c.seenPaid.Before(now) {
 		c.seenPaid = now
@@ -234,17 +234,30 @@ func (r *Rumors) sendSeen(now time.Time, p *hearsay.Packet, answer bool) {
 	if c.seenPaid.Sub(now) > seenBurst && !c.gained {
 		return
 	}
+	packet := p.Reply(nil)
+	if !p.Stream {
+		addr, living := r.directory.Addr(p.From)
+		if !living {
+			return
+		}
+		packet = hearsay.Packet{Addr: addr, Stream: true}
+	}
 	drawn := r.random.Uint32()
 	ranges, of := r.seen.ranges(int(drawn>>1), drawn&1 == 0)
 	c.seenPaid = c.seenPaid.Add(time.Second * time.Duration(rangeSize*len(ranges)) / seenRate)
 	c.from, c.until, c.gained = p.From, now.Add(answerIn), false
 	r.stats.Exchanges++
-	r.send(false, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Seen{Ranges: ranges, Of: of, Answer: answer}})
+	packet.Body = &hearsay.Seen{Ranges: ranges, Of: of, Answer: answer}
+	r.send(false, packet)
 }
 
 // Seen gives what another lacks, and asks for what this node lacks.
 func (r *Rumors) Seen(now time.Time, p *hearsay.Packet, m *hearsay.Seen) {
 	if r.stranger(p) {
+		return
+	}
+	if !p.Stream { // anybody could forge where that came from, and much may go back
+		r.drops[hearsay.DropUnexpected]++
 		return
 	}
 	c := &r.compare
@@ -307,7 +320,7 @@ func (r *Rumors) give(now time.Time, p *hearsay.Packet, of hearsay.Span) {
 		return
 	}
 	r.stats.Payloads += uint64(len(items))
-	packet := hearsay.Packet{Addr: p.Addr, Stream: p.Stream || more, Body: r.rumors(items, missed)}
+	packet := p.Reply(r.rumors(items, missed))
 	r.send(own, packet)
 	if more {
 		packet.Body = &hearsay.Heard{Hash: r.seen.hash()}

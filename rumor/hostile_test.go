@@ -95,3 +95,48 @@ func TestMissedBetweenWhatCame(t *testing.T) {
 		t.Errorf("%d delivered, and the newest: %v", len(n.got), came)
 	}
 }
+
+// A few bytes in a neighbor's name ask for nothing that it was not named lately,
+// and for nothing twice: stores are full, and a forged Graft of a packet's length
+// named a megabyte of it.
+func TestGraftsAreForWhatWasNamed(t *testing.T) {
+	w := newNetwork(t, 2, DefaultConfig())
+	w.link(0, 1)
+	n := w.nodes[0]
+	var ids []clock.Dot
+	for range namesMost {
+		ids = append(ids, w.say(0, "held"))
+	}
+	w.run(time.Minute)
+	graft := func() uint64 {
+		before := n.stats.Payloads
+		w.receive(n, &hearsay.Packet{From: nodeID(1), Addr: nodeAddr(1), Body: &hearsay.Graft{IDs: ids}})
+		w.run(time.Second)
+		return n.stats.Payloads - before
+	}
+	if got := graft(); got != 0 || n.drops[hearsay.DropUnexpected] != namesMost {
+		t.Errorf("what was never named was sent %d times; drops %v", got, n.drops)
+	}
+	var entries []*entry
+	for _, id := range ids {
+		e := n.store.byID[id]
+		e.known = 0
+		entries = append(entries, e)
+	}
+	name := func() { w.step(n, func() { n.name(w.now, n.links[0], entries, always) }) }
+	name()
+	if got := graft(); got != namesMost {
+		t.Errorf("of %d named %d were sent", namesMost, got)
+	}
+	if got := graft(); got != 0 {
+		t.Errorf("the same were sent %d times more", got)
+	}
+	for _, e := range entries {
+		e.known = 0
+	}
+	name()
+	w.run(n.offerLasts() + time.Second)
+	if got := graft(); got != 0 {
+		t.Errorf("%d were sent that were named long before", got)
+	}
+}

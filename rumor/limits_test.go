@@ -14,6 +14,11 @@ func (w *network) from(i, to int, body hearsay.Message) {
 	w.receive(w.nodes[to], &hearsay.Packet{From: nodeID(i), Addr: nodeAddr(i), Body: body})
 }
 
+// byStream is from, by stream.
+func (w *network) byStream(i, to int, body hearsay.Message) {
+	w.receive(w.nodes[to], &hearsay.Packet{From: nodeID(i), Addr: nodeAddr(i), Stream: true, Body: body})
+}
+
 // A word of a place that a later one has overtaken is none; but who starts again
 // counts from anywhere.
 func TestOvertakenPlaces(t *testing.T) {
@@ -64,13 +69,13 @@ func TestGivingIsBounded(t *testing.T) {
 	w.run(time.Second)
 	const most, more = int(giveBurst/giveEach) + 1, 5
 	for range most + more {
-		w.from(1, 0, &hearsay.Seen{})
+		w.byStream(1, 0, &hearsay.Seen{})
 	}
 	if n.stats.Payloads != uint64(most) || n.drops[hearsay.DropRate] != more {
 		t.Errorf("given %d times, refused %d times: want %d, %d", n.stats.Payloads, n.drops[hearsay.DropRate], most, more)
 	}
 	w.now = w.now.Add(giveEach)
-	if w.from(1, 0, &hearsay.Seen{}); n.stats.Payloads != uint64(most)+1 {
+	if w.byStream(1, 0, &hearsay.Seen{}); n.stats.Payloads != uint64(most)+1 {
 		t.Error("it is not given later")
 	}
 }
@@ -85,7 +90,13 @@ func TestRangesAreBounded(t *testing.T) {
 	n.compare.gained = false
 	const each = time.Second * rangeSize * maxRanges / seenRate
 	for range 100 {
-		w.from(1, 0, &hearsay.Heard{Hash: 1})
+		w.from(1, 0, &hearsay.Heard{Hash: 1}) // in another's name, perhaps
+	}
+	if n.stats.Exchanges != 1 {
+		t.Errorf("%d lists of ranges sent for datagrams, want 1", n.stats.Exchanges)
+	}
+	for range 100 {
+		w.byStream(1, 0, &hearsay.Heard{Hash: 1})
 	}
 	if most := uint64(seenBurst/each) + 1; n.stats.Exchanges != most {
 		t.Errorf("%d lists of ranges sent, want %d", n.stats.Exchanges, most)

@@ -165,7 +165,7 @@ func (r *Rumors) tellStale(p *hearsay.Packet, ids []clock.Dot) {
 		return
 	}
 	r.stats.Names += uint64(len(ids))
-	r.send(false, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: &hearsay.IHave{IDs: ids}})
+	r.send(false, p.Reply(&hearsay.IHave{IDs: ids}))
 }
 
 // feedback counts contacts that were useless.

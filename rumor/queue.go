@@ -128,6 +128,7 @@ func (r *Rumors) Linked(now time.Time, id hearsay.NodeID) {
 	r.bits |= free
 	for _, e := range r.store.all() {
 		e.known &^= free // that was another link
+		e.offered &^= free
 	}
 	l := &link{id: id, bit: free, eager: true, due: never}
 	l.sayAt, l.answerAt, l.said = never, never, r.random.Uint32()

@@ -197,7 +197,7 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 	r.room = nil
 	switch r.cfg.Strategy {
 	case Tree:
-		r.nameRepaired()
+		r.nameRepaired(now)
 	case Monger:
 		r.tellStale(p, r.dots[again:len(r.dots):len(r.dots)])
 	}

@@ -18,6 +18,8 @@ type entry struct {
 	at            time.Time      // when it came
 	known         uint64         // links whose other end has it: it sent or named it, or was sent it; see link.bit
 	asked         uint64         // links over which it was asked for; a repair says nothing about the tree
+	offered       uint64         // links over which this node has named it, and whose other end has not asked for it since
+	offeredAt     time.Time      // the last of these times
 	named         bool           // another has named it to this node
 	conflict      bool           // another payload came under its name
 	evicted       bool

@@ -19,6 +19,7 @@ const (
 	maxNamers  = 4                // kept of one such rumor, to be asked in turn
 	namesMost  = 48               // in one packet: the full ones fit a datagram
 	namesLinks = 2                // told of one window while nothing gets lost
+	offerLate  = time.Second      // that a name and the question for it take on their ways, at most. A guess
 	troubleFor = 10 * time.Second // after a payload got lost, every name goes over every link
 )
 
@@ -240,13 +241,13 @@ func (r *Rumors) askOverdue(now time.Time) {
 }
 
 // nameRepaired names over all links what this node had to ask for.
-func (r *Rumors) nameRepaired() {
+func (r *Rumors) nameRepaired(now time.Time) {
 	t := &r.tree
 	if len(t.repaired) == 0 {
 		return
 	}
 	for _, l := range r.links {
-		r.name(l, t.repaired, late)
+		r.name(now, l, t.repaired, late)
 	}
 	clear(t.repaired)
 	t.repaired = t.repaired[:0]
@@ -282,7 +283,14 @@ func (r *Rumors) ask(l *link, ids []clock.Dot) {
 	r.send(false, hearsay.Packet{Addr: addr, Body: &hearsay.Graft{IDs: ids}})
 }
 
-// Graft gives what a neighbor asks for.
+// offerLasts is how long a neighbor has to ask for what was named to it: until
+// it has asked all others that named it, and for as long as packets may be late.
+func (r *Rumors) offerLasts() time.Duration {
+	return 2*r.cfg.GraftAfter + (maxNamers+1)*r.cfg.GraftAgain + offerLate
+}
+
+// Graft gives what a neighbor asks for, of what was named to it lately, and each
+// once: anybody may ask in its name, and a few bytes ask for much.
 func (r *Rumors) Graft(now time.Time, p *hearsay.Packet, m *hearsay.Graft) {
 	l := r.link(p.From)
 	if l == nil {
@@ -291,10 +299,17 @@ func (r *Rumors) Graft(now time.Time, p *hearsay.Packet, m *hearsay.Graft) {
 	}
 	r.tree.trouble = now.Add(troubleFor)
 	for _, id := range m.IDs {
-		if e := r.store.byID[id]; e != nil && e.age(now) < r.cfg.KeepFor {
-			e.known &^= l.bit // it was sent and lost
-			r.enqueue(l, e)
+		e := r.store.byID[id]
+		if e == nil || e.age(now) >= r.cfg.KeepFor {
+			continue
 		}
+		if e.offered&l.bit == 0 || now.Sub(e.offeredAt) > r.offerLasts() {
+			r.drops[hearsay.DropUnexpected]++
+			continue
+		}
+		e.offered &^= l.bit
+		e.known &^= l.bit // it was sent and lost
+		r.enqueue(l, e)
 	}
 	r.flush(now)
 }
@@ -312,7 +327,7 @@ func (r *Rumors) announce(now time.Time) {
 	turn := t.turn
 	for i := range r.links {
 		l := r.links[(turn+i)%len(r.links)]
-		if most > 0 && !l.eager && r.name(l, t.window, why) {
+		if most > 0 && !l.eager && r.name(now, l, t.window, why) {
 			most--
 			t.turn = (turn + i + 1) % len(r.links)
 		}
@@ -335,7 +350,7 @@ const (
 
 // name names to one neighbor those of entries that it is not known to have,
 // and reports whether there was any.
-func (r *Rumors) name(l *link, entries []*entry, why naming) bool {
+func (r *Rumors) name(now time.Time, l *link, entries []*entry, why naming) bool {
 	addr, living := r.directory.Addr(l.id)
 	if !living {
 		return false
@@ -350,6 +365,8 @@ func (r *Rumors) name(l *link, entries []*entry, why naming) bool {
 				hops[len(hops)-1] = maxHops // this is no way of the tree
 			}
 			own = own || e.by == r.self
+			e.offered |= l.bit
+			e.offeredAt = now
 		}
 	}
 	ids := r.dots[start:len(r.dots):len(r.dots)]

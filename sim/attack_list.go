@@ -79,7 +79,7 @@ var attackKinds = []AttackKind{
 	{
 		Name: "amplify", What: "an outsider asks from forged addresses, as a stranger and in members' names, so that a bystander gets the answers",
 		lay: layAmplify, tell: tellAmplify,
-		protects: "a stranger gets nothing but pongs and a card; rosters go by streams, which a forged address cannot open; what costs is counted by member",
+		protects: "an answer to a datagram is at most three times as long; what is longer goes by streams, which a forged address cannot open; what costs is counted by sender",
 		needs:    "a key for the network: then no packet of an outsider is answered",
 	},
 	{

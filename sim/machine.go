@@ -245,7 +245,7 @@ func (w *World) take(m *machine, number int32) {
 		b = w.unframe(b)
 	}
 	p := &w.packet
-	*p = hearsay.Packet{Addr: w.machines[f.from].addr, Stream: f.stream}
+	*p = hearsay.Packet{Addr: w.machines[f.from].addr, Stream: f.stream, Size: len(b)}
 	if drop, ok := w.decoder.Decode(b, p); !ok {
 		w.check.undecodable(&w.machines[f.from], drop, f, w.now)
 		return

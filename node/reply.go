@@ -1,0 +1,89 @@
+package node
+
+import (
+	"slices"
+
+	"hearsay"
+	"hearsay/wire"
+)
+
+// Anybody can write another's address on a datagram. So what goes back to where
+// a datagram came from, in the step that takes it, is at most three times as long
+// as the datagram was (as QUIC has it: RFC 9000, section 8.1). What is longer goes
+// by stream, which proves the address, to where the roster has the member that
+// the datagram names; a stranger does not get it.
+
+const (
+	replyFactor = 3
+	// replySmall is the size of a datagram, in bytes, that no answer without
+	// claims of a detector exceeds: so these need not be measured. An envelope of
+	// 26 bytes, a kind and a number.
+	replySmall = 40
+)
+
+// replies is what may yet go back in this step.
+type replies struct {
+	to    *hearsay.Packet // the datagram; nil: it was none
+	room  int             // bytes
+	bytes []byte          // storage, for measuring
+}
+
+// begin opens a step that takes a packet, or none.
+func (r *replies) begin(p *hearsay.Packet) {
+	r.to, r.room = nil, 0
+	if p != nil && !p.Stream {
+		r.to, r.room = p, replyFactor*p.Size
+	}
+}
+
+// rides reports whether claims may ride on an answer: it is the size of its
+// question, and what rides may be ten times that.
+func (r *replies) rides(p *hearsay.Packet) bool { return !p.Answer || p.Stream }
+
+// fit sees to it that the packets of a step stay within what may go back.
+func (n *Node) fit(packets []hearsay.Packet) []hearsay.Packet {
+	if n.replies.to == nil {
+		return packets
+	}
+	return slices.DeleteFunc(packets, func(p hearsay.Packet) bool { return p.Answer && !p.Stream && !p.Addr.IsValid() })
+}
+
+// limit takes the size of an answer to a datagram from what may go back. An
+// answer that does not fit goes by stream to the member, if there is one, and else
+// has its address taken away: then it goes nowhere.
+func (n *Node) limit(p *hearsay.Packet) {
+	r := &n.replies
+	if !p.Answer || p.Stream || r.to == nil || p.Addr != r.to.Addr {
+		return
+	}
+	size := replySmall
+	if !small(p) {
+		r.bytes = wire.AppendPacket(r.bytes[:0], n.cfg.Network, p)
+		size = len(r.bytes)
+	}
+	if size <= r.room {
+		r.room -= size
+		return
+	}
+	if _, about := p.Body.(*hearsay.NotMe); about && len(p.Claims) > 0 {
+		p.Claims = nil // it says enough: who is there introduces itself when it is asked
+		n.limit(p)
+		return
+	}
+	addr, listed := n.roster.Addr(r.to.From)
+	if p.Addr, p.Stream = addr, listed; !listed {
+		n.drops[hearsay.DropStranger]++
+	}
+}
+
+// small reports whether a packet is one of the detector's, without claims.
+func small(p *hearsay.Packet) bool {
+	if len(p.Claims) > 0 {
+		return false
+	}
+	switch p.Body.(type) {
+	case *hearsay.Ack, *hearsay.Nack, *hearsay.NotMe:
+		return true
+	}
+	return false
+}
