@@ -52,7 +52,7 @@ var house = []room{
 	{dir: "wire", layer: 1, ours: ". clock"},
 	{dir: "petition", layer: 1, ours: "."},
 	{dir: "node", layer: 2, ours: ". clock detect overlay petition quorum quota roster rumor wire"},
-	{dir: "store", layer: 3, ours: ". wire", theirs: "go.etcd.io/bbolt go.etcd.io/bbolt/errors"},
+	{dir: "store", layer: 3, ours: ". wire", theirs: "go.etcd.io/bbolt go.etcd.io/bbolt/errors golang.org/x/sys/unix"},
 	{dir: "dialect", layer: 3, ours: "."},
 	{dir: "seeds", layer: 3, ours: "."},
 	{dir: "agent", layer: 4, ours: ". clock detect dialect node overlay petition quorum quota roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable"},

@@ -171,7 +171,10 @@ func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, disk.Close())
 	}
-	if err := a.cfg.checkData(records); err != nil {
+	if err = a.cfg.checkData(records); err == nil {
+		records, err = a.takeUp(disk, records)
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, disk.Close())
 	}
 	a.disk = disk

@@ -65,6 +65,10 @@ type Config struct {
 	// them. Default: none.
 	HTTPHosts []string
 
+	// Newest is an operator's word that Data is the newest copy there is of that
+	// directory, and the only one in use: a seed that was moved starts with it.
+	Newest bool
+
 	// Role is what this node is for: a seed, or a peer. Default: a peer.
 	Role hearsay.Role
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -311,5 +312,55 @@ func TestSeedBroadcastsNothing(t *testing.T) {
 	n := newSeededNet(t, 1)
 	if _, err := n.seeds[0].Broadcast(t.Context(), []byte("tea")); !errors.Is(err, hearsay.ErrSeedMute) {
 		t.Errorf("broadcast at a seed: %v", err)
+	}
+}
+
+// copyData copies a data directory to another.
+func copyData(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A seed does not start on a copy of a data directory, unless an operator says
+// that it is the newest; then it is one like any other.
+func TestSeedOnACopy(t *testing.T) {
+	n := newSeededNet(t, 1)
+	n.stopSeed(0)
+	moved := n.seed(0)
+	moved.Data = filepath.Join(n.data, "moved")
+	copyData(t, n.seed(0).Data, moved.Data)
+	for range 2 {
+		if _, err := Start(t.Context(), moved); err == nil || !strings.Contains(err.Error(), "this is a copy of a seed's data directory") {
+			t.Fatalf("it says %v", err)
+		}
+	}
+	moved.Newest = true
+	start(t, moved).Close()
+	moved.Newest = false
+	a := start(t, moved)
+	await(t, a, "a quorum", a.Joined)
+}
+
+// A peer on a copy of a data directory uses no number of a rumor that the
+// original may have used, also after a crash.
+func TestPeerOnACopy(t *testing.T) {
+	cfg := quick("p")
+	cfg.Data = filepath.Join(t.TempDir(), "p")
+	a := start(t, cfg)
+	first, err := a.Broadcast(t.Context(), []byte("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Close()
+	copied := cfg
+	copied.Data = filepath.Join(t.TempDir(), "copied")
+	copyData(t, cfg.Data, copied.Data)
+	start(t, copied).Close()
+	b := start(t, copied)
+	second, err := b.Broadcast(t.Context(), []byte("two"))
+	if err != nil || second.Origin != first.Origin || second.Counter < first.Counter+copySkip {
+		t.Errorf("after %v it says %v, %v", first, second, err)
 	}
 }

@@ -60,6 +60,9 @@ type Disk struct {
 	path     string
 	db       *bolt.DB
 	identity [32]byte
+	site     site
+	origin   Origin
+	adopted  bool // the file says where it is
 }
 
 // Open opens the data directory dir of a node of the network of this name,
@@ -90,7 +93,9 @@ func Open(dir, network string) (*Disk, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	return &Disk{path: path, db: db, identity: found.seed}, nil
+	d := &Disk{path: path, db: db, identity: found.seed, site: siteOf(path)}
+	d.origin = found.site.origin(found.placed, &d.site)
+	return d, nil
 }
 
 // Identity is the seed of the node's private key.
@@ -159,6 +164,12 @@ func bucketFor(tx *bolt.Tx, name wire.Bucket) (*bolt.Bucket, error) {
 
 // Close ends the use of the directory, after what is being committed.
 func (d *Disk) Close() error {
+	if d.adopted {
+		if err := d.keepSite(true); err != nil {
+			d.db.Close()
+			return fmt.Errorf("close %s: %w", d.path, err)
+		}
+	}
 	if err := d.db.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", d.path, err)
 	}
@@ -297,6 +308,8 @@ func guard(do func() error) (err error) {
 type identity struct {
 	format, network string
 	seed            [32]byte
+	site            site
+	placed          bool // the file says where it is
 }
 
 // check says why a node of this network cannot use the file, if it cannot.
@@ -365,6 +378,9 @@ func readIdentity(tx *bolt.Tx) (found identity, err error) {
 	}
 	found.format, found.network = string(get(keyFormat)), string(get(keyNetwork))
 	copy(found.seed[:], get(keySeed))
+	if b.Get(keySite) != nil {
+		found.site, found.placed = readSite(get(keySite))
+	}
 	return found, err
 }
 

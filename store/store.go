@@ -8,6 +8,7 @@
 //	    format   -> "1"       version of this layout
 //	    network  -> its name
 //	    seed     -> 32 bytes  the Ed25519 private key is derived from them
+//	    place    -> 41 bytes  where the file is, which a copy does not share
 //	  self, contacts, evidence, rumors, and of the seeds' authority
 //	  seed, pins, log, snapshots, ledger, heads
 //	    key      -> value     as package wire encodes records

@@ -49,6 +49,7 @@ type nodeOptions struct {
 	settings  string
 	json      bool
 	found     bool // of a seed
+	newest    bool // likewise
 	overlay   string
 	rumors    string
 	chatter   chatter

@@ -40,6 +40,11 @@ it. It waits some seconds for others, longer the later this seed stands in
 --config, so that two seeds may be told. A seed that has a ledger founds nothing.
 If your word was wrong, the seed with the old ledger takes no part, and says so.
 
+A seed's data directory must not be put back from a backup, as it may be older
+than what the seed has promised: one that is a copy is refused. If you have moved
+the directory, and use it nowhere else, --this-is-the-newest gives your word for
+that, once.
+
 A flag goes before the environment (HEARSAY_NAME, HEARSAY_QUORUM_TRIAL, ...),
 that before --settings, and that before the default.`,
 		Args: cobra.ArbitraryArgs, // so that an unknown command reaches RunE
@@ -51,12 +56,13 @@ that before --settings, and that before the default.`,
 			if err != nil {
 				return err
 			}
-			config.Quorum.Found = o.found
+			config.Quorum.Found, config.Newest = o.found, o.newest
 			return runNode(cmd, o, config)
 		},
 	}
 	o.addSeedFlags(cmd)
 	cmd.Flags().BoolVar(&o.found, "found", false, "found the network with a quorum of the seeds: those that do not answer have no ledger")
+	cmd.Flags().BoolVar(&o.newest, "this-is-the-newest", false, "the data directory was moved here: it is no older copy, and is used nowhere else")
 	cmd.AddCommand(newRecover())
 	return cmd
 }

@@ -1,0 +1,53 @@
+package agent
+
+import (
+	"fmt"
+
+	"hearsay"
+	"hearsay/store"
+)
+
+// This file is about a data directory that is not where it was when it was used
+// last: it is a copy, or was moved there. What it holds may be less than what was
+// promised with it.
+
+// copySkip is how many numbers of rumors a peer passes over that starts on a
+// copy: the original may have used them since. Others accept half a million more
+// than they have heard (rumor.maxSkipped).
+const copySkip = 1 << 18
+
+// takeUp looks where the data directory comes from, and gives its records as
+// this node may use them.
+func (a *Agent) takeUp(disk *store.Disk, records []hearsay.Record) ([]hearsay.Record, error) {
+	switch origin := disk.Origin(); {
+	case a.cfg.Newest || a.cfg.Quorum.Recover || len(records) == 0:
+	case a.cfg.Role == hearsay.RoleSeed && origin == store.OriginCopy:
+		return nil, fmt.Errorf("data directory %s: this is a copy of a seed's data directory, and may be older than what that seed has promised: "+
+			"start with an empty one, or with --this-is-the-newest if it was moved here and is used nowhere else", a.cfg.Data)
+	case a.cfg.Role == hearsay.RoleSeed:
+		a.cfg.Quorum.Unsure = origin == store.OriginUnknown
+	case origin == store.OriginCopy:
+		var err error
+		if records, err = passOver(disk, records); err != nil {
+			return nil, err
+		}
+		a.cfg.Logger.Warn("The data directory is a copy or was moved: the numbers that the original may have used are passed over. "+
+			"If the original is still in use, start this node with an empty one", "data", a.cfg.Data)
+	}
+	return records, disk.Adopt()
+}
+
+// passOver has the numbers passed over that the original of a copy may have used
+// for rumors. Incarnations follow the clock.
+func passOver(disk *store.Disk, records []hearsay.Record) ([]hearsay.Record, error) {
+	skipped := &hearsay.ReservedNumbers{Upto: copySkip}
+	kept := make([]hearsay.Record, 0, len(records)+1)
+	for _, record := range records {
+		if reserved, is := record.(*hearsay.ReservedNumbers); is {
+			skipped.Upto += reserved.Upto
+			continue
+		}
+		kept = append(kept, record)
+	}
+	return append(kept, skipped), disk.Persist([]hearsay.Record{skipped})
+}

@@ -1,0 +1,108 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// keySite is where the file says where it is, so that a copy of it is known.
+var keySite = []byte("place")
+
+// site is where a file is, as the operating system tells: what a copy does not
+// share with it. The zero value is not known.
+//
+//	inode 8 · born 8 · device 8 · boot 16 · closed 1
+type site struct {
+	inode  uint64
+	born   int64    // Unix nanoseconds; 0: the file system does not tell
+	device uint64   // its number may be another after the machine's next start
+	boot   [16]byte // of the machine; zero: not known
+	closed bool     // and nothing was written since
+}
+
+const siteLen = 8 + 8 + 8 + 16 + 1
+
+func (p *site) append(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, p.inode)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(p.born))
+	dst = binary.BigEndian.AppendUint64(dst, p.device)
+	dst = append(dst, p.boot[:]...)
+	if p.closed {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}
+
+func readSite(b []byte) (p site, known bool) {
+	if len(b) != siteLen {
+		return p, false
+	}
+	p.inode, p.born, p.device = binary.BigEndian.Uint64(b), int64(binary.BigEndian.Uint64(b[8:])), binary.BigEndian.Uint64(b[16:])
+	copy(p.boot[:], b[24:])
+	p.closed = b[40] == 1
+	return p, true
+}
+
+// copiedTo reports whether a file that says to be at p, and is now elsewhere, is
+// a copy, or was moved to another file system, which is the same. A number of an
+// inode is given again soon, but a copy is younger. What is not known says nothing.
+func (p *site) copiedTo(now *site) bool {
+	switch {
+	case p.inode == 0 || now.inode == 0:
+		return false
+	case p.inode != now.inode:
+		return true
+	case p.born != 0 && now.born != 0:
+		return p.born != now.born
+	}
+	return p.device != now.device && p.boot == now.boot
+}
+
+// Origin is what is known of where a data directory comes from.
+type Origin uint8
+
+// The origins.
+const (
+	OriginSame    Origin = iota // it is where it was, and holds all that was ever written to it
+	OriginUnknown               // it may have been put back as it was before: the machine was started anew meanwhile, or does not tell
+	OriginCopy                  // it is a copy
+)
+
+// origin says what is known of a file that says to be at p. One that does not
+// say it is of an earlier version, or new.
+func (p *site) origin(known bool, now *site) Origin {
+	switch {
+	case !known:
+		return OriginSame
+	case p.copiedTo(now):
+		return OriginCopy
+	case p.closed || now.inode != 0 && p.boot == now.boot:
+		return OriginSame
+	}
+	return OriginUnknown
+}
+
+// Origin tells where the directory comes from. Until Adopt was called every
+// later life hears the same.
+func (d *Disk) Origin() Origin { return d.origin }
+
+// Adopt keeps where the directory is now: from here on it is no copy.
+func (d *Disk) Adopt() error {
+	if err := d.keepSite(false); err != nil {
+		return fmt.Errorf("write %s: %w", d.path, err)
+	}
+	d.adopted = true
+	return nil
+}
+
+func (d *Disk) keepSite(closed bool) error {
+	p := d.site
+	p.closed = closed
+	return guard(func() error {
+		return d.db.Update(func(tx *bolt.Tx) error {
+			return tx.Bucket([]byte(bucketIdentity)).Put(keySite, seal(bucketIdentity, keySite, p.append(nil)))
+		})
+	})
+}
