@@ -70,7 +70,7 @@ func (v *BallotVerdict) UnmarshalText(text []byte) error {
 const MaxWhyLen = 240
 
 // Ballot is one seed's own verdict on one case, after its own check. It counts
-// once it is an entry of the replicated log. What is signed is the network,
+// once it is an entry of the replicated log. What is signed is the ledger,
 // the case and what it is about, the stay, the life, the verdict, and the hash
 // of the reason.
 //
@@ -91,9 +91,8 @@ type Ballot struct {
 }
 
 // AppendSigned appends the bytes that the seed's signature covers.
-func (b *Ballot) AppendSigned(dst []byte, network NetworkID) []byte {
-	dst = append(dst, "hearsay ballot\x00"...)
-	dst = append(dst, network[:]...)
+func (b *Ballot) AppendSigned(dst []byte, ledger LedgerID) []byte {
+	dst = appendSubject(dst, "hearsay ballot", ledger)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(b.Case))
 	dst = append(dst, b.About[:]...)
 	dst = appendStay(dst, b.Stay)
@@ -106,15 +105,15 @@ func (b *Ballot) AppendSigned(dst []byte, network NetworkID) []byte {
 }
 
 // Sign makes b the word of the signer.
-func (b *Ballot) Sign(network NetworkID, signer Signer) {
+func (b *Ballot) Sign(ledger LedgerID, signer Signer) {
 	var buf [256]byte
-	b.Signature = signer.Sign(b.AppendSigned(buf[:0], network))
+	b.Signature = signer.Sign(b.AppendSigned(buf[:0], ledger))
 }
 
 // Verify reports whether the holder of key signed b.
-func (b *Ballot) Verify(network NetworkID, signer Signer, key PublicKey) bool {
+func (b *Ballot) Verify(ledger LedgerID, signer Signer, key PublicKey) bool {
 	var buf [256]byte
-	return signer.Verify(key, b.AppendSigned(buf[:0], network), b.Signature)
+	return signer.Verify(key, b.AppendSigned(buf[:0], ledger), b.Signature)
 }
 
 // Leave is a member's signed word that its stay is over.
@@ -124,23 +123,21 @@ type Leave struct {
 }
 
 // AppendSigned appends the bytes that the member's signature covers.
-func (l *Leave) AppendSigned(dst []byte, network NetworkID) []byte {
-	dst = append(dst, "hearsay leave\x00"...)
-	dst = append(dst, network[:]...)
-	return appendStay(dst, l.Stay)
+func (l *Leave) AppendSigned(dst []byte, ledger LedgerID) []byte {
+	return appendStay(appendSubject(dst, "hearsay leave", ledger), l.Stay)
 }
 
 // Sign makes l the word of the signer.
-func (l *Leave) Sign(network NetworkID, signer Signer) {
-	var buf [64]byte
-	l.Signature = signer.Sign(l.AppendSigned(buf[:0], network))
+func (l *Leave) Sign(ledger LedgerID, signer Signer) {
+	var buf [maxSubject + 24]byte
+	l.Signature = signer.Sign(l.AppendSigned(buf[:0], ledger))
 }
 
 // Verify reports whether the holder of key, and nobody else, signed l.
-func (l *Leave) Verify(network NetworkID, signer Signer, key PublicKey) bool {
-	var buf [64]byte
+func (l *Leave) Verify(ledger LedgerID, signer Signer, key PublicKey) bool {
+	var buf [maxSubject + 24]byte
 	return l.Stay.ID == key.NodeID() &&
-		signer.Verify(key, l.AppendSigned(buf[:0], network), l.Signature)
+		signer.Verify(key, l.AppendSigned(buf[:0], ledger), l.Signature)
 }
 
 // Sign makes m the word of the signer: it sets key and signature.

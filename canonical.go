@@ -227,7 +227,8 @@ func (c *Canonical) Addr() netip.AddrPort {
 func (c *Canonical) Claim() Claim {
 	claim := Claim{Subject: c.NodeID(), State: StateAlive, Incarnation: Incarnation(c.Uint64())}
 	claim.Card = Card{Key: c.Key(), Signature: c.Signature(), Role: Role(c.Byte()), Addr: c.Addr(), Name: c.Text()}
-	if !c.failed && (claim.Card.Role < RolePeer || claim.Card.Role > RoleSeed || CheckName(claim.Card.Name) != nil) {
+	guest := claim.Card.Key.IsZero()
+	if !c.failed && (!guest && claim.Card.Key.Weak() || claim.Card.Role < RolePeer || claim.Card.Role > RoleSeed || CheckName(claim.Card.Name) != nil) {
 		c.Fail()
 	}
 	if c.failed {

@@ -70,13 +70,13 @@ func TestSignedClaimIsOnlyItsSubjectsWord(t *testing.T) {
 }
 
 func TestStatementIsOnlyItsObserversWord(t *testing.T) {
-	network := hearsay.NetworkIDOf("test")
+	ledger := hearsay.LedgerID{Network: hearsay.NetworkIDOf("test")}
 	ann, bob := hearsay.NewIdentity([32]byte{1}), hearsay.NewIdentity([32]byte{2})
 	signed := hearsay.Statement{
 		Subject: bob.Public().NodeID(), Incarnation: 7, Round: 9, Verdict: hearsay.VerdictReachable, At: 11,
 	}
-	signed.Sign(network, ann)
-	if !signed.Verify(network, bob, ann.Public()) {
+	signed.Sign(ledger, ann)
+	if !signed.Verify(ledger, bob, ann.Public()) {
 		t.Fatal("what was signed does not verify")
 	}
 	for what, change := range map[string]func(*hearsay.Statement){
@@ -88,11 +88,11 @@ func TestStatementIsOnlyItsObserversWord(t *testing.T) {
 	} {
 		changed := signed
 		change(&changed)
-		if changed.Verify(network, bob, ann.Public()) {
+		if changed.Verify(ledger, bob, ann.Public()) {
 			t.Errorf("verifies with another %s", what)
 		}
 	}
-	if signed.Verify(network, bob, bob.Public()) {
+	if signed.Verify(ledger, bob, bob.Public()) {
 		t.Error("verifies as the word of another observer")
 	}
 }

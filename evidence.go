@@ -175,7 +175,7 @@ func (e *Evidence) Hash(network NetworkID) Hash {
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Condemned))
 	b = append(b, e.Observers, e.Needed, byte(len(e.Statements)))
 	for i := range e.Statements {
-		b = e.Statements[i].AppendSigned(b, network)
+		b = e.Statements[i].appendUnsigned(b)
 		b = append(b, e.Statements[i].Signature[:]...)
 	}
 	return sha256.Sum256(b)
@@ -185,8 +185,7 @@ func (e *Evidence) Hash(network NetworkID) Hash {
 // covers: network, key, incarnation, stays or leaves, role, address, name.
 // Every field but the last has a fixed size, so no two claims share bytes.
 func (c *Claim) AppendSigned(dst []byte, network NetworkID) []byte {
-	dst = append(dst, "hearsay claim\x00"...)
-	dst = append(dst, network[:]...)
+	dst = appendSubject(dst, "hearsay claim", LedgerID{Network: network})
 	dst = append(dst, c.Card.Key[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(c.Incarnation))
 	dst = append(dst, byte(c.signedState()), byte(c.Card.Role))
@@ -210,9 +209,11 @@ func (c *Claim) Verify(network NetworkID, signer Signer) bool {
 }
 
 // AppendSigned appends the bytes that the observer's signature covers.
-func (s *Statement) AppendSigned(dst []byte, network NetworkID) []byte {
-	dst = append(dst, "hearsay statement\x00"...)
-	dst = append(dst, network[:]...)
+func (s *Statement) AppendSigned(dst []byte, ledger LedgerID) []byte {
+	return s.appendUnsigned(appendSubject(dst, "hearsay statement", ledger))
+}
+
+func (s *Statement) appendUnsigned(dst []byte) []byte {
 	dst = append(dst, s.Subject[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.Incarnation))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.Round))
@@ -222,17 +223,17 @@ func (s *Statement) AppendSigned(dst []byte, network NetworkID) []byte {
 }
 
 // Sign makes s the word of the signer.
-func (s *Statement) Sign(network NetworkID, signer Signer) {
+func (s *Statement) Sign(ledger LedgerID, signer Signer) {
 	s.Observer = signer.Public().NodeID()
 	var buf [192]byte
-	s.Signature = signer.Sign(s.AppendSigned(buf[:0], network))
+	s.Signature = signer.Sign(s.AppendSigned(buf[:0], ledger))
 }
 
 // Verify reports whether the holder of key signed s.
-func (s *Statement) Verify(network NetworkID, signer Signer, key PublicKey) bool {
+func (s *Statement) Verify(ledger LedgerID, signer Signer, key PublicKey) bool {
 	var buf [192]byte
 	return s.Observer == key.NodeID() &&
-		signer.Verify(key, s.AppendSigned(buf[:0], network), s.Signature)
+		signer.Verify(key, s.AppendSigned(buf[:0], ledger), s.Signature)
 }
 
 // appendAddr appends 18 bytes: the address as IPv6, and the port.

@@ -20,7 +20,7 @@ type Message interface{ message() }
 // A ping to a member that the sender holds suspect or dead always carries
 // that claim: the suspect is told first (Lifeguard, section IV.C).
 type Ping struct {
-	Seq    uint64
+	Seq    uint64 // drawn: it proves that an answer answers
 	Target NodeID
 	Hash   uint64
 	Rumors uint64

@@ -1,7 +1,5 @@
 package hearsay
 
-import "encoding/binary"
-
 // What a node asks of the seeds. Register and Report go as lines of JSON that
 // the earlier programs understand too (package dialect), with the whole packet
 // among their facts; Depart by stream.
@@ -22,28 +20,25 @@ type Report struct {
 
 // AppendSigned appends the bytes that the signature covers. Every field has a
 // fixed size.
-func (m *Report) AppendSigned(dst []byte, network NetworkID) []byte {
+func (m *Report) AppendSigned(dst []byte, ledger LedgerID) []byte {
 	evidence := Hash{}
 	if m.Evidence != nil {
-		evidence = m.Evidence.Hash(network)
+		evidence = m.Evidence.Hash(ledger.Network)
 	}
-	dst = append(dst, "hearsay report\x00"...)
-	dst = append(dst, network[:]...)
-	dst = append(dst, m.Stay.ID[:]...)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Stay.Epoch))
+	dst = appendStay(appendSubject(dst, "hearsay report", ledger), m.Stay)
 	return append(dst, evidence[:]...)
 }
 
 // Sign makes m the word of the signer.
-func (m *Report) Sign(network NetworkID, signer Signer) {
-	var buf [128]byte
-	m.Signature = signer.Sign(m.AppendSigned(buf[:0], network))
+func (m *Report) Sign(ledger LedgerID, signer Signer) {
+	var buf [maxSubject + 56]byte
+	m.Signature = signer.Sign(m.AppendSigned(buf[:0], ledger))
 }
 
 // Verify reports whether the holder of key signed m.
-func (m *Report) Verify(network NetworkID, signer Signer, key PublicKey) bool {
-	var buf [128]byte
-	return signer.Verify(key, m.AppendSigned(buf[:0], network), m.Signature)
+func (m *Report) Verify(ledger LedgerID, signer Signer, key PublicKey) bool {
+	var buf [maxSubject + 56]byte
+	return signer.Verify(key, m.AppendSigned(buf[:0], ledger), m.Signature)
 }
 
 // Depart tells a seed that the sender's stay is over.

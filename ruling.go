@@ -139,6 +139,7 @@ func HashRoster(network NetworkID, buckets *[RosterBuckets]Hash) Hash {
 // Head is one seed's signature that the ledger up to an epoch has this hash.
 // Heads of a quorum of seats are what makes others believe it.
 type Head struct {
+	Founding  Hash      `json:"founding"` // of the ledger (LedgerID)
 	Epoch     Epoch     `json:"epoch"`
 	Hash      Hash      `json:"hash"`
 	Slot      uint8     `json:"slot"`
@@ -147,8 +148,7 @@ type Head struct {
 
 // AppendSigned appends the bytes that the seed's signature covers.
 func (h *Head) AppendSigned(dst []byte, network NetworkID) []byte {
-	dst = append(dst, "hearsay head\x00"...)
-	dst = append(dst, network[:]...)
+	dst = appendSubject(dst, "hearsay head", LedgerID{network, h.Founding})
 	dst = binary.BigEndian.AppendUint64(dst, uint64(h.Epoch))
 	dst = append(dst, h.Hash[:]...)
 	return append(dst, h.Slot)
@@ -156,13 +156,13 @@ func (h *Head) AppendSigned(dst []byte, network NetworkID) []byte {
 
 // Sign makes h the word of the signer.
 func (h *Head) Sign(network NetworkID, signer Signer) {
-	var buf [96]byte
+	var buf [maxSubject + 41]byte
 	h.Signature = signer.Sign(h.AppendSigned(buf[:0], network))
 }
 
 // Verify reports whether the holder of key signed h.
 func (h *Head) Verify(network NetworkID, signer Signer, key PublicKey) bool {
-	var buf [96]byte
+	var buf [maxSubject + 41]byte
 	return signer.Verify(key, h.AppendSigned(buf[:0], network), h.Signature)
 }
 

@@ -26,7 +26,7 @@ type SeatHello struct {
 	Answer    bool
 	Founded   bool    // the sender has a ledger; to a peer: one with a ruling in it
 	Seats     []Seat  // as the sender knows them: none before the founding
-	Founding  Hash    // that the sender's life takes part in (FoundingHash); zero: in none yet
+	Founding  Hash    // that the sender's life takes part in (LedgerID); zero: in none yet
 	Given     *Ruling // the newest ruling about a seat that the sender knows, if there is one
 	Signature Signature
 }
@@ -36,9 +36,7 @@ const NoSlot = 255
 
 // AppendSigned appends the bytes that the sender's signature covers.
 func (m *SeatHello) AppendSigned(dst []byte, network NetworkID) []byte {
-	dst = append(dst, "hearsay seat hello\x00"...)
-	dst = append(dst, network[:]...)
-	return m.appendUnsigned(dst)
+	return m.appendUnsigned(appendSubject(dst, "hearsay seat hello", LedgerID{network, m.Founding}))
 }
 
 func (m *SeatHello) appendUnsigned(dst []byte) []byte {
@@ -115,10 +113,7 @@ const (
 
 // AppendSigned appends the bytes that the sender's signature covers.
 func (m *Raft) AppendSigned(dst []byte, network NetworkID) []byte {
-	dst = append(dst, "hearsay raft\x00"...)
-	dst = append(dst, network[:]...)
-	dst = append(dst, m.Founding[:]...)
-	return m.appendUnsigned(dst)
+	return m.appendUnsigned(appendSubject(dst, "hearsay raft", LedgerID{network, m.Founding}))
 }
 
 func (m *Raft) appendUnsigned(dst []byte) []byte {
@@ -242,6 +237,7 @@ func (m *RosterPart) AppendBinary(dst []byte) []byte {
 
 // AppendBinary appends the canonical bytes.
 func (h *Head) AppendBinary(dst []byte) []byte {
+	dst = append(dst, h.Founding[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(h.Epoch))
 	dst = append(dst, h.Hash[:]...)
 	dst = append(dst, h.Slot)
@@ -386,7 +382,7 @@ func (c *Canonical) RosterPart() *RosterPart {
 
 // Head gives the next head.
 func (c *Canonical) Head() Head {
-	h := Head{Epoch: Epoch(c.Uint64()), Hash: c.Hash(), Slot: c.Byte(), Signature: c.Signature()}
+	h := Head{Founding: c.Hash(), Epoch: Epoch(c.Uint64()), Hash: c.Hash(), Slot: c.Byte(), Signature: c.Signature()}
 	if h.Slot >= MaxSeeds {
 		c.Fail()
 	}

@@ -559,9 +559,9 @@ func (s *Swim) nack(asker *hearsay.Packet, seq uint64) {
 	s.out.Now = append(s.out.Now, asker.Reply(&hearsay.Nack{Seq: seq}))
 }
 
-// seq draws a number that nobody can guess who did not get the packet; 28
-// bits take four bytes on the wire.
-func (s *Swim) seq() uint64 { return uint64(s.random.Uint32() >> 4) }
+// seq draws the number that proves that an answer answers: 64 bits, so that a
+// stranger who never got the packet cannot try them all while a probe lasts.
+func (s *Swim) seq() uint64 { return s.random.Uint64() }
 
 // timeout is how long a direct ping of the member waits: longer if this node
 // is unwell.

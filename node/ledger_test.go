@@ -46,8 +46,8 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 		claims[c.Subject] = c
 		parts[c.Subject[0]] = append(parts[c.Subject[0]], c.Subject)
 	}
-	b := binary.BigEndian.AppendUint64([]byte{2}, uint64(members)) // a snapshot, see package quorum
-	b = append(b, make([]byte, 32)...)
+	b := binary.BigEndian.AppendUint64([]byte{3}, uint64(members)) // a snapshot, see package quorum
+	b = append(b, make([]byte, 64)...)
 	b = hearsay.AppendSeats(hearsay.AppendSeats(b, []hearsay.Seat{seat}), []hearsay.Seat{seat})
 	b = binary.BigEndian.AppendUint32(b, uint32(members))
 	for i := range parts {

@@ -349,6 +349,6 @@ func (n *Node) dress(p *hearsay.Packet) {
 	case *hearsay.NotMe, *hearsay.Register:
 		n.roster.Introduce(p)
 	case *hearsay.Report:
-		m.Sign(n.cfg.Network, n.signer)
+		m.Sign(n.ledgerID(), n.signer)
 	}
 }

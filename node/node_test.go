@@ -309,7 +309,7 @@ func whyForged(t *testing.T, accuser int) hearsay.CaseFile {
 	e.Suspected, e.Condemned = math.MinInt64, math.MaxInt64
 	for _, i := range []int{1, 2, 4} {
 		s := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: hearsay.VerdictUnreachable, At: math.MaxInt64}
-		s.Sign(network, signer{hearsay.PublicKey(sha256.Sum256([]byte{byte(i)}))})
+		s.Sign(hearsay.LedgerID{Network: network}, signer{hearsay.PublicKey(sha256.Sum256([]byte{byte(i)}))})
 		e.Statements = append(e.Statements, s)
 	}
 	teller := w.nodes[1].Self().ID

@@ -25,6 +25,7 @@ type authority interface {
 	Seats(dst []hearsay.Seat) []hearsay.Seat
 	Epoch() hearsay.Epoch
 	Head() hearsay.Hash
+	Ledger() hearsay.LedgerID
 	Heads() []hearsay.Head
 	Oldest() hearsay.Epoch
 	Rulings(after hearsay.Epoch, n int) []*hearsay.Ruling
@@ -76,7 +77,7 @@ func (n *Node) followSeeds(random *rand.Rand, records []hearsay.Record, now time
 // follow lets the roster list whom the ledger has in, and look for the seeds.
 func (n *Node) follow(now time.Time, by authority, seeds []quorum.Seed) (addrs []netip.AddrPort) {
 	n.seeded.authority = by
-	n.roster.Follow(n.roleOf)
+	n.roster.Follow(n.roleOf, by.Ledger)
 	n.overlay.Withdraw(now)
 	for i := range seeds {
 		addrs = append(addrs, seeds[i].Addr)
@@ -260,7 +261,7 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 // reporter gives who reports: a member that has signed that it does. Whom else a
 // packet names is not proven.
 func (n *Node) reporter(from hearsay.NodeID, m *hearsay.Report) (by hearsay.NodeID) {
-	if member, in := n.seeded.authority.Member(from); in && m.Verify(n.cfg.Network, n.signer, member.Claim.Card.Key) {
+	if member, in := n.seeded.authority.Member(from); in && m.Verify(n.ledgerID(), n.signer, member.Claim.Card.Key) {
 		return from
 	}
 	return by
@@ -333,7 +334,7 @@ func (n *Node) leaveSeeded(now time.Time) {
 		return
 	}
 	leave := &hearsay.Leave{Stay: s.stay}
-	leave.Sign(n.cfg.Network, n.signer)
+	leave.Sign(n.ledgerID(), n.signer)
 	s.petitions.Leave(now, leave)
 	s.leaveBy = now.Add(leavePatience)
 }
@@ -348,6 +349,14 @@ const leavePatience = 5 * time.Second
 func (n *Node) awaitsLeave() bool {
 	s := &n.seeded
 	return s.petitions != nil && s.petitions.Leaving() && s.stay.Epoch != 0 && n.stepped.Before(s.leaveBy)
+}
+
+// ledgerID is what is signed here is about.
+func (n *Node) ledgerID() hearsay.LedgerID {
+	if n.seeded.authority == nil {
+		return hearsay.LedgerID{Network: n.cfg.Network}
+	}
+	return n.seeded.authority.Ledger()
 }
 
 // Epoch is the number of the last ruling that this node has applied; 0 in an

@@ -260,16 +260,17 @@ func TestWhyNamesWhoHasReported(t *testing.T) {
 		}
 		return by
 	}
-	network := hearsay.NetworkIDOf("test")
+	proof := w.nodes[1].Proof(false)
+	ledger := hearsay.LedgerID{Network: proof.Network, Founding: proof.Heads[0].Founding}
 	if by := report("n3", func(*hearsay.Report) {}); by == "" || by == "n4" {
 		t.Errorf("what n4 has not signed is told as reported by %q", by)
 	}
-	if by := report("n5", func(m *hearsay.Report) { m.Sign(network, reporter) }); by != "n4" {
+	if by := report("n5", func(m *hearsay.Report) { m.Sign(ledger, reporter) }); by != "n4" {
 		t.Errorf("what n4 has signed is told as reported by %q", by)
 	}
 	signed := func(m *hearsay.Report) { // for another
 		other := hearsay.Report{}
-		other.Sign(network, reporter)
+		other.Sign(ledger, reporter)
 		m.Signature = other.Signature
 	}
 	if by := report("n6", signed); by == "" || by == "n4" {

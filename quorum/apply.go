@@ -131,7 +131,7 @@ func (s *state) takeBallot(c *command) []change {
 
 func (s *state) signed(b *hearsay.Ballot, key hearsay.PublicKey) bool {
 	var buf [256]byte
-	return s.verify(key, b.AppendSigned(buf[:0], s.network), b.Signature)
+	return s.verify(key, b.AppendSigned(buf[:0], s.ledger()), b.Signature)
 }
 
 // decide rules what a quorum of equal ballots said.
@@ -177,6 +177,9 @@ func (s *state) rule(r *hearsay.Ruling) *hearsay.Ruling {
 	r.Epoch, r.Previous = s.epoch, s.head
 	r.Roster = s.members.hash(s.network)
 	s.head = r.Hash(s.network)
+	if r.Kind == hearsay.RulingRecover {
+		s.began = s.head
+	}
 	return r
 }
 
@@ -192,8 +195,8 @@ func (s *state) leave(id hearsay.CaseID, c *command) []change {
 		return []change{{outcome: outRefused, id: stay.ID, why: "already removed"}}
 	}
 	key := s.members.get(stay.ID).Claim.Card.Key
-	var buf [64]byte
-	if stay.ID != key.NodeID() || !s.verify(key, c.leave.AppendSigned(buf[:0], s.network), c.leave.Signature) {
+	var buf [128]byte
+	if stay.ID != key.NodeID() || !s.verify(key, c.leave.AppendSigned(buf[:0], s.ledger()), c.leave.Signature) {
 		return []change{{outcome: outRefused, id: stay.ID, why: "a leave that its member did not sign"}}
 	}
 	var changes []change

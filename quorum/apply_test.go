@@ -153,7 +153,7 @@ func (b *bench) ballot(c *openCase, slot int, verdict hearsay.BallotVerdict) hea
 	ballot := hearsay.Ballot{
 		Case: c.id, About: c.about, Stay: c.stay(), Slot: uint8(slot), Life: b.seats[slot].Life, Verdict: verdict, Why: "seen",
 	}
-	ballot.Sign(testNetwork, b.seeds[slot])
+	ballot.Sign(b.ledger(), b.seeds[slot])
 	return ballot
 }
 
@@ -217,13 +217,18 @@ func TestQuorumOfEqualBallots(t *testing.T) {
 
 func TestBallotsThatDoNotCount(t *testing.T) {
 	for name, spoil := range map[string]func(b *bench, c *openCase, ballot *hearsay.Ballot){
-		"not signed":          func(_ *bench, _ *openCase, v *hearsay.Ballot) { v.Signature[5]++ },
-		"by another":          func(b *bench, _ *openCase, v *hearsay.Ballot) { v.Sign(testNetwork, b.seeds[2]) },
-		"of another network":  func(b *bench, _ *openCase, v *hearsay.Ballot) { v.Sign(hearsay.NetworkID{1}, b.seeds[1]) },
-		"about another thing": func(b *bench, _ *openCase, v *hearsay.Ballot) { v.About[0]++; v.Sign(testNetwork, b.seeds[1]) },
-		"on another stay":     func(b *bench, _ *openCase, v *hearsay.Ballot) { v.Stay.Epoch++; v.Sign(testNetwork, b.seeds[1]) },
-		"on another case":     func(b *bench, _ *openCase, v *hearsay.Ballot) { v.Case++; v.Sign(testNetwork, b.seeds[1]) },
-		"of another life":     func(b *bench, _ *openCase, v *hearsay.Ballot) { v.Life[0]++; v.Sign(testNetwork, b.seeds[1]) },
+		"not signed": func(_ *bench, _ *openCase, v *hearsay.Ballot) { v.Signature[5]++ },
+		"by another": func(b *bench, _ *openCase, v *hearsay.Ballot) { v.Sign(b.ledger(), b.seeds[2]) },
+		"of another network": func(b *bench, _ *openCase, v *hearsay.Ballot) {
+			v.Sign(hearsay.LedgerID{Network: hearsay.NetworkID{1}, Founding: b.began}, b.seeds[1])
+		},
+		"of another founding": func(b *bench, _ *openCase, v *hearsay.Ballot) {
+			v.Sign(hearsay.LedgerID{Network: testNetwork, Founding: hearsay.Hash{1}}, b.seeds[1])
+		},
+		"about another thing": func(b *bench, _ *openCase, v *hearsay.Ballot) { v.About[0]++; v.Sign(b.ledger(), b.seeds[1]) },
+		"on another stay":     func(b *bench, _ *openCase, v *hearsay.Ballot) { v.Stay.Epoch++; v.Sign(b.ledger(), b.seeds[1]) },
+		"on another case":     func(b *bench, _ *openCase, v *hearsay.Ballot) { v.Case++; v.Sign(b.ledger(), b.seeds[1]) },
+		"of another life":     func(b *bench, _ *openCase, v *hearsay.Ballot) { v.Life[0]++; v.Sign(b.ledger(), b.seeds[1]) },
 		"with another reason": func(_ *bench, _ *openCase, v *hearsay.Ballot) { v.Why = "because" },
 		"turned around":       func(_ *bench, _ *openCase, v *hearsay.Ballot) { v.Verdict = hearsay.BallotNo },
 		"cast already":        func(b *bench, c *openCase, v *hearsay.Ballot) { *v = b.ballot(c, 0, hearsay.BallotYes) },
@@ -298,7 +303,7 @@ func TestStaysDoNotComeBack(t *testing.T) {
 	opening := b.admit(1)
 	stay := b.member(1)
 	l := hearsay.Leave{Stay: stay}
-	l.Sign(testNetwork, newKeyed(501))
+	l.Sign(b.ledger(), newKeyed(501))
 	forged := l
 	forged.Signature[0]++
 	if last(b.do(command{op: opLeave, leave: forged})) != outRefused || !b.members.has(stay) {

@@ -264,7 +264,7 @@ func (q *Quorum) consider(now time.Time, c *openCase) {
 			Case: c.id, About: c.about, Stay: c.stay(), Slot: uint8(q.cfg.Slot), Life: q.life,
 			Verdict: verdict, Why: clip(why), At: now.UnixMilli(),
 		}
-		t.ballot.Sign(q.cfg.Network, q.signer)
+		t.ballot.Sign(q.Ledger(), q.signer)
 	} else if now.Sub(t.castAt) < q.cfg.RetryEvery {
 		return
 	}
@@ -372,7 +372,7 @@ func (q *Quorum) unproven(now time.Time, e *hearsay.Evidence, m *Member) (why st
 		if repeated || !slices.Contains(observers, s.Observer) {
 			continue
 		}
-		if !s.Verify(q.cfg.Network, q.signer, q.state.members.get(s.Observer).Claim.Card.Key) {
+		if !s.Verify(q.Ledger(), q.signer, q.state.members.get(s.Observer).Claim.Card.Key) {
 			return "a statement that its observer did not sign"
 		}
 		if s.Verdict == hearsay.VerdictUnreachable {

@@ -45,7 +45,7 @@ func TestEvidence(t *testing.T) {
 		"nothing": {func(e *hearsay.Evidence) { e.Statements = nil }, "0 of 9"},
 		"a stranger's, added": {func(e *hearsay.Evidence) {
 			s := e.Statements[0]
-			s.Sign(testNetwork, newKeyed(1))
+			s.Sign(m.q.Ledger(), newKeyed(1))
 			e.Statements = append(e.Statements[:4:4], s)
 		}, "4 of 9"},
 	} {
@@ -61,7 +61,7 @@ func TestEvidence(t *testing.T) {
 	e := w.evidence(m, about, hearsay.VerdictUnreachable)
 	e.Rule = hearsay.RuleTimeout
 	e.Statements[3].Verdict = hearsay.VerdictReachable
-	e.Statements[3].Sign(testNetwork, w.person(e.Statements[3].Observer).key)
+	e.Statements[3].Sign(m.q.Ledger(), w.person(e.Statements[3].Observer).key)
 	if got := m.q.unproven(w.now, e, &member); got != "an observer reaches it" {
 		t.Errorf("a timeout with one who reaches it: %q", got)
 	}

@@ -44,6 +44,8 @@ type chain struct {
 	lowest hearsay.Epoch
 	below  hearsay.Hash
 
+	founding hearsay.Hash // that heads must name (LedgerID.Founding); zero: not known yet, and nothing is proven
+
 	// The newest head of each seat whose ruling is here, and the newest at all.
 	// Epoch 0: none.
 	heads [hearsay.MaxSeeds]hearsay.Head
@@ -59,6 +61,22 @@ func (c *chain) restart(epoch hearsay.Epoch, hash hearsay.Hash) {
 	c.base, c.baseHash, c.links = epoch, hash, nil
 	c.lowest, c.below = epoch+1, hash
 }
+
+// begin has heads count that name this founding, and no others.
+func (c *chain) begin(founding hearsay.Hash) {
+	c.founding = founding
+	for slot := range c.heads {
+		if c.heads[slot].Founding != founding {
+			c.heads[slot] = hearsay.Head{}
+		}
+		if c.ahead[slot].Founding != founding {
+			c.ahead[slot] = hearsay.Head{}
+		}
+	}
+}
+
+// names reports whether a head is of the founding here, or that is not known yet.
+func (c *chain) names(h *hearsay.Head) bool { return c.founding.IsZero() || h.Founding == c.founding }
 
 func (c *chain) epoch() hearsay.Epoch { return c.base + hearsay.Epoch(len(c.links)) }
 
@@ -183,7 +201,7 @@ func (c *chain) prepend(items []*hearsay.Ruling) (joined []*hearsay.Ruling) {
 
 // takeHead keeps a head that is newer than the one its seat has signed before.
 func (c *chain) takeHead(h *hearsay.Head, key hearsay.PublicKey) (taken, forged bool) {
-	if int(h.Slot) >= c.seeds || h.Epoch <= c.heads[h.Slot].Epoch || *h == c.ahead[h.Slot] || key.IsZero() {
+	if int(h.Slot) >= c.seeds || h.Epoch <= c.heads[h.Slot].Epoch || *h == c.ahead[h.Slot] || key.IsZero() || !c.names(h) {
 		return false, false
 	}
 	if !h.Verify(c.network, c.signer, key) {
@@ -209,6 +227,9 @@ func (c *chain) fits(h *hearsay.Head) bool {
 // proven is the newest epoch that heads of a quorum of seats vouch for. A head
 // vouches for every epoch up to its own, if the ledger here has its hash.
 func (c *chain) proven() hearsay.Epoch {
+	if c.founding.IsZero() {
+		return 0
+	}
 	var epochs []hearsay.Epoch
 	for slot := range c.seeds {
 		if ahead := &c.ahead[slot]; ahead.Epoch > c.heads[slot].Epoch && c.fits(ahead) {

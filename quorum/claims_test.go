@@ -86,7 +86,7 @@ func TestUnheardIncarnationIsNoEvidence(t *testing.T) {
 			}
 			e.Incarnation, e.Statements = 1<<63, nil
 			s := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: hearsay.VerdictUnreachable, At: w.now.UnixMilli()}
-			s.Sign(testNetwork, liar.key)
+			s.Sign(w.ledger(), liar.key)
 			e.Statements = append(e.Statements, s)
 			w.step(m, func() {
 				m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: victim.id()}, By: liar.id(), Evidence: e})

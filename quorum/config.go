@@ -92,6 +92,9 @@ func (c *Config) check(key hearsay.PublicKey) error {
 		return fmt.Errorf("seeds: the list pins another key for %v than this data directory has: restore the directory, or take the key out of the list", c.Seeds[c.Slot].Addr)
 	}
 	for i := range c.Seeds {
+		if key := c.Seeds[i].Key; !key.IsZero() && key.Weak() {
+			return fmt.Errorf("seeds: the list pins a key for %v with which anybody could sign: want the key that this seed prints", c.Seeds[i].Addr)
+		}
 		for j := range i {
 			if c.Seeds[i].Addr == c.Seeds[j].Addr {
 				return fmt.Errorf("seeds: %v stands in the list twice", c.Seeds[i].Addr)

@@ -119,7 +119,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 		return nil
 	}
 	q.state = s
-	q.founding = hearsay.FoundingHash(q.cfg.Network, s.founding)
+	q.founding = s.began
 	log.restore(from.Index, from.Term, raftConfig(&from.Config))
 	run := l.run(from.Index + 1)
 	for _, kept := range run {
@@ -127,6 +127,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	}
 	settle(log)
 	q.chain.load(s, l.rulings)
+	q.chain.begin(s.began)
 	for _, kept := range l.rulings {
 		if kept.Ruling.Epoch >= q.chain.lowest && kept.Ruling.Epoch <= s.epoch {
 			q.recall([]*hearsay.Ruling{kept.Ruling})
@@ -241,6 +242,7 @@ func (q *Quorum) restore(now time.Time, snapshot *raftpb.Snapshot) {
 	q.keepSnapshot()
 	q.know(meta.GetIndex())
 	q.chain.restart(q.state.epoch, q.state.head)
+	q.chain.begin(q.state.began)
 	q.forgetTrials()
 	for _, c := range q.state.cases {
 		q.try(now, c)

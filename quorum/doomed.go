@@ -39,10 +39,9 @@ func (q *Quorum) forgotten(f *hearsay.Raft) bool {
 }
 
 // ownHead looks at a head that is said to be this seed's own: it is kept before
-// it is sent, so that there is none that is newer than the ledger here. Unless it
-// is from before a recovery, which gave up what the head was of.
+// it is sent, so that there is none that is newer than the ledger here.
 func (q *Quorum) ownHead(h *hearsay.Head) (forged bool) {
-	if h.Epoch <= q.state.epoch || q.recovered || !q.Seated() || q.checks >= checksATick {
+	if h.Epoch <= q.state.epoch || !q.Seated() || q.checks >= checksATick {
 		return false
 	}
 	q.checks++

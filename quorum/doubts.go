@@ -206,6 +206,14 @@ func (f *Follower) compare(now time.Time, slot int, m *hearsay.SeatHello) {
 		return
 	case m.Config != f.config:
 		f.differs(now, slot, m.Key, otherList(addr))
+	case int(m.Slot) == slot && f.based && m.Founded && m.Founding != f.Ledger().Founding:
+		if f.otherSince[slot].IsZero() {
+			f.otherSince[slot] = now
+		}
+		if now.Sub(f.otherSince[slot]) >= doubtAfter {
+			f.differs(now, slot, m.Key, f.anotherFounding(slot))
+		}
+		return
 	default:
 		f.doubts.settle(slot)
 	}

@@ -17,9 +17,9 @@ func from(addr netip.AddrPort, body hearsay.Message) *hearsay.Packet {
 
 // forgedHeads is as many heads as fit a message, of epochs to come, signed by
 // somebody else.
-func forgedHeads(seeds int) (heads []hearsay.Head) {
+func (w *world) forgedHeads(seeds int) (heads []hearsay.Head) {
 	for i := range hearsay.MaxHeads {
-		h := hearsay.Head{Epoch: hearsay.Epoch(1<<40 + i), Slot: uint8(i % seeds)}
+		h := hearsay.Head{Founding: w.ledger().Founding, Epoch: hearsay.Epoch(1<<40 + i), Slot: uint8(i % seeds)}
 		h.Sign(testNetwork, newKeyed(7777))
 		heads = append(heads, h)
 	}
@@ -37,7 +37,7 @@ func TestForgedHeadsDoNotStopSeeds(t *testing.T) {
 	w := followed(t, 31, 3)
 	w.flood(time.Millisecond, func() {
 		for _, m := range w.machines {
-			w.step(m, func() { m.q.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: forgedHeads(3)})) })
+			w.step(m, func() { m.q.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: w.forgedHeads(3)})) })
 		}
 	})
 	w.run(time.Second)
@@ -58,7 +58,7 @@ func TestForgedHeadsCostOneCheck(t *testing.T) {
 	w := followed(t, 31, 1)
 	for _, m := range w.machines[:2] {
 		before := m.drops[hearsay.DropBadSignature]
-		w.step(m, func() { m.q.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: forgedHeads(1)})) })
+		w.step(m, func() { m.q.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: w.forgedHeads(1)})) })
 		if n := m.drops[hearsay.DropBadSignature] - before; n != 1 {
 			t.Errorf("seed %d: %d checks", m.slot, n)
 		}
@@ -73,7 +73,7 @@ func TestForgedProofsDoNotStopFollowers(t *testing.T) {
 	forged := &hearsay.Ruling{Epoch: 1 << 40, Kind: hearsay.RulingSeat, Case: 1 << 40, Seats: []hearsay.Seat{{Slot: 1, Key: newKeyed(1).public, Life: hearsay.Life{1}}}}
 	for slot := range uint8(hearsay.MaxSeeds) {
 		b := hearsay.Ballot{Case: forged.Case, About: forged.About(testNetwork), Slot: slot % 3, Verdict: hearsay.BallotYes}
-		b.Sign(testNetwork, newKeyed(7777))
+		b.Sign(w.ledger(), newKeyed(7777))
 		forged.Ballots = append(forged.Ballots, b)
 	}
 	items := make([]*hearsay.Ruling, hearsay.MaxRulings)
@@ -82,7 +82,7 @@ func TestForgedProofsDoNotStopFollowers(t *testing.T) {
 	}
 	w.flood(time.Millisecond, func() {
 		f.step(func() {
-			f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: forgedHeads(3)}))
+			f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: w.forgedHeads(3)}))
 			f.Receive(w.now, from(stranger, &hearsay.Rulings{Items: items}))
 		})
 	})
@@ -162,6 +162,7 @@ func TestLargeRosterComesInPieces(t *testing.T) {
 	w.must(5*time.Second, "it has met them", func() bool { return !f.pins[0].Seat.Key.IsZero() && !f.pins[1].Seat.Key.IsZero() })
 	f.deaf = true
 	f.start()
+	f.chain.begin(w.ledger().Founding) // as their hellos say
 	q, out := w.machines[0].q, w.machines[0].out
 	for range 10 {
 		q.answers = 0

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -41,8 +42,9 @@ type Follower struct {
 	nonces  [hearsay.MaxSeeds]uint64
 	config  hearsay.Hash // stands for this peer's list of seeds
 
-	otherSince [hearsay.MaxSeeds]time.Time // since when another key answers than is pinned
-	naming     [hearsay.MaxSeeds]naming    // by slot: whom the seed there names in the seats
+	otherSince [hearsay.MaxSeeds]time.Time    // since when another key answers than is pinned
+	naming     [hearsay.MaxSeeds]naming       // by slot: whom the seed there names in the seats
+	told       [hearsay.MaxSeeds]hearsay.Hash // by slot: the founding that the seed there takes part in, as it said last
 
 	doubts  doubts
 	chain   chain
@@ -112,8 +114,8 @@ func (f *Follower) load(records []hearsay.Record) {
 			}
 		}
 	}
-	if changed {
-		f.chain.ahead = [hearsay.MaxSeeds]hearsay.Head{}
+	if f.chain.begin(f.chain.kept()); changed {
+		f.chain.begin(hearsay.Hash{})
 		for slot := range uint8(hearsay.MaxSeeds) {
 			f.out.Persist = append(f.out.Persist, &hearsay.SeedPin{Seat: hearsay.Seat{Slot: slot}}, &hearsay.KeptHead{Head: hearsay.Head{Slot: slot}})
 		}
@@ -326,9 +328,10 @@ func (f *Follower) meet(now time.Time, m *hearsay.SeatHello) {
 	case !lasting && f.pins[m.Slot].Seat.Key.IsZero():
 		f.pins[m.Slot] = pin
 	}
-	f.believeSeat(m.Given)
+	f.believeSeat(m.Given, cmp.Or(f.chain.founding, m.Founding))
 	if f.pins[m.Slot].Seat.Key == m.Key {
 		f.takeNames(m, pin.Since)
+		f.takeFounding(now, m)
 		return
 	}
 	f.past.reseated[m.Slot] = m.Founded
@@ -383,9 +386,9 @@ func (f *Follower) takeNames(m *hearsay.SeatHello, since hearsay.CaseID) {
 
 // believeSeat pins who was given a seat by the ballots of a quorum of those
 // who are pinned. It reports whether there is something that does not hold.
-func (f *Follower) believeSeat(r *hearsay.Ruling) (forged bool) {
+func (f *Follower) believeSeat(r *hearsay.Ruling, founding hearsay.Hash) (forged bool) {
 	needed := hearsay.QuorumOf(len(f.cfg.Seeds))
-	if r == nil || r.Kind != hearsay.RulingSeat || f.budget < needed {
+	if r == nil || r.Kind != hearsay.RulingSeat || f.budget < needed || founding.IsZero() {
 		return false
 	}
 	if len(r.Seats) == 1 && r.Case <= f.pins[r.Seats[0].Slot].Since {
@@ -396,7 +399,7 @@ func (f *Follower) believeSeat(r *hearsay.Ruling) (forged bool) {
 	for slot := range keys {
 		keys[slot] = f.pins[slot].Seat.Key
 	}
-	seat, ok := seatProof(f.cfg.Network, f.signer, r, keys)
+	seat, ok := seatProof(hearsay.LedgerID{Network: f.cfg.Network, Founding: founding}, f.signer, r, keys)
 	if ok {
 		f.pin(hearsay.SeedPin{Seat: seat, Since: r.Case})
 	}
@@ -425,6 +428,7 @@ func (f *Follower) keepPins() {
 func (f *Follower) pin(p hearsay.SeedPin) {
 	if f.pins[p.Seat.Slot].Seat.Key != p.Seat.Key {
 		f.chain.forgetHeads(p.Seat.Slot)
+		f.told[p.Seat.Slot] = hearsay.Hash{}
 	}
 	p.Addr = f.cfg.Seeds[p.Seat.Slot].Addr
 	f.pins[p.Seat.Slot], f.lasting[p.Seat.Slot], f.past.reseated[p.Seat.Slot] = p, true, false
@@ -442,12 +446,13 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 		others = f.unproven()
 	}
 	for _, r := range m.Items {
-		if r.Epoch > f.epoch && f.believeSeat(r) {
+		if r.Epoch > f.epoch && f.believeSeat(r, f.chain.founding) {
 			break // a message costs whoever forges it no less than this node
 		}
 	}
-	f.takeHeads(m.Heads)
 	f.extend(m.Items)
+	f.begin()
+	f.takeHeads(m.Heads)
 	f.advance(now)
 	if f.epoch > before {
 		f.trust = now.Add(unprovenFor)
@@ -477,6 +482,10 @@ func (f *Follower) takeHeads(heads []hearsay.Head) {
 	for i := range heads {
 		h := &heads[i]
 		if int(h.Slot) >= len(f.cfg.Seeds) || f.budget <= 0 {
+			continue
+		}
+		if !f.chain.names(h) {
+			f.drops[hearsay.DropStranger]++
 			continue
 		}
 		taken, forged := f.chain.takeHead(h, f.pins[h.Slot].Seat.Key)

@@ -251,7 +251,7 @@ func TestFollowerRemembers(t *testing.T) {
 			f.Receive(w.now, &hearsay.Packet{Addr: seedAddr(0), Body: part})
 		}
 	})
-	if f.Epoch() != 4 || f.drops[hearsay.DropBadSignature] == 0 {
+	if f.Epoch() != 4 || f.drops[hearsay.DropStranger] == 0 {
 		t.Errorf("it is at epoch %d", f.Epoch())
 	}
 	w.newPerson()
@@ -486,7 +486,7 @@ func TestFollowerNeedsAQuorumOfHeads(t *testing.T) {
 	r := &hearsay.Ruling{Epoch: 3, Kind: hearsay.RulingRemove, Stay: f.Roster(nil)[0].Stay, Previous: f.Head()}
 	var heads []hearsay.Head
 	for slot := range 3 {
-		h := hearsay.Head{Epoch: 3, Hash: r.Hash(testNetwork), Slot: uint8(slot)}
+		h := hearsay.Head{Founding: w.ledger().Founding, Epoch: 3, Hash: r.Hash(testNetwork), Slot: uint8(slot)}
 		h.Sign(testNetwork, liar.signer)
 		heads = append(heads, h)
 	}

@@ -18,6 +18,7 @@ func (q *Quorum) found(now time.Time, s *state, index, term uint64) {
 	if s.epoch == 0 {
 		q.chain.restart(0, s.head)
 	}
+	q.chain.begin(s.began)
 	config := &raftpb.ConfState{}
 	var absent []string
 	for slot, seat := range s.seats {
@@ -29,7 +30,7 @@ func (q *Quorum) found(now time.Time, s *state, index, term uint64) {
 			q.persist(&hearsay.SeedPin{Seat: seat})
 		}
 	}
-	q.takePart(hearsay.FoundingHash(q.cfg.Network, s.founding))
+	q.takePart(s.began)
 	q.seats.why = ""
 	log := q.emptyLog()
 	log.restore(index, term, config)

@@ -209,7 +209,7 @@ func TestLaggingSeedKnowsNoNewStays(t *testing.T) {
 	w.must(15*time.Second, "it is in by the others", func() bool { return w.in(p) })
 	member, _ := w.machines[1].q.Member(p.id())
 	leave := &hearsay.Leave{Stay: member.Stay}
-	leave.Sign(testNetwork, p.key)
+	leave.Sign(w.ledger(), p.key)
 	w.step(w.machines[0], func() {
 		if a := w.machines[0].q.Leave(w.now, leave); a.Code != AnswerWait {
 			t.Errorf("a leave: %+v", a)

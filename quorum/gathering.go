@@ -110,6 +110,7 @@ func (f *Follower) goOnFrom(now time.Time, sender netip.AddrPort, m *hearsay.Ros
 	heads, ahead := f.chain.heads, f.chain.ahead
 	f.chain.restart(m.Ruling.Epoch, m.Ruling.Hash(f.cfg.Network))
 	f.chain.heads, f.chain.ahead = heads, ahead
+	f.begin()
 	f.takeHeads(m.Heads)
 	before := f.epoch
 	if f.advance(now); f.epoch > before || f.based && f.epoch == m.Ruling.Epoch {

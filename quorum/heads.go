@@ -45,7 +45,7 @@ func (q *Quorum) headDue() bool { return q.Seated() && q.state.epoch > q.headOf 
 // signHead signs the newest head and sends it to the other seeds.
 func (q *Quorum) signHead(now time.Time) {
 	q.headAt, q.headOf = now.Add(q.cfg.HeadEvery), q.state.epoch
-	h := hearsay.Head{Epoch: q.state.epoch, Hash: q.state.head, Slot: uint8(q.cfg.Slot)}
+	h := hearsay.Head{Founding: q.state.began, Epoch: q.state.epoch, Hash: q.state.head, Slot: uint8(q.cfg.Slot)}
 	h.Sign(q.cfg.Network, q.plain)
 	q.chain.heads[q.cfg.Slot] = h
 	q.persist(&hearsay.KeptHead{Head: h})
@@ -110,6 +110,10 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	for i := range m.Heads {
 		h := &m.Heads[i]
 		if int(h.Slot) >= len(keys) {
+			continue
+		}
+		if !q.chain.names(h) {
+			q.drops[hearsay.DropStranger]++ // of another founding, or from before a recovery
 			continue
 		}
 		if int(h.Slot) == q.cfg.Slot {

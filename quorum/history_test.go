@@ -162,7 +162,7 @@ func (h *historian) leave() {
 		}
 		if one, ok := m.q.Member(p.id()); ok && h.random.IntN(4) == 0 {
 			l := &hearsay.Leave{Stay: one.Stay}
-			l.Sign(testNetwork, p.key)
+			l.Sign(m.q.Ledger(), p.key)
 			h.step(m, func() { m.q.Leave(h.now, l) })
 			p.up = false
 			return

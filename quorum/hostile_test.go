@@ -18,7 +18,7 @@ func strange(w *world, random *rand.Rand) hearsay.Message {
 	near := func() hearsay.Epoch { return m.q.Epoch() + hearsay.Epoch(random.IntN(5)) - 2 }
 	signer := newKeyed(uint64(random.IntN(3)) + 5000) // a stranger's
 	head := func() hearsay.Head {
-		h := hearsay.Head{Epoch: near(), Hash: m.q.Head(), Slot: uint8(random.IntN(4))}
+		h := hearsay.Head{Founding: m.q.founding, Epoch: near(), Hash: m.q.Head(), Slot: uint8(random.IntN(4))}
 		h.Sign(testNetwork, signer)
 		return h
 	}
@@ -29,7 +29,7 @@ func strange(w *world, random *rand.Rand) hearsay.Message {
 		}
 		r.Seats = []hearsay.Seat{{Slot: uint8(random.IntN(4)), Key: signer.public, Life: hearsay.Life{1}}}
 		b := hearsay.Ballot{Case: r.Case, About: r.About(testNetwork), Slot: uint8(random.IntN(4)), Verdict: hearsay.BallotYes}
-		b.Sign(testNetwork, signer)
+		b.Sign(w.ledger(), signer)
 		r.Ballots = []hearsay.Ballot{b, b, b}
 		return r
 	}
@@ -106,7 +106,7 @@ func TestOneSeedAloneRulesNothing(t *testing.T) {
 			for _, c := range liar.q.state.cases {
 				for slot := range uint8(3) {
 					b := hearsay.Ballot{Case: c.id, About: c.about, Stay: c.stay(), Slot: slot, Life: liar.q.state.seats[slot].Life, Verdict: hearsay.BallotYes}
-					b.Sign(testNetwork, liar.signer)
+					b.Sign(w.ledger(), liar.signer)
 					w.cast[ballotName(&b)] = true
 					liar.q.propose(w.now, command{op: opBallot, ballot: b})
 				}

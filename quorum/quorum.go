@@ -33,19 +33,18 @@ type Quorum struct {
 	drops     *hearsay.Drops
 	out       *hearsay.Effects
 
-	life      hearsay.Life
-	founding  hearsay.Hash // that this life takes part in, for good; zero: in none yet
-	foundAt   time.Time    // this seed founds with whom it has met, unless something changes; zero: it does not
-	saidAt    time.Time    // that it waits
-	mayLag    bool         // the ledger came from disk, and nobody was asked yet what this life has signed
-	doomed    string       // why it must stop; "": it need not
-	recovered bool         // the ledger goes on from one seed's word: what its key has signed before may be of more than that knew
-	seats     seats
-	doubts    doubts
-	replica   *replica // nil: this seed has no seat yet
-	state     *state   // nil: this seed has no snapshot yet
-	chain     chain
-	quiet     bool // what is applied was applied in an earlier life
+	life     hearsay.Life
+	founding hearsay.Hash // that this life takes part in, for good; zero: in none yet
+	foundAt  time.Time    // this seed founds with whom it has met, unless something changes; zero: it does not
+	saidAt   time.Time    // that it waits
+	mayLag   bool         // the ledger came from disk, and nobody was asked yet what this life has signed
+	doomed   string       // why it must stop; "": it need not
+	seats    seats
+	doubts   doubts
+	replica  *replica // nil: this seed has no seat yet
+	state    *state   // nil: this seed has no snapshot yet
+	chain    chain
+	quiet    bool // what is applied was applied in an earlier life
 
 	tickAt  time.Time
 	queue   []command
@@ -279,6 +278,11 @@ func (q *Quorum) Leader() (slot int, ok bool) {
 		return 0, false
 	}
 	return q.slotOf(q.replica.leader())
+}
+
+// Ledger is what is signed here is about.
+func (q *Quorum) Ledger() hearsay.LedgerID {
+	return hearsay.LedgerID{Network: q.cfg.Network, Founding: q.founding}
 }
 
 // Needed is how many equal ballots decide.

@@ -415,7 +415,7 @@ func (c *clients) remove(m *machine, d *deed) {
 		var a Answer
 		if leaves {
 			l := &hearsay.Leave{Stay: of}
-			l.Sign(testNetwork, p.key)
+			l.Sign(m.q.Ledger(), p.key)
 			a = m.q.Leave(c.now, l)
 		} else {
 			m.q.Suspected(c.now, p.id())

@@ -228,7 +228,7 @@ func (q *Quorum) Leave(now time.Time, l *hearsay.Leave) Answer {
 	if !q.state.members.has(l.Stay) {
 		return Answer{Code: AnswerDone, Text: "already removed"}
 	}
-	if key := q.state.members.get(l.Stay.ID).Claim.Card.Key; !l.Verify(q.cfg.Network, q.signer, key) {
+	if key := q.state.members.get(l.Stay.ID).Claim.Card.Key; !l.Verify(q.Ledger(), q.signer, key) {
 		q.drops[hearsay.DropBadSignature]++
 		return Answer{Code: AnswerRefused, Text: "not signed by the member"}
 	}

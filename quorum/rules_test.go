@@ -22,7 +22,7 @@ func (w *world) noteEntry(r hearsay.Record) {
 		if c := &commands[i]; c.op == opBallot {
 			m := w.machines[c.ballot.Slot]
 			for _, signer := range append(m.past, m.signer) {
-				if c.ballot.Verify(testNetwork, signer, signer.Public()) {
+				if c.ballot.Verify(w.ledger(), signer, signer.Public()) {
 					w.cast[ballotName(&c.ballot)] = true
 				}
 			}

@@ -255,15 +255,13 @@ func (q *Quorum) proves(r *hearsay.Ruling) (seat hearsay.Seat, ok bool) {
 	if r != nil && q.state != nil && r.Case.Index() <= q.replica.log.applied && q.state.find(r.Case) == nil {
 		return seat, false
 	}
-	seat, ok = seatProof(q.cfg.Network, q.signer, r, q.keys())
+	seat, ok = seatProof(q.Ledger(), q.signer, r, q.keys())
 	return seat, ok && r.Case > q.seats.known[seat.Slot].since
 }
 
-// recall finds in the ledger the newest ruling about a seat, and whether it was
-// recovered.
+// recall finds in the ledger the newest ruling about a seat.
 func (q *Quorum) recall(rulings []*hearsay.Ruling) {
 	for _, r := range rulings {
-		q.recovered = q.recovered || r.Kind == hearsay.RulingRecover
 		if r.Kind == hearsay.RulingSeat && (q.given == nil || r.Case > q.given.Case) {
 			q.given = r
 		}
@@ -272,21 +270,21 @@ func (q *Quorum) recall(rulings []*hearsay.Ruling) {
 
 // seatProof gives the seat that a ruling gives by the ballots of a quorum of
 // these keys. It needs no heads: ballots are about nothing but the seat.
-func seatProof(network hearsay.NetworkID, signer hearsay.Signer, r *hearsay.Ruling, keys []hearsay.PublicKey) (seat hearsay.Seat, ok bool) {
+func seatProof(ledger hearsay.LedgerID, signer hearsay.Signer, r *hearsay.Ruling, keys []hearsay.PublicKey) (seat hearsay.Seat, ok bool) {
 	if r == nil || r.Kind != hearsay.RulingSeat || len(r.Seats) != 1 || int(r.Seats[0].Slot) >= len(keys) {
 		return seat, false
 	}
 	if len(r.Ballots) != hearsay.QuorumOf(len(keys)) {
 		return seat, false // with these it was decided, so each of them must hold
 	}
-	about := r.About(network)
+	about := r.About(ledger.Network)
 	var counted []uint8
 	for i := range r.Ballots {
 		b := &r.Ballots[i]
 		if b.About != about || b.Case != r.Case || b.Verdict != hearsay.BallotYes || int(b.Slot) >= len(keys) || slices.Contains(counted, b.Slot) {
 			return seat, false
 		}
-		if key := keys[b.Slot]; key.IsZero() || !b.Verify(network, signer, key) {
+		if key := keys[b.Slot]; key.IsZero() || !b.Verify(ledger, signer, key) {
 			return seat, false
 		}
 		counted = append(counted, b.Slot)

@@ -30,7 +30,8 @@ func TestListOfSeeds(t *testing.T) {
 		"none":           {func(c *Config) { c.Seeds = nil }, "0 of them: want 1 to 15"},
 		"not in it":      {func(c *Config) { c.Slot = 3 }, "this seed is none of them"},
 		"twice":          {func(c *Config) { c.Seeds[1] = c.Seeds[2] }, "10.0.0.3:5000 stands in the list twice"},
-		"another key":    {func(c *Config) { c.Seeds[0].Key = hearsay.PublicKey{1} }, "the list pins another key for 10.0.0.1:5000"},
+		"a weak key":     {func(c *Config) { c.Seeds[1].Key = hearsay.PublicKey{1} }, "pins a key for 10.0.0.2:5000 with which anybody could sign"},
+		"another key":    {func(c *Config) { c.Seeds[0].Key = hearsay.PublicKey{5} }, "the list pins another key for 10.0.0.1:5000"},
 		"its own key":    {func(c *Config) { c.Seeds[0].Key = w.machines[0].signer.public }, ""},
 		"another's seat": {func(c *Config) { c.Slot++ }, "belongs to the seed at 10.0.0.1:5000, not to the one at 10.0.0.2:5000"},
 		"another length": {func(c *Config) { c.Seeds = c.Seeds[:2] }, "the list is another"},
@@ -467,7 +468,7 @@ func TestForgedSeatsToCome(t *testing.T) {
 		r := &hearsay.Ruling{Epoch: epoch, Kind: hearsay.RulingSeat, Case: hearsay.CaseID(epoch) * hearsay.CasesAnEntry, Seats: []hearsay.Seat{seat}}
 		for slot := range uint8(2) {
 			b := hearsay.Ballot{Case: r.Case, About: r.About(testNetwork), Slot: slot, Verdict: hearsay.BallotYes, Life: known[slot].seat.Life}
-			b.Sign(testNetwork, newKeyed(7777))
+			b.Sign(w.ledger(), newKeyed(7777))
 			r.Ballots = append(r.Ballots, b)
 		}
 		items = append(items, r)

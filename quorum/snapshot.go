@@ -10,17 +10,17 @@ import (
 // A snapshot is the state in canonical bytes: equal states have equal
 // snapshots. The ledger is not in it, but for its head.
 //
-//	version 2 · epoch 8 · head 32 · seats · seats at the founding
+//	version 3 · epoch 8 · head 32 · began 32 · seats · seats at the founding
 //	count 4 · members: stay 24 · claim
 //	count 4 · open cases: id 8 · opening · count 1 · ballots
 //	count 4 · barred: id 16 · at 8 · why
 //	count 4 · departed: id 16 · incarnation 8
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 func (s *state) appendSnapshot(dst []byte) []byte {
 	dst = append(dst, snapshotVersion)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.epoch))
-	dst = append(dst, s.head[:]...)
+	dst = append(append(dst, s.head[:]...), s.began[:]...)
 	dst = hearsay.AppendSeats(hearsay.AppendSeats(dst, s.seats), s.founding)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(s.members.count))
 	for i := range s.members.parts {
@@ -59,7 +59,8 @@ func readSnapshot(network hearsay.NetworkID, signer hearsay.Signer, data []byte)
 		return nil
 	}
 	s := &state{network: network, verify: signer.Verify}
-	s.epoch, s.head, s.seats, s.founding = hearsay.Epoch(r.Uint64()), r.Hash(), r.Seats(), r.Seats()
+	s.epoch, s.head, s.began = hearsay.Epoch(r.Uint64()), r.Hash(), r.Hash()
+	s.seats, s.founding = r.Seats(), r.Seats()
 	previous := hearsay.NodeID{}
 	for i := range count(r, math.MaxInt32) {
 		m := Member{Stay: r.Stay(), Claim: r.Claim()}

@@ -30,6 +30,7 @@ type state struct {
 	departed []departure   // oldest first
 	epoch    hearsay.Epoch
 	head     hearsay.Hash // of the last ruling
+	began    hearsay.Hash // what is signed names it (LedgerID.Founding)
 
 	// What is derived from cases: one is open for an identity, an address, a
 	// seat at a time.
@@ -131,6 +132,7 @@ func (c *openCase) ballotOf(slot uint8) *hearsay.Ballot {
 func newState(network hearsay.NetworkID, signer hearsay.Signer, seats []hearsay.Seat) *state {
 	s := &state{network: network, verify: signer.Verify, seats: slices.Clone(seats), founding: slices.Clone(seats)}
 	s.head = hearsay.FoundingHash(network, seats)
+	s.began = s.head
 	s.index()
 	return s
 }
@@ -172,6 +174,11 @@ func (s *state) note(c *openCase) {
 	case opRemove:
 		s.removing[c.opening.stay.ID] = c
 	}
+}
+
+// ledger is what is signed here is about.
+func (s *state) ledger() hearsay.LedgerID {
+	return hearsay.LedgerID{Network: s.network, Founding: s.began}
 }
 
 // quorum is how many equal ballots decide.

@@ -110,7 +110,7 @@ func (s *story) do(t *testing.T, words []string) {
 		m := s.machines[0]
 		one, _ := m.q.Member(s.people[n].id())
 		l := &hearsay.Leave{Stay: one.Stay}
-		l.Sign(testNetwork, s.people[n].key)
+		l.Sign(m.q.Ledger(), s.people[n].key)
 		s.people[n].up = false
 		s.step(m, func() { m.q.Leave(s.now, l) })
 	case "forge":
@@ -136,7 +136,7 @@ func (s *story) forge(what string, about *person) {
 		s.step(m, func() { say(m.q.Report(s.now, &Report{Stay: member.Stay, Evidence: e})) })
 	case "leave":
 		l := &hearsay.Leave{Stay: member.Stay}
-		l.Sign(testNetwork, s.people[0].key)
+		l.Sign(m.q.Ledger(), s.people[0].key)
 		s.step(m, func() { say(m.q.Leave(s.now, l)) })
 	case "claim":
 		c := about.claim()
@@ -149,7 +149,7 @@ func (s *story) forge(what string, about *person) {
 			for _, c := range m.q.state.cases {
 				for slot := range s.machines {
 					b := hearsay.Ballot{Case: c.id, About: c.about, Stay: c.stay(), Slot: uint8(slot), Life: m.q.state.seats[slot].Life, Verdict: hearsay.BallotYes, Why: "forged"}
-					b.Sign(testNetwork, s.people[0].key)
+					b.Sign(m.q.Ledger(), s.people[0].key)
 					m.q.propose(s.now, command{op: opBallot, ballot: b})
 				}
 			}

@@ -568,6 +568,16 @@ func (w *world) in(p *person) bool {
 	return n >= hearsay.QuorumOf(len(w.machines))
 }
 
+// ledger is what is signed in this world is about: as a seed has it that is up.
+func (w *world) ledger() (ledger hearsay.LedgerID) {
+	for _, m := range w.machines {
+		if m.q != nil && !m.q.founding.IsZero() {
+			return m.q.Ledger()
+		}
+	}
+	return ledger
+}
+
 // evidence makes what honest observers would sign about a peer, by the roster
 // of one seed.
 func (w *world) evidence(m *machine, about *person, verdict hearsay.Verdict) *hearsay.Evidence {
@@ -587,7 +597,7 @@ func (w *world) evidence(m *machine, about *person, verdict hearsay.Verdict) *he
 	for _, p := range w.people {
 		if slices.Contains(observers, p.id()) && p.up {
 			s := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: verdict, At: w.now.UnixMilli()}
-			s.Sign(testNetwork, p.key)
+			s.Sign(m.q.Ledger(), p.key)
 			e.Statements = append(e.Statements, s)
 			e.Accuser = p.id()
 		}

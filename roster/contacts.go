@@ -186,7 +186,7 @@ func (r *Roster) tryOne(now time.Time) {
 		if !ok {
 			continue
 		}
-		seq := uint64(r.random.Uint32()>>4) | 1<<28 // not zero, and not a detector's
+		seq := r.random.Uint64() | 1 // not zero, which is a Join's
 		c.await(asked{addr: target.addr, seq: seq, until: now.Add(answerTime)})
 		r.out.Ping(target.addr, seq, target.id)
 		return

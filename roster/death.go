@@ -169,7 +169,7 @@ func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
 			s.Subject != e.Subject || s.Incarnation != e.Incarnation || s.Round != e.Round {
 			continue
 		}
-		if w.verified&(1<<i) == 0 && !s.Verify(r.network, r.signer, r.members.word(signer).key) {
+		if w.verified&(1<<i) == 0 && !s.Verify(r.ledger(), r.signer, r.members.word(signer).key) {
 			return false, true
 		}
 		w.verified |= 1 << i

@@ -65,6 +65,7 @@ type Roster struct {
 
 	spent   map[hearsay.NodeID]allowance
 	links   func() []hearsay.NodeID           // neighbors; nil if there is no overlay
+	ledger  func() hearsay.LedgerID           // what statements are about
 	role    func(hearsay.NodeID) hearsay.Role // in a seeded network: as what a node is in, RoleUnknown if it is not; else nil
 	admits  hearsay.NodeID                    // whom a ruling admits just now; zero: nobody
 	targets []*member                         // storage of one telling
@@ -104,7 +105,7 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards,
 	records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time,
 ) *Roster {
 	r := &Roster{
-		cfg: cfg, network: network, signer: signer, random: random, out: out, drops: drops,
+		cfg: cfg, network: network, ledger: func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} }, signer: signer, random: random, out: out, drops: drops,
 		spent: make(map[hearsay.NodeID]allowance),
 		held:  make(map[int32]*held), met: make(map[int32]int64),
 		members: table{cards: cards, zero: now.Add(-cfg.ForgetAfter)}, changed: now, forgetAt: now.Add(forgetCheck),

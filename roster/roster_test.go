@@ -45,7 +45,7 @@ func (s *stranger) word(state hearsay.State) hearsay.Claim {
 
 func (s *stranger) state(e *hearsay.Evidence, verdict hearsay.Verdict) hearsay.Statement {
 	statement := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: verdict, At: 1}
-	statement.Sign(network, s)
+	statement.Sign(hearsay.LedgerID{Network: network}, s)
 	return statement
 }
 

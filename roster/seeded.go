@@ -13,9 +13,11 @@ import (
 // who are members themselves, and nobody's observers.
 
 // Follow makes this the roster of a seeded network: role says as what a node is
-// in, by the ledger and the seats, and is RoleUnknown for who is not. It is called
-// before the first step.
-func (r *Roster) Follow(role func(hearsay.NodeID) hearsay.Role) { r.role = role }
+// in, by the ledger and the seats, and is RoleUnknown for who is not; ledger is what
+// statements are about. It is called before the first step.
+func (r *Roster) Follow(role func(hearsay.NodeID) hearsay.Role, ledger func() hearsay.LedgerID) {
+	r.role, r.ledger = role, ledger
+}
 
 // seeded reports whether the ledger says who is in.
 func (r *Roster) seeded() bool { return r.role != nil }

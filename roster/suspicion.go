@@ -221,7 +221,7 @@ func (r *Roster) Statement(now time.Time, s *hearsay.Statement) {
 	if slices.ContainsFunc(a.said, func(o hearsay.Statement) bool { return o.Observer == s.Observer }) {
 		return // it was asked twice
 	}
-	if !s.Verify(r.network, r.signer, r.members.word(observer).key) {
+	if !s.Verify(r.ledger(), r.signer, r.members.word(observer).key) {
 		r.drops[hearsay.DropBadSignature]++
 		return
 	}

@@ -83,7 +83,7 @@ func (r *Roster) Examined(now time.Time, subject hearsay.NodeID, round hearsay.R
 		w.statement = hearsay.Statement{
 			Subject: subject, Incarnation: w.request.Incarnation, Round: round, Verdict: verdict, At: now.UnixMilli(),
 		}
-		w.statement.Sign(r.network, r.signer)
+		w.statement.Sign(r.ledger(), r.signer)
 		r.stats.Statements++
 		r.state(now, w)
 	}

@@ -192,8 +192,8 @@ func parseKey(text string) (key hearsay.PublicKey, err error) {
 	if _, err := hex.Decode(key[:], []byte(text)); err != nil {
 		return key, fmt.Errorf("key %s: %w; want %d hexadecimal digits", short(text), err, 2*len(key))
 	}
-	if key.IsZero() {
-		return key, fmt.Errorf("key %s: is no key; leave the third column out to take the key that is met first", short(text))
+	if key.Weak() {
+		return key, fmt.Errorf("key %s: is no key, as anybody could sign with it; leave the third column out to take the key that is met first", short(text))
 	}
 	return key, nil
 }

@@ -42,7 +42,7 @@ func (a *accuser) takes(_ *World, m *machine, p *hearsay.Packet) bool {
 // statement is a member's signed word.
 func (s *siege) statement(observer int, subject hearsay.NodeID, incarnation hearsay.Incarnation, round hearsay.Round, verdict hearsay.Verdict) *hearsay.Statement {
 	said := &hearsay.Statement{Subject: subject, Incarnation: incarnation, Round: round, Verdict: verdict, At: s.time().UnixMilli()}
-	said.Sign(s.w.id, s.identityOf(observer))
+	said.Sign(s.w.check.ledger.id(), s.identityOf(observer))
 	return said
 }
 
@@ -210,7 +210,7 @@ func (c *conspiracy) bury() {
 		one := hearsay.Statement{
 			Subject: victim, Incarnation: incarnation, Round: round, Verdict: hearsay.VerdictUnreachable, At: c.time().UnixMilli(),
 		}
-		one.Sign(c.w.id, signer)
+		one.Sign(c.w.check.ledger.id(), signer)
 		said = append(said, one)
 	}
 	claims := []hearsay.Claim{c.suspect(c.speaker, victim, incarnation)}

@@ -59,7 +59,7 @@ func (c *checker) signs(m *machine, message []byte) {
 // readCast reads a ballot from what was signed: all but the reason.
 func readCast(message string) hearsay.Ballot {
 	r := hearsay.NewCanonical([]byte(message[len(ballotHead):]))
-	r.Take(len(hearsay.NetworkID{}))
+	r.Take(len(hearsay.NetworkID{}) + len(hearsay.Hash{}))
 	return hearsay.Ballot{
 		Case: hearsay.CaseID(r.Uint64()), About: r.Hash(), Stay: r.Stay(), Slot: r.Byte(), Life: r.Life(),
 		Verdict: hearsay.BallotVerdict(r.Byte()), At: int64(r.Uint64()),
@@ -175,8 +175,8 @@ func (c *checker) balloted(m *machine, r *hearsay.Ruling, now time.Duration) {
 // castBy says who has cast a ballot, and reports whether a machine of the slot has cast a ballot, as one of its
 // identities: a wiped seed has another.
 func (c *checker) castBy(b *hearsay.Ballot) (by caster, cast bool) {
-	by, cast = c.ledger.votes.cast[string(b.AppendSigned(nil, c.network))]
-	return by, cast && int(by.machine) == c.peers+int(b.Slot) && b.Verify(c.network, &c.verifier, by.key)
+	by, cast = c.ledger.votes.cast[string(b.AppendSigned(nil, c.ledger.id()))]
+	return by, cast && int(by.machine) == c.peers+int(b.Slot) && b.Verify(c.ledger.id(), &c.verifier, by.key)
 }
 
 // lives is told as which life a seed runs.

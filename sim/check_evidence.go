@@ -202,7 +202,7 @@ func (c *checker) statement(e *hearsay.Evidence, i int) string {
 		return "nobody is his own witness"
 	case s.Subject != e.Subject || s.Round != e.Round || s.Incarnation != e.Incarnation:
 		return "of another round"
-	case !s.Verify(c.network, &c.verifier, c.identities[number].key):
+	case !s.Verify(c.ledger.id(), &c.verifier, c.identities[number].key):
 		return "not signed by it"
 	case found.all>>s.Verdict&1 == 0 && !c.identities[number].unjudged:
 		return fmt.Sprintf("says %s, and it found %s", s.Verdict, found.last)

@@ -14,6 +14,7 @@ import (
 // durable there, and what seeds have cast.
 type ledger struct {
 	network hearsay.NetworkID
+	began   hearsay.Hash // what is signed names it (LedgerID.Founding); zero in an open network
 	seeds   int
 	rulings []ruling  // by epoch, from 1
 	stays   []lasting // every stay that ever was, in the order of their beginning
@@ -63,6 +64,11 @@ func (r *present) set(stay hearsay.Stay, in bool) {
 
 func newLedger(network hearsay.NetworkID, seeds int) ledger {
 	return ledger{network: network, seeds: seeds, of: make(map[hearsay.NodeID][]int32), votes: newVotes()}
+}
+
+// id is what is signed in this ledger is about.
+func (l *ledger) id() hearsay.LedgerID {
+	return hearsay.LedgerID{Network: l.network, Founding: l.began}
 }
 
 // epoch is the newest that was told.
@@ -179,13 +185,18 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 			c.violate(now, m, RuleLedger, "has another ruling of epoch %d than %s: %s of %s", r.Epoch, known.first, r.Kind, c.name(r.Stay.ID))
 		}
 		return // it has been judged
-	case n > 1 && r.Previous != l.rulings[n-2].hash:
+	case n == 1:
+		l.began = r.Previous
+	case r.Previous != l.rulings[n-2].hash:
 		c.violate(now, m, RuleLedger, "epoch %d does not follow from %d", r.Epoch, n-1)
 	}
 	c.balloted(m, r, now)
 	c.stayed(m, r, now)
 	if want := hearsay.HashRoster(l.network, &l.roster.hashes); r.Roster != want {
 		c.violate(now, m, RuleLedger, "epoch %d names another roster than it comes to: %d members", r.Epoch, l.roster.members)
+	}
+	if r.Kind == hearsay.RulingRecover {
+		l.began = hash
 	}
 	for _, seat := range r.Seats {
 		l.votes.given[seat.Slot] = seat.Life
@@ -242,7 +253,7 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 		newest.ended, newest.left = r.Epoch, r.Kind == hearsay.RulingLeave
 		l.roster.set(r.Stay, false)
 		leave := hearsay.Leave{Stay: r.Stay, Signature: r.Leave}
-		if newest.left && !leave.Verify(l.network, &c.verifier, r.Key) {
+		if newest.left && !leave.Verify(l.id(), &c.verifier, r.Key) {
 			c.violate(now, m, RuleRoster, "epoch %d has %s leave, who has not signed that", r.Epoch, c.name(r.Stay.ID))
 		}
 	}

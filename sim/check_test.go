@@ -68,7 +68,7 @@ func (c *court) evidenceOf(against int) *hearsay.Evidence {
 		s := hearsay.Statement{
 			Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: hearsay.VerdictUnreachable,
 		}
-		s.Sign(c.network, c.signers[observer])
+		s.Sign(c.ledger.id(), c.signers[observer])
 		e.Statements = append(e.Statements, s)
 	}
 	return e
@@ -204,7 +204,7 @@ func TestCheckerBites(t *testing.T) {
 		{"statement that its observer never made", func(c *court) {
 			e := c.evidenceOf(4)
 			s := e.Statements[0]
-			s.Sign(c.network, c.signers[6])
+			s.Sign(c.ledger.id(), c.signers[6])
 			e.Statements = append(e.Statements, s)
 			c.tellsDeath(e)
 		}, RuleEvidence, "statement of n7: says unreachable, and it found"},
@@ -215,7 +215,7 @@ func TestCheckerBites(t *testing.T) {
 			c.examines(4, hearsay.VerdictReachable, true)
 			s := e.Statements[0]
 			s.Verdict = hearsay.VerdictReachable
-			s.Sign(c.network, c.signers[4])
+			s.Sign(c.ledger.id(), c.signers[4])
 			e.Statements = append(e.Statements, s)
 			c.tellsDeath(e)
 		}, RuleEvidence, "at the timeout: 3 against, 1 reachable"},
@@ -237,7 +237,7 @@ func TestCheckerBites(t *testing.T) {
 			e.Rule = hearsay.RuleTimeout
 			c.examines(1, hearsay.VerdictReachable, true)
 			s := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: hearsay.VerdictReachable}
-			s.Sign(c.network, c.signers[1])
+			s.Sign(c.ledger.id(), c.signers[1])
 			e.Statements = append(e.Statements, s)
 			c.tried(e)
 		}, RuleEvidence, "at the timeout: 0 against, 1 reachable"},

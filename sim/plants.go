@@ -266,7 +266,7 @@ func signUnreachable(w *World, m *machine, e *hearsay.Effects) {
 			if s, is := packets[i].Body.(*hearsay.Statement); is && s.Observer == m.id {
 				made := *s
 				made.Verdict = hearsay.VerdictUnreachable
-				made.Sign(w.id, newSigner(w.config.Seed, int(m.index)+1, m.disks))
+				made.Sign(w.check.ledger.id(), newSigner(w.config.Seed, int(m.index)+1, m.disks))
 				packets[i].Body = &made
 			}
 		}

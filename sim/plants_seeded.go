@@ -112,7 +112,7 @@ func castForOthers(w *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 		b := &other.Ballots[0]
 		seed := &w.machines[w.config.Nodes+int(b.Slot)]
 		b.At++
-		b.Sign(w.id, newSigner(w.config.Seed, int(seed.index)+1, seed.disks))
+		b.Sign(w.check.ledger.id(), newSigner(w.config.Seed, int(seed.index)+1, seed.disks))
 		e.Ruling = &other
 	}
 	return nil

@@ -65,7 +65,7 @@ func (l *liar) lies(w *World) (lies []hearsay.Packet) {
 		}
 		stay := hearsay.Stay{ID: one.id, Epoch: last.began}
 		leave := hearsay.Leave{Stay: stay}
-		leave.Sign(w.id, own)
+		leave.Sign(w.check.ledger.id(), own)
 		for i := range w.machines {
 			to := w.machines[i].addr
 			if int(w.machines[i].index) == l.number-1 {
@@ -97,7 +97,7 @@ func (l *liar) evidence(w *World, one *machine) *hearsay.Evidence {
 	own := newSigner(w.config.Seed, l.number, 1)
 	for i := range w.config.Nodes {
 		s := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: hearsay.VerdictUnreachable}
-		s.Sign(w.id, own)
+		s.Sign(w.check.ledger.id(), own)
 		if s.Observer = w.machines[i].id; s.Observer != e.Subject {
 			e.Statements = append(e.Statements, s)
 		}
@@ -116,11 +116,11 @@ func (l *liar) ruling(w *World, stay hearsay.Stay) *hearsay.Rulings {
 	news := &hearsay.Rulings{}
 	for slot := range w.config.Seeds {
 		b := hearsay.Ballot{Case: r.Case, About: r.About(w.id), Stay: stay, Slot: uint8(slot), Verdict: hearsay.BallotYes}
-		b.Sign(w.id, own)
+		b.Sign(w.check.ledger.id(), own)
 		r.Ballots = append(r.Ballots, b)
 	}
 	for slot := range w.config.Seeds {
-		h := hearsay.Head{Epoch: r.Epoch, Hash: r.Hash(w.id), Slot: uint8(slot)}
+		h := hearsay.Head{Founding: ruled.began, Epoch: r.Epoch, Hash: r.Hash(w.id), Slot: uint8(slot)}
 		h.Sign(w.id, own)
 		news.Heads = append(news.Heads, h)
 	}

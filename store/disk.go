@@ -20,7 +20,7 @@ import (
 
 const (
 	fileName = "hearsay.db"
-	format   = "1"
+	format   = "2"
 
 	dirMode  = 0o700 // it holds a private key
 	fileMode = 0o600

@@ -192,9 +192,9 @@ func TestAnotherFormat(t *testing.T) {
 		if err := tx.DeleteBucket([]byte("contacts")); err != nil {
 			return err
 		}
-		return tx.Bucket([]byte(bucketIdentity)).Put(keyFormat, seal(bucketIdentity, keyFormat, []byte("2")))
+		return tx.Bucket([]byte(bucketIdentity)).Put(keyFormat, seal(bucketIdentity, keyFormat, []byte("1")))
 	})
-	wantError(t, dir, `is of format "2", this program writes "1"`)
+	wantError(t, dir, `is of format "1", this program writes "2"`)
 }
 
 func TestForeignDatabase(t *testing.T) {

@@ -5,7 +5,7 @@
 //
 //	hearsay.db                bbolt
 //	  identity                made once, with the file
-//	    format   -> "1"       version of this layout
+//	    format   -> "2"       version of this layout
 //	    network  -> its name
 //	    seed     -> 32 bytes  the Ed25519 private key is derived from them
 //	    place    -> 41 bytes  where the file is, which a copy does not share

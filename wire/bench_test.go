@@ -18,7 +18,7 @@ func fullClaims(n int) []hearsay.Claim {
 		c := &claims[i]
 		c.State = hearsay.StateAlive
 		c.Incarnation = 1_763_633_000_000
-		c.Card.Key[0], c.Card.Key[1] = 1, byte(i)
+		c.Card.Key[0], c.Card.Key[1] = 2, byte(i)
 		c.Subject = c.Card.Key.NodeID()
 		c.Card.Name = fmt.Sprintf("web-%d.example", i)
 		c.Card.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}), 7946)

@@ -111,7 +111,7 @@ func (d *Decoder) readCard(r *reader, c *hearsay.Claim) {
 		return
 	}
 	var ok bool
-	if c.Card.Name, ok = d.name(c.Subject, name); !ok || c.Card.Key.IsZero() {
+	if c.Card.Name, ok = d.name(c.Subject, name); !ok || c.Card.Key.Weak() {
 		r.fail(hearsay.DropMalformed)
 	}
 }

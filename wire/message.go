@@ -98,7 +98,7 @@ func kindOf(m hearsay.Message) kind {
 func appendBody(dst []byte, m hearsay.Message) []byte {
 	switch m := m.(type) {
 	case *hearsay.Ping:
-		dst = binary.AppendUvarint(dst, m.Seq)
+		dst = binary.BigEndian.AppendUint64(dst, m.Seq)
 		dst = binary.BigEndian.AppendUint64(dst, m.Hash)
 		dst = append(dst, m.Target[:]...)
 		if m.Rumors != 0 {
@@ -106,14 +106,14 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 		}
 		return dst
 	case *hearsay.Ack:
-		return binary.AppendUvarint(dst, m.Seq)
+		return binary.BigEndian.AppendUint64(dst, m.Seq)
 	case *hearsay.NotMe:
-		return binary.AppendUvarint(dst, m.Seq)
+		return binary.BigEndian.AppendUint64(dst, m.Seq)
 	case *hearsay.RelayReq:
-		dst = binary.AppendUvarint(dst, m.Seq)
+		dst = binary.BigEndian.AppendUint64(dst, m.Seq)
 		return append(dst, m.Target[:]...)
 	case *hearsay.Nack:
-		return binary.AppendUvarint(dst, m.Seq)
+		return binary.BigEndian.AppendUint64(dst, m.Seq)
 	case *hearsay.Roster:
 		return appendBool(dst, m.More)
 	case *hearsay.Digest:
@@ -145,22 +145,22 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 	switch k {
 	case kindPing:
-		d.ping = hearsay.Ping{Seq: r.uvarint(), Hash: r.uint64(), Target: r.id()}
+		d.ping = hearsay.Ping{Seq: r.uint64(), Hash: r.uint64(), Target: r.id()}
 		if r.left() >= 8 {
 			d.ping.Rumors = r.uint64()
 		}
 		return &d.ping
 	case kindAck:
-		d.ack.Seq = r.uvarint()
+		d.ack.Seq = r.uint64()
 		return &d.ack
 	case kindNotMe:
-		d.notMe.Seq = r.uvarint()
+		d.notMe.Seq = r.uint64()
 		return &d.notMe
 	case kindRelayReq:
-		d.relayReq = hearsay.RelayReq{Seq: r.uvarint(), Target: r.id()}
+		d.relayReq = hearsay.RelayReq{Seq: r.uint64(), Target: r.id()}
 		return &d.relayReq
 	case kindNack:
-		d.nack.Seq = r.uvarint()
+		d.nack.Seq = r.uint64()
 		return &d.nack
 	case kindJoin:
 		return &d.join

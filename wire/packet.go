@@ -3,7 +3,7 @@ package wire
 import "hearsay"
 
 // Version is the version of the wire format.
-const Version = 1
+const Version = 2
 
 // flagSealed says that what follows the network id is sealed.
 const flagSealed = 1 << 0

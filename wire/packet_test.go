@@ -18,8 +18,8 @@ func TestSizes(t *testing.T) {
 		body hearsay.Message
 		most int
 	}{
-		{&hearsay.Ping{Seq: 1<<14 - 1, Target: idB, Hash: 1<<64 - 1}, 54}, // 4 hours of a ping a second; then 55
-		{&hearsay.Ack{Seq: 1<<28 - 1}, 32},
+		{&hearsay.Ping{Seq: 1<<64 - 1, Target: idB, Hash: 1<<64 - 1}, 60},
+		{&hearsay.Ack{Seq: 1<<64 - 1}, 36},
 	} {
 		if n := len(AppendPacket(nil, testNetwork, &hearsay.Packet{Body: tt.body})); n > tt.most {
 			t.Errorf("%T takes %d bytes, more than %d", tt.body, n, tt.most)
@@ -59,9 +59,9 @@ func TestDrops(t *testing.T) {
 		{"kind after the last", body(kindUnlink + 1), hearsay.DropUnknownKind},
 		{"body longer than the packet", set(kindAt+1, 26), hearsay.DropTruncated},
 		{"body shorter than its fields", body(kindPing, 1, 2, 3), hearsay.DropTruncated},
-		{"number in too many bytes", body(kindAck, 0x80, 0x00), hearsay.DropMalformed},
-		{"number over 64 bits", body(kindAck, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2), hearsay.DropMalformed},
-		{"number without end", body(kindAck, 0x80), hearsay.DropTruncated},
+		{"number in too many bytes", body(kindWant, 0x80, 0x00), hearsay.DropMalformed},
+		{"number over 64 bits", body(kindWant, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2), hearsay.DropMalformed},
+		{"number without end", body(kindWant, 0x80), hearsay.DropTruncated},
 		{"neither more nor not", body(kindRoster, 2), hearsay.DropMalformed},
 		{"too many bits", body(kindDigest, hearsay.MaxDigestBits+1), hearsay.DropMalformed},
 		{"too few hashes", body(kindDigest, 1, 0, 0, 0, 0, 0, 0, 0, 0), hearsay.DropTruncated},
@@ -103,6 +103,7 @@ func TestDrops(t *testing.T) {
 		{"neither yes nor no", body(kindHelloAck, 2, 0), hearsay.DropMalformed},
 		{"empty claim", append(bytes.Clone(ping), 0), hearsay.DropTruncated},
 		{"claim longer than the packet", append(bytes.Clone(ping), 1), hearsay.DropTruncated},
+		{"weak key", withClaim(func(c *hearsay.Claim) { c.Card.Key = hearsay.PublicKey{1} }), hearsay.DropMalformed},
 		{"too many claims", appendClaims(ping, hearsay.MaxClaims+1), hearsay.DropOversized},
 	} {
 		drop, ok := NewDecoder(testNetwork).Decode(tt.packet, &hearsay.Packet{})
@@ -392,4 +393,11 @@ func TestSteadyPacketsAllocateNothing(t *testing.T) {
 			t.Errorf("%T: %v allocations", sent.Body, n)
 		}
 	}
+}
+
+// withClaim gives a packet with one claim, changed.
+func withClaim(change func(*hearsay.Claim)) []byte {
+	claims := fullClaims(1)
+	change(&claims[0])
+	return AppendPacket(nil, testNetwork, &hearsay.Packet{Body: &hearsay.News{}, Claims: claims})
 }

@@ -44,15 +44,15 @@ const answerLayout = "observer 16 · verdict 1 · at u · signature 64"
 // samples has one packet of each kind; the claims of all sorts ride on News.
 func samples() []sample {
 	return slices.Concat(seedSamples(), petitionSamples(), []sample{
-		{name: "ping", kind: kindPing, says: "is B there?", body: &hearsay.Ping{Seq: 300, Target: idB, Hash: 0x0123456789abcdef}, bodyLayout: "seq u · hash 8 · target 16"},
+		{name: "ping", kind: kindPing, says: "is B there?", body: &hearsay.Ping{Seq: 300, Target: idB, Hash: 0x0123456789abcdef}, bodyLayout: "seq 8 · hash 8 · target 16"},
 		{
 			name: "ping-rumors", kind: kindPing, says: "the same, and what rumors I have seen, in a word",
-			body: &hearsay.Ping{Seq: 300, Target: idB, Hash: 0x0123456789abcdef, Rumors: 0xfedcba9876543210}, bodyLayout: "seq u · hash 8 · target 16 · rumors 8",
+			body: &hearsay.Ping{Seq: 300, Target: idB, Hash: 0x0123456789abcdef, Rumors: 0xfedcba9876543210}, bodyLayout: "seq 8 · hash 8 · target 16 · rumors 8",
 		},
-		{name: "ack", kind: kindAck, says: "yes", body: &hearsay.Ack{Seq: 300}, bodyLayout: "seq u"},
-		{name: "not-me", kind: kindNotMe, says: "there is somebody else here", body: &hearsay.NotMe{Seq: 5}, bodyLayout: "seq u"},
-		{name: "relay-req", kind: kindRelayReq, says: "ping B for me", body: &hearsay.RelayReq{Seq: 301, Target: idB}, bodyLayout: "seq u · target 16"},
-		{name: "nack", kind: kindNack, says: "B did not answer me in time", body: &hearsay.Nack{Seq: 301}, bodyLayout: "seq u"},
+		{name: "ack", kind: kindAck, says: "yes", body: &hearsay.Ack{Seq: 300}, bodyLayout: "seq 8"},
+		{name: "not-me", kind: kindNotMe, says: "there is somebody else here", body: &hearsay.NotMe{Seq: 5}, bodyLayout: "seq 8"},
+		{name: "relay-req", kind: kindRelayReq, says: "ping B for me", body: &hearsay.RelayReq{Seq: 301, Target: idB}, bodyLayout: "seq 8 · target 16"},
+		{name: "nack", kind: kindNack, says: "B did not answer me in time", body: &hearsay.Nack{Seq: 301}, bodyLayout: "seq 8"},
 		{
 			name: "join", kind: kindJoin, says: "the first word to a member", body: &hearsay.Join{},
 			claims: []hearsay.Claim{full(hearsay.StateAlive, "a", addr4)}, claimsLayout: "# alive: length u · head 1 · subject 16 · incarnation u · " + cardLayout4 + " · name 1",

@@ -29,7 +29,7 @@ const (
 	claimLayout  = "subject 16 · incarnation 8 · key 32 · signature 64 · role 1 · ip 16 · port 2 · name-length 1 · name 1"
 	rulingLayout = "epoch 8 · kind 1 · " + stayLayout + " · key 32 · " + claimLayout + " · seats 1 · case 8 · rule 1 · ballots 1 · " +
 		ballotLayout + " · " + ballotLayout + " · evidence 32 · at 8 · previous 32 · roster 32"
-	headLayout       = "epoch 8 · hash 32 · slot 1 · signature 64"
+	headLayout       = "founding 32 · epoch 8 · hash 32 · slot 1 · signature 64"
 	entryLayout      = "index 8 · term 8 · type 1 · length 4 · data 5"
 	partLayout       = "index 8 · term 8 · voters 1 · voter 8 · voter 8 · learners 1 · learner 8 · outgoing 1 · next 1 · auto-leave 1 · offset 4 · size 4 · length 4 · data 4"
 	seatRulingLayout = "epoch 8 · kind 1 · " + stayLayout + " · key 32 · seats 1 · " + seatLayout + " · case 8 · rule 1 · ballots 1 · " + ballotLayout +
@@ -61,7 +61,7 @@ func sampleSeat() *hearsay.Ruling {
 }
 
 func sampleHead() hearsay.Head {
-	return hearsay.Head{Epoch: 7, Hash: hearsay.Hash{3}, Slot: 2, Signature: sampleSignature}
+	return hearsay.Head{Founding: hearsay.Hash{4}, Epoch: 7, Hash: hearsay.Hash{3}, Slot: 2, Signature: sampleSignature}
 }
 
 func samplePart() *hearsay.LogSnapshot {
@@ -305,7 +305,7 @@ func drawHeads(t *rapid.T) (heads []hearsay.Head) {
 }
 
 func drawHead(t *rapid.T) hearsay.Head {
-	return hearsay.Head{Epoch: hearsay.Epoch(rapid.Uint64().Draw(t, "epoch")), Hash: drawHash(t), Slot: drawSlot(t), Signature: drawSignature(t)}
+	return hearsay.Head{Founding: drawHash(t), Epoch: hearsay.Epoch(rapid.Uint64().Draw(t, "epoch")), Hash: drawHash(t), Slot: drawSlot(t), Signature: drawSignature(t)}
 }
 
 func drawEntry(t *rapid.T) hearsay.LogEntry {

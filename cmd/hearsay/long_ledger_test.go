@@ -90,7 +90,7 @@ func writeLedger(t *testing.T, dir string, addr netip.AddrPort, rulings int) {
 		for n := range peers {
 			m, _ := q.Member(identity(byte(n)).Public().NodeID())
 			l := hearsay.Leave{Stay: m.Stay}
-			l.Sign(network, identity(byte(n)))
+			l.Sign(q.Ledger(), identity(byte(n)))
 			q.Leave(now, &l)
 		}
 		runs("all are out", func() bool { return q.Epoch() == from+2*peers })

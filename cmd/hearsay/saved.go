@@ -24,6 +24,7 @@ type savedLedger struct {
 
 	first    savedRuling    // of epoch 0: there is none
 	reseated []hearsay.Seat // that some ruling gave
+	recovers bool           // some ruling is a recovery
 }
 
 // savedRuling is what is looked at of a ruling at the first reading.
@@ -79,6 +80,7 @@ func (s *savedLedger) skim() error {
 		if r.Kind == hearsay.RulingSeat || r.Kind == hearsay.RulingRecover {
 			if ruling := hearsay.NewCanonical(r.Canonical).Ruling(); ruling != nil {
 				s.reseated = append(s.reseated, ruling.Seats...)
+				s.recovers = s.recovers || ruling.Kind == hearsay.RulingRecover
 			}
 		}
 		return nil

@@ -96,6 +96,7 @@ type audit struct {
 	saved    *savedLedger
 	pins     []seeds.Seed
 	verifier *hearsay.Identity
+	ledger   hearsay.LedgerID                                 // that signatures name; a zero founding: not known
 	seats    []hearsay.Seat                                   // as of the ruling that is checked; a zero key: not known
 	stays    [hearsay.RosterBuckets]map[hearsay.NodeID]member // by the first byte of their ids
 	names    map[hearsay.Stay]string
@@ -121,7 +122,7 @@ func newAudit(saved *savedLedger) *audit {
 	}
 	return &audit{
 		signed: signed,
-		saved:  saved, verifier: hearsay.NewIdentity([32]byte{}), // it only verifies
+		saved:  saved, ledger: hearsay.LedgerID{Network: saved.Network}, verifier: hearsay.NewIdentity([32]byte{}), // it only verifies
 		names: make(map[hearsay.Stay]string), seedName: make(map[hearsay.PublicKey]string),
 		found: findings{Network: saved.Network, ByKind: make(map[string]int), Recoveries: []hearsay.Epoch{}, Incomplete: []string{}},
 	}
@@ -188,10 +189,11 @@ func (a *audit) begin() error {
 		if hash := hearsay.FoundingHash(a.saved.Network, founding); hash != first.Previous {
 			return epochError(1, "it does not follow the founding that the file tells of, whose hash is %s; it names %s", hash, first.Previous)
 		}
-		a.found.Founding, a.whole, a.seats = true, true, founding
+		a.found.Founding, a.whole, a.seats, a.ledger.Founding = true, true, founding, first.Previous
 		return nil
 	}
 	a.whole = first.Epoch == 1
+	a.ledger.Founding = a.beginning(first.Epoch, first.Previous, founding)
 	a.seats = now
 	for _, seat := range a.saved.reseated { // who sat there before it changed hands is not in the file
 		if int(seat.Slot) < len(a.seats) {
@@ -204,6 +206,22 @@ func (a *audit) begin() error {
 		a.found.Incomplete = append(a.found.Incomplete, fmt.Sprintf("the rulings before epoch %d are not in the file: who was in then, and that it all began rightly, is taken on trust in the heads", first.Epoch))
 	}
 	return nil
+}
+
+// beginning gives the founding that the first signatures name. If the file begins
+// later, its heads name it; but if the ledger was recovered within the file they name
+// that, and a seed's file tells of the founding. Zero: it is not known.
+func (a *audit) beginning(first hearsay.Epoch, previous hearsay.Hash, founding []hearsay.Seat) hearsay.Hash {
+	switch {
+	case first == 1:
+		return previous
+	case !a.saved.recovers && len(a.saved.Heads) > 0:
+		return a.saved.Heads[0].Founding
+	case len(founding) > 0:
+		return hearsay.FoundingHash(a.saved.Network, founding)
+	}
+	a.found.Incomplete = append(a.found.Incomplete, "which founding the first rulings are of is not in the file: their signatures were not checked")
+	return hearsay.Hash{}
 }
 
 func seatsOf(saved []web.Seat) ([]hearsay.Seat, error) {
@@ -287,7 +305,7 @@ func (a *audit) ruling(r *hearsay.Ruling, saved *web.Ruling) error {
 		return a.depart(r, saved)
 	case hearsay.RulingLeave:
 		leave := hearsay.Leave{Stay: r.Stay, Signature: r.Leave}
-		if !leave.Verify(a.saved.Network, a.verifier, r.Key) {
+		if !a.ledger.Founding.IsZero() && !leave.Verify(a.ledger, a.verifier, r.Key) {
 			return epochError(r.Epoch, "the leave is not signed by its member")
 		}
 		return a.depart(r, saved)
@@ -303,7 +321,7 @@ func (a *audit) ruling(r *hearsay.Ruling, saved *web.Ruling) error {
 		if len(r.Seats) == 0 || len(r.Seats) > hearsay.MaxSeeds {
 			return epochError(r.Epoch, "it names %d seats", len(r.Seats))
 		}
-		a.seats = slices.Clone(r.Seats)
+		a.seats, a.ledger.Founding = slices.Clone(r.Seats), r.Hash(a.saved.Network)
 		a.found.Recoveries = append(a.found.Recoveries, r.Epoch)
 	}
 	return a.roster(r)
@@ -324,11 +342,11 @@ func (a *audit) ballots(r *hearsay.Ruling, stay hearsay.Stay) error {
 			return epochError(r.Epoch, "the ballot of seat %d is about something else", b.Slot)
 		}
 		switch seat := a.seats[b.Slot]; {
-		case seat.Key.IsZero():
+		case seat.Key.IsZero() || a.ledger.Founding.IsZero():
 			a.found.Unchecked++
 		case !seat.Life.IsZero() && b.Life != seat.Life:
 			return epochError(r.Epoch, "the ballot of seat %d is of another life than sits there", b.Slot)
-		case !b.Verify(a.saved.Network, a.verifier, seat.Key):
+		case !b.Verify(a.ledger, a.verifier, seat.Key):
 			return epochError(r.Epoch, "the ballot of seat %d is not signed by its seed", b.Slot)
 		default:
 			a.found.Ballots++
@@ -424,10 +442,10 @@ func (a *audit) evidence(r *hearsay.Ruling, e *hearsay.Evidence) error {
 	for i := range e.Statements {
 		s := &e.Statements[i]
 		m, known := a.stays[s.Observer[0]][s.Observer]
-		if !known {
+		if !known || a.ledger.Founding.IsZero() {
 			continue
 		}
-		if s.Subject != e.Subject || s.Incarnation != e.Incarnation || s.Round != e.Round || !s.Verify(a.saved.Network, a.verifier, m.key) {
+		if s.Subject != e.Subject || s.Incarnation != e.Incarnation || s.Round != e.Round || !s.Verify(a.ledger, a.verifier, m.key) {
 			return epochError(r.Epoch, "a statement in its evidence is not what its observer %s signed", s.Observer.Short())
 		}
 	}
@@ -451,6 +469,8 @@ func (a *audit) heads() error {
 			continue // of rulings that are not in the file
 		case !h.Verify(a.saved.Network, a.verifier, seat.Key):
 			return epochError(h.Epoch, "the head of seat %d is not signed by its seed", h.Slot)
+		case h.Founding != a.ledger.Founding:
+			return epochError(h.Epoch, "the head of seat %d is of another founding: %s", h.Slot, h.Founding)
 		case h.Hash != a.signed[h.Epoch]:
 			return epochError(h.Epoch, "the head of seat %d is of another ledger: it has signed the hash %s", h.Slot, h.Hash)
 		}

@@ -43,6 +43,17 @@ func newScribe() *scribe {
 	return s
 }
 
+// ledger is what is signed is about.
+func (s *scribe) ledger() hearsay.LedgerID {
+	began := hearsay.FoundingHash(s.network, s.founding)
+	for i := range s.rulings {
+		if s.rulings[i].Kind == hearsay.RulingRecover {
+			began = s.rulings[i].Hash(s.network)
+		}
+	}
+	return hearsay.LedgerID{Network: s.network, Founding: began}
+}
+
 // rule gives a ruling its place, with the ballots of these seats.
 func (s *scribe) rule(r hearsay.Ruling, slots ...int) {
 	r.Epoch = hearsay.Epoch(len(s.rulings) + 1)
@@ -58,7 +69,7 @@ func (s *scribe) rule(r hearsay.Ruling, slots ...int) {
 	}
 	for _, slot := range slots {
 		b := hearsay.Ballot{Case: r.Case, About: r.About(s.network), Stay: stay, Slot: uint8(slot), Life: s.seats[slot].Life, Verdict: hearsay.BallotYes, Why: "seen", At: r.At}
-		b.Sign(s.network, s.seeds[slot])
+		b.Sign(s.ledger(), s.seeds[slot])
 		r.Ballots = append(r.Ballots, b)
 	}
 	r.Previous, r.Roster = s.last, s.roster()
@@ -94,7 +105,7 @@ func (s *scribe) remove(n byte, slots ...int) {
 	e := &hearsay.Evidence{Subject: s.stay(n).ID, Incarnation: 5, Round: 7, Rule: hearsay.RuleMajority, Observers: 2, Needed: 2}
 	for _, observer := range []byte{1, 2} {
 		st := hearsay.Statement{Subject: e.Subject, Incarnation: 5, Round: 7, Verdict: hearsay.VerdictUnreachable, At: 9}
-		st.Sign(s.network, identity(observer))
+		st.Sign(s.ledger(), identity(observer))
 		e.Statements = append(e.Statements, st)
 	}
 	s.evidence[hearsay.Epoch(len(s.rulings)+1)] = e
@@ -106,7 +117,7 @@ func (s *scribe) removeBy(n byte, rule hearsay.Rule, verdicts ...hearsay.Verdict
 	e := &hearsay.Evidence{Subject: s.stay(n).ID, Incarnation: 5, Round: 7, Rule: rule, Observers: 2, Needed: 2}
 	for i, verdict := range verdicts {
 		st := hearsay.Statement{Subject: e.Subject, Incarnation: 5, Round: 7, Verdict: verdict, At: 9}
-		st.Sign(s.network, identity(byte(i+2)))
+		st.Sign(s.ledger(), identity(byte(i+2)))
 		e.Statements = append(e.Statements, st)
 	}
 	s.evidence[hearsay.Epoch(len(s.rulings)+1)] = e
@@ -115,7 +126,7 @@ func (s *scribe) removeBy(n byte, rule hearsay.Rule, verdicts ...hearsay.Verdict
 
 func (s *scribe) leave(n byte) {
 	l := hearsay.Leave{Stay: s.stay(n)}
-	l.Sign(s.network, identity(n))
+	l.Sign(s.ledger(), identity(n))
 	s.rule(hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: l.Stay, Key: identity(n).Public(), Leave: l.Signature})
 }
 
@@ -159,7 +170,7 @@ func (s *scribe) save(from int, heads ...int) *web.Ledger {
 		l.Rulings = append(l.Rulings, saved)
 	}
 	for _, slot := range heads {
-		h := hearsay.Head{Epoch: l.Epoch, Hash: s.last, Slot: uint8(slot)}
+		h := hearsay.Head{Founding: s.ledger().Founding, Epoch: l.Epoch, Hash: s.last, Slot: uint8(slot)}
 		h.Sign(s.network, s.seeds[slot])
 		l.Heads = append(l.Heads, h)
 	}

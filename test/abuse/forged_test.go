@@ -83,6 +83,11 @@ func (f *forger) victim() (member, hearsay.Stay) {
 	}
 }
 
+// ledgerID is what is signed in the ledger is about.
+func (f *forger) ledgerID() hearsay.LedgerID {
+	return hearsay.LedgerID{Network: networkID, Founding: hearsay.FoundingHash(networkID, f.seats[:])}
+}
+
 // evidence is of statements in the names of all others, with signatures that
 // are the forger's.
 func (f *forger) evidence(m member) *hearsay.Evidence {
@@ -98,7 +103,7 @@ func (f *forger) evidence(m member) *hearsay.Evidence {
 			Subject: m.ID, Incarnation: e.Incarnation, Round: e.Round, Observer: observer.ID,
 			Verdict: hearsay.VerdictUnreachable, At: time.Now().UnixMilli(),
 		}
-		s.Sign(networkID, f.signer)
+		s.Sign(f.ledgerID(), f.signer)
 		e.Statements = append(e.Statements, s)
 	}
 	return e
@@ -119,7 +124,7 @@ func (f *forger) claim(role hearsay.Role, addr netip.AddrPort) hearsay.Claim {
 func (f *forger) heads() (heads []hearsay.Head) {
 	newest := f.ledger[len(f.ledger)-1]
 	for slot := range uint8(seedsCount) {
-		h := hearsay.Head{Epoch: newest.Epoch + 1, Hash: hearsay.Hash{1, byte(f.random.Uint32())}, Slot: slot}
+		h := hearsay.Head{Founding: f.ledgerID().Founding, Epoch: newest.Epoch + 1, Hash: hearsay.Hash{1, byte(f.random.Uint32())}, Slot: slot}
 		h.Sign(networkID, f.signer)
 		heads = append(heads, h)
 	}
@@ -141,7 +146,7 @@ func (f *forger) ruling(stay hearsay.Stay) *hearsay.Ruling {
 
 func (f *forger) ballot(r *hearsay.Ruling, slot uint8) hearsay.Ballot {
 	b := hearsay.Ballot{Case: r.Case, About: r.About(networkID), Stay: r.Stay, Slot: slot, Life: f.seats[slot].Life, Verdict: hearsay.BallotYes, Why: "no answer", At: r.At}
-	b.Sign(networkID, f.signer)
+	b.Sign(f.ledgerID(), f.signer)
 	return b
 }
 
@@ -155,7 +160,7 @@ func (f *forger) hello() *hearsay.SeatHello {
 	}
 	h := &hearsay.SeatHello{
 		Slot: slot, Life: seat.Life, Config: f.config, Nonce: f.random.Uint64(), Answer: f.random.IntN(2) == 0,
-		Founded: true, Seats: []hearsay.Seat{seat, seat, seat}, Founding: hearsay.FoundingHash(networkID, f.seats[:]), Given: given,
+		Founded: true, Seats: []hearsay.Seat{seat, seat, seat}, Founding: f.ledgerID().Founding, Given: given,
 	}
 	h.Sign(networkID, f.signer)
 	return h
@@ -173,7 +178,7 @@ func (f *forger) raft() *hearsay.Raft {
 	if f.random.IntN(2) == 0 {
 		m.Snapshot = &hearsay.LogSnapshot{Index: 1 << 20, Term: 1 << 20, Size: 1 << 27, Data: make([]byte, 512)}
 	}
-	m.Founding = hearsay.FoundingHash(networkID, f.seats[:])
+	m.Founding = f.ledgerID().Founding
 	m.Sign(networkID, f.signer)
 	return m
 }
@@ -189,7 +194,7 @@ func (f *forger) packet(addr netip.AddrPort) *hearsay.Packet {
 	switch f.random.IntN(kinds) {
 	case 0:
 		leave := hearsay.Leave{Stay: stay}
-		leave.Sign(networkID, f.signer)
+		leave.Sign(f.ledgerID(), f.signer)
 		p.Body = &hearsay.Depart{Leave: leave}
 	case 1:
 		p.Body = &hearsay.Report{Stay: stay, Evidence: f.evidence(m)}
