@@ -10,6 +10,7 @@ package hearsay
 //	Report     the ledger's              refused; in the same ledger its stay is over, or the evidence is tried again
 //	Leave      the ledger's              refused; in the same ledger that stay is over already
 //	Ballot     the ledger's              refused; it names the case and the life besides
+//	LimitsWord the ledger's              refused; it names the life, and a newer one of that seat counts
 //	Head       its own, sent along       refused by who follows another founding
 //	Raft       of the log, not sent      refused; it names the lives of both ends besides
 //	SeatHello  its own; zero: in none    it says of which founding it is, and counts as new only with the nonce of the asker

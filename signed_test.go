@@ -49,6 +49,11 @@ var signedKinds = map[string]signedKind{
 		m.Sign(in, s)
 		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
 	}, ""},
+	"LimitsWord": {func(in hearsay.LedgerID, s hearsay.Signer) func(hearsay.LedgerID) bool {
+		m := hearsay.LimitsWord{Life: hearsay.Life{1}, Limits: hearsay.DefaultLimits(), At: 11}
+		m.Sign(in, s)
+		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
+	}, ""},
 	"Head": {func(in hearsay.LedgerID, s hearsay.Signer) func(hearsay.LedgerID) bool {
 		m := hearsay.Head{Founding: in.Founding, Epoch: 3, Hash: hearsay.Hash{5}}
 		m.Sign(in.Network, s)

@@ -274,6 +274,24 @@ func count(name string, at *int, least, most int, meaning, source string) Knob {
 	}
 }
 
+// limit is a knob of what all seeds agree on.
+func limit(name string, at *uint32, meaning, source string) Knob {
+	return Knob{
+		Name: name, Unit: "count", Meaning: meaning, Source: source,
+		Min: "1", Max: strconv.Itoa(hearsay.MaxLimit),
+		get: func() string { return strconv.FormatUint(uint64(*at), 10) },
+		set: func(s string) error {
+			n, err := strconv.ParseUint(s, 10, 32)
+			if err != nil {
+				return fmt.Errorf("%q: want a whole number", s)
+			}
+			*at = uint32(n)
+			return nil
+		},
+		holds: within(at, 1, hearsay.MaxLimit),
+	}
+}
+
 func duration(name string, at *time.Duration, least, most time.Duration, meaning, source string) Knob {
 	return Knob{
 		Name: name, Unit: "duration", Meaning: meaning, Source: source,

@@ -46,7 +46,7 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 		claims[c.Subject] = c
 		parts[c.Subject[0]] = append(parts[c.Subject[0]], c.Subject)
 	}
-	b := binary.BigEndian.AppendUint64([]byte{3}, uint64(members)) // a snapshot, see package quorum
+	b := binary.BigEndian.AppendUint64([]byte{4}, uint64(members)) // a snapshot, see package quorum
 	b = append(b, make([]byte, 64)...)
 	b = hearsay.AppendSeats(hearsay.AppendSeats(b, []hearsay.Seat{seat}), []hearsay.Seat{seat})
 	b = binary.BigEndian.AppendUint32(b, uint32(members))
@@ -58,6 +58,7 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 		}
 	}
 	b = append(b, make([]byte, 12)...)
+	b = append(hearsay.DefaultLimits().AppendBinary(b), make([]byte, 8+8+8+1+8+8+4)...)
 	records := []hearsay.Record{
 		&hearsay.SeedLife{Life: seat.Life, Config: hearsay.HashSeeds(network, []netip.AddrPort{addr})},
 		&hearsay.LogState{Term: 1, Commit: 1},

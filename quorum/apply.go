@@ -43,6 +43,7 @@ func (s *state) apply(index uint64, data []byte) (changes []change) {
 	for i := range commands {
 		c := &commands[i]
 		id := hearsay.CaseID(index*hearsay.CasesAnEntry + uint64(i))
+		s.bounds.pass(c.proposer, c.at)
 		for _, done := range s.carryOut(id, c) {
 			done.at = c.at
 			changes = append(changes, done)
@@ -54,7 +55,7 @@ func (s *state) apply(index uint64, data []byte) (changes []change) {
 func (s *state) carryOut(id hearsay.CaseID, c *command) []change {
 	switch c.op {
 	case opAdmit:
-		return s.open(id, c, c.claim.Subject, s.refusesAdmission(&c.claim))
+		return s.openAdmission(id, c)
 	case opRemove:
 		return s.openRemoval(id, c)
 	case opSeat:
@@ -78,6 +79,8 @@ func (s *state) carryOut(id hearsay.CaseID, c *command) []change {
 		return nil
 	case opMove:
 		return s.move(c)
+	case opLimits:
+		return s.limit(c)
 	}
 	return nil
 }
@@ -151,7 +154,7 @@ func (s *state) decide(c *openCase, at int64) change {
 		s.members.add(Member{Stay: r.Stay, Claim: c.opening.claim})
 		s.arrive(&c.opening.claim)
 	case hearsay.RulingRemove:
-		r.Key = s.drop(r.Stay, c.opening.evidence)
+		r.Key = s.drop(r.Stay, c.opening.evidence, true)
 	case hearsay.RulingSeat:
 		s.seats[c.opening.seat.Slot] = c.opening.seat
 	}
@@ -159,7 +162,7 @@ func (s *state) decide(c *openCase, at int64) change {
 }
 
 // drop ends a stay, and gives the key of who had it.
-func (s *state) drop(stay hearsay.Stay, evidence *hearsay.Evidence) hearsay.PublicKey {
+func (s *state) drop(stay hearsay.Stay, evidence *hearsay.Evidence, removed bool) hearsay.PublicKey {
 	m := s.members.get(stay.ID)
 	key, incarnation := m.Claim.Card.Key, m.Claim.Incarnation
 	if evidence != nil {
@@ -167,7 +170,7 @@ func (s *state) drop(stay hearsay.Stay, evidence *hearsay.Evidence) hearsay.Publ
 	}
 	s.vacate(&m.Claim)
 	s.members.remove(stay.ID)
-	s.depart(stay.ID, incarnation)
+	s.depart(stay.ID, incarnation, removed)
 	return key
 }
 
@@ -185,6 +188,9 @@ func (s *state) rule(r *hearsay.Ruling) *hearsay.Ruling {
 
 func (s *state) abort(c *openCase, why string) []change {
 	s.close(c)
+	if c.opening.op == opAdmit {
+		s.bounds.spend(hearsay.Source(c.opening.claim.Card.Addr.Addr()), -anAdmission, -anAdmission)
+	}
 	return []change{{outcome: outAborted, c: c, why: why}}
 }
 
@@ -203,7 +209,8 @@ func (s *state) leave(id hearsay.CaseID, c *command) []change {
 	if open := s.removing[stay.ID]; open != nil {
 		changes = s.abort(open, "it has left")
 	}
-	s.drop(stay, nil)
+	s.bounds.spend(hearsay.Source(s.members.get(stay.ID).Claim.Card.Addr.Addr()), anAdmission, 0) // it makes no room for more rulings
+	s.drop(stay, nil, false)
 	r := s.rule(&hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: stay, Key: key, Case: id, Leave: c.leave.Signature, At: c.at})
 	return append(changes, change{outcome: outRuled, ruling: r})
 }
@@ -230,6 +237,9 @@ func (s *state) move(c *command) []change {
 	var buf [256]byte
 	if !s.verify(c.claim.Card.Key, c.claim.AppendSigned(buf[:0], s.network), c.claim.Card.Signature) {
 		return []change{{outcome: outRefused, id: c.claim.Subject, why: "a claim that its member did not sign"}}
+	}
+	if why := s.refusesMove(m.Claim.Card.Addr, c.claim.Card.Addr); why != "" {
+		return []change{{outcome: outRefused, id: c.claim.Subject, why: why}}
 	}
 	s.vacate(&m.Claim)
 	m.Claim = c.claim

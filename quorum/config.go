@@ -18,6 +18,8 @@ type Config struct {
 	Unsure  bool   // the data directory may be an older copy of itself: ask all others what this life has promised before it takes part
 	Found   bool   // an operator vouches that seeds which do not answer have no ledger: found the network with a quorum of them
 
+	Limits hearsay.Limits // that this seed was told; those hold that a quorum of seeds was
+
 	Observers int // K, as the roster has it; default 9
 
 	TickEvery     time.Duration // Raft's tick, and heartbeat; default 100 ms (etcd's default heartbeat)
@@ -48,6 +50,7 @@ type Seed struct {
 // DefaultConfig gives the defaults, without a network and seeds.
 func DefaultConfig() Config {
 	return Config{
+		Limits:        hearsay.DefaultLimits(),
 		Observers:     9,
 		TickEvery:     100 * time.Millisecond,
 		ElectionTicks: 10,
@@ -82,6 +85,9 @@ func hashSeeds(network hearsay.NetworkID, seeds []Seed) hearsay.Hash {
 
 // check says what is wrong with the list of seeds.
 func (c *Config) check(key hearsay.PublicKey) error {
+	if !c.Limits.Valid() {
+		return fmt.Errorf("limits: %+v: want each from 1 to %d", c.Limits, hearsay.MaxLimit)
+	}
 	if n := len(c.Seeds); n < 1 || n > hearsay.MaxSeeds {
 		return fmt.Errorf("seeds: %d of them: want 1 to %d", n, hearsay.MaxSeeds)
 	}

@@ -218,6 +218,7 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	seats, _ := q.whoIsThere(now)
 	s := readSnapshot(q.cfg.Network, q.signer, old.appendSnapshot(nil))
 	s.cases, s.seats = nil, seats
+	s.bounds.reseat(len(seats))
 	s.index()
 	index := log.last() + recoverGap
 	r := s.rule(&hearsay.Ruling{Kind: hearsay.RulingRecover, Seats: seats, Case: hearsay.CaseID(index * hearsay.CasesAnEntry), At: now.UnixMilli()})

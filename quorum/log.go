@@ -21,6 +21,7 @@ const (
 	opBar                         // id, why: nobody admits it from now
 	opLift                        // id, why: the bar ends
 	opMove                        // claim: a member's signed word where it is now
+	opLimits                      // limits: a seat's signed word which limits it was told
 )
 
 // command is one change that an entry of the log asks for. An entry is a
@@ -39,6 +40,7 @@ type command struct {
 	seat     hearsay.Seat
 	ballot   hearsay.Ballot
 	leave    hearsay.Leave
+	limits   hearsay.LimitsWord
 	caseID   hearsay.CaseID
 	id       hearsay.NodeID
 	why      string
@@ -104,6 +106,8 @@ func (c *command) append(dst []byte) []byte {
 		return append(hearsay.AppendStay(dst, c.leave.Stay), c.leave.Signature[:]...)
 	case opExpire:
 		return binary.BigEndian.AppendUint64(dst, uint64(c.caseID))
+	case opLimits:
+		return c.limits.AppendBinary(dst)
 	case opBar, opLift:
 		return hearsay.AppendText(append(dst, c.id[:]...), c.why)
 	}
@@ -136,6 +140,8 @@ func readCommand(r *hearsay.Canonical) command {
 		c.leave = hearsay.Leave{Stay: r.Stay(), Signature: r.Signature()}
 	case opExpire:
 		c.caseID = hearsay.CaseID(r.Uint64())
+	case opLimits:
+		c.limits = r.LimitsWord()
 	case opBar, opLift:
 		c.id, c.why = r.NodeID(), r.Text()
 	default:

@@ -140,6 +140,7 @@ func (q *Quorum) Tick(now time.Time) {
 			q.tickTrials(now)
 			q.tickKnocks(now)
 			q.tickAsked(now)
+			q.sayLimits(now)
 			q.tickLeader(now)
 			q.tickLedger(now)
 		}

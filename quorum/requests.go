@@ -101,6 +101,8 @@ func (q *Quorum) done(c *command) bool {
 	case opLift:
 		_, found := q.state.bar(c.id)
 		return !found
+	case opLimits:
+		return q.state.said(q.cfg.Slot) == c.limits.Limits
 	case opMove:
 		m := q.state.members.get(c.claim.Subject)
 		return m == nil || m.Claim.Incarnation >= c.claim.Incarnation
@@ -133,6 +135,10 @@ func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
 		return Answer{Code: AnswerRefused, Text: why}
 	}
 	if why := q.unfit(now, c); why != "" {
+		return Answer{Code: AnswerRefused, Text: why}
+	}
+	if why := q.state.refusesMore(c, q.state.bounds.timeBy(uint8(q.cfg.Slot), now.UnixMilli())); why != "" {
+		q.drops[hearsay.DropTableFull]++
 		return Answer{Code: AnswerRefused, Text: why}
 	}
 	if q.isAsked(c.Subject, opAdmit) {

@@ -10,12 +10,14 @@ import (
 // A snapshot is the state in canonical bytes: equal states have equal
 // snapshots. The ledger is not in it, but for its head.
 //
-//	version 3 · epoch 8 · head 32 · began 32 · seats · seats at the founding
+//	version 4 · epoch 8 · head 32 · began 32 · seats · seats at the founding
 //	count 4 · members: stay 24 · claim
 //	count 4 · open cases: id 8 · opening · count 1 · ballots
 //	count 4 · barred: id 16 · at 8 · why
-//	count 4 · departed: id 16 · incarnation 8
-const snapshotVersion = 3
+//	count 4 · departed: id 16 · incarnation 8 · removed 1
+//	limits 16 · now 8 · by seat: at 8 · then 8 · said 1 · word
+//	spent 8 · at 8 · count 4 · sources: address 16 · spent 8 · at 8
+const snapshotVersion = 4
 
 func (s *state) appendSnapshot(dst []byte) []byte {
 	dst = append(dst, snapshotVersion)
@@ -48,8 +50,13 @@ func (s *state) appendSnapshot(dst []byte) []byte {
 	for i := range s.departed {
 		dst = append(dst, s.departed[i].id[:]...)
 		dst = binary.BigEndian.AppendUint64(dst, uint64(s.departed[i].incarnation))
+		if s.departed[i].removed {
+			dst = append(dst, 1)
+		} else {
+			dst = append(dst, 0)
+		}
 	}
-	return dst
+	return s.bounds.appendBinary(dst)
 }
 
 // readSnapshot gives the state of a snapshot, or nil if it is none.
@@ -83,8 +90,9 @@ func readSnapshot(network hearsay.NetworkID, signer hearsay.Signer, data []byte)
 		s.barred = append(s.barred, hearsay.Bar{ID: r.NodeID(), At: int64(r.Uint64()), Why: r.Text()})
 	}
 	for range count(r, maxDeparted) {
-		s.departed = append(s.departed, departure{r.NodeID(), hearsay.Incarnation(r.Uint64())})
+		s.departed = append(s.departed, departure{r.NodeID(), hearsay.Incarnation(r.Uint64()), r.Byte() == 1})
 	}
+	s.bounds = readBounds(r, len(s.seats))
 	if r.Failed() || r.Left() > 0 || len(s.seats) == 0 {
 		return nil
 	}

@@ -31,6 +31,7 @@ type state struct {
 	epoch    hearsay.Epoch
 	head     hearsay.Hash // of the last ruling
 	began    hearsay.Hash // what is signed names it (LedgerID.Founding)
+	bounds   bounds
 
 	// What is derived from cases: one is open for an identity, an address, a
 	// seat at a time.
@@ -49,6 +50,7 @@ type state struct {
 type departure struct {
 	id          hearsay.NodeID
 	incarnation hearsay.Incarnation
+	removed     bool // it has not left
 }
 
 // openCase is what the seeds are deciding.
@@ -132,7 +134,7 @@ func (c *openCase) ballotOf(slot uint8) *hearsay.Ballot {
 func newState(network hearsay.NetworkID, signer hearsay.Signer, seats []hearsay.Seat) *state {
 	s := &state{network: network, verify: signer.Verify, seats: slices.Clone(seats), founding: slices.Clone(seats)}
 	s.head = hearsay.FoundingHash(network, seats)
-	s.began = s.head
+	s.began, s.bounds = s.head, newBounds(len(seats))
 	s.index()
 	return s
 }
@@ -142,6 +144,7 @@ func (s *state) index() {
 	s.admitting = make(map[hearsay.NodeID]*openCase)
 	s.addresses = make(map[netip.AddrPort]*openCase)
 	s.removing = make(map[hearsay.NodeID]*openCase)
+	s.bounds.members, s.bounds.asking, s.bounds.allAsking = make(map[netip.Addr]int), make(map[netip.Addr]int), 0
 	for _, c := range s.cases {
 		s.note(c)
 	}
@@ -157,9 +160,11 @@ func (s *state) index() {
 // more.
 func (s *state) arrive(c *hearsay.Claim) {
 	s.at[c.Card.Addr] = append(s.at[c.Card.Addr], c.Subject)
+	tally(s.bounds.members, c.Card.Addr, 1)
 }
 
 func (s *state) vacate(c *hearsay.Claim) {
+	tally(s.bounds.members, c.Card.Addr, -1)
 	left := slices.DeleteFunc(s.at[c.Card.Addr], func(id hearsay.NodeID) bool { return id == c.Subject })
 	if s.at[c.Card.Addr] = left; len(left) == 0 {
 		delete(s.at, c.Card.Addr)
@@ -171,6 +176,8 @@ func (s *state) note(c *openCase) {
 	case opAdmit:
 		s.admitting[c.opening.claim.Subject] = c
 		s.addresses[c.opening.claim.Card.Addr] = c
+		tally(s.bounds.asking, c.opening.claim.Card.Addr, 1)
+		s.bounds.allAsking++
 	case opRemove:
 		s.removing[c.opening.stay.ID] = c
 	}
@@ -199,6 +206,8 @@ func (s *state) close(c *openCase) {
 	case opAdmit:
 		delete(s.admitting, c.opening.claim.Subject)
 		delete(s.addresses, c.opening.claim.Card.Addr)
+		tally(s.bounds.asking, c.opening.claim.Card.Addr, -1)
+		s.bounds.allAsking--
 	case opRemove:
 		delete(s.removing, c.opening.stay.ID)
 	}
@@ -228,11 +237,14 @@ func (s *state) departedAt(id hearsay.NodeID) hearsay.Incarnation {
 	return 0
 }
 
-func (s *state) depart(id hearsay.NodeID, incarnation hearsay.Incarnation) {
+// depart remembers a stay that is over. Those that have left are forgotten first: who
+// was removed may live, and has a place to come back to.
+func (s *state) depart(id hearsay.NodeID, incarnation hearsay.Incarnation, removed bool) {
 	if len(s.departed) >= maxDeparted {
-		s.departed = slices.Delete(s.departed, 0, 1)
+		oldest := max(0, slices.IndexFunc(s.departed, func(d departure) bool { return !d.removed }))
+		s.departed = slices.Delete(s.departed, oldest, oldest+1)
 	}
-	s.departed = append(s.departed, departure{id, incarnation})
+	s.departed = append(s.departed, departure{id, incarnation, removed})
 }
 
 // refusesAdmission says why a case about this claim cannot be opened, if so.

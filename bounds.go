@@ -1,0 +1,97 @@
+package hearsay
+
+import "encoding/binary"
+
+// Limits bounds what strangers can make of a network with seeds: an identity costs
+// nothing, and each admission is a ruling that is kept for good. All seeds go by the
+// same limits, which are part of what they agree on: those that a quorum of seats has
+// said last (LimitsWord), and DefaultLimits before.
+//
+// Newcomers have the limits as they are. Members that were removed, and those that
+// move, have as much again: nobody can take their places while they are out.
+type Limits struct {
+	Members          uint32 // that may be in
+	MembersOfSource  uint32 // of them, by Source of their addresses; loopback is no source
+	Admissions       uint32 // a minute, after the first Members
+	SourceAdmissions uint32 // a minute and source, after the first MembersOfSource; a leave counts as one
+}
+
+// DefaultLimits are those of a network in which no seed was told others. All are
+// guesses: 4,096 fill twice the roster that was measured, and a thousand that start at once
+// find room; 64 are a rack behind one address, or one host with many small services;
+// with two a minute each second a ledger grows by some kilobytes in that time.
+func DefaultLimits() Limits {
+	return Limits{Members: 4096, MembersOfSource: 64, Admissions: 120, SourceAdmissions: 6}
+}
+
+// MaxLimit bounds each of the limits.
+const MaxLimit = 1 << 20
+
+// Valid reports whether each limit is from 1 to MaxLimit.
+func (l Limits) Valid() bool {
+	for _, n := range [...]uint32{l.Members, l.MembersOfSource, l.Admissions, l.SourceAdmissions} {
+		if n < 1 || n > MaxLimit {
+			return false
+		}
+	}
+	return true
+}
+
+// AppendBinary appends the canonical bytes.
+func (l Limits) AppendBinary(dst []byte) []byte {
+	for _, n := range [...]uint32{l.Members, l.MembersOfSource, l.Admissions, l.SourceAdmissions} {
+		dst = binary.BigEndian.AppendUint32(dst, n)
+	}
+	return dst
+}
+
+// Limits gives the next limits.
+func (c *Canonical) Limits() Limits {
+	l := Limits{Members: c.Uint32(), MembersOfSource: c.Uint32(), Admissions: c.Uint32(), SourceAdmissions: c.Uint32()}
+	if !l.Valid() {
+		c.Fail()
+	}
+	return l
+}
+
+// LimitsWord is one seat's signed word for limits: an entry of the replicated log. The
+// newest of a seat counts, as long as that life has it.
+type LimitsWord struct {
+	Slot      uint8
+	Life      Life
+	Limits    Limits
+	At        int64 // Unix milliseconds, by the seed's clock
+	Signature Signature
+}
+
+// AppendSigned appends the bytes that the seed's signature covers.
+func (w *LimitsWord) AppendSigned(dst []byte, ledger LedgerID) []byte {
+	return w.appendUnsigned(appendSubject(dst, "hearsay limits", ledger))
+}
+
+func (w *LimitsWord) appendUnsigned(dst []byte) []byte {
+	dst = append(append(dst, w.Slot), w.Life[:]...)
+	return binary.BigEndian.AppendUint64(w.Limits.AppendBinary(dst), uint64(w.At))
+}
+
+// Sign makes w the word of the signer.
+func (w *LimitsWord) Sign(ledger LedgerID, signer Signer) {
+	var buf [maxSubject + 41]byte
+	w.Signature = signer.Sign(w.AppendSigned(buf[:0], ledger))
+}
+
+// Verify reports whether the holder of key signed w.
+func (w *LimitsWord) Verify(ledger LedgerID, signer Signer, key PublicKey) bool {
+	var buf [maxSubject + 41]byte
+	return signer.Verify(key, w.AppendSigned(buf[:0], ledger), w.Signature)
+}
+
+// AppendBinary appends the canonical bytes.
+func (w *LimitsWord) AppendBinary(dst []byte) []byte {
+	return append(w.appendUnsigned(dst), w.Signature[:]...)
+}
+
+// LimitsWord gives the next word of this kind.
+func (c *Canonical) LimitsWord() LimitsWord {
+	return LimitsWord{Slot: c.Byte(), Life: c.Life(), Limits: c.Limits(), At: int64(c.Uint64()), Signature: c.Signature()}
+}

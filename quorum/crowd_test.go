@@ -1,0 +1,188 @@
+package quorum
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// crowd has so many identities of one host ask to be in, again and again.
+func (w *world) crowd(n int, host netip.Addr) (people []*person) {
+	for i := range n {
+		p := &person{n: 10_000 + i, key: newKeyed(uint64(700_000 + i)), up: true, at: hearsay.Incarnation(w.now.UnixMilli())}
+		p.addr = netip.AddrPortFrom(host, uint16(20_000+i))
+		w.people, people = append(w.people, p), append(people, p)
+		w.tend(p)
+	}
+	return people
+}
+
+// A host gets no more in than its share, however many identities it makes; others get
+// in beside it.
+func TestOneHostHasAShare(t *testing.T) {
+	w := newWorld(t, 3, 81)
+	w.startAll()
+	w.must(10*time.Second, "founded", w.agree)
+	crowd := w.crowd(400, netip.MustParseAddr("203.0.113.7"))
+	w.run(20 * time.Second)
+	in := 0
+	for _, p := range crowd {
+		if w.in(p) {
+			in++
+		}
+	}
+	if in != 64 {
+		t.Errorf("%d of 400 identities of one host are in, want 64", in)
+	}
+	honest := w.newPerson()
+	w.must(5*time.Second, "one from elsewhere is in", func() bool { return w.in(honest) })
+}
+
+// Who registers and leaves over and over gets its share at once, and then some stays a
+// minute: the ledger grows no faster.
+func TestRegisterAndLeave(t *testing.T) {
+	w := newWorld(t, 3, 82)
+	w.startAll()
+	w.must(10*time.Second, "founded", w.agree)
+	crowd := w.crowd(40, netip.MustParseAddr("203.0.113.7"))
+	var cycle func()
+	cycle = func() {
+		for _, p := range crowd {
+			m := w.machines[0]
+			if one, ok := m.q.Member(p.id()); ok {
+				l := signedLeave(w, one.Stay, p)
+				w.step(m, func() { m.q.Leave(w.now, &l) })
+			}
+		}
+		w.after(100*time.Millisecond, cycle)
+	}
+	cycle()
+	w.run(2 * time.Minute)
+	before := w.machines[0].q.Epoch()
+	w.run(10 * time.Minute)
+	if grown := w.machines[0].q.Epoch() - before; grown > 10*8 || grown < 10 {
+		t.Errorf("%d rulings in ten minutes: want at most 6 a minute, and some", grown)
+	}
+	if before > 150 {
+		t.Errorf("%d rulings in the first two minutes", before)
+	}
+}
+
+// What a crowd takes is not what members need that were removed: they are in again at
+// once, though newcomers of their own source find no room.
+func TestRemovedMembersComeBackPastACrowd(t *testing.T) {
+	w := newWorld(t, 3, 83)
+	w.cfg.Limits = hearsay.Limits{Members: 12, MembersOfSource: 6, Admissions: 1, SourceAdmissions: 1}
+	w.startAll()
+	w.must(10*time.Second, "the limits hold", func() bool { return w.agree() && w.machines[0].q.Limits() == w.cfg.Limits })
+	host := netip.MustParseAddr("203.0.113.7")
+	honest := w.crowd(3, host)
+	elsewhere := w.newPerson()
+	w.must(10*time.Second, "they are in", func() bool { return w.in(honest[0]) && w.in(honest[1]) && w.in(honest[2]) && w.in(elsewhere) })
+	for round := range 2 {
+		for _, p := range append(honest, elsewhere) {
+			p.up = false
+		}
+		w.must(40*time.Second, "they are out", func() bool { return !w.in(honest[0]) && !w.in(honest[1]) && !w.in(honest[2]) && !w.in(elsewhere) })
+		if round == 0 {
+			for i := range 30 { // of this host and of others
+				p := &person{n: 20_000 + i, key: newKeyed(uint64(800_000 + i)), up: true, at: hearsay.Incarnation(w.now.UnixMilli())}
+				p.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(7 + i/6)}), uint16(30_000+i))
+				w.people = append(w.people, p)
+				w.tend(p)
+			}
+		}
+		w.run(5 * time.Second)
+		full := w.machines[0].q.state.members.count
+		if full < 8 || full > 12 {
+			t.Fatalf("%d members: the test shows nothing", full)
+		}
+		for _, p := range append(honest, elsewhere) {
+			p.up = true
+		}
+		w.must(5*time.Second, "they are in again", func() bool { return w.in(honest[0]) && w.in(honest[1]) && w.in(honest[2]) && w.in(elsewhere) })
+	}
+	if n := w.machines[0].drops[hearsay.DropTableFull] + w.machines[1].drops[hearsay.DropTableFull] + w.machines[2].drops[hearsay.DropTableFull]; n == 0 {
+		t.Error("nobody was refused: the test shows nothing")
+	}
+}
+
+// Limits hold that a quorum of seeds was told; who was told others is told of.
+func TestLimitsOfAQuorum(t *testing.T) {
+	w := newWorld(t, 3, 84)
+	var told []string
+	w.teller = func(_ *machine, e hearsay.Event) {
+		if e.Kind == hearsay.EventSeedDiffers {
+			told = append(told, e.Text)
+		}
+	}
+	common := w.cfg.Limits
+	few := common
+	few.Members = 5
+	w.cfg.Limits = few
+	w.start(w.machines[0])
+	w.cfg.Limits = common
+	w.start(w.machines[1])
+	w.start(w.machines[2])
+	w.must(10*time.Second, "founded", w.agree)
+	w.run(10 * time.Second)
+	for _, m := range w.machines {
+		if m.q.Limits() != common {
+			t.Errorf("by one seed's word seed %d goes by %+v", m.slot, m.q.Limits())
+		}
+	}
+	if len(told) == 0 {
+		t.Error("nobody tells that the seeds have other limits")
+	}
+	w.crash(w.machines[1])
+	w.cfg.Limits = few
+	w.start(w.machines[1])
+	w.must(10*time.Second, "two were told so", func() bool {
+		for _, m := range w.machines {
+			if m.q.Limits() != few {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// Loopback is no source: a network on one machine for development has no share.
+func TestLoopbackHasNoShare(t *testing.T) {
+	w := newWorld(t, 3, 85)
+	w.startAll()
+	w.must(10*time.Second, "founded", w.agree)
+	crowd := w.crowd(100, netip.MustParseAddr("127.0.0.1"))
+	w.must(10*time.Second, "all are in", func() bool {
+		for _, p := range crowd {
+			if !w.in(p) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// Time is measured by each proposer's own clock: one that jumps back stops nothing, and
+// what one has counted is not counted again by others.
+func TestTimeOfTheState(t *testing.T) {
+	b := newBounds(3)
+	for _, step := range []struct {
+		slot uint8
+		at   int64
+		want int64
+	}{
+		{0, 1_000_000, 0}, {1, 5_000, 0}, // their clocks are apart
+		{0, 1_000_100, 100}, {1, 5_050, 100}, {1, 5_150, 200},
+		{0, 900_000, 200}, {0, 900_050, 250}, // set back
+		{2, 77, 250}, {2, 1 << 60, 250 + maxPause.Milliseconds()}, // set ahead
+		{1, 5_200, 250 + maxPause.Milliseconds()}, {1, 5_300, 350 + maxPause.Milliseconds()},
+		{9, 1, 350 + maxPause.Milliseconds()}, // no seat
+	} {
+		if b.pass(step.slot, step.at); b.now != step.want {
+			t.Errorf("after %d of seat %d it is %d, want %d", step.at, step.slot, b.now, step.want)
+		}
+	}
+}

@@ -1,0 +1,307 @@
+package quorum
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// This file bounds how many may be in, and how fast a ledger grows. It is part of
+// the state, so that all seeds refuse the same: what is here is worked out from
+// entries alone.
+//
+// Time is what entries say, each measured against the last one of the same proposer:
+// clocks that are wrong do not matter, but for those that jump, by at most maxPause. Time
+// goes on with the fastest. A seed that lies can make it run, and has the bounds of growth loosened;
+// it cannot stop it.
+
+const (
+	// maxPause is how much time may pass between two entries of one proposer: longer
+	// than everything that is spent takes to come back. By default that are 21 minutes
+	// for a source, 68 for the network.
+	maxPause = 2 * time.Hour
+
+	// anAdmission is what an admission spends, so that at n a minute n of it come
+	// back each millisecond.
+	anAdmission = 60_000
+
+	// maxSpending bounds the sources of which is kept what they have spent. All
+	// that was spent in the time in which a source gets everything back fits, as the
+	// network's own bound is twice Members.
+	maxSpending = 16 << 10
+)
+
+// writing is when a seat wrote its last entry, by its own clock and by the state's.
+type writing struct{ at, then int64 }
+
+// spending is what a source, or the network, has spent, as of a time of the state.
+type spending struct {
+	source netip.Addr
+	spent  int64
+	at     int64
+}
+
+// spentAt gives what is spent still, if so many admissions a minute come back.
+func (s *spending) spentAt(now int64, aMinute uint32) int64 {
+	return max(0, s.spent-(now-s.at)*int64(aMinute))
+}
+
+// bounds is the part of the state that limits it.
+type bounds struct {
+	limits  hearsay.Limits
+	words   []hearsay.LimitsWord // by slot, without signatures; zero: a seat has said nothing
+	now     int64                // milliseconds since the founding, as far as entries tell
+	wrote   []writing            // by slot
+	network spending
+	sources []spending // ascending by source
+
+	// What is derived: members, and cases of admissions, by source.
+	members, asking map[netip.Addr]int
+	allAsking       int
+}
+
+func newBounds(seats int) bounds {
+	return bounds{limits: hearsay.DefaultLimits(), words: make([]hearsay.LimitsWord, seats), wrote: make([]writing, seats)}
+}
+
+// reseat begins anew with what seats have said and written: there are others.
+func (b *bounds) reseat(seats int) {
+	b.words, b.wrote = make([]hearsay.LimitsWord, seats), make([]writing, seats)
+}
+
+// timeBy gives what time it is when a seat writes an entry.
+func (b *bounds) timeBy(slot uint8, at int64) int64 {
+	if int(slot) >= len(b.wrote) || b.wrote[slot].at == 0 {
+		return b.now
+	}
+	r := b.wrote[slot]
+	return max(b.now, r.then+min(max(0, at-r.at), maxPause.Milliseconds()))
+}
+
+// pass lets time pass up to an entry.
+func (b *bounds) pass(slot uint8, at int64) {
+	if int(slot) < len(b.wrote) {
+		b.now = b.timeBy(slot, at)
+		b.wrote[slot] = writing{at, b.now}
+	}
+}
+
+// find gives what a source has spent.
+func (b *bounds) find(source netip.Addr) (at int, found bool) {
+	return slices.BinarySearchFunc(b.sources, source, func(s spending, a netip.Addr) int { return s.source.Compare(a) })
+}
+
+func (b *bounds) spentOf(source netip.Addr, now int64) int64 {
+	if at, found := b.find(source); found {
+		return b.sources[at].spentAt(now, b.limits.SourceAdmissions)
+	}
+	return 0
+}
+
+// spend counts what a source and the network spend, or takes it back where it is
+// negative.
+func (b *bounds) spend(source netip.Addr, own, network int64) {
+	b.network = spending{spent: max(0, b.network.spentAt(b.now, b.limits.Admissions)+network), at: b.now}
+	if source.IsLoopback() {
+		return
+	}
+	at, found := b.find(source)
+	if !found {
+		if len(b.sources) >= maxSpending {
+			b.sources = slices.DeleteFunc(b.sources, func(s spending) bool { return s.spentAt(b.now, b.limits.SourceAdmissions) == 0 })
+			at, _ = b.find(source)
+		}
+		if len(b.sources) >= maxSpending {
+			return
+		}
+		b.sources = slices.Insert(b.sources, at, spending{source: source})
+	}
+	s := &b.sources[at]
+	spent := s.spentAt(b.now, b.limits.SourceAdmissions) + own
+	s.spent, s.at = min(max(0, spent), 2*anAdmission*int64(b.limits.MembersOfSource)), b.now
+}
+
+// tally keeps how many there are by source: members, or cases of admissions.
+func tally(of map[netip.Addr]int, addr netip.AddrPort, n int) {
+	source := hearsay.Source(addr.Addr())
+	if of[source] += n; of[source] == 0 {
+		delete(of, source)
+	}
+}
+
+// refusesMore says why an admission would be too much, at a time of the state, if so.
+func (s *state) refusesMore(c *hearsay.Claim, now int64) (why string) {
+	l, source, share := s.bounds.limits, hearsay.Source(c.Card.Addr.Addr()), int64(1)
+	if s.wasRemoved(c.Subject) {
+		share = 2 // nobody else takes its place
+	}
+	ofSource := int64(s.bounds.members[source] + s.bounds.asking[source])
+	switch all := int64(s.members.count + s.bounds.allAsking); {
+	case all >= share*int64(l.Members):
+		return fmt.Sprintf("the network has %d members, and no more may be in (limits.members)", s.members.count)
+	case s.bounds.network.spentAt(now, l.Admissions)+anAdmission > share*anAdmission*int64(l.Members):
+		return fmt.Sprintf("too many were admitted lately: %d a minute may be (limits.admissions)", l.Admissions)
+	case source.IsLoopback():
+		return ""
+	case ofSource >= share*int64(l.MembersOfSource):
+		return fmt.Sprintf("%d members are in from %s, and no more may be (limits.members_of_source)", s.bounds.members[source], source)
+	case s.bounds.spentOf(source, now)+anAdmission > share*anAdmission*int64(l.MembersOfSource):
+		return fmt.Sprintf("too many were admitted from %s lately, or have left: %d a minute may be (limits.source_admissions)", source, l.SourceAdmissions)
+	}
+	return ""
+}
+
+// refusesMove says why a member cannot move to an address, if so: its source has its
+// share.
+func (s *state) refusesMove(from, to netip.AddrPort) (why string) {
+	source := hearsay.Source(to.Addr())
+	if source == hearsay.Source(from.Addr()) || source.IsLoopback() || s.bounds.members[source] < 2*int(s.bounds.limits.MembersOfSource) {
+		return ""
+	}
+	return fmt.Sprintf("%d members are in from %s, and no more may be (limits.members_of_source)", s.bounds.members[source], source)
+}
+
+// wasRemoved reports whether a node is out because it was removed, as far back as that
+// is remembered.
+func (s *state) wasRemoved(id hearsay.NodeID) bool {
+	for _, d := range slices.Backward(s.departed) {
+		if d.id == id {
+			return d.removed
+		}
+	}
+	return false
+}
+
+// openAdmission opens the case of an admission, if that is within the limits.
+func (s *state) openAdmission(id hearsay.CaseID, c *command) []change {
+	why := s.refusesAdmission(&c.claim)
+	if why == "" {
+		why = s.refusesMore(&c.claim, s.bounds.now)
+	}
+	if why == "" {
+		s.bounds.spend(hearsay.Source(c.claim.Card.Addr.Addr()), anAdmission, anAdmission)
+	}
+	return s.open(id, c, c.claim.Subject, why)
+}
+
+// limit takes a seat's word for limits.
+func (s *state) limit(c *command) []change {
+	w := &c.limits
+	if int(w.Slot) >= len(s.seats) || w.At <= s.bounds.words[w.Slot].At {
+		return nil // or again
+	}
+	seat := s.seats[w.Slot]
+	var buf [256]byte
+	if seat.Life.IsZero() || w.Life != seat.Life || !s.verify(seat.Key, w.AppendSigned(buf[:0], s.ledger()), w.Signature) {
+		return nil
+	}
+	s.bounds.words[w.Slot] = hearsay.LimitsWord{Slot: w.Slot, Life: w.Life, Limits: w.Limits, At: w.At}
+	alike := 0
+	for slot := range s.seats {
+		if s.bounds.words[slot].Limits == w.Limits && s.bounds.words[slot].Life == s.seats[slot].Life {
+			alike++
+		}
+	}
+	if alike >= s.quorum() && s.bounds.limits != w.Limits {
+		s.bounds.limits = w.Limits
+	}
+	return nil
+}
+
+// said gives what a seat has said last; the defaults if it has said nothing.
+func (s *state) said(slot int) hearsay.Limits {
+	if w := &s.bounds.words[slot]; w.Limits.Valid() && w.Life == s.seats[slot].Life {
+		return w.Limits
+	}
+	return hearsay.DefaultLimits()
+}
+
+func (b *bounds) appendBinary(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(b.limits.AppendBinary(dst), uint64(b.now))
+	for slot := range b.wrote {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(b.wrote[slot].at))
+		dst = binary.BigEndian.AppendUint64(dst, uint64(b.wrote[slot].then))
+		w := &b.words[slot]
+		said := w.Limits.Valid()
+		if dst = append(dst, 0); said {
+			dst[len(dst)-1] = 1
+			dst = w.AppendBinary(dst)
+		}
+	}
+	dst = b.network.append(dst)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(b.sources)))
+	for i := range b.sources {
+		ip := b.sources[i].source.As16()
+		dst = b.sources[i].append(append(dst, ip[:]...))
+	}
+	return dst
+}
+
+func (s *spending) append(dst []byte) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(dst, uint64(s.spent)), uint64(s.at))
+}
+
+// readBounds reads what appendBinary wrote.
+func readBounds(r *hearsay.Canonical, seats int) bounds {
+	b := newBounds(seats)
+	b.limits, b.now = r.Limits(), int64(r.Uint64())
+	for slot := range seats {
+		b.wrote[slot] = writing{int64(r.Uint64()), int64(r.Uint64())}
+		if r.Byte() == 1 && !r.Failed() {
+			b.words[slot] = r.LimitsWord()
+		}
+	}
+	b.network = spending{spent: int64(r.Uint64()), at: int64(r.Uint64())}
+	for range count(r, maxSpending) {
+		one := spending{source: readSource(r), spent: int64(r.Uint64()), at: int64(r.Uint64())}
+		if n := len(b.sources); n > 0 && b.sources[n-1].source.Compare(one.source) >= 0 {
+			r.Fail()
+			break
+		}
+		b.sources = append(b.sources, one)
+	}
+	return b
+}
+
+func readSource(r *hearsay.Canonical) (source netip.Addr) {
+	if ip := r.Take(16); ip != nil {
+		source = netip.AddrFrom16([16]byte(ip)).Unmap()
+	}
+	return source
+}
+
+// sayLimits has this seed say which limits it was told, if it has said others, and
+// tells where those of others differ.
+func (q *Quorum) sayLimits(now time.Time) {
+	if !q.Seated() || !q.Ready() {
+		return
+	}
+	s, own := q.state, q.cfg.Limits
+	if s.said(q.cfg.Slot) != own {
+		w := hearsay.LimitsWord{Slot: uint8(q.cfg.Slot), Life: q.life, Limits: own, At: now.UnixMilli()}
+		w.At = max(w.At, s.bounds.words[q.cfg.Slot].At+1)
+		w.Sign(q.Ledger(), q.signer)
+		q.ask(now, q.signer.Public().NodeID(), command{op: opLimits, limits: w})
+	}
+	for slot := range q.cfg.Seeds {
+		if theirs := s.said(slot); slot != q.cfg.Slot && theirs != own && (q.doubts[slot].note == "" || q.doubts[slot].note == otherLimits) && !s.seats[slot].Life.IsZero() {
+			q.differs(now, slot, s.seats[slot].Key, doubt{note: otherLimits, text: fmt.Sprintf("the seed at %v has other limits than this one (%+v, here %+v): want the same on all; %+v hold, as a quorum has said last",
+				q.cfg.Seeds[slot].Addr, theirs, own, s.bounds.limits)})
+		}
+	}
+}
+
+// otherLimits is what is wrong with a seed that was told other limits.
+const otherLimits = "has other limits"
+
+// Limits gives the limits that hold.
+func (q *Quorum) Limits() hearsay.Limits {
+	if q.state == nil {
+		return hearsay.DefaultLimits()
+	}
+	return q.state.bounds.limits
+}
