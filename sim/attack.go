@@ -30,6 +30,8 @@ type Attack struct {
 
 	Progress func(done int) // is told how many runs are over, after each; nil: nobody is
 
+	unlimited bool // tests let seeds admit anybody, to see that it is noticed
+
 	weaken func(*Config) // tests change what nodes are told, to see that claims are checked; may be nil
 }
 
@@ -40,6 +42,7 @@ type AttackKind struct {
 
 	liars     int                          // by default: members that lie; 0: nobody in the network does
 	adjusts   bool                         // Share may be given
+	seeds     int                          // of the network; 0: it is an open one
 	observers bool                         // liars are one after another 1, 2 … all observers of a member
 	lay       func(t *trial)               // one run
 	tell      func(r *AttackReport) string // the outcome in words

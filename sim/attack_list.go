@@ -55,6 +55,12 @@ var attackKinds = []AttackKind{
 		needs: "a key for the network, or seeds: who may be in at all. The victim refutes each time",
 	},
 	{
+		Name: "crowd", What: "has one address and 400 identities, which ask the three seeds to be in as fast as they can, and then leave and ask again",
+		seeds: 3, lay: layCrowd, tell: tellCrowd,
+		protects: "a source has a share of the members and of what is admitted in a minute; a leave counts as an admission",
+		needs:    "lower limits",
+	},
+	{
 		Name: "eclipse", What: "is the only contact of a joiner, hands out a roster of liars, answers for them, and passes nothing on",
 		liars: 1, lay: layEclipse, tell: tellEclipse,
 		needs: "a second contact that is honest, which undoes it; or seeds, or a key for the network",
@@ -104,6 +110,10 @@ func tellSybil(r *AttackReport) string {
 
 func tellEclipse(r *AttackReport) string {
 	return r.fill("the joiner believes {fakes_believed} liars and knows {honest_members_known} honest members, for as long as it has no other contact; with an honest one besides it knows {second_contact_honest_members_known}, and {second_contact_joiner_known_to_nodes} know it")
+}
+
+func tellCrowd(r *AttackReport) string {
+	return r.fill("of {identities} identities {in_from_one_address} are in, its own node among them, and a newcomer from elsewhere is in after {newcomer_in_s} s; by leaving and asking again it causes {rulings_a_minute_by_cycles} rulings a minute, and {seed_bytes_a_minute_by_cycles} bytes on a seed's disk")
 }
 
 // tellMembership tells of an attack on members.

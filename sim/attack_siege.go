@@ -60,15 +60,16 @@ type holding struct {
 // indexes. twisted is the twist of liars.
 func (t *trial) newSiege(besides int, liars []int, twisted *twist) *siege {
 	config := DefaultConfig()
-	config.Seed, config.Nodes = t.seed, t.attack.Nodes+besides
+	config.Seed, config.Nodes, config.Seeds = t.seed, t.attack.Nodes+besides, t.kind.seeds
 	if t.attack.weaken != nil {
 		t.attack.weaken(&config)
 	}
 	stream := draws(t.seed, purposeAttack)
+	all := config.Nodes + config.Seeds
 	s := &siege{
 		w: NewWorld(config, nil), nodes: t.attack.Nodes, random: rand.New(&stream),
-		held: make([]holding, config.Nodes*config.Nodes), lying: make([]bool, config.Nodes),
-		deadNow: make([]int, config.Nodes), victims: make([]bool, config.Nodes), first: make([]bool, config.Nodes),
+		held: make([]holding, all*all), lying: make([]bool, all),
+		deadNow: make([]int, all), victims: make([]bool, all), first: make([]bool, all),
 	}
 	if liars == nil {
 		liars = s.random.Perm(s.nodes)[:t.liars]
@@ -86,7 +87,7 @@ func (t *trial) newSiege(besides int, liars []int, twisted *twist) *siege {
 		default:
 			s.w.bend(i+1, &twist{steps: s.look})
 		}
-		if i >= s.nodes {
+		if i >= s.nodes && i < config.Nodes {
 			plan.Actions = append(plan.Actions, Action{At: never, Verb: Start, Who: []int{i + 1}})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -13,8 +14,8 @@ import (
 func small(name string) *Attack {
 	a := DefaultAttack()
 	a.Name, a.Nodes, a.Runs = name, 16, 1
-	if name == "flood" {
-		a.Nodes = 8 // its payloads take time
+	if name == "flood" || name == "crowd" {
+		a.Nodes = 8 // its payloads take time, and a quarter of an hour does
 	}
 	return &a
 }
@@ -33,6 +34,7 @@ var documented = map[string]struct {
 	"replay":              {false, map[string][2]float64{"members_wrongly_dead": {0, 0}, "rumors_heard_twice": {0, 0}, "recorded_packets": {100, 1e9}}},
 	"forged-incarnations": {false, map[string][2]float64{"members_wrongly_dead": {0, 0}, "incarnations_believed_ahead": {0, 0}, "dropped_bad_signature": {100, 1e9}, "dropped_far_future": {100, 1e9}}},
 	"sybil":               {true, map[string][2]float64{"identities_made_up": {5, 5}, "truth_back_s": {0, 10}}},
+	"crowd":               {false, map[string][2]float64{"in_from_one_address": {64, 64}, "rulings_a_minute_by_cycles": {4, 6}, "newcomer_in_s": {0, 5}}},
 	"eclipse":             {true, map[string][2]float64{"honest_members_known": {0, 0}, "joiner_known_to_nodes": {0, 0}, "second_contact_honest_members_known": {15, 15}}},
 	"flood":               {true, map[string][2]float64{"others_lost_share": {0, 0}, "flood_told_share": {0.1, 0.9}, "others_missed_by_returner_share": {0.1, 1}, "others_missed_by_returner_share_without": {0, 0}}},
 	"impostor":            {true, map[string][2]float64{"believed_by_share": {0.9, 1}, "victims_rumors_lost_share": {0.1, 1}, "conflicts_noticed": {1, 1e9}}},
@@ -180,4 +182,18 @@ func TestAttackValidate(t *testing.T) {
 			t.Errorf("%+v ran", a)
 		}
 	}
+}
+
+// Seeds that admit anybody are noticed: by the attack and by the checker.
+func TestOpenDoorIsNoticed(t *testing.T) {
+	a := small("crowd")
+	a.unlimited = true
+	report, err := a.Run(io.Discard)
+	if !errors.Is(err, ErrUnsafe) || report.Succeeded != 1 || report.Figures.Get("in_from_one_address") < 300 {
+		t.Errorf("%v: %+v", err, report)
+	}
+	if len(report.Broken) == 0 || !strings.Contains(report.Broken[0], "rule "+RuleBounds.String()+" broken") {
+		t.Errorf("the checker says %q", report.Broken)
+	}
+	t.Log(report.Outcome)
 }

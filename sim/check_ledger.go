@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type ledger struct {
 	rulings []ruling  // by epoch, from 1
 	stays   []lasting // every stay that ever was, in the order of their beginning
 	of      map[hearsay.NodeID][]int32
+	from    map[netip.Addr]int // members by source
 	roster  present
 	votes   votes
 }
@@ -36,6 +38,7 @@ type ruling struct {
 type lasting struct {
 	began, ended hearsay.Epoch // 0: it has not
 	left         bool          // by its member's own word
+	source       netip.Addr    // where its member was admitted
 }
 
 func (s lasting) holds(at hearsay.Epoch) bool { return s.began <= at && (s.ended == 0 || s.ended > at) }
@@ -63,7 +66,7 @@ func (r *present) set(stay hearsay.Stay, in bool) {
 }
 
 func newLedger(network hearsay.NetworkID, seeds int) ledger {
-	return ledger{network: network, seeds: seeds, of: make(map[hearsay.NodeID][]int32), votes: newVotes()}
+	return ledger{network: network, seeds: seeds, of: make(map[hearsay.NodeID][]int32), from: make(map[netip.Addr]int), votes: newVotes()}
 }
 
 // id is what is signed in this ledger is about.
@@ -243,7 +246,12 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 			c.violate(now, m, RuleRoster, "epoch %d admits %s, who has not signed that", r.Epoch, c.name(r.Stay.ID))
 		}
 		l.of[r.Stay.ID] = append(l.of[r.Stay.ID], int32(len(l.stays)))
-		l.stays = append(l.stays, lasting{began: r.Epoch})
+		source := hearsay.Source(r.Claim.Card.Addr.Addr())
+		l.stays = append(l.stays, lasting{began: r.Epoch, source: source})
+		l.from[source]++
+		if most := 2 * int(hearsay.DefaultLimits().MembersOfSource); l.from[source] > most { // newcomers up to half of them
+			c.violate(now, m, RuleBounds, "epoch %d admits the member %d of %s, %d may be", r.Epoch, l.from[source], source, most)
+		}
 		l.roster.set(r.Stay, true)
 	case hearsay.RulingRemove, hearsay.RulingLeave:
 		if !lives || newest.began != r.Stay.Epoch {
@@ -251,6 +259,7 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 			return
 		}
 		newest.ended, newest.left = r.Epoch, r.Kind == hearsay.RulingLeave
+		l.from[newest.source]--
 		l.roster.set(r.Stay, false)
 		leave := hearsay.Leave{Stay: r.Stay, Signature: r.Leave}
 		if newest.left && !leave.Verify(l.id(), &c.verifier, r.Key) {
