@@ -2,6 +2,7 @@ package hearsay_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,9 +115,22 @@ func TestCheckName(t *testing.T) {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", "a b", "a/b", "a\nb", "\x1b[31m", "\xff", string(make([]byte, 65))} {
-		if hearsay.CheckName(bad) == nil {
-			t.Errorf("%q passes", bad)
+	for _, bad := range []string{"", "a b", "a/b", "a\nb", "\x1b[31m", "\xff", string(make([]byte, 65)), ".", "..", "a\u202eb", "a\u200b", "\u3164", "\ufeffa", "a\u00ad", "\ufffd", "a\u3000b"} {
+		if err := hearsay.CheckName(bad); err == nil || strings.ContainsAny(err.Error(), unplain) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestCheckWhy(t *testing.T) {
+	for _, good := range []string{"", "it is lent, until May", "größer als 漢字\u3000", strings.Repeat("x", hearsay.MaxWhyLen)} {
+		if err := hearsay.CheckWhy(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"two\nlines", "a\tb", "\x1b[2J", "\u202e", "\xff", strings.Repeat("x", hearsay.MaxWhyLen+1)} {
+		if err := hearsay.CheckWhy(bad); err == nil || strings.ContainsAny(err.Error(), unplain) {
+			t.Errorf("%q: %v", bad, err)
 		}
 	}
 }

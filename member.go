@@ -79,18 +79,38 @@ func (id *NetworkID) UnmarshalJSON(text []byte) error {
 const MaxNameLen = 64
 
 // CheckName says what is wrong with a member's name, if anything: it must be
-// 1 to MaxNameLen bytes of printable UTF-8 without spaces or slashes, so that
-// it can stand in a log line and in a URL.
+// 1 to MaxNameLen bytes of UTF-8, plain characters (IsPlain) without spaces or slashes,
+// and not "." or "..", so that it can stand in a log line, on a terminal and in a URL.
 func CheckName(name string) error {
 	if name == "" || len(name) > MaxNameLen {
-		return fmt.Errorf("name %q: want 1 to %d bytes", name, MaxNameLen)
+		return fmt.Errorf("name %s: want 1 to %d bytes", quotePlain(name[:min(len(name), MaxNameLen)]), MaxNameLen)
+	}
+	if name == "." || name == ".." {
+		return fmt.Errorf("name %q: it stands for a directory, in a URL too; want another", name)
 	}
 	if !utf8.ValidString(name) {
 		return fmt.Errorf("name %q: not valid UTF-8", name)
 	}
 	for _, r := range name {
-		if r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) {
-			return fmt.Errorf("name %q: the character %q is not allowed", name, r)
+		if r == '/' || unicode.IsSpace(r) || !IsPlain(r) {
+			return fmt.Errorf("name %s: the character %+q is not allowed", quotePlain(name), r)
+		}
+	}
+	return nil
+}
+
+// CheckWhy says what is wrong with the reason that an operator gives, if anything: it
+// must be at most MaxWhyLen bytes of UTF-8, one line of plain characters.
+func CheckWhy(why string) error {
+	if len(why) > MaxWhyLen {
+		return fmt.Errorf("%d bytes; want at most %d", len(why), MaxWhyLen)
+	}
+	if !utf8.ValidString(why) {
+		return fmt.Errorf("%q: not valid UTF-8", why)
+	}
+	for _, r := range why {
+		if !IsPlain(r) {
+			return fmt.Errorf("%s: the character %+q is not allowed; want one line of text", quotePlain(why), r)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package hearsay
 
 import (
 	"fmt"
+	"strconv"
 	"unicode"
 	"unicode/utf8"
 )
@@ -47,3 +48,7 @@ func AppendPlain(dst, text []byte) []byte {
 	}
 	return dst
 }
+
+// quotePlain quotes text as %q does, which takes some characters without width for
+// printable.
+func quotePlain(text string) string { return string(AppendPlain(nil, strconv.AppendQuote(nil, text))) }

@@ -365,8 +365,8 @@ func (a *api) postBar(w http.ResponseWriter, r *http.Request) *problem {
 	if err := hearsay.CheckName(asked.Name); err != nil {
 		return badRequest("%v", err)
 	}
-	if len(asked.Why) > hearsay.MaxWhyLen {
-		return badRequest("why: %d bytes; want at most %d", len(asked.Why), hearsay.MaxWhyLen)
+	if err := hearsay.CheckWhy(asked.Why); err != nil {
+		return badRequest("why: %v", err)
 	}
 	before := a.backend.Barred()
 	done := func() status {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -460,6 +461,28 @@ func TestPage(t *testing.T) {
 		}
 		if r.Header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: may be sniffed", path)
+		}
+	}
+}
+
+// TestAnswersArePlain asks with, and for, text that does something to a terminal.
+func TestAnswersArePlain(t *testing.T) {
+	const bad = "\x1b\x7f\u009b\u202e\u2066\u200b\u2028\u3164"
+	v := newVillage()
+	v.members[1].Name = bad
+	v.happen(hearsay.EventMemberDead, bad)
+	v.rumors = []hearsay.Event{{Kind: hearsay.EventRumor, Name: bad, Rumor: &hearsay.Rumor{Data: []byte(bad)}}}
+	escaped := url.PathEscape(bad)
+	for _, path := range []string{"/v1/members", "/v1/topology", "/v1/rumors", "/" + escaped, "/v1/members/" + escaped + "/case", "/v1/self?" + escaped, "/v1/ledger?from=" + escaped} {
+		text := read(t, ask(handler(v), "GET", path, "", "Last-Event-ID: "+bad))
+		if plain := string(hearsay.AppendPlain(nil, []byte(text))); plain != text || text == "" {
+			t.Errorf("%s: %q", path, text)
+		}
+	}
+	for _, headers := range [][]string{{"Host: " + bad}, {"Origin: " + bad}, {"Content-Type: " + bad}, {"Content-Type: application/json"}} {
+		text := read(t, ask(handler(v), "POST", "/v1/rumors", `{"`+bad+`":1}`, headers...))
+		if plain := string(hearsay.AppendPlain(nil, []byte(text))); plain != text || !strings.Contains(text, "about:blank") {
+			t.Errorf("%q: %q", headers, text)
 		}
 	}
 }

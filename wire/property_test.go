@@ -202,7 +202,7 @@ func drawClaim(t *rapid.T) hearsay.Claim {
 	}
 	c.Card = hearsay.Card{
 		Key:       hearsay.PublicKey(drawBytes(t, "key", 32)),
-		Name:      rapid.StringMatching(`[a-zA-Z0-9.äöü-]{1,32}`).Draw(t, "name"),
+		Name:      rapid.StringMatching(`[a-zA-Z0-9äöü-][a-zA-Z0-9.äöü-]{0,31}`).Draw(t, "name"),
 		Addr:      drawAddr(t),
 		Role:      hearsay.Role(rapid.Uint8Range(1, 2).Draw(t, "role")),
 		Signature: drawSignature(t),

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -80,11 +81,21 @@ func show[T any](cmd *cobra.Command, from *asking, what, path string, print func
 	}
 	out := cmd.OutOrStdout()
 	if from.json {
-		_, err = out.Write(append(bytes.TrimRight(body, "\n"), '\n'))
-		return err
+		return printJSON(out, body)
 	}
 	print(out, answer)
 	return nil
+}
+
+// printJSON prints a JSON text as one line.
+func printJSON(out io.Writer, text []byte) error {
+	var line bytes.Buffer
+	if err := json.Compact(&line, text); err != nil {
+		return fmt.Errorf("an answer that is no JSON: %w", err)
+	}
+	line.WriteByte('\n')
+	_, err := out.Write(line.Bytes())
+	return err
 }
 
 func printMembers(out io.Writer, answer web.Members) {
@@ -112,7 +123,7 @@ func printCase(out io.Writer, file caseFile) {
 	table := newTable(out)
 	now := time.Now()
 	for _, step := range file.Steps {
-		text := step.Text
+		text := oneLine(step.Text)
 		if step.Detail != "" {
 			text += " (" + oneLine(step.Detail) + ")"
 		}
@@ -157,8 +168,7 @@ func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
 	}
 	out := cmd.OutOrStdout()
 	if asJSON {
-		_, err := fmt.Fprintf(out, "{\"self\":%s,\"authority\":%s,\"stats\":%s}\n", bytes.TrimSpace(selfBody), bytes.TrimSpace(authorityBody), bytes.TrimSpace(statsBody))
-		return err
+		return printJSON(out, fmt.Appendf(nil, "{\"self\":%s,\"authority\":%s,\"stats\":%s}", selfBody, authorityBody, statsBody))
 	}
 	authority, err := decode[hearsay.Authority](c, authorityBody)
 	if err != nil {
@@ -207,7 +217,7 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 		fmt.Fprintf(table, "quorum\tNOT HEARD: %d of %d seeds would decide; nobody is admitted or removed meanwhile\n", a.Quorum, len(a.Seeds))
 	}
 	if a.Why != "" {
-		fmt.Fprintf(table, "why\t%s\n", a.Why)
+		fmt.Fprintf(table, "why\t%s\n", oneLine(a.Why))
 	}
 	for i := range a.Seeds {
 		s := &a.Seeds[i]
@@ -225,7 +235,7 @@ func seedWords(s *hearsay.SeedStatus, leads bool) string {
 		words = append(words, "leads")
 	}
 	if s.Note != "" {
-		words = append(words, s.Note)
+		words = append(words, oneLine(s.Note))
 	}
 	switch {
 	case len(words) > 0:
@@ -279,8 +289,7 @@ until the others find it gone and the seeds remove it.`,
 				return fmt.Errorf("leave: %w", err)
 			}
 			if from.json {
-				_, err := cmd.OutOrStdout().Write(body)
-				return err
+				return printJSON(cmd.OutOrStdout(), body)
 			}
 			_, err = fmt.Fprintf(cmd.ErrOrStderr(), told, c.base)
 			return err

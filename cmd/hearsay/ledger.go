@@ -171,7 +171,7 @@ func decidedBy(r *web.Ruling) string {
 		if i > 0 {
 			words += "; "
 		}
-		words += b.Seed + ": " + b.Why
+		words += b.Seed + ": " + oneLine(b.Why)
 	}
 	return words
 }
@@ -215,7 +215,7 @@ const decideTimeout = 20 * time.Second
 // tellOutcome tells what the seeds decided of a removal.
 func tellOutcome(out io.Writer, name string, o *web.Outcome, body []byte, asJSON bool) error {
 	if asJSON {
-		if _, err := out.Write(body); err != nil {
+		if err := printJSON(out, body); err != nil {
 			return err
 		}
 	}
@@ -282,6 +282,8 @@ whole id. Ask a seed: name its --http address with --node.`,
 				return wrongUsage(cmd, errors.New("--fresh goes with --list"))
 			case cmd.Flags().Changed("why") && len(args) == 0:
 				return wrongUsage(cmd, errors.New("--why goes with NAME, whom to bar"))
+			case hearsay.CheckWhy(why) != nil:
+				return wrongUsage(cmd, fmt.Errorf("--why: %w", hearsay.CheckWhy(why)))
 			case list && fresh:
 				return show(cmd, &from, "list who is barred", "/v1/bars?fresh=1", printBars)
 			case list:
@@ -320,8 +322,7 @@ func operate(cmd *cobra.Command, from *asking, name, what string, ask func(conte
 		return saidOnce(what, err)
 	}
 	if from.json {
-		_, err = cmd.OutOrStdout().Write(body)
-		return err
+		return printJSON(cmd.OutOrStdout(), body)
 	}
 	done, err := decode[struct{ Status, Why string }](c, body)
 	if err != nil {

@@ -59,7 +59,7 @@ func openLog(places logPlaces, role hearsay.Role, addr string) (*nodeLog, error)
 // newPeopleHandler logs for people, in colors on a terminal.
 func newPeopleHandler(out io.Writer) slog.Handler {
 	if isTerminal(out) {
-		return tint.NewTextHandler(out, &tint.Options{TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != ""})
+		return plainHandler{tint.NewTextHandler(terminal(out), &tint.Options{TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != ""})}
 	}
 	return slog.NewTextHandler(out, nil)
 }
@@ -167,7 +167,7 @@ func appendAttr(line *strings.Builder, prefix string, attr slog.Attr) {
 	}
 	text := value.String()
 	if text == "" || strings.ContainsAny(text, " =\"") || inOneLine(text) != text {
-		text = strconv.Quote(text)
+		text = plain(strconv.Quote(text))
 	}
 	line.WriteString(" " + prefix + attr.Key + "=" + text)
 }
@@ -175,9 +175,9 @@ func appendAttr(line *strings.Builder, prefix string, attr slog.Attr) {
 // inOneLine gives text as it can stand in a line: what others said must not
 // look like a line of its own, or do something to a terminal.
 func inOneLine(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+	if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || !hearsay.IsPlain(r) }) < 0 {
 		return text
 	}
 	quoted := strconv.Quote(text)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+	return plain(strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)) // some characters without width are print
 }

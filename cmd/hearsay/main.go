@@ -25,6 +25,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run carries out one command line and gives its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = &plainWriter{out: stdout}, &plainWriter{out: stderr}
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -68,8 +68,7 @@ func say(cmd *cobra.Command, from *asking, data []byte) error {
 	}
 	out := cmd.OutOrStdout()
 	if from.json {
-		_, err := out.Write(body)
-		return err
+		return printJSON(out, body)
 	}
 	said, err := decode[web.Said](c, body)
 	if err != nil {

@@ -39,14 +39,14 @@ type screen struct {
 	table  string // as it stands under the lines, one member a line
 }
 
-func newScreen(out io.Writer, plain bool) *screen {
-	live := !plain && isTerminal(out)
-	return &screen{out: out, live: live, colors: live && os.Getenv("NO_COLOR") == ""}
+func newScreen(out io.Writer, bare bool) *screen {
+	live := !bare && isTerminal(out)
+	return &screen{out: terminal(out), live: live, colors: live && os.Getenv("NO_COLOR") == ""}
 }
 
 // isTerminal reports whether a person may be looking at what is written.
 func isTerminal(out io.Writer) bool {
-	file, ok := out.(*os.File)
+	file, ok := terminal(out).(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return false
 	}
@@ -60,7 +60,7 @@ func isTerminal(out io.Writer) bool {
 
 // print prints text, which ends in a newline, above the table.
 func (s *screen) print(text string) {
-	io.WriteString(s.out, s.erase()+text+s.table)
+	io.WriteString(s.out, s.erase()+plain(text)+s.table)
 }
 
 // draw draws the table anew, if it is another than stands there. It is for a
@@ -69,6 +69,7 @@ func (s *screen) draw(lines []tableLine) {
 	var table strings.Builder
 	table.WriteString(wrapOff)
 	for _, line := range lines {
+		line.text = inOneLine(line.text)
 		if s.colors && line.color != "" {
 			line.text = line.color + line.text + colorOff
 		}
