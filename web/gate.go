@@ -236,8 +236,8 @@ func (p *paced) busy(why string) *problem {
 	return &problem{http.StatusServiceUnavailable, why + "; ask again"}
 }
 
-// takeBody reads the body of a request, one byte more than any may have at most,
-// once there is a place for it.
+// takeBody reads the body of a request, as much as any may have, once there is a place
+// for it. What is longer is not read, and the connection is closed after the answer.
 func (p *paced) takeBody(gate *gate, r *http.Request) *problem {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
@@ -249,12 +249,23 @@ func (p *paced) takeBody(gate *gate, r *http.Request) *problem {
 	defer place.leave()
 	text := bytes.NewBuffer(make([]byte, 0, max(0, min(r.ContentLength, sayBodyMax))+bytes.MinRead))
 	place.await(func() {})
-	_, err := text.ReadFrom(io.LimitReader(r.Body, sayBodyMax+1))
+	_, err := text.ReadFrom(http.MaxBytesReader(p.ResponseWriter, r.Body, sayBodyMax))
 	place.awaited()
 	connectionOf(r.Context()).work(true)
-	if err != nil {
-		return badRequest("reading the body: %v", err)
-	}
-	r.Body = io.NopCloser(text)
+	r.Body = io.NopCloser(&taken{text, err})
 	return nil
+}
+
+// taken is a body that was read, and the error at its end, nil for none.
+type taken struct {
+	text *bytes.Buffer
+	err  error
+}
+
+// Read is of io.Reader.
+func (t *taken) Read(into []byte) (int, error) {
+	if t.text.Len() == 0 && t.err != nil {
+		return 0, t.err
+	}
+	return t.text.Read(into)
 }
