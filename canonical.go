@@ -301,7 +301,7 @@ func (c *Canonical) Ruling() *Ruling {
 		r.Claim = c.Claim()
 	}
 	r.Seats, r.Case, r.Rule = c.Seats(), CaseID(c.Uint64()), Rule(c.Byte())
-	if r.Rule > RuleTrial {
+	if r.Rule > RuleWatch {
 		c.Fail()
 	}
 	r.Ballots = c.Ballots()

@@ -31,6 +31,7 @@ const (
 
 	// Decisions. They tell the story of a case.
 	EventUnreachable  // this node's detector had no answer: Count relays asked, Took
+	EventRelayed      // this node's detector had no answer, and By, a relay, says that the subject answers it
 	EventRoundOpened  // this node asked the observers: Round, Count of them
 	EventAsked        // this node, an observer, was asked to probe: By the accuser, Round, Addr of the subject
 	EventExamined     // this node, an observer or a seed, has probed: Addr, Round, Verdict, Count pings sent, Took
@@ -57,7 +58,7 @@ const (
 	EventQuorumLost   // no quorum of seeds is heard: nobody is admitted or removed meanwhile
 	EventQuorumBack   // By the seed that leads
 	EventProbeWanted  // this seed wants the subject probed now: Addr, Round
-	EventCaseOpened   // Case, Addr or Epoch of the stay, By the reporter, Count ballots needed, Text by which rule, Evidence
+	EventCaseOpened   // Case, Addr or Epoch of the stay, By the reporter, Count ballots needed, Text what is wanted, Rule of a removal, Evidence
 	EventCaseRefused  // what was asked opened no case, or a ballot did not count: Text
 	EventBallot       // counted: Case, Ballot, By the seed
 	EventRuled        // decided and durable on a quorum: Epoch, Ruling, Count ballots needed, Evidence
@@ -78,7 +79,7 @@ var eventWords = [numEventKinds]string{
 	EventMemberSuspected: "member-suspected", EventMemberDead: "member-dead",
 	EventMemberRemoved: "member-removed", EventMemberLeft: "member-left",
 	EventMemberForgotten: "member-forgotten", EventNameConflict: "name-conflict",
-	EventUnreachable: "unreachable", EventRoundOpened: "round-opened", EventAsked: "asked", EventExamined: "examined",
+	EventUnreachable: "unreachable", EventRelayed: "relayed", EventRoundOpened: "round-opened", EventAsked: "asked", EventExamined: "examined",
 	EventStatement: "statement", EventCleared: "cleared", EventCondemned: "condemned", EventUndecided: "undecided",
 	EventClaimDelayed: "claim-delayed", EventSuspectFreed: "suspect-freed",
 	EventRumor: "rumor", EventRumorConflict: "rumor-conflict", EventLinked: "linked", EventUnlinked: "unlinked", EventLagged: "lagged",
@@ -115,6 +116,7 @@ type Event struct {
 	Addr        netip.AddrPort `json:"addr,omitzero"`
 	Round       Round          `json:"round,omitzero"`
 	Verdict     Verdict        `json:"verdict,omitzero"`
+	Rule        Rule           `json:"rule,omitzero"` // of a case about a removal
 	Count       int            `json:"count,omitzero"`
 	Took        time.Duration  `json:"took,omitzero"` // nanoseconds
 	Text        string         `json:"text,omitempty"`

@@ -116,9 +116,14 @@ const (
 	RuleMajority Rule = iota + 1 // H of K observers against, in one round
 	RuleTimeout                  // the suspicion ran out: nobody says reachable; in an open network at least two (of two members: one) against
 	RuleTrial                    // no evidence: only what seeds see themselves, each for ten seconds, and none may reach it
+	RuleWatch                    // the same, and a seed has opened the case itself: the member was silent to its own probes for half a minute, whatever observers said
 )
 
-var ruleWords = [...]string{RuleMajority: "majority", RuleTimeout: "timeout", RuleTrial: "trial"}
+// Observed reports whether a removal by the rule rests on what observers have
+// signed, so that there is evidence.
+func (r Rule) Observed() bool { return r == RuleMajority || r == RuleTimeout }
+
+var ruleWords = [...]string{RuleMajority: "majority", RuleTimeout: "timeout", RuleTrial: "trial", RuleWatch: "watch"}
 
 // String gives the rule's word.
 func (r Rule) String() string { return word(ruleWords[:], int(r)) }

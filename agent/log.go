@@ -112,6 +112,7 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventMemberLeft:      {slog.LevelInfo, "A member left"},
 	hearsay.EventMemberForgotten: {slog.LevelInfo, "A member was forgotten"},
 	hearsay.EventNameConflict:    {slog.LevelError, "Two living members bear one name"},
+	hearsay.EventRelayed:         {slog.LevelDebug, "A member did not answer, and answers others"},
 	hearsay.EventUnreachable:     {slog.LevelInfo, "A member did not answer, nor did it answer others"},
 	hearsay.EventRoundOpened:     {slog.LevelInfo, "Asked the observers of a member"},
 	hearsay.EventAsked:           {slog.LevelDebug, "Asked to probe a member as its observer"},

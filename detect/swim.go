@@ -443,8 +443,9 @@ func (s *Swim) Ack(now time.Time, p *hearsay.Packet, seq uint64) (answered hears
 		s.setSilent(pr.target, false)
 		s.last, pr.phase = *pr, phaseIdle
 		s.answered(now, p.From)
-		if p.From != pr.target {
-			return answered, true // a relay reached it
+		if p.From != pr.target { // a relay reached it
+			s.out.Events = append(s.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRelayed, Subject: pr.target, By: p.From})
+			return answered, true
 		}
 		if !p.Stream {
 			s.measure(p.From, now.Sub(pr.began))

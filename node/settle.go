@@ -52,6 +52,8 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 
 	case hearsay.EventUnreachable:
 		n.roster.Unreachable(now, id)
+	case hearsay.EventRelayed:
+		s.relayed(now, id)
 	case hearsay.EventMemberSuspected:
 		s.suspected(now, id)
 		n.overlay.Suspect(now, id)
@@ -170,6 +172,13 @@ func (n *Node) condemned(now time.Time, e *hearsay.Event) {
 func (s *seeded) suspected(now time.Time, id hearsay.NodeID) {
 	if s.seat != nil {
 		s.seat.Suspected(now, id)
+	}
+}
+
+// relayed tells a seed that only relays reach a member, as they say.
+func (s *seeded) relayed(now time.Time, id hearsay.NodeID) {
+	if s.seat != nil {
+		s.seat.Relayed(now, id)
 	}
 }
 

@@ -32,7 +32,7 @@ type shelf struct {
 func (c *casebook) note(e hearsay.Event) {
 	switch e.Kind {
 	case hearsay.EventJoined, hearsay.EventJoinFail, hearsay.EventAlone, hearsay.EventMemberJoined,
-		hearsay.EventRumor, hearsay.EventLinked, hearsay.EventUnlinked, hearsay.EventProbeWanted:
+		hearsay.EventRumor, hearsay.EventLinked, hearsay.EventUnlinked, hearsay.EventProbeWanted, hearsay.EventRelayed:
 		return
 	}
 	if e.Subject.IsZero() {

@@ -365,6 +365,8 @@ func (s *story) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hears
 	wait := t.ShortTrial
 	alone := ", and none may reach it"
 	switch {
+	case rule == hearsay.RuleWatch:
+		brought = fmt.Sprintf("opened by a seed whose own probes it had not answered for %s%s, whatever its observers said (rule: watch)", t.SilentFor, source)
 	case rule == hearsay.RuleMajority:
 		brought, wait, alone = "reported with its observers' statements (rule: majority)", t.Trial, ""
 	case rule == hearsay.RuleTimeout:
@@ -404,11 +406,7 @@ func (s *story) step(e *hearsay.Event) hearsay.Step {
 	name := s.m.Name
 	switch e.Kind {
 	case hearsay.EventCaseOpened:
-		rule := hearsay.RuleTrial
-		if e.Evidence != nil {
-			rule = e.Evidence.Rule
-		}
-		step.Text = s.removalWords(rule, e.Evidence, e.Epoch, needed, fmt.Sprintf("%d seeds", seeds))
+		step.Text = s.removalWords(e.Rule, e.Evidence, e.Epoch, needed, fmt.Sprintf("%d seeds", seeds))
 		if ofAdmission(e) {
 			t, _ := s.n.timing() // only seeds see it happen
 			step.By = name

@@ -95,6 +95,9 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 	case e != nil:
 		text += fmt.Sprintf("%s got no answer from it. When its suspicion ran out, %s: so it was reported without a majority (rule: timeout, with %s). ",
 			n.accuser(e), s.saidAtTimeout(e), plural(len(e.Statements), "statement"))
+	case r.Rule == hearsay.RuleWatch:
+		t, source := n.timing()
+		text += fmt.Sprintf("It had not answered a seed's own probes for %s%s, so that seed brought it before the others itself, whatever its observers said (rule: watch). ", t.SilentFor, source)
 	case r.Evidence.IsZero():
 		text += "It was reported without evidence, as an operator does, so only what the seeds saw themselves counted. "
 	case r.Rule == hearsay.RuleTimeout:

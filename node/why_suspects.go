@@ -124,6 +124,13 @@ func (s *story) abstaining() string {
 	return ""
 }
 
+// silentToSeeds tells of the way in which a suspect comes before the seeds without
+// anybody's report.
+func (s *story) silentToSeeds() string {
+	q, source := s.n.timing()
+	return fmt.Sprintf(" A seed that it has not answered for %s%s brings it before the others in any case.", q.SilentFor, source)
+}
+
 // suspectNearest tells by what a suspicion ends, either way.
 func (s *story) suspectNearest(now time.Time, h *hearing) string {
 	needed, seeds := s.needed()
@@ -149,7 +156,7 @@ func (s *story) suspectNearest(now time.Time, h *hearing) string {
 		text += fmt.Sprintf(" suspicion has run out at about %s", exactly(h.RunsOut.UnixMilli()))
 	}
 	if h.reachable > 0 {
-		return text + "; but while an observer reaches it, that brings it before no seed."
+		return text + "; but while an observer reaches it, that brings it before no seed." + s.silentToSeeds()
 	}
 	text += fmt.Sprintf(": then it is reported to the seeds with what statements there are, unless an observer reaches it, and removed once %d of %d seeds have had no answer from it for %s%s each and none reaches it",
 		needed, seeds, q.ShortTrial, source)
@@ -158,7 +165,7 @@ func (s *story) suspectNearest(now time.Time, h *hearing) string {
 		text += fmt.Sprintf("; as a case has ended without a ruling, such a report waits until %s", exactly(until.UnixMilli()))
 	}
 	if by := reported.Add(q.ShortTrial); now.Before(by) {
-		return text + fmt.Sprintf(". That is by about %s.", exactly(by.UnixMilli()))
+		return text + fmt.Sprintf(". That is by about %s.", exactly(by.UnixMilli())) + s.silentToSeeds()
 	}
-	return text + ". Until then whoever accuses it goes on reporting it, if the seeds can be reached and a quorum of them is there."
+	return text + ". Until then whoever accuses it goes on reporting it, if the seeds can be reached and a quorum of them is there." + s.silentToSeeds()
 }

@@ -260,7 +260,7 @@ func TestFirstBallotCounts(t *testing.T) {
 }
 
 func TestOneSeedThatReachesItEndsAShortCase(t *testing.T) {
-	for rule, want := range map[hearsay.Rule]outcome{hearsay.RuleTrial: outAborted, hearsay.RuleTimeout: outAborted, hearsay.RuleMajority: outBalloted} {
+	for rule, want := range map[hearsay.Rule]outcome{hearsay.RuleTrial: outAborted, hearsay.RuleWatch: outAborted, hearsay.RuleTimeout: outAborted, hearsay.RuleMajority: outBalloted} {
 		b := newBench(t, 5)
 		stay := b.member(1)
 		e := &hearsay.Evidence{Subject: stay.ID, Rule: min(rule, hearsay.RuleTimeout)}

@@ -3,7 +3,6 @@ package quorum
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -20,36 +19,11 @@ type trial struct {
 	castAt  time.Time // when the ballot was proposed last; zero: there is none yet
 }
 
-// watch is what this seed's own probes see of one node. It begins when the
-// seed first hears of a suspicion, so that a removal need not wait for it.
-type watch struct {
-	addr     netip.AddrPort
-	began    time.Time
-	reached  time.Time // began of the newest probe that was answered
-	failing  time.Time // began of the first probe that was not, since the last that was; zero: none
-	failed   time.Time // end of the newest that was not
-	askAt    time.Time // when a probe is wanted next
-	asked    time.Time // when the probe under way was wanted; zero: there is none
-	queued   bool      // one is wanted as soon as there is room
-	answered bool
-
-	abstained time.Time // when a probe last came to nothing by this seed's own fault
-}
-
-const (
-	// maxProbing is how many probes are wanted at a time. A detector examines
-	// 64, and some of them are others' (detect.maxExaminations).
-	maxProbing = 48
-
-	// probePatience is how long a probe may take. Guess: longer than any does.
-	probePatience = 5 * time.Second
-)
-
 // forgetTrials begins anew: another state takes the place of this one.
 func (q *Quorum) forgetTrials() {
 	q.trials, q.watched = make(map[hearsay.CaseID]*trial), make(map[hearsay.NodeID]*watch)
 	q.knocks = make(map[hearsay.NodeID]*knock)
-	q.probing, q.probes = 0, nil
+	q.probing, q.first, q.probes = 0, nil, nil
 }
 
 // try begins this seed's own check of a case.
@@ -75,171 +49,10 @@ func (q *Quorum) try(now time.Time, c *openCase) {
 	}
 }
 
-// Suspected tells this seed that a member is suspect somewhere: it probes it
-// from now on.
-func (q *Quorum) Suspected(now time.Time, id hearsay.NodeID) {
-	if q.state != nil && q.state.members.get(id) != nil {
-		q.watch(now, id)
-	}
-}
-
-// Cleared tells this seed that a suspicion has ended.
-func (q *Quorum) Cleared(now time.Time, id hearsay.NodeID) {
-	if q.state != nil && q.state.removing[id] == nil && q.state.admitting[id] == nil {
-		q.unwatch(now, id)
-	}
-}
-
-func (q *Quorum) unwatch(now time.Time, id hearsay.NodeID) {
-	if w := q.watched[id]; w != nil {
-		delete(q.watched, id)
-		q.probed(now, w)
-	}
-}
-
-func (q *Quorum) watch(now time.Time, id hearsay.NodeID) { q.watchAt(now, id, q.where(id)) }
-
-// where gives the newest address of a member.
-func (q *Quorum) where(id hearsay.NodeID) (addr netip.AddrPort) {
-	if m := q.state.members.get(id); m != nil {
-		addr = m.Claim.Card.Addr
-	}
-	if q.directory.Addr != nil {
-		if newest, ok := q.directory.Addr(id); ok {
-			addr = newest
-		}
-	}
-	return addr
-}
-
-// rewatch begins the watch of a member anew if it has another address now: that
-// it does not answer where it was says nothing.
-func (q *Quorum) rewatch(now time.Time, id hearsay.NodeID, w *watch) {
-	if q.state.members.get(id) == nil {
-		return
-	}
-	if addr := q.where(id); addr != w.addr {
-		q.probed(now, w) // nothing that comes of it counts
-		w.addr, w.began, w.failing, w.failed, w.askAt = addr, now, time.Time{}, time.Time{}, now
-	}
-}
-
-func (q *Quorum) watchAt(now time.Time, id hearsay.NodeID, addr netip.AddrPort) {
-	if q.watched[id] != nil {
-		return
-	}
-	if len(q.watched) >= maxWatched && q.state.removing[id] == nil && q.state.admitting[id] == nil {
-		q.drops[hearsay.DropTableFull]++
-		return
-	}
-	q.watched[id] = &watch{addr: addr, began: now, askAt: now}
-	if !q.quiet {
-		q.wantProbe(now, id, q.watched[id])
-	}
-}
-
-// wantProbe asks the node for a probe, as soon as there is room. Whatever it
-// finds comes in by Probed.
-func (q *Quorum) wantProbe(now time.Time, id hearsay.NodeID, w *watch) {
-	w.askAt = now.Add(q.cfg.ProbeEvery)
-	switch {
-	case !w.asked.IsZero() || w.queued:
-		return
-	case q.probing >= maxProbing:
-		w.queued = true
-		q.probes = append(q.probes, id)
-		return
-	}
-	w.asked = now
-	q.probing++
-	round := hearsay.Round(q.random.Uint64())
-	q.event(hearsay.Event{At: now, Kind: hearsay.EventProbeWanted, Subject: id, Addr: w.addr, Round: round})
-}
-
-// probed makes room when a probe is over, for those that wait.
-func (q *Quorum) probed(now time.Time, w *watch) {
-	if w.asked.IsZero() {
-		return
-	}
-	w.asked = time.Time{}
-	q.probing--
-	for len(q.probes) > 0 && q.probing < maxProbing {
-		id := q.probes[0]
-		q.probes = q.probes[1:]
-		if next := q.watched[id]; next != nil && next.queued {
-			next.queued = false
-			q.wantProbe(now, id, next)
-		}
-	}
-}
-
-// Probe is what a probe of this seed's own has found.
-type Probe struct {
-	Subject hearsay.NodeID
-	Addr    netip.AddrPort // where it was probed
-	Verdict hearsay.Verdict
-	Began   time.Time // when its first ping went out
-}
-
-// Probed tells what a probe has found, whether it was wanted or not. That somebody
-// did not answer counts only if a quorum of seeds was heard all the while: then this
-// seed sends and receives. Else it may be this seed that is cut off.
-func (q *Quorum) Probed(now time.Time, p Probe) {
-	if p.Verdict == hearsay.VerdictUnreachable && (q.heardFrom.IsZero() || p.Began.Before(q.heardFrom)) {
-		p.Verdict = hearsay.VerdictAbstains
-	}
-	if k := q.knocks[p.Subject]; k != nil && p.Addr == k.claim.Card.Addr {
-		q.answered(now, k, &p)
-		return
-	}
-	w := q.watched[p.Subject]
-	if w == nil || q.state == nil {
-		return
-	}
-	q.rewatch(now, p.Subject, w)
-	if p.Addr.IsValid() && p.Addr != w.addr {
-		return // it is elsewhere, or says so
-	}
-	q.probed(now, w)
-	switch p.Verdict {
-	case hearsay.VerdictReachable:
-		w.answered, w.failing = true, time.Time{}
-		if p.Began.After(w.reached) {
-			w.reached = p.Began
-		}
-	case hearsay.VerdictUnreachable:
-		w.failed = now
-		if w.failing.IsZero() || p.Began.Before(w.failing) {
-			w.failing = p.Began
-		}
-	default:
-		w.abstained = now // askAt stays: this node was late, has its hands full, or hears no quorum
-		return
-	}
-	for _, c := range []*openCase{q.state.removing[p.Subject], q.state.admitting[p.Subject]} {
-		if c != nil {
-			q.consider(now, c)
-		}
-	}
-}
-
-// tickTrials wants probes, casts ballots whose time has come, and proposes
-// again what may have got lost.
+// tickTrials casts ballots whose time has come, and proposes again what may have
+// got lost.
 func (q *Quorum) tickTrials(now time.Time) {
-	for _, id := range slices.SortedFunc(maps.Keys(q.watched), hearsay.NodeID.Compare) {
-		w := q.watched[id]
-		open := q.state.removing[id] != nil || q.state.admitting[id] != nil
-		if !w.asked.IsZero() && now.Sub(w.asked) >= probePatience {
-			q.probed(now, w) // nothing came of it
-		}
-		q.rewatch(now, id, w)
-		switch {
-		case !open && now.Sub(w.began) >= q.cfg.WatchFor:
-			q.unwatch(now, id)
-		case !now.Before(w.askAt):
-			q.wantProbe(now, id, w)
-		}
-	}
+	q.tickWatches(now)
 	for _, c := range q.state.cases {
 		q.consider(now, c)
 	}

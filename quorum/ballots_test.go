@@ -391,3 +391,108 @@ func TestMadeUpPeersKeepNobodyWaiting(t *testing.T) {
 	w.newPerson()
 	w.must(5*time.Second, "somebody real is in", func() bool { return w.machines[2].q.Epoch() == 7 })
 }
+
+// A member that is silent to a seed for long comes before the seeds, whatever
+// others say of it: that a suspicion is over does not end the seed's own watch.
+func TestSeedOpensCaseOnSilent(t *testing.T) {
+	w := followed(t, 4, 3)
+	one := w.people[1]
+	one.up, one.covered = false, true
+	began := w.now
+	for _, m := range w.machines {
+		w.step(m, func() { m.q.Suspected(w.now, one.id()) })
+	}
+	w.run(time.Second)
+	for _, m := range w.machines {
+		w.step(m, func() { m.q.Cleared(w.now, one.id()) }) // as those say that lie
+	}
+	w.run(w.machines[0].q.cfg.SilentFor - 2*time.Second)
+	if _, open := w.machines[0].q.Case(one.id()); open || !w.in(one) {
+		t.Fatal("a case is open, or over, too soon")
+	}
+	w.must(5*time.Second, "it is out", func() bool { return !w.in(one) })
+	r := w.machines[0].q.Rulings(hearsay.Epoch(3), 1)[0]
+	if r.Rule != hearsay.RuleWatch || !r.Evidence.IsZero() || len(r.Ballots) < 2 {
+		t.Errorf("removed by %s, with %d ballots", r.Rule, len(r.Ballots))
+	}
+	t.Logf("out after %v", w.now.Sub(began))
+}
+
+// One answer ends what a seed had against a member.
+func TestAnswerEndsSilence(t *testing.T) {
+	w := followed(t, 4, 3)
+	one, m := w.people[1], w.machines[0]
+	one.up, one.covered = false, true
+	w.step(m, func() { m.q.Suspected(w.now, one.id()) })
+	w.run(m.q.cfg.SilentFor - 3*time.Second)
+	one.up = true
+	w.run(3 * time.Second)
+	one.up = false
+	w.run(m.q.cfg.SilentFor - 3*time.Second)
+	if _, open := m.q.Case(one.id()); open || !w.in(one) {
+		t.Error("a case is open though it has answered meanwhile")
+	}
+}
+
+// However many are silent, few probes are under way at a time, the watches are
+// bounded, and who asks to be in goes first.
+func TestManySilentAreBounded(t *testing.T) {
+	w := followed(t, 4, 60)
+	m := w.machines[0]
+	for _, one := range w.people[5:] {
+		one.up, one.covered = false, true
+	}
+	for _, one := range w.people[5 : 5+fewSilent] { // of the others the seed finds out itself
+		w.step(m, func() { m.q.Suspected(w.now, one.id()) })
+	}
+	most := 0
+	w.must(20*time.Second, "all the silent are watched", func() bool {
+		failing := 0
+		for _, one := range w.people[5:] {
+			if m.q.Failing(one.id()) {
+				failing++
+			}
+		}
+		most = max(most, m.q.probing)
+		return failing == 55
+	})
+	if most > maxProbing {
+		t.Errorf("%d probes at a time", most)
+	}
+	newcomer := w.newPerson()
+	w.must(2*time.Second, "the newcomer is in", func() bool { return w.in(newcomer) })
+	w.must(time.Minute, "all the silent are out", func() bool {
+		for _, one := range w.people[5:60] {
+			if w.in(one) {
+				return false
+			}
+		}
+		return true
+	})
+	for _, m := range w.machines {
+		if len(m.q.first)+len(m.q.probes) > maxWatched {
+			t.Errorf("%d and %d probes wait", len(m.q.first), len(m.q.probes))
+		}
+	}
+}
+
+func TestMembersInOrder(t *testing.T) {
+	var all members
+	for i := range 40 {
+		all.add(Member{Stay: hearsay.Stay{ID: hearsay.NodeID{byte(i * 13), byte(i)}, Epoch: 1}})
+	}
+	seen, id := 0, hearsay.NodeID{}
+	for {
+		next, ok := all.after(id)
+		if !ok {
+			break
+		}
+		if next.Compare(id) <= 0 && seen > 0 {
+			t.Fatalf("%v comes after %v", next, id)
+		}
+		seen, id = seen+1, next
+	}
+	if seen != 39 { // the first has the least identity of all, beyond which all are
+		t.Errorf("%d of 40 members", seen)
+	}
+}

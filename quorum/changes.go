@@ -52,7 +52,7 @@ func (q *Quorum) opened(now time.Time, c *openCase) {
 	case opAdmit:
 		e.Addr, e.Name, e.Incarnation = c.opening.claim.Card.Addr, c.opening.claim.Card.Name, c.opening.claim.Incarnation
 	case opRemove:
-		e.Epoch, e.By, e.Evidence = c.opening.stay.Epoch, c.opening.by, c.opening.evidence
+		e.Epoch, e.By, e.Evidence, e.Rule = c.opening.stay.Epoch, c.opening.by, c.opening.evidence, c.opening.rule
 		e.Text += " by " + c.opening.rule.String()
 	}
 	q.event(e)
@@ -101,7 +101,12 @@ func (q *Quorum) ruled(now time.Time, c *change) {
 }
 
 func (q *Quorum) aborted(now time.Time, c *change) {
-	q.settled(now, c.c)
+	if c.c.opening.op == opRemove {
+		delete(q.trials, c.c.id)
+		q.unheeded(now, c.c)
+	} else {
+		q.settled(now, c.c)
+	}
 	if c.c.opening.op == opRemove && len(q.paused) < maxPaused {
 		q.paused[c.c.opening.stay] = now.Add(q.cfg.ReportPause)
 		if !c.c.short() { // a word without evidence must not make a removal slow

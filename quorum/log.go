@@ -13,7 +13,7 @@ type operation uint8
 // another.
 const (
 	opAdmit  operation = iota + 1 // opens a case: claim
-	opRemove                      // opens a case: stay, rule, by, evidence unless the rule is trial
+	opRemove                      // opens a case: stay, rule, by, evidence if the rule is majority or timeout
 	opSeat                        // opens a case: seat
 	opBallot                      // ballot
 	opLeave                       // leave
@@ -95,7 +95,7 @@ func (c *command) append(dst []byte) []byte {
 	case opRemove:
 		dst = hearsay.AppendStay(dst, c.stay)
 		dst = append(append(dst, byte(c.rule)), c.by[:]...)
-		if c.rule != hearsay.RuleTrial {
+		if c.rule.Observed() {
 			dst = c.evidence.AppendBinary(dst)
 		}
 	case opSeat:
@@ -121,11 +121,10 @@ func readCommand(r *hearsay.Canonical) command {
 		c.claim = r.Claim()
 	case opRemove:
 		c.stay, c.rule, c.by = r.Stay(), hearsay.Rule(r.Byte()), r.NodeID()
-		switch c.rule {
-		case hearsay.RuleMajority, hearsay.RuleTimeout:
+		switch {
+		case c.rule.Observed():
 			c.evidence = r.Evidence()
-		case hearsay.RuleTrial:
-		default:
+		case c.rule != hearsay.RuleTrial && c.rule != hearsay.RuleWatch:
 			r.Fail()
 		}
 	case opSeat:

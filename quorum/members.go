@@ -37,6 +37,24 @@ func (m *members) get(id hearsay.NodeID) *Member {
 	return nil
 }
 
+// after gives the first member beyond an identity. It is not ok, and the least
+// identity of all, if there is none.
+func (m *members) after(id hearsay.NodeID) (next hearsay.NodeID, ok bool) {
+	part, at, found := m.find(id)
+	if found {
+		at++
+	}
+	for i := int(id[0]); ; {
+		if at < len(part) {
+			return part[at].Stay.ID, true
+		}
+		if i++; i == len(m.parts) {
+			return next, false
+		}
+		part, at = m.parts[i], 0
+	}
+}
+
 // has reports whether this very stay is in.
 func (m *members) has(stay hearsay.Stay) bool {
 	one := m.get(stay.ID)

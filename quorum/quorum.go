@@ -13,6 +13,7 @@ const (
 	maxQueue   = 8192 // commands on their way into the log
 	maxAsked   = 4096 // requests that the log has not answered yet
 	maxWatched = 1024 // members under this seed's own watch
+	maxLooking = 768  // of them, before none is added that nobody suspects
 	maxPaused  = 1024 // stays whose reports wait
 )
 
@@ -56,7 +57,8 @@ type Quorum struct {
 	knocks  map[hearsay.NodeID]*knock  // those who ask to be in, and have not answered yet
 	silent  []Silent                   // of them, those that did not
 	probing int                        // probes under way
-	probes  []hearsay.NodeID           // those that wait for room, in order
+	first   []hearsay.NodeID           // watched, whose probes wait for room and go first, in order
+	probes  []hearsay.NodeID           // the others whose probes wait for room, in order
 	paused  map[hearsay.Stay]time.Time // until when reports without a majority wait
 	weighed map[hearsay.Stay]time.Time // until when reports with evidence wait, too
 	asked   []asked
@@ -79,6 +81,10 @@ type Quorum struct {
 
 	// Since when a quorum has been heard without a break; zero: none is.
 	heardFrom time.Time
+
+	// When many are silent, this seed looks at all members.
+	looked   hearsay.NodeID // the last it has looked at
+	lookedAt time.Time
 
 	strange, strangeBytes int // messages of the log that came from no seed's address, in this tick
 }

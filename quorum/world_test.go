@@ -126,6 +126,8 @@ type person struct {
 	at    hearsay.Incarnation
 	up    bool
 	guest bool
+
+	covered bool // nobody reports it
 }
 
 func (p *person) id() hearsay.NodeID {
@@ -538,7 +540,7 @@ func (w *world) tend(p *person) {
 			p.at = max(p.at+1, hearsay.Incarnation(w.now.UnixMilli()))
 		}
 		w.step(m, func() { m.q.Admit(w.now, p.claim()) })
-	case !p.up && w.in(p):
+	case !p.up && w.in(p) && !p.covered:
 		w.report(m, p)
 	}
 	w.after(500*time.Millisecond+w.upTo(500*time.Millisecond), func() { w.tend(p) })

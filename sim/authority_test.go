@@ -29,6 +29,7 @@ func TestMostPeersDie(t *testing.T) {
 	}{
 		{"a hundred", 100, 3, nil},
 		{"a hundred, five seeds", 100, 5, nil},
+		{"four hundred", large(200, 400), 3, nil},
 		{"a hundred, slow and with loss", 100, 3, func(c *Config) { c.Delay, c.Loss = 80*time.Millisecond, 0.1 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -44,5 +45,67 @@ func TestMostPeersDie(t *testing.T) {
 			t.Logf("in after %v; all out %v after they died", in, w.now-30*time.Second)
 			w.convergesWithin(t, 10*time.Second)
 		})
+	}
+}
+
+// coversUp has a machine say that it reaches one that is dead, whenever it is asked.
+func coversUp(number, dead int, from time.Duration) *twist {
+	return &twist{unjudged: true, takes: func(w *World, m *machine, p *hearsay.Packet) bool {
+		victim := w.machines[dead-1].id
+		answer := hearsay.Packet{Addr: p.Addr}
+		switch body := p.Body.(type) {
+		case *hearsay.WitnessReq:
+			if body.Subject != victim || w.now < from {
+				return true
+			}
+			s := hearsay.Statement{Subject: victim, Incarnation: body.Incarnation, Round: body.Round, Verdict: hearsay.VerdictReachable, At: m.clock.at.Milliseconds()}
+			s.Sign(w.check.ledger.id(), newSigner(w.config.Seed, number, m.disks))
+			answer.Body = &s
+		case *hearsay.RelayReq:
+			if body.Target != victim || w.now < from {
+				return true
+			}
+			answer.Body = &hearsay.Ack{Seq: body.Seq}
+		default:
+			return true
+		}
+		w.send(m, &answer)
+		return false
+	}}
+}
+
+// All observers of a member say that they reach it, and it is dead: the seeds see
+// for themselves that it is silent, and rule so.
+func TestCoverWithSeeds(t *testing.T) {
+	const killed = 20 * time.Second
+	for seed := range uint64(3) {
+		w := newScenario(t, 9, "at 20s kill n1", func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
+		for number := 2; number <= 9; number++ {
+			w.bend(number, coversUp(number, 1, killed))
+		}
+		w.RunUntil(killed + 25*time.Second)
+		if !w.hasStay(1) {
+			t.Fatalf("seed %d: n1 is out at once: the liars do nothing", seed+1)
+		}
+		w.runsUntil(t, 25*time.Second, "n1 is out", func() bool { return !w.hasStay(1) })
+		t.Logf("seed %d: out %v after its death", seed+1, w.now-killed)
+		if r := w.check.ledger.rulings[len(w.check.ledger.rulings)-1]; r.kind != hearsay.RulingRemove {
+			t.Errorf("seed %d: the last ruling is %v", seed+1, r.kind)
+		}
+		w.convergesWithin(t, 10*time.Second)
+	}
+}
+
+// A member that two of three seeds do not reach stays in, as the third does; and
+// the cases about it become rare.
+func TestSilentToSomeSeeds(t *testing.T) {
+	script := "at 20s cut n1 -> s1\nat 20s cut s1 -> n1\nat 20s cut n1 -> s2\nat 20s cut s2 -> n1"
+	w := newScenario(t, 6, script, withSeeds(3))
+	w.RunUntil(20 * time.Second)
+	before := w.counts.Cases
+	w.RunUntil(10 * time.Minute)
+	const most = 5 * 2 * 3 // of each of two seeds, as three count them
+	if cases := w.counts.Cases - before; !w.hasStay(1) || cases == 0 || cases > most {
+		t.Errorf("n1 is in: %v, after %d cases as seeds count them", w.hasStay(1), cases)
 	}
 }

@@ -299,6 +299,8 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 		}
 	case hearsay.EventMemberDead, hearsay.EventMemberRemoved:
 		c.death(m, e, now)
+	case hearsay.EventCaseOpened:
+		c.opens(m, e, now)
 	case hearsay.EventExamined:
 		c.examined(m, e, now)
 		if c.isSeed(m) {

@@ -119,6 +119,19 @@ func (t vigil) enough(rule hearsay.Rule) string {
 	return ""
 }
 
+// opens checks a case that a seed has opened by itself: its own probes of the
+// member must have been in vain for long. At most a minute lies between the
+// proposal and the case; meanwhile the member may have answered.
+func (c *checker) opens(m *machine, e *hearsay.Event, now time.Duration) {
+	if e.Rule != hearsay.RuleWatch || e.By != m.id {
+		return
+	}
+	t := c.views[m.index].tried[e.Subject]
+	if v := m.tried(&t, now); t.inVain && v.inVain < quorum.DefaultConfig().SilentFor-rounding {
+		c.violate(now, m, RuleBallots, "opens a case on %s by itself, which it had probed in vain for %s", c.name(e.Subject), short(v.inVain))
+	}
+}
+
 // rounding is how much a span of time may be off after it was told from a clock
 // whose rate has changed meanwhile.
 const rounding = 10 * time.Millisecond

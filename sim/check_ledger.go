@@ -215,7 +215,7 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 func (c *checker) removed(m *machine, t *telling, now time.Duration) {
 	l, r, e := &c.ledger, t.ruling, t.evidence
 	switch {
-	case e == nil && r.Rule != hearsay.RuleTrial && c.isSeed(m):
+	case e == nil && r.Rule.Observed() && c.isSeed(m):
 		c.violate(now, m, RuleEvidence, "epoch %d removes %s by %s without evidence", r.Epoch, c.name(r.Stay.ID), r.Rule)
 	case e == nil:
 	case e.Hash(l.network) != r.Evidence || e.Subject != r.Stay.ID || e.Rule != r.Rule:

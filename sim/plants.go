@@ -65,6 +65,7 @@ var Plants = []Plant{
 	{"heads-too-soon", "signs the head of a ruling before that is on disk", RuleLedger, everywhere(&twist{steps: sendsHeads}), 3},
 	{"cast-for-others", "counts a ballot that another has signed with the seed's key", RuleBallots, everywhere(&twist{steps: eachEvent(castForOthers)}), 3},
 	{"hasty-ballots", "would remove whom it has probed once in vain", RuleBallots, everywhere(&twist{configures: probeOnce}), 3},
+	{"hasty-watch", "opens a case on whom it has probed once in vain, whatever observers say", RuleBallots, everywhere(&twist{configures: watchOnce}), 3},
 	{"old-seat", "takes part with the seat of the disk that it has lost", RuleBallots, everywhere(&twist{loads: keepLife, steps: noteLife}), 3},
 	{"stands-still", "has a deadline that is always now", RuleProgress, everywhere(&twist{deadline: alwaysDue}), 0},
 }

@@ -118,6 +118,9 @@ func castForOthers(w *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 	return nil
 }
 
+// watchOnce has a seed open a case by itself at once.
+func watchOnce(_ *World, _ *machine, c *node.Config) { c.Quorum.SilentFor = 1 }
+
 func probeOnce(_ *World, _ *machine, c *node.Config) { c.Quorum.Trial, c.Quorum.ShortTrial = 1, 1 }
 
 // noteLife keeps the life of a seed's disk outside of it, and keepLife brings

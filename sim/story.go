@@ -205,6 +205,8 @@ func decision(e *hearsay.Event, subject, by string, names *checker) string {
 	switch e.Kind {
 	case hearsay.EventUnreachable:
 		return fmt.Sprintf("cannot reach %s, neither itself nor through %d others, for %s", subject, e.Count, short(e.Took))
+	case hearsay.EventRelayed:
+		return fmt.Sprintf("gets no answer from %s, which %s says that it reaches", subject, by)
 	case hearsay.EventRoundOpened:
 		return fmt.Sprintf("asks the %d observers of %s", e.Count, subject)
 	case hearsay.EventAsked:

@@ -102,7 +102,7 @@ func TestSeedDrops(t *testing.T) {
 		{"a head of a slot that cannot be", &hearsay.Rulings{Heads: []hearsay.Head{{Slot: hearsay.MaxSeeds}}}, hearsay.DropMalformed},
 		{"no kind of ruling", ruling(func(r *hearsay.Ruling) { r.Kind = 0 }), hearsay.DropMalformed},
 		{"an unknown kind of ruling", ruling(func(r *hearsay.Ruling) { r.Kind = hearsay.NumRulingKinds }), hearsay.DropMalformed},
-		{"an unknown rule", ruling(func(r *hearsay.Ruling) { r.Rule = hearsay.RuleTrial + 1 }), hearsay.DropMalformed},
+		{"an unknown rule", ruling(func(r *hearsay.Ruling) { r.Rule = hearsay.RuleWatch + 1 }), hearsay.DropMalformed},
 		{"a name that breaks the rules", ruling(func(r *hearsay.Ruling) { r.Claim.Card.Name = "a b" }), hearsay.DropMalformed},
 		{"an address of nobody", ruling(func(r *hearsay.Ruling) { r.Claim.Card.Addr = netip.AddrPortFrom(netip.IPv4Unspecified(), 1) }), hearsay.DropMalformed},
 		{"no role", ruling(func(r *hearsay.Ruling) { r.Claim.Card.Role = 0 }), hearsay.DropMalformed},

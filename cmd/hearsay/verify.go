@@ -422,8 +422,7 @@ func (a *audit) roster(r *hearsay.Ruling) error {
 // rule of the ruling, and the statements of observers whose keys the ledger has
 // told. How many observers there were, each seed has counted by its own roster.
 func (a *audit) evidence(r *hearsay.Ruling, e *hearsay.Evidence) error {
-	observed := r.Rule == hearsay.RuleMajority || r.Rule == hearsay.RuleTimeout
-	switch {
+	switch observed := r.Rule.Observed(); {
 	case observed && r.Evidence.IsZero():
 		return epochError(r.Epoch, "it removes by the rule %s, and names no evidence", r.Rule)
 	case !observed && !r.Evidence.IsZero():

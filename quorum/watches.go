@@ -1,0 +1,359 @@
+package quorum
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// This file is what a seed sees by its own probes: of those a case is about, of
+// suspects, and, when many members are silent, of everybody. A seed to which a
+// member has been silent for long opens the case itself.
+
+// watch is what this seed's own probes see of one node. It begins when the
+// seed first hears of a suspicion, so that a removal need not wait for it, and it
+// lasts as long as the node is silent.
+type watch struct {
+	addr     netip.AddrPort
+	began    time.Time
+	reached  time.Time // began of the newest probe that was answered
+	failing  time.Time // began of the first probe that was not, since the last that was; zero: none
+	failed   time.Time // end of the newest that was not
+	askAt    time.Time // when a probe is wanted next
+	asked    time.Time // when the probe under way was wanted; zero: there is none
+	queued   bool      // one is wanted as soon as there is room
+	first    bool      // it stands in the queue of those that go first
+	answered bool
+	trusted  bool // nobody suspects it any more, or nobody did: the watch ends with the next answer
+
+	abstained time.Time // when a probe last came to nothing by this seed's own fault
+	vain      int       // cases about its silence that ended without a ruling, one after the other
+	vainAt    time.Time // when the last did
+}
+
+const (
+	// maxProbing is how many probes are wanted at a time. A detector examines
+	// 64, and some of them are others' (detect.maxExaminations).
+	maxProbing = 48
+
+	// probePatience is how long a probe may take. Guess: longer than any does.
+	probePatience = 5 * time.Second
+
+	// Of somebody that has been silent for so long one more probe says little: then
+	// it is probed so often. Guesses: longer than Config.Trial, and some probes in
+	// Config.ShortTrial.
+	longSilent   = 2 * time.Second
+	silentPeriod = 2 * time.Second
+
+	// maxVain bounds how often the time is doubled after which a seed brings a
+	// member before the others again, in vain so far: then it is 16 times as long,
+	// 8 minutes. Such a member answers some seeds and not others.
+	maxVain = 4
+
+	// When one in manySilent members, and at least fewSilent of them, are silent to
+	// this seed, it looks at all, one each lookEvery: when most die at once, the few
+	// that are left would take minutes to find all of them. Guesses: more than die
+	// one by one in a network that is well; four hundred are looked at in ten seconds.
+	manySilent = 32
+	fewSilent  = 8
+	lookEvery  = 25 * time.Millisecond
+	lookMost   = 16 // in one tick
+)
+
+// Suspected tells this seed that a member is suspect somewhere: it probes it
+// from now on.
+func (q *Quorum) Suspected(now time.Time, id hearsay.NodeID) {
+	if q.state == nil || q.state.members.get(id) == nil {
+		return
+	}
+	if w := q.watched[id]; w != nil {
+		w.trusted = false
+	}
+	q.watch(now, id)
+}
+
+// Relayed tells this seed that a member has not answered it, and others say that it
+// answers them: it looks for itself.
+func (q *Quorum) Relayed(now time.Time, id hearsay.NodeID) {
+	if q.state != nil && q.state.members.get(id) != nil {
+		q.look(now, id)
+	}
+}
+
+// look watches a member that nobody suspects until it answers.
+func (q *Quorum) look(now time.Time, id hearsay.NodeID) {
+	if q.watched[id] != nil {
+		return
+	}
+	q.watch(now, id)
+	if w := q.watched[id]; w != nil {
+		w.trusted = true
+	}
+}
+
+// Cleared tells this seed that a suspicion has ended. What others say does not end
+// its own watch as long as the member does not answer this seed itself.
+func (q *Quorum) Cleared(now time.Time, id hearsay.NodeID) {
+	if q.state == nil || q.open(id) {
+		return
+	}
+	if w := q.watched[id]; w != nil && !w.failing.IsZero() {
+		w.trusted = true
+		return
+	}
+	q.unwatch(now, id)
+}
+
+// open reports whether a case is open about a node.
+func (q *Quorum) open(id hearsay.NodeID) bool {
+	return q.state.removing[id] != nil || q.state.admitting[id] != nil
+}
+
+func (q *Quorum) unwatch(now time.Time, id hearsay.NodeID) {
+	if w := q.watched[id]; w != nil {
+		delete(q.watched, id)
+		q.probed(now, w)
+	}
+}
+
+func (q *Quorum) watch(now time.Time, id hearsay.NodeID) { q.watchAt(now, id, q.where(id)) }
+
+// where gives the newest address of a member.
+func (q *Quorum) where(id hearsay.NodeID) (addr netip.AddrPort) {
+	if m := q.state.members.get(id); m != nil {
+		addr = m.Claim.Card.Addr
+	}
+	if q.directory.Addr != nil {
+		if newest, ok := q.directory.Addr(id); ok {
+			addr = newest
+		}
+	}
+	return addr
+}
+
+// rewatch begins the watch of a member anew if it has another address now: that
+// it does not answer where it was says nothing.
+func (q *Quorum) rewatch(now time.Time, id hearsay.NodeID, w *watch) {
+	if q.state.members.get(id) == nil {
+		return
+	}
+	if addr := q.where(id); addr != w.addr {
+		q.probed(now, w) // nothing that comes of it counts
+		w.addr, w.began, w.failing, w.failed, w.askAt, w.vain = addr, now, time.Time{}, time.Time{}, now, 0
+	}
+}
+
+func (q *Quorum) watchAt(now time.Time, id hearsay.NodeID, addr netip.AddrPort) {
+	if q.watched[id] != nil {
+		return
+	}
+	if len(q.watched) >= maxWatched && q.state.removing[id] == nil && q.state.admitting[id] == nil {
+		q.drops[hearsay.DropTableFull]++
+		return
+	}
+	q.watched[id] = &watch{addr: addr, began: now, askAt: now}
+	if !q.quiet {
+		q.wantProbe(now, id, q.watched[id])
+	}
+}
+
+// wantProbe asks the node for a probe, as soon as there is room. Whatever it
+// finds comes in by Probed.
+func (q *Quorum) wantProbe(now time.Time, id hearsay.NodeID, w *watch) {
+	w.askAt = now.Add(q.cfg.ProbeEvery)
+	if !w.failing.IsZero() && !q.open(id) && now.Sub(w.failing) >= longSilent {
+		w.askAt = now.Add(max(silentPeriod, q.cfg.ProbeEvery))
+	}
+	first := q.goesFirst(id, w)
+	switch {
+	case !w.asked.IsZero() || w.queued && (w.first || !first):
+		return
+	case q.probing >= maxProbing && first:
+		w.queued, w.first = true, true
+		q.first = append(q.first, id)
+		return
+	case q.probing >= maxProbing:
+		w.queued = true
+		q.probes = append(q.probes, id)
+		return
+	}
+	w.asked, w.queued, w.first = now, false, false
+	q.probing++
+	round := hearsay.Round(q.random.Uint64())
+	q.event(hearsay.Event{At: now, Kind: hearsay.EventProbeWanted, Subject: id, Addr: w.addr, Round: round})
+}
+
+// goesFirst reports whether a probe goes before those of members that have been
+// silent for long, of which there may be hundreds: of one that asks to be in, of
+// one that its observers do not reach, and the first of anybody.
+func (q *Quorum) goesFirst(id hearsay.NodeID, w *watch) bool {
+	c := q.state.removing[id]
+	return q.state.admitting[id] != nil || c != nil && !c.short() || w.failing.IsZero()
+}
+
+// probed makes room when a probe is over, for those that wait.
+func (q *Quorum) probed(now time.Time, w *watch) {
+	if w.asked.IsZero() {
+		return
+	}
+	w.asked = time.Time{}
+	q.probing--
+	for q.probing < maxProbing && len(q.first)+len(q.probes) > 0 {
+		queue := &q.first
+		if len(q.first) == 0 {
+			queue = &q.probes
+		}
+		id := (*queue)[0]
+		*queue = (*queue)[1:]
+		if next := q.watched[id]; next != nil && next.queued {
+			next.queued, next.first = false, false
+			q.wantProbe(now, id, next)
+		}
+	}
+}
+
+// Probe is what a probe of this seed's own has found.
+type Probe struct {
+	Subject hearsay.NodeID
+	Addr    netip.AddrPort // where it was probed
+	Verdict hearsay.Verdict
+	Began   time.Time // when its first ping went out
+}
+
+// Probed tells what a probe has found, whether it was wanted or not. That somebody
+// did not answer counts only if a quorum of seeds was heard all the while: then this
+// seed sends and receives. Else it may be this seed that is cut off.
+func (q *Quorum) Probed(now time.Time, p Probe) {
+	if p.Verdict == hearsay.VerdictUnreachable && (q.heardFrom.IsZero() || p.Began.Before(q.heardFrom)) {
+		p.Verdict = hearsay.VerdictAbstains
+	}
+	if k := q.knocks[p.Subject]; k != nil && p.Addr == k.claim.Card.Addr {
+		q.answered(now, k, &p)
+		return
+	}
+	w := q.watched[p.Subject]
+	if w == nil || q.state == nil {
+		return
+	}
+	q.rewatch(now, p.Subject, w)
+	if p.Addr.IsValid() && p.Addr != w.addr {
+		return // it is elsewhere, or says so
+	}
+	q.probed(now, w)
+	switch p.Verdict {
+	case hearsay.VerdictReachable:
+		w.answered, w.failing, w.vain = true, time.Time{}, 0
+		if p.Began.After(w.reached) {
+			w.reached = p.Began
+		}
+	case hearsay.VerdictUnreachable:
+		w.failed = now
+		if w.failing.IsZero() || p.Began.Before(w.failing) {
+			w.failing = p.Began
+		}
+	default:
+		w.abstained = now // askAt stays: this node was late, has its hands full, or hears no quorum
+		return
+	}
+	for _, c := range []*openCase{q.state.removing[p.Subject], q.state.admitting[p.Subject]} {
+		if c != nil {
+			q.consider(now, c)
+		}
+	}
+}
+
+// tickWatches wants probes, ends watches, and opens cases about members that have
+// been silent to this seed for long.
+func (q *Quorum) tickWatches(now time.Time) {
+	silent := 0
+	for _, id := range slices.SortedFunc(maps.Keys(q.watched), hearsay.NodeID.Compare) {
+		w := q.watched[id]
+		if !w.asked.IsZero() && now.Sub(w.asked) >= probePatience {
+			q.probed(now, w) // nothing came of it
+		}
+		q.rewatch(now, id, w)
+		if !w.failing.IsZero() {
+			silent++
+		}
+		switch {
+		case !q.open(id) && q.over(now, id, w):
+			q.unwatch(now, id)
+		case q.mayReport(now, id, w):
+			q.reportSilent(now, id)
+		case !now.Before(w.askAt):
+			q.wantProbe(now, id, w)
+		}
+	}
+	q.lookAround(now, silent)
+}
+
+// over reports whether a watch without a case has ended: of one that has answered,
+// and of which nothing else is to come. Whoever is silent is watched on.
+func (q *Quorum) over(now time.Time, id hearsay.NodeID, w *watch) bool {
+	if !w.failing.IsZero() {
+		return q.state.members.get(id) == nil // it has left
+	}
+	return w.trusted && w.answered || now.Sub(w.began) >= q.cfg.WatchFor
+}
+
+// mayReport reports whether this seed opens the case about a member itself: the
+// member has answered none of its probes for SilentFor. The seeds do so one after
+// the other, as one case is enough. After a case that came to nothing it takes
+// twice as long.
+func (q *Quorum) mayReport(now time.Time, id hearsay.NodeID, w *watch) bool {
+	m := q.state.members.get(id)
+	if m == nil || w.failing.IsZero() || q.state.removing[id] != nil || !q.Seated() {
+		return false
+	}
+	since := w.failing
+	if w.vainAt.After(since) {
+		since = w.vainAt
+	}
+	turn := time.Duration(q.cfg.Slot) * q.cfg.RetryEvery
+	return w.failed.Sub(since) >= q.cfg.SilentFor<<min(w.vain, maxVain)+turn &&
+		now.Sub(w.failed) <= q.cfg.ShortTrial && !now.Before(q.paused[m.Stay]) && !q.isAsked(id, opRemove)
+}
+
+// reportSilent brings a member before the seeds because it is silent to this one.
+func (q *Quorum) reportSilent(now time.Time, id hearsay.NodeID) {
+	stay := q.state.members.get(id).Stay
+	q.ask(now, id, command{op: opRemove, stay: stay, rule: hearsay.RuleWatch, by: q.signer.Public().NodeID()})
+}
+
+// unheeded is told that a case about a member has come to nothing. A seed to which
+// the member is silent watches on.
+func (q *Quorum) unheeded(now time.Time, c *openCase) {
+	id := c.stay().ID
+	w := q.watched[id]
+	if w == nil || w.failing.IsZero() {
+		q.unwatch(now, id)
+		return
+	}
+	w.vainAt = now
+	if c.opening.rule == hearsay.RuleWatch {
+		w.vain++
+	}
+}
+
+// lookAround has the members probed that nobody suspects, some at a time in the
+// order of their identities, while many others are silent.
+func (q *Quorum) lookAround(now time.Time, silent int) {
+	if silent < max(fewSilent, q.state.members.count/manySilent) {
+		q.lookedAt = now
+		return
+	}
+	room := min(int(now.Sub(q.lookedAt)/lookEvery), lookMost)
+	if room > 0 {
+		q.lookedAt = now
+	}
+	for range min(room, q.state.members.count) {
+		id, ok := q.state.members.after(q.looked)
+		if q.looked = id; !ok || len(q.watched) >= maxLooking {
+			return // round once, or no room
+		}
+		q.look(now, id)
+	}
+}
