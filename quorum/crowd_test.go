@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -133,8 +134,13 @@ func TestLimitsOfAQuorum(t *testing.T) {
 			t.Errorf("by one seed's word seed %d goes by %+v", m.slot, m.q.Limits())
 		}
 	}
-	if len(told) == 0 {
-		t.Error("nobody tells that the seeds have other limits")
+	for _, want := range []string{
+		"the seed at 10.0.0.2:5000 was told other limits than this one: limits.members there 4096, here 5; want the same on all; a quorum's hold: limits.members they are 4096, here 5",
+		"the seed at 10.0.0.1:5000 was told other limits than this one: limits.members there 5, here 4096; want the same on all; this one's hold",
+	} {
+		if !slices.Contains(told, want) {
+			t.Errorf("nobody says %q, but %q", want, told)
+		}
 	}
 	w.crash(w.machines[1])
 	w.cfg.Limits = few

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"hearsay"
@@ -142,13 +143,13 @@ func (s *state) refusesMore(c *hearsay.Claim, now int64) (why string) {
 	ofSource := int64(s.bounds.members[source] + s.bounds.asking[source])
 	switch all := int64(s.members.count + s.bounds.allAsking); {
 	case all >= share*int64(l.Members):
-		return fmt.Sprintf("the network has %d members, and no more may be in (limits.members)", s.members.count)
+		return fmt.Sprintf("the network has %d members, those that are being admitted counted, and may have %d (limits.members)", all, l.Members)
 	case s.bounds.network.spentAt(now, l.Admissions)+anAdmission > share*anAdmission*int64(l.Members):
 		return fmt.Sprintf("too many were admitted lately: %d a minute may be (limits.admissions)", l.Admissions)
 	case source.IsLoopback():
 		return ""
 	case ofSource >= share*int64(l.MembersOfSource):
-		return fmt.Sprintf("%d members are in from %s, and no more may be (limits.members_of_source)", s.bounds.members[source], source)
+		return fmt.Sprintf("the network has %d members from %s, those that are being admitted counted, and may have %d (limits.members_of_source)", ofSource, source, l.MembersOfSource)
 	case s.bounds.spentOf(source, now)+anAdmission > share*anAdmission*int64(l.MembersOfSource):
 		return fmt.Sprintf("too many were admitted from %s lately, or have left: %d a minute may be (limits.source_admissions)", source, l.SourceAdmissions)
 	}
@@ -162,7 +163,8 @@ func (s *state) refusesMove(from, to netip.AddrPort) (why string) {
 	if source == hearsay.Source(from.Addr()) || source.IsLoopback() || s.bounds.members[source] < 2*int(s.bounds.limits.MembersOfSource) {
 		return ""
 	}
-	return fmt.Sprintf("%d members are in from %s, and no more may be (limits.members_of_source)", s.bounds.members[source], source)
+	return fmt.Sprintf("the network has %d members from %s, and may have %d there, half of them newcomers (limits.members_of_source)",
+		s.bounds.members[source], source, 2*s.bounds.limits.MembersOfSource)
 }
 
 // wasRemoved reports whether a node is out because it was removed, as far back as that
@@ -287,12 +289,46 @@ func (q *Quorum) sayLimits(now time.Time) {
 		w.Sign(q.Ledger(), q.signer)
 		q.ask(now, q.signer.Public().NodeID(), command{op: opLimits, limits: w})
 	}
+	if q.limitsAt.IsZero() {
+		q.limitsAt = now.Add(limitsAfter)
+	}
 	for slot := range q.cfg.Seeds {
-		if theirs := s.said(slot); slot != q.cfg.Slot && theirs != own && (q.doubts[slot].note == "" || q.doubts[slot].note == otherLimits) && !s.seats[slot].Life.IsZero() {
-			q.differs(now, slot, s.seats[slot].Key, doubt{note: otherLimits, text: fmt.Sprintf("the seed at %v has other limits than this one (%+v, here %+v): want the same on all; %+v hold, as a quorum has said last",
-				q.cfg.Seeds[slot].Addr, theirs, own, s.bounds.limits)})
+		theirs, note := s.said(slot), q.doubts[slot].note
+		if slot == q.cfg.Slot || theirs == own || note != "" && note != otherLimits || s.seats[slot].Life.IsZero() || now.Before(q.limitsAt) {
+			continue
+		}
+		q.differs(now, slot, s.seats[slot].Key, doubt{note: otherLimits, text: fmt.Sprintf("the seed at %v was told other limits than this one: %s; want the same on all; %s",
+			q.cfg.Seeds[slot].Addr, differing(theirs, own, "there", "here"), q.whichHold())})
+	}
+}
+
+// limitsAfter is how long a seed waits, once it is ready, until it says that others
+// have other limits: they may be saying theirs. A guess.
+const limitsAfter = 5 * time.Second
+
+// whichHold says whether the limits that hold are this seed's.
+func (q *Quorum) whichHold() string {
+	if hold := q.state.bounds.limits; hold != q.cfg.Limits {
+		return "a quorum's hold: " + differing(hold, q.cfg.Limits, "they are", "here")
+	}
+	return "this one's hold"
+}
+
+// differing names the limits that two differ in.
+func differing(a, b hearsay.Limits, aIs, bIs string) string {
+	var all []string
+	for _, l := range []struct {
+		name string
+		a, b uint32
+	}{
+		{"limits.members", a.Members, b.Members}, {"limits.members_of_source", a.MembersOfSource, b.MembersOfSource},
+		{"limits.admissions", a.Admissions, b.Admissions}, {"limits.source_admissions", a.SourceAdmissions, b.SourceAdmissions},
+	} {
+		if l.a != l.b {
+			all = append(all, fmt.Sprintf("%s %s %d, %s %d", l.name, aIs, l.a, bIs, l.b))
 		}
 	}
+	return strings.Join(all, "; ")
 }
 
 // otherLimits is what is wrong with a seed that was told other limits.

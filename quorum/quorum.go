@@ -47,6 +47,8 @@ type Quorum struct {
 	chain    chain
 	quiet    bool // what is applied was applied in an earlier life
 
+	limitsAt time.Time // from when on it is told that others have other limits; zero: this seed was not ready yet
+
 	tickAt  time.Time
 	queue   []command
 	flushed time.Time
