@@ -240,10 +240,9 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 		n.drops[hearsay.DropUnexpected]++
 		return
 	}
+	taken := true // all claims; else they wait
 	if _, asks := p.Body.(*hearsay.Register); !asks {
-		for i := range p.Claims {
-			n.roster.Claim(now, p, &p.Claims[i])
-		}
+		taken = n.roster.Claims(now, p)
 	}
 	switch m := p.Body.(type) {
 	case *hearsay.Ping:
@@ -268,7 +267,9 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.Join:
 		n.roster.Join(now, p)
 	case *hearsay.Roster:
-		n.roster.TakeRoster(now, p, m)
+		if taken { // or it follows its claims
+			n.roster.TakeRoster(now, p, m)
+		}
 	case *hearsay.Digest:
 		n.roster.Digest(now, p, m)
 	case *hearsay.Entries:

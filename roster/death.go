@@ -75,7 +75,6 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 		tryAt: now.Add(wait), until: now.Add(wait + evidencePatient),
 	}
 	r.pending = append(r.pending, w)
-	r.tickPending(now)
 }
 
 // tickPending takes the next step with every death that is not believed yet.
@@ -95,6 +94,11 @@ func (r *Roster) tickPending(now time.Time) {
 			}
 			continue
 		}
+		if r.work >= workAStep {
+			w.tryAt = now.Add(waitingEach)
+			continue
+		}
+		r.work += workVerify * len(w.evidence.Statements)
 		switch held, forged := r.holds(now, w); {
 		case forged:
 			r.drops[hearsay.DropBadSignature]++

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
-	"slices"
 	"time"
 
 	"hearsay"
@@ -114,21 +113,32 @@ func (r *Roster) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
 		return
 	}
 	entries := &hearsay.Entries{Bits: m.Bits}
+	var in [1 << hearsay.MaxDigestBits]int // members in each bucket
+	for _, number := range r.living {
+		in[bucket(r.id(r.members.at(number)), m.Bits)]++
+	}
+	var open [1 << hearsay.MaxDigestBits]bool
+	room := hearsay.MaxEntries - 1 // and this node
 	for i, h := range r.digest(m.Bits) {
-		if h != m.Hashes[i] {
-			entries.Buckets = append(entries.Buckets, uint8(i))
+		// A bucket is opened whole: who is not listed in it counts as unknown here.
+		// Those that do not fit are for the next exchange.
+		if h == m.Hashes[i] || in[i] > room && len(entries.Buckets) > 0 {
+			continue
 		}
+		open[i] = true
+		room -= in[i]
+		entries.Buckets = append(entries.Buckets, uint8(i))
 	}
 	if len(entries.Buckets) == 0 {
 		return // news came first
 	}
 	for _, number := range r.living {
 		o := r.members.at(number)
-		if len(entries.Items) < hearsay.MaxEntries-1 && slices.Contains(entries.Buckets, bucket(r.id(o), m.Bits)) {
+		if len(entries.Items) < hearsay.MaxEntries-1 && open[bucket(r.id(o), m.Bits)] {
 			entries.Items = append(entries.Items, hearsay.Entry{ID: r.id(o), Incarnation: r.incarnation(o)})
 		}
 	}
-	if r.self.state.Living() && slices.Contains(entries.Buckets, bucket(r.id(r.self), m.Bits)) {
+	if r.self.state.Living() && open[bucket(r.id(r.self), m.Bits)] {
 		entries.Items = append(entries.Items, hearsay.Entry{ID: r.id(r.self), Incarnation: r.incarnation(r.self)})
 	}
 	answer := p.Reply(entries)
@@ -155,9 +165,13 @@ func (r *Roster) Entries(now time.Time, p *hearsay.Packet, m *hearsay.Entries) {
 			give = append(give, r.members.number(mine))
 		}
 	}
+	var open [1 << hearsay.MaxDigestBits]bool
+	for _, b := range m.Buckets {
+		open[b] = true
+	}
 	for _, number := range r.living {
 		o := r.members.at(number)
-		if incarnation, listed := theirs[r.id(o)]; slices.Contains(m.Buckets, bucket(r.id(o), m.Bits)) && (!listed || incarnation < r.incarnation(o)) {
+		if incarnation, listed := theirs[r.id(o)]; open[bucket(r.id(o), m.Bits)] && (!listed || incarnation < r.incarnation(o)) {
 			give = append(give, number)
 		}
 	}

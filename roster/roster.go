@@ -62,6 +62,9 @@ type Roster struct {
 	forgetAt    time.Time // when the gone are looked through next
 	refute      refutation
 	verified    time.Time // up to then the time for signatures is spent
+	waiting     []waiting // of packets whose claims are too many for a step
+	waitUntil   time.Time // when more of them are taken
+	work        int       // on claims in this step
 
 	spent   map[hearsay.NodeID]allowance
 	links   func() []hearsay.NodeID           // neighbors; nil if there is no overlay
@@ -139,6 +142,7 @@ func (r *Roster) Begin() {
 		r.claims = nil // a roster for a newcomer; most steps have a few, or none
 	}
 	r.members.begin()
+	r.work = 0
 }
 
 // Self is this node.
@@ -257,8 +261,10 @@ func (r *Roster) Claim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 			r.news.heardAgain(m)
 		}
 	case c.State == hearsay.StateSuspect:
+		r.work += workOther
 		r.claimedSuspect(now, m, c)
 	case c.State == hearsay.StateDead:
+		r.work += workOther
 		r.claimedDead(now, p, m, c)
 	}
 }
@@ -314,7 +320,8 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropStranger, false
 	case r.admits != word.Subject && !r.affords(now, word, m): // whom a ruling admits is listed in any case
 		return hearsay.DropRate, false
-	case !word.Verify(r.network, r.signer):
+	}
+	if r.work += workVerify; !word.Verify(r.network, r.signer) {
 		return hearsay.DropBadSignature, false
 	}
 	return 0, true

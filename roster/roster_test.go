@@ -80,9 +80,7 @@ func (b *bench) hear(from *stranger, claims ...hearsay.Claim) *hearsay.Effects {
 	b.out.Reset()
 	b.Begin()
 	p := &hearsay.Packet{From: from.id(), Addr: from.addr, Body: &hearsay.News{}, Claims: claims}
-	for i := range claims {
-		b.Claim(b.now, p, &claims[i])
-	}
+	b.Claims(b.now, p)
 	return b.out
 }
 

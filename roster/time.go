@@ -12,6 +12,9 @@ func (r *Roster) Deadline() time.Time {
 	if r.news.waiting() > 0 {
 		at = earlier(at, r.news.told.Add(r.cfg.NewsEvery))
 	}
+	if len(r.waiting) > 0 {
+		at = earlier(at, r.waitUntil)
+	}
 	if r.seeking() {
 		at = earlier(at, r.contacts.tryAt)
 	}
@@ -36,6 +39,7 @@ func (r *Roster) Deadline() time.Time {
 
 // Tick lets time pass.
 func (r *Roster) Tick(now time.Time) {
+	r.tickWaiting(now)
 	r.tickRefutation(now)
 	r.tickAccusations(now)
 	r.tickLingering(now)

@@ -34,7 +34,8 @@ import (
 
 // Limits of catching up, per node.
 const (
-	giveBytes  = 160 << 10              // of rumors in one packet; with what is missed it must fit hearsay.MaxStreamPacket
+	giveBytes  = 160 << 10              // of rumors given at a time; with what is missed they must fit hearsay.MaxStreamPacket
+	giveMost   = 1024                   // rumors given at a time, in packets of hearsay.MaxRumors at most
 	giveMissed = 2048                   // ranges in one packet
 	giveEach   = 50 * time.Millisecond  // the time for giving, which looks at all that is held
 	giveBurst  = time.Second            // this much of it at once
@@ -307,7 +308,7 @@ func (r *Rumors) give(now time.Time, p *hearsay.Packet, of hearsay.Span) {
 		if more || !of.Has(e.ID.Origin) || has(e.origin.theirs, e.ID.Counter) || r.isOnItsWay(now, e) {
 			continue
 		}
-		if more = size+sizeOf(e) > giveBytes || len(r.items)-start == hearsay.MaxRumors; more {
+		if more = size+sizeOf(e) > giveBytes || len(r.items)-start == giveMost; more {
 			continue
 		}
 		r.items = append(r.items, e.told(now))
@@ -320,11 +321,17 @@ func (r *Rumors) give(now time.Time, p *hearsay.Packet, of hearsay.Span) {
 		return
 	}
 	r.stats.Payloads += uint64(len(items))
-	packet := p.Reply(r.rumors(items, missed))
+	packet := p.Reply(nil)
+	for len(items) > hearsay.MaxRumors {
+		packet.Body = r.rumors(items[:hearsay.MaxRumors:hearsay.MaxRumors], nil)
+		r.send(own, packet)
+		items = items[hearsay.MaxRumors:]
+	}
+	packet.Body = r.rumors(items, missed)
 	r.send(own, packet)
 	if more {
 		packet.Body = &hearsay.Heard{Hash: r.seen.hash()}
-		r.send(own, packet) // by the same stream, and so after it
+		r.send(own, packet) // by the same stream, and so after them
 	}
 }
 

@@ -110,11 +110,13 @@ func TestWaitsAreBounded(t *testing.T) {
 	n := w.nodes[0]
 	for i := 1; i <= liars; i++ {
 		w.link(0, i)
-		m := &hearsay.IHave{}
-		for number := range hearsay.MaxRumors {
-			m.IDs = append(m.IDs, clock.Dot{Origin: hearsay.OriginOf(nodeID(i)), Counter: uint64(1 + number)})
+		for from := 0; from < maxWaits; from += hearsay.MaxRumors {
+			m := &hearsay.IHave{}
+			for number := range min(hearsay.MaxRumors, maxWaits-from) {
+				m.IDs = append(m.IDs, clock.Dot{Origin: hearsay.OriginOf(nodeID(i)), Counter: uint64(1 + from + number)})
+			}
+			w.from(i, 0, m)
 		}
-		w.from(i, 0, m)
 	}
 	if got := len(n.tree.missing); got != maxMissing || n.drops[hearsay.DropTableFull] != maxMissing {
 		t.Errorf("%d are waited for, want %d; drops %v", got, maxMissing, n.drops)

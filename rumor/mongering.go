@@ -147,7 +147,7 @@ func (r *Rumors) sendAll(now time.Time, id hearsay.NodeID, entries []*entry) {
 	}
 	for len(entries) > 0 {
 		start, size, n, own := len(r.items), 0, 0, false
-		for n < len(entries) && (n == 0 || size+sizeOf(entries[n]) <= packetRoom) {
+		for n < min(len(entries), hearsay.MaxRumors) && (n == 0 || size+sizeOf(entries[n]) <= packetRoom) {
 			r.items = append(r.items, entries[n].told(now))
 			own = own || entries[n].by == r.self
 			size += sizeOf(entries[n])

@@ -31,6 +31,9 @@ const (
 	rateUnit  = 1 << 10 // bytes
 )
 
+// What was seen of one origin fits a list.
+const _ = uint(hearsay.MaxSeenRanges - 2*maxRanges)
+
 // never is later than any time that comes.
 var never = time.Unix(1<<36, 0)
 

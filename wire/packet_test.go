@@ -289,7 +289,7 @@ func TestDecoderLetsGoOfRumors(t *testing.T) {
 		t.Errorf("%d bytes after the largest packets", n)
 	}
 	decode(&hearsay.Rumors{Items: mostRumors()[:keptItems], Missed: mostRanges()[:keptRanges]})
-	decode(&hearsay.IHave{IDs: mostDots()[:keptMax]})
+	decode(&hearsay.IHave{IDs: mostDots()[:keptItems]})
 	for range quietPackets {
 		decode(&hearsay.News{})
 		if n := size(); n < 4<<10 || n > 12<<10 {

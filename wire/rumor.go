@@ -317,7 +317,7 @@ func (d *Decoder) readRanges(r *reader) []hearsay.SeenRange {
 }
 
 // How many elements a decoder keeps room for between packets: rumors of 16
-// bytes in a full datagram, and as many ranges.
+// bytes in a full datagram, and as many names and ranges.
 const (
 	keptItems  = 64
 	keptRanges = 64
@@ -343,7 +343,7 @@ func (d *Decoder) letGoOfRumors() {
 	if cap(d.items) > keptItems {
 		d.items = nil
 	}
-	if cap(d.dots) > keptMax {
+	if cap(d.dots) > keptItems {
 		d.dots = nil
 	}
 	if cap(d.ranges) > keptRanges {

@@ -1,0 +1,103 @@
+package roster
+
+import (
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// This file takes the claims of a packet. What they cost is mostly signatures, and
+// a packet by stream may have a thousand claims; so long the node would not answer
+// a ping. So one step looks closer at a few, and the rest wait and are taken in the
+// steps after it.
+
+// Work is in units of some 10 µs.
+const (
+	workVerify = 8  // a signature
+	workOther  = 1  // a suspicion or a death, for which others are asked
+	workAStep  = 32 // four signatures: a third of a millisecond
+
+	// waitingEach is the time between two steps that take claims which wait. So half
+	// of the time is left for all else.
+	waitingEach = time.Millisecond
+
+	waitingMost      = 16 * hearsay.MaxClaims // claims that wait. A guess: a roster of 8,000 that comes as fast as it can be sent
+	waitingPerSource = waitingMost / 2        // of one source
+)
+
+// waiting is the part of a packet that is not taken yet.
+type waiting struct {
+	packet hearsay.Packet  // without its body
+	roster *hearsay.Roster // that it is, else nil
+}
+
+// Claims takes the claims of a packet. It reports false if some of them wait, and
+// so does its body, if that is a Roster, which says what to do after its claims.
+func (r *Roster) Claims(now time.Time, p *hearsay.Packet) (all bool) {
+	roster, isRoster := p.Body.(*hearsay.Roster)
+	after := isRoster && len(r.waiting) > 0 // parts of one roster keep their order
+	taken := 0
+	for !after && taken < len(p.Claims) && r.work < workAStep {
+		r.Claim(now, p, &p.Claims[taken])
+		taken++
+	}
+	r.tickPending(now)
+	left := p.Claims[taken:]
+	if len(left) == 0 && !after || !r.mayWait(p, len(left)) {
+		return true
+	}
+	w := waiting{packet: hearsay.Packet{Addr: p.Addr, Stream: p.Stream, From: p.From, Claims: slices.Clone(left)}}
+	if isRoster {
+		w.roster = &hearsay.Roster{More: roster.More}
+	}
+	if len(r.waiting) == 0 {
+		r.waitUntil = now.Add(waitingEach)
+	}
+	r.waiting = append(r.waiting, w)
+	return false
+}
+
+// mayWait reports whether there is room for so many more claims. What is dropped
+// an exchange brings again.
+func (r *Roster) mayWait(p *hearsay.Packet, count int) bool {
+	all, same := count, count
+	source := hearsay.Source(p.Addr.Addr())
+	for i := range r.waiting {
+		w := &r.waiting[i].packet
+		all += len(w.Claims)
+		if hearsay.Source(w.Addr.Addr()) == source {
+			same += len(w.Claims)
+		}
+	}
+	if all <= waitingMost && same <= waitingPerSource {
+		return true
+	}
+	r.drops[hearsay.DropTableFull] += uint64(count)
+	return false
+}
+
+// tickWaiting takes some of the claims that wait, those first that came first.
+func (r *Roster) tickWaiting(now time.Time) {
+	if len(r.waiting) == 0 || now.Before(r.waitUntil) {
+		return
+	}
+	r.waitUntil = now.Add(waitingEach)
+	for len(r.waiting) > 0 {
+		w := &r.waiting[0]
+		for len(w.packet.Claims) > 0 && r.work < workAStep {
+			r.Claim(now, &w.packet, &w.packet.Claims[0])
+			w.packet.Claims = w.packet.Claims[1:]
+		}
+		if len(w.packet.Claims) > 0 {
+			return
+		}
+		if w.roster != nil {
+			r.TakeRoster(now, &w.packet, w.roster)
+		}
+		r.waiting[0] = waiting{}
+		if r.waiting = r.waiting[1:]; len(r.waiting) == 0 {
+			r.waiting = nil
+		}
+	}
+}
