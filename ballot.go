@@ -158,7 +158,7 @@ func (m *Raft) Sign(network NetworkID, signer Signer) {
 
 // Verify reports whether the holder of key signed m.
 func (m *Raft) Verify(network NetworkID, signer Signer, key PublicKey) bool {
-	return signer.Verify(key, m.AppendSigned(nil, network), m.Signature)
+	return signer.Verify(key, m.AppendSigned(make([]byte, 0, m.Room()), network), m.Signature)
 }
 
 // HashSeeds is the hash of a configuration: the addresses of all seeds.

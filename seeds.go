@@ -111,6 +111,19 @@ const (
 	MaxHeads         = 2 * MaxSeeds // in either: of each seat the newest, and one whose ruling the sender has
 )
 
+// Room is at least the number of bytes that the message takes, signed or sent.
+func (m *Raft) Room() int {
+	const fields, entry, snapshot = 512, 32, 64 + 4*8*MaxRaftIDs
+	size := fields + len(m.Context) + entry*len(m.Entries)
+	for i := range m.Entries {
+		size += len(m.Entries[i].Data)
+	}
+	if m.Snapshot != nil {
+		size += snapshot + len(m.Snapshot.Data)
+	}
+	return size
+}
+
 // AppendSigned appends the bytes that the sender's signature covers.
 func (m *Raft) AppendSigned(dst []byte, network NetworkID) []byte {
 	return m.appendUnsigned(appendSubject(dst, "hearsay raft", LedgerID{network, m.Founding}))

@@ -469,8 +469,8 @@ func costlyLedger() []costly {
 		{kind: "SeatHello", contents: "with what is given", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
 			return fromSeed(w, &hearsay.SeatHello{Slot: 1, Key: w.crowd[3].claim.Card.Key, Nonce: 1, Founded: true, Given: seated(w, n.Epoch()), Signature: hearsay.Signature{1}})
 		}, packets: small, bytes: smallBytes},
-		{kind: "Raft", contents: "many entries", packet: raft(hearsay.MaxLogEntries, 8), packets: small, bytes: smallBytes},
-		{kind: "Raft", contents: "long entries", packet: raft(3, 80<<10), packets: small, bytes: smallBytes},
+		{kind: "Raft", contents: "many entries", packet: raft(3000, 8), packets: small, bytes: smallBytes},
+		{kind: "Raft", contents: "long entries", packet: raft(3, 50<<10), packets: small, bytes: smallBytes},
 		{kind: "LedgerReq", contents: "of all", packet: body(&hearsay.LedgerReq{}), packets: parts, bytes: parts * hearsay.MaxStreamPacket},
 		{kind: "LedgerReq", contents: "of the newest", packet: func(_ *costWorld, n *costNode) *hearsay.Packet {
 			return &hearsay.Packet{Body: &hearsay.LedgerReq{After: n.Epoch() - 100}}

@@ -19,6 +19,7 @@ const (
 	maxUnsettled     = 16 << 20 // bytes of entries that are not committed: then nothing more is proposed
 	maxInflight      = 64       // messages to a seed that has not answered
 	snapshotPart     = 128 << 10
+	verifiedBytes    = 160 << 10       // of a message, at most: no seed sends a longer one, and the signature is of all of it
 	snapshotPatience = 2 * time.Second // a snapshot that has not been answered may be sent again. Guess
 )
 
@@ -219,7 +220,11 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 		}
 		return
 	}
-	if !q.mayVerify(p, f) {
+	switch {
+	case f.Room() > verifiedBytes:
+		q.drops[hearsay.DropOversized]++
+		return
+	case !q.mayVerify(p, f):
 		q.drops[hearsay.DropRate]++
 		return
 	}
@@ -253,15 +258,8 @@ func (q *Quorum) mayVerify(p *hearsay.Packet, f *hearsay.Raft) bool {
 	if slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr.Addr() == p.Addr.Addr().Unmap() }) {
 		return true
 	}
-	size := len(f.Context)
-	for i := range f.Entries {
-		size += len(f.Entries[i].Data) + entryOverhead
-	}
-	if f.Snapshot != nil {
-		size += len(f.Snapshot.Data)
-	}
 	q.strange++
-	q.strangeBytes += size
+	q.strangeBytes += f.Room()
 	return q.strange <= strangeMessages && q.strangeBytes <= strangeBytes
 }
 
