@@ -28,11 +28,13 @@ const (
 	linesStrangers = 256 // of these, that strangers share
 	linesPerSource = 128 // from one source at a time. A guess: a bulk of peers may be behind one
 
-	casesPerSecond = 5    // that one source may open. A guess: five peers of one host that start together
-	casesBurst     = 20   // and as many at once. A guess: peers of one host that start together
-	factsPerSecond = 200  // requests that are work, per source: with facts of ours to verify, 60 µs a signature and up to 16 of them; a walk of the roster. A guess
-	factsBurst     = 200  // and as many at once
-	lineSources    = 1024 // of which one keeps count; those whose hashes agree share
+	casesPerSecond  = 5    // that one source may open. A guess: five peers of one host that start together
+	casesBurst      = 20   // and as many at once. A guess: peers of one host that start together
+	factsPerSecond  = 200  // requests that are work, per source: with facts of ours to verify, 60 µs a signature and up to 16 of them; a walk of the roster. A guess
+	factsBurst      = 200  // and as many at once
+	parsesPerSecond = 400  // lines of a stranger's source that are taken apart, at some 0.5 ms for the longest: a fifth of a processor. A guess
+	parsesBurst     = 400  // and as many at once
+	lineSources     = 1024 // of which one keeps count; those whose hashes agree share
 )
 
 // lineTimes are how long the parts of an exchange may take.
@@ -70,6 +72,9 @@ type lineServer struct {
 	bySource map[netip.Addr]int  // open
 	cases    *allowance
 	facts    *allowance
+	parses   *allowance
+
+	parsing sync.Mutex // held while a line is taken apart
 }
 
 func newLineServer(role hearsay.Role, answer answering, counters *counters) *lineServer {
@@ -79,6 +84,7 @@ func newLineServer(role hearsay.Role, answer answering, counters *counters) *lin
 		bySource: make(map[netip.Addr]int),
 		cases:    newAllowance(now, casesPerSecond, casesBurst),
 		facts:    newAllowance(now, factsPerSecond, factsBurst),
+		parses:   newAllowance(now, parsesPerSecond, parsesBurst),
 	}
 }
 
@@ -126,7 +132,7 @@ func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reade
 	}
 	l.counters.streamsIn.Add(1)
 	l.counters.streamIn.Add(uint64(len(line)))
-	request, reply := dialect.ReadRequest(line, l.role)
+	request, reply := l.parse(line, class, from.Addr())
 	if request == nil {
 		switch reply.(type) {
 		case *dialect.Refusal, *dialect.Failure:
@@ -144,6 +150,22 @@ func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reade
 		reply = dialect.BadInput(l.role, "no answer in time; try again")
 	}
 	return reply
+}
+
+// parse takes a line apart, one at a time: many who wait for a processor would
+// keep the loop waiting for its own turn. A stranger's source may have so many
+// taken apart; the others are refused unread.
+func (l *lineServer) parse(line []byte, class quota.Class, source netip.Addr) (dialect.Request, dialect.Reply) {
+	l.mu.Lock()
+	allowed := class != quota.Stranger || l.parses.allow(time.Now(), source)
+	l.mu.Unlock()
+	if !allowed {
+		l.counters.drop(hearsay.DropRate)
+		return nil, dialect.BadInput(l.role, fmt.Sprintf("more than %d lines a second from %s; try again", parsesPerSecond, source))
+	}
+	l.parsing.Lock()
+	defer l.parsing.Unlock()
+	return dialect.ReadRequest(line, l.role)
 }
 
 // enter counts a connection, if there is room for it. One source may hold as

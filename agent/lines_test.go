@@ -147,8 +147,8 @@ func TestTypedLines(t *testing.T) {
 		"malformed":           {"{]\n", true, failed + "bad JSON", hearsay.DropMalformed},
 		"unknown":             {`{"type":"X","payload":{}}` + "\n", true, failed + `Unknown type: \"X\"`, hearsay.DropMalformed},
 		"unsupported":         {`{"type":"HELLO","payload":{}}` + "\n", true, `{"type":"ERROR","payload":{"reason":"Unsupported type: HELLO"}`, hearsay.DropMalformed},
-		"long":                {`{"type":"` + strings.Repeat("x", dialect.RequestLineMax) + "\"}\n", true, failed + "line longer than 65536 bytes", hearsay.DropOversized},
-		"endless":             {`{"type":"` + strings.Repeat("x", 4*lineDiscardMax), true, failed + "line longer than 65536 bytes", hearsay.DropOversized},
+		"long":                {`{"type":"` + strings.Repeat("x", dialect.RequestLineMax) + "\"}\n", true, failed + "line longer than 8192 bytes", hearsay.DropOversized},
+		"endless":             {`{"type":"` + strings.Repeat("x", 4*lineDiscardMax), true, failed + "line longer than 8192 bytes", hearsay.DropOversized},
 	} {
 		times := unhurried
 		if name == "half a line, kept" {

@@ -134,7 +134,7 @@ func TestStreamsCarryBothWays(t *testing.T) {
 
 func TestStreamsCarryMuchInOrder(t *testing.T) {
 	a, b := newBox(t), newBox(t)
-	ids := make([]hearsay.NodeID, 5000)
+	ids := make([]hearsay.NodeID, hearsay.MaxWant)
 	for n := range 8 {
 		ids[0][0] = byte(n)
 		a.send(b.addr, frame(&hearsay.Want{IDs: ids}))

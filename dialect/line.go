@@ -11,9 +11,10 @@ import (
 // Limits of one line. The older programs are not known to have any.
 const (
 	// RequestLineMax is the longest request, in bytes with its newline. The
-	// largest is a report with its evidence: some 3 KiB in base64. A guess with
-	// room for more.
-	RequestLineMax = 64 << 10
+	// largest is a report with its evidence: some 3 KiB in base64. A line of
+	// this length is taken apart within a millisecond, whatever is in it
+	// (TestEveryLineIsCheap).
+	RequestLineMax = 8 << 10
 
 	// ReplyLineMax is the longest reply. The largest is a list of peers: of
 	// 10,000 in the longest spelling 500 KiB.

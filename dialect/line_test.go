@@ -218,7 +218,7 @@ func TestBadRequests(t *testing.T) {
 		{`{"type":"GOSSIP_MSG","payload":{"message":7}}`, peer, `ERROR","payload":{"reason":"field \"message\": want a string"`},
 
 		{`{"type":` + strings.Repeat("[", 100), seed, `REGISTER_COMMIT","payload":{"success":false,"error":"bad JSON: nested deeper than 16"`},
-		{`{"type":"` + strings.Repeat("x", RequestLineMax), peer, `ERROR","payload":{"reason":"line longer than 65536 bytes"`},
+		{`{"type":"` + strings.Repeat("x", RequestLineMax), peer, `ERROR","payload":{"reason":"line longer than 8192 bytes"`},
 	} {
 		request, reply := ReadRequest([]byte(c.line), c.role)
 		if request != nil || reply == nil {

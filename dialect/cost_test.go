@@ -1,0 +1,60 @@
+package dialect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// filled repeats a part between a head and a tail, as often as it fits a request.
+func filled(head string, part func(i int) string, tail string) []byte {
+	var b strings.Builder
+	b.WriteString(head)
+	for i := 0; ; i++ {
+		next := part(i)
+		if b.Len()+len(next)+len(tail) >= RequestLineMax {
+			break
+		}
+		b.WriteString(next)
+	}
+	return []byte(b.String() + tail + "\n")
+}
+
+// TestEveryLineIsCheap takes apart the longest lines, of what takes the longest.
+func TestEveryLineIsCheap(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures: not beside the race detector")
+	}
+	const most, runs = time.Millisecond, 50
+	same := func(part string) func(int) string { return func(int) string { return part } }
+	number := func(format string) func(int) string { return func(i int) string { return fmt.Sprintf(format, i) } }
+	for name, line := range map[string][]byte{
+		"many fields":       filled(`{"type":"HELLO","payload":{`, number(`"%d":1,`), `"z":0}}`),
+		"many outer fields": filled(`{"type":"HELLO",`, number(`"%d":1,`), `"payload":{}}`),
+		"same field":        filled(`{"type":"HELLO","payload":{`, same(`"":{},`), `"z":0}}`),
+		"numbers":           filled(`{"type":"HELLO","payload":{"a":[`, same(`1e9,`), `0]}}`),
+		"nested":            filled(`{"type":"HELLO","payload":{"a":[`, same(`[[[[[[[[[[]]]]]]]]]],`), `0]}}`),
+		"escapes":           filled(`{"type":"GOSSIP_MSG","payload":{"message":"`, same(`\u00e9`), `"}}`),
+		"facts":             filled(`{"type":"HELLO","payload":{"peer_ip":"10.0.0.1","peer_port":1,"hearsay":"`, same(`AAAA`), `"}}`),
+		"escaped type":      filled(`{"type":"`, same(`\u0041`), `","payload":{}}`),
+		"spaces":            filled(`{"type":"HELLO","payload":{`, same(` `), `}}`),
+	} {
+		for _, role := range []hearsay.Role{hearsay.RolePeer, hearsay.RoleSeed} {
+			var took []time.Duration
+			for range runs {
+				began := time.Now()
+				ReadRequest(line, role)
+				took = append(took, time.Since(began))
+			}
+			// The quickest quarter say what it takes, as other processes only add to it.
+			slices.Sort(took)
+			if t.Logf("%s, %d bytes: %v", name, len(line), took[runs/4]); took[runs/4] > most {
+				t.Errorf("%s, %d bytes: %v", name, len(line), took[runs/4])
+			}
+		}
+	}
+}
