@@ -40,6 +40,7 @@ func writeLedger(t *testing.T, dir string, addr netip.AddrPort, rulings int) {
 	network := hearsay.NetworkIDOf(longNetwork)
 	cfg := quorum.DefaultConfig()
 	cfg.Network, cfg.Seeds = network, []quorum.Seed{{Addr: addr}}
+	cfg.Limits.Members, cfg.Limits.Admissions = hearsay.MaxLimit, hearsay.MaxLimit // it rules more than is admitted in such a time
 	var drops hearsay.Drops
 	out := &hearsay.Effects{}
 	now := time.Now().Add(-24 * time.Hour)
