@@ -25,6 +25,10 @@ type Authority struct {
 	// seeds have answered it.
 	Why string `json:"why,omitempty"`
 
+	// Fork says that seats have signed another ledger than the one here; nil: none
+	// is known to have. If it is proven, this node follows neither.
+	Fork *Fork `json:"fork,omitempty"`
+
 	Leader int   `json:"leader"` // slot of the seed that leads; -1: not known, as on peers
 	Epoch  Epoch `json:"epoch"`  // the newest that this node has applied
 	Head   Hash  `json:"head"`   // of the ledger up to it

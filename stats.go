@@ -46,6 +46,7 @@ type Stats struct {
 
 	Epoch        Epoch  `json:"epoch"`         // of a seeded network: the newest ruling that this node has applied
 	CasesOpen    int    `json:"cases_open"`    // on a seed
+	Rivals       int    `json:"rivals"`        // seats that have signed another ledger than the one here
 	CasesOpened  uint64 `json:"cases_opened"`  // that this node has seen; on a seed
 	CasesAborted uint64 `json:"cases_aborted"` // of these, ended without a ruling
 	BallotsYes   uint64 `json:"ballots_yes"`   // counted; on a seed

@@ -144,6 +144,7 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventLifted:          {slog.LevelInfo, "The bar of a node was lifted"},
 	hearsay.EventTurnedAway:      {slog.LevelWarn, "A node was refused admission"},
 	hearsay.EventSeedDiffers:     {slog.LevelWarn, "A seed is not as the list of seeds has it"},
+	hearsay.EventLedgerForked:    {slog.LevelError, "A seed has signed another ledger than the one here"},
 	hearsay.EventLagged:          {slog.LevelError, "Events were lost here"},
 }
 

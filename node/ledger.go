@@ -21,7 +21,7 @@ func (n *Node) Authority() hearsay.Authority {
 	if s.authority == nil {
 		return hearsay.Authority{Leader: -1}
 	}
-	a := hearsay.Authority{Seeded: true, Leader: -1, Epoch: s.authority.Epoch(), Head: s.authority.Head(), Proven: s.authority.Epoch()}
+	a := hearsay.Authority{Seeded: true, Leader: -1, Epoch: s.authority.Epoch(), Head: s.authority.Head(), Proven: s.authority.Epoch(), Fork: s.authority.Fork()}
 	alive := 0
 	for slot, seed := range n.configured() {
 		status := n.seedStatus(slot, seed.Addr)

@@ -60,6 +60,11 @@ func (n *Node) ledgerStats(s *hearsay.Stats) {
 	s.BallotsYes, s.BallotsNo, s.TurnedAway = c.yes, c.no, c.turnedAway
 	s.Admissions, s.Removals, s.Departures = c.rulings[hearsay.RulingAdmit], c.rulings[hearsay.RulingRemove], c.rulings[hearsay.RulingLeave]
 	s.SeatRulings = c.rulings[hearsay.RulingSeat] + c.rulings[hearsay.RulingRecover]
+	if a := n.seeded.authority; a != nil {
+		if fork := a.Fork(); fork != nil {
+			s.Rivals = len(fork.Theirs)
+		}
+	}
 	if n.seeded.seat != nil {
 		s.CasesOpen = n.seeded.seat.Open()
 	}

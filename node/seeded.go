@@ -29,6 +29,7 @@ type authority interface {
 	Heads() []hearsay.Head
 	Oldest() hearsay.Epoch
 	Rulings(after hearsay.Epoch, n int) []*hearsay.Ruling
+	Fork() *hearsay.Fork
 }
 
 // seeded is a node's part in a seeded network.

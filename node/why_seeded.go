@@ -434,6 +434,8 @@ func (s *story) step(e *hearsay.Event) hearsay.Step {
 		step.Text = fmt.Sprintf("the bar of %s was lifted by an operator. Why: %s", name, orNothing(e.Text))
 	case hearsay.EventSeatFounded:
 		step.Text = strings.TrimSpace(fmt.Sprintf("the network was founded with %d seeds %s", e.Count, e.Text))
+	case hearsay.EventLedgerForked:
+		step.Text = fmt.Sprintf("%s has signed another ledger than the one here: %s", name, e.Text)
 	case hearsay.EventSeatTaken:
 		step.Text = fmt.Sprintf("%s has its seat among the seeds", name)
 	case hearsay.EventSeatWaiting:

@@ -50,6 +50,8 @@ type chain struct {
 	// Epoch 0: none.
 	heads [hearsay.MaxSeeds]hearsay.Head
 	ahead [hearsay.MaxSeeds]hearsay.Head
+
+	rivals rivals
 }
 
 func newChain(network hearsay.NetworkID, signer hearsay.Signer, seeds int) chain {
@@ -71,6 +73,9 @@ func (c *chain) begin(founding hearsay.Hash) {
 		}
 		if c.ahead[slot].Founding != founding {
 			c.ahead[slot] = hearsay.Head{}
+		}
+		if c.rivals[slot].Head.Founding != founding {
+			c.rivals[slot] = hearsay.Rival{}
 		}
 	}
 }
@@ -253,7 +258,9 @@ func (c *chain) newest() (heads []hearsay.Head) {
 		if c.heads[slot].Epoch > 0 {
 			heads = append(heads, c.heads[slot])
 		}
-		if c.ahead[slot].Epoch > c.heads[slot].Epoch {
+		if r := &c.rivals[slot]; r.Head.Epoch > 0 { // all must know that there is another ledger
+			heads = append(heads, r.Head)
+		} else if c.ahead[slot].Epoch > c.heads[slot].Epoch {
 			heads = append(heads, c.ahead[slot])
 		}
 	}
@@ -271,9 +278,16 @@ func (c *chain) promised() hearsay.Epoch {
 	return epochs[hearsay.QuorumOf(c.seeds)-1]
 }
 
-// forgetHeads drops what a seat has signed: another life has it now.
-func (c *chain) forgetHeads(slot uint8) {
+// forgetHeads drops what a seat has signed: another life has it now. It gives the
+// record that drops what it has signed against the ledger here, if it has and
+// that is no fork; else nothing.
+func (c *chain) forgetHeads(slot uint8) (gone []hearsay.Record) {
 	c.heads[slot], c.ahead[slot] = hearsay.Head{}, hearsay.Head{}
+	if c.rivals[slot].Head.Epoch > 0 && !c.forked() {
+		c.rivals[slot] = hearsay.Rival{}
+		gone = append(gone, &hearsay.KeptRival{Slot: slot, Dropped: true})
+	}
+	return gone
 }
 
 // cut drops the rulings after an epoch.

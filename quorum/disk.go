@@ -37,6 +37,8 @@ func sort(q *Quorum, records []hearsay.Record) (l loaded) {
 			l.rulings = append(l.rulings, r)
 		case *hearsay.KeptHead:
 			q.chain.ahead[r.Head.Slot] = r.Head
+		case *hearsay.KeptRival:
+			q.chain.rivals[r.Slot] = r.Rival
 		}
 	}
 	slices.SortFunc(l.entries, func(a, b *hearsay.KeptEntry) int { return cmp.Compare(a.Entry.Index, b.Entry.Index) })

@@ -40,8 +40,11 @@ func (q *Quorum) forgotten(f *hearsay.Raft) bool {
 
 // ownHead looks at a head that is said to be this seed's own: it is kept before
 // it is sent, so that there is none that is newer than the ledger here.
-func (q *Quorum) ownHead(h *hearsay.Head) (forged bool) {
-	if h.Epoch <= q.state.epoch || !q.Seated() || q.checks >= checksATick {
+func (q *Quorum) ownHead(now time.Time, h *hearsay.Head) (forged bool) {
+	if h.Epoch <= q.state.epoch {
+		return q.signedTwice(now, h)
+	}
+	if !q.Seated() || q.checks >= checksATick {
 		return false
 	}
 	q.checks++

@@ -233,6 +233,9 @@ func (f *Follower) differs(now time.Time, slot int, by hearsay.PublicKey, of dou
 // Why says why this peer does not follow the ledger, as far as it knows; "" if
 // it does.
 func (f *Follower) Why() string {
+	if fork := f.Fork(); fork != nil && fork.Proven {
+		return fork.Text
+	}
 	if f.based && f.chain.promised() <= f.epoch {
 		return ""
 	}

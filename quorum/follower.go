@@ -112,12 +112,17 @@ func (f *Follower) load(records []hearsay.Record) {
 			if int(r.Head.Slot) < len(f.cfg.Seeds) {
 				f.chain.ahead[r.Head.Slot] = r.Head
 			}
+		case *hearsay.KeptRival:
+			if int(r.Slot) < len(f.cfg.Seeds) {
+				f.chain.rivals[r.Slot] = r.Rival
+			}
 		}
 	}
 	if f.chain.begin(f.chain.kept()); changed {
 		f.chain.begin(hearsay.Hash{})
 		for slot := range uint8(hearsay.MaxSeeds) {
-			f.out.Persist = append(f.out.Persist, &hearsay.SeedPin{Seat: hearsay.Seat{Slot: slot}}, &hearsay.KeptHead{Head: hearsay.Head{Slot: slot}})
+			f.out.Persist = append(f.out.Persist, &hearsay.SeedPin{Seat: hearsay.Seat{Slot: slot}},
+				&hearsay.KeptHead{Head: hearsay.Head{Slot: slot}}, &hearsay.KeptRival{Slot: slot, Dropped: true})
 		}
 	}
 	for _, p := range pins {
@@ -179,6 +184,9 @@ func (f *Follower) Tick(now time.Time) {
 	f.doubts.expire(now, followerDoubtsFor)
 	f.keepPins()
 	f.tickGathering(now)
+	if f.chain.forked() {
+		return
+	}
 	f.tickPast(now)
 	if behind := !f.based || f.chain.promised() > f.epoch; behind && !now.Before(f.askAt) || !now.Before(f.pollAt) {
 		f.ask(now, f.someone())
@@ -214,7 +222,7 @@ func (f *Follower) tickHellos(now time.Time) {
 // member: the ledger has gone on, perhaps, and nobody here knows. Two that were
 // let in first may have nobody but each other to ask.
 func (f *Follower) Strange(now time.Time) {
-	if behind := !f.based || f.chain.promised() > f.epoch; !behind && !now.Before(f.strangeAt) {
+	if behind := !f.based || f.chain.promised() > f.epoch; !behind && !f.chain.forked() && !now.Before(f.strangeAt) {
 		f.strangeAt = now.Add(f.about(strangeEvery))
 		f.ask(now, f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr)
 	}
@@ -427,7 +435,7 @@ func (f *Follower) keepPins() {
 
 func (f *Follower) pin(p hearsay.SeedPin) {
 	if f.pins[p.Seat.Slot].Seat.Key != p.Seat.Key {
-		f.chain.forgetHeads(p.Seat.Slot)
+		f.out.Persist = append(f.out.Persist, f.chain.forgetHeads(p.Seat.Slot)...)
 		f.told[p.Seat.Slot] = hearsay.Hash{}
 	}
 	p.Addr = f.cfg.Seeds[p.Seat.Slot].Addr
@@ -452,7 +460,10 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	}
 	f.extend(m.Items)
 	f.begin()
-	f.takeHeads(m.Heads)
+	f.takeHeads(now, m.Heads)
+	if f.parted(now, m.Items); f.chain.forked() {
+		return
+	}
 	f.advance(now)
 	if f.epoch > before {
 		f.trust = now.Add(unprovenFor)
@@ -478,7 +489,7 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	}
 }
 
-func (f *Follower) takeHeads(heads []hearsay.Head) {
+func (f *Follower) takeHeads(now time.Time, heads []hearsay.Head) {
 	for i := range heads {
 		h := &heads[i]
 		if int(h.Slot) >= len(f.cfg.Seeds) || f.budget <= 0 {
@@ -488,9 +499,12 @@ func (f *Follower) takeHeads(heads []hearsay.Head) {
 			f.drops[hearsay.DropStranger]++
 			continue
 		}
-		taken, forged := f.chain.takeHead(h, f.pins[h.Slot].Seat.Key)
-		if taken || forged {
-			f.budget--
+		rival, forged := f.rival(now, h)
+		if !rival {
+			var taken bool
+			if taken, forged = f.chain.takeHead(h, f.pins[h.Slot].Seat.Key); taken || forged {
+				f.budget--
+			}
 		}
 		switch {
 		case forged && f.past.reseated[h.Slot]: // by who sits there now, perhaps

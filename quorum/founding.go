@@ -227,6 +227,7 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	q.keep(r, nil)
 	q.recall([]*hearsay.Ruling{r})
 	q.cfg.Recover = false
+	q.forgetRivals()
 	q.found(now, s, index, log.hard.GetTerm()+1)
 	q.event(hearsay.Event{At: now, Kind: hearsay.EventRuled, Epoch: r.Epoch, Case: r.Case, Ruling: r, Text: givenUp})
 	return givenUp, nil
@@ -312,6 +313,7 @@ func (q *Quorum) left(now time.Time) (able, holders int) {
 func (q *Quorum) giveUp() {
 	q.newLife()
 	q.forgetTrials()
+	q.forgetRivals()
 	q.state, q.replica, q.asked, q.given, q.foundAt = nil, nil, nil, nil, time.Time{}
 	q.chain = q.newChain()
 	q.seats = seats{}

@@ -82,7 +82,7 @@ func own(network hearsay.NetworkID, c *hearsay.Claim) bool {
 // been asked some time ago.
 func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
 	g := &f.gathering
-	if m.Part >= m.Parts || m.Parts > maxRosterParts || m.Ruling == nil || m.Ruling.Epoch <= f.epoch || m.Ruling.Epoch < f.floor {
+	if m.Part >= m.Parts || m.Parts > maxRosterParts || m.Ruling == nil || m.Ruling.Epoch <= f.epoch || m.Ruling.Epoch < f.floor || f.chain.forked() {
 		f.drops[hearsay.DropUnexpected]++
 		return
 	}
@@ -111,7 +111,9 @@ func (f *Follower) goOnFrom(now time.Time, sender netip.AddrPort, m *hearsay.Ros
 	f.chain.restart(m.Ruling.Epoch, m.Ruling.Hash(f.cfg.Network))
 	f.chain.heads, f.chain.ahead = heads, ahead
 	f.begin()
-	f.takeHeads(m.Heads)
+	if f.takeHeads(now, m.Heads); f.chain.forked() {
+		return
+	}
 	before := f.epoch
 	if f.advance(now); f.epoch > before || f.based && f.epoch == m.Ruling.Epoch {
 		f.announce(before, sender)

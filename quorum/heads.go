@@ -61,6 +61,9 @@ func (q *Quorum) signHead(now time.Time) {
 
 // prove sees whether more is proven now, and announces it.
 func (q *Quorum) prove(now time.Time) {
+	if r, is := q.chain.overtaken(q.state.epoch); is {
+		q.noteRival(now, &r)
+	}
 	proven := q.chain.proven()
 	if proven <= q.proven {
 		return
@@ -117,7 +120,7 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 			continue
 		}
 		if int(h.Slot) == q.cfg.Slot {
-			if q.ownHead(h) {
+			if q.ownHead(now, h) {
 				break
 			}
 			continue
@@ -126,7 +129,14 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 			q.drops[hearsay.DropRate]++
 			break
 		}
-		taken, forged := q.chain.takeHead(h, keys[h.Slot])
+		rival, forged := q.rival(now, h, keys[h.Slot])
+		if q.doomed != "" {
+			return
+		}
+		taken := false
+		if !rival {
+			taken, forged = q.chain.takeHead(h, keys[h.Slot])
+		}
 		if taken || forged {
 			q.checks++
 		}
@@ -137,6 +147,9 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 		if taken {
 			q.persist(&hearsay.KeptHead{Head: *h})
 		}
+	}
+	if q.parted(now, m.Items); q.doomed != "" {
+		return
 	}
 	if slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr }) {
 		q.takeSeats(now, m.Items) // as this seed has asked for

@@ -109,6 +109,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	if own := &q.chain.ahead[cfg.Slot]; own.Epoch > q.Epoch() {
 		*own = hearsay.Head{} // a crash has left it, and torn away what it was signed for: nobody was told
 	}
+	q.stopIfForked()
 	return q, nil
 }
 

@@ -233,7 +233,7 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 		q.drops[hearsay.DropBadSignature]++
 		return
 	}
-	if !q.mayTake(f) || q.forgotten(f) {
+	if !q.mayTake(f) || q.forgotten(f) || q.contradicts(f) {
 		return
 	}
 	if m := q.replica.message(f); m != nil {

@@ -64,7 +64,7 @@ func (q *Quorum) takeSeats(now time.Time, items []*hearsay.Ruling) {
 func (q *Quorum) give(r *hearsay.Ruling, seat hearsay.Seat, told hearsay.Event) {
 	q.seats.sit(q.cfg.Network, seat, r.Case)
 	q.persist(&hearsay.SeedPin{Seat: seat, Since: r.Case})
-	q.chain.forgetHeads(seat.Slot)
+	q.out.Persist = append(q.out.Persist, q.chain.forgetHeads(seat.Slot)...)
 	q.given = r
 	if int(seat.Slot) == q.cfg.Slot && seat != q.seat() {
 		told.Text = "a quorum has given this seat to another life: this data directory is of no use any more"

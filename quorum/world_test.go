@@ -73,6 +73,8 @@ func place(r hearsay.Record) (key string, drop bool) {
 		return fmt.Sprintf("ruling %d", r.Ruling.Epoch), r.Dropped
 	case *hearsay.KeptHead:
 		return fmt.Sprintf("head %d", r.Head.Slot), false
+	case *hearsay.KeptRival:
+		return fmt.Sprintf("rival %d", r.Slot), r.Dropped
 	}
 	panic(fmt.Sprintf("no such record: %T", r))
 }
@@ -170,6 +172,7 @@ type world struct {
 	syncs     time.Duration // at most, of the disk
 	cut       func(from, to int) bool
 	followers []*following
+	forks     bool          // two ledgers are what is meant
 	unread    bool          // no seed reads old rulings from its disk
 	poll      time.Duration // of followers, if it is not the default
 	log       *bytes.Buffer // of the story, if there is one
@@ -417,6 +420,9 @@ func reread(t testing.TB, body hearsay.Message) hearsay.Message {
 func (w *world) told(m *machine, e hearsay.Event) {
 	if w.teller != nil {
 		w.teller(m, e)
+	}
+	if w.forks && (e.Kind == hearsay.EventRuled || e.Kind == hearsay.EventRosterProven) {
+		return
 	}
 	switch e.Kind {
 	case hearsay.EventProbeWanted:

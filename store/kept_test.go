@@ -31,6 +31,7 @@ func seedRecords() []hearsay.Record {
 		records = append(records, keptRuling(epoch))
 	}
 	records = append(records, &hearsay.KeptHead{Head: hearsay.Head{Epoch: 257, Hash: hearsay.Hash{6}, Slot: 2}})
+	records = append(records, &hearsay.KeptRival{Slot: 2, Rival: hearsay.Rival{Epoch: 9, Own: hearsay.Hash{1}, Other: hearsay.Hash{2}, Head: hearsay.Head{Epoch: 9, Hash: hearsay.Hash{2}, Slot: 2}}})
 	return records
 }
 

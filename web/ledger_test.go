@@ -361,3 +361,20 @@ func TestWhyNotReady(t *testing.T) {
 		}
 	}
 }
+
+// A node that knows of two ledgers is not ready, and says which seats have signed
+// which; one seat alone does not make it so.
+func TestReadyOfAFork(t *testing.T) {
+	for _, proven := range []bool{false, true} {
+		v := newSeedVillage()
+		v.joined = true
+		v.council.authority.Fork = &hearsay.Fork{Epoch: 7, Proven: proven, Text: "the ledger has forked"}
+		r := ask(handler(v), "GET", "/readyz", "")
+		if text := read(t, r); (r.StatusCode == 503 && strings.Contains(text, "the ledger has forked")) != proven {
+			t.Errorf("proven %t: %d, %s", proven, r.StatusCode, text)
+		}
+		if text := read(t, ask(handler(v), "GET", "/v1/authority", "")); !strings.Contains(text, `"fork":{"epoch":7,`) {
+			t.Errorf("authority: %s", text)
+		}
+	}
+}

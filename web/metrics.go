@@ -103,6 +103,7 @@ var families = []family{
 	gauge("hearsay_rumors_held_bytes", "Bytes of payload in the rumors held.", func(s *hearsay.Stats) float64 { return float64(s.RumorsHeldBytes) }),
 	gauge("hearsay_links", "Neighbors of this node in the overlay.", func(s *hearsay.Stats) float64 { return float64(s.Links) }),
 	gauge("hearsay_epoch", "The newest ruling of the seeds that this node has applied; 0 in an open network.", func(s *hearsay.Stats) float64 { return float64(s.Epoch) }),
+	gauge("hearsay_ledger_rivals", "Seats that have signed another ledger than the one here; a quorum of them is a fork.", func(s *hearsay.Stats) float64 { return float64(s.Rivals) }),
 	gauge("hearsay_cases_open", "Cases that the seeds are deciding, on a seed.", func(s *hearsay.Stats) float64 { return float64(s.CasesOpen) }),
 	total("hearsay_cases_total", "Cases that were opened, on a seed.", func(s *hearsay.Stats) uint64 { return s.CasesOpened }),
 	total("hearsay_cases_aborted_total", "Cases that ended without a ruling, on a seed.", func(s *hearsay.Stats) uint64 { return s.CasesAborted }),

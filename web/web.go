@@ -350,6 +350,8 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	authority := a.backend.Authority()
 	joined := a.backend.Joined()
 	switch seed := a.backend.Self().Role == hearsay.RoleSeed; {
+	case authority.Fork != nil && authority.Fork.Proven:
+		return &problem{http.StatusServiceUnavailable, authority.Fork.Text}
 	case seed && !(joined && authority.Ready):
 		return &problem{http.StatusServiceUnavailable, noQuorum(&authority)}
 	case !joined && authority.Seeded:

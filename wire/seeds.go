@@ -28,6 +28,7 @@ const (
 	BucketSnapshots Bucket = "snapshots"
 	BucketLedger    Bucket = "ledger"
 	BucketHeads     Bucket = "heads"
+	BucketRivals    Bucket = "rivals"
 )
 
 // The keys of BucketSeed.
@@ -144,6 +145,11 @@ func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value 
 		return BucketLedger, k, v, false
 	case *hearsay.KeptHead:
 		return BucketHeads, append(k, r.Head.Slot), r.Head.AppendBinary(v), false
+	case *hearsay.KeptRival:
+		if r.Dropped {
+			return BucketRivals, append(k, r.Slot), v, true
+		}
+		return BucketRivals, append(k, r.Slot), r.Rival.AppendBinary(v), false
 	}
 	panic(fmt.Sprintf("wire: no such record: %T", r))
 }
@@ -178,6 +184,12 @@ func readSeedRecord(bucket Bucket, k, v *reader) hearsay.Record {
 			c.Fail()
 		}
 		record = &hearsay.KeptHead{Head: head}
+	case BucketRivals:
+		kept := &hearsay.KeptRival{Slot: slot(k), Rival: c.Rival()}
+		if kept.Rival.Head.Slot != kept.Slot {
+			c.Fail()
+		}
+		record = kept
 	default:
 		return nil
 	}

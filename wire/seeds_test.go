@@ -152,6 +152,10 @@ func sampleSeedRecords() []recordSample {
 			"seat", &hearsay.KeptRuling{Ruling: sampleSeat()}, "key 8 · " + seatRulingLayout + " · with-evidence 1",
 		},
 		{"head", &hearsay.KeptHead{Head: sampleHead()}, "slot 1 · " + headLayout},
+		{
+			"rival", &hearsay.KeptRival{Slot: sampleHead().Slot, Rival: hearsay.Rival{Epoch: 4, Own: hearsay.Hash{1}, Other: hearsay.Hash{2}, Head: sampleHead(), Twin: sampleHead()}},
+			"slot 1 · epoch 8 · own 32 · other 32 · " + headLayout + " · " + headLayout,
+		},
 	}
 }
 
@@ -363,7 +367,7 @@ func drawRuling(t *rapid.T) *hearsay.Ruling {
 
 func drawSeedRecord(t *rapid.T) hearsay.Record {
 	n := rapid.Uint64().Draw(t, "number")
-	switch n % 7 {
+	switch n % 8 {
 	case 0:
 		return &hearsay.SeedLife{Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t), Founding: drawHash(t)}
 	case 1:
@@ -380,6 +384,9 @@ func drawSeedRecord(t *rapid.T) hearsay.Record {
 		return &hearsay.KeptSnapshot{Snapshot: drawSnapshot(t)}
 	case 5:
 		return &hearsay.KeptHead{Head: drawHead(t)}
+	case 6:
+		head := drawHead(t)
+		return &hearsay.KeptRival{Slot: head.Slot, Rival: hearsay.Rival{Epoch: head.Epoch, Own: drawHash(t), Other: head.Hash, Head: head, Twin: drawHead(t)}}
 	}
 	r := &hearsay.KeptRuling{Ruling: drawRuling(t)}
 	if rapid.Bool().Draw(t, "with evidence") {

@@ -219,6 +219,9 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 	if a.Why != "" {
 		fmt.Fprintf(table, "why\t%s\n", oneLine(a.Why))
 	}
+	if f := a.Fork; f != nil && f.Text != a.Why {
+		fmt.Fprintf(table, "OTHER LEDGER\t%s\n", f.Text)
+	}
 	for i := range a.Seeds {
 		s := &a.Seeds[i]
 		fmt.Fprintf(table, "slot %d\t%s at %s, %s\n", s.Slot, cmp.Or(s.Name, "?"), s.Addr, seedWords(s, a.Leader == s.Slot))

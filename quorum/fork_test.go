@@ -1,0 +1,130 @@
+package quorum
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// forkedWorld makes two ledgers: the first seed is put back as it was before the
+// second and it have ruled more, while the second is down; and rules other things
+// with the third, which knows nothing of those. Followers know one each.
+func forkedWorld(t *testing.T, seed uint64) (w *world, first, second *following) {
+	w = followed(t, seed, 4)
+	a, b, c := w.machines[0], w.machines[1], w.machines[2]
+	first = w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	w.run(time.Second) // that is on disk everywhere
+	copied := maps.Clone(a.disk.durable)
+	w.crash(c)
+	w.newPerson()
+	w.newPerson()
+	w.must(20*time.Second, "two more are in", func() bool { return b.q.Proven() == 6 && first.Epoch() == 6 })
+	w.run(time.Second)
+	first.deaf = true
+	w.crash(a)
+	w.crash(b)
+	w.forks = true
+	a.disk.durable, w.epochs[0] = copied, 0
+	w.start(a)
+	w.start(c)
+	for range 3 {
+		w.newPerson()
+	}
+	w.must(20*time.Second, "others are in", func() bool { return c.q.Proven() >= 7 && c.q.Proven() == c.q.Epoch() })
+	second = w.newFollower()
+	w.must(20*time.Second, "one follows them", func() bool { return second.Epoch() == c.q.Epoch() })
+	if b := b.disk.durable["ruling 6"].(*hearsay.KeptRuling).Ruling; c.q.chain.at(6).ruling.Hash(testNetwork) == b.Hash(testNetwork) {
+		t.Fatal("they have ruled the same")
+	}
+	return w, first, second
+}
+
+// Two ledgers of which each is signed by a quorum are found out as soon as those
+// who know them meet: every seed stops and says which seats have signed which,
+// also after its next start, and peers stay where they are and say so.
+func TestForkIsFoundOut(t *testing.T) {
+	for seed := range uint64(5) {
+		w, first, second := forkedWorld(t, 60+seed)
+		at := second.Epoch()
+		first.deaf = false
+		w.start(w.machines[1])
+		w.must(10*time.Second, "all seeds stop", func() bool {
+			for _, m := range w.machines {
+				if m.q.Doomed() == "" {
+					return false
+				}
+			}
+			return true
+		})
+		for _, m := range w.machines {
+			if why := m.q.Doomed(); !strings.Contains(why, "forked") && !strings.Contains(why, "two ledgers") {
+				t.Errorf("seed %d: slot %d says %s", seed, m.slot, why)
+			}
+		}
+		w.run(time.Minute)
+		for _, f := range []*following{first, second} {
+			fork := f.Fork()
+			if fork == nil || !fork.Proven || len(fork.Theirs) < 2 || len(fork.Ours) == 0 || fork.Own == fork.Other || f.Why() != fork.Text {
+				t.Errorf("seed %d: follower %d knows %+v", seed, f.n, fork)
+			}
+		}
+		if first.Epoch() != 6 || second.Epoch() != at {
+			t.Errorf("seed %d: they go on to epochs %d and %d", seed, first.Epoch(), second.Epoch())
+		}
+		b := w.machines[1]
+		why := b.q.Doomed()
+		w.crash(b)
+		w.start(b)
+		if strings.Contains(why, "the ledger has forked") && b.q.Doomed() == "" {
+			t.Errorf("seed %d: it takes part again", seed)
+		}
+	}
+}
+
+// A seat that signs another ledger alone stops nobody: it is told, once.
+func TestOneSeatSignsAnother(t *testing.T) {
+	w := followed(t, 70, 3)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	w.run(time.Second)
+	told := 0
+	w.teller = func(m *machine, e hearsay.Event) {
+		if e.Kind == hearsay.EventLedgerForked && m.slot != 1 {
+			told++
+		}
+	}
+	other := hearsay.Head{Founding: w.ledger().Founding, Epoch: 3, Hash: hearsay.Hash{7}, Slot: 1}
+	other.Sign(testNetwork, w.machines[1].signer)
+	forged := hearsay.Head{Founding: w.ledger().Founding, Epoch: 3, Hash: hearsay.Hash{8}, Slot: 2}
+	for _, h := range []hearsay.Head{forged, other} {
+		for range 3 {
+			for _, slot := range []int{0, 2} {
+				m := w.machines[slot]
+				w.step(m, func() { m.q.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: []hearsay.Head{h}})) })
+			}
+			f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: []hearsay.Head{h}})) })
+		}
+	}
+	w.run(5 * time.Second)
+	if told != 2 {
+		t.Errorf("it was told %d times, want once by each of two", told)
+	}
+	for _, slot := range []int{0, 2} {
+		fork := w.machines[slot].q.Fork()
+		if fork == nil || fork.Proven || len(fork.Twice) != 1 || fork.Theirs[0] != 1 || w.machines[slot].q.Doomed() != "" {
+			t.Errorf("slot %d knows %+v", slot, fork)
+		}
+	}
+	if fork := f.Fork(); fork == nil || fork.Proven || f.Why() != "" {
+		t.Errorf("the follower knows %+v, and says %q", fork, f.Why())
+	}
+	if w.machines[1].q.Doomed() == "" {
+		t.Error("who has signed twice goes on")
+	}
+	w.newPerson()
+	w.must(10*time.Second, "the others go on", func() bool { return w.machines[0].q.Epoch() == 4 && f.Epoch() == 4 })
+}

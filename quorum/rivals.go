@@ -1,0 +1,365 @@
+package quorum
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
+)
+
+// This file is about seats that have signed what cannot be together with the
+// ledger here. Seeds sign only what their log has committed, so there are two
+// logs: a seed has gone on from an older copy of its disk, and two quorums, with
+// it in both, have decided.
+//
+//	A, B  sign epochs 11, 12          B is down, A is put back as it was at 10
+//	A, C  sign epochs 11', 12'        B comes back
+//	B     hears A's and C's heads     two of three seats have signed another ledger: it tells, and stops
+//	C     hears A's old head and B's  likewise
+//	A     hears its own old head      it has signed twice: it stops
+//	peers keep the ledger that they have
+//
+// One seat that signs another ledger is told, and stops nobody: its key may be
+// stolen. A quorum of them is a proof. Nobody decides by itself which of two
+// ledgers is right.
+
+// rivals is the first proof of each seat, by slot. Head.Epoch 0: there is none.
+type rivals [hearsay.MaxSeeds]hearsay.Rival
+
+// against counts the seats that have signed another ledger than the one here.
+func (r *rivals) against() (n int) {
+	for slot := range r {
+		if r[slot].Head.Epoch > 0 && r[slot].Own != (hearsay.Hash{}) {
+			n++
+		}
+	}
+	return n
+}
+
+// rivalOf reports what a head would prove against the ledger here, up to an epoch
+// that is settled. Its signature is not checked yet.
+func (c *chain) rivalOf(h *hearsay.Head, settled hearsay.Epoch) (r hearsay.Rival, is bool) {
+	if int(h.Slot) >= c.seeds || h.Epoch == 0 {
+		return r, false
+	}
+	for _, known := range [...]*hearsay.Head{&c.heads[h.Slot], &c.ahead[h.Slot]} {
+		if known.Epoch == h.Epoch && known.Hash != h.Hash {
+			r.Twin = *known
+		}
+	}
+	own, known := c.hashAt(h.Epoch)
+	if known && h.Epoch <= settled && own != h.Hash {
+		r.Own = own
+	} else if r.Twin.Epoch == 0 {
+		return r, false
+	}
+	r.Epoch, r.Other, r.Head = h.Epoch, h.Hash, *h
+	return r, true
+}
+
+// takeRival keeps a proof, unless as much is known of its seat.
+func (c *chain) takeRival(r *hearsay.Rival) bool {
+	known := &c.rivals[r.Head.Slot]
+	if known.Head.Epoch > 0 && (known.Own != (hearsay.Hash{}) || r.Own == (hearsay.Hash{})) {
+		return false
+	}
+	*known = *r
+	return true
+}
+
+// overtaken gives a head that was signed of an epoch beyond the ledger here, if
+// that has come by now and is another.
+func (c *chain) overtaken(settled hearsay.Epoch) (r hearsay.Rival, is bool) {
+	for slot := range c.seeds {
+		if h := &c.ahead[slot]; h.Epoch > 0 && h.Epoch <= settled && c.rivals[slot].Own == (hearsay.Hash{}) {
+			if r, is = c.rivalOf(h, settled); is && r.Own != (hearsay.Hash{}) {
+				return r, true
+			}
+		}
+	}
+	return r, false
+}
+
+// forked reports whether a quorum of seats has signed another ledger.
+func (c *chain) forked() bool { return c.rivals.against() >= hearsay.QuorumOf(c.seeds) }
+
+// fork sums up what is known of another ledger; nil: nothing.
+func (c *chain) fork(seeds []Seed) *hearsay.Fork {
+	f := &hearsay.Fork{Ours: []int{}, Theirs: []int{}, Twice: []int{}, Proven: c.forked()}
+	for slot := range c.seeds {
+		r := &c.rivals[slot]
+		if r.Head.Epoch == 0 {
+			continue
+		}
+		if r.Twin.Epoch > 0 {
+			f.Twice = append(f.Twice, slot)
+		}
+		f.Theirs = append(f.Theirs, slot)
+		if older := r.Own != (hearsay.Hash{}) && (f.Own == hearsay.Hash{} || r.Epoch < f.Epoch); older || f.Epoch == 0 {
+			f.Epoch, f.Own, f.Other = r.Epoch, r.Own, r.Other
+		}
+	}
+	if f.Epoch == 0 {
+		return nil
+	}
+	for slot := range c.seeds {
+		if h := &c.heads[slot]; h.Epoch >= f.Epoch && c.fits(h) || c.rivals[slot].Twin.Epoch == f.Epoch && c.rivals[slot].Twin.Hash == f.Own {
+			f.Ours = append(f.Ours, slot)
+		}
+	}
+	f.Text = sentence(f, seeds)
+	return f
+}
+
+// sentence says what a fork is, and what would be right.
+func sentence(f *hearsay.Fork, seeds []Seed) string {
+	named := func(slots []int) string {
+		var names []string
+		for _, slot := range slots {
+			names = append(names, seeds[slot].Addr.String())
+		}
+		if len(names) == 0 {
+			return "no seed that is known"
+		}
+		return strings.Join(names, ", ")
+	}
+	if !f.Proven {
+		return fmt.Sprintf("of epoch %d hash %s has been signed by %s, and hash %s is what this node has, signed by %s: "+
+			"a seed runs on an older copy of its data directory, or its key is not its own; stop it, and start it with an empty directory",
+			f.Epoch, short(f.Other), named(f.Theirs), short(f.Own), named(f.Ours))
+	}
+	return fmt.Sprintf("the ledger has forked: of epoch %d hash %s was signed by %s, and hash %s, which this node has, by %s. "+
+		"This node follows neither. Decide which is right, keep one seed that has it (hearsay seed recover), and start all other nodes with empty directories",
+		f.Epoch, short(f.Other), named(f.Theirs), short(f.Own), named(f.Ours))
+}
+
+// short is the beginning of a hash, for people: nobody finds two alike by chance.
+func short(h hearsay.Hash) string { return h.String()[:16] }
+
+// Fork tells what is known of another ledger than the one here; nil: nothing.
+func (q *Quorum) Fork() *hearsay.Fork { return q.chain.fork(q.cfg.Seeds) }
+
+// Fork tells what is known of another ledger than the one here; nil: nothing.
+func (f *Follower) Fork() *hearsay.Fork { return f.settledChain().fork(f.cfg.Seeds) }
+
+// rival looks at a head of another seat that contradicts what is known here, and
+// reports whether it is one.
+func (q *Quorum) rival(now time.Time, h *hearsay.Head, key hearsay.PublicKey) (is, forged bool) {
+	r, is := q.chain.rivalOf(h, q.state.epoch)
+	switch {
+	case !is || key.IsZero():
+		return false, false
+	case q.chain.rivals[h.Slot].Head == *h:
+		return true, false
+	}
+	q.checks++
+	if !h.Verify(q.cfg.Network, q.plain, key) {
+		return true, true
+	}
+	q.noteRival(now, &r)
+	return true, false
+}
+
+// noteRival keeps a proof, tells it, and has the others know. With a quorum of
+// them this seed stops.
+func (q *Quorum) noteRival(now time.Time, r *hearsay.Rival) {
+	if !q.chain.takeRival(r) {
+		return
+	}
+	q.persist(&hearsay.KeptRival{Slot: r.Head.Slot, Rival: *r})
+	f := q.Fork()
+	q.event(hearsay.Event{
+		At: now, Kind: hearsay.EventLedgerForked, Subject: q.seats.known[r.Head.Slot].seat.Key.NodeID(), Addr: q.cfg.Seeds[r.Head.Slot].Addr,
+		Epoch: r.Epoch, Count: q.chain.rivals.against(), Text: f.Text,
+	})
+	q.stopIfForked()
+	q.tellHeads()
+	if q.doomed == "" {
+		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[r.Head.Slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: q.state.epoch}})
+	}
+}
+
+// tellHeads sends all heads that are known to the other seeds and, if this one
+// stops, to some members: they are what others find out by.
+func (q *Quorum) tellHeads() {
+	var to []netip.AddrPort
+	for slot := range q.cfg.Seeds {
+		if slot != q.cfg.Slot {
+			to = append(to, q.cfg.Seeds[slot].Addr)
+		}
+	}
+	if q.doomed != "" {
+		to = append(to, q.drawMembers(announceTo)...)
+	}
+	for _, addr := range to {
+		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Rulings{Heads: q.chain.newest()}})
+	}
+}
+
+// stopIfForked has this seed take no part any more if a quorum of seats has
+// signed another ledger.
+func (q *Quorum) stopIfForked() {
+	if q.chain.forked() && !q.cfg.Recover {
+		q.doomed = q.Fork().Text
+	}
+}
+
+// signedTwice looks at a head of this seed's own key about an epoch that is
+// here. If it is of another ledger this seed stops, whoever brings it: nobody
+// else can have signed it.
+func (q *Quorum) signedTwice(now time.Time, h *hearsay.Head) (forged bool) {
+	r, is := q.chain.rivalOf(h, q.state.epoch)
+	if !is || r.Own == (hearsay.Hash{}) || !q.Seated() || q.checks >= checksATick {
+		return false
+	}
+	q.checks++
+	if !h.Verify(q.cfg.Network, q.plain, q.signer.Public()) {
+		q.drops[hearsay.DropBadSignature]++
+		return true
+	}
+	q.doomed = fmt.Sprintf("this seed has signed two ledgers: of epoch %d hash %s, and hash %s is here; its data directory is a copy from before, "+
+		"or the key is used elsewhere, too: start this seed with an empty one", h.Epoch, short(h.Hash), short(r.Own))
+	q.noteRival(now, &r)
+	return false
+}
+
+// contradicts reports whether a verified message of the log says something else
+// of an entry than what this seed has committed, and has it stop then. Whoever
+// leads has all that was ever committed.
+func (q *Quorum) contradicts(f *hearsay.Raft) bool {
+	log := q.replica.log
+	if f.Term < q.replica.node.BasicStatus().GetTerm() {
+		return false // it leads no more, and may have more than was committed
+	}
+	other := func(index, term uint64) bool {
+		if index > log.hard.GetCommit() || index < log.base {
+			return false
+		}
+		have, err := log.Term(index)
+		if err != nil || have == term {
+			return false
+		}
+		q.doomed = fmt.Sprintf("the log has forked: entry %d was decided here in term %d, and the seed at %v has it of term %d. Decide which ledger is right, "+
+			"keep one seed that has it (hearsay seed recover), and start all others with empty directories", index, have, q.cfg.Seeds[f.Slot].Addr, term)
+		q.tellHeads()
+		return true
+	}
+	switch raftpb.MessageType(f.Type) {
+	case raftpb.MsgApp:
+		if other(f.Index, f.LogTerm) {
+			return true
+		}
+		return slices.ContainsFunc(f.Entries, func(e hearsay.LogEntry) bool { return other(e.Index, e.Term) })
+	case raftpb.MsgSnap:
+		return f.Snapshot != nil && other(f.Snapshot.Index, f.Snapshot.Term)
+	}
+	return false
+}
+
+// forgetRivals drops all proofs: an operator has decided.
+func (q *Quorum) forgetRivals() {
+	for slot := range q.chain.rivals {
+		if q.chain.rivals[slot].Head.Epoch > 0 {
+			q.persist(&hearsay.KeptRival{Slot: uint8(slot), Dropped: true})
+		}
+	}
+	q.chain.rivals = rivals{}
+}
+
+// settledChain is the ledger as far as it is proven: not one that comes whole and
+// is not proven yet.
+func (f *Follower) settledChain() *chain {
+	if f.gathering.saved != nil {
+		return f.gathering.saved
+	}
+	return &f.chain
+}
+
+// rival looks at a head that contradicts what is proven here, and reports whether
+// it is one.
+func (f *Follower) rival(now time.Time, h *hearsay.Head) (is, forged bool) {
+	c, key := f.settledChain(), f.pins[h.Slot].Seat.Key
+	r, is := c.rivalOf(h, f.epoch)
+	switch {
+	case !is || key.IsZero():
+		return false, false
+	case c.rivals[h.Slot].Head == *h:
+		return true, false
+	}
+	f.budget--
+	if !h.Verify(f.cfg.Network, f.signer, key) {
+		return true, true
+	}
+	f.noteRival(now, &r)
+	return true, false
+}
+
+// noteRival keeps a proof, tells it, and passes it on. With a quorum of them this
+// peer follows no ledger any more.
+func (f *Follower) noteRival(now time.Time, r *hearsay.Rival) {
+	c := f.settledChain()
+	if !c.takeRival(r) {
+		return
+	}
+	f.chain.rivals = c.rivals
+	f.out.Persist = append(f.out.Persist, &hearsay.KeptRival{Slot: r.Head.Slot, Rival: *r})
+	f.out.Events = append(f.out.Events, hearsay.Event{
+		At: now, Kind: hearsay.EventLedgerForked, Subject: f.pins[r.Head.Slot].Seat.Key.NodeID(), Addr: f.cfg.Seeds[r.Head.Slot].Addr,
+		Epoch: r.Epoch, Count: c.rivals.against(), Text: c.fork(f.cfg.Seeds).Text,
+	})
+	for _, addr := range f.links() {
+		f.send(addr, &hearsay.Rulings{Heads: c.newest()})
+	}
+	if c.forked() && f.gathering.saved != nil {
+		f.chain = *f.gathering.saved
+		f.gathering = gathering{}
+	}
+}
+
+// parted gives what heads prove that are of rulings which do not follow from the
+// ledger here: they are of another, from the epoch before the first on.
+func (c *chain) parted(items []*hearsay.Ruling, settled hearsay.Epoch, ahead *[hearsay.MaxSeeds]hearsay.Head) (found []hearsay.Rival) {
+	if len(items) == 0 || items[0].Epoch <= 1 || items[0].Epoch-1 > settled {
+		return nil
+	}
+	at := items[0].Epoch - 1
+	own, known := c.hashAt(at)
+	signed := slices.ContainsFunc(ahead[:c.seeds], func(h hearsay.Head) bool { return h.Epoch > at && h.Epoch <= at+hearsay.Epoch(len(items)) })
+	if !known || !signed || own == items[0].Previous {
+		return nil
+	}
+	other := newChain(c.network, c.signer, c.seeds)
+	other.restart(at, items[0].Previous)
+	for _, r := range items {
+		if r.Epoch != other.epoch()+1 || r.Previous != other.headHash() {
+			break
+		}
+		other.append(r, nil)
+	}
+	for slot := range c.seeds {
+		if h := &ahead[slot]; h.Epoch > at && other.fits(h) {
+			found = append(found, hearsay.Rival{Epoch: at, Own: own, Other: items[0].Previous, Head: *h})
+		}
+	}
+	return found
+}
+
+func (f *Follower) parted(now time.Time, items []*hearsay.Ruling) {
+	if !f.based {
+		return
+	}
+	for _, r := range f.settledChain().parted(items, f.epoch, &f.chain.ahead) {
+		f.noteRival(now, &r)
+	}
+}
+
+func (q *Quorum) parted(now time.Time, items []*hearsay.Ruling) {
+	for _, r := range q.chain.parted(items, q.state.epoch, &q.chain.ahead) {
+		q.noteRival(now, &r)
+	}
+}
