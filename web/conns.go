@@ -35,12 +35,13 @@ type conns struct {
 	bySource map[netip.Addr][]*connection // those that wait for their client the longest come first
 }
 
-// connection is one client's. All but the first two is guarded by conns.
+// connection is one client's. Whether it works is guarded by conns.
 type connection struct {
 	conns  *conns
 	source netip.Addr
 	conn   net.Conn
-	works  bool // this node does something for the client; else it waits for the client
+	cancel func() // ends what is done for the client: a server does not look for its end while a body is to come
+	works  bool   // this node does something for the client; else it waits for the client
 }
 
 // connectionKey is where the context of a request has its connection.
@@ -72,7 +73,8 @@ func (c *connection) work(works bool) {
 func (c *conns) limit(server *http.Server) {
 	c.bySource = make(map[netip.Addr][]*connection)
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		return context.WithValue(ctx, connectionKey{}, c.open(conn))
+		ctx, cancel := context.WithCancel(ctx)
+		return context.WithValue(ctx, connectionKey{}, c.open(conn, cancel))
 	}
 	server.ConnState = func(conn net.Conn, state http.ConnState) {
 		if state == http.StateClosed || state == http.StateHijacked {
@@ -90,13 +92,13 @@ func sourceOfConn(conn net.Conn) netip.Addr {
 
 // open takes a new connection in. Where it finds no room it is closed, as is each
 // that makes room: their own goroutines find out.
-func (c *conns) open(conn net.Conn) *connection {
+func (c *conns) open(conn net.Conn, cancel func()) *connection {
 	if tcp, is := conn.(*net.TCPConn); is {
 		tcp.SetWriteBuffer(sendBuffer) // these are best effort
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAliveIdle, Interval: keepAliveEach, Count: keepAliveCount})
 		endUnacknowledged(tcp, unacknowledged)
 	}
-	n := &connection{conns: c, source: sourceOfConn(conn), conn: conn}
+	n := &connection{conns: c, source: sourceOfConn(conn), conn: conn, cancel: cancel}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	from, full := n.source, true
@@ -109,6 +111,7 @@ func (c *conns) open(conn net.Conn) *connection {
 	}
 	if full && !c.evict(from) {
 		conn.Close()
+		cancel()
 		return n
 	}
 	c.bySource[n.source] = append(c.bySource[n.source], n)
@@ -149,6 +152,7 @@ func (c *conns) closed(conn net.Conn) {
 
 func (c *conns) remove(source netip.Addr, at int) {
 	c.count--
+	c.bySource[source][at].cancel()
 	if of := slices.Delete(c.bySource[source], at, at+1); len(of) > 0 {
 		c.bySource[source] = of
 	} else {

@@ -23,9 +23,9 @@ const (
 	manyReaders = 600              // where HEARSAY_ABUSE is set
 	quietFor    = time.Second      // how long memory and answers are watched before
 	readersFor  = 2 * time.Second  // and then
-	readersLong = 20 * time.Second // where HEARSAY_ABUSE is set
+	readersLong = 10 * time.Second // where HEARSAY_ABUSE is set
 	readersGrow = 64 << 20         // bytes that clients that do not read may cost, all together
-	inTurn      = 4 * time.Second  // for a client that reads: it waits up to 500 ms for a place, and this machine is slow
+	inTurn      = 8 * time.Second  // for a client that reads: mostly under 1 s; where thousands connect, the kernel asks it to try again after 1 and 3 s
 )
 
 // holdsMuch starts one peer that holds rumors of 16 MB.

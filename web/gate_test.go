@@ -1,0 +1,135 @@
+package web
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// visitors enter a gate, and note in which order they got their places.
+type visitors struct {
+	gate gate
+	wait sync.WaitGroup
+
+	mu     sync.Mutex
+	came   []string
+	turned []string // away
+	ended  []string // who lost a place
+	places map[string]*place
+}
+
+// enter has one of some source enter, and wait if it must.
+func (v *visitors) enter(ctx context.Context, name, source string) {
+	v.wait.Go(func() {
+		p, ok := v.gate.enter(ctx, netip.MustParseAddr(source), func() {
+			v.mu.Lock()
+			v.ended = append(v.ended, name)
+			v.mu.Unlock()
+		})
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if !ok {
+			v.turned = append(v.turned, name)
+			return
+		}
+		v.came = append(v.came, name)
+		v.places[name] = p
+	})
+	synctest.Wait()
+}
+
+func (v *visitors) want(t *testing.T, came, turned, ended []string) {
+	t.Helper()
+	synctest.Wait()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !slices.Equal(v.came, came) || !slices.Equal(v.turned, turned) || !slices.Equal(v.ended, ended) {
+		t.Errorf("came %q, turned away %q, lost their places %q; want %q, %q, %q", v.came, v.turned, v.ended, came, turned, ended)
+	}
+}
+
+func newVisitors() *visitors {
+	return &visitors{gate: gate{max: 3, ofSource: 2, patience: time.Second}, places: make(map[string]*place)}
+}
+
+// pass lets the bubble's time go by.
+func pass(d time.Duration) {
+	timer := time.NewTimer(d)
+	<-timer.C
+	synctest.Wait()
+}
+
+const (
+	here  = "192.0.2.1"
+	there = "2001:db8::1"
+	far   = "192.0.2.3"
+)
+
+func TestGateIsForSources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVisitors()
+		for _, one := range []string{"a", "b", "c"} {
+			v.enter(t.Context(), one, here) // c is one too many of its source
+		}
+		v.enter(t.Context(), "d", there)
+		v.enter(t.Context(), "e", there) // and e one too many in all
+		v.want(t, []string{"a", "b", "d"}, nil, nil)
+		v.places["a"].leave()
+		v.want(t, []string{"a", "b", "d", "e"}, nil, nil) // the newest first
+		v.places["d"].leave()
+		v.want(t, []string{"a", "b", "d", "e", "c"}, nil, nil)
+		v.enter(t.Context(), "f", far)
+		pass(waitMost)
+		v.want(t, []string{"a", "b", "d", "e", "c"}, []string{"f"}, nil) // nobody stands still
+		v.wait.Wait()
+	})
+}
+
+func TestGateLosesWhoStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVisitors()
+		v.enter(t.Context(), "still", here)
+		v.enter(t.Context(), "moves", here)
+		v.places["still"].await(func() {})
+		pass(time.Minute)
+		v.want(t, []string{"still", "moves"}, nil, nil) // nobody waits for its place
+		for range 5 {
+			v.places["moves"].await(func() {})
+			pass(900 * time.Millisecond)
+			v.places["moves"].awaited()
+		}
+		v.enter(t.Context(), "new", here)
+		pass(2 * lookEach)
+		v.want(t, []string{"still", "moves"}, nil, []string{"still"})
+		if v.places["still"].await(func() { t.Error("it is waited for again") }) {
+			t.Error("it does not hear that its place is lost")
+		}
+		v.places["still"].leave()
+		v.want(t, []string{"still", "moves", "new"}, nil, []string{"still"})
+		v.wait.Wait()
+	})
+}
+
+func TestGateForgetsWhoHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVisitors()
+		v.enter(t.Context(), "a", here)
+		v.enter(t.Context(), "b", here)
+		ctx, cancel := context.WithCancel(t.Context())
+		v.enter(ctx, "c", here)
+		cancel()
+		v.want(t, []string{"a", "b"}, []string{"c"}, nil)
+		if len(v.gate.waiting) != 0 {
+			t.Error("it is still waited for")
+		}
+		v.places["a"].leave()
+		v.places["b"].leave()
+		if len(v.gate.open) != 0 {
+			t.Error("a place is not given back")
+		}
+	})
+}
