@@ -16,15 +16,15 @@ import (
 
 // Limits of what takes memory while a client is slow.
 const (
-	largeMax      = 16                     // large answers under way; each holds a chunk, an item, and a page or a copy of a list: up to 1 MB
-	largeOfSource = 4                      // of them to one source
-	largeStall    = 500 * time.Millisecond // guess: so long a client may take no chunk while others wait for its place: 64 KB/s
-	bodiesMax     = 64                     // bodies being read; each holds up to 200 kB
-	bodiesOf      = 16                     // of them of one source
-	bodiesStall   = 2 * time.Second        // guess: so long one may take while others wait: 45 KB/s for the longest
+	largeMax      = 32              // large answers under way; each holds a chunk, an item, and a page or a copy of a list: up to 1 MB
+	largeOfSource = 16              // of them to one source
+	largeStall    = time.Second     // guess: so long a client may take no chunk while others wait for its place: 32 KB/s
+	bodiesMax     = 64              // bodies being read; each holds up to 200 kB
+	bodiesOf      = 16              // of them of one source
+	bodiesStall   = 2 * time.Second // guess: so long one may take while others wait: 45 KB/s for the longest
 
 	placeFor = 10 * time.Second       // guess: so long a client keeps its place while others wait for it
-	waitMost = 3 * time.Second        // for a place; then 503
+	waitMost = 8 * time.Second        // for a place; then 503. As many clients as one source may connect, and do not read, pass by in this time
 	lookEach = 100 * time.Millisecond // while waiting, whether a place can be had
 )
 
@@ -48,6 +48,7 @@ type place struct {
 	stop   func() // breaks what the client is waited for
 	since  time.Time
 	still  time.Time // since when the client is waited for; zero if it is not
+	taken  int       // how often it has done its part
 	lost   bool
 }
 
@@ -112,8 +113,9 @@ func (g *gate) count(source netip.Addr) (n int) {
 	return n
 }
 
-// makeRoom takes the place of the client that stood still for the longest, or has
-// had its place for too long: of one of the same source, if that has all its places.
+// makeRoom, which those call that wait, takes the place of a client that has stood
+// still for too long, or has had its place for too long: of the one that has taken
+// least, and of one of the same source, if that has all its places.
 func (g *gate) makeRoom(source netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -125,7 +127,7 @@ func (g *gate) makeRoom(source netip.Addr) {
 			return // a place is about to be free
 		case crowded && p.source != source:
 		case p.still.IsZero() || now.Sub(p.still) < g.patience && now.Sub(p.since) < placeFor:
-		case victim == nil || p.still.Before(victim.still):
+		case victim == nil || p.taken < victim.taken || p.taken == victim.taken && p.still.Before(victim.still):
 			victim = p
 		}
 	}
@@ -173,6 +175,7 @@ func (p *place) awaited() {
 	if p != nil {
 		p.gate.mu.Lock()
 		p.still = time.Time{}
+		p.taken++
 		p.gate.mu.Unlock()
 	}
 }
