@@ -153,7 +153,8 @@ func (s *stream) event(e numbered) bool {
 		return false // the client resumes; a node does not make such events
 	}
 	s.fresh = false
-	if !s.write(fmt.Sprintf("id: %d\ndata: %s\n\n", e.number, text)) || lost && (s.snapshot() != nil || s.gone) {
+	line := fmt.Appendf(make([]byte, 0, len(text)+lineRoom), "id: %d\ndata: ", e.number)
+	if line = append(hearsay.AppendPlain(line, text), "\n\n"...); !s.send(line) || lost && (s.snapshot() != nil || s.gone) {
 		return false // the client resumes
 	}
 	return s.told || e.number < s.upto || s.tellMark()
@@ -195,9 +196,14 @@ func (s *stream) snapshot() *problem {
 	})
 }
 
+// lineRoom is for what stands around an event, in bytes.
+const lineRoom = 64
+
 // write sends text at once, and reports whether the client took it.
-func (s *stream) write(text string) bool {
-	if _, err := s.w.Write(hearsay.AppendPlain(nil, []byte(text))); err != nil {
+func (s *stream) write(text string) bool { return s.send([]byte(text)) }
+
+func (s *stream) send(text []byte) bool {
+	if _, err := s.w.Write(text); err != nil {
 		return false
 	}
 	return s.w.control.Flush() == nil
