@@ -39,7 +39,7 @@ var documented = map[string]struct {
 	"flood":               {true, map[string][2]float64{"others_lost_share": {0, 0}, "flood_told_share": {0.1, 0.9}, "others_missed_by_returner_share": {0.1, 1}, "others_missed_by_returner_share_without": {0, 0}}},
 	"impostor":            {true, map[string][2]float64{"believed_by_share": {0.9, 1}, "victims_rumors_lost_share": {0.1, 1}, "conflicts_noticed": {1, 1e9}}},
 	"hush":                {false, map[string][2]float64{"said": {10, 1e9}, "deaf_to_share": {0, 0}, "lost_share_of_all": {0, 0}}},
-	"amplify":             {false, map[string][2]float64{"stranger_bytes_out_per_in": {0.1, 1}, "member_bytes_out_per_in": {0.1, 1}, "member_entries_none_caused": {0, 1}, "member_seen_nothing_caused": {0, 1}, "member_graft_caused": {0, 1}}},
+	"amplify":             {false, map[string][2]float64{"stranger_bytes_out_per_in": {0.1, 3}, "member_bytes_out_per_in": {0.1, 3}, "member_entries_none_caused": {0, 1}, "member_seen_nothing_caused": {0, 1}, "member_graft_caused": {0, 1}}},
 	"distract":            {false, map[string][2]float64{"death_known_s": {1, 20}, "wrong_suspicions": {0, 0}}},
 }
 
