@@ -40,7 +40,7 @@ func (q *Quorum) keep(r *hearsay.Ruling, evidence *hearsay.Evidence) {
 
 // headDue reports whether there is a head to sign: only a seed that has its
 // seat signs, and what it has applied.
-func (q *Quorum) headDue() bool { return q.Seated() && q.state.epoch > q.headOf }
+func (q *Quorum) headDue() bool { return q.Seated() && !q.unsure() && q.state.epoch > q.headOf }
 
 // signHead signs the newest head and sends it to the other seeds.
 func (q *Quorum) signHead(now time.Time) {
@@ -110,6 +110,9 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 		return
 	}
 	keys := q.keys()
+	if at := slices.IndexFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr }); at >= 0 && q.unsure() {
+		defer q.answeredBy(at) // when its heads were looked at
+	}
 	for i := range m.Heads {
 		h := &m.Heads[i]
 		if int(h.Slot) >= len(keys) {

@@ -79,6 +79,7 @@ type Quorum struct {
 	hellos   int // answered in this tick
 	answers  int // messages that answer requests for the ledger, in this tick
 	reading  reading
+	doubtful doubtful
 	checks   int // of heads' signatures, in this tick
 
 	// Since when a quorum has been heard without a break; zero: none is.
@@ -110,6 +111,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 		*own = hearsay.Head{} // a crash has left it, and torn away what it was signed for: nobody was told
 	}
 	q.stopIfForked()
+	q.doubt(now)
 	return q, nil
 }
 
@@ -140,6 +142,10 @@ func (q *Quorum) Tick(now time.Time) {
 		q.reading.expire(now)
 		q.doubts.expire(now, heardFor)
 		q.tickSeats(now)
+		if q.unsure() {
+			q.tickUnsure(now)
+			return
+		}
 		if q.replica != nil && !q.cfg.Recover {
 			q.replica.node.Tick()
 			q.work(now)
@@ -155,7 +161,10 @@ func (q *Quorum) Tick(now time.Time) {
 		}
 		q.noteLeader(now)
 	}
-	q.tickFresh(now)
+	if q.tickFresh(now); q.unsure() {
+		q.flushAt = time.Time{}
+		return
+	}
 	if !q.flushAt.IsZero() && !now.Before(q.flushAt) {
 		q.flush(now)
 	}

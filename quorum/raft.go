@@ -200,7 +200,7 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	case int(f.Slot) >= len(q.cfg.Seeds) || int(f.Slot) == q.cfg.Slot || int(f.Type) >= len(fromSeeds) || !fromSeeds[f.Type]:
 		q.drops[hearsay.DropMalformed]++
 		return
-	case q.cfg.Recover || q.doomed != "":
+	case q.cfg.Recover || q.doomed != "" || q.unsure():
 		q.drops[hearsay.DropUnexpected]++
 		return
 	case q.replica == nil:

@@ -203,6 +203,9 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 		return
 	}
 	q.doubts.settle(int(m.Slot))
+	if q.unsure() && !m.Founded {
+		q.answeredBy(int(m.Slot)) // it knows nothing
+	}
 	q.seats.heard[m.Slot] = heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now}
 	if q.state == nil {
 		if q.founding.IsZero() || q.founding == m.Founding {

@@ -1,0 +1,79 @@
+package quorum
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"hearsay"
+)
+
+// This file is about a data directory that may be an older copy of itself, where
+// nothing shows it: the machine was started anew without having closed it, as
+// after a power cut, and as where a snapshot of the machine was put back. Before
+// this life votes or signs anything it asks all other seeds what it has signed.
+//
+//	A, unsure                 B                    C
+//	  |--- hello, LedgerReq -->|------------------->|   until each has answered once
+//	  |<-- Rulings{Heads} -----|                    |   A's own head is newer than its ledger: it stops
+//	  |<-- hello: no ledger ------------------------|   or nothing contradicts it: it takes part
+
+// unsureFor is how long an answer of all is waited for. Seeds that lost their
+// power together, and one of them for ever, must come back by themselves. A guess:
+// longer than a machine takes to start.
+const unsureFor = time.Minute
+
+// doubtful is what a seed waits for that is not sure of its disk.
+type doubtful struct {
+	until time.Time              // zero: it is sure
+	waits [hearsay.MaxSeeds]bool // for the answers of these
+	askAt time.Time
+}
+
+// doubt has this seed wait for all others if its disk may be an older one.
+func (q *Quorum) doubt(now time.Time) {
+	if !q.cfg.Unsure || q.replica == nil || len(q.cfg.Seeds) == 1 || q.cfg.Recover {
+		return
+	}
+	q.doubtful = doubtful{until: now.Add(unsureFor), askAt: now}
+	for slot := range q.cfg.Seeds {
+		q.doubtful.waits[slot] = slot != q.cfg.Slot
+	}
+}
+
+// unsure reports whether this seed takes no part yet.
+func (q *Quorum) unsure() bool { return !q.doubtful.until.IsZero() }
+
+// answeredBy notes that a seed has told what it knows, or that it knows nothing.
+func (q *Quorum) answeredBy(slot int) {
+	if q.doubtful.waits[slot] = false; !slices.Contains(q.doubtful.waits[:], true) {
+		q.doubtful.until = time.Time{}
+	}
+}
+
+// tickUnsure asks those who have not answered, and goes on without them in the
+// end.
+func (q *Quorum) tickUnsure(now time.Time) {
+	d := &q.doubtful
+	if !now.Before(d.until) {
+		d.until = time.Time{}
+		return
+	}
+	if now.Before(d.askAt) {
+		return
+	}
+	d.askAt = now.Add(q.cfg.HelloEvery)
+	var missing []string
+	for slot := range q.cfg.Seeds {
+		if !d.waits[slot] {
+			continue
+		}
+		missing = append(missing, q.cfg.Seeds[slot].Addr.String())
+		q.askSeat(now, slot)
+		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: q.Epoch()}})
+	}
+	if d.until.Sub(now) < unsureFor-missAfter {
+		q.say(hearsay.Event{At: now, Text: "this machine was started anew without having closed the data directory, which may be an older copy of itself: " +
+			"it takes part when all other seeds have told what it has signed, or after " + unsureFor.String() + "; missing: " + strings.Join(missing, ", ")})
+	}
+}

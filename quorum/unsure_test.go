@@ -1,0 +1,58 @@
+package quorum
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A seed that was put back below the file system, while the one that knows is
+// down, takes no part before that one has told what it has signed: then it stops.
+func TestUnsureSeedWaitsForAll(t *testing.T) {
+	w := followed(t, 80, 4)
+	a, b, c := w.machines[0], w.machines[1], w.machines[2]
+	w.run(time.Second)
+	copied := maps.Clone(a.disk.durable)
+	w.crash(c)
+	w.newPerson()
+	w.must(20*time.Second, "one more is in", func() bool { return b.q.Proven() == 5 && a.q.Proven() == 5 })
+	w.run(time.Second)
+	w.crash(a)
+	w.crash(b)
+	a.disk.durable, w.epochs[0] = copied, 0
+	w.cfg.Unsure = true
+	w.start(a)
+	w.cfg.Unsure = false
+	w.start(c)
+	w.run(unsureFor / 2)
+	if a.q.Ready() || a.q.Epoch() != 4 || c.q.Epoch() != 4 || !strings.Contains(a.q.Why(), seedAddr(1).String()) {
+		t.Fatalf("it takes part at epoch %d, and says %q", a.q.Epoch(), a.q.Why())
+	}
+	w.start(b)
+	w.must(10*time.Second, "it stops", func() bool { return a.q.Doomed() != "" })
+	w.must(10*time.Second, "the others go on", func() bool { return b.q.Ready() && c.q.Epoch() == 5 })
+}
+
+// Seeds that lost their power together come back: at once if all do, and by
+// themselves if one is lost for ever.
+func TestUnsureSeedsComeBack(t *testing.T) {
+	for _, lost := range []int{0, 1} {
+		w := followed(t, 81, 3)
+		w.run(time.Second)
+		for _, m := range w.machines {
+			w.crash(m)
+		}
+		w.cfg.Unsure = true
+		began := w.now
+		for _, m := range w.machines[lost:] {
+			w.start(m)
+		}
+		limit := 5 * time.Second
+		if lost > 0 {
+			limit += unsureFor
+		}
+		w.must(limit, "a quorum", func() bool { return w.machines[1].q.Ready() && w.machines[2].q.Ready() })
+		t.Logf("%d are lost: back after %v", lost, w.now.Sub(began))
+	}
+}
