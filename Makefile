@@ -92,7 +92,7 @@ kills: ## kill -9 and kill -STOP of real processes, without seeds and with, KILL
 	HEARSAY_KILLS=$(KILLS) $(GO) test -count 1 -timeout 20m -v ./test/kill
 
 ABUSE ?= 10
-abuse: ## ABUSE (10) kills under 2,000 forged messages a second, a seed of 10,000 peers, and 600 HTTP clients that do not read
+abuse: ## ABUSE (10) kills under 2,000 forged messages a second, a seed of 10,000 peers, floods by stream, and 600 HTTP clients that do not read
 	HEARSAY_ABUSE=$(ABUSE) $(GO) test -count 1 -timeout 20m -v ./test/abuse
 
 LATE ?= 20s
