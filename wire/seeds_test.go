@@ -332,7 +332,7 @@ func drawSnapshot(t *rapid.T) *hearsay.LogSnapshot {
 // drawSigned draws a claim of alive with a card, as a ledger has it; the card
 // of a guest has no key.
 func drawSigned(t *rapid.T) hearsay.Claim {
-	c := full(hearsay.StateAlive, rapid.StringMatching(`[a-zA-Z0-9.äöü-]{1,32}`).Draw(t, "name"), drawAddr(t))
+	c := full(hearsay.StateAlive, rapid.StringMatching(`[a-zA-Z0-9äöü][a-zA-Z0-9.äöü-]{0,31}`).Draw(t, "name"), drawAddr(t))
 	c.Subject, c.Incarnation, c.Card.Signature = drawID(t), drawIncarnation(t), drawSignature(t)
 	if rapid.Bool().Draw(t, "guest") {
 		c.Card.Key, c.Card.Signature = hearsay.PublicKey{}, hearsay.Signature{}
