@@ -95,6 +95,15 @@ func TestMemberAt(t *testing.T) {
 	n.Receive(now, &hearsay.Packet{
 		From: moved.Subject, Addr: crowdAddr(5000), Body: &hearsay.Ping{Seq: 1, Target: n.id}, Claims: []hearsay.Claim{moved},
 	})
+	if _, ok := n.MemberAt(crowdAddr(5000)); ok {
+		t.Error("who says that it has moved is found there before it has answered there")
+	}
+	for _, p := range n.Tick(now).Now {
+		if ping, ok := p.Body.(*hearsay.Ping); ok && p.Addr == crowdAddr(5000) {
+			n.Receive(now, &hearsay.Packet{From: moved.Subject, Addr: p.Addr, Body: &hearsay.Ack{Seq: ping.Seq}})
+			break
+		}
+	}
 	if m, ok := n.MemberAt(crowdAddr(5000)); !ok || m.Stay.ID != moved.Subject || len(n.seeded.elsewhere) != 1 {
 		t.Errorf("who has moved is not found: %+v, %+v", m, n.seeded.elsewhere)
 	}

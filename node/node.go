@@ -342,7 +342,9 @@ func (n *Node) dress(p *hearsay.Packet) {
 			m.Rumors = n.rumors.PingHash(n.stepped)
 		}
 		n.roster.Confront(p, m.Target)
-		n.roster.Ride(p)
+		if addr, listed := n.roster.Addr(m.Target); listed && addr == p.Addr { // others have not proven that they are there
+			n.roster.Ride(p)
+		}
 	case *hearsay.Ack, *hearsay.Nack, *hearsay.RelayReq:
 		if n.replies.rides(p) {
 			n.roster.Ride(p)

@@ -22,6 +22,7 @@ func forgetful(t *testing.T) (w *network, gone hearsay.NodeID) {
 	w.carry(0, w.nodes[0].Tick(w.now))
 	misdirected := hearsay.Packet{From: gone, Addr: addr(0), Stream: true, Body: &hearsay.Ping{Seq: 1, Target: gone}}
 	w.carry(1, w.nodes[1].Receive(w.now, &misdirected)) // it answers that it is n1
+	w.carry(0, w.nodes[0].Tick(w.now))                  // asks whether it is there, and is answered
 	if w.state(2, 0) != 0 {
 		t.Fatalf("n0 holds n2 %s already", w.state(2, 0))
 	}

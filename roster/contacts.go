@@ -214,6 +214,9 @@ func (r *Roster) candidate(i int) (contact, bool) {
 // living gets its roster or its digest: what both hold then meets.
 func (r *Roster) ContactAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
 	c := &r.contacts
+	if r.hintAck(now, p.From, seq) {
+		return true
+	}
 	i := slices.IndexFunc(c.asked, func(a asked) bool { return a.seq == seq && a.addr == p.Addr && seq != 0 })
 	if i < 0 {
 		return false
@@ -242,6 +245,9 @@ func (r *Roster) MetSelf(seq uint64) {
 // contact, whose own claim has been taken already: it is asked for its roster.
 func (r *Roster) ContactNotMe(now time.Time, p *hearsay.Packet, seq uint64) bool {
 	c := &r.contacts
+	if r.hintNotMe(p.Addr, seq) {
+		return true
+	}
 	i := slices.IndexFunc(c.asked, func(a asked) bool { return a.seq == seq && a.addr == p.Addr && seq != 0 })
 	if i < 0 {
 		return false
@@ -260,7 +266,7 @@ func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
 	case r.self.state == hearsay.StateLeft:
 		r.drops[hearsay.DropStranger]++
 		return
-	case !r.affordAnswer(now, p.From, priceRoster):
+	case r.hints.known(p.From) == nil && !r.affordAnswer(now, p.From, priceRoster):
 		return
 	}
 	if c := &r.contacts; len(c.configured)+len(c.past) == 0 {
@@ -299,7 +305,7 @@ func (r *Roster) TakeRoster(now time.Time, p *hearsay.Packet, m *hearsay.Roster)
 	if r.seeded() {
 		return // that is for the seeds to say
 	}
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: r.id(r.self), By: p.From, Addr: p.Addr, Count: r.Living()})
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: r.id(r.self), By: p.From, Addr: p.Addr, Count: r.Living() + len(r.hints.byID)})
 }
 
 // keepContact puts a member's address on disk.

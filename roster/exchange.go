@@ -70,6 +70,12 @@ func entryHash(id hearsay.NodeID, incarnation hearsay.Incarnation) uint64 {
 // has, an exchange begins now and then all the same.
 func (r *Roster) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
 	m := r.members.get(p.From)
+	if m != nil {
+		r.hints.pinged = now
+	}
+	if m == nil || !m.state.Living() {
+		r.remind(now, p.From)
+	}
 	if hash == r.hash || m == nil || r.self.state == hearsay.StateLeft {
 		return
 	}

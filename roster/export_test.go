@@ -2,6 +2,7 @@ package roster
 
 import (
 	"encoding/binary"
+	"time"
 
 	"hearsay"
 )
@@ -20,6 +21,20 @@ func (r *Roster) Crowd(n int, state hearsay.State) {
 		}
 	}
 }
+
+// AnswerHints has all answer whose addresses are hints.
+func (r *Roster) AnswerHints(now time.Time) {
+	for _, round := range r.hints.rounds {
+		for _, one := range round {
+			if !one.over {
+				r.hintAck(now, r.hinted(one).Subject, one.seq)
+			}
+		}
+	}
+}
+
+// Hints counts those whose addresses have not answered.
+func (r *Roster) Hints() int { return len(r.hints.byID) }
 
 // Remembered counts what is kept beside the lists, by numbers that others get
 // once their members are forgotten.

@@ -56,6 +56,7 @@ type Roster struct {
 	pending     []pending
 	evidence    []keptEvidence // oldest first
 	contacts    contacts
+	hints       hints
 	exchanged   time.Time // when this node last sent a digest
 	asked       time.Time // when it last asked about members of whom another spoke
 	refuted     time.Time // when this node last raised its incarnation
@@ -111,7 +112,7 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards,
 		cfg: cfg, network: network, ledger: func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} }, signer: signer, random: random, out: out, drops: drops,
 		spent: make(map[hearsay.NodeID]allowance),
 		held:  make(map[int32]*held), met: make(map[int32]int64),
-		members: table{cards: cards, zero: now.Add(-cfg.ForgetAfter)}, changed: now, forgetAt: now.Add(forgetCheck),
+		hints: hints{pinged: now}, members: table{cards: cards, zero: now.Add(-cfg.ForgetAfter)}, changed: now, forgetAt: now.Add(forgetCheck),
 	}
 	var last hearsay.Incarnation
 	for _, record := range records {
@@ -283,9 +284,18 @@ func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) (
 			return m, false
 		}
 	}
+	if one := r.hints.known(c.Subject); one != nil && word.State == hearsay.StateAlive && c.State < hearsay.StateDead &&
+		r.admits != c.Subject && r.hinted(one).Incarnation >= c.Incarnation {
+		r.hearHint(now, one)
+		return m, false
+	}
 	if reason, ok := r.believable(now, p, &word, m); !ok {
 		r.drops[reason]++
 		return nil, false
+	}
+	if word.State == hearsay.StateAlive && c.State < hearsay.StateDead && !r.isProven(p, m, &word) {
+		r.hint(now, &word, 0)
+		return m, false
 	}
 	r.stats.ClaimsNew++
 	if m == nil {
@@ -377,6 +387,9 @@ func (r *Roster) outlived(p *hearsay.Packet, word *hearsay.Claim) bool {
 func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
 	if r.members.count >= maxMembers {
 		r.makeRoom(now)
+	}
+	if one := r.hints.known(c.Subject); one != nil {
+		r.endHint(c.Subject, one)
 	}
 	m := r.members.put(c.Subject, word.Incarnation, &word.Card)
 	m.state = word.State

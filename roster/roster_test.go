@@ -75,8 +75,16 @@ func newBenchOf(t *testing.T, others int, signer hearsay.Signer, records ...hear
 	return b
 }
 
-// hear gives the roster claims from somebody.
+// hear gives the roster claims from somebody. Those of whom they are answer at
+// once where they say that they are.
 func (b *bench) hear(from *stranger, claims ...hearsay.Claim) *hearsay.Effects {
+	b.hint(from, claims...)
+	b.AnswerHints(b.now)
+	return b.out
+}
+
+// hint is hear, but nobody answers.
+func (b *bench) hint(from *stranger, claims ...hearsay.Claim) *hearsay.Effects {
 	b.out.Reset()
 	b.Begin()
 	p := &hearsay.Packet{From: from.id(), Addr: from.addr, Body: &hearsay.News{}, Claims: claims}

@@ -15,6 +15,7 @@ func (r *Roster) Deadline() time.Time {
 	if len(r.waiting) > 0 {
 		at = earlier(at, r.waitUntil)
 	}
+	at = r.hintsDue(at)
 	if r.seeking() {
 		at = earlier(at, r.contacts.tryAt)
 	}
@@ -45,6 +46,7 @@ func (r *Roster) Tick(now time.Time) {
 	r.tickLingering(now)
 	r.tickPending(now)
 	r.tickContacts(now)
+	r.tickHints(now)
 	r.tickNews(now)
 	if !now.Before(r.forgetAt) {
 		r.forgetAt = now.Add(forgetCheck)

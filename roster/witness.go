@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"net/netip"
 	"time"
 
 	"hearsay"
@@ -19,27 +20,27 @@ type witness struct {
 func (r *Roster) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.WitnessReq) {
 	asker := r.members.get(p.From)
 	switch subject := r.members.get(m.Subject); {
-	case subject == nil, r.incarnation(subject) < m.Incarnation:
-		r.drops[hearsay.DropStranger]++ // nothing to say of it, or not where it is now
 	case asker == nil || !asker.state.Living():
 		r.drops[hearsay.DropStranger]++
 	case now.Before(r.witnessFrom):
 		r.drops[hearsay.DropUnexpected]++
 	case m.Subject == r.id(r.self):
 		r.drops[hearsay.DropMisdirected]++ // nobody is his own observer
+	case subject == nil, r.incarnation(subject) < m.Incarnation:
+		r.witnessHint(now, asker, m)
 	case r.incarnation(subject) > m.Incarnation || subject.state == hearsay.StateLeft:
 		r.answerWith(p, subject) // the asker is behind
 	default:
 		// Also one that is dead here: the asker may be unable to count the
 		// evidence by its own roster, and then needs statements of its own.
-		r.witness(now, asker, subject, m)
+		r.witness(now, asker, r.addr(subject), m)
 	}
 }
 
 // witness begins an examination, or repeats what came of it. An asker gets as
 // many in the time of a round as an accuser has rounds under way, so that one
 // does not keep this node from answering the others.
-func (r *Roster) witness(now time.Time, asker, subject *member, request *hearsay.WitnessReq) {
+func (r *Roster) witness(now time.Time, asker *member, addr netip.AddrPort, request *hearsay.WitnessReq) {
 	lately := 0
 	for i := range r.witnessed {
 		w := &r.witnessed[i]
@@ -68,7 +69,7 @@ func (r *Roster) witness(now time.Time, asker, subject *member, request *hearsay
 	}
 	r.witnessNext++
 	r.event(hearsay.Event{
-		At: now, Kind: hearsay.EventAsked, Subject: r.id(subject), By: r.id(asker), Round: request.Round, Addr: r.addr(subject),
+		At: now, Kind: hearsay.EventAsked, Subject: request.Subject, By: r.id(asker), Round: request.Round, Addr: addr,
 	})
 }
 

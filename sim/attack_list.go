@@ -89,6 +89,12 @@ var attackKinds = []AttackKind{
 		needs:    "a key for the network: then no packet of an outsider is answered",
 	},
 	{
+		Name: "reflect", What: "an outsider tells once of members that it has made up, all of them at a bystander's address",
+		lay: layReflect, tell: tellReflect,
+		protects: "an address is a hint until it has answered: each node pings a few such a second, and tells nobody of the rest",
+		needs:    "a key for the network, or seeds: who may be in at all",
+	},
+	{
 		Name: "distract", What: "an outsider asks the observers of one that dies to examine others, in members' names",
 		lay: layDistract, tell: tellDistract,
 		protects: "what one member may ask is limited, and so are examinations under way",

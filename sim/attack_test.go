@@ -28,7 +28,7 @@ var documented = map[string]struct {
 }{
 	"lying-observer":      {false, map[string][2]float64{"members_wrongly_dead": {0, 0}, "wrong_suspicions_per_node_minute": {1, 1e9}, "truth_back_s": {0, 30}}},
 	"f-of-k":              {true, map[string][2]float64{"f4_succeeded": {0, 0}, "f5_succeeded": {1, 1}, "succeeds_from_f": {5, 5}, "majority_longest_s": {0.0001, 2}}},
-	"cover":               {true, map[string][2]float64{"f4_succeeded": {0, 0}, "f9_succeeded": {1, 1}, "below_majority_last_knows_s": {1, 30}}},
+	"cover":               {true, map[string][2]float64{"f4_succeeded": {0, 0}, "f9_succeeded": {1, 1}, "below_majority_last_knows_s": {0.5, 30}}},
 	"flapper":             {false, map[string][2]float64{"members_wrongly_dead": {0, 0}, "buried_share_of_silences": {0.5, 1}}},
 	"slow":                {false, map[string][2]float64{"late300ms_burials": {0, 0}, "late4000ms_burials": {1, 30}, "late4000ms_others_dead": {0, 0}}},
 	"replay":              {false, map[string][2]float64{"members_wrongly_dead": {0, 0}, "rumors_heard_twice": {0, 0}, "recorded_packets": {100, 1e9}}},
@@ -40,6 +40,7 @@ var documented = map[string]struct {
 	"impostor":            {true, map[string][2]float64{"believed_by_share": {0.9, 1}, "victims_rumors_lost_share": {0.1, 1}, "conflicts_noticed": {1, 1e9}}},
 	"hush":                {false, map[string][2]float64{"said": {10, 1e9}, "deaf_to_share": {0, 0}, "lost_share_of_all": {0, 0}}},
 	"amplify":             {false, map[string][2]float64{"stranger_bytes_out_per_in": {0.1, 3}, "member_bytes_out_per_in": {0.1, 3}, "member_entries_none_caused": {0, 1}, "member_seen_nothing_caused": {0, 1}, "member_graft_caused": {0, 1}}},
+	"reflect":             {false, map[string][2]float64{"bystander_bytes_per_byte": {0, reflectMost}}},
 	"distract":            {false, map[string][2]float64{"death_known_s": {1, 20}, "wrong_suspicions": {0, 0}}},
 }
 

@@ -1,0 +1,251 @@
+package roster
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// This file is what stands between hearing of an address and using it. Whoever
+// reaches a port may say that a thousand members are at a bystander's address; if
+// they were listed, every node would probe them, have others probe them, and tell
+// others. So an address is a hint until it has answered a number that this node
+// has drawn. Until then its member is not listed: nobody is told of it, and all
+// that goes there is a few pings, which are shorter than the word that named it.
+
+// Limits of hints, per node.
+const (
+	maxHints   = 8192                   // as many as signatures are checked at once: the roster of a large network
+	hintTries  = 3                      // pings to one, and again only if its word comes again
+	hintWait   = 500 * time.Millisecond // after the first; doubled each time. A guess: longer than most round trips
+	hintAgain  = 5 * time.Second        // since the last of them: its word may have it pinged again
+	hintKept   = time.Minute            // likewise: for so long an accuser may have it examined. A guess: longer than a suspicion
+	hintBatch  = 64                     // pings at once, to all
+	hintsEvery = 10 * time.Millisecond  // between two batches
+	untoldFor  = 30 * time.Second       // without a ping from anybody: nobody lists this node. A guess: each is pinged once a second in the mean
+)
+
+// hint is a member's own word of where it is, signed, which nobody there has
+// answered for yet.
+type hint struct {
+	word  int32 // of Cards; it is held
+	seq   uint64
+	due   time.Time
+	last  time.Time // when it was pinged
+	heard int16     // how often the word came again meanwhile
+
+	silent   bool // it was pinged as often as it is
+	examined bool // for an accuser
+	over     bool // it was proven, replaced or given up
+}
+
+// hints are those of a node.
+type hints struct {
+	byID   map[hearsay.NodeID]*hint
+	rounds [hintTries + 1][]*hint // by how often they were pinged, in the order of due
+	nextAt time.Time              // no batch before this
+	pinged time.Time              // when a member pinged this node last
+}
+
+// known gives the hint of a member, or nil.
+func (h *hints) known(id hearsay.NodeID) *hint { return h.byID[id] }
+
+// isProven reports whether a word's address has answered this node, or a quorum
+// of seeds: a ruling admits it, the member is listed there, or the word comes
+// by a stream that this node has opened to that address. A seed's is configured.
+func (r *Roster) isProven(p *hearsay.Packet, m *member, word *hearsay.Claim) bool {
+	switch {
+	case r.admits == word.Subject:
+		return true
+	case r.seeded() && word.Card.Role == hearsay.RoleSeed && slices.Contains(r.contacts.configured, word.Card.Addr):
+		return true // who sits in a seat is listed for as long as it does, there or not
+	case m != nil && m.state.Living() && r.addr(m) == word.Card.Addr:
+		return true
+	}
+	return p.From == word.Subject && p.Addr == word.Card.Addr && r.Expects(p)
+}
+
+// hint keeps a word that was checked until its address has answered. It counts
+// as pinged so often.
+func (r *Roster) hint(now time.Time, word *hearsay.Claim, tries int) {
+	h := &r.hints
+	if old := h.known(word.Subject); old != nil {
+		r.endHint(word.Subject, old)
+	} else if len(h.byID) >= maxHints {
+		r.drops[hearsay.DropTableFull]++
+		return
+	}
+	one := &hint{word: r.members.cards.hold(word.Subject, word.Incarnation, &word.Card), seq: r.random.Uint64() | 1, due: now}
+	if h.byID == nil {
+		h.byID = make(map[hearsay.NodeID]*hint)
+	}
+	h.byID[word.Subject] = one
+	h.rounds[tries] = append(h.rounds[tries], one)
+}
+
+// hearHint notes that the word of a hint has come again, and has its address
+// pinged again if that was long ago: others reach it, and give its word with each
+// comparison.
+func (r *Roster) hearHint(now time.Time, one *hint) {
+	if one.heard < coldest {
+		one.heard++
+	}
+	if one.silent && now.Sub(one.last) >= hintAgain {
+		word := r.hinted(one)
+		r.hint(now, &word, 0)
+	}
+}
+
+// remind has a hint pinged again whose member has pinged this node: it holds
+// itself for listed, and nobody else may have its word any more. Once less, since
+// such a ping is shorter than a word.
+func (r *Roster) remind(now time.Time, id hearsay.NodeID) {
+	if one := r.hints.known(id); one != nil && one.silent && now.Sub(one.last) >= hintAgain {
+		word := r.hinted(one)
+		r.hint(now, &word, 1)
+	}
+}
+
+// witnessHint has this node examine, as an observer, a member of which it has only
+// a hint: its accuser may be the only one who has met it. Each telling of a word
+// has its address examined once: word and request together are more than a third
+// of all the pings that they cause.
+func (r *Roster) witnessHint(now time.Time, asker *member, request *hearsay.WitnessReq) {
+	one := r.hints.known(request.Subject)
+	if one == nil || r.hinted(one).Incarnation != request.Incarnation {
+		r.drops[hearsay.DropStranger]++ // nothing to say of it, or not where it is now
+		return
+	}
+	if one.examined && !slices.ContainsFunc(r.witnessed, func(w witness) bool { return w.request == *request }) {
+		r.drops[hearsay.DropRate]++
+		return
+	}
+	one.examined = true
+	r.witness(now, asker, r.hinted(one).Card.Addr, request)
+}
+
+// endHint forgets a hint.
+func (r *Roster) endHint(id hearsay.NodeID, one *hint) {
+	one.over = true
+	delete(r.hints.byID, id)
+	r.members.cards.release(one.word)
+	if len(r.hints.byID) == 0 {
+		r.hints = hints{nextAt: r.hints.nextAt, pinged: r.hints.pinged} // there may have been many
+	}
+}
+
+// tickHints pings those whose turn it is, and gives up those that were pinged
+// in vain.
+func (r *Roster) tickHints(now time.Time) {
+	h := &r.hints
+	if !now.Before(r.untoldAt()) {
+		h.pinged = now
+		r.tell(r.self) // its own address may have been unreachable when it was told of
+	}
+	if now.Before(h.nextAt) {
+		return
+	}
+	sent := 0
+	for tries := hintTries; tries >= 0; tries-- {
+		for len(h.rounds[tries]) > 0 && sent < hintBatch {
+			one := h.rounds[tries][0]
+			if !one.over && now.Before(one.due) {
+				break
+			}
+			h.rounds[tries] = h.rounds[tries][1:]
+			switch {
+			case one.over:
+			case tries == hintTries:
+				r.endHint(r.hinted(one).Subject, one)
+			default:
+				word := r.hinted(one)
+				r.out.Ping(word.Card.Addr, one.seq, word.Subject)
+				one.last, one.due = now, now.Add(hintWait<<tries)
+				if one.silent = tries+1 == hintTries; one.silent {
+					one.due = now.Add(hintKept)
+				}
+				h.rounds[tries+1] = append(h.rounds[tries+1], one)
+				sent++
+			}
+		}
+	}
+	if sent == hintBatch {
+		h.nextAt = now.Add(hintsEvery)
+	}
+}
+
+// untoldAt is when this node tells of itself again, if nobody has pinged it until
+// then.
+func (r *Roster) untoldAt() time.Time {
+	if !r.contacts.joined || len(r.living) == 0 || !r.self.state.Living() {
+		return r.forgetAt.Add(untoldFor) // later than what is due in any case
+	}
+	return r.hints.pinged.Add(untoldFor)
+}
+
+// hintsDue is when tickHints must be called next, if at all before at.
+func (r *Roster) hintsDue(at time.Time) time.Time {
+	at = earlier(at, r.untoldAt())
+	for _, round := range r.hints.rounds {
+		if len(round) > 0 {
+			at = earlier(at, later(round[0].due, r.hints.nextAt))
+		}
+	}
+	return at
+}
+
+// hinted gives the word of a hint.
+func (r *Roster) hinted(one *hint) hearsay.Claim {
+	cards := r.members.cards
+	w := &cards.words[one.word]
+	return hearsay.Claim{Subject: cards.subjects[w.subject].id, State: hearsay.StateAlive, Incarnation: w.incarnation, Card: w.card()}
+}
+
+// hintAck takes the answer of an address that was a hint: its member is listed
+// from now, or is at its new address.
+func (r *Roster) hintAck(now time.Time, from hearsay.NodeID, seq uint64) bool {
+	one := r.hints.known(from)
+	if one == nil || one.seq != seq {
+		return false
+	}
+	word := r.hinted(one)
+	r.endHint(from, one)
+	m := r.members.get(from)
+	if m != nil {
+		if current := r.claim(m, bare); !word.Supersedes(&current) {
+			return true
+		}
+	}
+	if r.seeded() && word.Card.Role != r.role(from) {
+		r.drops[hearsay.DropStranger]++ // it is in no more
+		return true
+	}
+	r.stats.ClaimsNew++
+	if m == nil {
+		m = r.add(now, &word, &word)
+	} else {
+		r.renew(now, m, &word)
+	}
+	for range one.heard {
+		r.news.heardAgain(m)
+	}
+	return true
+}
+
+// hintNotMe takes the word of another identity at the address of a hint.
+func (r *Roster) hintNotMe(addr netip.AddrPort, seq uint64) bool {
+	for _, round := range r.hints.rounds {
+		for _, one := range round {
+			if one.seq != seq || one.over {
+				continue
+			}
+			if word := r.hinted(one); word.Card.Addr == addr {
+				r.endHint(word.Subject, one)
+				return true
+			}
+		}
+	}
+	return false
+}

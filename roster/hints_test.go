@@ -1,0 +1,149 @@
+package roster_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// pinged counts the pings to an address, and gives the number of the last.
+func pinged(fx *hearsay.Effects, addr netip.AddrPort) (count int, seq uint64) {
+	for _, p := range fx.Now {
+		if ping, ok := p.Body.(*hearsay.Ping); ok && p.Addr == addr {
+			count, seq = count+1, ping.Seq
+		}
+	}
+	return count, seq
+}
+
+// Whoever is said to be where nobody answers is listed by nobody, told to
+// nobody, and pinged a few times.
+func TestAddressesAreHints(t *testing.T) {
+	b := newBench(t, 4)
+	b.pass(5 * time.Second)
+	made := newStranger(50)
+	b.hint(b.others[0], made.word(hearsay.StateAlive))
+	fx := b.pass(30 * time.Second)
+	if _, listed := b.Member(made.id()); listed {
+		t.Error("it is listed, though nobody has answered for it")
+	}
+	if n, _ := pinged(fx, made.addr); n != 3 {
+		t.Errorf("it was pinged %d times, want 3", n)
+	}
+	for _, p := range append(fx.Now, fx.Send...) {
+		for i := range p.Claims {
+			if p.Claims[i].Subject == made.id() {
+				t.Fatalf("it is told with %T", p.Body)
+			}
+		}
+	}
+	b.pass(time.Minute)
+	if b.Hints() != 0 {
+		t.Errorf("%d are remembered", b.Hints())
+	}
+}
+
+// An address has answered when it gives back the number that it was sent, in
+// the name of who is said to be there.
+func TestAnAnswerListsAMember(t *testing.T) {
+	b := newBench(t, 4)
+	b.pass(5 * time.Second)
+	m, other := newStranger(50), newStranger(51)
+	b.hint(b.others[0], m.word(hearsay.StateAlive))
+	_, seq := pinged(b.pass(10*time.Millisecond), m.addr)
+	ack := func(from *stranger, seq uint64) bool {
+		return b.ContactAck(b.now, &hearsay.Packet{From: from.id(), Addr: from.addr, Body: &hearsay.Ack{Seq: seq}}, seq)
+	}
+	if ack(m, seq+1) || ack(other, seq) || ack(b.others[1], seq) {
+		t.Error("another's answer counts, or another number")
+	}
+	if _, listed := b.Member(m.id()); listed {
+		t.Fatal("it is listed already")
+	}
+	if !ack(m, seq) {
+		t.Fatal("its answer does not count")
+	}
+	b.want(m, hearsay.StateAlive)
+	if b.toldOf(m, time.Second) == 0 {
+		t.Error("nobody is told of it")
+	}
+}
+
+// Who has moved is where it was until the new address has answered.
+func TestAMoveIsProven(t *testing.T) {
+	b := newBench(t, 4)
+	b.pass(5 * time.Second)
+	m := b.others[2]
+	was := m.addr
+	m.addr = netip.MustParseAddrPort("10.99.0.1:7946")
+	m.incarnation++
+	b.hint(m, m.word(hearsay.StateAlive))
+	_, seq := pinged(b.pass(10*time.Millisecond), m.addr)
+	if addr, _ := b.Addr(m.id()); addr != was {
+		t.Fatalf("it is at %s, where nobody has answered", addr)
+	}
+	b.ContactAck(b.now, &hearsay.Packet{From: m.id(), Addr: m.addr}, seq)
+	if addr, _ := b.Addr(m.id()); addr != m.addr {
+		t.Errorf("it is at %s, and has answered at %s", addr, m.addr)
+	}
+	m.incarnation++
+	b.hint(m, m.word(hearsay.StateAlive))
+	if got, _ := b.Member(m.id()); got.Incarnation != m.incarnation {
+		t.Error("a newer word from where it is waits for an answer, too")
+	}
+}
+
+// An accuser may be the only one who has met somebody. An observer examines
+// it once for each time that it was told of it.
+func TestHintsAreExaminedOnce(t *testing.T) {
+	b := newBench(t, 4)
+	b.pass(time.Minute)
+	m := newStranger(50)
+	b.hint(b.others[0], m.word(hearsay.StateAlive))
+	ask := func(round hearsay.Round) int {
+		return b.ask(b.others[0], &hearsay.WitnessReq{Subject: m.id(), Incarnation: m.incarnation, Round: round})
+	}
+	if n := ask(1); n != 1 {
+		t.Errorf("%d examinations, want 1", n)
+	}
+	if n := ask(2); n != 0 {
+		t.Errorf("%d more without another word, want none", n)
+	}
+	b.pass(10 * time.Second)
+	b.hint(b.others[1], m.word(hearsay.StateAlive))
+	if n := ask(3); n != 1 {
+		t.Errorf("%d examinations after it was told again, want 1", n)
+	}
+}
+
+// However many are made up, each is pinged three times, in batches.
+func TestHintsAreBounded(t *testing.T) {
+	b := newBench(t, 4)
+	b.pass(5 * time.Second)
+	bystander := netip.MustParseAddrPort("10.99.0.1:7946")
+	for n := range 300 {
+		made := newStranger(1000 + n)
+		made.addr = bystander
+		b.hint(made, made.word(hearsay.StateAlive))
+	}
+	b.out.Reset()
+	b.Begin()
+	b.Tick(b.now)
+	if n, _ := pinged(b.out, bystander); n == 0 || n > 64 {
+		t.Errorf("%d pings in one step", n)
+	}
+	count, _ := pinged(b.out, bystander)
+	for _, p := range append(b.pass(time.Minute).Now, b.pass(time.Minute).Now...) {
+		if p.Addr == bystander {
+			count++
+		}
+	}
+	if count != 3*300 {
+		t.Errorf("%d pings to the address of %d members", count, 300)
+	}
+	if b.Hints() != 0 {
+		t.Errorf("%d are remembered", b.Hints())
+	}
+}

@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"time"
+
+	"hearsay"
+	"hearsay/wire"
+)
+
+// What an outsider sends once, and how long what comes of it is watched: two
+// minutes, of which the second shows whether it grows or ends.
+const (
+	reflectBytes = 48 << 10
+	reflectWatch = time.Minute
+	reflectEach  = 4 // claims in one packet: about as many as fit a datagram
+)
+
+// mirror is a siege in which members are told of others who are said to be at
+// a bystander's address. Nobody answers there.
+type mirror struct {
+	puppets
+	got, all int // bytes that went to the bystander, by stream too
+}
+
+// count is the twist of honest machines: it adds up what goes to the bystander.
+func (r *mirror) count(w *World, m *machine, e *hearsay.Effects) {
+	r.look(w, m, e)
+	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+		for i := range packets {
+			if packets[i].Addr == r.addr(r.at) {
+				r.got += len(wire.AppendPacket(nil, w.id, &packets[i]))
+			}
+		}
+	}
+}
+
+// layReflect has an outsider tell members once of identities that it has made
+// up, all of them at a bystander's address.
+func layReflect(t *trial) {
+	r := &mirror{}
+	r.siege = t.newSiege(2, []int{}, &twist{})
+	r.at, r.invents = t.attack.Nodes, true
+	for i := range r.nodes {
+		r.w.bend(i+1, &twist{steps: r.count})
+	}
+	outsider := t.attack.Nodes + 1
+	r.run(siegeBegins, siegeStep, nil)
+	before := r.traffic()
+	r.run(reflectWatch, siegeStep, nil)
+	calm := r.traffic() - before
+	before = r.traffic()
+	for r.injected < reflectBytes {
+		var claims []hearsay.Claim
+		for range reflectEach {
+			one := r.invent(len(r.puppets.all))
+			r.puppets.all = append(r.puppets.all, one)
+			claims = append(claims, one.claim)
+		}
+		r.inject(outsider, r.puppets.all[0].id, r.addr(r.someone()), &hearsay.News{}, claims...)
+	}
+	sent := float64(r.injected)
+	r.run(reflectWatch, siegeStep, nil)
+	first := r.got
+	caused := max(0, r.traffic()-before-calm)
+	r.run(reflectWatch, siegeStep, nil)
+	t.mean("identities_made_up", float64(len(r.puppets.all)))
+	t.mean("outsider_bytes", sent)
+	t.most("bystander_bytes_first_minute", float64(first))
+	t.most("bystander_bytes_second_minute", float64(r.got-first))
+	t.most("bystander_bytes_per_byte", float64(r.got)/sent)
+	t.most("bytes_caused_per_byte", caused/sent)
+	t.lawful(r.siege)
+	t.succeeded = r.got > reflectMost*int(sent)
+	t.claim(!t.succeeded, "a bystander got %s bytes for each that an outsider sent", figure(float64(r.got)/sent))
+}
+
+func tellReflect(r *AttackReport) string {
+	return r.fill("of {outsider_bytes} bytes about {identities_made_up} made-up members at its address a bystander gets {bystander_bytes_first_minute} in the first minute, {bystander_bytes_second_minute} in the second: {bystander_bytes_per_byte} for each; members send {bytes_caused_per_byte} for each, in all, in a minute")
+}

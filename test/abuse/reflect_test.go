@@ -1,0 +1,82 @@
+package abuse
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/test/process"
+	"hearsay/wire"
+)
+
+// What is told once of made-up members at a bystander's address, and for how
+// long that listens. Without a proof of addresses a bystander got 7.5 MB in a minute.
+const (
+	reflectBytes = 48 << 10
+	reflectFor   = 15 * time.Second
+	reflectMost  = 3 // bytes for each
+	reflectPeers = 8
+)
+
+// TestReflection tells the nodes of an open network of members at an address
+// where nobody is one, and counts what comes there.
+func TestReflection(t *testing.T) {
+	nodes := process.Up(t, t.TempDir(), 0, reflectPeers)
+	sink, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sink.Close()
+	at := sink.LocalAddr().(*net.UDPAddr).AddrPort()
+	stranger, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	sent, made := 0, 0
+	for sent < reflectBytes {
+		p := hearsay.Packet{Body: &hearsay.News{}}
+		for range 4 {
+			claim := madeUp(made, at)
+			p.From, p.Claims, made = claim.Subject, append(p.Claims, claim), made+1
+		}
+		b := wire.AppendPacket(nil, networkID, &p)
+		to, err := netip.ParseAddrPort(nodes[made/4%len(nodes)].Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stranger.WriteToUDPAddrPort(b, to); err != nil {
+			t.Fatal(err)
+		}
+		sent += len(b)
+	}
+	came, packets := 0, 0
+	buffer := make([]byte, 2*hearsay.MTU)
+	sink.SetReadDeadline(time.Now().Add(reflectFor))
+	for {
+		n, err := sink.Read(buffer)
+		if err != nil {
+			break // the time is over
+		}
+		came, packets = came+n, packets+1
+	}
+	t.Logf("%d bytes about %d made-up members: %d bytes in %d packets came to the bystander in %v", sent, made, came, packets, reflectFor)
+	if packets == 0 {
+		t.Error("nothing came: nobody has looked whether the members are there")
+	}
+	if came > reflectMost*sent {
+		t.Errorf("%.1f bytes came for each, want at most %d", float64(came)/float64(sent), reflectMost)
+	}
+}
+
+// madeUp is a member that says that it is at an address.
+func madeUp(n int, at netip.AddrPort) hearsay.Claim {
+	identity := hearsay.NewIdentity([32]byte{byte(n), byte(n >> 8), 7})
+	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.Incarnation(time.Now().UnixMilli())}
+	claim.Card = hearsay.Card{Name: fmt.Sprintf("made-up-%d", n), Addr: at, Role: hearsay.RolePeer}
+	claim.Sign(networkID, identity)
+	return claim
+}
