@@ -266,7 +266,7 @@ func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
 	case r.self.state == hearsay.StateLeft:
 		r.drops[hearsay.DropStranger]++
 		return
-	case r.hints.known(p.From) == nil && !r.affordAnswer(now, p.From, priceRoster):
+	case !r.affordAnswer(now, p.From, priceRoster):
 		return
 	}
 	if c := &r.contacts; len(c.configured)+len(c.past) == 0 {

@@ -30,20 +30,20 @@ const (
 	pricesSaved   = 2 * priceRoster
 )
 
-// affordAnswer spends the price of an answer to a member. Strangers get none.
+// affordAnswer spends the price of an answer to a member, or to who asks by stream
+// while its address is a hint. Strangers get none.
 func (r *Roster) affordAnswer(now time.Time, from hearsay.NodeID, price time.Duration) bool {
-	m := r.members.get(from)
+	spent := r.spent[from]
 	switch {
-	case m == nil:
+	case !r.Known(from) && r.hints.known(from) == nil:
 		r.drops[hearsay.DropStranger]++
 		return false
-	case r.spent[r.id(m)].answered > now.UnixNano():
+	case spent.answered > now.UnixNano():
 		r.drops[hearsay.DropRate]++
 		return false
 	}
-	spent := r.spent[r.id(m)]
 	spent.answered = spend(spent.answered, now, price, pricesSaved)
-	r.spent[r.id(m)] = spent
+	r.spent[from] = spent
 	return true
 }
 

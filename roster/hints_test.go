@@ -147,3 +147,20 @@ func TestHintsAreBounded(t *testing.T) {
 		t.Errorf("%d are remembered", b.Hints())
 	}
 }
+
+// Who joins gets its roster before its address has answered, and no more of them
+// than a member.
+func TestAHintIsAnsweredNowAndThen(t *testing.T) {
+	b := newBench(t, 4)
+	b.pass(5 * time.Second)
+	joiner := newStranger(50)
+	b.hint(joiner, joiner.word(hearsay.StateAlive))
+	rosters := 0
+	for range 100 {
+		packets, _ := b.answers(func() { b.Join(b.now, b.from(joiner, true)) })
+		rosters += packets
+	}
+	if rosters < 1 || rosters > 3 {
+		t.Errorf("%d rosters at once, want 1 to 3", rosters)
+	}
+}
