@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help test format vet staticcheck check race fuzz bench compare campaign plants sim-same sim-diff sim-large quorum-large cut kills abuse late page cover ci
+.PHONY: help test format vet staticcheck check race fuzz bench compare campaign core plants sim-same sim-diff sim-large quorum-large cut kills abuse late page cover ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ RUNS ?= 200
 campaign: ## RUNS (200) drawn worlds of the simulator, from seed FROM (0)
 	@mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay
 	bin/hearsay sim campaign --from $(FROM) --runs $(RUNS)
+
+core: ## RUNS (200) drawn worlds of which only a core is left, from seed FROM (0)
+	@mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay
+	bin/hearsay sim campaign --core --from $(FROM) --runs $(RUNS)
 
 plants: ## the seeds that each planted bug of the simulator takes to be found
 	@mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay

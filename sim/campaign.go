@@ -32,15 +32,17 @@ type Outcome struct {
 	Rule      string       `json:"rule,omitempty"` // that was broken first
 	At        float64      `json:"at_s,omitzero"`  // when, since the world began
 	Text      string       `json:"text,omitempty"`
+	Unmet     string       `json:"unmet,omitempty"`   // which kind of demand
 	Took      float64      `json:"converged_after_s"` // since the storm's end
 	Hash      hearsay.Hash `json:"hash"`              // of the event log
+	Demands   Demands      `json:"demands_s"`
 	Coverage  Coverage     `json:"coverage"`
 	Shortened string       `json:"shortened,omitempty"` // the run as a scenario's file, as far as it fails in the same way with less
 }
 
 // fails reports whether another run fails in the same way.
 func (o *Outcome) fails(like *Outcome) bool {
-	return o.Failure == like.Failure && o.Rule == like.Rule && o.Failure != FailedNot
+	return o.Failure == like.Failure && o.Rule == like.Rule && o.Unmet == like.Unmet && o.Failure != FailedNot
 }
 
 // Repeats reports whether the world failed, and may be run again: one whose
@@ -65,12 +67,19 @@ func RunWorld(config Config, out, log io.Writer) (o Outcome) {
 	r, err := Run(config, out)
 	o.Hash, o.Coverage = r.Hash, coverageOf(&r)
 	o.Took = max(0, r.Time-config.For.Seconds())
+	if r.Demands != nil {
+		o.Demands = *r.Demands
+	}
 	var unsettled *Unsettled
+	var unmet *Unmet
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrUnsafe):
 		first := &r.Violations[0]
 		o.Failure, o.Rule, o.At, o.Text = FailedSafety, first.Rule.String(), first.At.Seconds(), first.String()
+	case errors.As(err, &unmet):
+		o.Failure, o.Rule, o.At, o.Text = FailedLiveness, RuleCore.String(), r.Time, err.Error()
+		o.Unmet = unmet.Kind.String()
 	case errors.As(err, &unsettled):
 		o.Failure, o.Rule, o.At, o.Text = FailedLiveness, unsettled.Rule.String(), r.Time, err.Error()
 	default:
@@ -84,48 +93,64 @@ var coverage = [...]struct {
 	what string
 	of   func(*Result) uint64
 
-	seeds int // of a network that can have it
+	seeds int  // of a network that can have it
+	in    kind // of worlds
 }{
-	{"kills", func(r *Result) uint64 { return r.Counts.Kills }, 0},
-	{"restarts", func(r *Result) uint64 { return r.Counts.Restarts }, 0},
-	{"torn disks", func(r *Result) uint64 { return r.Counts.TornDisks }, 0},
-	{"failed syncs", func(r *Result) uint64 { return r.Counts.DiskFails }, 0},
-	{"slow disks", func(r *Result) uint64 { return r.Counts.SlowDisks }, 0},
-	{"pauses", func(r *Result) uint64 { return r.Counts.Pauses }, 0},
-	{"leaves", func(r *Result) uint64 { return r.Counts.Leaves }, 0},
-	{"slow nodes", func(r *Result) uint64 { return r.Counts.Slows }, 0},
-	{"drifting clocks", func(r *Result) uint64 { return r.Counts.Drifts }, 0},
-	{"jumping clocks", func(r *Result) uint64 { return r.Counts.Jumps }, 0},
-	{"partitions", func(r *Result) uint64 { return r.Counts.Partitions }, 0},
-	{"cuts", func(r *Result) uint64 { return r.Counts.Cuts }, 0},
-	{"lost packets", func(r *Result) uint64 { return r.Counts.Lost }, 0},
-	{"duplicated datagrams", func(r *Result) uint64 { return r.Counts.Duplicated }, 0},
-	{"held back datagrams", func(r *Result) uint64 { return r.Counts.HeldBack }, 0},
-	{"suspicions", func(r *Result) uint64 { return r.Counts.Suspicions }, 0},
-	{"rounds", func(r *Result) uint64 { return r.Counts.Rounds }, 0},
-	{"statements", func(r *Result) uint64 { return r.Counts.Statements }, 0},
-	{"clearings", func(r *Result) uint64 { return r.Counts.Clearings }, 0},
-	{"refutations", func(r *Result) uint64 { return r.Counts.Refutations }, 0},
-	{"deaths", func(r *Result) uint64 { return r.Counts.Deaths }, 0},
-	{"returns", func(r *Result) uint64 { return r.Counts.Returns }, 0},
-	{"links", func(r *Result) uint64 { return r.Counts.Linkings }, 0},
-	{"rumors", func(r *Result) uint64 { return uint64(r.Rumors.Said) }, 0},
-	{"deliveries", func(r *Result) uint64 { return r.Rumors.Deliveries }, 0},
-	{"duplicate rumors", func(r *Result) uint64 { return r.Rumors.Duplicates }, 0},
-	{"grafts", func(r *Result) uint64 { return r.Rumors.Grafts }, 0},
-	{"comparisons", func(r *Result) uint64 { return r.Rumors.Compares }, 0},
-	{"catch-ups", func(r *Result) uint64 { return r.Rumors.CaughtUp }, 0},
-	{"admissions", func(r *Result) uint64 { return r.Counts.Admissions }, 1},
-	{"removals", func(r *Result) uint64 { return r.Counts.Removals }, 1},
-	{"departures", func(r *Result) uint64 { return r.Counts.Departures }, 1},
-	{"seats given anew", func(r *Result) uint64 { return r.Counts.SeatsGiven }, 3},
-	{"cases", func(r *Result) uint64 { return r.Counts.Cases }, 1},
-	{"ballots", func(r *Result) uint64 { return r.Counts.Ballots }, 1},
-	{"aborts", func(r *Result) uint64 { return r.Counts.Aborts }, 1},
-	{"lost quorums", func(r *Result) uint64 { return r.Counts.QuorumLost }, 1},
-	{"snapshots", func(r *Result) uint64 { return r.Counts.Snapshots }, 1},
-	{"rosters taken whole", func(r *Result) uint64 { return r.Counts.TakenWhole }, 1},
+	{"kills", func(r *Result) uint64 { return r.Counts.Kills }, 0, anyWorld},
+	{"restarts", func(r *Result) uint64 { return r.Counts.Restarts }, 0, stormWorld},
+	{"torn disks", func(r *Result) uint64 { return r.Counts.TornDisks }, 0, stormWorld},
+	{"failed syncs", func(r *Result) uint64 { return r.Counts.DiskFails }, 0, stormWorld},
+	{"slow disks", func(r *Result) uint64 { return r.Counts.SlowDisks }, 0, stormWorld},
+	{"pauses", func(r *Result) uint64 { return r.Counts.Pauses }, 0, anyWorld},
+	{"leaves", func(r *Result) uint64 { return r.Counts.Leaves }, 0, anyWorld},
+	{"slow nodes", func(r *Result) uint64 { return r.Counts.Slows }, 0, anyWorld},
+	{"drifting clocks", func(r *Result) uint64 { return r.Counts.Drifts }, 0, stormWorld},
+	{"jumping clocks", func(r *Result) uint64 { return r.Counts.Jumps }, 0, stormWorld},
+	{"partitions", func(r *Result) uint64 { return r.Counts.Partitions }, 0, anyWorld},
+	{"cuts", func(r *Result) uint64 { return r.Counts.Cuts }, 0, stormWorld},
+	{"lost packets", func(r *Result) uint64 { return r.Counts.Lost }, 0, anyWorld},
+	{"duplicated datagrams", func(r *Result) uint64 { return r.Counts.Duplicated }, 0, stormWorld},
+	{"held back datagrams", func(r *Result) uint64 { return r.Counts.HeldBack }, 0, stormWorld},
+	{"suspicions", func(r *Result) uint64 { return r.Counts.Suspicions }, 0, anyWorld},
+	{"rounds", func(r *Result) uint64 { return r.Counts.Rounds }, 0, anyWorld},
+	{"statements", func(r *Result) uint64 { return r.Counts.Statements }, 0, anyWorld},
+	{"clearings", func(r *Result) uint64 { return r.Counts.Clearings }, 0, stormWorld},
+	{"refutations", func(r *Result) uint64 { return r.Counts.Refutations }, 0, anyWorld},
+	{"deaths", func(r *Result) uint64 { return r.Counts.Deaths }, 0, anyWorld},
+	{"returns", func(r *Result) uint64 { return r.Counts.Returns }, 0, stormWorld},
+	{"links", func(r *Result) uint64 { return r.Counts.Linkings }, 0, anyWorld},
+	{"rumors", func(r *Result) uint64 { return uint64(r.Rumors.Said) }, 0, anyWorld},
+	{"deliveries", func(r *Result) uint64 { return r.Rumors.Deliveries }, 0, anyWorld},
+	{"duplicate rumors", func(r *Result) uint64 { return r.Rumors.Duplicates }, 0, stormWorld},
+	{"grafts", func(r *Result) uint64 { return r.Rumors.Grafts }, 0, stormWorld},
+	{"comparisons", func(r *Result) uint64 { return r.Rumors.Compares }, 0, stormWorld},
+	{"catch-ups", func(r *Result) uint64 { return r.Rumors.CaughtUp }, 0, stormWorld},
+	{"admissions", func(r *Result) uint64 { return r.Counts.Admissions }, 1, anyWorld},
+	{"removals", func(r *Result) uint64 { return r.Counts.Removals }, 1, anyWorld},
+	{"departures", func(r *Result) uint64 { return r.Counts.Departures }, 1, anyWorld},
+	{"seats given anew", func(r *Result) uint64 { return r.Counts.SeatsGiven }, 3, stormWorld},
+	{"cases", func(r *Result) uint64 { return r.Counts.Cases }, 1, anyWorld},
+	{"ballots", func(r *Result) uint64 { return r.Counts.Ballots }, 1, anyWorld},
+	{"aborts", func(r *Result) uint64 { return r.Counts.Aborts }, 1, stormWorld},
+	{"lost quorums", func(r *Result) uint64 { return r.Counts.QuorumLost }, 1, stormWorld},
+	{"snapshots", func(r *Result) uint64 { return r.Counts.Snapshots }, 1, stormWorld},
+	{"rosters taken whole", func(r *Result) uint64 { return r.Counts.TakenWhole }, 1, stormWorld},
+	{"machines that hear nothing", func(r *Result) uint64 { return r.Counts.Deaf }, 0, coreWorld},
+	{"machines that are not heard", func(r *Result) uint64 { return r.Counts.Mute }, 0, coreWorld},
+	{"machines behind loss", func(r *Result) uint64 { return r.Counts.Lossy }, 0, anyWorld},
 }
+
+// kind is of worlds.
+type kind uint8
+
+const (
+	anyWorld   kind = iota
+	stormWorld      // has a storm, then all is mended, and it must converge
+	coreWorld       // has a core that must go on whatever becomes of the others
+)
+
+// happensIn reports whether it must have happened in worlds of a campaign.
+func (k kind) happensIn(core bool) bool { return k == anyWorld || (k == coreWorld) == core }
 
 // Coverage is how often each thing happened that is to be tested.
 type Coverage [len(coverage)]uint64
@@ -169,12 +194,16 @@ type Campaign struct {
 	Runs     int          `json:"runs"` // that count: up to the first that failed
 	Plant    string       `json:"plant,omitempty"`
 	Seeds    int          `json:"seeds,omitempty"`
+	Core     bool         `json:"core,omitempty"` // see Drawn
 	Failed   *Outcome     `json:"failed,omitempty"`
 	Repeat   string       `json:"repeat,omitempty"` // the command that runs it again
 	Slowest  float64      `json:"converged_after_most_s"`
 	Coverage Coverage     `json:"coverage"`
 	Untested []string     `json:"untested,omitempty"` // what never happened, and should have
+	Took     []Latency    `json:"took,omitempty"`     // how long what a core must do took
 	Hash     hearsay.Hash `json:"hash"`               // over the hashes of all runs, in order
+
+	latencies latencies
 }
 
 // ErrUntested says that a campaign found nothing because nothing happened.
@@ -192,11 +221,15 @@ func (c *Campaign) Add(o *Outcome) bool {
 	for i := range o.Coverage {
 		c.Coverage[i] += o.Coverage[i]
 	}
+	c.latencies.add(&o.Demands)
 	if o.Failure == FailedNot {
 		return true
 	}
 	c.Failed = o
 	c.Repeat = fmt.Sprintf("hearsay sim campaign --from %d --runs 1 --trace", o.Seed)
+	if c.Core {
+		c.Repeat += " --core"
+	}
 	if c.Plant != "" {
 		c.Repeat += " --plant " + c.Plant
 	}
@@ -207,9 +240,10 @@ func (c *Campaign) Add(o *Outcome) bool {
 }
 
 // Close is told that no more outcomes come, and says what is wrong, if
-// anything: with an error that wraps ErrUnsafe, ErrNotConverged, ErrCrashed or
-// ErrUntested.
+// anything: with an error that wraps ErrUnsafe, ErrNotConverged, ErrUnmet,
+// ErrCrashed or ErrUntested.
 func (c *Campaign) Close() error {
+	c.Took = c.latencies.all()
 	if o := c.Failed; o != nil {
 		kind := ErrCrashed
 		switch o.Failure {
@@ -217,6 +251,9 @@ func (c *Campaign) Close() error {
 			kind = ErrUnsafe
 		case FailedLiveness:
 			kind = ErrNotConverged
+			if o.Rule == RuleCore.String() {
+				kind = ErrUnmet
+			}
 		}
 		return fmt.Errorf("seed %d: %w; repeat it with `%s`", o.Seed, kind, c.Repeat)
 	}
@@ -224,7 +261,7 @@ func (c *Campaign) Close() error {
 		return nil
 	}
 	for i, n := range c.Coverage {
-		if able := c.Seeds == SeedsDrawn || c.Seeds >= coverage[i].seeds; n == 0 && able {
+		if able := c.Seeds == SeedsDrawn || c.Seeds >= coverage[i].seeds; n == 0 && able && coverage[i].in.happensIn(c.Core) {
 			c.Untested = append(c.Untested, coverage[i].what)
 		}
 	}
@@ -238,11 +275,21 @@ func (c *Campaign) Close() error {
 func (c *Campaign) Print(out io.Writer) error {
 	b := fmt.Appendf(nil, "%d worlds, seeds %d to %d\n", c.Runs, c.From, c.From+uint64(max(1, c.Runs))-1)
 	for i, n := range c.Coverage {
-		b = fmt.Appendf(b, "%-22s %d\n", coverage[i].what, n)
+		if coverage[i].in.happensIn(c.Core) {
+			b = fmt.Appendf(b, "%-22s %d\n", coverage[i].what, n)
+		}
 	}
-	b = fmt.Appendf(b, "%-22s %.3fs after the storm\n", "latest to converge", c.Slowest)
+	for _, s := range c.Took {
+		b = fmt.Appendf(b, "%s\n", &s)
+	}
+	if !c.Core {
+		b = fmt.Appendf(b, "%-22s %.3fs after the storm\n", "latest to converge", c.Slowest)
+	}
 	b = fmt.Appendf(b, "%-22s %s\n", "log", c.Hash)
-	if c.Failed == nil {
+	switch {
+	case c.Failed == nil && c.Core:
+		b = append(b, "all kept the rules, and each core did all in time\n"...)
+	case c.Failed == nil:
 		b = append(b, "all kept the rules, and converged\n"...)
 	}
 	if o := c.Failed; o != nil {
@@ -258,6 +305,7 @@ func (c *Campaign) Print(out io.Writer) error {
 // Drawn is how the worlds of a campaign are drawn.
 type Drawn struct {
 	Plant string // name of a planted bug; default none
+	Core  bool   // worlds with a core that must go on whatever becomes of the others, instead of a storm
 	Seeds int    // of each network; 0: open ones; SeedsDrawn: as each seed draws. A plant has as many as it needs, at least
 }
 
@@ -268,9 +316,17 @@ func (d Drawn) World(seed uint64) (Config, error) {
 		return Config{}, err
 	}
 	if plant != nil {
-		d.Seeds = max(d.Seeds, plant.seeds)
+		d.Seeds, d.Core = max(d.Seeds, plant.seeds), d.Core || plant.core
 	}
-	config := drawWorld(seed, d.Seeds)
+	config := Config{}
+	switch {
+	case !d.Core:
+		config = drawWorld(seed, d.Seeds)
+	case d.Seeds == 0 && plant == nil:
+		return config, errors.New("seeds 0: a core has seeds: want 1 or more, or -1 for as each world draws")
+	default:
+		config = drawCore(seed, d.Seeds)
+	}
 	config.Plant = d.Plant
 	return config, config.Validate()
 }

@@ -23,7 +23,7 @@ func full(seed uint64) *Outcome {
 
 func TestCampaignThatTestedNothing(t *testing.T) {
 	for which := range coverage {
-		c := Campaign{Seeds: SeedsDrawn}
+		c := Campaign{Seeds: SeedsDrawn, Core: coverage[which].in == coreWorld}
 		for seed := range uint64(coverageRuns) {
 			o := full(seed)
 			o.Coverage[which] = 0

@@ -28,13 +28,14 @@ const (
 	RuleRoster                      // 1: with seeds nobody is in without a ruling that admits, or out without one that removes or a word of his own
 	RuleLedger                      // 3, 6: one ledger: each epoch the same on all, in order, durable before it is told, and lost by no crash
 	RuleBallots                     // 2, 4: a ruling has equal ballots of a quorum of the configured seeds, each cast by its own, who has checked it
+	RuleCore                        // with seeds: a quorum of them and few peers do all in time, whatever became of the others
 	RuleProgress                    // a node does not stand still: its deadline moves on
 )
 
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
 	RuleRumor: "rumor", RuleConverge: "converge", RuleSeen: "seen", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
-	RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
+	RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
 }
 
 // String gives the rule's word.
@@ -80,7 +81,8 @@ type checker struct {
 	gossip      gossip
 	peers       int // machines that are no seeds
 	ledger      ledger
-	linksMost   int // of a node
+	linksMost   int    // of a node
+	well        []bool // by machine: nobody may remove it; nil: none
 }
 
 // identity is one who is or was in the world.

@@ -130,7 +130,9 @@ func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
 		c.holds(m, e.Subject, seenAs(hearsay.StateDead, incarnation), now)
 		c.evidence(m, e.Evidence, now)
 	}
-	if one := &c.identities[number]; c.alwaysThere(one, now) {
+	if one := &c.identities[number]; c.well != nil && c.well[one.machine] && one.running {
+		c.violate(now, m, RuleFalseDeath, "%s is removed, which is well and in reach", one.name)
+	} else if c.alwaysThere(one, now) {
 		c.falseDeaths++
 		if c.strict {
 			c.violate(now, m, RuleFalseDeath, "%s is dead, who was always there", one.name)

@@ -23,6 +23,9 @@ type Counts struct {
 	Cuts       uint64 `json:"cuts"`
 	Slows      uint64 `json:"slows"` // of machines, as the following are
 	Drifts     uint64 `json:"drifts"`
+	Deaf       uint64 `json:"deaf,omitempty"`  // what comes to them is lost
+	Mute       uint64 `json:"mute,omitempty"`  // what they send is lost
+	Lossy      uint64 `json:"lossy,omitempty"` // some of what they send or receive is lost
 	Jumps      uint64 `json:"jumps"`
 	SlowDisks  uint64 `json:"slow_disks"`
 	TornDisks  uint64 `json:"torn_disks"` // a process ended, and something written was lost
@@ -65,6 +68,12 @@ func (c *Counts) act(a *Action) {
 		c.Slows += machines
 	case a.Verb == Drift && a.Share != 0:
 		c.Drifts += machines
+	case a.Verb == LossIn && a.Share == 1:
+		c.Deaf += machines
+	case a.Verb == LossOut && a.Share == 1:
+		c.Mute += machines
+	case (a.Verb == Loss || a.Verb == LossIn || a.Verb == LossOut) && a.Share > 0:
+		c.Lossy += machines
 	case a.Verb == Jump:
 		c.Jumps += machines
 	case a.Verb == Disk && a.Delay > 0:

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"time"
 
 	"hearsay"
 	"hearsay/node"
@@ -141,4 +142,24 @@ func keepLife(w *World, m *machine, records []hearsay.Record) []hearsay.Record {
 		return append(records, life)
 	}
 	return records
+}
+
+func probeLong(_ *World, _ *machine, c *node.Config) { c.Quorum.Trial = 9 * time.Second }
+
+// noteRemoval keeps when a seed last applied a removal, and refuseJoiners lets
+// none in for a while after that.
+func noteRemoval(w *World, m *machine, e *hearsay.Effects) {
+	for i := range e.Events {
+		if e.Events[i].Kind == hearsay.EventRuled && e.Events[i].Ruling.Kind == hearsay.RulingRemove {
+			if w.removals == nil {
+				w.removals = make([]time.Duration, len(w.machines))
+			}
+			w.removals[m.index] = w.now
+		}
+	}
+}
+
+func refuseJoiners(w *World, m *machine, p *hearsay.Packet) bool {
+	_, is := p.Body.(*hearsay.Register)
+	return !is || !w.isSeed(m) || w.removals == nil || w.removals[m.index] == 0 || w.now-w.removals[m.index] > 15*time.Second
 }

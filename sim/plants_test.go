@@ -67,3 +67,21 @@ func TestPlantsAreFound(t *testing.T) {
 		}
 	}
 }
+
+// What only worlds with a core find, those do not in which all is mended: that is
+// what they are for.
+func TestCorePlantsNeedCores(t *testing.T) {
+	for i := range Plants {
+		if plant := &Plants[i]; plant.core {
+			t.Run(plant.Name, func(t *testing.T) {
+				for seed := range uint64(large(4, plantSeeds)) {
+					config := drawWorld(seed, plant.seeds)
+					config.Plant = plant.Name
+					if o := RunWorld(config, io.Discard, io.Discard); o.Failure != FailedNot {
+						t.Fatalf("seed %d: %s", seed, o.Text)
+					}
+				}
+			})
+		}
+	}
+}

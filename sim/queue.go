@@ -13,6 +13,7 @@ const (
 	momentRead                          // a machine's disk has read
 	momentAct                           // the scenario goes on
 	momentCheck                         // the checker walks some rosters
+	momentDemand                        // open demands are looked at
 )
 
 // moment is one entry of the queue: a small value, as there are millions.

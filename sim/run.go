@@ -38,12 +38,13 @@ type Result struct {
 	Toll        *Toll        `json:"toll,omitempty"` // of a given scenario, if it names machines
 	Counts      Counts       `json:"counts"`
 	Rumors      Rumors       `json:"rumors"`
-	FalseDeaths int          `json:"false_deaths"` // on every node that saw it: of members that were always there
-	Running     int          `json:"running"`      // nodes at the end
-	Converged   int          `json:"converged"`    // of these, that hold exactly the running ones alive
-	Broken      int          `json:"broken"`       // violations of rules
-	Violations  []Violation  `json:"violations"`   // the first of them
-	Hash        hearsay.Hash `json:"hash"`         // of the event log
+	FalseDeaths int          `json:"false_deaths"`        // on every node that saw it: of members that were always there
+	Running     int          `json:"running"`             // nodes at the end
+	Converged   int          `json:"converged"`           // of these, that hold exactly the running ones alive
+	Broken      int          `json:"broken"`              // violations of rules
+	Violations  []Violation  `json:"violations"`          // the first of them
+	Demands     *Demands     `json:"demands_s,omitempty"` // how long each kind took at most
+	Hash        hearsay.Hash `json:"hash"`                // of the event log
 }
 
 // Run runs one simulated network and prints what happened: with Trace every
@@ -73,8 +74,8 @@ func Run(config Config, out io.Writer) (Result, error) {
 	}
 	w.Follow(scenario)
 	w.chatter()
-	w.RunUntil(config.For)
-	converges := config.Abrupt || w.settle()
+	w.attend()
+	converges := config.Abrupt || w.core.unmet != nil || w.settle()
 	r := w.Result()
 	if err := r.print(out, config.JSON); err != nil {
 		return r, fmt.Errorf("sim: printing the result: %w", err)
@@ -82,10 +83,24 @@ func Run(config Config, out io.Writer) (Result, error) {
 	switch {
 	case r.Broken > 0:
 		return r, fmt.Errorf("sim: seed %d: %w: %s", r.Seed, ErrUnsafe, &r.Violations[0])
+	case w.core.unmet != nil:
+		return r, w.core.unmet
 	case !converges:
 		return r, w.unsettled()
 	}
 	return r, nil
+}
+
+// attend lets the run last as long as it should. An abrupt one is over once all is
+// done that it demands.
+func (w *World) attend() {
+	if demands := w.core.left > 0; !demands || !w.config.Abrupt {
+		w.RunUntil(w.config.For)
+		return
+	}
+	for !w.halted && !w.core.done() && w.now < w.config.For {
+		w.RunUntil(min(w.now+checkEvery, w.config.For))
+	}
 }
 
 // Draw gives the scenario of a run that has none: in the first seconds all
@@ -123,7 +138,7 @@ func (w *World) Follow(s *Scenario) {
 	}
 	started := make([]bool, len(w.machines))
 	for _, a := range s.Actions {
-		if a.Verb != Start {
+		if a.Verb != Start && a.Verb != WantIn {
 			continue
 		}
 		for _, number := range a.Who {
@@ -151,6 +166,9 @@ func (w *World) Result() Result {
 		Nodes: len(w.machines), Loss: w.config.Loss, Delay: w.config.Delay.Seconds(), Seed: w.config.Seed,
 		Time: w.now.Seconds(), Faulty: !w.whole(), Fates: w.fates.all, Counts: w.counts, Rumors: w.check.gossip.rumors(),
 		FalseDeaths: w.check.falseDeaths, Broken: w.check.broken, Violations: w.check.violations, Hash: w.log.hashed(),
+	}
+	if w.core.well != nil {
+		r.Demands = &w.core.took
 	}
 	if w.toll != nil {
 		r.Toll = w.toll.result()

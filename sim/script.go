@@ -38,12 +38,17 @@ const (
 	Disk                      // of each sync of some machines' disks: it takes so long
 	Fail                      // of some of the syncs: the process stops, and may be started again
 	Say                       // a machine's application tells everybody a rumor
+	Core                      // some machines are well from now on, whatever becomes of others: none may be removed, and all are in within a time
+	WantIn                    // a machine's process runs for the first time, and must be in within a time
+	WantOut                   // a machine is killed, and must be out within a time
+	WantHeard                 // a machine says a rumor, which others must hear within a time
 )
 
 var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
 	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", Delay: "delay", Duplicate: "duplicate",
 	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
+	Core: "core", WantIn: "want-in", WantOut: "want-out", WantHeard: "want-heard",
 }
 
 // String gives the verb's word.
@@ -64,7 +69,7 @@ type Action struct {
 	Fresh  bool          // of Restart: with a new disk, and so as a new identity
 	Groups [][]int       // of Partition; of Cut: from one machine to one other
 	Share  float64       // of Loss, LossIn, LossOut, Duplicate, Reorder and Fail: probability; of Drift: what the clock gains, as a share
-	Delay  time.Duration // of Delay, Reorder, Slow, Jump and Disk
+	Delay  time.Duration // of Delay, Reorder, Slow, Jump and Disk; of Core and what it must do: at most
 	Spread time.Duration // of Delay: from one packet to another; 0: half of it
 }
 
@@ -111,6 +116,14 @@ type crowd struct{ nodes, seeds int }
 //	at 55s  say n3                    # a rumor; each machine that is named says one
 //	at 56s  say anyone x20 every 1s   # whoever is drawn, 20 times
 //	at 57s  say n3 x5 every 10ms size 65536
+//
+// Lines with seeds may demand what a core must do in time, whatever becomes of
+// the others:
+//
+//	at 20s  core 10s n1..n3 s1 s2     # they are well from now on: none is removed, and all are in 10 s later
+//	at 25s  want-in 10s n4            # it starts, and is in by the ledger of a quorum 10 s later, and lists the core
+//	at 26s  want-out 10s n3           # it is killed, and is out 10 s later
+//	at 27s  want-heard 10s n1 n2 n4   # n1 says a rumor, and n2 and n4 have it 10 s later
 //
 // Lines may stand in any order; those of one time happen in the order of the
 // lines. An error names file and line.
@@ -204,7 +217,7 @@ func (a *Action) parseMachineDial(words []string, all crowd) (err error) {
 	switch last := len(words) - 1; {
 	case a.Verb == Restart && last >= 0 && words[last] == "fresh":
 		a.Fresh, words = true, words[:last]
-	case a.Verb == Slow || a.Verb == Disk || a.Verb == Jump:
+	case a.Verb == Slow || a.Verb == Disk || a.Verb == Jump || a.Verb >= Core:
 		if example = "50ms n3"; len(words) > 0 {
 			back := a.Verb == Jump && strings.HasPrefix(words[0], "-")
 			if a.Delay, err = parseDuration(strings.TrimPrefix(words[0], "-")); err != nil || !back && words[0][0] == '-' {
@@ -235,7 +248,12 @@ func (a *Action) parseMachineDial(words []string, all crowd) (err error) {
 	if len(words) == 0 {
 		return fmt.Errorf("%s: want one machine or more, as in `%s %s`", a.Verb, a.Verb, example)
 	}
-	a.Who, err = parseMachines(words, all)
+	if a.Who, err = parseMachines(words, all); err == nil && a.Verb == WantHeard && len(a.Who) < 2 {
+		err = fmt.Errorf("want-heard: want two machines or more, as in `want-heard 10s n1 n2`: the first speaks")
+	}
+	if err == nil && a.Verb >= Core && all.seeds == 0 {
+		err = fmt.Errorf("%s: want a network with seeds: `with seeds 3` or --seeds 3", a.Verb)
+	}
 	return err
 }
 
@@ -404,7 +422,7 @@ func (a *Action) named(nodes int) string {
 		}
 	case Reorder:
 		words = append(words, strconv.FormatFloat(a.Share, 'g', -1, 64), a.Delay.String())
-	case Slow, Jump, Disk:
+	case Slow, Jump, Disk, Core, WantIn, WantOut, WantHeard:
 		words = appendMachines(append(words, a.Delay.String()), a.Who, nodes)
 	case Say:
 		words = a.appendSay(words, nodes)

@@ -57,6 +57,7 @@ var settings = []setting{
 	number("snapshot-every", func(c *Config) *int { return &c.Quorum.SnapshotEvery }),
 	number("ledger-tail", func(c *Config) *int { return &c.Follower.Tail }),
 	onOff("stream-pings", func(c *Config) *bool { return &c.Detect.StreamPing }),
+	onOff("abrupt", func(c *Config) *bool { return &c.Abrupt }),
 	onOff("no-false-death", func(c *Config) *bool { return &c.NoFalseDeath }),
 	{
 		"plant",

@@ -49,10 +49,12 @@ type World struct {
 	lastSaid    time.Duration
 	halted      bool          // a node stands still, and time with it
 	lastTrouble time.Duration // when the last action was carried out that members have to find out about
+	core        core          // that is well, and what it must do in time
 
-	lives   map[int32]*hearsay.SeedLife            // likewise, by machine
-	planted []hearing                              // by a plant
-	watch   func(from *machine, p *hearsay.Packet) // tests look at what is sent
+	lives    map[int32]*hearsay.SeedLife            // likewise, by machine
+	removals []time.Duration                        // likewise
+	planted  []hearing                              // by a plant
+	watch    func(from *machine, p *hearsay.Packet) // tests look at what is sent
 }
 
 // NewWorld makes a world in which nothing runs yet. The story of its nodes is
@@ -98,6 +100,7 @@ func (w *World) Now() time.Duration { return w.now }
 // again as often as it says.
 func (w *World) Plan(a Action) {
 	w.plan = append(w.plan, a)
+	w.core.counts(&a)
 	for i := range max(1, a.Times) {
 		at := max(w.now, a.At) + time.Duration(i)*a.Every
 		w.queue.push(moment{at: at, kind: momentAct, which: int32(len(w.plan) - 1)})
@@ -138,6 +141,8 @@ func (w *World) step(due *moment) {
 		}
 	case momentAct:
 		w.Do(w.plan[due.which])
+	case momentDemand:
+		w.meet()
 	case momentCheck:
 		w.checkRosters()
 		w.queue.push(moment{at: w.now + checkEvery, kind: momentCheck})
@@ -177,6 +182,8 @@ func (w *World) Do(a Action) {
 			w.say(&w.machines[number-1], a.Size)
 		}
 		return // that is no trouble
+	case Core, WantIn, WantOut, WantHeard:
+		w.want(&a)
 	default:
 		for _, number := range a.Who {
 			w.doTo(&w.machines[number-1], &a)
@@ -186,7 +193,7 @@ func (w *World) Do(a Action) {
 	case Partition, Cut, Heal, Loss, LossIn, LossOut, Delay, Duplicate, Reorder, Slow, Drift, Fail:
 		w.check.disturbed(w.now, w.whole())
 	}
-	if a.Verb != Start {
+	if a.Verb != Start && a.Verb != Core && a.Verb != WantHeard {
 		w.lastTrouble = w.now
 	}
 }

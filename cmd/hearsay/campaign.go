@@ -52,11 +52,17 @@ the same bytes however many there are. The first seed that fails ends the
 campaign: it is printed with the command that repeats it, and the world made
 shorter as far as it still fails, for "sim run --scenario".
 
+With --core nothing is mended: a quorum of seeds and two peers or a few more are
+well, all others are dead, cut off, slow, deaf or mute for ever, and the core
+must let in a fresh peer, remove one that is killed and tell a rumor, within
+10 s each.
+
 With --plant every node has a bug that is planted on purpose, and the campaign
 must find it. A campaign of 100 worlds or more that lacks what it is to test
 (kills, cuts, rounds, catch-ups ...) fails as well.
 
-Exit code 3: a safety rule was broken. 4: a network did not converge. 1: a
+Exit code 3: a safety rule was broken. 4: a network did not converge,
+or a core did not do in time what it must. 1: a
 world crashed, or something was not tested.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -86,6 +92,7 @@ world crashed, or something was not tested.`,
 	flags.Uint64Var(&c.from, "from", c.from, "first seed")
 	flags.IntVar(&c.runs, "runs", c.runs, "worlds, one a seed")
 	flags.StringVar(&c.draw.Plant, "plant", "", "give every node the planted bug of this name")
+	flags.BoolVar(&c.draw.Core, "core", false, "worlds of which only a core is left: a quorum of seeds and few peers")
 	flags.IntVar(&c.draw.Seeds, "seeds", sim.SeedsDrawn, "seeds of each network; 0: it is open; -1: as each world draws")
 	flags.BoolVar(&c.list, "list-plants", false, "print the names of the planted bugs, one a line")
 	flags.BoolVar(&c.json, "json", false, "print JSON")
@@ -173,7 +180,8 @@ func (c *campaign) startWorker() (*worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	return start(exec.Command(self, "sim", "campaign", "--work", "--plant", c.draw.Plant, "--seeds", strconv.Itoa(c.draw.Seeds)))
+	return start(exec.Command(self, "sim", "campaign", "--work", "--plant", c.draw.Plant,
+		"--seeds", strconv.Itoa(c.draw.Seeds), "--core="+strconv.FormatBool(c.draw.Core)))
 }
 
 // start makes a worker of a command that has not started.
@@ -250,7 +258,7 @@ type answer struct {
 // run runs the campaign and prints what it came to.
 func (c *campaign) run(cmd *cobra.Command) error {
 	progress := cmd.ErrOrStderr()
-	result := sim.Campaign{From: c.from, Plant: c.draw.Plant, Seeds: c.draw.Seeds}
+	result := sim.Campaign{From: c.from, Plant: c.draw.Plant, Seeds: c.draw.Seeds, Core: c.draw.Core}
 	if err := c.gather(&result, progress); err != nil {
 		return err
 	}

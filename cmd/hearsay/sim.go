@@ -25,14 +25,8 @@ func newSim() *cobra.Command {
 	return cmd
 }
 
-func newSimRun() *cobra.Command {
-	config := sim.DefaultConfig()
-	var scenario string
-	var cost bool
-	cmd := &cobra.Command{
-		Use:   "run",
-		Short: "Run one simulated network and print what happened",
-		Long: `Run one simulated network: what happens is drawn from --seed, or told by
+// simRunLong has the lines that a scenario may have.
+const simRunLong = `Run one simulated network: what happens is drawn from --seed, or told by
 --scenario. It prints what became of those that were killed, counts, and a hash
 of the whole event log; the same arguments print the same bytes.
 
@@ -53,11 +47,25 @@ A scenario has one action a line:
   at 54s  disk 100ms n3              each sync takes so long
   at 54s  fail 0.1 n3                of its syncs: the process stops
   at 56s  say anyone x20 every 1s    a rumor; or: say n3
+  at 60s  core 10s n1..n3 s1 s2      they are well, and none is removed; with seeds
+  at 61s  want-in 10s n4             it starts, and must be in within 10 s
+  at 62s  want-out 10s n3            it is killed, and must be out
+  at 63s  want-heard 10s n1 n2 n4    n1 says a rumor, and the others must hear it
 
 and may set what flags do, and more, in lines like "with nodes 5".
 
-Exit code 3: a safety rule was broken. 4: the network did not converge.`,
-		Args: cobra.NoArgs,
+Exit code 3: a safety rule was broken. 4: the network did not converge,
+or did not do in time what was demanded.`
+
+func newSimRun() *cobra.Command {
+	config := sim.DefaultConfig()
+	var scenario string
+	var cost bool
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run one simulated network and print what happened",
+		Long:  simRunLong,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := config.Validate(); err != nil {
 				return wrongUsage(cmd, err)
@@ -122,7 +130,7 @@ func simCode(err error) error {
 	switch {
 	case errors.Is(err, sim.ErrUnsafe):
 		return codedError{err, exitRuleBroken}
-	case errors.Is(err, sim.ErrNotConverged):
+	case errors.Is(err, sim.ErrNotConverged), errors.Is(err, sim.ErrUnmet):
 		return codedError{err, exitNotConverged}
 	}
 	return err

@@ -1,0 +1,314 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// This file holds a network to what its core must do in time: machines that are
+// well, while others may be dead, cut off or slow for ever.
+
+// ErrUnmet says that a demand was not met in time.
+var ErrUnmet = errors.New("the core did not do in time what was demanded")
+
+// Unmet is what was not done in time. It wraps ErrUnmet.
+type Unmet struct {
+	Seed uint64
+	Kind DemandKind
+	Text string
+}
+
+func (u *Unmet) Error() string { return fmt.Sprintf("sim: seed %d: %v: %s", u.Seed, ErrUnmet, u.Text) }
+
+// Unwrap gives ErrUnmet.
+func (u *Unmet) Unwrap() error { return ErrUnmet }
+
+// demandEvery is how often open demands are looked at.
+const demandEvery = 10 * time.Millisecond
+
+// DemandKind is what is demanded.
+type DemandKind uint8
+
+// The kinds.
+const (
+	DemandIn         DemandKind = iota // a peer that starts is in by the ledger of a quorum, and lists the core
+	DemandOut                          // a peer that is killed is out by the ledger of a quorum, and of the core's peers
+	DemandHeard                        // a rumor of one peer of the core is delivered at another
+	DemandHeardFresh                   // the same, at a peer that was let in by a demand
+	demandKinds
+)
+
+var demandWords = [demandKinds]string{
+	DemandIn: "admission", DemandOut: "removal", DemandHeard: "rumor at the well", DemandHeardFresh: "rumor at the fresh",
+}
+
+// String gives the kind's words.
+func (k DemandKind) String() string { return demandWords[k] }
+
+// Demands are how long the demands of each kind took at most, in seconds; 0:
+// none was made.
+type Demands [demandKinds]float64
+
+// demand is one that is open.
+type demand struct {
+	kind    DemandKind
+	from    time.Duration // it counts from here
+	within  time.Duration
+	machine int32 // of a rumor: the speaker
+	hearer  int32
+	saying  int            // of a rumor
+	id      hearsay.NodeID // of a removal: the one that was killed
+}
+
+// core is what a scenario says of machines that are well, and what it demands.
+type core struct {
+	well  []bool // by machine: nothing is done to it from now on, and it may not be removed
+	fresh []bool // by machine: it was let in by a demand
+	open  []demand
+	took  Demands
+	left  int    // demands that the scenario has still to make
+	unmet *Unmet // the first that was not met in time
+}
+
+// counts notes which demands a scenario will make.
+func (c *core) counts(a *Action) {
+	switch a.Verb {
+	case WantIn, WantOut, WantHeard:
+		c.left++
+	}
+}
+
+// done reports whether nothing is left to demand.
+func (c *core) done() bool { return c.unmet != nil || c.left <= 0 && len(c.open) == 0 }
+
+// want carries out an action that demands something.
+func (w *World) want(a *Action) {
+	c := &w.core
+	if c.well == nil {
+		c.well, c.fresh = make([]bool, len(w.machines)), make([]bool, len(w.machines))
+		w.check.well = c.well
+	}
+	if len(c.open) == 0 {
+		w.queue.push(moment{at: w.now, kind: momentDemand})
+	}
+	switch a.Verb {
+	case Core:
+		for _, number := range a.Who {
+			m := &w.machines[number-1]
+			c.well[m.index] = true
+			if !w.isSeed(m) && !w.ruledIn(m.id) { // who is not in yet must come in all the same
+				w.demand(demand{kind: DemandIn, within: a.Delay, machine: m.index})
+			}
+		}
+		return
+	case WantIn:
+		for _, number := range a.Who {
+			m := &w.machines[number-1]
+			w.doTo(m, &Action{Verb: pickVerb(m.condition), Fresh: m.condition != conditionAbsent, Who: []int{number}})
+			c.well[m.index], c.fresh[m.index] = true, true
+			w.demand(demand{kind: DemandIn, within: a.Delay, machine: m.index})
+		}
+	case WantOut:
+		for _, number := range a.Who {
+			m := &w.machines[number-1]
+			c.well[m.index] = false
+			id, in := m.id, m.node != nil && w.ruledIn(m.id)
+			if w.doTo(m, &Action{Verb: Kill, Who: []int{number}}); in {
+				w.demand(demand{kind: DemandOut, within: a.Delay, machine: m.index, id: id})
+			}
+		}
+	case WantHeard:
+		w.wantHeard(a)
+	}
+	c.left--
+}
+
+// pickVerb is how a machine comes to run.
+func pickVerb(is condition) Verb {
+	if is == conditionAbsent {
+		return Start
+	}
+	return Restart
+}
+
+// wantHeard has the first machine say a rumor that the others are to hear.
+func (w *World) wantHeard(a *Action) {
+	speaker := &w.machines[a.Who[0]-1]
+	said := len(w.check.gossip.said)
+	if w.say(speaker, a.Size); len(w.check.gossip.said) == said {
+		return // it does not run
+	}
+	w.lastSaid = w.now
+	for _, number := range a.Who[1:] {
+		kind := DemandHeard
+		if w.core.fresh[number-1] || w.machines[number-1].condition == conditionAbsent {
+			kind = DemandHeardFresh
+		}
+		w.demand(demand{kind: kind, within: a.Delay, machine: speaker.index, hearer: int32(number - 1), saying: said})
+	}
+}
+
+func (w *World) demand(d demand) {
+	d.from = w.now
+	w.core.open = append(w.core.open, d)
+}
+
+// meet looks at the open demands.
+func (w *World) meet() {
+	c := &w.core
+	c.open = slices.DeleteFunc(c.open, func(d demand) bool {
+		lacks := w.lacking(&d)
+		took := w.now - d.from
+		switch {
+		case lacks == "":
+			c.took[d.kind] = max(c.took[d.kind], took.Seconds(), demandEvery.Seconds())
+			return true
+		case took >= d.within && c.unmet == nil:
+			c.unmet = &Unmet{Seed: w.config.Seed, Kind: d.kind, Text: fmt.Sprintf("demanded at %s, not met within %v: %s", seconds(d.from), d.within, lacks)}
+		}
+		return false
+	})
+	// A rumor counts from when its hearer and its speaker are in: before, they owe
+	// each other nothing, and a demand of its own lets them in.
+	for i := range c.open {
+		if d := &c.open[i]; (d.kind == DemandHeard || d.kind == DemandHeardFresh) && !(w.joined(d.machine) && w.joined(d.hearer)) {
+			d.from = w.now
+		}
+	}
+	if c.unmet != nil {
+		w.halted = true
+		return
+	}
+	if len(c.open) > 0 {
+		w.queue.push(moment{at: w.now + demandEvery, kind: momentDemand})
+	}
+}
+
+func (w *World) joined(index int32) bool {
+	m := &w.machines[index]
+	return m.node != nil && m.node.Joined()
+}
+
+// lacking says what a demand lacks; nothing: it is met.
+func (w *World) lacking(d *demand) string {
+	m := &w.machines[d.machine]
+	switch d.kind {
+	case DemandIn:
+		if in, quorum := w.seedsHold(m.id), hearsay.QuorumOf(w.config.Seeds); in < quorum {
+			return fmt.Sprintf("%s is not in by the ledger of %d seeds, but of %d", m.name, quorum, in)
+		}
+		return w.unlisted(m)
+	case DemandOut:
+		if out, quorum := w.seedsWithout(d.id), hearsay.QuorumOf(w.config.Seeds); out < quorum {
+			return fmt.Sprintf("%s, which was killed, is out by the ledger of %d seeds, and not of %d", m.name, out, quorum)
+		}
+		for i := range w.machines {
+			if one := &w.machines[i]; w.core.well[i] && one.node != nil && w.lists(one, d.id) {
+				return fmt.Sprintf("%s still lists %s, which was killed", one.name, m.name)
+			}
+		}
+	case DemandHeard, DemandHeardFresh:
+		if !w.check.views[d.hearer].heard.has(d.saying) {
+			return fmt.Sprintf("%s has not heard rumor %d of %s", w.machines[d.hearer].name, w.check.gossip.said[d.saying].id.Counter, m.name)
+		}
+	}
+	return ""
+}
+
+// seedsHold counts the seeds whose ledger has a node in.
+func (w *World) seedsHold(id hearsay.NodeID) (in int) {
+	for i := w.config.Nodes; i < len(w.machines); i++ {
+		if m := &w.machines[i]; m.node != nil && w.holdsStay(m, id) {
+			in++
+		}
+	}
+	return in
+}
+
+// seedsWithout counts those whose ledger has it out.
+func (w *World) seedsWithout(id hearsay.NodeID) (out int) {
+	for i := w.config.Nodes; i < len(w.machines); i++ {
+		if m := &w.machines[i]; m.node != nil && !w.holdsStay(m, id) {
+			out++
+		}
+	}
+	return out
+}
+
+func (w *World) holdsStay(m *machine, id hearsay.NodeID) bool {
+	w.stays = m.node.Stays(w.stays[:0])
+	return slices.ContainsFunc(w.stays, func(s hearsay.Stay) bool { return s.ID == id })
+}
+
+// ruledIn reports whether a node is in by all that is ruled.
+func (w *World) ruledIn(id hearsay.NodeID) bool {
+	in, _ := w.check.ledger.in(id, w.check.ledger.epoch())
+	return in
+}
+
+// lists reports whether a machine's node has another in its roster.
+func (w *World) lists(m *machine, id hearsay.NodeID) bool {
+	w.members = m.node.Members(w.members[:0])
+	return slices.ContainsFunc(w.members, func(one hearsay.Member) bool { return one.ID == id && one.State.Living() })
+}
+
+// unlisted says which of the core a machine's node does not list.
+func (w *World) unlisted(m *machine) string {
+	if m.node == nil || !m.node.Joined() {
+		return m.name + " does not know that it is in"
+	}
+	w.members = m.node.Members(w.members[:0])
+	for i := range w.machines {
+		one := &w.machines[i]
+		if !w.core.well[i] || w.core.fresh[i] || one.node == nil || one == m || !w.isSeed(one) && !w.ruledIn(one.id) {
+			continue
+		}
+		if !slices.ContainsFunc(w.members, func(listed hearsay.Member) bool { return listed.ID == one.id && listed.State.Living() }) {
+			return fmt.Sprintf("%s does not list %s", m.name, one.name)
+		}
+	}
+	return ""
+}
+
+// latencies gathers how long the demands of many worlds took.
+type latencies [demandKinds][]float64
+
+func (s *latencies) add(d *Demands) {
+	for kind, took := range d {
+		if took > 0 {
+			s[kind] = append(s[kind], took)
+		}
+	}
+}
+
+// Latency is how long demands of one kind took in many worlds.
+type Latency struct {
+	What   string  `json:"what"`
+	Worlds int     `json:"worlds"`
+	Median float64 `json:"median_s"`
+	Late   float64 `json:"p99_s"` // 99 of 100 took at most so long
+	Most   float64 `json:"most_s"`
+}
+
+// String tells it on a line.
+func (s *Latency) String() string {
+	return fmt.Sprintf("%-22s median %.2fs, 99 %% within %.2fs, at most %.2fs, in %d worlds", s.What, s.Median, s.Late, s.Most, s.Worlds)
+}
+
+// all gives what there is of each kind.
+func (s *latencies) all() (all []Latency) {
+	for kind, took := range s {
+		if n := len(took); n > 0 {
+			sorted := slices.Sorted(slices.Values(took))
+			all = append(all, Latency{
+				What: DemandKind(kind).String(), Worlds: n,
+				Median: sorted[(n-1)/2], Late: sorted[(99*n+99)/100-1], Most: sorted[n-1],
+			})
+		}
+	}
+	return all
+}
