@@ -112,12 +112,13 @@ type view struct {
 	seen     []seen   // by identity
 	pings    []pinged // the newest is at pingNext-1, around the end
 	pingNext int
-	heard    set           // sayings
-	epoch    hearsay.Epoch // of the ledger, applied
-	based    bool          // it has a ledger to go on from
-	looked   hearsay.Epoch // at which its ledger was looked at
-	telling  []telling     // what it has applied, and a crash could undo yet
-	cast     []string      // ballots of this step
+	heard    set              // sayings
+	epoch    hearsay.Epoch    // of the ledger, applied
+	based    bool             // it has a ledger to go on from
+	looked   hearsay.Epoch    // at which its ledger was looked at
+	barred   []hearsay.NodeID // as this seed has applied since its start
+	telling  []telling        // what it has applied, and a crash could undo yet
+	cast     []string         // ballots of this step
 	tried    map[hearsay.NodeID]tried
 	began    time.Duration
 	tickedAt time.Duration

@@ -39,9 +39,14 @@ func (c *checker) sent(m *machine, p *hearsay.Packet, f *flight, now time.Durati
 		if f.stream && !p.Stream {
 			c.violate(now, m, RuleBounds, "a ping of %d bytes does not fit a datagram", len(f.bytes))
 		}
-		v := &c.views[m.index]
-		v.keep(pinged{seq: ping.Seq, subject: ping.Target, sent: now, answered: math.MaxInt64})
+		c.pings(m, ping, now)
 	}
+}
+
+// pings notes that a node sends a ping, which comes to somebody or to nobody.
+func (c *checker) pings(m *machine, ping *hearsay.Ping, now time.Duration) {
+	v := &c.views[m.index]
+	v.keep(pinged{seq: ping.Seq, subject: ping.Target, sent: now, answered: math.MaxInt64})
 }
 
 // undecodable is told that a packet which m sent could not be read.

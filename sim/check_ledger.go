@@ -137,6 +137,15 @@ func (c *checker) applies(m *machine, e *hearsay.Event, now time.Duration) {
 			c.violate(now, m, RuleLedger, "applies epoch %d after %d", e.Ruling.Epoch, v.epoch)
 		}
 		v.epoch = e.Ruling.Epoch
+		if e.Ruling.Kind == hearsay.RulingAdmit && slices.Contains(v.barred, e.Ruling.Stay.ID) {
+			c.violate(now, m, RuleRoster, "epoch %d admits %s, whom an operator has barred", e.Ruling.Epoch, c.name(e.Ruling.Stay.ID))
+		}
+	case hearsay.EventBarred:
+		v.barred = append(v.barred, e.Subject)
+		return
+	case hearsay.EventLifted:
+		v.barred = slices.DeleteFunc(v.barred, func(id hearsay.NodeID) bool { return id == e.Subject })
+		return
 	case hearsay.EventRosterProven:
 		if e.Epoch < v.epoch {
 			c.violate(now, m, RuleLedger, "takes over the roster of epoch %d after %d", e.Epoch, v.epoch)
@@ -240,7 +249,8 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 		if lives || r.Stay.Epoch != r.Epoch {
 			c.violate(now, m, RuleReturn, "epoch %d admits the stay %d of %s again", r.Epoch, r.Stay.Epoch, c.name(r.Stay.ID))
 		}
-		if at := c.machineOf(r.Stay.ID); at < 0 || r.Claim.Subject != r.Stay.ID || r.Claim.Card.Key.NodeID() != r.Stay.ID || r.Claim.Card.Addr != addrOf(int(at)) {
+		at := c.machineOf(r.Stay.ID)
+		if place, found := placeOf(r.Claim.Card.Addr); at < 0 || !found || place != at || r.Claim.Subject != r.Stay.ID || r.Claim.Card.Key.NodeID() != r.Stay.ID {
 			c.violate(now, m, RuleRoster, "epoch %d admits %s, who is not at %s", r.Epoch, c.name(r.Stay.ID), r.Claim.Card.Addr)
 		} else if !r.Claim.Verify(l.network, &c.verifier) {
 			c.violate(now, m, RuleRoster, "epoch %d admits %s, who has not signed that", r.Epoch, c.name(r.Stay.ID))

@@ -31,6 +31,15 @@ type Counts struct {
 	TornDisks  uint64 `json:"torn_disks"` // a process ended, and something written was lost
 	DiskFails  uint64 `json:"disk_fails"` // syncs that failed
 
+	Moves    uint64 `json:"moves,omitempty"`     // to other addresses
+	Fills    uint64 `json:"fills,omitempty"`     // disks that had no room
+	Damages  uint64 `json:"damages,omitempty"`   // bits of disks that flipped
+	Clashes  uint64 `json:"clashes,omitempty"`   // names that two had
+	Bars     uint64 `json:"bars,omitempty"`      // that seeds had
+	Asked    uint64 `json:"asked,omitempty"`     // removals that an operator asked for
+	Losses   uint64 `json:"losses,omitempty"`    // disks that an operator took from a seed
+	OldReads uint64 `json:"old_reads,omitempty"` // rulings read from disk that were not in memory any more
+
 	Suspicions  uint64 `json:"suspicions"`
 	Rounds      uint64 `json:"rounds"`
 	Statements  uint64 `json:"statements"` // counted by an accuser

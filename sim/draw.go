@@ -34,6 +34,7 @@ type storm struct {
 	nodes  int   // and seeds
 	frail  int   // seeds, the last ones, whose disks may be lost
 	down   []int // seeds that are down for good in the end
+	losing []int // seeds whose disks an operator takes, one after the other
 	config *Config
 	s      *Scenario
 }
@@ -85,9 +86,11 @@ func drawWorld(seed uint64, seeds int) Config {
 	}
 	st.dawn()
 	st.dusk()
+	st.doom()
 	st.talk()
 	st.blow()
 	st.fall()
+	st.mishaps()
 	st.mend()
 	slices.SortStableFunc(st.s.Actions, byTime)
 	config.Scenario = st.s

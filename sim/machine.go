@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -35,6 +36,8 @@ func (c condition) String() string { return conditionWords[c] }
 type machine struct {
 	index     int32
 	name      string
+	called    string // by its node, if that has another's name
+	moves     int    // to other addresses
 	addr      netip.AddrPort
 	condition condition
 	node      *node.Node     // nil unless running or paused
@@ -51,6 +54,7 @@ type machine struct {
 	slow      time.Duration // each of its steps happens up to this late
 	sync      time.Duration // its disk takes this long to sync, if not the world's longer
 	fails     float64       // probability that a sync of its disk fails
+	full      bool          // its disk has no room
 
 	tickAt time.Duration       // when its tick is scheduled; noTick if it is not
 	busy   time.Duration       // until then what comes waits its turn
@@ -112,7 +116,7 @@ func (w *World) start(m *machine, fresh bool) {
 	w.fates.ended(m)
 	random := draws(w.config.Seed, purposeNode, uint64(m.index)+1, uint64(m.life))
 	config := node.Config{
-		Network: w.id, Name: m.name, Addr: m.addr, Role: hearsay.RolePeer, Cards: w.cards,
+		Network: w.id, Name: cmp.Or(m.called, m.name), Addr: m.addr, Role: hearsay.RolePeer, Cards: w.cards,
 		Detect: w.config.Detect, Roster: w.config.Roster, Overlay: w.config.Overlay, Rumors: w.config.Rumors,
 	}
 	if w.config.Seeds > 0 {
@@ -143,9 +147,9 @@ func (w *World) contactOf(m *machine) (contact netip.AddrPort, known bool) {
 	case w.config.Seeds > 0:
 		return netip.AddrPort{}, false // the seeds are configured
 	case m.index > 0:
-		return addrOf(0), true
+		return w.machines[0].addr, true
 	case m.life > 1 && len(w.machines) > 1:
-		return addrOf(1), true
+		return w.machines[1].addr, true
 	}
 	return netip.AddrPort{}, false
 }
@@ -311,7 +315,7 @@ func (w *World) syncTime(m *machine) time.Duration { return max(w.config.DiskDel
 // syncs makes durable what a machine's disk was given. If that fails, the
 // process stops, by the one rule, and syncs reports false.
 func (w *World) syncs(m *machine) bool {
-	if happens(&m.syncs, m.fails) {
+	if happens(&m.syncs, m.fails) || m.full {
 		w.counts.DiskFails++
 		w.fates.began(m, Fail, w.now)
 		w.end(m, conditionCrashed)
@@ -359,6 +363,7 @@ func (w *World) read(m *machine) {
 	if err != nil {
 		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
 	}
+	w.counts.OldReads += uint64(len(rulings))
 	w.carryOut(m, m.node.Older(w.timeOf(m), asked.Before, rulings))
 }
 

@@ -66,12 +66,18 @@ func addrOf(index int) netip.AddrPort {
 
 // machineAt finds the machine with an address.
 func (w *World) machineAt(addr netip.AddrPort) (index int32, found bool) {
-	if !addr.Addr().Is4() || addr.Port() != port {
+	index, found = placeOf(addr)
+	return index, found && int(index) < len(w.machines) && w.machines[index].addr == addr
+}
+
+// placeOf gives the machine that has an address, or has had or may have it.
+func placeOf(addr netip.AddrPort) (index int32, found bool) {
+	if !addr.Addr().Is4() || addr.Port() < port || addr.Port() > port+movesMost {
 		return 0, false
 	}
 	b := addr.Addr().As4()
 	n := int(b[1])<<16 | int(b[2])<<8 | int(b[3])
-	return int32(n - 1), b[0] == 10 && n >= 1 && n <= len(w.machines)
+	return int32(n - 1), b[0] == 10 && n >= 1
 }
 
 // send puts a packet on its way.
@@ -87,6 +93,9 @@ func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
 	to, found := w.machineAt(p.Addr)
 	if !found {
 		w.counts.Unreachable++
+		if ping, is := p.Body.(*hearsay.Ping); is && !ping.Target.IsZero() {
+			w.check.pings(m, ping, w.now) // to where its member is no more
+		}
 		return 0, false
 	}
 	number = w.takeFlight()

@@ -68,6 +68,7 @@ var Plants = []Plant{
 	{"hasty-ballots", "would remove whom it has probed once in vain", RuleBallots, everywhere(&twist{configures: probeOnce}), 3, false},
 	{"hasty-watch", "opens a case on whom it has probed once in vain, whatever observers say", RuleBallots, everywhere(&twist{configures: watchOnce}), 3, false},
 	{"old-seat", "takes part with the seat of the disk that it has lost", RuleBallots, everywhere(&twist{loads: keepLife, steps: noteLife}), 3, false},
+	{"admits-barred", "admits a peer, as a seed, that an operator has barred", RuleRoster, everywhere(&twist{steps: barBefore}), 3, false},
 	{"slow-ballots", "votes for a removal only after nine seconds of probes in vain, whatever the observers say", RuleCore, everywhere(&twist{configures: probeLong}), 3, true},
 	{"refuses-joiners", "answers no registration, as a seed, for 15 s after a removal", RuleCore, everywhere(&twist{takes: refuseJoiners, steps: noteRemoval}), 3, true},
 	{"stands-still", "has a deadline that is always now", RuleProgress, everywhere(&twist{deadline: alwaysDue}), 0, false},

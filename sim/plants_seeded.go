@@ -163,3 +163,13 @@ func refuseJoiners(w *World, m *machine, p *hearsay.Packet) bool {
 	_, is := p.Body.(*hearsay.Register)
 	return !is || !w.isSeed(m) || w.removals == nil || w.removals[m.index] == 0 || w.now-w.removals[m.index] > 15*time.Second
 }
+
+// barBefore has a seed tell of a bar before it admits whom that is about.
+func barBefore(w *World, m *machine, e *hearsay.Effects) {
+	for i := range e.Events {
+		if one := e.Events[i]; w.isSeed(m) && one.Kind == hearsay.EventRuled && one.Ruling.Kind == hearsay.RulingAdmit {
+			e.Events = slices.Insert(e.Events, i, hearsay.Event{At: one.At, Kind: hearsay.EventBarred, Subject: one.Ruling.Stay.ID})
+			return
+		}
+	}
+}

@@ -38,6 +38,15 @@ const (
 	Disk                      // of each sync of some machines' disks: it takes so long
 	Fail                      // of some of the syncs: the process stops, and may be started again
 	Say                       // a machine's application tells everybody a rumor
+	Move                      // a machine's process runs again at another address, with its disk
+	Fill                      // a machine's disk is full: the next sync fails, and the process stops
+	Room                      // it is not full any more
+	Damage                    // a bit of a peer's disk flips; its process, which cannot read it, starts again with an empty one
+	Call                      // a machine's node starts under the name of another's from now on
+	Bar                       // an operator bars a peer
+	Lift                      // the bar ends
+	Remove                    // an operator asks the seeds that a peer is removed; who answers them stays
+	Lose                      // a seed runs again with an empty disk, once all seeds have their seats
 	Core                      // some machines are well from now on, whatever becomes of others: none may be removed, and all are in within a time
 	WantIn                    // a machine's process runs for the first time, and must be in within a time
 	WantOut                   // a machine is killed, and must be out within a time
@@ -48,6 +57,8 @@ var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
 	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", Delay: "delay", Duplicate: "duplicate",
 	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
+	Move: "move", Fill: "fill", Room: "room", Damage: "damage", Call: "call",
+	Bar: "bar", Lift: "lift", Remove: "remove", Lose: "lose",
 	Core: "core", WantIn: "want-in", WantOut: "want-out", WantHeard: "want-heard",
 }
 
@@ -116,6 +127,13 @@ type crowd struct{ nodes, seeds int }
 //	at 55s  say n3                    # a rumor; each machine that is named says one
 //	at 56s  say anyone x20 every 1s   # whoever is drawn, 20 times
 //	at 57s  say n3 x5 every 10ms size 65536
+//	at 58s  move n3                   # its process runs again at another address, with its disk
+//	at 58s  fill n3                   # its disk is full: the process stops; `room n3` ends that
+//	at 58s  damage n3                 # a bit of its disk flips; it starts again with an empty one
+//	at 58s  call n3 n4                # from its next start on n3 has the name of n4
+//	at 59s  bar n3                    # by an operator, with seeds; `lift n3` ends it
+//	at 59s  remove n3                 # an operator asks for it, with seeds; who answers them stays
+//	at 59s  lose s1                   # it starts again with an empty disk, once all seeds have their seats
 //
 // Lines with seeds may demand what a core must do in time, whatever becomes of
 // the others:
@@ -251,7 +269,10 @@ func (a *Action) parseMachineDial(words []string, all crowd) (err error) {
 	if a.Who, err = parseMachines(words, all); err == nil && a.Verb == WantHeard && len(a.Who) < 2 {
 		err = fmt.Errorf("want-heard: want two machines or more, as in `want-heard 10s n1 n2`: the first speaks")
 	}
-	if err == nil && a.Verb >= Core && all.seeds == 0 {
+	if err == nil && a.Verb == Call && len(a.Who) != 2 {
+		err = fmt.Errorf("call: want two machines, as in `call n3 n4`: n3 is to have the name of n4")
+	}
+	if err == nil && a.Verb >= Bar && all.seeds == 0 {
 		err = fmt.Errorf("%s: want a network with seeds: `with seeds 3` or --seeds 3", a.Verb)
 	}
 	return err

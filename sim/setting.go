@@ -55,6 +55,7 @@ var settings = []setting{
 	span("keep-for", func(c *Config) *time.Duration { return &c.Rumors.KeepFor }),
 	span("forget-after", func(c *Config) *time.Duration { return &c.Roster.ForgetAfter }),
 	number("snapshot-every", func(c *Config) *int { return &c.Quorum.SnapshotEvery }),
+	number("kept-rulings", func(c *Config) *int { return &c.Quorum.Tail }),
 	number("ledger-tail", func(c *Config) *int { return &c.Follower.Tail }),
 	onOff("stream-pings", func(c *Config) *bool { return &c.Detect.StreamPing }),
 	onOff("abrupt", func(c *Config) *bool { return &c.Abrupt }),

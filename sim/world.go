@@ -49,6 +49,7 @@ type World struct {
 	lastSaid    time.Duration
 	halted      bool          // a node stands still, and time with it
 	lastTrouble time.Duration // when the last action was carried out that members have to find out about
+	requests    []request     // of operators, that seeds have not yet
 	core        core          // that is well, and what it must do in time
 
 	lives    map[int32]*hearsay.SeedLife            // likewise, by machine
@@ -145,6 +146,7 @@ func (w *World) step(due *moment) {
 		w.meet()
 	case momentCheck:
 		w.checkRosters()
+		w.askSeeds()
 		w.queue.push(moment{at: w.now + checkEvery, kind: momentCheck})
 	}
 }
@@ -182,6 +184,8 @@ func (w *World) Do(a Action) {
 			w.say(&w.machines[number-1], a.Size)
 		}
 		return // that is no trouble
+	case Call:
+		w.rename(&a)
 	case Core, WantIn, WantOut, WantHeard:
 		w.want(&a)
 	default:
@@ -190,10 +194,10 @@ func (w *World) Do(a Action) {
 		}
 	}
 	switch a.Verb {
-	case Partition, Cut, Heal, Loss, LossIn, LossOut, Delay, Duplicate, Reorder, Slow, Drift, Fail:
+	case Partition, Cut, Heal, Loss, LossIn, LossOut, Delay, Duplicate, Reorder, Slow, Drift, Fail, Fill, Room:
 		w.check.disturbed(w.now, w.whole())
 	}
-	if a.Verb != Start && a.Verb != Core && a.Verb != WantHeard {
+	if a.Verb != Start && a.Verb != Core && a.Verb != WantHeard && a.Verb != Call {
 		w.lastTrouble = w.now
 	}
 }
@@ -256,6 +260,8 @@ func (w *World) doTo(m *machine, a *Action) {
 		m.sync = a.Delay
 	case a.Verb == Fail:
 		m.fails = a.Share
+	default:
+		w.operate(m, a)
 	}
 }
 
@@ -299,7 +305,7 @@ func (w *World) setLoss(a *Action) {
 // in time, and keeps what it writes.
 func (w *World) whole() bool {
 	for i := range w.machines {
-		if m := &w.machines[i]; m.group != w.machines[0].group || max(m.lossIn, m.lossOut) > w.network.loss || m.slow > 0 || m.fails > 0 {
+		if m := &w.machines[i]; m.group != w.machines[0].group || max(m.lossIn, m.lossOut) > w.network.loss || m.slow > 0 || m.fails > 0 || m.full {
 			return false
 		}
 	}

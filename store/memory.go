@@ -90,6 +90,19 @@ func (m *Memory) apply(w write) {
 	m.durable[w.place] = w.value
 }
 
+// Damage flips one bit of what is durable. It reports false if there is none.
+func (m *Memory) Damage(random *rand.Rand) bool {
+	places := m.places()
+	if len(places) == 0 {
+		return false
+	}
+	at := places[random.IntN(len(places))]
+	value := []byte(m.durable[at])
+	value[random.IntN(len(value))] ^= 1 << random.IntN(8)
+	m.durable[at] = string(value)
+	return true
+}
+
 // Before is Disk.Before.
 func (m *Memory) Before(epoch hearsay.Epoch, limit, bytes int) (found []*hearsay.Ruling, err error) {
 	err = before(epoch, limit, bytes, &found, func(key []byte) []byte {
@@ -103,12 +116,7 @@ func (m *Memory) Before(epoch hearsay.Epoch, limit, bytes int) (found []*hearsay
 
 // Load gives the durable records, ordered by bucket and key.
 func (m *Memory) Load() ([]hearsay.Record, error) {
-	places := slices.SortedFunc(maps.Keys(m.durable), func(a, b place) int {
-		if a.bucket != b.bucket {
-			return slices.Index(recordBuckets, a.bucket) - slices.Index(recordBuckets, b.bucket)
-		}
-		return strings.Compare(a.key, b.key)
-	})
+	places := m.places()
 	records := make([]hearsay.Record, 0, len(places))
 	for _, p := range places {
 		record, err := decode(p.bucket, []byte(p.key), []byte(m.durable[p]))
@@ -118,4 +126,14 @@ func (m *Memory) Load() ([]hearsay.Record, error) {
 		records = append(records, record)
 	}
 	return records, nil
+}
+
+// places gives where values stand, ordered by bucket and key.
+func (m *Memory) places() []place {
+	return slices.SortedFunc(maps.Keys(m.durable), func(a, b place) int {
+		if a.bucket != b.bucket {
+			return slices.Index(recordBuckets, a.bucket) - slices.Index(recordBuckets, b.bucket)
+		}
+		return strings.Compare(a.key, b.key)
+	})
 }

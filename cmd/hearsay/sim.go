@@ -47,6 +47,13 @@ A scenario has one action a line:
   at 54s  disk 100ms n3              each sync takes so long
   at 54s  fail 0.1 n3                of its syncs: the process stops
   at 56s  say anyone x20 every 1s    a rumor; or: say n3
+  at 57s  move n3                    it runs again at another address
+  at 57s  fill n3                    its disk is full: the process stops; room n3
+  at 57s  damage n3                  a bit of its disk flips; it begins anew
+  at 57s  call n3 n4                 from its next start on n3 has the name of n4
+  at 58s  bar n3                     by an operator, with seeds; lift n3 ends it
+  at 58s  remove n3                  asked for by an operator
+  at 58s  lose s1                    it loses its disk, once all have their seats
   at 60s  core 10s n1..n3 s1 s2      they are well, and none is removed; with seeds
   at 61s  want-in 10s n4             it starts, and must be in within 10 s
   at 62s  want-out 10s n3            it is killed, and must be out

@@ -1,0 +1,86 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// dials say in how many of so many drawn worlds each mishap is.
+var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail int }{
+	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3,
+}
+
+// mishap gives the stream of one kind of mishaps, and whether the world has it:
+// each has a stream of its own, so that one dial moves no other draw.
+func (st *storm) mishap(kind uint64, weight int) (random *rand.Rand, has bool) {
+	stream := draws(st.config.Seed, purposeMishap, kind)
+	random = rand.New(&stream)
+	return random, random.IntN(dials.of) < weight
+}
+
+// during draws a time within the storm.
+func during(random *rand.Rand) time.Duration {
+	return stormBegins + time.Duration(random.Int64N(int64(stormEnds-stormBegins)))
+}
+
+// doom draws two seeds whose disks an operator takes, one after the other, in some
+// worlds; there no other disk of a seed is lost.
+func (st *storm) doom() {
+	random, has := st.mishap(1, dials.lose)
+	if !has || st.frail == 0 {
+		return
+	}
+	st.frail = 0
+	order := random.Perm(st.config.Seeds)
+	for i := range 2 {
+		who := st.config.Nodes + 1 + order[i]
+		at := stormBegins + time.Duration(random.Int64N(int64(10*time.Second))) + time.Duration(i)*20*time.Second
+		st.plan(Action{At: at, Verb: Lose, Who: []int{who}})
+	}
+}
+
+// mishaps draws what befalls disks and addresses, and what operators do.
+func (st *storm) mishaps() {
+	peer := func(random *rand.Rand) []int { return []int{1 + random.IntN(st.config.Nodes)} }
+	if random, has := st.mishap(2, dials.move); has {
+		for range 1 + random.IntN(3) {
+			st.plan(Action{At: during(random), Verb: Move, Who: peer(random)})
+		}
+	}
+	if random, has := st.mishap(3, dials.fill); has {
+		who := []int{1 + random.IntN(st.nodes)}
+		st.plan(Action{At: during(random), Verb: Fill, Who: who})
+		st.plan(Action{At: stormEnds, Verb: Room, Who: who})
+	}
+	if random, has := st.mishap(4, dials.damage); has {
+		st.plan(Action{At: during(random), Verb: Damage, Who: peer(random)})
+	}
+	if random, has := st.mishap(5, dials.call); has && st.config.Nodes > 1 {
+		pair, at := random.Perm(st.config.Nodes)[:2], during(random)
+		st.plan(Action{At: at, Verb: Call, Who: []int{pair[0] + 1, pair[1] + 1}})
+		st.plan(Action{At: at, Verb: Kill, Who: []int{pair[0] + 1}})
+		st.plan(Action{At: at + time.Duration(random.Int64N(int64(5*time.Second))), Verb: Restart, Who: []int{pair[0] + 1}})
+	}
+	if st.config.Seeds == 0 {
+		return
+	}
+	if random, has := st.mishap(6, dials.bar); has {
+		who, at := peer(random), during(random)
+		st.plan(Action{At: at, Verb: Bar, Who: who})
+		if random.IntN(2) == 0 { // barred and out, it asks in vain
+			st.plan(Action{At: at + time.Second, Verb: Leave, Who: who})
+			st.plan(Action{At: at + 5*time.Second, Verb: Restart, Who: who})
+		}
+		st.plan(Action{At: min(stormEnds, at+time.Duration(random.Int64N(int64(time.Minute)))), Verb: Lift, Who: who})
+	}
+	if random, has := st.mishap(7, dials.remove); has {
+		who, at := peer(random), during(random)
+		if random.IntN(2) == 0 {
+			st.plan(Action{At: at, Verb: Kill, Who: who})
+		}
+		st.plan(Action{At: at, Verb: Remove, Who: who})
+	}
+	if random, has := st.mishap(8, dials.tail); has {
+		st.config.Quorum.Tail = 1 << random.IntN(5)
+	}
+}

@@ -1,0 +1,107 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// A peer that comes back at another address is found there by all.
+func TestMovesAreFollowed(t *testing.T) {
+	for _, seeds := range []int{0, 3} {
+		w := newScenario(t, 6, "at 12s move n3\nat 14s move n1\nat 40s move n3", withSeeds(seeds))
+		w.RunUntil(40 * time.Second)
+		t.Logf("%d seeds: agrees after %v", seeds, w.convergesWithin(t, 30*time.Second))
+		three := &w.machines[2]
+		if three.addr != w.machines[2].node.Self().Addr || three.addr.Port() != port+2 || w.counts.Moves != 3 {
+			t.Fatalf("n3 is at %v after %d moves", three.addr, w.counts.Moves)
+		}
+		if at, found := w.machineAt(addrOf(2)); found {
+			t.Fatalf("machine %d is still found at the first address of n3", at)
+		}
+		for i := range w.machines {
+			w.members = w.machines[i].node.Members(w.members[:0])
+			for _, one := range w.members {
+				if one.ID == three.id && one.Addr != three.addr {
+					t.Errorf("%s has n3 at %v, and it is at %v", w.machines[i].name, one.Addr, three.addr)
+				}
+			}
+		}
+	}
+}
+
+// Whose disk is full stops, and does not start before there is room.
+func TestFullDisks(t *testing.T) {
+	w := newScenario(t, 5, "at 10s fill n3\nat 11s say n3\nat 15s restart n3\nat 20s room n3\nat 21s restart n3", withSeeds(3))
+	w.RunUntil(19 * time.Second)
+	if w.machines[2].node != nil || w.counts.DiskFails < 1 {
+		t.Fatal("it goes on with a full disk")
+	}
+	w.RunUntil(21 * time.Second)
+	w.convergesWithin(t, 30*time.Second)
+}
+
+// A bit that flips is noticed, wherever it is.
+func TestDamagedDisksAreNotRead(t *testing.T) {
+	w := newScenario(t, 5, "at 5s say anyone x10 every 100ms\nat 10s kill n3", withSeeds(3))
+	w.RunUntil(11 * time.Second)
+	for seed := range uint64(200) {
+		disk := w.machines[2].disk.Clone()
+		if !disk.Damage(rand.New(rand.NewPCG(seed, 1))) {
+			t.Fatal("nothing is on it")
+		}
+		if _, err := disk.Load(); err == nil {
+			t.Fatalf("draw %d: it is read all the same", seed)
+		}
+	}
+	w.Do(Action{Verb: Restart, Who: []int{3}})
+	w.Do(Action{Verb: Damage, Who: []int{3}})
+	w.convergesWithin(t, 40*time.Second)
+	if w.machines[2].disks != 2 || w.counts.Damages != 1 {
+		t.Fatal("it did not begin anew")
+	}
+}
+
+// Who is barred is not let in again, until the bar is lifted.
+func TestBars(t *testing.T) {
+	w := newScenario(t, 5, "at 10s bar n3\nat 12s leave n3\nat 20s restart n3\nat 50s lift n3", withSeeds(3))
+	w.RunUntil(49 * time.Second)
+	if w.hasStay(3) || w.counts.Bars != 1 {
+		t.Fatal("it is in, and barred")
+	}
+	w.RunUntil(50 * time.Second)
+	t.Logf("in again after %v", w.runsUntil(t, 30*time.Second, "it is in", func() bool { return w.hasStay(3) }))
+	w.convergesWithin(t, 30*time.Second)
+}
+
+// An operator's word removes nobody who answers.
+func TestAskedRemovals(t *testing.T) {
+	w := newScenario(t, 5, "at 10s remove n3\nat 30s kill n4\nat 30s remove n4", withSeeds(3))
+	w.RunUntil(60 * time.Second)
+	if !w.hasStay(3) || w.hasStay(4) || w.counts.Asked != 2 {
+		t.Fatalf("n3 is in: %v, n4: %v", w.hasStay(3), w.hasStay(4))
+	}
+}
+
+// Seeds lose their disks one after the other: all of them, each once the one
+// before has its seat.
+func TestAllSeedsLoseTheirDisks(t *testing.T) {
+	w := newScenario(t, 5, "at 10s lose s1..s3\nat 40s remove n5\nat 41s kill n5", withSeeds(3))
+	w.RunUntil(60 * time.Second)
+	if w.counts.Losses != 3 || w.counts.SeatsGiven == 0 {
+		t.Fatalf("%d disks lost, %d seats given", w.counts.Losses, w.counts.SeatsGiven)
+	}
+	w.convergesWithin(t, 30*time.Second)
+}
+
+// Two members may have one name.
+func TestNameClashes(t *testing.T) {
+	for _, seeds := range []int{0, 3} {
+		w := newScenario(t, 5, "at 0s call n3 n4\nat 20s call n5 n4\nat 20s kill n5\nat 22s restart n5", withSeeds(seeds))
+		w.RunUntil(22 * time.Second)
+		w.convergesWithin(t, 40*time.Second)
+		if name := w.machines[4].node.Self().Name; name != "n4" {
+			t.Fatalf("n5 is called %s", name)
+		}
+	}
+}
