@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"hearsay"
 )
 
 // Limits of an Attack.
@@ -23,6 +25,7 @@ const (
 type Attack struct {
 	Name  string  // see Attacks
 	Nodes int     // members, those that lie among them; default 32
+	Seeds int     // besides, that are honest; default 0: an open network
 	Share float64 // of them that lie; default 0: as many as the attack takes by itself
 	Seed  uint64  // of the first run; each that follows has the next; default 1
 	Runs  int     // default 5
@@ -75,6 +78,8 @@ func (a *Attack) Validate() error {
 		return err
 	case a.Nodes < AttackNodesMin || a.Nodes > AttackNodesMax:
 		return fmt.Errorf("nodes %d: want %d to %d", a.Nodes, AttackNodesMin, AttackNodesMax)
+	case a.Seeds < 0 || a.Seeds > hearsay.MaxSeeds:
+		return fmt.Errorf("seeds %d: want 0 to %d", a.Seeds, hearsay.MaxSeeds)
 	case a.Runs < 1 || a.Runs > MaxAttackRuns:
 		return fmt.Errorf("runs %d: want 1 to %d", a.Runs, MaxAttackRuns)
 	case !(a.Share >= 0 && a.Share <= MaxAttackShare):
@@ -84,6 +89,9 @@ func (a *Attack) Validate() error {
 	}
 	return nil
 }
+
+// seeds is how many there are: as many as the attack needs at least.
+func (a *Attack) seeds(kind *AttackKind) int { return max(a.Seeds, kind.seeds) }
 
 // observers is K.
 func (a *Attack) observers() int { return min(DefaultConfig().Roster.Observers, a.Nodes-1) }
@@ -159,6 +167,9 @@ func (r *AttackReport) fill(text string) string {
 	}
 }
 
+// seedsProtect is what protects a network with seeds besides.
+const seedsProtect = "a quorum of seeds decides who is in, each by its own probes"
+
 // AttackReport is what an attack came to.
 type AttackReport struct {
 	Name        string   `json:"name"`
@@ -166,7 +177,8 @@ type AttackReport struct {
 	Nodes       int      `json:"nodes"`
 	Liars       int      `json:"liars"`
 	Share       float64  `json:"share"` // of the nodes
-	Seeds       int      `json:"seeds"`
+	Seeds       int      `json:"seeds"` // of the network
+	Runs        int      `json:"runs"`
 	Succeeded   float64  `json:"succeeded"` // share of the runs
 	Outcome     string   `json:"outcome"`
 	ProtectedBy string   `json:"protected_by"` // or what would be needed
@@ -185,7 +197,7 @@ func (a *Attack) Run(out io.Writer) (*AttackReport, error) {
 	}
 	kind, _ := a.kind()
 	r := &AttackReport{
-		Name: a.Name, What: kind.What, Nodes: a.Nodes, Liars: a.liars(kind), Seeds: a.Runs, Broken: []string{}, sweeps: kind.observers,
+		Name: a.Name, What: kind.What, Nodes: a.Nodes, Liars: a.liars(kind), Seeds: a.seeds(kind), Runs: a.Runs, Broken: []string{}, sweeps: kind.observers,
 	}
 	r.Share = math.Round(1000*float64(r.Liars)/float64(r.Nodes)) / 1000
 	succeeded := 0
@@ -202,7 +214,10 @@ func (a *Attack) Run(out io.Writer) (*AttackReport, error) {
 	}
 	r.Succeeded = float64(succeeded) / float64(a.Runs)
 	r.Outcome, r.ProtectedBy = kind.tell(r), kind.protects
-	if succeeded > 0 || kind.protects == "" {
+	switch {
+	case a.Seeds > kind.seeds && succeeded == 0:
+		r.ProtectedBy = strings.TrimSuffix(seedsProtect+"; "+kind.protects, "; ")
+	case succeeded > 0 || kind.protects == "":
 		r.ProtectedBy = strings.TrimPrefix(kind.protects+"; needed: "+kind.needs, "; ")
 	}
 	if err := r.print(out, a.JSON); err != nil {
@@ -242,11 +257,14 @@ func (r *AttackReport) print(out io.Writer, asJSON bool) error {
 	if r.Liars > 0 {
 		liars = fmt.Sprintf("%d of %d members (%.3g %%)", r.Liars, r.Nodes, 100*r.Share)
 	}
+	if r.Seeds > 0 {
+		liars += fmt.Sprintf(", and %d seeds that are honest", r.Seeds)
+	}
 	if r.sweeps {
 		liars = "1, 2 … up to " + liars
 	}
 	b := fmt.Appendf(nil, "%s\n  what      %s\n  who       %s\n", r.Name, r.What, liars)
-	b = fmt.Appendf(b, "  succeeds  in %.0f of %d worlds\n  outcome   %s\n", r.Succeeded*float64(r.Seeds), r.Seeds, r.Outcome)
+	b = fmt.Appendf(b, "  succeeds  in %.0f of %d worlds\n  outcome   %s\n", r.Succeeded*float64(r.Runs), r.Runs, r.Outcome)
 	b = fmt.Appendf(b, "  because   %s\n", r.ProtectedBy)
 	for _, f := range r.Figures {
 		how := "mean"

@@ -55,7 +55,7 @@ func (t *trial) eclipse(second bool) (known, fakes, honest int) {
 	p.run(eclipseLasts, siegeStep, nil)
 	for _, one := range m.node.Members(nil) {
 		switch i := p.honestAt(one.ID); {
-		case !one.State.Living() || i == joiner:
+		case !one.State.Living() || i == joiner || one.Role == hearsay.RoleSeed:
 		case p.has(one.ID):
 			fakes++
 		case i >= 0:

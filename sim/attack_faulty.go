@@ -27,7 +27,7 @@ func layFlapper(t *trial) {
 	})
 	burials := 0
 	s.events = func(_ *machine, e *hearsay.Event) {
-		if i := s.w.check.machineOf(e.Subject); e.Kind == hearsay.EventMemberDead && i >= 0 && s.lying[i] {
+		if i := s.w.check.machineOf(e.Subject); buries(e) && i >= 0 && s.lying[i] {
 			burials++
 		}
 	}
@@ -94,7 +94,7 @@ func (t *trial) slow(late time.Duration) *slowness {
 		i := s.w.check.machineOf(e.Subject)
 		switch {
 		case i < 0 || !s.lying[i]:
-		case e.Kind == hearsay.EventMemberDead:
+		case buries(e):
 			s.buried[i]++
 		case e.Kind == hearsay.EventMemberSuspected:
 			s.suspectedSlow++

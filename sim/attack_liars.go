@@ -274,8 +274,8 @@ func (t *trial) hide(f int) (last time.Duration, all bool) {
 	}
 	s = t.newSiege(0, t.observersOf(victim)[:f], &twist{takes: takes})
 	knowers := 0
-	s.events = func(_ *machine, e *hearsay.Event) {
-		if e.Kind == hearsay.EventMemberDead && e.Subject == s.w.machines[victim].id {
+	s.events = func(m *machine, e *hearsay.Event) {
+		if buries(e) && !s.w.isSeed(m) && e.Subject == s.w.machines[victim].id {
 			knowers++
 			last = s.w.now - siegeBegins
 		}

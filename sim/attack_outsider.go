@@ -148,7 +148,7 @@ func (r *reflection) count(w *World, m *machine, e *hearsay.Effects) {
 // death. It draws who is asked.
 func (r *reflection) prepare() (asked int, proof hearsay.Hash) {
 	r.events = func(_ *machine, e *hearsay.Event) {
-		if e.Kind == hearsay.EventMemberDead && e.Evidence != nil {
+		if buries(e) && e.Evidence != nil {
 			proof = e.Evidence.Hash(r.w.id)
 		}
 	}
@@ -242,8 +242,8 @@ func (t *trial) distract(under bool) *distraction {
 	victim := d.someone()
 	id := d.w.machines[victim].id
 	observers := t.observersOf(victim)
-	d.events = func(_ *machine, e *hearsay.Event) {
-		if e.Kind != hearsay.EventMemberDead || e.Subject != id {
+	d.events = func(m *machine, e *hearsay.Event) {
+		if !buries(e) || d.w.isSeed(m) || e.Subject != id {
 			return
 		}
 		d.last = d.w.now - siegeBegins - distractAhead

@@ -59,7 +59,7 @@ func (t *trial) flood(under bool) (r floodResult) {
 	killed := s.w.machines[r.killed].id
 	s.events = func(_ *machine, e *hearsay.Event) {
 		switch {
-		case e.Kind == hearsay.EventMemberDead && e.Subject == killed:
+		case buries(e) && e.Subject == killed:
 			r.known = s.w.now - siegeBegins - floodBefore
 		case e.Kind == hearsay.EventRumor && len(e.Rumor.Data) == floodSize:
 			r.told++
@@ -104,7 +104,7 @@ func (r *floodResult) others(s *siege, first int) {
 		r.latest = max(r.latest, one.latest)
 		for m := range s.w.machines {
 			switch heard := s.w.check.views[m].heard.has(i); {
-			case m == speaker || s.lying[m] || m == r.killed:
+			case m == speaker || s.lying[m] || m == r.killed || s.w.isSeed(&s.w.machines[m]):
 			case m == r.gone && i >= first:
 				r.away++
 				if !heard {
@@ -193,7 +193,7 @@ func (s *siege) trueLost(speaker int) (lost, said int) {
 		}
 		said++
 		for m := range s.w.machines {
-			if m != speaker && s.present(m) && !s.w.check.views[m].heard.has(i) {
+			if m != speaker && s.present(m) && !s.w.isSeed(&s.w.machines[m]) && !s.w.check.views[m].heard.has(i) {
 				lost++
 			}
 		}

@@ -26,7 +26,7 @@ const (
 // honest members that are there.
 type siege struct {
 	w      *World
-	nodes  int // members; machines beyond are an outsider's, or start late
+	nodes  int // members; machines beyond are an outsider's, or start late, and then there are the seeds
 	liars  []int
 	lying  []bool // by machine
 	random *rand.Rand
@@ -60,7 +60,7 @@ type holding struct {
 // indexes. twisted is the twist of liars.
 func (t *trial) newSiege(besides int, liars []int, twisted *twist) *siege {
 	config := DefaultConfig()
-	config.Seed, config.Nodes, config.Seeds = t.seed, t.attack.Nodes+besides, t.kind.seeds
+	config.Seed, config.Nodes, config.Seeds = t.seed, t.attack.Nodes+besides, t.attack.seeds(t.kind)
 	if t.attack.weaken != nil {
 		t.attack.weaken(&config)
 	}
@@ -166,7 +166,7 @@ func (s *siege) unheard() float64 {
 			continue
 		}
 		for m := range s.w.machines {
-			if m == speaker || !s.present(m) {
+			if m == speaker || !s.present(m) || s.w.isSeed(&s.w.machines[m]) {
 				continue
 			}
 			if owed++; !s.w.check.views[m].heard.has(i) {
@@ -244,6 +244,11 @@ func (s *siege) look(_ *World, m *machine, e *hearsay.Effects) {
 			s.events(m, one)
 		}
 	}
+}
+
+// buries reports whether an event says that somebody is out.
+func buries(e *hearsay.Event) bool {
+	return e.Kind == hearsay.EventMemberDead || e.Kind == hearsay.EventMemberRemoved
 }
 
 // hold notes what an honest node holds of a member from now.
@@ -468,10 +473,10 @@ func (s *siege) someone() int {
 func (s *siege) addr(i int) netip.AddrPort { return s.w.machines[i].addr }
 
 // known gives what a machine's node holds of the honest members that are
-// present: what a liar knows as well as anybody.
+// present, but of no seeds: what a liar knows as well as anybody.
 func (s *siege) known(i int) []hearsay.Member {
 	members := s.w.machines[i].node.Members(nil)
-	return slices.DeleteFunc(members, func(m hearsay.Member) bool { return s.honestAt(m.ID) < 0 })
+	return slices.DeleteFunc(members, func(m hearsay.Member) bool { return m.Role == hearsay.RoleSeed || s.honestAt(m.ID) < 0 })
 }
 
 // incarnationOf is that of a member that runs.

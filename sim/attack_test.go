@@ -77,6 +77,26 @@ func TestAttacksComeToWhatIsDocumented(t *testing.T) {
 	}
 }
 
+// With seeds no lie of members puts out anybody who is well.
+func TestAttacksOnMembersFailWithSeeds(t *testing.T) {
+	for _, name := range []string{"lying-observer", "f-of-k", "flapper", "replay", "forged-incarnations", "sybil", "eclipse", "hush", "distract"} {
+		t.Run(name, func(t *testing.T) {
+			a := small(name)
+			a.Seeds = 3
+			report, err := a.Run(io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report.Succeeded > 0 || report.Figures.Get("members_wrongly_dead") > 0 || report.Seeds != 3 {
+				t.Errorf("it succeeds: %s", report.Outcome)
+			}
+			if !strings.HasPrefix(report.ProtectedBy, seedsProtect) {
+				t.Errorf("protected by %q", report.ProtectedBy)
+			}
+		})
+	}
+}
+
 // With five observers instead of seven, three liars are a majority: what the
 // report claims of seven does not hold, and it must say so.
 func TestAttackFindsAProtectionThatDoesNotHold(t *testing.T) {
@@ -145,6 +165,7 @@ func TestAttackReportAsJSON(t *testing.T) {
 		Liars       int                `json:"liars"`
 		Share       float64            `json:"share"`
 		Seeds       int                `json:"seeds"`
+		Runs        int                `json:"runs"`
 		Succeeded   float64            `json:"succeeded"`
 		Outcome     string             `json:"outcome"`
 		ProtectedBy string             `json:"protected_by"`
@@ -156,7 +177,7 @@ func TestAttackReportAsJSON(t *testing.T) {
 	if err := decoder.Decode(&report); err != nil {
 		t.Fatal(err)
 	}
-	if report.Name != "eclipse" || report.Nodes != 16 || report.Liars != 1 || report.Seeds != 1 || report.Succeeded != 1 || report.Figures["fakes_believed"] != 15 {
+	if report.Name != "eclipse" || report.Nodes != 16 || report.Liars != 1 || report.Seeds != 0 || report.Runs != 1 || report.Succeeded != 1 || report.Figures["fakes_believed"] != 15 {
 		t.Errorf("%+v", report)
 	}
 }
@@ -169,6 +190,7 @@ func TestAttackValidate(t *testing.T) {
 		{func(a *Attack) { a.Name = "siege" }, `attack "siege": want one of lying-observer, f-of-k, `},
 		{func(a *Attack) { a.Nodes = 7 }, "nodes 7: want 8 to 512"},
 		{func(a *Attack) { a.Nodes = 513 }, "nodes 513: want 8 to 512"},
+		{func(a *Attack) { a.Seeds = 16 }, "seeds 16: want 0 to 15"},
 		{func(a *Attack) { a.Runs = 0 }, "runs 0: want 1 to 1000"},
 		{func(a *Attack) { a.Share = 0.95 }, "share 0.95: want more than 0, to 0.9"},
 		{func(a *Attack) { a.Share = -1 }, "share -1: want more than 0, to 0.9"},

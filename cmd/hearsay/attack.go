@@ -23,7 +23,7 @@ func newSimAttack() *cobra.Command {
 are those that ship; the attacker has an identity of its own, unless it is an
 outsider, and follows the protocol where it does not lie. It prints what came of
 it, and what protected, or what would be needed. The same arguments print the
-same bytes.
+same bytes. With --seeds the network has seeds besides, which are honest.
 
 Exit code 3: a protection that is claimed did not hold.`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -52,6 +52,7 @@ Exit code 3: a protection that is claimed did not hold.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&list, "list", false, "print the attacks that there are, one a line")
 	flags.IntVar(&attack.Nodes, "nodes", attack.Nodes, "members of the network, the liars among them")
+	flags.IntVar(&attack.Seeds, "seeds", attack.Seeds, "seeds besides, which are honest; 0: an open network")
 	flags.Float64Var(&attack.Share, "share", attack.Share, "of the members that lie; 0: as many as the attack takes")
 	flags.Uint64Var(&attack.Seed, "seed", attack.Seed, "of the first world; each that follows has the next")
 	flags.IntVar(&attack.Runs, "runs", attack.Runs, "worlds")
