@@ -38,6 +38,7 @@ type Counts struct {
 	Bars     uint64 `json:"bars,omitempty"`      // that seeds had
 	Asked    uint64 `json:"asked,omitempty"`     // removals that an operator asked for
 	Losses   uint64 `json:"losses,omitempty"`    // disks that an operator took from a seed
+	Lies     uint64 `json:"lies,omitempty"`      // of hostile members
 	OldReads uint64 `json:"old_reads,omitempty"` // rulings read from disk that were not in memory any more
 
 	Suspicions  uint64 `json:"suspicions"`

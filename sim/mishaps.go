@@ -6,8 +6,8 @@ import (
 )
 
 // dials say in how many of so many drawn worlds each mishap is.
-var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail int }{
-	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3,
+var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile int }{
+	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2,
 }
 
 // mishap gives the stream of one kind of mishaps, and whether the world has it:
@@ -79,6 +79,9 @@ func (st *storm) mishaps() {
 			st.plan(Action{At: at, Verb: Kill, Who: who})
 		}
 		st.plan(Action{At: at, Verb: Remove, Who: who})
+	}
+	if random, has := st.mishap(9, dials.hostile); has && st.config.Nodes > 4 {
+		st.config.Hostile = 1 + random.IntN(st.config.Nodes/4)
 	}
 	if random, has := st.mishap(8, dials.tail); has {
 		st.config.Quorum.Tail = 1 << random.IntN(5)

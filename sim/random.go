@@ -32,6 +32,7 @@ const (
 	purposeDawn      purpose = "dawn"      // which seeds come late, and who is told to found without them
 	purposeDusk      purpose = "dusk"      // which seeds stay down in the end
 	purposeCore      purpose = "core"      // of a world with a core: its settings, and what is lost
+	purposeHostile   purpose = "hostile"   // of each hostile member: what it lies about
 	purposeMishap    purpose = "mishap"    // what befalls disks and addresses in a drawn world, and what operators do
 	purposeStorm     purpose = "storm"     // what fails in it, and when
 	purposeAttack    purpose = "attack"    // of each siege: who lies, and what

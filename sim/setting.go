@@ -24,6 +24,7 @@ type setting struct {
 var settings = []setting{
 	number("nodes", func(c *Config) *int { return &c.Nodes }),
 	number("seeds", func(c *Config) *int { return &c.Seeds }),
+	number("hostile", func(c *Config) *int { return &c.Hostile }),
 	number("found", func(c *Config) *int { return &c.Founders }),
 	{
 		"seed",

@@ -84,6 +84,7 @@ func NewWorld(config Config, story io.Writer) *World {
 	w.speakers = draws(config.Seed, purposeSpeakers)
 	w.log = newEventLog(story, config.JSON)
 	w.queue.push(moment{at: checkEvery, kind: momentCheck})
+	w.bendHostile()
 	plant, err := plantNamed(config.Plant)
 	if err != nil {
 		panic("sim: " + err.Error()) // the configuration is valid
