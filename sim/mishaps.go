@@ -47,7 +47,7 @@ func (st *storm) mishaps() {
 			st.plan(Action{At: during(random), Verb: Move, Who: peer(random)})
 		}
 	}
-	if random, has := st.mishap(3, dials.fill); has {
+	if random, has := st.mishap(10, dials.fill); has {
 		who := []int{1 + random.IntN(st.nodes)}
 		st.plan(Action{At: during(random), Verb: Fill, Who: who})
 		st.plan(Action{At: stormEnds, Verb: Room, Who: who})
@@ -59,7 +59,7 @@ func (st *storm) mishaps() {
 		pair, at := random.Perm(st.config.Nodes)[:2], during(random)
 		st.plan(Action{At: at, Verb: Call, Who: []int{pair[0] + 1, pair[1] + 1}})
 		st.plan(Action{At: at, Verb: Kill, Who: []int{pair[0] + 1}})
-		st.plan(Action{At: at + time.Duration(random.Int64N(int64(5*time.Second))), Verb: Restart, Who: []int{pair[0] + 1}})
+		st.plan(Action{At: min(stormEnds, at+time.Duration(random.Int64N(int64(5*time.Second)))), Verb: Restart, Who: []int{pair[0] + 1}})
 	}
 	if st.config.Seeds == 0 {
 		return
@@ -68,8 +68,8 @@ func (st *storm) mishaps() {
 		who, at := peer(random), during(random)
 		st.plan(Action{At: at, Verb: Bar, Who: who})
 		if random.IntN(2) == 0 { // barred and out, it asks in vain
-			st.plan(Action{At: at + time.Second, Verb: Leave, Who: who})
-			st.plan(Action{At: at + 5*time.Second, Verb: Restart, Who: who})
+			st.plan(Action{At: min(stormEnds, at+time.Second), Verb: Leave, Who: who})
+			st.plan(Action{At: min(stormEnds, at+5*time.Second), Verb: Restart, Who: who})
 		}
 		st.plan(Action{At: min(stormEnds, at+time.Duration(random.Int64N(int64(time.Minute)))), Verb: Lift, Who: who})
 	}
