@@ -24,7 +24,6 @@ type setting struct {
 var settings = []setting{
 	number("nodes", func(c *Config) *int { return &c.Nodes }),
 	number("seeds", func(c *Config) *int { return &c.Seeds }),
-	number("hostile", func(c *Config) *int { return &c.Hostile }),
 	number("found", func(c *Config) *int { return &c.Founders }),
 	{
 		"seed",
@@ -48,6 +47,7 @@ var settings = []setting{
 	span("delay", func(c *Config) *time.Duration { return &c.Delay }),
 	span("disk", func(c *Config) *time.Duration { return &c.DiskDelay }),
 	span("chatter", func(c *Config) *time.Duration { return &c.Chatter }),
+	number("hostile", func(c *Config) *int { return &c.Hostile }),
 	text("overlay", func(c *Config) word { return &c.Overlay.Kind }),
 	number("links", func(c *Config) *int { return &c.Overlay.Links }),
 	text("rumors", func(c *Config) word { return &c.Rumors.Strategy }),
