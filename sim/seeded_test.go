@@ -119,7 +119,9 @@ func TestLateHearDeparted(t *testing.T) {
 			goesOn.String() + "\nat 340s heal",
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newScenario(t, 6, script, withSeeds(3))
+			w := newScenario(t, 6, script, func(c *Config) {
+				c.Seeds, c.Quorum.Limits.SourceAdmissions = 3, hearsay.MaxLimit // n4 comes and goes
+			})
 			w.RunUntil(comes)
 			if epoch := w.machines[0].node.Epoch(); w.hasStay(5) || epoch <= hearsay.MaxRulings {
 				t.Fatalf("at epoch %d, and n5 is in: %v", epoch, w.hasStay(5))
