@@ -15,7 +15,7 @@ import (
 const (
 	movesMost   = 1 << 10          // of one machine: each takes a port
 	asksFor     = time.Minute      // an operator asks seeds so long until they have it
-	calmBefore  = 5                // checks in a row at which all seeds must have their seats, before an operator takes a disk from one
+	calmBefore  = 5                // checks in a row at which all seeds must have their seats, before an operator takes a disk from one; or a bar must be lifted
 	operatorWhy = "by an operator" // of a bar
 )
 
@@ -25,7 +25,7 @@ type request struct {
 	machine int32
 	id      hearsay.NodeID // the machine's, when it was asked
 	until   time.Duration
-	calm    int // checks
+	calm    int // checks in a row at which all was as it should be
 }
 
 // operate carries out an action of an operator, or on a disk, on one machine.
@@ -128,9 +128,11 @@ func (w *World) asked(r *request) (done bool) {
 		}
 		_, effects, _ = seed.node.Bar(w.timeOf(seed), r.id.String(), operatorWhy) // what the seed refuses is asked again
 	case Lift:
-		if !barred {
-			return true
+		if !barred { // or this seed has not applied the bar yet
+			r.calm++
+			return r.calm >= calmBefore
 		}
+		r.calm = 0
 		_, effects, _ = seed.node.Lift(w.timeOf(seed), r.id.String())
 	default:
 		stay, err := seed.node.StayOf(r.id.String())
