@@ -90,6 +90,7 @@ type identity struct {
 	id       hearsay.NodeID
 	key      hearsay.PublicKey
 	unjudged bool                // see twist
+	old      bool                // it runs, or ran, on an older copy of its disk
 	name     string              // the machine's; of its later identities with a number
 	machine  int32               // by index
 	claimed  hearsay.Incarnation // the highest that it has sent
@@ -187,6 +188,14 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 	one.keeping = nil
 	c.views[m.index] = view{began: now, seen: make([]seen, len(c.views))}
 	return number
+}
+
+// restored is told that a machine starts with an older copy of its disk: it may
+// be behind what it has told, and must stop if that harms anybody.
+func (c *checker) restored(m *machine) {
+	one := &c.identities[m.identity]
+	one.old = true
+	one.told = 0
 }
 
 func (c *checker) stopped(m *machine, now time.Duration) { c.setRunning(m, now, false) }

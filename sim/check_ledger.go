@@ -111,7 +111,7 @@ type telling struct {
 func (c *checker) loaded(m *machine, records []hearsay.Record, at hearsay.Epoch, more []*hearsay.Ruling, now time.Duration) {
 	v, one := &c.views[m.index], &c.identities[m.identity]
 	v.epoch, v.based = at, c.isSeed(m)
-	if v.based && at < one.told {
+	if v.based && at < one.told && !one.old {
 		c.violate(now, m, RuleLedger, "starts with epoch %d, and has told %d before", at, one.told)
 	}
 	for _, record := range records {

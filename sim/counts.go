@@ -34,6 +34,8 @@ type Counts struct {
 	Moves    uint64 `json:"moves,omitempty"`     // to other addresses
 	Fills    uint64 `json:"fills,omitempty"`     // disks that had no room
 	Damages  uint64 `json:"damages,omitempty"`   // bits of disks that flipped
+	Restores uint64 `json:"restores,omitempty"`  // of older copies of disks
+	Dooms    uint64 `json:"dooms,omitempty"`     // seeds that stopped on an older copy
 	Clashes  uint64 `json:"clashes,omitempty"`   // names that two had
 	Bars     uint64 `json:"bars,omitempty"`      // that seeds had
 	Asked    uint64 `json:"asked,omitempty"`     // removals that an operator asked for

@@ -46,7 +46,9 @@ type machine struct {
 	disks     int            // how many it has had: one identity each
 	life      int32          // of the process; tells what is meant for an earlier one
 	disk      *store.Memory
-	twist     *twist // never nil
+	saved     *store.Memory // a copy of it that was put aside
+	savedOf   int           // which of its disks that is of, by number
+	twist     *twist        // never nil
 	clock     localClock
 	group     int32         // of a partition
 	lossIn    float64       // of all that it receives
@@ -299,7 +301,9 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 	}
 	switch {
 	case m.node.Doomed() != "":
-		w.check.violate(w.now, m, RuleLedger, "stops: its data directory is broken: %s", m.node.Doomed())
+		if w.counts.Dooms++; !w.check.identities[m.identity].old {
+			w.check.violate(w.now, m, RuleLedger, "stops: its data directory is broken: %s", m.node.Doomed())
+		}
 		w.end(m, conditionCrashed)
 		return
 	case m.node.Gone() && len(m.lane) == 0:

@@ -42,6 +42,10 @@ func (w *World) operate(m *machine, a *Action) {
 		w.counts.Fills++
 	case a.Verb == Room:
 		m.full = false
+	case a.Verb == Save && m.disk != nil:
+		m.saved, m.savedOf = m.disk.Clone(), m.disks
+	case a.Verb == Restore && m.saved != nil && m.savedOf == m.disks:
+		w.restore(m)
 	case a.Verb == Damage && m.node != nil && !w.isSeed(m):
 		w.damage(m)
 	case a.Verb == Bar || a.Verb == Lift || a.Verb == Remove || a.Verb == Lose:
@@ -53,6 +57,19 @@ func (w *World) operate(m *machine, a *Action) {
 func (w *World) rename(a *Action) {
 	w.machines[a.Who[0]-1].called = w.machines[a.Who[1]-1].name
 	w.counts.Clashes++
+}
+
+// restore has a machine's process run again with an older copy of its disk. What
+// it has said since, it does not know.
+func (w *World) restore(m *machine) {
+	if m.node != nil {
+		w.fates.began(m, Kill, w.now)
+		w.end(m, conditionCrashed)
+	}
+	m.disk = m.saved.Clone()
+	w.check.restored(m)
+	w.counts.Restores++
+	w.start(m, false)
 }
 
 // damage flips a bit of a machine's disk while its process is down. The store

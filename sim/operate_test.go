@@ -105,3 +105,20 @@ func TestNameClashes(t *testing.T) {
 		}
 	}
 }
+
+// A seed that starts on an older copy of its disk stops while the others have
+// what it has promised; a peer on one goes on, and breaks no rule.
+func TestOlderCopies(t *testing.T) {
+	w := newScenario(t, 6, `
+at 5s say anyone x80 every 500ms
+at 10s save n3 s3
+at 12s kill n6
+at 20s restart n6
+at 30s restore n3
+at 31s restore s3`, withSeeds(3))
+	w.RunUntil(60 * time.Second)
+	if w.counts.Restores != 2 || w.counts.Dooms != 1 || w.machines[8].condition != conditionCrashed {
+		t.Fatalf("%d copies, %d seeds stopped, s3 is %s", w.counts.Restores, w.counts.Dooms, w.machines[8].condition)
+	}
+	w.convergesWithin(t, 30*time.Second)
+}

@@ -42,6 +42,8 @@ const (
 	Fill                      // a machine's disk is full: the next sync fails, and the process stops
 	Room                      // it is not full any more
 	Damage                    // a bit of a peer's disk flips; its process, which cannot read it, starts again with an empty one
+	Save                      // a copy of a machine's disk is put aside, as a backup would be
+	Restore                   // its process runs again with the copy that was put aside last
 	Call                      // a machine's node starts under the name of another's from now on
 	Bar                       // an operator bars a peer
 	Lift                      // the bar ends
@@ -57,7 +59,7 @@ var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
 	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", Delay: "delay", Duplicate: "duplicate",
 	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
-	Move: "move", Fill: "fill", Room: "room", Damage: "damage", Call: "call",
+	Move: "move", Fill: "fill", Room: "room", Damage: "damage", Save: "save", Restore: "restore", Call: "call",
 	Bar: "bar", Lift: "lift", Remove: "remove", Lose: "lose",
 	Core: "core", WantIn: "want-in", WantOut: "want-out", WantHeard: "want-heard",
 }
@@ -130,6 +132,8 @@ type crowd struct{ nodes, seeds int }
 //	at 58s  move n3                   # its process runs again at another address, with its disk
 //	at 58s  fill n3                   # its disk is full: the process stops; `room n3` ends that
 //	at 58s  damage n3                 # a bit of its disk flips; it starts again with an empty one
+//	at 58s  save n3                   # a copy of its disk is put aside
+//	at 58s  restore n3                # its process runs again with that copy
 //	at 58s  call n3 n4                # from its next start on n3 has the name of n4
 //	at 59s  bar n3                    # by an operator, with seeds; `lift n3` ends it
 //	at 59s  remove n3                 # an operator asks for it, with seeds; who answers them stays

@@ -50,6 +50,8 @@ A scenario has one action a line:
   at 57s  move n3                    it runs again at another address
   at 57s  fill n3                    its disk is full: the process stops; room n3
   at 57s  damage n3                  a bit of its disk flips; it begins anew
+  at 57s  save n3                    a copy of its disk is put aside
+  at 57s  restore n3                 it runs again with that copy
   at 57s  call n3 n4                 from its next start on n3 has the name of n4
   at 58s  bar n3                     by an operator, with seeds; lift n3 ends it
   at 58s  remove n3                  asked for by an operator
