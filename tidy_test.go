@@ -46,7 +46,7 @@ var house = []room{
 	{dir: "overlay", layer: 1, ours: ". ring"},
 	{dir: "rumor", layer: 1, ours: ". clock"},
 	{
-		dir: "quorum", layer: 1, ours: ". ring",
+		dir: "quorum", layer: 1, ours: ". quota ring",
 		theirs: "go.etcd.io/raft/v3 go.etcd.io/raft/v3/raftpb google.golang.org/protobuf/proto",
 	},
 	{dir: "wire", layer: 1, ours: ". clock"},

@@ -56,6 +56,7 @@ type Node struct {
 	spoken   bool      // the first step is over: what New wanted persisted is out
 	late     uint64
 	replies  replies
+	secret   uint64 // spreads what is told apart by others' choice: see roster.NewCards and quota.New
 }
 
 // New makes a node that has not yet spoken. Records are what earlier lives
@@ -83,9 +84,9 @@ func NewSeed(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hea
 func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record, now time.Time) *Node {
 	n := &Node{cfg: cfg, id: signer.Public().NodeID(), signer: signer, out: &hearsay.Effects{}, deadline: now}
 	card := hearsay.Card{Name: cfg.Name, Addr: cfg.Addr, Role: cfg.Role}
-	secret := random.Uint64() // drawn also if cards are handed in: the same draws follow, and so the same run
+	n.secret = random.Uint64() // drawn also if cards are handed in: the same draws follow, and so the same run
 	if cfg.Cards == nil {
-		cfg.Cards = roster.NewCards(secret)
+		cfg.Cards = roster.NewCards(n.secret)
 	}
 	n.roster = roster.New(cfg.Roster, cfg.Network, card, cfg.Cards, signer, random, records, &n.drops, n.out, now)
 	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.Mute, Proven: n.hearsQuorum}

@@ -54,8 +54,7 @@ type seeded struct {
 
 // takeSeat makes this node a seed.
 func (n *Node) takeSeat(random *rand.Rand, records []hearsay.Record, now time.Time) error {
-	directory := quorum.Directory{Addr: n.roster.Addr, Incarnation: n.incarnation}
-	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, directory, records, &n.drops, n.out, now)
+	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, n.ledgerDirectory(), records, &n.drops, n.out, now)
 	if err != nil {
 		return err
 	}
@@ -70,9 +69,14 @@ func (n *Node) takeSeat(random *rand.Rand, records []hearsay.Record, now time.Ti
 func (n *Node) followSeeds(random *rand.Rand, records []hearsay.Record, now time.Time) {
 	s, cfg := &n.seeded, n.cfg.Follower
 	cfg.Recall = n.cfg.Rumors.KeepFor
-	s.follower = quorum.NewFollower(cfg, n.signer, random, n.neighbors, records, &n.drops, n.out, now)
+	s.follower = quorum.NewFollower(cfg, n.signer, random, n.ledgerDirectory(), records, &n.drops, n.out, now)
 	addrs := n.follow(now, s.follower, n.cfg.Follower.Seeds)
 	s.petitions = petition.New(n.cfg.Petition, addrs, random, &n.drops, n.out)
+}
+
+// ledgerDirectory is what the authority may ask the rest of this node.
+func (n *Node) ledgerDirectory() quorum.Directory {
+	return quorum.Directory{Addr: n.roster.Addr, Incarnation: n.incarnation, Sender: n.Sender, Secret: n.secret, Links: n.neighbors}
 }
 
 // follow lets the roster list whom the ledger has in, and look for the seeds.

@@ -12,13 +12,17 @@ import (
 // the list of seeds or the roster has of them. By stream, which proves the IP
 // address, the port may be another: a stream is dialled from any. By datagram
 // nobody is a seat, since anybody may write a seed's address on one, and the port
-// counts: many members may share an IP address. Everybody else is a stranger.
+// counts: many members may share an IP address. A seed that is not listed yet, as
+// while the network is founded, says its place in the list in its hello; that must
+// come from the IP address there. Everybody else is a stranger.
 func (n *Node) Sender(p *hearsay.Packet) quota.Sender {
 	addr, listed := n.roster.Addr(p.From)
 	same := addr == p.Addr || p.Stream && addr.Addr() == p.Addr.Addr()
 	if p.Stream {
-		for _, seed := range n.configured() {
-			if seed.Addr == p.Addr || listed && same && seed.Addr == addr {
+		hello, _ := p.Body.(*hearsay.SeatHello)
+		for slot, seed := range n.configured() {
+			says := hello != nil && int(hello.Slot) == slot && seed.Addr.Addr() == p.Addr.Addr()
+			if says || seed.Addr == p.Addr || listed && same && seed.Addr == addr {
 				return quota.Sender{Class: quota.Seat, Addr: seed.Addr}
 			}
 		}
@@ -26,7 +30,16 @@ func (n *Node) Sender(p *hearsay.Packet) quota.Sender {
 	if listed && same {
 		return quota.Sender{Class: quota.Member, Addr: addr}
 	}
-	return quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(p.Addr.Addr()), 0)}
+	return stranger(p.Addr)
+}
+
+// stranger is a sender that nothing is known of. On the loopback interface the
+// port counts: all processes of a machine share the address.
+func stranger(addr netip.AddrPort) quota.Sender {
+	if addr.Addr().IsLoopback() {
+		return quota.Sender{Addr: addr}
+	}
+	return quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(addr.Addr()), 0)}
 }
 
 // Whereabouts tells where the roster has a living member other than this node.

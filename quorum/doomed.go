@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // This file is about a data directory that is an older copy of itself, as from
@@ -40,14 +41,14 @@ func (q *Quorum) forgotten(f *hearsay.Raft) bool {
 
 // ownHead looks at a head that is said to be this seed's own: it is kept before
 // it is sent, so that there is none that is newer than the ledger here.
-func (q *Quorum) ownHead(now time.Time, h *hearsay.Head) (forged bool) {
+func (q *Quorum) ownHead(now time.Time, from quota.Sender, h *hearsay.Head) (forged bool) {
 	if h.Epoch <= q.state.epoch {
-		return q.signedTwice(now, h)
+		return q.signedTwice(now, from, h)
 	}
-	if !q.Seated() || q.checks >= checksATick {
+	if !q.Seated() || !q.affordsCheck(now, from) {
 		return false
 	}
-	q.checks++
+	q.checked(now, from, 1)
 	if !h.Verify(q.cfg.Network, q.plain, q.signer.Public()) {
 		q.drops[hearsay.DropBadSignature]++
 		return true

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // FollowerConfig is what a peer of a seeded network is told at its start.
@@ -30,12 +31,12 @@ func DefaultFollowerConfig() FollowerConfig {
 // passes them on. It is not safe for concurrent use: the node owns it. It
 // appends to the node's Effects.
 type Follower struct {
-	cfg    FollowerConfig
-	signer hearsay.Signer
-	random *rand.Rand
-	links  func() []netip.AddrPort // neighbors, to whom news goes on
-	drops  *hearsay.Drops
-	out    *hearsay.Effects
+	cfg       FollowerConfig
+	signer    hearsay.Signer
+	random    *rand.Rand
+	directory Directory
+	drops     *hearsay.Drops
+	out       *hearsay.Effects
 
 	pins    [hearsay.MaxSeeds]hearsay.SeedPin
 	lasting [hearsay.MaxSeeds]bool // configured, or of who had a ledger when it was met
@@ -61,18 +62,16 @@ type Follower struct {
 	past      past      // before a roster that came whole
 
 	tickAt, pollAt, askAt time.Time
-	helloAt, pinnedAt     time.Time // the next hello, and the next to a seed that is known
-	proofAt               time.Time // no seed is asked before for the proof that another has a new life
-	turn                  int       // of the seeds that are known, who was asked last who it is
-	strangeAt             time.Time // no seed is asked before because of a stranger
-	budget                int       // signatures that may still be checked in this tick
-	answers               int       // messages that answered requests for the ledger in it
+	helloAt, pinnedAt     time.Time    // the next hello, and the next to a seed that is known
+	proofAt               time.Time    // no seed is asked before for the proof that another has a new life
+	turn                  int          // of the seeds that are known, who was asked last who it is
+	strangeAt             time.Time    // no seed is asked before because of a stranger
+	checks, answers       *quota.Quota // signatures that are verified, and messages that answer requests for the ledger
 }
 
 // Limits of a follower.
 const (
 	followerTick      = 100 * time.Millisecond
-	signaturesATick   = 500              // verified: 30 ms of work
 	maxRosterParts    = 1 << 8           // 131,072 members: twice what a roster lists (roster.maxMembers)
 	unprovenMost      = chainLength      // rulings of one who is asked: as many as another can give
 	rosterPatience    = 5 * time.Second  // until a roster must be whole and proven
@@ -83,9 +82,10 @@ const (
 )
 
 // NewFollower makes a follower that knows what its records say: pins and
-// heads. Links gives the addresses of neighbors.
-func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, links func() []netip.AddrPort, records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time) *Follower {
-	f := &Follower{cfg: cfg, signer: signer, random: random, links: links, drops: drops, out: out, tickAt: now, budget: signaturesATick}
+// heads.
+func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, directory Directory, records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time) *Follower {
+	f := &Follower{cfg: cfg, signer: signer, random: random, directory: directory, drops: drops, out: out, tickAt: now}
+	f.checks, f.answers = quota.New(directory.Secret, shares(followerChecksASecond)), quota.New(directory.Secret, shares(answersASecond))
 	f.chain, f.config = newChain(cfg.Network, signer, len(cfg.Seeds)), hashSeeds(cfg.Network, cfg.Seeds)
 	for slot, s := range cfg.Seeds {
 		f.pins[slot].Seat, f.lasting[slot] = hearsay.Seat{Slot: uint8(slot), Key: s.Key}, !s.Key.IsZero()
@@ -179,7 +179,7 @@ func (f *Follower) Tick(now time.Time) {
 	if now.Before(f.tickAt) {
 		return
 	}
-	f.tickAt, f.budget, f.answers = now.Add(followerTick), signaturesATick, 0
+	f.tickAt = now.Add(followerTick)
 	f.tickHellos(now)
 	f.doubts.expire(now, followerDoubtsFor)
 	f.keepPins()
@@ -237,7 +237,7 @@ func (f *Follower) about(d time.Duration) time.Duration {
 // someone draws whom to ask: a neighbor, or every fourth time a seed. Seeds have the
 // rulings about seats, and what neighbors give may rest on them.
 func (f *Follower) someone() netip.AddrPort {
-	links := f.links()
+	links := f.directory.Links()
 	if len(links) == 0 || !f.based || f.past.seatsWanted() || f.random.IntN(4) == 0 {
 		return f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr
 	}
@@ -285,13 +285,13 @@ func (f *Follower) hello(slot int) {
 func (f *Follower) Receive(now time.Time, p *hearsay.Packet) bool {
 	switch m := p.Body.(type) {
 	case *hearsay.SeatHello:
-		f.seatHello(now, m)
+		f.seatHello(now, f.directory.sender(p), m)
 	case *hearsay.Rulings:
 		f.rulings(now, p, m)
 	case *hearsay.RosterPart:
 		f.rosterPart(now, p, m)
 	case *hearsay.LedgerReq:
-		f.ledgerReq(p, m)
+		f.ledgerReq(now, p, m)
 	default:
 		return false
 	}
@@ -303,20 +303,19 @@ func (f *Follower) Receive(now time.Time, p *hearsay.Packet) bool {
 // a seed without a ledger may have no seat yet, and if it loses its disk before it
 // gets one, or before anything was ruled, no ballots will tell of that: its pin
 // lasts until its successor has a ledger, and is not kept.
-func (f *Follower) seatHello(now time.Time, m *hearsay.SeatHello) {
+func (f *Follower) seatHello(now time.Time, from quota.Sender, m *hearsay.SeatHello) {
 	slot := askedWith(f.nonces[:len(f.cfg.Seeds)], m.Nonce)
-	if !m.Answer || slot < 0 || f.budget <= 0 {
+	if !m.Answer || slot < 0 || !f.checks.Take(now, from, 1) {
 		f.drops[hearsay.DropUnexpected]++
 		return
 	}
-	f.budget--
 	if !m.Verify(f.cfg.Network, f.signer) {
 		f.drops[hearsay.DropBadSignature]++
 		return
 	}
 	f.nonces[slot] = 0
 	if slot == int(m.Slot) {
-		f.meet(now, m)
+		f.meet(now, from, m)
 	} else {
 		f.drops[hearsay.DropStranger]++ // by its list it sits elsewhere
 	}
@@ -324,7 +323,7 @@ func (f *Follower) seatHello(now time.Time, m *hearsay.SeatHello) {
 }
 
 // meet takes what a seed has answered at its configured address.
-func (f *Follower) meet(now time.Time, m *hearsay.SeatHello) {
+func (f *Follower) meet(now time.Time, from quota.Sender, m *hearsay.SeatHello) {
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
 	pin := hearsay.SeedPin{Seat: seat}
 	if m.Given != nil {
@@ -336,7 +335,7 @@ func (f *Follower) meet(now time.Time, m *hearsay.SeatHello) {
 	case !lasting && f.pins[m.Slot].Seat.Key.IsZero():
 		f.pins[m.Slot] = pin
 	}
-	f.believeSeat(m.Given, cmp.Or(f.chain.founding, m.Founding))
+	f.believeSeat(now, from, m.Given, cmp.Or(f.chain.founding, m.Founding))
 	if f.pins[m.Slot].Seat.Key == m.Key {
 		f.takeNames(m, pin.Since)
 		f.takeFounding(now, m)
@@ -394,15 +393,18 @@ func (f *Follower) takeNames(m *hearsay.SeatHello, since hearsay.CaseID) {
 
 // believeSeat pins who was given a seat by the ballots of a quorum of those
 // who are pinned. It reports whether there is something that does not hold.
-func (f *Follower) believeSeat(r *hearsay.Ruling, founding hearsay.Hash) (forged bool) {
+func (f *Follower) believeSeat(now time.Time, from quota.Sender, r *hearsay.Ruling, founding hearsay.Hash) (forged bool) {
 	needed := hearsay.QuorumOf(len(f.cfg.Seeds))
-	if r == nil || r.Kind != hearsay.RulingSeat || f.budget < needed || founding.IsZero() {
+	if r == nil || r.Kind != hearsay.RulingSeat || founding.IsZero() {
 		return false
 	}
 	if len(r.Seats) == 1 && r.Case <= f.pins[r.Seats[0].Slot].Since {
 		return false // it is known, or was once
 	}
-	f.budget -= needed
+	if !f.checks.Take(now, from, needed) {
+		f.drops[hearsay.DropRate]++
+		return false
+	}
 	keys := make([]hearsay.PublicKey, len(f.cfg.Seeds))
 	for slot := range keys {
 		keys[slot] = f.pins[slot].Seat.Key
@@ -448,19 +450,20 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	if f.takePast(now, p.Addr, m.Items) {
 		return
 	}
-	before, from, known := f.epoch, f.chain.epoch(), f.chain.promised()
+	before, end, known := f.epoch, f.chain.epoch(), f.chain.promised()
+	from := f.directory.sender(p)
 	var others []link // what another has answered, as far as it is not proven
 	if p.Addr != f.asked {
 		others = f.unproven()
 	}
 	for _, r := range m.Items {
-		if r.Epoch > f.epoch && f.believeSeat(r, f.chain.founding) {
+		if r.Epoch > f.epoch && f.believeSeat(now, from, r, f.chain.founding) {
 			break // a message costs whoever forges it no less than this node
 		}
 	}
 	f.extend(m.Items)
 	f.begin()
-	f.takeHeads(now, m.Heads)
+	f.takeHeads(now, from, m.Heads)
 	if f.parted(now, m.Items); f.chain.forked() {
 		return
 	}
@@ -484,26 +487,30 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 		return
 	}
 	// Who talks but has nothing to show for it is not asked.
-	if f.epoch > before || f.chain.epoch() > from || promised > known && !now.Before(f.askAt) {
+	if f.epoch > before || f.chain.epoch() > end || promised > known && !now.Before(f.askAt) {
 		f.ask(now, p.Addr) // it has more
 	}
 }
 
-func (f *Follower) takeHeads(now time.Time, heads []hearsay.Head) {
+func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Head) {
 	for i := range heads {
 		h := &heads[i]
-		if int(h.Slot) >= len(f.cfg.Seeds) || f.budget <= 0 {
+		if int(h.Slot) >= len(f.cfg.Seeds) {
 			continue
 		}
 		if !f.chain.names(h) {
 			f.drops[hearsay.DropStranger]++
 			continue
 		}
-		rival, forged := f.rival(now, h)
+		if !f.checks.Take(now, from, 0) {
+			f.drops[hearsay.DropRate]++
+			return
+		}
+		rival, forged := f.rival(now, from, h)
 		if !rival {
 			var taken bool
 			if taken, forged = f.chain.takeHead(h, f.pins[h.Slot].Seat.Key); taken || forged {
-				f.budget--
+				f.checks.Take(now, from, 1)
 			}
 		}
 		switch {
@@ -622,7 +629,7 @@ func (f *Follower) announce(before hearsay.Epoch, from netip.AddrPort) {
 	if f.epoch-before <= announceWhole {
 		news.Items = f.chain.after(before, announceWhole)
 	}
-	for _, addr := range f.links() {
+	for _, addr := range f.directory.Links() {
 		if addr != from {
 			f.send(addr, news)
 		}
@@ -630,23 +637,25 @@ func (f *Follower) announce(before hearsay.Epoch, from netip.AddrPort) {
 }
 
 // ledgerReq gives what of the ledger is asked for.
-func (f *Follower) ledgerReq(p *hearsay.Packet, m *hearsay.LedgerReq) {
-	switch {
-	case f.last == nil || m.Before > 0 || !p.Stream:
+func (f *Follower) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerReq) {
+	if f.last == nil || m.Before > 0 || !p.Stream {
 		f.drops[hearsay.DropUnexpected]++
-	case f.answers >= answersATick:
+		return
+	}
+	whole, cost := m.After < f.chain.base || m.After == 0 && f.epoch > hearsay.MaxRulings, 1
+	if whole {
+		cost = rosterPartsOf(f.members.count)
+	}
+	if !f.answers.Take(now, f.directory.sender(p), cost) {
 		f.drops[hearsay.DropRate]++
-	case m.After >= f.chain.base && (m.After > 0 || f.epoch <= hearsay.MaxRulings):
-		f.answers++
-		f.out.Send = append(f.out.Send, hearsay.Packet{
-			Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Rulings{Items: f.chain.after(m.After, hearsay.MaxRulings), Heads: f.chain.newest()},
-		})
-	default:
-		parts := rosterParts(f.random, f.last, f.chain.newest(), f.members.all(nil))
-		f.answers += len(parts)
-		for _, part := range parts {
-			f.out.Send = append(f.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: part})
-		}
+		return
+	}
+	if !whole {
+		f.send(p.Addr, &hearsay.Rulings{Items: f.chain.after(m.After, hearsay.MaxRulings), Heads: f.chain.newest()})
+		return
+	}
+	for _, part := range rosterParts(f.random, f.last, f.chain.newest(), f.members.all(nil)) {
+		f.send(p.Addr, part)
 	}
 }
 

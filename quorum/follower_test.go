@@ -47,7 +47,7 @@ func (f *following) start() {
 		cfg.PollEvery = w.poll
 	}
 	random := rand.New(rand.NewPCG(f.w.random.Uint64(), 3))
-	f.Follower = NewFollower(cfg, f.key, random, func() []netip.AddrPort { return f.links }, f.disk.load(), &f.drops, f.out, f.w.now)
+	f.Follower = NewFollower(cfg, f.key, random, Directory{Sender: f.w.sender, Links: func() []netip.AddrPort { return f.links }}, f.disk.load(), &f.drops, f.out, f.w.now)
 	f.step(func() { f.Tick(f.w.now) })
 }
 

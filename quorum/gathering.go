@@ -97,13 +97,13 @@ func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.Roste
 		f.drops[hearsay.DropUnproven]++
 		g.forget()
 	default:
-		f.goOnFrom(now, p.Addr, m)
+		f.goOnFrom(now, p, m)
 	}
 }
 
 // goOnFrom has the ledger here go on from the epoch of a roster that is whole.
 // The ledger as it was comes back unless that is proven.
-func (f *Follower) goOnFrom(now time.Time, sender netip.AddrPort, m *hearsay.RosterPart) {
+func (f *Follower) goOnFrom(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
 	if f.gathering.saved == nil {
 		f.gathering.saved = new(f.chain)
 	}
@@ -111,15 +111,15 @@ func (f *Follower) goOnFrom(now time.Time, sender netip.AddrPort, m *hearsay.Ros
 	f.chain.restart(m.Ruling.Epoch, m.Ruling.Hash(f.cfg.Network))
 	f.chain.heads, f.chain.ahead = heads, ahead
 	f.begin()
-	if f.takeHeads(now, m.Heads); f.chain.forked() {
+	if f.takeHeads(now, f.directory.sender(p), m.Heads); f.chain.forked() {
 		return
 	}
 	before := f.epoch
 	if f.advance(now); f.epoch > before || f.based && f.epoch == m.Ruling.Epoch {
-		f.announce(before, sender)
+		f.announce(before, p.Addr)
 		return
 	}
-	f.ask(now, sender) // what comes after it may prove it
+	f.ask(now, p.Addr) // what comes after it may prove it
 }
 
 // tickGathering lets go of a roster that was not whole and proven in time. Perhaps

@@ -109,7 +109,7 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	if q.state == nil {
 		return
 	}
-	keys := q.keys()
+	keys, from := q.keys(), q.directory.sender(p)
 	if at := slices.IndexFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr }); at >= 0 && q.unsure() {
 		defer q.answeredBy(at) // when its heads were looked at
 	}
@@ -123,16 +123,16 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 			continue
 		}
 		if int(h.Slot) == q.cfg.Slot {
-			if q.ownHead(now, h) {
+			if q.ownHead(now, from, h) {
 				break
 			}
 			continue
 		}
-		if q.checks >= checksATick {
+		if !q.affordsCheck(now, from) {
 			q.drops[hearsay.DropRate]++
 			break
 		}
-		rival, forged := q.rival(now, h, keys[h.Slot])
+		rival, forged := q.rival(now, from, h, keys[h.Slot])
 		if q.doomed != "" {
 			return
 		}
@@ -141,7 +141,7 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 			taken, forged = q.chain.takeHead(h, keys[h.Slot])
 		}
 		if taken || forged {
-			q.checks++
+			q.checked(now, from, 1)
 		}
 		if forged {
 			q.drops[hearsay.DropBadSignature]++
@@ -155,7 +155,7 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 		return
 	}
 	if slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr }) {
-		q.takeSeats(now, m.Items) // as this seed has asked for
+		q.takeSeats(now, from, m.Items) // as this seed has asked for
 	}
 	older := q.chain.prepend(m.Items)
 	for _, r := range older {
@@ -189,23 +189,27 @@ func (q *Quorum) tickLedger(now time.Time) {
 // ledgerReq gives what of the ledger is asked for: to anybody, since it proves
 // itself.
 func (q *Quorum) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerReq) {
-	if q.state == nil || q.answers >= answersATick {
+	whole := m.Before == 0 && (m.After < q.chain.base || m.After == 0 && q.Epoch() > hearsay.MaxRulings)
+	cost := 1
+	if whole && q.state != nil {
+		cost = rosterPartsOf(q.state.members.count)
+	}
+	if q.state == nil || !q.budgets.answers.Take(now, q.directory.sender(p), cost) {
 		q.drops[hearsay.DropRate]++
 		return
 	}
-	q.answers++
 	answer := &hearsay.Rulings{Heads: q.chain.newest()}
 	switch {
+	case whole:
+		q.sendRoster(p)
+		return
 	case m.Before > 0:
 		if answer.Items = q.chain.before(m.Before); answer.Items == nil && m.Before > q.chain.lowest && m.Before <= q.chain.base+1 {
 			q.read(now, p, m.Before)
 			return
 		}
-	case m.After >= q.chain.base && (m.After > 0 || q.state.epoch <= hearsay.MaxRulings):
-		answer.Items = q.chain.after(m.After, hearsay.MaxRulings)
 	default:
-		q.sendRoster(p)
-		return
+		answer.Items = q.chain.after(m.After, hearsay.MaxRulings)
 	}
 	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: answer})
 }
@@ -217,16 +221,20 @@ func (q *Quorum) sendRoster(p *hearsay.Packet) {
 		return // it has just come by a snapshot itself
 	}
 	parts := rosterParts(q.random, last.ruling, q.chain.newest(), q.state.members.all(nil))
-	q.answers += len(parts) - 1
 	for _, part := range parts {
 		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: true, Body: part})
 	}
 }
 
+// rosterPartsOf counts the messages that a roster of so many members takes.
+func rosterPartsOf(members int) int {
+	return max(1, (members+hearsay.MaxRosterMembers-1)/hearsay.MaxRosterMembers)
+}
+
 // rosterParts cuts a roster as of a ruling into messages. They begin anywhere:
 // where there is no room for all of them, other ones get there the next time.
 func rosterParts(random *rand.Rand, r *hearsay.Ruling, heads []hearsay.Head, all []Member) (parts []*hearsay.RosterPart) {
-	n, first := max(1, (len(all)+hearsay.MaxRosterMembers-1)/hearsay.MaxRosterMembers), 0
+	n, first := rosterPartsOf(len(all)), 0
 	if n > 1 {
 		first = random.IntN(n)
 	}

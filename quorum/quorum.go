@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // Limits of what one seed holds besides the state that all have in common.
@@ -17,10 +18,14 @@ const (
 	maxPaused  = 1024 // stays whose reports wait
 )
 
-// Directory is what the rest of the node knows.
+// Directory is what the rest of the node knows. A follower needs the last three.
 type Directory struct {
 	Addr        func(hearsay.NodeID) (netip.AddrPort, bool) // where a member is reached; nil: where it was admitted
 	Incarnation func(hearsay.NodeID) hearsay.Incarnation    // the newest that the member has signed; nil: as the log has it
+
+	Sender func(*hearsay.Packet) quota.Sender // whose share a packet uses of what this node does for others; nil: that of a stranger
+	Secret uint64                             // decides which senders share a slot: see quota.New
+	Links  func() []netip.AddrPort            // neighbors, to whom a follower passes news on; of no use to a seed
 }
 
 // Quorum is one seed's part in the authority. It is not safe for concurrent
@@ -76,11 +81,9 @@ type Quorum struct {
 	given    *hearsay.Ruling // the newest about a seat that is known
 	sought   hearsay.Epoch   // so far the rulings to come were looked through for seats; 0: from the own on
 	tendAt   time.Time
-	hellos   int // answered in this tick
-	answers  int // messages that answer requests for the ledger, in this tick
+	budgets  budgets
 	reading  reading
 	doubtful doubtful
-	checks   int // of heads' signatures, in this tick
 
 	// Since when a quorum has been heard without a break; zero: none is.
 	heardFrom time.Time
@@ -88,8 +91,6 @@ type Quorum struct {
 	// When many are silent, this seed looks at all members.
 	looked   hearsay.NodeID // the last it has looked at
 	lookedAt time.Time
-
-	strange, strangeBytes int // messages of the log that came from no seed's address, in this tick
 }
 
 // New makes a seed that has not yet spoken. Records are what earlier lives of
@@ -101,7 +102,8 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	}
 	q := &Quorum{
 		cfg: cfg, plain: signer, signer: &rememberer{Signer: signer}, random: random, directory: directory, drops: drops, out: out, tickAt: now, leaderAt: now,
-		trials: make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), knocks: make(map[hearsay.NodeID]*knock), paused: make(map[hearsay.Stay]time.Time), weighed: make(map[hearsay.Stay]time.Time),
+		budgets: newBudgets(directory.Secret),
+		trials:  make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), knocks: make(map[hearsay.NodeID]*knock), paused: make(map[hearsay.Stay]time.Time), weighed: make(map[hearsay.Stay]time.Time),
 	}
 	q.chain = q.newChain()
 	if err := q.load(now, records); err != nil {
@@ -138,7 +140,6 @@ func (q *Quorum) Tick(now time.Time) {
 	}
 	if !now.Before(q.tickAt) {
 		q.tickAt = now.Add(q.cfg.TickEvery) // after a pause no ticks are made up for
-		q.hellos, q.answers, q.checks, q.strange, q.strangeBytes = 0, 0, 0, 0, 0
 		q.reading.expire(now)
 		q.doubts.expire(now, heardFor)
 		q.tickSeats(now)

@@ -3,6 +3,7 @@ package quorum
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // Limits of the replicated log.
@@ -224,7 +226,7 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	case f.Room() > verifiedBytes:
 		q.drops[hearsay.DropOversized]++
 		return
-	case !q.mayVerify(p, f):
+	case !q.mayVerify(now, p, f):
 		q.drops[hearsay.DropRate]++
 		return
 	}
@@ -242,25 +244,15 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	}
 }
 
-// Limits of messages of the log that are verified in one tick though they come
-// from an address of no seed: 10 ms of work. Anybody can make them up, and a
-// signature is of all that they carry. A seed that has more addresses than the
-// configured one may have to do with that.
-const (
-	strangeMessages = 100
-	strangeBytes    = 512 << 10
-)
-
 // mayVerify reports whether a message of the log is verified: any from the
 // address of a seed, for which a connection is needed; of the others as many as
 // there is time for.
-func (q *Quorum) mayVerify(p *hearsay.Packet, f *hearsay.Raft) bool {
+func (q *Quorum) mayVerify(now time.Time, p *hearsay.Packet, f *hearsay.Raft) bool {
 	if slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr.Addr() == p.Addr.Addr().Unmap() }) {
 		return true
 	}
-	q.strange++
-	q.strangeBytes += f.Room()
-	return q.strange <= strangeMessages && q.strangeBytes <= strangeBytes
+	from := quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(p.Addr.Addr()), 0)}
+	return q.budgets.unlisted.Take(now, from, max(f.Room(), unlistedLeast))
 }
 
 // step gives the library a message. What it refuses is a message that came too

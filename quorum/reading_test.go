@@ -57,7 +57,7 @@ func TestReadsAreBounded(t *testing.T) {
 	asks := func(source, before int) {
 		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{172, 16, byte(source >> 8), byte(source)}), 9)
 		w.step(m, func() {
-			m.q.answers = 0 // that limit is not meant
+			m.q.budgets = newBudgets(1) // that limit is not meant
 			m.q.Receive(w.now, &hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.LedgerReq{Before: hearsay.Epoch(before)}})
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // This file is how a seed that was away finds out who sits where when several
@@ -38,13 +39,13 @@ func (q *Quorum) newSeat(r *hearsay.Ruling) bool {
 
 // takeSeats takes the rulings about seats from a part of the ledger that is
 // still to come here, as far as they hold.
-func (q *Quorum) takeSeats(now time.Time, items []*hearsay.Ruling) {
+func (q *Quorum) takeSeats(now time.Time, from quota.Sender, items []*hearsay.Ruling) {
 	for _, r := range items {
 		if r.Epoch <= q.state.epoch {
 			continue
 		}
 		if q.newSeat(r) {
-			if q.checks += q.Needed(); q.checks > checksATick {
+			if !q.budgets.checks.Take(now, from, q.Needed()) {
 				q.drops[hearsay.DropRate]++
 				return
 			}

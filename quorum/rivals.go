@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // This file is about seats that have signed what cannot be together with the
@@ -149,7 +150,7 @@ func (f *Follower) Fork() *hearsay.Fork { return f.settledChain().fork(f.cfg.See
 
 // rival looks at a head of another seat that contradicts what is known here, and
 // reports whether it is one.
-func (q *Quorum) rival(now time.Time, h *hearsay.Head, key hearsay.PublicKey) (is, forged bool) {
+func (q *Quorum) rival(now time.Time, from quota.Sender, h *hearsay.Head, key hearsay.PublicKey) (is, forged bool) {
 	r, is := q.chain.rivalOf(h, q.state.epoch)
 	switch {
 	case !is || key.IsZero():
@@ -157,7 +158,7 @@ func (q *Quorum) rival(now time.Time, h *hearsay.Head, key hearsay.PublicKey) (i
 	case q.chain.rivals[h.Slot].Head == *h:
 		return true, false
 	}
-	q.checks++
+	q.checked(now, from, 1)
 	if !h.Verify(q.cfg.Network, q.plain, key) {
 		return true, true
 	}
@@ -212,12 +213,12 @@ func (q *Quorum) stopIfForked() {
 // signedTwice looks at a head of this seed's own key about an epoch that is
 // here. If it is of another ledger this seed stops, whoever brings it: nobody
 // else can have signed it.
-func (q *Quorum) signedTwice(now time.Time, h *hearsay.Head) (forged bool) {
+func (q *Quorum) signedTwice(now time.Time, from quota.Sender, h *hearsay.Head) (forged bool) {
 	r, is := q.chain.rivalOf(h, q.state.epoch)
-	if !is || r.Own == (hearsay.Hash{}) || !q.Seated() || q.checks >= checksATick {
+	if !is || r.Own == (hearsay.Hash{}) || !q.Seated() || !q.affordsCheck(now, from) {
 		return false
 	}
-	q.checks++
+	q.checked(now, from, 1)
 	if !h.Verify(q.cfg.Network, q.plain, q.signer.Public()) {
 		q.drops[hearsay.DropBadSignature]++
 		return true
@@ -282,7 +283,7 @@ func (f *Follower) settledChain() *chain {
 
 // rival looks at a head that contradicts what is proven here, and reports whether
 // it is one.
-func (f *Follower) rival(now time.Time, h *hearsay.Head) (is, forged bool) {
+func (f *Follower) rival(now time.Time, from quota.Sender, h *hearsay.Head) (is, forged bool) {
 	c, key := f.settledChain(), f.pins[h.Slot].Seat.Key
 	r, is := c.rivalOf(h, f.epoch)
 	switch {
@@ -291,7 +292,7 @@ func (f *Follower) rival(now time.Time, h *hearsay.Head) (is, forged bool) {
 	case c.rivals[h.Slot].Head == *h:
 		return true, false
 	}
-	f.budget--
+	f.checks.Take(now, from, 1)
 	if !h.Verify(f.cfg.Network, f.signer, key) {
 		return true, true
 	}
@@ -312,7 +313,7 @@ func (f *Follower) noteRival(now time.Time, r *hearsay.Rival) {
 		At: now, Kind: hearsay.EventLedgerForked, Subject: f.pins[r.Head.Slot].Seat.Key.NodeID(), Addr: f.cfg.Seeds[r.Head.Slot].Addr,
 		Epoch: r.Epoch, Count: c.rivals.against(), Text: c.fork(f.cfg.Seeds).Text,
 	})
-	for _, addr := range f.links() {
+	for _, addr := range f.directory.Links() {
 		f.send(addr, &hearsay.Rulings{Heads: c.newest()})
 	}
 	if c.forked() && f.gathering.saved != nil {

@@ -59,19 +59,6 @@ func (q *Quorum) slotOf(id uint64) (slot int, ok bool) {
 // heardFor is how long what a seed said of itself counts.
 const heardFor = 10 * time.Second
 
-// hellosATick bounds the hellos that are answered in one tick: verifying and
-// signing take about 100 microseconds each, so 10 ms of work. A thousand peers
-// that start together have met all seeds in some seconds.
-const hellosATick = 100
-
-// checksATick bounds the heads whose signatures are checked in one tick: 20 ms
-// of work.
-const checksATick = 300
-
-// answersATick bounds the messages that answer requests for the ledger in one
-// tick, each of up to 128 KiB; a roster that was begun is given whole.
-const answersATick = 50
-
 // tickSeats asks those who are not known yet who they are. Once there is a
 // state, only those are asked who seem to have another life; and everybody, as
 // long as no quorum is heard: it may be that of another founding.
@@ -136,11 +123,10 @@ func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 	case m.Slot != hearsay.NoSlot && !other && (int(m.Slot) >= len(q.cfg.Seeds) || int(m.Slot) == q.cfg.Slot):
 		q.drops[hearsay.DropMalformed]++
 		return
-	case q.hellos >= hellosATick:
+	case !q.budgets.hellos.Take(now, q.directory.sender(p), 1):
 		q.drops[hearsay.DropRate]++
 		return
 	}
-	q.hellos++
 	if !m.Verify(q.cfg.Network, q.plain) {
 		q.drops[hearsay.DropBadSignature]++
 		return

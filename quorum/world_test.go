@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 	"hearsay/ring"
 )
 
@@ -192,6 +193,17 @@ func seedAddr(slot int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(slot + 1)}), 5000)
 }
 
+// sender knows seeds and people by their addresses.
+func (w *world) sender(p *hearsay.Packet) quota.Sender {
+	switch {
+	case slices.ContainsFunc(w.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr }):
+		return quota.Sender{Class: quota.Seat, Addr: p.Addr}
+	case slices.ContainsFunc(w.people, func(one *person) bool { return one.addr == p.Addr }):
+		return quota.Sender{Class: quota.Member, Addr: p.Addr}
+	}
+	return quota.Sender{Addr: p.Addr}
+}
+
 func newWorld(t testing.TB, n int, seed uint64) *world {
 	if test, ok := t.(*testing.T); ok {
 		cryptotest.SetGlobalRandom(test, seed)
@@ -227,7 +239,7 @@ func (w *world) start(m *machine) {
 	m.out, m.life = &hearsay.Effects{}, m.life+1
 	cfg := w.cfg
 	cfg.Slot = m.slot
-	q, err := New(cfg, m.signer, rand.New(rand.NewPCG(w.random.Uint64(), 2)), Directory{}, m.disk.load(), &m.drops, m.out, w.now)
+	q, err := New(cfg, m.signer, rand.New(rand.NewPCG(w.random.Uint64(), 2)), Directory{Sender: w.sender}, m.disk.load(), &m.drops, m.out, w.now)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,0 +1,99 @@
+package quorum
+
+import (
+	"time"
+
+	"hearsay"
+	"hearsay/quota"
+)
+
+// This file bounds what others can have a node do for the ledger in a second.
+// Each class of senders has its own share, so strangers that use up theirs leave
+// members and seats what they need. The shares add up to what the loop can spare.
+
+// What a node does in a second, for all together, and a tenth of it at once.
+const (
+	// hellosASecond bounds the hellos that are answered: verifying and signing
+	// take about 100 microseconds each, so a tenth of a processor. A thousand peers
+	// that start together have met all seeds in some seconds.
+	hellosASecond = 1000
+
+	// answersASecond bounds the messages that answer requests for the ledger, each
+	// of up to 128 KiB; a roster that was begun is given whole.
+	answersASecond = 500
+
+	// checksASecond bounds the signatures of heads, and of rulings about seats, that
+	// a seed verifies: a fifth of a processor.
+	checksASecond = 3000
+
+	// followerChecksASecond is the same for a peer, which depends on them: a third.
+	followerChecksASecond = 5000
+
+	// unlistedASecond bounds what is verified of messages of the log that come from
+	// the address of no seed, in bytes: a tenth of a processor. Anybody can make
+	// them up, and a signature is of all that they carry. A short one counts as
+	// unlistedLeast bytes. A seed that has more addresses than the configured one may
+	// have to do with that.
+	unlistedASecond = 5 << 20
+	unlistedLeast   = unlistedASecond / 1000
+)
+
+// Parts of the classes, in percent. A guess: strangers have most, since newcomers
+// are strangers until they are listed, and many may come together.
+const (
+	strangersPart = 50
+	membersPart   = 30
+	seatsPart     = 20
+)
+
+// eachPart is as which part of a class's share one of its senders may use. What
+// quota.Quota gives before it tells senders apart comes on top of that, so one
+// sender alone has up to half of the share of its class. Seats are not told
+// apart: they are few, and configured.
+const eachPart = 4
+
+// shares divides what a node does in a second.
+func shares(perSecond int) quota.Shares {
+	share := func(percent, each int) quota.Share {
+		n := perSecond * percent / 100
+		return quota.Share{All: rate(n), Each: rate(n / each)}
+	}
+	return quota.Shares{Strangers: share(strangersPart, eachPart), Members: share(membersPart, eachPart), Seats: share(seatsPart, 1)}
+}
+
+// rate is so many a second, and a tenth of it at once.
+func rate(n int) quota.Rate { return quota.PerSecond(n, n/10) }
+
+// budgets are what a seed does for others.
+type budgets struct {
+	hellos, answers, checks *quota.Quota
+	unlisted                *quota.Quota // for strangers only: all others sit at a seed's address
+}
+
+func newBudgets(secret uint64) budgets {
+	all := rate(unlistedASecond)
+	return budgets{
+		hellos: quota.New(secret, shares(hellosASecond)), answers: quota.New(secret, shares(answersASecond)),
+		checks:   quota.New(secret, shares(checksASecond)),
+		unlisted: quota.New(secret, quota.Shares{Strangers: quota.Share{All: all, Each: rate(unlistedASecond / eachPart)}}),
+	}
+}
+
+// sender tells whose share a packet uses.
+func (d *Directory) sender(p *hearsay.Packet) quota.Sender {
+	if d.Sender == nil {
+		return quota.Sender{Addr: p.Addr}
+	}
+	return d.Sender(p)
+}
+
+// affordsCheck reports whether a sender may have this seed verify a signature.
+// The check is counted when it is made: see checked.
+func (q *Quorum) affordsCheck(now time.Time, from quota.Sender) bool {
+	return q.budgets.checks.Take(now, from, 0)
+}
+
+// checked counts signatures that this seed has verified, or is about to.
+func (q *Quorum) checked(now time.Time, from quota.Sender, n int) {
+	q.budgets.checks.Take(now, from, n)
+}

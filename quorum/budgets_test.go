@@ -1,0 +1,66 @@
+package quorum
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// crowd is one of many who ask: the n-th stranger, each of a source of its own.
+func crowd(n int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{172, 16 + byte(n>>16), byte(n >> 8), byte(n)}), 9)
+}
+
+// Whatever strangers have a node do for them, members and seats have their own
+// share of it left.
+func TestStrangersLeaveOthersTheirShare(t *testing.T) {
+	w := followed(t, 40, 3)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	head := w.forgedHeads(3)[1]
+	hello := func(slot uint8) *hearsay.SeatHello {
+		m := &hearsay.SeatHello{Slot: slot, Nonce: 1, Config: w.machines[0].q.cfg.hash()}
+		m.Sign(testNetwork, newKeyed(7777))
+		return m
+	}
+	for _, c := range []struct {
+		what     string
+		follower bool // the node is one, else a seed
+		body     hearsay.Message
+	}{
+		{"a hello", false, hello(hearsay.NoSlot)},
+		{"a request for the ledger", false, &hearsay.LedgerReq{After: 2}},
+		{"a head", false, &hearsay.Rulings{Heads: []hearsay.Head{head}}},
+		{"a request for the ledger", true, &hearsay.LedgerReq{After: 2}},
+		{"a head", true, &hearsay.Rulings{Heads: []hearsay.Head{head}}},
+	} {
+		receive := func(from netip.AddrPort) (refused bool) {
+			p, m := &hearsay.Packet{From: hearsay.NodeID{3}, Addr: from, Stream: true, Body: c.body}, w.machines[0]
+			before := f.drops[hearsay.DropRate] + m.drops[hearsay.DropRate]
+			if c.follower {
+				f.step(func() { f.Receive(w.now, p) })
+			} else {
+				w.step(m, func() { m.q.Receive(w.now, p) })
+			}
+			return f.drops[hearsay.DropRate]+m.drops[hearsay.DropRate] > before
+		}
+		served := 0
+		for n := 0; n < 20_000 && !receive(crowd(n)); n++ {
+			served++
+		}
+		if served == 0 || served == 20_000 {
+			t.Errorf("%s: %d of strangers' were taken: the test shows nothing", c.what, served)
+		}
+		if receive(w.people[0].addr) {
+			t.Errorf("%s of a member is refused after %d of strangers", c.what, served)
+		}
+		if receive(seedAddr(1)) {
+			t.Errorf("%s of a seed is refused after %d of strangers", c.what, served)
+		}
+		if !receive(crowd(30_000)) {
+			t.Errorf("%s of one more stranger is taken", c.what)
+		}
+	}
+}
