@@ -94,6 +94,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hears
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
 	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.drops, n.out, now)
 	n.roster.TellOver(n.overlay.Links)
+	n.roster.TellApart(n.Sender)
 	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.known, Trusted: n.roster.Trusted, Draw: n.draw}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.drops, n.out, now)
 	return n

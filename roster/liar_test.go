@@ -369,11 +369,11 @@ func TestForgedClaimsTakeLittleTime(t *testing.T) {
 		}
 		return signer.verified - before
 	}
-	if n := flood(); n < 5000 || n > 10000 {
-		t.Errorf("verified %d signatures at once, want as many as a large roster has", n)
+	if n := flood(); n < 1024 || n > 2200 {
+		t.Errorf("verified %d signatures at once, want half of what all strangers may have", n)
 	}
 	b.now = b.now.Add(time.Second)
-	if n := flood(); n < 1000 || n > 4000 {
+	if n := flood(); n < 200 || n > 440 {
 		t.Errorf("verified %d signatures a second later", n)
 	}
 	if b.drops[hearsay.DropRate] == 0 {

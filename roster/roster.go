@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // Limits per node.
@@ -62,18 +63,19 @@ type Roster struct {
 	refuted     time.Time // when this node last raised its incarnation
 	forgetAt    time.Time // when the gone are looked through next
 	refute      refutation
-	verified    time.Time // up to then the time for signatures is spent
-	waiting     []waiting // of packets whose claims are too many for a step
-	waitUntil   time.Time // when more of them are taken
-	work        int       // on claims in this step
+	verifies    *quota.Quota // signatures
+	waiting     []waiting    // of packets whose claims are too many for a step
+	waitUntil   time.Time    // when more of them are taken
+	work        int          // on claims in this step
 
 	spent   map[hearsay.NodeID]allowance
-	links   func() []hearsay.NodeID           // neighbors; nil if there is no overlay
-	ledger  func() hearsay.LedgerID           // what statements are about
-	role    func(hearsay.NodeID) hearsay.Role // in a seeded network: as what a node is in, RoleUnknown if it is not; else nil
-	admits  hearsay.NodeID                    // whom a ruling admits just now; zero: nobody
-	targets []*member                         // storage of one telling
-	claims  []hearsay.Claim                   // storage of one step's packets
+	sender  func(*hearsay.Packet) quota.Sender // see TellApart
+	links   func() []hearsay.NodeID            // neighbors; nil if there is no overlay
+	ledger  func() hearsay.LedgerID            // what statements are about
+	role    func(hearsay.NodeID) hearsay.Role  // in a seeded network: as what a node is in, RoleUnknown if it is not; else nil
+	admits  hearsay.NodeID                     // whom a ruling admits just now; zero: nobody
+	targets []*member                          // storage of one telling
+	claims  []hearsay.Claim                    // storage of one step's packets
 	stats   Stats
 	drops   *hearsay.Drops
 }
@@ -110,8 +112,8 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards,
 ) *Roster {
 	r := &Roster{
 		cfg: cfg, network: network, ledger: func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} }, signer: signer, random: random, out: out, drops: drops,
-		spent: make(map[hearsay.NodeID]allowance),
-		held:  make(map[int32]*held), met: make(map[int32]int64),
+		spent: make(map[hearsay.NodeID]allowance), verifies: quota.New(cards.secret, verifyShares),
+		held: make(map[int32]*held), met: make(map[int32]int64),
 		hints: hints{pinged: now}, members: table{cards: cards, zero: now.Add(-cfg.ForgetAfter)}, changed: now, forgetAt: now.Add(forgetCheck),
 	}
 	var last hearsay.Incarnation
@@ -307,11 +309,11 @@ func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) (
 
 // affords reports whether this node may look at a word closer: what it does not
 // look at now, an exchange will bring again, or a newer one.
-func (r *Roster) affords(now time.Time, word *hearsay.Claim, m *member) bool {
+func (r *Roster) affords(now time.Time, p *hearsay.Packet, word *hearsay.Claim, m *member) bool {
 	if m != nil && word.Incarnation > r.incarnation(m) && r.spent[r.id(m)].renewed > now.UnixNano() {
 		return false
 	}
-	return r.affordVerify(now)
+	return r.affordVerify(now, p)
 }
 
 // believable checks the subject's own word before it wins. Of the subject m is
@@ -328,7 +330,7 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropStranger, false
 	case unknown && r.outlived(p, word):
 		return hearsay.DropStranger, false
-	case r.admits != word.Subject && !r.affords(now, word, m): // whom a ruling admits is listed in any case
+	case r.admits != word.Subject && !r.affords(now, p, word, m): // whom a ruling admits is listed in any case
 		return hearsay.DropRate, false
 	}
 	if r.work += workVerify; !word.Verify(r.network, r.signer) {
@@ -338,11 +340,15 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 }
 
 // Signatures of claims, at some 70 µs each: at once as many as a roster of
-// thousands has, and then an eighth of a processor.
-const (
-	verifyAtOnce = 8192
-	verifyEach   = 500 * time.Microsecond
-)
+// thousands has, and then an eighth of a processor, for all classes of senders
+// together. Strangers may be newcomers, or members of whom this node has believed
+// that they are gone; they bring less at once. One sender has up to half of what
+// its class has. Seats are few, and configured.
+var verifyShares = quota.Shares{
+	Strangers: quota.Share{All: quota.PerSecond(800, 4096), Each: quota.PerSecond(200, 1024)},
+	Members:   quota.Share{All: quota.PerSecond(800, 8192), Each: quota.PerSecond(200, 2048)},
+	Seats:     quota.Share{All: quota.PerSecond(400, 8192), Each: quota.PerSecond(400, 8192)},
+}
 
 // Newer words of one member: each is told to everybody, and may be written to
 // disk. An honest one refutes every refuteEvery; half of that, and some at once,
@@ -362,13 +368,24 @@ func spend(spent int64, now time.Time, price, saved time.Duration) int64 {
 // affordVerify spends the price of one signature, if there is time for it.
 // Else whoever sends claims of made-up members could keep this node from
 // answering pings.
-func (r *Roster) affordVerify(now time.Time) bool {
-	r.verified = later(r.verified, now.Add(-verifyAtOnce*verifyEach))
-	if r.verified.After(now) {
-		return false
+func (r *Roster) affordVerify(now time.Time, p *hearsay.Packet) bool {
+	return r.verifies.Take(now, r.senderOf(p), 1)
+}
+
+// TellApart gives the roster a function that tells whose share a packet's claims
+// use. Without one everybody is a stranger.
+func (r *Roster) TellApart(sender func(*hearsay.Packet) quota.Sender) { r.sender = sender }
+
+// senderOf tells whose share a packet's claims use. Whoever this node has asked
+// for a roster is as good as a seat: it knows nobody else yet.
+func (r *Roster) senderOf(p *hearsay.Packet) quota.Sender {
+	switch {
+	case r.Expects(p):
+		return quota.Sender{Class: quota.Seat, Addr: p.Addr}
+	case r.sender == nil:
+		return quota.Sender{Addr: p.Addr}
 	}
-	r.verified = r.verified.Add(verifyEach)
-	return true
+	return r.sender(p)
 }
 
 // outlived reports whether a word is of a member that was forgotten, and no

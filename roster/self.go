@@ -49,7 +49,7 @@ func (r *Roster) claimedSelf(now time.Time, p *hearsay.Packet, c *hearsay.Claim)
 		if c.State == hearsay.StateLeft {
 			return // only its own signature makes that, and it has not signed
 		}
-	case !c.Bare() && !r.affordVerify(now):
+	case !c.Bare() && !r.affordVerify(now, p):
 		r.drops[hearsay.DropRate]++
 		return
 	case c.Bare() || !c.Verify(r.network, r.signer):

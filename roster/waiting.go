@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // This file takes the claims of a packet. What they cost is mostly signatures, and
@@ -22,13 +23,14 @@ const (
 	// of the time is left for all else.
 	waitingEach = time.Millisecond
 
-	waitingMost      = 16 * hearsay.MaxClaims // claims that wait. A guess: a roster of 8,000 that comes as fast as it can be sent
-	waitingPerSource = waitingMost / 2        // of one source
+	waitingMost      = 16 * hearsay.MaxClaims // claims of members that wait, and of seats. A guess: a roster of 8,000 that comes as fast as it can be sent
+	waitingStrangers = waitingMost / 2        // and of strangers
 )
 
 // waiting is the part of a packet that is not taken yet.
 type waiting struct {
 	packet hearsay.Packet  // without its body
+	class  quota.Class     // of its sender, when it came
 	roster *hearsay.Roster // that it is, else nil
 }
 
@@ -43,11 +45,14 @@ func (r *Roster) Claims(now time.Time, p *hearsay.Packet) (all bool) {
 		taken++
 	}
 	r.tickPending(now)
-	left := p.Claims[taken:]
-	if len(left) == 0 && !after || !r.mayWait(p, len(left)) {
+	left, class := p.Claims[taken:], quota.Stranger
+	if len(left) > 0 {
+		class = r.senderOf(p).Class
+	}
+	if len(left) == 0 && !after || !r.mayWait(p, class, len(left)) {
 		return true
 	}
-	w := waiting{packet: hearsay.Packet{Addr: p.Addr, Stream: p.Stream, From: p.From, Claims: slices.Clone(left)}}
+	w := waiting{class: class, packet: hearsay.Packet{Addr: p.Addr, Stream: p.Stream, From: p.From, Claims: slices.Clone(left)}}
 	if isRoster {
 		w.roster = &hearsay.Roster{More: roster.More}
 	}
@@ -58,19 +63,27 @@ func (r *Roster) Claims(now time.Time, p *hearsay.Packet) (all bool) {
 	return false
 }
 
-// mayWait reports whether there is room for so many more claims. What is dropped
-// an exchange brings again.
-func (r *Roster) mayWait(p *hearsay.Packet, count int) bool {
+// mayWait reports whether there is room for so many more claims. Each class of
+// senders has its own, and one source has half of it at most. What is dropped an
+// exchange brings again.
+func (r *Roster) mayWait(p *hearsay.Packet, class quota.Class, count int) bool {
+	most := waitingMost
+	if class == quota.Stranger {
+		most = waitingStrangers
+	}
 	all, same := count, count
 	source := hearsay.Source(p.Addr.Addr())
 	for i := range r.waiting {
 		w := &r.waiting[i].packet
+		if r.waiting[i].class != class {
+			continue
+		}
 		all += len(w.Claims)
 		if hearsay.Source(w.Addr.Addr()) == source {
 			same += len(w.Claims)
 		}
 	}
-	if all <= waitingMost && same <= waitingPerSource {
+	if all <= most && same <= most/2 {
 		return true
 	}
 	r.drops[hearsay.DropTableFull] += uint64(count)

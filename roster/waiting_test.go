@@ -113,7 +113,7 @@ func TestWaitingClaimsAreBounded(t *testing.T) {
 	for send(2) {
 		second++
 	}
-	if first < 8 || second < 8 || first > 9 || send(3) {
+	if first < 4 || second < 4 || first > 5 || send(3) {
 		t.Errorf("%d packets of one source wait, %d of another", first, second)
 	}
 	if b.drops[hearsay.DropTableFull] == 0 {
