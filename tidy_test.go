@@ -42,7 +42,7 @@ var house = []room{
 	{dir: "quota", layer: 0},
 	{dir: ".", layer: 0, ours: "clock", crypto: "crypto/ed25519 crypto/sha256"},
 	{dir: "roster", layer: 1, ours: ". quota ring"},
-	{dir: "detect", layer: 1, ours: "."},
+	{dir: "detect", layer: 1, ours: ". quota"},
 	{dir: "overlay", layer: 1, ours: ". ring"},
 	{dir: "rumor", layer: 1, ours: ". clock"},
 	{

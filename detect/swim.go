@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // Directory tells of the living members other than this node. Each has a seat,
@@ -26,12 +27,13 @@ type Directory struct {
 	// receives, as a seed does whose quorum is heard: then the silence of relays
 	// says nothing of itself. Nil: it never knows.
 	Proven func() bool
+
+	Sender func(*hearsay.Packet) quota.Sender // whose share of the relays a packet uses; nil: that of a stranger
 }
 
 // Limits per node.
 const (
-	maxRelayed      = 64   // pings under way in others' place
-	maxRelayedEach  = 4    // of these, for one asker, who has one probe at a time
+	maxRelayedEach  = 4    // pings under way in the place of one asker, who has one probe at a time
 	maxExaminations = 64   // examinations under way
 	maxProbes       = 1024 // the same, with those of Probe: as many as a quorum watches
 	maxPast         = 256  // examinations remembered
@@ -43,6 +45,11 @@ const (
 	// an older answer is most likely one of the dead.
 	answererAge = 30 * time.Second
 )
+
+// maxRelayed is how many pings are under way in others' place, for each class of
+// those who ask. A guess: strangers have least, since few who have heard of a member
+// are no members themselves; seats are few.
+var maxRelayed = [...]int{quota.Stranger: 16, quota.Member: 36, quota.Seat: 12}
 
 // answerer is a member that has answered this node.
 type answerer struct {
@@ -121,6 +128,7 @@ type relays struct {
 // relayed is a ping under way in the place of asker.
 type relayed struct {
 	asker  hearsay.Packet // where to answer; its body is not kept
+	from   quota.Sender
 	askSeq uint64
 	target hearsay.NodeID
 	seq    uint64
@@ -510,7 +518,7 @@ func (s *Swim) NotMe(now time.Time, seq uint64) (ok bool) {
 }
 
 // RelayReq pings a member in the asker's place. It reports false if the
-// target is no living member, or the table is full.
+// target is no living member, or the share of its sender is used up.
 func (s *Swim) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayReq) (drop hearsay.Drop, ok bool) {
 	addr, known := s.directory.Addr(m.Target)
 	if !known {
@@ -519,20 +527,27 @@ func (s *Swim) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayReq) (
 		s.nack(p, m.Seq)
 		return hearsay.DropStranger, false
 	}
-	each := 0
+	from := quota.Sender{Addr: p.Addr}
+	if s.directory.Sender != nil {
+		from = s.directory.Sender(p)
+	}
+	each, class := 0, 0
 	for i := range s.relayed {
-		if s.relayed[i].asker.Addr == p.Addr {
+		if s.relayed[i].from == from {
 			each++
+		}
+		if s.relayed[i].from.Class == from.Class {
+			class++
 		}
 	}
 	switch {
 	case each >= maxRelayedEach:
 		return hearsay.DropRate, false
-	case len(s.relayed) >= maxRelayed:
+	case class >= maxRelayed[from.Class]:
 		return hearsay.DropTableFull, false
 	}
 	r := relayed{
-		asker: hearsay.Packet{Addr: p.Addr, Stream: p.Stream}, askSeq: m.Seq,
+		asker: hearsay.Packet{Addr: p.Addr, Stream: p.Stream}, from: from, askSeq: m.Seq,
 		target: m.Target, seq: s.seq(), began: now, ends: now.Add(s.patience(m.Target)),
 	}
 	s.relayed = append(s.relayed, r)

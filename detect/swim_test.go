@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/quota"
 )
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -30,6 +31,7 @@ type world struct {
 	direct func(i int) bool                  // whether member i answers a ping
 	relay  func(via, i int) (ack, well bool) // whether a relay reaches it, and answers at all
 	mute   func(i int) bool                  // who cannot be a relay; nil: nobody
+	seat   netip.AddrPort                    // of a configured seed; zero: there is none
 	proven bool                              // this node knows by other means that it is well
 	later  []letter
 	pinged []int // in order
@@ -57,6 +59,16 @@ func newWorld(t *testing.T, members int) *world {
 		},
 		Mute:   func(who hearsay.NodeID) bool { return w.mute != nil && w.mute(int(seat(who))) },
 		Proven: func() bool { return w.proven },
+		Sender: func(p *hearsay.Packet) quota.Sender {
+			class := quota.Stranger
+			switch {
+			case p.Addr == w.seat:
+				class = quota.Seat
+			case int(seat(p.From)) <= members && p.Addr == addr(int(seat(p.From))):
+				class = quota.Member
+			}
+			return quota.Sender{Class: class, Addr: p.Addr}
+		},
 	}
 	w.Swim = detect.NewSwim(cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), w.out, w.now)
 	for i := range members {
@@ -563,6 +575,29 @@ func TestRelaysAreBounded(t *testing.T) {
 	}
 	if drop, ok := w.RelayReq(w.now, &hearsay.Packet{From: id(1), Addr: addr(1)}, &hearsay.RelayReq{Seq: 1, Target: id(99)}); ok || drop != hearsay.DropStranger {
 		t.Error("pings a stranger in another's place")
+	}
+}
+
+// However many strangers ask, this node pings in the place of members and of seats
+// as well.
+func TestStrangersLeaveRelaysForOthers(t *testing.T) {
+	w := newWorld(t, 5)
+	asks := func(asker int, at netip.AddrPort) bool {
+		_, ok := w.RelayReq(w.now, &hearsay.Packet{From: id(asker), Addr: at, Stream: true}, &hearsay.RelayReq{Seq: 1, Target: id(2)})
+		return ok
+	}
+	served := 0
+	for n := 0; n < 100 && asks(1, addr(1000+n)); n++ {
+		served++
+	}
+	if served == 0 || served == 100 {
+		t.Errorf("%d of strangers are served: the test shows nothing", served)
+	}
+	if !asks(3, addr(3)) {
+		t.Errorf("a member is refused after %d strangers", served)
+	}
+	if w.seat = addr(4); !asks(4, w.seat) {
+		t.Errorf("a seat is refused after %d strangers", served)
 	}
 }
 
