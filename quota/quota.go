@@ -43,10 +43,10 @@ type Share struct{ All, Each Rate }
 // Shares are those of all classes. A class whose share is zero has none.
 type Shares struct{ Strangers, Members, Seats Share }
 
-// slots is how many senders of a class are told apart; those whose hashes agree
+// Slots is how many senders of a class are told apart; those whose hashes agree
 // share what one may use. A guess: an eighth of them agree with another where 32
 // senders use much at once.
-const slots = 256
+const Slots = 256
 
 // Quota counts what was used. Its methods allocate nothing but, once for each
 // class, the slots of its senders. The zero Quota allows nothing.
@@ -81,9 +81,9 @@ func (q *Quota) Take(now time.Time, from Sender, n int) bool {
 	spent := &u.joint
 	if u.Each.full(u.joint, at) {
 		if u.each == nil {
-			u.each = make([]int64, slots)
+			u.each = make([]int64, Slots)
 		}
-		spent = &u.each[q.slot(from.Addr)]
+		spent = &u.each[Slot(q.secret, from.Addr)]
 	}
 	if u.Each.full(*spent, at) {
 		return false
@@ -103,14 +103,14 @@ func (r Rate) after(spent, now int64, n int) int64 {
 
 func (r Rate) saved(now int64) int64 { return now - int64(r.Burst-1)*int64(r.Every) }
 
-// slot spreads an address by a multiplication with the golden ratio's odd
+// Slot gives one of the Slots to an address, by a multiplication with the golden ratio's odd
 // fraction after each part, beginning with the secret.
-func (q *Quota) slot(addr netip.AddrPort) uint64 {
-	h := q.secret
+func Slot(secret uint64, addr netip.AddrPort) uint8 {
+	h := secret
 	for _, b := range addr.Addr().As16() {
 		h = (h ^ uint64(b)) * 0x9e3779b97f4a7c15
 		h ^= h >> 29
 	}
 	h = (h ^ uint64(addr.Port())) * 0x9e3779b97f4a7c15
-	return h >> 56 // slots is 2^8
+	return uint8(h >> 56) // Slots is 2^8
 }

@@ -6,18 +6,20 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
-// This file is what stands between hearing of an address and using it. Whoever
-// reaches a port may say that a thousand members are at a bystander's address; if
-// they were listed, every node would probe them, have others probe them, and tell
+// This file is what stands between hearing of an address and using it. A stranger
+// that reaches a port may say that a thousand members are at a bystander's address;
+// if they were listed, every node would probe them, have others probe them, and tell
 // others. So an address is a hint until it has answered a number that this node
 // has drawn. Until then its member is not listed: nobody is told of it, and all
 // that goes there is a few pings, which are shorter than the word that named it.
 
 // Limits of hints, per node.
 const (
-	maxHints   = 8192                   // as many as signatures are checked at once: the roster of a large network
+	maxHints   = 8192                   // of nodes that are not listed: as many as signatures are checked at once, the roster of a large network
+	maxMoves   = maxHints / 4           // of listed members that have moved, apart from those. A guess
 	hintTries  = 3                      // pings to one, and again only if its word comes again
 	hintWait   = 500 * time.Millisecond // after the first; doubled each time. A guess: longer than most round trips
 	hintAgain  = 5 * time.Second        // since the last of them: its word may have it pinged again
@@ -36,17 +38,42 @@ type hint struct {
 	last  time.Time // when it was pinged
 	heard int16     // how often the word came again meanwhile
 
+	origin   origin
 	silent   bool // it was pinged as often as it is
 	examined bool // for an accuser
 	over     bool // it was proven, replaced or given up
+}
+
+// origin says whose room a hint takes.
+type origin struct {
+	move bool  // of a listed member
+	slot uint8 // see quota.Slot, of the source of the packet that brought its word
+}
+
+// hintCounts are how many hints there are, by slot.
+type hintCounts struct {
+	all    int
+	bySlot [quota.Slots]int16
 }
 
 // hints are those of a node.
 type hints struct {
 	byID   map[hearsay.NodeID]*hint
 	rounds [hintTries + 1][]*hint // by how often they were pinged, in the order of due
+	counts *[2]hintCounts         // see counted
 	nextAt time.Time              // no batch before this
 	pinged time.Time              // when a member pinged this node last
+}
+
+// counted gives the counts of moves, or those of the other hints.
+func (h *hints) counted(move bool) (counts *hintCounts, most int) {
+	if h.counts == nil {
+		h.counts = new([2]hintCounts)
+	}
+	if move {
+		return &h.counts[1], maxMoves
+	}
+	return &h.counts[0], maxHints
 }
 
 // known gives the hint of a member, or nil.
@@ -69,20 +96,52 @@ func (r *Roster) isProven(p *hearsay.Packet, m *member, word *hearsay.Claim) boo
 
 // hint keeps a word that was checked until its address has answered. It counts
 // as pinged so often.
-func (r *Roster) hint(now time.Time, word *hearsay.Claim, tries int) {
+func (r *Roster) hint(now time.Time, word *hearsay.Claim, from origin, tries int) {
 	h := &r.hints
 	if old := h.known(word.Subject); old != nil {
 		r.endHint(word.Subject, old)
-	} else if len(h.byID) >= maxHints {
+	}
+	if counts, most := h.counted(from.move); counts.all >= most && !r.hintYields(now, from) {
 		r.drops[hearsay.DropTableFull]++
 		return
 	}
-	one := &hint{word: r.members.cards.hold(word.Subject, word.Incarnation, &word.Card), seq: r.random.Uint64() | 1, due: now}
+	counts, _ := h.counted(from.move)
+	counts.all++
+	counts.bySlot[from.slot]++
+	one := &hint{origin: from, word: r.members.cards.hold(word.Subject, word.Incarnation, &word.Card), seq: r.random.Uint64() | 1, due: now}
 	if h.byID == nil {
 		h.byID = make(map[hearsay.NodeID]*hint)
 	}
 	h.byID[word.Subject] = one
 	h.rounds[tries] = append(h.rounds[tries], one)
+}
+
+// hintYields makes room for a hint from an origin: of the slot with the most
+// hints of its kind the one that was pinged the longest ago gives way, if no
+// answer to it is to be expected, or if that slot has two more than the newcomer's.
+// The source that counts is the packet's: a stranger may name any address in a word.
+func (r *Roster) hintYields(now time.Time, from origin) bool {
+	counts, _ := r.hints.counted(from.move)
+	crowd := origin{move: from.move, slot: from.slot}
+	for slot, n := range counts.bySlot {
+		if n > counts.bySlot[crowd.slot] {
+			crowd.slot = uint8(slot)
+		}
+	}
+	unfair := counts.bySlot[crowd.slot] > counts.bySlot[from.slot]+1
+	for tries := hintTries; tries >= 0; tries-- {
+		for _, one := range r.hints.rounds[tries] {
+			if one.over || one.origin != crowd {
+				continue
+			}
+			if !unfair && (!one.silent || now.Sub(one.last) < hintWait<<(hintTries-1)) {
+				return false
+			}
+			r.endHint(r.hinted(one).Subject, one)
+			return true
+		}
+	}
+	return false
 }
 
 // hearHint notes that the word of a hint has come again, and has its address
@@ -94,7 +153,7 @@ func (r *Roster) hearHint(now time.Time, one *hint) {
 	}
 	if one.silent && now.Sub(one.last) >= hintAgain {
 		word := r.hinted(one)
-		r.hint(now, &word, 0)
+		r.hint(now, &word, one.origin, 0)
 	}
 }
 
@@ -104,7 +163,7 @@ func (r *Roster) hearHint(now time.Time, one *hint) {
 func (r *Roster) remind(now time.Time, id hearsay.NodeID) {
 	if one := r.hints.known(id); one != nil && one.silent && now.Sub(one.last) >= hintAgain {
 		word := r.hinted(one)
-		r.hint(now, &word, 1)
+		r.hint(now, &word, one.origin, 1)
 	}
 }
 
@@ -130,6 +189,9 @@ func (r *Roster) witnessHint(now time.Time, asker *member, request *hearsay.Witn
 func (r *Roster) endHint(id hearsay.NodeID, one *hint) {
 	one.over = true
 	delete(r.hints.byID, id)
+	counts, _ := r.hints.counted(one.origin.move)
+	counts.all--
+	counts.bySlot[one.origin.slot]--
 	r.members.cards.release(one.word)
 	if len(r.hints.byID) == 0 {
 		r.hints = hints{nextAt: r.hints.nextAt, pinged: r.hints.pinged} // there may have been many

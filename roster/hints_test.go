@@ -164,3 +164,43 @@ func TestAHintIsAnsweredNowAndThen(t *testing.T) {
 		t.Errorf("%d rosters at once, want 1 to 3", rosters)
 	}
 }
+
+// A table that is full of hints of silent addresses has room for a newcomer, and
+// for a member that has moved, whatever the sources are from which it was filled.
+func TestFullHintsYield(t *testing.T) {
+	for name, flooder := range map[string]*stranger{"one source": newStranger(900), "many sources": nil} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, 4)
+			b.pass(5 * time.Second)
+			for n := range 9000 {
+				made := newStranger(1000 + n)
+				from := made
+				if flooder != nil {
+					from = flooder
+				}
+				b.hint(from, made.word(hearsay.StateAlive))
+				if n%2 == 1 {
+					b.pass(10 * time.Millisecond)
+				}
+			}
+			if b.Hints() < 8000 {
+				t.Fatalf("%d hints: the test shows nothing", b.Hints())
+			}
+			joiner, m := newStranger(50), b.others[2]
+			b.hint(joiner, joiner.word(hearsay.StateAlive))
+			m.addr = netip.MustParseAddrPort("10.99.0.1:7946")
+			m.incarnation++
+			b.hint(m, m.word(hearsay.StateAlive))
+			fx := b.pass(time.Second)
+			if n, _ := pinged(fx, joiner.addr); n == 0 {
+				t.Error("a newcomer is not pinged")
+			}
+			if n, _ := pinged(fx, m.addr); n == 0 {
+				t.Error("a member that has moved is not pinged")
+			}
+			if b.Hints() > 8192+1 {
+				t.Errorf("%d hints", b.Hints())
+			}
+		})
+	}
+}

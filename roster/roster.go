@@ -296,7 +296,8 @@ func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) (
 		return nil, false
 	}
 	if word.State == hearsay.StateAlive && c.State < hearsay.StateDead && !r.isProven(p, m, &word) {
-		r.hint(now, &word, 0)
+		from := hearsay.Source(p.Addr.Addr())
+		r.hint(now, &word, origin{move: m != nil, slot: quota.Slot(r.members.cards.secret, netip.AddrPortFrom(from, 0))}, 0)
 		return m, false
 	}
 	r.stats.ClaimsNew++
