@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 const (
@@ -109,50 +110,16 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	if q.state == nil {
 		return
 	}
-	keys, from := q.keys(), q.directory.sender(p)
-	if at := slices.IndexFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr }); at >= 0 && q.unsure() {
-		defer q.answeredBy(at) // when its heads were looked at
-	}
-	for i := range m.Heads {
-		h := &m.Heads[i]
-		if int(h.Slot) >= len(keys) {
-			continue
-		}
-		if !q.chain.names(h) {
-			q.drops[hearsay.DropStranger]++ // of another founding, or from before a recovery
-			continue
-		}
-		if int(h.Slot) == q.cfg.Slot {
-			if q.ownHead(now, from, h) {
-				break
-			}
-			continue
-		}
-		if !q.affordsCheck(now, from) {
-			q.drops[hearsay.DropRate]++
-			break
-		}
-		rival, forged := q.rival(now, from, h, keys[h.Slot])
-		if q.doomed != "" {
-			return
-		}
-		taken := false
-		if !rival {
-			taken, forged = q.chain.takeHead(h, keys[h.Slot])
-		}
-		if taken || forged {
-			q.checked(now, from, 1)
-		}
-		if forged {
-			q.drops[hearsay.DropBadSignature]++
-			break // a message costs whoever forges it no less than this node
-		}
-		if taken {
-			q.persist(&hearsay.KeptHead{Head: *h})
-		}
+	from := q.directory.sender(p)
+	own := q.takeHeads(now, from, m.Heads)
+	if q.doomed != "" {
+		return
 	}
 	if q.parted(now, m.Items); q.doomed != "" {
 		return
+	}
+	if slot, is := q.answersDoubt(p); is && own && (len(m.Items) == 0 || m.Items[0].Epoch == q.state.epoch+1) {
+		q.answeredBy(slot)
 	}
 	if slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr }) {
 		q.takeSeats(now, from, m.Items) // as this seed has asked for
@@ -164,6 +131,68 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	}
 	q.recall(older)
 	q.prove(now)
+}
+
+// rosterPart takes the heads of a roster, which answers an unsure seed whose ledger
+// ends before what the other has in memory. The members come by the log.
+func (q *Quorum) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
+	slot, is := q.answersDoubt(p)
+	if !is || q.state == nil {
+		q.drops[hearsay.DropUnexpected]++
+		return
+	}
+	if own := q.takeHeads(now, q.directory.sender(p), m.Heads); own && q.doomed == "" {
+		q.answeredBy(slot)
+	}
+}
+
+// takeHeads takes heads of seats. It reports whether they tell what this seed has
+// signed: its own head is among them and was looked at, or there are none, as
+// nothing was ruled yet.
+func (q *Quorum) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Head) (own bool) {
+	keys := q.keys()
+	own = len(heads) == 0
+	for i := range heads {
+		h := &heads[i]
+		if int(h.Slot) >= len(keys) {
+			continue
+		}
+		if !q.chain.names(h) {
+			q.drops[hearsay.DropStranger]++ // of another founding, or from before a recovery
+			continue
+		}
+		if int(h.Slot) == q.cfg.Slot {
+			affords := q.affordsCheck(now, from)
+			if q.ownHead(now, from, h) {
+				return false
+			}
+			own = affords
+			continue
+		}
+		if !q.affordsCheck(now, from) {
+			q.drops[hearsay.DropRate]++
+			break
+		}
+		rival, forged := q.rival(now, from, h, keys[h.Slot])
+		if q.doomed != "" {
+			return false
+		}
+		taken := false
+		if !rival {
+			taken, forged = q.chain.takeHead(h, keys[h.Slot])
+		}
+		if taken || forged {
+			q.checked(now, from, 1)
+		}
+		if forged {
+			q.drops[hearsay.DropBadSignature]++
+			break // a message costs its forger no less than this node
+		}
+		if taken {
+			q.persist(&hearsay.KeptHead{Head: *h})
+		}
+	}
+	return own
 }
 
 // tickLedger fetches from the other seeds what is missing here: older rulings,

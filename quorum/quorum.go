@@ -190,6 +190,8 @@ func (q *Quorum) Receive(now time.Time, p *hearsay.Packet) bool {
 		}
 	case *hearsay.Rulings:
 		q.rulings(now, p, m)
+	case *hearsay.RosterPart:
+		q.rosterPart(now, p, m)
 	default:
 		return false
 	}

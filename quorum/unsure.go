@@ -16,6 +16,7 @@ import (
 //	A, unsure                 B                    C
 //	  |--- hello, LedgerReq -->|------------------->|   until each has answered once
 //	  |<-- Rulings{Heads} -----|                    |   A's own head is newer than its ledger: it stops
+//	  |<-- RosterPart{Heads} -----------------------|   the same, if A's ledger ends long before B's
 //	  |<-- hello: no ledger ------------------------|   or nothing contradicts it: it takes part
 
 // unsureFor is how long an answer of all is waited for. Seeds that lost their
@@ -27,6 +28,7 @@ const unsureFor = time.Minute
 type doubtful struct {
 	until time.Time              // zero: it is sure
 	waits [hearsay.MaxSeeds]bool // for the answers of these
+	asked [hearsay.MaxSeeds]bool // these were sent a LedgerReq
 	askAt time.Time
 }
 
@@ -43,6 +45,14 @@ func (q *Quorum) doubt(now time.Time) {
 
 // unsure reports whether this seed takes no part yet.
 func (q *Quorum) unsure() bool { return !q.doubtful.until.IsZero() }
+
+// answersDoubt gives the slot of the seed whose answer this seed waits for and a packet
+// may bring: by stream from its configured address, which no forged source can
+// reach, and after the question.
+func (q *Quorum) answersDoubt(p *hearsay.Packet) (slot int, is bool) {
+	slot = slices.IndexFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr })
+	return slot, slot >= 0 && q.unsure() && p.Stream && q.doubtful.waits[slot] && q.doubtful.asked[slot]
+}
 
 // answeredBy notes that a seed has told what it knows, or that it knows nothing.
 func (q *Quorum) answeredBy(slot int) {
@@ -69,6 +79,7 @@ func (q *Quorum) tickUnsure(now time.Time) {
 			continue
 		}
 		missing = append(missing, q.cfg.Seeds[slot].Addr.String())
+		d.asked[slot] = true
 		q.askSeat(now, slot)
 		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: q.Epoch()}})
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hearsay"
 )
 
 // A seed that was put back below the file system, while the one that knows is
@@ -55,4 +57,67 @@ func TestUnsureSeedsComeBack(t *testing.T) {
 		w.must(limit, "a quorum", func() bool { return w.machines[1].q.Ready() && w.machines[2].q.Ready() })
 		t.Logf("%d are lost: back after %v", lost, w.now.Sub(began))
 	}
+}
+
+// Neither a datagram nor a message without this seed's own head counts as the answer
+// of the seed that is down and knows.
+func TestOnlyAnswersEndDoubt(t *testing.T) {
+	w := followed(t, 82, 3)
+	w.run(time.Second)
+	a, b, c := w.machines[0], w.machines[1], w.machines[2]
+	theirs := b.q.chain.heads[1]
+	all := b.q.chain.newest()
+	for _, m := range w.machines {
+		w.crash(m)
+	}
+	w.cfg.Unsure = true
+	w.start(a)
+	w.start(c)
+	w.run(5 * time.Second)
+	for name, p := range map[string]*hearsay.Packet{
+		"an empty datagram":        {Addr: seedAddr(1), Body: &hearsay.Rulings{}},
+		"a datagram":               {Addr: seedAddr(1), Body: &hearsay.Rulings{Heads: all}},
+		"heads without the own":    from(seedAddr(1), &hearsay.Rulings{Heads: []hearsay.Head{theirs}}),
+		"a stranger's":             from(stranger, &hearsay.Rulings{Heads: all}),
+		"a roster by datagram":     {Addr: seedAddr(1), Body: &hearsay.RosterPart{Heads: all, Parts: 1}},
+		"a roster without the own": from(seedAddr(1), &hearsay.RosterPart{Heads: []hearsay.Head{theirs}, Parts: 1}),
+	} {
+		if w.step(a, func() { a.q.Receive(w.now, p) }); !a.q.unsure() {
+			t.Fatalf("%s ends the doubt", name)
+		}
+	}
+	w.step(a, func() { a.q.Receive(w.now, from(seedAddr(1), &hearsay.Rulings{Heads: all})) })
+	if a.q.unsure() {
+		t.Fatal("an answer does not end the doubt")
+	}
+}
+
+// A copy so old that the others answer with a roster is told by that, too: it stops
+// long before the time to wait is over.
+func TestRosterAnswersUnsureSeed(t *testing.T) {
+	w := newWorld(t, 3, 83)
+	w.cfg.Tail = 16
+	w.startAll()
+	for range 5 {
+		w.newPerson()
+	}
+	w.must(20*time.Second, "five are in", func() bool { return w.agree() && w.machines[0].q.Epoch() == 5 })
+	w.run(time.Second)
+	a := w.machines[0]
+	copied := maps.Clone(a.disk.durable)
+	for range 60 {
+		w.newPerson()
+	}
+	w.must(20*time.Second, "all are in", func() bool { return w.agree() && a.q.Epoch() == 65 })
+	w.run(time.Second)
+	for _, m := range w.machines {
+		w.crash(m)
+	}
+	a.disk.durable, w.epochs[0] = copied, 0
+	w.cfg.Unsure = true
+	w.startAll()
+	if base := w.machines[1].q.chain.base; base <= 5 {
+		t.Fatalf("all after %d are in memory", base)
+	}
+	w.must(10*time.Second, "it stops", func() bool { return a.q.Doomed() != "" })
 }
