@@ -138,6 +138,13 @@ func (st *stream) yields(n *stream, holds int) bool {
 	return !st.writing && time.Since(st.used) > streamGrace
 }
 
+// classOf gives the class of a stream.
+func (s *streams) classOf(st *stream) quota.Class {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return st.class
+}
+
 // proved notes that a packet of a member came by a stream, from the address
 // that the roster has of it.
 func (s *streams) proved(remote netip.AddrPort) {

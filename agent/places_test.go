@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,6 +145,32 @@ func TestProvenStreamsStay(t *testing.T) {
 		}
 		if !c.whole(fmt.Sprintf("%s:1", seatAddr.Addr())) {
 			t.Error("there is no place for a seat")
+		}
+	})
+}
+
+// TestHalfFramesLeaveRoomToBytes: however many bytes of frames that do not end
+// strangers have sent, those of a seat and of a member arrive whole.
+func TestHalfFramesLeaveRoomToBytes(t *testing.T) {
+	inCrowd(t, func(c *crowd) {
+		var arrived atomic.Int64
+		c.deliver = func([]byte, netip.AddrPort) { arrived.Add(1) }
+		const held = 250 << 10
+		half := append([]byte{wire.FrameStart, 0x03, 0xff, 0xff}, make([]byte, held)...)
+		for n := range streamReceivingMax/held + 1 {
+			c.connect(fmt.Sprintf("192.0.%d.1:1", n), half)
+			synctest.Wait()
+		}
+		if n := c.receiving.Load(); n < streamReceivingMax/2-2*held {
+			t.Fatalf("%d bytes are held: the test shows nothing", n)
+		}
+		whole := append(half[:4:4], make([]byte, 0x3ffff)...)
+		for _, from := range []netip.AddrPort{seatAddr, memberAddr} {
+			c.connect(from.String(), whole)
+		}
+		synctest.Wait()
+		if n := arrived.Load(); n != 2 {
+			t.Errorf("%d of two long frames arrived, of a seat and of a member", n)
 		}
 	})
 }

@@ -49,6 +49,8 @@ type streams struct {
 	receiving   atomic.Int64                 // bytes that budgets hold, all together
 	receivingBy [receivingSlots]atomic.Int64 // and by source
 
+	receivingStrangers atomic.Int64 // and those of strangers
+
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
@@ -265,10 +267,11 @@ func (s *streams) write(st *stream) {
 // read hands on the packets of a stream until it ends, by either side, or
 // breaks a limit.
 func (s *streams) read(st *stream) {
-	budget := &budget{conn: st.conn, all: &s.receiving, source: s.receivingOf(st.remote.Addr())}
+	budget := s.newBudget(st)
 	buffered := bufio.NewReaderSize(budget, streamBuffer)
 	second, frames := int64(0), 0
 	for {
+		budget.class = s.classOf(st)
 		packet, err := s.next(st, buffered)
 		if now := time.Now().Unix(); now != second {
 			second, frames = now, 0
@@ -295,9 +298,8 @@ func (s *streams) next(st *stream, r *bufio.Reader) ([]byte, error) {
 	if first, _ := r.Peek(1); first[0] != wire.FrameStart && s.lines != nil && st.accepted && !st.brought {
 		s.mu.Lock()
 		st.lines = true
-		class := st.class
 		s.mu.Unlock()
-		s.lines.serve(s.ctx, st.conn, r, st.remote, class)
+		s.lines.serve(s.ctx, st.conn, r, st.remote, s.classOf(st))
 		return nil, io.EOF
 	}
 	st.conn.SetReadDeadline(time.Now().Add(streamFrameTimeout))
