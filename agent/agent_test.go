@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -515,4 +516,55 @@ func BenchmarkReceivePing(b *testing.B) {
 	}
 	a.run()
 	a.Close()
+}
+
+// Of two processes on copies of one data directory one finds out that there is
+// another, and stops. The other goes on, and the others have it where it is.
+func TestTwinStops(t *testing.T) {
+	t.Run("open", func(t *testing.T) {
+		other := start(t, quick("other"))
+		stopOneTwin(t, other, quick("twin", addrOf(other)))
+	})
+	t.Run("with seeds", func(t *testing.T) {
+		n := newSeededNet(t, 1)
+		n.start("other")
+		stopOneTwin(t, n.peers[0], n.peer("twin"))
+	})
+}
+
+func stopOneTwin(t *testing.T, other *Agent, cfg Config) {
+	t.Helper()
+	is := func(a *Agent) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(other.Members(), func(m hearsay.Member) bool {
+				return m.Name == "twin" && m.Addr == a.Self().Addr && m.State == hearsay.StateAlive
+			})
+		}
+	}
+	cfg.Data = filepath.Join(t.TempDir(), "one")
+	one := start(t, cfg)
+	await(t, other, "the first", is(one))
+	one.Close()
+	copied := cfg
+	copied.Data = filepath.Join(t.TempDir(), "two")
+	copyData(t, cfg.Data, copied.Data)
+	one = start(t, cfg)
+	await(t, other, "the first again", is(one))
+	two := start(t, copied)
+	stopped, stays := two, one
+	select {
+	case <-two.Done():
+	case <-one.Done():
+		stopped, stays = one, two
+	case <-patient(t).Done():
+		t.Fatal("both go on")
+	}
+	want := "another process runs with this identity at " + addrOf(stays)
+	if err := stopped.Err(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("it stops with %v, want %s", err, want)
+	}
+	await(t, other, "the one that goes on", is(stays))
+	if stays.Err() != nil {
+		t.Errorf("the other stops, too: %v", stays.Err())
+	}
 }

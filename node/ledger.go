@@ -325,12 +325,15 @@ func (n *Node) Fresh(now time.Time) (number int, fx *hearsay.Effects, err error)
 func (n *Node) Founded() bool { return n.seeded.seat != nil && len(n.seeded.seat.Founding()) > 0 }
 
 // Doomed says why this node must stop, or "": a seed whose data directory is
-// older than what it has promised.
+// older than what it has promised, and any node that is not the only one of its
+// identity.
 func (n *Node) Doomed() string {
-	if n.seeded.seat == nil {
-		return ""
+	if n.seeded.seat != nil {
+		if why := n.seeded.seat.Doomed(); why != "" {
+			return why
+		}
 	}
-	return n.seeded.seat.Doomed()
+	return n.roster.Doomed()
 }
 
 // Recover begins anew from this seed's ledger; see quorum.Quorum.Recover.

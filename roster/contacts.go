@@ -186,11 +186,16 @@ func (r *Roster) tryOne(now time.Time) {
 		if !ok {
 			continue
 		}
-		seq := r.random.Uint64() | 1 // not zero, which is a Join's
-		c.await(asked{addr: target.addr, seq: seq, until: now.Add(answerTime)})
-		r.out.Ping(target.addr, seq, target.id)
+		r.tryContact(now, target.addr, target.id)
 		return
 	}
+}
+
+// tryContact pings an address at which a node may be.
+func (r *Roster) tryContact(now time.Time, addr netip.AddrPort, id hearsay.NodeID) {
+	seq := r.random.Uint64() | 1 // not zero, which is a Join's
+	r.contacts.await(asked{addr: addr, seq: seq, until: now.Add(answerTime)})
+	r.out.Ping(addr, seq, id)
 }
 
 // candidate gives the i-th contact, unless somebody living is there.
@@ -211,7 +216,8 @@ func (r *Roster) candidate(i int) (contact, bool) {
 }
 
 // ContactAck takes the answer of a contact. One that this node does not hold
-// living gets its roster or its digest: what both hold then meets.
+// living gets its roster or its digest: what both hold then meets. One that it lists
+// elsewhere hears where.
 func (r *Roster) ContactAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
 	c := &r.contacts
 	if r.hintAck(now, p.From, seq) {
@@ -227,6 +233,8 @@ func (r *Roster) ContactAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
 		r.join(now, p.Addr)
 	case !m.state.Living():
 		r.beginExchange(now, p.Addr, p.From) // it has answered from there
+	case p.Addr != r.addr(m) && m.state == hearsay.StateAlive:
+		r.tellOne(p.Addr, m) // it refutes that it is elsewhere
 	}
 	return true
 }

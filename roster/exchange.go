@@ -83,6 +83,10 @@ func (r *Roster) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
 	if now.Sub(r.exchanged) < r.cfg.ExchangeEvery || now.Sub(r.changed) < r.cfg.ExchangeQuiet && waited < restless*r.cfg.ExchangeEvery {
 		return
 	}
+	if !p.Stream && p.Addr != r.addr(m) {
+		r.tryContact(now, p.Addr, p.From)         // another process may have its identity: if it is there it hears so
+		r.out.Now[len(r.out.Now)-1].Answer = true // in size, too, as anybody may have named that address
+	}
 	r.beginExchange(now, r.addr(m), p.From)
 }
 

@@ -38,6 +38,8 @@ type Roster struct {
 	out     *hearsay.Effects
 
 	self    *member
+	started time.Time
+	twin    twin
 	members table           // all, this node included
 	living  list            // alive or suspect, without this node
 	gone    list            // dead or left
@@ -112,7 +114,7 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards,
 ) *Roster {
 	r := &Roster{
 		cfg: cfg, network: network, ledger: func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} }, signer: signer, random: random, out: out, drops: drops,
-		spent: make(map[hearsay.NodeID]allowance), verifies: quota.New(cards.secret, verifyShares),
+		started: now, spent: make(map[hearsay.NodeID]allowance), verifies: quota.New(cards.secret, verifyShares),
 		held: make(map[int32]*held), met: make(map[int32]int64),
 		hints: hints{pinged: now}, members: table{cards: cards, zero: now.Add(-cfg.ForgetAfter)}, changed: now, forgetAt: now.Add(forgetCheck),
 	}
