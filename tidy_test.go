@@ -44,7 +44,7 @@ var house = []room{
 	{dir: "roster", layer: 1, ours: ". quota ring"},
 	{dir: "detect", layer: 1, ours: ". quota"},
 	{dir: "overlay", layer: 1, ours: ". ring"},
-	{dir: "rumor", layer: 1, ours: ". clock"},
+	{dir: "rumor", layer: 1, ours: ". clock quota"},
 	{
 		dir: "quorum", layer: 1, ours: ". quota ring",
 		theirs: "go.etcd.io/raft/v3 go.etcd.io/raft/v3/raftpb google.golang.org/protobuf/proto",

@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/quota"
 )
 
 // This file is the net below the strategies: two compare what they have seen,
@@ -37,11 +38,9 @@ const (
 	giveBytes  = 160 << 10              // of rumors given at a time; with what is missed they must fit hearsay.MaxStreamPacket
 	giveMost   = 1024                   // rumors given at a time, in packets of hearsay.MaxRumors at most
 	giveMissed = 2048                   // ranges in one packet
-	giveEach   = 50 * time.Millisecond  // the time for giving, which looks at all that is held
-	giveBurst  = time.Second            // this much of it at once
 	onItsWay   = 300 * time.Millisecond // what came this recently is not given
 	rangeSize  = 24                     // bytes that a range takes, about
-	seenRate   = 16 << 10               // bytes of ranges sent in a second where nothing is gained by them
+	seenRate   = 16 << 10               // bytes of ranges sent to members in a second where nothing is gained by them
 	seenBurst  = 4 * time.Second        // this much of it at once
 	answerIn   = 500 * time.Millisecond // after which the answer of one from whom this node catches up is lost
 	fullAt     = 8                      // as a part of what may be held, new since last compared
@@ -51,6 +50,20 @@ const (
 	pingsFor   = 15 * time.Second       // after something new came every ping carries the hash: of a thousand nodes, none is then missed by all (e^-15 each)
 	pingsEach  = 8                      // and else one of so many
 )
+
+// giveShares is how often a node gives in a second, which looks at all that is
+// held: 20 times, by class of those who ask. Strangers are those that say they are
+// a member and come from elsewhere than that is listed, as who has just moved does.
+// Seats carry no rumors. One member has up to two thirds of the members' share.
+var giveShares = quota.Shares{
+	Strangers: quota.Share{All: quota.PerSecond(4, 4), Each: quota.PerSecond(1, 1)},
+	Members:   quota.Share{All: quota.PerSecond(14, 15), Each: quota.PerSecond(4, 5)},
+	Seats:     quota.Share{All: quota.PerSecond(2, 2), Each: quota.PerSecond(2, 2)},
+}
+
+// seenShares is how many bytes of ranges are sent to strangers: a quarter of what
+// members may have, who have all of seenRate.
+var seenShares = quota.Shares{Strangers: quota.Share{All: quota.PerSecond(seenRate/4, seenRate), Each: quota.PerSecond(seenRate/16, seenRate/4)}}
 
 // comparison is what is known of a neighbor's seen.
 type comparison struct {
@@ -79,8 +92,9 @@ type compare struct {
 	until  time.Time      // and until when
 	gained bool           // something new came since ranges were last sent
 
-	givePaid time.Time // up to then the time for giving is spent
-	seenPaid time.Time // and that for sending ranges
+	gives         *quota.Quota
+	seenPaid      time.Time    // up to then the time for sending ranges is spent
+	seenStrangers *quota.Quota // bytes of them that are sent to strangers
 }
 
 // changed tells that a rumor came.
@@ -232,7 +246,13 @@ func (r *Rumors) sendSeen(now time.Time, p *hearsay.Packet, answer bool) {
 	if c.seenPaid.Before(now) {
 		c.seenPaid = now
 	}
-	if c.seenPaid.Sub(now) > seenBurst && !c.gained {
+	from := r.sender(p)
+	stranger := from.Class == quota.Stranger
+	switch {
+	case stranger && !c.seenStrangers.Take(now, from, 0):
+		r.drops[hearsay.DropRate]++
+		return
+	case !stranger && c.seenPaid.Sub(now) > seenBurst && !c.gained:
 		return
 	}
 	packet := p.Reply(nil)
@@ -245,11 +265,23 @@ func (r *Rumors) sendSeen(now time.Time, p *hearsay.Packet, answer bool) {
 	}
 	drawn := r.random.Uint32()
 	ranges, of := r.seen.ranges(int(drawn>>1), drawn&1 == 0)
-	c.seenPaid = c.seenPaid.Add(time.Second * time.Duration(rangeSize*len(ranges)) / seenRate)
-	c.from, c.until, c.gained = p.From, now.Add(answerIn), false
+	if stranger { // its answer is not waited for: else it kept this node from asking members
+		c.seenStrangers.Take(now, from, rangeSize*len(ranges))
+	} else {
+		c.seenPaid = c.seenPaid.Add(time.Second * time.Duration(rangeSize*len(ranges)) / seenRate)
+		c.from, c.until, c.gained = p.From, now.Add(answerIn), false
+	}
 	r.stats.Exchanges++
 	packet.Body = &hearsay.Seen{Ranges: ranges, Of: of, Answer: answer}
 	r.send(false, packet)
+}
+
+// sender tells whose share a packet uses.
+func (r *Rumors) sender(p *hearsay.Packet) quota.Sender {
+	if r.directory.Sender == nil {
+		return quota.Sender{Addr: p.Addr}
+	}
+	return r.directory.Sender(p)
 }
 
 // Seen gives what another lacks, and asks for what this node lacks.
@@ -261,15 +293,10 @@ func (r *Rumors) Seen(now time.Time, p *hearsay.Packet, m *hearsay.Seen) {
 		r.drops[hearsay.DropUnexpected]++
 		return
 	}
-	c := &r.compare
-	if c.givePaid.Before(now) {
-		c.givePaid = now
-	}
-	if c.givePaid.Sub(now) > giveBurst {
+	if !r.compare.gives.Take(now, r.sender(p), 1) {
 		r.drops[hearsay.DropRate]++
 		return
 	}
-	c.givePaid = c.givePaid.Add(giveEach)
 	if !hearsay.RangesAscend(m.Ranges) {
 		r.drops[hearsay.DropMalformed]++
 		return

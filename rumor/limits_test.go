@@ -67,14 +67,14 @@ func TestGivingIsBounded(t *testing.T) {
 	n := w.nodes[0]
 	w.say(0, "asked for")
 	w.run(time.Second)
-	const most, more = int(giveBurst/giveEach) + 1, 5
+	most, more := 2*giveShares.Members.Each.Burst, 5
 	for range most + more {
 		w.byStream(1, 0, &hearsay.Seen{})
 	}
-	if n.stats.Payloads != uint64(most) || n.drops[hearsay.DropRate] != more {
+	if n.stats.Payloads != uint64(most) || n.drops[hearsay.DropRate] != uint64(more) {
 		t.Errorf("given %d times, refused %d times: want %d, %d", n.stats.Payloads, n.drops[hearsay.DropRate], most, more)
 	}
-	w.now = w.now.Add(giveEach)
+	w.now = w.now.Add(giveShares.Members.Each.Every)
 	if w.byStream(1, 0, &hearsay.Seen{}); n.stats.Payloads != uint64(most)+1 {
 		t.Error("it is not given later")
 	}
@@ -219,5 +219,34 @@ func TestPartsAreWhole(t *testing.T) {
 	}
 	if list, of := s.ranges(7, true); len(list) != ranges || of != (hearsay.Span{}) {
 		t.Errorf("%d ranges of %v: want all", len(list), of)
+	}
+}
+
+// Strangers that ask in members' names leave members what those may have.
+func TestStrangersLeaveMembersTheirShare(t *testing.T) {
+	for what, body := range map[string]hearsay.Message{"rumors": &hearsay.Seen{}, "ranges": &hearsay.Heard{Hash: 1}} {
+		w := newNetwork(t, 3, DefaultConfig())
+		n := w.nodes[0]
+		w.say(0, "asked for")
+		for i := range maxRanges {
+			w.give(0, 1, rumorOf(2, uint64(1+2*i), "x"))
+		}
+		w.run(10 * time.Second)
+		n.compare.gained = false
+		gets := func(i, at int) bool {
+			before := n.stats.Payloads + n.stats.Exchanges
+			w.receive(n, &hearsay.Packet{From: nodeID(i), Addr: nodeAddr(at), Stream: true, Body: body})
+			return n.stats.Payloads+n.stats.Exchanges > before
+		}
+		served := 0
+		for served < 1000 && gets(2, 3000+served) {
+			served++
+		}
+		if served == 0 || served == 1000 {
+			t.Errorf("%s: %d of strangers are served: the test shows nothing", what, served)
+		}
+		if !gets(1, 1) {
+			t.Errorf("%s: a member is refused after %d of strangers", what, served)
+		}
 	}
 }

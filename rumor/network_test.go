@@ -12,6 +12,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/quota"
 )
 
 var epoch = time.Unix(1_700_000_000, 0)
@@ -121,6 +122,12 @@ func (w *network) start(i int) {
 		Trusted: func(id hearsay.NodeID) bool {
 			j, ok := index[id]
 			return ok && j < len(w.nodes) && !w.nodes[j].down
+		},
+		Sender: func(p *hearsay.Packet) quota.Sender {
+			if p.Addr == nodeAddr(index[p.From]) {
+				return quota.Sender{Class: quota.Member, Addr: p.Addr}
+			}
+			return quota.Sender{Addr: p.Addr}
 		},
 		Draw: func() (hearsay.NodeID, bool) {
 			j := w.random.IntN(len(w.nodes) - 1)

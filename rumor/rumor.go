@@ -11,6 +11,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/quota"
 )
 
 // Limits per node.
@@ -43,6 +44,9 @@ type Directory struct {
 	Known   func(hearsay.NodeID) bool                   // whether it is a member in any state; this node is
 	Trusted func(hearsay.NodeID) bool                   // whether it is a living member and no suspect
 	Draw    func() (hearsay.NodeID, bool)               // a living member other than this node, at random
+
+	Sender func(*hearsay.Packet) quota.Sender // whose share a packet uses of what is given; nil: that of a stranger
+	Secret uint64                             // decides which senders share a slot: see quota.New
 }
 
 // Rumors is one node's part in telling them. What it wants done goes to out.
@@ -107,6 +111,7 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 ) *Rumors {
 	r := &Rumors{cfg: cfg, self: self, directory: directory, random: random, drops: drops, out: out}
 	r.compare.at, r.compare.last = never, now
+	r.compare.gives, r.compare.seenStrangers = quota.New(directory.Secret, giveShares), quota.New(directory.Secret, seenShares)
 	r.tree.place.root = self
 	r.tree.announceAt, r.monger.cycleAt, r.monger.pollAt = never, never, never
 	if cfg.Strategy == Monger && cfg.Style.Pulls() {
