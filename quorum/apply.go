@@ -188,10 +188,15 @@ func (s *state) rule(r *hearsay.Ruling) *hearsay.Ruling {
 
 func (s *state) abort(c *openCase, why string) []change {
 	s.close(c)
+	s.giveBack(c)
+	return []change{{outcome: outAborted, c: c, why: why}}
+}
+
+// giveBack takes back what a case has spent that ends without a ruling.
+func (s *state) giveBack(c *openCase) {
 	if c.opening.op == opAdmit {
 		s.bounds.spend(hearsay.Source(c.opening.claim.Card.Addr.Addr()), -anAdmission, -anAdmission)
 	}
-	return []change{{outcome: outAborted, c: c, why: why}}
 }
 
 // leave ends a stay by its member's own signed word.

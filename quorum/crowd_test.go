@@ -192,3 +192,47 @@ func TestTimeOfTheState(t *testing.T) {
 		}
 	}
 }
+
+// After a recovery time goes on though no entry is written: a source that had spent
+// all it may is admitted again. Cases that were given up have spent nothing.
+func TestRecoveryLetsTimePass(t *testing.T) {
+	w := newWorld(t, 1, 86)
+	m := w.machines[0]
+	w.start(m)
+	w.newPerson()
+	w.must(10*time.Second, "one is in", func() bool { return m.q.Epoch() == 1 })
+	w.run(time.Second)
+	w.crash(m)
+	w.cfg.Recover = true
+	w.start(m)
+	w.cfg.Recover = false
+	newcomer, given := person{n: 200, key: newKeyed(200), addr: peerAddr(200), at: 1}, person{n: 300, key: newKeyed(300), addr: seedAddr(99), at: 1}
+	source, other := hearsay.Source(newcomer.addr.Addr()), hearsay.Source(given.addr.Addr())
+	w.step(m, func() {
+		b := &m.q.state.bounds
+		most := anAdmission * int64(b.limits.MembersOfSource)
+		b.spend(source, most-b.spentOf(source, b.now), 0)
+		network := b.network.spent
+		if opened := m.q.state.openAdmission(hearsay.CaseID(1<<40), &command{op: opAdmit, claim: *given.claim()}); len(opened) != 1 || opened[0].outcome != outOpened {
+			t.Fatalf("not opened: %+v", opened)
+		}
+		if _, err := m.q.Recover(w.now); err != nil {
+			t.Fatal(err)
+		}
+		if b = &m.q.state.bounds; b.spentOf(other, b.now) != 0 || b.network.spent != network {
+			t.Errorf("a case that was given up has spent %d, and the network %d instead of %d", b.spentOf(other, b.now), b.network.spent, network)
+		}
+	})
+	w.must(10*time.Second, "it is ready", func() bool { return m.q.Ready() })
+	admit := func() (a Answer) {
+		w.step(m, func() { a = m.q.Admit(w.now, newcomer.claim()) })
+		return a
+	}
+	if a := admit(); a.Code != AnswerRefused {
+		t.Fatalf("%+v: the test shows nothing", a)
+	}
+	w.run(10 * time.Minute)
+	if a := admit(); a.Code != AnswerPending {
+		t.Errorf("after ten minutes: %+v", a)
+	}
+}

@@ -217,8 +217,11 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	q.newLife()
 	seats, _ := q.whoIsThere(now)
 	s := readSnapshot(q.cfg.Network, q.signer, old.appendSnapshot(nil))
+	for _, c := range s.cases {
+		s.giveBack(c)
+	}
 	s.cases, s.seats = nil, seats
-	s.bounds.reseat(len(seats))
+	s.bounds.reseat(len(seats), q.cfg.Slot, now.UnixMilli())
 	s.index()
 	index := log.last() + recoverGap
 	r := s.rule(&hearsay.Ruling{Kind: hearsay.RulingRecover, Seats: seats, Case: hearsay.CaseID(index * hearsay.CasesAnEntry), At: now.UnixMilli()})

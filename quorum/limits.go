@@ -69,9 +69,12 @@ func newBounds(seats int) bounds {
 	return bounds{limits: hearsay.DefaultLimits(), words: make([]hearsay.LimitsWord, seats), wrote: make([]writing, seats)}
 }
 
-// reseat begins anew with what seats have said and written: there are others.
-func (b *bounds) reseat(seats int) {
+// reseat begins anew with what seats have said and written: there are others. Time
+// goes on from what the recovering seat writes now. Without that every admission
+// could be refused, no entry would be written, and no time would pass.
+func (b *bounds) reseat(seats, own int, at int64) {
 	b.words, b.wrote = make([]hearsay.LimitsWord, seats), make([]writing, seats)
+	b.wrote[own] = writing{at, b.now}
 }
 
 // timeBy gives what time it is when a seat writes an entry.
