@@ -32,6 +32,7 @@ const (
 type conns struct {
 	mu       sync.Mutex
 	count    int
+	turns    uint64                       // how often one began to wait for its client
 	bySource map[netip.Addr][]*connection // those that wait for their client the longest come first
 }
 
@@ -42,6 +43,7 @@ type connection struct {
 	conn   net.Conn
 	cancel func() // ends what is done for the client: a server does not look for its end while a body is to come
 	works  bool   // this node does something for the client; else it waits for the client
+	waits  uint64 // of turns, when it began to wait: the lowest has waited for the longest
 }
 
 // connectionKey is where the context of a request has its connection.
@@ -62,6 +64,7 @@ func (c *connection) work(works bool) {
 	c.conns.mu.Lock()
 	defer c.conns.mu.Unlock()
 	c.works = works
+	c.conns.wait(c)
 	if of := c.conns.bySource[c.source]; !works && len(of) > 1 {
 		if at := slices.Index(of, c); at >= 0 {
 			c.conns.bySource[c.source] = append(slices.Delete(of, at, at+1), c)
@@ -114,25 +117,42 @@ func (c *conns) open(conn net.Conn, cancel func()) *connection {
 		cancel()
 		return n
 	}
+	c.wait(n)
 	c.bySource[n.source] = append(c.bySource[n.source], n)
 	c.count++
 	return n
 }
 
-// crowd gives the source that has the most connections.
+// wait notes that a connection begins to wait for its client.
+func (c *conns) wait(n *connection) {
+	c.turns++
+	n.waits = c.turns
+}
+
+// crowd gives, of the sources of which a connection waits for its client, the one
+// that has the most connections; of those that have as many, the one of which a
+// connection has waited for the longest.
 func (c *conns) crowd() (source netip.Addr) {
-	for s, of := range c.bySource {
-		if most := len(c.bySource[source]); len(of) > most || len(of) == most && s.Less(source) {
-			source = s
+	most, longest := 0, uint64(0)
+	for s, of := range c.bySource { // order does not matter: no two waits are the same
+		at := longestWait(of)
+		if at >= 0 && (len(of) > most || len(of) == most && of[at].waits < longest) {
+			source, most, longest = s, len(of), of[at].waits
 		}
 	}
 	return source
 }
 
+// longestWait finds, in those of one source, the connection that has waited for its
+// client for the longest; -1: none waits.
+func longestWait(of []*connection) int {
+	return slices.IndexFunc(of, func(o *connection) bool { return !o.works })
+}
+
 // evict closes the connection of a source that waits for its client for the longest.
 func (c *conns) evict(source netip.Addr) bool {
 	of := c.bySource[source]
-	at := slices.IndexFunc(of, func(o *connection) bool { return !o.works })
+	at := longestWait(of)
 	if at < 0 {
 		return false
 	}

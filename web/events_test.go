@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -307,6 +308,28 @@ func TestEventsAreBounded(t *testing.T) {
 			t.Errorf("after all have gone: status %d", r.StatusCode)
 		}
 	})
+}
+
+// TestFullEventsLetOthersIn: sources that have no more than their share, and all
+// places, give way to one that has none.
+func TestFullEventsLetOthersIn(t *testing.T) {
+	for _, sources := range []int{4, 64} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			c := &crowd{h: handler(newVillage()), open: make(map[string]int)}
+			for n := range sources {
+				c.from(ctx, fmt.Sprintf("192.0.2.%d:1", n), 64/sources)
+			}
+			const other = "[2001:db8::1]:1"
+			if status := c.from(ctx, other, 1); status != 200 {
+				t.Errorf("%d sources with %d streams each: status %d for another", sources, 64/sources, status)
+			}
+			c.want(t, other, 1)
+			c.want(t, "192.0.2.0:1", 64/sources-1)
+			cancel()
+			c.wait.Wait()
+		})
+	}
 }
 
 // serve runs a server on a port from the kernel.

@@ -190,7 +190,7 @@ func (a *api) addRulings(l *listWriter, head *LedgerHead, proof *hearsay.LedgerP
 		}
 		rulings := a.backend.Ledger(from-1, min(left, rulingsLot, int(min(head.Epoch-from+1, rulingsLot))))
 		if len(rulings) == 0 {
-			return 0
+			l.abort() // the disk does not give what is there
 		}
 		words.sitters = a.sitters.upTo(a.backend, proof, from-1, rulings)
 		for i := range rulings {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -166,6 +168,21 @@ func TestLedgerGoesOn(t *testing.T) {
 	}
 	if seen != 2500 {
 		t.Errorf("%d rulings", seen)
+	}
+}
+
+// A ledger of which the middle cannot be read is not taken for the whole.
+func TestACutLedgerBreaksOff(t *testing.T) {
+	v := newSeedVillage()
+	v.council.authority.Epoch += 200
+	_, base := serve(t, v)
+	r, err := http.Get(base + "/v1/ledger")
+	if err != nil {
+		return // nothing has gone out yet
+	}
+	defer r.Body.Close()
+	if text, err := io.ReadAll(r.Body); err == nil {
+		t.Errorf("a ledger without its newest 200 rulings is whole: %s", text)
 	}
 }
 

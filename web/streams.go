@@ -32,7 +32,7 @@ type streamPlace struct {
 
 // enter opens a stream, which end must end, also while the client is waited for. Where
 // there is no room, a client takes the place of the oldest of its own source; one
-// whose source has none, that of a source with more than its share.
+// whose source has fewer than its share, that of the source with the most.
 func (s *streams) enter(source netip.Addr, end func()) (*streamPlace, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,16 +61,28 @@ func (s *streams) enter(source netip.Addr, end func()) (*streamPlace, bool) {
 func (s *streams) victim(source netip.Addr, now time.Time) *streamPlace {
 	own := s.count(source)
 	if own < streamsOfSource {
-		for _, p := range s.open {
-			if since, over := s.over[p.source]; over && now.Sub(since) >= overFor {
-				return p
-			}
+		if p, most := s.crowd(now); p != nil && (own == 0 || most > own+1) {
+			return p
 		}
 	}
 	if own == 0 {
 		return nil
 	}
 	return s.open[slices.IndexFunc(s.open, func(p *streamPlace) bool { return p.source == source })]
+}
+
+// crowd gives the oldest stream of the source that has the most, and how many those
+// are. A source that has more than its share for a moment does not count.
+func (s *streams) crowd(now time.Time) (oldest *streamPlace, most int) {
+	for _, p := range s.open {
+		if since, over := s.over[p.source]; over && now.Sub(since) < overFor {
+			continue
+		}
+		if n := s.count(p.source); n > most {
+			oldest, most = p, n
+		}
+	}
+	return oldest, most
 }
 
 func (s *streams) count(source netip.Addr) (n int) {

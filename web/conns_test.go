@@ -1,0 +1,52 @@
+package web
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+)
+
+// remoteConn is a connection that comes from an address.
+type remoteConn struct {
+	net.Conn
+	from   netip.Addr
+	closed bool
+}
+
+func (c *remoteConn) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.from, 1))
+}
+func (c *remoteConn) Close() error { c.closed = true; return nil }
+
+// TestAWorkingConnectionKeepsNobodyOut: where each source has one connection, a new
+// one takes the place of that which has waited for its client for the longest.
+func TestAWorkingConnectionKeepsNobodyOut(t *testing.T) {
+	c := conns{bySource: make(map[netip.Addr][]*connection)}
+	addr := netip.MustParseAddr("10.0.0.1")
+	open := func() (*remoteConn, *connection) {
+		conn := &remoteConn{from: addr}
+		addr = addr.Next()
+		return conn, c.open(conn, func() {})
+	}
+	var all []*remoteConn
+	for n := range connsMax {
+		conn, opened := open()
+		all = append(all, conn)
+		if n < 3 {
+			opened.work(true)
+		}
+		if n == 2 {
+			opened.work(false) // it waits since the others have been opened so far
+		}
+	}
+	for range 2 {
+		if conn, _ := open(); conn.closed {
+			t.Fatal("a new connection is refused, though many wait for their clients")
+		}
+	}
+	for n, conn := range all {
+		if gone := n == 2 || n == 3; conn.closed != gone {
+			t.Errorf("connection %d is closed: %v, want %v", n, conn.closed, gone)
+		}
+	}
+}
