@@ -128,3 +128,41 @@ func TestOneSeatSignsAnother(t *testing.T) {
 	w.newPerson()
 	w.must(10*time.Second, "the others go on", func() bool { return w.machines[0].q.Epoch() == 4 && f.Epoch() == 4 })
 }
+
+// A node that is behind hears two heads of one epoch from each of two seats. Once its
+// ledger has come to that epoch, hearing one of them again counts the seat.
+func TestTwinsCountTowardsFork(t *testing.T) {
+	w := followed(t, 71, 3)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	a := w.machines[0]
+	var heads []hearsay.Head
+	for slot := uint8(1); slot <= 2; slot++ {
+		for _, hash := range []hearsay.Hash{{7}, {8}} {
+			h := hearsay.Head{Founding: w.ledger().Founding, Epoch: 4, Hash: hash, Slot: slot}
+			h.Sign(testNetwork, w.machines[slot].signer)
+			heads = append(heads, h)
+		}
+	}
+	w.cut = func(from, to int) bool { return from == 0 || to == 0 }
+	f.deaf = true
+	w.step(a, func() { a.q.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+	f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+	for _, fork := range []*hearsay.Fork{a.q.Fork(), f.Fork()} {
+		if fork == nil || fork.Proven || len(fork.Twice) != 2 {
+			t.Fatalf("at first it knows %+v", fork)
+		}
+	}
+	w.newPerson()
+	w.newPerson()
+	w.must(10*time.Second, "two more are in", func() bool { return w.machines[1].q.Proven() == 5 })
+	w.cut, f.deaf = nil, false
+	w.must(10*time.Second, "the seed stops", func() bool { return a.q.Doomed() != "" })
+	w.must(10*time.Second, "the follower has come to that epoch", func() bool { return f.Epoch() >= 4 })
+	f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+	for _, fork := range []*hearsay.Fork{a.q.Fork(), f.Fork()} {
+		if fork == nil || !fork.Proven || len(fork.Theirs) != 2 || len(fork.Twice) != 2 {
+			t.Errorf("then it knows %+v", fork)
+		}
+	}
+}

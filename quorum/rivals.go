@@ -42,6 +42,13 @@ func (r *rivals) against() (n int) {
 	return n
 }
 
+// has reports whether a proof is known already: its head, and that this is of another
+// ledger than the one here, if the ledger has come as far.
+func (r *rivals) has(proof *hearsay.Rival) bool {
+	known := &r[proof.Head.Slot]
+	return known.Head == proof.Head && (known.Own != (hearsay.Hash{}) || proof.Own == (hearsay.Hash{}))
+}
+
 // rivalOf reports what a head would prove against the ledger here, up to an epoch
 // that is settled. Its signature is not checked yet.
 func (c *chain) rivalOf(h *hearsay.Head, settled hearsay.Epoch) (r hearsay.Rival, is bool) {
@@ -69,15 +76,27 @@ func (c *chain) takeRival(r *hearsay.Rival) bool {
 	if known.Head.Epoch > 0 && (known.Own != (hearsay.Hash{}) || r.Own == (hearsay.Hash{})) {
 		return false
 	}
+	if r.Twin.Epoch == 0 && r.Head == known.Head {
+		r.Twin = known.Twin
+	} else if r.Twin.Epoch == 0 && r.Head.Epoch == known.Head.Epoch {
+		r.Twin = known.Head
+	}
 	*known = *r
 	return true
 }
 
 // overtaken gives a head that was signed of an epoch beyond the ledger here, if
-// that has come by now and is another.
+// that has come by now and is another: the newest of a seat, or one of two that it
+// has signed of one epoch.
 func (c *chain) overtaken(settled hearsay.Epoch) (r hearsay.Rival, is bool) {
 	for slot := range c.seeds {
-		if h := &c.ahead[slot]; h.Epoch > 0 && h.Epoch <= settled && c.rivals[slot].Own == (hearsay.Hash{}) {
+		if c.rivals[slot].Own != (hearsay.Hash{}) {
+			continue
+		}
+		for _, h := range [...]*hearsay.Head{&c.ahead[slot], &c.rivals[slot].Head, &c.rivals[slot].Twin} {
+			if h.Epoch == 0 || h.Epoch > settled {
+				continue
+			}
 			if r, is = c.rivalOf(h, settled); is && r.Own != (hearsay.Hash{}) {
 				return r, true
 			}
@@ -155,7 +174,7 @@ func (q *Quorum) rival(now time.Time, from quota.Sender, h *hearsay.Head, key he
 	switch {
 	case !is || key.IsZero():
 		return false, false
-	case q.chain.rivals[h.Slot].Head == *h:
+	case q.chain.rivals.has(&r):
 		return true, false
 	}
 	q.checked(now, from, 1)
@@ -211,8 +230,8 @@ func (q *Quorum) stopIfForked() {
 }
 
 // signedTwice looks at a head of this seed's own key about an epoch that is
-// here. If it is of another ledger this seed stops, whoever brings it: nobody
-// else can have signed it.
+// here. If it is of another ledger this seed stops, wherever it comes from: only
+// this key can have signed it.
 func (q *Quorum) signedTwice(now time.Time, from quota.Sender, h *hearsay.Head) (forged bool) {
 	r, is := q.chain.rivalOf(h, q.state.epoch)
 	if !is || r.Own == (hearsay.Hash{}) || !q.Seated() || !q.affordsCheck(now, from) {
@@ -230,8 +249,8 @@ func (q *Quorum) signedTwice(now time.Time, from quota.Sender, h *hearsay.Head) 
 }
 
 // contradicts reports whether a verified message of the log says something else
-// of an entry than what this seed has committed, and has it stop then. Whoever
-// leads has all that was ever committed.
+// of an entry than what this seed has committed, and has it stop then. A leader
+// has all that was ever committed.
 func (q *Quorum) contradicts(f *hearsay.Raft) bool {
 	log := q.replica.log
 	if f.Term < q.replica.node.BasicStatus().GetTerm() {
@@ -289,7 +308,7 @@ func (f *Follower) rival(now time.Time, from quota.Sender, h *hearsay.Head) (is,
 	switch {
 	case !is || key.IsZero():
 		return false, false
-	case c.rivals[h.Slot].Head == *h:
+	case c.rivals.has(&r):
 		return true, false
 	}
 	f.checks.Take(now, from, 1)
