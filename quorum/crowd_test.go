@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"testing"
@@ -234,5 +235,52 @@ func TestRecoveryLetsTimePass(t *testing.T) {
 	w.run(10 * time.Minute)
 	if a := admit(); a.Code != AnswerPending {
 		t.Errorf("after ten minutes: %+v", a)
+	}
+}
+
+// Limits that no seed was told do not stay: seeds that were rebuilt with the defaults
+// say so, as others hold.
+func TestLimitsOfSeedsThatWereRebuilt(t *testing.T) {
+	w := newWorld(t, 3, 87)
+	common := w.cfg.Limits
+	w.cfg.Limits.Members = 5
+	w.startAll()
+	few := func() bool { return w.agree() && w.machines[0].q.Limits().Members == 5 }
+	w.must(20*time.Second, "few may be in", few)
+	w.newPerson()
+	w.must(10*time.Second, "one is in", func() bool { return w.agree() && w.machines[0].q.Epoch() == 1 })
+	w.cfg.Limits = common
+	for _, m := range w.machines {
+		w.wipe(m)
+		w.run(time.Second)
+		w.start(m)
+		w.must(20*time.Second, "it has its seat", w.agree)
+	}
+	w.must(20*time.Second, "the defaults hold", func() bool {
+		return !slices.ContainsFunc(w.machines, func(m *machine) bool { return m.q.Limits() != common })
+	})
+}
+
+// What one life has said of the future says nothing of the next life of its seat.
+func TestNextLifeMaySayLimits(t *testing.T) {
+	b := newBench(t, 3)
+	few := hearsay.DefaultLimits()
+	few.Members = 5
+	say := func(slot int, l hearsay.Limits, at int64) {
+		w := hearsay.LimitsWord{Slot: uint8(slot), Life: b.seats[slot].Life, Limits: l, At: at}
+		w.Sign(b.ledger(), b.seeds[slot])
+		b.do(command{op: opLimits, limits: w})
+	}
+	say(0, few, math.MaxInt64)
+	say(0, hearsay.DefaultLimits(), 7) // is older
+	if b.said(0) != few {
+		t.Fatalf("said %+v", b.said(0))
+	}
+	b.seats[0].Life = hearsay.Life{9}
+	few.Members = 6
+	say(0, few, 7)
+	say(1, few, 7)
+	if b.said(0) != few || b.bounds.limits != few {
+		t.Errorf("said %+v, and %+v hold", b.said(0), b.bounds.limits)
 	}
 }

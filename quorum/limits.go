@@ -196,8 +196,11 @@ func (s *state) openAdmission(id hearsay.CaseID, c *command) []change {
 // limit takes a seat's word for limits.
 func (s *state) limit(c *command) []change {
 	w := &c.limits
-	if int(w.Slot) >= len(s.seats) || w.At <= s.bounds.words[w.Slot].At {
-		return nil // or again
+	if int(w.Slot) >= len(s.seats) {
+		return nil
+	}
+	if said := &s.bounds.words[w.Slot]; said.Life == w.Life && w.At <= said.At {
+		return nil // again
 	}
 	seat := s.seats[w.Slot]
 	var buf [256]byte
@@ -223,6 +226,12 @@ func (s *state) said(slot int) hearsay.Limits {
 		return w.Limits
 	}
 	return hearsay.DefaultLimits()
+}
+
+// hasSaid reports whether a life has said these limits last, in its seat.
+func (s *state) hasSaid(slot int, life hearsay.Life, l hearsay.Limits) bool {
+	w := &s.bounds.words[slot]
+	return w.Life == life && w.Limits == l
 }
 
 func (b *bounds) appendBinary(dst []byte) []byte {
@@ -279,16 +288,19 @@ func readSource(r *hearsay.Canonical) (source netip.Addr) {
 	return source
 }
 
-// sayLimits has this seed say which limits it was told, if it has said others, and
-// tells where those of others differ.
+// sayLimits has this seed say which limits it was told, if it has said others or others
+// hold, and tells where those of others differ. A seed that has said nothing counts as
+// told the defaults; it must say so where others hold, or those would stay for ever.
 func (q *Quorum) sayLimits(now time.Time) {
 	if !q.Seated() || !q.Ready() {
 		return
 	}
 	s, own := q.state, q.cfg.Limits
-	if s.said(q.cfg.Slot) != own {
+	if s.said(q.cfg.Slot) != own || own != s.bounds.limits && !s.hasSaid(q.cfg.Slot, q.life, own) {
 		w := hearsay.LimitsWord{Slot: uint8(q.cfg.Slot), Life: q.life, Limits: own, At: now.UnixMilli()}
-		w.At = max(w.At, s.bounds.words[q.cfg.Slot].At+1)
+		if said := &s.bounds.words[q.cfg.Slot]; said.Life == q.life {
+			w.At = max(w.At, said.At+1)
+		}
 		w.Sign(q.Ledger(), q.signer)
 		q.ask(now, q.signer.Public().NodeID(), command{op: opLimits, limits: w})
 	}

@@ -102,7 +102,7 @@ func (q *Quorum) done(c *command) bool {
 		_, found := q.state.bar(c.id)
 		return !found
 	case opLimits:
-		return q.state.said(q.cfg.Slot) == c.limits.Limits
+		return q.state.hasSaid(q.cfg.Slot, c.limits.Life, c.limits.Limits)
 	case opMove:
 		m := q.state.members.get(c.claim.Subject)
 		return m == nil || m.Claim.Incarnation >= c.claim.Incarnation
