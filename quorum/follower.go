@@ -44,7 +44,7 @@ type Follower struct {
 	config  hearsay.Hash // stands for this peer's list of seeds
 
 	otherSince [hearsay.MaxSeeds]time.Time    // since when another key answers than is pinned
-	naming     [hearsay.MaxSeeds]naming       // by slot: whom the seed there names in the seats
+	naming     [hearsay.MaxSeeds]naming       // by slot: the lives that the seed there names in the seats
 	told       [hearsay.MaxSeeds]hearsay.Hash // by slot: the founding that the seed there takes part in, as it said last
 
 	doubts  doubts
@@ -353,7 +353,7 @@ func (f *Follower) meet(now time.Time, from quota.Sender, m *hearsay.SeatHello) 
 	}
 }
 
-// naming is whom a seed names in the seats, as of a case.
+// naming is the lives that a seed names in the seats, as of a case.
 type naming struct {
 	by    hearsay.PublicKey
 	seats []hearsay.Seat

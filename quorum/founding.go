@@ -318,7 +318,7 @@ func (q *Quorum) giveUp() {
 	q.forgetTrials()
 	q.forgetRivals()
 	q.state, q.replica, q.asked, q.given, q.foundAt = nil, nil, nil, nil, time.Time{}
-	q.chain = q.newChain()
+	q.chain, q.reading = q.newChain(), reading{}
 	q.seats = seats{}
 	q.headOf, q.proven = 0, 0
 }

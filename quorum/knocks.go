@@ -136,8 +136,8 @@ type Silent struct {
 	Why   string // NoAnswer, or Abstains
 }
 
-// Silent gives those that asked to be in since it was called last, and did not
-// answer at their address, or whom this seed could not probe.
+// Silent gives the joiners since it was called last that did not answer at their
+// address, or that this seed could not probe.
 func (q *Quorum) Silent() (silent []Silent) {
 	silent, q.silent = q.silent, nil
 	return silent

@@ -25,7 +25,7 @@ type Directory struct {
 
 	Sender func(*hearsay.Packet) quota.Sender // whose share a packet uses of what this node does for others; nil: that of a stranger
 	Secret uint64                             // decides which senders share a slot: see quota.New
-	Links  func() []netip.AddrPort            // neighbors, to whom a follower passes news on; of no use to a seed
+	Links  func() []netip.AddrPort            // neighbors, which a follower passes news on to; of no use to a seed
 }
 
 // Quorum is one seed's part in the authority. It is not safe for concurrent
@@ -41,7 +41,7 @@ type Quorum struct {
 
 	life     hearsay.Life
 	founding hearsay.Hash // that this life takes part in, for good; zero: in none yet
-	foundAt  time.Time    // this seed founds with whom it has met, unless something changes; zero: it does not
+	foundAt  time.Time    // this seed founds with the seeds that it has met, unless something changes; zero: it does not
 	saidAt   time.Time    // that it waits
 	mayLag   bool         // the ledger came from disk, and nobody was asked yet what this life has signed
 	doomed   string       // why it must stop; "": it need not

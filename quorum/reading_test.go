@@ -81,3 +81,18 @@ func TestReadsAreBounded(t *testing.T) {
 		t.Errorf("one source has had %d reads in a second, want %d", reads, want)
 	}
 }
+
+// What was asked of a founding that was given up is not answered from the next.
+func TestGivenUpReadsAreNotAnswered(t *testing.T) {
+	w := longLedger(t, 7)
+	m := w.machines[0]
+	m.q.Receive(w.now, from(stranger, &hearsay.LedgerReq{Before: 9}))
+	if len(m.out.Read) != 1 {
+		t.Fatalf("%d reads", len(m.out.Read))
+	}
+	*m.out = hearsay.Effects{}
+	m.q.giveUp()
+	if m.q.Older(9, nil); len(m.out.Send) != 0 {
+		t.Errorf("it is answered: %+v", m.out.Send[0].Body)
+	}
+}
