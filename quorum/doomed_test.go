@@ -5,6 +5,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
 )
 
 // A seed whose directory is an older copy of itself stops, and says what is
@@ -54,5 +58,32 @@ func TestOldCopy(t *testing.T) {
 		w.wipe(m)
 		w.start(m)
 		w.must(20*time.Second, "with an empty directory it has its seat", w.agree)
+	}
+}
+
+// A leader whose follower acknowledges more of the log than is here stops, and sends
+// it nothing more of the log.
+func TestLeaderThatHasLessStops(t *testing.T) {
+	w := followed(t, 73, 3)
+	w.run(time.Second)
+	slot, _ := w.machines[0].q.Leader()
+	m, other := w.machines[slot], w.machines[(slot+1)%3]
+	ack := hearsay.Raft{
+		Slot: uint8(other.slot), Type: uint8(raftpb.MsgAppResp), To: m.q.replica.id, From: other.q.replica.id,
+		Term: m.q.replica.node.BasicStatus().GetTerm(), Index: m.q.replica.log.last() + 5, Founding: m.q.founding,
+	}
+	ack.Sign(testNetwork, other.signer)
+	sent := 0
+	for range 100 {
+		m.q.Receive(w.now, from(seedAddr(other.slot), &ack))
+		for _, p := range m.out.Send {
+			if _, is := p.Body.(*hearsay.Raft); is && p.Addr == seedAddr(other.slot) {
+				sent++
+			}
+		}
+		*m.out = hearsay.Effects{}
+	}
+	if m.q.Doomed() == "" || sent > 0 {
+		t.Errorf("it answers with %d messages of the log, and says %q", sent, m.q.Doomed())
 	}
 }

@@ -277,8 +277,23 @@ func (q *Quorum) contradicts(f *hearsay.Raft) bool {
 		return slices.ContainsFunc(f.Entries, func(e hearsay.LogEntry) bool { return other(e.Index, e.Term) })
 	case raftpb.MsgSnap:
 		return f.Snapshot != nil && other(f.Snapshot.Index, f.Snapshot.Term)
+	case raftpb.MsgAppResp:
+		return q.acksMore(f)
 	}
 	return false
+}
+
+// acksMore has this seed stop if it leads and another has settled more of the log than
+// is here: that seed follows this one's term, and has committed entries of another log.
+// The library would take it for progress, and go on.
+func (q *Quorum) acksMore(f *hearsay.Raft) bool {
+	last := q.replica.log.last()
+	if f.Reject || f.Index <= last || !q.replica.leads() || f.Term != q.replica.node.BasicStatus().GetTerm() {
+		return false
+	}
+	q.doom(fmt.Sprintf("the seed at %v has decided entry %d of the log, and %d are here", q.cfg.Seeds[f.Slot].Addr, f.Index, last))
+	q.tellHeads()
+	return true
 }
 
 // forgetRivals drops all proofs: an operator has decided.
