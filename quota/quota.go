@@ -1,7 +1,7 @@
 // Package quota shares out what is dear among those who ask for it: so much to
 // each, so much to all strangers together, and apart from that to all members and
-// to all seats, so that whoever uses up the share of one class leaves those of
-// the others whole.
+// to all seats, so that what one class uses up is its own
+// share only.
 package quota
 
 import (
@@ -14,9 +14,9 @@ type Class uint8
 
 // The classes.
 const (
-	Stranger Class = iota // whoever reaches the port
+	Stranger Class = iota // anybody that reaches the port
 	Member                // a member, at the address that the roster has of it
-	Seat                  // who sits at a configured seed's address
+	Seat                  // a configured seed, at its address
 	classes
 )
 
@@ -51,11 +51,13 @@ const Slots = 256
 // Quota counts what was used. Its methods allocate nothing but, once for each
 // class, the slots of its senders. The zero Quota allows nothing.
 type Quota struct {
-	secret uint64 // odd: which senders share a slot cannot be chosen
+	secret uint64    // odd: which senders share a slot cannot be chosen
+	began  time.Time // longer before the first use than any burst takes to be saved up
 	shares [classes]used
 }
 
-// used is one class. Times are Unix nanoseconds up to which a Rate is used.
+// used is one class. Times are nanoseconds since Quota.began up to which a Rate is
+// used: they follow the monotonic clock, as a machine's clock may be set back.
 type used struct {
 	Share
 	all   int64
@@ -74,7 +76,10 @@ func New(secret uint64, shares Shares) *Quota {
 // anything left of it, and of its class's. The last use may go beyond a share:
 // the sender then waits for longer.
 func (q *Quota) Take(now time.Time, from Sender, n int) bool {
-	u, at := &q.shares[from.Class], now.UnixNano()
+	if q.began.IsZero() {
+		q.began = now.Add(-24 * time.Hour)
+	}
+	u, at := &q.shares[from.Class], int64(now.Sub(q.began))
 	if u.All.full(u.all, at) {
 		return false
 	}

@@ -99,3 +99,16 @@ func TestTakeAllocatesNothing(t *testing.T) {
 }
 
 var sender0 = sender(Stranger, 0)
+
+// TestClockSetBack: times count by the monotonic clock, so that a machine whose clock
+// is set back goes on allowing what it did.
+func TestClockSetBack(t *testing.T) {
+	q := New(1, Shares{Strangers: share})
+	first := time.Now()
+	if !q.Take(first, sender(Stranger, 1), 1) {
+		t.Fatal("nothing was allowed")
+	}
+	if ahead := time.Duration(q.shares[Stranger].all) - first.Sub(q.began); ahead > time.Second || first.Sub(q.began) > 48*time.Hour {
+		t.Errorf("what was used reaches %v ahead, counted from %v", ahead, q.began)
+	}
+}
