@@ -23,6 +23,10 @@ type Directory struct {
 	At   func(seat int32) (id hearsay.NodeID, addr netip.AddrPort, ok bool) // who has a seat
 	Mute func(hearsay.NodeID) bool                                          // who cannot be a relay; nil: everybody can
 
+	// Suspect reports whether a member is a suspect, which its observers probe. Nil:
+	// none is.
+	Suspect func(hearsay.NodeID) bool
+
 	// Proven reports whether this node knows by other means that it sends and
 	// receives, as a seed does whose quorum is heard: then the silence of relays
 	// says nothing of itself. Nil: it never knows.
@@ -39,6 +43,11 @@ const (
 	maxPast         = 256  // examinations remembered
 	maxAnswerers    = 16   // members that have answered last, of which relays are drawn (guess: five times Config.Relays)
 	maxRelays       = 16   // relays of one probe
+
+	// suspectEach is how many probes are of members that are no suspects, for each
+	// of a suspect. When most members have died the few that live are probed as often
+	// as before. Guess: a suspect is told of its suspicion besides.
+	suspectEach = 4
 
 	// answererAge is how long a member that has answered counts as alive when
 	// relays are drawn. Guess: two laps of a small network. When most members die,
@@ -70,6 +79,7 @@ type Swim struct {
 	list      []int32 // seats, in the order of probing; shuffled after each lap
 	peers     []peer  // by seat, ascending: what this node has found out itself, of those that it has probed
 	next      int     // index into list
+	trusted   int     // probes of members that are no suspects, since the last of any member
 	nextProbe time.Time
 	probe     probe // the one under way, if its phase says so
 	last      probe // the one before: its ack may come late
@@ -293,8 +303,21 @@ func (s *Swim) beginProbe(now time.Time) {
 }
 
 // pick gives the next member of the list, which is shuffled when a lap ends:
-// each is probed once a lap, at most 2n-1 periods apart (SWIM, section 4.3).
+// each is probed once a lap, at most 2n-1 periods apart (SWIM, section 4.3), but
+// suspects are passed over in most periods if there is anybody else.
 func (s *Swim) pick() (hearsay.NodeID, netip.AddrPort, bool) {
+	if s.trusted < suspectEach {
+		if id, addr, ok := s.pickNext(true); ok {
+			s.trusted++
+			return id, addr, true
+		}
+	}
+	s.trusted = 0
+	return s.pickNext(false)
+}
+
+// pickNext gives the next member of the list, or the next that is no suspect.
+func (s *Swim) pickNext(trusted bool) (hearsay.NodeID, netip.AddrPort, bool) {
 	for range s.list {
 		if s.next >= len(s.list) {
 			s.next = 0
@@ -302,7 +325,8 @@ func (s *Swim) pick() (hearsay.NodeID, netip.AddrPort, bool) {
 		}
 		seat := s.list[s.next]
 		s.next++
-		if id, addr, ok := s.directory.At(seat); ok {
+		id, addr, ok := s.directory.At(seat)
+		if ok && !(trusted && s.directory.Suspect != nil && s.directory.Suspect(id)) {
 			return id, addr, true
 		}
 	}

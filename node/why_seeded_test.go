@@ -383,7 +383,7 @@ func TestWhyTellsOfTimeouts(t *testing.T) {
 			contains(t, "suspect", file.Summary, others)
 		}
 		contains(t, "suspect", file.Nearest, "3 of them would be needed, and 1 is alive", "suspicion runs out at about",
-			"reported to the seeds with what statements there are", "2 of 3 seeds have had no answer from it for 10s", "none reaches it. That is by about", "A seed that it has not answered for 30s")
+			"reported to the seeds with what statements there are", "2 of 3 seeds have had no answer from it for 4s", "none reaches it. That is by about", "A seed that it has not answered for 24s")
 	}
 	if asking == 0 {
 		t.Error("nobody tells of a round")
@@ -392,7 +392,7 @@ func TestWhyTellsOfTimeouts(t *testing.T) {
 	for _, by := range []int{0, 7} {
 		file := w.why(by, "n3")
 		contains(t, "removed", file.Verdict+file.Summary, "dead", "is out since", "When its suspicion ran out, one of its 4 observers (n7) had found it unreachable, and none had reached it", "rule: timeout, with ",
-			"Of the 3 seeds 2 found it unreachable", "for 10s")
+			"Of the 3 seeds 2 found it unreachable", "for 4s")
 		contains(t, "removed", file.Nearest, "any one seed before")
 		if !inOrder(file, "ruled", "case-opened", "ballot", "ballot", "ruled") {
 			t.Errorf("n%d tells %v", by, kinds(file))

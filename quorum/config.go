@@ -30,10 +30,10 @@ type Config struct {
 	HelloEvery    time.Duration // between two hellos to a seed that is not known yet; default 500 ms
 	HeadEvery     time.Duration // at most one head signed in this time; default 50 ms
 	Trial         time.Duration // a member must not answer for so long, besides the evidence; default 1 s
-	ShortTrial    time.Duration // the same, without the evidence of a majority; default 10 s
-	SilentFor     time.Duration // a member that has not answered this seed for so long is brought before the seeds, whatever observers say; default 30 s (ShortTrial, and the 20 s of ReportPause); must exceed ShortTrial
+	ShortTrial    time.Duration // the same, without the evidence of a majority; default 4 s, which is as long as a suspicion lasts at least
+	SilentFor     time.Duration // a member that has not answered this seed for so long is brought before the seeds, whatever observers say; default 24 s (ShortTrial, and the 20 s of ReportPause); must exceed ShortTrial
 	AdmitTimeout  time.Duration // an admission without a decision ends; default 5 s
-	RemoveTimeout time.Duration // a removal without a decision ends; default 10 s, and 10 s more for a short report
+	RemoveTimeout time.Duration // a removal without a decision ends; default 10 s, and ShortTrial more for a short report
 	ReportPause   time.Duration // after an abort, reports of that stay without the evidence of a majority wait; default 20 s (the old seeds' own pause)
 	EvidencePause time.Duration // after an abort of a case that rested on a majority of observers, further evidence about that stay waits; default 2 s (petition.Config.ReportEvery, and as between two rounds)
 	SnapshotEvery int           // entries applied between two snapshots; default 4096
@@ -61,8 +61,8 @@ func DefaultConfig() Config {
 		HelloEvery:    500 * time.Millisecond,
 		HeadEvery:     50 * time.Millisecond,
 		Trial:         time.Second,
-		ShortTrial:    10 * time.Second,
-		SilentFor:     30 * time.Second,
+		ShortTrial:    4 * time.Second,
+		SilentFor:     24 * time.Second,
 		AdmitTimeout:  5 * time.Second,
 		RemoveTimeout: 10 * time.Second,
 		ReportPause:   20 * time.Second,

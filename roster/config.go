@@ -5,7 +5,7 @@ import "time"
 // Config are the knobs of membership.
 type Config struct {
 	Observers      int           // K: members that watch each member; default 9, with H = K/2+1
-	SuspicionMin   time.Duration // a suspicion without a decision runs out after this, times max(1, log10 N); default 4 s (memberlist: 4 periods)
+	SuspicionMin   time.Duration // a suspicion without a decision runs out after this, times max(1, log10 N); default 4 s (memberlist: 4 periods). With seeds, exactly this
 	SuspicionMax   int           // without confirmation it takes this many times as long; default 3 (memberlist: 6)
 	Confirmations  int           // independent accusers that bring it down to the minimum; default 3 (Lifeguard, section IV.B)
 	RoundEvery     time.Duration // between the rounds of one case; default 2 s

@@ -37,6 +37,12 @@ func (r *Roster) Trusted(id hearsay.NodeID) bool {
 	return m != nil && m.state == hearsay.StateAlive
 }
 
+// Suspect reports whether id is a suspect here.
+func (r *Roster) Suspect(id hearsay.NodeID) bool {
+	m := r.members.get(id)
+	return m != nil && m.state == hearsay.StateSuspect
+}
+
 // Draw gives a random living member other than this node, if there is one.
 func (r *Roster) Draw() (hearsay.NodeID, bool) {
 	if len(r.living) == 0 {

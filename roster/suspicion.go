@@ -296,8 +296,13 @@ func (r *Roster) enough() int {
 
 // patience is how long a suspicion lasts without a decision: between the
 // maximum, for an accuser alone, and the minimum, when others confirm
-// (Lifeguard, section IV.B).
+// (Lifeguard, section IV.B). Where seeds decide, it is one time for all: its end
+// removes nobody, it has each seed judge by its own probes, and those began with the
+// suspicion.
 func (r *Roster) patience(m *member) time.Duration {
+	if r.seeded() {
+		return r.cfg.SuspicionMin
+	}
 	shortest, longest := r.shortest(), r.longest()
 	confirmed := float64(max(0, len(r.heldOf(m).accusers)-1))
 	share := min(1, math.Log(confirmed+1)/math.Log(float64(r.cfg.Confirmations)+1))

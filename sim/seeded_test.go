@@ -470,7 +470,7 @@ func TestAnObserverReachesWhomTheSeedsCannot(t *testing.T) {
 			script += fmt.Sprintf("at 10s kill n%d\n", n)
 		}
 		w := newScenario(t, peers, script, withSeeds(3))
-		w.RunUntil(38 * time.Second)
+		w.RunUntil(32 * time.Second)
 		if removed := w.ruled(hearsay.RulingRemove); removed != dead || !w.hasStay(1) || !w.hasStay(2) {
 			t.Errorf("of %d peers %d are out, want %d; n1 is in: %v, n2: %v", peers, removed, dead, w.hasStay(1), w.hasStay(2))
 		}
