@@ -122,3 +122,22 @@ at 31s restore s3`, withSeeds(3))
 	}
 	w.convergesWithin(t, 30*time.Second)
 }
+
+// A seed that is put back while the one that knows is down waits for that, and stops:
+// no other ledger is decided.
+func TestRestoredSeedWaits(t *testing.T) {
+	w := newScenario(t, 6, `
+at 10s save s3
+at 15s kill s2
+at 20s leave n6
+at 21s leave n5
+at 40s kill s1
+at 41s restore s3
+at 42s restart s2
+at 45s restart n5
+at 60s restart s1`, withSeeds(3))
+	w.RunUntil(100 * time.Second)
+	if w.counts.Restores != 1 || w.counts.Dooms != 1 || w.check.broken != 0 {
+		t.Fatalf("%d copies, %d seeds stopped, %d rules broken", w.counts.Restores, w.counts.Dooms, w.check.broken)
+	}
+}
