@@ -20,10 +20,10 @@ package hearsay
 // and what is signed there names members by incarnations, which are never used twice.
 //
 // A claim is signed before its node can know of a founding, as it asks to be in with
-// it. It says where a key is reached, and whoever is sent an old one learns no more
+// it. It says where a key is reached, and an old one tells a node no more
 // than that: only a higher incarnation of the same key counts, incarnations are
-// taken from the clock and kept on disk, and seeds admit only who answers at the
-// address now. It admits, moves back, removes nobody.
+// taken from the clock and kept on disk, and seeds admit only a node that answers
+// at the address now. It admits, moves back, removes nobody.
 
 // LedgerID names one ledger. An open network has none: its founding is zero.
 type LedgerID struct {

@@ -14,7 +14,7 @@ const askedSources = 1024
 // acquaintances are the addresses from which this node knows others, for
 // goroutines that do not own the node. They tell a connection's class before it
 // has brought anything: a connection comes from any port, so only the IP address
-// counts. Whoever shares one with a member is taken for a member until places
+// counts. A stranger that shares one with a member is taken for a member until places
 // are short; see places.
 type acquaintances struct {
 	mu      sync.RWMutex

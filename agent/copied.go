@@ -12,8 +12,8 @@ import (
 // promised with it.
 
 // copySkip is how many numbers of rumors a peer passes over that starts on a
-// copy: the original may have used them since. Others accept half a million more
-// than they have heard (rumor.maxSkipped).
+// copy: the original may have used them since. Others accept a million beyond the
+// highest that they have seen (maxAhead of package rumor).
 const copySkip = 1 << 18
 
 // takeUp looks where the data directory comes from, and gives its records as

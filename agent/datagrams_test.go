@@ -157,3 +157,24 @@ func TestLimiter(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestASocketErrorHoldsUpNothing: a look at the socket that finds an error of an
+// earlier datagram does not keep the loop from what else it has to do.
+func TestASocketErrorHoldsUpNothing(t *testing.T) {
+	closed, _ := bound(t, "127.0.0.1:0")
+	nobody := closed.LocalAddr().(*net.UDPAddr)
+	closed.Close()
+	conn, err := net.DialUDP("udp4", nil, nobody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	d := newDatagrams(conn, &counters{})
+	conn.Write([]byte{1}) // nobody is there: the kernel keeps that for the next call
+	if d.waiting() {
+		t.Error("the error of an earlier datagram is taken for a datagram, and the loop waits for one")
+	}
+	if _, _, err := d.poll(); err == nil {
+		t.Error("a datagram came from nobody")
+	}
+}

@@ -15,15 +15,15 @@ import (
 // every other one is the application's, and the rest go around the sources. So a
 // source that sends much waits for itself.
 //
-// The queues are bounded by those that put something in: whoever delivers a
-// packet, makes a call for a line, or asks for the application waits until the
-// loop has taken it. At most streamsMax packets wait, one a stream; their bytes
+// The queues are bounded by those that put something in: a goroutine that
+// delivers a packet, makes a call for a line, or asks for the application waits
+// until the loop has taken it. At most streamsMax packets wait, one a stream; their bytes
 // count as received until then (streamReceivingMax, streamReceivingPerSource).
 // At most linesMax calls are made for lines.
 //
 // The loop sleeps in a read of the socket until the deadline of the read, which is
-// the node's own; whoever puts something in the inbox ends that sleep by a
-// deadline that has passed. So a datagram, by far the most frequent input, wakes
+// the node's own; what is put in the inbox ends that sleep by a deadline that
+// has passed. So a datagram, by far the most frequent input, wakes
 // one goroutine, and the node's timer is the socket's.
 type inbox struct {
 	conn *net.UDPConn

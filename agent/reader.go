@@ -9,7 +9,7 @@ import (
 )
 
 // reader reads the ledger on disk beside the loop, one thing after the other:
-// whoever asks for old rulings keeps at most one core busy. The node bounds how
+// questions for old rulings keep at most one core busy. The node bounds how
 // many reads are under way.
 type reader struct {
 	disk  *store.Disk // nil without a data directory

@@ -241,7 +241,7 @@ func (r *Rumors) answered(from hearsay.NodeID, l *link, m *hearsay.Rumors) {
 func (r *Rumors) sendSeen(now time.Time, p *hearsay.Packet, answer bool) {
 	c := &r.compare
 	if now.Before(c.until) && (c.from != p.From || !p.Stream) {
-		return // also whoever asks by datagram, in the name of the one that is waited for
+		return // also one that asks by datagram, in the name of the one that is waited for
 	}
 	if c.seenPaid.Before(now) {
 		c.seenPaid = now

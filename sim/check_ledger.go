@@ -138,7 +138,7 @@ func (c *checker) applies(m *machine, e *hearsay.Event, now time.Duration) {
 		}
 		v.epoch = e.Ruling.Epoch
 		if e.Ruling.Kind == hearsay.RulingAdmit && slices.Contains(v.barred, e.Ruling.Stay.ID) {
-			c.violate(now, m, RuleRoster, "epoch %d admits %s, whom an operator has barred", e.Ruling.Epoch, c.name(e.Ruling.Stay.ID))
+			c.violate(now, m, RuleRoster, "epoch %d admits %s, which an operator has barred", e.Ruling.Epoch, c.name(e.Ruling.Stay.ID))
 		}
 	case hearsay.EventBarred:
 		v.barred = append(v.barred, e.Subject)

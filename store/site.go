@@ -71,7 +71,7 @@ const (
 )
 
 // origin says what is known of a file that says to be at p. One that does not
-// say it is of an earlier version, or new.
+// say it is new: files of earlier versions have another format, and are refused.
 func (p *site) origin(known bool, now *site) Origin {
 	switch {
 	case !known:
