@@ -13,11 +13,9 @@ import (
 
 // served is what the turns of a loop have served.
 type served struct {
-	datagrams uint64
-	calls     int            // of the application
-	bySource  map[byte]int   // of others
-	waited    map[byte]int   // turns since the last of each
-	longest   map[string]int // turns that anything of a kind waited
+	calls    int          // of the application
+	bySource map[byte]int // of others
+	waited   map[byte]int // turns since the last of each
 }
 
 // TestTurnsServeAllKinds is the checker of the loop: while packets by stream,

@@ -181,11 +181,17 @@ func TestTimeOfTheState(t *testing.T) {
 		at   int64
 		want int64
 	}{
-		{0, 1_000_000, 0}, {1, 5_000, 0}, // their clocks are apart
-		{0, 1_000_100, 100}, {1, 5_050, 100}, {1, 5_150, 200},
-		{0, 900_000, 200}, {0, 900_050, 250}, // set back
-		{2, 77, 250}, {2, 1 << 60, 250 + maxPause.Milliseconds()}, // set ahead
-		{1, 5_200, 250 + maxPause.Milliseconds()}, {1, 5_300, 350 + maxPause.Milliseconds()},
+		{0, 1_000_000, 0},
+		{1, 5_000, 0}, // their clocks are apart
+		{0, 1_000_100, 100},
+		{1, 5_050, 100},
+		{1, 5_150, 200},
+		{0, 900_000, 200},
+		{0, 900_050, 250}, // set back
+		{2, 77, 250},
+		{2, 1 << 60, 250 + maxPause.Milliseconds()}, // set ahead
+		{1, 5_200, 250 + maxPause.Milliseconds()},
+		{1, 5_300, 350 + maxPause.Milliseconds()},
 		{9, 1, 350 + maxPause.Milliseconds()}, // no seat
 	} {
 		if b.pass(step.slot, step.at); b.now != step.want {

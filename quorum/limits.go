@@ -336,8 +336,10 @@ func differing(a, b hearsay.Limits, aIs, bIs string) string {
 		name string
 		a, b uint32
 	}{
-		{"limits.members", a.Members, b.Members}, {"limits.members_of_source", a.MembersOfSource, b.MembersOfSource},
-		{"limits.admissions", a.Admissions, b.Admissions}, {"limits.source_admissions", a.SourceAdmissions, b.SourceAdmissions},
+		{"limits.members", a.Members, b.Members},
+		{"limits.members_of_source", a.MembersOfSource, b.MembersOfSource},
+		{"limits.admissions", a.Admissions, b.Admissions},
+		{"limits.source_admissions", a.SourceAdmissions, b.SourceAdmissions},
 	} {
 		if l.a != l.b {
 			all = append(all, fmt.Sprintf("%s %s %d, %s %d", l.name, aIs, l.a, bIs, l.b))

@@ -47,7 +47,6 @@ func TestManyClaimsTakeSteps(t *testing.T) {
 		if steps++; steps == 3 {
 			b.hear(b.others[0], crowdOf(5000, 1)...)
 			b.want(newStranger(5000), hearsay.StateAlive)
-			before++
 		}
 	}
 	if b.Roster.Deadline().Sub(b.now) < 2*time.Millisecond && b.Waiting() == 0 {

@@ -19,7 +19,7 @@ const (
 // a bystander's address. Nobody answers there.
 type mirror struct {
 	puppets
-	got, all int // bytes that went to the bystander, by stream too
+	got int // bytes that went to the bystander, by stream too
 }
 
 // count is the twist of honest machines: it adds up what goes to the bystander.

@@ -34,7 +34,6 @@ type storm struct {
 	nodes  int   // and seeds
 	frail  int   // seeds, the last ones, whose disks may be lost
 	down   []int // seeds that are down for good in the end
-	losing []int // seeds whose disks an operator takes, one after the other
 	config *Config
 	s      *Scenario
 }

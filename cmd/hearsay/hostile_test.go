@@ -138,8 +138,19 @@ func wantPlain(t *testing.T, args []string) {
 
 // clientCommands are all that ask a node.
 var clientCommands = [][]string{
-	{"members"}, {"status"}, {"topology"}, {"rumors"}, {"events"}, {"why", "bob"}, {"leave"}, {"say", "hello"},
-	{"ledger"}, {"remove", "bob"}, {"bar", "bob"}, {"bar", "--list"}, {"bar", "--lift", "bob"},
+	{"members"},
+	{"status"},
+	{"topology"},
+	{"rumors"},
+	{"events"},
+	{"why", "bob"},
+	{"leave"},
+	{"say", "hello"},
+	{"ledger"},
+	{"remove", "bob"},
+	{"bar", "bob"},
+	{"bar", "--list"},
+	{"bar", "--lift", "bob"},
 }
 
 // askAll runs all client commands at a node.
@@ -230,11 +241,30 @@ func TestHostileWords(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, args := range [][]string{
-			{"settings", "check", file}, {"ledger", "verify", file}, {"peer", "--settings", file}, {"peer", "--config", file},
-			{"sim", "run", "--scenario", file}, {text}, {"help", text}, {"why", text}, {"remove", text}, {"bar", text}, {"bar", "bob", "--why", text},
-			{"members", "--node", text}, {"members", "--" + text}, {"sim", "run", "--nodes", text}, {"sim", "campaign", "--plant", text}, {"sim", "attack", text},
-			{"peer", "--name", text}, {"peer", "--join", text}, {"peer", "--ip", text}, {"peer", "--http", text}, {"peer", "--http-host", text},
-			{"peer", "--overlay", text}, {"peer", "--data", file + "/" + "\u202e"}, {"peer", "--http", "off", "--output", "/\u202e/x"},
+			{"settings", "check", file},
+			{"ledger", "verify", file},
+			{"peer", "--settings", file},
+			{"peer", "--config", file},
+			{"sim", "run", "--scenario", file},
+			{text},
+			{"help", text},
+			{"why", text},
+			{"remove", text},
+			{"bar", text},
+			{"bar", "bob", "--why", text},
+			{"members", "--node", text},
+			{"members", "--" + text},
+			{"sim", "run", "--nodes", text},
+			{"sim", "campaign", "--plant", text},
+			{"sim", "attack", text},
+			{"peer", "--name", text},
+			{"peer", "--join", text},
+			{"peer", "--ip", text},
+			{"peer", "--http", text},
+			{"peer", "--http-host", text},
+			{"peer", "--overlay", text},
+			{"peer", "--data", file + "/" + "\u202e"},
+			{"peer", "--http", "off", "--output", "/\u202e/x"},
 		} {
 			wantPlain(t, args)
 		}

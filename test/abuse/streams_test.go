@@ -102,12 +102,8 @@ func floods() []flood {
 		})},
 		{name: "claims", short: true, frames: framed(4, unsignedClaims)},
 		{name: "claims", seed: true, frames: framed(4, unsignedClaims)},
-		{name: "LedgerReq", seed: true, frames: framed(1, func(*network, hearsay.NodeID, int) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.LedgerReq{}}
-		})},
-		{name: "LedgerReq", frames: framed(1, func(*network, hearsay.NodeID, int) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.LedgerReq{}}
-		})},
+		{name: "LedgerReq", seed: true, frames: ledgerReqs},
+		{name: "LedgerReq", frames: ledgerReqs},
 		{name: "JSON lines", seed: true, lines: true, frames: jsonLines},
 		{name: "JSON lines", lines: true, frames: jsonLines},
 	}
