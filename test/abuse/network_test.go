@@ -55,6 +55,16 @@ type network struct {
 	answers, late int // to requests of one at a time
 }
 
+// wholeKills is from how many kills on all forms are whole: as many as make abuse
+// takes. With fewer the long ones are short, as CI has half an hour for all.
+const wholeKills = 10
+
+// whole reports whether tests that have a short form run as a whole.
+func whole() bool {
+	kills, err := strconv.Atoi(os.Getenv(variable))
+	return err == nil && kills >= wholeKills
+}
+
 func TestMain(m *testing.M) { process.Main(m) }
 
 // start runs three seeds and five peers, and learns where they are.

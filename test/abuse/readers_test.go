@@ -20,10 +20,10 @@ import (
 const (
 	heldRumors  = 250              // of 64 KiB: as many as a node holds
 	fewReaders  = 60               // always
-	manyReaders = 600              // where HEARSAY_ABUSE is set
+	manyReaders = 600              // in the whole form
 	quietFor    = time.Second      // how long memory and answers are watched before
 	readersFor  = 2 * time.Second  // and then
-	readersLong = 10 * time.Second // where HEARSAY_ABUSE is set
+	readersLong = 10 * time.Second // in the whole form
 	readersGrow = 64 << 20         // bytes that clients that do not read may cost, all together
 	inTurn      = 8 * time.Second  // for a client that reads: mostly about 1 s; where thousands connect, the kernel asks it to try again after 1 and 3 s
 )
@@ -103,7 +103,7 @@ func (w *network) whole(client *http.Client, url string) bool {
 // must cost a bounded amount of memory, and others must be answered.
 func TestClientsThatDoNotRead(t *testing.T) {
 	readers, during := fewReaders, readersFor
-	if os.Getenv(variable) != "" {
+	if whole() {
 		readers, during = manyReaders, readersLong
 	}
 	for name, requests := range map[string][]string{
@@ -132,7 +132,7 @@ func TestClientsThatDoNotRead(t *testing.T) {
 // a part of something, or send a body byte by byte.
 func TestConnectionsOfOneSource(t *testing.T) {
 	count, during := 1000, readersFor
-	if os.Getenv(variable) != "" {
+	if whole() {
 		count, during = 5000, readersLong
 	}
 	body := "POST /v1/rumors HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 80000\r\n\r\n{"

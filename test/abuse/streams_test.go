@@ -263,7 +263,7 @@ func (w *network) pings(to node, count int) (p pinged) {
 // a stranger, while it has one processor. It answers all pings, in time, and
 // nobody suspects it.
 func TestFloodsByStream(t *testing.T) {
-	whole := os.Getenv(variable) != ""
+	whole := whole()
 	t.Setenv("GOMAXPROCS", "1") // of the nodes: this process has read it already
 	w := start(t)
 	count, most, rates := floodPings, pingMost, floodRates
