@@ -119,7 +119,7 @@ func TestOneNetworkLeavesRoomAtOnce(t *testing.T) {
 	})
 }
 
-// TestProvenStreamsStay: what has brought a member's packet stays, whoever comes
+// TestProvenStreamsStay: what has brought a member's packet stays, however many come
 // from the same address, and seats find places beside them.
 func TestProvenStreamsStay(t *testing.T) {
 	inCrowd(t, func(c *crowd) {

@@ -291,7 +291,7 @@ func (q *Quorum) tickWatches(now time.Time) {
 }
 
 // over reports whether a watch without a case has ended: of one that has answered,
-// and of which nothing else is to come. Whoever is silent is watched on.
+// and of which nothing else is to come. A member that is silent is watched on.
 func (q *Quorum) over(now time.Time, id hearsay.NodeID, w *watch) bool {
 	if !w.failing.IsZero() {
 		return q.state.members.get(id) == nil // it has left

@@ -75,7 +75,7 @@ type Roster struct {
 	links   func() []hearsay.NodeID            // neighbors; nil if there is no overlay
 	ledger  func() hearsay.LedgerID            // what statements are about
 	role    func(hearsay.NodeID) hearsay.Role  // in a seeded network: as what a node is in, RoleUnknown if it is not; else nil
-	admits  hearsay.NodeID                     // whom a ruling admits just now; zero: nobody
+	admits  hearsay.NodeID                     // the one that a ruling admits just now; zero: nobody
 	targets []*member                          // storage of one telling
 	claims  []hearsay.Claim                    // storage of one step's packets
 	stats   Stats
@@ -333,7 +333,7 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropStranger, false
 	case unknown && r.outlived(p, word):
 		return hearsay.DropStranger, false
-	case r.admits != word.Subject && !r.affords(now, p, word, m): // whom a ruling admits is listed in any case
+	case r.admits != word.Subject && !r.affords(now, p, word, m): // what a ruling admits is listed in any case
 		return hearsay.DropRate, false
 	}
 	if r.work += workVerify; !word.Verify(r.network, r.signer) {

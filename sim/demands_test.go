@@ -45,7 +45,7 @@ func TestDemandsAreMet(t *testing.T) {
 	}
 }
 
-// Each kind of demand fails where it is not met: by whom, and what is lacking.
+// Each kind of demand fails where it is not met: by which node, and what is lacking.
 func TestDemandsAreNotMet(t *testing.T) {
 	for name, c := range map[string]struct{ line, want string }{
 		"no quorum, in":    {"at 11s kill s1\nat 12s want-in 10s n4", "not met within 10s: n4 is not in by the ledger of 2 seeds, but of 0"},
@@ -65,7 +65,7 @@ func TestDemandsAreNotMet(t *testing.T) {
 	}
 }
 
-// Nobody may remove what is well, whoever is lost: not in worlds either in
+// Nobody may remove what is well, whatever is lost: not in worlds either in
 // which the network is not whole.
 func TestWellIsNotRemoved(t *testing.T) {
 	_, err := runText(t, "with nodes 6\nwith seeds 3\nwith for 90s\nat 10s core 10s n1..n3 s1 s2\nat 11s partition n1 n2 s1..s3 | n3")

@@ -457,7 +457,7 @@ func TestFewAreLeft(t *testing.T) {
 }
 
 // The seeds cannot reach a member, and an observer can: a suspicion that runs out
-// is reported by nobody then, whoever else is dead. But observers may lie: after half
+// is reported by nobody then, however many are dead. But observers may lie: after half
 // a minute the seeds rule by what they see themselves. Once that is mended it is in.
 func TestAnObserverReachesWhomTheSeedsCannot(t *testing.T) {
 	for _, peers := range []int{2, 5} {

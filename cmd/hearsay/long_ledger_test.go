@@ -156,7 +156,7 @@ func TestLedgerFromTheFounding(t *testing.T) {
 	}
 }
 
-// Whoever asks for old rulings over and over has few of them read, and keeps no
+// A stranger that asks for old rulings over and over has few of them read, and keeps no
 // loop waiting.
 func TestOldRulingsAreReadSeldomForOne(t *testing.T) {
 	dir, addr := t.TempDir(), netip.MustParseAddrPort("127.0.77.3:5001")
