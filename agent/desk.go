@@ -92,7 +92,7 @@ func (d *desk) bring(ctx context.Context, from netip.AddrPort, prepare preparing
 		delete(d.waiting, from)
 		d.mu.Unlock()
 	}()
-	open := d.loop.inbox.putFor(from.Addr(), func(now time.Time) {
+	open := d.loop.putFor(from.Addr(), func(now time.Time) {
 		p, reply := prepare(now)
 		if reply != nil {
 			replied <- reply

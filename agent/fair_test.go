@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // served is what the turns of a loop have served.
@@ -37,7 +38,7 @@ func TestTurnsServeAllKinds(t *testing.T) {
 	from := func(source byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, source}) }
 	var again func(source byte)
 	again = func(source byte) {
-		a.inbox.putFor(from(source), func(time.Time) {
+		a.inbox.putFor(quota.Stranger, from(source), func(time.Time) {
 			got.bySource[source]++
 			got.waited[source] = -1
 			again(source)
@@ -99,11 +100,11 @@ func TestFloodsDoNotStarve(t *testing.T) {
 			for began := time.Now(); time.Since(began) < busy; {
 			}
 			if !ended.Load() {
-				a.inbox.putFor(netip.AddrFrom4([4]byte{10, 0, 0, source}), again)
+				a.inbox.putFor(quota.Stranger, netip.AddrFrom4([4]byte{10, 0, 0, source}), again)
 			}
 		}
 		for range 100 {
-			a.inbox.putFor(netip.AddrFrom4([4]byte{10, 0, 0, source}), again)
+			a.inbox.putFor(quota.Stranger, netip.AddrFrom4([4]byte{10, 0, 0, source}), again)
 		}
 	}
 	s := newStranger(t, a)
@@ -125,7 +126,7 @@ func TestStreamsWaitForTheLoop(t *testing.T) {
 	b := newQuietBox(t)
 	held, taken := make(chan struct{}), make(chan struct{})
 	var packets atomic.Int64
-	b.streams.deliver = func(packet []byte, _ netip.AddrPort) {
+	b.streams.deliver = func(packet []byte, _ quota.Class, _ netip.AddrPort) {
 		packets.Add(1)
 		held <- struct{}{}
 		<-taken
@@ -173,7 +174,7 @@ func TestInboxLetsGo(t *testing.T) {
 	i := &inbox{conn: conn}
 	var waiting sync.WaitGroup
 	for n := range uint16(10) {
-		waiting.Go(func() { i.deliver([]byte{1}, netip.AddrPortFrom(localhost, n)) })
+		waiting.Go(func() { i.deliver([]byte{1}, quota.Stranger, netip.AddrPortFrom(localhost, n)) })
 	}
 	var made []int
 	for n := range 3 {
@@ -187,8 +188,8 @@ func TestInboxLetsGo(t *testing.T) {
 	if len(made) != 3 || made[0] != 0 || made[2] != 2 {
 		t.Errorf("calls made: %v", made)
 	}
-	if i.put(func(time.Time) {}) || i.putFor(localhost, func(time.Time) {}) {
+	if i.put(func(time.Time) {}) || i.putFor(quota.Stranger, localhost, func(time.Time) {}) {
 		t.Error("a call was taken after the end")
 	}
-	i.deliver([]byte{1}, netip.AddrPortFrom(localhost, 1)) // returns
+	i.deliver([]byte{1}, quota.Stranger, netip.AddrPortFrom(localhost, 1)) // returns
 }

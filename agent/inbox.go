@@ -7,13 +7,16 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // inbox is what the loop is to do besides receiving datagrams: packets that came
 // by stream, and calls. Each source (hearsay.Source) has a queue of its own, and
 // so have the calls of the application. The loop takes one input at a time:
-// every other one is the application's, and the rest go around the sources. So a
-// source that sends much waits for itself.
+// every other one is the application's, and the rest go around the classes of
+// senders, and within a class around its sources. So a source that sends much
+// waits for itself, many strangers wait for each other, and a class of which
+// nothing waits leaves its turns to the others.
 //
 // The queues are bounded by those that put something in: a goroutine that
 // delivers a packet, makes a call for a line, or asks for the application waits
@@ -29,13 +32,19 @@ type inbox struct {
 	conn *net.UDPConn
 
 	mu      sync.Mutex
-	calls   []input                // of the application
-	sources map[netip.Addr]*source // those of which something waits
-	turns   []*source              // the same, in the order of their turns
-	theirs  bool                   // the next input is of turns, if there is one
-	asleep  bool                   // the loop reads the socket until this time, or is about to
+	calls   []input // of the application
+	classes [quota.Seat + 1]queues
+	last    quota.Class // whose turn was the last of a class
+	theirs  bool        // the next input is of a class, if there is one
+	asleep  bool        // the loop reads the socket until this time, or is about to
 	until   time.Time
 	closed  bool
+}
+
+// queues are what waits of one class of senders.
+type queues struct {
+	sources map[netip.Addr]*source // those of which something waits
+	turns   []*source              // the same, in the order of their turns
 }
 
 // source is what waits of one source.
@@ -70,43 +79,46 @@ func (i *inbox) put(call func(now time.Time)) bool {
 
 // putFor queues a call that another node or program has caused. It reports
 // whether the loop will still make it.
-func (i *inbox) putFor(addr netip.Addr, call func(now time.Time)) bool {
+func (i *inbox) putFor(class quota.Class, addr netip.Addr, call func(now time.Time)) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.closed {
 		return false
 	}
-	i.queue(addr, input{call: call})
+	i.queue(class, addr, input{call: call})
 	return true
 }
 
 // deliver queues a packet that came by stream, and waits until the loop has
 // taken it: so long nothing more is read from that stream, and its sender waits.
-func (i *inbox) deliver(packet []byte, from netip.AddrPort) {
+func (i *inbox) deliver(packet []byte, class quota.Class, from netip.AddrPort) {
 	taken := make(chan struct{})
 	i.mu.Lock()
 	if i.closed {
 		i.mu.Unlock()
 		return
 	}
-	i.queue(from.Addr(), input{packet: packet, from: from, taken: taken})
+	i.queue(class, from.Addr(), input{packet: packet, from: from, taken: taken})
 	i.mu.Unlock()
 	<-taken
 }
 
-func (i *inbox) queue(addr netip.Addr, in input) {
-	addr = hearsay.Source(addr)
-	s := i.sources[addr]
+func (i *inbox) queue(class quota.Class, addr netip.Addr, in input) {
+	i.classes[class].add(hearsay.Source(addr), in)
+	i.wake()
+}
+
+func (q *queues) add(addr netip.Addr, in input) {
+	s := q.sources[addr]
 	if s == nil {
-		if i.sources == nil {
-			i.sources = make(map[netip.Addr]*source)
+		if q.sources == nil {
+			q.sources = make(map[netip.Addr]*source)
 		}
 		s = &source{addr: addr}
-		i.sources[addr] = s
-		i.turns = append(i.turns, s)
+		q.sources[addr] = s
+		q.turns = append(q.turns, s)
 	}
 	s.inputs = append(s.inputs, in)
-	i.wake()
 }
 
 // close ends the loop before the next input.
@@ -132,7 +144,7 @@ func (i *inbox) wake() {
 func (i *inbox) sleepUntil(deadline time.Time) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.calls)+len(i.turns) > 0 || i.closed {
+	if _, theirs := i.turn(); theirs || len(i.calls) > 0 || i.closed {
 		i.asleep = false
 		return false
 	}
@@ -181,27 +193,45 @@ func (i *inbox) drain() (calls []input) {
 
 // take takes the next input. It is called with mu held.
 func (i *inbox) take() (in input, ok bool) {
-	switch theirs := i.theirs; {
-	case len(i.turns) > 0 && (theirs || len(i.calls) == 0):
-		s := i.turns[0]
-		i.turns = i.turns[1:]
-		if in, s.inputs = first(s.inputs); len(s.inputs) > 0 {
-			i.turns = append(i.turns, s)
-		} else {
-			delete(i.sources, s.addr)
-		}
+	switch class, waits := i.turn(); {
+	case waits && (i.theirs || len(i.calls) == 0):
+		i.last, i.theirs = class, false
+		in = i.classes[class].take()
 		if in.taken != nil {
 			close(in.taken)
 		}
-		i.theirs = false
 	case len(i.calls) > 0:
 		in, i.calls = first(i.calls)
 		i.theirs = true
 	default:
-		i.calls, i.turns, i.sources = nil, nil, nil // and the room that a burst took
+		i.calls, i.classes = nil, [quota.Seat + 1]queues{} // and the room that a burst took
 		return input{}, false
 	}
 	return in, true
+}
+
+// turn gives the class whose turn is next: the first after the last one of
+// which something waits. ok reports whether there is one.
+func (i *inbox) turn() (class quota.Class, ok bool) {
+	const classes = quota.Class(len(i.classes))
+	for n := range classes {
+		if class = (i.last + 1 + n) % classes; len(i.classes[class].turns) > 0 {
+			return class, true
+		}
+	}
+	return 0, false
+}
+
+// take takes the next input of a class of which something waits.
+func (q *queues) take() (in input) {
+	s := q.turns[0]
+	q.turns = q.turns[1:]
+	if in, s.inputs = first(s.inputs); len(s.inputs) > 0 {
+		q.turns = append(q.turns, s)
+	} else {
+		delete(q.sources, s.addr)
+	}
+	return in
 }
 
 // first takes the first of a queue, which holds it no longer.

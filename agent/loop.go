@@ -355,6 +355,12 @@ func (l *loop) send(o outgoing) {
 	}
 }
 
+// putFor queues a call that a line from an address has caused; see inbox. It is
+// safe in any goroutine.
+func (l *loop) putFor(addr netip.Addr, call func(now time.Time)) bool {
+	return l.inbox.putFor(l.streams.known.class(addr), addr, call)
+}
+
 // hand has the node receive a packet that came another way than by the sockets
 // of the loop. The packet must not be changed any more.
 func (l *loop) hand(p *hearsay.Packet) {

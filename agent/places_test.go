@@ -35,7 +35,7 @@ func inCrowd(t *testing.T, do func(c *crowd)) {
 		c := &crowd{t: t}
 		c.streams = &streams{
 			ctx: ctx, cancel: cancel, counters: &c.counters, known: newAcquaintances([]netip.AddrPort{seatAddr}),
-			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, netip.AddrPort) {},
+			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort) {},
 		}
 		c.known.note(hearsay.NodeID{1}, memberAddr.Addr())
 		do(c)
@@ -53,6 +53,19 @@ func (c *crowd) halfOpen(from string) bool { return c.connect(from, []byte{wire.
 
 // whole connects and sends a packet.
 func (c *crowd) whole(from string) bool { return c.connect(from, frame(&hearsay.Ack{})) }
+
+// flood connects, and sends packets as fast as they are taken.
+func (c *crowd) flood(from string) {
+	ours, theirs := net.Pipe()
+	c.admit(ours, netip.MustParseAddrPort(from))
+	c.wait.Go(func() {
+		for packet := frame(&hearsay.Ack{}); ; {
+			if _, err := theirs.Write(packet); err != nil {
+				return
+			}
+		}
+	})
+}
 
 func (c *crowd) connect(from string, says []byte) bool {
 	ours, theirs := net.Pipe()
@@ -154,7 +167,7 @@ func TestProvenStreamsStay(t *testing.T) {
 func TestHalfFramesLeaveRoomToBytes(t *testing.T) {
 	inCrowd(t, func(c *crowd) {
 		var arrived atomic.Int64
-		c.deliver = func([]byte, netip.AddrPort) { arrived.Add(1) }
+		c.deliver = func([]byte, quota.Class, netip.AddrPort) { arrived.Add(1) }
 		const held = 250 << 10
 		half := append([]byte{wire.FrameStart, 0x03, 0xff, 0xff}, make([]byte, held)...)
 		for n := range streamReceivingMax/held + 1 {
@@ -171,6 +184,57 @@ func TestHalfFramesLeaveRoomToBytes(t *testing.T) {
 		synctest.Wait()
 		if n := arrived.Load(); n != 2 {
 			t.Errorf("%d of two long frames arrived, of a seat and of a member", n)
+		}
+	})
+}
+
+// TestClassesTakeTurns: while the streams of 512 strangers' networks always have
+// something waiting for the loop, the packets of a seat and of a member are handled
+// within a few turns each.
+func TestClassesTakeTurns(t *testing.T) {
+	const (
+		strangers = 512
+		turns     = 1500
+		most      = 2 * (quota.Seat + 1) // every other turn is for a call
+	)
+	inCrowd(t, func(c *crowd) {
+		i := &inbox{}
+		c.deliver = i.deliver
+		defer func() { i.close(); i.drain() }()
+		var call func(time.Time)
+		call = func(time.Time) { i.put(call) }
+		call(time.Time{})
+		waiting := map[netip.Addr]int{seatAddr.Addr(): 0, memberAddr.Addr(): 0} // turns since the last
+		for n := range strangers {
+			c.flood(fmt.Sprintf("[2001:db8:%x::1]:1", n+1))
+		}
+		for addr := range waiting {
+			c.flood(netip.AddrPortFrom(addr, 1).String())
+		}
+		handled := 0
+		for range turns {
+			synctest.Wait() // all that may wait, waits
+			in, ok, _ := i.next()
+			if !ok {
+				t.Fatal("nothing waits")
+			}
+			if in.call != nil {
+				in.call(time.Time{})
+			}
+			for addr, turns := range waiting {
+				if waiting[addr]++; in.from.Addr() == addr {
+					waiting[addr] = 0
+				}
+				if turns >= int(most) {
+					t.Fatalf("a packet from %s has waited for %d turns", addr, turns)
+				}
+			}
+			if in.from.Addr().Is6() {
+				handled++
+			}
+		}
+		if share := turns / int(most); handled < share-1 {
+			t.Errorf("%d packets of strangers were handled in %d turns, want %d", handled, turns, share)
 		}
 	})
 }

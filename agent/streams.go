@@ -42,7 +42,7 @@ type streams struct {
 	listener *net.TCPListener
 	dialer   net.Dialer
 	counters *counters
-	deliver  func(packet []byte, from netip.AddrPort)
+	deliver  func(packet []byte, class quota.Class, from netip.AddrPort)
 	lines    *lineServer    // answers who speaks JSON lines; nil, in tests: nobody does
 	known    *acquaintances // nil, in tests: nobody
 
@@ -77,7 +77,7 @@ type stream struct {
 	used     time.Time // last
 }
 
-func newStreams(listener *net.TCPListener, local netip.Addr, counters *counters, deliver func([]byte, netip.AddrPort)) *streams {
+func newStreams(listener *net.TCPListener, local netip.Addr, counters *counters, deliver func([]byte, quota.Class, netip.AddrPort)) *streams {
 	s := &streams{
 		listener: listener, counters: counters, deliver: deliver,
 		dialer: net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1},
@@ -284,7 +284,7 @@ func (s *streams) read(st *stream) {
 			s.ended(st, err)
 			return
 		}
-		s.arrived(st, packet)
+		s.arrived(st, packet, budget.class)
 		budget.release()
 	}
 }
@@ -322,13 +322,13 @@ func (s *streams) await(st *stream, r *bufio.Reader) error {
 }
 
 // arrived hands on a packet.
-func (s *streams) arrived(st *stream, packet []byte) {
+func (s *streams) arrived(st *stream, packet []byte, class quota.Class) {
 	s.mu.Lock()
 	st.reading, st.brought, st.used = false, true, time.Now()
 	s.mu.Unlock()
 	s.counters.streamsIn.Add(1)
 	s.counters.streamIn.Add(uint64(len(packet)))
-	s.deliver(packet, st.remote)
+	s.deliver(packet, class, st.remote)
 }
 
 // ended closes a stream that cannot go on, and counts why, if the other end

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 	"hearsay/wire"
 )
 
@@ -48,7 +49,7 @@ func newQuietBox(t *testing.T) *box {
 	}
 	conn.Close()
 	b := &box{arrived: make(chan delivery, 1000), addr: listener.Addr().(*net.TCPAddr).AddrPort()}
-	b.streams = newStreams(listener, localhost, &b.counters, func(packet []byte, from netip.AddrPort) {
+	b.streams = newStreams(listener, localhost, &b.counters, func(packet []byte, _ quota.Class, from netip.AddrPort) {
 		b.arrived <- delivery{packet, from}
 	})
 	return b
@@ -257,7 +258,7 @@ func TestSourcesLeaveRoom(t *testing.T) {
 		var counters counters
 		s := &streams{
 			ctx: ctx, cancel: cancel, counters: &counters,
-			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, netip.AddrPort) {},
+			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort) {},
 		}
 		begin := func(source byte, port int) bool {
 			ours, theirs := net.Pipe()
@@ -312,7 +313,7 @@ func TestSlowStreamsAreClosed(t *testing.T) {
 				var counters counters
 				s := &streams{
 					ctx: ctx, cancel: cancel, counters: &counters,
-					places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, netip.AddrPort) {},
+					places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort) {},
 				}
 				start := time.Now()
 				conn := pipeStream(s)
@@ -355,7 +356,7 @@ func TestBytesBeingReceivedAreBounded(t *testing.T) {
 		var counters counters
 		s := &streams{
 			ctx: ctx, cancel: cancel, counters: &counters,
-			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, netip.AddrPort) {},
+			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort) {},
 		}
 		const held = 250 << 10
 		begun := append([]byte{wire.FrameStart, 0x03, 0xff, 0xff}, make([]byte, held)...)

@@ -54,7 +54,7 @@ func (w *window) answer(ctx context.Context, request dialect.Request, from netip
 // look makes a reply of what the node knows. Nil: not in time.
 func (w *window) look(ctx context.Context, from netip.AddrPort, read func() dialect.Reply) dialect.Reply {
 	replied := make(chan dialect.Reply, 1)
-	if !w.loop.inbox.putFor(from.Addr(), func(time.Time) { replied <- read() }) {
+	if !w.loop.putFor(from.Addr(), func(time.Time) { replied <- read() }) {
 		return nil
 	}
 	select {
