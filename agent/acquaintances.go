@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 
@@ -47,6 +48,13 @@ func (a *acquaintances) contacts(addrs []netip.AddrPort) {
 	}
 }
 
+// perSource makes a quota of which each source may use so much, and each class of
+// senders so much in all.
+func perSource(each, all quota.Rate) *quota.Quota {
+	share := quota.Share{All: all, Each: each}
+	return quota.New(rand.Uint64(), quota.Shares{Strangers: share, Members: share, Seats: share})
+}
+
 // note takes where a member is now; the zero address: it is none any more.
 func (a *acquaintances) note(id hearsay.NodeID, at netip.Addr) {
 	a.mu.Lock()
@@ -62,6 +70,11 @@ func (a *acquaintances) note(id hearsay.NodeID, at netip.Addr) {
 		a.members[id] = at
 		a.count[at]++
 	}
+}
+
+// sender gives whose share is taken of what comes from an address.
+func (a *acquaintances) sender(addr netip.Addr) quota.Sender {
+	return quota.Sender{Class: a.class(addr), Addr: netip.AddrPortFrom(hearsay.Source(addr), 0)}
 }
 
 // class tells what somebody is to this node who connects from an address.

@@ -1,10 +1,7 @@
 package agent
 
 import (
-	"hash/maphash"
-	"net/netip"
 	"sync/atomic"
-	"time"
 
 	"hearsay"
 )
@@ -36,49 +33,4 @@ func (c *counters) addTo(s *hearsay.Stats) {
 	for reason := range c.drops {
 		s.Drops[reason] += c.drops[reason].Load()
 	}
-}
-
-// limiter allows each source so much a second. Sources whose hashes agree
-// share what is allowed, so that its size is bounded; an attacker cannot
-// choose whom it shares with, because the seed is secret.
-//
-// While all together send less than one may, nobody is counted: an idle node
-// holds no counts. So a source can have at most twice what is allowed, in any
-// second.
-type limiter struct {
-	perSecond uint16
-	seed      maphash.Seed
-	second    int64  // Unix; the one that is counted
-	all       uint32 // from all sources
-	counts    []uint16
-}
-
-const limiterSlots = 256
-
-func newLimiter(perSecond uint16) limiter {
-	return limiter{perSecond: perSecond, seed: maphash.MakeSeed()}
-}
-
-// allow counts one more from source, and reports whether that is allowed.
-func (l *limiter) allow(now time.Time, source netip.Addr) bool {
-	if second := now.Unix(); second != l.second {
-		l.second, l.all, l.counts = second, 0, nil
-	}
-	if l.all < uint32(l.perSecond) {
-		l.all++
-		return true
-	}
-	if l.counts == nil {
-		l.counts = make([]uint16, limiterSlots)
-	}
-	count := &l.counts[l.slot(source)]
-	if *count >= l.perSecond {
-		return false
-	}
-	*count++
-	return true
-}
-
-func (l *limiter) slot(source netip.Addr) uint64 {
-	return maphash.Comparable(l.seed, hearsay.Source(source)) % limiterSlots
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 const (
@@ -23,8 +24,9 @@ const (
 	// busy. The kernel may give less (net.core.rmem_max).
 	socketBuffer = 1 << 20
 
-	// datagramsPerSource is what one IP address may send a second. A member
-	// sends a few; all members of a test network may share one address.
+	// datagramsPerSource is what one IP address may send a second, and at once. A
+	// member sends a few; all members of a test network may share one address. There is no
+	// limit for a class: anybody can write a member's address on a datagram.
 	datagramsPerSource = 20_000
 
 	// listenAttempts is how often the kernel is asked for a port that is free
@@ -37,14 +39,14 @@ type datagrams struct {
 	conn     *net.UDPConn
 	raw      syscall.RawConn
 	counters *counters
-	sources  limiter
+	sources  *quota.Quota
 	buffer   [datagramBuffer]byte
 }
 
 func newDatagrams(conn *net.UDPConn, counters *counters) *datagrams {
 	conn.SetReadBuffer(socketBuffer) // less is no failure: what does not fit is dropped and counted
 	raw, _ := conn.SyscallConn()     // never fails: conn is open
-	return &datagrams{conn: conn, raw: raw, counters: counters, sources: newLimiter(datagramsPerSource)}
+	return &datagrams{conn: conn, raw: raw, counters: counters, sources: perSource(quota.PerSecond(datagramsPerSource, datagramsPerSource), quota.Unlimited)}
 }
 
 // receive waits for a datagram until the read deadline. What it gives is
@@ -76,7 +78,7 @@ func (d *datagrams) poll() (packet []byte, from netip.AddrPort, err error) {
 
 // allow reports whether the source may send another datagram now.
 func (d *datagrams) allow(now time.Time, source netip.Addr) bool {
-	if d.sources.allow(now, source) {
+	if d.sources.Take(now, quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(source), 0)}, 1) {
 		return true
 	}
 	d.counters.drop(hearsay.DropRate)

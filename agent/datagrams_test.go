@@ -138,22 +138,34 @@ func TestOverflowIsCounted(t *testing.T) {
 	}
 }
 
-func TestLimiter(t *testing.T) {
-	l := newLimiter(3)
+// TestOneSourceOfDatagramsIsBounded: an address that sends more than one may leaves
+// others what they may send, and counting takes no memory for each datagram.
+func TestOneSourceOfDatagramsIsBounded(t *testing.T) {
+	conn, _ := bound(t, "127.0.0.1:0")
+	d := newDatagrams(conn, &counters{})
 	now := time.Unix(1000, 0)
-	a, b := localhost, netip.MustParseAddr("fe80::1%eth0")
-	for i, want := range []bool{true, true, true, true, true, true, false, false} { // three uncounted, three counted
-		if l.allow(now, a) != want {
-			t.Errorf("number %d", i)
+	allowed := 0
+	for range 3 * datagramsPerSource {
+		if d.allow(now, localhost) {
+			allowed++
 		}
 	}
-	if slot := func(ip netip.Addr) uint64 { return l.slot(ip) }; slot(a) != slot(b) && !l.allow(now, b) {
-		t.Error("one source took the share of another")
+	if allowed < datagramsPerSource || allowed > 2*datagramsPerSource {
+		t.Errorf("one address sent %d, may send %d, and as many before anybody is told apart", allowed, datagramsPerSource)
 	}
-	if !l.allow(now.Add(time.Second), a) {
-		t.Error("refused in the next second")
+	others := 0
+	for n := range byte(100) {
+		if d.allow(now, netip.AddrFrom4([4]byte{10, 0, 0, n})) {
+			others++
+		}
 	}
-	if n := testing.AllocsPerRun(100, func() { l.allow(now, a); l.allow(now, b) }); n != 0 {
+	if others < 98 { // one may share a slot with the first
+		t.Errorf("%d of 100 other addresses were allowed one", others)
+	}
+	if !d.allow(now.Add(time.Second), localhost) {
+		t.Error("refused a second later")
+	}
+	if n := testing.AllocsPerRun(100, func() { d.allow(now, localhost) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

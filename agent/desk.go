@@ -11,6 +11,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/quota"
 	"hearsay/wire"
 )
 
@@ -35,31 +36,35 @@ type answer struct {
 	facts []byte
 }
 
-// mentionsMost is of how many requests of one source the log tells in a second, and
-// at once.
-const mentionsMost = 10
+// Of how many requests the log tells in a second, and at once. A guess.
+const (
+	mentionsMost     = 10  // of one source
+	mentionsPerClass = 100 // of all sources of a class
+)
 
 // mentions bounds what the log tells of requests, which anybody may make.
 type mentions struct {
 	mu       sync.Mutex
-	requests *allowance
+	known    *acquaintances
+	requests *quota.Quota
 }
 
-func newMentions() *mentions {
-	return &mentions{requests: newAllowance(time.Now(), mentionsMost, mentionsMost)}
+func newMentions(known *acquaintances) *mentions {
+	each, all := quota.PerSecond(mentionsMost, mentionsMost), quota.PerSecond(mentionsPerClass, mentionsPerClass)
+	return &mentions{known: known, requests: perSource(each, all)}
 }
 
 // may reports whether the log has room for one more of a source.
 func (m *mentions) may(source netip.Addr) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.requests.allow(time.Now(), source)
+	return m.requests.Take(time.Now(), m.known.sender(source), 1)
 }
 
 func newDesk(network hearsay.NetworkID, signer hearsay.Signer, l *loop, logger *slog.Logger) *desk {
 	return &desk{
 		network: network, signer: signer, loop: l, logger: logger,
-		mentions: newMentions(), waiting: make(map[netip.AddrPort]chan *answer),
+		mentions: newMentions(l.streams.known), waiting: make(map[netip.AddrPort]chan *answer),
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"net"
 	"net/netip"
@@ -28,13 +27,16 @@ const (
 	linesStrangers = 256 // of these, that strangers share
 	linesPerSource = 128 // from one source at a time. A guess: a bulk of peers may be behind one
 
-	casesPerSecond  = 5    // that one source may open. A guess: five peers of one host that start together
-	casesBurst      = 20   // and as many at once. A guess: peers of one host that start together
-	factsPerSecond  = 200  // requests that are work, per source: with facts of ours to verify, 60 µs a signature and up to 16 of them; a walk of the roster. A guess
-	factsBurst      = 200  // and as many at once
-	parsesPerSecond = 400  // lines of a stranger's source that are taken apart, at some 0.5 ms for the longest: a fifth of a processor. A guess
-	parsesBurst     = 400  // and as many at once
-	lineSources     = 1024 // of which one keeps count; those whose hashes agree share
+	// What may be asked, of one source and of all sources of a class: so much a
+	// second, and so much at once. All are guesses.
+	casesPerSecond  = 5    // cases that are opened: five peers of one host that start together
+	casesBurst      = 20   //
+	casesPerClass   = 200  //
+	factsPerSecond  = 200  // requests that are work: with facts of ours to verify, 60 µs a signature and up to 16 of them; a walk of the roster
+	factsPerClass   = 1000 //
+	factsClassBurst = 4000 // a network that starts together
+	parsesPerSecond = 400  // lines that are taken apart, at some 0.5 ms for the longest: a fifth of a processor
+	parsesPerClass  = 1600 // the longest are as much as a processor can do; most are 20 times shorter
 )
 
 // lineTimes are how long the parts of an exchange may take.
@@ -70,21 +72,21 @@ type lineServer struct {
 	mu       sync.Mutex
 	open     [quota.Seat + 1]int // by class
 	bySource map[netip.Addr]int  // open
-	cases    *allowance
-	facts    *allowance
-	parses   *allowance
+	cases    *quota.Quota
+	facts    *quota.Quota
+	parses   *quota.Quota
 
 	parsing sync.Mutex // held while a line is taken apart
 }
 
 func newLineServer(role hearsay.Role, answer answering, counters *counters) *lineServer {
-	now := time.Now()
+	each := quota.PerSecond
 	return &lineServer{
 		role: role, answer: answer, counters: counters, times: defaultLineTimes,
 		bySource: make(map[netip.Addr]int),
-		cases:    newAllowance(now, casesPerSecond, casesBurst),
-		facts:    newAllowance(now, factsPerSecond, factsBurst),
-		parses:   newAllowance(now, parsesPerSecond, parsesBurst),
+		cases:    perSource(each(casesPerSecond, casesBurst), each(casesPerClass, casesPerClass)),
+		facts:    perSource(each(factsPerSecond, factsPerSecond), each(factsPerClass, factsClassBurst)),
+		parses:   perSource(each(parsesPerSecond, parsesPerSecond), each(parsesPerClass, parsesPerClass)),
 	}
 }
 
@@ -109,7 +111,8 @@ func (l *lineServer) serve(ctx context.Context, conn net.Conn, r *bufio.Reader, 
 // exchange reads a request and gives the reply; nil if there is nobody any
 // more who would read it.
 func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, class quota.Class, began time.Time) dialect.Reply {
-	source := hearsay.Source(from.Addr())
+	sender := quota.Sender{Class: class, Addr: netip.AddrPortFrom(hearsay.Source(from.Addr()), 0)}
+	source := sender.Addr.Addr()
 	if !l.enter(class, source) {
 		l.counters.drop(hearsay.DropRate)
 		return dialect.BadInput(l.role, "too many connections; try again")
@@ -132,7 +135,7 @@ func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reade
 	}
 	l.counters.streamsIn.Add(1)
 	l.counters.streamIn.Add(uint64(len(line)))
-	request, reply := l.parse(line, class, from.Addr())
+	request, reply := l.parse(line, sender)
 	if request == nil {
 		switch reply.(type) {
 		case *dialect.Refusal, *dialect.Failure:
@@ -140,7 +143,7 @@ func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reade
 		}
 		return reply
 	}
-	if why := l.refuse(request, from.Addr()); why != "" {
+	if why := l.refuse(request, sender); why != "" {
 		l.counters.drop(hearsay.DropRate)
 		return dialect.BadInput(l.role, why)
 	}
@@ -153,15 +156,15 @@ func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reade
 }
 
 // parse takes a line apart, one at a time: many who wait for a processor would
-// keep the loop waiting for its own turn. A stranger's source may have so many
-// taken apart; the others are refused unread.
-func (l *lineServer) parse(line []byte, class quota.Class, source netip.Addr) (dialect.Request, dialect.Reply) {
+// keep the loop waiting for its own turn. What a sender has no share left for is
+// refused unread.
+func (l *lineServer) parse(line []byte, sender quota.Sender) (dialect.Request, dialect.Reply) {
 	l.mu.Lock()
-	allowed := class != quota.Stranger || l.parses.allow(time.Now(), source)
+	allowed := l.parses.Take(time.Now(), sender, 1)
 	l.mu.Unlock()
 	if !allowed {
 		l.counters.drop(hearsay.DropRate)
-		return nil, dialect.BadInput(l.role, fmt.Sprintf("more than %d lines a second from %s; try again", parsesPerSecond, source))
+		return nil, dialect.BadInput(l.role, tooMany("lines", parsesPerSecond, parsesPerClass, sender))
 	}
 	l.parsing.Lock()
 	defer l.parsing.Unlock()
@@ -202,58 +205,23 @@ func (l *lineServer) leave(class quota.Class, source netip.Addr) {
 // refuse says why a request is not looked at: its source asks too much. One
 // with facts of ours proves itself, and so is counted apart: a flood of words
 // from an address must not shut out what a node there can prove.
-func (l *lineServer) refuse(r dialect.Request, source netip.Addr) string {
+func (l *lineServer) refuse(r dialect.Request, sender quota.Sender) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	_, walks := r.(*dialect.Suspect)
 	switch proven := len(dialect.FactsOf(r)) > 0; {
-	case (proven || walks) && !l.facts.allow(now, source):
-		return fmt.Sprintf("more than %d requests a second from %s; try again", factsPerSecond, source)
-	case !proven && dialect.OpensCase(r) && !l.cases.allow(now, source):
-		return fmt.Sprintf("more than %d cases a second from %s; try again", casesPerSecond, source)
+	case (proven || walks) && !l.facts.Take(now, sender, 1):
+		return tooMany("requests", factsPerSecond, factsPerClass, sender)
+	case !proven && dialect.OpensCase(r) && !l.cases.Take(now, sender, 1):
+		return tooMany("cases", casesPerSecond, casesPerClass, sender)
 	}
 	return ""
 }
 
-// allowance is a token bucket for each source. Sources whose hashes agree share
-// one, so that its size is bounded; an attacker cannot choose whom it shares
-// with, because the seed is secret.
-type allowance struct {
-	every time.Duration // between two, in the long run
-	most  time.Duration // that the next may lie ahead: the burst
-	seed  maphash.Seed
-	began time.Time
-	next  []time.Duration // since began, when each bucket would be full again; nil until there is a source
-}
-
-// newAllowance allows so many a second, and so many at once.
-func newAllowance(now time.Time, perSecond, burst int) *allowance {
-	every := time.Second / time.Duration(perSecond)
-	return &allowance{
-		every: every, most: time.Duration(burst-1) * every,
-		seed: maphash.MakeSeed(), began: now,
-	}
-}
-
-// allow takes one from the bucket of source, and reports whether there was
-// one.
-func (a *allowance) allow(now time.Time, source netip.Addr) bool {
-	source = hearsay.Source(source)
-	if a.next == nil {
-		a.next = make([]time.Duration, lineSources)
-	}
-	next := &a.next[a.bucket(source)]
-	at := max(*next, now.Sub(a.began))
-	if at-now.Sub(a.began) > a.most {
-		return false
-	}
-	*next = at + a.every
-	return true
-}
-
-func (a *allowance) bucket(source netip.Addr) uint64 {
-	return maphash.Comparable(a.seed, source) % lineSources
+// tooMany says why more is refused.
+func tooMany(what string, each, all int, sender quota.Sender) string {
+	return fmt.Sprintf("more than %d %s a second from %s, or %d from all like it; try again", each, what, sender.Addr.Addr(), all)
 }
 
 var errLineLong = errors.New("the line is too long")

@@ -25,7 +25,8 @@ const (
 	streamWriteTimeout = 5 * time.Second // for one frame
 	streamDialTimeout  = 2 * time.Second
 
-	acceptsPerSource   = 2000     // from one IP address a second
+	acceptsPerSource   = 2000     // connections from one source a second, and at once
+	acceptsPerClass    = 10_000   // likewise from all sources of a class. A guess: some 20 µs each
 	framesPerStream    = 500      // a second
 	streamWaitingMax   = 1 << 20  // bytes that wait to be written to one stream
 	streamReceivingMax = 16 << 20 // bytes of frames that are not whole yet, or wait for the loop, in all streams together
@@ -192,7 +193,7 @@ func (s *streams) dial(st *stream) {
 }
 
 func (s *streams) accept() {
-	sources := newLimiter(acceptsPerSource)
+	sources := perSource(quota.PerSecond(acceptsPerSource, acceptsPerSource), quota.PerSecond(acceptsPerClass, acceptsPerClass))
 	for s.ctx.Err() == nil {
 		conn, err := s.listener.AcceptTCP()
 		if err != nil {
@@ -206,7 +207,7 @@ func (s *streams) accept() {
 		}
 		remote := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 		remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
-		if !sources.allow(time.Now(), remote.Addr()) {
+		if !sources.Take(time.Now(), s.known.sender(remote.Addr()), 1) {
 			s.counters.drop(hearsay.DropRate)
 			conn.Close()
 			continue

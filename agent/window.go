@@ -28,7 +28,7 @@ type window struct {
 }
 
 func newWindow(l *loop, j *journal) *window {
-	return &window{loop: l, journal: j, mentions: newMentions()}
+	return &window{loop: l, journal: j, mentions: newMentions(l.streams.known)}
 }
 
 // answer answers a line; see answering.

@@ -37,6 +37,9 @@ type Rate struct {
 // PerSecond is so many a second, and so many at once.
 func PerSecond(n, burst int) Rate { return Rate{Every: time.Second / time.Duration(n), Burst: burst} }
 
+// Unlimited is more than a machine can use.
+var Unlimited = Rate{Every: 1, Burst: 1 << 30}
+
 // Share is what a class may use: All of it together, and Each of its senders.
 type Share struct{ All, Each Rate }
 
