@@ -132,19 +132,29 @@ func (q *Quorum) judgeAdmission(now time.Time, c *openCase, t *trial) (hearsay.B
 	return 0, ""
 }
 
+// A ballot for a removal rests on probes the newest of which ended at most so long
+// ago: how long a trial is does not make older ones count. Guesses: four probes
+// that come as ProbeEvery has them; and of a short report, which is the kind that
+// comes when most members die at once, what probing four hundred takes, maxProbing
+// at a time.
+const (
+	freshFor      = 2 * time.Second
+	freshForShort = 8 * time.Second
+)
+
 func (q *Quorum) judgeRemoval(now time.Time, c *openCase, t *trial) (hearsay.BallotVerdict, string) {
 	w := q.watched[c.opening.stay.ID]
 	if w == nil {
 		return 0, ""
 	}
-	trial := q.cfg.Trial
+	trial, fresh := q.cfg.Trial, freshFor
 	if c.short() {
-		trial = q.cfg.ShortTrial
+		trial, fresh = q.cfg.ShortTrial, freshForShort
 	}
 	switch {
 	case w.answered && !w.reached.Before(t.began):
 		return hearsay.BallotNo, fmt.Sprintf("it answers at %v", w.addr)
-	case w.failing.IsZero() || w.failed.Sub(w.failing) < trial || now.Sub(w.failed) > 2*trial:
+	case w.failing.IsZero() || w.failed.Sub(w.failing) < trial || now.Sub(w.failed) > fresh:
 		return 0, ""
 	}
 	return hearsay.BallotYes, fmt.Sprintf("no answer from %v for %v", w.addr, now.Sub(w.failing).Round(time.Millisecond))

@@ -496,3 +496,29 @@ func TestMembersInOrder(t *testing.T) {
 		t.Errorf("%d of 40 members", seen)
 	}
 }
+
+// However long a seed was told to try, its ballot rests on probes that have just
+// ended: what was so long ago may have changed.
+func TestOldProbesDecideNothing(t *testing.T) {
+	w := followed(t, 1, 6)
+	m, p := w.machines[0], w.people[2]
+	m.q.cfg.Trial, m.q.cfg.ShortTrial = 9*time.Second, 9*time.Second
+	member, _ := m.q.Member(p.id())
+	for _, c := range []struct {
+		rule hearsay.Rule
+		ago  time.Duration
+		want hearsay.BallotVerdict
+	}{
+		{hearsay.RuleMajority, time.Second, hearsay.BallotYes},
+		{hearsay.RuleMajority, 3 * time.Second, 0},
+		{hearsay.RuleTimeout, 3 * time.Second, hearsay.BallotYes},
+		{hearsay.RuleTimeout, 9 * time.Second, 0},
+	} {
+		failed := w.now.Add(-c.ago)
+		m.q.watched[p.id()] = &watch{addr: p.addr, failing: failed.Add(-10 * time.Second), failed: failed}
+		open := &openCase{opening: command{op: opRemove, stay: member.Stay, rule: c.rule}}
+		if got, why := m.q.judge(w.now, open, &trial{began: w.now}); got != c.want {
+			t.Errorf("%v, with probes that ended %v ago: %v %q, want %v", c.rule, c.ago, got, why, c.want)
+		}
+	}
+}

@@ -106,14 +106,14 @@ func (m *machine) tried(t *tried, now time.Duration) vigil {
 // somebody, if anything.
 func (t vigil) enough(rule hearsay.Rule) string {
 	shipped := quorum.DefaultConfig()
-	least := shipped.Trial
+	least, fresh := shipped.Trial, 2*time.Second
 	if rule != hearsay.RuleMajority {
-		least = shipped.ShortTrial
+		least, fresh = shipped.ShortTrial, 8*time.Second
 	}
 	switch {
 	case t.inVain < least-rounding:
 		return "who had probed it in vain for " + short(t.inVain)
-	case t.since > 2*least+rounding:
+	case t.since > fresh+rounding:
 		return "who had not probed it for " + short(t.since)
 	}
 	return ""
