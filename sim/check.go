@@ -113,13 +113,14 @@ type view struct {
 	seen     []seen   // by identity
 	pings    []pinged // the newest is at pingNext-1, around the end
 	pingNext int
-	heard    set              // sayings
-	epoch    hearsay.Epoch    // of the ledger, applied
-	based    bool             // it has a ledger to go on from
-	looked   hearsay.Epoch    // at which its ledger was looked at
-	barred   []hearsay.NodeID // as this seed has applied since its start
-	telling  []telling        // what it has applied, and a crash could undo yet
-	cast     []string         // ballots of this step
+	asked    map[hearsay.NodeID]bool // to examine, as an observer
+	heard    set                     // sayings
+	epoch    hearsay.Epoch           // of the ledger, applied
+	based    bool                    // it has a ledger to go on from
+	looked   hearsay.Epoch           // at which its ledger was looked at
+	barred   []hearsay.NodeID        // as this seed has applied since its start
+	telling  []telling               // what it has applied, and a crash could undo yet
+	cast     []string                // ballots of this step
 	tried    map[hearsay.NodeID]tried
 	began    time.Duration
 	tickedAt time.Duration
@@ -292,6 +293,12 @@ func (c *checker) received(m *machine, p *hearsay.Packet, now time.Duration) {
 	switch body := p.Body.(type) {
 	case *hearsay.Ack:
 		c.answered(m, p, body, now)
+	case *hearsay.WitnessReq:
+		v := &c.views[m.index]
+		if v.asked == nil {
+			v.asked = make(map[hearsay.NodeID]bool)
+		}
+		v.asked[body.Subject] = true
 	case *hearsay.Rumors:
 		c.gets(m, body)
 	}

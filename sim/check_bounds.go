@@ -43,9 +43,14 @@ func (c *checker) sent(m *machine, p *hearsay.Packet, f *flight, now time.Durati
 	}
 }
 
-// pings notes that a node sends a ping, which comes to somebody or to nobody.
+// pings notes that a node sends a ping, which comes to somebody or to nobody. One
+// to a member that the node has never listed is a look whether its address answers,
+// of which there are as many as members: it counts only if the node examines it.
 func (c *checker) pings(m *machine, ping *hearsay.Ping, now time.Duration) {
 	v := &c.views[m.index]
+	if number, known := c.numbers[ping.Target]; known && *v.of(number) == 0 && !v.asked[ping.Target] {
+		return
+	}
 	v.keep(pinged{seq: ping.Seq, subject: ping.Target, sent: now, answered: math.MaxInt64})
 }
 
