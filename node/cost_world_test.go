@@ -37,10 +37,11 @@ var costNetwork = hearsay.NetworkIDOf("cost")
 type costSigner struct {
 	*hearsay.Identity
 	trusting *bool
+	verified *int // signatures
 }
 
 func (s costSigner) Verify(key hearsay.PublicKey, message []byte, signature hearsay.Signature) bool {
-	if *s.trusting {
+	if *s.verified++; *s.trusting {
 		return !key.IsZero()
 	}
 	return s.Identity.Verify(key, message, signature)
@@ -53,7 +54,14 @@ type costNode struct {
 	decoder *wire.Decoder
 	packet  hearsay.Packet
 	events  int // that it had, in all
+
+	verified int  // signatures, in all
+	cut      bool // nothing comes to it
+	largest  load // what a step of it did at most
 }
+
+// load is what a step of a node did.
+type load struct{ verified, ruled int }
 
 // crowdMember is somebody who only answers what must be answered to be a member.
 type crowdMember struct {
@@ -136,7 +144,7 @@ func (w *costWorld) config(addr netip.AddrPort) node.Config {
 // add has a node take part.
 func (w *costWorld) add(make func(signer hearsay.Signer, random *rand.Rand) *node.Node, addr netip.AddrPort) *costNode {
 	n := &costNode{addr: addr, decoder: wire.NewDecoder(costNetwork)}
-	n.Node = make(costSigner{w.newKey(), &w.trusting}, rand.New(rand.NewPCG(3, w.drawn)))
+	n.Node = make(costSigner{w.newKey(), &w.trusting, &n.verified}, rand.New(rand.NewPCG(3, w.drawn)))
 	w.nodes[addr] = n
 	w.order = append(w.order, n)
 	w.carry(n, n.Tick(w.now))
@@ -147,6 +155,7 @@ func (w *costWorld) add(make func(signer hearsay.Signer, random *rand.Rand) *nod
 // that is.
 func (w *costWorld) carry(n *costNode, out *hearsay.Effects) (packets, bytes int) {
 	n.events += len(out.Events)
+	n.carried(out)
 	for _, list := range [][]hearsay.Packet{out.Now, out.Send} {
 		for i := range list {
 			p := &list[i]
@@ -163,13 +172,27 @@ func (w *costWorld) carry(n *costNode, out *hearsay.Effects) (packets, bytes int
 	return packets, bytes
 }
 
+// carried takes down what a step of a node did.
+func (n *costNode) carried(out *hearsay.Effects) {
+	ruled := 0
+	for i := range out.Events {
+		if out.Events[i].Kind == hearsay.EventRuled {
+			ruled++
+		}
+	}
+	n.largest = load{max(n.largest.verified, n.verified), max(n.largest.ruled, ruled)}
+	n.verified = 0
+}
+
 // deliver brings all that is on its way to nodes and to the crowd.
 func (w *costWorld) deliver() {
 	decoder := wire.NewDecoder(costNetwork)
 	for len(w.letters) > 0 {
 		l := w.letters[0]
 		w.letters = w.letters[1:]
-		if n := w.nodes[l.to]; n != nil {
+		if n := w.nodes[l.to]; n != nil && n.cut {
+			continue
+		} else if n != nil {
 			w.carry(n, w.take(n, l.from, l.stream, l.bytes))
 		} else if m, to := w.at[l.to], w.nodes[l.from]; m != nil && to != nil {
 			var p hearsay.Packet
@@ -273,13 +296,7 @@ func newSeeded(t *testing.T) (w *costWorld, seed, peer *costNode) {
 	}
 	seed = w.order[0]
 	w.until("founded", func() bool { return seed.Joined() })
-	addr := netip.MustParseAddrPort("10.0.0.9:7000")
-	peer = w.add(func(signer hearsay.Signer, random *rand.Rand) *node.Node {
-		cfg := w.config(addr)
-		cfg.Follower = quorum.DefaultFollowerConfig()
-		cfg.Follower.Network, cfg.Follower.Seeds = costNetwork, seeds
-		return node.New(cfg, signer, random, nil, w.now)
-	}, addr)
+	peer = w.addPeer(netip.MustParseAddrPort("10.0.0.9:7000"), seeds)
 	w.until("let in", func() bool { return peer.Joined() })
 	for seed.Epoch() < costRulings {
 		w.comeAndGo(seed)
@@ -287,6 +304,16 @@ func newSeeded(t *testing.T) (w *costWorld, seed, peer *costNode) {
 	w.until("told", func() bool { return peer.Epoch() == seed.Epoch() && w.order[1].Epoch() == seed.Epoch() })
 	w.rumors(peer)
 	return w, seed, peer
+}
+
+// addPeer has a peer take part that follows seeds.
+func (w *costWorld) addPeer(addr netip.AddrPort, seeds []quorum.Seed) *costNode {
+	return w.add(func(signer hearsay.Signer, random *rand.Rand) *node.Node {
+		cfg := w.config(addr)
+		cfg.Follower = quorum.DefaultFollowerConfig()
+		cfg.Follower.Network, cfg.Follower.Seeds = costNetwork, seeds
+		return node.New(cfg, signer, random, nil, w.now)
+	}, addr)
 }
 
 // ledger is what the crowd's signatures are about.

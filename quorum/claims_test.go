@@ -12,6 +12,7 @@ import (
 // of the claims in it only the stays are proven.
 func TestRosterWithOthersClaimsIsNotTaken(t *testing.T) {
 	spoil := map[string]func(c *hearsay.Claim){
+		"elsewhere":  func(*hearsay.Claim) {},
 		"as a guest": func(c *hearsay.Claim) { c.Card.Key, c.Card.Signature = hearsay.PublicKey{}, hearsay.Signature{} },
 		"as another": func(c *hearsay.Claim) { c.Card.Key = newKeyed(4711).public },
 	}
@@ -28,11 +29,18 @@ func TestRosterWithOthersClaimsIsNotTaken(t *testing.T) {
 		for slot, m := range w.machines {
 			f.pins[slot].Seat = m.q.seat()
 		}
+		f.chain.begin(w.ledger().Founding)
 		f.asked = stranger
 		f.step(func() { f.Receive(w.now, from(stranger, parts[0])) })
+		w.run(20 * restEach)
+		if refused := f.drops[hearsay.DropBadSignature] + f.drops[hearsay.DropUnproven]; refused != 1 {
+			t.Errorf("%s: the roster was refused %d times", name, refused)
+		}
 		if m, in := f.Member(liar.Subject); in && m.Claim.Card.Addr == stranger {
 			t.Errorf("%s: it believes that %v is at %v", name, liar.Subject, stranger)
 		}
+		f.deaf = false
+		w.must(10*time.Second, "it follows the seeds", w.follows)
 	}
 }
 

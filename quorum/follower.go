@@ -59,6 +59,7 @@ type Follower struct {
 	trust time.Time      // and until when, unless something of it is proven
 
 	gathering gathering // a roster that is not proven yet
+	rest      rest      // what is proven, and not applied yet
 	past      past      // before a roster that came whole
 
 	tickAt, pollAt, askAt time.Time
@@ -141,7 +142,12 @@ func (f *Follower) load(records []hearsay.Record) {
 }
 
 // Deadline is when Tick must be called next.
-func (f *Follower) Deadline() time.Time { return f.tickAt }
+func (f *Follower) Deadline() time.Time {
+	if at := f.rest.at; !at.IsZero() && at.Before(f.tickAt) {
+		return at
+	}
+	return f.tickAt
+}
 
 // Epoch is the newest proven epoch.
 func (f *Follower) Epoch() hearsay.Epoch { return f.epoch }
@@ -165,8 +171,8 @@ func (f *Follower) Member(id hearsay.NodeID) (m Member, ok bool) {
 	return *one, true
 }
 
-// Roster appends all members, ordered by NodeID. Their claims are as they came:
-// whoever believes an address verifies its claim first.
+// Roster appends all members, ordered by NodeID, with claims that they have signed
+// (but for guests, who sign nothing).
 func (f *Follower) Roster(dst []Member) []Member { return f.members.all(dst) }
 
 // Rulings gives the rulings after an epoch that are kept, at most n.
@@ -176,6 +182,7 @@ func (f *Follower) Rulings(after hearsay.Epoch, n int) []*hearsay.Ruling {
 
 // Tick lets time pass.
 func (f *Follower) Tick(now time.Time) {
+	f.tickRest(now)
 	if now.Before(f.tickAt) {
 		return
 	}
@@ -258,9 +265,18 @@ func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
 	f.send(addr, &hearsay.LedgerReq{After: f.chain.epoch()})
 }
 
+// proven is the epoch up to which the ledger here is proven.
+func (f *Follower) proven() hearsay.Epoch {
+	applied := max(f.epoch, f.chain.base)
+	if proven := f.chain.proven(); proven > applied && proven >= f.floor {
+		return proven
+	}
+	return applied
+}
+
 // unproven cuts off the ledger here what is not proven, and gives it.
 func (f *Follower) unproven() (links []link) {
-	proven := max(f.epoch, f.chain.base)
+	proven := f.proven()
 	links = slices.Clone(f.chain.links[proven-f.chain.base:])
 	f.chain.cut(proven)
 	return links
@@ -456,6 +472,7 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	if p.Addr != f.asked {
 		others = f.unproven()
 	}
+	joint := f.chain.epoch()
 	for _, r := range m.Items {
 		if r.Epoch > f.epoch && f.believeSeat(now, from, r, f.chain.founding) {
 			break // a message costs whoever forges it no less than this node
@@ -467,23 +484,20 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	if f.parted(now, m.Items); f.chain.forked() {
 		return
 	}
-	f.advance(now)
+	f.advance(now, p.Addr)
 	if f.epoch > before {
 		f.trust = now.Add(unprovenFor)
 	}
 	promised := f.chain.promised()
-	switch beyond := f.chain.epoch() - max(f.epoch, f.chain.base); {
+	switch beyond := f.chain.epoch() - f.proven(); {
 	case p.Addr != f.asked:
-		if f.unproven(); f.epoch == before {
+		if f.unproven(); f.chain.epoch() == joint {
 			f.chain.links = append(f.chain.links, others...)
 		}
 	case beyond > unprovenMost || f.chain.epoch() >= promised || !now.Before(f.trust):
 		f.unproven() // its end is not what a quorum has signed
 	}
-	if f.epoch > before {
-		f.announce(before, p.Addr)
-	}
-	if promised <= f.epoch && f.based {
+	if promised <= f.proven() && f.based {
 		return
 	}
 	// Who talks but has nothing to show for it is not asked.
@@ -525,6 +539,9 @@ func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.H
 // extend joins rulings to the ledger here, for the heads to prove.
 func (f *Follower) extend(items []*hearsay.Ruling) {
 	for _, r := range items {
+		if f.chain.epoch()-max(f.epoch, f.chain.base) >= unprovenMost+hearsay.MaxRulings {
+			return // it is asked for again when those before it are applied
+		}
 		if !f.based && f.gathering.parts == nil && f.chain.epoch() == 0 && len(f.chain.links) == 0 && r.Epoch == 1 {
 			f.chain.restart(0, r.Previous) // what was before is the founding
 		}
@@ -532,40 +549,6 @@ func (f *Follower) extend(items []*hearsay.Ruling) {
 			f.chain.append(r, nil)
 		}
 	}
-}
-
-// advance applies what is proven, in order. After a change of seats the rest
-// must be proven by the new ones.
-func (f *Follower) advance(now time.Time) {
-	for {
-		proven := f.chain.proven()
-		if proven <= f.epoch || proven < f.floor || proven < f.chain.base {
-			return
-		}
-		f.rebase(now)
-		for f.epoch < proven {
-			r := f.chain.at(f.epoch + 1).ruling
-			if !f.apply(now, r) {
-				return
-			}
-			if r.Kind == hearsay.RulingSeat || r.Kind == hearsay.RulingRecover {
-				break
-			}
-		}
-		f.keepHeads()
-		f.trim()
-	}
-}
-
-// rebase takes over a roster that came whole, once it is proven.
-func (f *Follower) rebase(now time.Time) {
-	if f.based && f.chain.base <= f.epoch {
-		return
-	}
-	if f.chain.base > 0 {
-		f.overtake(now)
-	}
-	f.based = true
 }
 
 // apply carries out a proven ruling. Not ok is one that does not fit the

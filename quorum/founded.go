@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"hearsay"
@@ -52,7 +53,7 @@ func (f *Follower) takeFounding(now time.Time, m *hearsay.SeatHello) {
 	f.told[m.Slot] = m.Founding
 	before := f.chain.founding
 	if f.begin(); f.chain.founding != before {
-		f.advance(now)
+		f.advance(now, netip.AddrPort{})
 	}
 }
 

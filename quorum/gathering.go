@@ -24,6 +24,9 @@ type gathering struct {
 	began  time.Time
 	roster *members // that they come to, when all are there
 	saved  *chain   // the ledger as it was before that; nil: it still is
+
+	verified int  // claims, of all parts in their order
+	forged   bool // one of them was not its subject's
 }
 
 // begin gathers so many parts from a sender.
@@ -45,7 +48,32 @@ func (g *gathering) take(m *hearsay.RosterPart, sender netip.AddrPort) bool {
 func (g *gathering) full() bool { return g.got == len(g.parts) }
 
 // forget lets go of the parts.
-func (g *gathering) forget() { g.parts, g.got, g.roster = nil, 0, nil }
+func (g *gathering) forget() { g.parts, g.got, g.roster, g.verified, g.forged = nil, 0, nil, 0, false }
+
+// verify looks whether the subjects have signed their claims, as many as a step may,
+// and reports whether all are looked at. A guest signs nothing, and own has shown its
+// identity.
+func (g *gathering) verify(now time.Time, network hearsay.NetworkID, signer hearsay.Signer) (all bool) {
+	g.began = now // it goes on
+	checked, skip := 0, g.verified
+	for _, part := range g.parts {
+		for i := min(skip, len(part.Members)); i < len(part.Members); i++ {
+			if c := &part.Members[i].Claim; !c.Card.Key.IsZero() {
+				if checked == verifiesAStep {
+					return false
+				}
+				checked++
+				if !c.Verify(network, signer) {
+					g.forged = true
+					return true
+				}
+			}
+			g.verified++
+		}
+		skip -= min(skip, len(part.Members))
+	}
+	return true
+}
 
 // join joins the parts, and reports whether they are of one epoch, and are the
 // roster that its ruling names.
@@ -69,7 +97,7 @@ func (g *gathering) join(network hearsay.NetworkID) bool {
 }
 
 // own reports whether a claim of a roster may be its subject's: the ruling proves
-// the stays only. What a key has signed is verified by whoever believes it; a
+// the stays only. What a key has signed is verified once the stays are proven; a
 // guest has signed nothing, but its address is its identity.
 func own(network hearsay.NetworkID, c *hearsay.Claim) bool {
 	if c.Card.Key.IsZero() {
@@ -115,20 +143,22 @@ func (f *Follower) goOnFrom(now time.Time, p *hearsay.Packet, m *hearsay.RosterP
 		return
 	}
 	before := f.epoch
-	if f.advance(now); f.epoch > before || f.based && f.epoch == m.Ruling.Epoch {
-		f.announce(before, p.Addr)
-		return
+	if f.advance(now, p.Addr); f.epoch == before && f.rest.at.IsZero() {
+		f.ask(now, p.Addr) // what comes after it may prove it
 	}
-	f.ask(now, p.Addr) // what comes after it may prove it
 }
 
 // tickGathering lets go of a roster that was not whole and proven in time. Perhaps
 // others than are known here have signed for it.
 func (f *Follower) tickGathering(now time.Time) {
-	g := &f.gathering
-	if g.parts == nil || now.Sub(g.began) < rosterPatience {
-		return
+	if g := &f.gathering; g.parts != nil && now.Sub(g.began) >= rosterPatience {
+		f.giveUpRoster()
 	}
+}
+
+// giveUpRoster lets go of a roster, and has the ledger be as it was before it.
+func (f *Follower) giveUpRoster() {
+	g := &f.gathering
 	g.forget()
 	if g.saved != nil {
 		f.chain, g.saved = *g.saved, nil

@@ -238,7 +238,11 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	if !q.mayTake(f) || q.forgotten(f) || q.contradicts(f) {
 		return
 	}
-	if m := q.replica.message(f); m != nil {
+	m := q.replica.message(f)
+	switch {
+	case m != nil && m.GetSnapshot() != nil && !q.signedByAll(m.GetSnapshot().GetData()):
+		q.drops[hearsay.DropBadSignature]++
+	case m != nil:
 		q.step(m)
 		q.work(now)
 	}

@@ -333,7 +333,9 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 		return hearsay.DropStranger, false
 	case unknown && r.outlived(p, word):
 		return hearsay.DropStranger, false
-	case r.admits != word.Subject && !r.affords(now, p, word, m): // what a ruling admits is listed in any case
+	case r.admits == word.Subject: // see Admit
+		return 0, true
+	case !r.affords(now, p, word, m):
 		return hearsay.DropRate, false
 	}
 	if r.work += workVerify; !word.Verify(r.network, r.signer) {

@@ -23,7 +23,8 @@ func (r *Roster) Follow(role func(hearsay.NodeID) hearsay.Role, ledger func() he
 func (r *Roster) seeded() bool { return r.role != nil }
 
 // Admit lists a member that a ruling has admitted, by the claim that it asked
-// with. By now another ruling may have ended that stay: who hears of both at once
+// with. Its signature is verified already: by a quorum of seeds, each for its ballot, or
+// by this node before it took over a whole roster. By now another ruling may have ended that stay: who hears of both at once
 // lists it all the same, and then as dead.
 func (r *Roster) Admit(now time.Time, c *hearsay.Claim) {
 	if c.Subject == r.id(r.self) {

@@ -1,0 +1,48 @@
+package node_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"hearsay/quorum"
+)
+
+// TestBulkTakesManySteps: a peer that takes over a roster of hundreds, and one that
+// lacks a thousand rulings which are proven all at once, do a part of it in each
+// step, so that pings are answered between.
+func TestBulkTakesManySteps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("admits thousands")
+	}
+	const (
+		missed       = 2 * costMembers
+		verifiesMost = 4 + 2*testSeeds // claims, and heads
+		ruledMost    = 32
+	)
+	w, seed, _ := newSeeded(t)
+	var seeds []quorum.Seed
+	for _, n := range w.order[:testSeeds] {
+		seeds = append(seeds, quorum.Seed{Addr: n.addr})
+	}
+	late := w.addPeer(netip.MustParseAddrPort("10.0.0.10:7000"), seeds)
+	w.until("let in", func() bool { return late.Joined() && late.Epoch() == seed.Epoch() })
+	if s := late.Stats(); s.Alive < costMembers {
+		t.Fatalf("it lists %d members", s.Alive)
+	}
+	if late.largest.verified > verifiesMost {
+		t.Errorf("it verified %d signatures in one step of taking over a roster, may verify %d", late.largest.verified, verifiesMost)
+	}
+	late.cut, late.largest = true, load{}
+	for end := seed.Epoch() + missed; seed.Epoch() < end; {
+		w.comeAndGo(seed)
+	}
+	late.cut = false
+	w.until("told", func() bool { return late.Epoch() == seed.Epoch() })
+	if late.largest.ruled > ruledMost || late.largest.verified > verifiesMost {
+		t.Errorf("it applied %d rulings and verified %d signatures in one step, may do %d and %d",
+			late.largest.ruled, late.largest.verified, ruledMost, verifiesMost)
+	}
+	if late.largest.ruled < 2 {
+		t.Error("rulings came one by one: the test shows nothing")
+	}
+}

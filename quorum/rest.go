@@ -1,0 +1,101 @@
+package quorum
+
+import (
+	"net/netip"
+	"time"
+
+	"hearsay"
+)
+
+// This file applies what is proven. That may be thousands of rulings, which heads
+// prove all at once, or a roster of thousands whose claims must be verified. So
+// long the node would not answer a ping, and so one step does a part of it, and the
+// steps after it the rest.
+
+const (
+	appliesAStep  = 32 // rulings, at some 4 µs each
+	verifiesAStep = 4  // claims of a roster, at some 60 to 100 µs each
+
+	// restEach is the time between two such steps: half of it is left for all else.
+	restEach = time.Millisecond
+)
+
+// rest is what one step has left to the next.
+type rest struct {
+	at     time.Time      // of the next step; zero: nothing is left
+	before hearsay.Epoch  // where the first of these steps began
+	from   netip.AddrPort // who gave what is applied
+}
+
+// advance applies what is proven, and tells the neighbors when all of it is.
+func (f *Follower) advance(now time.Time, from netip.AddrPort) {
+	r := &f.rest
+	if r.at.IsZero() {
+		r.before, r.from = f.epoch, from
+	}
+	if r.at = (time.Time{}); !f.applyProven(now) {
+		r.at = now.Add(restEach)
+	} else if f.epoch > r.before {
+		f.announce(r.before, r.from)
+	}
+}
+
+// tickRest goes on with what an earlier step has left.
+func (f *Follower) tickRest(now time.Time) {
+	switch {
+	case f.rest.at.IsZero() || now.Before(f.rest.at):
+	case f.chain.forked():
+		f.rest.at = time.Time{}
+	default:
+		f.advance(now, netip.AddrPort{})
+	}
+}
+
+// applyProven applies rulings in order, as many as a step may, and reports whether
+// none is left. What an earlier life has told already is applied in one step, once in
+// a life: nobody must see this node as of an epoch before that. After a change of seats the
+// rest must be proven by the new ones.
+func (f *Follower) applyProven(now time.Time) (all bool) {
+	for left := appliesAStep; left > 0 || f.epoch < f.floor; {
+		proven := f.chain.proven()
+		if proven <= f.epoch || proven < f.floor || proven < f.chain.base {
+			return true
+		}
+		if !f.rebase(now) {
+			return false
+		}
+		for f.epoch < proven && (left > 0 || f.epoch < f.floor) {
+			left--
+			r := f.chain.at(f.epoch + 1).ruling
+			if !f.apply(now, r) {
+				return true
+			}
+			if r.Kind == hearsay.RulingSeat || r.Kind == hearsay.RulingRecover {
+				break
+			}
+		}
+		f.keepHeads()
+		f.trim()
+	}
+	return false
+}
+
+// rebase takes over a roster that came whole and is proven, once its claims are
+// verified: the ruling proves the stays only. It reports whether that is done.
+func (f *Follower) rebase(now time.Time) (done bool) {
+	switch {
+	case f.based && f.chain.base <= f.epoch:
+		return true
+	case f.chain.base == 0:
+	case !f.gathering.verify(now, f.cfg.Network, f.signer):
+		return false
+	case f.gathering.forged:
+		f.drops[hearsay.DropBadSignature]++
+		f.giveUpRoster()
+		return false
+	default:
+		f.overtake(now)
+	}
+	f.based = true
+	return true
+}
