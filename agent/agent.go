@@ -122,7 +122,7 @@ func (c *Config) bind(ctx context.Context, join []address) (conn *net.UDPConn, l
 	}
 	if c.sockets != nil {
 		conn, listener = c.sockets.conn, c.sockets.listener
-	} else if conn, listener, err = listen(ctx, local); err != nil {
+	} else if conn, listener, err = listenWithin(ctx, local, BindTimeout); err != nil {
 		return nil, nil, addr, err
 	}
 	bound := netip.AddrPortFrom(local.Addr(), uint16(listener.Addr().(*net.TCPAddr).Port))

@@ -29,10 +29,17 @@ const (
 	// limit for a class: anybody can write a member's address on a datagram.
 	datagramsPerSource = 20_000
 
+	// bindEvery is the time between two tries for a port that is taken.
+	bindEvery = 10 * time.Millisecond
+
 	// listenAttempts is how often the kernel is asked for a port that is free
 	// for both UDP and TCP.
 	listenAttempts = 16
 )
+
+// BindTimeout is how long a node tries for a port that is taken: a process that was
+// killed has its ports until its last thread has ended, which a parent may see only later.
+const BindTimeout = 250 * time.Millisecond
 
 // datagrams is the UDP socket. The loop alone receives; anybody may send.
 type datagrams struct {
@@ -94,6 +101,21 @@ func (d *datagrams) send(packet []byte, to netip.AddrPort) {
 	}
 	d.counters.packetsOut.Add(1)
 	d.counters.bytesOut.Add(uint64(len(packet)))
+}
+
+// listenWithin is listen, again and again for so long while the port is taken.
+func listenWithin(ctx context.Context, addr netip.AddrPort, patience time.Duration) (*net.UDPConn, *net.TCPListener, error) {
+	for end := time.Now().Add(patience); ; {
+		conn, listener, err := listen(ctx, addr)
+		if !errors.Is(err, syscall.EADDRINUSE) || !time.Now().Before(end) {
+			return conn, listener, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, err
+		case <-time.After(bindEvery):
+		}
+	}
 }
 
 // listen binds UDP and TCP on one port; port 0 lets the kernel choose it.

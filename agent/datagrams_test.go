@@ -190,3 +190,20 @@ func TestASocketErrorHoldsUpNothing(t *testing.T) {
 		t.Error("a datagram came from nobody")
 	}
 }
+
+// TestAPortIsTriedAgain: a port that another process is just letting go of is not
+// taken.
+func TestAPortIsTriedAgain(t *testing.T) {
+	conn, listener := bound(t, "127.0.0.1:0")
+	addr := listener.Addr().(*net.TCPAddr).AddrPort()
+	conn.Close()
+	freed := make(chan struct{})
+	time.AfterFunc(2*bindEvery, func() { listener.Close(); close(freed) })
+	udp, tcp, err := listenWithin(t.Context(), addr, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	udp.Close()
+	tcp.Close()
+	<-freed
+}

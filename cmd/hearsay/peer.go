@@ -89,6 +89,20 @@ that before --settings, and that before the default.`,
 	return cmd
 }
 
+// addHTTPHosts adds the flag for more names of a node.
+func addHTTPHosts(cmd *cobra.Command, names *[]string, which string) {
+	cmd.Flags().StringSliceVar(names, "http-host", nil,
+		"names besides this host's by which "+which+" may be asked over HTTP, as by those behind a proxy: `NAME,...`; may be repeated")
+}
+
+// httpHostArgs gives the flags that add names to a node.
+func httpHostArgs(names []string) []string {
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{"--http-host", strings.Join(names, ",")}
+}
+
 // addFlags adds the flags that all nodes take.
 func (o *nodeOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
@@ -96,7 +110,7 @@ func (o *nodeOptions) addFlags(cmd *cobra.Command) {
 	flags.IntVar(&o.port, "port", agent.DefaultPort, "port to listen on; 0 lets the kernel choose")
 	flags.StringVar(&o.output, "output", "", "append the log to this file too")
 	flags.StringVar(&o.http, "http", "off", "where to serve the page and the API: host:port, or a port of "+loopback+", 0 for any, or off")
-	flags.StringSliceVar(&o.httpHosts, "http-host", nil, "names besides this host's by which it may be asked over HTTP, as by those behind a proxy: `NAME,...`; may be repeated")
+	addHTTPHosts(cmd, &o.httpHosts, "it")
 	flags.StringVar(&o.name, "name", "", "what people call this node (default the host name)")
 	flags.StringVar(&o.network, "network", "", "name of the network (default "+agent.DefaultNetwork+")")
 	flags.StringVar(&o.advertise, "advertise", "", "where others reach this node, host or host:port (default where it listens)")
@@ -354,12 +368,19 @@ func leave(node *agent.Agent, log *slog.Logger) {
 	}
 }
 
+// bindEvery is the time between two tries for a port that is taken.
+const bindEvery = 10 * time.Millisecond
+
 // listenHTTP listens for HTTP at addr, if that is not "".
 func listenHTTP(addr string) (net.Listener, error) {
 	if addr == "" {
 		return nil, nil
 	}
 	listener, err := net.Listen("tcp", addr)
+	for end := time.Now().Add(agent.BindTimeout); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(end); {
+		time.Sleep(bindEvery)
+		listener, err = net.Listen("tcp", addr)
+	}
 	if err != nil {
 		if failed, ok := errors.AsType[*os.SyscallError](err); ok {
 			err = failed.Err // without what was tried, which is said here

@@ -410,7 +410,8 @@ func awaitGone(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // gone gives an error if the process lives. One that has ended and that
-// nobody has waited for does not.
+// nobody has waited for does not, once its last thread has ended: until then it has its
+// ports.
 func gone(pid int) error {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return nil
@@ -419,7 +420,8 @@ func gone(pid int) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if _, after, ok := strings.Cut(string(stat), ") "); ok && strings.HasPrefix(after, "Z") {
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if _, after, ok := strings.Cut(string(stat), ") "); ok && strings.HasPrefix(after, "Z") && len(threads) <= 1 {
 		return nil
 	}
 	return fmt.Errorf("process %d lives: %s", pid, stat)

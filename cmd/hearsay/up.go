@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hearsay"
+	"hearsay/agent"
 	"hearsay/web"
 )
 
@@ -38,7 +39,8 @@ type upOptions struct {
 	span     time.Duration // 0 for until interrupted
 	json     bool
 
-	chatter chatter
+	httpHosts []string
+	chatter   chatter
 }
 
 func newUp() *cobra.Command {
@@ -76,6 +78,7 @@ member that a node has "told", and each state of a member that all others have
 	flags.IntVar(&o.seeds, "seeds", 3, "seeds; 0 for an open network")
 	flags.IntVar(&o.peers, "peers", 5, "peers")
 	flags.IntVar(&o.http, "http", 9001, "port of the first peer's page, the others' and the seeds' follow; 0 lets the kernel choose")
+	addHTTPHosts(cmd, &o.httpHosts, "each node")
 	flags.IntVar(&o.port, "port", 6001, "port of the first peer, the others' follow; 0 lets the kernel choose")
 	flags.IntVar(&o.seedPort, "seed-port", 5001, "port of the first seed, the others' follow; 0 lets the kernel choose")
 	flags.StringVar(&o.data, "data", "", "keep each node's data in DIR/<name> (default a temporary directory)")
@@ -105,6 +108,11 @@ func (o *upOptions) check(cmd *cobra.Command) error {
 			}
 		}
 	}
+	nodes := agent.DefaultConfig()
+	nodes.HTTPHosts = o.httpHosts
+	if err := nodes.Validate(); err != nil {
+		return err
+	}
 	return o.chatter.check(cmd)
 }
 
@@ -133,7 +141,7 @@ func runNetwork(ctx context.Context, o *upOptions, out, progress io.Writer) (err
 	if err != nil {
 		return err
 	}
-	n := &network{self: self, dir: dir, reaper: reaper}
+	n := &network{self: self, dir: dir, reaper: reaper, httpHosts: httpHostArgs(o.httpHosts)}
 	if o.data == "" {
 		n.dir = reaper.Dir
 	}
@@ -158,7 +166,9 @@ type network struct {
 	config string // the seeds' list; "" in an open network
 	reaper *reaper
 	ports  reservation
-	nodes  []*process // the peers in order of their names, then the seeds
+
+	httpHosts []string   // flags of each node
+	nodes     []*process // the peers in order of their names, then the seeds
 }
 
 // start starts all nodes, and returns when each lists all others. Seeds come
@@ -180,7 +190,7 @@ func (n *network) start(ctx context.Context, o *upOptions) error {
 		if err != nil {
 			return err
 		}
-		args := []string{"--ip", loopback, "--port", port, "--http", http}
+		args := append([]string{"--ip", loopback, "--port", port, "--http", http}, n.httpHosts...)
 		args = append(args, o.chatter.args()...)
 		switch {
 		case n.config != "":
@@ -228,7 +238,7 @@ func (n *network) againLine(i int) string {
 	const contacts = 2 // others to join by: one may be the next that is killed
 	p := n.nodes[i]
 	args := []string{n.self, p.role.String(), "--name", p.name, "--ip", p.said.ip(), "--port", p.said.port(), "--data", p.dir}
-	args = append(args, "--http", p.said.HTTP)
+	args = append(append(args, "--http", p.said.HTTP), n.httpHosts...)
 	if n.config != "" {
 		return shellLine(append(args, "--config", n.config))
 	}

@@ -102,6 +102,7 @@ func (n *network) startSeedsAt(ctx context.Context, o *upOptions, ports []int) (
 			return started, err
 		}
 		args := []string{"--ip", loopback, "--port", strconv.Itoa(port), "--http", http, "--config", n.config}
+		args = append(args, n.httpHosts...)
 		p, err := startProcess(n.self, hearsay.RoleSeed, "seed-"+strconv.Itoa(i+1), n.dir, args, n.reaper.member())
 		if err != nil {
 			return started, err
