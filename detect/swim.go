@@ -27,6 +27,10 @@ type Directory struct {
 	// none is.
 	Suspect func(hearsay.NodeID) bool
 
+	// Overdue gives a suspect about which nobody decides, to be probed now; see
+	// suspectEach. Nil: there is none.
+	Overdue func(now time.Time) (id hearsay.NodeID, ok bool)
+
 	// Proven reports whether this node knows by other means that it sends and
 	// receives, as a seed does whose quorum is heard: then the silence of relays
 	// says nothing of itself. Nil: it never knows.
@@ -288,7 +292,7 @@ func (s *Swim) beginProbe(now time.Time) {
 	if s.probe.phase != phaseIdle {
 		s.endProbe(now) // its time is over
 	}
-	target, addr, ok := s.pick()
+	target, addr, ok := s.pick(now)
 	if !ok {
 		s.worsen(-1) // nobody is left whose answer could show that it is well: a seed would let nobody in for ever
 		return
@@ -304,8 +308,10 @@ func (s *Swim) beginProbe(now time.Time) {
 
 // pick gives the next member of the list, which is shuffled when a lap ends:
 // each is probed once a lap, at most 2n-1 periods apart (SWIM, section 4.3), but
-// suspects are passed over in most periods if there is anybody else.
-func (s *Swim) pick() (hearsay.NodeID, netip.AddrPort, bool) {
+// suspects are passed over in most periods if there is anybody else. In a large
+// network a lap is long, and the suspects that are passed over wait for several: so a
+// suspect about which nobody decides is probed before its turn comes.
+func (s *Swim) pick(now time.Time) (hearsay.NodeID, netip.AddrPort, bool) {
 	if s.trusted < suspectEach {
 		if id, addr, ok := s.pickNext(true); ok {
 			s.trusted++
@@ -313,6 +319,12 @@ func (s *Swim) pick() (hearsay.NodeID, netip.AddrPort, bool) {
 		}
 	}
 	s.trusted = 0
+	if s.directory.Overdue != nil {
+		if id, overdue := s.directory.Overdue(now); overdue {
+			addr, ok := s.directory.Addr(id)
+			return id, addr, ok
+		}
+	}
 	return s.pickNext(false)
 }
 

@@ -3,6 +3,7 @@ package detect_test
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ type world struct {
 	trip   time.Duration                     // of every packet, there and back
 	direct func(i int) bool                  // whether member i answers a ping
 	relay  func(via, i int) (ack, well bool) // whether a relay reaches it, and answers at all
+	doubt  int                               // a suspect, which is overdue if it was not probed since; 0: nobody is
 	mute   func(i int) bool                  // who cannot be a relay; nil: nobody
 	seat   netip.AddrPort                    // of a configured seed; zero: there is none
 	proven bool                              // this node knows by other means that it is well
@@ -56,6 +58,10 @@ func newWorld(t *testing.T, members int) *world {
 		Seat: seat,
 		At: func(seat int32) (hearsay.NodeID, netip.AddrPort, bool) {
 			return id(int(seat)), addr(int(seat)), int(seat) <= members
+		},
+		Suspect: func(who hearsay.NodeID) bool { return who == id(w.doubt) },
+		Overdue: func(time.Time) (hearsay.NodeID, bool) {
+			return id(w.doubt), w.doubt != 0 && !slices.Contains(w.pinged, w.doubt)
 		},
 		Mute:   func(who hearsay.NodeID) bool { return w.mute != nil && w.mute(int(seat(who))) },
 		Proven: func() bool { return w.proven },
@@ -161,6 +167,22 @@ func TestEachIsProbedOnceALap(t *testing.T) {
 	}
 	if n, e := w.count(hearsay.EventUnreachable); n > 0 {
 		t.Errorf("accuses one who answers: %+v", e)
+	}
+}
+
+// Suspects are passed over in most periods; one about which nobody decides is probed in
+// the next that is theirs, however many members there are.
+func TestOverdueSuspectIsProbedBeforeItsTurn(t *testing.T) {
+	w := newWorld(t, 200)
+	w.run(3 * time.Second)
+	for i := range 200 {
+		if !slices.Contains(w.pinged, i+1) {
+			w.doubt = i + 1
+		}
+	}
+	w.run(6 * time.Second)
+	if !slices.Contains(w.pinged, w.doubt) {
+		t.Errorf("of 200 %v were probed within 9 s, and not the suspect %d", w.pinged, w.doubt)
 	}
 }
 

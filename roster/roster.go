@@ -101,6 +101,7 @@ type held struct {
 	accusers []hearsay.NodeID // of a suspicion, in the order heard; at most 1 + Confirmations
 	began    time.Time
 	told     time.Time      // when a suspect was told by this node, or came into suspicion
+	probed   time.Time      // when it was probed out of turn, or came into suspicion; see Overdue
 	by       hearsay.NodeID // of a death
 	evidence hearsay.Hash
 	left     bool // it was its own word, by a ruling

@@ -321,3 +321,37 @@ func TestLingeringSuspicionIsToldToItsSubject(t *testing.T) {
 		t.Errorf("told %d times after it has refuted, want 0", n)
 	}
 }
+
+// The suspect is probed out of turn besides, when the suspicion has lasted for as
+// long as any does, and again after as long: if all others have buried it, nothing that
+// they send may end the suspicion here.
+func TestLingeringSuspectIsOverdue(t *testing.T) {
+	b := newBench(t, 12)
+	accuser := b.others[0]
+	for i := range 2 {
+		claim := b.others[1+i].word(hearsay.StateSuspect)
+		claim.By, claim.Card = accuser.id(), hearsay.Card{}
+		b.hear(accuser, claim)
+		b.pass(time.Second)
+	}
+	overdue := func(want ...hearsay.NodeID) {
+		t.Helper()
+		for _, id := range append(want, hearsay.NodeID{}) {
+			if got, ok := b.Overdue(b.now); got != id || ok == id.IsZero() {
+				t.Fatalf("after %v %v is overdue (%v), want %v", b.now.Sub(start), got.Short(), ok, id.Short())
+			}
+		}
+	}
+	cfg := roster.DefaultConfig()
+	longest := time.Duration(float64(cfg.SuspicionMin)*math.Log10(13)) * time.Duration(cfg.SuspicionMax)
+	overdue()
+	b.pass(longest - 2*time.Second)
+	overdue(b.others[1].id())
+	b.pass(time.Second)
+	overdue(b.others[2].id())
+	b.pass(longest)
+	overdue(b.others[1].id(), b.others[2].id())
+	b.Answered(b.now, b.others[1].id())
+	b.pass(longest)
+	overdue(b.others[2].id())
+}

@@ -100,7 +100,7 @@ func (r *Roster) suspect(now time.Time, m *member, by hearsay.NodeID) {
 	if m.state == hearsay.StateSuspect {
 		return
 	}
-	h.began, h.told = now, now
+	h.began, h.told, h.probed = now, now, now
 	r.setState(now, m, hearsay.StateSuspect)
 	r.stats.Suspicions++
 	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberSuspected, Subject: r.id(m), By: by, Incarnation: r.incarnation(m)})
