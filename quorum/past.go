@@ -145,12 +145,16 @@ func (f *Follower) pastRuling(r *hearsay.Ruling) {
 	if p.before == 1 {
 		p.before = 0 // it is the first
 	}
-	switch r.Kind {
-	case hearsay.RulingRemove, hearsay.RulingLeave:
-		if f.members.get(r.Stay.ID) == nil {
-			p.departed[r.Stay.ID] = struct{}{}
-		}
-	case hearsay.RulingSeat, hearsay.RulingRecover:
+	f.depart(r)
+	if r.Kind == hearsay.RulingSeat || r.Kind == hearsay.RulingRecover {
 		f.pinAll(r)
+	}
+}
+
+// depart notes whose stay a ruling has ended that the node never lists: one of the
+// past, or one that came in the same step as the roster.
+func (f *Follower) depart(r *hearsay.Ruling) {
+	if out := r.Kind == hearsay.RulingRemove || r.Kind == hearsay.RulingLeave; out && f.members.get(r.Stay.ID) == nil {
+		f.past.departed[r.Stay.ID] = struct{}{}
 	}
 }

@@ -90,3 +90,24 @@ func TestPastLetsGoOfMembers(t *testing.T) {
 		t.Error("it is in, and was in")
 	}
 }
+
+// A roster may be proven only by what comes after it, and then the ruling that ends a
+// stay is applied in the same step: the node, which lists nobody yet, knows all the
+// same that there was such a member.
+func TestRemovalRightAfterARosterIsKnown(t *testing.T) {
+	w := followed(t, 53, 3)
+	departed, seed := w.people[0], w.machines[0].q
+	parts := rosterParts(w.random, seed.chain.at(3).ruling, nil, seed.state.members.all(nil))
+	departed.up = false
+	w.must(20*time.Second, "it is out", func() bool { return !w.in(departed) && w.agree() })
+	w.truncate(3)
+	f := w.newFollower()
+	f.step(func() { f.Receive(w.now, from(f.asked, parts[0])) })
+	w.must(5*time.Second, "it follows", w.follows)
+	if e := f.told[0]; e.Kind != hearsay.EventRosterProven || e.Epoch != 3 {
+		t.Fatalf("it took over no roster of epoch 3: %v", e)
+	}
+	if !f.Departed(departed.id()) {
+		t.Error("it does not know who was removed right after the roster")
+	}
+}

@@ -56,19 +56,25 @@ func (f *Follower) tickRest(now time.Time) {
 // a life: nobody must see this node as of an epoch before that. After a change of seats the
 // rest must be proven by the new ones.
 func (f *Follower) applyProven(now time.Time) (all bool) {
+	untold := false // there is a roster of which the node lists nobody before this step ends
 	for left := appliesAStep; left > 0 || f.epoch < f.floor; {
 		proven := f.chain.proven()
 		if proven <= f.epoch || proven < f.floor || proven < f.chain.base {
 			return true
 		}
+		before := f.epoch
 		if !f.rebase(now) {
 			return false
 		}
+		untold = untold || f.epoch > before
 		for f.epoch < proven && (left > 0 || f.epoch < f.floor) {
 			left--
 			r := f.chain.at(f.epoch + 1).ruling
 			if !f.apply(now, r) {
 				return true
+			}
+			if untold {
+				f.depart(r)
 			}
 			if r.Kind == hearsay.RulingSeat || r.Kind == hearsay.RulingRecover {
 				break
