@@ -350,7 +350,7 @@ func (r *Roster) dropAddr(addr netip.AddrPort) {
 // contacts.
 func (r *Roster) tickForget(now time.Time) {
 	for id, spent := range r.spent { // order does not matter: each is judged for itself
-		if max(spent.answered, spent.renewed) < now.Add(-pricesSaved).UnixNano() {
+		if max(spent.answered, spent.renewed) < r.runs(now)-pricesSaved {
 			delete(r.spent, id) // it has saved up all it can
 		}
 	}

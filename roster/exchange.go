@@ -38,11 +38,11 @@ func (r *Roster) affordAnswer(now time.Time, from hearsay.NodeID, price time.Dur
 	case !r.Known(from) && r.hints.known(from) == nil:
 		r.drops[hearsay.DropStranger]++
 		return false
-	case spent.answered > now.UnixNano():
+	case spent.answered > r.runs(now):
 		r.drops[hearsay.DropRate]++
 		return false
 	}
-	spent.answered = spend(spent.answered, now, price, pricesSaved)
+	spent.answered = r.spend(spent.answered, now, price, pricesSaved)
 	r.spent[from] = spent
 	return true
 }

@@ -88,11 +88,11 @@ type Stats struct {
 	ClaimsIn, ClaimsNew, ClaimsOut, Exchanges                      uint64
 }
 
-// allowance is up to when a member has spent what it may: Unix nanoseconds.
-// Few have lately, so it is no part of a member.
+// allowance is up to when a member has spent what it may, by Roster.runs. Few have
+// lately, so it is no part of a member.
 type allowance struct {
-	answered int64 // of answers
-	renewed  int64 // of newer words of its own
+	answered time.Duration // of answers
+	renewed  time.Duration // of newer words of its own
 }
 
 // held is what others say of a member's incarnation: while it is suspect or
@@ -314,7 +314,7 @@ func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) (
 // affords reports whether this node may look at a word closer: what it does not
 // look at now, an exchange will bring again, or a newer one.
 func (r *Roster) affords(now time.Time, p *hearsay.Packet, word *hearsay.Claim, m *member) bool {
-	if m != nil && word.Incarnation > r.incarnation(m) && r.spent[r.id(m)].renewed > now.UnixNano() {
+	if m != nil && word.Incarnation > r.incarnation(m) && r.spent[r.id(m)].renewed > r.runs(now) {
 		return false
 	}
 	return r.affordVerify(now, p)
@@ -367,9 +367,13 @@ const (
 // spend moves the time up to which an allowance is spent on by the price of
 // one use. So much may be used at once, and is saved up. While that time lies
 // ahead, nothing more is allowed.
-func spend(spent int64, now time.Time, price, saved time.Duration) int64 {
-	return max(spent, now.Add(-saved).UnixNano()) + int64(price)
+func (r *Roster) spend(spent time.Duration, now time.Time, price, saved time.Duration) time.Duration {
+	return max(spent, r.runs(now)-saved) + price
 }
+
+// runs is how long this node has been running, and so much more that all was saved up
+// when it started. It follows the monotonic clock: the wall clock may be set back.
+func (r *Roster) runs(now time.Time) time.Duration { return now.Sub(r.started) + pricesSaved }
 
 // affordVerify spends the price of one signature, if there is time for it.
 // Else whoever sends claims of made-up members could keep this node from
@@ -439,7 +443,7 @@ func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
 func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
 	was, moved := r.stateOf(m), r.addr(m) != word.Card.Addr
 	spent := r.spent[r.id(m)]
-	spent.renewed = spend(spent.renewed, now, renewEach, renewAtOnce*renewEach)
+	spent.renewed = r.spend(spent.renewed, now, renewEach, renewAtOnce*renewEach)
 	r.spent[r.id(m)] = spent
 	if was.Living() {
 		r.rehash(now, m) // out with the old incarnation

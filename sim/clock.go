@@ -67,4 +67,9 @@ func (c *localClock) starts(now time.Duration) {
 }
 
 // timeOf is what a machine's clock shows.
-func (w *World) timeOf(m *machine) time.Time { return epoch.Add(m.clock.shows(w.now)) }
+func (w *World) timeOf(m *machine) time.Time {
+	if w.reads != nil {
+		return w.reads(m, m.clock.shows(w.now))
+	}
+	return epoch.Add(m.clock.shows(w.now))
+}

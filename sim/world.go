@@ -52,10 +52,11 @@ type World struct {
 	requests    []request     // of operators, that seeds have not yet
 	core        core          // that is well, and what it must do in time
 
-	lives    map[int32]*hearsay.SeedLife            // likewise, by machine
-	removals []time.Duration                        // likewise
-	planted  []hearing                              // by a plant
-	watch    func(from *machine, p *hearsay.Packet) // tests look at what is sent
+	lives    map[int32]*hearsay.SeedLife                     // likewise, by machine
+	removals []time.Duration                                 // likewise
+	planted  []hearing                                       // by a plant
+	watch    func(from *machine, p *hearsay.Packet)          // tests look at what is sent
+	reads    func(m *machine, shown time.Duration) time.Time // tests set wall clocks apart from monotonic ones
 }
 
 // NewWorld makes a world in which nothing runs yet. The story of its nodes is
