@@ -39,3 +39,24 @@ func (r *Roster) Hints() int { return len(r.hints.byID) }
 // Remembered counts what is kept beside the lists, by numbers that others get
 // once their members are forgotten.
 func (r *Roster) Remembered() int { return len(r.held) + len(r.met) }
+
+// Exhaust has no more claims taken in this step.
+func (r *Roster) Exhaust() { r.work = workAStep }
+
+// WaitingClaims counts the claims that wait for a step.
+func (r *Roster) WaitingClaims() (n int) {
+	for i := range r.waiting {
+		n += len(r.waiting[i].packet.Claims)
+	}
+	return n
+}
+
+// Forget remembers a member as it does one that was forgotten.
+func (r *Roster) Forget(now time.Time, c hearsay.Claim, left bool) {
+	one := contact{addr: c.Card.Addr, id: c.Subject, incarnation: c.Incarnation}
+	if left {
+		r.contacts.left = append(r.contacts.left, one)
+	} else {
+		r.contacts.past = append(r.contacts.past, one)
+	}
+}

@@ -23,6 +23,11 @@ const (
 	// of the time is left for all else.
 	waitingEach = time.Millisecond
 
+	// waitingAStep bounds the claims of all sorts that one step takes of those that
+	// wait: one that is refused before its signature is verified, or that says nothing
+	// new, is no work by the units above, and still takes half a microsecond.
+	waitingAStep = 256
+
 	waitingMost      = 16 * hearsay.MaxClaims // claims of members that wait, and of seats. A guess: a roster of 8,000 that comes as fast as it can be sent
 	waitingStrangers = waitingMost / 2        // and of strangers
 )
@@ -71,16 +76,16 @@ func (r *Roster) mayWait(p *hearsay.Packet, class quota.Class, count int) bool {
 	if class == quota.Stranger {
 		most = waitingStrangers
 	}
-	all, same := count, count
+	all, same := count+1, count+1 // a packet without claims takes room, too
 	source := hearsay.Source(p.Addr.Addr())
 	for i := range r.waiting {
 		w := &r.waiting[i].packet
 		if r.waiting[i].class != class {
 			continue
 		}
-		all += len(w.Claims)
+		all += len(w.Claims) + 1
 		if hearsay.Source(w.Addr.Addr()) == source {
-			same += len(w.Claims)
+			same += len(w.Claims) + 1
 		}
 	}
 	if all <= most && same <= most/2 {
@@ -96,11 +101,12 @@ func (r *Roster) tickWaiting(now time.Time) {
 		return
 	}
 	r.waitUntil = now.Add(waitingEach)
-	for len(r.waiting) > 0 {
+	for taken := 0; len(r.waiting) > 0 && taken < waitingAStep; taken++ {
 		w := &r.waiting[0]
-		for len(w.packet.Claims) > 0 && r.work < workAStep {
+		for len(w.packet.Claims) > 0 && r.work < workAStep && taken < waitingAStep {
 			r.Claim(now, &w.packet, &w.packet.Claims[0])
 			w.packet.Claims = w.packet.Claims[1:]
+			taken++
 		}
 		if len(w.packet.Claims) > 0 {
 			return

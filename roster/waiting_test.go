@@ -119,3 +119,50 @@ func TestWaitingClaimsAreBounded(t *testing.T) {
 		t.Error("what was dropped is not counted")
 	}
 }
+
+// Claims that say nothing, or are refused before anything is verified, are no work as
+// that is counted. A step takes so many of them only.
+func TestStepTakesFewClaimsThatWait(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures: not beside the race detector")
+	}
+	b := newBench(t, 2)
+	for i := range 512 { // as many as are remembered of those who are gone: each word is held against them
+		b.Forget(b.now, newStranger(1<<12+i).word(hearsay.StateLeft), i < 256)
+	}
+	wait := func(source byte, claims []hearsay.Claim) {
+		b.Begin()
+		b.Exhaust()
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, source}), 1)
+		p := &hearsay.Packet{From: b.others[0].id(), Addr: addr, Stream: true, Body: &hearsay.News{}, Claims: claims}
+		if b.Claims(b.now, p) {
+			t.Fatal("they do not wait")
+		}
+	}
+	made := crowdOf(1<<14, hearsay.MaxClaims-1) // from the second on there is no time for their signatures
+	for i := range made {
+		made[i].Card.Signature[0]++
+	}
+	for i := range 8 {
+		wait(byte(i/4), made)
+	}
+	cost, steps := time.Hour, 0 // the least of a step that takes many: what else runs here only adds
+	for b.WaitingClaims() > 0 {
+		before := b.WaitingClaims()
+		began := time.Now()
+		b.step(time.Millisecond)
+		took := time.Since(began)
+		n := before - b.WaitingClaims()
+		if n > 256 {
+			t.Fatalf("a step took %d claims, and %v", n, took)
+		}
+		if n > 128 {
+			cost = min(cost, took)
+		}
+		steps++
+	}
+	t.Logf("%d steps; one that takes many takes %v", steps, cost)
+	if cost > time.Millisecond {
+		t.Errorf("a step of %v", cost)
+	}
+}
