@@ -11,11 +11,6 @@ import (
 // last: it is a copy, or was moved there. What it holds may be less than what was
 // promised with it.
 
-// copySkip is how many numbers of rumors a peer passes over that starts on a
-// copy: the original may have used them since. Others accept a million beyond the
-// highest that they have seen (maxAhead of package rumor).
-const copySkip = 1 << 18
-
 // takeUp looks where the data directory comes from, and gives its records as
 // this node may use them.
 func (a *Agent) takeUp(disk *store.Disk, records []hearsay.Record) ([]hearsay.Record, error) {
@@ -27,27 +22,13 @@ func (a *Agent) takeUp(disk *store.Disk, records []hearsay.Record) ([]hearsay.Re
 	case a.cfg.Role == hearsay.RoleSeed:
 		a.cfg.Quorum.Unsure = origin == store.OriginUnknown
 	case origin == store.OriginCopy:
-		var err error
-		if records, err = passOver(disk, records); err != nil {
+		kept, skipped := store.PassOver(records)
+		if err := disk.Persist([]hearsay.Record{skipped}); err != nil {
 			return nil, err
 		}
+		records = kept
 		a.cfg.Logger.Warn("The data directory is a copy or was moved: the numbers that the original may have used are passed over. "+
 			"If the original is still in use, start this node with an empty one", "data", a.cfg.Data)
 	}
 	return records, disk.Adopt()
-}
-
-// passOver has the numbers passed over that the original of a copy may have used
-// for rumors. Incarnations follow the clock.
-func passOver(disk *store.Disk, records []hearsay.Record) ([]hearsay.Record, error) {
-	skipped := &hearsay.ReservedNumbers{Upto: copySkip}
-	kept := make([]hearsay.Record, 0, len(records)+1)
-	for _, record := range records {
-		if reserved, is := record.(*hearsay.ReservedNumbers); is {
-			skipped.Upto += reserved.Upto
-			continue
-		}
-		kept = append(kept, record)
-	}
-	return append(kept, skipped), disk.Persist([]hearsay.Record{skipped})
 }

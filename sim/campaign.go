@@ -138,6 +138,8 @@ var coverage = [...]struct {
 	{"moves", func(r *Result) uint64 { return r.Counts.Moves }, 0, stormWorld},
 	{"full disks", func(r *Result) uint64 { return r.Counts.Fills }, 0, stormWorld},
 	{"damaged disks", func(r *Result) uint64 { return r.Counts.Damages }, 0, stormWorld},
+	{"older disks", func(r *Result) uint64 { return r.Counts.Restores }, 0, stormWorld},
+	{"seeds that stop on them", func(r *Result) uint64 { return r.Counts.Dooms }, 3, stormWorld},
 	{"name clashes", func(r *Result) uint64 { return r.Counts.Clashes }, 0, stormWorld},
 	{"bars", func(r *Result) uint64 { return r.Counts.Bars }, 1, stormWorld},
 	{"asked removals", func(r *Result) uint64 { return r.Counts.Asked }, 1, stormWorld},

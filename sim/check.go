@@ -191,12 +191,25 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 	return number
 }
 
-// restored is told that a machine starts with an older copy of its disk: it may
-// be behind what it has told, and must stop if that harms anybody.
-func (c *checker) restored(m *machine) {
-	one := &c.identities[m.identity]
+// restored is told that a machine starts with an older copy of its disk, and what
+// is on that. It does not know what it has told since: which incarnations it had,
+// what it said and what was ruled. A seed must stop if that harms anybody.
+func (c *checker) restored(m *machine, records []hearsay.Record) {
+	number := c.numbers[m.id]
+	one := &c.identities[number]
 	one.old = true
-	one.told = 0
+	one.told, one.claimed = 0, 0
+	held := make(map[clock.Dot]bool)
+	for _, record := range records {
+		if r, is := record.(*hearsay.KeptRumor); is && r.Rumor != nil {
+			held[r.Rumor.ID] = true
+		}
+	}
+	for i := range c.gossip.said {
+		if s := &c.gossip.said[i]; s.identity == number && !held[s.id] {
+			s.written, s.durable = false, false // if it is to be had, others have it
+		}
+	}
 }
 
 func (c *checker) stopped(m *machine, now time.Duration) { c.setRunning(m, now, false) }

@@ -48,6 +48,8 @@ type machine struct {
 	disk      *store.Memory
 	saved     *store.Memory // a copy of it that was put aside
 	savedOf   int           // which of its disks that is of, by number
+	copied    bool          // its disk is an older copy, and no node has started on it yet
+	doomed    bool          // its process has stopped, and says why it must not start again with this disk
 	twist     *twist        // never nil
 	clock     localClock
 	group     int32         // of a partition
@@ -102,10 +104,7 @@ func (w *World) start(m *machine, fresh bool) {
 		m.disk = new(store.Memory)
 		m.disks++
 	}
-	records, err := m.disk.Load()
-	if err != nil {
-		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
-	}
+	records := w.load(m)
 	m.life++
 	m.condition = conditionRunning
 	m.clock.starts(w.now)
@@ -140,6 +139,26 @@ func (w *World) start(m *machine, fresh bool) {
 	if contact, known := w.contactOf(m); known && m.node != nil { // unless its disk has failed already
 		w.carryOut(m, m.node.Contact(w.timeOf(m), []netip.AddrPort{contact}))
 	}
+}
+
+// load reads a machine's disk, as the agent does.
+func (w *World) load(m *machine) (records []hearsay.Record) {
+	records, err := m.disk.Load()
+	if err != nil {
+		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
+	}
+	if m.copied {
+		w.check.restored(m, records)
+		if !w.isSeed(m) {
+			kept, skipped := store.PassOver(records)
+			records = kept
+			if err := m.disk.Persist([]hearsay.Record{skipped}); err != nil {
+				panic("sim: " + m.name + ": " + err.Error())
+			}
+		}
+	}
+	m.copied, m.doomed = false, false
+	return records
 }
 
 // contactOf is the address that a machine is configured with: n1's, but n1
@@ -305,6 +324,7 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 			w.check.violate(w.now, m, RuleLedger, "stops: its data directory is broken: %s", m.node.Doomed())
 		}
 		w.end(m, conditionCrashed)
+		m.doomed = true
 		return
 	case m.node.Gone() && len(m.lane) == 0:
 		w.end(m, conditionLeft)

@@ -6,8 +6,8 @@ import (
 )
 
 // dials say in how many of so many drawn worlds each mishap is.
-var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile int }{
-	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2,
+var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore int }{
+	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2,
 }
 
 // mishap gives the stream of one kind of mishaps, and whether the world has it:
@@ -36,6 +36,29 @@ func (st *storm) doom() {
 		who := st.config.Nodes + 1 + order[i]
 		at := stormBegins + time.Duration(random.Int64N(int64(10*time.Second))) + time.Duration(i)*20*time.Second
 		st.plan(Action{At: at, Verb: Lose, Who: []int{who}})
+	}
+}
+
+// relapse has a machine start with an older copy of its disk, in some worlds. If
+// that is a seed, no other disk of a seed is lost, and no seed is down in the end:
+// the ones that know what it has promised must be there sooner than it goes on
+// without them. In some worlds the operator then empties its disk, as it says.
+func (st *storm) relapse() {
+	random, has := st.mishap(3, dials.restore)
+	if !has {
+		return
+	}
+	who := []int{1 + random.IntN(st.config.Nodes)}
+	if st.frail > 0 && random.IntN(2) == 0 {
+		st.frail = 0
+		who[0] = st.config.Nodes + 1 + random.IntN(st.config.Seeds)
+	}
+	saved, restored := during(random), during(random)
+	saved, restored = min(saved, restored), max(saved, restored)
+	st.plan(Action{At: saved, Verb: Save, Who: who})
+	st.plan(Action{At: restored, Verb: Restore, Who: who})
+	if who[0] > st.config.Nodes && random.IntN(2) == 0 {
+		st.plan(Action{At: min(stormEnds, restored+time.Duration(random.Int64N(int64(10*time.Second)))), Verb: Lose, Who: who})
 	}
 }
 

@@ -66,8 +66,7 @@ func (w *World) restore(m *machine) {
 		w.fates.began(m, Kill, w.now)
 		w.end(m, conditionCrashed)
 	}
-	m.disk = m.saved.Clone()
-	w.check.restored(m)
+	m.disk, m.copied = m.saved.Clone(), true
 	w.counts.Restores++
 	w.start(m, false)
 }
@@ -176,10 +175,13 @@ func (w *World) readySeed() *machine {
 }
 
 // loses takes the disk from a seed once all seeds have had their seats for a
-// while: while another has not, the quorum could be lost for ever.
+// while: while another has not, the quorum could be lost for ever. The seed itself
+// may have stopped because it must not go on with its disk.
 func (w *World) loses(r *request) (done bool) {
 	for i := w.config.Nodes; i < len(w.machines); i++ {
-		if m := &w.machines[i]; m.condition != conditionRunning || !m.node.Authority().Ready || !w.check.seated(m) {
+		if m := &w.machines[i]; int32(i) == r.machine && m.doomed {
+			continue
+		} else if m.condition != conditionRunning || !m.node.Authority().Ready || !w.check.seated(m) {
 			r.calm = 0
 			return false
 		}
@@ -188,7 +190,9 @@ func (w *World) loses(r *request) (done bool) {
 		return false
 	}
 	m := &w.machines[r.machine]
-	w.end(m, conditionCrashed)
+	if m.node != nil {
+		w.end(m, conditionCrashed)
+	}
 	w.start(m, true)
 	w.counts.Losses++
 	w.lastTrouble = w.now

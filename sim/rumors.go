@@ -221,9 +221,15 @@ func (c *checker) ownTold(m *machine, s *saying, atOnce bool, now time.Duration)
 // gets is told that payloads come to a node.
 func (c *checker) gets(m *machine, body *hearsay.Rumors) {
 	for i := range body.Items {
-		if number, known := c.gossip.byID[body.Items[i].ID]; known && c.views[m.index].heard.has(number) {
-			c.gossip.said[number].duplicates++
+		number, known := c.gossip.byID[body.Items[i].ID]
+		if !known {
+			continue
 		}
+		s := &c.gossip.said[number]
+		if c.views[m.index].heard.has(number) {
+			s.duplicates++
+		}
+		s.durable = s.durable || s.identity == m.identity // others have what its own disk has lost
 	}
 }
 
