@@ -45,6 +45,7 @@ const (
 // or not.
 func (c *court) examines(observer int, verdict hearsay.Verdict, answered bool) {
 	m := &c.machines[observer]
+	c.received(m, &hearsay.Packet{Body: &hearsay.WitnessReq{Subject: c.machines[theSubject].id}}, time.Second)
 	for seq := range uint64(3) {
 		c.sent(m, &hearsay.Packet{Body: &hearsay.Ping{Seq: seq, Target: c.machines[theSubject].id}}, &flight{}, time.Second)
 		if answered {
