@@ -89,7 +89,7 @@ var attackKinds = []AttackKind{
 		needs:    "a key for the network: then no packet of an outsider is answered",
 	},
 	{
-		Name: "reflect", What: "an outsider tells once of members that it has made up, all of them at a bystander's address",
+		Name: "reflect", What: "an outsider tells once of members that it has made up, all of them at a bystander's address, and asks seeds to let them in",
 		lay: layReflect, tell: tellReflect,
 		protects: "an address is a hint until it has answered: each node pings a few such a second, and tells nobody of the rest",
 		needs:    "a key for the network, or seeds: who may be in at all",
@@ -135,12 +135,15 @@ const loadText = "a node sends {bytes_per_node_s} bytes a second, not {bytes_per
 
 func tellObservers(r *AttackReport) string {
 	if r.Succeeded == 0 {
-		return "no number of lying observers buried anybody"
+		return "never succeeds: no number of lying observers buried anybody"
 	}
 	return r.fill("succeeds from f = {succeeds_from_f} on, the majority H = {majority}: then the victim is held dead by up to {majority_on_nodes} nodes, for up to {majority_longest_s} s at a time, {majority_dead_share %} of the time")
 }
 
 func tellCover(r *AttackReport) string {
+	if r.Succeeded == 0 {
+		return r.fill("never succeeds: whatever its observers say, the last knows the death after {f0_last_knows_s} s without liars, and after {below_majority_last_knows_s} s with f = H-1")
+	}
 	return r.fill("succeeds from f = {succeeds_from_f} on; with f = H-1 the last knows the death after {below_majority_last_knows_s} s, and after {f0_last_knows_s} s without liars")
 }
 

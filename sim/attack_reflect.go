@@ -35,13 +35,15 @@ func (r *mirror) count(w *World, m *machine, e *hearsay.Effects) {
 }
 
 // layReflect has an outsider tell members once of identities that it has made
-// up, all of them at a bystander's address.
+// up, all of them at a bystander's address, and seeds that they want to be in.
 func layReflect(t *trial) {
 	r := &mirror{}
 	r.siege = t.newSiege(2, []int{}, &twist{})
 	r.at, r.invents = t.attack.Nodes, true
-	for i := range r.nodes {
-		r.w.bend(i+1, &twist{steps: r.count})
+	for i := range r.w.machines {
+		if i < r.nodes || r.w.isSeed(&r.w.machines[i]) {
+			r.w.bend(i+1, &twist{steps: r.count})
+		}
 	}
 	outsider := t.attack.Nodes + 1
 	r.run(siegeBegins, siegeStep, nil)
@@ -50,13 +52,8 @@ func layReflect(t *trial) {
 	calm := r.traffic() - before
 	before = r.traffic()
 	for r.injected < reflectBytes {
-		var claims []hearsay.Claim
-		for range reflectEach {
-			one := r.invent(len(r.puppets.all))
-			r.puppets.all = append(r.puppets.all, one)
-			claims = append(claims, one.claim)
-		}
-		r.inject(outsider, r.puppets.all[0].id, r.addr(r.someone()), &hearsay.News{}, claims...)
+		r.tellOfSome(outsider)
+		r.askSeeds(outsider)
 	}
 	sent := float64(r.injected)
 	r.run(reflectWatch, siegeStep, nil)
@@ -72,6 +69,35 @@ func layReflect(t *trial) {
 	t.lawful(r.siege)
 	t.succeeded = r.got > reflectMost*int(sent)
 	t.claim(!t.succeeded, "a bystander got %s bytes for each that an outsider sent", figure(float64(r.got)/sent))
+}
+
+// tellOfSome tells a member of some identities at the bystander's address.
+func (r *mirror) tellOfSome(outsider int) {
+	var claims []hearsay.Claim
+	for range reflectEach {
+		claims = append(claims, r.another().claim)
+	}
+	r.inject(outsider, r.puppets.all[0].id, r.addr(r.someone()), &hearsay.News{}, claims...)
+}
+
+// askSeeds asks each seed, if there are any, to let one more in that is said to be
+// there.
+func (r *mirror) askSeeds(outsider int) {
+	for i := range r.w.machines {
+		if r.w.isSeed(&r.w.machines[i]) {
+			one := r.another()
+			r.injectPacket(outsider, &hearsay.Packet{
+				From: one.id, Addr: r.addr(i), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{one.claim},
+			})
+		}
+	}
+}
+
+// another makes one more up.
+func (r *mirror) another() puppet {
+	one := r.invent(len(r.puppets.all))
+	r.puppets.all = append(r.puppets.all, one)
+	return one
 }
 
 func tellReflect(r *AttackReport) string {

@@ -56,7 +56,9 @@ type Demands [demandKinds]float64
 // demand is one that is open.
 type demand struct {
 	kind    DemandKind
+	asked   time.Duration // when it was made
 	from    time.Duration // it counts from here
+	begun   bool          // of a rumor: its hearer and its speaker have both been in
 	within  time.Duration
 	machine int32 // of a rumor: the speaker
 	hearer  int32
@@ -135,12 +137,14 @@ func pickVerb(is condition) Verb {
 	return Restart
 }
 
-// wantHeard has the first machine say a rumor that the others are to hear.
+// wantHeard has the first machine say a rumor that the others are to hear. One that
+// cannot is a demand that is not met.
 func (w *World) wantHeard(a *Action) {
 	speaker := &w.machines[a.Who[0]-1]
 	said := len(w.check.gossip.said)
 	if w.say(speaker, a.Size); len(w.check.gossip.said) == said {
-		return // it does not run
+		w.fails(DemandHeard, fmt.Sprintf("demanded at %s: %s, which is to say a rumor, does not run", seconds(w.now), speaker.name))
+		return
 	}
 	w.lastSaid = w.now
 	for _, number := range a.Who[1:] {
@@ -153,7 +157,7 @@ func (w *World) wantHeard(a *Action) {
 }
 
 func (w *World) demand(d demand) {
-	d.from = w.now
+	d.asked, d.from = w.now, w.now
 	w.core.open = append(w.core.open, d)
 }
 
@@ -167,15 +171,19 @@ func (w *World) meet() {
 		case lacks == "":
 			c.took[d.kind] = max(c.took[d.kind], took.Seconds(), demandEvery.Seconds())
 			return true
-		case took >= d.within && c.unmet == nil:
-			c.unmet = &Unmet{Seed: w.config.Seed, Kind: d.kind, Text: fmt.Sprintf("demanded at %s, not met within %v: %s", seconds(d.from), d.within, lacks)}
+		case took >= d.within:
+			w.fails(d.kind, fmt.Sprintf("demanded at %s, not met within %v: %s", seconds(d.from), d.within, lacks))
 		}
 		return false
 	})
-	// A rumor counts from when its hearer and its speaker are in: before, they owe
-	// each other nothing, and a demand of its own lets them in.
+	// A rumor counts from when its hearer and its speaker are in for the first time:
+	// before, they owe each other nothing, and a demand of its own lets them in.
 	for i := range c.open {
-		if d := &c.open[i]; (d.kind == DemandHeard || d.kind == DemandHeardFresh) && !(w.joined(d.machine) && w.joined(d.hearer)) {
+		d := &c.open[i]
+		if d.kind != DemandHeard && d.kind != DemandHeardFresh || d.begun {
+			continue
+		}
+		if d.begun = w.joined(d.machine) && w.joined(d.hearer); !d.begun {
 			d.from = w.now
 		}
 	}
@@ -185,6 +193,28 @@ func (w *World) meet() {
 	}
 	if len(c.open) > 0 {
 		w.queue.push(moment{at: w.now + demandEvery, kind: momentDemand})
+	}
+}
+
+// closeDemands is told that the run is over. Of a rumor whose hearer or speaker has
+// never been in the time has not begun: there was enough of it, if it was as much as
+// an admission and the rumor may take.
+func (w *World) closeDemands() {
+	for i := range w.core.open {
+		d := &w.core.open[i]
+		if w.now-d.asked < 2*d.within {
+			continue
+		}
+		if lacks := w.lacking(d); lacks != "" {
+			w.fails(d.kind, fmt.Sprintf("demanded at %s, not met when the run is over: %s", seconds(d.from), lacks))
+		}
+	}
+}
+
+// fails notes the first demand that is not met.
+func (w *World) fails(kind DemandKind, text string) {
+	if w.core.unmet == nil {
+		w.core.unmet = &Unmet{Seed: w.config.Seed, Kind: kind, Text: text}
 	}
 }
 

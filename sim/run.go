@@ -76,6 +76,7 @@ func Run(config Config, out io.Writer) (Result, error) {
 	w.chatter()
 	w.attend()
 	converges := config.Abrupt || w.core.unmet != nil || w.settle()
+	w.closeDemands()
 	r := w.Result()
 	if err := r.print(out, config.JSON); err != nil {
 		return r, fmt.Errorf("sim: printing the result: %w", err)
