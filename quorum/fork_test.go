@@ -166,3 +166,52 @@ func TestTwinsCountTowardsFork(t *testing.T) {
 		}
 	}
 }
+
+// What a seed has signed before a recovery says nothing against the ledger since. A
+// new peer that has the seed's key in its list, and is shown both before it knows of which
+// founding the ledger is, follows it.
+func TestHeadsOfTwoFoundingsAreNoFork(t *testing.T) {
+	w := newWorld(t, 1, 7)
+	w.startAll()
+	w.newPerson()
+	m := w.machines[0]
+	w.must(5*time.Second, "one is in", func() bool { return w.agree() && m.q.Epoch() == 1 })
+	w.run(time.Second)
+	backup := maps.Clone(m.disk.durable)
+	for range 3 {
+		w.newPerson()
+	}
+	w.must(5*time.Second, "more are in", func() bool { return w.agree() && m.q.Epoch() == 4 && m.q.Proven() == 4 })
+	signed := m.q.Heads()
+	w.crash(m)
+	m.disk.durable, w.epochs[0], w.people = backup, 0, w.people[:1]
+	clear(w.rulings)
+	clear(w.hashes)
+	w.cfg.Recover = true
+	w.start(m)
+	w.cfg.Recover = false
+	w.step(m, func() {
+		if _, err := m.q.Recover(w.now); err != nil {
+			t.Fatal(err)
+		}
+	})
+	w.newPerson()
+	w.newPerson()
+	w.must(5*time.Second, "it goes on", func() bool { return m.q.Epoch() == 4 && m.q.Proven() == 4 })
+	since := m.q.Heads()
+	w.cfg.Seeds[0].Key = m.signer.Public()
+	f := w.newFollower()
+	// The first come from a peer that was away since before the recovery, the others from one that was not.
+	for _, heads := range [][]hearsay.Head{signed, since} {
+		f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+	}
+	w.run(20 * time.Second)
+	if fork := f.Fork(); fork != nil {
+		t.Errorf("it holds the ledger for forked: proven %v, %s", fork.Proven, fork.Text)
+	}
+	w.newPerson()
+	w.run(20 * time.Second)
+	if f.Epoch() != m.q.Epoch() {
+		t.Errorf("it is at epoch %d of %d", f.Epoch(), m.q.Epoch())
+	}
+}

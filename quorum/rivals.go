@@ -50,9 +50,10 @@ func (r *rivals) has(proof *hearsay.Rival) bool {
 }
 
 // rivalOf reports what a head would prove against the ledger here, up to an epoch
-// that is settled. Its signature is not checked yet.
+// that is settled. Its signature is not checked yet. Before the founding is known
+// nothing is proven: a seed that was recovered has signed epochs of two foundings.
 func (c *chain) rivalOf(h *hearsay.Head, settled hearsay.Epoch) (r hearsay.Rival, is bool) {
-	if int(h.Slot) >= c.seeds || h.Epoch == 0 {
+	if int(h.Slot) >= c.seeds || h.Epoch == 0 || c.founding.IsZero() || h.Founding != c.founding {
 		return r, false
 	}
 	for _, known := range [...]*hearsay.Head{&c.heads[h.Slot], &c.ahead[h.Slot]} {
@@ -136,6 +137,11 @@ func (c *chain) fork(seeds []Seed) *hearsay.Fork {
 	return f
 }
 
+// oneOfTwo is what an operator does about a contradiction that no quorum of seats
+// vouches for. No directory is given up for it.
+const oneOfTwo = "a seed runs on an older copy of its data directory, or its key is not its own; " +
+	"compare what `hearsay status` says on all seeds, and delete nothing before it is clear which seed it is"
+
 // sentence says what a fork is, and what would be right.
 func sentence(f *hearsay.Fork, seeds []Seed) string {
 	named := func(slots []int) string {
@@ -148,10 +154,13 @@ func sentence(f *hearsay.Fork, seeds []Seed) string {
 		}
 		return strings.Join(names, ", ")
 	}
-	if !f.Proven {
-		return fmt.Sprintf("of epoch %d hash %s has been signed by %s, and hash %s is what this node has, signed by %s: "+
-			"a seed runs on an older copy of its data directory, or its key is not its own; stop it, and start it with an empty directory",
-			f.Epoch, short(f.Other), named(f.Theirs), short(f.Own), named(f.Ours))
+	switch {
+	case f.Own == hearsay.Hash{}:
+		return fmt.Sprintf("of epoch %d, which the ledger here has not come to, hash %s and another have been signed by %s: %s",
+			f.Epoch, short(f.Other), named(f.Theirs), oneOfTwo)
+	case !f.Proven:
+		return fmt.Sprintf("of epoch %d hash %s has been signed by %s, and hash %s is what this node has, signed by %s: %s",
+			f.Epoch, short(f.Other), named(f.Theirs), short(f.Own), named(f.Ours), oneOfTwo)
 	}
 	return fmt.Sprintf("the ledger has forked: of epoch %d hash %s was signed by %s, and hash %s, which this node has, by %s. "+
 		"This node follows neither. Decide which is right, keep one seed that has it (hearsay seed recover), and start all other nodes with empty directories",
