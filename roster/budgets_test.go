@@ -3,6 +3,7 @@ package roster_test
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"hearsay"
 	"hearsay/quota"
@@ -78,4 +79,52 @@ func (b *bench) tellApart(seat netip.AddrPort) {
 		}
 		return quota.Sender{Addr: p.Addr}
 	})
+}
+
+// A request in a member's name that does not come from where the member is has few
+// examinations begin: they cost three times at most what such requests cost their sender.
+// And the member has all that it had before.
+func TestForgedRequestsCauseLittle(t *testing.T) {
+	const size, requests = 66, 4000
+	b := newBench(t, 5)
+	subject, named := b.others[0], b.others[1]
+	begun := 0
+	for round := range hearsay.Round(requests) {
+		b.out.Reset()
+		b.Begin()
+		p := &hearsay.Packet{From: named.id(), Addr: netip.MustParseAddrPort("192.0.2.7:9"), Size: size}
+		b.WitnessReq(b.now, p, request(subject, round+1))
+		for _, e := range b.out.Events {
+			if e.Kind == hearsay.EventAsked {
+				begun++
+			}
+		}
+		b.now = b.now.Add(200 * time.Millisecond)
+	}
+	const bytes = 1200 // of an examination
+	if times := float64(begun*bytes) / (size * requests); times > 3 || times < 0.5 {
+		t.Errorf("%d examinations: %.1f bytes for each that was sent", begun, times)
+	}
+	begun = 0
+	for round := range hearsay.Round(1000) { // at once
+		p := &hearsay.Packet{From: named.id(), Addr: netip.MustParseAddrPort("192.0.2.7:9"), Size: size}
+		b.out.Reset()
+		b.Begin()
+		b.WitnessReq(b.now, p, request(subject, 1<<20+round))
+		for _, e := range b.out.Events {
+			if e.Kind == hearsay.EventAsked {
+				begun++
+			}
+		}
+	}
+	if begun > 16 {
+		t.Errorf("%d examinations at once for strangers, want 16 at most", begun)
+	}
+	asked := 0
+	for round := range hearsay.Round(16) {
+		asked += b.ask(named, request(subject, 1<<30+round))
+	}
+	if asked != 16 {
+		t.Errorf("the member itself gets %d of 16 examinations", asked)
+	}
 }

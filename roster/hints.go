@@ -171,7 +171,7 @@ func (r *Roster) remind(now time.Time, id hearsay.NodeID) {
 // a hint: its accuser may be the only one who has met it. Each telling of a word
 // has its address examined once: word and request together are more than a third
 // of all the pings that they cause.
-func (r *Roster) witnessHint(now time.Time, asker *member, request *hearsay.WitnessReq) {
+func (r *Roster) witnessHint(now time.Time, asker *member, p *hearsay.Packet, request *hearsay.WitnessReq) {
 	one := r.hints.known(request.Subject)
 	if one == nil || r.hinted(one).Incarnation != request.Incarnation {
 		r.drops[hearsay.DropStranger]++ // nothing to say of it, or not where it is now
@@ -181,8 +181,7 @@ func (r *Roster) witnessHint(now time.Time, asker *member, request *hearsay.Witn
 		r.drops[hearsay.DropRate]++
 		return
 	}
-	one.examined = true
-	r.witness(now, asker, r.hinted(one).Card.Addr, request)
+	one.examined = r.witness(now, asker, r.hinted(one).Card.Addr, p, request) || one.examined
 }
 
 // endHint forgets a hint.

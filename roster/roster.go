@@ -66,6 +66,7 @@ type Roster struct {
 	forgetAt    time.Time // when the gone are looked through next
 	refute      refutation
 	verifies    *quota.Quota // signatures
+	examines    *quota.Quota // examinations that others ask for
 	waiting     []waiting    // of packets whose claims are too many for a step
 	waitUntil   time.Time    // when more of them are taken
 	work        int          // on claims in this step
@@ -115,7 +116,7 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards,
 ) *Roster {
 	r := &Roster{
 		cfg: cfg, network: network, ledger: func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} }, signer: signer, random: random, out: out, drops: drops,
-		started: now, spent: make(map[hearsay.NodeID]allowance), verifies: quota.New(cards.secret, verifyShares),
+		started: now, spent: make(map[hearsay.NodeID]allowance), verifies: quota.New(cards.secret, verifyShares), examines: quota.New(cards.secret, examinationShares),
 		held: make(map[int32]*held), met: make(map[int32]int64),
 		hints: hints{pinged: now}, members: table{cards: cards, zero: now.Add(-cfg.ForgetAfter)}, changed: now, forgetAt: now.Add(forgetCheck),
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 	"hearsay/ring"
 	"hearsay/roster"
 )
@@ -68,6 +69,12 @@ func newBenchOf(t *testing.T, others int, signer hearsay.Signer, records ...hear
 	self := newStranger(0)
 	card := hearsay.Card{Name: self.name, Addr: self.addr, Role: hearsay.RolePeer}
 	b.Roster = roster.New(roster.DefaultConfig(), network, card, roster.NewCards(1), signer, rand.New(rand.NewPCG(1, 2)), records, &b.drops, b.out, b.now)
+	b.TellApart(func(p *hearsay.Packet) quota.Sender {
+		if addr, listed := b.Addr(p.From); listed && addr == p.Addr {
+			return quota.Sender{Class: quota.Member, Addr: addr}
+		}
+		return quota.Sender{Addr: p.Addr}
+	})
 	for i := range others {
 		b.others = append(b.others, newStranger(i+1))
 		b.hear(b.others[i], b.others[i].word(hearsay.StateAlive))

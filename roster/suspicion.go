@@ -178,7 +178,7 @@ func (r *Roster) askSilent(now time.Time, a *accusation) {
 		}
 		request := hearsay.WitnessReq{Subject: r.id(a.subject), Incarnation: a.incarnation, Round: a.round}
 		if id == r.id(r.self) {
-			r.witness(now, r.self, r.addr(a.subject), &request)
+			r.witness(now, r.self, r.addr(a.subject), nil, &request)
 			continue
 		}
 		if addr, ok := r.Addr(id); ok {

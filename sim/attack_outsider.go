@@ -85,6 +85,10 @@ const (
 // that came from there, where it is no attack (RFC 9000, section 8.1).
 const reflectMost = 3
 
+// causedMost is how many all members send together for each: besides what goes back, now
+// and then a check of where a member is, and a comparison.
+const causedMost = reflectMost + 1
+
 // reflection is a siege in which an outsider sends from a bystander's address.
 type reflection struct {
 	*siege
@@ -125,6 +129,8 @@ func layAmplify(t *trial) {
 	t.lawful(r.siege)
 	t.succeeded = max(worst["stranger"], worst["member"]) > reflectMost
 	t.claim(!t.succeeded, "an outsider gets %s bytes sent elsewhere for each of its own", figure(max(worst["stranger"], worst["member"])))
+	caused := max(worst["stranger caused"], worst["member caused"])
+	t.claim(caused <= causedMost, "an outsider causes %s bytes for each of its own", figure(caused))
 }
 
 // count is the twist of honest machines: it adds up what goes to the bystander.
