@@ -45,6 +45,7 @@ var documented = map[string]struct {
 }
 
 func TestAttacksComeToWhatIsDocumented(t *testing.T) {
+	t.Parallel()
 	for _, kind := range Attacks() {
 		want, listed := documented[kind.Name]
 		if !listed {
@@ -79,6 +80,7 @@ func TestAttacksComeToWhatIsDocumented(t *testing.T) {
 
 // With seeds no lie of members puts out anybody who is well.
 func TestAttacksOnMembersFailWithSeeds(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"lying-observer", "f-of-k", "flapper", "replay", "forged-incarnations", "sybil", "eclipse", "hush", "distract"} {
 		t.Run(name, func(t *testing.T) {
 			a := small(name)

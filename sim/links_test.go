@@ -12,6 +12,7 @@ import (
 // members are held dead who live. Without the tree of rumors nobody says anything
 // over a quiet link; still it is found soon. (At first some lasted for 158 s.)
 func TestLinksKnownAtOneEndAreFound(t *testing.T) {
+	t.Parallel()
 	const limit = 30 * time.Second
 	for _, kind := range []overlay.Kind{overlay.KindRandom, overlay.KindPowerLaw} {
 		w := newScenario(t, 24, "at 20s partition n1..n12 | n13..n24\nat 21s heal\nat 60s partition n1..n12 | n13..n24\nat 90s heal\nat 2m loss 0.1", func(c *Config) {

@@ -46,6 +46,7 @@ func runRapid(t *testing.T, file string, seeds, few int) Result {
 
 // What becomes of those who suffer is printed; who has crashed is found.
 func TestRapid(t *testing.T) {
+	t.Parallel()
 	for _, file := range rapidScenarios {
 		t.Run(file, func(t *testing.T) {
 			r := runRapid(t, file, 0, 100)

@@ -148,6 +148,7 @@ func TestCatchesUpWithinRetention(t *testing.T) {
 
 // Churn, partitions and a fifth of all packets lost, all at once.
 func TestRumorsThroughChurn(t *testing.T) {
+	t.Parallel()
 	nodes := 32
 	if os.Getenv(largeVariable) != "" {
 		nodes = 256

@@ -224,6 +224,7 @@ func TestOneWayCutAccusesNobody(t *testing.T) {
 // A quarter of all packets lost in each direction, nothing by stream but what
 // must be: all live, so nobody may die.
 func TestNoFalseDeathUnderLoss(t *testing.T) {
+	t.Parallel()
 	seeds := 6
 	if os.Getenv(largeVariable) != "" {
 		seeds = 40

@@ -54,6 +54,7 @@ func observeSwim(t *testing.T, periods int) *schedule {
 }
 
 func TestSwimLoadAndFirstPing(t *testing.T) {
+	t.Parallel()
 	periods := swimPeriods
 	s := observeSwim(t, periods)
 	within := func(what string, got, want float64) {
