@@ -419,6 +419,7 @@ type SeedLife struct {
 	Life     Life
 	Config   Hash // of the configured addresses: another list is another network
 	Founding Hash // that this life takes part in; zero: in none yet
+	Doubt    bool // the directory may be an older copy of itself, and not all other seeds have told yet what it has signed
 }
 
 // SeedPin is who sits in a slot, as this node believes, keyed by the slot.

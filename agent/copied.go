@@ -14,13 +14,27 @@ import (
 // takeUp looks where the data directory comes from, and gives its records as
 // this node may use them.
 func (a *Agent) takeUp(disk *store.Disk, records []hearsay.Record) ([]hearsay.Record, error) {
+	doubt := func(yes bool) error {
+		if life := store.Doubt(records, yes); life != nil {
+			return disk.Persist([]hearsay.Record{life})
+		}
+		return nil
+	}
 	switch origin := disk.Origin(); {
-	case a.cfg.Newest || a.cfg.Quorum.Recover || len(records) == 0:
+	case len(records) == 0:
+	case a.cfg.Newest || a.cfg.Quorum.Recover:
+		if err := doubt(false); err != nil {
+			return nil, err
+		}
 	case a.cfg.Role == hearsay.RoleSeed && origin == store.OriginCopy:
 		return nil, fmt.Errorf("data directory %s: this is a copy of a seed's data directory, and may be older than what that seed has promised: "+
 			"start with an empty one, or with --this-is-the-newest if it was moved here and is used nowhere else", a.cfg.Data)
 	case a.cfg.Role == hearsay.RoleSeed:
-		a.cfg.Quorum.Unsure = origin == store.OriginUnknown
+		if origin == store.OriginUnknown {
+			if err := doubt(true); err != nil {
+				return nil, err
+			}
+		}
 	case origin == store.OriginCopy:
 		kept, skipped := store.PassOver(records)
 		if err := disk.Persist([]hearsay.Record{skipped}); err != nil {

@@ -153,7 +153,7 @@ func TestKnobsAreWhole(t *testing.T) {
 	knobs := Knobs(&cfg)
 	// Without the logger, bound sockets, role, seeds, slot, HTTP hosts and an operator's word; and without what a
 	// seed and a peer are told of the network, of its operator and of rumors.
-	fields := reflect.TypeOf(cfg).NumField() - 7 - 6 - 3
+	fields := reflect.TypeOf(cfg).NumField() - 7 - 5 - 3
 	for _, part := range []any{cfg.Detect, cfg.Roster, cfg.Overlay, cfg.Rumors, cfg.Rumors.Cooling, cfg.Quorum, cfg.Quorum.Limits, cfg.Follower, cfg.Petition} {
 		fields += reflect.TypeOf(part).NumField() - 1 // its fields instead of itself
 	}

@@ -15,7 +15,6 @@ type Config struct {
 	Seeds   []Seed // all seeds, this one too, in the order of the configuration
 	Slot    int    // this seed's own place among them
 	Recover bool   // the quorum is lost for ever: take no part, until Recover is called
-	Unsure  bool   // the data directory may be an older copy of itself: ask all others what this life has promised before it takes part
 	Found   bool   // an operator vouches that seeds which do not answer have no ledger: found the network with a quorum of them
 
 	Limits hearsay.Limits // that this seed was told; those hold that a quorum of seeds was

@@ -96,6 +96,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 		return nil
 	}
 	q.life, q.founding = l.life.Life, l.life.Founding
+	q.doubtful.told = l.life.Doubt
 	if l.life.Config != q.cfg.hash() && !q.cfg.Recover {
 		if l.bare() { // the list was wrong when it was first started, and nothing came of that
 			q.seats = seats{}
@@ -192,7 +193,7 @@ func (q *Quorum) newLife() {
 		}
 	}
 	q.founding = hearsay.Hash{}
-	q.persist(&hearsay.SeedLife{Life: q.life, Config: q.cfg.hash()})
+	q.keepLife()
 }
 
 // takePart keeps in which founding this life takes part, before it says or
@@ -201,7 +202,11 @@ func (q *Quorum) takePart(founding hearsay.Hash) {
 	q.founding, q.saidAt = founding, time.Time{}
 	q.seats.heard = [hearsay.MaxSeeds]heard{}
 	q.seats.early = q.seats.nonces // what was asked before may be answered as of before
-	q.persist(&hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: founding})
+	q.keepLife()
+}
+
+func (q *Quorum) keepLife() {
+	q.persist(&hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: q.founding, Doubt: q.unsure()})
 }
 
 func (q *Quorum) emptyLog() *storage {

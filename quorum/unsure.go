@@ -9,9 +9,11 @@ import (
 )
 
 // This file is about a data directory that may be an older copy of itself, where
-// nothing shows it: the machine was started anew without having closed it, as
-// after a power cut, and as where a snapshot of the machine was put back. Before
-// this life votes or signs anything it asks all other seeds what it has signed.
+// nothing shows it: the machine was started anew since, as after a power cut, and as
+// where a snapshot of the machine was put back. The
+// directory says so (SeedLife) until the doubt is over. However often the process is
+// started meanwhile, before it votes or signs anything it asks all other seeds what
+// it has signed.
 //
 //	A, unsure                 B                    C
 //	  |--- hello, LedgerReq -->|------------------->|   until each has answered once
@@ -26,6 +28,7 @@ const unsureFor = time.Minute
 
 // doubtful is what a seed waits for that is not sure of its disk.
 type doubtful struct {
+	told  bool                   // by the directory, at the start
 	until time.Time              // zero: it is sure
 	waits [hearsay.MaxSeeds]bool // for the answers of these
 	asked [hearsay.MaxSeeds]bool // these were sent a LedgerReq
@@ -34,7 +37,7 @@ type doubtful struct {
 
 // doubt has this seed wait for all others if its disk may be an older one.
 func (q *Quorum) doubt(now time.Time) {
-	if !q.cfg.Unsure || q.replica == nil || len(q.cfg.Seeds) == 1 || q.cfg.Recover {
+	if !q.doubtful.told || q.replica == nil || len(q.cfg.Seeds) == 1 || q.cfg.Recover {
 		return
 	}
 	q.doubtful = doubtful{until: now.Add(unsureFor), askAt: now}
@@ -57,8 +60,14 @@ func (q *Quorum) answersDoubt(p *hearsay.Packet) (slot int, is bool) {
 // answeredBy notes that a seed has told what it knows, or that it knows nothing.
 func (q *Quorum) answeredBy(slot int) {
 	if q.doubtful.waits[slot] = false; !slices.Contains(q.doubtful.waits[:], true) {
-		q.doubtful.until = time.Time{}
+		q.endDoubt()
 	}
+}
+
+// endDoubt has this seed take part, also in its next lives.
+func (q *Quorum) endDoubt() {
+	q.doubtful.until = time.Time{}
+	q.keepLife()
 }
 
 // tickUnsure asks those who have not answered, and goes on without them in the
@@ -66,7 +75,7 @@ func (q *Quorum) answeredBy(slot int) {
 func (q *Quorum) tickUnsure(now time.Time) {
 	d := &q.doubtful
 	if !now.Before(d.until) {
-		d.until = time.Time{}
+		q.endDoubt()
 		return
 	}
 	if now.Before(d.askAt) {
@@ -84,7 +93,7 @@ func (q *Quorum) tickUnsure(now time.Time) {
 		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: q.Epoch()}})
 	}
 	if d.until.Sub(now) < unsureFor-missAfter {
-		q.say(hearsay.Event{At: now, Text: "this machine was started anew without having closed the data directory, which may be an older copy of itself: " +
+		q.say(hearsay.Event{At: now, Text: "this machine was started anew since the data directory was used last, so that it may be an older copy of itself: " +
 			"it takes part when all other seeds have told what it has signed, or after " + unsureFor.String() + "; missing: " + strings.Join(missing, ", ")})
 	}
 }

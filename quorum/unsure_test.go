@@ -9,6 +9,13 @@ import (
 	"hearsay"
 )
 
+// doubt has a disk say what the agent has it say after the machine's next start.
+func (d *disk) doubt() {
+	life := *d.durable["life"].(*hearsay.SeedLife)
+	life.Doubt = true
+	d.durable["life"] = &life
+}
+
 // A seed that was put back below the file system, while the one that knows is
 // down, takes no part before that one has told what it has signed: then it stops.
 func TestUnsureSeedWaitsForAll(t *testing.T) {
@@ -23,10 +30,12 @@ func TestUnsureSeedWaitsForAll(t *testing.T) {
 	w.crash(a)
 	w.crash(b)
 	a.disk.durable, w.epochs[0] = copied, 0
-	w.cfg.Unsure = true
+	a.disk.doubt()
 	w.start(a)
-	w.cfg.Unsure = false
 	w.start(c)
+	w.run(unsureFor / 2)
+	w.crash(a) // and it is started again before it was answered
+	w.start(a)
 	w.run(unsureFor / 2)
 	if a.q.Ready() || a.q.Epoch() != 4 || c.q.Epoch() != 4 || !strings.Contains(a.q.Why(), seedAddr(1).String()) {
 		t.Fatalf("it takes part at epoch %d, and says %q", a.q.Epoch(), a.q.Why())
@@ -45,9 +54,9 @@ func TestUnsureSeedsComeBack(t *testing.T) {
 		for _, m := range w.machines {
 			w.crash(m)
 		}
-		w.cfg.Unsure = true
 		began := w.now
 		for _, m := range w.machines[lost:] {
+			m.disk.doubt()
 			w.start(m)
 		}
 		limit := 5 * time.Second
@@ -70,7 +79,8 @@ func TestOnlyAnswersEndDoubt(t *testing.T) {
 	for _, m := range w.machines {
 		w.crash(m)
 	}
-	w.cfg.Unsure = true
+	a.disk.doubt()
+	c.disk.doubt()
 	w.start(a)
 	w.start(c)
 	w.run(5 * time.Second)
@@ -114,7 +124,9 @@ func TestRosterAnswersUnsureSeed(t *testing.T) {
 		w.crash(m)
 	}
 	a.disk.durable, w.epochs[0] = copied, 0
-	w.cfg.Unsure = true
+	for _, m := range w.machines {
+		m.disk.doubt()
+	}
 	w.startAll()
 	if base := w.machines[1].q.chain.base; base <= 5 {
 		t.Fatalf("all after %d are in memory", base)

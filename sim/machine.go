@@ -149,12 +149,14 @@ func (w *World) load(m *machine) (records []hearsay.Record) {
 	}
 	if m.copied {
 		w.check.restored(m, records)
-		if !w.isSeed(m) {
-			kept, skipped := store.PassOver(records)
-			records = kept
-			if err := m.disk.Persist([]hearsay.Record{skipped}); err != nil {
-				panic("sim: " + m.name + ": " + err.Error())
-			}
+		var first hearsay.Record // as where a snapshot of the machine was put back
+		if w.isSeed(m) {
+			first = store.Doubt(records, true)
+		} else {
+			records, first = store.PassOver(records)
+		}
+		if err := m.disk.Persist([]hearsay.Record{first}); err != nil {
+			panic("sim: " + m.name + ": " + err.Error())
 		}
 	}
 	m.copied, m.doomed = false, false

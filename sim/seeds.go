@@ -55,7 +55,6 @@ func (w *World) seatsIn(m *machine, config *node.Config) {
 	if w.isSeed(m) {
 		config.Role = hearsay.RoleSeed
 		config.Quorum.Seeds, config.Quorum.Slot = w.seedsOf(), int(m.index)-w.config.Nodes
-		config.Quorum.Unsure = w.check.identities[m.identity].old // as where a snapshot of the machine was put back
 		config.Quorum.Found = config.Quorum.Slot < w.config.Founders
 	} else {
 		config.Follower.Seeds = w.seedsOf()

@@ -22,3 +22,16 @@ func PassOver(records []hearsay.Record) (kept []hearsay.Record, skipped *hearsay
 	}
 	return append(kept, skipped), skipped
 }
+
+// Doubt has a seed's records say whether its disk may hold less than the seed has
+// promised. It gives what must be made durable, or nil of a disk that no seed
+// has used yet.
+func Doubt(records []hearsay.Record, doubt bool) *hearsay.SeedLife {
+	for _, record := range records {
+		if life, is := record.(*hearsay.SeedLife); is {
+			life.Doubt = doubt
+			return life
+		}
+	}
+	return nil
+}

@@ -66,7 +66,7 @@ type Origin uint8
 // The origins.
 const (
 	OriginSame    Origin = iota // it is where it was, and holds all that was ever written to it
-	OriginUnknown               // it may have been put back as it was before: the machine was started anew meanwhile, or does not tell
+	OriginUnknown               // it may have been put back as it was before: the machine was started anew meanwhile, or does not tell and it was not closed
 	OriginCopy                  // it is a copy
 )
 
@@ -78,7 +78,7 @@ func (p *site) origin(known bool, now *site) Origin {
 		return OriginSame
 	case p.copiedTo(now):
 		return OriginCopy
-	case p.closed || now.inode != 0 && p.boot == now.boot:
+	case p.boot == now.boot && (p.closed || now.inode != 0):
 		return OriginSame
 	}
 	return OriginUnknown

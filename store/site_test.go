@@ -81,7 +81,7 @@ func TestOrigins(t *testing.T) {
 		"another device":                      {change(func(s *site) { s.born = 0 }), change(func(s *site) { s.device = 2 }), OriginCopy},
 		"devices were counted anew":           {was, change(func(s *site) { s.device = 2 }), OriginSame},
 		"killed with the machine":             {was, change(func(s *site) { s.boot[0] = 2 }), OriginUnknown},
-		"closed before the machine's end":     {change(func(s *site) { s.closed = true }), change(func(s *site) { s.boot[0] = 2 }), OriginSame},
+		"closed before the machine's end":     {change(func(s *site) { s.closed = true }), change(func(s *site) { s.boot[0] = 2 }), OriginUnknown},
 		"no site is known, and it was closed": {site{closed: true}, site{}, OriginSame},
 		"no site is known":                    {site{}, site{}, OriginUnknown},
 		"it was moved here, closed":           {change(func(s *site) { s.closed = true }), change(func(s *site) { s.inode = 9 }), OriginCopy},

@@ -101,13 +101,3 @@ func TestRecordOfLaterVersion(t *testing.T) {
 		}
 	}
 }
-
-// The life of a directory that is older than the word of its founding.
-func TestLifeWithoutFounding(t *testing.T) {
-	want := &hearsay.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}}
-	bucket, key, value, _ := AppendRecord(nil, nil, want)
-	back, err := DecodeRecord(bucket, key, value[:len(value)-len(want.Founding)])
-	if err != nil || !reflect.DeepEqual(back, want) {
-		t.Errorf("got %+v, %v", back, err)
-	}
-}

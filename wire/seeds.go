@@ -108,7 +108,7 @@ func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value 
 	switch r := r.(type) {
 	case *hearsay.SeedLife:
 		v = append(append(append(v, r.Life[:]...), r.Config[:]...), r.Founding[:]...)
-		return BucketSeed, append(k, keyLife...), v, false
+		return BucketSeed, append(k, keyLife...), appendBool(v, r.Doubt), false
 	case *hearsay.LogState:
 		for _, n := range [...]uint64{r.Term, r.Vote, r.Commit} {
 			v = binary.BigEndian.AppendUint64(v, n)
@@ -215,9 +215,13 @@ func readPin(k, v *reader, c *hearsay.Canonical) hearsay.Record {
 func readSeed(k *reader, c *hearsay.Canonical) hearsay.Record {
 	switch string(k.take(len(k.bytes))) {
 	case keyLife:
-		life := &hearsay.SeedLife{Life: c.Life(), Config: c.Hash()}
-		if c.Left() > 0 { // it was not always told
-			life.Founding = c.Hash()
+		life := &hearsay.SeedLife{Life: c.Life(), Config: c.Hash(), Founding: c.Hash()}
+		switch c.Byte() {
+		case 0:
+		case 1:
+			life.Doubt = true
+		default:
+			k.fail(hearsay.DropMalformed)
 		}
 		return life
 	case keyLogState:

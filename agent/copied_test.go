@@ -1,0 +1,91 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"hearsay"
+	"hearsay/store"
+)
+
+// cutPower has a closed directory say that it was in use when its machine went down:
+// wherever its place is written (see package store) it is of another start of the
+// machine, and not closed.
+func cutPower(t *testing.T, dir string) {
+	t.Helper()
+	const bucket, key, size, boot, closed = "identity", "place", 41, 24, 40
+	file := filepath.Join(dir, "hearsay.db")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := func(value []byte) uint32 {
+		return crc32.Checksum(append([]byte(bucket+key), value...), crc32.MakeTable(crc32.Castagnoli))
+	}
+	for at := bytes.Index(data, []byte(key)); at >= 0; {
+		value, sealed := data[at+len(key):][:size], data[at+len(key)+size:][:4]
+		if binary.BigEndian.Uint32(sealed) == sum(value) {
+			value[boot] ^= 1
+			value[closed] = 0
+			binary.BigEndian.PutUint32(sealed, sum(value))
+		}
+		next := bytes.Index(data[at+1:], []byte(key))
+		if next < 0 {
+			break
+		}
+		at += 1 + next
+	}
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A seed that is not sure of its disk is not sure either when it is started again
+// before the others have told it what it has signed. An operator's word ends that.
+func TestDoubtOutlivesRestarts(t *testing.T) {
+	dir := t.TempDir()
+	start := func(newest bool) (doubt bool) {
+		t.Helper()
+		disk, err := store.Open(dir, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer disk.Close() // as SIGTERM does; a kill -9 comes to the same
+		records, err := disk.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(records) == 0 {
+			if err := disk.Persist([]hearsay.Record{&hearsay.SeedLife{Life: hearsay.Life{1}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a := &Agent{}
+		a.cfg.Role, a.cfg.Newest = hearsay.RoleSeed, newest
+		if records, err = a.takeUp(disk, records); err != nil {
+			t.Fatal(err)
+		}
+		for _, record := range records {
+			if life, is := record.(*hearsay.SeedLife); is {
+				return life.Doubt
+			}
+		}
+		return false
+	}
+	if start(false); start(false) {
+		t.Fatal("it doubts a disk that was closed and is where it was")
+	}
+	cutPower(t, dir)
+	for n := range 3 {
+		if !start(false) {
+			t.Errorf("start %d after a power cut: it is sure of its disk", n+1)
+		}
+	}
+	if start(true) || start(false) {
+		t.Error("it doubts a disk that an operator has vouched for")
+	}
+}
