@@ -254,6 +254,8 @@ func (s *story) seed(b *hearsay.Ballot) string {
 		key = s.seats[now].Key
 	} else if then >= 0 {
 		key = s.sat[then].Key
+	} else if at := int(b.Slot); at < len(s.seats) && !s.seats[at].Key.IsZero() && s.seats[at].Life.IsZero() {
+		return fmt.Sprintf("a seed in slot %d", b.Slot) // the list pins a key, and that seed was not met yet
 	} else {
 		return fmt.Sprintf("an earlier seed in slot %d", b.Slot)
 	}

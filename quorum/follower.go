@@ -131,7 +131,10 @@ func (f *Follower) load(records []hearsay.Record) {
 		if changed {
 			slot = slices.IndexFunc(f.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr })
 		}
-		if slot < 0 || slot >= len(f.cfg.Seeds) || !f.cfg.Seeds[slot].Key.IsZero() && p.Since == 0 {
+		if slot < 0 || slot >= len(f.cfg.Seeds) {
+			continue
+		}
+		if pinned := f.cfg.Seeds[slot].Key; !pinned.IsZero() && pinned != p.Seat.Key && p.Since == 0 {
 			continue
 		}
 		p.Seat.Slot = uint8(slot)
@@ -213,9 +216,12 @@ func (f *Follower) tickHellos(now time.Time) {
 		asked = f.turn
 	}
 	f.helloAt = f.pinnedAt
-	soon, missing := now.Add(f.about(helloUnknownEvery)), slices.Contains(f.lasting[:len(f.cfg.Seeds)], false)
+	soon, missing := now.Add(f.about(helloUnknownEvery)), false
 	for slot := range f.cfg.Seeds {
-		unknown := !f.lasting[slot] || !f.based || !f.otherSince[slot].IsZero() && f.doubts[slot].note == ""
+		missing = missing || !f.known(slot)
+	}
+	for slot := range f.cfg.Seeds {
+		unknown := !f.known(slot) || !f.based || !f.otherSince[slot].IsZero() && f.doubts[slot].note == ""
 		if unknown || missing && f.naming[slot].by != f.pins[slot].Seat.Key {
 			f.helloAt = soon
 			f.hello(slot)
@@ -223,6 +229,16 @@ func (f *Follower) tickHellos(now time.Time) {
 			f.hello(slot)
 		}
 	}
+}
+
+// known reports whether the key and the life in a seat are known for good. A list
+// of seeds pins keys alone.
+func (f *Follower) known(slot int) bool { return f.lasting[slot] && !f.pins[slot].Seat.Life.IsZero() }
+
+// listed reports whether a seat is of a key that the list of seeds pins, and its
+// life is not known yet.
+func (f *Follower) listed(seat hearsay.Seat) bool {
+	return f.lasting[seat.Slot] && !f.known(int(seat.Slot)) && f.pins[seat.Slot].Seat.Key == seat.Key && !seat.Life.IsZero()
 }
 
 // Strange tells that somebody who is not in the ledger here takes this node for a
@@ -348,6 +364,8 @@ func (f *Follower) meet(now time.Time, from quota.Sender, m *hearsay.SeatHello) 
 	switch lasting := f.lasting[m.Slot]; {
 	case !lasting && m.Founded:
 		f.pin(pin)
+	case m.Founded && f.listed(seat):
+		f.pin(hearsay.SeedPin{Seat: seat})
 	case !lasting && f.pins[m.Slot].Seat.Key.IsZero():
 		f.pins[m.Slot] = pin
 	}
@@ -388,7 +406,7 @@ func (f *Follower) takeNames(m *hearsay.SeatHello, since hearsay.CaseID) {
 		switch known := &f.pins[slot]; {
 		case seat.Key.IsZero() || int(seat.Slot) != slot:
 			continue
-		case f.lasting[slot]:
+		case f.lasting[slot] && !f.listed(seat):
 			if seat.Key != known.Seat.Key && since > known.Since {
 				f.past.reseated[slot] = true // it may be gone itself: the ledger tells
 			}
@@ -401,9 +419,13 @@ func (f *Follower) takeNames(m *hearsay.SeatHello, since hearsay.CaseID) {
 				said, oldest = said+1, min(oldest, n.since)
 			}
 		}
-		if said >= hearsay.QuorumOf(len(f.cfg.Seeds)) {
-			f.pin(hearsay.SeedPin{Seat: seat, Since: oldest})
+		if said < hearsay.QuorumOf(len(f.cfg.Seeds)) {
+			continue
 		}
+		if f.listed(seat) {
+			oldest = 0 // the list counts as long as nothing else was ruled
+		}
+		f.pin(hearsay.SeedPin{Seat: seat, Since: oldest})
 	}
 }
 

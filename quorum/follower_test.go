@@ -500,3 +500,22 @@ func TestFollowerNeedsAQuorumOfHeads(t *testing.T) {
 		t.Errorf("at epoch %d, %d bad signatures", f.Epoch(), f.drops[hearsay.DropBadSignature])
 	}
 }
+
+// A list pins keys. Which life has each seat, a peer learns from the seeds, and
+// keeps; else it could not tell whose ballots those in the ledger are.
+func TestPinnedSeedsAreMet(t *testing.T) {
+	w := followed(t, 31, 1)
+	w.cfg.Seeds = slices.Clone(w.cfg.Seeds)
+	for slot, m := range w.machines {
+		w.cfg.Seeds[slot].Key = m.signer.public
+	}
+	want := slices.Clone(w.machines[0].q.state.seats)
+	w.crash(w.machines[2]) // the others name it
+	f := w.newFollower()
+	met := func() bool { return slices.Equal(f.Seats(nil), want) }
+	w.must(5*time.Second, "it knows the life in each seat", met)
+	f.deaf = true
+	if f.start(); !met() {
+		t.Errorf("after a restart it has the seats %v, want %v", f.Seats(nil), want)
+	}
+}

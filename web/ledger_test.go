@@ -332,6 +332,11 @@ func TestBallotsOfOldSeats(t *testing.T) {
 	c.proof.Founding = nil
 	expect("a peer does not know the founding", 2, "ada", "an earlier seed in slot 2", "ada", "zed")
 
+	met := c.proof.Seats[2]
+	c.proof.Seats[2].Life = hearsay.Life{}
+	expect("its list pins a key that it has not met", 2, "ada", "a seed in slot 2", "ada", "zed")
+	c.proof.Seats[2] = met
+
 	// Another life later: who sat there between is known by the ruling.
 	third := hearsay.Seat{Slot: 2, Key: hearsay.PublicKey{0xcc}, Life: hearsay.Life{10}}
 	c.rulings = append(c.rulings, hearsay.Ruling{Epoch: 5, Kind: hearsay.RulingRecover, Seats: []hearsay.Seat{c.proof.Seats[0], c.proof.Seats[1], third}})

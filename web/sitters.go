@@ -21,6 +21,10 @@ func SeatName(slot uint8) string { return fmt.Sprintf("seat %d", slot) }
 // KeyName names a seed of which only the key is known, by its beginning.
 func KeyName(key hearsay.PublicKey) string { return "key " + key.Short() }
 
+// UnmetName names a seed of a slot of which only the key is known that the list
+// pins: it may be the one that sits there, or an earlier one.
+func UnmetName(slot uint8) string { return fmt.Sprintf("a seed in slot %d", slot) }
+
 // sitting is one life in one slot. Ballots are of one.
 type sitting struct {
 	slot uint8
@@ -32,6 +36,7 @@ type sitting struct {
 type sitters struct {
 	mu     sync.Mutex
 	keys   map[sitting]hearsay.PublicKey
+	unmet  []uint8       // slots of which only the key is known that the list pins
 	looked hearsay.Epoch // the rulings up to this one were looked through
 }
 
@@ -45,6 +50,12 @@ func (s *sitters) upTo(backend Backend, proof *hearsay.LedgerProof, after hearsa
 	}
 	s.sat(proof.Founding)
 	s.sat(proof.Seats)
+	s.unmet = s.unmet[:0]
+	for _, seat := range proof.Seats {
+		if !seat.Key.IsZero() && seat.Life.IsZero() {
+			s.unmet = append(s.unmet, seat.Slot)
+		}
+	}
 	for from := max(s.looked, proof.Oldest-min(proof.Oldest, 1)); from < after; {
 		older := backend.Ledger(from, int(min(rulingsMax, after-from)))
 		if len(older) == 0 {
@@ -76,12 +87,18 @@ func (s *sitters) sat(seats []hearsay.Seat) {
 	}
 }
 
-// of gives the key of a ballot's seed.
-func (s *sitters) of(b *hearsay.Ballot) (key hearsay.PublicKey, known bool) {
+// of gives the key of a ballot's seed or, if it is not known, what can be said.
+func (s *sitters) of(b *hearsay.Ballot) (key hearsay.PublicKey, unknown string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key, known = s.keys[sitting{b.Slot, b.Life}]
-	return key, known
+	key, known := s.keys[sitting{b.Slot, b.Life}]
+	switch {
+	case known:
+		return key, ""
+	case slices.Contains(s.unmet, b.Slot):
+		return key, UnmetName(b.Slot)
+	}
+	return key, fmt.Sprintf("an earlier seed in slot %d", b.Slot)
 }
 
 // words are the names that an answer needs.
@@ -102,9 +119,9 @@ func (a *api) words(seeds []hearsay.SeedStatus) *words {
 // seed names the seed that cast a ballot: as it is called here, if it sits in a
 // seat now by its address, else by its key.
 func (w *words) seed(b *hearsay.Ballot) string {
-	key, known := w.sitters.of(b)
-	if !known {
-		return fmt.Sprintf("an earlier seed in slot %d", b.Slot)
+	key, unknown := w.sitters.of(b)
+	if unknown != "" {
+		return unknown
 	}
 	id := key.NodeID()
 	for i := range w.seeds {

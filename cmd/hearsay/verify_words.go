@@ -45,6 +45,9 @@ func (a *audit) seedNames(r *hearsay.Ruling, saved *web.Ruling) error {
 		if b.Slot >= len(a.seats) || a.seats[b.Slot].Key.IsZero() {
 			continue // there is nothing to compare with
 		}
+		if b.Seed == web.UnmetName(uint8(b.Slot)) {
+			continue // it claims nothing
+		}
 		key := a.seats[b.Slot].Key
 		called, known := a.calledNow(key)
 		switch {
