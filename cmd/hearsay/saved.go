@@ -20,7 +20,7 @@ const savedMax = 4 << 30
 type savedLedger struct {
 	web.LedgerHead
 	file  *os.File
-	spool bool // the file is a copy of standard input
+	spool bool // the file is a copy of standard input or of a pipe
 
 	first    savedRuling    // of epoch 0: there is none
 	reseated []hearsay.Seat // that some ruling gave
@@ -38,17 +38,7 @@ type savedRuling struct {
 // openSaved reads a saved ledger for the first time; file - is standard input.
 func openSaved(stdin io.Reader, file string) (*savedLedger, error) {
 	s := &savedLedger{}
-	var err error
-	if s.spool = file == "-"; s.spool {
-		s.file, err = os.CreateTemp("", "hearsay-ledger")
-		if err == nil {
-			_, err = io.Copy(s.file, io.LimitReader(stdin, savedMax))
-		}
-	} else if s.file, err = os.Open(file); err != nil {
-		if failed, ok := errors.AsType[*os.PathError](err); ok {
-			err = failed.Err
-		}
-	}
+	err := s.open(stdin, file)
 	if err == nil {
 		err = s.skim()
 	}
@@ -57,6 +47,28 @@ func openSaved(stdin io.Reader, file string) (*savedLedger, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// open opens a file or, of what can be read only once, a copy.
+func (s *savedLedger) open(stdin io.Reader, file string) (err error) {
+	if file != "-" {
+		if s.file, err = os.Open(file); err != nil {
+			if failed, ok := errors.AsType[*os.PathError](err); ok {
+				err = failed.Err
+			}
+			return err
+		}
+		if info, err := s.file.Stat(); err != nil || info.Mode().Type()&(os.ModeNamedPipe|os.ModeCharDevice|os.ModeSocket) == 0 {
+			return err
+		}
+		defer s.file.Close()
+		stdin = s.file
+	}
+	s.file, err = os.CreateTemp("", "hearsay-ledger")
+	if s.spool = err == nil; s.spool {
+		_, err = io.Copy(s.file, io.LimitReader(stdin, savedMax))
+	}
+	return err
 }
 
 func (s *savedLedger) close() {

@@ -88,7 +88,7 @@ type findings struct {
 	Recoveries  []hearsay.Epoch   `json:"recoveries"` // rulings by the word of one seed alone, after a quorum was lost for ever
 	Incomplete  []string          `json:"incomplete"` // what could not be checked
 	ByKind      map[string]int    `json:"by_kind"`
-	signedHeads int
+	signedHeads int               // of seats, that cover all up to Proven
 }
 
 // audit checks one saved ledger.
@@ -464,10 +464,13 @@ func (a *audit) heads() error {
 		}
 		seat := a.seats[h.Slot]
 		switch {
-		case h.Epoch < first || h.Epoch > a.found.To || seat.Key.IsZero():
+		case h.Epoch < first || seat.Key.IsZero():
 			continue // of rulings that are not in the file
 		case !h.Verify(a.saved.Network, a.verifier, seat.Key):
 			return epochError(h.Epoch, "the head of seat %d is not signed by its seed", h.Slot)
+		case h.Epoch > a.found.To:
+			a.found.Incomplete = append(a.found.Incomplete, fmt.Sprintf("what was ruled up to epoch %d: seat %d has signed a head of it, and the file ends with epoch %d", h.Epoch, h.Slot, a.found.To))
+			continue
 		case h.Founding != a.ledger.Founding:
 			return epochError(h.Epoch, "the head of seat %d is of another founding: %s", h.Slot, h.Founding)
 		case h.Hash != a.signed[h.Epoch]:
@@ -479,7 +482,7 @@ func (a *audit) heads() error {
 	slices.Reverse(newest)
 	a.found.Proven = newest[hearsay.QuorumOf(len(newest))-1]
 	for _, epoch := range newest {
-		if epoch > 0 {
+		if epoch > 0 && epoch >= a.found.Proven {
 			a.found.signedHeads++
 		}
 	}

@@ -211,6 +211,27 @@ func verifyText(t *testing.T, text []byte, flags ...string) (code int, out, errs
 	return code, stdout.String(), stderr.String()
 }
 
+// What can be read only once, as <(…) of a shell, can be checked, too.
+func TestVerifyPipe(t *testing.T) {
+	text, err := json.Marshal(example().save(1, 0, 1, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	go func() {
+		_, _ = in.Write(text)
+		in.Close()
+	}()
+	var stdout, stderr bytes.Buffer
+	if code := run([]string{"ledger", "verify", fmt.Sprintf("/dev/fd/%d", out.Fd())}, &stdout, &stderr); code != 0 {
+		t.Errorf("code %d: %s", code, stderr.String())
+	}
+}
+
 // Ledgers were saved with the network's id as a list of numbers, once.
 func TestVerifyOlderForm(t *testing.T) {
 	l := example().save(1, 0, 1, 2)
@@ -390,6 +411,7 @@ func TestVerifyNames(t *testing.T) {
 		"a key for a name":          {key, func(*web.Ledger) {}, ""},
 		"a name of then":            {"eve", func(*web.Ledger) {}, ""},
 		"an address for a name":     {"eve", func(l *web.Ledger) { l.Rulings[0].Ballots[0].Seed = l.Seats[0].Addr }, ""},
+		"a seed that was not met":   {"eve", func(l *web.Ledger) { l.Rulings[0].Ballots[0].Seed = "a seed in slot 0" }, ""},
 		"another's ballot":          {"eve", func(l *web.Ledger) { l.Rulings[0].Ballots[0].Seed = "seed-3" }, `epoch 1 is wrong: the ballot of seat 0 is called "seed-3"'s, and the seed with its key is called "seed-1"`},
 		"of the new one":            {"eve", func(l *web.Ledger) { l.Rulings[5].Ballots[0].Seed = "eve" }, "epoch 6 is wrong: the ballot of seat 1"},
 		"two names of one old seed": {"eve", func(l *web.Ledger) { l.Rulings[1].Ballots[0].Seed = "zed" }, "epoch 2 is wrong: the ballot of seat 1"},
@@ -428,6 +450,20 @@ func TestVerifyWhatLacks(t *testing.T) {
 	}
 	if code, _, errs := verifyText(t, []byte(`[1]`)); code != 1 || !strings.Contains(errs, "it is no saved ledger: it is a JSON array; hint: ") {
 		t.Errorf("a list: code %d, %s", code, errs)
+	}
+	beyond := hearsay.Head{Founding: s.ledger().Founding, Epoch: 8, Hash: hearsay.Hash{1}, Slot: 1}
+	beyond.Sign(s.network, s.seeds[1])
+	l = s.save(1, 0, 1, 2)
+	l.Heads[1] = beyond
+	code, out, errs := verify(t, l)
+	for _, want := range []string{"heads of 2 of 3 seats prove it up to epoch 7", "\n  what was ruled up to epoch 8: seat 1 has signed a head of it, and the file ends with epoch 7\n"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("a head of a later epoch: code %d, %s%s; want %q", code, out, errs, want)
+		}
+	}
+	l.Heads[1].Signature[0] ^= 1
+	if code, _, errs = verify(t, l); code != 1 || !strings.Contains(errs, "epoch 8 is wrong: the head of seat 1 is not signed by its seed") {
+		t.Errorf("a forged head of a later epoch: code %d, %s", code, errs)
 	}
 	if code, _, errs := verifyText(t, append(text, " \n"...)); code != 0 {
 		t.Errorf("a newline: code %d, %s", code, errs)
