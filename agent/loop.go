@@ -94,11 +94,9 @@ func (l *loop) turn() (ended bool, err error) {
 		return true, nil
 	case queued:
 		l.work(now, in)
-		for range datagramsPerTurn {
-			if more, err := l.heard(l.datagrams.poll()); !more || err != nil {
-				return err != nil, err
-			}
-		}
+		return l.listen()
+	case !time.Now().Before(l.node.Deadline()): // the tick took longer than until the next
+		return l.listen()
 	case l.inbox.sleepUntil(l.node.Deadline()):
 		packet, from, err := l.datagrams.receive()
 		switch {
@@ -109,6 +107,16 @@ func (l *loop) turn() (ended bool, err error) {
 		}
 		_, err = l.heard(packet, from, err)
 		return err != nil, err
+	}
+	return false, nil
+}
+
+// listen takes what waits in the socket, up to a bound, and waits for nothing.
+func (l *loop) listen() (ended bool, err error) {
+	for range datagramsPerTurn {
+		if more, err := l.heard(l.datagrams.poll()); !more || err != nil {
+			return err != nil, err
+		}
 	}
 	return false, nil
 }
