@@ -28,6 +28,8 @@ const (
 	RuleRoster                      // 1: with seeds nobody is in without a ruling that admits, or out without one that removes or a word of his own
 	RuleLedger                      // 3, 6: one ledger: each epoch the same on all, in order, durable before it is told, and lost by no crash
 	RuleBallots                     // 2, 4: a ruling has equal ballots of a quorum of the configured seeds, each cast by its own, who has checked it
+	RuleReflection                  // 10: to an address that never spoke go few more bytes than named it
+	RuleTwins                       // of two processes with one identity one stops, and never both
 	RuleCore                        // with seeds: a quorum of them and few peers do all in time, whatever became of the others
 	RuleProgress                    // a node does not stand still: its deadline moves on
 )
@@ -35,7 +37,7 @@ const (
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
 	RuleRumor: "rumor", RuleConverge: "converge", RuleSeen: "seen", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
-	RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
+	RuleReflection: "reflection", RuleTwins: "twins", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
 }
 
 // String gives the rule's word.
@@ -82,7 +84,10 @@ type checker struct {
 	peers       int // machines that are no seeds
 	ledger      ledger
 	linksMost   int    // of a node
+	ofSource    int    // newcomers from one, most
 	well        []bool // by machine: nobody may remove it; nil: none
+	twins       []twins
+	mentions    mentions
 }
 
 // identity is one who is or was in the world.
@@ -91,6 +96,7 @@ type identity struct {
 	key      hearsay.PublicKey
 	unjudged bool                // see twist
 	old      bool                // it runs, or ran, on an older copy of its disk
+	twinned  bool                // two machines have, or had, this identity
 	name     string              // the machine's; of its later identities with a number
 	machine  int32               // by index
 	claimed  hearsay.Incarnation // the highest that it has sent
@@ -136,6 +142,7 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 		linksMost: 2 * config.Overlay.Links,
 		peers:     config.Nodes,
 		ledger:    newLedger(network, config.Seeds),
+		ofSource:  int(config.Quorum.Limits.MembersOfSource),
 	}
 	if config.Overlay.Kind == overlay.KindPowerLaw {
 		c.linksMost *= 2
@@ -143,9 +150,10 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 	return c
 }
 
-// violate notes that a machine breaks a rule, unless it lies on purpose.
+// violate notes that a machine breaks a rule, unless it lies on purpose. Of two
+// with one identity neither knows what the other says in its name.
 func (c *checker) violate(now time.Duration, m *machine, rule Rule, format string, args ...any) {
-	if m.twist.unjudged {
+	if m.twist.unjudged || rule != RuleTwins && rule != RuleBounds && m.identity < len(c.identities) && c.identities[m.identity].twinned {
 		return
 	}
 	if c.broken++; len(c.violations) < violationsKept {
@@ -181,6 +189,9 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 		}
 	}
 	one := &c.identities[number]
+	if !one.running {
+		one.machine = m.index
+	}
 	if one.running = true; known {
 		one.troubled = now
 		c.expire(m, number, now)
@@ -195,7 +206,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 // is on that. It does not know what it has told since: which incarnations it had,
 // what it said and what was ruled. A seed must stop if that harms anybody.
 func (c *checker) restored(m *machine, records []hearsay.Record) {
-	number := c.numbers[m.id]
+	number := m.identity
 	one := &c.identities[number]
 	one.old = true
 	one.told, one.claimed = 0, 0
@@ -220,7 +231,9 @@ func (c *checker) resumed(m *machine, now time.Duration) { c.setRunning(m, now, 
 
 func (c *checker) setRunning(m *machine, now time.Duration, running bool) {
 	one := &c.identities[m.identity]
-	one.running, one.troubled = running, now
+	if one.running, one.troubled = running, now; running {
+		one.machine = m.index
+	}
 }
 
 // leaves is told that a node was asked to leave: its death would be no lie.
@@ -235,7 +248,7 @@ func (c *checker) disturbed(now time.Duration, whole bool) { c.whole, c.mended =
 // this one could be an honest mistake.
 func (c *checker) alwaysThere(one *identity, now time.Duration) bool {
 	calm := func(trouble time.Duration) bool { return trouble == 0 || now-trouble > troubleGrace }
-	return one.running && c.whole && calm(c.mended) && calm(one.troubled)
+	return one.running && !one.twinned && c.whole && calm(c.mended) && calm(one.troubled)
 }
 
 // stepped looks at the effects of one step before they are carried out.
@@ -341,6 +354,9 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 	case hearsay.EventRumor:
 		c.hears(m, e, now)
 	case hearsay.EventRumorConflict:
+		if number, known := c.numbers[hearsay.NodeID(e.Rumor.ID.Origin)]; known && c.identities[number].twinned {
+			return
+		}
 		c.violate(now, m, RuleRumor, "got two payloads for rumor %d of %s, the second from %s",
 			e.Rumor.ID.Counter, c.name(e.Subject), c.name(e.By))
 	}

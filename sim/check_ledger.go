@@ -11,11 +11,16 @@ import (
 // This file holds nodes to the rules of a seeded network: one ledger, and the
 // roster that it says. check_ballots.go holds seeds to theirs.
 
+// limitsAgreed is how long after the first ruling the limits hold that all seeds were
+// told: until a quorum has said so, those by default do. Guess: many retries.
+const limitsAgreed = 20 * time.Second
+
 // ledger is what has been ruled, as the first node has told it after it was
 // durable there, and what seeds have cast.
 type ledger struct {
 	network hearsay.NetworkID
-	began   hearsay.Hash // what is signed names it (LedgerID.Founding); zero in an open network
+	began   hearsay.Hash  // what is signed names it (LedgerID.Founding); zero in an open network
+	since   time.Duration // when the first ruling was told
 	seeds   int
 	rulings []ruling  // by epoch, from 1
 	stays   []lasting // every stay that ever was, in the order of their beginning
@@ -198,7 +203,7 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 		}
 		return // it has been judged
 	case n == 1:
-		l.began = r.Previous
+		l.began, l.since = r.Previous, now
 	case r.Previous != l.rulings[n-2].hash:
 		c.violate(now, m, RuleLedger, "epoch %d does not follow from %d", r.Epoch, n-1)
 	}
@@ -250,7 +255,7 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 			c.violate(now, m, RuleReturn, "epoch %d admits the stay %d of %s again", r.Epoch, r.Stay.Epoch, c.name(r.Stay.ID))
 		}
 		at := c.machineOf(r.Stay.ID)
-		if place, found := placeOf(r.Claim.Card.Addr); at < 0 || !found || place != at || r.Claim.Subject != r.Stay.ID || r.Claim.Card.Key.NodeID() != r.Stay.ID {
+		if place, found := placeOf(r.Claim.Card.Addr); at < 0 || !found || place != at && !c.identities[c.numbers[r.Stay.ID]].twinned || r.Claim.Subject != r.Stay.ID || r.Claim.Card.Key.NodeID() != r.Stay.ID {
 			c.violate(now, m, RuleRoster, "epoch %d admits %s, who is not at %s", r.Epoch, c.name(r.Stay.ID), r.Claim.Card.Addr)
 		} else if !r.Claim.Verify(l.network, &c.verifier) {
 			c.violate(now, m, RuleRoster, "epoch %d admits %s, who has not signed that", r.Epoch, c.name(r.Stay.ID))
@@ -259,7 +264,11 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 		source := hearsay.Source(r.Claim.Card.Addr.Addr())
 		l.stays = append(l.stays, lasting{began: r.Epoch, source: source})
 		l.from[source]++
-		if most := 2 * int(hearsay.DefaultLimits().MembersOfSource); l.from[source] > most { // newcomers up to half of them
+		most := c.ofSource
+		if newest != nil && !newest.left {
+			most *= 2 // those that were removed find room where newcomers do not
+		}
+		if l.from[source] > most && now-l.since > limitsAgreed {
 			c.violate(now, m, RuleBounds, "epoch %d admits the member %d of %s, %d may be", r.Epoch, l.from[source], source, most)
 		}
 		l.roster.set(r.Stay, true)

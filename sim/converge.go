@@ -145,8 +145,12 @@ func (w *World) agreement(yield func(m *machine, problem string) bool) {
 	}
 }
 
-// steady reports whether a machine's node runs and means to stay.
+// steady reports whether a machine's node runs and means to stay. One of a crowd may
+// be turned away for as long as it asks.
 func (w *World) steady(m *machine) bool {
+	if w.crowded(m) && !w.ruledIn(m.id) {
+		return false
+	}
 	return m.condition == conditionRunning && w.check.identities[m.identity].running
 }
 

@@ -43,7 +43,9 @@ type machine struct {
 	node      *node.Node     // nil unless running or paused
 	id        hearsay.NodeID // of its present or last identity
 	identity  int            // by number in the checker
-	disks     int            // how many it has had: one identity each
+	disks     int            // how many it has had: one identity each, or another's
+	owner     int32          // the machine whose identity its disk has
+	ownerDisk int            // and which of its disks
 	life      int32          // of the process; tells what is meant for an earlier one
 	disk      *store.Memory
 	saved     *store.Memory // a copy of it that was put aside
@@ -103,6 +105,7 @@ func (w *World) start(m *machine, fresh bool) {
 	if fresh || m.disk == nil {
 		m.disk = new(store.Memory)
 		m.disks++
+		m.owner, m.ownerDisk = m.index, m.disks
 	}
 	records := w.load(m)
 	m.life++
@@ -111,7 +114,7 @@ func (w *World) start(m *machine, fresh bool) {
 	if m.life > 1 {
 		w.counts.Restarts++
 	}
-	signer := newSigner(w.config.Seed, int(m.index)+1, m.disks)
+	signer := newSigner(w.config.Seed, int(m.owner)+1, m.ownerDisk)
 	m.id = signer.Public().NodeID()
 	m.identity = w.check.started(m, signer.Public(), w.now)
 	w.fates.ended(m)
@@ -148,7 +151,6 @@ func (w *World) load(m *machine) (records []hearsay.Record) {
 		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
 	}
 	if m.copied {
-		w.check.restored(m, records)
 		var first hearsay.Record // as where a snapshot of the machine was put back
 		if w.isSeed(m) {
 			first = store.Doubt(records, true)
@@ -193,6 +195,7 @@ func (w *World) end(m *machine, as condition) {
 	}
 	m.node, m.condition, m.tickAt, m.roused, m.busy = nil, as, noTick, false, 0
 	w.check.stopped(m, w.now)
+	w.twinCarriesOn(m)
 }
 
 // resume lets a paused process go on: late for its deadline, and with what its
@@ -322,17 +325,30 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 	}
 	switch {
 	case m.node.Doomed() != "":
-		if w.counts.Dooms++; !w.check.identities[m.identity].old {
-			w.check.violate(w.now, m, RuleLedger, "stops: its data directory is broken: %s", m.node.Doomed())
-		}
-		w.end(m, conditionCrashed)
-		m.doomed = true
+		w.stops(m)
 		return
 	case m.node.Gone() && len(m.lane) == 0:
 		w.end(m, conditionLeft)
 		return
 	}
 	w.schedule(m)
+}
+
+// stops ends a process that says that it must not go on with its disk.
+func (w *World) stops(m *machine) {
+	switch {
+	case !w.isSeed(m):
+		w.counts.TwinStops++
+		w.check.stopsAsTwin(m, w.now)
+	case !w.check.identities[m.identity].old:
+		w.check.violate(w.now, m, RuleLedger, "stops: its data directory is broken: %s", m.node.Doomed())
+		fallthrough
+	default:
+		w.counts.Dooms++
+	}
+	w.end(m, conditionCrashed)
+	m.doomed = true
+	w.lastTrouble = w.now
 }
 
 // syncTime is how long a machine's disk takes.

@@ -6,8 +6,8 @@ import (
 )
 
 // dials say in how many of so many drawn worlds each mishap is.
-var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore int }{
-	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2,
+var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd int }{
+	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2,
 }
 
 // mishap gives the stream of one kind of mishaps, and whether the world has it:
@@ -62,6 +62,20 @@ func (st *storm) relapse() {
 	}
 }
 
+// throng has many peers at one IP address ask to be in, in some worlds, of which the
+// seeds let in a few. They come once the seeds have had time to agree on the limits.
+func (st *storm) throng() {
+	random, has := st.mishap(13, dials.crowd)
+	if !has || st.config.Seeds == 0 || st.config.Nodes < 8 || st.config.Founders > 0 {
+		return
+	}
+	st.config.Crowd = 3 + random.IntN(st.config.Nodes/2-2)
+	st.config.Quorum.Limits.MembersOfSource = uint32(1 + random.IntN(2))
+	for n := st.config.Nodes - st.config.Crowd + 1; n <= st.config.Nodes; n++ {
+		st.plan(Action{At: stormBegins + limitsAgreed + time.Duration(random.Int64N(int64(20*time.Second))), Verb: Start, Who: []int{n}})
+	}
+}
+
 // mishaps draws what befalls disks and addresses, and what operators do.
 func (st *storm) mishaps() {
 	peer := func(random *rand.Rand) []int { return []int{1 + random.IntN(st.config.Nodes)} }
@@ -83,6 +97,16 @@ func (st *storm) mishaps() {
 		st.plan(Action{At: at, Verb: Call, Who: []int{pair[0] + 1, pair[1] + 1}})
 		st.plan(Action{At: at, Verb: Kill, Who: []int{pair[0] + 1}})
 		st.plan(Action{At: min(stormEnds, at+time.Duration(random.Int64N(int64(5*time.Second)))), Verb: Restart, Who: []int{pair[0] + 1}})
+	}
+	st.throng()
+	if random, has := st.mishap(11, dials.clone); has && st.config.Crowd == 0 && st.config.Nodes > 4 {
+		last := st.config.Nodes // which does not start before; hostile members are the first ones
+		st.plan(Action{At: during(random), Verb: Clone, Who: []int{1 + last/2 + random.IntN(last-1-last/2), last}})
+	}
+	if random, has := st.mishap(12, dials.invent); has {
+		for range 1 + random.IntN(4) {
+			st.plan(Action{At: during(random), Verb: Invent, Who: peer(random)})
+		}
 	}
 	if st.config.Seeds == 0 {
 		return

@@ -64,6 +64,15 @@ func addrOf(index int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), port)
 }
 
+// crowdMost is how many machines may have one IP address.
+const crowdMost = 1 << 10
+
+// crowdOf is the address of a machine of a crowd: that of its first one, by index,
+// with a port beyond those that a machine may move to.
+func crowdOf(first, index int) netip.AddrPort {
+	return netip.AddrPortFrom(addrOf(first).Addr(), uint16(port+movesMost+1+index-first))
+}
+
 // machineAt finds the machine with an address.
 func (w *World) machineAt(addr netip.AddrPort) (index int32, found bool) {
 	index, found = placeOf(addr)
@@ -72,12 +81,13 @@ func (w *World) machineAt(addr netip.AddrPort) (index int32, found bool) {
 
 // placeOf gives the machine that has an address, or has had or may have it.
 func placeOf(addr netip.AddrPort) (index int32, found bool) {
-	if !addr.Addr().Is4() || addr.Port() < port || addr.Port() > port+movesMost {
+	if !addr.Addr().Is4() || addr.Port() < port || addr.Port() > port+movesMost+crowdMost {
 		return 0, false
 	}
+	ofCrowd := max(0, int(addr.Port())-port-movesMost-1)
 	b := addr.Addr().As4()
 	n := int(b[1])<<16 | int(b[2])<<8 | int(b[3])
-	return int32(n - 1), b[0] == 10 && n >= 1
+	return int32(n - 1 + ofCrowd), b[0] == 10 && n >= 1
 }
 
 // send puts a packet on its way.
@@ -93,6 +103,7 @@ func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
 	to, found := w.machineAt(p.Addr)
 	if !found {
 		w.counts.Unreachable++
+		w.reflects(m, p)
 		if ping, is := p.Body.(*hearsay.Ping); is && !ping.Target.IsZero() {
 			w.check.pings(m, ping, w.now) // to where its member is no more
 		}

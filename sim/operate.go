@@ -31,7 +31,7 @@ type request struct {
 // operate carries out an action of an operator, or on a disk, on one machine.
 func (w *World) operate(m *machine, a *Action) {
 	switch {
-	case a.Verb == Move && m.node != nil:
+	case a.Verb == Move && m.node != nil && !w.crowded(m):
 		w.end(m, conditionCrashed)
 		w.counts.Moves++
 		m.moves = min(m.moves+1, movesMost)
@@ -53,6 +53,11 @@ func (w *World) operate(m *machine, a *Action) {
 	}
 }
 
+// crowded reports whether a machine has its IP address together with others.
+func (w *World) crowded(m *machine) bool {
+	return int(m.index) >= w.config.Nodes-w.config.Crowd && !w.isSeed(m)
+}
+
 // rename has a machine's node start under the name of another's from now on.
 func (w *World) rename(a *Action) {
 	w.machines[a.Who[0]-1].called = w.machines[a.Who[1]-1].name
@@ -67,6 +72,11 @@ func (w *World) restore(m *machine) {
 		w.end(m, conditionCrashed)
 	}
 	m.disk, m.copied = m.saved.Clone(), true
+	records, err := m.disk.Load()
+	if err != nil {
+		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
+	}
+	w.check.restored(m, records)
 	w.counts.Restores++
 	w.start(m, false)
 }

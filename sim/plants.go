@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +51,8 @@ var Plants = []Plant{
 	{"hard-writing", "writes thousands of records in one step", RuleBounds, everywhere(&twist{steps: writeHard}), 0, false},
 	{"heavy-ping", "sends pings that do not fit a datagram", RuleBounds, everywhere(&twist{steps: loadPings}), 0, false},
 	{"garbled", "sends packets without their last byte", RuleDecode, everywhere(&twist{sends: shorten}), 0, false},
+	{"lists-unasked", "pings a member that was only named, for ever, though its address has not answered", RuleReflection, everywhere(&twist{takes: noteNamed, steps: pingNamed}), 0, false},
+	{"unlike-twins", "takes no claim that another process makes in its name", RuleTwins, everywhere(&twist{takes: ignoreTwin}), 0, false},
 	{"unheard", "does not hear n2, who is well, and neither do the seeds", RuleFalseDeath, deafToSecond, 3, false},
 	{"unruled", "lists whom no ruling has admitted", RuleRoster, everywhere(&twist{steps: admitUnruled}), 3, false},
 	{"let-go", "lists a member no more whom no ruling has removed", RuleRoster, everywhere(&twist{shows: letGo}), 3, false},
@@ -59,6 +62,7 @@ var Plants = []Plant{
 	{"resurrects", "lists a stay again that is over", RuleReturn, everywhere(&twist{shows: resurrect}), 3, false},
 	{"same-stay", "admits into a stay that is not new", RuleReturn, everywhere(&twist{steps: eachEvent(sameStay)}), 3, false},
 	{"forked", "applies another ruling than the one that was decided", RuleLedger, everywhere(&twist{steps: eachEvent(forkRuling)}), 3, false},
+	{"uncapped", "lets in any number of peers at one address, as a seed", RuleBounds, everywhere(&twist{configures: admitAll}), 3, false},
 	{"outvoted", "rules with one ballot less than it needs", RuleBallots, everywhere(&twist{steps: eachEvent(fewerBallots)}), 3, false},
 	{"stuffed", "counts a ballot that no seed has signed", RuleBallots, everywhere(&twist{steps: eachEvent(stuffBallots)}), 3, false},
 	{"unproven", "removes without the evidence", RuleEvidence, everywhere(&twist{steps: eachEvent(dropEvidence)}), 3, false},
@@ -341,6 +345,40 @@ func ignoreMissed(_ *World, _ *machine, p *hearsay.Packet) bool {
 	}
 	body.Missed = nil
 	return len(body.Items) > 0 // an empty one says something else
+}
+
+// noteNamed keeps which addresses that never spoke a node was told of, and pingNamed
+// pings them in each step.
+func noteNamed(w *World, m *machine, p *hearsay.Packet) bool {
+	for i := range p.Claims {
+		if addr := p.Claims[i].Card.Addr; w.check.mentions.named[addr] > 0 {
+			w.namedTo = append(w.namedTo, named{m.index, p.Claims[i].Subject, addr})
+		}
+	}
+	return true
+}
+
+func pingNamed(w *World, m *machine, e *hearsay.Effects) {
+	for _, n := range w.namedTo {
+		if n.to == m.index {
+			e.Now = append(e.Now, hearsay.Packet{Addr: n.addr, Body: &hearsay.Ping{Seq: 1, Target: n.subject}})
+		}
+	}
+}
+
+// named is what one machine was told of an address.
+type named struct {
+	to      int32
+	subject hearsay.NodeID
+	addr    netip.AddrPort
+}
+
+// ignoreTwin takes out what is said of a node at another address than its own.
+func ignoreTwin(_ *World, m *machine, p *hearsay.Packet) bool {
+	p.Claims = slices.DeleteFunc(p.Claims, func(c hearsay.Claim) bool {
+		return c.Subject == m.id && c.State == hearsay.StateAlive && c.Card.Addr != m.addr
+	})
+	return true
 }
 
 func tellNothing(_ *World, m *machine, e *hearsay.Effects) {

@@ -173,3 +173,8 @@ func barBefore(w *World, m *machine, e *hearsay.Effects) {
 		}
 	}
 }
+
+// admitAll has seeds hold to no limit of admissions.
+func admitAll(_ *World, _ *machine, c *node.Config) {
+	c.Quorum.Limits = hearsay.Limits{Members: hearsay.MaxLimit, MembersOfSource: hearsay.MaxLimit, Admissions: hearsay.MaxLimit, SourceAdmissions: hearsay.MaxLimit}
+}

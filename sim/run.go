@@ -139,6 +139,9 @@ func (w *World) Follow(s *Scenario) {
 	}
 	started := make([]bool, len(w.machines))
 	for _, a := range s.Actions {
+		if a.Verb == Clone {
+			started[a.Who[1]-1] = true
+		}
 		if a.Verb != Start && a.Verb != WantIn {
 			continue
 		}

@@ -45,6 +45,8 @@ const (
 	Save                      // a copy of a machine's disk is put aside, as a backup would be
 	Restore                   // its process runs again with the copy that was put aside last
 	Call                      // a machine's node starts under the name of another's from now on
+	Clone                     // a machine's process starts with a copy of another's disk: two with one identity
+	Invent                    // a stranger tells a machine of a member that is made up, at an address where nobody is
 	Bar                       // an operator bars a peer
 	Lift                      // the bar ends
 	Remove                    // an operator asks the seeds that a peer is removed; who answers them stays
@@ -59,7 +61,7 @@ var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
 	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", Delay: "delay", Duplicate: "duplicate",
 	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
-	Move: "move", Fill: "fill", Room: "room", Damage: "damage", Save: "save", Restore: "restore", Call: "call",
+	Move: "move", Fill: "fill", Room: "room", Damage: "damage", Save: "save", Restore: "restore", Call: "call", Clone: "clone", Invent: "invent",
 	Bar: "bar", Lift: "lift", Remove: "remove", Lose: "lose",
 	Core: "core", WantIn: "want-in", WantOut: "want-out", WantHeard: "want-heard",
 }
@@ -135,6 +137,8 @@ type crowd struct{ nodes, seeds int }
 //	at 58s  save n3                   # a copy of its disk is put aside
 //	at 58s  restore n3                # its process runs again with that copy
 //	at 58s  call n3 n4                # from its next start on n3 has the name of n4
+//	at 58s  clone n3 n8               # n8, which does not start before, starts with a copy of n3's disk
+//	at 58s  invent n3                 # a stranger tells it of a member at an address where nobody is
 //	at 59s  bar n3                    # by an operator, with seeds; `lift n3` ends it
 //	at 59s  remove n3                 # an operator asks for it, with seeds; who answers them stays
 //	at 59s  lose s1                   # it starts again with an empty disk, once all seeds have their seats
@@ -275,6 +279,9 @@ func (a *Action) parseMachineDial(words []string, all crowd) (err error) {
 	}
 	if err == nil && a.Verb == Call && len(a.Who) != 2 {
 		err = fmt.Errorf("call: want two machines, as in `call n3 n4`: n3 is to have the name of n4")
+	}
+	if err == nil && a.Verb == Clone && (len(a.Who) != 2 || slices.Max(a.Who) > all.nodes) {
+		err = fmt.Errorf("clone: want two peers, as in `clone n3 n8`: n8 starts with a copy of the disk of n3")
 	}
 	if err == nil && a.Verb >= Bar && all.seeds == 0 {
 		err = fmt.Errorf("%s: want a network with seeds: `with seeds 3` or --seeds 3", a.Verb)

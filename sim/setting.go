@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"hearsay"
 )
 
 // setting is what a line `with NAME VALUE` of a scenario sets: all that a run
@@ -47,6 +49,18 @@ var settings = []setting{
 	span("delay", func(c *Config) *time.Duration { return &c.Delay }),
 	span("disk", func(c *Config) *time.Duration { return &c.DiskDelay }),
 	span("chatter", func(c *Config) *time.Duration { return &c.Chatter }),
+	number("crowd", func(c *Config) *int { return &c.Crowd }),
+	{
+		"members-of-source",
+		func(c *Config) string { return strconv.Itoa(int(c.Quorum.Limits.MembersOfSource)) },
+		func(c *Config, value string) error {
+			n, err := strconv.ParseUint(value, 10, 32)
+			if c.Quorum.Limits.MembersOfSource = uint32(n); err != nil || !c.Quorum.Limits.Valid() {
+				return fmt.Errorf("members-of-source %q: want 1 to %d", value, hearsay.MaxLimit)
+			}
+			return nil
+		},
+	},
 	number("hostile", func(c *Config) *int { return &c.Hostile }),
 	text("overlay", func(c *Config) word { return &c.Overlay.Kind }),
 	number("links", func(c *Config) *int { return &c.Overlay.Links }),

@@ -103,7 +103,8 @@ func (s *shortening) onlyNodes(nodes int) Config {
 				a.Groups = append(a.Groups, group)
 			}
 		}
-		if named && len(a.Who) == 0 || len(groups) > 0 && len(a.Groups) < 2 {
+		if named && len(a.Who) == 0 || len(groups) > 0 && len(a.Groups) < 2 ||
+			(a.Verb == Call || a.Verb == Clone) && len(a.Who) < 2 {
 			continue
 		}
 		actions = append(actions, a)

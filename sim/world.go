@@ -55,6 +55,7 @@ type World struct {
 	lives    map[int32]*hearsay.SeedLife                     // likewise, by machine
 	removals []time.Duration                                 // likewise
 	planted  []hearing                                       // by a plant
+	namedTo  []named                                         // likewise
 	watch    func(from *machine, p *hearsay.Packet)          // tests look at what is sent
 	reads    func(m *machine, shown time.Duration) time.Time // tests set wall clocks apart from monotonic ones
 }
@@ -79,6 +80,9 @@ func NewWorld(config Config, story io.Writer) *World {
 			m.name = "s" + strconv.Itoa(i-config.Nodes+1)
 			m.entropy.stream = draws(config.Seed, purposeElections, uint64(i))
 		}
+	}
+	for i := config.Nodes - config.Crowd; i < config.Nodes; i++ {
+		w.machines[i].addr = crowdOf(config.Nodes-config.Crowd, i)
 	}
 	w.check = newChecker(w.id, config, len(w.machines))
 	w.fates = newFates()
@@ -148,6 +152,7 @@ func (w *World) step(due *moment) {
 		w.meet()
 	case momentCheck:
 		w.checkRosters()
+		w.checkTwins()
 		w.askSeeds()
 		w.queue.push(moment{at: w.now + checkEvery, kind: momentCheck})
 	}
@@ -188,6 +193,13 @@ func (w *World) Do(a Action) {
 		return // that is no trouble
 	case Call:
 		w.rename(&a)
+	case Clone:
+		w.clone(&a)
+	case Invent:
+		for _, number := range a.Who {
+			w.invent(&w.machines[number-1])
+		}
+		return // nobody need find out
 	case Core, WantIn, WantOut, WantHeard:
 		w.want(&a)
 	default:
@@ -232,7 +244,7 @@ func (w *World) doTo(m *machine, a *Action) {
 	switch {
 	case a.Verb == Start && m.condition == conditionAbsent,
 		a.Verb == Restart && (m.condition == conditionCrashed || m.condition == conditionLeft):
-		w.start(m, a.Fresh)
+		w.start(m, a.Fresh || m.doomed && !w.isSeed(m)) // as its last words say
 	case a.Verb == Kill && m.node != nil:
 		w.fates.began(m, a.Verb, w.now)
 		w.end(m, conditionCrashed)
@@ -241,6 +253,7 @@ func (w *World) doTo(m *machine, a *Action) {
 		w.fates.began(m, a.Verb, w.now)
 		m.condition = conditionPaused
 		w.check.paused(m, w.now)
+		w.twinCarriesOn(m)
 		w.counts.Pauses++
 	case a.Verb == Resume && m.condition == conditionPaused:
 		w.resume(m)

@@ -53,6 +53,8 @@ A scenario has one action a line:
   at 57s  save n3                    a copy of its disk is put aside
   at 57s  restore n3                 it runs again with that copy
   at 57s  call n3 n4                 from its next start on n3 has the name of n4
+  at 58s  clone n3 n8                n8 starts with a copy of the disk of n3, and not before
+  at 58s  invent n3                  a stranger tells it of a member at an address where nobody is
   at 58s  bar n3                     by an operator, with seeds; lift n3 ends it
   at 58s  remove n3                  asked for by an operator
   at 58s  lose s1                    it loses its disk, once all have their seats

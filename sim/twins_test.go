@@ -1,0 +1,36 @@
+package sim
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// Of two processes with one identity one stops, whenever the copy is started and
+// whether the original runs then; the other is a member as before.
+func TestTwins(t *testing.T) {
+	for _, seeds := range []int{0, 3} {
+		for name, text := range map[string]string{
+			"beside an old one": "at 70s clone n3 n8",
+			"beside a new one":  "at 69s kill n3\nat 70s restart n3\nat 71s clone n3 n8",
+			"across a cut":      "at 60s partition n1..n4 | n5..n8 s1\nat 61s clone n3 n8\nat 150s heal",
+			"stopped":           "at 65s kill n3\nat 70s clone n3 n8\nat 130s restart n3",
+		} {
+			if seeds == 0 && name == "across a cut" {
+				text = "at 60s partition n1..n4 | n5..n8\nat 61s clone n3 n8\nat 150s heal"
+			}
+			t.Run(fmt.Sprintf("%s, %d seeds", name, seeds), func(t *testing.T) {
+				w := newScenario(t, 8, text, withSeeds(seeds))
+				w.RunUntil(150 * time.Second)
+				took := w.runsUntil(t, twinsWithin, "one stops", func() bool { return w.counts.TwinStops > 0 })
+				w.RunUntil(w.now + twinsWithin)
+				a, b := &w.machines[2], &w.machines[7]
+				if w.counts.Clones != 1 || w.counts.TwinStops != 1 || (a.node == nil) == (b.node == nil) {
+					t.Fatalf("%d clones, %d stopped, n3 is %s, n8 is %s", w.counts.Clones, w.counts.TwinStops, a.condition, b.condition)
+				}
+				t.Logf("n3 is %s, n8 is %s, %v after the last change", a.condition, b.condition, took)
+				w.convergesWithin(t, 30*time.Second)
+			})
+		}
+	}
+}
