@@ -523,16 +523,22 @@ func BenchmarkReceivePing(b *testing.B) {
 func TestTwinStops(t *testing.T) {
 	t.Run("open", func(t *testing.T) {
 		other := start(t, quick("other"))
-		stopOneTwin(t, other, quick("twin", addrOf(other)))
+		stopOneTwin(t, other, quick("twin", addrOf(other)), false)
+	})
+	t.Run("one advertised address", func(t *testing.T) {
+		other := start(t, quick("other"))
+		stopOneTwin(t, other, quick("twin", addrOf(other)), true)
 	})
 	t.Run("with seeds", func(t *testing.T) {
 		n := newSeededNet(t, 1)
 		n.start("other")
-		stopOneTwin(t, n.peers[0], n.peer("twin"))
+		stopOneTwin(t, n.peers[0], n.peer("twin"), false)
 	})
 }
 
-func stopOneTwin(t *testing.T, other *Agent, cfg Config) {
+// stopOneTwin starts two with one identity, the second perhaps with the address of
+// the first as its own, as copies of a container do.
+func stopOneTwin(t *testing.T, other *Agent, cfg Config, sameAddr bool) {
 	t.Helper()
 	is := func(a *Agent) func() bool {
 		return func() bool {
@@ -550,6 +556,9 @@ func stopOneTwin(t *testing.T, other *Agent, cfg Config) {
 	copyData(t, cfg.Data, copied.Data)
 	one = start(t, cfg)
 	await(t, other, "the first again", is(one))
+	if sameAddr {
+		copied.Advertise = addrOf(one)
+	}
 	two := start(t, copied)
 	stopped, stays := two, one
 	select {

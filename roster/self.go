@@ -58,8 +58,9 @@ func (r *Roster) claimedSelf(now time.Time, p *hearsay.Packet, c *hearsay.Claim)
 	case c.Incarnation > hearsay.Incarnation(now.Add(maxForward).UnixMilli()):
 		r.drops[hearsay.DropFarFuture]++
 		return
-	default:
-		r.noteTwin(now, c)
+	case r.noteTwin(now, c):
+		r.refute = refutation{} // nothing more is signed: the other would count it
+		return
 	}
 	r.refute = refutation{
 		due: later(now, r.refuted.Add(refuteEvery)), state: c.State, by: c.By, over: max(c.Incarnation, r.refute.over),

@@ -41,22 +41,24 @@ func (p *process) hears(now time.Time, c hearsay.Claim) {
 }
 
 // Of two processes with one identity exactly one stops, whichever hears of the
-// other first, and however late: the one that came later or, if both did at about
-// the same time, the one with the greater address.
+// other first, however late, and wherever they are: the one that has just started, if
+// the other has not.
 func TestOneOfTwoTwinsStops(t *testing.T) {
+	const either = 0
 	for _, test := range []struct {
-		name   string
-		a, b   string        // b starts later
-		later  time.Duration // by this
-		meet   time.Duration // they hear of each other so long after b's start
-		bStops bool
+		name  string
+		a, b  string        // b starts later
+		later time.Duration // by this
+		meet  time.Duration // they hear of each other so long after b's start
+		stops byte          // a, b or either
 	}{
-		{"the later stops", "10.0.0.1:1", "10.0.0.2:1", time.Hour, time.Second, true},
-		{"the later stops at a lower address", "10.0.0.2:1", "10.0.0.1:1", time.Hour, time.Second, true},
-		{"both are new", "10.0.0.1:1", "10.0.0.2:1", time.Second, time.Second, true},
-		{"both are new, the later is lower", "10.0.0.2:1", "10.0.0.1:1", time.Second, time.Second, false},
-		{"both are old", "10.0.0.1:1", "10.0.0.1:2", time.Hour, time.Hour, true},
-		{"both are old, the later is lower", "10.0.0.1:2", "10.0.0.1:1", time.Hour, time.Hour, false},
+		{"the later stops", "10.0.0.1:1", "10.0.0.2:1", time.Hour, time.Second, 'b'},
+		{"the later stops at a lower address", "10.0.0.2:1", "10.0.0.1:1", time.Hour, time.Second, 'b'},
+		{"the later stops at the same address", "10.0.0.1:1", "10.0.0.1:1", time.Hour, time.Second, 'b'},
+		{"both are new", "10.0.0.1:1", "10.0.0.2:1", time.Second, time.Second, either},
+		{"both are new at the same address", "10.0.0.1:1", "10.0.0.1:1", time.Second, time.Second, either},
+		{"both are old", "10.0.0.1:1", "10.0.0.1:2", time.Hour, time.Hour, either},
+		{"both are old at the same address", "10.0.0.1:1", "10.0.0.1:1", time.Hour, time.Hour, either},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			now := start
@@ -78,15 +80,50 @@ func TestOneOfTwoTwinsStops(t *testing.T) {
 			}
 			a.hears(now, b.SelfClaim()) // as it is told for some time yet
 			b.hears(now, a.SelfClaim())
-			stopped, stays, where := b, a, test.a
-			if !test.bStops {
-				stopped, stays, where = a, b, test.b
+			stopped, where := b, test.a
+			if a.Doomed() != "" {
+				stopped, where = a, test.b
 			}
-			if !strings.Contains(stopped.Doomed(), "another process runs with this identity at "+where+":") || stays.Doomed() != "" {
+			if (a.Doomed() != "") == (b.Doomed() != "") || test.stops == 'b' && stopped != b ||
+				!strings.Contains(stopped.Doomed(), "another process runs with this identity at "+where+":") {
 				t.Errorf("a stops: %q; b stops: %q", a.Doomed(), b.Doomed())
 			}
 			t.Logf("after %d rounds", rounds)
 		})
+	}
+}
+
+// Whenever the two hear of each other, in whatever order, and whatever else has
+// them sign anew, they never both stop.
+func TestTwinsNeverBothStop(t *testing.T) {
+	for seed := range uint64(50) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		now := start
+		both := [2]*process{newProcess("10.0.0.1:1", now), newProcess("10.0.0.1:1", now)}
+		now = now.Add(time.Duration(random.IntN(3)) * time.Minute)
+		said := [2][]hearsay.Claim{}
+		for range 200 {
+			now = now.Add(time.Duration(random.IntN(2000)) * time.Millisecond)
+			who := random.IntN(2)
+			if both[who].Doomed() != "" {
+				continue // it has stopped, and what it has said is still told
+			}
+			said[who] = append(said[who], both[who].SelfClaim())
+			switch other := said[1-who]; {
+			case random.IntN(8) == 0: // it is suspected
+				c := hearsay.Claim{Subject: both[who].SelfClaim().Subject, State: hearsay.StateSuspect, Incarnation: both[who].Self().Incarnation, By: newStranger(9).id()}
+				both[who].hears(now, c)
+			case len(other) > 0:
+				both[who].hears(now, other[len(other)-1-random.IntN(min(3, len(other)))])
+			}
+			said[who] = append(said[who], both[who].SelfClaim()) // what it says in the step in which it stops, too
+		}
+		if both[0].Doomed() != "" && both[1].Doomed() != "" {
+			t.Fatalf("seed %d: both stop", seed)
+		}
+		if both[0].Doomed() == "" && both[1].Doomed() == "" {
+			t.Fatalf("seed %d: both go on", seed)
+		}
 	}
 }
 
@@ -102,10 +139,17 @@ func TestNoClaimAloneStops(t *testing.T) {
 		return c
 	}
 	self := newStranger(0)
+	for i := range 3 { // by earlier lives, if the disk was put back, and the clock set back
+		p.hears(now, word(self, "10.0.0.2:1", past.Incarnation+100_000*hearsay.Incarnation(i+1)))
+		now = now.Add(time.Second)
+	}
+	if p.Doomed() != "" {
+		t.Fatalf("what earlier lives have said stops it: %s", p.Doomed())
+	}
+	now = now.Add(5 * time.Minute)
 	for i := range 40 {
 		own := p.Self().Incarnation
 		p.hears(now, word(newStranger(5), "10.0.0.1:1", own+5)) // forged
-		p.hears(now, word(self, "10.0.0.2:1", own+5))           // by an earlier life, whose disk was put back
 		p.hears(now, word(self, "10.0.0.1:1", past.Incarnation+hearsay.Incarnation(i)))
 		now = now.Add(time.Second)
 		if p.Doomed() != "" {
