@@ -224,8 +224,10 @@ func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream
 		return
 	}
 	l.packet.Addr, l.packet.Stream, l.packet.Size = from, stream, len(packet)
-	if stream && l.node.Sender(&l.packet).Class != quota.Stranger {
-		l.streams.proved(from)
+	if stream {
+		if sender := l.node.Sender(&l.packet); sender.Class != quota.Stranger {
+			l.streams.proved(from, sender.Addr)
+		}
 	}
 	if m, ok := l.packet.Body.(*hearsay.Rumors); ok && l.echo != nil {
 		l.hearAgain(now, m)

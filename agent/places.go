@@ -19,6 +19,7 @@ const (
 	streamsStrangers   = 512             // of these, that strangers share
 	streamsPerSource   = 768             // of one source that has members: a whole network may be behind one
 	strangersPerSource = 256             // of one source of strangers: a rack that starts together
+	provenPerMember    = 4               // that stay for others. Two nodes have one that each has dialled; twice that, as old ones end late
 	streamGrace        = time.Second     // a stream that never brought a packet is not closed for another before this, unless its source holds more
 	lineGrace          = 5 * time.Second // the same, of one that speaks a JSON line: an exchange ends sooner by itself
 	_                  = uint(streamsMax - streamsSeats - streamsStrangers)
@@ -31,6 +32,7 @@ type places struct {
 	open    map[netip.AddrPort]*stream // by the other end
 	classes [quota.Seat + 1]int        // how many there are
 	sources map[netip.Addr]*int        // likewise
+	proven  map[netip.AddrPort]int     // likewise, of members: see proved
 }
 
 // take gives a stream its place.
@@ -56,6 +58,12 @@ func (p *places) leave(st *stream) {
 	p.classes[st.class]--
 	if *st.same--; *st.same == 0 {
 		delete(p.sources, st.source)
+	}
+	if !st.proves.IsValid() {
+		return
+	}
+	if p.proven[st.proves]--; p.proven[st.proves] == 0 {
+		delete(p.proven, st.proves)
 	}
 }
 
@@ -95,7 +103,7 @@ func (s *streams) makeRoom(n *stream) (reason hearsay.Drop, ok bool) {
 // evict closes one of the streams that may go, if any has to give way to a new
 // one: of the lowest class, then of the source that holds the most, the one that
 // was unused for the longest. What brought a member's packet never gives way to
-// a stream that somebody else has opened.
+// a stream that somebody else has opened: see proved.
 func (s *streams) evict(n *stream, may func(*stream) bool) bool {
 	var worst *stream
 	for _, st := range s.open {
@@ -128,7 +136,7 @@ func (st *stream) yields(n *stream, holds int) bool {
 	switch {
 	case st.conn == nil:
 		return false // its dialling ends soon
-	case st.proven:
+	case st.proves.IsValid():
 		return !n.accepted && idle
 	case st.brought && idle, *st.same > holds+1, st.class < n.class:
 		return true
@@ -145,16 +153,23 @@ func (s *streams) classOf(st *stream) quota.Class {
 	return st.class
 }
 
-// proved notes that a packet of a member came by a stream, from the address
-// that the roster has of it.
-func (s *streams) proved(remote netip.AddrPort) {
+// proved notes that a packet in the name of a member came by a stream, from the IP
+// address at which the roster has that member. Nothing proves more: a stream is
+// dialled from any port, and packets are not signed. So whoever shares a member's
+// address may use its name, and such streams stay for others only while they are as
+// few as a member's own are.
+func (s *streams) proved(remote, member netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.open[remote]
-	if st == nil || st.proven {
+	if st == nil || st.proves.IsValid() || s.proven[member] >= provenPerMember {
 		return
 	}
-	st.proven = true
+	if s.proven == nil {
+		s.proven = make(map[netip.AddrPort]int)
+	}
+	st.proves = member
+	s.proven[member]++
 	s.classes[st.class]--
 	st.class = max(st.class, quota.Member)
 	s.classes[st.class]++

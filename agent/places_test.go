@@ -141,7 +141,7 @@ func TestProvenStreamsStay(t *testing.T) {
 		for port := range proven {
 			c.whole(from(port))
 			synctest.Wait()
-			c.proved(netip.MustParseAddrPort(from(port)))
+			c.proved(netip.MustParseAddrPort(from(port)), netip.AddrPortFrom(memberAddr.Addr(), uint16(port/provenPerMember+1)))
 		}
 		for port := range 1100 {
 			c.halfOpen(from(proven + port))
@@ -158,6 +158,27 @@ func TestProvenStreamsStay(t *testing.T) {
 		}
 		if !c.whole(fmt.Sprintf("%s:1", seatAddr.Addr())) {
 			t.Error("there is no place for a seat")
+		}
+	})
+}
+
+// TestOneNameKeepsFewPlaces: streams from a member's address, all in the name of that
+// member, take no places from another member.
+func TestOneNameKeepsFewPlaces(t *testing.T) {
+	inCrowd(t, func(c *crowd) {
+		other := netip.MustParseAddrPort("10.3.0.1:7946")
+		c.known.note(hearsay.NodeID{2}, other.Addr())
+		for port := range streamsMembers {
+			from := netip.AddrPortFrom(memberAddr.Addr(), uint16(port+1))
+			c.whole(from.String())
+			synctest.Wait()
+			c.proved(from, memberAddr)
+		}
+		if held := c.held(quota.Member); held != streamsMembers {
+			t.Fatalf("%d places are taken, of %d that members share", held, streamsMembers)
+		}
+		if !c.whole(other.String()) {
+			t.Error("there is no place for another member")
 		}
 	})
 }

@@ -67,15 +67,15 @@ type stream struct {
 	same     *int       // streams of this source
 	class    quota.Class
 	accepted bool
-	conn     net.Conn  // nil while it is dialled
-	waiting  [][]byte  // frames to be written
-	size     int       // of waiting, in bytes
-	writing  bool      // a goroutine writes
-	reading  bool      // a frame is half here
-	brought  bool      // at least one packet
-	proven   bool      // one of a member, from where the roster has it
-	lines    bool      // it speaks JSON lines: one request, one reply
-	used     time.Time // last
+	conn     net.Conn       // nil while it is dialled
+	waiting  [][]byte       // frames to be written
+	size     int            // of waiting, in bytes
+	writing  bool           // a goroutine writes
+	reading  bool           // a frame is half here
+	brought  bool           // at least one packet
+	proves   netip.AddrPort // of whose streams it is: see proved; zero: of nobody's
+	lines    bool           // it speaks JSON lines: one request, one reply
+	used     time.Time      // last
 }
 
 func newStreams(listener *net.TCPListener, local netip.Addr, counters *counters, deliver func([]byte, quota.Class, netip.AddrPort)) *streams {
