@@ -29,6 +29,8 @@ type Authority struct {
 	// is known to have. If it is proven, this node follows neither.
 	Fork *Fork `json:"fork,omitempty"`
 
+	Limits Limits `json:"limits,omitzero"` // that hold: a quorum of seeds was told them; zero on a peer, which does not know them
+
 	Leader int   `json:"leader"` // slot of the seed that leads; -1: not known, as on peers
 	Epoch  Epoch `json:"epoch"`  // the newest that this node has applied
 	Head   Hash  `json:"head"`   // of the ledger up to it

@@ -33,7 +33,7 @@ func (n *Node) Authority() hearsay.Authority {
 	a.Quorum = hearsay.QuorumOf(len(a.Seeds))
 	a.Ready = alive >= a.Quorum
 	if s.seat != nil {
-		a.Key = n.signer.Public()
+		a.Key, a.Limits = n.signer.Public(), s.seat.Limits()
 		a.Ready, a.Proven, a.Why, a.Waits = s.seat.Seated() && s.seat.Ready(), s.seat.Proven(), s.seat.Why(), s.seat.Waits()
 		if slot, ok := s.seat.Leader(); ok {
 			a.Leader = slot

@@ -34,7 +34,8 @@ type change struct {
 // apply carries out an entry of the log. It is a pure function of the state
 // and the entry: time is what the entry says, and whether evidence holds has
 // been answered by ballots. What it does check is signatures, so that nobody
-// casts a ballot or signs a leave for another.
+// casts a ballot or signs a leave for another, and reasons: they are shown to people, and
+// a seed that lies may write any text. Its ballot is then as good as none.
 func (s *state) apply(index uint64, data []byte) (changes []change) {
 	commands, ok := readEntry(data)
 	if !ok {
@@ -72,7 +73,7 @@ func (s *state) carryOut(id hearsay.CaseID, c *command) []change {
 	case opBar:
 		return s.setBar(c)
 	case opLift:
-		if at, found := s.bar(c.id); found {
+		if at, found := s.bar(c.id); found && !hearsay.Steers(c.why) {
 			s.barred = slices.Delete(s.barred, at, at+1)
 			return []change{{outcome: outLifted, id: c.id, why: c.why}}
 		}
@@ -117,6 +118,9 @@ func (s *state) takeBallot(c *command) []change {
 	seat := s.seats[b.Slot]
 	if b.About != open.about || b.Stay != open.stay() || b.Life != seat.Life || seat.Life.IsZero() || !s.signed(b, seat.Key) {
 		return []change{{outcome: outRefused, c: open, why: "a ballot that its seat did not cast"}}
+	}
+	if hearsay.Steers(b.Why) {
+		return []change{{outcome: outRefused, c: open, why: "a ballot whose reason is no plain text"}}
 	}
 	open.ballots = append(open.ballots, *b)
 	changes := []change{{outcome: outBalloted, c: open, ballot: *b}}
@@ -222,7 +226,7 @@ func (s *state) leave(id hearsay.CaseID, c *command) []change {
 
 func (s *state) setBar(c *command) (changes []change) {
 	at, found := s.bar(c.id)
-	if found || len(s.barred) >= maxBarred {
+	if found || len(s.barred) >= maxBarred || hearsay.Steers(c.why) {
 		return nil
 	}
 	s.barred = slices.Insert(s.barred, at, hearsay.Bar{ID: c.id, At: c.at, Why: c.why})

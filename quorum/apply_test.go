@@ -3,6 +3,7 @@ package quorum
 import (
 	"bytes"
 	"math/rand/v2"
+	"net/netip"
 	"reflect"
 	"slices"
 	"testing"
@@ -381,5 +382,36 @@ func TestHashOfTheRoster(t *testing.T) {
 	all.add(one)
 	if all.hash(testNetwork) == before {
 		t.Error("another stay of one node has the same hash")
+	}
+}
+
+// A seed that lies may write any text into the log. A reason that would steer a terminal
+// counts for nothing, on every seed alike; nor does a seed write one for an operator.
+func TestReasonsArePlain(t *testing.T) {
+	w := followed(t, 61, 1)
+	q := w.machines[0].q
+	p := &person{n: 9, key: newKeyed(99), addr: netip.MustParseAddrPort("10.1.7.7:6000"), at: hearsay.Incarnation(w.now.UnixMilli())}
+	for why, want := range map[string]outcome{"it answers at 10.1.7.7:6000": outBalloted, "it answers\x1b[2J": outRefused, "\u202eno": outRefused, "\xff": outRefused} {
+		s := readSnapshot(testNetwork, q.signer, q.state.appendSnapshot(nil))
+		opened := s.apply(1000, appendEntry(nil, []command{{op: opAdmit, claim: *p.claim()}}))
+		if len(opened) != 1 || opened[0].outcome != outOpened {
+			t.Fatalf("no case is opened: %+v", opened)
+		}
+		c := opened[0].c
+		b := hearsay.Ballot{Case: c.id, About: c.about, Stay: c.stay(), Life: s.seats[0].Life, Verdict: hearsay.BallotYes, Why: why}
+		b.Sign(q.Ledger(), w.machines[0].signer)
+		cast := s.apply(1001, appendEntry(nil, []command{{op: opBallot, ballot: b}}))
+		if len(cast) != 1 || cast[0].outcome != want {
+			t.Errorf("a ballot with the reason %q comes to %+v", why, cast)
+		}
+		barred := s.apply(1002, appendEntry(nil, []command{{op: opBar, id: p.id(), why: why}}))
+		lifted := s.apply(1003, appendEntry(nil, []command{{op: opLift, id: p.id(), why: why}}))
+		if taken := want == outBalloted; (len(barred) > 0) != taken || (len(lifted) > 0) != taken {
+			t.Errorf("a bar with the reason %q comes to %+v, and its end to %+v", why, barred, lifted)
+		}
+		if answer := q.Bar(w.now, p.id(), why); (answer.Code == AnswerRefused) != (want == outRefused) {
+			t.Errorf("who asks for a bar with the reason %q is answered %+v", why, answer)
+		}
+		q.forget(p.id())
 	}
 }

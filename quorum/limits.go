@@ -351,7 +351,8 @@ func differing(a, b hearsay.Limits, aIs, bIs string) string {
 // otherLimits is what is wrong with a seed that was told other limits.
 const otherLimits = "has other limits"
 
-// Limits gives the limits that hold.
+// Limits gives the limits that hold, or those by default as long as no network is
+// founded.
 func (q *Quorum) Limits() hearsay.Limits {
 	if q.state == nil {
 		return hearsay.DefaultLimits()

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -258,17 +259,20 @@ func (q *Quorum) Move(now time.Time, c *hearsay.Claim) Answer {
 
 // Bar asks that a node is not admitted from now. It removes nobody.
 func (q *Quorum) Bar(now time.Time, id hearsay.NodeID, why string) Answer {
-	return q.askIfHeard(now, id, command{op: opBar, id: id, why: clip(why)})
+	return q.askIfHeard(now, id, command{op: opBar, id: id, why: why})
 }
 
 // Lift asks that a bar ends.
 func (q *Quorum) Lift(now time.Time, id hearsay.NodeID, why string) Answer {
-	return q.askIfHeard(now, id, command{op: opLift, id: id, why: clip(why)})
+	return q.askIfHeard(now, id, command{op: opLift, id: id, why: why})
 }
 
 // askIfHeard asks only if a quorum is heard: what an operator was told to have
 // failed must not be done later.
 func (q *Quorum) askIfHeard(now time.Time, id hearsay.NodeID, c command) Answer {
+	if err := hearsay.CheckWhy(c.why); err != nil {
+		return Answer{Code: AnswerRefused, Text: fmt.Sprintf("the reason: %v", err)}
+	}
 	if q.state != nil && !q.Ready() {
 		return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
 	}

@@ -216,6 +216,10 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 	} else {
 		fmt.Fprintf(table, "quorum\tNOT HEARD: %d of %d seeds would decide; nobody is admitted or removed meanwhile\n", a.Quorum, len(a.Seeds))
 	}
+	if l := a.Limits; l != (hearsay.Limits{}) {
+		fmt.Fprintf(table, "limits\t%d members, %d from one source; then %d admissions a minute, %d from one source\n",
+			l.Members, l.MembersOfSource, l.Admissions, l.SourceAdmissions)
+	}
 	if a.Why != "" {
 		fmt.Fprintf(table, "why\t%s\n", oneLine(a.Why))
 	}
