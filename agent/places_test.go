@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -184,7 +185,8 @@ func TestOneNameKeepsFewPlaces(t *testing.T) {
 }
 
 // TestHalfFramesLeaveRoomToBytes: however many bytes of frames that do not end
-// strangers have sent, those of a seat and of a member arrive whole.
+// strangers have sent, those of a seat and of a member arrive whole, and so do short ones
+// of another stranger.
 func TestHalfFramesLeaveRoomToBytes(t *testing.T) {
 	inCrowd(t, func(c *crowd) {
 		var arrived atomic.Int64
@@ -195,8 +197,18 @@ func TestHalfFramesLeaveRoomToBytes(t *testing.T) {
 			c.connect(fmt.Sprintf("192.0.%d.1:1", n), half)
 			synctest.Wait()
 		}
-		if n := c.receiving.Load(); n < streamReceivingMax/2-2*held {
+		if n := c.receiving.Load(); n < streamReceivingStrangers-2*held || n > streamReceivingMax/2 {
 			t.Fatalf("%d bytes are held: the test shows nothing", n)
+		}
+		rest := streamReceivingStrangers - c.receivingStrangers.Load()
+		c.connect("192.0.255.1:1", append(half[:4:4], make([]byte, streamFree+rest-4)...))
+		if synctest.Wait(); c.receivingStrangers.Load() != streamReceivingStrangers {
+			t.Fatalf("strangers hold %d bytes of %d", c.receivingStrangers.Load(), streamReceivingStrangers)
+		}
+		const short = 4 << 10 // and longer than what is read at a time
+		c.connect("198.51.100.1:1", append([]byte{wire.FrameStart, 0, short >> 8, 0}, make([]byte, short)...))
+		if synctest.Wait(); arrived.Swap(0) != 1 {
+			t.Error("a short packet of another stranger did not arrive")
 		}
 		whole := append(half[:4:4], make([]byte, 0x3ffff)...)
 		for _, from := range []netip.AddrPort{seatAddr, memberAddr} {
@@ -256,6 +268,49 @@ func TestClassesTakeTurns(t *testing.T) {
 		}
 		if share := turns / int(most); handled < share-1 {
 			t.Errorf("%d packets of strangers were handled in %d turns, want %d", handled, turns, share)
+		}
+	})
+}
+
+// TestLongFramesOfStrangersArePaced: what strangers send is read so fast and no
+// faster, and neither a member's long frame nor a stranger's short one waits for it.
+func TestLongFramesOfStrangersArePaced(t *testing.T) {
+	inCrowd(t, func(c *crowd) {
+		const streams, frames = 8, 16
+		long := append([]byte{wire.FrameStart, 0x03, 0xff, 0xff}, make([]byte, 0x3ffff)...)
+		began, arrived := time.Now(), make(map[netip.Addr]time.Duration)
+		var mu sync.Mutex
+		c.deliver = func(_ []byte, _ quota.Class, from netip.AddrPort) {
+			mu.Lock()
+			defer mu.Unlock()
+			arrived[from.Addr()] = time.Since(began)
+		}
+		var sending sync.WaitGroup
+		for n := range streams {
+			ours, theirs := net.Pipe()
+			c.admit(ours, netip.MustParseAddrPort(fmt.Sprintf("192.0.2.%d:1", n)))
+			sending.Go(func() {
+				for range frames {
+					theirs.Write(long)
+				}
+			})
+		}
+		short := netip.MustParseAddrPort("198.51.100.1:1")
+		c.connect(memberAddr.String(), long)
+		c.whole(short.String())
+		sending.Wait()
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, from := range []netip.AddrPort{memberAddr, short} {
+			if took, did := arrived[from.Addr()]; !did || took > 0 {
+				t.Errorf("what %v sent arrived: %t, after %v", from.Addr(), did, took)
+			}
+		}
+		const free = streams * frames * streamFree
+		least := time.Duration(streams*frames*len(long)-2*free) * time.Second / strangersASecond
+		if took := time.Since(began); took < least || took > 2*least {
+			t.Errorf("%d bytes were read in %v, want %v at least", streams*frames*len(long), took, least)
 		}
 	})
 }

@@ -51,6 +51,7 @@ type streams struct {
 	receivingBy [receivingSlots]atomic.Int64 // and by source
 
 	receivingStrangers atomic.Int64 // and those of strangers
+	pace               pace
 
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
@@ -207,10 +208,14 @@ func (s *streams) accept() {
 		}
 		remote := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 		remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
-		if !sources.Take(time.Now(), s.known.sender(remote.Addr()), 1) {
+		sender := s.known.sender(remote.Addr())
+		if !sources.Take(time.Now(), sender, 1) {
 			s.counters.drop(hearsay.DropRate)
 			conn.Close()
 			continue
+		}
+		if sender.Class == quota.Stranger {
+			conn.SetReadBuffer(strangersBuffer) // a failure changes how much, and nothing else
 		}
 		s.admit(conn, remote)
 	}
