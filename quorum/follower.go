@@ -61,6 +61,7 @@ type Follower struct {
 	gathering gathering // a roster that is not proven yet
 	rest      rest      // what is proven, and not applied yet
 	past      past      // before a roster that came whole
+	walk      walk      // after the epoch here, for who sits where
 
 	tickAt, pollAt, askAt time.Time
 	helloAt, pinnedAt     time.Time    // the next hello, and the next to a seed that is known
@@ -198,6 +199,9 @@ func (f *Follower) Tick(now time.Time) {
 		return
 	}
 	f.tickPast(now)
+	if f.tickWalk(now); f.walk.under() {
+		return // a roster could not be proven yet
+	}
 	if behind := !f.based || f.chain.promised() > f.epoch; behind && !now.Before(f.askAt) || !now.Before(f.pollAt) {
 		f.ask(now, f.someone())
 	}
@@ -495,10 +499,11 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 		others = f.unproven()
 	}
 	joint := f.chain.epoch()
-	for _, r := range m.Items {
-		if r.Epoch > f.epoch && f.believeSeat(now, from, r, f.chain.founding) {
-			break // a message costs whoever forges it no less than this node
-		}
+	unheld := func(r *hearsay.Ruling) bool {
+		return r.Epoch > f.epoch && f.believeSeat(now, from, r, f.chain.founding)
+	}
+	if !slices.ContainsFunc(m.Items, unheld) { // a message costs whoever forges it no less than this node
+		f.takeWalk(now, p, m.Items)
 	}
 	f.extend(m.Items)
 	f.begin()

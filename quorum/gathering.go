@@ -152,6 +152,9 @@ func (f *Follower) goOnFrom(now time.Time, p *hearsay.Packet, m *hearsay.RosterP
 // others than are known here have signed for it.
 func (f *Follower) tickGathering(now time.Time) {
 	if g := &f.gathering; g.parts != nil && now.Sub(g.began) >= rosterPatience {
+		if whole := g.saved != nil; whole {
+			f.walk.begin(max(f.epoch, f.floor), f.chain.base)
+		}
 		f.giveUpRoster()
 	}
 }

@@ -16,7 +16,7 @@ func withSeeds(seeds int) func(*Config) { return func(c *Config) { c.Seeds = see
 // shortLedger has rulings forgotten soon, so that who was away takes over a
 // roster whole.
 func shortLedger(c *Config) {
-	c.Seeds, c.Quorum.SnapshotEvery, c.Follower.Tail = 3, 10, 1
+	c.Seeds, c.Quorum.SnapshotEvery, c.Follower.Tail, c.Quorum.Tail = 3, 10, 1, 4
 }
 
 // Who was admitted and removed and has heard of neither asks again, with a

@@ -1,0 +1,88 @@
+package quorum
+
+import (
+	"time"
+
+	"hearsay"
+)
+
+// This file is how a follower that was away finds out who sits where, when so many
+// seats have changed that those it knows are no quorum any more: the roster that it gets
+// is signed by seats that it does not know. Each ruling about a seat has the ballots of
+// a quorum of those who sat there before, so these rulings prove each other, from the
+// follower's own epoch on. Seeds may have them on disk only, and read there what is
+// right before an epoch. So the follower asks for one part after the other.
+//
+//	peer, at epoch 40                       seed, at epoch 90,000
+//	  |--- LedgerReq{Before: 297} -------->|
+//	  |<--------------- Rulings 41 … 296 --|   who sits where after these is known now
+//	  |--- LedgerReq{Before: 553} -------->|   and so on, and then for the roster again
+
+const (
+	// walkEvery is the time between two answered questions: a source may have as many
+	// read.
+	walkEvery = readEvery
+
+	// walkTries is how many questions in a row may bring nothing new. A guess: a seed
+	// is asked at random, and of five two may be gone, and one busy.
+	walkTries = 10
+)
+
+// walk is how far a follower has looked through the rulings after its epoch. The zero
+// walk is none.
+type walk struct {
+	next  hearsay.Epoch // the ruling to be looked at next; 0: none
+	end   hearsay.Epoch // the last one, as who gave a roster says
+	most  hearsay.Epoch // that are asked for at once
+	vain  int           // questions since one that brought something
+	askAt time.Time
+}
+
+// begin begins after an epoch whose ledger is known.
+func (w *walk) begin(known, end hearsay.Epoch) {
+	*w = walk{next: known + 1, end: end, most: hearsay.MaxRulings}
+	if w.next > w.end {
+		w.next = 0
+	}
+}
+
+// under reports whether a walk is under way.
+func (w *walk) under() bool { return w.next > 0 }
+
+// before is the epoch right before which the rulings are that are wanted.
+func (w *walk) before() hearsay.Epoch { return min(w.next+w.most, w.end+1) }
+
+// tickWalk asks for the next part.
+func (f *Follower) tickWalk(now time.Time) {
+	w := &f.walk
+	if !w.under() || now.Before(w.askAt) {
+		return
+	}
+	if w.vain++; w.vain > walkTries || f.epoch >= w.next {
+		*w = walk{} // what it has found suffices, or a roster that cannot be proven begins another
+		return
+	}
+	w.askAt = now.Add(f.about(recallEvery))
+	f.send(f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr, &hearsay.LedgerReq{Before: w.before()})
+}
+
+// takeWalk takes rulings from a seed, of which those about seats hold: those that are
+// wanted, or only the last of them, as not all fit a message. Then it asks for fewer, and
+// for more again as long as they fit.
+func (f *Follower) takeWalk(now time.Time, p *hearsay.Packet, items []*hearsay.Ruling) {
+	w := &f.walk
+	n := hearsay.Epoch(len(items))
+	if !w.under() || n == 0 || !f.isSeed(p.Addr) || items[n-1].Epoch != w.before()-1 || items[0].Epoch != w.before()-n {
+		return
+	}
+	w.vain, w.askAt = 0, now.Add(walkEvery)
+	if first := items[0].Epoch; first > w.next {
+		w.most = min(n, first-w.next)
+		return
+	}
+	w.next, w.most = w.before(), min(w.most+w.most/8+1, hearsay.MaxRulings)
+	if w.next > w.end {
+		*w = walk{}
+		f.ask(now, p.Addr)
+	}
+}

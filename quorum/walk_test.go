@@ -1,0 +1,77 @@
+package quorum
+
+import (
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// A peer was away for longer than seeds have rulings in memory, and meanwhile all seats
+// have changed one after the other: it finds out by the rulings on their disks, of which a
+// message has eight here. So does one that was stopped meanwhile, which has no roster.
+func TestSeatsAreFoundOnDisk(t *testing.T) {
+	for name, stops := range map[string]bool{"away": false, "stopped": true} {
+		t.Run(name, func(t *testing.T) {
+			w := followed(t, 54, 3)
+			f := w.newFollower()
+			w.must(5*time.Second, "it follows", w.follows)
+			f.deaf = true
+			for slot := range 3 {
+				m := w.machines[slot]
+				w.wipe(m)
+				w.epochs[slot] = 0
+				w.start(m)
+				w.must(20*time.Second, "it has its seat", w.agree)
+				last := w.machines[0].q.Epoch()
+				for range 40 {
+					w.newPerson()
+				}
+				w.must(20*time.Second, "more are in", func() bool { return w.machines[0].q.Epoch() >= last+40 && w.agree() })
+			}
+			w.truncate(w.machines[0].q.Epoch() - 4)
+			if stops {
+				f.start()
+			}
+			began := w.now
+			f.deaf = false
+			w.must(time.Minute, "it follows again", w.follows)
+			t.Logf("after %v", w.now.Sub(began))
+			w.run(2 * recallEvery)
+			if f.walk.under() {
+				t.Errorf("it goes on looking: %+v", f.walk)
+			}
+		})
+	}
+}
+
+// Nothing that is not a seed's, or not what was asked for, has a follower pass over
+// rulings, and a walk that brings nothing ends.
+func TestWalkIsNotLed(t *testing.T) {
+	w := followed(t, 55, 3)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	f.walk.begin(f.epoch, f.epoch+600)
+	next := f.walk.next
+	var items []*hearsay.Ruling
+	for i := range hearsay.Epoch(hearsay.MaxRulings) {
+		items = append(items, &hearsay.Ruling{Epoch: next + i, Kind: hearsay.RulingLeave})
+	}
+	f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Items: items})) })
+	for _, some := range [][]*hearsay.Ruling{items[1:100], items[:len(items)-1], append([]*hearsay.Ruling{items[0]}, items[2:]...), nil} {
+		f.step(func() { f.Receive(w.now, from(seedAddr(0), &hearsay.Rulings{Items: some})) })
+	}
+	if f.walk.next != next {
+		t.Errorf("it goes on at epoch %d, and has not seen that from %d on", f.walk.next, next)
+	}
+	f.step(func() { f.Receive(w.now, from(seedAddr(0), &hearsay.Rulings{Items: items})) })
+	if f.walk.next != next+hearsay.MaxRulings {
+		t.Errorf("it goes on at epoch %d, and has seen %d from %d on", f.walk.next, hearsay.MaxRulings, next)
+	}
+	w.run(time.Minute)
+	if f.walk.under() {
+		t.Error("it asks for ever for what nobody has")
+	}
+	w.newPerson()
+	w.must(5*time.Second, "it follows still", w.follows)
+}
