@@ -18,6 +18,11 @@ const (
 
 	// rulingsBytes bounds what one message carries of the ledger.
 	rulingsBytes = 128 << 10
+
+	// earlyMost is how many heads of one seat are kept for when the ledger here has
+	// come to their epochs. A guess: a node that lags hears some, one after another.
+	earlyMost  = 4
+	signedMost = earlyMost + 2 // with the newest, and the newest of the ledger here
 )
 
 // link is a ruling, its hash, and what was reported before it.
@@ -46,10 +51,12 @@ type chain struct {
 
 	founding hearsay.Hash // that heads must name (LedgerID.Founding); zero: not known yet, and nothing is proven
 
-	// The newest head of each seat whose ruling is here, and the newest at all.
+	// The newest head of each seat whose ruling is here, the newest at all, and
+	// older ones that the ledger here has not come to: it may be another than theirs.
 	// Epoch 0: none.
 	heads [hearsay.MaxSeeds]hearsay.Head
 	ahead [hearsay.MaxSeeds]hearsay.Head
+	early [hearsay.MaxSeeds][earlyMost]hearsay.Head
 
 	rivals rivals
 }
@@ -73,6 +80,11 @@ func (c *chain) begin(founding hearsay.Hash) {
 		}
 		if c.ahead[slot].Founding != founding {
 			c.ahead[slot] = hearsay.Head{}
+		}
+		for i := range c.early[slot] {
+			if c.early[slot][i].Founding != founding {
+				c.early[slot][i] = hearsay.Head{}
+			}
 		}
 		if c.rivals[slot].Head.Founding != founding {
 			c.rivals[slot] = hearsay.Rival{}
@@ -204,23 +216,56 @@ func (c *chain) prepend(items []*hearsay.Ruling) (joined []*hearsay.Ruling) {
 	return joined
 }
 
-// takeHead keeps a head that is newer than the one its seat has signed before.
-func (c *chain) takeHead(h *hearsay.Head, key hearsay.PublicKey) (taken, forged bool) {
-	if int(h.Slot) >= c.seeds || h.Epoch <= c.heads[h.Slot].Epoch || *h == c.ahead[h.Slot] || key.IsZero() || !c.names(h) {
-		return false, false
-	}
-	if !h.Verify(c.network, c.signer, key) {
-		return false, true
-	}
-	if c.fits(h) {
-		c.heads[h.Slot] = *h
-		taken = true
-	}
+// takeHead keeps a verified head that is newer than the one its seat has signed of the
+// ledger here before. News is one that the others need, too.
+func (c *chain) takeHead(h *hearsay.Head) (news bool) {
+	older := *h
 	if h.Epoch > c.ahead[h.Slot].Epoch {
-		c.ahead[h.Slot] = *h
-		taken = true
+		older, c.ahead[h.Slot], news = c.ahead[h.Slot], *h, true
 	}
-	return taken, false
+	if c.await(&older); c.fits(h) {
+		c.vouch(h)
+		news = true
+	}
+	return news
+}
+
+// wants reports whether a head may be news: its signature is worth a check.
+func (c *chain) wants(h *hearsay.Head) bool {
+	return h.Epoch > c.heads[h.Slot].Epoch && c.names(h) && *h != c.ahead[h.Slot] && !slices.Contains(c.early[h.Slot][:], *h)
+}
+
+// signed appends the heads of a seat that are kept here, at most signedMost.
+func (c *chain) signed(dst []hearsay.Head, slot uint8) []hearsay.Head {
+	return append(append(dst, c.heads[slot], c.ahead[slot]), c.early[slot][:]...)
+}
+
+// await keeps a head that is not of the ledger here, as far as that is known. Where
+// there is no room the newest gives way: the ledger comes to it last.
+func (c *chain) await(h *hearsay.Head) {
+	if h.Epoch == 0 || c.fits(h) {
+		return
+	}
+	last := &c.early[h.Slot][0]
+	for i := range c.early[h.Slot] {
+		switch e := &c.early[h.Slot][i]; {
+		case e.Epoch == 0:
+			*e = *h
+			return
+		case e.Epoch > last.Epoch:
+			last = e
+		}
+	}
+	if h.Epoch < last.Epoch {
+		*last = *h
+	}
+}
+
+// vouch has a head stand for the ledger here.
+func (c *chain) vouch(h *hearsay.Head) {
+	before := c.heads[h.Slot]
+	c.heads[h.Slot] = *h
+	c.await(&before) // the ruling may have gone that it was of: see cut
 }
 
 // fits reports whether a head is of the ledger here.
@@ -238,7 +283,7 @@ func (c *chain) proven() hearsay.Epoch {
 	var epochs []hearsay.Epoch
 	for slot := range c.seeds {
 		if ahead := &c.ahead[slot]; ahead.Epoch > c.heads[slot].Epoch && c.fits(ahead) {
-			c.heads[slot] = *ahead
+			c.vouch(ahead)
 		}
 		if h := &c.heads[slot]; c.fits(h) {
 			epochs = append(epochs, h.Epoch)
@@ -282,7 +327,7 @@ func (c *chain) promised() hearsay.Epoch {
 // record that drops what it has signed against the ledger here, if it has and
 // that is no fork; else nothing.
 func (c *chain) forgetHeads(slot uint8) (gone []hearsay.Record) {
-	c.heads[slot], c.ahead[slot] = hearsay.Head{}, hearsay.Head{}
+	c.heads[slot], c.ahead[slot], c.early[slot] = hearsay.Head{}, hearsay.Head{}, [earlyMost]hearsay.Head{}
 	if c.rivals[slot].Head.Epoch > 0 && !c.forked() {
 		c.rivals[slot] = hearsay.Rival{}
 		gone = append(gone, &hearsay.KeptRival{Slot: slot, Dropped: true})

@@ -547,16 +547,16 @@ func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.H
 			f.drops[hearsay.DropRate]++
 			return
 		}
-		rival, forged := f.rival(now, from, h)
-		if !rival {
-			var taken bool
-			if taken, forged = f.chain.takeHead(h, f.pins[h.Slot].Seat.Key); taken || forged {
-				f.checks.Take(now, from, 1)
-			}
+		got := f.chain.hear(h, f.pins[h.Slot].Seat.Key, f.settledChain(), f.epoch)
+		if got.verified {
+			f.checks.Take(now, from, 1)
+		}
+		if got.rival != nil {
+			f.noteRival(now, got.rival)
 		}
 		switch {
-		case forged && f.past.reseated[h.Slot]: // by who sits there now, perhaps
-		case forged:
+		case got.forged && f.past.reseated[h.Slot]: // by who sits there now, perhaps
+		case got.forged:
 			f.drops[hearsay.DropBadSignature]++
 			return // a message costs whoever forges it no less than this node
 		}

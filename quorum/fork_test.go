@@ -215,3 +215,43 @@ func TestHeadsOfTwoFoundingsAreNoFork(t *testing.T) {
 		t.Errorf("it is at epoch %d of %d", f.Epoch(), m.q.Epoch())
 	}
 }
+
+// A peer that is behind hears of each of two seats one head of another ledger, and
+// newer ones of its own before or after that. Once its own ledger has come that far it
+// knows of the fork, as a seed does.
+func TestFollowerSeesForkWhenItHasCaughtUp(t *testing.T) {
+	for name, last := range map[string]bool{"then of its own": false, "of its own before that": true} {
+		w := followed(t, 71, 3)
+		f := w.newFollower()
+		w.must(5*time.Second, "it follows", w.follows)
+		var heads []hearsay.Head
+		for slot := uint8(1); slot <= 2; slot++ {
+			h := hearsay.Head{Founding: w.ledger().Founding, Epoch: 4, Hash: hearsay.Hash{7}, Slot: slot}
+			h.Sign(testNetwork, w.machines[slot].signer)
+			heads = append(heads, h)
+		}
+		hear := func(heads []hearsay.Head) {
+			f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+		}
+		w.cut = func(from, to int) bool { return from == 0 || to == 0 }
+		f.deaf = true
+		if !last {
+			hear(heads)
+		}
+		w.newPerson()
+		w.newPerson()
+		w.must(10*time.Second, "two more are in", func() bool { return w.machines[1].q.Proven() == 5 })
+		if last {
+			hear(w.machines[1].q.Heads())
+			hear(heads)
+		}
+		w.cut, f.deaf = nil, false
+		w.run(10 * time.Second)
+		if f.Epoch() < 4 {
+			t.Fatalf("%s: the follower is at epoch %d", name, f.Epoch())
+		}
+		if fork := f.Fork(); fork == nil || !fork.Proven {
+			t.Errorf("%s: at epoch %d the follower knows %+v", name, f.Epoch(), fork)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func (q *Quorum) signHead(now time.Time) {
 
 // prove sees whether more is proven now, and announces it.
 func (q *Quorum) prove(now time.Time) {
-	if r, is := q.chain.overtaken(q.state.epoch); is {
+	for _, r := range q.chain.overtaken(q.state.epoch) {
 		q.noteRival(now, &r)
 	}
 	proven := q.chain.proven()
@@ -173,23 +173,21 @@ func (q *Quorum) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 			q.drops[hearsay.DropRate]++
 			break
 		}
-		rival, forged := q.rival(now, from, h, keys[h.Slot])
-		if q.doomed != "" {
-			return false
-		}
-		taken := false
-		if !rival {
-			taken, forged = q.chain.takeHead(h, keys[h.Slot])
-		}
-		if taken || forged {
+		got := q.chain.hear(h, keys[h.Slot], &q.chain, q.state.epoch)
+		if got.verified {
 			q.checked(now, from, 1)
 		}
-		if forged {
+		if got.forged {
 			q.drops[hearsay.DropBadSignature]++
 			break // a message costs its forger no less than this node
 		}
-		if taken {
+		if got.news {
 			q.persist(&hearsay.KeptHead{Head: *h})
+		}
+		if got.rival != nil {
+			if q.noteRival(now, got.rival); q.doomed != "" {
+				return false
+			}
 		}
 	}
 	return own

@@ -81,7 +81,12 @@ func (f *Follower) applyProven(now time.Time) (all bool) {
 			}
 		}
 		f.keepHeads()
-		f.trim()
+		for _, r := range f.chain.overtaken(f.epoch) {
+			f.noteRival(now, &r)
+		}
+		if f.trim(); f.chain.forked() {
+			return true
+		}
 	}
 	return false
 }

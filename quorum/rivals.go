@@ -56,9 +56,10 @@ func (c *chain) rivalOf(h *hearsay.Head, settled hearsay.Epoch) (r hearsay.Rival
 	if int(h.Slot) >= c.seeds || h.Epoch == 0 || c.founding.IsZero() || h.Founding != c.founding {
 		return r, false
 	}
-	for _, known := range [...]*hearsay.Head{&c.heads[h.Slot], &c.ahead[h.Slot]} {
+	var room [signedMost]hearsay.Head
+	for _, known := range c.signed(room[:0], h.Slot) {
 		if known.Epoch == h.Epoch && known.Hash != h.Hash {
-			r.Twin = *known
+			r.Twin = known
 		}
 	}
 	own, known := c.hashAt(h.Epoch)
@@ -86,24 +87,51 @@ func (c *chain) takeRival(r *hearsay.Rival) bool {
 	return true
 }
 
-// overtaken gives a head that was signed of an epoch beyond the ledger here, if
-// that has come by now and is another: the newest of a seat, or one of two that it
-// has signed of one epoch.
-func (c *chain) overtaken(settled hearsay.Epoch) (r hearsay.Rival, is bool) {
-	for slot := range c.seeds {
-		if c.rivals[slot].Own != (hearsay.Hash{}) {
-			continue
-		}
-		for _, h := range [...]*hearsay.Head{&c.ahead[slot], &c.rivals[slot].Head, &c.rivals[slot].Twin} {
-			if h.Epoch == 0 || h.Epoch > settled {
-				continue
+// headCheck is what came of a head that somebody has sent.
+type headCheck struct {
+	verified bool // it took a check of a signature
+	forged   bool
+	news     bool           // it is taken, and the others need it, too
+	rival    *hearsay.Rival // it proves this against the ledger here, which was not known
+}
+
+// hear takes a head of another seat, and compares it with what is settled: a chain
+// up to an epoch.
+func (c *chain) hear(h *hearsay.Head, key hearsay.PublicKey, settled *chain, epoch hearsay.Epoch) (got headCheck) {
+	r, against := settled.rivalOf(h, epoch)
+	if key.IsZero() || against && settled.rivals.has(&r) || !against && !c.wants(h) {
+		return got
+	}
+	got.verified, got.forged = true, !h.Verify(c.network, c.signer, key)
+	switch {
+	case got.forged:
+	case against:
+		got.rival = new(r)
+	default:
+		got.news = c.takeHead(h)
+	}
+	return got
+}
+
+// overtaken gives what heads prove that were signed of epochs beyond the ledger here,
+// and to which it has come by now. The older ones of a seat have done their part then.
+func (c *chain) overtaken(settled hearsay.Epoch) (found []hearsay.Rival) {
+	var room [signedMost + 2]hearsay.Head
+	for slot := range uint8(c.seeds) {
+		of := &c.rivals[slot]
+		for _, h := range append(c.signed(room[:0], slot), of.Head, of.Twin) {
+			if r, is := c.rivalOf(&h, settled); is && r.Own != (hearsay.Hash{}) && of.Own == (hearsay.Hash{}) {
+				found = append(found, r)
+				break
 			}
-			if r, is = c.rivalOf(h, settled); is && r.Own != (hearsay.Hash{}) {
-				return r, true
+		}
+		for i := range c.early[slot] {
+			if c.early[slot][i].Epoch <= settled {
+				c.early[slot][i] = hearsay.Head{}
 			}
 		}
 	}
-	return r, false
+	return found
 }
 
 // forked reports whether a quorum of seats has signed another ledger.
@@ -175,24 +203,6 @@ func (q *Quorum) Fork() *hearsay.Fork { return q.chain.fork(q.cfg.Seeds) }
 
 // Fork tells what is known of another ledger than the one here; nil: nothing.
 func (f *Follower) Fork() *hearsay.Fork { return f.settledChain().fork(f.cfg.Seeds) }
-
-// rival looks at a head of another seat that contradicts what is known here, and
-// reports whether it is one.
-func (q *Quorum) rival(now time.Time, from quota.Sender, h *hearsay.Head, key hearsay.PublicKey) (is, forged bool) {
-	r, is := q.chain.rivalOf(h, q.state.epoch)
-	switch {
-	case !is || key.IsZero():
-		return false, false
-	case q.chain.rivals.has(&r):
-		return true, false
-	}
-	q.checked(now, from, 1)
-	if !h.Verify(q.cfg.Network, q.plain, key) {
-		return true, true
-	}
-	q.noteRival(now, &r)
-	return true, false
-}
 
 // noteRival keeps a proof, tells it, and has the others know. With a quorum of
 // them this seed stops.
@@ -322,25 +332,6 @@ func (f *Follower) settledChain() *chain {
 		return f.gathering.saved
 	}
 	return &f.chain
-}
-
-// rival looks at a head that contradicts what is proven here, and reports whether
-// it is one.
-func (f *Follower) rival(now time.Time, from quota.Sender, h *hearsay.Head) (is, forged bool) {
-	c, key := f.settledChain(), f.pins[h.Slot].Seat.Key
-	r, is := c.rivalOf(h, f.epoch)
-	switch {
-	case !is || key.IsZero():
-		return false, false
-	case c.rivals.has(&r):
-		return true, false
-	}
-	f.checks.Take(now, from, 1)
-	if !h.Verify(f.cfg.Network, f.signer, key) {
-		return true, true
-	}
-	f.noteRival(now, &r)
-	return true, false
 }
 
 // noteRival keeps a proof, tells it, and passes it on. With a quorum of them this
