@@ -59,8 +59,40 @@ func TestStrangersLeaveOthersTheirShare(t *testing.T) {
 		if receive(seedAddr(1)) {
 			t.Errorf("%s of a seed is refused after %d of strangers", c.what, served)
 		}
-		if !receive(crowd(30_000)) {
-			t.Errorf("%s of one more stranger is taken", c.what)
+	}
+}
+
+// Eight strangers that send a seed hellos leave a newcomer so many answers that it
+// can come in.
+func TestNewcomersHelloIsAnswered(t *testing.T) {
+	w := followed(t, 40, 3)
+	m := w.machines[0]
+	hello := &hearsay.SeatHello{Slot: hearsay.NoSlot, Nonce: 1, Config: m.q.cfg.hash()}
+	hello.Sign(testNetwork, newKeyed(7777))
+	ask := func(n int) (answered bool) {
+		before := m.drops[hearsay.DropRate]
+		w.step(m, func() {
+			m.q.Receive(w.now, &hearsay.Packet{From: hearsay.NodeID{byte(n)}, Addr: crowd(n), Stream: true, Body: hello})
+		})
+		return m.drops[hearsay.DropRate] == before
+	}
+	asked, answered, flood := 0, 0, 0
+	for ms := range 20_000 {
+		w.run(time.Millisecond)
+		for n := range 8 {
+			if ms%4 == n%4 { // 250 a second each
+				ask(n)
+				flood++
+			}
 		}
+		if ms%1000 == 999 { // as a peer does: see helloUnknownEvery
+			asked++
+			if ask(99) {
+				answered++
+			}
+		}
+	}
+	if answered < asked/2 {
+		t.Errorf("%d of %d hellos of a newcomer are answered, beside %d a second of eight others", answered, asked, flood/20)
 	}
 }

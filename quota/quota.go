@@ -40,7 +40,9 @@ func PerSecond(n, burst int) Rate { return Rate{Every: time.Second / time.Durati
 // Unlimited is more than a machine can use.
 var Unlimited = Rate{Every: 1, Burst: 1 << 30}
 
-// Share is what a class may use: All of it together, and Each of its senders.
+// Share is what a class may use: All of it together, and Each of its senders. Where
+// the class has used up what all may, each slot of senders has a little of its own
+// (see Rate.own), so that a few senders cannot shut out the others.
 type Share struct{ All, Each Rate }
 
 // Shares are those of all classes. A class whose share is zero has none.
@@ -51,7 +53,7 @@ type Shares struct{ Strangers, Members, Seats Share }
 // senders use much at once.
 const Slots = 256
 
-// Quota counts what was used. Its methods allocate nothing but, once for each
+// Quota counts what was used. Its methods allocate nothing but, twice for each
 // class, the slots of its senders. The zero Quota allows nothing.
 type Quota struct {
 	secret uint64    // odd: which senders share a slot cannot be chosen
@@ -65,7 +67,8 @@ type used struct {
 	Share
 	all   int64
 	joint int64   // as if all senders were one: within that nobody is told apart
-	each  []int64 // nil until joint was used up once
+	each  []int64 // by slot; nil until joint was used up once
+	own   []int64 // by slot, what was used beyond all; nil until all was used up once
 }
 
 // New makes a quota of which nothing is used. The secret decides which senders share a slot.
@@ -84,7 +87,7 @@ func (q *Quota) Take(now time.Time, from Sender, n int) bool {
 	}
 	u, at := &q.shares[from.Class], int64(now.Sub(q.began))
 	if u.All.full(u.all, at) {
-		return false
+		return u.takeOwn(at, Slot(q.secret, from.Addr), n)
 	}
 	spent := &u.joint
 	if u.Each.full(u.joint, at) {
@@ -99,6 +102,23 @@ func (q *Quota) Take(now time.Time, from Sender, n int) bool {
 	u.all, *spent = u.All.after(u.all, at, n), u.Each.after(*spent, at, n)
 	return true
 }
+
+// takeOwn uses up n units of what a slot has for itself.
+func (u *used) takeOwn(at int64, slot uint8, n int) bool {
+	if u.own == nil {
+		u.own = make([]int64, Slots)
+	}
+	own := u.All.own()
+	if own.full(u.own[slot], at) {
+		return false
+	}
+	u.own[slot] = own.after(u.own[slot], at, n)
+	return true
+}
+
+// own is what a slot has of a rate where others use it up: one use at once, and in
+// the long run as much for all slots together as the rate is.
+func (r Rate) own() Rate { return Rate{Every: Slots * r.Every, Burst: min(1, r.Burst)} }
 
 // full reports whether nothing of a rate is left: what is used lies ahead.
 func (r Rate) full(spent, now int64) bool { return r.Burst == 0 || max(spent, r.saved(now)) > now }

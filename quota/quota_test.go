@@ -33,8 +33,8 @@ func TestClassesLeaveEachOtherWhole(t *testing.T) {
 		for n := range 1000 {
 			all += use(q, start, sender(greedy, n))
 		}
-		if all < 30 || all > 41 {
-			t.Errorf("class %d used %d at once, may use 40", greedy, all)
+		if all < 30 || all > 41+Slots {
+			t.Errorf("class %d used %d at once, may use 40, and one more for each slot", greedy, all)
 		}
 		for other := range classes {
 			if got := use(q, start, sender(other, 0)); other != greedy && got < 10 {
@@ -62,9 +62,47 @@ func TestOneSenderLeavesRoom(t *testing.T) {
 	}
 }
 
+// A few senders that ask for all there is do not shut out others: each has some of
+// its own. What all have together stays bounded.
+func TestFewLeaveOthersSomething(t *testing.T) {
+	const seconds, greedy, rate = 60, 6, 500
+	q := New(1, Shares{Strangers: Share{All: PerSecond(rate, 50), Each: PerSecond(rate/4, 12)}})
+	asked, granted, taken := 0, 0, 0
+	for ms := range seconds * 1000 {
+		now := start.Add(time.Duration(ms) * time.Millisecond)
+		for n := range greedy { // a thousand a second, each of them
+			if q.Take(now, sender(Stranger, n), 1) {
+				taken++
+			}
+		}
+		if ms%1000 == 500 {
+			asked++
+			if q.Take(now, sender(Stranger, 1000), 1) {
+				granted++
+			}
+		}
+	}
+	if granted < asked*9/10 {
+		t.Errorf("another had %d of the %d for which it asked; the %d had %d a second", granted, asked, greedy, taken/seconds)
+	}
+	taken = 0
+	for ms := range seconds * 1000 { // of crowds
+		now := start.Add(time.Hour + time.Duration(ms)*time.Millisecond)
+		for n := range 20 {
+			if q.Take(now, sender(Stranger, (20*ms+n)%65536), 1) {
+				taken++
+			}
+		}
+	}
+	if most := 2*rate + (50+Slots)/seconds + 1; taken/seconds > most {
+		t.Errorf("a crowd had %d a second, may have %d", taken/seconds, most)
+	}
+}
+
 func TestManyUnits(t *testing.T) {
-	q := New(1, Shares{Strangers: Share{All: PerSecond(1000, 1000), Each: PerSecond(1000, 1000)}})
+	q := New(1, Shares{Strangers: Share{All: PerSecond(10_000, 10_000), Each: PerSecond(1000, 1000)}})
 	one := sender(Stranger, 1)
+	q.Take(start, sender(Stranger, 2), 3000) // from now on each is told apart
 	if !q.Take(start, one, 3000) {
 		t.Fatal("the first was refused")
 	}
