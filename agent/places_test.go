@@ -205,12 +205,16 @@ func TestHalfFramesLeaveRoomToBytes(t *testing.T) {
 		if synctest.Wait(); c.receivingStrangers.Load() != streamReceivingStrangers {
 			t.Fatalf("strangers hold %d bytes of %d", c.receivingStrangers.Load(), streamReceivingStrangers)
 		}
+		whole := append(half[:4:4], make([]byte, 0x3ffff)...)
+		c.connect("203.0.113.1:1", whole)
+		if synctest.Wait(); arrived.Load() != 0 {
+			t.Error("a long packet arrived beyond what strangers may have waiting")
+		}
 		const short = 4 << 10 // and longer than what is read at a time
 		c.connect("198.51.100.1:1", append([]byte{wire.FrameStart, 0, short >> 8, 0}, make([]byte, short)...))
 		if synctest.Wait(); arrived.Swap(0) != 1 {
 			t.Error("a short packet of another stranger did not arrive")
 		}
-		whole := append(half[:4:4], make([]byte, 0x3ffff)...)
 		for _, from := range []netip.AddrPort{seatAddr, memberAddr} {
 			c.connect(from.String(), whole)
 		}

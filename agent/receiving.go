@@ -90,7 +90,7 @@ func (s *streams) newBudget(st *stream) *budget {
 func (b *budget) Read(p []byte) (int, error) {
 	n, err := b.conn.Read(p)
 	if !b.count(int64(n)) {
-		return n, errBudget
+		return 0, errBudget // with what was read io.ReadFull would be content, and read on
 	}
 	if n > 0 && b.class == quota.Stranger && b.held > streamFree {
 		select {
