@@ -29,6 +29,7 @@ const (
 	RuleLedger                      // 3, 6: one ledger: each epoch the same on all, in order, durable before it is told, and lost by no crash
 	RuleBallots                     // 2, 4: a ruling has equal ballots of a quorum of the configured seeds, each cast by its own, who has checked it
 	RuleReflection                  // 10: to an address that never spoke go few more bytes than named it
+	RuleForks                       // 3: two ledgers of one founding are found out, and said
 	RuleTwins                       // of two processes with one identity one stops, and never both
 	RuleCore                        // with seeds: a quorum of them and few peers do all in time, whatever became of the others
 	RuleProgress                    // a node does not stand still: its deadline moves on
@@ -37,7 +38,7 @@ const (
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
 	RuleRumor: "rumor", RuleConverge: "converge", RuleSeen: "seen", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
-	RuleReflection: "reflection", RuleTwins: "twins", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
+	RuleForks: "forks", RuleReflection: "reflection", RuleTwins: "twins", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
 }
 
 // String gives the rule's word.
@@ -87,6 +88,7 @@ type checker struct {
 	ofSource    int    // newcomers from one, most
 	well        []bool // by machine: nobody may remove it; nil: none
 	twins       []twins
+	fork        fork
 	mentions    mentions
 }
 
@@ -124,6 +126,7 @@ type view struct {
 	epoch    hearsay.Epoch           // of the ledger, applied
 	based    bool                    // it has a ledger to go on from
 	looked   hearsay.Epoch           // at which its ledger was looked at
+	parted   bool                    // it has another ledger, see fork
 	barred   []hearsay.NodeID        // as this seed has applied since its start
 	telling  []telling               // what it has applied, and a crash could undo yet
 	cast     []string                // ballots of this step
@@ -154,6 +157,9 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 // with one identity neither knows what the other says in its name.
 func (c *checker) violate(now time.Duration, m *machine, rule Rule, format string, args ...any) {
 	if m.twist.unjudged || rule != RuleTwins && rule != RuleBounds && m.identity < len(c.identities) && c.identities[m.identity].twinned {
+		return
+	}
+	if c.excused(m, rule) {
 		return
 	}
 	if c.broken++; len(c.violations) < violationsKept {
@@ -353,6 +359,8 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 		}
 	case hearsay.EventRumor:
 		c.hears(m, e, now)
+	case hearsay.EventLedgerForked:
+		c.fork.said = true
 	case hearsay.EventRumorConflict:
 		if number, known := c.numbers[hearsay.NodeID(e.Rumor.ID.Origin)]; known && c.identities[number].twinned {
 			return

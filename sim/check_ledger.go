@@ -194,11 +194,14 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 	l, r := &c.ledger, t.ruling
 	hash := r.Hash(l.network)
 	switch n := int(r.Epoch); {
+	case c.views[m.index].parted:
+		c.fork.other[hash] = true
+		return
 	case n < 1 || n > len(l.rulings)+1:
 		c.violate(now, m, RuleLedger, "applies epoch %d, and nobody has told %d", r.Epoch, len(l.rulings)+1)
 		return
 	case n <= len(l.rulings):
-		if known := &l.rulings[n-1]; known.hash != hash {
+		if known := &l.rulings[n-1]; known.hash != hash && !c.parts(m, r.Epoch, hash) {
 			c.violate(now, m, RuleLedger, "has another ruling of epoch %d than %s: %s of %s", r.Epoch, known.first, r.Kind, c.name(r.Stay.ID))
 		}
 		return // it has been judged
@@ -337,6 +340,9 @@ func (c *checker) holdsLedger(m *machine, h *standing, now time.Duration) {
 	if len(v.telling) > 0 {
 		return // it is about to tell
 	}
+	if v.parted {
+		return
+	}
 	if h.epoch != v.epoch || h.epoch > l.epoch() {
 		c.violate(now, m, RuleLedger, "is at epoch %d, and has told %d of %d", h.epoch, v.epoch, l.epoch())
 		return
@@ -346,7 +352,9 @@ func (c *checker) holdsLedger(m *machine, h *standing, now time.Duration) {
 	}
 	if h.stays != nil {
 		v.looked = h.epoch
-		if at := &l.rulings[h.epoch-1]; h.head != at.hash {
+		if at := &l.rulings[h.epoch-1]; h.head != at.hash && c.parts(m, h.epoch, h.head) {
+			return
+		} else if h.head != at.hash {
 			c.violate(now, m, RuleLedger, "has another ledger up to epoch %d than %s", h.epoch, at.first)
 		} else if c.hashOf(h.stays) != at.roster {
 			c.violate(now, m, RuleRoster, "has another roster at epoch %d than was ruled: %d members, %d", h.epoch, len(h.stays), at.members)

@@ -85,6 +85,7 @@ func drawWorld(seed uint64, seeds int) Config {
 	}
 	st.dawn()
 	st.dusk()
+	st.split()
 	st.relapse()
 	st.doom()
 	st.talk()

@@ -6,8 +6,8 @@ import (
 )
 
 // dials say in how many of so many drawn worlds each mishap is.
-var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd int }{
-	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2,
+var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd, split int }{
+	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2, split: 1,
 }
 
 // mishap gives the stream of one kind of mishaps, and whether the world has it:
@@ -59,6 +59,33 @@ func (st *storm) relapse() {
 	st.plan(Action{At: restored, Verb: Restore, Who: who})
 	if who[0] > st.config.Nodes && random.IntN(2) == 0 {
 		st.plan(Action{At: min(stormEnds, restored+time.Duration(random.Int64N(int64(10*time.Second)))), Verb: Lose, Who: who})
+	}
+}
+
+// split has a seed put back as it was before a ruling, in some worlds, while the
+// only other one that knows of that is down, and one that does not is there: the two
+// are a quorum, which could decide something else.
+func (st *storm) split() {
+	random, has := st.mishap(14, dials.split)
+	if !has || st.frail == 0 || st.config.Seeds != 3 {
+		return
+	}
+	st.frail = 0
+	order, at := random.Perm(3), stormBegins+time.Duration(random.Int64N(int64(5*time.Second)))
+	seed := func(i int) []int { return []int{st.config.Nodes + 1 + order[i]} }
+	leaves := random.Perm(st.config.Nodes)[:2]
+	for _, a := range []Action{
+		{Verb: Save, Who: seed(0)},
+		{At: 2 * time.Second, Verb: Kill, Who: seed(1)},
+		{At: 5 * time.Second, Verb: Leave, Who: []int{leaves[0] + 1}},
+		{At: 15 * time.Second, Verb: Kill, Who: seed(2)},
+		{At: 15 * time.Second, Verb: Restore, Who: seed(0)},
+		{At: 16 * time.Second, Verb: Restart, Who: seed(1)},
+		{At: 18 * time.Second, Verb: Leave, Who: []int{leaves[1] + 1}},
+		{At: 40 * time.Second, Verb: Restart, Who: seed(2)},
+	} {
+		a.At += at
+		st.plan(a)
 	}
 }
 

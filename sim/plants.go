@@ -66,6 +66,7 @@ var Plants = []Plant{
 	{"outvoted", "rules with one ballot less than it needs", RuleBallots, everywhere(&twist{steps: eachEvent(fewerBallots)}), 3, false},
 	{"stuffed", "counts a ballot that no seed has signed", RuleBallots, everywhere(&twist{steps: eachEvent(stuffBallots)}), 3, false},
 	{"unproven", "removes without the evidence", RuleEvidence, everywhere(&twist{steps: eachEvent(dropEvidence)}), 3, false},
+	{"quiet-forks", "goes on at once with an older disk, as a seed, and hears nothing of another ledger", RuleForks, everywhere(&twist{loads: neverUnsure, takes: ignoreFork}), 3, false},
 	{"ledger-lost", "starts again without the newest of its log", RuleLedger, everywhere(&twist{loads: loseEntries}), 1, false},
 	{"heads-too-soon", "signs the head of a ruling before that is on disk", RuleLedger, everywhere(&twist{steps: sendsHeads}), 3, false},
 	{"cast-for-others", "counts a ballot that another has signed with the seed's key", RuleBallots, everywhere(&twist{steps: eachEvent(castForOthers)}), 3, false},

@@ -178,3 +178,47 @@ func barBefore(w *World, m *machine, e *hearsay.Effects) {
 func admitAll(_ *World, _ *machine, c *node.Config) {
 	c.Quorum.Limits = hearsay.Limits{Members: hearsay.MaxLimit, MembersOfSource: hearsay.MaxLimit, Admissions: hearsay.MaxLimit, SourceAdmissions: hearsay.MaxLimit}
 }
+
+// neverUnsure has a seed start as if its disk were the newest.
+func neverUnsure(_ *World, _ *machine, records []hearsay.Record) []hearsay.Record {
+	for i, record := range records {
+		if life, is := record.(*hearsay.SeedLife); is {
+			sure := *life
+			sure.Doubt = false
+			records[i] = &sure
+		}
+	}
+	return records
+}
+
+// ignoreFork takes nothing that is of another ledger than the node's own.
+func ignoreFork(w *World, m *machine, p *hearsay.Packet) bool {
+	c := w.check
+	if c.fork.epoch == 0 {
+		return true
+	}
+	own, behind := c.views[m.index].parted, m.node.Epoch() < c.fork.epoch && w.isSeed(m)
+	foreign := func(at hearsay.Epoch, hash hearsay.Hash) bool {
+		return at >= c.fork.epoch && (behind || c.fork.other[hash] != own)
+	}
+	heads := func(heads []hearsay.Head) []hearsay.Head {
+		return slices.DeleteFunc(heads, func(h hearsay.Head) bool { return foreign(h.Epoch, h.Hash) })
+	}
+	switch body := p.Body.(type) {
+	case *hearsay.Rulings:
+		body.Heads = heads(body.Heads)
+		body.Items = slices.DeleteFunc(body.Items, func(r *hearsay.Ruling) bool { return foreign(r.Epoch, r.Hash(w.id)) })
+	case *hearsay.RosterPart:
+		had := len(body.Heads)
+		body.Heads = heads(body.Heads)
+		return len(body.Heads) == had
+	case *hearsay.Raft, *hearsay.SeatHello:
+		from, found := w.machineAt(p.Addr)
+		if !found || behind {
+			return true
+		}
+		other := &w.machines[from]
+		return other.node == nil || other.node.Epoch() < c.fork.epoch || c.views[from].parted == own
+	}
+	return true
+}

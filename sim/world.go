@@ -153,6 +153,7 @@ func (w *World) step(due *moment) {
 	case momentCheck:
 		w.checkRosters()
 		w.checkTwins()
+		w.checkForks()
 		w.askSeeds()
 		w.queue.push(moment{at: w.now + checkEvery, kind: momentCheck})
 	}
