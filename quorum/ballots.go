@@ -154,10 +154,10 @@ func (q *Quorum) judgeRemoval(now time.Time, c *openCase, t *trial) (hearsay.Bal
 	switch {
 	case w.answered && !w.reached.Before(t.began):
 		return hearsay.BallotNo, fmt.Sprintf("it answers at %v", w.addr)
-	case w.failing.IsZero() || w.failed.Sub(w.failing) < trial || now.Sub(w.failed) > fresh:
+	case q.silence(w) < trial || now.Sub(w.failed) > fresh:
 		return 0, ""
 	}
-	return hearsay.BallotYes, fmt.Sprintf("no answer from %v for %v", w.addr, now.Sub(w.failing).Round(time.Millisecond))
+	return hearsay.BallotYes, fmt.Sprintf("no answer from %v for %v", w.addr, now.Sub(w.since).Round(time.Millisecond))
 }
 
 const refuted = "it has refuted that"

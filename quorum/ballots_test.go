@@ -502,7 +502,7 @@ func TestMembersInOrder(t *testing.T) {
 func TestOldProbesDecideNothing(t *testing.T) {
 	w := followed(t, 1, 6)
 	m, p := w.machines[0], w.people[2]
-	m.q.cfg.Trial, m.q.cfg.ShortTrial = 9*time.Second, 9*time.Second
+	m.q.cfg.Trial, m.q.cfg.ShortTrial, m.q.heardFrom = 9*time.Second, 9*time.Second, w.now.Add(-time.Minute)
 	member, _ := m.q.Member(p.id())
 	for _, c := range []struct {
 		rule hearsay.Rule
@@ -515,10 +515,127 @@ func TestOldProbesDecideNothing(t *testing.T) {
 		{hearsay.RuleTimeout, 9 * time.Second, 0},
 	} {
 		failed := w.now.Add(-c.ago)
-		m.q.watched[p.id()] = &watch{addr: p.addr, failing: failed.Add(-10 * time.Second), failed: failed}
+		m.q.watched[p.id()] = &watch{addr: p.addr, failing: failed.Add(-10 * time.Second), failed: failed, since: failed.Add(-10 * time.Second), silent: 10 * time.Second}
 		open := &openCase{opening: command{op: opRemove, stay: member.Stay, rule: c.rule}}
 		if got, why := m.q.judge(w.now, open, &trial{began: w.now}); got != c.want {
 			t.Errorf("%v, with probes that ended %v ago: %v %q, want %v", c.rule, c.ago, got, why, c.want)
+		}
+	}
+}
+
+// A seed that could not judge for half a minute (it heard no quorum, or stood still),
+// and has seen one probe fail before and one after, has not probed in vain for
+// half a minute: it has seen two probes fail.
+func TestAbstainingIsNoSilence(t *testing.T) {
+	w := followed(t, 1, 6)
+	m, p := w.machines[0], w.people[2]
+	member, _ := m.q.Member(p.id())
+	q := m.q
+	w.step(m, func() { q.Suspected(w.now, p.id()) })
+	q.heardFrom = w.now.Add(-time.Hour)
+	at := w.now
+	probe := func(d time.Duration, v hearsay.Verdict) {
+		now := at.Add(d)
+		q.Probed(now, Probe{Subject: p.id(), Addr: p.addr, Verdict: v, Began: now.Add(-200 * time.Millisecond)})
+	}
+	probe(0, hearsay.VerdictUnreachable)
+	for d := time.Second; d < 30*time.Second; d += time.Second {
+		probe(d, hearsay.VerdictAbstains) // no quorum is heard
+	}
+	probe(30*time.Second, hearsay.VerdictUnreachable)
+	now := at.Add(30 * time.Second)
+	for _, rule := range []hearsay.Rule{hearsay.RuleMajority, hearsay.RuleTimeout, hearsay.RuleWatch} {
+		open := &openCase{opening: command{op: opRemove, stay: member.Stay, rule: rule}}
+		if got, why := q.judge(now, open, &trial{began: now}); got == hearsay.BallotYes {
+			t.Errorf("%v: yes after two probes, 30 s apart, between which it abstained: %s", rule, why)
+		}
+	}
+	if q.mayReport(now, p.id(), q.watched[p.id()]) {
+		t.Error("it brings the member before the others")
+	}
+}
+
+// What a seed has not probed is no silence, whatever kept it from that.
+func TestSilenceIsWhatWasProbed(t *testing.T) {
+	const took = 900 * time.Millisecond
+	type probe struct {
+		ends    time.Duration
+		verdict hearsay.Verdict
+		before  func(w *world, q *Quorum, one *watch)
+	}
+	fails := func(ends time.Duration) probe { return probe{ends, hearsay.VerdictUnreachable, nil} }
+	abstains := func(ends time.Duration) probe { return probe{ends, hearsay.VerdictAbstains, nil} }
+	waits := func(ends time.Duration) probe {
+		return probe{ends, hearsay.VerdictUnreachable, func(_ *world, _ *Quorum, one *watch) { one.waited = true }}
+	}
+	hearsAgain := func(ends time.Duration) probe {
+		return probe{ends, hearsay.VerdictUnreachable, func(w *world, q *Quorum, _ *watch) { q.heardFrom = w.now.Add(ends - took) }}
+	}
+	comesToNothing := func(ends time.Duration) probe { // as none of probePatience does
+		return probe{ends, hearsay.VerdictUnreachable, func(w *world, _ *Quorum, one *watch) { one.abstained = w.now.Add(ends - took) }}
+	}
+	for name, c := range map[string]struct {
+		probes []probe
+		want   time.Duration
+	}{
+		"one":                           {[]probe{fails(time.Second)}, took},
+		"one after the other":           {[]probe{fails(time.Second), fails(2 * time.Second), fails(3 * time.Second), fails(4 * time.Second)}, 3900 * time.Millisecond},
+		"each two seconds":              {[]probe{fails(time.Second), fails(3 * time.Second), fails(5 * time.Second)}, 4900 * time.Millisecond},
+		"that overlap":                  {[]probe{fails(time.Second), fails(1500 * time.Millisecond)}, 1400 * time.Millisecond},
+		"nothing between":               {[]probe{fails(time.Second), fails(5 * time.Second)}, took},
+		"nothing between for long":      {[]probe{fails(time.Second), fails(2 * time.Second), fails(time.Minute)}, took},
+		"one abstains":                  {[]probe{fails(time.Second), abstains(2 * time.Second), fails(3 * time.Second)}, 2 * took},
+		"some abstain":                  {[]probe{fails(time.Second), abstains(2 * time.Second), abstains(3 * time.Second), abstains(4 * time.Second), fails(5 * time.Second)}, took},
+		"some take too long":            {[]probe{fails(time.Second), comesToNothing(3 * time.Second)}, 2 * took},
+		"no room for long":              {[]probe{fails(time.Second), waits(9 * time.Second), waits(17 * time.Second)}, 3*took + 2*500*time.Millisecond},
+		"no room, and then none wanted": {[]probe{fails(time.Second), waits(9 * time.Second), fails(17 * time.Second)}, took},
+		"no quorum":                     {[]probe{fails(time.Second), fails(2 * time.Second), hearsAgain(3 * time.Second)}, took},
+	} {
+		w := followed(t, 1, 6)
+		p, q := w.people[2], w.machines[0].q
+		w.step(w.machines[0], func() { q.Suspected(w.now, p.id()) })
+		q.heardFrom = w.now.Add(-time.Minute)
+		for slot := range q.heardAt {
+			q.heardAt[slot] = w.now.Add(time.Minute)
+		}
+		for _, probe := range c.probes {
+			if probe.before != nil {
+				probe.before(w, q, q.watched[p.id()])
+			}
+			q.Probed(w.now.Add(probe.ends), Probe{Subject: p.id(), Addr: p.addr, Verdict: probe.verdict, Began: w.now.Add(probe.ends - took)})
+		}
+		if got := q.silence(q.watched[p.id()]); got != c.want {
+			t.Errorf("probes %s: a silence of %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// A seed that is cut off, or whose process stood still, has heard no quorum meanwhile, as
+// of the last message: that it has a leader is so for some seconds more.
+func TestHearingEndsWithTheLastMessage(t *testing.T) {
+	for _, led := range []bool{false, true} {
+		w := followed(t, 3, 2)
+		slot, _ := w.machines[0].q.Leader()
+		if !led {
+			slot = (slot + 1) % 3
+		}
+		m := w.machines[slot]
+		w.run(time.Second)
+		if m.q.heardFrom.IsZero() || m.q.replica.leads() != led {
+			t.Fatalf("heard from %v, leads %t", m.q.heardFrom, m.q.replica.leads())
+		}
+		w.cut = func(from, to int) bool { return from == slot || to == slot }
+		w.run(m.q.patience() + 2*m.q.cfg.TickEvery)
+		if !m.q.heardFrom.IsZero() {
+			t.Errorf("leads %t: it has heard a quorum for %v, after %v without a message", led, w.now.Sub(m.q.heardFrom), m.q.patience())
+		}
+		w.cut = nil
+		w.must(10*time.Second, "it hears a quorum", func() bool { return !m.q.heardFrom.IsZero() })
+		w.run(time.Second)
+		m.wakeAt = w.now.Add(10 * time.Second)
+		w.run(20 * time.Second)
+		if m.q.heardFrom.Before(m.wakeAt) {
+			t.Errorf("leads %t: it has heard a quorum since before it stood still for ten seconds", led)
 		}
 	}
 }

@@ -28,6 +28,7 @@ type Config struct {
 	ProbeEvery    time.Duration // between two probes of somebody a case is about; default 500 ms
 	HelloEvery    time.Duration // between two hellos to a seed that is not known yet; default 500 ms
 	HeadEvery     time.Duration // at most one head signed in this time; default 50 ms
+	GapMost       time.Duration // failed probes further apart, though there was room for one meanwhile, are not one silence; default 2.5 s (guess); must exceed silentPeriod and ProbeEvery by two ticks, or nobody is ever silent
 	Trial         time.Duration // a member must not answer for so long, besides the evidence; default 1 s
 	ShortTrial    time.Duration // the same, without the evidence of a majority; default 4 s, which is as long as a suspicion lasts at least
 	SilentFor     time.Duration // a member that has not answered this seed for so long is brought before the seeds, whatever observers say; default 24 s (ShortTrial, and the 20 s of ReportPause); must exceed ShortTrial
@@ -57,6 +58,7 @@ func DefaultConfig() Config {
 		GatherEvery:   5 * time.Millisecond,
 		RetryEvery:    500 * time.Millisecond,
 		ProbeEvery:    500 * time.Millisecond,
+		GapMost:       2500 * time.Millisecond,
 		HelloEvery:    500 * time.Millisecond,
 		HeadEvery:     50 * time.Millisecond,
 		Trial:         time.Second,

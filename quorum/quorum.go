@@ -85,8 +85,7 @@ type Quorum struct {
 	reading  reading
 	doubtful doubtful
 
-	// Since when a quorum has been heard without a break; zero: none is.
-	heardFrom time.Time
+	hearing
 
 	// When many are silent, this seed looks at all members.
 	looked   hearsay.NodeID // the last it has looked at
@@ -102,8 +101,8 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	}
 	q := &Quorum{
 		cfg: cfg, plain: signer, signer: &rememberer{Signer: signer}, random: random, directory: directory, drops: drops, out: out, tickAt: now, leaderAt: now,
-		budgets: newBudgets(directory.Secret),
-		trials:  make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), knocks: make(map[hearsay.NodeID]*knock), paused: make(map[hearsay.Stay]time.Time), weighed: make(map[hearsay.Stay]time.Time),
+		budgets: newBudgets(directory.Secret), hearing: hearing{heardAt: make([]time.Time, len(cfg.Seeds))},
+		trials: make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), knocks: make(map[hearsay.NodeID]*knock), paused: make(map[hearsay.Stay]time.Time), weighed: make(map[hearsay.Stay]time.Time),
 	}
 	q.chain = q.newChain()
 	if err := q.load(now, records); err != nil {
@@ -140,6 +139,8 @@ func (q *Quorum) Tick(now time.Time) {
 	}
 	if !now.Before(q.tickAt) {
 		q.tickAt = now.Add(q.cfg.TickEvery) // after a pause no ticks are made up for
+		q.noteHearing(now)
+		q.heardAt[q.cfg.Slot] = now
 		q.reading.expire(now)
 		q.doubts.expire(now, heardFor)
 		q.tickSeats(now)
@@ -264,9 +265,6 @@ func (q *Quorum) noteLeader(now time.Time) {
 	}
 	if leader != 0 {
 		q.leaderAt = now
-		if q.heardFrom.IsZero() {
-			q.heardFrom = now
-		}
 		if q.leader != leader || q.lost {
 			e := hearsay.Event{At: now, Kind: hearsay.EventQuorumBack, Count: hearsay.QuorumOf(len(q.cfg.Seeds))}
 			if slot, ok := q.slotOf(leader); ok {
@@ -281,8 +279,7 @@ func (q *Quorum) noteLeader(now time.Time) {
 		q.leaderAt = now // there is no quorum yet that could be lost
 		return
 	}
-	patience := 2 * time.Duration(q.cfg.ElectionTicks) * q.cfg.TickEvery
-	if !q.lost && now.Sub(q.leaderAt) >= patience {
+	if !q.lost && now.Sub(q.leaderAt) >= q.patience() {
 		q.lost, q.leader, q.heardFrom = true, 0, time.Time{}
 		q.event(hearsay.Event{At: now, Kind: hearsay.EventQuorumLost, Count: hearsay.QuorumOf(len(q.cfg.Seeds))})
 	}

@@ -235,6 +235,7 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 		q.drops[hearsay.DropBadSignature]++
 		return
 	}
+	q.hears(now, int(f.Slot))
 	if !q.mayTake(f) || q.forgotten(f) || q.contradicts(f) {
 		return
 	}

@@ -22,6 +22,9 @@ type watch struct {
 	reached  time.Time // began of the newest probe that was answered
 	failing  time.Time // began of the first probe that was not, since the last that was; zero: none
 	failed   time.Time // end of the newest that was not
+	since    time.Time // began of the first of those between which this seed went on probing: see missed
+	silent   time.Duration
+	waited   bool      // since the newest that was not answered there was no room for one
 	askAt    time.Time // when a probe is wanted next
 	asked    time.Time // when the probe under way was wanted; zero: there is none
 	queued   bool      // one is wanted as soon as there is room
@@ -142,7 +145,7 @@ func (q *Quorum) rewatch(now time.Time, id hearsay.NodeID, w *watch) {
 	}
 	if addr := q.where(id); addr != w.addr {
 		q.probed(now, w) // nothing that comes of it counts
-		w.addr, w.began, w.failing, w.failed, w.askAt, w.vain = addr, now, time.Time{}, time.Time{}, now, 0
+		w.addr, w.began, w.failing, w.failed, w.since, w.askAt, w.vain = addr, now, time.Time{}, time.Time{}, time.Time{}, now, 0
 	}
 }
 
@@ -172,11 +175,11 @@ func (q *Quorum) wantProbe(now time.Time, id hearsay.NodeID, w *watch) {
 	case !w.asked.IsZero() || w.queued && (w.first || !first):
 		return
 	case q.probing >= maxProbing && first:
-		w.queued, w.first = true, true
+		w.queued, w.first, w.waited = true, true, true
 		q.first = append(q.first, id)
 		return
 	case q.probing >= maxProbing:
-		w.queued = true
+		w.queued, w.waited = true, true
 		q.probes = append(q.probes, id)
 		return
 	}
@@ -227,6 +230,7 @@ type Probe struct {
 // did not answer counts only if a quorum of seeds was heard all the while: then this
 // seed sends and receives. Else it may be this seed that is cut off.
 func (q *Quorum) Probed(now time.Time, p Probe) {
+	q.noteHearing(now)
 	if p.Verdict == hearsay.VerdictUnreachable && (q.heardFrom.IsZero() || p.Began.Before(q.heardFrom)) {
 		p.Verdict = hearsay.VerdictAbstains
 	}
@@ -245,12 +249,12 @@ func (q *Quorum) Probed(now time.Time, p Probe) {
 	q.probed(now, w)
 	switch p.Verdict {
 	case hearsay.VerdictReachable:
-		w.answered, w.failing, w.vain = true, time.Time{}, 0
+		w.answered, w.failing, w.since, w.vain = true, time.Time{}, time.Time{}, 0
 		if p.Began.After(w.reached) {
 			w.reached = p.Began
 		}
 	case hearsay.VerdictUnreachable:
-		w.failed = now
+		q.missed(now, w, p.Began)
 		if w.failing.IsZero() || p.Began.Before(w.failing) {
 			w.failing = p.Began
 		}
@@ -265,6 +269,37 @@ func (q *Quorum) Probed(now time.Time, p Probe) {
 	}
 }
 
+// missed counts a probe that was not answered as silence: as long as it took, and
+// the time since the one before it. That does not count if a probe came to nothing
+// meanwhile; of a wait for room no more counts than lies between two probes else. If it
+// was longer than GapMost without a wait for room, or no quorum was heard meanwhile, this
+// seed does not know of a silence then, and counts anew.
+func (q *Quorum) missed(now time.Time, w *watch, began time.Time) {
+	gap := max(0, began.Sub(w.failed))
+	switch {
+	case w.since.IsZero() || w.since.Before(q.heardFrom) || gap > q.cfg.GapMost && !w.waited:
+		w.since, w.silent, w.failed, gap = began, 0, began, 0
+	case w.abstained.After(w.failed):
+		gap = 0
+	case gap > q.cfg.GapMost:
+		gap = q.cfg.ProbeEvery
+	}
+	if began.Before(w.failed) {
+		began = w.failed // they overlap
+	}
+	w.silent += gap + now.Sub(began)
+	w.failed, w.waited = now, false
+}
+
+// silence is for how long a node has not answered this seed's own probes, as far as
+// this seed has probed it and hears a quorum.
+func (q *Quorum) silence(w *watch) time.Duration {
+	if w.since.IsZero() || q.heardFrom.IsZero() || w.since.Before(q.heardFrom) {
+		return 0
+	}
+	return w.silent
+}
+
 // tickWatches wants probes, ends watches, and opens cases about members that have
 // been silent to this seed for long.
 func (q *Quorum) tickWatches(now time.Time) {
@@ -272,7 +307,8 @@ func (q *Quorum) tickWatches(now time.Time) {
 	for _, id := range slices.SortedFunc(maps.Keys(q.watched), hearsay.NodeID.Compare) {
 		w := q.watched[id]
 		if !w.asked.IsZero() && now.Sub(w.asked) >= probePatience {
-			q.probed(now, w) // nothing came of it
+			q.probed(now, w)
+			w.abstained = now // nothing came of it
 		}
 		q.rewatch(now, id, w)
 		if !w.failing.IsZero() {
@@ -300,20 +336,22 @@ func (q *Quorum) over(now time.Time, id hearsay.NodeID, w *watch) bool {
 }
 
 // mayReport reports whether this seed opens the case about a member itself: the
-// member has answered none of its probes for SilentFor. The seeds do so one after
-// the other, as one case is enough. After a case that came to nothing it takes
-// twice as long.
+// member has answered none of its probes for SilentFor, in which it heard a quorum, and
+// of late they were enough for its own ballot. The seeds do so one after the other, as
+// one case is enough. After a case that came to nothing it takes twice as long.
 func (q *Quorum) mayReport(now time.Time, id hearsay.NodeID, w *watch) bool {
 	m := q.state.members.get(id)
 	if m == nil || w.failing.IsZero() || q.state.removing[id] != nil || !q.Seated() {
 		return false
 	}
 	since := w.failing
-	if w.vainAt.After(since) {
-		since = w.vainAt
+	for _, later := range []time.Time{w.vainAt, q.heardFrom} {
+		if later.After(since) {
+			since = later
+		}
 	}
 	turn := time.Duration(q.cfg.Slot) * q.cfg.RetryEvery
-	return w.failed.Sub(since) >= q.cfg.SilentFor<<min(w.vain, maxVain)+turn &&
+	return w.failed.Sub(since) >= q.cfg.SilentFor<<min(w.vain, maxVain)+turn && q.silence(w) >= q.cfg.ShortTrial &&
 		now.Sub(w.failed) <= q.cfg.ShortTrial && !now.Before(q.paused[m.Stay]) && !q.isAsked(id, opRemove)
 }
 

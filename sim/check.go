@@ -131,6 +131,7 @@ type view struct {
 	telling  []telling               // what it has applied, and a crash could undo yet
 	cast     []string                // ballots of this step
 	tried    map[hearsay.NodeID]tried
+	lostAt   time.Duration // when this seed last said, by its clock, that it hears no quorum
 	began    time.Duration
 	tickedAt time.Duration
 	ticks    int // at that time
@@ -352,6 +353,8 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 		c.death(m, e, now)
 	case hearsay.EventCaseOpened:
 		c.opens(m, e, now)
+	case hearsay.EventQuorumLost:
+		c.views[m.index].lostAt = m.clock.shows(now)
 	case hearsay.EventExamined:
 		c.examined(m, e, now)
 		if c.isSeed(m) {

@@ -31,7 +31,7 @@ type caster struct {
 
 // vigil is what the own probes of who casts a ballot had come to.
 type vigil struct {
-	inVain time.Duration // by its clock, from the first that was not answered to the last
+	inVain time.Duration // by its clock, as long as those took that were not answered, and what lay between them
 	since  time.Duration // likewise, from the last to the ballot
 }
 
@@ -42,6 +42,8 @@ type tried struct {
 	inVain  bool          // since then there was one that was not
 	failing time.Duration // when the first of these began
 	failed  time.Duration // when the last of them ended
+	silent  time.Duration // how long they took, and what lay between them
+	nothing time.Duration // when a probe last came to nothing by the seed's own fault
 }
 
 // ballotHead begins the bytes that are signed of a ballot.
@@ -99,7 +101,7 @@ func (m *machine) tried(t *tried, now time.Duration) vigil {
 	if !t.inVain {
 		return vigil{}
 	}
-	return vigil{t.failed - t.failing, m.clock.shows(now) - t.failed}
+	return vigil{t.silent, m.clock.shows(now) - t.failed}
 }
 
 // enough says what is wrong with the trial behind a ballot that has removed
@@ -120,15 +122,15 @@ func (t vigil) enough(rule hearsay.Rule) string {
 }
 
 // opens checks a case that a seed has opened by itself: its own probes of the
-// member must have been in vain for long. At most a minute lies between the
+// member must have been in vain for long, and enough of them for its own ballot. At most a minute lies between the
 // proposal and the case; meanwhile the member may have answered.
 func (c *checker) opens(m *machine, e *hearsay.Event, now time.Duration) {
 	if e.Rule != hearsay.RuleWatch || e.By != m.id {
 		return
 	}
-	t := c.views[m.index].tried[e.Subject]
-	if v := m.tried(&t, now); t.inVain && v.inVain < quorum.DefaultConfig().SilentFor-rounding {
-		c.violate(now, m, RuleBallots, "opens a case on %s by itself, which it had probed in vain for %s", c.name(e.Subject), short(v.inVain))
+	t, shipped := c.views[m.index].tried[e.Subject], quorum.DefaultConfig()
+	if long := t.failed - t.failing; t.inVain && (long < shipped.SilentFor-rounding || t.silent < shipped.ShortTrial-rounding) {
+		c.violate(now, m, RuleBallots, "opens a case on %s by itself, which it had probed in vain for %s of %s", c.name(e.Subject), short(t.silent), short(long))
 	}
 }
 
@@ -136,7 +138,9 @@ func (c *checker) opens(m *machine, e *hearsay.Event, now time.Duration) {
 // whose rate has changed meanwhile.
 const rounding = 10 * time.Millisecond
 
-// tries notes what a seed's probe came to.
+// tries notes what a seed's probe came to. What lies between two that were not answered
+// counts as the core has it (see quorum.Config.GapMost): a longer time as that between two
+// probes, because the second may have waited for room, and none in which a probe came to nothing.
 func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
 	v := &c.views[m.index]
 	if v.tried == nil {
@@ -147,10 +151,22 @@ func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
 	case hearsay.VerdictReachable:
 		t.reached, t.inVain = true, false
 	case hearsay.VerdictUnreachable:
-		t.failed = m.clock.shows(now)
-		if began := t.failed - e.Took; !t.inVain || began < t.failing {
-			t.inVain, t.failing = true, began
+		ended, shipped := m.clock.shows(now), quorum.DefaultConfig()
+		began := ended - e.Took
+		if !t.inVain || t.failing < v.lostAt {
+			t.inVain, t.failing, t.failed, t.silent = true, began, began, 0
 		}
+		switch gap := began - t.failed; {
+		case gap > 0 && t.nothing > t.failed:
+		case gap > shipped.GapMost+rounding:
+			t.silent += shipped.ProbeEvery
+		case gap > 0:
+			t.silent += gap
+		}
+		t.silent += ended - max(began, t.failed)
+		t.failing, t.failed = min(t.failing, began), ended
+	default:
+		t.nothing = m.clock.shows(now)
 	}
 	v.tried[e.Subject] = t
 }

@@ -428,11 +428,11 @@ func TestTrialByAClockThatDrifts(t *testing.T) {
 	try := func(at time.Duration) {
 		w.check.tries(m, &hearsay.Event{Subject: subject, Verdict: hearsay.VerdictUnreachable, Took: 500 * time.Millisecond}, at)
 	}
-	try(10 * time.Second)
+	try(19 * time.Second)
 	m.clock.sets(20*time.Second, -0.1)
 	try(21 * time.Second)
 	one := w.check.views[m.index].tried[subject]
-	if got, want := m.tried(&one, 22*time.Second), (vigil{inVain: 11400 * time.Millisecond, since: 900 * time.Millisecond}); got != want {
+	if got, want := m.tried(&one, 22*time.Second), (vigil{inVain: 2400 * time.Millisecond, since: 900 * time.Millisecond}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -124,6 +124,11 @@ func watchOnce(_ *World, _ *machine, c *node.Config) { c.Quorum.SilentFor = 1 }
 
 func probeOnce(_ *World, _ *machine, c *node.Config) { c.Quorum.Trial, c.Quorum.ShortTrial = 1, 1 }
 
+// probeSeldom has a seed vote on two probes, far apart.
+func probeSeldom(_ *World, _ *machine, c *node.Config) {
+	c.Quorum.ProbeEvery, c.Quorum.GapMost = 6*time.Second, time.Hour
+}
+
 // noteLife keeps the life of a seed's disk outside of it, and keepLife brings
 // it to the next disk.
 func noteLife(w *World, m *machine, e *hearsay.Effects) {

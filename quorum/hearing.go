@@ -1,0 +1,48 @@
+package quorum
+
+import (
+	"slices"
+	"time"
+)
+
+// hearing is when this seed has heard others, as it can say that somebody is silent
+// only while it hears a quorum.
+type hearing struct {
+	heardAt   []time.Time // by slot, when a message of the log last came; of this seed's own, its last tick
+	heardFrom time.Time   // since when a quorum has been heard without a break; zero: none is
+}
+
+// hears notes a message of the log that a seed has signed.
+func (q *Quorum) hears(now time.Time, slot int) {
+	q.noteHearing(now) // one that comes late does not fill the time before it
+	q.heardAt[slot] = now
+}
+
+// noteHearing ends the time in which a quorum was heard as soon as the last message of
+// one is older than two elections take, and begins it with the next. That there is a
+// leader says too little: of a seed that is cut off the library says so for two elections
+// more, and of one that stood still until time passes.
+func (q *Quorum) noteHearing(now time.Time) {
+	switch heard := now.Sub(q.lastHeard()) < q.patience(); {
+	case !heard:
+		q.heardFrom = time.Time{}
+	case q.heardFrom.IsZero() && q.replica != nil && q.replica.follows() != 0:
+		q.heardFrom = now
+	}
+}
+
+// lastHeard is when this seed last heard a quorum, itself among it, or the leader,
+// which steps down unless it hears a quorum.
+func (q *Quorum) lastHeard() time.Time {
+	newest := slices.SortedFunc(slices.Values(q.heardAt), func(a, b time.Time) int { return b.Compare(a) })
+	last := newest[q.Needed()-1]
+	if slot, ok := q.Leader(); ok && slot != q.cfg.Slot && q.heardAt[slot].After(last) {
+		last = q.heardAt[slot]
+	}
+	return last
+}
+
+// patience is how long a quorum may be silent: two elections.
+func (q *Quorum) patience() time.Duration {
+	return 2 * time.Duration(q.cfg.ElectionTicks) * q.cfg.TickEvery
+}
