@@ -65,6 +65,7 @@ const (
 	EventCaseAborted  // ended without a ruling: Case, Text
 	EventHead         // the ledger up to Epoch is proven by Count heads
 	EventRosterProven // the roster as of Epoch was taken over whole: Count members
+	EventResumed      // the ledger up to Epoch, of which an earlier life of this data directory has told, is taken over: Count members are in
 	EventBarred       // Text
 	EventLifted       // Text
 	EventTurnedAway   // asked this seed to be admitted, and no case was opened: Addr, Incarnation, Text
@@ -87,7 +88,7 @@ var eventWords = [numEventKinds]string{
 	EventSeatFounded: "seat-founded", EventSeatWaiting: "seat-waiting", EventSeatTaken: "seat-taken",
 	EventQuorumLost: "quorum-lost", EventQuorumBack: "quorum-back", EventProbeWanted: "probe-wanted",
 	EventCaseOpened: "case-opened", EventCaseRefused: "case-refused", EventBallot: "ballot", EventRuled: "ruled",
-	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven",
+	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven", EventResumed: "resumed",
 	EventBarred: "barred", EventLifted: "lifted", EventTurnedAway: "turned-away",
 	EventFresh: "fresh", EventSeedDiffers: "seed-differs", EventLedgerForked: "ledger-forked",
 }
@@ -127,5 +128,5 @@ type Event struct {
 	Epoch       Epoch          `json:"epoch,omitzero"`
 	Ballot      *Ballot        `json:"ballot,omitempty"`
 	Ruling      *Ruling        `json:"ruling,omitempty"` // read only
-	Past        bool           `json:"past,omitempty"`   // an earlier life of this peer has told of the ruling, and it is read again
+	Past        bool           `json:"past,omitempty"`   // an earlier life of this data directory has told of it. Of a rumor the application is told again, of all else not
 }

@@ -140,6 +140,7 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventCaseAborted:     {slog.LevelInfo, "A case ended without a ruling"},
 	hearsay.EventHead:            {slog.LevelDebug, "The ledger is proven"},
 	hearsay.EventRosterProven:    {slog.LevelInfo, "Took over the roster"},
+	hearsay.EventResumed:         {slog.LevelInfo, "Took over what an earlier life was told; only what is new is told from here on"},
 	hearsay.EventBarred:          {slog.LevelWarn, "A node was barred"},
 	hearsay.EventLifted:          {slog.LevelInfo, "The bar of a node was lifted"},
 	hearsay.EventTurnedAway:      {slog.LevelWarn, "A node was refused admission"},
@@ -159,9 +160,6 @@ func lineOf(kind hearsay.EventKind) line {
 // facts.
 func logEvent(logger *slog.Logger, p *phrases, e *hearsay.Event) {
 	l := lineOf(e.Kind)
-	if e.Past {
-		l.level = slog.LevelDebug
-	}
 	if p != nil {
 		if text := p.before(e); text != "" {
 			logger.Info(text, "epoch", uint64(e.Epoch))

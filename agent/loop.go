@@ -308,7 +308,9 @@ func (l *loop) report(events []hearsay.Event) {
 			l.resolver.again()
 		}
 	}
-	l.lane.report(slices.DeleteFunc(events, func(e hearsay.Event) bool { return e.Kind == hearsay.EventFresh }))
+	l.lane.report(slices.DeleteFunc(events, func(e hearsay.Event) bool {
+		return e.Kind == hearsay.EventFresh || e.Past && e.Kind != hearsay.EventRumor
+	}))
 }
 
 // acquaint has connections known by where members are now.

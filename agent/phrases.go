@@ -165,6 +165,9 @@ func (p *phrases) ofPeer(e *hearsay.Event) string {
 	case hearsay.EventLinked:
 		return dialect.PhraseConnected(p.subject(e))
 	case hearsay.EventRumor:
+		if e.Subject == p.own && (e.Past || e.By != p.own) { // it was generated in an earlier life
+			return ""
+		}
 		if e.Subject == p.own {
 			return dialect.PhraseGenerated(p.said(e))
 		}
@@ -187,8 +190,6 @@ func (p *phrases) ofPeer(e *hearsay.Event) string {
 		switch {
 		case e.Ruling.Kind == hearsay.RulingAdmit && e.Subject == p.own:
 			remember(p.admitted, e.Epoch, len(e.Ruling.Ballots))
-			return ""
-		case e.Past: // it stands in the log already
 			return ""
 		case e.Ruling.Kind == hearsay.RulingRemove && p.condemned[e.Subject]:
 			delete(p.condemned, e.Subject)

@@ -2,10 +2,12 @@ package agent
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,8 +33,14 @@ func TestPhrases(t *testing.T) {
 		{Observer: own, Verdict: hearsay.VerdictUnreachable}, {Observer: other, Verdict: hearsay.VerdictUnreachable}, {Verdict: hearsay.VerdictReachable},
 	}}
 	rumor := func(of hearsay.NodeID, text string) hearsay.Event {
-		return hearsay.Event{At: time.Unix(100, 0), Kind: hearsay.EventRumor, Subject: of, By: other, Rumor: &hearsay.Rumor{ID: clock.Dot{Counter: 7}, Data: []byte(text)}}
+		by := other
+		if of == own {
+			by = own
+		}
+		return hearsay.Event{At: time.Unix(100, 0), Kind: hearsay.EventRumor, Subject: of, By: by, Rumor: &hearsay.Rumor{ID: clock.Dot{Counter: 7}, Data: []byte(text)}}
 	}
+	earlier := rumor(own, "100:10.0.0.1:1")
+	earlier.Past = true
 	of := make(map[hearsay.Role]*phrases)
 	for _, role := range []hearsay.Role{hearsay.RoleSeed, hearsay.RolePeer} {
 		p := newPhrases(&Config{Role: role, Seeds: make([]quorum.Seed, 3)}, own, at[own])
@@ -58,10 +66,10 @@ func TestPhrases(t *testing.T) {
 		{hearsay.RoleSeed, hearsay.Event{Kind: hearsay.EventExamined, Subject: peer, Verdict: hearsay.VerdictReachable}, ``},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventJoinFail, Addr: at[other], Text: "barred"}, `Not admitted yet`},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: own, Ruling: admitted, Epoch: 4}, ``},
-		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: other, Ruling: admitted, Epoch: 3, Past: true}, ``},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventJoined, Subject: own, Count: 5}, `Bootstrap complete: seeds=3, union_peers=5, neighbors=4`},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventLinked, Subject: peer}, `Connected neighbor: 10.0.0.2:2`},
 		{hearsay.RolePeer, rumor(own, "100:10.0.0.1:1"), `Generated gossip: 100:10.0.0.1:1`},
+		{hearsay.RolePeer, earlier, ``},
 		{hearsay.RolePeer, rumor(peer, "hello"), `First-time gossip received: 100:10.0.0.2:7 | sender_ip=10.0.0.3`},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventAsked, Subject: peer, By: other, Round: 9}, ``},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventExamined, Subject: peer, Round: 9, Verdict: hearsay.VerdictUnreachable}, `Suspicion probe received for 10.0.0.2:2 from 10.0.0.3:3 -> alive=False`},
@@ -77,7 +85,7 @@ func TestPhrases(t *testing.T) {
 	// That it was let in is said when it is in: the ruling may be of a stay that is over.
 	p := of[hearsay.RolePeer]
 	p.phrase(&hearsay.Event{Kind: hearsay.EventRuled, Subject: own, Ruling: admitted, Epoch: 4})
-	if got := p.before(&hearsay.Event{Kind: hearsay.EventRuled, Subject: own, Ruling: removed, Epoch: 5, Past: true}); got != "" {
+	if got := p.before(&hearsay.Event{Kind: hearsay.EventRuled, Subject: own, Ruling: removed, Epoch: 5}); got != "" {
 		t.Errorf("removed, and says %q", got)
 	}
 	if got, want := p.before(&hearsay.Event{Kind: hearsay.EventJoined, Subject: own, Epoch: 4}), "Registration quorum achieved with 2 seeds"; got != want {
@@ -99,6 +107,10 @@ func TestPhrasesOfANetwork(t *testing.T) {
 	if _, err := loud.Broadcast(t.Context(), []byte("5:10.0.0.1:1")); err != nil {
 		t.Fatal(err)
 	}
+	if err := n.peers[1].Leave(patient(t)); err != nil {
+		t.Fatal(err)
+	}
+	await(t, loud, "to be in alone", func() bool { return loud.Epoch() == 3 })
 	if err := loud.Close(); err != nil { // waits for the log
 		t.Fatal(err)
 	}
@@ -112,16 +124,33 @@ func TestPhrasesOfANetwork(t *testing.T) {
 		t.Errorf("pings are logged:\n%s", text)
 	}
 
-	// Started again, it is in by the same stay: that is said once, and of what was
-	// ruled before its end nothing as if that were now.
+	// Started again, it is in by the same stay: that is said once. Of what it was told
+	// before its end it says only that it has taken it over; of what came since all.
+	n.start("c")
 	log.Reset()
 	loud = start(t, cfg)
-	await(t, loud, "to be in again", loud.Joined)
+	await(t, loud, "to be in again, with c", func() bool { return loud.Joined() && loud.Epoch() == 4 && living(loud) == "c loud" })
+	var told []string
+	for _, e := range loud.EventsAfter(patient(t), 0) {
+		if told = append(told, fmt.Sprintf("%s %s %d", e.Kind, e.Name, e.Epoch)); e.Kind == hearsay.EventMemberJoined && e.Name == "c" {
+			break
+		}
+	}
 	if err := loud.Close(); err != nil {
 		t.Fatal(err)
 	}
 	text = log.String()
-	if strings.Count(text, `Registration quorum`) != 1 || strings.Count(text, `Bootstrap complete`) != 1 || regexp.MustCompile(`event=ruled.* epoch=[12]\b`).MatchString(text) {
-		t.Errorf("started again it says:\n%s", text)
+	for what, want := range map[string]int{
+		`Registration quorum`: 1, `Bootstrap complete`: 1, `Generated gossip`: 0, `event=(member-joined|member-left|ruled) member=b`: 0, `event=ruled.* epoch=[123]\b`: 0,
+		`event=resumed count=1 epoch=3`: 1, `event=ruled member=c .*epoch=4`: 1, `event=member-joined member=c`: 1,
+	} {
+		if got := len(regexp.MustCompile(what).FindAllString(text, -1)); got != want {
+			t.Errorf("started again it says %d times %s, want %d:\n%s", got, what, want, text)
+		}
+	}
+	for what, want := range map[string]int{"resumed  3": 1, "ruled c 4": 1, "ruled b 2": 0, "ruled b 3": 0, "member-left b 0": 0, "member-joined b 0": 0, "rumor loud 0": 1} {
+		if got := len(slices.DeleteFunc(slices.Clone(told), func(e string) bool { return e != what })); got != want {
+			t.Errorf("the application is told %d times %q, want %d: %q", got, what, want, told)
+		}
 	}
 }

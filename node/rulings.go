@@ -9,9 +9,23 @@ import (
 // This file makes the roster, and what this node asks of the seeds, follow the
 // ledger.
 
+// past says of what has happened to members since that an earlier life of this
+// data directory has told of it.
+func (n *Node) past(since int) {
+	for i := since; i < len(n.out.Events); i++ {
+		switch e := &n.out.Events[i]; e.Kind {
+		case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved, hearsay.EventMemberRemoved, hearsay.EventMemberLeft:
+			e.Past = true
+		}
+	}
+}
+
 // ruled makes the roster follow a ruling.
 func (n *Node) ruled(now time.Time, e *hearsay.Event) {
 	s, r := &n.seeded, e.Ruling
+	if e.Past {
+		defer n.past(len(n.out.Events))
+	}
 	switch r.Kind {
 	case hearsay.RulingAdmit:
 		if own, in := s.authority.Member(n.id); in && r.Stay == own.Stay { // else it is over by now
@@ -43,8 +57,9 @@ func (n *Node) ruled(now time.Time, e *hearsay.Event) {
 	}
 }
 
-// overtake makes the roster what the authority's is: there is a new one, whole.
-func (n *Node) overtake(now time.Time) {
+// overtake makes the roster what the authority's is: there is a new one, whole. An
+// earlier life has told of who was in by an epoch.
+func (n *Node) overtake(now time.Time, told hearsay.Epoch) {
 	s := &n.seeded
 	own, in := s.authority.Member(n.id)
 	switch {
@@ -54,7 +69,10 @@ func (n *Node) overtake(now time.Time) {
 		n.removed(now)
 	}
 	for _, m := range s.authority.Roster(nil) {
-		n.roster.Admit(now, &m.Claim)
+		since := len(n.out.Events)
+		if n.roster.Admit(now, &m.Claim); m.Stay.Epoch <= told {
+			n.past(since)
+		}
 	}
 	n.expelStrangers(now)
 	if s.petitions != nil {

@@ -61,7 +61,9 @@ func (n *Node) takeSeat(random *rand.Rand, records []hearsay.Record, now time.Ti
 	n.seeded.seat = seat
 	n.seeded.answers = answers{seat: seat, out: n.out}
 	n.follow(now, seat, n.cfg.Quorum.Seeds)
-	n.overtake(now)
+	if n.overtake(now, seat.Epoch()); seat.Epoch() > 0 {
+		n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventResumed, Epoch: seat.Epoch(), Count: len(n.Stays(nil))})
+	}
 	return nil
 }
 
@@ -121,6 +123,14 @@ func (n *Node) gossips(with hearsay.NodeID) bool {
 // drawMost is how often a member is drawn until it is none that carries no
 // rumors.
 const drawMost = 8
+
+// told is the newest epoch of which an earlier life of a peer has told.
+func (s *seeded) told() hearsay.Epoch {
+	if s.follower == nil {
+		return 0 // a seed gets a roster whole because it was away: that is news
+	}
+	return s.follower.Told()
+}
 
 // draw gives a random living member that passes on rumors, if there is one, and
 // this node may.

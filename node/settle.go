@@ -86,7 +86,7 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 	case hearsay.EventRuled:
 		n.ruled(now, e)
 	case hearsay.EventRosterProven:
-		n.overtake(now)
+		n.overtake(now, s.told())
 	case hearsay.EventCaseAborted:
 		s.answers.giveAll(hearsay.Stay{ID: id}, hearsay.OutcomeWait, 0, e.Text)
 	case hearsay.EventCaseRefused:

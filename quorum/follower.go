@@ -156,6 +156,9 @@ func (f *Follower) Deadline() time.Time {
 // Epoch is the newest proven epoch.
 func (f *Follower) Epoch() hearsay.Epoch { return f.epoch }
 
+// Told is the newest epoch of which an earlier life has told.
+func (f *Follower) Told() hearsay.Epoch { return f.floor }
+
 // Head gives the hash of the ledger up to Epoch.
 func (f *Follower) Head() hearsay.Hash {
 	chain := &f.chain

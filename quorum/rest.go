@@ -67,12 +67,14 @@ func (f *Follower) applyProven(now time.Time) (all bool) {
 			return false
 		}
 		untold = untold || f.epoch > before
+		f.resume(now, before)
 		for f.epoch < proven && (left > 0 || f.epoch < f.floor) {
 			left--
 			r := f.chain.at(f.epoch + 1).ruling
 			if !f.apply(now, r) {
 				return true
 			}
+			f.resume(now, r.Epoch-1)
 			if untold {
 				f.depart(r)
 			}
@@ -89,6 +91,13 @@ func (f *Follower) applyProven(now time.Time) (all bool) {
 		}
 	}
 	return false
+}
+
+// resume says, once, that all is here of which an earlier life has told.
+func (f *Follower) resume(now time.Time, before hearsay.Epoch) {
+	if before < f.floor && f.epoch >= f.floor {
+		f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventResumed, Epoch: f.floor, Count: f.members.count})
+	}
 }
 
 // rebase takes over a roster that came whole and is proven, once its claims are

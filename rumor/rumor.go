@@ -143,7 +143,7 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 			out.Persist = append(out.Persist, &hearsay.KeptRumor{Number: record.Number})
 			continue
 		}
-		r.deliver(now, &entry{Rumor: rumor, origin: r.seen.of(rumor.ID.Origin), by: self, at: now})
+		r.deliver(now, &entry{Rumor: rumor, origin: r.seen.of(rumor.ID.Origin), by: self, at: now, past: true})
 	}
 	return r
 }

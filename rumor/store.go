@@ -23,6 +23,7 @@ type entry struct {
 	named         bool           // another has named it to this node
 	conflict      bool           // another payload came under its name
 	evicted       bool
+	past          bool // an earlier life has said and told it
 
 	heat     Heat // of the monger strategy, with what its contacts of this cycle came to
 	contacts int
@@ -129,6 +130,6 @@ func (r *Rumors) Delivered(id clock.Dot) (e hearsay.Event, held bool) {
 // event tells that a rumor was delivered.
 func (e *entry) event() hearsay.Event {
 	return hearsay.Event{
-		At: e.at, Kind: hearsay.EventRumor, Subject: e.Origin(), By: e.by, Count: int(e.Hops), Rumor: &e.Rumor,
+		At: e.at, Kind: hearsay.EventRumor, Subject: e.Origin(), By: e.by, Count: int(e.Hops), Rumor: &e.Rumor, Past: e.past,
 	}
 }

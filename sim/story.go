@@ -272,6 +272,8 @@ func authority(e *hearsay.Event, subject, by string, names *checker) string {
 		return fmt.Sprintf("closes the case on %s: %s", subject, e.Text)
 	case hearsay.EventHead:
 		return fmt.Sprintf("has epoch %d proven by %d heads", e.Epoch, e.Count)
+	case hearsay.EventResumed:
+		return fmt.Sprintf("takes over what its earlier life was told, up to epoch %d: %s", e.Epoch, membersWords(e.Count))
 	case hearsay.EventRosterProven:
 		return fmt.Sprintf("takes over the roster of epoch %d whole: %s", e.Epoch, membersWords(e.Count))
 	case hearsay.EventTurnedAway:
