@@ -98,7 +98,8 @@ func (c *Config) check(key hearsay.PublicKey) error {
 		return fmt.Errorf("seeds: this seed is none of them")
 	}
 	if pinned := c.Seeds[c.Slot].Key; !pinned.IsZero() && pinned != key {
-		return fmt.Errorf("seeds: the list pins another key for %v than this data directory has: restore the directory, or take the key out of the list", c.Seeds[c.Slot].Addr)
+		return fmt.Errorf("seeds: the list pins another key for %v than this data directory has: use the directory with that key; "+
+			"if it is lost, take the key out of the list of every seed, and start each again: the others give this one its seat", c.Seeds[c.Slot].Addr)
 	}
 	for i := range c.Seeds {
 		if key := c.Seeds[i].Key; !key.IsZero() && key.Weak() {

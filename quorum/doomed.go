@@ -22,7 +22,7 @@ func (q *Quorum) Doomed() string { return q.doomed }
 func (q *Quorum) doom(promised string) {
 	right := "start this seed with an empty one, and the others give it its seat"
 	if len(q.cfg.Seeds) <= 2 { // who cannot
-		right = "put the newest one back or, if there is none, see `hearsay seed recover`"
+		right = lastUsed("this seed", "the data directory that it")
 	}
 	q.doomed = fmt.Sprintf("it is older than what this seed has promised: %s; it is a copy from before, and must not be used: %s", promised, right)
 }

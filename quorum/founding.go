@@ -276,12 +276,18 @@ func (q *Quorum) tryGiveUp(now time.Time) {
 		q.giveUp()
 		q.say(hearsay.Event{At: now, Text: "the founding that this seed took part in came to nothing; it has given that up, and begins as with an empty directory"})
 	case q.seats.why == "":
-		right := "put the data directories of the others back, or see `hearsay seed recover`"
+		right := lastUsed("the others", "the data directories that they")
 		if q.state.epoch == 0 {
 			right = "nothing was ruled yet: start this seed with an empty data directory"
 		}
 		q.say(hearsay.Event{At: now, Text: fmt.Sprintf("at most %d of %d seeds have kept their part of this ledger, and %d are needed: %s", able, len(q.cfg.Seeds), q.Needed(), right)})
 	}
+}
+
+// lastUsed is what is safe where no quorum can give a seat: a copy would have
+// forgotten what was promised.
+func lastUsed(seeds, directories string) string {
+	return "start " + seeds + " with " + directories + " used last, not with a copy; if that is lost, see `hearsay seed recover`"
 }
 
 // left counts the seeds that may take part in this one's founding still, and who

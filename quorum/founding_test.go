@@ -452,9 +452,9 @@ func TestLostQuorumIsSaid(t *testing.T) {
 		backWithTheirs bool
 	}{
 		{seeds: 3, members: 1, back: 1},
-		{seeds: 3, members: 1, back: 2, has: "at most 1 of 3 seeds have kept their part of this ledger, and 2 are needed: put the data", hasNot: "its quorum must give it"},
+		{seeds: 3, members: 1, back: 2, has: "at most 1 of 3 seeds have kept their part of this ledger, and 2 are needed: start the others with the data directories that they used last, not with a copy", hasNot: "its quorum must give it"},
 		{seeds: 3, members: 0, back: 2, has: "at most 1 of 3 seeds have kept their part of this ledger, and 2 are needed: nothing was ruled yet", hasNot: "its quorum must give it"},
-		{seeds: 2, members: 1, back: 1, has: "at most 1 of 2 seeds", hasNot: "no quorum without it: put the old data directory back, or see `hearsay seed recover`"},
+		{seeds: 2, members: 1, back: 1, has: "at most 1 of 2 seeds", hasNot: "no quorum without it: start this seed with the data directory that it used last, not with a copy; if that is lost, see `hearsay seed recover`"},
 		{seeds: 3, members: 1, back: 2, backWithTheirs: true},
 	} {
 		w := newWorld(t, tt.seeds, 21)

@@ -322,9 +322,9 @@ func (q *Quorum) asListed(seats []hearsay.Seat) bool {
 
 // notNamed is why a seed waits that has come after the founding.
 func (q *Quorum) notNamed() string {
-	right := ": its quorum must give it to this one"
+	right := ": its quorum must give it to this one, and seeds whose list pins the old key do not"
 	if len(q.cfg.Seeds) <= 2 {
-		right = ", and there is no quorum without it: put the old data directory back, or see `hearsay seed recover`"
+		right = ", and there is no quorum without it: " + lastUsed("this seed", "the data directory that it")
 	}
 	return "the network was founded with another life in this seat" + right
 }

@@ -244,8 +244,8 @@ func openError(path string, err error) error {
 	case errors.As(err, new(*fs.PathError)):
 		return fmt.Errorf("open %s: %w", path, cause(err))
 	}
-	return fmt.Errorf("%s is damaged and was left as it is (%w): restore it from a backup, "+
-		"or move it away to start with a new identity", path, err)
+	return fmt.Errorf("%s is damaged and was left as it is (%w): move it away and start with an empty data directory: "+
+		"a peer is a new member then, a seed gets its seat from a quorum of the others; never put a seed's back from a backup", path, err)
 }
 
 // cause is why a call on a file failed, without the file, which the caller
