@@ -11,5 +11,9 @@ var ErrNotMember = errors.New("no member bears this name")
 // ErrSeedMute is wrapped by errors about saying something at a seed.
 var ErrSeedMute = errors.New("this is a seed, and seeds carry no rumors; ask a peer")
 
+// ErrUndecidable is wrapped by errors about what is asked of the seeds and will
+// never be decided.
+var ErrUndecidable = errors.New("nobody decides that")
+
 // ErrOut is wrapped by errors about the removal of one who is out.
 var ErrOut = errors.New("it is out already")

@@ -239,7 +239,7 @@ func (n *Node) StayOf(name string) (hearsay.Stay, error) {
 	case in:
 		return m.Stay, nil
 	case n.isSeed(id):
-		return hearsay.Stay{}, fmt.Errorf("%q is a seed: seeds are in by the list of seeds, and no case is opened about them", name)
+		return hearsay.Stay{}, fmt.Errorf("%q is a seed, and in by the list of seeds: %w", name, hearsay.ErrUndecidable)
 	}
 	var last hearsay.Epoch
 	for r := range n.ledger() {
@@ -256,7 +256,7 @@ func (n *Node) StayOf(name string) (hearsay.Stay, error) {
 // identify gives the identity that is meant: a whole NodeID may be anybody's.
 func (n *Node) identify(name string) (id hearsay.NodeID, err error) {
 	if n.seeded.authority == nil {
-		return id, fmt.Errorf("this network has no seeds: nobody decides who may be in")
+		return id, fmt.Errorf("this network has no seeds: %w", hearsay.ErrUndecidable)
 	}
 	if id.UnmarshalText([]byte(name)) == nil {
 		return id, nil
@@ -290,7 +290,7 @@ func (n *Node) bar(now time.Time, name string, ask func(hearsay.NodeID) quorum.A
 	case n.seeded.seat == nil:
 		err = fmt.Errorf("this is a peer, and seeds keep the list of who is barred: ask a seed")
 	case n.isSeed(id):
-		err = fmt.Errorf("%q is a seed: seeds are in by the list of seeds", name)
+		err = fmt.Errorf("%q is a seed, and in by the list of seeds: %w", name, hearsay.ErrUndecidable)
 	default:
 		if a := ask(id); a.Code == quorum.AnswerRefused || a.Code == quorum.AnswerWait {
 			err = fmt.Errorf("%s", a.Text)

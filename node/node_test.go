@@ -3,10 +3,12 @@ package node_test
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,9 +70,13 @@ func newNetwork(t testing.TB, n int) *network {
 }
 
 func (w *network) newNode(i int, records ...hearsay.Record) *node.Node {
+	return w.newNodeCalled(i, fmt.Sprintf("n%d", i), records...)
+}
+
+func (w *network) newNodeCalled(i int, name string, records ...hearsay.Record) *node.Node {
 	key := hearsay.PublicKey(sha256.Sum256([]byte{byte(i)}))
 	cfg := node.Config{
-		Network: hearsay.NetworkIDOf("test"), Name: fmt.Sprintf("n%d", i), Addr: addr(i), Role: hearsay.RolePeer,
+		Network: hearsay.NetworkIDOf("test"), Name: name, Addr: addr(i), Role: hearsay.RolePeer,
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(),
 		Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(),
 	}
@@ -343,5 +349,32 @@ func BenchmarkReceivePing(b *testing.B) {
 		if out := n.Receive(w.now, p); len(out.Now) != 1 {
 			b.Fatalf("%d packets", len(out.Now))
 		}
+	}
+}
+
+// A member is meant by its name, its id, or three digits or more of it. Who takes
+// another's id for a name is not taken for that one.
+func TestWhoIsMeant(t *testing.T) {
+	w := newNetwork(t, 2)
+	id := w.nodes[1].Self().ID.String()
+	for i, digits := range []int{3, 8, 32} {
+		w.nodes = append(w.nodes, w.newNodeCalled(2+i, id[:digits]))
+		w.carry(2+i, w.nodes[2+i].Contact(w.now, []netip.AddrPort{addr(0)}))
+	}
+	w.run(2 * time.Second)
+	for name, want := range map[string]int{
+		"n1": 1, id[:3]: 2, id[:4]: 1, strings.ToUpper(id[:7]): 1, id[:9]: 1, id: 1, w.nodes[4].Self().ID.String(): 4, // by name: the first of them alone
+	} {
+		file, err := w.nodes[0].Why(w.now, name)
+		if err != nil || file.Member.ID != w.nodes[want].Self().ID {
+			t.Errorf("%s means %s (%v), want node %d", name, file.Member.Name, err, want)
+		}
+	}
+	_, err := w.nodes[0].Why(w.now, id[:8])
+	if want := "n1 with id " + id; !errors.Is(err, hearsay.ErrAmbiguous) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), id[:8]+" with id ") {
+		t.Errorf("%s is a name, and what tables show of another's id: %v, want both listed, %q", id[:8], err, want)
+	}
+	if file, err := w.nodes[0].Why(w.now, "f0"); err != nil || !file.Member.ID.IsZero() || !strings.Contains(file.Summary, "too short: 3 digits are needed") {
+		t.Errorf("two digits mean %s, %s (%v)", file.Member.Name, file.Summary, err)
 	}
 }

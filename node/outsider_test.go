@@ -72,6 +72,7 @@ func TestWhyOfRemovedAndBarred(t *testing.T) {
 	w.down[5] = true
 	w.run(20 * time.Second)
 	contains(t, "removed", w.why(0, "n5").Summary, "if it lives, it asks to be admitted again by itself.")
+	contains(t, "removed, at a peer", w.why(4, "n5").Summary, "if it lives, it asks to be admitted again by itself, unless it is barred, which only seeds know.")
 	_, fx, err := w.nodes[0].Bar(w.now, "n5", "too loud")
 	if err != nil {
 		t.Fatal(err)

@@ -79,8 +79,11 @@ func sameProbe(a, b *hearsay.Event) bool {
 // several is an error that lists them.
 func (n *Node) Why(now time.Time, name string) (hearsay.CaseFile, error) {
 	found := n.find(name)
-	if len(found) == 0 && n.seeded.authority != nil {
-		found = n.findStrangers(name)
+	var whole hearsay.NodeID
+	if isID := whole.UnmarshalText([]byte(name)) == nil; len(found) == 0 || isID && found[0].ID != whole {
+		if strangers := n.findStrangers(name); len(found) == 0 || len(strangers) > 0 {
+			found = strangers // an id is meant before a name that looks like one
+		}
 	}
 	switch len(found) {
 	case 0:
@@ -93,6 +96,9 @@ func (n *Node) Why(now time.Time, name string) (hearsay.CaseFile, error) {
 		if n.seeded.authority != nil {
 			n.tellNobody(&file)
 		}
+		if len(name) < idDigitsMin && isHex(name) {
+			file.Summary += fmt.Sprintf(" For the beginning of an id it is too short: %d digits are needed.", idDigitsMin)
+		}
 		return file, nil
 	case 1:
 		if n.seeded.authority != nil {
@@ -102,33 +108,53 @@ func (n *Node) Why(now time.Time, name string) (hearsay.CaseFile, error) {
 	}
 	listed := make([]string, len(found))
 	for i, m := range found {
-		listed[i] = fmt.Sprintf("%s (%s, %s)", m.ID.Short(), m.Addr, m.State)
+		listed[i] = fmt.Sprintf("%s with id %s (%s, %s)", m.Name, m.ID, m.Addr, m.State)
 	}
-	return hearsay.CaseFile{}, fmt.Errorf("%q: %w: %s; give the beginning of an id", name, hearsay.ErrAmbiguous, strings.Join(listed, ", "))
+	return hearsay.CaseFile{}, fmt.Errorf("%q: %w: %s; give an id, or more of it", name, hearsay.ErrAmbiguous, strings.Join(listed, ", "))
 }
 
-// find looks a member up: by name; else by the beginning of its NodeID. Of
-// several with the name the only living one is meant.
+const (
+	idDigitsMin   = 3 // of an id's beginning. Guess: fewer are often several members'
+	idDigitsShown = 8 // by NodeID.Short, in tables and logs
+)
+
+// begins reports whether an id begins so.
+func begins(id hearsay.NodeID, digits string) bool {
+	return len(digits) >= idDigitsMin && strings.HasPrefix(id.String(), strings.ToLower(digits))
+}
+
+func isHex(text string) bool { return strings.Trim(text, "0123456789abcdefABCDEF") == "" }
+
+// find looks a member up: by its NodeID; by name; else by the beginning of its
+// NodeID. Of several with the name the only living one is meant. A name may be
+// made to look like an id: if it is as many digits as tables show, whoever has such
+// an id may be meant, too.
 func (n *Node) find(name string) []hearsay.Member {
 	var named, living, numbered []hearsay.Member
 	for _, m := range n.Members(nil) {
+		if m.ID.String() == name {
+			return []hearsay.Member{m}
+		}
 		if m.Name == name {
 			named = append(named, m)
 			if m.State.Living() {
 				living = append(living, m)
 			}
 		}
-		if len(name) >= 4 && strings.HasPrefix(m.ID.String(), strings.ToLower(name)) {
+		if m.Name != name && begins(m.ID, name) {
 			numbered = append(numbered, m)
 		}
 	}
-	switch {
-	case len(living) == 1:
-		return living
-	case len(named) > 0:
-		return named
+	if len(living) == 1 {
+		named = living
 	}
-	return numbered
+	switch {
+	case len(named) == 0:
+		return numbered
+	case len(name) >= idDigitsShown:
+		return append(named, numbered...)
+	}
+	return named
 }
 
 // tell makes the case file of one member.

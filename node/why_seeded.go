@@ -87,10 +87,13 @@ func (n *Node) turnAway(now time.Time, c *hearsay.Claim, why string) {
 }
 
 // findStrangers looks somebody up who is in no roster: who has asked to be in,
-// or was in as far as the ledger here goes back.
+// or was in as far as the ledger here goes back. In an open network nobody is that.
 func (n *Node) findStrangers(name string) (found []hearsay.Member) {
+	if n.seeded.authority == nil {
+		return nil
+	}
 	is := func(id hearsay.NodeID, called string) bool {
-		return called == name || len(name) >= 4 && strings.HasPrefix(id.String(), strings.ToLower(name))
+		return called == name || begins(id, name)
 	}
 	add := func(m hearsay.Member) {
 		if at := slices.IndexFunc(found, func(o hearsay.Member) bool { return o.ID == m.ID }); at < 0 {

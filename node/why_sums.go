@@ -119,7 +119,11 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 	if s.m.ID == n.id {
 		return text + "it asks to be admitted again by itself."
 	}
-	return text + "if it lives, it asks to be admitted again by itself."
+	text += "if it lives, it asks to be admitted again by itself"
+	if n.seeded.seat == nil {
+		text += ", unless it is barred, which only seeds know"
+	}
+	return text + "."
 }
 
 // duration tells how long a removal took: from the first suspicion that this

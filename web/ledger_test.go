@@ -245,6 +245,10 @@ func TestOperatorAsksTheSeeds(t *testing.T) {
 			t.Errorf("%s: status %d, want %d", path, r.StatusCode, code)
 		}
 	}
+	v.council.refuse = fmt.Errorf("remove %q: %w", "ada", hearsay.ErrUndecidable)
+	if r := ask(handler(v), "POST", "/v1/members/ada/remove", ""); r.StatusCode != 409 {
+		t.Errorf("a seed is to be removed: status %d", r.StatusCode)
+	}
 	for role, want := range map[hearsay.Role]string{hearsay.RolePeer: "10.0.0.3:5001 (there it gossips; ask at its --http address)"} {
 		v.members[0].Role = role
 		if r := ask(handler(v), "POST", "/v1/bars", `{"name":"bob"}`, "Content-Type: application/json"); r.StatusCode != 409 || !strings.Contains(read(t, r), want) {

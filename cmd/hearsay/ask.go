@@ -20,6 +20,9 @@ import (
 // caseFile is what is shown of the answer of /v1/members/{name}/case; of one
 // never in, that is all.
 type caseFile struct {
+	Member struct {
+		ID hearsay.NodeID `json:"id"` // zero: of nobody
+	} `json:"member"`
 	Verdict string         `json:"verdict"`
 	Summary string         `json:"summary"`
 	Nearest string         `json:"nearest"`
@@ -49,15 +52,25 @@ func newWhy() *cobra.Command {
 		Short: "Tell why a member is held to be what it is",
 		Long: `Tell the case of a member: who missed it, what its observers saw in which round,
 how the seeds voted and why, what followed from that, and when; and what would
-have changed it. NAME is a name, an id, or the beginning of
-an id. One still suspect has a case too, and so has one never in.`,
+have changed it. NAME is a name, an id, or the beginning of an id, three digits or
+more. One still suspect has a case too, and so has one never in. Exit code 1 if
+nobody of that name is known.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := hearsay.CheckName(args[0]); err != nil {
 				return wrongUsage(cmd, err)
 			}
 			path := "/v1/members/" + url.PathEscape(args[0]) + "/case"
-			return show(cmd, &from, "tell why of "+args[0], path, printCase)
+			what := "tell why of " + args[0]
+			return showOr(cmd, &from, what, path, func(out io.Writer, file caseFile) error {
+				if file.Member.ID.IsZero() {
+					return fmt.Errorf("%s: %s", what, oneLine(file.Summary))
+				}
+				if !from.json {
+					printCase(out, file)
+				}
+				return nil
+			})
 		},
 	}
 	from.addFlags(cmd)
@@ -67,6 +80,17 @@ an id. One still suspect has a case too, and so has one never in.`,
 // show asks for path and prints the answer: as it came with --json, else as
 // print has it.
 func show[T any](cmd *cobra.Command, from *asking, what, path string, print func(io.Writer, T)) error {
+	return showOr(cmd, from, what, path, func(out io.Writer, answer T) error {
+		if !from.json {
+			print(out, answer)
+		}
+		return nil
+	})
+}
+
+// showOr asks for path and prints the answer, if that was asked for with --json; what
+// else there is to do the caller does.
+func showOr[T any](cmd *cobra.Command, from *asking, what, path string, print func(io.Writer, T) error) error {
 	c, err := from.client(cmd)
 	if err != nil {
 		return err
@@ -81,10 +105,11 @@ func show[T any](cmd *cobra.Command, from *asking, what, path string, print func
 	}
 	out := cmd.OutOrStdout()
 	if from.json {
-		return printJSON(out, body)
+		if err := printJSON(out, body); err != nil {
+			return err
+		}
 	}
-	print(out, answer)
-	return nil
+	return print(out, answer)
 }
 
 // printJSON prints a JSON text as one line.
