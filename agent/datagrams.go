@@ -147,7 +147,7 @@ func bindError(addr netip.AddrPort, protocol string, err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		hint = ": another process listens there; choose another port, or 0"
+		hint = ": another process listens there; choose another port"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		hint = ": this machine does not have that address"
 	}

@@ -84,5 +84,5 @@ func (c *chain) recovers(hash hearsay.Hash) bool {
 func (f *Follower) anotherFounding(slot int) doubt {
 	addr := f.cfg.Seeds[slot].Addr
 	return doubt{note: "is of another founding", text: fmt.Sprintf("the seed at %v takes part in another founding of this network than the ledger here, "+
-		"which ends with epoch %d: if the network was founded anew, start this node again", addr, f.epoch)}
+		"which ends with epoch %d: if the network was founded anew, start this node again, with an empty data directory if it says the same then", addr, f.epoch)}
 }

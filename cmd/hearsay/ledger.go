@@ -183,7 +183,8 @@ func newRemove() *cobra.Command {
 		Short: "Have the seeds decide whether a member is out",
 		Long: `Open a case against a member, as an operator. The seeds decide it, each by its
 own probes over four seconds: a member that answers any of them stays in. So this
-removes who is gone and was not reported; to keep a living node out, bar it, too.
+removes one that is gone and was not reported. Nothing puts out a living one but its
+own leave; a bar keeps it out after that.
 
 NAME is a name, an id, or the beginning of an id. Exit code 1 if it stays in.`,
 		Args: cobra.ExactArgs(1),

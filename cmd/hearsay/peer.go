@@ -305,9 +305,11 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		return node.Err() // nil: it was told to leave
 	case <-ctx.Done():
 	}
-	if o.role != hearsay.RoleSeed { // a seed is one by the list of seeds, also while it is down
-		leave(node, log.Logger)
+	if o.role == hearsay.RoleSeed { // it is one by the list of seeds, also while it is down
+		log.Info("Stopping, as a signal has asked; a seed does not leave, and the others go on if they are a quorum")
+		return nil
 	}
+	leave(node, log.Logger)
 	return nil
 }
 

@@ -155,7 +155,7 @@ func (p *process) flagged(words string) string {
 	if p.role == hearsay.RoleSeed {
 		flag = "--seed-port"
 	}
-	return strings.Replace(words, "choose another port, or 0", "choose another port with "+flag+", or 0", 1)
+	return strings.Replace(words, "choose another port", "choose another port with "+flag+", or 0", 1)
 }
 
 // tail reads at most the last n bytes of a file.

@@ -41,8 +41,8 @@ it. It waits some seconds for others, longer the later this seed stands in
 If your word was wrong, the seed with the old ledger takes no part, and says so.
 
 A seed's data directory must not be put back from a backup, as it may be older
-than what the seed has promised: one that is a copy is refused. If you have moved
-the directory, and use it nowhere else, --this-is-the-newest gives your word for
+than what the seed has promised: one that is a copy is refused, but a file that
+was written over in place is not known for one. If you have moved the directory, and use it nowhere else, --this-is-the-newest gives your word for
 that, once.
 
 A flag goes before the environment (HEARSAY_NAME, HEARSAY_QUORUM_TRIAL, ...),
@@ -96,7 +96,7 @@ func (o *nodeOptions) sit(config *agent.Config, list *seeds.List) error {
 		}
 	}
 	if config.Slot, err = list.Slot(own, local); err != nil {
-		return fmt.Errorf("read the seeds: %w", err)
+		return hintedError{fmt.Errorf("read the seeds: %w", err), "give the address and port of its line with --ip and --port"}
 	}
 	listed := list.Seeds[config.Slot].Addr
 	config.Advertise = listed.String()
@@ -127,7 +127,9 @@ func newRecover() *cobra.Command {
 		Short: "Begin anew from one seed's ledger: a quorum is lost for ever",
 		Long: `Begin anew from the ledger in this seed's data directory, when so many seeds are
 lost for ever that there will be no quorum again. The seed must be stopped, and
---config must name the seeds of from now on: this one alone, or with others.
+--config must name the seeds of from now on: this one alone, or with others, which
+must run meanwhile, each with an empty data directory. --ip and --port say which of
+the list this one is.
 
 This gives up what the seeds stand for: that a quorum decides. What the lost seeds
 have ruled after this ledger's last epoch is gone, and every peer has to take the
