@@ -116,7 +116,7 @@ const (
 	RuleMajority Rule = iota + 1 // H of K observers against, in one round
 	RuleTimeout                  // the suspicion ran out: nobody says reachable; in an open network at least two (of two members: one) against
 	RuleTrial                    // no evidence: only what seeds see themselves, each for four seconds, and none may reach it
-	RuleWatch                    // the same, and a seed has opened the case itself: the member was silent to its own probes for 24 s, whatever observers said
+	RuleWatch                    // the same, and a seed has opened the case itself: the member was silent to its own probes for 4 s as a suspect, or for 24 s, whatever observers said
 )
 
 // Observed reports whether a removal by the rule rests on what observers have

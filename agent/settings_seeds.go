@@ -24,7 +24,7 @@ func quorumKnobs(c *Config) []Knob {
 			must("at most quorum.short_trial", func() bool { return q.Trial <= q.ShortTrial }),
 		duration("quorum.short_trial", &q.ShortTrial, 10*time.Millisecond, 10*time.Minute, "the same, without the evidence of a majority of observers", "a choice of ours").
 			must("at most quorum.remove_timeout", func() bool { return q.ShortTrial <= q.RemoveTimeout }),
-		duration("quorum.silent_for", &q.SilentFor, 20*time.Millisecond, time.Hour, "of a seed: a member that does not answer it for so long is brought before the seeds, whatever observers say", "quorum.short_trial, and the older seeds' pause").
+		duration("quorum.silent_for", &q.SilentFor, 20*time.Millisecond, time.Hour, "of a seed: a member that does not answer it for so long is brought before the seeds, whatever observers say; a suspect after quorum.short_trial", "quorum.short_trial, and the older seeds' pause").
 			must("more than quorum.short_trial", func() bool { return q.SilentFor > q.ShortTrial }),
 		duration("quorum.admit_timeout", &q.AdmitTimeout, 100*time.Millisecond, 10*time.Minute, "of a seed: an admission without a decision ends", "guess"),
 		duration("quorum.remove_timeout", &q.RemoveTimeout, 100*time.Millisecond, 10*time.Minute, "of a seed: a removal without a decision ends, a short report that much later as it is tried longer", "guess").

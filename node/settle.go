@@ -66,8 +66,7 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 	case hearsay.EventProbeWanted:
 		n.probe(now, e)
 	case hearsay.EventExamined:
-		s.probed(now, e)
-		n.roster.Examined(now, id, e.Round, e.Verdict)
+		n.examined(now, e)
 	case hearsay.EventCondemned:
 		n.condemned(now, e)
 	case hearsay.EventCleared:
@@ -149,6 +148,15 @@ func (n *Node) probe(now time.Time, e *hearsay.Event) {
 	}
 }
 
+// examined tells the roster what this node's own pings have found, and a seed, which may
+// accuse the member.
+func (n *Node) examined(now time.Time, e *hearsay.Event) {
+	if n.seeded.probed(now, e) {
+		n.roster.Unreachable(now, e.Subject)
+	}
+	n.roster.Examined(now, e.Subject, e.Round, e.Verdict)
+}
+
 // condemned brings the word of the observers to who decides: in an open network
 // it is enough, else the seeds do.
 func (n *Node) condemned(now time.Time, e *hearsay.Event) {
@@ -192,9 +200,8 @@ func (s *seeded) cleared(now time.Time, id hearsay.NodeID) {
 	}
 }
 
-// probed tells a seed what its own probe has found.
-func (s *seeded) probed(now time.Time, e *hearsay.Event) {
-	if s.seat != nil {
-		s.seat.Probed(now, quorum.Probe{Subject: e.Subject, Addr: e.Addr, Verdict: e.Verdict, Began: now.Add(-e.Took)})
-	}
+// probed tells a seed what its own probe has found. It reports whether the seed
+// accuses the member.
+func (s *seeded) probed(now time.Time, e *hearsay.Event) (accuses bool) {
+	return s.seat != nil && s.seat.Probed(now, quorum.Probe{Subject: e.Subject, Addr: e.Addr, Verdict: e.Verdict, Began: now.Add(-e.Took)})
 }

@@ -371,7 +371,7 @@ func (s *story) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hears
 	alone := ", and none may reach it"
 	switch {
 	case rule == hearsay.RuleWatch:
-		brought = fmt.Sprintf("opened by a seed whose own probes it had not answered for %s%s, whatever its observers said (rule: watch)", t.SilentFor, source)
+		brought = fmt.Sprintf("opened by a seed whose own probes it had not answered for %s%s as a suspect, or for %s, whatever its observers said (rule: watch)", t.ShortTrial, source, t.SilentFor)
 	case rule == hearsay.RuleMajority:
 		brought, wait, alone = "reported with its observers' statements (rule: majority)", t.Trial, ""
 	case rule == hearsay.RuleTimeout:

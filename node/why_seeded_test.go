@@ -383,7 +383,7 @@ func TestWhyTellsOfTimeouts(t *testing.T) {
 			contains(t, "suspect", file.Summary, others)
 		}
 		contains(t, "suspect", file.Nearest, "3 of them would be needed, and 1 is alive", "suspicion runs out at about",
-			"reported to the seeds with what statements there are", "2 of 3 seeds have had no answer from it for 4s", "none reaches it. That is by about", "A seed that it has not answered for 24s")
+			"reported to the seeds with what statements there are", "2 of 3 seeds have had no answer from it for 4s", "none reaches it. That is by about", "a seed that it has not answered for 4s")
 	}
 	if asking == 0 {
 		t.Error("nobody tells of a round")

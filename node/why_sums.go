@@ -97,7 +97,7 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 			n.accuser(e), s.saidAtTimeout(e), plural(len(e.Statements), "statement"))
 	case r.Rule == hearsay.RuleWatch:
 		t, source := n.timing()
-		text += fmt.Sprintf("It had not answered a seed's own probes for %s%s, so that seed brought it before the others itself, whatever its observers said (rule: watch). ", t.SilentFor, source)
+		text += fmt.Sprintf("It had not answered a seed's own probes for %s%s as a suspect, or for %s, so that seed brought it before the others itself, whatever its observers said (rule: watch). ", t.ShortTrial, source, t.SilentFor)
 	case r.Evidence.IsZero():
 		text += "It was reported without evidence, as an operator does, so only what the seeds saw themselves counted. "
 	case r.Rule == hearsay.RuleTimeout:

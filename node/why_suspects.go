@@ -128,7 +128,7 @@ func (s *story) abstaining() string {
 // anybody's report.
 func (s *story) silentToSeeds() string {
 	q, source := s.n.timing()
-	return fmt.Sprintf(" A seed that it has not answered for %s%s brings it before the others in any case.", q.SilentFor, source)
+	return fmt.Sprintf(" While it is suspect, a seed that it has not answered for %s%s brings it before the others in any case; else for %s.", q.ShortTrial, source, q.SilentFor)
 }
 
 // suspectNearest tells by what a suspicion ends, either way.

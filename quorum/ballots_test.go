@@ -418,13 +418,85 @@ func TestSeedOpensCaseOnSilent(t *testing.T) {
 	t.Logf("out after %v", w.now.Sub(began))
 }
 
+// A suspect that refutes nothing is brought before the seeds by each to which it has
+// been silent for the short trial: whoever has accused it may be lost itself, or
+// what it reports.
+func TestSeedOpensCaseOnSuspect(t *testing.T) {
+	for _, heard := range []int{1, 3} { // by so many seeds; the case tells the others
+		w := followed(t, 4, 3)
+		one := w.people[1]
+		one.up, one.covered = false, true
+		for _, m := range w.machines[:heard] {
+			w.step(m, func() { m.q.Suspected(w.now, one.id()) })
+		}
+		cfg, began := w.machines[0].q.cfg, w.now
+		w.run(cfg.ShortTrial - 100*time.Millisecond)
+		if _, open := w.machines[0].q.Case(one.id()); open || !w.in(one) {
+			t.Fatal("a case is open, or over, too soon")
+		}
+		most := 3 * time.Second
+		if heard < 2 {
+			most += cfg.ShortTrial
+		}
+		w.must(most, "it is out", func() bool { return !w.in(one) })
+		if r := w.machines[0].q.Rulings(hearsay.Epoch(3), 1)[0]; r.Rule != hearsay.RuleWatch {
+			t.Errorf("removed by %s", r.Rule)
+		}
+		t.Logf("known to %d seeds: out after %v", heard, w.now.Sub(began))
+	}
+}
+
+// A seed accuses a member that does not answer it, once, until it has answered: not
+// if others say that they reach it, nor if no member at all answers this seed.
+func TestSeedAccusesSilent(t *testing.T) {
+	w := followed(t, 4, 4)
+	m := w.machines[0]
+	silent := func(p *person) (accuses bool) {
+		w.step(m, func() {
+			m.q.watch(w.now, p.id())
+			began := w.now.Add(-m.q.cfg.Trial)
+			accuses = m.q.Probed(w.now, Probe{Subject: p.id(), Addr: p.addr, Verdict: hearsay.VerdictUnreachable, Began: began})
+		})
+		return accuses
+	}
+	answers := func(p *person) {
+		w.step(m, func() {
+			m.q.watch(w.now, p.id())
+			m.q.Probed(w.now, Probe{Subject: p.id(), Addr: p.addr, Verdict: hearsay.VerdictReachable, Began: w.now})
+		})
+	}
+	w.run(time.Second)
+	m.q.heardMember = time.Time{}
+	if silent(w.people[0]) {
+		t.Error("accuses a member, and hears none")
+	}
+	answers(w.people[1])
+	if !silent(w.people[0]) || silent(w.people[0]) {
+		t.Error("does not accuse a member once")
+	}
+	if answers(w.people[0]); !silent(w.people[0]) {
+		t.Error("does not accuse a member again that has answered")
+	}
+	w.step(m, func() { m.q.Relayed(w.now, w.people[2].id()) })
+	if silent(w.people[2]) {
+		t.Error("accuses a member that others reach")
+	}
+	w.step(m, func() { m.q.Suspected(w.now, w.people[3].id()) })
+	if !silent(w.people[3]) {
+		t.Error("does not accuse a suspect that others have accused: the other seeds may not have heard of that")
+	}
+}
+
 // One answer ends what a seed had against a member.
 func TestAnswerEndsSilence(t *testing.T) {
 	w := followed(t, 4, 3)
 	one, m := w.people[1], w.machines[0]
 	one.up, one.covered = false, true
-	w.step(m, func() { m.q.Suspected(w.now, one.id()) })
+	w.step(m, func() { m.q.Relayed(w.now, one.id()) })
 	w.run(m.q.cfg.SilentFor - 3*time.Second)
+	if !w.in(one) {
+		t.Fatal("it is out too soon")
+	}
 	one.up = true
 	w.run(3 * time.Second)
 	one.up = false
@@ -442,7 +514,7 @@ func TestManySilentAreBounded(t *testing.T) {
 	for _, one := range w.people[5:] {
 		one.up, one.covered = false, true
 	}
-	for _, one := range w.people[5 : 5+fewSilent] { // of the others the seed finds out itself
+	for _, one := range w.people[5 : 5+8] { // of the others the seed finds out itself
 		w.step(m, func() { m.q.Suspected(w.now, one.id()) })
 	}
 	most := 0

@@ -31,7 +31,7 @@ type Config struct {
 	GapMost       time.Duration // failed probes further apart, though there was room for one meanwhile, are not one silence; default 2.5 s (guess); must exceed silentPeriod and ProbeEvery by two ticks, or nobody is ever silent
 	Trial         time.Duration // a member must not answer for so long, besides the evidence; default 1 s
 	ShortTrial    time.Duration // the same, without the evidence of a majority; default 4 s, which is as long as a suspicion lasts at least
-	SilentFor     time.Duration // a member that has not answered this seed for so long is brought before the seeds, whatever observers say; default 24 s (ShortTrial, and the 20 s of ReportPause); must exceed ShortTrial
+	SilentFor     time.Duration // a member that has not answered this seed for so long is brought before the seeds, whatever observers say, a suspect after ShortTrial; default 24 s (ShortTrial, and the 20 s of ReportPause); must exceed ShortTrial
 	AdmitTimeout  time.Duration // an admission without a decision ends; default 5 s
 	RemoveTimeout time.Duration // a removal without a decision ends; default 10 s, and ShortTrial more for a short report
 	ReportPause   time.Duration // after an abort, reports of that stay without the evidence of a majority wait; default 20 s (the old seeds' own pause)

@@ -66,6 +66,8 @@ type Follower struct {
 	tickAt, pollAt, askAt time.Time
 	helloAt, pinnedAt     time.Time    // the next hello, and the next to a seed that is known
 	proofAt               time.Time    // no seed is asked before for the proof that another has a new life
+	lost                  int          // questions since the last answer
+	seedTurn              int          // of the seeds, who was asked last because another did not answer
 	turn                  int          // of the seeds that are known, who was asked last who it is
 	strangeAt             time.Time    // no seed is asked before because of a stranger
 	checks, answers       *quota.Quota // signatures that are verified, and messages that answer requests for the ledger
@@ -94,6 +96,7 @@ func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, d
 	}
 	f.load(records)
 	f.floor, f.turn = f.chain.promised(), random.IntN(len(cfg.Seeds))
+	f.seedTurn = f.turn
 	return f
 }
 
@@ -205,7 +208,10 @@ func (f *Follower) Tick(now time.Time) {
 	if f.tickWalk(now); f.walk.under() {
 		return // a roster could not be proven yet
 	}
-	if behind := !f.based || f.chain.promised() > f.epoch; behind && !now.Before(f.askAt) || !now.Before(f.pollAt) {
+	// When most of a network is lost, so are most neighbors: after one that has not
+	// answered each seed is asked once, soon, and then there is no hurry.
+	again := f.lost > 0 && f.lost <= len(f.cfg.Seeds)
+	if behind := !f.based || f.chain.promised() > f.epoch; (behind || again) && !now.Before(f.askAt) || !now.Before(f.pollAt) {
 		f.ask(now, f.someone())
 	}
 }
@@ -265,8 +271,16 @@ func (f *Follower) about(d time.Duration) time.Duration {
 }
 
 // someone draws whom to ask: a neighbor, or every fourth time a seed. Seeds have the
-// rulings about seats, and what neighbors give may rest on them.
+// rulings about seats, and what neighbors give may rest on them. If the last has not
+// answered it is the seeds' turn.
 func (f *Follower) someone() netip.AddrPort {
+	switch again := f.lost > 0 && f.lost <= len(f.cfg.Seeds); {
+	case again && f.lost == 1 && f.chain.epoch() > max(f.epoch, f.chain.base):
+		return f.asked // it has given some, and has no more time for this peer, perhaps
+	case again:
+		f.seedTurn = (f.seedTurn + 1) % len(f.cfg.Seeds)
+		return f.cfg.Seeds[f.seedTurn].Addr
+	}
 	links := f.directory.Links()
 	if len(links) == 0 || !f.based || f.past.seatsWanted() || f.random.IntN(4) == 0 {
 		return f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr
@@ -279,6 +293,7 @@ func (f *Follower) someone() netip.AddrPort {
 // begin with what is proven.
 func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
 	f.askAt, f.pollAt = now.Add(f.about(f.cfg.AskEvery)), now.Add(f.cfg.PollEvery)
+	f.lost++
 	if addr != f.asked {
 		if f.gathering.saved == nil {
 			f.unproven()
@@ -492,6 +507,9 @@ func (f *Follower) pin(p hearsay.SeedPin) {
 
 // rulings takes what comes after the ledger here, as far as heads prove it.
 func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
+	if p.Addr == f.asked {
+		f.lost = 0
+	}
 	if f.takePast(now, p.Addr, m.Items) {
 		return
 	}

@@ -519,3 +519,26 @@ func TestPinnedSeedsAreMet(t *testing.T) {
 		t.Errorf("after a restart it has the seats %v, want %v", f.Seats(nil), want)
 	}
 }
+
+// A peer whose neighbors are all gone asks a seed as soon as one of them has not
+// answered.
+func TestFollowerWithDeadNeighbors(t *testing.T) {
+	w := followed(t, 5, 3)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	for range 4 {
+		dead := w.newFollower()
+		dead.deaf = true
+		f.links = append(f.links, dead.addr)
+	}
+	w.crash(w.machines[2]) // and one of the seeds
+	most := time.Duration(0)
+	for range 12 {
+		w.newPerson()
+		w.must(5*time.Second, "it is ruled", func() bool { return w.machines[0].q.Epoch() > f.Epoch() })
+		began, epoch := w.now, w.machines[0].q.Epoch()
+		w.must(3600*time.Millisecond, "it follows", func() bool { return f.Epoch() >= epoch })
+		most = max(most, w.now.Sub(began))
+	}
+	t.Logf("it lags by up to %v", most)
+}

@@ -110,6 +110,9 @@ func own(network hearsay.NetworkID, c *hearsay.Claim) bool {
 // been asked some time ago.
 func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
 	g := &f.gathering
+	if p.Addr == f.asked {
+		f.lost = 0
+	}
 	if m.Part >= m.Parts || m.Parts > maxRosterParts || m.Ruling == nil || m.Ruling.Epoch <= f.epoch || m.Ruling.Epoch < f.floor || f.chain.forked() {
 		f.drops[hearsay.DropUnexpected]++
 		return

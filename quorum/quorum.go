@@ -71,6 +71,8 @@ type Quorum struct {
 	asked   []asked
 	fresh   freshness
 
+	lateness lateness
+
 	headAt   time.Time // the next head may be signed
 	headOf   hearsay.Epoch
 	proven   hearsay.Epoch // as announced
@@ -90,6 +92,8 @@ type Quorum struct {
 	// When many are silent, this seed looks at all members.
 	looked   hearsay.NodeID // the last it has looked at
 	lookedAt time.Time
+
+	heardMember time.Time // when a member has last answered one of this seed's own probes
 }
 
 // New makes a seed that has not yet spoken. Records are what earlier lives of
@@ -151,6 +155,7 @@ func (q *Quorum) Tick(now time.Time) {
 		if q.replica != nil && !q.cfg.Recover {
 			q.replica.node.Tick()
 			q.work(now)
+			q.tickLate(now)
 			q.againFresh(now)
 		}
 		if q.state != nil && !q.cfg.Recover {

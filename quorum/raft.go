@@ -151,7 +151,7 @@ func (q *Quorum) reconfigure(e *raftpb.Entry) *raftpb.ConfState {
 // sendRaft signs a message and sends it after what must be durable is.
 func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
 	slot, ok := q.slotOf(m.GetTo())
-	if !ok {
+	if !ok || q.lateness.holdsBack(now, m) {
 		if m.GetType() == raftpb.MsgSnap {
 			q.replica.node.ReportSnapshot(m.GetTo(), raft.SnapshotFailure)
 		}
@@ -192,7 +192,7 @@ func (q *Quorum) sendFrame(slot int, f *hearsay.Raft) {
 var fromSeeds = [...]bool{
 	raftpb.MsgProp: true, raftpb.MsgApp: true, raftpb.MsgAppResp: true, raftpb.MsgVote: true, raftpb.MsgVoteResp: true,
 	raftpb.MsgSnap: true, raftpb.MsgHeartbeat: true, raftpb.MsgHeartbeatResp: true, raftpb.MsgPreVote: true, raftpb.MsgPreVoteResp: true,
-	raftpb.MsgReadIndex: true, raftpb.MsgReadIndexResp: true,
+	raftpb.MsgReadIndex: true, raftpb.MsgReadIndexResp: true, raftpb.MsgTimeoutNow: true,
 }
 
 // Raft takes a message of the replicated log: of a seat, signed by it, and for
@@ -236,6 +236,7 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 		return
 	}
 	q.hears(now, int(f.Slot))
+	q.lateness.noteHeard(now, f)
 	if !q.mayTake(f) || q.forgotten(f) || q.contradicts(f) {
 		return
 	}

@@ -585,7 +585,7 @@ func TestLedgerIsARegister(t *testing.T) {
 func TestRegisterFindsBugs(t *testing.T) {
 	for name, b := range map[string]bug{"stale": bugStale, "early": bugEarly, "hasty": bugHasty, "again": bugAgain, "forgetful": bugForgetful} {
 		t.Run(name, func(t *testing.T) {
-			const worlds = 40
+			const worlds = 600 // a disk that forgets shows in one of two hundred
 			for seed := range uint64(worlds) {
 				c := registerWorld(t, seed, b)
 				if got := linearizable(c.deeds); got == porcupine.Illegal {

@@ -31,7 +31,10 @@ type watch struct {
 	first    bool      // it stands in the queue of those that go first
 	answered bool
 	trusted  bool // nobody suspects it any more, or nobody did: the watch ends with the next answer
+	relayed  bool // it began because others say that they reach it
+	accused  bool // this seed has accused it since it answered last
 
+	suspect   time.Time // since when it is suspect, as this seed has heard; zero: it is not
 	abstained time.Time // when a probe last came to nothing by this seed's own fault
 	vain      int       // cases about its silence that ended without a ruling, one after the other
 	vainAt    time.Time // when the last did
@@ -51,17 +54,30 @@ const (
 	longSilent   = 2 * time.Second
 	silentPeriod = 2 * time.Second
 
+	// probeLeast is how long a probe that is not answered takes at least: a suspect is
+	// probed once more so long before it has been silent for Config.ShortTrial.
+	probeLeast = 500 * time.Millisecond
+
+	// turnEvery lies between the seeds' turns to bring the same suspect before all:
+	// most commits are faster. Guess.
+	turnEvery = 250 * time.Millisecond
+
+	// hearsMembers is how long ago a member must have answered this seed, so that the
+	// silence of others is their own, and not this seed's that is cut off. Guess.
+	hearsMembers = 2 * time.Second
+
 	// maxVain bounds how often the time is doubled after which a seed brings a
 	// member before the others again, in vain so far: then it is 16 times as long,
 	// 8 minutes. Such a member answers some seeds and not others.
 	maxVain = 4
 
-	// When one in manySilent members, and at least fewSilent of them, are silent to
-	// this seed, it looks at all, one each lookEvery: when most die at once, the few
-	// that are left would take minutes to find all of them. Guesses: more than die
-	// one by one in a network that is well; four hundred are looked at in ten seconds.
+	// When one in manySilent members is silent to this seed, it looks at all, one each
+	// lookEvery, and then at none for lookLap: when most die at once, the few
+	// that are left would take minutes to find all of them. Guesses: in a large network that
+	// is more than die one by one; four hundred are looked at in ten seconds; of few each is
+	// looked at as often as all others together probe it.
 	manySilent = 32
-	fewSilent  = 8
+	lookLap    = time.Second
 	lookEvery  = 25 * time.Millisecond
 	lookMost   = 16 // in one tick
 )
@@ -72,17 +88,24 @@ func (q *Quorum) Suspected(now time.Time, id hearsay.NodeID) {
 	if q.state == nil || q.state.members.get(id) == nil {
 		return
 	}
+	q.watch(now, id)
 	if w := q.watched[id]; w != nil {
 		w.trusted = false
+		if w.suspect.IsZero() {
+			w.suspect = now
+		}
 	}
-	q.watch(now, id)
 }
 
 // Relayed tells this seed that a member has not answered it, and others say that it
 // answers them: it looks for itself.
 func (q *Quorum) Relayed(now time.Time, id hearsay.NodeID) {
-	if q.state != nil && q.state.members.get(id) != nil {
-		q.look(now, id)
+	if q.state == nil || q.state.members.get(id) == nil || q.watched[id] != nil {
+		return
+	}
+	q.look(now, id)
+	if w := q.watched[id]; w != nil {
+		w.relayed = true
 	}
 }
 
@@ -100,14 +123,18 @@ func (q *Quorum) look(now time.Time, id hearsay.NodeID) {
 // Cleared tells this seed that a suspicion has ended. What others say does not end
 // its own watch as long as the member does not answer this seed itself.
 func (q *Quorum) Cleared(now time.Time, id hearsay.NodeID) {
-	if q.state == nil || q.open(id) {
+	w := q.watched[id]
+	if q.state == nil || w == nil {
 		return
 	}
-	if w := q.watched[id]; w != nil && !w.failing.IsZero() {
+	w.suspect = time.Time{}
+	switch {
+	case q.open(id):
+	case !w.failing.IsZero():
 		w.trusted = true
-		return
+	default:
+		q.unwatch(now, id)
 	}
-	q.unwatch(now, id)
 }
 
 // open reports whether a case is open about a node.
@@ -166,13 +193,19 @@ func (q *Quorum) watchAt(now time.Time, id hearsay.NodeID, addr netip.AddrPort) 
 // wantProbe asks the node for a probe, as soon as there is room. Whatever it
 // finds comes in by Probed.
 func (q *Quorum) wantProbe(now time.Time, id hearsay.NodeID, w *watch) {
+	if !w.asked.IsZero() {
+		return // and again as soon as that is over
+	}
 	w.askAt = now.Add(q.cfg.ProbeEvery)
 	if !w.failing.IsZero() && !q.open(id) && now.Sub(w.failing) >= longSilent {
 		w.askAt = now.Add(max(silentPeriod, q.cfg.ProbeEvery))
+		if last := w.failing.Add(q.cfg.ShortTrial - probeLeast); last.After(now) && last.Before(w.askAt) {
+			w.askAt = last
+		}
 	}
 	first := q.goesFirst(id, w)
 	switch {
-	case !w.asked.IsZero() || w.queued && (w.first || !first):
+	case w.queued && (w.first || !first):
 		return
 	case q.probing >= maxProbing && first:
 		w.queued, w.first, w.waited = true, true, true
@@ -228,28 +261,32 @@ type Probe struct {
 
 // Probed tells what a probe has found, whether it was wanted or not. That somebody
 // did not answer counts only if a quorum of seeds was heard all the while: then this
-// seed sends and receives. Else it may be this seed that is cut off.
-func (q *Quorum) Probed(now time.Time, p Probe) {
+// seed sends and receives. Else it may be this seed that is cut off. It reports whether
+// this seed accuses the member now.
+func (q *Quorum) Probed(now time.Time, p Probe) (accuses bool) {
 	q.noteHearing(now)
 	if p.Verdict == hearsay.VerdictUnreachable && (q.heardFrom.IsZero() || p.Began.Before(q.heardFrom)) {
 		p.Verdict = hearsay.VerdictAbstains
 	}
 	if k := q.knocks[p.Subject]; k != nil && p.Addr == k.claim.Card.Addr {
 		q.answered(now, k, &p)
-		return
+		return false
 	}
 	w := q.watched[p.Subject]
 	if w == nil || q.state == nil {
-		return
+		return false
 	}
 	q.rewatch(now, p.Subject, w)
 	if p.Addr.IsValid() && p.Addr != w.addr {
-		return // it is elsewhere, or says so
+		return false // it is elsewhere, or says so
 	}
 	q.probed(now, w)
 	switch p.Verdict {
 	case hearsay.VerdictReachable:
-		w.answered, w.failing, w.since, w.vain = true, time.Time{}, time.Time{}, 0
+		w.answered, w.failing, w.since, w.vain, w.accused = true, time.Time{}, time.Time{}, 0, false
+		if q.state.members.get(p.Subject) != nil {
+			q.heardMember = now
+		}
 		if p.Began.After(w.reached) {
 			w.reached = p.Began
 		}
@@ -258,15 +295,32 @@ func (q *Quorum) Probed(now time.Time, p Probe) {
 		if w.failing.IsZero() || p.Began.Before(w.failing) {
 			w.failing = p.Began
 		}
+		accuses = q.mayAccuse(now, p.Subject, w)
 	default:
 		w.abstained = now // askAt stays: this node was late, has its hands full, or hears no quorum
-		return
+		return false
 	}
 	for _, c := range []*openCase{q.state.removing[p.Subject], q.state.admitting[p.Subject]} {
 		if c != nil {
 			q.consider(now, c)
 		}
 	}
+	return accuses
+}
+
+// mayAccuse reports whether this seed accuses a member that does not answer it: the
+// member is told, and has time to refute; the other seeds are told, and begin to probe it,
+// too, if they have not heard of a suspicion. When most members die at once, the few that
+// are left would take minutes to accuse all. It does so once, until the member answers, and
+// not before the member has been silent for Trial, which is longer than a probe of a
+// detector takes that asks relays, too; not if others say that they reach it, nor if no
+// member answers this seed.
+func (q *Quorum) mayAccuse(now time.Time, id hearsay.NodeID, w *watch) bool {
+	if w.failed.Sub(w.failing) < q.cfg.Trial || w.relayed || w.accused || q.open(id) || q.state.members.get(id) == nil || now.Sub(q.heardMember) > hearsMembers {
+		return false
+	}
+	w.accused = true
+	return true
 }
 
 // missed counts a probe that was not answered as silence: as long as it took, and
@@ -336,9 +390,11 @@ func (q *Quorum) over(now time.Time, id hearsay.NodeID, w *watch) bool {
 }
 
 // mayReport reports whether this seed opens the case about a member itself: the
-// member has answered none of its probes for SilentFor, in which it heard a quorum, and
-// of late they were enough for its own ballot. The seeds do so one after the other, as
-// one case is enough. After a case that came to nothing it takes twice as long.
+// member has answered none of its probes for SilentFor or, if it is suspect and has not
+// refuted that, for ShortTrial: reports about it may get lost, and those that bring them
+// may be lost themselves. All the while it heard a quorum, and of late they were enough for its
+// own ballot. The seeds do so one after the other, as one case is enough. After a case that
+// came to nothing it takes SilentFor, and twice as long each time.
 func (q *Quorum) mayReport(now time.Time, id hearsay.NodeID, w *watch) bool {
 	m := q.state.members.get(id)
 	if m == nil || w.failing.IsZero() || q.state.removing[id] != nil || !q.Seated() {
@@ -349,6 +405,11 @@ func (q *Quorum) mayReport(now time.Time, id hearsay.NodeID, w *watch) bool {
 		if later.After(since) {
 			since = later
 		}
+	}
+	if !w.suspect.IsZero() && w.vain == 0 {
+		turn := time.Duration(q.cfg.Slot) * turnEvery
+		return w.failed.Sub(since) >= q.cfg.ShortTrial && q.silence(w) >= q.cfg.ShortTrial && now.Sub(w.suspect) >= q.cfg.ShortTrial+turn &&
+			now.Sub(w.failed) <= q.cfg.ShortTrial && !q.isAsked(id, opRemove)
 	}
 	turn := time.Duration(q.cfg.Slot) * q.cfg.RetryEvery
 	return w.failed.Sub(since) >= q.cfg.SilentFor<<min(w.vain, maxVain)+turn && q.silence(w) >= q.cfg.ShortTrial &&
@@ -379,7 +440,7 @@ func (q *Quorum) unheeded(now time.Time, c *openCase) {
 // lookAround has the members probed that nobody suspects, some at a time in the
 // order of their identities, while many others are silent.
 func (q *Quorum) lookAround(now time.Time, silent int) {
-	if silent < max(fewSilent, q.state.members.count/manySilent) {
+	if silent < max(1, q.state.members.count/manySilent) {
 		q.lookedAt = now
 		return
 	}
@@ -387,11 +448,18 @@ func (q *Quorum) lookAround(now time.Time, silent int) {
 	if room > 0 {
 		q.lookedAt = now
 	}
-	for range min(room, q.state.members.count) {
+	for passed := 0; room > 0 && passed < q.state.members.count; passed++ {
 		id, ok := q.state.members.after(q.looked)
-		if q.looked = id; !ok || len(q.watched) >= maxLooking {
-			return // round once, or no room
+		if q.looked = id; !ok {
+			q.lookedAt = now.Add(lookLap) // round once
+			return
 		}
-		q.look(now, id)
+		if len(q.watched) >= maxLooking {
+			return
+		}
+		if q.watched[id] == nil {
+			q.look(now, id)
+			room--
+		}
 	}
 }

@@ -342,6 +342,14 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 	if c.ledger.seeds > 0 {
 		c.applies(m, e, now)
 	}
+	if c.isSeed(m) {
+		switch e.Kind {
+		case hearsay.EventMemberSuspected:
+			c.suspects(m, e.Subject, true, now)
+		case hearsay.EventSuspectFreed, hearsay.EventCleared, hearsay.EventMemberReturned:
+			c.suspects(m, e.Subject, false, now)
+		}
+	}
 	switch e.Kind {
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned:
 		c.holds(m, e.Subject, seenAs(hearsay.StateAlive, e.Incarnation), now)

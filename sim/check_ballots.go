@@ -44,6 +44,10 @@ type tried struct {
 	failed  time.Duration // when the last of them ended
 	silent  time.Duration // how long they took, and what lay between them
 	nothing time.Duration // when a probe last came to nothing by the seed's own fault
+
+	suspect   bool          // it is one, by the roster of this seed
+	suspected time.Duration // since when
+	due       time.Duration // when the seed last had reason enough to bring it before the others; 0: never
 }
 
 // ballotHead begins the bytes that are signed of a ballot.
@@ -122,15 +126,42 @@ func (t vigil) enough(rule hearsay.Rule) string {
 }
 
 // opens checks a case that a seed has opened by itself: its own probes of the
-// member must have been in vain for long, and enough of them for its own ballot. At most a minute lies between the
-// proposal and the case; meanwhile the member may have answered.
+// member must have been in vain for long, or for the short trial and the member suspect
+// for as long, and enough of them for its own ballot. Since the proposal the member may
+// have answered.
 func (c *checker) opens(m *machine, e *hearsay.Event, now time.Duration) {
 	if e.Rule != hearsay.RuleWatch || e.By != m.id {
 		return
 	}
-	t, shipped := c.views[m.index].tried[e.Subject], quorum.DefaultConfig()
-	if long := t.failed - t.failing; t.inVain && (long < shipped.SilentFor-rounding || t.silent < shipped.ShortTrial-rounding) {
-		c.violate(now, m, RuleBallots, "opens a case on %s by itself, which it had probed in vain for %s of %s", c.name(e.Subject), short(t.silent), short(long))
+	t, at := c.views[m.index].tried[e.Subject], m.clock.shows(now)
+	if t.noteDue(at); t.due == 0 || at-t.due > proposalsLast {
+		c.violate(now, m, RuleBallots, "opens a case on %s by itself, which it had probed in vain for %s", c.name(e.Subject), short(m.tried(&t, now).inVain))
+	}
+}
+
+// proposalsLast bounds how long a seed's proposal may wait until it is an entry.
+const proposalsLast = time.Minute
+
+// suspects notes that a seed's roster holds somebody suspect, or does no more.
+func (c *checker) suspects(m *machine, id hearsay.NodeID, suspect bool, now time.Duration) {
+	v := &c.views[m.index]
+	if v.tried == nil {
+		v.tried = make(map[hearsay.NodeID]tried)
+	}
+	t, at := v.tried[id], m.clock.shows(now)
+	if t.noteDue(at); suspect && !t.suspect {
+		t.suspected = at
+	}
+	t.suspect = suspect
+	v.tried[id] = t
+}
+
+// noteDue notes whether the seed has reason to bring it before the others.
+func (t *tried) noteDue(at time.Duration) {
+	shipped, long := quorum.DefaultConfig(), t.failed-t.failing
+	suspect := t.suspect && at-t.suspected >= shipped.ShortTrial-rounding
+	if t.inVain && t.silent >= shipped.ShortTrial-rounding && (suspect || long >= shipped.SilentFor-rounding) {
+		t.due = at
 	}
 }
 
@@ -147,6 +178,7 @@ func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
 		v.tried = make(map[hearsay.NodeID]tried)
 	}
 	t := v.tried[e.Subject]
+	t.noteDue(m.clock.shows(now))
 	switch e.Verdict {
 	case hearsay.VerdictReachable:
 		t.reached, t.inVain = true, false

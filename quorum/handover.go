@@ -1,0 +1,171 @@
+package quorum
+
+import (
+	"slices"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
+)
+
+// This file has a leader that is late hand over to another seed. The library replaces a
+// leader that is gone. One that is slow, or behind loss, is heard often enough to
+// keep its place, and every case waits for it.
+//
+//	leader ── MsgTimeoutNow ──▶ follower ── MsgVote ──▶ all
+//	   |  sends nothing as a leader or candidate for a while
+//
+// The library's own transfer waits until the follower has all entries, and takes no
+// new ones meanwhile. Where entries do not get through that never ends. An
+// election is safe at any time, and should the message get lost, the silence of the leader
+// brings one about as well.
+
+const (
+	// Without a word of a quorum for so many ticks a leader is late, and so it is if its
+	// own tick comes so much later than the last. Guess: half of the shortest election. A
+	// leader that is well hears each other seed in each tick, however long the way is.
+	lateTicks = 5
+
+	// An entry that a quorum has not taken for so many ticks makes a leader late, too:
+	// behind loss messages come often, but old. Guess: a long round trip and two syncs
+	// take half of it.
+	commitTicks = 8
+
+	// A late tick costs so much, each that is not gives one back, and from lateMost on
+	// the leader hands over: after one pause of almost a second, or if more than one tick in six
+	// is late. Guesses.
+	latePrice = 5
+	lateMost  = 3 * latePrice
+
+	// handOverEvery is how long a seed that has handed over keeps what it is given
+	// again: where all seeds are late, the lead must not go round all the time. Guess.
+	handOverEvery = 10 * time.Second
+
+	// passedOver is how long nothing is handed to a seed that has handed over to this one.
+	passedOver = 3 * handOverEvery
+
+	// quietElections is for how many of the longest elections a seed that has handed over
+	// does not stand itself. Guess: if by then there is no leader the others are no better.
+	quietElections = 2
+)
+
+// lateness is how late this seed finds that it is while it leads.
+type lateness struct {
+	heard  [hearsay.MaxSeeds]time.Time // by slot: the newest message of the log
+	gave   [hearsay.MaxSeeds]time.Time // by slot: when it has handed over to this seed
+	ledAt  time.Time                   // when this seed began to lead; zero: it does not
+	tickAt time.Time                   // of the last tick that it led
+	score  int
+	handed time.Time // when it has handed over last
+	quiet  time.Time // until then it sends nothing as a leader or candidate
+
+	entry   uint64    // the newest of the log when one had to wait for a quorum
+	entryAt time.Time // since when; zero: none does
+}
+
+// tickLate measures in each tick how late this seed is as a leader, and hands over.
+func (q *Quorum) tickLate(now time.Time) {
+	l := &q.lateness
+	if !q.replica.leads() {
+		l.ledAt, l.entryAt, l.score = time.Time{}, time.Time{}, 0
+		return
+	}
+	if l.ledAt.IsZero() {
+		l.ledAt, l.tickAt = now, now
+	}
+	patience := lateTicks * q.cfg.TickEvery
+	late := now.Sub(l.tickAt) >= patience || now.Sub(q.quorumHeard()) >= patience || q.commitWaits(now) >= commitTicks*q.cfg.TickEvery
+	if l.tickAt = now; !late {
+		l.score = max(0, l.score-1)
+		return
+	}
+	if l.score = min(l.score+latePrice, lateMost); l.score < lateMost || now.Sub(l.handed) < handOverEvery {
+		return
+	}
+	if slot, ok := q.successor(now); ok {
+		l.handed = now
+		q.sendRaft(now, &raftpb.Message{
+			Type: raftpb.MsgTimeoutNow.Enum(), To: new(q.seats.known[slot].seat.RaftID(q.cfg.Network)), From: new(q.replica.id),
+			Term: new(q.replica.log.hard.GetTerm()),
+		})
+		l.quiet = now.Add(quietElections * 2 * time.Duration(q.cfg.ElectionTicks) * q.cfg.TickEvery)
+	}
+}
+
+// commitWaits is how long the log has waited for a quorum to take an entry.
+func (q *Quorum) commitWaits(now time.Time) time.Duration {
+	l, log := &q.lateness, q.replica.log
+	if commit := log.hard.GetCommit(); l.entryAt.IsZero() || commit >= l.entry {
+		l.entry, l.entryAt = log.last(), now
+		if commit >= l.entry {
+			l.entryAt = time.Time{}
+			return 0
+		}
+	}
+	return now.Sub(l.entryAt)
+}
+
+// quorumHeard is the newest time since which a quorum has been heard, this seed
+// among them.
+func (q *Quorum) quorumHeard() time.Time {
+	others := hearsay.QuorumOf(len(q.cfg.Seeds)) - 1
+	if others == 0 {
+		return q.lateness.tickAt
+	}
+	var room [hearsay.MaxSeeds]time.Time
+	times := room[:0]
+	for slot := range q.cfg.Seeds {
+		if slot != q.cfg.Slot {
+			times = append(times, later(q.lateness.heard[slot], q.lateness.ledAt))
+		}
+	}
+	slices.SortFunc(times, func(a, b time.Time) int { return b.Compare(a) })
+	return times[others-1]
+}
+
+// successor gives the slot of the voter that was heard last, if one was within two
+// elections' time, and none that has handed over to this seed: a leader that is late
+// cannot tell which of the others is not.
+func (q *Quorum) successor(now time.Time) (slot int, ok bool) {
+	l, voters := &q.lateness, q.replica.log.config.GetVoters()
+	oldest := now.Add(-2 * time.Duration(q.cfg.ElectionTicks) * q.cfg.TickEvery)
+	for one := range q.cfg.Seeds {
+		votes := slices.Contains(voters, q.seats.known[one].seat.RaftID(q.cfg.Network))
+		if one == q.cfg.Slot || !votes || l.heard[one].Before(oldest) || now.Sub(l.gave[one]) < passedOver {
+			continue
+		}
+		if !ok || l.heard[one].After(l.heard[slot]) {
+			slot, ok = one, true
+		}
+	}
+	return slot, ok
+}
+
+// noteHeard is told of a message of the log.
+func (l *lateness) noteHeard(now time.Time, f *hearsay.Raft) {
+	l.heard[f.Slot] = now
+	if raftpb.MessageType(f.Type) == raftpb.MsgTimeoutNow {
+		l.gave[f.Slot], l.quiet = now, time.Time{}
+	}
+}
+
+// holdsBack reports whether a message is not sent, as this seed has handed over: it is a
+// leader's, or asks for votes.
+func (l *lateness) holdsBack(now time.Time, m *raftpb.Message) bool {
+	if !now.Before(l.quiet) {
+		return false
+	}
+	switch m.GetType() {
+	case raftpb.MsgApp, raftpb.MsgHeartbeat, raftpb.MsgSnap, raftpb.MsgVote, raftpb.MsgPreVote:
+		return true
+	}
+	return false
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,59 @@
+package quorum
+
+import (
+	"testing"
+	"time"
+)
+
+// A leader that stands still for most of each second is heard often enough to stay one
+// by Raft's rules. It hands over to a seed that does not, and does not lead again.
+func TestLateLeaderHandsOver(t *testing.T) {
+	for _, seeds := range []int{3, 5} {
+		w := newWorld(t, seeds, 7)
+		w.startAll()
+		w.must(5*time.Second, "founded", w.agree)
+		first, _ := w.machines[0].q.Leader()
+		late := w.machines[first]
+		w.flood(900*time.Millisecond, func() { late.wakeAt = w.now.Add(800 * time.Millisecond) })
+		well := w.machines[(first+1)%seeds]
+		began := w.now
+		w.must(6*time.Second, "another leads", func() bool {
+			slot, ok := well.q.Leader()
+			return ok && slot != first
+		})
+		t.Logf("%d seeds: another leads after %v", seeds, w.now.Sub(began))
+		term, tick := well.q.replica.log.hard.GetTerm(), time.Second
+		for range 60 {
+			w.run(tick)
+			if slot, ok := well.q.Leader(); !ok || slot == first {
+				t.Fatalf("%d seeds: %v later seed %d leads: %v", seeds, w.now.Sub(began), slot, ok)
+			}
+		}
+		if now := well.q.replica.log.hard.GetTerm(); now != term {
+			t.Errorf("%d seeds: %d elections in the minute after it", seeds, now-term)
+		}
+	}
+}
+
+// Where all seeds are late, the lead does not go round all the time.
+func TestLeadIsKeptWhereAllAreLate(t *testing.T) {
+	w := newWorld(t, 3, 8)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	for i, m := range w.machines {
+		w.after(time.Duration(i)*300*time.Millisecond, func() {
+			w.flood(time.Second, func() { m.wakeAt = w.now.Add(600 * time.Millisecond) })
+		})
+	}
+	changes, last := 0, -1
+	for range 600 {
+		w.run(100 * time.Millisecond)
+		if slot, ok := w.machines[0].q.Leader(); ok && slot != last {
+			changes, last = changes+1, slot
+		}
+	}
+	if most := 3*6 + 1; changes > most { // each seed once in handOverEvery
+		t.Errorf("%d leaders in a minute: want at most %d", changes, most)
+	}
+	t.Logf("%d leaders in a minute", changes)
+}
