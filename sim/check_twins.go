@@ -68,14 +68,15 @@ func (c *checker) carriesOn(m *machine) {
 	one.running, one.machine = true, m.index
 }
 
-// checkTwins looks whether two run together for too long.
+// checkTwins looks whether two run together for too long. Where seeds decide, only
+// claims of members are passed on: two that are not in yet do not hear of each other.
 func (w *World) checkTwins() {
 	for i := range w.check.twins {
 		t := &w.check.twins[i]
 		a, b := &w.machines[t.machines[0]], &w.machines[t.machines[1]]
 		both := a.condition == conditionRunning && b.condition == conditionRunning && a.identity == t.identity && b.identity == t.identity
 		switch {
-		case !both || !w.check.whole:
+		case !both || !w.check.whole || w.config.Seeds > 0 && !w.ruledIn(a.id):
 			t.together = 0
 		case t.together == 0:
 			t.together, t.stopped = w.now, -1
