@@ -378,7 +378,9 @@ func (a *Agent) Why(name string) (file hearsay.CaseFile, err error) {
 
 // Events gives what happens from now on, until ctx ends or the agent stops.
 // Who falls behind the newest few hundred events gets EventLagged in place of
-// those that were lost to it; Members then says how things stand.
+// those that were lost to it; Members then says how things stand. With seeds, what
+// an earlier life of the data directory was told is not told again, but summed up
+// in EventResumed.
 func (a *Agent) Events(ctx context.Context) iter.Seq[hearsay.Event] {
 	numbered := a.hub.from(ctx, a.hub.newest())
 	return func(yield func(hearsay.Event) bool) {
