@@ -71,7 +71,7 @@ const (
 	EventTurnedAway   // asked this seed to be admitted, and no case was opened: Addr, Incarnation, Text
 	EventFresh        // the ledger up to Epoch has all that was ruled before the questions up to number Count; if that is not sure, Text says why. The driver answers who asked; no application is told
 	EventSeedDiffers  // at a configured seed's address, Addr, By answers, and not as the list of seeds or its pin has it: Text says how, and what would be right
-	EventLedgerForked // a seat, Subject at Addr, has signed another ledger than the one here, as of Epoch: Count seats have; Text says which, and what would be right
+	EventLedgerForked // a seat, Subject at Addr, has signed another ledger, or log of the seeds, than the one here, as of Epoch: Count seats have; Text says which, and what would be right
 	numEventKinds
 )
 

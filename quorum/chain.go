@@ -59,6 +59,7 @@ type chain struct {
 	early [hearsay.MaxSeeds][earlyMost]hearsay.Head
 
 	rivals rivals
+	others [hearsay.MaxSeeds]string // of the logs of these seats: why they are others than the one here; "": nothing is known
 }
 
 func newChain(network hearsay.NetworkID, signer hearsay.Signer, seeds int) chain {
@@ -328,7 +329,11 @@ func (c *chain) promised() hearsay.Epoch {
 // that is no fork; else nothing.
 func (c *chain) forgetHeads(slot uint8) (gone []hearsay.Record) {
 	c.heads[slot], c.ahead[slot], c.early[slot] = hearsay.Head{}, hearsay.Head{}, [earlyMost]hearsay.Head{}
-	if c.rivals[slot].Head.Epoch > 0 && !c.forked() {
+	if c.forked() {
+		return nil
+	}
+	c.others[slot] = ""
+	if c.rivals[slot].Head.Epoch > 0 {
 		c.rivals[slot] = hearsay.Rival{}
 		gone = append(gone, &hearsay.KeptRival{Slot: slot, Dropped: true})
 	}

@@ -42,7 +42,7 @@
 //	follower.go  the peers' half                       reads.go     what drivers read of both
 //	gathering.go a roster that comes to a peer whole   fresh.go     whether a seed's ledger is
 //	config.go    knobs                                 doomed.go    a directory older than what it promised
-//	reading.go   rulings that are on disk only             rivals.go    heads of another ledger: a fork
+//	reading.go   rulings that are on disk only             rivals.go    heads of another ledger, messages of another log
 //	unsure.go    a disk that may be an older copy: ask all others first
 //
 // # Promises, and what they rest on

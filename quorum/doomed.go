@@ -13,7 +13,14 @@ import (
 // This file is about a data directory that is an older copy of itself, as from
 // a backup: the same life, and less than it has promised. Others count on what
 // it has confirmed, so it must not go on: with it a quorum could decide another
-// ledger. A seed cannot see that by itself, and is told by what it has signed.
+// ledger. A seed cannot see that by itself. Others show it what it has signed: its
+// newest head, and how far of the log it has told. Their own word is no proof.
+//
+//	A, older                        B
+//	  |<-- MsgHeartbeat{Commit} ----|   signed by B: perhaps B is wrong, or its key is stolen
+//	  |--- LedgerReq -------------->|   which A sends at its start, too
+//	  |<-- MsgAppResp{Index} -------|   signed by A: the entry was here
+//	  |<-- Rulings{Heads} ----------|   A's own head is among them
 
 // Doomed says why this seed must stop, or "".
 func (q *Quorum) Doomed() string { return q.doomed }
@@ -27,34 +34,84 @@ func (q *Quorum) doom(promised string) {
 	q.doomed = fmt.Sprintf("it is older than what this seed has promised: %s; it is a copy from before, and must not be used: %s", promised, right)
 }
 
-// forgotten reports whether a verified message of the log counts on entries that
-// this seed has confirmed and does not have. A leader says in a heartbeat how far
-// the log is committed, but no further than this life has confirmed to it.
-func (q *Quorum) forgotten(f *hearsay.Raft) bool {
-	last := q.replica.log.last()
-	if f.Type != uint8(raftpb.MsgHeartbeat) || f.Commit <= last || f.Term < q.replica.node.BasicStatus().GetTerm() {
-		return false
-	}
-	q.doom(fmt.Sprintf("entry %d of the log, and %d are here", f.Commit, last))
-	return true
-}
-
 // ownHead looks at a head that is said to be this seed's own: it is kept before
-// it is sent, so that there is none that is newer than the ledger here.
+// it is sent, so that there is none that is newer than the ledger here, or of another.
+// Only this key can have signed it, wherever it comes from.
 func (q *Quorum) ownHead(now time.Time, from quota.Sender, h *hearsay.Head) (forged bool) {
-	if h.Epoch <= q.state.epoch {
-		return q.signedTwice(now, from, h)
-	}
-	if !q.Seated() || !q.affordsCheck(now, from) {
+	r, twice := q.chain.rivalOf(h, q.state.epoch)
+	twice = twice && r.Own != (hearsay.Hash{})
+	if h.Epoch <= q.state.epoch && !twice || !q.Seated() || !q.affordsCheck(now, from) {
 		return false
 	}
 	q.checked(now, from, 1)
-	if !h.Verify(q.cfg.Network, q.plain, q.signer.Public()) {
+	switch {
+	case !h.Verify(q.cfg.Network, q.plain, q.signer.Public()):
 		q.drops[hearsay.DropBadSignature]++
 		return true
+	case twice:
+		q.doomed = fmt.Sprintf("this seed has signed two ledgers: of epoch %d hash %s, and hash %s is here; its data directory is a copy from before, "+
+			"or the key is used elsewhere, too: start this seed with an empty one", h.Epoch, short(h.Hash), short(r.Own))
+		q.noteRival(now, &r)
+	default:
+		q.doom(fmt.Sprintf("it has signed epoch %d, and the ledger here ends with %d", h.Epoch, q.state.epoch))
 	}
-	q.doom(fmt.Sprintf("it has signed epoch %d, and the ledger here ends with %d", h.Epoch, q.state.epoch))
 	return false
+}
+
+// tellsOfLog gives the last entry of the log that the sender of a message must have.
+func tellsOfLog(f *hearsay.Raft) uint64 {
+	switch {
+	case len(f.Entries) > 0 || f.Snapshot != nil || len(f.Context) > heartbeatBytes: // it would be long
+	case f.Type == uint8(raftpb.MsgAppResp) && !f.Reject:
+		return f.Index
+	case f.Type == uint8(raftpb.MsgHeartbeat):
+		return f.Commit
+	}
+	return 0
+}
+
+// remember keeps the verified message by which a seed has told the most of its log in
+// the newest term, to show it that one again.
+func (r *replica) remember(f *hearsay.Raft) {
+	last, known := tellsOfLog(f), r.told[f.Slot]
+	if last > 0 && (known == nil || known.From != f.From || f.Term > known.Term || f.Term == known.Term && last > tellsOfLog(known)) {
+		r.told[f.Slot] = f
+	}
+}
+
+// showOwn shows a seed that asks for the ledger the message by which it has told the most
+// of its log. A seed asks from any port, so it is known by the identity that it names: what
+// it gets is no secret.
+func (q *Quorum) showOwn(p *hearsay.Packet) {
+	for slot := range q.cfg.Seeds {
+		if q.replica != nil && q.replica.told[slot] != nil && q.seats.known[slot].seat.Key.NodeID() == p.From {
+			q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: true, Body: q.replica.told[slot]})
+		}
+	}
+}
+
+// ownMessage looks at a message of the log that is said to be this seed's own. What it
+// tells of was on disk before it was sent. What is acknowledged only to a leader of before
+// may have given way to other entries.
+func (q *Quorum) ownMessage(now time.Time, from quota.Sender, f *hearsay.Raft) {
+	r := q.replica
+	switch {
+	case r == nil || f.From != r.id:
+		q.drops[hearsay.DropStranger]++ // of a life before
+		return
+	case tellsOfLog(f) <= r.log.last(), f.Type == uint8(raftpb.MsgAppResp) && f.Term < r.node.BasicStatus().GetTerm():
+		return // as it should be
+	case !q.affordsCheck(now, from):
+		q.drops[hearsay.DropRate]++
+		return
+	}
+	q.checked(now, from, 1)
+	f.Founding = q.founding
+	if !f.Verify(q.cfg.Network, q.plain, q.signer.Public()) {
+		q.drops[hearsay.DropBadSignature]++
+		return
+	}
+	q.doom(fmt.Sprintf("it has told that it has entry %d of the log, and %d are here", tellsOfLog(f), r.log.last()))
 }
 
 // remind asks all others, once after a start, for the heads that they have: this seed's own,

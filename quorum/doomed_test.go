@@ -16,7 +16,7 @@ import (
 // it, or by anybody who has its signature. With an empty directory it is back.
 func TestOldCopy(t *testing.T) {
 	for name, want := range map[string]string{
-		"told by the leader":         " of the log, and ",
+		"told by the leader":         "it has told that it has entry ",
 		"told of what it has signed": "it has signed epoch 5, and the ledger here ends with 1",
 	} {
 		w := newWorld(t, 3, 8)
@@ -36,7 +36,7 @@ func TestOldCopy(t *testing.T) {
 		w.epochs[1] = 0
 		w.must(10*time.Second, "another leads", w.machines[0].q.Ready)
 		if slot, _ := w.machines[0].q.Leader(); name == "told by the leader" {
-			w.cut = func(from, _ int) bool { return from == 1 } // it asks nobody
+			w.cut = func(from, to int) bool { return from == 1 && to != slot } // it asks nobody else
 		} else {
 			w.crash(w.machines[slot])
 		}
@@ -61,9 +61,9 @@ func TestOldCopy(t *testing.T) {
 	}
 }
 
-// A leader whose follower acknowledges more of the log than is here stops, and sends
-// it nothing more of the log.
-func TestLeaderThatHasLessStops(t *testing.T) {
+// A leader whose follower acknowledges more of the log than is here drops that, and
+// answers it with nothing of the log.
+func TestLeaderDropsAcknowledgementOfMore(t *testing.T) {
 	w := followed(t, 73, 3)
 	w.run(time.Second)
 	slot, _ := w.machines[0].q.Leader()
@@ -73,7 +73,7 @@ func TestLeaderThatHasLessStops(t *testing.T) {
 		Term: m.q.replica.node.BasicStatus().GetTerm(), Index: m.q.replica.log.last() + 5, Founding: m.q.founding,
 	}
 	ack.Sign(testNetwork, other.signer)
-	sent := 0
+	sent, told := 0, 0
 	for range 100 {
 		m.q.Receive(w.now, from(seedAddr(other.slot), &ack))
 		for _, p := range m.out.Send {
@@ -81,9 +81,41 @@ func TestLeaderThatHasLessStops(t *testing.T) {
 				sent++
 			}
 		}
+		told += len(m.out.Events)
 		*m.out = hearsay.Effects{}
 	}
-	if m.q.Doomed() == "" || sent > 0 {
-		t.Errorf("it answers with %d messages of the log, and says %q", sent, m.q.Doomed())
+	if m.q.Doomed() != "" || sent > 0 || told != 1 || m.q.Fork() == nil {
+		t.Errorf("it answers with %d messages of the log, tells it %d times, knows %+v, and says %q", sent, told, m.q.Fork(), m.q.Doomed())
+	}
+}
+
+// What others show a seed as its own message of the log stops it only if it has
+// signed that, and has less.
+func TestOwnMessageStopsOnlyItsSeed(t *testing.T) {
+	w := followed(t, 74, 3)
+	w.run(time.Second)
+	m, other := w.machines[0], w.machines[1]
+	for name, of := range map[string]struct {
+		signer *keyed
+		more   uint64
+		stops  bool
+	}{
+		"of the seed, of what it has":   {m.signer, 0, false},
+		"of another, of what it lacks":  {other.signer, 1, false},
+		"of the seed, of what it lacks": {m.signer, 1, true},
+	} {
+		for _, kind := range []raftpb.MessageType{raftpb.MsgAppResp, raftpb.MsgHeartbeat} {
+			at := m.q.replica.log.last() + of.more
+			f := hearsay.Raft{
+				Slot: 0, Type: uint8(kind), To: other.q.replica.id, From: m.q.replica.id, Term: m.q.replica.node.BasicStatus().GetTerm(),
+				Index: at, Commit: at, Founding: m.q.founding,
+			}
+			f.Sign(testNetwork, of.signer)
+			m.q.Receive(w.now, from(stranger, &f))
+			if why := m.q.Doomed(); (why != "") != of.stops {
+				t.Errorf("a %v %s: it says %q", kind, name, why)
+			}
+			m.q.doomed = ""
+		}
 	}
 }

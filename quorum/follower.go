@@ -465,15 +465,20 @@ func (f *Follower) believeSeat(now time.Time, from quota.Sender, r *hearsay.Ruli
 		f.drops[hearsay.DropRate]++
 		return false
 	}
-	keys := make([]hearsay.PublicKey, len(f.cfg.Seeds))
-	for slot := range keys {
-		keys[slot] = f.pins[slot].Seat.Key
-	}
-	seat, ok := seatProof(hearsay.LedgerID{Network: f.cfg.Network, Founding: founding}, f.signer, r, keys)
+	seat, ok := seatProof(hearsay.LedgerID{Network: f.cfg.Network, Founding: founding}, f.signer, r, f.keys())
 	if ok {
 		f.pin(hearsay.SeedPin{Seat: seat, Since: r.Case})
 	}
 	return !ok
+}
+
+// keys gives the keys of the seats, as they are pinned here.
+func (f *Follower) keys() []hearsay.PublicKey {
+	keys := make([]hearsay.PublicKey, len(f.cfg.Seeds))
+	for slot := range keys {
+		keys[slot] = f.pins[slot].Seat.Key
+	}
+	return keys
 }
 
 // pinAll pins who was given a seat by a proven ruling, if nothing newer is known.

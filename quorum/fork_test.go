@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/raft/v3/raftpb"
+
 	"hearsay"
 )
 
@@ -252,6 +254,56 @@ func TestFollowerSeesForkWhenItHasCaughtUp(t *testing.T) {
 		}
 		if fork := f.Fork(); fork == nil || !fork.Proven {
 			t.Errorf("%s: at epoch %d the follower knows %+v", name, f.Epoch(), fork)
+		}
+	}
+}
+
+// One seat's key, which may be stolen, does not stop the other seeds, whatever it signs
+// of the log: each tells it once, and they go on. A second seat that says so makes a quorum.
+func TestOneKeyStopsNobody(t *testing.T) {
+	for name, of := range map[string]hearsay.Raft{
+		"an entry before":         {Type: uint8(raftpb.MsgApp), LogTerm: 1 << 40},
+		"an entry":                {Type: uint8(raftpb.MsgApp), Index: 1 << 50, LogTerm: 1 << 40, Entries: []hearsay.LogEntry{{Term: 1 << 40}}},
+		"a snapshot":              {Type: uint8(raftpb.MsgSnap), Snapshot: &hearsay.LogSnapshot{Term: 1 << 40}},
+		"a commit beyond the log": {Type: uint8(raftpb.MsgHeartbeat), Commit: 1 << 40},
+		"an acknowledgement":      {Type: uint8(raftpb.MsgAppResp), Index: 1 << 40},
+	} {
+		w := followed(t, 41, 3)
+		w.run(time.Second)
+		slot, _ := w.machines[0].q.Leader()
+		m, thief, second := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+		told := 0
+		w.teller = func(at *machine, e hearsay.Event) {
+			if e.Kind == hearsay.EventLedgerForked && at == m {
+				told++
+			}
+		}
+		sign := func(by *machine) {
+			f, at := of, m.q.replica.log.hard.GetCommit()
+			f.Slot, f.To, f.From, f.Founding = uint8(by.slot), m.q.replica.id, by.q.replica.id, m.q.founding
+			f.Term, f.Index = m.q.replica.node.BasicStatus().GetTerm(), max(f.Index, at)
+			for i := range f.Entries {
+				f.Entries[i].Index = at
+			}
+			if f.Snapshot != nil {
+				f.Snapshot.Index = at
+			}
+			f.Sign(testNetwork, by.signer)
+			w.step(m, func() { m.q.Receive(w.now, from(seedAddr(by.slot), &f)) })
+		}
+		for range 3 {
+			sign(thief)
+			w.run(time.Second)
+		}
+		fork := m.q.Fork()
+		if m.q.Doomed() != "" || told != 1 || fork == nil || fork.Proven || strings.Contains(fork.Text, "empty") {
+			t.Errorf("%s: it tells it %d times, knows %+v, and says %q", name, told, fork, m.q.Doomed())
+		}
+		w.newPerson()
+		w.must(10*time.Second, name+": they go on", func() bool { return w.agree() && m.q.Epoch() == 4 })
+		sign(second)
+		if why := m.q.Doomed(); !strings.Contains(why, seedAddr(thief.slot).String()) || !strings.Contains(why, seedAddr(second.slot).String()) {
+			t.Errorf("%s: with a quorum it says %q", name, why)
 		}
 	}
 }

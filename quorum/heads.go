@@ -105,6 +105,11 @@ func (q *Quorum) drawMembers(n int) (addrs []netip.AddrPort) {
 	return addrs
 }
 
+// slotAt gives the slot of the seed that is configured at an address; -1: none is.
+func (q *Quorum) slotAt(addr netip.AddrPort) int {
+	return slices.IndexFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == addr })
+}
+
 // rulings takes heads of other seeds, and older rulings that this one lacks.
 func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	if q.state == nil {
@@ -121,7 +126,7 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	if slot, is := q.answersDoubt(p); is && own && (len(m.Items) == 0 || m.Items[0].Epoch == q.state.epoch+1) {
 		q.answeredBy(slot)
 	}
-	if slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr }) {
+	if q.slotAt(p.Addr) >= 0 {
 		q.takeSeats(now, from, m.Items) // as this seed has asked for
 	}
 	older := q.chain.prepend(m.Items)
@@ -225,6 +230,7 @@ func (q *Quorum) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerRe
 		q.drops[hearsay.DropRate]++
 		return
 	}
+	q.showOwn(p)
 	answer := &hearsay.Rulings{Heads: q.chain.newest()}
 	switch {
 	case whole:

@@ -36,6 +36,9 @@ type replica struct {
 	since     int                  // entries applied since the last one
 	sent      map[uint64]time.Time // snapshots sent and not answered, by Raft id
 	incoming  *hearsay.Raft        // a snapshot of which parts are still to come
+
+	told  [hearsay.MaxSeeds]*hearsay.Raft // by slot: by which the seed there has told the most of its log; nil: none
+	askAt time.Time                       // no seed is asked before why it has another log
 }
 
 func newReplica(cfg *Config, id uint64, log *storage) *replica {
@@ -199,7 +202,10 @@ var fromSeeds = [...]bool{
 // this seed's own life.
 func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	switch {
-	case int(f.Slot) >= len(q.cfg.Seeds) || int(f.Slot) == q.cfg.Slot || int(f.Type) >= len(fromSeeds) || !fromSeeds[f.Type]:
+	case int(f.Slot) == q.cfg.Slot:
+		q.ownMessage(now, q.directory.sender(p), f)
+		return
+	case int(f.Slot) >= len(q.cfg.Seeds) || int(f.Type) >= len(fromSeeds) || !fromSeeds[f.Type]:
 		q.drops[hearsay.DropMalformed]++
 		return
 	case q.cfg.Recover || q.doomed != "" || q.unsure():
@@ -237,9 +243,14 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	}
 	q.hears(now, int(f.Slot))
 	q.lateness.noteHeard(now, f)
-	if !q.mayTake(f) || q.forgotten(f) || q.contradicts(f) {
+	if !q.mayTake(f) {
 		return
 	}
+	if why := q.contradicts(f); why != "" {
+		q.noteOther(now, f.Slot, why)
+		return
+	}
+	q.replica.remember(f)
 	m := q.replica.message(f)
 	switch {
 	case m != nil && m.GetSnapshot() != nil && !q.signedByAll(m.GetSnapshot().GetData()):

@@ -33,6 +33,7 @@ func TestReads(t *testing.T) {
 	if bar := w.machines[2].q.Barred(nil)[0]; bar.ID != p.id() || bar.Why != "it flaps" {
 		t.Errorf("%+v", bar)
 	}
+	w.run(time.Second) // the seed that was asked has it, too, and has answered
 	p.up = true
 	w.step(m, func() {
 		if a := m.q.Admit(w.now, p.claim()); a.Code != AnswerRefused || a.Text != "barred" {

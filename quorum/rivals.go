@@ -10,7 +10,6 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
-	"hearsay/quota"
 )
 
 // This file is about seats that have signed what cannot be together with the
@@ -27,20 +26,11 @@ import (
 //
 // One seat that signs another ledger is told, and stops nobody: its key may be
 // stolen. A quorum of them is a proof. Nobody decides by itself which of two
-// ledgers is right.
+// ledgers is right. It is the same with messages of the log: each is one seat's word,
+// is dropped if it cannot be together with the log here, and counts once.
 
 // rivals is the first proof of each seat, by slot. Head.Epoch 0: there is none.
 type rivals [hearsay.MaxSeeds]hearsay.Rival
-
-// against counts the seats that have signed another ledger than the one here.
-func (r *rivals) against() (n int) {
-	for slot := range r {
-		if r[slot].Head.Epoch > 0 && r[slot].Own != (hearsay.Hash{}) {
-			n++
-		}
-	}
-	return n
-}
 
 // has reports whether a proof is known already: its head, and that this is of another
 // ledger than the one here, if the ledger has come as far.
@@ -134,34 +124,47 @@ func (c *chain) overtaken(settled hearsay.Epoch) (found []hearsay.Rival) {
 	return found
 }
 
-// forked reports whether a quorum of seats has signed another ledger.
-func (c *chain) forked() bool { return c.rivals.against() >= hearsay.QuorumOf(c.seeds) }
+// against counts the seats that have signed another ledger or log than the one here.
+func (c *chain) against() (n int) {
+	for slot := range c.seeds {
+		if c.rivals[slot].Own != (hearsay.Hash{}) || c.others[slot] != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// forked reports whether a quorum of seats has signed another ledger or log.
+func (c *chain) forked() bool { return c.against() >= hearsay.QuorumOf(c.seeds) }
 
 // fork sums up what is known of another ledger; nil: nothing.
 func (c *chain) fork(seeds []Seed) *hearsay.Fork {
 	f := &hearsay.Fork{Ours: []int{}, Theirs: []int{}, Twice: []int{}, Proven: c.forked()}
 	for slot := range c.seeds {
 		r := &c.rivals[slot]
+		if r.Head.Epoch > 0 || c.others[slot] != "" {
+			f.Theirs = append(f.Theirs, slot)
+		}
 		if r.Head.Epoch == 0 {
 			continue
 		}
 		if r.Twin.Epoch > 0 {
 			f.Twice = append(f.Twice, slot)
 		}
-		f.Theirs = append(f.Theirs, slot)
 		if older := r.Own != (hearsay.Hash{}) && (f.Own == hearsay.Hash{} || r.Epoch < f.Epoch); older || f.Epoch == 0 {
 			f.Epoch, f.Own, f.Other = r.Epoch, r.Own, r.Other
 		}
 	}
-	if f.Epoch == 0 {
+	if len(f.Theirs) == 0 {
 		return nil
 	}
 	for slot := range c.seeds {
-		if h := &c.heads[slot]; h.Epoch >= f.Epoch && c.fits(h) || c.rivals[slot].Twin.Epoch == f.Epoch && c.rivals[slot].Twin.Hash == f.Own {
+		h, twin := &c.heads[slot], &c.rivals[slot].Twin
+		if f.Epoch > 0 && (h.Epoch >= f.Epoch && c.fits(h) || twin.Epoch == f.Epoch && twin.Hash == f.Own) {
 			f.Ours = append(f.Ours, slot)
 		}
 	}
-	f.Text = sentence(f, seeds)
+	f.Text = c.sentence(f, seeds)
 	return f
 }
 
@@ -170,8 +173,16 @@ func (c *chain) fork(seeds []Seed) *hearsay.Fork {
 const oneOfTwo = "a seed runs on an older copy of its data directory, or its key is not its own; " +
 	"compare what `hearsay status` says on all seeds, and delete nothing before it is clear which seed it is"
 
+// forkEvent tells that a seat has signed another ledger or log.
+func (c *chain) forkEvent(now time.Time, epoch hearsay.Epoch, slot uint8, keys []hearsay.PublicKey, seeds []Seed) hearsay.Event {
+	return hearsay.Event{
+		At: now, Kind: hearsay.EventLedgerForked, Subject: keys[slot].NodeID(), Addr: seeds[slot].Addr, Epoch: epoch, Count: c.against(), Text: c.fork(seeds).Text,
+	}
+}
+
 // sentence says what a fork is, and what would be right.
-func sentence(f *hearsay.Fork, seeds []Seed) string {
+func (c *chain) sentence(f *hearsay.Fork, seeds []Seed) string {
+	var said []string
 	named := func(slots []int) string {
 		var names []string
 		for _, slot := range slots {
@@ -182,17 +193,30 @@ func sentence(f *hearsay.Fork, seeds []Seed) string {
 		}
 		return strings.Join(names, ", ")
 	}
+	theirs := named(slices.DeleteFunc(slices.Clone(f.Theirs), func(slot int) bool { return c.rivals[slot].Head.Epoch == 0 }))
 	switch {
+	case f.Epoch == 0:
 	case f.Own == hearsay.Hash{}:
-		return fmt.Sprintf("of epoch %d, which the ledger here has not come to, hash %s and another have been signed by %s: %s",
-			f.Epoch, short(f.Other), named(f.Theirs), oneOfTwo)
-	case !f.Proven:
-		return fmt.Sprintf("of epoch %d hash %s has been signed by %s, and hash %s is what this node has, signed by %s: %s",
-			f.Epoch, short(f.Other), named(f.Theirs), short(f.Own), named(f.Ours), oneOfTwo)
+		said = append(said, fmt.Sprintf("of epoch %d, which the ledger here has not come to, hash %s and another were signed by %s", f.Epoch, short(f.Other), theirs))
+	default:
+		said = append(said, fmt.Sprintf("of epoch %d hash %s was signed by %s, and hash %s, which this node has, by %s",
+			f.Epoch, short(f.Other), theirs, short(f.Own), named(f.Ours)))
 	}
-	return fmt.Sprintf("the ledger has forked: of epoch %d hash %s was signed by %s, and hash %s, which this node has, by %s. "+
-		"This node follows neither. Decide which is right, keep one seed that has it (hearsay seed recover), and start all other nodes with empty directories",
-		f.Epoch, short(f.Other), named(f.Theirs), short(f.Own), named(f.Ours))
+	for _, slot := range f.Theirs {
+		if c.others[slot] != "" {
+			said = append(said, c.others[slot])
+		}
+	}
+	switch what := strings.Join(said, "; "); {
+	case !f.Proven:
+		return what + ": " + oneOfTwo
+	case f.Epoch == 0:
+		return "a quorum of seats has another log than this seed, which takes no part: " + what + ". Decide which is right: if it is theirs, " +
+			"start this seed with an empty directory; if it is the one here, see `hearsay seed recover`"
+	default:
+		return "the ledger has forked: " + what + ". This node follows neither. Decide which is right, keep one seed that has it (hearsay seed recover), " +
+			"and start all other nodes with empty directories"
+	}
 }
 
 // short is the beginning of a hash, for people: nobody finds two alike by chance.
@@ -211,15 +235,32 @@ func (q *Quorum) noteRival(now time.Time, r *hearsay.Rival) {
 		return
 	}
 	q.persist(&hearsay.KeptRival{Slot: r.Head.Slot, Rival: *r})
-	f := q.Fork()
-	q.event(hearsay.Event{
-		At: now, Kind: hearsay.EventLedgerForked, Subject: q.seats.known[r.Head.Slot].seat.Key.NodeID(), Addr: q.cfg.Seeds[r.Head.Slot].Addr,
-		Epoch: r.Epoch, Count: q.chain.rivals.against(), Text: f.Text,
-	})
+	q.event(q.chain.forkEvent(now, r.Epoch, r.Head.Slot, q.keys(), q.cfg.Seeds))
 	q.stopIfForked()
 	q.tellHeads()
+	q.askBack(int(r.Head.Slot))
+}
+
+// noteOther keeps that a message of the log cannot be together with the log here, and
+// tells it as noteRival does. Its sender is asked what this seed has signed.
+func (q *Quorum) noteOther(now time.Time, slot uint8, why string) {
+	if q.drops[hearsay.DropUnexpected]++; !now.Before(q.replica.askAt) {
+		q.replica.askAt = now.Add(q.cfg.HelloEvery)
+		q.askBack(int(slot))
+	}
+	if q.chain.others[slot] != "" {
+		return
+	}
+	q.chain.others[slot] = why
+	q.event(q.chain.forkEvent(now, q.Epoch(), slot, q.keys(), q.cfg.Seeds))
+	q.stopIfForked()
+	q.tellHeads()
+}
+
+// askBack asks a seed for the heads that it has, and for what this seed has signed.
+func (q *Quorum) askBack(slot int) {
 	if q.doomed == "" {
-		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[r.Head.Slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: q.state.epoch}})
+		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: q.Epoch()}})
 	}
 }
 
@@ -248,71 +289,46 @@ func (q *Quorum) stopIfForked() {
 	}
 }
 
-// signedTwice looks at a head of this seed's own key about an epoch that is
-// here. If it is of another ledger this seed stops, wherever it comes from: only
-// this key can have signed it.
-func (q *Quorum) signedTwice(now time.Time, from quota.Sender, h *hearsay.Head) (forged bool) {
-	r, is := q.chain.rivalOf(h, q.state.epoch)
-	if !is || r.Own == (hearsay.Hash{}) || !q.Seated() || !q.affordsCheck(now, from) {
-		return false
+// contradicts says what a verified message of the log counts on that cannot be together
+// with the log here; "": nothing. A leader has all that was ever committed. In a heartbeat it
+// says how far that is, but no further than this life has confirmed to it. The library
+// trusts all that: it would panic, or take an entry that is not here for progress.
+func (q *Quorum) contradicts(f *hearsay.Raft) string {
+	log, term := q.replica.log, q.replica.node.BasicStatus().GetTerm()
+	if f.Term < term {
+		return "" // it leads no more, and may have more than was committed
 	}
-	q.checked(now, from, 1)
-	if !h.Verify(q.cfg.Network, q.plain, q.signer.Public()) {
-		q.drops[hearsay.DropBadSignature]++
-		return true
-	}
-	q.doomed = fmt.Sprintf("this seed has signed two ledgers: of epoch %d hash %s, and hash %s is here; its data directory is a copy from before, "+
-		"or the key is used elsewhere, too: start this seed with an empty one", h.Epoch, short(h.Hash), short(r.Own))
-	q.noteRival(now, &r)
-	return false
-}
-
-// contradicts reports whether a verified message of the log says something else
-// of an entry than what this seed has committed, and has it stop then. A leader
-// has all that was ever committed.
-func (q *Quorum) contradicts(f *hearsay.Raft) bool {
-	log := q.replica.log
-	if f.Term < q.replica.node.BasicStatus().GetTerm() {
-		return false // it leads no more, and may have more than was committed
-	}
-	other := func(index, term uint64) bool {
+	by := q.cfg.Seeds[f.Slot].Addr
+	other := func(index, term uint64) string {
 		if index > log.hard.GetCommit() || index < log.base {
-			return false
+			return ""
 		}
-		have, err := log.Term(index)
-		if err != nil || have == term {
-			return false
+		if have, err := log.Term(index); err == nil && have != term {
+			return fmt.Sprintf("entry %d of the log was decided here in term %d, and the seed at %v has it of term %d", index, have, by, term)
 		}
-		q.doomed = fmt.Sprintf("the log has forked: entry %d was decided here in term %d, and the seed at %v has it of term %d. Decide which ledger is right, "+
-			"keep one seed that has it (hearsay seed recover), and start all others with empty directories", index, have, q.cfg.Seeds[f.Slot].Addr, term)
-		q.tellHeads()
-		return true
+		return ""
 	}
 	switch raftpb.MessageType(f.Type) {
 	case raftpb.MsgApp:
-		if other(f.Index, f.LogTerm) {
-			return true
+		why := other(f.Index, f.LogTerm)
+		for i := 0; i < len(f.Entries) && why == ""; i++ {
+			why = other(f.Entries[i].Index, f.Entries[i].Term)
 		}
-		return slices.ContainsFunc(f.Entries, func(e hearsay.LogEntry) bool { return other(e.Index, e.Term) })
+		return why
 	case raftpb.MsgSnap:
-		return f.Snapshot != nil && other(f.Snapshot.Index, f.Snapshot.Term)
+		if f.Snapshot != nil {
+			return other(f.Snapshot.Index, f.Snapshot.Term)
+		}
+	case raftpb.MsgHeartbeat:
+		if f.Commit > log.last() {
+			return fmt.Sprintf("the seed at %v counts on entry %d of the log, and %d are here", by, f.Commit, log.last())
+		}
 	case raftpb.MsgAppResp:
-		return q.acksMore(f)
+		if !f.Reject && f.Index > log.last() && f.Term == term && q.replica.leads() {
+			return fmt.Sprintf("the seed at %v has decided entry %d of the log, and %d are here", by, f.Index, log.last())
+		}
 	}
-	return false
-}
-
-// acksMore has this seed stop if it leads and another has settled more of the log than
-// is here: that seed follows this one's term, and has committed entries of another log.
-// The library would take it for progress, and go on.
-func (q *Quorum) acksMore(f *hearsay.Raft) bool {
-	last := q.replica.log.last()
-	if f.Reject || f.Index <= last || !q.replica.leads() || f.Term != q.replica.node.BasicStatus().GetTerm() {
-		return false
-	}
-	q.doom(fmt.Sprintf("the seed at %v has decided entry %d of the log, and %d are here", q.cfg.Seeds[f.Slot].Addr, f.Index, last))
-	q.tellHeads()
-	return true
+	return ""
 }
 
 // forgetRivals drops all proofs: an operator has decided.
@@ -343,10 +359,7 @@ func (f *Follower) noteRival(now time.Time, r *hearsay.Rival) {
 	}
 	f.chain.rivals = c.rivals
 	f.out.Persist = append(f.out.Persist, &hearsay.KeptRival{Slot: r.Head.Slot, Rival: *r})
-	f.out.Events = append(f.out.Events, hearsay.Event{
-		At: now, Kind: hearsay.EventLedgerForked, Subject: f.pins[r.Head.Slot].Seat.Key.NodeID(), Addr: f.cfg.Seeds[r.Head.Slot].Addr,
-		Epoch: r.Epoch, Count: c.rivals.against(), Text: c.fork(f.cfg.Seeds).Text,
-	})
+	f.out.Events = append(f.out.Events, c.forkEvent(now, r.Epoch, r.Head.Slot, f.keys(), f.cfg.Seeds))
 	for _, addr := range f.directory.Links() {
 		f.send(addr, &hearsay.Rulings{Heads: c.newest()})
 	}

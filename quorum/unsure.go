@@ -53,7 +53,7 @@ func (q *Quorum) unsure() bool { return !q.doubtful.until.IsZero() }
 // may bring: by stream from its configured address, which no forged source can
 // reach, and after the question.
 func (q *Quorum) answersDoubt(p *hearsay.Packet) (slot int, is bool) {
-	slot = slices.IndexFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr })
+	slot = q.slotAt(p.Addr)
 	return slot, slot >= 0 && q.unsure() && p.Stream && q.doubtful.waits[slot] && q.doubtful.asked[slot]
 }
 

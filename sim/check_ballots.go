@@ -269,6 +269,9 @@ func (c *checker) takesPart(m *machine, p *hearsay.Packet, now time.Duration) {
 	var id uint64
 	switch body := p.Body.(type) {
 	case *hearsay.Raft:
+		if int(body.Slot) != int(m.index)-c.peers {
+			return // it shows another what that one has signed
+		}
 		id = body.From
 	case *hearsay.SeatHello:
 		id = c.raftID(m, body.Life)
