@@ -37,7 +37,7 @@ func quorumKnobs(c *Config) []Knob {
 		limit("limits.members", &q.Limits.Members, "of a seed: members that may be in; those that were removed find room up to twice as many; the same on all seeds, as are those below", "guess"),
 		limit("limits.members_of_source", &q.Limits.MembersOfSource, "of a seed: of them from one IPv4 address or IPv6 /64, but for loopback; likewise", "guess: a rack behind one address"),
 		limit("limits.admissions", &q.Limits.Admissions, "of a seed: admissions a minute, once limits.members were admitted in a short time", "guess"),
-		limit("limits.source_admissions", &q.Limits.SourceAdmissions, "of a seed: the same from one source, once limits.members_of_source were; its members' leaves count, too", "guess"),
+		limit("limits.source_admissions", &q.Limits.SourceAdmissions, "of a seed: the same from one source, once limits.members_of_source were (of those that have left: twice as many); its members' leaves count, too", "guess"),
 		duration("quorum.watch_for", &q.WatchFor, time.Second, time.Hour, "of a seed: a suspect that nobody reports is probed for so long", "guess"),
 	}
 }

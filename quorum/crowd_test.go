@@ -72,6 +72,50 @@ func TestRegisterAndLeave(t *testing.T) {
 	}
 }
 
+// A host with as many peers as it may have is restarted in good order (each leaves, as on
+// SIGTERM): all are back in about as long as it takes to start them. So are fewer that are
+// restarted soon after their first start.
+func TestRestartedHostComesBack(t *testing.T) {
+	t.Run("as many as may be", func(t *testing.T) { restartHost(t, 64, 11*time.Minute) })
+	t.Run("fewer", func(t *testing.T) { restartHost(t, 40, 7*time.Minute) })
+	t.Run("fewer, soon", func(t *testing.T) { restartHost(t, 40, time.Minute) })
+}
+
+// restartHost has peers of one host join, stay, leave, and join again.
+func restartHost(t *testing.T, peers int, stay time.Duration) {
+	w := newWorld(t, 3, 82)
+	w.startAll()
+	w.must(10*time.Second, "founded", w.agree)
+	crowd := w.crowd(peers, netip.MustParseAddr("203.0.113.7"))
+	in := func() (n int) {
+		for _, p := range crowd {
+			if w.in(p) {
+				n++
+			}
+		}
+		return n
+	}
+	w.must(20*time.Second, "they are in", func() bool { return in() == peers })
+	w.run(stay)
+	for _, p := range crowd {
+		p.up = false
+	}
+	w.step(w.machines[0], func() {
+		for _, p := range crowd {
+			one, _ := w.machines[0].q.Member(p.id())
+			l := signedLeave(w, one.Stay, p)
+			w.machines[0].q.Leave(w.now, &l)
+		}
+	})
+	w.must(10*time.Second, "they are out", func() bool { return in() == 0 })
+	for _, p := range crowd {
+		p.at, p.up = hearsay.Incarnation(w.now.UnixMilli()), true
+	}
+	if w.run(20 * time.Second); in() < peers {
+		t.Errorf("20 s after %d are started again, %v after their first start, %d are in", peers, stay, in())
+	}
+}
+
 // What a crowd takes is not what members need that were removed: they are in again at
 // once, though newcomers of their own source find no room.
 func TestRemovedMembersComeBackPastACrowd(t *testing.T) {

@@ -22,13 +22,21 @@ import (
 
 const (
 	// maxPause is how much time may pass between two entries of one proposer: longer
-	// than everything that is spent takes to come back. By default that are 21 minutes
+	// than everything that is spent takes to come back. By default that are 43 minutes
 	// for a source, 68 for the network.
 	maxPause = 2 * time.Hour
 
 	// anAdmission is what an admission spends, so that at n a minute n of it come
 	// back each millisecond.
 	anAdmission = 60_000
+
+	// What a source may have spent, in times MembersOfSource, when one of it is admitted that
+	// has left, or was removed; a newcomer: once. So a whole host can be restarted: all
+	// leave, and all come back. A crowd that leaves takes no room from those that were
+	// removed. What leaves spend beyond that counts, too.
+	leftSpend    = 2
+	removedSpend = 3
+	mostSpend    = 4
 
 	// maxSpending bounds the sources of which is kept what they have spent. All
 	// that was spent in the time in which a source gets everything back fits, as the
@@ -126,7 +134,7 @@ func (b *bounds) spend(source netip.Addr, own, network int64) {
 	}
 	s := &b.sources[at]
 	spent := s.spentAt(b.now, b.limits.SourceAdmissions) + own
-	s.spent, s.at = min(max(0, spent), 2*anAdmission*int64(b.limits.MembersOfSource)), b.now
+	s.spent, s.at = min(max(0, spent), mostSpend*anAdmission*int64(b.limits.MembersOfSource)), b.now
 }
 
 // tally keeps how many there are by source: members, or cases of admissions.
@@ -139,9 +147,13 @@ func tally(of map[netip.Addr]int, addr netip.AddrPort, n int) {
 
 // refusesMore says why an admission would be too much, at a time of the state, if so.
 func (s *state) refusesMore(c *hearsay.Claim, now int64) (why string) {
-	l, source, share := s.bounds.limits, hearsay.Source(c.Card.Addr.Addr()), int64(1)
-	if s.wasRemoved(c.Subject) {
-		share = 2 // nobody else takes its place
+	l, source := s.bounds.limits, hearsay.Source(c.Card.Addr.Addr())
+	share, spendShare := int64(1), int64(1)
+	switch removed, was := s.wasIn(c.Subject); {
+	case removed:
+		share, spendShare = 2, removedSpend // nobody else takes its place
+	case was:
+		spendShare = leftSpend
 	}
 	ofSource := int64(s.bounds.members[source] + s.bounds.asking[source])
 	switch all := int64(s.members.count + s.bounds.allAsking); {
@@ -153,7 +165,7 @@ func (s *state) refusesMore(c *hearsay.Claim, now int64) (why string) {
 		return ""
 	case ofSource >= share*int64(l.MembersOfSource):
 		return fmt.Sprintf("the network has %d members from %s, those that are being admitted counted, and may have %d (limits.members_of_source)", ofSource, source, l.MembersOfSource)
-	case s.bounds.spentOf(source, now)+anAdmission > share*anAdmission*int64(l.MembersOfSource):
+	case s.bounds.spentOf(source, now)+anAdmission > spendShare*anAdmission*int64(l.MembersOfSource):
 		return fmt.Sprintf("too many were admitted from %s lately, or have left: %d a minute may be (limits.source_admissions)", source, l.SourceAdmissions)
 	}
 	return ""
@@ -170,15 +182,15 @@ func (s *state) refusesMove(from, to netip.AddrPort) (why string) {
 		s.bounds.members[source], source, 2*s.bounds.limits.MembersOfSource)
 }
 
-// wasRemoved reports whether a node is out because it was removed, as far back as that
-// is remembered.
-func (s *state) wasRemoved(id hearsay.NodeID) bool {
+// wasIn reports whether a node was in before, as far back as that is remembered, and
+// whether it was removed then, or has left.
+func (s *state) wasIn(id hearsay.NodeID) (removed, was bool) {
 	for _, d := range slices.Backward(s.departed) {
 		if d.id == id {
-			return d.removed
+			return d.removed, true
 		}
 	}
-	return false
+	return false, false
 }
 
 // openAdmission opens the case of an admission, if that is within the limits.
