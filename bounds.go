@@ -1,6 +1,9 @@
 package hearsay
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // Limits bounds what strangers can make of a network with seeds: an identity costs
 // nothing, and each admission is a ruling that is kept for good. All seeds go by the
@@ -26,6 +29,28 @@ func DefaultLimits() Limits {
 
 // MaxLimit bounds each of the limits.
 const MaxLimit = 1 << 20
+
+// How many admissions may be at once, in times of those a minute: what is spent must come
+// back within quorum.maxPause, two hours, as no more time passes in a ledger in which
+// nothing is written. Else refusals would last for ever.
+const (
+	MembersMost         = 60 // Members, in times Admissions
+	MembersOfSourceMost = 30 // MembersOfSource, in times SourceAdmissions: a source may have spent twice as much
+)
+
+// Check says what is wrong with limits that an operator gave.
+func (l Limits) Check() error {
+	switch {
+	case !l.Valid():
+		return fmt.Errorf("limits: %+v: want each from 1 to %d", l, MaxLimit)
+	case l.Members > MembersMost*l.Admissions:
+		return fmt.Errorf("limits.members: %d: want at most %d, %d times limits.admissions, or that %d at least", l.Members, MembersMost*l.Admissions, MembersMost, (l.Members+MembersMost-1)/MembersMost)
+	case l.MembersOfSource > MembersOfSourceMost*l.SourceAdmissions:
+		return fmt.Errorf("limits.members_of_source: %d: want at most %d, %d times limits.source_admissions, or that %d at least",
+			l.MembersOfSource, MembersOfSourceMost*l.SourceAdmissions, MembersOfSourceMost, (l.MembersOfSource+MembersOfSourceMost-1)/MembersOfSourceMost)
+	}
+	return nil
+}
 
 // Valid reports whether each limit is from 1 to MaxLimit.
 func (l Limits) Valid() bool {

@@ -34,8 +34,10 @@ func quorumKnobs(c *Config) []Knob {
 		count("quorum.snapshot_every", &q.SnapshotEvery, 16, 1<<24, "of a seed: log entries between two snapshots", "guess"),
 		count("quorum.snapshot_bytes", &q.SnapshotBytes, 1<<16, 1<<28, "of a seed: or so many bytes of them", "guess"),
 		count("quorum.tail", &q.Tail, hearsay.MaxRulings, 1<<20, "of a seed: rulings kept in memory; older ones are read from disk", "guess: 16 MB with three seeds"),
-		limit("limits.members", &q.Limits.Members, "of a seed: members that may be in; those that were removed find room up to twice as many; the same on all seeds, as are those below", "guess"),
-		limit("limits.members_of_source", &q.Limits.MembersOfSource, "of a seed: of them from one IPv4 address or IPv6 /64, but for loopback; likewise", "guess: a rack behind one address"),
+		limit("limits.members", &q.Limits.Members, "of a seed: members that may be in; those that were removed find room up to twice as many; the same on all seeds, as are those below", "guess").
+			must("at most 60 times limits.admissions", func() bool { return q.Limits.Members <= hearsay.MembersMost*q.Limits.Admissions }),
+		limit("limits.members_of_source", &q.Limits.MembersOfSource, "of a seed: of them from one IPv4 address or IPv6 /64, but for loopback; likewise", "guess: a rack behind one address").
+			must("at most 30 times limits.source_admissions", func() bool { return q.Limits.MembersOfSource <= hearsay.MembersOfSourceMost*q.Limits.SourceAdmissions }),
 		limit("limits.admissions", &q.Limits.Admissions, "of a seed: admissions a minute, once limits.members were admitted in a short time", "guess"),
 		limit("limits.source_admissions", &q.Limits.SourceAdmissions, "of a seed: the same from one source, once limits.members_of_source were (of those that have left: twice as many); its members' leaves count, too", "guess"),
 		duration("quorum.watch_for", &q.WatchFor, time.Second, time.Hour, "of a seed: a suspect that nobody reports is probed for so long", "guess"),

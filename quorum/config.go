@@ -88,8 +88,8 @@ func hashSeeds(network hearsay.NetworkID, seeds []Seed) hearsay.Hash {
 
 // check says what is wrong with the list of seeds.
 func (c *Config) check(key hearsay.PublicKey) error {
-	if !c.Limits.Valid() {
-		return fmt.Errorf("limits: %+v: want each from 1 to %d", c.Limits, hearsay.MaxLimit)
+	if err := c.Limits.Check(); err != nil {
+		return err
 	}
 	if n := len(c.Seeds); n < 1 || n > hearsay.MaxSeeds {
 		return fmt.Errorf("seeds: %d of them: want 1 to %d", n, hearsay.MaxSeeds)

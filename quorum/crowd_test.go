@@ -334,3 +334,31 @@ func TestNextLifeMaySayLimits(t *testing.T) {
 		t.Errorf("said %+v, and %+v hold", b.said(0), b.bounds.limits)
 	}
 }
+
+// All that may be spent comes back within the time that passes without any entry, whatever
+// limits an operator may set: else refusals would last for ever. Others are refused, with
+// what would be right.
+func TestLimitsThatComeBack(t *testing.T) {
+	slowest := hearsay.Limits{Members: 300, MembersOfSource: 90, Admissions: 5, SourceAdmissions: 3}
+	if err := slowest.Check(); err != nil {
+		t.Fatal(err)
+	}
+	b := newBounds(1)
+	b.limits = slowest
+	source := netip.MustParseAddr("203.0.113.7")
+	b.spend(source, math.MaxInt32, 2*anAdmission*int64(slowest.Members))
+	b.wrote[0] = writing{1, b.now}
+	later := b.timeBy(0, math.MaxInt64)
+	if own, all := b.spentOf(source, later), b.network.spentAt(later, slowest.Admissions); own > 0 || all > 0 {
+		t.Errorf("after the longest pause a source has spent %d, and all have %d", own, all)
+	}
+	for want, l := range map[string]hearsay.Limits{
+		"limits.members: 301: want at most 300, 60 times limits.admissions, or that 6 at least":                {Members: 301, MembersOfSource: 90, Admissions: 5, SourceAdmissions: 3},
+		"limits.members_of_source: 91: want at most 90, 30 times limits.source_admissions, or that 4 at least": {Members: 300, MembersOfSource: 91, Admissions: 5, SourceAdmissions: 3},
+		"limits: {Members:300 MembersOfSource:0 Admissions:5 SourceAdmissions:3}: want each from 1 to 1048576": {Members: 300, Admissions: 5, SourceAdmissions: 3},
+	} {
+		if err := l.Check(); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
