@@ -205,7 +205,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 	}
 	one.spent, one.written, one.durable, one.waiting = one.claimed, one.claimed, one.claimed, 0
 	one.keeping = nil
-	c.views[m.index] = view{began: now, seen: make([]seen, len(c.views))}
+	c.views[m.index] = view{began: now, lostAt: longAgo, seen: make([]seen, len(c.views))}
 	return number
 }
 

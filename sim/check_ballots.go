@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -47,7 +48,18 @@ type tried struct {
 
 	suspect   bool          // it is one, by the roster of this seed
 	suspected time.Duration // since when
-	due       time.Duration // when the seed last had reason enough to bring it before the others; 0: never
+	due       time.Duration // when the seed last had reason enough to bring it before the others
+}
+
+// longAgo is before all that a clock shows, also one that was set back.
+const longAgo = time.Duration(math.MinInt64 / 2)
+
+// triedOf gives what a seed's probes of somebody came to until now.
+func (v *view) triedOf(id hearsay.NodeID) tried {
+	if t, known := v.tried[id]; known {
+		return t
+	}
+	return tried{nothing: longAgo, due: longAgo}
 }
 
 // ballotHead begins the bytes that are signed of a ballot.
@@ -81,7 +93,7 @@ func (c *checker) casts(m *machine, now time.Duration) {
 		if int(b.Slot) != int(m.index)-c.peers || b.Life != one.life {
 			c.violate(now, m, RuleBallots, "casts a ballot in the slot %d, of a life that is not its own", b.Slot+1)
 		}
-		t := c.views[m.index].tried[b.Stay.ID]
+		t := c.views[m.index].triedOf(b.Stay.ID)
 		if c.ledger.votes.cast[message] = (caster{m.index, one.key, m.tried(&t, now)}); b.Verdict == hearsay.BallotYes && !b.Stay.ID.IsZero() {
 			c.checked(m, &b, &t, now)
 		}
@@ -133,8 +145,8 @@ func (c *checker) opens(m *machine, e *hearsay.Event, now time.Duration) {
 	if e.Rule != hearsay.RuleWatch || e.By != m.id {
 		return
 	}
-	t, at := c.views[m.index].tried[e.Subject], m.clock.shows(now)
-	if t.noteDue(at); t.due == 0 || at-t.due > proposalsLast {
+	t, at := c.views[m.index].triedOf(e.Subject), m.clock.shows(now)
+	if t.noteDue(at); at-t.due > proposalsLast {
 		c.violate(now, m, RuleBallots, "opens a case on %s by itself, which it had probed in vain for %s", c.name(e.Subject), short(m.tried(&t, now).inVain))
 	}
 }
@@ -148,7 +160,7 @@ func (c *checker) suspects(m *machine, id hearsay.NodeID, suspect bool, now time
 	if v.tried == nil {
 		v.tried = make(map[hearsay.NodeID]tried)
 	}
-	t, at := v.tried[id], m.clock.shows(now)
+	t, at := v.triedOf(id), m.clock.shows(now)
 	if t.noteDue(at); suspect && !t.suspect {
 		t.suspected = at
 	}
@@ -177,7 +189,7 @@ func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
 	if v.tried == nil {
 		v.tried = make(map[hearsay.NodeID]tried)
 	}
-	t := v.tried[e.Subject]
+	t := v.triedOf(e.Subject)
 	t.noteDue(m.clock.shows(now))
 	switch e.Verdict {
 	case hearsay.VerdictReachable:
