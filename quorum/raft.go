@@ -151,10 +151,11 @@ func (q *Quorum) reconfigure(e *raftpb.Entry) *raftpb.ConfState {
 	return q.replica.node.ApplyConfChange(&change)
 }
 
-// sendRaft signs a message and sends it after what must be durable is.
+// sendRaft signs a message and sends it after what must be durable is. One that the library
+// passes on for another seed would not be taken: it is another's, by its own word.
 func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
 	slot, ok := q.slotOf(m.GetTo())
-	if !ok || q.lateness.holdsBack(now, m) {
+	if !ok || m.GetFrom() != q.replica.id || q.lateness.holdsBack(now, m) {
 		if m.GetType() == raftpb.MsgSnap {
 			q.replica.node.ReportSnapshot(m.GetTo(), raft.SnapshotFailure)
 		}

@@ -146,7 +146,7 @@ func (c *checker) opens(m *machine, e *hearsay.Event, now time.Duration) {
 		return
 	}
 	t, at := c.views[m.index].triedOf(e.Subject), m.clock.shows(now)
-	if t.noteDue(at); at-t.due > proposalsLast {
+	if t.noteDue(at); t.inVain && at-t.due > proposalsLast { // of what an earlier life has proposed nothing is known
 		c.violate(now, m, RuleBallots, "opens a case on %s by itself, which it had probed in vain for %s", c.name(e.Subject), short(m.tried(&t, now).inVain))
 	}
 }
