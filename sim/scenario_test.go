@@ -225,11 +225,7 @@ func TestOneWayCutAccusesNobody(t *testing.T) {
 // must be: all live, so nobody may die.
 func TestNoFalseDeathUnderLoss(t *testing.T) {
 	t.Parallel()
-	seeds := 6
-	if os.Getenv(largeVariable) != "" {
-		seeds = 40
-	}
-	for seed := range uint64(seeds) {
+	for seed := range uint64(large(2, 40)) {
 		w := newScenario(t, 64, "", func(c *Config) {
 			c.Loss, c.Seed, c.NoFalseDeath, c.Detect.StreamPing = 0.25, seed+1, true, false
 		})
