@@ -39,13 +39,12 @@ func TestMemoryOfNodes(t *testing.T) {
 		}
 		return perNode, known
 	}
-	const size = 500
-	few, knownOfFew := measure(size)
-	many, knownOfMany := measure(2 * size)
+	few, knownOfFew := measure(1000)
+	many, knownOfMany := measure(2000)
 	member := (many - few) / (knownOfMany - knownOfFew)
 	node := few - member*knownOfFew
-	t.Logf("%d nodes: %.0f bytes each, and %.0f known; twice as many: %.0f, and %.0f; so %.1f a member, and %.0f besides",
-		size, few, knownOfFew, many, knownOfMany, member, node)
+	t.Logf("1000 nodes: %.0f bytes each, and %.0f known; 2000: %.0f, and %.0f; so %.1f a member, and %.0f besides",
+		few, knownOfFew, many, knownOfMany, member, node)
 	if member > memberMost || node > nodeMost {
 		t.Errorf("want at most %.0f a member, and %d besides", memberMost, nodeMost)
 	}
