@@ -84,7 +84,6 @@ func TestAttacksComeToWhatIsDocumented(t *testing.T) {
 
 // With seeds no lie of members puts out anybody who is well.
 func TestAttacksOnMembersFailWithSeeds(t *testing.T) {
-	t.Parallel()
 	for _, name := range []string{"lying-observer", "f-of-k", "flapper", "replay", "forged-incarnations", "sybil", "eclipse", "hush", "distract"} {
 		t.Run(name, func(t *testing.T) {
 			a := small(name)

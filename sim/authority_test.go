@@ -21,7 +21,6 @@ func mostDie(nodes int) string {
 // once, and has all the dead out within a minute: relays that are dead cost a seed
 // nothing, and what others do not answer does not keep it from casting ballots.
 func TestMostPeersDie(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		nodes  int

@@ -117,7 +117,6 @@ func inquired(t *testing.T, worlds int, stale bool) (sum inquirer) {
 // Whatever fails in a world, a seed that says that nothing is missing has all
 // that anybody was told before it was asked.
 func TestFreshLedgerInDrawnWorlds(t *testing.T) {
-	t.Parallel()
 	worlds := large(6, 300)
 	sum := inquired(t, worlds, false)
 	t.Logf("%d worlds: %d answers, %d of them of seeds that lagged when they were asked; %d times a seed was not sure", worlds, sum.fresh, sum.caught, sum.unsure)

@@ -30,7 +30,6 @@ func TestPlantsAreListed(t *testing.T) {
 // the first that bites; in the same worlds without it nothing does, see
 // TestStorms.
 func TestPlantsAreFound(t *testing.T) {
-	t.Parallel()
 	found := make(map[Rule]bool)
 	for i := range Plants {
 		plant := &Plants[i]
@@ -72,7 +71,6 @@ func TestPlantsAreFound(t *testing.T) {
 // What only worlds with a core find, those do not in which all is mended: that is
 // what they are for.
 func TestCorePlantsNeedCores(t *testing.T) {
-	t.Parallel()
 	for i := range Plants {
 		if plant := &Plants[i]; plant.core {
 			t.Run(plant.Name, func(t *testing.T) {

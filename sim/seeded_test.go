@@ -71,7 +71,6 @@ func TestLateIsAdmitted(t *testing.T) {
 // Somebody may report who answers late before the seeds know how late it is:
 // what comes after a probe's end counts for the next, and so it stays in.
 func TestLateIsNotRemoved(t *testing.T) {
-	t.Parallel()
 	const nodes = 150 // each seed finds out about one of them a second
 	w := newScenario(t, nodes, fmt.Sprintf("at 20s start n%d", nodes), withSeeds(3))
 	w.bend(nodes, sendsLate(600*time.Millisecond))
@@ -108,7 +107,6 @@ func (w *World) hasStay(number int) bool {
 // has gone on, too, and those who were cut off meanwhile: both take over a roster
 // whole, and no ruling tells them that it was in.
 func TestLateHearDeparted(t *testing.T) {
-	t.Parallel()
 	const comes = 340 * time.Second
 	goesOn := strings.Builder{} // by more rulings than anybody gives to who asks for all
 	for at := 30; at < 330; at += 2 {
@@ -343,7 +341,6 @@ func TestLeftIsNotDead(t *testing.T) {
 // seat does not tell of the one before, which rests on it. It finds out who sits
 // where, however many seats have changed, and whoever of them is down by then.
 func TestSeatsChangedUnheardOf(t *testing.T) {
-	t.Parallel()
 	for what, c := range map[string]struct {
 		seeds         int
 		first, second string
@@ -417,7 +414,6 @@ func TestBulkJoin(t *testing.T) {
 // Rapid's scenarios with seeds: those who crash are out, those who suffer may be, and
 // nobody else is.
 func TestRapidWithSeeds(t *testing.T) {
-	t.Parallel()
 	for _, file := range rapidScenarios {
 		t.Run(file, func(t *testing.T) {
 			r := runRapid(t, file, 3, 40)

@@ -41,7 +41,9 @@ func (w *World) seedsOf() (seeds []quorum.Seed) {
 	return seeds
 }
 
-// steps prepares the process for a step of a machine.
+// steps prepares the process for a step of a machine. The library of the replicated
+// log draws from the process's own source, so that of worlds with seeds one at a time
+// runs in a process.
 func (w *World) steps(m *machine) {
 	if w.isSeed(m) {
 		cryptorand.Reader = &m.entropy

@@ -15,7 +15,6 @@ const stormSeeds = 60
 const stormsVariable = "HEARSAY_STORMS"
 
 func TestStorms(t *testing.T) {
-	t.Parallel()
 	from, to := uint64(0), uint64(stormSeeds-1)
 	if text := os.Getenv(stormsVariable); text != "" {
 		if _, err := fmt.Sscanf(text, "%d-%d", &from, &to); err != nil {
