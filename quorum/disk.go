@@ -18,10 +18,18 @@ type loaded struct {
 	entries   []*hearsay.KeptEntry    // ascending by index
 	snapshots []*hearsay.KeptSnapshot // ascending by index
 	rulings   []*hearsay.KeptRuling   // ascending by epoch
+	beyond    uint64                  // a term that no log comes to; its records are left out. 0: there is none
 }
 
 func sort(q *Quorum, records []hearsay.Record) (l loaded) {
 	for _, record := range records {
+		if term := termOf(record); term > termMost {
+			l.beyond = term
+			if state, is := record.(*hearsay.LogState); is {
+				l.hard.Commit = state.Commit
+			}
+			continue
+		}
 		switch r := record.(type) {
 		case *hearsay.SeedLife:
 			l.life = r
@@ -45,6 +53,19 @@ func sort(q *Quorum, records []hearsay.Record) (l loaded) {
 	slices.SortFunc(l.snapshots, func(a, b *hearsay.KeptSnapshot) int { return cmp.Compare(a.Snapshot.Index, b.Snapshot.Index) })
 	slices.SortFunc(l.rulings, func(a, b *hearsay.KeptRuling) int { return cmp.Compare(a.Ruling.Epoch, b.Ruling.Epoch) })
 	return l
+}
+
+// termOf gives the term of a record of the log, or 0.
+func termOf(record hearsay.Record) uint64 {
+	switch r := record.(type) {
+	case *hearsay.LogState:
+		return r.Term
+	case *hearsay.KeptEntry:
+		return r.Entry.Term
+	case *hearsay.KeptSnapshot:
+		return r.Snapshot.Term
+	}
+	return 0
 }
 
 // bare reports whether this life has taken part in nothing.
@@ -94,6 +115,10 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	if l.life == nil {
 		q.newLife() // and what else is there belongs to a life that is lost
 		return nil
+	}
+	if l.beyond > 0 && !q.cfg.Recover {
+		return fmt.Errorf("seeds: the log in this data directory is of term %d, and no log comes to more than %d: if other seeds run, "+
+			"start this one with an empty data directory; if none does, keep it, and see `hearsay seed recover`", l.beyond, uint64(termMost))
 	}
 	q.life, q.founding = l.life.Life, l.life.Founding
 	q.doubtful.told = l.life.Doubt

@@ -150,6 +150,8 @@ func (q *Quorum) Why() string {
 func (q *Quorum) Note(now time.Time, slot int) (seat hearsay.Seat, note string) {
 	h := &q.seats.heard[slot]
 	switch note = q.doubts[slot].note; {
+	case note == "" && q.faults[slot] > 0:
+		return seat, fmt.Sprintf("has sent %d messages of the log that no correct seed sends: its key may be stolen", q.faults[slot])
 	case note != "" || !q.Waits():
 		return seat, note
 	case slot == q.cfg.Slot:

@@ -262,9 +262,9 @@ func TestFollowerSeesForkWhenItHasCaughtUp(t *testing.T) {
 // of the log: each tells it once, and they go on. A second seat that says so makes a quorum.
 func TestOneKeyStopsNobody(t *testing.T) {
 	for name, of := range map[string]hearsay.Raft{
-		"an entry before":         {Type: uint8(raftpb.MsgApp), LogTerm: 1 << 40},
-		"an entry":                {Type: uint8(raftpb.MsgApp), Index: 1 << 50, LogTerm: 1 << 40, Entries: []hearsay.LogEntry{{Term: 1 << 40}}},
-		"a snapshot":              {Type: uint8(raftpb.MsgSnap), Snapshot: &hearsay.LogSnapshot{Term: 1 << 40}},
+		"an entry before":         {Type: uint8(raftpb.MsgApp), LogTerm: 1},
+		"an entry":                {Type: uint8(raftpb.MsgApp), Entries: []hearsay.LogEntry{{Term: 1}}},
+		"a snapshot":              {Type: uint8(raftpb.MsgSnap), Snapshot: &hearsay.LogSnapshot{Term: 1}},
 		"a commit beyond the log": {Type: uint8(raftpb.MsgHeartbeat), Commit: 1 << 40},
 		"an acknowledgement":      {Type: uint8(raftpb.MsgAppResp), Index: 1 << 40},
 	} {
@@ -282,11 +282,14 @@ func TestOneKeyStopsNobody(t *testing.T) {
 			f, at := of, m.q.replica.log.hard.GetCommit()
 			f.Slot, f.To, f.From, f.Founding = uint8(by.slot), m.q.replica.id, by.q.replica.id, m.q.founding
 			f.Term, f.Index = m.q.replica.node.BasicStatus().GetTerm(), max(f.Index, at)
-			for i := range f.Entries {
-				f.Entries[i].Index = at
+			if len(f.Entries) > 0 { // the one before is as it should be
+				f.Index = at - 1
+				f.LogTerm, _ = m.q.replica.log.Term(at - 1)
+				f.Term++
+				f.Entries = []hearsay.LogEntry{{Index: at, Term: f.Term}}
 			}
 			if f.Snapshot != nil {
-				f.Snapshot.Index = at
+				f.Snapshot.Index, f.Snapshot.Config = at, logConfig(m.q.replica.log.config)
 			}
 			f.Sign(testNetwork, by.signer)
 			w.step(m, func() { m.q.Receive(w.now, from(seedAddr(by.slot), &f)) })

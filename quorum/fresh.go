@@ -131,34 +131,19 @@ func (q *Quorum) answerFresh(now time.Time, why string) {
 	q.event(hearsay.Event{At: now, Kind: hearsay.EventFresh, Count: f.told, Epoch: q.Epoch(), Text: why})
 }
 
-// mayTake reports whether this seed takes a message of another into the
-// library, which trusts the form of what concerns these questions, and keeps
-// as many of them as it is given.
+// mayTake reports whether this seed takes a message of another into the library, which
+// keeps as many questions as it is given, and passes proposals on in another's name, which
+// nobody takes.
 func (q *Quorum) mayTake(f *hearsay.Raft) bool {
-	switch raftpb.MessageType(f.Type) {
-	case raftpb.MsgReadIndex, raftpb.MsgReadIndexResp:
-		if len(f.Context) > 0 || len(f.Entries) != 1 || len(f.Entries[0].Data) != freshNameBytes {
-			q.drops[hearsay.DropMalformed]++
-			return false
-		}
-	case raftpb.MsgHeartbeat, raftpb.MsgHeartbeatResp:
-		if n := len(f.Context); n != 0 && n != heartbeatBytes {
-			q.drops[hearsay.DropMalformed]++
-			return false
-		}
-	default:
-		if len(f.Context) > contextBytes {
-			q.drops[hearsay.DropMalformed]++
-			return false
-		}
-	}
-	if raftpb.MessageType(f.Type) != raftpb.MsgReadIndex {
+	kind, r := raftpb.MessageType(f.Type), q.replica
+	switch {
+	case kind != raftpb.MsgReadIndex && kind != raftpb.MsgProp:
 		return true
-	}
-	switch r := q.replica; {
-	case !r.leads() || !r.settled():
+	case !r.leads() || kind == raftpb.MsgReadIndex && !r.settled():
 		q.drops[hearsay.DropUnexpected]++ // it asks again, and by then knows whom
 		return false
+	case kind == raftpb.MsgProp:
+		return true
 	case q.fresh.taken >= freshTaken:
 		q.drops[hearsay.DropRate]++
 		return false

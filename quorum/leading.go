@@ -67,10 +67,7 @@ func (q *Quorum) tendSeats() {
 	if len(config.GetVotersOutgoing()) > 0 {
 		return // a change is under way
 	}
-	wanted := make([]uint64, len(q.state.seats))
-	for i, seat := range q.state.seats {
-		wanted[i] = seat.RaftID(q.cfg.Network)
-	}
+	wanted := q.wanted()
 	for _, id := range config.GetLearners() {
 		if !slices.Contains(wanted, id) {
 			q.change(single(raftpb.ConfChangeRemoveNode, id))
@@ -88,6 +85,15 @@ func (q *Quorum) tendSeats() {
 			return
 		}
 	}
+}
+
+// wanted gives the Raft ids of those who have a seat, by slot.
+func (q *Quorum) wanted() []uint64 {
+	ids := make([]uint64, len(q.state.seats))
+	for i, seat := range q.state.seats {
+		ids[i] = seat.RaftID(q.cfg.Network)
+	}
+	return ids
 }
 
 // swap makes a learner a voter in the place of whoever has no seat any more.

@@ -72,6 +72,7 @@ type Quorum struct {
 	fresh   freshness
 
 	lateness lateness
+	faults   [hearsay.MaxSeeds]int // by slot: messages of the log that no correct seed sends
 
 	headAt   time.Time // the next head may be signed
 	headOf   hearsay.Epoch

@@ -9,7 +9,6 @@ import (
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 
 	"hearsay"
 	"hearsay/quota"
@@ -134,21 +133,21 @@ func (q *Quorum) applyEntry(now time.Time, e *raftpb.Entry) {
 	}
 	r.log.applied = e.GetIndex()
 	switch {
-	case e.GetType() == raftpb.EntryConfChangeV2: // the only form that leaders propose
-		r.log.config = q.reconfigure(e)
+	case e.GetType() == raftpb.EntryConfChangeV2:
+		q.reconfigure(e)
 	case e.GetType() == raftpb.EntryNormal && len(e.GetData()) > 0:
 		q.changed(now, q.state.apply(e.GetIndex(), e.GetData()))
 	}
 	r.since++
 }
 
-// reconfigure takes a change of who takes part in the log.
-func (q *Quorum) reconfigure(e *raftpb.Entry) *raftpb.ConfState {
-	var change raftpb.ConfChangeV2
-	if err := proto.Unmarshal(e.GetData(), &change); err != nil {
-		panic("quorum: a change of the log's members that cannot be read")
+// reconfigure takes a change of who takes part in the log, if it fits the seats: the library
+// goes on without one that it is not told of.
+func (q *Quorum) reconfigure(e *raftpb.Entry) {
+	r := q.replica
+	if change := readChange(e.GetData()); change != nil && changeFits(change, r.log.config, q.wanted()) {
+		r.log.config = r.node.ApplyConfChange(change)
 	}
-	return q.replica.node.ApplyConfChange(&change)
 }
 
 // sendRaft signs a message and sends it after what must be durable is. One that the library
@@ -242,13 +241,22 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 		q.drops[hearsay.DropBadSignature]++
 		return
 	}
-	q.hears(now, int(f.Slot))
-	q.lateness.noteHeard(now, f)
-	if !q.mayTake(f) {
+	if !wellFormed(f) {
+		q.refuse(f)
 		return
 	}
+	q.hears(now, int(f.Slot))
+	q.lateness.noteHeard(now, f)
 	if why := q.contradicts(f); why != "" {
 		q.noteOther(now, f.Slot, why)
+		return
+	}
+	switch {
+	case q.termTooFar(f):
+		q.drops[hearsay.DropUnexpected]++
+		q.work(now)
+		return
+	case !q.mayTake(f):
 		return
 	}
 	q.replica.remember(f)
@@ -289,9 +297,6 @@ func (r *replica) message(f *hearsay.Raft) *raftpb.Message {
 		Commit: new(f.Commit), Vote: new(f.Vote), RejectHint: new(f.RejectHint), Reject: new(f.Reject), Context: f.Context,
 	}
 	for i := range f.Entries {
-		if m.GetType() == raftpb.MsgProp && f.Entries[i].Type != uint8(raftpb.EntryNormal) {
-			return nil // only who leads changes who takes part
-		}
 		m.Entries = append(m.Entries, raftEntry(&f.Entries[i]))
 	}
 	switch {

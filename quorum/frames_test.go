@@ -1,0 +1,287 @@
+package quorum
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+
+	"hearsay"
+)
+
+// forge gives a seed a message of the log that the seat in another slot has signed.
+func (w *world) forge(m, by *machine, f hearsay.Raft) {
+	w.t.Helper()
+	f.Slot, f.To, f.From, f.Founding = uint8(by.slot), m.q.replica.id, m.q.seats.known[by.slot].id, m.q.founding
+	f.Sign(testNetwork, by.signer)
+	w.step(m, func() { m.q.Receive(w.now, from(seedAddr(by.slot), reread(w.t, &f))) })
+}
+
+// changing gives the data of an entry that changes the members of the log.
+func changing(transition raftpb.ConfChangeTransition, changes ...*raftpb.ConfChangeSingle) []byte {
+	data, err := proto.Marshal(&raftpb.ConfChangeV2{Transition: transition.Enum(), Changes: changes})
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
+// frames gives messages that a seat may sign to do harm to a seed: each by name. The fields
+// are as of that seed's log. Those of which fits is set are in the form of a correct one.
+func frames(q *Quorum) map[string]hearsay.Raft {
+	log, status := q.replica.log, q.replica.node.BasicStatus()
+	term, last := status.GetTerm(), log.last()
+	lastTerm, _ := log.Term(last)
+	voter := log.config.GetVoters()[0]
+	entries := func(commit uint64, entries ...hearsay.LogEntry) hearsay.Raft {
+		return hearsay.Raft{Type: uint8(raftpb.MsgApp), Term: term + 1, Index: last, LogTerm: lastTerm, Commit: commit, Entries: entries}
+	}
+	change := func(kind raftpb.EntryType, data []byte) hearsay.Raft {
+		return entries(last+1, hearsay.LogEntry{Index: last + 1, Term: term + 1, Type: uint8(kind), Data: data})
+	}
+	single := func(kind raftpb.ConfChangeType, id uint64) []byte {
+		return changing(raftpb.ConfChangeTransitionAuto, single(kind, id)...)
+	}
+	snapshot := func(index uint64, config hearsay.LogConfig) hearsay.Raft {
+		data := q.state.appendSnapshot(nil)
+		return hearsay.Raft{Type: uint8(raftpb.MsgSnap), Term: term + 1, Snapshot: &hearsay.LogSnapshot{
+			Index: index, Term: term + 1, Config: config, Size: uint32(len(data)), Data: data,
+		}}
+	}
+	return map[string]hearsay.Raft{
+		"the highest term":           {Type: uint8(raftpb.MsgHeartbeat), Term: math.MaxUint64},
+		"a term that is too high":    {Type: uint8(raftpb.MsgHeartbeat), Term: termMost + 1},
+		"a vote of the highest term": {Type: uint8(raftpb.MsgVote), Term: math.MaxUint64, Index: last + 5, LogTerm: term + 5, Context: []byte("CampaignTransfer")},
+		"a term far ahead":           {Type: uint8(raftpb.MsgHeartbeat), Term: termMost},
+		"a refusal from far ahead":   {Type: uint8(raftpb.MsgPreVoteResp), Term: termMost, Reject: true},
+		"no term":                    {Type: uint8(raftpb.MsgVote), Index: last, LogTerm: term},
+		"a heartbeat without a term": {Type: uint8(raftpb.MsgHeartbeat)},
+		"a proposal of nothing":      {Type: uint8(raftpb.MsgProp)},
+		"a proposal with a term":     {Type: uint8(raftpb.MsgProp), Term: term, Entries: []hearsay.LogEntry{{Data: []byte{1}}}},
+		"a proposal of junk":         {Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Data: []byte{255, 255}}}},
+		"a proposed change":          {Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Type: uint8(raftpb.EntryConfChange), Data: []byte{255}}}},
+		"a proposed change of today": {Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Type: uint8(raftpb.EntryConfChangeV2), Data: []byte{255}}}},
+		"an unreadable change":       change(raftpb.EntryConfChangeV2, []byte{255, 255, 255}),
+		"an old change":              change(raftpb.EntryConfChange, nil),
+		"an unknown kind":            change(77, nil),
+		"an unknown transition":      change(raftpb.EntryConfChangeV2, changing(9, &raftpb.ConfChangeSingle{})),
+		"a joint change":             change(raftpb.EntryConfChangeV2, changing(raftpb.ConfChangeTransitionJointExplicit)),
+		"an end of no joint change":  change(raftpb.EntryConfChangeV2, nil),
+		"a voter less":               change(raftpb.EntryConfChangeV2, single(raftpb.ConfChangeRemoveNode, voter)),
+		"a voter who learns":         change(raftpb.EntryConfChangeV2, single(raftpb.ConfChangeAddLearnerNode, voter)),
+		"a stranger who learns":      change(raftpb.EntryConfChangeV2, single(raftpb.ConfChangeAddLearnerNode, 77)),
+		"a stranger who votes":       change(raftpb.EntryConfChangeV2, single(raftpb.ConfChangeAddNode, 77)),
+		"a commit beyond the log":    {Type: uint8(raftpb.MsgHeartbeat), Term: term + 1, Commit: last + 1000},
+		"a gap":                      entries(last, hearsay.LogEntry{Index: last + 7, Term: term + 1}, hearsay.LogEntry{Index: 3, Term: 1}),
+		"terms that fall":            entries(last, hearsay.LogEntry{Index: last + 1, Term: term + 1}, hearsay.LogEntry{Index: last + 2, Term: term}),
+		"a term above the message's": entries(last, hearsay.LogEntry{Index: last + 1, Term: termMost}),
+		"entries before the first":   {Type: uint8(raftpb.MsgApp), Term: term + 1, Entries: []hearsay.LogEntry{{Index: 1, Term: 1, Data: []byte{1}}}},
+		"an entry of junk":           change(raftpb.EntryNormal, []byte{255, 255, 255}),
+		"the last index":             {Type: uint8(raftpb.MsgApp), Term: term + 1, Index: math.MaxUint64, LogTerm: term, Entries: []hearsay.LogEntry{{Term: term}}},
+		"an acknowledgement":         {Type: uint8(raftpb.MsgAppResp), Term: term, Index: last + 1000},
+		"a refusal of all":           {Type: uint8(raftpb.MsgAppResp), Term: term, Index: last, Reject: true},
+		"a hint that is too high":    {Type: uint8(raftpb.MsgAppResp), Term: term, Index: last, LogTerm: term, RejectHint: math.MaxUint64, Reject: true},
+		"no snapshot":                {Type: uint8(raftpb.MsgSnap), Term: term + 1},
+		"a snapshot at the end":      snapshot(math.MaxUint64, logConfig(log.config)),
+		"a snapshot without voters":  snapshot(last+1, hearsay.LogConfig{Learners: log.config.GetVoters()}),
+		"a snapshot of two kinds":    snapshot(last+1, hearsay.LogConfig{Voters: log.config.GetVoters(), Learners: log.config.GetVoters()}),
+		"a snapshot of nobody twice": snapshot(last+1, hearsay.LogConfig{Voters: append([]uint64{0, 0}, log.config.GetVoters()...)}),
+		"an order to stand":          {Type: uint8(raftpb.MsgTimeoutNow), Term: term},
+		"an answer that nobody asks": {Type: uint8(raftpb.MsgReadIndexResp), Term: term, Index: math.MaxUint64, Entries: []hearsay.LogEntry{{Data: make([]byte, freshNameBytes)}}},
+		"all heartbeats heard":       {Type: uint8(raftpb.MsgHeartbeatResp), Term: term, Context: []byte{255, 255, 255, 255, 255, 255, 255, 255}},
+	}
+}
+
+// goOn wants that the seeds but one are well, and that the network admits somebody.
+func (w *world) goOn(what string, but *machine) {
+	w.t.Helper()
+	for _, m := range w.machines {
+		if m != but && m.q.Doomed() != "" {
+			w.t.Fatalf("%s: slot %d stops: %s", what, m.slot, m.q.Doomed())
+		}
+	}
+	p := w.newPerson()
+	w.must(30*time.Second, what+": somebody is admitted", func() bool { return w.in(p) })
+}
+
+// One key that signs whatever it likes stops no seed: not the leader, and no other, and
+// they start again on what is on their disks.
+func TestOneFrameStopsNobody(t *testing.T) {
+	w := followed(t, 80, 1)
+	for name := range frames(w.machines[0].q) {
+		t.Run(name, func(t *testing.T) {
+			w := followed(t, 81, 1)
+			w.run(time.Second)
+			slot, _ := w.machines[0].q.Leader()
+			leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+			config := fmt.Sprint(leader.q.replica.log.config)
+			for _, m := range []*machine{leader, third} {
+				w.forge(m, thief, frames(m.q)[name])
+			}
+			w.run(3 * time.Second)
+			w.goOn(name, thief)
+			if now := fmt.Sprint(leader.q.replica.log.config); now != config {
+				t.Errorf("the members of the log are %s, were %s", now, config)
+			}
+			for _, m := range []*machine{leader, third} {
+				w.crash(m)
+				w.start(m)
+			}
+			w.goOn(name+", after a start", thief)
+		})
+	}
+}
+
+// Status says of which seed such messages are.
+func TestFaultsAreCounted(t *testing.T) {
+	w := followed(t, 82, 1)
+	m, thief := w.machines[0], w.machines[1]
+	for range 2 {
+		w.forge(m, thief, hearsay.Raft{Type: uint8(raftpb.MsgProp)})
+	}
+	if _, note := m.q.Note(w.now, 1); !strings.HasPrefix(note, "has sent 2 messages of the log that no correct seed sends") || m.drops[hearsay.DropMalformed] != 2 {
+		t.Errorf("it says %q", note)
+	}
+	if _, note := m.q.Note(w.now, 2); note != "" {
+		t.Errorf("of another it says %q", note)
+	}
+}
+
+// A seed comes to a term that is far ahead of its own, as that of others whom a liar has led
+// there while it was away.
+func TestFarTermIsReached(t *testing.T) {
+	w := followed(t, 83, 1)
+	away, thief := w.machines[0], w.machines[1]
+	w.run(time.Second)
+	w.wipe(away)
+	for range 5 {
+		for _, m := range []*machine{w.machines[2], thief} {
+			if m == thief {
+				continue
+			}
+			w.forge(m, thief, hearsay.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: termMost})
+		}
+		w.run(time.Second)
+	}
+	if term := w.machines[2].q.replica.node.BasicStatus().GetTerm(); term < 5*termsAhead || term > 6*termsAhead {
+		t.Fatalf("the term is %d", term)
+	}
+	w.start(away)
+	w.must(30*time.Second, "it is back", func() bool { return w.agree() && away.q.Ready() })
+}
+
+// A disk that has a term which no log comes to is said to be wrong, in a line. A recovery
+// goes on without it.
+func TestTermOnDisk(t *testing.T) {
+	w := newWorld(t, 1, 84)
+	w.startAll()
+	w.newPerson()
+	m := w.machines[0]
+	w.must(5*time.Second, "one is in", func() bool { return w.agree() && m.q.Epoch() == 1 })
+	w.run(time.Second)
+	w.crash(m)
+	state := *m.disk.durable["state"].(*hearsay.LogState)
+	state.Term = math.MaxUint64
+	m.disk.durable["state"] = &state
+	cfg := w.cfg
+	load := func() (*Quorum, error) {
+		return New(cfg, m.signer, w.random, Directory{Sender: w.sender}, m.disk.load(), &m.drops, m.out, w.now)
+	}
+	if _, err := load(); err == nil || !strings.Contains(err.Error(), "is of term 18446744073709551615") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("it says %v", err)
+	}
+	cfg.Recover = true
+	q, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Recover(w.now); err != nil || q.Epoch() != 2 || !q.Ready() {
+		t.Errorf("it is at epoch %d: %v", q.Epoch(), err)
+	}
+}
+
+// fuzzed reads messages from bytes: of each number either what it is likely to matter at,
+// or any.
+type fuzzed struct{ data []byte }
+
+func (z *fuzzed) byte() byte {
+	if len(z.data) == 0 {
+		return 0
+	}
+	b := z.data[0]
+	z.data = z.data[1:]
+	return b
+}
+
+func (z *fuzzed) number(near ...uint64) uint64 {
+	switch b := int(z.byte()); {
+	case b < 160:
+		return near[b%len(near)]
+	case b < 200:
+		return near[b%len(near)] + uint64(int64(int8(z.byte())))
+	}
+	var all [8]byte
+	z.data = z.data[copy(all[:], z.data):]
+	return binary.BigEndian.Uint64(all[:])
+}
+
+func (z *fuzzed) bytes() []byte {
+	n := min(int(z.byte()), len(z.data))
+	data := z.data[:n]
+	z.data = z.data[n:]
+	return data
+}
+
+func (z *fuzzed) frame(q *Quorum) (f hearsay.Raft) {
+	log, status := q.replica.log, q.replica.node.BasicStatus()
+	term, last := status.GetTerm(), log.last()
+	lastTerm, _ := log.Term(last)
+	f.Type = z.byte() % (uint8(len(fromSeeds)) + 1)
+	f.Term = z.number(term, term+1, 0, math.MaxUint64)
+	f.Index, f.LogTerm, f.Commit = z.number(last, 0, last+1), z.number(lastTerm, 0, term), z.number(last, last+1, 0)
+	f.RejectHint, f.Reject, f.Vote = z.number(0, last), z.byte()%2 == 1, z.number(0)
+	for i := range uint64(z.byte() % 4) {
+		f.Entries = append(f.Entries, hearsay.LogEntry{
+			Index: z.number(last+1+i, last+2+i), Term: z.number(term+1, term), Type: z.byte() % 4, Data: z.bytes(),
+		})
+	}
+	f.Context = z.bytes()
+	if z.byte()%4 == 1 {
+		ids := log.config.GetVoters()
+		data := z.bytes()
+		f.Snapshot = &hearsay.LogSnapshot{Index: z.number(last+1, last), Term: z.number(term, term+1), Size: uint32(len(data)), Data: data}
+		f.Snapshot.Config.Voters = ids[:min(len(ids), int(z.byte()))]
+		f.Snapshot.Config.Learners = ids[:min(len(ids), int(z.byte()))]
+	}
+	return f
+}
+
+// Whatever one seat signs: no seed panics, none but itself stops, and the network goes on.
+func FuzzRaftFrame(f *testing.F) {
+	const prop, app, beat, ack = uint8(raftpb.MsgProp), uint8(raftpb.MsgApp), uint8(raftpb.MsgHeartbeat), uint8(raftpb.MsgAppResp)
+	change := changing(raftpb.ConfChangeTransitionAuto, single(raftpb.ConfChangeRemoveNode, 77)...)
+	f.Add([]byte{beat, 3})                                                        // the highest term
+	f.Add([]byte{prop, 2, 1, 1})                                                  // a proposal of nothing
+	f.Add([]byte{app, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 2, 3, 255, 255, 255})         // a change that cannot be read
+	f.Add([]byte{beat, 1, 1, 1, 160, 100})                                        // a commit beyond the log
+	f.Add([]byte{app, 1, 0, 0, 0, 0, 0, 0, 2, 160, 6, 0, 0, 0, 160, 200, 160, 0}) // a gap
+	f.Add([]byte{ack, 0, 160, 100})                                               // an acknowledgement of what is not there
+	f.Add(append([]byte{app, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 2, byte(len(change))}, change...))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		w := followed(t, 90, 1)
+		slot, _ := w.machines[0].q.Leader()
+		leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+		z := fuzzed{data}
+		frame := z.frame(leader.q)
+		for _, m := range []*machine{leader, third} {
+			w.forge(m, thief, frame)
+		}
+		w.run(time.Second)
+		w.goOn("then", thief)
+	})
+}
