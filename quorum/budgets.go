@@ -18,9 +18,17 @@ const (
 	// that start together have met all seeds in some seconds.
 	hellosASecond = 1000
 
-	// answersASecond bounds the messages that answer requests for the ledger, each
-	// of up to 128 KiB; a roster that was begun is given whole.
-	answersASecond = 500
+	// What answers requests for the ledger is bounded in bytes: a request has 48, its
+	// answer up to 128 KiB, or a whole roster, which is given to its end once it was
+	// begun. Each class has its own share. Strangers are newcomers, and have the
+	// least: about 30 answers of 256 rulings (69 KiB). Members that start together
+	// all need a roster. What quota.Quota gives each slot of senders comes on top, so
+	// many together get up to twice as much. Guesses. A short answer counts as
+	// answerLeast bytes.
+	strangersAnswerBytes = 2 << 20
+	membersAnswerBytes   = 16 << 20
+	seatsAnswerBytes     = 16 << 20
+	answerLeast          = 8 << 10
 
 	// checksASecond bounds the signatures of heads, and of rulings about seats, that
 	// a seed verifies: a fifth of a processor.
@@ -52,6 +60,25 @@ const (
 // apart: they are few, and configured.
 const eachPart = 4
 
+// answers counts the bytes that answer requests for the ledger.
+type answers struct{ bytes *quota.Quota }
+
+func newAnswers(secret uint64) answers {
+	share := func(n, each int) quota.Share { return quota.Share{All: rate(n), Each: rate(n / each)} }
+	return answers{quota.New(secret, quota.Shares{
+		Strangers: share(strangersAnswerBytes, eachPart), Members: share(membersAnswerBytes, eachPart), Seats: share(seatsAnswerBytes, 1),
+	})}
+}
+
+// affords reports whether a sender may be answered. The answer is counted when its
+// length is known: see sent.
+func (a answers) affords(now time.Time, from quota.Sender) bool { return a.bytes.Take(now, from, 0) }
+
+// sent counts an answer of so many bytes.
+func (a answers) sent(now time.Time, from quota.Sender, n int) {
+	a.bytes.Take(now, from, max(n, answerLeast))
+}
+
 // shares divides what a node does in a second.
 func shares(perSecond int) quota.Shares {
 	share := func(percent, each int) quota.Share {
@@ -66,14 +93,15 @@ func rate(n int) quota.Rate { return quota.PerSecond(n, n/10) }
 
 // budgets are what a seed does for others.
 type budgets struct {
-	hellos, answers, checks *quota.Quota
-	unlisted                *quota.Quota // for strangers only: all others sit at a seed's address
+	hellos, checks *quota.Quota
+	answers        answers
+	unlisted       *quota.Quota // for strangers only: all others sit at a seed's address
 }
 
 func newBudgets(secret uint64) budgets {
 	all := rate(unlistedASecond)
 	return budgets{
-		hellos: quota.New(secret, shares(hellosASecond)), answers: quota.New(secret, shares(answersASecond)),
+		hellos: quota.New(secret, shares(hellosASecond)), answers: newAnswers(secret),
 		checks:   quota.New(secret, shares(checksASecond)),
 		unlisted: quota.New(secret, quota.Shares{Strangers: quota.Share{All: all, Each: rate(unlistedASecond / eachPart)}}),
 	}

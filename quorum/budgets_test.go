@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // crowd is one of many who ask: the n-th stranger, each of a source of its own.
@@ -59,6 +60,43 @@ func TestStrangersLeaveOthersTheirShare(t *testing.T) {
 		if receive(seedAddr(1)) {
 			t.Errorf("%s of a seed is refused after %d of strangers", c.what, served)
 		}
+	}
+}
+
+// Hundreds of strangers that ask for the ledger ten times a second cost a node as many
+// bytes as strangers share, with what each slot of senders has of its own.
+func TestAnswersToStrangersAreBounded(t *testing.T) {
+	const seconds, askers = 5, 400
+	w := followed(t, 41, 150)
+	f := w.newFollower()
+	w.must(10*time.Second, "it follows", w.follows)
+	request := &hearsay.LedgerReq{After: 1}
+	for name, receive := range map[string]func(p *hearsay.Packet){
+		"a seed": func(p *hearsay.Packet) { w.machines[0].q.Receive(w.now, p) },
+		"a peer": func(p *hearsay.Packet) { f.Receive(w.now, p) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, sent, asked := w.machines[0].out, 0, 0
+			if name == "a peer" {
+				out = f.out
+			}
+			for range 10 * seconds {
+				w.run(100 * time.Millisecond)
+				for n := range askers {
+					before := len(out.Send)
+					receive(&hearsay.Packet{From: hearsay.NodeID{3}, Addr: crowd(n), Stream: true, Body: request})
+					for _, p := range out.Send[before:] {
+						sent += len(p.Body.(interface{ AppendBinary([]byte) []byte }).AppendBinary(nil))
+					}
+					out.Send = out.Send[:before]
+					asked += len(request.AppendBinary(nil))
+				}
+			}
+			t.Logf("%d bytes a second for %d asked", sent/seconds, asked/seconds)
+			if sent == 0 || sent > (2*seconds+1)*strangersAnswerBytes+quota.Slots*40<<10 {
+				t.Errorf("sent %d bytes in %d s, want at most %d a second", sent, seconds, strangersAnswerBytes)
+			}
+		})
 	}
 }
 

@@ -81,13 +81,15 @@ func (r *replica) remember(f *hearsay.Raft) {
 
 // showOwn shows a seed that asks for the ledger the message by which it has told the most
 // of its log. A seed asks from any port, so it is known by the identity that it names: what
-// it gets is no secret.
-func (q *Quorum) showOwn(p *hearsay.Packet) {
+// it gets is no secret. It returns its length in bytes.
+func (q *Quorum) showOwn(p *hearsay.Packet) (size int) {
 	for slot := range q.cfg.Seeds {
 		if q.replica != nil && q.replica.told[slot] != nil && q.seats.known[slot].seat.Key.NodeID() == p.From {
+			size += len(q.replica.told[slot].AppendBinary(nil))
 			q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: true, Body: q.replica.told[slot]})
 		}
 	}
+	return size
 }
 
 // ownMessage looks at a message of the log that is said to be this seed's own. What it

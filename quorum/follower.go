@@ -70,7 +70,8 @@ type Follower struct {
 	seedTurn              int          // of the seeds, who was asked last because another did not answer
 	turn                  int          // of the seeds that are known, who was asked last who it is
 	strangeAt             time.Time    // no seed is asked before because of a stranger
-	checks, answers       *quota.Quota // signatures that are verified, and messages that answer requests for the ledger
+	checks                *quota.Quota // signatures that are verified
+	answers               answers      // to requests for the ledger
 }
 
 // Limits of a follower.
@@ -89,7 +90,7 @@ const (
 // heads.
 func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, directory Directory, records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time) *Follower {
 	f := &Follower{cfg: cfg, signer: signer, random: random, directory: directory, drops: drops, out: out, tickAt: now}
-	f.checks, f.answers = quota.New(directory.Secret, shares(followerChecksASecond)), quota.New(directory.Secret, shares(answersASecond))
+	f.checks, f.answers = quota.New(directory.Secret, shares(followerChecksASecond)), newAnswers(directory.Secret)
 	f.chain, f.config = newChain(cfg.Network, signer, len(cfg.Seeds)), hashSeeds(cfg.Network, cfg.Seeds)
 	for slot, s := range cfg.Seeds {
 		f.pins[slot].Seat, f.lasting[slot] = hearsay.Seat{Slot: uint8(slot), Key: s.Key}, !s.Key.IsZero()
@@ -678,21 +679,23 @@ func (f *Follower) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.Ledger
 		f.drops[hearsay.DropUnexpected]++
 		return
 	}
-	whole, cost := m.After < f.chain.base || m.After == 0 && f.epoch > hearsay.MaxRulings, 1
-	if whole {
-		cost = rosterPartsOf(f.members.count)
-	}
-	if !f.answers.Take(now, f.directory.sender(p), cost) {
+	from := f.directory.sender(p)
+	if !f.answers.affords(now, from) {
 		f.drops[hearsay.DropRate]++
 		return
 	}
-	if !whole {
-		f.send(p.Addr, &hearsay.Rulings{Items: f.chain.after(m.After, hearsay.MaxRulings), Heads: f.chain.newest()})
+	if whole := m.After < f.chain.base || m.After == 0 && f.epoch > hearsay.MaxRulings; !whole {
+		answer := &hearsay.Rulings{Items: f.chain.after(m.After, hearsay.MaxRulings), Heads: f.chain.newest()}
+		f.answers.sent(now, from, len(answer.AppendBinary(nil)))
+		f.send(p.Addr, answer)
 		return
 	}
+	size := 0
 	for _, part := range rosterParts(f.random, f.last, f.chain.newest(), f.members.all(nil)) {
+		size += len(part.AppendBinary(nil))
 		f.send(p.Addr, part)
 	}
+	f.answers.sent(now, from, size)
 }
 
 // Seats appends who sits in the seats, as far as this peer has met them.

@@ -222,41 +222,45 @@ func (q *Quorum) tickLedger(now time.Time) {
 // itself.
 func (q *Quorum) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerReq) {
 	whole := m.Before == 0 && (m.After < q.chain.base || m.After == 0 && q.Epoch() > hearsay.MaxRulings)
-	cost := 1
-	if whole && q.state != nil {
-		cost = rosterPartsOf(q.state.members.count)
-	}
-	if q.state == nil || !q.budgets.answers.Take(now, q.directory.sender(p), cost) {
+	from := q.directory.sender(p)
+	if q.state == nil || !q.budgets.answers.affords(now, from) {
 		q.drops[hearsay.DropRate]++
 		return
 	}
-	q.showOwn(p)
+	if shown := q.showOwn(p); shown > 0 {
+		q.budgets.answers.sent(now, from, shown) // a stranger may use any name
+	}
 	answer := &hearsay.Rulings{Heads: q.chain.newest()}
 	switch {
 	case whole:
-		q.sendRoster(p)
+		q.budgets.answers.sent(now, from, q.sendRoster(p))
 		return
 	case m.Before > 0:
 		if answer.Items = q.chain.before(m.Before); answer.Items == nil && m.Before > q.chain.lowest && m.Before <= q.chain.base+1 {
+			q.budgets.answers.sent(now, from, hearsay.MaxOlderBytes) // at most
 			q.read(now, p, m.Before)
 			return
 		}
 	default:
 		answer.Items = q.chain.after(m.After, hearsay.MaxRulings)
 	}
+	q.budgets.answers.sent(now, from, len(answer.AppendBinary(nil)))
 	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: answer})
 }
 
-// sendRoster gives the whole roster to who is too far behind.
-func (q *Quorum) sendRoster(p *hearsay.Packet) {
+// sendRoster gives the whole roster to a node that is too far behind, and returns its
+// length in bytes.
+func (q *Quorum) sendRoster(p *hearsay.Packet) (size int) {
 	last := q.chain.at(q.state.epoch)
 	if last == nil {
-		return // it has just come by a snapshot itself
+		return 0 // it has just come by a snapshot itself
 	}
 	parts := rosterParts(q.random, last.ruling, q.chain.newest(), q.state.members.all(nil))
 	for _, part := range parts {
+		size += len(part.AppendBinary(nil))
 		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: true, Body: part})
 	}
+	return size
 }
 
 // rosterPartsOf counts the messages that a roster of so many members takes.
