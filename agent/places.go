@@ -171,6 +171,9 @@ func (s *streams) proved(remote, member netip.AddrPort) {
 	st.proves = member
 	s.proven[member]++
 	s.classes[st.class]--
+	waiting := st.size
+	s.waits(st, -waiting)
 	st.class = max(st.class, quota.Member)
+	s.waits(st, waiting)
 	s.classes[st.class]++
 }

@@ -35,8 +35,8 @@ const (
 	_                                 = uint(streamReceivingPerStrangersSource - hearsay.MaxStreamPacket)
 	_                                 = uint(streamReceivingMax/2 - streamReceivingStrangers - streamsStrangers*streamFree)
 
-	// strangersBuffer is what the kernel is asked to keep of one stream of a stranger:
-	// by itself it keeps megabytes of each.
+	// strangersBuffer is what the kernel is asked to keep of one stream of a stranger,
+	// in each direction: by itself it keeps megabytes of each.
 	strangersBuffer = 128 << 10 // bytes
 
 	// receivingSlots is how many counts there are of what sources hold. Sources

@@ -29,6 +29,7 @@ const (
 	acceptsPerClass    = 10_000   // likewise from all sources of a class. A guess: some 20 µs each
 	framesPerStream    = 500      // a second
 	streamWaitingMax   = 1 << 20  // bytes that wait to be written to one stream
+	streamUnsentMax    = 16 << 20 // bytes that wait to be written to strangers, in all streams together, beyond streamFree each
 	streamReceivingMax = 16 << 20 // bytes of frames that are not whole yet, or wait for the loop, in all streams together
 	streamBuffer       = 512      // bytes; what is longer is read past the buffer
 	acceptPause        = 50 * time.Millisecond
@@ -57,7 +58,8 @@ type streams struct {
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
 
-	mu sync.Mutex
+	mu     sync.Mutex
+	unsent int // bytes that wait to be written to strangers
 	places
 }
 
@@ -69,9 +71,10 @@ type stream struct {
 	class    quota.Class
 	accepted bool
 	conn     net.Conn       // nil while it is dialled
-	waiting  [][]byte       // frames to be written
+	waiting  [][]byte       // frames to be written, the one that is being written first
 	size     int            // of waiting, in bytes
 	writing  bool           // a goroutine writes
+	written  chan struct{}  // closed when that goroutine ends
 	reading  bool           // a frame is half here
 	brought  bool           // at least one packet
 	proves   netip.AddrPort // of whose streams it is: see proved; zero: of nobody's
@@ -151,14 +154,24 @@ func (s *streams) reply(remote netip.AddrPort, frame []byte) {
 // queue has a frame written to a stream, if there is room for it and it is one
 // of frames. It is called with mu held.
 func (s *streams) queue(st *stream, frame []byte) {
-	if st.lines || st.size+len(frame) > streamWaitingMax {
+	size := st.size + len(frame)
+	if st.lines || size > streamWaitingMax ||
+		st.class == quota.Stranger && size > streamFree && s.unsent+len(frame) > streamUnsentMax {
 		s.counters.sendFails.Add(1)
 		return
 	}
 	st.waiting = append(st.waiting, frame)
-	st.size += len(frame)
+	s.waits(st, len(frame))
 	st.used = time.Now()
 	s.write(st)
+}
+
+// waits counts bytes that wait, or no longer do, to be written to a stream.
+func (s *streams) waits(st *stream, n int) {
+	st.size += n
+	if st.class == quota.Stranger {
+		s.unsent += n
+	}
 }
 
 func (s *streams) newStream(remote netip.AddrPort) *stream {
@@ -170,7 +183,8 @@ func (s *streams) newStream(remote netip.AddrPort) *stream {
 func (s *streams) forget(st *stream) {
 	s.leave(st)
 	s.counters.sendFails.Add(uint64(len(st.waiting)))
-	st.waiting, st.size = nil, 0
+	s.waits(st, -st.size)
+	st.waiting = nil
 	if st.conn != nil {
 		st.conn.Close()
 	}
@@ -216,6 +230,7 @@ func (s *streams) accept() {
 		}
 		if sender.Class == quota.Stranger {
 			conn.SetReadBuffer(strangersBuffer) // a failure changes how much, and nothing else
+			conn.SetWriteBuffer(strangersBuffer)
 		}
 		s.admit(conn, remote)
 	}
@@ -247,26 +262,30 @@ func (s *streams) write(st *stream) {
 	if st.conn == nil || st.writing || len(st.waiting) == 0 {
 		return
 	}
-	st.writing = true
+	st.writing, st.written = true, make(chan struct{})
 	s.wait.Go(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for len(st.waiting) > 0 {
 			frame := st.waiting[0]
-			st.waiting, st.size = st.waiting[1:], st.size-len(frame)
 			s.mu.Unlock()
 			st.conn.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
 			_, err := st.conn.Write(frame)
 			s.mu.Lock()
 			if err != nil {
-				s.counters.sendFails.Add(1)
-				s.forget(st)
+				s.forget(st) // the frame counts as not written
 				break
 			}
+			if len(st.waiting) == 0 {
+				break // it was forgotten meanwhile
+			}
+			s.waits(st, -len(frame))
+			st.waiting = st.waiting[1:]
 			s.counters.streamsOut.Add(1)
 			s.counters.streamOut.Add(uint64(len(frame)))
 		}
 		st.waiting, st.writing, st.used = nil, false, time.Now()
+		close(st.written)
 	})
 }
 
@@ -277,6 +296,7 @@ func (s *streams) read(st *stream) {
 	buffered := bufio.NewReaderSize(budget, streamBuffer)
 	second, frames := int64(0), 0
 	for {
+		s.awaitWritten(st)
 		budget.class = s.classOf(st)
 		packet, err := s.next(st, buffered)
 		if now := time.Now().Unix(); now != second {
@@ -292,6 +312,18 @@ func (s *streams) read(st *stream) {
 		}
 		s.arrived(st, packet, budget.class)
 		budget.release()
+	}
+}
+
+// awaitWritten waits until all is written that waits for a stranger that has connected:
+// until then no more of its requests are taken. A stream that this node has dialled is
+// read on, or two nodes that write much to each other would both wait.
+func (s *streams) awaitWritten(st *stream) {
+	s.mu.Lock()
+	written, waits := st.written, st.writing && st.accepted && st.class == quota.Stranger
+	s.mu.Unlock()
+	if waits {
+		<-written // at the latest when the write fails, by its deadline or by close
 	}
 }
 
@@ -315,7 +347,9 @@ func (s *streams) next(st *stream, r *bufio.Reader) ([]byte, error) {
 // await waits for the first byte of a frame.
 func (s *streams) await(st *stream, r *bufio.Reader) error {
 	for {
-		st.conn.SetReadDeadline(time.Now().Add(streamIdle))
+		if err := st.conn.SetReadDeadline(time.Now().Add(streamIdle)); err != nil {
+			return err // closed: what is buffered is of no use any more
+		}
 		_, err := r.Peek(1)
 		s.mu.Lock()
 		busy := st.writing || time.Since(st.used) < streamIdle
