@@ -195,6 +195,9 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.newPhrases(identity.Public().NodeID(), addr)}
 	a.inbox = &inbox{conn: a.conn}
 	a.streams = newStreams(listener, local, &a.counters, a.inbox.deliver)
+	files := openFiles()
+	a.streams.most = placesWithin(files)
+	warnOfFiles(a.cfg.Logger, files)
 	var seats []netip.AddrPort
 	for i := range a.cfg.Seeds {
 		seats = append(seats, a.cfg.Seeds[i].Addr)

@@ -11,7 +11,8 @@ import (
 // Places are how many streams there may be, accepted and dialled together.
 // Strangers share a part, members may have theirs besides, and some are left that
 // only configured seeds' addresses get: half-open connections cost a stranger
-// nothing, and must not keep a member from saying a word.
+// nothing, and must not keep a member from saying a word. Where the process may have
+// few files open there are fewer of each kind: see share.
 const (
 	streamsMax         = 1024            // at a time
 	streamsSeats       = 64              // of these, that only seats get. A guess: nine for each of the most seeds there may be
@@ -29,10 +30,19 @@ const (
 
 // places are the streams that are open, counted.
 type places struct {
+	most    int                        // at a time; zero: streamsMax
 	open    map[netip.AddrPort]*stream // by the other end
 	classes [quota.Seat + 1]int        // how many there are
 	sources map[netip.Addr]*int        // likewise
 	proven  map[netip.AddrPort]int     // likewise, of members: see proved
+}
+
+// share scales one of the numbers above to how many places there are.
+func (p *places) share(of int) int {
+	if p.most == 0 {
+		return of
+	}
+	return max(1, of*p.most/streamsMax)
 }
 
 // take gives a stream its place.
@@ -80,21 +90,21 @@ func (p *places) ofSource(source netip.Addr) int {
 // is none: the source has its share, or all places are taken.
 func (s *streams) makeRoom(n *stream) (reason hearsay.Drop, ok bool) {
 	strangers, all := s.classes[quota.Stranger], len(s.open)
-	share := streamsPerSource
+	share := s.share(streamsPerSource)
 	if n.class == quota.Stranger {
-		share = strangersPerSource
+		share = s.share(strangersPerSource)
 	}
 	full := hearsay.DropQueueFull
 	switch {
 	case s.ofSource(n.source) >= share:
 		return hearsay.DropRate, s.evict(n, func(st *stream) bool { return st.source == n.source && st.class == n.class })
-	case n.class == quota.Stranger && strangers >= streamsStrangers:
+	case n.class == quota.Stranger && strangers >= s.share(streamsStrangers):
 		return full, s.evict(n, func(st *stream) bool { return st.class == quota.Stranger })
-	case n.class == quota.Member && s.classes[quota.Member] >= streamsMembers:
+	case n.class == quota.Member && s.classes[quota.Member] >= s.share(streamsMembers):
 		return full, s.evict(n, func(st *stream) bool { return st.class == quota.Member })
-	case n.class != quota.Seat && all-s.classes[quota.Seat] >= streamsMax-streamsSeats:
+	case n.class != quota.Seat && all-s.classes[quota.Seat] >= s.share(streamsMax)-s.share(streamsSeats):
 		return full, s.evict(n, func(st *stream) bool { return st.class <= n.class })
-	case all >= streamsMax:
+	case all >= s.share(streamsMax):
 		return full, s.evict(n, func(st *stream) bool { return st.class <= n.class })
 	}
 	return 0, true

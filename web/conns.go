@@ -30,6 +30,7 @@ const (
 // conns are the connections of a server. Where there is no room for a new one, the
 // one that has waited for its client for the longest makes it.
 type conns struct {
+	most     int // at a time; zero: connsMax
 	mu       sync.Mutex
 	count    int
 	turns    uint64                       // how often one began to wait for its client
@@ -86,6 +87,14 @@ func (c *conns) limit(server *http.Server) {
 	}
 }
 
+// share scales one of the limits above to how many connections there may be.
+func (c *conns) share(of int) int {
+	if c.most == 0 || c.most >= connsMax {
+		return of
+	}
+	return max(1, of*c.most/connsMax)
+}
+
 func sourceOfConn(conn net.Conn) netip.Addr {
 	if tcp, is := conn.RemoteAddr().(*net.TCPAddr); is {
 		return hearsay.Source(tcp.AddrPort().Addr())
@@ -106,8 +115,8 @@ func (c *conns) open(conn net.Conn, cancel func()) *connection {
 	defer c.mu.Unlock()
 	from, full := n.source, true
 	switch {
-	case len(c.bySource[n.source]) >= connsOfSource:
-	case c.count >= connsMax:
+	case len(c.bySource[n.source]) >= c.share(connsOfSource):
+	case c.count >= c.share(connsMax):
 		from = c.crowd()
 	default:
 		full = false

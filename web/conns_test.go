@@ -50,3 +50,27 @@ func TestAWorkingConnectionKeepsNobodyOut(t *testing.T) {
 		}
 	}
 }
+
+// TestFewConnections: where the process may have few files open, a server has as many
+// connections as it is told, and one source its part of them.
+func TestFewConnections(t *testing.T) {
+	const most = 64
+	c := conns{most: most, bySource: make(map[netip.Addr][]*connection)}
+	addr := netip.MustParseAddr("10.0.0.1")
+	for range connsMax {
+		for range 2 {
+			c.open(&remoteConn{from: addr}, func() {})
+		}
+		addr = addr.Next()
+	}
+	if c.count != most {
+		t.Errorf("%d connections are open, want %d", c.count, most)
+	}
+	c = conns{most: most, bySource: make(map[netip.Addr][]*connection)}
+	for range connsMax {
+		c.open(&remoteConn{from: addr}, func() {})
+	}
+	if n := len(c.bySource[addr]); n != most*connsOfSource/connsMax {
+		t.Errorf("one source has %d of %d", n, most)
+	}
+}

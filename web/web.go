@@ -120,6 +120,8 @@ type Info struct {
 	Host    string   // the name of that host, if it was given by name
 	Hosts   []string // other names by which it may be asked, as by those behind a proxy
 	Version string
+
+	ConnsMax int // connections at a time, if fewer than 1,024; zero: as many
 }
 
 // Limits of the server.
@@ -147,7 +149,7 @@ func Server(b Backend, info Info) *http.Server {
 		MaxHeaderBytes:    headerLenMax,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	new(conns).limit(server)
+	(&conns{most: info.ConnsMax}).limit(server)
 	server.RegisterOnShutdown(stop)
 	return server
 }

@@ -284,7 +284,9 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	if listener != nil {
 		host, _, _ := net.SplitHostPort(o.http) // well-formed: it listens
 		machine, _ := os.Hostname()             // without one it is asked by its other names
-		server := web.Server(node, web.Info{HTTP: ready.HTTP, Host: host, Hosts: append(config.HTTPHosts, machine), Version: version()})
+		server := web.Server(node, web.Info{
+			HTTP: ready.HTTP, Host: host, Hosts: append(config.HTTPHosts, machine), Version: version(), ConnsMax: node.HTTPConnsMax(),
+		})
 		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 		go server.Serve(listener) // ends with the server
 		defer shutdown(server)
