@@ -183,7 +183,7 @@ func (s *state) rule(r *hearsay.Ruling) *hearsay.Ruling {
 	s.epoch++
 	r.Epoch, r.Previous = s.epoch, s.head
 	r.Roster = s.members.hash(s.network)
-	s.head = r.Hash(s.network)
+	s.head, s.last = r.Hash(s.network), r
 	if r.Kind == hearsay.RulingRecover {
 		s.began = s.head
 	}

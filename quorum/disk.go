@@ -251,18 +251,8 @@ func (q *Quorum) know(index uint64) {
 	}
 }
 
-// sound reports whether the data of a snapshot can be read at all.
-func sound(data []byte) bool { return readSnapshot(hearsay.NetworkID{}, nobody{}, data) != nil }
-
-// nobody signs nothing, and believes nobody.
-type nobody struct{}
-
-func (nobody) Public() hearsay.PublicKey { return hearsay.PublicKey{} }
-
-func (nobody) Sign([]byte) hearsay.Signature                            { return hearsay.Signature{} }
-func (nobody) Verify(hearsay.PublicKey, []byte, hearsay.Signature) bool { return false }
-
-// restore takes the place of everything by a snapshot that the leader sent.
+// restore takes the place of everything by a snapshot that the leader sent, and heads have
+// proven (offers).
 func (q *Quorum) restore(now time.Time, snapshot *raftpb.Snapshot) {
 	meta, log := snapshot.GetMetadata(), q.replica.log
 	old := log.last()

@@ -112,6 +112,9 @@ func (q *Quorum) slotAt(addr netip.AddrPort) int {
 
 // rulings takes heads of other seeds, and older rulings that this one lacks.
 func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
+	if q.hearForOffers(now, p, m); q.doomed != "" {
+		return
+	}
 	if q.state == nil {
 		return
 	}

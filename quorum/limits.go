@@ -59,6 +59,9 @@ func (s *spending) spentAt(now int64, aMinute uint32) int64 {
 	return max(0, s.spent-(now-s.at)*int64(aMinute))
 }
 
+// fits reports whether it can have been spent by a time of the state.
+func (s *spending) fits(now int64) bool { return s.spent >= 0 && s.at >= 0 && s.at <= now }
+
 // bounds is the part of the state that limits it.
 type bounds struct {
 	limits  hearsay.Limits
@@ -279,12 +282,18 @@ func readBounds(r *hearsay.Canonical, seats int) bounds {
 		b.wrote[slot] = writing{int64(r.Uint64()), int64(r.Uint64())}
 		if r.Byte() == 1 && !r.Failed() {
 			b.words[slot] = r.LimitsWord()
+			if w := &b.words[slot]; int(w.Slot) != slot || !w.Limits.Valid() {
+				r.Fail()
+			}
 		}
 	}
 	b.network = spending{spent: int64(r.Uint64()), at: int64(r.Uint64())}
+	if !b.limits.Valid() || b.now < 0 || !b.network.fits(b.now) {
+		r.Fail()
+	}
 	for range count(r, maxSpending) {
 		one := spending{source: readSource(r), spent: int64(r.Uint64()), at: int64(r.Uint64())}
-		if n := len(b.sources); n > 0 && b.sources[n-1].source.Compare(one.source) >= 0 {
+		if n := len(b.sources); !one.fits(b.now) || n > 0 && b.sources[n-1].source.Compare(one.source) >= 0 {
 			r.Fail()
 			break
 		}

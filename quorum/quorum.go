@@ -158,6 +158,7 @@ func (q *Quorum) Tick(now time.Time) {
 			q.work(now)
 			q.tickLate(now)
 			q.againFresh(now)
+			q.tickOffers(now)
 		}
 		if q.state != nil && !q.cfg.Recover {
 			q.tickTrials(now)

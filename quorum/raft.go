@@ -34,7 +34,9 @@ type replica struct {
 	snapshots []uint64             // indices of those on disk, ascending
 	since     int                  // entries applied since the last one
 	sent      map[uint64]time.Time // snapshots sent and not answered, by Raft id
-	incoming  *hearsay.Raft        // a snapshot of which parts are still to come
+
+	incoming [hearsay.MaxSeeds]*hearsay.Raft // by slot of the sender: a snapshot of which parts are still to come
+	offers   [hearsay.MaxSeeds]*offer        // by slot of the sender: a snapshot that is not proven yet; nil: none
 
 	told  [hearsay.MaxSeeds]*hearsay.Raft // by slot: by which the seed there has told the most of its log; nil: none
 	askAt time.Time                       // no seed is asked before why it has another log
@@ -262,8 +264,8 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	q.replica.remember(f)
 	m := q.replica.message(f)
 	switch {
-	case m != nil && m.GetSnapshot() != nil && !q.signedByAll(m.GetSnapshot().GetData()):
-		q.drops[hearsay.DropBadSignature]++
+	case m != nil && m.GetSnapshot() != nil:
+		q.offered(now, f.Slot, m)
 	case m != nil:
 		q.step(m)
 		q.work(now)
@@ -305,11 +307,8 @@ func (r *replica) message(f *hearsay.Raft) *raftpb.Message {
 	case f.Snapshot == nil || !r.gather(f):
 		return nil
 	}
-	whole := r.incoming.Snapshot
-	r.incoming = nil
-	if !sound(whole.Data) {
-		return nil
-	}
+	whole := r.incoming[f.Slot].Snapshot
+	r.incoming[f.Slot] = nil
 	m.Snapshot = &raftpb.Snapshot{
 		Data:     whole.Data,
 		Metadata: &raftpb.SnapshotMetadata{Index: new(whole.Index), Term: new(whole.Term), ConfState: raftConfig(&whole.Config)},
@@ -323,10 +322,10 @@ func (r *replica) gather(f *hearsay.Raft) (whole bool) {
 	if part.Offset == 0 {
 		first := *f
 		first.Snapshot = new(*part)
-		r.incoming = &first
+		r.incoming[f.Slot] = &first
 		return uint32(len(part.Data)) == part.Size
 	}
-	of := r.incoming
+	of := r.incoming[f.Slot]
 	if of == nil || of.From != f.From || of.Term != f.Term || of.Snapshot.Index != part.Index || of.Snapshot.Size != part.Size ||
 		uint32(len(of.Snapshot.Data)) != part.Offset {
 		return false // the leader sends it again

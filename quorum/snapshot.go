@@ -3,26 +3,30 @@ package quorum
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"hearsay"
 )
 
 // A snapshot is the state in canonical bytes: equal states have equal
-// snapshots. The ledger is not in it, but for its head.
+// snapshots. Of the ledger the last ruling is in it, which the head is the hash of.
 //
-//	version 4 · epoch 8 · head 32 · began 32 · seats · seats at the founding
+//	version 5 · epoch 8 · head 32 · began 32 · if epoch > 0: ruling · seats · seats at the founding
 //	count 4 · members: stay 24 · claim
 //	count 4 · open cases: id 8 · opening · count 1 · ballots
 //	count 4 · barred: id 16 · at 8 · why
 //	count 4 · departed: id 16 · incarnation 8 · removed 1
 //	limits 16 · now 8 · by seat: at 8 · then 8 · said 1 · word
 //	spent 8 · at 8 · count 4 · sources: address 16 · spent 8 · at 8
-const snapshotVersion = 4
+const snapshotVersion = 5
 
 func (s *state) appendSnapshot(dst []byte) []byte {
 	dst = append(dst, snapshotVersion)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.epoch))
 	dst = append(append(dst, s.head[:]...), s.began[:]...)
+	if s.epoch > 0 {
+		dst = s.last.AppendBinary(dst)
+	}
 	dst = hearsay.AppendSeats(hearsay.AppendSeats(dst, s.seats), s.founding)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(s.members.count))
 	for i := range s.members.parts {
@@ -59,7 +63,8 @@ func (s *state) appendSnapshot(dst []byte) []byte {
 	return s.bounds.appendBinary(dst)
 }
 
-// readSnapshot gives the state of a snapshot, or nil if it is none.
+// readSnapshot gives the state of a snapshot, or nil if it is none, or one that
+// apply could not have come to.
 func readSnapshot(network hearsay.NetworkID, signer hearsay.Signer, data []byte) *state {
 	r := hearsay.NewCanonical(data)
 	if r.Byte() != snapshotVersion {
@@ -67,6 +72,9 @@ func readSnapshot(network hearsay.NetworkID, signer hearsay.Signer, data []byte)
 	}
 	s := &state{network: network, verify: signer.Verify}
 	s.epoch, s.head, s.began = hearsay.Epoch(r.Uint64()), r.Hash(), r.Hash()
+	if s.epoch > 0 {
+		s.last = r.Ruling()
+	}
 	s.seats, s.founding = r.Seats(), r.Seats()
 	previous := hearsay.NodeID{}
 	for i := range count(r, math.MaxInt32) {
@@ -77,38 +85,106 @@ func readSnapshot(network hearsay.NetworkID, signer hearsay.Signer, data []byte)
 		previous = m.Stay.ID
 		s.members.add(m)
 	}
+	s.admitting, s.removing = make(map[hearsay.NodeID]*openCase), make(map[hearsay.NodeID]*openCase)
 	for range count(r, maxOpen) {
-		c := &openCase{id: hearsay.CaseID(r.Uint64()), opening: readCommand(r)}
-		c.ballots = r.Ballots()
-		if r.Failed() || c.opening.op > opSeat || len(s.cases) > 0 && c.id <= s.cases[len(s.cases)-1].id {
+		if !s.readCase(r) {
 			return nil
 		}
-		c.about = c.ruling(network).About(network)
-		s.cases = append(s.cases, c)
 	}
 	for range count(r, maxBarred) {
-		s.barred = append(s.barred, hearsay.Bar{ID: r.NodeID(), At: int64(r.Uint64()), Why: r.Text()})
+		b := hearsay.Bar{ID: r.NodeID(), At: int64(r.Uint64()), Why: r.Text()}
+		if n := len(s.barred); hearsay.Steers(b.Why) || n > 0 && s.barred[n-1].ID.Compare(b.ID) >= 0 {
+			return nil
+		}
+		s.barred = append(s.barred, b)
 	}
 	for range count(r, maxDeparted) {
 		s.departed = append(s.departed, departure{r.NodeID(), hearsay.Incarnation(r.Uint64()), r.Byte() == 1})
 	}
 	s.bounds = readBounds(r, len(s.seats))
-	if r.Failed() || r.Left() > 0 || len(s.seats) == 0 {
+	if r.Failed() || r.Left() > 0 || len(s.seats) == 0 || !s.fits() {
 		return nil
 	}
 	s.index()
 	return s
 }
 
-// signedByAll reports whether the members in a snapshot have signed their claims: the
-// roster lists them by those. It is one step, of some 60 µs a member; only a seat may
-// cause it, in a message that it has signed, and only while this seed lacks more
-// than the log of the others has.
-func (q *Quorum) signedByAll(data []byte) bool {
-	s := readSnapshot(q.cfg.Network, q.signer, data)
+// readCase reads an open case, and reports whether there can be one.
+func (s *state) readCase(r *hearsay.Canonical) bool {
+	c := &openCase{id: hearsay.CaseID(r.Uint64()), opening: readCommand(r)}
+	c.ballots = r.Ballots()
+	if r.Failed() || len(s.cases) > 0 && c.id <= s.cases[len(s.cases)-1].id {
+		return false
+	}
+	switch id := c.stay().ID; c.opening.op {
+	case opAdmit:
+		if s.members.get(id) != nil || s.admitting[id] != nil {
+			return false
+		}
+		s.admitting[id] = c
+	case opRemove:
+		if !s.members.has(c.stay()) || s.removing[id] != nil {
+			return false
+		}
+		s.removing[id] = c
+	case opSeat:
+		if slot := c.opening.seat.Slot; int(slot) >= len(s.seats) || s.seating(slot) != nil {
+			return false
+		}
+	default:
+		return false
+	}
+	for i := range c.ballots {
+		if slot := c.ballots[i].Slot; int(slot) >= len(s.seats) || c.ballotOf(slot) != &c.ballots[i] {
+			return false
+		}
+	}
+	c.about = c.ruling(s.network).About(s.network)
+	s.cases = append(s.cases, c)
+	return true
+}
+
+// fits reports whether the head is the last ruling's, and the roster and the seats are
+// what that names.
+func (s *state) fits() bool {
+	for i := range s.seats {
+		if int(s.seats[i].Slot) != i {
+			return false
+		}
+	}
+	if s.epoch == 0 {
+		return s.members.count == 0 && slices.Equal(s.seats, s.founding) && s.head == s.began && s.head == hearsay.FoundingHash(s.network, s.founding)
+	}
+	r := s.last
+	if r.Epoch != s.epoch || r.Hash(s.network) != s.head || r.Roster != s.members.hash(s.network) {
+		return false
+	}
+	switch r.Kind {
+	case hearsay.RulingSeat:
+		return len(r.Seats) == 1 && slices.Contains(s.seats, r.Seats[0])
+	case hearsay.RulingRecover:
+		return slices.Equal(s.seats, r.Seats) && s.began == s.head
+	}
+	return true
+}
+
+// signedByAll reports whether the members have signed their claims, and the seats the
+// ballots of open cases: the roster lists members by those claims, and ballots decide. It is
+// one step, of some 60 µs for each; only a seat may cause it, with a ledger that is proven,
+// and only while this seed lacks more than the log of the others has.
+func (s *state) signedByAll(signer hearsay.Signer) bool {
 	for i := range s.members.parts {
 		for j := range s.members.parts[i] {
-			if c := &s.members.parts[i][j].Claim; !c.Card.Key.IsZero() && !c.Verify(q.cfg.Network, q.signer) {
+			c := &s.members.parts[i][j].Claim
+			if !own(s.network, c) || !c.Card.Key.IsZero() && !c.Verify(s.network, signer) {
+				return false
+			}
+		}
+	}
+	for _, c := range s.cases {
+		for i := range c.ballots {
+			b := &c.ballots[i]
+			if seat := s.seats[b.Slot]; b.About != c.about || b.Case != c.id || b.Life == seat.Life && !s.signed(b, seat.Key) {
 				return false
 			}
 		}

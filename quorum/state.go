@@ -29,8 +29,9 @@ type state struct {
 	barred   []hearsay.Bar // ascending by identity
 	departed []departure   // oldest first
 	epoch    hearsay.Epoch
-	head     hearsay.Hash // of the last ruling
-	began    hearsay.Hash // what is signed names it (LedgerID.Founding)
+	head     hearsay.Hash    // of the last ruling
+	last     *hearsay.Ruling // nil: nothing was ruled yet
+	began    hearsay.Hash    // what is signed names it (LedgerID.Founding)
 	bounds   bounds
 
 	// What is derived from cases: one is open for an identity, an address, a

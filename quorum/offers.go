@@ -1,0 +1,200 @@
+package quorum
+
+import (
+	"slices"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
+)
+
+// This file is about snapshots that other seats send: each is one seat's word, and the
+// library would take the place of everything by it. So it waits here until heads of a
+// quorum of the seats prove its ledger, as a roster does that comes whole to a peer (gathering).
+//
+//	B, behind                      A leads
+//	  |<-- MsgSnap -----------------|  epoch 12, its ruling, and the roster that this names
+//	  |--- LedgerReq{After: 12} --->|
+//	  |<-- Rulings{Heads} ----------|  of A and C, of 12 or of what follows from it: the library gets it
+//
+// Heads prove the ledger, and by it the roster; the seats must be those that are known
+// here. Open cases, bars, departures, what was spent, and the place in the log are the sender's word.
+type offer struct {
+	message  *raftpb.Message
+	snapshot *state
+	chain    chain          // the ledger after it, and heads
+	seats    []hearsay.Seat // whose heads these are, by slot
+	askAt    time.Time      // the sender is asked for heads
+}
+
+// offered takes a snapshot that has come whole, and is signed by the seat in a slot.
+func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
+	s := readSnapshot(q.cfg.Network, q.signer, m.GetSnapshot().GetData())
+	if s == nil || len(s.seats) != len(q.cfg.Seeds) || s.began != q.founding || !q.sitsInLog(s, m.GetSnapshot().GetMetadata().GetConfState()) {
+		q.drops[hearsay.DropMalformed]++
+		return
+	}
+	o := &offer{message: m, snapshot: s, chain: q.newChain(), seats: make([]hearsay.Seat, len(q.cfg.Seeds)), askAt: now}
+	o.chain.restart(s.epoch, s.head)
+	o.chain.begin(s.began)
+	for i := range uint8(len(q.cfg.Seeds)) {
+		o.seats[i] = q.seats.known[i].seat
+		for _, h := range q.chain.signed(nil, i) {
+			if h.Epoch > 0 && o.chain.names(&h) {
+				o.chain.takeHead(&h)
+			}
+		}
+	}
+	q.replica.offers[slot] = o
+	q.tryOffer(now, slot)
+}
+
+// sitsInLog reports whether a quorum of the seats are voters of a snapshot's log, and as
+// many vote as there are seats. Until a new life is a voter the old one is, which says nothing
+// any more: messages are taken of seats only.
+func (q *Quorum) sitsInLog(s *state, config *raftpb.ConfState) bool {
+	holds := func(voters []uint64) bool {
+		seated := 0
+		for i, id := range voters {
+			if slices.Contains(voters[:i], id) {
+				return false
+			}
+			if slices.ContainsFunc(s.seats, func(seat hearsay.Seat) bool { return seat.RaftID(q.cfg.Network) == id }) {
+				seated++
+			}
+		}
+		return len(voters) == len(s.seats) && seated >= s.quorum()
+	}
+	outgoing := config.GetVotersOutgoing()
+	return holds(config.GetVoters()) && (len(outgoing) == 0 || holds(outgoing))
+}
+
+// tryOffer gives the library a snapshot that is proven, and drops one that cannot be.
+func (q *Quorum) tryOffer(now time.Time, slot uint8) {
+	o := q.replica.offers[slot]
+	s, m := o.snapshot, o.message
+	switch {
+	case m.GetTerm() < q.replica.node.BasicStatus().GetTerm():
+		q.drops[hearsay.DropUnexpected]++ // its sender leads no more
+	case m.GetSnapshot().GetMetadata().GetIndex() <= q.replica.log.hard.GetCommit(): // so much is here: the library says so
+		q.takeOffer(now, slot)
+		return
+	case q.state != nil && (s.epoch < q.state.epoch || s.epoch == q.state.epoch && s.head != q.state.head):
+		q.drops[hearsay.DropUnproven]++
+	case !q.knowsSeats(o) || !q.provesOffer(o):
+		return
+	case !s.signedByAll(q.signer):
+		q.drops[hearsay.DropBadSignature]++
+	default:
+		q.takeOffer(now, slot)
+		return
+	}
+	q.replica.offers[slot] = nil
+}
+
+func (q *Quorum) takeOffer(now time.Time, slot uint8) {
+	m := q.replica.offers[slot].message
+	q.replica.offers[slot] = nil
+	q.step(m)
+	q.work(now)
+}
+
+// knowsSeats reports whether a snapshot's seats are those that are known here. To a
+// seat in which nobody sits by the ledger somebody may have come.
+func (q *Quorum) knowsSeats(o *offer) bool {
+	for slot, seat := range o.snapshot.seats {
+		vacant := seat.Life.IsZero() && (q.state == nil || q.state.seats[slot].Life.IsZero())
+		if !vacant && seat != q.seats.known[slot].seat {
+			return false
+		}
+	}
+	return true
+}
+
+// provesOffer reports whether the ledger of a snapshot is proven: by the founding that this
+// life takes part in, by the ledger here, or by heads.
+func (q *Quorum) provesOffer(o *offer) bool {
+	s := o.snapshot
+	if s.head == q.founding || q.state != nil && s.epoch == q.state.epoch {
+		return true // nothing was ruled after the founding, or as much as here
+	}
+	for slot := range o.seats {
+		if known := q.seats.known[slot].seat; o.seats[slot] != known {
+			o.chain.forgetHeads(uint8(slot))
+			o.seats[slot] = known
+		}
+	}
+	return o.chain.proven() >= s.epoch
+}
+
+// hearForOffers takes heads for the snapshots that wait, and the rulings after one, from
+// its sender.
+func (q *Quorum) hearForOffers(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
+	if q.replica == nil {
+		return
+	}
+	from := q.directory.sender(p)
+	for slot := range uint8(len(q.cfg.Seeds)) {
+		o := q.replica.offers[slot]
+		if o == nil {
+			continue
+		}
+		if q.slotAt(p.Addr) == int(slot) {
+			o.goOn(m.Items)
+		}
+		for i := range m.Heads {
+			h := &m.Heads[i]
+			if int(h.Slot) >= len(q.cfg.Seeds) || int(h.Slot) == q.cfg.Slot || !o.chain.names(h) || !q.affordsCheck(now, from) {
+				continue
+			}
+			got := o.chain.hear(h, q.seats.known[h.Slot].seat.Key, &o.chain, 0)
+			if got.verified {
+				q.checked(now, from, 1)
+			}
+			if got.forged {
+				q.drops[hearsay.DropBadSignature]++
+				break
+			}
+		}
+		if q.tryOffer(now, slot); q.replica == nil || q.doomed != "" {
+			return
+		}
+	}
+}
+
+// goOn takes the rulings that follow. There may be as many as a message has.
+func (o *offer) goOn(items []*hearsay.Ruling) {
+	for _, r := range items {
+		if r.Epoch == o.chain.epoch()+1 && r.Previous == o.chain.headHash() && len(o.chain.links) < unprovenMost {
+			o.chain.append(r, nil)
+		}
+	}
+}
+
+// tickOffers asks the senders of snapshots for heads, and all for who sits in seats that
+// are not known.
+func (q *Quorum) tickOffers(now time.Time) {
+	for slot := range uint8(len(q.cfg.Seeds)) {
+		o := q.replica.offers[slot]
+		if o == nil || now.Before(o.askAt) {
+			continue
+		}
+		if q.tryOffer(now, slot); q.replica.offers[slot] == nil {
+			continue
+		}
+		o.askAt = now.Add(fetchEvery)
+		after := o.chain.epoch()
+		if !q.knowsSeats(o) {
+			for other := range q.cfg.Seeds {
+				if other != q.cfg.Slot {
+					q.askSeat(now, other)
+				}
+			}
+			if q.state != nil {
+				after, q.sought = max(q.sought, q.state.epoch), 0
+			}
+		}
+		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: after}})
+	}
+}
