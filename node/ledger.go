@@ -34,7 +34,7 @@ func (n *Node) Authority() hearsay.Authority {
 	a.Ready = alive >= a.Quorum
 	if s.seat != nil {
 		a.Key, a.Limits = n.signer.Public(), s.seat.Limits()
-		a.Ready, a.Proven, a.Why, a.Waits = s.seat.Seated() && s.seat.Ready(), s.seat.Proven(), s.seat.Why(), s.seat.Waits()
+		a.Ready, a.Proven, a.Why, a.Waits = s.seat.Decides(), s.seat.Proven(), s.seat.Why(), s.seat.Waits()
 		if slot, ok := s.seat.Leader(); ok {
 			a.Leader = slot
 		}

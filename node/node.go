@@ -164,7 +164,7 @@ func (n *Node) Gone() bool { return n.roster.Gone() && !n.awaitsLeave() }
 func (n *Node) Joined() bool {
 	switch s := &n.seeded; {
 	case s.seat != nil:
-		return s.seat.Seated() && s.seat.Ready()
+		return s.seat.Decides()
 	case s.authority != nil:
 		return s.stay.Epoch != 0
 	}

@@ -135,8 +135,10 @@ func (q *Quorum) Waits() bool {
 // or nothing is known but that no quorum is heard.
 func (q *Quorum) Why() string {
 	switch {
-	case q.Seated() && q.Ready():
+	case q.Decides():
 		return ""
+	case q.Seated() && q.Ready():
+		return "a seed claims the lead, and the log decides nothing of what it is asked: one with a stolen key may claim it again and again; see which one leads"
 	case q.seats.why != "" || !q.Waits():
 		return q.seats.why
 	case q.replica != nil:

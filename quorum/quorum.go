@@ -72,6 +72,7 @@ type Quorum struct {
 	fresh   freshness
 
 	lateness lateness
+	progress progress
 	faults   [hearsay.MaxSeeds]int // by slot: messages of the log that no correct seed sends
 
 	headAt   time.Time // the next head may be signed
@@ -164,6 +165,7 @@ func (q *Quorum) Tick(now time.Time) {
 			q.tickTrials(now)
 			q.tickKnocks(now)
 			q.tickAsked(now)
+			q.tickProgress(now)
 			q.sayLimits(now)
 			q.tickLeader(now)
 			q.tickLedger(now)
