@@ -46,17 +46,26 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 		claims[c.Subject] = c
 		parts[c.Subject[0]] = append(parts[c.Subject[0]], c.Subject)
 	}
-	b := binary.BigEndian.AppendUint64([]byte{4}, uint64(members)) // a snapshot, see package quorum
-	b = append(b, make([]byte, 64)...)
-	b = hearsay.AppendSeats(hearsay.AppendSeats(b, []hearsay.Seat{seat}), []hearsay.Seat{seat})
-	b = binary.BigEndian.AppendUint32(b, uint32(members))
+	var list []byte // of members
+	var hashes [hearsay.RosterBuckets]hearsay.Hash
 	for i := range parts {
 		slices.SortFunc(parts[i], hearsay.NodeID.Compare)
+		var stays []hearsay.Stay
 		for _, id := range parts[i] {
-			c := claims[id]
-			b = c.AppendBinary(hearsay.AppendStay(b, hearsay.Stay{ID: id, Epoch: 1}))
+			c, stay := claims[id], hearsay.Stay{ID: id, Epoch: 1}
+			list = c.AppendBinary(hearsay.AppendStay(list, stay))
+			stays = append(stays, stay)
 		}
+		hashes[i] = hearsay.HashBucket(stays)
 	}
+	last := hearsay.Ruling{
+		Epoch: hearsay.Epoch(members), Kind: hearsay.RulingSeat, Seats: []hearsay.Seat{seat}, Roster: hearsay.HashRoster(network, &hashes),
+	}
+	head := last.Hash(network)
+	b := binary.BigEndian.AppendUint64([]byte{5}, uint64(members)) // a snapshot, see package quorum
+	b = last.AppendBinary(append(append(b, head[:]...), make([]byte, 32)...))
+	b = hearsay.AppendSeats(hearsay.AppendSeats(b, []hearsay.Seat{seat}), []hearsay.Seat{seat})
+	b = append(binary.BigEndian.AppendUint32(b, uint32(members)), list...)
 	b = append(b, make([]byte, 12)...)
 	b = append(hearsay.DefaultLimits().AppendBinary(b), make([]byte, 8+8+8+1+8+8+4)...)
 	records := []hearsay.Record{
