@@ -47,8 +47,9 @@ func TestUnreadAnswersAreFew(t *testing.T) {
 	reader := b.connect(t)
 	reader.Write(ask)
 	reader.SetReadDeadline(time.Now().Add(patience))
+	room := make([]byte, answerLen)
 	for got := 0; got < answerLen; {
-		n, err := reader.Read(answer[:])
+		n, err := reader.Read(room)
 		if got += n; err != nil {
 			t.Fatalf("another is answered with %d bytes of %d: %v", got, answerLen, err)
 		}
