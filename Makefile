@@ -28,8 +28,8 @@ staticcheck: ## staticcheck
 
 # A damaged database leads bbolt's casts astray on purpose: package store
 # turns that into an error, which the checks of its pointers would not let it.
-race: ## tests under the race detector; the simulator has one goroutine, so it is left out
-	$(GO) test -race -short -gcflags=go.etcd.io/bbolt=-d=checkptr=0 $$($(GO) list ./... | grep -v '/sim$$')
+race: ## tests under the race detector; the simulator and the protocols have one goroutine, so the long ones of these are left out
+	$(GO) test -race -short -gcflags=go.etcd.io/bbolt=-d=checkptr=0 $$($(GO) list ./... | grep -v -E '/(sim|quorum|rumor)$$')
 
 fuzz: ## each fuzz target for FUZZTIME (30s; or 5000x, so many runs)
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's|\(.*\)/[^/]*:.*func \(.*\)|\1 \2|' | sort -u | \
