@@ -165,7 +165,7 @@ func (s *streams) classOf(st *stream) quota.Class {
 
 // proved notes that a packet in the name of a member came by a stream, from the IP
 // address at which the roster has that member. Nothing proves more: a stream is
-// dialled from any port, and packets are not signed. So whoever shares a member's
+// dialled from any port, and packets are not signed. So all that share a member's
 // address may use its name, and such streams stay for others only while they are as
 // few as a member's own are.
 func (s *streams) proved(remote, member netip.AddrPort) {

@@ -23,7 +23,7 @@ const (
 	streamFree = 8 << 10 // bytes
 
 	// strangersASecond is what is read of strangers' frames beyond that in a second.
-	// Whoever sends more waits. To read as fast as it comes, from hundreds of streams,
+	// A stream that brings more waits. To read as fast as it comes, from hundreds of streams,
 	// would keep the loop waiting for a processor. A guess: 64 of the longest frames, a
 	// hundredth of a processor.
 	strangersASecond = 16 << 20 // bytes
@@ -72,7 +72,7 @@ type pace struct {
 	next time.Time // when more may be read
 }
 
-// reserve takes room for n bytes, and gives how long whoever has read them waits.
+// reserve takes room for n bytes, and gives how long their reader waits.
 func (p *pace) reserve(now time.Time, n int64) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

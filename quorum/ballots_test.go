@@ -419,7 +419,7 @@ func TestSeedOpensCaseOnSilent(t *testing.T) {
 }
 
 // A suspect that refutes nothing is brought before the seeds by each to which it has
-// been silent for the short trial: whoever has accused it may be lost itself, or
+// been silent for the short trial: its accuser may be lost itself, or
 // what it reports.
 func TestSeedOpensCaseOnSuspect(t *testing.T) {
 	for _, heard := range []int{1, 3} { // by so many seeds; the case tells the others

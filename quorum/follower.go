@@ -529,7 +529,7 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	unheld := func(r *hearsay.Ruling) bool {
 		return r.Epoch > f.epoch && f.believeSeat(now, from, r, f.chain.founding)
 	}
-	if !slices.ContainsFunc(m.Items, unheld) { // a message costs whoever forges it no less than this node
+	if !slices.ContainsFunc(m.Items, unheld) { // a message costs its forger no less than this node
 		f.takeWalk(now, p, m.Items)
 	}
 	f.extend(m.Items)
@@ -585,7 +585,7 @@ func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.H
 		case got.forged && f.past.reseated[h.Slot]: // by who sits there now, perhaps
 		case got.forged:
 			f.drops[hearsay.DropBadSignature]++
-			return // a message costs whoever forges it no less than this node
+			return // a message costs its forger no less than this node
 		}
 	}
 }

@@ -169,7 +169,7 @@ func refuseJoiners(w *World, m *machine, p *hearsay.Packet) bool {
 	return !is || !w.isSeed(m) || w.removals == nil || w.removals[m.index] == 0 || w.now-w.removals[m.index] > 15*time.Second
 }
 
-// barBefore has a seed tell of a bar before it admits whom that is about.
+// barBefore has a seed tell of a bar before it admits the subject of that bar.
 func barBefore(w *World, m *machine, e *hearsay.Effects) {
 	for i := range e.Events {
 		if one := e.Events[i]; w.isSeed(m) && one.Kind == hearsay.EventRuled && one.Ruling.Kind == hearsay.RulingAdmit {
