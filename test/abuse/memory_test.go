@@ -22,11 +22,12 @@ import (
 )
 
 const (
-	manyPeers  = 10_000
-	atOnce     = 250         // who ask to be in at a time
-	manyMemory = 100_000_000 // bytes, in the middle of all looks
-	mostMemory = 110_000_000 // at any: a collection that this machine lets run late leaves more behind
-	watched    = 30 * time.Second
+	manyPeers      = 10_000
+	manyAdmissions = manyPeers/hearsay.MembersMost + 1 // a minute: the fewest that go with so many
+	atOnce         = 250                               // that ask to be in at a time
+	manyMemory     = 100_000_000                       // bytes, in the middle of all looks
+	mostMemory     = 110_000_000                       // at any: a collection that this machine lets run late leaves more behind
+	watched        = 30 * time.Second
 )
 
 // TestSeedOfManyPeers lets a seed's own code admit ten thousand peers into a
@@ -47,9 +48,13 @@ func TestSeedOfManyPeers(t *testing.T) {
 	if err := os.WriteFile(config, fmt.Appendf(nil, "%s,%d\n", own.Addr(), own.Port()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	settings := filepath.Join(dir, "settings.toml")
+	if err := os.WriteFile(settings, fmt.Appendf(nil, "limits.members = %d\nlimits.admissions = %d\n", manyPeers, manyAdmissions), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	kept.Close()
 	seed := process.Run(t, data+".log", process.Binary(t), "seed", "--json", "--ip", own.Addr().String(), "--port", fmt.Sprint(own.Port()),
-		"--config", config, "--data", data, "--http", "0")
+		"--config", config, "--settings", settings, "--data", data, "--http", "0")
 	w := &network{t: t}
 	w.client.Timeout = requestTimeout
 	n := seed.Said
@@ -135,6 +140,7 @@ func fill(t *testing.T, data string, own netip.AddrPort, port uint16) time.Durat
 	defer disk.Close()
 	cfg := quorum.DefaultConfig()
 	cfg.Network, cfg.Seeds = networkID, []quorum.Seed{{Addr: own}}
+	cfg.Limits.Members, cfg.Limits.Admissions = manyPeers, manyAdmissions
 	var (
 		out   hearsay.Effects
 		drops hearsay.Drops
