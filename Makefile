@@ -28,8 +28,9 @@ staticcheck: ## staticcheck
 
 # A damaged database leads bbolt's casts astray on purpose: package store
 # turns that into an error, which the checks of its pointers would not let it.
+# Most of the time its scripts wait for real processes: so more than one a core.
 race: ## tests under the race detector; the simulator and the protocols have one goroutine, so the long ones of these are left out
-	$(GO) test -race -short -gcflags=go.etcd.io/bbolt=-d=checkptr=0 $$($(GO) list ./... | grep -v -E '/(sim|quorum|rumor)$$')
+	$(GO) test -race -short -parallel 6 -gcflags=go.etcd.io/bbolt=-d=checkptr=0 $$($(GO) list ./... | grep -v -E '/(sim|quorum|rumor)$$')
 
 fuzz: ## each fuzz target for FUZZTIME (30s; or 5000x, so many runs)
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's|\(.*\)/[^/]*:.*func \(.*\)|\1 \2|' | sort -u | \
@@ -71,9 +72,13 @@ sim-same: ## the same seeds, on one core, on two and under the race detector, co
 	cmp bin/one bin/raced
 	@grep ^log bin/one
 
-SKIP ?=
-sim-large: ## the tests of the simulator that take minutes: eight in all
-	HEARSAY_LARGE=1 $(GO) test -timeout 20m -skip '$(SKIP)' ./sim
+SKIP    ?= ^$$
+LONGEST := ^TestRapid|^TestThousandNodes|^TestMemoryOfNodes
+sim-large: ## the tests of the simulator that take minutes: five in all on two cores, one for the longest
+	@export HEARSAY_LARGE=1; code=0; \
+	$(GO) test -timeout 20m -parallel 1 -run '$(LONGEST)' -skip '$(SKIP)' ./sim & \
+	$(GO) test -timeout 20m -skip '$(LONGEST)|$(SKIP)' ./sim || code=1; \
+	wait $$! || code=1; exit $$code
 
 quorum-large: ## worlds of seeds alone, thousands of each kind: some minutes
 	HEARSAY_LARGE=1 $(GO) test -timeout 20m -run 'Histories|Register|Founding' ./quorum
