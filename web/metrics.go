@@ -152,6 +152,9 @@ type collector struct {
 	started *prometheus.Desc
 	build   *prometheus.Desc
 	version string
+
+	logLost     *prometheus.Desc
+	logLostRead func() uint64 // nil: not counted
 }
 
 func newCollector(b Backend, info Info) *collector {
@@ -162,6 +165,9 @@ func newCollector(b Backend, info Info) *collector {
 		started: prometheus.NewDesc("hearsay_start_time_seconds", "When this node started, in Unix time.", nil, nil),
 		build:   prometheus.NewDesc("hearsay_build_info", "1, with the version of the program.", []string{"version"}, nil),
 		version: info.Version,
+
+		logLost:     prometheus.NewDesc("hearsay_log_lines_lost_total", "Lines of the log that could not be written: the reader stood still or was gone, or the disk was full.", nil, nil),
+		logLostRead: info.LogLost,
 	}
 	for _, f := range families {
 		var labels []string
@@ -200,6 +206,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			quorum = 1
 		}
 		out <- prometheus.MustNewConstMetric(c.quorum, prometheus.GaugeValue, quorum)
+	}
+	if c.logLostRead != nil {
+		out <- prometheus.MustNewConstMetric(c.logLost, prometheus.CounterValue, float64(c.logLostRead()))
 	}
 	out <- prometheus.MustNewConstMetric(c.started, prometheus.GaugeValue, float64(c.backend.Started().UnixMilli())/1000)
 	out <- prometheus.MustNewConstMetric(c.build, prometheus.GaugeValue, 1, c.version)

@@ -121,7 +121,8 @@ type Info struct {
 	Hosts   []string // other names by which it may be asked, as by those behind a proxy
 	Version string
 
-	ConnsMax int // connections at a time, if fewer than 1,024; zero: as many
+	ConnsMax int           // connections at a time, if fewer than 1,024; zero: as many
+	LogLost  func() uint64 // lines of the program's log that could not be written; nil: it does not count them
 }
 
 // Limits of the server.

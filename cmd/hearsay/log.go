@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -28,40 +28,51 @@ type logPlaces struct {
 // nodeLog is the log of a node.
 type nodeLog struct {
 	*slog.Logger
-	lines *lineLog
-	file  *os.File // nil without --output
+	lines  *lineLog
+	file   *outputFile // nil without --output
+	queues []*logQueue
+	lost   atomic.Uint64 // lines that could not be written, of all places together
 }
 
 // openLog opens the log of a node with this role. Until named, it is of addr.
 func openLog(places logPlaces, role hearsay.Role, addr string) (*nodeLog, error) {
+	l := &nodeLog{lines: &lineLog{role: role, addr: addr}}
 	var handlers []slog.Handler
 	if places.people != nil {
-		handlers = append(handlers, newPeopleHandler(places.people))
+		handlers = append(handlers, newPeopleHandler(places.people, l.queue(places.people, "standard error")))
 	}
-	lines := &lineLog{role: role, addr: addr}
 	if places.lines != nil {
-		lines.out = append(lines.out, places.lines)
+		l.lines.out = append(l.lines.out, l.queue(places.lines, "standard output"))
 	}
-	var file *os.File
 	if places.file != "" {
 		var err error
-		if file, err = os.OpenFile(places.file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		if l.file, err = openOutput(places.file); err != nil {
 			return nil, hintedError{fmt.Errorf("open --output: %w", err), "name a file in a directory that exists and can be written"}
 		}
-		lines.out = append(lines.out, file)
+		l.lines.out = append(l.lines.out, l.queue(l.file, places.file))
 	}
-	if len(lines.out) > 0 {
-		handlers = append(handlers, &lineHandler{log: lines})
+	if len(l.lines.out) > 0 {
+		handlers = append(handlers, &lineHandler{log: l.lines})
 	}
-	return &nodeLog{slog.New(slog.NewMultiHandler(handlers...)), lines, file}, nil
+	l.Logger = slog.New(slog.NewMultiHandler(handlers...))
+	return l, nil
 }
 
-// newPeopleHandler logs for people, in colors on a terminal.
-func newPeopleHandler(out io.Writer) slog.Handler {
-	if isTerminal(out) {
-		return plainHandler{tint.NewTextHandler(terminal(out), &tint.Options{TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != ""})}
+// queue gives what a node writes to instead of to a place: it makes text plain and never waits.
+func (l *nodeLog) queue(out io.Writer, name string) io.Writer {
+	q := newLogQueue(terminal(out), &l.lost, func(lines uint64) {
+		l.Warn("Lines of this log were lost, as they could not be written", "to", name, "lines", lines)
+	})
+	l.queues = append(l.queues, q)
+	return &plainWriter{out: q}
+}
+
+// newPeopleHandler logs for people by way of a queue, in colors if they are at a terminal.
+func newPeopleHandler(people, queue io.Writer) slog.Handler {
+	if isTerminal(people) {
+		return plainHandler{tint.NewTextHandler(terminal(queue), &tint.Options{TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != ""})}
 	}
-	return slog.NewTextHandler(out, nil)
+	return slog.NewTextHandler(queue, nil)
 }
 
 // name tells the log the node's address, which the kernel may have chosen.
@@ -71,12 +82,22 @@ func (l *nodeLog) name(addr string) {
 	l.lines.addr = addr
 }
 
-// close closes the file of --output.
-func (l *nodeLog) close() error {
-	if l.file == nil {
-		return nil
+// close ends the log: what waits is written, if that can be done soon.
+func (l *nodeLog) close() {
+	for _, q := range l.queues {
+		q.close()
 	}
-	return l.file.Close()
+}
+
+// reopen goes on in the file that --output names now.
+func (l *nodeLog) reopen() {
+	if l.file == nil {
+		l.Info("SIGHUP: without --output there is no file to open again")
+	} else if err := l.file.reopen(); err != nil {
+		l.Warn("SIGHUP: the log goes on in the file that was open", "error", err)
+	} else {
+		l.Info("SIGHUP: the log goes on in this file", "file", l.file.path)
+	}
 }
 
 // lineLog is the log lines of one node.
@@ -88,18 +109,15 @@ type lineLog struct {
 	addr string
 }
 
-// write writes a line to all who want it, whatever became of the others.
-func (l *lineLog) write(at time.Time, text string) error {
+// write writes a line to all places.
+func (l *lineLog) write(at time.Time, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	role := strings.ToUpper(l.role.String())
 	line := fmt.Appendf(nil, "[%s] [%s %s] %s\n", at.Format(time.DateTime), role, l.addr, text)
-	var errs []error
 	for _, out := range l.out {
-		_, err := out.Write(line)
-		errs = append(errs, err)
+		out.Write(line) // a queue, which never fails
 	}
-	return errors.Join(errs...)
 }
 
 // lineHandler logs in the form of the programs that Hearsay takes the place
@@ -129,7 +147,8 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 		appendAttr(&line, h.prefix, attr)
 		return true
 	})
-	return h.log.write(r.Time, line.String())
+	h.log.write(r.Time, line.String())
+	return nil
 }
 
 // WithAttrs gives a handler that adds attrs to each line.

@@ -3,11 +3,15 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"hearsay"
@@ -37,9 +41,7 @@ func TestLogLines(t *testing.T) {
 			}
 			log.name("127.0.0.1:6001")
 			tc.log(log.Logger)
-			if err := log.close(); err != nil {
-				t.Fatal(err)
-			}
+			log.close()
 			appended, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -68,9 +70,7 @@ func TestLogPlaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		log.Info("hello")
-		if err := log.close(); err != nil {
-			t.Fatal(err)
-		}
+		log.close()
 	}
 	text, err := os.ReadFile(path)
 	if err != nil || bytes.Count(text, []byte("] [PEER a:1] hello\n")) != 2 {
@@ -84,8 +84,8 @@ func TestLogPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	log.Info("hello")
-	if err := log.close(); err != nil || !strings.HasSuffix(lines.String(), "] [SEED b:2] hello\n") {
-		t.Errorf("lines are %q, %v", lines.String(), err)
+	if log.close(); !strings.HasSuffix(lines.String(), "] [SEED b:2] hello\n") {
+		t.Errorf("lines are %q", lines.String())
 	}
 	_, err = openLog(logPlaces{file: filepath.Join(path, "under", "a", "file")}, hearsay.RolePeer, "")
 	if err == nil || !strings.Contains(errorLine(err), "open --output: ") || !strings.Contains(errorLine(err), "hint: name a file") {
@@ -93,23 +93,91 @@ func TestLogPlaces(t *testing.T) {
 	}
 }
 
-// failing is a place that has no room.
-type failing struct{}
+// place is one to which a log is written: gate lets one write through, and err is what it says.
+type place struct {
+	gate chan struct{}
 
-func (failing) Write([]byte) (int, error) { return 0, errors.New("no room") }
+	mu   sync.Mutex
+	err  error
+	text bytes.Buffer
+}
 
-// One place that fails keeps the lines from no other.
+func (p *place) Write(text []byte) (int, error) {
+	<-p.gate
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return 0, p.err
+	}
+	return p.text.Write(text)
+}
+
+// One place that fails, or whose reader stands still, keeps the lines from no other; what it
+// has missed is counted, and said there as soon as that can be.
 func TestLogGoesOn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.txt")
-	log, err := openLog(logPlaces{lines: failing{}, file: path}, hearsay.RoleSeed, "b:2")
+	stdout := &place{gate: make(chan struct{}), err: errors.New("no room")}
+	log, err := openLog(logPlaces{lines: stdout, file: path}, hearsay.RoleSeed, "b:2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	log.Info("hello")
-	if err := log.close(); err != nil {
+	log.Info("one")
+	stdout.gate <- struct{}{} // is refused
+	for range 2 * logWaitsMax / 64 {
+		log.Info("a line of some sixty characters, of which more come than may wait")
+	}
+	lost := log.lost.Load()
+	if lost < logWaitsMax/128 {
+		t.Errorf("%d lines are lost", lost)
+	}
+	stdout.mu.Lock()
+	stdout.err = nil
+	stdout.mu.Unlock()
+	close(stdout.gate)
+	log.close()
+	if stdout.mu.Lock(); stdout.text.Len() > 2*logWaitsMax { // with what was being written
+		t.Errorf("%d bytes waited", stdout.text.Len())
+	}
+	if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), "] one\n") {
+		t.Errorf("the file has %q, %v", text[:min(len(text), 200)], err)
+	}
+}
+
+func TestLogTellsWhatIsLost(t *testing.T) {
+	out := &place{gate: make(chan struct{}, 1), err: errors.New("no room")}
+	var lost atomic.Uint64
+	told := make(chan uint64, 1)
+	q := newLogQueue(out, &lost, func(lines uint64) { told <- lines })
+	io.WriteString(q, "one\ntwo\n")
+	out.gate <- struct{}{}
+	for lost.Load() == 0 {
+		runtime.Gosched()
+	}
+	out.mu.Lock()
+	out.err = nil
+	out.mu.Unlock()
+	io.WriteString(q, "three\n")
+	out.gate <- struct{}{}
+	if n := <-told; n != 2 || out.text.String() != "three\n" {
+		t.Errorf("told %d lost, written is %q", n, out.text.String())
+	}
+	q.close()
+}
+
+// A log that was moved away goes on in a new file, when that is asked.
+func TestLogIsOpenedAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.txt")
+	log, err := openLog(logPlaces{file: path}, hearsay.RolePeer, "a:1")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := os.ReadFile(path); err != nil || !strings.HasSuffix(string(text), "hello\n") {
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	log.reopen()
+	log.Info("hello")
+	log.close()
+	if text, err := os.ReadFile(path); err != nil || !strings.HasSuffix(string(text), "] hello\n") {
 		t.Errorf("the file has %q, %v", text, err)
 	}
 }

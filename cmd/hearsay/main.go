@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -39,9 +40,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if !understood {
 		err = wrongUsage(cmd, plainly(cmd, err))
 	}
-	fmt.Fprintln(stderr, "hearsay:", errorLine(err))
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		fmt.Fprintln(stderr, "hearsay:", errorLine(err))
+	}()
+	select {
+	case <-said:
+	case <-time.After(lastWord):
+	}
 	return exitCode(err)
 }
+
+// lastWord is how long the end of a command waits for whatever reads standard error, which may
+// stand still. Guess.
+const lastWord = time.Second
 
 // plainly says in words of the user what cobra and package strconv found wrong.
 func plainly(cmd *cobra.Command, err error) error {
@@ -112,8 +125,13 @@ func newHelp() *cobra.Command {
 // SIGINT, SIGTERM or, unless under nohup, SIGHUP. After that, the next signal
 // ends the process.
 func untilInterrupted(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	return untilSignal(cmd, !signal.Ignored(syscall.SIGHUP))
+}
+
+// untilSignal is untilInterrupted, which SIGHUP ends or does not.
+func untilSignal(cmd *cobra.Command, hangUp bool) (context.Context, context.CancelFunc) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
+	if hangUp {
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), signals...)

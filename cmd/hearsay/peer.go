@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -254,13 +255,18 @@ const seedGCPercent = 50
 
 // runNode runs a node until it is interrupted, has left, or fails.
 func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error) {
-	ctx, stop := untilInterrupted(cmd)
+	atTerminal := isTerminal(cmd.ErrOrStderr()) // which sends SIGHUP when it is closed
+	ctx, stop := untilSignal(cmd, atTerminal)
 	defer stop()
 	log, err := openLog(o.places(cmd), o.role, config.Bind)
 	if err != nil {
 		return err
 	}
 	defer log.close()
+	signal.Ignore(syscall.SIGPIPE) // readers of the log come and go
+	if !atTerminal {
+		defer onHangUp(log.reopen)()
+	}
 	config.Logger = log.Logger
 
 	listener, err := listenHTTP(o.http)
@@ -285,7 +291,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		host, _, _ := net.SplitHostPort(o.http) // well-formed: it listens
 		machine, _ := os.Hostname()             // without one it is asked by its other names
 		server := web.Server(node, web.Info{
-			HTTP: ready.HTTP, Host: host, Hosts: append(config.HTTPHosts, machine), Version: version(), ConnsMax: node.HTTPConnsMax(),
+			HTTP: ready.HTTP, Host: host, Hosts: append(config.HTTPHosts, machine), Version: version(), ConnsMax: node.HTTPConnsMax(), LogLost: log.lost.Load,
 		})
 		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 		go server.Serve(listener) // ends with the server
@@ -313,6 +319,18 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	}
 	leave(node, log.Logger)
 	return nil
+}
+
+// onHangUp has SIGHUP call do, until it is undone.
+func onHangUp(do func()) (undo func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		for range signals {
+			do()
+		}
+	}()
+	return func() { signal.Stop(signals); close(signals) }
 }
 
 // places says where the node logs: the standard output of seeds and of their peers

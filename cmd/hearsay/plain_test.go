@@ -51,6 +51,7 @@ func TestPlainLogs(t *testing.T) {
 		logger.With("with", hostile, slog.Group("group", "inner", hostile)).WithGroup("in").
 			Log(context.Background(), slog.LevelWarn, hostile, "text", hostile, "error", os.ErrNotExist, "bytes", []byte(hostile), "any", []string{hostile})
 	}
+	log.close()
 	for name, text := range map[string]string{"for people": people.String(), "in lines": lines.String(), "in colors": colors.String()} {
 		if strings.Count(text, "\n") != 1 || !strings.Contains(text, "owned") || !strings.Contains(text, "file does not exist") {
 			t.Errorf("%s: not one line that says all: %q", name, text)
