@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -575,5 +576,30 @@ func stopOneTwin(t *testing.T, other *Agent, cfg Config, sameAddr bool) {
 	await(t, other, "the one that goes on", is(stays))
 	if stays.Err() != nil {
 		t.Errorf("the other stops, too: %v", stays.Err())
+	}
+}
+
+// TestLostDataStopsTheAgent: a rumor that would be lost with the directory is not
+// acknowledged, and the node does not go on.
+func TestLostDataStopsTheAgent(t *testing.T) {
+	cfg := quick("a")
+	cfg.Data = filepath.Join(t.TempDir(), "data")
+	a := start(t, cfg)
+	if _, err := a.Broadcast(patient(t), []byte("first")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(cfg.Data); err != nil {
+		t.Fatal(err)
+	}
+	if id, err := a.Broadcast(patient(t), []byte("second")); err == nil {
+		t.Errorf("a rumor is acknowledged as %v", id)
+	}
+	select {
+	case <-a.Done():
+	case <-patient(t).Done():
+		t.Fatal("still runs")
+	}
+	if err := a.Err(); err == nil || !strings.Contains(err.Error(), "was removed") {
+		t.Errorf("stopped by %v", err)
 	}
 }

@@ -59,6 +59,7 @@ var recordBuckets = slices.Concat(firstBuckets, addedBuckets[1:])
 type Disk struct {
 	path     string
 	db       *bolt.DB
+	opened   os.FileInfo // of path, when it was opened
 	identity [32]byte
 	site     site
 	origin   Origin
@@ -93,7 +94,11 @@ func Open(dir, network string) (*Disk, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	d := &Disk{path: path, db: db, identity: found.seed, site: siteOf(path)}
+	opened, err := os.Stat(path)
+	if err != nil {
+		return nil, errors.Join(openError(path, err), db.Close())
+	}
+	d := &Disk{path: path, db: db, opened: opened, identity: found.seed, site: siteOf(path)}
 	d.origin = found.site.origin(found.placed, &d.site)
 	return d, nil
 }
@@ -122,7 +127,12 @@ func (d *Disk) Persist(records []hearsay.Record) error {
 	return d.Commit(&b)
 }
 
-// Commit makes what b holds durable: all of it, or nothing and an error.
+// errGone says of a file in use that it is not where it was.
+var errGone = errors.New("the file was removed, moved or replaced while it was in use: what this node has kept is lost unless the file is put back, which is safe only if nothing has used another one since; " +
+	"without it the node starts anew with an empty data directory")
+
+// Commit makes what b holds durable: all of it, or nothing and an error. It fails also if
+// nobody would find the file any more: what is acknowledged must be there after a restart.
 func (d *Disk) Commit(b *Batch) error {
 	if b.Empty() {
 		return nil
@@ -141,8 +151,23 @@ func (d *Disk) Commit(b *Batch) error {
 			})
 		})
 	})
+	if err == nil {
+		err = d.inPlace()
+	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", d.path, err)
+	}
+	return nil
+}
+
+// inPlace fails if the file is not where it was opened.
+func (d *Disk) inPlace() error {
+	now, err := os.Stat(d.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, d.opened):
+		return errGone
+	case err != nil:
+		return cause(err)
 	}
 	return nil
 }

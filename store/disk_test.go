@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -368,4 +369,35 @@ func TestDatabaseIsADirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, dir, "not a regular file")
+}
+
+// TestFileGoneInUse: what would be gone after a restart is not acknowledged.
+func TestFileGoneInUse(t *testing.T) {
+	for name, lose := range map[string]func(dir string) error{
+		"removed": os.RemoveAll,
+		"moved":   func(dir string) error { return os.Rename(dir, dir+"-elsewhere") },
+		"replaced": func(dir string) error {
+			path := filepath.Join(dir, fileName)
+			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, []byte("another"), fileMode))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			d, err := Open(dir, "n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			self := []hearsay.Record{&hearsay.OwnIncarnation{Incarnation: 1}}
+			if err := d.Persist(self); err != nil {
+				t.Fatal(err)
+			}
+			if err := lose(dir); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Persist(self); !errors.Is(err, errGone) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("it is acknowledged with %v", err)
+			}
+		})
+	}
 }
