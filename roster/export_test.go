@@ -2,6 +2,7 @@ package roster
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -25,7 +26,7 @@ func (r *Roster) Crowd(n int, state hearsay.State) {
 // AnswerHints has all answer whose addresses are hints.
 func (r *Roster) AnswerHints(now time.Time) {
 	for _, round := range r.hints.rounds {
-		for _, one := range round {
+		for _, one := range slices.Clone(round) {
 			if !one.over {
 				r.hintAck(now, r.hinted(one).Subject, one.seq)
 			}
@@ -59,4 +60,12 @@ func (r *Roster) Forget(now time.Time, c hearsay.Claim, left bool) {
 	} else {
 		r.contacts.past = append(r.contacts.past, one)
 	}
+}
+
+// HintsQueued counts what is kept of hints, also of those that are over.
+func (r *Roster) HintsQueued() (n int) {
+	for _, round := range r.hints.rounds {
+		n += len(round)
+	}
+	return n
 }

@@ -59,7 +59,8 @@ type hintCounts struct {
 // hints are those of a node.
 type hints struct {
 	byID   map[hearsay.NodeID]*hint
-	rounds [hintTries + 1][]*hint // by how often they were pinged, in the order of due
+	rounds [hintTries + 1][]*hint // by how often they were pinged, in the order of due; with those that are over and wait for their turn
+	over   int                    // how many of those there are, at most
 	counts *[2]hintCounts         // see counted
 	nextAt time.Time              // no batch before this
 	pinged time.Time              // when a member pinged this node last
@@ -184,16 +185,24 @@ func (r *Roster) witnessHint(now time.Time, asker *member, p *hearsay.Packet, re
 	one.examined = r.witness(now, asker, r.hinted(one).Card.Addr, p, request) || one.examined
 }
 
-// endHint forgets a hint.
+// endHint forgets a hint. In its round it stays until its turn, or until those that are
+// over are more than the others.
 func (r *Roster) endHint(id hearsay.NodeID, one *hint) {
 	one.over = true
+	r.hints.over++
 	delete(r.hints.byID, id)
 	counts, _ := r.hints.counted(one.origin.move)
 	counts.all--
 	counts.bySlot[one.origin.slot]--
 	r.members.cards.release(one.word)
-	if len(r.hints.byID) == 0 {
-		r.hints = hints{nextAt: r.hints.nextAt, pinged: r.hints.pinged} // there may have been many
+	switch h := &r.hints; {
+	case len(h.byID) == 0:
+		*h = hints{nextAt: h.nextAt, pinged: h.pinged} // there may have been many
+	case h.over > max(len(h.byID), hintBatch):
+		for tries := range h.rounds {
+			h.rounds[tries] = slices.DeleteFunc(h.rounds[tries], func(o *hint) bool { return o.over })
+		}
+		h.over = 0
 	}
 }
 
@@ -218,6 +227,7 @@ func (r *Roster) tickHints(now time.Time) {
 			h.rounds[tries] = h.rounds[tries][1:]
 			switch {
 			case one.over:
+				h.over--
 			case tries == hintTries:
 				r.endHint(r.hinted(one).Subject, one)
 			default:

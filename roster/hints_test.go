@@ -204,3 +204,29 @@ func TestFullHintsYield(t *testing.T) {
 		})
 	}
 }
+
+// Hints that are over do not pile up behind others that are pinged no more.
+func TestHintsThatAreOverGo(t *testing.T) {
+	b := newBench(t, 4)
+	b.pass(5 * time.Second)
+	made := make([]*stranger, 300)
+	for n := range made {
+		made[n] = newStranger(1000 + n)
+	}
+	first := newStranger(50)
+	b.hint(first, first.word(hearsay.StateAlive))
+	b.pass(4 * time.Second) // it was pinged in vain, and is kept for a minute
+	for range 12 {
+		for _, m := range made {
+			m.incarnation++
+			b.hint(m, m.word(hearsay.StateAlive))
+		}
+		if queued := b.HintsQueued(); queued > 3*len(made) {
+			t.Fatalf("%d are kept for %d hints", queued, b.Hints())
+		}
+		b.pass(4 * time.Second)
+	}
+	if b.Hints() < len(made) {
+		t.Errorf("%d hints: the test shows nothing", b.Hints())
+	}
+}
