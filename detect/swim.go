@@ -306,11 +306,14 @@ func (s *Swim) beginProbe(now time.Time) {
 	s.out.Ping(addr, s.probe.seq, target)
 }
 
-// pick gives the next member of the list, which is shuffled when a lap ends:
-// each is probed once a lap, at most 2n-1 periods apart (SWIM, section 4.3), but
-// suspects are passed over in most periods if there is anybody else. In a large
-// network a lap is long, and the suspects that are passed over wait for several: so a
-// suspect about which nobody decides is probed before its turn comes.
+// pick gives the next member of the list, which is shuffled when a lap ends: each
+// that is no suspect is probed once a lap. Of n members on the list its probes are at most
+// 2n-1 steps of the list apart (SWIM, section 4.3). A step is one period, but for every
+// fifth, which is an overdue suspect's if there is one: so it is at most
+// (2n-1) * (suspectEach+1) / suspectEach periods. Suspects are passed over in most
+// periods if there is anybody else. In a large network a lap is long, and the suspects that
+// are passed over wait for several: so a suspect about which nobody decides is probed
+// before its turn comes.
 func (s *Swim) pick(now time.Time) (hearsay.NodeID, netip.AddrPort, bool) {
 	if s.trusted < suspectEach {
 		if id, addr, ok := s.pickNext(true); ok {

@@ -28,15 +28,16 @@ type world struct {
 	now    time.Time
 	events []hearsay.Event
 
-	trip   time.Duration                     // of every packet, there and back
-	direct func(i int) bool                  // whether member i answers a ping
-	relay  func(via, i int) (ack, well bool) // whether a relay reaches it, and answers at all
-	doubt  int                               // a suspect, which is overdue if it was not probed since; 0: nobody is
-	mute   func(i int) bool                  // who cannot be a relay; nil: nobody
-	seat   netip.AddrPort                    // of a configured seed; zero: there is none
-	proven bool                              // this node knows by other means that it is well
-	later  []letter
-	pinged []int // in order
+	trip    time.Duration                     // of every packet, there and back
+	direct  func(i int) bool                  // whether member i answers a ping
+	relay   func(via, i int) (ack, well bool) // whether a relay reaches it, and answers at all
+	doubt   int                               // a suspect, which is overdue if it was not probed since; 0: nobody is
+	forever bool                              // it is overdue all the time
+	mute    func(i int) bool                  // who cannot be a relay; nil: nobody
+	seat    netip.AddrPort                    // of a configured seed; zero: there is none
+	proven  bool                              // this node knows by other means that it is well
+	later   []letter
+	pinged  []int // in order
 }
 
 type letter struct {
@@ -61,7 +62,7 @@ func newWorld(t *testing.T, members int) *world {
 		},
 		Suspect: func(who hearsay.NodeID) bool { return who == id(w.doubt) },
 		Overdue: func(time.Time) (hearsay.NodeID, bool) {
-			return id(w.doubt), w.doubt != 0 && !slices.Contains(w.pinged, w.doubt)
+			return id(w.doubt), w.doubt != 0 && (w.forever || !slices.Contains(w.pinged, w.doubt))
 		},
 		Mute:   func(who hearsay.NodeID) bool { return w.mute != nil && w.mute(int(seat(who))) },
 		Proven: func() bool { return w.proven },
@@ -722,5 +723,25 @@ func TestLateProbesEnd(t *testing.T) {
 	w.run(5 * time.Second)
 	if n := w.Examinations(); n > 0 {
 		t.Errorf("%d probes are under way", n)
+	}
+}
+
+// Each member that is no suspect is probed within the periods that pick promises, though a
+// suspect is overdue all the time.
+func TestProbesOfOneAreSoFarApart(t *testing.T) {
+	const members, laps = 20, 400
+	w := newWorld(t, members)
+	w.doubt, w.forever = members, true
+	w.run(laps * members * time.Second)
+	last, most := map[int]int{}, 0
+	for period, i := range w.pinged {
+		if at, before := last[i]; before && i != w.doubt {
+			most = max(most, period-at)
+		}
+		last[i] = period
+	}
+	bound := (2*members - 1) * (detect.SuspectEach + 1) / detect.SuspectEach
+	if most > bound || most <= 2*members-1 {
+		t.Errorf("probes of one member are up to %d periods apart, want more than %d and at most %d", most, 2*members-1, bound)
 	}
 }
