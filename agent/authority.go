@@ -163,10 +163,14 @@ func (a *Agent) decide(ctx context.Context, what string, done hearsay.EventKind,
 	return fmt.Errorf("%s: %w", what, a.ended())
 }
 
-// settled reports whether it is as the event would say.
-func (a *Agent) settled(done hearsay.EventKind, id hearsay.NodeID) bool {
-	barred := slices.ContainsFunc(a.Barred(), func(b hearsay.Bar) bool { return b.ID == id })
-	return barred == (done == hearsay.EventBarred)
+// settled reports whether it is as the event would say, and stays so: nothing else
+// that was asked before is on its way.
+func (a *Agent) settled(done hearsay.EventKind, id hearsay.NodeID) (settled bool) {
+	a.ask(func(time.Time) {
+		barred := slices.ContainsFunc(a.loop.node.Barred(), func(b hearsay.Bar) bool { return b.ID == id })
+		settled = barred == (done == hearsay.EventBarred) && !a.loop.node.Barring(id)
+	})
+	return settled
 }
 
 // Barred gives who is admitted no more, ordered by NodeID, as a seed has it. A

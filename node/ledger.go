@@ -307,6 +307,12 @@ func (n *Node) Barred() []hearsay.Bar {
 	return n.seeded.seat.Barred(nil)
 }
 
+// Barring reports whether a bar of a node, or its end, is on its way into the log of the
+// seeds.
+func (n *Node) Barring(id hearsay.NodeID) bool {
+	return n.seeded.seat != nil && n.seeded.seat.Barring(id)
+}
+
 // Fresh asks whether all that the seeds have ruled before now is in this seed's
 // ledger. It gives the number of the question; EventFresh answers it.
 func (n *Node) Fresh(now time.Time) (number int, fx *hearsay.Effects, err error) {

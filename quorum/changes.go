@@ -22,8 +22,10 @@ func (q *Quorum) changed(now time.Time, changes []change) {
 		case outAborted:
 			q.aborted(now, c)
 		case outBarred:
+			q.cameAbout(c.id, opBar)
 			q.event(hearsay.Event{At: now, Kind: hearsay.EventBarred, Subject: c.id, Text: c.why})
 		case outLifted:
+			q.cameAbout(c.id, opLift)
 			q.event(hearsay.Event{At: now, Kind: hearsay.EventLifted, Subject: c.id, Text: c.why})
 		case outMoved:
 			m := q.state.members.get(c.id)

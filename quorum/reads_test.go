@@ -88,3 +88,53 @@ func TestChainOfManyRulings(t *testing.T) {
 		t.Error("there is something before what is not there")
 	}
 }
+
+// What was asked last of a bar holds, though all of it was asked before any came about, and
+// though what was asked first got lost and is proposed again.
+func TestBarsComeInOrder(t *testing.T) {
+	type request struct {
+		op   string
+		want bool // whether the node is barred in the end, if that was the last
+	}
+	for _, asked := range [][]request{
+		{{"bar", true}, {"lift", false}},
+		{{"bar", true}, {"lift", false}, {"bar", true}},
+		{{"bar", true}, {"lift", false}, {"bar", true}, {"bar", true}, {"lift", false}},
+	} {
+		for lost := range 3 {
+			w := followed(t, 3, 2)
+			leader, _ := w.machines[0].q.Leader()
+			m := w.machines[(leader+1)%3]
+			id := w.people[1].id()
+			for i, r := range asked {
+				w.step(m, func() {
+					var a Answer
+					if r.op == "bar" {
+						a = m.q.Bar(w.now, id, "it flaps")
+					} else {
+						a = m.q.Lift(w.now, id, "")
+					}
+					if a.Code != AnswerPending {
+						t.Errorf("%s, which was asked as number %d: %+v", r.op, i, a)
+					}
+					if i < lost {
+						m.q.queue = nil // it gets lost on the way to the leader
+					}
+				})
+			}
+			if !m.q.Barring(id) {
+				t.Error("nothing is on its way")
+			}
+			w.must(w.cfg.AdmitTimeout, "all of it has come about", func() bool { return !m.q.Barring(id) })
+			w.run(2 * w.cfg.AdmitTimeout)
+			if barred, want := len(m.q.Barred(nil)) == 1, asked[len(asked)-1].want; barred != want {
+				t.Errorf("%v, of which the first %d were lost: it is barred: %t", asked, lost, barred)
+			}
+			w.step(m, func() {
+				if a := m.q.Lift(w.now, hearsay.NodeID{7}, ""); a.Code != AnswerDone {
+					t.Errorf("what is so already is answered %+v", a)
+				}
+			})
+		}
+	}
+}

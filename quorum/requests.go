@@ -45,13 +45,32 @@ func (q *Quorum) ask(now time.Time, subject hearsay.NodeID, c command) Answer {
 	if q.isAsked(subject, c.op) {
 		return q.pending()
 	}
+	return q.put(now, subject, c)
+}
+
+// put is ask of what may be asked twice.
+func (q *Quorum) put(now time.Time, subject hearsay.NodeID, c command) Answer {
 	if len(q.asked) >= maxAsked {
 		q.drops[hearsay.DropTableFull]++
 		return Answer{Code: AnswerWait, Text: "too many ask at once"}
 	}
-	q.asked = append(q.asked, asked{subject, c, now.Add(q.cfg.AdmitTimeout), now.Add(q.cfg.RetryEvery)})
-	q.propose(now, c)
+	a := asked{subject, c, now.Add(q.cfg.AdmitTimeout), now}
+	if !a.follows(q.asked) {
+		a.retryAt = now.Add(q.cfg.RetryEvery)
+		q.propose(now, c)
+	}
+	q.asked = append(q.asked, a)
 	return q.pending()
+}
+
+// bars reports whether a command sets a bar, or ends one.
+func (c *command) bars() bool { return c.op == opBar || c.op == opLift }
+
+// follows reports whether a request waits for one of those before it: bars of one node and
+// their ends come into the log in the order in which they were asked, or the one that
+// was asked last might be undone by an earlier one that is proposed again.
+func (a *asked) follows(before []asked) bool {
+	return a.command.bars() && slices.ContainsFunc(before, func(o asked) bool { return o.subject == a.subject && o.command.bars() })
 }
 
 // pending answers who asks for what is on its way: without a quorum nobody knows
@@ -68,22 +87,51 @@ func (q *Quorum) isAsked(subject hearsay.NodeID, op operation) bool {
 	return slices.ContainsFunc(q.asked, func(a asked) bool { return a.subject == subject && a.command.op == op })
 }
 
-// forget drops the requests about a subject: something became of them.
+// forget drops the requests for a case about a subject: something became of them.
 func (q *Quorum) forget(subject hearsay.NodeID) (had bool) {
 	n := len(q.asked)
-	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { return a.subject == subject })
+	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { return a.subject == subject && !a.command.bars() })
 	return len(q.asked) < n
+}
+
+// lastBarring gives what was asked last of a bar of a node, as long as it is on its way
+// into the log; else 0.
+func (q *Quorum) lastBarring(id hearsay.NodeID) (last operation) {
+	for i := range q.asked {
+		if a := &q.asked[i]; a.subject == id && a.command.bars() {
+			last = a.command.op
+		}
+	}
+	return last
+}
+
+// Barring reports whether a bar of a node, or its end, is on its way into the log.
+func (q *Quorum) Barring(id hearsay.NodeID) bool { return q.lastBarring(id) != 0 }
+
+// cameAbout drops the first request about a bar of a node, if it is what has happened now.
+func (q *Quorum) cameAbout(id hearsay.NodeID, op operation) {
+	first := slices.IndexFunc(q.asked, func(a asked) bool { return a.subject == id && a.command.bars() })
+	if first >= 0 && q.asked[first].command.op == op {
+		q.asked = slices.Delete(q.asked, first, first+1)
+	}
 }
 
 // tickAsked proposes again what may have got lost.
 func (q *Quorum) tickAsked(now time.Time) {
-	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { return !now.Before(a.until) || q.done(&a.command) })
-	for i := range q.asked {
-		if a := &q.asked[i]; !now.Before(a.retryAt) {
+	kept := q.asked[:0]
+	for _, a := range q.asked {
+		follows := a.follows(kept)
+		if !now.Before(a.until) || !follows && q.done(&a.command) {
+			continue
+		}
+		if !follows && !now.Before(a.retryAt) {
 			a.retryAt = now.Add(q.cfg.RetryEvery)
 			q.propose(now, a.command)
 		}
+		kept = append(kept, a)
 	}
+	clear(q.asked[len(kept):])
+	q.asked = kept
 }
 
 // done reports whether the state says already what a command asks for.
@@ -273,10 +321,19 @@ func (q *Quorum) askIfHeard(now time.Time, id hearsay.NodeID, c command) Answer 
 	if err := hearsay.CheckWhy(c.why); err != nil {
 		return Answer{Code: AnswerRefused, Text: fmt.Sprintf("the reason: %v", err)}
 	}
-	if q.state != nil && !q.Ready() {
+	if q.state == nil {
+		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
+	}
+	if !q.Ready() {
 		return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
 	}
-	return q.ask(now, id, c)
+	switch last := q.lastBarring(id); {
+	case last == c.op:
+		return q.pending()
+	case last == 0 && q.done(&c):
+		return Answer{Code: AnswerDone}
+	}
+	return q.put(now, id, c)
 }
 
 // clip shortens a reason to its limit.
