@@ -126,7 +126,7 @@ func TestStreamsWaitForTheLoop(t *testing.T) {
 	b := newQuietBox(t)
 	held, taken := make(chan struct{}), make(chan struct{})
 	var packets atomic.Int64
-	b.streams.deliver = func(packet []byte, _ quota.Class, _ netip.AddrPort) {
+	b.streams.deliver = func(packet []byte, _ quota.Class, _ netip.AddrPort, _ <-chan struct{}) {
 		packets.Add(1)
 		held <- struct{}{}
 		<-taken
@@ -174,7 +174,7 @@ func TestInboxLetsGo(t *testing.T) {
 	i := &inbox{conn: conn}
 	var waiting sync.WaitGroup
 	for n := range uint16(10) {
-		waiting.Go(func() { i.deliver([]byte{1}, quota.Stranger, netip.AddrPortFrom(localhost, n)) })
+		waiting.Go(func() { i.deliver([]byte{1}, quota.Stranger, netip.AddrPortFrom(localhost, n), nil) })
 	}
 	var made []int
 	for n := range 3 {
@@ -191,5 +191,5 @@ func TestInboxLetsGo(t *testing.T) {
 	if i.put(func(time.Time) {}) || i.putFor(quota.Stranger, localhost, func(time.Time) {}) {
 		t.Error("a call was taken after the end")
 	}
-	i.deliver([]byte{1}, quota.Stranger, netip.AddrPortFrom(localhost, 1)) // returns
+	i.deliver([]byte{1}, quota.Stranger, netip.AddrPortFrom(localhost, 1), nil) // returns
 }

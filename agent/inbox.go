@@ -3,6 +3,7 @@ package agent
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,14 +32,20 @@ import (
 type inbox struct {
 	conn *net.UDPConn
 
-	mu      sync.Mutex
-	calls   []input // of the application
+	mu     sync.Mutex
+	calls  []input // of the application
+	others turns
+	theirs bool // the next input is of a class, if there is one
+	asleep bool // the loop reads the socket until this time, or is about to
+	until  time.Time
+	closed bool
+}
+
+// turns is what waits of all classes of senders. One class after the other has its
+// turn, and within a class one source after the other.
+type turns struct {
 	classes [quota.Seat + 1]queues
-	last    quota.Class // whose turn was the last of a class
-	theirs  bool        // the next input is of a class, if there is one
-	asleep  bool        // the loop reads the socket until this time, or is about to
-	until   time.Time
-	closed  bool
+	last    quota.Class // whose turn was the last
 }
 
 // queues are what waits of one class of senders.
@@ -57,7 +64,7 @@ type source struct {
 type input struct {
 	packet []byte
 	from   netip.AddrPort
-	taken  chan struct{} // of a packet: closed when the loop has taken it, or never will
+	taken  chan struct{} // closed when it is taken, or never will be; nil: nobody waits for that
 	call   func(now time.Time)
 }
 
@@ -91,7 +98,9 @@ func (i *inbox) putFor(class quota.Class, addr netip.Addr, call func(now time.Ti
 
 // deliver queues a packet that came by stream, and waits until the loop has
 // taken it: so long nothing more is read from that stream, and its sender waits.
-func (i *inbox) deliver(packet []byte, class quota.Class, from netip.AddrPort) {
+// If the stream is evicted meanwhile the packet is withdrawn: its place is another's, and
+// no more packets wait than there are places.
+func (i *inbox) deliver(packet []byte, class quota.Class, from netip.AddrPort, evicted <-chan struct{}) {
 	taken := make(chan struct{})
 	i.mu.Lock()
 	if i.closed {
@@ -100,11 +109,17 @@ func (i *inbox) deliver(packet []byte, class quota.Class, from netip.AddrPort) {
 	}
 	i.queue(class, from.Addr(), input{packet: packet, from: from, taken: taken})
 	i.mu.Unlock()
-	<-taken
+	select {
+	case <-taken:
+	case <-evicted:
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.others.classes[class].withdraw(hearsay.Source(from.Addr()), taken)
+	}
 }
 
 func (i *inbox) queue(class quota.Class, addr netip.Addr, in input) {
-	i.classes[class].add(hearsay.Source(addr), in)
+	i.others.classes[class].add(hearsay.Source(addr), in)
 	i.wake()
 }
 
@@ -119,6 +134,20 @@ func (q *queues) add(addr netip.Addr, in input) {
 		q.turns = append(q.turns, s)
 	}
 	s.inputs = append(s.inputs, in)
+}
+
+// withdraw takes back the input of a source that would be taken by closing a channel, if
+// it still waits.
+func (q *queues) withdraw(addr netip.Addr, taken chan struct{}) {
+	s := q.sources[addr]
+	if s == nil {
+		return
+	}
+	s.inputs = slices.DeleteFunc(s.inputs, func(in input) bool { return in.taken == taken })
+	if len(s.inputs) == 0 {
+		delete(q.sources, addr)
+		q.turns = slices.DeleteFunc(q.turns, func(o *source) bool { return o == s })
+	}
 }
 
 // close ends the loop before the next input.
@@ -144,7 +173,7 @@ func (i *inbox) wake() {
 func (i *inbox) sleepUntil(deadline time.Time) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if _, theirs := i.turn(); theirs || len(i.calls) > 0 || i.closed {
+	if _, theirs := i.others.next(); theirs || len(i.calls) > 0 || i.closed {
 		i.asleep = false
 		return false
 	}
@@ -193,33 +222,40 @@ func (i *inbox) drain() (calls []input) {
 
 // take takes the next input. It is called with mu held.
 func (i *inbox) take() (in input, ok bool) {
-	switch class, waits := i.turn(); {
+	switch class, waits := i.others.next(); {
 	case waits && (i.theirs || len(i.calls) == 0):
-		i.last, i.theirs = class, false
-		in = i.classes[class].take()
-		if in.taken != nil {
-			close(in.taken)
-		}
+		i.theirs = false
+		in = i.others.take(class)
 	case len(i.calls) > 0:
 		in, i.calls = first(i.calls)
 		i.theirs = true
 	default:
-		i.calls, i.classes = nil, [quota.Seat + 1]queues{} // and the room that a burst took
+		i.calls, i.others = nil, turns{last: i.others.last} // and the room that a burst took
 		return input{}, false
 	}
 	return in, true
 }
 
-// turn gives the class whose turn is next: the first after the last one of
+// next gives the class whose turn is next: the first after the last one of
 // which something waits. ok reports whether there is one.
-func (i *inbox) turn() (class quota.Class, ok bool) {
-	const classes = quota.Class(len(i.classes))
+func (t *turns) next() (class quota.Class, ok bool) {
+	const classes = quota.Class(len(t.classes))
 	for n := range classes {
-		if class = (i.last + 1 + n) % classes; len(i.classes[class].turns) > 0 {
+		if class = (t.last + 1 + n) % classes; len(t.classes[class].turns) > 0 {
 			return class, true
 		}
 	}
 	return 0, false
+}
+
+// take takes the next input of a class of which something waits, and says so to who
+// waits for that.
+func (t *turns) take(class quota.Class) (in input) {
+	t.last = class
+	if in = t.classes[class].take(); in.taken != nil {
+		close(in.taken)
+	}
+	return in
 }
 
 // take takes the next input of a class of which something waits.

@@ -76,7 +76,42 @@ type lineServer struct {
 	facts    *quota.Quota
 	parses   *quota.Quota
 
-	parsing sync.Mutex // held while a line is taken apart
+	parsing parsing
+}
+
+// parsing has lines taken apart one at a time: many that wait for a processor would
+// keep the loop waiting for its own turn. Those that wait have their turns as in the inbox:
+// a flood of strangers' lines does not delay a member's.
+type parsing struct {
+	mu      sync.Mutex
+	busy    bool
+	waiting turns
+}
+
+// begin waits for the turn of a sender.
+func (p *parsing) begin(sender quota.Sender) {
+	p.mu.Lock()
+	if !p.busy {
+		p.busy = true
+		p.mu.Unlock()
+		return
+	}
+	turn := make(chan struct{})
+	p.waiting.classes[sender.Class].add(sender.Addr.Addr(), input{taken: turn})
+	p.mu.Unlock()
+	<-turn
+}
+
+// end gives the turn to the next.
+func (p *parsing) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	class, waits := p.waiting.next()
+	if !waits {
+		p.busy, p.waiting = false, turns{last: p.waiting.last} // and the room that a burst took
+		return
+	}
+	p.waiting.take(class)
 }
 
 func newLineServer(role hearsay.Role, answer answering, counters *counters) *lineServer {
@@ -155,8 +190,7 @@ func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reade
 	return reply
 }
 
-// parse takes a line apart, one at a time: many who wait for a processor would
-// keep the loop waiting for its own turn. What a sender has no share left for is
+// parse takes a line apart in its sender's turn. What a sender has no share left for is
 // refused unread.
 func (l *lineServer) parse(line []byte, sender quota.Sender) (dialect.Request, dialect.Reply) {
 	l.mu.Lock()
@@ -166,8 +200,8 @@ func (l *lineServer) parse(line []byte, sender quota.Sender) (dialect.Request, d
 		l.counters.drop(hearsay.DropRate)
 		return nil, dialect.BadInput(l.role, tooMany("lines", parsesPerSecond, parsesPerClass, sender))
 	}
-	l.parsing.Lock()
-	defer l.parsing.Unlock()
+	l.parsing.begin(sender)
+	defer l.parsing.end()
 	return dialect.ReadRequest(line, l.role)
 }
 

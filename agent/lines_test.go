@@ -11,10 +11,12 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hearsay"
@@ -462,4 +464,37 @@ func TestManyConnections(t *testing.T) {
 			t.Fatalf("it is not served afterwards: %v", err)
 		}
 	}
+}
+
+// TestClassesOfLinesTakeTurns: a flood of strangers' lines does not delay those of a member
+// and of a seat: each is taken apart within a few turns.
+func TestClassesOfLinesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p parsing
+		var order []quota.Class
+		p.begin(quota.Sender{}) // one is being taken apart
+		come := func(class quota.Class, n byte) {
+			go func() {
+				p.begin(quota.Sender{Class: class, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(class), 0, n}), 0)})
+				order = append(order, class)
+				p.end()
+			}()
+			synctest.Wait()
+		}
+		for n := range byte(linesStrangers - 1) {
+			come(quota.Stranger, n)
+		}
+		come(quota.Member, 1)
+		come(quota.Seat, 1)
+		p.end()
+		synctest.Wait()
+		for _, class := range []quota.Class{quota.Member, quota.Seat} {
+			if at := slices.Index(order, class); at < 0 || at > int(quota.Seat)+1 {
+				t.Errorf("a line of class %d had to wait for %d of %d others", class, at, len(order)-1)
+			}
+		}
+		if len(order) != linesStrangers+1 || p.busy {
+			t.Errorf("%d lines were taken apart, and one is under way: %t", len(order), p.busy)
+		}
+	})
 }

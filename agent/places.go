@@ -125,6 +125,7 @@ func (s *streams) evict(n *stream, may func(*stream) bool) bool {
 		return false
 	}
 	s.forget(worst)
+	close(worst.evicted)
 	return true
 }
 

@@ -36,7 +36,7 @@ func inCrowd(t *testing.T, do func(c *crowd)) {
 		c := &crowd{t: t}
 		c.streams = &streams{
 			ctx: ctx, cancel: cancel, counters: &c.counters, known: newAcquaintances([]netip.AddrPort{seatAddr}),
-			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort) {},
+			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 		}
 		c.known.note(hearsay.NodeID{1}, memberAddr.Addr())
 		do(c)
@@ -190,35 +190,36 @@ func TestOneNameKeepsFewPlaces(t *testing.T) {
 func TestHalfFramesLeaveRoomToBytes(t *testing.T) {
 	inCrowd(t, func(c *crowd) {
 		var arrived atomic.Int64
-		c.deliver = func([]byte, quota.Class, netip.AddrPort) { arrived.Add(1) }
+		c.deliver = func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) { arrived.Add(1) }
 		const held = 250 << 10
 		half := append([]byte{wire.FrameStart, 0x03, 0xff, 0xff}, make([]byte, held)...)
-		for n := range streamReceivingMax/held + 1 {
-			c.connect(fmt.Sprintf("192.0.%d.1:1", n), half)
+		send := func(from string, says []byte) { // it may have to wait
+			ours, theirs := net.Pipe()
+			c.admit(ours, netip.MustParseAddrPort(from))
+			c.wait.Go(func() { theirs.Write(says) })
 			synctest.Wait()
 		}
-		if n := c.receiving.Load(); n < streamReceivingStrangers-2*held || n > streamReceivingMax/2 {
+		for n := range 2 * strangersLong {
+			send(fmt.Sprintf("192.0.%d.1:1", n), half)
+		}
+		<-time.After(time.Second) // at the pace of long frames
+		synctest.Wait()
+		if n := c.receiving.Load(); n < strangersLong*held || n > streamReceivingMax/2 {
 			t.Fatalf("%d bytes are held: the test shows nothing", n)
 		}
-		rest := streamReceivingStrangers - c.receivingStrangers.Load()
-		c.connect("192.0.255.1:1", append(half[:4:4], make([]byte, streamFree+rest-4)...))
-		if synctest.Wait(); c.receivingStrangers.Load() != streamReceivingStrangers {
-			t.Fatalf("strangers hold %d bytes of %d", c.receivingStrangers.Load(), streamReceivingStrangers)
-		}
 		whole := append(half[:4:4], make([]byte, 0x3ffff)...)
-		c.connect("203.0.113.1:1", whole)
-		if synctest.Wait(); arrived.Load() != 0 {
+		send("203.0.113.1:1", whole)
+		if arrived.Load() != 0 {
 			t.Error("a long packet arrived beyond what strangers may have waiting")
 		}
 		const short = 4 << 10 // and longer than what is read at a time
-		c.connect("198.51.100.1:1", append([]byte{wire.FrameStart, 0, short >> 8, 0}, make([]byte, short)...))
-		if synctest.Wait(); arrived.Swap(0) != 1 {
+		send("198.51.100.1:1", append([]byte{wire.FrameStart, 0, short >> 8, 0}, make([]byte, short)...))
+		if arrived.Swap(0) != 1 {
 			t.Error("a short packet of another stranger did not arrive")
 		}
 		for _, from := range []netip.AddrPort{seatAddr, memberAddr} {
-			c.connect(from.String(), whole)
+			send(from.String(), whole)
 		}
-		synctest.Wait()
 		if n := arrived.Load(); n != 2 {
 			t.Errorf("%d of two long frames arrived, of a seat and of a member", n)
 		}
@@ -284,7 +285,7 @@ func TestLongFramesOfStrangersArePaced(t *testing.T) {
 		long := append([]byte{wire.FrameStart, 0x03, 0xff, 0xff}, make([]byte, 0x3ffff)...)
 		began, arrived := time.Now(), make(map[netip.Addr]time.Duration)
 		var mu sync.Mutex
-		c.deliver = func(_ []byte, _ quota.Class, from netip.AddrPort) {
+		c.deliver = func(_ []byte, _ quota.Class, from netip.AddrPort, _ <-chan struct{}) {
 			mu.Lock()
 			defer mu.Unlock()
 			arrived[from.Addr()] = time.Since(began)
@@ -342,4 +343,100 @@ func TestAcquaintances(t *testing.T) {
 	want("10.2.0.1", quota.Stranger)
 	want("10.2.0.2", quota.Member)
 	want("2001:db8::77", quota.Stranger)
+}
+
+// TestEvictedPacketsAreWithdrawn: while the loop is busy no more packets wait for it than
+// there are places, however many have come and had to give way.
+func TestEvictedPacketsAreWithdrawn(t *testing.T) {
+	inCrowd(t, func(c *crowd) {
+		i := &inbox{}
+		c.deliver = i.deliver
+		defer func() { i.close(); i.drain() }()
+		const streams = 4 * streamsStrangers
+		for n := range streams {
+			if !c.whole(fmt.Sprintf("[2001:db8:%x::1]:1", n+1)) {
+				t.Fatal("a stream found no place")
+			}
+			synctest.Wait()
+		}
+		waiting := 0
+		for _, s := range i.others.classes[quota.Stranger].turns {
+			waiting += len(s.inputs)
+		}
+		if waiting != streamsStrangers || len(i.others.classes[quota.Stranger].sources) != streamsStrangers {
+			t.Errorf("%d packets of %d sources wait, of %d streams; want %d", waiting, len(i.others.classes[quota.Stranger].sources), streams, streamsStrangers)
+		}
+		if held := c.receiving.Load(); held > streamsStrangers*streamBuffer {
+			t.Errorf("%d bytes count as received", held)
+		}
+	})
+}
+
+// TestLongFramesOfStrangersWait: of many strangers that send long frames at once none is
+// closed, no more are held than may be, and all frames arrive.
+func TestLongFramesOfStrangersWait(t *testing.T) {
+	inCrowd(t, func(c *crowd) {
+		var arrived atomic.Int64
+		c.deliver = func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) { arrived.Add(1) }
+		long := append([]byte{wire.FrameStart, 0x03, 0xff, 0xff}, make([]byte, 0x3ffff)...)
+		began := time.Now()
+		var sending sync.WaitGroup
+		for n := range streamsStrangers {
+			ours, theirs := net.Pipe()
+			c.admit(ours, netip.MustParseAddrPort(fmt.Sprintf("192.0.%d.%d:1", n/256, n%256)))
+			sending.Go(func() { theirs.Write(long) })
+		}
+		synctest.Wait()
+		if held := c.receiving.Load(); held < streamsStrangers*streamFree || held > streamReceivingMax/2 {
+			t.Errorf("%d bytes are held", held)
+		}
+		sending.Wait()
+		<-time.After(time.Second) // what was read last is handed on at the pace of long frames
+		synctest.Wait()
+		if n, closed := arrived.Load(), c.counters.drops[hearsay.DropQueueFull].Load(); n != streamsStrangers || closed != 0 {
+			t.Errorf("%d of %d long frames arrived, %d streams were closed, after %v", n, streamsStrangers, closed, time.Since(began))
+		}
+		if c.long.reading != 0 || len(c.long.waiting) != 0 {
+			t.Errorf("%d are being read, and %d wait, when all have arrived", c.long.reading, len(c.long.waiting))
+		}
+	})
+}
+
+// TestLongFramesAreBounded: one source does not take all turns, what waits is bounded, and
+// the oldest is closed beyond that.
+func TestLongFramesAreBounded(t *testing.T) {
+	var l longFrames
+	var all []*longFrame
+	for range strangersLong {
+		all = append(all, l.take(1, true))
+	}
+	if l.reading != strangersLongPerSource {
+		t.Errorf("%d of one source are read at a time, want %d", l.reading, strangersLongPerSource)
+	}
+	other := l.take(2, true)
+	if !other.mine {
+		t.Error("another source waits for the first")
+	}
+	if l.take(1, false) != nil {
+		t.Error("one that must not wait does")
+	}
+	for len(l.waiting) < strangersWaiting {
+		all = append(all, l.take(1, true))
+	}
+	oldest := l.waiting[0]
+	last := l.take(1, true)
+	select {
+	case <-oldest.ready:
+	default:
+		t.Error("the oldest waits on, beyond the bound")
+	}
+	if oldest.mine || len(l.waiting) != strangersWaiting {
+		t.Errorf("the oldest has its turn: %t; %d wait", oldest.mine, len(l.waiting))
+	}
+	for _, f := range append(all, other, last) {
+		l.end(f)
+	}
+	if l.reading != 0 || l.bySource != [receivingSlots]int{} || len(l.waiting) != 0 {
+		t.Errorf("at the end %d are read, and %d wait", l.reading, len(l.waiting))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,12 +29,20 @@ const (
 	// hundredth of a processor.
 	strangersASecond = 16 << 20 // bytes
 
-	// What strangers hold beyond that leaves as much to members and seats, with it
-	// three quarters; and what one source of strangers holds as much to the others.
-	streamReceivingStrangers          = streamReceivingMax / 4
-	streamReceivingPerStrangersSource = streamReceivingStrangers / 2
-	_                                 = uint(streamReceivingPerStrangersSource - hearsay.MaxStreamPacket)
-	_                                 = uint(streamReceivingMax/2 - streamReceivingStrangers - streamsStrangers*streamFree)
+	// Of strangers' frames beyond that so many are read at a time, and so many of one
+	// source: what they hold leaves three quarters to members and seats, and half of
+	// it to other sources. The others wait, unread beyond streamFree each: to close them
+	// would have their senders connect again and again.
+	strangersLong          = streamReceivingStrangers / hearsay.MaxStreamPacket
+	strangersLongPerSource = strangersLong / 2
+
+	// strangersWaiting is how many wait. They are no more than strangers have places, but
+	// for some that are closed and have not noticed yet; beyond it the oldest is closed.
+	strangersWaiting = streamsStrangers
+
+	streamReceivingStrangers = streamReceivingMax / 4
+	_                        = uint(strangersLongPerSource - 1)
+	_                        = uint(streamReceivingMax/2 - streamReceivingStrangers - streamsStrangers*streamFree)
 
 	// strangersBuffer is what the kernel is asked to keep of one stream of a stranger,
 	// in each direction: by itself it keeps megabytes of each.
@@ -47,23 +56,94 @@ const (
 // receivingSeed is secret: which sources share a count cannot be chosen.
 var receivingSeed = maphash.MakeSeed()
 
-// receivingOf gives the count of the bytes that the streams of a source hold.
-func (s *streams) receivingOf(addr netip.Addr) *atomic.Int64 {
-	return &s.receivingBy[maphash.Comparable(receivingSeed, hearsay.Source(addr))%receivingSlots]
+// receivingSlot gives the number of the count of what a source holds.
+func receivingSlot(addr netip.Addr) int {
+	return int(maphash.Comparable(receivingSeed, hearsay.Source(addr)) % receivingSlots)
 }
 
 var errBudget = errors.New("too many bytes are being received")
 
 // budget reads from a connection and counts the bytes of frames that are not
 // whole yet, or wait for the loop: those of this connection and of all, and, of what is
-// beyond streamFree, those of one source and of all strangers.
+// beyond streamFree, those of one source. A stranger's connection reads beyond that in
+// its turn.
 type budget struct {
-	conn                   net.Conn
-	all, source, strangers *atomic.Int64
-	class                  quota.Class // changes only while nothing is held
-	held                   int64
-	pace                   *pace
-	ended                  <-chan struct{}
+	conn        net.Conn
+	all, source *atomic.Int64
+	class       quota.Class // changes only while nothing is held
+	held        int64
+	pace        *pace
+	long        *longFrames
+	turn        *longFrame // nil: none is taken
+	slot        int        // of the source
+	hurried     bool       // it waits for no turn: nobody would wait for its answer
+	evicted     <-chan struct{}
+	ended       <-chan struct{}
+}
+
+// longFrames are strangers' frames beyond streamFree: those that are being read, and
+// those that wait for their turn, the oldest first.
+type longFrames struct {
+	mu       sync.Mutex
+	reading  int
+	bySource [receivingSlots]int // likewise
+	waiting  []*longFrame
+}
+
+// longFrame is one of them.
+type longFrame struct {
+	slot  int           // of its source
+	mine  bool          // it is its turn
+	ready chan struct{} // closed when that is so, or never will be
+}
+
+// fits reports whether a frame may be read. It is called with mu held.
+func (l *longFrames) fits(f *longFrame) bool {
+	return l.reading < strangersLong && l.bySource[f.slot] < strangersLongPerSource
+}
+
+// start has a frame be read. It is called with mu held.
+func (l *longFrames) start(f *longFrame) {
+	l.reading++
+	l.bySource[f.slot]++
+	f.mine = true
+	close(f.ready)
+}
+
+// take gives a frame its turn now, or has it wait; nil if it must not wait. No frame that
+// waits fits: end sees to that.
+func (l *longFrames) take(slot int, wait bool) *longFrame {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f := &longFrame{slot: slot, ready: make(chan struct{})}
+	switch {
+	case l.fits(f):
+		l.start(f)
+		return f
+	case !wait:
+		return nil
+	case len(l.waiting) >= strangersWaiting:
+		close(l.waiting[0].ready)
+		l.waiting = slices.Delete(l.waiting, 0, 1)
+	}
+	l.waiting = append(l.waiting, f)
+	return f
+}
+
+// end ends the turn of a frame, or its waiting, and gives turns to those that fit then.
+func (l *longFrames) end(f *longFrame) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f.mine {
+		l.reading--
+		l.bySource[f.slot]--
+	}
+	l.waiting = slices.DeleteFunc(l.waiting, func(o *longFrame) bool {
+		if o != f && l.fits(o) {
+			l.start(o)
+		}
+		return o == f || o.mine
+	})
 }
 
 // pace is how fast strangers' long frames are read, all together.
@@ -84,34 +164,72 @@ func (p *pace) reserve(now time.Time, n int64) time.Duration {
 }
 
 func (s *streams) newBudget(st *stream) *budget {
-	return &budget{conn: st.conn, all: &s.receiving, source: s.receivingOf(st.source), strangers: &s.receivingStrangers, pace: &s.pace, ended: s.ctx.Done()}
+	slot := receivingSlot(st.source)
+	return &budget{
+		conn: st.conn, all: &s.receiving, source: &s.receivingBy[slot], slot: slot,
+		pace: &s.pace, long: &s.long, evicted: st.evicted, ended: s.ctx.Done(),
+	}
 }
 
 func (b *budget) Read(p []byte) (int, error) {
+	if b.class == quota.Stranger && b.turn == nil {
+		if b.held >= streamFree {
+			if err := b.takeTurn(); err != nil {
+				return 0, err
+			}
+		} else {
+			p = p[:min(len(p), streamFree-int(b.held))]
+		}
+	}
 	n, err := b.conn.Read(p)
 	if !b.count(int64(n)) {
 		return 0, errBudget // with what was read io.ReadFull would be content, and read on
 	}
-	if n > 0 && b.class == quota.Stranger && b.held > streamFree {
+	if n > 0 && b.turn != nil {
 		select {
 		case <-time.After(b.pace.reserve(time.Now(), int64(n))):
+		case <-b.evicted:
 		case <-b.ended:
 		}
 	}
 	return n, err
 }
 
+// takeTurn waits until this stranger's frame may be read on. Its sender is not to blame
+// for the time that takes.
+func (b *budget) takeTurn() error {
+	if b.turn = b.long.take(b.slot, !b.hurried); b.turn == nil {
+		return errBudget
+	}
+	select {
+	case <-b.turn.ready:
+	case <-b.evicted:
+		return net.ErrClosed
+	case <-b.ended:
+		return net.ErrClosed
+	}
+	if !b.turn.mine {
+		return errBudget
+	}
+	if b.hurried {
+		return nil
+	}
+	return b.conn.SetReadDeadline(time.Now().Add(streamFrameTimeout))
+}
+
 // count counts n bytes more, and reports whether that is within the limits.
 func (b *budget) count(n int64) bool {
 	beyond := max(b.held+n, streamFree) - max(b.held, streamFree)
 	b.held += n
-	all, source, free := b.all.Add(n), b.source.Add(beyond), b.held <= streamFree
-	if b.class > quota.Stranger {
-		return all <= streamReceivingMax && (free || source <= streamReceivingPerSource)
-	}
-	strangers := b.strangers.Add(beyond)
-	return all <= streamReceivingMax && (free || strangers <= streamReceivingStrangers && source <= streamReceivingPerStrangersSource)
+	all, source := b.all.Add(n), b.source.Add(beyond)
+	return all <= streamReceivingMax && (b.class == quota.Stranger || b.held <= streamFree || source <= streamReceivingPerSource)
 }
 
 // release gives back what was read so far.
-func (b *budget) release() { b.count(-b.held) }
+func (b *budget) release() {
+	b.count(-b.held)
+	if b.turn != nil {
+		b.long.end(b.turn)
+		b.turn = nil
+	}
+}

@@ -37,6 +37,10 @@ const (
 	_                  = uint(streamWaitingMax - hearsay.MaxStreamPacket)
 )
 
+// delivering takes a packet that came by stream. It may take its time; if the stream is
+// evicted meanwhile it does not need to.
+type delivering func(packet []byte, class quota.Class, from netip.AddrPort, evicted <-chan struct{})
+
 // streams are the TCP connections of a node, accepted and dialled. Packets
 // that come by one are handed to deliver, in any goroutine; deliver may refuse
 // them.
@@ -44,15 +48,15 @@ type streams struct {
 	listener *net.TCPListener
 	dialer   net.Dialer
 	counters *counters
-	deliver  func(packet []byte, class quota.Class, from netip.AddrPort)
+	deliver  delivering
 	lines    *lineServer    // answers who speaks JSON lines; nil, in tests: nobody does
 	known    *acquaintances // nil, in tests: nobody
 
 	receiving   atomic.Int64                 // bytes that budgets hold, all together
 	receivingBy [receivingSlots]atomic.Int64 // and by source
 
-	receivingStrangers atomic.Int64 // and those of strangers
-	pace               pace
+	long longFrames
+	pace pace
 
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
@@ -80,9 +84,10 @@ type stream struct {
 	proves   netip.AddrPort // of whose streams it is: see proved; zero: of nobody's
 	lines    bool           // it speaks JSON lines: one request, one reply
 	used     time.Time      // last
+	evicted  chan struct{}  // closed when it has to give way to another
 }
 
-func newStreams(listener *net.TCPListener, local netip.Addr, counters *counters, deliver func([]byte, quota.Class, netip.AddrPort)) *streams {
+func newStreams(listener *net.TCPListener, local netip.Addr, counters *counters, deliver delivering) *streams {
 	s := &streams{
 		listener: listener, counters: counters, deliver: deliver,
 		dialer: net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1},
@@ -176,7 +181,7 @@ func (s *streams) waits(st *stream, n int) {
 
 func (s *streams) newStream(remote netip.AddrPort) *stream {
 	addr := remote.Addr()
-	return &stream{remote: remote, source: hearsay.Source(addr), class: s.known.class(addr), used: time.Now()}
+	return &stream{remote: remote, source: hearsay.Source(addr), class: s.known.class(addr), used: time.Now(), evicted: make(chan struct{})}
 }
 
 // forget closes a stream and counts what it had not written.
@@ -298,7 +303,7 @@ func (s *streams) read(st *stream) {
 	for {
 		s.awaitWritten(st)
 		budget.class = s.classOf(st)
-		packet, err := s.next(st, buffered)
+		packet, err := s.next(st, buffered, budget)
 		if now := time.Now().Unix(); now != second {
 			second, frames = now, 0
 		}
@@ -329,7 +334,7 @@ func (s *streams) awaitWritten(st *stream) {
 
 // next waits for the next frame, as long as the stream is in use, and reads
 // it. What begins with another byte than a frame does is a line, or meant to be one.
-func (s *streams) next(st *stream, r *bufio.Reader) ([]byte, error) {
+func (s *streams) next(st *stream, r *bufio.Reader, b *budget) ([]byte, error) {
 	if err := s.await(st, r); err != nil {
 		return nil, err
 	}
@@ -337,6 +342,7 @@ func (s *streams) next(st *stream, r *bufio.Reader) ([]byte, error) {
 		s.mu.Lock()
 		st.lines = true
 		s.mu.Unlock()
+		b.hurried = true
 		s.lines.serve(s.ctx, st.conn, r, st.remote, s.classOf(st))
 		return nil, io.EOF
 	}
@@ -368,7 +374,7 @@ func (s *streams) arrived(st *stream, packet []byte, class quota.Class) {
 	s.mu.Unlock()
 	s.counters.streamsIn.Add(1)
 	s.counters.streamIn.Add(uint64(len(packet)))
-	s.deliver(packet, class, st.remote)
+	s.deliver(packet, class, st.remote, st.evicted)
 }
 
 // ended closes a stream that cannot go on, and counts why, if the other end

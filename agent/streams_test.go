@@ -49,7 +49,7 @@ func newQuietBox(t *testing.T) *box {
 	}
 	conn.Close()
 	b := &box{arrived: make(chan delivery, 1000), addr: listener.Addr().(*net.TCPAddr).AddrPort()}
-	b.streams = newStreams(listener, localhost, &b.counters, func(packet []byte, _ quota.Class, from netip.AddrPort) {
+	b.streams = newStreams(listener, localhost, &b.counters, func(packet []byte, _ quota.Class, from netip.AddrPort, _ <-chan struct{}) {
 		b.arrived <- delivery{packet, from}
 	})
 	return b
@@ -258,7 +258,7 @@ func TestSourcesLeaveRoom(t *testing.T) {
 		var counters counters
 		s := &streams{
 			ctx: ctx, cancel: cancel, counters: &counters,
-			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort) {},
+			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 		}
 		begin := func(source byte, port int) bool {
 			ours, theirs := net.Pipe()
@@ -313,7 +313,7 @@ func TestSlowStreamsAreClosed(t *testing.T) {
 				var counters counters
 				s := &streams{
 					ctx: ctx, cancel: cancel, counters: &counters,
-					places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort) {},
+					places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 				}
 				start := time.Now()
 				conn := pipeStream(s)
@@ -356,21 +356,25 @@ func TestBytesBeingReceivedAreBounded(t *testing.T) {
 		var counters counters
 		s := &streams{
 			ctx: ctx, cancel: cancel, counters: &counters,
-			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort) {},
+			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 		}
 		const held = 250 << 10
 		begun := append([]byte{wire.FrameStart, 0x03, 0xff, 0xff}, make([]byte, held)...)
 		for n := range 2 * streamReceivingMax / held {
 			ours, theirs := net.Pipe()
 			s.admit(ours, netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:1", n)))
-			theirs.Write(begun)
+			s.wait.Go(func() { theirs.Write(begun) })
 			synctest.Wait()
-			if total := s.receiving.Load(); total > streamReceivingMax {
+			if total := s.receiving.Load(); total > streamReceivingMax/2 {
 				t.Fatalf("%d bytes are held", total)
 			}
 		}
-		if counters.drops[hearsay.DropQueueFull].Load() == 0 {
-			t.Error("none was refused")
+		<-time.After(streamGrace) // at the pace of long frames
+		if total := s.receiving.Load(); total > streamReceivingMax/2 || total < strangersLong*held {
+			t.Errorf("%d bytes are held", total)
+		}
+		if waiting := 2*streamReceivingMax/held - strangersLong; len(s.long.waiting) != waiting {
+			t.Errorf("%d wait, want %d", len(s.long.waiting), waiting)
 		}
 		s.mu.Lock()
 		for _, st := range s.open {

@@ -21,7 +21,7 @@ func TestUnreadAnswersAreFew(t *testing.T) {
 	const most = strangers * (4*strangersBuffer + 2*answerLen)
 	b := newQuietBox(t)
 	answer := make([]byte, answerLen)
-	b.deliver = func(packet []byte, _ quota.Class, from netip.AddrPort) {
+	b.deliver = func(packet []byte, _ quota.Class, from netip.AddrPort, _ <-chan struct{}) {
 		b.arrived <- delivery{packet, from}
 		b.reply(from, answer)
 	}
