@@ -10,19 +10,24 @@ type Authority struct {
 
 	Key PublicKey `json:"key,omitzero"` // of this node, if it is a seed: what others pin
 
-	// Ready says that a quorum decides now, as far as this node knows: a seed
-	// hears a leader; a peer holds a quorum of seeds alive, or had their answers
-	// lately, whether it is in or not.
+	// Ready says that a quorum decides now, as far as this node knows: the log of a
+	// seed decides what it is asked; of a peer a quorum of seeds have answered it
+	// since its start, with the ledger that it follows, and are held alive since.
 	Ready bool `json:"ready"`
+
+	// Apart says of a peer that so many seeds are others than those of its ledger that
+	// it can never follow them: the network was founded anew without that ledger, or
+	// recovered. It is in by a ledger that has ended, and so it is in nothing.
+	Apart bool `json:"apart,omitempty"`
 
 	// Waits says that this node is a seed that is part of no network yet: none is
 	// founded, or this seed has no seat in it. Why says for what it waits.
 	Waits bool `json:"waits,omitempty"`
 
 	// Why says of a seed that is not ready why it takes no part, where more is
-	// known than that no quorum is heard; of a peer that does not follow the ledger
-	// which seeds are not as its list has them; and of one that is not in what the
-	// seeds have answered it.
+	// known than that no quorum is heard; of a peer which seeds are not as its list
+	// or the ledger has them, or that they have no ledger yet; and of one that is not in
+	// what the seeds have answered it.
 	Why string `json:"why,omitempty"`
 
 	// Fork says that seats have signed another ledger than the one here; nil: none

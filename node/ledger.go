@@ -25,7 +25,7 @@ func (n *Node) Authority() hearsay.Authority {
 	alive := 0
 	for slot, seed := range n.configured() {
 		status := n.seedStatus(slot, seed.Addr)
-		if status.State == hearsay.StateAlive || status.State != hearsay.StateSuspect && n.hears(slot) {
+		if n.heardSeed(slot, &status) {
 			alive++
 		}
 		a.Seeds = append(a.Seeds, status)
@@ -40,11 +40,20 @@ func (n *Node) Authority() hearsay.Authority {
 		}
 		return a
 	}
-	a.Why = s.follower.Why()
+	a.Why, a.Apart = s.follower.Why(), s.follower.Apart()
 	if s.stay.Epoch == 0 && !n.gone() {
 		a.Why = strings.TrimPrefix(a.Why+"; "+n.admission(), "; ")
 	}
 	return a
+}
+
+// heardSeed reports whether a peer may count on a seed: the seed has answered it in this life,
+// with the ledger that the peer follows, and is not suspect since.
+func (n *Node) heardSeed(slot int, status *hearsay.SeedStatus) bool {
+	if f := n.seeded.follower; f == nil || !f.Met(slot) {
+		return false
+	}
+	return status.State == hearsay.StateAlive || status.State != hearsay.StateSuspect && n.hears(slot)
 }
 
 // configured is the list of seeds.
@@ -77,6 +86,9 @@ func (n *Node) seedStatus(slot int, addr netip.AddrPort) hearsay.SeedStatus {
 	status.Met, status.ID = true, seats[at].Key.NodeID()
 	if m, known := n.roster.Member(status.ID); known {
 		status.Name, status.State = m.Name, m.State
+	}
+	if f := n.seeded.follower; f != nil && status.Note == "" && !f.Met(slot) {
+		status.Note = "has not answered this node yet"
 	}
 	return status
 }

@@ -166,7 +166,7 @@ func (n *Node) Joined() bool {
 	case s.seat != nil:
 		return s.seat.Decides()
 	case s.authority != nil:
-		return s.stay.Epoch != 0
+		return s.stay.Epoch != 0 && !s.follower.Apart()
 	}
 	return n.roster.Joined()
 }

@@ -273,6 +273,9 @@ func (s *story) aliveSummary(now time.Time, r *hearsay.Ruling) (summary, nearest
 		}
 		summary += fmt.Sprintf(" It was in before: its stay since epoch %d was %s, with epoch %d.", before.Stay.Epoch, how, before.Epoch)
 	}
+	if f := s.n.seeded.follower; f != nil && f.Apart() {
+		return fmt.Sprintf("%s But nobody follows that ledger any more: %s.", summary, f.Why()), ""
+	}
 	for i := range slices.Backward(s.events) {
 		e := &s.events[i]
 		if r != nil && e.At.Before(moment(r.At)) {
@@ -318,6 +321,9 @@ func (s *story) outsiderSummary(now time.Time, r *hearsay.Ruling) (summary, near
 	}
 	if s.n.gone() {
 		return summary, ""
+	}
+	if f := s.n.seeded.follower; f != nil && f.Why() != "" {
+		summary += fmt.Sprintf(" Of the seeds it knows: %s.", f.Why())
 	}
 	summary += fmt.Sprintf(" What they have answered last: %s.", s.n.admission())
 	if refused := s.n.refusal(); refused != nil {

@@ -16,9 +16,10 @@ import (
 type doubts [hearsay.MaxSeeds]doubt
 
 type doubt struct {
-	note string // in some words; "": nothing is wrong
-	text string // and in a sentence, with what would be right
-	at   time.Time
+	note  string // in some words; "": nothing is wrong
+	text  string // and in a sentence, with what would be right
+	at    time.Time
+	apart bool // of a peer: what is there is not the seed of the ledger here
 
 	told   string // as it was told last; "": it was all right since
 	toldAt time.Time
@@ -60,7 +61,7 @@ func anotherMet(addr netip.AddrPort, has, met hearsay.PublicKey) doubt {
 // raise keeps a doubt, and reports whether it should be told.
 func (d *doubts) raise(now time.Time, slot int, of doubt) bool {
 	old := &d[slot]
-	old.note, old.text, old.at = of.note, of.text, now
+	old.note, old.text, old.apart, old.at = of.note, of.text, of.apart, now
 	if old.told == of.text || !old.toldAt.IsZero() && now.Sub(old.toldAt) < doubtAgain {
 		return false
 	}
@@ -71,10 +72,11 @@ func (d *doubts) raise(now time.Time, slot int, of doubt) bool {
 // settle ends the doubt about a slot.
 func (d *doubts) settle(slot int) { d[slot] = doubt{toldAt: d[slot].toldAt} }
 
-// expire ends the doubts about those who have not answered for so long.
+// expire ends the doubts about those who have not answered for so long. That the ledger
+// here is not theirs stays so until they answer again.
 func (d *doubts) expire(now time.Time, after time.Duration) {
 	for slot := range d {
-		if d[slot].note != "" && now.Sub(d[slot].at) > after {
+		if d[slot].note != "" && !d[slot].apart && now.Sub(d[slot].at) > after {
 			d.settle(slot)
 		}
 	}
@@ -138,7 +140,7 @@ func (q *Quorum) Why() string {
 	case q.Decides():
 		return ""
 	case q.Seated() && q.Ready():
-		return "a seed claims the lead, and the log decides nothing of what it is asked: one with a stolen key may claim it again and again; see which one leads"
+		return "the log decides nothing of what it is asked, so that nobody is admitted or removed meanwhile: a seed claims the lead, and one with a stolen key may claim it again and again; see which one leads"
 	case q.seats.why != "" || !q.Waits():
 		return q.seats.why
 	case q.replica != nil:
@@ -194,34 +196,96 @@ func (q *Quorum) notFounded(now time.Time, met int) string {
 // this peer's list and the ledger have it.
 func (f *Follower) compare(now time.Time, slot int, m *hearsay.SeatHello) {
 	addr, pinned := f.cfg.Seeds[slot].Addr, f.pins[slot].Seat.Key
+	own := int(m.Slot) == slot
+	f.met[slot] = meeting{at: now, founded: m.Founded}
 	switch {
-	case int(m.Slot) == slot && f.lasting[slot] && pinned != m.Key:
-		if f.otherSince[slot].IsZero() {
-			f.otherSince[slot] = now
-		}
-		if now.Sub(f.otherSince[slot]) < doubtAfter {
-			return
-		}
+	case own && f.lasting[slot] && pinned != m.Key:
 		of := otherKey(addr, m.Key, pinned)
 		if f.cfg.Seeds[slot].Key != pinned {
 			of = anotherMet(addr, m.Key, pinned)
 		}
-		f.differs(now, slot, m.Key, of)
+		f.differsForLong(now, slot, m.Key, of)
 		return
-	case m.Config != f.config:
+	case own && f.based && m.Founded && m.Founding != f.Ledger().Founding:
+		f.differsForLong(now, slot, m.Key, f.anotherFounding(slot))
+		return
+	}
+	f.met[slot].own = own && pinned == m.Key
+	if m.Config != f.config {
 		f.differs(now, slot, m.Key, otherList(addr))
-	case int(m.Slot) == slot && f.based && m.Founded && m.Founding != f.Ledger().Founding:
-		if f.otherSince[slot].IsZero() {
-			f.otherSince[slot] = now
-		}
-		if now.Sub(f.otherSince[slot]) >= doubtAfter {
-			f.differs(now, slot, m.Key, f.anotherFounding(slot))
-		}
-		return
-	default:
+	} else {
 		f.doubts.settle(slot)
 	}
 	f.otherSince[slot] = time.Time{}
+}
+
+// differsForLong is differs once a seed that is not the one of the ledger here has answered
+// for a while: until then the others may prove that it is.
+func (f *Follower) differsForLong(now time.Time, slot int, by hearsay.PublicKey, of doubt) {
+	if f.otherSince[slot].IsZero() {
+		f.otherSince[slot] = now
+	}
+	if now.Sub(f.otherSince[slot]) >= doubtAfter {
+		of.apart = true
+		f.differs(now, slot, by, of)
+	}
+}
+
+// meeting is what has come last from the configured address of a seed.
+type meeting struct {
+	at      time.Time // zero: nothing
+	founded bool      // it has a ledger
+	own     bool      // it is the seed that the ledger here has in its seat
+}
+
+// metFor is how long an answer tells that a seed is there, while the network is not
+// founded: some questions (helloUnknownEvery).
+const metFor = 5 * time.Second
+
+// unmet reports whether nothing has come yet, in this life, of the seed that sits in a slot, and
+// nothing else speaks in its place.
+func (f *Follower) unmet(slot int) bool { return !f.Met(slot) && f.doubts[slot].note == "" }
+
+// Met reports whether the seed that sits in a slot has answered this peer at its configured
+// address, in this life, and has a ledger: it said so, or has signed the one here since.
+func (f *Follower) Met(slot int) bool {
+	return f.met[slot].own && (f.met[slot].founded || f.chain.heads[slot].Epoch > 0)
+}
+
+// Apart reports whether so many seeds are others than those of the ledger here that they and
+// this peer have no quorum in common: whatever they rule, it follows nothing any more.
+func (f *Follower) Apart() bool {
+	apart := 0
+	for slot := range f.cfg.Seeds {
+		if f.doubts[slot].apart || !f.otherSince[slot].IsZero() {
+			apart++
+		}
+	}
+	return len(f.cfg.Seeds)-apart < hearsay.QuorumOf(len(f.cfg.Seeds))
+}
+
+// notFounded says that the network has no ledger yet, as far as seeds have answered; "" if it
+// has, or if none has answered.
+func (f *Follower) notFounded() string {
+	met, missing := 0, []string(nil)
+	for slot := range f.cfg.Seeds {
+		switch m := &f.met[slot]; {
+		case m.founded:
+			return ""
+		case !m.at.IsZero() && f.tickAt.Sub(m.at) < metFor:
+			met++
+		default:
+			missing = append(missing, f.cfg.Seeds[slot].Addr.String())
+		}
+	}
+	if f.based || met == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("the network is not founded: %d of %d seeds answer, and none of them has a ledger", met, len(f.cfg.Seeds))
+	if len(missing) > 0 {
+		text += "; not heard: " + strings.Join(missing, ", ")
+	}
+	return text
 }
 
 // differs keeps what is wrong with the seed at a configured address, and tells
@@ -234,16 +298,19 @@ func (f *Follower) differs(now time.Time, slot int, by hearsay.PublicKey, of dou
 	}
 }
 
-// Why says why this peer does not follow the ledger, as far as it knows; "" if
-// it does.
+// Why says what is wrong with the seeds as this peer meets them, and so why it may not
+// follow their ledger; "" if nothing is known to be.
 func (f *Follower) Why() string {
 	if fork := f.Fork(); fork != nil && fork.Proven {
 		return fork.Text
 	}
-	if f.based && f.chain.promised() <= f.epoch {
-		return ""
+	texts := f.doubts.all()
+	if text := f.notFounded(); text != "" {
+		texts = append(texts, text)
+	} else if len(texts) == 0 && f.Apart() {
+		texts = append(texts, "seeds answer that are not those of the ledger here: the others are asked whether their seats were given anew")
 	}
-	return strings.Join(f.doubts.all(), "; ")
+	return strings.Join(texts, "; ")
 }
 
 // Note says what is wrong with the seed in a slot, if something is.

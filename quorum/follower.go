@@ -43,6 +43,7 @@ type Follower struct {
 	nonces  [hearsay.MaxSeeds]uint64
 	config  hearsay.Hash // stands for this peer's list of seeds
 
+	met        [hearsay.MaxSeeds]meeting      // in this life
 	otherSince [hearsay.MaxSeeds]time.Time    // since when another key answers than is pinned
 	naming     [hearsay.MaxSeeds]naming       // by slot: the lives that the seed there names in the seats
 	told       [hearsay.MaxSeeds]hearsay.Hash // by slot: the founding that the seed there takes part in, as it said last
@@ -233,9 +234,13 @@ func (f *Follower) tickHellos(now time.Time) {
 	soon, missing := now.Add(f.about(helloUnknownEvery)), false
 	for slot := range f.cfg.Seeds {
 		missing = missing || !f.known(slot)
+		if f.unmet(slot) {
+			f.helloAt = soon
+		}
 	}
 	for slot := range f.cfg.Seeds {
-		unknown := !f.known(slot) || !f.based || !f.otherSince[slot].IsZero() && f.doubts[slot].note == ""
+		unknown := !f.known(slot) || !f.based || !f.otherSince[slot].IsZero() && f.doubts[slot].note == "" ||
+			f.unmet(slot) && f.directory.Alive != nil && f.directory.Alive(f.pins[slot].Seat.Key.NodeID())
 		if unknown || missing && f.naming[slot].by != f.pins[slot].Seat.Key {
 			f.helloAt = soon
 			f.hello(slot)
@@ -503,6 +508,7 @@ func (f *Follower) keepPins() {
 
 func (f *Follower) pin(p hearsay.SeedPin) {
 	if f.pins[p.Seat.Slot].Seat.Key != p.Seat.Key {
+		f.met[p.Seat.Slot] = meeting{}
 		f.out.Persist = append(f.out.Persist, f.chain.forgetHeads(p.Seat.Slot)...)
 		f.told[p.Seat.Slot] = hearsay.Hash{}
 	}

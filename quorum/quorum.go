@@ -26,6 +26,7 @@ type Directory struct {
 	Sender func(*hearsay.Packet) quota.Sender // whose share a packet uses of what this node does for others; nil: that of a stranger
 	Secret uint64                             // decides which senders share a slot: see quota.New
 	Links  func() []netip.AddrPort            // neighbors, which a follower passes news on to; of no use to a seed
+	Alive  func(hearsay.NodeID) bool          // whether this node holds a seed for alive, of which a follower has no answer yet; nil: none
 }
 
 // Quorum is one seed's part in the authority. It is not safe for concurrent

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,18 +115,32 @@ func TestPeerOfAnEarlierFounding(t *testing.T) {
 		t.Errorf("it has gone over to epoch %d of %v by itself", f.Epoch(), f.Ledger())
 	}
 	for slot := range w.machines {
-		if note := f.Note(slot); note != "is of another founding" {
-			t.Errorf("of seed %d it says %q", slot, note)
+		if note := f.Note(slot); note != "is of another founding" || f.Met(slot) {
+			t.Errorf("of seed %d, which is met: %t, it says %q", slot, f.Met(slot), note)
 		}
 	}
+	if !f.Apart() || !strings.Contains(f.Why(), "another founding") {
+		t.Errorf("it is in by a ledger that has ended, and says that: %t, %q", f.Apart(), f.Why())
+	}
+	for _, m := range w.machines {
+		w.crash(m)
+	}
+	w.run(followerDoubtsFor + time.Minute)
+	if !f.Apart() {
+		t.Error("it has forgotten that, as the seeds are gone")
+	}
+	w.startAll()
 	f.start()
 	w.must(10*time.Second, "it follows the new ledger", w.follows)
 	if f.Ledger() != w.ledger() {
 		t.Error("it signs for another ledger than the seeds")
 	}
 	for slot := range w.machines {
-		if note := f.Note(slot); note != "" {
-			t.Errorf("of seed %d it says %q still", slot, note)
+		if note := f.Note(slot); note != "" || !f.Met(slot) {
+			t.Errorf("of seed %d, which is met: %t, it says %q still", slot, f.Met(slot), note)
 		}
+	}
+	if f.Apart() || f.Why() != "" {
+		t.Errorf("it is in by a ledger that has ended still: %q", f.Why())
 	}
 }

@@ -364,30 +364,6 @@ func TestLedgerProven(t *testing.T) {
 	}
 }
 
-// A seed that is part of no network says for what it waits, and not that a
-// quorum is lost; a peer that does not follow the seeds says why.
-func TestWhyNotReady(t *testing.T) {
-	for _, tc := range []struct {
-		role          hearsay.Role
-		joined, waits bool
-		code          int
-		says          string
-	}{
-		{hearsay.RoleSeed, false, true, 503, `"detail":"because"`},
-		{hearsay.RoleSeed, false, false, 503, "no quorum of seeds is heard (2 of 3): nobody is admitted or removed meanwhile; because"},
-		{hearsay.RolePeer, false, false, 503, "have not admitted this node yet: because"},
-		{hearsay.RolePeer, true, false, 200, "meanwhile; because"},
-	} {
-		v := newSeedVillage()
-		v.members[0].Role, v.joined = tc.role, tc.joined
-		v.council.authority.Ready, v.council.authority.Waits, v.council.authority.Why = false, tc.waits, "because"
-		r := ask(handler(v), "GET", "/readyz", "")
-		if text := read(t, r); r.StatusCode != tc.code || !strings.Contains(text, tc.says) {
-			t.Errorf("%+v: status %d, %s", tc, r.StatusCode, text)
-		}
-	}
-}
-
 // A node that knows of two ledgers is not ready, and says which seats have signed
 // which; one seat alone does not make it so.
 func TestReadyOfAFork(t *testing.T) {
@@ -401,6 +377,37 @@ func TestReadyOfAFork(t *testing.T) {
 		}
 		if text := read(t, ask(handler(v), "GET", "/v1/authority", "")); !strings.Contains(text, `"fork":{"epoch":7,`) {
 			t.Errorf("authority: %s", text)
+		}
+	}
+}
+
+// TestReadyzOfSeeded: what is said first is what is so.
+func TestReadyzOfSeeded(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		role   hearsay.Role
+		joined bool
+		change func(a *hearsay.Authority)
+		status int
+		want   string
+	}{
+		{"a seed", hearsay.RoleSeed, true, func(*hearsay.Authority) {}, 200, `"status":"joined"}`},
+		{"a seed that hears no quorum", hearsay.RoleSeed, false, func(a *hearsay.Authority) { a.Ready = false }, 503, `"detail":"no quorum of seeds is heard (2 of 3)`},
+		{"a seed that is part of no network", hearsay.RoleSeed, false, func(a *hearsay.Authority) { a.Ready, a.Waits, a.Why = false, true, "not founded" }, 503, `"detail":"not founded"`},
+		{"a seed whose log decides nothing", hearsay.RoleSeed, false, func(a *hearsay.Authority) { a.Ready, a.Why = false, "the log decides nothing" }, 503, `"detail":"the log decides nothing"`},
+		{"a peer", hearsay.RolePeer, true, func(*hearsay.Authority) {}, 200, `{"status":"joined"}`},
+		{"a peer that hears no quorum", hearsay.RolePeer, true, func(a *hearsay.Authority) { a.Ready = false }, 200, `"status":"joined; no quorum of seeds is heard (2 of 3)`},
+		{"a peer that hears no quorum and knows why", hearsay.RolePeer, true, func(a *hearsay.Authority) { a.Ready, a.Why = false, "because" }, 200, `meanwhile; because"}`},
+		{"a peer of which a seed differs", hearsay.RolePeer, true, func(a *hearsay.Authority) { a.Why = "the seed has another list" }, 200, `{"status":"joined; the seed has another list"}`},
+		{"a peer of another ledger", hearsay.RolePeer, false, func(a *hearsay.Authority) { a.Epoch, a.Ready, a.Apart, a.Why = 2, false, true, "it is of another founding" }, 503, `"detail":"this node is in by a ledger that is not the seeds': nobody follows it; it is of another founding"`},
+		{"a peer that is not in", hearsay.RolePeer, false, func(a *hearsay.Authority) { a.Why = "barred" }, 503, `"detail":"the seeds have not admitted this node yet: barred"`},
+	} {
+		v := newSeedVillage()
+		v.members[0].Role, v.joined = c.role, c.joined
+		c.change(&v.council.authority)
+		r := ask(handler(v), "GET", "/readyz", "")
+		if got := read(t, r); r.StatusCode != c.status || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %d %s\nwant %d %s", c.name, r.StatusCode, got, c.status, c.want)
 		}
 	}
 }

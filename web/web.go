@@ -37,6 +37,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -356,7 +357,9 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	case authority.Fork != nil && authority.Fork.Proven:
 		return &problem{http.StatusServiceUnavailable, authority.Fork.Text}
 	case seed && !(joined && authority.Ready):
-		return &problem{http.StatusServiceUnavailable, noQuorum(&authority)}
+		return &problem{http.StatusServiceUnavailable, cmp.Or(authority.Why, noQuorum(&authority))}
+	case authority.Apart && authority.Epoch > 0:
+		return &problem{http.StatusServiceUnavailable, "this node is in by a ledger that is not the seeds': nobody follows it; " + authority.Why}
 	case !joined && authority.Seeded:
 		why := ifUnready(&authority)
 		if authority.Why != "" {
@@ -367,16 +370,15 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 		return &problem{http.StatusServiceUnavailable, "this node has not joined its network yet: none of its contacts has answered"}
 	case authority.Seeded && !authority.Ready:
 		return answer(w, http.StatusOK, status{Status: "joined; " + noQuorum(&authority)})
+	case !seed && authority.Why != "":
+		return answer(w, http.StatusOK, status{Status: "joined; " + authority.Why})
 	}
 	return answer(w, http.StatusOK, status{Status: "joined"})
 }
 
 // noQuorum says what it means that no quorum of seeds is heard, and why it is so
-// if that is known; or that there is no network yet.
+// if that is known.
 func noQuorum(authority *hearsay.Authority) string {
-	if authority.Waits {
-		return authority.Why
-	}
 	text := fmt.Sprintf("no quorum of seeds is heard (%d of %d): nobody is admitted or removed meanwhile", authority.Quorum, len(authority.Seeds))
 	if authority.Why != "" {
 		text += "; " + authority.Why

@@ -234,11 +234,16 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 		fmt.Fprintf(table, "public key\t%x\n", a.Key[:])
 	}
 	fmt.Fprintf(table, "epoch\t%d, proven up to %d\n", a.Epoch, a.Proven)
-	if a.Waits {
+	switch seed := !a.Key.IsZero(); {
+	case a.Waits:
 		fmt.Fprintf(table, "quorum\tnone yet: this seed is part of no network; %d of %d seeds will decide\n", a.Quorum, len(a.Seeds))
-	} else if a.Ready {
+	case a.Ready:
 		fmt.Fprintf(table, "quorum\theard: %d of %d seeds decide\n", a.Quorum, len(a.Seeds))
-	} else {
+	case a.Apart && a.Epoch > 0:
+		fmt.Fprintf(table, "quorum\tof ANOTHER LEDGER: this node is in by one that is not the seeds', and nobody follows it\n")
+	case seed && a.Why != "":
+		fmt.Fprintf(table, "quorum\tof %d of %d seeds, in which this seed takes NO PART now\n", a.Quorum, len(a.Seeds))
+	default:
 		fmt.Fprintf(table, "quorum\tNOT HEARD: %d of %d seeds would decide; nobody is admitted or removed meanwhile\n", a.Quorum, len(a.Seeds))
 	}
 	if l := a.Limits; l != (hearsay.Limits{}) {

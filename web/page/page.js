@@ -89,7 +89,7 @@ function showAuthority(a) {
   $('authority').textContent = ''
   if (!a.seeded) return
   $('authority').textContent = a.ready ? `epoch ${a.epoch}`
-    : a.waits ? a.why : `epoch ${a.epoch} · no quorum of seeds is heard: nobody is admitted or removed meanwhile`
+    : a.waits || a.apart || a.key && a.why ? a.why : `epoch ${a.epoch} · no quorum of seeds is heard: nobody is admitted or removed meanwhile`
   $('authority').className = a.ready ? '' : 'lost'
   $('seeds-quorum').textContent = `${a.quorum} of ${a.seeds.length} decide`
   $('seeds-table').tBodies[0].replaceChildren(...a.seeds.map(seed => {
