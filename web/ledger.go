@@ -17,7 +17,8 @@ import (
 // Limits of the ledger.
 const (
 	rulingsMax    = 1000             // in one answer; Next says where it goes on
-	rulingsLot    = 100              // taken from the node at a time, so that no more are in memory
+	rulingsLot    = 100              // taken from a seed at a time, so that no more are in memory
+	peerReads     = 3                // tries to read what a peer has in memory, which may go meanwhile. A guess: it goes once in some hundred rulings
 	freshTimeout  = 3 * time.Second  // for a quorum of seeds to say that nothing is missing: a seed gives up after two
 	decideTimeout = 15 * time.Second // for the seeds to decide what an operator asks for: a case without evidence takes ten
 )
@@ -125,10 +126,11 @@ func (a *api) getLedger(w http.ResponseWriter, r *http.Request) *problem {
 	if p := a.fresh(r, func() { head, proof = a.ledgerHead() }); p != nil {
 		return p
 	}
+	read := a.lots(&head, &proof, &from)
 	l := beginList(w, head, "rulings")
 	endList(l, struct {
 		Next hearsay.Epoch `json:"next,omitempty"`
-	}{a.addRulings(l, &head, &proof, from)})
+	}{a.addRulings(l, &head, &proof, from, read)})
 	return nil
 }
 
@@ -176,20 +178,46 @@ func (a *api) ledgerHead() (LedgerHead, hearsay.LedgerProof) {
 	return h, proof
 }
 
+// reading gives the rulings from an epoch on, at most so many; none if they cannot be read.
+type reading func(from hearsay.Epoch, most int) []hearsay.Ruling
+
+// lots gives how the rulings of an answer are read. A seed has them on disk: they are taken a
+// lot at a time. A peer keeps them in memory only, and forgets the oldest as new ones
+// come: so they are taken at once, before anything is written of the answer, with the head
+// that they belong to.
+func (a *api) lots(head *LedgerHead, proof *hearsay.LedgerProof, from *hearsay.Epoch) reading {
+	*from = max(*from, proof.Oldest, 1)
+	if a.backend.Self().Role == hearsay.RoleSeed {
+		return func(from hearsay.Epoch, most int) []hearsay.Ruling { return a.backend.Ledger(from-1, most) }
+	}
+	var all []hearsay.Ruling
+	for range peerReads {
+		if all = a.backend.Ledger(*from-1, rulingsMax); len(all) > 0 || *from > head.Epoch {
+			break
+		}
+		*head, *proof = a.ledgerHead() // it has forgotten that epoch meanwhile
+		*from = max(*from, proof.Oldest, 1)
+	}
+	first := *from
+	return func(from hearsay.Epoch, most int) []hearsay.Ruling {
+		rest := all[min(len(all), int(from-first)):]
+		return rest[:min(len(rest), most)]
+	}
+}
+
 // addRulings adds the rulings from an epoch on, up to the epoch of the head, as
 // many as go in one answer, and gives the epoch from which there are more, if so.
-func (a *api) addRulings(l *listWriter, head *LedgerHead, proof *hearsay.LedgerProof, from hearsay.Epoch) (next hearsay.Epoch) {
+func (a *api) addRulings(l *listWriter, head *LedgerHead, proof *hearsay.LedgerProof, from hearsay.Epoch, read reading) (next hearsay.Epoch) {
 	if head.Epoch == 0 {
 		return 0
 	}
-	from = max(from, proof.Oldest, 1)
 	words := a.words(a.backend.Authority().Seeds)
 	for left := rulingsMax; from <= head.Epoch; {
 		if left == 0 {
 			return from
 		}
-		rulings := a.backend.Ledger(from-1, min(left, rulingsLot, int(min(head.Epoch-from+1, rulingsLot))))
-		if len(rulings) == 0 {
+		rulings := read(from, min(left, int(min(head.Epoch-from+1, rulingsLot))))
+		if len(rulings) == 0 || rulings[0].Epoch != from {
 			l.abort() // the disk does not give what is there
 		}
 		words.sitters = a.sitters.upTo(a.backend, proof, from-1, rulings)

@@ -381,6 +381,56 @@ func TestReadyOfAFork(t *testing.T) {
 	}
 }
 
+// forgetful is a peer whose memory of the oldest rulings goes while it is asked.
+type forgetful struct {
+	*village
+	forgets int // so often
+}
+
+func (f *forgetful) Authority() hearsay.Authority {
+	a := f.village.Authority()
+	if f.forgets > 0 { // after the head, and before the rulings
+		f.forgets--
+		f.council.rulings = f.council.rulings[5:]
+		f.council.proof.Oldest += 5
+	}
+	return a
+}
+
+func (f *forgetful) Ledger(after hearsay.Epoch, limit int) []hearsay.Ruling {
+	if after+1 < f.council.proof.Oldest {
+		return nil
+	}
+	return f.village.Ledger(after, limit)
+}
+
+// TestLedgerThatIsForgotten: what a peer forgets while it is asked is neither skipped nor
+// does it break the answer off.
+func TestLedgerThatIsForgotten(t *testing.T) {
+	for forgets := range 3 {
+		v := newSeedVillage()
+		v.members[0].Role = hearsay.RolePeer
+		v.council.rulings = nil
+		for epoch := range hearsay.Epoch(300) {
+			v.council.rulings = append(v.council.rulings, hearsay.Ruling{Epoch: epoch + 1, Kind: hearsay.RulingLeave, Stay: hearsay.Stay{ID: v.members[1].ID, Epoch: 1}})
+		}
+		v.council.authority.Epoch = 300
+		var l web.Ledger
+		text := read(t, ask(handlerOf(&forgetful{v, forgets}), "GET", "/v1/ledger?from=1", ""))
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			t.Fatalf("forgets %d times: %v in %d bytes", forgets, err, len(text))
+		}
+		if len(l.Rulings) != int(301-l.Oldest) || l.Next != 0 {
+			t.Errorf("forgets %d times: %d rulings from epoch %d on", forgets, len(l.Rulings), l.Oldest)
+		}
+		for i := range l.Rulings {
+			if l.Rulings[i].Epoch != l.Oldest+hearsay.Epoch(i) {
+				t.Fatalf("forgets %d times: after %d rulings from epoch %d on comes epoch %d", forgets, i, l.Oldest, l.Rulings[i].Epoch)
+			}
+		}
+	}
+}
+
 // TestReadyzOfSeeded: what is said first is what is so.
 func TestReadyzOfSeeded(t *testing.T) {
 	for _, c := range []struct {
@@ -399,7 +449,9 @@ func TestReadyzOfSeeded(t *testing.T) {
 		{"a peer that hears no quorum", hearsay.RolePeer, true, func(a *hearsay.Authority) { a.Ready = false }, 200, `"status":"joined; no quorum of seeds is heard (2 of 3)`},
 		{"a peer that hears no quorum and knows why", hearsay.RolePeer, true, func(a *hearsay.Authority) { a.Ready, a.Why = false, "because" }, 200, `meanwhile; because"}`},
 		{"a peer of which a seed differs", hearsay.RolePeer, true, func(a *hearsay.Authority) { a.Why = "the seed has another list" }, 200, `{"status":"joined; the seed has another list"}`},
-		{"a peer of another ledger", hearsay.RolePeer, false, func(a *hearsay.Authority) { a.Epoch, a.Ready, a.Apart, a.Why = 2, false, true, "it is of another founding" }, 503, `"detail":"this node is in by a ledger that is not the seeds': nobody follows it; it is of another founding"`},
+		{"a peer of another ledger", hearsay.RolePeer, false, func(a *hearsay.Authority) {
+			a.Epoch, a.Ready, a.Apart, a.Why = 2, false, true, "it is of another founding"
+		}, 503, `"detail":"this node is in by a ledger that is not the seeds': nobody follows it; it is of another founding"`},
 		{"a peer that is not in", hearsay.RolePeer, false, func(a *hearsay.Authority) { a.Why = "barred" }, 503, `"detail":"the seeds have not admitted this node yet: barred"`},
 	} {
 		v := newSeedVillage()

@@ -190,8 +190,10 @@ func (v *village) EventsAfter(ctx context.Context, after uint64) iter.Seq2[uint6
 // served is the address at which the tests' API is said to be.
 const served = "node.example:9001"
 
-func handler(v *village) http.Handler {
-	return web.Handler(v, web.Info{HTTP: served, Host: "alias.example", Hosts: []string{"proxy.example"}, Version: "v0.1.0"})
+func handler(v *village) http.Handler { return handlerOf(v) }
+
+func handlerOf(b web.Backend) http.Handler {
+	return web.Handler(b, web.Info{HTTP: served, Host: "alias.example", Hosts: []string{"proxy.example"}, Version: "v0.1.0"})
 }
 
 // ask gives the answer to a request with headers "Name: value".
