@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -346,6 +348,74 @@ func LoadEnvironment(lookup func(string) (string, bool), cfg *Config) error {
 	return nil
 }
 
+// UnknownVariableError is about a variable of the environment whose name begins as those
+// of knobs do, and that is none.
+type UnknownVariableError struct {
+	Name    string
+	Nearest string // the one that is called most like it
+}
+
+func (e *UnknownVariableError) Error() string {
+	return fmt.Sprintf("$%s: there is no such setting; the nearest is $%s", e.Name, e.Nearest)
+}
+
+// CheckEnvironment gives an *UnknownVariableError if there is such a variable in the
+// environment, which is given as by os.Environ: the setting that it stands for would be
+// missing without a word. Others are those that the program takes besides. What a cluster
+// sets by itself for a service called hearsay is let pass.
+func CheckEnvironment(environment []string, others ...string) error {
+	var cfg Config
+	known := slices.Clone(others)
+	for _, k := range Knobs(&cfg) {
+		known = append(known, k.Environment())
+	}
+	for _, variable := range environment {
+		name, value, _ := strings.Cut(variable, "=")
+		if !strings.HasPrefix(name, environmentPrefix) || slices.Contains(known, name) || ofService(name, value) {
+			continue
+		}
+		return &UnknownVariableError{name, nearest(name, known)}
+	}
+	return nil
+}
+
+// serviceVariables are the ends of the names of variables that Kubernetes and Docker set in
+// each container for each service that they know: for a service called hearsay, or
+// hearsay-seed, they begin as ours do (kubernetes.io, "Accessing the Service").
+var serviceVariables = regexp.MustCompile(`_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
+
+// ofService reports whether a variable is one of those.
+func ofService(name, value string) bool {
+	return serviceVariables.MatchString(name) || strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://")
+}
+
+// nearest gives the name that differs least from one that is unknown, by Levenshtein's
+// distance.
+func nearest(unknown string, known []string) string {
+	return slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(unknown, a), distance(unknown, b)) })
+}
+
+// distance is how many characters must be put in, taken out or changed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1) // of the part of a before i
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			changed := before
+			if a[i] != b[j] {
+				changed++
+			}
+			before = row[j+1]
+			row[j+1] = min(changed, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
 // LoadSettings sets the knobs of cfg that the TOML file at path names. An
 // error names the line and column: of what is no TOML, of a key that is no
 // knob, of a value that its knob cannot have.
@@ -434,7 +504,7 @@ func (s *settings) assign(prefix string, e *unstable.Node) error {
 	}
 	knob, ok := s.knobs[name]
 	if !ok {
-		return s.errorAt(e, "%s: there is no such knob", name)
+		return s.errorAt(e, "%s: there is no such knob; the nearest is %s", name, nearest(name, slices.Sorted(maps.Keys(s.knobs))))
 	}
 	text, ok := textOf(knob.Unit, value)
 	if !ok {

@@ -51,8 +51,8 @@ stream_ping = false
 
 func TestSettingsErrors(t *testing.T) {
 	for document, want := range map[string]string{
-		"name = \"a\"\nnam = \"b\"":         "settings.toml:2:1: nam: there is no such knob",
-		"[detect]\n  perod = \"1s\"":        "settings.toml:2:3: detect.perod: there is no such knob",
+		"name = \"a\"\nnam = \"b\"":         "settings.toml:2:1: nam: there is no such knob; the nearest is name",
+		"[detect]\n  perod = \"1s\"":        "settings.toml:2:3: detect.perod: there is no such knob; the nearest is detect.period",
 		"[detekt]\n":                        "settings.toml:1:2: detekt: there is no such table",
 		"[[detect]]\nperiod = \"1s\"":       "settings.toml:1:3: detect: there is no such table",
 		"detect.period = 5":                 `settings.toml:1:1: detect.period: want a duration in quotes`,
@@ -172,5 +172,45 @@ func TestKnobsAreWhole(t *testing.T) {
 	}
 	if !reflect.DeepEqual(cfg, DefaultConfig()) {
 		t.Errorf("after setting all to their defaults: %+v", cfg)
+	}
+}
+
+// A variable that looks like a setting and is none is an error, and what others set is not.
+func TestCheckEnvironment(t *testing.T) {
+	for variable, want := range map[string]string{
+		"HEARSAY_DETECT_PEROID=1s":   "$HEARSAY_DETECT_PEROID: there is no such setting; the nearest is $HEARSAY_DETECT_PERIOD",
+		"HEARSAY_NAM=":               "$HEARSAY_NAM: there is no such setting; the nearest is $HEARSAY_NAME",
+		"HEARSAY_NODES=9001":         "$HEARSAY_NODES: there is no such setting; the nearest is $HEARSAY_NODE",
+		"HEARSAY_PORT=0":             "$HEARSAY_PORT: there is no such setting",
+		"HEARSAY_JOIN_PORT=7946":     "$HEARSAY_JOIN_PORT: there is no such setting; the nearest is $HEARSAY_JOIN",
+		"HEARSAY_QUORUM_TRIALS=1s":   "the nearest is $HEARSAY_QUORUM_TRIAL",
+		"HEARSAY_DETECT_PERIOD=1s":   "",
+		"HEARSAY_NODE=9001":          "",
+		"HEARSAY=1":                  "",
+		"hearsay_detect_peroid=1s":   "",
+		"NOT_HEARSAY_DETECT_PEROID=": "",
+
+		"HEARSAY_SERVICE_HOST=10.0.0.1":            "",
+		"HEARSAY_SERVICE_PORT=7946":                "",
+		"HEARSAY_SERVICE_PORT_GOSSIP=7946":         "",
+		"HEARSAY_PORT=tcp://10.0.0.1:7946":         "",
+		"HEARSAY_PORT_7946_TCP=tcp://10.0.0.1:1":   "",
+		"HEARSAY_PORT_7946_UDP_PROTO=udp":          "",
+		"HEARSAY_SEED_0_PORT_5001_TCP_ADDR=::1":    "",
+		"HEARSAY_SEED_0_SERVICE_HOST=10.96.0.1":    "",
+		"HEARSAY_SEED_0_PORT=tcp://10.96.0.1:5001": "",
+	} {
+		err := CheckEnvironment([]string{"PATH=/bin", variable, "HOME=/"}, "HEARSAY_NODE")
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", variable, err, want)
+		}
+	}
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"abc", "", 3}, {"", "ab", 2}, {"kitten", "sitting", 3}, {"period", "peroid", 2}, {"abc", "abc", 0}} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("from %q to %q: %d, want %d", c.a, c.b, got, c.want)
+		}
 	}
 }

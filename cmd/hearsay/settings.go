@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -69,10 +71,34 @@ func loadSettings(path string, config *agent.Config) error {
 
 // loadEnvironment sets what the environment sets, and checks likewise.
 func loadEnvironment(config *agent.Config) error {
+	if err := checkEnvironment(os.Environ()); err != nil {
+		return err
+	}
 	if err := agent.LoadEnvironment(os.LookupEnv, config); err != nil {
 		return err
 	}
 	return config.Validate()
+}
+
+// testVariables are of the tests of this project, which start nodes.
+var testVariables = []string{
+	"HEARSAY_ABUSE", "HEARSAY_CUT", "HEARSAY_HISTORIES", "HEARSAY_KILLS", "HEARSAY_LARGE", "HEARSAY_LATE", "HEARSAY_LATE_NAMESPACE", "HEARSAY_STORMS",
+}
+
+// flagsOnly are what people take for variables, and what there is instead.
+var flagsOnly = map[string]string{
+	"HEARSAY_IP": "$HEARSAY_BIND is host:port", "HEARSAY_PORT": "$HEARSAY_BIND is host:port",
+	"HEARSAY_HTTP": "--http is a flag only", "HEARSAY_CONFIG": "--config is a flag only", "HEARSAY_SETTINGS": "--settings is a flag only",
+}
+
+// checkEnvironment refuses variables that look like settings and are none.
+func checkEnvironment(environment []string) error {
+	err := agent.CheckEnvironment(environment, append([]string{nodeEnv}, testVariables...)...)
+	unknown, is := errors.AsType[*agent.UnknownVariableError](err)
+	if !is {
+		return err
+	}
+	return hintedError{err, cmp.Or(flagsOnly[unknown.Name], `"hearsay settings" prints all settings`)}
 }
 
 // printKnobs prints the knobs as the TOML file of their defaults, each line
