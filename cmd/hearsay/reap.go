@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -22,7 +24,7 @@ import (
 //	 |---- starts ----> nodes, all in that group -'
 //
 // When up is no more, the pipe ends: reap kills the group and removes the
-// temporary directory, which it made itself. There is no list of processes
+// temporary directory, which it made itself, but for what somebody else uses of it. There is no list of processes
 // that could lag behind: a node enters the group before it runs, and until
 // then holds up's end of the pipe. Nor can the group's number have become
 // another's: reap has not waited for its leader.
@@ -64,7 +66,7 @@ func reap(leash io.Reader, out io.Writer, temporary bool) (err error) {
 		if ends.Dir, err = os.MkdirTemp("", "hearsay-"); err != nil {
 			return fmt.Errorf("make a temporary directory: %w", err)
 		}
-		defer func() { err = errors.Join(err, remove(ends.Dir)) }()
+		defer func() { err = errors.Join(err, removeUnused(ends.Dir)) }()
 	}
 	anchor, err := startAnchor()
 	if err != nil {
@@ -92,6 +94,39 @@ func startAnchor() (*exec.Cmd, error) {
 		return nil, err
 	}
 	return anchor, anchor.Start()
+}
+
+// removeUnused removes the directory of a network. A node that was started again by hand
+// goes on: what it works with stays.
+func removeUnused(dir string) (err error) {
+	var used []string
+	for range removeTries {
+		if used = usedIn(dir); len(used) == 0 {
+			return remove(dir)
+		}
+		time.Sleep(removeEvery) // one that was just killed holds its lock until it is gone
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("remove the temporary directory: %w", err)
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != configFile && !slices.Contains(used, name) {
+			err = errors.Join(err, remove(filepath.Join(dir, name)))
+		}
+	}
+	return err
+}
+
+// usedIn gives the names of the nodes whose directories are in use.
+func usedIn(dir string) (used []string) {
+	entries, _ := os.ReadDir(dir) // of what cannot be read, remove tells
+	for _, entry := range entries {
+		if _, yes := inUse(filepath.Join(dir, entry.Name())); yes {
+			used = append(used, entry.Name())
+		}
+	}
+	return used
 }
 
 // remove removes a directory in which processes that were just killed worked.

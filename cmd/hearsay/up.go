@@ -53,7 +53,8 @@ func newUp() *cobra.Command {
 and peers. With --seeds 0 it is an open network, in which peers decide. It says where each node's page is and how
 to start each again, and tells what happens until it is interrupted or --for is
 over; then it ends all its processes, and without --data removes what they kept.
-A node that you started again yourself is yours: it goes on.
+A node that you started again yourself is yours: it goes on, its data stays, and
+the last line says so with its pid.
 
 With --json it prints a line {"event":"ready","nodes":[...]} once all nodes list
 all others, and then one for each process that has "ended", each event of a
@@ -145,7 +146,10 @@ func runNetwork(ctx context.Context, o *upOptions, out, progress io.Writer) (err
 	if o.data == "" {
 		n.dir = reaper.Dir
 	}
-	defer func() { err = errors.Join(err, n.end()) }()
+	defer func() {
+		err = errors.Join(err, n.end())
+		n.tellUsed(progress)
+	}()
 	if err := n.start(ctx, o); err != nil {
 		if ctx.Err() != nil {
 			return nil // it was told to end before it was up
@@ -332,6 +336,19 @@ func (n *network) end() error {
 		<-p.ended
 	}
 	return err
+}
+
+// tellUsed tells which nodes run on, because somebody has started them again by hand.
+func (n *network) tellUsed(progress io.Writer) {
+	for _, p := range n.nodes {
+		if pid, used := inUse(p.dir); used {
+			process := "another process"
+			if pid > 0 {
+				process = fmt.Sprintf("process %d", pid)
+			}
+			fmt.Fprintf(progress, "%s goes on as %s, which was started again by hand; its data stays in %s\n", p.name, process, p.dir)
+		}
+	}
 }
 
 // endAll ends all nodes of a role.
