@@ -131,7 +131,7 @@ func printMembers(out io.Writer, answer web.Members) {
 	table := newTable(out)
 	fmt.Fprintln(table, "NAME\tSTATE\tROLE\tSINCE\tADDRESS\tINCARNATION\tID")
 	for _, m := range answer.Members {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, m.State, m.Role, when(m.Since, now), m.Addr, m.Incarnation, m.ID.Short())
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", nameOf(m.Name, m.ID), m.State, m.Role, when(m.Since, now), m.Addr, m.Incarnation, m.ID.Short())
 	}
 	table.Flush()
 }
@@ -215,14 +215,14 @@ func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
 }
 
 func printSelf(table io.Writer, n *web.Self) {
-	fmt.Fprintf(table, "name\t%s\n", n.Name)
+	fmt.Fprintf(table, "name\t%s\n", nameOf(n.Name, n.ID))
 	fmt.Fprintf(table, "id\t%s\n", n.ID)
 	fmt.Fprintf(table, "role\t%s\n", n.Role)
 	fmt.Fprintf(table, "state\t%s, incarnation %d\n", n.State, n.Incarnation)
-	fmt.Fprintf(table, "address\t%s\n", n.Addr)
-	fmt.Fprintf(table, "page\t%s\n", pageURL(n.HTTP))
+	fmt.Fprintf(table, "address\t%s\n", oneLine(n.Addr))
+	fmt.Fprintf(table, "page\t%s\n", oneLine(pageURL(n.HTTP)))
 	fmt.Fprintf(table, "started\t%s\n", when(n.Started, time.Now()))
-	fmt.Fprintf(table, "version\t%s\n", n.Version)
+	fmt.Fprintf(table, "version\t%s\n", oneLine(n.Version))
 }
 
 // printAuthority tells of the seeds, if there are some.
@@ -258,7 +258,7 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 	}
 	for i := range a.Seeds {
 		s := &a.Seeds[i]
-		fmt.Fprintf(table, "slot %d\t%s at %s, %s\n", s.Slot, cmp.Or(s.Name, "?"), s.Addr, seedWords(s, a.Leader == s.Slot))
+		fmt.Fprintf(table, "slot %d\t%s at %s, %s\n", s.Slot, cmp.Or(nameOf(s.Name, hearsay.NodeID{}), "?"), s.Addr, seedWords(s, a.Leader == s.Slot))
 	}
 }
 

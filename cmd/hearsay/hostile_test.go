@@ -270,3 +270,20 @@ func TestHostileWords(t *testing.T) {
 		}
 	}
 }
+
+// TestLinesOfOthers: a node's answer has as many lines on the terminal as it has things to
+// tell, whatever text is in it.
+func TestLinesOfOthers(t *testing.T) {
+	lines := func(node string, command []string) (n int, all string) {
+		var stdout, stderr bytes.Buffer
+		run(append(command[:len(command):len(command)], "--node", node), &stdout, &stderr)
+		return strings.Count(stdout.String(), "\n"), stdout.String()
+	}
+	harmless, forged := villain(t, "one"), villain(t, "one\n12:00:00.000  bob  #1  said here  forged\r\n\t\u2028\u0085two")
+	for _, command := range clientCommands {
+		want, _ := lines(harmless.URL, command)
+		if got, text := lines(forged.URL, command); got != want {
+			t.Errorf("%q: %d lines, want %d: %q", command, got, want, text)
+		}
+	}
+}

@@ -357,7 +357,7 @@ func printBars(out io.Writer, answer web.Bars) {
 	table := newTable(out)
 	fmt.Fprintln(table, "ID\tNAME\tSINCE\tWHY")
 	for _, b := range answer.Bars {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", b.ID, orDash(b.Name), when(b.At, now), orDash(oneLine(b.Why)))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", b.ID, orDash(oneLine(b.Name)), when(b.At, now), orDash(oneLine(b.Why)))
 	}
 	table.Flush()
 }

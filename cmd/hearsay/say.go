@@ -342,7 +342,7 @@ func printTopology(out io.Writer, answer web.Topology) {
 	table := newTable(out)
 	fmt.Fprintln(table, "NAME\tSTATE\tLINKS\tWITH")
 	for _, n := range answer.Nodes {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", n.Name, n.State, len(neighbors[n.ID]), strings.Join(neighbors[n.ID], ", "))
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", nameOf(n.Name, n.ID), n.State, len(neighbors[n.ID]), strings.Join(neighbors[n.ID], ", "))
 	}
 	table.Flush()
 }

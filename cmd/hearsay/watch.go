@@ -244,7 +244,7 @@ func (w *watch) tellAgreed() {
 			continue
 		}
 		now := time.Now()
-		w.screen.print(fmt.Sprintf("%s %s is %s, say all others (%d)\n", clockTime(now, now), row.member.Name, row.member.State, row.said))
+		w.screen.print(fmt.Sprintf("%s %s is %s, say all others (%d)\n", clockTime(now, now), nameOf(row.member.Name, row.member.ID), row.member.State, row.said))
 	}
 }
 

@@ -153,12 +153,16 @@ func saidWords(data []byte) string {
 }
 
 // nameOf gives a member's name, or the beginning of its id if that is all
-// that is known.
+// that is known. A node has only names that are plain, but whatever answers by HTTP may
+// send any text: it is quoted if it would not look the same in a line of its own.
 func nameOf(name string, id hearsay.NodeID) string {
-	if name == "" && !id.IsZero() {
+	switch {
+	case name != "":
+		return plainText(name)
+	case !id.IsZero():
 		return id.Short()
 	}
-	return name
+	return ""
 }
 
 // shellWord quotes an argument for a shell, if it needs that.
