@@ -419,9 +419,14 @@ func (r *Rumors) miss(now time.Time, from hearsay.NodeID, l *link, told []hearsa
 		if id == hearsay.OriginOf(r.self) {
 			highest = min(highest, r.numbers.said+maxSkipped)
 		}
-		for n := len(gone); n > 0 && gone[n-1].High > highest; n-- {
+		n := len(gone)
+		for ; n > 0 && gone[n-1].Low > highest; n-- {
 			r.drops[hearsay.DropFarFuture]++
-			gone = gone[:n-1]
+		}
+		// A range that goes on beyond is taken as far as that: the next answer goes on from
+		// there. Else nothing of an origin was ever heard again that had said so much meanwhile.
+		if gone = gone[:n]; n > 0 && gone[n-1].High > highest {
+			gone = append(slices.Clone(gone[:n-1]), clock.Range{Low: gone[n-1].Low, High: highest})
 		}
 		r.missOf(from, l, id, gone)
 	})

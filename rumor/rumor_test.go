@@ -491,8 +491,46 @@ func TestMissedOnOneWord(t *testing.T) {
 		t.Errorf("%d missed on the word of the origin, want 109", n.stats.Missed)
 	}
 	lie[0].Range = clock.Range{Low: 200, High: 110 + maxAhead + 1}
-	if tell(3); n.stats.Missed != 109 || n.drops[hearsay.DropFarFuture] != 1 {
-		t.Errorf("%d missed, want 109; drops %v", n.stats.Missed, n.drops)
+	if tell(3); n.stats.Missed != 109+maxAhead-89 || n.drops[hearsay.DropFarFuture] != 0 {
+		t.Errorf("%d missed, want all as far ahead as may be: %d; drops %v", n.stats.Missed, 109+maxAhead-89, n.drops)
+	}
+	lie[0].Range = clock.Range{Low: 110 + 2*maxAhead + 1, High: 110 + 3*maxAhead}
+	if tell(3); n.stats.Missed != 109+maxAhead-89 || n.drops[hearsay.DropFarFuture] != 1 {
+		t.Errorf("%d missed beyond what may be; drops %v", n.stats.Missed, n.drops)
+	}
+}
+
+// Of an origin that has said millions while a node was cut off, the node hears what is
+// said from then on, and what others hold.
+func TestFarBehind(t *testing.T) {
+	w := newNetwork(t, 4, DefaultConfig())
+	const last = 5*maxAhead + 7
+	for i := range 3 {
+		for number := range uint64(10) {
+			w.give(i, 3, rumorOf(3, number+1, "before"))
+		}
+	}
+	for i := 1; i < 3; i++ {
+		n := w.nodes[i]
+		for low := uint64(11); low < last; low += maxAhead {
+			w.receive(n, &hearsay.Packet{From: nodeID(3), Addr: nodeAddr(3), Body: &hearsay.Rumors{
+				Missed: []hearsay.SeenRange{{Origin: hearsay.OriginOf(nodeID(3)), Range: clock.Range{Low: low, High: min(low+maxAhead, last) - 1}}},
+			}})
+		}
+		w.give(i, 3, rumorOf(3, last, "held"))
+	}
+	w.link(1, 2)
+	w.link(0, 1)
+	w.link(0, 2)
+	w.run(20 * time.Second)
+	n := w.nodes[0]
+	if _, heard := n.got[rumorOf(3, last, "").ID]; !heard || n.Hash() != w.nodes[1].Hash() {
+		t.Errorf("heard: %v; drops %v, %d missed", heard, n.drops, n.stats.Missed)
+	}
+	w.give(1, 3, rumorOf(3, last+1, "after"))
+	w.run(time.Second)
+	if _, heard := n.got[rumorOf(3, last+1, "").ID]; !heard {
+		t.Error("what is said from then on is not heard")
 	}
 }
 
