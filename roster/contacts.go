@@ -13,8 +13,18 @@ import (
 // Limits of joining.
 const (
 	joinAtOnce  = 4                // contacts asked for their roster at a time
-	askedAtOnce = 16               // contacts whose answer is awaited
+	askedAtOnce = 64               // contacts whose answer is awaited
 	answerTime  = 10 * time.Second // after which an answer is no longer expected
+)
+
+// Who was here for long is likelier to be back than who came and died, and anybody can have
+// hundreds come and die. All four are guesses.
+const (
+	provenAfter  = time.Minute // a member that was known for so long before it died is proven
+	provenFirst  = 16          // of the proven ones, those known longest, one is tried each time
+	othersEach   = 64          // and of so many others one, to
+	othersMost   = 8           // so many: 500 bytes in two seconds
+	unprovenMost = 16          // addresses on disk of members that died, or left, sooner
 )
 
 // contact is an address at which the network may be found, outside the roster.
@@ -22,6 +32,7 @@ type contact struct {
 	addr        netip.AddrPort
 	id          hearsay.NodeID // who was last there; zero if nobody yet
 	incarnation hearsay.Incarnation
+	proven      bool // the member was known for provenAfter; or an earlier life kept the address
 }
 
 // asked is a contact whose answer is awaited.
@@ -43,6 +54,7 @@ type contacts struct {
 	attempts   int            // to join
 	tried      netip.AddrPort // the last
 	next       int            // whose turn it is
+	nextProven int            // likewise, of those known longest
 	tryAt      time.Time
 }
 
@@ -54,7 +66,7 @@ func (r *Roster) remember(record *hearsay.Contact) {
 		r.dropAddr(record.Addr)
 		return
 	}
-	c.past = append(c.past, contact{addr: record.Addr, id: record.ID})
+	c.past = append(c.past, contact{addr: record.Addr, id: record.ID, proven: true})
 }
 
 // last gives the incarnation at which a member was forgotten that was dead.
@@ -96,15 +108,24 @@ func (c *contacts) await(a asked) {
 	c.asked = append(c.asked, a)
 }
 
-// Contact adds configured addresses, and tries them now if this node is not
-// in yet.
+// Contact adds configured addresses, and tries them now if this node is not in yet; else
+// they are the next to be tried. If there are too many, those make room that came first: a name
+// may stand for other addresses each day.
 func (r *Roster) Contact(now time.Time, addrs []netip.AddrPort) {
-	c := &r.contacts
+	c, added := &r.contacts, 0
 	for _, addr := range addrs {
 		addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
-		if addr != r.addr(r.self) && !slices.Contains(c.configured, addr) && len(c.configured) < maxContacts {
-			c.configured = append(c.configured, addr)
+		if addr == r.addr(r.self) || slices.Contains(c.configured, addr) {
+			continue
 		}
+		if len(c.configured) >= maxContacts {
+			c.configured = slices.Delete(c.configured, 0, 1)
+		}
+		c.configured = append(c.configured, addr)
+		added++
+	}
+	if c.joined && added > 0 {
+		c.next = max(0, len(c.configured)-added)
 	}
 	if !c.joined && c.attempts == 0 {
 		c.tryAt = now
@@ -129,7 +150,7 @@ func (r *Roster) seeking() bool {
 	return len(c.past)+len(c.configured)+len(r.gone) > 0
 }
 
-// tickContacts tries to join, or, once in, one of those who are gone.
+// tickContacts tries to join, or, once in, some of those that are gone.
 func (r *Roster) tickContacts(now time.Time) {
 	c := &r.contacts
 	c.asked = slices.DeleteFunc(c.asked, func(a asked) bool { return now.After(a.until) })
@@ -138,7 +159,7 @@ func (r *Roster) tickContacts(now time.Time) {
 	}
 	if c.joined {
 		c.tryAt = now.Add(r.cfg.ContactEvery)
-		r.tryOne(now)
+		r.tryContacts(now)
 		return
 	}
 	tried := append(slices.Clone(c.configured), addresses(c.past)...)
@@ -174,21 +195,60 @@ func (r *Roster) join(now time.Time, addr netip.AddrPort) {
 	r.out.Send = append(r.out.Send, p)
 }
 
-// tryOne pings one contact that is no living member: whoever is dead, was
-// forgotten, or was configured. It goes on for ever, one at a time.
-func (r *Roster) tryOne(now time.Time) {
-	c := &r.contacts
+// tryContacts pings contacts that are no living members: members that are dead, those that
+// were forgotten, and configured addresses. One of those known longest, and some of all others.
+// It goes on for ever.
+func (r *Roster) tryContacts(now time.Time) {
+	c, proven := &r.contacts, r.longestKnown()
+	if len(proven) > 0 {
+		m := r.members.at(proven[c.nextProven%len(proven)])
+		c.nextProven++
+		r.tryContact(now, r.addr(m), r.id(m))
+	}
 	count := len(c.configured) + len(c.past) + len(r.gone)
+	tries := min(1+count/othersEach, othersMost)
 	for range count {
 		i := c.next % count
 		c.next++
 		target, ok := r.candidate(i)
-		if !ok {
+		if gone := i - len(c.configured) - len(c.past); !ok || gone >= 0 && slices.Contains(proven, r.gone[gone]) {
 			continue
 		}
-		r.tryContact(now, target.addr, target.id)
-		return
+		if r.tryContact(now, target.addr, target.id); tries == 1 {
+			return
+		}
+		tries--
 	}
+}
+
+// knownFor is how long a member was known before it came into its present state.
+func (r *Roster) knownFor(m *member) time.Duration {
+	if met, changed := r.met[r.members.number(m)]; changed {
+		return r.members.since(m).Sub(time.Unix(0, met))
+	}
+	return 0
+}
+
+// longestKnown gives the dead that are proven, by number: at most provenFirst, those known
+// longest first.
+func (r *Roster) longestKnown() (longest []int32) {
+	least := provenAfter // that a place in the list takes
+	for _, number := range r.gone {
+		m := r.members.at(number)
+		known := r.knownFor(m)
+		if m.state != hearsay.StateDead || known < least {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(longest, known, func(other int32, known time.Duration) int {
+			return cmp.Compare(known, r.knownFor(r.members.at(other)))
+		})
+		longest = slices.Insert(longest, at, number)
+		if len(longest) > provenFirst {
+			longest = longest[:provenFirst]
+			least = r.knownFor(r.members.at(longest[provenFirst-1]))
+		}
+	}
+	return longest
 }
 
 // tryContact pings an address at which a node may be.
@@ -316,14 +376,43 @@ func (r *Roster) TakeRoster(now time.Time, p *hearsay.Packet, m *hearsay.Roster)
 	r.event(hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: r.id(r.self), By: p.From, Addr: p.Addr, Count: r.Living() + len(r.hints.byID)})
 }
 
-// keepContact puts a member's address on disk.
+// keepContact puts a living member's address on disk. If there is no room, that of one makes
+// room that is gone: of these the one known for the shortest time.
 func (r *Roster) keepContact(m *member) {
 	c, number := &r.contacts, r.members.number(m)
-	if len(c.kept) >= maxContacts || slices.Contains(c.kept, number) {
+	if slices.Contains(c.kept, number) {
 		return
+	}
+	if len(c.kept) >= maxContacts {
+		var worst *member
+		for _, other := range c.kept {
+			if o := r.members.at(other); !o.state.Living() && (worst == nil || r.knownFor(o) < r.knownFor(worst)) {
+				worst = o
+			}
+		}
+		if worst == nil {
+			return
+		}
+		r.dropContact(worst)
 	}
 	c.kept = append(c.kept, number)
 	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: r.addr(m), ID: r.id(m)})
+}
+
+// buryContact is told that a member is gone: of those that were known only shortly the
+// oldest address goes off the disk, if there are many. The next life would try them all.
+func (r *Roster) buryContact() {
+	oldest, unproven := (*member)(nil), 0
+	for _, number := range r.contacts.kept {
+		if m := r.members.at(number); !m.state.Living() && r.knownFor(m) < provenAfter {
+			if unproven++; oldest == nil {
+				oldest = m
+			}
+		}
+	}
+	if unproven > unprovenMost {
+		r.dropContact(oldest)
+	}
 }
 
 // dropContact takes it off.
@@ -390,9 +479,9 @@ func (r *Roster) forget(now time.Time, m *member) {
 	}
 	r.gone.remove(number)
 	delete(r.held, number)
-	delete(r.met, number)
 	r.recall(r.id(m))
 	r.retire(m, state)
+	delete(r.met, number)
 	r.members.remove(m)
 }
 
@@ -408,10 +497,14 @@ func (r *Roster) retire(m *member, state hearsay.State) {
 		return
 	}
 	if len(c.past) >= maxContacts {
-		r.recall(c.past[0].id)
+		oldest := max(0, slices.IndexFunc(c.past, func(o contact) bool { return !o.proven }))
+		r.recall(c.past[oldest].id)
 	}
 	number := r.members.number(m)
+	kept, proven := slices.Contains(c.kept, number), r.knownFor(m) >= provenAfter
 	c.kept = slices.DeleteFunc(c.kept, func(o int32) bool { return o == number })
-	r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: r.addr(m), ID: r.id(m)})
-	c.past = append(c.past, contact{addr: r.addr(m), id: r.id(m), incarnation: r.incarnation(m)})
+	if kept || proven {
+		r.out.Persist = append(r.out.Persist, &hearsay.Contact{Addr: r.addr(m), ID: r.id(m)})
+	}
+	c.past = append(c.past, contact{addr: r.addr(m), id: r.id(m), incarnation: r.incarnation(m), proven: proven})
 }

@@ -529,6 +529,7 @@ func (r *Roster) setState(now time.Time, m *member, state hearsay.State) {
 	}
 	r.living.remove(number)
 	r.gone.add(number)
+	r.buryContact()
 	if len(r.living) == 0 {
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventAlone})
 	}

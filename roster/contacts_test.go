@@ -1,0 +1,97 @@
+package roster_test
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// die has a member accused and dead by evidence, by the word of others.
+func (b *bench) die(m *stranger) {
+	by := b.others[len(b.others)-2]
+	if by == m {
+		by = b.others[len(b.others)-3]
+	}
+	b.hear(by, suspect(m, by))
+	b.dead(m, by, b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable)))
+	b.want(m, hearsay.StateDead)
+	b.others = slices.DeleteFunc(b.others, func(o *stranger) bool { return o == m })
+}
+
+// Many that come and die push nobody off the disk that was known for long, or that lives, and
+// those known for long are tried as often as if the others were not there.
+func TestShortLivedMembers(t *testing.T) {
+	b := newBench(t, 6)
+	disk := map[netip.AddrPort]*hearsay.Contact{}
+	apply(disk, b.out.Persist)
+	keep := func(step func()) {
+		step()
+		apply(disk, b.out.Persist)
+	}
+	for _, m := range b.others {
+		disk[m.addr] = &hearsay.Contact{Addr: m.addr, ID: m.id()}
+	}
+	b.Join(b.now, &hearsay.Packet{From: b.others[5].id(), Addr: b.others[5].addr, Stream: true}) // the first of a network
+	b.now = b.now.Add(2 * time.Minute)
+	for i := range 300 {
+		short := newStranger(100 + i)
+		keep(func() { b.hear(short, short.word(hearsay.StateAlive)) })
+		b.others = append(b.others, short)
+		b.now = b.now.Add(2 * time.Second)
+		keep(func() { b.die(short) })
+	}
+	long := slices.Clone(b.others[:2])
+	for _, m := range long {
+		keep(func() { b.die(m) })
+	}
+	late := []*stranger{newStranger(1000), newStranger(1001)}
+	for _, m := range late {
+		keep(func() { b.hear(m, m.word(hearsay.StateAlive)) })
+	}
+	for _, m := range slices.Concat(long, late, b.others) {
+		if disk[m.addr] == nil {
+			t.Errorf("the address of %s is not on disk", m.name)
+		}
+	}
+	if len(disk) > 30 {
+		t.Errorf("%d addresses are on disk, most of members that are dead", len(disk))
+	}
+	for _, m := range long {
+		tried := 0
+		for _, p := range b.pass(12 * time.Second).Now {
+			if ping, is := p.Body.(*hearsay.Ping); is && ping.Target == m.id() {
+				tried++
+			}
+		}
+		if tried < 2 {
+			t.Errorf("%s was tried %d times in 12 s", m.name, tried)
+		}
+	}
+}
+
+// Addresses that are found later are tried next, however many others there are, and are not
+// too many.
+func TestContactsFoundLater(t *testing.T) {
+	b := newBench(t, 3)
+	b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true}) // the first of a network
+	addr := func(i int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 7946)
+	}
+	for i := range 300 {
+		b.Contact(b.now, []netip.AddrPort{addr(i)})
+	}
+	b.pass(3 * time.Second)
+	b.Contact(b.now, []netip.AddrPort{addr(300), addr(301)})
+	var tried []netip.AddrPort
+	for _, p := range b.pass(2*time.Second + 10*time.Millisecond).Now {
+		if _, is := p.Body.(*hearsay.Ping); is {
+			tried = append(tried, p.Addr)
+		}
+	}
+	if len(tried) < 2 || tried[0] != addr(300) || tried[1] != addr(301) {
+		t.Errorf("tried %v, want those that were found last", tried)
+	}
+}
