@@ -33,6 +33,11 @@ const (
 	// before the agent gives up.
 	readFailsMax = 100
 
+	// seekEvery is how often the loop asks itself whether names must be looked up, and
+	// mostFades how long a roster is remembered that had more than twice as many.
+	seekEvery = time.Second
+	mostFades = time.Hour
+
 	// encodeBuffer holds any datagram; what is longer gets a buffer of its own.
 	encodeBuffer = hearsay.MTU + 128
 )
@@ -65,6 +70,9 @@ type loop struct {
 	desk    *desk // of a seed
 	wary    bool  // it is a seed's: it connects only to those whom it knows
 
+	seekAt    time.Time      // when names are thought of next
+	most      int            // members that were living at once, lately
+	mostAt    time.Time      // when there were so many last
 	packet    hearsay.Packet // the one being received
 	ticked    bool           // at least once
 	readFails int            // one after the other
@@ -134,7 +142,26 @@ func (l *loop) tick(now time.Time) time.Time {
 	l.ticked = true
 	l.carryOut(l.node.Tick(now))
 	l.checkGone()
+	l.seek(now)
 	return now
+}
+
+// seek has the names of contacts looked up: more often while this node is alone, or sees
+// less than half of the members that it saw.
+func (l *loop) seek(now time.Time) {
+	if now.Before(l.seekAt) {
+		return
+	}
+	l.seekAt = now.Add(seekEvery)
+	living := l.node.Living()
+	if living >= l.most || now.Sub(l.mostAt) > mostFades {
+		l.most, l.mostAt = living, now
+	}
+	if living < 2 || 2*living < l.most {
+		l.resolver.again()
+		return
+	}
+	l.resolver.lookedUpWithin(lookupEvery)
 }
 
 // heard takes what a read of the socket gave, and reports whether that was a

@@ -19,7 +19,8 @@ const (
 	lookupTimeout    = 5 * time.Second
 	lookupBackoffMin = 500 * time.Millisecond // after a first look-up without success
 	lookupBackoffMax = 30 * time.Second       // doubling up to this
-	lookupAgain      = 10 * time.Second       // between look-ups of names that were found before
+	lookupAgain      = 10 * time.Second       // between look-ups of names that were found before, while this node is alone, or nearly
+	lookupEvery      = 30 * time.Second       // and else: what a name stands for changes, and at first it may have been this node only (Prometheus looks names up as often)
 )
 
 // address is what a user wrote where an address belongs.
@@ -219,7 +220,7 @@ func interfaceAddr(local netip.Addr) (netip.Addr, bool) {
 }
 
 // resolver looks up the host names among the contacts, beside the loop: until
-// each was found once, and again when nobody answers, because addresses
+// each was found once, and then again and again, because addresses
 // change. It has a goroutine only while it looks.
 type resolver struct {
 	names   []address
@@ -253,10 +254,13 @@ func newResolver(join []address, local netip.Addr) *resolver {
 }
 
 // again looks the names up, unless that was done just now.
-func (r *resolver) again() {
+func (r *resolver) again() { r.lookedUpWithin(lookupAgain) }
+
+// lookedUpWithin looks the names up, unless that was done within so long.
+func (r *resolver) lookedUpWithin(span time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.names) == 0 || r.busy || r.ctx.Err() != nil || !r.last.IsZero() && time.Since(r.last) < lookupAgain {
+	if len(r.names) == 0 || r.busy || r.ctx.Err() != nil || !r.last.IsZero() && time.Since(r.last) < span {
 		return
 	}
 	r.busy = true

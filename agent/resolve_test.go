@@ -147,13 +147,19 @@ func TestResolver(t *testing.T) {
 		if r.empty() {
 			t.Error("empty")
 		}
-		three := netip.MustParseAddrPort("10.0.0.3:1")
+		three, four := netip.MustParseAddrPort("10.0.0.3:1"), netip.MustParseAddrPort("10.0.0.4:1")
 		know("a", three)
 		r.again()
 		want() // it was looked up just now
 		time.Sleep(lookupAgain)
+		r.lookedUpWithin(lookupEvery)
+		want()
 		r.again()
 		want(three)
+		know("a", four)
+		time.Sleep(lookupEvery)
+		r.lookedUpWithin(lookupEvery)
+		want(four)
 		know("a")
 		time.Sleep(lookupAgain)
 		r.again()

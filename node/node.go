@@ -174,6 +174,9 @@ func (n *Node) Joined() bool {
 // Self is this node as it tells of itself.
 func (n *Node) Self() hearsay.Member { return n.roster.Self() }
 
+// Living counts the members that are alive or suspect, this one included.
+func (n *Node) Living() int { return n.roster.Living() }
+
 // Members appends all members that the roster lists, this node included,
 // ordered by name, then by NodeID.
 func (n *Node) Members(dst []hearsay.Member) []hearsay.Member {
