@@ -125,6 +125,11 @@ func (f *Follower) load(records []hearsay.Record) {
 			}
 		}
 	}
+	for _, p := range pins {
+		if slot := p.Seat.Slot; !changed && int(slot) < len(f.cfg.Seeds) && f.replaced(int(slot), &p) { // it says nothing of the ledger that the list is of
+			f.out.Persist = append(append(f.out.Persist, f.chain.forgetHeads(slot)...), &hearsay.KeptHead{Head: hearsay.Head{Slot: slot}})
+		}
+	}
 	if f.chain.begin(f.chain.kept()); changed {
 		f.chain.begin(hearsay.Hash{})
 		for slot := range uint8(hearsay.MaxSeeds) {
@@ -140,7 +145,7 @@ func (f *Follower) load(records []hearsay.Record) {
 		if slot < 0 || slot >= len(f.cfg.Seeds) {
 			continue
 		}
-		if pinned := f.cfg.Seeds[slot].Key; !pinned.IsZero() && pinned != p.Seat.Key && p.Since == 0 {
+		if f.replaced(slot, &p) {
 			continue
 		}
 		p.Seat.Slot = uint8(slot)
@@ -148,6 +153,13 @@ func (f *Follower) load(records []hearsay.Record) {
 			f.pin(p)
 		}
 	}
+}
+
+// replaced reports whether the list has another key for a slot than was met there. A seat that
+// a ruling has given counts more.
+func (f *Follower) replaced(slot int, p *hearsay.SeedPin) bool {
+	listed := f.cfg.Seeds[slot].Key
+	return !listed.IsZero() && listed != p.Seat.Key && p.Since == 0
 }
 
 // Deadline is when Tick must be called next.
@@ -628,7 +640,9 @@ func (f *Follower) apply(now time.Time, r *hearsay.Ruling) (ok bool) {
 		}
 		f.members.remove(r.Stay.ID)
 	case hearsay.RulingSeat, hearsay.RulingRecover:
-		f.pinAll(r)
+		if r.Epoch >= f.chain.began() {
+			f.pinAll(r)
+		}
 	}
 	f.epoch, f.last = r.Epoch, r
 	e := hearsay.Event{

@@ -3,6 +3,7 @@ package quorum
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -67,6 +68,17 @@ func (f *Follower) begin() {
 	}
 	f.chain.begin(told)
 	f.floor = 0 // it was of another
+}
+
+// began gives the epoch of the recovery that the founding here is; 0: it is none, or is not
+// in memory. Who sat where before says nothing of who signs heads now.
+func (c *chain) began() hearsay.Epoch {
+	for i := range slices.Backward(c.links) {
+		if l := &c.links[i]; l.ruling.Kind == hearsay.RulingRecover && l.hash == c.founding {
+			return l.ruling.Epoch
+		}
+	}
+	return 0
 }
 
 // recovers reports whether a ledger has begun anew by the ruling with this hash.

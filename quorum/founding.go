@@ -207,7 +207,10 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 		case slot == q.cfg.Slot:
 		case !h.justNow(now):
 			return "", fmt.Errorf("recover: the seed at %v does not answer: start it with an empty data directory, or take it out of the list of seeds", q.cfg.Seeds[slot].Addr)
-		case h.founded || h.elsewhere(q.founding):
+		case !h.founded && !h.founding.IsZero():
+			return "", fmt.Errorf("recover: the seed at %v takes part in a founding already, or in a recovery that was not seen to its end: "+
+				"stop it, and start it with an empty data directory", q.cfg.Seeds[slot].Addr)
+		case h.founded:
 			return "", fmt.Errorf("recover: the seed at %v has a ledger: stop it, and start it with an empty data directory", q.cfg.Seeds[slot].Addr)
 		}
 	}

@@ -173,6 +173,52 @@ func recovered(t *testing.T, seeds int) {
 func TestRecoverAlone(t *testing.T)      { recovered(t, 1) }
 func TestRecoverWithOthers(t *testing.T) { recovered(t, 3) }
 
+// A recovery that an operator did not see the end of is not done again with seeds that take part
+// in it already: they would not take part in the second one.
+func TestInterruptedRecovery(t *testing.T) {
+	w := newWorld(t, 3, 7)
+	w.startAll()
+	w.newPerson()
+	w.must(5*time.Second, "one is in", func() bool { return w.agree() && w.machines[0].q.Epoch() == 1 })
+	last, others := w.machines[0], w.machines[1:]
+	w.crash(last)
+	wipe := func() {
+		for _, m := range others {
+			w.wipe(m)
+			w.epochs[m.slot] = 0
+			w.start(m)
+		}
+	}
+	begin := func() (err error) {
+		w.cfg.Recover = true
+		w.start(last)
+		w.cfg.Recover = false
+		w.run(3 * time.Second)
+		w.step(last, func() { _, err = last.q.Recover(w.now) })
+		return err
+	}
+	wipe()
+	if err := begin(); err != nil {
+		t.Fatal(err)
+	}
+	w.must(5*time.Second, "another takes part", func() bool { return others[0].q.replica != nil })
+	if others[0].q.state != nil {
+		t.Fatal("it has the ledger already")
+	}
+	w.crash(last)
+	if err := begin(); err == nil || !strings.Contains(err.Error(), "start it with an empty data directory") {
+		t.Fatalf("a second time: %v", err)
+	}
+	wipe()
+	w.crash(last)
+	if err := begin(); err != nil {
+		t.Fatal(err)
+	}
+	w.must(20*time.Second, "they agree", w.agree)
+	w.newPerson()
+	w.must(10*time.Second, "and rule", func() bool { return w.agree() && last.q.Epoch() == 4 })
+}
+
 // A crash that tears apart what a recovery writes leaves a ledger: it can be done
 // again.
 func TestTornRecovery(t *testing.T) {
@@ -491,4 +537,66 @@ func TestForgedSeatsToCome(t *testing.T) {
 	if n := checked(seedAddr(1)); n == 0 || n > checksASecond/10 {
 		t.Errorf("%d of a seed's were checked", n)
 	}
+}
+
+// A new peer that has the keys of now in its list follows a ledger in which seats changed
+// hands before it was begun anew: who sat where before says nothing of who signs heads now.
+func TestFollowedFromBeforeARecovery(t *testing.T) {
+	w := followed(t, 7, 4)
+	for _, m := range w.machines[1:] {
+		w.wipe(m)
+		w.epochs[m.slot] = 0
+		w.start(m)
+		w.must(20*time.Second, "it has its seat", w.agree)
+	}
+	w.recover(t, w.machines[0])
+	w.newFollower()
+	w.must(20*time.Second, "it follows", w.follows)
+}
+
+// recover has all disks but one be lost, and the ledger begin anew from that. Then the list has
+// the keys of now.
+func (w *world) recover(t *testing.T, left *machine) {
+	t.Helper()
+	w.crash(left)
+	for _, m := range w.machines {
+		if m != left {
+			w.wipe(m)
+			w.epochs[m.slot] = 0
+			w.start(m)
+			w.cfg.Seeds[m.slot].Key = m.signer.Public()
+		}
+	}
+	w.cfg.Recover = true
+	w.start(left)
+	w.cfg.Recover = false
+	w.run(3 * time.Second)
+	w.step(left, func() {
+		if _, err := left.q.Recover(w.now); err != nil {
+			t.Fatal(err)
+		}
+	})
+	w.must(20*time.Second, "they agree", w.agree)
+}
+
+// Heads that a peer has kept prove nothing once its list has other keys for the seats that
+// have signed them. By them it would follow the ledger up to a recovery, and take the seeds
+// that it meets for those of another network.
+func TestKeptHeadsOfReplacedKeysProveNothing(t *testing.T) {
+	w := followed(t, 7, 4)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	w.run(time.Second) // that is on disk
+	w.recover(t, w.machines[0])
+	far := func(i int) bool { return i == 1 || i == 2 }
+	w.cut = func(from, to int) bool { return from >= 100 && far(to) || to >= 100 && far(from) }
+	for range 2 {
+		f.start()
+		w.run(5 * time.Second)
+		if n := f.count("another founding"); f.Epoch() != 0 || n > 0 {
+			t.Fatalf("it follows to epoch %d, and says %d times that a seed is of another founding", f.Epoch(), n)
+		}
+	}
+	w.cut = nil
+	w.must(20*time.Second, "it follows", w.follows)
 }

@@ -134,8 +134,10 @@ the list this one is.
 This gives up what the seeds stand for: that a quorum decides. What the lost seeds
 have ruled after this ledger's last epoch is gone, and every peer has to take the
 new seats on this seed's word; one that keeps data and has met another seed at an
-address of the list does not, and is started with an empty data directory. If any of
-the lost seeds may ever come back, do not do it: start them instead.`,
+address of the list does so only if the list has the new key in its third column;
+else, or where the seat had changed hands before, it is started with an empty data
+directory. If any of the lost seeds may ever come back, do not do it: start them
+instead.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := o.settle(cmd)
