@@ -37,11 +37,6 @@ type heard struct {
 // justNow reports whether it said so lately.
 func (h *heard) justNow(now time.Time) bool { return !h.at.IsZero() && now.Sub(h.at) <= heardFor }
 
-// elsewhere reports whether it takes part in another founding.
-func (h *heard) elsewhere(founding hearsay.Hash) bool {
-	return !h.founding.IsZero() && h.founding != founding
-}
-
 func (s *seats) sit(network hearsay.NetworkID, seat hearsay.Seat, since hearsay.CaseID) {
 	s.known[seat.Slot] = occupant{seat, seat.RaftID(network), since}
 }

@@ -148,6 +148,7 @@ var coverage = [...]struct {
 	{"bars", func(r *Result) uint64 { return r.Counts.Bars }, 1, stormWorld},
 	{"asked removals", func(r *Result) uint64 { return r.Counts.Asked }, 1, stormWorld},
 	{"second disks lost", func(r *Result) uint64 { return max(r.Counts.Losses, 1) - 1 }, 3, stormWorld},
+	{"recoveries", func(r *Result) uint64 { return r.Counts.Recoveries }, 2, stormWorld},
 	{"lies", func(r *Result) uint64 { return r.Counts.Lies }, 1, stormWorld},
 	{"old rulings read", func(r *Result) uint64 { return r.Counts.OldReads }, 1, stormWorld},
 	{"machines that hear nothing", func(r *Result) uint64 { return r.Counts.Deaf }, 0, coreWorld},

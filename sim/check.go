@@ -89,6 +89,9 @@ type checker struct {
 	well        []bool // by machine: nobody may remove it; nil: none
 	twins       []twins
 	fork        fork
+	before      []*givenUp // ledgers that were, oldest first
+	ruin        ruin
+	cases       hearsay.CaseID // the highest number of one that was ruled, or that a seed has voted on
 	mentions    mentions
 }
 
@@ -127,6 +130,7 @@ type view struct {
 	based    bool                    // it has a ledger to go on from
 	looked   hearsay.Epoch           // at which its ledger was looked at
 	parted   bool                    // it has another ledger, see fork
+	old      *givenUp                // it follows this ledger; nil: the present one
 	barred   []hearsay.NodeID        // as this seed has applied since its start
 	telling  []telling               // what it has applied, and a crash could undo yet
 	cast     []string                // ballots of this step
@@ -147,6 +151,7 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 		peers:     config.Nodes,
 		ledger:    newLedger(network, config.Seeds),
 		ofSource:  int(config.Quorum.Limits.MembersOfSource),
+		ruin:      ruin{seed: -1},
 	}
 	if config.Overlay.Kind == overlay.KindPowerLaw {
 		c.linksMost *= 2
@@ -225,7 +230,7 @@ func (c *checker) restored(m *machine, records []hearsay.Record) {
 	}
 	for i := range c.gossip.said {
 		if s := &c.gossip.said[i]; s.identity == number && !held[s.id] {
-			s.written, s.durable = false, false // if it is to be had, others have it
+			s.written, s.durable, s.lost = false, false, true // if it is to be had, others have it
 		}
 	}
 }

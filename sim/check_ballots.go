@@ -93,6 +93,7 @@ func (c *checker) casts(m *machine, now time.Duration) {
 		if int(b.Slot) != int(m.index)-c.peers || b.Life != one.life {
 			c.violate(now, m, RuleBallots, "casts a ballot in the slot %d, of a life that is not its own", b.Slot+1)
 		}
+		c.cases = max(c.cases, b.Case)
 		t := c.views[m.index].triedOf(b.Stay.ID)
 		if c.ledger.votes.cast[message] = (caster{m.index, one.key, m.tried(&t, now)}); b.Verdict == hearsay.BallotYes && !b.Stay.ID.IsZero() {
 			c.checked(m, &b, &t, now)

@@ -156,7 +156,10 @@ func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
 	against, reachable := 0, 0
 	for i := range e.Statements {
 		s := &e.Statements[i]
-		if problem := c.statement(e, i); problem != "" {
+		if c.outdated(s) {
+			continue
+		}
+		if problem := c.statement(m, e, i); problem != "" {
 			c.violate(now, m, RuleEvidence, "against %s, statement of %s: %s", name, c.name(s.Observer), problem)
 			continue
 		}
@@ -189,7 +192,7 @@ func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
 }
 
 // statement says what is wrong with a statement, if anything.
-func (c *checker) statement(e *hearsay.Evidence, i int) string {
+func (c *checker) statement(m *machine, e *hearsay.Evidence, i int) string {
 	s := &e.Statements[i]
 	number, known := c.numbers[s.Observer]
 	for before := range i {
@@ -204,7 +207,7 @@ func (c *checker) statement(e *hearsay.Evidence, i int) string {
 		return "nobody is his own witness"
 	case s.Subject != e.Subject || s.Round != e.Round || s.Incarnation != e.Incarnation:
 		return "of another round"
-	case !s.Verify(c.ledger.id(), &c.verifier, c.identities[number].key):
+	case !s.Verify(c.followed(m).id(), &c.verifier, c.identities[number].key):
 		return "not signed by it"
 	case found.all>>s.Verdict&1 == 0 && !c.identities[number].unjudged:
 		return fmt.Sprintf("says %s, and it found %s", s.Verdict, found.last)

@@ -82,6 +82,11 @@ func (l *ledger) id() hearsay.LedgerID {
 // epoch is the newest that was told.
 func (l *ledger) epoch() hearsay.Epoch { return hearsay.Epoch(len(l.rulings)) }
 
+// has reports whether this is the ruling of an epoch.
+func (l *ledger) has(at hearsay.Epoch, hash hearsay.Hash) bool {
+	return at > 0 && at <= l.epoch() && l.rulings[at-1].hash == hash
+}
+
 // last gives the newest stay of a node, or nil.
 func (l *ledger) last(id hearsay.NodeID) *lasting {
 	if all := l.of[id]; len(all) > 0 {
@@ -109,6 +114,7 @@ type telling struct {
 	epoch    hearsay.Epoch
 	ruling   *hearsay.Ruling
 	evidence *hearsay.Evidence
+	old      *givenUp // the ledger that it is of; nil: the present one
 }
 
 // loaded is told with what a node starts, and how far it has got by that. Of
@@ -142,6 +148,7 @@ func (c *checker) applies(m *machine, e *hearsay.Event, now time.Duration) {
 			c.violate(now, m, RuleLedger, "applies epoch %d after %d", e.Ruling.Epoch, v.epoch)
 		}
 		v.epoch = e.Ruling.Epoch
+		c.sorts(m, v.epoch, e.Ruling.Hash(c.network), now)
 		if e.Ruling.Kind == hearsay.RulingAdmit && slices.Contains(v.barred, e.Ruling.Stay.ID) {
 			c.violate(now, m, RuleRoster, "epoch %d admits %s, which an operator has barred", e.Ruling.Epoch, c.name(e.Ruling.Stay.ID))
 		}
@@ -156,11 +163,12 @@ func (c *checker) applies(m *machine, e *hearsay.Event, now time.Duration) {
 			c.violate(now, m, RuleLedger, "takes over the roster of epoch %d after %d", e.Epoch, v.epoch)
 		}
 		v.epoch = e.Epoch
+		c.sorts(m, m.node.Epoch(), m.node.Authority().Head, now)
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberRemoved, hearsay.EventMemberLeft:
 	default:
 		return
 	}
-	v.telling = append(v.telling, telling{e.Kind, e.Subject, v.epoch, e.Ruling, e.Evidence})
+	v.telling = append(v.telling, telling{e.Kind, e.Subject, v.epoch, e.Ruling, e.Evidence, v.old})
 }
 
 // told judges what a node has applied, now that a crash cannot undo it any
@@ -175,12 +183,15 @@ func (c *checker) told(m *machine, now time.Duration) {
 			c.ruled(m, t, now)
 		}
 	}
-	if at := v.telling[len(v.telling)-1].epoch; at > 0 && !v.based {
-		if v.based = true; at < one.told {
+	last := &v.telling[len(v.telling)-1]
+	if at := last.epoch; at > 0 && !v.based {
+		if v.based = true; at < c.oldest(one) && last.old == nil {
 			c.violate(now, m, RuleLedger, "begins with epoch %d, and has told %d before its restart", at, one.told)
 		}
 	}
-	one.told = max(one.told, v.epoch)
+	if last.old == nil {
+		one.told = max(one.told, v.epoch)
+	}
 	for i := range v.telling {
 		if t := &v.telling[i]; t.ruling == nil && t.subject != m.id {
 			c.listing(m, t, now)
@@ -197,6 +208,10 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 	case c.views[m.index].parted:
 		c.fork.other[hash] = true
 		return
+	case t.old != nil: // it has been judged
+		return
+	case r.Kind == hearsay.RulingRecover && c.ruin.seed == m.index && n >= 1 && n <= len(l.rulings)+1 && !l.has(r.Epoch, hash):
+		c.anew(m, r, now)
 	case n < 1 || n > len(l.rulings)+1:
 		c.violate(now, m, RuleLedger, "applies epoch %d, and nobody has told %d", r.Epoch, len(l.rulings)+1)
 		return
@@ -207,9 +222,11 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 		return // it has been judged
 	case n == 1:
 		l.began, l.since = r.Previous, now
-	case r.Previous != l.rulings[n-2].hash:
-		c.violate(now, m, RuleLedger, "epoch %d does not follow from %d", r.Epoch, n-1)
 	}
+	if n := len(l.rulings); n > 0 && r.Previous != l.rulings[n-1].hash {
+		c.violate(now, m, RuleLedger, "epoch %d does not follow from %d", r.Epoch, n)
+	}
+	c.numbered(m, r, now)
 	c.balloted(m, r, now)
 	c.stayed(m, r, now)
 	if want := hearsay.HashRoster(l.network, &l.roster.hashes); r.Roster != want {
@@ -299,6 +316,9 @@ func (c *checker) listing(m *machine, t *telling, now time.Duration) {
 		return // seeds are in by the list of seeds
 	}
 	l, at := &c.ledger, c.views[m.index].epoch
+	if t.old != nil {
+		l = &t.old.ledger
+	}
 	in, was := l.in(t.subject, at)
 	ended := false
 	for _, number := range l.of[t.subject] {
@@ -332,12 +352,12 @@ type standing struct {
 // not looked at yet.
 func (c *checker) looks(m *machine, at hearsay.Epoch) bool {
 	v := &c.views[m.index]
-	return at > 0 && at != v.looked && len(v.telling) == 0 && at <= c.ledger.epoch()
+	return at > 0 && at != v.looked && len(v.telling) == 0 && at <= c.followed(m).epoch()
 }
 
 // holdsLedger checks what a node has against what was ruled up to its epoch.
 func (c *checker) holdsLedger(m *machine, h *standing, now time.Duration) {
-	l, v := &c.ledger, &c.views[m.index]
+	l, v := c.followed(m), &c.views[m.index]
 	if len(v.telling) > 0 {
 		return // it is about to tell
 	}
@@ -381,7 +401,8 @@ func (c *checker) hashOf(stays []hearsay.Stay) hearsay.Hash {
 // lists checks that a node lists as living exactly who is in. Whoever leaves
 // says so to the seeds, and is in until they have ruled it.
 func (c *checker) lists(m *machine, h *standing, now time.Duration) {
-	l, missing := &c.ledger, c.ledger.rulings[h.epoch-1].members
+	l := c.followed(m)
+	missing := l.rulings[h.epoch-1].members
 	for i := range h.members {
 		one := &h.members[i]
 		number, known := c.numbers[one.ID]

@@ -17,7 +17,7 @@ func (w *World) settle() bool {
 	deadline := max(w.lastTrouble+w.settleTime(), w.lastSaid) + w.rumorTime() + w.linksTime()
 	for !w.Converged() {
 		switch {
-		case !w.whole(), w.halted, !w.hasQuorum():
+		case !w.whole(), w.halted, !w.hasQuorum() && !w.mustDecide():
 			return true // nobody can expect it
 		case w.now >= deadline:
 			return false

@@ -35,21 +35,23 @@ type Counts struct {
 	TornDisks  uint64 `json:"torn_disks"` // a process ended, and something written was lost
 	DiskFails  uint64 `json:"disk_fails"` // syncs that failed
 
-	Moves     uint64 `json:"moves,omitempty"`      // to other addresses
-	Fills     uint64 `json:"fills,omitempty"`      // disks that had no room
-	Damages   uint64 `json:"damages,omitempty"`    // bits of disks that flipped
-	Restores  uint64 `json:"restores,omitempty"`   // of older copies of disks
-	Dooms     uint64 `json:"dooms,omitempty"`      // seeds that stopped on an older copy
-	Invented  uint64 `json:"invented,omitempty"`   // members, by strangers
-	Capped    uint64 `json:"capped,omitempty"`     // peers that a seed turned away because of a limit, by each time it said so
-	Clones    uint64 `json:"clones,omitempty"`     // processes that started with a copy of another's disk
-	TwinStops uint64 `json:"twin_stops,omitempty"` // peers that stopped because another process had their identity
-	Clashes   uint64 `json:"clashes,omitempty"`    // names that two had
-	Bars      uint64 `json:"bars,omitempty"`       // that seeds had
-	Asked     uint64 `json:"asked,omitempty"`      // removals that an operator asked for
-	Losses    uint64 `json:"losses,omitempty"`     // disks that an operator took from a seed
-	Lies      uint64 `json:"lies,omitempty"`       // of hostile members
-	OldReads  uint64 `json:"old_reads,omitempty"`  // rulings read from disk that were not in memory any more
+	Moves      uint64 `json:"moves,omitempty"`      // to other addresses
+	Fills      uint64 `json:"fills,omitempty"`      // disks that had no room
+	Damages    uint64 `json:"damages,omitempty"`    // bits of disks that flipped
+	Restores   uint64 `json:"restores,omitempty"`   // of older copies of disks
+	Dooms      uint64 `json:"dooms,omitempty"`      // seeds that stopped on an older copy
+	Invented   uint64 `json:"invented,omitempty"`   // members, by strangers
+	Capped     uint64 `json:"capped,omitempty"`     // peers that a seed turned away because of a limit, by each time it said so
+	Clones     uint64 `json:"clones,omitempty"`     // processes that started with a copy of another's disk
+	TwinStops  uint64 `json:"twin_stops,omitempty"` // peers that stopped because another process had their identity
+	Clashes    uint64 `json:"clashes,omitempty"`    // names that two had
+	Bars       uint64 `json:"bars,omitempty"`       // that seeds had
+	Asked      uint64 `json:"asked,omitempty"`      // removals that an operator asked for
+	Losses     uint64 `json:"losses,omitempty"`     // disks that an operator took from a seed
+	Recoveries uint64 `json:"recoveries,omitempty"` // of the ledger, from one seed's disk
+	Emptied    uint64 `json:"emptied,omitempty"`    // disks of peers that did not follow a recovery
+	Lies       uint64 `json:"lies,omitempty"`       // of hostile members
+	OldReads   uint64 `json:"old_reads,omitempty"`  // rulings read from disk that were not in memory any more
 
 	Suspicions  uint64 `json:"suspicions"`
 	Rounds      uint64 `json:"rounds"`

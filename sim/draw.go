@@ -34,6 +34,7 @@ type storm struct {
 	nodes  int   // and seeds
 	frail  int   // seeds, the last ones, whose disks may be lost
 	down   []int // seeds that are down for good in the end
+	ruined bool  // a quorum of the seeds is lost for ever
 	config *Config
 	s      *Scenario
 }
@@ -87,6 +88,7 @@ func drawWorld(seed uint64, seeds int) Config {
 	st.dusk()
 	st.split()
 	st.relapse()
+	st.ruin()
 	st.doom()
 	st.talk()
 	st.blow()

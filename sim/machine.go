@@ -52,6 +52,10 @@ type machine struct {
 	savedOf   int           // which of its disks that is of, by number
 	copied    bool          // its disk is an older copy, and no node has started on it yet
 	doomed    bool          // its process has stopped, and says why it must not start again with this disk
+	recovers  bool          // its process, a seed's, starts only to begin its ledger anew
+	list      int           // of seeds, by number: what its process, a peer's, has started with
+	heeded    int           // the newest list with which it was started once more because it said so: see refuses
+	refuses   bool          // it says that seeds of the newest list are others than it has met
 	twist     *twist        // never nil
 	clock     localClock
 	group     int32         // of a partition
@@ -108,6 +112,7 @@ func (w *World) start(m *machine, fresh bool) {
 		m.owner, m.ownerDisk = m.index, m.disks
 	}
 	records := w.load(m)
+	m.list, m.refuses = w.recovery.list, false
 	m.life++
 	m.condition = conditionRunning
 	m.clock.starts(w.now)
@@ -135,8 +140,7 @@ func (w *World) start(m *machine, fresh bool) {
 	w.steps(m)
 	m.node = w.newNode(m, config, signer, rand.New(&random), records)
 	if w.config.Seeds > 0 {
-		untold := m.node.Ledger(w.check.ledger.epoch(), hearsay.MaxRulings)
-		w.check.loaded(m, records, m.node.Epoch(), untold, w.now)
+		w.check.loaded(m, records, m.node.Epoch(), w.untold(m), w.now)
 	}
 	w.carryOut(m, m.node.Tick(w.timeOf(m)))
 	if contact, known := w.contactOf(m); known && m.node != nil { // unless its disk has failed already

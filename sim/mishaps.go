@@ -6,8 +6,8 @@ import (
 )
 
 // dials say in how many of so many drawn worlds each mishap is.
-var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd, split int }{
-	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2, split: 1,
+var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd, split, recover int }{
+	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2, split: 1, recover: 2,
 }
 
 // mishap gives the stream of one kind of mishaps, and whether the world has it:
@@ -27,7 +27,7 @@ func during(random *rand.Rand) time.Duration {
 // worlds; there no other disk of a seed is lost.
 func (st *storm) doom() {
 	random, has := st.mishap(1, dials.lose)
-	if !has || st.frail == 0 {
+	if !has || st.frail == 0 || st.ruined {
 		return
 	}
 	st.frail = 0
@@ -37,6 +37,20 @@ func (st *storm) doom() {
 		at := stormBegins + time.Duration(random.Int64N(int64(10*time.Second))) + time.Duration(i)*20*time.Second
 		st.plan(Action{At: at, Verb: Lose, Who: []int{who}})
 	}
+}
+
+// ruin has a quorum of the seeds lost for ever, in some worlds, and an operator begin anew
+// from one that is left: one whose disk nothing else takes. There is time enough until the storm's
+// end, and no seed comes late, is put back, or is down in the end.
+func (st *storm) ruin() {
+	random, has := st.mishap(15, dials.recover)
+	if !has || st.frail == 0 && st.config.Seeds != 2 {
+		return
+	}
+	st.ruined = true
+	left := st.config.Nodes + 1 + random.IntN(st.config.Seeds-st.frail)
+	at := stormBegins + time.Duration(random.Int64N(int64(30*time.Second)))
+	st.plan(Action{At: at, Verb: Recover, Who: []int{left}})
 }
 
 // relapse has a machine start with an older copy of its disk, in some worlds. If

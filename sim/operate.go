@@ -48,7 +48,7 @@ func (w *World) operate(m *machine, a *Action) {
 		w.restore(m)
 	case a.Verb == Damage && m.node != nil && !w.isSeed(m):
 		w.damage(m)
-	case a.Verb == Bar || a.Verb == Lift || a.Verb == Remove || a.Verb == Lose:
+	case a.Verb == Bar || a.Verb == Lift || a.Verb == Remove || a.Verb == Lose || a.Verb == Recover:
 		w.ask(m, a.Verb)
 	}
 }
@@ -99,7 +99,7 @@ func (w *World) damage(m *machine) {
 // ask notes what an operator wants of the seeds. A bar and its lifting undo each
 // other.
 func (w *World) ask(m *machine, verb Verb) {
-	if w.config.Seeds == 0 || verb == Lose != w.isSeed(m) || m.id.IsZero() {
+	if w.config.Seeds == 0 || (verb == Lose || verb == Recover) != w.isSeed(m) || m.id.IsZero() {
 		return
 	}
 	if verb == Bar || verb == Lift {
@@ -137,8 +137,11 @@ func (w *World) askSeeds() {
 
 // asked asks once more, and reports whether nothing is left to ask.
 func (w *World) asked(r *request) (done bool) {
-	if r.verb == Lose {
+	switch r.verb {
+	case Lose:
 		return w.loses(r)
+	case Recover:
+		return w.recovers(r)
 	}
 	seed := w.readySeed()
 	if seed == nil {

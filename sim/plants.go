@@ -75,6 +75,8 @@ var Plants = []Plant{
 	{"hasty-watch", "opens a case on a member that it has probed once in vain, whatever observers say", RuleBallots, everywhere(&twist{configures: watchOnce}), 3, false},
 	{"old-seat", "takes part with the seat of the disk that it has lost", RuleBallots, everywhere(&twist{loads: keepLife, steps: noteLife}), 3, false},
 	{"admits-barred", "admits a peer, as a seed, that an operator has barred", RuleRoster, everywhere(&twist{steps: barBefore}), 3, false},
+	{"same-cases", "begins a ledger anew, as a seed, with the number of a case that was before", RuleLedger, everywhere(&twist{steps: eachEvent(sameCases)}), 3, false},
+	{"lost-seats", "begins a ledger anew, as a seed, with the seeds in their seats whose disks are gone", RuleBallots, everywhere(&twist{steps: eachEvent(keepSeats)}), 3, false},
 	{"slow-ballots", "votes for a removal only after nine seconds of probes in vain, whatever the observers say", RuleCore, everywhere(&twist{configures: probeLong}), 3, true},
 	{"refuses-joiners", "answers no registration, as a seed, for 15 s after a removal", RuleCore, everywhere(&twist{takes: refuseJoiners, steps: noteRemoval}), 3, true},
 	{"stands-still", "has a deadline that is always now", RuleProgress, everywhere(&twist{deadline: alwaysDue}), 0, false},

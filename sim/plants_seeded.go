@@ -179,6 +179,32 @@ func barBefore(w *World, m *machine, e *hearsay.Effects) {
 	}
 }
 
+// sameCases has a recovery be of the first case that there was.
+func sameCases(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingRecover {
+		other := *e.Ruling
+		other.Case = 1
+		e.Ruling = &other
+	}
+	return nil
+}
+
+// keepSeats has a recovery leave the seeds in their seats that are lost.
+func keepSeats(w *World, m *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingRecover {
+		other := *e.Ruling
+		other.Seats = slices.Clone(other.Seats)
+		for i := range w.check.identities {
+			one := &w.check.identities[i]
+			if slot := int(one.machine) - w.config.Nodes; slot >= 0 && one.machine != m.index && i != w.machines[one.machine].identity {
+				other.Seats[slot] = hearsay.Seat{Slot: uint8(slot), Key: one.key, Life: one.life}
+			}
+		}
+		e.Ruling = &other
+	}
+	return nil
+}
+
 // admitAll has seeds hold to no limit of admissions.
 func admitAll(_ *World, _ *machine, c *node.Config) {
 	c.Quorum.Limits = hearsay.Limits{Members: hearsay.MaxLimit, MembersOfSource: hearsay.MaxLimit, Admissions: hearsay.MaxLimit, SourceAdmissions: hearsay.MaxLimit}

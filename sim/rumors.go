@@ -29,7 +29,8 @@ type saying struct {
 	data       []byte
 	sum        hearsay.Hash  // of data, once it was asked for
 	written    bool          // asked to be kept
-	durable    bool          // a crash of its origin cannot take it
+	durable    bool          // a crash of its origin cannot take it, or others have it
+	lost       bool          // its origin's disk was put back to before it: what the origin gets of it from others is not on its disk
 	expired    bool          // its origin's clock jumped, and calls it too old to be told
 	expiring   bool          // likewise soon after a start: the origin tells then that it is not to be had, also if others have it
 	ahead      time.Duration // the origin's clock, of the world's, when it was said
@@ -268,11 +269,11 @@ func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
 // among checks that a rumor goes from one member to another, by the ledger as who
 // hears it has told it.
 func (c *checker) among(m *machine, by hearsay.NodeID, now time.Duration) {
-	at := c.views[m.index].epoch
-	if in, _ := c.ledger.in(by, at); !in {
+	l, at := c.followed(m), c.views[m.index].epoch
+	if in, _ := l.in(by, at); !in {
 		c.violate(now, m, RuleRumor, "hears a rumor from %s, who is not in at epoch %d", c.name(by), at)
 	}
-	if in, _ := c.ledger.in(m.id, at); !in {
+	if in, _ := l.in(m.id, at); !in {
 		c.violate(now, m, RuleRumor, "hears a rumor from %s, and is not in itself at epoch %d", c.name(by), at)
 	}
 }
@@ -295,7 +296,7 @@ func (c *checker) owed(now, grace time.Duration, steady []bool) (owed set) {
 		if one.twinned {
 			continue // some have heard what one said under this number, and some what the other did
 		}
-		had := s.durable && !s.expired && steady[one.machine] && one.running
+		had := s.durable && !s.lost && !s.expired && steady[one.machine] && one.running
 		for machine := range c.views {
 			had = had || steady[machine] && c.views[machine].heard.has(i)
 		}

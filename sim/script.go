@@ -51,6 +51,7 @@ const (
 	Lift                      // the bar ends
 	Remove                    // an operator asks the seeds that a peer is removed; who answers them stays
 	Lose                      // a seed runs again with an empty disk, once all seeds have their seats
+	Recover                   // the disks of all seeds but one are lost for ever, once that one has a ledger, and an operator begins anew from it
 	Core                      // some machines are well from now on, whatever becomes of others: none may be removed, and all are in within a time
 	WantIn                    // a machine's process runs for the first time, and must be in within a time
 	WantOut                   // a machine is killed, and must be out within a time
@@ -62,7 +63,7 @@ var verbWords = [...]string{
 	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", Delay: "delay", Duplicate: "duplicate",
 	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
 	Move: "move", Fill: "fill", Room: "room", Damage: "damage", Save: "save", Restore: "restore", Call: "call", Clone: "clone", Invent: "invent",
-	Bar: "bar", Lift: "lift", Remove: "remove", Lose: "lose",
+	Bar: "bar", Lift: "lift", Remove: "remove", Lose: "lose", Recover: "recover",
 	Core: "core", WantIn: "want-in", WantOut: "want-out", WantHeard: "want-heard",
 }
 
@@ -142,6 +143,7 @@ type crowd struct{ nodes, seeds int }
 //	at 59s  bar n3                    # by an operator, with seeds; `lift n3` ends it
 //	at 59s  remove n3                 # an operator asks for it, with seeds; who answers them stays
 //	at 59s  lose s1                   # it starts again with an empty disk, once all seeds have their seats
+//	at 59s  recover s1                # the disks of all other seeds are gone: an operator begins anew from that of s1
 //
 // Lines with seeds may demand what a core must do in time, whatever becomes of
 // the others:
@@ -282,6 +284,9 @@ func (a *Action) parseMachineDial(words []string, all crowd) (err error) {
 	}
 	if err == nil && a.Verb == Clone && (len(a.Who) != 2 || slices.Max(a.Who) > all.nodes) {
 		err = fmt.Errorf("clone: want two peers, as in `clone n3 n8`: n8 starts with a copy of the disk of n3")
+	}
+	if err == nil && a.Verb == Recover && (len(a.Who) != 1 || a.Who[0] <= all.nodes) {
+		err = fmt.Errorf("recover: want one seed, as in `recover s1`: the others lose their disks")
 	}
 	if err == nil && a.Verb >= Bar && all.seeds == 0 {
 		err = fmt.Errorf("%s: want a network with seeds: `with seeds 3` or --seeds 3", a.Verb)

@@ -57,9 +57,12 @@ func (w *World) seatsIn(m *machine, config *node.Config) {
 	if w.isSeed(m) {
 		config.Role = hearsay.RoleSeed
 		config.Quorum.Seeds, config.Quorum.Slot = w.seedsOf(), int(m.index)-w.config.Nodes
-		config.Quorum.Found = config.Quorum.Slot < w.config.Founders
+		config.Quorum.Found, config.Quorum.Recover = config.Quorum.Slot < w.config.Founders, m.recovers
 	} else {
 		config.Follower.Seeds = w.seedsOf()
+		for slot := range config.Follower.Seeds {
+			config.Follower.Seeds[slot].Key = w.recovery.keyOf(slot)
+		}
 	}
 }
 

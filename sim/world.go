@@ -50,6 +50,7 @@ type World struct {
 	halted      bool          // a node stands still, and time with it
 	lastTrouble time.Duration // when the last action was carried out that members have to find out about
 	requests    []request     // of operators, that seeds have not yet
+	recovery    recovery      // of the seeds, by an operator
 	core        core          // that is well, and what it must do in time
 
 	lives    map[int32]*hearsay.SeedLife                     // likewise, by machine
@@ -155,6 +156,7 @@ func (w *World) step(due *moment) {
 		w.checkTwins()
 		w.checkForks()
 		w.askSeeds()
+		w.heedsPeers()
 		w.queue.push(moment{at: w.now + checkEvery, kind: momentCheck})
 	}
 }
@@ -331,6 +333,9 @@ func (w *World) whole() bool {
 // tell is what the application gets to know.
 func (w *World) tell(m *machine, events []hearsay.Event) {
 	for i := range events {
+		if events[i].Kind == hearsay.EventSeedDiffers {
+			w.differs(m, &events[i])
+		}
 		w.log.tell(w.now, m, &events[i], w.check)
 	}
 }

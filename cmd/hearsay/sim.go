@@ -58,6 +58,7 @@ A scenario has one action a line:
   at 58s  bar n3                     by an operator, with seeds; lift n3 ends it
   at 58s  remove n3                  asked for by an operator
   at 58s  lose s1                    it loses its disk, once all have their seats
+  at 58s  recover s1                 all other seeds lose theirs: an operator begins anew from s1
   at 60s  core 10s n1..n3 s1 s2      they are well, and none is removed; with seeds
   at 61s  want-in 10s n4             it starts, and must be in within 10 s
   at 62s  want-out 10s n3            it is killed, and must be out

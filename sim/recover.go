@@ -1,0 +1,221 @@
+package sim
+
+import (
+	"time"
+
+	"hearsay"
+)
+
+// This file is what an operator does when a quorum of the seeds is lost for ever, as
+// `hearsay seed recover --help` has it:
+//
+//	the disks of all seeds but one are gone
+//	the others    start with empty disks
+//	the one left  starts only to begin its ledger anew (Node.Recover), and then as always
+//	the peers     start again, a few at a time, with a list of seeds that has the keys of now
+//	a peer        that says then that a seed of the list is another than it has met starts once more, and then
+//	              with an empty disk
+//
+// What fails meanwhile is started again, once a second.
+
+const (
+	peersATime   = 8                // one in so many peers is started with the new list of seeds at each check
+	anewWithin   = 10 * time.Second // a seed may refuse for so long where nothing fails (agent: recoverPatience); then the others are emptied again
+	triesMost    = 3                // and so often
+	neverExpires = 1000 * time.Hour // what is lost is lost: a recovery that has begun is not given up
+)
+
+// recovery is the last one that an operator has begun.
+type recovery struct {
+	list     int                 // of seeds, by number: the one that peers start with from now on. 0: the one without keys
+	keys     []hearsay.PublicKey // that it has, by slot
+	life     int32               // of the seed that is left: in this one its ledger has begun anew. 0: it has not
+	calmAt   time.Duration       // since when nothing has failed that could keep it from that
+	tries    int                 // times that the others were emptied
+	underWay bool
+	left     int32 // the seed that is left, by index
+}
+
+// recovers goes on with a recovery. It begins once the seed that is to be left has a
+// ledger: else the network is not recovered, but founded anew.
+func (w *World) recovers(r *request) (done bool) {
+	m := &w.machines[r.machine]
+	switch {
+	case !w.recovery.underWay && (m.life == 0 || m.doomed || w.check.identities[m.identity].ruledOnDisk == 0):
+		return false
+	case !w.recovery.underWay:
+		r.until, w.recovery.tries = neverExpires, 0
+		w.ruin(m)
+		return false
+	case w.recovery.left != r.machine:
+		return false // one after the other
+	case !m.recovers:
+		return w.startsListed()
+	}
+	w.startsSeeds()
+	if w.beganAnew(m) {
+		w.recovery.list++
+		w.recovery.keys = w.recovery.keys[:0]
+		for i := w.config.Nodes; i < len(w.machines); i++ {
+			w.recovery.keys = append(w.recovery.keys, w.check.identities[w.machines[i].identity].key)
+		}
+		w.counts.Recoveries++
+		m.recovers, w.check.ruin.seed = false, -1
+		w.end(m, conditionCrashed)
+		w.start(m, false)
+	}
+	w.lastTrouble = w.now
+	return false
+}
+
+// ruin takes the disks of all seeds but one for ever, and starts them and that one
+// for its recovery.
+func (w *World) ruin(left *machine) {
+	for i := w.config.Nodes; i < len(w.machines); i++ {
+		if m := &w.machines[i]; m.node != nil {
+			w.fates.began(m, Kill, w.now)
+			w.end(m, conditionCrashed)
+		}
+	}
+	left.recovers = true
+	w.recovery.underWay, w.recovery.life, w.recovery.calmAt = true, 0, w.now
+	w.recovery.left = left.index
+	w.recovery.tries++
+	for i := w.config.Nodes; i < len(w.machines); i++ {
+		if m := &w.machines[i]; m != left {
+			w.start(m, true)
+		}
+	}
+	w.check.ruined(left)
+	w.start(left, false)
+	w.lastTrouble = w.now
+}
+
+// startsSeeds starts seeds that have stopped.
+func (w *World) startsSeeds() {
+	for i := w.config.Nodes; i < len(w.machines); i++ {
+		if m := &w.machines[i]; m.condition == conditionCrashed {
+			w.start(m, false)
+		}
+	}
+}
+
+// beganAnew has the seed that is left begin its ledger anew, and reports whether that is
+// done and durable. Where another seed takes part in something already, by a try that was
+// killed before its end, all others must start with empty disks again, as the refusal says.
+func (w *World) beganAnew(m *machine) bool {
+	if m.condition != conditionRunning {
+		w.recovery.calmAt = w.now
+		return false
+	}
+	if w.recovery.life == m.life {
+		return len(m.lane) == 0
+	}
+	w.steps(m)
+	_, effects, err := m.node.Recover(w.timeOf(m))
+	w.carryOut(m, effects)
+	if err == nil && m.condition == conditionRunning {
+		w.recovery.life = m.life
+		return len(m.lane) == 0
+	}
+	switch {
+	case !w.check.whole || !w.allSeedsRun():
+		w.recovery.calmAt = w.now
+	case w.now-w.recovery.calmAt < anewWithin:
+	case w.recovery.tries < triesMost:
+		w.ruin(m)
+	default:
+		w.check.violate(w.now, m, RuleConverge, "does not begin its ledger anew: %v", err)
+		w.recovery.calmAt = w.now
+	}
+	return false
+}
+
+// allSeedsRun reports whether all do.
+func (w *World) allSeedsRun() bool {
+	for i := w.config.Nodes; i < len(w.machines); i++ {
+		if w.machines[i].condition != conditionRunning {
+			return false
+		}
+	}
+	return true
+}
+
+// startsListed starts some of the peers that run with an older list of seeds, with the
+// newest, and reports whether there were none.
+func (w *World) startsListed() (done bool) {
+	most := max(1, w.config.Nodes/peersATime)
+	for i := range w.machines[:w.config.Nodes] {
+		if m := &w.machines[i]; m.node != nil && m.list < w.recovery.list {
+			if most--; most < 0 {
+				return false
+			}
+			w.startsAgain(m, false)
+		}
+	}
+	w.recovery.underWay = false
+	return true
+}
+
+// startsAgain is an operator who stops a process, and starts it.
+func (w *World) startsAgain(m *machine, fresh bool) {
+	w.fates.began(m, Kill, w.now)
+	w.end(m, conditionCrashed)
+	w.start(m, fresh)
+	w.lastTrouble = w.now
+}
+
+// differs notes that a peer says of a seed that it is another than it knows, though it
+// is the one of the newest list: the peer's disk knows better.
+func (w *World) differs(m *machine, e *hearsay.Event) {
+	if w.isSeed(m) || w.recovery.list == 0 || m.list < w.recovery.list {
+		return
+	}
+	slot, found := w.machineAt(e.Addr)
+	if slot -= int32(w.config.Nodes); found && slot >= 0 && e.By == w.recovery.keys[slot].NodeID() {
+		m.refuses = true
+	}
+}
+
+// heedsPeers starts again the peers that have said so, and with empty disks those that say it
+// a second time, as they advise.
+func (w *World) heedsPeers() {
+	for i := range w.machines[:w.config.Nodes] {
+		m := &w.machines[i]
+		if !m.refuses || m.node == nil {
+			continue
+		}
+		again := m.heeded == w.recovery.list
+		if m.heeded = w.recovery.list; again {
+			w.counts.Emptied++
+		}
+		w.startsAgain(m, again)
+	}
+}
+
+// mustDecide reports whether the seeds of a recovered network must decide, as all run.
+func (w *World) mustDecide() bool {
+	return (w.recovery.underWay || w.recovery.list > 0) && w.allSeedsRun()
+}
+
+// keyOf is the key that the newest list of seeds has for a slot; zero: none.
+func (r *recovery) keyOf(slot int) (key hearsay.PublicKey) {
+	if r.list > 0 {
+		key = r.keys[slot]
+	}
+	return key
+}
+
+// untold gives the rulings that a seed starts with and the checker does not know, or
+// knows others of their epochs: what was decided last may have been told to nobody.
+func (w *World) untold(m *machine) []*hearsay.Ruling {
+	l := &w.check.ledger
+	after := min(m.node.Epoch(), l.epoch())
+	for ; m.recovers && after > 0; after-- {
+		one := m.node.Ledger(after-1, 1)
+		if len(one) == 0 || one[0].Epoch != after || one[0].Hash(w.id) == l.rulings[after-1].hash {
+			break
+		}
+	}
+	return m.node.Ledger(after, hearsay.MaxRulings)
+}
