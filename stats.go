@@ -1,6 +1,9 @@
 package hearsay
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Stats are one node's figures since it started. The first group is counted
 // by the core, the second by whoever drives it.
@@ -67,6 +70,19 @@ type Stats struct {
 	StreamOut  uint64 `json:"stream_bytes_out"`
 	SendFails  uint64 `json:"send_fails"`
 	Drops      Drops  `json:"drops"` // input dropped, by reason
+}
+
+// Alone says of a node of an open network that it sees no other living member, and what became
+// of the others; "" if it sees one, or has never seen any.
+func (s *Stats) Alone() string {
+	switch {
+	case s.Alive+s.Suspect > 1:
+	case s.Dead > 0:
+		return fmt.Sprintf("alone: no other member is left, %d are dead; it goes on looking for them", s.Dead)
+	case s.Left > 0:
+		return "alone: all others have left"
+	}
+	return ""
 }
 
 // MarshalJSON gives an object of all reasons.

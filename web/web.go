@@ -349,10 +349,13 @@ func (a *api) getHealthz(w http.ResponseWriter, _ *http.Request) *problem {
 
 // getReadyz says whether this node is in: a peer by the word of the others, or
 // of the seeds; a seed if it has its seat and hears a quorum. A peer stays
-// ready when the quorum is lost: all goes on but admission and removal.
+// ready when the quorum is lost: all goes on but admission and removal. In an open network
+// one that has lost all others is not, unless they have left.
 func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	authority := a.backend.Authority()
 	joined := a.backend.Joined()
+	stats := a.backend.Stats()
+	alone := stats.Alone()
 	switch seed := a.backend.Self().Role == hearsay.RoleSeed; {
 	case authority.Fork != nil && authority.Fork.Proven:
 		return &problem{http.StatusServiceUnavailable, authority.Fork.Text}
@@ -368,6 +371,10 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 		return &problem{http.StatusServiceUnavailable, "the seeds have not admitted this node yet" + why}
 	case !joined:
 		return &problem{http.StatusServiceUnavailable, "this node has not joined its network yet: none of its contacts has answered"}
+	case !authority.Seeded && alone != "" && stats.Dead > 0:
+		return &problem{http.StatusServiceUnavailable, "this node is " + alone}
+	case !authority.Seeded && alone != "":
+		return answer(w, http.StatusOK, status{Status: "joined; " + alone})
 	case authority.Seeded && !authority.Ready:
 		return answer(w, http.StatusOK, status{Status: "joined; " + noQuorum(&authority)})
 	case !seed && authority.Why != "":

@@ -316,6 +316,10 @@ func TestProblems(t *testing.T) {
 			method: "GET", target: "/readyz", status: 503, detail: "none of its contacts has answered",
 			change: func(v *village) { v.joined = false },
 		},
+		"alone": {
+			method: "GET", target: "/readyz", status: 503, detail: "this node is alone: no other member is left, 2 are dead",
+			change: func(v *village) { v.stats = hearsay.Stats{Alive: 1, Dead: 2} },
+		},
 		"leave fails": {
 			method: "POST", target: "/v1/leave", status: 503, detail: "disk full",
 			change: func(v *village) { v.leaveBy = errors.New("disk full") },

@@ -210,6 +210,9 @@ func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
 	table := newTable(out)
 	printSelf(table, &node)
 	printAuthority(table, &authority)
+	if alone := stats.Alone(); alone != "" && !authority.Seeded {
+		fmt.Fprintf(table, "ALONE\t%s\n", strings.TrimPrefix(alone, "alone: "))
+	}
 	printStats(table, &stats)
 	return table.Flush()
 }
