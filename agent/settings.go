@@ -348,22 +348,17 @@ func LoadEnvironment(lookup func(string) (string, bool), cfg *Config) error {
 	return nil
 }
 
-// UnknownVariableError is about a variable of the environment whose name begins as those
-// of knobs do, and that is none.
-type UnknownVariableError struct {
+// UnknownVariable is a variable of the environment whose name begins as those of knobs do,
+// and that is none.
+type UnknownVariable struct {
 	Name    string
 	Nearest string // the one that is called most like it
 }
 
-func (e *UnknownVariableError) Error() string {
-	return fmt.Sprintf("$%s: there is no such setting; the nearest is $%s", e.Name, e.Nearest)
-}
-
-// CheckEnvironment gives an *UnknownVariableError if there is such a variable in the
-// environment, which is given as by os.Environ: the setting that it stands for would be
-// missing without a word. Others are those that the program takes besides. What a cluster
-// sets by itself for a service called hearsay is let pass.
-func CheckEnvironment(environment []string, others ...string) error {
+// UnknownVariables gives them, in the order of the environment, which is as os.Environ gives
+// it: the setting that one stands for would be missing without a word. Others are those that the
+// program takes besides. What a cluster sets by itself for a service called hearsay is let pass.
+func UnknownVariables(environment []string, others ...string) (unknown []UnknownVariable) {
 	var cfg Config
 	known := slices.Clone(others)
 	for _, k := range Knobs(&cfg) {
@@ -371,12 +366,11 @@ func CheckEnvironment(environment []string, others ...string) error {
 	}
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
-		if !strings.HasPrefix(name, environmentPrefix) || slices.Contains(known, name) || ofService(name, value) {
-			continue
+		if strings.HasPrefix(name, environmentPrefix) && !slices.Contains(known, name) && !ofService(name, value) {
+			unknown = append(unknown, UnknownVariable{name, nearest(name, known)})
 		}
-		return &UnknownVariableError{name, nearest(name, known)}
 	}
-	return nil
+	return unknown
 }
 
 // serviceVariables are the ends of the names of variables that Kubernetes and Docker set in

@@ -276,6 +276,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	if listener != nil {
 		defer listener.Close() // unless the server has done so
 	}
+	warnOfVariables(log.Logger, os.Environ())
 	o.greet(log, &config)
 	if _, set := os.LookupEnv("GOGC"); !set && o.role == hearsay.RoleSeed {
 		debug.SetGCPercent(seedGCPercent)

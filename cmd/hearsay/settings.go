@@ -2,9 +2,9 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -71,9 +71,6 @@ func loadSettings(path string, config *agent.Config) error {
 
 // loadEnvironment sets what the environment sets, and checks likewise.
 func loadEnvironment(config *agent.Config) error {
-	if err := checkEnvironment(os.Environ()); err != nil {
-		return err
-	}
 	if err := agent.LoadEnvironment(os.LookupEnv, config); err != nil {
 		return err
 	}
@@ -91,14 +88,13 @@ var flagsOnly = map[string]string{
 	"HEARSAY_HTTP": "--http is a flag only", "HEARSAY_CONFIG": "--config is a flag only", "HEARSAY_SETTINGS": "--settings is a flag only",
 }
 
-// checkEnvironment refuses variables that look like settings and are none.
-func checkEnvironment(environment []string) error {
-	err := agent.CheckEnvironment(environment, append([]string{nodeEnv}, testVariables...)...)
-	unknown, is := errors.AsType[*agent.UnknownVariableError](err)
-	if !is {
-		return err
+// warnOfVariables tells of variables that look like settings and are none. They are no error:
+// others use the environment, too, and etcd starts with them as well.
+func warnOfVariables(log *slog.Logger, environment []string) {
+	for _, unknown := range agent.UnknownVariables(environment, append([]string{nodeEnv}, testVariables...)...) {
+		log.Warn("There is no such setting, so this variable of the environment does nothing",
+			"variable", unknown.Name, "hint", cmp.Or(flagsOnly[unknown.Name], "the nearest is "+unknown.Nearest+`; "hearsay settings" prints all`))
 	}
-	return hintedError{err, cmp.Or(flagsOnly[unknown.Name], `"hearsay settings" prints all settings`)}
 }
 
 // printKnobs prints the knobs as the TOML file of their defaults, each line
