@@ -25,9 +25,29 @@ type desk struct {
 	loop     *loop
 	logger   *slog.Logger
 	mentions *mentions
+	listed   peerList // of the loop
 
 	mu      sync.Mutex
 	waiting map[netip.AddrPort]chan *answer
+}
+
+// peerList is the list of peers that was given last. It is read only.
+type peerList struct {
+	peers []netip.AddrPort
+	epoch hearsay.Epoch
+	made  time.Time
+}
+
+// listAge is how long one list is given to all while the epoch is the same: to make one is
+// a copy of the roster, and only members that have moved since are not in it. A guess.
+const listAge = time.Second
+
+// peers gives the list of peers. It is called in the loop.
+func (d *desk) peers(now time.Time) []netip.AddrPort {
+	if epoch := d.loop.node.Authority().Epoch; epoch != d.listed.epoch || now.Sub(d.listed.made) >= listAge {
+		d.listed = peerList{peers: d.loop.node.Peers(), epoch: epoch, made: now}
+	}
+	return d.listed.peers
 }
 
 // answer is an Outcome of the node, and the packet that carries it.
@@ -94,7 +114,9 @@ func (d *desk) bring(ctx context.Context, from netip.AddrPort, prepare preparing
 	d.mu.Unlock()
 	defer func() {
 		d.mu.Lock()
-		delete(d.waiting, from)
+		if d.waiting[from] == answered { // else another connection from there waits since
+			delete(d.waiting, from)
+		}
 		d.mu.Unlock()
 	}()
 	open := d.loop.putFor(from.Addr(), func(now time.Time) {
@@ -133,7 +155,7 @@ func (d *desk) answer(ctx context.Context, request dialect.Request, from netip.A
 		return reply
 	case *dialect.PeerList:
 		_, reply := d.bring(ctx, from, func(now time.Time) (*hearsay.Packet, dialect.Reply) {
-			peers := &dialect.Peers{Peers: d.loop.node.Peers(), Seed: d.loop.node.Self().Addr}
+			peers := &dialect.Peers{Peers: d.peers(now), Seed: d.loop.node.Self().Addr}
 			return nil, peers
 		})
 		if peers, ok := reply.(*dialect.Peers); ok && d.mentions.may(from.Addr()) {

@@ -32,11 +32,17 @@ const (
 	casesPerSecond  = 5    // cases that are opened: five peers of one host that start together
 	casesBurst      = 20   //
 	casesPerClass   = 200  //
-	factsPerSecond  = 200  // requests that are work: with facts of ours to verify, 60 µs a signature and up to 16 of them; a walk of the roster
+	factsPerSecond  = 200  // requests that are work: with facts of ours to verify, 60 µs a signature and up to 16 of them; walks of the roster
 	factsPerClass   = 1000 //
 	factsClassBurst = 4000 // a network that starts together
 	parsesPerSecond = 400  // lines that are taken apart, at some 0.5 ms for the longest: a fifth of a processor
 	parsesPerClass  = 1600 // the longest are as much as a processor can do; most are 20 times shorter
+
+	// Lists of peers are the longest replies by far: 74 kB of 4,096 peers, for a line of 60
+	// bytes. So they are bounded in bytes a second, as what answers for the ledger is.
+	listBytesPerSource = 512 << 10 //
+	listBytesPerClass  = 2 << 20   //
+	listLeast          = 1 << 10   // that each counts as
 )
 
 // lineTimes are how long the parts of an exchange may take.
@@ -75,6 +81,8 @@ type lineServer struct {
 	cases    *quota.Quota
 	facts    *quota.Quota
 	parses   *quota.Quota
+	lists    *quota.Quota // in bytes
+	listed   int          // bytes of the last list: the next one counts as that
 
 	parsing parsing
 }
@@ -122,22 +130,49 @@ func newLineServer(role hearsay.Role, answer answering, counters *counters) *lin
 		cases:    perSource(each(casesPerSecond, casesBurst), each(casesPerClass, casesPerClass)),
 		facts:    perSource(each(factsPerSecond, factsPerSecond), each(factsPerClass, factsClassBurst)),
 		parses:   perSource(each(parsesPerSecond, parsesPerSecond), each(parsesPerClass, parsesPerClass)),
+		lists:    perSource(each(listBytesPerSource, listBytesPerSource), each(listBytesPerClass, listBytesPerClass)),
 	}
 }
 
 // serve answers the one request of a connection of which the first byte is
-// here. The caller closes the connection.
+// here. The caller closes the connection. Its place is held until the reply is written:
+// replies that nobody reads are no more than there are places.
 func (l *lineServer) serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, class quota.Class) {
-	began := time.Now()
-	reply := l.exchange(ctx, conn, r, from, class, began)
-	if reply == nil {
+	began, source := time.Now(), hearsay.Source(from.Addr())
+	if !l.enter(class, source) {
+		l.counters.drop(hearsay.DropRate)
+		if l.write(conn, dialect.BadInput(l.role, "too many connections; try again")) {
+			l.linger(conn)
+		}
 		return
 	}
+	sender := quota.Sender{Class: class, Addr: netip.AddrPortFrom(source, 0)}
+	reply := l.exchange(ctx, conn, r, from, sender, began)
+	written := reply != nil && l.write(conn, reply)
+	l.leave(class, source)
+	if written {
+		l.linger(conn)
+	}
+}
+
+// write writes a reply, and reports whether that went well.
+func (l *lineServer) write(conn net.Conn, reply dialect.Reply) bool {
+	line := dialect.AppendReply(nil, reply, time.Now())
+	if _, isList := reply.(*dialect.Peers); isList {
+		l.mu.Lock()
+		l.listed = len(line)
+		l.mu.Unlock()
+	}
 	conn.SetWriteDeadline(time.Now().Add(l.times.write))
-	n, err := conn.Write(dialect.AppendReply(nil, reply, time.Now()))
+	n, err := conn.Write(line)
 	l.counters.streamsOut.Add(1)
 	l.counters.streamOut.Add(uint64(n))
-	if half, ok := conn.(interface{ CloseWrite() error }); err == nil && ok && half.CloseWrite() == nil {
+	return err == nil
+}
+
+// linger waits until the other end closes, too.
+func (l *lineServer) linger(conn net.Conn) {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		conn.SetReadDeadline(time.Now().Add(l.times.linger))
 		io.Copy(io.Discard, io.LimitReader(conn, lineDiscardMax)) // past r, which keeps count; whatever it says, and however it ends
 	}
@@ -145,14 +180,7 @@ func (l *lineServer) serve(ctx context.Context, conn net.Conn, r *bufio.Reader, 
 
 // exchange reads a request and gives the reply; nil if there is nobody any
 // more who would read it.
-func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, class quota.Class, began time.Time) dialect.Reply {
-	sender := quota.Sender{Class: class, Addr: netip.AddrPortFrom(hearsay.Source(from.Addr()), 0)}
-	source := sender.Addr.Addr()
-	if !l.enter(class, source) {
-		l.counters.drop(hearsay.DropRate)
-		return dialect.BadInput(l.role, "too many connections; try again")
-	}
-	defer l.leave(class, source)
+func (l *lineServer) exchange(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, sender quota.Sender, began time.Time) dialect.Reply {
 	conn.SetReadDeadline(began.Add(l.times.request))
 	line, err := readLine(r, dialect.RequestLineMax)
 	switch {
@@ -243,9 +271,12 @@ func (l *lineServer) refuse(r dialect.Request, sender quota.Sender) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	_, walks := r.(*dialect.Suspect)
+	_, suspects := r.(*dialect.Suspect)
+	_, lists := r.(*dialect.PeerList)
 	switch proven := len(dialect.FactsOf(r)) > 0; {
-	case (proven || walks) && !l.facts.Take(now, sender, 1):
+	case lists && !l.lists.Take(now, sender, max(l.listed, listLeast)):
+		return tooMany("bytes of lists", listBytesPerSource, listBytesPerClass, sender)
+	case (proven || suspects || lists) && !l.facts.Take(now, sender, 1):
 		return tooMany("requests", factsPerSecond, factsPerClass, sender)
 	case !proven && dialect.OpensCase(r) && !l.cases.Take(now, sender, 1):
 		return tooMany("cases", casesPerSecond, casesPerClass, sender)

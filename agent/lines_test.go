@@ -357,6 +357,59 @@ func TestCasesAreBounded(t *testing.T) {
 	}
 }
 
+// TestListsAreBounded: one source that asks for the list of 4,096 peers over and over, a
+// line of 60 bytes, is sent no more bytes than it may have.
+func TestListsAreBounded(t *testing.T) {
+	list := make([]netip.AddrPort, 4096)
+	for i := range list {
+		list[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 7946)
+	}
+	b, asker := newLineBox(t, hearsay.RoleSeed, func(context.Context, dialect.Request, netip.AddrPort) dialect.Reply {
+		return &dialect.Peers{Peers: list}
+	}, defaultLineTimes)
+	given, began := 0, time.Now()
+	const asks = 100
+	for range asks {
+		_, err := asker.ask(patient(t), b.addr, &dialect.PeerList{Requester: b.addr})
+		if _, refused := errors.AsType[*dialect.RefusedError](err); err != nil && !refused {
+			t.Fatal(err)
+		} else if !refused {
+			given++
+		}
+	}
+	sent := int(b.counters.streamOut.Load())
+	each := sent / max(given, 1)
+	most := int((2+2*time.Since(began).Seconds())*listBytesPerSource) + 4*each // as much again before anybody is told apart
+	if given < listBytesPerSource/each || sent > most {
+		t.Errorf("%d of %d lists were given, %d bytes; may be %d", given, asks, sent, most)
+	}
+}
+
+// TestUnreadRepliesHoldTheirPlaces: who does not read its reply is still one of those that
+// are served.
+func TestUnreadRepliesHoldTheirPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var counters counters
+		l := newLineServer(hearsay.RoleSeed, knowing, &counters)
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		go func() {
+			l.serve(t.Context(), ours, bufio.NewReader(ours), seatAddr, quota.Stranger)
+			ours.Close()
+		}()
+		theirs.Write(dialect.AppendRequest(nil, &dialect.Commit{Peer: memberAddr}, time.Now()))
+		synctest.Wait()
+		if l.open[quota.Stranger] != 1 {
+			t.Errorf("%d are served while one does not read its reply", l.open[quota.Stranger])
+		}
+		<-time.After(defaultLineTimes.write)
+		synctest.Wait()
+		if l.open[quota.Stranger] != 0 {
+			t.Errorf("%d are served after the reply was given up", l.open[quota.Stranger])
+		}
+	})
+}
+
 // Those who hold as many exchanges as they may, from several addresses, leave
 // room for another address.
 func TestExchangesAreShared(t *testing.T) {

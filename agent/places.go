@@ -102,9 +102,7 @@ func (s *streams) makeRoom(n *stream) (reason hearsay.Drop, ok bool) {
 		return full, s.evict(n, func(st *stream) bool { return st.class == quota.Stranger })
 	case n.class == quota.Member && s.classes[quota.Member] >= s.share(streamsMembers):
 		return full, s.evict(n, func(st *stream) bool { return st.class == quota.Member })
-	case n.class != quota.Seat && all-s.classes[quota.Seat] >= s.share(streamsMax)-s.share(streamsSeats):
-		return full, s.evict(n, func(st *stream) bool { return st.class <= n.class })
-	case all >= s.share(streamsMax):
+	case all >= s.share(streamsMax), n.class != quota.Seat && all-s.classes[quota.Seat] >= s.share(streamsMax)-s.share(streamsSeats):
 		return full, s.evict(n, func(st *stream) bool { return st.class <= n.class })
 	}
 	return 0, true
@@ -124,9 +122,15 @@ func (s *streams) evict(n *stream, may func(*stream) bool) bool {
 	if worst == nil {
 		return false
 	}
-	s.forget(worst)
-	close(worst.evicted)
+	s.drop(worst)
 	return true
+}
+
+// drop closes a stream whose place is another's now. What it has brought and still waits is
+// withdrawn. It is called with mu held.
+func (s *streams) drop(st *stream) {
+	s.forget(st)
+	close(st.evicted)
 }
 
 // before reports whether a stream goes before another one.

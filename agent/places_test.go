@@ -372,6 +372,29 @@ func TestEvictedPacketsAreWithdrawn(t *testing.T) {
 	})
 }
 
+// TestReusedPortsLeaveNothing: a stream that is opened from the port of one whose packet still
+// waits for the loop takes its place, and that packet waits no more.
+func TestReusedPortsLeaveNothing(t *testing.T) {
+	inCrowd(t, func(c *crowd) {
+		i := &inbox{}
+		c.deliver = i.deliver
+		defer func() { i.close(); i.drain() }()
+		for range 100 {
+			if !c.whole("192.0.2.1:1") {
+				t.Fatal("a stream found no place")
+			}
+			synctest.Wait()
+		}
+		sources := i.others.classes[quota.Stranger].turns
+		if len(sources) != 1 || len(sources[0].inputs) != 1 {
+			t.Errorf("of %d sources packets wait, of the first %d; want 1 of one", len(sources), len(sources[0].inputs))
+		}
+		if held := c.receiving.Load(); held > 2*streamBuffer {
+			t.Errorf("%d bytes count as received", held)
+		}
+	})
+}
+
 // TestLongFramesOfStrangersWait: of many strangers that send long frames at once none is
 // closed, no more are held than may be, and all frames arrive.
 func TestLongFramesOfStrangersWait(t *testing.T) {

@@ -247,7 +247,7 @@ func (s *streams) admit(conn net.Conn, remote netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.open[remote]; old != nil && old.accepted {
-		s.forget(old) // it has ended, if its other end's port is used again: that is all that is left of it
+		s.drop(old) // it has ended, if its other end's port is used again: that is all that is left of it
 	}
 	st := s.newStream(remote)
 	st.accepted, st.conn = true, conn

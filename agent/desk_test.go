@@ -1,0 +1,41 @@
+package agent
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"hearsay"
+	"hearsay/dialect"
+)
+
+// TestConnectionsFromOnePort: who connects again from the same port, before its first
+// request is given up, gets the answer to the second.
+func TestConnectionsFromOnePort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{
+			loop:    &loop{inbox: &inbox{}, streams: &streams{known: newAcquaintances(nil)}},
+			waiting: make(map[netip.AddrPort]chan *answer),
+		}
+		pending := func(time.Time) (*hearsay.Packet, dialect.Reply) { return &hearsay.Packet{}, nil }
+		first, giveUp := context.WithCancel(t.Context())
+		go d.bring(first, memberAddr, pending)
+		synctest.Wait()
+		got := make(chan *answer, 1)
+		go func() {
+			a, _ := d.bring(t.Context(), memberAddr, pending)
+			got <- a
+		}()
+		synctest.Wait()
+		giveUp()
+		synctest.Wait()
+		if !d.deliver(memberAddr, &answer{}) {
+			t.Fatal("nobody waits for the answer any more")
+		}
+		if a := <-got; a == nil {
+			t.Error("the second request got no answer")
+		}
+	})
+}
