@@ -232,6 +232,9 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 		commit = a.disk.Commit
 	}
 	a.lane = newLane(commit, a.loop.send, a.tell, a.stop)
+	if a.disk != nil {
+		a.lane.look = a.disk.Look
+	}
 	a.loop.lane = a.lane
 	if a.cfg.Quorum.Found && node.Founded() {
 		a.cfg.Logger.Info("There is nothing to found: this seed has a ledger", "epoch", uint64(node.Epoch()))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"time"
 
 	"hearsay"
 	"hearsay/store"
@@ -18,6 +19,10 @@ const (
 	laneBatchBytes = 8 << 20 // of records
 )
 
+// diskLookEvery is how often a node that has nothing to write looks whether its data directory
+// is still there. A guess: sooner than most people start a second node that lost its own.
+const diskLookEvery = 5 * time.Second
+
 var errDiskSlow = errors.New("the disk does not keep up: too much waits to be made durable")
 
 // lane carries out what may only be done after something is durable: Persist,
@@ -29,6 +34,9 @@ type lane struct {
 	send   func(outgoing)
 	tell   func(*hearsay.Event)
 	fail   func(error) // stops the agent
+
+	// look says what is wrong with the data directory, if something is; nil: there is none.
+	look func() error
 
 	mu         sync.Mutex
 	waiting    work
@@ -136,7 +144,22 @@ func (l *lane) wake() {
 // run carries out until stop, or until something cannot be made durable.
 func (l *lane) run() {
 	defer close(l.done)
-	for range l.ready {
+	var look <-chan time.Time
+	if l.look != nil {
+		ticker := time.NewTicker(diskLookEvery)
+		defer ticker.Stop()
+		look = ticker.C
+	}
+	for {
+		select {
+		case <-look:
+			if err := l.look(); err != nil {
+				l.fail(err)
+				return
+			}
+			continue
+		case <-l.ready:
+		}
 		var w work
 		l.mu.Lock()
 		w, l.waiting = l.waiting, work{}

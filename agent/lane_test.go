@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,6 +117,30 @@ func TestLaneStopsWhenTheDiskFails(t *testing.T) {
 			t.Errorf("failed by %v", d.failed)
 		}
 		d.want(t, "send a", fmt.Sprintf("commit %d", incarnationSize))
+	})
+}
+
+// TestLaneLooks: a lane that has nothing to write notices that its directory is gone.
+func TestLaneLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary(func(*store.Batch) error { return nil })
+		var gone atomic.Bool
+		d.look = func() error {
+			if gone.Load() {
+				return errors.New("it is gone")
+			}
+			return nil
+		}
+		go d.run()
+		<-time.After(3 * diskLookEvery)
+		if d.failed != nil {
+			t.Errorf("stopped by %v", d.failed)
+		}
+		gone.Store(true)
+		<-d.done // at the next look
+		if d.failed == nil || d.failed.Error() != "it is gone" {
+			t.Errorf("stopped by %v", d.failed)
+		}
 	})
 }
 

@@ -160,6 +160,14 @@ func (d *Disk) Commit(b *Batch) error {
 	return nil
 }
 
+// Look fails as Commit would, and writes nothing.
+func (d *Disk) Look() error {
+	if err := d.inPlace(); err != nil {
+		return fmt.Errorf("use %s: %w", d.path, err)
+	}
+	return nil
+}
+
 // inPlace fails if the file is not where it was opened.
 func (d *Disk) inPlace() error {
 	now, err := os.Stat(d.path)

@@ -389,11 +389,14 @@ func TestFileGoneInUse(t *testing.T) {
 			}
 			defer d.Close()
 			self := []hearsay.Record{&hearsay.OwnIncarnation{Incarnation: 1}}
-			if err := d.Persist(self); err != nil {
+			if err := errors.Join(d.Persist(self), d.Look()); err != nil {
 				t.Fatal(err)
 			}
 			if err := lose(dir); err != nil {
 				t.Fatal(err)
+			}
+			if err := d.Look(); !errors.Is(err, errGone) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("whoever looks sees %v", err)
 			}
 			if err := d.Persist(self); !errors.Is(err, errGone) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("it is acknowledged with %v", err)
