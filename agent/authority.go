@@ -138,23 +138,39 @@ func (a *Agent) decide(ctx context.Context, what string, done hearsay.EventKind,
 		err error
 	)
 	since := a.hub.newest()
-	open := a.put(func(now time.Time) {
-		var fx *hearsay.Effects
-		id, fx, err = put(now)
-		a.loop.carryOut(fx)
-	})
-	switch {
-	case !open:
-		return fmt.Errorf("%s: %w", what, a.ended())
-	case err != nil:
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	if a.settled(done, id) {
-		return nil
+	for sure := false; ; sure = true {
+		settled := false
+		open := a.put(func(now time.Time) {
+			var fx *hearsay.Effects
+			id, fx, err = put(now)
+			settled = err == nil && a.settled(done, id)
+			a.loop.carryOut(fx)
+		})
+		switch {
+		case !open:
+			return fmt.Errorf("%s: %w", what, a.ended())
+		case err != nil:
+			return fmt.Errorf("%s: %w", what, err)
+		case settled && sure:
+			return nil
+		}
+		if !settled {
+			break
+		}
+		// Another seed may have decided something a moment ago that this one has not heard of.
+		if err = a.Fresh(ctx, func() {}); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
 	}
 	for _, e := range a.hub.from(ctx, since) {
-		if e.Kind == done && e.Subject == id || e.Kind == hearsay.EventLagged && a.settled(done, id) {
+		if e.Kind == done && e.Subject == id {
 			return nil
+		}
+		if e.Kind == hearsay.EventLagged {
+			settled := false
+			if a.ask(func(time.Time) { settled = a.settled(done, id) }); settled {
+				return nil
+			}
 		}
 	}
 	if ctx.Err() != nil {
@@ -164,13 +180,10 @@ func (a *Agent) decide(ctx context.Context, what string, done hearsay.EventKind,
 }
 
 // settled reports whether it is as the event would say, and stays so: nothing else
-// that was asked before is on its way.
-func (a *Agent) settled(done hearsay.EventKind, id hearsay.NodeID) (settled bool) {
-	a.ask(func(time.Time) {
-		barred := slices.ContainsFunc(a.loop.node.Barred(), func(b hearsay.Bar) bool { return b.ID == id })
-		settled = barred == (done == hearsay.EventBarred) && !a.loop.node.Barring(id)
-	})
-	return settled
+// that was asked before is on its way. It is called in the loop.
+func (a *Agent) settled(done hearsay.EventKind, id hearsay.NodeID) bool {
+	barred := slices.ContainsFunc(a.loop.node.Barred(), func(b hearsay.Bar) bool { return b.ID == id })
+	return barred == (done == hearsay.EventBarred) && !a.loop.node.Barring(id)
 }
 
 // Barred gives who is admitted no more, ordered by NodeID, as a seed has it. A

@@ -162,3 +162,30 @@ func TestRecoverWithOthers(t *testing.T) {
 		await(t, s, "b", func() bool { return strings.Contains(living(s), "b") && s.Epoch() == n.seeds[0].Epoch() })
 	}
 }
+
+// TestLiftAtAnotherSeed: a bar that one seed has is lifted by another at once, though that one
+// may not have heard of it yet.
+func TestLiftAtAnotherSeed(t *testing.T) {
+	t.Parallel()
+	n := newSeededNet(t, 3)
+	n.start("a")
+	n.agree(1, "a")
+	const rounds = 30
+	for round := range rounds {
+		first, second := n.seeds[round%3], n.seeds[(round+1)%3]
+		if err := first.Bar(patient(t), "a", "it misbehaves"); err != nil {
+			t.Fatal(err)
+		}
+		if err := second.Lift(patient(t), "a"); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range n.seeds {
+			if err := s.Fresh(patient(t), func() {}); err != nil {
+				t.Fatal(err)
+			}
+			if barred := s.Barred(); len(barred) > 0 {
+				t.Fatalf("round %d: %s has %+v after the bar was lifted", round, s.cfg.Name, barred)
+			}
+		}
+	}
+}
