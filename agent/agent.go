@@ -43,6 +43,7 @@ type Agent struct {
 	questions questions
 	streams   *streams
 	resolver  *resolver
+	source    netip.Addr // from which this node sends; zero: the kernel chooses
 
 	idle chan struct{} // closed when the loop has ended
 	left chan struct{} // closed when the node has left in good order
@@ -185,6 +186,7 @@ func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
 // fit what is in its data directory.
 func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr netip.AddrPort, listener *net.TCPListener, join []address) error {
 	local := listener.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	a.source = sourceOf(local, addr.Addr())
 	network := hearsay.NetworkIDOf(a.cfg.Network)
 	node, err := a.cfg.node(identity, records, addr, a.started)
 	if err != nil {
@@ -194,7 +196,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	a.hub = newHub(a.started)
 	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.newPhrases(identity.Public().NodeID(), addr)}
 	a.inbox = &inbox{conn: a.conn}
-	a.streams = newStreams(listener, local, &a.counters, a.inbox.deliver)
+	a.streams = newStreams(listener, a.source, &a.counters, a.inbox.deliver)
 	files := openFiles()
 	a.streams.most = placesWithin(files)
 	warnOfFiles(a.cfg.Logger, files)
@@ -212,7 +214,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 		a.lane.report([]hearsay.Event{{At: time.Now(), Kind: hearsay.EventJoinFail, Text: fmt.Sprintf("look up %s: %v", name, err)}})
 	}
 	a.loop = &loop{
-		network: network, decoder: wire.NewDecoder(network), datagrams: newDatagrams(a.conn, &a.counters),
+		network: network, decoder: wire.NewDecoder(network), datagrams: newDatagrams(a.conn, a.source, &a.counters),
 		streams: a.streams, inbox: a.inbox, counters: &a.counters, resolver: a.resolver, questions: &a.questions,
 		gone: func() {
 			close(a.left)
@@ -226,7 +228,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 		a.loop.echo = newEcho(a.journal)
 		a.streams.lines = newLineServer(a.cfg.Role, newWindow(a.loop, a.journal).answer, &a.counters)
 	}
-	a.takePart(network, identity, addr, local)
+	a.takePart(network, identity, addr)
 	var commit func(*store.Batch) error
 	if a.disk != nil {
 		commit = a.disk.Commit
@@ -262,13 +264,13 @@ func (c *Config) node(identity *hearsay.Identity, records []hearsay.Record, addr
 }
 
 // takePart adds what only a network with seeds needs.
-func (a *Agent) takePart(network hearsay.NetworkID, identity *hearsay.Identity, addr netip.AddrPort, local netip.Addr) {
+func (a *Agent) takePart(network hearsay.NetworkID, identity *hearsay.Identity, addr netip.AddrPort) {
 	if len(a.cfg.Seeds) == 0 {
 		return
 	}
-	asker := newAsker(a.cfg.Role, local)
+	asker := newAsker(a.cfg.Role, a.source)
 	a.loop.courier = newCourier(network, asker, a.loop.hand, a.cfg.Logger)
-	a.loop.guests = newGuests(network, addr, newAsker(a.cfg.Role, local), a.loop.hand)
+	a.loop.guests = newGuests(network, addr, newAsker(a.cfg.Role, a.source), a.loop.hand)
 	a.loop.desk = newDesk(network, identity, a.loop, a.cfg.Logger)
 	if a.cfg.Role == hearsay.RoleSeed {
 		a.loop.wary = true

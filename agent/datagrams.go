@@ -47,13 +47,24 @@ type datagrams struct {
 	raw      syscall.RawConn
 	counters *counters
 	sources  *quota.Quota
+	source   netip.Addr // of what is sent; zero: the kernel chooses
+	message  []byte     // that says so; nil likewise
 	buffer   [datagramBuffer]byte
 }
 
-func newDatagrams(conn *net.UDPConn, counters *counters) *datagrams {
+// newDatagrams takes a socket. If that is bound to all addresses, source is the one from which
+// it sends; zero leaves that to the kernel.
+func newDatagrams(conn *net.UDPConn, source netip.Addr, counters *counters) *datagrams {
 	conn.SetReadBuffer(socketBuffer) // less is no failure: what does not fit is dropped and counted
 	raw, _ := conn.SyscallConn()     // never fails: conn is open
-	return &datagrams{conn: conn, raw: raw, counters: counters, sources: perSource(quota.PerSecond(datagramsPerSource, datagramsPerSource), quota.Unlimited)}
+	d := &datagrams{
+		conn: conn, raw: raw, counters: counters,
+		sources: perSource(quota.PerSecond(datagramsPerSource, datagramsPerSource), quota.Unlimited),
+	}
+	if local := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr(); source.IsValid() && local.IsUnspecified() {
+		d.source, d.message = source, sourceMessage(source)
+	}
+	return d
 }
 
 // receive waits for a datagram until the read deadline. What it gives is
@@ -95,12 +106,23 @@ func (d *datagrams) allow(now time.Time, source netip.Addr) bool {
 // send sends a datagram. Like the network itself it may lose it, and counts
 // when the kernel says so.
 func (d *datagrams) send(packet []byte, to netip.AddrPort) {
-	if _, err := d.conn.WriteToUDPAddrPort(packet, to); err != nil {
+	if err := d.write(packet, to); err != nil {
 		d.counters.sendFails.Add(1)
 		return
 	}
 	d.counters.packetsOut.Add(1)
 	d.counters.bytesOut.Add(uint64(len(packet)))
+}
+
+// write hands a datagram to the kernel: from source, unless the machine has that address no more.
+func (d *datagrams) write(packet []byte, to netip.AddrPort) error {
+	if d.message != nil && d.source.Is4() == to.Addr().Unmap().Is4() {
+		if _, _, err := d.conn.WriteMsgUDPAddrPort(packet, d.message, to); err == nil {
+			return nil
+		}
+	}
+	_, err := d.conn.WriteToUDPAddrPort(packet, to)
+	return err
 }
 
 // listenWithin is listen, again and again for so long while the port is taken.

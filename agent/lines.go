@@ -321,18 +321,13 @@ const (
 // asker makes requests in JSON lines.
 type asker struct {
 	role    hearsay.Role
-	dialer  net.Dialer
+	source  netip.Addr    // from which it asks; zero: the kernel chooses
 	pending chan struct{} // one for each request under way
 }
 
-// newAsker makes an asker for a node of this role that is reached at local.
-// Seeds look where a request comes from.
-func newAsker(role hearsay.Role, local netip.Addr) *asker {
-	a := &asker{role: role, pending: make(chan struct{}, asksMax)}
-	if local.IsValid() && !local.IsUnspecified() {
-		a.dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
-	}
-	return a
+// newAsker makes an asker for a node of this role. Seeds look where a request comes from.
+func newAsker(role hearsay.Role, source netip.Addr) *asker {
+	return &asker{role: role, source: source, pending: make(chan struct{}, asksMax)}
 }
 
 // timeout is how long a request may take, from dialling to the reply.
@@ -382,7 +377,7 @@ func (a *asker) exchange(ctx context.Context, to netip.AddrPort, line []byte) ([
 	if len(line) > dialect.RequestLineMax {
 		return nil, errLineLong
 	}
-	conn, err := a.dialer.DialContext(ctx, "tcp", to.String())
+	conn, err := dialFrom(ctx, net.Dialer{}, a.source, to)
 	if err != nil {
 		return nil, err
 	}

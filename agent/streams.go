@@ -46,6 +46,7 @@ type delivering func(packet []byte, class quota.Class, from netip.AddrPort, evic
 // them.
 type streams struct {
 	listener *net.TCPListener
+	source   netip.Addr // from which it dials; zero: the kernel chooses
 	dialer   net.Dialer
 	counters *counters
 	deliver  delivering
@@ -87,14 +88,11 @@ type stream struct {
 	evicted  chan struct{}  // closed when it has to give way to another
 }
 
-func newStreams(listener *net.TCPListener, local netip.Addr, counters *counters, deliver delivering) *streams {
+func newStreams(listener *net.TCPListener, source netip.Addr, counters *counters, deliver delivering) *streams {
 	s := &streams{
-		listener: listener, counters: counters, deliver: deliver,
+		listener: listener, counters: counters, deliver: deliver, source: source,
 		dialer: net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1},
 		places: places{open: make(map[netip.AddrPort]*stream)},
-	}
-	if !local.IsUnspecified() {
-		s.dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -196,7 +194,7 @@ func (s *streams) forget(st *stream) {
 }
 
 func (s *streams) dial(st *stream) {
-	conn, err := s.dialer.DialContext(s.ctx, "tcp", st.remote.String())
+	conn, err := dialFrom(s.ctx, s.dialer, s.source, st.remote)
 	s.mu.Lock()
 	if err != nil {
 		s.forget(st)

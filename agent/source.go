@@ -1,0 +1,46 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// A node that is bound to all addresses tells others one of them, and others know it by that:
+// a packet from another address of the machine is a stranger's, and seeds refuse its request to
+// be in. So such a node sends from the address that it advertises, if that is one of its machine.
+
+// sourceOf gives the address from which a node sends that is bound to local and tells others
+// advertised; the zero address leaves it to the kernel.
+func sourceOf(local, advertised netip.Addr) netip.Addr {
+	if !local.IsUnspecified() {
+		return local
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return netip.Addr{}
+	}
+	for _, a := range addrs {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr() == advertised {
+			return advertised
+		}
+	}
+	return netip.Addr{} // as behind a router that translates addresses
+}
+
+// dialFrom dials by TCP from source, if that can be: it may be of another family, and the
+// machine may have lost it.
+func dialFrom(ctx context.Context, dialer net.Dialer, source netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	if !source.IsValid() || source.Is4() != to.Addr().Is4() {
+		return dialer.DialContext(ctx, "tcp", to.String())
+	}
+	bound := dialer
+	bound.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
+	conn, err := bound.DialContext(ctx, "tcp", to.String())
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return dialer.DialContext(ctx, "tcp", to.String())
+	}
+	return conn, err
+}

@@ -1,0 +1,54 @@
+package agent
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"hearsay"
+)
+
+// What a node sends that is bound to all addresses comes from the one that it advertises.
+func TestSource(t *testing.T) {
+	second := netip.MustParseAddr("127.0.0.1") // the kernel would take this one for none but itself
+	if got := sourceOf(netip.IPv4Unspecified(), second); got != second {
+		t.Fatalf("sends from %v", got)
+	}
+	if got := sourceOf(netip.IPv4Unspecified(), netip.MustParseAddr("192.0.2.77")); got.IsValid() {
+		t.Errorf("sends from %v, which is no address of this machine", got)
+	}
+	if got := sourceOf(second, netip.MustParseAddr("192.0.2.77")); got != second {
+		t.Errorf("sends from %v, and is bound to %v", got, second)
+	}
+	to, listener, err := listen(t.Context(), netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	defer listener.Close()
+	conn, other, err := listen(t.Context(), netip.AddrPortFrom(netip.IPv4Unspecified(), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	other.Close()
+	there := to.LocalAddr().(*net.UDPAddr).AddrPort()
+	for source, want := range map[netip.Addr]bool{
+		netip.MustParseAddr("127.0.0.3"):  true,
+		netip.MustParseAddr("192.0.2.77"): false, // it arrives all the same
+		netip.IPv6Loopback():              false,
+	} {
+		newDatagrams(conn, source, new(counters)).send([]byte("x"), there)
+		if _, from, err := to.ReadFromUDPAddrPort(make([]byte, hearsay.MTU)); err != nil || (from.Addr() == source) != want {
+			t.Errorf("a datagram of %v comes from %v, %v", source, from, err)
+		}
+		tcp, err := dialFrom(t.Context(), net.Dialer{}, source, listener.Addr().(*net.TCPAddr).AddrPort())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from := tcp.LocalAddr().(*net.TCPAddr).AddrPort().Addr(); (from == source) != want {
+			t.Errorf("a connection of %v comes from %v", source, from)
+		}
+		tcp.Close()
+	}
+}
