@@ -165,9 +165,6 @@ func (c *checker) violate(now time.Duration, m *machine, rule Rule, format strin
 	if m.twist.unjudged || rule != RuleTwins && rule != RuleBounds && m.identity < len(c.identities) && c.identities[m.identity].twinned {
 		return
 	}
-	if c.excused(m, rule) {
-		return
-	}
 	if c.broken++; len(c.violations) < violationsKept {
 		c.violations = append(c.violations, Violation{At: now, Node: m.name, Rule: rule, Text: fmt.Sprintf(format, args...)})
 	}

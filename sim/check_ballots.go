@@ -229,7 +229,7 @@ func (c *checker) balloted(m *machine, r *hearsay.Ruling, now time.Duration) {
 		case r.Kind != hearsay.RulingSeat && b.Stay.ID != r.Stay.ID:
 			continue
 		}
-		switch by, cast := c.castBy(b); {
+		switch by, cast := c.castBy(b, c.signedIn(m)); {
 		case !cast:
 			c.violate(now, m, RuleBallots, "epoch %d has a ballot that no seed of slot %d has cast", r.Epoch, b.Slot+1)
 		case r.Kind == hearsay.RulingRemove && by.trial.enough(r.Rule) != "":
@@ -246,11 +246,11 @@ func (c *checker) balloted(m *machine, r *hearsay.Ruling, now time.Duration) {
 	}
 }
 
-// castBy says who has cast a ballot, and reports whether a machine of the slot has cast a ballot, as one of its
-// identities: a wiped seed has another.
-func (c *checker) castBy(b *hearsay.Ballot) (by caster, cast bool) {
-	by, cast = c.ledger.votes.cast[string(b.AppendSigned(nil, c.ledger.id()))]
-	return by, cast && int(by.machine) == c.peers+int(b.Slot) && b.Verify(c.ledger.id(), &c.verifier, by.key)
+// castBy says who has cast a ballot in a ledger, and reports whether a machine of the slot has cast a ballot, as
+// one of its identities: a wiped seed has another.
+func (c *checker) castBy(b *hearsay.Ballot, in hearsay.LedgerID) (by caster, cast bool) {
+	by, cast = c.ledger.votes.cast[string(b.AppendSigned(nil, in))]
+	return by, cast && int(by.machine) == c.peers+int(b.Slot) && b.Verify(in, &c.verifier, by.key)
 }
 
 // lives is told as which life a seed runs.

@@ -132,7 +132,7 @@ func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
 	}
 	if one := &c.identities[number]; c.well != nil && c.well[one.machine] && one.running {
 		c.violate(now, m, RuleFalseDeath, "%s is removed, which is well and in reach", one.name)
-	} else if c.alwaysThere(one, now) {
+	} else if c.alwaysThere(one, now) && !c.views[m.index].parted { // the other ledger may never have admitted it
 		c.falseDeaths++
 		if c.strict {
 			c.violate(now, m, RuleFalseDeath, "%s is dead, who was always there", one.name)
@@ -207,7 +207,7 @@ func (c *checker) statement(m *machine, e *hearsay.Evidence, i int) string {
 		return "nobody is his own witness"
 	case s.Subject != e.Subject || s.Round != e.Round || s.Incarnation != e.Incarnation:
 		return "of another round"
-	case !s.Verify(c.followed(m).id(), &c.verifier, c.identities[number].key):
+	case !s.Verify(c.signedIn(m), &c.verifier, c.identities[number].key):
 		return "not signed by it"
 	case found.all>>s.Verdict&1 == 0 && !c.identities[number].unjudged:
 		return fmt.Sprintf("says %s, and it found %s", s.Verdict, found.last)

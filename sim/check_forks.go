@@ -18,31 +18,65 @@ const forksWithin = 30 * time.Second
 // fork is that there are two ledgers.
 type fork struct {
 	epoch hearsay.Epoch         // of the first ruling that differs; 0: there is one ledger
+	began hearsay.Hash          // the founding of the second ledger: another one only if the first ruling differs
 	other map[hearsay.Hash]bool // the rulings of the second ledger
 	said  bool                  // by a node that has heard of both
 	met   time.Duration         // since when a seed of each runs; 0: they do not
 }
 
-// parts takes note of a node whose ledger is another, and reports whether that can
-// be: a seed runs on an older disk. The node is held to no rule of the first ledger.
-func (c *checker) parts(m *machine, at hearsay.Epoch, hash hearsay.Hash) bool {
-	if !slices.ContainsFunc(c.identities, func(one identity) bool { return one.old && int(one.machine) >= c.peers }) {
+// parts reports whether a ruling is of the second ledger, and notes that its node follows
+// that. Seeds are the first to tell a ruling, and each one follows from the one before. The
+// first that differs has a ballot of a seed that runs on an older disk, or is a leave, which has
+// no ballots, while there is such a seed. Nothing else explains two ledgers.
+func (c *checker) parts(m *machine, r *hearsay.Ruling, hash hearsay.Hash, now time.Duration) bool {
+	f, l := &c.fork, &c.ledger
+	if f.other[hash] {
+		c.views[m.index].parted = true
+		return true
+	}
+	known := r.Epoch >= 1 && r.Epoch <= l.epoch()
+	switch {
+	case !c.isSeed(m), l.has(r.Epoch, hash):
 		return false
+	case f.other[r.Previous]:
+	case f.epoch > 0 && r.Epoch != f.epoch, !known, r.Epoch > 1 && !l.has(r.Epoch-1, r.Previous), !c.castByOld(r):
+		return false
+	case f.epoch == 0:
+		f.epoch, f.began, f.other = r.Epoch, l.began, make(map[hearsay.Hash]bool)
+		if r.Epoch == 1 {
+			f.began = r.Previous
+		}
 	}
-	if c.views[m.index].parted = true; c.fork.epoch == 0 {
-		c.fork.epoch, c.fork.other = at, make(map[hearsay.Hash]bool)
-	}
-	c.fork.other[hash] = true
+	c.views[m.index].parted, f.other[hash] = true, true
+	c.balloted(m, r, now)
 	return true
 }
 
-// excused reports whether a node that follows another ledger is held to a rule.
-func (c *checker) excused(m *machine, rule Rule) bool {
-	switch rule {
-	case RuleRoster, RuleLedger, RuleBallots, RuleEvidence, RuleReturn, RuleFalseDeath, RuleRumor:
-		return c.fork.epoch > 0 && (c.views[m.index].parted || c.fork.said)
+// castByOld reports whether a seed that runs on an older disk has taken part in a ruling,
+// or may have.
+func (c *checker) castByOld(r *hearsay.Ruling) bool {
+	old := func(one identity) bool { return one.old && int(one.machine) >= c.peers }
+	if r.Kind == hearsay.RulingLeave {
+		leave := hearsay.Leave{Stay: r.Stay, Signature: r.Leave}
+		return slices.ContainsFunc(c.identities, old) && leave.Verify(c.ledger.id(), &c.verifier, r.Key)
 	}
-	return false
+	in := c.ledger.id()
+	if r.Epoch == 1 {
+		in.Founding = r.Previous
+	}
+	return slices.ContainsFunc(r.Ballots, func(b hearsay.Ballot) bool {
+		by, cast := c.castBy(&b, in)
+		return cast && old(c.identities[c.numbers[by.key.NodeID()]])
+	})
+}
+
+// signedIn says in which ledger a node signs.
+func (c *checker) signedIn(m *machine) hearsay.LedgerID {
+	id := c.followed(m).id()
+	if c.views[m.index].parted {
+		id.Founding = c.fork.began
+	}
+	return id
 }
 
 // checkForks looks whether two ledgers are unknown for too long.

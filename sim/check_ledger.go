@@ -122,6 +122,7 @@ type telling struct {
 func (c *checker) loaded(m *machine, records []hearsay.Record, at hearsay.Epoch, more []*hearsay.Ruling, now time.Duration) {
 	v, one := &c.views[m.index], &c.identities[m.identity]
 	v.epoch, v.based = at, c.isSeed(m)
+	v.parted = c.fork.epoch > 0 && c.fork.other[m.node.Authority().Head]
 	if v.based && at < one.told && !one.old {
 		c.violate(now, m, RuleLedger, "starts with epoch %d, and has told %d before", at, one.told)
 	}
@@ -205,18 +206,17 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 	l, r := &c.ledger, t.ruling
 	hash := r.Hash(l.network)
 	switch n := int(r.Epoch); {
-	case c.views[m.index].parted:
-		c.fork.other[hash] = true
-		return
 	case t.old != nil: // it has been judged
 		return
 	case r.Kind == hearsay.RulingRecover && c.ruin.seed == m.index && n >= 1 && n <= len(l.rulings)+1 && !l.has(r.Epoch, hash):
 		c.anew(m, r, now)
+	case c.parts(m, r, hash, now): // the first ledger says nothing of it
+		return
 	case n < 1 || n > len(l.rulings)+1:
 		c.violate(now, m, RuleLedger, "applies epoch %d, and nobody has told %d", r.Epoch, len(l.rulings)+1)
 		return
 	case n <= len(l.rulings):
-		if known := &l.rulings[n-1]; known.hash != hash && !c.parts(m, r.Epoch, hash) {
+		if known := &l.rulings[n-1]; known.hash != hash {
 			c.violate(now, m, RuleLedger, "has another ruling of epoch %d than %s: %s of %s", r.Epoch, known.first, r.Kind, c.name(r.Stay.ID))
 		}
 		return // it has been judged
@@ -312,8 +312,8 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 // far as the node has told it.
 func (c *checker) listing(m *machine, t *telling, now time.Duration) {
 	number, known := c.numbers[t.subject]
-	if !known || int(c.identities[number].machine) >= c.peers {
-		return // seeds are in by the list of seeds
+	if !known || int(c.identities[number].machine) >= c.peers || c.views[m.index].parted {
+		return // seeds are in by the list of seeds; and what is listed by the other ledger is not known here
 	}
 	l, at := &c.ledger, c.views[m.index].epoch
 	if t.old != nil {
@@ -373,9 +373,7 @@ func (c *checker) holdsLedger(m *machine, h *standing, now time.Duration) {
 	}
 	if h.stays != nil {
 		v.looked = h.epoch
-		if at := &l.rulings[h.epoch-1]; h.head != at.hash && c.parts(m, h.epoch, h.head) {
-			return
-		} else if h.head != at.hash {
+		if at := &l.rulings[h.epoch-1]; h.head != at.hash {
 			c.violate(now, m, RuleLedger, "has another ledger up to epoch %d than %s", h.epoch, at.first)
 		} else if c.hashOf(h.stays) != at.roster {
 			c.violate(now, m, RuleRoster, "has another roster at epoch %d than was ruled: %d members, %d", h.epoch, len(h.stays), at.members)

@@ -64,7 +64,7 @@ func (c *checker) outdated(s *hearsay.Statement) bool {
 // sorts notes which ledger a node follows, as it has come to an epoch with this hash.
 func (c *checker) sorts(m *machine, at hearsay.Epoch, hash hearsay.Hash, now time.Duration) {
 	v, one := &c.views[m.index], &c.identities[m.identity]
-	if c.isSeed(m) {
+	if v.parted = v.parted || c.fork.other[hash]; c.isSeed(m) {
 		return // those that followed another are gone
 	}
 	v.old = nil

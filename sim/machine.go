@@ -344,8 +344,7 @@ func (w *World) stops(m *machine) {
 	case !w.isSeed(m):
 		w.counts.TwinStops++
 		w.check.stopsAsTwin(m, w.now)
-	case w.check.fork.epoch > 0:
-		w.check.fork.said = true
+	case w.check.fork.epoch > 0 && m.node.Authority().Fork != nil: // EventLedgerForked has said so
 		w.counts.Dooms++
 	case !w.check.identities[m.identity].old:
 		w.check.violate(w.now, m, RuleLedger, "stops: its data directory is broken: %s", m.node.Doomed())

@@ -67,6 +67,8 @@ var Plants = []Plant{
 	{"stuffed", "counts a ballot that no seed has signed", RuleBallots, everywhere(&twist{steps: eachEvent(stuffBallots)}), 3, false},
 	{"unproven", "removes without the evidence", RuleEvidence, everywhere(&twist{steps: eachEvent(dropEvidence)}), 3, false},
 	{"quiet-forks", "goes on at once with an older disk, as a seed, and hears nothing of another ledger", RuleForks, everywhere(&twist{loads: neverUnsure, takes: ignoreFork}), 3, false},
+	{"forks-by-itself", "applies another ruling than the one that was decided, as a peer, once a seed runs on an older disk", RuleLedger, everywhere(&twist{steps: eachEvent(forkPeers)}), 3, false},
+	{"lax-after-forks", "goes on at once with an older disk, as a seed, and lists a member no more once two ledgers are told of", RuleRoster, everywhere(&twist{loads: neverUnsure, shows: letGoAfterFork}), 3, false},
 	{"ledger-lost", "starts again without the newest of its log", RuleLedger, everywhere(&twist{loads: loseEntries}), 1, false},
 	{"heads-too-soon", "signs the head of a ruling before that is on disk", RuleLedger, everywhere(&twist{steps: sendsHeads}), 3, false},
 	{"cast-for-others", "counts a ballot that another has signed with the seed's key", RuleBallots, everywhere(&twist{steps: eachEvent(castForOthers)}), 3, false},
@@ -234,6 +236,16 @@ func sayBoth(_ *World, _ *machine, e *hearsay.Effects) {
 			return
 		}
 	}
+}
+
+// forkPeers has every other peer apply a ruling that no seed has decided, once a seed
+// runs on an older disk.
+func forkPeers(w *World, m *machine, e *hearsay.Event) []hearsay.Event {
+	old := func(one identity) bool { return one.old && int(one.machine) >= w.config.Nodes }
+	if !w.isSeed(m) && slices.ContainsFunc(w.check.identities, old) {
+		return forkRuling(w, m, e)
+	}
+	return nil
 }
 
 // forkRuling has a ruling differ from what the same machine's neighbors apply.

@@ -28,6 +28,13 @@ func letGo(w *World, m *machine, shown *standing) {
 	}
 }
 
+// letGoAfterFork does that once two ledgers are told of.
+func letGoAfterFork(w *World, m *machine, shown *standing) {
+	if w.check.fork.said && !w.check.views[m.index].parted {
+		letGo(w, m, shown)
+	}
+}
+
 // hearOutsiders has a rumor come from a seed, which is in by no ruling.
 func hearOutsiders(w *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 	if e.Kind == hearsay.EventRumor && e.Subject != e.By {

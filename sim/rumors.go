@@ -270,6 +270,9 @@ func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
 // hears it has told it.
 func (c *checker) among(m *machine, by hearsay.NodeID, now time.Duration) {
 	l, at := c.followed(m), c.views[m.index].epoch
+	if c.views[m.index].parted {
+		return
+	}
 	if in, _ := l.in(by, at); !in {
 		c.violate(now, m, RuleRumor, "hears a rumor from %s, who is not in at epoch %d", c.name(by), at)
 	}
