@@ -99,6 +99,9 @@ func (w *World) unsettled() *Unsettled {
 		return u.Text == ""
 	})
 	if u.Text == "" {
+		u.Text = w.keptOut()
+	}
+	if u.Text == "" {
 		u.Rule, u.Text = RuleSeen, w.unlike()
 	}
 	return u
@@ -152,6 +155,24 @@ func (w *World) steady(m *machine) bool {
 		return false
 	}
 	return m.condition == conditionRunning && w.check.identities[m.identity].running
+}
+
+// keptOut says that fewer of a crowd are in than the limit allows, if that is so. Which ones
+// does not matter.
+func (w *World) keptOut() string {
+	in, running := 0, 0
+	for i := range w.machines {
+		if m := &w.machines[i]; w.crowded(m) && m.condition == conditionRunning && w.check.identities[m.identity].running {
+			running++
+			if w.ruledIn(m.id) {
+				in++
+			}
+		}
+	}
+	if want := min(int(w.config.Quorum.Limits.MembersOfSource), running); in < want {
+		return fmt.Sprintf("%d of the %d that run at one address are in, and %d may be", in, running, want)
+	}
+	return ""
 }
 
 // misjudged says of whom m's node holds what is not so.

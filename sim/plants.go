@@ -63,6 +63,7 @@ var Plants = []Plant{
 	{"same-stay", "admits into a stay that is not new", RuleReturn, everywhere(&twist{steps: eachEvent(sameStay)}), 3, false},
 	{"forked", "applies another ruling than the one that was decided", RuleLedger, everywhere(&twist{steps: eachEvent(forkRuling)}), 3, false},
 	{"uncapped", "lets in any number of peers at one address, as a seed", RuleBounds, everywhere(&twist{configures: admitAll}), 3, false},
+	{"shuts-out", "admits no peer, as a seed, that shares its address with others", RuleConverge, everywhere(&twist{takes: refuseCrowds}), 3, false},
 	{"outvoted", "rules with one ballot less than it needs", RuleBallots, everywhere(&twist{steps: eachEvent(fewerBallots)}), 3, false},
 	{"stuffed", "counts a ballot that no seed has signed", RuleBallots, everywhere(&twist{steps: eachEvent(stuffBallots)}), 3, false},
 	{"unproven", "removes without the evidence", RuleEvidence, everywhere(&twist{steps: eachEvent(dropEvidence)}), 3, false},

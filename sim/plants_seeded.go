@@ -176,6 +176,13 @@ func refuseJoiners(w *World, m *machine, p *hearsay.Packet) bool {
 	return !is || !w.isSeed(m) || w.removals == nil || w.removals[m.index] == 0 || w.now-w.removals[m.index] > 15*time.Second
 }
 
+// refuseCrowds has a seed hear no registration of a crowd.
+func refuseCrowds(w *World, m *machine, p *hearsay.Packet) bool {
+	_, is := p.Body.(*hearsay.Register)
+	from, found := w.machineAt(p.Addr)
+	return !is || !w.isSeed(m) || !found || !w.crowded(&w.machines[from])
+}
+
 // barBefore has a seed tell of a bar before it admits the subject of that bar.
 func barBefore(w *World, m *machine, e *hearsay.Effects) {
 	for i := range e.Events {
