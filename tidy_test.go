@@ -55,7 +55,7 @@ var house = []room{
 	{dir: "store", layer: 3, ours: ". wire", theirs: "go.etcd.io/bbolt go.etcd.io/bbolt/errors golang.org/x/sys/unix"},
 	{dir: "dialect", layer: 3, ours: "."},
 	{dir: "seeds", layer: 3, ours: "."},
-	{dir: "agent", layer: 4, ours: ". clock detect dialect node overlay petition quorum quota roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable"},
+	{dir: "agent", layer: 4, ours: ". clock detect dialect node overlay petition quorum quota roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable golang.org/x/sys/unix"},
 	{dir: "maelstrom", layer: 4, ours: ". detect node overlay roster rumor wire"},
 	{dir: "sim", layer: 4, ours: ". clock detect node overlay petition quorum ring roster rumor store wire"},
 	{
