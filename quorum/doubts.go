@@ -19,7 +19,7 @@ type doubt struct {
 	note  string // in some words; "": nothing is wrong
 	text  string // and in a sentence, with what would be right
 	at    time.Time
-	apart bool // of a peer: what is there is not the seed of the ledger here
+	apart bool // of a peer: what is there is not the seed of the ledger here, and has another one
 
 	told   string // as it was told last; "": it was all right since
 	toldAt time.Time
@@ -226,7 +226,7 @@ func (f *Follower) differsForLong(now time.Time, slot int, by hearsay.PublicKey,
 		f.otherSince[slot] = now
 	}
 	if now.Sub(f.otherSince[slot]) >= doubtAfter {
-		of.apart = true
+		of.apart = f.met[slot].founded
 		f.differs(now, slot, by, of)
 	}
 }
@@ -252,12 +252,14 @@ func (f *Follower) Met(slot int) bool {
 	return f.met[slot].own && (f.met[slot].founded || f.chain.heads[slot].Epoch > 0)
 }
 
-// Apart reports whether so many seeds are others than those of the ledger here that they and
-// this peer have no quorum in common: whatever they rule, it follows nothing any more.
+// Apart reports whether so many seeds are others than those of the ledger here, and have a ledger
+// of their own, that they and this peer have no quorum in common: whatever they rule, it
+// follows nothing any more. Seeds that have lost their ledger are no others in this
+// sense: there is no quorum then, and the ledger here is the last.
 func (f *Follower) Apart() bool {
 	apart := 0
 	for slot := range f.cfg.Seeds {
-		if f.doubts[slot].apart || !f.otherSince[slot].IsZero() {
+		if f.doubts[slot].apart || !f.otherSince[slot].IsZero() && f.met[slot].founded {
 			apart++
 		}
 	}

@@ -144,3 +144,22 @@ func TestPeerOfAnEarlierFounding(t *testing.T) {
 		t.Errorf("it is in by a ledger that has ended still: %q", f.Why())
 	}
 }
+
+// A quorum of the seeds has lost its disks: nobody decides, and the ledger that a peer is in by
+// is the only one there is.
+func TestPeerWhoseSeedsLostTheirDisks(t *testing.T) {
+	w := followed(t, 74, 3)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	for _, m := range w.machines[1:] {
+		w.wipe(m)
+		w.start(m)
+	}
+	w.run(time.Minute)
+	if f.Apart() || !f.Met(0) || f.Met(1) || f.Met(2) {
+		t.Errorf("apart: %t; it has met %t, %t and %t; %s", f.Apart(), f.Met(0), f.Met(1), f.Met(2), f.Why())
+	}
+	if f.Note(1) != "has another key than was met" {
+		t.Errorf("of a seed that is another it says %q", f.Note(1))
+	}
+}
