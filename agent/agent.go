@@ -43,7 +43,8 @@ type Agent struct {
 	questions questions
 	streams   *streams
 	resolver  *resolver
-	source    netip.Addr // from which this node sends; zero: the kernel chooses
+	source    *outbound // from which this node sends
+	moving    *moving   // nil: the address that others are told is configured
 
 	idle chan struct{} // closed when the loop has ended
 	left chan struct{} // closed when the node has left in good order
@@ -102,6 +103,11 @@ func prepare(ctx context.Context, cfg Config) (a *Agent, err error) {
 			err = errors.Join(err, a.disk.Close())
 		}
 		return nil, err
+	}
+	if bind, _ := parseBind(cfg.Bind); cfg.Role == hearsay.RolePeer && cfg.Advertise == "" && bind.ip.IsUnspecified() {
+		ip, byRoute := routed(ctx, bind.ip, cfg.towards(join))
+		bound := netip.AddrPortFrom(bind.ip, addr.Port())
+		a.moving = &moving{bound: bound, join: cfg.towards(join), tells: addr, routed: byRoute && ip == addr.Addr()}
 	}
 	if contacts := literal(join); len(contacts) > 0 {
 		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Contact(now, contacts)) })
@@ -186,7 +192,7 @@ func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
 // fit what is in its data directory.
 func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr netip.AddrPort, listener *net.TCPListener, join []address) error {
 	local := listener.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
-	a.source = sourceOf(local, addr.Addr())
+	a.source = newOutbound(sourceOf(local, addr.Addr()))
 	network := hearsay.NetworkIDOf(a.cfg.Network)
 	node, err := a.cfg.node(identity, records, addr, a.started)
 	if err != nil {
@@ -291,12 +297,18 @@ func (a *Agent) run() {
 	go a.lane.run()
 	a.streams.start()
 	a.resolver.again()
-	go a.live()
+	ctx, cancel := context.WithCancel(context.Background())
+	var following sync.WaitGroup
+	if a.moving != nil {
+		following.Go(func() { a.follow(ctx, a.moving) })
+	}
+	go a.live(func() { cancel(); following.Wait() })
 }
 
 // live is the loop's life, and takes everything down after it.
-func (a *Agent) live() {
+func (a *Agent) live(unfollow func()) {
 	a.stop(a.loop.run())
+	unfollow()
 	for _, in := range a.inbox.drain() {
 		in.call(time.Now())
 	}

@@ -47,22 +47,20 @@ type datagrams struct {
 	raw      syscall.RawConn
 	counters *counters
 	sources  *quota.Quota
-	source   netip.Addr // of what is sent; zero: the kernel chooses
-	message  []byte     // that says so; nil likewise
+	source   *outbound // of what is sent, if the socket is bound to all addresses; else nil
 	buffer   [datagramBuffer]byte
 }
 
-// newDatagrams takes a socket. If that is bound to all addresses, source is the one from which
-// it sends; zero leaves that to the kernel.
-func newDatagrams(conn *net.UDPConn, source netip.Addr, counters *counters) *datagrams {
+// newDatagrams takes a socket. If that is bound to all addresses, it sends from source.
+func newDatagrams(conn *net.UDPConn, source *outbound, counters *counters) *datagrams {
 	conn.SetReadBuffer(socketBuffer) // less is no failure: what does not fit is dropped and counted
 	raw, _ := conn.SyscallConn()     // never fails: conn is open
 	d := &datagrams{
 		conn: conn, raw: raw, counters: counters,
 		sources: perSource(quota.PerSecond(datagramsPerSource, datagramsPerSource), quota.Unlimited),
 	}
-	if local := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr(); source.IsValid() && local.IsUnspecified() {
-		d.source, d.message = source, sourceMessage(source)
+	if conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().IsUnspecified() {
+		d.source = source
 	}
 	return d
 }
@@ -116,9 +114,12 @@ func (d *datagrams) send(packet []byte, to netip.AddrPort) {
 
 // write hands a datagram to the kernel: from source, unless the machine has that address no more.
 func (d *datagrams) write(packet []byte, to netip.AddrPort) error {
-	if d.message != nil && d.source.Is4() == to.Addr().Unmap().Is4() {
-		if _, _, err := d.conn.WriteMsgUDPAddrPort(packet, d.message, to); err == nil {
-			return nil
+	if d.source != nil {
+		from := d.source.now.Load()
+		if from.message != nil && from.addr.Is4() == to.Addr().Unmap().Is4() {
+			if _, _, err := d.conn.WriteMsgUDPAddrPort(packet, from.message, to); err == nil {
+				return nil
+			}
 		}
 	}
 	_, err := d.conn.WriteToUDPAddrPort(packet, to)

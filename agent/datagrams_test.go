@@ -73,7 +73,7 @@ func TestDatagrams(t *testing.T) {
 	needIPv6(t)
 	var counters counters
 	conn, _ := bound(t, "[::]:0") // takes IPv4 too
-	d := newDatagrams(conn, netip.Addr{}, &counters)
+	d := newDatagrams(conn, nil, &counters)
 	sender, err := net.Dial("udp4", netip.AddrPortFrom(localhost, conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()).String())
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestDatagrams(t *testing.T) {
 // counted, where the kernel tells.
 func TestOverflowIsCounted(t *testing.T) {
 	conn, _ := bound(t, "127.0.0.1:0")
-	d := newDatagrams(conn, netip.Addr{}, new(counters))
+	d := newDatagrams(conn, nil, new(counters))
 	conn.SetReadBuffer(4 << 10)
 	sender, err := net.Dial("udp4", conn.LocalAddr().String())
 	if err != nil {
@@ -142,7 +142,7 @@ func TestOverflowIsCounted(t *testing.T) {
 // others what they may send, and counting takes no memory for each datagram.
 func TestOneSourceOfDatagramsIsBounded(t *testing.T) {
 	conn, _ := bound(t, "127.0.0.1:0")
-	d := newDatagrams(conn, netip.Addr{}, &counters{})
+	d := newDatagrams(conn, nil, &counters{})
 	now := time.Unix(1000, 0)
 	allowed := 0
 	for range 3 * datagramsPerSource {
@@ -181,7 +181,7 @@ func TestASocketErrorHoldsUpNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	d := newDatagrams(conn, netip.Addr{}, &counters{})
+	d := newDatagrams(conn, nil, &counters{})
 	conn.Write([]byte{1}) // nobody is there: the kernel keeps that for the next call
 	if d.waiting() {
 		t.Error("the error of an earlier datagram is taken for a datagram, and the loop waits for one")

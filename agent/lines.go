@@ -321,12 +321,12 @@ const (
 // asker makes requests in JSON lines.
 type asker struct {
 	role    hearsay.Role
-	source  netip.Addr    // from which it asks; zero: the kernel chooses
+	source  *outbound     // from which it asks
 	pending chan struct{} // one for each request under way
 }
 
 // newAsker makes an asker for a node of this role. Seeds look where a request comes from.
-func newAsker(role hearsay.Role, source netip.Addr) *asker {
+func newAsker(role hearsay.Role, source *outbound) *asker {
 	return &asker{role: role, source: source, pending: make(chan struct{}, asksMax)}
 }
 
@@ -377,7 +377,7 @@ func (a *asker) exchange(ctx context.Context, to netip.AddrPort, line []byte) ([
 	if len(line) > dialect.RequestLineMax {
 		return nil, errLineLong
 	}
-	conn, err := dialFrom(ctx, net.Dialer{}, a.source, to)
+	conn, err := dialFrom(ctx, net.Dialer{}, a.source.now.Load().addr, to)
 	if err != nil {
 		return nil, err
 	}

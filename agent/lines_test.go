@@ -55,7 +55,7 @@ func newLineBox(t *testing.T, role hearsay.Role, answer answering, times lineTim
 	b.lines.times = times
 	b.start()
 	t.Cleanup(b.close)
-	return b, newAsker(role, localhost)
+	return b, newAsker(role, newOutbound(localhost))
 }
 
 var (
@@ -259,7 +259,7 @@ func TestAskers(t *testing.T) {
 	}
 	defer silent.Close()
 	addr := silent.Addr().(*net.TCPAddr).AddrPort()
-	asker := newAsker(hearsay.RolePeer, localhost)
+	asker := newAsker(hearsay.RolePeer, newOutbound(localhost))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := asker.ask(ctx, addr, &dialect.Hello{Peer: addr}); !errors.Is(err, context.DeadlineExceeded) || err.Error() != "no answer in time" {
@@ -274,7 +274,7 @@ func TestAskers(t *testing.T) {
 	if _, err := asker.ask(ctx, addr, &dialect.Hello{Peer: addr}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("of too many: %v", err)
 	}
-	asker = newAsker(hearsay.RolePeer, localhost)
+	asker = newAsker(hearsay.RolePeer, newOutbound(localhost))
 	nobody := netip.AddrPortFrom(localhost, 1)
 	if _, err := asker.ask(t.Context(), nobody, &dialect.Hello{Peer: addr}); err == nil || err.Error() != "connection refused" {
 		t.Errorf("of nobody: %v", err)
@@ -318,7 +318,7 @@ func TestAskers(t *testing.T) {
 		hearsay.RoleSeed: {1800 * time.Millisecond, 1800 * time.Millisecond},
 		hearsay.RolePeer: {2 * time.Second, 1500 * time.Millisecond},
 	} {
-		asker := newAsker(role, netip.Addr{})
+		asker := newAsker(role, newOutbound(netip.Addr{}))
 		if got := [2]time.Duration{asker.timeout(&dialect.Register{}), asker.timeout(&dialect.Gossip{})}; got != want {
 			t.Errorf("%s: timeouts are %v", role, got)
 		}
@@ -475,7 +475,7 @@ func TestManyConnections(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	other, ctx := newAsker(hearsay.RoleSeed, netip.MustParseAddr("127.0.0.2")), patient(t)
+	other, ctx := newAsker(hearsay.RoleSeed, newOutbound(netip.MustParseAddr("127.0.0.2"))), patient(t)
 	for { // while the others are held; it asks as older peers do, for less than 2 s
 		_, err := other.ask(ctx, b.addr, &dialect.Commit{Peer: b.addr})
 		if err == nil {
@@ -507,7 +507,7 @@ func TestManyConnections(t *testing.T) {
 		t.Errorf("%d were answered, %d at a time", answered, most.Load())
 	}
 	// Within this second it may have had all the connections that it may have.
-	again := newAsker(hearsay.RoleSeed, localhost)
+	again := newAsker(hearsay.RoleSeed, newOutbound(localhost))
 	for ctx = patient(t); ; {
 		_, err := again.ask(ctx, b.addr, &dialect.Commit{Peer: b.addr})
 		if err == nil {

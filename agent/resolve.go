@@ -159,15 +159,24 @@ func (c *Config) advertised(ctx context.Context, bound netip.AddrPort, join []ad
 	if !bound.Addr().IsUnspecified() {
 		return bound, nil
 	}
-	for _, to := range append(literal(join), somewhere(bound.Addr())...) {
-		if ip, ok := sourceTowards(ctx, to); ok && sameFamily(bound.Addr(), to.Addr()) {
-			return netip.AddrPortFrom(ip, bound.Port()), nil
-		}
+	if ip, ok := routed(ctx, bound.Addr(), join); ok {
+		return netip.AddrPortFrom(ip, bound.Port()), nil
 	}
 	if ip, ok := interfaceAddr(bound.Addr()); ok {
 		return netip.AddrPortFrom(ip, bound.Port()), nil
 	}
 	return netip.AddrPort{}, fmt.Errorf("bind %s: this machine has no address at which others would reach it: set advertise, or bind to one address", bound)
+}
+
+// routed gives the address from which this machine would send to those that it is to join, or
+// else to the rest of the world.
+func routed(ctx context.Context, local netip.Addr, join []address) (netip.Addr, bool) {
+	for _, to := range append(literal(join), somewhere(local)...) {
+		if ip, ok := sourceTowards(ctx, to); ok && sameFamily(local, to.Addr()) {
+			return ip, true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 // literal gives the addresses that need no looking up.

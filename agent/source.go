@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -12,22 +14,41 @@ import (
 // a packet from another address of the machine is a stranger's, and seeds refuse its request to
 // be in. So such a node sends from the address that it advertises, if that is one of its machine.
 
+// outbound is the address from which a node sends. It may change while the node runs.
+type outbound struct{ now atomic.Pointer[sending] }
+
+type sending struct {
+	addr    netip.Addr // zero: the kernel chooses
+	message []byte     // what tells the kernel so with a datagram; nil: nothing does
+}
+
+func newOutbound(addr netip.Addr) *outbound {
+	s := new(outbound)
+	s.set(addr)
+	return s
+}
+
+func (s *outbound) set(addr netip.Addr) { s.now.Store(&sending{addr, sourceMessage(addr)}) }
+
 // sourceOf gives the address from which a node sends that is bound to local and tells others
 // advertised; the zero address leaves it to the kernel.
 func sourceOf(local, advertised netip.Addr) netip.Addr {
 	if !local.IsUnspecified() {
 		return local
 	}
+	if !isOnMachine(advertised) {
+		return netip.Addr{} // as behind a router that translates addresses
+	}
+	return advertised
+}
+
+// isOnMachine reports whether an interface of this machine has an address.
+func isOnMachine(ip netip.Addr) bool {
 	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return netip.Addr{}
-	}
-	for _, a := range addrs {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr() == advertised {
-			return advertised
-		}
-	}
-	return netip.Addr{} // as behind a router that translates addresses
+	return err == nil && slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr() == ip
+	})
 }
 
 // dialFrom dials by TCP from source, if that can be: it may be of another family, and the

@@ -38,7 +38,7 @@ func TestSource(t *testing.T) {
 		netip.MustParseAddr("192.0.2.77"): false, // it arrives all the same
 		netip.IPv6Loopback():              false,
 	} {
-		newDatagrams(conn, source, new(counters)).send([]byte("x"), there)
+		newDatagrams(conn, newOutbound(source), new(counters)).send([]byte("x"), there)
 		if _, from, err := to.ReadFromUDPAddrPort(make([]byte, hearsay.MTU)); err != nil || (from.Addr() == source) != want {
 			t.Errorf("a datagram of %v comes from %v, %v", source, from, err)
 		}
@@ -50,5 +50,24 @@ func TestSource(t *testing.T) {
 			t.Errorf("a connection of %v comes from %v", source, from)
 		}
 		tcp.Close()
+	}
+}
+
+// A node whose machine loses the address that others were told takes the one from which it
+// would send to them, once, and one without a route to them only until there is one.
+func TestMoving(t *testing.T) {
+	home := address{host: "127.0.0.1", ip: localhost, port: 7}
+	away := netip.MustParseAddrPort("192.0.2.77:7946")
+	m := &moving{bound: netip.MustParseAddrPort("0.0.0.0:7946"), join: []address{home}, tells: away, routed: true}
+	if !m.look(t.Context()) || m.tells != netip.AddrPortFrom(localhost, 7946) || !m.routed {
+		t.Fatalf("%+v", m)
+	}
+	if m.look(t.Context()) {
+		t.Errorf("moves again: %+v", m)
+	}
+	m.tells = away
+	m.routed = false
+	if !m.look(t.Context()) || m.tells.Addr() != localhost {
+		t.Errorf("stays at an address without a route: %+v", m)
 	}
 }

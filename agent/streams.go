@@ -46,7 +46,7 @@ type delivering func(packet []byte, class quota.Class, from netip.AddrPort, evic
 // them.
 type streams struct {
 	listener *net.TCPListener
-	source   netip.Addr // from which it dials; zero: the kernel chooses
+	source   *outbound // from which it dials
 	dialer   net.Dialer
 	counters *counters
 	deliver  delivering
@@ -88,7 +88,7 @@ type stream struct {
 	evicted  chan struct{}  // closed when it has to give way to another
 }
 
-func newStreams(listener *net.TCPListener, source netip.Addr, counters *counters, deliver delivering) *streams {
+func newStreams(listener *net.TCPListener, source *outbound, counters *counters, deliver delivering) *streams {
 	s := &streams{
 		listener: listener, counters: counters, deliver: deliver, source: source,
 		dialer: net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1},
@@ -194,7 +194,7 @@ func (s *streams) forget(st *stream) {
 }
 
 func (s *streams) dial(st *stream) {
-	conn, err := dialFrom(s.ctx, s.dialer, s.source, st.remote)
+	conn, err := dialFrom(s.ctx, s.dialer, s.source.now.Load().addr, st.remote)
 	s.mu.Lock()
 	if err != nil {
 		s.forget(st)

@@ -49,7 +49,7 @@ func newQuietBox(t *testing.T) *box {
 	}
 	conn.Close()
 	b := &box{arrived: make(chan delivery, 1000), addr: listener.Addr().(*net.TCPAddr).AddrPort()}
-	b.streams = newStreams(listener, localhost, &b.counters, func(packet []byte, _ quota.Class, from netip.AddrPort, _ <-chan struct{}) {
+	b.streams = newStreams(listener, newOutbound(localhost), &b.counters, func(packet []byte, _ quota.Class, from netip.AddrPort, _ <-chan struct{}) {
 		b.arrived <- delivery{packet, from}
 	})
 	return b

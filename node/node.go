@@ -174,6 +174,14 @@ func (n *Node) Joined() bool {
 // Self is this node as it tells of itself.
 func (n *Node) Self() hearsay.Member { return n.roster.Self() }
 
+// MoveTo is told that this node is reached at another address from now on. A seed's is
+// configured.
+func (n *Node) MoveTo(now time.Time, addr netip.AddrPort) *hearsay.Effects {
+	n.begin(now)
+	n.roster.MoveTo(now, addr)
+	return n.settle(now)
+}
+
 // Living counts the members that are alive or suspect, this one included.
 func (n *Node) Living() int { return n.roster.Living() }
 

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"net/netip"
 	"time"
 
 	"hearsay"
@@ -27,10 +28,26 @@ func (r *Roster) raise(now time.Time, last hearsay.Incarnation) {
 	r.out.Persist = append(r.out.Persist, &hearsay.OwnIncarnation{Incarnation: r.incarnation(m)})
 }
 
+// MoveTo tells everybody that this node is reached at another address now.
+func (r *Roster) MoveTo(now time.Time, addr netip.AddrPort) {
+	m := r.self
+	if addr == r.addr(m) || m.state == hearsay.StateLeft {
+		return
+	}
+	r.rehash(now, m) // out with the old incarnation
+	r.signAt(hearsay.NextIncarnation(r.incarnation(m), now), addr)
+	r.rehash(now, m)
+	r.out.Persist = append(r.out.Persist, &hearsay.OwnIncarnation{Incarnation: r.incarnation(m)})
+	r.tell(m)
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberMoved, Subject: r.id(m), Addr: addr, Incarnation: r.incarnation(m)})
+}
+
 // sign signs this node's own word, of this incarnation.
-func (r *Roster) sign(incarnation hearsay.Incarnation) {
+func (r *Roster) sign(incarnation hearsay.Incarnation) { r.signAt(incarnation, r.addr(r.self)) }
+
+func (r *Roster) signAt(incarnation hearsay.Incarnation, addr netip.AddrPort) {
 	c := r.claim(r.self, withCard)
-	c.Incarnation = incarnation
+	c.Incarnation, c.Card.Addr = incarnation, addr
 	c.Sign(r.network, r.signer)
 	r.members.renew(r.self, incarnation, &c.Card)
 }
@@ -80,7 +97,7 @@ func (r *Roster) tickRefutation(now time.Time) {
 	was := r.refute
 	r.refute, r.refuted = refutation{}, now
 	r.stats.Refutations++
-	r.raise(now, was.over)
+	r.raise(now.Add(r.apart()), was.over)
 	r.tell(r.self)
 	if was.state == hearsay.StateDead {
 		r.renewAccusations(now)
@@ -88,6 +105,18 @@ func (r *Roster) tickRefutation(now time.Time) {
 	r.event(hearsay.Event{
 		At: now, Kind: hearsay.EventRefuted, Subject: r.id(r.self), By: was.by, State: was.state, Incarnation: r.incarnation(r.self),
 	})
+}
+
+// apart moves the time of a refutation by some milliseconds that depend on this node's
+// address. Two processes with one identity that were paused, and go on together, refute in the
+// same millisecond: with the same incarnation neither would be newer, and none heard of the other.
+func (r *Roster) apart() time.Duration {
+	const spread = 61 // a prime, so that neighboring addresses differ. A guess
+	sum := uint(r.addr(r.self).Port())
+	for _, b := range r.addr(r.self).Addr().As16() {
+		sum = sum*31 + uint(b)
+	}
+	return time.Duration(sum%spread) * time.Millisecond
 }
 
 // Leave signs this node's leave and makes it news.

@@ -6,8 +6,8 @@ import (
 )
 
 // dials say in how many of so many drawn worlds each mishap is.
-var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd, split, recover int }{
-	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2, split: 1, recover: 2,
+var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd, split, recover, roam int }{
+	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2, split: 1, recover: 2, roam: 2,
 }
 
 // mishap gives the stream of one kind of mishaps, and whether the world has it:
@@ -123,6 +123,11 @@ func (st *storm) mishaps() {
 	if random, has := st.mishap(2, dials.move); has {
 		for range 1 + random.IntN(3) {
 			st.plan(Action{At: during(random), Verb: Move, Who: peer(random)})
+		}
+	}
+	if random, has := st.mishap(16, dials.roam); has {
+		for range 1 + random.IntN(3) {
+			st.plan(Action{At: during(random), Verb: Roam, Who: peer(random)})
 		}
 	}
 	if random, has := st.mishap(10, dials.fill); has {

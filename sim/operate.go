@@ -33,10 +33,11 @@ func (w *World) operate(m *machine, a *Action) {
 	switch {
 	case a.Verb == Move && m.node != nil && !w.crowded(m):
 		w.end(m, conditionCrashed)
-		w.counts.Moves++
-		m.moves = min(m.moves+1, movesMost)
-		m.addr = netip.AddrPortFrom(m.addr.Addr(), uint16(port+m.moves))
+		w.readdress(m)
 		w.start(m, false)
+	case a.Verb == Roam && m.condition == conditionRunning && !w.crowded(m) && !w.isSeed(m):
+		w.readdress(m)
+		w.carryOut(m, m.node.MoveTo(w.timeOf(m), m.addr))
 	case a.Verb == Fill:
 		m.full = true
 		w.counts.Fills++
@@ -51,6 +52,13 @@ func (w *World) operate(m *machine, a *Action) {
 	case a.Verb == Bar || a.Verb == Lift || a.Verb == Remove || a.Verb == Lose || a.Verb == Recover:
 		w.ask(m, a.Verb)
 	}
+}
+
+// readdress gives a machine an address that it never had.
+func (w *World) readdress(m *machine) {
+	w.counts.Moves++
+	m.moves = min(m.moves+1, movesMost)
+	m.addr = netip.AddrPortFrom(m.addr.Addr(), uint16(port+m.moves))
 }
 
 // crowded reports whether a machine has its IP address together with others.

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"hearsay"
 )
 
 // A peer that comes back at another address is found there by all.
@@ -26,6 +28,29 @@ func TestMovesAreFollowed(t *testing.T) {
 					t.Errorf("%s has n3 at %v, and it is at %v", w.machines[i].name, one.Addr, three.addr)
 				}
 			}
+		}
+	}
+}
+
+// A peer whose machine gets another address while it runs is found there by all, and none
+// holds it dead meanwhile.
+func TestRoamingIsFollowed(t *testing.T) {
+	for _, seeds := range []int{0, 3} {
+		w := newScenario(t, 6, "at 12s roam n3\nat 30s roam n3\nat 31s roam n3", withSeeds(seeds))
+		w.config.NoFalseDeath = true
+		w.RunUntil(31 * time.Second)
+		t.Logf("%d seeds: agrees after %v", seeds, w.convergesWithin(t, 30*time.Second))
+		three := &w.machines[2]
+		for i := range w.machines {
+			w.members = w.machines[i].node.Members(w.members[:0])
+			for _, one := range w.members {
+				if one.ID == three.id && (one.Addr != three.addr || one.State != hearsay.StateAlive) {
+					t.Errorf("%s has n3 %v at %v, and it is at %v", w.machines[i].name, one.State, one.Addr, three.addr)
+				}
+			}
+		}
+		if three.life != 1 || w.check.broken != 0 {
+			t.Errorf("life %d, %d rules broken", three.life, w.check.broken)
 		}
 	}
 }

@@ -39,6 +39,7 @@ const (
 	Fail                      // of some of the syncs: the process stops, and may be started again
 	Say                       // a machine's application tells everybody a rumor
 	Move                      // a machine's process runs again at another address, with its disk
+	Roam                      // a peer's machine gets another address while its process runs, which notices
 	Fill                      // a machine's disk is full: the next sync fails, and the process stops
 	Room                      // it is not full any more
 	Damage                    // a bit of a peer's disk flips; its process, which cannot read it, starts again with an empty one
@@ -62,7 +63,7 @@ var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
 	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", Delay: "delay", Duplicate: "duplicate",
 	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
-	Move: "move", Fill: "fill", Room: "room", Damage: "damage", Save: "save", Restore: "restore", Call: "call", Clone: "clone", Invent: "invent",
+	Move: "move", Roam: "roam", Fill: "fill", Room: "room", Damage: "damage", Save: "save", Restore: "restore", Call: "call", Clone: "clone", Invent: "invent",
 	Bar: "bar", Lift: "lift", Remove: "remove", Lose: "lose", Recover: "recover",
 	Core: "core", WantIn: "want-in", WantOut: "want-out", WantHeard: "want-heard",
 }
@@ -133,6 +134,7 @@ type crowd struct{ nodes, seeds int }
 //	at 56s  say anyone x20 every 1s   # whoever is drawn, 20 times
 //	at 57s  say n3 x5 every 10ms size 65536
 //	at 58s  move n3                   # its process runs again at another address, with its disk
+//	at 58s  roam n3                   # it gets another address while its process runs
 //	at 58s  fill n3                   # its disk is full: the process stops; `room n3` ends that
 //	at 58s  damage n3                 # a bit of its disk flips; it starts again with an empty one
 //	at 58s  save n3                   # a copy of its disk is put aside
