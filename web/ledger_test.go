@@ -431,6 +431,40 @@ func TestLedgerThatIsForgotten(t *testing.T) {
 	}
 }
 
+// counting counts the rulings that are taken from the node.
+type counting struct {
+	*village
+	taken int
+}
+
+func (v *counting) Ledger(after hearsay.Epoch, limit int) []hearsay.Ruling {
+	found := v.village.Ledger(after, limit)
+	v.taken += len(found)
+	return found
+}
+
+// TestRulingsAreLookedThroughOnce: to name the seeds of the last 1,000 rulings of 4,000, those
+// before are looked through once, also where the ledger begins late, as a peer's that took
+// over a roster whole.
+func TestRulingsAreLookedThroughOnce(t *testing.T) {
+	const oldest, count, asked = 501, 4000, 1000
+	v := &counting{village: newSeedVillage()}
+	v.members[0].Role = hearsay.RolePeer
+	v.council.rulings = nil
+	for n := range hearsay.Epoch(count) {
+		v.council.rulings = append(v.council.rulings, hearsay.Ruling{Epoch: oldest + n, Kind: hearsay.RulingSeat, Seats: []hearsay.Seat{{Slot: 0, Key: hearsay.PublicKey{1}, Life: hearsay.Life{1}}}})
+	}
+	v.council.authority.Epoch, v.council.proof.Oldest = oldest+count-1, oldest
+	h := handlerOf(v)
+	for _, most := range []int{count + asked, 2 * asked} { // the first time, and again
+		v.taken = 0
+		read(t, ask(h, "GET", fmt.Sprintf("/v1/ledger?from=%d", oldest+count-asked), ""))
+		if v.taken < asked || v.taken > most {
+			t.Errorf("%d rulings were taken from the node, want %d at most", v.taken, most)
+		}
+	}
+}
+
 // TestReadyzOfSeeded: what is said first is what is so.
 func TestReadyzOfSeeded(t *testing.T) {
 	for _, c := range []struct {

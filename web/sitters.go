@@ -56,7 +56,8 @@ func (s *sitters) upTo(backend Backend, proof *hearsay.LedgerProof, after hearsa
 			s.unmet = append(s.unmet, seat.Slot)
 		}
 	}
-	for from := max(s.looked, proof.Oldest-min(proof.Oldest, 1)); from < after; {
+	s.looked = max(s.looked, proof.Oldest-min(proof.Oldest, 1)) // there are none before
+	for from := s.looked; from < after; {
 		older := backend.Ledger(from, int(min(rulingsMax, after-from)))
 		if len(older) == 0 {
 			break
