@@ -226,6 +226,9 @@ func costlyClaims() []costly {
 	return []costly{
 		{kind: "News", contents: "unsigned claims", packet: news(func(w *costWorld) []hearsay.Claim { return w.unsigned(mostClaimed) }), packets: small, bytes: smallBytes},
 		{kind: "News", contents: "made-up members", fills: true, packet: news(func(w *costWorld) []hearsay.Claim { return w.made(500) }), packets: small, bytes: smallBytes},
+		{kind: "NotMe", contents: "to nothing, beside many hints", fills: true, packet: func(*costWorld, *costNode) *hearsay.Packet {
+			return &hearsay.Packet{Body: &hearsay.NotMe{Seq: 1 << 60}}
+		}, datagram: true, packets: small, bytes: smallBytes},
 		{kind: "News", contents: "newer words", fills: true, packet: news(func(w *costWorld) (claims []hearsay.Claim) {
 			for _, m := range w.crowd {
 				claims = append(claims, w.renewed(m))

@@ -125,3 +125,108 @@ func TestForgedRequestsCauseLittle(t *testing.T) {
 		t.Errorf("the member itself gets %d of 16 examinations", asked)
 	}
 }
+
+// TestRostersOfOneSourceAreBounded: identities cost nothing, and each has some rosters by
+// itself. What one address gets that makes up a new one for each question is bounded in bytes.
+func TestRostersOfOneSourceAreBounded(t *testing.T) {
+	const members, made, seconds, most = 8000, 300, 10, 4 << 20 // bytes a second
+	b := newBench(t, 4)
+	b.pass(5 * time.Second)
+	b.Crowd(members, hearsay.StateAlive) // whose roster has several parts
+	source := netip.MustParseAddrPort("10.66.0.1:4000")
+	got, first := 0, 0
+	for range seconds {
+		for n := range made {
+			one := newStranger(2000 + n)
+			p := &hearsay.Packet{From: one.id(), Addr: source, Stream: true, Body: &hearsay.Join{}, Claims: []hearsay.Claim{one.word(hearsay.StateAlive)}}
+			b.out.Reset()
+			b.Begin()
+			b.Claims(b.now, p)
+			b.Join(b.now, p)
+			for i := range b.out.Send {
+				if b.out.Send[i].Addr == source {
+					for _, c := range b.out.Send[i].Claims {
+						got += c.WireSizeMax()
+					}
+				}
+			}
+			if n == 0 && first == 0 {
+				first = got
+			}
+		}
+		b.pass(time.Second)
+	}
+	if first == 0 || got/seconds > most {
+		t.Errorf("a roster has %d bytes, and one source got %d a second; may be %d", first, got/seconds, most)
+	}
+}
+
+// TestForgedDeathsCauseLittle: who says in members' names, or in others', that members are
+// dead has this node send little more than it has told, and makes no packet slow.
+func TestForgedDeathsCauseLittle(t *testing.T) {
+	const members, forged = 20, 1000
+	const size = 60 // of a request, in bytes
+	const most = 4  // sim.causedMost
+	for _, listed := range []bool{false, true} {
+		b := newBench(t, members)
+		b.pass(5 * time.Second)
+		told, requests := 0, 0
+		count := func(packets []hearsay.Packet) {
+			for i := range packets {
+				if _, is := packets[i].Body.(*hearsay.EvidenceReq); is {
+					requests++
+				}
+			}
+		}
+		for n := range forged {
+			of, liar := b.others[n%members], newStranger(900+n)
+			if listed {
+				liar = b.others[(n/members+n+1)%members]
+			}
+			c := hearsay.Claim{Subject: of.id(), State: hearsay.StateDead, Incarnation: of.incarnation, By: b.others[0].id(), Evidence: hearsay.Hash{byte(n), byte(n >> 8), 1}}
+			told += c.WireSizeMax()
+			b.out.Reset()
+			b.Begin()
+			b.Claims(b.now, &hearsay.Packet{From: liar.id(), Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 99, byte(n >> 8), byte(n)}), 9), Body: &hearsay.News{}, Claims: []hearsay.Claim{c}})
+			count(b.out.Now)
+		}
+		pending := b.Pending()
+		count(b.pass(10 * time.Second).Now)
+		if caused := size * requests; caused > most*told || listed && (requests == 0 || requests > 5*pending) || !listed && requests > 0 {
+			t.Errorf("listed: %t: %d bytes told of %d deaths, of which %d were pending: %d requests, %d bytes; may be %d",
+				listed, told, forged, pending, requests, caused, most*told)
+		}
+		if pending > members*8 {
+			t.Errorf("%d deaths of %d members are pending", pending, members)
+		}
+	}
+}
+
+// TestForgedDeathsLeaveRoomToTrueOnes: a death that is proven is believed though others have
+// filled the room of its subject.
+func TestForgedDeathsLeaveRoomToTrueOnes(t *testing.T) {
+	b := newBench(t, 20)
+	m, honest := b.others[0], b.others[1]
+	b.hear(honest, suspect(m, honest))
+	forge := func(n int) {
+		liar := b.others[2+n%18]
+		b.hear(liar, hearsay.Claim{Subject: m.id(), State: hearsay.StateDead, Incarnation: m.incarnation, By: liar.id(), Evidence: hearsay.Hash{byte(n), byte(n >> 8), 2}})
+	}
+	for n := range 100 {
+		forge(n)
+	}
+	b.pass(500 * time.Millisecond) // all were asked once
+	genuine := b.evidence(m, hearsay.RuleMajority, first(5, hearsay.VerdictUnreachable))
+	b.hear(honest, deadClaim(m, honest, genuine))
+	for n := range 100 { // and none makes room of the true one, which was not asked yet
+		forge(1000 + n)
+	}
+	asked := false
+	for _, p := range b.pass(400 * time.Millisecond).Now {
+		r, is := p.Body.(*hearsay.EvidenceReq)
+		asked = asked || is && r.Hash == genuine.Hash(network)
+	}
+	if !asked {
+		t.Error("the evidence is not asked for")
+	}
+}

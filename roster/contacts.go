@@ -334,9 +334,10 @@ func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
 	case r.self.state == hearsay.StateLeft:
 		r.drops[hearsay.DropStranger]++
 		return
-	case !r.affordAnswer(now, p.From, priceRoster):
+	case !r.affordAnswer(now, p, priceRoster):
 		return
 	}
+	defer r.answered(now, p, len(r.out.Send))
 	if c := &r.contacts; len(c.configured)+len(c.past) == 0 {
 		c.joined = true // the first of a network: it has its roster
 	}

@@ -22,6 +22,7 @@ type pending struct {
 	incarnation hearsay.Incarnation
 	hash        hearsay.Hash
 	informer    hearsay.NodeID
+	source      netip.Addr        // of the packet that told of it first
 	asked       int               // requests for the evidence so far
 	evidence    *hearsay.Evidence // fetched, but it did not hold yet
 	verified    uint16            // bit i: the signature of its statement i (there are at most MaxStatements)
@@ -29,8 +30,9 @@ type pending struct {
 	until       time.Time         // then it is let go: an exchange will bring it again
 }
 
-// retryPending is the time between two requests for evidence, and between two
-// looks at evidence that does not hold. Guess: a few round trips.
+// retryPending is the time between two looks at evidence that does not hold, and between the
+// first two requests for evidence; doubled with each: anybody may have told of it. Guess: a few
+// round trips.
 const retryPending = 300 * time.Millisecond
 
 // claimedDead takes another's word that a living member is dead. Nobody is
@@ -39,9 +41,17 @@ const retryPending = 300 * time.Millisecond
 // time to refute: this is what lets two halves meet that have buried each
 // other.
 func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hearsay.Claim) {
-	repeated := false // its subject has been told, and some evidence is on its way
+	if r.members.get(p.From) == nil && !r.Expects(p) {
+		r.drops[hearsay.DropStranger]++ // it would not be asked for the evidence
+		return
+	}
+	source := hearsay.Source(p.Addr.Addr())
+	ofSubject, ofSource, oldest := 0, 0, -1
 	for i := range r.pending {
 		w := &r.pending[i]
+		if w.source == source {
+			ofSource++
+		}
 		if w.subject != r.id(m) || w.incarnation != c.Incarnation {
 			continue
 		}
@@ -52,12 +62,18 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 		if w.informer == p.From {
 			return // who has no proof must not take the room of those who do
 		}
-		repeated = true
+		if ofSubject++; w.asked > 0 && w.evidence == nil && oldest < 0 {
+			oldest = i
+		}
 	}
-	if len(r.pending) >= maxPending {
+	switch {
+	case ofSubject >= pendingSubject && oldest >= 0:
+		r.pending = slices.Delete(r.pending, oldest, oldest+1) // its informer was asked, and has not answered
+	case ofSubject >= pendingSubject, ofSource >= pendingSource, len(r.pending) >= maxPending:
 		r.drops[hearsay.DropTableFull]++
 		return
 	}
+	repeated := ofSubject > 0 // its subject has been told, and some evidence is on its way
 	surprising, wait := m.state != hearsay.StateSuspect, time.Duration(0)
 	if repeated {
 		wait = retryPending // mostly the first proves it
@@ -71,14 +87,25 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventClaimDelayed, Subject: r.id(m), By: p.From})
 	}
 	w := pending{
-		subject: r.id(m), incarnation: c.Incarnation, hash: c.Evidence, informer: p.From,
+		subject: r.id(m), incarnation: c.Incarnation, hash: c.Evidence, informer: p.From, source: source,
 		tryAt: now.Add(wait), until: now.Add(wait + evidencePatient),
 	}
 	r.pending = append(r.pending, w)
+	r.duePending(w.tryAt)
+}
+
+// duePending has the deaths that are not believed looked at by then.
+func (r *Roster) duePending(at time.Time) {
+	if r.pendingAt.IsZero() || at.Before(r.pendingAt) {
+		r.pendingAt = at
+	}
 }
 
 // tickPending takes the next step with every death that is not believed yet.
 func (r *Roster) tickPending(now time.Time) {
+	if r.pendingAt.IsZero() || now.Before(r.pendingAt) {
+		return
+	}
 	for i := range r.pending {
 		w := &r.pending[i]
 		if now.Before(w.tryAt) || !now.Before(w.until) || !r.stands(w) {
@@ -89,6 +116,7 @@ func (r *Roster) tickPending(now time.Time) {
 			w.evidence = r.Evidence(w.hash)
 		}
 		if w.evidence == nil {
+			w.tryAt = now.Add(retryPending << min(w.asked, 8))
 			if addr, ok := r.whoKnows(w); ok { // by stream: the answer is longer than the question
 				r.out.Now = append(r.out.Now, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.EvidenceReq{Hash: w.hash}})
 			}
@@ -114,14 +142,17 @@ func (r *Roster) tickPending(now time.Time) {
 		}
 		return !r.stands(&w)
 	})
+	r.pendingAt = time.Time{}
+	for i := range r.pending {
+		r.duePending(earlier(r.pending[i].tryAt, r.pending[i].until))
+	}
 }
 
-// whoKnows gives where to ask for evidence: at its informer's address, and every
-// second time at somebody else's, since an informer may be gone by now, or have
-// lied.
+// whoKnows gives where to ask for evidence: at its informer's address, then twice at somebody
+// else's, and so on, since an informer may be gone by now, or have lied.
 func (r *Roster) whoKnows(w *pending) (netip.AddrPort, bool) {
 	addr, listed := r.Addr(w.informer)
-	if w.asked++; w.asked%2 == 0 || !listed {
+	if w.asked++; w.asked%3 != 1 || !listed {
 		if m := r.anyone(); r.id(m) != w.subject {
 			return r.addr(m), true
 		}
@@ -147,6 +178,7 @@ func (r *Roster) TakeEvidence(now time.Time, e *hearsay.Evidence) {
 	own := *e // what came with a packet belongs to the packet
 	own.Statements = slices.Clone(e.Statements)
 	r.pending[i].evidence, r.pending[i].tryAt = &own, now
+	r.duePending(now)
 	r.tickPending(now)
 }
 
@@ -245,7 +277,8 @@ func (r *Roster) EvidenceReq(now time.Time, p *hearsay.Packet, m *hearsay.Eviden
 	case e == nil:
 		r.drops[hearsay.DropUnexpected]++
 	case !r.byStream(p):
-	case r.affordAnswer(now, p.From, priceEvidence):
+	case r.affordAnswer(now, p, priceEvidence):
+		defer r.answered(now, p, len(r.out.Send))
 		r.out.Send = append(r.out.Send, p.Reply(e))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // bucketAim is how many members a bucket of a digest should hold: small, so
@@ -30,21 +31,58 @@ const (
 	pricesSaved   = 2 * priceRoster
 )
 
+// What all such answers take, in bytes: an identity costs its maker a signature, so what it
+// may have answered bounds nothing for one source. At once it is as much as a network that
+// starts together needs. A guess. Members that meet after a cut need whole rosters of each other.
+var answerShares = quota.Shares{
+	Strangers: quota.Share{All: quota.PerSecond(4<<20, 32<<20), Each: quota.PerSecond(1<<20, 8<<20)},
+	Members:   quota.Share{All: quota.PerSecond(16<<20, 64<<20), Each: quota.PerSecond(4<<20, 16<<20)},
+	Seats:     quota.Share{All: quota.PerSecond(16<<20, 64<<20), Each: quota.PerSecond(16<<20, 64<<20)},
+}
+
+// About how many bytes parts of answers take.
+const (
+	bytesEntry     = 24  // an Entry: its identity and incarnation
+	bytesID        = 16  // an identity
+	bytesStatement = 128 // of evidence, with its signature
+)
+
 // affordAnswer spends the price of an answer to a member, or to who asks by stream
-// while its address is a hint. Strangers get none.
-func (r *Roster) affordAnswer(now time.Time, from hearsay.NodeID, price time.Duration) bool {
-	spent := r.spent[from]
+// while its address is a hint. Strangers get none. The bytes are counted when it is made:
+// see answered.
+func (r *Roster) affordAnswer(now time.Time, p *hearsay.Packet, price time.Duration) bool {
+	spent := r.spent[p.From]
 	switch {
-	case !r.Known(from) && r.hints.known(from) == nil:
+	case !r.Known(p.From) && r.hints.known(p.From) == nil:
 		r.drops[hearsay.DropStranger]++
 		return false
-	case spent.answered > r.runs(now):
+	case spent.answered > r.runs(now), !r.answers.Take(now, r.senderOf(p), 0):
 		r.drops[hearsay.DropRate]++
 		return false
 	}
 	spent.answered = r.spend(spent.answered, now, price, pricesSaved)
-	r.spent[from] = spent
+	r.spent[p.From] = spent
 	return true
+}
+
+// answered counts the bytes of an answer that was afforded: of all that this step sends from
+// the n-th packet on. They are counted at once, as a share that is used up counts no more.
+func (r *Roster) answered(now time.Time, p *hearsay.Packet, n int) {
+	bytes := 0
+	for _, answer := range r.out.Send[n:] {
+		switch m := answer.Body.(type) {
+		case *hearsay.Entries:
+			bytes += len(m.Items) * bytesEntry
+		case *hearsay.Want:
+			bytes += len(m.IDs) * bytesID
+		case *hearsay.Evidence:
+			bytes += len(m.Statements) * bytesStatement
+		}
+		for i := range answer.Claims {
+			bytes += answer.Claims[i].WireSizeMax()
+		}
+	}
+	r.answers.Take(now, r.senderOf(p), bytes)
 }
 
 // byStream reports whether a packet came by stream, and counts if it did not.
@@ -119,9 +157,10 @@ func bucket(id hearsay.NodeID, n uint8) uint8 { return uint8(uint(id[0]) >> (8 -
 
 // Digest opens the buckets that differ from this node's own.
 func (r *Roster) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
-	if !r.byStream(p) || !r.affordAnswer(now, p.From, pricePart) {
+	if !r.byStream(p) || !r.affordAnswer(now, p, pricePart) {
 		return
 	}
+	defer r.answered(now, p, len(r.out.Send))
 	entries := &hearsay.Entries{Bits: m.Bits}
 	var in [1 << hearsay.MaxDigestBits]int // members in each bucket
 	for _, number := range r.living {
@@ -160,9 +199,10 @@ func (r *Roster) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
 // the sender lacks there: who lives, and who is gone though the sender
 // believes it living.
 func (r *Roster) Entries(now time.Time, p *hearsay.Packet, m *hearsay.Entries) {
-	if !r.byStream(p) || !r.affordAnswer(now, p.From, pricePart) {
+	if !r.byStream(p) || !r.affordAnswer(now, p, pricePart) {
 		return
 	}
+	defer r.answered(now, p, len(r.out.Send))
 	want := &hearsay.Want{}
 	var give []int32
 	theirs := make(map[hearsay.NodeID]hearsay.Incarnation, len(m.Items))
@@ -217,9 +257,10 @@ func (r *Roster) Ask(now time.Time, p *hearsay.Packet, ids []hearsay.NodeID) {
 // Want gives the claims asked for. What the sender gave is known here as gone
 // in some cases: it is told.
 func (r *Roster) Want(now time.Time, p *hearsay.Packet, m *hearsay.Want) {
-	if !r.byStream(p) || !r.affordAnswer(now, p.From, pricePart) {
+	if !r.byStream(p) || !r.affordAnswer(now, p, pricePart) {
 		return
 	}
+	defer r.answered(now, p, len(r.out.Send))
 	var give []int32
 	given := make(map[hearsay.NodeID]bool)
 	for _, id := range m.IDs {

@@ -69,3 +69,6 @@ func (r *Roster) HintsQueued() (n int) {
 	}
 	return n
 }
+
+// Pending counts the deaths that were told and are not believed yet.
+func (r *Roster) Pending() int { return len(r.pending) }

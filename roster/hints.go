@@ -59,6 +59,7 @@ type hintCounts struct {
 // hints are those of a node.
 type hints struct {
 	byID   map[hearsay.NodeID]*hint
+	bySeq  map[uint64]*hint       // the same
 	rounds [hintTries + 1][]*hint // by how often they were pinged, in the order of due; with those that are over and wait for their turn
 	over   int                    // how many of those there are, at most
 	counts *[2]hintCounts         // see counted
@@ -111,9 +112,9 @@ func (r *Roster) hint(now time.Time, word *hearsay.Claim, from origin, tries int
 	counts.bySlot[from.slot]++
 	one := &hint{origin: from, word: r.members.cards.hold(word.Subject, word.Incarnation, &word.Card), seq: r.random.Uint64() | 1, due: now}
 	if h.byID == nil {
-		h.byID = make(map[hearsay.NodeID]*hint)
+		h.byID, h.bySeq = make(map[hearsay.NodeID]*hint), make(map[uint64]*hint)
 	}
-	h.byID[word.Subject] = one
+	h.byID[word.Subject], h.bySeq[one.seq] = one, one
 	h.rounds[tries] = append(h.rounds[tries], one)
 }
 
@@ -191,6 +192,7 @@ func (r *Roster) endHint(id hearsay.NodeID, one *hint) {
 	one.over = true
 	r.hints.over++
 	delete(r.hints.byID, id)
+	delete(r.hints.bySeq, one.seq)
 	counts, _ := r.hints.counted(one.origin.move)
 	counts.all--
 	counts.bySlot[one.origin.slot]--
@@ -307,16 +309,14 @@ func (r *Roster) hintAck(now time.Time, from hearsay.NodeID, seq uint64) bool {
 
 // hintNotMe takes the word of another identity at the address of a hint.
 func (r *Roster) hintNotMe(addr netip.AddrPort, seq uint64) bool {
-	for _, round := range r.hints.rounds {
-		for _, one := range round {
-			if one.seq != seq || one.over {
-				continue
-			}
-			if word := r.hinted(one); word.Card.Addr == addr {
-				r.endHint(word.Subject, one)
-				return true
-			}
-		}
+	one := r.hints.bySeq[seq]
+	if one == nil {
+		return false
 	}
-	return false
+	word := r.hinted(one)
+	if word.Card.Addr != addr {
+		return false
+	}
+	r.endHint(word.Subject, one)
+	return true
 }

@@ -406,7 +406,7 @@ func TestEvidenceIsAskedOfOthersToo(t *testing.T) {
 	genuine := b.evidence(m, hearsay.RuleMajority, first(5, hearsay.VerdictUnreachable))
 	b.hear(silent, deadClaim(m, silent, genuine))
 	informer, others := len(b.out.Now), map[netip.AddrPort]bool{}
-	for _, p := range b.pass(4 * time.Second).Now {
+	for _, p := range b.pass(5 * time.Second).Now {
 		if _, ok := p.Body.(*hearsay.EvidenceReq); !ok {
 			continue
 		}
@@ -414,7 +414,7 @@ func TestEvidenceIsAskedOfOthersToo(t *testing.T) {
 			informer++
 		}
 	}
-	if informer < 6 || len(others) < 4 || others[m.addr] {
+	if informer < 2 || len(others) < 4 || others[m.addr] {
 		t.Errorf("asked the informer %d times, and %d in all; its subject: %v", informer, len(others), others[m.addr])
 	}
 }

@@ -21,6 +21,8 @@ const (
 	maxRounds       = 16      // of these, with a round under way
 	maxWitnessed    = 256     // rounds of others that this node remembers as an observer
 	maxPending      = 1024    // deaths told to this node and not yet believed
+	pendingSubject  = 8       // of these, of one member: more accusers than it has observers. A guess
+	pendingSource   = 256     // likewise, told from one source (hearsay.Source). A guess
 	maxEvidence     = 256     // evidence kept
 	maxContacts     = 256     // addresses kept on disk, and forgotten members remembered
 	maxForward      = 24 * time.Hour
@@ -57,6 +59,7 @@ type Roster struct {
 	witnessNext int
 	witnessFrom time.Time // before this, a round may be one in which an earlier life has signed
 	pending     []pending
+	pendingAt   time.Time      // when the first of them is due
 	evidence    []keptEvidence // oldest first
 	contacts    contacts
 	hints       hints
@@ -67,6 +70,7 @@ type Roster struct {
 	refute      refutation
 	verifies    *quota.Quota // signatures
 	examines    *quota.Quota // examinations that others ask for
+	answers     *quota.Quota // bytes of answers about the roster
 	waiting     []waiting    // of packets whose claims are too many for a step
 	waitUntil   time.Time    // when more of them are taken
 	work        int          // on claims in this step
@@ -117,7 +121,8 @@ func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards,
 	r := &Roster{
 		cfg: cfg, network: network, ledger: func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} }, signer: signer, random: random, out: out, drops: drops,
 		started: now, spent: make(map[hearsay.NodeID]allowance), verifies: quota.New(cards.secret, verifyShares), examines: quota.New(cards.secret, examinationShares),
-		held: make(map[int32]*held), met: make(map[int32]int64),
+		answers: quota.New(cards.secret, answerShares),
+		held:    make(map[int32]*held), met: make(map[int32]int64),
 		hints: hints{pinged: now}, members: table{cards: cards, zero: now.Add(-cfg.ForgetAfter)}, changed: now, forgetAt: now.Add(forgetCheck),
 	}
 	var last hearsay.Incarnation

@@ -32,8 +32,8 @@ func (r *Roster) Deadline() time.Time {
 		}
 		at = earlier(at, earlier(a.closes, a.askAt))
 	}
-	for i := range r.pending {
-		at = earlier(at, earlier(r.pending[i].tryAt, r.pending[i].until))
+	if !r.pendingAt.IsZero() {
+		at = earlier(at, r.pendingAt)
 	}
 	return at
 }

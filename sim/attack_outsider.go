@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"time"
 
 	"hearsay"
@@ -190,11 +191,26 @@ func (r *reflection) ask(asked int, from hearsay.NodeID, q *question) (caused fl
 			fresh.Round = hearsay.Round(r.random.Uint64())
 			p.Body = &fresh
 		}
+		if len(q.claims) > 0 && q.claims[0].State == hearsay.StateDead {
+			// Its subject refutes it once: what a refutation causes is not what this attack is about.
+			death := q.claims[0]
+			binary.LittleEndian.PutUint64(death.Evidence[:], r.random.Uint64())
+			p.From, p.Claims = r.vary(from), []hearsay.Claim{death}
+		}
 		r.injectPacket(r.bystander, &p)
 		r.run(askEvery, askEvery, nil)
 	}
 	r.run(askWait, siegeStep, nil)
 	return max(0, r.traffic()-before-r.calm)
+}
+
+// vary gives another sender of the same kind: a member, or a stranger.
+func (r *reflection) vary(from hearsay.NodeID) hearsay.NodeID {
+	if r.honestAt(from) >= 0 {
+		return r.w.machines[r.someone()].id
+	}
+	binary.LittleEndian.PutUint64(from[:], r.random.Uint64())
+	return from
 }
 
 // neighbor is an honest neighbor of a node.
