@@ -78,7 +78,7 @@ func (p *site) origin(known bool, now *site) Origin {
 		return OriginSame
 	case p.copiedTo(now):
 		return OriginCopy
-	case p.boot == now.boot && (p.closed || now.inode != 0):
+	case p.boot == now.boot && (p.closed || now.inode != 0 && now.boot != [16]byte{}):
 		return OriginSame
 	}
 	return OriginUnknown

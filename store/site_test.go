@@ -82,6 +82,7 @@ func TestOrigins(t *testing.T) {
 		"devices were counted anew":           {was, change(func(s *site) { s.device = 2 }), OriginSame},
 		"killed with the machine":             {was, change(func(s *site) { s.boot[0] = 2 }), OriginUnknown},
 		"closed before the machine's end":     {change(func(s *site) { s.closed = true }), change(func(s *site) { s.boot[0] = 2 }), OriginUnknown},
+		"killed, and no start is known":       {change(func(s *site) { s.boot = [16]byte{} }), change(func(s *site) { s.boot = [16]byte{} }), OriginUnknown},
 		"no site is known, and it was closed": {site{closed: true}, site{}, OriginSame},
 		"no site is known":                    {site{}, site{}, OriginUnknown},
 		"it was moved here, closed":           {change(func(s *site) { s.closed = true }), change(func(s *site) { s.inode = 9 }), OriginCopy},
