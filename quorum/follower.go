@@ -547,9 +547,8 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	unheld := func(r *hearsay.Ruling) bool {
 		return r.Epoch > f.epoch && f.believeSeat(now, from, r, f.chain.founding)
 	}
-	if !slices.ContainsFunc(m.Items, unheld) { // a message costs its forger no less than this node
-		f.takeWalk(now, p, m.Items)
-	}
+	hold := !slices.ContainsFunc(m.Items, unheld)
+	f.takeWalk(now, p, m.Items, hold)
 	f.extend(m.Items)
 	f.begin()
 	f.takeHeads(now, from, m.Heads)

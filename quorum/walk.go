@@ -66,17 +66,22 @@ func (f *Follower) tickWalk(now time.Time) {
 	f.send(f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr, &hearsay.LedgerReq{Before: w.before()})
 }
 
-// takeWalk takes rulings from a seed, of which those about seats hold: those that are
-// wanted, or only the last of them, as not all fit a message. Then it asks for fewer, and
-// for more again as long as they fit.
-func (f *Follower) takeWalk(now time.Time, p *hearsay.Packet, items []*hearsay.Ruling) {
+// takeWalk takes rulings from a seed: those that are wanted, or only the last of them, as not
+// all fit a message, or as not all are in its memory. Of these the rulings about seats may rest
+// on those before, and then they do not hold yet. It asks for fewer, and for more again as long
+// as they fit.
+func (f *Follower) takeWalk(now time.Time, p *hearsay.Packet, items []*hearsay.Ruling, hold bool) {
 	w := &f.walk
 	n := hearsay.Epoch(len(items))
 	if !w.under() || n == 0 || !f.isSeed(p.Addr) || items[n-1].Epoch != w.before()-1 || items[0].Epoch != w.before()-n {
 		return
 	}
+	first := items[0].Epoch
+	if first <= w.next && !hold {
+		return // a message costs its forger no less than this node
+	}
 	w.vain, w.askAt = 0, now.Add(walkEvery)
-	if first := items[0].Epoch; first > w.next {
+	if first > w.next {
 		w.most = min(n, first-w.next)
 		return
 	}

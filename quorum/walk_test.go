@@ -9,9 +9,13 @@ import (
 
 // A peer was away for longer than seeds have rulings in memory, and meanwhile all seats
 // have changed one after the other: it finds out by the rulings on their disks, of which a
-// message has eight here. So does one that was stopped meanwhile, which has no roster.
+// message has eight here. So does one that was stopped meanwhile, which has no roster, and one
+// that gets the newest seat from memory, before the older ones on which it rests.
 func TestSeatsAreFoundOnDisk(t *testing.T) {
-	for name, stops := range map[string]bool{"away": false, "stopped": true} {
+	for name, c := range map[string]struct {
+		stops bool
+		after int // rulings after the last seat's
+	}{"away": {false, 40}, "stopped": {true, 40}, "the newest in memory": {false, 2}} {
 		t.Run(name, func(t *testing.T) {
 			w := followed(t, 54, 3)
 			f := w.newFollower()
@@ -23,14 +27,17 @@ func TestSeatsAreFoundOnDisk(t *testing.T) {
 				w.epochs[slot] = 0
 				w.start(m)
 				w.must(20*time.Second, "it has its seat", w.agree)
-				last := w.machines[0].q.Epoch()
-				for range 40 {
+				last, more := w.machines[0].q.Epoch(), 40
+				if slot == 2 {
+					more = c.after
+				}
+				for range more {
 					w.newPerson()
 				}
-				w.must(20*time.Second, "more are in", func() bool { return w.machines[0].q.Epoch() >= last+40 && w.agree() })
+				w.must(20*time.Second, "more are in", func() bool { return w.machines[0].q.Epoch() >= last+hearsay.Epoch(more) && w.agree() })
 			}
 			w.truncate(w.machines[0].q.Epoch() - 4)
-			if stops {
+			if c.stops {
 				f.start()
 			}
 			began := w.now

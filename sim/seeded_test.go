@@ -14,9 +14,9 @@ import (
 func withSeeds(seeds int) func(*Config) { return func(c *Config) { c.Seeds = seeds } }
 
 // shortLedger has rulings forgotten soon, so that who was away takes over a
-// roster whole.
+// roster whole, and finds old rulings on the disks of seeds only.
 func shortLedger(c *Config) {
-	c.Seeds, c.Quorum.SnapshotEvery, c.Follower.Tail = 3, 10, 1
+	c.Seeds, c.Quorum.SnapshotEvery, c.Quorum.Tail, c.Follower.Tail = 3, 10, 4, 1
 }
 
 // Who was admitted and removed and has heard of neither asks again, with a
@@ -360,7 +360,7 @@ at 14s restart %[2]s fresh
 at 22s kill %[3]s
 at 24s restart %[3]s fresh
 at 32s leave n2 n3 n4
-at 40s restart n2 n3 n4`+c.last, c.seeds, c.first, c.second), func(o *Config) { shortLedger(o); o.Quorum.Tail, o.Seed, o.Seeds = 4, seed, c.seeds })
+at 40s restart n2 n3 n4`+c.last, c.seeds, c.first, c.second), func(o *Config) { shortLedger(o); o.Seed, o.Seeds = seed, c.seeds })
 				w.RunUntil(50 * time.Second)
 				if n := w.ruled(hearsay.RulingSeat); n != 2 {
 					t.Fatalf("seed %d: %d seats were given, want 2", seed, n)
