@@ -119,3 +119,41 @@ func TestOwnMessageStopsOnlyItsSeed(t *testing.T) {
 		}
 	}
 }
+
+// A leader that sends one seed other entries than the other has it decide nothing: it stops as
+// soon as it knows, and rules nothing else.
+func TestLeaderOfTwoLogs(t *testing.T) {
+	w := followed(t, 3, 4)
+	var liar *machine
+	for _, m := range w.machines {
+		if slot, ok := m.q.Leader(); ok && slot == m.slot {
+			liar = m
+		}
+	}
+	victim, other := w.machines[(liar.slot+1)%3], w.machines[(liar.slot+2)%3]
+	w.stepped = func(m *machine, out *hearsay.Effects) {
+		for i := range out.Send {
+			f, is := out.Send[i].Body.(*hearsay.Raft)
+			if !is || m != liar || f.To != victim.q.replica.id || len(f.Entries) == 0 {
+				continue
+			}
+			for j := range f.Entries {
+				if f.Entries[j].Type == 0 {
+					f.Entries[j].Data = appendEntry(nil, nil)
+				}
+			}
+			f.Sign(testNetwork, m.signer)
+		}
+	}
+	w.newPerson()
+	w.must(5*time.Second, "it stops", func() bool { return victim.q.Doomed() != "" })
+	if why := victim.q.Doomed(); !strings.Contains(why, "has sent this one other entries than the others") || victim.q.Epoch() != 4 {
+		t.Errorf("at epoch %d: %s", victim.q.Epoch(), why)
+	}
+	w.stepped = nil
+	w.newPerson()
+	w.must(10*time.Second, "the others go on", func() bool { return other.q.Epoch() == 6 && liar.q.Epoch() == 6 })
+	if victim.q.Epoch() != 4 {
+		t.Errorf("it has ruled epoch %d", victim.q.Epoch())
+	}
+}

@@ -19,6 +19,10 @@ const (
 	// removal and a few more. When many join at once, each fetches them.
 	announceWhole = 4
 
+	// behindEvery is the time between two requests for what a quorum has signed, and the
+	// log has not brought. Guess: a seed that lacks much gets the log sooner than it would ask twice.
+	behindEvery = time.Second
+
 	// fetchEvery is the time between two requests for what is missing. Guess:
 	// some round trips.
 	fetchEvery = 200 * time.Millisecond
@@ -126,6 +130,9 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	if q.parted(now, m.Items); q.doomed != "" {
 		return
 	}
+	if q.outrun(m.Items); q.doomed != "" {
+		return
+	}
 	if slot, is := q.answersDoubt(p); is && own && (len(m.Items) == 0 || m.Items[0].Epoch == q.state.epoch+1) {
 		q.answeredBy(slot)
 	}
@@ -205,15 +212,17 @@ func (q *Quorum) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 // and heads that got lost.
 func (q *Quorum) tickLedger(now time.Time) {
 	q.remind(now)
-	incomplete := q.chain.lowest > 1
-	if !incomplete && q.proven >= q.state.epoch || now.Before(q.fetchAt) || len(q.cfg.Seeds) < 2 {
+	incomplete, behind := q.chain.lowest > 1, q.behind()
+	if !incomplete && !behind && q.proven >= q.state.epoch || now.Before(q.fetchAt) || len(q.cfg.Seeds) < 2 {
 		return
 	}
 	request := &hearsay.LedgerReq{After: q.state.epoch}
-	if incomplete {
+	if incomplete && (!behind || q.random.IntN(2) == 0) {
 		request = &hearsay.LedgerReq{Before: q.chain.lowest}
 	}
-	q.fetchAt = now.Add(fetchEvery)
+	if q.fetchAt = now.Add(fetchEvery); behind {
+		q.fetchAt = now.Add(behindEvery) // mostly the log brings it
+	}
 	slot := q.random.IntN(len(q.cfg.Seeds) - 1)
 	if slot >= q.cfg.Slot {
 		slot++

@@ -1,0 +1,67 @@
+package quorum
+
+import (
+	"fmt"
+
+	"hearsay"
+)
+
+// This file is about a seed whose log is another than the one that a quorum of seats has
+// decided by: who led has sent it other entries of the same places and terms. Raft takes its
+// leader's word for that. Entries name no ruling, but rulings name the entry that has opened
+// their case:
+//
+//	A, leads                         B                    C
+//	  |--- entry 70: admit X ----------------------------->|
+//	  |--- entry 70: nothing -------->|                    |
+//	  |<-- ballots, and a ruling of case 70·k, epoch 12 -->|
+//	  |                               |<-- Heads of A, C --|   a quorum has signed epoch 12, and B is at 11
+//	  |                               |--- LedgerReq ----->|
+//	  |                               |<-- Rulings --------|   of a case that B has come to, and does not have: B stops
+//
+// With what it has, B could rule something else by the ballots of others. It stops before.
+
+// behind reports whether a quorum has signed more than the ledger here has.
+func (q *Quorum) behind() bool { return q.chain.promised() > q.state.epoch }
+
+// outrun has this seed stop if a quorum has signed the ruling that comes next here, and it
+// is of a case that should be in the log here, and is not.
+func (q *Quorum) outrun(items []*hearsay.Ruling) {
+	if len(items) == 0 || q.replica == nil || q.cfg.Recover || !q.behind() {
+		return
+	}
+	next := items[0]
+	if next.Epoch != q.state.epoch+1 || next.Previous != q.state.head {
+		return
+	}
+	if next.Case.Index() > q.replica.log.applied || q.state.find(next.Case) != nil || !q.provesNext(items) {
+		return
+	}
+	q.doomed = fmt.Sprintf("a quorum of seats has signed the ruling of epoch %d, of a case that entry %d of the log opens, and the log here has another entry there: "+
+		"a seed that led has sent this one other entries than the others; see which one led, and whether its key is stolen; start this seed with an empty data directory",
+		next.Epoch, next.Case.Index())
+}
+
+// provesNext reports whether a quorum of seats has signed rulings that follow here, or the
+// first of them at least.
+func (q *Quorum) provesNext(items []*hearsay.Ruling) bool {
+	next := newChain(q.cfg.Network, q.signer, len(q.cfg.Seeds))
+	next.restart(q.state.epoch, q.state.head)
+	for _, r := range items {
+		if r.Epoch != next.epoch()+1 || r.Previous != next.headHash() {
+			break
+		}
+		next.append(r, nil)
+	}
+	signed := 0
+	var room [signedMost]hearsay.Head
+	for slot := range uint8(len(q.cfg.Seeds)) {
+		for _, h := range q.chain.signed(room[:0], slot) {
+			if h.Epoch > q.state.epoch && next.fits(&h) {
+				signed++
+				break
+			}
+		}
+	}
+	return signed >= q.Needed()
+}
