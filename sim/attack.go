@@ -46,6 +46,7 @@ type AttackKind struct {
 	liars     int                          // by default: members that lie; 0: nobody in the network does
 	adjusts   bool                         // Share may be given
 	seeds     int                          // of the network; 0: it is an open one
+	seat      bool                         // one of the seeds lies
 	observers bool                         // liars are one after another 1, 2 … all observers of a member
 	lay       func(t *trial)               // one run
 	tell      func(r *AttackReport) string // the outcome in words
@@ -186,6 +187,7 @@ type AttackReport struct {
 	Broken      []string `json:"broken"` // protections that did not hold, though they are claimed; the first of each run
 
 	sweeps bool // see AttackKind.observers
+	seat   bool // see AttackKind.seat
 }
 
 // Run runs the attack and prints what came of it. The same Attack prints the
@@ -197,7 +199,7 @@ func (a *Attack) Run(out io.Writer) (*AttackReport, error) {
 	}
 	kind, _ := a.kind()
 	r := &AttackReport{
-		Name: a.Name, What: kind.What, Nodes: a.Nodes, Liars: a.liars(kind), Seeds: a.seeds(kind), Runs: a.Runs, Broken: []string{}, sweeps: kind.observers,
+		Name: a.Name, What: kind.What, Nodes: a.Nodes, Liars: a.liars(kind), Seeds: a.seeds(kind), Runs: a.Runs, Broken: []string{}, sweeps: kind.observers, seat: kind.seat,
 	}
 	r.Share = math.Round(1000*float64(r.Liars)/float64(r.Nodes)) / 1000
 	succeeded := 0
@@ -257,7 +259,9 @@ func (r *AttackReport) print(out io.Writer, asJSON bool) error {
 	if r.Liars > 0 {
 		liars = fmt.Sprintf("%d of %d members (%.3g %%)", r.Liars, r.Nodes, 100*r.Share)
 	}
-	if r.Seeds > 0 {
+	if r.seat {
+		liars = fmt.Sprintf("one of %d seeds, and none of %d members", r.Seeds, r.Nodes)
+	} else if r.Seeds > 0 {
 		liars += fmt.Sprintf(", and %d seeds that are honest", r.Seeds)
 	}
 	if r.sweeps {

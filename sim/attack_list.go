@@ -61,6 +61,12 @@ var attackKinds = []AttackKind{
 		needs:    "lower limits",
 	},
 	{
+		Name: "lying-seat", What: "one of three seeds lies with all that its key can sign: of the log, of snapshots, of rulings that never were, of who sits where",
+		seeds: 3, seat: true, lay: layLyingSeat, tell: tellLyingSeat,
+		protects: "a ruling needs equal ballots of a quorum, each signed by its own seed; snapshots and rulings need heads of a quorum; what no correct seed sends is refused",
+		needs:    "a log that withstands lies of its leader, with four seeds or more",
+	},
+	{
 		Name: "eclipse", What: "is the only contact of a joiner, hands out a roster of liars, answers for them, and passes nothing on",
 		liars: 1, lay: layEclipse, tell: tellEclipse,
 		needs: "a second contact that is honest, which undoes it; or seeds, or a key for the network",

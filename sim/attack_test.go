@@ -36,13 +36,17 @@ var documented = map[string]struct {
 	"forged-incarnations": {false, map[string][2]float64{"members_wrongly_dead": {0, 0}, "incarnations_believed_ahead": {0, 0}, "dropped_bad_signature": {100, 1e9}, "dropped_far_future": {100, 1e9}}},
 	"sybil":               {true, map[string][2]float64{"identities_made_up": {5, 5}, "truth_back_s": {0, 10}}},
 	"crowd":               {false, map[string][2]float64{"in_from_one_address": {64, 64}, "rulings_a_minute_by_cycles": {4, 6}, "newcomer_in_s": {0, 5}}},
-	"eclipse":             {true, map[string][2]float64{"honest_members_known": {0, 0}, "joiner_known_to_nodes": {0, 0}, "second_contact_honest_members_known": {15, 15}}},
-	"flood":               {true, map[string][2]float64{"others_lost_share": {0, 0}, "flood_told_share": {0.1, 0.9}, "others_missed_by_returner_share": {0.1, 1}, "others_missed_by_returner_share_without": {0, 0}}},
-	"impostor":            {true, map[string][2]float64{"believed_by_share": {0.9, 1}, "victims_rumors_lost_share": {0.1, 1}, "conflicts_noticed": {1, 1e9}}},
-	"hush":                {false, map[string][2]float64{"said": {10, 1e9}, "deaf_to_share": {0, 0}, "lost_share_of_all": {0, 0}}},
-	"amplify":             {false, map[string][2]float64{"stranger_bytes_out_per_in": {0.1, 3}, "member_bytes_out_per_in": {0.1, 3}, "member_entries_none_caused": {0, 1}, "member_seen_nothing_caused": {0, 1}, "member_graft_caused": {0, 1}}},
-	"reflect":             {false, map[string][2]float64{"bystander_bytes_per_byte": {0, reflectMost}}},
-	"distract":            {false, map[string][2]float64{"death_known_s": {1, 20}, "wrong_suspicions": {0, 0}}},
+	"lying-seat": {true, map[string][2]float64{
+		"terms_undecided_s": {10, 30}, "terms_truth_back_s": {0, 20}, "entries_undecided_s": {0, 1}, "snapshots_undecided_s": {0, 1}, "heads_undecided_s": {0, 1}, "seats_undecided_s": {0, 1},
+		"two_logs_seeds_stopped": {1, 1}, "two_logs_epochs_that_differ": {0, 0}, "two_half_logs_members_removed": {0, 0},
+	}},
+	"eclipse":  {true, map[string][2]float64{"honest_members_known": {0, 0}, "joiner_known_to_nodes": {0, 0}, "second_contact_honest_members_known": {15, 15}}},
+	"flood":    {true, map[string][2]float64{"others_lost_share": {0, 0}, "flood_told_share": {0.1, 0.9}, "others_missed_by_returner_share": {0.1, 1}, "others_missed_by_returner_share_without": {0, 0}}},
+	"impostor": {true, map[string][2]float64{"believed_by_share": {0.9, 1}, "victims_rumors_lost_share": {0.1, 1}, "conflicts_noticed": {1, 1e9}}},
+	"hush":     {false, map[string][2]float64{"said": {10, 1e9}, "deaf_to_share": {0, 0}, "lost_share_of_all": {0, 0}}},
+	"amplify":  {false, map[string][2]float64{"stranger_bytes_out_per_in": {0.1, 3}, "member_bytes_out_per_in": {0.1, 3}, "member_entries_none_caused": {0, 1}, "member_seen_nothing_caused": {0, 1}, "member_graft_caused": {0, 1}}},
+	"reflect":  {false, map[string][2]float64{"bystander_bytes_per_byte": {0, reflectMost}}},
+	"distract": {false, map[string][2]float64{"death_known_s": {1, 20}, "wrong_suspicions": {0, 0}}},
 }
 
 func TestAttacksComeToWhatIsDocumented(t *testing.T) {
