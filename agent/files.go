@@ -27,7 +27,7 @@ func placesWithin(files int) int {
 func warnOfFiles(logger *slog.Logger, files int) {
 	if files < filesWanted {
 		logger.Warn("This process may open few files (ulimit -n), so this node takes fewer connections",
-			"limit", files, "wanted", filesWanted, "streams", placesWithin(files))
+			"limit", files, "wanted", filesWanted, "streams", placesWithin(files), "http", placesWithin(files))
 	}
 }
 

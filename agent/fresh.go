@@ -75,7 +75,7 @@ func (a *Agent) Fresh(ctx context.Context, read func()) error {
 			fx     *hearsay.Effects
 		)
 		if number, fx, err = a.loop.node.Fresh(now); err == nil && !a.questions.add(question{number, answered}) {
-			err = errors.New("too many ask at once")
+			err = fmt.Errorf("%d wait for an answer already, the most there may be; try again", questionsMax)
 		}
 		a.loop.carryOut(fx)
 	})

@@ -44,6 +44,28 @@ func TestReads(t *testing.T) {
 	w.must(10*time.Second, "it is in again", func() bool { return m.q.Epoch() == 7 && len(m.q.Barred(nil)) == 0 })
 }
 
+// A bar for which there is no room is refused at once, and says why; one that is set
+// already is set.
+func TestBarsHaveRoom(t *testing.T) {
+	w := followed(t, 2, 3)
+	m := w.machines[0]
+	w.must(5*time.Second, "it hears a quorum", m.q.Ready)
+	for n := range maxBarred {
+		m.q.state.barred = append(m.q.state.barred, hearsay.Bar{ID: hearsay.NodeID{0, byte(n >> 8), byte(n), 1}})
+	}
+	w.step(m, func() {
+		if a := m.q.Bar(w.now, hearsay.NodeID{7}, ""); a.Code != AnswerRefused || a.Text != "4096 are barred, the most there may be; lift a bar first" || m.q.Barring(hearsay.NodeID{7}) {
+			t.Errorf("%+v", a)
+		}
+		if a := m.q.Bar(w.now, hearsay.NodeID{0, 0, 5, 1}, ""); a.Code != AnswerDone {
+			t.Errorf("%+v", a)
+		}
+		if a := m.q.Lift(w.now, hearsay.NodeID{0, 0, 5, 1}, ""); a.Code != AnswerPending {
+			t.Errorf("%+v", a)
+		}
+	})
+}
+
 // A suspect is watched until it is cleared, reported, or forgotten.
 func TestSuspectsAreWatched(t *testing.T) {
 	w := followed(t, 2, 3)

@@ -52,7 +52,7 @@ func (q *Quorum) ask(now time.Time, subject hearsay.NodeID, c command) Answer {
 func (q *Quorum) put(now time.Time, subject hearsay.NodeID, c command) Answer {
 	if len(q.asked) >= maxAsked {
 		q.drops[hearsay.DropTableFull]++
-		return Answer{Code: AnswerWait, Text: "too many ask at once"}
+		return Answer{Code: AnswerWait, Text: fmt.Sprintf("%d requests wait for the log already, the most there may be; try again", maxAsked)}
 	}
 	a := asked{subject, c, now.Add(q.cfg.AdmitTimeout), now}
 	if !a.follows(q.asked) {
@@ -332,6 +332,8 @@ func (q *Quorum) askIfHeard(now time.Time, id hearsay.NodeID, c command) Answer 
 		return q.pending()
 	case last == 0 && q.done(&c):
 		return Answer{Code: AnswerDone}
+	case last == 0 && c.op == opBar && len(q.state.barred) >= maxBarred:
+		return Answer{Code: AnswerRefused, Text: fmt.Sprintf("%d are barred, the most there may be; lift a bar first", maxBarred)}
 	}
 	return q.put(now, id, c)
 }

@@ -155,7 +155,7 @@ func (w *World) load(m *machine) (records []hearsay.Record) {
 		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
 	}
 	if m.copied {
-		var first hearsay.Record // as where a snapshot of the machine was put back
+		var first hearsay.Record // of a seed as where a snapshot of the machine was put back, of a peer as on a copy
 		if w.isSeed(m) {
 			first = store.Doubt(records, true)
 		} else {
