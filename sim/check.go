@@ -102,6 +102,7 @@ type identity struct {
 	unjudged bool                // see twist
 	old      bool                // it runs, or ran, on an older copy of its disk
 	twinned  bool                // two machines have, or had, this identity
+	twinTill time.Duration       // until when what one of them does may still come of the other
 	name     string              // the machine's; of its later identities with a number
 	machine  int32               // by index
 	claimed  hearsay.Incarnation // the highest that it has sent
@@ -160,9 +161,10 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 }
 
 // violate notes that a machine breaks a rule, unless it lies on purpose. Of two
-// with one identity neither knows what the other says in its name.
+// with one identity neither knows what the other says in its name: the rules of that
+// hold for neither.
 func (c *checker) violate(now time.Duration, m *machine, rule Rule, format string, args ...any) {
-	if m.twist.unjudged || rule != RuleTwins && rule != RuleBounds && m.identity < len(c.identities) && c.identities[m.identity].twinned {
+	if m.twist.unjudged || rule.ofIdentity() && m.identity < len(c.identities) && c.identities[m.identity].isTwin(now) {
 		return
 	}
 	if c.broken++; len(c.violations) < violationsKept {
@@ -202,7 +204,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 		one.machine = m.index
 	}
 	if one.running = true; known {
-		one.troubled = now
+		one.troubled, one.twinTill = now, now+troubleGrace
 		c.expire(m, number, now)
 	}
 	one.spent, one.written, one.durable, one.waiting = one.claimed, one.claimed, one.claimed, 0
@@ -257,7 +259,7 @@ func (c *checker) disturbed(now time.Duration, whole bool) { c.whole, c.mended =
 // this one could be an honest mistake.
 func (c *checker) alwaysThere(one *identity, now time.Duration) bool {
 	calm := func(trouble time.Duration) bool { return trouble == 0 || now-trouble > troubleGrace }
-	return one.running && !one.twinned && c.whole && calm(c.mended) && calm(one.troubled)
+	return one.running && !one.isTwin(now) && c.whole && calm(c.mended) && calm(one.troubled)
 }
 
 // stepped looks at the effects of one step before they are carried out.

@@ -49,6 +49,7 @@ type tried struct {
 	suspect   bool          // it is one, by the roster of this seed
 	suspected time.Duration // since when
 	due       time.Duration // when the seed last had reason enough to bring it before the others
+	answered  time.Duration // when it last answered a probe
 }
 
 // longAgo is before all that a clock shows, also one that was set back.
@@ -59,7 +60,7 @@ func (v *view) triedOf(id hearsay.NodeID) tried {
 	if t, known := v.tried[id]; known {
 		return t
 	}
-	return tried{nothing: longAgo, due: longAgo}
+	return tried{nothing: longAgo, due: longAgo, answered: longAgo}
 }
 
 // ballotHead begins the bytes that are signed of a ballot.
@@ -140,20 +141,29 @@ func (t vigil) enough(rule hearsay.Rule) string {
 
 // opens checks a case that a seed has opened by itself: its own probes of the
 // member must have been in vain for long, or for the short trial and the member suspect
-// for as long, and enough of them for its own ballot. Since the proposal the member may
-// have answered.
+// for as long, and enough of them for its own ballot. A proposal may wait for long where no
+// quorum is heard; else not for much longer than the member has answered.
 func (c *checker) opens(m *machine, e *hearsay.Event, now time.Duration) {
 	if e.Rule != hearsay.RuleWatch || e.By != m.id {
 		return
 	}
-	t, at := c.views[m.index].triedOf(e.Subject), m.clock.shows(now)
-	if t.noteDue(at); t.inVain && at-t.due > proposalsLast { // of what an earlier life has proposed nothing is known
+	v, at := &c.views[m.index], m.clock.shows(now)
+	t := v.triedOf(e.Subject)
+	t.noteDue(at)
+	late := at-t.due > proposalsLast
+	if t.answered > t.due && t.due > v.lostAt {
+		late = at-t.answered > answeredLast
+	}
+	if t.inVain && late { // of what an earlier life has proposed nothing is known
 		c.violate(now, m, RuleBallots, "opens a case on %s by itself, which it had probed in vain for %s", c.name(e.Subject), short(m.tried(&t, now).inVain))
 	}
 }
 
-// proposalsLast bounds how long a seed's proposal may wait until it is an entry.
-const proposalsLast = time.Minute
+// How long a seed's proposal may wait until it is an entry.
+const (
+	proposalsLast = time.Minute
+	answeredLast  = 10 * time.Second // of one on a member that has answered since. Guess: twice as long as it is proposed again
+)
 
 // suspects notes that a seed's roster holds somebody suspect, or does no more.
 func (c *checker) suspects(m *machine, id hearsay.NodeID, suspect bool, now time.Duration) {
@@ -182,9 +192,14 @@ func (t *tried) noteDue(at time.Duration) {
 // whose rate has changed meanwhile.
 const rounding = 10 * time.Millisecond
 
+// probesMost is how many peers a seed probes at a time (quorum, maxProbing): of so many none waits
+// for room.
+const probesMost = 48
+
 // tries notes what a seed's probe came to. What lies between two that were not answered
-// counts as the core has it (see quorum.Config.GapMost): a longer time as that between two
-// probes, because the second may have waited for room, and none in which a probe came to nothing.
+// counts as the core has it (see quorum.Config.GapMost), but for a time in which a probe came
+// to nothing. After a longer time the silence begins anew, unless the probe may have waited
+// for room: then as much counts as lies between two probes.
 func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
 	v := &c.views[m.index]
 	if v.tried == nil {
@@ -194,7 +209,7 @@ func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
 	t.noteDue(m.clock.shows(now))
 	switch e.Verdict {
 	case hearsay.VerdictReachable:
-		t.reached, t.inVain = true, false
+		t.reached, t.inVain, t.answered = true, false, m.clock.shows(now)
 	case hearsay.VerdictUnreachable:
 		ended, shipped := m.clock.shows(now), quorum.DefaultConfig()
 		began := ended - e.Took
@@ -202,6 +217,8 @@ func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
 			t.inVain, t.failing, t.failed, t.silent = true, began, began, 0
 		}
 		switch gap := began - t.failed; {
+		case gap > shipped.GapMost+rounding && c.peers <= probesMost:
+			t.silent, t.failed = 0, began
 		case gap > 0 && t.nothing > t.failed:
 		case gap > shipped.GapMost+rounding:
 			t.silent += shipped.ProbeEvery

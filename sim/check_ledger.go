@@ -43,6 +43,7 @@ type ruling struct {
 type lasting struct {
 	began, ended hearsay.Epoch // 0: it has not
 	left         bool          // by its member's own word
+	back         bool          // its member had been removed before
 	source       netip.Addr    // where its member was admitted
 }
 
@@ -85,6 +86,16 @@ func (l *ledger) epoch() hearsay.Epoch { return hearsay.Epoch(len(l.rulings)) }
 // has reports whether this is the ruling of an epoch.
 func (l *ledger) has(at hearsay.Epoch, hash hearsay.Hash) bool {
 	return at > 0 && at <= l.epoch() && l.rulings[at-1].hash == hash
+}
+
+// newFrom counts the members from a source that had not been removed before.
+func (l *ledger) newFrom(source netip.Addr) (n int) {
+	for i := range l.stays {
+		if s := &l.stays[i]; s.ended == 0 && s.source == source && !s.back {
+			n++
+		}
+	}
+	return n
 }
 
 // last gives the newest stay of a node, or nil.
@@ -186,7 +197,7 @@ func (c *checker) told(m *machine, now time.Duration) {
 	}
 	last := &v.telling[len(v.telling)-1]
 	if at := last.epoch; at > 0 && !v.based {
-		if v.based = true; at < c.oldest(one) && last.old == nil {
+		if v.based = true; at < c.oldest(one) && last.old == nil && !one.twinned { // a copy has not told it
 			c.violate(now, m, RuleLedger, "begins with epoch %d, and has told %d before its restart", at, one.told)
 		}
 	}
@@ -283,14 +294,17 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 		}
 		l.of[r.Stay.ID] = append(l.of[r.Stay.ID], int32(len(l.stays)))
 		source := hearsay.Source(r.Claim.Card.Addr.Addr())
-		l.stays = append(l.stays, lasting{began: r.Epoch, source: source})
+		back := newest != nil && !newest.left
+		l.stays = append(l.stays, lasting{began: r.Epoch, source: source, back: back})
 		l.from[source]++
-		most := c.ofSource
-		if newest != nil && !newest.left {
+		in, most := l.from[source], c.ofSource
+		if back {
 			most *= 2 // those that were removed find room where newcomers do not
+		} else if in > most {
+			in = l.newFrom(source) // one of those may have come in while the newcomer's case was open
 		}
-		if l.from[source] > most && now-l.since > limitsAgreed {
-			c.violate(now, m, RuleBounds, "epoch %d admits the member %d of %s, %d may be", r.Epoch, l.from[source], source, most)
+		if in > most && now-l.since > limitsAgreed {
+			c.violate(now, m, RuleBounds, "epoch %d admits the member %d of %s, %d may be", r.Epoch, in, source, most)
 		}
 		l.roster.set(r.Stay, true)
 	case hearsay.RulingRemove, hearsay.RulingLeave:

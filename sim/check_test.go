@@ -436,3 +436,23 @@ func TestTrialByAClockThatDrifts(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// Two probes with a longer gap between them than a silence may have are two silences,
+// also if another came to nothing meanwhile.
+func TestTrialBeginsAnewAfterAGap(t *testing.T) {
+	w := newScenario(t, 2, "", withSeeds(1))
+	m, subject := &w.machines[2], hearsay.NodeID{1}
+	try := func(verdict hearsay.Verdict, at time.Duration) {
+		w.check.tries(m, &hearsay.Event{Subject: subject, Verdict: verdict, Took: 500 * time.Millisecond}, at)
+	}
+	try(hearsay.VerdictUnreachable, 20*time.Second)
+	try(hearsay.VerdictUnreachable, 22*time.Second)
+	for at := 23 * time.Second; at < 30*time.Second; at += time.Second {
+		try(hearsay.VerdictAbstains, at)
+	}
+	try(hearsay.VerdictUnreachable, 30*time.Second)
+	one := w.check.views[m.index].tried[subject]
+	if got := m.tried(&one, 30*time.Second).inVain; got != 500*time.Millisecond {
+		t.Errorf("in vain for %v, want the last probe only", got)
+	}
+}

@@ -17,7 +17,7 @@ const twinsWithin = time.Minute
 type twins struct {
 	identity int
 	machines [2]int32
-	together time.Duration // since when both run; 0: they do not
+	together time.Duration // for how long both have run, and been in; 0: they do not run
 	stopped  int32         // the machine that has stopped because of the other; -1: none
 }
 
@@ -58,7 +58,7 @@ func (w *World) twinCarriesOn(m *machine) {
 
 // cloned is told that two machines have one identity from now on.
 func (c *checker) cloned(from, to *machine) {
-	c.identities[from.identity].twinned = true
+	c.identities[from.identity].twinned = true // until when, see started: the copy starts now
 	c.twins = append(c.twins, twins{identity: from.identity, machines: [2]int32{from.index, to.index}, stopped: -1})
 }
 
@@ -75,17 +75,31 @@ func (w *World) checkTwins() {
 		t := &w.check.twins[i]
 		a, b := &w.machines[t.machines[0]], &w.machines[t.machines[1]]
 		both := a.condition == conditionRunning && b.condition == conditionRunning && a.identity == t.identity && b.identity == t.identity
+		if a.node != nil && b.node != nil && a.identity == b.identity {
+			w.check.identities[t.identity].twinTill = w.now + troubleGrace
+		}
 		switch {
-		case !both || !w.check.whole || w.config.Seeds > 0 && !w.ruledIn(a.id):
+		case !both || !w.check.whole:
 			t.together = 0
+		case w.config.Seeds > 0 && !w.ruledIn(a.id): // they may have each other removed again and again
 		case t.together == 0:
-			t.together, t.stopped = w.now, -1
-		case w.now-t.together > twinsWithin:
-			w.check.violate(w.now, b, RuleTwins, "runs with the identity of %s for %s, and neither stops", a.name, short(w.now-t.together))
-			t.together = w.now
+			t.together, t.stopped = checkEvery, -1
+		case t.together > twinsWithin:
+			w.check.violate(w.now, b, RuleTwins, "runs with the identity of %s for %s, and neither stops", a.name, short(t.together))
+			t.together = checkEvery
+		default:
+			t.together += checkEvery
 		}
 	}
 }
+
+// ofIdentity reports whether a rule is about what one process has said and remembers.
+func (r Rule) ofIdentity() bool {
+	return r == RuleIncarnation || r == RuleRumor || r == RuleEvidence || r == RuleRoster
+}
+
+// isTwin reports whether another process has the identity, or had it not long ago.
+func (one *identity) isTwin(now time.Duration) bool { return one.twinned && now < one.twinTill }
 
 // stopsAsTwin is told that a peer stops because another process has its identity.
 func (c *checker) stopsAsTwin(m *machine, now time.Duration) {

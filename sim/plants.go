@@ -51,6 +51,7 @@ var Plants = []Plant{
 	{"hard-writing", "writes thousands of records in one step", RuleBounds, everywhere(&twist{steps: writeHard}), 0, false},
 	{"heavy-ping", "sends pings that do not fit a datagram", RuleBounds, everywhere(&twist{steps: loadPings}), 0, false},
 	{"garbled", "sends packets without their last byte", RuleDecode, everywhere(&twist{sends: shorten}), 0, false},
+	{"garbled-twins", "sends packets without their last byte, once there is a copy of its disk", RuleDecode, everywhere(&twist{sends: shortenTwins}), 0, false},
 	{"lists-unasked", "pings a member that was only named, for ever, though its address has not answered", RuleReflection, everywhere(&twist{takes: noteNamed, steps: pingNamed}), 0, false},
 	{"unlike-twins", "takes no claim that another process makes in its name", RuleTwins, everywhere(&twist{takes: ignoreTwin}), 0, false},
 	{"unheard", "does not hear n2, who is well, and neither do the seeds", RuleFalseDeath, deafToSecond, 3, false},
@@ -76,6 +77,7 @@ var Plants = []Plant{
 	{"hasty-ballots", "would remove whom it has probed once in vain", RuleBallots, everywhere(&twist{configures: probeOnce}), 3, false},
 	{"seldom-probes", "probes seldom, and takes the time between two probes for silence", RuleBallots, everywhere(&twist{configures: probeSeldom}), 3, false},
 	{"hasty-watch", "opens a case on a member that it has probed once in vain, whatever observers say", RuleBallots, everywhere(&twist{configures: watchOnce}), 3, false},
+	{"hasty-again", "opens a case on a member that it has probed once in vain, if that was silent for long before it answered", RuleBallots, everywhere(&twist{steps: eachEvent(opensAgain)}), 3, false},
 	{"old-seat", "takes part with the seat of the disk that it has lost", RuleBallots, everywhere(&twist{loads: keepLife, steps: noteLife}), 3, false},
 	{"admits-barred", "admits a peer, as a seed, that an operator has barred", RuleRoster, everywhere(&twist{steps: barBefore}), 3, false},
 	{"same-cases", "begins a ledger anew, as a seed, with the number of a case that was before", RuleLedger, everywhere(&twist{steps: eachEvent(sameCases)}), 3, false},
@@ -438,6 +440,12 @@ func loadPings(_ *World, _ *machine, e *hearsay.Effects) {
 }
 
 func shorten(_ *World, _ *machine, f *flight) { f.bytes = f.bytes[:len(f.bytes)-1] }
+
+func shortenTwins(w *World, m *machine, f *flight) {
+	if w.check.identities[m.identity].twinned {
+		shorten(w, m, f)
+	}
+}
 
 // alwaysDue stands still once the network has settled.
 func alwaysDue(w *World, m *machine, at time.Time) time.Time {

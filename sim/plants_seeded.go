@@ -136,6 +136,15 @@ func probeSeldom(_ *World, _ *machine, c *node.Config) {
 	c.Quorum.ProbeEvery, c.Quorum.GapMost = 6*time.Second, time.Hour
 }
 
+// opensAgain tells of a case after a probe in vain that is the first since an answer.
+func opensAgain(w *World, m *machine, e *hearsay.Event) []hearsay.Event {
+	t := w.check.views[m.index].triedOf(e.Subject)
+	if !w.isSeed(m) || e.Kind != hearsay.EventExamined || e.Verdict != hearsay.VerdictUnreachable || t.inVain || m.clock.shows(w.now)-t.due > proposalsLast {
+		return nil
+	}
+	return []hearsay.Event{{At: e.At, Kind: hearsay.EventCaseOpened, Subject: e.Subject, By: m.id, Rule: hearsay.RuleWatch}}
+}
+
 // noteLife keeps the life of a seed's disk outside of it, and keepLife brings
 // it to the next disk.
 func noteLife(w *World, m *machine, e *hearsay.Effects) {

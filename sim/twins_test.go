@@ -35,3 +35,23 @@ func TestTwins(t *testing.T) {
 		}
 	}
 }
+
+// Two that do not heed each other are found, also where the ledger has them out now and
+// then, and never in for as long as one of them may take to stop.
+func TestTwinsThatAreRemoved(t *testing.T) {
+	w := newScenario(t, 8, "at 20s clone n3 n8", withSeeds(3))
+	w.RunUntil(30 * time.Second)
+	w.machines[2].condition, w.machines[7].condition = conditionRunning, conditionRunning
+	stay := w.check.ledger.last(w.machines[2].id)
+	for range 2 * int(twinsWithin/checkEvery) {
+		w.now += checkEvery
+		if stay.ended = 0; w.now%(20*time.Second) == 0 {
+			stay.ended = stay.began + 1
+		}
+		w.checkTwins()
+	}
+	if len(w.check.violations) != 1 || w.check.violations[0].Rule != RuleTwins {
+		t.Fatalf("found %v", w.check.violations)
+	}
+	w.check.violations = nil // they are wanted
+}
