@@ -71,7 +71,7 @@ func tellsOfLog(f *hearsay.Raft) uint64 {
 }
 
 // remember keeps the verified message by which a seed has told the most of its log in
-// the newest term, to show it that one again.
+// the newest term, to show it that one again: of a heartbeat see showOwn.
 func (r *replica) remember(f *hearsay.Raft) {
 	last, known := tellsOfLog(f), r.told[f.Slot]
 	if last > 0 && (known == nil || known.From != f.From || f.Term > known.Term || f.Term == known.Term && last > tellsOfLog(known)) {
@@ -80,14 +80,21 @@ func (r *replica) remember(f *hearsay.Raft) {
 }
 
 // showOwn shows a seed that asks for the ledger the message by which it has told the most
-// of its log. A seed asks from any port, so it is known by the identity that it names: what
-// it gets is no secret. It returns its length in bytes.
+// of its log. A seed asks from any port and says its own name, so it goes to the configured
+// address only: others could send it again in that seed's place. A heartbeat waits until its
+// term is over: sent again before, it would be a lead. It returns its length in bytes.
 func (q *Quorum) showOwn(p *hearsay.Packet) (size int) {
+	if q.replica == nil {
+		return 0
+	}
+	term := q.replica.node.BasicStatus().GetTerm()
 	for slot := range q.cfg.Seeds {
-		if q.replica != nil && q.replica.told[slot] != nil && q.seats.known[slot].seat.Key.NodeID() == p.From {
-			size += len(q.replica.told[slot].AppendBinary(nil))
-			q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: true, Body: q.replica.told[slot]})
+		f := q.replica.told[slot]
+		if f == nil || q.seats.known[slot].seat.Key.NodeID() != p.From || f.Type == uint8(raftpb.MsgHeartbeat) && f.Term >= term {
+			continue
 		}
+		size += len(f.AppendBinary(nil))
+		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: f})
 	}
 	return size
 }

@@ -157,3 +157,71 @@ func TestLeaderOfTwoLogs(t *testing.T) {
 		t.Errorf("it has ruled epoch %d", victim.q.Epoch())
 	}
 }
+
+// A stranger that names itself as the leader gets no message of the log, and nobody gets
+// one by which the leader leads now: sent again, they kept a dead leader in its place.
+func TestOwnMessageIsShownToItsSeedOnly(t *testing.T) {
+	w := followed(t, 83, 1)
+	w.run(time.Second)
+	slot, _ := w.machines[0].q.Leader()
+	leader, term := w.machines[slot], w.machines[slot].q.replica.node.BasicStatus().GetTerm()
+	shown := func(m *machine) (kinds []raftpb.MessageType) {
+		p := from(stranger, &hearsay.LedgerReq{After: 1})
+		p.From = leader.signer.Public().NodeID() // it says
+		m.q.Receive(w.now, p)
+		for _, sent := range m.out.Send {
+			if f, is := sent.Body.(*hearsay.Raft); is {
+				if kinds = append(kinds, raftpb.MessageType(f.Type)); sent.Addr != seedAddr(slot) {
+					t.Errorf("slot %d shows %v a %v of the leader", m.slot, sent.Addr, raftpb.MessageType(f.Type))
+				}
+			}
+		}
+		*m.out = hearsay.Effects{}
+		return kinds
+	}
+	var others []*machine
+	for _, m := range w.machines {
+		if m == leader {
+			continue
+		}
+		others = append(others, m)
+		if told := m.q.replica.told[slot]; told == nil || told.Type != uint8(raftpb.MsgHeartbeat) || told.Term != term {
+			t.Fatalf("slot %d remembers %+v of the leader", m.slot, told)
+		}
+		if kinds := shown(m); len(kinds) > 0 {
+			t.Errorf("slot %d shows %v while that term lasts", m.slot, kinds)
+		}
+	}
+	w.crash(leader)
+	w.must(10*time.Second, "another leads", func() bool { return others[0].q.Ready() && others[0].q.replica.node.BasicStatus().GetTerm() > term })
+	w.run(time.Second)
+	for _, m := range others {
+		if kinds := shown(m); len(kinds) != 1 || kinds[0] != raftpb.MsgHeartbeat {
+			t.Errorf("slot %d shows %v when that term is over", m.slot, kinds)
+		}
+	}
+}
+
+// A message of a term that is over says nothing of who is there: anybody may send it again.
+func TestOldMessageIsNotHeard(t *testing.T) {
+	w := followed(t, 84, 1)
+	w.run(time.Second)
+	slot, _ := w.machines[0].q.Leader()
+	m, other := w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+	old := hearsay.Raft{Type: uint8(raftpb.MsgAppResp), Term: m.q.replica.node.BasicStatus().GetTerm(), Index: m.q.replica.log.last()}
+	w.crash(w.machines[slot])
+	w.must(10*time.Second, "another leads", func() bool { return m.q.Ready() && m.q.replica.node.BasicStatus().GetTerm() > old.Term })
+	w.crash(other)
+	w.run(time.Second)
+	for term, heard := range map[uint64]bool{old.Term: false, m.q.replica.node.BasicStatus().GetTerm(): true} {
+		before := m.q.heardAt[other.slot]
+		f := old
+		f.Slot, f.To, f.From, f.Founding, f.Term = uint8(other.slot), m.q.replica.id, m.q.seats.known[other.slot].id, m.q.founding, term
+		f.Sign(testNetwork, other.signer)
+		m.q.Receive(w.now, from(stranger, &f))
+		if got := m.q.heardAt[other.slot].After(before); got != heard {
+			t.Errorf("one of term %d counts: %v", term, got)
+		}
+		m.q.heardAt[other.slot] = before
+	}
+}

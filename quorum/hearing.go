@@ -3,6 +3,8 @@ package quorum
 import (
 	"slices"
 	"time"
+
+	"hearsay"
 )
 
 // hearing is when this seed has heard others, as it can say that somebody is silent
@@ -12,10 +14,15 @@ type hearing struct {
 	heardFrom time.Time   // since when a quorum has been heard without a break; zero: none is
 }
 
-// hears notes a message of the log that a seed has signed.
-func (q *Quorum) hears(now time.Time, slot int) {
+// hears notes a message of the log that a seed has signed. One of a term that is over
+// says nothing: anybody may have sent it again.
+func (q *Quorum) hears(now time.Time, f *hearsay.Raft) {
+	if f.Term < q.replica.node.BasicStatus().GetTerm() {
+		return
+	}
 	q.noteHearing(now) // one that comes late does not fill the time before it
-	q.heardAt[slot] = now
+	q.heardAt[f.Slot] = now
+	q.lateness.noteHeard(now, f)
 }
 
 // noteHearing ends the time in which a quorum was heard as soon as the last message of

@@ -247,8 +247,7 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 		q.refuse(f)
 		return
 	}
-	q.hears(now, int(f.Slot))
-	q.lateness.noteHeard(now, f)
+	q.hears(now, f)
 	if why := q.contradicts(f); why != "" {
 		q.noteOther(now, f.Slot, why)
 		return
