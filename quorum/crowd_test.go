@@ -321,7 +321,7 @@ func TestNextLifeMaySayLimits(t *testing.T) {
 		w.Sign(b.ledger(), b.seeds[slot])
 		b.do(command{op: opLimits, limits: w})
 	}
-	say(0, few, math.MaxInt64)
+	say(0, few, timeMost)
 	say(0, hearsay.DefaultLimits(), 7) // is older
 	if b.said(0) != few {
 		t.Fatalf("said %+v", b.said(0))

@@ -38,6 +38,14 @@ const (
 	removedSpend = 3
 	mostSpend    = 4
 
+	// shareMost is what of Members may have been spent in the network, in times: a member
+	// that was removed finds room where newcomers do not.
+	shareMost = 2
+
+	// timeMost bounds times of the state, and what seats say of theirs: 36 million years, so that
+	// sums do not overflow.
+	timeMost = 1 << 60
+
 	// maxSpending bounds the sources of which is kept what they have spent. All
 	// that was spent in the time in which a source gets everything back fits, as the
 	// network's own bound is twice Members.
@@ -56,11 +64,17 @@ type spending struct {
 
 // spentAt gives what is spent still, if so many admissions a minute come back.
 func (s *spending) spentAt(now int64, aMinute uint32) int64 {
-	return max(0, s.spent-(now-s.at)*int64(aMinute))
+	passed := max(0, now-s.at)
+	if passed > s.spent/int64(aMinute) {
+		return 0
+	}
+	return s.spent - passed*int64(aMinute)
 }
 
 // fits reports whether it can have been spent by a time of the state.
-func (s *spending) fits(now int64) bool { return s.spent >= 0 && s.at >= 0 && s.at <= now }
+func (s *spending) fits(now, most int64) bool {
+	return s.spent >= 0 && s.spent <= most && s.at >= 0 && s.at <= now
+}
 
 // bounds is the part of the state that limits it.
 type bounds struct {
@@ -100,7 +114,7 @@ func (b *bounds) timeBy(slot uint8, at int64) int64 {
 // pass lets time pass up to an entry.
 func (b *bounds) pass(slot uint8, at int64) {
 	if int(slot) < len(b.wrote) {
-		b.now = b.timeBy(slot, at)
+		b.now = min(b.timeBy(slot, at), timeMost)
 		b.wrote[slot] = writing{at, b.now}
 	}
 }
@@ -137,7 +151,23 @@ func (b *bounds) spend(source netip.Addr, own, network int64) {
 	}
 	s := &b.sources[at]
 	spent := s.spentAt(b.now, b.limits.SourceAdmissions) + own
-	s.spent, s.at = min(max(0, spent), mostSpend*anAdmission*int64(b.limits.MembersOfSource)), b.now
+	s.spent, s.at = min(max(0, spent), b.mostOfSource()), b.now
+}
+
+// most is what the network may have spent, and mostOfSource what a source may.
+func (b *bounds) most() int64 { return shareMost * anAdmission * int64(b.limits.Members) }
+
+func (b *bounds) mostOfSource() int64 {
+	return mostSpend * anAdmission * int64(b.limits.MembersOfSource)
+}
+
+// hold has limits hold. Nothing has spent more than may be spent by them.
+func (b *bounds) hold(l hearsay.Limits) {
+	b.limits = l
+	b.network.spent = min(b.network.spent, b.most())
+	for i := range b.sources {
+		b.sources[i].spent = min(b.sources[i].spent, b.mostOfSource())
+	}
 }
 
 // tally keeps how many there are by source: members, or cases of admissions.
@@ -154,7 +184,7 @@ func (s *state) refusesMore(c *hearsay.Claim, now int64) (why string) {
 	share, spendShare := int64(1), int64(1)
 	switch removed, was := s.wasIn(c.Subject); {
 	case removed:
-		share, spendShare = 2, removedSpend // nobody else takes its place
+		share, spendShare = shareMost, removedSpend // nobody else takes its place
 	case was:
 		spendShare = leftSpend
 	}
@@ -219,7 +249,7 @@ func (s *state) limit(c *command) []change {
 	}
 	seat := s.seats[w.Slot]
 	var buf [256]byte
-	if seat.Life.IsZero() || w.Life != seat.Life || !s.verify(seat.Key, w.AppendSigned(buf[:0], s.ledger()), w.Signature) {
+	if seat.Life.IsZero() || w.Life != seat.Life || w.At > timeMost || !s.verify(seat.Key, w.AppendSigned(buf[:0], s.ledger()), w.Signature) {
 		return nil
 	}
 	s.bounds.words[w.Slot] = hearsay.LimitsWord{Slot: w.Slot, Life: w.Life, Limits: w.Limits, At: w.At}
@@ -230,7 +260,7 @@ func (s *state) limit(c *command) []change {
 		}
 	}
 	if alike >= s.quorum() && s.bounds.limits != w.Limits {
-		s.bounds.limits = w.Limits
+		s.bounds.hold(w.Limits)
 	}
 	return nil
 }
@@ -280,20 +310,23 @@ func readBounds(r *hearsay.Canonical, seats int) bounds {
 	b.limits, b.now = r.Limits(), int64(r.Uint64())
 	for slot := range seats {
 		b.wrote[slot] = writing{int64(r.Uint64()), int64(r.Uint64())}
+		if then := b.wrote[slot].then; then < 0 || then > b.now {
+			r.Fail()
+		}
 		if r.Byte() == 1 && !r.Failed() {
 			b.words[slot] = r.LimitsWord()
-			if w := &b.words[slot]; int(w.Slot) != slot || !w.Limits.Valid() {
+			if w := &b.words[slot]; int(w.Slot) != slot || !w.Limits.Valid() || w.At > timeMost {
 				r.Fail()
 			}
 		}
 	}
 	b.network = spending{spent: int64(r.Uint64()), at: int64(r.Uint64())}
-	if !b.limits.Valid() || b.now < 0 || !b.network.fits(b.now) {
+	if !b.limits.Valid() || b.now < 0 || b.now > timeMost || !b.network.fits(b.now, b.most()) {
 		r.Fail()
 	}
 	for range count(r, maxSpending) {
 		one := spending{source: readSource(r), spent: int64(r.Uint64()), at: int64(r.Uint64())}
-		if n := len(b.sources); !one.fits(b.now) || n > 0 && b.sources[n-1].source.Compare(one.source) >= 0 {
+		if n := len(b.sources); !one.fits(b.now, b.mostOfSource()) || n > 0 && b.sources[n-1].source.Compare(one.source) >= 0 {
 			r.Fail()
 			break
 		}

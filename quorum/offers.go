@@ -19,7 +19,8 @@ import (
 //	  |<-- Rulings{Heads} ----------|  of A and C, of 12 or of what follows from it: the library gets it
 //
 // Heads prove the ledger, and by it the roster; the seats must be those that are known
-// here. Open cases, bars, departures, what was spent, and the place in the log are the sender's word.
+// here. Open cases, bars, departures, what was spent, the members of the log and the place in it are
+// the sender's word, within bounds: none of them may stop this seed for good.
 type offer struct {
 	message  *raftpb.Message
 	snapshot *state
@@ -30,8 +31,9 @@ type offer struct {
 
 // offered takes a snapshot that has come whole, and is signed by the seat in a slot.
 func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
-	s := readSnapshot(q.cfg.Network, q.signer, m.GetSnapshot().GetData())
-	if s == nil || len(s.seats) != len(q.cfg.Seeds) || s.began != q.founding || !q.sitsInLog(s, m.GetSnapshot().GetMetadata().GetConfState()) {
+	s, meta := readSnapshot(q.cfg.Network, q.signer, m.GetSnapshot().GetData()), m.GetSnapshot().GetMetadata()
+	if s == nil || len(s.seats) != len(q.cfg.Seeds) || s.began != q.founding || meta.GetIndex() > s.place()+placeAhead ||
+		s.bounds.words[q.cfg.Slot].At > timeMost/2 || !q.sitsInLog(s, meta.GetConfState()) { // what this seed says of limits must be newer than it has said
 		q.drops[hearsay.DropMalformed]++
 		return
 	}
@@ -50,18 +52,44 @@ func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
 	q.tryOffer(now, slot)
 }
 
-// sitsInLog reports whether a quorum of the seats are voters of a snapshot's log, and as
-// many vote as there are seats. Until a new life is a voter the old one is, which says nothing
-// any more: messages are taken of seats only.
+// placeAhead is how many entries a log may have behind the one that opened the case of the last
+// ruling. With less than that no log comes to indexMost, where no entry has room any more.
+// Guess: two weeks of the most entries that a leader gathers (GatherEvery), none of which rules.
+const placeAhead = 1 << 28
+
+// place is a place in the log that heads prove: the case of the last ruling names it.
+func (s *state) place() uint64 {
+	if s.last == nil {
+		return foundingIndex
+	}
+	return s.last.Case.Index()
+}
+
+// sitsInLog reports whether a quorum of the seats are voters of a snapshot's log, as
+// many vote as there are seats, and nobody that was never seated. Until a new life is a voter
+// the old one is, which says nothing any more: messages are taken of seats only. A seed with a
+// log knows the old ones. One without knows that a seat votes which is as it was at the founding.
 func (q *Quorum) sitsInLog(s *state, config *raftpb.ConfState) bool {
+	ids, own := make([]uint64, len(s.seats)), q.replica.log.config
+	for slot, seat := range s.seats {
+		ids[slot] = seat.RaftID(q.cfg.Network)
+	}
+	here := slices.Concat(own.GetVoters(), own.GetVotersOutgoing(), own.GetLearners())
 	holds := func(voters []uint64) bool {
 		seated := 0
 		for i, id := range voters {
-			if slices.Contains(voters[:i], id) {
+			switch {
+			case slices.Contains(voters[:i], id):
+				return false
+			case slices.Contains(ids, id):
+				seated++
+			case len(here) > 0 && !slices.Contains(here, id):
 				return false
 			}
-			if slices.ContainsFunc(s.seats, func(seat hearsay.Seat) bool { return seat.RaftID(q.cfg.Network) == id }) {
-				seated++
+		}
+		for slot, seat := range s.seats {
+			if len(here) == 0 && seat == s.founding[slot] && !slices.Contains(voters, ids[slot]) {
+				return false
 			}
 		}
 		return len(voters) == len(s.seats) && seated >= s.quorum()

@@ -1,6 +1,8 @@
 package quorum
 
 import (
+	"math"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -97,9 +99,18 @@ func TestSnapshotThatCannotBe(t *testing.T) {
 			of := command{op: opRemove, stay: member.Stay}
 			s.cases = []*openCase{{id: 1, opening: of}, {id: 2, opening: of}}
 		},
-		"bars out of order":   func(s *state) { s.barred = []hearsay.Bar{{ID: gone.ID}, {ID: gone.ID}} },
-		"a bar that steers":   func(s *state) { s.barred = []hearsay.Bar{{ID: gone.ID, Why: "\x1b[2J"}} },
-		"limits of nothing":   func(s *state) { s.bounds.limits = hearsay.Limits{} },
+		"bars out of order":  func(s *state) { s.barred = []hearsay.Bar{{ID: gone.ID}, {ID: gone.ID}} },
+		"a bar that steers":  func(s *state) { s.barred = []hearsay.Bar{{ID: gone.ID, Why: "\x1b[2J"}} },
+		"limits of nothing":  func(s *state) { s.bounds.limits = hearsay.Limits{} },
+		"more than is spent": func(s *state) { s.bounds.network.spent = s.bounds.most() + 1 },
+		"more than a source spends": func(s *state) {
+			s.bounds.sources = []spending{{source: netip.MustParseAddr("10.0.0.9"), spent: s.bounds.mostOfSource() + 1}}
+		},
+		"the end of time":       func(s *state) { s.bounds.now = timeMost + 1 },
+		"written in the future": func(s *state) { s.bounds.wrote[1].then = s.bounds.now + 1 },
+		"said at the end of time": func(s *state) {
+			s.bounds.words[1] = hearsay.LimitsWord{Slot: 1, Limits: hearsay.DefaultLimits(), At: timeMost + 1}
+		},
 		"spent in the future": func(s *state) { s.bounds.network.at = s.bounds.now + 1 },
 		"another roster":      func(s *state) { s.members.remove(member.Stay.ID) },
 		"another head":        func(s *state) { s.head[0]++ },
@@ -112,5 +123,95 @@ func TestSnapshotThatCannotBe(t *testing.T) {
 		if spoil(other); readSnapshot(testNetwork, signer, other.appendSnapshot(nil)) != nil {
 			t.Errorf("%s: it is taken for a snapshot", name)
 		}
+	}
+}
+
+// sameSnapshot is a snapshot of what a seed has itself, behind its log or with other members
+// of that.
+func sameSnapshot(q *Quorum, index uint64, config hearsay.LogConfig) hearsay.Raft {
+	term, data := q.replica.node.BasicStatus().GetTerm()+1, q.state.appendSnapshot(nil)
+	return hearsay.Raft{Type: uint8(raftpb.MsgSnap), Term: term, Snapshot: &hearsay.LogSnapshot{
+		Index: index, Term: term, Config: config, Size: uint32(len(data)), Data: data,
+	}}
+}
+
+// Heads prove the ledger of a snapshot, and no more. One seat that sends each other seed what
+// that has itself, with something else changed, keeps nobody from deciding: not by an index
+// that leaves the log no room, not by members of the log that are nobody, not by what is spent.
+func TestSnapshotOfTheSameLedger(t *testing.T) {
+	voters := func(m *machine) hearsay.LogConfig { return logConfig(m.q.replica.log.config) }
+	spoilt := func(m *machine, spoil func(b *bounds)) hearsay.Raft {
+		s := readSnapshot(testNetwork, m.signer, m.q.state.appendSnapshot(nil))
+		spoil(&s.bounds)
+		f := sameSnapshot(m.q, m.q.replica.log.last()+50, voters(m))
+		f.Snapshot.Data = s.appendSnapshot(nil)
+		f.Snapshot.Size = uint32(len(f.Snapshot.Data))
+		return f
+	}
+	for name, forged := range map[string]func(m, thief *machine) hearsay.Raft{
+		"at the last index": func(m, _ *machine) hearsay.Raft { return sameSnapshot(m.q, indexMost, voters(m)) },
+		"with a voter that is nobody": func(m, thief *machine) hearsay.Raft {
+			return sameSnapshot(m.q, m.q.replica.log.last()+50, hearsay.LogConfig{Voters: []uint64{m.q.replica.id, thief.q.replica.id, 77}})
+		},
+		"of a network that has spent all": func(m, _ *machine) hearsay.Raft {
+			return spoilt(m, func(b *bounds) { b.network = spending{spent: 1 << 60, at: b.now} })
+		},
+		"of the end of time": func(m, _ *machine) hearsay.Raft {
+			return spoilt(m, func(b *bounds) { b.now = math.MaxInt64; b.network = spending{spent: b.most(), at: b.now} })
+		},
+		"with limits that are said for ever": func(m, _ *machine) hearsay.Raft {
+			return spoilt(m, func(b *bounds) {
+				b.hold(hearsay.Limits{Members: 1, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1})
+				for slot := range b.words {
+					b.words[slot] = hearsay.LimitsWord{Slot: uint8(slot), Life: m.q.state.seats[slot].Life, Limits: b.limits, At: timeMost}
+				}
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := followed(t, 81, 1)
+			w.run(time.Second)
+			slot, _ := w.machines[0].q.Leader()
+			leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+			for _, m := range []*machine{leader, third} {
+				w.forge(m, thief, forged(m, thief))
+			}
+			w.crash(thief) // and from now on it says nothing
+			w.run(3 * time.Second)
+			w.goOn(name, thief)
+			for _, m := range []*machine{leader, third} {
+				w.crash(m)
+				w.start(m)
+			}
+			w.goOn(name+", after a start", thief)
+		})
+	}
+}
+
+// A seed without a log is given one in which all vote that sit where they did at the founding.
+func TestVotersOfNewSeed(t *testing.T) {
+	w := followed(t, 51, 2)
+	q, s := w.machines[0].q, w.machines[0].q.state
+	ids := q.replica.log.config.GetVoters()
+	q.replica.log.config = &raftpb.ConfState{}
+	if !q.sitsInLog(s, &raftpb.ConfState{Voters: ids}) || q.sitsInLog(s, &raftpb.ConfState{Voters: []uint64{ids[0], ids[1], 77}}) {
+		t.Error("all seats are as at the founding, and others vote")
+	}
+	s.seats[2].Life[0]++ // its old life votes still
+	if !q.sitsInLog(s, &raftpb.ConfState{Voters: ids}) || q.sitsInLog(s, &raftpb.ConfState{Voters: []uint64{ids[0], 77, ids[2]}}) {
+		t.Error("one seat has changed, and another is nobody's")
+	}
+}
+
+// Limits that are lowered leave nothing spent that nobody can have spent by them.
+func TestLoweredLimits(t *testing.T) {
+	b := newBounds(1)
+	source := netip.MustParseAddr("10.0.0.9")
+	for range 5 * b.limits.MembersOfSource {
+		b.spend(source, anAdmission, anAdmission)
+	}
+	b.hold(hearsay.Limits{Members: 2, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1})
+	if own, all := b.spentOf(source, 0), b.network.spentAt(0, 1); own != mostSpend*anAdmission || all != 2*shareMost*anAdmission {
+		t.Errorf("%d and %d are spent", own, all)
 	}
 }
