@@ -638,7 +638,13 @@ func TestSilenceIsWhatWasProbed(t *testing.T) {
 	fails := func(ends time.Duration) probe { return probe{ends, hearsay.VerdictUnreachable, nil} }
 	abstains := func(ends time.Duration) probe { return probe{ends, hearsay.VerdictAbstains, nil} }
 	waits := func(ends time.Duration) probe {
-		return probe{ends, hearsay.VerdictUnreachable, func(_ *world, _ *Quorum, one *watch) { one.waited = true }}
+		return probe{ends, hearsay.VerdictUnreachable, func(_ *world, q *Quorum, one *watch) { one.waits(one.failed.Add(q.cfg.ProbeEvery)) }}
+	}
+	waitsAndAbstains := func(ends time.Duration) probe {
+		return probe{ends, hearsay.VerdictAbstains, waits(0).before}
+	}
+	waitsLast := func(ends time.Duration) probe { // after it has abstained
+		return probe{ends, hearsay.VerdictUnreachable, func(w *world, _ *Quorum, one *watch) { one.waits(w.now.Add(ends - 2*took)) }}
 	}
 	hearsAgain := func(ends time.Duration) probe {
 		return probe{ends, hearsay.VerdictUnreachable, func(w *world, q *Quorum, _ *watch) { q.heardFrom = w.now.Add(ends - took) }}
@@ -661,6 +667,8 @@ func TestSilenceIsWhatWasProbed(t *testing.T) {
 		"some take too long":            {[]probe{fails(time.Second), comesToNothing(3 * time.Second)}, 2 * took},
 		"no room for long":              {[]probe{fails(time.Second), waits(9 * time.Second), waits(17 * time.Second)}, 3*took + 2*500*time.Millisecond},
 		"no room, and then none wanted": {[]probe{fails(time.Second), waits(9 * time.Second), fails(17 * time.Second)}, took},
+		"no room, and it abstains":      {[]probe{fails(time.Second), fails(2 * time.Second), waitsAndAbstains(4 * time.Second), abstains(30 * time.Second), fails(time.Minute)}, took},
+		"it abstains, and no room":      {[]probe{fails(time.Second), fails(2 * time.Second), abstains(30 * time.Second), waitsLast(time.Minute)}, took},
 		"no quorum":                     {[]probe{fails(time.Second), fails(2 * time.Second), hearsAgain(3 * time.Second)}, took},
 	} {
 		w := followed(t, 1, 6)

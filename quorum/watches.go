@@ -24,7 +24,7 @@ type watch struct {
 	failed   time.Time // end of the newest that was not
 	since    time.Time // began of the first of those between which this seed went on probing: see missed
 	silent   time.Duration
-	waited   bool      // since the newest that was not answered there was no room for one
+	waited   time.Time // since when there has been no room for the next, after the newest that ended; zero: there was room
 	askAt    time.Time // when a probe is wanted next
 	asked    time.Time // when the probe under way was wanted; zero: there is none
 	queued   bool      // one is wanted as soon as there is room
@@ -208,11 +208,13 @@ func (q *Quorum) wantProbe(now time.Time, id hearsay.NodeID, w *watch) {
 	case w.queued && (w.first || !first):
 		return
 	case q.probing >= maxProbing && first:
-		w.queued, w.first, w.waited = true, true, true
+		w.queued, w.first = true, true
+		w.waits(now)
 		q.first = append(q.first, id)
 		return
 	case q.probing >= maxProbing:
-		w.queued, w.waited = true, true
+		w.queued = true
+		w.waits(now)
 		q.probes = append(q.probes, id)
 		return
 	}
@@ -221,6 +223,16 @@ func (q *Quorum) wantProbe(now time.Time, id hearsay.NodeID, w *watch) {
 	round := hearsay.Round(q.random.Uint64())
 	q.event(hearsay.Event{At: now, Kind: hearsay.EventProbeWanted, Subject: id, Addr: w.addr, Round: round})
 }
+
+// waits notes that there is no room for a probe.
+func (w *watch) waits(now time.Time) {
+	if w.waited.IsZero() {
+		w.waited = now
+	}
+}
+
+// abstains notes that a probe has come to nothing: what was waited for it is over.
+func (w *watch) abstains(now time.Time) { w.abstained, w.waited = now, time.Time{} }
 
 // goesFirst reports whether a probe goes before those of members that have been
 // silent for long, of which there may be hundreds: of one that asks to be in, of
@@ -297,7 +309,7 @@ func (q *Quorum) Probed(now time.Time, p Probe) (accuses bool) {
 		}
 		accuses = q.mayAccuse(now, p.Subject, w)
 	default:
-		w.abstained = now // askAt stays: this node was late, has its hands full, or hears no quorum
+		w.abstains(now) // askAt stays: this node was late, has its hands full, or hears no quorum
 		return false
 	}
 	for _, c := range []*openCase{q.state.removing[p.Subject], q.state.admitting[p.Subject]} {
@@ -326,12 +338,15 @@ func (q *Quorum) mayAccuse(now time.Time, id hearsay.NodeID, w *watch) bool {
 // missed counts a probe that was not answered as silence: as long as it took, and
 // the time since the one before it. That does not count if a probe came to nothing
 // meanwhile; of a wait for room no more counts than lies between two probes else. If it
-// was longer than GapMost without a wait for room, or no quorum was heard meanwhile, this
+// was longer than GapMost until the wait, or no quorum was heard meanwhile, this
 // seed does not know of a silence then, and counts anew.
 func (q *Quorum) missed(now time.Time, w *watch, began time.Time) {
-	gap := max(0, began.Sub(w.failed))
+	gap, unseen := max(0, began.Sub(w.failed)), began.Sub(w.failed)
+	if !w.waited.IsZero() {
+		unseen = w.waited.Sub(w.failed)
+	}
 	switch {
-	case w.since.IsZero() || w.since.Before(q.heardFrom) || gap > q.cfg.GapMost && !w.waited:
+	case w.since.IsZero() || w.since.Before(q.heardFrom) || unseen > q.cfg.GapMost:
 		w.since, w.silent, w.failed, gap = began, 0, began, 0
 	case w.abstained.After(w.failed):
 		gap = 0
@@ -342,7 +357,7 @@ func (q *Quorum) missed(now time.Time, w *watch, began time.Time) {
 		began = w.failed // they overlap
 	}
 	w.silent += gap + now.Sub(began)
-	w.failed, w.waited = now, false
+	w.failed, w.waited = now, time.Time{}
 }
 
 // silence is for how long a node has not answered this seed's own probes, as far as
@@ -362,7 +377,7 @@ func (q *Quorum) tickWatches(now time.Time) {
 		w := q.watched[id]
 		if !w.asked.IsZero() && now.Sub(w.asked) >= probePatience {
 			q.probed(now, w)
-			w.abstained = now // nothing came of it
+			w.abstains(now) // nothing came of it
 		}
 		q.rewatch(now, id, w)
 		if !w.failing.IsZero() {
