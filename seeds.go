@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"time"
 )
 
 // What seeds say to each other and to peers. All of it goes by stream.
@@ -417,9 +418,10 @@ func (c *Canonical) Heads() []Head {
 // SeedLife is the life of this data directory. There is one.
 type SeedLife struct {
 	Life     Life
-	Config   Hash // of the configured addresses: another list is another network
-	Founding Hash // that this life takes part in; zero: in none yet
-	Doubt    bool // the directory may be an older copy of itself, and not all other seeds have told yet what it has signed
+	Config   Hash          // of the configured addresses: another list is another network
+	Founding Hash          // that this life takes part in; zero: in none yet
+	Doubt    bool          // the directory may be an older copy of itself, and not all other seeds have told yet what it has signed
+	Waited   time.Duration // for them, in all starts since that is so; in milliseconds
 }
 
 // SeedPin is who sits in a slot, as this node believes, keyed by the slot.

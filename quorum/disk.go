@@ -121,7 +121,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 			"start this one with an empty data directory; if none does, keep it, and see `hearsay seed recover`", l.beyond, uint64(termMost))
 	}
 	q.life, q.founding = l.life.Life, l.life.Founding
-	q.doubtful.told = l.life.Doubt
+	q.doubtful.told, q.doubtful.waited = l.life.Doubt, l.life.Waited
 	if l.life.Config != q.cfg.hash() && !q.cfg.Recover {
 		if l.bare() { // the list was wrong when it was first started, and nothing came of that
 			q.seats = seats{}
@@ -140,6 +140,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	if s == nil {
 		if q.promised(&l) { // it had a seat, and has got nothing yet
 			log.hard.Commit = new(uint64(0))
+			q.chain.begin(q.founding)
 			q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
 		} else {
 			q.founding = hearsay.Hash{}
@@ -217,7 +218,7 @@ func (q *Quorum) newLife() {
 			q.life[i] = byte(q.random.Uint32())
 		}
 	}
-	q.founding = hearsay.Hash{}
+	q.founding, q.doubtful = hearsay.Hash{}, doubtful{} // nobody has promised anything with it
 	q.keepLife()
 }
 
@@ -231,7 +232,11 @@ func (q *Quorum) takePart(founding hearsay.Hash) {
 }
 
 func (q *Quorum) keepLife() {
-	q.persist(&hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: q.founding, Doubt: q.unsure()})
+	life := &hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: q.founding, Doubt: q.unsure() || q.doubtful.told}
+	if life.Doubt {
+		life.Waited = q.doubtful.waited
+	}
+	q.persist(life)
 }
 
 func (q *Quorum) emptyLog() *storage {

@@ -38,9 +38,9 @@ func (q *Quorum) doom(promised string) {
 // it is sent, so that there is none that is newer than the ledger here, or of another.
 // Only this key can have signed it, wherever it comes from.
 func (q *Quorum) ownHead(now time.Time, from quota.Sender, h *hearsay.Head) (forged bool) {
-	r, twice := q.chain.rivalOf(h, q.state.epoch)
+	r, twice := q.chain.rivalOf(h, q.Epoch())
 	twice = twice && r.Own != (hearsay.Hash{})
-	if h.Epoch <= q.state.epoch && !twice || !q.Seated() || !q.affordsCheck(now, from) {
+	if h.Epoch <= q.Epoch() && !twice || q.state != nil && !q.Seated() || !q.affordsCheck(now, from) {
 		return false
 	}
 	q.checked(now, from, 1)
@@ -53,7 +53,7 @@ func (q *Quorum) ownHead(now time.Time, from quota.Sender, h *hearsay.Head) (for
 			"or the key is used elsewhere, too: start this seed with an empty one", h.Epoch, short(h.Hash), short(r.Own))
 		q.noteRival(now, &r)
 	default:
-		q.doom(fmt.Sprintf("it has signed epoch %d, and the ledger here ends with %d", h.Epoch, q.state.epoch))
+		q.doom(fmt.Sprintf("it has signed epoch %d, and the ledger here ends with %d", h.Epoch, q.Epoch()))
 	}
 	return false
 }

@@ -119,7 +119,7 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	if q.hearForOffers(now, p, m); q.doomed != "" {
 		return
 	}
-	if q.state == nil {
+	if q.replica == nil {
 		return
 	}
 	from := q.directory.sender(p)
@@ -133,8 +133,11 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	if q.outrun(m.Items); q.doomed != "" {
 		return
 	}
-	if slot, is := q.answersDoubt(p); is && own && (len(m.Items) == 0 || m.Items[0].Epoch == q.state.epoch+1) {
+	if slot, is := q.answersDoubt(p); is && own && (len(m.Items) == 0 || m.Items[0].Epoch == q.Epoch()+1) {
 		q.answeredBy(slot)
+	}
+	if q.state == nil {
+		return
 	}
 	if q.slotAt(p.Addr) >= 0 {
 		q.takeSeats(now, from, m.Items) // as this seed has asked for
@@ -152,7 +155,7 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 // ends before what the other has in memory. The members come by the log.
 func (q *Quorum) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
 	slot, is := q.answersDoubt(p)
-	if !is || q.state == nil {
+	if !is {
 		q.drops[hearsay.DropUnexpected]++
 		return
 	}
@@ -188,7 +191,7 @@ func (q *Quorum) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 			q.drops[hearsay.DropRate]++
 			break
 		}
-		got := q.chain.hear(h, keys[h.Slot], &q.chain, q.state.epoch)
+		got := q.chain.hear(h, keys[h.Slot], &q.chain, q.Epoch())
 		if got.verified {
 			q.checked(now, from, 1)
 		}

@@ -27,7 +27,7 @@ func (q *Quorum) behind() bool { return q.chain.promised() > q.state.epoch }
 // outrun has this seed stop if a quorum has signed the ruling that comes next here, and it
 // is of a case that should be in the log here, and is not.
 func (q *Quorum) outrun(items []*hearsay.Ruling) {
-	if len(items) == 0 || q.replica == nil || q.cfg.Recover || !q.behind() {
+	if len(items) == 0 || q.state == nil || q.cfg.Recover || !q.behind() {
 		return
 	}
 	next := items[0]

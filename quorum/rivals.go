@@ -273,7 +273,7 @@ func (q *Quorum) tellHeads() {
 			to = append(to, q.cfg.Seeds[slot].Addr)
 		}
 	}
-	if q.doomed != "" {
+	if q.doomed != "" && q.state != nil {
 		to = append(to, q.drawMembers(announceTo)...)
 	}
 	for _, addr := range to {
@@ -407,7 +407,7 @@ func (f *Follower) parted(now time.Time, items []*hearsay.Ruling) {
 }
 
 func (q *Quorum) parted(now time.Time, items []*hearsay.Ruling) {
-	for _, r := range q.chain.parted(items, q.state.epoch, &q.chain.ahead) {
+	for _, r := range q.chain.parted(items, q.Epoch(), &q.chain.ahead) {
 		q.noteRival(now, &r)
 	}
 }

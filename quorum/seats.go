@@ -294,6 +294,8 @@ func (q *Quorum) named(now time.Time, m *hearsay.SeatHello) {
 		q.takePart(m.Founding)
 		q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: foundingIndex}, Dropped: true}) // of a life that was given up
 		q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), q.emptyLog())
+		q.chain.begin(q.founding)
+		q.doubt(now)
 		q.seats.why = ""
 		q.event(hearsay.Event{At: now, Kind: hearsay.EventSeatTaken, Subject: q.signer.Public().NodeID()})
 		return

@@ -13,7 +13,8 @@ import (
 // where a snapshot of the machine was put back. The
 // directory says so (SeedLife) until the doubt is over. However often the process is
 // started meanwhile, before it votes or signs anything it asks all other seeds what
-// it has signed.
+// it has signed. That may be more than is here though nothing is: the directory may be
+// as it was before the network was founded.
 //
 //	A, unsure                 B                    C
 //	  |--- hello, LedgerReq -->|------------------->|   until each has answered once
@@ -26,13 +27,19 @@ import (
 // longer than a machine takes to start.
 const unsureFor = time.Minute
 
+// keepWaited is how much of that a start may repeat: what restarts a seed that is not
+// ready must not keep it in doubt for ever. A guess: a write a second does no harm.
+const keepWaited = time.Second
+
 // doubtful is what a seed waits for that is not sure of its disk.
 type doubtful struct {
-	told  bool                   // by the directory, at the start
-	until time.Time              // zero: it is sure
-	waits [hearsay.MaxSeeds]bool // for the answers of these
-	asked [hearsay.MaxSeeds]bool // these were sent a LedgerReq
-	askAt time.Time
+	told   bool                   // by the directory, at the start; this seed has no seat yet
+	waited time.Duration          // in all starts, as of the last tick
+	kept   time.Duration          // of that, what is on disk
+	until  time.Time              // zero: it is sure
+	waits  [hearsay.MaxSeeds]bool // for the answers of these
+	asked  [hearsay.MaxSeeds]bool // these were sent a LedgerReq
+	askAt  time.Time
 }
 
 // doubt has this seed wait for all others if its disk may be an older one.
@@ -40,7 +47,8 @@ func (q *Quorum) doubt(now time.Time) {
 	if !q.doubtful.told || q.replica == nil || len(q.cfg.Seeds) == 1 || q.cfg.Recover {
 		return
 	}
-	q.doubtful = doubtful{until: now.Add(unsureFor), askAt: now}
+	waited := min(q.doubtful.waited, unsureFor)
+	q.doubtful = doubtful{waited: waited, kept: waited, until: now.Add(unsureFor - waited), askAt: now}
 	for slot := range q.cfg.Seeds {
 		q.doubtful.waits[slot] = slot != q.cfg.Slot
 	}
@@ -66,7 +74,7 @@ func (q *Quorum) answeredBy(slot int) {
 
 // endDoubt has this seed take part, also in its next lives.
 func (q *Quorum) endDoubt() {
-	q.doubtful.until = time.Time{}
+	q.doubtful = doubtful{}
 	q.keepLife()
 }
 
@@ -77,6 +85,10 @@ func (q *Quorum) tickUnsure(now time.Time) {
 	if !now.Before(d.until) {
 		q.endDoubt()
 		return
+	}
+	if d.waited = unsureFor - d.until.Sub(now); d.waited-d.kept >= keepWaited {
+		d.kept = d.waited
+		q.keepLife()
 	}
 	if now.Before(d.askAt) {
 		return
@@ -92,7 +104,7 @@ func (q *Quorum) tickUnsure(now time.Time) {
 		q.askSeat(now, slot)
 		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: q.Epoch()}})
 	}
-	if d.until.Sub(now) < unsureFor-missAfter {
+	if d.waited > missAfter {
 		q.say(hearsay.Event{At: now, Text: "this machine was started anew since the data directory was used last, so that it may be an older copy of itself: " +
 			"it takes part when all other seeds have told what it has signed, or after " + unsureFor.String() + "; missing: " + strings.Join(missing, ", ")})
 	}

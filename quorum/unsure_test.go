@@ -133,3 +133,66 @@ func TestRosterAnswersUnsureSeed(t *testing.T) {
 	}
 	w.must(10*time.Second, "it stops", func() bool { return a.q.Doomed() != "" })
 }
+
+// A directory that was put back as it was before the network was founded is in doubt as one
+// that has a ledger is, once its seed is named in a seat: it stops when it is told what it has
+// signed, and makes no second ledger with a seed that knows less.
+func TestDirectoryOfBeforeTheFounding(t *testing.T) {
+	w := newWorld(t, 3, 88)
+	a, b, c := w.machines[0], w.machines[1], w.machines[2]
+	w.start(a)
+	w.run(2 * time.Second)
+	copied := maps.Clone(a.disk.durable)
+	w.start(b)
+	w.start(c)
+	w.must(10*time.Second, "founded", w.agree)
+	w.run(time.Second)
+	w.crash(c)
+	w.newPerson()
+	w.newPerson()
+	w.must(20*time.Second, "two are in", func() bool { return a.q.Proven() == 2 && b.q.Proven() == 2 })
+	w.run(time.Second)
+	w.crash(a)
+	w.crash(b)
+	a.disk.durable, w.epochs[0] = copied, 0
+	a.disk.doubt()
+	w.start(a)
+	w.start(c)
+	w.run(unsureFor / 2)
+	w.crash(a) // what it was named in is on disk now, and the doubt is still
+	w.start(a)
+	w.run(unsureFor / 4)
+	if a.q.replica == nil || a.q.Ready() || a.q.Epoch() > 0 || c.q.Epoch() > 0 {
+		t.Fatalf("it takes part at epoch %d, and the third is at %d", a.q.Epoch(), c.q.Epoch())
+	}
+	w.start(b)
+	w.must(10*time.Second, "it stops", func() bool { return strings.Contains(a.q.Doomed(), "it has signed epoch 2, and the ledger here ends with 0") })
+	w.must(10*time.Second, "the others go on", func() bool { return b.q.Ready() && c.q.Epoch() == 2 })
+}
+
+// What restarts a seed that is not ready does not keep two of three in doubt for ever.
+func TestDoubtGoesOnAfterAStart(t *testing.T) {
+	w := followed(t, 93, 2)
+	w.run(time.Second)
+	for _, m := range w.machines {
+		w.crash(m)
+	}
+	left := w.machines[1:]
+	for _, m := range left {
+		m.disk.doubt()
+		w.start(m)
+	}
+	for range 6 { // a minute, and what each start repeats
+		w.run(12 * time.Second)
+		for _, m := range left {
+			if !m.q.Ready() {
+				if m.q.Why() == "" {
+					t.Errorf("slot %d does not say why it is not ready", m.slot)
+				}
+				w.crash(m)
+				w.start(m)
+			}
+		}
+	}
+	w.must(10*time.Second, "a quorum", func() bool { return left[0].q.Ready() && left[1].q.Ready() })
+}

@@ -29,7 +29,7 @@ func PassOver(records []hearsay.Record) (kept []hearsay.Record, skipped *hearsay
 func Doubt(records []hearsay.Record, doubt bool) *hearsay.SeedLife {
 	for _, record := range records {
 		if life, is := record.(*hearsay.SeedLife); is {
-			life.Doubt = doubt
+			life.Doubt, life.Waited = doubt, 0
 			return life
 		}
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"hearsay"
 )
@@ -108,7 +109,10 @@ func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value 
 	switch r := r.(type) {
 	case *hearsay.SeedLife:
 		v = append(append(append(v, r.Life[:]...), r.Config[:]...), r.Founding[:]...)
-		return BucketSeed, append(k, keyLife...), appendBool(v, r.Doubt), false
+		if v = appendBool(v, r.Doubt); r.Doubt {
+			v = binary.BigEndian.AppendUint32(v, uint32(r.Waited.Milliseconds()))
+		}
+		return BucketSeed, append(k, keyLife...), v, false
 	case *hearsay.LogState:
 		for _, n := range [...]uint64{r.Term, r.Vote, r.Commit} {
 			v = binary.BigEndian.AppendUint64(v, n)
@@ -219,7 +223,7 @@ func readSeed(k *reader, c *hearsay.Canonical) hearsay.Record {
 		switch c.Byte() {
 		case 0:
 		case 1:
-			life.Doubt = true
+			life.Doubt, life.Waited = true, time.Duration(c.Uint32())*time.Millisecond
 		default:
 			k.fail(hearsay.DropMalformed)
 		}

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -133,7 +134,7 @@ func sampleSeedRecords() []recordSample {
 	const decided = "case 8 · rule 1 · ballots 1"
 	const tail = "evidence 32 · at 8 · previous 32 · roster 32"
 	return []recordSample{
-		{"life", &hearsay.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}, Founding: hearsay.Hash{8}, Doubt: true}, "key 4 · life 16 · config 32 · founding 32 · doubt 1"},
+		{"life", &hearsay.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}, Founding: hearsay.Hash{8}, Doubt: true, Waited: 7 * time.Second}, "key 4 · life 16 · config 32 · founding 32 · doubt 1 · waited 4"},
 		{"log-state", &hearsay.LogState{Term: 3, Vote: 11, Commit: 99}, "key 5 · term 8 · vote 8 · commit 8"},
 		{"pin", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42}, "slot 1 · key 32 · life 16 · since 8 · no-address 1"},
 		{"pin-at", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42, Addr: netip.MustParseAddrPort("10.0.0.3:5001")}, "slot 1 · key 32 · life 16 · since 8 · family 1 · ip 4 · port 2"},
@@ -369,7 +370,11 @@ func drawSeedRecord(t *rapid.T) hearsay.Record {
 	n := rapid.Uint64().Draw(t, "number")
 	switch n % 8 {
 	case 0:
-		return &hearsay.SeedLife{Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t), Founding: drawHash(t), Doubt: rapid.Bool().Draw(t, "doubt")}
+		life := &hearsay.SeedLife{Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t), Founding: drawHash(t), Doubt: rapid.Bool().Draw(t, "doubt")}
+		if life.Doubt {
+			life.Waited = time.Duration(rapid.Uint32().Draw(t, "waited")) * time.Millisecond
+		}
+		return life
 	case 1:
 		pin := &hearsay.SeedPin{Seat: hearsay.Seat{Slot: drawSlot(t), Key: hearsay.PublicKey(drawBytes(t, "key", 32)), Life: sampleLife}, Since: hearsay.CaseID(n)}
 		if n%2 == 0 {
