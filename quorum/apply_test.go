@@ -415,3 +415,16 @@ func TestReasonsArePlain(t *testing.T) {
 		q.forget(p.id())
 	}
 }
+
+// One that comes and goes takes one place among those that are remembered, and has nobody
+// forgotten that was removed.
+func TestDepartedTakesOnePlace(t *testing.T) {
+	s := newState(testNetwork, newKeyed(1), nil)
+	s.depart(hearsay.NodeID{1}, 7, true)
+	for i := range hearsay.Incarnation(maxDeparted) {
+		s.depart(hearsay.NodeID{2}, i, true)
+	}
+	if len(s.departed) != 2 || s.departedAt(hearsay.NodeID{1}) != 7 || s.departedAt(hearsay.NodeID{2}) != maxDeparted-1 {
+		t.Errorf("%d are remembered, of incarnations %d and %d", len(s.departed), s.departedAt(hearsay.NodeID{1}), s.departedAt(hearsay.NodeID{2}))
+	}
+}

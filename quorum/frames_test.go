@@ -285,3 +285,77 @@ func FuzzRaftFrame(f *testing.F) {
 		w.goOn("then", thief)
 	})
 }
+
+// A leader that takes back what it was acknowledged in the same term is told, and does not
+// stop a seed with that seed's own acknowledgement.
+func TestLeaderTakesNothingBack(t *testing.T) {
+	w := followed(t, 84, 1)
+	w.run(time.Second)
+	slot, _ := w.machines[0].q.Leader()
+	leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+	for _, m := range []*machine{leader, third} {
+		log := m.q.replica.log
+		last, term := log.last(), m.q.replica.node.BasicStatus().GetTerm()+1
+		before, _ := log.Term(last)
+		given := hearsay.Raft{Type: uint8(raftpb.MsgApp), Term: term, Index: last, LogTerm: before, Commit: last}
+		for i := range uint64(3) {
+			given.Entries = append(given.Entries, hearsay.LogEntry{Index: last + 1 + i, Term: before})
+		}
+		var acked *hearsay.Raft
+		w.stepped = func(of *machine, out *hearsay.Effects) {
+			for _, sent := range out.Send {
+				if f, is := sent.Body.(*hearsay.Raft); is && of == m && f.Type == uint8(raftpb.MsgAppResp) && !f.Reject && f.Index == last+3 {
+					acked = reread(t, f).(*hearsay.Raft)
+				}
+			}
+		}
+		w.forge(m, thief, given)
+		if w.stepped = nil; acked == nil {
+			t.Fatal("it acknowledges nothing")
+		}
+		given.Entries = []hearsay.LogEntry{{Index: last + 1, Term: term}}
+		w.forge(m, thief, given)
+		w.step(m, func() { m.q.Receive(w.now, from(seedAddr(thief.slot), acked)) })
+		if fork := m.q.Fork(); log.last() != last+3 || fork == nil || fork.Proven || !strings.Contains(fork.Text, "takes back entry") {
+			t.Errorf("slot %d: the log ends with %d, and it knows %+v", m.slot, log.last(), fork)
+		}
+	}
+	w.goOn("an acknowledgement that was taken back", thief)
+}
+
+// A seat that does not lead ends no case for lack of time, and has no other seed stand for
+// election.
+func TestOnlyTheLeaderEndsCases(t *testing.T) {
+	w := followed(t, 90, 1)
+	w.run(time.Second)
+	slot, _ := w.machines[0].q.Leader()
+	leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+	term := leader.q.replica.node.BasicStatus().GetTerm()
+	w.flood(5*time.Millisecond, func() {
+		w.forge(third, thief, hearsay.Raft{Type: uint8(raftpb.MsgTimeoutNow), Term: third.q.replica.node.BasicStatus().GetTerm()})
+		for _, c := range leader.q.state.cases {
+			data := appendEntry(nil, []command{{op: opExpire, at: w.now.UnixMilli(), proposer: uint8(slot), caseID: c.id}})
+			w.forge(leader, thief, hearsay.Raft{Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Data: data}}})
+		}
+	})
+	p := w.newPerson()
+	w.must(10*time.Second, "somebody is admitted", func() bool { return w.in(p) })
+	if now := leader.q.replica.node.BasicStatus().GetTerm(); w.aborts > 0 || now != term {
+		t.Errorf("%d cases were ended, and the term is %d, was %d", w.aborts, now, term)
+	}
+}
+
+// Of a snapshot of which no more comes nothing is kept.
+func TestPartsAreLetGo(t *testing.T) {
+	w := followed(t, 91, 1)
+	m, thief := w.machines[0], w.machines[1]
+	f := sameSnapshot(m.q, m.q.replica.log.last()+1, logConfig(m.q.replica.log.config))
+	f.Snapshot.Size++
+	if w.forge(m, thief, f); m.q.replica.incoming[1] == nil {
+		t.Fatal("a part of a snapshot is not kept")
+	}
+	w.run(2 * snapshotPatience)
+	if m.q.replica.incoming[1] != nil {
+		t.Error("it waits for the rest for ever")
+	}
+}

@@ -133,10 +133,14 @@ func (q *Quorum) answerFresh(now time.Time, why string) {
 
 // mayTake reports whether this seed takes a message of another into the library, which
 // keeps as many questions as it is given, and passes proposals on in another's name, which
-// nobody takes.
+// nobody takes. It would stand for election by anybody's word. No seat but the leader's ends a
+// case for lack of time: one that lies would end each as soon as it is open.
 func (q *Quorum) mayTake(f *hearsay.Raft) bool {
 	kind, r := raftpb.MessageType(f.Type), q.replica
 	switch {
+	case kind == raftpb.MsgTimeoutNow && !q.handsOver(f), kind == raftpb.MsgProp && slices.ContainsFunc(f.Entries, expires):
+		q.drops[hearsay.DropUnexpected]++ // only the leader says so: this one may have led until now
+		return false
 	case kind != raftpb.MsgReadIndex && kind != raftpb.MsgProp:
 		return true
 	case !r.leads() || kind == raftpb.MsgReadIndex && !r.settled():

@@ -129,10 +129,11 @@ func (q *Quorum) quorumHeard() time.Time {
 // cannot tell which of the others is not.
 func (q *Quorum) successor(now time.Time) (slot int, ok bool) {
 	l, voters := &q.lateness, q.replica.log.config.GetVoters()
-	oldest := now.Add(-2 * time.Duration(q.cfg.ElectionTicks) * q.cfg.TickEvery)
+	oldest, status := now.Add(-q.patience()), q.replica.node.Status()
 	for one := range q.cfg.Seeds {
-		votes := slices.Contains(voters, q.seats.known[one].seat.RaftID(q.cfg.Network))
-		if one == q.cfg.Slot || !votes || l.heard[one].Before(oldest) || now.Sub(l.gave[one]) < passedOver {
+		id := q.seats.known[one].id
+		able := slices.Contains(voters, id) && status.Progress[id].Match >= status.GetCommit()
+		if one == q.cfg.Slot || !able || l.heard[one].Before(oldest) || now.Sub(l.gave[one]) < passedOver {
 			continue
 		}
 		if !ok || l.heard[one].After(l.heard[slot]) {
@@ -142,12 +143,9 @@ func (q *Quorum) successor(now time.Time) (slot int, ok bool) {
 	return slot, ok
 }
 
-// noteHeard is told of a message of the log.
-func (l *lateness) noteHeard(now time.Time, f *hearsay.Raft) {
-	l.heard[f.Slot] = now
-	if raftpb.MessageType(f.Type) == raftpb.MsgTimeoutNow {
-		l.gave[f.Slot], l.quiet = now, time.Time{}
-	}
+// handsOver reports whether the leader tells this seed to stand. Nobody else may.
+func (q *Quorum) handsOver(f *hearsay.Raft) bool {
+	return f.Type == uint8(raftpb.MsgTimeoutNow) && f.From == q.replica.leader()
 }
 
 // holdsBack reports whether a message is not sent, as this seed has handed over: it is a

@@ -49,6 +49,12 @@ func (q *Quorum) tickLeader(now time.Time) {
 	q.work(now)
 }
 
+// expires reports whether an entry ends a case for lack of time.
+func expires(e hearsay.LogEntry) bool {
+	commands, _ := readEntry(e.Data)
+	return slices.ContainsFunc(commands, func(c command) bool { return c.op == opExpire })
+}
+
 func keysOf(m map[uint64]time.Time) func(yield func(uint64) bool) {
 	return func(yield func(uint64) bool) {
 		for id := range m { // order does not matter: the caller sorts

@@ -203,6 +203,7 @@ func (o *offer) goOn(items []*hearsay.Ruling) {
 // tickOffers asks the senders of snapshots for heads, and all for who sits in seats that
 // are not known.
 func (q *Quorum) tickOffers(now time.Time) {
+	q.replica.dropParts(now)
 	for slot := range uint8(len(q.cfg.Seeds)) {
 		o := q.replica.offers[slot]
 		if o == nil || now.Before(o.askAt) {

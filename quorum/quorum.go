@@ -3,6 +3,7 @@ package quorum
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -248,6 +249,9 @@ func (q *Quorum) flush(now time.Time) {
 	q.queue, q.flushAt, q.flushed = nil, time.Time{}, now
 	if q.replica == nil || q.replica.leader() == 0 {
 		return
+	}
+	if !q.replica.leads() {
+		queue = slices.DeleteFunc(queue, func(c command) bool { return c.op == opExpire }) // it has led until now
 	}
 	for len(queue) > 0 {
 		n, size := 0, 0

@@ -36,7 +36,10 @@ type replica struct {
 	sent      map[uint64]time.Time // snapshots sent and not answered, by Raft id
 
 	incoming [hearsay.MaxSeeds]*hearsay.Raft // by slot of the sender: a snapshot of which parts are still to come
+	partAt   [hearsay.MaxSeeds]time.Time     // by slot of the sender: when its last part came
 	offers   [hearsay.MaxSeeds]*offer        // by slot of the sender: a snapshot that is not proven yet; nil: none
+
+	acked struct{ term, index uint64 } // so far this seed has told the leader of a term that its log is as there, since its start
 
 	told  [hearsay.MaxSeeds]*hearsay.Raft // by slot: by which the seed there has told the most of its log; nil: none
 	askAt time.Time                       // no seed is asked before why it has another log
@@ -170,6 +173,7 @@ func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
 		f.Entries = append(f.Entries, logEntry(e))
 	}
 	if m.GetType() != raftpb.MsgSnap {
+		q.replica.acknowledges(f)
 		q.sendFrame(slot, f)
 		return
 	}
@@ -183,6 +187,23 @@ func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
 			Offset: uint32(offset), Size: uint32(len(data)), Data: data[offset:min(offset+snapshotPart, len(data))],
 		}
 		q.sendFrame(slot, &part)
+	}
+}
+
+// acknowledges notes that a message tells a leader how far the log here is as its own.
+func (r *replica) acknowledges(f *hearsay.Raft) {
+	if f.Type == uint8(raftpb.MsgAppResp) && !f.Reject && (f.Term > r.acked.term || f.Index > r.acked.index) {
+		r.acked.term, r.acked.index = f.Term, f.Index
+	}
+}
+
+// dropParts lets go of snapshots of which no part has come for a while: the leader sends
+// them again from the first.
+func (r *replica) dropParts(now time.Time) {
+	for slot := range r.incoming {
+		if now.Sub(r.partAt[slot]) >= snapshotPatience {
+			r.incoming[slot] = nil
+		}
 	}
 }
 
@@ -261,7 +282,7 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 		return
 	}
 	q.replica.remember(f)
-	m := q.replica.message(f)
+	m := q.replica.message(now, f)
 	switch {
 	case m != nil && m.GetSnapshot() != nil:
 		q.offered(now, f.Slot, m)
@@ -292,7 +313,7 @@ func (q *Quorum) step(m *raftpb.Message) {
 
 // message gives the library's form of a message; nil if it is a part of a
 // snapshot, and others are missing.
-func (r *replica) message(f *hearsay.Raft) *raftpb.Message {
+func (r *replica) message(now time.Time, f *hearsay.Raft) *raftpb.Message {
 	m := &raftpb.Message{
 		Type: raftpb.MessageType(f.Type).Enum(), To: new(f.To), From: new(f.From), Term: new(f.Term), LogTerm: new(f.LogTerm), Index: new(f.Index),
 		Commit: new(f.Commit), Vote: new(f.Vote), RejectHint: new(f.RejectHint), Reject: new(f.Reject), Context: f.Context,
@@ -303,7 +324,7 @@ func (r *replica) message(f *hearsay.Raft) *raftpb.Message {
 	switch {
 	case m.GetType() != raftpb.MsgSnap:
 		return m
-	case f.Snapshot == nil || !r.gather(f):
+	case f.Snapshot == nil || !r.gather(now, f):
 		return nil
 	}
 	whole := r.incoming[f.Slot].Snapshot
@@ -316,8 +337,9 @@ func (r *replica) message(f *hearsay.Raft) *raftpb.Message {
 }
 
 // gather joins the parts of a snapshot, which come in order or not at all.
-func (r *replica) gather(f *hearsay.Raft) (whole bool) {
+func (r *replica) gather(now time.Time, f *hearsay.Raft) (whole bool) {
 	part := f.Snapshot
+	r.partAt[f.Slot] = now
 	if part.Offset == 0 {
 		first := *f
 		first.Snapshot = new(*part)

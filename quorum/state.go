@@ -241,6 +241,7 @@ func (s *state) departedAt(id hearsay.NodeID) hearsay.Incarnation {
 // depart remembers a stay that is over. Those that have left are forgotten first: who
 // was removed may live, and has a place to come back to.
 func (s *state) depart(id hearsay.NodeID, incarnation hearsay.Incarnation, removed bool) {
+	s.departed = slices.DeleteFunc(s.departed, func(d departure) bool { return d.id == id }) // one that comes and goes takes one place
 	if len(s.departed) >= maxDeparted {
 		oldest := max(0, slices.IndexFunc(s.departed, func(d departure) bool { return !d.removed }))
 		s.departed = slices.Delete(s.departed, oldest, oldest+1)

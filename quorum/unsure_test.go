@@ -166,7 +166,9 @@ func TestDirectoryOfBeforeTheFounding(t *testing.T) {
 		t.Fatalf("it takes part at epoch %d, and the third is at %d", a.q.Epoch(), c.q.Epoch())
 	}
 	w.start(b)
-	w.must(10*time.Second, "it stops", func() bool { return strings.Contains(a.q.Doomed(), "it has signed epoch 2, and the ledger here ends with 0") })
+	w.must(10*time.Second, "it stops", func() bool {
+		return strings.Contains(a.q.Doomed(), "it has signed epoch 2, and the ledger here ends with 0")
+	})
 	w.must(10*time.Second, "the others go on", func() bool { return b.q.Ready() && c.q.Epoch() == 2 })
 }
 
