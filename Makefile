@@ -28,9 +28,12 @@ staticcheck: ## staticcheck
 
 # A damaged database leads bbolt's casts astray on purpose: package store
 # turns that into an error, which the checks of its pointers would not let it.
-# Most of the time its scripts wait for real processes: so more than one a core.
+# The scripts of cmd/hearsay wait for real processes most of the time, so more than one a core run
+# at once, and alone: other tests want answers in time.
+RACE := $(GO) test -race -short -gcflags=go.etcd.io/bbolt=-d=checkptr=0
 race: ## tests under the race detector; the simulator and the protocols have one goroutine, so the long ones of these are left out
-	$(GO) test -race -short -parallel 6 -gcflags=go.etcd.io/bbolt=-d=checkptr=0 $$($(GO) list ./... | grep -v -E '/(sim|quorum|rumor)$$')
+	$(RACE) $$($(GO) list ./... | grep -v -E '/(sim|quorum|rumor|cmd/hearsay)$$')
+	$(RACE) -parallel 5 ./cmd/hearsay
 
 fuzz: ## each fuzz target for FUZZTIME (30s; or 5000x, so many runs)
 	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's|\(.*\)/[^/]*:.*func \(.*\)|\1 \2|' | sort -u | \

@@ -399,13 +399,18 @@ func TestUnreadRepliesHoldTheirPlaces(t *testing.T) {
 		}()
 		theirs.Write(dialect.AppendRequest(nil, &dialect.Commit{Peer: memberAddr}, time.Now()))
 		synctest.Wait()
-		if l.open[quota.Stranger] != 1 {
-			t.Errorf("%d are served while one does not read its reply", l.open[quota.Stranger])
+		served := func() int {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return l.open[quota.Stranger]
+		}
+		if n := served(); n != 1 {
+			t.Errorf("%d are served while one does not read its reply", n)
 		}
 		<-time.After(defaultLineTimes.write)
 		synctest.Wait()
-		if l.open[quota.Stranger] != 0 {
-			t.Errorf("%d are served after the reply was given up", l.open[quota.Stranger])
+		if n := served(); n != 0 {
+			t.Errorf("%d are served after the reply was given up", n)
 		}
 	})
 }

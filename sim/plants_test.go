@@ -11,6 +11,12 @@ import (
 // plantSeeds is within how many worlds each planted bug is found.
 const plantSeeds = 50
 
+// plantsLate are those that the first worlds do not show: the search begins close to the first
+// that does. `make plants` searches from the first world.
+var plantsLate = map[string]uint64{
+	"hasty-watch": 9, "hasty-again": 14, "shuts-out": 12, "uncapped": 12, "unlike-twins": 11, "garbled-twins": 11, "seldom-probes": 8,
+}
+
 // The page that lists them says which there are and which rule each breaks.
 func TestPlantsAreListed(t *testing.T) {
 	page, err := os.ReadFile("../ARCHITECTURE.md")
@@ -34,7 +40,7 @@ func TestPlantsAreFound(t *testing.T) {
 	for i := range Plants {
 		plant := &Plants[i]
 		t.Run(plant.Name, func(t *testing.T) {
-			for seed := range uint64(plantSeeds) {
+			for seed := plantsLate[plant.Name]; seed < plantSeeds; seed++ {
 				config, err := Drawn{Plant: plant.Name}.World(seed)
 				if err != nil {
 					t.Fatal(err)
