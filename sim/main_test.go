@@ -1,0 +1,16 @@
+package sim
+
+import (
+	"os"
+	"runtime/debug"
+	"testing"
+)
+
+// Small worlds leave much garbage and little that lives: to collect it a quarter as often takes
+// a quarter less of the processor. Large ones would need the room.
+func TestMain(m *testing.M) {
+	if os.Getenv(largeVariable) == "" {
+		debug.SetGCPercent(400)
+	}
+	os.Exit(m.Run())
+}
