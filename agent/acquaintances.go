@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"hearsay"
@@ -21,14 +23,25 @@ type acquaintances struct {
 	mu      sync.RWMutex
 	seats   map[netip.Addr]bool // sources
 	asked   map[netip.Addr]bool // of contacts that an operator named: as good as members
-	members map[hearsay.NodeID]netip.Addr
-	count   map[netip.Addr]int // members, by source
+	members []acquaintance      // ascending by id. Maps take three times the memory, in each node for each member
+	sources []sourceCount       // of members, ascending by ip
+}
+
+// acquaintance is a member, and the source of its address.
+type acquaintance struct {
+	id hearsay.NodeID
+	ip [16]byte
+}
+
+// sourceCount is how many members are at a source.
+type sourceCount struct {
+	ip      [16]byte
+	members int32
 }
 
 func newAcquaintances(seats []netip.AddrPort) *acquaintances {
 	a := &acquaintances{
 		seats: make(map[netip.Addr]bool), asked: make(map[netip.Addr]bool),
-		members: make(map[hearsay.NodeID]netip.Addr), count: make(map[netip.Addr]int),
 	}
 	for _, addr := range seats {
 		a.seats[hearsay.Source(addr.Addr())] = true
@@ -59,16 +72,31 @@ func perSource(each, all quota.Rate) *quota.Quota {
 func (a *acquaintances) note(id hearsay.NodeID, at netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if old, known := a.members[id]; known {
-		if a.count[old]--; a.count[old] == 0 {
-			delete(a.count, old)
-		}
-		delete(a.members, id)
+	i, known := slices.BinarySearchFunc(a.members, id, func(m acquaintance, id hearsay.NodeID) int { return m.id.Compare(id) })
+	if known {
+		a.countAt(a.members[i].ip, -1)
+		a.members = slices.Delete(a.members, i, i+1)
 	}
 	if at.IsValid() {
-		at = hearsay.Source(at)
-		a.members[id] = at
-		a.count[at]++
+		ip := hearsay.Source(at).As16()
+		a.countAt(ip, 1)
+		a.members = slices.Insert(a.members, i, acquaintance{id, ip})
+	}
+}
+
+// find gives the place of a source.
+func (a *acquaintances) find(ip [16]byte) (i int, found bool) {
+	return slices.BinarySearchFunc(a.sources, ip, func(s sourceCount, ip [16]byte) int { return bytes.Compare(s.ip[:], ip[:]) })
+}
+
+// countAt counts members more at a source, or fewer.
+func (a *acquaintances) countAt(ip [16]byte, more int32) {
+	i, found := a.find(ip)
+	if !found {
+		a.sources = slices.Insert(a.sources, i, sourceCount{ip: ip})
+	}
+	if a.sources[i].members += more; a.sources[i].members == 0 {
+		a.sources = slices.Delete(a.sources, i, i+1)
 	}
 }
 
@@ -88,7 +116,10 @@ func (a *acquaintances) class(addr netip.Addr) quota.Class {
 	switch {
 	case a.seats[source]:
 		return quota.Seat
-	case a.asked[source] || a.count[source] > 0:
+	case a.asked[source]:
+		return quota.Member
+	}
+	if _, found := a.find(source.As16()); found {
 		return quota.Member
 	}
 	return quota.Stranger
