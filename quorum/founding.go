@@ -14,7 +14,7 @@ import (
 // found begins a log at an index with a state that this seed brings, and with
 // the seats of that state as voters.
 func (q *Quorum) found(now time.Time, s *state, index, term uint64) {
-	q.state, q.doubtful.told = s, false // a founding that it had taken part in before would be known to those whom it met
+	q.state, q.doubtful.told = s, false // a founding that it had taken part in before would be known to the seeds that it met
 	if s.epoch == 0 {
 		q.chain.restart(0, s.head)
 	}

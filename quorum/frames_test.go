@@ -152,7 +152,7 @@ func TestFaultsAreCounted(t *testing.T) {
 	}
 }
 
-// A seed comes to a term that is far ahead of its own, as that of others whom a liar has led
+// A seed comes to a term that is far ahead of its own, as that of others that a liar has led
 // there while it was away.
 func TestFarTermIsReached(t *testing.T) {
 	w := followed(t, 83, 1)

@@ -52,7 +52,7 @@ func (c *checker) oldest(one *identity) hearsay.Epoch {
 	return one.told
 }
 
-// outdated reports whether a statement is about a ledger that was given up: whoever reports
+// outdated reports whether a statement is about a ledger that was given up: a member that reports
 // it then has not heard of that. Nobody counts it.
 func (c *checker) outdated(s *hearsay.Statement) bool {
 	number, known := c.numbers[s.Observer]

@@ -396,7 +396,7 @@ func TestFileGoneInUse(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := d.Look(); !errors.Is(err, errGone) || !strings.Contains(err.Error(), dir) {
-				t.Errorf("whoever looks sees %v", err)
+				t.Errorf("a look at the directory gives %v", err)
 			}
 			if err := d.Persist(self); !errors.Is(err, errGone) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("it is acknowledged with %v", err)
