@@ -548,6 +548,25 @@ func TestManySilentAreBounded(t *testing.T) {
 	}
 }
 
+// Where most members are silent, and each probe of one takes a second, one that dies among
+// them is found, and tried, as soon as the core of a network must be rid of it.
+func TestOneDiesAmongSilentMembers(t *testing.T) {
+	w := followed(t, 7, 400)
+	w.silentFor = 1050 * time.Millisecond
+	for _, one := range w.people[40:] {
+		one.up, one.covered = false, true
+	}
+	for _, one := range w.people[40:60] { // the detectors find some, and the seeds all others
+		for _, m := range w.machines {
+			w.step(m, func() { m.q.Suspected(w.now, one.id()) })
+		}
+	}
+	w.run(2 * time.Second)
+	victim := w.people[20]
+	victim.up, victim.covered = false, true
+	w.must(9*time.Second, "it is out", func() bool { return !w.in(victim) })
+}
+
 func TestMembersInOrder(t *testing.T) {
 	var all members
 	for i := range 40 {

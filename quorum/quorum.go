@@ -96,6 +96,7 @@ type Quorum struct {
 	// When many are silent, this seed looks at all members.
 	looked   hearsay.NodeID // the last it has looked at
 	lookedAt time.Time
+	lapAt    time.Time // when it began to look at the first
 
 	heardMember time.Time // when a member has last answered one of this seed's own probes
 }

@@ -41,9 +41,12 @@ type watch struct {
 }
 
 const (
-	// maxProbing is how many probes are wanted at a time. A detector examines
-	// 64, and some of them are others' (detect.maxExaminations).
-	maxProbing = 48
+	// maxProbing is how many probes are wanted at a time. Where a round trip takes 100 ms a
+	// probe that is not answered takes a second, and each of four hundred silent members is probed
+	// every silentPeriod: with less room the silence of one would not count in full. With
+	// those that ask to be in (maxKnocks) a detector has room (detect.maxProbes), also for
+	// answers that come late. Guess.
+	maxProbing = 256
 
 	// probePatience is how long a probe may take. Guess: longer than any does.
 	probePatience = 5 * time.Second
@@ -72,14 +75,14 @@ const (
 	maxVain = 4
 
 	// When one in manySilent members is silent to this seed, it looks at all, one each
-	// lookEvery, and then at none for lookLap: when most die at once, the few
-	// that are left would take minutes to find all of them. Guesses: in a large network that
-	// is more than die one by one; four hundred are looked at in ten seconds; of few each is
-	// looked at as often as all others together probe it.
+	// lookEvery and all at most once in lookLap: when most die at once, the few that are left
+	// would take minutes to find all of them, and one that dies later must be found, too.
+	// Guesses: in a large network that is more than die one by one; four hundred are looked at in two
+	// seconds; of few each is looked at as often as all others together probe it.
 	manySilent = 32
 	lookLap    = time.Second
-	lookEvery  = 25 * time.Millisecond
-	lookMost   = 16 // in one tick
+	lookEvery  = 5 * time.Millisecond
+	lookMost   = 20 // in one tick
 )
 
 // Suspected tells this seed that a member is suspect somewhere: it probes it
@@ -456,7 +459,7 @@ func (q *Quorum) unheeded(now time.Time, c *openCase) {
 // order of their identities, while many others are silent.
 func (q *Quorum) lookAround(now time.Time, silent int) {
 	if silent < max(1, q.state.members.count/manySilent) {
-		q.lookedAt = now
+		q.lookedAt, q.lapAt = now, now
 		return
 	}
 	room := min(int(now.Sub(q.lookedAt)/lookEvery), lookMost)
@@ -465,8 +468,9 @@ func (q *Quorum) lookAround(now time.Time, silent int) {
 	}
 	for passed := 0; room > 0 && passed < q.state.members.count; passed++ {
 		id, ok := q.state.members.after(q.looked)
-		if q.looked = id; !ok {
-			q.lookedAt = now.Add(lookLap) // round once
+		if q.looked = id; !ok { // round once
+			q.lookedAt = later(now, q.lapAt.Add(lookLap))
+			q.lapAt = q.lookedAt
 			return
 		}
 		if len(q.watched) >= maxLooking {

@@ -177,6 +177,7 @@ type world struct {
 	unread    bool          // no seed reads old rulings from its disk
 	poll      time.Duration // of followers, if it is not the default
 	log       *bytes.Buffer // of the story, if there is one
+	silentFor time.Duration // what a probe takes that is not answered; then all seeds hear of it, too; 0: 300 ms, and none does
 	teller    func(m *machine, e hearsay.Event)
 	stepped   func(m *machine, out *hearsay.Effects)
 
@@ -454,7 +455,7 @@ func (w *world) probe(m *machine, e hearsay.Event) {
 	up := slices.ContainsFunc(w.people, func(p *person) bool { return p.up && p.addr == e.Addr && p.id() == e.Subject })
 	took, verdict := 20*time.Millisecond, hearsay.VerdictReachable
 	if !up {
-		took, verdict = 300*time.Millisecond, hearsay.VerdictUnreachable
+		took, verdict = max(w.silentFor, 300*time.Millisecond), hearsay.VerdictUnreachable
 	}
 	if m.late {
 		took, verdict = 0, hearsay.VerdictAbstains
@@ -464,7 +465,15 @@ func (w *world) probe(m *machine, e hearsay.Event) {
 			if m.life != life {
 				return
 			}
-			w.step(m, func() { m.q.Probed(w.now, Probe{Subject: e.Subject, Addr: e.Addr, Verdict: verdict, Began: began}) })
+			accuses := false
+			w.step(m, func() {
+				accuses = m.q.Probed(w.now, Probe{Subject: e.Subject, Addr: e.Addr, Verdict: verdict, Began: began})
+			})
+			if accuses && w.silentFor > 0 {
+				for _, one := range w.machines {
+					w.step(one, func() { one.q.Suspected(w.now, e.Subject) })
+				}
+			}
 		})
 	})
 }
