@@ -12,15 +12,16 @@ type outcome uint8
 const (
 	outRefused  outcome = iota // nothing changed: why
 	outOpened                  // c
-	outBalloted                // c, ballot
+	outBalloted                // c, ballot, id of who has cast it
 	outRuled                   // ruling; c unless it is a leave
 	outAborted                 // c, why
 	outBarred                  // id, why
 	outLifted                  // id, why
-	outMoved                   // id
+	outMoved                   // id, moved
 )
 
-// change is one thing that applying an entry did.
+// change is one thing that applying an entry did. It has all that is told of it: what the
+// same entry did later may have changed that again.
 type change struct {
 	outcome
 	at     int64
@@ -28,6 +29,7 @@ type change struct {
 	ballot hearsay.Ballot
 	ruling *hearsay.Ruling
 	id     hearsay.NodeID
+	moved  *Member // as the move has left it
 	why    string
 }
 
@@ -123,7 +125,7 @@ func (s *state) takeBallot(c *command) []change {
 		return []change{{outcome: outRefused, c: open, why: "a ballot whose reason is no plain text"}}
 	}
 	open.ballots = append(open.ballots, *b)
-	changes := []change{{outcome: outBalloted, c: open, ballot: *b}}
+	changes := []change{{outcome: outBalloted, c: open, ballot: *b, id: seat.Key.NodeID()}}
 	yes, no := open.count(hearsay.BallotYes), open.count(hearsay.BallotNo)
 	switch {
 	case yes >= s.quorum():
@@ -253,5 +255,5 @@ func (s *state) move(c *command) []change {
 	s.vacate(&m.Claim)
 	m.Claim = c.claim
 	s.arrive(&m.Claim)
-	return []change{{outcome: outMoved, id: c.claim.Subject}}
+	return []change{{outcome: outMoved, id: c.claim.Subject, moved: new(*m)}}
 }

@@ -28,9 +28,9 @@ func (q *Quorum) changed(now time.Time, changes []change) {
 			q.cameAbout(c.id, opLift)
 			q.event(hearsay.Event{At: now, Kind: hearsay.EventLifted, Subject: c.id, Text: c.why})
 		case outMoved:
-			m := q.state.members.get(c.id)
+			claim := &c.moved.Claim
 			q.event(hearsay.Event{
-				At: now, Kind: hearsay.EventMemberMoved, Subject: c.id, Addr: m.Claim.Card.Addr, Incarnation: m.Claim.Incarnation, Epoch: m.Stay.Epoch,
+				At: now, Kind: hearsay.EventMemberMoved, Subject: c.id, Addr: claim.Card.Addr, Incarnation: claim.Incarnation, Epoch: c.moved.Stay.Epoch,
 			})
 		}
 	}
@@ -72,7 +72,7 @@ func subjectOf(c *openCase) hearsay.NodeID {
 func (q *Quorum) balloted(now time.Time, c *change) {
 	q.event(hearsay.Event{
 		At: now, Kind: hearsay.EventBallot, Subject: subjectOf(c.c), Case: c.c.id, Epoch: c.c.stay().Epoch,
-		By: q.state.seats[c.ballot.Slot].Key.NodeID(), Ballot: &c.ballot, Count: q.Needed(),
+		By: c.id, Ballot: &c.ballot, Count: q.Needed(),
 	})
 }
 

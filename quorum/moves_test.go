@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,6 +48,32 @@ func TestLastMoveCounts(t *testing.T) {
 	w.run(10 * time.Second)
 	if m, _ := w.machines[0].q.Member(p.id()); m.Claim.Card.Addr != p.addr {
 		t.Errorf("it is at %v, and the log says %v", p.addr, m.Claim.Card.Addr)
+	}
+}
+
+// A member that moves and leaves at once may do both by one entry of the log. Every seed that
+// applies it would end if it looked for the member to tell of the move, and at each start again.
+func TestMoveAndLeaveInOneEntry(t *testing.T) {
+	w := followed(t, 65, 3)
+	p, lead := w.people[1], w.machines[slices.IndexFunc(w.machines, func(m *machine) bool { return m.q.replica.leads() })]
+	p.up, p.covered = false, true
+	stay, _ := w.machines[0].q.Member(p.id())
+	told := w.tally()
+	l := signedLeave(w, stay.Stay, p)
+	p.addr, p.at = netip.AddrPortFrom(p.addr.Addr(), 7001), p.at+1
+	last := lead.q.replica.log.last()
+	w.step(lead, func() {
+		lead.q.Move(w.now, p.claim())
+		lead.q.Leave(w.now, &l)
+	})
+	w.must(time.Second, "the log has it", func() bool { return lead.q.replica.log.last() > last })
+	if commands, ok := readEntry(lead.q.replica.log.entries[len(lead.q.replica.log.entries)-1].GetData()); !ok || len(commands) != 2 {
+		t.Fatalf("the entry has %d commands: the test shows nothing", len(commands))
+	}
+	w.must(5*time.Second, "it is out", func() bool { return !w.in(p) })
+	w.must(5*time.Second, "all agree", w.agree)
+	if told(hearsay.EventMemberMoved, "") != len(w.machines) {
+		t.Errorf("the move was told %d times", told(hearsay.EventMemberMoved, ""))
 	}
 }
 
