@@ -48,9 +48,10 @@ type SeedStatus struct {
 	ID    NodeID         `json:"id,omitzero"`
 	Name  string         `json:"name,omitempty"`
 	Slot  int            `json:"slot"`
-	Met   bool           `json:"met"`            // this node knows its key
-	State State          `json:"state,omitzero"` // as the roster has it; zero: not heard of
-	Note  string         `json:"note,omitempty"` // what a seed that waits knows of it, or what is wrong with it
+	Met   bool           `json:"met"`             // this node knows its key
+	State State          `json:"state,omitzero"`  // as the roster has it; zero: not heard of
+	Votes bool           `json:"votes,omitempty"` // it has its seat and a vote in the log; on peers false, as they do not know it
+	Note  string         `json:"note,omitempty"`  // what a seed that waits knows of it, or what is wrong with it
 }
 
 // Bar is a refusal to admit somebody, until it is lifted.

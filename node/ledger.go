@@ -70,6 +70,7 @@ func (n *Node) seedStatus(slot int, addr netip.AddrPort) hearsay.SeedStatus {
 		status.Note = n.seeded.follower.Note(slot)
 	} else {
 		var met hearsay.Seat
+		status.Votes = n.seeded.seat.Votes(slot)
 		if met, status.Note = n.seeded.seat.Note(n.stepped, slot); !met.Key.IsZero() {
 			status.Met, status.ID = true, met.Key.NodeID()
 			if m, known := n.roster.Member(status.ID); known {

@@ -156,6 +156,8 @@ func (q *Quorum) Note(now time.Time, slot int) (seat hearsay.Seat, note string) 
 	switch note = q.doubts[slot].note; {
 	case note == "" && q.faults[slot] > 0:
 		return seat, fmt.Sprintf("has sent %d messages of the log that no correct seed sends: its key may be stolen", q.faults[slot])
+	case note == "" && q.state != nil && !q.Waits() && !q.state.seats[slot].Life.IsZero() && !q.Votes(slot):
+		return seat, "has its seat, and no vote yet: until it has, no other seed may be lost"
 	case note != "" || !q.Waits():
 		return seat, note
 	case slot == q.cfg.Slot:

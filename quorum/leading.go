@@ -44,7 +44,9 @@ func (q *Quorum) tickLeader(now time.Time) {
 	}
 	if !now.Before(q.tendAt) {
 		q.tendAt = now.Add(q.cfg.RetryEvery)
-		q.tendSeats()
+		if q.tendSeats() {
+			q.tendAt = now // the next tick
+		}
 	}
 	q.work(now)
 }
@@ -67,17 +69,19 @@ func keysOf(m map[uint64]time.Time) func(yield func(uint64) bool) {
 
 // tendSeats takes one step towards a log of which every seat is a voter and
 // nobody else takes part: a new life becomes a learner, and when it has caught
-// up, one joint change swaps it for the old one.
-func (q *Quorum) tendSeats() {
+// up, one joint change swaps it for the old one. Until then the log cannot spare
+// another seed, so no step waits longer than it must. It reports whether a learner
+// still catches up.
+func (q *Quorum) tendSeats() (catchesUp bool) {
 	config := q.replica.log.config
 	if len(config.GetVotersOutgoing()) > 0 {
-		return // a change is under way
+		return false // a change is under way
 	}
 	wanted := q.wanted()
 	for _, id := range config.GetLearners() {
 		if !slices.Contains(wanted, id) {
 			q.change(single(raftpb.ConfChangeRemoveNode, id))
-			return
+			return false
 		}
 	}
 	for _, id := range wanted {
@@ -85,12 +89,15 @@ func (q *Quorum) tendSeats() {
 		case slices.Contains(config.GetVoters(), id):
 		case !slices.Contains(config.GetLearners(), id):
 			q.change(single(raftpb.ConfChangeAddLearnerNode, id))
-			return
+			return false
 		case q.caughtUp(id):
 			q.swap(config.GetVoters(), wanted, id)
-			return
+			return false
+		default:
+			catchesUp = true
 		}
 	}
+	return catchesUp
 }
 
 // wanted gives the Raft ids of those who have a seat, by slot.

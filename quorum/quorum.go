@@ -405,6 +405,16 @@ func (q *Quorum) Seated() bool {
 	return q.state != nil && !q.cfg.Recover && q.state.seats[q.cfg.Slot] == q.seat()
 }
 
+// Votes reports whether the seed in a slot has a vote in the log, as far as that is known
+// here. One that was given its seat has none before it has caught up, and until then a
+// quorum is one of those that were there before.
+func (q *Quorum) Votes(slot int) bool {
+	if q.state == nil || q.replica == nil || q.state.seats[slot].Life.IsZero() {
+		return false
+	}
+	return q.replica.votes(q.state.seats[slot].RaftID(q.cfg.Network))
+}
+
 // seat is what this seed says of itself.
 func (q *Quorum) seat() hearsay.Seat {
 	return hearsay.Seat{Slot: uint8(q.cfg.Slot), Key: q.signer.Public(), Life: q.life}

@@ -77,11 +77,17 @@ func (r *replica) leader() uint64 { return r.node.BasicStatus().Lead }
 // or 0. One that has no vote yet hears a leader, but does not notice when that
 // one is gone, since it takes no part in elections.
 func (r *replica) follows() uint64 {
-	voters, outgoing := r.log.config.GetVoters(), r.log.config.GetVotersOutgoing()
-	if !slices.Contains(voters, r.id) || len(outgoing) > 0 && !slices.Contains(outgoing, r.id) {
+	if !r.votes(r.id) {
 		return 0
 	}
 	return r.leader()
+}
+
+// votes reports whether a seat has a vote in the log, by its id there. As long as one
+// takes the place of another, only those have that are in both.
+func (r *replica) votes(id uint64) bool {
+	voters, outgoing := r.log.config.GetVoters(), r.log.config.GetVotersOutgoing()
+	return slices.Contains(voters, id) && (len(outgoing) == 0 || slices.Contains(outgoing, id))
 }
 
 // work carries out what the library has ready: it fills the Effects, and
@@ -152,6 +158,7 @@ func (q *Quorum) reconfigure(e *raftpb.Entry) {
 	r := q.replica
 	if change := readChange(e.GetData()); change != nil && changeFits(change, r.log.config, q.wanted()) {
 		r.log.config = r.node.ApplyConfChange(change)
+		q.tendAt = q.tickAt // the next step
 	}
 }
 

@@ -441,6 +441,37 @@ func TestNotReadyBeforeItVotes(t *testing.T) {
 	w.must(20*time.Second, "all agree", w.agree)
 }
 
+// From the ruling that gives a seat until it votes the log cannot spare another seed: so long
+// each seed that decides says so. That is a few round trips and ticks.
+func TestSeatVotesSoon(t *testing.T) {
+	const soon = 400 * time.Millisecond
+	for seed := range uint64(8) {
+		w := newWorld(t, 3, 100+seed)
+		w.startAll()
+		w.must(5*time.Second, "founded", w.agree)
+		other, fresh := w.machines[0], w.machines[2]
+		note := func() string {
+			_, note := other.q.Note(w.now, 2)
+			return note
+		}
+		if !other.q.Votes(2) || note() != "" {
+			t.Fatalf("of the founding: votes %t, %q", other.q.Votes(2), note())
+		}
+		w.wipe(fresh)
+		w.epochs[2] = 0
+		w.start(fresh)
+		w.must(20*time.Second, "its seat is ruled", func() bool { return other.q.Epoch() == 1 })
+		if other.q.Votes(2) || !strings.Contains(note(), "no vote yet") {
+			t.Errorf("just given: votes %t, %q", other.q.Votes(2), note())
+		}
+		began := w.now
+		w.must(20*time.Second, "it votes", func() bool { return other.q.Votes(2) && fresh.q.Ready() })
+		if took := w.now.Sub(began); took > soon || note() != "" {
+			t.Errorf("seed %d: it votes after %v, %q", seed, took, note())
+		}
+	}
+}
+
 // A crash may leave a head on disk and tear away the ruling that it was signed
 // for: another may come in its place.
 func TestHeadOfATornWriteIsForgotten(t *testing.T) {

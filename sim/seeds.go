@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"hearsay"
 	"hearsay/node"
@@ -107,16 +108,47 @@ func (w *World) checkLedger(m *machine) {
 	w.check.holdsLedger(m, &shown, w.now)
 }
 
-// hasQuorum reports whether enough seeds run to decide anything: seeds that
-// have a seat.
+// hasQuorum reports whether enough seeds run to decide anything: seeds that have a vote,
+// as one of them has it, and before there is a founding seeds that have a seat. Who was given a
+// seat has no vote before it has caught up; should a seed be lost for ever meanwhile,
+// nothing can be decided any more. That each gets its vote is part of converging: a seed
+// is in when it decides.
 func (w *World) hasQuorum() bool {
-	running := 0
-	for i := w.config.Nodes; i < len(w.machines); i++ {
-		if m := &w.machines[i]; m.condition == conditionRunning && (w.check.seated(m) || m.node.Authority().Ready) {
-			running++
-		}
+	if w.config.Seeds == 0 {
+		return true
 	}
-	return w.config.Seeds == 0 || running >= hearsay.QuorumOf(w.config.Seeds)
+	seeds, running, founded, most := w.machines[w.config.Nodes:], 0, false, 0
+	for i := range seeds {
+		by := &seeds[i]
+		if !w.sits(by) {
+			continue
+		}
+		running++
+		voters := 0
+		for slot, seat := range by.node.Authority().Seeds {
+			if seat.ID == seeds[slot].id && w.sits(&seeds[slot]) && (seat.Votes || w.hasFounded(by, slot)) {
+				voters++
+			}
+		}
+		founded, most = founded || by.node.Founded(), max(most, voters)
+	}
+	if !founded {
+		most = running
+	}
+	return most >= hearsay.QuorumOf(w.config.Seeds)
+}
+
+// sits reports whether a seed runs and has a seat.
+func (w *World) sits(m *machine) bool {
+	return m.condition == conditionRunning && (w.check.seated(m) || m.node.Authority().Ready)
+}
+
+// hasFounded reports whether a seed was there when the ledger of another began, and has had its
+// seat since: it has a vote, whatever the log of that one says.
+func (w *World) hasFounded(by *machine, slot int) bool {
+	_, given := w.check.ledger.votes.given[uint8(slot)]
+	life := w.check.identities[w.machines[w.config.Nodes+slot].identity].life
+	return !given && !life.IsZero() && slices.ContainsFunc(by.node.Proof(false).Founding, func(s hearsay.Seat) bool { return s.Life == life })
 }
 
 // offLedger says where a node's ledger is not that of the first one.
