@@ -11,6 +11,10 @@ var ErrNotMember = errors.New("no member bears this name")
 // ErrSeedMute is wrapped by errors about saying something at a seed.
 var ErrSeedMute = errors.New("this is a seed, and seeds carry no rumors; ask a peer")
 
+// ErrDiskBehind is wrapped by errors about what a node does not take on while too much of what
+// it took before waits to be durable.
+var ErrDiskBehind = errors.New("the disk does not keep up with what is to be durable; try again once it does")
+
 // ErrUndecidable is wrapped by errors about what is asked of the seeds and will
 // never be decided.
 var ErrUndecidable = errors.New("nobody decides that")

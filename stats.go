@@ -13,23 +13,25 @@ type Stats struct {
 	Dead    int `json:"dead"`
 	Left    int `json:"left"`
 
-	Probes      uint64  `json:"probes"`       // periods in which a member was pinged
-	ProbeFails  uint64  `json:"probe_fails"`  // of these, without any answer
-	RelayAsks   uint64  `json:"relay_asks"`   // pings through others that this node asked for
-	Rounds      uint64  `json:"rounds"`       // rounds that this node opened
-	Statements  uint64  `json:"statements"`   // statements that this node signed
-	Condemned   uint64  `json:"condemned"`    // deaths that this node decided
-	Deaths      uint64  `json:"deaths"`       // deaths applied, from whomever
-	Suspicions  uint64  `json:"suspicions"`   // suspicions applied, from whomever
-	Refutations uint64  `json:"refutations"`  // of claims about this node itself
-	ClaimsIn    uint64  `json:"claims_in"`    // claims received
-	ClaimsNew   uint64  `json:"claims_new"`   // of these, news
-	ClaimsOut   uint64  `json:"claims_out"`   // claims sent
-	Exchanges   uint64  `json:"exchanges"`    // digests sent because rosters differed
-	Late        uint64  `json:"late"`         // times this node found itself paused or starved
-	NewsWaiting int     `json:"news_waiting"` // claims still being told
-	Health      int     `json:"health"`       // 0 is well; each point stretches probe timeouts by one
-	RoundTrip   float64 `json:"round_trip_s"` // smoothed, seconds
+	Probes      uint64  `json:"probes"`        // periods in which a member was pinged
+	ProbeFails  uint64  `json:"probe_fails"`   // of these, without any answer
+	RelayAsks   uint64  `json:"relay_asks"`    // pings through others that this node asked for
+	Rounds      uint64  `json:"rounds"`        // rounds that this node opened
+	Statements  uint64  `json:"statements"`    // statements that this node signed
+	Condemned   uint64  `json:"condemned"`     // deaths that this node decided
+	Deaths      uint64  `json:"deaths"`        // deaths applied, from whomever
+	Suspicions  uint64  `json:"suspicions"`    // suspicions applied, from whomever
+	Refutations uint64  `json:"refutations"`   // of claims about this node itself
+	ClaimsIn    uint64  `json:"claims_in"`     // claims received
+	ClaimsNew   uint64  `json:"claims_new"`    // of these, news
+	ClaimsOut   uint64  `json:"claims_out"`    // claims sent
+	Exchanges   uint64  `json:"exchanges"`     // digests sent because rosters differed
+	Late        uint64  `json:"late"`          // times this node found itself paused or starved
+	DiskWaits   int     `json:"disk_waits"`    // bytes of records that are not durable yet
+	DiskBehind  float64 `json:"disk_behind_s"` // seconds since when so many wait that nothing is taken on that adds to them; 0: that is not so
+	NewsWaiting int     `json:"news_waiting"`  // claims still being told
+	Health      int     `json:"health"`        // 0 is well; each point stretches probe timeouts by one
+	RoundTrip   float64 `json:"round_trip_s"`  // smoothed, seconds
 
 	RumorsSaid      uint64 `json:"rumors_said"`       // by this node
 	RumorsDelivered uint64 `json:"rumors_delivered"`  // this node's own too

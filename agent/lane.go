@@ -1,9 +1,9 @@
 package agent
 
 import (
-	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hearsay"
@@ -11,19 +11,17 @@ import (
 )
 
 // The limits on what waits in the lane. What a slow disk holds up beyond them
-// is lost as on the network, or told to be lost; but what is to be durable
-// must not be lost.
+// is lost as on the network, or told to be lost. What is to be durable must not
+// be lost: the node is told how much of it waits, and takes on less; see
+// node.DiskWaits.
 const (
-	laneSendBytes  = 1 << 20 // of packets
-	laneEvents     = 4096
-	laneBatchBytes = 8 << 20 // of records
+	laneSendBytes = 1 << 20 // of packets
+	laneEvents    = 4096
 )
 
 // diskLookEvery is how often a node that has nothing to write looks whether its data directory
 // is still there. A guess: sooner than most people start a second node that lost its own.
 const diskLookEvery = 5 * time.Second
-
-var errDiskSlow = errors.New("the disk does not keep up: too much waits to be made durable")
 
 // lane carries out what may only be done after something is durable: Persist,
 // then Send, then Events. It runs beside the loop, so that a slow disk does
@@ -38,9 +36,12 @@ type lane struct {
 	// look says what is wrong with the data directory, if something is; nil: there is none.
 	look func() error
 
+	unwritten atomic.Int64 // bytes of records that are not durable yet
+
 	mu         sync.Mutex
 	waiting    work
 	committing bool
+	writes     int // bytes of the records that are being committed
 	stopped    bool
 	ready      chan struct{} // of capacity 1: there is work, or an end to it
 	done       chan struct{}
@@ -85,9 +86,7 @@ func (l *lane) persist(records []hearsay.Record) (clear bool) {
 		l.waiting.batch.Add(records)
 		l.wake()
 	}
-	if l.waiting.batch.Size() > laneBatchBytes {
-		l.fail(errDiskSlow)
-	}
+	l.unwritten.Store(int64(l.writes + l.waiting.batch.Size()))
 	return l.waiting.batch.Empty() && !l.committing
 }
 
@@ -163,7 +162,7 @@ func (l *lane) run() {
 		var w work
 		l.mu.Lock()
 		w, l.waiting = l.waiting, work{}
-		l.committing = !w.batch.Empty()
+		l.committing, l.writes = !w.batch.Empty(), w.batch.Size()
 		stopped := l.stopped
 		l.mu.Unlock()
 		if !w.batch.Empty() {
@@ -186,7 +185,8 @@ func (l *lane) carryOut(w *work) {
 	}
 	// Only now may the loop send past the lane: what it sends comes after.
 	l.mu.Lock()
-	l.committing = false
+	l.committing, l.writes = false, 0
+	l.unwritten.Store(int64(l.waiting.batch.Size()))
 	l.mu.Unlock()
 	for i := range w.events {
 		l.tell(&w.events[i])

@@ -167,13 +167,15 @@ func TestLaneIsBounded(t *testing.T) {
 		if last := d.entries[len(d.entries)-1]; last != "tell lagged 7" {
 			t.Errorf("last entry %s", last)
 		}
-		d.persist(incarnation(1))
-		synctest.Wait()
-		for range laneBatchBytes/incarnationSize + 1 {
-			d.persist(incarnation(2))
+		if n := d.unwritten.Load(); n != 0 {
+			t.Errorf("%d bytes wait though all was committed", n)
 		}
-		if d.failed != errDiskSlow {
-			t.Errorf("failed by %v", d.failed)
+		d.persist(incarnation(1)) // under way
+		synctest.Wait()
+		d.persist(incarnation(2))
+		d.persist(incarnation(3))
+		if n := d.unwritten.Load(); n != int64(3*incarnationSize) {
+			t.Errorf("%d bytes wait, want %d", n, 3*incarnationSize)
 		}
 		d.stop()
 	})

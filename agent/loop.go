@@ -94,6 +94,7 @@ func (l *loop) run() error {
 // turn of the others, whatever comes of them. It reports whether the loop is to
 // end, and why if that is a failure.
 func (l *loop) turn() (ended bool, err error) {
+	l.node.DiskWaits(int(l.lane.unwritten.Load()))
 	now := l.tick(time.Now())
 	l.checkDoomed()
 	in, queued, open := l.inbox.next()

@@ -40,23 +40,25 @@ type Config struct {
 // a driver owns it. What its methods return belongs to it and is valid until
 // the next call.
 type Node struct {
-	cfg      Config
-	id       hearsay.NodeID
-	signer   hearsay.Signer
-	out      *hearsay.Effects
-	roster   *roster.Roster
-	detect   *detect.Swim
-	overlay  *overlay.Overlay
-	rumors   *rumor.Rumors
-	seeded   seeded
-	cases    casebook
-	drops    hearsay.Drops
-	deadline time.Time
-	stepped  time.Time // the last step
-	spoken   bool      // the first step is over: what New wanted persisted is out
-	late     uint64
-	replies  replies
-	secret   uint64 // spreads what is told apart by others' choice: see roster.NewCards and quota.New
+	cfg         Config
+	id          hearsay.NodeID
+	signer      hearsay.Signer
+	out         *hearsay.Effects
+	roster      *roster.Roster
+	detect      *detect.Swim
+	overlay     *overlay.Overlay
+	rumors      *rumor.Rumors
+	seeded      seeded
+	cases       casebook
+	drops       hearsay.Drops
+	deadline    time.Time
+	stepped     time.Time // the last step
+	spoken      bool      // the first step is over: what New wanted persisted is out
+	late        uint64
+	diskWaits   int       // bytes of records that are not durable yet
+	behindSince time.Time // the last step in which the disk kept up
+	replies     replies
+	secret      uint64 // spreads what is told apart by others' choice: see roster.NewCards and quota.New
 }
 
 // New makes a node that has not yet spoken. Records are what earlier lives
@@ -209,7 +211,7 @@ func (n *Node) Stats() hearsay.Stats {
 		Rounds: r.Rounds, Statements: r.Statements, Condemned: r.Condemned, Deaths: r.Deaths,
 		Suspicions: r.Suspicions, Refutations: r.Refutations,
 		ClaimsIn: r.ClaimsIn, ClaimsNew: r.ClaimsNew, ClaimsOut: r.ClaimsOut, Exchanges: r.Exchanges,
-		Late: n.late, NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
+		Late: n.late, DiskWaits: n.diskWaits, DiskBehind: n.behindFor().Seconds(), NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
 		RoundTrip: n.detect.RoundTrip().Seconds(), Drops: n.drops,
 		RumorsSaid: t.Said, RumorsDelivered: t.Delivered, RumorDuplicates: t.Duplicates, RumorConflicts: t.Conflicts,
 		RumorPayloads: t.Payloads, RumorNames: t.Names, RumorGrafts: t.Grafts, RumorPlaces: t.Places,
@@ -234,6 +236,9 @@ func (n *Node) begin(now time.Time) {
 		due = n.stepped // it was due at once, and not before
 	}
 	n.stepped = now
+	if !n.diskBehind() {
+		n.behindSince = now
+	}
 	if by := now.Sub(due); by > n.cfg.Detect.LateAfter && n.spoken {
 		n.late++
 		n.detect.BecomeLate(now)

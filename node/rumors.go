@@ -11,9 +11,13 @@ import (
 )
 
 // Say tells everybody a message of this node's own. The data are copied; they
-// are 1 to hearsay.MaxRumorData bytes, or the error says what is wrong.
+// are 1 to hearsay.MaxRumorData bytes, or the error says what is wrong; it is
+// hearsay.ErrDiskBehind while the disk is too slow: see DiskWaits.
 func (n *Node) Say(now time.Time, data []byte) (clock.Dot, *hearsay.Effects, error) {
 	n.begin(now)
+	if n.diskBehind() {
+		return clock.Dot{}, n.settle(now), hearsay.ErrDiskBehind
+	}
 	id, err := n.rumors.Say(now, data)
 	return id, n.settle(now), err
 }

@@ -242,6 +242,9 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 	if s.authority == nil {
 		return false
 	}
+	if n.defers(p) {
+		return true
+	}
 	switch m := p.Body.(type) {
 	case *hearsay.Register:
 		n.register(now, p)

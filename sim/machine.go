@@ -392,6 +392,7 @@ func (w *World) enterLane(m *machine, e *hearsay.Effects) {
 		}
 	}
 	m.disk.Write(e.Persist)
+	m.node.DiskWaits(m.disk.Waits())
 	m.lane = append(m.lane, c)
 	if len(m.lane) == 1 {
 		w.queue.push(moment{at: w.now + w.syncTime(m), kind: momentSynced, machine: m.index, which: m.life})
@@ -420,6 +421,7 @@ func (w *World) synced(m *machine) {
 	if !w.syncs(m) {
 		return
 	}
+	m.node.DiskWaits(m.disk.Waits())
 	w.check.follows(m, w.now)
 	lane := m.lane
 	m.lane = nil

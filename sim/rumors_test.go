@@ -23,6 +23,30 @@ func TestNumbersAreNotUsedAgainAfterATornDisk(t *testing.T) {
 	}
 }
 
+// A disk that stands still while much is said: the node takes nothing more on from some megabytes
+// on, nothing that was taken on is lost, and afterwards it takes on again.
+func TestDiskThatStandsStill(t *testing.T) {
+	w := newScenario(t, 3, "at 10s disk 12s n1", nil)
+	w.RunUntil(10 * time.Second)
+	n1 := &w.machines[0]
+	for range 300 { // 18 MiB in six seconds
+		w.say(n1, hearsay.MaxRumorData)
+		w.RunUntil(w.now + 20*time.Millisecond)
+	}
+	taken := len(w.check.gossip.said)
+	stats := n1.node.Stats()
+	if waits := stats.DiskWaits; taken < 60 || taken > 70 || waits < 4<<20 || waits > 5<<20 || stats.DiskBehind < 4 {
+		t.Errorf("%d rumors were taken on, and %d bytes wait, since %.1f s too many; want some 4 MiB", taken, waits, stats.DiskBehind)
+	}
+	w.Do(Action{Verb: Disk, Who: []int{1}})
+	w.RunUntil(30 * time.Second)
+	w.say(n1, 1)
+	if said := len(w.check.gossip.said); said != taken+1 {
+		t.Errorf("%d rumors were taken on after the disk went on, want 1", said-taken)
+	}
+	w.convergesWithin(t, time.Minute)
+}
+
 // Who lacks a rumor has not converged, as long as it is to be had.
 func TestLackingARumorIsNoConvergence(t *testing.T) {
 	w := newScenario(t, 3, "", nil)

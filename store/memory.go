@@ -51,6 +51,14 @@ func (m *Memory) Write(records []hearsay.Record) {
 	})
 }
 
+// Waits is how many bytes of keys and values were written and are not durable yet.
+func (m *Memory) Waits() (bytes int) {
+	for i := range m.waiting {
+		bytes += len(m.waiting[i].key) + len(m.waiting[i].value)
+	}
+	return bytes
+}
+
 // Sync makes durable what was written.
 func (m *Memory) Sync() {
 	for _, w := range m.waiting {

@@ -84,6 +84,8 @@ var families = []family{
 	total("hearsay_claims_new_total", "Claims received that were news.", func(s *hearsay.Stats) uint64 { return s.ClaimsNew }),
 	total("hearsay_exchanges_total", "Digests sent because rosters differed.", func(s *hearsay.Stats) uint64 { return s.Exchanges }),
 	total("hearsay_late_total", "Times this node found itself paused or starved.", func(s *hearsay.Stats) uint64 { return s.Late }),
+	gauge("hearsay_disk_waiting_bytes", "Bytes of records that are not durable yet.", func(s *hearsay.Stats) float64 { return float64(s.DiskWaits) }),
+	gauge("hearsay_disk_behind_seconds", "Since when so many records wait for the disk that nothing is taken on that adds to them; 0: that is not so.", func(s *hearsay.Stats) float64 { return s.DiskBehind }),
 	gauge("hearsay_news_waiting", "Claims still being told.", func(s *hearsay.Stats) float64 { return float64(s.NewsWaiting) }),
 	gauge("hearsay_health_score", "Local health: 0 is well, each point stretches probe timeouts by one.", func(s *hearsay.Stats) float64 { return float64(s.Health) }),
 	gauge("hearsay_round_trip_seconds", "Smoothed round trip of probes.", func(s *hearsay.Stats) float64 { return s.RoundTrip }),

@@ -347,16 +347,23 @@ func (a *api) getHealthz(w http.ResponseWriter, _ *http.Request) *problem {
 	return answer(w, http.StatusOK, status{Status: "alive"})
 }
 
+// diskBehind says what waits for the disk.
+func diskBehind(s *hearsay.Stats) string {
+	return fmt.Sprintf("the disk does not keep up: %d bytes wait to be durable, and since %.1f s nothing that adds to them is taken on", s.DiskWaits, s.DiskBehind)
+}
+
 // getReadyz says whether this node is in: a peer by the word of the others, or
 // of the seeds; a seed if it has its seat and hears a quorum. A peer stays
 // ready when the quorum is lost: all goes on but admission and removal. In an open network
-// one that has lost all others is not, unless they have left.
+// one that has lost all others is not, unless they have left. Nor is one whose disk is behind.
 func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	authority := a.backend.Authority()
 	joined := a.backend.Joined()
 	stats := a.backend.Stats()
 	alone := stats.Alone()
 	switch seed := a.backend.Self().Role == hearsay.RoleSeed; {
+	case stats.DiskBehind > 0:
+		return &problem{http.StatusServiceUnavailable, diskBehind(&stats)}
 	case authority.Fork != nil && authority.Fork.Proven:
 		return &problem{http.StatusServiceUnavailable, authority.Fork.Text}
 	case seed && !(joined && authority.Ready):

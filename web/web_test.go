@@ -316,6 +316,10 @@ func TestProblems(t *testing.T) {
 			method: "GET", target: "/readyz", status: 503, detail: "none of its contacts has answered",
 			change: func(v *village) { v.joined = false },
 		},
+		"disk behind": {
+			method: "GET", target: "/readyz", status: 503, detail: "the disk does not keep up: 5000000 bytes wait to be durable",
+			change: func(v *village) { v.stats = hearsay.Stats{DiskWaits: 5_000_000, DiskBehind: 2.5} },
+		},
 		"alone": {
 			method: "GET", target: "/readyz", status: 503, detail: "this node is alone: no other member is left, 2 are dead",
 			change: func(v *village) { v.stats = hearsay.Stats{Alive: 1, Dead: 2} },

@@ -1,0 +1,38 @@
+package node
+
+import (
+	"time"
+
+	"hearsay"
+)
+
+// waitsMost is how many bytes of records may wait to be durable before a node takes on nothing
+// that adds much to them. It is what a disk writes in a tenth of a second at 40 MB/s, a slow
+// one. A guess.
+const waitsMost = 4 << 20
+
+// DiskWaits is told how many bytes of records wait to be durable; drivers tell it before each
+// step. While they are many the node refuses what clients say, and of a seed what is asked of
+// it and the log's messages: clients can ask elsewhere, and the others of the log repeat
+// themselves. It goes on to probe and to answer, which writes next to nothing, so a disk that
+// stands still does not look like death.
+func (n *Node) DiskWaits(bytes int) { n.diskWaits = bytes }
+
+// diskBehind reports whether nothing is to be taken on that has to become durable.
+func (n *Node) diskBehind() bool { return n.diskWaits > waitsMost }
+
+// behindFor is for how long the disk has been behind.
+func (n *Node) behindFor() time.Duration { return n.stepped.Sub(n.behindSince) }
+
+// defers reports whether a packet is dropped because of what it would have a seed write.
+func (n *Node) defers(p *hearsay.Packet) bool {
+	if n.seeded.seat == nil || !n.diskBehind() {
+		return false
+	}
+	switch p.Body.(type) {
+	case *hearsay.Register, *hearsay.Report, *hearsay.Depart, *hearsay.Raft:
+		n.drops[hearsay.DropQueueFull]++
+		return true
+	}
+	return false
+}

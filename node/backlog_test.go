@@ -1,0 +1,40 @@
+package node
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// What a node takes on while too much waits for its disk, and that it takes on all again after.
+func TestDiskBehind(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	n := crowded(t, 3, now)
+	dropped := func(body hearsay.Message) bool {
+		before := n.drops[hearsay.DropQueueFull]
+		n.Receive(now, &hearsay.Packet{From: hearsay.NodeID{9}, Addr: crowdAddr(9), Stream: true, Body: body})
+		return n.drops[hearsay.DropQueueFull] > before
+	}
+	for _, behind := range []bool{false, true, false} {
+		waits := waitsMost
+		if behind {
+			waits++
+		}
+		n.DiskWaits(waits)
+		for _, body := range []hearsay.Message{&hearsay.Register{}, &hearsay.Report{}, &hearsay.Depart{}, &hearsay.Raft{}} {
+			if got := dropped(body); got != behind {
+				t.Errorf("%d bytes wait: %T is dropped: %t", waits, body, got)
+			}
+		}
+		for _, body := range []hearsay.Message{&hearsay.Ping{Seq: 1, Target: n.id}, &hearsay.LedgerReq{}, &hearsay.SeatHello{}} {
+			if dropped(body) {
+				t.Errorf("%d bytes wait: %T is dropped", waits, body)
+			}
+		}
+		if _, _, err := n.Say(now, []byte("tea")); errors.Is(err, hearsay.ErrDiskBehind) != behind {
+			t.Errorf("%d bytes wait: say: %v", waits, err)
+		}
+	}
+}
