@@ -146,13 +146,12 @@ func printCase(out io.Writer, file caseFile) {
 	}
 	fmt.Fprintln(out)
 	table := newTable(out)
-	now := time.Now()
 	for _, step := range file.Steps {
 		text := oneLine(step.Text)
 		if step.Detail != "" {
 			text += " (" + oneLine(step.Detail) + ")"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", clockTime(step.At, now), step.Kind, step.By, text)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", stamp(step.At), step.Kind, step.By, text)
 	}
 	table.Flush()
 }

@@ -126,7 +126,7 @@ type ledgerTable struct {
 }
 
 func (t *ledgerTable) page(l *web.Ledger) error {
-	now, table := time.Now(), newTable(t.out)
+	table := newTable(t.out)
 	for i := range l.Rulings {
 		r := &l.Rulings[i]
 		if t.rulings++; t.rulings == 1 {
@@ -139,7 +139,7 @@ func (t *ledgerTable) page(l *web.Ledger) error {
 		if r.Since > 0 {
 			stay = strconv.FormatUint(uint64(r.Since), 10)
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", r.Epoch, r.Kind, r.Member, stay, clockTime(r.At, now), decidedBy(r))
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", r.Epoch, r.Kind, r.Member, stay, stamp(r.At), decidedBy(r))
 	}
 	return table.Flush()
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -26,7 +28,7 @@ func newSeed() *cobra.Command {
 		Long: `Run one seed of a network until it is interrupted. --config names all seeds of
 the network, this one too, one "ip,port" a line, the same on all of them; a
 quorum of them, floor(n/2)+1, lets peers in and out. A third column pins a seed's
-public key.
+public key. The own line is the one with --advertise, or else with --ip and --port.
 
 A seed always keeps a data directory: the ledger, and what it has promised the
 others. Without --data that is hearsay-seed-IP-PORT in the working directory. A
@@ -73,15 +75,12 @@ func (o *nodeOptions) addSeedFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.data, "data", "", "directory that keeps the ledger (default hearsay-seed-IP-PORT)")
 }
 
-// sit finds this seed's place in the list.
+// sit finds this seed's place in the list: by the address that it is told to advertise, or
+// else by the one that it listens at.
 func (o *nodeOptions) sit(config *agent.Config, list *seeds.List) error {
-	host, port, err := net.SplitHostPort(config.Bind) // well-formed: bind made it
+	own, err := o.ownAddr(config)
 	if err != nil {
-		return fmt.Errorf("find this seed's own line: %w", err)
-	}
-	own, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
-	if err != nil || own.Port() == 0 {
-		return hintedError{fmt.Errorf("find this seed's own line in %s: it listens at %s", o.config, config.Bind), "give the address and port of its line with --ip and --port"}
+		return err
 	}
 	var local []netip.Addr
 	if own.Addr().IsUnspecified() {
@@ -100,10 +99,49 @@ func (o *nodeOptions) sit(config *agent.Config, list *seeds.List) error {
 	}
 	listed := list.Seeds[config.Slot].Addr
 	config.Advertise = listed.String()
+	config.Name = cmp.Or(config.Name, nameBeside(list, config.Slot))
 	if config.Data == "" {
 		config.Data = fmt.Sprintf("hearsay-seed-%s-%d", strings.ReplaceAll(listed.Addr().String(), ":", "."), listed.Port())
 	}
 	return nil
+}
+
+// ownAddr gives the address at which the list is to name this seed.
+func (o *nodeOptions) ownAddr(config *agent.Config) (own netip.AddrPort, err error) {
+	host, port, err := net.SplitHostPort(config.Bind) // well-formed: bind made it
+	if err != nil {
+		return own, fmt.Errorf("find this seed's own line: %w", err)
+	}
+	if config.Advertise == "" {
+		if own, err = netip.ParseAddrPort(net.JoinHostPort(host, port)); err != nil || own.Port() == 0 {
+			return own, hintedError{fmt.Errorf("find this seed's own line in %s: it listens at %s", o.config, config.Bind), "give the address and port of its line with --ip and --port"}
+		}
+		return own, nil
+	}
+	if own, err = netip.ParseAddrPort(config.Advertise); err == nil {
+		return own, nil
+	}
+	if own, err = netip.ParseAddrPort(net.JoinHostPort(strings.Trim(config.Advertise, "[]"), port)); err != nil {
+		return own, fmt.Errorf("advertise %q: want the address of this seed's line in %s, as IP or IP:port", config.Advertise, o.config)
+	}
+	return own, nil
+}
+
+// nameBeside gives the name of a seed that was given none, if the list has several at its
+// address: they would all bear their machine's name. Else it is "".
+func nameBeside(list *seeds.List, slot int) string {
+	own, beside := list.Seeds[slot].Addr, 0
+	for _, seed := range list.Seeds {
+		if seed.Addr.Addr() == own.Addr() {
+			beside++
+		}
+	}
+	machine, err := os.Hostname()
+	name := fmt.Sprintf("%s-%d", machine, own.Port())
+	if err != nil || beside == 1 || hearsay.CheckName(name) != nil {
+		return ""
+	}
+	return name
 }
 
 // quorumMeans says what is to be known of so many seeds; nothing of an odd number.

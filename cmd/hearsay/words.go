@@ -10,7 +10,7 @@ import (
 	"hearsay"
 )
 
-// when says how long ago something was, and at what time: "12s ago, 15:04:05".
+// when says how long ago something was, and at what time: "12s ago, 15:04:05.000Z".
 func when(at, now time.Time) string {
 	if at.IsZero() {
 		return "never"
@@ -34,15 +34,18 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%dd%02dh", d/day, d%day/time.Hour)
 }
 
-// clockTime gives a time of this day to the millisecond, one of another day
-// with its date.
+// clockTime gives a time of this day to the millisecond, one of another day with its date. All
+// times are in UTC, as in what nodes put into words: those of several machines are compared.
 func clockTime(at, now time.Time) string {
-	at, now = at.Local(), now.Local()
+	at, now = at.UTC(), now.UTC()
 	if at.YearDay() == now.YearDay() && at.Year() == now.Year() {
-		return at.Format("15:04:05.000")
+		return at.Format("15:04:05.000Z")
 	}
-	return at.Format("2006-01-02 15:04:05")
+	return at.Format("2006-01-02 15:04:05Z")
 }
+
+// stamp gives a time with its date, for what is kept: rulings, and cases.
+func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05.000Z") }
 
 // roundTripWords tells a round trip in seconds.
 func roundTripWords(s float64) string {

@@ -25,12 +25,15 @@ func TestAgo(t *testing.T) {
 }
 
 func TestClockTime(t *testing.T) {
-	now := time.Date(2026, 1, 31, 15, 4, 5, 678e6, time.Local)
-	if got := clockTime(now.Add(-time.Minute), now); got != "15:03:05.678" {
+	now := time.Date(2026, 1, 31, 17, 4, 5, 678e6, time.FixedZone("", 2*60*60))
+	if got := clockTime(now.Add(-time.Minute), now); got != "15:03:05.678Z" {
 		t.Errorf("today: %s", got)
 	}
-	if got := clockTime(now.AddDate(0, 0, -1), now); got != "2026-01-30 15:04:05" {
+	if got := clockTime(now.AddDate(0, 0, -1), now); got != "2026-01-30 15:04:05Z" {
 		t.Errorf("yesterday: %s", got)
+	}
+	if got := stamp(now); got != "2026-01-31 15:04:05.678Z" {
+		t.Errorf("stamp: %s", got)
 	}
 	if got := when(time.Time{}, now); got != "never" {
 		t.Errorf("never: %s", got)

@@ -56,8 +56,8 @@ func TestPage(t *testing.T) {
 		becomes(t, ctx, `[...document.querySelectorAll('#members tbody tr')].every(tr => tr.cells[2].textContent === 'peer')`)
 		becomes(t, ctx, `!$('talk').hidden && $('seeds').hidden`)
 	})
-	t.Run("tells times by 24 hours", func(t *testing.T) {
-		becomes(t, ctx, `[...document.querySelectorAll('#members time')].every(e => /^\d\d:\d\d:\d\d$/.test(e.textContent))`)
+	t.Run("tells times in UTC", func(t *testing.T) {
+		becomes(t, ctx, `[...document.querySelectorAll('#members time')].every(e => /^(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\dZ$/.test(e.textContent))`)
 	})
 	t.Run("shows a newcomer's name as text", func(t *testing.T) {
 		start(page, exec.Command(binary, "peer", "--name", hostile, "--ip", "127.0.0.1", "--port", "0", "--join", nodes[0].Addr))
@@ -91,6 +91,8 @@ func TestPage(t *testing.T) {
 		becomes(t, ctx, `!$('case').hidden && document.activeElement === $('case')`)
 		becomes(t, ctx, `$('case-title').textContent === 'Why peer-3 is dead' && $('case-summary').textContent.length > 20`)
 		becomes(t, ctx, `$('case-steps').children.length >= 3`)
+		becomes(t, ctx, `[...document.querySelectorAll('#case-steps time')].every(e => /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$/.test(e.textContent))`)
+		becomes(t, ctx, `$('case-title').getBoundingClientRect().top >= 0 && $('case-title').getBoundingClientRect().bottom <= innerHeight`)
 		becomes(t, ctx, `buttonOf('peer-3').getAttribute('aria-expanded') === 'true'`)
 		do(t, ctx, chromedp.KeyEvent(kb.Escape))
 		becomes(t, ctx, `$('case').hidden && document.activeElement === buttonOf('peer-3')`)

@@ -22,13 +22,12 @@ function element(name, text, className) {
   return e
 }
 
-const CLOCK = { hourCycle: 'h23' } // of 24 hours everywhere: events and logs are compared
-
-// time tells the time of day, of another day with its date.
-function time(at) {
-  const date = new Date(at)
-  const today = date.toDateString() === new Date().toDateString()
-  const e = element('time', today ? date.toLocaleTimeString([], CLOCK) : date.toLocaleString([], CLOCK))
+// time tells the time of day, and of another day, or if it is to be dated, with its date. It is
+// in UTC, as what nodes put into words: times of several machines are compared.
+function time(at, dated = false) {
+  const [day, clock] = new Date(at).toISOString().slice(0, -5).split('T')
+  const today = day === new Date().toISOString().slice(0, 10)
+  const e = element('time', today && !dated ? `${clock}Z` : `${day} ${clock}Z`)
   e.dateTime = at
   return e
 }
@@ -105,7 +104,7 @@ function showAuthority(a) {
 function rulingLine(r) {
   const li = document.createElement('li')
   const by = r.kind === 'leave' ? 'by its own word' : r.ballots.map(b => `${b.seed}: ${b.why}`).join('; ')
-  li.append(time(r.at), element('strong', `epoch ${r.epoch}`), ` ${r.kind} ${r.member} `, element('span', by, 'quiet'))
+  li.append(time(r.at, true), element('strong', `epoch ${r.epoch}`), ` ${r.kind} ${r.member} `, element('span', by, 'quiet'))
   return li
 }
 
@@ -135,7 +134,7 @@ async function showCase(id) {
   $('case-nearest').textContent = file.nearest ? `What would change it: ${file.nearest}` : ''
   $('case-steps').replaceChildren(...file.steps.map(step => {
     const li = document.createElement('li')
-    li.append(time(step.at), [step.text, step.detail].filter(Boolean).join(' · '))
+    li.append(time(step.at, true), [step.text, step.detail].filter(Boolean).join(' · '))
     return li
   }))
   $('case').hidden = false
@@ -147,7 +146,9 @@ async function choose(id) {
   for (const [key, tr] of rows) tr.cells[0].firstChild.setAttribute('aria-expanded', key === id)
   if (id) {
     await showCase(id)
-    if (id === chosen) $('case').focus()
+    if (id !== chosen) return
+    $('case').focus({ preventScroll: true }) // or it shows the end of a long case
+    $('case').scrollIntoView({ block: 'start' })
     return
   }
   $('case').hidden = true
@@ -263,6 +264,7 @@ function follow() {
     showMembers(members)
     showAuthority(authority)
     showSeeds()
+    $('events-none').hidden = $('events').children.length > 0
     $('talk').hidden = self.role === 'seed' // seeds carry no rumors
     if (self.role !== 'seed') showRumors()
   })
