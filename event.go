@@ -56,7 +56,8 @@ const (
 	EventSeatWaiting  // this seed has no seat yet: Text says for whom it waits
 	EventSeatTaken    // this seed has its seat
 	EventQuorumLost   // no quorum of seeds is heard: nobody is admitted or removed meanwhile
-	EventQuorumBack   // By the seed that leads
+	EventQuorumBack   // after that, one is: By the seed that leads
+	EventQuorumHeard  // the first seed leads since this node's start, or another than before: By it
 	EventProbeWanted  // this seed wants the subject probed now: Addr, Round
 	EventCaseOpened   // Case, Addr or Epoch of the stay, By the reporter, Count ballots needed, Text what is wanted, Rule of a removal, Evidence
 	EventCaseRefused  // what was asked opened no case, or a ballot did not count: Text
@@ -86,7 +87,7 @@ var eventWords = [numEventKinds]string{
 	EventClaimDelayed: "claim-delayed", EventSuspectFreed: "suspect-freed",
 	EventRumor: "rumor", EventRumorConflict: "rumor-conflict", EventLinked: "linked", EventUnlinked: "unlinked", EventLagged: "lagged",
 	EventSeatFounded: "seat-founded", EventSeatWaiting: "seat-waiting", EventSeatTaken: "seat-taken",
-	EventQuorumLost: "quorum-lost", EventQuorumBack: "quorum-back", EventProbeWanted: "probe-wanted",
+	EventQuorumLost: "quorum-lost", EventQuorumBack: "quorum-back", EventQuorumHeard: "quorum-heard", EventProbeWanted: "probe-wanted",
 	EventCaseOpened: "case-opened", EventCaseRefused: "case-refused", EventBallot: "ballot", EventRuled: "ruled",
 	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven", EventResumed: "resumed",
 	EventBarred: "barred", EventLifted: "lifted", EventTurnedAway: "turned-away",

@@ -281,7 +281,10 @@ func (q *Quorum) noteLeader(now time.Time) {
 	if leader != 0 {
 		q.leaderAt = now
 		if q.leader != leader || q.lost {
-			e := hearsay.Event{At: now, Kind: hearsay.EventQuorumBack, Count: hearsay.QuorumOf(len(q.cfg.Seeds))}
+			e := hearsay.Event{At: now, Kind: hearsay.EventQuorumHeard, Count: hearsay.QuorumOf(len(q.cfg.Seeds))}
+			if q.lost {
+				e.Kind = hearsay.EventQuorumBack
+			}
 			if slot, ok := q.slotOf(leader); ok {
 				e.By, e.Addr = q.seats.known[slot].seat.Key.NodeID(), q.cfg.Seeds[slot].Addr
 			}

@@ -171,7 +171,7 @@ func (s *story) line(m *machine, e hearsay.Event) {
 		return
 	}
 	switch e.Kind {
-	case hearsay.EventQuorumLost, hearsay.EventQuorumBack, hearsay.EventSeatTaken, hearsay.EventSeatWaiting:
+	case hearsay.EventQuorumLost, hearsay.EventQuorumBack, hearsay.EventQuorumHeard, hearsay.EventSeatTaken, hearsay.EventSeatWaiting:
 		text = fmt.Sprintf("s%d: %s", m.slot, text)
 	default:
 		s.said[text] = true
@@ -202,7 +202,7 @@ func (s *story) text(e hearsay.Event) string {
 		return fmt.Sprintf("case %d ends without a ruling: %s", e.Case.Index(), e.Text)
 	case hearsay.EventCaseRefused:
 		return fmt.Sprintf("no case about %s: %s", who, e.Text)
-	case hearsay.EventQuorumBack:
+	case hearsay.EventQuorumBack, hearsay.EventQuorumHeard:
 		return fmt.Sprintf("%s leads", s.who(e.By))
 	case hearsay.EventQuorumLost:
 		return fmt.Sprintf("no quorum of %d", e.Count)

@@ -250,7 +250,7 @@ func authority(e *hearsay.Event, subject, by string, names *checker) string {
 		return "has its seat"
 	case hearsay.EventQuorumLost:
 		return fmt.Sprintf("hears no quorum of seeds: %d are needed", e.Count)
-	case hearsay.EventQuorumBack:
+	case hearsay.EventQuorumBack, hearsay.EventQuorumHeard:
 		return fmt.Sprintf("hears a quorum of seeds, %s leads", by)
 	case hearsay.EventProbeWanted:
 		return fmt.Sprintf("probes %s", subject)

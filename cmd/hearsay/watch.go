@@ -196,7 +196,7 @@ func (w *watch) tell(h *heard) {
 	switch h.event.Kind {
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved, hearsay.EventMemberSuspected,
 		hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft, hearsay.EventNameConflict,
-		hearsay.EventRuled, hearsay.EventCaseAborted, hearsay.EventBarred, hearsay.EventLifted, hearsay.EventQuorumLost, hearsay.EventQuorumBack:
+		hearsay.EventRuled, hearsay.EventCaseAborted, hearsay.EventBarred, hearsay.EventLifted, hearsay.EventQuorumLost, hearsay.EventQuorumBack, hearsay.EventQuorumHeard:
 	default:
 		return
 	}

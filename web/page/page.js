@@ -170,6 +170,7 @@ const COUNTED = {
   ruled: 'ballots needed',
   'quorum-lost': 'seeds needed',
   'quorum-back': 'needed',
+  'quorum-heard': 'needed',
   'roster-proven': 'members',
   resumed: 'members',
   lagged: 'events were lost',
@@ -232,7 +233,7 @@ async function say(text) {
 // Rumors have a place of their own; links come and go with members, and are
 // in v1/topology.
 const ASIDE = new Set(['rumor', 'linked', 'unlinked', 'probe-wanted', 'head'])
-const OF_SEEDS = new Set(['ruled', 'quorum-lost', 'quorum-back', 'roster-proven', 'resumed', 'seat-taken', 'member-suspected', 'member-returned', 'suspect-freed', 'member-joined', 'joined'])
+const OF_SEEDS = new Set(['ruled', 'quorum-lost', 'quorum-back', 'quorum-heard', 'roster-proven', 'resumed', 'seat-taken', 'member-suspected', 'member-returned', 'suspect-freed', 'member-joined', 'joined'])
 
 function showEvent(e) {
   if (e.kind === 'rumor') rumorsDue ??= setTimeout(() => { rumorsDue = undefined; showRumors() }, REFRESH_MS)
