@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"hash/maphash"
 	"net"
@@ -138,12 +139,15 @@ func (l *longFrames) end(f *longFrame) {
 		l.reading--
 		l.bySource[f.slot]--
 	}
-	l.waiting = slices.DeleteFunc(l.waiting, func(o *longFrame) bool {
-		if o != f && l.fits(o) {
-			l.start(o)
+	l.waiting = slices.DeleteFunc(l.waiting, func(o *longFrame) bool { return o == f })
+	for len(l.waiting) > 0 { // of the source of which the fewest are read, the oldest
+		next := slices.MinFunc(l.waiting, func(a, b *longFrame) int { return cmp.Compare(l.bySource[a.slot], l.bySource[b.slot]) })
+		if !l.fits(next) {
+			return
 		}
-		return o == f || o.mine
-	})
+		l.start(next)
+		l.waiting = slices.DeleteFunc(l.waiting, func(o *longFrame) bool { return o == next })
+	}
 }
 
 // pace is how fast strangers' long frames are read, all together.

@@ -110,6 +110,8 @@ func (q *Quorum) ownMessage(now time.Time, from quota.Sender, f *hearsay.Raft) {
 		return
 	case tellsOfLog(f) <= r.log.last(), f.Type == uint8(raftpb.MsgAppResp) && f.Term < r.node.BasicStatus().GetTerm():
 		return // as it should be
+	case f.Type == uint8(raftpb.MsgAppResp) && q.acknowledged(f):
+		return // in this life: the log here is no older one
 	case !q.affordsCheck(now, from):
 		q.drops[hearsay.DropRate]++
 		return
@@ -121,6 +123,12 @@ func (q *Quorum) ownMessage(now time.Time, from quota.Sender, f *hearsay.Raft) {
 		return
 	}
 	q.doom(fmt.Sprintf("it has told that it has entry %d of the log, and %d are here", tellsOfLog(f), r.log.last()))
+}
+
+// acknowledged reports whether this life has told a seed so itself.
+func (q *Quorum) acknowledged(f *hearsay.Raft) bool {
+	slot, known := q.slotOf(f.To)
+	return known && f.Term == q.replica.ackedTerm && f.Index <= q.replica.acked[slot]
 }
 
 // remind asks all others, once after a start, for the heads that they have: this seed's own,

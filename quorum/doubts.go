@@ -199,7 +199,7 @@ func (q *Quorum) notFounded(now time.Time, met int) string {
 func (f *Follower) compare(now time.Time, slot int, m *hearsay.SeatHello) {
 	addr, pinned := f.cfg.Seeds[slot].Addr, f.pins[slot].Seat.Key
 	own := int(m.Slot) == slot
-	f.met[slot] = meeting{at: now, founded: m.Founded}
+	f.met[slot] = meeting{at: now, founded: m.Founded, founding: !m.Founding.IsZero()}
 	switch {
 	case own && f.lasting[slot] && pinned != m.Key:
 		of := otherKey(addr, m.Key, pinned)
@@ -235,9 +235,10 @@ func (f *Follower) differsForLong(now time.Time, slot int, by hearsay.PublicKey,
 
 // meeting is what has come last from the configured address of a seed.
 type meeting struct {
-	at      time.Time // zero: nothing
-	founded bool      // it has a ledger
-	own     bool      // it is the seed that the ledger here has in its seat
+	at       time.Time // zero: nothing
+	founded  bool      // it has a ledger in which something was ruled
+	founding bool      // it takes part in a founding, whether something was ruled or not
+	own      bool      // it is the seed that the ledger here has in its seat
 }
 
 // metFor is how long an answer tells that a seed is there, while the network is not
@@ -274,7 +275,7 @@ func (f *Follower) notFounded() string {
 	met, missing := 0, []string(nil)
 	for slot := range f.cfg.Seeds {
 		switch m := &f.met[slot]; {
-		case m.founded:
+		case m.founded, m.founding:
 			return ""
 		case !m.at.IsZero() && f.tickAt.Sub(m.at) < metFor:
 			met++

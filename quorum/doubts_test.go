@@ -74,6 +74,11 @@ func TestUnfoundedSaysSo(t *testing.T) {
 	if _, note := q.Note(w.now, 1); q.Waits() || q.Why() != "" || note != "" {
 		t.Errorf("founded: waits %t, %q, %q", q.Waits(), q.Why(), note)
 	}
+	f := w.newFollower() // before anything is ruled
+	w.run(10 * time.Second)
+	if why := f.Why(); why != "" {
+		t.Errorf("founded, and nobody in yet: a peer says %q", why)
+	}
 }
 
 // Seeds with other lists say of each other that they have.

@@ -68,24 +68,34 @@ func (s *state) place() uint64 {
 // sitsInLog reports whether a quorum of the seats are voters of a snapshot's log, as
 // many vote as there are seats, and nobody that was never seated. Until a new life is a voter
 // the old one is, which says nothing any more: messages are taken of seats only. A seed with a
-// log knows the old ones. One without knows that a seat votes which is as it was at the founding.
+// log knows the old ones, but for those that came while it was away: one for each seat that is
+// another there. One without knows that a seat votes which is as it was at the founding.
 func (q *Quorum) sitsInLog(s *state, config *raftpb.ConfState) bool {
 	ids, own := make([]uint64, len(s.seats)), q.replica.log.config
 	for slot, seat := range s.seats {
 		ids[slot] = seat.RaftID(q.cfg.Network)
 	}
 	here := slices.Concat(own.GetVoters(), own.GetVotersOutgoing(), own.GetLearners())
+	changed := 0 // seats
+	for _, id := range ids {
+		if !slices.Contains(here, id) {
+			changed++
+		}
+	}
 	holds := func(voters []uint64) bool {
-		seated := 0
+		seated, unknown := 0, 0
 		for i, id := range voters {
 			switch {
 			case slices.Contains(voters[:i], id):
 				return false
 			case slices.Contains(ids, id):
 				seated++
-			case len(here) > 0 && !slices.Contains(here, id):
-				return false
+			case !slices.Contains(here, id):
+				unknown++
 			}
+		}
+		if len(here) > 0 && unknown > changed {
+			return false
 		}
 		for slot, seat := range s.seats {
 			if len(here) == 0 && seat == s.founding[slot] && !slices.Contains(voters, ids[slot]) {

@@ -22,6 +22,10 @@ const (
 	snapshotPart     = 128 << 10
 	verifiedBytes    = 160 << 10       // of a message, at most: no seed sends a longer one, and the signature is of all of it
 	snapshotPatience = 2 * time.Second // a snapshot that has not been answered may be sent again. Guess
+
+	// partPatience is how long the first parts of a snapshot are kept without one more: as a line
+	// of some 50 kbit/s takes for a part. One snapshot a seat is kept at most. Guess.
+	partPatience = 20 * time.Second
 )
 
 // replica is this seed's part in the replicated log: the Raft library, whose
@@ -39,7 +43,10 @@ type replica struct {
 	partAt   [hearsay.MaxSeeds]time.Time     // by slot of the sender: when its last part came
 	offers   [hearsay.MaxSeeds]*offer        // by slot of the sender: a snapshot that is not proven yet; nil: none
 
-	acked struct{ term, index uint64 } // so far this seed has told the leader of a term that its log is as there, since its start
+	// So far this seed has told others in a term, since its start, that its log is as theirs. Of two that say
+	// that they lead in it one lies; then the log here may be shorter than that.
+	acked     [hearsay.MaxSeeds]uint64 // by slot
+	ackedTerm uint64
 
 	told  [hearsay.MaxSeeds]*hearsay.Raft // by slot: by which the seed there has told the most of its log; nil: none
 	askAt time.Time                       // no seed is asked before why it has another log
@@ -180,7 +187,7 @@ func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
 		f.Entries = append(f.Entries, logEntry(e))
 	}
 	if m.GetType() != raftpb.MsgSnap {
-		q.replica.acknowledges(f)
+		q.replica.acknowledges(slot, f)
 		q.sendFrame(slot, f)
 		return
 	}
@@ -198,17 +205,21 @@ func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
 }
 
 // acknowledges notes that a message tells a leader how far the log here is as its own.
-func (r *replica) acknowledges(f *hearsay.Raft) {
-	if f.Type == uint8(raftpb.MsgAppResp) && !f.Reject && (f.Term > r.acked.term || f.Index > r.acked.index) {
-		r.acked.term, r.acked.index = f.Term, f.Index
+func (r *replica) acknowledges(slot int, f *hearsay.Raft) {
+	if f.Type != uint8(raftpb.MsgAppResp) || f.Reject {
+		return
 	}
+	if f.Term > r.ackedTerm {
+		r.acked, r.ackedTerm = [hearsay.MaxSeeds]uint64{}, f.Term
+	}
+	r.acked[slot] = max(r.acked[slot], f.Index)
 }
 
 // dropParts lets go of snapshots of which no part has come for a while: the leader sends
 // them again from the first.
 func (r *replica) dropParts(now time.Time) {
 	for slot := range r.incoming {
-		if now.Sub(r.partAt[slot]) >= snapshotPatience {
+		if now.Sub(r.partAt[slot]) >= partPatience {
 			r.incoming[slot] = nil
 		}
 	}

@@ -312,9 +312,7 @@ func (q *Quorum) contradicts(f *hearsay.Raft) string {
 	case raftpb.MsgApp:
 		why := other(f.Index, f.LogTerm)
 		for i := 0; i < len(f.Entries) && why == ""; i++ {
-			if why = other(f.Entries[i].Index, f.Entries[i].Term); why == "" {
-				why = q.takesBack(f, &f.Entries[i])
-			}
+			why = other(f.Entries[i].Index, f.Entries[i].Term)
 		}
 		return why
 	case raftpb.MsgSnap:
@@ -331,19 +329,6 @@ func (q *Quorum) contradicts(f *hearsay.Raft) string {
 		}
 	}
 	return ""
-}
-
-// takesBack says that a leader sends another entry than the one that this seed has
-// acknowledged to it in the same term; "": it does not. No log loses what its leader has. With
-// that acknowledgement, shown to it later, this seed would look like an older copy.
-func (q *Quorum) takesBack(f *hearsay.Raft, e *hearsay.LogEntry) string {
-	if acked := q.replica.acked; f.Term != acked.term || e.Index > acked.index {
-		return ""
-	}
-	if have, err := q.replica.log.Term(e.Index); err != nil || have == e.Term {
-		return ""
-	}
-	return fmt.Sprintf("the seed at %v takes back entry %d of the log in the term in which it has given it", q.cfg.Seeds[f.Slot].Addr, e.Index)
 }
 
 // forgetRivals drops all proofs: an operator has decided.

@@ -3,6 +3,7 @@ package quorum
 import (
 	"math"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -213,5 +214,34 @@ func TestLoweredLimits(t *testing.T) {
 	b.hold(hearsay.Limits{Members: 2, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1})
 	if own, all := b.spentOf(source, 0), b.network.spentAt(0, 1); own != mostSpend*anAdmission || all != 2*shareMost*anAdmission {
 		t.Errorf("%d and %d are spent", own, all)
+	}
+}
+
+// Five seeds. One was away while another seat changed hands twice, and the second change is ruled,
+// but not yet one of the log's members: the snapshot that brings it back has a voter that it does
+// not know. One more that it does not know is nobody.
+func TestSnapshotWithALifeInBetween(t *testing.T) {
+	w := newWorld(t, 5, 51)
+	w.startAll()
+	w.must(10*time.Second, "founded", w.agree)
+	q := w.machines[1].q
+	s := readSnapshot(testNetwork, w.machines[1].signer, q.state.appendSnapshot(nil))
+	life := func(slot int, n byte) hearsay.Seat {
+		seat := s.seats[slot]
+		seat.Life = hearsay.Life{n}
+		return seat
+	}
+	between, now := life(2, 1), life(2, 2)
+	voters := append([]uint64(nil), q.replica.log.config.GetVoters()...)
+	at := slices.Index(voters, s.seats[2].RaftID(testNetwork))
+	voters[at] = between.RaftID(testNetwork)
+	s.seats[2] = now
+	config := &raftpb.ConfState{Voters: voters, Learners: []uint64{now.RaftID(testNetwork)}}
+	if !q.sitsInLog(s, config) {
+		t.Error("a snapshot of a log that honest seeds come to is refused")
+	}
+	voters[(at+1)%5] = life(3, 3).RaftID(testNetwork)
+	if q.sitsInLog(s, config) {
+		t.Error("a snapshot is taken of which two voters are nobody, with one seat changed")
 	}
 }
