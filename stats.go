@@ -12,6 +12,7 @@ type Stats struct {
 	Suspect int `json:"suspect"`
 	Dead    int `json:"dead"`
 	Left    int `json:"left"`
+	Lost    int `json:"lost"` // of the dead, those that were members for a minute or longer
 
 	Probes      uint64  `json:"probes"`        // periods in which a member was pinged
 	ProbeFails  uint64  `json:"probe_fails"`   // of these, without any answer
@@ -80,7 +81,7 @@ func (s *Stats) Alone() string {
 	switch {
 	case s.Alive+s.Suspect > 1:
 	case s.Dead > 0:
-		return fmt.Sprintf("alone: no other member is left, %d are dead; it goes on looking for them", s.Dead)
+		return fmt.Sprintf("alone: no other member is left, %d are dead, of them %d that were members for a minute or longer; it goes on looking for them", s.Dead, s.Lost)
 	case s.Left > 0:
 		return "alone: all others have left"
 	}

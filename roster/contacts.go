@@ -229,6 +229,17 @@ func (r *Roster) knownFor(m *member) time.Duration {
 	return 0
 }
 
+// Lost counts the dead that were known for provenAfter before they died. A stranger that comes
+// and dies is none.
+func (r *Roster) Lost() (lost int) {
+	for _, number := range r.gone {
+		if m := r.members.at(number); m.state == hearsay.StateDead && r.knownFor(m) >= provenAfter {
+			lost++
+		}
+	}
+	return lost
+}
+
 // longestKnown gives the dead that are proven, by number: at most provenFirst, those known
 // longest first.
 func (r *Roster) longestKnown() (longest []int32) {

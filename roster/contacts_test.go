@@ -43,9 +43,15 @@ func TestShortLivedMembers(t *testing.T) {
 		b.now = b.now.Add(2 * time.Second)
 		keep(func() { b.die(short) })
 	}
+	if b.Count(hearsay.StateDead) < 250 || b.Lost() != 0 {
+		t.Errorf("%d are lost of those that lived for two seconds", b.Lost())
+	}
 	long := slices.Clone(b.others[:2])
 	for _, m := range long {
 		keep(func() { b.die(m) })
+	}
+	if b.Lost() != len(long) {
+		t.Errorf("%d are lost, want the %d that lived for minutes", b.Lost(), len(long))
 	}
 	late := []*stranger{newStranger(1000), newStranger(1001)}
 	for _, m := range late {

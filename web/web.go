@@ -355,7 +355,8 @@ func diskBehind(s *hearsay.Stats) string {
 // getReadyz says whether this node is in: a peer by the word of the others, or
 // of the seeds; a seed if it has its seat and hears a quorum. A peer stays
 // ready when the quorum is lost: all goes on but admission and removal. In an open network
-// one that has lost all others is not, unless they have left. Nor is one whose disk is behind.
+// one that has lost all others is not, unless they have left, or were members for less than a
+// minute: so a stranger cannot make a lone node unready by coming and dying. Nor is one whose disk is behind.
 func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	authority := a.backend.Authority()
 	joined := a.backend.Joined()
@@ -378,7 +379,7 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 		return &problem{http.StatusServiceUnavailable, "the seeds have not admitted this node yet" + why}
 	case !joined:
 		return &problem{http.StatusServiceUnavailable, "this node has not joined its network yet: none of its contacts has answered"}
-	case !authority.Seeded && alone != "" && stats.Dead > 0:
+	case !authority.Seeded && alone != "" && stats.Lost > 0:
 		return &problem{http.StatusServiceUnavailable, "this node is " + alone}
 	case !authority.Seeded && alone != "":
 		return answer(w, http.StatusOK, status{Status: "joined; " + alone})

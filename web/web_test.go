@@ -322,7 +322,7 @@ func TestProblems(t *testing.T) {
 		},
 		"alone": {
 			method: "GET", target: "/readyz", status: 503, detail: "this node is alone: no other member is left, 2 are dead",
-			change: func(v *village) { v.stats = hearsay.Stats{Alive: 1, Dead: 2} },
+			change: func(v *village) { v.stats = hearsay.Stats{Alive: 1, Dead: 2, Lost: 1} },
 		},
 		"leave fails": {
 			method: "POST", target: "/v1/leave", status: 503, detail: "disk full",
