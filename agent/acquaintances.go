@@ -61,12 +61,15 @@ func (a *acquaintances) contacts(addrs []netip.AddrPort) {
 	}
 }
 
-// perSource makes a quota of which each source may use so much, and each class of
-// senders so much in all.
-func perSource(each, all quota.Rate) *quota.Quota {
+// perSource are shares of which each source may use so much, and each class of senders so
+// much in all.
+func perSource(each, all quota.Rate) *quota.Shares {
 	share := quota.Share{All: all, Each: each}
-	return quota.New(rand.Uint64(), quota.Shares{Strangers: share, Members: share, Seats: share})
+	return &quota.Shares{share, share, share}
 }
+
+// newQuota makes a quota of which nothing is used.
+func newQuota(shares *quota.Shares) *quota.Quota { return quota.New(rand.Uint64(), shares) }
 
 // note takes where a member is now; the zero address: it is none any more.
 func (a *acquaintances) note(id hearsay.NodeID, at netip.Addr) {

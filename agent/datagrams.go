@@ -41,6 +41,8 @@ const (
 // killed has its ports until its last thread has ended, which a parent may see only later.
 const BindTimeout = 250 * time.Millisecond
 
+var datagramShares = perSource(quota.PerSecond(datagramsPerSource, datagramsPerSource), quota.Unlimited)
+
 // datagrams is the UDP socket. The loop alone receives; anybody may send.
 type datagrams struct {
 	conn     *net.UDPConn
@@ -57,7 +59,7 @@ func newDatagrams(conn *net.UDPConn, source *outbound, counters *counters) *data
 	raw, _ := conn.SyscallConn()     // never fails: conn is open
 	d := &datagrams{
 		conn: conn, raw: raw, counters: counters,
-		sources: perSource(quota.PerSecond(datagramsPerSource, datagramsPerSource), quota.Unlimited),
+		sources: newQuota(datagramShares),
 	}
 	if conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().IsUnspecified() {
 		d.source = source

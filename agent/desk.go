@@ -62,6 +62,8 @@ const (
 	mentionsPerClass = 100 // of all sources of a class
 )
 
+var mentionShares = perSource(quota.PerSecond(mentionsMost, mentionsMost), quota.PerSecond(mentionsPerClass, mentionsPerClass))
+
 // mentions bounds what the log tells of requests, which anybody may make.
 type mentions struct {
 	mu       sync.Mutex
@@ -70,8 +72,7 @@ type mentions struct {
 }
 
 func newMentions(known *acquaintances) *mentions {
-	each, all := quota.PerSecond(mentionsMost, mentionsMost), quota.PerSecond(mentionsPerClass, mentionsPerClass)
-	return &mentions{known: known, requests: perSource(each, all)}
+	return &mentions{known: known, requests: newQuota(mentionShares)}
 }
 
 // may reports whether the log has room for one more of a source.

@@ -28,7 +28,7 @@ const (
 	linesPerSource = 128 // from one source at a time. A guess: a bulk of peers may be behind one
 
 	// What may be asked, of one source and of all sources of a class: so much a
-	// second, and so much at once. All are guesses.
+	// second, and so much at once; up to twice that (see quota.Share). All are guesses.
 	casesPerSecond  = 5    // cases that are opened: five peers of one host that start together
 	casesBurst      = 20   //
 	casesPerClass   = 200  //
@@ -43,6 +43,13 @@ const (
 	listBytesPerSource = 512 << 10 //
 	listBytesPerClass  = 2 << 20   //
 	listLeast          = 1 << 10   // that each counts as
+)
+
+var (
+	caseShares  = perSource(quota.PerSecond(casesPerSecond, casesBurst), quota.PerSecond(casesPerClass, casesPerClass))
+	factShares  = perSource(quota.PerSecond(factsPerSecond, factsPerSecond), quota.PerSecond(factsPerClass, factsClassBurst))
+	parseShares = perSource(quota.PerSecond(parsesPerSecond, parsesPerSecond), quota.PerSecond(parsesPerClass, parsesPerClass))
+	listShares  = perSource(quota.PerSecond(listBytesPerSource, listBytesPerSource), quota.PerSecond(listBytesPerClass, listBytesPerClass))
 )
 
 // lineTimes are how long the parts of an exchange may take.
@@ -123,14 +130,10 @@ func (p *parsing) end() {
 }
 
 func newLineServer(role hearsay.Role, answer answering, counters *counters) *lineServer {
-	each := quota.PerSecond
 	return &lineServer{
 		role: role, answer: answer, counters: counters, times: defaultLineTimes,
 		bySource: make(map[netip.Addr]int),
-		cases:    perSource(each(casesPerSecond, casesBurst), each(casesPerClass, casesPerClass)),
-		facts:    perSource(each(factsPerSecond, factsPerSecond), each(factsPerClass, factsClassBurst)),
-		parses:   perSource(each(parsesPerSecond, parsesPerSecond), each(parsesPerClass, parsesPerClass)),
-		lists:    perSource(each(listBytesPerSource, listBytesPerSource), each(listBytesPerClass, listBytesPerClass)),
+		cases:    newQuota(caseShares), facts: newQuota(factShares), parses: newQuota(parseShares), lists: newQuota(listShares),
 	}
 }
 

@@ -37,6 +37,8 @@ const (
 	_                  = uint(streamWaitingMax - hearsay.MaxStreamPacket)
 )
 
+var acceptShares = perSource(quota.PerSecond(acceptsPerSource, acceptsPerSource), quota.PerSecond(acceptsPerClass, acceptsPerClass))
+
 // delivering takes a packet that came by stream. It may take its time; if the stream is
 // evicted meanwhile it does not need to.
 type delivering func(packet []byte, class quota.Class, from netip.AddrPort, evicted <-chan struct{})
@@ -211,7 +213,7 @@ func (s *streams) dial(st *stream) {
 }
 
 func (s *streams) accept() {
-	sources := perSource(quota.PerSecond(acceptsPerSource, acceptsPerSource), quota.PerSecond(acceptsPerClass, acceptsPerClass))
+	sources := newQuota(acceptShares)
 	for s.ctx.Err() == nil {
 		conn, err := s.listener.AcceptTCP()
 		if err != nil {

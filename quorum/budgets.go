@@ -11,7 +11,8 @@ import (
 // Each class of senders has its own share, so strangers that use up theirs leave
 // members and seats what they need. The shares add up to what the loop can spare.
 
-// What a node does in a second, for all together, and a tenth of it at once.
+// What a node does in a second, for all together, and a tenth of it at once; where many
+// senders ask for more, up to twice that (see quota.Share).
 const (
 	// hellosASecond bounds the hellos that are answered: verifying and signing
 	// take about 100 microseconds each, so a tenth of a processor. A thousand peers
@@ -22,9 +23,7 @@ const (
 	// answer up to 128 KiB, or a whole roster, which is given to its end once it was
 	// begun. Each class has its own share. Strangers are newcomers, and have the
 	// least: about 30 answers of 256 rulings (69 KiB). Members that start together
-	// all need a roster. What quota.Quota gives each slot of senders comes on top, so
-	// many together get up to twice as much. Guesses. A short answer counts as
-	// answerLeast bytes.
+	// all need a roster. Guesses. A short answer counts as answerLeast bytes.
 	strangersAnswerBytes = 2 << 20
 	membersAnswerBytes   = 16 << 20
 	seatsAnswerBytes     = 16 << 20
@@ -63,12 +62,7 @@ const eachPart = 4
 // answers counts the bytes that answer requests for the ledger.
 type answers struct{ bytes *quota.Quota }
 
-func newAnswers(secret uint64) answers {
-	share := func(n, each int) quota.Share { return quota.Share{All: rate(n), Each: rate(n / each)} }
-	return answers{quota.New(secret, quota.Shares{
-		Strangers: share(strangersAnswerBytes, eachPart), Members: share(membersAnswerBytes, eachPart), Seats: share(seatsAnswerBytes, 1),
-	})}
-}
+func newAnswers(secret uint64) answers { return answers{quota.New(secret, answerShares)} }
 
 // affords reports whether a sender may be answered. The answer is counted when its
 // length is known: see sent.
@@ -79,14 +73,26 @@ func (a answers) sent(now time.Time, from quota.Sender, n int) {
 	a.bytes.Take(now, from, max(n, answerLeast))
 }
 
-// shares divides what a node does in a second.
-func shares(perSecond int) quota.Shares {
-	share := func(percent, each int) quota.Share {
-		n := perSecond * percent / 100
-		return quota.Share{All: rate(n), Each: rate(n / each)}
+// divided is what the classes may use in a second.
+func divided(strangers, members, seats int) *quota.Shares {
+	share := func(n, each int) quota.Share { return quota.Share{All: rate(n), Each: rate(n / each)} }
+	return &quota.Shares{
+		quota.Stranger: share(strangers, eachPart), quota.Member: share(members, eachPart), quota.Seat: share(seats, 1),
 	}
-	return quota.Shares{Strangers: share(strangersPart, eachPart), Members: share(membersPart, eachPart), Seats: share(seatsPart, 1)}
 }
+
+// shares divides what a node does in a second.
+func shares(perSecond int) *quota.Shares {
+	return divided(perSecond*strangersPart/100, perSecond*membersPart/100, perSecond*seatsPart/100)
+}
+
+var (
+	answerShares        = divided(strangersAnswerBytes, membersAnswerBytes, seatsAnswerBytes)
+	helloShares         = shares(hellosASecond)
+	checkShares         = shares(checksASecond)
+	followerCheckShares = shares(followerChecksASecond)
+	unlistedShares      = &quota.Shares{quota.Stranger: {All: rate(unlistedASecond), Each: rate(unlistedASecond / eachPart)}}
+)
 
 // rate is so many a second, and a tenth of it at once.
 func rate(n int) quota.Rate { return quota.PerSecond(n, n/10) }
@@ -99,11 +105,9 @@ type budgets struct {
 }
 
 func newBudgets(secret uint64) budgets {
-	all := rate(unlistedASecond)
 	return budgets{
-		hellos: quota.New(secret, shares(hellosASecond)), answers: newAnswers(secret),
-		checks:   quota.New(secret, shares(checksASecond)),
-		unlisted: quota.New(secret, quota.Shares{Strangers: quota.Share{All: all, Each: rate(unlistedASecond / eachPart)}}),
+		hellos: quota.New(secret, helloShares), answers: newAnswers(secret),
+		checks: quota.New(secret, checkShares), unlisted: quota.New(secret, unlistedShares),
 	}
 }
 

@@ -91,7 +91,7 @@ const (
 // heads.
 func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, directory Directory, records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time) *Follower {
 	f := &Follower{cfg: cfg, signer: signer, random: random, directory: directory, drops: drops, out: out, tickAt: now}
-	f.checks, f.answers = quota.New(directory.Secret, shares(followerChecksASecond)), newAnswers(directory.Secret)
+	f.checks, f.answers = quota.New(directory.Secret, followerCheckShares), newAnswers(directory.Secret)
 	f.chain, f.config = newChain(cfg.Network, signer, len(cfg.Seeds)), hashSeeds(cfg.Network, cfg.Seeds)
 	for slot, s := range cfg.Seeds {
 		f.pins[slot].Seat, f.lasting[slot] = hearsay.Seat{Slot: uint8(slot), Key: s.Key}, !s.Key.IsZero()

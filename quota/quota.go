@@ -40,79 +40,89 @@ func PerSecond(n, burst int) Rate { return Rate{Every: time.Second / time.Durati
 // Unlimited is more than a machine can use.
 var Unlimited = Rate{Every: 1, Burst: 1 << 30}
 
-// Share is what a class may use: All of it together, and Each of its senders. Where
-// the class has used up what all may, each slot of senders has a little of its own
-// (see Rate.own), so that a few senders cannot shut out the others.
+// Share is what a class may use: All for those that come first, and Each of its senders.
+// Where All is used up, each slot of senders has a little for itself (see Rate.own), so that
+// a few senders cannot shut out the others: all slots together have as much as All once
+// more. So a class has up to twice All, and one sender up to twice Each, as nobody is told
+// apart before Each was used up.
 type Share struct{ All, Each Rate }
 
 // Shares are those of all classes. A class whose share is zero has none.
-type Shares struct{ Strangers, Members, Seats Share }
+type Shares [classes]Share
 
 // Slots is how many senders of a class are told apart; those whose hashes agree
 // share what one may use. A guess: an eighth of them agree with another where 32
 // senders use much at once.
 const Slots = 256
 
-// Quota counts what was used. Its methods allocate nothing but, twice for each
-// class, the slots of its senders. The zero Quota allows nothing.
+// Quota counts what was used. Its methods allocate nothing but the counts, at the first
+// use, and, twice for each class, the slots of its senders: a node has many quotas, most
+// of which are never used. The zero Quota allows nothing.
 type Quota struct {
-	secret uint64    // odd: which senders share a slot cannot be chosen
-	began  time.Time // longer before the first use than any burst takes to be saved up
-	shares [classes]used
+	secret uint64 // odd: which senders share a slot cannot be chosen
+	shares *Shares
+	counts *counts // nil until something is used
 }
 
-// used is one class. Times are nanoseconds since Quota.began up to which a Rate is
-// used: they follow the monotonic clock, as a machine's clock may be set back.
+// counts are what was used of a quota. Times are nanoseconds since began up to which a Rate
+// is used: they follow the monotonic clock, as a machine's clock may be set back.
+type counts struct {
+	began time.Time // longer before the first use than any burst takes to be saved up
+	used  [classes]used
+}
+
+// used is one class.
 type used struct {
-	Share
 	all   int64
-	joint int64   // as if all senders were one: within that nobody is told apart
-	each  []int64 // by slot; nil until joint was used up once
-	own   []int64 // by slot, what was used beyond all; nil until all was used up once
+	joint int64         // as if all senders were one: within that nobody is told apart
+	each  *[Slots]int64 // by slot; nil until joint was used up once
+	owned int64         // what all slots have used for themselves
+	own   *[Slots]int64 // by slot; nil until all was used up once
 }
 
-// New makes a quota of which nothing is used. The secret decides which senders share a slot.
-func New(secret uint64, shares Shares) *Quota {
-	return &Quota{secret: secret | 1, shares: [classes]used{
-		Stranger: {Share: shares.Strangers}, Member: {Share: shares.Members}, Seat: {Share: shares.Seats},
-	}}
-}
+// New makes a quota of which nothing is used. The secret decides which senders share a
+// slot. The shares are read only, and may be those of other quotas.
+func New(secret uint64, shares *Shares) *Quota { return &Quota{secret: secret | 1, shares: shares} }
 
 // Take uses up n units of a sender's share, and reports whether there was
 // anything left of it, and of its class's. The last use may go beyond a share:
 // the sender then waits for longer.
 func (q *Quota) Take(now time.Time, from Sender, n int) bool {
-	if q.began.IsZero() {
-		q.began = now.Add(-24 * time.Hour)
+	if q.shares == nil {
+		return false
 	}
-	u, at := &q.shares[from.Class], int64(now.Sub(q.began))
-	if u.All.full(u.all, at) {
-		return u.takeOwn(at, Slot(q.secret, from.Addr), n)
+	if q.counts == nil {
+		q.counts = &counts{began: now.Add(-24 * time.Hour)}
+	}
+	share, u, at := &q.shares[from.Class], &q.counts.used[from.Class], int64(now.Sub(q.counts.began))
+	if share.All.full(u.all, at) {
+		return u.takeOwn(share.All, at, Slot(q.secret, from.Addr), n)
 	}
 	spent := &u.joint
-	if u.Each.full(u.joint, at) {
+	if share.Each.full(u.joint, at) {
 		if u.each == nil {
-			u.each = make([]int64, Slots)
+			u.each = new([Slots]int64)
 		}
 		spent = &u.each[Slot(q.secret, from.Addr)]
 	}
-	if u.Each.full(*spent, at) {
+	if share.Each.full(*spent, at) {
 		return false
 	}
-	u.all, *spent = u.All.after(u.all, at, n), u.Each.after(*spent, at, n)
+	u.all, *spent = share.All.after(u.all, at, n), share.Each.after(*spent, at, n)
 	return true
 }
 
-// takeOwn uses up n units of what a slot has for itself.
-func (u *used) takeOwn(at int64, slot uint8, n int) bool {
+// takeOwn uses up n units of what a slot has for itself. As a use is of any size, what all
+// slots together have at once is bounded besides.
+func (u *used) takeOwn(all Rate, at int64, slot uint8, n int) bool {
 	if u.own == nil {
-		u.own = make([]int64, Slots)
+		u.own = new([Slots]int64)
 	}
-	own := u.All.own()
-	if own.full(u.own[slot], at) {
+	own := all.own()
+	if all.full(u.owned, at) || own.full(u.own[slot], at) {
 		return false
 	}
-	u.own[slot] = own.after(u.own[slot], at, n)
+	u.owned, u.own[slot] = all.after(u.owned, at, n), own.after(u.own[slot], at, n)
 	return true
 }
 

@@ -28,13 +28,13 @@ func use(q *Quota, now time.Time, from Sender) (n int) {
 // those of the others as they were.
 func TestClassesLeaveEachOtherWhole(t *testing.T) {
 	for greedy := range classes {
-		q := New(1, Shares{share, share, share})
+		q := New(1, &Shares{share, share, share})
 		all := 0
 		for n := range 1000 {
 			all += use(q, start, sender(greedy, n))
 		}
-		if all < 30 || all > 41+Slots {
-			t.Errorf("class %d used %d at once, may use 40, and one more for each slot", greedy, all)
+		if all < 30 || all > 80 {
+			t.Errorf("class %d used %d at once, may use 40, and 40 more for slots", greedy, all)
 		}
 		for other := range classes {
 			if got := use(q, start, sender(other, 0)); other != greedy && got < 10 {
@@ -47,7 +47,7 @@ func TestClassesLeaveEachOtherWhole(t *testing.T) {
 // TestOneSenderLeavesRoom: who uses all that it may leaves as much to another
 // of its class, and has its own again after a while.
 func TestOneSenderLeavesRoom(t *testing.T) {
-	q := New(7, Shares{Strangers: share})
+	q := New(7, &Shares{Stranger: share})
 	if got := use(q, start, sender(Stranger, 1)); got < 10 || got > 20 {
 		t.Errorf("one used %d at once, may use 10, and as many before anybody is told apart", got)
 	}
@@ -66,7 +66,7 @@ func TestOneSenderLeavesRoom(t *testing.T) {
 // its own. What all have together stays bounded.
 func TestFewLeaveOthersSomething(t *testing.T) {
 	const seconds, greedy, rate = 60, 6, 500
-	q := New(1, Shares{Strangers: Share{All: PerSecond(rate, 50), Each: PerSecond(rate/4, 12)}})
+	q := New(1, &Shares{Stranger: Share{All: PerSecond(rate, 50), Each: PerSecond(rate/4, 12)}})
 	asked, granted, taken := 0, 0, 0
 	for ms := range seconds * 1000 {
 		now := start.Add(time.Duration(ms) * time.Millisecond)
@@ -94,13 +94,13 @@ func TestFewLeaveOthersSomething(t *testing.T) {
 			}
 		}
 	}
-	if most := 2*rate + (50+Slots)/seconds + 1; taken/seconds > most {
+	if most := 2*rate + 2*50/seconds + 1; taken/seconds > most {
 		t.Errorf("a crowd had %d a second, may have %d", taken/seconds, most)
 	}
 }
 
 func TestManyUnits(t *testing.T) {
-	q := New(1, Shares{Strangers: Share{All: PerSecond(10_000, 10_000), Each: PerSecond(1000, 1000)}})
+	q := New(1, &Shares{Stranger: Share{All: PerSecond(10_000, 10_000), Each: PerSecond(1000, 1000)}})
 	one := sender(Stranger, 1)
 	q.Take(start, sender(Stranger, 2), 3000) // from now on each is told apart
 	if !q.Take(start, one, 3000) {
@@ -116,8 +116,24 @@ func TestManyUnits(t *testing.T) {
 	}
 }
 
+// A use is of any size, and forged sources are in all slots: what they have at once is
+// twice what the class may have, and the two last uses, which go beyond it.
+func TestLongUsesInAllSlots(t *testing.T) {
+	const second, long = 2 << 20, 1 << 20
+	q := New(1, &Shares{Stranger: Share{All: PerSecond(second, second), Each: PerSecond(second/4, second/4)}})
+	taken := 0
+	for n := range 65536 {
+		if q.Take(start, sender(Stranger, n), long) {
+			taken += long
+		}
+	}
+	if taken > 2*(second+long) {
+		t.Errorf("all slots had %d bytes at once, may have %d", taken, 2*(second+long))
+	}
+}
+
 func TestNothingIsAllowedWithoutAShare(t *testing.T) {
-	if q := New(1, Shares{Members: share}); q.Take(start, sender(Stranger, 1), 1) || q.Take(start, sender(Seat, 1), 1) {
+	if q := New(1, &Shares{Member: share}); q.Take(start, sender(Stranger, 1), 1) || q.Take(start, sender(Seat, 1), 1) {
 		t.Error("a class without a share had something")
 	}
 	if new(Quota).Take(start, sender(Member, 1), 1) {
@@ -126,7 +142,7 @@ func TestNothingIsAllowedWithoutAShare(t *testing.T) {
 }
 
 func TestTakeAllocatesNothing(t *testing.T) {
-	q, now := New(1, Shares{share, share, share}), start
+	q, now := New(1, &Shares{share, share, share}), start
 	use(q, now, sender(Stranger, 1))
 	if n := testing.AllocsPerRun(100, func() {
 		now = now.Add(time.Millisecond)
@@ -141,12 +157,12 @@ var sender0 = sender(Stranger, 0)
 // TestClockSetBack: times count by the monotonic clock, so that a machine whose clock
 // is set back goes on allowing what it did.
 func TestClockSetBack(t *testing.T) {
-	q := New(1, Shares{Strangers: share})
+	q := New(1, &Shares{Stranger: share})
 	first := time.Now()
 	if !q.Take(first, sender(Stranger, 1), 1) {
 		t.Fatal("nothing was allowed")
 	}
-	if ahead := time.Duration(q.shares[Stranger].all) - first.Sub(q.began); ahead > time.Second || first.Sub(q.began) > 48*time.Hour {
-		t.Errorf("what was used reaches %v ahead, counted from %v", ahead, q.began)
+	if ahead := time.Duration(q.counts.used[Stranger].all) - first.Sub(q.counts.began); ahead > time.Second || first.Sub(q.counts.began) > 48*time.Hour {
+		t.Errorf("what was used reaches %v ahead, counted from %v", ahead, q.counts.began)
 	}
 }

@@ -33,11 +33,12 @@ const (
 
 // What all such answers take, in bytes: an identity costs its maker a signature, so what it
 // may have answered bounds nothing for one source. At once it is as much as a network that
-// starts together needs. A guess. Members that meet after a cut need whole rosters of each other.
-var answerShares = quota.Shares{
-	Strangers: quota.Share{All: quota.PerSecond(4<<20, 32<<20), Each: quota.PerSecond(1<<20, 8<<20)},
-	Members:   quota.Share{All: quota.PerSecond(16<<20, 64<<20), Each: quota.PerSecond(4<<20, 16<<20)},
-	Seats:     quota.Share{All: quota.PerSecond(16<<20, 64<<20), Each: quota.PerSecond(16<<20, 64<<20)},
+// starts together needs; where many ask, up to twice that (see quota.Share). A guess. Members that meet after
+// a cut need whole rosters of each other.
+var answerShares = &quota.Shares{
+	quota.Stranger: {All: quota.PerSecond(4<<20, 32<<20), Each: quota.PerSecond(1<<20, 8<<20)},
+	quota.Member:   {All: quota.PerSecond(16<<20, 64<<20), Each: quota.PerSecond(4<<20, 16<<20)},
+	quota.Seat:     {All: quota.PerSecond(16<<20, 64<<20), Each: quota.PerSecond(16<<20, 64<<20)},
 }
 
 // About how many bytes parts of answers take.

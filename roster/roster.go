@@ -353,13 +353,13 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 
 // Signatures of claims, at some 70 µs each: at once as many as a roster of
 // thousands has, and then an eighth of a processor, for all classes of senders
-// together. Strangers may be newcomers, or members of whom this node has believed
-// that they are gone; they bring less at once. One sender has up to half of what
-// its class has. Seats are few, and configured.
-var verifyShares = quota.Shares{
-	Strangers: quota.Share{All: quota.PerSecond(800, 4096), Each: quota.PerSecond(200, 1024)},
-	Members:   quota.Share{All: quota.PerSecond(800, 8192), Each: quota.PerSecond(200, 2048)},
-	Seats:     quota.Share{All: quota.PerSecond(400, 8192), Each: quota.PerSecond(400, 8192)},
+// together, and where many bring them up to twice that (see quota.Share). Strangers may be
+// newcomers, or members of whom this node has believed that they are gone; they bring less
+// at once. One sender has up to half of what its class has. Seats are few, and configured.
+var verifyShares = &quota.Shares{
+	quota.Stranger: {All: quota.PerSecond(800, 4096), Each: quota.PerSecond(200, 1024)},
+	quota.Member:   {All: quota.PerSecond(800, 8192), Each: quota.PerSecond(200, 2048)},
+	quota.Seat:     {All: quota.PerSecond(400, 8192), Each: quota.PerSecond(400, 8192)},
 }
 
 // Newer words of one member: each is told to everybody, and may be written to

@@ -19,9 +19,10 @@ const (
 )
 
 // examinationShares are the examinations that strangers ask for: few beside the 64 that
-// may be under way. A member has a limit of its own; see witness.
-var examinationShares = quota.Shares{
-	Strangers: quota.Share{All: quota.PerSecond(8, 16), Each: quota.PerSecond(4, 8)},
+// may be under way, up to twice as many where many ask (see quota.Share). A member has a limit of its
+// own; see witness.
+var examinationShares = &quota.Shares{
+	quota.Stranger: {All: quota.PerSecond(8, 16), Each: quota.PerSecond(4, 8)},
 }
 
 // affordExamination reports whether a request is one that may have this node examine

@@ -52,18 +52,19 @@ const (
 )
 
 // giveShares is how often a node gives in a second, which looks at all that is
-// held: 20 times, by class of those who ask. Strangers are those that say they are
+// held: 20 times, by class of those that ask, and up to twice that where many do (see
+// quota.Share). Strangers are those that say they are
 // a member and come from elsewhere than that is listed, as who has just moved does.
 // Seats carry no rumors. One member has up to two thirds of the members' share.
-var giveShares = quota.Shares{
-	Strangers: quota.Share{All: quota.PerSecond(4, 4), Each: quota.PerSecond(1, 1)},
-	Members:   quota.Share{All: quota.PerSecond(14, 15), Each: quota.PerSecond(4, 5)},
-	Seats:     quota.Share{All: quota.PerSecond(2, 2), Each: quota.PerSecond(2, 2)},
+var giveShares = &quota.Shares{
+	quota.Stranger: {All: quota.PerSecond(4, 4), Each: quota.PerSecond(1, 1)},
+	quota.Member:   {All: quota.PerSecond(14, 15), Each: quota.PerSecond(4, 5)},
+	quota.Seat:     {All: quota.PerSecond(2, 2), Each: quota.PerSecond(2, 2)},
 }
 
 // seenShares is how many bytes of ranges are sent to strangers: a quarter of what
-// members may have, who have all of seenRate.
-var seenShares = quota.Shares{Strangers: quota.Share{All: quota.PerSecond(seenRate/4, seenRate), Each: quota.PerSecond(seenRate/16, seenRate/4)}}
+// members may have, who have all of seenRate; up to twice that where many ask.
+var seenShares = &quota.Shares{quota.Stranger: {All: quota.PerSecond(seenRate/4, seenRate), Each: quota.PerSecond(seenRate/16, seenRate/4)}}
 
 // comparison is what is known of a neighbor's seen.
 type comparison struct {

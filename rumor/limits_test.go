@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/quota"
 )
 
 // from hands a node a packet.
@@ -67,14 +68,14 @@ func TestGivingIsBounded(t *testing.T) {
 	n := w.nodes[0]
 	w.say(0, "asked for")
 	w.run(time.Second)
-	most, more := 2*giveShares.Members.Each.Burst, 5
+	most, more := 2*giveShares[quota.Member].Each.Burst, 5
 	for range most + more {
 		w.byStream(1, 0, &hearsay.Seen{})
 	}
 	if n.stats.Payloads != uint64(most) || n.drops[hearsay.DropRate] != uint64(more) {
 		t.Errorf("given %d times, refused %d times: want %d, %d", n.stats.Payloads, n.drops[hearsay.DropRate], most, more)
 	}
-	w.now = w.now.Add(giveShares.Members.Each.Every)
+	w.now = w.now.Add(giveShares[quota.Member].Each.Every)
 	if w.byStream(1, 0, &hearsay.Seen{}); n.stats.Payloads != uint64(most)+1 {
 		t.Error("it is not given later")
 	}
