@@ -1,7 +1,8 @@
 package agent
 
 import (
-	"bytes"
+	"cmp"
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -23,20 +24,25 @@ type acquaintances struct {
 	mu      sync.RWMutex
 	seats   map[netip.Addr]bool // sources
 	asked   map[netip.Addr]bool // of contacts that an operator named: as good as members
-	members []acquaintance      // ascending by id. Maps take three times the memory, in each node for each member
-	sources []sourceCount       // of members, ascending by ip
+	members []acquaintance      // ascending by source. Each node has one for each member: maps take five times the memory
 }
 
 // acquaintance is a member, and the source of its address.
 type acquaintance struct {
-	id hearsay.NodeID
-	ip [16]byte
+	source sourceKey
+	id     hearsay.NodeID
 }
 
-// sourceCount is how many members are at a source.
-type sourceCount struct {
-	ip      [16]byte
-	members int32
+// sourceKey is a source in 8 bytes: the first half of an IPv6 address, or 0000:ffff and an
+// IPv4 address, as 0000::/8 is assigned to nobody (RFC 4291, section 2.4).
+type sourceKey uint64
+
+func sourceKeyOf(source netip.Addr) sourceKey {
+	ip := source.As16()
+	if source.Is4() {
+		return 0xffff<<32 | sourceKey(binary.BigEndian.Uint32(ip[12:]))
+	}
+	return sourceKey(binary.BigEndian.Uint64(ip[:]))
 }
 
 func newAcquaintances(seats []netip.AddrPort) *acquaintances {
@@ -71,36 +77,24 @@ func perSource(each, all quota.Rate) *quota.Shares {
 // newQuota makes a quota of which nothing is used.
 func newQuota(shares *quota.Shares) *quota.Quota { return quota.New(rand.Uint64(), shares) }
 
-// note takes where a member is now; the zero address: it is none any more.
+// note takes where a member is now; the zero address: it is none any more. It looks through
+// all members, which takes a few microseconds, once for each that comes, moves or goes.
 func (a *acquaintances) note(id hearsay.NodeID, at netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	i, known := slices.BinarySearchFunc(a.members, id, func(m acquaintance, id hearsay.NodeID) int { return m.id.Compare(id) })
-	if known {
-		a.countAt(a.members[i].ip, -1)
+	if i := slices.IndexFunc(a.members, func(m acquaintance) bool { return m.id == id }); i >= 0 {
 		a.members = slices.Delete(a.members, i, i+1)
 	}
 	if at.IsValid() {
-		ip := hearsay.Source(at).As16()
-		a.countAt(ip, 1)
-		a.members = slices.Insert(a.members, i, acquaintance{id, ip})
+		source := sourceKeyOf(hearsay.Source(at))
+		i, _ := a.find(source)
+		a.members = slices.Insert(a.members, i, acquaintance{source, id})
 	}
 }
 
-// find gives the place of a source.
-func (a *acquaintances) find(ip [16]byte) (i int, found bool) {
-	return slices.BinarySearchFunc(a.sources, ip, func(s sourceCount, ip [16]byte) int { return bytes.Compare(s.ip[:], ip[:]) })
-}
-
-// countAt counts members more at a source, or fewer.
-func (a *acquaintances) countAt(ip [16]byte, more int32) {
-	i, found := a.find(ip)
-	if !found {
-		a.sources = slices.Insert(a.sources, i, sourceCount{ip: ip})
-	}
-	if a.sources[i].members += more; a.sources[i].members == 0 {
-		a.sources = slices.Delete(a.sources, i, i+1)
-	}
+// find gives the place of the first member at a source.
+func (a *acquaintances) find(source sourceKey) (i int, found bool) {
+	return slices.BinarySearchFunc(a.members, source, func(m acquaintance, source sourceKey) int { return cmp.Compare(m.source, source) })
 }
 
 // sender gives whose share is taken of what comes from an address.
@@ -122,7 +116,7 @@ func (a *acquaintances) class(addr netip.Addr) quota.Class {
 	case a.asked[source]:
 		return quota.Member
 	}
-	if _, found := a.find(source.As16()); found {
+	if _, found := a.find(sourceKeyOf(source)); found {
 		return quota.Member
 	}
 	return quota.Stranger

@@ -343,6 +343,11 @@ func TestAcquaintances(t *testing.T) {
 	want("10.2.0.1", quota.Stranger)
 	want("10.2.0.2", quota.Member)
 	want("2001:db8::77", quota.Stranger)
+	a.note(two, netip.MustParseAddr("10.2.0.2"))
+	a.note(one, netip.Addr{}) // another is still there
+	want("10.2.0.2", quota.Member)
+	a.note(two, netip.Addr{})
+	want("10.2.0.2", quota.Stranger)
 }
 
 // TestEvictedPacketsAreWithdrawn: while the loop is busy no more packets wait for it than
