@@ -31,7 +31,7 @@ const (
 // places are the streams that are open, counted.
 type places struct {
 	most    int                        // at a time; zero: streamsMax
-	open    map[netip.AddrPort]*stream // by the other end
+	open    map[netip.AddrPort]*stream // by the other end; nil while there is none, as the maps below: most nodes have none
 	classes [quota.Seat + 1]int        // how many there are
 	sources map[netip.Addr]*int        // likewise
 	proven  map[netip.AddrPort]int     // likewise, of members: see proved
@@ -47,8 +47,8 @@ func (p *places) share(of int) int {
 
 // take gives a stream its place.
 func (p *places) take(st *stream) {
-	if p.sources == nil {
-		p.sources = make(map[netip.Addr]*int)
+	if p.open == nil {
+		p.open, p.sources = make(map[netip.AddrPort]*stream), make(map[netip.Addr]*int)
 	}
 	if st.same = p.sources[st.source]; st.same == nil {
 		st.same = new(int)
@@ -69,11 +69,13 @@ func (p *places) leave(st *stream) {
 	if *st.same--; *st.same == 0 {
 		delete(p.sources, st.source)
 	}
-	if !st.proves.IsValid() {
-		return
+	if st.proves.IsValid() {
+		if p.proven[st.proves]--; p.proven[st.proves] == 0 {
+			delete(p.proven, st.proves)
+		}
 	}
-	if p.proven[st.proves]--; p.proven[st.proves] == 0 {
-		delete(p.proven, st.proves)
+	if len(p.open) == 0 {
+		p.open, p.sources, p.proven = nil, nil, nil
 	}
 }
 

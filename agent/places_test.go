@@ -36,7 +36,7 @@ func inCrowd(t *testing.T, do func(c *crowd)) {
 		c := &crowd{t: t}
 		c.streams = &streams{
 			ctx: ctx, cancel: cancel, counters: &c.counters, known: newAcquaintances([]netip.AddrPort{seatAddr}),
-			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
+			deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 		}
 		c.known.note(hearsay.NodeID{1}, memberAddr.Addr())
 		do(c)
@@ -464,7 +464,7 @@ func TestLongFramesAreBounded(t *testing.T) {
 	for _, f := range append(all, other, last) {
 		l.end(f)
 	}
-	if l.reading != 0 || l.bySource != [receivingSlots]int{} || len(l.waiting) != 0 {
+	if l.reading != 0 || l.bySource != [receivingSlots]uint8{} || len(l.waiting) != 0 {
 		t.Errorf("at the end %d are read, and %d wait", l.reading, len(l.waiting))
 	}
 }

@@ -43,6 +43,8 @@ const (
 
 	streamReceivingStrangers = streamReceivingMax / 4
 	_                        = uint(strangersLongPerSource - 1)
+	_                        = uint8(strangersLongPerSource) // it is counted in so many bits
+	_                        = int32(streamReceivingMax)     // likewise
 	_                        = uint(streamReceivingMax/2 - streamReceivingStrangers - streamsStrangers*streamFree)
 
 	// strangersBuffer is what the kernel is asked to keep of one stream of a stranger,
@@ -69,17 +71,18 @@ var errBudget = errors.New("too many bytes are being received")
 // beyond streamFree, those of one source. A stranger's connection reads beyond that in
 // its turn.
 type budget struct {
-	conn        net.Conn
-	all, source *atomic.Int64
-	class       quota.Class // changes only while nothing is held
-	held        int64
-	pace        *pace
-	long        *longFrames
-	turn        *longFrame // nil: none is taken
-	slot        int        // of the source
-	hurried     bool       // it waits for no turn: nobody would wait for its answer
-	evicted     <-chan struct{}
-	ended       <-chan struct{}
+	conn    net.Conn
+	all     *atomic.Int64
+	source  *atomic.Int32
+	class   quota.Class // changes only while nothing is held
+	held    int64
+	pace    *pace
+	long    *longFrames
+	turn    *longFrame // nil: none is taken
+	slot    int        // of the source
+	hurried bool       // it waits for no turn: nobody would wait for its answer
+	evicted <-chan struct{}
+	ended   <-chan struct{}
 }
 
 // longFrames are strangers' frames beyond streamFree: those that are being read, and
@@ -87,7 +90,7 @@ type budget struct {
 type longFrames struct {
 	mu       sync.Mutex
 	reading  int
-	bySource [receivingSlots]int // likewise
+	bySource [receivingSlots]uint8 // likewise
 	waiting  []*longFrame
 }
 
@@ -225,7 +228,7 @@ func (b *budget) takeTurn() error {
 func (b *budget) count(n int64) bool {
 	beyond := max(b.held+n, streamFree) - max(b.held, streamFree)
 	b.held += n
-	all, source := b.all.Add(n), b.source.Add(beyond)
+	all, source := b.all.Add(n), b.source.Add(int32(beyond))
 	return all <= streamReceivingMax && (b.class == quota.Stranger || b.held <= streamFree || source <= streamReceivingPerSource)
 }
 

@@ -56,7 +56,7 @@ type streams struct {
 	known    *acquaintances // nil, in tests: nobody
 
 	receiving   atomic.Int64                 // bytes that budgets hold, all together
-	receivingBy [receivingSlots]atomic.Int64 // and by source
+	receivingBy [receivingSlots]atomic.Int32 // and by source
 
 	long longFrames
 	pace pace
@@ -94,7 +94,6 @@ func newStreams(listener *net.TCPListener, source *outbound, counters *counters,
 	s := &streams{
 		listener: listener, counters: counters, deliver: deliver, source: source,
 		dialer: net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1},
-		places: places{open: make(map[netip.AddrPort]*stream)},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s

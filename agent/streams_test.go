@@ -258,7 +258,7 @@ func TestSourcesLeaveRoom(t *testing.T) {
 		var counters counters
 		s := &streams{
 			ctx: ctx, cancel: cancel, counters: &counters,
-			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
+			deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 		}
 		begin := func(source byte, port int) bool {
 			ours, theirs := net.Pipe()
@@ -313,7 +313,7 @@ func TestSlowStreamsAreClosed(t *testing.T) {
 				var counters counters
 				s := &streams{
 					ctx: ctx, cancel: cancel, counters: &counters,
-					places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
+					deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 				}
 				start := time.Now()
 				conn := pipeStream(s)
@@ -356,7 +356,7 @@ func TestBytesBeingReceivedAreBounded(t *testing.T) {
 		var counters counters
 		s := &streams{
 			ctx: ctx, cancel: cancel, counters: &counters,
-			places: places{open: make(map[netip.AddrPort]*stream)}, deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
+			deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 		}
 		const held = 250 << 10
 		begun := append([]byte{wire.FrameStart, 0x03, 0xff, 0xff}, make([]byte, held)...)
