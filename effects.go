@@ -44,26 +44,29 @@ func (e *Effects) Empty() bool {
 	return len(e.Now) == 0 && len(e.Persist) == 0 && len(e.Send) == 0 && len(e.Events) == 0 && len(e.Read) == 0
 }
 
-// keptEvents is how much storage for events, for records and for the packets
-// that follow them is kept between steps: a step in which everybody joins has
-// hundreds, and most have none.
-const keptEvents = 4
+// How much storage is kept between steps: a step in which everybody joins has hundreds
+// of packets and events, and most have a packet or two.
+const (
+	keptPackets = 8 // that are sent at once: a rumor over each link
+	keptOthers  = 4 // of each other kind
+)
 
 // Reset forgets everything and keeps the storage, but for what is rarely
 // needed.
 func (e *Effects) Reset() {
-	e.Now, e.Persist, e.Send, e.Events = e.Now[:0], e.Persist[:0], e.Send[:0], e.Events[:0]
-	e.Read = nil // there seldom is any
-	if cap(e.Events) > keptEvents {
-		e.Events = nil
+	e.Now, e.Persist, e.Send = kept(e.Now, keptPackets), kept(e.Persist, keptOthers), kept(e.Send, keptOthers)
+	e.Events, e.Read = kept(e.Events, keptOthers), nil // there seldom is any
+	e.pings, e.acks, e.news = kept(e.pings, keptPackets), kept(e.acks, keptPackets), kept(e.news, keptOthers)
+}
+
+// kept empties a list and keeps its storage, if that is no longer than most. What it pointed
+// to is let go: the claims of one packet may be many.
+func kept[L ~[]T, T any](list L, most int) L {
+	if cap(list) > most {
+		return nil
 	}
-	if cap(e.Persist) > keptEvents {
-		e.Persist = nil
-	}
-	if cap(e.Send) > keptEvents {
-		e.Send = nil
-	}
-	e.pings, e.acks, e.news = e.pings[:0], e.acks[:0], e.news[:0]
+	clear(list)
+	return list[:0]
 }
 
 // Ping sends a ping now, by datagram.
