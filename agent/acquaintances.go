@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
@@ -22,15 +21,9 @@ const askedSources = 1024
 // are short; see places.
 type acquaintances struct {
 	mu      sync.RWMutex
-	seats   map[netip.Addr]bool // sources
-	asked   map[netip.Addr]bool // of contacts that an operator named: as good as members
-	members []acquaintance      // ascending by source. Each node has one for each member: maps take five times the memory
-}
-
-// acquaintance is a member, and the source of its address.
-type acquaintance struct {
-	source sourceKey
-	id     hearsay.NodeID
+	seats   map[netip.Addr]bool // sources; nil: none
+	asked   map[netip.Addr]bool // of contacts that an operator named: as good as members; nil: none
+	members []sourceKey         // of members, ascending, each once: each node has one for each member
 }
 
 // sourceKey is a source in 8 bytes: the first half of an IPv6 address, or 0000:ffff and an
@@ -46,8 +39,9 @@ func sourceKeyOf(source netip.Addr) sourceKey {
 }
 
 func newAcquaintances(seats []netip.AddrPort) *acquaintances {
-	a := &acquaintances{
-		seats: make(map[netip.Addr]bool), asked: make(map[netip.Addr]bool),
+	a := &acquaintances{}
+	if len(seats) > 0 {
+		a.seats = make(map[netip.Addr]bool)
 	}
 	for _, addr := range seats {
 		a.seats[hearsay.Source(addr.Addr())] = true
@@ -59,8 +53,8 @@ func newAcquaintances(seats []netip.AddrPort) *acquaintances {
 func (a *acquaintances) contacts(addrs []netip.AddrPort) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.asked)+len(addrs) > askedSources {
-		clear(a.asked) // a name has had many addresses: what was found last counts
+	if a.asked == nil || len(a.asked)+len(addrs) > askedSources { // a name has had many addresses: what was found last counts
+		a.asked = make(map[netip.Addr]bool)
 	}
 	for _, addr := range addrs[:min(len(addrs), askedSources)] {
 		a.asked[hearsay.Source(addr.Addr())] = true
@@ -77,24 +71,26 @@ func perSource(each, all quota.Rate) *quota.Shares {
 // newQuota makes a quota of which nothing is used.
 func newQuota(shares *quota.Shares) *quota.Quota { return quota.New(rand.Uint64(), shares) }
 
-// note takes where a member is now; the zero address: it is none any more. It looks through
-// all members, which takes a few microseconds, once for each that comes, moves or goes.
-func (a *acquaintances) note(id hearsay.NodeID, at netip.Addr) {
+// add takes where a member is.
+func (a *acquaintances) add(at netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if i := slices.IndexFunc(a.members, func(m acquaintance) bool { return m.id == id }); i >= 0 {
-		a.members = slices.Delete(a.members, i, i+1)
-	}
-	if at.IsValid() {
-		source := sourceKeyOf(hearsay.Source(at))
-		i, _ := a.find(source)
-		a.members = slices.Insert(a.members, i, acquaintance{source, id})
+	source := sourceKeyOf(hearsay.Source(at))
+	if i, found := slices.BinarySearch(a.members, source); !found {
+		a.members = slices.Insert(a.members, i, source)
 	}
 }
 
-// find gives the place of the first member at a source.
-func (a *acquaintances) find(source sourceKey) (i int, found bool) {
-	return slices.BinarySearchFunc(a.members, source, func(m acquaintance, source sourceKey) int { return cmp.Compare(m.source, source) })
+// only takes where all members are: whoever is not there any more is a stranger.
+func (a *acquaintances) only(addrs []netip.AddrPort) {
+	members := make([]sourceKey, 0, len(addrs))
+	for _, addr := range addrs {
+		members = append(members, sourceKeyOf(hearsay.Source(addr.Addr())))
+	}
+	slices.Sort(members)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.members = slices.Clip(slices.Compact(members))
 }
 
 // sender gives whose share is taken of what comes from an address.
@@ -116,7 +112,7 @@ func (a *acquaintances) class(addr netip.Addr) quota.Class {
 	case a.asked[source]:
 		return quota.Member
 	}
-	if _, found := a.find(sourceKeyOf(source)); found {
+	if _, found := slices.BinarySearch(a.members, sourceKeyOf(source)); found {
 		return quota.Member
 	}
 	return quota.Stranger

@@ -33,7 +33,7 @@ const (
 	// before the agent gives up.
 	readFailsMax = 100
 
-	// seekEvery is how often the loop asks itself whether names must be looked up, and
+	// seekEvery is how often the loop asks itself whether names must be looked up, or members have gone, and
 	// mostFades how long a roster is remembered that had more than twice as many.
 	seekEvery = time.Second
 	mostFades = time.Hour
@@ -77,6 +77,7 @@ type loop struct {
 	ticked    bool           // at least once
 	readFails int            // one after the other
 	leaving   bool
+	departed  bool // members have moved or gone since the second began: see acquaint
 	told      bool // gone was called, or will be
 }
 
@@ -148,12 +149,17 @@ func (l *loop) tick(now time.Time) time.Time {
 }
 
 // seek has the names of contacts looked up: more often while this node is alone, or sees
-// less than half of the members that it saw.
+// less than half of the members that it saw. Once a second it also has connections known by
+// where members are now.
 func (l *loop) seek(now time.Time) {
 	if now.Before(l.seekAt) {
 		return
 	}
 	l.seekAt = now.Add(seekEvery)
+	if l.departed {
+		l.departed = false
+		l.streams.known.only(l.node.Addrs())
+	}
 	living := l.node.Living()
 	if living >= l.most || now.Sub(l.mostAt) > mostFades {
 		l.most, l.mostAt = living, now
@@ -341,13 +347,19 @@ func (l *loop) report(events []hearsay.Event) {
 	}))
 }
 
-// acquaint has connections known by where members are now.
+// acquaint has connections known by where members are. That of one that has gone is
+// known until the next second begins: see seek.
 func (l *loop) acquaint(e *hearsay.Event) {
 	switch e.Kind {
-	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved,
-		hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft:
-		addr, _ := l.node.Whereabouts(e.Subject)
-		l.streams.known.note(e.Subject, addr.Addr())
+	case hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft:
+		l.departed = true
+	case hearsay.EventMemberMoved:
+		l.departed = true
+		fallthrough
+	case hearsay.EventMemberJoined, hearsay.EventMemberReturned:
+		if addr, ok := l.node.Whereabouts(e.Subject); ok {
+			l.streams.known.add(addr.Addr())
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ func inCrowd(t *testing.T, do func(c *crowd)) {
 			ctx: ctx, cancel: cancel, counters: &c.counters, known: newAcquaintances([]netip.AddrPort{seatAddr}),
 			deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 		}
-		c.known.note(hearsay.NodeID{1}, memberAddr.Addr())
+		c.known.add(memberAddr.Addr())
 		do(c)
 		c.mu.Lock()
 		for _, st := range c.open {
@@ -168,7 +168,7 @@ func TestProvenStreamsStay(t *testing.T) {
 func TestOneNameKeepsFewPlaces(t *testing.T) {
 	inCrowd(t, func(c *crowd) {
 		other := netip.MustParseAddrPort("10.3.0.1:7946")
-		c.known.note(hearsay.NodeID{2}, other.Addr())
+		c.known.add(other.Addr())
 		for port := range streamsMembers {
 			from := netip.AddrPortFrom(memberAddr.Addr(), uint16(port+1))
 			c.whole(from.String())
@@ -322,9 +322,9 @@ func TestLongFramesOfStrangersArePaced(t *testing.T) {
 
 func TestAcquaintances(t *testing.T) {
 	a := newAcquaintances([]netip.AddrPort{seatAddr})
-	one, two := hearsay.NodeID{1}, hearsay.NodeID{2}
-	a.note(one, memberAddr.Addr())
-	a.note(two, netip.MustParseAddr("2001:db8::1"))
+	a.add(memberAddr.Addr())
+	a.add(netip.MustParseAddr("2001:db8::1"))
+	a.add(netip.MustParseAddr("2001:db8::2")) // of the same source
 	a.contacts([]netip.AddrPort{netip.MustParseAddrPort("10.9.9.9:1")})
 	want := func(addr string, class quota.Class) {
 		t.Helper()
@@ -338,16 +338,15 @@ func TestAcquaintances(t *testing.T) {
 	want("2001:db8::77", quota.Member)
 	want("10.9.9.9", quota.Member)
 	want("10.2.0.2", quota.Stranger)
-	a.note(one, netip.MustParseAddr("10.2.0.2")) // it has moved
-	a.note(two, netip.Addr{})                    // it has died
+	a.add(netip.MustParseAddr("10.2.0.2")) // the first has moved, and the others died
+	want("10.2.0.2", quota.Member)
+	a.only([]netip.AddrPort{netip.MustParseAddrPort("10.2.0.2:7"), netip.MustParseAddrPort("10.2.0.2:8")})
 	want("10.2.0.1", quota.Stranger)
 	want("10.2.0.2", quota.Member)
 	want("2001:db8::77", quota.Stranger)
-	a.note(two, netip.MustParseAddr("10.2.0.2"))
-	a.note(one, netip.Addr{}) // another is still there
-	want("10.2.0.2", quota.Member)
-	a.note(two, netip.Addr{})
-	want("10.2.0.2", quota.Stranger)
+	if len(a.members) != 1 {
+		t.Errorf("%d sources are kept of two members at one", len(a.members))
+	}
 }
 
 // TestEvictedPacketsAreWithdrawn: while the loop is busy no more packets wait for it than
@@ -467,4 +466,19 @@ func TestLongFramesAreBounded(t *testing.T) {
 	if l.reading != 0 || l.bySource != [receivingSlots]uint8{} || len(l.waiting) != 0 {
 		t.Errorf("at the end %d are read, and %d wait", l.reading, len(l.waiting))
 	}
+}
+
+// TestMembersAddressesAreKnown: connections from a member's address have a member's places
+// as long as it is one.
+func TestMembersAddressesAreKnown(t *testing.T) {
+	a := start(t, quick("a"))
+	other := quick("b", addrOf(a))
+	other.Bind = "127.0.0.2:0"
+	b := start(t, other)
+	class := func() quota.Class { return a.streams.known.class(netip.MustParseAddr("127.0.0.2")) }
+	await(t, a, "b is a member, and so is its address", func() bool { return class() == quota.Member })
+	if err := b.Leave(patient(t)); err != nil {
+		t.Error(err)
+	}
+	await(t, a, "b has left, and its address is a stranger's", func() bool { return class() == quota.Stranger })
 }

@@ -43,5 +43,14 @@ func stranger(addr netip.AddrPort) quota.Sender {
 	return quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(addr.Addr()), 0)}
 }
 
+// Addrs tells where all living members other than this node are reached.
+func (n *Node) Addrs() []netip.AddrPort {
+	addrs := make([]netip.AddrPort, n.roster.CountOthers())
+	for i := range addrs {
+		addrs[i], _ = n.roster.Addr(n.roster.Other(i))
+	}
+	return addrs
+}
+
 // Whereabouts tells where the roster has a living member other than this node.
 func (n *Node) Whereabouts(id hearsay.NodeID) (netip.AddrPort, bool) { return n.roster.Addr(id) }
