@@ -47,16 +47,16 @@ func (e *Effects) Empty() bool {
 // How much storage is kept between steps: a step in which everybody joins has hundreds
 // of packets and events, and most have a packet or two.
 const (
-	keptPackets = 8 // that are sent at once: a rumor over each link
-	keptOthers  = 4 // of each other kind
+	keptPackets = 4 // and bodies of them, and records
+	keptEvents  = 1 // 248 bytes each: a rumor
 )
 
 // Reset forgets everything and keeps the storage, but for what is rarely
 // needed.
 func (e *Effects) Reset() {
-	e.Now, e.Persist, e.Send = kept(e.Now, keptPackets), kept(e.Persist, keptOthers), kept(e.Send, keptOthers)
-	e.Events, e.Read = kept(e.Events, keptOthers), nil // there seldom is any
-	e.pings, e.acks, e.news = kept(e.pings, keptPackets), kept(e.acks, keptPackets), kept(e.news, keptOthers)
+	e.Now, e.Persist, e.Send = kept(e.Now, keptPackets), kept(e.Persist, keptPackets), kept(e.Send, keptPackets)
+	e.Events, e.Read = kept(e.Events, keptEvents), nil // there seldom is any
+	e.pings, e.acks, e.news = kept(e.pings, keptPackets), kept(e.acks, keptPackets), kept(e.news, keptPackets)
 }
 
 // kept empties a list and keeps its storage, if that is no longer than most. What it pointed

@@ -32,6 +32,7 @@ type Agent struct {
 	started time.Time
 
 	callers   atomic.Uint32 // who have asked this seed from within the process
+	stopping  bool          // guarded by mu
 	counters  counters
 	conn      *net.UDPConn
 	disk      *store.Disk // nil without a data directory
@@ -50,9 +51,8 @@ type Agent struct {
 	left chan struct{} // closed when the node has left in good order
 	done chan struct{} // closed when nothing runs any more
 
-	mu       sync.Mutex
-	stopping bool
-	err      error // why it stopped by itself
+	mu  sync.Mutex
+	err error // why it stopped by itself
 
 	// retired guards the node once the loop has ended.
 	retired sync.Mutex

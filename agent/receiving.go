@@ -172,6 +172,11 @@ func (p *pace) reserve(now time.Time, n int64) time.Duration {
 
 func (s *streams) newBudget(st *stream) *budget {
 	slot := receivingSlot(st.source)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.receivingBy == nil {
+		s.receivingBy = new([receivingSlots]atomic.Int32)
+	}
 	return &budget{
 		conn: st.conn, all: &s.receiving, source: &s.receivingBy[slot], slot: slot,
 		pace: &s.pace, long: &s.long, evicted: st.evicted, ended: s.ctx.Done(),

@@ -55,8 +55,8 @@ type streams struct {
 	lines    *lineServer    // answers who speaks JSON lines; nil, in tests: nobody does
 	known    *acquaintances // nil, in tests: nobody
 
-	receiving   atomic.Int64                 // bytes that budgets hold, all together
-	receivingBy [receivingSlots]atomic.Int32 // and by source
+	receiving   atomic.Int64                  // bytes that budgets hold, all together
+	receivingBy *[receivingSlots]atomic.Int32 // and by source; nil until there was a stream
 
 	long longFrames
 	pace pace

@@ -74,7 +74,7 @@ type answerer struct {
 // local health (Dadgar, Phillips, Currey 2018). One member is probed a
 // period, in the order of a shuffled list, so that each is probed once a lap.
 type Swim struct {
-	cfg       Config
+	cfg       *Config // read only
 	self      hearsay.NodeID
 	directory Directory
 	random    *rand.Rand
@@ -151,7 +151,7 @@ type relayed struct {
 }
 
 // NewSwim makes a detector that knows nobody. What it wants done goes to out.
-func NewSwim(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand, out *hearsay.Effects, now time.Time) *Swim {
+func NewSwim(cfg *Config, self hearsay.NodeID, directory Directory, random *rand.Rand, out *hearsay.Effects, now time.Time) *Swim {
 	return &Swim{
 		cfg: cfg, self: self, directory: directory, random: random, out: out,
 		// Nodes started together must not probe in step.

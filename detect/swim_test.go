@@ -77,7 +77,7 @@ func newWorld(t *testing.T, members int) *world {
 			return quota.Sender{Class: class, Addr: p.Addr}
 		},
 	}
-	w.Swim = detect.NewSwim(cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), w.out, w.now)
+	w.Swim = detect.NewSwim(&cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), w.out, w.now)
 	for i := range members {
 		w.Add(id(i + 1))
 	}

@@ -33,7 +33,7 @@ const (
 
 // Roster is one node's view of who is in. What it wants done goes to out.
 type Roster struct {
-	cfg     Config
+	cfg     *Config // read only
 	network hearsay.NetworkID
 	signer  hearsay.Signer
 	random  *rand.Rand
@@ -113,9 +113,9 @@ type held struct {
 }
 
 // New makes the roster of a node whose own card is given; the card is signed
-// here. Cards may be those of other nodes in the process too. Records are what
+// here. The configuration is read as long as the roster is. Cards may be those of other nodes in the process too. Records are what
 // earlier lives kept.
-func New(cfg Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards, signer hearsay.Signer, random *rand.Rand,
+func New(cfg *Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards, signer hearsay.Signer, random *rand.Rand,
 	records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time,
 ) *Roster {
 	r := &Roster{

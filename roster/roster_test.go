@@ -68,7 +68,8 @@ func newBenchOf(t *testing.T, others int, signer hearsay.Signer, records ...hear
 	b := &bench{T: t, out: &hearsay.Effects{}, now: start}
 	self := newStranger(0)
 	card := hearsay.Card{Name: self.name, Addr: self.addr, Role: hearsay.RolePeer}
-	b.Roster = roster.New(roster.DefaultConfig(), network, card, roster.NewCards(1), signer, rand.New(rand.NewPCG(1, 2)), records, &b.drops, b.out, b.now)
+	cfg := roster.DefaultConfig()
+	b.Roster = roster.New(&cfg, network, card, roster.NewCards(1), signer, rand.New(rand.NewPCG(1, 2)), records, &b.drops, b.out, b.now)
 	b.TellApart(func(p *hearsay.Packet) quota.Sender {
 		if addr, listed := b.Addr(p.From); listed && addr == p.Addr {
 			return quota.Sender{Class: quota.Member, Addr: addr}

@@ -22,7 +22,8 @@ func newProcess(addr string, now time.Time) *process {
 	p := &process{out: &hearsay.Effects{}}
 	self := newStranger(0)
 	card := hearsay.Card{Name: self.name, Addr: netip.MustParseAddrPort(addr), Role: hearsay.RolePeer}
-	p.Roster = roster.New(roster.DefaultConfig(), network, card, roster.NewCards(1), self, rand.New(rand.NewPCG(1, 2)), nil, &p.drops, p.out, now)
+	cfg := roster.DefaultConfig()
+	p.Roster = roster.New(&cfg, network, card, roster.NewCards(1), self, rand.New(rand.NewPCG(1, 2)), nil, &p.drops, p.out, now)
 	return p
 }
 
