@@ -145,8 +145,8 @@ func (q *queues) withdraw(addr netip.Addr, taken chan struct{}) {
 	}
 	s.inputs = slices.DeleteFunc(s.inputs, func(in input) bool { return in.taken == taken })
 	if len(s.inputs) == 0 {
-		delete(q.sources, addr)
 		q.turns = slices.DeleteFunc(q.turns, func(o *source) bool { return o == s })
+		q.gone(s)
 	}
 }
 
@@ -265,9 +265,16 @@ func (q *queues) take() (in input) {
 	if in, s.inputs = first(s.inputs); len(s.inputs) > 0 {
 		q.turns = append(q.turns, s)
 	} else {
-		delete(q.sources, s.addr)
+		q.gone(s)
 	}
 	return in
+}
+
+// gone takes away a source of which nothing waits, and with the last one all room.
+func (q *queues) gone(s *source) {
+	if delete(q.sources, s.addr); len(q.sources) == 0 {
+		*q = queues{}
+	}
 }
 
 // first takes the first of a queue, which holds it no longer.

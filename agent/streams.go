@@ -39,6 +39,8 @@ const (
 
 var acceptShares = perSource(quota.PerSecond(acceptsPerSource, acceptsPerSource), quota.PerSecond(acceptsPerClass, acceptsPerClass))
 
+var streamDialer = net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1}
+
 // delivering takes a packet that came by stream. It may take its time; if the stream is
 // evicted meanwhile it does not need to.
 type delivering func(packet []byte, class quota.Class, from netip.AddrPort, evicted <-chan struct{})
@@ -49,7 +51,6 @@ type delivering func(packet []byte, class quota.Class, from netip.AddrPort, evic
 type streams struct {
 	listener *net.TCPListener
 	source   *outbound // from which it dials
-	dialer   net.Dialer
 	counters *counters
 	deliver  delivering
 	lines    *lineServer    // answers who speaks JSON lines; nil, in tests: nobody does
@@ -93,7 +94,6 @@ type stream struct {
 func newStreams(listener *net.TCPListener, source *outbound, counters *counters, deliver delivering) *streams {
 	s := &streams{
 		listener: listener, counters: counters, deliver: deliver, source: source,
-		dialer: net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -195,7 +195,7 @@ func (s *streams) forget(st *stream) {
 }
 
 func (s *streams) dial(st *stream) {
-	conn, err := dialFrom(s.ctx, s.dialer, s.source.now.Load().addr, st.remote)
+	conn, err := dialFrom(s.ctx, streamDialer, s.source.now.Load().addr, st.remote)
 	s.mu.Lock()
 	if err != nil {
 		s.forget(st)
