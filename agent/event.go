@@ -12,10 +12,12 @@ import (
 //
 //	length    uvarint, of what follows
 //	kind      1
-//	at        varint, Unix nanoseconds
+//	at        varint, nanoseconds since the hub began
 //	fields    uvarint, one bit for each field below that is not zero
 //	each such field, in this order; names and text with their length before
-//	them; evidence, rumor, ballot and ruling kept apart
+//	them; an incarnation, which is about a time in Unix milliseconds, as a
+//	varint of how much later than the hub that is; evidence, rumor, ballot and
+//	ruling kept apart
 const (
 	fieldSubject = 1 << iota
 	fieldName
@@ -26,6 +28,7 @@ const (
 	fieldAddr
 	fieldRound
 	fieldVerdict
+	fieldRule
 	fieldCount
 	fieldTook
 	fieldText
@@ -35,10 +38,10 @@ const (
 )
 
 // appendEvent appends e, but for what it points to, with its length before it.
-func appendEvent(dst []byte, e *hearsay.Event) []byte {
+func appendEvent(dst []byte, began time.Time, e *hearsay.Event) []byte {
 	var room [256]byte
 	b := append(room[:0], byte(e.Kind))
-	b = binary.AppendVarint(b, e.At.UnixNano())
+	b = binary.AppendVarint(b, e.At.UnixNano()-began.UnixNano())
 	b = binary.AppendUvarint(b, fieldsOf(e))
 	if !e.Subject.IsZero() {
 		b = append(b, e.Subject[:]...)
@@ -49,13 +52,16 @@ func appendEvent(dst []byte, e *hearsay.Event) []byte {
 	}
 	b = appendText(b, e.ByName)
 	b = appendNumber(b, uint64(e.State))
-	b = appendNumber(b, uint64(e.Incarnation))
+	if e.Incarnation != 0 {
+		b = binary.AppendVarint(b, int64(e.Incarnation)-began.UnixMilli())
+	}
 	if e.Addr.IsValid() {
 		addr, _ := e.Addr.MarshalBinary() // never fails
 		b = appendText(b, string(addr))
 	}
 	b = appendNumber(b, uint64(e.Round))
 	b = appendNumber(b, uint64(e.Verdict))
+	b = appendNumber(b, uint64(e.Rule))
 	b = appendNumber(b, uint64(e.Count))
 	b = appendNumber(b, uint64(e.Took))
 	b = appendText(b, e.Text)
@@ -67,7 +73,7 @@ func appendEvent(dst []byte, e *hearsay.Event) []byte {
 func fieldsOf(e *hearsay.Event) (fields uint64) {
 	for i, set := range []bool{
 		!e.Subject.IsZero(), e.Name != "", !e.By.IsZero(), e.ByName != "", e.State != 0, e.Incarnation != 0,
-		e.Addr.IsValid(), e.Round != 0, e.Verdict != 0, e.Count != 0, e.Took != 0, e.Text != "",
+		e.Addr.IsValid(), e.Round != 0, e.Verdict != 0, e.Rule != 0, e.Count != 0, e.Took != 0, e.Text != "",
 		e.Case != 0, e.Epoch != 0, e.Past,
 	} {
 		if set {
@@ -98,14 +104,14 @@ func skipEvent(b []byte) []byte {
 }
 
 // decodeEvent gives the first event of b.
-func decodeEvent(b []byte) (e hearsay.Event) {
+func decodeEvent(b []byte, began time.Time) (e hearsay.Event) {
 	_, size := binary.Uvarint(b)
 	r := eventReader{b: b[size:]}
 	e.Kind = hearsay.EventKind(r.b[0])
 	r.b = r.b[1:]
 	at, size := binary.Varint(r.b)
 	r.b = r.b[size:]
-	e.At = time.Unix(0, at)
+	e.At = time.Unix(0, began.UnixNano()+at)
 	r.fields, size = binary.Uvarint(r.b)
 	r.b = r.b[size:]
 	e.Subject = r.id(fieldSubject)
@@ -113,7 +119,11 @@ func decodeEvent(b []byte) (e hearsay.Event) {
 	e.By = r.id(fieldBy)
 	e.ByName = r.text(fieldByName)
 	e.State = hearsay.State(r.number(fieldState))
-	e.Incarnation = hearsay.Incarnation(r.number(fieldIncarnation))
+	if r.fields&fieldIncarnation != 0 {
+		later, size := binary.Varint(r.b)
+		r.b = r.b[size:]
+		e.Incarnation = hearsay.Incarnation(began.UnixMilli() + later)
+	}
 	if addr := r.text(fieldAddr); addr != "" {
 		var a netip.AddrPort
 		a.UnmarshalBinary([]byte(addr)) // appendEvent wrote it
@@ -121,6 +131,7 @@ func decodeEvent(b []byte) (e hearsay.Event) {
 	}
 	e.Round = hearsay.Round(r.number(fieldRound))
 	e.Verdict = hearsay.Verdict(r.number(fieldVerdict))
+	e.Rule = hearsay.Rule(r.number(fieldRule))
 	e.Count = int(r.number(fieldCount))
 	e.Took = time.Duration(r.number(fieldTook))
 	e.Text = r.text(fieldText)

@@ -25,6 +25,7 @@ const (
 // What they point to is read only, and is kept as it is.
 type hub struct {
 	mu       sync.Mutex
+	began    time.Time
 	base     uint64 // number of the first event of this life
 	first    uint64 // number of the oldest event kept
 	next     uint64 // number that the next event gets
@@ -57,7 +58,7 @@ func newHub(now time.Time) *hub {
 	const eventsPerMillisecond = 1 << 10 // far more than a node ever has, over its life
 	base := uint64(now.UnixMilli())*eventsPerMillisecond + 1
 	return &hub{
-		base: base, first: base, next: base, written: 1,
+		began: now, base: base, first: base, next: base, written: 1,
 		evidence: make(map[uint64]*hearsay.Evidence), decided: make(map[uint64]decided), rumors: make(map[uint64]*hearsay.Rumor),
 	}
 }
@@ -80,7 +81,7 @@ func (h *hub) publish(e *hearsay.Event) (number uint64) {
 	if cap(h.bytes)-before < hubRoom { // much of what an idle node holds: no room for twice as many
 		h.bytes = append(make([]byte, 0, before+before/16+2*hubRoom), h.bytes...)
 	}
-	h.bytes = appendEvent(h.bytes, e)
+	h.bytes = appendEvent(h.bytes, h.began, e)
 	h.written += uint64(len(h.bytes) - before)
 	number = h.next
 	h.next++
@@ -159,7 +160,7 @@ func (h *hub) after(at place) (next place, e hearsay.Event, wait <-chan struct{}
 	}
 	rest := h.behind(at)
 	next = place{at.number + 1, h.written - uint64(len(skipEvent(rest)))}
-	e = decodeEvent(rest)
+	e = decodeEvent(rest, h.began)
 	e.Evidence, e.Rumor = h.evidence[next.number], h.rumors[next.number]
 	if d, ok := h.decided[next.number]; ok {
 		e.Ballot, e.Ruling = d.ballot, d.ruling

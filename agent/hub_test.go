@@ -39,12 +39,16 @@ func TestEventsComeBackWhole(t *testing.T) {
 		Subject: hearsay.NodeID{1}, Name: "a", By: hearsay.NodeID{2}, ByName: "b", State: hearsay.StateDead,
 		Incarnation: 1 << 60, Addr: netip.MustParseAddrPort("[fe80::1%eth0]:7"), Round: 1 << 63, Verdict: hearsay.VerdictReachable,
 		Count: 3, Past: true, Took: time.Hour, Text: strings.Repeat("long ", 200), Evidence: &hearsay.Evidence{Round: 9},
-		Rumor: &hearsay.Rumor{Hops: 2, Data: []byte("so they say")},
+		Rumor: &hearsay.Rumor{Hops: 2, Data: []byte("so they say")}, Rule: hearsay.RuleWatch, Case: 7, Epoch: 8,
+		Ballot: &hearsay.Ballot{Case: 7}, Ruling: &hearsay.Ruling{Epoch: 8},
 	}
 	h := newHub(time.Now())
 	var want []hearsay.Event
 	fields := reflect.TypeOf(full).NumField()
 	for i := range fields { // each field alone, beside the two that are always there
+		if reflect.ValueOf(full).Field(i).IsZero() {
+			t.Errorf("the field %s is not tried", reflect.TypeOf(full).Field(i).Name)
+		}
 		e := hearsay.Event{At: full.At, Kind: full.Kind}
 		reflect.ValueOf(&e).Elem().Field(i).Set(reflect.ValueOf(full).Field(i))
 		want = append(want, e)
