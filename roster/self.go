@@ -23,7 +23,7 @@ func (r *Roster) raise(now time.Time, last hearsay.Incarnation) {
 	if r.incarnation(m) != 0 {
 		r.rehash(now, m)
 	}
-	r.sign(hearsay.NextIncarnation(max(last, r.incarnation(m)), now))
+	r.sign(hearsay.NextIncarnation(max(last, r.incarnation(m)), now.Add(r.apart())))
 	r.rehash(now, m)
 	r.out.Persist = append(r.out.Persist, &hearsay.OwnIncarnation{Incarnation: r.incarnation(m)})
 }
@@ -97,7 +97,7 @@ func (r *Roster) tickRefutation(now time.Time) {
 	was := r.refute
 	r.refute, r.refuted = refutation{}, now
 	r.stats.Refutations++
-	r.raise(now.Add(r.apart()), was.over)
+	r.raise(now, was.over)
 	r.tell(r.self)
 	if was.state == hearsay.StateDead {
 		r.renewAccusations(now)
@@ -107,9 +107,10 @@ func (r *Roster) tickRefutation(now time.Time) {
 	})
 }
 
-// apart moves the time of a refutation by some milliseconds that depend on this node's
-// address. Two processes with one identity that were paused, and go on together, refute in the
-// same millisecond: with the same incarnation neither would be newer, and none heard of the other.
+// apart moves the time of an incarnation by some milliseconds that depend on this node's
+// address. Two processes with one identity that are started together, or go on together after a
+// pause, raise it in the same millisecond: with the same incarnation neither would be newer, and
+// none heard of the other.
 func (r *Roster) apart() time.Duration {
 	const spread = 61 // a prime, so that neighboring addresses differ. A guess
 	sum := uint(r.addr(r.self).Port())

@@ -16,6 +16,7 @@ func TestTwins(t *testing.T) {
 			"across a cut":      "at 60s partition n1..n4 | n5..n8 s1\nat 61s clone n3 n8\nat 150s heal",
 			"paused together":   "at 70s clone n3 n8\nat 71s pause n8\nat 130s pause n3\nat 150s resume n3 n8",
 			"stopped":           "at 65s kill n3\nat 70s clone n3 n8\nat 130s restart n3",
+			"started together":  "at 65s kill n3\nat 70s clone n3 n8\nat 71s kill n8\nat 150s restart n3 n8",
 		} {
 			if seeds == 0 && name == "across a cut" {
 				text = "at 60s partition n1..n4 | n5..n8\nat 61s clone n3 n8\nat 150s heal"
