@@ -104,3 +104,19 @@ func TestPanicIsAFailure(t *testing.T) {
 		t.Fatalf("shortened to\n%s", less.Text())
 	}
 }
+
+// A world that is made shorter keeps what frees a machine of its bar: without that it fails
+// in another way, which looks alike.
+func TestShortenedWorldsFreeWhomTheyBar(t *testing.T) {
+	config := DefaultConfig()
+	config.Nodes, config.Seeds = 3, 3
+	bar, lift := Action{Verb: Bar, Who: []int{2, 3}}, Action{Verb: Lift, Who: []int{2, 3}}
+	config.Scenario = &Scenario{Actions: []Action{bar, lift}}
+	s := &shortening{best: config, want: &Outcome{Failure: FailedSafety}, tries: 1}
+	if s.try(s.with([]Action{bar})) || s.tries != 1 {
+		t.Error("a world was run in which two are barred for good")
+	}
+	if s.try(s.with([]Action{lift})); s.tries != 0 {
+		t.Error("a world without the bar was not run")
+	}
+}

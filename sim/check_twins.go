@@ -62,6 +62,11 @@ func (c *checker) cloned(from, to *machine) {
 	c.twins = append(c.twins, twins{identity: from.identity, machines: [2]int32{from.index, to.index}, stopped: -1})
 }
 
+// shares reports whether an identity is, or was, a machine's and another one's.
+func (c *checker) shares(identity int, m *machine) bool {
+	return slices.ContainsFunc(c.twins, func(t twins) bool { return t.identity == identity && slices.Contains(t.machines[:], m.index) })
+}
+
 // carriesOn is told that one of two with an identity runs, and the other does not.
 func (c *checker) carriesOn(m *machine) {
 	one := &c.identities[m.identity]

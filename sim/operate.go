@@ -123,10 +123,11 @@ func (w *World) ask(m *machine, verb Verb) {
 	w.requests = append(w.requests, r)
 }
 
-// lifts asks that all bars of a machine's identities end.
+// lifts asks that all bars of a machine's identities end, also of one that is another machine's,
+// too.
 func (w *World) lifts(m *machine) {
 	for i := range w.check.identities {
-		if one := &w.check.identities[i]; one.machine == m.index {
+		if one := &w.check.identities[i]; one.machine == m.index || w.check.shares(i, m) {
 			w.requests = append(w.requests, request{verb: Lift, machine: m.index, id: one.id, until: w.now + asksFor})
 		}
 	}

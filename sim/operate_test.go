@@ -99,6 +99,20 @@ func TestBars(t *testing.T) {
 	w.convergesWithin(t, 30*time.Second)
 }
 
+// A bar is lifted also of an identity that a copy of the disk has taken elsewhere.
+func TestBarOfATwinIsLifted(t *testing.T) {
+	w := newScenario(t, 5, "at 20s kill n3\nat 21s clone n3 n5\nat 40s bar n3\nat 45s lift n3\nat 50s kill n5\nat 52s restart n3", withSeeds(3))
+	w.RunUntil(44 * time.Second)
+	if seed := w.readySeed(); w.counts.Bars != 1 || len(seed.node.Barred()) != 1 {
+		t.Fatal("it is not barred")
+	}
+	w.RunUntil(60 * time.Second)
+	if bars := w.readySeed().node.Barred(); len(bars) != 0 {
+		t.Fatalf("still barred: %v", bars)
+	}
+	w.convergesWithin(t, 60*time.Second)
+}
+
 // An operator's word removes nobody who answers.
 func TestAskedRemovals(t *testing.T) {
 	w := newScenario(t, 5, "at 10s remove n3\nat 30s kill n4\nat 30s remove n4", withSeeds(3))

@@ -35,8 +35,8 @@ func Shorten(config Config, failed *Outcome) Config {
 
 // try runs what it is given, and keeps it if that fails in the same way.
 func (s *shortening) try(config Config) bool {
-	if s.tries == 0 || config.Validate() != nil {
-		return false
+	if s.tries == 0 || config.Validate() != nil || config.Scenario.barredInTheEnd() > s.best.Scenario.barredInTheEnd() {
+		return false // who is barred for good is out, and that would be another failure
 	}
 	s.tries--
 	o := RunWorld(config, io.Discard, io.Discard)
@@ -45,6 +45,22 @@ func (s *shortening) try(config Config) bool {
 	}
 	s.best = config
 	return true
+}
+
+// barredInTheEnd counts the machines that are barred and not freed again.
+func (s *Scenario) barredInTheEnd() int {
+	barred := make(map[int]bool)
+	for i := range s.Actions {
+		for _, number := range s.Actions[i].Who {
+			switch s.Actions[i].Verb {
+			case Bar:
+				barred[number] = true
+			case Lift:
+				delete(barred, number)
+			}
+		}
+	}
+	return len(barred)
 }
 
 // with gives the run with other actions.
