@@ -207,6 +207,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 		one.troubled, one.twinTill = now, now+troubleGrace
 		c.expire(m, number, now)
 	}
+	c.twinStarts(m, number)
 	one.spent, one.written, one.durable, one.waiting = one.claimed, one.claimed, one.claimed, 0
 	one.keeping = nil
 	c.views[m.index] = view{began: now, lostAt: longAgo, seen: make([]seen, len(c.views))}

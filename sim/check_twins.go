@@ -106,6 +106,16 @@ func (r Rule) ofIdentity() bool {
 // isTwin reports whether another process has the identity, or had it not long ago.
 func (one *identity) isTwin(now time.Duration) bool { return one.twinned && now < one.twinTill }
 
+// twinStarts is told that a machine runs with an identity. If it had stopped because of
+// another process, that one may stop because of this one now.
+func (c *checker) twinStarts(m *machine, identity int) {
+	for i := range c.twins {
+		if t := &c.twins[i]; t.identity == identity && t.stopped == m.index {
+			t.stopped = -1
+		}
+	}
+}
+
 // stopsAsTwin is told that a peer stops because another process has its identity.
 func (c *checker) stopsAsTwin(m *machine, now time.Duration) {
 	at := slices.IndexFunc(c.twins, func(t twins) bool { return t.identity == m.identity && slices.Contains(t.machines[:], m.index) })

@@ -37,6 +37,24 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// The one that has stopped may be started again, and then the other may stop. Without that both
+// would have.
+func TestTwinThatStopsAndStarts(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		w := newScenario(t, 8, "at 9s save n3\nat 10s kill n3\nat 12s clone n3 n8\nat 80s restart n3", withSeeds(0))
+		w.RunUntil(80 * time.Second)
+		w.runsUntil(t, twinsWithin, "n3 stops", func() bool { return w.counts.TwinStops > 0 && w.machines[2].node == nil })
+		if again {
+			w.Do(Action{Verb: Restore, Who: []int{3}})
+		}
+		w.check.stopsAsTwin(&w.machines[7], w.now)
+		if broken := len(w.check.violations) > 0; broken == again {
+			t.Errorf("started again: %t, a rule is broken: %t", again, broken)
+		}
+		w.check.violations = nil
+	}
+}
+
 // Two that do not heed each other are found, also where the ledger has them out now and
 // then, and never in for as long as one of them may take to stop.
 func TestTwinsThatAreRemoved(t *testing.T) {
