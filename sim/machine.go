@@ -48,15 +48,17 @@ type machine struct {
 	ownerDisk int            // and which of its disks
 	life      int32          // of the process; tells what is meant for an earlier one
 	disk      *store.Memory
-	saved     *store.Memory // a copy of it that was put aside
-	savedOf   int           // which of its disks that is of, by number
-	copied    bool          // its disk is an older copy, and no node has started on it yet
-	doomed    bool          // its process has stopped, and says why it must not start again with this disk
-	recovers  bool          // its process, a seed's, starts only to begin its ledger anew
-	list      int           // of seeds, by number: what its process, a peer's, has started with
-	heeded    int           // the newest list with which it was started once more because it said so: see refuses
-	refuses   bool          // it says that seeds of the newest list are others than it has met
-	twist     *twist        // never nil
+	saved     *store.Memory  // a copy of it that was put aside
+	savedOf   int            // which of its disks that is of, by number
+	copied    bool           // its disk is an older copy, and no node has started on it yet
+	doomed    bool           // its process has stopped, and says why it must not start again with this disk
+	recovers  bool           // its process, a seed's, starts only to begin its ledger anew
+	list      int            // of seeds, by number: what its process, a peer's, has started with
+	heeded    int            // the newest list with which it was started once more because it said so: see refuses
+	refuses   bool           // it says that seeds of the newest list are others than it has met
+	contact   netip.AddrPort // that its process has looked up last
+	lookedUp  time.Duration  // when that was
+	twist     *twist         // never nil
 	clock     localClock
 	group     int32         // of a partition
 	lossIn    float64       // of all that it receives
@@ -143,8 +145,43 @@ func (w *World) start(m *machine, fresh bool) {
 		w.check.loaded(m, records, m.node.Epoch(), w.untold(m), w.now)
 	}
 	w.carryOut(m, m.node.Tick(w.timeOf(m)))
-	if contact, known := w.contactOf(m); known && m.node != nil { // unless its disk has failed already
+	m.contact = netip.AddrPort{}
+	if m.node != nil { // its disk has not failed already
+		w.lookUp(m)
+	}
+}
+
+// lookUp has a machine take the address of its contact, if it is another one than before: it is
+// configured by name, and the contact may have moved.
+func (w *World) lookUp(m *machine) {
+	m.lookedUp = w.now
+	if contact, known := w.contactOf(m); known && contact != m.contact {
+		m.contact = contact
 		w.carryOut(m, m.node.Contact(w.timeOf(m), []netip.AddrPort{contact}))
+	}
+}
+
+// As the agent looks names up (agent/resolve.go).
+const (
+	lookUpEvery = 30 * time.Second
+	lookUpAlone = 10 * time.Second // while it sees nobody
+)
+
+// lookUpAgain has machines look the addresses of their contacts up now and then.
+func (w *World) lookUpAgain() {
+	for i := range w.machines {
+		m := &w.machines[i]
+		if m.condition != conditionRunning {
+			continue
+		}
+		every := lookUpEvery
+		if m.node.Living() < 2 {
+			every = lookUpAlone
+		}
+		if w.now-m.lookedUp >= every {
+			w.steps(m)
+			w.lookUp(m)
+		}
 	}
 }
 

@@ -55,6 +55,19 @@ func TestRoamingIsFollowed(t *testing.T) {
 	}
 }
 
+// Two that move while they are apart have no address of each other that is good any more. They
+// find together, as they know one of the two by name.
+func TestRoamingApart(t *testing.T) {
+	for name, text := range map[string]string{
+		"while they run": "at 10s partition n1 | n2\nat 20s roam n1 n2\nat 60s heal",
+		"and start":      "at 10s partition n1 | n2\nat 20s move n1 n2\nat 60s heal",
+	} {
+		w := newScenario(t, 2, text, nil)
+		w.RunUntil(60 * time.Second)
+		t.Logf("%s: found after %v", name, w.convergesWithin(t, time.Minute))
+	}
+}
+
 // Whose disk is full stops, and does not start before there is room.
 func TestFullDisks(t *testing.T) {
 	w := newScenario(t, 5, "at 10s fill n3\nat 11s say n3\nat 15s restart n3\nat 20s room n3\nat 21s restart n3", withSeeds(3))

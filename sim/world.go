@@ -157,6 +157,7 @@ func (w *World) step(due *moment) {
 		w.checkForks()
 		w.askSeeds()
 		w.heedsPeers()
+		w.lookUpAgain()
 		w.queue.push(moment{at: w.now + checkEvery, kind: momentCheck})
 	}
 }
