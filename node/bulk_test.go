@@ -2,6 +2,8 @@ package node_test
 
 import (
 	"net/netip"
+	"runtime"
+	"runtime/debug"
 	"testing"
 
 	"hearsay/quorum"
@@ -44,5 +46,33 @@ func TestBulkTakesManySteps(t *testing.T) {
 	}
 	if late.largest.ruled < 2 {
 		t.Error("rulings came one by one: the test shows nothing")
+	}
+}
+
+// TestSeedTakesManySteps: seeds whose log commits at once what a hundred have asked for do a
+// part of it in each step, so that pings are answered between.
+func TestSeedTakesManySteps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("admits thousands")
+	}
+	const (
+		verifiesMost = 4 + 1 // ballots or leaves, and the message of the log that commits them
+		ruledMost    = 4
+	)
+	w, seed, _ := newSeeded(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // what is measured is the steps'
+	w.trusting = false
+	for _, n := range w.order[:testSeeds] {
+		n.largest, n.dearest = load{}, step{}
+	}
+	w.comeAndGo(seed)
+	for _, n := range w.order[:testSeeds] {
+		t.Logf("%v: %+v in one step; the dearest took %v (%s)", n.addr, n.largest, n.dearest.took, n.dearest.what)
+		if n.largest.verified > verifiesMost || n.largest.ruled > ruledMost {
+			t.Errorf("%v verified %d signatures and ruled %d times in one step, may do %d and %d",
+				n.addr, n.largest.verified, n.largest.ruled, verifiesMost, ruledMost)
+		}
 	}
 }

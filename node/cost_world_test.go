@@ -58,6 +58,23 @@ type costNode struct {
 	verified int  // signatures, in all
 	cut      bool // nothing comes to it
 	largest  load // what a step of it did at most
+	dearest  step // the step that took the most of a processor
+}
+
+// step is what a step of a node was for, and took.
+type step struct {
+	took time.Duration
+	what string
+}
+
+// timed has a node take a step, and takes down how long that took.
+func (n *costNode) timed(what string, take func() *hearsay.Effects) *hearsay.Effects {
+	began := processorTime()
+	out := take()
+	if took := processorTime() - began; took > n.dearest.took {
+		n.dearest = step{took, what}
+	}
+	return out
 }
 
 // load is what a step of a node did.
@@ -224,7 +241,7 @@ func (w *costWorld) take(n *costNode, from netip.AddrPort, stream bool, b []byte
 		w.t.Fatalf("%d bytes are %v", len(b), drop)
 	}
 	n.packet.Addr, n.packet.Stream, n.packet.Size = from, stream, len(b)
-	return n.Receive(w.now, &n.packet)
+	return n.timed(fmt.Sprintf("%T of %d bytes", n.packet.Body, len(b)), func() *hearsay.Effects { return n.Receive(w.now, &n.packet) })
 }
 
 // give hands a node what a member says.
@@ -245,7 +262,7 @@ func (w *costWorld) run(d time.Duration) {
 		if next.Deadline().After(w.now) {
 			w.now = next.Deadline()
 		}
-		w.carry(next, next.Tick(w.now))
+		w.carry(next, next.timed("tick", func() *hearsay.Effects { return next.Tick(w.now) }))
 	}
 }
 

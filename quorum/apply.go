@@ -33,24 +33,16 @@ type change struct {
 	why    string
 }
 
-// apply carries out an entry of the log. It is a pure function of the state
-// and the entry: time is what the entry says, and whether evidence holds has
-// been answered by ballots. What it does check is signatures, so that nobody
+// carry carries out a command of the log, with the id of the case that it may open. It is
+// a pure function of the state and the command: time is what the command says, and whether
+// evidence holds has been answered by ballots. What it does check is signatures, so that nobody
 // casts a ballot or signs a leave for another, and reasons: they are shown to people, and
 // a seed that lies may write any text. Its ballot is then as good as none.
-func (s *state) apply(index uint64, data []byte) (changes []change) {
-	commands, ok := readEntry(data)
-	if !ok {
-		return nil
-	}
-	for i := range commands {
-		c := &commands[i]
-		id := hearsay.CaseID(index*hearsay.CasesAnEntry + uint64(i))
-		s.bounds.pass(c.proposer, c.at)
-		for _, done := range s.carryOut(id, c) {
-			done.at = c.at
-			changes = append(changes, done)
-		}
+func (s *state) carry(id hearsay.CaseID, c *command) (changes []change) {
+	s.bounds.pass(c.proposer, c.at)
+	changes = s.carryOut(id, c)
+	for i := range changes {
+		changes[i].at = c.at
 	}
 	return changes
 }

@@ -47,6 +47,15 @@ func entriesOf(m *machine) (log [][]byte) {
 	return log
 }
 
+// apply carries out an entry.
+func (s *state) apply(index uint64, data []byte) (changes []change) {
+	commands, _ := readEntry(data)
+	for i := range commands {
+		changes = append(changes, s.carry(caseID(index, i), &commands[i])...)
+	}
+	return changes
+}
+
 // The same entries give the same bytes; and a snapshot at any point with the
 // rest of the log gives the same, too.
 func TestApplyIsPure(t *testing.T) {

@@ -261,6 +261,7 @@ func (q *Quorum) know(index uint64) {
 func (q *Quorum) restore(now time.Time, snapshot *raftpb.Snapshot) {
 	meta, log := snapshot.GetMetadata(), q.replica.log
 	old := log.last()
+	q.replica.applying = applying{}
 	q.state = readSnapshot(q.cfg.Network, q.signer, snapshot.GetData())
 	log.restore(meta.GetIndex(), meta.GetTerm(), meta.GetConfState())
 	for index := meta.GetIndex() + 1; index <= old; index++ {
@@ -303,7 +304,7 @@ func (q *Quorum) keepSnapshot() {
 
 func (q *Quorum) snapshotIfDue() {
 	r := q.replica
-	if q.state == nil || r.log.applied <= r.log.base || q.quiet {
+	if q.state == nil || r.log.applied <= r.log.base || r.log.partly || q.quiet {
 		return
 	}
 	if r.since >= q.cfg.SnapshotEvery || r.log.bytes >= 2*q.cfg.SnapshotBytes && r.since > 0 {

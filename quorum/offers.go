@@ -27,6 +27,10 @@ type offer struct {
 	chain    chain          // the ledger after it, and heads
 	seats    []hearsay.Seat // whose heads these are, by slot
 	askAt    time.Time      // the sender is asked for heads
+
+	members []Member    // of the snapshot, whose claims are not verified yet
+	cases   []*openCase // whose ballots are not
+	restAt  time.Time   // when more of them are verified; zero: nothing is under way
 }
 
 // offered takes a snapshot that has come whole, and is signed by the seat in a slot.
@@ -37,7 +41,7 @@ func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
 		q.drops[hearsay.DropMalformed]++
 		return
 	}
-	o := &offer{message: m, snapshot: s, chain: q.newChain(), seats: make([]hearsay.Seat, len(q.cfg.Seeds)), askAt: now}
+	o := &offer{message: m, snapshot: s, chain: q.newChain(), seats: make([]hearsay.Seat, len(q.cfg.Seeds)), askAt: now, members: s.members.all(nil), cases: s.cases}
 	o.chain.restart(s.epoch, s.head)
 	o.chain.begin(s.began)
 	for i := range uint8(len(q.cfg.Seeds)) {
@@ -121,14 +125,49 @@ func (q *Quorum) tryOffer(now time.Time, slot uint8) {
 	case q.state != nil && (s.epoch < q.state.epoch || s.epoch == q.state.epoch && s.head != q.state.head):
 		q.drops[hearsay.DropUnproven]++
 	case !q.knowsSeats(o) || !q.provesOffer(o):
+		o.restAt = time.Time{} // it waits for more than time
 		return
-	case !s.signedByAll(q.signer):
+	case now.Before(o.restAt):
+		return
+	case !o.verify(now, q.signer):
 		q.drops[hearsay.DropBadSignature]++
-	default:
+	case o.restAt.IsZero():
 		q.takeOffer(now, slot)
+		return
+	default:
 		return
 	}
 	q.replica.offers[slot] = nil
+}
+
+// verify looks whether the members have signed their claims, and the seats the ballots of open
+// cases, as many as a step may: the roster lists members by those claims, and ballots decide.
+// It reports whether they have, as far as it has looked; restAt is zero when all is looked at.
+func (o *offer) verify(now time.Time, signer *rememberer) (signed bool) {
+	s, verified := o.snapshot, signer.verified
+	for len(o.members)+len(o.cases) > 0 {
+		if signer.verified-verified >= verifiesAStep {
+			o.restAt = now.Add(restEach)
+			return true
+		}
+		if len(o.members) > 0 {
+			c := &o.members[0].Claim
+			if o.members = o.members[1:]; !own(s.network, c) || !c.Card.Key.IsZero() && !c.Verify(s.network, signer) {
+				return false
+			}
+			continue
+		}
+		c := o.cases[0]
+		o.cases = o.cases[1:]
+		for i := range c.ballots {
+			b := &c.ballots[i]
+			if seat := s.seats[b.Slot]; b.About != c.about || b.Case != c.id || b.Life == seat.Life && !s.signed(b, seat.Key) {
+				return false
+			}
+		}
+	}
+	o.restAt = time.Time{}
+	return true
 }
 
 func (q *Quorum) takeOffer(now time.Time, slot uint8) {

@@ -34,7 +34,7 @@ type Directory struct {
 // use: the node owns it. It appends to the node's Effects.
 type Quorum struct {
 	cfg       Config
-	signer    hearsay.Signer // remembers what it has verified
+	signer    *rememberer    // remembers what it has verified
 	plain     hearsay.Signer // for what does not come again
 	random    *rand.Rand
 	directory Directory
@@ -134,6 +134,9 @@ func (q *Quorum) Deadline() time.Time {
 	if q.headDue() && q.headAt.Before(at) {
 		at = q.headAt
 	}
+	if restAt := q.restAt(); !restAt.IsZero() && restAt.Before(at) {
+		at = restAt
+	}
 	if freshAt, wanted := q.freshAt(); wanted && freshAt.Before(at) {
 		at = freshAt
 	}
@@ -179,6 +182,7 @@ func (q *Quorum) Tick(now time.Time) {
 		q.flushAt = time.Time{}
 		return
 	}
+	q.tickRest(now)
 	if !q.flushAt.IsZero() && !now.Before(q.flushAt) {
 		q.flush(now)
 	}
@@ -244,7 +248,8 @@ func (q *Quorum) propose(now time.Time, c command) {
 	}
 }
 
-// flush proposes what was gathered, in as few entries as it fits.
+// flush proposes what was gathered, as much as fits an entry. The rest waits for GatherEvery:
+// the leader signs each entry for each of the other seeds, and that takes the longer the more it is.
 func (q *Quorum) flush(now time.Time) {
 	queue := q.queue
 	q.queue, q.flushAt, q.flushed = nil, time.Time{}, now
@@ -254,19 +259,22 @@ func (q *Quorum) flush(now time.Time) {
 	if !q.replica.leads() {
 		queue = slices.DeleteFunc(queue, func(c command) bool { return c.op == opExpire }) // it has led until now
 	}
-	for len(queue) > 0 {
-		n, size := 0, 0
-		for n < len(queue) && n < hearsay.CasesAnEntry {
-			size += len(queue[n].append(nil))
-			if n > 0 && size > maxEntryBytes {
-				break
-			}
-			n++
+	if len(queue) == 0 {
+		return
+	}
+	n, size := 0, 0
+	for n < len(queue) && n < hearsay.CasesAnEntry {
+		size += len(queue[n].append(nil))
+		if n > 0 && size > maxEntryBytes {
+			break
 		}
-		if err := q.replica.node.Propose(appendEntry(nil, queue[:n])); err != nil {
-			return // too much is unsettled, or the leader is gone
-		}
-		queue = queue[n:]
+		n++
+	}
+	if err := q.replica.node.Propose(appendEntry(nil, queue[:n])); err != nil {
+		return // too much is unsettled, or the leader is gone
+	}
+	if q.queue = queue[n:]; len(q.queue) > 0 {
+		q.flushAt = now.Add(q.cfg.GatherEvery)
 	}
 	q.work(now)
 }

@@ -16,9 +16,10 @@ import (
 
 // Limits of the replicated log.
 const (
-	maxMessageBytes  = 96 << 10 // of entries in a message: with an envelope it fits a frame
-	maxUnsettled     = 16 << 20 // bytes of entries that are not committed: then nothing more is proposed
-	maxInflight      = 64       // messages to a seed that has not answered
+	maxMessageBytes  = 32 << 10  // of entries in a message: to sign it takes 0.2 ms
+	maxUnsettled     = 16 << 20  // bytes of entries that are not committed: then nothing more is proposed
+	maxInflight      = 64        // messages to a seed that has not answered
+	maxInflightBytes = 128 << 10 // of entries in them: one step may sign all of them. Guess: 1 MB/s where a round trip takes a tenth of a second
 	snapshotPart     = 128 << 10
 	verifiedBytes    = 160 << 10       // of a message, at most: no seed sends a longer one, and the signature is of all of it
 	snapshotPatience = 2 * time.Second // a snapshot that has not been answered may be sent again. Guess
@@ -50,6 +51,8 @@ type replica struct {
 
 	told  [hearsay.MaxSeeds]*hearsay.Raft // by slot: by which the seed there has told the most of its log; nil: none
 	askAt time.Time                       // no seed is asked before why it has another log
+
+	applying applying
 }
 
 func newReplica(cfg *Config, id uint64, log *storage) *replica {
@@ -63,6 +66,7 @@ func newReplica(cfg *Config, id uint64, log *storage) *replica {
 		MaxCommittedSizePerReady:  math.MaxUint32,
 		MaxUncommittedEntriesSize: maxUnsettled,
 		MaxInflightMsgs:           maxInflight,
+		MaxInflightBytes:          maxInflightBytes,
 		CheckQuorum:               true,
 		PreVote:                   true,
 		StepDownOnRemoval:         true,
@@ -97,9 +101,9 @@ func (r *replica) votes(id uint64) bool {
 	return slices.Contains(voters, id) && (len(outgoing) == 0 || slices.Contains(outgoing, id))
 }
 
-// work carries out what the library has ready: it fills the Effects, and
-// applies what is committed. The library is told at once that this is done:
-// whatever tells others of it comes after it in the Effects.
+// work carries out what the library has ready: it fills the Effects, and begins to
+// apply what is committed. The library is told at once that this is done: whatever tells
+// others of it comes after it in the Effects, and the rest is applied in any case.
 func (q *Quorum) work(now time.Time) {
 	r := q.replica
 	if r == nil {
@@ -118,8 +122,9 @@ func (q *Quorum) work(now time.Time) {
 			q.persist(&hearsay.LogState{Term: hard.GetTerm(), Vote: hard.GetVote(), Commit: hard.GetCommit()})
 		}
 		for _, e := range ready.CommittedEntries {
-			q.applyEntry(now, e)
+			q.committed(now, e)
 		}
+		q.apply(now)
 		for _, m := range ready.Messages {
 			q.sendRaft(now, m)
 		}
@@ -128,6 +133,7 @@ func (q *Quorum) work(now time.Time) {
 		}
 		r.node.Advance(ready)
 	}
+	q.apply(now)
 	q.freshIfApplied(now)
 	q.snapshotIfDue()
 }
@@ -142,21 +148,6 @@ func (q *Quorum) persistEntries(entries []*raftpb.Entry) {
 	for i := range unused {
 		q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: q.replica.log.last() + 1 + i}, Dropped: true})
 	}
-}
-
-func (q *Quorum) applyEntry(now time.Time, e *raftpb.Entry) {
-	r := q.replica
-	if e.GetIndex() <= r.log.applied {
-		return
-	}
-	r.log.applied = e.GetIndex()
-	switch {
-	case e.GetType() == raftpb.EntryConfChangeV2:
-		q.reconfigure(e)
-	case e.GetType() == raftpb.EntryNormal && len(e.GetData()) > 0:
-		q.changed(now, q.state.apply(e.GetIndex(), e.GetData()))
-	}
-	r.since++
 }
 
 // reconfigure takes a change of who takes part in the log, if it fits the seats: the library

@@ -168,30 +168,6 @@ func (s *state) fits() bool {
 	return true
 }
 
-// signedByAll reports whether the members have signed their claims, and the seats the
-// ballots of open cases: the roster lists members by those claims, and ballots decide. It is
-// one step, of some 60 µs for each; only a seat may cause it, with a ledger that is proven,
-// and only while this seed lacks more than the log of the others has.
-func (s *state) signedByAll(signer hearsay.Signer) bool {
-	for i := range s.members.parts {
-		for j := range s.members.parts[i] {
-			c := &s.members.parts[i][j].Claim
-			if !own(s.network, c) || !c.Card.Key.IsZero() && !c.Verify(s.network, signer) {
-				return false
-			}
-		}
-	}
-	for _, c := range s.cases {
-		for i := range c.ballots {
-			b := &c.ballots[i]
-			if seat := s.seats[b.Slot]; b.About != c.about || b.Case != c.id || b.Life == seat.Life && !s.signed(b, seat.Key) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // count reads how many elements follow; each takes at least a byte.
 func count(r *hearsay.Canonical, limit int) int {
 	n := int(r.Uint32())

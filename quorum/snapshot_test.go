@@ -189,6 +189,36 @@ func TestSnapshotOfTheSameLedger(t *testing.T) {
 	}
 }
 
+// A snapshot whose claims are verified in several steps may stop being proven between two of
+// them, when somebody else sits in a seat. Then it waits until that is known, and takes no steps.
+func TestHalfVerifiedSnapshotWaits(t *testing.T) {
+	w := followed(t, 82, 12)
+	w.run(time.Second)
+	slot, _ := w.machines[0].q.Leader()
+	m, other := w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+	f := sameSnapshot(m.q, m.q.replica.log.last()+50, logConfig(m.q.replica.log.config))
+	m.q.signer = &rememberer{Signer: m.signer}
+	w.forge(m, other, f)
+	o := m.q.replica.offers[other.slot]
+	if o == nil || len(o.members) == 0 || o.restAt.IsZero() {
+		t.Fatal("the claims of 12 members are verified in one step: the test shows nothing")
+	}
+	m.q.seats.known[slot].seat.Life[0]++
+	w.now = o.restAt
+	if m.q.Tick(w.now); !m.q.Deadline().After(w.now) {
+		t.Error("another step is due at once, for ever")
+	}
+	m.q.seats.known[slot].seat.Life[0]--
+	m.q.tryOffer(w.now, uint8(other.slot))
+	for range 3 {
+		w.now = w.now.Add(restEach)
+		m.q.Tick(w.now)
+	}
+	if m.q.replica.offers[other.slot] != nil {
+		t.Error("it is not gone on with")
+	}
+}
+
 // A seed without a log is given one in which all vote that sit where they did at the founding.
 func TestVotersOfNewSeed(t *testing.T) {
 	w := followed(t, 51, 2)

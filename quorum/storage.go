@@ -20,6 +20,7 @@ type storage struct {
 	entries  []*raftpb.Entry
 	bytes    int // of the entries' data
 	applied  uint64
+	partly   bool          // so is a part of the entry after it
 	snapshot func() []byte // of the state, as of applied
 }
 
@@ -72,7 +73,7 @@ func (s *storage) FirstIndex() (uint64, error) { return s.base + 1, nil }
 // Snapshot implements raft.Storage: what has been applied up to now.
 func (s *storage) Snapshot() (*raftpb.Snapshot, error) {
 	term, err := s.Term(s.applied)
-	if err != nil {
+	if err != nil || s.partly {
 		return nil, raft.ErrSnapshotTemporarilyUnavailable
 	}
 	return &raftpb.Snapshot{
@@ -105,7 +106,7 @@ func (s *storage) append(entries []*raftpb.Entry) (unused uint64) {
 
 // restore begins anew at a snapshot.
 func (s *storage) restore(index, term uint64, config *raftpb.ConfState) {
-	s.base, s.baseTerm, s.entries, s.bytes, s.applied, s.config = index, term, nil, 0, index, config
+	s.base, s.baseTerm, s.entries, s.bytes, s.applied, s.partly, s.config = index, term, nil, 0, index, false, config
 }
 
 // compact lets go of the entries up to an index.
