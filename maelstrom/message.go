@@ -25,6 +25,7 @@ type request struct {
 	Message json.RawMessage `json:"message"`  // of broadcast
 	Element json.RawMessage `json:"element"`  // of add to a set
 	Delta   json.RawMessage `json:"delta"`    // of add to a counter
+	Key     json.RawMessage `json:"key"`      // of read from a map
 	Echo    json.RawMessage `json:"echo"`     // of echo
 }
 

@@ -155,7 +155,7 @@ func (s *Session) serve(now time.Time, what string, r *request, reply *answer) *
 		}
 		return s.say(now, subjectSet, "add: element", r.Element)
 	case "read":
-		return s.read(reply)
+		return s.read(r, reply)
 	case "echo":
 		if r.Echo == nil {
 			return &failure{codeMalformed, "echo: echo is missing"}
@@ -167,12 +167,18 @@ func (s *Session) serve(now time.Time, what string, r *request, reply *answer) *
 }
 
 // read answers with what was delivered here.
-func (s *Session) read(reply *answer) *failure {
+// Before anything was added it is not known whether the test is about a set or a
+// counter, which are read in the same way.
+func (s *Session) read(r *request, reply *answer) *failure {
 	switch {
+	case r.Key != nil:
+		return &failure{codeNotSupported, "read: a key is for maps, which are not kept here"}
 	case s.reads == subjectBroadcast:
 		reply.Messages = s.broadcasts.array()
 	case s.reads == 0 && s.counts:
 		return &failure{codeNotSupported, "read: counters are not kept here"}
+	case s.reads == 0 && s.set.empty():
+		return &failure{codeUnavailable, "read: nothing was added yet"}
 	default:
 		reply.Value = s.set.array()
 	}

@@ -60,7 +60,6 @@ func TestRequests(t *testing.T) {
 		{"twice is once", []string{
 			`{"type":"broadcast","msg_id":1,"message":3}`, `{"type":"broadcast","msg_id":2,"message":3}`, readBroadcasts,
 		}, `{"type":"read_ok","in_reply_to":5,"messages":[3]}`},
-		{"no element yet", []string{readBroadcasts}, `{"type":"read_ok","in_reply_to":5,"value":[]}`},
 		{"a set", []string{
 			`{"type":"add","msg_id":1,"element":3}`, `{"type":"add","msg_id":2,"element":-1}`, readBroadcasts,
 		}, `{"type":"read_ok","in_reply_to":5,"value":[3,-1]}`},
@@ -90,6 +89,8 @@ func TestErrors(t *testing.T) {
 		text string
 	}{
 		{`{"type":"cas","msg_id":5}`, codeNotSupported, `"cas": want one of init,`},
+		{`{"type":"read","msg_id":5,"key":3}`, codeNotSupported, "read: a key is for maps"},
+		{`{"type":"read","msg_id":5}`, codeUnavailable, "read: nothing was added yet"},
 		{`{"type":"add","msg_id":5,"delta":3}`, codeNotSupported, "add: a delta is for counters"},
 		{`{"type":"add","msg_id":5}`, codeMalformed, "add: element is missing"},
 		{`{"type":"broadcast","msg_id":5}`, codeMalformed, "broadcast: message is missing"},

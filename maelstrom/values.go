@@ -36,6 +36,8 @@ func (v *values) add(value []byte) {
 	v.list = append(v.list, value...)
 }
 
+func (v *values) empty() bool { return len(v.has) == 0 }
+
 // array gives all values.
 func (v *values) array() json.RawMessage {
 	if len(v.has) == 0 {
