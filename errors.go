@@ -15,6 +15,9 @@ var ErrSeedMute = errors.New("this is a seed, and seeds carry no rumors; ask a p
 // it took before waits to be durable.
 var ErrDiskBehind = errors.New("the disk does not keep up with what is to be durable; try again once it does")
 
+// ErrLeaveUnruled is wrapped by errors about a leave that the seeds have not ruled in time.
+var ErrLeaveUnruled = errors.New("no quorum of the seeds has said in time that this node is out: it is in until the others find it gone and they remove it")
+
 // ErrUndecidable is wrapped by errors about what is asked of the seeds and will
 // never be decided.
 var ErrUndecidable = errors.New("nobody decides that")

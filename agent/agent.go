@@ -222,7 +222,11 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	a.loop = &loop{
 		network: network, decoder: wire.NewDecoder(network), datagrams: newDatagrams(a.conn, a.source, &a.counters),
 		streams: a.streams, inbox: a.inbox, counters: &a.counters, resolver: a.resolver, questions: &a.questions,
-		gone: func() {
+		gone: func(out bool) {
+			if !out {
+				a.stop(hearsay.ErrLeaveUnruled)
+				return
+			}
 			close(a.left)
 			a.stop(nil)
 		},
@@ -427,8 +431,8 @@ func (a *Agent) Newest() uint64 { return a.hub.last() }
 // Leave leaves the network in good order: it tells the others, and returns
 // when enough of them have heard it, or when ctx ends; then the agent goes on
 // leaving until Close. After a leave the agent has stopped. In a network with
-// seeds they must rule it: without a quorum of them it returns after five seconds,
-// and the node is in until it is found gone and removed.
+// seeds they must rule it: without a quorum of them it returns hearsay.ErrLeaveUnruled after
+// five seconds, and the node is in until it is found gone and removed.
 func (a *Agent) Leave(ctx context.Context) error {
 	a.ask(func(now time.Time) { a.loop.leave(now) })
 	select {
@@ -459,8 +463,8 @@ func (a *Agent) Close() error {
 // Done is closed when the agent has stopped, for whatever reason.
 func (a *Agent) Done() <-chan struct{} { return a.done }
 
-// Err says why the agent stopped by itself: nil while it runs, and after Close
-// or Leave.
+// Err says why the agent stopped by itself: nil while it runs, after Close, and after a Leave
+// that came about.
 func (a *Agent) Err() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

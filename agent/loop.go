@@ -60,9 +60,9 @@ type loop struct {
 	counters  *counters
 	resolver  *resolver
 	questions *questions
-	echo      *echo       // nil: nobody is told of rumors that come again
-	gone      func()      // called once the node has left
-	failed    func(error) // called when it cannot go on
+	echo      *echo          // nil: nobody is told of rumors that come again
+	gone      func(out bool) // called once the node has left: whether it is out, or the seeds have not ruled it
+	failed    func(error)    // called when it cannot go on
 
 	// Of a network with seeds, else nil.
 	courier *courier
@@ -234,7 +234,8 @@ func (l *loop) leave(now time.Time) {
 func (l *loop) checkGone() {
 	if l.leaving && !l.told && l.node.Gone() {
 		l.told = true
-		l.lane.afterwards(l.gone)
+		out := l.node.Left()
+		l.lane.afterwards(func() { l.gone(out) })
 	}
 }
 

@@ -114,6 +114,10 @@ func (n *Node) admitted(now time.Time, stay hearsay.Stay) {
 	}
 	n.seeded.stay = stay
 	n.seeded.petitions.Admitted()
+	if n.gone() { // before it heard that it is in
+		n.leaveSeeded(now)
+		return
+	}
 	n.overlay.Enter(now)
 	n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: n.id, Epoch: stay.Epoch, Count: n.roster.Living()})
 }

@@ -348,13 +348,17 @@ func (n *Node) turnAwaySilent(now time.Time) {
 // leaveSeeded tells the seeds that this node's stay is over.
 func (n *Node) leaveSeeded(now time.Time) {
 	s := &n.seeded
-	if s.petitions == nil || s.stay.Epoch == 0 {
+	if s.petitions == nil {
+		return
+	}
+	s.leaveBy = now.Add(leavePatience)
+	if s.stay.Epoch == 0 {
+		s.petitions.Withdraw() // it may be let in all the same, and leaves then: see admitted
 		return
 	}
 	leave := &hearsay.Leave{Stay: s.stay}
 	leave.Sign(n.ledgerID(), n.signer)
 	s.petitions.Leave(now, leave)
-	s.leaveBy = now.Add(leavePatience)
 }
 
 // leavePatience is how long a peer that has left waits for the seeds to say
@@ -362,12 +366,24 @@ func (n *Node) leaveSeeded(now time.Time) {
 // times the patience of a petition.
 const leavePatience = 5 * time.Second
 
-// awaitsLeave reports whether this peer has left, and the seeds may still rule
-// it.
-func (n *Node) awaitsLeave() bool {
+// mayBeIn reports whether this peer is in, or may be by what it has asked, though it has left:
+// the seeds have not ruled that it is out.
+func (n *Node) mayBeIn() bool {
 	s := &n.seeded
-	return s.petitions != nil && s.petitions.Leaving() && s.stay.Epoch != 0 && n.stepped.Before(s.leaveBy)
+	switch {
+	case s.petitions == nil:
+		return false
+	case s.stay.Epoch == 0:
+		return s.petitions.Pending(n.stepped)
+	}
+	return s.petitions.Leaving()
 }
+
+// awaitsLeave reports whether this peer has left, and the seeds may still rule it.
+func (n *Node) awaitsLeave() bool { return n.mayBeIn() && n.stepped.Before(n.seeded.leaveBy) }
+
+// Left reports of a node that has Gone whether it is out, as far as the seeds decide that.
+func (n *Node) Left() bool { return !n.mayBeIn() }
 
 // ledgerID is what is signed here is about.
 func (n *Node) ledgerID() hearsay.LedgerID {

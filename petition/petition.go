@@ -56,14 +56,15 @@ type Petitions struct {
 
 // registration is asking for admission.
 type registration struct {
-	wanted bool
-	order  []int // seeds not asked yet in this sweep
-	asked  []asked
-	sweeps int // in vain
-	nextAt time.Time
-	last   string // why a seed did not admit, in this sweep: the last that answered, or, if none did, the last of all
-	of     netip.AddrPort
-	heard  bool // one answered
+	wanted    bool
+	withdrawn bool  // it was wanted, and is not any more
+	order     []int // seeds not asked yet in this sweep
+	asked     []asked
+	sweeps    int // in vain
+	nextAt    time.Time
+	last      string // why a seed did not admit, in this sweep: the last that answered, or, if none did, the last of all
+	of        netip.AddrPort
+	heard     bool // one answered
 }
 
 // failed notes why a seed did not admit. Who was not reached is not the reader's
@@ -117,6 +118,26 @@ func (t *Petitions) Register(now time.Time) {
 // Admitted ends the registration.
 func (t *Petitions) Admitted() { t.registration = registration{} }
 
+// Withdraw asks for admission no more. What was asked may come to it yet: see Pending.
+func (t *Petitions) Withdraw() {
+	g := &t.registration
+	g.withdrawn = g.wanted
+	g.wanted, g.order = false, nil
+}
+
+// Pending reports whether what was asked, and withdrawn, may yet come to an admission: a seed has not
+// answered, or has taken it up lately.
+func (t *Petitions) Pending(now time.Time) bool {
+	taken := func(a Answer) bool {
+		return (a.Code == hearsay.OutcomePending || a.Code == hearsay.OutcomeDone) && now.Sub(a.At) < pendingFor
+	}
+	return t.registration.withdrawn && (len(t.registration.asked) > 0 || slices.ContainsFunc(t.answers, taken))
+}
+
+// pendingFor is how long a seed tries whom it has taken up: quorum.DefaultConfig's AdmitTimeout,
+// and some for the way.
+const pendingFor = 6 * time.Second
+
 // Registering reports whether this node asks for admission.
 func (t *Petitions) Registering() bool { return t.registration.wanted }
 
@@ -161,13 +182,12 @@ func (t *Petitions) Leaving() bool { return t.leave != nil }
 // Deadline is when Tick must be called next.
 func (t *Petitions) Deadline() time.Time {
 	at := t.leaveAt
-	if g := &t.registration; g.wanted {
-		if len(g.asked) == 0 {
-			at = earlier(at, g.nextAt)
-		}
-		for i := range g.asked {
-			at = earlier(at, g.asked[i].until)
-		}
+	g := &t.registration
+	if g.wanted && len(g.asked) == 0 {
+		at = earlier(at, g.nextAt)
+	}
+	for i := range g.asked {
+		at = earlier(at, g.asked[i].until)
 	}
 	for _, r := range t.reports {
 		at = earlier(at, r.askAt)
@@ -184,6 +204,7 @@ func earlier(a, b time.Time) time.Time {
 
 // Tick lets time pass.
 func (t *Petitions) Tick(now time.Time) {
+	t.dropLate(now)
 	if t.registration.wanted {
 		t.tickRegistration(now)
 	}
@@ -196,9 +217,8 @@ func (t *Petitions) Tick(now time.Time) {
 	}
 }
 
-// tickRegistration keeps as many seeds asked as are a quorum, each once in a
-// sweep, in random order.
-func (t *Petitions) tickRegistration(now time.Time) {
+// dropLate waits no longer for seeds that have not answered in time.
+func (t *Petitions) dropLate(now time.Time) {
 	g := &t.registration
 	for i := len(g.asked) - 1; i >= 0; i-- {
 		if !now.Before(g.asked[i].until) {
@@ -207,6 +227,12 @@ func (t *Petitions) tickRegistration(now time.Time) {
 			g.asked = slices.Delete(g.asked, i, i+1)
 		}
 	}
+}
+
+// tickRegistration keeps as many seeds asked as are a quorum, each once in a
+// sweep, in random order.
+func (t *Petitions) tickRegistration(now time.Time) {
+	g := &t.registration
 	if len(g.order) == 0 && len(g.asked) == 0 {
 		if now.Before(g.nextAt) {
 			return
@@ -340,6 +366,8 @@ func (t *Petitions) registered(now time.Time, from netip.AddrPort, m *hearsay.Ou
 			g.nextAt = soonest
 		}
 	}
-	t.tickRegistration(now)
+	if g.wanted {
+		t.tickRegistration(now)
+	}
 	return m.Code == hearsay.OutcomeRefused
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -234,6 +235,24 @@ at 40s restart s1 s2
 	w.convergesWithin(t, 10*time.Second)
 	if removals := w.ruled(hearsay.RulingRemove); removals != 2 {
 		t.Errorf("%d removals, want those of n4 and n5", removals)
+	}
+}
+
+// Who leaves right after it has asked for admission is let in, and leaves: nobody finds it gone
+// afterwards. With one seed down, too.
+func TestLeavesYoung(t *testing.T) {
+	for _, down := range []string{"", "at 9s kill s3\n"} {
+		for after := time.Duration(0); after < 400*time.Millisecond; after += 7 * time.Millisecond {
+			w := newScenario(t, 8, fmt.Sprintf("%sat 10s start n5..n8\nat %v leave n5..n8", down, 10*time.Second+after), withSeeds(3))
+			w.RunUntil(15 * time.Second)
+			w.runsUntil(t, 5*time.Second, "they are gone", func() bool {
+				return !slices.ContainsFunc(w.machines[4:8], func(m machine) bool { return m.condition == conditionRunning })
+			})
+			w.RunUntil(30 * time.Second)
+			if admissions, leaves := w.ruled(hearsay.RulingAdmit)-4, w.ruled(hearsay.RulingLeave); w.ruled(hearsay.RulingRemove) > 0 || leaves != admissions {
+				t.Errorf("%safter %v: of %d that were let in %d left, and %d were removed", down, after, admissions, leaves, w.ruled(hearsay.RulingRemove))
+			}
+		}
 	}
 }
 

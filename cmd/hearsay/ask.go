@@ -312,19 +312,14 @@ func newLeave() *cobra.Command {
 as left rather than dead. Its process ends.
 
 Where there are seeds, a quorum of them must rule that it has left. If none has
-done so within five seconds the process ends all the same; the node is in then
-until the others find it gone and the seeds remove it.`,
+done so within five seconds the process ends all the same, and this command and
+the process fail with exit code 1; the node is in then until the others find it
+gone and the seeds remove it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := from.client(cmd)
 			if err != nil {
 				return err
-			}
-			told := "the node at %s has left\n"
-			if text, err := c.get(cmd.Context(), "/v1/authority"); err == nil { // of an error the next request tells
-				if a, err := decode[hearsay.Authority](c, text); err == nil && a.Seeded && !a.Ready {
-					told = "the node at %s has ended. No quorum of seeds was heard: if it was in, it stays so until they find it gone\n"
-				}
 			}
 			body, err := c.post(cmd.Context(), "/v1/leave", nil)
 			if err != nil {
@@ -333,7 +328,7 @@ until the others find it gone and the seeds remove it.`,
 			if from.json {
 				return printJSON(cmd.OutOrStdout(), body)
 			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), told, c.base)
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "the node at %s has left\n", c.base)
 			return err
 		},
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"hearsay"
 	"hearsay/web"
 )
 
@@ -154,24 +155,15 @@ func TestNoHTTP(t *testing.T) {
 	}
 }
 
-// Without a quorum of seeds nobody rules that a node has left: that it has is not
-// said then.
-func TestLeaveTellsOfNoQuorum(t *testing.T) {
-	for authority, want := range map[string]string{
-		`{"seeded":false}`:                         " has left\n",
-		`{"seeded":true,"quorum":2,"ready":true}`:  " has left\n",
-		`{"seeded":true,"quorum":2,"ready":false}`: " has ended. No quorum of seeds was heard: if it was in, it stays so until they find it gone\n",
-	} {
-		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodPost {
-				w.WriteHeader(http.StatusAccepted)
-			} else {
-				fmt.Fprint(w, authority)
-			}
-		})
-		var out, told strings.Builder
-		if code := run([]string{"leave", "--node", c.base}, &out, &told); code != 0 || told.String() != "the node at "+c.base+want || out.Len() > 0 {
-			t.Errorf("%s: code %d, %q, %q", authority, code, told.String(), out.String())
-		}
+// A leave that the seeds have not ruled is no success.
+func TestLeaveIsNotRuled(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintf(w, `{"status":503,"detail":%q}`, hearsay.ErrLeaveUnruled.Error())
+	})
+	var out, told strings.Builder
+	if code := run([]string{"leave", "--node", c.base}, &out, &told); code != 1 || !strings.Contains(told.String(), hearsay.ErrLeaveUnruled.Error()) || out.Len() > 0 {
+		t.Errorf("code %d, %q, %q", code, told.String(), out.String())
 	}
 }

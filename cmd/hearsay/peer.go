@@ -28,8 +28,8 @@ import (
 )
 
 const (
-	leaveTimeout = 1500 * time.Millisecond // to tell the others; with closeTimeout under the 2 s after which `up` kills
-	closeTimeout = 250 * time.Millisecond  // for requests that are being answered
+	leaveTimeout = 6 * time.Second        // to tell the others; the seeds have five seconds of it to rule that it has left
+	closeTimeout = 250 * time.Millisecond // for requests that are being answered
 )
 
 // nodeOptions are the flags of `peer` and `seed` that are not knobs of the
@@ -318,8 +318,8 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		log.Info("Stopping, as a signal has asked; a seed does not leave, and the others go on if they are a quorum")
 		return nil
 	}
-	leave(node, log.Logger)
-	return nil
+	stop() // a second signal ends the process at once
+	return leave(node)
 }
 
 // onHangUp has SIGHUP call do, until it is undone.
@@ -383,12 +383,10 @@ func (o *nodeOptions) announce(log *nodeLog, node *agent.Agent, listener net.Lis
 }
 
 // leave leaves the network in good order, if that can be done in time.
-func leave(node *agent.Agent, log *slog.Logger) {
+func leave(node *agent.Agent) error {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
-	if err := node.Leave(ctx); err != nil {
-		log.Warn("could not leave in good order; the others will find this node dead", "error", err)
-	}
+	return node.Leave(ctx)
 }
 
 // bindEvery is the time between two tries for a port that is taken.
