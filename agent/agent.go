@@ -212,7 +212,9 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	}
 	a.streams.known = newAcquaintances(seats)
 	a.resolver = newResolver(join, local)
+	literals := literal(join)
 	a.resolver.found = func(addrs []netip.AddrPort) {
+		addrs = append(addrs, literals...) // these are never looked up, and stay contacts, too
 		a.streams.known.contacts(addrs)
 		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Contact(now, addrs)) })
 	}

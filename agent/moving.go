@@ -16,7 +16,12 @@ type moving struct {
 	join   []address
 	tells  netip.AddrPort // what others are told
 	routed bool           // by the route to others, and not because an interface has it
+	lost   int            // looks, one after the other, that found neither the address nor a route
 }
+
+// lostMost is how many looks a node waits for a route before it takes the address of any
+// interface: a link that goes and comes back takes its route with it. A guess.
+const lostMost = 3
 
 // look chooses anew, and reports whether that is another address. One that the machine still
 // has stays, unless it was taken only because there was no route: the network may come up after
@@ -25,15 +30,19 @@ func (m *moving) look(ctx context.Context) (changed bool) {
 	has := isOnMachine(m.tells.Addr())
 	ip, byRoute := routed(ctx, m.bound.Addr(), m.join)
 	if has && (m.routed || !byRoute) {
+		m.lost = 0
 		return false
 	}
-	if !byRoute {
+	if m.lost++; !byRoute {
+		if m.lost < lostMost {
+			return false
+		}
 		var ok bool
 		if ip, ok = interfaceAddr(m.bound.Addr()); !ok {
 			return false
 		}
 	}
-	m.routed = byRoute
+	m.routed, m.lost = byRoute, 0
 	changed = ip != m.tells.Addr()
 	m.tells = netip.AddrPortFrom(ip, m.bound.Port())
 	return changed

@@ -109,20 +109,27 @@ func (c *contacts) await(a asked) {
 }
 
 // Contact adds configured addresses, and tries them now if this node is not in yet; else
-// they are the next to be tried. If there are too many, those make room that came first: a name
-// may stand for other addresses each day.
+// those that are new are the next to be tried. If there are too many, those make room that were
+// not given for the longest time: a name may stand for other addresses each day.
 func (r *Roster) Contact(now time.Time, addrs []netip.AddrPort) {
 	c, added := &r.contacts, 0
-	for _, addr := range addrs {
-		addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
-		if addr == r.addr(r.self) || slices.Contains(c.configured, addr) {
-			continue
+	for _, again := range []bool{true, false} {
+		for _, addr := range addrs {
+			addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+			at := slices.Index(c.configured, addr)
+			switch {
+			case addr == r.addr(r.self), (at >= 0) != again:
+				continue
+			case again:
+				c.configured = slices.Delete(c.configured, at, at+1)
+			case len(c.configured) >= maxContacts:
+				c.configured = slices.Delete(c.configured, 0, 1)
+			}
+			c.configured = append(c.configured, addr)
+			if !again {
+				added++
+			}
 		}
-		if len(c.configured) >= maxContacts {
-			c.configured = slices.Delete(c.configured, 0, 1)
-		}
-		c.configured = append(c.configured, addr)
-		added++
 	}
 	if c.joined && added > 0 {
 		c.next = max(0, len(c.configured)-added)

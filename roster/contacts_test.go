@@ -101,3 +101,24 @@ func TestContactsFoundLater(t *testing.T) {
 		t.Errorf("tried %v, want those that were found last", tried)
 	}
 }
+
+// A contact that is given again each time stays, besides a name that stands for other addresses each day.
+func TestContactThatIsGivenAgainStays(t *testing.T) {
+	b := newBench(t, 2)
+	literal := netip.MustParseAddrPort("10.77.0.1:7946")
+	b.Contact(b.now, []netip.AddrPort{literal})
+	for n := range 300 { // the pods of some weeks
+		b.Contact(b.now, []netip.AddrPort{literal, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 78, byte(n >> 8), byte(n)}), 7946)})
+	}
+	for _, m := range b.others {
+		b.hear(m, m.word(hearsay.StateLeft)) // it is alone
+	}
+	tried := false
+	all := b.pass(30 * time.Minute)
+	for _, p := range append(all.Now, all.Send...) {
+		tried = tried || p.Addr == literal
+	}
+	if !tried {
+		t.Error("in half an hour alone, the contact that is written in its settings is never tried")
+	}
+}
