@@ -361,6 +361,24 @@ func TestWhyNamesSeedsOfThen(t *testing.T) {
 	}
 }
 
+// Without a quorum it is told that there is none, and no time is promised.
+func TestWhyWithoutAQuorum(t *testing.T) {
+	w := newSeededNetwork(t, 5)
+	w.run(6 * time.Second)
+	for _, i := range []int{1, 2, 3} { // two of the seeds, and a peer
+		w.down[i] = true
+	}
+	w.run(14 * time.Second)
+	for _, by := range []int{0, 4} {
+		file := w.why(by, "n3")
+		contains(t, "suspect", file.Verdict+file.Summary, "suspect", "Nothing is decided", "No quorum of seeds is heard here now", "2 of 3 are needed")
+		contains(t, "suspect", file.Nearest, "When that is cannot be said while no quorum of seeds is heard.")
+		if strings.Contains(file.Nearest, "by about") {
+			t.Errorf("n%d promises a time: %s", by, file.Nearest)
+		}
+	}
+}
+
 // When hardly anybody is left who could say so, it is told who is, and what comes
 // when; and afterwards by which rule it came.
 func TestWhyTellsOfTimeouts(t *testing.T) {

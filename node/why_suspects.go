@@ -113,7 +113,20 @@ func (s *story) suspectSummary(now time.Time) (summary, nearest string) {
 				answers, exactly(c.Expires.UnixMilli()), c.Needed-yes)
 		}
 	}
-	return summary + fmt.Sprintf(" Nothing is decided: it is a member until %d of %d seeds rule otherwise.", needed, seeds), nearest
+	return summary + fmt.Sprintf(" Nothing is decided: it is a member until %d of %d seeds rule otherwise.", needed, seeds) + s.quorumMissing(), nearest
+}
+
+// quorumMissing says that nothing can be decided now, if no quorum of seeds is heard here.
+func (s *story) quorumMissing() string {
+	a := s.n.Authority()
+	if a.Ready {
+		return ""
+	}
+	text := fmt.Sprintf(" No quorum of seeds is heard here now, and while there is none nobody is removed: %d of %d are needed", a.Quorum, len(a.Seeds))
+	if a.Why != "" {
+		text += " (" + a.Why + ")"
+	}
+	return text + "."
 }
 
 // abstaining says of a seed that it cannot judge now, if so.
@@ -163,6 +176,9 @@ func (s *story) suspectNearest(now time.Time, h *hearing) string {
 	if until := h.aborted.Add(q.ReportPause); !h.aborted.IsZero() && until.After(reported) {
 		reported = until
 		text += fmt.Sprintf("; as a case has ended without a ruling, such a report waits until %s", exactly(until.UnixMilli()))
+	}
+	if !s.n.Authority().Ready {
+		return text + ". When that is cannot be said while no quorum of seeds is heard." + s.silentToSeeds()
 	}
 	if by := reported.Add(q.ShortTrial); now.Before(by) {
 		return text + fmt.Sprintf(". That is by about %s.", exactly(by.UnixMilli())) + s.silentToSeeds()
