@@ -521,3 +521,23 @@ func TestFewAreLeftInAnOpenNetwork(t *testing.T) {
 		t.Errorf("%d are dead and %d suspect, want 0 and 4", stats.Dead, stats.Suspect)
 	}
 }
+
+// A member that left is listed as left, or not at all, by who comes later, also after a ruling
+// about a seat, and whether rulings or whole rosters tell of it; and nobody is told that it was removed.
+func TestLeaverIsNotDeadAfterASeatRuling(t *testing.T) {
+	for name, set := range map[string]func(*Config){"rulings": withSeeds(3), "rosters": shortLedger} {
+		for _, between := range []string{"at 15s kill s3\nat 20s restart s3 fresh", "at 15s kill s2 s3\nat 20s recover s1"} {
+			w := newScenario(t, 7, "at 10s leave n5\n"+between+"\nat 40s start n6 n7\nat 50s leave n6\nat 55s restart n4", set)
+			w.RunUntil(80 * time.Second)
+			for by := range 7 {
+				if m := &w.machines[by]; m.condition == conditionRunning {
+					for of := 5; of <= 6; of++ {
+						if got := w.stateAt(by+1, of); got != hearsay.StateLeft && got != 0 {
+							t.Errorf("%s, %q: n%d holds n%d %s", name, between, by+1, of, got)
+						}
+					}
+				}
+			}
+		}
+	}
+}
