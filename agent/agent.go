@@ -270,7 +270,11 @@ func (c *Config) node(identity *hearsay.Identity, records []hearsay.Record, addr
 		Quorum: c.Quorum, Follower: c.Follower, Petition: c.Petition,
 	}
 	if c.Role == hearsay.RoleSeed {
-		return node.NewSeed(cfg, identity, random, records, now)
+		n, err := node.NewSeed(cfg, identity, random, records, now)
+		if err != nil && c.Data != "" {
+			err = fmt.Errorf("data directory %s: %w", c.Data, err)
+		}
+		return n, err
 	}
 	return node.New(cfg, identity, random, records, now), nil
 }

@@ -85,13 +85,14 @@ func (l *loaded) run(from uint64) []*hearsay.KeptEntry {
 
 // choose gives the snapshot to begin with: the newest, or one before it from
 // which entries lead up to it, if the ledger on disk is complete only as of
-// that one. A crash may have torn apart what was not synced yet.
-func (l *loaded) choose(q *Quorum) (s *state, from *hearsay.LogSnapshot) {
+// that one. A crash may have torn apart what was not synced yet. One that cannot be read
+// is an error: without it the seed would begin with less than it has promised, or with nothing.
+func (l *loaded) choose(q *Quorum) (s *state, from *hearsay.LogSnapshot, err error) {
 	newest := uint64(0)
 	for _, kept := range slices.Backward(l.snapshots) {
 		candidate := readSnapshot(q.cfg.Network, q.signer, kept.Snapshot.Data)
 		if candidate == nil {
-			continue
+			return nil, nil, otherVersion("state of the ledger", kept.Snapshot.Index)
 		}
 		covers := kept.Snapshot.Index+uint64(len(l.run(kept.Snapshot.Index+1))) >= newest
 		complete := candidate.epoch == 0 || slices.ContainsFunc(l.rulings, func(r *hearsay.KeptRuling) bool { return r.Ruling.Epoch == candidate.epoch })
@@ -105,7 +106,29 @@ func (l *loaded) choose(q *Quorum) (s *state, from *hearsay.LogSnapshot) {
 			break
 		}
 	}
-	return s, from
+	for _, kept := range l.entries {
+		if !ofThisVersion(&kept.Entry) { // it would change nothing, where it has changed something before
+			return nil, nil, otherVersion("log", kept.Entry.Index)
+		}
+	}
+	return s, from, nil
+}
+
+// indices gives those of the snapshots up to one.
+func (l *loaded) indices(last uint64) (indices []uint64) {
+	for _, kept := range l.snapshots {
+		if kept.Snapshot.Index <= last {
+			indices = append(indices, kept.Snapshot.Index)
+		}
+	}
+	return indices
+}
+
+// otherVersion says that something on disk cannot be read: its checksum holds, so a program with
+// other rules wrote it.
+func otherVersion(what string, index uint64) error {
+	return fmt.Errorf("seeds: the %s in this data directory cannot be read as of entry %d: another version of hearsay wrote it, so use that one; "+
+		"or if a quorum of other seeds runs with this version, start this one with an empty data directory", what, index)
 }
 
 // load takes up what earlier lives of the process have left. What was applied
@@ -130,7 +153,10 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 		}
 		return fmt.Errorf("seeds: the list is another than the one that this data directory belongs to: use the old list, or begin anew with `hearsay seed recover`")
 	}
-	s, from := l.choose(q)
+	s, from, err := l.choose(q)
+	if err != nil {
+		return err
+	}
 	log := q.emptyLog()
 	log.hard = &raftpb.HardState{Term: new(l.hard.Term), Vote: new(l.hard.Vote), Commit: new(l.hard.Commit)}
 	if s != nil && q.leftBehind(s, &l) {
@@ -166,11 +192,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	q.sweep(&l, from.Index, uint64(len(run)))
 	q.quiet = true
 	q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
-	for _, kept := range l.snapshots {
-		if kept.Snapshot.Index <= from.Index {
-			q.replica.snapshots = append(q.replica.snapshots, kept.Snapshot.Index)
-		}
-	}
+	q.replica.snapshots = l.indices(from.Index)
 	for _, c := range q.state.cases {
 		q.try(now, c)
 	}

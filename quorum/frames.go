@@ -54,7 +54,7 @@ func wellFormed(f *hearsay.Raft) bool {
 		return len(f.Context) <= contextMost && entriesFollow(f)
 	case raftpb.MsgProp:
 		return len(f.Context) <= contextMost && len(f.Entries) > 0 && !slices.ContainsFunc(f.Entries, func(e hearsay.LogEntry) bool {
-			return e.Type != uint8(raftpb.EntryNormal) // only the leader changes the members of the log
+			return e.Type != uint8(raftpb.EntryNormal) || !ofThisVersion(&e) // only the leader changes the members of the log
 		})
 	case raftpb.MsgReadIndex, raftpb.MsgReadIndexResp:
 		return len(f.Context) == 0 && len(f.Entries) == 1 && len(f.Entries[0].Data) == freshNameBytes
@@ -82,6 +82,9 @@ func entriesFollow(f *hearsay.Raft) bool {
 		}
 		switch raftpb.EntryType(e.Type) {
 		case raftpb.EntryNormal:
+			if !ofThisVersion(e) { // no seed would start again that has it
+				return false
+			}
 		case raftpb.EntryConfChangeV2: // the only form that leaders propose
 			if readChange(e.Data) == nil {
 				return false

@@ -3,6 +3,8 @@ package quorum
 import (
 	"encoding/binary"
 
+	"go.etcd.io/raft/v3/raftpb"
+
 	"hearsay"
 )
 
@@ -47,6 +49,8 @@ type command struct {
 }
 
 const (
+	// logVersion is of what readCommand reads. It rises with each change of that: seeds that read the
+	// same entry differently come to different ledgers.
 	logVersion = 1
 
 	// maxEntryBytes bounds an entry: some 60 ballots. A step of the leader signs it for each of
@@ -62,6 +66,12 @@ func appendEntry(dst []byte, commands []command) []byte {
 		dst = commands[i].append(dst)
 	}
 	return dst
+}
+
+// ofThisVersion reports whether an entry is one that this version may have written, by its first
+// byte. An entry of a leader that has just been elected is empty.
+func ofThisVersion(e *hearsay.LogEntry) bool {
+	return e.Type != uint8(raftpb.EntryNormal) || len(e.Data) == 0 || e.Data[0] == logVersion
 }
 
 // readEntry reads what appendEntry wrote. Not ok is an entry that no seed of

@@ -11,8 +11,11 @@ import (
 // the seeds after each of their steps.
 
 // noteEntry sees ballots before they are counted: those that a seed has put
-// into its own log.
+// into its own log. What a seed keeps of its state it must be able to start on.
 func (w *world) noteEntry(r hearsay.Record) {
+	if kept, is := r.(*hearsay.KeptSnapshot); is && !kept.Dropped && readSnapshot(testNetwork, newKeyed(0), kept.Snapshot.Data) == nil {
+		w.t.Errorf("a seed keeps a state, as of entry %d, that it could not read at its next start", kept.Snapshot.Index)
+	}
 	kept, ok := r.(*hearsay.KeptEntry)
 	if !ok || kept.Dropped {
 		return

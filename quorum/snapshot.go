@@ -18,6 +18,9 @@ import (
 //	count 4 · departed: id 16 · incarnation 8 · removed 1
 //	limits 16 · now 8 · by seat: at 8 · then 8 · said 1 · word
 //	spent 8 · at 8 · count 4 · sources: address 16 · spent 8 · at 8
+//
+// The version rises with each change of that, also if less is taken for a snapshot than before.
+// A seed does not start on one of another version (otherVersion).
 const snapshotVersion = 5
 
 func (s *state) appendSnapshot(dst []byte) []byte {

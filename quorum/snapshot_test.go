@@ -234,16 +234,25 @@ func TestVotersOfNewSeed(t *testing.T) {
 	}
 }
 
-// Limits that are lowered leave nothing spent that nobody can have spent by them.
+// Limits that are lowered leave nothing spent that nobody can have spent by them: a seed could
+// not start again on the state.
 func TestLoweredLimits(t *testing.T) {
-	b := newBounds(1)
+	b := newBench(t, 3)
 	source := netip.MustParseAddr("10.0.0.9")
-	for range 5 * b.limits.MembersOfSource {
-		b.spend(source, anAdmission, anAdmission)
+	for range 5 * b.bounds.limits.MembersOfSource {
+		b.bounds.spend(source, anAdmission, anAdmission)
 	}
-	b.hold(hearsay.Limits{Members: 2, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1})
-	if own, all := b.spentOf(source, 0), b.network.spentAt(0, 1); own != mostSpend*anAdmission || all != 2*shareMost*anAdmission {
-		t.Errorf("%d and %d are spent", own, all)
+	lowered := hearsay.Limits{Members: 2, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1}
+	for slot := range 2 {
+		w := hearsay.LimitsWord{Slot: uint8(slot), Life: b.seats[slot].Life, Limits: lowered, At: 7}
+		w.Sign(b.ledger(), b.seeds[slot])
+		b.do(command{op: opLimits, limits: w})
+	}
+	if own, all := b.bounds.spentOf(source, 0), b.bounds.network.spentAt(0, 1); b.bounds.limits != lowered || own != mostSpend*anAdmission || all != 2*shareMost*anAdmission {
+		t.Errorf("%d and %d are spent, and the limits are %+v", own, all, b.bounds.limits)
+	}
+	if readSnapshot(testNetwork, b.seeds[0], b.appendSnapshot(nil)) == nil {
+		t.Error("the state's own snapshot is refused")
 	}
 }
 

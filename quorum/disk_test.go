@@ -1,0 +1,76 @@
+package quorum
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
+)
+
+// spoil has all snapshots on a disk, or all entries, be of a version that is to come.
+func (d *disk) spoil(entries bool) (spoilt int) {
+	for key, r := range d.durable {
+		switch r := r.(type) {
+		case *hearsay.KeptSnapshot:
+			if !entries {
+				snapshot := *r.Snapshot
+				snapshot.Data = append([]byte{snapshotVersion + 1}, snapshot.Data[1:]...)
+				d.durable[key] = &hearsay.KeptSnapshot{Snapshot: &snapshot}
+				spoilt++
+			}
+		case *hearsay.KeptEntry:
+			if entries && len(r.Entry.Data) > 0 && !r.Dropped {
+				entry := r.Entry
+				entry.Data = append([]byte{logVersion + 1}, entry.Data[1:]...)
+				d.durable[key] = &hearsay.KeptEntry{Entry: entry}
+				spoilt++
+			}
+		}
+	}
+	return spoilt
+}
+
+// A seed does not start where its own state, or its log, is none that this version reads, and
+// says so: it would found the network anew, or vote against what it has signed. Nothing on its disk changes.
+func TestUnreadableDisk(t *testing.T) {
+	for _, entries := range []bool{false, true} {
+		for _, recover := range []bool{false, true} {
+			w := followed(t, 80, 4)
+			w.run(time.Second)
+			m := w.machines[0]
+			w.crash(m)
+			if m.disk.spoil(entries) == 0 {
+				t.Fatal("nothing is there to be spoilt")
+			}
+			cfg, out := w.cfg, &hearsay.Effects{}
+			cfg.Recover = recover
+			_, err := New(cfg, m.signer, w.random, Directory{Sender: w.sender}, m.disk.load(), &m.drops, out, w.now)
+			if err == nil || !strings.Contains(err.Error(), "another version of hearsay wrote it") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("entries %t, recover %t: it says %v", entries, recover, err)
+			}
+			if len(out.Persist) > 0 {
+				t.Errorf("entries %t, recover %t: it changes %d records", entries, recover, len(out.Persist))
+			}
+		}
+	}
+}
+
+// An entry of another version is refused where it comes from another seat: no seed that has
+// it would start again.
+func TestEntryOfAnotherVersion(t *testing.T) {
+	w := followed(t, 81, 1)
+	m, thief := w.machines[0], w.machines[1]
+	log := m.q.replica.log
+	term := m.q.replica.node.BasicStatus().GetTerm()
+	last, _ := log.Term(log.last())
+	before, faults := log.last(), m.q.faults[thief.slot]
+	w.forge(m, thief, hearsay.Raft{
+		Type: uint8(raftpb.MsgApp), Term: term + 1, LogTerm: last, Index: before, Entries: []hearsay.LogEntry{{Index: before + 1, Term: term + 1, Data: []byte{logVersion + 1}}},
+	})
+	if log.last() != before || m.q.faults[thief.slot] != faults+1 {
+		t.Errorf("the log went from entry %d to %d, and %d faults are counted", before, log.last(), m.q.faults[thief.slot]-faults)
+	}
+}
