@@ -1,6 +1,10 @@
 package hearsay
 
-import "hearsay/clock"
+import (
+	"bytes"
+
+	"hearsay/clock"
+)
 
 // Message is the body of a packet: one of the closed set in this file,
 // *Statement and *Evidence. Each is documented with its exchange; a packet of
@@ -21,10 +25,21 @@ type Message interface{ message() }
 // that claim: the suspect is told first (Lifeguard, section IV.C).
 type Ping struct {
 	Seq    uint64 // drawn: it proves that an answer answers
-	Target NodeID
+	Target NodeID // of one that has come in: its first 8 bytes, which are all that is sent; see For
 	Hash   uint64
 	Rumors uint64
 }
+
+// PingTarget is how much of its target's identity a ping carries, in bytes. That shows by
+// accident that another node is at an address now; it proves nothing, as packets are not
+// signed, and so need not withstand identities that are made up.
+const PingTarget = 8
+
+// For reports whether a ping is for a node, or for whoever is at its address.
+func (p *Ping) For(id NodeID) bool { return p.Target.IsZero() || p.Names(id) }
+
+// Names reports whether a ping is for a node, and for no other.
+func (p *Ping) Names(id NodeID) bool { return bytes.Equal(p.Target[:PingTarget], id[:PingTarget]) }
 
 // Ack answers Ping; from a relay it answers RelayReq.
 type Ack struct{ Seq uint64 }

@@ -471,7 +471,7 @@ func (s *Swim) fail(now time.Time, why string) {
 
 // Ping answers a ping that came in.
 func (s *Swim) Ping(p *hearsay.Packet, m *hearsay.Ping) {
-	if m.Target == s.self || m.Target.IsZero() {
+	if m.For(s.self) {
 		s.out.Ack(p, m.Seq)
 		return
 	}

@@ -368,6 +368,30 @@ func (w *world) asked(i int) (seq uint64) {
 }
 
 // Who is pinged knows the number, and so does who is asked to relay.
+// A ping that has come in has the first bytes of its target's identity.
+func TestPingsOfOthersAreNotAnswered(t *testing.T) {
+	var w world
+	w.out = &hearsay.Effects{}
+	cfg := detect.DefaultConfig()
+	self := hearsay.NodeID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
+	w.Swim = detect.NewSwim(&cfg, self, detect.Directory{}, rand.New(rand.NewPCG(3, 4)), w.out, start)
+	for _, c := range []struct {
+		target hearsay.NodeID
+		acks   bool
+	}{
+		{hearsay.NodeID{1, 2, 3, 4, 5, 6, 7, 8}, true},
+		{hearsay.NodeID{}, true}, // whoever is there
+		{hearsay.NodeID{1, 2, 3, 4, 5, 6, 7}, false},
+		{hearsay.NodeID{1, 2, 3, 4, 5, 6, 7, 9}, false},
+	} {
+		w.out.Reset()
+		w.Ping(&hearsay.Packet{Addr: addr(1)}, &hearsay.Ping{Seq: 7, Target: c.target})
+		if acks, refuses := len(w.out.Now) == 1, len(w.out.Send) == 1; acks != c.acks || refuses == c.acks {
+			t.Errorf("%v: answered %t, refused %t", c.target, acks, refuses)
+		}
+	}
+}
+
 func TestNobodyAnswersForAnother(t *testing.T) {
 	w := newWorld(t, 1)
 	w.Add(id(2))

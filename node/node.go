@@ -266,7 +266,7 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.Ping:
 		n.detect.Ping(p, m)
 		n.roster.Compare(now, p, m.Hash)
-		if n.seeded.follower != nil && m.Target == n.id && !n.roster.Known(p.From) {
+		if n.seeded.follower != nil && m.Names(n.id) && !n.roster.Known(p.From) {
 			n.seeded.follower.Strange(now)
 		}
 		if n.gossips(p.From) {

@@ -95,8 +95,8 @@ func (p *puppets) deceive(m *machine, packet *hearsay.Packet) bool {
 		}
 		reply.Body = &hearsay.Roster{}
 	case *hearsay.Ping:
-		if p.has(body.Target) {
-			reply.From = body.Target
+		if id, ok := p.meant(body); ok {
+			reply.From = id
 		}
 		reply.Body = &hearsay.Ack{Seq: body.Seq}
 	case *hearsay.RelayReq:

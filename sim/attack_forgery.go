@@ -282,6 +282,16 @@ func (p *puppets) has(id hearsay.NodeID) bool {
 	return false
 }
 
+// meant gives the puppet that a ping is for.
+func (p *puppets) meant(ping *hearsay.Ping) (id hearsay.NodeID, ok bool) {
+	for i := range p.all {
+		if ping.Names(p.all[i].id) {
+			return p.all[i].id, true
+		}
+	}
+	return id, false
+}
+
 // takes answers for the puppets.
 func (p *puppets) takes(_ *World, m *machine, packet *hearsay.Packet) bool {
 	answer := func(from hearsay.NodeID, body hearsay.Message) {
@@ -290,8 +300,8 @@ func (p *puppets) takes(_ *World, m *machine, packet *hearsay.Packet) bool {
 	}
 	switch body := packet.Body.(type) {
 	case *hearsay.Ping:
-		if p.has(body.Target) {
-			answer(body.Target, &hearsay.Ack{Seq: body.Seq})
+		if id, ok := p.meant(body); ok {
+			answer(id, &hearsay.Ack{Seq: body.Seq})
 			return false
 		}
 	case *hearsay.EvidenceReq:

@@ -30,11 +30,11 @@
 //
 // # Bodies
 //
-//	 1  Ping         seq u · hash 8 · target 16 · rumors 8, if any
-//	 2  Ack          seq u
-//	 3  NotMe        seq u
-//	 4  RelayReq     seq u · target 16
-//	 5  Nack         seq u
+//	 1  Ping         seq 8 · hash 8 · the first 8 of target · rumors 8, if any
+//	 2  Ack          seq 8
+//	 3  NotMe        seq 8
+//	 4  RelayReq     seq 8 · target 16
+//	 5  Nack         seq 8
 //	 6  Join
 //	 7  Roster       more 1
 //	 8  News

@@ -100,7 +100,7 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 	case *hearsay.Ping:
 		dst = binary.BigEndian.AppendUint64(dst, m.Seq)
 		dst = binary.BigEndian.AppendUint64(dst, m.Hash)
-		dst = append(dst, m.Target[:]...)
+		dst = append(dst, m.Target[:hearsay.PingTarget]...)
 		if m.Rumors != 0 {
 			dst = binary.BigEndian.AppendUint64(dst, m.Rumors)
 		}
@@ -145,7 +145,8 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 	switch k {
 	case kindPing:
-		d.ping = hearsay.Ping{Seq: r.uint64(), Hash: r.uint64(), Target: r.id()}
+		d.ping = hearsay.Ping{Seq: r.uint64(), Hash: r.uint64()}
+		copy(d.ping.Target[:], r.take(hearsay.PingTarget))
 		if r.left() >= 8 {
 			d.ping.Rumors = r.uint64()
 		}

@@ -56,7 +56,7 @@ func drawBody(t *rapid.T) hearsay.Message {
 	k := rapid.SampledFrom(allKinds()).Draw(t, "kind")
 	switch k {
 	case kindPing:
-		return &hearsay.Ping{Seq: seq, Target: drawID(t), Hash: rapid.Uint64().Draw(t, "hash"), Rumors: rapid.Uint64().Draw(t, "rumors")}
+		return &hearsay.Ping{Seq: seq, Target: targetOf(drawID(t)), Hash: rapid.Uint64().Draw(t, "hash"), Rumors: rapid.Uint64().Draw(t, "rumors")}
 	case kindAck:
 		return &hearsay.Ack{Seq: seq}
 	case kindNotMe:

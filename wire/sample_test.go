@@ -16,7 +16,9 @@ var testNetwork = hearsay.NetworkIDOf("test")
 var (
 	idA = hearsay.NodeID(bytes.Repeat([]byte{0xaa}, 16))
 	idB = hearsay.NodeID(bytes.Repeat([]byte{0xbb}, 16))
-	idC = hearsay.NodeID(bytes.Repeat([]byte{0xcc}, 16))
+
+	pinged = targetOf(idB)
+	idC    = hearsay.NodeID(bytes.Repeat([]byte{0xcc}, 16))
 
 	originA, originB = clock.Origin(idA), clock.Origin(idB)
 
@@ -26,6 +28,12 @@ var (
 
 // sampleTime is an incarnation and a time in Unix milliseconds.
 const sampleTime = 1_763_633_000_000
+
+// targetOf is what a ping carries of a target's identity.
+func targetOf(id hearsay.NodeID) (target hearsay.NodeID) {
+	copy(target[:], id[:hearsay.PingTarget])
+	return target
+}
 
 // sample is a packet, its kind, and how long each of its fields is. The
 // layout is written by hand, in the words of the package doc, so that it checks
@@ -44,10 +52,10 @@ const answerLayout = "observer 16 · verdict 1 · at u · signature 64"
 // samples has one packet of each kind; the claims of all sorts ride on News.
 func samples() []sample {
 	return slices.Concat(seedSamples(), petitionSamples(), []sample{
-		{name: "ping", kind: kindPing, says: "is B there?", body: &hearsay.Ping{Seq: 300, Target: idB, Hash: 0x0123456789abcdef}, bodyLayout: "seq 8 · hash 8 · target 16"},
+		{name: "ping", kind: kindPing, says: "is B there?", body: &hearsay.Ping{Seq: 300, Target: pinged, Hash: 0x0123456789abcdef}, bodyLayout: "seq 8 · hash 8 · target 8"},
 		{
 			name: "ping-rumors", kind: kindPing, says: "the same, and what rumors I have seen, in a word",
-			body: &hearsay.Ping{Seq: 300, Target: idB, Hash: 0x0123456789abcdef, Rumors: 0xfedcba9876543210}, bodyLayout: "seq 8 · hash 8 · target 16 · rumors 8",
+			body: &hearsay.Ping{Seq: 300, Target: pinged, Hash: 0x0123456789abcdef, Rumors: 0xfedcba9876543210}, bodyLayout: "seq 8 · hash 8 · target 8 · rumors 8",
 		},
 		{name: "ack", kind: kindAck, says: "yes", body: &hearsay.Ack{Seq: 300}, bodyLayout: "seq 8"},
 		{name: "not-me", kind: kindNotMe, says: "there is somebody else here", body: &hearsay.NotMe{Seq: 5}, bodyLayout: "seq 8"},

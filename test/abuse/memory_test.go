@@ -92,6 +92,11 @@ func answerer(t *testing.T) uint16 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	peers := make(map[[hearsay.PingTarget]byte]hearsay.NodeID) // by what a ping has of its target
+	for n := range manyPeers {
+		id := many(n, 0).Subject
+		peers[[hearsay.PingTarget]byte(id[:])] = id
+	}
 	done := make(chan struct{})
 	t.Cleanup(func() {
 		conn.Close()
@@ -111,7 +116,7 @@ func answerer(t *testing.T) uint16 {
 				continue
 			}
 			if ping, ok := p.Body.(*hearsay.Ping); ok {
-				ack := hearsay.Packet{From: ping.Target, Body: &hearsay.Ack{Seq: ping.Seq}}
+				ack := hearsay.Packet{From: peers[[hearsay.PingTarget]byte(ping.Target[:])], Body: &hearsay.Ack{Seq: ping.Seq}}
 				conn.WriteToUDPAddrPort(wire.AppendPacket(nil, networkID, &ack), from)
 			}
 		}
