@@ -222,6 +222,35 @@ func TestFewSourcesDoNotShutTheDoor(t *testing.T) {
 	}
 }
 
+// Nor do many who have made up one each: a home has hundreds of IPv6 networks.
+func TestManySourcesDoNotShutTheDoor(t *testing.T) {
+	w := followed(t, 39, 3)
+	m := w.machines[0]
+	lone := func(n int) *hearsay.Claim { // of a source of its own
+		p := &person{n: n, key: newKeyed(uint64(700_000 + n)), at: 1}
+		p.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 67, byte(n >> 8), byte(n)}), 6000)
+		return p.claim()
+	}
+	admit := func(n int) (a Answer) {
+		w.step(m, func() { a = m.q.Admit(w.now, lone(n)) })
+		return a
+	}
+	for n := range maxKnocks {
+		if a := admit(n); a.Code != AnswerPending {
+			t.Fatalf("number %d: %+v", n, a)
+		}
+	}
+	if a := admit(maxKnocks); a.Code != AnswerWait {
+		t.Errorf("in the place of one that has just come: %+v", a)
+	}
+	w.run(yieldAfter)
+	for n := range 10 {
+		if a := admit(maxKnocks + n); a.Code != AnswerPending {
+			t.Errorf("another source's: %+v", a)
+		}
+	}
+}
+
 // A source that is alone has all the room, and one of many is no worse off than
 // before: who answers is not sent away for others who do.
 func TestManyFromOneSource(t *testing.T) {

@@ -58,8 +58,9 @@ func (q *Quorum) knock(now time.Time, c *hearsay.Claim) Answer {
 }
 
 // yields makes room for somebody from a source: of a source that has two more
-// than it, and more than any, who has asked the longest gives way. As long as one
-// source is alone it may have all the room. So however much a few send, who comes
+// than it, and more than any, the one that has asked the longest gives way; to a source that has
+// none, also of one that has one. As long as one source is alone it may have all the room.
+// So however much others send, and from however many sources, one that comes
 // from elsewhere is asked.
 func (q *Quorum) yields(now time.Time, source netip.Addr) bool {
 	counts, most := make(map[netip.Addr]int), 0
@@ -68,7 +69,7 @@ func (q *Quorum) yields(now time.Time, source netip.Addr) bool {
 		counts[from]++
 		most = max(most, counts[from])
 	}
-	if most <= counts[source]+1 {
+	if own := counts[source]; own > 0 && most <= own+1 {
 		return false
 	}
 	var longest *knock
