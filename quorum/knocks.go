@@ -49,7 +49,7 @@ func (q *Quorum) knock(now time.Time, c *hearsay.Claim) Answer {
 		return q.pending()
 	case k == nil && len(q.knocks) >= maxKnocks && !q.yields(now, hearsay.Source(c.Card.Addr.Addr())):
 		q.drops[hearsay.DropTableFull]++
-		return Answer{Code: AnswerWait, Text: "too many ask at once"}
+		return Answer{Code: AnswerWait, Text: fmt.Sprintf("%d that ask to be in are being probed, and no more are at once; ask again in a second", maxKnocks)}
 	}
 	k = &knock{claim: *c, began: now}
 	q.knocks[c.Subject] = k

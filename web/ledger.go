@@ -126,16 +126,19 @@ func (a *api) getLedger(w http.ResponseWriter, r *http.Request) *problem {
 	if p := a.fresh(r, func() { head, proof = a.ledgerHead() }); p != nil {
 		return p
 	}
-	read := a.lots(&head, &proof, &from)
-	l := beginList(w, head, "rulings")
-	endList(l, struct {
-		Next hearsay.Epoch `json:"next,omitempty"`
-	}{a.addRulings(l, &head, &proof, from, read)})
-	return nil
+	return w.(*paced).large(&a.answers, r, func() *problem {
+		read := a.lots(&head, &proof, &from)
+		l := beginList(w, head, "rulings")
+		endList(l, struct {
+			Next hearsay.Epoch `json:"next,omitempty"`
+		}{a.addRulings(l, &head, &proof, from, read)})
+		return nil
+	})
 }
 
 // fresh calls read: at once or, if the request says fresh=1, when nothing is
-// missing here that the seeds have ruled before.
+// missing here that the seeds have ruled before. That may take seconds, in which the request
+// holds no place for a large answer.
 func (a *api) fresh(r *http.Request, read func()) *problem {
 	switch text := r.URL.Query().Get("fresh"); text {
 	case "", "0":
@@ -345,16 +348,18 @@ func (a *api) getBars(w http.ResponseWriter, r *http.Request) *problem {
 	if p := a.refusePeer(); p != nil {
 		return p
 	}
-	names := a.words(nil).names
-	list := Bars{Bars: []Bar{}}
 	var barred []hearsay.Bar
 	if p := a.fresh(r, func() { barred = a.backend.Barred() }); p != nil {
 		return p
 	}
-	for _, b := range barred {
-		list.Bars = append(list.Bars, Bar{ID: b.ID, Name: names[b.ID], At: momentOf(b.At), Why: b.Why})
-	}
-	return answer(w, http.StatusOK, list)
+	return w.(*paced).large(&a.answers, r, func() *problem {
+		names := a.words(nil).names
+		list := Bars{Bars: []Bar{}}
+		for _, b := range barred {
+			list.Bars = append(list.Bars, Bar{ID: b.ID, Name: names[b.ID], At: momentOf(b.At), Why: b.Why})
+		}
+		return answer(w, http.StatusOK, list)
+	})
 }
 
 // refusePeer refuses what only seeds know.

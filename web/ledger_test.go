@@ -12,7 +12,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"hearsay"
 	"hearsay/web"
@@ -219,6 +221,41 @@ func TestFreshLedger(t *testing.T) {
 	r = ask(handler(newVillage()), "GET", "/v1/ledger?fresh=1", "")
 	if text := read(t, r); r.StatusCode != 409 || !strings.Contains(text, "no seeds") {
 		t.Errorf("an open network: %d %s", r.StatusCode, text)
+	}
+}
+
+// waits is a village whose seeds do not answer until released is closed.
+type waits struct {
+	*village
+	entered, released chan struct{}
+}
+
+func (w *waits) Fresh(_ context.Context, read func()) error {
+	w.entered <- struct{}{}
+	<-w.released
+	read()
+	return nil
+}
+
+// Requests that wait for the seeds hold no place for large answers: others have theirs.
+func TestFreshHoldsNoPlace(t *testing.T) {
+	w := &waits{newSeedVillage(), make(chan struct{}, 64), make(chan struct{})}
+	h := handlerOf(w)
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	defer close(w.released)
+	const most = 16 // large answers to one source
+	for n := range 2 * (most + 1) {
+		path := []string{"/v1/ledger?fresh=1", "/v1/bars?fresh=1"}[n%2]
+		asked.Go(func() { ask(h, "GET", path, "") })
+		select {
+		case <-w.entered:
+		case <-time.After(5 * time.Second):
+			t.Fatalf("request %d waits for a place, and not for the seeds", n)
+		}
+	}
+	if r := ask(h, "GET", "/v1/members", ""); r.StatusCode != 200 {
+		t.Errorf("members: %d", r.StatusCode)
 	}
 }
 

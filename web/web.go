@@ -214,8 +214,8 @@ func (a *api) routes() []route {
 		large("/v1/members/{name}/case", "", a.getCase),
 		write(http.MethodPost, "/v1/members/{name}/remove", a.postRemove),
 		small("/v1/authority", a.getAuthority),
-		large("/v1/ledger", "from fresh", a.getLedger),
-		large("/v1/bars", "fresh", a.getBars),
+		{method: http.MethodGet, path: "/v1/ledger", takes: "from fresh", answer: a.getLedger}, // once it is fresh these two
+		{method: http.MethodGet, path: "/v1/bars", takes: "fresh", answer: a.getBars},          // find a place by themselves
 		write(http.MethodPost, "/v1/bars", a.postBar),
 		write(http.MethodDelete, "/v1/bars/{name}", a.deleteBar),
 		small("/v1/events", a.getEvents), // its snapshot finds a place by itself
