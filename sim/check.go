@@ -125,7 +125,7 @@ type view struct {
 	seen     []seen   // by identity
 	pings    []pinged // the newest is at pingNext-1, around the end
 	pingNext int
-	asked    map[hearsay.NodeID]bool // to examine, as an observer
+	asked    map[hearsay.NodeID]bool // to examine, as an observer or a seed
 	heard    set                     // sayings
 	epoch    hearsay.Epoch           // of the ledger, applied
 	based    bool                    // it has a ledger to go on from
@@ -332,11 +332,7 @@ func (c *checker) received(m *machine, p *hearsay.Packet, now time.Duration) {
 	case *hearsay.Ack:
 		c.answered(m, p, body, now)
 	case *hearsay.WitnessReq:
-		v := &c.views[m.index]
-		if v.asked == nil {
-			v.asked = make(map[hearsay.NodeID]bool)
-		}
-		v.asked[body.Subject] = true
+		c.views[m.index].examines(body.Subject)
 	case *hearsay.Rumors:
 		c.gets(m, body)
 	}
@@ -368,6 +364,8 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 		c.opens(m, e, now)
 	case hearsay.EventQuorumLost:
 		c.views[m.index].lostAt = m.clock.shows(now)
+	case hearsay.EventProbeWanted:
+		c.views[m.index].examines(e.Subject) // as a seed, perhaps one that asks to be in
 	case hearsay.EventExamined:
 		c.examined(m, e, now)
 		if c.isSeed(m) {
@@ -384,6 +382,14 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 		c.violate(now, m, RuleRumor, "got two payloads for rumor %d of %s, the second from %s",
 			e.Rumor.ID.Counter, c.name(e.Subject), c.name(e.By))
 	}
+}
+
+// examines notes that the node has reason to examine somebody: its pings count.
+func (v *view) examines(id hearsay.NodeID) {
+	if v.asked == nil {
+		v.asked = make(map[hearsay.NodeID]bool)
+	}
+	v.asked[id] = true
 }
 
 // of gives what the node held of an identity.

@@ -456,3 +456,27 @@ func TestTrialBeginsAnewAfterAGap(t *testing.T) {
 		t.Errorf("in vain for %v, want the last probe only", got)
 	}
 }
+
+// A seed probes one that asks to be in before it lists it. What was in vain then counts, also if
+// the newcomer has answered elsewhere since.
+func TestProbesOfNewcomersCount(t *testing.T) {
+	for _, wanted := range []bool{false, true} {
+		c := newCourt(2)
+		m, id := &c.machines[1], c.machines[theSubject].id
+		if wanted {
+			c.event(m, &hearsay.Event{Kind: hearsay.EventProbeWanted, Subject: id, Round: theRound}, time.Second)
+		}
+		for seq := range uint64(9) {
+			c.sent(m, &hearsay.Packet{Body: &hearsay.Ping{Seq: seq, Target: id}}, &flight{}, time.Second)
+		}
+		c.event(m, &hearsay.Event{Kind: hearsay.EventMemberJoined, Subject: id, Incarnation: theMorning}, time.Second)
+		c.sent(m, &hearsay.Packet{Body: &hearsay.Ping{Seq: 10, Target: id}}, &flight{}, time.Second)
+		c.received(m, &hearsay.Packet{From: id, Body: &hearsay.Ack{Seq: 10}}, time.Second+time.Millisecond)
+		c.event(m, &hearsay.Event{
+			Kind: hearsay.EventExamined, Subject: id, Round: theRound, Verdict: hearsay.VerdictUnreachable, Count: 9, Took: time.Second,
+		}, 2*time.Second)
+		if (c.broken == 0) != wanted {
+			t.Errorf("probes wanted: %t, rules broken: %v", wanted, c.violations)
+		}
+	}
+}
