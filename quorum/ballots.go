@@ -162,12 +162,22 @@ func (q *Quorum) judgeRemoval(now time.Time, c *openCase, t *trial) (hearsay.Bal
 
 const refuted = "it has refuted that"
 
-// newest is the newest incarnation that a member has signed.
+// newest is the newest incarnation of a member, as it is listed or as the log has it.
 func (q *Quorum) newest(m *Member) hearsay.Incarnation {
 	if q.directory.Incarnation == nil {
 		return m.Claim.Incarnation
 	}
 	return max(m.Claim.Incarnation, q.directory.Incarnation(m.Stay.ID))
+}
+
+// signed is the newest incarnation that a member is known to have signed, also in a word of an
+// address that has not answered. It may have moved and died, so that nothing ever answers
+// there, and where this seed's clock is behind, its time alone allows too little.
+func (q *Quorum) signed(m *Member) hearsay.Incarnation {
+	if q.directory.Signed == nil {
+		return 0
+	}
+	return q.directory.Signed(m.Stay.ID)
 }
 
 // unproven says why evidence does not hold against a member, if it does not:
@@ -183,7 +193,7 @@ func (q *Quorum) unproven(now time.Time, e *hearsay.Evidence, m *Member) (why st
 	if e.Incarnation < newest {
 		return refuted
 	}
-	if e.Incarnation > max(newest, hearsay.Incarnation(now.UnixMilli())) {
+	if e.Incarnation > max(newest, q.signed(m), hearsay.Incarnation(now.UnixMilli())) {
 		return "of an incarnation that it cannot have" // to come back it would have to go beyond that
 	}
 	witnesses := q.state.members.witnesses(e.Subject)

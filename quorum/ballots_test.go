@@ -67,6 +67,29 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
+// Of evidence counts what a member has signed, or could have by this seed's clock. A member may
+// have moved and died, so that this seed knows its newest word, and never lists it.
+func TestEvidenceOfASignedIncarnation(t *testing.T) {
+	w := followed(t, 66, 12)
+	m, about := w.machines[0], w.people[3]
+	member, _ := m.q.Member(about.id())
+	e := w.evidence(m, about, hearsay.VerdictUnreachable)
+	e.Incarnation = hearsay.Incarnation(w.now.UnixMilli())
+	for i := range e.Statements {
+		e.Statements[i].Incarnation = e.Incarnation
+		e.Statements[i].Sign(m.q.Ledger(), w.person(e.Statements[i].Observer).key)
+	}
+	behind := w.now.Add(-17 * time.Minute)
+	for signed, want := range map[hearsay.Incarnation]string{
+		0: "of an incarnation that it cannot have", e.Incarnation - 1: "of an incarnation that it cannot have", e.Incarnation: "", e.Incarnation + 1: "",
+	} {
+		m.q.directory.Signed = func(hearsay.NodeID) hearsay.Incarnation { return signed }
+		if got := m.q.unproven(behind, e, &member); got != want {
+			t.Errorf("evidence of %d, and %d is signed: %q, want %q", e.Incarnation, signed, got, want)
+		}
+	}
+}
+
 // When the suspicion ran out, one statement is as good as none: both have a case
 // opened in which each seed tries for ten seconds, and the first that reaches the
 // member ends it. Then such reports wait, so that nobody has cases opened in a

@@ -22,7 +22,8 @@ const (
 // Directory is what the rest of the node knows. A follower needs the last three.
 type Directory struct {
 	Addr        func(hearsay.NodeID) (netip.AddrPort, bool) // where a member is reached; nil: where it was admitted
-	Incarnation func(hearsay.NodeID) hearsay.Incarnation    // the newest that the member has signed; nil: as the log has it
+	Incarnation func(hearsay.NodeID) hearsay.Incarnation    // of a member, as it is listed; nil: as the log has it
+	Signed      func(hearsay.NodeID) hearsay.Incarnation    // the newest that the member has signed, though nobody may answer where it says that it is; nil: as listed
 
 	Sender func(*hearsay.Packet) quota.Sender // whose share a packet uses of what this node does for others; nil: that of a stranger
 	Secret uint64                             // decides which senders share a slot: see quota.New

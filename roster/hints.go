@@ -307,6 +307,15 @@ func (r *Roster) hintAck(now time.Time, from hearsay.NodeID, seq uint64) bool {
 	return true
 }
 
+// Signed gives the newest incarnation that a member has signed in a word of an address that has
+// not answered this node yet; 0: none is kept.
+func (r *Roster) Signed(id hearsay.NodeID) hearsay.Incarnation {
+	if one := r.hints.known(id); one != nil {
+		return r.hinted(one).Incarnation
+	}
+	return 0
+}
+
 // hintNotMe takes the word of another identity at the address of a hint.
 func (r *Roster) hintNotMe(addr netip.AddrPort, seq uint64) bool {
 	one := r.hints.bySeq[seq]
