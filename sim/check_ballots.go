@@ -154,7 +154,8 @@ func (c *checker) opens(m *machine, e *hearsay.Event, now time.Duration) {
 	if t.answered > t.due && t.due > v.lostAt {
 		late = at-t.answered > answeredLast
 	}
-	if t.inVain && late { // of what an earlier life has proposed nothing is known
+	earlier := m.life > 1 && now-v.began < proposalsLast // what a life before has proposed may come yet, and of its probes nothing is known
+	if t.inVain && late && !earlier {
 		c.violate(now, m, RuleBallots, "opens a case on %s by itself, which it had probed in vain for %s", c.name(e.Subject), short(m.tried(&t, now).inVain))
 	}
 }

@@ -480,3 +480,23 @@ func TestProbesOfNewcomersCount(t *testing.T) {
 		}
 	}
 }
+
+// A case that a seed opens by itself may have been proposed before it was started again, of
+// which nothing is known, but not long before.
+func TestCasesOfAnEarlierLife(t *testing.T) {
+	for _, c := range []struct {
+		life   int32
+		began  time.Duration
+		broken bool
+	}{{1, 0, true}, {1, 2 * time.Minute, true}, {2, 2 * time.Minute, false}, {2, 2*time.Minute - proposalsLast, true}} {
+		court, now := newCourt(2), 2*time.Minute+time.Second
+		m, id := &court.machines[1], court.machines[theSubject].id
+		m.life = c.life
+		v := &court.views[1]
+		v.began, v.tried = c.began, map[hearsay.NodeID]tried{id: {inVain: true, due: longAgo, answered: longAgo, failing: now, failed: now}}
+		court.opens(m, &hearsay.Event{Kind: hearsay.EventCaseOpened, Rule: hearsay.RuleWatch, By: m.id, Subject: id}, now)
+		if broken := court.broken > 0; broken != c.broken {
+			t.Errorf("life %d, begun at %v: broken: %t", c.life, c.began, broken)
+		}
+	}
+}
