@@ -72,6 +72,32 @@ func (c *chain) restart(epoch hearsay.Epoch, hash hearsay.Hash) {
 	c.lowest, c.below = epoch+1, hash
 }
 
+// beside is a ledger that goes on from an epoch beyond the one here, as one sender has it,
+// with all heads that are here: it waits until they prove it.
+func (c *chain) beside(epoch hearsay.Epoch, hash, founding hearsay.Hash) chain {
+	other := newChain(c.network, c.signer, c.seeds)
+	other.restart(epoch, hash)
+	other.begin(founding)
+	var room [signedMost]hearsay.Head
+	for slot := range uint8(c.seeds) {
+		for _, h := range c.signed(room[:0], slot) {
+			if h.Epoch > 0 && other.names(&h) {
+				other.takeHead(&h)
+			}
+		}
+	}
+	return other
+}
+
+// goOn takes the rulings that follow, as far as they do: at most so many after an epoch.
+func (c *chain) goOn(items []*hearsay.Ruling, after hearsay.Epoch, most int) {
+	for _, r := range items {
+		if r.Epoch == c.epoch()+1 && r.Previous == c.headHash() && r.Epoch <= after+hearsay.Epoch(most) {
+			c.append(r, nil)
+		}
+	}
+}
+
 // begin has heads count that name this founding, and no others.
 func (c *chain) begin(founding hearsay.Hash) {
 	c.founding = founding

@@ -173,6 +173,9 @@ func TestLargeRosterComesInPieces(t *testing.T) {
 			f.step(func() { f.Receive(w.now, from(seedAddr(0), p.Body)) })
 		}
 	}
+	if g := &f.gathering; g.joined > joinsAStep {
+		t.Errorf("a step joins %d parts, want at most %d", g.joined, joinsAStep)
+	}
 	if !f.gathering.full() {
 		t.Errorf("after ten times it has %d of %d parts", f.gathering.got, len(f.gathering.parts))
 	}

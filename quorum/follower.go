@@ -98,7 +98,7 @@ func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, d
 	}
 	f.load(records)
 	f.floor, f.turn = f.chain.promised(), random.IntN(len(cfg.Seeds))
-	f.seedTurn = f.turn
+	f.seedTurn, f.walk.slot = f.turn, f.turn
 	return f
 }
 
@@ -178,11 +178,7 @@ func (f *Follower) Told() hearsay.Epoch { return f.floor }
 
 // Head gives the hash of the ledger up to Epoch.
 func (f *Follower) Head() hearsay.Hash {
-	chain := &f.chain
-	if f.gathering.saved != nil { // another is not proven
-		chain = f.gathering.saved
-	}
-	hash, _ := chain.hashAt(f.epoch)
+	hash, _ := f.chain.hashAt(f.epoch)
 	return hash
 }
 
@@ -219,13 +215,13 @@ func (f *Follower) Tick(now time.Time) {
 		return
 	}
 	f.tickPast(now)
-	if f.tickWalk(now); f.walk.under() {
-		return // a roster could not be proven yet
-	}
+	f.tickWalk(now)
 	// When most of a network is lost, so are most neighbors: after one that has not
-	// answered each seed is asked once, soon, and then there is no hurry.
+	// answered each seed is asked once, soon, and then there is no hurry. Nor is there while a
+	// roster waits for its proof: others would give another.
 	again := f.lost > 0 && f.lost <= len(f.cfg.Seeds)
-	if behind := !f.based || f.chain.promised() > f.epoch; (behind || again) && !now.Before(f.askAt) || !now.Before(f.pollAt) {
+	behind := (!f.based || f.chain.promised() > f.epoch) && !f.gathering.whole() && !f.walk.under()
+	if (behind || again) && !now.Before(f.askAt) || !now.Before(f.pollAt) {
 		f.ask(now, f.someone())
 	}
 }
@@ -293,7 +289,7 @@ func (f *Follower) about(d time.Duration) time.Duration {
 // answered it is the seeds' turn.
 func (f *Follower) someone() netip.AddrPort {
 	switch again := f.lost > 0 && f.lost <= len(f.cfg.Seeds); {
-	case again && f.lost == 1 && f.chain.epoch() > max(f.epoch, f.chain.base):
+	case again && f.lost == 1 && f.chain.epoch() > f.epoch:
 		return f.asked // it has given some, and has no more time for this peer, perhaps
 	case again:
 		f.seedTurn = (f.seedTurn + 1) % len(f.cfg.Seeds)
@@ -313,9 +309,7 @@ func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
 	f.askAt, f.pollAt = now.Add(f.about(f.cfg.AskEvery)), now.Add(f.cfg.PollEvery)
 	f.lost++
 	if addr != f.asked {
-		if f.gathering.saved == nil {
-			f.unproven()
-		}
+		f.unproven()
 		f.asked, f.trust = addr, now.Add(unprovenFor)
 	}
 	f.send(addr, &hearsay.LedgerReq{After: f.chain.epoch()})
@@ -323,11 +317,10 @@ func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
 
 // proven is the epoch up to which the ledger here is proven.
 func (f *Follower) proven() hearsay.Epoch {
-	applied := max(f.epoch, f.chain.base)
-	if proven := f.chain.proven(); proven > applied && proven >= f.floor {
+	if proven := f.chain.proven(); proven > f.epoch && proven >= f.floor {
 		return proven
 	}
-	return applied
+	return f.epoch
 }
 
 // unproven cuts off the ledger here what is not proven, and gives it.
@@ -522,6 +515,7 @@ func (f *Follower) pin(p hearsay.SeedPin) {
 	if f.pins[p.Seat.Slot].Seat.Key != p.Seat.Key {
 		f.met[p.Seat.Slot] = meeting{}
 		f.out.Persist = append(f.out.Persist, f.chain.forgetHeads(p.Seat.Slot)...)
+		f.gathering.chain.forgetHeads(p.Seat.Slot)
 		f.told[p.Seat.Slot] = hearsay.Hash{}
 	}
 	p.Addr = f.cfg.Seeds[p.Seat.Slot].Addr
@@ -550,6 +544,7 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	hold := !slices.ContainsFunc(m.Items, unheld)
 	f.takeWalk(now, p, m.Items, hold)
 	f.extend(m.Items)
+	f.goOnGathered(now, p, m.Items)
 	f.begin()
 	f.takeHeads(now, from, m.Heads)
 	if f.parted(now, m.Items); f.chain.forked() {
@@ -583,7 +578,8 @@ func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.H
 		if int(h.Slot) >= len(f.cfg.Seeds) {
 			continue
 		}
-		if !f.chain.names(h) {
+		gathered := f.gathering.whole() && f.gathering.chain.names(h)
+		if !f.chain.names(h) && !gathered {
 			f.drops[hearsay.DropStranger]++
 			continue
 		}
@@ -591,29 +587,39 @@ func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.H
 			f.drops[hearsay.DropRate]++
 			return
 		}
-		got := f.chain.hear(h, f.pins[h.Slot].Seat.Key, f.settledChain(), f.epoch)
-		if got.verified {
-			f.checks.Take(now, from, 1)
+		forged := false
+		if f.chain.names(h) {
+			forged = f.takeHead(now, from, h, &f.chain, f.epoch)
 		}
-		if got.rival != nil {
-			f.noteRival(now, got.rival)
+		if gathered && !forged {
+			forged = f.takeHead(now, from, h, &f.gathering.chain, 0)
 		}
-		switch {
-		case got.forged && f.past.reseated[h.Slot]: // by who sits there now, perhaps
-		case got.forged:
+		if forged && !f.past.reseated[h.Slot] { // else by who sits there now, perhaps
 			f.drops[hearsay.DropBadSignature]++
 			return // a message costs its forger no less than this node
 		}
 	}
 }
 
+// takeHead takes a head for a ledger that is settled up to an epoch.
+func (f *Follower) takeHead(now time.Time, from quota.Sender, h *hearsay.Head, c *chain, settled hearsay.Epoch) (forged bool) {
+	got := c.hear(h, f.pins[h.Slot].Seat.Key, settled)
+	if got.verified {
+		f.checks.Take(now, from, 1)
+	}
+	if got.rival != nil && c == &f.chain {
+		f.noteRival(now, got.rival)
+	}
+	return got.forged
+}
+
 // extend joins rulings to the ledger here, for the heads to prove.
 func (f *Follower) extend(items []*hearsay.Ruling) {
 	for _, r := range items {
-		if f.chain.epoch()-max(f.epoch, f.chain.base) >= unprovenMost+hearsay.MaxRulings {
+		if f.chain.epoch()-f.epoch >= unprovenMost+hearsay.MaxRulings {
 			return // it is asked for again when those before it are applied
 		}
-		if !f.based && f.gathering.parts == nil && f.chain.epoch() == 0 && len(f.chain.links) == 0 && r.Epoch == 1 {
+		if !f.based && f.chain.epoch() == 0 && len(f.chain.links) == 0 && r.Epoch == 1 {
 			f.chain.restart(0, r.Previous) // what was before is the founding
 		}
 		if r.Epoch == f.chain.epoch()+1 && r.Previous == f.chain.headHash() {

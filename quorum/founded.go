@@ -42,11 +42,7 @@ func (c *chain) kept() hearsay.Hash {
 
 // Ledger is what is signed in the ledger here is about.
 func (f *Follower) Ledger() hearsay.LedgerID {
-	founding := f.chain.founding
-	if f.gathering.saved != nil { // another is not proven
-		founding = f.gathering.saved.founding
-	}
-	return hearsay.LedgerID{Network: f.cfg.Network, Founding: founding}
+	return hearsay.LedgerID{Network: f.cfg.Network, Founding: f.chain.founding}
 }
 
 // takeFounding takes in which founding a seed that is known says that it takes part.
@@ -58,12 +54,24 @@ func (f *Follower) takeFounding(now time.Time, m *hearsay.SeatHello) {
 	}
 }
 
+// founding is the one that a quorum of seeds names, or else that of the ledger here.
+func (f *Follower) founding() hearsay.Hash {
+	told := agreed(f.told[:len(f.cfg.Seeds)], len(f.cfg.Seeds))
+	if told.IsZero() {
+		return f.chain.founding
+	}
+	return told
+}
+
 // begin has the ledger here be of the founding that a quorum of seeds names. Where
 // another one is followed, it must lead over to it: seeds that lost their quorum have
-// recovered it, or a newer roster has come whole.
+// recovered it. A roster that comes whole need not.
 func (f *Follower) begin() {
-	told := agreed(f.told[:len(f.cfg.Seeds)], len(f.cfg.Seeds))
-	if told.IsZero() || told == f.chain.founding || f.based && f.gathering.saved == nil && !f.chain.recovers(told) {
+	told := f.founding()
+	if g := &f.gathering; g.whole() && told != g.chain.founding {
+		g.chain.begin(told)
+	}
+	if told == f.chain.founding || f.based && !f.chain.recovers(told) {
 		return
 	}
 	f.chain.begin(told)

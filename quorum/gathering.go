@@ -9,34 +9,51 @@ import (
 )
 
 // gathering is a roster that comes whole, in parts, because this peer lacks
-// more than anybody keeps of the ledger. It is believed once heads prove its
-// epoch.
+// more than anybody keeps of the ledger. It lies beside the ledger here until heads
+// prove its epoch: till then it is one sender's word, and the peer follows as before.
 //
 //	peer                     seed or neighbor
 //	  |--- LedgerReq{After} ---->|   it has not kept what comes after
 //	  |<---------- RosterPart ---|   in any order
-//	  |<---------- RosterPart ---|   all are there, and are what the ruling names: the ledger goes on from it
-//	  |--- LedgerReq{After} ---->|   what comes next may prove it
+//	  |<---------- RosterPart ---|   all are there, and are what the ruling names
+//	  |--- LedgerReq{After} ---->|   what comes after that ruling may prove it: then the ledger here goes on from it
+//
+// A sender whose roster was not proven has to wait for the others: what they send takes
+// the place of what it sends.
 type gathering struct {
 	parts  []*hearsay.RosterPart // nil: none is gathered
 	got    int                   // of them
+	joined int                   // of them, in their order
 	sender netip.AddrPort
 	began  time.Time
-	roster *members // that they come to, when all are there
-	saved  *chain   // the ledger as it was before that; nil: it still is
+	roster members // that the joined parts come to
+	chain  chain   // the ledger after it, and heads; of no use before all parts are joined
+	askAt  time.Time
 
-	verified int  // claims, of all parts in their order
+	verified int  // claims of the roster, in its order
 	forged   bool // one of them was not its subject's
+
+	unproven []netip.AddrPort // whose last roster was not proven in time, the one of longest ago first
+}
+
+const (
+	joinsAStep   = 2  // parts of a roster that are joined, at some 0.2 ms each
+	unprovenKept = 64 // senders whose rosters were not proven. Guess: the seeds, and all neighbors of a while
+)
+
+// yields reports whether the roster that is gathered gives way to another sender's.
+func (g *gathering) yields(sender netip.AddrPort) bool {
+	return g.parts == nil || slices.Index(g.unproven, sender) < slices.Index(g.unproven, g.sender)
 }
 
 // begin gathers so many parts from a sender.
 func (g *gathering) begin(now time.Time, n int, sender netip.AddrPort) {
-	g.parts, g.got, g.sender, g.began = make([]*hearsay.RosterPart, n), 0, sender, now
+	*g = gathering{parts: make([]*hearsay.RosterPart, n), sender: sender, began: now, unproven: g.unproven}
 }
 
 // take takes a part in, and reports whether it is one that lacks.
 func (g *gathering) take(m *hearsay.RosterPart, sender netip.AddrPort) bool {
-	if sender != g.sender || len(g.parts) != int(m.Parts) || g.parts[m.Part] != nil {
+	if sender != g.sender || len(g.parts) != int(m.Parts) || g.full() || g.parts[m.Part] != nil {
 		return false
 	}
 	g.parts[m.Part] = m
@@ -45,10 +62,47 @@ func (g *gathering) take(m *hearsay.RosterPart, sender netip.AddrPort) bool {
 }
 
 // full reports whether all parts are there.
-func (g *gathering) full() bool { return g.got == len(g.parts) }
+func (g *gathering) full() bool { return g.parts != nil && g.got == len(g.parts) }
 
-// forget lets go of the parts.
-func (g *gathering) forget() { g.parts, g.got, g.roster, g.verified, g.forged = nil, 0, nil, 0, false }
+// whole reports whether all parts are there and joined: only heads lack.
+func (g *gathering) whole() bool { return g.full() && g.joined == len(g.parts) }
+
+// forget lets go of the roster.
+func (g *gathering) forget() { *g = gathering{unproven: g.unproven} }
+
+// fail lets go of the roster, and holds it against its sender.
+func (g *gathering) fail() {
+	at := slices.Index(g.unproven, g.sender)
+	if at < 0 && len(g.unproven) == unprovenKept {
+		at = 0
+	}
+	if at >= 0 {
+		g.unproven = slices.Delete(g.unproven, at, at+1)
+	}
+	g.unproven = append(g.unproven, g.sender)
+	g.forget()
+}
+
+// join joins the next parts, as many as a step may. It reports whether they may be parts of
+// the roster that their ruling names: of one ruling, in the order of NodeIDs, and in the end
+// with that hash.
+func (g *gathering) join(network hearsay.NetworkID) (fits bool) {
+	ruling := g.parts[0].Ruling
+	hash := ruling.Hash(network)
+	for range min(joinsAStep, len(g.parts)-g.joined) {
+		part := g.parts[g.joined]
+		if part.Ruling.Epoch != ruling.Epoch || part.Ruling.Hash(network) != hash {
+			return false
+		}
+		for _, m := range part.Members {
+			if m.Claim.Subject != m.Stay.ID || !own(network, &m.Claim) || !g.roster.push(Member(m)) {
+				return false
+			}
+		}
+		g.joined++
+	}
+	return g.joined < len(g.parts) || g.roster.hash(network) == ruling.Roster
+}
 
 // verify looks whether the subjects have signed their claims, as many as a step may,
 // and reports whether all are looked at. A guest signs nothing, and own has shown its
@@ -56,9 +110,9 @@ func (g *gathering) forget() { g.parts, g.got, g.roster, g.verified, g.forged = 
 func (g *gathering) verify(now time.Time, network hearsay.NetworkID, signer hearsay.Signer) (all bool) {
 	g.began = now // it goes on
 	checked, skip := 0, g.verified
-	for _, part := range g.parts {
-		for i := min(skip, len(part.Members)); i < len(part.Members); i++ {
-			if c := &part.Members[i].Claim; !c.Card.Key.IsZero() {
+	for _, part := range g.roster.parts {
+		for i := min(skip, len(part)); i < len(part); i++ {
+			if c := &part[i].Claim; !c.Card.Key.IsZero() {
 				if checked == verifiesAStep {
 					return false
 				}
@@ -70,30 +124,9 @@ func (g *gathering) verify(now time.Time, network hearsay.NetworkID, signer hear
 			}
 			g.verified++
 		}
-		skip -= min(skip, len(part.Members))
+		skip -= min(skip, len(part))
 	}
 	return true
-}
-
-// join joins the parts, and reports whether they are of one epoch, and are the
-// roster that its ruling names.
-func (g *gathering) join(network hearsay.NetworkID) bool {
-	var all members
-	ruling := g.parts[0].Ruling
-	hash := ruling.Hash(network)
-	for _, part := range g.parts {
-		if part.Ruling.Epoch != ruling.Epoch || part.Ruling.Hash(network) != hash {
-			return false
-		}
-		for _, m := range part.Members {
-			if m.Claim.Subject != m.Stay.ID || !own(network, &m.Claim) || all.get(m.Stay.ID) != nil {
-				return false
-			}
-			all.add(Member(m))
-		}
-	}
-	g.roster = &all
-	return all.hash(network) == ruling.Roster
 }
 
 // own reports whether a claim of a roster may be its subject's: the ruling proves
@@ -117,69 +150,108 @@ func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.Roste
 		f.drops[hearsay.DropUnexpected]++
 		return
 	}
-	if g.got == 0 && (p.Addr == f.asked || f.isSeed(p.Addr)) {
+	if (p.Addr == f.asked || f.isSeed(p.Addr)) && g.yields(p.Addr) {
 		g.begin(now, int(m.Parts), p.Addr)
 	}
-	switch {
-	case !g.take(m, p.Addr):
+	if !g.take(m, p.Addr) {
 		f.drops[hearsay.DropUnexpected]++
-	case !g.full():
-	case !g.join(f.cfg.Network):
-		f.drops[hearsay.DropUnproven]++
-		g.forget()
-	default:
-		f.goOnFrom(now, p, m)
-	}
-}
-
-// goOnFrom has the ledger here go on from the epoch of a roster that is whole.
-// The ledger as it was comes back unless that is proven.
-func (f *Follower) goOnFrom(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
-	if f.gathering.saved == nil {
-		f.gathering.saved = new(f.chain)
-	}
-	heads, ahead := f.chain.heads, f.chain.ahead
-	f.chain.restart(m.Ruling.Epoch, m.Ruling.Hash(f.cfg.Network))
-	f.chain.heads, f.chain.ahead = heads, ahead
-	f.begin()
-	if f.takeHeads(now, f.directory.sender(p), m.Heads); f.chain.forked() {
 		return
 	}
-	before := f.epoch
-	if f.advance(now, p.Addr); f.epoch == before && f.rest.at.IsZero() {
-		f.ask(now, p.Addr) // what comes after it may prove it
+	if f.takeHeads(now, f.directory.sender(p), m.Heads); g.full() {
+		f.advance(now, p.Addr)
 	}
 }
 
-// tickGathering lets go of a roster that was not whole and proven in time. Perhaps
-// others than are known here have signed for it.
-func (f *Follower) tickGathering(now time.Time) {
-	if g := &f.gathering; g.parts != nil && now.Sub(g.began) >= rosterPatience {
-		if whole := g.saved != nil; whole {
-			f.walk.begin(max(f.epoch, f.floor), f.chain.base)
-		}
-		f.giveUpRoster()
+// gathered goes on with a roster of which all parts are there, a part of it in a step, and
+// takes it over once it is proven and its claims are verified. It reports whether that is all
+// that can be done now.
+func (f *Follower) gathered(now time.Time) (done bool) {
+	switch g := &f.gathering; {
+	case !g.full():
+	case !g.whole():
+		f.join(now)
+		return false
+	case g.chain.base <= f.epoch:
+		g.forget() // the ledger here has come to it
+	case g.chain.proven() < g.chain.base:
+	case !g.verify(now, f.cfg.Network, f.signer):
+		return false
+	case g.forged:
+		f.drops[hearsay.DropBadSignature]++
+		g.fail()
+	default:
+		f.overtake(now)
 	}
+	return true
 }
 
-// giveUpRoster lets go of a roster, and has the ledger be as it was before it.
-func (f *Follower) giveUpRoster() {
+// join joins some parts. Heads that are here may prove the whole roster; if not, its sender
+// is asked for what comes after it.
+func (f *Follower) join(now time.Time) {
 	g := &f.gathering
-	g.forget()
-	if g.saved != nil {
-		f.chain, g.saved = *g.saved, nil
+	g.began = now
+	if !g.join(f.cfg.Network) {
+		f.drops[hearsay.DropUnproven]++
+		g.fail()
+		return
+	}
+	if g.whole() {
+		r := g.parts[0].Ruling
+		g.chain = f.chain.beside(r.Epoch, r.Hash(f.cfg.Network), f.founding())
+		clear(g.parts[1:]) // what is in them is in the roster
+		g.parts[0].Members = nil
+	}
+}
+
+// tickGathering asks for what proves a roster, and lets go of one that was not whole and
+// proven in time. Perhaps others than are known here have signed for it.
+func (f *Follower) tickGathering(now time.Time) {
+	g := &f.gathering
+	switch {
+	case g.parts == nil:
+	case now.Sub(g.began) >= rosterPatience:
+		if g.whole() && !f.walk.under() {
+			f.walk.begin(max(f.epoch, f.floor), g.chain.base, (f.walk.slot+1)%len(f.cfg.Seeds))
+		}
+		g.fail()
 		for slot := range f.cfg.Seeds {
 			f.hello(slot)
 		}
+	case g.whole() && !now.Before(g.askAt):
+		f.askGathered(now)
+	}
+}
+
+// askGathered asks for what comes after a roster who gave that.
+func (f *Follower) askGathered(now time.Time) {
+	g := &f.gathering
+	g.askAt = now.Add(f.about(f.cfg.AskEvery))
+	f.send(g.sender, &hearsay.LedgerReq{After: g.chain.epoch()})
+}
+
+// goOnGathered takes what comes after a roster from who gave that.
+func (f *Follower) goOnGathered(now time.Time, p *hearsay.Packet, items []*hearsay.Ruling) {
+	g := &f.gathering
+	if !g.whole() || p.Addr != g.sender {
+		return
+	}
+	end := g.chain.epoch()
+	if g.chain.goOn(items, g.chain.base, unprovenMost); g.chain.epoch() > end {
+		f.askGathered(now)
 	}
 }
 
 // overtake takes over the roster that is gathered: it is proven.
 func (f *Follower) overtake(now time.Time) {
 	g := &f.gathering
-	f.members, f.last = *g.roster, g.parts[0].Ruling
+	f.members, f.last = g.roster, g.parts[0].Ruling
 	f.forgo(now, f.last)
-	f.epoch, f.gathering = f.chain.base, gathering{}
+	if g.chain.founding != f.chain.founding {
+		f.floor = 0 // it was of another
+	}
+	g.chain.rivals, g.chain.others = f.chain.rivals, f.chain.others
+	g.chain.begin(g.chain.founding)
+	f.chain, f.epoch, f.gathering = g.chain, g.chain.base, gathering{}
 	f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: f.epoch, Count: f.members.count})
 }
 

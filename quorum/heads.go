@@ -191,7 +191,7 @@ func (q *Quorum) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 			q.drops[hearsay.DropRate]++
 			break
 		}
-		got := q.chain.hear(h, keys[h.Slot], &q.chain, q.Epoch())
+		got := q.chain.hear(h, keys[h.Slot], q.Epoch())
 		if got.verified {
 			q.checked(now, from, 1)
 		}

@@ -71,6 +71,19 @@ func (m *members) add(one Member) {
 	m.count++
 }
 
+// push adds one beyond all others, and reports whether it is.
+func (m *members) push(one Member) bool {
+	for i := len(m.parts) - 1; i >= int(one.Stay.ID[0]); i-- {
+		if part := m.parts[i]; len(part) > 0 && part[len(part)-1].Stay.ID.Compare(one.Stay.ID) >= 0 {
+			return false
+		}
+	}
+	at := one.Stay.ID[0]
+	m.parts[at], m.stale[at] = append(m.parts[at], one), true
+	m.count++
+	return true
+}
+
 func (m *members) remove(id hearsay.NodeID) {
 	part, at, found := m.find(id)
 	if !found {

@@ -41,16 +41,12 @@ func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
 		q.drops[hearsay.DropMalformed]++
 		return
 	}
-	o := &offer{message: m, snapshot: s, chain: q.newChain(), seats: make([]hearsay.Seat, len(q.cfg.Seeds)), askAt: now, members: s.members.all(nil), cases: s.cases}
-	o.chain.restart(s.epoch, s.head)
-	o.chain.begin(s.began)
-	for i := range uint8(len(q.cfg.Seeds)) {
+	o := &offer{
+		message: m, snapshot: s, chain: q.chain.beside(s.epoch, s.head, s.began), seats: make([]hearsay.Seat, len(q.cfg.Seeds)), askAt: now,
+		members: s.members.all(nil), cases: s.cases,
+	}
+	for i := range o.seats {
 		o.seats[i] = q.seats.known[i].seat
-		for _, h := range q.chain.signed(nil, i) {
-			if h.Epoch > 0 && o.chain.names(&h) {
-				o.chain.takeHead(&h)
-			}
-		}
 	}
 	q.replica.offers[slot] = o
 	q.tryOffer(now, slot)
@@ -218,14 +214,14 @@ func (q *Quorum) hearForOffers(now time.Time, p *hearsay.Packet, m *hearsay.Ruli
 			continue
 		}
 		if q.slotAt(p.Addr) == int(slot) {
-			o.goOn(m.Items)
+			o.chain.goOn(m.Items, o.snapshot.epoch, unprovenMost)
 		}
 		for i := range m.Heads {
 			h := &m.Heads[i]
 			if int(h.Slot) >= len(q.cfg.Seeds) || int(h.Slot) == q.cfg.Slot || !o.chain.names(h) || !q.affordsCheck(now, from) {
 				continue
 			}
-			got := o.chain.hear(h, q.seats.known[h.Slot].seat.Key, &o.chain, 0)
+			got := o.chain.hear(h, q.seats.known[h.Slot].seat.Key, 0)
 			if got.verified {
 				q.checked(now, from, 1)
 			}
@@ -236,15 +232,6 @@ func (q *Quorum) hearForOffers(now time.Time, p *hearsay.Packet, m *hearsay.Ruli
 		}
 		if q.tryOffer(now, slot); q.replica == nil || q.doomed != "" {
 			return
-		}
-	}
-}
-
-// goOn takes the rulings that follow. There may be as many as a message has.
-func (o *offer) goOn(items []*hearsay.Ruling) {
-	for _, r := range items {
-		if r.Epoch == o.chain.epoch()+1 && r.Previous == o.chain.headHash() && len(o.chain.links) < unprovenMost {
-			o.chain.append(r, nil)
 		}
 	}
 }

@@ -58,16 +58,17 @@ func (f *Follower) tickRest(now time.Time) {
 func (f *Follower) applyProven(now time.Time) (all bool) {
 	untold := false // there is a roster of which the node lists nobody before this step ends
 	for left := appliesAStep; left > 0 || f.epoch < f.floor; {
-		proven := f.chain.proven()
-		if proven <= f.epoch || proven < f.floor || proven < f.chain.base {
-			return true
-		}
 		before := f.epoch
-		if !f.rebase(now) {
+		if !f.gathered(now) {
 			return false
 		}
 		untold = untold || f.epoch > before
 		f.resume(now, before)
+		proven := f.chain.proven()
+		if proven < f.floor || proven <= before {
+			return true
+		}
+		f.based = true
 		for f.epoch < proven && (left > 0 || f.epoch < f.floor) {
 			left--
 			r := f.chain.at(f.epoch + 1).ruling
@@ -98,24 +99,4 @@ func (f *Follower) resume(now time.Time, before hearsay.Epoch) {
 	if before < f.floor && f.epoch >= f.floor {
 		f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventResumed, Epoch: f.floor, Count: f.members.count})
 	}
-}
-
-// rebase takes over a roster that came whole and is proven, once its claims are
-// verified: the ruling proves the stays only. It reports whether that is done.
-func (f *Follower) rebase(now time.Time) (done bool) {
-	switch {
-	case f.based && f.chain.base <= f.epoch:
-		return true
-	case f.chain.base == 0:
-	case !f.gathering.verify(now, f.cfg.Network, f.signer):
-		return false
-	case f.gathering.forged:
-		f.drops[hearsay.DropBadSignature]++
-		f.giveUpRoster()
-		return false
-	default:
-		f.overtake(now)
-	}
-	f.based = true
-	return true
 }

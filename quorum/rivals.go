@@ -85,11 +85,11 @@ type headCheck struct {
 	rival    *hearsay.Rival // it proves this against the ledger here, which was not known
 }
 
-// hear takes a head of another seat, and compares it with what is settled: a chain
-// up to an epoch.
-func (c *chain) hear(h *hearsay.Head, key hearsay.PublicKey, settled *chain, epoch hearsay.Epoch) (got headCheck) {
-	r, against := settled.rivalOf(h, epoch)
-	if key.IsZero() || against && settled.rivals.has(&r) || !against && !c.wants(h) {
+// hear takes a head of another seat, and compares it with the ledger here, which is
+// settled up to an epoch.
+func (c *chain) hear(h *hearsay.Head, key hearsay.PublicKey, settled hearsay.Epoch) (got headCheck) {
+	r, against := c.rivalOf(h, settled)
+	if key.IsZero() || against && c.rivals.has(&r) || !against && !c.wants(h) {
 		return got
 	}
 	got.verified, got.forged = true, !h.Verify(c.network, c.signer, key)
@@ -226,7 +226,7 @@ func short(h hearsay.Hash) string { return h.String()[:16] }
 func (q *Quorum) Fork() *hearsay.Fork { return q.chain.fork(q.cfg.Seeds) }
 
 // Fork tells what is known of another ledger than the one here; nil: nothing.
-func (f *Follower) Fork() *hearsay.Fork { return f.settledChain().fork(f.cfg.Seeds) }
+func (f *Follower) Fork() *hearsay.Fork { return f.chain.fork(f.cfg.Seeds) }
 
 // noteRival keeps a proof, tells it, and has the others know. With a quorum of
 // them this seed stops.
@@ -341,43 +341,32 @@ func (q *Quorum) forgetRivals() {
 	q.chain.rivals = rivals{}
 }
 
-// settledChain is the ledger as far as it is proven: not one that comes whole and
-// is not proven yet.
-func (f *Follower) settledChain() *chain {
-	if f.gathering.saved != nil {
-		return f.gathering.saved
-	}
-	return &f.chain
-}
-
 // noteRival keeps a proof, tells it, and passes it on. With a quorum of them this
 // peer follows no ledger any more.
 func (f *Follower) noteRival(now time.Time, r *hearsay.Rival) {
-	c := f.settledChain()
+	c := &f.chain
 	if !c.takeRival(r) {
 		return
 	}
-	f.chain.rivals = c.rivals
 	f.out.Persist = append(f.out.Persist, &hearsay.KeptRival{Slot: r.Head.Slot, Rival: *r})
 	f.out.Events = append(f.out.Events, c.forkEvent(now, r.Epoch, r.Head.Slot, f.keys(), f.cfg.Seeds))
 	for _, addr := range f.directory.Links() {
 		f.send(addr, &hearsay.Rulings{Heads: c.newest()})
 	}
-	if c.forked() && f.gathering.saved != nil {
-		f.chain = *f.gathering.saved
-		f.gathering = gathering{}
+	if c.forked() {
+		f.gathering.forget()
 	}
 }
 
 // parted gives what heads prove that are of rulings which do not follow from the
 // ledger here: they are of another, from the epoch before the first on.
-func (c *chain) parted(items []*hearsay.Ruling, settled hearsay.Epoch, ahead *[hearsay.MaxSeeds]hearsay.Head) (found []hearsay.Rival) {
+func (c *chain) parted(items []*hearsay.Ruling, settled hearsay.Epoch) (found []hearsay.Rival) {
 	if len(items) == 0 || items[0].Epoch <= 1 || items[0].Epoch-1 > settled {
 		return nil
 	}
 	at := items[0].Epoch - 1
 	own, known := c.hashAt(at)
-	signed := slices.ContainsFunc(ahead[:c.seeds], func(h hearsay.Head) bool { return h.Epoch > at && h.Epoch <= at+hearsay.Epoch(len(items)) })
+	signed := slices.ContainsFunc(c.ahead[:c.seeds], func(h hearsay.Head) bool { return h.Epoch > at && h.Epoch <= at+hearsay.Epoch(len(items)) })
 	if !known || !signed || own == items[0].Previous {
 		return nil
 	}
@@ -390,7 +379,7 @@ func (c *chain) parted(items []*hearsay.Ruling, settled hearsay.Epoch, ahead *[h
 		other.append(r, nil)
 	}
 	for slot := range c.seeds {
-		if h := &ahead[slot]; h.Epoch > at && other.fits(h) {
+		if h := &c.ahead[slot]; h.Epoch > at && other.fits(h) {
 			found = append(found, hearsay.Rival{Epoch: at, Own: own, Other: items[0].Previous, Head: *h})
 		}
 	}
@@ -401,13 +390,13 @@ func (f *Follower) parted(now time.Time, items []*hearsay.Ruling) {
 	if !f.based {
 		return
 	}
-	for _, r := range f.settledChain().parted(items, f.epoch, &f.chain.ahead) {
+	for _, r := range f.chain.parted(items, f.epoch) {
 		f.noteRival(now, &r)
 	}
 }
 
 func (q *Quorum) parted(now time.Time, items []*hearsay.Ruling) {
-	for _, r := range q.chain.parted(items, q.Epoch(), &q.chain.ahead) {
+	for _, r := range q.chain.parted(items, q.Epoch()) {
 		q.noteRival(now, &r)
 	}
 }

@@ -11,7 +11,8 @@ import (
 // is signed by seats that it does not know. Each ruling about a seat has the ballots of
 // a quorum of those who sat there before, so these rulings prove each other, from the
 // follower's own epoch on. Seeds may have them on disk only, and read there what is
-// right before an epoch. So the follower asks for one part after the other.
+// right before an epoch. So the follower asks one seed for one part after the other, and if
+// that does not help another one for all of it: one may leave out what it likes.
 //
 //	peer, at epoch 40                       seed, at epoch 90,000
 //	  |--- LedgerReq{Before: 297} -------->|
@@ -23,8 +24,8 @@ const (
 	// read.
 	walkEvery = readEvery
 
-	// walkTries is how many questions in a row may bring nothing new. A guess: a seed
-	// is asked at random, and of five two may be gone, and one busy.
+	// walkTries is how many questions in a row may bring nothing new. A guess: after one
+	// the next seed is asked, and of five two may be gone, and one busy.
 	walkTries = 10
 )
 
@@ -35,12 +36,13 @@ type walk struct {
 	end   hearsay.Epoch // the last one, as who gave a roster says
 	most  hearsay.Epoch // that are asked for at once
 	vain  int           // questions since one that brought something
+	slot  int           // of the seed that is asked
 	askAt time.Time
 }
 
-// begin begins after an epoch whose ledger is known.
-func (w *walk) begin(known, end hearsay.Epoch) {
-	*w = walk{next: known + 1, end: end, most: hearsay.MaxRulings}
+// begin begins after an epoch whose ledger is known, with the seed in a slot.
+func (w *walk) begin(known, end hearsay.Epoch, slot int) {
+	*w = walk{next: known + 1, end: end, most: hearsay.MaxRulings, slot: slot}
 	if w.next > w.end {
 		w.next = 0
 	}
@@ -59,11 +61,14 @@ func (f *Follower) tickWalk(now time.Time) {
 		return
 	}
 	if w.vain++; w.vain > walkTries || f.epoch >= w.next {
-		*w = walk{} // what it has found suffices, or a roster that cannot be proven begins another
+		w.next = 0 // what it has found suffices, or a roster that cannot be proven begins another
 		return
 	}
+	if w.vain > 1 {
+		w.slot = (w.slot + 1) % len(f.cfg.Seeds)
+	}
 	w.askAt = now.Add(f.about(recallEvery))
-	f.send(f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr, &hearsay.LedgerReq{Before: w.before()})
+	f.send(f.cfg.Seeds[w.slot].Addr, &hearsay.LedgerReq{Before: w.before()})
 }
 
 // takeWalk takes rulings from a seed: those that are wanted, or only the last of them, as not
@@ -73,7 +78,7 @@ func (f *Follower) tickWalk(now time.Time) {
 func (f *Follower) takeWalk(now time.Time, p *hearsay.Packet, items []*hearsay.Ruling, hold bool) {
 	w := &f.walk
 	n := hearsay.Epoch(len(items))
-	if !w.under() || n == 0 || !f.isSeed(p.Addr) || items[n-1].Epoch != w.before()-1 || items[0].Epoch != w.before()-n {
+	if !w.under() || n == 0 || p.Addr != f.cfg.Seeds[w.slot].Addr || items[n-1].Epoch != w.before()-1 || items[0].Epoch != w.before()-n {
 		return
 	}
 	first := items[0].Epoch
@@ -87,7 +92,7 @@ func (f *Follower) takeWalk(now time.Time, p *hearsay.Packet, items []*hearsay.R
 	}
 	w.next, w.most = w.before(), min(w.most+w.most/8+1, hearsay.MaxRulings)
 	if w.next > w.end {
-		*w = walk{}
+		w.next = 0
 		f.ask(now, p.Addr)
 	}
 }

@@ -10,12 +10,14 @@ import (
 // A peer was away for longer than seeds have rulings in memory, and meanwhile all seats
 // have changed one after the other: it finds out by the rulings on their disks, of which a
 // message has eight here. So does one that was stopped meanwhile, which has no roster, and one
-// that gets the newest seat from memory, before the older ones on which it rests.
+// that gets the newest seat from memory, before the older ones on which it rests. One seed that
+// sends others than were ruled, sooner than all that are right, does not keep it from that.
 func TestSeatsAreFoundOnDisk(t *testing.T) {
 	for name, c := range map[string]struct {
 		stops bool
 		after int // rulings after the last seat's
-	}{"away": {false, 40}, "stopped": {true, 40}, "the newest in memory": {false, 2}} {
+		lies  bool
+	}{"away": {false, 40, false}, "stopped": {true, 40, false}, "the newest in memory": {false, 2, false}, "one makes rulings up": {false, hearsay.MaxRulings, true}} {
 		t.Run(name, func(t *testing.T) {
 			w := followed(t, 54, 3)
 			f := w.newFollower()
@@ -28,17 +30,23 @@ func TestSeatsAreFoundOnDisk(t *testing.T) {
 				w.start(m)
 				w.must(20*time.Second, "it has its seat", w.agree)
 				last, more := w.machines[0].q.Epoch(), 40
+				if c.lies {
+					more = hearsay.MaxRulings + 50 // each seat is in another part
+				}
 				if slot == 2 {
 					more = c.after
 				}
 				for range more {
 					w.newPerson()
 				}
-				w.must(20*time.Second, "more are in", func() bool { return w.machines[0].q.Epoch() >= last+hearsay.Epoch(more) && w.agree() })
+				w.must(40*time.Second, "more are in", func() bool { return w.machines[0].q.Epoch() >= last+hearsay.Epoch(more) && w.agree() })
 			}
 			w.truncate(w.machines[0].q.Epoch() - 4)
 			if c.stops {
 				f.start()
+			}
+			if c.lies {
+				w.flood(time.Millisecond, func() { w.mislead(f, 2) })
 			}
 			began := w.now
 			f.deaf = false
@@ -52,13 +60,25 @@ func TestSeatsAreFoundOnDisk(t *testing.T) {
 	}
 }
 
+// mislead has a seed send what a follower looks through, made up.
+func (w *world) mislead(f *following, slot int) {
+	if !f.walk.under() {
+		return
+	}
+	var items []*hearsay.Ruling
+	for e := max(f.walk.next, f.walk.before()-hearsay.MaxRulings); e < f.walk.before(); e++ {
+		items = append(items, &hearsay.Ruling{Epoch: e, Kind: hearsay.RulingLeave})
+	}
+	f.step(func() { f.Receive(w.now, from(seedAddr(slot), &hearsay.Rulings{Items: items})) })
+}
+
 // Nothing that is not a seed's, or not what was asked for, has a follower pass over
 // rulings, and a walk that brings nothing ends.
 func TestWalkIsNotLed(t *testing.T) {
 	w := followed(t, 55, 3)
 	f := w.newFollower()
 	w.must(5*time.Second, "it follows", w.follows)
-	f.walk.begin(f.epoch, f.epoch+600)
+	f.walk.begin(f.epoch, f.epoch+600, 0)
 	next := f.walk.next
 	var items []*hearsay.Ruling
 	for i := range hearsay.Epoch(hearsay.MaxRulings) {
