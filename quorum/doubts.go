@@ -139,6 +139,8 @@ func (q *Quorum) Why() string {
 	switch {
 	case q.Decides():
 		return ""
+	case q.Seated() && q.Ready() && q.lags():
+		return q.whyLags()
 	case q.Seated() && q.Ready():
 		return "the log decides nothing of what it is asked, so that nobody is admitted or removed meanwhile: a seed claims the lead, and one with a stolen key may claim it again and again; see which one leads"
 	case q.seats.why != "" || !q.Waits():

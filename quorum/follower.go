@@ -98,7 +98,7 @@ func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, d
 	}
 	f.load(records)
 	f.floor, f.turn = f.chain.promised(), random.IntN(len(cfg.Seeds))
-	f.seedTurn, f.walk.slot = f.turn, f.turn
+	f.seedTurn, f.walk.first = f.turn, f.turn
 	return f
 }
 
@@ -542,7 +542,9 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 		return r.Epoch > f.epoch && f.believeSeat(now, from, r, f.chain.founding)
 	}
 	hold := !slices.ContainsFunc(m.Items, unheld)
-	f.takeWalk(now, p, m.Items, hold)
+	if p.Addr == f.cfg.Seeds[f.walk.slot].Addr && f.walk.take(now, m.Items, hold) {
+		f.ask(now, p.Addr)
+	}
 	f.extend(m.Items)
 	f.goOnGathered(now, p, m.Items)
 	f.begin()

@@ -211,7 +211,7 @@ func (f *Follower) tickGathering(now time.Time) {
 	case g.parts == nil:
 	case now.Sub(g.began) >= rosterPatience:
 		if g.whole() && !f.walk.under() {
-			f.walk.begin(max(f.epoch, f.floor), g.chain.base, (f.walk.slot+1)%len(f.cfg.Seeds))
+			f.walk.begin(max(f.epoch, f.floor), g.chain.base, (f.walk.first+1)%len(f.cfg.Seeds))
 		}
 		g.fail()
 		for slot := range f.cfg.Seeds {

@@ -139,8 +139,10 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	if q.state == nil {
 		return
 	}
-	if q.slotAt(p.Addr) >= 0 {
-		q.takeSeats(now, from, m.Items) // as this seed has asked for
+	if slot := q.slotAt(p.Addr); slot >= 0 {
+		if hold := q.takeSeats(now, from, m.Items); slot == q.walk.slot { // as this seed has asked for
+			q.walk.take(now, m.Items, hold)
+		}
 	}
 	older := q.chain.prepend(m.Items)
 	for _, r := range older {

@@ -237,7 +237,7 @@ func (q *Quorum) hearForOffers(now time.Time, p *hearsay.Packet, m *hearsay.Ruli
 }
 
 // tickOffers asks the senders of snapshots for heads, and all for who sits in seats that
-// are not known.
+// are not known. If a hello does not say it, the rulings between do (walk).
 func (q *Quorum) tickOffers(now time.Time) {
 	q.replica.dropParts(now)
 	for slot := range uint8(len(q.cfg.Seeds)) {
@@ -249,17 +249,13 @@ func (q *Quorum) tickOffers(now time.Time) {
 			continue
 		}
 		o.askAt = now.Add(fetchEvery)
-		after := o.chain.epoch()
 		if !q.knowsSeats(o) {
 			for other := range q.cfg.Seeds {
 				if other != q.cfg.Slot {
 					q.askSeat(now, other)
 				}
 			}
-			if q.state != nil {
-				after, q.sought = max(q.sought, q.state.epoch), 0
-			}
 		}
-		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: after}})
+		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: o.chain.epoch()}})
 	}
 }

@@ -86,7 +86,7 @@ type Quorum struct {
 	lost     bool            // EventQuorumLost was the last word
 	leaderAt time.Time       // when a leader was last known
 	given    *hearsay.Ruling // the newest about a seat that is known
-	sought   hearsay.Epoch   // so far the rulings to come were looked through for seats; 0: from the own on
+	walk     walk            // after the epoch here, for who sits where
 	tendAt   time.Time
 	budgets  budgets
 	reading  reading
@@ -176,6 +176,7 @@ func (q *Quorum) Tick(now time.Time) {
 			q.sayLimits(now)
 			q.tickLeader(now)
 			q.tickLedger(now)
+			q.tickWalk(now)
 		}
 		q.noteLeader(now)
 	}

@@ -14,20 +14,16 @@ import (
 // through for those about seats, in their order.
 //
 //	hello{given: 4 is another}      does not hold: 2 has signed it with a key that is not known here
-//	LedgerReq{after: own epoch} ──▶
-//	                            ◀── Rulings{…, 2 is another, …, 4 is another}: each holds by those before it
+//	LedgerReq{before: …} ──▶
+//	                     ◀── Rulings{…, 2 is another, …, 4 is another}: each holds by those before it
 
-// seek asks who has shown a ruling about a seat, which does not hold here, for
-// the rulings before it. If the last answer did not reach as far, it asks for
-// what follows that.
+// seek looks through the rulings before one about a seat that somebody has shown, and that
+// does not hold here.
 func (q *Quorum) seek(m *hearsay.SeatHello) {
-	if m.Given == nil || q.cfg.Recover || q.replica == nil || m.Given.Case.Index() <= q.replica.log.applied || !q.newSeat(m.Given) {
+	if m.Given == nil || q.cfg.Recover || q.replica == nil || m.Given.Case.Index() <= q.replica.log.applied || !q.newSeat(m.Given) || q.walk.under() {
 		return
 	}
-	q.out.Send = append(q.out.Send, hearsay.Packet{
-		Addr: q.cfg.Seeds[m.Slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: max(q.sought, q.state.epoch)},
-	})
-	q.sought = 0 // who has nothing behind does not say so
+	q.walk.begin(q.state.epoch, m.Given.Epoch, int(m.Slot))
 }
 
 // newSeat reports whether a ruling is about a seat, and newer than what is known
@@ -38,26 +34,24 @@ func (q *Quorum) newSeat(r *hearsay.Ruling) bool {
 }
 
 // takeSeats takes the rulings about seats from a part of the ledger that is
-// still to come here, as far as they hold.
-func (q *Quorum) takeSeats(now time.Time, from quota.Sender, items []*hearsay.Ruling) {
+// still to come here, and reports whether they hold.
+func (q *Quorum) takeSeats(now time.Time, from quota.Sender, items []*hearsay.Ruling) (hold bool) {
 	for _, r := range items {
-		if r.Epoch <= q.state.epoch {
+		if r.Epoch <= q.state.epoch || !q.newSeat(r) {
 			continue
 		}
-		if q.newSeat(r) {
-			if !q.budgets.checks.Take(now, from, q.Needed()) {
-				q.drops[hearsay.DropRate]++
-				return
-			}
-			seat, ok := q.proves(r)
-			if !ok {
-				q.drops[hearsay.DropBadSignature]++
-				return
-			}
-			q.give(r, seat, hearsay.Event{At: now})
+		if !q.budgets.checks.Take(now, from, q.Needed()) {
+			q.drops[hearsay.DropRate]++
+			return false
 		}
-		q.sought = r.Epoch
+		seat, ok := q.proves(r)
+		if !ok {
+			q.drops[hearsay.DropBadSignature]++
+			return false
+		}
+		q.give(r, seat, hearsay.Event{At: now})
 	}
+	return true
 }
 
 // give lets somebody sit where a ruling says that holds. If that is in this

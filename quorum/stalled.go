@@ -1,30 +1,55 @@
 package quorum
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
-// stallAfter is how long something is asked of the log, and nothing comes into the log, until
-// this seed says that the log decides nothing. Guess: two elections and a handover take less.
+// stallAfter is how long something is asked of the log, or is known to be missing here, and
+// nothing comes into the log, until this seed says that the log decides nothing. Guess: two elections
+// and a handover take less.
 const stallAfter = 5 * time.Second
 
 // progress is whether the log decides what it is asked. That a quorum is heard says too little:
 // one seat that claims the lead again and again is heard, and keeps the others from deciding.
 type progress struct {
 	applied uint64    // of the log, when it was looked at last
-	since   time.Time // since when nothing was applied although something was asked; zero: it was never looked at
-	idle    time.Time // since when nothing is asked
+	since   time.Time // since when nothing was applied although something was wanted; zero: it was never looked at
+	idle    time.Time // since when nothing is wanted
 	stalled bool
 }
 
 // tickProgress looks at whether the log goes on.
 func (q *Quorum) tickProgress(now time.Time) {
 	p := &q.progress
-	if len(q.asked) > 0 {
+	wanted := len(q.asked) > 0 || q.lags()
+	if wanted {
 		p.idle = now
 	}
 	if applied := q.replica.log.applied; p.since.IsZero() || applied != p.applied || now.Sub(p.idle) >= stallAfter {
 		*p = progress{applied: applied, since: now, idle: p.idle}
 	}
-	p.stalled = p.stalled || len(q.asked) > 0 && now.Sub(p.since) >= stallAfter
+	p.stalled = p.stalled || wanted && now.Sub(p.since) >= stallAfter
+}
+
+// lags reports whether this seed lacks what a quorum has signed, or gets a snapshot of who leads
+// instead of the log.
+func (q *Quorum) lags() bool {
+	slot, led := q.Leader()
+	return q.behind() || led && q.replica.offers[slot] != nil
+}
+
+// whyLags says what this seed waits for that lags.
+func (q *Quorum) whyLags() string {
+	slot, led := q.Leader()
+	what := "what is missing has not come"
+	if led && q.replica.offers[slot] != nil {
+		what = "heads of a quorum are missing that prove the snapshot of the seed that leads"
+		if !q.knowsSeats(q.replica.offers[slot]) {
+			what = "it does not know all seats that the seed that leads names, and looks for the rulings that gave them"
+		}
+	}
+	return fmt.Sprintf("this seed is behind the others, at epoch %d, and takes no part in what they rule: %s; if it stays so while a quorum of the others is well, start it with an empty data directory", q.Epoch(), what)
 }
 
 // Decides reports whether this seed takes part in a log that decides what it is asked.

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -101,4 +102,41 @@ func TestWalkIsNotLed(t *testing.T) {
 	}
 	w.newPerson()
 	w.must(5*time.Second, "it follows still", w.follows)
+}
+
+// A seed of five was away while two seats changed, and more was ruled than the others have in
+// memory. The snapshot that it gets names seats that it does not know: it finds them in the rulings on
+// the others' disks. As long as it cannot, it says so.
+func TestSeedFindsSeatsOnDisk(t *testing.T) {
+	w := newWorld(t, 5, 87)
+	w.cfg.Tail, w.cfg.SnapshotEvery = 16, 20
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	w.newPerson()
+	w.newPerson()
+	w.must(10*time.Second, "two are in", func() bool { return w.agree() && w.machines[0].q.Epoch() == 2 })
+	w.run(time.Second)
+	away := w.machines[4]
+	w.crash(away)
+	for _, slot := range []int{3, 2} {
+		m := w.machines[slot]
+		w.wipe(m)
+		w.run(3 * time.Second)
+		w.start(m)
+		w.must(time.Minute, "it has its seat", func() bool { return m.q.Seated() && m.q.Epoch() == w.machines[0].q.Epoch() && m.q.chain.lowest == 1 })
+		w.run(5 * time.Second)
+	}
+	for range 40 {
+		w.newPerson()
+	}
+	w.must(30*time.Second, "all are in", func() bool { return w.machines[0].q.Epoch() == 44 })
+	w.run(5 * time.Second)
+	w.unread = true
+	w.start(away)
+	w.run(15 * time.Second)
+	if away.q.Epoch() != 2 || away.q.Decides() || !strings.Contains(away.q.Why(), "behind the others") {
+		t.Errorf("it is at epoch %d, decides %t, and says %q", away.q.Epoch(), away.q.Decides(), away.q.Why())
+	}
+	w.unread = false
+	w.must(30*time.Second, "it comes back", func() bool { return away.q.Epoch() == w.machines[0].q.Epoch() && away.q.Decides() })
 }
