@@ -193,6 +193,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	q.quiet = true
 	q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
 	q.replica.snapshots = l.indices(from.Index)
+	q.store(from.Index, from.Term, log.config, from.Data)
 	for _, c := range q.state.cases {
 		q.try(now, c)
 	}
@@ -262,10 +263,7 @@ func (q *Quorum) keepLife() {
 }
 
 func (q *Quorum) emptyLog() *storage {
-	return &storage{
-		hard: &raftpb.HardState{}, config: &raftpb.ConfState{},
-		snapshot: func() []byte { return q.state.appendSnapshot(nil) },
-	}
+	return &storage{hard: &raftpb.HardState{}, config: &raftpb.ConfState{}, snapshot: q.snapshot}
 }
 
 // know takes the seats from the state, but for those of which a newer ruling
@@ -289,6 +287,7 @@ func (q *Quorum) restore(now time.Time, snapshot *raftpb.Snapshot) {
 	for index := meta.GetIndex() + 1; index <= old; index++ {
 		q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
 	}
+	q.replica.proven, q.replica.next = nil, nil
 	q.keepSnapshot()
 	q.know(meta.GetIndex())
 	q.chain.restart(q.state.epoch, q.state.head)
@@ -316,11 +315,12 @@ func (q *Quorum) keepSnapshot() {
 		q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: r.snapshots[0]}, Dropped: true})
 		r.snapshots = r.snapshots[1:]
 	}
-	if oldest := r.snapshots[0]; len(r.snapshots) == 2 && oldest > log.base {
-		for index := log.base + 1; index <= oldest; index++ {
+	q.store(log.applied, term, log.config, data)
+	if end := q.needless(); len(r.snapshots) == 2 && end > log.base {
+		for index := log.base + 1; index <= end; index++ {
 			q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
 		}
-		log.compact(oldest)
+		log.compact(end)
 	}
 }
 

@@ -328,7 +328,7 @@ func (q *Quorum) giveUp() {
 	q.forgetRivals()
 	q.state, q.replica, q.asked, q.given, q.foundAt = nil, nil, nil, nil, time.Time{}
 	q.chain, q.reading = q.newChain(), reading{}
-	q.seats = seats{}
+	q.seats, q.walk = seats{}, walk{}
 	q.headOf, q.proven = 0, 0
 }
 

@@ -37,6 +37,8 @@ type replica struct {
 	id   uint64
 
 	snapshots []uint64             // indices of those on disk, ascending
+	proven    *stored              // the newest of those that were taken of which heads prove the ledger; nil: none
+	next      *stored              // a newer one, which they do not prove yet; nil: none
 	since     int                  // entries applied since the last one
 	sent      map[uint64]time.Time // snapshots sent and not answered, by Raft id
 

@@ -20,8 +20,8 @@ type storage struct {
 	entries  []*raftpb.Entry
 	bytes    int // of the entries' data
 	applied  uint64
-	partly   bool          // so is a part of the entry after it
-	snapshot func() []byte // of the state, as of applied
+	partly   bool // so is a part of the entry after it
+	snapshot func() (*raftpb.Snapshot, error)
 }
 
 // InitialState implements raft.Storage.
@@ -70,19 +70,8 @@ func (s *storage) LastIndex() (uint64, error) { return s.last(), nil }
 // FirstIndex implements raft.Storage.
 func (s *storage) FirstIndex() (uint64, error) { return s.base + 1, nil }
 
-// Snapshot implements raft.Storage: what has been applied up to now.
-func (s *storage) Snapshot() (*raftpb.Snapshot, error) {
-	term, err := s.Term(s.applied)
-	if err != nil || s.partly {
-		return nil, raft.ErrSnapshotTemporarilyUnavailable
-	}
-	return &raftpb.Snapshot{
-		Data: s.snapshot(),
-		Metadata: &raftpb.SnapshotMetadata{
-			ConfState: raftpb.EnsureConfState(s.config), Index: new(s.applied), Term: new(term),
-		},
-	}, nil
-}
+// Snapshot implements raft.Storage.
+func (s *storage) Snapshot() (*raftpb.Snapshot, error) { return s.snapshot() }
 
 func (s *storage) last() uint64 { return s.base + uint64(len(s.entries)) }
 

@@ -1,0 +1,80 @@
+package quorum
+
+import (
+	"slices"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
+)
+
+// This file is about which snapshot of the log a leader gives a seed that is behind. That one
+// takes it only with heads of a quorum, and the newest state has none yet: they come a
+// moment later, from the seeds that are well. If one of these is lost in that moment they never come, and
+// the seed that is behind is needed to decide. So a leader gives an older state, which heads
+// prove, and the entries after it, which the log keeps that long.
+//
+//	A leads, at epoch 152         B, lost            C, behind
+//	  |<-- Heads of B: 128 ------- x
+//	  |--- MsgSnap at epoch 120, MsgApp … 152 -------->|   A's and B's heads prove 120
+
+// stored is the state as of a place in the log.
+type stored struct {
+	epoch    hearsay.Epoch
+	seats    []hearsay.Seat
+	config   *raftpb.ConfState
+	snapshot *raftpb.Snapshot
+}
+
+// store keeps a snapshot until heads prove it. There is one of these, so that each is
+// proven at some time, however often there is another.
+func (q *Quorum) store(index, term uint64, config *raftpb.ConfState, data []byte) {
+	if q.promote(); q.replica.next == nil {
+		q.replica.next = &stored{
+			epoch: q.state.epoch, seats: slices.Clone(q.state.seats), config: config,
+			snapshot: &raftpb.Snapshot{Data: data, Metadata: &raftpb.SnapshotMetadata{ConfState: raftpb.EnsureConfState(config), Index: new(index), Term: new(term)}},
+		}
+		q.promote()
+	}
+}
+
+// promote has the stored snapshot be the newest that is proven once it is.
+func (q *Quorum) promote() {
+	if r := q.replica; r.next != nil && r.next.epoch <= q.proven {
+		r.proven, r.next = r.next, nil
+	}
+}
+
+// snapshot gives what a seed gets that is behind: the state as it is, or an older one if only that
+// is proven, and of the same seats and members of the log.
+func (q *Quorum) snapshot() (*raftpb.Snapshot, error) {
+	q.promote()
+	log, p := q.replica.log, q.replica.proven
+	if q.proven < q.state.epoch && p != nil && p.config == log.config && slices.Equal(p.seats, q.state.seats) {
+		return p.snapshot, nil
+	}
+	term, err := log.Term(log.applied)
+	if err != nil || log.partly {
+		return nil, raft.ErrSnapshotTemporarilyUnavailable
+	}
+	return &raftpb.Snapshot{
+		Data:     q.state.appendSnapshot(nil),
+		Metadata: &raftpb.SnapshotMetadata{ConfState: raftpb.EnsureConfState(log.config), Index: new(log.applied), Term: new(term)},
+	}, nil
+}
+
+// needless gives up to which index entries are needed no more: those before the oldest snapshot
+// on disk, but not those after the one that is given, unless there are as many as make another
+// snapshot due: while a quorum is well heads come within a second, and in that time there are fewer.
+func (q *Quorum) needless() uint64 {
+	r := q.replica
+	oldest := r.snapshots[0]
+	if p := r.proven; p != nil && p.snapshot.GetMetadata().GetIndex() < oldest {
+		if r.log.bytes < 2*q.cfg.SnapshotBytes {
+			return p.snapshot.GetMetadata().GetIndex()
+		}
+		r.proven = nil
+	}
+	return oldest
+}
