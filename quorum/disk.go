@@ -282,7 +282,7 @@ func (q *Quorum) restore(now time.Time, snapshot *raftpb.Snapshot) {
 	meta, log := snapshot.GetMetadata(), q.replica.log
 	old := log.last()
 	q.replica.applying = applying{}
-	q.state = readSnapshot(q.cfg.Network, q.signer, snapshot.GetData())
+	q.state = q.replica.taken
 	log.restore(meta.GetIndex(), meta.GetTerm(), meta.GetConfState())
 	for index := meta.GetIndex() + 1; index <= old; index++ {
 		q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})

@@ -22,11 +22,12 @@ import (
 // here. Open cases, bars, departures, what was spent, the members of the log and the place in it are
 // the sender's word, within bounds: none of them may stop this seed for good.
 type offer struct {
-	message  *raftpb.Message
+	message  *raftpb.Message // without the bytes of the snapshot
 	snapshot *state
 	chain    chain          // the ledger after it, and heads
 	seats    []hearsay.Seat // whose heads these are, by slot
 	askAt    time.Time      // the sender is asked for heads
+	until    time.Time      // then it is let go
 
 	members []Member    // of the snapshot, whose claims are not verified yet
 	cases   []*openCase // whose ballots are not
@@ -41,9 +42,10 @@ func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
 		q.drops[hearsay.DropMalformed]++
 		return
 	}
+	m.Snapshot.Data = nil
 	o := &offer{
 		message: m, snapshot: s, chain: q.chain.beside(s.epoch, s.head, s.began), seats: make([]hearsay.Seat, len(q.cfg.Seeds)), askAt: now,
-		members: s.members.all(nil), cases: s.cases,
+		until: now.Add(offerPatience), members: s.members.all(nil), cases: s.cases,
 	}
 	for i := range o.seats {
 		o.seats[i] = q.seats.known[i].seat
@@ -51,6 +53,10 @@ func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
 	q.replica.offers[slot] = o
 	q.tryOffer(now, slot)
 }
+
+// offerPatience is how long a snapshot waits for its proof. Guess: who leads sends another by then
+// (snapshotPatience), if this seed lacks one still.
+const offerPatience = 5 * snapshotPatience
 
 // placeAhead is how many entries a log may have behind the one that opened the case of the last
 // ruling. With less than that no log comes to indexMost, where no entry has room any more.
@@ -143,7 +149,7 @@ func (o *offer) verify(now time.Time, signer *rememberer) (signed bool) {
 	s, verified := o.snapshot, signer.verified
 	for len(o.members)+len(o.cases) > 0 {
 		if signer.verified-verified >= verifiesAStep {
-			o.restAt = now.Add(restEach)
+			o.restAt, o.until = now.Add(restEach), now.Add(offerPatience)
 			return true
 		}
 		if len(o.members) > 0 {
@@ -167,10 +173,11 @@ func (o *offer) verify(now time.Time, signer *rememberer) (signed bool) {
 }
 
 func (q *Quorum) takeOffer(now time.Time, slot uint8) {
-	m := q.replica.offers[slot].message
-	q.replica.offers[slot] = nil
-	q.step(m)
+	o := q.replica.offers[slot]
+	q.replica.offers[slot], q.replica.taken = nil, o.snapshot
+	q.step(o.message)
 	q.work(now)
+	q.replica.taken = nil
 }
 
 // knowsSeats reports whether a snapshot's seats are those that are known here. To a
@@ -246,6 +253,10 @@ func (q *Quorum) tickOffers(now time.Time) {
 			continue
 		}
 		if q.tryOffer(now, slot); q.replica.offers[slot] == nil {
+			continue
+		}
+		if !now.Before(o.until) {
+			q.replica.offers[slot] = nil
 			continue
 		}
 		o.askAt = now.Add(fetchEvery)

@@ -37,6 +37,7 @@ type replica struct {
 	id   uint64
 
 	snapshots []uint64             // indices of those on disk, ascending
+	taken     *state               // that of the snapshot that the library is given; nil: it is given none
 	proven    *stored              // the newest of those that were taken of which heads prove the ledger; nil: none
 	next      *stored              // a newer one, which they do not prove yet; nil: none
 	since     int                  // entries applied since the last one
@@ -263,7 +264,7 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 		return
 	}
 	switch {
-	case f.Room() > verifiedBytes:
+	case f.Room() > verifiedBytes, f.Snapshot != nil && int(f.Snapshot.Size) > q.snapshotMost():
 		q.drops[hearsay.DropOversized]++
 		return
 	case !q.mayVerify(now, p, f):

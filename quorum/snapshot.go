@@ -23,6 +23,28 @@ import (
 // A seed does not start on one of another version (otherVersion).
 const snapshotVersion = 5
 
+// What one of each has in a snapshot, in bytes, at most.
+const (
+	memberBytes    = 256
+	caseBytes      = 2 << 10 // without ballots
+	ballotBytes    = 448     // one of each seat
+	barBytes       = 272
+	departureBytes = 25
+	sourceBytes    = 32
+	otherBytes     = 64 << 10 // seats, the last ruling, limits
+
+	// membersOver is how many times the members that the limits allow a snapshot may have. Guess:
+	// limits may have been raised while this seed was away, or been lowered since.
+	membersOver = 4
+)
+
+// snapshotMost is how many bytes a snapshot of a log has at most that this seed takes.
+func (q *Quorum) snapshotMost() int {
+	members := max(q.cfg.Limits.Members, q.Limits().Members)
+	return membersOver*int(members)*memberBytes + maxOpen*(caseBytes+len(q.cfg.Seeds)*ballotBytes) +
+		maxBarred*barBytes + maxDeparted*departureBytes + maxSpending*sourceBytes + otherBytes
+}
+
 func (s *state) appendSnapshot(dst []byte) []byte {
 	dst = append(dst, snapshotVersion)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.epoch))

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -282,5 +283,67 @@ func TestSnapshotWithALifeInBetween(t *testing.T) {
 	voters[(at+1)%5] = life(3, 3).RaftID(testNetwork)
 	if q.sitsInLog(s, config) {
 		t.Error("a snapshot is taken of which two voters are nobody, with one seat changed")
+	}
+}
+
+// No part of a snapshot is longer than what bounds it, and not much shorter.
+func TestSnapshotIsBounded(t *testing.T) {
+	p := &person{n: 1, key: newKeyed(1), addr: netip.MustParseAddrPort("[2001:db8::1]:65535"), at: 1}
+	claim := *p.claim()
+	claim.Card.Name = strings.Repeat("n", hearsay.MaxNameLen)
+	evidence := &hearsay.Evidence{Statements: make([]hearsay.Statement, hearsay.MaxStatements)}
+	why := strings.Repeat("w", hearsay.MaxWhyLen)
+	size := func(add func(s *state)) int {
+		s := newState(testNetwork, newKeyed(1), nil)
+		before := len(s.appendSnapshot(nil))
+		add(s)
+		return len(s.appendSnapshot(nil)) - before
+	}
+	open := func(ballots int) func(s *state) {
+		return func(s *state) {
+			c := &openCase{opening: command{op: opRemove, rule: hearsay.RuleMajority, evidence: evidence, claim: claim, why: why}}
+			for range ballots {
+				c.ballots = append(c.ballots, hearsay.Ballot{Verdict: hearsay.BallotYes, Why: why})
+			}
+			s.cases = append(s.cases, c)
+		}
+	}
+	for name, c := range map[string]struct{ most, got int }{
+		"member":    {memberBytes, size(func(s *state) { s.members.add(Member{Claim: claim}) })},
+		"case":      {caseBytes, size(open(0))},
+		"ballot":    {ballotBytes, size(open(1)) - size(open(0))},
+		"bar":       {barBytes, size(func(s *state) { s.barred = append(s.barred, hearsay.Bar{Why: why}) })},
+		"departure": {departureBytes, size(func(s *state) { s.departed = append(s.departed, departure{}) })},
+		"source":    {sourceBytes, size(func(s *state) { s.bounds.sources = append(s.bounds.sources, spending{source: p.addr.Addr()}) })},
+	} {
+		if c.got > c.most || 4*c.got < 3*c.most {
+			t.Errorf("a %s has %d bytes, want %d at most, and not much less", name, c.got, c.most)
+		}
+	}
+	w := followed(t, 91, 1)
+	m, thief := w.machines[0], w.machines[1]
+	f := sameSnapshot(m.q, m.q.replica.log.last()+1, logConfig(m.q.replica.log.config))
+	f.Snapshot.Size = uint32(m.q.snapshotMost() + 1)
+	if w.forge(m, thief, f); m.q.replica.incoming[1] != nil || m.drops[hearsay.DropOversized] != 1 {
+		t.Error("it waits for the rest of a snapshot that is too large")
+	}
+}
+
+// A snapshot that heads do not prove is let go, and has no bytes while it waits.
+func TestOffersAreLetGo(t *testing.T) {
+	w := followed(t, 91, 2)
+	m, thief := w.machines[0], w.machines[1]
+	s := readSnapshot(testNetwork, m.signer, m.q.state.appendSnapshot(nil))
+	s.members.remove(w.people[0].id())
+	s.rule(&hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: hearsay.Stay{ID: w.people[0].id(), Epoch: 1}})
+	f := sameSnapshot(m.q, m.q.replica.log.last()+1, logConfig(m.q.replica.log.config))
+	f.Snapshot.Data = s.appendSnapshot(nil)
+	f.Snapshot.Size = uint32(len(f.Snapshot.Data))
+	if w.forge(m, thief, f); m.q.replica.offers[1] == nil || m.q.replica.offers[1].message.Snapshot.Data != nil {
+		t.Fatal("the snapshot does not wait, or with its bytes")
+	}
+	w.run(2 * offerPatience)
+	if m.q.replica.offers[1] != nil || m.q.Epoch() != 2 {
+		t.Errorf("it waits for ever; at epoch %d", m.q.Epoch())
 	}
 }
