@@ -42,6 +42,22 @@ func TestOutsidersAreStrangers(t *testing.T) {
 	}
 }
 
+// What is about the ledger counts only if it came by stream: a datagram may say that it comes from
+// anywhere. So it is on a seed and on a peer.
+func TestLedgerIsNotSpokenOfByDatagram(t *testing.T) {
+	w := newSeededNetwork(t, 3)
+	w.run(5 * time.Second)
+	for _, m := range []hearsay.Message{&hearsay.SeatHello{}, &hearsay.LedgerReq{After: 1}, &hearsay.Raft{}, &hearsay.Rulings{}, &hearsay.RosterPart{Ruling: &hearsay.Ruling{}, Parts: 1}} {
+		for i, n := range w.nodes[:5] {
+			before := n.Stats().Drops[hearsay.DropUnexpected]
+			fx := n.Receive(w.now, sized(&hearsay.Packet{From: w.nodes[5].Self().ID, Addr: addr(5), Body: m}))
+			if dropped := n.Stats().Drops[hearsay.DropUnexpected] - before; dropped != 1 || len(fx.Now)+len(fx.Send)+len(fx.Events) > 0 {
+				t.Errorf("n%d: of %T %d dropped; sent %v %v, and told %v", i, m, dropped, fx.Now, fx.Send, fx.Events)
+			}
+		}
+	}
+}
+
 // The links of all look the same wherever they are asked for: seeds have none.
 func TestChartIsTheSameAtSeeds(t *testing.T) {
 	w := newSeededNetwork(t, 5)

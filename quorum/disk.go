@@ -271,7 +271,7 @@ func (q *Quorum) emptyLog() *storage {
 func (q *Quorum) know(index uint64) {
 	for _, seat := range q.state.seats {
 		if o := &q.seats.known[seat.Slot]; o.seat != seat && (o.since == 0 || o.since.Index() <= index) {
-			q.seats.sit(q.cfg.Network, seat, 0)
+			q.sit(seat, 0)
 		}
 	}
 }

@@ -29,21 +29,29 @@
 //
 // # Where to find what
 //
-//	quorum.go    the seed as its node drives it        requests.go  what is asked of it, and the answers
-//	log.go       commands, entries                     state.go     what the log comes to
-//	apply.go     the pure function                     snapshot.go  the state as bytes
-//	members.go   the roster and its hash               changes.go   events of what was applied
-//	ballots.go   this seed's own verdicts              leading.go   what only the leader does
-//	raft.go      the library's Ready becomes Effects   storage.go   the log in memory
-//	disk.go      records: load, keep, compact          remember.go  each signature is verified once
-//	seats.go     who sits where; lives                 founding.go  founding, recovering
-//	chain.go     rulings and heads                     heads.go     signing and serving them
-//	knocks.go    who asks to be in, before a case      opinion.go   what is said without one
-//	follower.go  the peers' half                       reads.go     what drivers read of both
-//	gathering.go a roster that comes to a peer whole   fresh.go     whether a seed's ledger is
-//	config.go    knobs                                 doomed.go    a directory older than what it promised
-//	reading.go   rulings that are on disk only             rivals.go    heads of another ledger, messages of another log
-//	unsure.go    a disk that may be an older copy: ask all others first
+//	quorum.go    the seed as its node drives it         requests.go what is asked of it, and the answers
+//	log.go       commands, entries                      state.go    what the log comes to
+//	apply.go     the pure function                      snapshot.go the state as bytes
+//	limits.go    limits of admissions; what is spent    changes.go  events of what was applied
+//	members.go   the roster and its hash                leading.go  what only the leader does
+//	ballots.go   this seed's own verdicts               watches.go  its own probes, and how long one is silent
+//	raft.go      the library's Ready becomes Effects    frames.go   which messages the library is given
+//	storage.go   the log in memory                      disk.go     records: load, keep, compact
+//	offers.go    snapshots that are not proven yet      giving.go   which snapshot a seed gets that is behind
+//	hearing.go   when a quorum was heard                handover.go a leader that is late
+//	stalled.go   a log that decides nothing             outrun.go   a log that is another than the others'
+//	seats.go     who sits where; lives                  founding.go founding, recovering
+//	reseated.go  seats that changed meanwhile           walk.go     finding them in old rulings
+//	chain.go     rulings and heads                      heads.go    signing and serving them
+//	rivals.go    heads of another ledger                reading.go  rulings that are on disk only
+//	doomed.go    a directory older than it promised     unsure.go   one that may be: ask the others first
+//	doubts.go    seeds with another list or key         fresh.go    whether a seed's ledger is the newest
+//	knocks.go    who asks to be in, before a case       opinion.go  what is said without one
+//	follower.go  the peers' half                        reads.go    what drivers read of both
+//	founded.go   of which founding its ledger is        past.go     what was before its roster
+//	gathering.go a roster that comes to it whole        rest.go     what one step leaves to the next
+//	budgets.go   what is done for others in a second    config.go   knobs
+//	remember.go  each signature is verified once
 //
 // # Promises, and what they rest on
 //

@@ -94,7 +94,7 @@ func (q *Quorum) showOwn(p *hearsay.Packet) (size int) {
 			continue
 		}
 		size += len(f.AppendBinary(nil))
-		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: f})
+		q.send(q.cfg.Seeds[slot].Addr, f)
 	}
 	return size
 }
@@ -138,9 +138,7 @@ func (q *Quorum) remind(now time.Time) {
 		return
 	}
 	q.mayLag, q.fetchAt = false, now.Add(fetchEvery)
-	for slot := range q.cfg.Seeds {
-		if slot != q.cfg.Slot {
-			q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: q.state.epoch}})
-		}
+	for slot := range q.others() {
+		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: q.state.epoch})
 	}
 }

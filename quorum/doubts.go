@@ -119,8 +119,8 @@ func (q *Quorum) elsewhereListed(now time.Time, p *hearsay.Packet, m *hearsay.Se
 		}
 		return
 	}
-	for slot := range q.cfg.Seeds { // its port is not that where it listens
-		if slot != q.cfg.Slot && q.cfg.Seeds[slot].Addr.Addr() == p.Addr.Addr().Unmap() {
+	for slot := range q.others() { // its port is not that where it listens
+		if q.cfg.Seeds[slot].Addr.Addr() == p.Addr.Addr().Unmap() {
 			q.askSeat(now, slot)
 		}
 	}
@@ -176,8 +176,8 @@ func (q *Quorum) Note(now time.Time, slot int) (seat hearsay.Seat, note string) 
 // another list, and what would help.
 func (q *Quorum) notFounded(now time.Time, met int) string {
 	var missing []string
-	for slot := range q.cfg.Seeds {
-		if slot != q.cfg.Slot && !q.seats.heard[slot].justNow(now) && q.doubts[slot].note == "" {
+	for slot := range q.others() {
+		if !q.seats.heard[slot].justNow(now) && q.doubts[slot].note == "" {
 			missing = append(missing, q.cfg.Seeds[slot].Addr.String())
 		}
 	}

@@ -346,7 +346,7 @@ func (f *Follower) hello(slot int) {
 }
 
 // Receive takes a packet that may be about the ledger, and reports whether it
-// was.
+// was. It must have come by stream.
 func (f *Follower) Receive(now time.Time, p *hearsay.Packet) bool {
 	switch m := p.Body.(type) {
 	case *hearsay.SeatHello:
@@ -702,7 +702,7 @@ func (f *Follower) announce(before hearsay.Epoch, from netip.AddrPort) {
 
 // ledgerReq gives what of the ledger is asked for.
 func (f *Follower) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerReq) {
-	if f.last == nil || m.Before > 0 || !p.Stream {
+	if f.last == nil || m.Before > 0 {
 		f.drops[hearsay.DropUnexpected]++
 		return
 	}

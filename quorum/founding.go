@@ -43,10 +43,8 @@ func (q *Quorum) found(now time.Time, s *state, index, term uint64) {
 		e.Text = "by an operator's word that no ledger is at " + strings.Join(absent, ", ")
 	}
 	q.event(e)
-	for slot := range q.cfg.Seeds {
-		if slot != q.cfg.Slot {
-			q.hello(now, slot) // it tells who sits where
-		}
+	for slot := range q.others() {
+		q.hello(now, slot) // it tells who sits where
 	}
 	_ = q.replica.node.Campaign() // refused only by who has no seat
 	q.work(now)

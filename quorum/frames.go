@@ -64,8 +64,10 @@ func wellFormed(f *hearsay.Raft) bool {
 		s := f.Snapshot
 		return len(f.Context) <= contextMost && len(f.Entries) == 0 &&
 			s.Index >= foundingIndex && s.Index <= indexMost && s.Term > 0 && s.Term <= f.Term && configSound(&s.Config)
+	case raftpb.MsgAppResp, raftpb.MsgVote, raftpb.MsgVoteResp, raftpb.MsgPreVote, raftpb.MsgPreVoteResp, raftpb.MsgTimeoutNow:
+		return len(f.Context) <= contextMost && len(f.Entries) == 0
 	}
-	return len(f.Context) <= contextMost && len(f.Entries) == 0
+	return false // the library's own, or of features that this program does not use
 }
 
 // entriesFollow reports whether the entries of a message follow each other, and an entry of

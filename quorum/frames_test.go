@@ -242,7 +242,7 @@ func (z *fuzzed) frame(q *Quorum) (f hearsay.Raft) {
 	log, status := q.replica.log, q.replica.node.BasicStatus()
 	term, last := status.GetTerm(), log.last()
 	lastTerm, _ := log.Term(last)
-	f.Type = z.byte() % (uint8(len(fromSeeds)) + 1)
+	f.Type = z.byte() % uint8(len(raftpb.MessageType_name)+1)
 	f.Term = z.number(term, term+1, 0, math.MaxUint64)
 	f.Index, f.LogTerm, f.Commit = z.number(last, 0, last+1), z.number(lastTerm, 0, term), z.number(last, last+1, 0)
 	f.RejectHint, f.Reject, f.Vote = z.number(0, last), z.byte()%2 == 1, z.number(0)

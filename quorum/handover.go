@@ -52,7 +52,6 @@ const (
 
 // lateness is how late this seed finds that it is while it leads.
 type lateness struct {
-	heard  [hearsay.MaxSeeds]time.Time // by slot: the newest message of the log
 	gave   [hearsay.MaxSeeds]time.Time // by slot: when it has handed over to this seed
 	ledAt  time.Time                   // when this seed began to lead; zero: it does not
 	tickAt time.Time                   // of the last tick that it led
@@ -75,7 +74,7 @@ func (q *Quorum) tickLate(now time.Time) {
 		l.ledAt, l.tickAt = now, now
 	}
 	patience := lateTicks * q.cfg.TickEvery
-	late := now.Sub(l.tickAt) >= patience || now.Sub(q.quorumHeard()) >= patience || q.commitWaits(now) >= commitTicks*q.cfg.TickEvery
+	late := now.Sub(l.tickAt) >= patience || now.Sub(later(q.lastHeard(), l.ledAt)) >= patience || q.commitWaits(now) >= commitTicks*q.cfg.TickEvery
 	if l.tickAt = now; !late {
 		l.score = max(0, l.score-1)
 		return
@@ -89,7 +88,7 @@ func (q *Quorum) tickLate(now time.Time) {
 			Type: raftpb.MsgTimeoutNow.Enum(), To: new(q.seats.known[slot].seat.RaftID(q.cfg.Network)), From: new(q.replica.id),
 			Term: new(q.replica.log.hard.GetTerm()),
 		})
-		l.quiet = now.Add(quietElections * 2 * time.Duration(q.cfg.ElectionTicks) * q.cfg.TickEvery)
+		l.quiet = now.Add(quietElections * q.patience())
 	}
 }
 
@@ -106,37 +105,19 @@ func (q *Quorum) commitWaits(now time.Time) time.Duration {
 	return now.Sub(l.entryAt)
 }
 
-// quorumHeard is the newest time since which a quorum has been heard, this seed
-// among them.
-func (q *Quorum) quorumHeard() time.Time {
-	others := hearsay.QuorumOf(len(q.cfg.Seeds)) - 1
-	if others == 0 {
-		return q.lateness.tickAt
-	}
-	var room [hearsay.MaxSeeds]time.Time
-	times := room[:0]
-	for slot := range q.cfg.Seeds {
-		if slot != q.cfg.Slot {
-			times = append(times, later(q.lateness.heard[slot], q.lateness.ledAt))
-		}
-	}
-	slices.SortFunc(times, func(a, b time.Time) int { return b.Compare(a) })
-	return times[others-1]
-}
-
 // successor gives the slot of the voter that was heard last, if one was within two
 // elections' time, and none that has handed over to this seed: a leader that is late
 // cannot tell which of the others is not.
 func (q *Quorum) successor(now time.Time) (slot int, ok bool) {
 	l, voters := &q.lateness, q.replica.log.config.GetVoters()
 	oldest, status := now.Add(-q.patience()), q.replica.node.Status()
-	for one := range q.cfg.Seeds {
+	for one := range q.others() {
 		id := q.seats.known[one].id
 		able := slices.Contains(voters, id) && status.Progress[id].Match >= status.GetCommit()
-		if one == q.cfg.Slot || !able || l.heard[one].Before(oldest) || now.Sub(l.gave[one]) < passedOver {
+		if !able || q.heardAt[one].Before(oldest) || now.Sub(l.gave[one]) < passedOver {
 			continue
 		}
-		if !ok || l.heard[one].After(l.heard[slot]) {
+		if !ok || q.heardAt[one].After(q.heardAt[slot]) {
 			slot, ok = one, true
 		}
 	}

@@ -54,12 +54,8 @@ func (q *Quorum) signHead(now time.Time) {
 	h.Sign(q.cfg.Network, q.plain)
 	q.chain.heads[q.cfg.Slot] = h
 	q.persist(&hearsay.KeptHead{Head: h})
-	for slot := range q.cfg.Seeds {
-		if slot != q.cfg.Slot {
-			q.out.Send = append(q.out.Send, hearsay.Packet{
-				Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.Rulings{Heads: []hearsay.Head{h}},
-			})
-		}
+	for slot := range q.others() {
+		q.send(q.cfg.Seeds[slot].Addr, &hearsay.Rulings{Heads: []hearsay.Head{h}})
 	}
 	q.prove(now)
 }
@@ -81,7 +77,7 @@ func (q *Quorum) prove(now time.Time) {
 		news.Items = q.chain.after(before, announceWhole)
 	}
 	for _, addr := range q.drawMembers(announceTo) {
-		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: addr, Stream: true, Body: news})
+		q.send(addr, news)
 	}
 }
 
@@ -232,7 +228,7 @@ func (q *Quorum) tickLedger(now time.Time) {
 	if slot >= q.cfg.Slot {
 		slot++
 	}
-	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: request})
+	q.send(q.cfg.Seeds[slot].Addr, request)
 }
 
 // ledgerReq gives what of the ledger is asked for: to anybody, since it proves
@@ -262,20 +258,16 @@ func (q *Quorum) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerRe
 		answer.Items = q.chain.after(m.After, hearsay.MaxRulings)
 	}
 	q.budgets.answers.sent(now, from, len(answer.AppendBinary(nil)))
-	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: p.Stream, Body: answer})
+	q.send(p.Addr, answer)
 }
 
 // sendRoster gives the whole roster to a node that is too far behind, and returns its
 // length in bytes.
 func (q *Quorum) sendRoster(p *hearsay.Packet) (size int) {
-	last := q.chain.at(q.state.epoch)
-	if last == nil {
-		return 0 // it has just come by a snapshot itself
-	}
-	parts := rosterParts(q.random, last.ruling, q.chain.newest(), q.state.members.all(nil))
+	parts := rosterParts(q.random, q.state.last, q.chain.newest(), q.state.members.all(nil))
 	for _, part := range parts {
 		size += len(part.AppendBinary(nil))
-		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: p.Addr, Stream: true, Body: part})
+		q.send(p.Addr, part)
 	}
 	return size
 }

@@ -22,7 +22,6 @@ func (q *Quorum) hears(now time.Time, f *hearsay.Raft) {
 	}
 	q.noteHearing(now) // one that comes late does not fill the time before it
 	q.heardAt[f.Slot] = now
-	q.lateness.heard[f.Slot] = now
 	if q.handsOver(f) {
 		q.lateness.gave[f.Slot], q.lateness.quiet = now, time.Time{}
 	}

@@ -146,10 +146,7 @@ func (q *Quorum) caughtUp(id uint64) bool {
 // reseat lets a ruling about a seat be known where it is needed.
 func (q *Quorum) reseat(now time.Time, r *hearsay.Ruling) {
 	seat := r.Seats[0]
-	q.seats.sit(q.cfg.Network, seat, r.Case)
-	q.given = r
-	q.out.Persist = append(q.out.Persist, q.chain.forgetHeads(seat.Slot)...)
-	q.persist(&hearsay.SeedPin{Seat: seat, Since: r.Case})
+	q.sitBy(r, seat)
 	if int(seat.Slot) != q.cfg.Slot {
 		q.hello(now, int(seat.Slot)) // it waits for this
 	}

@@ -24,10 +24,9 @@ import (
 type offer struct {
 	message  *raftpb.Message // without the bytes of the snapshot
 	snapshot *state
-	chain    chain          // the ledger after it, and heads
-	seats    []hearsay.Seat // whose heads these are, by slot
-	askAt    time.Time      // the sender is asked for heads
-	until    time.Time      // then it is let go
+	chain    chain     // the ledger after it, and heads
+	askAt    time.Time // the sender is asked for heads
+	until    time.Time // then it is let go
 
 	members []Member    // of the snapshot, whose claims are not verified yet
 	cases   []*openCase // whose ballots are not
@@ -43,14 +42,10 @@ func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
 		return
 	}
 	m.Snapshot.Data = nil
-	o := &offer{
-		message: m, snapshot: s, chain: q.chain.beside(s.epoch, s.head, s.began), seats: make([]hearsay.Seat, len(q.cfg.Seeds)), askAt: now,
-		until: now.Add(offerPatience), members: s.members.all(nil), cases: s.cases,
+	q.replica.offers[slot] = &offer{
+		message: m, snapshot: s, chain: q.chain.beside(s.epoch, s.head, s.began), askAt: now, until: now.Add(offerPatience),
+		members: s.members.all(nil), cases: s.cases,
 	}
-	for i := range o.seats {
-		o.seats[i] = q.seats.known[i].seat
-	}
-	q.replica.offers[slot] = o
 	q.tryOffer(now, slot)
 }
 
@@ -199,12 +194,6 @@ func (q *Quorum) provesOffer(o *offer) bool {
 	if s.head == q.founding || q.state != nil && s.epoch == q.state.epoch {
 		return true // nothing was ruled after the founding, or as much as here
 	}
-	for slot := range o.seats {
-		if known := q.seats.known[slot].seat; o.seats[slot] != known {
-			o.chain.forgetHeads(uint8(slot))
-			o.seats[slot] = known
-		}
-	}
 	return o.chain.proven() >= s.epoch
 }
 
@@ -261,12 +250,10 @@ func (q *Quorum) tickOffers(now time.Time) {
 		}
 		o.askAt = now.Add(fetchEvery)
 		if !q.knowsSeats(o) {
-			for other := range q.cfg.Seeds {
-				if other != q.cfg.Slot {
-					q.askSeat(now, other)
-				}
+			for other := range q.others() {
+				q.askSeat(now, other)
 			}
 		}
-		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: o.chain.epoch()}})
+		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: o.chain.epoch()})
 	}
 }

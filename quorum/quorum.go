@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"iter"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -194,19 +195,16 @@ func (q *Quorum) Tick(now time.Time) {
 }
 
 // Receive takes a packet that may be for the seeds' authority, and reports
-// whether it was.
+// whether it was. It must have come by stream: what is answered with more than was asked
+// must not go to an address that nobody has proven.
 func (q *Quorum) Receive(now time.Time, p *hearsay.Packet) bool {
 	switch m := p.Body.(type) {
 	case *hearsay.SeatHello:
-		if q.byStream(p) {
-			q.seatHello(now, p, m)
-		}
+		q.seatHello(now, p, m)
 	case *hearsay.Raft:
 		q.raft(now, p, m)
 	case *hearsay.LedgerReq:
-		if q.byStream(p) {
-			q.ledgerReq(now, p, m)
-		}
+		q.ledgerReq(now, p, m)
 	case *hearsay.Rulings:
 		q.rulings(now, p, m)
 	case *hearsay.RosterPart:
@@ -217,13 +215,20 @@ func (q *Quorum) Receive(now time.Time, p *hearsay.Packet) bool {
 	return true
 }
 
-// byStream reports whether a packet came by stream. What is answered with more
-// than was asked must not go to an address that nobody has proven.
-func (q *Quorum) byStream(p *hearsay.Packet) bool {
-	if !p.Stream {
-		q.drops[hearsay.DropUnexpected]++
+// send sends a message by stream.
+func (q *Quorum) send(addr netip.AddrPort, m hearsay.Message) {
+	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: addr, Stream: true, Body: m})
+}
+
+// others gives the slots of the other seeds.
+func (q *Quorum) others() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for slot := range q.cfg.Seeds {
+			if slot != q.cfg.Slot && !yield(slot) {
+				return
+			}
+		}
 	}
-	return p.Stream
 }
 
 // event tells what happened, unless an earlier life has told it.

@@ -222,15 +222,7 @@ func (r *replica) dropParts(now time.Time) {
 func (q *Quorum) sendFrame(slot int, f *hearsay.Raft) {
 	f.Founding = q.founding
 	f.Sign(q.cfg.Network, q.plain)
-	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: f})
-}
-
-// fromSeeds are the library's messages that one seed sends another. The others
-// are its own, or of features that this program does not use.
-var fromSeeds = [...]bool{
-	raftpb.MsgProp: true, raftpb.MsgApp: true, raftpb.MsgAppResp: true, raftpb.MsgVote: true, raftpb.MsgVoteResp: true,
-	raftpb.MsgSnap: true, raftpb.MsgHeartbeat: true, raftpb.MsgHeartbeatResp: true, raftpb.MsgPreVote: true, raftpb.MsgPreVoteResp: true,
-	raftpb.MsgReadIndex: true, raftpb.MsgReadIndexResp: true, raftpb.MsgTimeoutNow: true,
+	q.send(q.cfg.Seeds[slot].Addr, f)
 }
 
 // Raft takes a message of the replicated log: of a seat, signed by it, and for
@@ -240,7 +232,7 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	case int(f.Slot) == q.cfg.Slot:
 		q.ownMessage(now, q.directory.sender(p), f)
 		return
-	case int(f.Slot) >= len(q.cfg.Seeds) || int(f.Type) >= len(fromSeeds) || !fromSeeds[f.Type]:
+	case int(f.Slot) >= len(q.cfg.Seeds):
 		q.drops[hearsay.DropMalformed]++
 		return
 	case q.cfg.Recover || q.doomed != "" || q.unsure():
@@ -256,10 +248,8 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	seat := q.seats.known[f.Slot].seat
 	if f.From != seat.RaftID(q.cfg.Network) {
 		q.drops[hearsay.DropStranger]++
-		for slot := range q.cfg.Seeds {
-			if slot != q.cfg.Slot {
-				q.askSeat(now, slot) // it may have a new life, of which somebody has the proof
-			}
+		for slot := range q.others() {
+			q.askSeat(now, slot) // it may have a new life, of which somebody has the proof
 		}
 		return
 	}

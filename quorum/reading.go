@@ -54,7 +54,6 @@ type olderRead struct {
 type asker struct {
 	source netip.Addr
 	addr   netip.AddrPort
-	stream bool
 }
 
 type reader struct {
@@ -72,7 +71,7 @@ func (r *reading) expire(now time.Time) {
 func (q *Quorum) read(now time.Time, p *hearsay.Packet, before hearsay.Epoch) {
 	r := &q.reading
 	r.expire(now)
-	who := asker{hearsay.Source(p.Addr.Addr()), p.Addr, p.Stream}
+	who := asker{hearsay.Source(p.Addr.Addr()), p.Addr}
 	seed := slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return hearsay.Source(s.Addr.Addr()) == who.source })
 	at := slices.IndexFunc(r.under, func(one olderRead) bool { return one.before == before && len(one.askers) < askersMost })
 	if !r.mayAsk(who.source, seed) || at < 0 && !r.mayBegin(seed) {
@@ -125,9 +124,7 @@ func (q *Quorum) Older(before hearsay.Epoch, rulings []*hearsay.Ruling) {
 		return // of an earlier founding
 	}
 	for _, who := range r.under[at].askers {
-		q.out.Send = append(q.out.Send, hearsay.Packet{
-			Addr: who.addr, Stream: who.stream, Body: &hearsay.Rulings{Items: rulings, Heads: q.chain.newest()},
-		})
+		q.send(who.addr, &hearsay.Rulings{Items: rulings, Heads: q.chain.newest()})
 	}
 	r.under = slices.Delete(r.under, at, at+1)
 }

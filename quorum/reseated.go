@@ -57,12 +57,29 @@ func (q *Quorum) takeSeats(now time.Time, from quota.Sender, items []*hearsay.Ru
 // give lets somebody sit where a ruling says that holds. If that is in this
 // seed's seat, the event says who has told so.
 func (q *Quorum) give(r *hearsay.Ruling, seat hearsay.Seat, told hearsay.Event) {
-	q.seats.sit(q.cfg.Network, seat, r.Case)
-	q.persist(&hearsay.SeedPin{Seat: seat, Since: r.Case})
-	q.out.Persist = append(q.out.Persist, q.chain.forgetHeads(seat.Slot)...)
-	q.given = r
+	q.sitBy(r, seat)
 	if int(seat.Slot) == q.cfg.Slot && seat != q.seat() {
 		told.Text = "a quorum has given this seat to another life: this data directory is of no use any more"
 		q.say(told)
 	}
+}
+
+// sitBy has somebody sit where a ruling says. What others there have signed counts no more.
+func (q *Quorum) sitBy(r *hearsay.Ruling, seat hearsay.Seat) {
+	q.sit(seat, r.Case)
+	q.persist(&hearsay.SeedPin{Seat: seat, Since: r.Case})
+	q.out.Persist = append(q.out.Persist, q.chain.forgetHeads(seat.Slot)...)
+	q.given = r
+}
+
+// sit has somebody sit in a seat, by a case or since the founding.
+func (q *Quorum) sit(seat hearsay.Seat, since hearsay.CaseID) {
+	if q.replica != nil && q.seats.known[seat.Slot].seat != seat {
+		for _, o := range q.replica.offers {
+			if o != nil {
+				o.chain.forgetHeads(seat.Slot)
+			}
+		}
+	}
+	q.seats.sit(q.cfg.Network, seat, since)
 }

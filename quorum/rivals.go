@@ -260,7 +260,7 @@ func (q *Quorum) noteOther(now time.Time, slot uint8, why string) {
 // askBack asks a seed for the heads that it has, and for what this seed has signed.
 func (q *Quorum) askBack(slot int) {
 	if q.doomed == "" {
-		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: q.Epoch()}})
+		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: q.Epoch()})
 	}
 }
 
@@ -268,16 +268,14 @@ func (q *Quorum) askBack(slot int) {
 // stops, to some members: they are what others find out by.
 func (q *Quorum) tellHeads() {
 	var to []netip.AddrPort
-	for slot := range q.cfg.Seeds {
-		if slot != q.cfg.Slot {
-			to = append(to, q.cfg.Seeds[slot].Addr)
-		}
+	for slot := range q.others() {
+		to = append(to, q.cfg.Seeds[slot].Addr)
 	}
 	if q.doomed != "" && q.state != nil {
 		to = append(to, q.drawMembers(announceTo)...)
 	}
 	for _, addr := range to {
-		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Rulings{Heads: q.chain.newest()}})
+		q.send(addr, &hearsay.Rulings{Heads: q.chain.newest()})
 	}
 }
 

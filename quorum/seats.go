@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -61,10 +62,8 @@ func (q *Quorum) tickSeats(now time.Time) {
 	if q.state != nil && !q.cfg.Recover && !q.lost && !q.unborn() {
 		return
 	}
-	for slot := range q.cfg.Seeds {
-		if slot != q.cfg.Slot {
-			q.askSeat(now, slot)
-		}
+	for slot := range q.others() {
+		q.askSeat(now, slot)
 	}
 	q.tryFound(now)
 	q.tryGiveUp(now)
@@ -87,7 +86,7 @@ func (q *Quorum) hello(now time.Time, slot int) {
 	}
 	m := q.ownHello()
 	m.Nonce = q.seats.nonces[slot]
-	q.sendHello(hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true}, m)
+	q.sendHello(q.cfg.Seeds[slot].Addr, m)
 }
 
 // ownHello says of this seed what it is.
@@ -102,11 +101,10 @@ func (q *Quorum) ownHello() *hearsay.SeatHello {
 
 // sendHello sends one after the records of this step: the life that it tells
 // of is durable.
-func (q *Quorum) sendHello(p hearsay.Packet, m *hearsay.SeatHello) {
+func (q *Quorum) sendHello(addr netip.AddrPort, m *hearsay.SeatHello) {
 	m.Seats = slices.Clone(m.Seats)
 	m.Sign(q.cfg.Network, q.plain)
-	p.Body = m
-	q.out.Send = append(q.out.Send, p)
+	q.send(addr, m)
 }
 
 // seatHello takes what somebody says of its seat. It counts if it repeats a
@@ -132,7 +130,7 @@ func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 		if m.Slot == hearsay.NoSlot { // peers keep the keys of those who have a ledger: for good, so it must have come to something
 			answer.Founded = q.Epoch() > 0
 		}
-		q.sendHello(hearsay.Packet{Addr: p.Addr, Stream: true}, answer)
+		q.sendHello(p.Addr, answer)
 	}
 	switch {
 	case other:
@@ -329,7 +327,7 @@ func (q *Quorum) notNamed() string {
 // seatAt keeps who sits in a seat, before there is a state that says so.
 func (q *Quorum) seatAt(seat hearsay.Seat) {
 	if q.seats.known[seat.Slot].seat != seat {
-		q.seats.sit(q.cfg.Network, seat, 0)
+		q.sit(seat, 0)
 		q.persist(&hearsay.SeedPin{Seat: seat})
 	}
 }

@@ -49,8 +49,8 @@ func (q *Quorum) doubt(now time.Time) {
 	}
 	waited := min(q.doubtful.waited, unsureFor)
 	q.doubtful = doubtful{waited: waited, kept: waited, until: now.Add(unsureFor - waited), askAt: now}
-	for slot := range q.cfg.Seeds {
-		q.doubtful.waits[slot] = slot != q.cfg.Slot
+	for slot := range q.others() {
+		q.doubtful.waits[slot] = true
 	}
 }
 
@@ -62,7 +62,7 @@ func (q *Quorum) unsure() bool { return !q.doubtful.until.IsZero() }
 // reach, and after the question.
 func (q *Quorum) answersDoubt(p *hearsay.Packet) (slot int, is bool) {
 	slot = q.slotAt(p.Addr)
-	return slot, slot >= 0 && q.unsure() && p.Stream && q.doubtful.waits[slot] && q.doubtful.asked[slot]
+	return slot, slot >= 0 && q.unsure() && q.doubtful.waits[slot] && q.doubtful.asked[slot]
 }
 
 // answeredBy notes that a seed has told what it knows, or that it knows nothing.
@@ -102,7 +102,7 @@ func (q *Quorum) tickUnsure(now time.Time) {
 		missing = append(missing, q.cfg.Seeds[slot].Addr.String())
 		d.asked[slot] = true
 		q.askSeat(now, slot)
-		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Stream: true, Body: &hearsay.LedgerReq{After: q.Epoch()}})
+		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: q.Epoch()})
 	}
 	if d.waited > missAfter {
 		q.say(hearsay.Event{At: now, Text: "this machine was started anew since the data directory was used last, so that it may be an older copy of itself: " +

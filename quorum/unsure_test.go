@@ -85,11 +85,8 @@ func TestOnlyAnswersEndDoubt(t *testing.T) {
 	w.start(c)
 	w.run(5 * time.Second)
 	for name, p := range map[string]*hearsay.Packet{
-		"an empty datagram":        {Addr: seedAddr(1), Body: &hearsay.Rulings{}},
-		"a datagram":               {Addr: seedAddr(1), Body: &hearsay.Rulings{Heads: all}},
 		"heads without the own":    from(seedAddr(1), &hearsay.Rulings{Heads: []hearsay.Head{theirs}}),
 		"a stranger's":             from(stranger, &hearsay.Rulings{Heads: all}),
-		"a roster by datagram":     {Addr: seedAddr(1), Body: &hearsay.RosterPart{Heads: all, Parts: 1}},
 		"a roster without the own": from(seedAddr(1), &hearsay.RosterPart{Heads: []hearsay.Head{theirs}, Parts: 1}),
 	} {
 		if w.step(a, func() { a.q.Receive(w.now, p) }); !a.q.unsure() {

@@ -119,6 +119,6 @@ func (q *Quorum) tickWalk(now time.Time) {
 	}
 	if w.due(now, q.state.epoch, len(q.cfg.Seeds), q.cfg.Slot) {
 		w.askAt = now.Add(recallEvery)
-		q.out.Send = append(q.out.Send, hearsay.Packet{Addr: q.cfg.Seeds[w.slot].Addr, Stream: true, Body: &hearsay.LedgerReq{Before: w.before()}})
+		q.send(q.cfg.Seeds[w.slot].Addr, &hearsay.LedgerReq{Before: w.before()})
 	}
 }
