@@ -41,6 +41,9 @@ func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
 		q.drops[hearsay.DropMalformed]++
 		return
 	}
+	if o := q.replica.offers[slot]; o != nil && !o.restAt.IsZero() && o.message.GetTerm() == m.GetTerm() {
+		return // its claims are being verified: with thousands that takes longer than the next one is away
+	}
 	m.Snapshot.Data = nil
 	q.replica.offers[slot] = &offer{
 		message: m, snapshot: s, chain: q.chain.beside(s.epoch, s.head, s.began), askAt: now, until: now.Add(offerPatience),

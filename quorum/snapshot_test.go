@@ -347,3 +347,33 @@ func TestOffersAreLetGo(t *testing.T) {
 		t.Errorf("it waits for ever; at epoch %d", m.q.Epoch())
 	}
 }
+
+// A snapshot whose claims are being verified is not begun anew with the next one that who leads sends.
+func TestOfferIsVerifiedToItsEnd(t *testing.T) {
+	w := followed(t, 92, 2)
+	w.cfg.SnapshotEvery = 5
+	for _, m := range w.machines {
+		m.q.cfg.SnapshotEvery = 5
+	}
+	slot, _ := w.machines[0].q.Leader()
+	leader, behind := w.machines[slot], w.machines[(slot+1)%3]
+	w.crash(behind)
+	for range 60 {
+		w.newPerson()
+	}
+	w.must(time.Minute, "all are in", func() bool { return leader.q.Proven() == 62 })
+	w.run(time.Second)
+	w.start(behind)
+	var o *offer
+	w.must(20*time.Second, "a snapshot is being verified", func() bool {
+		o = behind.q.replica.offers[slot]
+		return o != nil && !o.restAt.IsZero()
+	})
+	again := sameSnapshot(leader.q, leader.q.replica.log.applied, logConfig(leader.q.replica.log.config))
+	again.Term = o.message.GetTerm()
+	again.Snapshot.Term = again.Term
+	if w.forge(behind, leader, again); behind.q.replica.offers[slot] != o {
+		t.Error("it is begun anew")
+	}
+	w.must(5*time.Second, "it is back", w.agree)
+}
