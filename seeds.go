@@ -418,10 +418,14 @@ func (c *Canonical) Heads() []Head {
 // SeedLife is the life of this data directory. There is one.
 type SeedLife struct {
 	Life     Life
-	Config   Hash          // of the configured addresses: another list is another network
+	Config   Hash          // of the configured addresses: see List
 	Founding Hash          // that this life takes part in; zero: in none yet
 	Doubt    bool          // the directory may be an older copy of itself, and not all other seeds have told yet what it has signed
 	Waited   time.Duration // for them, in all starts since that is so; in milliseconds
+
+	// List is the configured addresses by slot, at most MaxSeeds; nil: of an earlier version, which
+	// kept their hash only. A list that differs in a quorum of them is another network's.
+	List []netip.AddrPort
 }
 
 // SeedPin is who sits in a slot, as this node believes, keyed by the slot.

@@ -78,12 +78,18 @@ func DefaultConfig() Config {
 // hash stands for the list of seeds: a ledger belongs to one list.
 func (c *Config) hash() hearsay.Hash { return hashSeeds(c.Network, c.Seeds) }
 
-func hashSeeds(network hearsay.NetworkID, seeds []Seed) hearsay.Hash {
+func (c *Config) addrs() []netip.AddrPort { return addrsOf(c.Seeds) }
+
+func addrsOf(seeds []Seed) []netip.AddrPort {
 	addrs := make([]netip.AddrPort, len(seeds))
 	for i := range seeds {
 		addrs[i] = seeds[i].Addr
 	}
-	return hearsay.HashSeeds(network, addrs)
+	return addrs
+}
+
+func hashSeeds(network hearsay.NetworkID, seeds []Seed) hearsay.Hash {
+	return hearsay.HashSeeds(network, addrsOf(seeds))
 }
 
 // check says what is wrong with the list of seeds.

@@ -145,13 +145,13 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	}
 	q.life, q.founding = l.life.Life, l.life.Founding
 	q.doubtful.told, q.doubtful.waited = l.life.Doubt, l.life.Waited
-	if l.life.Config != q.cfg.hash() && !q.cfg.Recover {
-		if l.bare() { // the list was wrong when it was first started, and nothing came of that
-			q.seats = seats{}
-			q.newLife()
-			return nil
-		}
-		return fmt.Errorf("seeds: the list is another than the one that this data directory belongs to: use the old list, or begin anew with `hearsay seed recover`")
+	if l.life.Config != q.cfg.hash() && !q.cfg.Recover && l.bare() { // the list was wrong when it was first started, and nothing came of that
+		q.seats = seats{}
+		q.newLife()
+		return nil
+	}
+	if err := q.relisted(l.life); err != nil {
+		return err
 	}
 	s, from, err := l.choose(q)
 	if err != nil {
@@ -255,7 +255,7 @@ func (q *Quorum) takePart(founding hearsay.Hash) {
 }
 
 func (q *Quorum) keepLife() {
-	life := &hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: q.founding, Doubt: q.unsure() || q.doubtful.told}
+	life := &hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: q.founding, Doubt: q.unsure() || q.doubtful.told, List: q.cfg.addrs()}
 	if life.Doubt {
 		life.Waited = q.doubtful.waited
 	}

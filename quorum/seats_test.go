@@ -34,8 +34,11 @@ func TestListOfSeeds(t *testing.T) {
 		"another key":    {func(c *Config) { c.Seeds[0].Key = hearsay.PublicKey{5} }, "the list pins another key for 10.0.0.1:5000"},
 		"its own key":    {func(c *Config) { c.Seeds[0].Key = w.machines[0].signer.public }, ""},
 		"another's seat": {func(c *Config) { c.Slot++ }, "belongs to the seed at 10.0.0.1:5000, not to the one at 10.0.0.2:5000"},
-		"another length": {func(c *Config) { c.Seeds = c.Seeds[:2] }, "the list is another"},
-		"another order":  {func(c *Config) { c.Seeds[1], c.Seeds[2] = c.Seeds[2], c.Seeds[1] }, "the list is another"},
+		"another length": {func(c *Config) { c.Seeds = c.Seeds[:2] }, "the list has 2 seeds, and this data directory belongs to one of 3"},
+		"another order":  {func(c *Config) { c.Seeds[1], c.Seeds[2] = c.Seeds[2], c.Seeds[1] }, "2 seeds have another place"},
+		"one replaced":   {func(c *Config) { c.Seeds[2].Addr = seedAddr(7) }, ""},
+		"two replaced":   {func(c *Config) { c.Seeds[1].Addr, c.Seeds[2].Addr = seedAddr(7), seedAddr(8) }, "the list has 2 other addresses"},
+		"own replaced":   {func(c *Config) { c.Seeds[0].Addr = seedAddr(7) }, ""}, // this machine has another address
 	} {
 		cfg := w.cfg
 		cfg.Seeds = append([]Seed(nil), w.cfg.Seeds...)
@@ -43,6 +46,30 @@ func TestListOfSeeds(t *testing.T) {
 		_, err := w.open(&machine{signer: w.machines[0].signer, disk: w.machines[0].disk}, cfg)
 		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n")) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// A seed that was replaced by one at another address, in lists that are read one after the other, has
+// no seat any more: the new one gets it by a ruling.
+func TestSeedIsReplaced(t *testing.T) {
+	w := newWorld(t, 3, 12)
+	w.startAll()
+	w.must(5*time.Second, "founded", w.agree)
+	p := w.newPerson()
+	w.must(5*time.Second, "one is in", func() bool { return w.in(p) })
+	w.wipe(w.machines[2])
+	w.cfg.Seeds[2].Addr = seedAddr(7)
+	w.start(w.machines[2])
+	for _, m := range w.machines[:2] {
+		w.crash(m)
+		w.start(m)
+		w.run(3 * time.Second)
+	}
+	w.must(20*time.Second, "the new one has the seat, and votes", func() bool { return w.agree() && w.machines[2].q.Seated() })
+	for _, m := range w.machines {
+		if m.disk.durable["life"].(*hearsay.SeedLife).List[2] != seedAddr(7) {
+			t.Errorf("slot %d keeps the old list", m.slot)
 		}
 	}
 }

@@ -194,6 +194,9 @@ func seedAddr(slot int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(slot + 1)}), 5000)
 }
 
+// addr is where the list of now has a machine.
+func (w *world) addr(m *machine) netip.AddrPort { return w.cfg.Seeds[m.slot].Addr }
+
 // sender knows seeds and people by their addresses.
 func (w *world) sender(p *hearsay.Packet) quota.Sender {
 	switch {
@@ -362,7 +365,7 @@ func (w *world) carryOut(m *machine, n int) {
 	}
 	for i := range done {
 		for _, p := range done[i].Send {
-			w.send(m.slot, m.signer.Public().NodeID(), seedAddr(m.slot), p)
+			w.send(m.slot, m.signer.Public().NodeID(), w.addr(m), p)
 		}
 		for _, e := range done[i].Events {
 			w.told(m, e)
@@ -376,14 +379,14 @@ func (w *world) carryOut(m *machine, n int) {
 
 // send brings a packet to the seed at its address, as bytes and back.
 func (w *world) send(from int, id hearsay.NodeID, addr netip.AddrPort, p hearsay.Packet) {
-	to := slices.IndexFunc(w.machines, func(m *machine) bool { return m.q != nil && seedAddr(m.slot) == p.Addr })
+	to := slices.IndexFunc(w.machines, func(m *machine) bool { return m.q != nil && w.addr(m) == p.Addr })
 	if w.random.Float64() < w.loss || w.cut != nil && to >= 0 && w.cut(from, w.machines[to].slot) {
 		return
 	}
 	body := reread(w.t, p.Body)
 	w.after(w.upTo(w.slow), func() {
 		for _, m := range w.machines {
-			if seedAddr(m.slot) == p.Addr {
+			if w.addr(m) == p.Addr {
 				w.awake(m, func() {
 					if m.q != nil {
 						in := hearsay.Packet{From: id, Addr: addr, Stream: true, Body: body}

@@ -112,6 +112,11 @@ func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value 
 		if v = appendBool(v, r.Doubt); r.Doubt {
 			v = binary.BigEndian.AppendUint32(v, uint32(r.Waited.Milliseconds()))
 		}
+		v = append(v, byte(len(r.List)))
+		for _, addr := range r.List {
+			ip := addr.Addr().As16()
+			v = binary.BigEndian.AppendUint16(append(v, ip[:]...), addr.Port())
+		}
 		return BucketSeed, append(k, keyLife...), v, false
 	case *hearsay.LogState:
 		for _, n := range [...]uint64{r.Term, r.Vote, r.Commit} {
@@ -226,6 +231,17 @@ func readSeed(k *reader, c *hearsay.Canonical) hearsay.Record {
 			life.Doubt, life.Waited = true, time.Duration(c.Uint32())*time.Millisecond
 		default:
 			k.fail(hearsay.DropMalformed)
+		}
+		if c.Left() == 0 {
+			return life // it was not always told
+		}
+		n := int(c.Byte())
+		if n > hearsay.MaxSeeds {
+			k.fail(hearsay.DropMalformed)
+			return life
+		}
+		for range n {
+			life.List = append(life.List, c.Addr())
 		}
 		return life
 	case keyLogState:

@@ -134,7 +134,7 @@ func sampleSeedRecords() []recordSample {
 	const decided = "case 8 · rule 1 · ballots 1"
 	const tail = "evidence 32 · at 8 · previous 32 · roster 32"
 	return []recordSample{
-		{"life", &hearsay.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}, Founding: hearsay.Hash{8}, Doubt: true, Waited: 7 * time.Second}, "key 4 · life 16 · config 32 · founding 32 · doubt 1 · waited 4"},
+		{"life", &hearsay.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}, Founding: hearsay.Hash{8}, Doubt: true, Waited: 7 * time.Second, List: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.3:5001")}}, "key 4 · life 16 · config 32 · founding 32 · doubt 1 · waited 4 · list 1 · ip 16 · port 2"},
 		{"log-state", &hearsay.LogState{Term: 3, Vote: 11, Commit: 99}, "key 5 · term 8 · vote 8 · commit 8"},
 		{"pin", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42}, "slot 1 · key 32 · life 16 · since 8 · no-address 1"},
 		{"pin-at", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42, Addr: netip.MustParseAddrPort("10.0.0.3:5001")}, "slot 1 · key 32 · life 16 · since 8 · family 1 · ip 4 · port 2"},
@@ -373,6 +373,9 @@ func drawSeedRecord(t *rapid.T) hearsay.Record {
 		life := &hearsay.SeedLife{Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t), Founding: drawHash(t), Doubt: rapid.Bool().Draw(t, "doubt")}
 		if life.Doubt {
 			life.Waited = time.Duration(rapid.Uint32().Draw(t, "waited")) * time.Millisecond
+		}
+		for range rapid.IntRange(0, hearsay.MaxSeeds).Draw(t, "seeds") {
+			life.List = append(life.List, drawAddr(t))
 		}
 		return life
 	case 1:
