@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,7 +36,7 @@ func inCrowd(t *testing.T, do func(c *crowd)) {
 		defer cancel()
 		c := &crowd{t: t}
 		c.streams = &streams{
-			ctx: ctx, cancel: cancel, counters: &c.counters, known: newAcquaintances([]netip.AddrPort{seatAddr}),
+			ctx: ctx, cancel: cancel, counters: &c.counters, frames: newQuota(frameShares), known: newAcquaintances([]netip.AddrPort{seatAddr}),
 			deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 		}
 		c.known.add(memberAddr.Addr())
@@ -114,6 +115,36 @@ func TestHalfOpenStreamsKeepNobodyOut(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestShortFramesAreBounded: strangers' packets, however short and from however many
+// sources, cost the loop no more turns than it can spare; a member's are all taken.
+func TestShortFramesAreBounded(t *testing.T) {
+	inCrowd(t, func(c *crowd) {
+		var strangers, members atomic.Int64
+		c.deliver = func(_ []byte, class quota.Class, _ netip.AddrPort, _ <-chan struct{}) {
+			if class == quota.Stranger {
+				strangers.Add(1)
+			} else {
+				members.Add(1)
+			}
+		}
+		const sources, frames = 200, framesPerStream - 1
+		says := slices.Repeat([]byte{wire.FrameStart, 0, 0, 0}, frames)
+		for n := range sources {
+			for port := range 2 {
+				c.connect(fmt.Sprintf("192.0.2.%d:%d", n, port+1), says)
+			}
+		}
+		c.connect(fmt.Sprintf("%s:1", memberAddr.Addr()), says)
+		synctest.Wait()
+		if took := strangers.Load(); took > 2*framesStrangers || took < framesStrangers/2 {
+			t.Errorf("%d of %d packets of strangers were taken at once, want at most %d", took, 2*sources*frames, 2*framesStrangers)
+		}
+		if took := members.Load(); took != frames {
+			t.Errorf("%d of a member's %d packets were taken", took, frames)
+		}
+	})
 }
 
 // TestOneNetworkLeavesRoomAtOnce: a source that holds many places gives one up

@@ -28,6 +28,8 @@ const (
 	acceptsPerSource   = 2000     // connections from one source a second, and at once
 	acceptsPerClass    = 10_000   // likewise from all sources of a class. A guess: some 20 µs each
 	framesPerStream    = 500      // a second
+	framesPerSource    = 2500     // a second, and at once, of one source of strangers
+	framesStrangers    = 10_000   // likewise, of all strangers, up to twice that (see quota.Share). A guess: the shortest cost the loop some 5 µs
 	streamWaitingMax   = 1 << 20  // bytes that wait to be written to one stream
 	streamUnsentMax    = 16 << 20 // bytes that wait to be written to strangers, in all streams together, beyond streamFree each
 	streamReceivingMax = 16 << 20 // bytes of frames that are not whole yet, or wait for the loop, in all streams together
@@ -40,6 +42,14 @@ const (
 var acceptShares = perSource(quota.PerSecond(acceptsPerSource, acceptsPerSource), quota.PerSecond(acceptsPerClass, acceptsPerClass))
 
 var streamDialer = net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1}
+
+// frameShares are how many frames are taken by stream. Members may have as many as their
+// streams bring.
+var frameShares = &quota.Shares{
+	quota.Stranger: {All: quota.PerSecond(framesStrangers, framesStrangers), Each: quota.PerSecond(framesPerSource, framesPerSource)},
+	quota.Member:   {All: quota.Unlimited, Each: quota.Unlimited},
+	quota.Seat:     {All: quota.Unlimited, Each: quota.Unlimited},
+}
 
 // delivering takes a packet that came by stream. It may take its time; if the stream is
 // evicted meanwhile it does not need to.
@@ -67,6 +77,7 @@ type streams struct {
 	wait   sync.WaitGroup
 
 	mu     sync.Mutex
+	frames *quota.Quota
 	unsent int // bytes that wait to be written to strangers
 	places
 }
@@ -93,7 +104,7 @@ type stream struct {
 
 func newStreams(listener *net.TCPListener, source *outbound, counters *counters, deliver delivering) *streams {
 	s := &streams{
-		listener: listener, counters: counters, deliver: deliver, source: source,
+		listener: listener, counters: counters, deliver: deliver, source: source, frames: newQuota(frameShares),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -366,13 +377,18 @@ func (s *streams) await(st *stream, r *bufio.Reader) error {
 	}
 }
 
-// arrived hands on a packet.
+// arrived hands on a packet, unless it is one too many: like the network itself it may lose it.
 func (s *streams) arrived(st *stream, packet []byte, class quota.Class) {
 	s.mu.Lock()
 	st.reading, st.brought, st.used = false, true, time.Now()
+	may := s.frames.Take(st.used, quota.Sender{Class: class, Addr: netip.AddrPortFrom(st.source, 0)}, 1)
 	s.mu.Unlock()
 	s.counters.streamsIn.Add(1)
 	s.counters.streamIn.Add(uint64(len(packet)))
+	if !may {
+		s.counters.drop(hearsay.DropRate)
+		return
+	}
 	s.deliver(packet, class, st.remote, st.evicted)
 }
 

@@ -257,7 +257,7 @@ func TestSourcesLeaveRoom(t *testing.T) {
 		defer cancel()
 		var counters counters
 		s := &streams{
-			ctx: ctx, cancel: cancel, counters: &counters,
+			ctx: ctx, cancel: cancel, counters: &counters, frames: newQuota(frameShares),
 			deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 		}
 		begin := func(source byte, port int) bool {
@@ -312,7 +312,7 @@ func TestSlowStreamsAreClosed(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				var counters counters
 				s := &streams{
-					ctx: ctx, cancel: cancel, counters: &counters,
+					ctx: ctx, cancel: cancel, counters: &counters, frames: newQuota(frameShares),
 					deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 				}
 				start := time.Now()
@@ -355,7 +355,7 @@ func TestBytesBeingReceivedAreBounded(t *testing.T) {
 		defer cancel()
 		var counters counters
 		s := &streams{
-			ctx: ctx, cancel: cancel, counters: &counters,
+			ctx: ctx, cancel: cancel, counters: &counters, frames: newQuota(frameShares),
 			deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 		}
 		const held = 250 << 10
