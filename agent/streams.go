@@ -90,8 +90,8 @@ type stream struct {
 	class    quota.Class
 	accepted bool
 	conn     net.Conn       // nil while it is dialled
-	waiting  [][]byte       // frames to be written, the one that is being written first
-	size     int            // of waiting, in bytes
+	waiting  [][]byte       // frames to be written, after the one that is being written
+	size     int            // of both, in bytes; zero once it was forgotten
 	writing  bool           // a goroutine writes
 	written  chan struct{}  // closed when that goroutine ends
 	reading  bool           // a frame is half here
@@ -283,21 +283,22 @@ func (s *streams) write(st *stream) {
 		defer s.mu.Unlock()
 		for len(st.waiting) > 0 {
 			frame := st.waiting[0]
+			st.waiting = st.waiting[1:]
 			s.mu.Unlock()
 			st.conn.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
 			_, err := st.conn.Write(frame)
 			s.mu.Lock()
 			if err != nil {
-				s.forget(st) // the frame counts as not written
+				s.counters.sendFails.Add(1)
+				s.forget(st)
 				break
 			}
-			if len(st.waiting) == 0 {
+			s.counters.streamsOut.Add(1)
+			s.counters.streamOut.Add(uint64(len(frame)))
+			if st.size == 0 {
 				break // it was forgotten meanwhile
 			}
 			s.waits(st, -len(frame))
-			st.waiting = st.waiting[1:]
-			s.counters.streamsOut.Add(1)
-			s.counters.streamOut.Add(uint64(len(frame)))
 		}
 		st.waiting, st.writing, st.used = nil, false, time.Now()
 		close(st.written)
