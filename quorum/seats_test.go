@@ -59,7 +59,8 @@ func TestSeedIsReplaced(t *testing.T) {
 	p := w.newPerson()
 	w.must(5*time.Second, "one is in", func() bool { return w.in(p) })
 	w.wipe(w.machines[2])
-	w.cfg.Seeds[2].Addr = seedAddr(7)
+	w.machines[2].addr = seedAddr(7)
+	w.cfg.Seeds[2].Addr = w.machines[2].addr
 	w.start(w.machines[2])
 	for _, m := range w.machines[:2] {
 		w.crash(m)

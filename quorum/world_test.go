@@ -108,6 +108,7 @@ func (d *disk) load() (records []hearsay.Record) {
 // machine is one seed on its disk.
 type machine struct {
 	slot   int
+	addr   netip.AddrPort
 	signer *keyed
 	past   []*keyed // keys of earlier lives
 	disk   disk
@@ -194,9 +195,6 @@ func seedAddr(slot int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(slot + 1)}), 5000)
 }
 
-// addr is where the list of now has a machine.
-func (w *world) addr(m *machine) netip.AddrPort { return w.cfg.Seeds[m.slot].Addr }
-
 // sender knows seeds and people by their addresses.
 func (w *world) sender(p *hearsay.Packet) quota.Sender {
 	switch {
@@ -221,7 +219,7 @@ func newWorld(t testing.TB, n int, seed uint64) *world {
 	w.cfg.Network = testNetwork
 	for slot := range n {
 		w.cfg.Seeds = append(w.cfg.Seeds, Seed{Addr: seedAddr(slot)})
-		w.machines = append(w.machines, &machine{slot: slot, signer: newKeyed(uint64(slot))})
+		w.machines = append(w.machines, &machine{slot: slot, addr: seedAddr(slot), signer: newKeyed(uint64(slot))})
 	}
 	return w
 }
@@ -365,7 +363,7 @@ func (w *world) carryOut(m *machine, n int) {
 	}
 	for i := range done {
 		for _, p := range done[i].Send {
-			w.send(m.slot, m.signer.Public().NodeID(), w.addr(m), p)
+			w.send(m.slot, m.signer.Public().NodeID(), m.addr, p)
 		}
 		for _, e := range done[i].Events {
 			w.told(m, e)
@@ -379,14 +377,14 @@ func (w *world) carryOut(m *machine, n int) {
 
 // send brings a packet to the seed at its address, as bytes and back.
 func (w *world) send(from int, id hearsay.NodeID, addr netip.AddrPort, p hearsay.Packet) {
-	to := slices.IndexFunc(w.machines, func(m *machine) bool { return m.q != nil && w.addr(m) == p.Addr })
+	to := slices.IndexFunc(w.machines, func(m *machine) bool { return m.q != nil && m.addr == p.Addr })
 	if w.random.Float64() < w.loss || w.cut != nil && to >= 0 && w.cut(from, w.machines[to].slot) {
 		return
 	}
 	body := reread(w.t, p.Body)
 	w.after(w.upTo(w.slow), func() {
 		for _, m := range w.machines {
-			if w.addr(m) == p.Addr {
+			if m.addr == p.Addr {
 				w.awake(m, func() {
 					if m.q != nil {
 						in := hearsay.Packet{From: id, Addr: addr, Stream: true, Body: body}
