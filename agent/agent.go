@@ -224,14 +224,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	a.loop = &loop{
 		network: network, decoder: wire.NewDecoder(network), datagrams: newDatagrams(a.conn, a.source, &a.counters),
 		streams: a.streams, inbox: a.inbox, counters: &a.counters, resolver: a.resolver, questions: &a.questions,
-		gone: func(out bool) {
-			if !out {
-				a.stop(hearsay.ErrLeaveUnruled)
-				return
-			}
-			close(a.left)
-			a.stop(nil)
-		},
+		gone: a.gone, diskTold: a.diskTold,
 		failed: func(err error) { a.stop(fmt.Errorf("data directory %s: %w", a.cfg.Data, err)) },
 		node:   node,
 		reader: newReader(a.disk, a.inbox),
@@ -419,6 +412,25 @@ func (a *Agent) Events(ctx context.Context) iter.Seq[hearsay.Event] {
 				return
 			}
 		}
+	}
+}
+
+// gone ends the agent, whose node has left.
+func (a *Agent) gone(out bool) {
+	if !out {
+		a.stop(hearsay.ErrLeaveUnruled)
+		return
+	}
+	close(a.left)
+	a.stop(nil)
+}
+
+// diskTold logs that the disk does not keep up, and that it does again.
+func (a *Agent) diskTold(behind bool, bytes int) {
+	if behind {
+		a.cfg.Logger.Error("The disk does not keep up; nothing is taken on that must become durable", "data", a.cfg.Data, "bytes", bytes)
+	} else {
+		a.cfg.Logger.Info("The disk keeps up again", "data", a.cfg.Data)
 	}
 }
 

@@ -3,7 +3,6 @@ package agent
 import (
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"hearsay"
@@ -36,12 +35,12 @@ type lane struct {
 	// look says what is wrong with the data directory, if something is; nil: there is none.
 	look func() error
 
-	unwritten atomic.Int64 // bytes of records that are not durable yet
-
 	mu         sync.Mutex
 	waiting    work
 	committing bool
-	writes     int // bytes of the records that are being committed
+	writes     int       // bytes of the records that are being committed
+	writesFrom time.Time // since when the first of these waits
+	waitsFrom  time.Time // since when the first of waiting waits
 	stopped    bool
 	ready      chan struct{} // of capacity 1: there is work, or an end to it
 	done       chan struct{}
@@ -83,11 +82,26 @@ func (l *lane) persist(records []hearsay.Record) (clear bool) {
 		return true
 	}
 	if len(records) > 0 {
+		if l.waiting.batch.Empty() {
+			l.waitsFrom = time.Now()
+		}
 		l.waiting.batch.Add(records)
 		l.wake()
 	}
-	l.unwritten.Store(int64(l.writes + l.waiting.batch.Size()))
 	return l.waiting.batch.Empty() && !l.committing
+}
+
+// unwritten gives how many bytes of records are not durable yet, and since when the oldest waits.
+func (l *lane) unwritten() (bytes int, since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.committing:
+		since = l.writesFrom
+	case !l.waiting.batch.Empty():
+		since = l.waitsFrom
+	}
+	return l.writes + l.waiting.batch.Size(), since
 }
 
 // enqueue queues a packet, to be sent after what was persisted before it.
@@ -162,7 +176,7 @@ func (l *lane) run() {
 		var w work
 		l.mu.Lock()
 		w, l.waiting = l.waiting, work{}
-		l.committing, l.writes = !w.batch.Empty(), w.batch.Size()
+		l.committing, l.writes, l.writesFrom = !w.batch.Empty(), w.batch.Size(), l.waitsFrom
 		stopped := l.stopped
 		l.mu.Unlock()
 		if !w.batch.Empty() {
@@ -186,7 +200,6 @@ func (l *lane) carryOut(w *work) {
 	// Only now may the loop send past the lane: what it sends comes after.
 	l.mu.Lock()
 	l.committing, l.writes = false, 0
-	l.unwritten.Store(int64(l.waiting.batch.Size()))
 	l.mu.Unlock()
 	for i := range w.events {
 		l.tell(&w.events[i])

@@ -167,15 +167,17 @@ func TestLaneIsBounded(t *testing.T) {
 		if last := d.entries[len(d.entries)-1]; last != "tell lagged 7" {
 			t.Errorf("last entry %s", last)
 		}
-		if n := d.unwritten.Load(); n != 0 {
+		if n, since := d.unwritten(); n != 0 || !since.IsZero() {
 			t.Errorf("%d bytes wait though all was committed", n)
 		}
 		d.persist(incarnation(1)) // under way
 		synctest.Wait()
+		began := time.Now()
+		time.Sleep(time.Second)
 		d.persist(incarnation(2))
 		d.persist(incarnation(3))
-		if n := d.unwritten.Load(); n != int64(3*incarnationSize) {
-			t.Errorf("%d bytes wait, want %d", n, 3*incarnationSize)
+		if n, since := d.unwritten(); n != 3*incarnationSize || !since.Equal(began) {
+			t.Errorf("%d bytes wait since %v, want %d since %v", n, since, 3*incarnationSize, began)
 		}
 		d.stop()
 	})

@@ -60,9 +60,10 @@ type loop struct {
 	counters  *counters
 	resolver  *resolver
 	questions *questions
-	echo      *echo          // nil: nobody is told of rumors that come again
-	gone      func(out bool) // called once the node has left: whether it is out, or the seeds have not ruled it
-	failed    func(error)    // called when it cannot go on
+	echo      *echo                        // nil: nobody is told of rumors that come again
+	gone      func(out bool)               // called once the node has left: whether it is out, or the seeds have not ruled it
+	failed    func(error)                  // called when it cannot go on
+	diskTold  func(behind bool, bytes int) // called when the disk does not keep up, and when it does again
 
 	// Of a network with seeds, else nil.
 	courier *courier
@@ -77,6 +78,7 @@ type loop struct {
 	ticked    bool           // at least once
 	readFails int            // one after the other
 	leaving   bool
+	behind    bool // the disk does not keep up, as far as was told
 	departed  bool // members have moved or gone since the second began: see acquaint
 	told      bool // gone was called, or will be
 }
@@ -95,9 +97,10 @@ func (l *loop) run() error {
 // turn of the others, whatever comes of them. It reports whether the loop is to
 // end, and why if that is a failure.
 func (l *loop) turn() (ended bool, err error) {
-	l.node.DiskWaits(int(l.lane.unwritten.Load()))
+	l.node.DiskWaits(l.lane.unwritten())
 	now := l.tick(time.Now())
 	l.checkDoomed()
+	l.checkDisk()
 	in, queued, open := l.inbox.next()
 	switch {
 	case !open:
@@ -218,6 +221,15 @@ func (l *loop) work(now time.Time, in input) {
 func (l *loop) checkDoomed() {
 	if why := l.node.Doomed(); why != "" {
 		l.failed(errors.New(why))
+	}
+}
+
+// checkDisk tells when the node takes on less because of its disk, and when no more.
+func (l *loop) checkDisk() {
+	if behind := l.node.DiskBehind() > 0; behind != l.behind {
+		l.behind = behind
+		bytes, _ := l.lane.unwritten()
+		l.diskTold(behind, bytes)
 	}
 }
 

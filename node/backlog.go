@@ -11,18 +11,24 @@ import (
 // one. A guess.
 const waitsMost = 4 << 20
 
-// DiskWaits is told how many bytes of records wait to be durable; drivers tell it before each
-// step. While they are many the node refuses what clients say, and of a seed what is asked of
+// waitsLong is how long a record may wait before that. A guess: some times the slowest sync of a
+// disk that works.
+const waitsLong = 2 * time.Second
+
+// DiskWaits is told how many bytes of records wait to be durable, and since when the oldest does;
+// drivers tell it before each step. While they are many, or wait for long, the node refuses what clients say, and of a seed what is asked of
 // it and the log's messages: clients can ask elsewhere, and the others of the log repeat
 // themselves. It goes on to probe and to answer, which writes next to nothing, so a disk that
 // stands still does not look like death.
-func (n *Node) DiskWaits(bytes int) { n.diskWaits = bytes }
+func (n *Node) DiskWaits(bytes int, since time.Time) { n.diskWaits, n.diskSince = bytes, since }
 
 // diskBehind reports whether nothing is to be taken on that has to become durable.
-func (n *Node) diskBehind() bool { return n.diskWaits > waitsMost }
+func (n *Node) diskBehind() bool {
+	return n.diskWaits > waitsMost || n.diskWaits > 0 && n.stepped.Sub(n.diskSince) > waitsLong
+}
 
-// behindFor is for how long the disk has been behind.
-func (n *Node) behindFor() time.Duration { return n.stepped.Sub(n.behindSince) }
+// DiskBehind is for how long the disk has been behind.
+func (n *Node) DiskBehind() time.Duration { return n.stepped.Sub(n.behindSince) }
 
 // defers reports whether a packet is dropped because of what it would have a seed write.
 func (n *Node) defers(p *hearsay.Packet) bool {

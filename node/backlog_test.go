@@ -17,12 +17,13 @@ func TestDiskBehind(t *testing.T) {
 		n.Receive(now, &hearsay.Packet{From: hearsay.NodeID{9}, Addr: crowdAddr(9), Stream: true, Body: body})
 		return n.drops[hearsay.DropQueueFull] > before
 	}
-	for _, behind := range []bool{false, true, false} {
-		waits := waitsMost
-		if behind {
-			waits++
-		}
-		n.DiskWaits(waits)
+	for _, c := range []struct {
+		waits  int
+		since  time.Duration
+		behind bool
+	}{{waitsMost, waitsLong, false}, {waitsMost + 1, 0, true}, {0, 0, false}, {1, waitsLong + 1, true}, {1, 0, false}} {
+		waits, behind := c.waits, c.behind
+		n.DiskWaits(waits, now.Add(-c.since))
 		for _, body := range []hearsay.Message{&hearsay.Register{}, &hearsay.Report{}, &hearsay.Depart{}, &hearsay.Raft{}} {
 			if got := dropped(body); got != behind {
 				t.Errorf("%d bytes wait: %T is dropped: %t", waits, body, got)

@@ -56,6 +56,7 @@ type Node struct {
 	spoken      bool      // the first step is over: what New wanted persisted is out
 	late        uint64
 	diskWaits   int       // bytes of records that are not durable yet
+	diskSince   time.Time // since when the oldest of them waits
 	behindSince time.Time // the last step in which the disk kept up
 	replies     replies
 	secret      uint64 // spreads what is told apart by others' choice: see roster.NewCards and quota.New
@@ -211,7 +212,7 @@ func (n *Node) Stats() hearsay.Stats {
 		Rounds: r.Rounds, Statements: r.Statements, Condemned: r.Condemned, Deaths: r.Deaths,
 		Suspicions: r.Suspicions, Refutations: r.Refutations,
 		ClaimsIn: r.ClaimsIn, ClaimsNew: r.ClaimsNew, ClaimsOut: r.ClaimsOut, Exchanges: r.Exchanges,
-		Late: n.late, DiskWaits: n.diskWaits, DiskBehind: n.behindFor().Seconds(), NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
+		Late: n.late, DiskWaits: n.diskWaits, DiskBehind: n.DiskBehind().Seconds(), NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
 		RoundTrip: n.detect.RoundTrip().Seconds(), Drops: n.drops,
 		RumorsSaid: t.Said, RumorsDelivered: t.Delivered, RumorDuplicates: t.Duplicates, RumorConflicts: t.Conflicts,
 		RumorPayloads: t.Payloads, RumorNames: t.Names, RumorGrafts: t.Grafts, RumorPlaces: t.Places,

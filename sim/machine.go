@@ -73,6 +73,7 @@ type machine struct {
 	roused bool                // its tick was due, and comes late
 	inbox  []int32             // flights that came while it was paused
 	lane   []carrying          // waits for the disk
+	waits  time.Time           // since when, by its clock
 	reads  []hearsay.OlderRead // under way, oldest first
 
 	entropy entropy // of a seed
@@ -429,11 +430,12 @@ func (w *World) enterLane(m *machine, e *hearsay.Effects) {
 		}
 	}
 	m.disk.Write(e.Persist)
-	m.node.DiskWaits(m.disk.Waits())
 	m.lane = append(m.lane, c)
 	if len(m.lane) == 1 {
+		m.waits = w.timeOf(m)
 		w.queue.push(moment{at: w.now + w.syncTime(m), kind: momentSynced, machine: m.index, which: m.life})
 	}
+	m.node.DiskWaits(m.disk.Waits(), m.waits)
 }
 
 // read gives a node what it has asked for of the ledger on its disk. A paused
@@ -458,7 +460,7 @@ func (w *World) synced(m *machine) {
 	if !w.syncs(m) {
 		return
 	}
-	m.node.DiskWaits(m.disk.Waits())
+	m.node.DiskWaits(m.disk.Waits(), m.waits)
 	w.check.follows(m, w.now)
 	lane := m.lane
 	m.lane = nil

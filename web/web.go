@@ -349,7 +349,7 @@ func (a *api) getHealthz(w http.ResponseWriter, _ *http.Request) *problem {
 
 // diskBehind says what waits for the disk.
 func diskBehind(s *hearsay.Stats) string {
-	return fmt.Sprintf("the disk does not keep up: %d bytes wait to be durable, and since %.1f s nothing that adds to them is taken on", s.DiskWaits, s.DiskBehind)
+	return fmt.Sprintf("the disk does not keep up: %d bytes wait to be durable, and for %.1f s nothing that adds to them is taken on", s.DiskWaits, s.DiskBehind)
 }
 
 // getReadyz says whether this node is in: a peer by the word of the others, or

@@ -288,7 +288,7 @@ func seedWords(s *hearsay.SeedStatus, leads bool) string {
 func printStats(table io.Writer, s *hearsay.Stats) {
 	fmt.Fprintf(table, "members\t%d alive, %d suspect, %d dead, %d left\n", s.Alive, s.Suspect, s.Dead, s.Left)
 	if s.DiskBehind > 0 {
-		fmt.Fprintf(table, "disk\tDOES NOT KEEP UP: %d bytes wait to be durable, and since %.1f s nothing that adds to them is taken on\n", s.DiskWaits, s.DiskBehind)
+		fmt.Fprintf(table, "disk\tDOES NOT KEEP UP: %d bytes wait to be durable, and for %.1f s nothing that adds to them is taken on\n", s.DiskWaits, s.DiskBehind)
 	}
 	fmt.Fprintf(table, "health\t%s\n", healthWords(s.Health))
 	fmt.Fprintf(table, "round trip\t%s\n", roundTripWords(s.RoundTrip))
