@@ -64,14 +64,8 @@ func (s *state) carryOut(id hearsay.CaseID, c *command) []change {
 			return s.abort(open, "no decision in time")
 		}
 		return nil
-	case opBar:
-		return s.setBar(c)
-	case opLift:
-		if at, found := s.bar(c.id); found && !hearsay.Steers(c.why) {
-			s.barred = slices.Delete(s.barred, at, at+1)
-			return []change{{outcome: outLifted, id: c.id, why: c.why}}
-		}
-		return nil
+	case opBar, opLift:
+		return s.changeBar(id.Index(), c)
 	case opMove:
 		return s.move(c)
 	case opLimits:
@@ -218,16 +212,28 @@ func (s *state) leave(id hearsay.CaseID, c *command) []change {
 	return append(changes, change{outcome: outRuled, ruling: r})
 }
 
-func (s *state) setBar(c *command) (changes []change) {
+// changeBar sets a bar or lifts one. A seed proposes again what has not come about soon, and the
+// second proposal may be slow: it must not undo what an operator has asked at another seed since. So a
+// proposal of before the last change of bars changes nothing; the seed that still wants it proposes it
+// anew. Those in one entry were proposed together.
+func (s *state) changeBar(index uint64, c *command) (changes []change) {
 	at, found := s.bar(c.id)
-	if found || len(s.barred) >= maxBarred || hearsay.Steers(c.why) {
+	switch {
+	case s.barsChanged > c.seen && s.barsChanged != index, found != (c.op == opLift), hearsay.Steers(c.why):
 		return nil
+	case found:
+		s.barred = slices.Delete(s.barred, at, at+1)
+		changes = []change{{outcome: outLifted, id: c.id, why: c.why}}
+	case len(s.barred) >= maxBarred:
+		return nil
+	default:
+		s.barred = slices.Insert(s.barred, at, hearsay.Bar{ID: c.id, At: c.at, Why: c.why})
+		changes = []change{{outcome: outBarred, id: c.id, why: c.why}}
+		if open := s.admitting[c.id]; open != nil {
+			changes = append(changes, s.abort(open, "barred")...)
+		}
 	}
-	s.barred = slices.Insert(s.barred, at, hearsay.Bar{ID: c.id, At: c.at, Why: c.why})
-	changes = []change{{outcome: outBarred, id: c.id, why: c.why}}
-	if open := s.admitting[c.id]; open != nil {
-		changes = append(changes, s.abort(open, "barred")...)
-	}
+	s.barsChanged = index
 	return changes
 }
 

@@ -146,6 +146,7 @@ func newBench(t *testing.T, n int) *bench {
 }
 
 func (b *bench) do(c command) []change {
+	c.seen = b.index
 	b.index++
 	return b.apply(b.index, appendEntry(nil, []command{c}))
 }
@@ -414,7 +415,7 @@ func TestReasonsArePlain(t *testing.T) {
 			t.Errorf("a ballot with the reason %q comes to %+v", why, cast)
 		}
 		barred := s.apply(1002, appendEntry(nil, []command{{op: opBar, id: p.id(), why: why}}))
-		lifted := s.apply(1003, appendEntry(nil, []command{{op: opLift, id: p.id(), why: why}}))
+		lifted := s.apply(1003, appendEntry(nil, []command{{op: opLift, id: p.id(), seen: 1002, why: why}}))
 		if taken := want == outBalloted; (len(barred) > 0) != taken || (len(lifted) > 0) != taken {
 			t.Errorf("a bar with the reason %q comes to %+v, and its end to %+v", why, barred, lifted)
 		}

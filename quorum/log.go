@@ -20,8 +20,8 @@ const (
 	opBallot                      // ballot
 	opLeave                       // leave
 	opExpire                      // case: it ends without a ruling
-	opBar                         // id, why: nobody admits it from now
-	opLift                        // id, why: the bar ends
+	opBar                         // id, seen, why: nobody admits it from now
+	opLift                        // id, seen, why: the bar ends
 	opMove                        // claim: a member's signed word where it is now
 	opLimits                      // limits: a seat's signed word which limits it was told
 )
@@ -45,13 +45,14 @@ type command struct {
 	limits   hearsay.LimitsWord
 	caseID   hearsay.CaseID
 	id       hearsay.NodeID
+	seen     uint64 // the entry that the proposer had applied: an older word about bars does not undo a newer one
 	why      string
 }
 
 const (
 	// logVersion is of what readCommand reads. It rises with each change of that: seeds that read the
 	// same entry differently come to different ledgers.
-	logVersion = 1
+	logVersion = 2
 
 	// maxEntryBytes bounds an entry: some 60 ballots. A step of the leader signs it for each of
 	// the other seeds, at some 4 µs a KiB.
@@ -121,7 +122,7 @@ func (c *command) append(dst []byte) []byte {
 	case opLimits:
 		return c.limits.AppendBinary(dst)
 	case opBar, opLift:
-		return hearsay.AppendText(append(dst, c.id[:]...), c.why)
+		return hearsay.AppendText(binary.BigEndian.AppendUint64(append(dst, c.id[:]...), c.seen), c.why)
 	}
 	return dst
 }
@@ -154,7 +155,7 @@ func readCommand(r *hearsay.Canonical) command {
 	case opLimits:
 		c.limits = r.LimitsWord()
 	case opBar, opLift:
-		c.id, c.why = r.NodeID(), r.Text()
+		c.id, c.seen, c.why = r.NodeID(), r.Uint64(), r.Text()
 	default:
 		r.Fail()
 	}

@@ -36,7 +36,7 @@ type offer struct {
 // offered takes a snapshot that has come whole, and is signed by the seat in a slot.
 func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
 	s, meta := readSnapshot(q.cfg.Network, q.signer, m.GetSnapshot().GetData()), m.GetSnapshot().GetMetadata()
-	if s == nil || len(s.seats) != len(q.cfg.Seeds) || s.began != q.founding || meta.GetIndex() > s.place()+placeAhead ||
+	if s == nil || len(s.seats) != len(q.cfg.Seeds) || s.began != q.founding || meta.GetIndex() > s.place()+placeAhead || s.barsChanged > meta.GetIndex() ||
 		s.bounds.words[q.cfg.Slot].At > timeMost/2 || !q.sitsInLog(s, meta.GetConfState()) { // what this seed says of limits must be newer than it has said
 		q.drops[hearsay.DropMalformed]++
 		return

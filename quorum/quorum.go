@@ -246,6 +246,9 @@ func (q *Quorum) propose(now time.Time, c command) {
 		return
 	}
 	c.at, c.proposer = now.UnixMilli(), uint8(q.cfg.Slot)
+	if c.bars() && q.replica != nil {
+		c.seen = q.replica.log.applied
+	}
 	q.queue = append(q.queue, c)
 	if q.flushAt.IsZero() {
 		q.flushAt = now

@@ -11,17 +11,17 @@ import (
 // A snapshot is the state in canonical bytes: equal states have equal
 // snapshots. Of the ledger the last ruling is in it, which the head is the hash of.
 //
-//	version 5 · epoch 8 · head 32 · began 32 · if epoch > 0: ruling · seats · seats at the founding
+//	version 6 · epoch 8 · head 32 · began 32 · if epoch > 0: ruling · seats · seats at the founding
 //	count 4 · members: stay 24 · claim
 //	count 4 · open cases: id 8 · opening · count 1 · ballots
-//	count 4 · barred: id 16 · at 8 · why
+//	bars changed 8 · count 4 · barred: id 16 · at 8 · why
 //	count 4 · departed: id 16 · incarnation 8 · removed 1
 //	limits 16 · now 8 · by seat: at 8 · then 8 · said 1 · word
 //	spent 8 · at 8 · count 4 · sources: address 16 · spent 8 · at 8
 //
 // The version rises with each change of that, also if less is taken for a snapshot than before.
 // A seed does not start on one of another version (otherVersion).
-const snapshotVersion = 5
+const snapshotVersion = 6
 
 // What one of each has in a snapshot, in bytes, at most.
 const (
@@ -69,7 +69,7 @@ func (s *state) appendSnapshot(dst []byte) []byte {
 			dst = c.ballots[i].AppendBinary(dst)
 		}
 	}
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(s.barred)))
+	dst = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(dst, s.barsChanged), uint32(len(s.barred)))
 	for i := range s.barred {
 		dst = append(dst, s.barred[i].ID[:]...)
 		dst = binary.BigEndian.AppendUint64(dst, uint64(s.barred[i].At))
@@ -116,6 +116,7 @@ func readSnapshot(network hearsay.NetworkID, signer hearsay.Signer, data []byte)
 			return nil
 		}
 	}
+	s.barsChanged = r.Uint64()
 	for range count(r, maxBarred) {
 		b := hearsay.Bar{ID: r.NodeID(), At: int64(r.Uint64()), Why: r.Text()}
 		if n := len(s.barred); hearsay.Steers(b.Why) || n > 0 && s.barred[n-1].ID.Compare(b.ID) >= 0 {

@@ -34,6 +34,8 @@ type state struct {
 	began    hearsay.Hash    // what is signed names it (LedgerID.Founding)
 	bounds   bounds
 
+	barsChanged uint64 // the entry that has last set or lifted a bar
+
 	// What is derived from cases: one is open for an identity, an address, a
 	// seat at a time.
 	admitting map[hearsay.NodeID]*openCase

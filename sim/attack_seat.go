@@ -35,7 +35,7 @@ const (
 
 // The commands of the log that are made, by number, and how an entry begins (package quorum).
 const (
-	entryVersion  = 1
+	entryVersion  = 2
 	commandRemove = 2
 	commandBallot = 4
 	commandLeave  = 5
