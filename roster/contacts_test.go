@@ -122,3 +122,74 @@ func TestContactThatIsGivenAgainStays(t *testing.T) {
 		t.Error("in half an hour alone, the contact that is written in its settings is never tried")
 	}
 }
+
+// Where as many addresses are on disk as there may be, a living member takes the place of the dead one
+// that was known for the shortest time, also if all of them were known for long. Where all live, it has none.
+func TestLivingTakeThePlaceOfTheDead(t *testing.T) {
+	b := newBench(t, 6)
+	disk := map[netip.AddrPort]*hearsay.Contact{}
+	comes := func(n int) *stranger {
+		m := newStranger(n)
+		apply(disk, b.hear(m, m.word(hearsay.StateAlive)).Persist)
+		b.others = append(b.others, m)
+		return m
+	}
+	first := comes(100)
+	for i := range 248 {
+		comes(200 + i)
+	}
+	b.now = b.now.Add(time.Minute)
+	later := comes(101)
+	if disk[first.addr] == nil || disk[later.addr] == nil {
+		t.Fatal("the addresses are not on disk")
+	}
+	b.now = b.now.Add(2 * time.Minute)
+	without := comes(102)
+	b.die(later)
+	apply(disk, b.out.Persist)
+	b.die(first)
+	apply(disk, b.out.Persist)
+	with := comes(103)
+	for _, m := range []struct {
+		*stranger
+		what string
+		want bool
+	}{{first, "dead, and known for longer", true}, {later, "dead, and known for a shorter time", false}, {with, "came when one was dead", true}, {without, "came when all lived", false}} {
+		if there := disk[m.addr] != nil; there != m.want {
+			t.Errorf("%s: its address is on disk: %t, want %t", m.what, there, m.want)
+		}
+	}
+}
+
+// Of the forgotten one that was known for a short time makes room, and none that was known for long.
+func TestForgottenMakeRoom(t *testing.T) {
+	var records []hearsay.Record
+	disk := map[netip.AddrPort]*hearsay.Contact{}
+	for i := range 255 {
+		o := newStranger(1000 + i)
+		records = append(records, &hearsay.Contact{Addr: o.addr, ID: o.id()})
+	}
+	apply(disk, records)
+	b := newBenchOf(t, 6, newStranger(0), records...)
+	long := b.others[0]
+	b.now = b.now.Add(2 * time.Minute)
+	short := newStranger(100)
+	apply(disk, b.hear(short, short.word(hearsay.StateAlive)).Persist)
+	b.others = append(b.others, short)
+	for _, m := range []*stranger{short, long} {
+		b.die(m)
+		apply(disk, b.out.Persist)
+		b.now = b.now.Add(25 * time.Hour)
+		b.out.Reset()
+		b.Tick(b.now)
+		apply(disk, b.out.Persist)
+	}
+	if disk[short.addr] != nil || len(disk) < 255 {
+		t.Errorf("that of one known for seconds is on disk: %t; of 255 that an earlier life has kept and one known for minutes %d are", disk[short.addr] != nil, len(disk))
+	}
+	for _, r := range records {
+		if c := r.(*hearsay.Contact); disk[c.Addr] == nil {
+			t.Errorf("%v, which an earlier life has kept, has made room", c.Addr)
+		}
+	}
+}
