@@ -1,8 +1,13 @@
 package quorum
 
 import (
+	"slices"
 	"testing"
 	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
 )
 
 // A leader that stands still for most of each second is heard often enough to stay one
@@ -56,4 +61,49 @@ func TestLeadIsKeptWhereAllAreLate(t *testing.T) {
 		t.Errorf("%d leaders in a minute: want at most %d", changes, most)
 	}
 	t.Logf("%d leaders in a minute", changes)
+}
+
+// A leader hands over to a seed that has what is committed, as far as it knows: not to one of which it
+// hears that it lives, and not that it has taken the entries.
+func TestLeadGoesToWhatIsCommitted(t *testing.T) {
+	w := followed(t, 9, 1)
+	w.run(time.Second)
+	slot, _ := w.machines[0].q.Leader()
+	leader, mute := w.machines[slot], w.machines[(slot+1)%3]
+	w.stepped = func(m *machine, out *hearsay.Effects) {
+		out.Send = slices.DeleteFunc(out.Send, func(p hearsay.Packet) bool {
+			f, is := p.Body.(*hearsay.Raft)
+			return is && m == mute && f.Type == uint8(raftpb.MsgAppResp)
+		})
+	}
+	w.newPerson()
+	w.must(10*time.Second, "one more is in", func() bool { return leader.q.Epoch() == 2 })
+	heardLast := 0
+	for range 100 {
+		w.run(20 * time.Millisecond)
+		heard := leader.q.heardAt
+		if heard[mute.slot].After(heard[(slot+2)%3]) {
+			heardLast++
+		}
+		if to, ok := leader.q.successor(w.now); !ok || to == mute.slot {
+			t.Fatalf("it would hand over to seed %d, of which it does not know that it has the log: %t", to, ok)
+		}
+	}
+	if heardLast == 0 {
+		t.Error("that seed was never heard last: the test shows nothing")
+	}
+}
+
+// What a seed that led until now has gathered still gets into the log, but for the ends of cases: the
+// leader refuses an entry that has one.
+func TestFormerLeaderEndsNoCase(t *testing.T) {
+	w := followed(t, 9, 1)
+	w.run(time.Second)
+	slot, _ := w.machines[0].q.Leader()
+	former, id := w.machines[(slot+1)%3], hearsay.NodeID{7}
+	w.step(former, func() {
+		former.q.propose(w.now, command{op: opExpire, caseID: 7})
+		former.q.Bar(w.now, id, "it flaps")
+	})
+	w.must(w.cfg.RetryEvery-w.cfg.TickEvery, "the rest is in the log", func() bool { return len(former.q.Barred(nil)) == 1 })
 }
