@@ -20,7 +20,9 @@ import (
 //
 // Heads prove the ledger, and by it the roster; the seats must be those that are known
 // here. Open cases, bars, departures, what was spent, the members of the log and the place in it are
-// the sender's word, within bounds: none of them may stop this seed for good.
+// the sender's word, within bounds: none of them keeps a log from going on, or a seed from starting again. But
+// a seed that has taken a place to which no log has come takes entries of no honest leader before that
+// place, so it rules nothing, and stops when the others do (outrun.go).
 type offer struct {
 	message  *raftpb.Message // without the bytes of the snapshot
 	snapshot *state

@@ -57,6 +57,7 @@ var seatLies = []seatLie{
 	{name: "terms", tells: (*lyingSeat).tellTerms},
 	{name: "entries", tells: (*lyingSeat).tellEntries},
 	{name: "snapshots", tells: (*lyingSeat).tellSnapshots},
+	{name: "snapshot_of_now", stops: 1, tells: (*lyingSeat).tellSnapshotOfNow},
 	{name: "heads", tells: (*lyingSeat).tellHeads},
 	{name: "seats", tells: (*lyingSeat).tellSeats, bends: (*lyingSeat).bendHellos},
 	{name: "two_logs", leads: true, stops: 1, bends: func(l *lyingSeat, e *hearsay.Effects) { l.bendEntries(e, 1) }},
@@ -71,8 +72,12 @@ type lyingSeat struct {
 	signer   *signer
 	sent     []hearsay.Raft       // by its node, to other seeds
 	snapshot *hearsay.LogSnapshot // the first that a seed has kept with somebody in
-	ballots  []hearsay.Ballot     // that its node has cast
-	term     uint64               // the highest that it has claimed
+	newest   *hearsay.LogSnapshot // that its node has kept
+	newestOf hearsay.Epoch
+
+	snapshotSent bool
+	ballots      []hearsay.Ballot // that its node has cast
+	term         uint64           // the highest that it has claimed
 
 	ruled     map[hearsay.Epoch]hearsay.Hash // by honest nodes
 	differs   map[hearsay.Epoch]bool
@@ -179,8 +184,15 @@ func (l *lyingSeat) notes(m *machine, e *hearsay.Event) {
 // steps keeps what the node of the lying seed says, and bends it.
 func (l *lyingSeat) steps(w *World, m *machine, e *hearsay.Effects) {
 	for _, r := range e.Persist {
-		if kept, is := r.(*hearsay.KeptSnapshot); is && !kept.Dropped && l.snapshot == nil && m.node != nil && m.node.Epoch() > 0 {
+		kept, is := r.(*hearsay.KeptSnapshot)
+		if !is || kept.Dropped || m.node == nil {
+			continue
+		}
+		if l.snapshot == nil && m.node.Epoch() > 0 {
 			l.snapshot = kept.Snapshot
+		}
+		if int(m.index) == l.seat {
+			l.newest, l.newestOf = kept.Snapshot, m.node.Epoch()
 		}
 	}
 	if int(m.index) != l.seat {
@@ -344,6 +356,18 @@ func (l *lyingSeat) tellSnapshots() {
 	}
 }
 
+// tellSnapshotOfNow sends one honest seed, once, the ledger that this has itself, at a place in the log
+// to which nobody has come.
+func (l *lyingSeat) tellSnapshotOfNow() {
+	if l.snapshotSent || l.newest == nil || l.newestOf != l.w.check.ledger.epoch() {
+		return
+	}
+	s := *l.newest
+	s.Index, s.Term = s.Index+1000, l.term+1
+	l.sayFrame(l.others()[0], &hearsay.Raft{Type: raftSnapshot, Term: s.Term, Snapshot: &s})
+	l.snapshotSent = true
+}
+
 // tellHeads tells of rulings that never were: heads of epochs to come and of others that are
 // past, and removals with ballots in others' names.
 func (l *lyingSeat) tellHeads() {
@@ -456,8 +480,9 @@ func (l *lyingSeat) bendEntries(e *hearsay.Effects, oneIn uint64) {
 
 // tellLyingSeat sums up. What is said without a figure is claimed in each run.
 func tellLyingSeat(r *AttackReport) string {
-	return r.fill("whatever it says of the log in the present term, of snapshots, of rulings and of seats changes nothing: nobody who is well is removed, no honest seed stops, no two have different rulings, " +
+	return r.fill("whatever it says of the log in the present term, of old snapshots, of rulings and of seats changes nothing: nobody who is well is removed, no honest seed stops, no two have different rulings, " +
 		"and newcomers are in as soon as without. By claiming the lead again and again it keeps the seeds from deciding anything for {terms_undecided_s} of 30 s, and for {terms_truth_back_s} s more. " +
 		"As the leader it can send one honest seed other entries than the other: that one finds out and stops ({two_logs_seeds_stopped}), before it rules anything else ({two_logs_epochs_that_differ} epochs), " +
-		"or with the first ruling that is another, if it was sent half of the entries ({two_half_logs_epochs_that_differ}); the others go on, and nobody is removed")
+		"or with the first ruling that is another, if it was sent half of the entries ({two_half_logs_epochs_that_differ}); the others go on, and nobody is removed. " +
+		"So it is with a snapshot of the ledger of now at a place in the log to which nobody has come ({snapshot_of_now_seeds_stopped}), which it can send without leading")
 }

@@ -39,6 +39,7 @@ var documented = map[string]struct {
 	"lying-seat": {true, map[string][2]float64{
 		"terms_undecided_s": {10, 30}, "terms_truth_back_s": {0, 20}, "entries_undecided_s": {0, 1}, "snapshots_undecided_s": {0, 1}, "heads_undecided_s": {0, 1}, "seats_undecided_s": {0, 1},
 		"two_logs_seeds_stopped": {1, 1}, "two_logs_epochs_that_differ": {0, 0}, "two_half_logs_members_removed": {0, 0},
+		"snapshot_of_now_seeds_stopped": {1, 1}, "snapshot_of_now_epochs_that_differ": {0, 0}, "snapshot_of_now_undecided_s": {0, 1},
 	}},
 	"eclipse":  {true, map[string][2]float64{"honest_members_known": {0, 0}, "joiner_known_to_nodes": {0, 0}, "second_contact_honest_members_known": {15, 15}}},
 	"flood":    {true, map[string][2]float64{"others_lost_share": {0, 0}, "flood_told_share": {0.1, 0.9}, "others_missed_by_returner_share": {0.1, 1}, "others_missed_by_returner_share_without": {0, 0}}},
