@@ -82,10 +82,18 @@ func (l *nodeLog) name(addr string) {
 	l.lines.addr = addr
 }
 
-// close ends the log: what waits is written, if that can be done soon.
+// close ends the log: what waits is written, if that can be done within logFlush.
 func (l *nodeLog) close() {
 	for _, q := range l.queues {
-		q.close()
+		q.end()
+	}
+	late := time.After(logFlush)
+	for _, q := range l.queues {
+		select {
+		case <-q.done:
+		case <-late:
+			return
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // The limits of a log whose reader stands still.
 const (
 	logWaitsMax = 1 << 20                // bytes that wait. Guess: a node that has much to say fills it in minutes
-	logFlush    = 500 * time.Millisecond // that the end of a node waits for its log; `up` kills after endTimeout
+	logFlush    = 500 * time.Millisecond // that the end of a node waits for all places of its log; `up` kills after endTimeout
 )
 
 // logQueue lies between a node and one of the places to which its log is written. A reader
@@ -100,16 +100,12 @@ func (q *logQueue) run() {
 	}
 }
 
-// close waits until all is written, or for logFlush.
-func (q *logQueue) close() {
+// end has the queue take no more.
+func (q *logQueue) end() {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
 	q.rouse()
-	select {
-	case <-q.done:
-	case <-time.After(logFlush):
-	}
 }
 
 // outputFile is the file of --output.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"hearsay"
 )
@@ -161,7 +163,27 @@ func TestLogTellsWhatIsLost(t *testing.T) {
 	if n := <-told; n != 2 || out.text.String() != "three\n" {
 		t.Errorf("told %d lost, written is %q", n, out.text.String())
 	}
-	q.close()
+	q.end()
+	<-q.done
+}
+
+// However many places stand still, the end of a node waits for its log once.
+func TestEndWaitsOnceForItsLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stdout, stderr := &place{gate: make(chan struct{})}, &place{gate: make(chan struct{})}
+		log, err := openLog(logPlaces{lines: stdout, people: stderr}, hearsay.RoleSeed, "b:2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Info("one")
+		began := time.Now()
+		log.close()
+		if waited := time.Since(began); waited != logFlush {
+			t.Errorf("it waits for %v, want %v", waited, logFlush)
+		}
+		close(stdout.gate)
+		close(stderr.gate)
+	})
 }
 
 // A log that was moved away goes on in a new file, when that is asked.
