@@ -21,6 +21,9 @@ import (
 //	  |<-- Rulings{Heads} -----|                    |   A's own head is newer than its ledger: it stops
 //	  |<-- RosterPart{Heads} -----------------------|   the same, if A's ledger ends long before B's
 //	  |<-- hello: no ledger ------------------------|   or nothing contradicts it: it takes part
+//
+// Heads without its own are no answer: a seed tells its newest by itself, too. So one that has
+// signed none yet, as it has just been given its seat, waits for unsureFor.
 
 // unsureFor is how long an answer of all is waited for. Seeds that lost their
 // power together, and one of them for ever, must come back by themselves. A guess:
@@ -28,7 +31,8 @@ import (
 const unsureFor = time.Minute
 
 // keepWaited is how much of that a start may repeat: what restarts a seed that is not
-// ready must not keep it in doubt for ever. A guess: a write a second does no harm.
+// ready must not keep it in doubt for ever. Where the machine does not tell when it was started (package
+// store: every system but Linux) each start begins anew. A guess: a write a second does no harm.
 const keepWaited = time.Second
 
 // doubtful is what a seed waits for that is not sure of its disk.
