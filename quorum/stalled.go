@@ -19,14 +19,15 @@ type progress struct {
 	stalled bool
 }
 
-// tickProgress looks at whether the log goes on.
+// tickProgress looks at whether the log goes on. A log that has stalled is so until it goes on, also
+// while nothing is asked: requests end, and what is ready then would be asked in vain.
 func (q *Quorum) tickProgress(now time.Time) {
 	p := &q.progress
 	wanted := len(q.asked) > 0 || q.lags()
 	if wanted {
 		p.idle = now
 	}
-	if applied := q.replica.log.applied; p.since.IsZero() || applied != p.applied || now.Sub(p.idle) >= stallAfter {
+	if applied := q.replica.log.applied; p.since.IsZero() || applied != p.applied || !p.stalled && now.Sub(p.idle) >= stallAfter {
 		*p = progress{applied: applied, since: now, idle: p.idle}
 	}
 	p.stalled = p.stalled || wanted && now.Sub(p.since) >= stallAfter

@@ -10,8 +10,8 @@ import (
 	"hearsay"
 )
 
-// One seat that claims the lead in ever higher terms keeps the others from deciding. As long as
-// something waits for that, they say so, and no longer once it has ended.
+// One seat that claims the lead in ever higher terms keeps the others from deciding. Once something
+// has waited for that in vain, they say so until the log goes on.
 func TestSeatThatClaimsTheLead(t *testing.T) {
 	w := followed(t, 86, 1)
 	thief, others := w.machines[2], w.machines[:2]
@@ -40,6 +40,14 @@ func TestSeatThatClaimsTheLead(t *testing.T) {
 	if w.in(p) {
 		t.Error("somebody is admitted: the test shows nothing")
 	}
+	p.up = false // and asks no more
+	w.run(20 * time.Second)
+	for _, m := range others {
+		if m.q.Decides() {
+			t.Errorf("nothing was decided since, and slot %d says no more that it is so", m.slot)
+		}
+	}
+	p.up = true
 	claims = false
 	w.must(20*time.Second, "it is over", func() bool { return w.in(p) && others[0].q.Decides() && others[1].q.Decides() })
 }
