@@ -99,6 +99,9 @@ func (g *gathering) join(network hearsay.NetworkID) (fits bool) {
 				return false
 			}
 		}
+		if n := len(part.Members); n > 0 {
+			g.roster.rehash(int(part.Members[n-1].Stay.ID[0])) // nobody comes before it any more
+		}
 		g.joined++
 	}
 	return g.joined < len(g.parts) || g.roster.hash(network) == ruling.Roster

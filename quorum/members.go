@@ -119,8 +119,14 @@ func (m *members) witnesses(subject hearsay.NodeID) []hearsay.NodeID {
 
 // hash is equal for two rosters of the same stays, and for no others.
 func (m *members) hash(network hearsay.NetworkID) hearsay.Hash {
+	m.rehash(len(m.parts))
+	return hearsay.HashRoster(network, &m.hashes)
+}
+
+// rehash takes the hashes of the first so many parts, of those that have changed.
+func (m *members) rehash(n int) {
 	var stays []hearsay.Stay
-	for i := range m.parts {
+	for i := range n {
 		if !m.stale[i] {
 			continue
 		}
@@ -130,5 +136,4 @@ func (m *members) hash(network hearsay.NetworkID) hearsay.Hash {
 		}
 		m.hashes[i], m.stale[i] = hearsay.HashBucket(stays), false
 	}
-	return hearsay.HashRoster(network, &m.hashes)
 }
