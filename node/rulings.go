@@ -50,7 +50,7 @@ func (n *Node) ruled(now time.Time, e *hearsay.Event) {
 			n.removed(now)
 		}
 	case hearsay.RulingSeat, hearsay.RulingRecover:
-		n.expelStrangers(now) // who sat there before
+		n.expelStrangers(now, hearsay.RoleSeed) // who sat there before; of peers the rulings that follow tell
 	}
 	if s.seat != nil {
 		s.answers.giveAll(r.Stay, hearsay.OutcomeDone, len(r.Ballots), "")
@@ -74,7 +74,7 @@ func (n *Node) overtake(now time.Time, told hearsay.Epoch) {
 			n.past(since)
 		}
 	}
-	n.expelStrangers(now)
+	n.expelStrangers(now, 0)
 	if s.petitions != nil {
 		s.petitions.Prune(func(stay hearsay.Stay) bool {
 			m, in := s.authority.Member(stay.ID)
@@ -98,9 +98,13 @@ func (n *Node) expelUnseated(now time.Time) {
 	s.unseated = s.unseated[:0]
 }
 
-// expelStrangers lists as dead who is in neither by the ledger nor by a seat.
-func (n *Node) expelStrangers(now time.Time) {
+// expelStrangers lists as dead who is in neither by the ledger nor by a seat, of those with a
+// role; 0: of all.
+func (n *Node) expelStrangers(now time.Time, role hearsay.Role) {
 	for _, m := range n.roster.All(nil) {
+		if role != 0 && m.Role != role {
+			continue
+		}
 		if m.State.Living() && m.ID != n.id && n.roleOf(m.ID) == 0 {
 			n.roster.Expel(now, m.ID, hearsay.NodeID{}, nil)
 		}

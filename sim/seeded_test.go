@@ -527,11 +527,11 @@ func TestFewAreLeftInAnOpenNetwork(t *testing.T) {
 func TestLeaverIsNotDeadAfterASeatRuling(t *testing.T) {
 	for name, set := range map[string]func(*Config){"rulings": withSeeds(3), "rosters": shortLedger} {
 		for _, between := range []string{"at 15s kill s3\nat 20s restart s3 fresh", "at 15s kill s2 s3\nat 20s recover s1"} {
-			w := newScenario(t, 7, "at 10s leave n5\n"+between+"\nat 40s start n6 n7\nat 50s leave n6\nat 55s restart n4", set)
+			w := newScenario(t, 8, "at 10s leave n5\n"+between+"\nat 40s start n6 n7\nat 50s leave n3 n6\nat 55s restart n4\nat 56s start n8", set)
 			w.RunUntil(80 * time.Second)
-			for by := range 7 {
+			for by := range 8 {
 				if m := &w.machines[by]; m.condition == conditionRunning {
-					for of := 5; of <= 6; of++ {
+					for _, of := range []int{3, 5, 6} { // in before the ruling and left after it, left before it, came and left after it
 						if got := w.stateAt(by+1, of); got != hearsay.StateLeft && got != 0 {
 							t.Errorf("%s, %q: n%d holds n%d %s", name, between, by+1, of, got)
 						}
