@@ -47,6 +47,7 @@ type network struct {
 	now    time.Time
 	nodes  []*node.Node
 	down   map[int]bool
+	stuck  map[int]bool // machines of which no stream gets anything through, to or from: behind loss that lasts for seconds
 	events []string
 	pings  map[[2]int]int // by who pings whom
 }
@@ -118,7 +119,7 @@ func (w *network) carry(from int, out *hearsay.Effects) {
 		w.events = append(w.events, fmt.Sprintf("%8s n%d %s %s by %s", e.At.Sub(start).Round(time.Millisecond), from, e.Kind, e.Name, e.ByName))
 	}
 	for _, l := range letters {
-		if l.to < len(w.nodes) && !w.down[l.to] && !w.down[from] {
+		if l.to < len(w.nodes) && !w.down[l.to] && !w.down[from] && !(l.p.Stream && (w.stuck[l.to] || w.stuck[from])) {
 			w.carry(l.to, w.nodes[l.to].Receive(w.now, sized(&l.p)))
 		}
 	}

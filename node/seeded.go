@@ -265,7 +265,7 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 			n.roster.Rejoin(now) // it may have been in, and out, and not have heard of either
 		}
 	case *hearsay.SeatHello, *hearsay.LedgerReq, *hearsay.Raft, *hearsay.Rulings, *hearsay.RosterPart:
-		if !p.Stream { // anybody could forge where a datagram came from
+		if !p.Stream && !quorum.ByDatagram(m) { // anybody could forge where a datagram came from
 			n.drops[hearsay.DropUnexpected]++
 			return true
 		}

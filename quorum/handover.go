@@ -14,7 +14,10 @@ import (
 // keep its place, and every case waits for it.
 //
 //	leader ── MsgTimeoutNow ──▶ follower ── MsgVote ──▶ all
-//	   |  sends nothing as a leader or candidate for a while
+//	   |  sends nothing else as a leader or candidate for a while
+//
+// It goes by stream, and in each tick as a datagram until another leads: behind loss what is in
+// front of it in the stream may keep it for seconds.
 //
 // The library's own transfer waits until the follower has all entries, and takes no
 // new ones meanwhile. Where entries do not get through that never ends. An
@@ -57,6 +60,7 @@ type lateness struct {
 	tickAt time.Time                   // of the last tick that it led
 	score  int
 	handed time.Time // when it has handed over last
+	to     int       // the slot to which
 	quiet  time.Time // until then it sends nothing as a leader or candidate
 
 	entry   uint64    // the newest of the log when one had to wait for a quorum
@@ -73,6 +77,9 @@ func (q *Quorum) tickLate(now time.Time) {
 	if l.ledAt.IsZero() {
 		l.ledAt, l.tickAt = now, now
 	}
+	if now.Before(l.quiet) {
+		q.out.Send = append(q.out.Send, q.handingOver(l.to))
+	}
 	patience := lateTicks * q.cfg.TickEvery
 	late := now.Sub(l.tickAt) >= patience || now.Sub(later(q.lastHeard(), l.ledAt)) >= patience || q.commitWaits(now) >= commitTicks*q.cfg.TickEvery
 	if l.tickAt = now; !late {
@@ -83,13 +90,29 @@ func (q *Quorum) tickLate(now time.Time) {
 		return
 	}
 	if slot, ok := q.successor(now); ok {
-		l.handed = now
-		q.sendRaft(now, &raftpb.Message{
-			Type: raftpb.MsgTimeoutNow.Enum(), To: new(q.seats.known[slot].seat.RaftID(q.cfg.Network)), From: new(q.replica.id),
-			Term: new(q.replica.log.hard.GetTerm()),
-		})
+		l.handed, l.to = now, slot
+		byStream := q.handingOver(slot)
+		byStream.Stream = true
+		q.out.Send = append(q.out.Send, byStream, q.handingOver(slot))
 		l.quiet = now.Add(quietElections * q.patience())
 	}
+}
+
+// handingOver tells the seed in a slot to stand, by a datagram.
+func (q *Quorum) handingOver(slot int) hearsay.Packet {
+	f := &hearsay.Raft{
+		Founding: q.founding, Slot: uint8(q.cfg.Slot), Type: uint8(raftpb.MsgTimeoutNow),
+		To: q.seats.known[slot].id, From: q.replica.id, Term: q.replica.log.hard.GetTerm(),
+	}
+	f.Sign(q.cfg.Network, q.plain)
+	return hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Body: f}
+}
+
+// ByDatagram reports whether what a packet carries for the seeds' authority may come as a
+// datagram: anybody can forge where that came from, so nothing may be answered.
+func ByDatagram(body hearsay.Message) bool {
+	f, is := body.(*hearsay.Raft)
+	return is && f.Type == uint8(raftpb.MsgTimeoutNow)
 }
 
 // commitWaits is how long the log has waited for a quorum to take an entry.

@@ -295,10 +295,10 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 }
 
 // mayVerify reports whether a message of the log is verified: any from the
-// address of a seed, for which a connection is needed; of the others as many as
-// there is time for.
+// address of a seed, for which a connection is needed; of the others, and of what comes as a
+// datagram, as many as there is time for.
 func (q *Quorum) mayVerify(now time.Time, p *hearsay.Packet, f *hearsay.Raft) bool {
-	if slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr.Addr() == p.Addr.Addr().Unmap() }) {
+	if p.Stream && slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr.Addr() == p.Addr.Addr().Unmap() }) {
 		return true
 	}
 	from := quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(p.Addr.Addr()), 0)}
