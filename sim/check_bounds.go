@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"net/netip"
 	"time"
 
 	"hearsay"
@@ -39,19 +40,19 @@ func (c *checker) sent(m *machine, p *hearsay.Packet, f *flight, now time.Durati
 		if f.stream && !p.Stream {
 			c.violate(now, m, RuleBounds, "a ping of %d bytes does not fit a datagram", len(f.bytes))
 		}
-		c.pings(m, ping, now)
+		c.pings(m, ping, p.Addr, now)
 	}
 }
 
 // pings notes that a node sends a ping, which comes to somebody or to nobody. One
 // to a member that the node has never listed is a look whether its address answers,
 // of which there are as many as members: it counts only if the node examines it.
-func (c *checker) pings(m *machine, ping *hearsay.Ping, now time.Duration) {
+func (c *checker) pings(m *machine, ping *hearsay.Ping, addr netip.AddrPort, now time.Duration) {
 	v := &c.views[m.index]
 	if number, known := c.numbers[ping.Target]; known && *v.of(number) == 0 && !v.asked[ping.Target] {
 		return
 	}
-	v.keep(pinged{seq: ping.Seq, subject: ping.Target, sent: now, answered: math.MaxInt64})
+	v.keep(pinged{seq: ping.Seq, subject: ping.Target, addr: addr, sent: now, answered: math.MaxInt64})
 }
 
 // undecodable is told that a packet which m sent could not be read.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"hearsay"
@@ -14,6 +15,7 @@ import (
 type pinged struct {
 	seq      uint64
 	subject  hearsay.NodeID
+	addr     netip.AddrPort // where it went
 	sent     time.Duration
 	answered time.Duration // never: the largest
 }
@@ -75,11 +77,12 @@ func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
 		return
 	}
 	// Pings that were answered as fast as the shortest timeout have not failed.
-	// A probe of another purpose may have got through meanwhile: half decides.
+	// A probe of another purpose may have got through meanwhile: half decides. One that has
+	// moved answers where it is now, and not where it was examined.
 	inRound, answered, lately, failed := 0, 0, 0, 0
 	for i := range c.views[m.index].pings {
 		p := &c.views[m.index].pings[i]
-		if p.subject != e.Subject || now-p.sent > chronicWindow {
+		if p.subject != e.Subject || p.addr != e.Addr || now-p.sent > chronicWindow {
 			continue
 		}
 		inTime := p.answered-p.sent <= timeoutMin

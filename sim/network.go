@@ -105,7 +105,7 @@ func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
 		w.counts.Unreachable++
 		w.reflects(m, p)
 		if ping, is := p.Body.(*hearsay.Ping); is && !ping.Target.IsZero() {
-			w.check.pings(m, ping, w.now) // to where its member is no more
+			w.check.pings(m, ping, p.Addr, w.now) // to where its member is no more
 		}
 		return 0, false
 	}
