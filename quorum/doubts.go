@@ -142,7 +142,7 @@ func (q *Quorum) Why() string {
 	case q.Seated() && q.Ready() && q.lags():
 		return q.whyLags()
 	case q.Seated() && q.Ready():
-		return "the log decides nothing of what it is asked, so that nobody is admitted or removed meanwhile: a seed claims the lead, and one with a stolen key may claim it again and again; see which one leads"
+		return "the log decides nothing of what it is asked, so that nobody is admitted or removed meanwhile; that passes within seconds where seeds were cut off or another leads now: if it does not, see which one leads, as its key may be stolen"
 	case q.seats.why != "" || !q.Waits():
 		return q.seats.why
 	case q.replica != nil:

@@ -263,6 +263,11 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		return err
 	}
 	defer log.close()
+	defer func() {
+		if err != nil { // whoever reads the log only should find why it ends
+			log.Error("The node ends: " + errorLine(err))
+		}
+	}()
 	signal.Ignore(syscall.SIGPIPE) // readers of the log come and go
 	if !atTerminal {
 		defer onHangUp(log.reopen)()
