@@ -62,11 +62,11 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 		Epoch: hearsay.Epoch(members), Kind: hearsay.RulingSeat, Seats: []hearsay.Seat{seat}, Roster: hearsay.HashRoster(network, &hashes),
 	}
 	head := last.Hash(network)
-	b := binary.BigEndian.AppendUint64([]byte{5}, uint64(members)) // a snapshot, see package quorum
+	b := binary.BigEndian.AppendUint64([]byte{6}, uint64(members)) // a snapshot, see package quorum
 	b = last.AppendBinary(append(append(b, head[:]...), make([]byte, 32)...))
 	b = hearsay.AppendSeats(hearsay.AppendSeats(b, []hearsay.Seat{seat}), []hearsay.Seat{seat})
 	b = append(binary.BigEndian.AppendUint32(b, uint32(members)), list...)
-	b = append(b, make([]byte, 12)...)
+	b = append(b, make([]byte, 4+8+4+4)...)
 	b = append(hearsay.DefaultLimits().AppendBinary(b), make([]byte, 8+8+8+1+8+8+4)...)
 	records := []hearsay.Record{
 		&hearsay.SeedLife{Life: seat.Life, Config: hearsay.HashSeeds(network, []netip.AddrPort{addr})},

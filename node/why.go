@@ -85,6 +85,13 @@ func (n *Node) Why(now time.Time, name string) (hearsay.CaseFile, error) {
 			found = strangers // an id is meant before a name that looks like one
 		}
 	}
+	if len(found) == 1 {
+		if listed := n.find(found[0].ID.String()); len(listed) == 1 && listed[0].Name != found[0].Name {
+			file := n.tellOne(now, listed[0])
+			file.Summary = fmt.Sprintf("%s is called %s now. ", found[0].Name, listed[0].Name) + file.Summary
+			return file, nil
+		}
+	}
 	switch len(found) {
 	case 0:
 		file := hearsay.CaseFile{
@@ -101,16 +108,21 @@ func (n *Node) Why(now time.Time, name string) (hearsay.CaseFile, error) {
 		}
 		return file, nil
 	case 1:
-		if n.seeded.authority != nil {
-			return n.tellSeeded(now, found[0]), nil
-		}
-		return n.tell(now, found[0]), nil
+		return n.tellOne(now, found[0]), nil
 	}
 	listed := make([]string, len(found))
 	for i, m := range found {
 		listed[i] = fmt.Sprintf("%s with id %s (%s, %s)", m.Name, m.ID, m.Addr, m.State)
 	}
 	return hearsay.CaseFile{}, fmt.Errorf("%q: %w: %s; give an id, or more of it", name, hearsay.ErrAmbiguous, strings.Join(listed, ", "))
+}
+
+// tellOne tells the case of one member.
+func (n *Node) tellOne(now time.Time, m hearsay.Member) hearsay.CaseFile {
+	if n.seeded.authority != nil {
+		return n.tellSeeded(now, m)
+	}
+	return n.tell(now, m)
 }
 
 const (

@@ -364,9 +364,6 @@ func (s *story) strangerSummary(now time.Time) (verdict, summary, nearest string
 				fmt.Sprintf("It is admitted once it answers %d of %d seeds at %s.", needed, seeds, s.m.Addr)
 		}
 	}
-	if now := s.n.find(s.m.ID.String()); len(now) == 1 && now[0].Name != name {
-		return "renamed", fmt.Sprintf("%s is called %s now, and is %s.", name, now[0].Name, now[0].State), fmt.Sprintf(`Its case is told by "hearsay why %s".`, s.m.ID)
-	}
 	return "unknown", fmt.Sprintf("%s was heard of, and has never been in.", name), ""
 }
 
