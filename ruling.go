@@ -3,6 +3,7 @@ package hearsay
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 )
 
 // Epoch numbers the changes of a roster in a seeded network. Epoch 0 is the
@@ -119,11 +120,37 @@ func HashBucket(stays []Stay) Hash {
 	if len(stays) == 0 {
 		return Hash{}
 	}
-	b := append(make([]byte, 0, 16+24*len(stays)), "hearsay stays\x00"...)
+	b := append(make([]byte, 0, 16+24*len(stays)), bucketPrefix...)
 	for i := range stays {
 		b = appendStay(b, stays[i])
 	}
 	return sha256.Sum256(b)
+}
+
+const bucketPrefix = "hearsay stays\x00"
+
+// BucketDigest takes a HashBucket stay by stay. Its zero value has none.
+type BucketDigest struct {
+	digest hash.Hash
+	stay   [24]byte // here, as Write lets it escape
+}
+
+// Add takes the next stay, in the order of NodeIDs.
+func (d *BucketDigest) Add(s Stay) {
+	if d.digest == nil {
+		d.digest = sha256.New()
+		d.digest.Write([]byte(bucketPrefix))
+	}
+	d.digest.Write(appendStay(d.stay[:0], s))
+}
+
+// Sum gives the hash, and begins with the next part.
+func (d *BucketDigest) Sum() (sum Hash) {
+	if d.digest != nil {
+		d.digest.Sum(sum[:0])
+		d.digest = nil
+	}
+	return sum
 }
 
 // HashRoster is the hash of a whole roster.

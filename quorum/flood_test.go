@@ -173,8 +173,8 @@ func TestLargeRosterComesInPieces(t *testing.T) {
 			f.step(func() { f.Receive(w.now, from(seedAddr(0), p.Body)) })
 		}
 	}
-	if g := &f.gathering; g.joined > joinsAStep {
-		t.Errorf("a step joins %d parts, want at most %d", g.joined, joinsAStep)
+	if g := &f.gathering; g.count > joinsAStep {
+		t.Errorf("a step looks at %d members, want at most %d", g.count, joinsAStep)
 	}
 	if !f.gathering.full() {
 		t.Errorf("after ten times it has %d of %d parts", f.gathering.got, len(f.gathering.parts))

@@ -59,6 +59,8 @@ type Follower struct {
 	asked netip.AddrPort // whose answers go on the ledger here, also beyond what is proven yet
 	trust time.Time      // and until when, unless something of it is proven
 
+	askedAt [hearsay.MaxSeeds]time.Time // by slot: when the seed there was asked last for what comes next
+
 	gathering gathering // a roster that is not proven yet
 	rest      rest      // what is proven, and not applied yet
 	past      past      // before a roster that came whole
@@ -78,7 +80,8 @@ type Follower struct {
 // Limits of a follower.
 const (
 	followerTick      = 100 * time.Millisecond
-	maxRosterParts    = 1 << 8           // 131,072 members: twice what a roster lists (roster.maxMembers)
+	maxRosterParts    = 1 << 8           // 131,072 members: twice what a roster lists (roster.maxMembers); of a short ledger fewer (rosterLeast)
+	answersWithin     = 30 * time.Second // a roster of a seed that was asked longer ago is not taken. Guess: as unprovenFor
 	unprovenMost      = chainLength      // rulings of one who is asked: as many as another can give
 	rosterPatience    = 5 * time.Second  // until a roster must be whole and proven
 	unprovenFor       = 30 * time.Second // until something must be proven of what one gives who is asked. Guess: a hundred long round trips
@@ -312,7 +315,15 @@ func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
 		f.unproven()
 		f.asked, f.trust = addr, now.Add(unprovenFor)
 	}
-	f.send(addr, &hearsay.LedgerReq{After: f.chain.epoch()})
+	f.request(now, addr, f.chain.epoch())
+}
+
+// request asks somebody for what comes after an epoch.
+func (f *Follower) request(now time.Time, addr netip.AddrPort, after hearsay.Epoch) {
+	if slot := f.seedAt(addr); slot >= 0 {
+		f.askedAt[slot] = now
+	}
+	f.send(addr, &hearsay.LedgerReq{After: after})
 }
 
 // proven is the epoch up to which the ledger here is proven.

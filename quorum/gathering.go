@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -18,42 +19,91 @@ import (
 //	  |<---------- RosterPart ---|   all are there, and are what the ruling names
 //	  |--- LedgerReq{After} ---->|   what comes after that ruling may prove it: then the ledger here goes on from it
 //
-// A sender whose roster was not proven has to wait for the others: what they send takes
-// the place of what it sends.
+// What an unproven roster may cost is bounded: it is taken only where it was asked for, has no
+// more members than the ledger can have, and is looked at some members at a time. A sender whose roster
+// was not proven has to wait for the others, and for some time.
 type gathering struct {
-	parts  []*hearsay.RosterPart // nil: none is gathered
+	parts  []*hearsay.RosterPart // nil: none is gathered; nil in it: it lacks, or its members are in the roster
 	got    int                   // of them
-	joined int                   // of them, in their order
+	ruling *hearsay.Ruling       // that all parts name
+	hash   hearsay.Hash          // of the ruling
 	sender netip.AddrPort
 	began  time.Time
-	roster members // that the joined parts come to
-	chain  chain   // the ledger after it, and heads; of no use before all parts are joined
-	askAt  time.Time
 
-	verified int  // claims of the roster, in its order
-	forged   bool // one of them was not its subject's
+	joined  cursor               // so far the parts fit each other, and the ruling
+	highest hearsay.NodeID       // of the members up to there
+	count   hearsay.Epoch        // of them
+	bucket  hearsay.BucketDigest // of those with the first byte of the highest
+	chain   chain                // the ledger after it, and heads; of no use before all parts are joined
+	askAt   time.Time
 
-	unproven []netip.AddrPort // whose last roster was not proven in time, the one of longest ago first
+	verified cursor  // so far the claims are verified
+	roster   members // of the verified members; before, the hashes of its buckets alone
+	forged   bool    // one of them was not its subject's
+
+	unproven []unproven // the one of longest ago first
+}
+
+// cursor is a place in the parts of a roster.
+type cursor struct{ part, member int }
+
+// unproven is a sender whose last roster was not proven, and when it was let go.
+type unproven struct {
+	sender netip.AddrPort
+	at     time.Time
 }
 
 const (
-	joinsAStep   = 2  // parts of a roster that are joined, at some 0.2 ms each
-	unprovenKept = 64 // senders whose rosters were not proven. Guess: the seeds, and all neighbors of a while
+	joinsAStep   = 256 // members of a roster that a step looks at, at some 0.5 µs each
+	unprovenKept = 64  // senders whose rosters were not proven. Guess: the seeds, and all neighbors of a while
+
+	// unprovenRest is how long a sender whose roster was not proven begins no other. Guess: twice what a
+	// roster has until it is proven, so that most of the time is the others'.
+	unprovenRest = 2 * rosterPatience
+
+	// rosterLeast is how many members a roster may have in any case, and more if that many were ever
+	// admitted: twice as many as are let in by default, as members that were removed come back beyond that.
+	rosterLeast = 2 * 4096
 )
 
-// yields reports whether the roster that is gathered gives way to another sender's.
-func (g *gathering) yields(sender netip.AddrPort) bool {
-	return g.parts == nil || slices.Index(g.unproven, sender) < slices.Index(g.unproven, g.sender)
+// refused gives the place of a sender among those whose rosters were not proven, or -1.
+func (g *gathering) refused(sender netip.AddrPort) int {
+	return slices.IndexFunc(g.unproven, func(u unproven) bool { return u.sender == sender })
 }
 
-// begin gathers so many parts from a sender.
-func (g *gathering) begin(now time.Time, n int, sender netip.AddrPort) {
-	*g = gathering{parts: make([]*hearsay.RosterPart, n), sender: sender, began: now, unproven: g.unproven}
+// rests reports whether a sender may not begin a roster, as its last one was not proven.
+func (g *gathering) rests(now time.Time, sender netip.AddrPort) bool {
+	at := g.refused(sender)
+	return at >= 0 && now.Sub(g.unproven[at].at) < unprovenRest
+}
+
+// yields reports whether the roster that is gathered gives way to this one: to another
+// sender's, or to a newer one of the same.
+func (g *gathering) yields(m *hearsay.RosterPart, sender netip.AddrPort) bool {
+	if g.parts != nil && sender == g.sender {
+		return !g.full() && m.Ruling.Epoch > g.ruling.Epoch
+	}
+	return g.parts == nil || g.refused(sender) < g.refused(g.sender)
+}
+
+// begin gathers the parts of a sender's roster. One that it gave before was not whole, and
+// has its time.
+func (g *gathering) begin(now time.Time, network hearsay.NetworkID, m *hearsay.RosterPart, sender netip.AddrPort) {
+	if g.parts != nil && sender == g.sender {
+		now = g.began
+	}
+	*g = gathering{
+		parts: make([]*hearsay.RosterPart, m.Parts), ruling: m.Ruling, hash: m.Ruling.Hash(network),
+		sender: sender, began: now, unproven: g.unproven,
+	}
 }
 
 // take takes a part in, and reports whether it is one that lacks.
-func (g *gathering) take(m *hearsay.RosterPart, sender netip.AddrPort) bool {
+func (g *gathering) take(network hearsay.NetworkID, m *hearsay.RosterPart, sender netip.AddrPort) bool {
 	if sender != g.sender || len(g.parts) != int(m.Parts) || g.full() || g.parts[m.Part] != nil {
+		return false
+	}
+	if m.Ruling.Epoch != g.ruling.Epoch || m.Ruling.Hash(network) != g.hash {
 		return false
 	}
 	g.parts[m.Part] = m
@@ -65,46 +115,63 @@ func (g *gathering) take(m *hearsay.RosterPart, sender netip.AddrPort) bool {
 func (g *gathering) full() bool { return g.parts != nil && g.got == len(g.parts) }
 
 // whole reports whether all parts are there and joined: only heads lack.
-func (g *gathering) whole() bool { return g.full() && g.joined == len(g.parts) }
+func (g *gathering) whole() bool { return g.full() && g.joined.part == len(g.parts) }
 
 // forget lets go of the roster.
 func (g *gathering) forget() { *g = gathering{unproven: g.unproven} }
 
 // fail lets go of the roster, and holds it against its sender.
-func (g *gathering) fail() {
-	at := slices.Index(g.unproven, g.sender)
+func (g *gathering) fail(now time.Time) {
+	at := g.refused(g.sender)
 	if at < 0 && len(g.unproven) == unprovenKept {
 		at = 0
 	}
 	if at >= 0 {
 		g.unproven = slices.Delete(g.unproven, at, at+1)
 	}
-	g.unproven = append(g.unproven, g.sender)
+	g.unproven = append(g.unproven, unproven{g.sender, now})
 	g.forget()
 }
 
-// join joins the next parts, as many as a step may. It reports whether they may be parts of
-// the roster that their ruling names: of one ruling, in the order of NodeIDs, and in the end
-// with that hash.
+// next gives the member at a place, and moves the place behind it. Nil: the part is at its
+// end, and the place is in the next one.
+func (g *gathering) next(c *cursor) *Member {
+	members := g.parts[c.part].Members
+	if c.member == len(members) {
+		*c = cursor{part: c.part + 1}
+		return nil
+	}
+	c.member++
+	return (*Member)(&members[c.member-1])
+}
+
+// join looks at the next members, as many as a step may. It reports whether they may be of
+// the roster that the ruling names: in the order of NodeIDs, and in the end with that hash.
+// Nothing of them is copied before the roster is proven.
 func (g *gathering) join(network hearsay.NetworkID) (fits bool) {
-	ruling := g.parts[0].Ruling
-	hash := ruling.Hash(network)
-	for range min(joinsAStep, len(g.parts)-g.joined) {
-		part := g.parts[g.joined]
-		if part.Ruling.Epoch != ruling.Epoch || part.Ruling.Hash(network) != hash {
+	for n := 0; n < joinsAStep && g.joined.part < len(g.parts); n++ {
+		m := g.next(&g.joined)
+		if m == nil {
+			continue
+		}
+		id := m.Stay.ID
+		if m.Claim.Subject != id || !own(network, &m.Claim) || g.count > 0 && id.Compare(g.highest) <= 0 {
 			return false
 		}
-		for _, m := range part.Members {
-			if m.Claim.Subject != m.Stay.ID || !own(network, &m.Claim) || !g.roster.push(Member(m)) {
-				return false
-			}
+		if id[0] != g.highest[0] {
+			g.roster.hashes[g.highest[0]] = g.bucket.Sum()
 		}
-		if n := len(part.Members); n > 0 {
-			g.roster.rehash(int(part.Members[n-1].Stay.ID[0])) // nobody comes before it any more
+		g.bucket.Add(m.Stay)
+		g.highest = id
+		if g.count++; g.count > g.ruling.Epoch {
+			return false // each was admitted by a ruling
 		}
-		g.joined++
 	}
-	return g.joined < len(g.parts) || g.roster.hash(network) == ruling.Roster
+	if g.joined.part < len(g.parts) {
+		return true
+	}
+	g.roster.hashes[g.highest[0]] = g.bucket.Sum()
+	return hearsay.HashRoster(network, &g.roster.hashes) == g.ruling.Roster
 }
 
 // verify looks whether the subjects have signed their claims, as many as a step may,
@@ -112,24 +179,26 @@ func (g *gathering) join(network hearsay.NetworkID) (fits bool) {
 // identity.
 func (g *gathering) verify(now time.Time, network hearsay.NetworkID, signer hearsay.Signer) (all bool) {
 	g.began = now // it goes on
-	checked, skip := 0, g.verified
-	for _, part := range g.roster.parts {
-		for i := min(skip, len(part)); i < len(part); i++ {
-			if c := &part[i].Claim; !c.Card.Key.IsZero() {
-				if checked == verifiesAStep {
-					return false
-				}
-				checked++
-				if !c.Verify(network, signer) {
-					g.forged = true
-					return true
-				}
-			}
-			g.verified++
+	checked := 0
+	for n := 0; n < joinsAStep && g.verified.part < len(g.parts); n++ {
+		m := g.next(&g.verified)
+		if m == nil {
+			g.parts[g.verified.part-1] = nil // what is in it is in the roster
+			continue
 		}
-		skip -= min(skip, len(part))
+		if !m.Claim.Card.Key.IsZero() {
+			if !m.Claim.Verify(network, signer) {
+				g.forged = true
+				return true
+			}
+			checked++
+		}
+		g.roster.push(*m)
+		if checked == verifiesAStep {
+			return false
+		}
 	}
-	return true
+	return g.verified.part == len(g.parts)
 }
 
 // own reports whether a claim of a roster may be its subject's: the ruling proves
@@ -142,27 +211,47 @@ func own(network hearsay.NetworkID, c *hearsay.Claim) bool {
 	return c.Subject == c.Card.Key.NodeID()
 }
 
-// rosterPart takes a part of a roster from one who was asked; a seed may have
+// rosterPart takes a part of a roster from one that was asked; a seed may have
 // been asked some time ago.
 func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
 	g := &f.gathering
 	if p.Addr == f.asked {
 		f.lost = 0
 	}
-	if m.Part >= m.Parts || m.Parts > maxRosterParts || m.Ruling == nil || m.Ruling.Epoch <= f.epoch || m.Ruling.Epoch < f.floor || f.chain.forked() {
-		f.drops[hearsay.DropUnexpected]++
-		return
+	switch {
+	case m.Part >= m.Parts, m.Parts > maxRosterParts, m.Ruling == nil, f.chain.forked():
+	case m.Ruling.Epoch <= f.epoch, m.Ruling.Epoch < f.floor, !f.affordsRoster(now, p, m):
+	default:
+		if f.expects(now, p.Addr) && !g.rests(now, p.Addr) && g.yields(m, p.Addr) {
+			g.begin(now, f.cfg.Network, m, p.Addr)
+		}
+		if g.take(f.cfg.Network, m, p.Addr) {
+			if f.takeHeads(now, f.directory.sender(p), m.Heads); g.full() {
+				f.advance(now, p.Addr)
+			}
+			return
+		}
 	}
-	if (p.Addr == f.asked || f.isSeed(p.Addr)) && g.yields(p.Addr) {
-		g.begin(now, int(m.Parts), p.Addr)
+	f.drops[hearsay.DropUnexpected]++
+}
+
+// affordsRoster reports whether the ledger can have as many members as a roster of so many
+// parts: each was admitted by a ruling, and the newest may be known by the part's heads only.
+func (f *Follower) affordsRoster(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) bool {
+	most := func() int { return rosterPartsOf(int(min(max(rosterLeast, f.chain.promised()), math.MaxInt32))) }
+	if int(m.Parts) > most() {
+		f.takeHeads(now, f.directory.sender(p), m.Heads)
 	}
-	if !g.take(m, p.Addr) {
-		f.drops[hearsay.DropUnexpected]++
-		return
+	return int(m.Parts) <= most()
+}
+
+// expects reports whether somebody was asked for the ledger.
+func (f *Follower) expects(now time.Time, addr netip.AddrPort) bool {
+	if addr == f.asked {
+		return true
 	}
-	if f.takeHeads(now, f.directory.sender(p), m.Heads); g.full() {
-		f.advance(now, p.Addr)
-	}
+	slot := f.seedAt(addr)
+	return slot >= 0 && !f.askedAt[slot].IsZero() && now.Sub(f.askedAt[slot]) < answersWithin
 }
 
 // gathered goes on with a roster of which all parts are there, a part of it in a step, and
@@ -181,28 +270,25 @@ func (f *Follower) gathered(now time.Time) (done bool) {
 		return false
 	case g.forged:
 		f.drops[hearsay.DropBadSignature]++
-		g.fail()
+		g.fail(now)
 	default:
 		f.overtake(now)
 	}
 	return true
 }
 
-// join joins some parts. Heads that are here may prove the whole roster; if not, its sender
+// join looks at some members. Heads that are here may prove the whole roster; if not, its sender
 // is asked for what comes after it.
 func (f *Follower) join(now time.Time) {
 	g := &f.gathering
 	g.began = now
 	if !g.join(f.cfg.Network) {
 		f.drops[hearsay.DropUnproven]++
-		g.fail()
+		g.fail(now)
 		return
 	}
 	if g.whole() {
-		r := g.parts[0].Ruling
-		g.chain = f.chain.beside(r.Epoch, r.Hash(f.cfg.Network), f.founding())
-		clear(g.parts[1:]) // what is in them is in the roster
-		g.parts[0].Members = nil
+		g.chain = f.chain.beside(g.ruling.Epoch, g.hash, f.founding())
 	}
 }
 
@@ -216,7 +302,7 @@ func (f *Follower) tickGathering(now time.Time) {
 		if g.whole() && !f.walk.under() {
 			f.walk.begin(max(f.epoch, f.floor), g.chain.base, (f.walk.first+1)%len(f.cfg.Seeds))
 		}
-		g.fail()
+		g.fail(now)
 		for slot := range f.cfg.Seeds {
 			f.hello(slot)
 		}
@@ -229,7 +315,7 @@ func (f *Follower) tickGathering(now time.Time) {
 func (f *Follower) askGathered(now time.Time) {
 	g := &f.gathering
 	g.askAt = now.Add(f.about(f.cfg.AskEvery))
-	f.send(g.sender, &hearsay.LedgerReq{After: g.chain.epoch()})
+	f.request(now, g.sender, g.chain.epoch())
 }
 
 // goOnGathered takes what comes after a roster from who gave that.
@@ -247,7 +333,7 @@ func (f *Follower) goOnGathered(now time.Time, p *hearsay.Packet, items []*hears
 // overtake takes over the roster that is gathered: it is proven.
 func (f *Follower) overtake(now time.Time) {
 	g := &f.gathering
-	f.members, f.last = g.roster, g.parts[0].Ruling
+	f.members, f.last = g.roster, g.ruling
 	f.forgo(now, f.last)
 	if g.chain.founding != f.chain.founding {
 		f.floor = 0 // it was of another
@@ -258,7 +344,7 @@ func (f *Follower) overtake(now time.Time) {
 	f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: f.epoch, Count: f.members.count})
 }
 
-// isSeed reports whether an address is a seed's: only seeds answer from there.
-func (f *Follower) isSeed(addr netip.AddrPort) bool {
-	return slices.ContainsFunc(f.cfg.Seeds, func(s Seed) bool { return s.Addr == addr })
+// seedAt gives the slot of the seed at an address, or -1: only seeds answer from there.
+func (f *Follower) seedAt(addr netip.AddrPort) int {
+	return slices.IndexFunc(f.cfg.Seeds, func(s Seed) bool { return s.Addr == addr })
 }

@@ -71,17 +71,11 @@ func (m *members) add(one Member) {
 	m.count++
 }
 
-// push adds one beyond all others, and reports whether it is.
-func (m *members) push(one Member) bool {
-	for i := len(m.parts) - 1; i >= int(one.Stay.ID[0]); i-- {
-		if part := m.parts[i]; len(part) > 0 && part[len(part)-1].Stay.ID.Compare(one.Stay.ID) >= 0 {
-			return false
-		}
-	}
+// push adds one that is beyond all others.
+func (m *members) push(one Member) {
 	at := one.Stay.ID[0]
 	m.parts[at], m.stale[at] = append(m.parts[at], one), true
 	m.count++
-	return true
 }
 
 func (m *members) remove(id hearsay.NodeID) {
@@ -119,14 +113,8 @@ func (m *members) witnesses(subject hearsay.NodeID) []hearsay.NodeID {
 
 // hash is equal for two rosters of the same stays, and for no others.
 func (m *members) hash(network hearsay.NetworkID) hearsay.Hash {
-	m.rehash(len(m.parts))
-	return hearsay.HashRoster(network, &m.hashes)
-}
-
-// rehash takes the hashes of the first so many parts, of those that have changed.
-func (m *members) rehash(n int) {
 	var stays []hearsay.Stay
-	for i := range n {
+	for i := range m.parts {
 		if !m.stale[i] {
 			continue
 		}
@@ -136,4 +124,5 @@ func (m *members) rehash(n int) {
 		}
 		m.hashes[i], m.stale[i] = hearsay.HashBucket(stays), false
 	}
+	return hearsay.HashRoster(network, &m.hashes)
 }

@@ -113,7 +113,7 @@ func (f *Follower) tickPast(now time.Time) {
 // takePast takes rulings of the past, and reports whether they are.
 func (f *Follower) takePast(now time.Time, from netip.AddrPort, items []*hearsay.Ruling) bool {
 	p := &f.past
-	if n := len(items); p.askAt.IsZero() || n == 0 || items[n-1].Epoch != p.before-1 || !f.isSeed(from) {
+	if n := len(items); p.askAt.IsZero() || n == 0 || items[n-1].Epoch != p.before-1 || f.seedAt(from) < 0 {
 		return false
 	}
 	p.forgetAt = now.Add(departedFor)
