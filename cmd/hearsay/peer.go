@@ -263,11 +263,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		return err
 	}
 	defer log.close()
-	defer func() {
-		if err != nil { // whoever reads the log only should find why it ends
-			log.Error("The node ends: " + errorLine(err))
-		}
-	}()
+	defer func() { log.ends(err) }()
 	signal.Ignore(syscall.SIGPIPE) // readers of the log come and go
 	if !atTerminal {
 		defer onHangUp(log.reopen)()
@@ -325,6 +321,13 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	}
 	stop() // a second signal ends the process at once
 	return leave(node)
+}
+
+// ends says in the log why a node ends, if there is a reason: a reader may have nothing else.
+func (l *nodeLog) ends(why error) {
+	if why != nil {
+		l.Error("The node ends: " + errorLine(why))
+	}
 }
 
 // onHangUp has SIGHUP call do, until it is undone.
