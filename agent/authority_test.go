@@ -98,7 +98,7 @@ func TestRecover(t *testing.T) {
 
 	cfg.Seeds = n.list[:1]
 	_, err = Start(t.Context(), cfg)
-	wantError(t, err, "data directory "+cfg.Data+": seeds: the list is another than the one that this data directory belongs to")
+	wantError(t, err, "data directory "+cfg.Data+": seeds: the list has 1 seeds, and this data directory belongs to one of 2")
 	givenUp, err := Recover(t.Context(), cfg)
 	if err != nil || !strings.Contains(givenUp, "epoch 1") {
 		t.Fatalf("%q, %v", givenUp, err)

@@ -124,7 +124,7 @@ func TestRegisterTellsWhatWasAnswered(t *testing.T) {
 				answered = append(answered, asked[i])
 			}
 			w.answer(asked[i], hearsay.RulingAdmit, code, hearsay.Stay{})
-			packets := w.out.Send
+			packets := slices.Clone(w.out.Send)
 			w.out.Reset()
 			for _, p := range packets {
 				asked = append(asked, int(p.Addr.Addr().As4()[3])-1)
@@ -208,7 +208,7 @@ func TestReportsWithoutAQuorum(t *testing.T) {
 	brought := make(map[hearsay.NodeID]int)
 	refuse := func() {
 		for len(w.out.Send) > 0 {
-			packets := w.out.Send
+			packets := slices.Clone(w.out.Send)
 			w.out.Reset()
 			for _, p := range packets {
 				m := p.Body.(*hearsay.Report)

@@ -160,7 +160,7 @@ func TestLeaveIsNotRuled(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintf(w, `{"status":503,"detail":%q}`, hearsay.ErrLeaveUnruled.Error())
+		fmt.Fprintf(w, `{"title":"Service Unavailable","status":503,"detail":%q}`, hearsay.ErrLeaveUnruled.Error())
 	})
 	var out, told strings.Builder
 	if code := run([]string{"leave", "--node", c.base}, &out, &told); code != 1 || !strings.Contains(told.String(), hearsay.ErrLeaveUnruled.Error()) || out.Len() > 0 {

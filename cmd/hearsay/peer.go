@@ -263,7 +263,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		return err
 	}
 	defer log.close()
-	defer func() { log.ends(err) }()
+	defer func() { o.ends(cmd, log, err) }()
 	signal.Ignore(syscall.SIGPIPE) // readers of the log come and go
 	if !atTerminal {
 		defer onHangUp(log.reopen)()
@@ -323,10 +323,11 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	return leave(node)
 }
 
-// ends says in the log why a node ends, if there is a reason: a reader may have nothing else.
-func (l *nodeLog) ends(why error) {
-	if why != nil {
-		l.Error("The node ends: " + errorLine(why))
+// ends says in the log why a node ends, if there is a reason: a reader may have nothing else. Where
+// the log is on standard error only, the command's last line says it there.
+func (o *nodeOptions) ends(cmd *cobra.Command, log *nodeLog, why error) {
+	if why != nil && (o.output != "" || o.places(cmd).lines != nil) {
+		log.Error("The node ends: " + errorLine(why))
 	}
 }
 
