@@ -75,7 +75,7 @@ func (q *Quorum) applyNext(now time.Time) (more bool) {
 	if len(a.commands) > 0 {
 		return true
 	}
-	log.applied, log.partly = e.GetIndex(), false
+	log.apply(e)
 	if e.GetType() == raftpb.EntryConfChangeV2 {
 		q.reconfigure(e)
 	}

@@ -146,6 +146,9 @@ func (q *Quorum) mayTake(f *hearsay.Raft) bool {
 	case !r.leads() || kind == raftpb.MsgReadIndex && !r.settled():
 		q.drops[hearsay.DropUnexpected]++ // it asks again, and by then knows whom
 		return false
+	case kind == raftpb.MsgProp && r.log.unsettled():
+		q.drops[hearsay.DropTableFull]++
+		return false
 	case kind == raftpb.MsgProp:
 		return true
 	case q.fresh.taken >= freshTaken:

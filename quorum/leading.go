@@ -126,6 +126,9 @@ func single(t raftpb.ConfChangeType, id uint64) []*raftpb.ConfChangeSingle {
 }
 
 func (q *Quorum) change(changes []*raftpb.ConfChangeSingle) {
+	if q.replica.log.unsettled() {
+		return
+	}
 	err := q.replica.node.ProposeConfChange(&raftpb.ConfChangeV2{
 		Transition: raftpb.ConfChangeTransitionAuto.Enum(), Changes: changes,
 	})

@@ -263,7 +263,7 @@ func (q *Quorum) propose(now time.Time, c command) {
 func (q *Quorum) flush(now time.Time) {
 	queue := q.queue
 	q.queue, q.flushAt, q.flushed = nil, time.Time{}, now
-	if q.replica == nil || q.replica.leader() == 0 {
+	if q.replica == nil || q.replica.leader() == 0 || q.replica.leads() && q.replica.log.unsettled() {
 		return
 	}
 	if !q.replica.leads() {

@@ -17,7 +17,6 @@ import (
 // Limits of the replicated log.
 const (
 	maxMessageBytes  = 32 << 10  // of entries in a message: to sign it takes 0.2 ms
-	maxUnsettled     = 16 << 20  // bytes of entries that are not committed: then nothing more is proposed
 	maxInflight      = 64        // messages to a seed that has not answered
 	maxInflightBytes = 128 << 10 // of entries in them: one step may sign all of them. Guess: 1 MB/s where a round trip takes a tenth of a second
 	snapshotPart     = 128 << 10
@@ -56,6 +55,7 @@ type replica struct {
 	askAt time.Time                       // no seed is asked before why it has another log
 
 	applying applying
+	bareAt   time.Time // when the last bare entry beyond unappliedMost was taken
 }
 
 func newReplica(cfg *Config, id uint64, log *storage) *replica {
@@ -67,7 +67,7 @@ func newReplica(cfg *Config, id uint64, log *storage) *replica {
 		Applied:                   log.applied,
 		MaxSizePerMsg:             maxMessageBytes,
 		MaxCommittedSizePerReady:  math.MaxUint32,
-		MaxUncommittedEntriesSize: maxUnsettled,
+		MaxUncommittedEntriesSize: unsettledMost,
 		MaxInflightMsgs:           maxInflight,
 		MaxInflightBytes:          maxInflightBytes,
 		CheckQuorum:               true,
@@ -288,7 +288,7 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	switch {
 	case m != nil && m.GetSnapshot() != nil:
 		q.offered(now, f.Slot, m)
-	case m != nil:
+	case m != nil && q.makeRoom(now, m):
 		q.step(m)
 		q.work(now)
 	}

@@ -46,6 +46,9 @@ func (w *world) inspect(m *machine) {
 		}
 		return
 	}
+	if log := q.replica.log; log.unappliedBefore(log.applied+1) != 0 {
+		w.t.Errorf("seed %d counts %d bytes that are not applied, and there are %d", m.slot, log.unapplied, log.unapplied-log.unappliedBefore(log.applied+1))
+	}
 	// A seed never goes back behind what it has told.
 	if q.state.epoch < w.epochs[m.slot] {
 		w.t.Errorf("seed %d went back from epoch %d to %d", m.slot, w.epochs[m.slot], q.state.epoch)

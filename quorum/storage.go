@@ -21,6 +21,9 @@ type storage struct {
 	bytes    int // of the entries' data
 	applied  uint64
 	partly   bool // so is a part of the entry after it
+
+	unapplied int // bytes of the entries after it (entryBytes)
+
 	snapshot func() (*raftpb.Snapshot, error)
 }
 
@@ -85,17 +88,26 @@ func (s *storage) append(entries []*raftpb.Entry) (unused uint64) {
 	}
 	for _, e := range s.entries[first-s.base-1:] {
 		s.bytes -= len(e.GetData())
+		s.unapplied -= entryBytes(e)
 	}
 	s.entries = append(s.entries[:first-s.base-1], entries...)
 	for _, e := range entries {
 		s.bytes += len(e.GetData())
+		s.unapplied += entryBytes(e)
 	}
 	return max(last, s.last()) - s.last()
 }
 
+// apply notes that the next entry is applied.
+func (s *storage) apply(e *raftpb.Entry) {
+	s.applied, s.partly = e.GetIndex(), false
+	s.unapplied -= entryBytes(e)
+}
+
 // restore begins anew at a snapshot.
 func (s *storage) restore(index, term uint64, config *raftpb.ConfState) {
-	s.base, s.baseTerm, s.entries, s.bytes, s.applied, s.partly, s.config = index, term, nil, 0, index, false, config
+	s.base, s.baseTerm, s.entries, s.bytes, s.config = index, term, nil, 0, config
+	s.applied, s.partly, s.unapplied = index, false, 0
 }
 
 // compact lets go of the entries up to an index.

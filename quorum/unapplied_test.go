@@ -1,0 +1,123 @@
+package quorum
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
+)
+
+// pushEntries has a seat that says it leads send a seed entries that it never commits: messages of
+// some each, with so many bytes. It gives how many of them are on that seed's disk afterwards.
+func (w *world) pushEntries(m, thief *machine, messages, each, size int) (kept int) {
+	log := m.q.replica.log
+	term := m.q.replica.node.BasicStatus().GetTerm() + 1
+	index, before, commit := log.last(), log.last(), log.hard.GetCommit()
+	last, _ := log.Term(index)
+	for range messages {
+		f := hearsay.Raft{Type: uint8(raftpb.MsgApp), Term: term, Index: index, LogTerm: last, Commit: commit}
+		for range each {
+			index++
+			e := hearsay.LogEntry{Index: index, Term: term}
+			if size > 0 {
+				e.Data = make([]byte, size)
+				e.Data[0] = logVersion
+			}
+			f.Entries = append(f.Entries, e)
+		}
+		last = term
+		w.forge(m, thief, f)
+	}
+	w.run(100 * time.Millisecond)
+	for key := range m.disk.durable { // order does not matter: they are counted
+		if e, is := m.disk.durable[key].(*hearsay.KeptEntry); is && e.Entry.Index > before {
+			kept++
+		}
+	}
+	return kept
+}
+
+// A seat whose key is stolen fills neither the memory nor the disk of other seeds with entries
+// that are never committed. However much each of them has taken, they go on without that seat.
+func TestEntriesThatAreNeverCommittedAreBounded(t *testing.T) {
+	const size = 100 << 10
+	for name, messages := range map[string][2]int{"both": {300, 300}, "one": {300, 0}, "one less": {300, 40}, "other ones": {82, 81}} {
+		t.Run(name, func(t *testing.T) {
+			w := followed(t, 110, 1)
+			w.run(time.Second)
+			slot, _ := w.machines[0].q.Leader()
+			leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+			for i, m := range []*machine{third, leader} {
+				kept := w.pushEntries(m, thief, messages[i], 1, size)
+				if most := unappliedMost / size; kept > most {
+					t.Errorf("%d MB are on the disk of slot %d, %d in its log, want at most %d", kept*size>>20, m.slot, m.q.replica.log.bytes>>20, unappliedMost>>20)
+				}
+			}
+			w.cut = func(from, to int) bool { return from == thief.slot || to == thief.slot }
+			w.goOn(name, thief)
+			w.crash(third)
+			w.start(third)
+			w.goOn("after a start", thief)
+			if held := third.q.replica.log.unapplied; held > 0 {
+				t.Errorf("%d bytes are not applied", held)
+			}
+		})
+	}
+}
+
+// Nor with bare ones, of which a correct leader needs one to begin.
+func TestBareEntriesAreBounded(t *testing.T) {
+	const each, most = 4000, unappliedMost / entryLeast
+	w := followed(t, 111, 1)
+	w.run(time.Second)
+	slot, _ := w.machines[0].q.Leader()
+	leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+	for _, m := range []*machine{third, leader} {
+		if kept := w.pushEntries(m, thief, 20, each, 0); kept > most {
+			t.Errorf("%d bare entries are on the disk of slot %d, want at most %d", kept, m.slot, most)
+		}
+	}
+	w.cut = func(from, to int) bool { return from == thief.slot || to == thief.slot }
+	w.goOn("they go on", thief)
+}
+
+// A seed that was away, and applies entries more slowly than they come, takes no more of them than
+// it has room for, and catches up.
+func TestSeedCatchesUpBeyondItsRoom(t *testing.T) {
+	w := followed(t, 112, 1)
+	w.run(time.Second)
+	slot, _ := w.machines[0].q.Leader()
+	leader, other, away := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+	for _, m := range []*machine{leader, other} { // the leader keeps all entries for it
+		m.q.cfg.SnapshotEvery, m.q.cfg.SnapshotBytes = 1<<30, 1<<30
+	}
+	w.crash(away)
+	entry := appendEntry(nil, slices.Repeat([]command{{op: opLift, id: hearsay.NodeID{7}, why: strings.Repeat("x", hearsay.MaxWhyLen)}}, 55))
+	for sent := 0; sent < unappliedMost+unsettledMost; sent += len(entry) {
+		w.must(time.Minute, "there is room", func() bool { return !leader.q.replica.log.unsettled() && leader.q.replica.leads() })
+		w.step(leader, func() {
+			if err := leader.q.replica.node.Propose(entry); err != nil {
+				t.Fatal(err)
+			}
+			leader.q.work(w.now)
+		})
+	}
+	applied := func(m *machine) uint64 { return m.q.replica.log.applied }
+	end := leader.q.replica.log.last()
+	w.must(5*time.Minute, "they are applied", func() bool { return applied(leader) >= end && applied(other) >= end })
+	w.start(away)
+	away.q.cfg.SnapshotEvery, away.q.cfg.SnapshotBytes = 1<<30, 1<<30
+	most := 0
+	w.must(5*time.Minute, "it catches up", func() bool {
+		most = max(most, away.q.replica.log.unapplied)
+		return applied(away) >= end
+	})
+	if most > unappliedMost || away.q.drops[hearsay.DropTableFull] == 0 {
+		t.Errorf("it had %d bytes to apply, may have %d, and dropped %d messages", most, unappliedMost, away.q.drops[hearsay.DropTableFull])
+	}
+	w.goOn("afterwards", nil)
+}
