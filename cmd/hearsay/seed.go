@@ -194,7 +194,7 @@ instead.`,
 			}
 			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "RECOVERED BY ONE SEED'S WORD, NOT BY A QUORUM: %s.\n"+
 				"Start it now with the same --config and --data. Give all peers the same --config, too. "+
-				"Those that keep data and have met another seed at an address of the list do not follow it, and log that: start them with an empty data directory.\n", givenUp)
+				"One that keeps data and has met another seed at an address of the list may not follow it, and logs that: then start it with an empty data directory.\n", givenUp)
 			return err
 		},
 	}
