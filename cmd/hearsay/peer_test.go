@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"hearsay"
+)
 
 func TestHTTPAddr(t *testing.T) {
 	for flag, want := range map[string]string{
@@ -44,6 +48,20 @@ func TestBind(t *testing.T) {
 		}
 		if got, err := o.bind(cmd, tc.bind); err != nil || got != tc.want {
 			t.Errorf("%s with %v: got %q, %v, want %s", tc.bind, tc.flags, got, err, tc.want)
+		}
+	}
+}
+
+// The hint of `up` names one flag, and the one that helps.
+func TestFlagged(t *testing.T) {
+	seed := &process{role: hearsay.RoleSeed}
+	for words, want := range map[string]string{
+		"in use; choose another port":                       "in use; choose another port with --seed-port, or 0",
+		"in use; choose another port with --http, or 0":     "in use; choose another port with --http, or 0",
+		"start agent: data directory x: it is not a seed's": "start agent: data directory x: it is not a seed's",
+	} {
+		if got := seed.flagged(words); got != want {
+			t.Errorf("%q: %q", words, got)
 		}
 	}
 }

@@ -149,8 +149,11 @@ func (p *process) lastWords() string {
 }
 
 // flagged names the flag of `up` by which another port can be chosen, if that
-// is what is wanted.
+// is what is wanted and no flag is named.
 func (p *process) flagged(words string) string {
+	if strings.Contains(words, "choose another port with ") {
+		return words
+	}
 	flag := "--port"
 	if p.role == hearsay.RoleSeed {
 		flag = "--seed-port"
