@@ -95,6 +95,11 @@ func (q *Quorum) restAt() (at time.Time) {
 			at = o.restAt
 		}
 	}
+	for _, in := range q.replica.reading {
+		if in != nil && (at.IsZero() || in.at.Before(at)) {
+			at = in.at
+		}
+	}
 	return at
 }
 
@@ -104,6 +109,9 @@ func (q *Quorum) tickRest(now time.Time) {
 		return
 	}
 	for slot := range uint8(len(q.cfg.Seeds)) {
+		if in := q.replica.reading[slot]; in != nil && !now.Before(in.at) {
+			q.readOn(now, slot)
+		}
 		if o := q.replica.offers[slot]; o != nil && !o.restAt.IsZero() && !now.Before(o.restAt) {
 			q.tryOffer(now, slot)
 		}

@@ -304,9 +304,9 @@ func (s *spending) append(dst []byte) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(dst, uint64(s.spent)), uint64(s.at))
 }
 
-// readBounds reads what appendBinary wrote.
-func readBounds(r *hearsay.Canonical, seats int) bounds {
-	b := newBounds(seats)
+// read reads what appendBinary wrote before the sources.
+func (b *bounds) read(r *hearsay.Canonical, seats int) {
+	b.words, b.wrote = make([]hearsay.LimitsWord, seats), make([]writing, seats)
 	b.limits, b.now = r.Limits(), int64(r.Uint64())
 	for slot := range seats {
 		b.wrote[slot] = writing{int64(r.Uint64()), int64(r.Uint64())}
@@ -324,15 +324,16 @@ func readBounds(r *hearsay.Canonical, seats int) bounds {
 	if !b.limits.Valid() || b.now < 0 || b.now > timeMost || !b.network.fits(b.now, b.most()) {
 		r.Fail()
 	}
-	for range count(r, maxSpending) {
-		one := spending{source: readSource(r), spent: int64(r.Uint64()), at: int64(r.Uint64())}
-		if n := len(b.sources); !one.fits(b.now, b.mostOfSource()) || n > 0 && b.sources[n-1].source.Compare(one.source) >= 0 {
-			r.Fail()
-			break
-		}
-		b.sources = append(b.sources, one)
+}
+
+// readSpending reads what the next source has spent, and reports whether it can be.
+func (b *bounds) readSpending(r *hearsay.Canonical) (holds bool) {
+	one := spending{source: readSource(r), spent: int64(r.Uint64()), at: int64(r.Uint64())}
+	if n := len(b.sources); !one.fits(b.now, b.mostOfSource()) || n > 0 && b.sources[n-1].source.Compare(one.source) >= 0 {
+		return false
 	}
-	return b
+	b.sources = append(b.sources, one)
+	return true
 }
 
 func readSource(r *hearsay.Canonical) (source netip.Addr) {

@@ -30,26 +30,54 @@ type offer struct {
 	askAt    time.Time // the sender is asked for heads
 	until    time.Time // then it is let go
 
-	members []Member    // of the snapshot, whose claims are not verified yet
-	cases   []*openCase // whose ballots are not
-	restAt  time.Time   // when more of them are verified; zero: nothing is under way
+	verified cursor      // so far the claims of the members are verified
+	cases    []*openCase // whose ballots are not
+	restAt   time.Time   // when more of them are verified; zero: nothing is under way
 }
 
-// offered takes a snapshot that has come whole, and is signed by the seat in a slot.
+// snapshotReading is a snapshot that has come whole, and is being read.
+type snapshotReading struct {
+	message *raftpb.Message
+	reader  *snapshotReader
+	at      time.Time // of the next step
+}
+
+// readsAStep is how many bytes of a snapshot a step reads: some hundred members, at some 1 µs each.
+const readsAStep = 32 << 10
+
+// offered takes a snapshot that has come whole, and is signed by the seat in a slot. One that is
+// under way is not given up for the next of the same term: with thousands of members it takes longer than
+// that is away.
 func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
-	s, meta := readSnapshot(q.cfg.Network, q.signer, m.GetSnapshot().GetData()), m.GetSnapshot().GetMetadata()
+	r := q.replica
+	if o := r.offers[slot]; o != nil && !o.restAt.IsZero() && o.message.GetTerm() == m.GetTerm() {
+		return
+	}
+	if in := r.reading[slot]; in != nil && in.message.GetTerm() == m.GetTerm() {
+		return
+	}
+	r.reading[slot] = &snapshotReading{message: m, reader: newSnapshotReader(q.cfg.Network, q.signer, m.GetSnapshot().GetData(), q.membersMost())}
+	q.readOn(now, slot)
+}
+
+// readOn reads as much of a snapshot as a step may.
+func (q *Quorum) readOn(now time.Time, slot uint8) {
+	in := q.replica.reading[slot]
+	if !in.reader.read(readsAStep, joinsAStep) {
+		in.at = now.Add(restEach)
+		return
+	}
+	q.replica.reading[slot] = nil
+	s, m := in.reader.state, in.message
+	meta := m.GetSnapshot().GetMetadata()
 	if s == nil || len(s.seats) != len(q.cfg.Seeds) || s.began != q.founding || meta.GetIndex() > s.place()+placeAhead || s.barsChanged > meta.GetIndex() ||
 		s.bounds.words[q.cfg.Slot].At > timeMost/2 || !q.sitsInLog(s, meta.GetConfState()) { // what this seed says of limits must be newer than it has said
 		q.drops[hearsay.DropMalformed]++
 		return
 	}
-	if o := q.replica.offers[slot]; o != nil && !o.restAt.IsZero() && o.message.GetTerm() == m.GetTerm() {
-		return // its claims are being verified: with thousands that takes longer than the next one is away
-	}
 	m.Snapshot.Data = nil
 	q.replica.offers[slot] = &offer{
-		message: m, snapshot: s, chain: q.chain.beside(s.epoch, s.head, s.began), askAt: now, until: now.Add(offerPatience),
-		members: s.members.all(nil), cases: s.cases,
+		message: m, snapshot: s, chain: q.chain.beside(s.epoch, s.head, s.began), askAt: now, until: now.Add(offerPatience), cases: s.cases,
 	}
 	q.tryOffer(now, slot)
 }
@@ -147,17 +175,19 @@ func (q *Quorum) tryOffer(now time.Time, slot uint8) {
 // It reports whether they have, as far as it has looked; restAt is zero when all is looked at.
 func (o *offer) verify(now time.Time, signer *rememberer) (signed bool) {
 	s, verified := o.snapshot, signer.verified
-	for len(o.members)+len(o.cases) > 0 {
-		if signer.verified-verified >= verifiesAStep {
+	for n := 0; o.verified.part < len(s.members.parts) || len(o.cases) > 0; n++ {
+		if n >= joinsAStep || signer.verified-verified >= verifiesAStep {
 			o.restAt, o.until = now.Add(restEach), now.Add(offerPatience)
 			return true
 		}
-		if len(o.members) > 0 {
-			c := &o.members[0].Claim
-			if o.members = o.members[1:]; !own(s.network, c) || !c.Card.Key.IsZero() && !c.Verify(s.network, signer) {
+		if m := o.nextMember(); m != nil {
+			if c := &m.Claim; !own(s.network, c) || !c.Card.Key.IsZero() && !c.Verify(s.network, signer) {
 				return false
 			}
 			continue
+		}
+		if len(o.cases) == 0 {
+			break
 		}
 		c := o.cases[0]
 		o.cases = o.cases[1:]
@@ -170,6 +200,19 @@ func (o *offer) verify(now time.Time, signer *rememberer) (signed bool) {
 	}
 	o.restAt = time.Time{}
 	return true
+}
+
+// nextMember gives the next member whose claim is not verified; nil: there is none.
+func (o *offer) nextMember() *Member {
+	parts, at := &o.snapshot.members.parts, &o.verified
+	for at.part < len(parts) && at.member == len(parts[at.part]) {
+		*at = cursor{part: at.part + 1}
+	}
+	if at.part == len(parts) {
+		return nil
+	}
+	at.member++
+	return &parts[at.part][at.member-1]
 }
 
 func (q *Quorum) takeOffer(now time.Time, slot uint8) {

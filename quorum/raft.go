@@ -42,9 +42,10 @@ type replica struct {
 	since     int                  // entries applied since the last one
 	sent      map[uint64]time.Time // snapshots sent and not answered, by Raft id
 
-	incoming [hearsay.MaxSeeds]*hearsay.Raft // by slot of the sender: a snapshot of which parts are still to come
-	partAt   [hearsay.MaxSeeds]time.Time     // by slot of the sender: when its last part came
-	offers   [hearsay.MaxSeeds]*offer        // by slot of the sender: a snapshot that is not proven yet; nil: none
+	incoming [hearsay.MaxSeeds]*hearsay.Raft    // by slot of the sender: a snapshot of which parts are still to come
+	partAt   [hearsay.MaxSeeds]time.Time        // by slot of the sender: when its last part came
+	reading  [hearsay.MaxSeeds]*snapshotReading // by slot of the sender: a snapshot that is being read; nil: none
+	offers   [hearsay.MaxSeeds]*offer           // by slot of the sender: a snapshot that is not proven yet; nil: none
 
 	// So far this seed has told others in a term, since its start, that its log is as theirs. Of two that say
 	// that they lead in it one lies; then the log here may be shorter than that.
@@ -345,6 +346,7 @@ func (r *replica) gather(now time.Time, f *hearsay.Raft) (whole bool) {
 	if part.Offset == 0 {
 		first := *f
 		first.Snapshot = new(*part)
+		first.Snapshot.Data = append(make([]byte, 0, part.Size), part.Data...)
 		r.incoming[f.Slot] = &first
 		return uint32(len(part.Data)) == part.Size
 	}

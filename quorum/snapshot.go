@@ -38,10 +38,14 @@ const (
 	membersOver = 4
 )
 
+// membersMost is how many members a snapshot has at most that this seed takes.
+func (q *Quorum) membersMost() int {
+	return membersOver * int(max(q.cfg.Limits.Members, q.Limits().Members))
+}
+
 // snapshotMost is how many bytes a snapshot of a log has at most that this seed takes.
 func (q *Quorum) snapshotMost() int {
-	members := max(q.cfg.Limits.Members, q.Limits().Members)
-	return membersOver*int(members)*memberBytes + maxOpen*(caseBytes+len(q.cfg.Seeds)*ballotBytes) +
+	return q.membersMost()*memberBytes + maxOpen*(caseBytes+len(q.cfg.Seeds)*ballotBytes) +
 		maxBarred*barBytes + maxDeparted*departureBytes + maxSpending*sourceBytes + otherBytes
 }
 
@@ -91,48 +95,166 @@ func (s *state) appendSnapshot(dst []byte) []byte {
 // readSnapshot gives the state of a snapshot, or nil if it is none, or one that
 // apply could not have come to.
 func readSnapshot(network hearsay.NetworkID, signer hearsay.Signer, data []byte) *state {
-	r := hearsay.NewCanonical(data)
-	if r.Byte() != snapshotVersion {
-		return nil
+	r := newSnapshotReader(network, signer, data, math.MaxInt32)
+	for !r.read(math.MaxInt32, math.MaxInt32) {
 	}
-	s := &state{network: network, verify: signer.Verify}
-	s.epoch, s.head, s.began = hearsay.Epoch(r.Uint64()), r.Hash(), r.Hash()
+	return r.state
+}
+
+// snapshotReader reads a snapshot, as much at a time as its owner has time for.
+type snapshotReader struct {
+	from    *hearsay.Canonical
+	state   *state // as far as it is read; nil: there is no such state
+	section section
+	left    int // elements of the section
+
+	chunks  [][]Member                 // of chunkMembers each, but the last one
+	counts  [hearsay.RosterBuckets]int // of members, by the first byte of their identities
+	highest hearsay.NodeID             // of the members
+	bucket  hearsay.BucketDigest       // of those with its first byte
+}
+
+// chunkMembers is how many members a chunk has: a roster grows by copying, and one of identities that begin
+// alike would be copied whole in one step.
+const chunkMembers = 256
+
+// section is a part of a snapshot.
+type section uint8
+
+const (
+	sectionMembers section = iota
+	sectionRoster          // of those members, once their number is known: it has no bytes
+	sectionCases
+	sectionBars
+	sectionDepartures
+	sectionSources
+	sectionEnd
+)
+
+// newSnapshotReader begins with a snapshot that may have so many members.
+func newSnapshotReader(network hearsay.NetworkID, signer hearsay.Signer, data []byte, members int) *snapshotReader {
+	from, s := hearsay.NewCanonical(data), &state{network: network, verify: signer.Verify}
+	if from.Byte() != snapshotVersion {
+		return &snapshotReader{}
+	}
+	s.epoch, s.head, s.began = hearsay.Epoch(from.Uint64()), from.Hash(), from.Hash()
 	if s.epoch > 0 {
-		s.last = r.Ruling()
+		s.last = from.Ruling()
 	}
-	s.seats, s.founding = r.Seats(), r.Seats()
-	previous := hearsay.NodeID{}
-	for i := range count(r, math.MaxInt32) {
-		m := Member{Stay: r.Stay(), Claim: r.Claim()}
-		if r.Failed() || m.Claim.Subject != m.Stay.ID || i > 0 && m.Stay.ID.Compare(previous) <= 0 {
-			return nil
+	s.seats, s.founding = from.Seats(), from.Seats()
+	s.index()
+	return &snapshotReader{from: from, state: s, left: count(from, members)}
+}
+
+// read reads on, so many bytes or elements, and reports whether all is read.
+func (r *snapshotReader) read(bytes, elements int) (done bool) {
+	if r.state == nil {
+		return true
+	}
+	end := r.from.Left() - bytes
+	for n := 0; n < elements && r.from.Left() > end && r.section < sectionEnd; n++ {
+		holds := true
+		if r.left > 0 {
+			r.left--
+			holds = r.element()
+		} else {
+			r.section++
+			holds = r.begin()
 		}
-		previous = m.Stay.ID
-		s.members.add(m)
-	}
-	s.admitting, s.removing = make(map[hearsay.NodeID]*openCase), make(map[hearsay.NodeID]*openCase)
-	for range count(r, maxOpen) {
-		if !s.readCase(r) {
-			return nil
+		if !holds || r.from.Failed() {
+			r.state = nil
+			return true
 		}
 	}
-	s.barsChanged = r.Uint64()
-	for range count(r, maxBarred) {
-		b := hearsay.Bar{ID: r.NodeID(), At: int64(r.Uint64()), Why: r.Text()}
+	return r.section == sectionEnd
+}
+
+// begin begins with a section.
+func (r *snapshotReader) begin() (holds bool) {
+	s := r.state
+	switch r.section {
+	case sectionRoster:
+		r.endBucket()
+		for i := range r.counts {
+			r.left += r.counts[i]
+		}
+	case sectionCases:
+		r.chunks = nil
+		r.left = count(r.from, maxOpen)
+	case sectionBars:
+		s.barsChanged = r.from.Uint64()
+		r.left = count(r.from, maxBarred)
+	case sectionDepartures:
+		r.left = count(r.from, maxDeparted)
+	case sectionSources:
+		s.bounds.read(r.from, len(s.seats))
+		r.left = count(r.from, maxSpending)
+	case sectionEnd:
+		return r.from.Left() == 0 && len(s.seats) > 0 && s.fits()
+	}
+	return true
+}
+
+// element reads the next element of a section.
+func (r *snapshotReader) element() (holds bool) {
+	s := r.state
+	switch r.section {
+	case sectionMembers:
+		return r.member()
+	case sectionRoster:
+		r.place()
+	case sectionCases:
+		return s.readCase(r.from)
+	case sectionBars:
+		b := hearsay.Bar{ID: r.from.NodeID(), At: int64(r.from.Uint64()), Why: r.from.Text()}
 		if n := len(s.barred); hearsay.Steers(b.Why) || n > 0 && s.barred[n-1].ID.Compare(b.ID) >= 0 {
-			return nil
+			return false
 		}
 		s.barred = append(s.barred, b)
+	case sectionDepartures:
+		s.departed = append(s.departed, departure{r.from.NodeID(), hearsay.Incarnation(r.from.Uint64()), r.from.Byte() == 1})
+	case sectionSources:
+		return s.bounds.readSpending(r.from)
 	}
-	for range count(r, maxDeparted) {
-		s.departed = append(s.departed, departure{r.NodeID(), hearsay.Incarnation(r.Uint64()), r.Byte() == 1})
+	return true
+}
+
+func (r *snapshotReader) member() (holds bool) {
+	m := Member{Stay: r.from.Stay(), Claim: r.from.Claim()}
+	id := m.Stay.ID
+	if r.from.Failed() || m.Claim.Subject != id || len(r.chunks) > 0 && id.Compare(r.highest) <= 0 {
+		return false
 	}
-	s.bounds = readBounds(r, len(s.seats))
-	if r.Failed() || r.Left() > 0 || len(s.seats) == 0 || !s.fits() {
-		return nil
+	if id[0] != r.highest[0] {
+		r.endBucket()
 	}
-	s.index()
-	return s
+	r.bucket.Add(m.Stay)
+	r.highest = id
+	r.counts[id[0]]++
+	if n := len(r.chunks); n == 0 || len(r.chunks[n-1]) == chunkMembers {
+		r.chunks = append(r.chunks, make([]Member, 0, min(r.left+1, chunkMembers)))
+	}
+	last := &r.chunks[len(r.chunks)-1]
+	*last = append(*last, m)
+	return true
+}
+
+// place has the next member take its place in the roster.
+func (r *snapshotReader) place() {
+	s := r.state
+	m := &r.chunks[s.members.count/chunkMembers][s.members.count%chunkMembers]
+	part := &s.members.parts[m.Stay.ID[0]]
+	if *part == nil {
+		*part = make([]Member, 0, r.counts[m.Stay.ID[0]])
+	}
+	*part = append(*part, *m) // the hash of its bucket is taken
+	s.members.count++
+	s.arrive(&m.Claim)
+}
+
+// endBucket takes the hash of the members with the first byte of the highest: there are no more.
+func (r *snapshotReader) endBucket() {
+	r.state.members.hashes[r.highest[0]] = r.bucket.Sum()
 }
 
 // readCase reads an open case, and reports whether there can be one.
@@ -147,12 +269,10 @@ func (s *state) readCase(r *hearsay.Canonical) bool {
 		if s.members.get(id) != nil || s.admitting[id] != nil {
 			return false
 		}
-		s.admitting[id] = c
 	case opRemove:
 		if !s.members.has(c.stay()) || s.removing[id] != nil {
 			return false
 		}
-		s.removing[id] = c
 	case opSeat:
 		if slot := c.opening.seat.Slot; int(slot) >= len(s.seats) || s.seating(slot) != nil {
 			return false
@@ -167,6 +287,7 @@ func (s *state) readCase(r *hearsay.Canonical) bool {
 	}
 	c.about = c.ruling(s.network).About(s.network)
 	s.cases = append(s.cases, c)
+	s.note(c)
 	return true
 }
 

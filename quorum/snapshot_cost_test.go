@@ -1,0 +1,73 @@
+package quorum
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"hearsay"
+)
+
+// largeSnapshot is a message with a whole snapshot of so many guests, whose identities begin alike:
+// it agrees with itself, and no heads prove it.
+func largeSnapshot(m *machine, members int) *raftpb.Message {
+	s := readSnapshot(testNetwork, m.signer, m.q.state.appendSnapshot(nil))
+	for _, one := range guestsAlike(members) {
+		if s.members.get(one.Stay.ID) == nil {
+			s.members.add(one)
+		}
+	}
+	s.rule(&hearsay.Ruling{Kind: hearsay.RulingLeave})
+	term, index := m.q.replica.node.BasicStatus().GetTerm()+1, m.q.replica.log.last()+1
+	return &raftpb.Message{Type: raftpb.MsgSnap.Enum(), Term: &term, Snapshot: &raftpb.Snapshot{
+		Data:     s.appendSnapshot(nil),
+		Metadata: &raftpb.SnapshotMetadata{Index: &index, Term: &term, ConfState: m.q.replica.log.config},
+	}}
+}
+
+// A step of a seed reads little of a snapshot that a seat sends, whatever is in it, and looks
+// at few of its members.
+func TestSnapshotCostsLittleAStep(t *testing.T) {
+	w := followed(t, 120, 1)
+	m := w.machines[0]
+	members := m.q.membersMost()
+	message := largeSnapshot(m, members-1) // there is one
+	var took []time.Duration
+	timed := func(do func()) {
+		began := time.Now()
+		do()
+		took = append(took, time.Since(began))
+	}
+	timed(func() { m.q.offered(w.now, 1, message) })
+	for left, placed := len(message.Snapshot.Data), 0; m.q.replica.reading[1] != nil; {
+		r := m.q.replica.reading[1].reader
+		if n := left - r.from.Left(); n > readsAStep+memberBytes+otherBytes {
+			t.Fatalf("a step reads %d bytes, may read %d", n, readsAStep)
+		}
+		if n := r.state.members.count - placed; n > joinsAStep {
+			t.Fatalf("a step has %d members take their places, want at most %d", n, joinsAStep)
+		}
+		left, placed = r.from.Left(), r.state.members.count
+		w.now = w.now.Add(restEach)
+		timed(func() { m.q.tickRest(w.now) })
+	}
+	o := m.q.replica.offers[1]
+	if o == nil || o.snapshot.members.count != members {
+		t.Fatalf("it does not wait for heads: %+v", m.drops)
+	}
+	slices.Sort(took)
+	t.Logf("the middle one of %d steps takes %v, the slowest %v", len(took), took[len(took)/2], took[len(took)-1])
+}
+
+// One of more members than there may be is refused before they are read.
+func TestSnapshotOfTooManyMembers(t *testing.T) {
+	w := followed(t, 121, 1)
+	m := w.machines[0]
+	message := largeSnapshot(m, m.q.membersMost())
+	m.q.offered(w.now, 1, message)
+	if m.q.replica.reading[1] != nil || m.q.replica.offers[1] != nil || m.drops[hearsay.DropMalformed] != 1 {
+		t.Errorf("it is read on, or waits: %+v", m.drops)
+	}
+}
