@@ -242,7 +242,7 @@ at 40s restart s1 s2
 // afterwards. With one seed down, too.
 func TestLeavesYoung(t *testing.T) {
 	for _, down := range []string{"", "at 9s kill s3\n"} {
-		for after := time.Duration(0); after < 400*time.Millisecond; after += 7 * time.Millisecond {
+		for after := time.Duration(0); after < 400*time.Millisecond; after += 23 * time.Millisecond {
 			w := newScenario(t, 8, fmt.Sprintf("%sat 10s start n5..n8\nat %v leave n5..n8", down, 10*time.Second+after), withSeeds(3))
 			w.RunUntil(15 * time.Second)
 			w.runsUntil(t, 5*time.Second, "they are gone", func() bool {
