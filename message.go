@@ -35,7 +35,7 @@ type Ping struct {
 // signed, and so need not withstand identities that are made up.
 const PingTarget = 8
 
-// For reports whether a ping is for a node, or for whoever is at its address.
+// For reports whether a ping is for a node, or for any that is at its address.
 func (p *Ping) For(id NodeID) bool { return p.Target.IsZero() || p.Names(id) }
 
 // Names reports whether a ping is for a node, and for no other.

@@ -81,7 +81,7 @@ func (a *acquaintances) add(at netip.Addr) {
 	}
 }
 
-// only takes where all members are: whoever is not there any more is a stranger.
+// only takes where all members are: a source that is not among them is a stranger's.
 func (a *acquaintances) only(addrs []netip.AddrPort) {
 	members := make([]sourceKey, 0, len(addrs))
 	for _, addr := range addrs {

@@ -214,7 +214,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	a.resolver = newResolver(join, local)
 	literals := literal(join)
 	a.resolver.found = func(addrs []netip.AddrPort) {
-		addrs = append(addrs, literals...) // these are never looked up, and stay contacts, too
+		addrs = slices.Concat(addrs, literals) // these are never looked up, and stay contacts, too
 		a.streams.known.contacts(addrs)
 		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Contact(now, addrs)) })
 	}

@@ -380,7 +380,7 @@ func TestPingsOfOthersAreNotAnswered(t *testing.T) {
 		acks   bool
 	}{
 		{hearsay.NodeID{1, 2, 3, 4, 5, 6, 7, 8}, true},
-		{hearsay.NodeID{}, true}, // whoever is there
+		{hearsay.NodeID{}, true}, // any node that is there
 		{hearsay.NodeID{1, 2, 3, 4, 5, 6, 7}, false},
 		{hearsay.NodeID{1, 2, 3, 4, 5, 6, 7, 9}, false},
 	} {

@@ -134,7 +134,7 @@ func (t *Petitions) Pending(now time.Time) bool {
 	return t.registration.withdrawn && (len(t.registration.asked) > 0 || slices.ContainsFunc(t.answers, taken))
 }
 
-// pendingFor is how long a seed tries whom it has taken up: quorum.DefaultConfig's AdmitTimeout,
+// pendingFor is how long a seed tries a node that it has taken up: quorum.DefaultConfig's AdmitTimeout,
 // and some for the way.
 const pendingFor = 6 * time.Second
 

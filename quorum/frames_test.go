@@ -289,7 +289,7 @@ func (z *fuzzed) own(m, thief *machine) hearsay.Raft {
 
 // Whatever one seat signs: no seed panics, none but itself stops, and the network goes on. It
 // sends one or two messages, either the same to both others, or each a snapshot of its own. Entries of one
-// place that differ are left out: whoever says that it leads can have those decided.
+// place that differ are left out: a seat that says that it leads can have those decided.
 func FuzzRaftFrame(f *testing.F) {
 	const prop, app, beat, ack = uint8(raftpb.MsgProp), uint8(raftpb.MsgApp), uint8(raftpb.MsgHeartbeat), uint8(raftpb.MsgAppResp)
 	change := changing(raftpb.ConfChangeTransitionAuto, single(raftpb.ConfChangeRemoveNode, 77)...)

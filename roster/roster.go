@@ -354,7 +354,7 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 // Signatures of claims, at some 70 µs each: at once as many as a roster of
 // thousands has, and then an eighth of a processor, for all classes of senders
 // together, and where many bring them up to twice that (see quota.Share). Strangers may be
-// newcomers, or members of whom this node has believed that they are gone; they bring less
+// newcomers, or members that this node has believed to be gone; they bring less
 // at once. One sender has up to half of what its class has. Seats are few, and configured.
 var verifyShares = &quota.Shares{
 	quota.Stranger: {All: quota.PerSecond(800, 4096), Each: quota.PerSecond(200, 1024)},
