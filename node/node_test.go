@@ -47,7 +47,8 @@ type network struct {
 	now    time.Time
 	nodes  []*node.Node
 	down   map[int]bool
-	stuck  map[int]bool // machines of which no stream gets anything through, to or from: behind loss that lasts for seconds
+	cut    map[[2]int]bool // pairs, in either order, between which nothing goes
+	stuck  map[int]bool    // machines of which no stream gets anything through, to or from: behind loss that lasts for seconds
 	events []string
 	pings  map[[2]int]int // by who pings whom
 }
@@ -119,6 +120,9 @@ func (w *network) carry(from int, out *hearsay.Effects) {
 		w.events = append(w.events, fmt.Sprintf("%8s n%d %s %s by %s", e.At.Sub(start).Round(time.Millisecond), from, e.Kind, e.Name, e.ByName))
 	}
 	for _, l := range letters {
+		if w.cut[[2]int{from, l.to}] || w.cut[[2]int{l.to, from}] {
+			continue
+		}
 		if l.to < len(w.nodes) && !w.down[l.to] && !w.down[from] && !(l.p.Stream && (w.stuck[l.to] || w.stuck[from])) {
 			w.carry(l.to, w.nodes[l.to].Receive(w.now, sized(&l.p)))
 		}

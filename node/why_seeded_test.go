@@ -424,3 +424,50 @@ func TestWhyTellsOfTimeouts(t *testing.T) {
 	file = w.why(0, "n7")
 	contains(t, "the last", file.Verdict+file.Summary, "dead", "it had no observers left to ask", "with 0 statements")
 }
+
+// A member that answers everybody but the seeds is suspect to nobody. Seeds say that they
+// have no answer from it, and what follows when.
+func TestWhyTellsOfSilenceToASeed(t *testing.T) {
+	w := newSeededNetwork(t, 4)
+	w.run(6 * time.Second)
+	w.cut = map[[2]int]bool{}
+	for slot := range testSeeds {
+		w.cut[[2]int{slot, 3}] = true
+	}
+	cut := w.now
+	w.run(16 * time.Second)
+	const told = ", by about "
+	var by time.Time // when a seed brings it before the others, as they tell
+	for slot := range testSeeds {
+		file := w.why(slot, "n3")
+		contains(t, "silent", file.Verdict+file.Summary, "alive", "is in since", fmt.Sprintf("But n%d has had no answer from it to its own probes since", slot))
+		contains(t, "silent", file.Nearest, fmt.Sprintf("If it goes on not answering n%d, that brings it before the other seeds after 24s", slot), told, "removed once 2 of 3 seeds have had no answer from it for 4s")
+		if strings.Contains(file.Summary, "Nothing is held against it") {
+			t.Errorf("n%d holds nothing against it: %s", slot, file.Summary)
+		}
+		_, rest, _ := strings.Cut(file.Nearest, told)
+		at, err := time.Parse("15:04:05.000Z", rest[:min(len(rest), len("15:04:05.000Z"))])
+		if at = at.AddDate(start.Year(), 0, 0); err != nil || at.Before(cut.Add(24*time.Second)) || at.After(cut.Add(36*time.Second)) {
+			t.Fatalf("n%d promises %q: %v", slot, rest, err)
+		}
+		if by.IsZero() || at.Before(by) {
+			by = at
+		}
+	}
+	w.run(by.Sub(w.now))
+	contains(t, "as promised", strings.Join(w.events, "\n"), "case-opened n3")
+	w.run(4 * time.Second)
+	contains(t, "removed", w.why(0, "n3").Summary, "is out since", "rule: watch")
+
+	for slot := range testSeeds {
+		w.cut[[2]int{slot, 4}] = true
+	}
+	w.run(10 * time.Second)
+	w.cut[[2]int{0, 1}], w.cut[[2]int{0, 2}] = true, true
+	w.run(6 * time.Second)
+	file := w.why(0, "n4")
+	contains(t, "without a quorum", file.Summary+file.Nearest, "But n0 has had no answer from it", "cannot be said while no quorum")
+	if strings.Contains(file.Nearest, "by about") {
+		t.Errorf("without a quorum a time is promised: %s", file.Nearest)
+	}
+}

@@ -276,6 +276,14 @@ func (s *story) aliveSummary(now time.Time, r *hearsay.Ruling) (summary, nearest
 	if f := s.n.seeded.follower; f != nil && f.Apart() {
 		return fmt.Sprintf("%s But nobody follows that ledger any more: %s.", summary, f.Why()), ""
 	}
+	if words, ways, open := s.openCase(); open {
+		return summary + words, ways
+	}
+	if words, ways, silent := s.silence(now); silent {
+		t, source := s.n.timing()
+		return summary + words, strings.TrimSpace(ways) + fmt.Sprintf(" Then it is removed once %d of %d seeds have had no answer from it for %s%s each, and none reaches it.",
+			needed, seeds, t.ShortTrial, source)
+	}
 	for i := range slices.Backward(s.events) {
 		e := &s.events[i]
 		if r != nil && e.At.Before(moment(r.At)) {

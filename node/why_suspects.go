@@ -95,25 +95,59 @@ func (s *story) suspectSummary(now time.Time) (summary, nearest string) {
 	}
 	summary += ". " + h.words()
 	nearest = s.suspectNearest(now, &h)
-	if s.n.seeded.seat != nil {
-		summary += s.abstaining()
-		if c, open := s.n.seeded.seat.Case(s.m.ID); open {
-			yes := 0
-			for i := range c.Ballots {
-				if c.Ballots[i].Verdict == hearsay.BallotYes {
-					yes++
-				}
-			}
-			summary += fmt.Sprintf(" A case is open (%s): %d of %d seeds found it unreachable so far, %d are needed.", caseWords(c.ID), yes, seeds, c.Needed)
-			answers := fmt.Sprintf("%d of %d seeds", seeds-c.Needed+1, seeds)
-			if c.Rule != hearsay.RuleMajority {
-				answers = "any one seed"
-			}
-			nearest = fmt.Sprintf("It stays in if it answers %s before about %s; it is removed by %d more that find it unreachable.",
-				answers, exactly(c.Expires.UnixMilli()), c.Needed-yes)
-		}
+	summary += s.abstaining()
+	if words, ways, open := s.openCase(); open {
+		summary, nearest = summary+words, ways
+	} else {
+		words, ways, _ := s.silence(now)
+		summary, nearest = summary+words, nearest+ways
 	}
 	return summary + fmt.Sprintf(" Nothing is decided: it is a member until %d of %d seeds rule otherwise.", needed, seeds) + s.quorumMissing(), nearest
+}
+
+// openCase tells of a case about a removal that is open, on a seed.
+func (s *story) openCase() (summary, nearest string, open bool) {
+	if s.n.seeded.seat == nil {
+		return "", "", false
+	}
+	c, open := s.n.seeded.seat.Case(s.m.ID)
+	if !open {
+		return "", "", false
+	}
+	_, seeds := s.needed()
+	yes := 0
+	for i := range c.Ballots {
+		if c.Ballots[i].Verdict == hearsay.BallotYes {
+			yes++
+		}
+	}
+	answers := fmt.Sprintf("%d of %d seeds", seeds-c.Needed+1, seeds)
+	if c.Rule != hearsay.RuleMajority {
+		answers = "any one seed"
+	}
+	return fmt.Sprintf(" A case is open (%s): %d of %d seeds found it unreachable so far, %d are needed.", caseWords(c.ID), yes, seeds, c.Needed),
+		fmt.Sprintf("It stays in if it answers %s before about %s; it is removed by %d more that find it unreachable.",
+			answers, exactly(c.Expires.UnixMilli()), c.Needed-yes), true
+}
+
+// silence tells of a member that does not answer this seed's own probes, and when the seed
+// brings it before the others.
+func (s *story) silence(now time.Time) (summary, nearest string, silent bool) {
+	if s.n.seeded.seat == nil {
+		return "", "", false
+	}
+	own, silent := s.n.seeded.seat.Silence(now, s.m.ID)
+	if !silent {
+		return "", "", false
+	}
+	me := s.n.Self().Name
+	summary = fmt.Sprintf(" But %s has had no answer from it to its own probes since %s (%s ago).",
+		me, exactly(own.Since.UnixMilli()), now.Sub(own.Since).Round(time.Second))
+	if own.By.IsZero() {
+		return summary, fmt.Sprintf(" When %s brings it before the other seeds cannot be said while no quorum of them decides.", me), true
+	}
+	return summary, fmt.Sprintf(" If it goes on not answering %s, that brings it before the other seeds after %s, by about %s.",
+		me, own.After, exactly(own.By.UnixMilli())), true
 }
 
 // quorumMissing says that nothing can be decided now, if no quorum of seeds is heard here.

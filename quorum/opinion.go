@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"net/netip"
+	"time"
 
 	"hearsay"
 )
@@ -35,6 +36,32 @@ func (q *Quorum) Admitting(addr netip.AddrPort) bool {
 func (q *Quorum) Failing(id hearsay.NodeID) bool {
 	w := q.watched[id]
 	return w != nil && !w.failing.IsZero()
+}
+
+// Silence is how long a member has not answered a seed's own probes, and what the seed
+// does about it.
+type Silence struct {
+	Since time.Time     // the first probe went out that was not answered, since the last that was
+	After time.Duration // of silence the seed opens a case itself
+	By    time.Time     // and this is when that is over, and one more probe; zero: the seed takes part in no decision now
+}
+
+// Silence tells of a member that does not answer this seed. It reports false if it
+// answers, or is not probed.
+func (q *Quorum) Silence(now time.Time, id hearsay.NodeID) (s Silence, silent bool) {
+	w := q.watched[id]
+	if w == nil || w.failing.IsZero() || q.state == nil || q.state.members.get(id) == nil {
+		return s, false
+	}
+	failed, brought := q.reportsAfter(id, w)
+	s = Silence{Since: w.failing, After: q.cfg.SilentFor << min(w.vain, maxVain)}
+	if !w.suspect.IsZero() && w.vain == 0 {
+		s.After = q.cfg.ShortTrial
+	}
+	if q.Decides() {
+		s.By = later(later(failed, brought), now).Add(silentPeriod)
+	}
+	return s, true
 }
 
 // Abstaining reports whether this seed probes a node, and its newest probe came to

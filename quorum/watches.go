@@ -418,20 +418,21 @@ func (q *Quorum) mayReport(now time.Time, id hearsay.NodeID, w *watch) bool {
 	if m == nil || w.failing.IsZero() || q.state.removing[id] != nil || !q.Seated() {
 		return false
 	}
-	since := w.failing
-	for _, later := range []time.Time{w.vainAt, q.heardFrom} {
-		if later.After(since) {
-			since = later
-		}
-	}
+	failed, brought := q.reportsAfter(id, w)
+	return !w.failed.Before(failed) && !now.Before(brought) && q.silence(w) >= q.cfg.ShortTrial &&
+		now.Sub(w.failed) <= q.cfg.ShortTrial && !q.isAsked(id, opRemove)
+}
+
+// reportsAfter is when a probe of a silent member must have failed, and since when
+// it may be brought, for this seed to open the case.
+func (q *Quorum) reportsAfter(id hearsay.NodeID, w *watch) (failed, brought time.Time) {
+	since := later(w.failing, later(w.vainAt, q.heardFrom))
 	if !w.suspect.IsZero() && w.vain == 0 {
 		turn := time.Duration(q.cfg.Slot) * turnEvery
-		return w.failed.Sub(since) >= q.cfg.ShortTrial && q.silence(w) >= q.cfg.ShortTrial && now.Sub(w.suspect) >= q.cfg.ShortTrial+turn &&
-			now.Sub(w.failed) <= q.cfg.ShortTrial && !q.isAsked(id, opRemove)
+		return since.Add(q.cfg.ShortTrial), w.suspect.Add(q.cfg.ShortTrial + turn)
 	}
 	turn := time.Duration(q.cfg.Slot) * q.cfg.RetryEvery
-	return w.failed.Sub(since) >= q.cfg.SilentFor<<min(w.vain, maxVain)+turn && q.silence(w) >= q.cfg.ShortTrial &&
-		now.Sub(w.failed) <= q.cfg.ShortTrial && !now.Before(q.paused[m.Stay]) && !q.isAsked(id, opRemove)
+	return since.Add(q.cfg.SilentFor<<min(w.vain, maxVain) + turn), q.paused[q.state.members.get(id).Stay]
 }
 
 // reportSilent brings a member before the seeds because it is silent to this one.
