@@ -117,6 +117,9 @@ func (n *Node) findStrangers(name string) (found []hearsay.Member) {
 			}
 		}
 	}
+	for _, m := range n.findSeats(name) {
+		add(m)
+	}
 	if s := n.seeded.seat; s != nil {
 		for _, b := range s.Barred(nil) {
 			if is(b.ID, "") {
@@ -153,6 +156,7 @@ type story struct {
 	m       hearsay.Member
 	events  []hearsay.Event   // oldest first
 	rulings []*hearsay.Ruling // about it, oldest first
+	given   []seating         // of a seed
 	seats   []hearsay.Seat
 	sat     []hearsay.Seat // who was given a seat before, as far as this node has it
 	bar     *hearsay.Bar   // on a seed, if it is barred
@@ -173,6 +177,9 @@ func (n *Node) storyOf(m hearsay.Member) *story {
 			s.rulings = append(s.rulings, r)
 		}
 	}
+	if m.Role == hearsay.RoleSeed {
+		s.given = s.seatings()
+	}
 	s.events = append(slices.Clone(n.cases.strangers.steps[m.ID]), n.cases.steps[m.ID]...)
 	slices.SortStableFunc(s.events, func(a, b hearsay.Event) int { return a.At.Compare(b.At) })
 	if seat := n.seeded.seat; seat != nil {
@@ -192,6 +199,7 @@ func (n *Node) tellSeeded(now time.Time, m hearsay.Member) hearsay.CaseFile {
 	for _, r := range s.rulings {
 		file.Steps = append(file.Steps, s.ruling(r)...)
 	}
+	file.Steps = append(file.Steps, s.seatSteps()...)
 	for i := range s.events {
 		e := &s.events[i]
 		switch e.Kind {
@@ -215,11 +223,12 @@ func (n *Node) tellSeeded(now time.Time, m hearsay.Member) hearsay.CaseFile {
 
 // counted reports whether a ballot stands in a ruling that is told.
 func (s *story) counted(e *hearsay.Event) bool {
-	return slices.ContainsFunc(s.rulings, func(r *hearsay.Ruling) bool {
+	in := func(r *hearsay.Ruling) bool {
 		return slices.ContainsFunc(r.Ballots, func(b hearsay.Ballot) bool {
 			return b.Case == e.Case && b.Slot == e.Ballot.Slot
 		})
-	})
+	}
+	return slices.ContainsFunc(s.rulings, in) || slices.ContainsFunc(s.given, func(g seating) bool { return in(g.ruling) })
 }
 
 // last gives the newest ruling about the node, or nil.

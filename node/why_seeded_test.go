@@ -101,7 +101,7 @@ func kinds(file hearsay.CaseFile) (list []string) {
 }
 
 // contains reports whether a text says all of this.
-func contains(t *testing.T, what, text string, wants ...string) {
+func contains(t testing.TB, what, text string, wants ...string) {
 	t.Helper()
 	for _, want := range wants {
 		if !strings.Contains(text, want) {
@@ -340,6 +340,7 @@ func TestWhyNamesSeedsOfThen(t *testing.T) {
 	if peer == "" {
 		t.Fatal("no seed but the first has a ballot that counted")
 	}
+	old := w.nodes[slot].Self().ID
 	w.nodes[slot] = w.newSeededNodeAs(slot, "zed", 99) // it has lost its directory
 	w.carry(slot, w.nodes[slot].Tick(w.now))
 	w.run(10 * time.Second)
@@ -355,9 +356,26 @@ func TestWhyNamesSeedsOfThen(t *testing.T) {
 		if strings.Contains(text, "zed") {
 			t.Errorf("n%d tells of a ballot of zed's: %s", by, text)
 		}
+		w.whyOfSeats(by, slot, old)
 		if w.nodes[by].Self().Role == hearsay.RoleSeed && by != slot { // who knows the founding, and knew it by name
 			contains(t, "a ballot", text, fmt.Sprintf("n%d voted yes", slot))
 		}
+	}
+}
+
+// whyOfSeats holds what a node tells of a seed that has lost its directory, and of the one
+// that it was before.
+func (w *network) whyOfSeats(by, slot int, old hearsay.NodeID) {
+	ruled := fmt.Sprintf("The ruling of epoch 4 gave slot %d to zed (id %s) at 2026-01-01T00:00:", slot, w.nodes[slot].Self().ID.Short())
+	file := w.why(by, "zed")
+	contains(w.t, "a new seed", file.Verdict+file.Summary+file.Nearest, "alive", "zed is a seed", ruled, "in the place of ", "id "+old.Short(),
+		"2 of 3 seeds voted for that", "(met at its address, without a ledger)", "2 were needed", "must be heard")
+	if !inOrder(file, "ballot", "ballot", "ruled") {
+		w.t.Errorf("n%d tells %v", by, kinds(file))
+	}
+	for _, id := range []string{old.String(), old.String()[:4]} {
+		file = w.why(by, id)
+		contains(w.t, "a former seed", file.Summary+file.Nearest, "id "+old.Short(), " was a seed, and has no seat now", ruled, "had it kept its data directory")
 	}
 }
 

@@ -343,14 +343,6 @@ func (s *story) outsiderSummary(now time.Time, r *hearsay.Ruling) (summary, near
 	return summary, fmt.Sprintf("It is in once it reaches %d of the %d seeds, and they see that it answers at %s.", needed, seeds, s.m.Addr)
 }
 
-// seedSummary tells of a seed.
-func (s *story) seedSummary(now time.Time) (summary, nearest string) {
-	state := s.m.State.String()
-	summary = fmt.Sprintf("%s is a seed, %s since %s: a member by configuration, whom no case can name and no ruling removes.", s.m.Name, state, s.since(now))
-	needed, seeds := s.needed()
-	return summary, fmt.Sprintf("Only the list of seeds says who is a seed. Of the %d, %d must be heard for anybody to be admitted or removed.", seeds, needed)
-}
-
 // strangerSummary tells of somebody who is in no roster.
 func (s *story) strangerSummary(now time.Time) (verdict, summary, nearest string) {
 	name := s.m.Name
