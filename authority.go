@@ -25,7 +25,8 @@ type Authority struct {
 	Waits bool `json:"waits,omitempty"`
 
 	// Why says of a seed that is not ready why it takes no part, where more is
-	// known than that no quorum is heard; of a peer which seeds are not as its list
+	// known than that no quorum is heard, and of one that is ready what is wrong with
+	// others; of a peer which seeds are not as its list
 	// or the ledger has them, or that they have no ledger yet; and of one that is not in
 	// what the seeds have answered it.
 	Why string `json:"why,omitempty"`

@@ -30,8 +30,8 @@ const (
 	doubtAgain = time.Minute
 
 	// doubtAfter is how long a peer waits until it tells that a seed has another
-	// key: the others may prove that the seat was given anew. A guess: some round
-	// trips.
+	// key: the others may prove that the seat was given anew; and a seed until it tells
+	// that another is of another founding: that may be given up. A guess: some round trips.
 	doubtAfter = 2 * time.Second
 
 	// followerDoubtsFor is how long a peer keeps what is wrong with a seed that
@@ -56,6 +56,12 @@ func otherKey(addr netip.AddrPort, has, pinned hearsay.PublicKey) doubt {
 func anotherMet(addr netip.AddrPort, has, met hearsay.PublicKey) doubt {
 	return doubt{note: "has another key than was met", text: fmt.Sprintf("the seed at %v has key %x, and this node has met %x there: nothing it says is believed "+
 		"until a quorum of the others gives it the seat; if the network was founded anew or recovered, start this node with an empty data directory", addr, has, met)}
+}
+
+// otherLedger is the doubt about a seed with the ledger of another founding.
+func otherLedger(addr netip.AddrPort) doubt {
+	return doubt{note: "has a ledger of another founding", text: fmt.Sprintf("the seed at %v has a ledger of another founding of this network than the one here, and takes no part: "+
+		"to take part, it needs an empty data directory; if its ledger is the right one, start the others with empty ones, and see `hearsay seed recover`", addr)}
 }
 
 // raise keeps a doubt, and reports whether it should be told.
@@ -133,12 +139,12 @@ func (q *Quorum) Waits() bool {
 	return q.replica == nil || q.unborn() && q.replica.leader() == 0
 }
 
-// Why says why this seed does not take part, as far as it knows; "" if it does,
-// or nothing is known but that no quorum is heard.
+// Why says why this seed does not take part, as far as it knows; "" if nothing is known but
+// that no quorum is heard. If it does take part, it says what is wrong with others.
 func (q *Quorum) Why() string {
 	switch {
 	case q.Decides():
-		return ""
+		return strings.Join(q.doubts.all(), "; ")
 	case q.Seated() && q.Ready() && q.lags():
 		return q.whyLags()
 	case q.Seated() && q.Ready():

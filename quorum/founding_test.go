@@ -344,10 +344,13 @@ func TestOldLedgerAfterFounding(t *testing.T) {
 	clear(w.rulings)
 	w.newPerson()
 	w.must(20*time.Second, "founded without it", func() bool { return w.machines[0].q.Epoch() == 2 && w.machines[1].q.Epoch() == 2 })
-	said := 0
+	said, told := 0, map[*machine]int{}
 	w.teller = func(m *machine, e hearsay.Event) {
 		if e.Kind == hearsay.EventSeatWaiting {
 			said++
+		}
+		if e.Kind == hearsay.EventSeedDiffers {
+			told[m]++
 		}
 		if m == old && e.Kind == hearsay.EventRuled {
 			t.Errorf("it rules epoch %d", e.Epoch)
@@ -360,13 +363,25 @@ func TestOldLedgerAfterFounding(t *testing.T) {
 	if want := "belongs to another founding of this network than the ledger here, which ends with epoch 1: to take part, start this seed with an empty data directory"; !strings.Contains(old.q.Why(), want) || said == 0 || said > 4 {
 		t.Errorf("it says %d times %q", said, old.q.Why())
 	}
-	if old.q.Ready() || old.q.Epoch() != 1 || !w.machines[0].q.Ready() || w.machines[0].q.Why() != "" {
+	if old.q.Ready() || old.q.Epoch() != 1 || !w.machines[0].q.Ready() {
 		t.Errorf("it takes part\n%s", w.describe())
+	}
+	for _, m := range w.machines[:2] { // an operator of theirs has said that it has no ledger
+		_, note := m.q.Note(w.now, old.slot)
+		if why := m.q.Why(); note != "has a ledger of another founding" || !strings.Contains(why, "has a ledger of another founding of this network than the one here") || told[m] != 1 {
+			t.Errorf("a founder tells %d times, and says %q: %q", told[m], note, why)
+		}
+	}
+	if told[old] != 0 {
+		t.Errorf("it tells of the others %d times", told[old])
 	}
 	w.wipe(old)
 	w.epochs[2] = 0
 	w.start(old)
 	w.must(20*time.Second, "with an empty directory it has its seat", w.agree)
+	if why := w.machines[0].q.Why(); why != "" {
+		t.Errorf("and a founder says %q", why)
+	}
 }
 
 // Nor does it look through the others' ledger for who sits where: that is of another

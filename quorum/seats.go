@@ -33,6 +33,7 @@ type heard struct {
 	founded  bool
 	founding hearsay.Hash
 	at       time.Time
+	since    time.Time // it has said just that
 }
 
 // justNow reports whether it said so lately.
@@ -181,11 +182,10 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 		q.differs(now, int(m.Slot), m.Key, otherKey(q.cfg.Seeds[m.Slot].Addr, m.Key, pinned))
 		return
 	}
-	q.doubts.settle(int(m.Slot))
 	if q.unsure() && !m.Founded {
 		q.answeredBy(int(m.Slot)) // it knows nothing
 	}
-	q.seats.heard[m.Slot] = heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now}
+	q.noteHeard(now, &heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now, since: now})
 	if q.state == nil {
 		if q.founding.IsZero() || q.founding == m.Founding {
 			q.seatAt(seat)
@@ -213,6 +213,23 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 	}
 	if c := q.state.seating(m.Slot); c != nil {
 		q.consider(now, c)
+	}
+}
+
+// noteHeard keeps what a seed said of itself just now. One with the ledger of another founding
+// takes no part, and knows it; the others tell it, too, as an operator of theirs may have
+// vouched that it has none. A founding that comes to nothing is given up at once.
+func (q *Quorum) noteHeard(now time.Time, h *heard) {
+	slot := int(h.seat.Slot)
+	if old := &q.seats.heard[slot]; old.justNow(now) && old.seat == h.seat && old.founded == h.founded && old.founding == h.founding {
+		h.since = old.since
+	}
+	q.seats.heard[slot] = *h
+	switch foreign := q.state != nil && !q.unborn() && h.founded && !h.founding.IsZero() && h.founding != q.founding; {
+	case !foreign:
+		q.doubts.settle(slot)
+	case q.Ready() && now.Sub(h.since) >= doubtAfter:
+		q.differs(now, slot, h.seat.Key, otherLedger(q.cfg.Seeds[slot].Addr))
 	}
 }
 

@@ -385,7 +385,7 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 		return answer(w, http.StatusOK, status{Status: "joined; " + alone})
 	case authority.Seeded && !authority.Ready:
 		return answer(w, http.StatusOK, status{Status: "joined; " + noQuorum(&authority)})
-	case !seed && authority.Why != "":
+	case authority.Why != "":
 		return answer(w, http.StatusOK, status{Status: "joined; " + authority.Why})
 	}
 	return answer(w, http.StatusOK, status{Status: "joined"})
