@@ -17,6 +17,7 @@ const (
 	EventRefuted                       // this node was claimed suspect or dead, and raised its Incarnation; State is what was claimed, By the accuser
 	EventLate                          // this node was paused or starved; it accuses nobody for a while: Took
 	EventAlone                         // no other member is left
+	EventMeeting                       // Subject, not listed, answers at a configured contact, Addr: another network, or part of this one, of which all are taken in
 
 	// Members.
 	EventMemberJoined    // first heard of: Addr, Incarnation
@@ -77,7 +78,7 @@ const (
 )
 
 var eventWords = [numEventKinds]string{
-	EventJoined: "joined", EventJoinFail: "join-failed", EventRefuted: "refuted", EventLate: "late", EventAlone: "alone",
+	EventJoined: "joined", EventJoinFail: "join-failed", EventRefuted: "refuted", EventLate: "late", EventAlone: "alone", EventMeeting: "meeting",
 	EventMemberJoined: "member-joined", EventMemberReturned: "member-returned", EventMemberMoved: "member-moved",
 	EventMemberSuspected: "member-suspected", EventMemberDead: "member-dead",
 	EventMemberRemoved: "member-removed", EventMemberLeft: "member-left",

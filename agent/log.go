@@ -103,6 +103,7 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventRefuted:         {slog.LevelWarn, "Refuted a claim about this node"},
 	hearsay.EventLate:            {slog.LevelWarn, "This node was paused or starved; it accuses nobody for a while"},
 	hearsay.EventAlone:           {slog.LevelWarn, "No other member is left"},
+	hearsay.EventMeeting:         {slog.LevelInfo, "Met another network, or another part of this one, at a contact: they become one"},
 	hearsay.EventMemberJoined:    {slog.LevelInfo, "A member joined"},
 	hearsay.EventMemberReturned:  {slog.LevelInfo, "A member is alive again"},
 	hearsay.EventMemberMoved:     {slog.LevelInfo, "A member has a new address"},

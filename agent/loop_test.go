@@ -53,7 +53,8 @@ func TestTicksLeaveTheSocketItsTurn(t *testing.T) {
 	l.carryOut(l.node.Tick(time.Now()))
 	l.ticked = true
 	l.carryOut(l.node.Receive(time.Now(), &hearsay.Packet{
-		From: hearsay.NodeID{9}, Addr: netip.MustParseAddrPort("127.8.0.1:7"), Stream: true, Body: &hearsay.News{}, Claims: claims,
+		From: hearsay.NodeID{9}, Addr: netip.MustParseAddrPort("127.8.0.1:7"), Stream: true,
+		Body: &hearsay.Ping{Target: l.node.Self().ID}, Claims: claims,
 	}))
 	began, longest, left := time.Now(), 0, 0
 	for range 40 {

@@ -259,8 +259,13 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 		n.drops[hearsay.DropUnexpected]++
 		return
 	}
+	claims, body := n.roster.Meant(p)
+	n.count(hearsay.DropStranger, body && (claims || len(p.Claims) == 0))
+	if !body {
+		return
+	}
 	taken := true // all claims; else they wait
-	if _, asks := p.Body.(*hearsay.Register); !asks {
+	if _, asks := p.Body.(*hearsay.Register); !asks && claims {
 		taken = n.roster.Claims(now, p)
 	}
 	switch m := p.Body.(type) {

@@ -76,7 +76,12 @@ func (w *network) newNode(i int, records ...hearsay.Record) *node.Node {
 }
 
 func (w *network) newNodeCalled(i int, name string, records ...hearsay.Record) *node.Node {
-	key := hearsay.PublicKey(sha256.Sum256([]byte{byte(i)}))
+	return w.newNodeAt(i, i, name, records...)
+}
+
+// newNodeAt makes a node with an identity by number, at the i-th address.
+func (w *network) newNodeAt(i, identity int, name string, records ...hearsay.Record) *node.Node {
+	key := hearsay.PublicKey(sha256.Sum256([]byte{byte(identity)}))
 	cfg := node.Config{
 		Network: hearsay.NetworkIDOf("test"), Name: name, Addr: addr(i), Role: hearsay.RolePeer,
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(),

@@ -21,8 +21,11 @@ func forgetful(t *testing.T) (w *network, gone hearsay.NodeID) {
 	w.nodes[0] = w.newNode(0) // it meets n1, and n2 is not spoken of
 	w.carry(0, w.nodes[0].Tick(w.now))
 	misdirected := hearsay.Packet{From: gone, Addr: addr(0), Stream: true, Body: &hearsay.Ping{Seq: 1, Target: gone}}
-	w.carry(1, w.nodes[1].Receive(w.now, &misdirected)) // it answers that it is n1
-	w.carry(0, w.nodes[0].Tick(w.now))                  // asks whether it is there, and is answered
+	word := w.nodes[1].Receive(w.now, &misdirected).Send[0].Claims // it answers that it is n1
+	w.carry(0, w.nodes[0].Receive(w.now, &hearsay.Packet{
+		From: w.nodes[1].Self().ID, Addr: addr(1), Body: &hearsay.Ping{Seq: 1, Target: w.nodes[0].Self().ID}, Claims: word,
+	}))
+	w.carry(0, w.nodes[0].Tick(w.now)) // asks whether it is there, and is answered
 	if w.state(2, 0) != 0 {
 		t.Fatalf("n0 holds n2 %s already", w.state(2, 0))
 	}

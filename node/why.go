@@ -31,7 +31,7 @@ type shelf struct {
 // none: it is known from the roster.
 func (c *casebook) note(e hearsay.Event) {
 	switch e.Kind {
-	case hearsay.EventJoined, hearsay.EventJoinFail, hearsay.EventAlone, hearsay.EventMemberJoined,
+	case hearsay.EventJoined, hearsay.EventJoinFail, hearsay.EventAlone, hearsay.EventMeeting, hearsay.EventMemberJoined,
 		hearsay.EventRumor, hearsay.EventLinked, hearsay.EventUnlinked, hearsay.EventProbeWanted, hearsay.EventRelayed:
 		return
 	}

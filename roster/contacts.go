@@ -38,7 +38,8 @@ type contact struct {
 // asked is a contact whose answer is awaited.
 type asked struct {
 	addr  netip.AddrPort
-	seq   uint64 // of the ping; zero for a Join
+	id    hearsay.NodeID // who was last there; zero if that is not known
+	seq   uint64         // of the ping; zero for a Join
 	until time.Time
 }
 
@@ -272,7 +273,7 @@ func (r *Roster) longestKnown() (longest []int32) {
 // tryContact pings an address at which a node may be.
 func (r *Roster) tryContact(now time.Time, addr netip.AddrPort, id hearsay.NodeID) {
 	seq := r.random.Uint64() | 1 // not zero, which is a Join's
-	r.contacts.await(asked{addr: addr, seq: seq, until: now.Add(answerTime)})
+	r.contacts.await(asked{addr: addr, id: id, seq: seq, until: now.Add(answerTime)})
 	r.out.Ping(addr, seq, id)
 }
 
@@ -305,10 +306,13 @@ func (r *Roster) ContactAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
 	if i < 0 {
 		return false
 	}
+	was := c.asked[i].id
 	c.asked = slices.Delete(c.asked, i, i+1)
 	switch m := r.members.get(p.From); {
-	case m == nil:
+	case m == nil && was == p.From:
 		r.join(now, p.Addr)
+	case m == nil:
+		r.meet(now, p, was)
 	case !m.state.Living():
 		r.beginExchange(now, p.Addr, p.From) // it has answered from there
 	case p.Addr != r.addr(m) && m.state == hearsay.StateAlive:
@@ -327,8 +331,7 @@ func (r *Roster) MetSelf(seq uint64) {
 	}
 }
 
-// ContactNotMe takes the word of another identity at the address of a
-// contact, whose own claim has been taken already: it is asked for its roster.
+// ContactNotMe takes the word of another identity at the address of a contact.
 func (r *Roster) ContactNotMe(now time.Time, p *hearsay.Packet, seq uint64) bool {
 	c := &r.contacts
 	if r.hintNotMe(p.Addr, seq) {
@@ -338,8 +341,9 @@ func (r *Roster) ContactNotMe(now time.Time, p *hearsay.Packet, seq uint64) bool
 	if i < 0 {
 		return false
 	}
+	was := c.asked[i].id
 	c.asked = slices.Delete(c.asked, i, i+1)
-	r.join(now, p.Addr)
+	r.meet(now, p, was)
 	return true
 }
 

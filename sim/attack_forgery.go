@@ -324,7 +324,8 @@ func laySybil(t *trial) {
 	tried := p.grind(t, victim)
 	for i := range p.all {
 		for range 3 {
-			p.inject(p.at, p.all[i].id, p.addr(p.someone()), &hearsay.News{}, p.all[i].claim)
+			to := &p.w.machines[p.someone()]
+			p.inject(p.at, p.all[i].id, to.addr, naming(to), p.all[i].claim)
 		}
 	}
 	p.run(3*time.Second, siegeStep, nil)

@@ -57,7 +57,7 @@ func (s *siege) questions(asked int, proof hearsay.Hash) []question {
 		{"suspect_the_asked", &hearsay.News{}, []hearsay.Claim{{
 			Subject: self.ID, State: hearsay.StateSuspect, Incarnation: self.Incarnation, By: one.ID,
 		}}},
-		{"dead_claim", &hearsay.News{}, []hearsay.Claim{{
+		{"dead_claim", &hearsay.Ping{Seq: 1, Target: self.ID}, []hearsay.Claim{{
 			Subject: one.ID, State: hearsay.StateDead, Incarnation: one.Incarnation, By: self.ID, Evidence: hearsay.Hash{1},
 		}}},
 	}

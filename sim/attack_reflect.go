@@ -77,7 +77,8 @@ func (r *mirror) tellOfSome(outsider int) {
 	for range reflectEach {
 		claims = append(claims, r.another().claim)
 	}
-	r.inject(outsider, r.puppets.all[0].id, r.addr(r.someone()), &hearsay.News{}, claims...)
+	to := &r.w.machines[r.someone()]
+	r.inject(outsider, r.puppets.all[0].id, to.addr, naming(to), claims...)
 }
 
 // askSeeds asks each seed, if there are any, to let one more in that is said to be

@@ -412,6 +412,9 @@ func (s *siege) injectPacket(source int, p *hearsay.Packet) {
 	w.dispatch(number)
 }
 
+// naming is a ping of a machine's node by its name: what strangers send counts only so.
+func naming(m *machine) *hearsay.Ping { return &hearsay.Ping{Seq: 1, Target: m.id} }
+
 // replay puts bytes on their way.
 func (s *siege) replay(source, to int, b []byte) {
 	number := s.w.takeFlight()

@@ -28,7 +28,7 @@ func (w *World) invent(to *machine) {
 	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.Incarnation(epoch.Add(w.now).UnixMilli())}
 	claim.Card = hearsay.Card{Name: "nobody", Addr: nowhere(len(w.check.mentions.named)), Role: hearsay.RolePeer}
 	claim.Sign(w.id, key)
-	p := hearsay.Packet{From: key.Public().NodeID(), Addr: to.addr, Body: &hearsay.News{}, Claims: []hearsay.Claim{claim}}
+	p := hearsay.Packet{From: key.Public().NodeID(), Addr: to.addr, Body: naming(to), Claims: []hearsay.Claim{claim}}
 	number := w.takeFlight()
 	f := &w.flights[number]
 	f.from, f.to, f.stream = to.index, to.index, false // the source is forged

@@ -170,6 +170,8 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 		return fmt.Sprintf("finds itself late by %s", short(e.Took))
 	case hearsay.EventAlone:
 		return "is alone"
+	case hearsay.EventMeeting:
+		return fmt.Sprintf("meets %s at a contact", subject)
 	case hearsay.EventMemberJoined:
 		return fmt.Sprintf("hears of %s", subject)
 	case hearsay.EventMemberReturned:

@@ -38,13 +38,14 @@ func TestReflection(t *testing.T) {
 	defer stranger.Close()
 	sent, made := 0, 0
 	for sent < reflectBytes {
-		p := hearsay.Packet{Body: &hearsay.News{}}
+		node := nodes[made/4%len(nodes)]
+		p := hearsay.Packet{Body: &hearsay.Ping{Seq: 1, Target: node.ID}} // what a stranger sends counts only where it names the node
 		for range 4 {
 			claim := madeUp(made, at)
 			p.From, p.Claims, made = claim.Subject, append(p.Claims, claim), made+1
 		}
 		b := wire.AppendPacket(nil, networkID, &p)
-		to, err := netip.ParseAddrPort(nodes[made/4%len(nodes)].Addr)
+		to, err := netip.ParseAddrPort(node.Addr)
 		if err != nil {
 			t.Fatal(err)
 		}

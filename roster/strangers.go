@@ -1,0 +1,51 @@
+package roster
+
+import (
+	"time"
+
+	"hearsay"
+)
+
+// An open network is known by its name alone, and many have the default one. The address of a
+// member that died may be given to a member of another network of that name: what is meant for the
+// former comes to the latter until its death is known, and each try to find it again does, for
+// ever. The two networks must not become one by that. So a contact is an address and who was
+// there, unless it is configured, and what a stranger sends counts only where it names this node:
+// one of another network knows this node's name only if somebody has told it to join here.
+
+// Meant reports which parts of a packet count: all that a member sends, or who may soon be one;
+// of a stranger's those that are for this node, and not for who was at its address before.
+// With seeds the ledger says who belongs to the network.
+func (r *Roster) Meant(p *hearsay.Packet) (claims, body bool) {
+	if r.seeded() || r.Known(p.From) || r.hints.known(p.From) != nil {
+		return true, true
+	}
+	switch m := p.Body.(type) {
+	case *hearsay.Join, *hearsay.Roster: // the latter is expected: it was asked for
+		return true, true
+	case *hearsay.Ping: // one for somebody else is answered with that
+		return m.Names(r.id(r.self)), true
+	case *hearsay.Ack, *hearsay.Nack, *hearsay.NotMe: // a number says which question they answer
+		return false, true
+	}
+	for i := range p.Claims {
+		if p.Claims[i].Subject == r.id(r.self) {
+			return true, true
+		}
+	}
+	return false, false
+}
+
+// meet asks another identity than the one that was there, at a contact, for its roster: only with
+// seeds, or if the contact is configured, so that it may be anybody.
+func (r *Roster) meet(now time.Time, p *hearsay.Packet, was hearsay.NodeID) {
+	switch {
+	case r.seeded():
+	case !was.IsZero():
+		r.drops[hearsay.DropStranger]++
+		return
+	case r.contacts.joined:
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMeeting, Subject: p.From, Addr: p.Addr})
+	}
+	r.join(now, p.Addr)
+}
