@@ -438,13 +438,27 @@ type SeedPin struct {
 	Addr netip.AddrPort
 }
 
-// LogState is what a seed has promised in the replicated log. There is one.
-type LogState struct{ Term, Vote, Commit uint64 }
+// MaxCommits is the limit of [LogState.Commits]. A crash may take apart what one disk has not synced: guess, of
+// fewer terms than that.
+const MaxCommits = 4
+
+// LogState is what a seed has promised in the replicated log, and what of it is committed. There is one.
+type LogState struct {
+	Term, Vote uint64
+
+	// Commits are the newest entries that are committed, one of each term, ascending: the last is how far the log
+	// is. A crash may leave this and not the entries: then one before it may be there.
+	Commits []LogPlace
+}
+
+// LogPlace names an entry of the replicated log. Term 0: an earlier version did not keep it.
+type LogPlace struct{ Term, Index uint64 }
 
 // KeptEntry is an entry of the replicated log, keyed by its index.
 type KeptEntry struct {
 	Entry   LogEntry
-	Dropped bool // the key goes
+	Before  uint64 // the term of the entry before it; 0: an earlier version did not keep that
+	Dropped bool   // the key goes
 }
 
 // KeptSnapshot is a whole snapshot, keyed by its index.

@@ -70,7 +70,7 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 	b = append(hearsay.DefaultLimits().AppendBinary(b), make([]byte, 8+8+8+1+8+8+4)...)
 	records := []hearsay.Record{
 		&hearsay.SeedLife{Life: seat.Life, Config: hearsay.HashSeeds(network, []netip.AddrPort{addr})},
-		&hearsay.LogState{Term: 1, Commit: 1},
+		&hearsay.LogState{Term: 1, Commits: []hearsay.LogPlace{{Term: 1, Index: 1}}},
 		&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{
 			Index: 1, Term: 1, Config: hearsay.LogConfig{Voters: []uint64{seat.RaftID(network)}}, Size: uint32(len(b)), Data: b,
 		}},

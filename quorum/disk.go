@@ -26,7 +26,7 @@ func sort(q *Quorum, records []hearsay.Record) (l loaded) {
 		if term := termOf(record); term > termMost {
 			l.beyond = term
 			if state, is := record.(*hearsay.LogState); is {
-				l.hard.Commit = state.Commit
+				l.hard.Commits = state.Commits
 			}
 			continue
 		}
@@ -73,14 +73,28 @@ func (l *loaded) bare() bool {
 	return l.life.Founding.IsZero() && len(l.snapshots) == 0 && len(l.entries) == 0 && len(l.rulings) == 0
 }
 
-// run gives the entries that follow each other from an index on.
-func (l *loaded) run(from uint64) []*hearsay.KeptEntry {
-	at, _ := slices.BinarySearchFunc(l.entries, from, func(e *hearsay.KeptEntry, index uint64) int { return cmp.Compare(e.Entry.Index, index) })
+// run gives the entries that follow an entry, and each other. One that was written when the entry before it was
+// another is of another log: a crash may have kept it, and torn away what it followed or what took its place.
+func (l *loaded) run(index, term uint64) []*hearsay.KeptEntry {
+	at, _ := slices.BinarySearchFunc(l.entries, index+1, func(e *hearsay.KeptEntry, index uint64) int { return cmp.Compare(e.Entry.Index, index) })
 	end := at
-	for end < len(l.entries) && l.entries[end].Entry.Index == from+uint64(end-at) {
+	for end < len(l.entries) && follows(l.entries[end], index, term) {
+		index, term = l.entries[end].Entry.Index, l.entries[end].Entry.Term
 		end++
 	}
 	return l.entries[at:end]
+}
+
+// follows reports whether an entry was written behind one of this index and term.
+func follows(kept *hearsay.KeptEntry, index, term uint64) bool {
+	return kept.Entry.Index == index+1 && kept.Entry.Term >= term && (kept.Before == term || kept.Before == 0)
+}
+
+// leadsTo reports whether the entries from one snapshot on come to what another was taken of.
+func (l *loaded) leadsTo(from, to *hearsay.LogSnapshot) bool {
+	run := l.run(from.Index, from.Term)
+	at := to.Index - from.Index
+	return at == 0 || at <= uint64(len(run)) && run[at-1].Entry.Term == to.Term
 }
 
 // choose gives the snapshot to begin with: the newest, or one before it from
@@ -88,18 +102,17 @@ func (l *loaded) run(from uint64) []*hearsay.KeptEntry {
 // that one. A crash may have torn apart what was not synced yet. One that cannot be read
 // is an error: without it the seed would begin with less than it has promised, or with nothing.
 func (l *loaded) choose(q *Quorum) (s *state, from *hearsay.LogSnapshot, err error) {
-	newest := uint64(0)
+	var newest *hearsay.LogSnapshot
 	for _, kept := range slices.Backward(l.snapshots) {
 		candidate := readSnapshot(q.cfg.Network, q.signer, kept.Snapshot.Data)
 		if candidate == nil {
 			return nil, nil, otherVersion("state of the ledger", kept.Snapshot.Index)
 		}
-		covers := kept.Snapshot.Index+uint64(len(l.run(kept.Snapshot.Index+1))) >= newest
 		complete := candidate.epoch == 0 || slices.ContainsFunc(l.rulings, func(r *hearsay.KeptRuling) bool { return r.Ruling.Epoch == candidate.epoch })
 		switch {
 		case from == nil:
-			s, from, newest = candidate, kept.Snapshot, kept.Snapshot.Index
-		case covers:
+			s, from, newest = candidate, kept.Snapshot, kept.Snapshot
+		case l.leadsTo(kept.Snapshot, newest):
 			s, from = candidate, kept.Snapshot
 		}
 		if complete {
@@ -158,14 +171,13 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 		return err
 	}
 	log := q.emptyLog()
-	log.hard = &raftpb.HardState{Term: new(l.hard.Term), Vote: new(l.hard.Vote), Commit: new(l.hard.Commit)}
+	log.hard = &raftpb.HardState{Term: new(l.hard.Term), Vote: new(l.hard.Vote), Commit: new(uint64(0))}
 	if s != nil && q.leftBehind(s, &l) {
 		q.sweepAll(&l)
 		s = nil
 	}
 	if s == nil {
 		if q.promised(&l) { // it had a seat, and has got nothing yet
-			log.hard.Commit = new(uint64(0))
 			q.chain.begin(q.founding)
 			q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
 		} else {
@@ -176,11 +188,11 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	q.state = s
 	q.founding = s.began
 	log.restore(from.Index, from.Term, raftConfig(&from.Config))
-	run := l.run(from.Index + 1)
+	run := l.run(from.Index, from.Term)
 	for _, kept := range run {
 		log.append([]*raftpb.Entry{raftEntry(&kept.Entry)})
 	}
-	settle(log)
+	settle(log, l.hard.Commits)
 	q.chain.load(s, l.rulings)
 	q.chain.begin(s.began)
 	for _, kept := range l.rulings {
@@ -216,9 +228,17 @@ func (q *Quorum) anothers() error {
 }
 
 // settle makes what was promised fit what is there. Only what was never synced
-// can be missing, so nobody was told of it.
-func settle(log *storage) {
-	commit := min(max(log.hard.GetCommit(), log.base), log.last())
+// can be missing, so nobody was told of it. What is committed begins with what was so before: what is committed is not
+// replaced, so a crash takes that away neither from the log nor from what is known of its terms.
+func settle(log *storage, commits []hearsay.LogPlace) {
+	commit := log.base
+	for i, place := range slices.Backward(commits) {
+		if index, known := log.committed(place); known {
+			commit, log.commits = index, slices.Clone(commits[:i])
+			break
+		}
+	}
+	log.commit(commit)
 	log.hard.Commit = &commit
 	if term, err := log.Term(log.last()); err == nil && term > log.hard.GetTerm() {
 		log.hard.Term, log.hard.Vote = &term, new(uint64(0))

@@ -58,9 +58,11 @@
 // Everything that the library wants sent goes out after everything that it
 // wants kept, and the library is told that this is done before it is: nobody
 // outside can tell, since whatever tells of it stands behind it in the Effects.
-// A crash may tear apart what was not synced in any way: entries are used as
-// far as they follow each other, a commit index is cut to what is there, and
-// entries go from disk only when two snapshots lie behind them.
+// A crash may tear apart what was not synced in any way. An entry is kept with the
+// term of the one before it, and entries are used as far as each was written behind
+// the one before. How far the log is committed is kept with the terms of the newest
+// entries that are, and counts as far as it names an entry that is there. Entries go
+// from disk only when two snapshots lie behind them.
 //
 // A seed's id in the log is made of its network, its slot and its life, and a
 // life is drawn with the data directory. So a seed that has lost its disk is

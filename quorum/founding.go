@@ -35,8 +35,11 @@ func (q *Quorum) found(now time.Time, s *state, index, term uint64) {
 	log := q.emptyLog()
 	log.restore(index, term, config)
 	log.hard = &raftpb.HardState{Term: new(term), Vote: new(uint64(0)), Commit: new(index)}
+	if q.replica != nil {
+		log.commits = q.replica.log.commits // a crash may leave the old log, and of this one only the state
+	}
 	q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
-	q.persist(&hearsay.LogState{Term: term, Commit: index})
+	q.persist(log.state())
 	q.keepSnapshot()
 	e := hearsay.Event{At: now, Kind: hearsay.EventSeatFounded, Subject: q.signer.Public().NodeID(), Count: len(s.seats) - len(absent), Epoch: s.epoch}
 	if len(absent) > 0 {
@@ -68,8 +71,8 @@ const (
 	// foundSayEvery is how often is said what a founding waits for.
 	foundSayEvery = 30 * time.Second
 
-	// foundingIndex is where the log of every founding begins.
-	foundingIndex = 1
+	// foundingIndex is where the log of every founding begins, and foundingTerm its term there.
+	foundingIndex, foundingTerm = 1, 1
 )
 
 // tryFound founds the network if there is none: the first of the list does when
@@ -100,7 +103,7 @@ func (q *Quorum) tryFound(now time.Time) {
 	case now.Before(q.foundAt):
 		return
 	}
-	q.found(now, newState(q.cfg.Network, q.signer, seats), foundingIndex, 1)
+	q.found(now, newState(q.cfg.Network, q.signer, seats), foundingIndex, foundingTerm)
 }
 
 // missSome says, when that has lasted for a while, that not all have come, and
@@ -352,7 +355,7 @@ func (q *Quorum) promised(l *loaded) bool {
 // leftBehind reports whether a state is of a founding that was given up: with
 // nothing after it, and by another life. Later lives come by a ruling.
 func (q *Quorum) leftBehind(s *state, l *loaded) bool {
-	return s.epoch == 0 && len(l.run(foundingIndex+1)) == 0 &&
+	return s.epoch == 0 && len(l.run(foundingIndex, foundingTerm)) == 0 &&
 		!slices.ContainsFunc(s.founding, func(seat hearsay.Seat) bool { return seat.Life == q.life })
 }
 

@@ -123,7 +123,7 @@ func (q *Quorum) work(now time.Time) {
 		}
 		if hard := ready.HardState; !raft.IsEmptyHardState(hard) {
 			r.log.hard = hard
-			q.persist(&hearsay.LogState{Term: hard.GetTerm(), Vote: hard.GetVote(), Commit: hard.GetCommit()})
+			q.persist(r.log.state())
 		}
 		for _, e := range ready.CommittedEntries {
 			q.committed(now, e)
@@ -147,7 +147,7 @@ func (q *Quorum) persist(r hearsay.Record) { q.out.Persist = append(q.out.Persis
 func (q *Quorum) persistEntries(entries []*raftpb.Entry) {
 	unused := q.replica.log.append(entries)
 	for _, e := range entries {
-		q.persist(keptEntry(e))
+		q.persist(q.replica.log.kept(e))
 	}
 	for i := range unused {
 		q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: q.replica.log.last() + 1 + i}, Dropped: true})

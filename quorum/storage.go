@@ -24,6 +24,8 @@ type storage struct {
 
 	unapplied int // bytes of the entries after it (entryBytes)
 
+	commits []hearsay.LogPlace // LogState.Commits
+
 	snapshot func() (*raftpb.Snapshot, error)
 }
 
@@ -123,9 +125,41 @@ func (s *storage) compact(index uint64) {
 	s.base, s.baseTerm = index, term
 }
 
-// keptEntry gives the record of an entry.
-func keptEntry(e *raftpb.Entry) *hearsay.KeptEntry {
-	return &hearsay.KeptEntry{Entry: logEntry(e)}
+// commit notes how far the log is committed.
+func (s *storage) commit(index uint64) {
+	term, err := s.Term(index)
+	if err != nil || index == 0 {
+		return
+	}
+	if n := len(s.commits); n > 0 && s.commits[n-1].Term == term {
+		s.commits[n-1].Index = index
+		return
+	}
+	s.commits = append(s.commits, hearsay.LogPlace{Term: term, Index: index})
+	s.commits = s.commits[max(0, len(s.commits)-hearsay.MaxCommits):]
+}
+
+// committed gives how far the log is committed by the word that an entry is, which may not be here.
+//
+// "If two entries in different logs have the same index and term, then the logs are identical in all preceding entries"
+// (Raft, section 5.3). A term has one leader, which never takes an entry of its own back: so one of that term here, at
+// or before that index, is in the same log. Of an earlier term it may be one that was replaced.
+func (s *storage) committed(place hearsay.LogPlace) (index uint64, known bool) {
+	index = max(s.base, min(place.Index, s.last()))
+	term, _ := s.Term(index)
+	return index, place.Index <= s.base || place.Term == term || place.Term == 0
+}
+
+// state gives the record of what was promised, and of what is committed.
+func (s *storage) state() *hearsay.LogState {
+	s.commit(s.hard.GetCommit())
+	return &hearsay.LogState{Term: s.hard.GetTerm(), Vote: s.hard.GetVote(), Commits: slices.Clone(s.commits)}
+}
+
+// kept gives the record of an entry.
+func (s *storage) kept(e *raftpb.Entry) *hearsay.KeptEntry {
+	before, _ := s.Term(e.GetIndex() - 1)
+	return &hearsay.KeptEntry{Entry: logEntry(e), Before: before}
 }
 
 func logEntry(e *raftpb.Entry) hearsay.LogEntry {

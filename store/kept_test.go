@@ -15,7 +15,7 @@ import (
 func seedRecords() []hearsay.Record {
 	records := []hearsay.Record{
 		&hearsay.SeedLife{Life: hearsay.Life{1}, Config: hearsay.Hash{2}},
-		&hearsay.LogState{Term: 3, Vote: 4, Commit: 256},
+		&hearsay.LogState{Term: 3, Vote: 4, Commits: []hearsay.LogPlace{{Term: 3, Index: 256}}},
 	}
 	for slot := range uint8(3) {
 		records = append(records, &hearsay.SeedPin{Seat: hearsay.Seat{Slot: slot, Key: hearsay.PublicKey{slot + 1}, Life: hearsay.Life{9}}, Since: 5})

@@ -119,10 +119,7 @@ func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value 
 		}
 		return BucketSeed, append(k, keyLife...), v, false
 	case *hearsay.LogState:
-		for _, n := range [...]uint64{r.Term, r.Vote, r.Commit} {
-			v = binary.BigEndian.AppendUint64(v, n)
-		}
-		return BucketSeed, append(k, keyLogState...), v, false
+		return BucketSeed, append(k, keyLogState...), appendLogState(v, r), false
 	case *hearsay.SeedPin:
 		v = append(append(v, r.Seat.Key[:]...), r.Seat.Life[:]...)
 		v = binary.BigEndian.AppendUint64(v, uint64(r.Since))
@@ -135,7 +132,7 @@ func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value 
 		if r.Dropped {
 			return BucketLog, k, v, true
 		}
-		return BucketLog, k, r.Entry.AppendBinary(v), false
+		return BucketLog, k, binary.BigEndian.AppendUint64(r.Entry.AppendBinary(v), r.Before), false
 	case *hearsay.KeptSnapshot:
 		k = binary.BigEndian.AppendUint64(k, r.Snapshot.Index)
 		if r.Dropped {
@@ -178,7 +175,11 @@ func readSeedRecord(bucket Bucket, k, v *reader) hearsay.Record {
 		if entry.Index != k.uint64() {
 			c.Fail()
 		}
-		record = &hearsay.KeptEntry{Entry: entry}
+		kept := &hearsay.KeptEntry{Entry: entry}
+		if c.Left() > 0 { // it was not always told
+			kept.Before = c.Uint64()
+		}
+		record = kept
 	case BucketSnapshots:
 		snapshot := c.LogSnapshot()
 		if snapshot.Index != k.uint64() {
@@ -245,10 +246,46 @@ func readSeed(k *reader, c *hearsay.Canonical) hearsay.Record {
 		}
 		return life
 	case keyLogState:
-		return &hearsay.LogState{Term: c.Uint64(), Vote: c.Uint64(), Commit: c.Uint64()}
+		return readLogState(k, c)
 	}
 	k.fail(hearsay.DropMalformed)
 	return &hearsay.LogState{}
+}
+
+// appendLogState writes the newest entry that is committed first: an earlier version reads its index, and no more.
+func appendLogState(v []byte, r *hearsay.LogState) []byte {
+	newest, before := hearsay.LogPlace{}, r.Commits
+	if n := len(before); n > 0 {
+		newest, before = before[n-1], before[:n-1]
+	}
+	for _, n := range [...]uint64{r.Term, r.Vote, newest.Index, newest.Term} {
+		v = binary.BigEndian.AppendUint64(v, n)
+	}
+	v = append(v, byte(len(before)))
+	for _, place := range before {
+		v = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(v, place.Index), place.Term)
+	}
+	return v
+}
+
+func readLogState(k *reader, c *hearsay.Canonical) *hearsay.LogState {
+	state := &hearsay.LogState{Term: c.Uint64(), Vote: c.Uint64()}
+	newest := hearsay.LogPlace{Index: c.Uint64()}
+	if c.Left() > 0 { // it was not always told
+		newest.Term = c.Uint64()
+		n := int(c.Byte())
+		if n >= hearsay.MaxCommits {
+			k.fail(hearsay.DropMalformed)
+			return state
+		}
+		for range n {
+			state.Commits = append(state.Commits, hearsay.LogPlace{Index: c.Uint64(), Term: c.Uint64()})
+		}
+	}
+	if newest.Index > 0 {
+		state.Commits = append(state.Commits, newest)
+	}
+	return state
 }
 
 func readKeptRuling(k *reader, c *hearsay.Canonical) hearsay.Record {

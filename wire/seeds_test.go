@@ -135,10 +135,13 @@ func sampleSeedRecords() []recordSample {
 	const tail = "evidence 32 · at 8 · previous 32 · roster 32"
 	return []recordSample{
 		{"life", &hearsay.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}, Founding: hearsay.Hash{8}, Doubt: true, Waited: 7 * time.Second, List: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.3:5001")}}, "key 4 · life 16 · config 32 · founding 32 · doubt 1 · waited 4 · list 1 · ip 16 · port 2"},
-		{"log-state", &hearsay.LogState{Term: 3, Vote: 11, Commit: 99}, "key 5 · term 8 · vote 8 · commit 8"},
+		{
+			"log-state", &hearsay.LogState{Term: 3, Vote: 11, Commits: []hearsay.LogPlace{{Term: 2, Index: 80}, {Term: 3, Index: 99}}},
+			"key 5 · term 8 · vote 8 · commit 8 · commit-term 8 · earlier 1 · before 8 · before-term 8",
+		},
 		{"pin", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42}, "slot 1 · key 32 · life 16 · since 8 · no-address 1"},
 		{"pin-at", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42, Addr: netip.MustParseAddrPort("10.0.0.3:5001")}, "slot 1 · key 32 · life 16 · since 8 · family 1 · ip 4 · port 2"},
-		{"entry", &hearsay.KeptEntry{Entry: sampleEntry()}, "key 8 · " + entryLayout},
+		{"entry", &hearsay.KeptEntry{Entry: sampleEntry(), Before: 2}, "key 8 · " + entryLayout + " · before 8"},
 		{"snapshot", &hearsay.KeptSnapshot{Snapshot: samplePart()}, "key 8 · " + partLayout},
 		{"ruling", &hearsay.KeptRuling{Ruling: sampleRuling()}, "key 8 · " + rulingLayout + " · with-evidence 1"},
 		{
@@ -385,9 +388,13 @@ func drawSeedRecord(t *rapid.T) hearsay.Record {
 		}
 		return pin
 	case 2:
-		return &hearsay.LogState{Term: n, Vote: n / 3, Commit: n / 5}
+		state := &hearsay.LogState{Term: n, Vote: n / 3}
+		for i := range n % (hearsay.MaxCommits + 1) {
+			state.Commits = append(state.Commits, hearsay.LogPlace{Term: 1 + n/5 + i, Index: max(1, n/3) + i})
+		}
+		return state
 	case 3:
-		return &hearsay.KeptEntry{Entry: drawEntry(t)}
+		return &hearsay.KeptEntry{Entry: drawEntry(t), Before: n}
 	case 4:
 		return &hearsay.KeptSnapshot{Snapshot: drawSnapshot(t)}
 	case 5:
@@ -414,8 +421,13 @@ func TestSeedRecordRoundTrip(t *testing.T) {
 		}
 		cut := rapid.IntRange(0, len(value)-1).Draw(t, "cut")
 		earlier := false
-		if _, is := want.(*hearsay.SeedPin); is {
+		switch want.(type) {
+		case *hearsay.SeedPin:
 			earlier = cut == 32+16+8 // without the address
+		case *hearsay.KeptEntry:
+			earlier = cut == len(value)-8 // without the term before
+		case *hearsay.LogState:
+			earlier = cut == 3*8 // without terms
 		}
 		if got, err := DecodeRecord(bucket, key, value[:cut]); err == nil && !earlier {
 			t.Fatalf("%d of %d bytes gave %+v", cut, len(value), got)
