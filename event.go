@@ -14,7 +14,7 @@ const (
 	// This node itself.
 	EventJoined   EventKind = iota + 1 // this node has the roster of a member: By, Count members
 	EventJoinFail                      // a contact did not answer: Addr, Text
-	EventRefuted                       // this node was claimed suspect or dead, and raised its Incarnation; State is what was claimed, By the accuser
+	EventRefuted                       // this node was claimed suspect or dead, and raised its Incarnation; State is what was claimed, By the accuser. State alive: a word of its own key that it does not know of was newer, and of Addr
 	EventLate                          // this node was paused or starved; it accuses nobody for a while: Took
 	EventAlone                         // no other member is left
 	EventMeeting                       // Subject, not listed, answers at a configured contact, Addr: another network, or part of this one, of which all are taken in
@@ -74,6 +74,7 @@ const (
 	EventFresh        // the ledger up to Epoch has all that was ruled before the questions up to number Count; if that is not sure, Text says why. The driver answers who asked; no application is told
 	EventSeedDiffers  // at a configured seed's address, Addr, By answers, and not as the list of seeds or its pin has it: Text says how, and what would be right
 	EventLedgerForked // a seat, Subject at Addr, has signed another ledger, or log of the seeds, than the one here, as of Epoch: Count seats have; Text says which, and what would be right
+	EventTwin         // another process runs with this node's identity, at Addr, as Count of its words have shown; Text says so, and what would be right
 	numEventKinds
 )
 
@@ -93,6 +94,7 @@ var eventWords = [numEventKinds]string{
 	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven", EventResumed: "resumed",
 	EventBarred: "barred", EventLifted: "lifted", EventTurnedAway: "turned-away",
 	EventFresh: "fresh", EventSeedDiffers: "seed-differs", EventLedgerForked: "ledger-forked",
+	EventTwin: "twin",
 }
 
 // String gives the kind's word.

@@ -3,6 +3,7 @@ package hearsay
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 )
 
 // Stats are one node's figures since it started. The first group is counted
@@ -33,6 +34,9 @@ type Stats struct {
 	NewsWaiting int     `json:"news_waiting"`  // claims still being told
 	Health      int     `json:"health"`        // 0 is well; each point stretches probe timeouts by one
 	RoundTrip   float64 `json:"round_trip_s"`  // smoothed, seconds
+
+	Twin        netip.AddrPort `json:"twin,omitzero"`  // where another process has shown lately that it runs with this node's identity
+	AddressGone float64        `json:"address_gone_s"` // seconds for which this machine has not had the node's own address; 0: it has
 
 	RumorsSaid      uint64 `json:"rumors_said"`       // by this node
 	RumorsDelivered uint64 `json:"rumors_delivered"`  // this node's own too
@@ -86,6 +90,23 @@ func (s *Stats) Alone() string {
 		return "alone: all others have left"
 	}
 	return ""
+}
+
+// Trouble says what an operator should see to at this node, and need not know of else; "" if
+// there is nothing.
+func (s *Stats) Trouble() string {
+	switch {
+	case s.AddressGone > 0:
+		return fmt.Sprintf("this machine has not had this node's own address for %.0f s: others cannot reach it, and remove it; give the address back, or start the node with another", s.AddressGone)
+	case s.Twin.IsValid():
+		return TwinWords(s.Twin)
+	}
+	return ""
+}
+
+// TwinWords says of a node that another process has its identity.
+func TwinWords(at netip.AddrPort) string {
+	return fmt.Sprintf("another process runs with this identity at %v: this data directory is a copy, or that one's is; start one of the two with an empty directory", at)
 }
 
 // MarshalJSON gives an object of all reasons.

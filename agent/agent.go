@@ -45,7 +45,8 @@ type Agent struct {
 	streams   *streams
 	resolver  *resolver
 	source    *outbound // from which this node sends
-	moving    *moving   // nil: the address that others are told is configured
+	home      home
+	moving    *moving // nil: the address that others are told is configured
 
 	idle chan struct{} // closed when the loop has ended
 	left chan struct{} // closed when the node has left in good order
@@ -104,6 +105,7 @@ func prepare(ctx context.Context, cfg Config) (a *Agent, err error) {
 		}
 		return nil, err
 	}
+	a.home.addr, a.home.has = addr, isOnMachine
 	if bind, _ := parseBind(cfg.Bind); cfg.Role == hearsay.RolePeer && cfg.Advertise == "" && bind.ip.IsUnspecified() {
 		ip, byRoute := routed(ctx, bind.ip, cfg.towards(join))
 		bound := netip.AddrPortFrom(bind.ip, addr.Port())
@@ -302,8 +304,8 @@ func (a *Agent) run() {
 	a.resolver.again()
 	ctx, cancel := context.WithCancel(context.Background())
 	var following sync.WaitGroup
-	if a.moving != nil {
-		following.Go(func() { a.follow(ctx, a.moving) })
+	if a.moving != nil || a.home.isWatched() {
+		following.Go(func() { a.follow(ctx) })
 	}
 	go a.live(func() { cancel(); following.Wait() })
 }
@@ -386,6 +388,7 @@ func (a *Agent) Members() (members []hearsay.Member) {
 func (a *Agent) Stats() (stats hearsay.Stats) {
 	a.ask(func(time.Time) { stats = a.loop.node.Stats() })
 	a.counters.addTo(&stats)
+	stats.AddressGone = a.home.goneFor(time.Now()).Seconds()
 	stats.Drops[hearsay.DropQueueFull] += a.loop.datagrams.overflow()
 	return stats
 }

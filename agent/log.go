@@ -148,6 +148,7 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventTurnedAway:      {slog.LevelWarn, "A node was refused admission"},
 	hearsay.EventSeedDiffers:     {slog.LevelWarn, "A seed is not as the list of seeds has it"},
 	hearsay.EventLedgerForked:    {slog.LevelError, "A seed has signed another ledger than the one here"},
+	hearsay.EventTwin:            {slog.LevelError, "Another process runs with this node's identity"},
 	hearsay.EventLagged:          {slog.LevelError, "Events were lost here"},
 }
 

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,20 +49,61 @@ func (m *moving) look(ctx context.Context) (changed bool) {
 	return changed
 }
 
-// follow has the node move as its machine does, until ctx ends.
-func (a *Agent) follow(ctx context.Context, m *moving) {
+// home is the address that others are told, and whether this machine has it.
+type home struct {
+	addr netip.AddrPort
+	has  func(netip.Addr) bool
+	gone atomic.Int64 // since when it has not, Unix nanoseconds; 0: it has
+}
+
+// isWatched reports whether an address may go, and was there: not one of another machine,
+// which passes on what comes to it, nor of loopback.
+func (h *home) isWatched() bool { return !h.addr.Addr().IsLoopback() && h.has(h.addr.Addr()) }
+
+// look reports whether it is another way than at the last look.
+func (h *home) look(now time.Time) (changed bool) {
+	switch has := h.has(h.addr.Addr()); {
+	case has == (h.gone.Load() == 0):
+		return false
+	case has:
+		h.gone.Store(0)
+	default:
+		h.gone.Store(now.UnixNano())
+	}
+	return true
+}
+
+// goneFor is for how long the machine has not had the address.
+func (h *home) goneFor(now time.Time) time.Duration {
+	since := h.gone.Load()
+	if since == 0 {
+		return 0
+	}
+	return max(1, now.Sub(time.Unix(0, since)))
+}
+
+// follow has the node move as its machine does, if it chooses its address, and tells when the
+// machine does not have it, until ctx ends.
+func (a *Agent) follow(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(moveEvery):
 		}
-		if !m.look(ctx) {
-			continue
+		if a.moving != nil && a.moving.look(ctx) {
+			addr := a.moving.tells
+			a.home.addr = addr
+			a.cfg.Logger.Warn("This machine has another address; others are told", "addr", addr.String())
+			a.source.set(sourceOf(a.moving.bound.Addr(), addr.Addr()))
+			a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.MoveTo(now, addr)) })
 		}
-		addr := m.tells
-		a.cfg.Logger.Warn("This machine has another address; others are told", "addr", addr.String())
-		a.source.set(sourceOf(m.bound.Addr(), addr.Addr()))
-		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.MoveTo(now, addr)) })
+		switch {
+		case !a.home.look(time.Now()):
+		case a.home.goneFor(time.Now()) > 0:
+			a.cfg.Logger.Warn("This machine does not have this node's address any more: others cannot reach it", "addr", a.home.addr.String())
+		default:
+			a.cfg.Logger.Info("This machine has this node's address again", "addr", a.home.addr.String())
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"hearsay"
 )
@@ -69,5 +70,30 @@ func TestMoving(t *testing.T) {
 	m.routed = false
 	if !m.look(t.Context()) || m.tells.Addr() != localhost {
 		t.Errorf("stays at an address without a route: %+v", m)
+	}
+}
+
+// That the machine has lost the address is told once, and that it has it again; an address
+// that it never had, as one of a router before it, is nobody's business.
+func TestHome(t *testing.T) {
+	has := true
+	h := &home{addr: netip.MustParseAddrPort("192.0.2.7:7946"), has: func(ip netip.Addr) bool { return has && ip == netip.MustParseAddr("192.0.2.7") }}
+	now := time.Now()
+	if !h.isWatched() || h.look(now) || h.goneFor(now) != 0 {
+		t.Errorf("there: watched %v, gone for %v", h.isWatched(), h.goneFor(now))
+	}
+	has = false
+	if !h.look(now) || h.look(now.Add(time.Second)) || h.goneFor(now.Add(2*time.Second)) != 2*time.Second {
+		t.Errorf("gone for %v", h.goneFor(now.Add(2*time.Second)))
+	}
+	if h.isWatched() {
+		t.Error("it watches an address that the machine does not have")
+	}
+	has = true
+	if !h.look(now) || h.look(now) || h.goneFor(now) != 0 {
+		t.Errorf("back, and gone for %v", h.goneFor(now))
+	}
+	if there := (&home{addr: netip.MustParseAddrPort("127.0.0.1:7946"), has: isOnMachine}); there.isWatched() {
+		t.Error("it watches loopback")
 	}
 }

@@ -118,11 +118,42 @@ func (n *Node) Why(now time.Time, name string) (hearsay.CaseFile, error) {
 }
 
 // tellOne tells the case of one member.
-func (n *Node) tellOne(now time.Time, m hearsay.Member) hearsay.CaseFile {
+func (n *Node) tellOne(now time.Time, m hearsay.Member) (file hearsay.CaseFile) {
 	if n.seeded.authority != nil {
-		return n.tellSeeded(now, m)
+		file = n.tellSeeded(now, m)
+	} else {
+		file = n.tell(now, m)
 	}
-	return n.tell(now, m)
+	file.Summary += n.twinWords(now, m.ID)
+	return file
+}
+
+// Two processes with one identity tell others of their addresses in turn.
+const (
+	twinMoves    = 3               // so often a member moved: then it may be two processes. A guess: no network changes addresses so fast
+	twinMovesFor = 3 * time.Minute // and as long ago at most. A guess: longer than two processes run together
+)
+
+// twinWords says that a member is two processes, as far as this node hears of that; "" if it
+// hears nothing.
+func (n *Node) twinWords(now time.Time, id hearsay.NodeID) string {
+	if at := n.roster.Twin(now); id == n.id && at.IsValid() {
+		return " But " + hearsay.TwinWords(at) + "."
+	}
+	moves, places := 0, []string(nil)
+	for _, e := range n.cases.steps[id] {
+		if e.Kind != hearsay.EventMemberMoved || now.Sub(e.At) > twinMovesFor {
+			continue
+		}
+		if moves++; !slices.Contains(places, e.Addr.String()) {
+			places = append(places, e.Addr.String())
+		}
+	}
+	if moves < twinMoves || len(places) >= moves {
+		return ""
+	}
+	return fmt.Sprintf(" But it has moved %d times within %s, to %s and back: two processes may run with its identity, on a data directory and a copy of it.",
+		moves, twinMovesFor, list(places, "and"))
 }
 
 const (
@@ -297,6 +328,9 @@ func (n *Node) step(e *hearsay.Event) hearsay.Step {
 		s.Text = fmt.Sprintf("%s left by its own signed word", e.Name)
 	case hearsay.EventRefuted:
 		s.Text = fmt.Sprintf("%s was claimed %s and refuted it with a higher incarnation", me, e.State)
+		if e.State == hearsay.StateAlive {
+			s.Text = fmt.Sprintf("%s heard that it is at %v, by %s; it took a higher incarnation", me, e.Addr, e.Text)
+		}
 		s.Detail = fmt.Sprintf("incarnation %d", e.Incarnation)
 	case hearsay.EventClaimDelayed:
 		s.Text = fmt.Sprintf("%s says that %s is dead; %s is told first and has %s to refute", s.By, e.Name, e.Name, n.cfg.Roster.DeadHold)

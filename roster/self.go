@@ -14,6 +14,7 @@ type refutation struct {
 	state hearsay.State
 	by    hearsay.NodeID
 	over  hearsay.Incarnation // what to rise above
+	addr  netip.AddrPort      // of a word of this node's own key: where that says it is
 }
 
 // raise takes a new incarnation over last and signs it. It is durable before
@@ -82,6 +83,9 @@ func (r *Roster) claimedSelf(now time.Time, p *hearsay.Packet, c *hearsay.Claim)
 	r.refute = refutation{
 		due: later(now, r.refuted.Add(refuteEvery)), state: c.State, by: c.By, over: max(c.Incarnation, r.refute.over),
 	}
+	if c.State == hearsay.StateAlive {
+		r.refute.addr = c.Card.Addr
+	}
 	r.tickRefutation(now)
 	if r.refute.due.IsZero() && p.From != r.id(r.self) {
 		// Whoever holds it against this node hears first that it lives.
@@ -103,8 +107,16 @@ func (r *Roster) tickRefutation(now time.Time) {
 		r.renewAccusations(now)
 	}
 	r.event(hearsay.Event{
-		At: now, Kind: hearsay.EventRefuted, Subject: r.id(r.self), By: was.by, State: was.state, Incarnation: r.incarnation(r.self),
+		At: now, Kind: hearsay.EventRefuted, Subject: r.id(r.self), By: was.by, State: was.state, Incarnation: r.incarnation(r.self), Addr: was.addr, Text: refuted(was.state),
 	})
+}
+
+// refuted says what was refuted that nobody else has claimed.
+func refuted(state hearsay.State) string {
+	if state == hearsay.StateAlive {
+		return "a word of this node's own key was newer than all that it has said: of an earlier life, or of another process with its identity"
+	}
+	return ""
 }
 
 // apart moves the time of an incarnation by some milliseconds that depend on this node's

@@ -1,7 +1,7 @@
 package roster
 
 import (
-	"fmt"
+	"net/netip"
 	"time"
 
 	"hearsay"
@@ -29,6 +29,9 @@ import (
 // than all its own, and signs nothing more. For the other to stop as well, one of
 // those would have to be newer than all that the other has signed.
 
+// The first such claim may be of an earlier life, if a clock was set back. The second is
+// told, by both: the one that goes on has the original, or the copy.
+
 // Limits of rounds, each a claim of the other that counted: at this many a
 // process stops. A process is new if it hears the first of them soon after its start,
 // and so yields to one that has run for long. Both are guesses: one process may hear the
@@ -36,6 +39,7 @@ import (
 const (
 	twinRoundsNew    = 4
 	twinRoundsOld    = 12 // a partition has healed, or the other one came
+	twinRoundsTold   = 2
 	twinNew          = time.Minute
 	twinForgottenFor = 3 * time.Minute // after the last round; they come every few seconds
 )
@@ -45,6 +49,7 @@ type twin struct {
 	rounds int
 	heard  hearsay.Incarnation // of the last that counted
 	at     time.Time           // when
+	addr   netip.AddrPort      // where it is by that
 	isNew  bool                // this process had just started when it heard the first
 	why    string              // this process must stop; "": it need not
 }
@@ -60,15 +65,26 @@ func (r *Roster) noteTwin(now time.Time, c *hearsay.Claim) (stops bool) {
 		*t = twin{isNew: now.Sub(r.started) < twinNew}
 	}
 	t.rounds++
-	t.heard, t.at = c.Incarnation, now
+	t.heard, t.at, t.addr = c.Incarnation, now, c.Card.Addr
+	if t.rounds == twinRoundsTold {
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventTwin, Subject: r.id(r.self), Addr: t.addr, Count: t.rounds, Text: hearsay.TwinWords(t.addr)})
+	}
 	if t.rounds >= t.limit() {
-		t.why = fmt.Sprintf("another process runs with this identity at %v: this data directory is a copy, or that one's is; "+
-			"start one of the two with an empty directory", c.Card.Addr)
+		t.why = hearsay.TwinWords(t.addr)
 		if c.Card.Addr == r.addr(r.self) {
 			t.why += ", and an address of its own"
 		}
 	}
 	return t.why != ""
+}
+
+// Twin gives where another process has shown that it runs with this node's identity, until
+// it has not for a while; the zero value: none has.
+func (r *Roster) Twin(now time.Time) (at netip.AddrPort) {
+	if t := &r.twin; t.rounds >= twinRoundsTold && now.Sub(t.at) <= twinForgottenFor {
+		at = t.addr
+	}
+	return at
 }
 
 // limit is how many rounds stop this process.

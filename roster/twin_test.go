@@ -16,6 +16,7 @@ type process struct {
 	*roster.Roster
 	out   *hearsay.Effects
 	drops hearsay.Drops
+	told  int // that another has its identity
 }
 
 func newProcess(addr string, now time.Time) *process {
@@ -38,6 +39,11 @@ func (p *process) hears(now time.Time, c hearsay.Claim) {
 			p.Claims(at, &hearsay.Packet{From: other.id(), Addr: other.addr, Body: &hearsay.News{}, Claims: []hearsay.Claim{c}})
 		}
 		p.Tick(at)
+		for i := range p.out.Events {
+			if e := &p.out.Events[i]; e.Kind == hearsay.EventTwin && e.Addr == p.Twin(at) && e.Text != "" {
+				p.told++
+			}
+		}
 	}
 }
 
@@ -88,6 +94,18 @@ func TestOneOfTwoTwinsStops(t *testing.T) {
 			if (a.Doomed() != "") == (b.Doomed() != "") || test.stops == 'b' && stopped != b ||
 				!strings.Contains(stopped.Doomed(), "another process runs with this identity at "+where+":") {
 				t.Errorf("a stops: %q; b stops: %q", a.Doomed(), b.Doomed())
+			}
+			for _, p := range []*process{a, b} { // the one that goes on tells it, too
+				other := test.a
+				if p == a {
+					other = test.b
+				}
+				if p.told != 1 || p.Twin(now).String() != other {
+					t.Errorf("one tells %d times of another, at %v", p.told, p.Twin(now))
+				}
+			}
+			if at := a.Twin(now.Add(time.Hour)); at.IsValid() {
+				t.Errorf("an hour later one is at %v", at)
 			}
 			t.Logf("after %d rounds", rounds)
 		})
@@ -170,7 +188,7 @@ func TestNoClaimAloneStops(t *testing.T) {
 		p.hears(now, word(self, "10.0.0.1:1", p.Self().Incarnation+1))
 		now = now.Add(5 * time.Minute)
 	}
-	if p.Doomed() != "" {
-		t.Errorf("it stops: %s", p.Doomed())
+	if p.Doomed() != "" || p.Twin(now).IsValid() {
+		t.Errorf("it stops: %s; another is at %v", p.Doomed(), p.Twin(now))
 	}
 }

@@ -166,6 +166,8 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 		return fmt.Sprintf("could not join through %s: %s", e.Addr, e.Text)
 	case hearsay.EventRefuted:
 		return fmt.Sprintf("hears that it is %s (by %s) and refutes", e.State, by)
+	case hearsay.EventTwin:
+		return fmt.Sprintf("hears that another process has its identity, at %s", e.Addr)
 	case hearsay.EventLate:
 		return fmt.Sprintf("finds itself late by %s", short(e.Took))
 	case hearsay.EventAlone:

@@ -59,6 +59,14 @@ func traffic(name, help string, in, out func(*hearsay.Stats) uint64) family {
 	}}
 }
 
+// truth is 1 or 0.
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
 // families are the figures of hearsay.Stats, in its order.
 var families = []family{
 	{
@@ -90,6 +98,8 @@ var families = []family{
 	gauge("hearsay_news_waiting", "Claims still being told.", func(s *hearsay.Stats) float64 { return float64(s.NewsWaiting) }),
 	gauge("hearsay_health_score", "Local health: 0 is well, each point stretches probe timeouts by one.", func(s *hearsay.Stats) float64 { return float64(s.Health) }),
 	gauge("hearsay_round_trip_seconds", "Smoothed round trip of probes.", func(s *hearsay.Stats) float64 { return s.RoundTrip }),
+	gauge("hearsay_twin", "1 if another process has shown lately that it runs with this node's identity.", func(s *hearsay.Stats) float64 { return truth(s.Twin.IsValid()) }),
+	gauge("hearsay_address_gone_seconds", "Since when this machine has not had the node's own address; 0: it has.", func(s *hearsay.Stats) float64 { return s.AddressGone }),
 	total("hearsay_rumors_said_total", "Rumors that this node said.", func(s *hearsay.Stats) uint64 { return s.RumorsSaid }),
 	total("hearsay_rumors_delivered_total", "Rumors delivered, this node's own too.", func(s *hearsay.Stats) uint64 { return s.RumorsDelivered }),
 	total("hearsay_rumor_duplicates_total", "Payloads of rumors that came again.", func(s *hearsay.Stats) uint64 { return s.RumorDuplicates }),
@@ -198,17 +208,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			}
 		})
 	}
-	joined := 0.0
-	if c.backend.Joined() {
-		joined = 1
-	}
-	out <- prometheus.MustNewConstMetric(c.joined, prometheus.GaugeValue, joined)
+	out <- prometheus.MustNewConstMetric(c.joined, prometheus.GaugeValue, truth(c.backend.Joined()))
 	if authority := c.backend.Authority(); authority.Seeded {
-		quorum := 0.0
-		if authority.Ready {
-			quorum = 1
-		}
-		out <- prometheus.MustNewConstMetric(c.quorum, prometheus.GaugeValue, quorum)
+		out <- prometheus.MustNewConstMetric(c.quorum, prometheus.GaugeValue, truth(authority.Ready))
 	}
 	if c.logLostRead != nil {
 		out <- prometheus.MustNewConstMetric(c.logLost, prometheus.CounterValue, float64(c.logLostRead()))

@@ -356,7 +356,8 @@ func diskBehind(s *hearsay.Stats) string {
 // of the seeds; a seed if it has its seat and hears a quorum. A peer stays
 // ready when the quorum is lost: all goes on but admission and removal. In an open network
 // one that has lost all others is not, unless they have left, or were members for less than a
-// minute: so a stranger cannot make a lone node unready by coming and dying. Nor is one whose disk is behind.
+// minute: so a stranger cannot make a lone node unready by coming and dying. Nor is one whose disk is
+// behind, or whose machine does not have its address any more.
 func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	authority := a.backend.Authority()
 	joined := a.backend.Joined()
@@ -365,6 +366,8 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	switch seed := a.backend.Self().Role == hearsay.RoleSeed; {
 	case stats.DiskBehind > 0:
 		return &problem{http.StatusServiceUnavailable, diskBehind(&stats)}
+	case stats.AddressGone > 0:
+		return &problem{http.StatusServiceUnavailable, stats.Trouble()}
 	case authority.Fork != nil && authority.Fork.Proven:
 		return &problem{http.StatusServiceUnavailable, authority.Fork.Text}
 	case seed && !(joined && authority.Ready):
@@ -381,14 +384,20 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 		return &problem{http.StatusServiceUnavailable, "this node has not joined its network yet: none of its contacts has answered"}
 	case !authority.Seeded && alone != "" && stats.Lost > 0:
 		return &problem{http.StatusServiceUnavailable, "this node is " + alone}
-	case !authority.Seeded && alone != "":
-		return answer(w, http.StatusOK, status{Status: "joined; " + alone})
-	case authority.Seeded && !authority.Ready:
-		return answer(w, http.StatusOK, status{Status: "joined; " + noQuorum(&authority)})
-	case authority.Why != "":
-		return answer(w, http.StatusOK, status{Status: "joined; " + authority.Why})
 	}
-	return answer(w, http.StatusOK, status{Status: "joined"})
+	words := []string{"joined"}
+	switch {
+	case !authority.Seeded && alone != "":
+		words = append(words, alone)
+	case authority.Seeded && !authority.Ready:
+		words = append(words, noQuorum(&authority))
+	case authority.Why != "":
+		words = append(words, authority.Why)
+	}
+	if trouble := stats.Trouble(); trouble != "" {
+		words = append(words, trouble)
+	}
+	return answer(w, http.StatusOK, status{Status: strings.Join(words, "; ")})
 }
 
 // noQuorum says what it means that no quorum of seeds is heard, and why it is so

@@ -288,6 +288,16 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+// What is wrong with a node that is in, and can be reached, stands behind "joined".
+func TestReadyWithTrouble(t *testing.T) {
+	v := newVillage()
+	v.stats = hearsay.Stats{Alive: 2, Twin: netip.MustParseAddrPort("10.0.0.26:6001")}
+	r := ask(handler(v), "GET", "/readyz", "")
+	if text := read(t, r); r.StatusCode != 200 || !strings.Contains(text, `"joined; another process runs with this identity at 10.0.0.26:6001: this data directory is a copy`) {
+		t.Errorf("%d %s", r.StatusCode, text)
+	}
+}
+
 // TestProblems asks wrongly. Each answer must say in its detail what would be
 // right.
 func TestProblems(t *testing.T) {
@@ -319,6 +329,10 @@ func TestProblems(t *testing.T) {
 		"disk behind": {
 			method: "GET", target: "/readyz", status: 503, detail: "the disk does not keep up: 5000000 bytes wait to be durable",
 			change: func(v *village) { v.stats = hearsay.Stats{DiskWaits: 5_000_000, DiskBehind: 2.5} },
+		},
+		"no address": {
+			method: "GET", target: "/readyz", status: 503, detail: "this machine has not had this node's own address for 7 s",
+			change: func(v *village) { v.joined, v.stats = false, hearsay.Stats{AddressGone: 7.2} },
 		},
 		"alone": {
 			method: "GET", target: "/readyz", status: 503, detail: "this node is alone: no other member is left, 2 are dead",

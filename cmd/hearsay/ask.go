@@ -212,6 +212,9 @@ func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
 	if alone := stats.Alone(); alone != "" && !authority.Seeded {
 		fmt.Fprintf(table, "ALONE\t%s\n", strings.TrimPrefix(alone, "alone: "))
 	}
+	if trouble := stats.Trouble(); trouble != "" {
+		fmt.Fprintf(table, "TROUBLE\t%s\n", trouble)
+	}
 	printStats(table, &stats)
 	return table.Flush()
 }
