@@ -181,7 +181,7 @@ func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
 		return nil, nil, errors.Join(err, disk.Close())
 	}
 	if err = a.cfg.checkData(records); err == nil {
-		records, err = a.takeUp(disk, records)
+		err = a.takeUp(disk, records)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, disk.Close())

@@ -66,7 +66,7 @@ func TestDoubtOutlivesRestarts(t *testing.T) {
 		}
 		a := &Agent{}
 		a.cfg.Role, a.cfg.Newest = hearsay.RoleSeed, newest
-		if records, err = a.takeUp(disk, records); err != nil {
+		if err := a.takeUp(disk, records); err != nil {
 			t.Fatal(err)
 		}
 		for _, record := range records {

@@ -418,7 +418,7 @@ func (r *Rumors) miss(now time.Time, from hearsay.NodeID, l *link, told []hearsa
 			highest = min(highest, r.seen.context.Of(id)[n-1].High+maxAhead)
 		}
 		if id == hearsay.OriginOf(r.self) {
-			highest = min(highest, r.numbers.said+maxSkipped)
+			highest = min(uint64(maxNumber), r.numbers.last+maxForgot)
 		}
 		n := len(gone)
 		for ; n > 0 && gone[n-1].Low > highest; n-- {
@@ -471,8 +471,5 @@ func (r *Rumors) letGo(id clock.Origin, lost []clock.Range) {
 	r.seen.miss(r.seen.of(id), unseen)
 	for _, u := range unseen {
 		r.stats.Missed += u.High - u.Low + 1
-	}
-	if id == hearsay.OriginOf(r.self) {
-		r.numbers.last = max(r.numbers.last, unseen[len(unseen)-1].High)
 	}
 }

@@ -27,7 +27,7 @@ func TestImpostors(t *testing.T) {
 	}
 	for range 5 {
 		highest := n.numbers.last
-		w.give(0, 2, rumorOf(0, highest+maxSkipped-1, "forged"), rumorOf(0, highest+maxAhead, "forged"))
+		w.give(0, 2, rumorOf(0, highest+1, "forged"), rumorOf(0, highest+maxForgot-1, "forged"), rumorOf(0, highest+maxAhead, "forged"))
 		w.receive(n, &hearsay.Packet{From: nodeID(1), Addr: nodeAddr(1), Body: &hearsay.Rumors{
 			Missed: []hearsay.SeenRange{{Origin: own, Range: clock.Range{Low: highest + 1, High: highest + maxAhead}}},
 		}})

@@ -17,9 +17,10 @@ import (
 // Limits per node.
 const (
 	maxRanges  = 1024    // ranges of what was seen of one origin: gaps that loss has left, or that a liar makes
-	maxAhead   = 1 << 20 // a number beyond the highest seen of its origin
-	maxSkipped = 1 << 19 // numbers of this node's own that others' words make it skip: it must stay within maxAhead of what they have seen
+	maxAhead   = 1 << 40 // a number beyond the highest seen of its origin: a thousand lives of which nobody heard
+	maxForgot  = 1 << 34 // a number of this node's own that only others know, beyond its last: sixteen lives that its directory has forgotten
 	maxNumber  = 1 << 62 // and at all
+	maxLeap    = 1 << 30 // numbers that a life leaves out before its first; see leap
 	blockSize  = 1024    // numbers reserved at a time
 	keptItems  = 64      // storage kept between steps
 	keptEvents = 8       // the same, of events: a full packet has fewer
@@ -95,14 +96,41 @@ type Stats struct {
 
 // numbers are those of this node's own rumors.
 type numbers struct {
-	last     uint64 // used or passed over
+	last     uint64 // used or left out
 	reserved uint64 // up to here they are reserved on disk
-	earlier  uint64 // up to here earlier lives may have used them
-	said     uint64 // the last that this life has used, or else the last of earlier ones
+	first    uint64 // from here to reserved they are this life's, and nobody else has used them; 0: it has said nothing
+	earlier  bool   // there were earlier lives
 }
 
-// mayBe reports whether others can have a number for this node's own.
-func (n *numbers) mayBe(number uint64) bool { return number <= n.said+maxSkipped }
+// leap leaves out some numbers before the first of a life, drawn at random, if there were earlier
+// lives. The directory may be older than what they have said, which nothing shows if it was put
+// back in its place, or with its whole machine: what it has forgotten then has other numbers than
+// what is said now, but for one case in some 2^30 for each that was forgotten.
+func (n *numbers) leap(random *rand.Rand) {
+	if n.earlier {
+		n.last += uint64(random.Int64N(maxLeap))
+	}
+	n.reserved, n.first = n.last, n.last+1
+}
+
+// mine reports whether a number is one that only this life can have used.
+func (n *numbers) mine(number uint64) bool {
+	return !n.earlier || n.first != 0 && n.first <= number && number <= n.reserved
+}
+
+// next takes the next number, but for those that others have for this node's own.
+func (r *Rumors) next() uint64 {
+	n := &r.numbers
+	if n.first == 0 {
+		n.leap(r.random)
+	}
+	n.last = r.seen.free(hearsay.OriginOf(r.self), n.last+1)
+	if n.last > n.reserved {
+		n.reserved = n.last + blockSize - 1
+		r.out.Persist = append(r.out.Persist, &hearsay.ReservedNumbers{Upto: n.reserved})
+	}
+	return n.last
+}
 
 // New makes the rumors of a node. Records are what earlier lives kept: what
 // they said and is still held is told again, here and to whoever lacks it.
@@ -117,11 +145,12 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 	if cfg.Strategy == Monger && cfg.Style.Pulls() {
 		r.monger.pollAt = now.Add(r.between(0, cfg.Poll))
 	}
+	r.numbers.earlier = len(records) > 0
 	var kept []*hearsay.KeptRumor
 	for _, record := range records {
 		switch record := record.(type) {
 		case *hearsay.ReservedNumbers:
-			r.numbers = numbers{last: record.Upto, reserved: record.Upto, earlier: record.Upto, said: record.Upto}
+			r.numbers.last = max(r.numbers.last, record.Upto)
 		case *hearsay.KeptRumor:
 			if record.Rumor != nil {
 				kept = append(kept, record)
@@ -136,8 +165,8 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 		if rumor.Age = 0; record.Said > 0 {
 			rumor.Age = max(0, now.Sub(time.UnixMilli(record.Said)))
 		}
-		if n := &r.numbers; rumor.Origin() == self { // a torn disk may have kept it and not the reservation
-			n.last, n.earlier, n.said = max(n.last, rumor.ID.Counter), max(n.earlier, rumor.ID.Counter), max(n.said, rumor.ID.Counter)
+		if rumor.Origin() == self { // a torn disk may have kept it and not the reservation
+			r.numbers.last = max(r.numbers.last, rumor.ID.Counter)
 		}
 		if rumor.Age >= cfg.KeepFor { // or the clock has jumped: others give it then, if they have it
 			out.Persist = append(out.Persist, &hearsay.KeptRumor{Number: record.Number})
@@ -168,16 +197,10 @@ func (r *Rumors) Say(now time.Time, data []byte) (clock.Dot, error) {
 	if err := hearsay.CheckRumorData(data); err != nil {
 		return clock.Dot{}, err
 	}
-	n := &r.numbers
-	if n.last++; n.last > n.reserved {
-		n.reserved = n.last + blockSize - 1
-		r.out.Persist = append(r.out.Persist, &hearsay.ReservedNumbers{Upto: n.reserved})
-	}
-	n.said = n.last
-	o := r.seen.of(hearsay.OriginOf(r.self))
+	number, o := r.next(), r.seen.of(hearsay.OriginOf(r.self))
 	e := &entry{origin: o, by: r.self, at: now}
-	e.ID, e.Data = clock.Dot{Origin: o.id, Counter: n.last}, bytes.Clone(data)
-	r.out.Persist = append(r.out.Persist, &hearsay.KeptRumor{Number: n.last, Said: now.UnixMilli(), Rumor: &e.Rumor})
+	e.ID, e.Data = clock.Dot{Origin: o.id, Counter: number}, bytes.Clone(data)
+	r.out.Persist = append(r.out.Persist, &hearsay.KeptRumor{Number: number, Said: now.UnixMilli(), Rumor: &e.Rumor})
 	r.deliver(now, e)
 	r.stats.Said++
 	r.flush(now)
@@ -321,17 +344,15 @@ func (r *Rumors) near(id clock.Dot, ranges []clock.Range) (reason hearsay.Drop, 
 		return 0, true
 	}
 	switch {
-	case id.Counter <= r.numbers.earlier:
-		return 0, true // of an earlier life
-	case !r.numbers.mayBe(id.Counter):
+	case id.Counter > r.numbers.last+maxForgot:
 		return hearsay.DropFarFuture, false
+	case !r.numbers.mine(id.Counter):
+		return 0, true // of an earlier life, also of one that the disk does not know
 	case len(ranges) >= maxRanges && !r.touches(id):
 		return hearsay.DropTableFull, false
 	}
-	// Nobody has said this: forged, or said by a life of which there is no
-	// record. Others hold it for ours, so the number is gone.
+	// Nobody has said this: it is forged. Others hold it for ours, so the number is gone.
 	r.seen.add(r.seen.of(id.Origin), clock.Range{Low: id.Counter, High: id.Counter})
-	r.numbers.last = max(r.numbers.last, id.Counter)
 	return hearsay.DropUnexpected, false
 }
 

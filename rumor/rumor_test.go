@@ -334,7 +334,7 @@ func TestRestart(t *testing.T) {
 	w.cut = nil
 	w.restart(0)
 	second := w.say(0, "after")
-	if first.Counter != 1 || unheard.Counter != 2 || second.Counter != blockSize+1 {
+	if first.Counter != 1 || unheard.Counter != 2 || second.Counter <= blockSize {
 		t.Errorf("numbers %d, %d, %d", first.Counter, unheard.Counter, second.Counter)
 	}
 	w.run(10 * time.Second)
@@ -434,8 +434,13 @@ func TestBadRumors(t *testing.T) {
 			if n.drops[c.drop] == 0 || len(n.got) != 2 {
 				t.Errorf("%d delivered; drops %v", len(n.got), n.drops)
 			}
-			if next := w.say(0, "next"); name == "of one's own" && next.Counter != 8 || name != "of one's own" && next.Counter != 2 {
-				t.Errorf("the next number is %d", next.Counter)
+			for next := uint64(2); next <= 8; next++ {
+				if next == 7 && name == "of one's own" {
+					continue // others have it for its own
+				}
+				if id := w.say(0, "next"); id.Counter != next {
+					t.Errorf("the next number is %d, want %d", id.Counter, next)
+				}
 			}
 			if string(n.got[rumorOf(2, 1, "").ID].Rumor.Data) != "known" {
 				t.Error("a payload was changed")

@@ -92,6 +92,16 @@ func forgetBelow(c *clock.Context, id clock.Origin, number uint64) {
 	c.AddRanges(id, ranges[first:])
 }
 
+// free gives the first number from one on that was not seen of an origin.
+func (s *seen) free(id clock.Origin, number uint64) uint64 {
+	ranges := s.context.Of(id)
+	at, _ := slices.BinarySearchFunc(ranges, number, func(r clock.Range, number uint64) int { return cmp.Compare(r.High, number) })
+	if at < len(ranges) && ranges[at].Low <= number {
+		return ranges[at].High + 1 // ranges do not touch
+	}
+	return number
+}
+
 // came reports whether a rumor was here: one that is only said to be gone may
 // come yet.
 func (s *seen) came(id clock.Dot) bool {

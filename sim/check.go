@@ -376,9 +376,6 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 	case hearsay.EventLedgerForked:
 		c.fork.said = true
 	case hearsay.EventRumorConflict:
-		if number, known := c.numbers[hearsay.NodeID(e.Rumor.ID.Origin)]; known && c.identities[number].twinned {
-			return
-		}
 		c.violate(now, m, RuleRumor, "got two payloads for rumor %d of %s, the second from %s",
 			e.Rumor.ID.Counter, c.name(e.Subject), c.name(e.By))
 	}

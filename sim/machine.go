@@ -192,14 +192,8 @@ func (w *World) load(m *machine) (records []hearsay.Record) {
 	if err != nil {
 		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
 	}
-	if m.copied {
-		var first hearsay.Record // of a seed as where a snapshot of the machine was put back, of a peer as on a copy
-		if w.isSeed(m) {
-			first = store.Doubt(records, true)
-		} else {
-			records, first = store.PassOver(records)
-		}
-		if err := m.disk.Persist([]hearsay.Record{first}); err != nil {
+	if m.copied && w.isSeed(m) { // as where a snapshot of the machine was put back
+		if err := m.disk.Persist([]hearsay.Record{store.Doubt(records, true)}); err != nil {
 			panic("sim: " + m.name + ": " + err.Error())
 		}
 	}

@@ -248,7 +248,7 @@ func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
 		c.among(m, e.By, now)
 	}
 	switch {
-	case !bytes.Equal(e.Rumor.Data, s.data) && !c.identities[s.identity].twinned: // of two each may give a number
+	case !bytes.Equal(e.Rumor.Data, s.data):
 		c.violate(now, m, RuleRumor, "hears %.40q, and %s said %.40q", e.Rumor.Data, c.name(e.Rumor.Origin()), s.data)
 	case v.heard.has(number):
 		c.violate(now, m, RuleRumor, "hears rumor %d of %s twice", s.id.Counter, c.name(e.Rumor.Origin()))
@@ -297,10 +297,7 @@ func (c *checker) owed(now, grace time.Duration, steady []bool) (owed set) {
 			break
 		}
 		one := &c.identities[s.identity]
-		if one.twinned {
-			continue // some have heard what one said under this number, and some what the other did
-		}
-		had := s.durable && !s.lost && !s.expired && steady[one.machine] && one.running
+		had := s.durable && !one.twinned && !s.lost && !s.expired && steady[one.machine] && one.running
 		for machine := range c.views {
 			had = had || steady[machine] && c.views[machine].heard.has(i)
 		}
