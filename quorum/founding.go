@@ -194,7 +194,7 @@ const recoverGap = 1 << 20
 // Recover begins anew from this seed's ledger, alone, because the quorum is
 // lost for ever: as the only seed of the list, or with others that have come
 // with empty directories. The seed was made with Config.Recover. It says what
-// is given up. Peers that know the other seeds' keys do not believe the ledger
+// is given up; that it has begun anew already, if so. Peers that know the other seeds' keys do not believe the ledger
 // from here on before they are told the new ones.
 func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	if q.state == nil {
@@ -202,6 +202,9 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	}
 	if !q.cfg.Recover {
 		return "", fmt.Errorf("recover: this seed was started to take part")
+	}
+	if q.beganAnew(now) {
+		return fmt.Sprintf("the ledger has begun anew with epoch %d already, with the seeds that answer now", q.state.epoch), nil
 	}
 	for slot := range q.cfg.Seeds {
 		switch h := &q.seats.heard[slot]; {
@@ -238,6 +241,22 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	q.found(now, s, index, log.hard.GetTerm()+1)
 	q.event(hearsay.Event{At: now, Kind: hearsay.EventRuled, Epoch: r.Epoch, Case: r.Case, Ruling: r, Text: givenUp})
 	return givenUp, nil
+}
+
+// beganAnew reports whether the newest ruling is a recovery with just those in the seats that answer now, of which none
+// takes part in anything else: it was ended before it could say so.
+func (q *Quorum) beganAnew(now time.Time) bool {
+	newest := q.chain.at(q.state.epoch)
+	if newest == nil || newest.ruling.Kind != hearsay.RulingRecover {
+		return false
+	}
+	seats, met := q.whoIsThere(now)
+	for slot := range q.others() {
+		if f := q.seats.heard[slot].founding; !f.IsZero() && f != q.founding {
+			return false
+		}
+	}
+	return met == len(seats) && slices.Equal(seats, q.state.seats)
 }
 
 // unborn reports whether this life takes part in a founding of which nothing

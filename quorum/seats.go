@@ -93,7 +93,7 @@ func (q *Quorum) hello(now time.Time, slot int) {
 // ownHello says of this seed what it is.
 func (q *Quorum) ownHello() *hearsay.SeatHello {
 	m := &hearsay.SeatHello{Slot: uint8(q.cfg.Slot), Life: q.life, Config: q.cfg.hash(), Founded: q.state != nil, Founding: q.founding}
-	if q.state != nil {
+	if q.state != nil && !q.cfg.Recover { // nobody shall take part in what is given up
 		m.Seats = q.state.seats
 	}
 	m.Given = q.given

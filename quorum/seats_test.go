@@ -201,8 +201,8 @@ func recovered(t *testing.T, seeds int) {
 func TestRecoverAlone(t *testing.T)      { recovered(t, 1) }
 func TestRecoverWithOthers(t *testing.T) { recovered(t, 3) }
 
-// A recovery that an operator did not see the end of is not done again with seeds that take part
-// in it already: they would not take part in the second one.
+// A recovery that an operator did not see the end of is the same one where all that take part in it answer, and is not
+// done again where some do, and others have come anew: those would not take part in the second one.
 func TestInterruptedRecovery(t *testing.T) {
 	w := newWorld(t, 3, 7)
 	w.startAll()
@@ -234,6 +234,12 @@ func TestInterruptedRecovery(t *testing.T) {
 		t.Fatal("it has the ledger already")
 	}
 	w.crash(last)
+	if err := begin(); err != nil || last.q.Epoch() != 2 {
+		t.Fatalf("at once: epoch %d, %v", last.q.Epoch(), err)
+	}
+	w.crash(last)
+	w.wipe(others[1])
+	w.start(others[1])
 	if err := begin(); err == nil || !strings.Contains(err.Error(), "start it with an empty data directory") {
 		t.Fatalf("a second time: %v", err)
 	}

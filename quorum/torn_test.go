@@ -144,3 +144,56 @@ func (r *rewriting) check(t *testing.T, q *Quorum, least hearsay.Epoch) {
 		}
 	}
 }
+
+// A recovery that was ended before anybody heard of it can be asked for again: at once it is the same one, and
+// where another seed has come with an empty directory meanwhile it is a new one, in which all take part.
+func TestRecoveryAskedForAgain(t *testing.T) {
+	for name, seeds := range map[string]int{"two seeds": 2, "a third has come anew": 3} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, seeds, 7)
+			w.startAll()
+			w.newPerson()
+			left := w.machines[0]
+			w.must(10*time.Second, "one is in", func() bool { return w.agree() && left.q.Epoch() == 1 })
+			w.run(time.Second)
+			w.crash(left)
+			w.people = nil
+			for _, m := range w.machines[1:] {
+				w.wipe(m)
+				w.epochs[m.slot] = 0
+				w.start(m)
+			}
+			begin := func() {
+				w.cfg.Recover = true
+				w.start(left)
+				w.cfg.Recover = false
+				w.must(10*time.Second, "it begins anew", func() (done bool) {
+					w.step(left, func() {
+						_, err := left.q.Recover(w.now)
+						done = err == nil
+					})
+					return done
+				})
+			}
+			begin()
+			epoch := left.q.Epoch()
+			w.cut = func(int, int) bool { return true }
+			w.must(time.Second, "that is on disk", func() bool { return len(left.lane) == 0 })
+			w.run(w.slow)
+			w.crash(left)
+			w.cut = nil
+			if seeds == 3 {
+				w.wipe(w.machines[2])
+				w.after(3*time.Second, func() { w.start(w.machines[2]) })
+			}
+			begin()
+			w.must(time.Second, "that is on disk", func() bool { return len(left.lane) == 0 })
+			w.crash(left)
+			w.start(left)
+			w.must(30*time.Second, "they agree", w.agree)
+			if now := left.q.Epoch(); seeds == 2 && now != epoch {
+				t.Errorf("it has epoch %d, and had %d", now, epoch)
+			}
+		})
+	}
+}
