@@ -51,6 +51,7 @@ type examination struct {
 // past is one finished examination.
 type past struct {
 	subject hearsay.NodeID
+	addr    netip.AddrPort
 	at      time.Time
 	failed  int // of its groups
 }
@@ -158,7 +159,7 @@ func (s *Swim) endExamination(now time.Time, e *examination) (over bool) {
 			failed++
 		}
 	}
-	p := past{subject: e.subject, at: now, failed: failed}
+	p := past{subject: e.subject, addr: e.addr, at: now, failed: failed}
 	if len(s.past) < maxPast {
 		s.past = append(s.past, p)
 	} else {
@@ -183,7 +184,7 @@ func (s *Swim) examinationAck(now time.Time, from hearsay.NodeID, seq uint64) bo
 		}
 		if !e.said {
 			verdict := hearsay.VerdictReachable
-			if s.chronic(now, e.subject) {
+			if s.chronic(now, e) {
 				verdict = hearsay.VerdictUnreachable
 			}
 			s.say(now, e, verdict)
@@ -242,11 +243,12 @@ func (s *Swim) abandonExaminations(now time.Time) {
 // chronic reports whether many probes of the subject's last rounds failed,
 // though some did not: behind heavy loss a member would be accused and
 // cleared for ever. A round in which all failed does not count: it tells of an
-// outage, and whoever is back from one is well.
-func (s *Swim) chronic(now time.Time, subject hearsay.NodeID) bool {
+// outage, and whoever is back from one is well. What failed at another address
+// says nothing of the one where the subject is now.
+func (s *Swim) chronic(now time.Time, e *examination) bool {
 	rounds, failed := 0, 0
 	for i := range s.past {
-		if p := &s.past[i]; p.subject == subject && p.failed < groups && now.Sub(p.at) < chronicWindow {
+		if p := &s.past[i]; p.subject == e.subject && p.addr == e.addr && p.failed < groups && now.Sub(p.at) < chronicWindow {
 			rounds++
 			failed += p.failed
 		}

@@ -580,6 +580,27 @@ func TestChronicIsUnreachable(t *testing.T) {
 	}
 }
 
+// What failed where a member was before says nothing of where it is now.
+func TestChronicIsOfOneAddress(t *testing.T) {
+	w := newWorld(t, 5)
+	w.run(5 * time.Second)
+	pings := 0
+	w.direct = func(i int) bool {
+		pings++
+		return i != 3 || pings%7 == 0
+	}
+	for round := range 5 {
+		w.Examine(w.now, id(3), addr(3), hearsay.Round(round+1))
+		w.run(1200 * time.Millisecond)
+	}
+	w.direct, w.events = func(int) bool { return true }, nil
+	w.Examine(w.now, id(3), netip.AddrPortFrom(addr(3).Addr(), addr(3).Port()+1), 9)
+	w.run(time.Second)
+	if _, e := w.count(hearsay.EventExamined); e.Verdict != hearsay.VerdictReachable {
+		t.Errorf("%v, as it answers where it has moved to", e.Verdict)
+	}
+}
+
 func TestBackFromAnOutageIsReachable(t *testing.T) {
 	w := newWorld(t, 5)
 	w.run(5 * time.Second)
