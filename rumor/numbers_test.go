@@ -22,6 +22,24 @@ func TestKeptRumorReservesItsNumber(t *testing.T) {
 	}
 }
 
+// What a process on a copy of a node's disk has said comes to that node, also in its first life: others have it, and
+// it cannot be told from what is forged beyond the numbers that this life has reserved.
+func TestLifeOnACopyIsHeard(t *testing.T) {
+	for _, said := range []bool{false, true} {
+		w := newNetwork(t, 2, DefaultConfig())
+		w.link(0, 1)
+		if said {
+			w.say(0, "own")
+		}
+		of := rumorOf(0, maxLeap/2, "said on a copy")
+		w.give(1, 0, of)
+		w.give(0, 1, of)
+		ids := []clock.Dot{of.ID, w.say(0, "next"), w.say(0, "next")}
+		w.run(time.Second)
+		w.all(ids...)
+	}
+}
+
 // A disk that is put back as it was before has forgotten what was said since, and nothing shows
 // that. What is said then has other numbers, also while nobody can tell; what was forgotten
 // comes back from others, and what is forged in the name of this life does not.

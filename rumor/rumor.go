@@ -115,7 +115,7 @@ func (n *numbers) leap(random *rand.Rand) {
 
 // mine reports whether a number is one that only this life can have used.
 func (n *numbers) mine(number uint64) bool {
-	return !n.earlier || n.first != 0 && n.first <= number && number <= n.reserved
+	return n.first != 0 && n.first <= number && number <= n.reserved
 }
 
 // next takes the next number, but for those that others have for this node's own.
@@ -347,7 +347,7 @@ func (r *Rumors) near(id clock.Dot, ranges []clock.Range) (reason hearsay.Drop, 
 	case id.Counter > r.numbers.last+maxForgot:
 		return hearsay.DropFarFuture, false
 	case !r.numbers.mine(id.Counter):
-		return 0, true // of an earlier life, also of one that the disk does not know
+		return 0, true // of an earlier life, also of one that the disk does not know, or of one on a copy of the disk
 	case len(ranges) >= maxRanges && !r.touches(id):
 		return hearsay.DropTableFull, false
 	}
