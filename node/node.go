@@ -113,7 +113,11 @@ func (n *Node) Receive(now time.Time, p *hearsay.Packet) *hearsay.Effects {
 			n.roster.MetSelf(ping.Seq)
 		}
 	} else {
+		strangers := n.drops[hearsay.DropStranger]
 		n.receive(now, p)
+		if s := &n.seeded; s.follower != nil && s.stay.Epoch == 0 {
+			n.drops[hearsay.DropStranger] = strangers // who is in it cannot know before it is: all comes again
+		}
 	}
 	return n.settle(now)
 }
@@ -288,6 +292,7 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 		n.count(hearsay.DropUnexpected, asked || n.roster.ContactAck(now, p, m.Seq))
 	case *hearsay.NotMe:
 		n.count(hearsay.DropUnexpected, n.detect.NotMe(now, m.Seq) || n.roster.ContactNotMe(now, p, m.Seq))
+	case *hearsay.News: // its claims are all
 	case *hearsay.Join:
 		n.roster.Join(now, p)
 	case *hearsay.Roster:

@@ -120,3 +120,24 @@ func TestWhyOfALongSuspicion(t *testing.T) {
 		contains(t, w.nodes[by].Self().Name, w.why(by, "n6").Summary, "From the suspicion to the ruling it took 3m") // and not from when the seeds came back
 	}
 }
+
+// Where all is well nothing is dropped as misdirected, and as of strangers only what newcomers
+// ask of a node before it has the ruling that admits them: an operator who sees such drops grow
+// looks for somebody who does not belong there.
+func TestHealthyNetworkDropsNothing(t *testing.T) {
+	w := newSeededNetwork(t, 6)
+	w.run(10 * time.Second)
+	if _, fx, err := w.nodes[4].Say(w.now, []byte("hello")); err != nil {
+		t.Fatal(err)
+	} else {
+		w.carry(4, fx)
+	}
+	w.run(10 * time.Second)
+	const early = 2 * 2 // two newcomers: the question, and the word with it
+	for _, n := range w.nodes {
+		drops := n.Stats().Drops
+		if drops[hearsay.DropMisdirected] > 0 || drops[hearsay.DropStranger] > early {
+			t.Errorf("%s: %d misdirected, %d of strangers", n.Self().Name, drops[hearsay.DropMisdirected], drops[hearsay.DropStranger])
+		}
+	}
+}

@@ -149,8 +149,8 @@ func (r *Roster) Joined() bool {
 // seeking reports whether there is a contact to try.
 func (r *Roster) seeking() bool {
 	c := &r.contacts
-	if r.self.state == hearsay.StateLeft {
-		return false
+	if r.self.state == hearsay.StateLeft || r.seeded() && r.role(r.id(r.self)) == 0 {
+		return false // nobody answers one that the ledger does not have in
 	}
 	if !c.joined {
 		return len(c.configured)+len(c.past) > 0
