@@ -75,6 +75,8 @@ const (
 	EventSeedDiffers  // at a configured seed's address, Addr, By answers, and not as the list of seeds or its pin has it: Text says how, and what would be right
 	EventLedgerForked // a seat, Subject at Addr, has signed another ledger, or log of the seeds, than the one here, as of Epoch: Count seats have; Text says which, and what would be right
 	EventTwin         // another process runs with this node's identity, at Addr, as Count of its words have shown; Text says so, and what would be right
+	EventLeaving      // this peer has asked the seeds to rule that it has left: it is in until they have
+	EventLeaveFailed  // they have not in time, and this peer ends: Text
 	numEventKinds
 )
 
@@ -94,7 +96,7 @@ var eventWords = [numEventKinds]string{
 	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven", EventResumed: "resumed",
 	EventBarred: "barred", EventLifted: "lifted", EventTurnedAway: "turned-away",
 	EventFresh: "fresh", EventSeedDiffers: "seed-differs", EventLedgerForked: "ledger-forked",
-	EventTwin: "twin",
+	EventTwin: "twin", EventLeaving: "leaving", EventLeaveFailed: "leave-failed",
 }
 
 // String gives the kind's word.

@@ -148,6 +148,8 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventTurnedAway:      {slog.LevelWarn, "A node was refused admission"},
 	hearsay.EventSeedDiffers:     {slog.LevelWarn, "A seed is not as the list of seeds has it"},
 	hearsay.EventLedgerForked:    {slog.LevelError, "A seed has signed another ledger than the one here"},
+	hearsay.EventLeaving:         {slog.LevelInfo, "Asks the seeds to rule that this node has left"},
+	hearsay.EventLeaveFailed:     {slog.LevelError, "The leave failed"},
 	hearsay.EventTwin:            {slog.LevelError, "Another process runs with this node's identity"},
 	hearsay.EventLagged:          {slog.LevelError, "Events were lost here"},
 }
@@ -164,6 +166,9 @@ func lineOf(kind hearsay.EventKind) line {
 func logEvent(logger *slog.Logger, p *phrases, e *hearsay.Event) {
 	l := lineOf(e.Kind)
 	if p != nil {
+		if p.past(e) {
+			l = line{slog.LevelInfo, "A member was removed before this node started"}
+		}
 		if text := p.before(e); text != "" {
 			logger.Info(text, "epoch", uint64(e.Epoch))
 		}

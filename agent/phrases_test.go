@@ -93,6 +93,34 @@ func TestPhrases(t *testing.T) {
 	}
 }
 
+// A removal that is over when a node starts, and that it reads in the ledger, is no warning.
+func TestPastRemovalsAreNoWarnings(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	p := newPhrases(&Config{Role: hearsay.RolePeer, Seeds: make([]quorum.Seed, 3)}, hearsay.NodeID{1}, netip.AddrPort{})
+	p.since = time.Unix(1000, 0)
+	p.where = func(hearsay.NodeID) (at netip.AddrPort) { return at }
+	then, now := hearsay.NodeID{2}, hearsay.NodeID{3}
+	for _, e := range []hearsay.Event{
+		{Kind: hearsay.EventRuled, Subject: then, Ruling: &hearsay.Ruling{Kind: hearsay.RulingRemove, At: 990_000}},
+		{Kind: hearsay.EventRuled, Subject: now, Ruling: &hearsay.Ruling{Kind: hearsay.RulingRemove, At: 1_010_000}},
+		{Kind: hearsay.EventMemberRemoved, Subject: then, Name: "then"},
+		{Kind: hearsay.EventMemberRemoved, Subject: now, Name: "now"},
+		{Kind: hearsay.EventMemberRemoved, Subject: then, Name: "again"},
+	} {
+		logEvent(logger, p, &e)
+	}
+	for _, want := range []string{
+		`level=INFO msg="A member was removed before this node started" event=member-removed member=then`,
+		`level=WARN msg="A member was removed" event=member-removed member=now`,
+		`level=WARN msg="A member was removed" event=member-removed member=again`,
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in:\n%s", want, log.String())
+		}
+	}
+}
+
 // A network of real nodes says what its manual tells people to search for.
 func TestPhrasesOfANetwork(t *testing.T) {
 	n := newSeededNet(t, 3)

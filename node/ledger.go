@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -68,6 +69,9 @@ func (n *Node) seedStatus(slot int, addr netip.AddrPort) hearsay.SeedStatus {
 	status := hearsay.SeedStatus{Addr: addr, Slot: slot}
 	if n.seeded.seat == nil {
 		status.Note = n.seeded.follower.Note(slot)
+		if a := &n.seeded.petitions.Answers()[slot]; status.Note == quorum.NotAnswered && !a.At.IsZero() && a.Code != 0 && a.Code != hearsay.OutcomeLost {
+			status.Note = "has answered, and not yet said of which ledger it is"
+		}
 	} else {
 		var met hearsay.Seat
 		status.Votes = n.seeded.seat.Votes(slot)
@@ -87,9 +91,6 @@ func (n *Node) seedStatus(slot int, addr netip.AddrPort) hearsay.SeedStatus {
 	status.Met, status.ID = true, seats[at].Key.NodeID()
 	if m, known := n.roster.Member(status.ID); known {
 		status.Name, status.State = m.Name, m.State
-	}
-	if f := n.seeded.follower; f != nil && status.Note == "" && !f.Met(slot) {
-		status.Note = "has not answered this node yet"
 	}
 	return status
 }
@@ -284,20 +285,54 @@ func (n *Node) identify(name string) (id hearsay.NodeID, err error) {
 	return id, err
 }
 
+// identifyBarred gives the identity that is meant of those that are barred; of others if none is.
+// They may be in no roster any more: then the ledger has their names.
+func (n *Node) identifyBarred(name string) (id hearsay.NodeID, err error) {
+	barred := n.Barred()
+	names := make(map[hearsay.NodeID]string, len(barred))
+	if len(barred) > 0 {
+		for r := range n.ledger() {
+			if r.Kind == hearsay.RulingAdmit {
+				names[r.Stay.ID] = r.Claim.Card.Name
+			}
+		}
+	}
+	var found []string
+	for _, b := range barred {
+		if m, listed := n.roster.Member(b.ID); listed {
+			names[b.ID] = m.Name
+		}
+		switch {
+		case b.ID.String() == name:
+			return b.ID, nil
+		case names[b.ID] == name || begins(b.ID, name):
+			id, found = b.ID, append(found, fmt.Sprintf("%s with id %s", cmp.Or(names[b.ID], "one"), b.ID))
+		}
+	}
+	switch len(found) {
+	case 0:
+		return n.identify(name)
+	case 1:
+		return id, nil
+	}
+	return id, fmt.Errorf("%q: %w, and are barred: %s; give an id, or more of it", name, hearsay.ErrAmbiguous, strings.Join(found, ", "))
+}
+
 // Bar asks that a node is admitted no more. It is given as to Why, or by its
 // whole NodeID. What becomes of it EventBarred tells.
 func (n *Node) Bar(now time.Time, name, why string) (hearsay.NodeID, *hearsay.Effects, error) {
-	return n.bar(now, name, func(id hearsay.NodeID) quorum.Answer { return n.seeded.seat.Bar(now, id, why) })
+	return n.bar(now, name, n.identify, func(id hearsay.NodeID) quorum.Answer { return n.seeded.seat.Bar(now, id, why) })
 }
 
-// Lift asks that a bar ends. What becomes of it EventLifted tells.
+// Lift asks that a bar ends: of those that are barred one is meant first. What becomes of it
+// EventLifted tells.
 func (n *Node) Lift(now time.Time, name string) (hearsay.NodeID, *hearsay.Effects, error) {
-	return n.bar(now, name, func(id hearsay.NodeID) quorum.Answer { return n.seeded.seat.Lift(now, id, "by an operator") })
+	return n.bar(now, name, n.identifyBarred, func(id hearsay.NodeID) quorum.Answer { return n.seeded.seat.Lift(now, id, "by an operator") })
 }
 
-func (n *Node) bar(now time.Time, name string, ask func(hearsay.NodeID) quorum.Answer) (hearsay.NodeID, *hearsay.Effects, error) {
+func (n *Node) bar(now time.Time, name string, identify func(string) (hearsay.NodeID, error), ask func(hearsay.NodeID) quorum.Answer) (hearsay.NodeID, *hearsay.Effects, error) {
 	n.begin(now)
-	id, err := n.identify(name)
+	id, err := identify(name)
 	switch {
 	case err != nil:
 	case n.seeded.seat == nil:

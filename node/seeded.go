@@ -45,6 +45,7 @@ type seeded struct {
 	answers   answers             // of a seed
 	elsewhere []whereabouts       // of a seed: at most one for each member
 	leaveBy   time.Time           // of a peer that has left: then it waits no longer for the seeds
+	leaveTold bool                // what came of that
 
 	turned   int // who were turned away since then
 	turnedAt time.Time
@@ -384,6 +385,21 @@ func (n *Node) awaitsLeave() bool { return n.mayBeIn() && n.stepped.Before(n.see
 
 // Left reports of a node that has Gone whether it is out, as far as the seeds decide that.
 func (n *Node) Left() bool { return !n.mayBeIn() }
+
+// tellLeave tells once, of a peer that has left, what has come of that. It reports whether it does.
+func (n *Node) tellLeave(now time.Time) bool {
+	s := &n.seeded
+	if s.petitions == nil || s.leaveTold || !n.gone() || n.awaitsLeave() {
+		return false
+	}
+	s.leaveTold = true
+	e := hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: n.id, Incarnation: n.Self().Incarnation}
+	if n.mayBeIn() {
+		e.Kind, e.Text = hearsay.EventLeaveFailed, hearsay.ErrLeaveUnruled.Error()
+	}
+	n.out.Events = append(n.out.Events, e)
+	return true
+}
 
 // ledgerID is what is signed here is about.
 func (n *Node) ledgerID() hearsay.LedgerID {

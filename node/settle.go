@@ -11,7 +11,7 @@ import (
 
 // settle closes a step. It walks the new events once, those that it causes too.
 func (n *Node) settle(now time.Time) *hearsay.Effects {
-	for i := 0; i < len(n.out.Events); i++ {
+	for i := 0; i < len(n.out.Events) || n.tellLeave(now); i++ {
 		n.name(&n.out.Events[i])
 		e := n.out.Events[i] // the list may grow
 		n.cases.note(e)
@@ -38,7 +38,7 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 		}
 	case hearsay.EventMemberMoved:
 		n.moved(now, e)
-	case hearsay.EventMemberLeft:
+	case hearsay.EventMemberLeft, hearsay.EventLeaving:
 		s.cleared(now, id)
 		n.exit(now, id)
 	case hearsay.EventMemberDead, hearsay.EventMemberRemoved:

@@ -168,8 +168,22 @@ func begins(id hearsay.NodeID, digits string) bool {
 
 func isHex(text string) bool { return strings.Trim(text, "0123456789abcdefABCDEF") == "" }
 
+// barredOf gives which of several is barred, as the only one; -1: none, or several, or this
+// node does not know.
+func (n *Node) barredOf(members []hearsay.Member) (at int) {
+	at = -1
+	for _, b := range n.Barred() {
+		if i := slices.IndexFunc(members, func(m hearsay.Member) bool { return m.ID == b.ID }); i >= 0 && at >= 0 {
+			return -1
+		} else if i >= 0 {
+			at = i
+		}
+	}
+	return at
+}
+
 // find looks a member up: by its NodeID; by name; else by the beginning of its
-// NodeID. Of several with the name the only living one is meant. A name may be
+// NodeID. Of several with the name the only living one is meant, or the only barred one. A name may be
 // made to look like an id: if it is as many digits as tables show, whoever has such
 // an id may be meant, too.
 func (n *Node) find(name string) []hearsay.Member {
@@ -190,6 +204,8 @@ func (n *Node) find(name string) []hearsay.Member {
 	}
 	if len(living) == 1 {
 		named = living
+	} else if one := n.barredOf(named); len(living) == 0 && one >= 0 {
+		named = named[one : one+1]
 	}
 	switch {
 	case len(named) == 0:

@@ -3,6 +3,7 @@ package node_test
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -23,10 +24,14 @@ import (
 
 const testSeeds = 3
 
-// newSeededNetwork makes three seeds, n0 to n2, and as many peers after them.
-func newSeededNetwork(t *testing.T, peers int) *network {
+// newSeededNetwork makes three seeds, n0 to n2, and as many peers after them. Those that are
+// down do not answer from the start.
+func newSeededNetwork(t *testing.T, peers int, down ...int) *network {
 	cryptotest.SetGlobalRandom(t, 1) // Raft draws its elections from it
 	w := &network{t: t, now: start, down: map[int]bool{}, pings: map[[2]int]int{}}
+	for _, i := range down {
+		w.down[i] = true
+	}
 	for i := range testSeeds + peers {
 		w.nodes = append(w.nodes, w.newSeededNode(i))
 	}
@@ -235,6 +240,108 @@ func TestWhyTellsOfOthers(t *testing.T) {
 	w.carry(1, w.nodes[1].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(8), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}}))
 	if file := w.why(1, "forged"); file.Verdict != "unknown" {
 		t.Errorf("an unsigned name is %s", file.Verdict)
+	}
+}
+
+// That a peer has left is said when the seeds have ruled it, and that they have not, when it
+// waits no longer.
+func TestLeaveIsToldWhenItIsRuled(t *testing.T) {
+	w := newSeededNetwork(t, 3)
+	w.run(6 * time.Second)
+	own := func(i int) (kinds []string) {
+		for _, e := range w.events {
+			for _, kind := range []string{"leaving", "member-left", "leave-failed"} {
+				if strings.Contains(e, fmt.Sprintf(" n%d %s n%d ", i, kind, i)) {
+					kinds = append(kinds, kind)
+				}
+			}
+		}
+		return kinds
+	}
+	w.carry(3, w.nodes[3].Leave(w.now))
+	w.run(time.Second)
+	if got := own(3); !slices.Equal(got, []string{"leaving", "member-left"}) || !w.nodes[3].Left() || !w.nodes[3].Gone() {
+		t.Errorf("with a quorum: %v, left %v", got, w.nodes[3].Left())
+	}
+	w.down[0], w.down[1] = true, true
+	w.carry(4, w.nodes[4].Leave(w.now))
+	w.run(4 * time.Second)
+	if got := own(4); !slices.Equal(got, []string{"leaving"}) || w.nodes[4].Gone() {
+		t.Errorf("while it waits for the seeds: %v", got)
+	}
+	w.run(2 * time.Second)
+	if got := own(4); !slices.Equal(got, []string{"leaving", "leave-failed"}) || w.nodes[4].Left() || !w.nodes[4].Gone() {
+		t.Errorf("without a quorum: %v, left %v", got, w.nodes[4].Left())
+	}
+}
+
+// A bar is lifted by what the list of bars shows, and by a name that only one of those that are
+// barred has, though others had it.
+func TestLiftOfOneAmongSeveral(t *testing.T) {
+	w := newSeededNetwork(t, 2)
+	w.run(6 * time.Second)
+	first := w.nodes[4].Self().ID
+	do := func(ask func() (hearsay.NodeID, *hearsay.Effects, error)) hearsay.NodeID {
+		t.Helper()
+		id, fx, err := ask()
+		w.carry(0, fx)
+		w.run(2 * time.Second)
+		if err != nil {
+			t.Error(err)
+		}
+		return id
+	}
+	bar := func(name string) {
+		do(func() (hearsay.NodeID, *hearsay.Effects, error) { return w.nodes[0].Bar(w.now, name, "") })
+	}
+	lift := func(name string, want hearsay.NodeID) {
+		t.Helper()
+		if id := do(func() (hearsay.NodeID, *hearsay.Effects, error) { return w.nodes[0].Lift(w.now, name) }); id != want || len(w.nodes[0].Barred()) != 0 {
+			t.Errorf("by %q the bar of %s is lifted, want %s; barred: %v", name, id.Short(), want.Short(), w.nodes[0].Barred())
+		}
+	}
+	w.carry(4, w.nodes[4].Leave(w.now))
+	w.run(2 * time.Second)
+	w.nodes[4] = w.newSeededNodeAs(4, "n4", 77) // with an empty directory
+	w.carry(4, w.nodes[4].Tick(w.now))
+	w.run(6 * time.Second)
+	second := w.nodes[4].Self().ID
+	bar("n4")
+	w.carry(4, w.nodes[4].Leave(w.now))
+	w.run(2 * time.Second)
+	if file := w.why(0, "n4"); file.Member.ID != second {
+		t.Errorf("n4, of which one is barred, is %s, want %s", file.Member.ID.Short(), second.Short())
+	}
+	lift("n4", second)
+	bar(first.String())
+	lift("n4", first)
+	stranger := hearsay.NodeID{0xab, 0xcd, 0xef, 1}
+	bar(stranger.String())
+	lift(stranger.String()[:4], stranger)
+	bar(first.String())
+	bar(second.String())
+	if _, _, err := w.nodes[0].Lift(w.now, "n4"); !errors.Is(err, hearsay.ErrAmbiguous) || !strings.Contains(err.Error(), second.String()) {
+		t.Errorf("both are barred: %v", err)
+	}
+}
+
+// Before the network is founded a peer says of each seed what has come of it.
+func TestSeedsBeforeTheFounding(t *testing.T) {
+	w := newSeededNetwork(t, 1, 2)
+	w.run(6 * time.Second)
+	a := w.nodes[3].Authority()
+	contains(t, "why", a.Why, "the network is not founded: 2 of 3 seeds answer", "do not admit it yet: this seed has no seat yet")
+	for slot, want := range []string{"has answered: it has no seat yet", "has answered: it has no seat yet", "has not answered this node yet"} {
+		if a.Seeds[slot].Note != want {
+			t.Errorf("slot %d: %q, want %q", slot, a.Seeds[slot].Note, want)
+		}
+	}
+	w.down[2] = false
+	w.run(6 * time.Second)
+	for _, s := range w.nodes[3].Authority().Seeds {
+		if s.Note != "" {
+			t.Errorf("founded, and of slot %d: %q", s.Slot, s.Note)
+		}
 	}
 }
 

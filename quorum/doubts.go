@@ -326,5 +326,22 @@ func (f *Follower) Why() string {
 	return strings.Join(texts, "; ")
 }
 
-// Note says what is wrong with the seed in a slot, if something is.
-func (f *Follower) Note(slot int) string { return f.doubts[slot].note }
+// NotAnswered is what Note says of a seed of which nothing has come in this life.
+const NotAnswered = "has not answered this node yet"
+
+// Note says what is wrong with the seed in a slot, or what it lacks; "" if nothing is.
+func (f *Follower) Note(slot int) string {
+	switch m := &f.met[slot]; {
+	case f.doubts[slot].note != "":
+		return f.doubts[slot].note
+	case f.Met(slot):
+		return ""
+	case m.at.IsZero():
+		return NotAnswered
+	case m.founded:
+		return "has answered, with another key or seat than was met: the others are asked whether it was given that"
+	case m.founding:
+		return "has answered; nothing was ruled yet that it knows of"
+	}
+	return "has answered: it has no seat yet"
+}

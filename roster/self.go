@@ -145,7 +145,11 @@ func (r *Roster) Leave(now time.Time) {
 	for _, a := range r.contacts.asked {
 		r.tellOne(a.addr, r.self) // it may have this node in, and its roster is still on the way
 	}
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: r.id(r.self), Incarnation: r.incarnation(r.self)})
+	kind := hearsay.EventMemberLeft
+	if r.seeded() && !r.isSeed(r.self) {
+		kind = hearsay.EventLeaving // whether it has left the seeds decide
+	}
+	r.event(hearsay.Event{At: now, Kind: kind, Subject: r.id(r.self), Incarnation: r.incarnation(r.self)})
 }
 
 // HasLeft reports whether this node has signed its leave.

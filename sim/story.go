@@ -166,6 +166,10 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 		return fmt.Sprintf("could not join through %s: %s", e.Addr, e.Text)
 	case hearsay.EventRefuted:
 		return fmt.Sprintf("hears that it is %s (by %s) and refutes", e.State, by)
+	case hearsay.EventLeaving:
+		return "asks the seeds to rule that it has left"
+	case hearsay.EventLeaveFailed:
+		return "ends, and is in: " + e.Text
 	case hearsay.EventTwin:
 		return fmt.Sprintf("hears that another process has its identity, at %s", e.Addr)
 	case hearsay.EventLate:

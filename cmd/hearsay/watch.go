@@ -195,7 +195,7 @@ func send[T any](ctx context.Context, to chan<- T, value T) {
 func (w *watch) tell(h *heard) {
 	switch h.event.Kind {
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved, hearsay.EventMemberSuspected,
-		hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft, hearsay.EventNameConflict,
+		hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft, hearsay.EventLeaveFailed, hearsay.EventNameConflict,
 		hearsay.EventRuled, hearsay.EventCaseAborted, hearsay.EventBarred, hearsay.EventLifted, hearsay.EventQuorumLost, hearsay.EventQuorumBack, hearsay.EventQuorumHeard:
 	default:
 		return
