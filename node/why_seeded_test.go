@@ -195,7 +195,7 @@ func TestWhyTellsOfOthers(t *testing.T) {
 	}
 	w.carry(0, fx)
 	w.run(time.Second)
-	contains(t, "barred, and in", w.why(1, "n6").Verdict+w.why(1, "n6").Summary, "alive", "It is barred since", "(too loud)")
+	contains(t, "barred, and in", w.why(1, "n6").Verdict+w.why(1, "n6").Summary, "alive", "It is barred since", "(too loud): once it is out it is not admitted again")
 	stay, err := w.nodes[0].StayOf("n6")
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +208,7 @@ func TestWhyTellsOfOthers(t *testing.T) {
 	w.carry(6, w.nodes[6].Tick(w.now))
 	w.run(3 * time.Second)
 	file = w.why(0, "n6")
-	contains(t, "barred, and out", file.Summary, "It is barred since", "(too loud)", "not admitted again")
+	contains(t, "barred, and out", file.Summary, "It is barred since", "(too loud): it is not admitted again")
 	if !inOrder(file, "ruled", "barred", "ruled", "turned-away") {
 		t.Errorf("n0 tells %v", kinds(file))
 	}

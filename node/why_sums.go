@@ -39,7 +39,11 @@ func (s *story) sum(now time.Time, file *hearsay.CaseFile) {
 		return
 	}
 	if s.bar != nil && !strings.Contains(file.Summary, "it is barred since") {
-		file.Summary += fmt.Sprintf(" It is barred since %s (%s): once it is out it is not admitted again.", moment(s.bar.At).Format(time.RFC3339), orNothing(s.bar.Why))
+		what := "once it is out it is not admitted again"
+		if !s.m.State.Living() {
+			what = "it is not admitted again"
+		}
+		file.Summary += fmt.Sprintf(" It is barred since %s (%s): %s.", moment(s.bar.At).Format(time.RFC3339), orNothing(s.bar.Why), what)
 	}
 }
 

@@ -332,7 +332,12 @@ func TestRestart(t *testing.T) {
 	unheard := w.say(0, "nobody heard")
 	w.run(time.Second)
 	w.cut = nil
+	said := w.now.Add(-6 * time.Second)
+	w.run(7 * time.Second)
 	w.restart(0)
+	if e, held := w.nodes[0].Delivered(first); !held || e.At.Sub(said).Abs() > time.Millisecond || !e.Past {
+		t.Errorf("what it said at %v is from %v", said, e.At)
+	}
 	second := w.say(0, "after")
 	if first.Counter != 1 || unheard.Counter != 2 || second.Counter <= blockSize {
 		t.Errorf("numbers %d, %d, %d", first.Counter, unheard.Counter, second.Counter)

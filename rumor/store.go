@@ -127,9 +127,13 @@ func (r *Rumors) Delivered(id clock.Dot) (e hearsay.Event, held bool) {
 	return e, false
 }
 
-// event tells that a rumor was delivered.
+// event tells that a rumor was delivered. One that an earlier life has said came when it was said.
 func (e *entry) event() hearsay.Event {
+	at := e.at
+	if e.past {
+		at = e.birth()
+	}
 	return hearsay.Event{
-		At: e.at, Kind: hearsay.EventRumor, Subject: e.Origin(), By: e.by, Count: int(e.Hops), Rumor: &e.Rumor, Past: e.past,
+		At: at, Kind: hearsay.EventRumor, Subject: e.Origin(), By: e.by, Count: int(e.Hops), Rumor: &e.Rumor, Past: e.past,
 	}
 }

@@ -155,7 +155,7 @@ func (d *Disk) Commit(b *Batch) error {
 		err = d.inPlace()
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", d.path, err)
+		return fmt.Errorf("write %s: %w", d.path, cause(err))
 	}
 	return nil
 }
@@ -163,7 +163,7 @@ func (d *Disk) Commit(b *Batch) error {
 // Look fails as Commit would, and writes nothing.
 func (d *Disk) Look() error {
 	if err := d.inPlace(); err != nil {
-		return fmt.Errorf("use %s: %w", d.path, err)
+		return fmt.Errorf("use %s: %w", d.path, cause(err))
 	}
 	return nil
 }
@@ -200,11 +200,11 @@ func (d *Disk) Close() error {
 	if d.adopted {
 		if err := d.keepSite(true); err != nil {
 			d.db.Close()
-			return fmt.Errorf("close %s: %w", d.path, err)
+			return fmt.Errorf("close %s: %w", d.path, cause(err))
 		}
 	}
 	if err := d.db.Close(); err != nil {
-		return fmt.Errorf("close %s: %w", d.path, err)
+		return fmt.Errorf("close %s: %w", d.path, cause(err))
 	}
 	return nil
 }

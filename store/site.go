@@ -91,7 +91,7 @@ func (d *Disk) Origin() Origin { return d.origin }
 // Adopt keeps where the directory is now: from here on it is no copy.
 func (d *Disk) Adopt() error {
 	if err := d.keepSite(false); err != nil {
-		return fmt.Errorf("write %s: %w", d.path, err)
+		return fmt.Errorf("write %s: %w", d.path, cause(err))
 	}
 	d.adopted = true
 	return nil

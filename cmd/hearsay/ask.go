@@ -294,6 +294,9 @@ func printStats(table io.Writer, s *hearsay.Stats) {
 		fmt.Fprintf(table, "disk\tDOES NOT KEEP UP: %d bytes wait to be durable, and for %.1f s nothing that adds to them is taken on\n", s.DiskWaits, s.DiskBehind)
 	}
 	fmt.Fprintf(table, "health\t%s\n", healthWords(s.Health))
+	if s.Late > 0 {
+		fmt.Fprintf(table, "late\t%s since its start: it was paused or starved, and accused nobody for a while\n", counted(int(s.Late), "time", "times"))
+	}
 	fmt.Fprintf(table, "round trip\t%s\n", roundTripWords(s.RoundTrip))
 	fmt.Fprintf(table, "probes\t%d, of them %d without an answer; %d asked of relays\n", s.Probes, s.ProbeFails, s.RelayAsks)
 	fmt.Fprintf(table, "rounds\t%d opened, %d statements signed, %d members condemned\n", s.Rounds, s.Statements, s.Condemned)

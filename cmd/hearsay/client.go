@@ -63,7 +63,10 @@ func (a *asking) client(cmd *cobra.Command) (*client, error) {
 // of 127.0.0.1, as for --http.
 func parseNode(node string) (string, error) {
 	full := node
-	if _, err := strconv.ParseUint(node, 10, 16); err == nil {
+	if _, notNumber := strconv.ParseUint(node, 10, 64); notNumber == nil {
+		if port, err := strconv.ParseUint(node, 10, 16); err != nil || port == 0 {
+			return "", fmt.Errorf("node %q: want a port from 1 to 65535 of this machine, host:port, or a URL like %s", node, defaultNode)
+		}
 		full = ":" + node
 	}
 	if !strings.Contains(node, "://") {
@@ -74,7 +77,7 @@ func parseNode(node string) (string, error) {
 		base.Host = net.JoinHostPort("127.0.0.1", base.Port())
 	}
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
-		return "", fmt.Errorf("node %q: want a URL like %s", node, defaultNode)
+		return "", fmt.Errorf("node %q: want a URL like %s, host:port, or a port of this machine", node, defaultNode)
 	}
 	return strings.TrimSuffix(base.String(), "/"), nil
 }
@@ -165,7 +168,10 @@ func (c *client) explain(err error) error {
 		}
 	}
 	if unknown, ok := errors.AsType[*net.DNSError](err); ok {
-		err = errors.New(unknown.Err) // without whom it asked
+		return hintedError{ // without whom it asked
+			fmt.Errorf("ask %s: %s", c.base, unknown.Err),
+			"--node takes a URL like " + defaultNode + ", host:port, or a port of this machine",
+		}
 	}
 	if noHTTP(err) {
 		return hintedError{

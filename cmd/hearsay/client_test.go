@@ -167,3 +167,11 @@ func TestLeaveIsNotRuled(t *testing.T) {
 		t.Errorf("code %d, %q, %q", code, told.String(), out.String())
 	}
 }
+
+// A name that does not resolve is perhaps none: what --node takes is said.
+func TestNodeThatDoesNotResolve(t *testing.T) {
+	err := newClient("http://nope").explain(&net.DNSError{Err: "no such host", Name: "nope", Server: "10.0.0.1:53"})
+	if want := "ask http://nope: no such host; hint: --node takes a URL like http://127.0.0.1:9001, host:port, or a port of this machine"; errorLine(err) != want {
+		t.Errorf("%q, want %q", errorLine(err), want)
+	}
+}
