@@ -390,6 +390,9 @@ func (n *Node) summary(now time.Time, m hearsay.Member, events []hearsay.Event) 
 		case hearsay.EventSuspectFreed:
 			return fmt.Sprintf("%s is alive. It was suspect, and then answered %s itself.", m.Name, n.Self().Name)
 		case hearsay.EventRefuted:
+			if e.State == hearsay.StateAlive {
+				return fmt.Sprintf("%s is this node, and heard that it is at %v, by %s.", m.Name, e.Addr, e.Text)
+			}
 			return fmt.Sprintf("%s is this node. It was claimed %s by %s, and refuted that.", m.Name, e.State, n.roster.Name(e.By))
 		}
 	}

@@ -302,6 +302,9 @@ func (s *story) aliveSummary(now time.Time, r *hearsay.Ruling) (summary, nearest
 			return fmt.Sprintf("%s It was suspected, and then answered %s itself.", summary, s.n.Self().Name),
 				"Had it not answered, its observers would have been asked, and a majority of them could have reported it to the seeds."
 		case hearsay.EventRefuted:
+			if e.State == hearsay.StateAlive {
+				return fmt.Sprintf("%s It is this node, and heard that it is at %v, by %s.", summary, e.Addr, e.Text), nearest
+			}
 			return fmt.Sprintf("%s It is this node: it was claimed %s by %s, and refuted that.", summary, e.State, s.n.roster.Name(e.By)), nearest
 		case hearsay.EventCaseAborted:
 			return fmt.Sprintf("%s A case against it ended without a ruling: %s.", summary, e.Text),
