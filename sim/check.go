@@ -107,7 +107,6 @@ type identity struct {
 	machine  int32               // by index
 	claimed  hearsay.Incarnation // the highest that it has sent
 	waiting  hearsay.Incarnation // the highest in what it will send once its disk has synced
-	spent    hearsay.Incarnation // what its earlier lives had sent: never to be used again
 	written  hearsay.Incarnation // the highest that it has asked its disk to keep: what it sends after may tell it
 	durable  hearsay.Incarnation // of that, what a crash cannot take: what it sends now may tell it
 	running  bool                // as far as others can tell: not paused, and not leaving
@@ -127,6 +126,7 @@ type view struct {
 	pingNext int
 	asked    map[hearsay.NodeID]bool // to examine, as an observer or a seed
 	heard    set                     // sayings
+	spent    hearsay.Incarnation     // what earlier lives of its identity had sent: never to be used again
 	epoch    hearsay.Epoch           // of the ledger, applied
 	based    bool                    // it has a ledger to go on from
 	looked   hearsay.Epoch           // at which its ledger was looked at
@@ -208,9 +208,9 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 		c.expire(m, number, now)
 	}
 	c.twinStarts(m, number)
-	one.spent, one.written, one.durable, one.waiting = one.claimed, one.claimed, one.claimed, 0
+	one.written, one.durable, one.waiting = one.claimed, one.claimed, 0
 	one.keeping = nil
-	c.views[m.index] = view{began: now, lostAt: longAgo, seen: make([]seen, len(c.views))}
+	c.views[m.index] = view{began: now, lostAt: longAgo, spent: one.claimed, seen: make([]seen, len(c.views))}
 	return number
 }
 

@@ -44,10 +44,9 @@ func (c *checker) claims(m *machine, p *hearsay.Packet, kept hearsay.Incarnation
 		if claim.Subject != m.id || claim.State != hearsay.StateAlive && claim.State != hearsay.StateLeft {
 			continue
 		}
-		one := &c.identities[m.identity]
-		switch {
-		case claim.Incarnation <= one.spent:
-			c.violate(now, m, RuleIncarnation, "uses its incarnation %d again: an earlier life had come to %d", claim.Incarnation, one.spent)
+		switch spent := c.views[m.index].spent; {
+		case claim.Incarnation <= spent:
+			c.violate(now, m, RuleIncarnation, "uses its incarnation %d again: an earlier life had come to %d", claim.Incarnation, spent)
 		case claim.Incarnation > kept:
 			c.violate(now, m, RuleIncarnation, "tells its incarnation %d in %T before it is durable: that is %d", claim.Incarnation, p.Body, kept)
 		}

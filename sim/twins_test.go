@@ -74,3 +74,12 @@ func TestTwinsThatAreRemoved(t *testing.T) {
 	}
 	w.check.violations = nil // they are wanted
 }
+
+// The original goes on with the incarnation that it had when a copy of its disk was started: that is no other life's.
+func TestOriginalGoesOn(t *testing.T) {
+	w := newScenario(t, 8, "at 20s partition n1..n7 | n8\nat 21s clone n1 n8\nat 23s kill n8\nat 25s heal\nat 100s kill n5\nat 102s restart n5 fresh", withSeeds(0))
+	w.RunUntil(110 * time.Second)
+	if w.counts.Clones != 1 || w.counts.TwinStops > 0 {
+		t.Fatalf("%d clones, %d stopped", w.counts.Clones, w.counts.TwinStops)
+	}
+}
