@@ -407,7 +407,7 @@ func (r *Rumors) miss(now time.Time, from hearsay.NodeID, l *link, told []hearsa
 		r.drops[hearsay.DropMalformed]++
 		return
 	}
-	before := r.stats.Missed
+	missed := false
 	byOrigin(told, func(id clock.Origin, gone []clock.Range) {
 		if !r.directory.Known(hearsay.NodeID(id)) {
 			r.drops[hearsay.DropStranger] += uint64(len(gone))
@@ -429,35 +429,36 @@ func (r *Rumors) miss(now time.Time, from hearsay.NodeID, l *link, told []hearsa
 		if gone = gone[:n]; n > 0 && gone[n-1].High > highest {
 			gone = append(slices.Clone(gone[:n-1]), clock.Range{Low: gone[n-1].Low, High: highest})
 		}
-		r.missOf(from, l, id, gone)
+		missed = r.missOf(from, l, id, gone) || missed
 	})
-	if r.stats.Missed > before { // and now others can have its word
+	if missed { // and now others can have its word
 		r.compare.vain = 0
 		r.compare.at = soonest(r.compare.at, now.Add(r.between(0, r.cfg.CompareEvery)))
 	}
 }
 
-// missOf lets go of what of one origin somebody else has missed, too.
-func (r *Rumors) missOf(from hearsay.NodeID, l *link, id clock.Origin, gone []clock.Range) {
+// missOf lets go of what of one origin somebody else has missed, too. It reports whether there was such.
+func (r *Rumors) missOf(from hearsay.NodeID, l *link, id clock.Origin, gone []clock.Range) (any bool) {
 	if from == hearsay.NodeID(id) || len(r.links) == 1 && l != nil {
-		r.letGo(id, gone)
-		return
+		return r.letGo(id, gone)
 	}
 	if l == nil {
-		return
+		return false
 	}
 	for _, other := range r.links {
 		if other != l {
-			r.letGo(id, clock.Common(gone, other.missed.Of(id)))
+			any = r.letGo(id, clock.Common(gone, other.missed.Of(id))) || any
 		}
 	}
 	gone = gone[:min(len(gone), max(0, hearsay.MaxSeenRanges-l.told))]
 	l.told += len(gone)
 	l.missed.AddRanges(id, gone)
+	return any
 }
 
-// letGo counts as seen what nobody can give of one origin.
-func (r *Rumors) letGo(id clock.Origin, lost []clock.Range) {
+// letGo counts as seen what nobody can give of one origin, and reports whether there was such. So many
+// numbers as a life leaves out are not counted as rumors that were missed.
+func (r *Rumors) letGo(id clock.Origin, lost []clock.Range) bool {
 	seen := r.seen.context.Of(id)
 	unseen := clock.Without(lost, seen)
 	// Where all of it does not fit, a part does that cannot make too many.
@@ -466,10 +467,13 @@ func (r *Rumors) letGo(id clock.Origin, lost []clock.Range) {
 		unseen = unseen[:max(0, min(len(unseen), 2*maxRanges-len(seen)))]
 	}
 	if len(unseen) == 0 {
-		return
+		return false
 	}
 	r.seen.miss(r.seen.of(id), unseen)
 	for _, u := range unseen {
-		r.stats.Missed += u.High - u.Low + 1
+		if count := u.High - u.Low + 1; count < leastLeap {
+			r.stats.Missed += count
+		}
 	}
+	return true
 }

@@ -20,7 +20,6 @@ const (
 	maxAhead   = 1 << 40 // a number beyond the highest seen of its origin: a thousand lives of which nobody heard
 	maxForgot  = 1 << 34 // a number of this node's own that only others know, beyond its last: sixteen lives that its directory has forgotten
 	maxNumber  = 1 << 62 // and at all
-	maxLeap    = 1 << 30 // numbers that a life leaves out before its first; see leap
 	blockSize  = 1024    // numbers reserved at a time
 	keptItems  = 64      // storage kept between steps
 	keptEvents = 8       // the same, of events: a full packet has fewer
@@ -94,44 +93,6 @@ type Stats struct {
 	HeldBytes  int    // of payload
 }
 
-// numbers are those of this node's own rumors.
-type numbers struct {
-	last     uint64 // used or left out
-	reserved uint64 // up to here they are reserved on disk
-	first    uint64 // from here to reserved they are this life's, and nobody else has used them; 0: it has said nothing
-	earlier  bool   // there were earlier lives
-}
-
-// leap leaves out some numbers before the first of a life, drawn at random, if there were earlier
-// lives. The directory may be older than what they have said, which nothing shows if it was put
-// back in its place, or with its whole machine: what it has forgotten then has other numbers than
-// what is said now, but for one case in some 2^30 for each that was forgotten.
-func (n *numbers) leap(random *rand.Rand) {
-	if n.earlier {
-		n.last += uint64(random.Int64N(maxLeap))
-	}
-	n.reserved, n.first = n.last, n.last+1
-}
-
-// mine reports whether a number is one that only this life can have used.
-func (n *numbers) mine(number uint64) bool {
-	return n.first != 0 && n.first <= number && number <= n.reserved
-}
-
-// next takes the next number, but for those that others have for this node's own.
-func (r *Rumors) next() uint64 {
-	n := &r.numbers
-	if n.first == 0 {
-		n.leap(r.random)
-	}
-	n.last = r.seen.free(hearsay.OriginOf(r.self), n.last+1)
-	if n.last > n.reserved {
-		n.reserved = n.last + blockSize - 1
-		r.out.Persist = append(r.out.Persist, &hearsay.ReservedNumbers{Upto: n.reserved})
-	}
-	return n.last
-}
-
 // New makes the rumors of a node. Records are what earlier lives kept: what
 // they said and is still held is told again, here and to whoever lacks it.
 func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand,
@@ -145,7 +106,7 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 	if cfg.Strategy == Monger && cfg.Style.Pulls() {
 		r.monger.pollAt = now.Add(r.between(0, cfg.Poll))
 	}
-	r.numbers.earlier = len(records) > 0
+	r.numbers.begin(now.Add(cfg.KeepFor), len(records) > 0)
 	var kept []*hearsay.KeptRumor
 	for _, record := range records {
 		switch record := record.(type) {
@@ -197,7 +158,7 @@ func (r *Rumors) Say(now time.Time, data []byte) (clock.Dot, error) {
 	if err := hearsay.CheckRumorData(data); err != nil {
 		return clock.Dot{}, err
 	}
-	number, o := r.next(), r.seen.of(hearsay.OriginOf(r.self))
+	number, o := r.next(now), r.seen.of(hearsay.OriginOf(r.self))
 	e := &entry{origin: o, by: r.self, at: now}
 	e.ID, e.Data = clock.Dot{Origin: o.id, Counter: number}, bytes.Clone(data)
 	r.out.Persist = append(r.out.Persist, &hearsay.KeptRumor{Number: number, Said: now.UnixMilli(), Rumor: &e.Rumor})
@@ -399,6 +360,7 @@ func (r *Rumors) stranger(p *hearsay.Packet) bool {
 // Tick lets time pass.
 func (r *Rumors) Tick(now time.Time) {
 	r.evict(now)
+	r.tickNumbers(now)
 	switch r.cfg.Strategy {
 	case Tree:
 		r.tickTree(now)
@@ -411,7 +373,7 @@ func (r *Rumors) Tick(now time.Time) {
 
 // Deadline is when Tick must be called next.
 func (r *Rumors) Deadline() time.Time {
-	at := soonest(r.expiry(), r.compare.at)
+	at := soonest(soonest(r.expiry(), r.numbers.endAt), r.compare.at)
 	at = soonest(at, soonest(r.monger.cycleAt, r.monger.pollAt))
 	at = soonest(at, soonest(r.tree.announceAt, r.missingAt()))
 	for _, l := range r.links {
