@@ -501,7 +501,10 @@ func TestMissedOnOneWord(t *testing.T) {
 		t.Errorf("%d missed on the word of the origin, want 109", n.stats.Missed)
 	}
 	lie[0].Range = clock.Range{Low: 200, High: 110 + maxAhead + 1}
-	last := func() uint64 { ranges := n.seen.context.Of(hearsay.OriginOf(nodeID(3))); return ranges[len(ranges)-1].High }
+	last := func() uint64 {
+		ranges := n.seen.context.Of(hearsay.OriginOf(nodeID(3)))
+		return ranges[len(ranges)-1].High
+	}
 	if tell(3); last() != 110+maxAhead || n.stats.Missed != 109 || n.drops[hearsay.DropFarFuture] != 0 {
 		t.Errorf("seen up to %d, want all as far ahead as may be: %d; drops %v", last(), 110+maxAhead, n.drops)
 	}
