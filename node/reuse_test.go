@@ -107,3 +107,39 @@ func TestNetworksMeetOnPurpose(t *testing.T) {
 		t.Errorf("n1 told %d times that it met another network, want once:\n%s", told, join(w.events))
 	}
 }
+
+// A member that the others have lost, as where they go on with older disks, lists them and is pinged by nobody: it asks
+// them to list it.
+func TestUnlistedIsFoundAgain(t *testing.T) {
+	w := twoNetworks(t)
+	for i := range 2 {
+		w.nodes[i] = w.newNode(i)
+		w.carry(i, w.nodes[i].Tick(w.now))
+	}
+	w.contact(1, 0)
+	w.run(time.Minute)
+	for i := range 3 {
+		if got := w.lists(i); got != "n0 n1 n2" {
+			t.Errorf("n%d lists %s", i, got)
+		}
+	}
+}
+
+// So are several who list each other, and are pinged by each other.
+func TestUnlistedAreFoundAgain(t *testing.T) {
+	w := twoNetworks(t)
+	w.contact(3, 0)
+	w.run(10 * time.Second)
+	for i := range 3 {
+		w.nodes[i] = w.newNode(i)
+		w.carry(i, w.nodes[i].Tick(w.now))
+	}
+	w.contact(1, 0)
+	w.contact(2, 0)
+	w.run(time.Minute)
+	for i := range 6 {
+		if got := w.lists(i); got != "n0 n1 n2 n3 n4 n5" {
+			t.Errorf("n%d lists %s", i, got)
+		}
+	}
+}

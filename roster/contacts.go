@@ -57,6 +57,7 @@ type contacts struct {
 	next       int            // whose turn it is
 	nextProven int            // likewise, of those known longest
 	tryAt      time.Time
+	unlisted   unlisted // the first stranger that has pinged this node since one was asked
 }
 
 // remember takes a contact that an earlier life kept. What there is no room

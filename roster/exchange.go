@@ -115,6 +115,9 @@ func (r *Roster) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
 	if m == nil || !m.state.Living() {
 		r.remind(now, p.From)
 	}
+	if m == nil {
+		r.askUnlisted(now, p)
+	}
 	if hash == r.hash || m == nil || r.self.state == hearsay.StateLeft {
 		return
 	}

@@ -36,6 +36,34 @@ func (r *Roster) Meant(p *hearsay.Packet) (claims, body bool) {
 	return false, false
 }
 
+// unlistedAfter is how long a stranger that has pinged this node must be unknown here until one that pings it is asked.
+// Guess: members hear sooner of a newcomer, which pings them at once.
+const unlistedAfter = 5 * time.Second
+
+// unlisted is a stranger that has pinged this node by name, and when.
+type unlisted struct {
+	id hearsay.NodeID
+	at time.Time
+}
+
+// askUnlisted asks a stranger that pings this node by name whether it is there, with a packet that is no longer: it lists
+// this node, and none that this node knows lists it, as where disks were put back. If it answers, it is asked for its
+// roster (see ContactAck).
+func (r *Roster) askUnlisted(now time.Time, p *hearsay.Packet) {
+	ping, is := p.Body.(*hearsay.Ping)
+	if !is || p.Stream || r.seeded() || !ping.Names(r.id(r.self)) || p.From == r.id(r.self) || r.hints.known(p.From) != nil || r.self.state == hearsay.StateLeft {
+		return
+	}
+	switch first := &r.contacts.unlisted; {
+	case first.id.IsZero(), r.members.get(first.id) != nil: // that one was only new
+		*first = unlisted{p.From, now}
+	case now.Sub(first.at) >= unlistedAfter:
+		*first = unlisted{}
+		r.tryContact(now, p.Addr, p.From)
+		r.out.Now[len(r.out.Now)-1].Answer = true
+	}
+}
+
 // meet asks another identity than the one that was there, at a contact, for its roster: only with
 // seeds, or if the contact is configured, so that it may be anybody.
 func (r *Roster) meet(now time.Time, p *hearsay.Packet, was hearsay.NodeID) {
