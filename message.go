@@ -68,13 +68,14 @@ type RelayReq struct {
 type Nack struct{ Seq uint64 }
 
 // Join is the first word to a member, by stream; it carries the sender's own
-// claim. The roster comes back the same way, in as many packets as it needs.
+// claim. The roster comes back the same way, in as many packets as it needs. If it
+// is for one identity, no other at the same address takes it.
 //
 //	A                        B
 //	|--- Join ---------------->|   A's claim becomes news
 //	|<------- Roster{More} ----|
 //	|<------- Roster{} --------|
-type Join struct{}
+type Join struct{ Target NodeID } // zero: whoever is there
 
 // Roster carries claims about all members, the dead and those who left too.
 type Roster struct{ More bool }

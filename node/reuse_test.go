@@ -78,6 +78,28 @@ func TestAddressGivenToAnotherNetwork(t *testing.T) {
 	}
 }
 
+// A node that starts again with its data finds the members that it knew, and asks nobody else who has
+// one's address now.
+func TestKeptContactIsOneIdentity(t *testing.T) {
+	w := twoNetworks(t)
+	var kept []hearsay.Record
+	for _, i := range []int{1, 2} {
+		kept = append(kept, &hearsay.Contact{Addr: addr(i), ID: w.nodes[i].Self().ID})
+	}
+	w.down[2] = true
+	w.run(10 * time.Second)
+	w.replace(2, 3)
+	w.run(2 * time.Second)
+	w.nodes[0] = w.newNode(0, append(kept, &hearsay.OwnIncarnation{Incarnation: w.nodes[0].Self().Incarnation})...)
+	w.carry(0, w.nodes[0].Tick(w.now))
+	w.run(2 * time.Minute)
+	for i, want := range []string{"n0 n1", "n0 n1", "another n3 n4 n5", "another n3 n4 n5"} {
+		if got := w.lists(i); got != want {
+			t.Errorf("n%d lists %s, want %s", i, got, want)
+		}
+	}
+}
+
 // The first of a network is there again with an empty disk, and was told of nobody: the others
 // find it where they are configured to.
 func TestFirstOfANetworkIsFoundAgain(t *testing.T) {

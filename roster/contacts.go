@@ -97,9 +97,9 @@ func (r *Roster) recall(id hearsay.NodeID) {
 	}
 }
 
-// expects reports whether an answer from this address is awaited.
-func (c *contacts) expects(addr netip.AddrPort) bool {
-	return slices.ContainsFunc(c.asked, func(a asked) bool { return a.addr == addr && a.seq == 0 })
+// expects reports whether an answer of a node at this address is awaited.
+func (c *contacts) expects(addr netip.AddrPort, from hearsay.NodeID) bool {
+	return slices.ContainsFunc(c.asked, func(a asked) bool { return a.addr == addr && a.seq == 0 && (a.id.IsZero() || a.id == from) })
 }
 
 // await notes that an answer is awaited; the oldest makes room.
@@ -171,7 +171,11 @@ func (r *Roster) tickContacts(now time.Time) {
 		r.tryContacts(now)
 		return
 	}
-	tried := append(slices.Clone(c.configured), addresses(c.past)...)
+	var tried []contact
+	for _, addr := range c.configured {
+		tried = append(tried, contact{addr: addr})
+	}
+	tried = append(tried, c.past...)
 	if c.attempts > 0 && !r.seeded() {
 		r.event(hearsay.Event{
 			At: now, Kind: hearsay.EventJoinFail, Addr: c.tried, Count: c.attempts,
@@ -182,24 +186,20 @@ func (r *Roster) tickContacts(now time.Time) {
 	c.tryAt = now.Add(wait/2 + time.Duration(r.random.Int64N(int64(wait))))
 	c.attempts++
 	for range min(joinAtOnce, len(tried)) {
-		c.tried = tried[c.next%len(tried)]
-		r.join(now, c.tried)
+		one := &tried[c.next%len(tried)]
+		c.tried = one.addr
+		r.join(now, one.addr, one.id)
 		c.next++
 	}
 }
 
-func addresses(list []contact) []netip.AddrPort {
-	addrs := make([]netip.AddrPort, len(list))
-	for i := range list {
-		addrs[i] = list[i].addr
+// join asks who is at an address for a roster; if an id is given, nobody else.
+func (r *Roster) join(now time.Time, addr netip.AddrPort, id hearsay.NodeID) {
+	if r.seeded() {
+		id = hearsay.NodeID{} // the ledger says who is in
 	}
-	return addrs
-}
-
-// join asks for a roster.
-func (r *Roster) join(now time.Time, addr netip.AddrPort) {
-	r.contacts.await(asked{addr: addr, until: now.Add(answerTime)})
-	p := hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Join{}}
+	r.contacts.await(asked{addr: addr, id: id, until: now.Add(answerTime)})
+	p := hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Join{Target: id}}
 	r.Introduce(&p)
 	r.out.Send = append(r.out.Send, p)
 }
@@ -311,7 +311,7 @@ func (r *Roster) ContactAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
 	c.asked = slices.Delete(c.asked, i, i+1)
 	switch m := r.members.get(p.From); {
 	case m == nil && was == p.From:
-		r.join(now, p.Addr)
+		r.join(now, p.Addr, was)
 	case m == nil:
 		r.meet(now, p, was)
 	case !m.state.Living():
@@ -381,7 +381,7 @@ func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
 
 // Expects reports whether a roster from there was asked for. By datagram it
 // was not: anybody could forge where that came from.
-func (r *Roster) Expects(p *hearsay.Packet) bool { return p.Stream && r.contacts.expects(p.Addr) }
+func (r *Roster) Expects(p *hearsay.Packet) bool { return p.Stream && r.contacts.expects(p.Addr, p.From) }
 
 // TakeRoster is told that a roster came, after its claims were taken.
 func (r *Roster) TakeRoster(now time.Time, p *hearsay.Packet, m *hearsay.Roster) {

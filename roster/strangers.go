@@ -21,8 +21,11 @@ func (r *Roster) Meant(p *hearsay.Packet) (claims, body bool) {
 		return true, true
 	}
 	switch m := p.Body.(type) {
-	case *hearsay.Join, *hearsay.Roster: // the latter is expected: it was asked for
+	case *hearsay.Roster: // it is expected: it was asked for
 		return true, true
+	case *hearsay.Join:
+		mine := m.Target.IsZero() || m.Target == r.id(r.self)
+		return mine, mine
 	case *hearsay.Ping: // one for somebody else is answered with that
 		return m.Names(r.id(r.self)), true
 	case *hearsay.Ack, *hearsay.Nack, *hearsay.NotMe: // a number says which question they answer
@@ -75,5 +78,5 @@ func (r *Roster) meet(now time.Time, p *hearsay.Packet, was hearsay.NodeID) {
 	case r.contacts.joined:
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventMeeting, Subject: p.From, Addr: p.Addr})
 	}
-	r.join(now, p.Addr)
+	r.join(now, p.Addr, hearsay.NodeID{})
 }

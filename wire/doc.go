@@ -35,7 +35,7 @@
 //	 3  NotMe        seq 8
 //	 4  RelayReq     seq 8 · target 16
 //	 5  Nack         seq 8
-//	 6  Join
+//	 6  Join         target 16, if any
 //	 7  Roster       more 1
 //	 8  News
 //	 9  Digest       bits 1 · 2^bits × hash 8

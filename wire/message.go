@@ -114,6 +114,11 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 		return append(dst, m.Target[:]...)
 	case *hearsay.Nack:
 		return binary.BigEndian.AppendUint64(dst, m.Seq)
+	case *hearsay.Join:
+		if m.Target.IsZero() {
+			return dst
+		}
+		return append(dst, m.Target[:]...)
 	case *hearsay.Roster:
 		return appendBool(dst, m.More)
 	case *hearsay.Digest:
@@ -164,6 +169,10 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 		d.nack.Seq = r.uint64()
 		return &d.nack
 	case kindJoin:
+		d.join = hearsay.Join{}
+		if r.left() >= len(d.join.Target) {
+			d.join.Target = r.id()
+		}
 		return &d.join
 	case kindRoster:
 		d.roster.More = r.bool()

@@ -66,7 +66,7 @@ func drawBody(t *rapid.T) hearsay.Message {
 	case kindNack:
 		return &hearsay.Nack{Seq: seq}
 	case kindJoin:
-		return &hearsay.Join{}
+		return &hearsay.Join{Target: rapid.SampledFrom([]hearsay.NodeID{{}, drawID(t)}).Draw(t, "target")}
 	case kindRoster:
 		return &hearsay.Roster{More: rapid.Bool().Draw(t, "more")}
 	case kindDigest:

@@ -65,6 +65,7 @@ func samples() []sample {
 			name: "join", kind: kindJoin, says: "the first word to a member", body: &hearsay.Join{},
 			claims: []hearsay.Claim{full(hearsay.StateAlive, "a", addr4)}, claimsLayout: "# alive: length u · head 1 · subject 16 · incarnation u · " + cardLayout4 + " · name 1",
 		},
+		{name: "join-one", kind: kindJoin, says: "the same to one who was there before", body: &hearsay.Join{Target: idB}, bodyLayout: "target 16"},
 		{name: "roster", kind: kindRoster, says: "some members, more to come", body: &hearsay.Roster{More: true}, bodyLayout: "more 1"},
 		{name: "news", kind: kindNews, says: "one claim of each sort", body: &hearsay.News{}, claims: sampleClaims(), claimsLayout: sampleClaimsLayout},
 		{
