@@ -41,6 +41,7 @@ type Roster struct {
 
 	self    *member
 	started time.Time
+	among   time.Time // since when it has listed others without a break, or when it started
 	twin    twin
 	members table           // all, this node included
 	living  list            // alive or suspect, without this node
@@ -120,7 +121,7 @@ func New(cfg *Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards
 ) *Roster {
 	r := &Roster{
 		cfg: cfg, network: network, ledger: func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} }, signer: signer, random: random, out: out, drops: drops,
-		started: now, spent: make(map[hearsay.NodeID]allowance), verifies: quota.New(cards.secret, verifyShares), examines: quota.New(cards.secret, examinationShares),
+		started: now, among: now, spent: make(map[hearsay.NodeID]allowance), verifies: quota.New(cards.secret, verifyShares), examines: quota.New(cards.secret, examinationShares),
 		answers: quota.New(cards.secret, answerShares),
 		held:    make(map[int32]*held), met: make(map[int32]int64),
 		hints: hints{pinged: now}, members: table{cards: cards, zero: now.Add(-cfg.ForgetAfter)}, changed: now, forgetAt: now.Add(forgetCheck),
@@ -435,7 +436,7 @@ func (r *Roster) add(now time.Time, c, word *hearsay.Claim) *member {
 		r.gone.add(r.members.number(m))
 		return m
 	}
-	r.living.add(r.members.number(m))
+	r.lists(now, r.members.number(m))
 	r.rehash(now, m)
 	r.claimName(now, m)
 	r.keepContact(m)
@@ -529,7 +530,7 @@ func (r *Roster) setState(now time.Time, m *member, state hearsay.State) {
 	r.rehash(now, m)
 	if state.Living() {
 		r.gone.remove(number)
-		r.living.add(number)
+		r.lists(now, number)
 		return
 	}
 	r.living.remove(number)
@@ -538,6 +539,14 @@ func (r *Roster) setState(now time.Time, m *member, state hearsay.State) {
 	if len(r.living) == 0 {
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventAlone})
 	}
+}
+
+// lists puts a member among the living.
+func (r *Roster) lists(now time.Time, number int32) {
+	if len(r.living) == 0 {
+		r.among = now
+	}
+	r.living.add(number)
 }
 
 // cameInto notes that a member has come into its state now.

@@ -33,8 +33,9 @@ import (
 // told, by both: the one that goes on has the original, or the copy.
 
 // Limits of rounds, each a claim of the other that counted: at this many a
-// process stops. A process is new if it hears the first of them soon after its start,
-// and so yields to one that has run for long. Both are guesses: one process may hear the
+// process stops. A process is new if it hears the first of them soon after its start, or soon after
+// it came to list others: two that have waited long for their admission hear of each other only then.
+// So it yields to one that has been among others for long. Both are guesses: one process may hear the
 // last words of another that ends, or some of an earlier life, if a clock was set back.
 const (
 	twinRoundsNew    = 4
@@ -50,7 +51,7 @@ type twin struct {
 	heard  hearsay.Incarnation // of the last that counted
 	at     time.Time           // when
 	addr   netip.AddrPort      // where it is by that
-	isNew  bool                // this process had just started when it heard the first
+	isNew  bool                // this process had just come among others when it heard the first
 	why    string              // this process must stop; "": it need not
 }
 
@@ -62,7 +63,7 @@ func (r *Roster) noteTwin(now time.Time, c *hearsay.Claim) (stops bool) {
 		return t.why != "" // gone; or not refuted yet
 	}
 	if t.rounds == 0 || now.Sub(t.at) > twinForgottenFor {
-		*t = twin{isNew: now.Sub(r.started) < twinNew}
+		*t = twin{isNew: now.Sub(r.among) < twinNew}
 	}
 	t.rounds++
 	t.heard, t.at, t.addr = c.Incarnation, now, c.Card.Addr

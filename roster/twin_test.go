@@ -112,6 +112,38 @@ func TestOneOfTwoTwinsStops(t *testing.T) {
 	}
 }
 
+// Two that have waited for others for long, as for an admission, are new among them: one stops as soon
+// as if both had just started. One that was among others before stays.
+func TestTwinsThatWaited(t *testing.T) {
+	for _, before := range []time.Duration{0, time.Hour} {
+		now := start
+		a, b := newProcess("10.0.0.1:1", now), newProcess("10.0.0.2:1", now)
+		meet := func(p *process) {
+			other := newStranger(9)
+			p.Begin()
+			p.Claims(now, &hearsay.Packet{From: other.id(), Addr: other.addr, Body: &hearsay.News{}, Claims: []hearsay.Claim{other.word(hearsay.StateAlive)}})
+			p.AnswerHints(now)
+			if p.Count(hearsay.StateAlive) != 2 {
+				t.Fatalf("it lists %d", p.Count(hearsay.StateAlive))
+			}
+		}
+		now = now.Add(time.Hour)
+		meet(a)
+		now = now.Add(before)
+		meet(b)
+		rounds := 0
+		for ; a.Doomed() == "" && b.Doomed() == "" && rounds < 20; rounds++ {
+			now = now.Add(time.Second)
+			a.hears(now, b.SelfClaim())
+			now = now.Add(time.Second)
+			b.hears(now, a.SelfClaim())
+		}
+		if rounds > 4 || before > 0 && b.Doomed() == "" {
+			t.Errorf("the first came %v before the second: after %d rounds the first stops: %q; the second: %q", before, rounds, a.Doomed(), b.Doomed())
+		}
+	}
+}
+
 // Whenever the two hear of each other, in whatever order, and whatever else has
 // them sign anew, they never both stop.
 func TestTwinsNeverBothStop(t *testing.T) {
