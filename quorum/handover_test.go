@@ -107,3 +107,23 @@ func TestFormerLeaderEndsNoCase(t *testing.T) {
 	})
 	w.must(w.cfg.RetryEvery-w.cfg.TickEvery, "the rest is in the log", func() bool { return len(former.q.Barred(nil)) == 1 })
 }
+
+// A seed that the leader does not reach, and that reaches another, hears a quorum: what it
+// has seen of silent members goes on to count.
+func TestSeedHearsQuorumWithoutLeader(t *testing.T) {
+	w := followed(t, 9, 3)
+	w.run(5 * time.Second)
+	lead, _ := w.machines[0].q.Leader()
+	m, other := w.machines[(lead+1)%3], (lead+2)%3
+	since := m.q.heardFrom
+	w.cut = func(from, to int) bool { return from == lead && to == m.slot || from == m.slot && to == lead }
+	w.run(10 * time.Second)
+	if since.IsZero() || m.q.heardFrom != since {
+		t.Errorf("it has heard a quorum since %v, and now since %v", since, m.q.heardFrom)
+	}
+	w.cut = func(from, to int) bool { return from == m.slot || to == m.slot && from != other } // it sends nothing
+	w.run(3 * time.Second)
+	if !m.q.heardFrom.IsZero() {
+		t.Error("it hears a quorum of which nobody can hear it")
+	}
+}

@@ -10,7 +10,7 @@ import (
 // hearing is when this seed has heard others, as it can say that somebody is silent
 // only while it hears a quorum.
 type hearing struct {
-	heardAt   []time.Time // by slot, when a message of the log last came; of this seed's own, its last tick
+	heardAt   []time.Time // by slot, when a message of the log last came, or an answer to a hello; of this seed's own, its last tick
 	heardFrom time.Time   // since when a quorum has been heard without a break; zero: none is
 }
 
@@ -24,6 +24,24 @@ func (q *Quorum) hears(now time.Time, f *hearsay.Raft) {
 	q.heardAt[f.Slot] = now
 	if q.handsOver(f) {
 		q.lateness.gave[f.Slot], q.lateness.quiet = now, time.Time{}
+	}
+}
+
+// hearsAnswer notes that a seat has answered a hello of this seed, at its address and just now.
+func (q *Quorum) hearsAnswer(now time.Time, slot uint8) {
+	q.noteHearing(now)
+	q.heardAt[slot] = now
+}
+
+// askOthers has this seed ask the others for a word when it has not heard a quorum for an
+// election. Followers tell each other nothing, and the leader may be behind loss, or hand over. The
+// leader itself asks nobody: each of its heartbeats is a question.
+func (q *Quorum) askOthers(now time.Time) {
+	if !q.Seated() || q.replica.leads() || now.Sub(q.lastHeard()) < q.patience()/2 {
+		return
+	}
+	for slot := range q.others() {
+		q.askSeat(now, slot)
 	}
 }
 

@@ -158,6 +158,7 @@ func (q *Quorum) Tick(now time.Time) {
 		q.reading.expire(now)
 		q.doubts.expire(now, heardFor)
 		q.tickSeats(now)
+		q.askOthers(now)
 		if q.unsure() {
 			q.tickUnsure(now)
 			return
@@ -316,7 +317,7 @@ func (q *Quorum) noteLeader(now time.Time) {
 		return
 	}
 	if !q.lost && now.Sub(q.leaderAt) >= q.patience() {
-		q.lost, q.leader, q.heardFrom = true, 0, time.Time{}
+		q.lost, q.leader = true, 0
 		q.event(hearsay.Event{At: now, Kind: hearsay.EventQuorumLost, Count: hearsay.QuorumOf(len(q.cfg.Seeds))})
 	}
 }

@@ -202,6 +202,7 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 	case q.cfg.Recover:
 		return
 	case q.seats.known[m.Slot].seat == seat:
+		q.hearsAnswer(now, m.Slot)
 		if q.replica.log.last() == q.replica.log.base && q.replica.leader() == 0 && !q.seats.greeted[m.Slot] {
 			q.seats.greeted[m.Slot] = true
 			_ = q.replica.node.Campaign() // just founded: now there is one more to vote

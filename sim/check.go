@@ -136,7 +136,9 @@ type view struct {
 	telling  []telling               // what it has applied, and a crash could undo yet
 	cast     []string                // ballots of this step
 	tried    map[hearsay.NodeID]tried
-	lostAt   time.Duration // when this seed last said, by its clock, that it hears no quorum
+	lostAt   time.Duration // when this seed last said, by its clock, that no seed leads
+	heardAt  time.Duration // when a message of another seed last came, by this seed's clock
+	deafAt   time.Duration // when, after two elections' time without one, it was last seen that this seed heard nobody
 	began    time.Duration
 	tickedAt time.Duration
 	ticks    int // at that time
@@ -210,7 +212,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 	c.twinStarts(m, number)
 	one.written, one.durable, one.waiting = one.claimed, one.claimed, 0
 	one.keeping = nil
-	c.views[m.index] = view{began: now, lostAt: longAgo, spent: one.claimed, seen: make([]seen, len(c.views))}
+	c.views[m.index] = view{began: now, lostAt: longAgo, heardAt: longAgo, deafAt: longAgo, spent: one.claimed, seen: make([]seen, len(c.views))}
 	return number
 }
 
@@ -335,6 +337,12 @@ func (c *checker) received(m *machine, p *hearsay.Packet, now time.Duration) {
 		c.views[m.index].examines(body.Subject)
 	case *hearsay.Rumors:
 		c.gets(m, body)
+	case *hearsay.Raft:
+		c.hearsSeed(m, body.Slot, now)
+	case *hearsay.SeatHello:
+		if body.Answer {
+			c.hearsSeed(m, body.Slot, now)
+		}
 	}
 }
 

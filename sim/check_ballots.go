@@ -197,6 +197,24 @@ const rounding = 10 * time.Millisecond
 // for room.
 const probesMost = 48
 
+// hearsSeed is told that a message of the log, or the answer to a question, has come to a seed from the one in a slot.
+func (c *checker) hearsSeed(m *machine, slot uint8, now time.Duration) {
+	if c.isSeed(m) && int(slot) != int(m.index)-c.peers && int(slot) < c.ledger.seeds {
+		v := &c.views[m.index]
+		v.noteDeaf(m.clock.shows(now))
+		v.heardAt = m.clock.shows(now)
+	}
+}
+
+// noteDeaf notes that a seed has heard none of the others for two elections: it may be cut off
+// itself, so that what it finds silent until then is no silence.
+func (v *view) noteDeaf(at time.Duration) {
+	shipped := quorum.DefaultConfig()
+	if at-v.heardAt > 2*time.Duration(shipped.ElectionTicks)*shipped.TickEvery+rounding {
+		v.deafAt = at
+	}
+}
+
 // tries notes what a seed's probe came to. What lies between two that were not answered
 // counts as the core has it (see quorum.Config.GapMost), but for a time in which a probe came
 // to nothing. After a longer time the silence begins anew, unless the probe may have waited
@@ -208,13 +226,16 @@ func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
 	}
 	t := v.triedOf(e.Subject)
 	t.noteDue(m.clock.shows(now))
+	if c.ledger.seeds > 1 {
+		v.noteDeaf(m.clock.shows(now))
+	}
 	switch e.Verdict {
 	case hearsay.VerdictReachable:
 		t.reached, t.inVain, t.answered = true, false, m.clock.shows(now)
 	case hearsay.VerdictUnreachable:
 		ended, shipped := m.clock.shows(now), quorum.DefaultConfig()
 		began := ended - e.Took
-		if !t.inVain || t.failing < v.lostAt {
+		if !t.inVain || t.failing < v.deafAt {
 			t.inVain, t.failing, t.failed, t.silent = true, began, began, 0
 		}
 		switch gap := began - t.failed; {

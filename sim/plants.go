@@ -76,6 +76,7 @@ var Plants = []Plant{
 	{"cast-for-others", "counts a ballot that another has signed with the seed's key", RuleBallots, everywhere(&twist{steps: eachEvent(castForOthers)}), 3, false},
 	{"hasty-ballots", "would remove whom it has probed once in vain", RuleBallots, everywhere(&twist{configures: probeOnce}), 3, false},
 	{"seldom-probes", "probes seldom, and takes the time between two probes for silence", RuleBallots, everywhere(&twist{configures: probeSeldom}), 3, false},
+	{"deaf-ballots", "takes a member for silent, as a seed, while it hears no other seed itself", RuleBallots, everywhere(&twist{configures: electsSeldom}), 3, false},
 	{"hasty-watch", "opens a case on a member that it has probed once in vain, whatever observers say", RuleBallots, everywhere(&twist{configures: watchOnce}), 3, false},
 	{"hasty-again", "opens a case on a member that it has probed once in vain, if that was silent for long before it answered", RuleBallots, everywhere(&twist{steps: eachEvent(opensAgain)}), 3, false},
 	{"old-seat", "takes part with the seat of the disk that it has lost", RuleBallots, everywhere(&twist{loads: keepLife, steps: noteLife}), 3, false},

@@ -136,6 +136,9 @@ func probeSeldom(_ *World, _ *machine, c *node.Config) {
 	c.Quorum.ProbeEvery, c.Quorum.GapMost = 6*time.Second, time.Hour
 }
 
+// electsSeldom has a seed hold for half a minute that it hears a quorum, when it hears none.
+func electsSeldom(_ *World, _ *machine, c *node.Config) { c.Quorum.ElectionTicks = 150 }
+
 // opensAgain tells of a case after a probe in vain that is the first since an answer.
 func opensAgain(w *World, m *machine, e *hearsay.Event) []hearsay.Event {
 	t := w.check.views[m.index].triedOf(e.Subject)
