@@ -364,6 +364,8 @@ func TestProbesWaitForRoom(t *testing.T) {
 	}
 	w.must(time.Minute, "all others are out", func() bool { return m.q.Epoch() >= 700 })
 	w.must(20*time.Second, "and no case is open", func() bool { return len(m.q.state.cases) == 0 })
+	w.must(lookFor+2*time.Second, "and nobody is looked at", func() bool { return len(m.q.watched) == 0 })
+	w.run(lookLap)
 	if most != maxProbing || wanted < 500 || m.q.probing != 0 || len(m.q.watched) > 0 {
 		t.Errorf("%d probes, at most %d at a time; %d are under way", wanted, most, m.q.probing)
 	}
@@ -588,6 +590,31 @@ func TestOneDiesAmongSilentMembers(t *testing.T) {
 	victim := w.people[20]
 	victim.up, victim.covered = false, true
 	w.must(9*time.Second, "it is out", func() bool { return !w.in(victim) })
+}
+
+// Where a member was silent, or suspect, not long ago, the seeds go on to look at all: they find one that
+// dies then before anybody else does. Where all has been well for a while they look at nobody.
+func TestSeedsLookOnAfterSilence(t *testing.T) {
+	w := followed(t, 4, 8)
+	w.silentFor = 500 * time.Millisecond
+	slow, victim, last := w.people[1], w.people[5], w.people[6]
+	for _, m := range w.machines {
+		w.step(m, func() { m.q.Suspected(w.now, slow.id()) })
+	}
+	w.run(3 * time.Second)
+	for _, m := range w.machines {
+		w.step(m, func() { m.q.Cleared(w.now, slow.id()) })
+	}
+	w.run(lookFor - 5*time.Second)
+	victim.up, victim.covered = false, true
+	cfg := w.machines[0].q.cfg
+	w.must(lookLap+cfg.Trial+cfg.ShortTrial+2*time.Second, "it is out", func() bool { return !w.in(victim) })
+	w.run(lookFor + 2*time.Second)
+	last.up, last.covered = false, true
+	w.run(cfg.SilentFor + 5*time.Second)
+	if !w.in(last) {
+		t.Error("the seeds look at all though nobody has been silent for long")
+	}
 }
 
 func TestMembersInOrder(t *testing.T) {

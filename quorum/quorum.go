@@ -96,9 +96,11 @@ type Quorum struct {
 	hearing
 
 	// When many are silent, this seed looks at all members.
-	looked   hearsay.NodeID // the last it has looked at
-	lookedAt time.Time
-	lapAt    time.Time // when it began to look at the first
+	manyUnheard bool
+	heardAgain  time.Time      // when one of them last answered after all, or its suspicion ended; zero: never
+	looked      hearsay.NodeID // the last it has looked at
+	lookedAt    time.Time
+	lapAt       time.Time // when it began to look at the first
 
 	heardMember time.Time // when a member has last answered one of this seed's own probes
 }

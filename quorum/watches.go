@@ -74,12 +74,17 @@ const (
 	// 8 minutes. Such a member answers some seeds and not others.
 	maxVain = 4
 
-	// When one in manySilent members is silent to this seed, it looks at all, one each
-	// lookEvery and all at most once in lookLap: when most die at once, the few that are left
-	// would take minutes to find all of them, and one that dies later must be found, too.
-	// Guesses: in a large network that is more than die one by one; four hundred are looked at in two
-	// seconds; of few each is looked at as often as all others together probe it.
+	// When one in manySilent members is silent to this seed, or suspect and has not answered it since, it
+	// looks at all, one each lookEvery and all at most once in lookLap: when most die at once, the few that
+	// are left would take minutes to find all of them, and one that dies later must be found, too. If such a
+	// member answers again it goes on for lookFor, as one that is slow or behind loss is silent now and then: of ten
+	// members that each probe one in a second, drawn at random, one that dies is once in some hundred times
+	// probed by nobody for five seconds.
+	// Guesses: in a large network that is more than die one by one; lookFor is some suspicions of one that
+	// is slow; four hundred are looked at in two seconds; of few each is looked at as often as all others
+	// together probe it.
 	manySilent = 32
+	lookFor    = 30 * time.Second
 	lookLap    = time.Second
 	lookEvery  = 5 * time.Millisecond
 	lookMost   = 20 // in one tick
@@ -130,6 +135,7 @@ func (q *Quorum) Cleared(now time.Time, id hearsay.NodeID) {
 	if q.state == nil || w == nil {
 		return
 	}
+	q.hearsAgain(now, w)
 	w.suspect = time.Time{}
 	switch {
 	case q.open(id):
@@ -137,6 +143,18 @@ func (q *Quorum) Cleared(now time.Time, id hearsay.NodeID) {
 		w.trusted = true
 	default:
 		q.unwatch(now, id)
+	}
+}
+
+// unheard reports whether a member does not answer, or is suspect and has not answered yet.
+func (w *watch) unheard() bool {
+	return !w.failing.IsZero() || !w.suspect.IsZero() && !w.answered
+}
+
+// hearsAgain notes that a member that was unheard is well after all.
+func (q *Quorum) hearsAgain(now time.Time, w *watch) {
+	if q.manyUnheard && w.unheard() {
+		q.heardAgain = now
 	}
 }
 
@@ -298,6 +316,7 @@ func (q *Quorum) Probed(now time.Time, p Probe) (accuses bool) {
 	q.probed(now, w)
 	switch p.Verdict {
 	case hearsay.VerdictReachable:
+		q.hearsAgain(now, w)
 		w.answered, w.failing, w.since, w.vain, w.accused = true, time.Time{}, time.Time{}, 0, false
 		if q.state.members.get(p.Subject) != nil {
 			q.heardMember = now
@@ -383,7 +402,7 @@ func (q *Quorum) tickWatches(now time.Time) {
 			w.abstains(now) // nothing came of it
 		}
 		q.rewatch(now, id, w)
-		if !w.failing.IsZero() {
+		if w.unheard() {
 			silent++
 		}
 		switch {
@@ -457,9 +476,11 @@ func (q *Quorum) unheeded(now time.Time, c *openCase) {
 }
 
 // lookAround has the members probed that nobody suspects, some at a time in the
-// order of their identities, while many others are silent.
+// order of their identities, while many others are silent, and for a while after one of them has
+// answered again.
 func (q *Quorum) lookAround(now time.Time, silent int) {
-	if silent < max(1, q.state.members.count/manySilent) {
+	q.manyUnheard = silent >= max(1, q.state.members.count/manySilent)
+	if !q.manyUnheard && (q.heardAgain.IsZero() || now.Sub(q.heardAgain) > lookFor) {
 		q.lookedAt, q.lapAt = now, now
 		return
 	}
