@@ -49,7 +49,7 @@ type tried struct {
 	suspect   bool          // it is one, by the roster of this seed
 	suspected time.Duration // since when
 	due       time.Duration // when the seed last had reason enough to bring it before the others
-	answered  time.Duration // when it last answered a probe
+	answered  time.Duration // when it first answered a probe after that
 }
 
 // longAgo is before all that a clock shows, also one that was set back.
@@ -142,7 +142,7 @@ func (t vigil) enough(rule hearsay.Rule) string {
 // opens checks a case that a seed has opened by itself: its own probes of the
 // member must have been in vain for long, or for the short trial and the member suspect
 // for as long, and enough of them for its own ballot. A proposal may wait for long where no
-// quorum is heard; else not for much longer than the member has answered.
+// quorum is heard; else not for much longer than the member has answered again.
 func (c *checker) opens(m *machine, e *hearsay.Event, now time.Duration) {
 	if e.Rule != hearsay.RuleWatch || e.By != m.id {
 		return
@@ -231,7 +231,10 @@ func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
 	}
 	switch e.Verdict {
 	case hearsay.VerdictReachable:
-		t.reached, t.inVain, t.answered = true, false, m.clock.shows(now)
+		t.reached, t.inVain = true, false
+		if t.answered <= t.due { // the first answer since: no later one explains why it is brought before the others
+			t.answered = m.clock.shows(now)
+		}
 	case hearsay.VerdictUnreachable:
 		ended, shipped := m.clock.shows(now), quorum.DefaultConfig()
 		began := ended - e.Took

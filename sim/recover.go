@@ -193,9 +193,20 @@ func (w *World) heedsPeers() {
 	}
 }
 
-// mustDecide reports whether the seeds of a recovered network must decide, as all run.
+// mustDecide reports whether the seeds of a recovered network must decide, as all run. If one has lost its
+// disk since, it may have been one of two that had a vote.
 func (w *World) mustDecide() bool {
-	return (w.recovery.underWay || w.recovery.list > 0) && w.allSeedsRun()
+	return (w.recovery.underWay || w.recovery.list > 0 && w.keysRemain()) && w.allSeedsRun()
+}
+
+// keysRemain reports whether each seed has the key that it had when the ledger was begun anew.
+func (w *World) keysRemain() bool {
+	for slot, key := range w.recovery.keys {
+		if w.check.identities[w.machines[w.config.Nodes+slot].identity].key != key {
+			return false
+		}
+	}
+	return true
 }
 
 // keyOf is the key that the newest list of seeds has for a slot; zero: none.

@@ -59,6 +59,26 @@ func TestWhatARecoveryGivesUp(t *testing.T) {
 	}
 }
 
+// The seeds of a recovered network must decide, unless one has lost its disk since: perhaps before a third had
+// a vote.
+func TestRecoveredSeedsMustDecide(t *testing.T) {
+	w := newScenario(t, 5, "at 10s recover s1", withSeeds(3))
+	w.RunUntil(10 * time.Second)
+	w.convergesWithin(t, 40*time.Second)
+	if !w.mustDecide() {
+		t.Error("they need not decide, though all run")
+	}
+	w.Do(Action{Verb: Kill, Who: []int{8}})
+	if w.mustDecide() {
+		t.Error("they must decide, and one is down")
+	}
+	w.Do(Action{Verb: Restart, Fresh: true, Who: []int{8}})
+	w.RunUntil(w.now + time.Second)
+	if !w.allSeedsRun() || w.mustDecide() {
+		t.Error("they must decide, and one has lost its disk")
+	}
+}
+
 // Who follows what was given up is held to that, and to no more of it.
 func TestGivenUpIsHeldTo(t *testing.T) {
 	for name, c := range map[string]struct {
