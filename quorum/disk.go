@@ -99,23 +99,28 @@ func (l *loaded) leadsTo(from, to *hearsay.LogSnapshot) bool {
 
 // choose gives the snapshot to begin with: the newest, or one before it from
 // which entries lead up to it, if the ledger on disk is complete only as of
-// that one. A crash may have torn apart what was not synced yet. One that cannot be read
+// that one, or heads prove only that one: it is what a seed is given that is behind.
+// A crash may have torn apart what was not synced yet. One that cannot be read
 // is an error: without it the seed would begin with less than it has promised, or with nothing.
 func (l *loaded) choose(q *Quorum) (s *state, from *hearsay.LogSnapshot, err error) {
 	var newest *hearsay.LogSnapshot
+	whole := false
 	for _, kept := range slices.Backward(l.snapshots) {
 		candidate := readSnapshot(q.cfg.Network, q.signer, kept.Snapshot.Data)
 		if candidate == nil {
 			return nil, nil, otherVersion("state of the ledger", kept.Snapshot.Index)
 		}
 		complete := candidate.epoch == 0 || slices.ContainsFunc(l.rulings, func(r *hearsay.KeptRuling) bool { return r.Ruling.Epoch == candidate.epoch })
-		switch {
-		case from == nil:
-			s, from, newest = candidate, kept.Snapshot, kept.Snapshot
-		case l.leadsTo(kept.Snapshot, newest):
-			s, from = candidate, kept.Snapshot
+		if newest == nil {
+			newest = kept.Snapshot
+		} else if !l.leadsTo(kept.Snapshot, newest) {
+			continue
 		}
-		if complete {
+		proven := complete && q.provable(candidate)
+		if !whole || proven {
+			s, from, whole = candidate, kept.Snapshot, complete
+		}
+		if proven {
 			break
 		}
 	}
@@ -127,12 +132,21 @@ func (l *loaded) choose(q *Quorum) (s *state, from *hearsay.LogSnapshot, err err
 	return s, from, nil
 }
 
-// indices gives those of the snapshots up to one.
-func (l *loaded) indices(last uint64) (indices []uint64) {
-	for _, kept := range l.snapshots {
-		if kept.Snapshot.Index <= last {
-			indices = append(indices, kept.Snapshot.Index)
+// provable reports whether there are heads of a quorum that are no older than a state.
+func (q *Quorum) provable(s *state) bool {
+	heads := 0
+	for slot := range q.cfg.Seeds {
+		if q.chain.ahead[slot].Epoch >= s.epoch {
+			heads++
 		}
+	}
+	return heads >= q.Needed() // of epoch 0 none is needed
+}
+
+// indices gives those of the snapshots.
+func (l *loaded) indices() (indices []uint64) {
+	for _, kept := range l.snapshots {
+		indices = append(indices, kept.Snapshot.Index)
 	}
 	return indices
 }
@@ -192,7 +206,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	for _, kept := range run {
 		log.append([]*raftpb.Entry{raftEntry(&kept.Entry)})
 	}
-	settle(log, l.hard.Commits)
+	settle(log, &l)
 	q.chain.load(s, l.rulings)
 	q.chain.begin(s.began)
 	for _, kept := range l.rulings {
@@ -204,7 +218,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	q.sweep(&l, from.Index, uint64(len(run)))
 	q.quiet = true
 	q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
-	q.replica.snapshots = l.indices(from.Index)
+	q.replica.snapshots = l.indices()
 	q.store(from.Index, from.Term, log.config, from.Data)
 	for _, c := range q.state.cases {
 		q.try(now, c)
@@ -230,12 +244,18 @@ func (q *Quorum) anothers() error {
 // settle makes what was promised fit what is there. Only what was never synced
 // can be missing, so nobody was told of it. What is committed begins with what was so before: what is committed is not
 // replaced, so a crash takes that away neither from the log nor from what is known of its terms.
-func settle(log *storage, commits []hearsay.LogPlace) {
-	commit := log.base
+// What a snapshot is of was committed, too.
+func settle(log *storage, l *loaded) {
+	commit, commits := log.base, l.hard.Commits
 	for i, place := range slices.Backward(commits) {
 		if index, known := log.committed(place); known {
 			commit, log.commits = index, slices.Clone(commits[:i])
 			break
+		}
+	}
+	for _, kept := range l.snapshots {
+		if index, known := log.committed(hearsay.LogPlace{Term: kept.Snapshot.Term, Index: kept.Snapshot.Index}); known {
+			commit = max(commit, index)
 		}
 	}
 	log.commit(commit)
@@ -331,12 +351,13 @@ func (q *Quorum) keepSnapshot() {
 	}})
 	r.since = 0
 	r.snapshots = append(r.snapshots, log.applied)
-	if len(r.snapshots) > 2 {
-		q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: r.snapshots[0]}, Dropped: true})
-		r.snapshots = r.snapshots[1:]
-	}
 	q.store(log.applied, term, log.config, data)
-	if end := q.needless(); len(r.snapshots) == 2 && end > log.base {
+	if len(r.snapshots) < 2 {
+		return
+	}
+	end := q.needless()
+	q.dropSnapshots()
+	if end > log.base {
 		for index := log.base + 1; index <= end; index++ {
 			q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
 		}

@@ -64,12 +64,31 @@ func (q *Quorum) snapshot() (*raftpb.Snapshot, error) {
 	}, nil
 }
 
-// needless gives up to which index entries are needed no more: those before the oldest snapshot
+// dropSnapshots drops from disk all but the two newest, that which is given, and that which waits for heads:
+// this seed may start again before there are newer ones that are proven.
+func (q *Quorum) dropSnapshots() {
+	r, kept := q.replica, q.replica.snapshots[:0]
+	for i, index := range r.snapshots {
+		if i < len(r.snapshots)-2 && !r.proven.of(index) && !r.next.of(index) {
+			q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: index}, Dropped: true})
+		} else {
+			kept = append(kept, index)
+		}
+	}
+	r.snapshots = kept
+}
+
+// of reports whether it is the state as of an index.
+func (s *stored) of(index uint64) bool {
+	return s != nil && s.snapshot.GetMetadata().GetIndex() == index
+}
+
+// needless gives up to which index entries are needed no more: those before the newest two snapshots
 // on disk, but not those after the one that is given, unless there are as many as make another
 // snapshot due: while a quorum is well heads come within a second, and in that time there are fewer.
 func (q *Quorum) needless() uint64 {
 	r := q.replica
-	oldest := r.snapshots[0]
+	oldest := r.snapshots[len(r.snapshots)-2]
 	if p := r.proven; p != nil && p.snapshot.GetMetadata().GetIndex() < oldest {
 		if r.log.bytes < 2*q.cfg.SnapshotBytes {
 			return p.snapshot.GetMetadata().GetIndex()
