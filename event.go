@@ -77,6 +77,8 @@ const (
 	EventTwin         // another process runs with this node's identity, at Addr, as Count of its words have shown; Text says so, and what would be right
 	EventLeaving      // this peer has asked the seeds to rule that it has left: it is in until they have
 	EventLeaveFailed  // they have not in time, and this peer ends: Text
+	EventDeaf         // datagrams do not come to this node, as several probes have shown: all goes by stream
+	EventHears        // after that, they do
 	numEventKinds
 )
 
@@ -96,7 +98,7 @@ var eventWords = [numEventKinds]string{
 	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven", EventResumed: "resumed",
 	EventBarred: "barred", EventLifted: "lifted", EventTurnedAway: "turned-away",
 	EventFresh: "fresh", EventSeedDiffers: "seed-differs", EventLedgerForked: "ledger-forked",
-	EventTwin: "twin", EventLeaving: "leaving", EventLeaveFailed: "leave-failed",
+	EventTwin: "twin", EventLeaving: "leaving", EventLeaveFailed: "leave-failed", EventDeaf: "deaf", EventHears: "hears",
 }
 
 // String gives the kind's word.

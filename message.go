@@ -249,6 +249,10 @@ type HelloAck struct {
 // Unlink ends a link.
 type Unlink struct{}
 
+// Deaf says that the sender gets no datagrams. It goes by stream, and so does all that goes to its
+// sender from then on, until that answers a datagram.
+type Deaf struct{}
+
 func (*Ping) message()        {}
 func (*Ack) message()         {}
 func (*NotMe) message()       {}
@@ -273,3 +277,4 @@ func (*Seen) message()        {}
 func (*Hello) message()       {}
 func (*HelloAck) message()    {}
 func (*Unlink) message()      {}
+func (*Deaf) message()        {}

@@ -142,6 +142,8 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventCaseAborted:     {slog.LevelInfo, "A case ended without a ruling"},
 	hearsay.EventHead:            {slog.LevelDebug, "The ledger is proven"},
 	hearsay.EventRosterProven:    {slog.LevelInfo, "Took over the roster"},
+	hearsay.EventDeaf:            {slog.LevelWarn, "Datagrams (UDP) do not get through to or from this node; all goes by stream (TCP)"},
+	hearsay.EventHears:           {slog.LevelInfo, "Datagrams (UDP) get through again"},
 	hearsay.EventResumed:         {slog.LevelInfo, "Took over what an earlier life was told; only what is new is told from here on"},
 	hearsay.EventBarred:          {slog.LevelWarn, "A node was barred"},
 	hearsay.EventLifted:          {slog.LevelInfo, "The bar of a node was lifted"},

@@ -20,6 +20,10 @@ const (
 	// within a second is no use as a member either.
 	askerWait = 220 * time.Millisecond
 
+	// askerStream is which of these pings goes by stream as well, from 0: whoever asks to be in has
+	// just opened a stream to this node, and may get no datagrams. An answer may take 660 ms then.
+	askerStream = 4
+
 	// lateProbe is how long after a member's probe an answer to it still counts
 	// for the next one, as it does for Swim's own (Swim.last): what was measured of
 	// others says little of a member that was never measured.
@@ -116,6 +120,9 @@ func (s *Swim) tickExaminations(now time.Time) {
 			continue
 		}
 		s.out.Ping(e.addr, e.seq+uint64(e.sent), e.subject)
+		if e.once && !e.member && e.sent == askerStream && s.cfg.StreamPing {
+			s.out.PingByStream(e.addr, e.seq+uint64(e.sent), e.subject)
+		}
 		e.sent++
 		e.next = now.Add(e.wait / 2)
 		if e.sent == allPings {

@@ -94,6 +94,7 @@ type Swim struct {
 	past         []past // a ring: the newest is at pastNext-1
 	pastNext     int
 
+	paths     paths
 	general   roundTrip // over all members
 	health    int       // 0 is well, HealthMax is worst
 	lateUntil time.Time // until then this node accuses nobody
@@ -130,6 +131,9 @@ type probe struct {
 	ends    time.Time     // of the phase
 	relays  relays
 	nacks   int
+
+	streamed bool // its stream ping was answered by the target, and no datagram before
+	heard    bool // a datagram was
 }
 
 // relays are the seats of the members that were asked to ping in this node's
@@ -289,6 +293,7 @@ func (s *Swim) beginProbe(now time.Time) {
 	if s.nextProbe.Before(now) {
 		s.nextProbe = now.Add(period)
 	}
+	s.judgePath()
 	if s.probe.phase != phaseIdle {
 		s.endProbe(now) // its time is over
 	}
@@ -315,6 +320,11 @@ func (s *Swim) beginProbe(now time.Time) {
 // are passed over wait for several: so a suspect about which nobody decides is probed
 // before its turn comes.
 func (s *Swim) pick(now time.Time) (hearsay.NodeID, netip.AddrPort, bool) {
+	if id, again := s.paths.takeDoubted(); again {
+		if addr, ok := s.directory.Addr(id); ok {
+			return id, addr, true
+		}
+	}
 	if s.trusted < suspectEach {
 		if id, addr, ok := s.pickNext(true); ok {
 			s.trusted++
@@ -494,32 +504,58 @@ func (s *Swim) Ack(now time.Time, p *hearsay.Packet, seq uint64) (answered hears
 			s.out.Events = append(s.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRelayed, Subject: pr.target, By: p.From})
 			return answered, true
 		}
-		if !p.Stream {
-			s.measure(p.From, now.Sub(pr.began))
-		}
+		s.answersProbe(now, p, &s.last)
 		return p.From, true
 	}
 	if s.last.seq == seq && s.last.target == p.From && !s.last.began.IsZero() {
-		if !p.Stream {
-			s.measure(p.From, now.Sub(s.last.began)) // late, but it lives
+		if s.answersProbe(now, p, &s.last); !p.Stream { // late, but it lives
+			s.last = probe{}
 		}
-		s.last = probe{}
 		s.answered(now, p.From)
 		return p.From, true
 	}
 	if i := s.relayedIndex(seq, p.From); i >= 0 {
 		r := s.relayed[i]
 		s.relayed = slices.Delete(s.relayed, i, i+1)
-		s.measure(p.From, now.Sub(r.began))
+		if !p.Stream {
+			s.measure(p.From, now.Sub(r.began))
+			s.paths.byDatagram(p.From, p.Addr)
+		}
 		s.answered(now, p.From)
 		s.out.Ack(&r.asker, r.askSeq)
 		return p.From, true
 	}
 	if s.examinationAck(now, p.From, seq) {
+		if !p.Stream {
+			s.paths.byDatagram(p.From, p.Addr)
+		}
 		s.answered(now, p.From)
 		return p.From, true
 	}
 	return answered, false
+}
+
+// answersProbe learns from the answer of a probe's own target. That of its stream ping may be
+// followed by one of its datagram, or of some more: then the first was lost by chance.
+func (s *Swim) answersProbe(now time.Time, p *hearsay.Packet, pr *probe) {
+	if !p.Stream {
+		pr.heard = true
+		s.measure(p.From, now.Sub(pr.began))
+		s.paths.byDatagram(p.From, pr.addr)
+	} else if !pr.streamed && !pr.heard {
+		pr.streamed = true
+		for range morePings {
+			s.out.Ping(pr.addr, pr.seq, pr.target)
+		}
+	}
+}
+
+// judgePath says of the last probe, a period later, if its target has answered by stream only.
+func (s *Swim) judgePath() {
+	if pr := &s.last; pr.streamed && !pr.heard {
+		pr.streamed, pr.heard = false, true
+		s.paths.byStream(pr.target, pr.addr, pr.began, len(s.list))
+	}
 }
 
 // Nack takes a relay's word that it is well and the target did not answer it.

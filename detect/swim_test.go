@@ -24,6 +24,7 @@ func addr(i int) netip.AddrPort {
 type world struct {
 	t *testing.T
 	*detect.Swim
+	cfg    *detect.Config
 	out    *hearsay.Effects
 	now    time.Time
 	events []hearsay.Event
@@ -77,6 +78,7 @@ func newWorld(t *testing.T, members int) *world {
 			return quota.Sender{Class: class, Addr: p.Addr}
 		},
 	}
+	w.cfg = &cfg
 	w.Swim = detect.NewSwim(&cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), w.out, w.now)
 	for i := range members {
 		w.Add(id(i + 1))
@@ -91,8 +93,9 @@ func (w *world) drain() {
 		answer := hearsay.Packet{From: id(to), Addr: p.Addr}
 		switch m := p.Body.(type) {
 		case *hearsay.Ping:
-			w.pinged = append(w.pinged, to)
-			if w.direct(to) {
+			if w.pinged = append(w.pinged, to); p.Stream {
+				answer.Stream, answer.Body = true, &hearsay.Ack{Seq: m.Seq}
+			} else if w.direct(to) {
 				answer.Body = &hearsay.Ack{Seq: m.Seq}
 			}
 		case *hearsay.RelayReq:

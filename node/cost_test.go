@@ -436,6 +436,7 @@ func costlyLinks() []costly {
 		{kind: "Hello", contents: "of a member", packet: body(&hearsay.Hello{Degree: 1}), datagram: true, packets: 2 * small, bytes: 2 * smallBytes},
 		{kind: "HelloAck", contents: "not asked for", packet: body(&hearsay.HelloAck{Accepted: true, Degree: 1}), datagram: true, packets: small, bytes: smallBytes},
 		{kind: "Unlink", contents: "of a member", packet: body(&hearsay.Unlink{}), datagram: true, packets: small, bytes: smallBytes},
+		{kind: "Deaf", contents: "of a member", packet: body(&hearsay.Deaf{}), packets: small, bytes: smallBytes},
 	}
 }
 

@@ -53,6 +53,7 @@ type Node struct {
 	drops       hearsay.Drops
 	deadline    time.Time
 	stepped     time.Time // the last step
+	deaf        bool      // datagrams do not come here; see deaf.go
 	spoken      bool      // the first step is over: what New wanted persisted is out
 	late        uint64
 	diskWaits   int       // bytes of records that are not durable yet
@@ -218,6 +219,7 @@ func (n *Node) Stats() hearsay.Stats {
 		ClaimsIn: r.ClaimsIn, ClaimsNew: r.ClaimsNew, ClaimsOut: r.ClaimsOut, Exchanges: r.Exchanges,
 		Late: n.late, DiskWaits: n.diskWaits, DiskBehind: n.DiskBehind().Seconds(), NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
 		RoundTrip: n.detect.RoundTrip().Seconds(), Drops: n.drops, Twin: n.roster.Twin(n.stepped),
+		DeafFor: n.deafFor(), Streamed: n.detect.Streamed(),
 		RumorsSaid: t.Said, RumorsDelivered: t.Delivered, RumorDuplicates: t.Duplicates, RumorConflicts: t.Conflicts,
 		RumorPayloads: t.Payloads, RumorNames: t.Names, RumorGrafts: t.Grafts, RumorPlaces: t.Places,
 		RumorCompares: t.Compares, RumorExchanges: t.Exchanges, RumorsUnsent: t.Unsent, RumorsMissed: t.Missed,
@@ -289,6 +291,9 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.Ack:
 		answered, asked := n.detect.Ack(now, p, m.Seq)
 		n.roster.Answered(now, answered)
+		if p.Stream {
+			n.sayDeaf(answered)
+		}
 		n.count(hearsay.DropUnexpected, asked || n.roster.ContactAck(now, p, m.Seq))
 	case *hearsay.NotMe:
 		n.count(hearsay.DropUnexpected, n.detect.NotMe(now, m.Seq) || n.roster.ContactNotMe(now, p, m.Seq))
@@ -311,6 +316,8 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 		n.roster.Statement(now, m)
 	case *hearsay.EvidenceReq:
 		n.roster.EvidenceReq(now, p, m)
+	case *hearsay.Deaf:
+		n.takeDeaf(p)
 	case *hearsay.Evidence:
 		if !n.takeEvidence(m) {
 			n.roster.TakeEvidence(now, m)
@@ -321,6 +328,9 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 		}
 	}
 }
+
+// reroute has a packet go by stream if a datagram would be lost.
+func (n *Node) reroute(p *hearsay.Packet) { p.Stream = p.Stream || n.detect.Streams(p) }
 
 // count counts input that was dropped.
 func (n *Node) count(reason hearsay.Drop, ok bool) {
@@ -333,10 +343,12 @@ func (n *Node) count(reason hearsay.Drop, ok bool) {
 func (n *Node) finish() *hearsay.Effects {
 	for i := range n.out.Now {
 		n.dress(&n.out.Now[i])
+		n.reroute(&n.out.Now[i])
 		n.limit(&n.out.Now[i])
 	}
 	for i := range n.out.Send {
 		n.dress(&n.out.Send[i])
+		n.reroute(&n.out.Send[i])
 		n.limit(&n.out.Send[i])
 	}
 	n.out.Now, n.out.Send = n.fit(n.out.Now), n.fit(n.out.Send)

@@ -11,6 +11,7 @@ import (
 
 // settle closes a step. It walks the new events once, those that it causes too.
 func (n *Node) settle(now time.Time) *hearsay.Effects {
+	n.noteDeaf(now)
 	for i := 0; i < len(n.out.Events) || n.tellLeave(now); i++ {
 		n.name(&n.out.Events[i])
 		e := n.out.Events[i] // the list may grow
@@ -47,6 +48,7 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 		n.rumors.Forget(id)
 	case hearsay.EventLinked:
 		n.rumors.Linked(now, id)
+		n.sayDeaf(id)
 	case hearsay.EventUnlinked:
 		n.rumors.Unlinked(now, id)
 

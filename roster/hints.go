@@ -24,6 +24,7 @@ const (
 	hintWait   = 500 * time.Millisecond // after the first; doubled each time. A guess: longer than most round trips
 	hintAgain  = 5 * time.Second        // since the last of them: its word may have it pinged again
 	hintKept   = time.Minute            // likewise: for so long an accuser may have it examined. A guess: longer than a suspicion
+	hintStream = time.Second            // between two pings by stream: anybody can name any address, and a stream to where nobody is has the kernel try for seconds. A guess
 	hintBatch  = 64                     // pings at once, to all
 	hintsEvery = 10 * time.Millisecond  // between two batches
 	untoldFor  = 30 * time.Second       // without a ping from anybody: nobody lists this node. A guess: each is pinged once a second in the mean
@@ -65,6 +66,8 @@ type hints struct {
 	counts *[2]hintCounts         // see counted
 	nextAt time.Time              // no batch before this
 	pinged time.Time              // when a member pinged this node last
+
+	streamAt time.Time // no ping by stream before this
 }
 
 // counted gives the counts of moves, or those of the other hints.
@@ -199,7 +202,7 @@ func (r *Roster) endHint(id hearsay.NodeID, one *hint) {
 	r.members.cards.release(one.word)
 	switch h := &r.hints; {
 	case len(h.byID) == 0:
-		*h = hints{nextAt: h.nextAt, pinged: h.pinged} // there may have been many
+		*h = hints{nextAt: h.nextAt, streamAt: h.streamAt, pinged: h.pinged} // there may have been many
 	case h.over > max(len(h.byID), hintBatch):
 		for tries := range h.rounds {
 			h.rounds[tries] = slices.DeleteFunc(h.rounds[tries], func(o *hint) bool { return o.over })
@@ -233,8 +236,7 @@ func (r *Roster) tickHints(now time.Time) {
 			case tries == hintTries:
 				r.endHint(r.hinted(one).Subject, one)
 			default:
-				word := r.hinted(one)
-				r.out.Ping(word.Card.Addr, one.seq, word.Subject)
+				r.pingHint(now, one, tries+1 == hintTries)
 				one.last, one.due = now, now.Add(hintWait<<tries)
 				if one.silent = tries+1 == hintTries; one.silent {
 					one.due = now.Add(hintKept)
@@ -246,6 +248,18 @@ func (r *Roster) tickHints(now time.Time) {
 	}
 	if sent == hintBatch {
 		h.nextAt = now.Add(hintsEvery)
+	}
+}
+
+// pingHint pings the address of a hint. The last ping goes by stream, if none has lately: there may
+// be a member that gets no datagrams.
+func (r *Roster) pingHint(now time.Time, one *hint, last bool) {
+	word := r.hinted(one)
+	if h := &r.hints; last && !now.Before(h.streamAt) {
+		h.streamAt = now.Add(hintStream)
+		r.out.PingByStream(word.Card.Addr, one.seq, word.Subject)
+	} else {
+		r.out.Ping(word.Card.Addr, one.seq, word.Subject)
 	}
 }
 

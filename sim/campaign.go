@@ -153,6 +153,7 @@ var coverage = [...]struct {
 	{"old rulings read", func(r *Result) uint64 { return r.Counts.OldReads }, 1, stormWorld},
 	{"machines that hear nothing", func(r *Result) uint64 { return r.Counts.Deaf }, 0, coreWorld},
 	{"machines that are not heard", func(r *Result) uint64 { return r.Counts.Mute }, 0, coreWorld},
+	{"machines without datagrams", func(r *Result) uint64 { return r.Counts.Streaming }, 0, stormWorld},
 	{"machines behind loss", func(r *Result) uint64 { return r.Counts.Lossy }, 0, anyWorld},
 }
 

@@ -27,9 +27,10 @@ type Counts struct {
 	Cuts       uint64 `json:"cuts"`
 	Slows      uint64 `json:"slows"` // of machines, as the following are
 	Drifts     uint64 `json:"drifts"`
-	Deaf       uint64 `json:"deaf,omitempty"`  // what comes to them is lost
-	Mute       uint64 `json:"mute,omitempty"`  // what they send is lost
-	Lossy      uint64 `json:"lossy,omitempty"` // some of what they send or receive is lost
+	Deaf       uint64 `json:"deaf,omitempty"`      // what comes to them is lost
+	Mute       uint64 `json:"mute,omitempty"`      // what they send is lost
+	Streaming  uint64 `json:"streaming,omitempty"` // they get no datagrams, and are reached by stream
+	Lossy      uint64 `json:"lossy,omitempty"`     // some of what they send or receive is lost
 	Jumps      uint64 `json:"jumps"`
 	SlowDisks  uint64 `json:"slow_disks"`
 	TornDisks  uint64 `json:"torn_disks"` // a process ended, and something written was lost
@@ -94,6 +95,8 @@ func (c *Counts) act(a *Action) {
 		c.Deaf += machines
 	case a.Verb == LossOut && a.Share == 1:
 		c.Mute += machines
+	case a.Verb == LossDatagrams && a.Share > 0:
+		c.Streaming += machines
 	case (a.Verb == Loss || a.Verb == LossIn || a.Verb == LossOut) && a.Share > 0:
 		c.Lossy += machines
 	case a.Verb == Jump:

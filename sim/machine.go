@@ -34,39 +34,40 @@ func (c condition) String() string { return conditionWords[c] }
 
 // machine is a place where a node runs: an address, a disk and a process.
 type machine struct {
-	index     int32
-	name      string
-	called    string // by its node, if that has another's name
-	moves     int    // to other addresses
-	addr      netip.AddrPort
-	condition condition
-	node      *node.Node     // nil unless running or paused
-	id        hearsay.NodeID // of its present or last identity
-	identity  int            // by number in the checker
-	disks     int            // how many it has had: one identity each, or another's
-	owner     int32          // the machine whose identity its disk has
-	ownerDisk int            // and which of its disks
-	life      int32          // of the process; tells what is meant for an earlier one
-	disk      *store.Memory
-	saved     *store.Memory  // a copy of it that was put aside
-	savedOf   int            // which of its disks that is of, by number
-	copied    bool           // its disk is an older copy, and no node has started on it yet
-	doomed    bool           // its process has stopped, and says why it must not start again with this disk
-	recovers  bool           // its process, a seed's, starts only to begin its ledger anew
-	list      int            // of seeds, by number: what its process, a peer's, has started with
-	heeded    int            // the newest list with which it was started once more because it said so: see refuses
-	refuses   bool           // it says that seeds of the newest list are others than it has met
-	contact   netip.AddrPort // that its process has looked up last
-	lookedUp  time.Duration  // when that was
-	twist     *twist         // never nil
-	clock     localClock
-	group     int32         // of a partition
-	lossIn    float64       // of all that it receives
-	lossOut   float64       // of all that it sends
-	slow      time.Duration // each of its steps happens up to this late
-	sync      time.Duration // its disk takes this long to sync, if not the world's longer
-	fails     float64       // probability that a sync of its disk fails
-	full      bool          // its disk has no room
+	index         int32
+	name          string
+	called        string // by its node, if that has another's name
+	moves         int    // to other addresses
+	addr          netip.AddrPort
+	condition     condition
+	node          *node.Node     // nil unless running or paused
+	id            hearsay.NodeID // of its present or last identity
+	identity      int            // by number in the checker
+	disks         int            // how many it has had: one identity each, or another's
+	owner         int32          // the machine whose identity its disk has
+	ownerDisk     int            // and which of its disks
+	life          int32          // of the process; tells what is meant for an earlier one
+	disk          *store.Memory
+	saved         *store.Memory  // a copy of it that was put aside
+	savedOf       int            // which of its disks that is of, by number
+	copied        bool           // its disk is an older copy, and no node has started on it yet
+	doomed        bool           // its process has stopped, and says why it must not start again with this disk
+	recovers      bool           // its process, a seed's, starts only to begin its ledger anew
+	list          int            // of seeds, by number: what its process, a peer's, has started with
+	heeded        int            // the newest list with which it was started once more because it said so: see refuses
+	refuses       bool           // it says that seeds of the newest list are others than it has met
+	contact       netip.AddrPort // that its process has looked up last
+	lookedUp      time.Duration  // when that was
+	twist         *twist         // never nil
+	clock         localClock
+	group         int32         // of a partition
+	lossIn        float64       // of all that it receives
+	lossOut       float64       // of all that it sends
+	lossDatagrams float64       // of what goes by datagram, to it and from it
+	slow          time.Duration // each of its steps happens up to this late
+	sync          time.Duration // its disk takes this long to sync, if not the world's longer
+	fails         float64       // probability that a sync of its disk fails
+	full          bool          // its disk has no room
 
 	tickAt time.Duration       // when its tick is scheduled; noTick if it is not
 	busy   time.Duration       // until then what comes waits its turn

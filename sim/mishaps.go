@@ -6,8 +6,8 @@ import (
 )
 
 // dials say in how many of so many drawn worlds each mishap is.
-var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd, split, recover, roam int }{
-	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2, split: 1, recover: 2, roam: 2,
+var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd, split, recover, roam, streams int }{
+	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2, split: 1, recover: 2, roam: 2, streams: 2,
 }
 
 // mishap gives the stream of one kind of mishaps, and whether the world has it:
@@ -117,6 +117,21 @@ func (st *storm) throng() {
 	}
 }
 
+// deafen has the datagrams of a peer lost from some time on, in some worlds without other loss, while
+// streams go on. In half of these that is so for ever: it is a member like the others all the same.
+func (st *storm) deafen() {
+	random, has := st.mishap(20, dials.streams)
+	if !has || st.config.Loss > 0 {
+		return
+	}
+	st.config.Detect.StreamPing = true
+	who := []int{1 + random.IntN(st.config.Nodes)}
+	st.plan(Action{At: during(random), Verb: LossDatagrams, Share: 1, Who: who})
+	if random.IntN(2) == 0 {
+		st.plan(Action{At: stormEnds, Verb: LossDatagrams, Who: who})
+	}
+}
+
 // mishaps draws what befalls disks and addresses, and what operators do.
 func (st *storm) mishaps() {
 	peer := func(random *rand.Rand) []int { return []int{1 + random.IntN(st.config.Nodes)} }
@@ -130,6 +145,7 @@ func (st *storm) mishaps() {
 			st.plan(Action{At: during(random), Verb: Roam, Who: peer(random)})
 		}
 	}
+	st.deafen()
 	if random, has := st.mishap(10, dials.fill); has {
 		who := []int{1 + random.IntN(st.nodes)}
 		st.plan(Action{At: during(random), Verb: Fill, Who: who})

@@ -165,7 +165,7 @@ func (w *World) dispatch(number int32) {
 		w.counts.Packets++
 		w.counts.Bytes += uint64(len(f.bytes))
 		// Both are drawn whatever comes of it, so that a cut changes no other draw.
-		lost := happens(&from.losses, w.lossFrom(f.from, f.to))
+		lost := happens(&from.losses, max(w.lossFrom(f.from, f.to), from.lossDatagrams, w.machines[f.to].lossDatagrams))
 		arrives = w.now + w.network.delay + upTo(&from.delays, w.network.spread)
 		if happens(&from.holds, w.network.reorder) {
 			arrives += upTo(&from.holds, w.network.holdBack)

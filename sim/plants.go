@@ -45,6 +45,7 @@ var Plants = []Plant{
 	{"no-catching-up", "takes no comparison of what was seen, and is asked for nothing", RuleConverge, everywhere(&twist{takes: ignoreComparing}), 0, false},
 	{"gone-unheard", "takes nobody's word that a rumor is gone", RuleSeen, everywhere(&twist{takes: ignoreMissed}), 0, false},
 	{"silent", "tells nothing of others", RuleConverge, everywhere(&twist{steps: tellNothing}), 0, false},
+	{"datagrams-only", "sends no small packet by stream, but for pings and answers", RuleConverge, everywhere(&twist{steps: sendsDatagrams}), 0, false},
 	{"many-links", "links with more than it may", RuleBounds, everywhere(&twist{configures: linkMany}), 0, false},
 	{"hoard", "holds more rumors than it may", RuleBounds, everywhere(&twist{configures: hoard}), 0, false},
 	{"burst", "sends thousands of packets in one step", RuleBounds, everywhere(&twist{steps: burst}), 0, false},
@@ -399,6 +400,18 @@ func tellNothing(_ *World, m *machine, e *hearsay.Effects) {
 	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
 		for i := range packets {
 			packets[i].Claims = slices.DeleteFunc(slices.Clone(packets[i].Claims), func(c hearsay.Claim) bool { return c.Subject != m.id })
+		}
+	}
+}
+
+// sendsDatagrams has a node that knows to whom datagrams do not come send them all the same.
+func sendsDatagrams(_ *World, _ *machine, e *hearsay.Effects) {
+	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+		for i := range packets {
+			switch packets[i].Body.(type) {
+			case *hearsay.News, *hearsay.Hello, *hearsay.HelloAck, *hearsay.Place, *hearsay.IHave, *hearsay.Graft, *hearsay.Heard, *hearsay.Rumors:
+				packets[i].Stream = false // what does not fit goes by stream all the same
+			}
 		}
 	}
 }

@@ -17,51 +17,52 @@ type Verb uint8
 
 // The verbs.
 const (
-	Start     Verb = iota + 1 // a machine's process runs for the first time
-	Kill                      // it is gone at once, as by kill -9
-	Restart                   // it runs again, with its disk or with a fresh one
-	Pause                     // it stands still, as by kill -STOP
-	Resume                    // it goes on, as by kill -CONT
-	Leave                     // it leaves in good order
-	Partition                 // groups of machines do not reach each other
-	Cut                       // one way between two machines carries nothing
-	Heal                      // no groups and no cuts any more
-	Loss                      // of all packets, or of those that some machines send and receive
-	LossIn                    // of what some machines receive
-	LossOut                   // of what some machines send
-	Delay                     // of all packets
-	Duplicate                 // of all datagrams: some come twice
-	Reorder                   // of all datagrams: some are held back, far longer than the others take
-	Slow                      // of each step of some machines: it happens up to so late
-	Drift                     // of some machines' clocks: they go faster, or slower, by a share
-	Jump                      // of some machines' clocks, seen at the next start of the process
-	Disk                      // of each sync of some machines' disks: it takes so long
-	Fail                      // of some of the syncs: the process stops, and may be started again
-	Say                       // a machine's application tells everybody a rumor
-	Move                      // a machine's process runs again at another address, with its disk
-	Roam                      // a peer's machine gets another address while its process runs, which notices
-	Fill                      // a machine's disk is full: the next sync fails, and the process stops
-	Room                      // it is not full any more
-	Damage                    // a bit of a peer's disk flips; its process, which cannot read it, starts again with an empty one
-	Save                      // a copy of a machine's disk is put aside, as a backup would be
-	Restore                   // its process runs again with the copy that was put aside last
-	Call                      // a machine's node starts under the name of another's from now on
-	Clone                     // a machine's process starts with a copy of another's disk: two with one identity
-	Invent                    // a stranger tells a machine of a member that is made up, at an address where nobody is
-	Bar                       // an operator bars a peer
-	Lift                      // the bar ends
-	Remove                    // an operator asks the seeds that a peer is removed; who answers them stays
-	Lose                      // a seed runs again with an empty disk, once all seeds have their seats
-	Recover                   // the disks of all seeds but one are lost for ever, once that one has a ledger, and an operator begins anew from it
-	Core                      // some machines are well from now on, whatever becomes of others: none may be removed, and all are in within a time
-	WantIn                    // a machine's process runs for the first time, and must be in within a time
-	WantOut                   // a machine is killed, and must be out within a time
-	WantHeard                 // a machine says a rumor, which others must hear within a time
+	Start         Verb = iota + 1 // a machine's process runs for the first time
+	Kill                          // it is gone at once, as by kill -9
+	Restart                       // it runs again, with its disk or with a fresh one
+	Pause                         // it stands still, as by kill -STOP
+	Resume                        // it goes on, as by kill -CONT
+	Leave                         // it leaves in good order
+	Partition                     // groups of machines do not reach each other
+	Cut                           // one way between two machines carries nothing
+	Heal                          // no groups and no cuts any more
+	Loss                          // of all packets, or of those that some machines send and receive
+	LossIn                        // of what some machines receive
+	LossOut                       // of what some machines send
+	LossDatagrams                 // of the datagrams that some machines send and receive; streams go on
+	Delay                         // of all packets
+	Duplicate                     // of all datagrams: some come twice
+	Reorder                       // of all datagrams: some are held back, far longer than the others take
+	Slow                          // of each step of some machines: it happens up to so late
+	Drift                         // of some machines' clocks: they go faster, or slower, by a share
+	Jump                          // of some machines' clocks, seen at the next start of the process
+	Disk                          // of each sync of some machines' disks: it takes so long
+	Fail                          // of some of the syncs: the process stops, and may be started again
+	Say                           // a machine's application tells everybody a rumor
+	Move                          // a machine's process runs again at another address, with its disk
+	Roam                          // a peer's machine gets another address while its process runs, which notices
+	Fill                          // a machine's disk is full: the next sync fails, and the process stops
+	Room                          // it is not full any more
+	Damage                        // a bit of a peer's disk flips; its process, which cannot read it, starts again with an empty one
+	Save                          // a copy of a machine's disk is put aside, as a backup would be
+	Restore                       // its process runs again with the copy that was put aside last
+	Call                          // a machine's node starts under the name of another's from now on
+	Clone                         // a machine's process starts with a copy of another's disk: two with one identity
+	Invent                        // a stranger tells a machine of a member that is made up, at an address where nobody is
+	Bar                           // an operator bars a peer
+	Lift                          // the bar ends
+	Remove                        // an operator asks the seeds that a peer is removed; who answers them stays
+	Lose                          // a seed runs again with an empty disk, once all seeds have their seats
+	Recover                       // the disks of all seeds but one are lost for ever, once that one has a ledger, and an operator begins anew from it
+	Core                          // some machines are well from now on, whatever becomes of others: none may be removed, and all are in within a time
+	WantIn                        // a machine's process runs for the first time, and must be in within a time
+	WantOut                       // a machine is killed, and must be out within a time
+	WantHeard                     // a machine says a rumor, which others must hear within a time
 )
 
 var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
-	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", Delay: "delay", Duplicate: "duplicate",
+	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", LossDatagrams: "loss-datagrams", Delay: "delay", Duplicate: "duplicate",
 	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
 	Move: "move", Roam: "roam", Fill: "fill", Room: "room", Damage: "damage", Save: "save", Restore: "restore", Call: "call", Clone: "clone", Invent: "invent",
 	Bar: "bar", Lift: "lift", Remove: "remove", Lose: "lose", Recover: "recover",
@@ -78,14 +79,14 @@ func (v Verb) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 type Action struct {
 	At     time.Duration // since the world began
 	Verb   Verb
-	Who    []int         // machines by number, from 1: of Start to Leave, of Slow to Fail, and of Say; of Loss: whose, or none for the network's; of LossIn and LossOut: whose
+	Who    []int         // machines by number, from 1: of Start to Leave, of Slow to Fail, and of Say; of Loss: whose, or none for the network's; of LossIn, LossOut and LossDatagrams: whose
 	Anyone bool          // of Say: each time one of the running machines, drawn, instead of Who
 	Times  int           // of Say: 0 is 1
 	Every  time.Duration // of Say: from one time to the next
 	Size   int           // of Say: of the payload at least, in bytes
 	Fresh  bool          // of Restart: with a new disk, and so as a new identity
 	Groups [][]int       // of Partition; of Cut: from one machine to one other
-	Share  float64       // of Loss, LossIn, LossOut, Duplicate, Reorder and Fail: probability; of Drift: what the clock gains, as a share
+	Share  float64       // of Loss, LossIn, LossOut, LossDatagrams, Duplicate, Reorder and Fail: probability; of Drift: what the clock gains, as a share
 	Delay  time.Duration // of Delay, Reorder, Slow, Jump and Disk; of Core and what it must do: at most
 	Spread time.Duration // of Delay: from one packet to another; 0: half of it
 }
@@ -121,6 +122,7 @@ type crowd struct{ nodes, seeds int }
 //	at 51s  leave n6
 //	at 52s  loss 0.2                  # or `loss 0.8 n3`: all that n3 sends and receives
 //	at 52s  loss-in 0.8 n3            # what it receives only; `loss-out 0.8 n3`: what it sends
+//	at 52s  loss-datagrams 1 n3       # what it sends and receives by datagram; streams go on
 //	at 53s  delay 20ms
 //	at 53s  delay 20ms 100ms          # and up to 100 ms longer, instead of half of it
 //	at 54s  duplicate 0.05            # of the datagrams
@@ -268,7 +270,7 @@ func (a *Action) parseMachineDial(words []string, all crowd) (err error) {
 			}
 			words = words[1:]
 		}
-	case a.Verb == Fail || a.Verb == LossIn || a.Verb == LossOut:
+	case a.Verb == Fail || a.Verb == LossIn || a.Verb == LossOut || a.Verb == LossDatagrams:
 		example = "0.1 n3"
 		if a.Share, err = parseShare(a.Verb, words); err != nil {
 			return err
@@ -453,7 +455,7 @@ func (a *Action) named(nodes int) string {
 			}
 			words = appendMachines(words, group, nodes)
 		}
-	case Loss, LossIn, LossOut, Duplicate, Drift, Fail:
+	case Loss, LossIn, LossOut, LossDatagrams, Duplicate, Drift, Fail:
 		words = appendMachines(append(words, strconv.FormatFloat(a.Share, 'g', -1, 64)), a.Who, nodes)
 	case Delay:
 		if words = append(words, a.Delay.String()); a.Spread > 0 {

@@ -172,6 +172,10 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 		return "ends, and is in: " + e.Text
 	case hearsay.EventTwin:
 		return fmt.Sprintf("hears that another process has its identity, at %s", e.Addr)
+	case hearsay.EventDeaf:
+		return "gets no datagrams: all goes by stream"
+	case hearsay.EventHears:
+		return "gets datagrams again"
 	case hearsay.EventLate:
 		return fmt.Sprintf("finds itself late by %s", short(e.Took))
 	case hearsay.EventAlone:

@@ -184,7 +184,7 @@ func (w *World) Do(a Action) {
 	w.log.act(w.now, &a, w.config.Nodes)
 	w.counts.act(&a)
 	switch a.Verb {
-	case Partition, Cut, Heal, Loss, LossIn, LossOut, Duplicate, Delay, Reorder:
+	case Partition, Cut, Heal, Loss, LossIn, LossOut, LossDatagrams, Duplicate, Delay, Reorder:
 		w.disturb(&a)
 	case Say:
 		w.lastSaid = w.now
@@ -212,7 +212,7 @@ func (w *World) Do(a Action) {
 		}
 	}
 	switch a.Verb {
-	case Partition, Cut, Heal, Loss, LossIn, LossOut, Delay, Duplicate, Reorder, Slow, Drift, Fail, Fill, Room:
+	case Partition, Cut, Heal, Loss, LossIn, LossOut, LossDatagrams, Delay, Duplicate, Reorder, Slow, Drift, Fail, Fill, Room:
 		w.check.disturbed(w.now, w.whole())
 	}
 	if a.Verb != Start && a.Verb != Core && a.Verb != WantHeard && a.Verb != Call {
@@ -231,6 +231,10 @@ func (w *World) disturb(a *Action) {
 		w.heal()
 	case Loss, LossIn, LossOut:
 		w.setLoss(a)
+	case LossDatagrams:
+		for _, number := range a.Who {
+			w.machines[number-1].lossDatagrams = a.Share
+		}
 	case Duplicate:
 		w.network.duplicate = a.Share
 	case Reorder:

@@ -55,6 +55,7 @@
 //	22  Hello        degree 1
 //	23  HelloAck     accepted 1 · degree 1
 //	24  Unlink
+//	25  Deaf
 //
 //	32  SeatHello    slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats · founding 32 and ruling, if flags
 //	                 say so · signature 64

@@ -38,6 +38,7 @@ func FuzzSeen(f *testing.F)        { fuzzBody(f, kindSeen) }
 func FuzzHello(f *testing.F)       { fuzzBody(f, kindHello) }
 func FuzzHelloAck(f *testing.F)    { fuzzBody(f, kindHelloAck) }
 func FuzzUnlink(f *testing.F)      { fuzzBody(f, kindUnlink) }
+func FuzzDeaf(f *testing.F)        { fuzzBody(f, kindDeaf) }
 
 // fuzzBody tries bodies of one kind, in a sound packet.
 func fuzzBody(f *testing.F, k kind) {

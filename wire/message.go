@@ -35,6 +35,7 @@ const (
 	kindHello
 	kindHelloAck
 	kindUnlink
+	kindDeaf
 )
 
 // kindOf gives the number of a message; 0, which nobody knows, if it has none.
@@ -88,6 +89,8 @@ func kindOf(m hearsay.Message) kind {
 		return kindHelloAck
 	case *hearsay.Unlink:
 		return kindUnlink
+	case *hearsay.Deaf:
+		return kindDeaf
 	}
 	if k := kindOfPetition(m); k != 0 {
 		return k

@@ -57,6 +57,7 @@ type Decoder struct {
 	hello       hearsay.Hello
 	helloAck    hearsay.HelloAck
 	unlink      hearsay.Unlink
+	deaf        hearsay.Deaf
 
 	claims []hearsay.Claim
 	stock

@@ -130,13 +130,15 @@ func drawRumors(t *rapid.T, k kind) hearsay.Message {
 		return &hearsay.HelloAck{Accepted: rapid.Bool().Draw(t, "accepted"), Degree: rapid.Byte().Draw(t, "degree")}
 	case kindUnlink:
 		return &hearsay.Unlink{}
+	case kindDeaf:
+		return &hearsay.Deaf{}
 	}
 	return &hearsay.News{}
 }
 
 func allKinds() []kind {
 	var all []kind
-	for k := kindPing; k <= kindUnlink; k++ {
+	for k := kindPing; k <= kindDeaf; k++ {
 		all = append(all, k)
 	}
 	for k := kindSeatHello; k <= kindRosterPart; k++ {

@@ -37,7 +37,7 @@ func appendRumors(dst []byte, m hearsay.Message) []byte {
 	case *hearsay.HelloAck:
 		return append(appendBool(dst, m.Accepted), m.Degree)
 	}
-	return dst // Join, News, Unlink
+	return dst // Join, News, Unlink, Deaf
 }
 
 // readRumors reads what appendRumors wrote, into d's storage.
@@ -72,6 +72,8 @@ func (d *Decoder) readRumors(r *reader, k kind) hearsay.Message {
 		return &d.helloAck
 	case kindUnlink:
 		return &d.unlink
+	case kindDeaf:
+		return &d.deaf
 	}
 	r.fail(hearsay.DropUnknownKind)
 	return nil

@@ -145,6 +145,7 @@ func samples() []sample {
 		{name: "hello", kind: kindHello, says: "shall we be neighbors? I have 3", body: &hearsay.Hello{Degree: 3}, bodyLayout: "degree 1"},
 		{name: "hello-ack", kind: kindHelloAck, says: "yes; now I have 5", body: &hearsay.HelloAck{Accepted: true, Degree: 5}, bodyLayout: "accepted 1 · degree 1"},
 		{name: "unlink", kind: kindUnlink, says: "neighbors no more", body: &hearsay.Unlink{}},
+		{name: "deaf", kind: kindDeaf, says: "datagrams do not come here", body: &hearsay.Deaf{}},
 	})
 }
 

@@ -122,12 +122,15 @@ func (h *half) start(t *testing.T, binary string, number int, first string) {
 // cut drops all that one half sends over the cable, and all that comes.
 func cut(t *testing.T, h *half) {
 	t.Helper()
+	filter(t, h, `chain in { type filter hook input priority 0; iifname "cable" drop; }
+		chain out { type filter hook output priority 0; oifname "cable" drop; }`)
+}
+
+// filter has one half drop what chains say.
+func filter(t *testing.T, h *half, chains string) {
+	t.Helper()
 	rules := exec.Command("ip", "netns", "exec", h.namespace, "nft", "-f", "-")
-	rules.Stdin = strings.NewReader(`
-		table inet cut {
-			chain in { type filter hook input priority 0; iifname "cable" drop; }
-			chain out { type filter hook output priority 0; oifname "cable" drop; }
-		}`)
+	rules.Stdin = strings.NewReader("table inet cut {\n" + chains + "\n}")
 	if out, err := rules.CombinedOutput(); err != nil {
 		t.Fatalf("nft: %v\n%s", err, out)
 	}

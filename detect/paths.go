@@ -1,0 +1,123 @@
+package detect
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// This file finds out whether datagrams get through. Firewalls and meshes exist that carry streams
+// and drop all datagrams, to and from one member or between two sites. Its stream pings keep such a
+// member alive, so all else must come to it by stream, too. A member that has answered a ping by
+// stream, and no datagram, is sent some more. If it answers none of them it is probed once more, next.
+// If that comes to the same, all that goes to it goes by stream until it answers a datagram. Each probe
+// begins with one, so that is noticed within a lap.
+//
+// If several probes in a row come to that, it is this node to which datagrams do not come. Then it
+// sends everything by stream, and says so to its neighbors and to each member that it probes
+// (hearsay.Deaf).
+
+const (
+	// streamedMost is how many members are known to be reached by stream only; the oldest make
+	// room. A guess: some times the links of a node, as two sites may have nothing but streams
+	// between them.
+	streamedMost = 256
+
+	// morePings is how many more datagrams are sent to a member that has answered by stream: where
+	// a tenth of all is lost each way, all four are in one of 770 probes.
+	morePings = 3
+
+	// deafAfter is after how many such probes in a row, each of another member, this node takes
+	// itself for the one that gets no datagrams.
+	deafAfter = 3
+)
+
+// paths is what is known of datagrams.
+type paths struct {
+	streamed []netip.AddrPort // who is reached by stream only, the newest last
+	doubted  hearsay.NodeID   // whose last probe was answered by stream only, for the first time
+	again    bool             // it is probed next
+	latest   hearsay.NodeID   // whose was so the last time
+	inRow    int              // probes in a row, each of another member than the one before, that were answered by stream only
+	since    time.Time        // when the first of these began
+}
+
+// byStream notes that a member, of so many, whose probe began at a time, has answered by stream, and
+// no datagram. Two probes of the same one tell of that one, unless there is no other.
+func (p *paths) byStream(id hearsay.NodeID, addr netip.AddrPort, began time.Time, members int) {
+	if p.inRow == 0 {
+		p.since = began
+	}
+	if id != p.latest || members == 1 {
+		p.latest = id
+		p.inRow++
+	}
+	if again := p.doubted; again != id {
+		p.doubted, p.again = id, true
+		return
+	}
+	p.doubted = hearsay.NodeID{}
+	p.add(addr)
+}
+
+// byDatagram notes that a member has answered a datagram.
+func (p *paths) byDatagram(id hearsay.NodeID, addr netip.AddrPort) {
+	p.inRow, p.latest = 0, hearsay.NodeID{}
+	if p.doubted == id {
+		p.doubted, p.again = hearsay.NodeID{}, false
+	}
+	if len(p.streamed) > 0 {
+		p.streamed = slices.DeleteFunc(p.streamed, func(a netip.AddrPort) bool { return a == addr })
+	}
+}
+
+// takeDoubted gives the member that is to be probed once more, if there is one.
+func (p *paths) takeDoubted() (id hearsay.NodeID, again bool) {
+	again, p.again = p.again, false
+	return p.doubted, again
+}
+
+func (p *paths) add(addr netip.AddrPort) {
+	if slices.Contains(p.streamed, addr) {
+		return
+	}
+	if len(p.streamed) >= streamedMost {
+		p.streamed = slices.Delete(p.streamed, 0, 1)
+	}
+	p.streamed = append(p.streamed, addr)
+}
+
+// Streamed is how many members are reached by stream only.
+func (s *Swim) Streamed() int { return len(s.paths.streamed) }
+
+// Deaf takes the word of a member that it gets no datagrams. It must have come by stream from the
+// IP address that the roster has of the member.
+func (s *Swim) Deaf(addr netip.AddrPort) { s.paths.add(addr) }
+
+// IsDeaf reports whether datagrams do not come to this node, and since when.
+func (s *Swim) IsDeaf() (since time.Time, deaf bool) {
+	return s.paths.since, s.paths.inRow >= deafAfter
+}
+
+// Streams reports whether a packet that would go as a datagram must go by stream. The first ping of
+// a probe need not: it shows whether datagrams get through again. Nor does an answer to where a
+// datagram came from, which nobody has proven, unless a member is there that is reached by stream only.
+func (s *Swim) Streams(p *hearsay.Packet) bool {
+	deaf := s.paths.inRow >= deafAfter && !p.Answer
+	if len(s.paths.streamed) == 0 && !deaf {
+		return false
+	}
+	switch m := p.Body.(type) {
+	case *hearsay.Ack:
+		return false // it goes back the way the ping came, or both ends would wait for a datagram of the other
+	case *hearsay.Ping:
+		if m.Seq == s.probe.seq || m.Seq == s.last.seq {
+			return false
+		}
+		addr, listed := s.directory.Addr(m.Target)
+		deaf = deaf && listed && addr == p.Addr // streams are not dialled to addresses that are only named
+	}
+	return deaf || slices.Contains(s.paths.streamed, p.Addr)
+}

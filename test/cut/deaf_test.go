@@ -1,0 +1,75 @@
+package cut
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay/test/process"
+)
+
+// deafWithin is how long a member that gets no datagrams any more may take to say so, and its rumors to
+// be with all: some of its probes, each a second.
+const deafWithin = 30 * time.Second
+
+// TestDeafMember drops all datagrams between one member and the others, while streams go on: it stays a
+// member like the others, and says what is wrong with it.
+func TestDeafMember(t *testing.T) {
+	if os.Getenv(variable) == "" {
+		t.Skipf("needs root; set %s=1, or make cut", variable)
+	}
+	binary := process.Binary(t)
+	halves := wire(t)
+	for n := range perHalf {
+		halves[0].start(t, binary, n, halves[0].ip)
+	}
+	deaf := halves[1]
+	deaf.start(t, binary, 0, halves[0].ip)
+	until(t, binary, halves, formedWithin, alive)
+
+	filter(t, deaf, `chain in { type filter hook input priority 0; iifname "cable" meta l4proto udp drop; }
+		chain out { type filter hook output priority 0; oifname "cable" meta l4proto udp drop; }`)
+	told := process.Until(t, "told", deafWithin, func() string {
+		if ready := deaf.ask(t, binary, 0, "status"); !strings.Contains(ready, "datagrams (UDP) have not got through") {
+			return ready
+		}
+		return ""
+	})
+	said := []string{deaf.ask(t, binary, 0, "say", "from the deaf one"), halves[0].ask(t, binary, 1, "say", "to the deaf one")}
+	heard := process.Until(t, "heard", deafWithin, func() string {
+		for _, h := range halves {
+			for n := range h.nodes {
+				if rumors := h.ask(t, binary, n, "rumors"); !strings.Contains(rumors, "from the deaf one") || !strings.Contains(rumors, "to the deaf one") {
+					return fmt.Sprintf("%s holds\n%s", h.nodes[n].name, rumors)
+				}
+			}
+		}
+		return ""
+	})
+	t.Logf("told after %v; all hold the rumors %q after %v", told, said, heard)
+	until(t, binary, halves, askTimeout, alive)
+
+	mend(t, deaf)
+	process.Until(t, "well again", deafWithin, func() string {
+		if status := deaf.ask(t, binary, 0, "status"); strings.Contains(status, "datagrams (UDP) have not got through") {
+			return status
+		}
+		return ""
+	})
+}
+
+// ask runs a command of the program against one of a half's nodes, and gives what it prints, or the error.
+func (h *half) ask(t *testing.T, binary string, n int, args ...string) string {
+	ctx, cancel := context.WithTimeout(t.Context(), askTimeout)
+	defer cancel()
+	args = append([]string{"netns", "exec", h.namespace, binary}, append(args, "--node", "http://"+h.nodes[n].http)...)
+	out, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Sprintf("%v: %s", err, out)
+	}
+	return string(out)
+}
