@@ -37,6 +37,7 @@ type Stats struct {
 
 	Twin        netip.AddrPort `json:"twin,omitzero"`  // where another process has shown lately that it runs with this node's identity
 	DeafFor     float64        `json:"deaf_s"`         // seconds for which no datagram has come to this node, though streams do; 0: they do
+	Unreached   float64        `json:"unreached_s"`    // seconds for which no member has reached this node at its address, though members answer it; 0: they do
 	Streamed    int            `json:"streamed"`       // members that are reached by stream only
 	AddressGone float64        `json:"address_gone_s"` // seconds for which this machine has not had the node's own address; 0: it has
 
@@ -100,6 +101,8 @@ func (s *Stats) Trouble() string {
 	switch {
 	case s.AddressGone > 0:
 		return fmt.Sprintf("this machine has not had this node's own address for %.0f s: others cannot reach it, and remove it; give the address back, or start the node with another", s.AddressGone)
+	case s.Unreached > 0:
+		return fmt.Sprintf("nobody has reached this node for %.0f s at the address that it tells others, though others answer it: they hold it for failed, or never listed it; start it with --advertise and an address at which they reach it", s.Unreached)
 	case s.DeafFor > 0:
 		return fmt.Sprintf("datagrams (UDP) have not got through between this node and others for %.0f s, and streams (TCP) do: all goes by stream; let UDP through to this node's port, and from it", s.DeafFor)
 	case s.Twin.IsValid():

@@ -46,6 +46,7 @@ type Agent struct {
 	resolver  *resolver
 	source    *outbound // from which this node sends
 	home      home
+	unreached bool    // it was logged; of the goroutine that follows the machine's addresses
 	moving    *moving // nil: the address that others are told is configured
 
 	idle chan struct{} // closed when the loop has ended
@@ -107,7 +108,7 @@ func prepare(ctx context.Context, cfg Config) (a *Agent, err error) {
 	}
 	a.home.addr, a.home.has = addr, isOnMachine
 	if bind, _ := parseBind(cfg.Bind); cfg.Role == hearsay.RolePeer && cfg.Advertise == "" && bind.ip.IsUnspecified() {
-		ip, byRoute := routed(ctx, bind.ip, cfg.towards(join))
+		ip, byRoute := routed(ctx, bind.ip, cfg.towards(join), nil)
 		bound := netip.AddrPortFrom(bind.ip, addr.Port())
 		a.moving = &moving{bound: bound, join: cfg.towards(join), tells: addr, routed: byRoute && ip == addr.Addr()}
 	}
@@ -304,7 +305,7 @@ func (a *Agent) run() {
 	a.resolver.again()
 	ctx, cancel := context.WithCancel(context.Background())
 	var following sync.WaitGroup
-	if a.moving != nil || a.home.isWatched() {
+	if a.moving != nil || !a.home.addr.Addr().IsLoopback() {
 		following.Go(func() { a.follow(ctx) })
 	}
 	go a.live(func() { cancel(); following.Wait() })

@@ -24,13 +24,17 @@ type moving struct {
 // interface: a link that goes and comes back takes its route with it. A guess.
 const lostMost = 3
 
+// unreachedMost is for how long nobody may have reached a node at its address before the one of the
+// route to others counts for more. A guess: each member is pinged once a second in the mean.
+const unreachedMost = 10 * time.Second
+
 // look chooses anew, and reports whether that is another address. One that the machine still
-// has stays, unless it was taken only because there was no route: the network may come up after
-// the node.
-func (m *moving) look(ctx context.Context) (changed bool) {
+// has stays, unless it was taken only because there was no route, or nobody reaches it: the network may
+// come up after the node, and the machine may have had a route that leads nowhere.
+func (m *moving) look(ctx context.Context, who lookout) (changed bool) {
 	has := isOnMachine(m.tells.Addr())
-	ip, byRoute := routed(ctx, m.bound.Addr(), m.join)
-	if has && (m.routed || !byRoute) {
+	ip, byRoute := routed(ctx, m.bound.Addr(), m.join, who.others)
+	if has && (m.routed && who.unreached < unreachedMost || !byRoute) {
 		m.lost = 0
 		return false
 	}
@@ -85,13 +89,15 @@ func (h *home) goneFor(now time.Time) time.Duration {
 // follow has the node move as its machine does, if it chooses its address, and tells when the
 // machine does not have it, until ctx ends.
 func (a *Agent) follow(ctx context.Context) {
+	watched := a.moving != nil || a.home.isWatched()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(moveEvery):
 		}
-		if a.moving != nil && a.moving.look(ctx) {
+		who := a.reached(ctx)
+		if a.tellUnreached(who.wrong); a.moving != nil && a.moving.look(ctx, who) {
 			addr := a.moving.tells
 			a.home.addr = addr
 			a.cfg.Logger.Warn("This machine has another address; others are told", "addr", addr.String())
@@ -99,11 +105,56 @@ func (a *Agent) follow(ctx context.Context) {
 			a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.MoveTo(now, addr)) })
 		}
 		switch {
-		case !a.home.look(time.Now()):
+		case !watched || !a.home.look(time.Now()):
 		case a.home.goneFor(time.Now()) > 0:
 			a.cfg.Logger.Warn("This machine does not have this node's address any more: others cannot reach it", "addr", a.home.addr.String())
 		default:
 			a.cfg.Logger.Info("This machine has this node's address again", "addr", a.home.addr.String())
 		}
+	}
+}
+
+// towardsMost is towards how many contacts, and members, a node looks for its own address. A guess:
+// mostly all are reached the same way.
+const towardsMost = 4
+
+// lookout is what a node knows of who reaches it.
+type lookout struct {
+	others    []netip.AddrPort // who is to
+	unreached time.Duration    // for how long no member has
+	wrong     bool             // nobody does, though others answer it
+}
+
+// reached asks the node who reaches it; it knows of nobody any more once ctx has ended.
+func (a *Agent) reached(ctx context.Context) lookout {
+	answer := make(chan lookout, 1)
+	asked := a.inbox.put(func(now time.Time) {
+		n := a.loop.node
+		others := n.Towards(towardsMost)
+		if from := a.streams.from.Load(); from != nil { // of a first member, which has no contacts
+			others = append(others, *from)
+		}
+		answer <- lookout{others, n.Unreached(now), n.Stats().Unreached > 0}
+	})
+	if !asked {
+		return lookout{}
+	}
+	select {
+	case l := <-answer:
+		return l
+	case <-ctx.Done():
+		return lookout{}
+	}
+}
+
+// tellUnreached logs once that nobody reaches this node, and once that somebody does again.
+func (a *Agent) tellUnreached(wrong bool) {
+	if wrong == a.unreached {
+		return
+	}
+	if a.unreached = wrong; wrong {
+		a.cfg.Logger.Error("Nobody reaches this node at its address, though others answer it", "addr", a.home.addr.String(), "hint", "start it with --advertise and an address at which others reach it")
+	} else {
+		a.cfg.Logger.Info("Others reach this node again", "addr", a.home.addr.String())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -159,7 +160,7 @@ func (c *Config) advertised(ctx context.Context, bound netip.AddrPort, join []ad
 	if !bound.Addr().IsUnspecified() {
 		return bound, nil
 	}
-	if ip, ok := routed(ctx, bound.Addr(), join); ok {
+	if ip, ok := routed(ctx, bound.Addr(), join, nil); ok {
 		return netip.AddrPortFrom(ip, bound.Port()), nil
 	}
 	if ip, ok := interfaceAddr(bound.Addr()); ok {
@@ -168,10 +169,10 @@ func (c *Config) advertised(ctx context.Context, bound netip.AddrPort, join []ad
 	return netip.AddrPort{}, fmt.Errorf("bind %s: this machine has no address at which others would reach it: set advertise, or bind to one address", bound)
 }
 
-// routed gives the address from which this machine would send to those that it is to join, or
-// else to the rest of the world.
-func routed(ctx context.Context, local netip.Addr, join []address) (netip.Addr, bool) {
-	for _, to := range append(literal(join), somewhere(local)...) {
+// routed gives the address from which this machine would send to those that it is to join, to others
+// that it knows of, or else to the rest of the world.
+func routed(ctx context.Context, local netip.Addr, join []address, others []netip.AddrPort) (netip.Addr, bool) {
+	for _, to := range slices.Concat(literal(join), others, somewhere(local)) {
 		if ip, ok := sourceTowards(ctx, to); ok && sameFamily(local, to.Addr()) {
 			return ip, true
 		}

@@ -60,15 +60,15 @@ func TestMoving(t *testing.T) {
 	home := address{host: "127.0.0.1", ip: localhost, port: 7}
 	away := netip.MustParseAddrPort("192.0.2.77:7946")
 	m := &moving{bound: netip.MustParseAddrPort("0.0.0.0:7946"), join: []address{home}, tells: away, routed: true}
-	if !m.look(t.Context()) || m.tells != netip.AddrPortFrom(localhost, 7946) || !m.routed {
+	if !m.look(t.Context(), lookout{}) || m.tells != netip.AddrPortFrom(localhost, 7946) || !m.routed {
 		t.Fatalf("%+v", m)
 	}
-	if m.look(t.Context()) {
+	if m.look(t.Context(), lookout{}) {
 		t.Errorf("moves again: %+v", m)
 	}
 	m.tells = away
 	m.routed = false
-	if !m.look(t.Context()) || m.tells.Addr() != localhost {
+	if !m.look(t.Context(), lookout{}) || m.tells.Addr() != localhost {
 		t.Errorf("stays at an address without a route: %+v", m)
 	}
 }

@@ -60,7 +60,8 @@ type delivering func(packet []byte, class quota.Class, from netip.AddrPort, evic
 // them.
 type streams struct {
 	listener *net.TCPListener
-	source   *outbound // from which it dials
+	source   *outbound                      // from which it dials
+	from     atomic.Pointer[netip.AddrPort] // of the last packet on a stream that another has dialled
 	counters *counters
 	deliver  delivering
 	lines    *lineServer    // answers who speaks JSON lines; nil, in tests: nobody does
@@ -382,6 +383,9 @@ func (s *streams) await(st *stream, r *bufio.Reader) error {
 func (s *streams) arrived(st *stream, packet []byte, class quota.Class) {
 	s.mu.Lock()
 	st.reading, st.brought, st.used = false, true, time.Now()
+	if st.accepted {
+		s.from.Store(&st.remote)
+	}
 	may := s.frames.Take(st.used, quota.Sender{Class: class, Addr: netip.AddrPortFrom(st.source, 0)}, 1)
 	s.mu.Unlock()
 	s.counters.streamsIn.Add(1)

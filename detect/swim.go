@@ -446,7 +446,7 @@ func (s *Swim) endProbe(now time.Time) {
 	case asked == 0:
 	case s.probe.nacks == asked:
 		s.worsen(-1)
-	case s.probe.nacks == 0 && !s.heardSince(s.probe.began) && !s.proven():
+	case s.probe.nacks == 0 && !s.HeardSince(s.probe.began) && !s.proven():
 		s.worsen(1)
 	}
 	for _, seat := range s.probe.relays.seats[:asked] {
@@ -457,8 +457,8 @@ func (s *Swim) endProbe(now time.Time) {
 	s.fail(now, "")
 }
 
-// heardSince reports whether any member has answered this node since a time.
-func (s *Swim) heardSince(since time.Time) bool {
+// HeardSince reports whether any member has answered this node since a time.
+func (s *Swim) HeardSince(since time.Time) bool {
 	newest := len(s.answerers) - 1
 	return newest >= 0 && !s.answerers[newest].at.Before(since)
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/netip"
+	"time"
 
 	"hearsay"
 	"hearsay/quota"
@@ -54,3 +55,24 @@ func (n *Node) Addrs() []netip.AddrPort {
 
 // Whereabouts tells where the roster has a living member other than this node.
 func (n *Node) Whereabouts(id hearsay.NodeID) (netip.AddrPort, bool) { return n.roster.Addr(id) }
+
+// Towards tells some of the addresses from which others must reach this node: contacts and members, at
+// most so many of each.
+func (n *Node) Towards(most int) []netip.AddrPort { return n.roster.Towards(most) }
+
+// Unreached is for how long no member has reached this node.
+func (n *Node) Unreached(now time.Time) time.Duration { return n.roster.Unreached(now) }
+
+// unreachedFor is for how many seconds no member has pinged this node, though members answer it; 0: they
+// ping it, or do not answer either.
+func (n *Node) unreachedFor() float64 {
+	unreached := n.roster.Unreached(n.stepped)
+	if unreached < unreachedMost || n.gone() || !n.detect.HeardSince(n.stepped.Add(-unreachedMost/2)) {
+		return 0
+	}
+	return unreached.Seconds()
+}
+
+// unreachedMost is for how long a member may be pinged by nobody. Each is pinged once a second in the
+// mean: e^-20.
+const unreachedMost = 20 * time.Second

@@ -272,6 +272,20 @@ func (r *Roster) untoldAt() time.Time {
 	return r.hints.pinged.Add(untoldFor)
 }
 
+// Unreached is for how long no member has pinged this node, since its start at most.
+func (r *Roster) Unreached(now time.Time) time.Duration {
+	return now.Sub(later(r.hints.pinged, r.started))
+}
+
+// Towards gives some of the addresses that must reach this node: contacts, and members.
+func (r *Roster) Towards(most int) []netip.AddrPort {
+	addrs := slices.Clone(r.contacts.configured[:min(most, len(r.contacts.configured))])
+	for _, number := range r.living[:min(most, len(r.living))] {
+		addrs = append(addrs, r.addr(r.members.at(number)))
+	}
+	return addrs
+}
+
 // hintsDue is when tickHints must be called next, if at all before at.
 func (r *Roster) hintsDue(at time.Time) time.Time {
 	at = earlier(at, r.untoldAt())

@@ -297,7 +297,10 @@ func (c *checker) owed(now, grace time.Duration, steady []bool) (owed set) {
 			break
 		}
 		one := &c.identities[s.identity]
-		had := s.durable && !one.twinned && !s.lost && !s.expired && steady[one.machine] && one.running
+		if one.twinned {
+			continue // the first life of an identity takes what its twin has said for forged
+		}
+		had := s.durable && !s.lost && !s.expired && steady[one.machine] && one.running
 		for machine := range c.views {
 			had = had || steady[machine] && c.views[machine].heard.has(i)
 		}

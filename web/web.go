@@ -366,7 +366,7 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	switch seed := a.backend.Self().Role == hearsay.RoleSeed; {
 	case stats.DiskBehind > 0:
 		return &problem{http.StatusServiceUnavailable, diskBehind(&stats)}
-	case stats.AddressGone > 0:
+	case stats.AddressGone > 0, stats.Unreached > 0:
 		return &problem{http.StatusServiceUnavailable, stats.Trouble()}
 	case authority.Fork != nil && authority.Fork.Proven:
 		return &problem{http.StatusServiceUnavailable, authority.Fork.Text}
