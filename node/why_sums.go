@@ -393,6 +393,9 @@ func (n *Node) tellNobody(file *hearsay.CaseFile) {
 		file.Summary = fmt.Sprintf("Nobody called %s has been admitted, as far back as this node's ledger goes (epoch %d of %d), and here none was refused. "+
 			"Other seeds may have refused one: they can be asked, too.", file.Member.Name, n.seeded.authority.Oldest(), n.seeded.authority.Epoch())
 	}
+	if why := n.Authority().Why; why != "" {
+		file.Summary += fmt.Sprintf(" Of the seeds this node knows: %s.", why)
+	}
 	file.Nearest = fmt.Sprintf("It is admitted once it asks a seed, and %d of %d seeds see that it answers at its address.", needed, len(n.seeds()))
 }
 
