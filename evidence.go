@@ -255,6 +255,40 @@ type CaseFile struct {
 	Summary string `json:"summary"`           // one paragraph that a person can read
 	Nearest string `json:"nearest,omitempty"` // by rule what would have changed the outcome, or can: which answer, by when
 	Steps   []Step `json:"steps"`             // oldest first
+
+	Promises []Promise `json:"promises,omitempty"` // what Nearest says of times, for programs
+}
+
+// Promise is what comes of a case by some time, if the member goes on not answering and nothing
+// else fails meanwhile.
+type Promise struct {
+	What PromiseKind `json:"what"`
+	By   time.Time   `json:"by"` // about, by the clock of the node that tells it
+
+	AnySeed bool `json:"any_seed,omitempty"` // of an open case: one answer to any seed before its ruling keeps the member in
+}
+
+// PromiseKind is what is promised.
+type PromiseKind uint8
+
+// The kinds.
+const (
+	PromiseBrought PromiseKind = iota + 1 // a case about it is opened
+	PromiseRemoved                        // it is out by a ruling
+	PromiseDecided                        // the open case has ended, either way
+)
+
+var promiseWords = [...]string{PromiseBrought: "brought", PromiseRemoved: "removed", PromiseDecided: "decided"}
+
+// String gives the kind's word.
+func (k PromiseKind) String() string { return word(promiseWords[:], int(k)) }
+
+// MarshalText gives the form of String.
+func (k PromiseKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText takes the form of String.
+func (k *PromiseKind) UnmarshalText(text []byte) error {
+	return parseWord("promise", promiseWords[:], text, (*uint8)(k))
 }
 
 // Step is one thing that happened in a case.

@@ -152,15 +152,16 @@ func (n *Node) ledger() func(yield func(*hearsay.Ruling) bool) {
 
 // story is all that this node has of one node of a seeded network.
 type story struct {
-	n       *Node
-	m       hearsay.Member
-	events  []hearsay.Event   // oldest first
-	rulings []*hearsay.Ruling // about it, oldest first
-	given   []seating         // of a seed
-	seats   []hearsay.Seat
-	sat     []hearsay.Seat // who was given a seat before, as far as this node has it
-	bar     *hearsay.Bar   // on a seed, if it is barred
-	anew    hearsay.Epoch  // when one seed began anew by its own word, 0 if none did: before, others decided
+	n        *Node
+	m        hearsay.Member
+	events   []hearsay.Event   // oldest first
+	rulings  []*hearsay.Ruling // about it, oldest first
+	given    []seating         // of a seed
+	promises []hearsay.Promise // made in words so far
+	seats    []hearsay.Seat
+	sat      []hearsay.Seat // who was given a seat before, as far as this node has it
+	bar      *hearsay.Bar   // on a seed, if it is barred
+	anew     hearsay.Epoch  // when one seed began anew by its own word, 0 if none did: before, others decided
 }
 
 func (n *Node) storyOf(m hearsay.Member) *story {
@@ -218,6 +219,7 @@ func (n *Node) tellSeeded(now time.Time, m hearsay.Member) hearsay.CaseFile {
 	}
 	slices.SortStableFunc(file.Steps, func(a, b hearsay.Step) int { return a.At.Compare(b.At) })
 	s.sum(now, &file)
+	file.Promises = s.promises
 	return file
 }
 

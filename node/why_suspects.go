@@ -94,11 +94,11 @@ func (s *story) suspectSummary(now time.Time) (summary, nearest string) {
 		summary += fmt.Sprintf(": %s got no answer from it", h.accuser)
 	}
 	summary += ". " + h.words()
-	nearest = s.suspectNearest(now, &h)
 	summary += s.abstaining()
 	if words, ways, open := s.openCase(); open {
 		summary, nearest = summary+words, ways
 	} else {
+		nearest = s.suspectNearest(now, &h)
 		words, ways, _ := s.silence(now)
 		summary, nearest = summary+words, nearest+ways
 	}
@@ -121,6 +121,7 @@ func (s *story) openCase() (summary, nearest string, open bool) {
 			yes++
 		}
 	}
+	s.promises = append(s.promises, hearsay.Promise{What: hearsay.PromiseDecided, By: c.Expires, AnySeed: c.Rule != hearsay.RuleMajority})
 	answers := fmt.Sprintf("%d of %d seeds", seeds-c.Needed+1, seeds)
 	if c.Rule != hearsay.RuleMajority {
 		answers = "any one seed"
@@ -146,6 +147,7 @@ func (s *story) silence(now time.Time) (summary, nearest string, silent bool) {
 	if own.By.IsZero() {
 		return summary, fmt.Sprintf(" When %s brings it before the other seeds cannot be said while no quorum of them decides.", me), true
 	}
+	s.promises = append(s.promises, hearsay.Promise{What: hearsay.PromiseBrought, By: own.By})
 	return summary, fmt.Sprintf(" If it goes on not answering %s, that brings it before the other seeds after %s, by about %s.",
 		me, own.After, exactly(own.By.UnixMilli())), true
 }
@@ -215,6 +217,7 @@ func (s *story) suspectNearest(now time.Time, h *hearing) string {
 		return text + ". When that is cannot be said while no quorum of seeds is heard." + s.silentToSeeds()
 	}
 	if by := reported.Add(q.ShortTrial); now.Before(by) {
+		s.promises = append(s.promises, hearsay.Promise{What: hearsay.PromiseRemoved, By: by})
 		return text + fmt.Sprintf(". That is by about %s.", exactly(by.UnixMilli())) + s.silentToSeeds()
 	}
 	return text + ". Until then whoever accuses it goes on reporting it, if the seeds can be reached and a quorum of them is there." + s.silentToSeeds()

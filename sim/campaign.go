@@ -133,6 +133,7 @@ var coverage = [...]struct {
 	{"ballots", func(r *Result) uint64 { return r.Counts.Ballots }, 1, anyWorld},
 	{"aborts", func(r *Result) uint64 { return r.Counts.Aborts }, 1, stormWorld},
 	{"lost quorums", func(r *Result) uint64 { return r.Counts.QuorumLost }, 1, stormWorld},
+	{"promises kept", func(r *Result) uint64 { return r.Counts.Promises }, 1, anyWorld},
 	{"snapshots", func(r *Result) uint64 { return r.Counts.Snapshots }, 1, stormWorld},
 	{"rosters taken whole", func(r *Result) uint64 { return r.Counts.TakenWhole }, 1, stormWorld},
 	{"moves", func(r *Result) uint64 { return r.Counts.Moves }, 0, stormWorld},

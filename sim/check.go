@@ -32,13 +32,14 @@ const (
 	RuleForks                       // 3: two ledgers of one founding are found out, and said
 	RuleTwins                       // of two processes with one identity one stops, and never both
 	RuleCore                        // with seeds: a quorum of them and few peers do all in time, whatever became of the others
+	RulePromise                     // what a case file promises by a time comes true, if nothing further fails
 	RuleProgress                    // a node does not stand still: its deadline moves on
 )
 
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
 	RuleRumor: "rumor", RuleConverge: "converge", RuleSeen: "seen", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
-	RuleForks: "forks", RuleReflection: "reflection", RuleTwins: "twins", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
+	RuleForks: "forks", RuleReflection: "reflection", RuleTwins: "twins", RulePromise: "promise", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
 }
 
 // String gives the rule's word.
@@ -93,6 +94,7 @@ type checker struct {
 	ruin        ruin
 	cases       hearsay.CaseID // the highest number of one that was ruled, or that a seed has voted on
 	mentions    mentions
+	promises    promises
 }
 
 // identity is one who is or was in the world.

@@ -72,6 +72,7 @@ type Counts struct {
 	Ballots    uint64 `json:"ballots,omitempty"`     // as seeds counted them
 	Aborts     uint64 `json:"aborts,omitempty"`
 	QuorumLost uint64 `json:"quorum_lost,omitempty"` // as seeds felt it
+	Promises   uint64 `json:"promises,omitempty"`    // of case files, that came true
 	Snapshots  uint64 `json:"snapshots,omitempty"`   // of seeds
 	TakenWhole uint64 `json:"taken_whole,omitempty"` // rosters, instead of rulings
 

@@ -279,3 +279,10 @@ func ignoreFork(w *World, m *machine, p *hearsay.Packet) bool {
 	}
 	return true
 }
+
+// promiseEarly has a node tell that something comes sooner than it does.
+func promiseEarly(_ *World, _ *machine, file *hearsay.CaseFile) {
+	for i := range file.Promises {
+		file.Promises[i].By = file.Promises[i].By.Add(-5 * time.Second)
+	}
+}

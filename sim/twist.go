@@ -35,6 +35,9 @@ type twist struct {
 	// at it, and may change what the checker sees.
 	shows func(w *World, m *machine, shown *standing)
 
+	// tells sees what the node tells of a case when the checker asks, and may change it.
+	tells func(w *World, m *machine, file *hearsay.CaseFile)
+
 	// deadline changes when the node says that it is due.
 	deadline func(w *World, m *machine, at time.Time) time.Time
 

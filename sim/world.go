@@ -155,6 +155,7 @@ func (w *World) step(due *moment) {
 		w.checkRosters()
 		w.checkTwins()
 		w.checkForks()
+		w.askWhy()
 		w.askSeeds()
 		w.heedsPeers()
 		w.lookUpAgain()
@@ -341,6 +342,7 @@ func (w *World) tell(m *machine, events []hearsay.Event) {
 		if events[i].Kind == hearsay.EventSeedDiffers {
 			w.differs(m, &events[i])
 		}
+		w.redeems(m, &events[i])
 		w.log.tell(w.now, m, &events[i], w.check)
 	}
 }
