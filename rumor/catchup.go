@@ -305,6 +305,9 @@ func (r *Rumors) Seen(now time.Time, p *hearsay.Packet, m *hearsay.Seen) {
 	lacking := false
 	var noted []*origin
 	byOrigin(m.Ranges, func(id clock.Origin, theirs []clock.Range) {
+		if id == hearsay.OriginOf(r.self) {
+			r.numbers.take(id, theirs)
+		}
 		lacking = lacking || !clock.Cover(r.seen.context.Of(id), theirs) // perhaps of an origin that is not known here yet
 		if o := r.seen.origins[id]; o != nil {
 			o.theirs = theirs
@@ -402,7 +405,7 @@ func (r *Rumors) gone(of hearsay.Span) (missed []hearsay.SeenRange) {
 }
 
 // miss takes another's word that ranges can not be got from it any more.
-func (r *Rumors) miss(now time.Time, from hearsay.NodeID, l *link, told []hearsay.SeenRange) {
+func (r *Rumors) miss(now time.Time, p *hearsay.Packet, l *link, told []hearsay.SeenRange) {
 	if !hearsay.RangesAscend(told) {
 		r.drops[hearsay.DropMalformed]++
 		return
@@ -429,7 +432,7 @@ func (r *Rumors) miss(now time.Time, from hearsay.NodeID, l *link, told []hearsa
 		if gone = gone[:n]; n > 0 && gone[n-1].High > highest {
 			gone = append(slices.Clone(gone[:n-1]), clock.Range{Low: gone[n-1].Low, High: highest})
 		}
-		missed = r.missOf(from, l, id, gone) || missed
+		missed = r.missOf(p, l, id, gone) || missed
 	})
 	if missed { // and now others can have its word
 		r.compare.vain = 0
@@ -438,8 +441,8 @@ func (r *Rumors) miss(now time.Time, from hearsay.NodeID, l *link, told []hearsa
 }
 
 // missOf lets go of what of one origin somebody else has missed, too. It reports whether there was such.
-func (r *Rumors) missOf(from hearsay.NodeID, l *link, id clock.Origin, gone []clock.Range) (any bool) {
-	if from == hearsay.NodeID(id) || len(r.links) == 1 && l != nil {
+func (r *Rumors) missOf(p *hearsay.Packet, l *link, id clock.Origin, gone []clock.Range) (any bool) {
+	if p.From == hearsay.NodeID(id) && r.comesFrom(p) || len(r.links) == 1 && l != nil {
 		return r.letGo(id, gone)
 	}
 	if l == nil {
@@ -454,6 +457,12 @@ func (r *Rumors) missOf(from hearsay.NodeID, l *link, id clock.Origin, gone []cl
 	l.told += len(gone)
 	l.missed.AddRanges(id, gone)
 	return any
+}
+
+// comesFrom reports whether a packet comes from where its sender is listed, which anybody else has to forge, too.
+func (r *Rumors) comesFrom(p *hearsay.Packet) bool {
+	addr, listed := r.directory.Addr(p.From)
+	return listed && (addr == p.Addr || p.Stream && addr.Addr() == p.Addr.Addr())
 }
 
 // letGo counts as seen what nobody can give of one origin, and reports whether there was such. So many

@@ -2,7 +2,6 @@ package rumor
 
 import (
 	"math/rand/v2"
-	"time"
 
 	"hearsay"
 	"hearsay/clock"
@@ -16,18 +15,28 @@ const (
 
 // numbers are those of this node's own rumors.
 type numbers struct {
-	last     uint64    // used or left out
-	reserved uint64    // up to here they are reserved on disk
-	first    uint64    // from here to reserved they are this life's, and nobody else has used them; 0: it has said nothing
-	earlier  bool      // there were earlier lives
-	endAt    time.Time // from then on nobody can hold a rumor of theirs
-	ended    bool      // that is over
+	last     uint64 // used or left out
+	reserved uint64 // up to here they are reserved on disk
+	first    uint64 // from here to reserved they are this life's, and nobody else has used them; 0: it has said nothing
+	earlier  bool   // there were earlier lives
+
+	taken clock.Context // numbers that neighbors say they have seen, beyond the last: of lives that are forgotten, or forged
 }
 
-// begin starts a life.
-func (n *numbers) begin(endAt time.Time, earlier bool) {
-	if n.endAt, n.earlier = never, earlier; earlier {
-		n.endAt = endAt
+// takenMost bounds the ranges of numbers that are left out because neighbors have seen them. A guess.
+const takenMost = 64
+
+// take notes which numbers a neighbor has seen, so that none of them is used: it would not take the rumor.
+func (n *numbers) take(own clock.Origin, theirs []clock.Range) {
+	for len(theirs) > 0 && theirs[0].High <= n.last {
+		theirs = theirs[1:]
+	}
+	if len(theirs) == 0 || theirs[0].Low > n.last+maxForgot {
+		return
+	}
+	n.taken.AddRanges(own, theirs)
+	if taken := n.taken.Of(own); len(taken) > takenMost {
+		forgetBelow(&n.taken, own, taken[len(taken)-takenMost/2].Low)
 	}
 }
 
@@ -48,37 +57,20 @@ func (n *numbers) mine(number uint64) bool {
 }
 
 // next takes the next number, but for those that others have for this node's own.
-func (r *Rumors) next(now time.Time) uint64 {
+func (r *Rumors) next() uint64 {
 	n := &r.numbers
 	if n.first == 0 {
 		n.leap(r.random)
-		r.endLives(now)
 	}
-	n.last = r.seen.free(hearsay.OriginOf(r.self), n.last+1)
+	own := hearsay.OriginOf(r.self)
+	n.last++
+	for number := uint64(0); number != n.last; {
+		number = n.last
+		n.last = free(n.taken.Of(own), free(r.seen.context.Of(own), number))
+	}
 	if n.last > n.reserved {
 		n.reserved = n.last + blockSize - 1
 		r.out.Persist = append(r.out.Persist, &hearsay.ReservedNumbers{Upto: n.reserved})
 	}
 	return n.last
-}
-
-// tickNumbers lets go of earlier lives when nobody can hold a rumor of theirs any more.
-func (r *Rumors) tickNumbers(now time.Time) {
-	if n := &r.numbers; !now.Before(n.endAt) {
-		n.endAt, n.ended = never, true
-		r.endLives(now)
-	}
-}
-
-// endLives says that all numbers before this life's first are gone, if nobody can hold a rumor under
-// them any more: they were said too long ago, or left out. Everybody else keeps a range of an origin's numbers for each of its
-// lives until then, and has room for so many of them.
-func (r *Rumors) endLives(now time.Time) {
-	n := &r.numbers
-	if !n.ended || n.first <= 1 {
-		return
-	}
-	if r.letGo(hearsay.OriginOf(r.self), []clock.Range{{Low: 1, High: n.first - 1}}) {
-		r.compare.at = soonest(r.compare.at, now.Add(r.between(0, r.cfg.CompareEvery)))
-	}
 }

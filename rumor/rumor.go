@@ -106,7 +106,7 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 	if cfg.Strategy == Monger && cfg.Style.Pulls() {
 		r.monger.pollAt = now.Add(r.between(0, cfg.Poll))
 	}
-	r.numbers.begin(now.Add(cfg.KeepFor), len(records) > 0)
+	r.numbers.earlier = len(records) > 0
 	var kept []*hearsay.KeptRumor
 	for _, record := range records {
 		switch record := record.(type) {
@@ -158,7 +158,7 @@ func (r *Rumors) Say(now time.Time, data []byte) (clock.Dot, error) {
 	if err := hearsay.CheckRumorData(data); err != nil {
 		return clock.Dot{}, err
 	}
-	number, o := r.next(now), r.seen.of(hearsay.OriginOf(r.self))
+	number, o := r.next(), r.seen.of(hearsay.OriginOf(r.self))
 	e := &entry{origin: o, by: r.self, at: now}
 	e.ID, e.Data = clock.Dot{Origin: o.id, Counter: number}, bytes.Clone(data)
 	r.out.Persist = append(r.out.Persist, &hearsay.KeptRumor{Number: number, Said: now.UnixMilli(), Rumor: &e.Rumor})
@@ -194,7 +194,7 @@ func (r *Rumors) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
 		r.tellStale(p, r.dots[again:len(r.dots):len(r.dots)])
 	}
 	if len(m.Missed) > 0 {
-		r.miss(now, p.From, l, m.Missed)
+		r.miss(now, p, l, m.Missed)
 	}
 	r.flush(now)
 }
@@ -265,14 +265,19 @@ func (r *Rumors) check(now time.Time, rumor *hearsay.Rumor) (reason hearsay.Drop
 		return hearsay.DropOversized, false
 	case rumor.ID.Counter < 1 || rumor.ID.Counter > maxNumber:
 		return hearsay.DropFarFuture, false
+	case rumor.Age >= r.cfg.KeepFor: // nobody gives it any more (see give): made up, so that it is passed on to nobody who could deny it
+		return hearsay.DropUnexpected, false
 	}
 	ranges := r.seen.context.Of(rumor.ID.Origin)
 	if reason, ok := r.near(rumor.ID, ranges); !ok {
 		return reason, false
 	}
 	missed := r.seen.missed.Has(rumor.ID)
-	if len(ranges) >= maxRanges && !missed && !r.touches(rumor.ID) || missed && len(r.seen.late.Of(rumor.ID.Origin)) >= maxRanges {
+	if missed && len(r.seen.late.Of(rumor.ID.Origin)) >= maxRanges {
 		return hearsay.DropTableFull, false
+	}
+	if len(ranges) >= maxRanges && !missed && !r.touches(rumor.ID) {
+		r.makeRoom(rumor.ID.Origin)
 	}
 	o := r.seen.of(rumor.ID.Origin)
 	cost := rateEach * time.Duration(1+len(rumor.Data)/rateUnit)
@@ -294,6 +299,14 @@ func (r *Rumors) touches(id clock.Dot) bool {
 	return r.seen.context.Has(above) || r.seen.context.Has(below)
 }
 
+// makeRoom lets go of what was not seen between the older half of the ranges of an origin: it may come
+// late all the same. Else whoever makes up numbers with gaps would have others refuse what the origin says.
+func (r *Rumors) makeRoom(id clock.Origin) {
+	ranges := r.seen.context.Of(id)
+	older := ranges[:len(ranges)/2]
+	r.letGo(id, clock.Without([]clock.Range{{Low: older[0].Low, High: older[len(older)-1].High}}, ranges))
+}
+
 // near checks how far a number is from those seen. Of an origin of which
 // nothing was seen any may be the first: it may have said millions before this
 // node came.
@@ -309,8 +322,9 @@ func (r *Rumors) near(id clock.Dot, ranges []clock.Range) (reason hearsay.Drop, 
 		return hearsay.DropFarFuture, false
 	case !r.numbers.mine(id.Counter):
 		return 0, true // of an earlier life, also of one that the disk does not know, or of one on a copy of the disk
-	case len(ranges) >= maxRanges && !r.touches(id):
-		return hearsay.DropTableFull, false
+	}
+	if len(ranges) >= maxRanges && !r.touches(id) {
+		r.makeRoom(id.Origin)
 	}
 	// Nobody has said this: it is forged. Others hold it for ours, so the number is gone.
 	r.seen.add(r.seen.of(id.Origin), clock.Range{Low: id.Counter, High: id.Counter})
@@ -327,10 +341,6 @@ func (r *Rumors) deliver(now time.Time, e *entry) {
 	r.out.Events = append(r.out.Events, e.event())
 	r.stats.Delivered++
 	r.arrived(e)
-	if e.Age >= r.cfg.KeepFor {
-		r.changed(now, e)
-		return // the last to hear of it
-	}
 	r.store.add(e)
 	r.evict(now)
 	if e.Age >= r.cfg.PushFor {
@@ -360,7 +370,6 @@ func (r *Rumors) stranger(p *hearsay.Packet) bool {
 // Tick lets time pass.
 func (r *Rumors) Tick(now time.Time) {
 	r.evict(now)
-	r.tickNumbers(now)
 	switch r.cfg.Strategy {
 	case Tree:
 		r.tickTree(now)
@@ -373,7 +382,7 @@ func (r *Rumors) Tick(now time.Time) {
 
 // Deadline is when Tick must be called next.
 func (r *Rumors) Deadline() time.Time {
-	at := soonest(soonest(r.expiry(), r.numbers.endAt), r.compare.at)
+	at := soonest(r.expiry(), r.compare.at)
 	at = soonest(at, soonest(r.monger.cycleAt, r.monger.pollAt))
 	at = soonest(at, soonest(r.tree.announceAt, r.missingAt()))
 	for _, l := range r.links {

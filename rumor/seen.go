@@ -92,9 +92,8 @@ func forgetBelow(c *clock.Context, id clock.Origin, number uint64) {
 	c.AddRanges(id, ranges[first:])
 }
 
-// free gives the first number from one on that was not seen of an origin.
-func (s *seen) free(id clock.Origin, number uint64) uint64 {
-	ranges := s.context.Of(id)
+// free gives the first number from one on that is in none of the ranges.
+func free(ranges []clock.Range, number uint64) uint64 {
 	at, _ := slices.BinarySearchFunc(ranges, number, func(r clock.Range, number uint64) int { return cmp.Compare(r.High, number) })
 	if at < len(ranges) && ranges[at].Low <= number {
 		return ranges[at].High + 1 // ranges do not touch

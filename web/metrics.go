@@ -114,7 +114,7 @@ var families = []family{
 	total("hearsay_rumor_compares_total", "Hashes of what was heard sent to a neighbor.", func(s *hearsay.Stats) uint64 { return s.RumorCompares }),
 	total("hearsay_rumor_exchanges_total", "Lists of what was heard sent because hashes differed.", func(s *hearsay.Stats) uint64 { return s.RumorExchanges }),
 	total("hearsay_rumors_unsent_total", "Payloads for which the queue of a link had no room; comparing makes up for them.", func(s *hearsay.Stats) uint64 { return s.RumorsUnsent }),
-	total("hearsay_rumors_missed_total", "Rumors that nobody held any more when this node asked.", func(s *hearsay.Stats) uint64 { return s.RumorsMissed }),
+	total("hearsay_rumors_missed_total", "Rumors that nobody held any more when this node asked, but for those beside numbers that a restart has left out.", func(s *hearsay.Stats) uint64 { return s.RumorsMissed }),
 	gauge("hearsay_rumors_held", "Rumors held for those who come late.", func(s *hearsay.Stats) float64 { return float64(s.RumorsHeld) }),
 	gauge("hearsay_rumors_held_bytes", "Bytes of payload in the rumors held.", func(s *hearsay.Stats) float64 { return float64(s.RumorsHeldBytes) }),
 	gauge("hearsay_links", "Neighbors of this node in the overlay.", func(s *hearsay.Stats) float64 { return float64(s.Links) }),
