@@ -161,12 +161,13 @@ const (
 	DropFarFuture                // an incarnation more than a day ahead
 	DropUnproven                 // a death whose evidence does not hold
 	DropTableFull                // no room in a bounded table
+	DropEarly                    // from, or about, a node that may be a member: this one is not in yet, and cannot know
 	NumDrops
 )
 
 var dropWords = [NumDrops]string{
 	"queue-full", "rate", "oversized", "slow", "version", "network", "sealed", "truncated", "malformed",
-	"unknown-kind", "own", "misdirected", "unexpected", "stranger", "bad-signature", "far-future", "unproven", "table-full",
+	"unknown-kind", "own", "misdirected", "unexpected", "stranger", "bad-signature", "far-future", "unproven", "table-full", "early",
 }
 
 // String gives the reason's word.

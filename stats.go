@@ -100,7 +100,7 @@ func (s *Stats) Alone() string {
 func (s *Stats) Trouble() string {
 	switch {
 	case s.AddressGone > 0:
-		return fmt.Sprintf("this machine has not had this node's own address for %.0f s: others cannot reach it, and remove it; give the address back, or start the node with another", s.AddressGone)
+		return fmt.Sprintf("this machine has not had this node's own address for %.0f s: others cannot reach it; give the address back, or start the node with another", s.AddressGone)
 	case s.Unreached > 0:
 		return fmt.Sprintf("nobody has reached this node for %.0f s at the address that it tells others, though others answer it: they hold it for failed, or never listed it; start it with --advertise and an address at which they reach it", s.Unreached)
 	case s.DeafFor > 0:

@@ -117,7 +117,8 @@ func (n *Node) Receive(now time.Time, p *hearsay.Packet) *hearsay.Effects {
 		strangers := n.drops[hearsay.DropStranger]
 		n.receive(now, p)
 		if s := &n.seeded; s.follower != nil && s.stay.Epoch == 0 {
-			n.drops[hearsay.DropStranger] = strangers // who is in it cannot know before it is: all comes again
+			n.drops[hearsay.DropEarly] += n.drops[hearsay.DropStranger] - strangers // it has no ledger yet to tell members by
+			n.drops[hearsay.DropStranger] = strangers
 		}
 	}
 	return n.settle(now)

@@ -39,7 +39,7 @@ func (s *story) seatings() (found []seating) {
 				had = n.seeds()[seat.Slot].Addr == s.m.Addr
 			}
 			if has || had {
-				found = append(found, seating{r, seat, s.satBefore(old, seat.Slot)})
+				found = append(found, seating{r, seat, s.satBefore(old, seat)})
 			}
 		}
 	}
@@ -47,16 +47,26 @@ func (s *story) seatings() (found []seating) {
 }
 
 // satBefore names who sat in a seat, as far as this node knows.
-func (s *story) satBefore(old hearsay.Seat, slot uint8) string {
+func (s *story) satBefore(old, given hearsay.Seat) string {
 	if !old.Key.IsZero() {
 		return s.sitter(old.Key.NodeID())
 	}
 	for _, m := range s.n.Members(nil) {
-		if m.Role == hearsay.RoleSeed && m.Addr == s.n.seeds()[slot].Addr && !s.n.isSeed(m.ID) {
+		if m.Role == hearsay.RoleSeed && m.Addr == s.n.seeds()[given.Slot].Addr && !s.n.isSeed(m.ID) && !s.hadSeat(m.ID) {
 			return s.sitter(m.ID)
 		}
 	}
 	return "an earlier seed"
+}
+
+// hadSeat reports whether a ruling here has given a node a seat: it did not sit there before all rulings.
+func (s *story) hadSeat(id hearsay.NodeID) bool {
+	for r := range s.n.ledger() {
+		if slices.ContainsFunc(r.Seats, func(seat hearsay.Seat) bool { return !seat.Key.IsZero() && seat.Key.NodeID() == id }) {
+			return true
+		}
+	}
+	return false
 }
 
 // sitter names a seed by its identity, too: whoever comes after it in its seat often has its name.

@@ -40,6 +40,7 @@ type asked struct {
 	addr  netip.AddrPort
 	id    hearsay.NodeID // who was last there; zero if that is not known
 	seq   uint64         // of the ping; zero for a Join
+	met   bool           // by a Join, whoever is at a configured contact, while this node has joined already
 	until time.Time
 }
 
@@ -193,8 +194,9 @@ func (r *Roster) tickContacts(now time.Time) {
 	}
 }
 
-// join asks who is at an address for a roster; if an id is given, nobody else.
-func (r *Roster) join(now time.Time, addr netip.AddrPort, id hearsay.NodeID) {
+// join asks the node at an address for a roster; if an id is given, no other one. It gives what is
+// awaited.
+func (r *Roster) join(now time.Time, addr netip.AddrPort, id hearsay.NodeID) *asked {
 	if r.seeded() {
 		id = hearsay.NodeID{} // the ledger says who is in
 	}
@@ -202,6 +204,7 @@ func (r *Roster) join(now time.Time, addr netip.AddrPort, id hearsay.NodeID) {
 	p := hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Join{Target: id}}
 	r.Introduce(&p)
 	r.out.Send = append(r.out.Send, p)
+	return &r.contacts.asked[len(r.contacts.asked)-1]
 }
 
 // tryContacts pings contacts that are no living members: members that are dead, those that
@@ -381,15 +384,26 @@ func (r *Roster) Join(now time.Time, p *hearsay.Packet) {
 
 // Expects reports whether a roster from there was asked for. By datagram it
 // was not: anybody could forge where that came from.
-func (r *Roster) Expects(p *hearsay.Packet) bool { return p.Stream && r.contacts.expects(p.Addr, p.From) }
+func (r *Roster) Expects(p *hearsay.Packet) bool {
+	return p.Stream && r.contacts.expects(p.Addr, p.From)
+}
 
 // TakeRoster is told that a roster came, after its claims were taken.
 func (r *Roster) TakeRoster(now time.Time, p *hearsay.Packet, m *hearsay.Roster) {
 	c := &r.contacts
-	if !m.More {
-		c.asked = slices.DeleteFunc(c.asked, func(a asked) bool { return a.addr == p.Addr && a.seq == 0 })
+	if m.More {
+		return
 	}
-	if c.joined || m.More {
+	meets := false
+	c.asked = slices.DeleteFunc(c.asked, func(a asked) bool {
+		was := a.addr == p.Addr && a.seq == 0
+		meets = meets || was && a.met
+		return was
+	})
+	if c.joined {
+		if meets {
+			r.event(hearsay.Event{At: now, Kind: hearsay.EventMeeting, Subject: p.From, Addr: p.Addr})
+		}
 		return
 	}
 	c.joined, c.attempts, c.tryAt = true, 0, now.Add(r.cfg.ContactEvery)

@@ -6,12 +6,12 @@ import (
 	"hearsay"
 )
 
-// An open network is known by its name alone, and many have the default one. The address of a
-// member that died may be given to a member of another network of that name: what is meant for the
-// former comes to the latter until its death is known, and each try to find it again does, for
-// ever. The two networks must not become one by that. So a contact is an address and who was
-// there, unless it is configured, and what a stranger sends counts only where it names this node:
-// one of another network knows this node's name only if somebody has told it to join here.
+// An open network is known by its name alone, and many have the default name. When a member dies, its
+// address may be given to a member of another network of that name. The others go on sending there:
+// until they know of the death, and then now and then, to find the member again. The two networks must
+// not become one by that. So a contact is an address and an identity, unless it is configured, and a
+// packet of a stranger counts only where it names this node. A node of another network knows that name
+// only if somebody has told it to join here.
 
 // Meant reports which parts of a packet count: all that a member sends, or who may soon be one;
 // of a stranger's those that are for this node, and not for who was at its address before.
@@ -28,7 +28,7 @@ func (r *Roster) Meant(p *hearsay.Packet) (claims, body bool) {
 		return mine, mine
 	case *hearsay.Ping: // one for somebody else is answered with that
 		return m.Names(r.id(r.self)), true
-	case *hearsay.Ack, *hearsay.Nack, *hearsay.NotMe: // a number says which question they answer
+	case *hearsay.Ack, *hearsay.Nack, *hearsay.NotMe, *hearsay.RelayReq: // a number says which question they answer; silence to the last would cost its sender's trust in itself
 		return false, true
 	}
 	for i := range p.Claims {
@@ -70,13 +70,9 @@ func (r *Roster) askUnlisted(now time.Time, p *hearsay.Packet) {
 // meet asks another identity than the one that was there, at a contact, for its roster: only with
 // seeds, or if the contact is configured, so that it may be anybody.
 func (r *Roster) meet(now time.Time, p *hearsay.Packet, was hearsay.NodeID) {
-	switch {
-	case r.seeded():
-	case !was.IsZero():
+	if !r.seeded() && !was.IsZero() {
 		r.drops[hearsay.DropStranger]++
 		return
-	case r.contacts.joined:
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventMeeting, Subject: p.From, Addr: p.Addr})
 	}
-	r.join(now, p.Addr, hearsay.NodeID{})
+	r.join(now, p.Addr, hearsay.NodeID{}).met = !r.seeded() && r.contacts.joined
 }

@@ -67,7 +67,7 @@ func (r *Roster) noteTwin(now time.Time, c *hearsay.Claim) (stops bool) {
 	}
 	t.rounds++
 	t.heard, t.at, t.addr = c.Incarnation, now, c.Card.Addr
-	if t.rounds == twinRoundsTold {
+	if t.rounds == r.twinTold() {
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventTwin, Subject: r.id(r.self), Addr: t.addr, Count: t.rounds, Text: hearsay.TwinWords(t.addr)})
 	}
 	if t.rounds >= t.limit() {
@@ -79,10 +79,19 @@ func (r *Roster) noteTwin(now time.Time, c *hearsay.Claim) (stops bool) {
 	return t.why != ""
 }
 
+// twinTold is from which round on a twin is told. At this node's own address the first may be words of
+// earlier lives, if disk and clock were set back.
+func (r *Roster) twinTold() int {
+	if r.twin.addr == r.addr(r.self) {
+		return twinRoundsNew
+	}
+	return twinRoundsTold
+}
+
 // Twin gives where another process has shown that it runs with this node's identity, until
 // it has not for a while; the zero value: none has.
 func (r *Roster) Twin(now time.Time) (at netip.AddrPort) {
-	if t := &r.twin; t.rounds >= twinRoundsTold && now.Sub(t.at) <= twinForgottenFor {
+	if t := &r.twin; t.rounds >= r.twinTold() && now.Sub(t.at) <= twinForgottenFor {
 		at = t.addr
 	}
 	return at

@@ -100,6 +100,9 @@ func TestOneOfTwoTwinsStops(t *testing.T) {
 				if p == a {
 					other = test.b
 				}
+				if p != stopped && p.told == 0 && test.a == test.b {
+					continue // the first words from its own address may be of earlier lives
+				}
 				if p.told != 1 || p.Twin(now).String() != other {
 					t.Errorf("one tells %d times of another, at %v", p.told, p.Twin(now))
 				}
@@ -196,6 +199,9 @@ func TestNoClaimAloneStops(t *testing.T) {
 	}
 	if p.Doomed() != "" {
 		t.Fatalf("what earlier lives have said stops it: %s", p.Doomed())
+	}
+	if p.told != 0 {
+		t.Errorf("what earlier lives have said is told as another process, %d times", p.told)
 	}
 	now = now.Add(5 * time.Minute)
 	for i := range 40 {
