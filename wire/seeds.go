@@ -112,7 +112,9 @@ func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value 
 		if v = appendBool(v, r.Doubt); r.Doubt {
 			v = binary.BigEndian.AppendUint32(v, uint32(r.Waited.Milliseconds()))
 		}
-		v = append(v, byte(len(r.List)))
+		if len(r.List) > 0 {
+			v = append(v, byte(len(r.List)))
+		}
 		for _, addr := range r.List {
 			ip := addr.Addr().As16()
 			v = binary.BigEndian.AppendUint16(append(v, ip[:]...), addr.Port())
