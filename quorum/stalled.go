@@ -17,10 +17,12 @@ type progress struct {
 	since   time.Time // since when nothing was applied although something was wanted; zero: it was never looked at
 	idle    time.Time // since when nothing is wanted
 	stalled bool
+	triedAt time.Time // when an entry without commands was last put into a log that has stalled
 }
 
 // tickProgress looks at whether the log goes on. A log that has stalled is so until it goes on, also
-// while nothing is asked: requests end, and what is ready then would be asked in vain.
+// while nothing is asked: requests end, and what is ready then would be asked in vain. Who leads
+// may be the one that led before, and adds nothing by itself, so this seed asks for something.
 func (q *Quorum) tickProgress(now time.Time) {
 	p := &q.progress
 	wanted := len(q.asked) > 0 || q.lags()
@@ -31,6 +33,22 @@ func (q *Quorum) tickProgress(now time.Time) {
 		*p = progress{applied: applied, since: now, idle: p.idle}
 	}
 	p.stalled = p.stalled || wanted && now.Sub(p.since) >= stallAfter
+	if p.stalled && !wanted && now.Sub(p.triedAt) >= stallAfter {
+		p.triedAt = now
+		q.tryLog(now)
+	}
+}
+
+// tryLog puts an entry without commands into the log, unless one waits there already: it
+// changes nothing but that the log goes on, if it does.
+func (q *Quorum) tryLog(now time.Time) {
+	log := q.replica.log
+	if q.replica.leader() == 0 || log.last() > log.applied || log.unsettled() {
+		return
+	}
+	if err := q.replica.node.Propose(appendEntry(nil, nil)); err == nil { // else the leader is gone
+		q.work(now)
+	}
 }
 
 // lags reports whether this seed lacks what a quorum has signed, or gets a snapshot of who leads

@@ -51,3 +51,32 @@ func TestSeatThatClaimsTheLead(t *testing.T) {
 	claims = false
 	w.must(20*time.Second, "it is over", func() bool { return w.in(p) && others[0].q.Decides() && others[1].q.Decides() })
 }
+
+// A seed whose requests do not get to the seed that leads says that its log has stalled. Once they do,
+// it decides again, also where nobody asks for anything more.
+func TestStallEndsWhereNobodyAsks(t *testing.T) {
+	for seed := range uint64(8) {
+		w := followed(t, 870+seed, 1)
+		leader, led := w.machines[0].q.Leader()
+		if !led {
+			t.Fatal("nobody leads")
+		}
+		unheard := w.machines[(leader+1)%3]
+		w.cut = func(from, to int) bool { return from == unheard.slot && to == leader }
+		for id := range byte(4) {
+			w.step(unheard, func() { unheard.q.Bar(w.now, hearsay.NodeID{id + 1}, "") })
+			w.run(2 * time.Second)
+		}
+		if unheard.q.Decides() {
+			t.Fatalf("seed %d: nothing stalls: the test shows nothing", seed)
+		}
+		w.run(10 * time.Second) // the requests end
+		w.cut = nil
+		epoch, applied := unheard.q.Epoch(), unheard.q.replica.log.applied
+		w.must(10*time.Second, "it decides again", unheard.q.Decides)
+		w.run(20 * time.Second)
+		if after := unheard.q.replica.log.applied; unheard.q.Epoch() != epoch || after > applied+3 {
+			t.Errorf("seed %d: the log went from %d to %d by a question whether it goes on", seed, applied, after)
+		}
+	}
+}
