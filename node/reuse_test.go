@@ -165,3 +165,32 @@ func TestUnlistedAreFoundAgain(t *testing.T) {
 		}
 	}
 }
+
+// A newcomer that leaves at once may be heard to leave before it is heard to come: its Join, which comes later, is
+// of an older incarnation, and it is not found dead.
+func TestLeaveOvertakesJoin(t *testing.T) {
+	w := newNetwork(t, 1)
+	young := w.newNode(1)
+	young.Tick(w.now)
+	var join hearsay.Packet
+	young.Contact(w.now, []netip.AddrPort{addr(0)})
+	for _, p := range young.Tick(w.now).Send {
+		if _, is := p.Body.(*hearsay.Join); is {
+			join = p
+			join.Claims = slices.Clone(p.Claims)
+		}
+	}
+	left := young.Leave(w.now)
+	told := slices.Concat(left.Now, left.Send)
+	if join.Body == nil || len(told) == 0 {
+		t.Fatalf("join %v, told %v", join, told)
+	}
+	for _, p := range append(told, join) {
+		p.Addr = addr(1)
+		w.nodes[0].Receive(w.now, sized(&p))
+	}
+	w.run(time.Minute)
+	if s := w.state(1, 0); s != hearsay.StateLeft {
+		t.Errorf("n0 holds it %s, want left", s)
+	}
+}

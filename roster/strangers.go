@@ -32,7 +32,8 @@ func (r *Roster) Meant(p *hearsay.Packet) (claims, body bool) {
 		return false, true
 	}
 	for i := range p.Claims {
-		if p.Claims[i].Subject == r.id(r.self) {
+		c := &p.Claims[i]
+		if c.Subject == r.id(r.self) || c.Subject == p.From && c.State == hearsay.StateLeft { // the latter may overtake its Join
 			return true, true
 		}
 	}

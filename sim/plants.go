@@ -41,7 +41,7 @@ var Plants = []Plant{
 	{"rumor-changed", "changes a rumor that it passes on", RuleRumor, everywhere(&twist{steps: changeRumors}), 0, false},
 	{"rumor-made-up", "passes on what nobody has said", RuleRumor, everywhere(&twist{steps: inventRumors}), 0, false},
 	{"rumor-too-soon", "sends its own rumor before that is on disk", RuleRumor, everywhere(&twist{steps: sendsAtOnce[*hearsay.KeptRumor]}), 0, false},
-	{"numbers-lost", "starts again as if nobody had used its identity before", RuleRumor, everywhere(&twist{loads: loseNumbers}), 0, false},
+	{"numbers-lost", "starts again as if nobody had used its identity before", RuleConverge, everywhere(&twist{loads: loseNumbers}), 0, false},
 	{"no-catching-up", "takes no comparison of what was seen, and is asked for nothing", RuleConverge, everywhere(&twist{takes: ignoreComparing}), 0, false},
 	{"gone-unheard", "takes nobody's word that a rumor is gone", RuleSeen, everywhere(&twist{takes: ignoreMissed}), 0, false},
 	{"silent", "tells nothing of others", RuleConverge, everywhere(&twist{steps: tellNothing}), 0, false},
