@@ -86,7 +86,7 @@ var Plants = []Plant{
 	{"lost-seats", "begins a ledger anew, as a seed, with the seeds in their seats whose disks are gone", RuleBallots, everywhere(&twist{steps: eachEvent(keepSeats)}), 3, false},
 	{"slow-ballots", "votes for a removal only after nine seconds of probes in vain, whatever the observers say", RuleCore, everywhere(&twist{configures: probeLong}), 3, true},
 	{"refuses-joiners", "answers no registration, as a seed, for 15 s after a removal", RuleCore, everywhere(&twist{takes: refuseJoiners, steps: noteRemoval}), 3, true},
-	{"early-promises", "tells in a case file five seconds too early by when something comes", RulePromise, everywhere(&twist{tells: promiseEarly}), 3, false},
+	{"early-promises", "tells in a case file ten seconds too early by when something comes", RulePromise, everywhere(&twist{tells: promiseEarly}), 3, false},
 	{"stands-still", "has a deadline that is always now", RuleProgress, everywhere(&twist{deadline: alwaysDue}), 0, false},
 }
 

@@ -283,6 +283,6 @@ func ignoreFork(w *World, m *machine, p *hearsay.Packet) bool {
 // promiseEarly has a node tell that something comes sooner than it does.
 func promiseEarly(_ *World, _ *machine, file *hearsay.CaseFile) {
 	for i := range file.Promises {
-		file.Promises[i].By = file.Promises[i].By.Add(-5 * time.Second)
+		file.Promises[i].By = file.Promises[i].By.Add(-10 * time.Second)
 	}
 }
