@@ -25,10 +25,12 @@ type SeatHello struct {
 	Config    Hash // of the configured addresses
 	Nonce     uint64
 	Answer    bool
-	Founded   bool    // the sender has a ledger; to a peer: one with a ruling in it
-	Seats     []Seat  // as the sender knows them: none before the founding
-	Founding  Hash    // that the sender's life takes part in (LedgerID); zero: in none yet
-	Given     *Ruling // the newest ruling about a seat that the sender knows, if there is one
+	Founded   bool     // the sender has a ledger; to a peer: one with a ruling in it
+	Seats     []Seat   // as the sender knows them: none before the founding
+	Founding  Hash     // that the sender's life takes part in (LedgerID); zero: in none yet
+	Given     *Ruling  // the newest ruling about a seat that the sender knows, if there is one
+	Term      uint64   // in an answer of a seed to another: of the log, on the sender's disk; 0: it does not say
+	Last      LogPlace // and the last entry there
 	Signature Signature
 }
 
@@ -46,13 +48,18 @@ func (m *SeatHello) appendUnsigned(dst []byte) []byte {
 	dst = append(dst, m.Life[:]...)
 	dst = append(dst, m.Config[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, m.Nonce)
-	dst = append(dst, flag(m.Answer)|flag(m.Founded)<<1|flag(m.Given != nil)<<2|flag(!m.Founding.IsZero())<<3)
+	dst = append(dst, flag(m.Answer)|flag(m.Founded)<<1|flag(m.Given != nil)<<2|flag(!m.Founding.IsZero())<<3|flag(m.Term != 0)<<4)
 	dst = appendSeats(dst, m.Seats)
 	if !m.Founding.IsZero() {
 		dst = append(dst, m.Founding[:]...)
 	}
 	if m.Given != nil {
 		dst = m.Given.AppendBinary(dst)
+	}
+	if m.Term != 0 {
+		for _, n := range [...]uint64{m.Term, m.Last.Term, m.Last.Index} {
+			dst = binary.BigEndian.AppendUint64(dst, n)
+		}
 	}
 	return dst
 }
@@ -302,7 +309,7 @@ func (c *Canonical) flags(n int) byte {
 // SeatHello gives the next message of this kind.
 func (c *Canonical) SeatHello() *SeatHello {
 	m := &SeatHello{Slot: c.Byte(), Key: c.Key(), Life: c.Life(), Config: c.Hash(), Nonce: c.Uint64()}
-	flags := c.flags(4)
+	flags := c.flags(5)
 	m.Answer, m.Founded = flags&1 != 0, flags&2 != 0
 	if m.Slot >= MaxSeeds && m.Slot != NoSlot {
 		c.Fail()
@@ -314,6 +321,12 @@ func (c *Canonical) SeatHello() *SeatHello {
 	}
 	if flags&4 != 0 {
 		m.Given = c.Ruling()
+	}
+	if flags&16 != 0 {
+		m.Term, m.Last = c.Uint64(), LogPlace{Term: c.Uint64(), Index: c.Uint64()}
+		if m.Term == 0 {
+			c.Fail() // there is one way to say none
+		}
 	}
 	m.Signature = c.Signature()
 	return m
@@ -453,6 +466,11 @@ type LogState struct {
 
 // LogPlace names an entry of the replicated log. Term 0: an earlier version did not keep it.
 type LogPlace struct{ Term, Index uint64 }
+
+// Before reports whether a log that ends here has less than one that ends there, as elections compare them.
+func (p LogPlace) Before(o LogPlace) bool {
+	return p.Term < o.Term || p.Term == o.Term && p.Index < o.Index
+}
 
 // KeptEntry is an entry of the replicated log, keyed by its index.
 type KeptEntry struct {

@@ -295,7 +295,7 @@ func (q *Quorum) takePart(founding hearsay.Hash) {
 }
 
 func (q *Quorum) keepLife() {
-	life := &hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: q.founding, Doubt: q.unsure() || q.doubtful.told, List: q.cfg.addrs()}
+	life := &hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: q.founding, Doubt: !q.doubtful.until.IsZero() || q.doubtful.told, List: q.cfg.addrs()}
 	if life.Doubt {
 		life.Waited = q.doubtful.waited
 	}

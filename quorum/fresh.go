@@ -138,6 +138,9 @@ func (q *Quorum) answerFresh(now time.Time, why string) {
 func (q *Quorum) mayTake(f *hearsay.Raft) bool {
 	kind, r := raftpb.MessageType(f.Type), q.replica
 	switch {
+	case q.mayHaveForgotten(kind, f.Term, hearsay.LogPlace{Term: f.LogTerm, Index: f.Index}):
+		q.drops[hearsay.DropUnexpected]++
+		return false
 	case kind == raftpb.MsgTimeoutNow && !q.handsOver(f), kind == raftpb.MsgProp && slices.ContainsFunc(f.Entries, expires):
 		q.drops[hearsay.DropUnexpected]++ // only the leader says so: this one may have led until now
 		return false

@@ -161,8 +161,7 @@ func (q *Quorum) Tick(now time.Time) {
 		q.doubts.expire(now, heardFor)
 		q.tickSeats(now)
 		q.askOthers(now)
-		if q.unsure() {
-			q.tickUnsure(now)
+		if q.tickDoubt(now); q.unsure() {
 			return
 		}
 		if q.replica != nil && !q.cfg.Recover {

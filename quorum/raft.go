@@ -168,7 +168,8 @@ func (q *Quorum) reconfigure(e *raftpb.Entry) {
 // passes on for another seed would not be taken: it is another's, by its own word.
 func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
 	slot, ok := q.slotOf(m.GetTo())
-	if !ok || m.GetFrom() != q.replica.id || q.lateness.holdsBack(now, m) {
+	end := hearsay.LogPlace{Term: m.GetLogTerm(), Index: m.GetIndex()}
+	if !ok || m.GetFrom() != q.replica.id || q.lateness.holdsBack(now, m) || q.mayHaveForgotten(m.GetType(), m.GetTerm(), end) {
 		if m.GetType() == raftpb.MsgSnap {
 			q.replica.node.ReportSnapshot(m.GetTo(), raft.SnapshotFailure)
 		}

@@ -130,6 +130,8 @@ func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 		answer.Answer, answer.Nonce = true, m.Nonce
 		if m.Slot == hearsay.NoSlot { // peers keep the keys of those who have a ledger: for good, so it must have come to something
 			answer.Founded = q.Epoch() > 0
+		} else if q.replica != nil {
+			answer.Term, answer.Last = q.replica.log.hard.GetTerm(), q.replica.log.end()
 		}
 		q.sendHello(p.Addr, answer)
 	}
@@ -182,8 +184,8 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 		q.differs(now, int(m.Slot), m.Key, otherKey(q.cfg.Seeds[m.Slot].Addr, m.Key, pinned))
 		return
 	}
-	if q.unsure() && !m.Founded {
-		q.answeredBy(int(m.Slot)) // it knows nothing
+	if q.unsure() {
+		q.goesTo(m)
 	}
 	q.noteHeard(now, &heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now, since: now})
 	if q.state == nil {

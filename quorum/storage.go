@@ -80,6 +80,12 @@ func (s *storage) Snapshot() (*raftpb.Snapshot, error) { return s.snapshot() }
 
 func (s *storage) last() uint64 { return s.base + uint64(len(s.entries)) }
 
+// end names the last entry.
+func (s *storage) end() hearsay.LogPlace {
+	term, _ := s.Term(s.last())
+	return hearsay.LogPlace{Term: term, Index: s.last()}
+}
+
 // append takes entries in. Those that it overwrites, and all behind them,
 // were never committed. It gives how many indices at the end are no longer
 // in use.

@@ -76,6 +76,8 @@ func TestOnlyAnswersEndDoubt(t *testing.T) {
 	a, b, c := w.machines[0], w.machines[1], w.machines[2]
 	theirs := b.q.chain.heads[1]
 	all := b.q.chain.newest()
+	hello, key := b.q.ownHello(), b.q.plain
+	hello.Answer, hello.Term, hello.Last = true, b.q.replica.log.hard.GetTerm(), b.q.replica.log.end()
 	for _, m := range w.machines {
 		w.crash(m)
 	}
@@ -94,6 +96,12 @@ func TestOnlyAnswersEndDoubt(t *testing.T) {
 		}
 	}
 	w.step(a, func() { a.q.Receive(w.now, from(seedAddr(1), &hearsay.Rulings{Heads: all})) })
+	if !a.q.unsure() {
+		t.Fatal("an answer that does not say how far the log goes ends the doubt")
+	}
+	hello.Nonce = a.q.seats.nonces[1]
+	hello.Sign(w.cfg.Network, key)
+	w.step(a, func() { a.q.Receive(w.now, from(seedAddr(1), hello)) })
 	if a.q.unsure() {
 		t.Fatal("an answer does not end the doubt")
 	}

@@ -116,7 +116,7 @@ func TestSeedDrops(t *testing.T) {
 		checkDrop(t, tt.name, kindOf(tt.m), appendBody(nil, tt.m), tt.want)
 	}
 	hello := appendBody(nil, &hearsay.SeatHello{})
-	hello[1+32+16+32+8] = 1 << 4
+	hello[1+32+16+32+8] = 1 << 5
 	checkDrop(t, "an unknown flag", kindSeatHello, hello, hearsay.DropMalformed)
 }
 

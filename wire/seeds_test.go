@@ -97,6 +97,14 @@ func seedSamples() []sample {
 			bodyLayout: "slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · founding 32 · signature 64",
 		},
 		{
+			name: "seat-hello-log", kind: kindSeatHello, says: "how far the log of slot 1 goes",
+			body: &hearsay.SeatHello{
+				Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true, Founded: true,
+				Founding: hearsay.Hash{8}, Term: 6, Last: hearsay.LogPlace{Term: 5, Index: 32}, Signature: sampleSignature,
+			},
+			bodyLayout: "slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · founding 32 · term 8 · last-term 8 · last-index 8 · signature 64",
+		},
+		{
 			name: "raft", kind: kindRaft, says: "an entry, and half a snapshot",
 			body: &hearsay.Raft{
 				Slot: 1, Type: 3, To: 11, From: 12, Term: 3, LogTerm: 2, Index: 100, Commit: 99, Vote: 11, RejectHint: 98, Reject: true, Context: []byte("ctx"),
@@ -260,6 +268,9 @@ func drawSeeds(t *rapid.T, k kind) hearsay.Message {
 		}
 		if n&8 != 0 {
 			m.Founding = drawHash(t)
+		}
+		if n&16 != 0 {
+			m.Term, m.Last = n, hearsay.LogPlace{Term: n >> 1, Index: n >> 2}
 		}
 		return m
 	case kindRaft:
