@@ -87,7 +87,6 @@ func (w *World) checkTwins() {
 		case !both || !w.check.whole:
 			t.together = 0
 		case w.config.Seeds > 0 && !w.ruledIn(a.id): // they may have each other removed again and again
-		case a.lossDatagrams+b.lossDatagrams > 0: // what tells one of another goes by datagram
 		case t.together == 0:
 			t.together, t.stopped = checkEvery, -1
 		case t.together > twinsWithin:
