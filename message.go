@@ -75,7 +75,7 @@ type Nack struct{ Seq uint64 }
 //	|--- Join ---------------->|   A's claim becomes news
 //	|<------- Roster{More} ----|
 //	|<------- Roster{} --------|
-type Join struct{ Target NodeID } // zero: whoever is there
+type Join struct{ Target NodeID } // zero: any node that is there
 
 // Roster carries claims about all members, the dead and those who left too.
 type Roster struct{ More bool }

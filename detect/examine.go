@@ -20,7 +20,7 @@ const (
 	// within a second is no use as a member either.
 	askerWait = 220 * time.Millisecond
 
-	// askerStream is which of these pings goes by stream as well, from 0: whoever asks to be in has
+	// askerStream is which of these pings goes by stream as well, from 0: a node that asks to be in has
 	// just opened a stream to this node, and may get no datagrams. An answer may take 660 ms then.
 	askerStream = 4
 

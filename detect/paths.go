@@ -36,7 +36,7 @@ const (
 
 // paths is what is known of datagrams.
 type paths struct {
-	streamed []netip.AddrPort // who is reached by stream only, the newest last
+	streamed []netip.AddrPort // the members that are reached by stream only, the newest last
 	doubted  hearsay.NodeID   // whose last probe was answered by stream only, for the first time
 	again    bool             // it is probed next
 	latest   hearsay.NodeID   // whose was so the last time

@@ -16,7 +16,7 @@ import (
 type seating struct {
 	ruling *hearsay.Ruling
 	seat   hearsay.Seat // as it is from then on
-	before string       // who sat there, in words
+	before string       // the seed before it, in words
 }
 
 // seatings gives those that concern the node, oldest first.
@@ -46,7 +46,7 @@ func (s *story) seatings() (found []seating) {
 	return found
 }
 
-// satBefore names who sat in a seat, as far as this node knows.
+// satBefore names the seed before it in a seat, as far as this node knows.
 func (s *story) satBefore(old, given hearsay.Seat) string {
 	if !old.Key.IsZero() {
 		return s.sitter(old.Key.NodeID())
@@ -69,7 +69,7 @@ func (s *story) hadSeat(id hearsay.NodeID) bool {
 	return false
 }
 
-// sitter names a seed by its identity, too: whoever comes after it in its seat often has its name.
+// sitter names a seed by its identity, too: the next one in its seat often has its name.
 func (s *story) sitter(id hearsay.NodeID) string {
 	if m, known := s.n.roster.Member(id); known && m.Name != "" {
 		return fmt.Sprintf("%s (id %s)", m.Name, id.Short())
@@ -77,7 +77,7 @@ func (s *story) sitter(id hearsay.NodeID) string {
 	return "the seed with id " + id.Short()
 }
 
-// words tells what was ruled about a seat, and by whom.
+// words tells what was ruled about a seat, and by which ballots.
 func (g *seating) words(s *story) string {
 	r, whose := g.ruling, s.sitter(g.seat.Key.NodeID())
 	if r.Kind == hearsay.RulingRecover {

@@ -38,9 +38,9 @@ type contact struct {
 // asked is a contact whose answer is awaited.
 type asked struct {
 	addr  netip.AddrPort
-	id    hearsay.NodeID // who was last there; zero if that is not known
+	id    hearsay.NodeID // the node that was last there; zero if that is not known
 	seq   uint64         // of the ping; zero for a Join
-	met   bool           // by a Join, whoever is at a configured contact, while this node has joined already
+	met   bool           // by a Join at a configured contact, any identity, while this node has joined already
 	until time.Time
 }
 
@@ -198,7 +198,7 @@ func (r *Roster) tickContacts(now time.Time) {
 // awaited.
 func (r *Roster) join(now time.Time, addr netip.AddrPort, id hearsay.NodeID) *asked {
 	if r.seeded() {
-		id = hearsay.NodeID{} // the ledger says who is in
+		id = hearsay.NodeID{} // the ledger says which nodes are in
 	}
 	r.contacts.await(asked{addr: addr, id: id, until: now.Add(answerTime)})
 	p := hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Join{Target: id}}

@@ -13,9 +13,9 @@ import (
 // packet of a stranger counts only where it names this node. A node of another network knows that name
 // only if somebody has told it to join here.
 
-// Meant reports which parts of a packet count: all that a member sends, or who may soon be one;
-// of a stranger's those that are for this node, and not for who was at its address before.
-// With seeds the ledger says who belongs to the network.
+// Meant reports which parts of a packet count. Of a member all do, also of a node with a hint here. Of a
+// stranger those do that are for this node, and not for the one that was at its address before.
+// With seeds the ledger says which nodes are members.
 func (r *Roster) Meant(p *hearsay.Packet) (claims, body bool) {
 	if r.seeded() || r.Known(p.From) || r.hints.known(p.From) != nil {
 		return true, true

@@ -300,7 +300,7 @@ func (r *Rumors) touches(id clock.Dot) bool {
 }
 
 // makeRoom lets go of what was not seen between the older half of the ranges of an origin: it may come
-// late all the same. Else whoever makes up numbers with gaps would have others refuse what the origin says.
+// late all the same. Else a sender of made-up numbers with gaps would have others refuse what the origin says.
 func (r *Rumors) makeRoom(id clock.Origin) {
 	ranges := r.seen.context.Of(id)
 	older := ranges[:len(ranges)/2]

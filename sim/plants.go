@@ -405,7 +405,7 @@ func tellNothing(_ *World, m *machine, e *hearsay.Effects) {
 	}
 }
 
-// sendsDatagrams has a node that knows to whom datagrams do not come send them all the same.
+// sendsDatagrams has a node send datagrams also to members to which they do not come.
 func sendsDatagrams(_ *World, _ *machine, e *hearsay.Effects) {
 	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
 		for i := range packets {
