@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/clock"
 )
 
 // However often a peer starts again in the years that the others run, they hear what it says, and
@@ -14,7 +15,12 @@ func TestManyLives(t *testing.T) {
 	w.link(0, 1)
 	w.link(1, 2)
 	own := hearsay.OriginOf(nodeID(0))
-	for range maxRanges + 50 {
+	for _, n := range w.nodes[1:] { // as from that many lives
+		for i := range uint64(maxRanges - 10) {
+			n.seen.add(n.seen.of(own), clock.Range{Low: 3*i + 100, High: 3*i + 100})
+		}
+	}
+	for range 30 {
 		w.restart(0)
 		id := w.say(0, "again")
 		w.run(50 * time.Millisecond)
