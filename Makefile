@@ -29,10 +29,11 @@ staticcheck: ## staticcheck
 # A damaged database leads bbolt's casts astray on purpose: package store
 # turns that into an error, which the checks of its pointers would not let it.
 # The scripts of cmd/hearsay wait for real processes most of the time, so more than one a core run
-# at once, and alone: other tests want answers in time.
+# at once, and alone, and so do those of agent: they want answers in time.
 RACE := $(GO) test -race -short -gcflags=go.etcd.io/bbolt=-d=checkptr=0
 race: ## tests under the race detector; the simulator and the protocols have one goroutine, so the long ones of these are left out
-	$(RACE) $$($(GO) list ./... | grep -v -E '/(sim|quorum|rumor|cmd/hearsay)$$')
+	$(RACE) $$($(GO) list ./... | grep -v -E '/(sim|quorum|roster|rumor|agent|cmd/hearsay)$$')
+	$(RACE) ./agent
 	$(RACE) -parallel 5 ./cmd/hearsay
 
 fuzz: ## each fuzz target for FUZZTIME (30s; or 5000x, so many runs)
