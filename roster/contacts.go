@@ -151,11 +151,11 @@ func (r *Roster) Joined() bool {
 // seeking reports whether there is a contact to try.
 func (r *Roster) seeking() bool {
 	c := &r.contacts
-	if r.self.state == hearsay.StateLeft || r.seeded() && r.role(r.id(r.self)) == 0 {
-		return false // nobody answers one that the ledger does not have in
+	if r.self.state == hearsay.StateLeft {
+		return false
 	}
-	if !c.joined {
-		return len(c.configured)+len(c.past) > 0
+	if !c.joined { // nobody answers a node that is not in by the ledger
+		return len(c.configured)+len(c.past) > 0 && (!r.seeded() || r.role(r.id(r.self)) != 0)
 	}
 	return len(c.past)+len(c.configured)+len(r.gone) > 0
 }
