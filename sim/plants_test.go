@@ -14,7 +14,7 @@ const plantSeeds = 50
 // plantsLate are those that the first worlds do not show: the search begins close to the first
 // that does. `make plants` searches from the first world.
 var plantsLate = map[string]uint64{
-	"hasty-watch": 26, "hasty-again": 20, "shuts-out": 12, "uncapped": 12, "unlike-twins": 11, "garbled-twins": 11, "seldom-probes": 8,
+	"hasty-watch": 26, "hasty-again": 22, "lax-after-forks": 5, "quiet-forks": 5, "unheard": 4, "shuts-out": 12, "uncapped": 12, "unlike-twins": 11, "garbled-twins": 11, "seldom-probes": 8,
 }
 
 // The page that lists them says which there are and which rule each breaks.
