@@ -44,6 +44,7 @@ type tried struct {
 	failing time.Duration // when the first of these began
 	failed  time.Duration // when the last of them ended
 	silent  time.Duration // how long they took, and what lay between them
+	since   time.Duration // when the first of those began that silent counts
 	nothing time.Duration // when a probe last came to nothing by the seed's own fault
 
 	suspect   bool          // it is one, by the roster of this seed
@@ -238,12 +239,12 @@ func (c *checker) tries(m *machine, e *hearsay.Event, now time.Duration) {
 	case hearsay.VerdictUnreachable:
 		ended, shipped := m.clock.shows(now), quorum.DefaultConfig()
 		began := ended - e.Took
-		if !t.inVain || t.failing < v.deafAt {
-			t.inVain, t.failing, t.failed, t.silent = true, began, began, 0
+		if !t.inVain || t.since < v.deafAt {
+			t.inVain, t.failing, t.failed, t.since, t.silent = true, began, began, began, 0
 		}
 		switch gap := began - t.failed; {
 		case gap > shipped.GapMost+rounding && c.peers <= probesMost:
-			t.silent, t.failed = 0, began
+			t.silent, t.failed, t.since = 0, began, began
 		case gap > 0 && t.nothing > t.failed:
 		case gap > shipped.GapMost+rounding:
 			t.silent += shipped.ProbeEvery

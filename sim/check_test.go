@@ -457,6 +457,25 @@ func TestTrialBeginsAnewAfterAGap(t *testing.T) {
 	}
 }
 
+// A probe that began before this seed heard the others, and ends after one that began when it did,
+// ends no silence: what lies after the end of the deafness counts.
+func TestTrialGoesOnBehindAnOldProbe(t *testing.T) {
+	w := newScenario(t, 2, "", withSeeds(2))
+	m, subject := &w.machines[3], hearsay.NodeID{1}
+	try := func(at, took time.Duration) {
+		w.check.hearsSeed(m, 0, at)
+		w.check.tries(m, &hearsay.Event{Subject: subject, Verdict: hearsay.VerdictUnreachable, Took: took}, at)
+	}
+	w.check.hearsSeed(m, 0, 30*time.Second) // the first for long
+	try(30600*time.Millisecond, 500*time.Millisecond)
+	try(30700*time.Millisecond, 1100*time.Millisecond)
+	try(31200*time.Millisecond, 500*time.Millisecond)
+	one := w.check.views[m.index].tried[subject]
+	if got := m.tried(&one, 31200*time.Millisecond).inVain; got != 1100*time.Millisecond {
+		t.Errorf("in vain for %v, want all since 30.1 s", got)
+	}
+}
+
 // A seed probes one that asks to be in before it lists it. What was in vain then counts, also if
 // the newcomer has answered elsewhere since.
 func TestProbesOfNewcomersCount(t *testing.T) {
@@ -493,7 +512,7 @@ func TestCasesOfAnEarlierLife(t *testing.T) {
 		m, id := &court.machines[1], court.machines[theSubject].id
 		m.life = c.life
 		v := &court.views[1]
-		v.began, v.tried = c.began, map[hearsay.NodeID]tried{id: {inVain: true, due: longAgo, answered: longAgo, failing: now, failed: now}}
+		v.began, v.tried = c.began, map[hearsay.NodeID]tried{id: {inVain: true, due: longAgo, answered: longAgo, failing: now, failed: now, since: now}}
 		court.opens(m, &hearsay.Event{Kind: hearsay.EventCaseOpened, Rule: hearsay.RuleWatch, By: m.id, Subject: id}, now)
 		if broken := court.broken > 0; broken != c.broken {
 			t.Errorf("life %d, begun at %v: broken: %t", c.life, c.began, broken)
