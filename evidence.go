@@ -265,7 +265,7 @@ type Promise struct {
 	What PromiseKind `json:"what"`
 	By   time.Time   `json:"by"` // about, by the clock of the node that tells it
 
-	AnySeed bool `json:"any_seed,omitempty"` // of an open case: one answer to any seed before its ruling keeps the member in
+	AnySeed bool `json:"any_seed,omitempty"` // of an open case: one answer to any seed that has not voted to remove the member keeps it in
 }
 
 // PromiseKind is what is promised.

@@ -62,13 +62,13 @@ func (s *story) votes(ballots []hearsay.Ballot) string {
 	return list(words, "and")
 }
 
-// voters tells who cast ballots, and by when each had to be told otherwise.
-func (s *story) voters(ballots []hearsay.Ballot) string {
+// voters tells who cast ballots, and by when each had to be told otherwise, and likewise others.
+func (s *story) voters(ballots []hearsay.Ballot, others ...string) string {
 	words := make([]string, len(ballots))
 	for i := range ballots {
 		words[i] = fmt.Sprintf("%s before %s", s.seed(&ballots[i]), exactly(ballots[i].At))
 	}
-	return list(words, "or")
+	return list(append(words, others...), "or")
 }
 
 // list writes "a, b and c".
@@ -244,7 +244,8 @@ func (s *story) removedNearest(r *hearsay.Ruling) string {
 	if spare := len(r.Ballots) - needed; r.Rule == hearsay.RuleMajority {
 		ways = append(ways, fmt.Sprintf("%s answering %s of the seeds: %s (then fewer than %d would have said yes by then)", name, number(spare+1), s.voters(r.Ballots), needed))
 	} else {
-		ways = append(ways, fmt.Sprintf("%s answering any one seed before %s (a single no ends a case without a majority of observers)", name, exactly(r.At)))
+		ways = append(ways, fmt.Sprintf("%s answering any one seed: %s (a single no ends a case without a majority of observers)",
+			name, s.voters(r.Ballots, "any other before "+exactly(r.At))))
 	}
 	return "It would have stayed in by any of these: " + strings.Join(ways, "; ") + "."
 }

@@ -122,9 +122,13 @@ func (s *story) openCase() (summary, nearest string, open bool) {
 		}
 	}
 	s.promises = append(s.promises, hearsay.Promise{What: hearsay.PromiseDecided, By: c.Expires, AnySeed: c.Rule != hearsay.RuleMajority})
-	answers := fmt.Sprintf("%d of %d seeds", seeds-c.Needed+1, seeds)
+	one, some := "any one seed", "seeds"
+	if yes > 0 {
+		one, some = "any other seed", "other seeds" // who has voted, has voted
+	}
+	answers := fmt.Sprintf("%d of %d %s", seeds-c.Needed+1, seeds-yes, some)
 	if c.Rule != hearsay.RuleMajority {
-		answers = "any one seed"
+		answers = one
 	}
 	return fmt.Sprintf(" A case is open (%s): %d of %d seeds found it unreachable so far, %d are needed.", caseWords(c.ID), yes, seeds, c.Needed),
 		fmt.Sprintf("It stays in if it answers %s before about %s; it is removed by %d more that find it unreachable.",

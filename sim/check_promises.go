@@ -9,7 +9,7 @@ import (
 
 // This file holds nodes of seeded networks to what they promise in their case files: that a
 // member which does not answer is brought before the seeds, is out, or that its case has ended,
-// by some time; and that one answer to any seed keeps it in. Each rests on this, and is void
+// by some time; and that one answer to any seed that has not voted yet keeps it in. Each rests on this, and is void
 // otherwise: nothing further is done to the world, the node that promised and a quorum of seeds
 // are well all the while, and, of what silence brings, the member stays silent.
 
@@ -19,8 +19,9 @@ const (
 	promisesAtOnce = 2
 
 	// promiseSlack is what "about" stands for: the entry of a case or a ruling has to be
-	// committed, to disks that take up to 100 ms, behind loss of a tenth. A guess.
+	// committed, to disks that take up to promiseDisk, behind loss of a tenth. A guess.
 	promiseSlack = time.Second
+	promiseDisk  = 100 * time.Millisecond
 
 	// answerCommits is how long the ballot of a seed that was answered may take to be in the log:
 	// until then those of the others may decide. Likewise.
@@ -37,7 +38,7 @@ type promised struct {
 	told     time.Duration
 	due      time.Duration
 	trouble  time.Duration // the world's last when it was told
-	answered time.Duration // a seed that is well, first; 0: none
+	answered time.Duration // a seed that is well and had not voted for its removal, first; 0: none
 	kept     bool
 }
 
@@ -112,9 +113,9 @@ func (w *World) suspects(m *machine, id hearsay.NodeID) bool {
 	return slices.ContainsFunc(w.members, func(one hearsay.Member) bool { return one.ID == id && one.State == hearsay.StateSuspect })
 }
 
-// isWell reports whether a machine runs, and nothing is between it and the others that are well.
+// isWell reports whether a machine runs, its disk is not so slow that it stands still, and nothing is between it and the others that are well.
 func (w *World) isWell(m *machine) bool {
-	if m.condition != conditionRunning || m.doomed {
+	if m.condition != conditionRunning || m.doomed || w.syncTime(m) > promiseDisk {
 		return false
 	}
 	if well := w.core.well; well != nil {
@@ -162,6 +163,10 @@ func (w *World) redeems(m *machine, e *hearsay.Event) {
 	if !w.isSeed(m) {
 		return
 	}
+	against := w.check.views[m.index].against
+	if e.Kind == hearsay.EventCaseAborted || e.Kind == hearsay.EventRuled {
+		delete(against, e.Subject)
+	}
 	for i := range w.check.promises.open {
 		k := &w.check.promises.open[i]
 		if k.subject != e.Subject {
@@ -169,7 +174,7 @@ func (w *World) redeems(m *machine, e *hearsay.Event) {
 		}
 		switch e.Kind {
 		case hearsay.EventExamined:
-			if e.Verdict == hearsay.VerdictReachable && k.answered == 0 && w.isWell(m) {
+			if e.Verdict == hearsay.VerdictReachable && k.answered == 0 && w.isWell(m) && !against[e.Subject] {
 				k.answered = w.now
 			}
 		case hearsay.EventCaseOpened:
@@ -178,7 +183,7 @@ func (w *World) redeems(m *machine, e *hearsay.Event) {
 			k.kept = k.kept || k.What == hearsay.PromiseDecided
 		case hearsay.EventRuled:
 			if e.Ruling.Kind == hearsay.RulingRemove && k.AnySeed && !k.kept && k.answered > 0 && w.now-k.answered > answerCommits && w.binds(k) {
-				w.check.violate(w.now, &w.machines[k.teller], RulePromise, "promised at %s that one answer to any seed keeps %s in, and it is out, though it answered at %s",
+				w.check.violate(w.now, &w.machines[k.teller], RulePromise, "promised at %s that one answer to any seed that has not voted keeps %s in, and it is out, though it answered at %s",
 					seconds(k.told), w.check.name(k.subject), seconds(k.answered))
 			}
 			k.kept = true
