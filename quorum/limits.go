@@ -79,7 +79,7 @@ func (s *spending) fits(now, most int64) bool {
 // bounds is the part of the state that limits it.
 type bounds struct {
 	limits  hearsay.Limits
-	words   []hearsay.LimitsWord // by slot, without signatures; zero: a seat has said nothing
+	words   []hearsay.LimitsWord // by slot; zero: a seat has said nothing
 	now     int64                // milliseconds since the founding, as far as entries tell
 	wrote   []writing            // by slot
 	network spending
@@ -252,7 +252,7 @@ func (s *state) limit(c *command) []change {
 	if seat.Life.IsZero() || w.Life != seat.Life || w.At > timeMost || !s.verify(seat.Key, w.AppendSigned(buf[:0], s.ledger()), w.Signature) {
 		return nil
 	}
-	s.bounds.words[w.Slot] = hearsay.LimitsWord{Slot: w.Slot, Life: w.Life, Limits: w.Limits, At: w.At}
+	s.bounds.words[w.Slot] = *w
 	alike := 0
 	for slot := range s.seats {
 		if s.bounds.words[slot].Limits == w.Limits && s.bounds.words[slot].Life == s.seats[slot].Life {
@@ -263,6 +263,19 @@ func (s *state) limit(c *command) []change {
 		s.bounds.hold(w.Limits)
 	}
 	return nil
+}
+
+// wordsHold reports whether the words of a snapshot that no later one can take the place of, or few,
+// are the seats' own. Of others no proof is needed: their seats say the next.
+func (s *state) wordsHold() bool {
+	var buf [256]byte
+	for slot := range s.seats {
+		w, seat := &s.bounds.words[slot], &s.seats[slot]
+		if w.At > timeMost/2 && w.Life == seat.Life && !s.verify(seat.Key, w.AppendSigned(buf[:0], s.ledger()), w.Signature) {
+			return false
+		}
+	}
+	return true
 }
 
 // said gives what a seat has said last; the defaults if it has said nothing.
@@ -351,11 +364,12 @@ func (q *Quorum) sayLimits(now time.Time) {
 		return
 	}
 	s, own := q.state, q.cfg.Limits
-	if s.said(q.cfg.Slot) != own || own != s.bounds.limits && !s.hasSaid(q.cfg.Slot, q.life, own) {
-		w := hearsay.LimitsWord{Slot: uint8(q.cfg.Slot), Life: q.life, Limits: own, At: now.UnixMilli()}
-		if said := &s.bounds.words[q.cfg.Slot]; said.Life == q.life {
-			w.At = max(w.At, said.At+1)
-		}
+	said, at := &s.bounds.words[q.cfg.Slot], now.UnixMilli()
+	if said.Life == q.life {
+		at = max(at, said.At+1)
+	}
+	if at <= timeMost && (s.said(q.cfg.Slot) != own || own != s.bounds.limits && !s.hasSaid(q.cfg.Slot, q.life, own)) {
+		w := hearsay.LimitsWord{Slot: uint8(q.cfg.Slot), Life: q.life, Limits: own, At: at}
 		w.Sign(q.Ledger(), q.signer)
 		q.ask(now, q.signer.Public().NodeID(), command{op: opLimits, limits: w})
 	}

@@ -71,7 +71,7 @@ func (q *Quorum) readOn(now time.Time, slot uint8) {
 	s, m := in.reader.state, in.message
 	meta := m.GetSnapshot().GetMetadata()
 	if s == nil || len(s.seats) != len(q.cfg.Seeds) || s.began != q.founding || meta.GetIndex() > s.place()+placeAhead || s.barsChanged > meta.GetIndex() ||
-		s.bounds.words[q.cfg.Slot].At > timeMost/2 || !q.sitsInLog(s, meta.GetConfState()) { // what this seed says of limits must be newer than it has said
+		!s.wordsHold() || !q.sitsInLog(s, meta.GetConfState()) {
 		q.drops[hearsay.DropMalformed]++
 		return
 	}

@@ -190,6 +190,28 @@ func TestSnapshotOfTheSameLedger(t *testing.T) {
 	}
 }
 
+// What a seat has said of limits for all time, with its own key, is what all seeds have. It keeps
+// that seat's seed from no snapshot, and has it ask for nothing that cannot be.
+func TestSnapshotWithLimitsSaidForEver(t *testing.T) {
+	w := followed(t, 83, 1)
+	w.run(time.Second)
+	slot, _ := w.machines[0].q.Leader()
+	leader, victim := w.machines[slot], w.machines[(slot+1)%3]
+	word := hearsay.LimitsWord{Slot: uint8(victim.slot), Life: victim.q.life, Limits: hearsay.DefaultLimits(), At: timeMost}
+	word.Limits.Members = 7
+	word.Sign(leader.q.Ledger(), victim.signer)
+	entry := appendEntry(nil, []command{{op: opLimits, limits: word}})
+	w.forge(leader, victim, hearsay.Raft{Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Data: entry}}})
+	w.must(time.Second, "it is said", func() bool { return victim.q.state.said(victim.slot) == word.Limits })
+	w.run(time.Minute)
+	index := leader.q.replica.log.last() + 50
+	w.forge(victim, leader, sameSnapshot(leader.q, index, logConfig(leader.q.replica.log.config)))
+	w.must(time.Second, "the snapshot is taken", func() bool { return victim.q.replica.log.applied >= index })
+	if n := len(victim.q.asked); n > 0 {
+		t.Errorf("it asks for %d things", n)
+	}
+}
+
 // A snapshot whose claims are verified in several steps may stop being proven between two of
 // them, when somebody else sits in a seat. Then it waits until that is known, and takes no steps.
 func TestHalfVerifiedSnapshotWaits(t *testing.T) {
