@@ -304,6 +304,7 @@ func FuzzRaftFrame(f *testing.F) {
 	f.Add([]byte{255, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2}) // voters that are nobody, each other ones
 	f.Add([]byte{255, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0})                // all is spent, at one of them
 	f.Add([]byte{255, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1})                // the end of time
+	f.Add([]byte{255, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0})                // its own limits said for all time, at one of them
 	f.Fuzz(func(t *testing.T, data []byte) {
 		w := followed(t, 90, 1)
 		w.run(time.Second)

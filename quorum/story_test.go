@@ -14,11 +14,11 @@ import (
 	"hearsay"
 )
 
-// The stories in testdata are worlds told from outside: each line is what the
+// The stories in testdata/stories are worlds told from outside: each line is what the
 // first seed to say it said. Run with -rewrite to tell them anew, and read
 // them.
 func TestStories(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
 		s := &story{}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			if s.world != nil {
