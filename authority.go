@@ -57,7 +57,8 @@ type SeedStatus struct {
 
 // Bar is a refusal to admit somebody, until it is lifted.
 type Bar struct {
-	ID  NodeID `json:"id"`
-	At  int64  `json:"at"` // Unix milliseconds
-	Why string `json:"why"`
+	ID   NodeID `json:"id"`
+	Name string `json:"name,omitempty"` // as whatever tells of the bar knows it; no part of what seeds agree on
+	At   int64  `json:"at"`             // Unix milliseconds
+	Why  string `json:"why"`
 }

@@ -186,10 +186,10 @@ func (a *Agent) settled(done hearsay.EventKind, id hearsay.NodeID) bool {
 	return barred == (done == hearsay.EventBarred) && !a.loop.node.Barring(id)
 }
 
-// Barred gives who is admitted no more, ordered by NodeID, as a seed has it. A
-// peer does not know, and gives nil.
+// Barred gives who is admitted no more, ordered by NodeID, as a seed has it, each with its name
+// if the roster or the ledger has that. A peer does not know, and gives nil.
 func (a *Agent) Barred() (barred []hearsay.Bar) {
-	a.ask(func(time.Time) { barred = a.loop.node.Barred() })
+	a.ask(func(time.Time) { barred = a.loop.node.BarredByName() })
 	return barred
 }
 

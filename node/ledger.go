@@ -286,27 +286,14 @@ func (n *Node) identify(name string) (id hearsay.NodeID, err error) {
 }
 
 // identifyBarred gives the identity that is meant of those that are barred; of others if none is.
-// They may be in no roster any more: then the ledger has their names.
 func (n *Node) identifyBarred(name string) (id hearsay.NodeID, err error) {
-	barred := n.Barred()
-	names := make(map[hearsay.NodeID]string, len(barred))
-	if len(barred) > 0 {
-		for r := range n.ledger() {
-			if r.Kind == hearsay.RulingAdmit {
-				names[r.Stay.ID] = r.Claim.Card.Name
-			}
-		}
-	}
 	var found []string
-	for _, b := range barred {
-		if m, listed := n.roster.Member(b.ID); listed {
-			names[b.ID] = m.Name
-		}
+	for _, b := range n.BarredByName() {
 		switch {
 		case b.ID.String() == name:
 			return b.ID, nil
-		case names[b.ID] == name || begins(b.ID, name):
-			id, found = b.ID, append(found, fmt.Sprintf("%s with id %s", cmp.Or(names[b.ID], "one"), b.ID))
+		case b.Name == name || begins(b.ID, name):
+			id, found = b.ID, append(found, fmt.Sprintf("%s with id %s", cmp.Or(b.Name, "one"), b.ID))
 		}
 	}
 	switch len(found) {
@@ -353,6 +340,29 @@ func (n *Node) Barred() []hearsay.Bar {
 		return nil
 	}
 	return n.seeded.seat.Barred(nil)
+}
+
+// BarredByName is Barred with names. Those that are barred may be in no roster any more: then the
+// ledger has their names, as far as it is in memory.
+func (n *Node) BarredByName() []hearsay.Bar {
+	barred := n.Barred()
+	if len(barred) == 0 {
+		return nil
+	}
+	names := make(map[hearsay.NodeID]string)
+	for r := range n.ledger() {
+		if r.Kind == hearsay.RulingAdmit {
+			names[r.Stay.ID] = r.Claim.Card.Name
+		}
+	}
+	for i := range barred {
+		b := &barred[i]
+		b.Name = names[b.ID]
+		if m, listed := n.roster.Member(b.ID); listed {
+			b.Name = m.Name
+		}
+	}
+	return barred
 }
 
 // Barring reports whether a bar of a node, or its end, is on its way into the log of the

@@ -51,6 +51,7 @@ type network struct {
 	stuck  map[int]bool    // machines of which no stream gets anything through, to or from: behind loss that lasts for seconds
 	events []string
 	pings  map[[2]int]int // by who pings whom
+	forget time.Duration  // of nodes with seeds that are made from now on: after so long they forget the dead; 0: as by default
 }
 
 func addr(i int) netip.AddrPort {

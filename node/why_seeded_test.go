@@ -54,6 +54,9 @@ func (w *network) newSeededNodeAs(i int, name string, secret byte, records ...he
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(),
 		Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(), Petition: petition.DefaultConfig(),
 	}
+	if w.forget > 0 {
+		cfg.Roster.ForgetAfter = w.forget
+	}
 	var seeds []quorum.Seed
 	for slot := range testSeeds {
 		seeds = append(seeds, quorum.Seed{Addr: addr(slot)})
@@ -322,6 +325,36 @@ func TestLiftOfOneAmongSeveral(t *testing.T) {
 	bar(second.String())
 	if _, _, err := w.nodes[0].Lift(w.now, "n4"); !errors.Is(err, hearsay.ErrAmbiguous) || !strings.Contains(err.Error(), second.String()) {
 		t.Errorf("both are barred: %v", err)
+	}
+}
+
+// A member that is barred has its name still when it is in no roster any more.
+func TestBarredByName(t *testing.T) {
+	w := newSeededNetwork(t, 2)
+	w.forget = time.Second
+	for i := range w.nodes {
+		w.nodes[i] = w.newSeededNode(i)
+		w.carry(i, w.nodes[i].Tick(w.now))
+	}
+	w.run(6 * time.Second)
+	gone := w.nodes[4].Self().ID
+	w.carry(4, w.nodes[4].Leave(w.now))
+	w.run(2 * time.Minute)
+	for _, id := range []hearsay.NodeID{gone, {0xab, 0xcd}} {
+		_, fx, err := w.nodes[0].Bar(w.now, id.String(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.carry(0, fx)
+	}
+	w.run(2 * time.Second)
+	if slices.ContainsFunc(w.nodes[0].Members(nil), func(m hearsay.Member) bool { return m.ID == gone }) {
+		t.Error("the seed lists n4 still")
+	}
+	for _, b := range w.nodes[0].BarredByName() {
+		if want := map[hearsay.NodeID]string{gone: "n4"}[b.ID]; b.Name != want {
+			t.Errorf("%s is barred under the name %q, want %q", b.ID.Short(), b.Name, want)
+		}
 	}
 }
 

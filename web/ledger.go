@@ -90,7 +90,7 @@ type Bars struct {
 // Bar is somebody whom the seeds do not admit.
 type Bar struct {
 	ID   hearsay.NodeID `json:"id"`
-	Name string         `json:"name,omitempty"` // if it is listed here
+	Name string         `json:"name,omitempty"` // if the seed has it in its roster or its ledger
 	At   time.Time      `json:"at"`
 	Why  string         `json:"why"`
 }
@@ -353,10 +353,9 @@ func (a *api) getBars(w http.ResponseWriter, r *http.Request) *problem {
 		return p
 	}
 	return w.(*paced).large(&a.answers, r, func() *problem {
-		names := a.words(nil).names
 		list := Bars{Bars: []Bar{}}
 		for _, b := range barred {
-			list.Bars = append(list.Bars, Bar{ID: b.ID, Name: names[b.ID], At: momentOf(b.At), Why: b.Why})
+			list.Bars = append(list.Bars, Bar{ID: b.ID, Name: b.Name, At: momentOf(b.At), Why: b.Why})
 		}
 		return answer(w, http.StatusOK, list)
 	})
@@ -407,9 +406,8 @@ func (a *api) postBar(w http.ResponseWriter, r *http.Request) *problem {
 			return status{Status: "barred"}
 		}
 		known := status{Status: "barred before"}
-		names := a.words(nil).names
 		for _, b := range before {
-			if names[b.ID] == asked.Name || strings.HasPrefix(b.ID.String(), strings.ToLower(asked.Name)) {
+			if b.Name == asked.Name || strings.HasPrefix(b.ID.String(), strings.ToLower(asked.Name)) {
 				known.Why = b.Why
 			}
 		}

@@ -192,7 +192,7 @@ func TestACutLedgerBreaksOff(t *testing.T) {
 // answer.
 func TestFreshLedger(t *testing.T) {
 	v := newSeedVillage()
-	v.council.bars = []hearsay.Bar{{ID: v.members[1].ID, At: 1000, Why: "too loud"}}
+	v.council.bars = []hearsay.Bar{{ID: v.members[1].ID, Name: "bob", At: 1000, Why: "too loud"}}
 	paths := map[string]string{"/v1/ledger?from=2&fresh=1": `"kind":"remove"`, "/v1/bars?fresh=1": `"why":"too loud"`}
 	for path, want := range paths {
 		v.council.asked = nil
@@ -261,7 +261,7 @@ func TestFreshHoldsNoPlace(t *testing.T) {
 
 func TestOperatorAsksTheSeeds(t *testing.T) {
 	v := newSeedVillage()
-	v.council.bars = []hearsay.Bar{{ID: v.members[1].ID, At: 1000, Why: "too loud"}}
+	v.council.bars = []hearsay.Bar{{ID: v.members[1].ID, Name: "bob", At: 1000, Why: "too loud"}}
 	for _, tc := range []struct{ method, path, body, want string }{
 		{"POST", "/v1/members/bob/remove", "", `"code":"refused","yes":0,"needed":2,"text":"a seed reaches it"`},
 		{"POST", "/v1/bars", `{"name":"bob","why":"loud"}`, `{"status":"barred before","why":"too loud"}`},
