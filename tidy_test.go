@@ -62,7 +62,7 @@ var house = []room{
 		dir: "web", layer: 5, ours: ". clock",
 		theirs: "github.com/prometheus/client_golang/prometheus github.com/prometheus/client_golang/prometheus/collectors github.com/prometheus/client_golang/prometheus/promhttp",
 	},
-	{dir: "cmd/hearsay", layer: 6, ours: ". agent dialect maelstrom quorum seeds sim web", theirs: "github.com/lmittmann/tint github.com/spf13/cobra"},
+	{dir: "cmd/hearsay", layer: 6, ours: ". agent dialect maelstrom quorum seeds sim web", theirs: "github.com/lmittmann/tint github.com/spf13/cobra github.com/spf13/pflag"},
 	{dir: "test/process", layer: 5, ours: "."},
 	{dir: "test/abuse", layer: 6},
 	{dir: "test/cut", layer: 6},

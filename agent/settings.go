@@ -99,7 +99,7 @@ func knobsOf(c *Config) []Knob {
 func nodeKnobs(c *Config) []Knob {
 	return []Knob{
 		text("name", &c.Name, checkName, "what people call this member; empty: the host name", ""),
-		text("network", &c.Network, checkNetwork, "the network it belongs to; packets of others are dropped", ""),
+		text("network", &c.Network, checkNetwork, "the network it belongs to; packets of others are dropped; empty: "+DefaultNetwork, ""),
 		text("bind", &c.Bind, checkWith(parseBind), "where to listen, UDP and TCP; port 0 lets the kernel choose", "memberlist's port"),
 		text("advertise", &c.Advertise, checkAdvertise, "where others reach this node; empty: the bound address, or the one towards others", ""),
 		list("join", &c.Join, checkWith(parseJoin), "where members may be found: addresses or host names"),

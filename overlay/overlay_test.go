@@ -302,7 +302,7 @@ func TestKindWords(t *testing.T) {
 			t.Errorf("%s became %s, %v", k, back, err)
 		}
 	}
-	if err := new(Kind).UnmarshalText([]byte("star")); err == nil || err.Error() != `overlay "star": not one of ["ring" "random" "powerlaw"]` {
+	if err := new(Kind).UnmarshalText([]byte("star")); err == nil || err.Error() != `overlay "star": want ring, random or powerlaw` {
 		t.Errorf("got %v", err)
 	}
 }

@@ -67,7 +67,7 @@ func TestWrongWorlds(t *testing.T) {
 		"with seed -1":                `w:1: seed "-1": want a number`,
 		"with loss 2":                 `w:1: loss "2": want a probability, 0 to 1`,
 		"with delay 5":                `w:1: duration "5": want 0 or more with a unit`,
-		"with overlay star":           `w:1: overlay "star": not one of`,
+		"with overlay star":           `w:1: overlay "star": want ring`,
 		"with stream-pings yes":       `w:1: stream-pings "yes": want on or off`,
 		"with plant nosuch":           `w:1: plant "nosuch": want one of`,
 		"with nodes 2\nat 1s kill n3": `w:2: machine "n3": want one of n1 to n2`,

@@ -25,7 +25,7 @@ type chatter struct {
 }
 
 func (c *chatter) addFlags(cmd *cobra.Command, who string) {
-	cmd.Flags().DurationVar(&c.every, "chatter", 0, "have "+who+" say <unix seconds>:<IP>:<number of the message> so often, first at once")
+	cmd.Flags().DurationVar(&c.every, "chatter", 0, "have "+who+" say <unix seconds>:<IP>:<number of the message> so often, first at once; 0s: never")
 	cmd.Flags().IntVar(&c.count, "chatter-count", chatterCount, "and so many times in all")
 }
 

@@ -53,7 +53,7 @@ ledger that "ledger verify FILE" checks.`,
 		},
 	}
 	from.addFlags(cmd)
-	cmd.Flags().Uint64Var(&epoch, "from", 1, "the first epoch")
+	cmd.Flags().Uint64Var(&epoch, "from", 1, "the first epoch; 0 is 1, the founding")
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "nothing may be missing; of seeds only")
 	cmd.AddCommand(newVerify())
 	return cmd
@@ -307,7 +307,7 @@ whole id. Ask a seed: name its --http address with --node.`,
 	cmd.Flags().BoolVar(&list, "list", false, "list who is barred")
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "with --list: nothing may be missing")
 	cmd.Flags().StringVar(&lift, "lift", "", "end the bar of `NAME`")
-	cmd.Flags().StringVar(&why, "why", "", "the reason, for those who ask")
+	cmd.Flags().StringVar(&why, "why", "", "the reason, for those who ask (default none)")
 	return cmd
 }
 

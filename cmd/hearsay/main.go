@@ -14,12 +14,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -32,7 +34,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	understood := false // flags and arguments were taken; from here on an error is a failure
-	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		understood = true
+		return refuseEmpty(cmd)
+	}
 	cmd, err := root.ExecuteC()
 	if err == nil {
 		return exitDone
@@ -58,13 +63,35 @@ const lastWord = time.Second
 
 // plainly says in words of the user what cobra and package strconv found wrong.
 func plainly(cmd *cobra.Command, err error) error {
-	if _, is := errors.AsType[*strconv.NumError](err); is {
+	if number, is := errors.AsType[*strconv.NumError](err); is {
 		said, _, _ := strings.Cut(err.Error(), ": strconv.")
-		return fmt.Errorf("%s: want a number", said)
+		want := "a number"
+		if number.Func == "ParseBool" {
+			want = "true or false, or the flag alone"
+		}
+		return fmt.Errorf("%s: want %s", said, want)
+	}
+	if said, is := strings.CutSuffix(err.Error(), `: time: invalid duration ""`); is {
+		return fmt.Errorf("%s: want a duration like 5s", said)
 	}
 	if strings.HasPrefix(err.Error(), "accepts ") { // so many arguments
 		return fmt.Errorf("want %q", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
 	}
+	return err
+}
+
+// refuseEmpty refuses flags that are given with nothing, as with a variable that was not set: the command would
+// do as if they were not there. For the reason of a bar nothing is as good as anything.
+func refuseEmpty(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		empty := f.Value.Type() == "string" && f.Value.String() == "" && f.Name != "why"
+		if list, is := f.Value.(pflag.SliceValue); is {
+			empty = len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")
+		}
+		if empty && err == nil {
+			err = wrongUsage(cmd, fmt.Errorf("--%s \"\": want something, or no such flag", f.Name))
+		}
+	})
 	return err
 }
 

@@ -132,11 +132,6 @@ func (o *nodeOptions) settle(cmd *cobra.Command) (agent.Config, error) {
 		return config, fmt.Errorf("read the environment: %w", err)
 	}
 	given := cmd.Flags().Changed
-	for _, one := range []struct{ flag, value string }{{"config", o.config}, {"settings", o.settings}, {"join", strings.Join(o.join, "")}} {
-		if one.value == "" && given(one.flag) { // of a variable that was not set, say: without it this would be another network
-			return config, wrongUsage(cmd, fmt.Errorf("--%s \"\": want something, or no such flag", one.flag))
-		}
-	}
 	for flag, set := range map[string]func(){
 		"join":      func() { config.Join = o.join },
 		"data":      func() { config.Data = o.data },

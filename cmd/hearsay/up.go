@@ -95,8 +95,8 @@ func (o *upOptions) check(cmd *cobra.Command) error {
 		return fmt.Errorf("--seeds %d: want 1 to %d, or 0 for an open network", o.seeds, hearsay.MaxSeeds)
 	case o.peers < 1 || o.peers > peersMax:
 		return fmt.Errorf("--peers %d: want 1 to %d", o.peers, peersMax)
-	case o.span < 0:
-		return fmt.Errorf("--for %v: want a positive duration", o.span)
+	case o.span <= 0 && cmd.Flags().Changed("for"):
+		return fmt.Errorf("--for %v: want more than 0s; without --for it runs until it is interrupted", o.span)
 	}
 	ranges := []portRange{{"--http", o.http, o.peers + o.seeds}, {"--port", o.port, o.peers}, {"--seed-port", o.seedPort, o.seeds}}
 	for i, r := range ranges {
