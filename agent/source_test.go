@@ -73,6 +73,23 @@ func TestMoving(t *testing.T) {
 	}
 }
 
+// A node whose machine had a route, but one that leads nowhere, stays at an address that it has only for as
+// long as anybody may still reach it there.
+func TestMovingUnreached(t *testing.T) {
+	here, ok := interfaceAddr(netip.IPv4Unspecified())
+	if !ok {
+		t.Skip("this machine has no address but loopback")
+	}
+	home := address{host: "127.0.0.1", ip: localhost, port: 7}
+	m := &moving{bound: netip.MustParseAddrPort("0.0.0.0:7946"), join: []address{home}, tells: netip.AddrPortFrom(here, 7946), routed: true}
+	if m.look(t.Context(), lookout{unreached: unreachedMost - 1}) {
+		t.Errorf("moves before it knows that nobody reaches it: %+v", m)
+	}
+	if !m.look(t.Context(), lookout{unreached: unreachedMost}) || m.tells.Addr() != localhost {
+		t.Errorf("stays where nobody reaches it: %+v", m)
+	}
+}
+
 // That the machine has lost the address is told once, and that it has it again; an address
 // that it never had, as one of a router before it, is nobody's business.
 func TestHome(t *testing.T) {
