@@ -158,7 +158,7 @@ const (
 	DropUnexpected               // answers nothing that was asked; replayed or too late
 	DropStranger                 // from, or about, somebody who is no member
 	DropBadSignature             // not signed by whom it claims to be from
-	DropFarFuture                // an incarnation more than a day ahead
+	DropFarFuture                // an incarnation beyond MaxIncarnation, or the number of a rumor far beyond those of its origin
 	DropUnproven                 // a death whose evidence does not hold
 	DropTableFull                // no room in a bounded table
 	DropEarly                    // from, or about, a node that may be a member: this one is not in yet, and cannot know

@@ -170,8 +170,13 @@ func (s *State) UnmarshalText(text []byte) error {
 
 // Incarnation is a member's own number: only the member raises it, to refute
 // or to rejoin, and it is never used again, also not after a restart. It is
-// max(last+1, Unix time in milliseconds).
+// max(last+1, Unix time in milliseconds). It orders what one member says, and is no time: after
+// a clock that was ahead it stays ahead, and a node whose clock is behind believes it all the same.
 type Incarnation uint64
+
+// MaxIncarnation is the highest that is believed: the largest whole number that all readers of JSON keep as it is. No
+// clock comes to it, and a member that refutes what is said of it never runs out of higher ones.
+const MaxIncarnation Incarnation = 1<<53 - 1
 
 // NextIncarnation gives the number after last at the time now.
 func NextIncarnation(last Incarnation, now time.Time) Incarnation {

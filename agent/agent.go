@@ -181,7 +181,7 @@ func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, disk.Close())
 	}
-	if err = a.cfg.checkData(records); err == nil {
+	if err = errors.Join(a.cfg.checkData(records), a.cfg.checkIncarnation(records, a.started)); err == nil {
 		err = a.takeUp(disk, records)
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"time"
 
 	"hearsay"
 	"hearsay/store"
@@ -39,4 +40,27 @@ func (a *Agent) takeUp(disk *store.Disk, records []hearsay.Record) error {
 		a.cfg.Logger.Warn("The data directory is a copy or was moved. If the original is still in use, start this node with an empty one", "data", a.cfg.Data)
 	}
 	return disk.Adopt()
+}
+
+// aheadMost is how far an incarnation may be ahead without a word in the log. Earlier versions refuse what is further.
+const aheadMost = 24 * time.Hour
+
+// checkIncarnation warns that a data directory was used with a clock that was ahead. Incarnations only grow, so it
+// stays so; it harms nothing but where others are of an earlier version, or where it is beyond what any clock shows.
+func (c *Config) checkIncarnation(records []hearsay.Record, now time.Time) error {
+	last := hearsay.Incarnation(0)
+	for _, r := range records {
+		if own, is := r.(*hearsay.OwnIncarnation); is {
+			last = own.Incarnation
+		}
+	}
+	if last >= hearsay.MaxIncarnation {
+		return fmt.Errorf("data directory %s: its incarnation %d is beyond what others believe: start with an empty directory", c.Data, last)
+	}
+	if until := time.UnixMilli(int64(last)); until.Sub(now) > aheadMost {
+		c.Logger.Warn("This data directory was used with a clock that was ahead, or this machine's clock is behind. Others take it all the same, but "+
+			"those of earlier versions, who refuse it until a day before that time: update them, or start this node with an empty directory",
+			"data", c.Data, "until", until.UTC().Format(time.RFC3339))
+	}
+	return nil
 }

@@ -3,10 +3,14 @@ package agent
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"hearsay"
 	"hearsay/store"
@@ -87,5 +91,40 @@ func TestDoubtOutlivesRestarts(t *testing.T) {
 	}
 	if start(true) || start(false) {
 		t.Error("it doubts a disk that an operator has vouched for")
+	}
+}
+
+// A directory that was used with a clock that was ahead says so in the log, and its node is in at once. One whose
+// incarnation nobody believes does not start.
+func TestIncarnationAheadOfTheClock(t *testing.T) {
+	a := start(t, quick("a"))
+	var log bytes.Buffer
+	cfg := quick("b", addrOf(a))
+	cfg.Data, cfg.Logger = t.TempDir(), slog.New(slog.NewTextHandler(&log, nil))
+	ahead := hearsay.Incarnation(time.Now().Add(72 * time.Hour).UnixMilli())
+	has := func(incarnation hearsay.Incarnation) {
+		t.Helper()
+		disk, err := store.Open(cfg.Data, cfg.Network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(disk.Persist([]hearsay.Record{&hearsay.OwnIncarnation{Incarnation: incarnation}}), disk.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has(ahead)
+	b := start(t, cfg)
+	awaitStates(t, a, "a alive, b alive")
+	awaitStates(t, b, "a alive, b alive")
+	if is := b.Self().Incarnation; is <= ahead {
+		t.Errorf("its incarnation is %d, after %d", is, ahead)
+	}
+	b.Close()
+	if text := "used with a clock that was ahead"; !strings.Contains(log.String(), text) {
+		t.Errorf("its log does not say %q: %s", text, &log)
+	}
+	has(hearsay.MaxIncarnation)
+	if _, err := Start(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "beyond what others believe: start with an empty directory") {
+		t.Errorf("with the last incarnation: %v", err)
 	}
 }

@@ -91,7 +91,7 @@ func (q *Quorum) judge(now time.Time, c *openCase, t *trial) (hearsay.BallotVerd
 		t.checked = true
 		switch c.opening.op {
 		case opAdmit:
-			t.unfit = q.unfit(now, &c.opening.claim)
+			t.unfit = q.unfit(&c.opening.claim)
 		case opRemove:
 			if m := q.state.members.get(c.opening.stay.ID); m != nil && c.opening.evidence != nil {
 				t.unfit = q.unproven(now, c.opening.evidence, m)

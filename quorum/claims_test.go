@@ -44,19 +44,20 @@ func TestRosterWithOthersClaimsIsNotTaken(t *testing.T) {
 	}
 }
 
-// A claim that no roster would list is not admitted: its member would be in,
-// and nobody would watch it.
-func TestFarFutureIsNotAdmitted(t *testing.T) {
+// Whose clock is or was days ahead is let in, and whose incarnation no roster would list is not: its member would be
+// in, and nobody would watch it.
+func TestIncarnationsFarAhead(t *testing.T) {
 	w := followed(t, 42, 1)
-	p := &person{n: 9, key: newKeyed(99), addr: netip.MustParseAddrPort("10.1.7.7:6000"), up: true}
-	p.at = hearsay.Incarnation(w.now.Add(48 * time.Hour).UnixMilli())
-	w.people = append(w.people, p)
-	for _, m := range w.machines {
-		w.step(m, func() { m.q.Admit(w.now, p.claim()) })
-	}
-	w.run(5 * time.Second)
-	if w.in(p) {
-		t.Error("admitted")
+	for i, at := range []hearsay.Incarnation{hearsay.Incarnation(w.now.Add(72 * time.Hour).UnixMilli()), hearsay.MaxIncarnation + 1} {
+		p := &person{n: 9 + i, key: newKeyed(uint64(99 + i)), addr: netip.AddrPortFrom(netip.MustParseAddr("10.1.7.7"), uint16(6000+i)), up: true, at: at}
+		w.people = append(w.people, p)
+		for _, m := range w.machines {
+			w.step(m, func() { m.q.Admit(w.now, p.claim()) })
+		}
+		w.run(5 * time.Second)
+		if in, want := w.in(p), at <= hearsay.MaxIncarnation; in != want {
+			t.Errorf("with incarnation %d: it is in: %v, want %v", at, in, want)
+		}
 	}
 }
 

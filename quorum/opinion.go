@@ -22,7 +22,7 @@ func (q *Quorum) Objection(c *hearsay.Claim) string {
 	if why := q.state.refusesAdmission(c); why != "" {
 		return why
 	}
-	return q.malformed(c)
+	return q.unfit(c)
 }
 
 // Admitting reports whether a case about an admission is open of who says to be

@@ -183,7 +183,7 @@ func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
 	if why := q.state.refusesAdmission(c); why != "" {
 		return Answer{Code: AnswerRefused, Text: why}
 	}
-	if why := q.unfit(now, c); why != "" {
+	if why := q.unfit(c); why != "" {
 		return Answer{Code: AnswerRefused, Text: why}
 	}
 	if why := q.state.refusesMore(c, q.state.bounds.timeBy(uint8(q.cfg.Slot), now.UnixMilli())); why != "" {
@@ -196,26 +196,16 @@ func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
 	return q.knock(now, c)
 }
 
-// maxForward is how far a claim may be ahead of this seed's clock. Rosters refuse
-// what is further, so whoever is admitted with it would be watched by nobody.
-const maxForward = 24 * time.Hour
-
-// unfit says what is wrong with a claim as this seed sees it by itself, now.
-func (q *Quorum) unfit(now time.Time, c *hearsay.Claim) (why string) {
-	if c.Incarnation > hearsay.Incarnation(now.Add(maxForward).UnixMilli()) {
-		return "its clock is more than a day ahead"
-	}
-	return q.malformed(c)
-}
-
-// malformed says what is wrong with a claim whenever it is made.
-func (q *Quorum) malformed(c *hearsay.Claim) (why string) {
+// unfit says what is wrong with a claim, whenever it is made.
+func (q *Quorum) unfit(c *hearsay.Claim) (why string) {
 	for i := range q.cfg.Seeds {
 		if q.cfg.Seeds[i].Addr == c.Card.Addr {
 			return "its address is a seed's"
 		}
 	}
 	switch guest := c.Card.Key.IsZero(); {
+	case c.Incarnation > hearsay.MaxIncarnation: // rosters refuse it, so that nobody would watch a member with it
+		return "its incarnation is beyond what any clock shows"
 	case c.State != hearsay.StateAlive || hearsay.CheckName(c.Card.Name) != nil || !c.Card.Addr.IsValid():
 		return "not well-formed"
 	case guest && c.Subject != hearsay.GuestID(q.cfg.Network, c.Card.Addr):
@@ -295,7 +285,7 @@ func (q *Quorum) Move(now time.Time, c *hearsay.Claim) Answer {
 	if q.state == nil || q.state.members.get(c.Subject) == nil {
 		return Answer{Code: AnswerRefused, Text: "not a member"}
 	}
-	if why := q.unfit(now, c); why != "" {
+	if why := q.unfit(c); why != "" {
 		q.drops[hearsay.DropBadSignature]++
 		return Answer{Code: AnswerRefused, Text: why}
 	}

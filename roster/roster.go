@@ -16,16 +16,15 @@ import (
 
 // Limits per node.
 const (
-	maxMembers      = 1 << 16 // members listed, in any state
-	maxAccusations  = 64      // suspects that this node accuses at a time
-	maxRounds       = 16      // of these, with a round under way
-	maxWitnessed    = 256     // rounds of others that this node remembers as an observer
-	maxPending      = 1024    // deaths told to this node and not yet believed
-	pendingSubject  = 8       // of these, of one member: more accusers than it has observers. A guess
-	pendingSource   = 256     // likewise, told from one source (hearsay.Source). A guess
-	maxEvidence     = 256     // evidence kept
-	maxContacts     = 256     // addresses kept on disk, and forgotten members remembered
-	maxForward      = 24 * time.Hour
+	maxMembers      = 1 << 16                // members listed, in any state
+	maxAccusations  = 64                     // suspects that this node accuses at a time
+	maxRounds       = 16                     // of these, with a round under way
+	maxWitnessed    = 256                    // rounds of others that this node remembers as an observer
+	maxPending      = 1024                   // deaths told to this node and not yet believed
+	pendingSubject  = 8                      // of these, of one member: more accusers than it has observers. A guess
+	pendingSource   = 256                    // likewise, told from one source (hearsay.Source). A guess
+	maxEvidence     = 256                    // evidence kept
+	maxContacts     = 256                    // addresses kept on disk, and forgotten members remembered
 	keptClaims      = 1 + rideMost           // storage kept between steps
 	refuteEvery     = 200 * time.Millisecond // forged claims must not make a node flood the network with its own
 	evidencePatient = 5 * time.Second        // a death whose evidence does not come, or does not hold yet, is let go
@@ -331,7 +330,7 @@ func (r *Roster) affords(now time.Time, p *hearsay.Packet, word *hearsay.Claim, 
 // known so far, or nil.
 func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Claim, m *member) (hearsay.Drop, bool) {
 	switch unknown := m == nil; {
-	case word.Incarnation > hearsay.Incarnation(now.Add(maxForward).UnixMilli()):
+	case word.Incarnation > hearsay.MaxIncarnation:
 		return hearsay.DropFarFuture, false
 	case hearsay.CheckName(word.Card.Name) != nil || !word.Card.Addr.IsValid() || word.Card.Addr.Port() == 0:
 		return hearsay.DropMalformed, false

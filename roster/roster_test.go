@@ -205,7 +205,7 @@ func TestOwnWordIsVerified(t *testing.T) {
 	b.wantDrop(hearsay.DropBadSignature, 2)
 	b.want(victim, hearsay.StateAlive)
 
-	mallory.incarnation = hearsay.Incarnation(start.Add(25 * time.Hour).UnixMilli())
+	mallory.incarnation = hearsay.MaxIncarnation + 1
 	b.hear(mallory, mallory.word(hearsay.StateAlive))
 	b.wantDrop(hearsay.DropFarFuture, 1)
 
@@ -213,6 +213,36 @@ func TestOwnWordIsVerified(t *testing.T) {
 	b.wantDrop(hearsay.DropStranger, 1)
 	if b.Living() != 3 {
 		t.Errorf("%d living, want 3", b.Living())
+	}
+}
+
+// The clock of one of two nodes is wrong, and neither can tell which. So a word counts whatever time its incarnation is.
+func TestIncarnationIsNoTime(t *testing.T) {
+	b := newBench(t, 1)
+	m, early := b.others[0], newStranger(9)
+	m.incarnation = hearsay.Incarnation(start.Add(30 * 24 * time.Hour).UnixMilli())
+	early.incarnation = 1
+	for range 2 {
+		m.incarnation++
+		b.hear(m, m.word(hearsay.StateAlive))
+		b.hear(early, early.word(hearsay.StateAlive))
+	}
+	for _, one := range []*stranger{m, early} {
+		if got, _ := b.Member(one.id()); got.Incarnation != one.incarnation {
+			t.Errorf("%s is listed with incarnation %d, want %d", one.name, got.Incarnation, one.incarnation)
+		}
+	}
+}
+
+// A node hears a word of its own key that is days ahead of its clock: its disk was put back, and its clock right. It
+// goes beyond that, else all others would follow the other word for ever.
+func TestRefutesOwnWordFromDaysAhead(t *testing.T) {
+	b := newBench(t, 1)
+	own := newStranger(0)
+	own.incarnation = hearsay.Incarnation(start.Add(72 * time.Hour).UnixMilli())
+	b.hear(b.others[0], own.word(hearsay.StateAlive))
+	if self, _ := b.Member(own.id()); self.Incarnation <= own.incarnation {
+		t.Errorf("its incarnation is %d, and others hold %d", self.Incarnation, own.incarnation)
 	}
 }
 

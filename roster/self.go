@@ -73,7 +73,7 @@ func (r *Roster) claimedSelf(now time.Time, p *hearsay.Packet, c *hearsay.Claim)
 	case c.Bare() || !c.Verify(r.network, r.signer):
 		r.drops[hearsay.DropBadSignature]++ // ahead of what it ever said, and not its word
 		return
-	case c.Incarnation > hearsay.Incarnation(now.Add(maxForward).UnixMilli()):
+	case c.Incarnation >= hearsay.MaxIncarnation: // there would be nothing beyond it
 		r.drops[hearsay.DropFarFuture]++
 		return
 	case r.noteTwin(now, c):

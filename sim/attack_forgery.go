@@ -212,7 +212,7 @@ func (f *forger) forgeries(liar, victim int) []hearsay.Claim {
 		c.Card.Signature = own.Sign(c.AppendSigned(nil, f.w.id)) // by the wrong key
 		return c
 	}
-	own2 := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.Incarnation(f.time().Add(2 * day).UnixMilli())}
+	own2 := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.MaxIncarnation + 1}
 	own2.Card = hearsay.Card{Name: f.w.machines[liar].name, Addr: f.addr(liar), Role: hearsay.RolePeer}
 	own2.Sign(f.w.id, own)
 	e := f.forgedEvidence(liar, victim, self.Incarnation)

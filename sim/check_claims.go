@@ -18,7 +18,7 @@ type seen uint32
 const (
 	seenBits  = 29 // of the incarnation; the state has the others
 	seenLast  = 1<<seenBits - 1
-	seenSince = 24 * time.Hour // before the epoch, as clocks may be late
+	seenSince = jumpMost // before the epoch, as clocks may be late
 )
 
 // seenAs puts them together.

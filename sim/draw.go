@@ -241,7 +241,9 @@ func (st *storm) machineFault(at time.Duration) Action {
 	case 11:
 		a.Verb, a.Share = Fail, pick(r, 0, 0.05, 0.5)
 	case 12:
-		a.Verb, a.Delay = Jump, time.Duration(r.Int64N(int64(2*time.Hour)))-time.Hour
+		if a.Verb, a.Delay = Jump, time.Duration(r.Int64N(int64(2*time.Hour)))-time.Hour; a.Delay.Abs() > 40*time.Minute {
+			a.Delay *= 72 // days, as where somebody has set the date wrong
+		}
 	case 13:
 		if a.Verb, a.Share = Drift, pick(r, 0, -0.02, 0.0001, 0.01, 0.05); st.bad != mild && r.IntN(2) == 0 {
 			a.Verb, a.Share, a.Delay = Slow, 0, pick(r, 0, 20*time.Millisecond, 200*time.Millisecond, 2*time.Second)
