@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -322,7 +323,9 @@ func open(path string, readOnly bool) (db *bolt.DB, err error) {
 // brokenError is bbolt's panic over a file that is not as it should be.
 type brokenError struct{ reason any }
 
-func (e *brokenError) Error() string { return fmt.Sprint(e.reason) }
+func (e *brokenError) Error() string {
+	return "its pages do not hold together: " + strings.TrimPrefix(fmt.Sprint(e.reason), "assertion failed: ")
+}
 
 // guard turns a panic over a damaged file into an error, a fault at an
 // address behind a truncated file's end too. It covers only do's own
