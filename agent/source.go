@@ -42,12 +42,13 @@ func sourceOf(local, advertised netip.Addr) netip.Addr {
 	return advertised
 }
 
-// isOnMachine reports whether an interface of this machine has an address; also if that cannot be told.
+// isOnMachine reports whether an interface of this machine has an address, whatever its zone; also
+// if that cannot be told.
 func isOnMachine(ip netip.Addr) bool {
 	addrs, err := net.InterfaceAddrs()
 	return err != nil || slices.ContainsFunc(addrs, func(a net.Addr) bool {
 		prefix, err := netip.ParsePrefix(a.String())
-		return err == nil && prefix.Addr() == ip
+		return err == nil && prefix.Addr() == ip.WithZone("")
 	})
 }
 

@@ -114,3 +114,17 @@ func TestHome(t *testing.T) {
 		t.Error("it watches loopback")
 	}
 }
+
+// A machine has its addresses, also where one names the interface.
+func TestAddressesOfTheMachine(t *testing.T) {
+	for addr, want := range map[string]bool{"127.0.0.1": true, "::1": true, "::1%lo": true, "192.0.2.77": false, "fe80::77%lo": false} {
+		if addr == "::1" || addr == "::1%lo" {
+			if !isOnMachine(netip.IPv6Loopback()) {
+				continue // without IPv6
+			}
+		}
+		if got := isOnMachine(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s: %t", addr, got)
+		}
+	}
+}
