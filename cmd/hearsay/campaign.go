@@ -180,8 +180,11 @@ func (c *campaign) startWorker() (*worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	return start(exec.Command(self, "sim", "campaign", "--work", "--plant", c.draw.Plant,
-		"--seeds", strconv.Itoa(c.draw.Seeds), "--core="+strconv.FormatBool(c.draw.Core)))
+	args := []string{"sim", "campaign", "--work", "--seeds", strconv.Itoa(c.draw.Seeds), "--core=" + strconv.FormatBool(c.draw.Core)}
+	if c.draw.Plant != "" {
+		args = append(args, "--plant", c.draw.Plant)
+	}
+	return start(exec.Command(self, args...))
 }
 
 // start makes a worker of a command that has not started.
