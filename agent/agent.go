@@ -285,7 +285,6 @@ func (a *Agent) takePart(network hearsay.NetworkID, identity *hearsay.Identity, 
 	a.loop.guests = newGuests(network, addr, newAsker(a.cfg.Role, a.source), a.loop.hand)
 	a.loop.desk = newDesk(network, identity, a.loop, a.cfg.Logger)
 	if a.cfg.Role == hearsay.RoleSeed {
-		a.loop.wary = true
 		a.streams.lines = newLineServer(a.cfg.Role, a.loop.desk.answer, &a.counters)
 	}
 }

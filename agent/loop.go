@@ -69,7 +69,6 @@ type loop struct {
 	courier *courier
 	guests  *guests
 	desk    *desk // of a seed
-	wary    bool  // it is a seed's: it connects only to those whom it knows
 
 	seekAt    time.Time      // when names are thought of next
 	most      int            // members that were living at once, lately
@@ -394,10 +393,10 @@ func (l *loop) encode(buffer *[encodeBuffer]byte, p *hearsay.Packet) outgoing {
 	return o
 }
 
-// mayDial reports whether a packet may go: by stream a seed connects to nobody
-// that only a stranger has named to it. Who has connected is answered.
+// mayDial reports whether a packet may go: by datagram, on a connection that is open, or where the
+// node may open one. Who has connected is answered.
 func (l *loop) mayDial(o *outgoing) bool {
-	if !l.wary || !o.stream || l.streams.isOpen(o.to) || l.node.Acquainted(o.to) || o.answer != nil {
+	if !o.stream || l.node.MayDial(o.to) || l.streams.isOpen(o.to) || o.answer != nil {
 		return true
 	}
 	l.counters.drop(hearsay.DropStranger)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/quota"
 )
 
 // An examination is what an observer does in a round: pings of its own, now.
@@ -20,9 +21,10 @@ const (
 	// within a second is no use as a member either.
 	askerWait = 220 * time.Millisecond
 
-	// askerStream is which of these pings goes by stream as well, from 0: a node that asks to be in has
-	// just opened a stream to this node, and may get no datagrams. An answer may take 660 ms then.
-	askerStream = 4
+	// streamedPing is which of these pings goes by stream as well if none was answered, from 0: the
+	// subject may get no datagrams. An answer of one that asks to be in may take 660 ms then, and a
+	// member's counts for the next probe if it is late.
+	streamedPing = 4
 
 	// lateProbe is how long after a member's probe an answer to it still counts
 	// for the next one, as it does for Swim's own (Swim.last): what was measured of
@@ -36,6 +38,11 @@ const (
 	chronicPercent = 40
 )
 
+// askerStreams are how many of those that ask to be in are pinged by stream. Where nobody is at the
+// address that one has named, a stream is dialled for two seconds, and takes one of the places that strangers
+// have (agent.streamsStrangers): at most an eighth of them, or a quarter where many ask. A guess.
+var askerStreams = &quota.Shares{quota.Stranger: {All: quota.PerSecond(16, 32), Each: quota.PerSecond(2, 8)}}
+
 // examination is the observer's own probing of one subject for one round.
 type examination struct {
 	subject hearsay.NodeID
@@ -47,6 +54,7 @@ type examination struct {
 	next    time.Time     // the next ping, or the end
 	sent    int
 	acked   uint16 // bit i: ping i was answered
+	stream  bool   // one went by stream as well
 	said    bool   // the verdict is out; the rest is for the statistics, or the next probe
 	once    bool   // the first answer ends it, and there are no statistics
 	member  bool   // of these, one of whom a late answer counts for the next
@@ -120,7 +128,8 @@ func (s *Swim) tickExaminations(now time.Time) {
 			continue
 		}
 		s.out.Ping(e.addr, e.seq+uint64(e.sent), e.subject)
-		if e.once && !e.member && e.sent == askerStream && s.cfg.StreamPing {
+		if e.sent == streamedPing && s.mayStream(now, e) {
+			e.stream = true
 			s.out.PingByStream(e.addr, e.seq+uint64(e.sent), e.subject)
 		}
 		e.sent++
@@ -129,6 +138,18 @@ func (s *Swim) tickExaminations(now time.Time) {
 			e.next = now.Add(e.wait)
 		}
 	}
+}
+
+// mayStream reports whether an examination pings by stream, too: if nothing was answered, and not where all
+// goes by stream. Nobody else than who asks to be in is pinged so at an address that was only named.
+func (s *Swim) mayStream(now time.Time, e *examination) bool {
+	if ping := &s.out.Now[len(s.out.Now)-1]; !s.cfg.StreamPing || e.acked != 0 || s.Streams(ping) {
+		return false
+	}
+	if addr, listed := s.directory.Addr(e.subject); listed || !e.once {
+		return listed && addr == e.addr
+	}
+	return s.askers.Take(now, s.sender(&hearsay.Packet{From: e.subject, Addr: e.addr}), 1)
 }
 
 // abstains reports whether this node may not say that a subject is unreachable.
@@ -176,15 +197,18 @@ func (s *Swim) endExamination(now time.Time, e *examination) (over bool) {
 	return true
 }
 
-// examinationAck takes an answer to one of the pings.
-func (s *Swim) examinationAck(now time.Time, from hearsay.NodeID, seq uint64) bool {
+// examinationAck takes an answer to one of the pings. The one that went by stream as well says that the
+// subject lives, and nothing of how many datagrams get lost.
+func (s *Swim) examinationAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
 	for i := range s.examinations {
 		e := &s.examinations[i]
 		n := seq - e.seq
-		if e.subject != from || n >= uint64(e.sent) {
+		if e.subject != p.From || n >= uint64(e.sent) {
 			continue
 		}
-		e.acked |= 1 << n
+		if !p.Stream || !e.stream {
+			e.acked |= 1 << n
+		}
 		if e.once {
 			s.probeAck(now, i)
 			return true

@@ -36,7 +36,8 @@ type Directory struct {
 	// says nothing of itself. Nil: it never knows.
 	Proven func() bool
 
-	Sender func(*hearsay.Packet) quota.Sender // whose share of the relays a packet uses; nil: that of a stranger
+	Sender func(*hearsay.Packet) quota.Sender // whose share of what is bounded a packet uses; nil: that of a stranger
+	Secret uint64                             // spreads senders over what they share; see quota.New
 }
 
 // Limits per node.
@@ -95,9 +96,10 @@ type Swim struct {
 	pastNext     int
 
 	paths     paths
-	general   roundTrip // over all members
-	health    int       // 0 is well, HealthMax is worst
-	lateUntil time.Time // until then this node accuses nobody
+	askers    *quota.Quota // of pings by stream to those that ask to be in
+	general   roundTrip    // over all members
+	health    int          // 0 is well, HealthMax is worst
+	lateUntil time.Time    // until then this node accuses nobody
 	stats     Stats
 }
 
@@ -157,7 +159,7 @@ type relayed struct {
 // NewSwim makes a detector that knows nobody. What it wants done goes to out.
 func NewSwim(cfg *Config, self hearsay.NodeID, directory Directory, random *rand.Rand, out *hearsay.Effects, now time.Time) *Swim {
 	return &Swim{
-		cfg: cfg, self: self, directory: directory, random: random, out: out,
+		cfg: cfg, self: self, directory: directory, random: random, out: out, askers: quota.New(directory.Secret, askerStreams),
 		// Nodes started together must not probe in step.
 		nextProbe: now.Add(time.Duration(random.Int64N(int64(cfg.Period)))),
 	}
@@ -525,7 +527,7 @@ func (s *Swim) Ack(now time.Time, p *hearsay.Packet, seq uint64) (answered hears
 		s.out.Ack(&r.asker, r.askSeq)
 		return p.From, true
 	}
-	if s.examinationAck(now, p.From, seq) {
+	if s.examinationAck(now, p, seq) {
 		if !p.Stream {
 			s.paths.byDatagram(p.From, p.Addr)
 		}
@@ -602,10 +604,7 @@ func (s *Swim) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayReq) (
 		s.nack(p, m.Seq)
 		return hearsay.DropStranger, false
 	}
-	from := quota.Sender{Addr: p.Addr}
-	if s.directory.Sender != nil {
-		from = s.directory.Sender(p)
-	}
+	from := s.sender(p)
 	each, class := 0, 0
 	for i := range s.relayed {
 		if s.relayed[i].from == from {
@@ -628,6 +627,14 @@ func (s *Swim) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayReq) (
 	s.relayed = append(s.relayed, r)
 	s.out.Ping(addr, r.seq, m.Target)
 	return 0, true
+}
+
+// sender tells whose share a packet uses.
+func (s *Swim) sender(p *hearsay.Packet) quota.Sender {
+	if s.directory.Sender == nil {
+		return quota.Sender{Addr: p.Addr}
+	}
+	return s.directory.Sender(p)
 }
 
 func (s *Swim) relayedIndex(seq uint64, from hearsay.NodeID) int {

@@ -39,6 +39,8 @@ type world struct {
 	proven  bool                              // this node knows by other means that it is well
 	later   []letter
 	pinged  []int // in order
+	streams int   // pings by stream
+	silent  bool  // these are not answered
 }
 
 type letter struct {
@@ -94,7 +96,9 @@ func (w *world) drain() {
 		switch m := p.Body.(type) {
 		case *hearsay.Ping:
 			if w.pinged = append(w.pinged, to); p.Stream {
-				answer.Stream, answer.Body = true, &hearsay.Ack{Seq: m.Seq}
+				if w.streams++; !w.silent {
+					answer.Stream, answer.Body = true, &hearsay.Ack{Seq: m.Seq}
+				}
 			} else if w.direct(to) {
 				answer.Body = &hearsay.Ack{Seq: m.Seq}
 			}

@@ -422,7 +422,7 @@ func (n *Node) Welcome(c *hearsay.Claim) bool {
 }
 
 // Acquainted reports whether a seed has to do with an address: a seed's, a
-// member's, or that of an open case.
+// member's, or that of a node that asks to be in.
 func (n *Node) Acquainted(addr netip.AddrPort) bool {
 	for _, seed := range n.configured() {
 		if seed.Addr == addr {
@@ -433,6 +433,12 @@ func (n *Node) Acquainted(addr netip.AddrPort) bool {
 		return true
 	}
 	return n.seeded.seat != nil && n.seeded.seat.Admitting(addr)
+}
+
+// MayDial reports whether a packet may go to an address over a connection that is yet to be opened: a
+// seed connects to nobody that only a stranger has named to it.
+func (n *Node) MayDial(addr netip.AddrPort) bool {
+	return n.seeded.seat == nil || n.Acquainted(addr)
 }
 
 // Unheard reports whether a seed, asked for its own opinion, holds that nobody

@@ -93,7 +93,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hears
 		cfg.Cards = roster.NewCards(n.secret)
 	}
 	n.roster = roster.New(&n.cfg.Roster, cfg.Network, card, cfg.Cards, signer, random, records, &n.drops, n.out, now)
-	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.Mute, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Proven: n.hearsQuorum, Sender: n.Sender}
+	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.Mute, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Proven: n.hearsQuorum, Sender: n.Sender, Secret: n.secret}
 	n.detect = detect.NewSwim(&n.cfg.Detect, n.id, members, random, n.out, now)
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
 	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.drops, n.out, now)

@@ -25,10 +25,18 @@ func (q *Quorum) Objection(c *hearsay.Claim) string {
 	return q.unfit(c)
 }
 
-// Admitting reports whether a case about an admission is open of who says to be
-// at an address.
+// Admitting reports whether a node asks to be in that says to be at an address: a case is open, or this
+// seed probes it first. Who asks has a stream from that IP address.
 func (q *Quorum) Admitting(addr netip.AddrPort) bool {
-	return q.state != nil && q.state.addresses[addr] != nil
+	if q.state != nil && q.state.addresses[addr] != nil {
+		return true
+	}
+	for _, k := range q.knocks { // order does not matter: is there one?
+		if k.claim.Card.Addr == addr {
+			return true
+		}
+	}
+	return false
 }
 
 // Failing reports whether this seed probes a member, and its newest probe was

@@ -13,11 +13,12 @@ type Counts struct {
 	Bytes       uint64 `json:"bytes"`   // in them, without IP and UDP headers
 	Streams     uint64 `json:"streams"` // packets sent by stream
 	StreamBytes uint64 `json:"stream_bytes"`
-	Received    uint64 `json:"received"`    // packets, either way
-	Lost        uint64 `json:"lost"`        // by the network, or at a machine that was down or full
-	Unreachable uint64 `json:"unreachable"` // packets to an address of nobody
-	Duplicated  uint64 `json:"duplicated"`  // datagrams
-	HeldBack    uint64 `json:"held_back"`   // datagrams
+	Received    uint64 `json:"received"`            // packets, either way
+	Lost        uint64 `json:"lost"`                // by the network, or at a machine that was down or full
+	Unreachable uint64 `json:"unreachable"`         // packets to an address of nobody
+	Undialled   uint64 `json:"undialled,omitempty"` // packets by stream of seeds, to which they open none
+	Duplicated  uint64 `json:"duplicated"`          // datagrams
+	HeldBack    uint64 `json:"held_back"`           // datagrams
 
 	Kills      uint64 `json:"kills"`
 	Restarts   uint64 `json:"restarts"` // of processes, with their disk or a fresh one

@@ -46,6 +46,7 @@ type ends struct{ low, high int32 }
 // connection is a stream in both directions between two lives of processes.
 type connection struct {
 	lives   [2]int32
+	dialled int32 // by which machine
 	used    time.Duration
 	arrives [2]time.Duration // when the last packet arrives, in the direction of low and of high: order is kept
 }
@@ -121,6 +122,11 @@ func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
 	}
 	if f.stream {
 		f.bytes = wire.AppendFrame(f.bytes[:0], w.id, p)
+		if !w.mayDial(m, p, to) {
+			w.counts.Undialled++
+			w.releaseFlight(number)
+			return 0, false
+		}
 	}
 	if m.twist.sends != nil {
 		m.twist.sends(w, m, f)
@@ -130,6 +136,31 @@ func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
 		w.watch(m, p)
 	}
 	return number, true
+}
+
+// mayDial reports whether a packet may go by stream, as in the agent: on a connection that is open, or
+// where the node may open one. A ping goes to where a member listens, and so on no connection that the
+// other has opened.
+func (w *World) mayDial(m *machine, p *hearsay.Packet, to int32) bool {
+	if m.node == nil || m.node.MayDial(p.Addr) {
+		return true
+	}
+	open, _, _ := w.connection(m.index, to)
+	_, ping := p.Body.(*hearsay.Ping)
+	return open != nil && (open.dialled == m.index || !ping)
+}
+
+// connection gives the open connection between two machines, if there is one, and the two.
+func (w *World) connection(from, to int32) (open *connection, key ends, lives [2]int32) {
+	key, lives = ends{from, to}, [2]int32{w.machines[from].life, w.machines[to].life}
+	if from > to {
+		key, lives = ends{to, from}, [2]int32{lives[1], lives[0]}
+	}
+	open = w.network.connections[key]
+	if open != nil && (open.lives != lives || w.now-open.used > connectionIdle) {
+		open = nil
+	}
+	return open, key, lives
 }
 
 // takeFlight gives an unused flight. Its buffer may be of use.
@@ -212,9 +243,10 @@ func (w *World) lossFrom(from, to int32) float64 {
 func (w *World) streamArrival(f *flight) (arrives time.Duration, carried bool) {
 	from, to := &w.machines[f.from], &w.machines[f.to]
 	f.life = to.life
-	key, side, lives := ends{f.from, f.to}, 0, [2]int32{from.life, to.life}
+	open, key, lives := w.connection(f.from, f.to)
+	side := 0
 	if f.from > f.to {
-		key, side, lives = ends{f.to, f.from}, 1, [2]int32{to.life, from.life}
+		side = 1
 	}
 	// TCP needs both ways, and a process at the other end: a paused one will do.
 	if !w.carries(f.from, f.to) || !w.carries(f.to, f.from) || to.node == nil {
@@ -223,10 +255,9 @@ func (w *World) streamArrival(f *flight) (arrives time.Duration, carried bool) {
 	}
 	loss := max(w.lossFrom(f.from, f.to), w.lossFrom(f.to, f.from)) // what is not acknowledged comes again
 	wait := w.network.delay + upTo(&from.streams, w.network.spread)
-	open := w.network.connections[key]
-	if open == nil || open.lives != lives || w.now-open.used > connectionIdle {
+	if open == nil {
 		w.sweepConnections()
-		open = &connection{lives: lives}
+		open = &connection{lives: lives, dialled: f.from}
 		w.network.connections[key] = open
 		wait += 2*w.network.delay + retries(&from.streams, 1-(1-loss)*(1-loss), handshakeRetry)
 	}

@@ -31,8 +31,7 @@ func TestDeafMember(t *testing.T) {
 	deaf.start(t, binary, 0, halves[0].ip)
 	until(t, binary, halves, formedWithin, alive)
 
-	filter(t, deaf, `chain in { type filter hook input priority 0; iifname "cable" meta l4proto udp drop; }
-		chain out { type filter hook output priority 0; oifname "cable" meta l4proto udp drop; }`)
+	filter(t, deaf, noDatagrams)
 	told := process.Until(t, "told", deafWithin, func() string {
 		if ready := deaf.ask(t, binary, 0, "status"); !strings.Contains(ready, "datagrams (UDP) have not got through") {
 			return ready

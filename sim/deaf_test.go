@@ -1,0 +1,76 @@
+package sim
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// A peer that comes to a network with seeds, and to which no datagrams get, is let in by stream: also where
+// one seed decides alone.
+func TestNewcomerWithoutDatagramsIsLetIn(t *testing.T) {
+	for _, seeds := range []int{1, 3, 5} {
+		r, err := runText(t, fmt.Sprintf(`with nodes 4
+with seeds %d
+with for 40s
+with abrupt on
+at 0s  loss-datagrams 1 n4
+at 9s  core 5s n1..n3 s1
+at 10s want-in 5s n4
+at 20s want-heard 10s n4 n1 n2
+at 20s want-heard 10s n2 n4`, seeds))
+		if err != nil {
+			t.Errorf("%d seeds: %v", seeds, err)
+		}
+		t.Logf("%d seeds: in after %.1fs", seeds, r.Demands[DemandIn])
+	}
+}
+
+// A member to which no datagrams get is out in about the time that others take once it is dead.
+func TestDeadMemberWithoutDatagramsIsRemoved(t *testing.T) {
+	const worlds = 6
+	var took [2]float64
+	for kind, loss := range []string{"at 15s loss-datagrams 1 n4", ""} {
+		for seed := range worlds {
+			r, err := runText(t, fmt.Sprintf("with nodes 8\nwith seeds 3\nwith seed %d\nwith for 60s\nwith abrupt on\n%s\nat 30s core 10s n1..n3 s1..s3\nat 40s want-out 10s n4", seed+1, loss))
+			if err != nil {
+				t.Errorf("seed %d, %q: %v", seed+1, loss, err)
+			}
+			took[kind] += r.Demands[DemandOut] / worlds
+		}
+	}
+	t.Logf("out after %.1fs, and one to which datagrams get after %.1fs", took[0], took[1])
+	if took[0] > 2*took[1] {
+		t.Errorf("out after %.1fs in the mean, want at most twice %.1fs", took[0], took[1])
+	}
+}
+
+// Where one of three seeds gets no datagrams, the authority goes on, also while another restarts; and that
+// seed says so.
+func TestSeedWithoutDatagrams(t *testing.T) {
+	for seed := range uint64(3) {
+		text := fmt.Sprintf(`with nodes 9
+with seeds 3
+with seed %d
+with for 75s
+with abrupt on
+at 5s  loss-datagrams 1 s1
+at 30s core 10s n1..n4 s2 s3
+at 40s want-in 5s n9
+at 45s want-out 10s n8
+at 54s kill s2
+at 56s restart s2
+at 60s want-out 10s n7
+at 62s want-heard 10s n1 n2 n9`, seed+1)
+		if _, err := runText(t, text); err != nil {
+			t.Error(err)
+		}
+	}
+	w := newScenario(t, 4, "at 5s loss-datagrams 1 s1", withSeeds(3))
+	w.RunUntil(20 * time.Second)
+	for seed, m := range w.machines[4:] {
+		if deaf := m.node.Stats().DeafFor > 0; deaf != (seed == 0) || !m.node.Joined() {
+			t.Errorf("s%d says that it gets no datagrams: %t; joined: %t", seed+1, deaf, m.node.Joined())
+		}
+	}
+}
