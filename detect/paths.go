@@ -92,6 +92,9 @@ func (p *paths) add(addr netip.AddrPort) {
 // Streamed is how many members are reached by stream only.
 func (s *Swim) Streamed() int { return len(s.paths.streamed) }
 
+// IsStreamed reports whether a member's address is reached by stream only.
+func (s *Swim) IsStreamed(addr netip.AddrPort) bool { return slices.Contains(s.paths.streamed, addr) }
+
 // Deaf takes the word of a member that it gets no datagrams. It must have come by stream from the
 // IP address that the roster has of the member.
 func (s *Swim) Deaf(addr netip.AddrPort) { s.paths.add(addr) }
@@ -119,5 +122,5 @@ func (s *Swim) Streams(p *hearsay.Packet) bool {
 		addr, listed := s.directory.Addr(m.Target)
 		deaf = deaf && listed && addr == p.Addr // streams are not dialled to addresses that are only named
 	}
-	return deaf || slices.Contains(s.paths.streamed, p.Addr)
+	return deaf || s.IsStreamed(p.Addr)
 }

@@ -429,10 +429,12 @@ func (n *Node) Acquainted(addr netip.AddrPort) bool {
 			return true
 		}
 	}
-	if _, in := n.MemberAt(addr); in {
-		return true
+	if _, in := n.MemberAt(addr); in || n.seeded.seat == nil {
+		return in
 	}
-	return n.seeded.seat != nil && n.seeded.seat.Admitting(addr)
+	var room [1]hearsay.NodeID
+	moved := n.roster.Tries(addr) || len(n.seeded.seat.At(room[:0], addr)) > 0 // and has not answered there yet
+	return moved || n.seeded.seat.Admitting(addr)
 }
 
 // MayDial reports whether a packet may go to an address over a connection that is yet to be opened: a

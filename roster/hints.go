@@ -67,7 +67,8 @@ type hints struct {
 	nextAt time.Time              // no batch before this
 	pinged time.Time              // when a member pinged this node last
 
-	streamAt time.Time // no ping by stream before this
+	streamAt time.Time      // no ping by stream before this
+	streamTo netip.AddrPort // where the last one went
 }
 
 // counted gives the counts of moves, or those of the other hints.
@@ -86,7 +87,8 @@ func (h *hints) known(id hearsay.NodeID) *hint { return h.byID[id] }
 
 // isProven reports whether a word's address has answered this node, or a quorum
 // of seeds: a ruling admits it, the member is listed there, or the word comes
-// by a stream that this node has opened to that address. A seed's is configured.
+// by a stream that this node has opened to that address. A seed's is configured. A member that
+// has moved says so by a stream from there, which proves the IP address: it may get no datagrams.
 func (r *Roster) isProven(p *hearsay.Packet, m *member, word *hearsay.Claim) bool {
 	switch {
 	case r.admits == word.Subject:
@@ -96,7 +98,11 @@ func (r *Roster) isProven(p *hearsay.Packet, m *member, word *hearsay.Claim) boo
 	case m != nil && m.state.Living() && r.addr(m) == word.Card.Addr:
 		return true
 	}
-	return p.From == word.Subject && p.Addr == word.Card.Addr && r.Expects(p)
+	if p.From != word.Subject {
+		return false
+	}
+	moved := m != nil && m.state.Living() && p.Stream && p.Addr.Addr() == word.Card.Addr.Addr()
+	return moved || p.Addr == word.Card.Addr && r.Expects(p)
 }
 
 // hint keeps a word that was checked until its address has answered. It counts
@@ -202,7 +208,7 @@ func (r *Roster) endHint(id hearsay.NodeID, one *hint) {
 	r.members.cards.release(one.word)
 	switch h := &r.hints; {
 	case len(h.byID) == 0:
-		*h = hints{nextAt: h.nextAt, streamAt: h.streamAt, pinged: h.pinged} // there may have been many
+		*h = hints{nextAt: h.nextAt, streamAt: h.streamAt, streamTo: h.streamTo, pinged: h.pinged} // there may have been many
 	case h.over > max(len(h.byID), hintBatch):
 		for tries := range h.rounds {
 			h.rounds[tries] = slices.DeleteFunc(h.rounds[tries], func(o *hint) bool { return o.over })
@@ -252,16 +258,22 @@ func (r *Roster) tickHints(now time.Time) {
 }
 
 // pingHint pings the address of a hint. The last ping goes by stream, if none has lately: there may
-// be a member that gets no datagrams.
+// be a member that gets no datagrams. If it is one that gets none where it is listed, all do.
 func (r *Roster) pingHint(now time.Time, one *hint, last bool) {
 	word := r.hinted(one)
+	if m := r.members.get(word.Subject); m != nil && r.streams != nil {
+		last = last || r.streams(r.addr(m))
+	}
 	if h := &r.hints; last && !now.Before(h.streamAt) {
-		h.streamAt = now.Add(hintStream)
+		h.streamAt, h.streamTo = now.Add(hintStream), word.Card.Addr
 		r.out.PingByStream(word.Card.Addr, one.seq, word.Subject)
 	} else {
 		r.out.Ping(word.Card.Addr, one.seq, word.Subject)
 	}
 }
+
+// Tries reports whether the last ping by stream to where a node only says that it is went to an address.
+func (r *Roster) Tries(addr netip.AddrPort) bool { return addr == r.hints.streamTo }
 
 // untoldAt is when this node tells of itself again, if nobody has pinged it until
 // then.

@@ -45,6 +45,41 @@ func TestDeadMemberWithoutDatagramsIsRemoved(t *testing.T) {
 	}
 }
 
+// A member that lives is never removed though no datagrams get to it: not by seeds that have just
+// started and look at all, nor because it has moved, nor where most of its observers are so, too.
+func TestMemberWithoutDatagramsStays(t *testing.T) {
+	for name, c := range map[string]struct{ all, seeds string }{
+		"seeds restart": {"at 40s kill n7\nat 50s kill n8\nat 60s restart n7 n8", `at 40s kill s1..s3
+at 41s restart s1..s3
+at 50s kill s1..s3
+at 50500ms restart s1..s3`},
+		"all others restart": {`at 40s kill n1..n3 n5..n8
+at 41s restart n1..n3 n5
+at 60200ms pause n4
+at 61500ms resume n4
+at 62s restart n6..n8`, "at 40s kill s1..s3\nat 41s restart s1..s3\nat 60s kill s1..s3\nat 60100ms restart s1..s3"},
+		"it moves": {"at 40s move n4\nat 55s roam n4\nat 65s kill n4\nat 66s restart n4", ""},
+		"observers are deaf": {`at 15s loss-datagrams 1 n1..n3
+at 40s kill n5
+at 50s pause n4
+at 51s resume n4
+at 60s restart n5`, "at 45s kill s1\nat 47s restart s1"},
+	} {
+		for seeds, text := range map[int]string{0: "", 3: c.seeds} {
+			t.Run(fmt.Sprintf("%s, %d seeds", name, seeds), func(t *testing.T) {
+				for seed := range uint64(3) {
+					w := newScenario(t, 8, "at 15s loss-datagrams 1 n4\n"+c.all+"\n"+text, func(c *Config) { c.Seeds, c.Seed = seeds, seed+1 })
+					w.RunUntil(75 * time.Second)
+					w.convergesWithin(t, 30*time.Second)
+					if w.machines[3].node.Stats().DeafFor == 0 {
+						t.Errorf("seed %d: n4 does not say that it gets no datagrams", seed+1)
+					}
+				}
+			})
+		}
+	}
+}
+
 // Where one of three seeds gets no datagrams, the authority goes on, also while another restarts; and that
 // seed says so.
 func TestSeedWithoutDatagrams(t *testing.T) {
