@@ -472,7 +472,8 @@ func (a *Agent) Leave(ctx context.Context) error {
 	return fmt.Errorf("leave: %w", errClosed)
 }
 
-// Close stops at once, as a crash would: the others find out by themselves.
+// Close stops at once, as a crash would: the others find out by themselves, unless it is started again with
+// the same Data within a second. So a program that restarts in good order calls it without a Leave.
 // It returns when nothing of the agent runs any more. It may be called more
 // than once.
 func (a *Agent) Close() error {

@@ -256,6 +256,27 @@ func TestLeavesYoung(t *testing.T) {
 	}
 }
 
+// A peer whose process ends without a leave, and runs again within a second with its disk, was never out, and the seeds
+// have ruled nothing: so a restart is to be, if it costs others nothing. One that leaves costs two rulings.
+func TestBackWithinASecond(t *testing.T) {
+	for _, tc := range []struct {
+		ends                 string
+		leaves, admitsBeyond int
+	}{{"kill", 0, 0}, {"leave", 1, 1}} {
+		for n := range 10 {
+			at := 10*time.Second + time.Duration(n)*137*time.Millisecond // some phase of the others' probes
+			back := at + 100*time.Millisecond + time.Duration(n)*100*time.Millisecond
+			w := newScenario(t, 8, fmt.Sprintf("at %v %s n3\nat %v restart n3", at, tc.ends, back), withSeeds(3))
+			w.RunUntil(20 * time.Second)
+			w.convergesWithin(t, 10*time.Second)
+			removals, leaves, admitted := w.ruled(hearsay.RulingRemove), w.ruled(hearsay.RulingLeave), w.ruled(hearsay.RulingAdmit)
+			if removals > 0 || leaves != tc.leaves || admitted != 8+tc.admitsBeyond {
+				t.Errorf("%s, and back after %v: %d removals, %d leaves, %d admissions", tc.ends, back-at, removals, leaves, admitted)
+			}
+		}
+	}
+}
+
 // leader gives the number of the machine that leads.
 func (w *World) leader() int {
 	for i := w.config.Nodes; i < len(w.machines); i++ {

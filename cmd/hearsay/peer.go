@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -49,8 +50,9 @@ type nodeOptions struct {
 	advertise string
 	settings  string
 	json      bool
-	found     bool // of a seed
-	newest    bool // likewise
+	found     bool     // of a seed
+	newest    bool     // likewise
+	onSignal  onSignal // of a peer
 	overlay   string
 	rumors    string
 	chatter   chatter
@@ -67,6 +69,11 @@ order, and a second signal ends it at once. With --config it is a peer of the
 network whose seeds the file names: a quorum of them lets it in. With --join it
 enters the open network of whoever is there; with neither it is the first of an
 open network.
+
+With --on-signal stay a signal ends the process and does not have it leave: the
+others hold it alive for about a second still, and started again by then, as by
+"systemctl restart", it was never out, and the seeds have nothing to rule. One that
+does not come back is found gone, and removed; "hearsay leave" says that at once.
 
 A flag goes before the environment (HEARSAY_NAME, HEARSAY_DETECT_PERIOD, ...),
 that before --settings, and that before the default.`,
@@ -86,6 +93,7 @@ that before --settings, and that before the default.`,
 	flags.StringVar(&o.data, "data", "", "directory that keeps the identity and what was learned (default nothing is kept)")
 	flags.StringVar(&o.overlay, "overlay", "", "who links with whom: ring, random or powerlaw (default ring)")
 	flags.StringVar(&o.rumors, "rumors", "", "who is told of a rumor: tree, monger or flood (default tree)")
+	flags.TextVar(&o.onSignal, "on-signal", signalLeave, "`leave|stay` when SIGINT or SIGTERM ends it; one that stays is to be started again within a second, with the same --data")
 	o.chatter.addFlags(cmd, "the node")
 	return cmd
 }
@@ -178,6 +186,9 @@ func (o *nodeOptions) ways(cmd *cobra.Command, config *agent.Config) error {
 	if o.role == hearsay.RoleSeed {
 		return nil // it says nothing
 	}
+	if o.onSignal == signalStay && config.Data == "" {
+		return errors.New("--on-signal stay: want --data, too: without it nothing is kept, and it would come back as another")
+	}
 	return o.chatter.check(cmd)
 }
 
@@ -241,6 +252,29 @@ func (o *nodeOptions) follow(cmd *cobra.Command, config *agent.Config) error {
 		return nil
 	}
 	return o.sit(config, list)
+}
+
+// onSignal is what a peer does when a signal ends it.
+type onSignal uint8
+
+const (
+	signalLeave onSignal = iota // it leaves in good order
+	signalStay                  // it ends, and is in still if it is started again soon
+)
+
+var signalWords = [...]string{signalLeave: "leave", signalStay: "stay"}
+
+// MarshalText gives the word.
+func (s onSignal) MarshalText() ([]byte, error) { return []byte(signalWords[s]), nil }
+
+// UnmarshalText takes the word.
+func (s *onSignal) UnmarshalText(text []byte) error {
+	i := slices.Index(signalWords[:], string(text))
+	if i < 0 {
+		return errors.New("want leave or stay")
+	}
+	*s = onSignal(i)
+	return nil
 }
 
 // seedGCPercent is how much garbage a seed may hold beside what is alive. To
@@ -310,12 +344,24 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		return node.Err() // nil: it was told to leave
 	case <-ctx.Done():
 	}
-	if o.role == hearsay.RoleSeed { // it is one by the list of seeds, also while it is down
-		log.Info("Stopping, as a signal has asked; a seed does not leave, and the others go on if they are a quorum")
+	if o.stays(log) {
 		return nil
 	}
 	stop() // a second signal ends the process at once
 	return leave(node)
+}
+
+// stays reports whether a node that a signal ends does not leave, and says so in the log.
+func (o *nodeOptions) stays(log *nodeLog) bool {
+	switch {
+	case o.role == hearsay.RoleSeed: // it is one by the list of seeds, also while it is down
+		log.Info("Stopping, as a signal has asked; a seed does not leave, and the others go on if they are a quorum")
+	case o.onSignal == signalStay:
+		log.Info("Stopping, as a signal has asked; it does not leave: started again within a second it was never out")
+	default:
+		return false
+	}
+	return true
 }
 
 // ends says in the log why a node ends, if there is a reason: a reader may have nothing else. Where
