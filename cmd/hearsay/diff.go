@@ -116,7 +116,7 @@ show what differs: how far and how often rumors travel, what is sent, how soon
 failures are known, how soon all agree after the last fault (to the second).
 What a version does not do, or does not tell, is shown as -. In the checkout,
 make sim-diff BASE=revision builds the other one and removes it again.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			self, err := os.Executable()
 			if err != nil {

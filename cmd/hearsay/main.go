@@ -75,9 +75,22 @@ func plainly(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%s: want a duration like 5s", said)
 	}
 	if strings.HasPrefix(err.Error(), "accepts ") { // so many arguments
-		return fmt.Errorf("want %q", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+		return errors.New("want " + usageOf(cmd))
 	}
 	return err
+}
+
+// oneFile wants one argument, which names a file.
+func oneFile(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 && args[0] == "" {
+		return errors.New("\"\" names no file; want " + usageOf(cmd))
+	}
+	return cobra.ExactArgs(1)(cmd, args)
+}
+
+// usageOf gives the command line that a command wants.
+func usageOf(cmd *cobra.Command) string {
+	return strconv.Quote(strings.TrimSuffix(cmd.UseLine(), " [flags]"))
 }
 
 // refuseEmpty refuses flags that are given with nothing, as with a variable that was not set: the command would

@@ -45,7 +45,7 @@ func newSettingsCheck() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
 		Short: "Say whether a settings file is right",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config := agent.DefaultConfig()
 			if err := loadSettings(args[0], &config); err != nil {

@@ -96,3 +96,14 @@ func TestZeroFlags(t *testing.T) {
 		}
 	})
 }
+
+// Nor does an argument: it names nothing.
+func TestEmptyArguments(t *testing.T) {
+	for _, command := range []string{"why", "remove", "say", "bar", "ledger verify", "settings check", "sim attack", "sim diff", "help", "completion"} {
+		var out, said bytes.Buffer
+		line := append(strings.Fields(command), "")
+		if code := run(line, &out, &said); code != exitUsage || out.Len() > 0 || !strings.HasPrefix(said.String(), "hearsay: "+command+": ") {
+			t.Errorf("%q: exit code %d, printed %q and said %q", line, code, out.String(), said.String())
+		}
+	}
+}

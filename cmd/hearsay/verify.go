@@ -40,7 +40,7 @@ the file leaves open stands under "Not proven by this file": evidence or names
 that it lacks, epochs that no quorum has signed yet.
 
 Exit code 1 and the first wrong epoch, if something is wrong.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			saved, err := openSaved(cmd.InOrStdin(), args[0])
 			if err != nil {
