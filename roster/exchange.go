@@ -121,6 +121,9 @@ func (r *Roster) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
 	if hash == r.hash || m == nil || r.self.state == hearsay.StateLeft {
 		return
 	}
+	if p.Stream && m.state.Living() {
+		r.answerWith(p, m) // another process may have its identity, and get no datagrams: it hears so on its own stream
+	}
 	waited := now.Sub(later(r.stirred, r.exchanged))
 	if now.Sub(r.exchanged) < r.cfg.ExchangeEvery || now.Sub(r.changed) < r.cfg.ExchangeQuiet && waited < restless*r.cfg.ExchangeEvery {
 		return

@@ -125,7 +125,7 @@ func (st *storm) deafen() {
 		return
 	}
 	st.config.Detect.StreamPing = true
-	who := []int{1 + random.IntN(max(1, st.config.Nodes/2))} // others are cloned: what tells a process of its twin goes by datagram
+	who := []int{1 + random.IntN(st.config.Nodes)}
 	st.plan(Action{At: during(random), Verb: LossDatagrams, Share: 1, Who: who})
 	if random.IntN(2) == 0 {
 		st.plan(Action{At: stormEnds, Verb: LossDatagrams, Who: who})

@@ -83,3 +83,28 @@ func TestOriginalGoesOn(t *testing.T) {
 		t.Fatalf("%d clones, %d stopped", w.counts.Clones, w.counts.TwinStops)
 	}
 }
+
+// So it is where no datagrams get to one of the two, or to neither.
+func TestTwinsWithoutDatagrams(t *testing.T) {
+	for _, seeds := range []int{0, 3} {
+		for _, text := range []string{
+			"at 40s loss-datagrams 1 n3\nat 70s clone n3 n8",
+			"at 40s loss-datagrams 1 n8\nat 70s clone n3 n8",
+			"at 40s loss-datagrams 1 n3 n8\nat 70s clone n3 n8",
+			"at 70s clone n3 n8\nat 71s loss-datagrams 1 n3",
+			"at 70s clone n3 n8\nat 71s loss-datagrams 1 n8",
+		} {
+			t.Run(fmt.Sprintf("%s, %d seeds", text, seeds), func(t *testing.T) {
+				w := newScenario(t, 8, text, withSeeds(seeds))
+				w.RunUntil(71 * time.Second)
+				took := w.runsUntil(t, twinsWithin, "one stops", func() bool { return w.counts.TwinStops > 0 })
+				a, b := &w.machines[2], &w.machines[7]
+				if w.RunUntil(w.now + 10*time.Second); w.counts.TwinStops != 1 || (a.node == nil) == (b.node == nil) {
+					t.Fatalf("%d stopped, n3 is %s, n8 is %s", w.counts.TwinStops, a.condition, b.condition)
+				}
+				t.Logf("n3 is %s, n8 is %s, %v after the copy started", a.condition, b.condition, took)
+				w.convergesWithin(t, 30*time.Second)
+			})
+		}
+	}
+}
