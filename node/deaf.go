@@ -46,6 +46,9 @@ func (n *Node) takeDeaf(p *hearsay.Packet) {
 	}
 }
 
+// isDeaf reports whether no datagrams come to this node.
+func (n *Node) isDeaf() bool { return n.deaf }
+
 // deafFor is for how many seconds no datagrams have come to this node; 0: they do.
 func (n *Node) deafFor() float64 {
 	if since, deaf := n.detect.IsDeaf(); deaf {

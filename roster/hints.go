@@ -18,16 +18,18 @@ import (
 
 // Limits of hints, per node.
 const (
-	maxHints   = 8192                   // of nodes that are not listed: as many as signatures are checked at once, the roster of a large network
-	maxMoves   = maxHints / 4           // of listed members that have moved, apart from those. A guess
-	hintTries  = 3                      // pings to one, and again only if its word comes again
-	hintWait   = 500 * time.Millisecond // after the first; doubled each time. A guess: longer than most round trips
-	hintAgain  = 5 * time.Second        // since the last of them: its word may have it pinged again
-	hintKept   = time.Minute            // likewise: for so long an accuser may have it examined. A guess: longer than a suspicion
-	hintStream = time.Second            // between two pings by stream: anybody can name any address, and a stream to where nobody is has the kernel try for seconds. A guess
-	hintBatch  = 64                     // pings at once, to all
-	hintsEvery = 10 * time.Millisecond  // between two batches
-	untoldFor  = 30 * time.Second       // without a ping from anybody: nobody lists this node. A guess: each is pinged once a second in the mean
+	maxHints         = 8192                   // of nodes that are not listed: as many as signatures are checked at once, the roster of a large network
+	maxMoves         = maxHints / 4           // of listed members that have moved, apart from those. A guess
+	hintTries        = 3                      // pings to one, and again only if its word comes again
+	hintWait         = 500 * time.Millisecond // after the first; doubled each time. A guess: longer than most round trips
+	hintAgain        = 5 * time.Second        // since the last of them: its word may have it pinged again
+	hintKept         = time.Minute            // likewise: for so long an accuser may have it examined. A guess: longer than a suspicion
+	hintStream       = time.Second            // between two pings by stream: anybody can name any address, and a stream to where nobody is has the kernel try for seconds. A guess
+	hintStreamDeaf   = hintStream / 16        // likewise, of a node to which no datagrams get
+	hintStreamsSaved = 32                     // and so many at once: a batch of a newcomer's roster
+	hintBatch        = 64                     // pings at once, to all
+	hintsEvery       = 10 * time.Millisecond  // between two batches
+	untoldFor        = 30 * time.Second       // without a ping from anybody: nobody lists this node. A guess: each is pinged once a second in the mean
 )
 
 // hint is a member's own word of where it is, signed, which nobody there has
@@ -258,14 +260,18 @@ func (r *Roster) tickHints(now time.Time) {
 }
 
 // pingHint pings the address of a hint. The last ping goes by stream, if none has lately: there may
-// be a member that gets no datagrams. If it is one that gets none where it is listed, all do.
+// be a member that gets no datagrams. If it is one that gets none where it is listed, all do; and if this
+// node gets none, it would list nobody else.
 func (r *Roster) pingHint(now time.Time, one *hint, last bool) {
-	word := r.hinted(one)
+	word, every, saved := r.hinted(one), hintStream, time.Duration(0)
 	if m := r.members.get(word.Subject); m != nil && r.streams != nil {
 		last = last || r.streams(r.addr(m))
 	}
-	if h := &r.hints; last && !now.Before(h.streamAt) {
-		h.streamAt, h.streamTo = now.Add(hintStream), word.Card.Addr
+	if r.deaf != nil && r.deaf() {
+		last, every, saved = true, hintStreamDeaf, (hintStreamsSaved-1)*hintStreamDeaf
+	}
+	if h := &r.hints; last && !now.Add(saved).Before(h.streamAt) {
+		h.streamAt, h.streamTo = later(h.streamAt, now).Add(every), word.Card.Addr
 		r.out.PingByStream(word.Card.Addr, one.seq, word.Subject)
 	} else {
 		r.out.Ping(word.Card.Addr, one.seq, word.Subject)

@@ -102,7 +102,7 @@ func TestAMoveByStreamIsProven(t *testing.T) {
 		b := newBench(t, 4)
 		b.pass(5 * time.Second)
 		m, was := b.others[2], b.others[2].addr
-		b.TellStreamed(func(addr netip.AddrPort) bool { return addr == was })
+		b.TellStreamed(func(addr netip.AddrPort) bool { return addr == was }, nil)
 		m.addr = netip.MustParseAddrPort("10.99.0.1:7946")
 		m.incarnation++
 		b.out.Reset()
@@ -119,6 +119,28 @@ func TestAMoveByStreamIsProven(t *testing.T) {
 		}
 		if (streams > 0) == proven || b.Tries(m.addr) == proven {
 			t.Errorf("by stream from %s: pinged by stream %d times", from, streams)
+		}
+	}
+}
+
+// A node to which no datagrams get pings by stream where others are by their own word: a batch at once, and
+// then some each second, whoever names the addresses. Another node does so once a second.
+func TestHintsByStreamAreFew(t *testing.T) {
+	for deaf, most := range map[bool]int{false: 3, true: 32 + 3*16} {
+		b := newBench(t, 4)
+		b.pass(5 * time.Second)
+		b.TellStreamed(func(netip.AddrPort) bool { return false }, func() bool { return deaf })
+		for i := range 200 {
+			b.hint(newStranger(100+i), newStranger(100+i).word(hearsay.StateAlive))
+		}
+		streams := 0
+		for _, p := range b.pass(3 * time.Second).Now {
+			if p.Stream {
+				streams++
+			}
+		}
+		if streams > most || streams < most/3 {
+			t.Errorf("deaf: %t: %d pings by stream in three seconds, want at most %d", deaf, streams, most)
 		}
 	}
 }

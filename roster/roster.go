@@ -78,6 +78,7 @@ type Roster struct {
 	spent   map[hearsay.NodeID]allowance
 	sender  func(*hearsay.Packet) quota.Sender // see TellApart
 	streams func(netip.AddrPort) bool          // see TellStreamed
+	deaf    func() bool                        // likewise
 	links   func() []hearsay.NodeID            // neighbors; nil if there is no overlay
 	ledger  func() hearsay.LedgerID            // what statements are about
 	role    func(hearsay.NodeID) hearsay.Role  // in a seeded network: as what a node is in, RoleUnknown if it is not; else nil
@@ -393,9 +394,11 @@ func (r *Roster) affordVerify(now time.Time, p *hearsay.Packet) bool {
 // use. Without one everybody is a stranger.
 func (r *Roster) TellApart(sender func(*hearsay.Packet) quota.Sender) { r.sender = sender }
 
-// TellStreamed gives the roster a function that tells which members' addresses are reached by stream
-// only. Without one none is.
-func (r *Roster) TellStreamed(streams func(netip.AddrPort) bool) { r.streams = streams }
+// TellStreamed gives the roster two functions: which members' addresses are reached by stream only, and
+// whether no datagrams get to this node at all. Without them all are reached by datagram.
+func (r *Roster) TellStreamed(streams func(netip.AddrPort) bool, deaf func() bool) {
+	r.streams, r.deaf = streams, deaf
+}
 
 // senderOf tells whose share a packet's claims use. Whoever this node has asked
 // for a roster is as good as a seat: it knows nobody else yet.

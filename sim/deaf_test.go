@@ -70,7 +70,7 @@ at 60s restart n5`, "at 45s kill s1\nat 47s restart s1"},
 				for seed := range uint64(3) {
 					w := newScenario(t, 8, "at 15s loss-datagrams 1 n4\n"+c.all+"\n"+text, func(c *Config) { c.Seeds, c.Seed = seeds, seed+1 })
 					w.RunUntil(75 * time.Second)
-					w.convergesWithin(t, 30*time.Second)
+					w.convergesWithin(t, 10*time.Second)
 					if w.machines[3].node.Stats().DeafFor == 0 {
 						t.Errorf("seed %d: n4 does not say that it gets no datagrams", seed+1)
 					}
@@ -107,5 +107,14 @@ at 62s want-heard 10s n1 n2 n9`, seed+1)
 		if deaf := m.node.Stats().DeafFor > 0; deaf != (seed == 0) || !m.node.Joined() {
 			t.Errorf("s%d says that it gets no datagrams: %t; joined: %t", seed+1, deaf, m.node.Joined())
 		}
+	}
+}
+
+// A newcomer of an open network to which no datagrams get is with all soon, and has them all on its list.
+func TestNewcomerWithoutDatagramsListsAll(t *testing.T) {
+	for _, nodes := range []int{8, 40} {
+		w := newScenario(t, nodes, fmt.Sprintf("at 0s loss-datagrams 1 n%d\nat 20s start n%[1]d", nodes), withSeeds(0))
+		w.RunUntil(20 * time.Second)
+		t.Logf("%d nodes: with all after %v", nodes, w.convergesWithin(t, 15*time.Second))
 	}
 }
