@@ -79,6 +79,7 @@ const (
 	EventLeaveFailed  // they have not in time, and this peer ends: Text
 	EventDeaf         // datagrams do not come to this node, as several probes have shown: all goes by stream
 	EventHears        // after that, they do
+	EventClockOff     // the clock of a seed, Subject at Addr, is wrong: this seed's own or another's. Text says by how much, and what would be right
 	numEventKinds
 )
 
@@ -98,7 +99,7 @@ var eventWords = [numEventKinds]string{
 	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven", EventResumed: "resumed",
 	EventBarred: "barred", EventLifted: "lifted", EventTurnedAway: "turned-away",
 	EventFresh: "fresh", EventSeedDiffers: "seed-differs", EventLedgerForked: "ledger-forked",
-	EventTwin: "twin", EventLeaving: "leaving", EventLeaveFailed: "leave-failed", EventDeaf: "deaf", EventHears: "hears",
+	EventTwin: "twin", EventLeaving: "leaving", EventLeaveFailed: "leave-failed", EventDeaf: "deaf", EventHears: "hears", EventClockOff: "clock-off",
 }
 
 // String gives the kind's word.

@@ -31,6 +31,7 @@ type SeatHello struct {
 	Given     *Ruling  // the newest ruling about a seat that the sender knows, if there is one
 	Term      uint64   // in an answer of a seed to another: of the log, on the sender's disk; 0: it does not say
 	Last      LogPlace // and the last entry there
+	Clock     uint64   // and what the sender's clock shows: Unix milliseconds
 	Signature Signature
 }
 
@@ -57,7 +58,7 @@ func (m *SeatHello) appendUnsigned(dst []byte) []byte {
 		dst = m.Given.AppendBinary(dst)
 	}
 	if m.Term != 0 {
-		for _, n := range [...]uint64{m.Term, m.Last.Term, m.Last.Index} {
+		for _, n := range [...]uint64{m.Term, m.Last.Term, m.Last.Index, m.Clock} {
 			dst = binary.BigEndian.AppendUint64(dst, n)
 		}
 	}
@@ -323,7 +324,7 @@ func (c *Canonical) SeatHello() *SeatHello {
 		m.Given = c.Ruling()
 	}
 	if flags&16 != 0 {
-		m.Term, m.Last = c.Uint64(), LogPlace{Term: c.Uint64(), Index: c.Uint64()}
+		m.Term, m.Last, m.Clock = c.Uint64(), LogPlace{Term: c.Uint64(), Index: c.Uint64()}, c.Uint64()
 		if m.Term == 0 {
 			c.Fail() // there is one way to say none
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // Stats are one node's figures since it started. The first group is counted
@@ -39,6 +40,7 @@ type Stats struct {
 	DeafFor     float64        `json:"deaf_s"`         // seconds for which no datagram has come to this node, though streams do; 0: they do
 	Unreached   float64        `json:"unreached_s"`    // seconds for which no member has reached this node at its address, though members answer it; 0: they do
 	Streamed    int            `json:"streamed"`       // members that are reached by stream only
+	ClockOff    float64        `json:"clock_off_s"`    // seconds by which this seed's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree
 	AddressGone float64        `json:"address_gone_s"` // seconds for which this machine has not had the node's own address; 0: it has
 
 	RumorsSaid      uint64 `json:"rumors_said"`       // by this node
@@ -107,6 +109,8 @@ func (s *Stats) Trouble() string {
 		return fmt.Sprintf("datagrams (UDP) have not got through between this node and others for %.0f s, and streams (TCP) do: all goes by stream; let UDP through to this node's port, and from it", s.DeafFor)
 	case s.Twin.IsValid():
 		return TwinWords(s.Twin)
+	case s.ClockOff != 0:
+		return OwnClockWords(time.Duration(s.ClockOff * float64(time.Second)))
 	}
 	return ""
 }
@@ -114,6 +118,24 @@ func (s *Stats) Trouble() string {
 // TwinWords says of a node that another process has its identity.
 func TwinWords(at netip.AddrPort) string {
 	return fmt.Sprintf("another process runs with this identity at %v: this data directory is a copy, or that one's is; start one of the two with an empty directory", at)
+}
+
+// OwnClockWords says of a seed how far its clock is ahead of the right time.
+func OwnClockWords(ahead time.Duration) string {
+	return fmt.Sprintf("this machine's clock is %s those of a quorum of seeds: set it right", ClockWords(ahead))
+}
+
+// ClockWords says how far a clock is ahead of, or behind, another, which is named after that.
+func ClockWords(ahead time.Duration) string {
+	const day = 24 * time.Hour
+	off, side := ahead.Abs().Round(time.Minute).String(), "ahead of"
+	if ahead.Abs() >= 2*day {
+		off = fmt.Sprintf("%.3g days", float64(ahead.Abs())/float64(day))
+	}
+	if ahead < 0 {
+		side = "behind"
+	}
+	return off + " " + side
 }
 
 // MarshalJSON gives an object of all reasons.

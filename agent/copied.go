@@ -58,9 +58,12 @@ func (c *Config) checkIncarnation(records []hearsay.Record, now time.Time) error
 		return fmt.Errorf("data directory %s: its incarnation %d is beyond what others believe: start with an empty directory", c.Data, last)
 	}
 	if until := time.UnixMilli(int64(last)); until.Sub(now) > aheadMost {
-		c.Logger.Warn("This data directory was used with a clock that was ahead, or this machine's clock is behind. Others take it all the same, but "+
-			"those of earlier versions, who refuse it until a day before that time: update them, or start this node with an empty directory",
-			"data", c.Data, "until", until.UTC().Format(time.RFC3339))
+		right := "update them"
+		if c.Role == hearsay.RolePeer { // a seed that loses its directory loses its seat
+			right += ", or start this node with an empty directory"
+		}
+		c.Logger.Warn("This data directory was used with a clock that was ahead, or this machine's clock is behind. That harms nothing, but that nodes of earlier versions refuse "+
+			"this one until a day before that time: "+right, "data", c.Data, "until", until.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (n *Node) ledgerStats(s *hearsay.Stats) {
 		}
 	}
 	if n.seeded.seat != nil {
-		s.CasesOpen = n.seeded.seat.Open()
+		s.CasesOpen, s.ClockOff = n.seeded.seat.Open(), n.seeded.seat.ClockOff().Seconds()
 	}
 }
 

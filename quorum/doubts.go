@@ -144,7 +144,7 @@ func (q *Quorum) Waits() bool {
 func (q *Quorum) Why() string {
 	switch {
 	case q.Decides():
-		return strings.Join(q.doubts.all(), "; ")
+		return strings.Join(append(q.doubts.all(), q.wrongClocks()...), "; ")
 	case q.Seated() && q.Ready() && q.lags():
 		return q.whyLags()
 	case q.Seated() && q.Ready():
@@ -166,6 +166,8 @@ func (q *Quorum) Note(now time.Time, slot int) (seat hearsay.Seat, note string) 
 		return seat, fmt.Sprintf("has sent %d messages of the log that no correct seed sends: its key may be stolen", q.faults[slot])
 	case note == "" && q.state != nil && !q.Waits() && !q.state.seats[slot].Life.IsZero() && !q.Votes(slot):
 		return seat, "has its seat, and no vote yet: until it has, no other seed may be lost"
+	case note == "" && !q.Waits():
+		return seat, q.wrongClock(slot).note
 	case note != "" || !q.Waits():
 		return seat, note
 	case slot == q.cfg.Slot:

@@ -51,6 +51,7 @@ type Quorum struct {
 	doomed   string       // why it must stop; "": it need not
 	seats    seats
 	doubts   doubts
+	clocks   clocks
 	replica  *replica // nil: this seed has no seat yet
 	state    *state   // nil: this seed has no snapshot yet
 	chain    chain
@@ -180,6 +181,7 @@ func (q *Quorum) Tick(now time.Time) {
 			q.tickLeader(now)
 			q.tickLedger(now)
 			q.tickWalk(now)
+			q.tickClocks(now)
 		}
 		q.noteLeader(now)
 	}

@@ -82,6 +82,9 @@ func (q *Quorum) hello(now time.Time, slot int) {
 		return
 	}
 	q.seats.asked[slot] = now
+	if q.seats.nonces[slot] == 0 {
+		q.clocks[slot].asked = now
+	}
 	for q.seats.nonces[slot] == 0 {
 		q.seats.nonces[slot] = q.random.Uint64()
 	}
@@ -131,7 +134,7 @@ func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 		if m.Slot == hearsay.NoSlot { // peers keep the keys of those who have a ledger: for good, so it must have come to something
 			answer.Founded = q.Epoch() > 0
 		} else if q.replica != nil {
-			answer.Term, answer.Last = q.replica.log.hard.GetTerm(), q.replica.log.end()
+			answer.Term, answer.Last, answer.Clock = q.replica.log.hard.GetTerm(), q.replica.log.end(), uint64(max(0, now.UnixMilli()))
 		}
 		q.sendHello(p.Addr, answer)
 	}
@@ -187,6 +190,7 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 	if q.unsure() {
 		q.goesTo(m)
 	}
+	q.showsClock(now, m)
 	q.noteHeard(now, &heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now, since: now})
 	if q.state == nil {
 		if q.founding.IsZero() || q.founding == m.Founding {

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"math"
+	"strings"
 	"testing"
 	"time"
 )
@@ -25,16 +27,27 @@ func TestClockOfAPeerWasDaysAhead(t *testing.T) {
 func TestClockOfASeedIsDaysOff(t *testing.T) {
 	for name, by := range map[string]struct{ off, back string }{"ahead": {"72h", "-72h"}, "behind": {"-72h", "72h"}} {
 		t.Run(name, func(t *testing.T) {
-			w := newScenario(t, 6, "at 0s jump "+by.off+" s2\nat 1s start s2\nat 20s kill s3\nat 21s start n6\nat 40s kill n5\n"+
-				"at 60s jump "+by.back+" s2\nat 60s restart s3\nat 60s kill s2\nat 61s restart s2\nat 62s restart n5", withSeeds(3))
-			w.RunUntil(19 * time.Second)
+			w := newScenario(t, 6, "at 0s jump "+by.off+" s2\nat 1s start s2\nat 30s kill s3\nat 31s start n6\nat 50s kill n5\n"+
+				"at 70s jump "+by.back+" s2\nat 70s restart s3\nat 70s kill s2\nat 71s restart s2\nat 72s restart n5", withSeeds(3))
+			w.RunUntil(29 * time.Second)
 			w.convergesWithin(t, 0)
-			if shown := w.timeOf(&w.machines[7]).Sub(epoch) - w.now; shown.Abs() < 71*time.Hour {
-				t.Fatalf("the clock of %s is off by %v", w.machines[7].name, shown)
+			first, second := w.machines[6].node, w.machines[7].node
+			off := w.timeOf(&w.machines[7]).Sub(epoch) - w.now
+			if got := off.Seconds() - second.Stats().ClockOff; off.Abs() < 71*time.Hour || math.Abs(got) > 1 || first.Stats().ClockOff != 0 {
+				t.Errorf("%s, which is off by %v, says %v s, and s1 says %v s", w.machines[7].name, off, second.Stats().ClockOff, first.Stats().ClockOff)
 			}
-			for _, at := range []time.Duration{21, 40, 62} {
+			if why := first.Authority().Why; !strings.Contains(why, "is 3 days ") || !strings.Contains(why, w.machines[7].addr.String()) {
+				t.Errorf("of %v s1 says: %q", w.machines[7].addr, why)
+			}
+			for _, at := range []time.Duration{31, 50, 72} {
 				w.RunUntil(at * time.Second)
 				w.convergesWithin(t, 15*time.Second)
+			}
+			w.RunUntil(110 * time.Second)
+			for _, m := range w.machines[6:] {
+				if stats, why := m.node.Stats(), m.node.Authority().Why; stats.ClockOff != 0 || why != "" {
+					t.Errorf("the clock is right, and %s says %v s, and %q", m.name, stats.ClockOff, why)
+				}
 			}
 		})
 	}

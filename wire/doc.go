@@ -58,7 +58,7 @@
 //	25  Deaf
 //
 //	32  SeatHello    slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats · founding 32, ruling, and
-//	                 term 8 · last term 8 · last index 8, if flags say so · signature 64
+//	                 term 8 · last term 8 · last index 8 · clock 8, if flags say so · signature 64
 //	33  Raft         slot 1 · type 1 · flags 1 · to, from, term, log term, index, commit, vote, hint, 8 each ·
 //	                 length 4 · context · count 4 · entries · part of a snapshot, if flags say so · signature 64
 //	34  LedgerReq    after 8 · before 8

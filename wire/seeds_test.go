@@ -100,9 +100,9 @@ func seedSamples() []sample {
 			name: "seat-hello-log", kind: kindSeatHello, says: "how far the log of slot 1 goes",
 			body: &hearsay.SeatHello{
 				Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true, Founded: true,
-				Founding: hearsay.Hash{8}, Term: 6, Last: hearsay.LogPlace{Term: 5, Index: 32}, Signature: sampleSignature,
+				Founding: hearsay.Hash{8}, Term: 6, Last: hearsay.LogPlace{Term: 5, Index: 32}, Clock: 1_763_000_000_000, Signature: sampleSignature,
 			},
-			bodyLayout: "slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · founding 32 · term 8 · last-term 8 · last-index 8 · signature 64",
+			bodyLayout: "slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · founding 32 · term 8 · last-term 8 · last-index 8 · clock 8 · signature 64",
 		},
 		{
 			name: "raft", kind: kindRaft, says: "an entry, and half a snapshot",
@@ -270,7 +270,7 @@ func drawSeeds(t *rapid.T, k kind) hearsay.Message {
 			m.Founding = drawHash(t)
 		}
 		if n&16 != 0 {
-			m.Term, m.Last = n, hearsay.LogPlace{Term: n >> 1, Index: n >> 2}
+			m.Term, m.Last, m.Clock = n, hearsay.LogPlace{Term: n >> 1, Index: n >> 2}, n>>3
 		}
 		return m
 	case kindRaft:

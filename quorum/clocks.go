@@ -1,0 +1,139 @@
+package quorum
+
+import (
+	"fmt"
+	"time"
+
+	"hearsay"
+)
+
+// This file compares the clocks of seeds. They decide by how much time passes, and never by what time it is; but
+// rulings, ballots, evidence and logs bear times that are compared. So a seed whose clock is wrong says so, and the
+// others say which one it is.
+//
+//	A                        B
+//	|--- SeatHello ----------->|   every clockEvery
+//	|<--- SeatHello{Clock} ----|   A's clock, when it comes, shows as much, but for clockApart at most
+
+const (
+	clockEvery  = 30 * time.Second // guess: soon enough for who reads a log, and a signature each
+	clockFirst  = 20 * time.Second // after this seed has its seat: others are started, and have theirs. A guess
+	clockApart  = time.Minute      // guess: clocks that are kept right are together within a second
+	clockAnswer = 5 * time.Second  // what took longer may have waited in one that was paused, and says nothing
+	clockFor    = 3 * clockEvery   // how long an answer counts
+)
+
+// clocks is how far the clocks of the others are ahead of this seed's, by slot. Of this seed itself there is only
+// what was told.
+type clocks [hearsay.MaxSeeds]struct {
+	next  time.Time // to ask
+	asked time.Time // when the question went out that is under way, or the last one
+	at    time.Time // of the answer; zero: there is none that counts
+	ahead time.Duration
+	told  bool // that it is wrong, since it was not
+}
+
+// tickClocks asks the others for the time, and tells once of each clock that is wrong.
+func (q *Quorum) tickClocks(now time.Time) {
+	if !q.Seated() {
+		return
+	}
+	for slot := range q.others() {
+		c := &q.clocks[slot]
+		if now.Sub(c.at) > clockFor {
+			c.at = time.Time{}
+		}
+		if c.next.IsZero() {
+			c.next = now.Add(clockFirst)
+		}
+		if now.Before(c.next) {
+			continue
+		}
+		if c.next = now.Add(clockEvery); c.at.IsZero() {
+			c.next = now.Add(clockAnswer)
+		}
+		q.hello(now, slot)
+	}
+	for slot := range q.cfg.Seeds {
+		c, of := &q.clocks[slot], q.wrongClock(slot)
+		if of.text != "" && !c.told {
+			q.event(hearsay.Event{At: now, Kind: hearsay.EventClockOff, Subject: q.seats.known[slot].seat.Key.NodeID(), Addr: q.cfg.Seeds[slot].Addr, Text: of.text})
+		}
+		c.told = of.text != ""
+	}
+}
+
+// showsClock takes what the clock of a seed has shown just now.
+func (q *Quorum) showsClock(now time.Time, m *hearsay.SeatHello) {
+	c := &q.clocks[m.Slot]
+	if m.Term != 0 && now.Sub(c.asked) <= clockAnswer {
+		c.at, c.ahead = now, time.UnixMilli(int64(m.Clock)).Sub(now.Round(0))
+	}
+}
+
+// together reports whether two clocks that are so far ahead show the same time.
+func together(a, b time.Duration) bool { return (a - b).Abs() <= clockApart }
+
+// rightClock gives how far the clocks on which a quorum of seeds agree are ahead of this seed's. Not known: none do.
+func (q *Quorum) rightClock() (ahead time.Duration, known bool) {
+	all := []time.Duration{0} // this seed's own first
+	for slot := range q.others() {
+		if c := &q.clocks[slot]; !c.at.IsZero() {
+			all = append(all, c.ahead)
+		}
+	}
+	for _, one := range all {
+		agree := 0
+		for _, other := range all {
+			if together(one, other) {
+				agree++
+			}
+		}
+		if agree >= q.Needed() {
+			return one, true
+		}
+	}
+	return 0, false
+}
+
+// ClockOff is how far this seed's clock is ahead of those of a quorum, or behind where it is negative; 0: it is not,
+// or no quorum is known to agree.
+func (q *Quorum) ClockOff() time.Duration {
+	if right, known := q.rightClock(); known && !together(right, 0) {
+		return -right
+	}
+	return 0
+}
+
+// wrongClock says how the clock of a seed is wrong; nothing if it is not, as far as is known. Where no quorum agree it
+// says of each that differs that one of the two is wrong.
+func (q *Quorum) wrongClock(slot int) (of doubt) {
+	if slot == q.cfg.Slot {
+		if off := q.ClockOff(); off != 0 {
+			of = doubt{note: "its clock is " + hearsay.ClockWords(off) + " those of a quorum", text: hearsay.OwnClockWords(off)}
+		}
+		return of
+	}
+	c, addr := &q.clocks[slot], q.cfg.Seeds[slot].Addr
+	right, known := q.rightClock()
+	switch {
+	case c.at.IsZero() || together(c.ahead, right):
+	case known:
+		of.note = "its clock is " + hearsay.ClockWords(c.ahead-right) + " those of a quorum"
+		of.text = fmt.Sprintf("the clock of the seed at %v is %s those of a quorum of seeds: set it right", addr, hearsay.ClockWords(c.ahead-right))
+	default:
+		of.note = "its clock is " + hearsay.ClockWords(c.ahead) + " this seed's"
+		of.text = fmt.Sprintf("the clock of the seed at %v is %s this seed's, and no quorum of seeds agree on the time: set right the one that is wrong", addr, hearsay.ClockWords(c.ahead))
+	}
+	return of
+}
+
+// wrongClocks says which clocks of other seeds are wrong.
+func (q *Quorum) wrongClocks() (texts []string) {
+	for slot := range q.others() {
+		if of := q.wrongClock(slot); of.text != "" {
+			texts = append(texts, of.text)
+		}
+	}
+	return texts
+}

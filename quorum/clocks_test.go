@@ -1,0 +1,96 @@
+package quorum
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+)
+
+// A clock is right if a quorum of seeds agree with it. Where none do nobody knows which one is.
+func TestWrongClocks(t *testing.T) {
+	const day, near, none = 24 * time.Hour, 20 * time.Second, time.Duration(1 << 60)
+	for _, test := range []struct {
+		name   string
+		others []time.Duration // how far they are ahead of slot 0
+		off    time.Duration   // of slot 0
+		says   string          // of others, slot by slot: wrong by a quorum, doubtful, or neither
+	}{
+		{"all agree", []time.Duration{near, -near}, 0, ".."},
+		{"one is ahead", []time.Duration{near, 3 * day}, 0, ".w"},
+		{"one is behind", []time.Duration{-3 * day, 0}, 0, "w."},
+		{"this one is ahead", []time.Duration{-3 * day, -3*day + near}, 3 * day, ".."},
+		{"this one is behind", []time.Duration{3 * day, 3 * day}, -3 * day, ".."},
+		{"each has its own time", []time.Duration{3 * day, -day}, 0, "dd"},
+		{"one is not heard, and one differs", []time.Duration{3 * day, none}, 0, "d."},
+		{"none is heard", []time.Duration{none, none}, 0, ".."},
+		{"one of two", []time.Duration{day}, 0, "d"},
+		{"only one", nil, 0, ""},
+		{"two of five", []time.Duration{day, day, 0, near}, 0, "ww.."},
+		{"two of five, with this one", []time.Duration{day, day, day, near}, -day, "...w"},
+		{"two of five, and one has failed", []time.Duration{day, day, 0, none}, 0, "dd.."},
+	} {
+		q := &Quorum{cfg: Config{Seeds: make([]Seed, 1+len(test.others))}}
+		for i, ahead := range test.others {
+			if ahead != none {
+				q.clocks[1+i].at, q.clocks[1+i].ahead = time.UnixMilli(1), ahead
+			}
+		}
+		says := ""
+		for i := range test.others {
+			switch text := q.wrongClock(1 + i).text; {
+			case text == "":
+				says += "."
+			case strings.Contains(text, "no quorum of seeds agree"):
+				says += "d"
+			default:
+				says += "w"
+			}
+		}
+		if off := q.ClockOff(); (off-test.off).Abs() > time.Minute || says != test.says {
+			t.Errorf("%s: this clock is off by %v, want %v; of the others: %q, want %q", test.name, off, test.off, says, test.says)
+		}
+	}
+}
+
+// The wall clock of a seed is set wrong while it runs, and right again. An answer that waited in a seed that was paused
+// says nothing.
+func TestClockIsSetWhileASeedRuns(t *testing.T) {
+	w := followed(t, 47, 1)
+	w.run(10 * time.Second)
+	slot, told := 1, 0
+	say := func(q *Quorum, ahead time.Duration, after time.Duration) {
+		q.clocks[slot].asked = w.now.Add(-after)
+		m := &hearsay.SeatHello{Slot: uint8(slot), Term: 1, Clock: uint64(w.now.Add(ahead).UnixMilli())}
+		q.showsClock(w.now, m)
+	}
+	m := w.machines[0]
+	for i, step := range []struct {
+		ahead, after time.Duration
+		wrong        bool
+	}{
+		{0, 0, false},
+		{72 * time.Hour, 6 * time.Second, false},
+		{72 * time.Hour, time.Second, true},
+		{-time.Hour, time.Second, true},
+		{0, time.Second, false},
+		{2 * time.Hour, time.Second, true},
+	} {
+		w.step(m, func() {
+			say(m.q, step.ahead, step.after)
+			m.q.tickClocks(w.now)
+			for j := range m.q.out.Events {
+				if e := &m.q.out.Events[j]; e.Kind == hearsay.EventClockOff && e.Addr == m.q.cfg.Seeds[slot].Addr {
+					told++
+				}
+			}
+		})
+		if is := strings.Contains(m.q.Why(), "the clock of the seed at "); is != step.wrong {
+			t.Errorf("step %d: %q, want a wrong clock: %v", i, m.q.Why(), step.wrong)
+		}
+	}
+	if told != 2 {
+		t.Errorf("it was told %d times, want 2", told)
+	}
+}
