@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -8,24 +9,30 @@ import (
 )
 
 // A peer whose clock was days ahead has an incarnation of then, and keeps it when the clock is right again. All list
-// it, in open networks and in seeded ones, whichever of its lives they met first.
-func TestClockOfAPeerWasDaysAhead(t *testing.T) {
-	for name, seeds := range map[string]int{"open": 0, "seeded": 3} {
-		t.Run(name, func(t *testing.T) {
-			w := newScenario(t, 5, "at 10s jump 72h n3\nat 10s kill n3\nat 11s restart n3\n"+
-				"at 30s jump -72h n3\nat 30s kill n3\nat 31s restart n3\nat 50s start n5", withSeeds(seeds))
-			for _, at := range []time.Duration{11, 31, 50} {
-				w.RunUntil(at * time.Second)
-				w.convergesWithin(t, 10*time.Second)
-			}
-		})
+// it, in open networks and in seeded ones, whichever of its lives they met first; and one whose clock is days behind
+// lists all others.
+func TestClockOfAPeerIsDaysOff(t *testing.T) {
+	for _, seeds := range []int{0, 3} {
+		for name, by := range daysOff {
+			t.Run(fmt.Sprintf("%d seeds, %s", seeds, name), func(t *testing.T) {
+				w := newScenario(t, 5, "at 10s jump "+by.off+" n3\nat 10s kill n3\nat 11s restart n3\n"+
+					"at 30s jump "+by.back+" n3\nat 30s kill n3\nat 31s restart n3\nat 50s start n5", withSeeds(seeds))
+				for _, at := range []time.Duration{11, 31, 50} {
+					w.RunUntil(at * time.Second)
+					w.convergesWithin(t, 10*time.Second)
+				}
+			})
+		}
 	}
 }
+
+// daysOff is how a clock is set wrong, and right again.
+var daysOff = map[string]struct{ off, back string }{"ahead": {"72h", "-72h"}, "behind": {"-72h", "72h"}}
 
 // One of three seeds is days ahead or behind from its first start. It lists those that the others do, lets in and
 // removes with one of them alone, and no seed loses anything when its clock is put right.
 func TestClockOfASeedIsDaysOff(t *testing.T) {
-	for name, by := range map[string]struct{ off, back string }{"ahead": {"72h", "-72h"}, "behind": {"-72h", "72h"}} {
+	for name, by := range daysOff {
 		t.Run(name, func(t *testing.T) {
 			w := newScenario(t, 6, "at 0s jump "+by.off+" s2\nat 1s start s2\nat 30s kill s3\nat 31s start n6\nat 50s kill n5\n"+
 				"at 70s jump "+by.back+" s2\nat 70s restart s3\nat 70s kill s2\nat 71s restart s2\nat 72s restart n5", withSeeds(3))
