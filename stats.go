@@ -41,6 +41,8 @@ type Stats struct {
 	Unreached   float64        `json:"unreached_s"`    // seconds for which no member has reached this node at its address, though members answer it; 0: they do
 	Streamed    int            `json:"streamed"`       // members that are reached by stream only
 	ClockOff    float64        `json:"clock_off_s"`    // seconds by which this seed's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree
+	Undialled   int            `json:"undialled"`      // living members to which no stream could be opened
+	StreamsFail float64        `json:"streams_fail_s"` // seconds for which streams to all, or to several members in a row, could not be opened; 0: they could
 	AddressGone float64        `json:"address_gone_s"` // seconds for which this machine has not had the node's own address; 0: it has
 
 	RumorsSaid      uint64 `json:"rumors_said"`       // by this node
@@ -107,6 +109,8 @@ func (s *Stats) Trouble() string {
 		return fmt.Sprintf("nobody has reached this node for %.0f s at the address that it tells others, though others answer it: they hold it for failed, or never listed it; start it with --advertise and an address at which they reach it", s.Unreached)
 	case s.DeafFor > 0:
 		return fmt.Sprintf("datagrams (UDP) have not got through between this node and others for %.0f s, and streams (TCP) do: all goes by stream; let UDP through to this node's port, and from it", s.DeafFor)
+	case s.StreamsFail > 0:
+		return fmt.Sprintf("streams (TCP) have not got through from this node to others for %.0f s, and datagrams (UDP) do: what is longer than a datagram is lost, as are rumors over some 1,300 bytes; let TCP through to this node's port, and from it", s.StreamsFail)
 	case s.Twin.IsValid():
 		return TwinWords(s.Twin)
 	case s.ClockOff != 0:

@@ -386,7 +386,14 @@ func (a *Agent) Members() (members []hearsay.Member) {
 
 // Stats gives the figures since the start.
 func (a *Agent) Stats() (stats hearsay.Stats) {
-	a.ask(func(time.Time) { stats = a.loop.node.Stats() })
+	a.ask(func(time.Time) {
+		n := a.loop.node
+		stats = n.Stats()
+		members, failing := a.streams.undialled(func() []hearsay.Member {
+			return slices.DeleteFunc(n.Members(nil), func(m hearsay.Member) bool { return m.ID == n.Self().ID })
+		})
+		stats.Undialled, stats.StreamsFail = members, failing.Seconds()
+	})
 	a.counters.addTo(&stats)
 	stats.AddressGone = a.home.goneFor(time.Now()).Seconds()
 	stats.Drops[hearsay.DropQueueFull] += a.loop.datagrams.overflow()

@@ -80,6 +80,7 @@ type streams struct {
 	mu     sync.Mutex
 	frames *quota.Quota
 	unsent int // bytes that wait to be written to strangers
+	dials  dials
 	places
 }
 
@@ -150,6 +151,17 @@ func (s *streams) send(remote netip.AddrPort, frame []byte) {
 	s.queue(st, frame)
 }
 
+// undialled tells to whom no streams could be opened; see dials. It asks for the members only if there are
+// any.
+func (s *streams) undialled(others func() []hearsay.Member) (members int, failing time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.dials.failed) == 0 {
+		return 0, 0
+	}
+	return s.dials.tell(time.Now(), others())
+}
+
 // isOpen reports whether there is a connection with remote.
 func (s *streams) isOpen(remote netip.AddrPort) bool {
 	s.mu.Lock()
@@ -209,6 +221,9 @@ func (s *streams) forget(st *stream) {
 func (s *streams) dial(st *stream) {
 	conn, err := dialFrom(s.ctx, streamDialer, s.source.now.Load().addr, st.remote)
 	s.mu.Lock()
+	if s.ctx.Err() == nil {
+		s.dials.note(time.Now(), st.remote, err)
+	}
 	if err != nil {
 		s.forget(st)
 		s.mu.Unlock()

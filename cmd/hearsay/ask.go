@@ -305,16 +305,19 @@ func printStats(table io.Writer, s *hearsay.Stats) {
 	fmt.Fprintf(table, "rumors\t%d said, %d delivered, %d payloads came again, %d held (%d bytes)\n", s.RumorsSaid, s.RumorsDelivered, s.RumorDuplicates, s.RumorsHeld, s.RumorsHeldBytes)
 	fmt.Fprintf(table, "told\t%d payloads, %d names, %d grafts, %d places, over %d links\n", s.RumorPayloads, s.RumorNames, s.RumorGrafts, s.RumorPlaces, s.Links)
 	fmt.Fprintf(table, "datagrams\t%d in (%d bytes), %d out (%d bytes), %d not sent\n", s.PacketsIn, s.BytesIn, s.PacketsOut, s.BytesOut, s.SendFails)
-	fmt.Fprintf(table, "by stream\t%d in (%d bytes), %d out (%d bytes)%s\n", s.StreamsIn, s.StreamIn, s.StreamsOut, s.StreamOut, streamedWords(s.Streamed))
+	fmt.Fprintf(table, "by stream\t%d in (%d bytes), %d out (%d bytes)%s\n", s.StreamsIn, s.StreamIn, s.StreamsOut, s.StreamOut, streamedWords(s.Streamed, s.Undialled))
 	fmt.Fprintf(table, "dropped\t%s\n", dropWords(s.Drops))
 }
 
-// streamedWords says how many members are reached by stream only, if there are any.
-func streamedWords(members int) string {
-	if members == 0 {
-		return ""
+// streamedWords says how many members are reached by stream only, or by datagram only, if there are any.
+func streamedWords(streamed, undialled int) (words string) {
+	if streamed > 0 {
+		words += fmt.Sprintf("; no datagrams get through to %s", counted(streamed, "member", "members"))
 	}
-	return fmt.Sprintf("; no datagrams get through to %s", counted(members, "member", "members"))
+	if undialled > 0 {
+		words += fmt.Sprintf("; no streams get through to %s", counted(undialled, "member", "members"))
+	}
+	return words
 }
 
 func newLeave() *cobra.Command {

@@ -43,6 +43,8 @@ type half struct {
 type node struct {
 	name string
 	http string // in the namespace
+
+	process *exec.Cmd // of a network with seeds
 }
 
 func TestMain(m *testing.M) { process.Main(m) }

@@ -16,6 +16,10 @@ import (
 // be with all: some of its probes, each a second.
 const deafWithin = 30 * time.Second
 
+// streamlessWithin is the same of one to which no streams get: it tries some in vain, two seconds each, as it has
+// something to say.
+const streamlessWithin = 60 * time.Second
+
 // TestDeafMember drops all datagrams between one member and the others, while streams go on: it stays a
 // member like the others, and says what is wrong with it.
 func TestDeafMember(t *testing.T) {
@@ -59,6 +63,43 @@ func TestDeafMember(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+// TestMemberWithoutStreams drops all streams between one member and the others, while datagrams go on: it is
+// alive, and says that what is longer than a datagram is lost.
+func TestMemberWithoutStreams(t *testing.T) {
+	if os.Getenv(variable) == "" {
+		t.Skipf("needs root; set %s=1, or make cut", variable)
+	}
+	binary := process.Binary(t)
+	halves := wire(t)
+	for n := range perHalf {
+		halves[0].start(t, binary, n, halves[0].ip)
+	}
+	cutOff := halves[1]
+	cutOff.start(t, binary, 0, halves[0].ip)
+	until(t, binary, halves, formedWithin, alive)
+	filter(t, cutOff, strings.ReplaceAll(noDatagrams, "udp", "tcp"))
+	cutOff.ask(t, binary, 0, "say", strings.Repeat("long ", 400))
+	told := process.Until(t, "told", streamlessWithin, func() string {
+		if status := cutOff.ask(t, binary, 0, "status"); !strings.Contains(status, "streams (TCP) have not got through") {
+			return status
+		}
+		return ""
+	})
+	until(t, binary, halves, askTimeout, alive)
+	if status := halves[0].ask(t, binary, 1, "status"); strings.Contains(status, "TROUBLE") {
+		t.Errorf("another member takes itself for the one that is cut off:\n%s", status)
+	}
+	mend(t, cutOff)
+	heard := process.Until(t, "heard", streamlessWithin, func() string {
+		status, rumors := cutOff.ask(t, binary, 0, "status"), halves[0].ask(t, binary, 1, "rumors")
+		if strings.Contains(status, "TROUBLE") || !strings.Contains(rumors, "long long") {
+			return status + rumors
+		}
+		return ""
+	})
+	t.Logf("told after %v; the rumor is with others %v after the end", told, heard)
 }
 
 // ask runs a command of the program against one of a half's nodes, and gives what it prints, or the error.

@@ -19,6 +19,9 @@ const (
 	// admittedWithin is how long a newcomer that gets no datagrams may take to be in: each seed that it
 	// asks answers in 1.3 s at most, and the others probe it for as long.
 	admittedWithin = 10 * time.Second
+
+	// outWithin is how long the seeds may take to remove one that is killed: most take two to five seconds.
+	outWithin = 20 * time.Second
 )
 
 // noDatagrams drops all datagrams over the cable.
@@ -62,6 +65,19 @@ func TestDeafNewcomer(t *testing.T) {
 		return ""
 	})
 	t.Logf("in after %v, and says %v later that it gets no datagrams", took, told)
+
+	out := make([]time.Duration, 2)
+	for i, dies := range []struct{ h, n int }{{1, 0}, {0, seedsInA + 2}} {
+		one := halves[dies.h].nodes[dies.n]
+		one.process.Process.Kill()
+		out[i] = process.Until(t, one.name+" out", outWithin, func() string {
+			if states, err := halves[0].members(t.Context(), binary, halves[0].nodes[seedsInA]); err != nil || states[one.name] == "alive" || states[one.name] == "suspect" {
+				return fmt.Sprintf("%v, %v", states, err)
+			}
+			return ""
+		})
+	}
+	t.Logf("killed it is out after %v, and a peer of the others after %v", out[0], out[1])
 }
 
 // seeded runs one more node of a network with seeds.
@@ -73,5 +89,6 @@ func (h *half) seeded(t *testing.T, binary, role, name string, port int, config 
 		"--ip", h.ip, "--port", fmt.Sprint(port), "--http", n.http, "--config", config, "--data", filepath.Join(filepath.Dir(config), name))
 	node.Stdout, node.Stderr = &output, &output
 	process.Start(t, node, output.String)
+	n.process = node
 	h.nodes = append(h.nodes, n)
 }
