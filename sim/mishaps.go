@@ -117,7 +117,7 @@ func (st *storm) throng() {
 	}
 }
 
-// deafen has the datagrams of a peer lost from some time on, in some worlds without other loss, while
+// deafen has the datagrams of a machine lost from some time on, in some worlds without other loss, while
 // streams go on. In half of these that is so for ever: it is a member like the others all the same.
 func (st *storm) deafen() {
 	random, has := st.mishap(20, dials.streams)
@@ -125,8 +125,11 @@ func (st *storm) deafen() {
 		return
 	}
 	st.config.Detect.StreamPing = true
-	who := []int{1 + random.IntN(st.config.Nodes)}
-	st.plan(Action{At: during(random), Verb: LossDatagrams, Share: 1, Who: who})
+	who, at := []int{1 + random.IntN(st.nodes)}, during(random)
+	if random.IntN(3) == 0 {
+		at = 0 // it comes so
+	}
+	st.plan(Action{At: at, Verb: LossDatagrams, Share: 1, Who: who})
 	if random.IntN(2) == 0 {
 		st.plan(Action{At: stormEnds, Verb: LossDatagrams, Who: who})
 	}
