@@ -387,12 +387,8 @@ func (a *Agent) Members() (members []hearsay.Member) {
 // Stats gives the figures since the start.
 func (a *Agent) Stats() (stats hearsay.Stats) {
 	a.ask(func(time.Time) {
-		n := a.loop.node
-		stats = n.Stats()
-		members, failing := a.streams.undialled(func() []hearsay.Member {
-			return slices.DeleteFunc(n.Members(nil), func(m hearsay.Member) bool { return m.ID == n.Self().ID })
-		})
-		stats.Undialled, stats.StreamsFail = members, failing.Seconds()
+		stats = a.loop.node.Stats()
+		a.noteDials(&stats)
 	})
 	a.counters.addTo(&stats)
 	stats.AddressGone = a.home.goneFor(time.Now()).Seconds()

@@ -13,8 +13,8 @@ import (
 // of these once the others know: so the list is held against the roster.
 
 const (
-	undialledMost = 64               // addresses, the latest. A guess
-	undialledFor  = 10 * time.Minute // after the last try
+	undialledMost = 64          // addresses, the latest. A guess
+	undialledFor  = time.Minute // after the last try: where something waits to be sent the next follows in seconds
 
 	// undialledFew is to how many members in a row no stream could be opened, if there are so many,
 	// when this node takes itself for the one that is cut off: as many as tell it of datagrams (package
@@ -53,29 +53,50 @@ func (d *dials) note(now time.Time, to netip.AddrPort, err error) {
 	d.failed = append(d.failed, one)
 }
 
-// tell gives to how many of the living members no stream could be opened, and if those were the last ones
-// that were tried, or all others, for how long that has been so.
-func (d *dials) tell(now time.Time, others []hearsay.Member) (members int, failing time.Duration) {
-	d.failed = slices.DeleteFunc(d.failed, func(f failedDial) bool { return now.Sub(f.last) > undialledFor })
-	alive, inRow := 0, 0
-	for i := range others {
-		m := &others[i]
-		if m.State != hearsay.StateAlive {
-			continue
-		}
-		alive++
-		at := slices.IndexFunc(d.failed, func(f failedDial) bool { return f.to == m.Addr })
-		if at < 0 {
+// heard takes a packet on a stream that another has opened: streams get through between the two.
+func (d *dials) heard(now time.Time, from netip.Addr) {
+	before := len(d.failed)
+	d.failed = slices.DeleteFunc(d.failed, func(f failedDial) bool { return f.to.Addr() == from })
+	if len(d.failed) < before {
+		d.opened = now
+	}
+}
+
+// tell gives to how many living members no stream could be opened, of so many others, and if those were the
+// last that were tried, or all others, for how long that has been so. Alive reports whether a member that is no
+// suspect is at each of the failed addresses.
+func (d *dials) tell(now time.Time, alive []bool, others int) (members int, failing time.Duration) {
+	inRow := 0
+	for i := range d.failed {
+		f := &d.failed[i]
+		if !alive[i] || now.Sub(f.last) > undialledFor {
 			continue
 		}
 		members++
-		if f := &d.failed[at]; f.last.After(d.opened) {
+		if f.last.After(d.opened) {
 			inRow++
 			failing = max(failing, now.Sub(f.at))
 		}
 	}
-	if inRow < min(undialledFew, alive) || failing < undialledLeast {
+	if inRow < min(undialledFew, others) || failing < undialledLeast {
 		failing = 0
 	}
 	return members, failing
+}
+
+// noteDials puts in the figures to whom no streams could be opened. It is called in the loop.
+func (a *Agent) noteDials(stats *hearsay.Stats) {
+	a.streams.mu.Lock()
+	d := dials{slices.Clone(a.streams.dials.failed), a.streams.dials.opened}
+	a.streams.mu.Unlock()
+	if len(d.failed) == 0 {
+		return
+	}
+	var addrs []netip.AddrPort
+	for i := range d.failed {
+		addrs = append(addrs, d.failed[i].to)
+	}
+	alive, others := a.loop.node.AliveAt(addrs)
+	members, failing := d.tell(time.Now(), alive, others)
+	stats.Undialled, stats.StreamsFail = members, failing.Seconds()
 }

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"hearsay"
 )
 
 // A node that could open no stream to some members in a row, or to all, which are alive, says that streams
@@ -18,42 +16,44 @@ func TestStreamsThatDoNotGetThrough(t *testing.T) {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 7946)
 	}
 	for name, c := range map[string]struct {
-		tried   []int // members, by number; negative: a stream was opened
+		tried   []int // members, by number; negative: a stream was opened; from 100 on: it has opened one
 		dead    int   // of the members, the first ones
 		all     int   // members
 		waited  time.Duration
 		members int
 		failing bool
 	}{
-		"three in a row":     {[]int{1, 2, 3}, 0, 9, time.Minute, 3, true},
-		"one, often":         {[]int{1, 1, 1}, 0, 9, time.Minute, 1, false},
-		"all there are":      {[]int{1, 2}, 0, 2, time.Minute, 2, true},
-		"the only one":       {[]int{1}, 0, 1, time.Minute, 1, true},
-		"one was opened":     {[]int{1, 2, 3, -4}, 0, 9, time.Minute, 3, false},
-		"and then no others": {[]int{1, -4, 2, 3, 1}, 0, 9, time.Minute, 3, true},
-		"opened again":       {[]int{1, 2, 3, -3, -2, -1}, 0, 9, time.Minute, 0, false},
-		"they died":          {[]int{1, 2, 3}, 3, 9, time.Minute, 0, false},
+		"three in a row":     {[]int{1, 2, 3}, 0, 9, 30 * time.Second, 3, true},
+		"one, often":         {[]int{1, 1, 1}, 0, 9, 30 * time.Second, 1, false},
+		"all there are":      {[]int{1, 2}, 0, 2, 30 * time.Second, 2, true},
+		"the only one":       {[]int{1}, 0, 1, 30 * time.Second, 1, true},
+		"one was opened":     {[]int{1, 2, 3, -4}, 0, 9, 30 * time.Second, 3, false},
+		"and then no others": {[]int{1, -4, 2, 3, 1}, 0, 9, 30 * time.Second, 3, true},
+		"opened again":       {[]int{1, 2, 3, -3, -2, -1}, 0, 9, 30 * time.Second, 0, false},
+		"one opens one":      {[]int{1, 2, 3, 103}, 0, 9, 30 * time.Second, 2, false},
+		"another opens one":  {[]int{1, 2, 3, 104}, 0, 9, 30 * time.Second, 3, true},
+		"they died":          {[]int{1, 2, 3}, 3, 9, 30 * time.Second, 0, false},
 		"just now":           {[]int{1, 2, 3}, 0, 9, time.Second, 3, false},
 		"long ago":           {[]int{1, 2, 3}, 0, 9, time.Hour, 0, false},
-		"none is left":       {[]int{1}, 1, 1, time.Minute, 0, false},
+		"none is left":       {[]int{1}, 1, 1, 30 * time.Second, 0, false},
 	} {
 		var d dials
 		for i, n := range c.tried {
-			if when := now.Add(time.Duration(i) * time.Millisecond); n < 0 {
+			switch when := now.Add(time.Duration(i) * time.Millisecond); {
+			case n < 0:
 				d.note(when, at(-n), nil)
-			} else {
+			case n >= 100:
+				d.heard(when, at(n-100).Addr())
+			default:
 				d.note(when, at(n), refused)
 			}
 		}
-		var others []hearsay.Member
-		for i := range c.all {
-			m := hearsay.Member{Addr: at(i + 1), State: hearsay.StateAlive}
-			if i < c.dead {
-				m.State = hearsay.StateDead
-			}
-			others = append(others, m)
+		var alive []bool
+		for i := range d.failed {
+			n := int(d.failed[i].to.Addr().As4()[3])
+			alive = append(alive, n > c.dead)
 		}
-		if members, failing := d.tell(now.Add(c.waited), others); members != c.members || failing > 0 != c.failing {
+		if members, failing := d.tell(now.Add(c.waited), alive, c.all-c.dead); members != c.members || failing > 0 != c.failing {
 			t.Errorf("%s: no stream to %d members, for %v", name, members, failing)
 		}
 	}

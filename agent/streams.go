@@ -151,17 +151,6 @@ func (s *streams) send(remote netip.AddrPort, frame []byte) {
 	s.queue(st, frame)
 }
 
-// undialled tells to whom no streams could be opened; see dials. It asks for the members only if there are
-// any.
-func (s *streams) undialled(others func() []hearsay.Member) (members int, failing time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.dials.failed) == 0 {
-		return 0, 0
-	}
-	return s.dials.tell(time.Now(), others())
-}
-
 // isOpen reports whether there is a connection with remote.
 func (s *streams) isOpen(remote netip.AddrPort) bool {
 	s.mu.Lock()
@@ -400,6 +389,7 @@ func (s *streams) arrived(st *stream, packet []byte, class quota.Class) {
 	st.reading, st.brought, st.used = false, true, time.Now()
 	if st.accepted {
 		s.from.Store(&st.remote)
+		s.dials.heard(st.used, st.remote.Addr())
 	}
 	may := s.frames.Take(st.used, quota.Sender{Class: class, Addr: netip.AddrPortFrom(st.source, 0)}, 1)
 	s.mu.Unlock()

@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -51,6 +52,20 @@ func (n *Node) Addrs() []netip.AddrPort {
 		addrs[i], _ = n.roster.Addr(n.roster.Other(i))
 	}
 	return addrs
+}
+
+// AliveAt reports at which addresses living members are that are no suspects, and how many living members
+// there are besides this node.
+func (n *Node) AliveAt(addrs []netip.AddrPort) (alive []bool, others int) {
+	alive, others = make([]bool, len(addrs)), n.roster.CountOthers()
+	for i := range others {
+		id := n.roster.Other(i)
+		addr, _ := n.roster.Addr(id)
+		if at := slices.Index(addrs, addr); at >= 0 && !n.roster.Suspect(id) {
+			alive[at] = true
+		}
+	}
+	return alive, others
 }
 
 // Whereabouts tells where the roster has a living member other than this node.

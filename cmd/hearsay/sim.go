@@ -38,6 +38,7 @@ A scenario has one action a line:
   at 41s  cut n1 -> n2               this way only
   at 45s  heal                       partitions and cuts
   at 52s  loss 0.2                   of all packets; of those of n3: loss 0.8 n3
+  at 52s  loss-datagrams 1 n3        of those of n3; streams go on
   at 53s  delay 20ms 100ms           and up to 100 ms longer
   at 54s  duplicate 0.05             of the datagrams
   at 54s  reorder 0.02 2s            of the datagrams: they come up to 2 s later

@@ -17,8 +17,8 @@ import (
 const deafWithin = 30 * time.Second
 
 // streamlessWithin is the same of one to which no streams get: it tries some in vain, two seconds each, as it has
-// something to say.
-const streamlessWithin = 60 * time.Second
+// something to say, and forgets after a minute what it no longer tries.
+const streamlessWithin = 90 * time.Second
 
 // TestDeafMember drops all datagrams between one member and the others, while streams go on: it stays a
 // member like the others, and says what is wrong with it.
