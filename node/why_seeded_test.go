@@ -537,6 +537,38 @@ func TestWhyWithoutAQuorum(t *testing.T) {
 	}
 }
 
+// When a quorum of seeds is back, a removal takes as long as they have to probe for, however old the
+// suspicion is.
+func TestWhyOfAQuorumThatIsBack(t *testing.T) {
+	promises := 0
+	for away := 4 * time.Second; away <= 12*time.Second; away += time.Second {
+		w := newSeededNetwork(t, 5)
+		w.run(6 * time.Second)
+		for _, i := range []int{1, 2, 3} {
+			w.down[i] = true
+		}
+		w.run(away)
+		w.down[1], w.down[2] = false, false
+		least := w.now.Add(quorum.DefaultConfig().ShortTrial)
+		for range 30 {
+			w.run(100 * time.Millisecond)
+			for _, by := range []int{0, 4} {
+				for _, promised := range w.why(by, "n3").Promises {
+					if promised.What != hearsay.PromiseRemoved {
+						continue
+					}
+					if promises++; promised.By.Before(least) {
+						t.Fatalf("away for %v: n%d promises at %v that n3 is removed by %v, and the seeds are back since %v ago", away, by, w.now, promised.By, w.now.Sub(least)+quorum.DefaultConfig().ShortTrial)
+					}
+				}
+			}
+		}
+	}
+	if promises == 0 {
+		t.Error("nothing is promised")
+	}
+}
+
 // When hardly anybody is left who could say so, it is told who is, and what comes
 // when; and afterwards by which rule it came.
 func TestWhyTellsOfTimeouts(t *testing.T) {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"hearsay"
@@ -169,6 +170,24 @@ func (s *story) quorumMissing() string {
 	return text + "."
 }
 
+// quorumSince is since when a quorum of seeds is there: as a seed hears it, or as a peer lists them.
+func (n *Node) quorumSince() time.Time {
+	if n.seeded.seat != nil {
+		return n.seeded.seat.HeardSince()
+	}
+	var since []time.Time
+	for _, seed := range n.Authority().Seeds {
+		if m, listed := n.roster.Member(seed.ID); listed && m.State == hearsay.StateAlive {
+			since = append(since, m.Since)
+		}
+	}
+	slices.SortFunc(since, time.Time.Compare)
+	if needed := hearsay.QuorumOf(len(n.seeds())); needed <= len(since) {
+		return since[needed-1]
+	}
+	return time.Time{}
+}
+
 // abstaining says of a seed that it cannot judge now, if so.
 func (s *story) abstaining() string {
 	if seat := s.n.seeded.seat; seat != nil && seat.Abstaining(s.m.ID) {
@@ -219,6 +238,9 @@ func (s *story) suspectNearest(now time.Time, h *hearing) string {
 	}
 	if !s.n.Authority().Ready {
 		return text + ". When that is cannot be said while no quorum of seeds is heard." + s.silentToSeeds()
+	}
+	if since := s.n.quorumSince(); since.After(reported) {
+		reported = since // until then no seed could tell that anybody is silent
 	}
 	if by := reported.Add(q.ShortTrial); now.Before(by) {
 		s.promises = append(s.promises, hearsay.Promise{What: hearsay.PromiseRemoved, By: by})

@@ -39,6 +39,9 @@ func (q *Quorum) Admitting(addr netip.AddrPort) bool {
 	return false
 }
 
+// HeardSince is since when this seed has heard a quorum without a break; zero: it hears none.
+func (q *Quorum) HeardSince() time.Time { return q.heardFrom }
+
 // Failing reports whether this seed probes a member, and its newest probe was
 // not answered.
 func (q *Quorum) Failing(id hearsay.NodeID) bool {
