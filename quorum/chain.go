@@ -19,6 +19,10 @@ const (
 	// rulingsBytes bounds what one message carries of the ledger.
 	rulingsBytes = 128 << 10
 
+	// chainUnproven is how many more there may be while heads of a quorum do not prove those that would
+	// go. A guess: as many as some batches of the log rule.
+	chainUnproven = 32
+
 	// earlyMost is how many heads of one seat are kept for when the ledger here has
 	// come to their epochs. A guess: a node that lags hears some, one after another.
 	earlyMost  = 4
@@ -147,14 +151,18 @@ func (c *chain) headHash() hearsay.Hash {
 	return hash
 }
 
-// append takes the next ruling.
+// append takes the next ruling. What heads of a quorum do not prove yet stays in memory for a while: heads of a
+// ruling that has gone prove nothing any more, and so not the state that a seed behind is given.
 func (c *chain) append(r *hearsay.Ruling, evidence *hearsay.Evidence) {
 	if r.Epoch != c.epoch()+1 {
 		panic("quorum: a ruling out of order")
 	}
 	c.links = append(c.links, c.link(r, evidence))
-	if slack := max(1, c.most/chainSlack); len(c.links) >= c.most+slack {
-		last := c.links[slack-1]
+	slack := max(1, c.most/chainSlack)
+	if len(c.links) < c.most+slack {
+		return
+	}
+	if last := c.links[slack-1]; last.ruling.Epoch <= c.proven() || len(c.links) >= c.most+chainUnproven {
 		c.base, c.baseHash = last.ruling.Epoch, last.hash
 		c.links = slices.Clone(c.links[slack:])
 	}

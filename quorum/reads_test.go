@@ -114,6 +114,42 @@ func TestChainOfManyRulings(t *testing.T) {
 	}
 }
 
+// What heads do not prove yet stays in memory, though not for ever.
+func TestChainKeepsWhatIsNotProven(t *testing.T) {
+	signers := []hearsay.Signer{newKeyed(1), newKeyed(2), newKeyed(3)}
+	c := newChain(testNetwork, signers[0], 3)
+	c.most = 2
+	c.restart(0, hearsay.Hash{9})
+	c.begin(hearsay.Hash{9})
+	grow := func(to hearsay.Epoch) {
+		for c.epoch() < to {
+			c.append(&hearsay.Ruling{Epoch: c.epoch() + 1, Kind: hearsay.RulingLeave, Previous: c.headHash()}, nil)
+		}
+	}
+	sign := func(epoch hearsay.Epoch) {
+		hash, _ := c.hashAt(epoch)
+		for slot := range uint8(2) {
+			h := hearsay.Head{Founding: hearsay.Hash{9}, Epoch: epoch, Hash: hash, Slot: slot}
+			h.Sign(testNetwork, signers[slot])
+			c.takeHead(&h)
+		}
+	}
+	grow(20)
+	if sign(7); c.proven() != 7 {
+		t.Fatalf("proven up to %d, want 7", c.proven())
+	}
+	if grow(30); c.proven() != 7 || c.base > 7 {
+		t.Errorf("proven up to %d, and in memory from %d on", c.proven(), c.base+1)
+	}
+	sign(30)
+	if grow(40); len(c.links) > 2+chainUnproven || c.base < 7 {
+		t.Errorf("%d are in memory, from %d on", len(c.links), c.base+1)
+	}
+	if grow(200); len(c.links) > 2+chainUnproven {
+		t.Errorf("%d are in memory", len(c.links))
+	}
+}
+
 // What was asked last of a bar holds, though all of it was asked before any came about, and
 // though what was asked first got lost and is proposed again.
 func TestBarsComeInOrder(t *testing.T) {
