@@ -239,8 +239,8 @@ func (s *story) suspectNearest(now time.Time, h *hearing) string {
 	if !s.n.Authority().Ready {
 		return text + ". When that is cannot be said while no quorum of seeds is heard." + s.silentToSeeds()
 	}
-	if since := s.n.quorumSince(); since.After(reported) {
-		reported = since // until then no seed could tell that anybody is silent
+	if since := s.n.quorumSince(); since.After(reported) { // they elect who leads first, and probe anew
+		return text + fmt.Sprintf(". When that is cannot be said yet, as a quorum of seeds is back since %s only.", exactly(since.UnixMilli())) + s.silentToSeeds()
 	}
 	if by := reported.Add(q.ShortTrial); now.Before(by) {
 		s.promises = append(s.promises, hearsay.Promise{What: hearsay.PromiseRemoved, By: by})
