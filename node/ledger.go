@@ -91,6 +91,9 @@ func (n *Node) seedStatus(slot int, addr netip.AddrPort) hearsay.SeedStatus {
 	status.Met, status.ID = true, seats[at].Key.NodeID()
 	if m, known := n.roster.Member(status.ID); known {
 		status.Name, status.State = m.Name, m.State
+		if up := m.State == hearsay.StateAlive || m.State == hearsay.StateSuspect; up && status.Note == "" && m.Addr != addr {
+			status.Note = fmt.Sprintf("runs at %v: the list of seeds here has another address for it", m.Addr)
+		}
 	}
 	return status
 }

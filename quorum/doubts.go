@@ -34,6 +34,10 @@ const (
 	// that another is of another founding: that may be given up. A guess: some round trips.
 	doubtAfter = 2 * time.Second
 
+	// doubtedEvery is between two questions to a seed with which something is wrong: several to one
+	// heardFor, after which a seed forgets what is wrong with one that does not answer. A guess.
+	doubtedEvery = 3 * time.Second
+
 	// followerDoubtsFor is how long a peer keeps what is wrong with a seed that
 	// does not answer any more: some questions, of which one goes to one of all
 	// seeds (helloPinnedEvery).
@@ -86,6 +90,11 @@ func (d *doubts) expire(now time.Time, after time.Duration) {
 			d.settle(slot)
 		}
 	}
+}
+
+// any reports whether something is wrong with one of them.
+func (d *doubts) any() bool {
+	return slices.ContainsFunc(d[:], func(one doubt) bool { return one.note != "" })
 }
 
 // all gives all that is wrong, in sentences.

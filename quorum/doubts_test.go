@@ -122,6 +122,42 @@ func TestOtherLists(t *testing.T) {
 	}
 }
 
+// That a seed of a founded network was started with another list is known for as long as it is so,
+// to all seeds and peers, and for some seconds longer at most.
+func TestAnotherListStaysKnown(t *testing.T) {
+	const note = "has another list of seeds"
+	w := followed(t, 9, 2)
+	f := w.newFollower()
+	w.must(10*time.Second, "a peer follows", w.follows)
+	w.run(clockFirst + clockAnswer) // they know the time of each other, and ask seldom
+	wrong := slices.Clone(w.cfg.Seeds)
+	wrong[2].Addr = seedAddr(200)
+	w.crash(w.machines[1])
+	w.startListed(w.machines[1], wrong, 1)
+	w.run(clockEvery + doubtedEvery)
+	lacks := 0 // seconds
+	for range 180 {
+		w.run(time.Second)
+		_, first := w.machines[0].q.Note(w.now, 1)
+		_, own := w.machines[1].q.Note(w.now, 0)
+		_, third := w.machines[2].q.Note(w.now, 1)
+		if first != note || own != note || third != note || f.Note(1) != note || !strings.Contains(w.machines[1].q.Why(), at(0)+" "+note) {
+			lacks++
+		}
+	}
+	if lacks > 0 {
+		t.Errorf("for %d of 180 seconds not all say so", lacks)
+	}
+	w.crash(w.machines[1])
+	w.start(w.machines[1])
+	w.run(3 * doubtedEvery)
+	for slot := range w.machines {
+		if why := w.machines[slot].q.Why(); why != "" || f.Note(slot) != "" {
+			t.Errorf("it has the right list again, and seed %d says %q, a peer %q", slot, why, f.Note(slot))
+		}
+	}
+}
+
 // Who is at no seed's address does not get a word into the log.
 func TestStrangersListIsNotTold(t *testing.T) {
 	w := followed(t, 4, 1)

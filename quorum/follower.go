@@ -68,6 +68,7 @@ type Follower struct {
 
 	tickAt, pollAt, askAt time.Time
 	helloAt, pinnedAt     time.Time    // the next hello, and the next to a seed that is known
+	doubtedAt             time.Time    // the next to those with which something is wrong
 	proofAt               time.Time    // no seed is asked before for the proof that another has a new life
 	lost                  int          // questions since the last answer
 	seedTurn              int          // of the seeds, who was asked last because another did not answer
@@ -243,6 +244,13 @@ func (f *Follower) tickHellos(now time.Time) {
 	}
 	f.helloAt = f.pinnedAt
 	soon, missing := now.Add(f.about(helloUnknownEvery)), false
+	askDoubted := f.doubts.any() && !now.Before(f.doubtedAt)
+	if askDoubted {
+		f.doubtedAt = now.Add(f.about(doubtedEvery))
+	}
+	if f.doubts.any() && f.doubtedAt.Before(f.helloAt) {
+		f.helloAt = f.doubtedAt
+	}
 	for slot := range f.cfg.Seeds {
 		missing = missing || !f.known(slot)
 		if f.unmet(slot) {
@@ -255,7 +263,7 @@ func (f *Follower) tickHellos(now time.Time) {
 		if unknown || missing && f.naming[slot].by != f.pins[slot].Seat.Key {
 			f.helloAt = soon
 			f.hello(slot)
-		} else if slot == asked {
+		} else if slot == asked || askDoubted && f.doubts[slot].note != "" {
 			f.hello(slot)
 		}
 	}

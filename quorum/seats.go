@@ -60,6 +60,7 @@ const heardFor = 10 * time.Second
 // state, only those are asked who seem to have another life; and everybody, as
 // long as no quorum is heard: it may be that of another founding.
 func (q *Quorum) tickSeats(now time.Time) {
+	q.askDoubted(now)
 	if q.state != nil && !q.cfg.Recover && !q.lost && !q.unborn() {
 		return
 	}
@@ -68,6 +69,15 @@ func (q *Quorum) tickSeats(now time.Time) {
 	}
 	q.tryFound(now)
 	q.tryGiveUp(now)
+}
+
+// askDoubted asks again those with whom something is wrong: it stays known for as long as it is so.
+func (q *Quorum) askDoubted(now time.Time) {
+	for slot := range q.others() {
+		if q.doubts[slot].note != "" && now.Sub(q.seats.asked[slot]) >= doubtedEvery {
+			q.askSeat(now, slot)
+		}
+	}
 }
 
 // askSeat asks who sits in a slot, unless it was asked just now.
