@@ -28,7 +28,7 @@ const (
 	EventMemberRemoved   // out by a ruling of the seeds: By who reported it, Evidence; it may live
 	EventMemberLeft      // State left from now
 	EventMemberForgotten // dropped from the roster
-	EventNameConflict    // Subject and By are two living members of one name: Text
+	EventNameConflict    // Subject and By are two living members of one name: Addr of Subject, Text says both ids and addresses
 
 	// Decisions. They tell the story of a case.
 	EventUnreachable  // this node's detector had no answer: Count relays asked, Took

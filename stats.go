@@ -36,14 +36,15 @@ type Stats struct {
 	Health      int     `json:"health"`        // 0 is well; each point stretches probe timeouts by one
 	RoundTrip   float64 `json:"round_trip_s"`  // smoothed, seconds
 
-	Twin        netip.AddrPort `json:"twin,omitzero"`  // where another process has shown lately that it runs with this node's identity
-	DeafFor     float64        `json:"deaf_s"`         // seconds for which no datagram has come to this node, though streams do; 0: they do
-	Unreached   float64        `json:"unreached_s"`    // seconds for which no member has reached this node at its address, though members answer it; 0: they do
-	Streamed    int            `json:"streamed"`       // members that are reached by stream only
-	ClockOff    float64        `json:"clock_off_s"`    // seconds by which this seed's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree
-	Undialled   int            `json:"undialled"`      // living members to which no stream could be opened
-	StreamsFail float64        `json:"streams_fail_s"` // seconds for which streams to all, or to several members in a row, could not be opened; 0: they could
-	AddressGone float64        `json:"address_gone_s"` // seconds for which this machine has not had the node's own address; 0: it has
+	Twin        netip.AddrPort `json:"twin,omitzero"`       // where another process has shown lately that it runs with this node's identity
+	Namesakes   string         `json:"namesakes,omitempty"` // which living members bear one name, and where they are; "": none do
+	DeafFor     float64        `json:"deaf_s"`              // seconds for which no datagram has come to this node, though streams do; 0: they do
+	Unreached   float64        `json:"unreached_s"`         // seconds for which no member has reached this node at its address, though members answer it; 0: they do
+	Streamed    int            `json:"streamed"`            // members that are reached by stream only
+	ClockOff    float64        `json:"clock_off_s"`         // seconds by which this seed's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree
+	Undialled   int            `json:"undialled"`           // living members to which no stream could be opened
+	StreamsFail float64        `json:"streams_fail_s"`      // seconds for which streams to all, or to several members in a row, could not be opened; 0: they could
+	AddressGone float64        `json:"address_gone_s"`      // seconds for which this machine has not had the node's own address; 0: it has
 
 	RumorsSaid      uint64 `json:"rumors_said"`       // by this node
 	RumorsDelivered uint64 `json:"rumors_delivered"`  // this node's own too
@@ -113,6 +114,8 @@ func (s *Stats) Trouble() string {
 		return fmt.Sprintf("streams (TCP) have not got through from this node to others for %.0f s, and datagrams (UDP) do: what is longer than a datagram is lost, as are rumors over some 1,300 bytes; let TCP through to this node's port, and from it", s.StreamsFail)
 	case s.Twin.IsValid():
 		return TwinWords(s.Twin)
+	case s.Namesakes != "":
+		return s.Namesakes
 	case s.ClockOff != 0:
 		return OwnClockWords(time.Duration(s.ClockOff * float64(time.Second)))
 	}

@@ -69,10 +69,27 @@ type mentions struct {
 	mu       sync.Mutex
 	known    *acquaintances
 	requests *quota.Quota
+	repeated map[netip.AddrPort]time.Time // when a peer that is in last asked to be let in
+}
+
+// A peer that is in and goes on asking to be let in, as one does whose list of seeds is another,
+// is told of once. It asks every few seconds. Guesses.
+const (
+	repeatedFor  = time.Minute // since it last asked
+	repeatedMost = 1024        // peers
+)
+
+// again reports whether a peer that is in has asked to be let in just before, too.
+func (m *mentions) again(peer netip.AddrPort, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last, known := m.repeated[peer]
+	remember(m.repeated, peer, now, repeatedMost)
+	return known && now.Sub(last) < repeatedFor
 }
 
 func newMentions(known *acquaintances) *mentions {
-	return &mentions{known: known, requests: newQuota(mentionShares)}
+	return &mentions{known: known, requests: newQuota(mentionShares), repeated: make(map[netip.AddrPort]time.Time)}
 }
 
 // may reports whether the log has room for one more of a source.
@@ -182,7 +199,7 @@ func (d *desk) decide(ctx context.Context, r dialect.Request, from netip.AddrPor
 	if len(dialect.FactsOf(r)) > 0 {
 		outcome.Facts = a.facts
 	}
-	if outcome.Already && outcome.Matter == dialect.Registration && d.mentions.may(from.Addr()) {
+	if outcome.Already && outcome.Matter == dialect.Registration && !d.mentions.again(outcome.Peer, time.Now()) && d.mentions.may(from.Addr()) {
 		d.logger.Info(dialect.PhraseRegistered(outcome.Peer))
 	}
 	return outcome

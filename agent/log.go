@@ -168,6 +168,9 @@ func lineOf(kind hearsay.EventKind) line {
 // facts.
 func logEvent(logger *slog.Logger, p *phrases, e *hearsay.Event) {
 	l := lineOf(e.Kind)
+	if e.Kind == hearsay.EventCondemned && e.Evidence != nil {
+		l.text = condemnedText(e.Evidence)
+	}
 	if p != nil {
 		if p.past(e) {
 			l = line{slog.LevelInfo, "A member was removed before this node started"}
@@ -192,7 +195,11 @@ func logEvent(logger *slog.Logger, p *phrases, e *hearsay.Event) {
 	add(true, slog.String("event", e.Kind.String()))
 	add(e.Name != "", slog.String("member", e.Name))
 	add(!e.Subject.IsZero(), slog.String("id", e.Subject.Short()))
-	add(!e.By.IsZero(), slog.String("by", nameOr(e.ByName, e.By)))
+	by := nameOr(e.ByName, e.By)
+	if e.Kind == hearsay.EventNameConflict {
+		by = e.By.Short() // the two have one name
+	}
+	add(!e.By.IsZero(), slog.String("by", by))
 	add(e.State != 0, slog.String("state", e.State.String()))
 	add(e.Incarnation != 0, slog.Uint64("incarnation", uint64(e.Incarnation)))
 	add(e.Addr.IsValid(), slog.String("addr", e.Addr.String()))
@@ -215,6 +222,17 @@ func logEvent(logger *slog.Logger, p *phrases, e *hearsay.Event) {
 	}
 	add(e.Text != "", slog.String("why", e.Text))
 	logger.LogAttrs(ctx, l.level, l.text, attrs...)
+}
+
+// condemnedText says what evidence against a member rests on.
+func condemnedText(v *hearsay.Evidence) string {
+	switch {
+	case v.Against() >= int(v.Needed):
+		return lines[hearsay.EventCondemned].text
+	case v.Against() > 0:
+		return "The suspicion of a member ran out: the observers that said whether they reach it do not"
+	}
+	return "The suspicion of a member ran out: no observer said whether it reaches the member"
 }
 
 func nameOr(name string, id hearsay.NodeID) string {

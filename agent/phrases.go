@@ -82,7 +82,7 @@ func (p *phrases) past(e *hearsay.Event) bool {
 	switch e.Kind {
 	case hearsay.EventRuled:
 		if e.Ruling.Kind == hearsay.RulingRemove && time.UnixMilli(e.Ruling.At).Before(p.since) {
-			remember(p.history, e.Subject, true)
+			remember(p.history, e.Subject, true, phrasesHeld)
 		}
 	case hearsay.EventMemberRemoved:
 		defer delete(p.history, e.Subject)
@@ -116,10 +116,10 @@ func (p *phrases) ofSeed(e *hearsay.Event) string {
 		at := p.subject(e)
 		switch {
 		case e.Text == hearsay.RulingAdmit.String():
-			remember(p.cases, e.Case, voting{at: at})
+			remember(p.cases, e.Case, voting{at: at}, phrasesHeld)
 			return dialect.PhraseProposal(at)
 		case e.Epoch > 0:
-			remember(p.cases, e.Case, voting{at: at})
+			remember(p.cases, e.Case, voting{at: at}, phrasesHeld)
 			by := p.addr // of an operator's, or of one who did not say who reports
 			if !e.By.IsZero() {
 				by = p.where(e.By)
@@ -165,9 +165,9 @@ func (p *phrases) ruled(e *hearsay.Event) string {
 	return ""
 }
 
-// remember sets a value in a bounded table.
-func remember[K comparable, V any](table map[K]V, key K, value V) {
-	if len(table) >= phrasesHeld {
+// remember sets a value in a table of at most so many.
+func remember[K comparable, V any](table map[K]V, key K, value V, most int) {
+	if _, known := table[key]; !known && len(table) >= most {
 		clear(table)
 	}
 	table[key] = value
@@ -193,7 +193,7 @@ func (p *phrases) ofPeer(e *hearsay.Event) string {
 	case hearsay.EventUnreachable:
 		return dialect.PhraseSuspicion(p.subject(e), 1+e.Count)
 	case hearsay.EventAsked:
-		remember(p.asked, e.Round, e.By)
+		remember(p.asked, e.Round, e.By, phrasesHeld)
 	case hearsay.EventExamined:
 		by := p.asked[e.Round]
 		delete(p.asked, e.Round)
@@ -201,13 +201,18 @@ func (p *phrases) ofPeer(e *hearsay.Event) string {
 			return dialect.PhraseProbe(p.subject(e), at, e.Verdict == hearsay.VerdictReachable)
 		}
 	case hearsay.EventCondemned:
-		remember(p.condemned, e.Subject, true)
+		remember(p.condemned, e.Subject, true, phrasesHeld)
 		v := e.Evidence
-		return dialect.PhraseAgreed(p.subject(e), v.Against(), len(v.Statements), int(v.Needed), p.external(v), true)
+		agreed := v.Against() >= int(v.Needed)
+		text := dialect.PhraseAgreed(p.subject(e), v.Against(), len(v.Statements), int(v.Needed), p.external(v), agreed)
+		if !agreed {
+			text += "; " + condemnedText(v)
+		}
+		return text
 	case hearsay.EventRuled:
 		switch {
 		case e.Ruling.Kind == hearsay.RulingAdmit && e.Subject == p.own:
-			remember(p.admitted, e.Epoch, len(e.Ruling.Ballots))
+			remember(p.admitted, e.Epoch, len(e.Ruling.Ballots), phrasesHeld)
 			return ""
 		case e.Ruling.Kind == hearsay.RulingRemove && p.condemned[e.Subject]:
 			delete(p.condemned, e.Subject)

@@ -32,6 +32,7 @@ func TestPhrases(t *testing.T) {
 	evidence := &hearsay.Evidence{Needed: 2, Observers: 3, Statements: []hearsay.Statement{
 		{Observer: own, Verdict: hearsay.VerdictUnreachable}, {Observer: other, Verdict: hearsay.VerdictUnreachable}, {Verdict: hearsay.VerdictReachable},
 	}}
+	unanswered := &hearsay.Evidence{Rule: hearsay.RuleTimeout, Needed: 3, Observers: 5, Statements: []hearsay.Statement{{Observer: own, Verdict: hearsay.VerdictAbstains}}}
 	rumor := func(of hearsay.NodeID, text string) hearsay.Event {
 		by := other
 		if of == own {
@@ -75,6 +76,10 @@ func TestPhrases(t *testing.T) {
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventExamined, Subject: peer, Round: 9, Verdict: hearsay.VerdictUnreachable}, `Suspicion probe received for 10.0.0.2:2 from 10.0.0.3:3 -> alive=False`},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventUnreachable, Subject: peer, Count: 3}, `Neighbor suspicion triggered for 10.0.0.2:2 after 4 ping failures`},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventCondemned, Subject: peer, Evidence: evidence}, `Peer-level suspicion result for 10.0.0.2:2: dead_votes=2/3, majority=2, external_dead_votes=1, consensus=True`},
+		{
+			hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventCondemned, Subject: peer, Evidence: unanswered},
+			`Peer-level suspicion result for 10.0.0.2:2: dead_votes=0/1, majority=3, external_dead_votes=0, consensus=False; The suspicion of a member ran out: no observer said whether it reaches the member`,
+		},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: peer, Ruling: removed}, `Confirmed dead-node report sent for 10.0.0.2:2. seed_accepts=2/3`},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: peer, Ruling: removed}, `Dead-node consensus COMMIT for 10.0.0.2:2. yes_votes=2, quorum=2`},
 	} {
@@ -115,6 +120,20 @@ func TestPastRemovalsAreNoWarnings(t *testing.T) {
 		`level=WARN msg="A member was removed" event=member-removed member=now`,
 		`level=WARN msg="A member was removed" event=member-removed member=again`,
 	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in:\n%s", want, log.String())
+		}
+	}
+}
+
+// The log does not say that observers fail to reach a member of which none has said so, nor which
+// of two members of one name is which by that name.
+func TestLogSaysWhatIsSo(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	logEvent(logger, nil, &hearsay.Event{Kind: hearsay.EventCondemned, Subject: hearsay.NodeID{2}, Evidence: &hearsay.Evidence{Rule: hearsay.RuleTimeout, Needed: 3}})
+	logEvent(logger, nil, &hearsay.Event{Kind: hearsay.EventNameConflict, Subject: hearsay.NodeID{2}, Name: "twice", By: hearsay.NodeID{0xab}, ByName: "twice"})
+	for _, want := range []string{`msg="The suspicion of a member ran out: no observer said whether it reaches the member"`, "member=twice id=02000000 by=ab000000"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("no %s in:\n%s", want, log.String())
 		}

@@ -220,7 +220,7 @@ func (n *Node) Stats() hearsay.Stats {
 		Suspicions: r.Suspicions, Refutations: r.Refutations,
 		ClaimsIn: r.ClaimsIn, ClaimsNew: r.ClaimsNew, ClaimsOut: r.ClaimsOut, Exchanges: r.Exchanges,
 		Late: n.late, DiskWaits: n.diskWaits, DiskBehind: n.DiskBehind().Seconds(), NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
-		RoundTrip: n.detect.RoundTrip().Seconds(), Drops: n.drops, Twin: n.roster.Twin(n.stepped),
+		RoundTrip: n.detect.RoundTrip().Seconds(), Drops: n.drops, Twin: n.roster.Twin(n.stepped), Namesakes: n.roster.Namesakes(),
 		DeafFor: n.deafFor(), Unreached: n.unreachedFor(), Streamed: n.detect.Streamed(),
 		RumorsSaid: t.Said, RumorsDelivered: t.Delivered, RumorDuplicates: t.Duplicates, RumorConflicts: t.Conflicts,
 		RumorPayloads: t.Payloads, RumorNames: t.Names, RumorGrafts: t.Grafts, RumorPlaces: t.Places,

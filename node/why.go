@@ -353,7 +353,7 @@ func (n *Node) step(e *hearsay.Event) hearsay.Step {
 	case hearsay.EventSuspectFreed:
 		s.Text = fmt.Sprintf("%s answered %s: the suspicion ends here", e.Name, me)
 	case hearsay.EventNameConflict:
-		s.Text = fmt.Sprintf("two living members are called %s: %s and %s", e.Text, e.Subject.Short(), e.By.Short())
+		s.Text = e.Text
 	case hearsay.EventLate:
 		s.Text = fmt.Sprintf("%s was paused or starved for %s and accuses nobody for now", me, took)
 	default:

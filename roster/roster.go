@@ -5,9 +5,11 @@ package roster
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"hearsay"
@@ -42,6 +44,7 @@ type Roster struct {
 	started time.Time
 	among   time.Time // since when it has listed others without a break, or when it started
 	twin    twin
+	doubled []string        // names that several living members have borne, oldest first
 	members table           // all, this node included
 	living  list            // alive or suspect, without this node
 	gone    list            // dead or left
@@ -497,8 +500,51 @@ func (r *Roster) claimName(now time.Time, m *member) {
 		}
 	}
 	if r.addr(other) != r.addr(m) {
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventNameConflict, Subject: r.id(m), By: r.id(other), Text: r.name(m)})
+		name := r.name(m)
+		r.event(hearsay.Event{
+			At: now, Kind: hearsay.EventNameConflict, Subject: r.id(m), By: r.id(other), Addr: r.addr(m), Text: r.namesakeWords(name, []*member{other, m}),
+		})
+		if !slices.Contains(r.doubled, name) {
+			if len(r.doubled) == doubledMax {
+				r.doubled = slices.Delete(r.doubled, 0, 1)
+			}
+			r.doubled = append(r.doubled, name)
+		}
 	}
+}
+
+// doubledMax is how many names of several living members are kept. A guess: one would do for an
+// operator.
+const doubledMax = 8
+
+// Namesakes says which living members, at several addresses, bear one name; "": none do.
+func (r *Roster) Namesakes() string {
+	cards := r.members.cards
+	var texts []string
+	for _, name := range r.doubled {
+		var bearers []*member
+		apart := false
+		for w := cards.named(name); w != 0; w = cards.words[w].nextNamed {
+			if m := r.members.at(cards.words[w].subject); m != nil && m.word == w && m.state.Living() {
+				bearers = append(bearers, m)
+				apart = apart || r.addr(m) != r.addr(bearers[0])
+			}
+		}
+		if apart {
+			texts = append(texts, r.namesakeWords(name, bearers))
+		}
+	}
+	return strings.Join(texts, "; ")
+}
+
+// namesakeWords says which members bear one name, and what would be right.
+func (r *Roster) namesakeWords(name string, bearers []*member) string {
+	slices.SortFunc(bearers, func(a, b *member) int { return r.id(a).Compare(r.id(b)) })
+	var each []string
+	for _, m := range bearers[:min(len(bearers), doubledMax)] {
+		each = append(each, fmt.Sprintf("%s at %v", r.id(m).Short(), r.addr(m)))
+	}
+	return fmt.Sprintf("%d living members are called %s: %s; start all but one with another --name", len(bearers), name, strings.Join(each, ", "))
 }
 
 // namesake gives another living member of this name, or nil: of several the

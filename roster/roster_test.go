@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -418,8 +419,25 @@ func TestTwoOfOneName(t *testing.T) {
 	if !slices.ContainsFunc(out.Events, func(e hearsay.Event) bool { return e.Kind == hearsay.EventNameConflict }) {
 		t.Error("the conflict is not reported")
 	}
+	one, other := b.others[0], double
+	if double.id().Compare(one.id()) < 0 {
+		one, other = double, one
+	}
+	want := fmt.Sprintf("2 living members are called %s: %s at %v, %s at %v;", double.name, one.id().Short(), one.addr, other.id().Short(), other.addr)
+	for _, e := range out.Events {
+		if e.Kind == hearsay.EventNameConflict && !strings.Contains(e.Text, want) {
+			t.Errorf("says %q, want %q", e.Text, want)
+		}
+	}
+	if text := b.Namesakes(); !strings.Contains(text, want) {
+		t.Errorf("both are listed, and it says %q", text)
+	}
 	if b.Living() != 4 {
 		t.Errorf("%d living: they are not told apart", b.Living())
+	}
+	b.hear(double, double.word(hearsay.StateLeft))
+	if text := b.Namesakes(); text != "" {
+		t.Errorf("one has left, and it says %q", text)
 	}
 }
 

@@ -207,7 +207,7 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 		}
 		return fmt.Sprintf("hears rumor %d of %s from %s, over %d hops", e.Rumor.ID.Counter, subject, by, e.Count)
 	case hearsay.EventNameConflict:
-		return fmt.Sprintf("sees two members of one name: %s", e.Text)
+		return fmt.Sprintf("sees two members of one name: %s", e.Name)
 	}
 	return decision(e, subject, by, names)
 }
