@@ -244,8 +244,11 @@ func (s *story) removedNearest(r *hearsay.Ruling) string {
 	if spare := len(r.Ballots) - needed; r.Rule == hearsay.RuleMajority {
 		ways = append(ways, fmt.Sprintf("%s answering %s of the seeds: %s (then fewer than %d would have said yes by then)", name, number(spare+1), s.voters(r.Ballots), needed))
 	} else {
-		ways = append(ways, fmt.Sprintf("%s answering any one seed: %s (a single no ends a case without a majority of observers)",
-			name, s.voters(r.Ballots, "any other before "+exactly(r.At))))
+		var others []string
+		if _, seeds := s.needed(); len(r.Ballots) < seeds {
+			others = []string{"any other before " + exactly(r.At)}
+		}
+		ways = append(ways, fmt.Sprintf("%s answering any one seed: %s (a single no ends a case without a majority of observers)", name, s.voters(r.Ballots, others...)))
 	}
 	return "It would have stayed in by any of these: " + strings.Join(ways, "; ") + "."
 }

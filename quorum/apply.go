@@ -149,6 +149,7 @@ func (s *state) decide(c *openCase, at int64) change {
 		r.Key = s.drop(r.Stay, c.opening.evidence, true)
 	case hearsay.RulingSeat:
 		s.seats[c.opening.seat.Slot] = c.opening.seat
+		s.bounds.words[c.opening.seat.Slot] = hearsay.LimitsWord{} // a snapshot may hold one of this life, which nobody has verified
 	}
 	return change{outcome: outRuled, c: c, ruling: s.rule(r)}
 }

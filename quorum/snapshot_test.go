@@ -212,6 +212,32 @@ func TestSnapshotWithLimitsSaidForEver(t *testing.T) {
 	}
 }
 
+// A snapshot may say for all time what the coming life of a seat says of limits, which nobody can verify yet. Once
+// the seat is given, only what that life has signed counts.
+func TestLimitsOfAComingLife(t *testing.T) {
+	w := followed(t, 83, 1)
+	w.run(time.Second)
+	one := w.machines[2]
+	coming := one.q.state.seats[2]
+	coming.Life = hearsay.Life{42}
+	forged := hearsay.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.Limits{Members: 1, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1}, At: timeMost}
+	s := readSnapshot(testNetwork, one.signer, w.machines[0].q.state.appendSnapshot(nil))
+	s.bounds.words[2] = forged
+	c := &openCase{id: 1 << 20, opening: command{op: opSeat, seat: coming}}
+	s.cases = append(s.cases, c)
+	for slot := range uint8(2) {
+		c.ballots = append(c.ballots, hearsay.Ballot{Slot: slot, Verdict: hearsay.BallotYes})
+	}
+	if s.decide(c, w.now.UnixMilli()); s.seats[2] != coming {
+		t.Fatalf("the seat has %+v", s.seats[2])
+	}
+	own := hearsay.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.DefaultLimits(), At: w.now.UnixMilli()}
+	own.Sign(s.ledger(), one.signer)
+	if s.limit(&command{op: opLimits, limits: own}); s.bounds.words[2] != own {
+		t.Errorf("the seat has signed %+v, and %+v counts", own, s.bounds.words[2])
+	}
+}
+
 // A snapshot whose claims are verified in several steps may stop being proven between two of
 // them, when somebody else sits in a seat. Then it waits until that is known, and takes no steps.
 func TestHalfVerifiedSnapshotWaits(t *testing.T) {

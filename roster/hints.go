@@ -90,7 +90,8 @@ func (h *hints) known(id hearsay.NodeID) *hint { return h.byID[id] }
 // isProven reports whether a word's address has answered this node, or a quorum
 // of seeds: a ruling admits it, the member is listed there, or the word comes
 // by a stream that this node has opened to that address. A seed's is configured. A member that
-// has moved says so by a stream from there, which proves the IP address: it may get no datagrams.
+// has moved says so by a stream from there, which proves the IP address: it may get no datagrams. Its port
+// has answered where it was.
 func (r *Roster) isProven(p *hearsay.Packet, m *member, word *hearsay.Claim) bool {
 	switch {
 	case r.admits == word.Subject:
@@ -103,7 +104,8 @@ func (r *Roster) isProven(p *hearsay.Packet, m *member, word *hearsay.Claim) boo
 	if p.From != word.Subject {
 		return false
 	}
-	moved := m != nil && m.state.Living() && p.Stream && p.Addr.Addr() == word.Card.Addr.Addr()
+	moved := m != nil && m.state.Living() && p.Stream &&
+		p.Addr.Addr() == word.Card.Addr.Addr() && r.addr(m).Port() == word.Card.Addr.Port() // a stream does not prove where it listens
 	return moved || p.Addr == word.Card.Addr && r.Expects(p)
 }
 

@@ -95,21 +95,29 @@ func TestAMoveIsProven(t *testing.T) {
 	}
 }
 
-// Who gets no datagrams has moved once it says so by a stream from that IP address, from any port of it; and
-// where others tell of it, it is pinged there by stream at once.
+// A member that gets no datagrams has moved once it says so by a stream from that IP address, from any port of it,
+// if it listens at the port at which it has answered; and where others tell of it, it is pinged there by stream at once.
 func TestAMoveByStreamIsProven(t *testing.T) {
-	for from, proven := range map[string]bool{"10.99.0.1:50000": true, "10.98.0.1:7946": false} {
+	for _, test := range []struct {
+		from, to string
+		proven   bool
+	}{
+		{"10.99.0.1:50000", "10.99.0.1:7946", true},
+		{"10.98.0.1:7946", "10.99.0.1:7946", false},
+		{"10.99.0.1:50000", "10.99.0.1:53", false},
+	} {
+		from, proven := test.from, test.proven
 		b := newBench(t, 4)
 		b.pass(5 * time.Second)
 		m, was := b.others[2], b.others[2].addr
 		b.TellStreamed(func(addr netip.AddrPort) bool { return addr == was }, nil)
-		m.addr = netip.MustParseAddrPort("10.99.0.1:7946")
+		m.addr = netip.MustParseAddrPort(test.to)
 		m.incarnation++
 		b.out.Reset()
 		b.Begin()
 		b.Claims(b.now, &hearsay.Packet{From: m.id(), Addr: netip.MustParseAddrPort(from), Stream: true, Body: &hearsay.News{}, Claims: []hearsay.Claim{m.word(hearsay.StateAlive)}})
 		if addr, _ := b.Addr(m.id()); (addr == m.addr) != proven || !proven && addr != was {
-			t.Errorf("by stream from %s: it is at %s", from, addr)
+			t.Errorf("%+v: it is at %s", test, addr)
 		}
 		streams := 0
 		for _, p := range b.pass(10 * time.Millisecond).Now {
@@ -118,7 +126,7 @@ func TestAMoveByStreamIsProven(t *testing.T) {
 			}
 		}
 		if (streams > 0) == proven || b.Tries(m.addr) == proven {
-			t.Errorf("by stream from %s: pinged by stream %d times", from, streams)
+			t.Errorf("%+v: pinged by stream %d times", test, streams)
 		}
 	}
 }

@@ -2,8 +2,11 @@ package sim
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
+
+	"hearsay"
 )
 
 // A peer that comes to a network with seeds, and to which no datagrams get, is let in by stream: also where
@@ -116,5 +119,33 @@ func TestNewcomerWithoutDatagramsListsAll(t *testing.T) {
 		w := newScenario(t, nodes, fmt.Sprintf("at 0s loss-datagrams 1 n%d\nat 20s start n%[1]d", nodes), withSeeds(0))
 		w.RunUntil(20 * time.Second)
 		t.Logf("%d nodes: with all after %v", nodes, w.convergesWithin(t, 15*time.Second))
+	}
+}
+
+// A member that says by stream that it has moved to another port is not believed until something has answered
+// there: all others would send whatever they have for it to somebody behind the same IP address.
+func TestMoveToAnotherPortIsNotBelieved(t *testing.T) {
+	for _, seeds := range []int{0, 3} {
+		w := newScenario(t, 12, "at 10s kill n5\nat 10s say n1 x100 every 100ms size 1000", withSeeds(seeds))
+		w.RunUntil(9 * time.Second)
+		s, liar := &siege{w: w}, &w.machines[4]
+		victim := netip.AddrPortFrom(liar.addr.Addr(), 53)
+		w.check.names(victim, 1<<30)
+		key := s.identityOf(4)
+		claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: liar.node.Self().Incarnation + 1000, Card: hearsay.Card{Name: liar.name, Addr: victim, Role: hearsay.RolePeer}}
+		w.RunUntil(10 * time.Second)
+		for w.now < 21*time.Second {
+			claim.Incarnation++
+			claim.Sign(w.id, key)
+			for i := range w.machines {
+				if i != 4 {
+					s.injectPacket(4, &hearsay.Packet{From: liar.id, Addr: w.machines[i].addr, Stream: true, Body: &hearsay.News{}, Claims: []hearsay.Claim{claim}})
+				}
+			}
+			w.RunUntil(w.now + 400*time.Millisecond)
+		}
+		if got := w.check.mentions.got[victim]; uint64(got) > uint64(s.injected) {
+			t.Errorf("%d seeds: %d bytes came of %d to a port that never answered", seeds, got, s.injected)
+		}
 	}
 }

@@ -13,12 +13,14 @@ func TestPromiseOfAnAnswer(t *testing.T) {
 	for what, test := range map[string]struct {
 		answered time.Duration // before the ruling; 0: not at all
 		anySeed  bool
+		voted    bool // the seed, for the removal, before that
 		trouble  bool // after the promise
 		broken   int
 	}{
 		"it answered":                  {answered: 3 * time.Second, anySeed: true, broken: 1},
 		"it did not":                   {anySeed: true},
 		"too late":                     {answered: time.Second, anySeed: true},
+		"it had voted":                 {answered: 3 * time.Second, anySeed: true, voted: true},
 		"of a majority":                {answered: 3 * time.Second},
 		"something was done meanwhile": {answered: 3 * time.Second, anySeed: true, trouble: true},
 	} {
@@ -33,6 +35,11 @@ func TestPromiseOfAnAnswer(t *testing.T) {
 			teller: seed.index, life: seed.life, due: w.now + time.Minute, trouble: w.lastTrouble,
 		}
 		w.check.promises.open = append(w.check.promises.open, k)
+		seedView := &w.check.views[seed.index]
+		seedView.votes(&hearsay.Ballot{Stay: hearsay.Stay{ID: hearsay.NodeID{7}, Epoch: 1}}) // on another
+		if test.voted {
+			seedView.votes(&hearsay.Ballot{Stay: hearsay.Stay{ID: peer.id, Epoch: 1}})
+		}
 		if test.answered > 0 {
 			w.redeems(seed, &hearsay.Event{Kind: hearsay.EventExamined, Subject: peer.id, Verdict: hearsay.VerdictReachable})
 		}
