@@ -79,7 +79,7 @@ const (
 	EventLeaveFailed  // they have not in time, and this peer ends: Text
 	EventDeaf         // datagrams do not come to this node, as several probes have shown: all goes by stream
 	EventHears        // after that, they do
-	EventClockOff     // the clock of a seed, Subject at Addr, is wrong: this seed's own or another's. Text says by how much, and what would be right
+	EventClockOff     // the clock of a seed, Subject at Addr, differs: this seed's own from those of a quorum, or another's. Text says by how much, and what would be right
 	numEventKinds
 )
 

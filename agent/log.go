@@ -149,7 +149,7 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventLifted:          {slog.LevelInfo, "The bar of a node was lifted"},
 	hearsay.EventTurnedAway:      {slog.LevelWarn, "A node was refused admission"},
 	hearsay.EventSeedDiffers:     {slog.LevelWarn, "A seed is not as the list of seeds has it"},
-	hearsay.EventClockOff:        {slog.LevelWarn, "The clock of a seed is wrong"},
+	hearsay.EventClockOff:        {slog.LevelWarn, "The clock of a seed differs"},
 	hearsay.EventLedgerForked:    {slog.LevelError, "A seed has signed another ledger than the one here"},
 	hearsay.EventLeaving:         {slog.LevelInfo, "Asks the seeds to rule that this node has left"},
 	hearsay.EventLeaveFailed:     {slog.LevelError, "The leave failed"},

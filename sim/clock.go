@@ -61,6 +61,12 @@ func (c *localClock) sets(now time.Duration, drift float64) {
 	c.shown, c.at, c.drift = c.shows(now), now, drift
 }
 
+// jumps has the next process find another time, at most jumpMost from the true one.
+func (c *localClock) jumps(now, by time.Duration) {
+	off := c.shows(now) - now
+	c.jumped = min(max(off+c.jumped+by, -jumpMost), jumpMost) - off
+}
+
 // starts is told that a process begins, which takes the time as it stands.
 func (c *localClock) starts(now time.Duration) {
 	c.shown, c.at, c.jumped = c.shows(now)+c.jumped, now, 0

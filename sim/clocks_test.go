@@ -59,3 +59,21 @@ func TestClockOfASeedIsDaysOff(t *testing.T) {
 		})
 	}
 }
+
+// However often a clock jumps, it is not further from the true time than the checker has room for.
+func TestClockJumpsSoFarAtMost(t *testing.T) {
+	var c localClock
+	for i := range 5 {
+		now := time.Duration(i) * time.Minute
+		c.jumps(now, jumpMost)
+		c.starts(now)
+		c.jumps(now, jumpMost/2)
+		if c.starts(now); c.shows(now) != now+jumpMost {
+			t.Fatalf("it shows %v at %v", c.shows(now), now)
+		}
+	}
+	c.jumps(time.Hour, -3*jumpMost)
+	if c.starts(time.Hour); c.shows(time.Hour) != time.Hour-jumpMost {
+		t.Errorf("it shows %v", c.shows(time.Hour))
+	}
+}

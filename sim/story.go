@@ -257,7 +257,7 @@ func authority(e *hearsay.Event, subject, by string, names *checker) string {
 	case hearsay.EventSeedDiffers:
 		return fmt.Sprintf("finds a seed that is not as listed: %s", e.Text)
 	case hearsay.EventClockOff:
-		return "finds a clock that is wrong: " + e.Text
+		return "finds a clock that differs: " + e.Text
 	case hearsay.EventLedgerForked:
 		return fmt.Sprintf("finds another ledger, which %d seats have signed: %s", e.Count, e.Text)
 	case hearsay.EventSeatTaken:

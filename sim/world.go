@@ -279,7 +279,7 @@ func (w *World) doTo(m *machine, a *Action) {
 			w.tickAt(m, max(w.now, w.due(m)))
 		}
 	case a.Verb == Jump:
-		m.clock.jumped += a.Delay
+		m.clock.jumps(w.now, a.Delay)
 	case a.Verb == Disk:
 		m.sync = a.Delay
 	case a.Verb == Fail:

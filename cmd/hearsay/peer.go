@@ -72,7 +72,8 @@ open network.
 
 With --on-signal stay a signal ends the process and does not have it leave: the
 others hold it alive for about a second still, and started again by then, as by
-"systemctl restart", it was never out, and the seeds have nothing to rule. One that
+"systemctl restart", it was never out where seeds decide, and they have nothing to rule;
+in an open network that takes half a second. One that
 does not come back is found gone, and removed; "hearsay leave" says that at once.
 
 A flag goes before the environment (HEARSAY_NAME, HEARSAY_DETECT_PERIOD, ...),
@@ -93,7 +94,7 @@ that before --settings, and that before the default.`,
 	flags.StringVar(&o.data, "data", "", "directory that keeps the identity and what was learned (default nothing is kept)")
 	flags.StringVar(&o.overlay, "overlay", "", "who links with whom: ring, random or powerlaw (default ring)")
 	flags.StringVar(&o.rumors, "rumors", "", "who is told of a rumor: tree, monger or flood (default tree)")
-	flags.TextVar(&o.onSignal, "on-signal", signalLeave, "`leave|stay` when SIGINT or SIGTERM ends it; one that stays is to be started again within a second, with the same --data")
+	flags.TextVar(&o.onSignal, "on-signal", signalLeave, "`leave|stay` when SIGINT or SIGTERM ends it; one that stays is to be started again within half a second, or a second where seeds decide, with the same --data")
 	o.chatter.addFlags(cmd, "the node")
 	return cmd
 }
@@ -357,7 +358,7 @@ func (o *nodeOptions) stays(log *nodeLog) bool {
 	case o.role == hearsay.RoleSeed: // it is one by the list of seeds, also while it is down
 		log.Info("Stopping, as a signal has asked; a seed does not leave, and the others go on if they are a quorum")
 	case o.onSignal == signalStay:
-		log.Info("Stopping, as a signal has asked; it does not leave: started again within a second it was never out")
+		log.Info("Stopping, as a signal has asked; it does not leave: started again within a second, or half of one in an open network, it was never out")
 	default:
 		return false
 	}
