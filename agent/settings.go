@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -414,19 +415,20 @@ func distance(a, b string) int {
 // error names the line and column: of what is no TOML, of a key that is no
 // knob, of a value that its knob cannot have.
 func LoadSettings(path string, cfg *Config) error {
-	info, err := os.Stat(path)
+	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("settings: %s: there is no such file", path)
 	}
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	if info.Size() > maxSettingsSize {
-		return fmt.Errorf("settings: %s: %d bytes, want at most %d", path, info.Size(), maxSettingsSize)
-	}
-	document, err := os.ReadFile(path)
+	defer file.Close()
+	document, err := io.ReadAll(io.LimitReader(file, maxSettingsSize+1)) // a device has no size that could be asked for
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
+	}
+	if len(document) > maxSettingsSize {
+		return fmt.Errorf("settings: %s: longer than %d bytes", path, maxSettingsSize)
 	}
 	if err := readSettings(document, cfg); err != nil {
 		return fmt.Errorf("settings: %s:%w", path, err)

@@ -215,3 +215,11 @@ func TestUnknownVariables(t *testing.T) {
 		}
 	}
 }
+
+// A file without an end is not read to its end.
+func TestSettingsWithoutEnd(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skip("no such device here")
+	}
+	wantError(t, LoadSettings("/dev/zero", &Config{}), "longer than")
+}

@@ -219,6 +219,34 @@ func TestGuestsAreAdmitted(t *testing.T) {
 	w.must(5*time.Second, "it is back", func() bool { return m.q.Epoch() == 4 })
 }
 
+// While a seed probes a node that asks to be in, an older word of it, which anybody may have kept, changes nothing.
+func TestOlderWordOfWhoAsks(t *testing.T) {
+	w := followed(t, 4, 1)
+	q := w.machines[0].q
+	newcomer := &person{n: 700, key: newKeyed(88_000), at: 7, addr: seedAddr(210)}
+	older := &person{n: 700, key: newcomer.key, at: 6, addr: seedAddr(211)}
+	moved := &person{n: 700, key: newcomer.key, at: 8, addr: seedAddr(212)}
+	for _, test := range []struct{ asks, probed *person }{{newcomer, newcomer}, {older, newcomer}, {moved, moved}, {newcomer, moved}} {
+		w.step(w.machines[0], func() { q.Admit(w.now, test.asks.claim()) })
+		if k := q.knocks[newcomer.id()]; k == nil || k.claim.Card.Addr != test.probed.addr {
+			t.Fatalf("after the word of %v at %v: %+v", test.asks.at, test.asks.addr, k)
+		}
+	}
+}
+
+// Where most of a thousand die at once, each is silent for some seconds only until it is removed: eight at a time are many.
+func TestManyAreSilentInALargeNetwork(t *testing.T) {
+	w := followed(t, 4, 1)
+	q := w.machines[0].q
+	q.state.members.count = 1000
+	for silent, many := range map[int]bool{0: false, 7: false, 8: true, 100: true} {
+		if q.lookAround(w.now, silent); q.manyUnheard != many {
+			t.Errorf("%d of 1000 are silent: many: %t", silent, q.manyUnheard)
+		}
+	}
+	q.state.members.count = 1
+}
+
 // Nobody is admitted who does not answer where it says it is.
 func TestWhoDoesNotAnswerIsNotAdmitted(t *testing.T) {
 	w := followed(t, 4, 1)

@@ -45,7 +45,7 @@ type knock struct {
 func (q *Quorum) knock(now time.Time, c *hearsay.Claim) Answer {
 	k := q.knocks[c.Subject]
 	switch {
-	case k != nil && k.claim.Card.Addr == c.Card.Addr:
+	case k != nil && (k.claim.Card.Addr == c.Card.Addr || k.claim.Incarnation >= c.Incarnation): // anybody may have kept an older word
 		return q.pending()
 	case k == nil && len(q.knocks) >= maxKnocks && !q.yields(now, hearsay.Source(c.Card.Addr.Addr())):
 		q.drops[hearsay.DropTableFull]++

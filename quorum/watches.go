@@ -80,14 +80,16 @@ const (
 	// member answers again it goes on for lookFor, as one that is slow or behind loss is silent now and then: of ten
 	// members that each probe one in a second, drawn at random, one that dies is once in some hundred times
 	// probed by nobody for five seconds.
-	// Guesses: in a large network that is more than die one by one; lookFor is some suspicions of one that
+	// Guesses: in a large network that is more than die one by one, and manySilentMost are never, as each is silent for two
+	// or three seconds until it is removed; lookFor is some suspicions of one that
 	// is slow; four hundred are looked at in two seconds; of few each is looked at as often as all others
 	// together probe it.
-	manySilent = 32
-	lookFor    = 30 * time.Second
-	lookLap    = time.Second
-	lookEvery  = 5 * time.Millisecond
-	lookMost   = 20 // in one tick
+	manySilent     = 32
+	manySilentMost = 8
+	lookFor        = 30 * time.Second
+	lookLap        = time.Second
+	lookEvery      = 5 * time.Millisecond
+	lookMost       = 20 // in one tick
 )
 
 // Suspected tells this seed that a member is suspect somewhere: it probes it
@@ -479,7 +481,7 @@ func (q *Quorum) unheeded(now time.Time, c *openCase) {
 // order of their identities, while many others are silent, and for a while after one of them has
 // answered again.
 func (q *Quorum) lookAround(now time.Time, silent int) {
-	q.manyUnheard = silent >= max(1, q.state.members.count/manySilent)
+	q.manyUnheard = silent >= min(max(1, q.state.members.count/manySilent), manySilentMost)
 	if !q.manyUnheard && (q.heardAgain.IsZero() || now.Sub(q.heardAgain) > lookFor) {
 		q.lookedAt, q.lapAt = now, now
 		return

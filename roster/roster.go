@@ -42,7 +42,8 @@ type Roster struct {
 
 	self    *member
 	started time.Time
-	among   time.Time // since when it has listed others without a break, or when it started
+	first   hearsay.Incarnation // of this life
+	among   time.Time           // since when it has listed others without a break, or when it started
 	twin    twin
 	doubled []string        // names that several living members have borne, oldest first
 	members table           // all, this node included
@@ -150,6 +151,7 @@ func New(cfg *Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards
 	r.self.state = hearsay.StateAlive
 	r.members.setSince(r.self, now)
 	r.raise(now, last)
+	r.first = r.incarnation(r.self)
 	return r
 }
 

@@ -247,6 +247,25 @@ func TestRefutesOwnWordFromDaysAhead(t *testing.T) {
 	}
 }
 
+// Nor does it stop as one of two, whoever has kept many such words and sends them one after the other.
+func TestKeptWordsFromDaysAheadStopNobody(t *testing.T) {
+	for ahead, stops := range map[time.Duration]bool{72 * time.Hour: false, time.Minute: true} {
+		b := newBench(t, 1)
+		own := newStranger(0)
+		for range 20 {
+			own.incarnation = hearsay.Incarnation(b.now.Add(ahead).UnixMilli())
+			b.hear(b.others[0], own.word(hearsay.StateAlive))
+			b.pass(700 * time.Millisecond)
+		}
+		if doomed := b.Doomed(); (doomed != "") != stops {
+			t.Errorf("after words from %v ahead it stops: %q", ahead, doomed)
+		}
+		if self, _ := b.Member(own.id()); !stops && self.Incarnation <= own.incarnation {
+			t.Errorf("its incarnation is %d, and others hold %d", self.Incarnation, own.incarnation)
+		}
+	}
+}
+
 func TestMovedLeftAndReturned(t *testing.T) {
 	b := newBench(t, 2)
 	m := b.others[0]

@@ -43,6 +43,7 @@ const (
 	twinRoundsTold   = 2
 	twinNew          = time.Minute
 	twinForgottenFor = 3 * time.Minute // after the last round; they come every few seconds
+	twinAhead        = 24 * time.Hour  // further apart no clocks are that anybody looks after
 )
 
 // twin is what was heard of another process with this node's identity.
@@ -59,8 +60,8 @@ type twin struct {
 // all that this process has signed. It reports whether this process must stop.
 func (r *Roster) noteTwin(now time.Time, c *hearsay.Claim) (stops bool) {
 	t := &r.twin
-	if c.State == hearsay.StateLeft || r.incarnation(r.self) <= t.heard {
-		return t.why != "" // gone; or not refuted yet
+	if c.State == hearsay.StateLeft || r.incarnation(r.self) <= t.heard || r.isOfAnEarlierClock(now, c) {
+		return t.why != "" // gone; or not refuted yet; or refuted and no more
 	}
 	if t.rounds == 0 || now.Sub(t.at) > twinForgottenFor {
 		*t = twin{isNew: now.Sub(r.among) < twinNew}
@@ -77,6 +78,14 @@ func (r *Roster) noteTwin(now time.Time, c *hearsay.Claim) (stops bool) {
 		}
 	}
 	return t.why != ""
+}
+
+// isOfAnEarlierClock reports whether a claim may be of an earlier life whose clock was ahead, and was kept: it is
+// further ahead of this node's clock than twinAhead, and this life has begun with no such incarnation. Anybody may
+// send many of these, one after the other. Another process with such a clock takes this one's refutations for rounds, and stops.
+func (r *Roster) isOfAnEarlierClock(now time.Time, c *hearsay.Claim) bool {
+	most := hearsay.NextIncarnation(0, now.Add(twinAhead))
+	return c.Incarnation > most && r.first <= most
 }
 
 // twinTold is from which round on a twin is told. At this node's own address the first may be words of
