@@ -30,7 +30,8 @@ const (
 	morePings = 3
 
 	// deafAfter is after how many such probes in a row, each of another member, this node takes
-	// itself for the one that gets no datagrams.
+	// itself for the one that gets no datagrams. They must not all be of one source, if there are members elsewhere:
+	// one host can have many members that answer by stream only.
 	deafAfter = 3
 )
 
@@ -42,17 +43,26 @@ type paths struct {
 	latest   hearsay.NodeID   // whose was so the last time
 	inRow    int              // probes in a row, each of another member than the one before, that were answered by stream only
 	since    time.Time        // when the first of these began
+	source   netip.Addr       // of the first of these (hearsay.Source)
+	mixed    bool             // there was one of another source since
+	deaf     bool             // they are so many that it is this node
 }
 
 // byStream notes that a member, of so many, whose probe began at a time, has answered by stream, and
-// no datagram. Two probes of the same one tell of that one, unless there is no other.
-func (p *paths) byStream(id hearsay.NodeID, addr netip.AddrPort, began time.Time, members int) {
+// no datagram. Two probes of the same one tell of that one, unless there is no other. Elsewhere reports whether there
+// are members of another source.
+func (p *paths) byStream(id hearsay.NodeID, addr netip.AddrPort, began time.Time, members int, elsewhere func(netip.Addr) bool) {
+	source := hearsay.Source(addr.Addr())
 	if p.inRow == 0 {
-		p.since = began
+		p.since, p.source, p.mixed = began, source, false
 	}
+	p.mixed = p.mixed || source != p.source
 	if id != p.latest || members == 1 {
 		p.latest = id
 		p.inRow++
+	}
+	if !p.deaf && p.inRow >= deafAfter {
+		p.deaf = p.mixed || !elsewhere(source)
 	}
 	if again := p.doubted; again != id {
 		p.doubted, p.again = id, true
@@ -64,7 +74,7 @@ func (p *paths) byStream(id hearsay.NodeID, addr netip.AddrPort, began time.Time
 
 // byDatagram notes that a member has answered a datagram.
 func (p *paths) byDatagram(id hearsay.NodeID, addr netip.AddrPort) {
-	p.inRow, p.latest = 0, hearsay.NodeID{}
+	p.inRow, p.latest, p.deaf = 0, hearsay.NodeID{}, false
 	if p.doubted == id {
 		p.doubted, p.again = hearsay.NodeID{}, false
 	}
@@ -89,6 +99,16 @@ func (p *paths) add(addr netip.AddrPort) {
 	p.streamed = append(p.streamed, addr)
 }
 
+// elsewhere reports whether a member is of another source.
+func (s *Swim) elsewhere(source netip.Addr) bool {
+	for _, seat := range s.list {
+		if _, addr, ok := s.directory.At(seat); ok && hearsay.Source(addr.Addr()) != source {
+			return true
+		}
+	}
+	return false
+}
+
 // Streamed is how many members are reached by stream only.
 func (s *Swim) Streamed() int { return len(s.paths.streamed) }
 
@@ -101,14 +121,14 @@ func (s *Swim) Deaf(addr netip.AddrPort) { s.paths.add(addr) }
 
 // IsDeaf reports whether datagrams do not come to this node, and since when.
 func (s *Swim) IsDeaf() (since time.Time, deaf bool) {
-	return s.paths.since, s.paths.inRow >= deafAfter
+	return s.paths.since, s.paths.deaf
 }
 
 // Streams reports whether a packet that would go as a datagram must go by stream. The first ping of
 // a probe need not: it shows whether datagrams get through again. Nor does an answer to where a
 // datagram came from, which nobody has proven, unless a member is there that is reached by stream only.
 func (s *Swim) Streams(p *hearsay.Packet) bool {
-	deaf := s.paths.inRow >= deafAfter && !p.Answer
+	deaf := s.paths.deaf && !p.Answer
 	if len(s.paths.streamed) == 0 && !deaf {
 		return false
 	}

@@ -556,7 +556,7 @@ func (s *Swim) answersProbe(now time.Time, p *hearsay.Packet, pr *probe) {
 func (s *Swim) judgePath() {
 	if pr := &s.last; pr.streamed && !pr.heard {
 		pr.streamed, pr.heard = false, true
-		s.paths.byStream(pr.target, pr.addr, pr.began, len(s.list))
+		s.paths.byStream(pr.target, pr.addr, pr.began, len(s.list), s.elsewhere)
 	}
 }
 
