@@ -53,13 +53,10 @@ func (d *dials) note(now time.Time, to netip.AddrPort, err error) {
 	d.failed = append(d.failed, one)
 }
 
-// heard takes a packet on a stream that another has opened: streams get through between the two.
-func (d *dials) heard(now time.Time, from netip.Addr) {
-	before := len(d.failed)
+// heard takes a packet on a stream that another has opened: streams get through between the two. It says nothing of
+// those that this node opens, which a firewall may drop alone.
+func (d *dials) heard(from netip.Addr) {
 	d.failed = slices.DeleteFunc(d.failed, func(f failedDial) bool { return f.to.Addr() == from })
-	if len(d.failed) < before {
-		d.opened = now
-	}
 }
 
 // tell gives to how many living members no stream could be opened, of so many others, and if those were the

@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 )
@@ -43,7 +44,7 @@ func TestStreamsThatDoNotGetThrough(t *testing.T) {
 			case n < 0:
 				d.note(when, at(-n), nil)
 			case n >= 100:
-				d.heard(when, at(n-100).Addr())
+				d.heard(at(n - 100).Addr())
 			default:
 				d.note(when, at(n), refused)
 			}
@@ -56,6 +57,22 @@ func TestStreamsThatDoNotGetThrough(t *testing.T) {
 		if members, failing := d.tell(now.Add(c.waited), alive, c.all-c.dead); members != c.members || failing > 0 != c.failing {
 			t.Errorf("%s: no stream to %d members, for %v", name, members, failing)
 		}
+	}
+	told := 0
+	var blocked dials // only what it opens itself: one of nine is tried each second, and each opens one now and then
+	for second := range 60 {
+		when := now.Add(time.Duration(second) * time.Second)
+		blocked.note(when, at(1+second%9), refused)
+		if second%2 == 0 {
+			blocked.heard(at(1 + second/2%9).Addr())
+		}
+		alive := slices.Repeat([]bool{true}, len(blocked.failed))
+		if _, failing := blocked.tell(when, alive, 9); failing > 0 {
+			told++
+		}
+	}
+	if told < 30 {
+		t.Errorf("others open streams, and none that this node opens gets through: told in %d of 60 s", told)
 	}
 	var d dials
 	for i := range 1000 {

@@ -389,7 +389,7 @@ func (s *streams) arrived(st *stream, packet []byte, class quota.Class) {
 	st.reading, st.brought, st.used = false, true, time.Now()
 	if st.accepted {
 		s.from.Store(&st.remote)
-		s.dials.heard(st.used, st.remote.Addr())
+		s.dials.heard(st.remote.Addr())
 	}
 	may := s.frames.Take(st.used, quota.Sender{Class: class, Addr: netip.AddrPortFrom(st.source, 0)}, 1)
 	s.mu.Unlock()
