@@ -8,7 +8,7 @@ import (
 	"hearsay"
 )
 
-// This file notes to whom no stream could be opened. A firewall may carry datagrams and drop streams:
+// This file notes the members to which no stream could be opened. A firewall may carry datagrams and drop streams:
 // then all members are alive, and what is longer than a datagram is lost. A member that has died is none
 // of these once the others know: so the list is held against the roster.
 
@@ -81,7 +81,7 @@ func (d *dials) tell(now time.Time, alive []bool, others int) (members int, fail
 	return members, failing
 }
 
-// noteDials puts in the figures to whom no streams could be opened. It is called in the loop.
+// noteDials puts in the figures to how many members no stream could be opened. It is called in the loop.
 func (a *Agent) noteDials(stats *hearsay.Stats) {
 	a.streams.mu.Lock()
 	d := dials{slices.Clone(a.streams.dials.failed), a.streams.dials.opened}

@@ -9,7 +9,7 @@ import (
 )
 
 // A node takes itself for the one that gets no datagrams by members of several sources, if there are several:
-// whoever has many members at one IP address cannot make it believe so.
+// many members at one IP address cannot make it believe so.
 func TestDeafByMembersOfSeveralSources(t *testing.T) {
 	for _, test := range []struct {
 		row       string // of which source each was that answered by stream only

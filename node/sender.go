@@ -2,7 +2,6 @@ package node
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"hearsay"
@@ -58,10 +57,14 @@ func (n *Node) Addrs() []netip.AddrPort {
 // there are besides this node.
 func (n *Node) AliveAt(addrs []netip.AddrPort) (alive []bool, others int) {
 	alive, others = make([]bool, len(addrs)), n.roster.CountOthers()
+	asked := make(map[netip.AddrPort]int, len(addrs))
+	for i, addr := range addrs {
+		asked[addr] = i
+	}
 	for i := range others {
 		id := n.roster.Other(i)
 		addr, _ := n.roster.Addr(id)
-		if at := slices.Index(addrs, addr); at >= 0 && !n.roster.Suspect(id) {
+		if at, is := asked[addr]; is && !n.roster.Suspect(id) {
 			alive[at] = true
 		}
 	}

@@ -132,7 +132,7 @@ func TestAMoveByStreamIsProven(t *testing.T) {
 }
 
 // A node to which no datagrams get pings by stream where others are by their own word: a batch at once, and
-// then some each second, whoever names the addresses. Another node does so once a second.
+// then some each second, whatever node names the addresses. Another node does so once a second.
 func TestHintsByStreamAreFew(t *testing.T) {
 	for deaf, most := range map[bool]int{false: 3, true: 32 + 3*16} {
 		b := newBench(t, 4)

@@ -247,7 +247,7 @@ func TestRefutesOwnWordFromDaysAhead(t *testing.T) {
 	}
 }
 
-// Nor does it stop as one of two, whoever has kept many such words and sends them one after the other.
+// Nor does it stop as one of two, if somebody has kept many such words and sends them one after the other.
 func TestKeptWordsFromDaysAheadStopNobody(t *testing.T) {
 	for ahead, stops := range map[time.Duration]bool{72 * time.Hour: false, time.Minute: true} {
 		b := newBench(t, 1)

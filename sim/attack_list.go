@@ -46,7 +46,7 @@ var attackKinds = []AttackKind{
 	{
 		Name: "forged-incarnations", What: "signs with its own key what only others may say: higher and far incarnations, leaves, deaths, statements of all observers",
 		liars: 1, adjusts: true, lay: layForged, tell: tellForged,
-		protects: "a card, a leave and a statement are signed by whom they are from; incarnations beyond what any clock shows are refused; refutations wait for each other",
+		protects: "a card, a leave and a statement are signed by the nodes that they are from; incarnations beyond what any clock shows are refused; refutations wait for each other",
 		needs:    "nothing known",
 	},
 	{

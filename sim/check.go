@@ -137,7 +137,7 @@ type view struct {
 	barred   []hearsay.NodeID        // as this seed has applied since its start
 	telling  []telling               // what it has applied, and a crash could undo yet
 	cast     []string                // ballots of this step
-	against  map[hearsay.NodeID]bool // members whom this seed has voted to remove, in a case that is open to it
+	against  map[hearsay.NodeID]bool // members that this seed has voted to remove, in cases that are open to it
 	tried    map[hearsay.NodeID]tried
 	lostAt   time.Duration // when this seed last said, by its clock, that no seed leads
 	heardAt  time.Duration // when a message of another seed last came, by this seed's clock

@@ -105,7 +105,7 @@ func (c *checker) casts(m *machine, now time.Duration) {
 	v.cast = v.cast[:0]
 }
 
-// votes keeps whom a seed has voted to remove: that it does once in a case.
+// votes keeps a seed's vote to remove a member: it has one in a case.
 func (v *view) votes(b *hearsay.Ballot) {
 	if b.Stay.Epoch == 0 {
 		return
