@@ -79,6 +79,8 @@ const (
 	EventLeaveFailed  // they have not in time, and this peer ends: Text
 	EventDeaf         // datagrams do not come to this node, as several probes have shown: all goes by stream
 	EventHears        // after that, they do
+	EventUnheard      // this node lists living members, and has heard none for Took: it may be cut off
+	EventHeard        // after that, it has heard one
 	EventClockOff     // the clock of a seed, Subject at Addr, differs: this seed's own from those of a quorum, or another's. Text says by how much, and what would be right
 	numEventKinds
 )
@@ -99,7 +101,8 @@ var eventWords = [numEventKinds]string{
 	EventCaseAborted: "case-aborted", EventHead: "head", EventRosterProven: "roster-proven", EventResumed: "resumed",
 	EventBarred: "barred", EventLifted: "lifted", EventTurnedAway: "turned-away",
 	EventFresh: "fresh", EventSeedDiffers: "seed-differs", EventLedgerForked: "ledger-forked",
-	EventTwin: "twin", EventLeaving: "leaving", EventLeaveFailed: "leave-failed", EventDeaf: "deaf", EventHears: "hears", EventClockOff: "clock-off",
+	EventTwin: "twin", EventLeaving: "leaving", EventLeaveFailed: "leave-failed", EventDeaf: "deaf", EventHears: "hears",
+	EventUnheard: "hears-nobody", EventHeard: "hears-others", EventClockOff: "clock-off",
 }
 
 // String gives the kind's word.

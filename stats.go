@@ -40,6 +40,7 @@ type Stats struct {
 	Namesakes   string         `json:"namesakes,omitempty"` // which living members bear one name, and where they are; "": none do
 	DeafFor     float64        `json:"deaf_s"`              // seconds for which no datagram has come to this node, though streams do; 0: they do
 	Unreached   float64        `json:"unreached_s"`         // seconds for which no member has reached this node at its address, though members answer it; 0: they do
+	Unheard     float64        `json:"unheard_s"`           // seconds for which this node has heard no member, though it lists some as living; 0: it has, or lists none
 	Streamed    int            `json:"streamed"`            // members that are reached by stream only
 	ClockOff    float64        `json:"clock_off_s"`         // seconds by which this seed's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree
 	Undialled   int            `json:"undialled"`           // living members to which no stream could be opened
@@ -106,6 +107,8 @@ func (s *Stats) Trouble() string {
 	switch {
 	case s.AddressGone > 0:
 		return fmt.Sprintf("this machine has not had this node's own address for %.0f s: others cannot reach it; give the address back, or start the node with another", s.AddressGone)
+	case s.Unheard > 0:
+		return fmt.Sprintf("this node has heard nobody for %.0f s, though it lists others: it may be cut off, and may be held dead by them; see to its machine's network, and let UDP and TCP through to its port and from it", s.Unheard)
 	case s.Unreached > 0:
 		return fmt.Sprintf("nobody has reached this node for %.0f s at the address that it tells others, though others answer it: they hold it for failed, or never listed it; start it with --advertise and an address at which they reach it", s.Unreached)
 	case s.DeafFor > 0:

@@ -144,6 +144,8 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventRosterProven:    {slog.LevelInfo, "Took over the roster"},
 	hearsay.EventDeaf:            {slog.LevelWarn, "Datagrams (UDP) do not get through to or from this node; all goes by stream (TCP)"},
 	hearsay.EventHears:           {slog.LevelInfo, "Datagrams (UDP) get through again"},
+	hearsay.EventUnheard:         {slog.LevelError, "This node hears nobody, though it lists others; it may be cut off, and may be held dead by them"},
+	hearsay.EventHeard:           {slog.LevelInfo, "This node hears others again"},
 	hearsay.EventResumed:         {slog.LevelInfo, "Took over what an earlier life was told; only what is new is told from here on"},
 	hearsay.EventBarred:          {slog.LevelWarn, "A node was barred"},
 	hearsay.EventLifted:          {slog.LevelInfo, "The bar of a node was lifted"},

@@ -54,6 +54,8 @@ type Node struct {
 	deadline    time.Time
 	stepped     time.Time // the last step
 	deaf        bool      // datagrams do not come here; see deaf.go
+	heard       time.Time // the last packet of a member; see unheard.go
+	unheard     bool      // that is long ago
 	spoken      bool      // the first step is over: what New wanted persisted is out
 	late        uint64
 	diskWaits   int       // bytes of records that are not durable yet
@@ -86,7 +88,7 @@ func NewSeed(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hea
 
 // build makes what all nodes have.
 func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record, now time.Time) *Node {
-	n := &Node{cfg: cfg, id: signer.Public().NodeID(), signer: signer, out: &hearsay.Effects{}, deadline: now}
+	n := &Node{cfg: cfg, id: signer.Public().NodeID(), signer: signer, out: &hearsay.Effects{}, deadline: now, heard: now}
 	card := hearsay.Card{Name: cfg.Name, Addr: cfg.Addr, Role: cfg.Role}
 	n.secret = random.Uint64() // drawn also if cards are handed in: the same draws follow, and so the same run
 	if cfg.Cards == nil {
@@ -117,6 +119,7 @@ func (n *Node) Receive(now time.Time, p *hearsay.Packet) *hearsay.Effects {
 	} else {
 		strangers := n.drops[hearsay.DropStranger]
 		n.receive(now, p)
+		n.heardFrom(now, p.From)
 		if s := &n.seeded; s.follower != nil && s.stay.Epoch == 0 {
 			n.drops[hearsay.DropEarly] += n.drops[hearsay.DropStranger] - strangers // it has no ledger yet to tell members by
 			n.drops[hearsay.DropStranger] = strangers
@@ -221,7 +224,7 @@ func (n *Node) Stats() hearsay.Stats {
 		ClaimsIn: r.ClaimsIn, ClaimsNew: r.ClaimsNew, ClaimsOut: r.ClaimsOut, Exchanges: r.Exchanges,
 		Late: n.late, DiskWaits: n.diskWaits, DiskBehind: n.DiskBehind().Seconds(), NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
 		RoundTrip: n.detect.RoundTrip().Seconds(), Drops: n.drops, Twin: n.roster.Twin(n.stepped), Namesakes: n.roster.Namesakes(),
-		DeafFor: n.deafFor(), Unreached: n.unreachedFor(), Streamed: n.detect.Streamed(),
+		DeafFor: n.deafFor(), Unheard: n.unheardFor(), Unreached: n.unreachedFor(), Streamed: n.detect.Streamed(),
 		RumorsSaid: t.Said, RumorsDelivered: t.Delivered, RumorDuplicates: t.Duplicates, RumorConflicts: t.Conflicts,
 		RumorPayloads: t.Payloads, RumorNames: t.Names, RumorGrafts: t.Grafts, RumorPlaces: t.Places,
 		RumorCompares: t.Compares, RumorExchanges: t.Exchanges, RumorsUnsent: t.Unsent, RumorsMissed: t.Missed,
@@ -252,6 +255,7 @@ func (n *Node) begin(now time.Time) {
 		n.late++
 		n.detect.BecomeLate(now)
 		n.roster.Postpone(now, by)
+		n.heard = earlier(now, n.heard.Add(by))
 		n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventLate, Subject: n.id, Took: by})
 	}
 	n.spoken = true
@@ -360,6 +364,9 @@ func (n *Node) finish() *hearsay.Effects {
 	}
 	if n.seeded.authority != nil {
 		n.deadline = earlier(n.deadline, n.deadlineSeeded())
+	}
+	if at, expects := n.unheardAt(); expects && !n.unheard {
+		n.deadline = earlier(n.deadline, at)
 	}
 	if !n.gone() {
 		n.deadline = earlier(n.deadline, n.detect.Deadline())

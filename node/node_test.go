@@ -49,6 +49,7 @@ type network struct {
 	down   map[int]bool
 	cut    map[[2]int]bool // pairs, in either order, between which nothing goes
 	stuck  map[int]bool    // machines of which no stream gets anything through, to or from: behind loss that lasts for seconds
+	closed map[int]bool    // machines to which nothing comes
 	events []string
 	pings  map[[2]int]int // by who pings whom
 	forget time.Duration  // of nodes with seeds that are made from now on: after so long they forget the dead; 0: as by default
@@ -126,7 +127,7 @@ func (w *network) carry(from int, out *hearsay.Effects) {
 		w.events = append(w.events, fmt.Sprintf("%8s n%d %s %s by %s", e.At.Sub(start).Round(time.Millisecond), from, e.Kind, e.Name, e.ByName))
 	}
 	for _, l := range letters {
-		if w.cut[[2]int{from, l.to}] || w.cut[[2]int{l.to, from}] {
+		if w.cut[[2]int{from, l.to}] || w.cut[[2]int{l.to, from}] || w.closed[l.to] {
 			continue
 		}
 		if l.to < len(w.nodes) && !w.down[l.to] && !w.down[from] && !(l.p.Stream && (w.stuck[l.to] || w.stuck[from])) {

@@ -12,6 +12,7 @@ import (
 // settle closes a step. It walks the new events once, those that it causes too.
 func (n *Node) settle(now time.Time) *hearsay.Effects {
 	n.noteDeaf(now)
+	n.noteUnheard(now)
 	for i := 0; i < len(n.out.Events) || n.tellLeave(now); i++ {
 		n.name(&n.out.Events[i])
 		e := n.out.Events[i] // the list may grow

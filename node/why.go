@@ -124,7 +124,7 @@ func (n *Node) tellOne(now time.Time, m hearsay.Member) (file hearsay.CaseFile) 
 	} else {
 		file = n.tell(now, m)
 	}
-	file.Summary += n.twinWords(now, m.ID)
+	file.Summary += n.twinWords(now, m.ID) + n.unheardWords(now, m.ID)
 	return file
 }
 
@@ -356,6 +356,8 @@ func (n *Node) step(e *hearsay.Event) hearsay.Step {
 		s.Text = e.Text
 	case hearsay.EventLate:
 		s.Text = fmt.Sprintf("%s was paused or starved for %s and accuses nobody for now", me, took)
+	case hearsay.EventUnheard, hearsay.EventHeard:
+		s.Text = unheardStep(e, me)
 	default:
 		s.Text = e.Text
 	}
@@ -395,6 +397,9 @@ func (n *Node) summary(now time.Time, m hearsay.Member, events []hearsay.Event) 
 			}
 			return fmt.Sprintf("%s is this node. It was claimed %s by %s, and refuted that.", m.Name, e.State, n.roster.Name(e.By))
 		}
+	}
+	if m.ID == n.id && n.unheard {
+		return fmt.Sprintf("%s is this node, and alive.", m.Name)
 	}
 	return fmt.Sprintf("%s is alive since %s, and nothing has been held against it here.", m.Name, since)
 }

@@ -315,6 +315,9 @@ func (s *story) aliveSummary(now time.Time, r *hearsay.Ruling) (summary, nearest
 				fmt.Sprintf("It would have been removed, had %d of %d seeds found it unreachable before %s.", needed, seeds, exactly(e.At.UnixMilli()))
 		}
 	}
+	if s.m.ID == s.n.id && s.n.unheard {
+		return summary, nearest
+	}
 	return summary + " Nothing is held against it here.", nearest
 }
 

@@ -176,6 +176,10 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 		return "gets no datagrams: all goes by stream"
 	case hearsay.EventHears:
 		return "gets datagrams again"
+	case hearsay.EventUnheard:
+		return fmt.Sprintf("has heard nobody for %s", short(e.Took))
+	case hearsay.EventHeard:
+		return "hears others again"
 	case hearsay.EventLate:
 		return fmt.Sprintf("finds itself late by %s", short(e.Took))
 	case hearsay.EventAlone:

@@ -357,7 +357,7 @@ func diskBehind(s *hearsay.Stats) string {
 // ready when the quorum is lost: all goes on but admission and removal. In an open network
 // one that has lost all others is not, unless they have left, or were members for less than a
 // minute: so a stranger cannot make a lone node unready by coming and dying. Nor is one whose disk is
-// behind, or whose machine does not have its address any more.
+// behind, or whose machine does not have its address any more, or one that hears nobody.
 func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	authority := a.backend.Authority()
 	joined := a.backend.Joined()
@@ -371,7 +371,13 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	case authority.Fork != nil && authority.Fork.Proven:
 		return &problem{http.StatusServiceUnavailable, authority.Fork.Text}
 	case seed && !(joined && authority.Ready):
-		return &problem{http.StatusServiceUnavailable, cmp.Or(authority.Why, noQuorum(&authority))}
+		why := cmp.Or(authority.Why, noQuorum(&authority))
+		if trouble := stats.Trouble(); trouble != "" {
+			why += "; " + trouble
+		}
+		return &problem{http.StatusServiceUnavailable, why}
+	case stats.Unheard > 0:
+		return &problem{http.StatusServiceUnavailable, stats.Trouble()}
 	case authority.Apart && authority.Epoch > 0:
 		return &problem{http.StatusServiceUnavailable, "this node is in by a ledger that is not the seeds': nobody follows it; " + authority.Why}
 	case !joined && authority.Seeded:

@@ -334,6 +334,10 @@ func TestProblems(t *testing.T) {
 			method: "GET", target: "/readyz", status: 503, detail: "this machine has not had this node's own address for 7 s",
 			change: func(v *village) { v.joined, v.stats = false, hearsay.Stats{AddressGone: 7.2} },
 		},
+		"hears nobody": {
+			method: "GET", target: "/readyz", status: 503, detail: "this node has heard nobody for 9 s, though it lists others: it may be cut off",
+			change: func(v *village) { v.stats = hearsay.Stats{Alive: 3, Unheard: 9.2} },
+		},
 		"alone": {
 			method: "GET", target: "/readyz", status: 503, detail: "this node is alone: no other member is left, 2 are dead",
 			change: func(v *village) { v.stats = hearsay.Stats{Alive: 1, Dead: 2, Lost: 1} },
