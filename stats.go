@@ -114,7 +114,7 @@ func (s *Stats) Trouble() string {
 	case s.DeafFor > 0:
 		return fmt.Sprintf("datagrams (UDP) have not got through between this node and others for %.0f s, and streams (TCP) do: all goes by stream; let UDP through to this node's port, and from it", s.DeafFor)
 	case s.StreamsFail > 0:
-		return fmt.Sprintf("streams (TCP) have not got through from this node to others for %.0f s, and datagrams (UDP) do: what is longer than a datagram is lost, as are rumors over some 1,300 bytes; let TCP through to this node's port, and from it", s.StreamsFail)
+		return fmt.Sprintf("streams (TCP) have not got through from this node to others for %.0f s, and datagrams (UDP) do: what is longer than a datagram is lost, as are rumors over some 1,300 bytes, rosters and the log of seeds; let TCP through to this node's port, and from it", s.StreamsFail)
 	case s.Twin.IsValid():
 		return TwinWords(s.Twin)
 	case s.Namesakes != "":

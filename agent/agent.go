@@ -31,23 +31,24 @@ type Agent struct {
 	cfg     Config
 	started time.Time
 
-	callers   atomic.Uint32 // who have asked this seed from within the process
-	stopping  bool          // guarded by mu
-	counters  counters
-	conn      *net.UDPConn
-	disk      *store.Disk // nil without a data directory
-	hub       *hub
-	inbox     *inbox
-	journal   *journal
-	lane      *lane
-	loop      *loop
-	questions questions
-	streams   *streams
-	resolver  *resolver
-	source    *outbound // from which this node sends
-	home      home
-	unreached bool    // it was logged; of the goroutine that follows the machine's addresses
-	moving    *moving // nil: the address that others are told is configured
+	callers    atomic.Uint32 // who have asked this seed from within the process
+	stopping   bool          // guarded by mu
+	counters   counters
+	conn       *net.UDPConn
+	disk       *store.Disk // nil without a data directory
+	hub        *hub
+	inbox      *inbox
+	journal    *journal
+	lane       *lane
+	loop       *loop
+	questions  questions
+	streams    *streams
+	resolver   *resolver
+	source     *outbound // from which this node sends
+	home       home
+	streamless bool    // likewise
+	unreached  bool    // it was logged; of the goroutine that follows the machine's addresses
+	moving     *moving // nil: the address that others are told is configured
 
 	idle chan struct{} // closed when the loop has ended
 	left chan struct{} // closed when the node has left in good order

@@ -28,7 +28,10 @@ func (a *Agent) Epoch() hearsay.Epoch { return a.Authority().Epoch }
 // Authority tells of the seeds: who they are, whether a quorum of them decides
 // now, and how far the ledger is here. In an open network Seeded is false.
 func (a *Agent) Authority() (authority hearsay.Authority) {
-	a.ask(func(time.Time) { authority = a.loop.node.Authority() })
+	a.ask(func(time.Time) {
+		authority = a.loop.node.Authority()
+		a.noteSeats(&authority)
+	})
 	return authority
 }
 

@@ -31,9 +31,12 @@ func TestStreamsThatDoNotGetThrough(t *testing.T) {
 		"one was opened":     {[]int{1, 2, 3, -4}, 0, 9, 30 * time.Second, 3, false},
 		"and then no others": {[]int{1, -4, 2, 3, 1}, 0, 9, 30 * time.Second, 3, true},
 		"opened again":       {[]int{1, 2, 3, -3, -2, -1}, 0, 9, 30 * time.Second, 0, false},
-		"one opens one":      {[]int{1, 2, 3, 103}, 0, 9, 30 * time.Second, 2, false},
+		"one opens one":      {[]int{1, 2, 3, 103}, 0, 9, 9 * time.Second, 2, false},
 		"another opens one":  {[]int{1, 2, 3, 104}, 0, 9, 30 * time.Second, 3, true},
 		"they died":          {[]int{1, 2, 3}, 3, 9, 30 * time.Second, 0, false},
+		"two of many":        {[]int{1, 2}, 0, 9, 30 * time.Second, 2, true},
+		"two, for a moment":  {[]int{1, 2}, 0, 9, 8 * time.Second, 2, false},
+		"two, and another":   {[]int{-3, 1, 2, -3}, 0, 9, 30 * time.Second, 2, false},
 		"just now":           {[]int{1, 2, 3}, 0, 9, time.Second, 3, false},
 		"long ago":           {[]int{1, 2, 3}, 0, 9, time.Hour, 0, false},
 		"none is left":       {[]int{1}, 1, 1, 30 * time.Second, 0, false},
@@ -44,7 +47,7 @@ func TestStreamsThatDoNotGetThrough(t *testing.T) {
 			case n < 0:
 				d.note(when, at(-n), nil)
 			case n >= 100:
-				d.heard(at(n - 100).Addr())
+				d.heard(when, at(n-100).Addr())
 			default:
 				d.note(when, at(n), refused)
 			}
@@ -64,7 +67,7 @@ func TestStreamsThatDoNotGetThrough(t *testing.T) {
 		when := now.Add(time.Duration(second) * time.Second)
 		blocked.note(when, at(1+second%9), refused)
 		if second%2 == 0 {
-			blocked.heard(at(1 + second/2%9).Addr())
+			blocked.heard(when, at(1+second/2%9).Addr())
 		}
 		alive := slices.Repeat([]bool{true}, len(blocked.failed))
 		if _, failing := blocked.tell(when, alive, 9); failing > 0 {

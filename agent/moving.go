@@ -97,6 +97,7 @@ func (a *Agent) follow(ctx context.Context) {
 		case <-time.After(moveEvery):
 		}
 		who := a.reached(ctx)
+		a.tellStreams(who.streams)
 		if a.tellUnreached(who.wrong); a.moving != nil && a.moving.look(ctx, who) {
 			addr := a.moving.tells
 			a.home.addr = addr
@@ -123,6 +124,7 @@ type lookout struct {
 	others    []netip.AddrPort // who is to
 	unreached time.Duration    // for how long no member has
 	wrong     bool             // nobody does, though others answer it
+	streams   bool             // none gets through, though datagrams do
 }
 
 // reached asks the node who reaches it; it knows of nobody any more once ctx has ended.
@@ -134,7 +136,9 @@ func (a *Agent) reached(ctx context.Context) lookout {
 		if from := a.streams.from.Load(); from != nil { // of a first member, which has no contacts
 			others = append(others, *from)
 		}
-		answer <- lookout{others, n.Unreached(now), n.Stats().Unreached > 0}
+		stats := n.Stats()
+		a.noteDials(&stats)
+		answer <- lookout{others, n.Unreached(now), stats.Unreached > 0, stats.StreamsFail > 0}
 	})
 	if !asked {
 		return lookout{}
@@ -144,6 +148,18 @@ func (a *Agent) reached(ctx context.Context) lookout {
 		return l
 	case <-ctx.Done():
 		return lookout{}
+	}
+}
+
+// tellStreams logs once that no stream gets through, and once that they do again.
+func (a *Agent) tellStreams(fail bool) {
+	if fail == a.streamless {
+		return
+	}
+	if a.streamless = fail; fail {
+		a.cfg.Logger.Error("Streams (TCP) do not get through from this node to others, and datagrams (UDP) do: what is longer than a datagram is lost", "addr", a.home.addr.String(), "hint", "let TCP through to this node's port, and from it")
+	} else {
+		a.cfg.Logger.Info("Streams (TCP) get through again, or none is tried", "addr", a.home.addr.String())
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"hearsay"
@@ -24,6 +25,7 @@ const (
 	streamFrameTimeout = 5 * time.Second // a frame that began must be whole after this
 	streamWriteTimeout = 5 * time.Second // for one frame
 	streamDialTimeout  = 2 * time.Second
+	streamUnackedMost  = 4 * time.Second // what was sent is acknowledged within that; less than streamIdle, or the stream would be closed first. A guess
 
 	acceptsPerSource   = 2000     // connections from one source a second, and at once
 	acceptsPerClass    = 10_000   // likewise from all sources of a class. A guess: some 20 µs each
@@ -41,7 +43,7 @@ const (
 
 var acceptShares = perSource(quota.PerSecond(acceptsPerSource, acceptsPerSource), quota.PerSecond(acceptsPerClass, acceptsPerClass))
 
-var streamDialer = net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1}
+var streamDialer = net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1, Control: boundUnacked}
 
 // frameShares are how many frames are taken by stream. Members may have as many as their
 // streams bring.
@@ -101,6 +103,7 @@ type stream struct {
 	proves   netip.AddrPort // of whose streams it is: see proved; zero: of nobody's
 	lines    bool           // it speaks JSON lines: one request, one reply
 	used     time.Time      // last
+	opened   time.Time      // when this node's dialling ended
 	evicted  chan struct{}  // closed when it has to give way to another
 }
 
@@ -210,21 +213,27 @@ func (s *streams) forget(st *stream) {
 func (s *streams) dial(st *stream) {
 	conn, err := dialFrom(s.ctx, streamDialer, s.source.now.Load().addr, st.remote)
 	s.mu.Lock()
-	if s.ctx.Err() == nil {
-		s.dials.note(time.Now(), st.remote, err)
-	}
 	if err != nil {
+		s.failed(st, err)
 		s.forget(st)
 		s.mu.Unlock()
 		return
 	}
-	st.conn = conn
+	st.conn, st.opened = conn, time.Now()
 	if s.ctx.Err() != nil {
 		conn.Close() // close has been here already
 	}
 	s.write(st)
 	s.mu.Unlock()
 	s.read(st)
+}
+
+// failed notes that a stream that this node dialled could not be opened, or broke because nothing was
+// acknowledged. It is called with mu held.
+func (s *streams) failed(st *stream, err error) {
+	if s.ctx.Err() == nil && !st.accepted {
+		s.dials.note(time.Now(), st.remote, err)
+	}
 }
 
 func (s *streams) accept() {
@@ -295,6 +304,9 @@ func (s *streams) write(st *stream) {
 			s.mu.Lock()
 			if err != nil {
 				s.counters.sendFails.Add(1)
+				if !errors.Is(err, net.ErrClosed) {
+					s.failed(st, err)
+				}
 				s.forget(st)
 				break
 			}
@@ -389,7 +401,9 @@ func (s *streams) arrived(st *stream, packet []byte, class quota.Class) {
 	st.reading, st.brought, st.used = false, true, time.Now()
 	if st.accepted {
 		s.from.Store(&st.remote)
-		s.dials.heard(st.remote.Addr())
+		s.dials.heard(st.used, st.remote.Addr())
+	} else {
+		s.dials.note(st.used, st.remote, nil)
 	}
 	may := s.frames.Take(st.used, quota.Sender{Class: class, Addr: netip.AddrPortFrom(st.source, 0)}, 1)
 	s.mu.Unlock()
@@ -402,11 +416,24 @@ func (s *streams) arrived(st *stream, packet []byte, class quota.Class) {
 	s.deliver(packet, class, st.remote, st.evicted)
 }
 
+// judge notes what a stream's end says of streams to where it went: that they get through, unless what was sent was
+// never acknowledged. It is called with mu held.
+func (s *streams) judge(st *stream, err error) {
+	switch {
+	case errors.Is(err, net.ErrClosed): // by this node
+	case errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		s.failed(st, err)
+	default:
+		s.failed(st, nil)
+	}
+}
+
 // ended closes a stream that cannot go on, and counts why, if the other end
 // is to blame.
 func (s *streams) ended(st *stream, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.judge(st, err)
 	var broken *wire.FrameError
 	switch {
 	case errors.As(err, &broken):

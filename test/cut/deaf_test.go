@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +101,52 @@ func TestMemberWithoutStreams(t *testing.T) {
 		return ""
 	})
 	t.Logf("told after %v; the rumor is with others %v after the end", told, heard)
+}
+
+// TestSeedWithoutStreams drops all streams between one seed and the others, while datagrams go on: it says so of
+// itself, and the seed that leads names it.
+func TestSeedWithoutStreams(t *testing.T) {
+	if os.Getenv(variable) == "" {
+		t.Skipf("needs root; set %s=1, or make cut", variable)
+	}
+	binary := process.Binary(t)
+	halves := wire(t)
+	list := fmt.Sprintf("%[1]s,5001\n%[1]s,5002\n%[2]s,5003\n", halves[0].ip, halves[1].ip)
+	config := filepath.Join(t.TempDir(), "config.txt")
+	if err := os.WriteFile(config, []byte(list), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cutOff := halves[1]
+	halves[0].seeded(t, binary, "seed", "s1", 5001, config)
+	halves[0].seeded(t, binary, "seed", "s2", 5002, config)
+	cutOff.seeded(t, binary, "seed", "s3", 5003, config)
+	halves[0].seeded(t, binary, "peer", "a-1", 7001, config)
+	halves[0].seeded(t, binary, "peer", "a-2", 7002, config)
+	until(t, binary, halves, formedWithin, alive)
+
+	filter(t, cutOff, strings.ReplaceAll(noDatagrams, "udp", "tcp"))
+	told := process.Until(t, "told", streamlessWithin, func() string {
+		own := cutOff.ask(t, binary, 0, "status")
+		others := halves[0].ask(t, binary, 0, "status") + halves[0].ask(t, binary, 1, "status")
+		if !strings.Contains(own, "TROUBLE") || !strings.Contains(own, "streams (TCP) have not got through from this node") ||
+			!strings.Contains(others, "streams (TCP) to it have not got through") {
+			return own + others
+		}
+		return ""
+	})
+	for n := range 2 {
+		if status := halves[0].ask(t, binary, n, "status"); strings.Contains(status, "TROUBLE") {
+			t.Errorf("another seed takes itself for the one that is cut off:\n%s", status)
+		}
+	}
+	mend(t, cutOff)
+	well := process.Until(t, "well again", streamlessWithin, func() string {
+		if status := cutOff.ask(t, binary, 0, "status"); strings.Contains(status, "streams (TCP)") {
+			return status
+		}
+		return ""
+	})
+	t.Logf("told after %v; well %v after the end", told, well)
 }
 
 // ask runs a command of the program against one of a half's nodes, and gives what it prints, or the error.
