@@ -141,4 +141,5 @@ type Event struct {
 	Ballot      *Ballot        `json:"ballot,omitempty"`
 	Ruling      *Ruling        `json:"ruling,omitempty"` // read only
 	Past        bool           `json:"past,omitempty"`   // an earlier life of this data directory has told of it. Of a rumor the application is told again, of all else not
+	Before      bool           `json:"before,omitempty"` // the seeds had ruled it when this node, after its start, first heard how far their ledger goes
 }

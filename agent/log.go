@@ -173,10 +173,10 @@ func logEvent(logger *slog.Logger, p *phrases, e *hearsay.Event) {
 	if e.Kind == hearsay.EventCondemned && e.Evidence != nil {
 		l.text = condemnedText(e.Evidence)
 	}
+	if removedBefore(e) {
+		l = line{slog.LevelInfo, "A member was removed before this node started"}
+	}
 	if p != nil {
-		if p.past(e) {
-			l = line{slog.LevelInfo, "A member was removed before this node started"}
-		}
 		if text := p.before(e); text != "" {
 			logger.Info(text, "epoch", uint64(e.Epoch))
 		}
@@ -224,6 +224,12 @@ func logEvent(logger *slog.Logger, p *phrases, e *hearsay.Event) {
 	}
 	add(e.Text != "", slog.String("why", e.Text))
 	logger.LogAttrs(ctx, l.level, l.text, attrs...)
+}
+
+// removedBefore reports whether an event tells of a removal that the seeds had ruled before this
+// node, after its start, heard how far their ledger goes.
+func removedBefore(e *hearsay.Event) bool {
+	return e.Before && (e.Kind == hearsay.EventMemberRemoved || e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingRemove)
 }
 
 // condemnedText says what evidence against a member rests on.

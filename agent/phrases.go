@@ -3,7 +3,6 @@ package agent
 import (
 	"log/slog"
 	"net/netip"
-	"time"
 	"unicode/utf8"
 
 	"hearsay"
@@ -18,7 +17,6 @@ type phrases struct {
 	addr  netip.AddrPort // this node's
 	role  hearsay.Role
 	seeds int
-	since time.Time                           // this node's start
 	where func(hearsay.NodeID) netip.AddrPort // where a node is, or was last
 	links func() int
 
@@ -26,7 +24,6 @@ type phrases struct {
 	cases     map[hearsay.CaseID]voting        // open
 	condemned map[hearsay.NodeID]bool          // reported by this node
 	admitted  map[hearsay.Epoch]int            // with this epoch this peer was, by so many seeds
-	history   map[hearsay.NodeID]bool          // whose stay was over before this node started, and it is not said yet
 }
 
 // voting is an open case.
@@ -47,7 +44,7 @@ func newPhrases(c *Config, own hearsay.NodeID, addr netip.AddrPort) *phrases {
 	return &phrases{
 		own: own, addr: addr, role: c.Role, seeds: len(c.Seeds),
 		asked: make(map[hearsay.Round]hearsay.NodeID), cases: make(map[hearsay.CaseID]voting), condemned: make(map[hearsay.NodeID]bool),
-		admitted: make(map[hearsay.Epoch]int), history: make(map[hearsay.NodeID]bool),
+		admitted: make(map[hearsay.Epoch]int),
 	}
 }
 
@@ -76,23 +73,12 @@ func (p *phrases) before(e *hearsay.Event) string {
 	return dialect.PhraseQuorum(seeds)
 }
 
-// past reports whether a member was removed before this node started, which reads of it now: by
-// the clock of the seed that has written the ruling. It is called for each event, in order.
-func (p *phrases) past(e *hearsay.Event) bool {
-	switch e.Kind {
-	case hearsay.EventRuled:
-		if e.Ruling.Kind == hearsay.RulingRemove && time.UnixMilli(e.Ruling.At).Before(p.since) {
-			remember(p.history, e.Subject, true, phrasesHeld)
-		}
-	case hearsay.EventMemberRemoved:
-		defer delete(p.history, e.Subject)
-		return p.history[e.Subject]
-	}
-	return false
-}
-
-// phrase gives the sentence of an event, or "" if there is none.
+// phrase gives the sentence of an event, or "" if there is none. Of a removal that the seeds had ruled
+// before this node heard of it there is none: it does not happen now.
 func (p *phrases) phrase(e *hearsay.Event) string {
+	if removedBefore(e) {
+		return ""
+	}
 	if p.role == hearsay.RoleSeed {
 		return p.ofSeed(e)
 	}

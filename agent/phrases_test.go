@@ -98,31 +98,35 @@ func TestPhrases(t *testing.T) {
 	}
 }
 
-// A removal that is over when a node starts, and that it reads in the ledger, is no warning.
+// A removal that the seeds had ruled before a node started, which reads of it in the ledger, is no
+// warning, and is not told as if it happened now: whatever clocks show.
 func TestPastRemovalsAreNoWarnings(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	p := newPhrases(&Config{Role: hearsay.RolePeer, Seeds: make([]quorum.Seed, 3)}, hearsay.NodeID{1}, netip.AddrPort{})
-	p.since = time.Unix(1000, 0)
 	p.where = func(hearsay.NodeID) (at netip.AddrPort) { return at }
 	then, now := hearsay.NodeID{2}, hearsay.NodeID{3}
+	removed := &hearsay.Ruling{Kind: hearsay.RulingRemove}
 	for _, e := range []hearsay.Event{
-		{Kind: hearsay.EventRuled, Subject: then, Ruling: &hearsay.Ruling{Kind: hearsay.RulingRemove, At: 990_000}},
-		{Kind: hearsay.EventRuled, Subject: now, Ruling: &hearsay.Ruling{Kind: hearsay.RulingRemove, At: 1_010_000}},
-		{Kind: hearsay.EventMemberRemoved, Subject: then, Name: "then"},
+		{Kind: hearsay.EventRuled, Subject: then, Name: "then", Ruling: removed, Before: true},
+		{Kind: hearsay.EventMemberRemoved, Subject: then, Name: "then", Before: true},
+		{Kind: hearsay.EventRuled, Subject: now, Name: "now", Ruling: removed},
 		{Kind: hearsay.EventMemberRemoved, Subject: now, Name: "now"},
-		{Kind: hearsay.EventMemberRemoved, Subject: then, Name: "again"},
 	} {
 		logEvent(logger, p, &e)
 	}
 	for _, want := range []string{
+		`level=INFO msg="A member was removed before this node started" event=ruled member=then`,
 		`level=INFO msg="A member was removed before this node started" event=member-removed member=then`,
+		`event=ruled member=now`,
 		`level=WARN msg="A member was removed" event=member-removed member=now`,
-		`level=WARN msg="A member was removed" event=member-removed member=again`,
 	} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("no %s in:\n%s", want, log.String())
 		}
+	}
+	if n := strings.Count(log.String(), "Dead-node consensus COMMIT"); n != 1 {
+		t.Errorf("%d removals are told as if they happened now:\n%s", n, log.String())
 	}
 }
 

@@ -20,7 +20,6 @@ func (a *Agent) newPhrases(own hearsay.NodeID, addr netip.AddrPort) *phrases {
 	if p == nil {
 		return nil
 	}
-	p.since = a.started
 	p.where = func(id hearsay.NodeID) (at netip.AddrPort) {
 		a.ask(func(time.Time) { at = a.loop.node.Where(id) })
 		return at

@@ -9,6 +9,16 @@ import (
 // This file makes the roster, and what this node asks of the seeds, follow the
 // ledger.
 
+// before says of what has happened to members since that the seeds had ruled it before this node
+// heard of their ledger.
+func (n *Node) before(since int) {
+	for i := since; i < len(n.out.Events); i++ {
+		if e := &n.out.Events[i]; e.Kind == hearsay.EventMemberRemoved {
+			e.Before = true
+		}
+	}
+}
+
 // past says of what has happened to members since that an earlier life of this
 // data directory has told of it.
 func (n *Node) past(since int) {
@@ -25,6 +35,9 @@ func (n *Node) ruled(now time.Time, e *hearsay.Event) {
 	s, r := &n.seeded, e.Ruling
 	if e.Past {
 		defer n.past(len(n.out.Events))
+	}
+	if e.Before {
+		defer n.before(len(n.out.Events))
 	}
 	switch r.Kind {
 	case hearsay.RulingAdmit:

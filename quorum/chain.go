@@ -358,6 +358,18 @@ func (c *chain) promised() hearsay.Epoch {
 	return epochs[hearsay.QuorumOf(c.seeds)-1]
 }
 
+// holds reports whether of these heads those of a quorum were taken, or newer ones; or there are
+// none, as nothing was ruled.
+func (c *chain) holds(heads []hearsay.Head) bool {
+	taken := 0
+	for i := range heads {
+		if h := &heads[i]; int(h.Slot) < c.seeds && max(c.heads[h.Slot].Epoch, c.ahead[h.Slot].Epoch) >= h.Epoch {
+			taken++
+		}
+	}
+	return len(heads) == 0 || taken >= hearsay.QuorumOf(c.seeds)
+}
+
 // forgetHeads drops what a seat has signed: another life has it now. It gives the
 // record that drops what it has signed against the ledger here, if it has and
 // that is no fork; else nothing.

@@ -86,7 +86,7 @@ func (q *Quorum) ruled(now time.Time, c *change) {
 	q.keep(r, evidence)
 	e := hearsay.Event{
 		At: now, Kind: hearsay.EventRuled, Subject: r.Stay.ID, Epoch: r.Epoch, Case: r.Case, Ruling: r, Count: q.Needed(), Evidence: evidence,
-		Text: r.Kind.String(),
+		Text: r.Kind.String(), Before: q.stood == 0 || q.replica.log.applied < q.stood,
 	}
 	switch r.Kind {
 	case hearsay.RulingAdmit:

@@ -52,6 +52,8 @@ type Follower struct {
 	chain   chain
 	based   bool          // there is a ledger to go on from
 	floor   hearsay.Epoch // proven in an earlier life: nothing older is believed
+	stood   hearsay.Epoch // how far the ledger went as the first answers of this life said
+	heardAt time.Time     // the first of them; zero: there was none
 	members members
 	epoch   hearsay.Epoch   // proven, and told
 	last    *hearsay.Ruling // that of this epoch; nil: there is none yet
@@ -568,6 +570,7 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	f.goOnGathered(now, p, m.Items)
 	f.begin()
 	f.takeHeads(now, from, m.Heads)
+	f.hearStand(now, p.Addr == f.asked && f.chain.holds(m.Heads))
 	if f.parted(now, m.Items); f.chain.forked() {
 		return
 	}
@@ -590,6 +593,21 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	// Who talks but has nothing to show for it is not asked.
 	if f.epoch > before || f.chain.epoch() > end || promised > known && !now.Before(f.askAt) {
 		f.ask(now, p.Addr) // it has more
+	}
+}
+
+// standsAfter is for how long after the first answer others may say that the ledger goes further: the
+// one that gave it may have been behind itself. A guess: several questions.
+const standsAfter = 2 * time.Second
+
+// hearStand keeps how far the ledger went when this life first heard of it, by an answer to its own
+// question or what came shortly after it.
+func (f *Follower) hearStand(now time.Time, answer bool) {
+	if f.heardAt.IsZero() && answer {
+		f.heardAt = now
+	}
+	if !f.heardAt.IsZero() && now.Sub(f.heardAt) <= standsAfter {
+		f.stood = max(f.stood, f.epoch, f.chain.promised())
 	}
 }
 
@@ -673,7 +691,7 @@ func (f *Follower) apply(now time.Time, r *hearsay.Ruling) (ok bool) {
 	f.epoch, f.last = r.Epoch, r
 	e := hearsay.Event{
 		At: now, Kind: hearsay.EventRuled, Subject: r.Stay.ID, Epoch: r.Epoch, Case: r.Case, Ruling: r,
-		Count: hearsay.QuorumOf(len(f.cfg.Seeds)), Text: r.Kind.String(), Past: r.Epoch <= f.floor,
+		Count: hearsay.QuorumOf(len(f.cfg.Seeds)), Text: r.Kind.String(), Past: r.Epoch <= f.floor, Before: f.heardAt.IsZero() || r.Epoch <= f.stood,
 	}
 	switch r.Kind {
 	case hearsay.RulingAdmit:

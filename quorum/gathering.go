@@ -341,6 +341,7 @@ func (f *Follower) overtake(now time.Time) {
 	g.chain.rivals, g.chain.others = f.chain.rivals, f.chain.others
 	g.chain.begin(g.chain.founding)
 	f.chain, f.epoch, f.gathering = g.chain, g.chain.base, gathering{}
+	f.hearStand(now, true)
 	f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: f.epoch, Count: f.members.count})
 }
 

@@ -111,3 +111,38 @@ func TestRemovalRightAfterARosterIsKnown(t *testing.T) {
 		t.Error("it does not know who was removed right after the roster")
 	}
 }
+
+// What the seeds had ruled when a node was started again is told as that, by how far the ledger goes and by
+// no clock; and what they rule after that is not.
+func TestRulingsBeforeTheStart(t *testing.T) {
+	w := followed(t, 31, 4)
+	f := w.newFollower()
+	w.must(5*time.Second, "it follows", w.follows)
+	before := make(map[hearsay.Epoch]bool) // as the seed tells
+	w.teller = func(m *machine, e hearsay.Event) {
+		if m == w.machines[2] && e.Kind == hearsay.EventRuled {
+			before[e.Epoch] = e.Before
+		}
+	}
+	f.deaf = true
+	w.crash(w.machines[2])
+	w.people[2].up = false
+	w.must(40*time.Second, "one is removed", func() bool { return w.machines[0].q.Epoch() == 5 })
+	f.deaf = false
+	f.start()
+	w.start(w.machines[2])
+	w.must(20*time.Second, "they follow", func() bool { return w.agree() && w.follows() })
+	w.people[3].up = false
+	w.must(40*time.Second, "another is removed", func() bool { return w.machines[0].q.Epoch() == 6 && w.agree() && w.follows() })
+	told := make(map[hearsay.Epoch]bool)
+	for _, e := range f.told {
+		if e.Kind == hearsay.EventRuled {
+			told[e.Epoch] = e.Before
+		}
+	}
+	for what, got := range map[string]map[hearsay.Epoch]bool{"peer": told, "seed": before} {
+		if later, is := got[6]; !got[5] || !is || later {
+			t.Errorf("a %s tells of these epochs, and that they were before its start: %v; want 5: true, 6: false", what, got)
+		}
+	}
+}

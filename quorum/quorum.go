@@ -48,6 +48,7 @@ type Quorum struct {
 	foundAt  time.Time    // this seed founds with the seeds that it has met, unless something changes; zero: it does not
 	saidAt   time.Time    // that it waits
 	mayLag   bool         // the ledger came from disk, and nobody was asked yet what this life has signed
+	stood    uint64       // the last index of the log that was decided, as the leader that this life first heard said, or as this seed led; 0: neither
 	doomed   string       // why it must stop; "": it need not
 	seats    seats
 	doubts   doubts
@@ -301,7 +302,9 @@ func (q *Quorum) noteLeader(now time.Time) {
 		leader = q.replica.follows()
 	}
 	if leader != 0 {
-		q.leaderAt = now
+		if q.leaderAt = now; q.stood == 0 && q.replica.leads() {
+			q.stood = q.replica.log.last()
+		}
 		if q.leader != leader || q.lost {
 			e := hearsay.Event{At: now, Kind: hearsay.EventQuorumHeard, Count: hearsay.QuorumOf(len(q.cfg.Seeds))}
 			if q.lost {

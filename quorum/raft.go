@@ -285,6 +285,9 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	case !q.mayTake(f):
 		return
 	}
+	if q.stood == 0 && f.Type == uint8(raftpb.MsgApp) {
+		q.stood = f.Commit
+	}
 	q.replica.remember(f)
 	m := q.replica.message(now, f)
 	switch {
