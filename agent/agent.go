@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"hearsay"
@@ -119,6 +120,9 @@ func prepare(ctx context.Context, cfg Config) (a *Agent, err error) {
 	return a, nil
 }
 
+// SeedPortHint is what to do where the port of a seed is taken: which one it has is not its own matter.
+const SeedPortHint = "; end it: the list of seeds has this address, and with another port all nodes need another list"
+
 // bind listens where the configuration says, and gives the address at which
 // others reach this node.
 func (c *Config) bind(ctx context.Context, join []address) (conn *net.UDPConn, listener *net.TCPListener, addr netip.AddrPort, err error) {
@@ -134,6 +138,12 @@ func (c *Config) bind(ctx context.Context, join []address) (conn *net.UDPConn, l
 	if c.sockets != nil {
 		conn, listener = c.sockets.conn, c.sockets.listener
 	} else if conn, listener, err = listenWithin(ctx, local, BindTimeout); err != nil {
+		switch taken := errors.Is(err, syscall.EADDRINUSE); {
+		case taken && c.Role == hearsay.RoleSeed:
+			err = fmt.Errorf("%w%s", err, SeedPortHint)
+		case taken:
+			err = fmt.Errorf("%w; choose another port", err)
+		}
 		return nil, nil, addr, err
 	}
 	bound := netip.AddrPortFrom(local.Addr(), uint16(listener.Addr().(*net.TCPAddr).Port))

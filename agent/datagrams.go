@@ -172,7 +172,7 @@ func bindError(addr netip.AddrPort, protocol string, err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		hint = ": another process listens there; choose another port"
+		hint = ": another process listens there"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		hint = ": this machine does not have that address"
 	}

@@ -34,7 +34,8 @@ const (
 	fieldText
 	fieldCase
 	fieldEpoch
-	fieldPast // the field is all of it
+	fieldPast   // the field is all of it
+	fieldBefore // likewise
 )
 
 // appendEvent appends e, but for what it points to, with its length before it.
@@ -74,7 +75,7 @@ func fieldsOf(e *hearsay.Event) (fields uint64) {
 	for i, set := range []bool{
 		!e.Subject.IsZero(), e.Name != "", !e.By.IsZero(), e.ByName != "", e.State != 0, e.Incarnation != 0,
 		e.Addr.IsValid(), e.Round != 0, e.Verdict != 0, e.Rule != 0, e.Count != 0, e.Took != 0, e.Text != "",
-		e.Case != 0, e.Epoch != 0, e.Past,
+		e.Case != 0, e.Epoch != 0, e.Past, e.Before,
 	} {
 		if set {
 			fields |= 1 << i
@@ -138,6 +139,7 @@ func decodeEvent(b []byte, began time.Time) (e hearsay.Event) {
 	e.Case = hearsay.CaseID(r.number(fieldCase))
 	e.Epoch = hearsay.Epoch(r.number(fieldEpoch))
 	e.Past = r.fields&fieldPast != 0
+	e.Before = r.fields&fieldBefore != 0
 	return e
 }
 

@@ -166,7 +166,7 @@ func (c *Config) advertised(ctx context.Context, bound netip.AddrPort, join []ad
 	if ip, ok := interfaceAddr(bound.Addr()); ok {
 		return netip.AddrPortFrom(ip, bound.Port()), nil
 	}
-	return netip.AddrPort{}, fmt.Errorf("bind %s: this machine has no address at which others would reach it: set advertise, or bind to one address", bound)
+	return netip.AddrPort{}, fmt.Errorf("bind %s: this machine has no address at which others would reach it: set --advertise, or bind to one address", bound)
 }
 
 // routed gives the address from which this machine would send to those that it is to join, to others

@@ -76,7 +76,7 @@ func TestAdvertised(t *testing.T) {
 	// Whatever this machine is like, an answer is one address or an error that
 	// says what to do.
 	got, err := (&Config{}).advertised(t.Context(), all, nil)
-	if err != nil && !strings.Contains(err.Error(), "set advertise") || err == nil && (got.Addr().IsUnspecified() || got.Port() != 700) {
+	if err != nil && !strings.Contains(err.Error(), "set --advertise") || err == nil && (got.Addr().IsUnspecified() || got.Port() != 700) {
 		t.Errorf("all addresses: %s, %v", got, err)
 	}
 }

@@ -335,8 +335,8 @@ func TestStaysDoNotComeBack(t *testing.T) {
 	if next == nil || next.Stay == stay || next.Stay.Epoch != 3 {
 		t.Fatalf("it is not a new stay: %+v", next)
 	}
-	if last(b.do(command{op: opLeave, leave: l})) != outRefused || !b.members.has(next.Stay) {
-		t.Error("the leave of the old stay ends the new one")
+	if again := b.do(command{op: opLeave, leave: l}); len(again) > 0 || !b.members.has(next.Stay) {
+		t.Errorf("the leave of the old stay, which several seeds may have taken, ends the new one, or is told of: %v", again)
 	}
 	if last(b.do(command{op: opRemove, stay: stay, rule: hearsay.RuleTrial})) != outRefused {
 		t.Error("a report of the old stay opens a case about the new one")

@@ -523,10 +523,14 @@ func TestReadyzOfSeeded(t *testing.T) {
 		{"a peer of another ledger", hearsay.RolePeer, false, func(a *hearsay.Authority) {
 			a.Epoch, a.Ready, a.Apart, a.Why = 2, false, true, "it is of another founding"
 		}, 503, `"detail":"this node is in by a ledger that is not the seeds': nobody follows it; it is of another founding"`},
+		{"a peer that has left", hearsay.RolePeer, false, func(*hearsay.Authority) {}, 503, `"detail":"this node has left the network"`},
 		{"a peer that is not in", hearsay.RolePeer, false, func(a *hearsay.Authority) { a.Why = "barred" }, 503, `"detail":"the seeds have not admitted this node yet: barred"`},
 	} {
 		v := newSeedVillage()
-		v.members[0].Role, v.joined = c.role, c.joined
+		v.members[0].Role, v.members[0].State, v.joined = c.role, hearsay.StateAlive, c.joined
+		if c.name == "a peer that has left" {
+			v.members[0].State = hearsay.StateLeft
+		}
 		c.change(&v.council.authority)
 		r := ask(handler(v), "GET", "/readyz", "")
 		if got := read(t, r); r.StatusCode != c.status || !strings.Contains(got, c.want) {

@@ -99,6 +99,7 @@ var families = []family{
 	gauge("hearsay_health_score", "Local health: 0 is well, each point stretches probe timeouts by one.", func(s *hearsay.Stats) float64 { return float64(s.Health) }),
 	gauge("hearsay_round_trip_seconds", "Smoothed round trip of probes.", func(s *hearsay.Stats) float64 { return s.RoundTrip }),
 	gauge("hearsay_twin", "1 if another process has shown lately that it runs with this node's identity.", func(s *hearsay.Stats) float64 { return truth(s.Twin.IsValid()) }),
+	gauge("hearsay_namesakes", "1 if several living members bear one name.", func(s *hearsay.Stats) float64 { return truth(s.Namesakes != "") }),
 	gauge("hearsay_unreached_seconds", "Since when no member has reached this node at its address, though members answer it; 0: they do.", func(s *hearsay.Stats) float64 { return s.Unreached }),
 	gauge("hearsay_unheard_seconds", "For how long this node has heard no member, though it lists some as living; 0: it has, or lists none.", func(s *hearsay.Stats) float64 { return s.Unheard }),
 	gauge("hearsay_deaf_seconds", "For how long no datagram has come to this node, though streams do; 0: they do.", func(s *hearsay.Stats) float64 { return s.DeafFor }),

@@ -37,15 +37,15 @@ type rumorToSay struct {
 // postRumor says a rumor. The answer comes when it is durable, as far as the
 // node keeps anything. A seed refuses it: nobody would hear it.
 func (a *api) postRumor(w http.ResponseWriter, r *http.Request) *problem {
-	if a.backend.Self().Role == hearsay.RoleSeed {
-		return &problem{http.StatusConflict, hearsay.ErrSeedMute.Error()}
-	}
 	text, p := bodyText(w, r, sayBodyMax)
 	if p != nil {
 		if p.status == http.StatusRequestEntityTooLarge {
 			p.detail += "; a rumor carries 1 to 65536 bytes; what is long as JSON is short as \"data\", in base64"
 		}
 		return p
+	}
+	if a.backend.Self().Role == hearsay.RoleSeed {
+		return &problem{http.StatusConflict, hearsay.ErrSeedMute.Error()}
 	}
 	if len(text) == 0 {
 		return badRequest("the request has no body: want one JSON object with %s", sayTakes)

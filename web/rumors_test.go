@@ -177,6 +177,9 @@ func TestSeedSaysNothing(t *testing.T) {
 	if text := read(t, r); r.StatusCode != http.StatusConflict || !strings.Contains(text, "this is a seed, and seeds carry no rumors; ask a peer") || len(v.said) > 0 {
 		t.Errorf("status %d, %s, said %q", r.StatusCode, text, v.said)
 	}
+	if r := ask(handler(v), "POST", "/v1/rumors", `{"text":"tea"}`); r.StatusCode != http.StatusUnsupportedMediaType {
+		t.Errorf("without a Content-Type: status %d", r.StatusCode)
+	}
 	if r := ask(handler(v), "GET", "/v1/rumors", ""); r.StatusCode != 200 || read(t, r) != `{"rumors":[]}` {
 		t.Errorf("it lists: status %d", r.StatusCode)
 	}

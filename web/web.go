@@ -316,6 +316,9 @@ func (a *api) getCase(w http.ResponseWriter, r *http.Request) *problem {
 	if err != nil {
 		return problemOf(err)
 	}
+	if file.Member.ID.IsZero() && len(file.Steps) == 0 {
+		return &problem{http.StatusNotFound, file.Summary}
+	}
 	if file.Steps == nil {
 		file.Steps = []hearsay.Step{}
 	}
@@ -364,6 +367,8 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	stats := a.backend.Stats()
 	alone := stats.Alone()
 	switch seed := a.backend.Self().Role == hearsay.RoleSeed; {
+	case a.backend.Self().State == hearsay.StateLeft:
+		return &problem{http.StatusServiceUnavailable, "this node has left the network"}
 	case stats.DiskBehind > 0:
 		return &problem{http.StatusServiceUnavailable, diskBehind(&stats)}
 	case stats.AddressGone > 0, stats.Unreached > 0:

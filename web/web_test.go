@@ -86,6 +86,8 @@ func (v *village) Why(name string) (hearsay.CaseFile, error) {
 	case "bob", v.members[1].ID.String():
 		step := hearsay.Step{At: at(4), Kind: "unreachable", By: "ada", Text: "no ack"}
 		return hearsay.CaseFile{Member: v.members[1], Verdict: "dead", Summary: "bob fell silent.", Steps: []hearsay.Step{step}}, nil
+	case "asked":
+		return hearsay.CaseFile{Member: hearsay.Member{ID: hearsay.NodeID{9}, Name: name}, Verdict: "unknown", Summary: name + " was never in."}, nil
 	case "twin":
 		return hearsay.CaseFile{}, fmt.Errorf("twin: %w: ad01, b002", hearsay.ErrAmbiguous)
 	case "stopped":
@@ -255,9 +257,9 @@ func TestAnswers(t *testing.T) {
 
 func TestEmptyListsAreLists(t *testing.T) {
 	v := newVillage()
-	got := read(t, ask(handler(v), "GET", "/v1/members/nobody/case", ""))
+	got := read(t, ask(handler(v), "GET", "/v1/members/asked/case", ""))
 	if !strings.Contains(got, `"steps":[]`) || !strings.Contains(got, `"verdict":"unknown"`) {
-		t.Errorf("the case of nobody: %s", got)
+		t.Errorf("the case of one never in: %s", got)
 	}
 }
 
@@ -320,6 +322,7 @@ func TestProblems(t *testing.T) {
 		"bad query":          {method: "GET", target: "/v1/self?%zz", status: 400, detail: "%zz"},
 		"name too long":      {method: "GET", target: "/v1/members/" + strings.Repeat("x", 65) + "/case", status: 400, detail: "want 1 to 64 bytes"},
 		"name with a slash":  {method: "GET", target: "/v1/members/a%2Fb/case", status: 400, detail: `'/' is not allowed`},
+		"nobody's case":      {method: "GET", target: "/v1/members/nobody/case", status: 404, detail: "nobody was never in."},
 		"ambiguous name":     {method: "GET", target: "/v1/members/twin/case", status: 409, detail: "several members bear this name: ad01, b002"},
 		"node has stopped":   {method: "GET", target: "/v1/members/stopped/case", status: 503, detail: "the node has stopped"},
 		"not joined": {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"hearsay"
+	"hearsay/agent"
 )
 
 func TestHTTPAddr(t *testing.T) {
@@ -52,11 +53,25 @@ func TestBind(t *testing.T) {
 	}
 }
 
+// A program that `go run` has built is gone when that ends: it is not what starts a node again.
+func TestProgramName(t *testing.T) {
+	for self, want := range map[string]string{
+		"/usr/local/bin/hearsay":            "/usr/local/bin/hearsay",
+		"/tmp/go-build123/b001/exe/hearsay": "hearsay",
+		"/home/a/go-build/hearsay":          "/home/a/go-build/hearsay",
+	} {
+		if got := programName(self); got != want {
+			t.Errorf("%s: %s", self, got)
+		}
+	}
+}
+
 // The hint of `up` names one flag, and the one that helps.
 func TestFlagged(t *testing.T) {
 	seed := &process{role: hearsay.RoleSeed}
 	for words, want := range map[string]string{
 		"in use; choose another port":                       "in use; choose another port with --seed-port, or 0",
+		"in use" + agent.SeedPortHint:                       "in use; choose another port with --seed-port, or 0",
 		"in use; choose another port with --http, or 0":     "in use; choose another port with --http, or 0",
 		"start agent: data directory x: it is not a seed's": "start agent: data directory x: it is not a seed's",
 	} {

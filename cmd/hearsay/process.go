@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/agent"
 )
 
 const (
@@ -154,6 +155,7 @@ func (p *process) flagged(words string) string {
 	if strings.Contains(words, "choose another port with ") {
 		return words
 	}
+	words = strings.Replace(words, agent.SeedPortHint, "; choose another port", 1) // here the list is made of the ports
 	flag := "--port"
 	if p.role == hearsay.RoleSeed {
 		flag = "--seed-port"

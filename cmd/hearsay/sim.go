@@ -32,12 +32,14 @@ of the whole event log; the same arguments print the same bytes.
 
 A scenario has one action a line:
 
+  at 1s   start n9                   others start by themselves in the first seconds
   at 10s  kill n3 n5..n7             at once, as by kill -9; also pause, resume, leave
   at 15s  restart n3                 with its disk; with a new one: restart n3 fresh
   at 20s  partition n1..n4 | n5..n8  who is not named is with the first group
   at 41s  cut n1 -> n2               this way only
   at 45s  heal                       partitions and cuts
   at 52s  loss 0.2                   of all packets; of those of n3: loss 0.8 n3
+  at 52s  loss-in 0.8 n3             of what it receives only; loss-out 0.8 n3: what it sends
   at 52s  loss-datagrams 1 n3        of those of n3; streams go on
   at 53s  delay 20ms 100ms           and up to 100 ms longer
   at 54s  duplicate 0.05             of the datagrams
@@ -49,6 +51,7 @@ A scenario has one action a line:
   at 54s  fail 0.1 n3                of its syncs: the process stops
   at 56s  say anyone x20 every 1s    a rumor; or: say n3
   at 57s  move n3                    it runs again at another address
+  at 57s  roam n3                    it gets another address while its process runs
   at 57s  fill n3                    its disk is full: the process stops; room n3
   at 57s  damage n3                  a bit of its disk flips; it begins anew
   at 57s  save n3                    a copy of its disk is put aside

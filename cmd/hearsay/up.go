@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -241,7 +242,7 @@ func (n *network) portOf(first, i int) (string, error) {
 func (n *network) againLine(i int) string {
 	const contacts = 2 // others to join by: one may be the next that is killed
 	p := n.nodes[i]
-	args := []string{n.self, p.role.String(), "--name", p.name, "--ip", p.said.ip(), "--port", p.said.port(), "--data", p.dir}
+	args := []string{programName(n.self), p.role.String(), "--name", p.name, "--ip", p.said.ip(), "--port", p.said.port(), "--data", p.dir}
 	args = append(append(args, "--http", p.said.HTTP), n.httpHosts...)
 	if n.config != "" {
 		return shellLine(append(args, "--config", n.config))
@@ -250,6 +251,20 @@ func (n *network) againLine(i int) string {
 		args = append(args, "--join", n.nodes[(i+next)%len(n.nodes)].said.Addr)
 	}
 	return shellLine(args)
+}
+
+// programName gives what starts the program again later: its file, unless `go run` has built that and
+// removes it at the end.
+func programName(self string) string {
+	if builtToRun(self) {
+		return "hearsay"
+	}
+	return self
+}
+
+// builtToRun reports whether `go run` has built a program: into a directory of that kind of name.
+func builtToRun(self string) bool {
+	return strings.Contains(filepath.ToSlash(self), "/go-build") && strings.Contains(filepath.ToSlash(self), "/exe/")
 }
 
 // form waits until every node lists all nodes as alive, as of one epoch.

@@ -99,6 +99,9 @@ func (w *watch) ready() {
 	for _, p := range w.network.nodes {
 		fmt.Fprintf(&text, "  %s\n", p.again)
 	}
+	if builtToRun(w.network.self) {
+		text.WriteString("(hearsay is the program that `go install ./cmd/hearsay` makes; the one that runs here goes away with `go run`.)\n")
+	}
 	if w.network.reaper.Dir != "" {
 		fmt.Fprintf(&text, "All their data is in %s and is removed at the end.\n", w.network.dir)
 	}
