@@ -77,7 +77,8 @@ func TestPhrases(t *testing.T) {
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventUnreachable, Subject: peer, Count: 3}, `Neighbor suspicion triggered for 10.0.0.2:2 after 4 ping failures`},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventCondemned, Subject: peer, Evidence: evidence}, `Peer-level suspicion result for 10.0.0.2:2: dead_votes=2/3, majority=2, external_dead_votes=1, consensus=True`},
 		{
-			hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventCondemned, Subject: peer, Evidence: unanswered},
+			hearsay.RolePeer,
+			hearsay.Event{Kind: hearsay.EventCondemned, Subject: peer, Evidence: unanswered},
 			`Peer-level suspicion result for 10.0.0.2:2: dead_votes=0/1, majority=3, external_dead_votes=0, consensus=False; The suspicion of a member ran out: no observer said whether it reaches the member`,
 		},
 		{hearsay.RolePeer, hearsay.Event{Kind: hearsay.EventRuled, Subject: peer, Ruling: removed}, `Confirmed dead-node report sent for 10.0.0.2:2. seed_accepts=2/3`},

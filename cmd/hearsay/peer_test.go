@@ -58,7 +58,7 @@ func TestProgramName(t *testing.T) {
 	for self, want := range map[string]string{
 		"/usr/local/bin/hearsay":            "/usr/local/bin/hearsay",
 		"/tmp/go-build123/b001/exe/hearsay": "hearsay",
-		"/home/a/go-build/hearsay":          "/home/a/go-build/hearsay",
+		"/srv/go-build/hearsay":             "/srv/go-build/hearsay",
 	} {
 		if got := programName(self); got != want {
 			t.Errorf("%s: %s", self, got)
