@@ -12,7 +12,7 @@ import (
 
 // noteEntry sees ballots before they are counted: those that a seed has put
 // into its own log. What a seed keeps of its state it must be able to start on.
-func (w *world) noteEntry(r hearsay.Record) {
+func (w *world) noteEntry(by *machine, r hearsay.Record) {
 	if kept, is := r.(*hearsay.KeptSnapshot); is && !kept.Dropped && readSnapshot(testNetwork, newKeyed(0), kept.Snapshot.Data) == nil {
 		w.t.Errorf("a seed keeps a state, as of entry %d, that it could not read at its next start", kept.Snapshot.Index)
 	}
@@ -25,7 +25,7 @@ func (w *world) noteEntry(r hearsay.Record) {
 		if c := &commands[i]; c.op == opBallot {
 			m := w.machines[c.ballot.Slot]
 			for _, signer := range append(m.past, m.signer) {
-				if c.ballot.Verify(w.ledger(), signer, signer.Public()) {
+				if by.q != nil && c.ballot.Verify(by.q.Ledger(), signer, signer.Public()) {
 					w.cast[ballotName(&c.ballot)] = true
 				}
 			}

@@ -160,7 +160,7 @@ func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 	case m.Answer && m.Nonce == *nonce && *nonce != 0:
 		early := *nonce == q.seats.early[m.Slot]
 		*nonce = 0
-		if early && m.Founding.IsZero() { // it came by another stream than the founding, and late
+		if early && m.Founding != q.founding { // it came by another stream than the founding, and late
 			q.askSeat(now, int(m.Slot))
 			return
 		}

@@ -287,7 +287,7 @@ func (w *world) step(m *machine, do func()) {
 		w.t.Fatal("something is sent before what it rests on is durable")
 	}
 	for _, p := range out.Persist {
-		w.noteEntry(p)
+		w.noteEntry(m, p)
 	}
 	w.inspect(m)
 	if w.stepped != nil {
