@@ -213,7 +213,7 @@ func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
 		fmt.Fprintf(table, "ALONE\t%s\n", strings.TrimPrefix(alone, "alone: "))
 	}
 	if trouble := stats.Trouble(); trouble != "" {
-		fmt.Fprintf(table, "TROUBLE\t%s\n", trouble)
+		fmt.Fprintf(table, "TROUBLE\t%s\n", oneLine(trouble))
 	}
 	printStats(table, &stats)
 	return table.Flush()
