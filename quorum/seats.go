@@ -71,7 +71,7 @@ func (q *Quorum) tickSeats(now time.Time) {
 	q.tryGiveUp(now)
 }
 
-// askDoubted asks again those with whom something is wrong: it stays known for as long as it is so.
+// askDoubted asks the seeds again with which something is wrong: it stays known for as long as it is so.
 func (q *Quorum) askDoubted(now time.Time) {
 	for slot := range q.others() {
 		if q.doubts[slot].note != "" && now.Sub(q.seats.asked[slot]) >= doubtedEvery {

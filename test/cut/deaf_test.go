@@ -21,20 +21,27 @@ const deafWithin = 30 * time.Second
 // something to say, and forgets after a minute what it no longer tries.
 const streamlessWithin = 90 * time.Second
 
-// TestDeafMember drops all datagrams between one member and the others, while streams go on: it stays a
-// member like the others, and says what is wrong with it.
-func TestDeafMember(t *testing.T) {
+// oneApart starts a network of one half, and one member in the other half, which can be cut off alone.
+func oneApart(t *testing.T) (binary string, halves [2]*half, one *half) {
+	t.Helper()
 	if os.Getenv(variable) == "" {
 		t.Skipf("needs root; set %s=1, or make cut", variable)
 	}
-	binary := process.Binary(t)
-	halves := wire(t)
+	binary = process.Binary(t)
+	halves = wire(t)
 	for n := range perHalf {
 		halves[0].start(t, binary, n, halves[0].ip)
 	}
-	deaf := halves[1]
-	deaf.start(t, binary, 0, halves[0].ip)
+	one = halves[1]
+	one.start(t, binary, 0, halves[0].ip)
 	until(t, binary, halves, formedWithin, alive)
+	return binary, halves, one
+}
+
+// TestDeafMember drops all datagrams between one member and the others, while streams go on: it stays a
+// member like the others, and says what is wrong with it.
+func TestDeafMember(t *testing.T) {
+	binary, halves, deaf := oneApart(t)
 
 	filter(t, deaf, noDatagrams)
 	told := process.Until(t, "told", deafWithin, func() string {
@@ -69,17 +76,7 @@ func TestDeafMember(t *testing.T) {
 // TestMemberWithoutStreams drops all streams between one member and the others, while datagrams go on: it is
 // alive, and says that what is longer than a datagram is lost.
 func TestMemberWithoutStreams(t *testing.T) {
-	if os.Getenv(variable) == "" {
-		t.Skipf("needs root; set %s=1, or make cut", variable)
-	}
-	binary := process.Binary(t)
-	halves := wire(t)
-	for n := range perHalf {
-		halves[0].start(t, binary, n, halves[0].ip)
-	}
-	cutOff := halves[1]
-	cutOff.start(t, binary, 0, halves[0].ip)
-	until(t, binary, halves, formedWithin, alive)
+	binary, halves, cutOff := oneApart(t)
 	filter(t, cutOff, strings.ReplaceAll(noDatagrams, "udp", "tcp"))
 	cutOff.ask(t, binary, 0, "say", strings.Repeat("long ", 400))
 	told := process.Until(t, "told", streamlessWithin, func() string {

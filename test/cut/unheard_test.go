@@ -1,7 +1,6 @@
 package cut
 
 import (
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -23,17 +22,7 @@ const (
 
 // TestUnheardMember drops all that comes to one member: it is not ready while that lasts, and says why.
 func TestUnheardMember(t *testing.T) {
-	if os.Getenv(variable) == "" {
-		t.Skipf("needs root; set %s=1, or make cut", variable)
-	}
-	binary := process.Binary(t)
-	halves := wire(t)
-	for n := range perHalf {
-		halves[0].start(t, binary, n, halves[0].ip)
-	}
-	cutOff := halves[1]
-	cutOff.start(t, binary, 0, halves[0].ip)
-	until(t, binary, halves, formedWithin, alive)
+	binary, halves, cutOff := oneApart(t)
 
 	const words = "has heard nobody"
 	filter(t, cutOff, nothingIn)
