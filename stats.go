@@ -2,9 +2,7 @@ package hearsay
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/netip"
-	"time"
 )
 
 // Stats are one node's figures since it started. The first group is counted
@@ -86,66 +84,6 @@ type Stats struct {
 	StreamOut  uint64 `json:"stream_bytes_out"`
 	SendFails  uint64 `json:"send_fails"`
 	Drops      Drops  `json:"drops"` // input dropped, by reason
-}
-
-// Alone says of a node of an open network that it sees no other living member, and what became
-// of the others; "" if it sees one, or has never seen any.
-func (s *Stats) Alone() string {
-	switch {
-	case s.Alive+s.Suspect > 1:
-	case s.Dead > 0:
-		return fmt.Sprintf("alone: no other member is left, %d are dead, of them %d that were members for a minute or longer; it goes on looking for them", s.Dead, s.Lost)
-	case s.Left > 0:
-		return "alone: all others have left"
-	}
-	return ""
-}
-
-// Trouble says what an operator should see to at this node, and need not know of else; "" if
-// there is nothing.
-func (s *Stats) Trouble() string {
-	switch {
-	case s.AddressGone > 0:
-		return fmt.Sprintf("this machine has not had this node's own address for %.0f s: others cannot reach it; give the address back, or start the node with another", s.AddressGone)
-	case s.Unheard > 0:
-		return fmt.Sprintf("this node has heard nobody for %.0f s, though it lists others: it may be cut off, and may be held dead by them; see to its machine's network, and let UDP and TCP through to its port and from it", s.Unheard)
-	case s.Unreached > 0:
-		return fmt.Sprintf("nobody has reached this node for %.0f s at the address that it tells others, though others answer it: they hold it for failed, or never listed it; start it with --advertise and an address at which they reach it", s.Unreached)
-	case s.DeafFor > 0:
-		return fmt.Sprintf("datagrams (UDP) have not got through between this node and others for %.0f s, and streams (TCP) do: all goes by stream; let UDP through to this node's port, and from it", s.DeafFor)
-	case s.StreamsFail > 0:
-		return fmt.Sprintf("streams (TCP) have not got through from this node to others for %.0f s, and datagrams (UDP) do: what is longer than a datagram is lost, as are rumors over some 1,300 bytes, rosters and the log of seeds; let TCP through to this node's port, and from it", s.StreamsFail)
-	case s.Twin.IsValid():
-		return TwinWords(s.Twin)
-	case s.Namesakes != "":
-		return s.Namesakes
-	case s.ClockOff != 0:
-		return OwnClockWords(time.Duration(s.ClockOff * float64(time.Second)))
-	}
-	return ""
-}
-
-// TwinWords says of a node that another process has its identity.
-func TwinWords(at netip.AddrPort) string {
-	return fmt.Sprintf("another process runs with this identity at %v: this data directory is a copy, or that one's is; start one of the two with an empty directory", at)
-}
-
-// OwnClockWords says of a seed how far its clock is ahead of the right time.
-func OwnClockWords(ahead time.Duration) string {
-	return fmt.Sprintf("this machine's clock is %s those of a quorum of seeds: set it right", ClockWords(ahead))
-}
-
-// ClockWords says how far a clock is ahead of, or behind, another, which is named after that.
-func ClockWords(ahead time.Duration) string {
-	const day = 24 * time.Hour
-	off, side := ahead.Abs().Round(time.Minute).String(), "ahead of"
-	if ahead.Abs() >= 2*day {
-		off = fmt.Sprintf("%.3g days", float64(ahead.Abs())/float64(day))
-	}
-	if ahead < 0 {
-		side = "behind"
-	}
-	return off + " " + side
 }
 
 // MarshalJSON gives an object of all reasons.

@@ -21,6 +21,7 @@ type Self struct {
 	State       hearsay.State       `json:"state"`
 	Started     time.Time           `json:"started"`
 	Version     string              `json:"version"`
+	Troubles    []string            `json:"troubles"` // what an operator should see to, the weightiest first
 }
 
 // Members is the answer of /v1/members.

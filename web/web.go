@@ -4,7 +4,7 @@
 // In most cases Server is what to use; Handler is for a program that mounts
 // the API in a server of its own.
 //
-//	GET  /v1/self                  this node
+//	GET  /v1/self                  this node, and what an operator should see to at it
 //	GET  /v1/members               whom it lists; the dead too, until forgotten
 //	GET  /v1/members/{name}/case   why a member is held to be what it is
 //	POST /v1/members/{name}/remove  have the seeds decide whether it is out
@@ -40,7 +40,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"net"
 	"net/http"
@@ -275,11 +274,16 @@ func withHeaders(next http.Handler) http.Handler {
 }
 
 func (a *api) self() Self {
-	m := a.backend.Self()
-	return Self{
+	m, authority, stats := a.backend.Self(), a.backend.Authority(), a.backend.Stats()
+	self := Self{
 		ID: m.ID, Name: m.Name, Role: m.Role, Addr: m.Addr.String(), HTTP: a.info.HTTP, Epoch: a.backend.Epoch(),
 		Incarnation: m.Incarnation, State: m.State, Started: a.backend.Started(), Version: a.info.Version,
+		Troubles: hearsay.Troubles(&authority, &stats),
 	}
+	if self.Troubles == nil {
+		self.Troubles = []string{} // in JSON an empty list, not null
+	}
+	return self
 }
 
 func (a *api) members() Members {
@@ -350,11 +354,6 @@ func (a *api) getHealthz(w http.ResponseWriter, _ *http.Request) *problem {
 	return answer(w, http.StatusOK, status{Status: "alive"})
 }
 
-// diskBehind says what waits for the disk.
-func diskBehind(s *hearsay.Stats) string {
-	return fmt.Sprintf("the disk does not keep up: %d bytes wait to be durable, and for %.1f s nothing that adds to them is taken on", s.DiskWaits, s.DiskBehind)
-}
-
 // getReadyz says whether this node is in: a peer by the word of the others, or
 // of the seeds; a seed if it has its seat and hears a quorum. A peer stays
 // ready when the quorum is lost: all goes on but admission and removal. In an open network
@@ -365,26 +364,24 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	authority := a.backend.Authority()
 	joined := a.backend.Joined()
 	stats := a.backend.Stats()
-	alone := stats.Alone()
+	alone, troubles := stats.Alone(), strings.Join(stats.Troubles(), "; ")
 	switch seed := a.backend.Self().Role == hearsay.RoleSeed; {
 	case a.backend.Self().State == hearsay.StateLeft:
 		return &problem{http.StatusServiceUnavailable, "this node has left the network"}
-	case stats.DiskBehind > 0:
-		return &problem{http.StatusServiceUnavailable, diskBehind(&stats)}
-	case stats.AddressGone > 0, stats.Unreached > 0:
-		return &problem{http.StatusServiceUnavailable, stats.Trouble()}
+	case stats.DiskBehind > 0, stats.AddressGone > 0, stats.Unreached > 0:
+		return &problem{http.StatusServiceUnavailable, troubles}
 	case authority.Fork != nil && authority.Fork.Proven:
 		return &problem{http.StatusServiceUnavailable, authority.Fork.Text}
 	case seed && !(joined && authority.Ready):
 		why := cmp.Or(authority.Why, noQuorum(&authority))
-		if trouble := stats.Trouble(); trouble != "" {
-			why += "; " + trouble
+		if troubles != "" {
+			why += "; " + troubles
 		}
 		return &problem{http.StatusServiceUnavailable, why}
 	case stats.Unheard > 0:
-		return &problem{http.StatusServiceUnavailable, stats.Trouble()}
+		return &problem{http.StatusServiceUnavailable, troubles}
 	case authority.Apart && authority.Epoch > 0:
-		return &problem{http.StatusServiceUnavailable, "this node is in by a ledger that is not the seeds': nobody follows it; " + authority.Why}
+		return &problem{http.StatusServiceUnavailable, hearsay.ApartWords + "; " + authority.Why}
 	case !joined && authority.Seeded:
 		why := ifUnready(&authority)
 		if authority.Why != "" {
@@ -405,8 +402,8 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	case authority.Why != "":
 		words = append(words, authority.Why)
 	}
-	if trouble := stats.Trouble(); trouble != "" {
-		words = append(words, trouble)
+	if troubles != "" {
+		words = append(words, troubles)
 	}
 	return answer(w, http.StatusOK, status{Status: strings.Join(words, "; ")})
 }
@@ -414,7 +411,7 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 // noQuorum says what it means that no quorum of seeds is heard, and why it is so
 // if that is known.
 func noQuorum(authority *hearsay.Authority) string {
-	text := fmt.Sprintf("no quorum of seeds is heard (%d of %d): nobody is admitted or removed meanwhile", authority.Quorum, len(authority.Seeds))
+	text := authority.NoQuorum()
 	if authority.Why != "" {
 		text += "; " + authority.Why
 	}

@@ -235,7 +235,7 @@ func TestAnswers(t *testing.T) {
 		status       int
 		want         string
 	}{
-		{"GET", "/v1/self", 200, `{"id":` + ada + `,"name":"ada","role":"peer","addr":"10.0.0.1:7946","http":"node.example:9001","epoch":0,"incarnation":7,"state":"alive","started":"2026-05-01T08:00:00Z","version":"v0.1.0"}`},
+		{"GET", "/v1/self", 200, `{"id":` + ada + `,"name":"ada","role":"peer","addr":"10.0.0.1:7946","http":"node.example:9001","epoch":0,"incarnation":7,"state":"alive","started":"2026-05-01T08:00:00Z","version":"v0.1.0","troubles":[]}`},
 		{"GET", "/v1/members", 200, `{"epoch":0,"members":[{"id":` + ada + `,"name":"ada","addr":"10.0.0.1:7946","role":"peer","state":"alive","incarnation":7,"since":"2026-05-01T08:00:00Z","dialect":""},` + bobAs + `]}`},
 		{"GET", "/v1/members/bob/case", 200, bobsCase},
 		{"GET", "/v1/members/b0020000000000000000000000000000/case", 200, bobsCase},
@@ -297,6 +297,44 @@ func TestReadyWithTrouble(t *testing.T) {
 	r := ask(handler(v), "GET", "/readyz", "")
 	if text := read(t, r); r.StatusCode != 200 || !strings.Contains(text, `"joined; another process runs with this identity at 10.0.0.26:6001: this data directory is a copy`) {
 		t.Errorf("%d %s", r.StatusCode, text)
+	}
+}
+
+// What should be seen to at a node stands in what it says of itself, all of it, and where events begin.
+func TestSelfTellsTroubles(t *testing.T) {
+	twin := netip.MustParseAddrPort("10.0.0.26:6001")
+	for name, c := range map[string]struct {
+		stats     hearsay.Stats
+		authority hearsay.Authority
+		want      []string // the beginnings
+	}{
+		"well":  {hearsay.Stats{Alive: 2}, hearsay.Authority{}, nil},
+		"alone": {hearsay.Stats{Alive: 1, Dead: 2, Lost: 2}, hearsay.Authority{}, []string{"alone: no other member is left"}},
+		"several": {
+			hearsay.Stats{Alive: 2, DeafFor: 12, Twin: twin, ClockOff: -4000, DiskBehind: 2}, hearsay.Authority{},
+			[]string{"the disk does not keep up", "datagrams (UDP) have not got through", "another process runs with this identity at 10.0.0.26:6001", "this machine's clock is 1h7m0s behind"},
+		},
+		"no quorum": {
+			hearsay.Stats{Alive: 2}, hearsay.Authority{Seeded: true, Quorum: 2, Seeds: make([]hearsay.SeedStatus, 3), Why: "lists differ", Fork: &hearsay.Fork{Text: "two ledgers"}},
+			[]string{"no quorum of seeds is heard (2 of 3): nobody is admitted or removed", "lists differ", "two ledgers"},
+		},
+		"a seed in doubt": {
+			hearsay.Stats{Alive: 2}, hearsay.Authority{Seeded: true, Quorum: 2, Key: hearsay.PublicKey{1}, Why: "a copy"},
+			[]string{"this seed takes no part now", "a copy"},
+		},
+		"a quorum that differs": {hearsay.Stats{Alive: 2}, hearsay.Authority{Seeded: true, Ready: true, Why: "lists differ"}, []string{"lists differ"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVillage()
+			v.stats, v.council.authority = c.stats, c.authority
+			var self web.Self
+			if err := json.Unmarshal([]byte(read(t, ask(handler(v), "GET", "/v1/self", ""))), &self); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.EqualFunc(self.Troubles, c.want, strings.HasPrefix) {
+				t.Errorf("got %q, want %q", self.Troubles, c.want)
+			}
+		})
 	}
 }
 

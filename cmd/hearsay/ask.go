@@ -212,7 +212,7 @@ func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
 	if alone := stats.Alone(); alone != "" && !authority.Seeded {
 		fmt.Fprintf(table, "ALONE\t%s\n", strings.TrimPrefix(alone, "alone: "))
 	}
-	if trouble := stats.Trouble(); trouble != "" {
+	for _, trouble := range stats.Troubles() {
 		fmt.Fprintf(table, "TROUBLE\t%s\n", oneLine(trouble))
 	}
 	printStats(table, &stats)
@@ -290,9 +290,6 @@ func seedWords(s *hearsay.SeedStatus, leads bool) string {
 
 func printStats(table io.Writer, s *hearsay.Stats) {
 	fmt.Fprintf(table, "members\t%d alive, %d suspect, %d dead, %d left\n", s.Alive, s.Suspect, s.Dead, s.Left)
-	if s.DiskBehind > 0 {
-		fmt.Fprintf(table, "disk\tDOES NOT KEEP UP: %d bytes wait to be durable, and for %.1f s nothing that adds to them is taken on\n", s.DiskWaits, s.DiskBehind)
-	}
 	fmt.Fprintf(table, "health\t%s\n", healthWords(s.Health))
 	if s.Late > 0 {
 		fmt.Fprintf(table, "late\t%s since its start: it was paused or starved, and accused nobody for a while\n", counted(int(s.Late), "time", "times"))

@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -165,6 +167,24 @@ func TestLeaveIsNotRuled(t *testing.T) {
 	var out, told strings.Builder
 	if code := run([]string{"leave", "--node", c.base}, &out, &told); code != 1 || !strings.Contains(told.String(), hearsay.ErrLeaveUnruled.Error()) || out.Len() > 0 {
 		t.Errorf("code %d, %q, %q", code, told.String(), out.String())
+	}
+}
+
+// The command line tells all that the page does.
+func TestStatusTellsEachTrouble(t *testing.T) {
+	authority := hearsay.Authority{Seeded: true, Key: hearsay.PublicKey{1}, Why: "lists differ", Fork: &hearsay.Fork{Text: "two ledgers"}}
+	stats := hearsay.Stats{Alive: 2, DeafFor: 12, Twin: netip.MustParseAddrPort("10.0.0.26:6001"), ClockOff: 4000, DiskBehind: 2}
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(map[string]any{"/v1/self": web.Self{}, "/v1/stats": stats, "/v1/authority": authority}[r.URL.Path])
+	})
+	var out, told strings.Builder
+	if code := run([]string{"status", "--node", c.base}, &out, &told); code != 0 {
+		t.Fatalf("code %d, %s", code, told.String())
+	}
+	for _, trouble := range hearsay.Troubles(&authority, &stats)[1:] { // the first is a line about the quorum, in its own words
+		if !strings.Contains(out.String(), trouble) {
+			t.Errorf("%q is not in\n%s", trouble, out.String())
+		}
 	}
 }
 

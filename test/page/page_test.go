@@ -112,6 +112,21 @@ func TestPage(t *testing.T) {
 			becomes(t, ctx, fmt.Sprintf(`getComputedStyle(document.body).backgroundColor === %q`, background))
 		}
 	})
+	t.Run("shows troubles as they come and go", func(t *testing.T) {
+		seeded := up(t, binary, 1, 1)
+		do(t, ctx, chromedp.Navigate("http://"+seeded[0].HTTP+"/"))
+		becomes(t, ctx, `document.title === 'peer-1 · Hearsay' && $('troubles').hidden`)
+		for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+			if err := syscall.Kill(seeded[1].PID, signal); err != nil {
+				t.Fatal(err)
+			}
+			if signal == syscall.SIGSTOP {
+				becomes(t, ctx, `!$('troubles').hidden && $('troubles').children[0].textContent.startsWith('no quorum of seeds is heard (1 of 1)')`)
+			}
+		}
+		becomes(t, ctx, `$('troubles').hidden`)
+		do(t, ctx, chromedp.Navigate("about:blank"))
+	})
 	t.Run("has no place for rumors at a seed", func(t *testing.T) {
 		seeded := up(t, binary, 1, 1)
 		do(t, ctx, chromedp.Navigate("http://"+seeded[1].HTTP+"/"))

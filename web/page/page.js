@@ -7,6 +7,7 @@ const RULINGS_SHOWN_MAX = 50
 const RUMOR_CHARACTERS_MAX = 500 // shown of one
 const REFRESH_MS = 250 // at most one request for the members in this time
 const RETRY_MS = 5000
+const TROUBLES_MS = 5000 // some troubles come and go without an event
 
 const $ = id => document.getElementById(id)
 const rows = new Map() // by member id
@@ -81,14 +82,29 @@ async function read(path) {
   }
 }
 
-// showAuthority shows the seeds of a network that has some, and says so loudly
-// when no quorum of them is heard.
+// showTroubles shows what the node says that an operator should see to. What is the same stays as
+// it is, so that it can be copied.
+function showTroubles(troubles) {
+  const list = $('troubles')
+  list.hidden = troubles.length === 0
+  const shown = [...list.children].map(li => li.textContent)
+  if (shown.length === troubles.length && troubles.every((text, i) => text === shown[i])) return
+  list.replaceChildren(...troubles.map(text => element('li', text)))
+}
+
+async function refreshTroubles() {
+  if (document.hidden) return
+  const self = await read('v1/self')
+  if (self) showTroubles(self.troubles)
+}
+
+// showAuthority shows the seeds of a network that has some. That no quorum of them decides is one
+// of the troubles.
 function showAuthority(a) {
   $('seeds').hidden = !a.seeded
   $('authority').textContent = ''
   if (!a.seeded) return
-  $('authority').textContent = a.ready ? `epoch ${a.epoch}`
-    : a.waits || a.apart || a.key && a.why ? a.why : `epoch ${a.epoch} · no quorum of seeds is heard: nobody is admitted or removed meanwhile`
+  $('authority').textContent = a.waits ? 'no seat yet' : `epoch ${a.epoch}`
   $('authority').className = a.ready ? '' : 'lost'
   $('seeds-quorum').textContent = `${a.quorum} of ${a.seeds.length} decide`
   $('seeds-table').tBodies[0].replaceChildren(...a.seeds.map(seed => {
@@ -121,6 +137,7 @@ async function showSeeds() {
 
 async function refresh() {
   refreshing = undefined
+  refreshTroubles()
   const answer = await read('v1/members')
   if (answer) showMembers(answer.members)
   if (chosen) await showCase(chosen)
@@ -262,6 +279,7 @@ function follow() {
     const { self, authority, members } = JSON.parse(message.data)
     document.title = `${self.name} · Hearsay`
     $('self').textContent = `${self.name} · ${self.role} · ${self.addr}`
+    showTroubles(self.troubles)
     showMembers(members)
     showAuthority(authority)
     showSeeds()
@@ -283,5 +301,7 @@ $('say').onsubmit = e => {
 document.addEventListener('keydown', e => {
   if (e.key === 'Escape' && chosen) choose('')
 })
+document.addEventListener('visibilitychange', refreshTroubles)
+setInterval(refreshTroubles, TROUBLES_MS)
 
 follow()
