@@ -81,6 +81,9 @@ const (
 	EventHears        // after that, they do
 	EventUnheard      // this node lists living members, and has heard none for Took: it may be cut off
 	EventHeard        // after that, it has heard one
+	EventMemberAway   // the subject says that it is away and back soon: its silence is not held against it for Took. Incarnation
+	EventMemberBack   // it is, with a new Incarnation
+	EventAwayOver     // it is not, in that time: it is probed again. Incarnation
 	EventClockOff     // the clock of a seed, Subject at Addr, differs: this seed's own from those of a quorum, or another's. Text says by how much, and what would be right
 	numEventKinds
 )
@@ -103,6 +106,7 @@ var eventWords = [numEventKinds]string{
 	EventFresh: "fresh", EventSeedDiffers: "seed-differs", EventLedgerForked: "ledger-forked",
 	EventTwin: "twin", EventLeaving: "leaving", EventLeaveFailed: "leave-failed", EventDeaf: "deaf", EventHears: "hears",
 	EventUnheard: "hears-nobody", EventHeard: "hears-others", EventClockOff: "clock-off",
+	EventMemberAway: "member-away", EventMemberBack: "member-back", EventAwayOver: "away-over",
 }
 
 // String gives the kind's word.

@@ -9,6 +9,7 @@ package hearsay
 //	Statement  the ledger's              refused; the round is drawn, so in the same ledger it is of that round only
 //	Report     the ledger's              refused; in the same ledger its stay is over, or the evidence is tried again
 //	Leave      the ledger's              refused; in the same ledger that stay is over already
+//	Away       the ledger's              refused; in the same ledger it is of one incarnation, and counts once
 //	Ballot     the ledger's              refused; it names the case and the life besides
 //	LimitsWord the ledger's              refused; it names the life, and a newer one of that seat counts
 //	Head       its own, sent along       refused by who follows another founding

@@ -44,6 +44,11 @@ var signedKinds = map[string]signedKind{
 		m.Sign(in, s)
 		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
 	}, ""},
+	"Away": {func(in hearsay.LedgerID, s hearsay.Signer) func(hearsay.LedgerID) bool {
+		m := hearsay.Away{Stay: hearsay.Stay{ID: s.Public().NodeID(), Epoch: 3}, Incarnation: 7}
+		m.Sign(in, s)
+		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
+	}, ""},
 	"Ballot": {func(in hearsay.LedgerID, s hearsay.Signer) func(hearsay.LedgerID) bool {
 		m := hearsay.Ballot{Case: 5, Stay: hearsay.Stay{ID: hearsay.NodeID{1}, Epoch: 3}, Life: hearsay.Life{1}, Verdict: hearsay.BallotYes, Why: "seen"}
 		m.Sign(in, s)

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	cryptorand "crypto/rand"
 	"errors"
@@ -469,25 +470,41 @@ func (a *Agent) Newest() uint64 { return a.hub.last() }
 // seeds they must rule it: without a quorum of them it returns hearsay.ErrLeaveUnruled after
 // five seconds, and the node is in until it is found gone and removed.
 func (a *Agent) Leave(ctx context.Context) error {
-	a.ask(func(now time.Time) { a.loop.leave(now) })
+	if err := a.depart(ctx, a.loop.node.Leave); err != nil {
+		return fmt.Errorf("leave: %w", err)
+	}
+	return nil
+}
+
+// Away ends the agent in good order and does not leave: it tells the others that it is started again with the same Data
+// within ten seconds (hearsay.AwayFor), in which nobody holds its silence against it. It returns within a third of a second, when
+// the others have heard that, or some of them at least; then the agent has stopped. One that is not started again is found
+// dead after that time. A seed has nothing to tell: it is one by configuration.
+func (a *Agent) Away(ctx context.Context) error {
+	if err := a.depart(ctx, a.loop.node.Away); err != nil {
+		return fmt.Errorf("go away: %w", err)
+	}
+	return nil
+}
+
+// depart has the node end by telling the others why, and waits for it.
+func (a *Agent) depart(ctx context.Context, tell func(now time.Time) *hearsay.Effects) error {
+	a.ask(func(now time.Time) { a.loop.leave(now, tell) })
 	select {
 	case <-a.done:
 	case <-ctx.Done():
-		return fmt.Errorf("leave: %w", ctx.Err())
+		return ctx.Err()
 	}
 	select {
 	case <-a.left:
 		return nil
 	default:
 	}
-	if err := a.Err(); err != nil {
-		return fmt.Errorf("leave: %w", err)
-	}
-	return fmt.Errorf("leave: %w", errClosed)
+	return cmp.Or(a.Err(), errClosed)
 }
 
 // Close stops at once, as a crash would: the others find out by themselves, unless it is started again with
-// the same Data within a second. So a program that restarts in good order calls it without a Leave.
+// the same Data within a second. A program that restarts in good order calls Away.
 // It returns when nothing of the agent runs any more. It may be called more
 // than once.
 func (a *Agent) Close() error {

@@ -232,15 +232,15 @@ func (l *loop) checkDisk() {
 	}
 }
 
-// leave has the node leave, unless it has been told so.
-func (l *loop) leave(now time.Time) {
+// leave has the node leave, or go away, unless it has been told so.
+func (l *loop) leave(now time.Time, leave func(time.Time) *hearsay.Effects) {
 	if !l.leaving {
 		l.leaving = true
-		l.carryOut(l.node.Leave(now))
+		l.carryOut(leave(now))
 	}
 }
 
-// checkGone says once that the node has left, when what it sent to tell so is
+// checkGone says once that the node has left, or gone away, when what it sent to tell so is
 // on its way.
 func (l *loop) checkGone() {
 	if l.leaving && !l.told && l.node.Gone() {

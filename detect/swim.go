@@ -27,6 +27,10 @@ type Directory struct {
 	// none is.
 	Suspect func(hearsay.NodeID) bool
 
+	// Away reports whether a member is passed over, as it has said that it is away. Nil:
+	// none is.
+	Away func(hearsay.NodeID) bool
+
 	// Overdue gives a suspect about which nobody decides, to be probed now; see
 	// suspectEach. Nil: there is none.
 	Overdue func(now time.Time) (id hearsay.NodeID, ok bool)
@@ -323,7 +327,7 @@ func (s *Swim) beginProbe(now time.Time) {
 // before its turn comes.
 func (s *Swim) pick(now time.Time) (hearsay.NodeID, netip.AddrPort, bool) {
 	if id, again := s.paths.takeDoubted(); again {
-		if addr, ok := s.directory.Addr(id); ok {
+		if addr, ok := s.directory.Addr(id); ok && !s.passes(id) {
 			return id, addr, true
 		}
 	}
@@ -353,11 +357,22 @@ func (s *Swim) pickNext(trusted bool) (hearsay.NodeID, netip.AddrPort, bool) {
 		seat := s.list[s.next]
 		s.next++
 		id, addr, ok := s.directory.At(seat)
-		if ok && !(trusted && s.directory.Suspect != nil && s.directory.Suspect(id)) {
+		if ok && !s.passes(id) && !(trusted && s.directory.Suspect != nil && s.directory.Suspect(id)) {
 			return id, addr, true
 		}
 	}
 	return hearsay.NodeID{}, netip.AddrPort{}, false
+}
+
+// passes reports whether a member is passed over.
+func (s *Swim) passes(id hearsay.NodeID) bool { return s.directory.Away != nil && s.directory.Away(id) }
+
+// Pass has the probe of a member under way come to nothing: it is passed over from now.
+func (s *Swim) Pass(id hearsay.NodeID) {
+	if s.probe.target == id {
+		s.probe.phase = phaseIdle
+	}
+	s.unanswered(s.directory.Seat(id))
 }
 
 // endPhase goes on to the relays, or gives the probe up.

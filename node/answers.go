@@ -59,6 +59,15 @@ func (a *answers) give(o *owed, code hearsay.OutcomeCode, yes int, text string) 
 	}})
 }
 
+// giveUp tells all that asked about a subject that nothing comes of it, or not now.
+func (a *answers) giveUp(e *hearsay.Event) {
+	code := hearsay.OutcomeWait
+	if e.Kind == hearsay.EventCaseRefused {
+		code = hearsay.OutcomeRefused
+	}
+	a.giveAll(hearsay.Stay{ID: e.Subject}, code, 0, e.Text)
+}
+
 // giveAll tells all who have asked about a node what became of it. Stay is the
 // one that was admitted, if it was that.
 func (a *answers) giveAll(stay hearsay.Stay, code hearsay.OutcomeCode, yes int, text string) {

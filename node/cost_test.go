@@ -330,6 +330,13 @@ func costlyDeaths() []costly {
 		{kind: "Statement", contents: "of a member", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
 			return &hearsay.Packet{Body: &w.evidence(victim(w), 1).Statements[0]}
 		}, packets: small, bytes: smallBytes},
+		{kind: "Away", contents: "of a member", fills: true, packet: func(w *costWorld, n *costNode) *hearsay.Packet {
+			m := w.crowd[2+w.away] // each only once
+			w.away++
+			word := &hearsay.Away{Stay: hearsay.Stay{ID: m.id(), Epoch: m.stay.Epoch}, Incarnation: m.claim.Incarnation}
+			word.Sign(w.ledger(), m.key)
+			return &hearsay.Packet{Body: word}
+		}, datagram: true, packets: 2 * small, bytes: smallBytes},
 		{kind: "EvidenceReq", contents: "of nothing", packet: body(&hearsay.EvidenceReq{Hash: hearsay.Hash{1}}), packets: small, bytes: smallBytes},
 		{kind: "Evidence", contents: "not asked for", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
 			return &hearsay.Packet{Body: w.evidence(victim(w), hearsay.MaxStatements)}

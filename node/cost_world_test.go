@@ -103,6 +103,7 @@ type costWorld struct {
 	letters  []costLetter
 	random   *rand.Rand
 	drawn    uint64 // keys made
+	away     int    // members of the crowd that have said that they are
 
 	raft map[netip.AddrPort]hearsay.Raft // the last message of the log to each seed, without what it carries
 }

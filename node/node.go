@@ -95,7 +95,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hears
 		cfg.Cards = roster.NewCards(n.secret)
 	}
 	n.roster = roster.New(&n.cfg.Roster, cfg.Network, card, cfg.Cards, signer, random, records, &n.drops, n.out, now)
-	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.Mute, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Proven: n.hearsQuorum, Sender: n.Sender, Secret: n.secret}
+	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.Mute, Away: n.isAway, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Proven: n.hearsQuorum, Sender: n.Sender, Secret: n.secret}
 	n.detect = detect.NewSwim(&n.cfg.Detect, n.id, members, random, n.out, now)
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
 	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.drops, n.out, now)
@@ -167,7 +167,7 @@ func (n *Node) Leave(now time.Time) *hearsay.Effects {
 	return n.settle(now)
 }
 
-// Gone reports whether the node has left and told enough others, or found
+// Gone reports whether the node has left, or gone away, and told enough others, or found
 // none to tell; in a seeded network also whether the seeds have ruled it.
 func (n *Node) Gone() bool { return n.roster.Gone() && !n.awaitsLeave() }
 
@@ -324,6 +324,8 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 		n.roster.EvidenceReq(now, p, m)
 	case *hearsay.Deaf:
 		n.takeDeaf(p)
+	case *hearsay.Away:
+		n.takeAway(now, p, m)
 	case *hearsay.Evidence:
 		if !n.takeEvidence(m) {
 			n.roster.TakeEvidence(now, m)

@@ -19,7 +19,7 @@ func (n *Node) StateAt(addr netip.AddrPort) (state hearsay.State) {
 		id := n.roster.Other(i)
 		switch at, _ := n.roster.Addr(id); {
 		case at != addr:
-		case n.roster.Trusted(id):
+		case n.roster.Trusted(id), n.isAway(id):
 			return hearsay.StateAlive
 		default:
 			state = hearsay.StateSuspect

@@ -79,7 +79,7 @@ func (n *Node) followSeeds(random *rand.Rand, records []hearsay.Record, now time
 
 // ledgerDirectory is what the authority may ask the rest of this node.
 func (n *Node) ledgerDirectory() quorum.Directory {
-	return quorum.Directory{Addr: n.roster.Addr, Incarnation: n.incarnation, Signed: n.roster.Signed, Sender: n.Sender, Secret: n.secret, Links: n.neighbors, Alive: n.roster.Trusted}
+	return quorum.Directory{Addr: n.roster.Addr, Incarnation: n.incarnation, Signed: n.roster.Signed, Away: n.roster.IsAway, Sender: n.Sender, Secret: n.secret, Links: n.neighbors, Alive: n.roster.Trusted}
 }
 
 // follow lets the roster list whom the ledger has in, and look for the seeds.

@@ -61,9 +61,11 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 		s.suspected(now, id)
 		n.overlay.Suspect(now, id)
 		n.rumors.Trusted(now, id)
-	case hearsay.EventSuspectFreed:
+	case hearsay.EventSuspectFreed, hearsay.EventMemberBack, hearsay.EventAwayOver:
 		s.cleared(now, id)
 		n.trust(now, id)
+	case hearsay.EventMemberAway:
+		n.away(now, id)
 	case hearsay.EventAsked:
 		n.detect.Examine(now, id, e.Addr, e.Round)
 	case hearsay.EventProbeWanted:
@@ -89,10 +91,8 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 		n.ruled(now, e)
 	case hearsay.EventRosterProven:
 		n.overtake(now, s.told())
-	case hearsay.EventCaseAborted:
-		s.answers.giveAll(hearsay.Stay{ID: id}, hearsay.OutcomeWait, 0, e.Text)
-	case hearsay.EventCaseRefused:
-		s.answers.giveAll(hearsay.Stay{ID: id}, hearsay.OutcomeRefused, 0, e.Text)
+	case hearsay.EventCaseAborted, hearsay.EventCaseRefused:
+		s.answers.giveUp(e)
 	}
 }
 

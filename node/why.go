@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -124,7 +125,7 @@ func (n *Node) tellOne(now time.Time, m hearsay.Member) (file hearsay.CaseFile) 
 	} else {
 		file = n.tell(now, m)
 	}
-	file.Summary += n.twinWords(now, m.ID) + n.unheardWords(now, m.ID)
+	file.Summary += n.awayWords(now, m.ID) + n.twinWords(now, m.ID) + n.unheardWords(now, m.ID)
 	return file
 }
 
@@ -359,7 +360,7 @@ func (n *Node) step(e *hearsay.Event) hearsay.Step {
 	case hearsay.EventUnheard, hearsay.EventHeard:
 		s.Text = unheardStep(e, me)
 	default:
-		s.Text = e.Text
+		s.Text = cmp.Or(awayStep(e, me), e.Text)
 	}
 	return s
 }

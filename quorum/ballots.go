@@ -143,6 +143,9 @@ const (
 )
 
 func (q *Quorum) judgeRemoval(now time.Time, c *openCase, t *trial) (hearsay.BallotVerdict, string) {
+	if until, away := q.away(c.opening.stay.ID); away {
+		return hearsay.BallotNo, awayUntil(until)
+	}
 	w := q.watched[c.opening.stay.ID]
 	if w == nil {
 		return 0, ""
@@ -158,6 +161,11 @@ func (q *Quorum) judgeRemoval(now time.Time, c *openCase, t *trial) (hearsay.Bal
 		return 0, ""
 	}
 	return hearsay.BallotYes, fmt.Sprintf("no answer from %v for %v", w.addr, now.Sub(w.since).Round(time.Millisecond))
+}
+
+// awayUntil says why nothing is done against a member that is away.
+func awayUntil(until time.Time) string {
+	return fmt.Sprintf("it has said that its process is started again: it has until %s", until.UTC().Format(time.TimeOnly))
 }
 
 const refuted = "it has refuted that"

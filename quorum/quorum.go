@@ -26,6 +26,8 @@ type Directory struct {
 	Incarnation func(hearsay.NodeID) hearsay.Incarnation    // of a member, as it is listed; nil: as the log has it
 	Signed      func(hearsay.NodeID) hearsay.Incarnation    // the newest that the member has signed, though nobody may answer where it says that it is; nil: as listed
 
+	Away func(hearsay.NodeID) (until time.Time, is bool) // whether a member has said that it is away, so that no case is opened about it, and until when; nil: none has
+
 	Sender func(*hearsay.Packet) quota.Sender // whose share a packet uses of what this node does for others; nil: that of a stranger
 	Secret uint64                             // decides which senders share a slot: see quota.New
 	Links  func() []netip.AddrPort            // neighbors, which a follower passes news on to; of no use to a seed

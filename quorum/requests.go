@@ -236,6 +236,7 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
 	}
 	m, open := q.state.members.get(r.Stay.ID), q.state.removing[r.Stay.ID]
+	until, away := q.away(r.Stay.ID)
 	switch {
 	case r.Stay.Epoch > q.state.epoch:
 		return Answer{Code: AnswerWait, Text: unheardOf}
@@ -243,6 +244,8 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 		return Answer{Code: AnswerDone, Text: "already removed"}
 	case open != nil && (r.Evidence == nil || !open.outweighedBy(&command{op: opRemove, stay: m.Stay, rule: r.Evidence.Rule})), q.isAsked(r.Stay.ID, opRemove):
 		return q.pending()
+	case away:
+		return Answer{Code: AnswerWait, Text: awayUntil(until)}
 	case r.short() && now.Before(q.paused[m.Stay]):
 		return Answer{Code: AnswerWait, Text: "a case about it has just ended without a ruling"}
 	case now.Before(q.weighed[m.Stay]):

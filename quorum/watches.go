@@ -119,6 +119,22 @@ func (q *Quorum) Relayed(now time.Time, id hearsay.NodeID) {
 	}
 }
 
+// Away tells this seed that a member has said that it is away: what its probes have found until now counts
+// no more.
+func (q *Quorum) Away(now time.Time, id hearsay.NodeID) {
+	if q.state != nil {
+		q.unwatch(now, id)
+	}
+}
+
+// away reports whether a member has said that it is away, and until when no case is opened about it.
+func (q *Quorum) away(id hearsay.NodeID) (until time.Time, is bool) {
+	if q.directory.Away == nil {
+		return until, false
+	}
+	return q.directory.Away(id)
+}
+
 // look watches a member that nobody suspects until it answers.
 func (q *Quorum) look(now time.Time, id hearsay.NodeID) {
 	if q.watched[id] != nil {
@@ -172,7 +188,12 @@ func (q *Quorum) unwatch(now time.Time, id hearsay.NodeID) {
 	}
 }
 
-func (q *Quorum) watch(now time.Time, id hearsay.NodeID) { q.watchAt(now, id, q.where(id)) }
+// watch begins the watch of a member, unless that is away.
+func (q *Quorum) watch(now time.Time, id hearsay.NodeID) {
+	if _, away := q.away(id); !away {
+		q.watchAt(now, id, q.where(id))
+	}
+}
 
 // where gives the newest address of a member.
 func (q *Quorum) where(id hearsay.NodeID) (addr netip.AddrPort) {

@@ -45,6 +45,9 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 		r.drops[hearsay.DropStranger]++ // it would not be asked for the evidence
 		return
 	}
+	if r.holdsBack(p, m) {
+		return // an exchange brings it again
+	}
 	source := hearsay.Source(p.Addr.Addr())
 	ofSubject, ofSource, oldest := 0, 0, -1
 	for i := range r.pending {

@@ -30,11 +30,11 @@ func (r *Roster) Other(i int) hearsay.NodeID { return r.members.cards.subjects[r
 // Known reports whether somebody is listed, in whatever state. This node is.
 func (r *Roster) Known(id hearsay.NodeID) bool { return r.members.get(id) != nil }
 
-// Trusted reports whether id is a living member, or this node, and no suspect
-// here.
+// Trusted reports whether id is a living member, or this node, and neither a suspect
+// here nor away.
 func (r *Roster) Trusted(id hearsay.NodeID) bool {
 	m := r.members.get(id)
-	return m != nil && m.state == hearsay.StateAlive
+	return m != nil && m.state == hearsay.StateAlive && !r.isAway(m)
 }
 
 // Suspect reports whether id is a suspect here.

@@ -49,6 +49,7 @@ type Roster struct {
 	members table           // all, this node included
 	living  list            // alive or suspect, without this node
 	gone    list            // dead or left
+	away    list            // of the living, those that are away; the one that said so first comes first
 	held    map[int32]*held // by number, of few members: what others say of them
 	met     map[int32]int64 // by number: Unix nanoseconds when a member was first heard of, unless it is in its first state still
 	hash    uint64          // of the living with their incarnations, this node included
@@ -72,6 +73,7 @@ type Roster struct {
 	refuted     time.Time // when this node last raised its incarnation
 	forgetAt    time.Time // when the gone are looked through next
 	refute      refutation
+	departs     *farewell    // nil: this node is not away itself
 	verifies    *quota.Quota // signatures
 	examines    *quota.Quota // examinations that others ask for
 	answers     *quota.Quota // bytes of answers about the roster
@@ -115,7 +117,8 @@ type held struct {
 	probed   time.Time      // when it was probed out of turn, or came into suspicion; see Overdue
 	by       hearsay.NodeID // of a death
 	evidence hearsay.Hash
-	left     bool // it was its own word, by a ruling
+	left     bool  // it was its own word, by a ruling
+	away     *away // its own word; nil: it has not said so
 }
 
 // New makes the roster of a node whose own card is given; the card is signed
@@ -281,7 +284,7 @@ func (r *Roster) Claim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 		}
 	case c.State == hearsay.StateSuspect:
 		r.work += workOther
-		r.claimedSuspect(now, m, c)
+		r.claimedSuspect(now, p, m, c)
 	case c.State == hearsay.StateDead:
 		r.work += workOther
 		r.claimedDead(now, p, m, c)
@@ -471,6 +474,7 @@ func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
 		r.dropContact(m)
 	}
 	r.members.renew(m, word.Incarnation, &word.Card)
+	back := r.endAway(m)
 	delete(r.held, r.members.number(m))
 	r.dropAccusation(m)
 	if was.Living() {
@@ -484,6 +488,9 @@ func (r *Roster) renew(now time.Time, m *member, word *hearsay.Claim) {
 	}
 	r.claimName(now, m)
 	r.keepContact(m)
+	if back {
+		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberBack, Subject: r.id(m), Incarnation: r.incarnation(m)})
+	}
 	if was != hearsay.StateAlive {
 		r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberReturned, Subject: r.id(m), State: was, Incarnation: r.incarnation(m)})
 	}
@@ -588,6 +595,7 @@ func (r *Roster) setState(now time.Time, m *member, state hearsay.State) {
 		r.lists(now, number)
 		return
 	}
+	r.endAway(m)
 	r.living.remove(number)
 	r.gone.add(number)
 	r.buryContact()
@@ -669,6 +677,9 @@ func (r *Roster) member(m *member) hearsay.Member {
 	c := hearsay.Claim{Subject: r.id(m), State: m.state, Incarnation: r.incarnation(m), Card: r.card(m)}
 	member := c.Member(r.members.since(m).UTC())
 	member.State = r.stateOf(m)
+	if until, is := r.IsAway(c.Subject); is {
+		member.AwayUntil = until.UTC()
+	}
 	if c.Bare() {
 		member.Dialect = guestDialect
 	}

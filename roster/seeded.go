@@ -65,12 +65,12 @@ func (r *Roster) Guest(id hearsay.NodeID) bool {
 }
 
 // Mute reports whether a member is no use as a relay: a guest does not speak as
-// we do, and a suspect probably does not answer, which would be held against this
+// we do, and a suspect, or one that is away, probably does not answer, which would be held against this
 // node itself. When most of a network dies at once, whoever is left would not trust
 // itself for a minute, and abstain from all that has to be decided.
 func (r *Roster) Mute(id hearsay.NodeID) bool {
 	m := r.members.get(id)
-	return m != nil && (m.state == hearsay.StateSuspect || r.members.word(m).key.IsZero())
+	return m != nil && (m.state == hearsay.StateSuspect || r.isAway(m) || r.members.word(m).key.IsZero())
 }
 
 // guestDialect is what members without a key speak: the lines of package

@@ -32,7 +32,7 @@ func (r *Roster) raise(now time.Time, last hearsay.Incarnation) {
 // MoveTo tells everybody that this node is reached at another address now.
 func (r *Roster) MoveTo(now time.Time, addr netip.AddrPort) {
 	m := r.self
-	if addr == r.addr(m) || m.state == hearsay.StateLeft {
+	if addr == r.addr(m) || m.state == hearsay.StateLeft || r.departs != nil {
 		return
 	}
 	r.rehash(now, m) // out with the old incarnation
@@ -58,7 +58,7 @@ func (r *Roster) signAt(incarnation hearsay.Incarnation, addr netip.AddrPort) {
 func (r *Roster) claimedSelf(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 	m := r.self
 	switch {
-	case c.Incarnation < r.incarnation(m), m.state == hearsay.StateLeft:
+	case c.Incarnation < r.incarnation(m), m.state == hearsay.StateLeft, r.departs != nil:
 		return
 	case c.Incarnation == r.incarnation(m):
 		if c.State == hearsay.StateAlive {
@@ -155,10 +155,10 @@ func (r *Roster) Leave(now time.Time) {
 // HasLeft reports whether this node has signed its leave.
 func (r *Roster) HasLeft() bool { return r.self.state == hearsay.StateLeft }
 
-// Gone reports whether this node has left and told enough others, or found
+// Gone reports whether this node has left, or gone away, and told enough others, or found
 // nobody to tell.
 func (r *Roster) Gone() bool {
-	return r.self.state == hearsay.StateLeft && (r.self.told < 0 || len(r.living) == 0)
+	return r.departs.told() || r.self.state == hearsay.StateLeft && (r.self.told < 0 || len(r.living) == 0)
 }
 
 func later(a, b time.Time) time.Time {

@@ -38,7 +38,7 @@ type accusation struct {
 // Unreachable is told that this node's detector had no answer from a member.
 func (r *Roster) Unreachable(now time.Time, id hearsay.NodeID) {
 	m := r.members.get(id)
-	if m == nil || !m.state.Living() || r.self.state == hearsay.StateLeft {
+	if m == nil || !m.state.Living() || r.self.state == hearsay.StateLeft || r.isAway(m) {
 		return
 	}
 	underWay := m.state == hearsay.StateSuspect && now.Sub(r.heldOf(m).began) < r.cfg.RoundEvery
@@ -64,7 +64,10 @@ func (r *Roster) Unreachable(now time.Time, id hearsay.NodeID) {
 }
 
 // claimedSuspect takes another's suspicion.
-func (r *Roster) claimedSuspect(now time.Time, m *member, c *hearsay.Claim) {
+func (r *Roster) claimedSuspect(now time.Time, p *hearsay.Packet, m *member, c *hearsay.Claim) {
+	if r.holdsBack(p, m) {
+		return
+	}
 	if by := r.members.get(c.By); by == nil || !by.state.Living() {
 		r.drops[hearsay.DropStranger]++
 		return

@@ -109,7 +109,7 @@ func (t *table) setSince(m *member, at time.Time) {
 	m.sinceLow, m.sinceHigh = uint32(since), uint8(since>>32)
 }
 
-// list is members by number, in an order that only chance decides.
+// list is members by number, in an order that only chance decides, unless it is said to be another.
 type list []int32
 
 func (l *list) add(number int32) { *l = append(grown(*l), number) }
@@ -119,4 +119,10 @@ func (l *list) remove(number int32) {
 	last := len(*l) - 1
 	(*l)[slices.Index(*l, number)] = (*l)[last]
 	*l = (*l)[:last]
+}
+
+// removeInOrder does the same, and leaves the others in their order.
+func (l *list) removeInOrder(number int32) {
+	at := slices.Index(*l, number)
+	*l = slices.Delete(*l, at, at+1)
 }

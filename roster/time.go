@@ -15,7 +15,7 @@ func (r *Roster) Deadline() time.Time {
 	if len(r.waiting) > 0 {
 		at = earlier(at, r.waitUntil)
 	}
-	at = r.hintsDue(at)
+	at = r.awayDue(r.hintsDue(at))
 	if r.seeking() {
 		at = earlier(at, r.contacts.tryAt)
 	}
@@ -42,6 +42,8 @@ func (r *Roster) Deadline() time.Time {
 func (r *Roster) Tick(now time.Time) {
 	r.tickWaiting(now)
 	r.tickRefutation(now)
+	r.tickAway(now)
+	r.tickFarewell(now)
 	r.tickAccusations(now)
 	r.tickLingering(now)
 	r.tickPending(now)

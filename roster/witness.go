@@ -56,6 +56,7 @@ func (r *Roster) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.Witness
 		r.witnessHint(now, asker, p, m)
 	case r.incarnation(subject) > m.Incarnation || subject.state == hearsay.StateLeft:
 		r.answerWith(p, subject) // the asker is behind
+	case r.holdsBack(p, subject):
 	default:
 		// Also one that is dead here: the asker may be unable to count the
 		// evidence by its own roster, and then needs statements of its own.
@@ -111,6 +112,9 @@ func (r *Roster) Examined(now time.Time, subject hearsay.NodeID, round hearsay.R
 		w := &r.witnessed[i]
 		if w.request.Subject != subject || w.request.Round != round || w.statement.Verdict != 0 {
 			continue
+		}
+		if m := r.members.get(subject); m != nil && r.isAway(m) {
+			verdict = hearsay.VerdictAbstains
 		}
 		w.statement = hearsay.Statement{
 			Subject: subject, Incarnation: w.request.Incarnation, Round: round, Verdict: verdict, At: now.UnixMilli(),

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"hearsay"
 )
 
 // absence is a drawn world in which one peer is away while seats of seeds are
@@ -105,5 +107,61 @@ func TestAwayWhileSeatsChange(t *testing.T) {
 			a.do(goes[1])
 			t.Logf("agrees after %v", a.convergesWithin(t, 90*time.Second))
 		})
+	}
+}
+
+// A peer that ends in good order and says that it is back soon is not removed for the time that it has, nor held suspect
+// by anybody; one that is not back by then is out about as soon after that as any.
+func TestAwayForARestart(t *testing.T) {
+	for _, c := range []struct {
+		seeds int
+		loss  float64
+	}{{seeds: 3}, {}, {seeds: 3, loss: 0.1}, {loss: 0.1}} {
+		for seed := range uint64(3) {
+			t.Run(fmt.Sprintf("%d seeds, loss %v, %d", c.seeds, c.loss, seed), func(t *testing.T) {
+				w := newScenario(t, 8, "at 15s away n4\nat 24s restart n4\nat 40s away n5", func(config *Config) {
+					config.Seed, config.Seeds, config.Loss = seed, c.seeds, c.loss
+				})
+				w.RunUntil(14 * time.Second)
+				epoch := w.machines[0].node.Epoch()
+				w.RunUntil(39 * time.Second)
+				if w.counts.Deaths > 0 || w.counts.Suspicions > 0 && c.loss == 0 {
+					t.Errorf("%d deaths, %d suspicions; want none of a member that is back", w.counts.Deaths, w.counts.Suspicions)
+				}
+				if got := w.machines[0].node.Epoch(); got != epoch {
+					t.Errorf("a restart in good order cost %d rulings", got-epoch)
+				}
+				w.RunUntil(50 * time.Second)
+				if w.counts.Deaths > 0 {
+					t.Errorf("%d hold a member dead that has time to come back", w.counts.Deaths)
+				}
+				w.convergesWithin(t, 8*time.Second)
+				if w.counts.Deaths == 0 {
+					t.Error("nobody holds the member dead that did not come back")
+				}
+			})
+		}
+	}
+}
+
+// Nodes of the version before do not know the word. Where half of the peers are so, and one of three seeds, their
+// accusations come to nothing.
+func TestAwayAmongNodesThatDoNotKnowTheWord(t *testing.T) {
+	w := newScenario(t, 8, "", func(config *Config) { config.Seeds = 3 })
+	before := &twist{takes: func(_ *World, _ *machine, p *hearsay.Packet) bool {
+		_, is := p.Body.(*hearsay.Away)
+		return !is
+	}}
+	for _, number := range []int{1, 2, 3, 9} {
+		w.bend(number, before)
+	}
+	w.RunUntil(14 * time.Second)
+	epoch := w.machines[0].node.Epoch()
+	w.Do(Action{Verb: Away, Who: []int{4}})
+	w.RunUntil(w.now + 8*time.Second)
+	w.Do(Action{Verb: Restart, Who: []int{4}})
+	w.convergesWithin(t, 20*time.Second)
+	if got := w.machines[0].node.Epoch(); got != epoch {
+		t.Errorf("a restart in good order cost %d rulings", got-epoch)
 	}
 }

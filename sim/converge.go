@@ -37,8 +37,11 @@ func (w *World) settleTime() time.Duration {
 		exchanges = 10 // until rosters that differ have met
 	)
 	short := time.Duration(0)
+	if w.counts.Aways > 0 {
+		short = hearsay.AwayFor
+	}
 	if seeds := &w.config.Quorum; w.config.Seeds > 0 { // whom no majority of observers is left for
-		short = seeds.ReportPause + seeds.ShortTrial
+		short += seeds.ReportPause + seeds.ShortTrial
 	}
 	return unpinged*detect.Period + short +
 		time.Duration(float64(roster.SuspicionMin)*scale)*time.Duration(roster.SuspicionMax) + roster.RoundEvery +

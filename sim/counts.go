@@ -24,6 +24,7 @@ type Counts struct {
 	Restarts   uint64 `json:"restarts"` // of processes, with their disk or a fresh one
 	Pauses     uint64 `json:"pauses"`
 	Leaves     uint64 `json:"leaves"`
+	Aways      uint64 `json:"aways,omitempty"` // processes that ended in good order, and did not leave
 	Partitions uint64 `json:"partitions"`
 	Cuts       uint64 `json:"cuts"`
 	Slows      uint64 `json:"slows"` // of machines, as the following are

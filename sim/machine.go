@@ -55,6 +55,7 @@ type machine struct {
 	recovers      bool           // its process, a seed's, starts only to begin its ledger anew
 	list          int            // of seeds, by number: what its process, a peer's, has started with
 	heeded        int            // the newest list with which it was started once more because it said so: see refuses
+	away          bool           // its process has said that it ends, and is started again
 	refuses       bool           // it says that seeds of the newest list are others than it has met
 	contact       netip.AddrPort // that its process has looked up last
 	lookedUp      time.Duration  // when that was
@@ -116,7 +117,7 @@ func (w *World) start(m *machine, fresh bool) {
 		m.owner, m.ownerDisk = m.index, m.disks
 	}
 	records := w.load(m)
-	m.list, m.refuses = w.recovery.list, false
+	m.list, m.refuses, m.away = w.recovery.list, false, false
 	m.life++
 	m.condition = conditionRunning
 	m.clock.starts(w.now)
@@ -233,6 +234,24 @@ func (w *World) end(m *machine, as condition) {
 	m.node, m.condition, m.tickAt, m.roused, m.busy = nil, as, noTick, false, 0
 	w.check.stopped(m, w.now)
 	w.twinCarriesOn(m)
+}
+
+// goAway has a machine's process end and say that it is started again.
+func (w *World) goAway(m *machine) {
+	w.fates.began(m, Away, w.now)
+	w.check.leaves(m)
+	w.counts.Aways++
+	m.away = true
+	w.carryOut(m, m.node.Away(w.timeOf(m)))
+}
+
+// endGone ends the process of a node that has told the others why it ends.
+func (w *World) endGone(m *machine) {
+	if m.away {
+		w.end(m, conditionCrashed) // its stay goes on
+		return
+	}
+	w.end(m, conditionLeft)
 }
 
 // resume lets a paused process go on: late for its deadline, and with what its
@@ -365,7 +384,7 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 		w.stops(m)
 		return
 	case m.node.Gone() && len(m.lane) == 0:
-		w.end(m, conditionLeft)
+		w.endGone(m)
 		return
 	}
 	w.schedule(m)
@@ -466,7 +485,7 @@ func (w *World) synced(m *machine) {
 		w.tell(m, c.events)
 	}
 	if m.node.Gone() {
-		w.end(m, conditionLeft)
+		w.endGone(m)
 	}
 }
 

@@ -23,6 +23,7 @@ const (
 	Pause                         // it stands still, as by kill -STOP
 	Resume                        // it goes on, as by kill -CONT
 	Leave                         // it leaves in good order
+	Away                          // a peer's process ends in good order and does not leave, as it is to be started again
 	Partition                     // groups of machines do not reach each other
 	Cut                           // one way between two machines carries nothing
 	Heal                          // no groups and no cuts any more
@@ -61,7 +62,7 @@ const (
 )
 
 var verbWords = [...]string{
-	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave",
+	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave", Away: "away",
 	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", LossDatagrams: "loss-datagrams", Delay: "delay", Duplicate: "duplicate",
 	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
 	Move: "move", Roam: "roam", Fill: "fill", Room: "room", Damage: "damage", Save: "save", Restore: "restore", Call: "call", Clone: "clone", Invent: "invent",
@@ -79,7 +80,7 @@ func (v Verb) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 type Action struct {
 	At     time.Duration // since the world began
 	Verb   Verb
-	Who    []int         // machines by number, from 1: of Start to Leave, of Slow to Fail, and of Say; of Loss: whose, or none for the network's; of LossIn, LossOut and LossDatagrams: whose
+	Who    []int         // machines by number, from 1: of Start to Away, of Slow to Fail, and of Say; of Loss: whose, or none for the network's; of LossIn, LossOut and LossDatagrams: whose
 	Anyone bool          // of Say: each time one of the running machines, drawn, instead of Who
 	Times  int           // of Say: 0 is 1
 	Every  time.Duration // of Say: from one time to the next
@@ -120,6 +121,7 @@ type crowd struct{ nodes, seeds int }
 //	at 45s  pause n4
 //	at 50s  resume n4
 //	at 51s  leave n6
+//	at 51s  away n6                   # its process ends and says that it is back soon; `restart n6` is for later
 //	at 52s  loss 0.2                  # or `loss 0.8 n3`: all that n3 sends and receives
 //	at 52s  loss-in 0.8 n3            # what it receives only; `loss-out 0.8 n3`: what it sends
 //	at 52s  loss-datagrams 1 n3       # what it sends and receives by datagram; streams go on

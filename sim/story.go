@@ -180,6 +180,12 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 		return fmt.Sprintf("has heard nobody for %s", short(e.Took))
 	case hearsay.EventHeard:
 		return "hears others again"
+	case hearsay.EventMemberAway:
+		return fmt.Sprintf("hears that %s is away, and holds nothing against it for %s", subject, short(e.Took))
+	case hearsay.EventMemberBack:
+		return fmt.Sprintf("hears that %s is back", subject)
+	case hearsay.EventAwayOver:
+		return fmt.Sprintf("sees that %s is not back in time", subject)
 	case hearsay.EventLate:
 		return fmt.Sprintf("finds itself late by %s", short(e.Took))
 	case hearsay.EventAlone:

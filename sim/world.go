@@ -271,6 +271,8 @@ func (w *World) doTo(m *machine, a *Action) {
 		w.check.leaves(m)
 		w.carryOut(m, m.node.Leave(w.timeOf(m)))
 		w.counts.Leaves++
+	case a.Verb == Away && m.condition == conditionRunning && !w.isSeed(m):
+		w.goAway(m)
 	case a.Verb == Slow:
 		m.slow = a.Delay
 	case a.Verb == Drift:

@@ -56,6 +56,7 @@
 //	23  HelloAck     accepted 1 · degree 1
 //	24  Unlink
 //	25  Deaf
+//	26  Away         id 16 · epoch 8 · incarnation u · signature 64
 //
 //	32  SeatHello    slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats · founding 32, ruling, and
 //	                 term 8 · last term 8 · last index 8 · clock 8, if flags say so · signature 64

@@ -39,6 +39,7 @@ func FuzzHello(f *testing.F)       { fuzzBody(f, kindHello) }
 func FuzzHelloAck(f *testing.F)    { fuzzBody(f, kindHelloAck) }
 func FuzzUnlink(f *testing.F)      { fuzzBody(f, kindUnlink) }
 func FuzzDeaf(f *testing.F)        { fuzzBody(f, kindDeaf) }
+func FuzzAway(f *testing.F)        { fuzzBody(f, kindAway) }
 
 // fuzzBody tries bodies of one kind, in a sound packet.
 func fuzzBody(f *testing.F, k kind) {

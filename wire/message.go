@@ -36,6 +36,7 @@ const (
 	kindHelloAck
 	kindUnlink
 	kindDeaf
+	kindAway
 )
 
 // kindOf gives the number of a message; 0, which nobody knows, if it has none.
@@ -91,6 +92,8 @@ func kindOf(m hearsay.Message) kind {
 		return kindUnlink
 	case *hearsay.Deaf:
 		return kindDeaf
+	case *hearsay.Away:
+		return kindAway
 	}
 	if k := kindOfPetition(m); k != 0 {
 		return k
@@ -139,6 +142,9 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 		return append(dst, m.Hash[:]...)
 	case *hearsay.Evidence:
 		return appendEvidence(dst, m)
+	case *hearsay.Away:
+		dst = binary.AppendUvarint(appendStay(dst, m.Stay), uint64(m.Incarnation))
+		return append(dst, m.Signature[:]...)
 	}
 	if dst, ok := appendPetition(dst, m); ok {
 		return dst
@@ -206,6 +212,9 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 	case kindEvidence:
 		readEvidence(r, &d.evidence)
 		return &d.evidence
+	case kindAway:
+		d.away = hearsay.Away{Stay: readStay(r), Incarnation: hearsay.Incarnation(r.uvarint()), Signature: r.signature()}
+		return &d.away
 	}
 	if m := readPetition(r, k); m != nil {
 		return m

@@ -58,6 +58,7 @@ type Decoder struct {
 	helloAck    hearsay.HelloAck
 	unlink      hearsay.Unlink
 	deaf        hearsay.Deaf
+	away        hearsay.Away
 
 	claims []hearsay.Claim
 	stock

@@ -86,6 +86,8 @@ func drawBody(t *rapid.T) hearsay.Message {
 		return &hearsay.EvidenceReq{Hash: drawHash(t)}
 	case kindEvidence:
 		return drawEvidence(t)
+	case kindAway:
+		return &hearsay.Away{Stay: hearsay.Stay{ID: drawID(t), Epoch: hearsay.Epoch(seq)}, Incarnation: drawIncarnation(t), Signature: drawSignature(t)}
 	}
 	if m := drawPetition(t, k); m != nil {
 		return m
@@ -138,7 +140,7 @@ func drawRumors(t *rapid.T, k kind) hearsay.Message {
 
 func allKinds() []kind {
 	var all []kind
-	for k := kindPing; k <= kindDeaf; k++ {
+	for k := kindPing; k <= kindAway; k++ {
 		all = append(all, k)
 	}
 	for k := kindSeatHello; k <= kindRosterPart; k++ {

@@ -146,6 +146,11 @@ func samples() []sample {
 		{name: "hello-ack", kind: kindHelloAck, says: "yes; now I have 5", body: &hearsay.HelloAck{Accepted: true, Degree: 5}, bodyLayout: "accepted 1 · degree 1"},
 		{name: "unlink", kind: kindUnlink, says: "neighbors no more", body: &hearsay.Unlink{}},
 		{name: "deaf", kind: kindDeaf, says: "datagrams do not come here", body: &hearsay.Deaf{}},
+		{
+			name: "away", kind: kindAway, says: "A is back soon",
+			body:       &hearsay.Away{Stay: hearsay.Stay{ID: idA, Epoch: 7}, Incarnation: sampleTime, Signature: hearsay.Signature{0x51, 63: 0x52}},
+			bodyLayout: "id 16 · epoch 8 · incarnation u · signature 64",
+		},
 	})
 }
 

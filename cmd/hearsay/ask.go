@@ -131,7 +131,7 @@ func printMembers(out io.Writer, answer web.Members) {
 	table := newTable(out)
 	fmt.Fprintln(table, "NAME\tSTATE\tROLE\tSINCE\tADDRESS\tINCARNATION\tID")
 	for _, m := range answer.Members {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", nameOf(m.Name, m.ID), m.State, m.Role, when(m.Since, now), m.Addr, m.Incarnation, m.ID.Short())
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", nameOf(m.Name, m.ID), standing(&m, now), m.Role, when(m.Since, now), m.Addr, m.Incarnation, m.ID.Short())
 	}
 	table.Flush()
 }

@@ -30,6 +30,7 @@ import (
 
 const (
 	leaveTimeout = 6 * time.Second        // to tell the others; the seeds have five seconds of it to rule that it has left
+	stayTimeout  = 2 * time.Second        // to tell the others; the node waits a third of a second for their answers, and a disk may be slow
 	closeTimeout = 250 * time.Millisecond // for requests that are being answered
 )
 
@@ -70,11 +71,11 @@ network whose seeds the file names: a quorum of them lets it in. With --join it
 enters the open network of whoever is there; with neither it is the first of an
 open network.
 
-With --on-signal stay a signal ends the process and does not have it leave: the
-others hold it alive for about a second still, and started again by then, as by
-"systemctl restart", it was never out where seeds decide, and they have nothing to rule;
-in an open network that takes half a second. One that
-does not come back is found gone, and removed; "hearsay leave" says that at once.
+With --on-signal stay a signal ends the process and does not have it leave: it
+tells the others that it is back soon, and for ten seconds nobody holds its
+silence against it. Started again by then, as by "systemctl restart", it was never
+out, and the seeds have nothing to rule. One that does not come back is found
+gone after that, and removed; "hearsay leave" says that at once.
 
 A flag goes before the environment (HEARSAY_NAME, HEARSAY_DETECT_PERIOD, ...),
 that before --settings, and that before the default.`,
@@ -94,7 +95,7 @@ that before --settings, and that before the default.`,
 	flags.StringVar(&o.data, "data", "", "directory that keeps the identity and what was learned (default nothing is kept)")
 	flags.StringVar(&o.overlay, "overlay", "", "who links with whom: ring, random or powerlaw (default ring)")
 	flags.StringVar(&o.rumors, "rumors", "", "who is told of a rumor: tree, monger or flood (default tree)")
-	flags.TextVar(&o.onSignal, "on-signal", signalLeave, "`leave|stay` when SIGINT or SIGTERM ends it; one that stays is to be started again within half a second, or a second where seeds decide, with the same --data")
+	flags.TextVar(&o.onSignal, "on-signal", signalLeave, "`leave|stay` when SIGINT or SIGTERM ends it; one that stays is to be started again within ten seconds, with the same --data")
 	o.chatter.addFlags(cmd, "the node")
 	return cmd
 }
@@ -260,7 +261,7 @@ type onSignal uint8
 
 const (
 	signalLeave onSignal = iota // it leaves in good order
-	signalStay                  // it ends, and is in still if it is started again soon
+	signalStay                  // it ends, tells that it is back soon, and is in still if it is
 )
 
 var signalWords = [...]string{signalLeave: "leave", signalStay: "stay"}
@@ -345,24 +346,31 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 		return node.Err() // nil: it was told to leave
 	case <-ctx.Done():
 	}
-	if o.stays(log) {
-		return nil
-	}
 	stop() // a second signal ends the process at once
-	return leave(node)
+	return o.interrupted(log, node)
 }
 
-// stays reports whether a node that a signal ends does not leave, and says so in the log.
-func (o *nodeOptions) stays(log *nodeLog) bool {
+// interrupted ends a node as a signal has asked.
+func (o *nodeOptions) interrupted(log *nodeLog, node *agent.Agent) error {
 	switch {
 	case o.role == hearsay.RoleSeed: // it is one by the list of seeds, also while it is down
 		log.Info("Stopping, as a signal has asked; a seed does not leave, and the others go on if they are a quorum")
+		return nil
 	case o.onSignal == signalStay:
-		log.Info("Stopping, as a signal has asked; it does not leave: started again within a second, or half of one in an open network, it was never out")
-	default:
-		return false
+		return stay(log, node)
 	}
-	return true
+	return leave(node)
+}
+
+// stay ends a node that is to be started again: it tells the others, and does not leave.
+func stay(log *nodeLog, node *agent.Agent) error {
+	log.Info(fmt.Sprintf("Stopping, as a signal has asked; it does not leave: started again within %v it was never out", hearsay.AwayFor))
+	ctx, cancel := context.WithTimeout(context.Background(), stayTimeout)
+	defer cancel()
+	if err := node.Away(ctx); err != nil {
+		log.Warn("The others could not be told; they hold the node alive for a second or less", "why", err)
+	}
+	return nil
 }
 
 // ends says in the log why a node ends, if there is a reason: a reader may have nothing else. Where

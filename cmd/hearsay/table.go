@@ -164,7 +164,7 @@ func (w *watch) table() []tableLine {
 				pid = "ended"
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d of %d\t%s\t%s\t%s\n", nameOf(r.member.Name, r.member.ID), r.member.State, r.said, r.asked, ago(time.Since(r.member.Since)), pid, page)
+		fmt.Fprintf(table, "%s\t%s\t%d of %d\t%s\t%s\t%s\n", nameOf(r.member.Name, r.member.ID), standing(&r.member, time.Now()), r.said, r.asked, ago(time.Since(r.member.Since)), pid, page)
 	}
 	table.Flush()
 	var lines []tableLine

@@ -85,6 +85,14 @@ func pageURL(http string) string {
 	return "http://" + http + "/"
 }
 
+// standing tells in which state a member is, and whether it has said that it is back soon.
+func standing(m *hearsay.Member, now time.Time) string {
+	if m.AwayUntil.IsZero() {
+		return m.State.String()
+	}
+	return m.State.String() + ", away until " + clockTime(m.AwayUntil, now)
+}
+
 // eventLine tells an event in one line, without its time.
 func eventLine(e *hearsay.Event) string {
 	var line strings.Builder
@@ -126,7 +134,9 @@ func eventLine(e *hearsay.Event) string {
 	if e.Count != 0 {
 		field("count=", strconv.Itoa(e.Count))
 	}
-	if e.Took != 0 {
+	if e.Kind == hearsay.EventMemberAway {
+		field("for=", e.Took.String())
+	} else if e.Took != 0 {
 		field("took=", e.Took.Round(time.Millisecond).String())
 	}
 	if e.Evidence != nil {

@@ -55,7 +55,7 @@ function showMembers(members) {
     const [name, state, role, since, address, incarnation] = tr.cells
     name.firstChild.textContent = m.name
     name.firstChild.title = m.id
-    state.textContent = m.state
+    state.replaceChildren(m.state, ...(m.away_until ? [', away until ', time(m.away_until)] : []))
     state.className = m.state
     role.textContent = m.role
     since.replaceChildren(time(m.since))
@@ -208,7 +208,7 @@ function tell(e) {
     e.kind === 'refuted' && `was claimed ${e.state}`,
     e.count && `${e.count} ${COUNTED[e.kind] ?? ''}`,
     e.addr,
-    e.took && `after ${(e.took / 1e6).toFixed(0)} ms`,
+    e.took && `${e.kind === 'member-away' ? 'for' : 'after'} ${(e.took / 1e6).toFixed(0)} ms`,
     e.text,
   ].filter(Boolean).join(' · ')
 }

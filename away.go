@@ -1,0 +1,47 @@
+package hearsay
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// AwayFor is how long a member that has said that it is away (Away) is looked for by nobody, from when each
+// has first heard that. A guess: a service that is restarted, or a machine's process that is replaced, is back by then; and
+// one that is not is found dead ten seconds later than it could be.
+const AwayFor = 10 * time.Second
+
+// Away is a member's signed word that its process ends, and is to be started again at once, with its data. It
+// ends nothing: its stay goes on. Who hears it accuses and examines nobody of that incarnation for AwayFor, answers an accuser
+// with it, and a seed opens no case and votes for no removal. The next incarnation of the member ends it, and it counts once for each, so
+// that a member can only delay its own removal, and that once.
+//
+//	A                        B                        C
+//	|--- Away ---------------->|                        |   again until answered: then A ends
+//	|<---------------- Away ---|--- Away -------------->|   B over its own links, once
+//	                           |<--- suspect(A) --------|   had C not heard of it
+//	                           |--- Away -------------->|
+type Away struct {
+	Stay        Stay // in an open network of epoch 0
+	Incarnation Incarnation
+	Signature   Signature
+}
+
+// AppendSigned appends the bytes that the member's signature covers.
+func (m *Away) AppendSigned(dst []byte, ledger LedgerID) []byte {
+	dst = appendStay(appendSubject(dst, "hearsay away", ledger), m.Stay)
+	return binary.BigEndian.AppendUint64(dst, uint64(m.Incarnation))
+}
+
+// Sign makes m the word of the signer.
+func (m *Away) Sign(ledger LedgerID, signer Signer) {
+	var buf [maxSubject + 32]byte
+	m.Signature = signer.Sign(m.AppendSigned(buf[:0], ledger))
+}
+
+// Verify reports whether the holder of key, and nobody else, signed m.
+func (m *Away) Verify(ledger LedgerID, signer Signer, key PublicKey) bool {
+	var buf [maxSubject + 32]byte
+	return m.Stay.ID == key.NodeID() && signer.Verify(key, m.AppendSigned(buf[:0], ledger), m.Signature)
+}
+
+func (*Away) message() {}
