@@ -12,13 +12,19 @@
 // cpu, bytes and heap look at one idle network, and at a bare UDP echo program
 // of the same shape; these run at the same time, so that whatever else the
 // machine does disturbs all of them alike. The others run one after the other.
+//
+// A measurement that fails is told on stderr, and the others are made and printed
+// all the same: the exit code is 1. SIGINT and SIGTERM end the measurement under way; what
+// was measured before is printed. The processes that measure end with this one, however it ends.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -27,8 +33,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
+
+// endsIn is how long a process that measures may take to say what it has
+// measured, once it is told to end.
+const endsIn = 5 * time.Second
 
 // options are the flags.
 type options struct {
@@ -41,6 +52,7 @@ type options struct {
 	limit      time.Duration // of one death, one join, one storm, one broadcast
 	rate       int           // of sustained, in rumors a second of all nodes together
 	system     string        // measure this one, in this process
+	leash      bool          // end when standard input does
 	cpuProfile string
 	memProfile string
 	json       bool
@@ -49,7 +61,7 @@ type options struct {
 // args gives the flags again, for a process that measures one system.
 func (o *options) args(name, system string) []string {
 	return []string{
-		name, "--system", system, "--json",
+		name, "--system", system, "--json", "--leash",
 		"--nodes", strconv.Itoa(o.nodes), "--storm-nodes", strconv.Itoa(o.stormNodes), "--repeat", strconv.Itoa(o.repeat),
 		"--settle", o.settle.String(), "--window", o.window.String(), "--limit", o.limit.String(), "--rate", strconv.Itoa(o.rate),
 		"--cpuprofile", o.cpuProfile, "--memprofile", o.memProfile,
@@ -67,6 +79,7 @@ func parse(args []string) (*options, error) {
 	flags.DurationVar(&o.limit, "limit", 150*time.Second, "how long one death, join, storm or broadcast may take")
 	flags.IntVar(&o.rate, "rate", 5000, "rumors a second of sustained, of all nodes together")
 	flags.StringVar(&o.system, "system", "", "measure this system only, in this process: hearsay, memberlist or echo")
+	flags.BoolVar(&o.leash, "leash", false, "end when standard input does, as a process does that another bench has started")
 	flags.StringVar(&o.cpuProfile, "cpuprofile", "", "write CPU profiles to files that begin so")
 	flags.StringVar(&o.memProfile, "memprofile", "", "write heap profiles of the idle network to files that begin so")
 	flags.BoolVar(&o.json, "json", false, "print JSON")
@@ -93,37 +106,50 @@ func parse(args []string) (*options, error) {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends it at once
+	o, err := parse(os.Args[1:])
+	if err == nil {
+		err = run(ctx, o, scenes(o), os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string) error {
-	o, err := parse(args)
-	if err != nil {
-		return err
+// run plays the scenes, and prints what they came to, also if some have failed.
+func run(ctx context.Context, o *options, scenes []*scene, out io.Writer) error {
+	if o.leash {
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			os.Exit(1) // nobody is there any more to be told
+		}()
 	}
 	measured := report{Go: runtime.Version(), CPUs: runtime.NumCPU(), Window: o.window.Seconds()}
-	for _, s := range scenes(o) {
+	var failed []error
+	for _, s := range scenes {
 		figures, err := s.play(ctx, o)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
 		measured.Figures = append(measured.Figures, figures...)
+		if ctx.Err() != nil {
+			failed = append(failed, fmt.Errorf("%s: interrupted", s.name))
+			break
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", s.name, err))
+		}
 	}
 	if o.json {
-		encoder := json.NewEncoder(os.Stdout)
+		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(measured)
+		return errors.Join(append(failed, encoder.Encode(measured))...)
 	}
-	return measured.print(os.Stdout, o)
+	return errors.Join(append(failed, measured.print(out, o))...)
 }
 
 // play measures each system of the scene: in this process the one that was
-// asked for, else each in a process of its own.
+// asked for, else each in a process of its own. With an error come the figures
+// that were whole by then.
 func (s *scene) play(ctx context.Context, o *options) (figures []figure, err error) {
 	if o.system != "" {
 		if !slices.Contains(s.systems, o.system) {
@@ -144,13 +170,13 @@ func (s *scene) play(ctx context.Context, o *options) (figures []figure, err err
 	wait.Wait()
 	for i, err := range errs {
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.systems[i], err)
+			errs[i] = fmt.Errorf("%s: %w", s.systems[i], err)
 		}
 	}
-	return slices.Concat(all...), nil
+	return slices.Concat(all...), errors.Join(errs...)
 }
 
-// elsewhere measures in another process of this program.
+// elsewhere measures in another process of this program, which ends with this one.
 func elsewhere(ctx context.Context, args []string) ([]figure, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -158,13 +184,18 @@ func elsewhere(ctx context.Context, args []string) ([]figure, error) {
 	}
 	command := exec.CommandContext(ctx, self, args...)
 	command.Stderr = os.Stderr
-	out, err := command.Output()
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what a terminal sends comes from this process, once
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = endsIn
+	leash, err := command.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
+	defer leash.Close()
+	out, failed := command.Output()
 	var measured report
-	if err := json.Unmarshal(out, &measured); err != nil {
-		return nil, err
+	if err := json.Unmarshal(out, &measured); err != nil && failed == nil {
+		failed = err
 	}
-	return measured.Figures, nil
+	return measured.Figures, failed
 }

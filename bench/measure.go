@@ -28,6 +28,14 @@ type scene struct {
 	measure  func(ctx context.Context, o *options, system string) ([]figure, error)
 }
 
+// whole gives figures unless ctx has ended meanwhile: then what was measured was cut short.
+func whole(ctx context.Context, figures ...figure) ([]figure, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return figures, nil
+}
+
 // scenes gives what must be done for what was asked for.
 func scenes(o *options) (all []*scene) {
 	both := []string{"hearsay", "memberlist"}
@@ -100,7 +108,9 @@ func idle(ctx context.Context, o *options, system string) ([]figure, error) {
 		defer net.stop()
 		sent = net.sent
 	}
-	pause(ctx, o.settle)
+	if pause(ctx, o.settle); ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	each := float64(o.nodes)
 	figures := []figure{
 		{Name: "heap", What: "heap", System: system, Value: float64(heap()-before) / each, Unit: "B"},
@@ -108,12 +118,12 @@ func idle(ctx context.Context, o *options, system string) ([]figure, error) {
 	}
 	if o.memProfile != "" {
 		if err := writeHeapProfile(o, system); err != nil {
-			return nil, err
+			return figures, err
 		}
 	}
 	took, flow, err := window(ctx, o, system, sent)
 	if err != nil {
-		return nil, err
+		return figures, err
 	}
 	seconds := o.window.Seconds()
 	return append(figures,
@@ -121,7 +131,7 @@ func idle(ctx context.Context, o *options, system string) ([]figure, error) {
 		figure{Name: "cpu", What: "datagrams", System: system, Value: float64(flow.datagrams) / each / seconds, Unit: "/s"},
 		figure{Name: "bytes", What: "bytes", System: system, Value: float64(flow.datagramBytes+flow.streamBytes) / each / seconds, Unit: "B/s"},
 		figure{Name: "bytes", What: "datagram bytes", System: system, Value: float64(flow.datagramBytes) / each / seconds, Unit: "B/s"},
-	), ctx.Err()
+	), nil
 }
 
 // window gives the CPU time of this process, and what was sent, while it
@@ -137,7 +147,7 @@ func window(ctx context.Context, o *options, system string, sent func() traffic)
 	start := sent()
 	from := cpuTime()
 	pause(ctx, o.window)
-	return cpuTime() - from, sent().minus(start), nil
+	return cpuTime() - from, sent().minus(start), ctx.Err()
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -179,7 +189,7 @@ func death(ctx context.Context, o *options, system string) (figures []figure, er
 	for _, size := range []int{smallNetwork, o.nodes} {
 		net, err := newNetwork(ctx, system, size, o.limit)
 		if err != nil {
-			return nil, err
+			return figures, err
 		}
 		f := figure{Name: "death", What: fmt.Sprintf("death %d", size), System: system, Unit: "s", Nodes: size}
 		for range o.repeat {
@@ -191,13 +201,13 @@ func death(ctx context.Context, o *options, system string) (figures []figure, er
 			f.took(time.Since(began), known)
 			if err := net.heal(ctx, o); err != nil {
 				net.stop()
-				return nil, err
+				return figures, err
 			}
 		}
 		net.stop()
 		figures = append(figures, f.median())
 	}
-	return figures, ctx.Err()
+	return figures, nil
 }
 
 // heal starts one member more, and waits until all know all.
@@ -233,7 +243,7 @@ func join(ctx context.Context, o *options, system string) ([]figure, error) {
 			return nil, fmt.Errorf("%d members do not know each other after %s", len(net.members), o.limit)
 		}
 	}
-	return []figure{f.median()}, ctx.Err()
+	return whole(ctx, f.median())
 }
 
 // storm starts all members at once and measures how long it takes until all
@@ -261,5 +271,5 @@ func storm(ctx context.Context, o *options, system string) ([]figure, error) {
 	if !known {
 		figures = append(figures, figure{Name: "storm", What: "storm share", System: system, Value: net.share()})
 	}
-	return figures, ctx.Err()
+	return whole(ctx, figures...)
 }

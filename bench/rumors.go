@@ -136,11 +136,11 @@ func broadcast(ctx context.Context, o *options, system string) ([]figure, error)
 		pause(ctx, lonelyFor)
 	}
 	alone := o.each(net.sent().minus(before), idle, time.Since(began)) / lonely
-	return []figure{
-		f.median(),
-		{Name: "broadcast", What: "broadcast packets", System: system, Value: series},
-		{Name: "broadcast", What: "broadcast alone", System: system, Value: alone},
-	}, ctx.Err()
+	return whole(
+		ctx, f.median(),
+		figure{Name: "broadcast", What: "broadcast packets", System: system, Value: series},
+		figure{Name: "broadcast", What: "broadcast alone", System: system, Value: alone},
+	)
 }
 
 // quiet gives the datagrams a second of a network to which nothing happens.
@@ -185,7 +185,8 @@ func sustained(ctx context.Context, o *options, system string) ([]figure, error)
 		return figure{Name: "sustained", What: what, System: system, Value: value, Unit: unit, Nodes: sustainSize}
 	}
 	lost := 1 - float64(delivered)/float64(total*sustainSize)
-	return []figure{
+	return whole(
+		ctx,
 		of("sustained rate", float64(a.whole.Load())/max(took, sustainFor).Seconds(), "/s"),
 		of("sustained said", float64(total)/said.Seconds(), "/s"),
 		of("sustained lost", lost, "share"),
@@ -196,7 +197,7 @@ func sustained(ctx context.Context, o *options, system string) ([]figure, error)
 		of("sustained cpu", cpu.Seconds()/took.Seconds(), ""),
 		of("sustained packets", float64(sent.datagrams)/float64(total)/sustainSize, ""),
 		of("sustained troubles", float64(net.troubles()-troubles), ""),
-	}, ctx.Err()
+	)
 }
 
 // sayAll says rumors at the rate of options, each member in turn.
