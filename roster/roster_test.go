@@ -217,6 +217,19 @@ func TestOwnWordIsVerified(t *testing.T) {
 	}
 }
 
+// A word of this node's own key with the highest incarnation is not refuted: nothing that others believe is beyond it.
+func TestHighestOwnWordIsNotRefuted(t *testing.T) {
+	b := newBench(t, 2)
+	own, was := newStranger(0), b.SelfClaim().Incarnation
+	own.incarnation = hearsay.MaxIncarnation
+	b.hear(b.others[0], own.word(hearsay.StateAlive))
+	b.wantDrop(hearsay.DropFarFuture, 1)
+	b.pass(time.Minute)
+	if is := b.SelfClaim().Incarnation; is != was {
+		t.Errorf("its incarnation is %d, was %d", is, was)
+	}
+}
+
 // The clock of one of two nodes is wrong, and neither can tell which. So a word counts whatever time its incarnation is.
 func TestIncarnationIsNoTime(t *testing.T) {
 	b := newBench(t, 1)
