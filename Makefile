@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help test format vet staticcheck check race fuzz bench compare campaign core plants sim-same sim-diff sim-large quorum-large cut kills abuse late page cover ci
+.PHONY: help test format vet staticcheck deadcode tidy check race fuzz bench compare campaign core plants sim-same sim-diff sim-large quorum-large cut kills abuse late page cover ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ help: ## this list
 test: ## all tests that need nothing but Go
 	$(GO) test ./...
 
-check: format vet staticcheck ## formatting, vet and staticcheck
+check: format vet staticcheck tidy deadcode ## formatting, vet, staticcheck, tidy and deadcode
 
 format: ## gofmt and gofumpt; lists what is not formatted
 	@bad="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && if [ -n "$$bad" ]; then echo "not formatted, run $(TOOL) gofumpt -w on:"; echo "$$bad"; exit 1; fi
@@ -25,6 +25,13 @@ vet: ## go vet, of the modules within too
 
 staticcheck: ## staticcheck
 	$(TOOL) staticcheck ./...
+
+# Not tools.mod: go mod tidy -modfile would put into it all that this module imports.
+tidy: ## go.mod and go.sum of each module are as go mod tidy leaves them
+	@for module in $$(find . -name go.mod -exec dirname {} + | sort); do (cd "$$module" && $(GO) mod tidy -diff) || exit 1; done
+
+deadcode: ## no function that neither a program nor a test calls
+	@found="$$($(TOOL) deadcode -test ./...)" && if [ -n "$$found" ]; then echo "$$found"; exit 1; fi
 
 # A damaged database leads bbolt's casts astray on purpose: package store
 # turns that into an error, which the checks of its pointers would not let it.

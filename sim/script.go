@@ -3,7 +3,6 @@ package sim
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,15 +93,6 @@ type Action struct {
 
 // Scenario is what happens in a run.
 type Scenario struct{ Actions []Action }
-
-// ReadScenario reads a scenario from a file; see ParseScenario.
-func ReadScenario(path string, nodes, seeds int) (*Scenario, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("scenario: %w", err)
-	}
-	return ParseScenario(path, string(text), nodes, seeds)
-}
 
 // crowd is how many machines there are to be named: n1 and so on, and s1 and so
 // on for the seeds, which are numbered after the others: of eight, s1 is n9.
