@@ -425,7 +425,7 @@ func (n *Node) Welcome(c *hearsay.Claim) bool {
 }
 
 // Acquainted reports whether a seed has to do with an address: a seed's, a
-// member's, or that of a node that asks to be in.
+// member's, also where it only says that it is and is asked just now, or that of a node that asks to be in.
 func (n *Node) Acquainted(addr netip.AddrPort) bool {
 	for _, seed := range n.configured() {
 		if seed.Addr == addr {
@@ -435,9 +435,7 @@ func (n *Node) Acquainted(addr netip.AddrPort) bool {
 	if _, in := n.MemberAt(addr); in || n.seeded.seat == nil {
 		return in
 	}
-	var room [1]hearsay.NodeID
-	moved := n.roster.Tries(addr) || len(n.seeded.seat.At(room[:0], addr)) > 0 // and has not answered there yet
-	return moved || n.seeded.seat.Admitting(addr)
+	return n.roster.Tries(addr) || n.seeded.seat.Admitting(addr)
 }
 
 // MayDial reports whether a packet may go to an address over a connection that is yet to be opened: a

@@ -127,6 +127,28 @@ func TestMemberAt(t *testing.T) {
 	}
 }
 
+// A seed connects to where a member only says that it has moved while it asks there by stream: the member may get no
+// datagrams.
+func TestSeedAsksByStreamWhereAMemberSaysThatItIs(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	n, there := crowded(t, 10, now), crowdAddr(5000)
+	moved := crowdClaim(7, 2, there)
+	n.Receive(now, &hearsay.Packet{From: moved.Subject, Addr: there, Body: &hearsay.Ping{Seq: 1, Target: n.id}, Claims: []hearsay.Claim{moved}})
+	if n.MayDial(there) {
+		t.Error("it connects before it asks")
+	}
+	asked := false
+	for end := now.Add(10 * time.Second); now.Before(end) && !asked; now = n.Deadline() {
+		for _, p := range n.Tick(now).Now {
+			_, ping := p.Body.(*hearsay.Ping)
+			asked = asked || ping && p.Stream && p.Addr == there
+		}
+	}
+	if !asked || !n.MayDial(there) {
+		t.Errorf("asked by stream: %t; connects: %t", asked, n.MayDial(there))
+	}
+}
+
 func BenchmarkAcquainted(b *testing.B) {
 	n := crowded(b, 10_000, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	for _, c := range []struct {
