@@ -50,6 +50,7 @@ type network struct {
 	cut    map[[2]int]bool // pairs, in either order, between which nothing goes
 	stuck  map[int]bool    // machines of which no stream gets anything through, to or from: behind loss that lasts for seconds
 	closed map[int]bool    // machines to which nothing comes
+	deaf   map[int]bool    // machines to which no datagrams come
 	events []string
 	pings  map[[2]int]int // by who pings whom
 	forget time.Duration  // of nodes with seeds that are made from now on: after so long they forget the dead; 0: as by default
@@ -127,7 +128,7 @@ func (w *network) carry(from int, out *hearsay.Effects) {
 		w.events = append(w.events, fmt.Sprintf("%8s n%d %s %s by %s", e.At.Sub(start).Round(time.Millisecond), from, e.Kind, e.Name, e.ByName))
 	}
 	for _, l := range letters {
-		if w.cut[[2]int{from, l.to}] || w.cut[[2]int{l.to, from}] || w.closed[l.to] {
+		if w.cut[[2]int{from, l.to}] || w.cut[[2]int{l.to, from}] || w.closed[l.to] || w.deaf[l.to] && !l.p.Stream {
 			continue
 		}
 		if l.to < len(w.nodes) && !w.down[l.to] && !w.down[from] && !(l.p.Stream && (w.stuck[l.to] || w.stuck[from])) {
@@ -248,6 +249,45 @@ func TestEachIsProbedAsOften(t *testing.T) {
 	for of := 1; of < 5; of++ {
 		if n := w.pings[[2]int{0, of}]; n < 16 || n > 25 {
 			t.Errorf("n0 pinged n%d %d times in 80 s, want about 20", of, n)
+		}
+	}
+}
+
+// Where a node says that it is it is pinged by stream at once if it is a member that gets no datagrams where it was, or
+// if the node that hears of it gets none.
+func TestHintsAreAskedByStream(t *testing.T) {
+	const member, stranger = 1, 8
+	for _, c := range []struct {
+		who    byte
+		lose   func(w *network)
+		stream bool
+	}{
+		{member, func(*network) {}, false},
+		{member, func(w *network) {
+			w.nodes[0].Receive(w.now, &hearsay.Packet{From: w.nodes[1].Self().ID, Addr: addr(1), Stream: true, Body: &hearsay.Deaf{}})
+		}, true},
+		{stranger, func(*network) {}, false},
+		{stranger, func(w *network) {
+			w.deaf = map[int]bool{0: true}
+			w.run(20 * time.Second)
+		}, true},
+	} {
+		w := newNetwork(t, 5)
+		w.run(5 * time.Second)
+		c.lose(w)
+		n := w.nodes[0]
+		word := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.Incarnation(w.now.UnixMilli()), Card: hearsay.Card{Name: "it", Addr: addr(9), Role: hearsay.RolePeer}}
+		word.Sign(hearsay.NetworkIDOf("test"), signer{hearsay.PublicKey(sha256.Sum256([]byte{c.who}))})
+		n.Receive(w.now, &hearsay.Packet{From: w.nodes[2].Self().ID, Addr: addr(2), Stream: true, Body: &hearsay.News{}, Claims: []hearsay.Claim{word}})
+		pinged, stream := 0, false
+		for _, p := range n.Tick(w.now).Now {
+			if _, ping := p.Body.(*hearsay.Ping); ping && p.Addr == addr(9) {
+				pinged++
+				stream = p.Stream
+			}
+		}
+		if pinged != 1 || stream != c.stream {
+			t.Errorf("%d: pinged %d times, by stream: %t, want %t", c.who, pinged, stream, c.stream)
 		}
 	}
 }
