@@ -119,6 +119,8 @@ type identity struct {
 	life         hearsay.Life  // of a seed: of its disk
 	ruledWritten hearsay.Epoch // of a seed: what it has asked its disk to keep
 	ruledOnDisk  hearsay.Epoch // of that, what a crash cannot take
+
+	against map[hearsay.NodeID]bool // of a seed: members that any of its lives has voted to remove, in cases that are open to it
 }
 
 // view is what one life of one node has said of the others.
@@ -137,7 +139,6 @@ type view struct {
 	barred   []hearsay.NodeID        // as this seed has applied since its start
 	telling  []telling               // what it has applied, and a crash could undo yet
 	cast     []string                // ballots of this step
-	against  map[hearsay.NodeID]bool // members that this seed has voted to remove, in cases that are open to it
 	tried    map[hearsay.NodeID]tried
 	lostAt   time.Duration // when this seed last said, by its clock, that no seed leads
 	heardAt  time.Duration // when a message of another seed last came, by this seed's clock

@@ -99,21 +99,21 @@ func (c *checker) casts(m *machine, now time.Duration) {
 		t := c.views[m.index].triedOf(b.Stay.ID)
 		if c.ledger.votes.cast[message] = (caster{m.index, one.key, m.tried(&t, now)}); b.Verdict == hearsay.BallotYes && !b.Stay.ID.IsZero() {
 			c.checked(m, &b, &t, now)
-			v.votes(&b)
+			one.votes(&b)
 		}
 	}
 	v.cast = v.cast[:0]
 }
 
 // votes keeps a seed's vote to remove a member: it has one in a case.
-func (v *view) votes(b *hearsay.Ballot) {
+func (one *identity) votes(b *hearsay.Ballot) {
 	if b.Stay.Epoch == 0 {
 		return
 	}
-	if v.against == nil {
-		v.against = make(map[hearsay.NodeID]bool)
+	if one.against == nil {
+		one.against = make(map[hearsay.NodeID]bool)
 	}
-	v.against[b.Stay.ID] = true
+	one.against[b.Stay.ID] = true
 }
 
 // checked checks that a seed's own probes came to what its ballot says. What

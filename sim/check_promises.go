@@ -170,7 +170,7 @@ func (w *World) redeems(m *machine, e *hearsay.Event) {
 	if !w.isSeed(m) {
 		return
 	}
-	against := w.check.views[m.index].against
+	against := w.check.identities[m.identity].against
 	if e.Kind == hearsay.EventCaseAborted || e.Kind == hearsay.EventRuled {
 		delete(against, e.Subject)
 	}

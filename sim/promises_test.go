@@ -14,6 +14,7 @@ func TestPromiseOfAnAnswer(t *testing.T) {
 		answered time.Duration // before the ruling; 0: not at all
 		anySeed  bool
 		voted    bool // the seed, for the removal, before that
+		again    bool // and was started again since
 		trouble  bool // after the promise
 		broken   int
 	}{
@@ -21,6 +22,7 @@ func TestPromiseOfAnAnswer(t *testing.T) {
 		"it did not":                   {anySeed: true},
 		"too late":                     {answered: time.Second, anySeed: true},
 		"it had voted":                 {answered: 3 * time.Second, anySeed: true, voted: true},
+		"it had voted before a start":  {answered: 3 * time.Second, anySeed: true, voted: true, again: true},
 		"of a majority":                {answered: 3 * time.Second},
 		"something was done meanwhile": {answered: 3 * time.Second, anySeed: true, trouble: true},
 	} {
@@ -30,16 +32,23 @@ func TestPromiseOfAnAnswer(t *testing.T) {
 		w.Follow(&Scenario{})
 		w.RunUntil(20 * time.Second)
 		seed, peer := &w.machines[2], &w.machines[1]
+		votes := func(on hearsay.NodeID) {
+			w.check.identities[seed.identity].votes(&hearsay.Ballot{Stay: hearsay.Stay{ID: on, Epoch: 1}})
+		}
+		votes(hearsay.NodeID{7})
+		if test.voted {
+			votes(peer.id)
+		}
+		if test.again {
+			w.Do(Action{Verb: Kill, Who: []int{3}})
+			w.Do(Action{Verb: Restart, Who: []int{3}})
+			w.RunUntil(w.now + 10*time.Second)
+		}
 		k := promised{
 			Promise: hearsay.Promise{What: hearsay.PromiseDecided, AnySeed: test.anySeed}, subject: peer.id, silent: -1,
 			teller: seed.index, life: seed.life, due: w.now + time.Minute, trouble: w.lastTrouble,
 		}
 		w.check.promises.open = append(w.check.promises.open, k)
-		seedView := &w.check.views[seed.index]
-		seedView.votes(&hearsay.Ballot{Stay: hearsay.Stay{ID: hearsay.NodeID{7}, Epoch: 1}}) // on another
-		if test.voted {
-			seedView.votes(&hearsay.Ballot{Stay: hearsay.Stay{ID: peer.id, Epoch: 1}})
-		}
 		if test.answered > 0 {
 			w.redeems(seed, &hearsay.Event{Kind: hearsay.EventExamined, Subject: peer.id, Verdict: hearsay.VerdictReachable})
 		}
