@@ -12,6 +12,7 @@ type Stats struct {
 	Suspect int `json:"suspect"`
 	Dead    int `json:"dead"`
 	Left    int `json:"left"`
+	Away    int `json:"away"` // of the alive, those that have said that they are away and back soon
 	Lost    int `json:"lost"` // of the dead, those that were members for a minute or longer
 
 	Probes      uint64  `json:"probes"`        // periods in which a member was pinged

@@ -217,7 +217,7 @@ func (n *Node) Stats() hearsay.Stats {
 	r, d, t := n.roster.Stats(), n.detect.Stats(), n.rumors.Stats()
 	stats := hearsay.Stats{
 		Alive: n.roster.Count(hearsay.StateAlive), Suspect: n.roster.Count(hearsay.StateSuspect),
-		Dead: n.roster.Count(hearsay.StateDead), Left: n.roster.Count(hearsay.StateLeft), Lost: n.roster.Lost(),
+		Dead: n.roster.Count(hearsay.StateDead), Left: n.roster.Count(hearsay.StateLeft), Lost: n.roster.Lost(), Away: n.roster.AwayCount(),
 		Probes: d.Probes, ProbeFails: d.ProbeFails, RelayAsks: d.RelayAsks,
 		Rounds: r.Rounds, Statements: r.Statements, Condemned: r.Condemned, Deaths: r.Deaths,
 		Suspicions: r.Suspicions, Refutations: r.Refutations,

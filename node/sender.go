@@ -53,7 +53,7 @@ func (n *Node) Addrs() []netip.AddrPort {
 	return addrs
 }
 
-// AliveAt reports at which addresses living members are that are no suspects, and how many living members
+// AliveAt reports at which addresses living members are that are neither suspects nor away, and how many living members
 // there are besides this node.
 func (n *Node) AliveAt(addrs []netip.AddrPort) (alive []bool, others int) {
 	alive, others = make([]bool, len(addrs)), n.roster.CountOthers()
@@ -64,7 +64,7 @@ func (n *Node) AliveAt(addrs []netip.AddrPort) (alive []bool, others int) {
 	for i := range others {
 		id := n.roster.Other(i)
 		addr, _ := n.roster.Addr(id)
-		if at, is := asked[addr]; is && !n.roster.Suspect(id) {
+		if at, is := asked[addr]; is && n.roster.Trusted(id) {
 			alive[at] = true
 		}
 	}

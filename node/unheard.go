@@ -26,7 +26,7 @@ func (n *Node) heardFrom(now time.Time, id hearsay.NodeID) {
 // unheardAt is when this node takes itself for cut off if it hears nobody until then; ok is false if it does not
 // expect to hear anybody.
 func (n *Node) unheardAt() (at time.Time, ok bool) {
-	expects := n.roster.CountOthers() > 0 && !n.gone() && (n.seeded.seat != nil || n.Joined())
+	expects := n.roster.CountOthers() > n.roster.AwayCount() && !n.gone() && (n.seeded.seat != nil || n.Joined())
 	return n.heard.Add(unheardPeriods * n.cfg.Detect.Period), expects
 }
 

@@ -165,3 +165,14 @@ func TestAwayAmongNodesThatDoNotKnowTheWord(t *testing.T) {
 		t.Errorf("a restart in good order cost %d rulings", got-epoch)
 	}
 }
+
+// One whose only other member is away does not take itself for cut off.
+func TestAwayOfAllOthers(t *testing.T) {
+	w := newScenario(t, 2, "at 15s away n2\nat 24s restart n2", nil)
+	w.RunUntil(23900 * time.Millisecond)
+	if stats := w.machines[0].node.Stats(); stats.Away != 1 || stats.Suspect > 0 || stats.Unheard > 0 || stats.Health > 0 {
+		t.Errorf("while the other is away: %+v", stats)
+	}
+	w.RunUntil(25 * time.Second)
+	w.convergesWithin(t, 3*time.Second)
+}

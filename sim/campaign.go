@@ -103,6 +103,7 @@ var coverage = [...]struct {
 	{"slow disks", func(r *Result) uint64 { return r.Counts.SlowDisks }, 0, stormWorld},
 	{"pauses", func(r *Result) uint64 { return r.Counts.Pauses }, 0, anyWorld},
 	{"leaves", func(r *Result) uint64 { return r.Counts.Leaves }, 0, anyWorld},
+	{"restarts in good order", func(r *Result) uint64 { return r.Counts.Aways }, 0, stormWorld},
 	{"slow nodes", func(r *Result) uint64 { return r.Counts.Slows }, 0, anyWorld},
 	{"drifting clocks", func(r *Result) uint64 { return r.Counts.Drifts }, 0, stormWorld},
 	{"jumping clocks", func(r *Result) uint64 { return r.Counts.Jumps }, 0, stormWorld},

@@ -31,6 +31,7 @@ const (
 	RuleReflection                  // 10: to an address that never spoke go few more bytes than named it
 	RuleForks                       // 3: two ledgers of one founding are found out, and said
 	RuleTwins                       // of two processes with one identity one stops, and never both
+	RuleAway                        // nothing is held against a member that has said that it is away, for as long as that counts, which is once for an incarnation
 	RuleCore                        // with seeds: a quorum of them and few peers do all in time, whatever became of the others
 	RulePromise                     // what a case file promises by a time comes true, if nothing further fails
 	RuleProgress                    // a node does not stand still: its deadline moves on
@@ -39,7 +40,7 @@ const (
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
 	RuleRumor: "rumor", RuleConverge: "converge", RuleSeen: "seen", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
-	RuleForks: "forks", RuleReflection: "reflection", RuleTwins: "twins", RulePromise: "promise", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
+	RuleForks: "forks", RuleReflection: "reflection", RuleTwins: "twins", RuleAway: "away", RulePromise: "promise", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
 }
 
 // String gives the rule's word.
@@ -115,6 +116,8 @@ type identity struct {
 	keeping  []int               // sayings that it has asked its disk to keep
 	troubled time.Duration       // when it last ceased to run, or came to run again; 0: it was always there
 
+	away map[hearsay.Incarnation]bool // with which it has said that it is away
+
 	told         hearsay.Epoch // of the ledger, by any of its lives
 	life         hearsay.Life  // of a seed: of its disk
 	ruledWritten hearsay.Epoch // of a seed: what it has asked its disk to keep
@@ -140,6 +143,7 @@ type view struct {
 	telling  []telling               // what it has applied, and a crash could undo yet
 	cast     []string                // ballots of this step
 	tried    map[hearsay.NodeID]tried
+	away     map[hearsay.NodeID]awayWord
 	lostAt   time.Duration // when this seed last said, by its clock, that no seed leads
 	heardAt  time.Duration // when a message of another seed last came, by this seed's clock
 	deafAt   time.Duration // when, after two elections' time without one, it was last seen that this seed heard nobody
@@ -363,6 +367,7 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 			c.suspects(m, e.Subject, false, now)
 		}
 	}
+	c.absent(m, e, now)
 	switch e.Kind {
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned:
 		c.holds(m, e.Subject, seenAs(hearsay.StateAlive, e.Incarnation), now)

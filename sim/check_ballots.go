@@ -99,6 +99,7 @@ func (c *checker) casts(m *machine, now time.Duration) {
 		t := c.views[m.index].triedOf(b.Stay.ID)
 		if c.ledger.votes.cast[message] = (caster{m.index, one.key, m.tried(&t, now)}); b.Verdict == hearsay.BallotYes && !b.Stay.ID.IsZero() {
 			c.checked(m, &b, &t, now)
+			c.votesOnAway(m, &b, now)
 			one.votes(&b)
 		}
 	}

@@ -100,7 +100,7 @@ func (w *World) checkTwins() {
 
 // ofIdentity reports whether a rule is about what one process has said and remembers.
 func (r Rule) ofIdentity() bool {
-	return r == RuleIncarnation || r == RuleRumor || r == RuleEvidence || r == RuleRoster
+	return r == RuleIncarnation || r == RuleRumor || r == RuleEvidence || r == RuleRoster || r == RuleAway
 }
 
 // isTwin reports whether another process has the identity, or had it not long ago.

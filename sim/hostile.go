@@ -16,10 +16,11 @@ const liesEachTime = 500 * time.Millisecond
 
 // hostile is one of them: it says of the living that it does not reach them, and
 // of the dead that it does, suspects others, and reports them by what it signs
-// itself.
+// itself. It says again that others are away, long after they were, and of itself at all times.
 type hostile struct {
 	random *rand.Rand
 	next   time.Duration
+	words  []hearsay.Away // that it has heard
 }
 
 // bendHostile makes so many peers hostile as the configuration says: n2 and those
@@ -45,6 +46,9 @@ func (h *hostile) takes(w *World, m *machine, p *hearsay.Packet) bool {
 		w.send(m, &hearsay.Packet{Addr: p.Addr, Body: &said})
 	case *hearsay.RelayReq:
 		w.send(m, &hearsay.Packet{Addr: p.Addr, Body: &hearsay.Nack{Seq: body.Seq}})
+	case *hearsay.Away:
+		h.words = append(h.words, *body)
+		return true
 	default:
 		return true
 	}
@@ -90,5 +94,19 @@ func (h *hostile) steps(w *World, m *machine, e *hearsay.Effects) {
 	}}
 	report.Sign(w.check.ledger.id(), newSigner(w.config.Seed, int(m.index)+1, m.disks))
 	e.Now = append(e.Now, hearsay.Packet{Addr: seed.addr, Stream: true, Body: report})
+	h.saysAway(w, m, e, to)
 	w.counts.Lies++
+}
+
+// saysAway adds its own word that it is away, though it is not, and one that it has heard.
+func (h *hostile) saysAway(w *World, m *machine, e *hearsay.Effects, to *machine) {
+	if last := w.check.ledger.last(m.id); last != nil {
+		own := hearsay.Away{Stay: hearsay.Stay{ID: m.id, Epoch: last.began}, Incarnation: w.check.identities[m.identity].claimed}
+		own.Sign(w.check.ledger.id(), newSigner(w.config.Seed, int(m.index)+1, m.disks))
+		e.Now = append(e.Now, hearsay.Packet{Addr: to.addr, Body: &own})
+	}
+	if len(h.words) > 0 {
+		word := h.words[h.random.IntN(len(h.words))]
+		e.Now = append(e.Now, hearsay.Packet{Addr: to.addr, Body: &word})
+	}
 }

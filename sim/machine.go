@@ -239,7 +239,7 @@ func (w *World) end(m *machine, as condition) {
 // goAway has a machine's process end and say that it is started again.
 func (w *World) goAway(m *machine) {
 	w.fates.began(m, Away, w.now)
-	w.check.leaves(m)
+	w.check.goesAway(m)
 	w.counts.Aways++
 	m.away = true
 	w.carryOut(m, m.node.Away(w.timeOf(m)))

@@ -3,11 +3,13 @@ package sim
 import (
 	"math/rand/v2"
 	"time"
+
+	"hearsay"
 )
 
 // dials say in how many of so many drawn worlds each mishap is.
-var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd, split, recover, roam, streams int }{
-	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2, split: 1, recover: 2, roam: 2, streams: 2,
+var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd, split, recover, roam, streams, away int }{
+	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2, split: 1, recover: 2, roam: 2, streams: 2, away: 3,
 }
 
 // mishap gives the stream of one kind of mishaps, and whether the world has it:
@@ -135,6 +137,21 @@ func (st *storm) deafen() {
 	}
 }
 
+// absent has peers be away for a restart, in some worlds: most are back, some in time, and some are not.
+func (st *storm) absent() {
+	random, has := st.mishap(21, dials.away)
+	if !has {
+		return
+	}
+	for range 1 + random.IntN(4) {
+		who, at := []int{1 + random.IntN(st.config.Nodes)}, during(random)
+		st.plan(Action{At: at, Verb: Away, Who: who})
+		if random.IntN(4) > 0 {
+			st.plan(Action{At: min(stormEnds, at+time.Duration(random.Int64N(int64(3*hearsay.AwayFor/2)))), Verb: Restart, Who: who})
+		}
+	}
+}
+
 // mishaps draws what befalls disks and addresses, and what operators do.
 func (st *storm) mishaps() {
 	peer := func(random *rand.Rand) []int { return []int{1 + random.IntN(st.config.Nodes)} }
@@ -149,6 +166,7 @@ func (st *storm) mishaps() {
 		}
 	}
 	st.deafen()
+	st.absent()
 	if random, has := st.mishap(10, dials.fill); has {
 		who := []int{1 + random.IntN(st.nodes)}
 		st.plan(Action{At: during(random), Verb: Fill, Who: who})

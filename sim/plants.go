@@ -37,6 +37,8 @@ var Plants = []Plant{
 	{"hasty-verdict", "finds unreachable who has answered it", RuleEvidence, everywhere(&twist{steps: eachEvent(findUnreachable)}), 0, false},
 	{"made-up-member", "holds a member who never was", RuleEvidence, everywhere(&twist{steps: eachEvent(inventMember)}), 0, false},
 	{"returns", "holds a dead incarnation alive again", RuleReturn, everywhere(&twist{steps: tellsReturn}), 0, false},
+	{"accuses-away", "holds one suspect that has just said that it is away", RuleAway, everywhere(&twist{steps: eachEvent(suspectAway)}), 0, false},
+	{"away-again", "lets the word of a member that is away count once more when its time is over", RuleAway, everywhere(&twist{steps: eachEvent(holdAgain)}), 0, false},
 	{"rumor-twice", "delivers a rumor twice", RuleRumor, everywhere(&twist{steps: deliverTwice}), 0, false},
 	{"rumor-changed", "changes a rumor that it passes on", RuleRumor, everywhere(&twist{steps: changeRumors}), 0, false},
 	{"rumor-made-up", "passes on what nobody has said", RuleRumor, everywhere(&twist{steps: inventRumors}), 0, false},
@@ -296,6 +298,20 @@ func signUnreachable(w *World, m *machine, e *hearsay.Effects) {
 			}
 		}
 	}
+}
+
+func suspectAway(_ *World, m *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventMemberAway {
+		return []hearsay.Event{{Kind: hearsay.EventMemberSuspected, At: e.At, Subject: e.Subject, By: m.id, Incarnation: e.Incarnation}}
+	}
+	return nil
+}
+
+func holdAgain(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
+	if e.Kind == hearsay.EventAwayOver {
+		return []hearsay.Event{{Kind: hearsay.EventMemberAway, At: e.At, Subject: e.Subject, Incarnation: e.Incarnation, Took: hearsay.AwayFor}}
+	}
+	return nil
 }
 
 func inventMember(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {

@@ -78,6 +78,7 @@ var families = []family{
 			give(float64(s.Left), hearsay.StateLeft.String())
 		},
 	},
+	gauge("hearsay_members_away", "Of the alive, those that have said that they are away and back soon.", func(s *hearsay.Stats) float64 { return float64(s.Away) }),
 	gauge("hearsay_members_lost", "Of the dead, those that were members for a minute or longer.", func(s *hearsay.Stats) float64 { return float64(s.Lost) }),
 	total("hearsay_probes_total", "Periods in which a member was pinged.", func(s *hearsay.Stats) uint64 { return s.Probes }),
 	total("hearsay_probe_failures_total", "Probes that had no answer, neither directly nor through relays.", func(s *hearsay.Stats) uint64 { return s.ProbeFails }),

@@ -289,7 +289,11 @@ func seedWords(s *hearsay.SeedStatus, leads bool) string {
 }
 
 func printStats(table io.Writer, s *hearsay.Stats) {
-	fmt.Fprintf(table, "members\t%d alive, %d suspect, %d dead, %d left\n", s.Alive, s.Suspect, s.Dead, s.Left)
+	away := ""
+	if s.Away > 0 {
+		away = fmt.Sprintf(" (of them %d away, as they are started again)", s.Away)
+	}
+	fmt.Fprintf(table, "members\t%d alive%s, %d suspect, %d dead, %d left\n", s.Alive, away, s.Suspect, s.Dead, s.Left)
 	fmt.Fprintf(table, "health\t%s\n", healthWords(s.Health))
 	if s.Late > 0 {
 		fmt.Fprintf(table, "late\t%s since its start: it was paused or starved, and accused nobody for a while\n", counted(int(s.Late), "time", "times"))
