@@ -25,7 +25,7 @@ type SeatHello struct {
 	Config    Hash // of the configured addresses
 	Nonce     uint64
 	Answer    bool
-	Founded   bool     // the sender has a ledger; to a peer: one with a ruling in it
+	Founded   bool     // the sender has a ledger; to a peer: one with a ruling in it, and takes part with it
 	Seats     []Seat   // as the sender knows them: none before the founding
 	Founding  Hash     // that the sender's life takes part in (LedgerID); zero: in none yet
 	Given     *Ruling  // the newest ruling about a seat that the sender knows, if there is one

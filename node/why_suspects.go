@@ -176,9 +176,9 @@ func (n *Node) quorumSince() time.Time {
 		return n.seeded.seat.HeardSince()
 	}
 	var since []time.Time
-	for _, seed := range n.Authority().Seeds {
-		if m, listed := n.roster.Member(seed.ID); listed && m.State == hearsay.StateAlive {
-			since = append(since, m.Since)
+	for slot, seed := range n.Authority().Seeds {
+		if m, listed := n.roster.Member(seed.ID); listed && m.State == hearsay.StateAlive && n.seeded.follower.Met(slot) {
+			since = append(since, laterOf(m.Since, n.seeded.follower.MetSince(slot)))
 		}
 	}
 	slices.SortFunc(since, time.Time.Compare)

@@ -218,7 +218,9 @@ func (q *Quorum) notFounded(now time.Time, met int) string {
 func (f *Follower) compare(now time.Time, slot int, m *hearsay.SeatHello) {
 	addr, pinned := f.cfg.Seeds[slot].Addr, f.pins[slot].Seat.Key
 	own := int(m.Slot) == slot
-	f.met[slot] = meeting{at: now, founded: m.Founded, founding: !m.Founding.IsZero()}
+	old := f.met[slot]
+	f.met[slot] = meeting{at: now, since: now, founded: m.Founded, founding: !m.Founding.IsZero(), incarnation: f.incarnation(m.Key)}
+	f.met[slot].aside = f.met[slot].founding && !m.Founded && (f.epoch > 0 || f.chain.heads[slot].Epoch > 0)
 	switch {
 	case own && f.lasting[slot] && pinned != m.Key:
 		of := otherKey(addr, m.Key, pinned)
@@ -232,6 +234,9 @@ func (f *Follower) compare(now time.Time, slot int, m *hearsay.SeatHello) {
 		return
 	}
 	f.met[slot].own = own && pinned == m.Key
+	if old.incarnation == f.met[slot].incarnation && old.own && !old.aside {
+		f.met[slot].since = old.since
+	}
 	if m.Config != f.config {
 		f.differs(now, slot, m.Key, otherList(addr))
 	} else {
@@ -258,6 +263,11 @@ type meeting struct {
 	founded  bool      // it has a ledger in which something was ruled
 	founding bool      // it takes part in a founding, whether something was ruled or not
 	own      bool      // it is the seed that the ledger here has in its seat
+	aside    bool      // it takes no part in what is ruled, as it says: something was, and it counts on nothing that it has
+
+	since       time.Time           // it answers so, in the process that runs there now
+	incarnation hearsay.Incarnation // of that, as far as was known here
+	again       bool                // a newer one is known since: what its process knows is to be asked anew
 }
 
 // metFor is how long an answer tells that a seed is there, while the network is not
@@ -269,9 +279,41 @@ const metFor = 5 * time.Second
 func (f *Follower) unmet(slot int) bool { return !f.Met(slot) && f.doubts[slot].note == "" }
 
 // Met reports whether the seed that sits in a slot has answered this peer at its configured
-// address, in this life, and has a ledger: it said so, or has signed the one here since.
+// address, in this life, and takes part with a ledger: it said so, or has signed the one here since.
 func (f *Follower) Met(slot int) bool {
-	return f.met[slot].own && (f.met[slot].founded || f.chain.heads[slot].Epoch > 0)
+	m := &f.met[slot]
+	return m.own && !m.aside && (m.founded || f.chain.heads[slot].Epoch > 0)
+}
+
+// MetSince is since when a seed that is Met has answered without a new incarnation: what its
+// process knows of others may be no older than that.
+func (f *Follower) MetSince(slot int) time.Time { return f.met[slot].since }
+
+// incarnation is the newest that a seed has signed, as far as this node knows.
+func (f *Follower) incarnation(key hearsay.PublicKey) hearsay.Incarnation {
+	if f.directory.Incarnation == nil {
+		return 0
+	}
+	return f.directory.Incarnation(key.NodeID())
+}
+
+// noteStarts has seeds asked again that seem to have been started again: such a one may be on an
+// older disk, and take no part. (A refutation looks the same, and costs a question.)
+func (f *Follower) noteStarts(now time.Time) {
+	for slot := range f.cfg.Seeds {
+		m := &f.met[slot]
+		newest := f.incarnation(f.pins[slot].Seat.Key)
+		if m.incarnation == 0 { // it was not listed yet when it answered
+			m.incarnation = newest
+		}
+		if !m.own || m.again || newest <= m.incarnation {
+			continue
+		}
+		m.again = true
+		if at := now.Add(time.Duration(f.random.Int64N(int64(renewedWithin)))); at.Before(f.helloAt) {
+			f.helloAt = at
+		}
+	}
 }
 
 // Apart reports whether so many seeds are others than those of the ledger here, and have a ledger
@@ -329,6 +371,11 @@ func (f *Follower) Why() string {
 		return fork.Text
 	}
 	texts := f.doubts.all()
+	for slot := range f.cfg.Seeds {
+		if m := &f.met[slot]; m.own && m.aside && f.doubts[slot].note == "" {
+			texts = append(texts, fmt.Sprintf("the seed at %v %s", f.cfg.Seeds[slot].Addr, asideNote))
+		}
+	}
 	if text := f.notFounded(); text != "" {
 		texts = append(texts, text)
 	} else if len(texts) == 0 && f.Apart() {
@@ -336,6 +383,9 @@ func (f *Follower) Why() string {
 	}
 	return strings.Join(texts, "; ")
 }
+
+// asideNote is what Note says of a seed that says that it takes no part.
+const asideNote = "takes no part: it lacks what was ruled, or waits for what the other seeds know, as its data directory may be older than what it has signed"
 
 // NotAnswered is what Note says of a seed of which nothing has come in this life.
 const NotAnswered = "has not answered this node yet"
@@ -347,6 +397,8 @@ func (f *Follower) Note(slot int) string {
 		return f.doubts[slot].note
 	case f.Met(slot):
 		return ""
+	case m.own && m.aside:
+		return asideNote
 	case m.at.IsZero():
 		return NotAnswered
 	case m.founded:

@@ -90,7 +90,8 @@ const (
 	unprovenFor       = 30 * time.Second // until something must be proven of what one gives who is asked. Guess: a hundred long round trips
 	helloPinnedEvery  = 10 * time.Second // a seed that is known is asked again whether it still is
 	helloUnknownEvery = time.Second
-	strangeEvery      = 4 * time.Second // at most one seed is asked because of strangers, on average. Guess: anybody may be one
+	renewedWithin     = 500 * time.Millisecond // all peers of a seed that was started again ask it within this time. Guess: a thousand are a twentieth of its time then
+	strangeEvery      = 4 * time.Second        // at most one seed is asked because of strangers, on average. Guess: anybody may be one
 )
 
 // NewFollower makes a follower that knows what its records say: pins and
@@ -213,6 +214,7 @@ func (f *Follower) Tick(now time.Time) {
 		return
 	}
 	f.tickAt = now.Add(followerTick)
+	f.noteStarts(now)
 	f.tickHellos(now)
 	f.doubts.expire(now, followerDoubtsFor)
 	f.keepPins()
@@ -255,13 +257,13 @@ func (f *Follower) tickHellos(now time.Time) {
 	}
 	for slot := range f.cfg.Seeds {
 		missing = missing || !f.known(slot)
-		if f.unmet(slot) {
+		if f.unmet(slot) || f.met[slot].again {
 			f.helloAt = soon
 		}
 	}
 	for slot := range f.cfg.Seeds {
 		unknown := !f.known(slot) || !f.based || !f.otherSince[slot].IsZero() && f.doubts[slot].note == "" ||
-			f.unmet(slot) && f.directory.Alive != nil && f.directory.Alive(f.pins[slot].Seat.Key.NodeID())
+			(f.unmet(slot) || f.met[slot].again) && f.directory.Alive != nil && f.directory.Alive(f.pins[slot].Seat.Key.NodeID())
 		if unknown || missing && f.naming[slot].by != f.pins[slot].Seat.Key {
 			f.helloAt = soon
 			f.hello(slot)

@@ -142,7 +142,7 @@ func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 		answer := q.ownHello()
 		answer.Answer, answer.Nonce = true, m.Nonce
 		if m.Slot == hearsay.NoSlot { // peers keep the keys of those who have a ledger: for good, so it must have come to something
-			answer.Founded = q.Epoch() > 0
+			answer.Founded = q.Epoch() > 0 && !q.unsure() // nor do they count on one that takes no part
 		} else if q.replica != nil {
 			answer.Term, answer.Last, answer.Clock = q.replica.log.hard.GetTerm(), q.replica.log.end(), uint64(max(0, now.UnixMilli()))
 		}

@@ -23,10 +23,9 @@ const (
 	promiseSlack = time.Second
 	promiseDisk  = 100 * time.Millisecond
 
-	// forgotFor is how long after its start a seed is none of those on which promises rest: it knows nothing of
-	// members that were silent before, and peers do not know of its start. What it takes to elect, and to probe for the
-	// short trial.
-	forgotFor = 6 * time.Second
+	// forgotFor is how long after its start a seed is none of those on which promises rest: until peers have heard of
+	// its start, and asked it whether it takes part. Guess: that a question is lost, and asked again.
+	forgotFor = 2 * time.Second
 
 	// answerCommits is how long the ballot of a seed that was answered may take to be in the log:
 	// until then those of the others may decide. Likewise.
@@ -130,12 +129,12 @@ func (w *World) isWell(m *machine) bool {
 }
 
 // decides reports whether a quorum of seeds is well, and has been for a while. One whose disk is an older copy may wait,
-// and take no part, which peers are not told.
+// and take no part: that is for whatever promises to know.
 func (w *World) decides() bool {
 	well := 0
 	for i := w.config.Nodes; i < len(w.machines); i++ {
 		m := &w.machines[i]
-		if w.isWell(m) && !w.check.identities[m.identity].old && w.now-w.check.views[m.index].began >= forgotFor {
+		if w.isWell(m) && w.now-w.check.views[m.index].began >= forgotFor {
 			well++
 		}
 	}

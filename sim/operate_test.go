@@ -175,6 +175,36 @@ at 31s restore s3`, withSeeds(3))
 	w.convergesWithin(t, 30*time.Second)
 }
 
+// Peers count no seed that is put back and waits for what another knows: with it there is no quorum, and nothing is
+// promised of who dies meanwhile. Once it takes part they do.
+func TestSeedInDoubtIsNotCounted(t *testing.T) {
+	w := newScenario(t, 4, `
+at 15s save s3
+at 16s kill s2
+at 20s restore s3
+at 28s kill n4
+at 45s restart s2`, withSeeds(3))
+	ready := func(want bool) {
+		t.Helper()
+		for i := range 3 {
+			if a := w.machines[i].node.Authority(); a.Ready != want {
+				t.Errorf("at %s n%d says that a quorum is heard: %t (%s); s3: %q", seconds(w.now), i+1, a.Ready, a.Why, a.Seeds[2].Note)
+			}
+		}
+	}
+	w.RunUntil(15 * time.Second)
+	ready(true)
+	w.RunUntil(22 * time.Second)
+	ready(false)
+	w.RunUntil(44 * time.Second)
+	ready(false)
+	w.RunUntil(52 * time.Second)
+	ready(true)
+	if w.check.broken > 0 {
+		t.Errorf("broken: %v", w.check.violations)
+	}
+}
+
 // A seed that is put back while the one that knows is down waits for that, and stops:
 // no other ledger is decided.
 func TestRestoredSeedWaits(t *testing.T) {
