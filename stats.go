@@ -3,6 +3,7 @@ package hearsay
 import (
 	"encoding/json"
 	"net/netip"
+	"time"
 )
 
 // Stats are one node's figures since it started. The first group is counted
@@ -41,6 +42,7 @@ type Stats struct {
 	Unreached   float64        `json:"unreached_s"`         // seconds for which no member has reached this node at its address, though members answer it; 0: they do
 	Unheard     float64        `json:"unheard_s"`           // seconds for which this node has heard no member, though it lists some as living; 0: it has, or lists none
 	Streamed    int            `json:"streamed"`            // members that are reached by stream only
+	Indirect    []Indirect     `json:"indirect,omitempty"`  // members that answer others, and for long not this node
 	ClockOff    float64        `json:"clock_off_s"`         // seconds by which this seed's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree
 	Undialled   int            `json:"undialled"`           // living members to which no stream could be opened
 	StreamsFail float64        `json:"streams_fail_s"`      // seconds for which streams to all, or to several members in a row, could not be opened; 0: they could
@@ -85,6 +87,14 @@ type Stats struct {
 	StreamOut  uint64 `json:"stream_bytes_out"`
 	SendFails  uint64 `json:"send_fails"`
 	Drops      Drops  `json:"drops"` // input dropped, by reason
+}
+
+// Indirect is a member that answers this node's probes only through others.
+type Indirect struct {
+	ID    NodeID         `json:"id"`
+	Name  string         `json:"name"`
+	Addr  netip.AddrPort `json:"addr"`
+	Since time.Time      `json:"since"`
 }
 
 // MarshalJSON gives an object of all reasons.

@@ -3,6 +3,7 @@ package hearsay
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -71,6 +72,9 @@ func (s *Stats) Troubles() (all []string) {
 	if text := s.Unconnected(); text != "" {
 		all = append(all, text)
 	}
+	if len(s.Indirect) > 0 {
+		all = append(all, s.indirectWords())
+	}
 	if s.Twin.IsValid() {
 		all = append(all, TwinWords(s.Twin))
 	}
@@ -99,6 +103,20 @@ func (s *Stats) Unconnected() string {
 		return fmt.Sprintf("streams (TCP) have not got through from this node to others for %.0f s, and datagrams (UDP) do: what is longer than a datagram is lost, as are rumors over some 1,300 bytes, rosters and the log of seeds; let TCP through to this node's port, and from it", s.StreamsFail)
 	}
 	return ""
+}
+
+// indirectWords says which members do not answer a node itself, though they answer others.
+func (s *Stats) indirectWords() string {
+	const named = 3
+	var each []string
+	for i := range s.Indirect[:min(len(s.Indirect), named)] {
+		m := &s.Indirect[i]
+		each = append(each, fmt.Sprintf("%s at %v since %s", m.Name, m.Addr, m.Since.UTC().Format(time.RFC3339)))
+	}
+	if more := len(s.Indirect) - named; more > 0 {
+		each = append(each, fmt.Sprintf("%d more", more))
+	}
+	return fmt.Sprintf("no answer comes to this node itself from %s, though others reach it: the way between the two is cut; let UDP and TCP through both ways", strings.Join(each, ", "))
 }
 
 // TwinWords says of a node that another process has its identity.

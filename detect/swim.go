@@ -100,6 +100,7 @@ type Swim struct {
 	pastNext     int
 
 	paths     paths
+	indirect  []indirect   // members that only relays reach
 	askers    *quota.Quota // of pings by stream to those that ask to be in
 	general   roundTrip    // over all members
 	health    int          // 0 is well, HealthMax is worst
@@ -191,6 +192,7 @@ func (s *Swim) Remove(id hearsay.NodeID) {
 		s.peers = slices.Delete(s.peers, at, at+1)
 	}
 	s.unanswered(seat)
+	s.direct(seat)
 	if i < s.next {
 		s.next--
 	}
@@ -440,6 +442,7 @@ func (s *Swim) answered(now time.Time, id hearsay.NodeID) {
 		return
 	}
 	s.unanswered(seat)
+	s.direct(seat)
 	if len(s.answerers) >= maxAnswerers {
 		s.answerers = slices.Delete(s.answerers, 0, 1)
 	}
@@ -518,6 +521,7 @@ func (s *Swim) Ack(now time.Time, p *hearsay.Packet, seq uint64) (answered hears
 		s.last, pr.phase = *pr, phaseIdle
 		s.answered(now, p.From)
 		if p.From != pr.target { // a relay reached it
+			s.byRelay(pr.target, s.last.began)
 			s.out.Events = append(s.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRelayed, Subject: pr.target, By: p.From})
 			return answered, true
 		}

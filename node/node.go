@@ -230,6 +230,10 @@ func (n *Node) Stats() hearsay.Stats {
 		RumorCompares: t.Compares, RumorExchanges: t.Exchanges, RumorsUnsent: t.Unsent, RumorsMissed: t.Missed,
 		RumorsHeld: t.Held, RumorsHeldBytes: t.HeldBytes, Links: len(n.overlay.Links()),
 	}
+	n.detect.EachIndirect(n.stepped, func(id hearsay.NodeID, since time.Time) {
+		m, _ := n.roster.Member(id)
+		stats.Indirect = append(stats.Indirect, hearsay.Indirect{ID: id, Name: m.Name, Addr: m.Addr, Since: since})
+	})
 	n.ledgerStats(&stats)
 	return stats
 }

@@ -105,6 +105,7 @@ var families = []family{
 	gauge("hearsay_unheard_seconds", "For how long this node has heard no member, though it lists some as living; 0: it has, or lists none.", func(s *hearsay.Stats) float64 { return s.Unheard }),
 	gauge("hearsay_deaf_seconds", "For how long no datagram has come to this node, though streams do; 0: they do.", func(s *hearsay.Stats) float64 { return s.DeafFor }),
 	gauge("hearsay_members_streamed", "Members that are reached by stream only.", func(s *hearsay.Stats) float64 { return float64(s.Streamed) }),
+	gauge("hearsay_members_indirect", "Members that answer others, and for long not this node itself.", func(s *hearsay.Stats) float64 { return float64(len(s.Indirect)) }),
 	gauge("hearsay_clock_off_seconds", "By how much this seed's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree.", func(s *hearsay.Stats) float64 { return s.ClockOff }),
 	gauge("hearsay_members_undialled", "Living members to which no stream could be opened.", func(s *hearsay.Stats) float64 { return float64(s.Undialled) }),
 	gauge("hearsay_streams_fail_seconds", "For how long streams to all, or to several members in a row, could not be opened; 0: they could.", func(s *hearsay.Stats) float64 { return s.StreamsFail }),

@@ -1,0 +1,50 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Two members between which the way is cut say so, whichever way it is, and no others do; also seeds. Loss alone
+// is nothing to tell of.
+func TestCutBetweenTwoIsTold(t *testing.T) {
+	for name, test := range map[string]struct {
+		seeds  int
+		script string
+		loss   float64
+		told   string // who says it, of whom
+	}{
+		"both ways":    {script: "at 10s cut n1 -> n2\nat 10s cut n2 -> n1", told: "n1 n2, n2 n1"},
+		"one way":      {script: "at 10s cut n1 -> n2", told: "n1 n2, n2 n1"},
+		"of a seed":    {seeds: 3, script: "at 10s cut n1 -> s2\nat 10s cut s2 -> n1", told: "n1 s2, s2 n1"},
+		"to the dead":  {script: "at 10s cut n1 -> n2\nat 70s kill n2"},
+		"healed":       {script: "at 10s cut n1 -> n2\nat 70s heal"},
+		"nothing":      {},
+		"nothing lost": {loss: 0.1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newScenario(t, 6, test.script, func(c *Config) { c.Seeds, c.Loss = test.seeds, test.loss })
+			w.RunUntil(100 * time.Second)
+			var told []string
+			for i := range w.machines {
+				if m := &w.machines[i]; m.condition == conditionRunning {
+					stats := m.node.Stats()
+					for _, of := range stats.Indirect {
+						told = append(told, fmt.Sprintf("%s %s", m.name, of.Name))
+						if at := w.timeOf(m).Sub(of.Since); at < 60*time.Second || at > 90*time.Second {
+							t.Errorf("%s says it of %s since %v ago", m.name, of.Name, at)
+						}
+					}
+					if text := strings.Join(stats.Troubles(), "; "); strings.Contains(text, "no answer comes to this node itself from") != (len(stats.Indirect) > 0) {
+						t.Errorf("%s: %s", m.name, text)
+					}
+				}
+			}
+			if got := strings.Join(told, ", "); got != test.told {
+				t.Errorf("told: %s; want %s", got, test.told)
+			}
+		})
+	}
+}
