@@ -341,7 +341,9 @@ func (n *Node) turnAwaySilent(now time.Time) {
 	silent := n.seeded.seat.Silent()
 	for i := range silent {
 		c := &silent[i].Claim
-		n.turnAway(now, c, silent[i].Why)
+		if !silent[i].Yielded { // a crowd may have that so often that to tell of each would be work
+			n.turnAway(now, c, silent[i].Why)
+		}
 		n.seeded.answers.giveAll(hearsay.Stay{ID: c.Subject}, hearsay.OutcomeWait, 0, silent[i].Why)
 	}
 }

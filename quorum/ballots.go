@@ -127,7 +127,7 @@ func (q *Quorum) judgeAdmission(now time.Time, c *openCase, t *trial) (hearsay.B
 	case w.answered:
 		return hearsay.BallotYes, fmt.Sprintf("it answers at %v", w.addr)
 	case !w.failing.IsZero() && now.Sub(t.began) >= admitPatience:
-		return hearsay.BallotNo, NoAnswer(w.addr)
+		return hearsay.BallotNo, q.noAnswer(w.addr)
 	}
 	return 0, ""
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -360,5 +361,52 @@ func TestLimitsThatComeBack(t *testing.T) {
 		if err := l.Check(); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+}
+
+// In a crowd of those who ask to be in, from any number of sources, nobody is told what is not known: one whose turn another
+// takes, or of which an answer may have been lost, is told that many ask, and one whose probe has not ended that the seed abstains.
+func TestCrowdIsToldOfItself(t *testing.T) {
+	w := followed(t, 37, 3)
+	m := w.machines[0]
+	claim := func(n int) *hearsay.Claim { return knocker(n, byte(n%250)) }
+	told := func(c *hearsay.Claim) (why string) {
+		for _, one := range m.q.Silent() {
+			if one.Claim.Subject == c.Subject {
+				why = one.Why
+			}
+		}
+		return why
+	}
+	fill := func(begin int) {
+		w.step(m, func() {
+			for n := range maxKnocks {
+				m.q.knocks[claim(begin+n).Subject] = &knock{claim: *claim(begin + n), began: w.now, asked: true}
+			}
+		})
+	}
+	first := claim(0)
+	fill(0)
+	w.now = w.now.Add(yieldAfter)
+	w.step(m, func() { m.q.Admit(w.now, knocker(10_000, 251)) })
+	if silent := m.q.Silent(); len(silent) != 1 || !strings.HasPrefix(silent[0].Why, "busy: 384 ask to be in at once, and another has its turn") {
+		t.Errorf("one whose turn another takes: %+v", silent)
+	}
+	last := claim(maxKnocks + 300)
+	w.step(m, func() {
+		clear(m.q.knocks)
+		m.q.Silent()
+		for n := range maxKnocks - 1 {
+			m.q.knocks[claim(n).Subject] = &knock{claim: *claim(n), began: w.now, asked: true}
+		}
+		m.q.knocks[last.Subject] = &knock{claim: *last, began: w.now, missed: true}
+		m.q.tickKnocks(w.now)
+	})
+	if why := told(last); !strings.HasPrefix(why, "busy: no answer came from ") {
+		t.Errorf("one of which no answer came: %q", why)
+	}
+	w.step(m, func() { m.q.tickKnocks(w.now.Add(admitPatience)) })
+	if why := told(first); why != Abstains {
+		t.Errorf("one whose probe has not ended: %q", why)
 	}
 }

@@ -82,7 +82,15 @@ func (q *Quorum) yields(now time.Time, source netip.Addr) bool {
 		return false
 	}
 	delete(q.knocks, longest.claim.Subject)
+	q.turnAway(Silent{Claim: longest.claim, Yielded: true, Why: fmt.Sprintf("busy: %d ask to be in at once, and another has its turn now; it is asked when it asks again", maxKnocks)})
 	return true
+}
+
+// turnAway has somebody told that it has no case.
+func (q *Quorum) turnAway(one Silent) {
+	if len(q.silent) < maxKnocks {
+		q.silent = append(q.silent, one)
+	}
 }
 
 func (q *Quorum) probeKnock(now time.Time, k *knock) {
@@ -118,13 +126,11 @@ func (q *Quorum) tickKnocks(now time.Time) {
 		switch k := q.knocks[id]; {
 		case k.missed || now.Sub(k.began) >= admitPatience:
 			delete(q.knocks, id)
-			if len(q.silent) < maxKnocks {
-				why := NoAnswer(k.claim.Card.Addr)
-				if !k.missed && k.abstained {
-					why = Abstains
-				}
-				q.silent = append(q.silent, Silent{k.claim, why})
+			why := q.noAnswer(k.claim.Card.Addr)
+			if !k.missed { // nothing is known of it: its probe has not ended yet, or came to nothing
+				why = Abstains
 			}
+			q.turnAway(Silent{Claim: k.claim, Why: why})
 		case !k.asked:
 			q.probeKnock(now, k)
 		}
@@ -133,8 +139,9 @@ func (q *Quorum) tickKnocks(now time.Time) {
 
 // Silent is one that asked to be in, and has no case.
 type Silent struct {
-	Claim hearsay.Claim
-	Why   string // NoAnswer, or Abstains
+	Claim   hearsay.Claim
+	Yielded bool // its place was given to another: nothing is known of it
+	Why     string
 }
 
 // Silent gives the joiners since it was called last that did not answer at their
@@ -147,5 +154,11 @@ func (q *Quorum) Silent() (silent []Silent) {
 // Abstains is what a seed says that could not probe: nothing of the other.
 const Abstains = "this seed abstains: it was late, has too much to do, or hears no quorum"
 
-// NoAnswer is what those are told who do not answer at their address.
-func NoAnswer(addr netip.AddrPort) string { return fmt.Sprintf("it does not answer at %v", addr) }
+// noAnswer is what one is told of which no answer came from its address. In a crowd that may be this seed's
+// own fault: answers are lost that come faster than it takes them.
+func (q *Quorum) noAnswer(addr netip.AddrPort) string {
+	if len(q.knocks) >= maxKnocks/2 {
+		return fmt.Sprintf("busy: no answer came from %v, and %d ask to be in at once, so that it may have been lost; it is asked when it asks again", addr, len(q.knocks))
+	}
+	return fmt.Sprintf("it does not answer at %v", addr)
+}
