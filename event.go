@@ -85,6 +85,8 @@ const (
 	EventMemberBack   // it is, with a new Incarnation
 	EventAwayOver     // it is not, in that time: it is probed again. Incarnation
 	EventClockOff     // the clock of a seed, Subject at Addr, differs: this seed's own from those of a quorum, or another's. Text says by how much, and what would be right
+	EventLogStalled   // the log of the seeds takes nothing of what this seed asks of it, or lacks, though By leads: Took, Text says since when, and what would be right
+	EventLogGoesOn    // after that, it does
 	numEventKinds
 )
 
@@ -107,6 +109,7 @@ var eventWords = [numEventKinds]string{
 	EventTwin: "twin", EventLeaving: "leaving", EventLeaveFailed: "leave-failed", EventDeaf: "deaf", EventHears: "hears",
 	EventUnheard: "hears-nobody", EventHeard: "hears-others", EventClockOff: "clock-off",
 	EventMemberAway: "member-away", EventMemberBack: "member-back", EventAwayOver: "away-over",
+	EventLogStalled: "log-stalled", EventLogGoesOn: "log-goes-on",
 }
 
 // String gives the kind's word.

@@ -155,6 +155,8 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventTurnedAway:      {slog.LevelWarn, "A node was refused admission"},
 	hearsay.EventSeedDiffers:     {slog.LevelWarn, "A seed is not as the list of seeds has it"},
 	hearsay.EventClockOff:        {slog.LevelWarn, "The clock of a seed differs"},
+	hearsay.EventLogStalled:      {slog.LevelError, "The log of the seeds does not go on"},
+	hearsay.EventLogGoesOn:       {slog.LevelInfo, "The log of the seeds goes on"},
 	hearsay.EventLedgerForked:    {slog.LevelError, "A seed has signed another ledger than the one here"},
 	hearsay.EventLeaving:         {slog.LevelInfo, "Asks the seeds to rule that this node has left"},
 	hearsay.EventLeaveFailed:     {slog.LevelError, "The leave failed"},

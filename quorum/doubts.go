@@ -154,10 +154,8 @@ func (q *Quorum) Why() string {
 	switch {
 	case q.Decides():
 		return strings.Join(append(q.doubts.all(), q.wrongClocks()...), "; ")
-	case q.Seated() && q.Ready() && q.lags():
-		return q.whyLags()
 	case q.Seated() && q.Ready():
-		return "the log decides nothing of what it is asked, so that nobody is admitted or removed meanwhile; that passes within seconds where seeds were cut off or another leads now: if it does not, see which one leads, as its key may be stolen"
+		return q.whyStalled()
 	case q.seats.why != "" || !q.Waits():
 		return q.seats.why
 	case q.replica != nil:

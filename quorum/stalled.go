@@ -3,6 +3,8 @@ package quorum
 import (
 	"fmt"
 	"time"
+
+	"hearsay"
 )
 
 // stallAfter is how long something is asked of the log, or is known to be missing here, and
@@ -17,6 +19,7 @@ type progress struct {
 	since   time.Time // since when nothing was applied although something was wanted; zero: it was never looked at
 	idle    time.Time // since when nothing is wanted
 	stalled bool
+	told    bool      // that it has stalled, since it was told that it goes on
 	triedAt time.Time // when an entry without commands was last put into a log that has stalled
 }
 
@@ -30,13 +33,41 @@ func (q *Quorum) tickProgress(now time.Time) {
 		p.idle = now
 	}
 	if applied := q.replica.log.applied; p.since.IsZero() || applied != p.applied || !p.stalled && now.Sub(p.idle) >= stallAfter {
-		*p = progress{applied: applied, since: now, idle: p.idle}
+		*p = progress{applied: applied, since: now, idle: p.idle, told: p.told}
 	}
 	p.stalled = p.stalled || wanted && now.Sub(p.since) >= stallAfter
+	if p.stalled != p.told && (p.told || q.Ready()) { // that no quorum is heard is told as that
+		q.tellProgress(now)
+	}
 	if p.stalled && !wanted && now.Sub(p.triedAt) >= stallAfter {
 		p.triedAt = now
 		q.tryLog(now)
 	}
+}
+
+// tellProgress tells that the log has stalled, or goes on again.
+func (q *Quorum) tellProgress(now time.Time) {
+	e := hearsay.Event{At: now, Kind: hearsay.EventLogGoesOn}
+	if q.progress.told = q.progress.stalled; q.progress.told {
+		e.Kind, e.Took, e.Text = hearsay.EventLogStalled, now.Sub(q.progress.since), q.whyStalled()
+	}
+	if slot, led := q.Leader(); led {
+		e.By, e.Addr = q.seats.known[slot].seat.Key.NodeID(), q.cfg.Seeds[slot].Addr
+	}
+	q.event(e)
+}
+
+// whyStalled says of a log that has stalled since when, and who leads.
+func (q *Quorum) whyStalled() string {
+	if q.lags() {
+		return q.whyLags()
+	}
+	leads := "a leader"
+	if slot, led := q.Leader(); led {
+		leads = fmt.Sprintf("the seed at %v", q.cfg.Seeds[slot].Addr)
+	}
+	return fmt.Sprintf("the log decides nothing of what it is asked since %s, though %s leads: nobody is admitted or removed meanwhile; that passes within seconds where seeds were cut off or another leads now: "+
+		"if it does not, see to that seed, and to the way to it, as its key may be stolen", q.progress.since.UTC().Format(time.RFC3339), leads)
 }
 
 // tryLog puts an entry without commands into the log, unless one waits there already: it

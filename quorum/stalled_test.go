@@ -26,6 +26,12 @@ func TestSeatThatClaimsTheLead(t *testing.T) {
 			w.after(100*time.Millisecond, claim)
 		}
 	}
+	told := make(map[int]string)
+	w.teller = func(m *machine, e hearsay.Event) {
+		if e.Kind == hearsay.EventLogStalled || e.Kind == hearsay.EventLogGoesOn {
+			told[m.slot] += e.Kind.String() + " "
+		}
+	}
 	claim()
 	w.run(20 * time.Second)
 	for _, m := range others {
@@ -35,7 +41,9 @@ func TestSeatThatClaimsTheLead(t *testing.T) {
 	}
 	p := w.newPerson()
 	for _, m := range others {
-		w.must(30*time.Second, "it says so", func() bool { return !m.q.Decides() && strings.Contains(m.q.Why(), "decides nothing") })
+		w.must(30*time.Second, "it says so", func() bool {
+			return !m.q.Decides() && strings.Contains(m.q.Why(), "decides nothing of what it is asked since 20")
+		})
 	}
 	if w.in(p) {
 		t.Error("somebody is admitted: the test shows nothing")
@@ -50,6 +58,11 @@ func TestSeatThatClaimsTheLead(t *testing.T) {
 	p.up = true
 	claims = false
 	w.must(20*time.Second, "it is over", func() bool { return w.in(p) && others[0].q.Decides() && others[1].q.Decides() })
+	for _, m := range others {
+		if !strings.HasPrefix(told[m.slot], "log-stalled ") || !strings.HasSuffix(told[m.slot], " log-goes-on ") {
+			t.Errorf("slot %d tells %q", m.slot, told[m.slot])
+		}
+	}
 }
 
 // A seed whose requests do not get to the seed that leads says that its log has stalled. Once they do,

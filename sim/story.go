@@ -268,6 +268,10 @@ func authority(e *hearsay.Event, subject, by string, names *checker) string {
 		return fmt.Sprintf("finds a seed that is not as listed: %s", e.Text)
 	case hearsay.EventClockOff:
 		return "finds a clock that differs: " + e.Text
+	case hearsay.EventLogStalled:
+		return "finds that the log does not go on: " + e.Text
+	case hearsay.EventLogGoesOn:
+		return "finds that the log goes on"
 	case hearsay.EventLedgerForked:
 		return fmt.Sprintf("finds another ledger, which %d seats have signed: %s", e.Count, e.Text)
 	case hearsay.EventSeatTaken:
