@@ -143,6 +143,31 @@ func TestLeaveAlone(t *testing.T) {
 	}
 }
 
+// TestAway: one that ends and is started again with its data is listed as away meanwhile, and is neither suspected nor
+// dead.
+func TestAway(t *testing.T) {
+	a, data := start(t, quick("a")), t.TempDir()
+	again := func() *Agent {
+		cfg := quick("b", addrOf(a))
+		cfg.Data = data
+		return start(t, cfg)
+	}
+	b := again()
+	awaitStates(t, a, "a alive, b alive")
+	if err := b.Away(patient(t)); err != nil {
+		t.Fatal(err)
+	}
+	<-b.Done()
+	if m := a.Members()[1]; m.State != hearsay.StateAlive || m.AwayUntil.IsZero() || a.Stats().Away != 1 {
+		t.Errorf("while it is away: %+v", m)
+	}
+	again()
+	await(t, a, "back", func() bool { return a.Stats().Away == 0 })
+	if stats := a.Stats(); stats.Suspicions > 0 || stats.Dead > 0 {
+		t.Errorf("%d suspicions, %d dead; want none", stats.Suspicions, stats.Dead)
+	}
+}
+
 func TestLeaveOfWhoIsClosed(t *testing.T) {
 	a := start(t, quick("a"))
 	a.Close()

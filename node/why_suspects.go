@@ -29,7 +29,7 @@ type hearing struct {
 func (s *story) hear() (h hearing) {
 	h.Suspicion, _ = s.n.roster.Suspicion(s.m.ID)
 	for _, id := range h.Observers {
-		if m, known := s.n.roster.Member(id); id == s.n.id || known && m.State == hearsay.StateAlive {
+		if m, known := s.n.roster.Member(id); id == s.n.id || known && m.State == hearsay.StateAlive && m.AwayUntil.IsZero() {
 			h.alive++
 		}
 	}
