@@ -10,6 +10,8 @@ import (
 	"testing/cryptotest"
 	"time"
 
+	"hearsay/testkit"
+
 	"hearsay"
 )
 
@@ -32,7 +34,7 @@ func logOf(t *testing.T, seed uint64) (w *world, seats []hearsay.Seat, log [][]b
 		m.q.Bar(w.now, hearsay.NodeID{9}, "a guest who misbehaved")
 		m.q.propose(w.now, command{op: opLeave, leave: hearsay.Leave{Stay: m.q.Roster(nil)[0].Stay}})
 		m.q.propose(w.now, command{op: opMove, claim: *bad})
-		m.q.propose(w.now, command{op: opSeat, seat: hearsay.Seat{Slot: 1, Key: newKeyed(77).public, Life: hearsay.Life{1}}})
+		m.q.propose(w.now, command{op: opSeat, seat: hearsay.Seat{Slot: 1, Key: newKeyed(77).Public(), Life: hearsay.Life{1}}})
 		m.q.Report(w.now, &Report{Stay: m.q.Roster(nil)[3].Stay})
 	})
 	w.people[2].up, w.people[5].up = false, false
@@ -130,7 +132,7 @@ func TestApplyTakesAnything(t *testing.T) {
 type bench struct {
 	*state
 	t     *testing.T
-	seeds []*keyed
+	seeds []*testkit.Signer
 	index uint64
 }
 
@@ -139,7 +141,7 @@ func newBench(t *testing.T, n int) *bench {
 	var seats []hearsay.Seat
 	for slot := range n {
 		b.seeds = append(b.seeds, newKeyed(uint64(slot)))
-		seats = append(seats, hearsay.Seat{Slot: uint8(slot), Key: b.seeds[slot].public, Life: hearsay.Life{byte(slot + 1)}})
+		seats = append(seats, hearsay.Seat{Slot: uint8(slot), Key: b.seeds[slot].Public(), Life: hearsay.Life{byte(slot + 1)}})
 	}
 	b.state = newState(testNetwork, b.seeds[0], seats)
 	return b
@@ -293,7 +295,7 @@ func TestOneCaseAtATime(t *testing.T) {
 	sameAddr.claim.Card.Addr = first.claim.Card.Addr
 	removal := command{op: opRemove, stay: stay, rule: hearsay.RuleTrial}
 	b.open(removal)
-	seat := command{op: opSeat, seat: hearsay.Seat{Slot: 2, Key: newKeyed(9).public, Life: hearsay.Life{9}}}
+	seat := command{op: opSeat, seat: hearsay.Seat{Slot: 2, Key: newKeyed(9).Public(), Life: hearsay.Life{9}}}
 	b.open(seat)
 	other := seat
 	other.seat.Life[1]++

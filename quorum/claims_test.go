@@ -14,7 +14,7 @@ func TestRosterWithOthersClaimsIsNotTaken(t *testing.T) {
 	spoil := map[string]func(c *hearsay.Claim){
 		"elsewhere":  func(*hearsay.Claim) {},
 		"as a guest": func(c *hearsay.Claim) { c.Card.Key, c.Card.Signature = hearsay.PublicKey{}, hearsay.Signature{} },
-		"as another": func(c *hearsay.Claim) { c.Card.Key = newKeyed(4711).public },
+		"as another": func(c *hearsay.Claim) { c.Card.Key = newKeyed(4711).Public() },
 	}
 	for name, do := range spoil {
 		w := followed(t, 41, 3)
@@ -75,7 +75,7 @@ func TestSeedsAreNotAdmitted(t *testing.T) {
 		t.Error("admitted")
 	}
 	s := w.machines[0].q.state
-	seat := hearsay.Seat{Slot: 2, Key: w.people[0].key.public, Life: hearsay.Life{1}}
+	seat := hearsay.Seat{Slot: 2, Key: w.people[0].key.Public(), Life: hearsay.Life{1}}
 	if s.refusesSeat(seat) == "" {
 		t.Error("a peer may have a seat")
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"hearsay/testkit"
+
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
@@ -100,7 +102,7 @@ func TestOwnMessageStopsOnlyItsSeed(t *testing.T) {
 	w.run(time.Second)
 	m, other := w.machines[0], w.machines[1]
 	for name, of := range map[string]struct {
-		signer *keyed
+		signer *testkit.Signer
 		more   uint64
 		stops  bool
 	}{

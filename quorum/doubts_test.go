@@ -183,12 +183,12 @@ func TestPinnedOtherKey(t *testing.T) {
 	w := newWorld(t, 3, 5)
 	told := w.tally()
 	wrong := slices.Clone(w.cfg.Seeds)
-	wrong[1].Key = newKeyed(77).public
+	wrong[1].Key = newKeyed(77).Public()
 	w.startListed(w.machines[0], wrong, 0)
 	w.start(w.machines[1])
 	w.start(w.machines[2])
 	w.run(10 * time.Second)
-	want := keyDoubt(1, w.machines[1].signer.public, wrong[1].Key)
+	want := keyDoubt(1, w.machines[1].signer.Public(), wrong[1].Key)
 	if n := told(hearsay.EventSeedDiffers, want); n != 1 || !strings.Contains(w.machines[0].q.Why(), want) {
 		t.Errorf("told %d times, %q", n, w.machines[0].q.Why())
 	}
@@ -205,13 +205,13 @@ func TestFollowerSaysWhyItDoesNotFollow(t *testing.T) {
 	right := w.cfg.Seeds
 	wrong := slices.Clone(right)
 	for slot := range wrong {
-		wrong[slot].Key = newKeyed(uint64(70 + slot)).public
+		wrong[slot].Key = newKeyed(uint64(70 + slot)).Public()
 	}
 	w.cfg.Seeds = wrong
 	f := w.newFollower()
 	w.run(10 * time.Second)
 	for slot := range wrong {
-		want := keyDoubt(slot, w.machines[slot].signer.public, wrong[slot].Key)
+		want := keyDoubt(slot, w.machines[slot].signer.Public(), wrong[slot].Key)
 		if !strings.Contains(f.Why(), want) || f.count(want) != 1 || f.Note(slot) != "has another key than the list pins" {
 			t.Errorf("told %d times of slot %d, noted %q, %q", f.count(want), slot, f.Note(slot), f.Why())
 		}

@@ -70,7 +70,7 @@ func TestForgedProofsDoNotStopFollowers(t *testing.T) {
 	w := followed(t, 32, 3)
 	f := w.newFollower()
 	w.must(5*time.Second, "it follows", w.follows)
-	forged := &hearsay.Ruling{Epoch: 1 << 40, Kind: hearsay.RulingSeat, Case: 1 << 40, Seats: []hearsay.Seat{{Slot: 1, Key: newKeyed(1).public, Life: hearsay.Life{1}}}}
+	forged := &hearsay.Ruling{Epoch: 1 << 40, Kind: hearsay.RulingSeat, Case: 1 << 40, Seats: []hearsay.Seat{{Slot: 1, Key: newKeyed(1).Public(), Life: hearsay.Life{1}}}}
 	for slot := range uint8(hearsay.MaxSeeds) {
 		b := hearsay.Ballot{Case: forged.Case, About: forged.About(testNetwork), Slot: slot % 3, Verdict: hearsay.BallotYes}
 		b.Sign(w.ledger(), newKeyed(7777))
@@ -168,7 +168,7 @@ func TestLargeRosterComesInPieces(t *testing.T) {
 		q.budgets = newBudgets(1)
 		q.ledgerReq(w.now, from(f.addr, nil), &hearsay.LedgerReq{})
 		sent := out.Send
-		out.Send = nil
+		out.Send, f.asked = nil, seedAddr(0)
 		for _, p := range sent[:2] {
 			f.step(func() { f.Receive(w.now, from(seedAddr(0), p.Body)) })
 		}

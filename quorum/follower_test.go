@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"hearsay/testkit"
+
 	"hearsay"
 )
 
@@ -15,7 +17,7 @@ type following struct {
 	*Follower
 	w      *world
 	n      int
-	key    *keyed
+	key    *testkit.Signer
 	addr   netip.AddrPort
 	out    *hearsay.Effects
 	drops  hearsay.Drops
@@ -62,7 +64,7 @@ func (f *following) step(do func()) {
 			f.hellos[p.Addr]++
 		}
 		if !f.deaf {
-			f.w.send(100+f.n, f.key.public.NodeID(), f.addr, p)
+			f.w.send(100+f.n, f.key.Public().NodeID(), f.addr, p)
 		}
 	}
 	f.told = append(f.told, out.Events...)
@@ -300,7 +302,7 @@ func TestFollowerBelievesNewLives(t *testing.T) {
 	w.newPerson()
 	w.must(10*time.Second, "it follows", func() bool { return w.machines[0].q.Epoch() == 7 && w.follows() })
 	for slot := range 3 {
-		if f.pins[slot].Seat.Key != w.machines[slot].signer.public {
+		if f.pins[slot].Seat.Key != w.machines[slot].signer.Public() {
 			t.Errorf("seat %d is not known", slot)
 		}
 	}
@@ -324,7 +326,7 @@ func TestFollowerMeetsSeedsBeforeTheFounding(t *testing.T) {
 	w.must(5*time.Second, "it follows", w.follows)
 	w.run(5 * time.Second)
 	for slot, m := range w.machines {
-		if f.pins[slot].Seat.Key != m.signer.public {
+		if f.pins[slot].Seat.Key != m.signer.Public() {
 			t.Errorf("seat %d is not known", slot)
 		}
 	}
@@ -339,7 +341,7 @@ func TestFollowerMeetsAFoundingThatComesToNothing(t *testing.T) {
 	w.must(20*time.Second, "founded by two", func() bool { return w.machines[1].q.Ready() && w.machines[2].q.Ready() })
 	f := w.newFollower()
 	w.run(5 * time.Second)
-	if f.pins[1].Seat.Key != w.machines[1].signer.public || f.pins[2].Seat.Key != w.machines[2].signer.public {
+	if f.pins[1].Seat.Key != w.machines[1].signer.Public() || f.pins[2].Seat.Key != w.machines[2].signer.Public() {
 		t.Fatal("it has not met them: the test shows nothing")
 	}
 	w.wipe(w.machines[1])
@@ -350,7 +352,7 @@ func TestFollowerMeetsAFoundingThatComesToNothing(t *testing.T) {
 	w.must(15*time.Second, "it follows", func() bool { return w.machines[0].q.Epoch() == 1 && w.follows() })
 	w.run(5 * time.Second)
 	for slot, m := range w.machines {
-		if f.pins[slot].Seat.Key != m.signer.public || !f.lasting[slot] {
+		if f.pins[slot].Seat.Key != m.signer.Public() || !f.lasting[slot] {
 			t.Errorf("seat %d is not known", slot)
 		}
 	}
@@ -370,7 +372,7 @@ func TestFollowerKeepsWhoHasSigned(t *testing.T) {
 		w.crash(w.machines[2])
 		w.run(2 * followerTick)
 		f.start()
-		if f.pins[2].Seat.Key != w.machines[2].signer.public {
+		if f.pins[2].Seat.Key != w.machines[2].signer.Public() {
 			t.Errorf("seed %d: seat 2 is not known", seed)
 		}
 	}
@@ -388,7 +390,7 @@ func TestFollowerIsToldOfSeeds(t *testing.T) {
 		t.Error("one seed's word is enough")
 	}
 	w.cut = nil
-	w.must(2*helloPinnedEvery, "it is told", func() bool { return f.pins[2].Seat.Key == w.machines[2].signer.public && f.lasting[2] })
+	w.must(2*helloPinnedEvery, "it is told", func() bool { return f.pins[2].Seat.Key == w.machines[2].signer.Public() && f.lasting[2] })
 }
 
 // A seed that has not come yet is asked for, and costs the others little: a
@@ -407,7 +409,7 @@ func TestFollowerWaitsForASeed(t *testing.T) {
 		t.Errorf("it has asked those who are known %d times, and who is not %d times", known, missing)
 	}
 	w.start(w.machines[2])
-	w.must(15*time.Second, "it knows the last", func() bool { return f.lasting[2] && f.pins[2].Seat.Key == w.machines[2].signer.public })
+	w.must(15*time.Second, "it knows the last", func() bool { return f.lasting[2] && f.pins[2].Seat.Key == w.machines[2].signer.Public() })
 }
 
 // Seeds that are known are asked in turn, as chance might draw those that are down
@@ -457,7 +459,7 @@ func TestFollowerOfAnotherList(t *testing.T) {
 	w.must(5*time.Second, "it follows", w.follows)
 	w.run(time.Second)
 	listed, floor := f.w.cfg.Seeds, f.Epoch()
-	key := func(slot int) hearsay.PublicKey { return w.machines[slot].signer.public }
+	key := func(slot int) hearsay.PublicKey { return w.machines[slot].signer.Public() }
 	f.deaf = true
 	for _, order := range [][]int{{0, 1, 2}, {2, 0, 1}, {2}, {2}, {2, 1}} {
 		w.cfg.Seeds = nil
@@ -507,7 +509,7 @@ func TestPinnedSeedsAreMet(t *testing.T) {
 	w := followed(t, 31, 1)
 	w.cfg.Seeds = slices.Clone(w.cfg.Seeds)
 	for slot, m := range w.machines {
-		w.cfg.Seeds[slot].Key = m.signer.public
+		w.cfg.Seeds[slot].Key = m.signer.Public()
 	}
 	want := slices.Clone(w.machines[0].q.state.seats)
 	w.crash(w.machines[2]) // the others name it

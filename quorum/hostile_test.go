@@ -27,7 +27,7 @@ func strange(w *world, random *rand.Rand) hearsay.Message {
 		if all := m.q.Roster(nil); len(all) > 0 {
 			r.Stay, r.Claim = all[random.IntN(len(all))].Stay, all[0].Claim
 		}
-		r.Seats = []hearsay.Seat{{Slot: uint8(random.IntN(4)), Key: signer.public, Life: hearsay.Life{1}}}
+		r.Seats = []hearsay.Seat{{Slot: uint8(random.IntN(4)), Key: signer.Public(), Life: hearsay.Life{1}}}
 		b := hearsay.Ballot{Case: r.Case, About: r.About(testNetwork), Slot: uint8(random.IntN(4)), Verdict: hearsay.BallotYes}
 		b.Sign(w.ledger(), signer)
 		r.Ballots = []hearsay.Ballot{b, b, b}

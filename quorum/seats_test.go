@@ -32,7 +32,7 @@ func TestListOfSeeds(t *testing.T) {
 		"twice":          {func(c *Config) { c.Seeds[1] = c.Seeds[2] }, "10.0.0.3:5000 stands in the list twice"},
 		"a weak key":     {func(c *Config) { c.Seeds[1].Key = hearsay.PublicKey{1} }, "pins a key for 10.0.0.2:5000 with which anybody could sign"},
 		"another key":    {func(c *Config) { c.Seeds[0].Key = hearsay.PublicKey{5} }, "the list pins another key for 10.0.0.1:5000"},
-		"its own key":    {func(c *Config) { c.Seeds[0].Key = w.machines[0].signer.public }, ""},
+		"its own key":    {func(c *Config) { c.Seeds[0].Key = w.machines[0].signer.Public() }, ""},
 		"another's seat": {func(c *Config) { c.Slot++ }, "belongs to the seed at 10.0.0.1:5000, not to the one at 10.0.0.2:5000"},
 		"another length": {func(c *Config) { c.Seeds = c.Seeds[:2] }, "the list has 2 seeds, and this data directory belongs to one of 3"},
 		"another order":  {func(c *Config) { c.Seeds[1], c.Seeds[2] = c.Seeds[2], c.Seeds[1] }, "2 seeds have another place"},
@@ -366,7 +366,7 @@ func TestOldHellosFoundNothing(t *testing.T) {
 // with a fresh seed it would be a quorum.
 func TestNamedOthersThanListed(t *testing.T) {
 	w := newWorld(t, 3, 21)
-	w.cfg.Seeds[2].Key = w.machines[2].signer.public
+	w.cfg.Seeds[2].Key = w.machines[2].signer.Public()
 	w.startAll()
 	w.must(5*time.Second, "founded", w.agree)
 	w.newPerson()
@@ -385,12 +385,12 @@ func TestNamedOthersThanListed(t *testing.T) {
 		w.run(w.cfg.HelloEvery) // and it asks again
 	}
 	w.run(w.cfg.HelloEvery)
-	names(newKeyed(77).public)
+	names(newKeyed(77).Public())
 	if fresh.q.replica != nil || !fresh.q.seats.known[2].seat.Key.IsZero() || !strings.Contains(fresh.q.Why(), "names another key") {
 		t.Errorf("it takes part: %t, has the third seat as %v, and says %q", fresh.q.replica != nil, fresh.q.seats.known[2].seat, fresh.q.Why())
 	}
-	names(w.machines[2].signer.public)
-	if fresh.q.replica == nil || fresh.q.seats.known[2].seat.Key != w.machines[2].signer.public {
+	names(w.machines[2].signer.Public())
+	if fresh.q.replica == nil || fresh.q.seats.known[2].seat.Key != w.machines[2].signer.Public() {
 		t.Error("it does not take part where all is as listed")
 	}
 }
@@ -432,7 +432,7 @@ func TestAwayWhileASeatChanged(t *testing.T) {
 	if !fresh.q.replica.leads() {
 		t.Fatal("it never led")
 	}
-	if old := away.disk.durable["pin 0"].(*hearsay.SeedPin); old.Seat.Key == fresh.signer.public {
+	if old := away.disk.durable["pin 0"].(*hearsay.SeedPin); old.Seat.Key == fresh.signer.Public() {
 		t.Fatal("it knows already: the test shows nothing")
 	}
 	w.start(away)
@@ -575,7 +575,7 @@ func TestForgedSeatsToCome(t *testing.T) {
 	var items []*hearsay.Ruling
 	for i := range 2000 {
 		epoch := hearsay.Epoch(1000 + i)
-		seat := hearsay.Seat{Slot: uint8(i % 5), Key: newKeyed(7777).public, Life: hearsay.Life{1}}
+		seat := hearsay.Seat{Slot: uint8(i % 5), Key: newKeyed(7777).Public(), Life: hearsay.Life{1}}
 		r := &hearsay.Ruling{Epoch: epoch, Kind: hearsay.RulingSeat, Case: hearsay.CaseID(epoch) * hearsay.CasesAnEntry, Seats: []hearsay.Seat{seat}}
 		for slot := range uint8(2) {
 			b := hearsay.Ballot{Case: r.Case, About: r.About(testNetwork), Slot: slot, Verdict: hearsay.BallotYes, Life: known[slot].seat.Life}

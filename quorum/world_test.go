@@ -3,9 +3,7 @@ package quorum
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -17,6 +15,7 @@ import (
 	"hearsay"
 	"hearsay/quota"
 	"hearsay/ring"
+	"hearsay/testkit"
 )
 
 // A world is some seeds, the disks below them and the peers around them, in
@@ -25,32 +24,8 @@ import (
 
 var testNetwork = hearsay.NetworkIDOf("test")
 
-// keyed signs with a keyed hash. Whoever knows the public key could sign; no
-// honest one here does so for another.
-type keyed struct{ public hearsay.PublicKey }
-
-func newKeyed(n uint64) *keyed {
-	k := &keyed{}
-	copy(k.public[:], "key of a test")
-	binary.BigEndian.PutUint64(k.public[24:], n+1)
-	return k
-}
-
-func (k *keyed) Public() hearsay.PublicKey { return k.public }
-
-func (k *keyed) Sign(message []byte) hearsay.Signature { return hashed(k.public, message) }
-
-func (k *keyed) Verify(key hearsay.PublicKey, message []byte, s hearsay.Signature) bool {
-	return !key.IsZero() && hashed(key, message) == s
-}
-
-func hashed(key hearsay.PublicKey, message []byte) (s hearsay.Signature) {
-	h := fnv.New128a()
-	h.Write(key[:])
-	h.Write(message)
-	h.Sum(s[:0])
-	return s
-}
+// newKeyed makes the signer of a number.
+func newKeyed(n uint64) *testkit.Signer { return testkit.NewSigner(n, 0, 0) }
 
 // disk keeps what was synced, and of the rest whatever a crash leaves.
 type disk struct {
@@ -109,8 +84,8 @@ func (d *disk) load() (records []hearsay.Record) {
 type machine struct {
 	slot   int
 	addr   netip.AddrPort
-	signer *keyed
-	past   []*keyed // keys of earlier lives
+	signer *testkit.Signer
+	past   []*testkit.Signer // keys of earlier lives
 	disk   disk
 	drops  hearsay.Drops
 	out    *hearsay.Effects
@@ -125,7 +100,7 @@ type machine struct {
 // person is one peer.
 type person struct {
 	n     int
-	key   *keyed
+	key   *testkit.Signer
 	addr  netip.AddrPort
 	at    hearsay.Incarnation
 	up    bool

@@ -5,6 +5,7 @@ import (
 
 	"hearsay"
 	"hearsay/ring"
+	"hearsay/testkit"
 	"hearsay/wire"
 )
 
@@ -256,7 +257,7 @@ type puppets struct {
 
 type puppet struct {
 	id     hearsay.NodeID
-	signer *signer
+	signer *testkit.Signer
 	claim  hearsay.Claim
 }
 
@@ -265,7 +266,7 @@ const firstPuppet = 1_000_000
 
 // invent makes up one identity; the same number gives the same.
 func (p *puppets) invent(number int) puppet {
-	key := newSigner(p.w.config.Seed, firstPuppet+number, 1)
+	key := testkit.NewSigner(p.w.config.Seed, firstPuppet+number, 1)
 	one := puppet{id: key.Public().NodeID(), signer: key}
 	one.claim = hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.Incarnation(p.time().UnixMilli())}
 	one.claim.Card = hearsay.Card{Name: "p" + one.id.Short(), Addr: p.addr(p.at), Role: hearsay.RolePeer}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"hearsay/testkit"
+
 	"hearsay"
 )
 
@@ -176,7 +178,7 @@ func asFigure(is bool) float64 {
 type conspiracy struct {
 	accuser
 	victim  int
-	signers []*signer
+	signers []*testkit.Signer
 	speaker int // who tells
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/testkit"
 	"hearsay/wire"
 )
 
@@ -107,7 +108,7 @@ func layAmplify(t *trial) {
 	}
 	asked, proof := r.prepare()
 	worst := make(map[string]float64)
-	stranger := newSigner(t.seed, firstPuppet, 1).Public().NodeID()
+	stranger := testkit.NewSigner(t.seed, firstPuppet, 1).Public().NodeID()
 	for _, who := range []struct {
 		name string
 		id   hearsay.NodeID

@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/node"
+	"hearsay/testkit"
 )
 
 // One of three seeds lies: somebody has its key and the life of its disk, and says besides what its
@@ -69,7 +70,7 @@ type lyingSeat struct {
 	*siege
 	lie      *seatLie
 	seat     int // its machine
-	signer   *signer
+	signer   *testkit.Signer
 	sent     []hearsay.Raft       // by its node, to other seeds
 	snapshot *hearsay.LogSnapshot // the first that a seed has kept with somebody in
 	newest   *hearsay.LogSnapshot // that its node has kept
@@ -439,14 +440,14 @@ func (l *lyingSeat) bendHello(hello *hearsay.SeatHello) {
 	for i := l.w.config.Nodes; i < len(l.w.machines); i++ {
 		seat := l.seatOf(i)
 		if i != l.seat && l.random.IntN(2) == 0 {
-			seat.Key, seat.Life = l.signer.public, hearsay.Life{1}
+			seat.Key, seat.Life = l.signer.Public(), hearsay.Life{1}
 		}
 		hello.Seats = append(hello.Seats, seat)
 	}
 	victim := l.others()[l.random.IntN(len(l.others()))]
 	given := &hearsay.Ruling{
 		Epoch: l.w.check.ledger.epoch() + 1, Kind: hearsay.RulingSeat, Case: l.w.check.cases + hearsay.CasesAnEntry,
-		Seats: []hearsay.Seat{{Slot: l.seatOf(victim).Slot, Key: l.signer.public, Life: hearsay.Life{1}}},
+		Seats: []hearsay.Seat{{Slot: l.seatOf(victim).Slot, Key: l.signer.Public(), Life: hearsay.Life{1}}},
 	}
 	for i := range hearsay.QuorumOf(l.w.config.Seeds) {
 		b := hearsay.Ballot{Case: given.Case, About: given.About(l.w.id), Slot: uint8(i), Life: l.seatOf(l.w.config.Nodes + i).Life, Verdict: hearsay.BallotYes}

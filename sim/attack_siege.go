@@ -9,6 +9,7 @@ import (
 
 	"hearsay"
 	"hearsay/ring"
+	"hearsay/testkit"
 	"hearsay/wire"
 )
 
@@ -426,13 +427,13 @@ func (s *siege) replay(source, to int, b []byte) {
 }
 
 // identityOf is the signer of a machine's first identity.
-func (s *siege) identityOf(i int) *signer { return newSigner(s.w.config.Seed, i+1, 1) }
+func (s *siege) identityOf(i int) *testkit.Signer { return testkit.NewSigner(s.w.config.Seed, i+1, 1) }
 
 // ids are the identities of all members, as they are at their first start.
 func (t *trial) ids() []hearsay.NodeID {
 	ids := make([]hearsay.NodeID, t.attack.Nodes)
 	for i := range ids {
-		ids[i] = newSigner(t.seed, i+1, 1).Public().NodeID()
+		ids[i] = testkit.NewSigner(t.seed, i+1, 1).Public().NodeID()
 	}
 	return ids
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"hearsay/testkit"
+
 	"hearsay"
 )
 
@@ -59,7 +61,7 @@ func coversUp(number, dead int, from time.Duration) *twist {
 				return true
 			}
 			s := hearsay.Statement{Subject: victim, Incarnation: body.Incarnation, Round: body.Round, Verdict: hearsay.VerdictReachable, At: m.clock.at.Milliseconds()}
-			s.Sign(w.check.ledger.id(), newSigner(w.config.Seed, number, m.disks))
+			s.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, number, m.disks))
 			answer.Body = &s
 		case *hearsay.RelayReq:
 			if body.Target != victim || w.now < from {

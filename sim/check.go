@@ -8,6 +8,7 @@ import (
 	"hearsay"
 	"hearsay/clock"
 	"hearsay/overlay"
+	"hearsay/testkit"
 )
 
 // Rule is one of the rules that must always hold, as far as what is built
@@ -70,7 +71,7 @@ const (
 // says where the two do not fit. It changes nothing.
 type checker struct {
 	network    hearsay.NetworkID
-	verifier   signer
+	verifier   testkit.Signer
 	timeoutMin time.Duration // an answer within this counts for whoever pinged
 	strict     bool          // a false death breaks a rule
 

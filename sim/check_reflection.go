@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"hearsay"
+	"hearsay/testkit"
 	"hearsay/wire"
 )
 
@@ -24,7 +25,7 @@ func nowhere(number int) netip.AddrPort {
 // invent has a stranger tell a node of a member that is made up, at an address at
 // which nobody is.
 func (w *World) invent(to *machine) {
-	key := newSigner(w.config.Seed, firstPuppet+len(w.check.mentions.named), 1)
+	key := testkit.NewSigner(w.config.Seed, firstPuppet+len(w.check.mentions.named), 1)
 	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.Incarnation(epoch.Add(w.now).UnixMilli())}
 	claim.Card = hearsay.Card{Name: "nobody", Addr: nowhere(len(w.check.mentions.named)), Role: hearsay.RolePeer}
 	claim.Sign(w.id, key)

@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/testkit"
 )
 
 // court is a checker that has been told of some machines, and what a test
@@ -14,7 +15,7 @@ import (
 type court struct {
 	*checker
 	machines []machine
-	signers  []*signer
+	signers  []*testkit.Signer
 	lost     bool // what is to follow records never goes out
 }
 
@@ -23,7 +24,7 @@ func newCourt(machines int) *court {
 	for i := range machines {
 		m := newMachine(1, i)
 		m.disks = 1
-		s := newSigner(1, i+1, 1)
+		s := testkit.NewSigner(1, i+1, 1)
 		m.id = s.Public().NodeID()
 		m.identity = c.started(&m, s.Public(), 0)
 		c.machines, c.signers = append(c.machines, m), append(c.signers, s)

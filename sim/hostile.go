@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"hearsay/testkit"
+
 	"hearsay"
 )
 
@@ -65,7 +67,7 @@ func (w *World) untrue(m *machine, subject hearsay.NodeID, incarnation hearsay.I
 	if number, known := w.check.numbers[subject]; known && !w.check.identities[number].running {
 		s.Verdict = hearsay.VerdictReachable
 	}
-	s.Sign(w.check.ledger.id(), newSigner(w.config.Seed, int(m.index)+1, m.disks))
+	s.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, int(m.index)+1, m.disks))
 	return s
 }
 
@@ -92,7 +94,7 @@ func (h *hostile) steps(w *World, m *machine, e *hearsay.Effects) {
 		Suspected: epoch.Add(w.now - 5*time.Second).UnixMilli(), Condemned: epoch.Add(w.now).UnixMilli(),
 		Observers: 1, Needed: 1, Statements: []hearsay.Statement{w.untrue(m, one.id, incarnation, round)},
 	}}
-	report.Sign(w.check.ledger.id(), newSigner(w.config.Seed, int(m.index)+1, m.disks))
+	report.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, int(m.index)+1, m.disks))
 	e.Now = append(e.Now, hearsay.Packet{Addr: seed.addr, Stream: true, Body: report})
 	h.saysAway(w, m, e, to)
 	w.counts.Lies++
@@ -102,7 +104,7 @@ func (h *hostile) steps(w *World, m *machine, e *hearsay.Effects) {
 func (h *hostile) saysAway(w *World, m *machine, e *hearsay.Effects, to *machine) {
 	if last := w.check.ledger.last(m.id); last != nil {
 		own := hearsay.Away{Stay: hearsay.Stay{ID: m.id, Epoch: last.began}, Incarnation: w.check.identities[m.identity].claimed}
-		own.Sign(w.check.ledger.id(), newSigner(w.config.Seed, int(m.index)+1, m.disks))
+		own.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, int(m.index)+1, m.disks))
 		e.Now = append(e.Now, hearsay.Packet{Addr: to.addr, Body: &own})
 	}
 	if len(h.words) > 0 {

@@ -11,6 +11,7 @@ import (
 	"hearsay"
 	"hearsay/node"
 	"hearsay/store"
+	"hearsay/testkit"
 )
 
 // socketBuffer is how many packets wait for a paused process; what comes
@@ -124,7 +125,7 @@ func (w *World) start(m *machine, fresh bool) {
 	if m.life > 1 {
 		w.counts.Restarts++
 	}
-	signer := newSigner(w.config.Seed, int(m.owner)+1, m.ownerDisk)
+	signer := testkit.NewSigner(w.config.Seed, int(m.owner)+1, m.ownerDisk)
 	m.id = signer.Public().NodeID()
 	m.identity = w.check.started(m, signer.Public(), w.now)
 	w.fates.ended(m)

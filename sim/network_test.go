@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/node"
+	"hearsay/testkit"
 )
 
 // newWires makes a world whose machines have nodes that never speak: tests put
@@ -20,7 +21,7 @@ func newWires(change func(*Config)) *World {
 	w := NewWorld(config, nil)
 	for i := range w.machines {
 		m := &w.machines[i]
-		m.id = newSigner(1, i+1, 1).Public().NodeID()
+		m.id = testkit.NewSigner(1, i+1, 1).Public().NodeID()
 		m.node = new(node.Node)
 	}
 	w.queue = queue{}

@@ -9,6 +9,7 @@ import (
 
 	"hearsay"
 	"hearsay/node"
+	"hearsay/testkit"
 )
 
 // Plant is a bug planted on purpose, to prove that a checker bites: a campaign
@@ -293,7 +294,7 @@ func signUnreachable(w *World, m *machine, e *hearsay.Effects) {
 			if s, is := packets[i].Body.(*hearsay.Statement); is && s.Observer == m.id {
 				made := *s
 				made.Verdict = hearsay.VerdictUnreachable
-				made.Sign(w.check.ledger.id(), newSigner(w.config.Seed, int(m.index)+1, m.disks))
+				made.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, int(m.index)+1, m.disks))
 				packets[i].Body = &made
 			}
 		}

@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/node"
+	"hearsay/testkit"
 )
 
 // This file holds the planted bugs of networks with seeds.
@@ -120,7 +121,7 @@ func castForOthers(w *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 		b := &other.Ballots[0]
 		seed := &w.machines[w.config.Nodes+int(b.Slot)]
 		b.At++
-		b.Sign(w.check.ledger.id(), newSigner(w.config.Seed, int(seed.index)+1, seed.disks))
+		b.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, int(seed.index)+1, seed.disks))
 		e.Ruling = &other
 	}
 	return nil

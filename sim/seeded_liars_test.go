@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"hearsay/testkit"
+
 	"hearsay"
 )
 
@@ -56,7 +58,7 @@ func (l *liar) bends(w *World, from time.Duration) {
 
 // lies are forgeries to everybody, and what was said before.
 func (l *liar) lies(w *World) (lies []hearsay.Packet) {
-	own := newSigner(w.config.Seed, l.number, 1)
+	own := testkit.NewSigner(w.config.Seed, l.number, 1)
 	for _, victim := range l.victims {
 		one := &w.machines[victim-1]
 		last := w.check.ledger.last(one.id)
@@ -94,7 +96,7 @@ func (l *liar) evidence(w *World, one *machine) *hearsay.Evidence {
 	e := &hearsay.Evidence{
 		Subject: one.id, Incarnation: w.check.identities[one.identity].claimed, Round: hearsay.Round(l.sent + 1), Rule: hearsay.RuleMajority, Accuser: w.machines[l.number-1].id,
 	}
-	own := newSigner(w.config.Seed, l.number, 1)
+	own := testkit.NewSigner(w.config.Seed, l.number, 1)
 	for i := range w.config.Nodes {
 		s := hearsay.Statement{Subject: e.Subject, Incarnation: e.Incarnation, Round: e.Round, Verdict: hearsay.VerdictUnreachable}
 		s.Sign(w.check.ledger.id(), own)
@@ -110,7 +112,7 @@ func (l *liar) evidence(w *World, one *machine) *hearsay.Evidence {
 // all seeds.
 func (l *liar) ruling(w *World, stay hearsay.Stay) *hearsay.Rulings {
 	ruled := &w.check.ledger
-	own := newSigner(w.config.Seed, l.number, 1)
+	own := testkit.NewSigner(w.config.Seed, l.number, 1)
 	r := &hearsay.Ruling{Epoch: ruled.epoch() + 1, Kind: hearsay.RulingRemove, Stay: stay, Case: 1 << 40, Rule: hearsay.RuleTrial}
 	r.Previous = ruled.rulings[len(ruled.rulings)-1].hash
 	news := &hearsay.Rulings{}

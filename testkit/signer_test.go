@@ -1,4 +1,4 @@
-package sim
+package testkit
 
 import (
 	"testing"
@@ -8,12 +8,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-var _ hearsay.Signer = (*signer)(nil)
+var _ hearsay.Signer = (*Signer)(nil)
 
 // Whatever bit of message or signature changes, or the key: it does not hold.
 func TestSignerTellsForgeries(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		one, other := newSigner(1, 1, 1), newSigner(1, 2, 1)
+		one, other := NewSigner(1, 1, 1), NewSigner(1, 2, 1)
 		message := rapid.SliceOfN(rapid.Byte(), 1, 200).Draw(t, "message")
 		signature := one.Sign(message)
 		if !other.Verify(one.Public(), message, signature) {
@@ -44,7 +44,7 @@ func TestIdentitiesDiffer(t *testing.T) {
 	for seed := range uint64(3) {
 		for machine := 1; machine <= 20; machine++ {
 			for disk := 1; disk <= 3; disk++ {
-				seen[newSigner(seed, machine, disk).Public().NodeID()] = true
+				seen[NewSigner(seed, machine, disk).Public().NodeID()] = true
 			}
 		}
 	}
@@ -54,12 +54,12 @@ func TestIdentitiesDiffer(t *testing.T) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	s := newSigner(1, 1, 1)
+	s := NewSigner(1, 1, 1)
 	message := make([]byte, 150) // about what a claim's signature covers
 	signature := s.Sign(message)
 	b.ReportAllocs()
 	for b.Loop() {
-		if !s.Verify(s.public, message, signature) {
+		if !s.Verify(s.Public(), message, signature) {
 			b.Fatal("does not hold")
 		}
 	}

@@ -1,4 +1,5 @@
-package sim
+// Package testkit has what simulators and tests stand on: signers that cost little.
+package testkit
 
 import (
 	"crypto/sha256"
@@ -8,28 +9,28 @@ import (
 	"hearsay"
 )
 
-// signer signs with a keyed hash instead of Ed25519, which is a thousand times
-// slower: verifying is signing again. Whoever knows the public key could sign,
+// Signer signs with a keyed hash instead of Ed25519, which is a thousand times
+// slower: verifying is signing again. Knowing the public key is enough to sign,
 // but no simulated node does so for another.
-type signer struct{ public hearsay.PublicKey }
+type Signer struct{ public hearsay.PublicKey }
 
-// newSigner makes the signer of one identity of one machine.
-func newSigner(seed uint64, machine, identity int) *signer {
+// NewSigner makes the signer of one identity of one machine: the same arguments give the same key.
+func NewSigner(seed uint64, machine, identity int) *Signer {
 	b := append(make([]byte, 0, 64), "hearsay sim key\x00"...)
 	b = binary.BigEndian.AppendUint64(b, seed)
 	b = binary.BigEndian.AppendUint64(b, uint64(machine))
 	b = binary.BigEndian.AppendUint64(b, uint64(identity))
-	return &signer{public: sha256.Sum256(b)}
+	return &Signer{public: sha256.Sum256(b)}
 }
 
 // Public implements hearsay.Signer.
-func (s *signer) Public() hearsay.PublicKey { return s.public }
+func (s *Signer) Public() hearsay.PublicKey { return s.public }
 
 // Sign implements hearsay.Signer.
-func (s *signer) Sign(message []byte) hearsay.Signature { return keyedHash(s.public, message) }
+func (s *Signer) Sign(message []byte) hearsay.Signature { return keyedHash(s.public, message) }
 
 // Verify implements hearsay.Signer.
-func (s *signer) Verify(key hearsay.PublicKey, message []byte, signature hearsay.Signature) bool {
+func (s *Signer) Verify(key hearsay.PublicKey, message []byte, signature hearsay.Signature) bool {
 	return !key.IsZero() && keyedHash(key, message) == signature
 }
 
