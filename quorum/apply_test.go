@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
@@ -49,8 +50,8 @@ func entriesOf(m *machine) (log [][]byte) {
 	return log
 }
 
-// apply carries out an entry.
-func (s *state) apply(index uint64, data []byte) (changes []change) {
+// applyEntry carries out an entry.
+func applyEntry(s *state, index uint64, data []byte) (changes []change) {
 	commands, _ := readEntry(data)
 	for i := range commands {
 		changes = append(changes, s.carry(caseID(index, i), &commands[i])...)
@@ -66,7 +67,7 @@ func TestApplyIsPure(t *testing.T) {
 	apply := func(s *state, from int) [][]byte {
 		var changes [][]byte
 		for i, data := range log[from:] {
-			for _, c := range s.apply(uint64(from+i+2), data) {
+			for _, c := range applyEntry(s, uint64(from+i+2), data) {
 				if c.ruling != nil {
 					changes = append(changes, c.ruling.AppendBinary(nil))
 				}
@@ -83,7 +84,7 @@ func TestApplyIsPure(t *testing.T) {
 	for at := range log {
 		half := newState(testNetwork, signer, seats)
 		for i, data := range log[:at] {
-			half.apply(uint64(i+2), data)
+			applyEntry(half, uint64(i+2), data)
 		}
 		first := int(half.epoch)
 		taken := half.appendSnapshot(nil)
@@ -117,8 +118,8 @@ func TestApplyTakesAnything(t *testing.T) {
 		if random.IntN(8) == 0 && len(data) > 0 {
 			data = data[:random.IntN(len(data))]
 		}
-		a.apply(uint64(i+2), data)
-		b.apply(uint64(i+2), data)
+		applyEntry(a, uint64(i+2), data)
+		applyEntry(b, uint64(i+2), data)
 	}
 	if !bytes.Equal(a.appendSnapshot(nil), b.appendSnapshot(nil)) {
 		t.Error("the same entries came to two states")
@@ -150,7 +151,7 @@ func newBench(t *testing.T, n int) *bench {
 func (b *bench) do(c command) []change {
 	c.seen = b.index
 	b.index++
-	return b.apply(b.index, appendEntry(nil, []command{c}))
+	return b.carry(caseID(b.index, 0), &c)
 }
 
 func (b *bench) open(c command) *openCase {
@@ -179,9 +180,10 @@ func last(changes []change) outcome {
 }
 
 func (b *bench) admit(n int) command {
-	p := &person{n: n, key: newKeyed(uint64(500 + n)), at: hearsay.Incarnation(1000 + n)}
-	p.addr = seedAddr(100 + n)
-	return command{op: opAdmit, claim: *p.claim()}
+	c := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.Incarnation(1000 + n)}
+	c.Card = hearsay.Card{Name: fmt.Sprintf("p%d", n), Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(n + 101)}), 5000), Role: hearsay.RolePeer}
+	c.Sign(testNetwork, newKeyed(uint64(500+n)))
+	return command{op: opAdmit, claim: c}
 }
 
 // member admits one, and gives its stay.
@@ -328,8 +330,10 @@ func TestStaysDoNotComeBack(t *testing.T) {
 	if last(b.do(opening)) != outRefused {
 		t.Error("its old claim brings it back")
 	}
-	p := &person{n: 1, key: newKeyed(501), at: opening.claim.Incarnation + 1, addr: opening.claim.Card.Addr}
-	c := b.open(command{op: opAdmit, claim: *p.claim()})
+	again := opening.claim
+	again.Incarnation++
+	again.Sign(testNetwork, newKeyed(501))
+	c := b.open(command{op: opAdmit, claim: again})
 	for slot := range 2 {
 		b.do(command{op: opBallot, ballot: b.ballot(c, slot, hearsay.BallotYes)})
 	}
@@ -337,8 +341,8 @@ func TestStaysDoNotComeBack(t *testing.T) {
 	if next == nil || next.Stay == stay || next.Stay.Epoch != 3 {
 		t.Fatalf("it is not a new stay: %+v", next)
 	}
-	if again := b.do(command{op: opLeave, leave: l}); len(again) > 0 || !b.members.has(next.Stay) {
-		t.Errorf("the leave of the old stay, which several seeds may have taken, ends the new one, or is told of: %v", again)
+	if told := b.do(command{op: opLeave, leave: l}); len(told) > 0 || !b.members.has(next.Stay) {
+		t.Errorf("the leave of the old stay, which several seeds may have taken, ends the new one, or is told of: %v", told)
 	}
 	if last(b.do(command{op: opRemove, stay: stay, rule: hearsay.RuleTrial})) != outRefused {
 		t.Error("a report of the old stay opens a case about the new one")
@@ -405,19 +409,19 @@ func TestReasonsArePlain(t *testing.T) {
 	p := &person{n: 9, key: newKeyed(99), addr: netip.MustParseAddrPort("10.1.7.7:6000"), at: hearsay.Incarnation(w.now.UnixMilli())}
 	for why, want := range map[string]outcome{"it answers at 10.1.7.7:6000": outBalloted, "it answers\x1b[2J": outRefused, "\u202eno": outRefused, "\xff": outRefused} {
 		s := readSnapshot(testNetwork, q.signer, q.state.appendSnapshot(nil))
-		opened := s.apply(1000, appendEntry(nil, []command{{op: opAdmit, claim: *p.claim()}}))
+		opened := applyEntry(s, 1000, appendEntry(nil, []command{{op: opAdmit, claim: *p.claim()}}))
 		if len(opened) != 1 || opened[0].outcome != outOpened {
 			t.Fatalf("no case is opened: %+v", opened)
 		}
 		c := opened[0].c
 		b := hearsay.Ballot{Case: c.id, About: c.about, Stay: c.stay(), Life: s.seats[0].Life, Verdict: hearsay.BallotYes, Why: why}
 		b.Sign(q.Ledger(), w.machines[0].signer)
-		cast := s.apply(1001, appendEntry(nil, []command{{op: opBallot, ballot: b}}))
+		cast := applyEntry(s, 1001, appendEntry(nil, []command{{op: opBallot, ballot: b}}))
 		if len(cast) != 1 || cast[0].outcome != want {
 			t.Errorf("a ballot with the reason %q comes to %+v", why, cast)
 		}
-		barred := s.apply(1002, appendEntry(nil, []command{{op: opBar, id: p.id(), why: why}}))
-		lifted := s.apply(1003, appendEntry(nil, []command{{op: opLift, id: p.id(), seen: 1002, why: why}}))
+		barred := applyEntry(s, 1002, appendEntry(nil, []command{{op: opBar, id: p.id(), why: why}}))
+		lifted := applyEntry(s, 1003, appendEntry(nil, []command{{op: opLift, id: p.id(), seen: 1002, why: why}}))
 		if taken := want == outBalloted; (len(barred) > 0) != taken || (len(lifted) > 0) != taken {
 			t.Errorf("a bar with the reason %q comes to %+v, and its end to %+v", why, barred, lifted)
 		}
