@@ -86,7 +86,7 @@ type checker struct {
 	falseDeaths int
 	gossip      gossip
 	peers       int // machines that are no seeds
-	ledger      ledger
+	ledger      ledgerModel
 	linksMost   int    // of a node
 	ofSource    int    // newcomers from one, most
 	well        []bool // by machine: nobody may remove it; nil: none

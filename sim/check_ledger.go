@@ -15,9 +15,9 @@ import (
 // told: until a quorum has said so, those by default do. Guess: many retries.
 const limitsAgreed = 20 * time.Second
 
-// ledger is what has been ruled, as the first node has told it after it was
+// ledgerModel is what has been ruled, as the first node has told it after it was
 // durable there, and what seeds have cast.
-type ledger struct {
+type ledgerModel struct {
 	network hearsay.NetworkID
 	began   hearsay.Hash  // what is signed names it (LedgerID.Founding); zero in an open network
 	since   time.Duration // when the first ruling was told
@@ -71,25 +71,25 @@ func (r *present) set(stay hearsay.Stay, in bool) {
 	r.hashes[stay.ID[0]] = hearsay.HashBucket(*b)
 }
 
-func newLedger(network hearsay.NetworkID, seeds int) ledger {
-	return ledger{network: network, seeds: seeds, of: make(map[hearsay.NodeID][]int32), from: make(map[netip.Addr]int), votes: newVotes()}
+func newLedger(network hearsay.NetworkID, seeds int) ledgerModel {
+	return ledgerModel{network: network, seeds: seeds, of: make(map[hearsay.NodeID][]int32), from: make(map[netip.Addr]int), votes: newVotes()}
 }
 
 // id is what is signed in this ledger is about.
-func (l *ledger) id() hearsay.LedgerID {
+func (l *ledgerModel) id() hearsay.LedgerID {
 	return hearsay.LedgerID{Network: l.network, Founding: l.began}
 }
 
 // epoch is the newest that was told.
-func (l *ledger) epoch() hearsay.Epoch { return hearsay.Epoch(len(l.rulings)) }
+func (l *ledgerModel) epoch() hearsay.Epoch { return hearsay.Epoch(len(l.rulings)) }
 
 // has reports whether this is the ruling of an epoch.
-func (l *ledger) has(at hearsay.Epoch, hash hearsay.Hash) bool {
+func (l *ledgerModel) has(at hearsay.Epoch, hash hearsay.Hash) bool {
 	return at > 0 && at <= l.epoch() && l.rulings[at-1].hash == hash
 }
 
 // newFrom counts the members from a source that had not been removed before.
-func (l *ledger) newFrom(source netip.Addr) (n int) {
+func (l *ledgerModel) newFrom(source netip.Addr) (n int) {
 	for i := range l.stays {
 		if s := &l.stays[i]; s.ended == 0 && s.source == source && !s.back {
 			n++
@@ -99,7 +99,7 @@ func (l *ledger) newFrom(source netip.Addr) (n int) {
 }
 
 // last gives the newest stay of a node, or nil.
-func (l *ledger) last(id hearsay.NodeID) *lasting {
+func (l *ledgerModel) last(id hearsay.NodeID) *lasting {
 	if all := l.of[id]; len(all) > 0 {
 		return &l.stays[all[len(all)-1]]
 	}
@@ -108,7 +108,7 @@ func (l *ledger) last(id hearsay.NodeID) *lasting {
 
 // in reports whether a node is in as of an epoch, and whether it ever was
 // before.
-func (l *ledger) in(id hearsay.NodeID, at hearsay.Epoch) (in, was bool) {
+func (l *ledgerModel) in(id hearsay.NodeID, at hearsay.Epoch) (in, was bool) {
 	for _, number := range l.of[id] {
 		if s := l.stays[number]; s.began <= at {
 			in, was = s.holds(at), true
@@ -331,7 +331,7 @@ func (c *checker) listing(m *machine, t *telling, now time.Duration) {
 	}
 	l, at := &c.ledger, c.views[m.index].epoch
 	if t.old != nil {
-		l = &t.old.ledger
+		l = &t.old.ledgerModel
 	}
 	in, was := l.in(t.subject, at)
 	ended := false

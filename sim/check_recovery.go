@@ -18,7 +18,7 @@ import (
 
 // givenUp is a ledger as it was when it was cut back.
 type givenUp struct {
-	ledger
+	ledgerModel
 	kept hearsay.Epoch // up to it this is the present ledger, too
 }
 
@@ -36,9 +36,9 @@ func (c *checker) ruined(left *machine) {
 }
 
 // followed gives the ledger that a node follows.
-func (c *checker) followed(m *machine) *ledger {
+func (c *checker) followed(m *machine) *ledgerModel {
 	if old := c.views[m.index].old; old != nil {
-		return &old.ledger
+		return &old.ledgerModel
 	}
 	return &c.ledger
 }
@@ -108,8 +108,8 @@ func (c *checker) anew(m *machine, r *hearsay.Ruling, now time.Duration) {
 }
 
 // cut gives what is kept of it.
-func (g *givenUp) cut() ledger {
-	l := g.ledger
+func (g *givenUp) cut() ledgerModel {
+	l := g.ledgerModel
 	l.rulings, l.stays = slices.Clone(g.rulings[:g.kept]), nil
 	l.of, l.from, l.roster = make(map[hearsay.NodeID][]int32), make(map[netip.Addr]int), present{}
 	ids := make([]hearsay.NodeID, len(g.stays))

@@ -108,7 +108,7 @@ func TestGivenUpIsHeldTo(t *testing.T) {
 			for w.counts.Recoveries == 0 {
 				w.RunUntil(w.now + 100*time.Millisecond)
 			}
-			if len(w.check.before) != 1 || w.check.followed(n1) != &w.check.before[0].ledger {
+			if len(w.check.before) != 1 || w.check.followed(n1) != &w.check.before[0].ledgerModel {
 				t.Fatalf("n1 does not follow what was given up: %d", len(w.check.before))
 			}
 			c.does(w, n1)
