@@ -78,8 +78,8 @@ type TopologyNode struct {
 	State hearsay.State  `json:"state"`
 }
 
-// status is the answer of a request that has nothing else to say.
-type status struct {
+// Status is the answer of a request that has nothing else to say.
+type Status struct {
 	Status string `json:"status"`
 	Why    string `json:"why,omitempty"` // of one barred before: the reason, which stands
 }

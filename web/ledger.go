@@ -95,8 +95,8 @@ type Bar struct {
 	Why  string         `json:"why"`
 }
 
-// barring is the body of POST /v1/bars.
-type barring struct {
+// Barring is the body of POST /v1/bars.
+type Barring struct {
 	Name string `json:"name"`
 	Why  string `json:"why"`
 }
@@ -390,7 +390,7 @@ func seedsOf(seeds []hearsay.SeedStatus) string {
 }
 
 func (a *api) postBar(w http.ResponseWriter, r *http.Request) *problem {
-	asked, p := body[barring](w, r, `"name" and "why"`)
+	asked, p := body[Barring](w, r, `"name" and "why"`)
 	if p != nil {
 		return p
 	}
@@ -401,11 +401,11 @@ func (a *api) postBar(w http.ResponseWriter, r *http.Request) *problem {
 		return badRequest("why: %v", err)
 	}
 	before := a.backend.Barred()
-	done := func() status {
+	done := func() Status {
 		if grown := addedTo(before, a.backend.Barred()); grown {
-			return status{Status: "barred"}
+			return Status{Status: "barred"}
 		}
-		known := status{Status: "barred before"}
+		known := Status{Status: "barred before"}
 		for _, b := range before {
 			if b.Name == asked.Name || strings.HasPrefix(b.ID.String(), strings.ToLower(asked.Name)) {
 				known.Why = b.Why
@@ -424,11 +424,11 @@ func (a *api) deleteBar(w http.ResponseWriter, r *http.Request) *problem {
 		return badRequest("%v", err)
 	}
 	before := a.backend.Barred()
-	done := func() status {
+	done := func() Status {
 		if shrunk := addedTo(a.backend.Barred(), before); shrunk {
-			return status{Status: "lifted"}
+			return Status{Status: "lifted"}
 		}
-		return status{Status: "not barred"}
+		return Status{Status: "not barred"}
 	}
 	return a.decided(w, r, done, func(ctx context.Context) error { return a.backend.Lift(ctx, name) })
 }
@@ -442,7 +442,7 @@ func addedTo(lacks, has []hearsay.Bar) bool {
 
 // decided has the seeds decide something, and says when they have, what that
 // has done.
-func (a *api) decided(w http.ResponseWriter, r *http.Request, done func() status, ask func(context.Context) error) *problem {
+func (a *api) decided(w http.ResponseWriter, r *http.Request, done func() Status, ask func(context.Context) error) *problem {
 	if p := a.refusePeer(); p != nil {
 		return p
 	}

@@ -347,11 +347,11 @@ func (a *api) postLeave(w http.ResponseWriter, r *http.Request) *problem {
 	if err := a.backend.Leave(ctx); err != nil {
 		return problemOf(err)
 	}
-	return answer(w, http.StatusAccepted, status{Status: "left"})
+	return answer(w, http.StatusAccepted, Status{Status: "left"})
 }
 
 func (a *api) getHealthz(w http.ResponseWriter, _ *http.Request) *problem {
-	return answer(w, http.StatusOK, status{Status: "alive"})
+	return answer(w, http.StatusOK, Status{Status: "alive"})
 }
 
 // getReadyz says whether this node is in: a peer by the word of the others, or
@@ -405,7 +405,7 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	if troubles != "" {
 		words = append(words, troubles)
 	}
-	return answer(w, http.StatusOK, status{Status: strings.Join(words, "; ")})
+	return answer(w, http.StatusOK, Status{Status: strings.Join(words, "; ")})
 }
 
 // noQuorum says what it means that no quorum of seeds is heard, and why it is so

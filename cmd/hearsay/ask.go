@@ -3,10 +3,10 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,20 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"hearsay"
+	"hearsay/client"
 	"hearsay/web"
 )
-
-// caseFile is what is shown of the answer of /v1/members/{name}/case; of one
-// never in, that is all.
-type caseFile struct {
-	Member struct {
-		ID hearsay.NodeID `json:"id"` // zero: of nobody
-	} `json:"member"`
-	Verdict string         `json:"verdict"`
-	Summary string         `json:"summary"`
-	Nearest string         `json:"nearest"`
-	Steps   []hearsay.Step `json:"steps"`
-}
 
 func newMembers() *cobra.Command {
 	var from asking
@@ -38,7 +27,7 @@ func newMembers() *cobra.Command {
 its clock. The dead and those who left stay listed until they are forgotten.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(cmd, &from, "list members", "/v1/members", printMembers)
+			return show(cmd, &from, "list members", (*client.Client).Members, printMembers)
 		},
 	}
 	from.addFlags(cmd)
@@ -60,9 +49,11 @@ nobody of that name is known.`,
 			if err := hearsay.CheckName(args[0]); err != nil {
 				return wrongUsage(cmd, err)
 			}
-			path := "/v1/members/" + url.PathEscape(args[0]) + "/case"
 			what := "tell why of " + args[0]
-			return showOr(cmd, &from, what, path, func(out io.Writer, file caseFile) error {
+			tell := func(c *client.Client, ctx context.Context) (client.Answer[hearsay.CaseFile], error) {
+				return c.Case(ctx, args[0])
+			}
+			return showOr(cmd, &from, what, tell, func(out io.Writer, file hearsay.CaseFile) error {
 				if file.Member.ID.IsZero() {
 					return fmt.Errorf("%s: %s", what, oneLine(file.Summary))
 				}
@@ -77,10 +68,12 @@ nobody of that name is known.`,
 	return cmd
 }
 
-// show asks for path and prints the answer: as it came with --json, else as
-// print has it.
-func show[T any](cmd *cobra.Command, from *asking, what, path string, print func(io.Writer, T)) error {
-	return showOr(cmd, from, what, path, func(out io.Writer, answer T) error {
+// asks asks a node for something.
+type asks[T any] = func(*client.Client, context.Context) (client.Answer[T], error)
+
+// show asks and prints the answer: as it came with --json, else as print has it.
+func show[T any](cmd *cobra.Command, from *asking, what string, ask asks[T], print func(io.Writer, T)) error {
+	return showOr(cmd, from, what, ask, func(out io.Writer, answer T) error {
 		if !from.json {
 			print(out, answer)
 		}
@@ -88,28 +81,24 @@ func show[T any](cmd *cobra.Command, from *asking, what, path string, print func
 	})
 }
 
-// showOr asks for path and prints the answer, if that was asked for with --json; what
+// showOr asks and prints the answer, if that was asked for with --json; what
 // else there is to do the caller does.
-func showOr[T any](cmd *cobra.Command, from *asking, what, path string, print func(io.Writer, T) error) error {
+func showOr[T any](cmd *cobra.Command, from *asking, what string, ask asks[T], print func(io.Writer, T) error) error {
 	c, err := from.client(cmd)
 	if err != nil {
 		return err
 	}
-	body, err := c.get(cmd.Context(), path)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	answer, err := decode[T](c, body)
+	answer, err := ask(c, cmd.Context())
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	out := cmd.OutOrStdout()
 	if from.json {
-		if err := printJSON(out, body); err != nil {
+		if err := printJSON(out, answer.JSON); err != nil {
 			return err
 		}
 	}
-	return print(out, answer)
+	return print(out, answer.Value)
 }
 
 // printJSON prints a JSON text as one line.
@@ -136,7 +125,7 @@ func printMembers(out io.Writer, answer web.Members) {
 	table.Flush()
 }
 
-func printCase(out io.Writer, file caseFile) {
+func printCase(out io.Writer, file hearsay.CaseFile) {
 	fmt.Fprintln(out, cmp.Or(file.Summary, file.Verdict))
 	if file.Nearest != "" {
 		fmt.Fprintln(out, "\nWhat would change it: "+file.Nearest)
@@ -177,45 +166,34 @@ func newStatus() *cobra.Command {
 	return cmd
 }
 
-func printStatus(cmd *cobra.Command, c *client, asJSON bool) error {
-	selfBody, err := c.get(cmd.Context(), "/v1/self")
+func printStatus(cmd *cobra.Command, c *client.Client, asJSON bool) error {
+	node, err := c.Self(cmd.Context())
 	if err != nil {
 		return err
 	}
-	statsBody, err := c.get(cmd.Context(), "/v1/stats")
+	figures, err := c.Stats(cmd.Context())
 	if err != nil {
 		return err
 	}
-	authorityBody, err := c.get(cmd.Context(), "/v1/authority")
+	seeds, err := c.Authority(cmd.Context())
 	if err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
 	if asJSON {
-		return printJSON(out, fmt.Appendf(nil, "{\"self\":%s,\"authority\":%s,\"stats\":%s}", selfBody, authorityBody, statsBody))
+		return printJSON(out, fmt.Appendf(nil, "{\"self\":%s,\"authority\":%s,\"stats\":%s}", node.JSON, seeds.JSON, figures.JSON))
 	}
-	authority, err := decode[hearsay.Authority](c, authorityBody)
-	if err != nil {
-		return err
-	}
-	node, err := decode[web.Self](c, selfBody)
-	if err != nil {
-		return err
-	}
-	stats, err := decode[hearsay.Stats](c, statsBody)
-	if err != nil {
-		return err
-	}
+	authority, stats := &seeds.Value, &figures.Value
 	table := newTable(out)
-	printSelf(table, &node)
-	printAuthority(table, &authority)
+	printSelf(table, &node.Value)
+	printAuthority(table, authority)
 	if alone := stats.Alone(); alone != "" && !authority.Seeded {
 		fmt.Fprintf(table, "ALONE\t%s\n", strings.TrimPrefix(alone, "alone: "))
 	}
 	for _, trouble := range stats.Troubles() {
 		fmt.Fprintf(table, "TROUBLE\t%s\n", oneLine(trouble))
 	}
-	printStats(table, &stats)
+	printStats(table, stats)
 	return table.Flush()
 }
 
@@ -339,14 +317,14 @@ gone and the seeds remove it.`,
 			if err != nil {
 				return err
 			}
-			body, err := c.post(cmd.Context(), "/v1/leave", nil)
+			left, err := c.Leave(cmd.Context())
 			if err != nil {
 				return fmt.Errorf("leave: %w", err)
 			}
 			if from.json {
-				return printJSON(cmd.OutOrStdout(), body)
+				return printJSON(cmd.OutOrStdout(), left.JSON)
 			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "the node at %s has left\n", c.base)
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "the node at %s has left\n", c.Base())
 			return err
 		},
 	}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"hearsay/client"
+
 	"github.com/spf13/cobra"
 
 	"hearsay"
@@ -52,9 +54,9 @@ type eventPrinter struct {
 }
 
 // follow prints events until the context ends.
-func (p *eventPrinter) follow(ctx context.Context, c *client, progress io.Writer) error {
-	lost := func(err error) { fmt.Fprintf(progress, "lost %s (%v), trying again\n", c.base, err) }
-	for s, err := range c.follow(ctx, lost) {
+func (p *eventPrinter) follow(ctx context.Context, c *client.Client, progress io.Writer) error {
+	lost := func(err error) { fmt.Fprintf(progress, "lost %s (%v), trying again\n", c.Base(), err) }
+	for s, err := range c.Follow(ctx, lost) {
 		if err != nil {
 			return err
 		}
@@ -66,9 +68,9 @@ func (p *eventPrinter) follow(ctx context.Context, c *client, progress io.Writer
 }
 
 // recent prints the events that the node keeps.
-func (p *eventPrinter) recent(ctx context.Context, c *client) error {
-	for s, err := range c.stream(ctx, "") {
-		if s.name == streamTold || err != nil && ctx.Err() != nil {
+func (p *eventPrinter) recent(ctx context.Context, c *client.Client) error {
+	for s, err := range c.Events(ctx, "") {
+		if s.Name == client.Told || err != nil && ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
@@ -82,15 +84,15 @@ func (p *eventPrinter) recent(ctx context.Context, c *client) error {
 }
 
 // print prints one event; snapshots are what `members` is for.
-func (p *eventPrinter) print(c *client, s streamed) error {
-	if s.name != "" {
+func (p *eventPrinter) print(c *client.Client, s client.Message) error {
+	if s.Name != "" {
 		return nil
 	}
 	if p.json {
-		_, err := fmt.Fprintf(p.out, "%s\n", s.data)
+		_, err := fmt.Fprintf(p.out, "%s\n", s.Data)
 		return err
 	}
-	event, err := decode[hearsay.Event](c, s.data)
+	event, err := client.Decode[hearsay.Event](c, s.Data)
 	if err != nil {
 		return err
 	}

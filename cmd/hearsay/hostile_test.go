@@ -81,7 +81,7 @@ func villain(t *testing.T, text string) *httptest.Server {
 	}
 	give("GET /v1/self", stuffed[web.Self](t, text))
 	give("GET /v1/members", stuffed[web.Members](t, text))
-	give("GET /v1/members/{name}/case", stuffed[caseFile](t, text))
+	give("GET /v1/members/{name}/case", stuffed[hearsay.CaseFile](t, text))
 	give("POST /v1/members/{name}/remove", stuffed[web.Outcome](t, text))
 	give("GET /v1/authority", stuffed[hearsay.Authority](t, text))
 	give("GET /v1/ledger", stuffed[web.Ledger](t, text))

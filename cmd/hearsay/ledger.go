@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hearsay"
+	"hearsay/client"
 	"hearsay/web"
 )
 
@@ -67,21 +66,18 @@ type pageWriter interface {
 
 // eachPage asks for the ledger from an epoch on, and writes it page by page:
 // no more than one is in memory.
-func eachPage(ctx context.Context, c *client, from hearsay.Epoch, fresh bool, list pageWriter) error {
+func eachPage(ctx context.Context, c *client.Client, from hearsay.Epoch, fresh bool, list pageWriter) error {
 	for {
-		path := fmt.Sprintf("/v1/ledger?from=%d", from)
-		if fresh {
-			path += "&fresh=1"
-		}
-		l, err := getJSON[web.Ledger](ctx, c, path)
+		answer, err := c.Ledger(ctx, from, fresh)
 		if err != nil {
 			return err
 		}
-		if err := list.page(&l); err != nil {
+		l := &answer.Value
+		if err := list.page(l); err != nil {
 			return err
 		}
 		if l.Next <= from {
-			return list.end(&l)
+			return list.end(l)
 		}
 		from = l.Next
 	}
@@ -193,30 +189,22 @@ NAME is a name, an id, or the beginning of an id. Exit code 1 if it stays in.`,
 			if err != nil {
 				return err
 			}
-			c.patience = decideTimeout
-			body, err := c.post(cmd.Context(), "/v1/members/"+url.PathEscape(args[0])+"/remove", nil)
+			outcome, err := c.Remove(cmd.Context(), args[0])
 			if err != nil {
 				return saidOnce("remove "+args[0], err)
 			}
-			outcome, err := decode[web.Outcome](c, body)
-			if err != nil {
-				return fmt.Errorf("remove %s: %w", args[0], err)
-			}
-			return tellOutcome(cmd.OutOrStdout(), args[0], &outcome, body, from.json)
+			return tellOutcome(cmd.OutOrStdout(), args[0], &outcome, from.json)
 		},
 	}
 	from.addFlags(cmd)
 	return cmd
 }
 
-// decideTimeout is how long is waited for seeds to decide: more than the 15 s
-// after which a node gives up itself.
-const decideTimeout = 20 * time.Second
-
 // tellOutcome tells what the seeds decided of a removal.
-func tellOutcome(out io.Writer, name string, o *web.Outcome, body []byte, asJSON bool) error {
+func tellOutcome(out io.Writer, name string, answer *client.Answer[web.Outcome], asJSON bool) error {
+	o := &answer.Value
 	if asJSON {
-		if err := printJSON(out, body); err != nil {
+		if err := printJSON(out, answer.JSON); err != nil {
 			return err
 		}
 	}
@@ -246,7 +234,7 @@ func undecided(name, why, hint string) error {
 }
 
 // checkedClient makes the client of a command about a member.
-func checkedClient(cmd *cobra.Command, from *asking, name string) (*client, error) {
+func checkedClient(cmd *cobra.Command, from *asking, name string) (*client.Client, error) {
 	if err := hearsay.CheckName(name); err != nil {
 		return nil, wrongUsage(cmd, err)
 	}
@@ -285,21 +273,18 @@ whole id. Ask a seed: name its --http address with --node.`,
 				return wrongUsage(cmd, errors.New("--why goes with NAME, whom to bar"))
 			case hearsay.CheckWhy(why) != nil:
 				return wrongUsage(cmd, fmt.Errorf("--why: %w", hearsay.CheckWhy(why)))
-			case list && fresh:
-				return show(cmd, &from, "list who is barred", "/v1/bars?fresh=1", printBars)
 			case list:
-				return show(cmd, &from, "list who is barred", "/v1/bars", printBars)
+				bars := func(c *client.Client, ctx context.Context) (client.Answer[web.Bars], error) {
+					return c.Bars(ctx, fresh)
+				}
+				return show(cmd, &from, "list who is barred", bars, printBars)
 			case lift != "":
-				return operate(cmd, &from, lift, "lift the bar of "+lift, func(ctx context.Context, c *client) ([]byte, error) {
-					return c.ask(ctx, "DELETE", "/v1/bars/"+url.PathEscape(lift), nil)
+				return operate(cmd, &from, lift, "lift the bar of "+lift, func(c *client.Client, ctx context.Context) (client.Answer[web.Status], error) {
+					return c.Lift(ctx, lift)
 				})
 			}
-			return operate(cmd, &from, args[0], "bar "+args[0], func(ctx context.Context, c *client) ([]byte, error) {
-				text, err := json.Marshal(map[string]string{"name": args[0], "why": why})
-				if err != nil {
-					return nil, err
-				}
-				return c.post(ctx, "/v1/bars", text)
+			return operate(cmd, &from, args[0], "bar "+args[0], func(c *client.Client, ctx context.Context) (client.Answer[web.Status], error) {
+				return c.Bar(ctx, args[0], why)
 			})
 		},
 	}
@@ -312,25 +297,20 @@ whole id. Ask a seed: name its --http address with --node.`,
 }
 
 // operate has a seed do something, and says that it is done.
-func operate(cmd *cobra.Command, from *asking, name, what string, ask func(context.Context, *client) ([]byte, error)) error {
+func operate(cmd *cobra.Command, from *asking, name, what string, ask asks[web.Status]) error {
 	c, err := checkedClient(cmd, from, name)
 	if err != nil {
 		return err
 	}
-	c.patience = decideTimeout
-	body, err := ask(cmd.Context(), c)
+	answer, err := ask(c, cmd.Context())
 	if err != nil {
 		return saidOnce(what, err)
 	}
 	if from.json {
-		return printJSON(cmd.OutOrStdout(), body)
-	}
-	done, err := decode[struct{ Status, Why string }](c, body)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return printJSON(cmd.OutOrStdout(), answer.JSON)
 	}
 	words := "done"
-	switch {
+	switch done := &answer.Value; {
 	case done.Status == "not barred":
 		words = "it was not barred"
 	case done.Status == "barred before" && done.Why == "":

@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"time"
 
+	"hearsay/client"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -224,6 +226,8 @@ func errorLine(err error) string {
 	line := err.Error()
 	if hinted, ok := errors.AsType[hintedError](err); ok {
 		line += "; hint: " + hinted.hint
+	} else if failed, ok := errors.AsType[*client.Error](err); ok && hints[failed.Reason] != "" {
+		line += "; hint: " + hints[failed.Reason]
 	}
 	return oneLine(line)
 }

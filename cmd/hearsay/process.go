@@ -18,6 +18,7 @@ import (
 
 	"hearsay"
 	"hearsay/agent"
+	"hearsay/client"
 )
 
 const (
@@ -48,7 +49,7 @@ type process struct {
 	dir    string // its data and its log
 	again  string // the command line that starts it again
 	said   readyLine
-	client *client // to ask it; nil until it is ready
+	client *client.Client // to ask it; nil until it is ready
 
 	cmd   *exec.Cmd
 	ready chan readyLine
@@ -105,7 +106,7 @@ func (p *process) waitReady(ctx context.Context) error {
 	defer timeout.Stop()
 	select {
 	case p.said = <-p.ready:
-		p.client = newClient("http://" + p.said.HTTP)
+		p.client = client.New("http://" + p.said.HTTP)
 		return nil
 	case <-p.ended:
 		return fmt.Errorf("start %s: %s", p.name, p.flagged(p.lastWords()))

@@ -1,20 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"hearsay"
+	"hearsay/client"
 	"hearsay/web"
 )
 
@@ -62,43 +60,16 @@ func say(cmd *cobra.Command, from *asking, data []byte) error {
 	if err != nil {
 		return err
 	}
-	body, err := c.post(cmd.Context(), "/v1/rumors", sayBody(data))
+	said, err := c.Say(cmd.Context(), data)
 	if err != nil {
 		return fmt.Errorf("say: %w", err)
 	}
 	out := cmd.OutOrStdout()
 	if from.json {
-		return printJSON(out, body)
+		return printJSON(out, said.JSON)
 	}
-	said, err := decode[web.Said](c, body)
-	if err != nil {
-		return fmt.Errorf("say: %w", err)
-	}
-	_, err = fmt.Fprintf(out, "%s %d\n", said.ID.Origin, said.ID.Number)
+	_, err = fmt.Fprintf(out, "%s %d\n", said.Value.ID.Origin, said.Value.ID.Number)
 	return err
-}
-
-// sayBody gives the request that says data: as text where that is no longer.
-func sayBody(data []byte) []byte {
-	asData, err := json.Marshal(struct {
-		Data []byte `json:"data"`
-	}{data})
-	if err != nil {
-		panic(err) // bytes
-	}
-	if !utf8.Valid(data) {
-		return asData
-	}
-	var asText bytes.Buffer
-	encoder := json.NewEncoder(&asText)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(map[string]string{"text": string(data)}); err != nil {
-		panic(err) // a string
-	}
-	if asText.Len() > len(asData) {
-		return asData
-	}
-	return asText.Bytes()
 }
 
 func newRumors() *cobra.Command {
@@ -120,10 +91,6 @@ one a line. Seeds carry no rumors: ask a peer.`,
 			if cmd.Flags().Changed("limit") && limit < 1 {
 				return wrongUsage(cmd, fmt.Errorf("--limit %d: want 1 or more", limit))
 			}
-			path := "/v1/rumors"
-			if limit > 0 {
-				path += "?limit=" + strconv.Itoa(limit)
-			}
 			c, err := from.client(cmd)
 			if err != nil {
 				return err
@@ -136,11 +103,14 @@ one a line. Seeds carry no rumors: ask a peer.`,
 				return fmt.Errorf("%s: %w", what, err)
 			}
 			if !follow {
-				return show(cmd, &from, what, path, printRumors)
+				list := func(c *client.Client, ctx context.Context) (client.Answer[web.Rumors], error) {
+					return c.Rumors(ctx, limit)
+				}
+				return show(cmd, &from, what, list, printRumors)
 			}
 			ctx, stop := untilInterrupted(cmd)
 			defer stop()
-			f := rumorFollower{client: c, path: path, out: cmd.OutOrStdout(), json: from.json}
+			f := rumorFollower{client: c, limit: limit, out: cmd.OutOrStdout(), json: from.json}
 			if err := f.follow(ctx, cmd.ErrOrStderr()); err != nil {
 				return fmt.Errorf("%s: %w", what, err)
 			}
@@ -154,9 +124,9 @@ one a line. Seeds carry no rumors: ask a peer.`,
 }
 
 // refuseSeed fails if the node is a seed: its list of rumors is always empty.
-func refuseSeed(ctx context.Context, c *client) error {
-	node, err := getJSON[web.Self](ctx, c, "/v1/self")
-	if err == nil && node.Role == hearsay.RoleSeed {
+func refuseSeed(ctx context.Context, c *client.Client) error {
+	node, err := c.Self(ctx)
+	if err == nil && node.Value.Role == hearsay.RoleSeed {
 		return hearsay.ErrSeedMute
 	}
 	return err
@@ -200,8 +170,8 @@ func plainText(text string) string {
 
 // rumorFollower prints rumors, each once, as they come.
 type rumorFollower struct {
-	client  *client
-	path    string // of the list to begin with
+	client  *client.Client
+	limit   int // of the list to begin with
 	out     io.Writer
 	json    bool
 	begun   bool
@@ -210,8 +180,8 @@ type rumorFollower struct {
 
 // follow prints the rumors that are there, and then each that comes.
 func (f *rumorFollower) follow(ctx context.Context, progress io.Writer) error {
-	lost := func(err error) { fmt.Fprintf(progress, "lost %s (%v), trying again\n", f.client.base, err) }
-	for s, err := range f.client.follow(ctx, lost) {
+	lost := func(err error) { fmt.Fprintf(progress, "lost %s (%v), trying again\n", f.client.Base(), err) }
+	for s, err := range f.client.Follow(ctx, lost) {
 		if err != nil {
 			return err
 		}
@@ -225,24 +195,24 @@ func (f *rumorFollower) follow(ctx context.Context, progress io.Writer) error {
 // take takes what the stream of events brings. What came before the stream is
 // told by a list: it goes back further than the events that are kept. So is
 // what came while events were lost.
-func (f *rumorFollower) take(ctx context.Context, s *streamed) error {
-	if s.name == streamTold {
+func (f *rumorFollower) take(ctx context.Context, m *client.Message) error {
+	if m.Name == client.Told {
 		if f.begun {
 			return nil // resumed
 		}
 		f.begun = true
-		return f.list(ctx, f.path)
+		return f.list(ctx, f.limit)
 	}
-	if s.name != "" || !f.begun {
+	if m.Name != "" || !f.begun {
 		return nil
 	}
-	event, err := decode[hearsay.Event](f.client, s.data)
+	event, err := client.Decode[hearsay.Event](f.client, m.Data)
 	if err != nil {
 		return err
 	}
 	switch {
 	case event.Kind == hearsay.EventLagged:
-		return f.list(ctx, "/v1/rumors")
+		return f.list(ctx, 0)
 	case event.Kind == hearsay.EventRumor && event.Rumor != nil:
 		r := web.RumorOf(&event)
 		return f.print(&r)
@@ -251,13 +221,13 @@ func (f *rumorFollower) take(ctx context.Context, s *streamed) error {
 }
 
 // list prints the rumors of a list that were not printed yet.
-func (f *rumorFollower) list(ctx context.Context, path string) error {
-	answer, err := getJSON[web.Rumors](ctx, f.client, path)
+func (f *rumorFollower) list(ctx context.Context, limit int) error {
+	answer, err := f.client.Rumors(ctx, limit)
 	if err != nil {
 		return err
 	}
-	for i := range answer.Rumors {
-		if err := f.print(&answer.Rumors[i]); err != nil {
+	for i := range answer.Value.Rumors {
+		if err := f.print(&answer.Value.Rumors[i]); err != nil {
 			return err
 		}
 	}
@@ -315,7 +285,7 @@ to whom. Those on the rings every node computes for all, from its own list of
 members; drawn ones (peer --overlay random) it knows of its own only.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(cmd, &from, "show the topology", "/v1/topology", printTopology)
+			return show(cmd, &from, "show the topology", (*client.Client).Topology, printTopology)
 		},
 	}
 	from.addFlags(cmd)

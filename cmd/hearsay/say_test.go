@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,34 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"hearsay"
 	"hearsay/web"
 )
-
-// Whatever may be said fits into the body that a node takes.
-func TestSayBody(t *testing.T) {
-	const bodyMax = 87448 // of package web
-	for name, data := range map[string]string{
-		"text":    "<so> & so \u2028 \"they\" say\n",
-		"bytes":   "\xff\x00",
-		"long":    strings.Repeat("x", hearsay.MaxRumorData),
-		"zeros":   strings.Repeat("\x00", hearsay.MaxRumorData), // six characters each, as text
-		"garbage": strings.Repeat("\xff", hearsay.MaxRumorData),
-	} {
-		body := sayBody([]byte(data))
-		var got struct{ Text, Data string }
-		if err := json.Unmarshal(body, &got); err != nil {
-			t.Fatal(err)
-		}
-		bytes, err := base64.StdEncoding.DecodeString(got.Data)
-		if got.Text+string(bytes) != data || err != nil || len(body) > bodyMax {
-			t.Errorf("%s: %.60s (%d bytes), %v", name, body, len(body), err)
-		}
-	}
-	if got := string(sayBody([]byte("a & b"))); got != "{\"text\":\"a & b\"}\n" {
-		t.Errorf("plain text: %s", got)
-	}
-}
 
 func TestPlainText(t *testing.T) {
 	for text, want := range map[string]string{
@@ -107,7 +79,7 @@ func TestFollowRumors(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	out := &linesUntil{last: "no. 8", cancel: cancel}
-	f := rumorFollower{client: c, path: "/v1/rumors?limit=2", out: out}
+	f := rumorFollower{client: c, limit: 2, out: out}
 	if err := f.follow(ctx, io.Discard); err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"hearsay"
+	"hearsay/client"
 	"hearsay/web"
 )
 
@@ -234,15 +235,16 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 
 // membersOf asks a node for its members.
 func membersOf(address string) (web.Members, error) {
-	base, err := parseNode(address)
+	base, err := client.ParseNode(address, defaultNode)
 	if err != nil {
 		return web.Members{}, err
 	}
-	c := newClient(base)
-	defer c.http.CloseIdleConnections()
+	c := client.New(base)
+	defer c.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
-	return getJSON[web.Members](ctx, c, "/v1/members")
+	answer, err := c.Members(ctx)
+	return answer.Value, err
 }
 
 func awaitMembers(ts *testscript.TestScript, neg bool, args []string) {
@@ -283,17 +285,17 @@ func awaitMember(ts *testscript.TestScript, neg bool, args []string) {
 
 func awaitRumors(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, len(args) >= 2, "await-rumors URL N NAME=N ...")
-	base, err := parseNode(args[0])
+	base, err := client.ParseNode(args[0], defaultNode)
 	ts.Check(err)
 	until(ts, strings.Join(args, " "), func() error {
-		c := newClient(base)
-		defer c.http.CloseIdleConnections()
-		answer, err := getJSON[web.Rumors](context.Background(), c, "/v1/rumors")
+		c := client.New(base)
+		defer c.Close()
+		answer, err := c.Rumors(context.Background(), 0)
 		if err != nil {
 			return err
 		}
 		count, different := make(map[string]int), make(map[web.RumorID]bool)
-		for _, r := range answer.Rumors {
+		for _, r := range answer.Value.Rumors {
 			if different[r.RumorID] {
 				ts.Fatalf("%s holds %v twice", args[0], r.RumorID)
 			}
@@ -359,7 +361,7 @@ func awaitAnswer(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, len(args) == 2, "await-answer URL REGEXP")
 	pattern, err := regexp.Compile(args[1])
 	ts.Check(err)
-	base, err := parseNode(args[0])
+	base, err := client.ParseNode(args[0], defaultNode)
 	ts.Check(err)
 	client := &http.Client{Transport: &http.Transport{}, Timeout: askTimeout}
 	defer client.CloseIdleConnections()

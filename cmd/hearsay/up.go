@@ -16,7 +16,6 @@ import (
 
 	"hearsay"
 	"hearsay/agent"
-	"hearsay/web"
 )
 
 const (
@@ -312,20 +311,20 @@ func (n *network) formed(ctx context.Context, p *process) (hearsay.Epoch, error)
 // missing gives the name of a node that p does not list as alive, if any, and
 // the epoch of its list.
 func (n *network) missing(ctx context.Context, p *process) (string, hearsay.Epoch, error) {
-	answer, err := getJSON[web.Members](ctx, p.client, "/v1/members")
+	answer, err := p.client.Members(ctx)
 	if err != nil {
 		return p.name, 0, err
 	}
 	alive := make(map[hearsay.NodeID]bool)
-	for _, m := range answer.Members {
+	for _, m := range answer.Value.Members {
 		alive[m.ID] = m.State == hearsay.StateAlive
 	}
 	for _, other := range n.nodes {
 		if !alive[other.said.ID] {
-			return other.name, answer.Epoch, nil
+			return other.name, answer.Value.Epoch, nil
 		}
 	}
-	return "", answer.Epoch, nil
+	return "", answer.Value.Epoch, nil
 }
 
 // living counts the processes that have not ended.

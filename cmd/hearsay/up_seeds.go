@@ -123,7 +123,7 @@ func (n *network) awaitQuorum(ctx context.Context, started []*process) error {
 	defer cancel()
 	for _, p := range started {
 		for {
-			_, err := p.client.get(ctx, "/readyz")
+			err := p.client.Ready(ctx)
 			if err == nil {
 				break
 			}

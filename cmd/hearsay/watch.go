@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"hearsay"
-	"hearsay/web"
 )
 
 const (
+	followEvery = 500 * time.Millisecond // a node that does not answer is followed anew
 	viewEvery   = 200 * time.Millisecond // a node's members are asked for at most this often
 	redrawEvery = time.Second            // the table shows how long ago something was
 	toldMax     = 4096                   // things told that are remembered, so that none is told twice
@@ -159,8 +159,8 @@ func watchNode(ctx context.Context, i int, p *process, events chan<- heard, repo
 		for {
 			select {
 			case <-changed:
-				answer, err := getJSON[web.Members](ctx, p.client, "/v1/members")
-				send(ctx, reports, report{i, view{answer.Members, err == nil}})
+				answer, err := p.client.Members(ctx)
+				send(ctx, reports, report{i, view{answer.Value.Members, err == nil}})
 				pause(ctx, viewEvery)
 			case <-ctx.Done():
 				return
@@ -169,9 +169,9 @@ func watchNode(ctx context.Context, i int, p *process, events chan<- heard, repo
 	}()
 	change()
 	for ctx.Err() == nil { // the node may not answer at all at first
-		for s, err := range p.client.follow(ctx, func(error) { change() }) {
+		for s, err := range p.client.Follow(ctx, func(error) { change() }) {
 			var event hearsay.Event
-			if err != nil || s.name != "" || json.Unmarshal(s.data, &event) != nil {
+			if err != nil || s.Name != "" || json.Unmarshal(s.Data, &event) != nil {
 				change()
 				continue
 			}
@@ -180,9 +180,19 @@ func watchNode(ctx context.Context, i int, p *process, events chan<- heard, repo
 				continue // frequent, and of no member's state
 			}
 			change()
-			send(ctx, events, heard{i, event, s.data})
+			send(ctx, events, heard{i, event, s.Data})
 		}
-		pause(ctx, resumeWait)
+		pause(ctx, followEvery)
+	}
+}
+
+// pause waits, but not beyond the context.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

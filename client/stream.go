@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"bufio"
@@ -21,22 +21,21 @@ const (
 // errSilent is why a stream ended that said nothing for streamSilence.
 var errSilent = fmt.Errorf("nothing heard for %v", streamSilence)
 
-// streamTold is the name of what a stream brings when all that happened before
-// it has been told. It is a comment there, and is no event of the node.
-const streamTold = "told"
+// Told is the name of what a stream brings when all that happened before it has been told. It is a comment there, and is no
+// event of the node.
+const Told = "told"
 
-// streamed is one server-sent event.
-type streamed struct {
-	id   string // "" for one that cannot be resumed after
-	name string // "" for an event of the node, "snapshot" for where things stand, streamTold
-	data []byte // JSON; valid until the next
+// Message is one server-sent event.
+type Message struct {
+	ID   string // "" for one after which a stream cannot be resumed
+	Name string // "" for an event of the node, "snapshot" for where things stand, Told
+	Data []byte // JSON; valid until the next
 }
 
-// stream gives what one connection to /v1/events brings, beginning after the
-// event of that id. It ends with an error, always: a stream has no end by
-// itself, but that of the context.
-func (c *client) stream(ctx context.Context, lastID string) iter.Seq2[streamed, error] {
-	return func(yield func(streamed, error) bool) {
+// Events gives what one connection to /v1/events brings, beginning after the event of that id. It ends with an error, always: a
+// stream has no end by itself, but that of the context.
+func (c *Client) Events(ctx context.Context, lastID string) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		silence := time.AfterFunc(streamSilence, func() { cancel(errSilent) })
@@ -45,15 +44,15 @@ func (c *client) stream(ctx context.Context, lastID string) iter.Seq2[streamed, 
 		if lastID != "" {
 			header.Set("Last-Event-ID", lastID)
 		}
-		answer, err := c.send(ctx, http.MethodGet, "/v1/events", header, nil)
+		answer, err := c.send(ctx, 0, http.MethodGet, "/v1/events", header, nil)
 		if err != nil {
-			yield(streamed{}, err)
+			yield(Message{}, err)
 			return
 		}
 		defer answer.Body.Close()
 		lines := bufio.NewScanner(answer.Body)
 		lines.Buffer(nil, streamLineMax)
-		var next streamed
+		var next Message
 		for lines.Scan() {
 			silence.Reset(streamSilence)
 			if !next.take(lines.Bytes()) {
@@ -62,9 +61,9 @@ func (c *client) stream(ctx context.Context, lastID string) iter.Seq2[streamed, 
 			if !yield(next, nil) {
 				return
 			}
-			next = streamed{}
+			next = Message{}
 		}
-		yield(streamed{}, streamEnd(ctx, lines.Err()))
+		yield(Message{}, streamEnd(ctx, lines.Err()))
 	}
 }
 
@@ -81,63 +80,55 @@ func streamEnd(ctx context.Context, err error) error {
 
 // take adds a line of text/event-stream, and reports whether the event is
 // whole.
-func (s *streamed) take(line []byte) bool {
+func (m *Message) take(line []byte) bool {
 	field, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimPrefix(value, []byte(" "))
 	switch string(field) {
 	case "":
-		if string(value) == streamTold {
-			s.name = streamTold
+		if string(value) == Told {
+			m.Name = Told
 		}
-		return len(line) == 0 && (len(s.data) > 0 || s.name == streamTold) // else a comment: the heartbeat
+		return len(line) == 0 && (len(m.Data) > 0 || m.Name == Told) // else a comment: the heartbeat
 	case "id":
-		s.id = string(value)
+		m.ID = string(value)
 	case "event":
-		s.name = string(value)
+		m.Name = string(value)
 	case "data":
-		s.data = append(s.data, value...)
+		m.Data = append(m.Data, value...)
 	}
 	return false
 }
 
-// follow is stream over as many connections as it takes: it resumes where
-// the one before broke off. It ends with the context, or when the first
-// connection fails. Each break is told to lost.
-func (c *client) follow(ctx context.Context, lost func(error)) iter.Seq2[streamed, error] {
-	return func(yield func(streamed, error) bool) {
+// Follow is Events over as many connections as it takes: it resumes where the one before broke off. It ends with the context, or
+// when the first connection fails. Each break is told to lost.
+func (c *Client) Follow(ctx context.Context, lost func(error)) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
 		lastID, wait, heard := "", resumeWait, false
 		for ctx.Err() == nil {
-			for s, err := range c.stream(ctx, lastID) {
+			for s, err := range c.Events(ctx, lastID) {
 				switch {
 				case ctx.Err() != nil:
 					return
 				case err != nil && !heard:
-					yield(streamed{}, err)
+					yield(Message{}, err)
 					return
 				case err != nil:
 					lost(err)
 					continue // the stream has ended
 				}
 				heard, wait = true, resumeWait
-				if s.id != "" {
-					lastID = s.id
+				if s.ID != "" {
+					lastID = s.ID
 				}
 				if !yield(s, nil) {
 					return
 				}
 			}
-			pause(ctx, wait)
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+			}
 			wait = min(2*wait, resumeWaitMax)
 		}
-	}
-}
-
-// pause waits, but not beyond the context.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
