@@ -180,7 +180,7 @@ func TestLiftAtAnotherSeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range n.seeds {
-			if err := s.Fresh(patient(t), func() {}); err != nil {
+			if err := fresh(t, s, func() {}); err != nil {
 				t.Fatal(err)
 			}
 			if barred := s.Barred(); len(barred) > 0 {

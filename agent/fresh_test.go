@@ -2,13 +2,26 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 
 	"hearsay"
 	"hearsay/dialect"
 )
+
+// fresh asks a seed until it is sure: on a busy machine the others may not answer in the two seconds that a user waits.
+func fresh(t *testing.T, seed *Agent, read func()) (err error) {
+	ctx := patient(t)
+	for err = errNotInTime; ctx.Err() == nil && err != nil && strings.Contains(err.Error(), errNotInTime.Error()); {
+		err = seed.Fresh(ctx, read)
+	}
+	return err
+}
+
+var errNotInTime = errors.New("no quorum of seeds has answered within 2s")
 
 // A seed tells what nobody can have ruled since, as long as it hears the
 // others.
@@ -22,7 +35,7 @@ func TestFresh(t *testing.T) {
 		for range 20 {
 			asking.Go(func() {
 				var epoch hearsay.Epoch
-				if err := seed.Fresh(patient(t), func() { epoch = seed.Epoch() }); err != nil || epoch < 1 {
+				if err := fresh(t, seed, func() { epoch = seed.Epoch() }); err != nil || epoch < 1 {
 					t.Errorf("%s: epoch %d, %v", seed.cfg.Name, epoch, err)
 				}
 			})
@@ -39,7 +52,7 @@ func TestFresh(t *testing.T) {
 
 	n.stopSeed(2)
 	n.stopSeed(1)
-	wantError(t, n.seeds[0].Fresh(patient(t), read), "no quorum of seeds has answered within 2s")
+	wantError(t, n.seeds[0].Fresh(patient(t), read), errNotInTime.Error())
 	if n := len(n.seeds[0].questions.waiting); n > 0 {
 		t.Errorf("%d wait still", n)
 	}

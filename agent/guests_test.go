@@ -65,13 +65,8 @@ func (p *oldPeer) serve() {
 	}
 }
 
-// lineTook is how long an answer may take here, where dozens of nodes share a
-// process and its cores. A seed begins to write it within 1.3 s, of the older
-// programs' 1.8 s (TestLineTimes), whatever the machine; test/abuse holds
-// processes to those 1.8 s.
-const lineTook = 5 * time.Second
-
-// speak sends a line from an address, and gives the one that comes back.
+// speak sends a line from an address, and gives the one that comes back. How long that takes is held by TestLineTimes
+// and, for processes, by test/abuse: here dozens of nodes share a process and its cores.
 func speak(t *testing.T, from string, to netip.AddrPort, request string) string {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
@@ -82,10 +77,9 @@ func speak(t *testing.T, from string, to netip.AddrPort, request string) string 
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
 	fmt.Fprintln(conn, request)
-	began := time.Now()
 	line, err := bufio.NewReader(conn).ReadString('\n')
-	if took := time.Since(began); err != nil || took > lineTook {
-		t.Errorf("%s: %v after %v", request, err, took)
+	if err != nil {
+		t.Errorf("%s: %v", request, err)
 	}
 	return line
 }
