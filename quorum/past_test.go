@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/raft/v3/raftpb"
+
 	"hearsay"
 )
 
@@ -144,5 +146,36 @@ func TestRulingsBeforeTheStart(t *testing.T) {
 		if later, is := got[6]; !got[5] || !is || later {
 			t.Errorf("a %s tells of these epochs, and that they were before its start: %v; want 5: true, 6: false", what, got)
 		}
+	}
+}
+
+// One seat that says of the log what is not so cannot have later rulings told as old.
+func TestOneSeatMakesNoRulingOld(t *testing.T) {
+	w := followed(t, 31, 4)
+	before := make(map[hearsay.Epoch]bool)
+	w.teller = func(m *machine, e hearsay.Event) {
+		if m == w.machines[2] && e.Kind == hearsay.EventRuled {
+			before[e.Epoch] = e.Before
+		}
+	}
+	w.crash(w.machines[2])
+	w.start(w.machines[2])
+	liar, m := w.machines[0], w.machines[2]
+	w.step(m, func() {
+		f := &hearsay.Raft{
+			Slot: 0, From: liar.q.replica.id, To: m.q.replica.id, Type: uint8(raftpb.MsgApp), Term: liar.q.replica.log.hard.GetTerm(),
+			Index: m.q.replica.log.last(), Commit: 1 << 40, Founding: liar.q.founding,
+		}
+		f.LogTerm, _ = m.q.replica.log.Term(f.Index)
+		f.Sign(liar.q.cfg.Network, liar.q.plain)
+		m.q.Receive(w.now, &hearsay.Packet{Addr: seedAddr(0), Stream: true, Body: f})
+	})
+	w.must(20*time.Second, "they follow", w.agree)
+	w.run(catchesUpMost)
+	w.people[3].up = false
+	told := func() bool { _, is := before[5]; return is }
+	w.must(40*time.Second, "one is removed, and the seed tells of it", told)
+	if before[5] {
+		t.Error("what was ruled after its start is told as old")
 	}
 }

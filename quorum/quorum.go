@@ -50,7 +50,7 @@ type Quorum struct {
 	foundAt  time.Time    // this seed founds with the seeds that it has met, unless something changes; zero: it does not
 	saidAt   time.Time    // that it waits
 	mayLag   bool         // the ledger came from disk, and nobody was asked yet what this life has signed
-	stood    uint64       // the last index of the log that was decided, as the leader that this life first heard said, or as this seed led; 0: neither
+	stood    uint64       // the last index of the log that was decided before this life, or before this seed led; 0: not known yet, see catchUp
 	doomed   string       // why it must stop; "": it need not
 	seats    seats
 	doubts   doubts
@@ -59,6 +59,8 @@ type Quorum struct {
 	state    *state   // nil: this seed has no snapshot yet
 	chain    chain
 	quiet    bool // what is applied was applied in an earlier life
+
+	suppliedAt time.Time // when this life first got entries from a leader; zero: it has not
 
 	limitsAt time.Time // from when on it is told that others have other limits; zero: this seed was not ready yet
 

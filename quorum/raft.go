@@ -285,9 +285,7 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	case !q.mayTake(f):
 		return
 	}
-	if q.stood == 0 && f.Type == uint8(raftpb.MsgApp) {
-		q.stood = f.Commit
-	}
+	q.catchUp(now, f)
 	q.replica.remember(f)
 	m := q.replica.message(now, f)
 	switch {
@@ -296,6 +294,24 @@ func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	case m != nil && q.makeRoom(now, m):
 		q.step(m)
 		q.work(now)
+	}
+}
+
+// catchesUpMost is for how long after the first entries from a leader more of them may have been decided before this
+// life. A guess: a restart that lacks more is rare, and a leader that lies may say so for ever.
+const catchesUpMost = 10 * time.Second
+
+// catchUp notes how far the log was decided before this life: as far as it goes here once a message says that no more
+// is. What one seat says is beyond that may be anything.
+func (q *Quorum) catchUp(now time.Time, f *hearsay.Raft) {
+	if q.stood > 0 || f.Type != uint8(raftpb.MsgApp) {
+		return
+	}
+	if q.suppliedAt.IsZero() {
+		q.suppliedAt = now
+	}
+	if have := q.replica.log.hard.GetCommit(); f.Commit <= have || now.Sub(q.suppliedAt) >= catchesUpMost {
+		q.stood = have
 	}
 }
 
