@@ -29,7 +29,8 @@ const (
 	hintStreamsSaved = 32                     // and so many at once: a batch of a newcomer's roster
 	hintBatch        = 64                     // pings at once, to all
 	hintsEvery       = 10 * time.Millisecond  // between two batches
-	untoldFor        = 30 * time.Second       // without a ping from anybody: nobody lists this node. A guess: each is pinged once a second in the mean
+	untoldFor        = 10 * time.Second       // without a ping from anybody: nobody lists this node. A guess: each is pinged once a second in the mean, so that one that all list waits so long once in six hours (e^10 s)
+	untoldAsks       = 2                      // members that it asks then to list it, each time. A guess: one may have died
 )
 
 // hint is a member's own word of where it is, signed, which nobody there has
@@ -68,6 +69,7 @@ type hints struct {
 	counts *[2]hintCounts         // see counted
 	nextAt time.Time              // no batch before this
 	pinged time.Time              // when a member pinged this node last
+	asked  time.Time              // when this node last asked members to list it
 
 	streamAt time.Time      // no ping by stream before this
 	streamTo netip.AddrPort // where the last one went
@@ -212,7 +214,7 @@ func (r *Roster) endHint(id hearsay.NodeID, one *hint) {
 	r.members.cards.release(one.word)
 	switch h := &r.hints; {
 	case len(h.byID) == 0:
-		*h = hints{nextAt: h.nextAt, streamAt: h.streamAt, streamTo: h.streamTo, pinged: h.pinged} // there may have been many
+		*h = hints{nextAt: h.nextAt, streamAt: h.streamAt, streamTo: h.streamTo, pinged: h.pinged, asked: h.asked} // there may have been many
 	case h.over > max(len(h.byID), hintBatch):
 		for tries := range h.rounds {
 			h.rounds[tries] = slices.DeleteFunc(h.rounds[tries], func(o *hint) bool { return o.over })
@@ -226,8 +228,9 @@ func (r *Roster) endHint(id hearsay.NodeID, one *hint) {
 func (r *Roster) tickHints(now time.Time) {
 	h := &r.hints
 	if !now.Before(r.untoldAt()) {
-		h.pinged = now
+		h.asked = now
 		r.tell(r.self) // its own address may have been unreachable when it was told of
+		r.askToList(now)
 	}
 	if now.Before(h.nextAt) {
 		return
@@ -283,13 +286,27 @@ func (r *Roster) pingHint(now time.Time, one *hint, last bool) {
 // Tries reports whether the last ping by stream to where a node only says that it is went to an address.
 func (r *Roster) Tries(addr netip.AddrPort) bool { return addr == r.hints.streamTo }
 
+// askToList asks some members to list this node. Its contact may have had none of the answers that would have
+// listed it, and to all others it is a stranger, whose word counts only where it names the node that
+// it is for (see Meant): so it goes with a ping. By stream, as what was lost were datagrams.
+func (r *Roster) askToList(now time.Time) {
+	r.targets = r.draw(r.targets[:0], untoldAsks)
+	for _, m := range r.targets {
+		ping := &hearsay.Ping{Seq: r.random.Uint64() | 1, Target: r.id(m)}
+		r.contacts.await(asked{addr: r.addr(m), id: ping.Target, seq: ping.Seq, until: now.Add(answerTime)})
+		p := hearsay.Packet{Addr: r.addr(m), Stream: true, Body: ping}
+		r.Introduce(&p)
+		r.out.Send = append(r.out.Send, p)
+	}
+}
+
 // untoldAt is when this node tells of itself again, if nobody has pinged it until
 // then.
 func (r *Roster) untoldAt() time.Time {
 	if !r.contacts.joined || len(r.living) == 0 || !r.self.state.Living() {
 		return r.forgetAt.Add(untoldFor) // later than what is due in any case
 	}
-	return r.hints.pinged.Add(untoldFor)
+	return later(r.hints.pinged, r.hints.asked).Add(untoldFor)
 }
 
 // Unreached is for how long no member has pinged this node, since its start at most.

@@ -2,6 +2,7 @@ package roster_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -286,5 +287,65 @@ func TestHintsThatAreOverGo(t *testing.T) {
 	}
 	if b.Hints() < len(made) {
 		t.Errorf("%d hints: the test shows nothing", b.Hints())
+	}
+}
+
+// A node that no member pings is listed by none, whatever was lost when it came: it asks two of them to list it, every ten
+// seconds, by what counts though it is a stranger there. One that is pinged asks nobody.
+func TestUnpingedAsksToBeListed(t *testing.T) {
+	for _, pinged := range []bool{false, true} {
+		b := newBench(t, 6)
+		b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}}) // so it is in
+		var asks []hearsay.Packet
+		for range 60 {
+			for _, p := range b.pass(time.Second).Send {
+				if _, is := p.Body.(*hearsay.Ping); is {
+					asks = append(asks, p)
+				}
+			}
+			if pinged {
+				b.Begin()
+				b.Compare(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Body: &hearsay.Ping{}}, b.Hash())
+			}
+		}
+		if pinged != (len(asks) == 0) || !pinged && len(asks) != 10 && len(asks) != 12 {
+			t.Errorf("pinged: %t: it asked %d times in a minute", pinged, len(asks))
+		}
+		for _, p := range asks {
+			at := slices.IndexFunc(b.others, func(s *stranger) bool { return s.addr == p.Addr })
+			if at < 0 || !p.Stream || len(p.Claims) != 1 || p.Claims[0].Subject != b.Self().ID || !p.Body.(*hearsay.Ping).Names(b.others[at].id()) {
+				t.Fatalf("it asks by %+v", p)
+			}
+			asked, self := newBenchOf(t, 0, b.others[at]), newStranger(0)
+			p.From, p.Addr = self.id(), self.addr
+			if claims, body := asked.Meant(&p); !claims || !body {
+				t.Fatal("what it asks does not count")
+			}
+		}
+	}
+}
+
+// For how long nobody has reached it does not begin anew when it asks.
+func TestUnreachedWhileItAsks(t *testing.T) {
+	b := newBench(t, 6)
+	b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}})
+	b.pass(time.Minute)
+	if unreached := b.Unreached(b.now); unreached != time.Minute {
+		t.Errorf("unreached for %v, want a minute", unreached)
+	}
+}
+
+// One that stood still was pinged by nobody, and asks nobody for that.
+func TestPausedDoesNotAskToBeListed(t *testing.T) {
+	b := newBench(t, 6)
+	b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}})
+	b.pass(2 * time.Second)
+	b.now = b.now.Add(time.Minute)
+	b.Begin()
+	b.Postpone(b.now, time.Minute)
+	for _, p := range b.pass(7 * time.Second).Send {
+		if _, is := p.Body.(*hearsay.Ping); is {
+			t.Fatalf("it asks by %+v", p)
+		}
 	}
 }

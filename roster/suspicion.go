@@ -371,4 +371,6 @@ func (r *Roster) Postpone(now time.Time, by time.Duration) {
 	for i := range r.pending {
 		r.pending[i].until = r.pending[i].until.Add(by)
 	}
+	h := &r.hints
+	h.asked = later(h.pinged, h.asked).Add(by) // that it was not pinged meanwhile says nothing
 }

@@ -31,6 +31,7 @@ const (
 	RuleBallots                     // 2, 4: a ruling has equal ballots of a quorum of the configured seeds, each cast by its own, who has checked it
 	RuleReflection                  // 10: to an address that never spoke go few more bytes than named it
 	RuleForks                       // 3: two ledgers of one founding are found out, and said
+	RuleListed                      // 8: a node that is well and lists others is listed by one of them
 	RuleTwins                       // of two processes with one identity one stops, and never both
 	RuleAway                        // nothing is held against a member that has said that it is away, for as long as that counts, which is once for an incarnation
 	RuleCore                        // with seeds: a quorum of them and few peers do all in time, whatever became of the others
@@ -41,7 +42,7 @@ const (
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
 	RuleRumor: "rumor", RuleConverge: "converge", RuleSeen: "seen", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
-	RuleForks: "forks", RuleReflection: "reflection", RuleTwins: "twins", RuleAway: "away", RulePromise: "promise", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
+	RuleForks: "forks", RuleReflection: "reflection", RuleListed: "listed", RuleTwins: "twins", RuleAway: "away", RulePromise: "promise", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
 }
 
 // String gives the rule's word.
@@ -150,7 +151,8 @@ type view struct {
 	deafAt   time.Duration // when, after two elections' time without one, it was last seen that this seed heard nobody
 	began    time.Duration
 	tickedAt time.Duration
-	ticks    int // at that time
+	ticks    int           // at that time
+	unlisted time.Duration // for how long it has been listed by nobody, though it is well
 }
 
 func newChecker(network hearsay.NetworkID, config Config, machines int) *checker {

@@ -57,6 +57,7 @@ var Plants = []Plant{
 	{"garbled", "sends packets without their last byte", RuleDecode, everywhere(&twist{sends: shorten}), 0, false},
 	{"garbled-twins", "sends packets without their last byte, once there is a copy of its disk", RuleDecode, everywhere(&twist{sends: shortenTwins}), 0, false},
 	{"lists-unasked", "pings a member that was only named, for ever, though its address has not answered", RuleReflection, everywhere(&twist{takes: noteNamed, steps: pingNamed}), 0, false},
+	{"unlisting", "takes no answer of n2 to a ping, and so does not list it", RuleListed, unlistsSecond, 0, false},
 	{"unlike-twins", "takes no claim that another process makes in its name", RuleTwins, everywhere(&twist{takes: ignoreTwin}), 0, false},
 	{"unheard", "does not hear n2, who is well, and neither do the seeds", RuleFalseDeath, deafToSecond, 3, false},
 	{"unruled", "lists whom no ruling has admitted", RuleRoster, everywhere(&twist{steps: admitUnruled}), 3, false},
@@ -179,6 +180,17 @@ func deafToSecond(w *World) {
 				return w.now < deafFrom || w.now >= deafTo || p.From != second.id
 			}})
 		}
+	}
+}
+
+// unlistsSecond has n2 answer all others in vain.
+func unlistsSecond(w *World) {
+	second := &w.machines[min(1, len(w.machines)-1)]
+	for i := range w.machines {
+		w.bend(i+1, &twist{takes: func(_ *World, _ *machine, p *hearsay.Packet) bool {
+			_, answers := p.Body.(*hearsay.Ack)
+			return !answers || p.From != second.id
+		}})
 	}
 }
 

@@ -154,6 +154,7 @@ func (w *World) step(due *moment) {
 	case momentCheck:
 		w.checkRosters()
 		w.checkTwins()
+		w.checkListed()
 		w.checkForks()
 		w.askWhy()
 		w.askSeeds()
