@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help test format vet staticcheck deadcode tidy check race fuzz bench compare campaign core plants sim-same sim-diff sim-large quorum-large cut kills abuse late page cover ci
+.PHONY: help test format vet staticcheck deadcode tidy rename renamed used check race fuzz bench compare campaign core plants sim-same sim-diff sim-large quorum-large cut kills abuse late page cover ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,6 +121,28 @@ late: ## a peer whose packets are all late stays, watched for LATE (20s), in net
 
 page: ## the page in headless Chromium
 	cd test/page && $(GO) test -count 1 -timeout 5m ./...
+
+# Quoted paths that begin with the module's are always its packages; the name alone is one only where it is imported.
+OLD = $(shell $(GO) list -m)
+rename: ## give the module another path: make rename MODULE=host/path
+	@test -n "$(MODULE)" || { echo "which path? make rename MODULE=example.com/hearsay"; exit 2; }
+	find . -name .git -prune -o -type f \( -name '*.go' -o -name '*.mod' -o -name '*.md' \) -print | xargs sed -i.bak -E \
+		-e 's#"$(OLD)/#"$(MODULE)/#g' \
+		-e 's#^(import |	)"$(OLD)"$$#\1"$(MODULE)"#' \
+		-e 's#(module +=) "$(OLD)"$$#\1 "$(MODULE)"#' \
+		-e 's#^(module |replace |	)$(OLD)(/[a-z/]+)?( v0.0.0| =>|$$)#\1$(MODULE)\2\3#' \
+		-e 's#(-require=|-replace=|The module is `)$(OLD)([@=`])#\1$(MODULE)\2#g'
+	find . -name '*.bak' -delete
+	gofmt -w .
+
+renamed: ## try rename on a copy
+	@copy="$$(mktemp -d)"; trap 'rm -rf "$$copy"' EXIT; set -e; \
+	git ls-files | tar -cf - -T - | tar -xf - -C "$$copy"; \
+	$(MAKE) --no-print-directory -C "$$copy" rename MODULE=example.com/some/hearsay; \
+	cd "$$copy" && $(GO) build ./... && $(MAKE) --no-print-directory vet used && $(GO) test .
+
+used: ## a program with the code of README.md uses the module as that says
+	.ci/used
 
 cover: ## coverage of all packages together
 	$(GO) test -coverprofile coverage.out -coverpkg ./... ./...
