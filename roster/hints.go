@@ -71,8 +71,8 @@ type hints struct {
 	pinged time.Time              // when a member pinged this node last
 	asked  time.Time              // when this node last asked members to list it
 
-	streamAt time.Time      // no ping by stream before this
-	streamTo netip.AddrPort // where the last one went
+	streamAt  time.Time        // no ping by stream before this
+	streamsTo []netip.AddrPort // where the last ones went, the newest last: hintStreamsSaved, as many as one step may have
 }
 
 // counted gives the counts of moves, or those of the other hints.
@@ -214,7 +214,7 @@ func (r *Roster) endHint(id hearsay.NodeID, one *hint) {
 	r.members.cards.release(one.word)
 	switch h := &r.hints; {
 	case len(h.byID) == 0:
-		*h = hints{nextAt: h.nextAt, streamAt: h.streamAt, streamTo: h.streamTo, pinged: h.pinged, asked: h.asked} // there may have been many
+		*h = hints{nextAt: h.nextAt, streamAt: h.streamAt, streamsTo: h.streamsTo, pinged: h.pinged, asked: h.asked} // there may have been many
 	case h.over > max(len(h.byID), hintBatch):
 		for tries := range h.rounds {
 			h.rounds[tries] = slices.DeleteFunc(h.rounds[tries], func(o *hint) bool { return o.over })
@@ -276,15 +276,19 @@ func (r *Roster) pingHint(now time.Time, one *hint, last bool) {
 		last, every, saved = true, hintStreamDeaf, (hintStreamsSaved-1)*hintStreamDeaf
 	}
 	if h := &r.hints; last && !now.Add(saved).Before(h.streamAt) {
-		h.streamAt, h.streamTo = later(h.streamAt, now).Add(every), word.Card.Addr
+		h.streamAt = later(h.streamAt, now).Add(every)
+		if len(h.streamsTo) >= hintStreamsSaved {
+			h.streamsTo = slices.Delete(h.streamsTo, 0, 1)
+		}
+		h.streamsTo = append(h.streamsTo, word.Card.Addr)
 		r.out.PingByStream(word.Card.Addr, one.seq, word.Subject)
 	} else {
 		r.out.Ping(word.Card.Addr, one.seq, word.Subject)
 	}
 }
 
-// Tries reports whether the last ping by stream to where a node only says that it is went to an address.
-func (r *Roster) Tries(addr netip.AddrPort) bool { return addr == r.hints.streamTo }
+// Tries reports whether one of the last pings by stream to where nodes only say that they are went to an address.
+func (r *Roster) Tries(addr netip.AddrPort) bool { return slices.Contains(r.hints.streamsTo, addr) }
 
 // askToList asks some members to list this node. Its contact may have had none of the answers that would have
 // listed it, and to all others it is a stranger, whose word counts only where it names the node that

@@ -142,7 +142,20 @@ func TestHintsByStreamAreFew(t *testing.T) {
 		for i := range 200 {
 			b.hint(newStranger(100+i), newStranger(100+i).word(hearsay.StateAlive))
 		}
-		streams := 0
+		tried := func(sent []hearsay.Packet) (streams int) {
+			for _, p := range sent {
+				if p.Stream {
+					if streams++; !b.Tries(p.Addr) { // a seed connects nowhere else
+						t.Fatalf("deaf: %t: %v is pinged by stream, and not said to be", deaf, p.Addr)
+					}
+				}
+			}
+			return streams
+		}
+		b.out.Reset()
+		b.Begin()
+		b.Tick(b.now)
+		streams := tried(b.out.Now) // of one step, which are sent after it
 		for _, p := range b.pass(3 * time.Second).Now {
 			if p.Stream {
 				streams++
