@@ -340,6 +340,47 @@ func TestWhyTellsOfImpossibleTimes(t *testing.T) {
 	}
 }
 
+// A member whose incarnation is the highest that is believed can refute nothing, and does not come back: no way is
+// told that it does not have.
+func TestWhyOfTheHighestIncarnation(t *testing.T) {
+	last := &hearsay.OwnIncarnation{Incarnation: hearsay.MaxIncarnation - 1}
+	w := &network{t: t, now: start, down: map[int]bool{}, pings: map[[2]int]int{}}
+	w.nodes = []*node.Node{w.newNode(0), w.newNode(1), w.newNode(2), w.newNode(3, last)}
+	for i, n := range w.nodes {
+		w.carry(i, n.Tick(w.now))
+		w.carry(i, n.Contact(w.now, []netip.AddrPort{addr(0)}))
+	}
+	w.run(3 * time.Second)
+	w.toldOfTheHighest(0, 3, "dead", 20*time.Second)
+
+	w = newSeededNetwork(t, 4)
+	w.nodes[6] = w.newSeededNode(6, last)
+	w.carry(6, w.nodes[6].Tick(w.now))
+	w.run(8 * time.Second)
+	w.toldOfTheHighest(0, 6, "dead", 20*time.Second)
+}
+
+// toldOfTheHighest holds what a node tells of another that dies, while it is suspect and then.
+func (w *network) toldOfTheHighest(by, of int, then string, within time.Duration) {
+	name := fmt.Sprintf("n%d", of)
+	if self := w.nodes[of].Self(); self.Incarnation != hearsay.MaxIncarnation {
+		w.t.Fatalf("%s has incarnation %d", name, self.Incarnation)
+	}
+	w.down[of] = true
+	suspect := false
+	for end := w.now.Add(within); w.now.Before(end); w.run(100 * time.Millisecond) {
+		file := w.why(by, name)
+		if suspect = suspect || file.Verdict == "suspect"; file.Verdict == "suspect" && strings.Contains(file.Nearest, "refut") {
+			w.t.Fatalf("suspect: %s", file.Nearest)
+		}
+	}
+	file := w.why(by, name)
+	contains(w.t, then, file.Verdict+file.Summary, then, "t cannot come back with this identity, as its incarnation is the highest that is believed")
+	if strings.Contains(file.Summary+file.Nearest, "refuting") || strings.Contains(file.Summary, "by itself if it lives") || strings.Contains(file.Summary, "admitted again by itself") || !suspect {
+		w.t.Errorf("%s: %s %s", then, file.Summary, file.Nearest)
+	}
+}
+
 // Nobody signs that it has gathered evidence: who has signed nothing in it is
 // named, and not more.
 func TestWhyDoesNotBelieveTheAccusersName(t *testing.T) {

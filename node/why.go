@@ -415,10 +415,14 @@ func (n *Node) deathSummary(m hearsay.Member, since string) string {
 	if seen := suspectedAt(n.cases.steps[m.ID], moment(e.Condemned)); !seen.IsZero() && seen.Before(began) {
 		began = seen // who condemned it was not the first to accuse it
 	}
+	returns := "It returns by itself if it lives."
+	if spent(m.Incarnation) {
+		returns = strings.ToUpper(spentWords[:1]) + spentWords[1:]
+	}
 	return fmt.Sprintf("%s is dead since %s: %s got no answer from it and asked %s; %s could not reach it either; %s. "+
-		"From the suspicion to the decision it took %s. It returns by itself if it lives.",
+		"From the suspicion to the decision it took %s. %s",
 		m.Name, since, n.accuser(e), observersWords(e), n.againstWords(e), needed(e),
-		moment(e.Condemned).Sub(began).Round(time.Millisecond))
+		moment(e.Condemned).Sub(began).Round(time.Millisecond), returns)
 }
 
 // suspectSummary tells how a case stands in an open network: who accuses, and

@@ -120,6 +120,9 @@ func (s *story) removedSummary(now time.Time, r *hearsay.Ruling) string {
 		return text + fmt.Sprintf("if it lives, it asks to be admitted again by itself, and is refused: it is barred since %s (%s).",
 			sinceWords(now, moment(s.bar.At)), orNothing(s.bar.Why))
 	}
+	if spent(s.m.Incarnation) {
+		return text + spentWords
+	}
 	if s.m.ID == n.id {
 		return text + "it asks to be admitted again by itself."
 	}
@@ -238,7 +241,9 @@ func (s *story) removedNearest(r *hearsay.Ruling) string {
 		} else if e.Observers > 0 {
 			ways = append(ways, fmt.Sprintf("one of its observers reaching %s before %s (then the suspicion would not have run out against it)", name, exactly(e.Condemned)))
 		}
-		ways = append(ways, fmt.Sprintf("%s refuting with an incarnation above %d before the first ballot (then the statements would have been void)", name, e.Incarnation))
+		if !spent(e.Incarnation) {
+			ways = append(ways, fmt.Sprintf("%s refuting with an incarnation above %d before the first ballot (then the statements would have been void)", name, e.Incarnation))
+		}
 	}
 	needed, _ := s.decided(r)
 	if spare := len(r.Ballots) - needed; r.Rule == hearsay.RuleMajority {
@@ -406,6 +411,20 @@ func (n *Node) tellNobody(file *hearsay.CaseFile) {
 	file.Nearest = fmt.Sprintf("It is admitted once it asks a seed, and %d of %d seeds see that it answers at its address.", needed, len(n.seeds()))
 }
 
+// spent reports whether a member has signed the highest incarnation that is believed: it can refute nothing
+// more, nor come back.
+func spent(i hearsay.Incarnation) bool { return i >= hearsay.MaxIncarnation }
+
+const spentWords = "it cannot come back with this identity, as its incarnation is the highest that is believed: it needs an empty data directory."
+
+// byRefutation is a part of the ways in which a suspect is cleared, if it is one.
+func byRefutation(i hearsay.Incarnation) string {
+	if spent(i) {
+		return ""
+	}
+	return "by a refutation of its own, "
+}
+
 // nearestOpen says what would have changed the outcome in an open network.
 func (n *Node) nearestOpen(m hearsay.Member, events []hearsay.Event) string {
 	switch m.State {
@@ -414,14 +433,17 @@ func (n *Node) nearestOpen(m hearsay.Member, events []hearsay.Event) string {
 		if e == nil {
 			return ""
 		}
-		refuting := fmt.Sprintf("or by refuting with an incarnation above %d", e.Incarnation)
-		if e.Rule == hearsay.RuleTimeout {
-			return fmt.Sprintf("It would be alive here, had it answered one of its observers before %s, %s.", exactly(e.Condemned), refuting)
+		refuting := fmt.Sprintf(", or by refuting with an incarnation above %d", e.Incarnation)
+		if spent(e.Incarnation) {
+			refuting = ""
 		}
-		return fmt.Sprintf("It would be alive here, had it answered %s before %s (then fewer than %d would have been against it), %s.",
+		if e.Rule == hearsay.RuleTimeout {
+			return fmt.Sprintf("It would be alive here, had it answered one of its observers before %s%s.", exactly(e.Condemned), refuting)
+		}
+		return fmt.Sprintf("It would be alive here, had it answered %s before %s (then fewer than %d would have been against it)%s.",
 			someOf(e.Against()-int(e.Needed)+1, e.Against(), n.observers(e, hearsay.VerdictUnreachable)), exactly(e.Condemned), e.Needed, refuting)
 	case hearsay.StateSuspect:
-		return "It is cleared by one answer to who accuses it, by a refutation of its own, or by a majority of its observers who reach it; it is dead once a majority of them cannot, or once the suspicion has run out and two of them cannot, and none can."
+		return "It is cleared by one answer to who accuses it, " + byRefutation(m.Incarnation) + "or by a majority of its observers who reach it; it is dead once a majority of them cannot, or once the suspicion has run out and two of them cannot, and none can."
 	}
 	for i := range slices.Backward(events) {
 		if e := &events[i]; e.Kind == hearsay.EventCleared {

@@ -207,7 +207,10 @@ func (s *story) silentToSeeds() string {
 func (s *story) suspectNearest(now time.Time, h *hearing) string {
 	needed, seeds := s.needed()
 	observers := len(h.Observers)
-	text := "It is cleared by one answer to who accuses it, by a refutation of its own"
+	text := "It is cleared by one answer to who accuses it"
+	if !spent(s.m.Incarnation) {
+		text += ", by a refutation of its own"
+	}
 	if observers > 0 {
 		text += fmt.Sprintf(", or by %d of its observers who reach it", observers-h.Majority+1)
 	}
