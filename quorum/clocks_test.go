@@ -94,3 +94,22 @@ func TestClockIsSetWhileASeedRuns(t *testing.T) {
 		t.Errorf("it was told %d times, want 2", told)
 	}
 }
+
+// The clock of whatever answers at a seed's address with another key says nothing of that seed.
+func TestClockOfAnotherKeyIsNotTold(t *testing.T) {
+	w := followed(t, 88, 1)
+	q := w.machines[0].q
+	answer := func(seat hearsay.Seat) string {
+		w.step(w.machines[0], func() {
+			q.clocks[1].asked = w.now
+			q.met(w.now, &hearsay.SeatHello{Slot: 1, Key: seat.Key, Life: seat.Life, Answer: true, Founded: true, Founding: q.founding, Term: 7, Clock: uint64(w.now.Add(72 * time.Hour).UnixMilli())})
+		})
+		return q.wrongClock(1).text
+	}
+	if text := answer(hearsay.Seat{Slot: 1, Key: newKeyed(7777).Public(), Life: hearsay.Life{7}}); text != "" {
+		t.Errorf("of another key: %s", text)
+	}
+	if text := answer(q.seats.known[1].seat); text == "" {
+		t.Error("nothing of the seed's own: the test shows nothing")
+	}
+}

@@ -200,7 +200,6 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 	if q.unsure() {
 		q.goesTo(m)
 	}
-	q.showsClock(now, m)
 	q.noteHeard(now, &heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now, since: now})
 	if q.state == nil {
 		if q.founding.IsZero() || q.founding == m.Founding {
@@ -218,6 +217,7 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 	case q.cfg.Recover:
 		return
 	case q.seats.known[m.Slot].seat == seat:
+		q.showsClock(now, m)
 		q.hearsAnswer(now, m.Slot)
 		if q.replica.log.last() == q.replica.log.base && q.replica.leader() == 0 && !q.seats.greeted[m.Slot] {
 			q.seats.greeted[m.Slot] = true
