@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,10 +89,18 @@ var flagsOnly = map[string]string{
 	"HEARSAY_HTTP": "--http is a flag only", "HEARSAY_CONFIG": "--config is a flag only", "HEARSAY_SETTINGS": "--settings is a flag only",
 }
 
-// warnOfVariables tells of variables that look like settings and are none. They are no error:
-// others use the environment, too, and etcd starts with them as well.
+// warnOfVariables tells of variables that look like settings and are none, and of settings that are empty: where
+// a flag is given with nothing it is refused. They are no error: others use the environment, too, and etcd starts with them as well.
 func warnOfVariables(log *slog.Logger, environment []string) {
-	for _, unknown := range agent.UnknownVariables(environment, append([]string{nodeEnv}, testVariables...)...) {
+	for _, k := range agent.Knobs(&agent.Config{}) {
+		if slices.Contains(environment, k.Environment()+"=") {
+			log.Warn("This variable of the environment is empty, so it sets nothing", "variable", k.Environment(), "setting", k.Name)
+		}
+	}
+	for _, unknown := range agent.UnknownVariables(environment, nodeEnv) {
+		if slices.Contains(testVariables, unknown.Name) {
+			continue
+		}
 		log.Warn("There is no such setting, so this variable of the environment does nothing",
 			"variable", unknown.Name, "hint", cmp.Or(flagsOnly[unknown.Name], "the nearest is "+unknown.Nearest+`; "hearsay settings" prints all`))
 	}
