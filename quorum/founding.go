@@ -136,7 +136,7 @@ func (q *Quorum) takenPart(now time.Time) string {
 		switch h := &q.seats.heard[slot]; {
 		case slot == q.cfg.Slot || !h.justNow(now):
 		case h.founded:
-			return q.notNamed()
+			return q.notNamed(now)
 		case !h.founding.IsZero():
 			return fmt.Sprintf("the seed at %v takes part in a founding already", q.cfg.Seeds[slot].Addr)
 		}

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -333,7 +334,7 @@ func (q *Quorum) named(now time.Time, m *hearsay.SeatHello) {
 		return
 	}
 	if m.Founded {
-		q.wait(now, m, q.notNamed())
+		q.wait(now, m, q.notNamed(now))
 	}
 }
 
@@ -350,10 +351,18 @@ func (q *Quorum) asListed(seats []hearsay.Seat) bool {
 }
 
 // notNamed is why a seed waits that has come after the founding.
-func (q *Quorum) notNamed() string {
+func (q *Quorum) notNamed(now time.Time) string {
+	empty := 1 // this one, and others that have nothing of any founding
+	for slot := range q.others() {
+		if h := &q.seats.heard[slot]; h.justNow(now) && !h.founded && h.founding.IsZero() {
+			empty++
+		}
+	}
 	right := ": its quorum must give it to this one, and seeds whose list pins the old key do not"
-	if len(q.cfg.Seeds) <= 2 {
+	if seeds := len(q.cfg.Seeds); seeds <= 2 {
 		right = ", and there is no quorum without it: " + lastUsed("this seed", "the data directory that it")
+	} else if seeds-empty < q.Needed() {
+		right = fmt.Sprintf(": of %d seeds %d have lost their part of its ledger, and there is no quorum without them: %s", seeds, empty, lastUsed("these", "the data directories that they"))
 	}
 	return "the network was founded with another life in this seat" + right
 }
