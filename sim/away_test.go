@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
-
-	"hearsay"
 )
 
 // absence is a drawn world in which one peer is away while seats of seeds are
@@ -148,10 +146,7 @@ func TestAwayForARestart(t *testing.T) {
 // accusations come to nothing.
 func TestAwayAmongNodesThatDoNotKnowTheWord(t *testing.T) {
 	w := newScenario(t, 8, "", func(config *Config) { config.Seeds = 3 })
-	before := &twist{takes: func(_ *World, _ *machine, p *hearsay.Packet) bool {
-		_, is := p.Body.(*hearsay.Away)
-		return !is
-	}}
+	before := &twist{takes: dropsUnknown}
 	for _, number := range []int{1, 2, 3, 9} {
 		w.bend(number, before)
 	}

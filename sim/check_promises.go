@@ -63,7 +63,7 @@ func (w *World) askWhy() {
 	var teller *machine
 	for range w.machines {
 		p.teller = (p.teller + 1) % len(w.machines)
-		if m := &w.machines[p.teller]; w.isWell(m) && m.node.Joined() {
+		if m := &w.machines[p.teller]; w.isWell(m) && m.node.Joined() && !w.isBefore(m) {
 			teller = m
 			break
 		}

@@ -22,6 +22,7 @@ type Config struct {
 	Seeds    int           // machines besides, that are seeds; default 0: an open network
 	Founders int           // of the seeds, the first ones: an operator vouches that others have no ledger; default 0
 	Hostile  int           // of the nodes, from n2 on: they lie while a storm would last; default 0
+	Before   int           // of the machines, the last ones, and so seeds first: their nodes are of the version before, and drop the packets of a kind that they do not know; default 0
 	Crowd    int           // of the nodes, the last ones: they have one IP address, and with seeds may not all be in; default 0
 	Loss     float64       // probability that a packet is lost on its way, each direction for itself; default 0
 	Delay    time.Duration // a packet takes this long, and up to half as long again; default 500 µs (a LAN's)
@@ -70,6 +71,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("found %d: want 0 to %d", c.Founders, hearsay.MaxSeeds)
 	case c.Crowd < 0 || c.Crowd > 0 && (c.Crowd >= c.Nodes || c.Crowd > crowdMost || c.Seeds == 0):
 		return fmt.Errorf("crowd %d: want fewer than there are nodes, at most %d, in a network with seeds", c.Crowd, crowdMost)
+	case c.Before < 0 || c.Before > c.Nodes+c.Seeds:
+		return fmt.Errorf("before %d: want 0 to as many as there are machines", c.Before)
 	case c.Hostile < 0 || c.Hostile > 0 && (c.Hostile >= c.Nodes || c.Seeds == 0):
 		return fmt.Errorf("hostile %d: want fewer than there are nodes, in a network with seeds", c.Hostile)
 	case !(c.Loss >= 0 && c.Loss <= 1):

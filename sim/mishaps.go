@@ -137,7 +137,8 @@ func (st *storm) deafen() {
 	}
 }
 
-// absent has peers be away for a restart, in some worlds: most are back, some in time, and some are not.
+// absent has peers be away for a restart, in some worlds: most are back, some in time, and some are not. In some
+// of these not all nodes know what that is.
 func (st *storm) absent() {
 	random, has := st.mishap(21, dials.away)
 	if !has {
@@ -149,6 +150,9 @@ func (st *storm) absent() {
 		if random.IntN(4) > 0 {
 			st.plan(Action{At: min(stormEnds, at+time.Duration(random.Int64N(int64(3*hearsay.AwayFor/2)))), Verb: Restart, Who: who})
 		}
+	}
+	if random.IntN(3) == 0 {
+		st.config.Before = 1 + random.IntN(st.nodes)
 	}
 }
 

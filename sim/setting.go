@@ -61,6 +61,7 @@ var settings = []setting{
 			return nil
 		},
 	},
+	number("before", func(c *Config) *int { return &c.Before }),
 	number("hostile", func(c *Config) *int { return &c.Hostile }),
 	text("overlay", func(c *Config) word { return &c.Overlay.Kind }),
 	number("links", func(c *Config) *int { return &c.Overlay.Links }),

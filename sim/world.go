@@ -91,6 +91,7 @@ func NewWorld(config Config, story io.Writer) *World {
 	w.log = newEventLog(story, config.JSON)
 	w.queue.push(moment{at: checkEvery, kind: momentCheck})
 	w.bendHostile()
+	w.bendBefore()
 	plant, err := plantNamed(config.Plant)
 	if err != nil {
 		panic("sim: " + err.Error()) // the configuration is valid
