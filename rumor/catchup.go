@@ -470,10 +470,10 @@ func (r *Rumors) comesFrom(p *hearsay.Packet) bool {
 func (r *Rumors) letGo(id clock.Origin, lost []clock.Range) bool {
 	seen := r.seen.context.Of(id)
 	unseen := clock.Without(lost, seen)
-	// Where all of it does not fit, a part does that cannot make too many.
-	if clock.UnionSize(seen, unseen) > 2*maxRanges {
+	// Where all of it does not fit, a part does that cannot make too many. What makes it fewer always fits.
+	if most := 2 * r.seen.most(); clock.UnionSize(seen, unseen) > max(most, len(seen)) {
 		r.drops[hearsay.DropTableFull]++
-		unseen = unseen[:max(0, min(len(unseen), 2*maxRanges-len(seen)))]
+		unseen = unseen[:max(0, min(len(unseen), most-len(seen)))]
 	}
 	if len(unseen) == 0 {
 		return false

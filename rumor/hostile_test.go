@@ -1,6 +1,7 @@
 package rumor
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -71,6 +72,37 @@ func TestForgedNumbersMakeNobodyUnheard(t *testing.T) {
 	}
 }
 
+// However many members there are in whose names numbers with gaps are made up, what a node keeps of them is bounded.
+func TestImpostorsOfMany(t *testing.T) {
+	const origins, most, mostBytes = 500, 3 * allRanges, 20 << 20
+	w := newNetwork(t, 2, DefaultConfig())
+	n, before := w.nodes[0], onHeap()
+	for i := range origins {
+		for number := range uint64(maxRanges) {
+			forged := rumorOf(2+i, 1+2*number, "forged")
+			n.Begin()
+			n.take(w.now, nodeID(1), nil, &forged)
+			n.out.Reset()
+		}
+	}
+	seen, missed, late, kept := n.seen.context.NumRanges(), n.seen.missed.NumRanges(), n.seen.late.NumRanges(), onHeap()-before
+	t.Logf("%d ranges seen, %d that never came, %d late: %d KiB", seen, missed, late, kept>>10)
+	if seen < allRanges/2 || seen > most || missed > 2*most || late > most || kept > mostBytes {
+		t.Errorf("want at most %d, %d, %d and %d KiB", most, 2*most, most, mostBytes>>10)
+	}
+	honest := rumorOf(2+origins, 7, "heard")
+	if n.take(w.now, nodeID(1), nil, &honest); !n.seen.came(honest.ID) {
+		t.Error("nothing is heard of another")
+	}
+}
+
+func onHeap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 // Two liars can have a node look for what both have missed. It must not take
 // the product of all that they say.
 func TestMissedAThousandTimes(t *testing.T) {
@@ -120,8 +152,8 @@ func TestMissedBetweenWhatCame(t *testing.T) {
 	if len(n.got) != said || n.stats.Missed != said || len(n.seen.context.Of(origin)) != 1 {
 		t.Fatalf("%d delivered, %d missed, %d ranges seen", len(n.got), n.stats.Missed, len(n.seen.context.Of(origin)))
 	}
-	if got := len(n.seen.missed.Of(origin)); got > missedMost {
-		t.Errorf("%d ranges never came, want at most %d", got, missedMost)
+	if got := len(n.seen.missed.Of(origin)); got > 2*maxRanges {
+		t.Errorf("%d ranges never came, want at most %d", got, 2*maxRanges)
 	}
 	// The newest are kept: they are taken all the same, and of the oldest it is believed.
 	w.give(0, 1, rumorOf(3, 2, "oldest"), rumorOf(3, 2*said, "newest"))

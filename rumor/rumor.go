@@ -17,6 +17,8 @@ import (
 // Limits per node.
 const (
 	maxRanges  = 1024    // ranges of what was seen of one origin: gaps that loss has left, or that a liar makes
+	allRanges  = 1 << 17 // of all origins, where they share it: 2 MiB, as much as 128 that are full. A guess
+	someRanges = 16      // of one origin, however many there are: those of one behind loss. A guess
 	maxAhead   = 1 << 40 // a number beyond the highest seen of its origin: a thousand lives of which nobody heard
 	maxForgot  = 1 << 34 // a number of this node's own that only others know, beyond its last: sixteen lives that its directory has forgotten
 	maxNumber  = 1 << 62 // and at all
@@ -273,10 +275,10 @@ func (r *Rumors) check(now time.Time, rumor *hearsay.Rumor) (reason hearsay.Drop
 		return reason, false
 	}
 	missed := r.seen.missed.Has(rumor.ID)
-	if missed && len(r.seen.late.Of(rumor.ID.Origin)) >= maxRanges {
+	if missed && len(r.seen.late.Of(rumor.ID.Origin)) >= r.seen.most() {
 		return hearsay.DropTableFull, false
 	}
-	if len(ranges) >= maxRanges && !missed && !r.touches(rumor.ID) {
+	if len(ranges) >= r.seen.most() && !missed && !r.touches(rumor.ID) {
 		r.makeRoom(rumor.ID.Origin)
 	}
 	o := r.seen.of(rumor.ID.Origin)
@@ -323,7 +325,7 @@ func (r *Rumors) near(id clock.Dot, ranges []clock.Range) (reason hearsay.Drop, 
 	case !r.numbers.mine(id.Counter):
 		return 0, true // of an earlier life, also of one that the disk does not know, or of one on a copy of the disk
 	}
-	if len(ranges) >= maxRanges && !r.touches(id) {
+	if len(ranges) >= r.seen.most() && !r.touches(id) {
 		r.makeRoom(id.Origin)
 	}
 	// Nobody has said this: it is forged. Others hold it for ours, so the number is gone.

@@ -66,9 +66,11 @@ func (s *seen) change(o *origin) {
 	}
 }
 
-// missedMost bounds the ranges of one origin that never came: there may be one
-// between any two numbers that did.
-const missedMost = 2 * maxRanges
+// most bounds the ranges of one origin. Where there are so many origins that they do not fit together, each has its
+// share: members are as many as an attacker makes, and anybody may use their names. One that had more before
+// gives half of it up with each number that comes; so all of them together have some times allRanges at most: of the
+// k-th origin that was filled, its share of then is left.
+func (s *seen) most() int { return max(someRanges, min(maxRanges, allRanges/max(1, len(s.origins)))) }
 
 // miss counts ranges as seen that never came. If there are too many, the older
 // half is believed to be gone for good.
@@ -76,7 +78,7 @@ func (s *seen) miss(o *origin, ranges []clock.Range) {
 	s.context.AddRanges(o.id, ranges)
 	s.change(o)
 	s.missed.AddRanges(o.id, ranges)
-	if missed := s.missed.Of(o.id); len(missed) > missedMost {
+	if missed := s.missed.Of(o.id); len(missed) > 2*s.most() { // there may be one between any two numbers that came
 		oldest := missed[len(missed)/2].Low
 		forgetBelow(&s.missed, o.id, oldest)
 		forgetBelow(&s.late, o.id, oldest)
