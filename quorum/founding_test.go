@@ -467,8 +467,10 @@ func TestLostQuorumIsSaid(t *testing.T) {
 		backWithTheirs bool
 	}{
 		{seeds: 3, members: 1, back: 1},
-		{seeds: 3, members: 1, back: 2, has: "at most 1 of 3 seeds have kept their part of this ledger, and 2 are needed: start the others with the data directories that they used last, not with a copy",
-			hasNot: "of 3 seeds 2 have lost their part of its ledger, and there is no quorum without them: start these with the data directories that they used last, not with a copy; if that is lost, see `hearsay seed recover`"},
+		{
+			seeds: 3, members: 1, back: 2, has: "at most 1 of 3 seeds have kept their part of this ledger, and 2 are needed: start the others with the data directories that they used last, not with a copy",
+			hasNot: "of 3 seeds 2 have lost their part of its ledger, and there is no quorum without them: start these with the data directories that they used last, not with a copy; if that is lost, see `hearsay seed recover`",
+		},
 		{seeds: 3, members: 0, back: 2, has: "at most 1 of 3 seeds have kept their part of this ledger, and 2 are needed: nothing was ruled yet", hasNot: "of 3 seeds 2 have lost their part"},
 		{seeds: 2, members: 1, back: 1, has: "at most 1 of 2 seeds", hasNot: "no quorum without it: start this seed with the data directory that it used last, not with a copy; if that is lost, see `hearsay seed recover`"},
 		{seeds: 3, members: 1, back: 2, backWithTheirs: true},

@@ -311,15 +311,18 @@ func TestSelfTellsTroubles(t *testing.T) {
 		"well":  {hearsay.Stats{Alive: 2}, hearsay.Authority{}, nil},
 		"alone": {hearsay.Stats{Alive: 1, Dead: 2, Lost: 2}, hearsay.Authority{}, []string{"alone: no other member is left"}},
 		"several": {
-			hearsay.Stats{Alive: 2, DeafFor: 12, Twin: twin, ClockOff: -4000, DiskBehind: 2}, hearsay.Authority{},
+			hearsay.Stats{Alive: 2, DeafFor: 12, Twin: twin, ClockOff: -4000, DiskBehind: 2},
+			hearsay.Authority{},
 			[]string{"the disk does not keep up", "datagrams (UDP) have not got through", "another process runs with this identity at 10.0.0.26:6001", "this machine's clock is 1h7m0s behind"},
 		},
 		"no quorum": {
-			hearsay.Stats{Alive: 2}, hearsay.Authority{Seeded: true, Quorum: 2, Seeds: make([]hearsay.SeedStatus, 3), Why: "lists differ", Fork: &hearsay.Fork{Text: "two ledgers"}},
+			hearsay.Stats{Alive: 2},
+			hearsay.Authority{Seeded: true, Quorum: 2, Seeds: make([]hearsay.SeedStatus, 3), Why: "lists differ", Fork: &hearsay.Fork{Text: "two ledgers"}},
 			[]string{"no quorum of seeds is heard (2 of 3): nobody is admitted or removed", "lists differ", "two ledgers"},
 		},
 		"a seed in doubt": {
-			hearsay.Stats{Alive: 2}, hearsay.Authority{Seeded: true, Quorum: 2, Key: hearsay.PublicKey{1}, Why: "a copy"},
+			hearsay.Stats{Alive: 2},
+			hearsay.Authority{Seeded: true, Quorum: 2, Key: hearsay.PublicKey{1}, Why: "a copy"},
 			[]string{"this seed takes no part now", "a copy"},
 		},
 		"a quorum that differs": {hearsay.Stats{Alive: 2}, hearsay.Authority{Seeded: true, Ready: true, Why: "lists differ"}, []string{"lists differ"}},
