@@ -161,6 +161,9 @@ func (s *scene) play(ctx context.Context, o *options) (figures []figure, err err
 	errs := make([]error, len(s.systems))
 	var wait sync.WaitGroup
 	for i, system := range s.systems {
+		if ctx.Err() != nil {
+			break
+		}
 		fmt.Fprintf(os.Stderr, "bench: %s of %s\n", s.name, system)
 		wait.Go(func() { all[i], errs[i] = elsewhere(ctx, o.args(s.name, system)) })
 		if !s.together {
