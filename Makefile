@@ -137,7 +137,7 @@ rename: ## give the module another path: make rename MODULE=host/path
 
 renamed: ## try rename on a copy
 	@copy="$$(mktemp -d)"; trap 'rm -rf "$$copy"' EXIT; set -e; \
-	git ls-files | tar -cf - -T - | tar -xf - -C "$$copy"; \
+	tar --exclude=./.git --exclude=./bin -cf - . | tar -xf - -C "$$copy"; \
 	$(MAKE) --no-print-directory -C "$$copy" rename MODULE=example.com/some/hearsay; \
 	cd "$$copy" && $(GO) build ./... && $(MAKE) --no-print-directory vet used && $(GO) test .
 
