@@ -305,3 +305,15 @@ func (q *Quorum) tickOffers(now time.Time) {
 		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: o.chain.epoch()})
 	}
 }
+
+// membersOver is how many times the members that the limits allow a snapshot may have. Guess:
+// limits may have been raised while this seed was away, or been lowered since.
+const membersOver = 4
+
+// membersMost is how many members a snapshot has at most that this seed takes.
+func (q *Quorum) membersMost() int {
+	return membersOver * int(max(q.cfg.Limits.Members, q.Limits().Members))
+}
+
+// snapshotMost is how many bytes a snapshot of a log has at most that this seed takes.
+func (q *Quorum) snapshotMost() int { return snapshotMost(q.membersMost(), len(q.cfg.Seeds)) }

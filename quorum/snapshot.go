@@ -32,20 +32,11 @@ const (
 	departureBytes = 25
 	sourceBytes    = 32
 	otherBytes     = 64 << 10 // seats, the last ruling, limits
-
-	// membersOver is how many times the members that the limits allow a snapshot may have. Guess:
-	// limits may have been raised while this seed was away, or been lowered since.
-	membersOver = 4
 )
 
-// membersMost is how many members a snapshot has at most that this seed takes.
-func (q *Quorum) membersMost() int {
-	return membersOver * int(max(q.cfg.Limits.Members, q.Limits().Members))
-}
-
-// snapshotMost is how many bytes a snapshot of a log has at most that this seed takes.
-func (q *Quorum) snapshotMost() int {
-	return q.membersMost()*memberBytes + maxOpen*(caseBytes+len(q.cfg.Seeds)*ballotBytes) +
+// snapshotMost is how many bytes a snapshot has at most, of so many members and seats.
+func snapshotMost(members, seats int) int {
+	return members*memberBytes + maxOpen*(caseBytes+seats*ballotBytes) +
 		maxBarred*barBytes + maxDeparted*departureBytes + maxSpending*sourceBytes + otherBytes
 }
 
