@@ -20,14 +20,14 @@ type Card struct {
 // own word; suspect and dead are said by others, of an incarnation that the
 // member itself has signed.
 //
-// A bare claim carries no card: it is enough for whoever holds the card of
+// A bare claim carries no card: it is enough for a node that holds the card of
 // that incarnation.
 type Claim struct {
 	Subject     NodeID
 	State       State
 	Incarnation Incarnation
 	By          NodeID        // suspect: the accuser; dead: who condemned it
-	Evidence    Hash          // dead: the hash of the evidence, to be fetched from whoever says it
+	Evidence    Hash          // dead: the hash of the evidence, to be fetched from the node that says it
 	Age         time.Duration // dead, left: how long it has been so; whole seconds
 	Card        Card
 }

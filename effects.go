@@ -157,7 +157,7 @@ const (
 	DropMisdirected              // meant for another node
 	DropUnexpected               // answers nothing that was asked; replayed or too late
 	DropStranger                 // from, or about, somebody who is no member
-	DropBadSignature             // not signed by whom it claims to be from
+	DropBadSignature             // not signed by its claimed sender
 	DropFarFuture                // an incarnation beyond MaxIncarnation, or the number of a rumor far beyond those of its origin
 	DropUnproven                 // a death whose evidence does not hold
 	DropTableFull                // no room in a bounded table

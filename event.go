@@ -54,7 +54,7 @@ const (
 
 	// Seeds, and what they decide.
 	EventSeatFounded  // the network was founded: Count seeds, Text if there are more
-	EventSeatWaiting  // this seed has no seat yet: Text says for whom it waits
+	EventSeatWaiting  // this seed has no seat yet: Text says for which seeds it waits
 	EventSeatTaken    // this seed has its seat
 	EventQuorumLost   // no quorum of seeds is heard: nobody is admitted or removed meanwhile
 	EventQuorumBack   // after that, one is: By the seed that leads

@@ -20,7 +20,7 @@ func (k PublicKey) IsZero() bool { return k == PublicKey{} }
 // Short gives the first eight of its hexadecimal digits.
 func (k PublicKey) Short() string { return hex.EncodeToString(k[:4]) }
 
-// NodeID derives the identity of whoever holds this key.
+// NodeID derives the identity of the holder of this key.
 func (k PublicKey) NodeID() NodeID {
 	sum := sha256.Sum256(k[:])
 	return NodeID(sum[:16])
@@ -137,7 +137,7 @@ func (r *Rule) UnmarshalText(text []byte) error {
 }
 
 // Evidence is why a member was condemned: the statements of one round.
-// Whoever is told of a death fetches it and counts for itself.
+// A node that is told of a death fetches it and counts for itself.
 type Evidence struct {
 	Subject     NodeID      `json:"subject"`
 	Incarnation Incarnation `json:"incarnation"`

@@ -11,7 +11,7 @@ import (
 // any kind may carry claims besides.
 type Message interface{ message() }
 
-// Ping asks its target for a sign of life. Target zero means whoever is at
+// Ping asks its target for a sign of life. Target zero means the node at
 // the address. Hash is the sender's roster in 8 bytes: if it differs from the
 // receiver's own, the receiver begins an exchange (Digest). Rumors is likewise
 // of all rumors that the sender has ever seen, and zero in most pings while
@@ -45,7 +45,7 @@ func (p *Ping) Names(id NodeID) bool { return bytes.Equal(p.Target[:PingTarget],
 type Ack struct{ Seq uint64 }
 
 // NotMe answers a Ping whose target is another identity than the receiver's:
-// whoever was meant is no longer at this address. It carries the answerer's
+// the node that was meant is no longer at this address. It carries the answerer's
 // own claim.
 type NotMe struct{ Seq uint64 }
 
@@ -141,7 +141,7 @@ type EvidenceReq struct{ Hash Hash }
 //	|--- Rumors -------------->|
 //
 // Missed, if set, says what the sender no longer holds though others may
-// have seen it: whoever lacks it will not get it any more, and counts it as
+// have seen it: a node that lacks it will not get it any more, and counts it as
 // seen.
 type Rumors struct {
 	Items  []Rumor

@@ -85,7 +85,7 @@ func (r *Ruling) Hash(network NetworkID) Hash {
 }
 
 // About is the hash of what a case is about, as far as its ruling has that too:
-// so whoever has a ruling can see that its ballots are about nothing else. Of
+// so each node that has a ruling can see that its ballots are about nothing else. Of
 // an admission it is the claim, of a removal the stay, the rule and the
 // evidence, of a seat who is to have it.
 func (r *Ruling) About(network NetworkID) Hash {

@@ -10,7 +10,7 @@ import (
 // What seeds say to each other and to peers. All of it goes by stream.
 
 // SeatHello is how a seed says who sits in its slot, and asks who sits in the
-// receiver's. Whoever does not know the answer's key yet believes it because
+// receiver's. A node that does not know the answer's key yet believes it because
 // it repeats the nonce that was sent to the configured address.
 //
 //	A                        B
@@ -84,7 +84,7 @@ type Raft struct {
 	Signature  Signature
 
 	// Founding is of the network that both take part in. It is signed and not
-	// sent: whoever takes part in another one cannot verify the message.
+	// sent: a seed that takes part in another one cannot verify the message.
 	Founding Hash
 }
 

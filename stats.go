@@ -7,7 +7,7 @@ import (
 )
 
 // Stats are one node's figures since it started. The first group is counted
-// by the core, the second by whoever drives it.
+// by the core, the second by its driver.
 type Stats struct {
 	Alive   int `json:"alive"` // members by state, this node included
 	Suspect int `json:"suspect"`

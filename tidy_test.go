@@ -21,7 +21,7 @@ import (
 	"testing"
 )
 
-// This file holds the house to its plan: who may import whom, what a state
+// This file holds the house to its plan: which package may import which, what a state
 // machine must not do, and how long a function may be. Each rule has a proof
 // that it bites.
 

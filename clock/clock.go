@@ -53,7 +53,7 @@ type Range struct{ Low, High uint64 }
 // It takes 16 bytes for each gap in what was seen of an origin and some 100
 // for each origin, however many dots it holds and however far apart they are.
 // A replica that hears everything has no gaps. Nothing is forgotten by itself, so
-// whoever takes contexts from strangers bounds how many ranges they bring.
+// a caller that takes contexts from strangers bounds how many ranges they bring.
 type Context struct {
 	// The ranges of an origin ascend, and no two of them overlap or touch:
 	// between two there is always a dot that was not seen. An origin of which

@@ -57,7 +57,7 @@ type examination struct {
 	stream  bool   // one went by stream as well
 	said    bool   // the verdict is out; the rest is for the statistics, or the next probe
 	once    bool   // the first answer ends it, and there are no statistics
-	member  bool   // of these, one of whom a late answer counts for the next
+	member  bool   // of these, one of which a late answer counts for the next
 }
 
 // past is one finished examination.
@@ -274,7 +274,7 @@ func (s *Swim) abandonExaminations(now time.Time) {
 // chronic reports whether many probes of the subject's last rounds failed,
 // though some did not: behind heavy loss a member would be accused and
 // cleared for ever. A round in which all failed does not count: it tells of an
-// outage, and whoever is back from one is well. What failed at another address
+// outage, and a node that is back from one is well. What failed at another address
 // says nothing of the one where the subject is now.
 func (s *Swim) chronic(now time.Time, e *examination) bool {
 	rounds, failed := 0, 0

@@ -1,6 +1,6 @@
 package detect
 
-// Measured counts the members of whom something has been found out.
+// Measured counts the members of which something has been found out.
 func (s *Swim) Measured() int { return len(s.peers) }
 
 // Examinations counts those that still wait for something.

@@ -1,4 +1,4 @@
-// Package detect decides whom to probe and says what was seen. It knows
+// Package detect decides which member to probe and says what was seen. It knows
 // neither claims nor incarnations: that a member is unreachable is an event,
 // and what follows from it is for others to decide.
 package detect
@@ -276,7 +276,7 @@ func (s *Swim) Unwell(now time.Time) bool {
 func (s *Swim) Worsen() { s.worsen(1) }
 
 // Doubt does the same because others doubt this node, but never so far that it
-// is unwell: else whoever accuses everybody would silence all observers.
+// is unwell: else a node that accuses everybody would silence all observers.
 func (s *Swim) Doubt() {
 	if s.health < s.cfg.HealthMax/2 {
 		s.worsen(1)

@@ -240,7 +240,7 @@ func TestMuteMembersAreNoRelays(t *testing.T) {
 }
 
 // A relay that answers shows that this node is well: those that do not are dead,
-// and whoever is left when most of a network dies can say so.
+// and a node that is left when most of a network dies can say so.
 func TestDeadRelaysCostNoHealth(t *testing.T) {
 	w := newWorld(t, 12)
 	w.direct = func(i int) bool { return i <= 2 }
@@ -510,7 +510,7 @@ func TestUnwellAbstainsAtTheEnd(t *testing.T) {
 	}
 }
 
-// Whoever gets the seat of a removed member is not taken for it.
+// A seed that gets the seat of a removed member is not taken for it.
 func TestRemovedIsForgotten(t *testing.T) {
 	w := newWorld(t, 4)
 	w.run(10 * time.Second)
@@ -712,7 +712,7 @@ func (w *world) verdicts() (all []hearsay.Event) {
 }
 
 // Where all others answer at once, who asks to be in may take a second. Who
-// answers nothing is known to while whoever asks still waits.
+// answers nothing is known to while the node that asks still waits.
 func TestAskersMayBeLate(t *testing.T) {
 	w := newWorld(t, 5)
 	w.run(10 * time.Second)

@@ -3,12 +3,12 @@
 //
 // # JSON lines
 //
-// One TCP connection carries one request line and one reply line; then whoever
+// One TCP connection carries one request line and one reply line; then the one that
 // was asked closes it. A line is
 //
 //	{"type":T,"payload":{…},"ts":<float, Unix seconds>}\n
 //
-// and this is what is asked of whom:
+// and this is what is asked of which node:
 //
 //	request           of    Go             reply             Go
 //	REGISTER_REQ      seed  Register       REGISTER_COMMIT   Outcome
@@ -43,7 +43,7 @@
 // which is Facts in every message here. So nothing is described twice, and
 // this package need not know what the bytes say.
 //
-// Some replies say more in words, for people and for whoever wants to know:
+// Some replies say more in words, for people and for programs that want to know:
 // "already" and "unknown" where a death reported is none that happens now,
 // "reason" where a peer declines a link or does not vouch for somebody.
 //

@@ -166,7 +166,7 @@ func TestOurLines(t *testing.T) {
 	golden(t, "lines.jsonl", all.String())
 }
 
-// Which bad input is answered how, by whom.
+// Which bad input is answered how, by a peer and by a seed.
 func TestBadRequests(t *testing.T) {
 	const seed, peer = hearsay.RoleSeed, hearsay.RolePeer
 	long := strings.Repeat("x", stringMax+1)

@@ -9,7 +9,7 @@
 // # What clients ask
 //
 //	init                  answered when this node has met all others, or after Config.ReadyWithin
-//	topology              taken note of: it says that reads are about broadcasts. Our own overlay decides who links with whom
+//	topology              taken note of: it says that reads are about broadcasts. Our own overlay decides which nodes link with each other
 //	broadcast {message}   a rumor
 //	add {element}         a rumor, too
 //	read                  what was delivered here, in that order: {messages} of broadcasts, {value} of a set

@@ -43,7 +43,7 @@ type Session struct {
 	drops hearsay.Drops
 }
 
-// New makes a session that waits for init. Signer is whom it is known as: it
+// New makes a session that waits for init. Signer is its identity: it
 // must be new with each process. Random is for it alone.
 func New(cfg Config, signer hearsay.Signer, random *rand.Rand) *Session {
 	network := hearsay.NetworkIDOf(networkName)
@@ -227,7 +227,7 @@ func (s *Session) finish(now time.Time) []byte {
 	return s.out
 }
 
-// answer answers a request, if whoever asks wants to hear.
+// answer answers a request, if the one that asks wants to hear.
 func (s *Session) answer(e *envelope, h *head, a answer) {
 	if h.MsgID == nil {
 		return

@@ -55,7 +55,7 @@ func payloadOf(of subject, value json.RawMessage) []byte {
 	return b.Bytes()
 }
 
-// valueOf takes a payload apart. Whoever is in the network may say anything, so
+// valueOf takes a payload apart. Each member of the network may say anything, so
 // it may be none of ours.
 func valueOf(payload []byte) (of subject, value []byte, ok bool) {
 	if len(payload) == 0 {

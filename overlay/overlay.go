@@ -1,9 +1,9 @@
-// Package overlay decides who links with whom: a few neighbors of each node,
-// to whom it passes rumors and the news of members. It owns the links of this
+// Package overlay decides which nodes link with each other: a few neighbors of each node,
+// to which it passes rumors and the news of members. It owns the links of this
 // node and nothing that goes over them.
 //
 // A link is symmetric, and the graph of all links is connected whatever its
-// kind: the two members between whom a node stands on ring 0 are always among
+// kind: the two members between which a node stands on ring 0 are always among
 // its neighbors. Both ends compute that from the roster, so nobody can talk
 // them out of it, and nodes of different kinds can be in one network.
 //
@@ -32,7 +32,7 @@
 //
 // # Power law
 //
-// As random, but whoever is asked accepts the more likely the more links it
+// As random, but a node that is asked accepts the more likely the more links it
 // has, so that a few come to have many. It is here to be compared, and gains
 // nothing over the ring: of 1000 such nodes with six links in the mean a message
 // takes as many hops, and when the fifth with most links fails, the links that
@@ -48,7 +48,7 @@
 // # Outside
 //
 // Who is not in, in a network in which somebody else decides that, is outside:
-// it has no links, and neither asks for one nor agrees to one. It knows whom it
+// it has no links, and neither asks for one nor agrees to one. It knows which nodes it
 // would stand between all the same.
 package overlay
 
@@ -180,7 +180,7 @@ func (o *Overlay) Links() []hearsay.NodeID { return o.links }
 // Linked reports whether the member is a neighbor.
 func (o *Overlay) Linked(id hearsay.NodeID) bool { return has(o.links, id) }
 
-// Around are the members between whom this node stands on the rings, ascending,
+// Around are the members between which this node stands on the rings, ascending,
 // suspects passed over. Inside they are among its links.
 func (o *Overlay) Around() (ids []hearsay.NodeID) {
 	for _, p := range o.near {

@@ -6,13 +6,13 @@ import (
 	"hearsay"
 )
 
-// This file owns what tells a power-law overlay from a random one: whom a
+// This file owns what tells a power-law overlay from a random one: which nodes a
 // node is likely to be linked with, and how many links it has.
 //
 // A node that comes in asks for half the links that it should have in the
 // mean, and later ones will ask it for the other half: more likely so the more
 // links it has already (Barabási and Albert, "Emergence of Scaling in Random
-// Networks", 1999). Nobody knows the degrees of others in advance, and whoever
+// Networks", 1999). Nobody knows the degrees of others in advance, and a node that
 // asks can be told anything. So the one that is asked decides: drawn evenly, it
 // accepts with a probability that is proportional to its own degree, which comes
 // to the same.

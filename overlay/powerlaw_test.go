@@ -155,7 +155,7 @@ func tail(g graph) float64 {
 	return float64(few) / float64(len(g))
 }
 
-// Whoever has many links is given more of them: of many who ask as many
+// A node that has many links is given more of them: of many who ask as many
 // are accepted as it has links already, of all that it may have.
 func TestPowerLawAttracts(t *testing.T) {
 	ids := idsOf(200)

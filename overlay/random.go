@@ -280,7 +280,7 @@ func (o *Overlay) HelloAck(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck
 }
 
 // unexpected is an ack that was not waited for, or not any more. It makes no
-// link; but whoever sent it may believe that there is one.
+// link; but its sender may believe that there is one.
 func (o *Overlay) unexpected(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck) {
 	o.drops[hearsay.DropUnexpected]++
 	if m.Accepted && !o.outside && o.lists(p.From) && !o.Linked(p.From) && !o.drawn.has(p.From) && o.drawn.spend(now) {

@@ -575,7 +575,7 @@ func TestDoubtAfterDeath(t *testing.T) {
 	}
 }
 
-// A suspect that asks for a link is not asked after it: whoever uses its name, or
+// A suspect that asks for a link is not asked after it: another that uses its name, or
 // that of a guest, which nobody links with, would have it asked for ever.
 func TestSuspectIsNotDoubted(t *testing.T) {
 	o, others := lonely(t)

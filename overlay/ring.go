@@ -10,7 +10,7 @@ import (
 // This file owns the links that are computed: where this node stands on the
 // rings among those members that are not suspect.
 
-// pair is whom a node stands between on one ring. With one other member both
+// pair is what a node stands between on one ring. With one other member both
 // are that one.
 type pair struct {
 	next, before hearsay.NodeID

@@ -11,7 +11,7 @@ import (
 // graph is links by index.
 type graph [][]int32
 
-// ringGraph gives the links of n nodes that all know each other: whoever walks
+// ringGraph gives the links of n nodes that all know each other: a walk of
 // a ring once round meets everybody in the order in which they are linked.
 func ringGraph(n, links int) graph {
 	ids := idsOf(n)

@@ -163,7 +163,7 @@ func (t *Petitions) Settled(id hearsay.NodeID) {
 	t.reports = slices.DeleteFunc(t.reports, func(r *report) bool { return r.stay.ID == id })
 }
 
-// Prune ends the reports of stays that are over: whoever gets a whole roster is
+// Prune ends the reports of stays that are over: a node that gets a whole roster is
 // not told of each.
 func (t *Petitions) Prune(in func(hearsay.Stay) bool) {
 	t.reports = slices.DeleteFunc(t.reports, func(r *report) bool { return !in(r.stay) })
@@ -311,7 +311,7 @@ func (t *Petitions) send(addr netip.AddrPort, body hearsay.Message) {
 }
 
 // Outcome takes a seed's answer. What is done the ledger proves, and not this;
-// it only says whom to ask next, and when. It reports whether admission was
+// it only says which seed to ask next, and when. It reports whether admission was
 // refused: the next claim should be a newer one.
 func (t *Petitions) Outcome(now time.Time, p *hearsay.Packet, m *hearsay.Outcome) (refused bool) {
 	if !p.Stream || !slices.Contains(t.seeds, p.Addr) {

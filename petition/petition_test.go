@@ -107,7 +107,7 @@ func TestRegister(t *testing.T) {
 	}
 }
 
-// What is told is what a seed has answered, whoever else was not reached before
+// What is told is what a seed has answered, whichever others were not reached before
 // or after; and that only if none has answered.
 func TestRegisterTellsWhatWasAnswered(t *testing.T) {
 	w := newWorld(t, 3)

@@ -3,7 +3,7 @@ package ring
 import "cmp"
 
 // Neighbors gives the two members between which subject stands on one ring:
-// whoever comes next, and whoever came before. Those who are passed over do
+// the one that comes next, and the one that came before. Those who are passed over do
 // not count. With one other member left both are that one; not found is a
 // subject who is alone. The order of members does not matter, and subject may
 // be one of them or not.

@@ -14,7 +14,7 @@ import (
 // and each gives what the other lacks (hearsay.Heard).
 //
 //   - A hash of it rides on pings for a while after something new came, and now
-//     and then always. Whoever is pinged by one that has seen other things compares
+//     and then always. A node that is pinged by one that has seen other things compares
 //     with its neighbors, and tells the pinger. So as long as all have the same
 //     nothing is sent for it.
 //   - A pair of neighbors that knows itself equal does not compare again until one
@@ -42,7 +42,7 @@ const (
 	rangeSize  = 24                     // bytes that a range takes, about
 	seenRate   = 16 << 10               // bytes of ranges sent to members in a second where nothing is gained by them
 	seenBurst  = 4 * time.Second        // this much of it at once
-	answerIn   = 500 * time.Millisecond // after which the answer of one from whom this node catches up is lost
+	answerIn   = 500 * time.Millisecond // after which the answer of one from which this node catches up is lost
 	fullAt     = 8                      // as a part of what may be held, new since last compared
 	vainRounds = 4                      // of all neighbors in vain, after which comparisons take twice as long
 	vainMost   = 6                      // times that they do
@@ -76,7 +76,7 @@ type comparison struct {
 	told     int           // ranges in missed, at most
 }
 
-// compare is when this node compares, and from whom it catches up.
+// compare is when this node compares, and from which nodes it catches up.
 type compare struct {
 	at      time.Time // never if all neighbors agree, or there are none
 	last    time.Time // when it last compared

@@ -43,7 +43,7 @@ type Config struct {
 
 	AnnounceAfter time.Duration // names go this much after the payload, and up to twice that; default 50 ms (guess: longer than a tree takes on a LAN, so that who is named a rumor has it)
 	GraftAfter    time.Duration // who was named a rumor waits this long for the payload, and up to twice that, so that of those who lack it a few ask and give it to the others; default 150 ms (guess: longer than a tree takes between continents)
-	GraftAgain    time.Duration // and then this long for each whom it asks; default 100 ms; must exceed a round trip
+	GraftAgain    time.Duration // and then this long for each node that it asks; default 100 ms; must exceed a round trip
 
 	CompareQuiet time.Duration // where a ping shows that not all have seen the same, neighbors compare when nothing new came for this long, and up to CompareEvery more; default 2 s
 	CompareBusy  time.Duration // and where there is always something new after this; default 5 s
@@ -52,7 +52,7 @@ type Config struct {
 	Style   Style         // of Monger; default Push: comparing is its pull
 	Cooling Cooling       // of Monger; default feedback and a counter of 3: 1 % are left to comparing (Demers 1987, table 1)
 	Fanout  int           // of Monger: members told in a cycle; default 1, as in the paper
-	Limit   int           // of Monger: members from whom a node takes rumors in a cycle, the others being refused (Demers 1987, section 1.4: connection limit); 0 = any number, the default
+	Limit   int           // of Monger: members from which a node takes rumors in a cycle, the others being refused (Demers 1987, section 1.4: connection limit); 0 = any number, the default
 	Cycle   time.Duration // of Monger; default 20 ms (guess); should exceed a round trip
 	Poll    time.Duration // of Monger with pulls: between two of them; default 1 s
 }

@@ -1,4 +1,4 @@
-// Package rumor is how a message reaches everybody: what is told to whom, how
+// Package rumor is how a message reaches everybody: what is told to which nodes, how
 // often, and how who was away catches up.
 //
 // A rumor is known by its origin and number. Every node keeps which it has ever
@@ -32,7 +32,7 @@
 //     Plumtree.
 //   - Where two ends of a link hang on different roots, or one has not said where it
 //     stands, payloads go over it: so while the tree changes, and where nodes do not
-//     agree on whom to trust, rumors come twice, and do not stop.
+//     agree on which nodes to trust, rumors come twice, and do not stop.
 //   - Payloads of one step, and of 2 ms where a link is not quiet, share packets.
 //   - Who had to ask for a rumor names it over all links at once, and says that it
 //     had to: who lacks it, too, asks at once. So a repair takes the shortest ways,

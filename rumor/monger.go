@@ -8,11 +8,11 @@ import (
 )
 
 // This file is rumor mongering (Demers and others 1987, section 1.4) without
-// the world: who tells whom, and by which rule a rumor cools, that is, stops
+// the world: who tells which others, and by which rule a rumor cools, that is, stops
 // being told. The live strategy and the synchronous simulation of the paper
 // both step this rule and no other.
 
-// Style is who gives a hot rumor to whom at a contact.
+// Style is who gives a hot rumor to the other at a contact.
 type Style uint8
 
 // The styles.
@@ -124,7 +124,7 @@ func (h *Heat) Hot() bool { return h.hot }
 
 // After counts that one contact at which the rumor was given is over, or one
 // cycle of them where several may fall into one, as in a pull. It was useful
-// if whoever was told did not know. It draws from random only to toss a coin.
+// if the node that was told did not know. It draws from random only to toss a coin.
 // A cold rumor stays cold: answers may come late.
 func (c Cooling) After(h *Heat, useful bool, random *rand.Rand) {
 	switch {

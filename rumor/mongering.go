@@ -34,7 +34,7 @@ type monger struct {
 	cycleAt time.Time
 	pollAt  time.Time
 
-	callers []hearsay.NodeID // from whom rumors were taken since, at most Config.Limit
+	callers []hearsay.NodeID // from which rumors were taken since, at most Config.Limit
 	since   time.Time        // less than a cycle ago
 }
 

@@ -31,7 +31,7 @@ type network struct {
 	pinged time.Time // when all last pinged somebody
 	nodes  []*testNode
 	cut    func(from, to int) bool // nothing passes, not by stream either
-	hidden func(from, id int) bool // whom a node does not know
+	hidden func(from, id int) bool // nodes that a node does not know
 }
 
 // testNode is a node with what it has told and kept.

@@ -9,7 +9,7 @@ import (
 
 // This file decides which links are eager: a tree of shortest ways from one
 // root, the smallest NodeID of those that can be trusted. Each node tells its
-// neighbors where it stands, and hangs on whoever stands nearest to the root
+// neighbors where it stands, and hangs on the one that stands nearest to the root
 // (distance vectors: Bellman 1958, Ford 1956).
 //
 // Ways that are gone are told on at once; a ring of nodes that hang on each other

@@ -134,7 +134,7 @@ func TestPlaceIsSaidAgain(t *testing.T) {
 	}
 }
 
-// Two that do not agree on whom to trust hang on different roots, and what is
+// Two that do not agree on which nodes to trust hang on different roots, and what is
 // said crosses from the one tree to the other at once.
 func TestTreesAreBridged(t *testing.T) {
 	w := newNetwork(t, 16, DefaultConfig())
@@ -205,7 +205,7 @@ func TestDepthIsBounded(t *testing.T) {
 	}
 }
 
-// Whoever lacks what others have seen is found by the next ping, and only then is
+// A node that lacks what others have seen is found by the next ping, and only then is
 // anything sent.
 func TestPingFindsWhoLacksARumor(t *testing.T) {
 	w := newNetwork(t, 12, DefaultConfig())

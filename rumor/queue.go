@@ -42,7 +42,7 @@ type link struct {
 }
 
 // queue is what waits to be sent over one link. Each origin has its own lane,
-// and they take turns: whoever says much waits for himself.
+// and they take turns: an origin that says much waits behind itself.
 type queue struct {
 	lanes []lane // of origins with something to send, the next turn first
 	bytes int

@@ -96,7 +96,7 @@ type Stats struct {
 }
 
 // New makes the rumors of a node. Records are what earlier lives kept: what
-// they said and is still held is told again, here and to whoever lacks it.
+// they said and is still held is told again, here and to nodes that lack it.
 func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand,
 	records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time,
 ) *Rumors {

@@ -663,7 +663,7 @@ func TestHopsAndAge(t *testing.T) {
 	}
 }
 
-// Two of whom one has heard an origin that the other does not know stay
+// Two of which one has heard an origin that the other does not know stay
 // unequal, and do not wear themselves out over it. When it knows, it gets all.
 func TestUnknownOrigin(t *testing.T) {
 	w := newNetwork(t, 4, DefaultConfig())

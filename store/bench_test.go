@@ -57,7 +57,7 @@ func BenchmarkCommitOne(b *testing.B) {
 }
 
 // BenchmarkOpenAndLoad is the start of a seed of ten thousand members, each of
-// whom a ruling admitted, and its memory when it holds all of them.
+// the member that a ruling admitted, and its memory when it holds all of them.
 func BenchmarkOpenAndLoad(b *testing.B) {
 	dir := b.TempDir()
 	d, err := Open(dir, "test")

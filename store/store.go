@@ -53,7 +53,7 @@ func unseal(bucket string, key, sealed []byte) ([]byte, error) {
 	return sealed[:n:n], nil
 }
 
-// Batch is records on their way to the disk, encoded, so that whoever made
+// Batch is records on their way to the disk, encoded, so that the caller that made
 // them may go on at once. They are carried out in order. The zero value is
 // empty.
 type Batch struct {

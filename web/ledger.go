@@ -87,7 +87,7 @@ type Bars struct {
 	Bars []Bar `json:"bars"`
 }
 
-// Bar is somebody whom the seeds do not admit.
+// Bar is a node that the seeds do not admit.
 type Bar struct {
 	ID   hearsay.NodeID `json:"id"`
 	Name string         `json:"name,omitempty"` // if the seed has it in its roster or its ledger
@@ -282,7 +282,7 @@ func (a *api) ruling(r *hearsay.Ruling, proof *hearsay.LedgerProof, w *words) Ru
 	return out
 }
 
-// nameIn gives the name of whom a ruling is about: as this node lists it, as
+// nameIn gives the name of the member that a ruling is about: as this node lists it, as
 // the ruling that admitted it says, or the beginning of its id.
 func (a *api) nameIn(r *hearsay.Ruling, w *words) string {
 	if name := w.names[r.Stay.ID]; name != "" {

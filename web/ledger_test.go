@@ -337,7 +337,7 @@ func TestQuorumIsTold(t *testing.T) {
 	}
 }
 
-// A ballot is that of the seed which sat there then, whoever sits there now.
+// A ballot is that of the seed which sat there then, whichever sits there now.
 func TestBallotsOfOldSeats(t *testing.T) {
 	v := newSeedVillage()
 	c := &v.council

@@ -86,7 +86,7 @@ func refuseParameters(r *http.Request, takes string) *problem {
 }
 
 // body reads the JSON object that a request carries, if any. What it takes is
-// told to whoever sends something else.
+// told to clients that send something else.
 func body[T any](w http.ResponseWriter, r *http.Request, takes string) (T, *problem) {
 	text, p := bodyText(w, r, bodyLenMax)
 	if p != nil || len(text) == 0 {

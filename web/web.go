@@ -5,12 +5,12 @@
 // the API in a server of its own.
 //
 //	GET  /v1/self                  this node, and what an operator should see to at it
-//	GET  /v1/members               whom it lists; the dead too, until forgotten
+//	GET  /v1/members               the members that it lists; the dead too, until forgotten
 //	GET  /v1/members/{name}/case   why a member is held to be what it is
 //	POST /v1/members/{name}/remove  have the seeds decide whether it is out
 //	GET  /v1/authority             the seeds: who they are, whether a quorum is heard
 //	GET  /v1/ledger?from=&fresh=1  what they ruled, and what proves it
-//	GET  /v1/bars?fresh=1          whom they do not admit; seeds only
+//	GET  /v1/bars?fresh=1          the nodes that they do not admit; seeds only
 //	POST /v1/bars                  bar {"name":…,"why":…}; seeds only
 //	DELETE /v1/bars/{name}         lift that; seeds only
 //	GET  /v1/events                server-sent events, see events.go
@@ -102,7 +102,7 @@ type Backend interface {
 	Proof() hearsay.LedgerProof
 
 	// Remove, Bar and Lift are an operator's: the seeds decide. Names are as for
-	// Why; of Bar and Lift also a whole NodeID. Barred is whom they do not admit.
+	// Why; of Bar and Lift also a whole NodeID. Barred is the nodes that they do not admit.
 	Remove(ctx context.Context, name string) (hearsay.Outcome, error)
 	Bar(ctx context.Context, name, why string) error
 	Lift(ctx context.Context, name string) error

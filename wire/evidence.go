@@ -6,7 +6,7 @@ import (
 	"hearsay"
 )
 
-// appendRound writes what a witness is asked: about whom, in which round.
+// appendRound writes what a witness is asked: about which member, in which round.
 func appendRound(dst []byte, subject hearsay.NodeID, incarnation hearsay.Incarnation, round hearsay.Round) []byte {
 	dst = append(dst, subject[:]...)
 	dst = binary.AppendUvarint(dst, uint64(incarnation))

@@ -61,7 +61,7 @@ func TestFrameEnds(t *testing.T) {
 	}
 }
 
-// Whoever announces much and sends little gets little room.
+// A stream that announces much and sends little gets little room.
 func TestFrameRoomGrowsWithWhatCame(t *testing.T) {
 	for _, sent := range []int{0, readChunk, 3 * readChunk} {
 		r := &meter{Reader: io.MultiReader(bytes.NewReader([]byte{FrameStart, 4, 0, 0}), bytes.NewReader(make([]byte, sent)))}

@@ -9,7 +9,7 @@ const Version = 2
 const flagSealed = 1 << 0
 
 // AppendPacket appends p with all its claims. It never fails: what exceeds a
-// limit is dropped by whoever receives it.
+// limit is dropped by its receiver.
 func AppendPacket(dst []byte, network hearsay.NetworkID, p *hearsay.Packet) []byte {
 	dst = append(dst, Version, 0)
 	dst = append(dst, network[:]...)
