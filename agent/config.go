@@ -12,6 +12,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/ledger"
 	"hearsay/overlay"
 	"hearsay/petition"
 	"hearsay/quorum"
@@ -74,7 +75,7 @@ type Config struct {
 
 	// Seeds are the seeds of the network, in an order that all nodes have in
 	// common, as that of package seeds. Default: none, an open network.
-	Seeds []quorum.Seed
+	Seeds []ledger.Seed
 
 	// Slot is the place of this seed in Seeds, from 0. A peer has none.
 	Slot int

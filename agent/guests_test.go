@@ -14,7 +14,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
-	"hearsay/quorum"
+	"hearsay/ledger"
 	"hearsay/wire"
 )
 
@@ -218,7 +218,7 @@ func TestForgedLines(t *testing.T) {
 	}
 
 	// Nor is a report a proof that nobody has signed.
-	var in quorum.Member
+	var in ledger.Member
 	n.seeds[0].ask(func(time.Time) { in, _ = n.seeds[0].loop.node.MemberAt(victim) })
 	unsigned := wire.AppendPacket(nil, n.seeds[0].loop.network, &hearsay.Packet{From: n.peers[1].Self().ID, Body: &hearsay.Report{Stay: in.Stay}})
 	report := &dialect.DeadReport{Peer: victim, SelfIP: netip.MustParseAddr("127.0.0.8"), Timestamp: 1, Reporter: victim, Facts: unsigned}

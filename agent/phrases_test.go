@@ -14,7 +14,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
-	"hearsay/quorum"
+	"hearsay/ledger"
 )
 
 // What people search for in the older programs' logs is found in ours, and
@@ -44,7 +44,7 @@ func TestPhrases(t *testing.T) {
 	earlier.Past = true
 	of := make(map[hearsay.Role]*phrases)
 	for _, role := range []hearsay.Role{hearsay.RoleSeed, hearsay.RolePeer} {
-		p := newPhrases(&Config{Role: role, Seeds: make([]quorum.Seed, 3)}, own, at[own])
+		p := newPhrases(&Config{Role: role, Seeds: make([]ledger.Seed, 3)}, own, at[own])
 		p.where = func(id hearsay.NodeID) netip.AddrPort { return at[id] }
 		p.links = func() int { return 4 }
 		of[role] = p
@@ -104,7 +104,7 @@ func TestPhrases(t *testing.T) {
 func TestPastRemovalsAreNoWarnings(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
-	p := newPhrases(&Config{Role: hearsay.RolePeer, Seeds: make([]quorum.Seed, 3)}, hearsay.NodeID{1}, netip.AddrPort{})
+	p := newPhrases(&Config{Role: hearsay.RolePeer, Seeds: make([]ledger.Seed, 3)}, hearsay.NodeID{1}, netip.AddrPort{})
 	p.where = func(hearsay.NodeID) (at netip.AddrPort) { return at }
 	then, now := hearsay.NodeID{2}, hearsay.NodeID{3}
 	removed := &hearsay.Ruling{Kind: hearsay.RulingRemove}

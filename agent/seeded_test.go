@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"hearsay"
-	"hearsay/quorum"
+	"hearsay/ledger"
 	"hearsay/wire"
 )
 
@@ -22,7 +22,7 @@ import (
 type seededNet struct {
 	t     *testing.T
 	data  string
-	list  []quorum.Seed
+	list  []ledger.Seed
 	seeds []*Agent
 	peers []*Agent
 }
@@ -43,7 +43,7 @@ func newSeededNet(t *testing.T, seeds int) *seededNet {
 			t.Fatal(err)
 		}
 		bound = append(bound, &sockets{conn, listener})
-		n.list = append(n.list, quorum.Seed{Addr: conn.LocalAddr().(interface{ AddrPort() netip.AddrPort }).AddrPort()})
+		n.list = append(n.list, ledger.Seed{Addr: conn.LocalAddr().(interface{ AddrPort() netip.AddrPort }).AddrPort()})
 	}
 	for i := range seeds {
 		cfg := n.seed(i)

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"hearsay"
-	"hearsay/quorum"
+	"hearsay/ledger"
 )
 
 func loaded(t *testing.T, document string) (Config, error) {
@@ -139,9 +139,9 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func threeSeeds() (list []quorum.Seed) {
+func threeSeeds() (list []ledger.Seed) {
 	for i := range 3 {
-		list = append(list, quorum.Seed{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(1 + i)}), 5001)})
+		list = append(list, ledger.Seed{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(1 + i)}), 5001)})
 	}
 	return list
 }

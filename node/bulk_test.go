@@ -6,7 +6,7 @@ import (
 	"runtime/debug"
 	"testing"
 
-	"hearsay/quorum"
+	"hearsay/ledger"
 )
 
 // TestBulkTakesManySteps: a peer that takes over a roster of hundreds, and one that
@@ -22,9 +22,9 @@ func TestBulkTakesManySteps(t *testing.T) {
 		ruledMost    = 32
 	)
 	w, seed, _ := newSeeded(t)
-	var seeds []quorum.Seed
+	var seeds []ledger.Seed
 	for _, n := range w.order[:testSeeds] {
-		seeds = append(seeds, quorum.Seed{Addr: n.addr})
+		seeds = append(seeds, ledger.Seed{Addr: n.addr})
 	}
 	late := w.addPeer(netip.MustParseAddrPort("10.0.0.10:7000"), seeds)
 	w.until("let in", func() bool { return late.Joined() && late.Epoch() == seed.Epoch() })

@@ -13,6 +13,7 @@ import (
 	"hearsay"
 	"hearsay/clock"
 	"hearsay/detect"
+	"hearsay/ledger"
 	"hearsay/node"
 	"hearsay/overlay"
 	"hearsay/petition"
@@ -296,9 +297,9 @@ func newOpen(t testing.TB) (*costWorld, *costNode) {
 func newSeeded(t *testing.T) (w *costWorld, seed, peer *costNode) {
 	cryptotest.SetGlobalRandom(t, 1) // Raft draws its elections from it
 	w = newCostWorld(t)
-	var seeds []quorum.Seed
+	var seeds []ledger.Seed
 	for slot := range byte(testSeeds) {
-		seeds = append(seeds, quorum.Seed{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, slot}), 7000)})
+		seeds = append(seeds, ledger.Seed{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, slot}), 7000)})
 	}
 	for slot, s := range seeds {
 		w.add(func(signer hearsay.Signer, random *rand.Rand) *node.Node {
@@ -325,7 +326,7 @@ func newSeeded(t *testing.T) (w *costWorld, seed, peer *costNode) {
 }
 
 // addPeer has a peer take part that follows seeds.
-func (w *costWorld) addPeer(addr netip.AddrPort, seeds []quorum.Seed) *costNode {
+func (w *costWorld) addPeer(addr netip.AddrPort, seeds []ledger.Seed) *costNode {
 	return w.add(func(signer hearsay.Signer, random *rand.Rand) *node.Node {
 		cfg := w.config(addr)
 		cfg.Follower = quorum.DefaultFollowerConfig()

@@ -9,6 +9,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/ledger"
 	"hearsay/overlay"
 	"hearsay/petition"
 	"hearsay/quorum"
@@ -35,7 +36,7 @@ func TestGuestsAreNoRelays(t *testing.T) {
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(),
 		Follower: quorum.DefaultFollowerConfig(), Petition: petition.DefaultConfig(),
 	}
-	cfg.Follower.Network, cfg.Follower.Seeds = cfg.Network, []quorum.Seed{{Addr: at(2)}}
+	cfg.Follower.Network, cfg.Follower.Seeds = cfg.Network, []ledger.Seed{{Addr: at(2)}}
 	n := New(cfg, unsigned{}, rand.New(rand.NewPCG(1, 2)), nil, now)
 	n.begin(now)
 	for i := byte(10); i < 20; i++ {

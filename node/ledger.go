@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/quorum"
 )
 
@@ -58,7 +59,7 @@ func (n *Node) heardSeed(slot int, status *hearsay.SeedStatus) bool {
 }
 
 // configured is the list of seeds.
-func (n *Node) configured() []quorum.Seed {
+func (n *Node) configured() []ledger.Seed {
 	if n.seeded.seat != nil {
 		return n.cfg.Quorum.Seeds
 	}
@@ -152,7 +153,7 @@ func (n *Node) Stays(dst []hearsay.Stay) []hearsay.Stay {
 }
 
 // MemberAt gives who is in, by the ledger, at an address.
-func (n *Node) MemberAt(addr netip.AddrPort) (m quorum.Member, ok bool) {
+func (n *Node) MemberAt(addr netip.AddrPort) (m ledger.Member, ok bool) {
 	s := &n.seeded
 	if s.seat != nil { // it is asked for every packet by stream that wants a connection
 		return n.memberAt(addr)
@@ -165,11 +166,11 @@ func (n *Node) MemberAt(addr netip.AddrPort) (m quorum.Member, ok bool) {
 			return m, true
 		}
 	}
-	return quorum.Member{}, false
+	return ledger.Member{}, false
 }
 
 // memberAt is MemberAt of a seed: it does not walk the roster.
-func (n *Node) memberAt(addr netip.AddrPort) (m quorum.Member, ok bool) {
+func (n *Node) memberAt(addr netip.AddrPort) (m ledger.Member, ok bool) {
 	s := &n.seeded
 	var room [4]hearsay.NodeID
 	found := s.seat.At(room[:0], addr)
@@ -184,7 +185,7 @@ func (n *Node) memberAt(addr netip.AddrPort) (m quorum.Member, ok bool) {
 			return m, true
 		}
 	}
-	return quorum.Member{}, false
+	return ledger.Member{}, false
 }
 
 // whereabouts is a member that is elsewhere than the log knows.
@@ -226,7 +227,7 @@ func (n *Node) Peers() (addrs []netip.AddrPort) {
 
 // reached is where a member is: by its newest word or, if there is none, where
 // it was admitted.
-func (n *Node) reached(m *quorum.Member) netip.AddrPort {
+func (n *Node) reached(m *ledger.Member) netip.AddrPort {
 	if addr, ok := n.roster.Addr(m.Stay.ID); ok {
 		return addr
 	}

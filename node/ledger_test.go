@@ -11,6 +11,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/ledger"
 	"hearsay/overlay"
 	"hearsay/quorum"
 	"hearsay/roster"
@@ -37,7 +38,7 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(),
 		Quorum: quorum.DefaultConfig(),
 	}
-	cfg.Quorum.Network, cfg.Quorum.Seeds = network, []quorum.Seed{{Addr: addr}}
+	cfg.Quorum.Network, cfg.Quorum.Seeds = network, []ledger.Seed{{Addr: addr}}
 	seat := hearsay.Seat{Key: unsigned{}.Public(), Life: hearsay.Life{1}}
 	claims := make(map[hearsay.NodeID]hearsay.Claim)
 	parts := make([][]hearsay.NodeID, hearsay.RosterBuckets)

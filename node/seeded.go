@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/petition"
 	"hearsay/quorum"
 )
@@ -20,8 +21,8 @@ type authority interface {
 	Tick(now time.Time)
 	Deadline() time.Time
 	Receive(now time.Time, p *hearsay.Packet) bool
-	Member(id hearsay.NodeID) (quorum.Member, bool)
-	Roster(dst []quorum.Member) []quorum.Member
+	Member(id hearsay.NodeID) (ledger.Member, bool)
+	Roster(dst []ledger.Member) []ledger.Member
 	Seats(dst []hearsay.Seat) []hearsay.Seat
 	Epoch() hearsay.Epoch
 	Head() hearsay.Hash
@@ -83,7 +84,7 @@ func (n *Node) ledgerDirectory() quorum.Directory {
 }
 
 // follow lets the roster list whom the ledger has in, and look for the seeds.
-func (n *Node) follow(now time.Time, by authority, seeds []quorum.Seed) (addrs []netip.AddrPort) {
+func (n *Node) follow(now time.Time, by authority, seeds []ledger.Seed) (addrs []netip.AddrPort) {
 	n.seeded.authority = by
 	n.roster.Follow(n.roleOf, by.Ledger)
 	n.overlay.Withdraw(now)

@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/ledger"
 	"hearsay/overlay"
 	"hearsay/petition"
 	"hearsay/quorum"
@@ -25,7 +26,7 @@ func TestSender(t *testing.T) {
 		Follower: quorum.DefaultFollowerConfig(), Petition: petition.DefaultConfig(),
 	}
 	seed, member := at("10.0.0.2:7000"), at("10.0.0.3:7000")
-	cfg.Follower.Network, cfg.Follower.Seeds = cfg.Network, []quorum.Seed{{Addr: seed}}
+	cfg.Follower.Network, cfg.Follower.Seeds = cfg.Network, []ledger.Seed{{Addr: seed}}
 	n := New(cfg, unsigned{}, rand.New(rand.NewPCG(1, 2)), nil, now)
 	n.begin(now)
 	id := hearsay.GuestID(cfg.Network, member)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/quorum"
 )
 
@@ -294,7 +295,7 @@ func (s *story) seedIn(slot uint8) string {
 }
 
 // seeds gives the configured seeds.
-func (n *Node) seeds() []quorum.Seed {
+func (n *Node) seeds() []ledger.Seed {
 	if n.seeded.seat != nil {
 		return n.cfg.Quorum.Seeds
 	}

@@ -14,6 +14,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/ledger"
 	"hearsay/node"
 	"hearsay/overlay"
 	"hearsay/petition"
@@ -57,9 +58,9 @@ func (w *network) newSeededNodeAs(i int, name string, secret byte, records ...he
 	if w.forget > 0 {
 		cfg.Roster.ForgetAfter = w.forget
 	}
-	var seeds []quorum.Seed
+	var seeds []ledger.Seed
 	for slot := range testSeeds {
-		seeds = append(seeds, quorum.Seed{Addr: addr(slot)})
+		seeds = append(seeds, ledger.Seed{Addr: addr(slot)})
 	}
 	random := rand.New(rand.NewPCG(7, uint64(secret)))
 	if i >= testSeeds {

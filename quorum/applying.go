@@ -5,7 +5,7 @@ import (
 
 	"go.etcd.io/raft/v3/raftpb"
 
-	"hearsay"
+	"hearsay/ledger"
 )
 
 // This file applies what the log has committed. An entry may hold hundreds of ballots, each
@@ -20,10 +20,10 @@ const commandsAStep = 4
 
 // applying is what is committed, and not applied yet.
 type applying struct {
-	at       time.Time       // of the next step; zero: nothing is left
-	entries  []*raftpb.Entry // oldest first
-	commands []command       // of the first entry, those that are not carried out; nil: it was not read yet
-	begun    int             // how many of it are carried out
+	at       time.Time        // of the next step; zero: nothing is left
+	entries  []*raftpb.Entry  // oldest first
+	commands []ledger.Command // of the first entry, those that are not carried out; nil: it was not read yet
+	begun    int              // how many of it are carried out
 }
 
 // committed takes an entry of the log. A change of who takes part in the log is applied
@@ -64,12 +64,12 @@ func (q *Quorum) applyNext(now time.Time) (more bool) {
 	}
 	e := a.entries[0]
 	if a.begun == 0 && e.GetType() == raftpb.EntryNormal {
-		a.commands, _ = readEntry(e.GetData())
+		a.commands, _ = ledger.ReadEntry(e.GetData())
 	}
 	if len(a.commands) > 0 {
 		c := &a.commands[0]
 		log.partly = true
-		q.changed(now, q.state.carry(caseID(e.GetIndex(), a.begun), c))
+		q.changed(now, q.state.Apply(ledger.CaseIDAt(e.GetIndex(), a.begun), c))
 		a.commands, a.begun = a.commands[1:], a.begun+1
 	}
 	if len(a.commands) > 0 {
@@ -117,9 +117,4 @@ func (q *Quorum) tickRest(now time.Time) {
 		}
 	}
 	q.work(now)
-}
-
-// caseID is the id of a case that a command of an entry opens.
-func caseID(index uint64, at int) hearsay.CaseID {
-	return hearsay.CaseID(index*hearsay.CasesAnEntry + uint64(at))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/ring"
 )
 
@@ -27,21 +28,21 @@ func (q *Quorum) forgetTrials() {
 }
 
 // try begins this seed's own check of a case.
-func (q *Quorum) try(now time.Time, c *openCase) {
-	q.trials[c.id] = &trial{began: now}
-	switch c.opening.op {
-	case opAdmit:
-		id, addr := c.opening.claim.Subject, c.opening.claim.Card.Addr
+func (q *Quorum) try(now time.Time, c *ledger.Case) {
+	q.trials[c.ID] = &trial{began: now}
+	switch c.Opening.Op {
+	case ledger.OpAdmit:
+		id, addr := c.Opening.Claim.Subject, c.Opening.Claim.Card.Addr
 		if w := q.watched[id]; w == nil || w.addr != addr || !w.answered || now.Sub(w.reached) >= admitPatience {
 			q.unwatch(now, id) // what answered before may have been elsewhere, or long ago
 		}
 		delete(q.knocks, id) // it asked another seed, too, which was faster
 		q.watchAt(now, id, addr)
-	case opRemove:
-		q.watch(now, c.opening.stay.ID)
-	case opSeat:
-		if int(c.opening.seat.Slot) != q.cfg.Slot {
-			q.askSeat(now, int(c.opening.seat.Slot))
+	case ledger.OpRemove:
+		q.watch(now, c.Opening.Stay.ID)
+	case ledger.OpSeat:
+		if int(c.Opening.Seat.Slot) != q.cfg.Slot {
+			q.askSeat(now, int(c.Opening.Seat.Slot))
 		}
 	}
 	if !q.quiet {
@@ -53,7 +54,7 @@ func (q *Quorum) try(now time.Time, c *openCase) {
 // got lost.
 func (q *Quorum) tickTrials(now time.Time) {
 	q.tickWatches(now)
-	for _, c := range q.state.cases {
+	for _, c := range q.state.Cases {
 		q.consider(now, c)
 	}
 	over := func(_ hearsay.Stay, until time.Time) bool { return !now.Before(until) }
@@ -63,9 +64,9 @@ func (q *Quorum) tickTrials(now time.Time) {
 
 // consider casts this seed's ballot on a case as soon as it has one, and
 // repeats it until it is an entry of the log.
-func (q *Quorum) consider(now time.Time, c *openCase) {
-	t := q.trials[c.id]
-	if t == nil || !q.Seated() || c.ballotOf(uint8(q.cfg.Slot)) != nil {
+func (q *Quorum) consider(now time.Time, c *ledger.Case) {
+	t := q.trials[c.ID]
+	if t == nil || !q.Seated() || c.BallotOf(uint8(q.cfg.Slot)) != nil {
 		return
 	}
 	if t.castAt.IsZero() {
@@ -74,7 +75,7 @@ func (q *Quorum) consider(now time.Time, c *openCase) {
 			return
 		}
 		t.ballot = hearsay.Ballot{
-			Case: c.id, About: c.about, Stay: c.stay(), Slot: uint8(q.cfg.Slot), Life: q.life,
+			Case: c.ID, About: c.About, Stay: c.Stay(), Slot: uint8(q.cfg.Slot), Life: q.life,
 			Verdict: verdict, Why: clip(why), At: now.UnixMilli(),
 		}
 		t.ballot.Sign(q.Ledger(), q.signer)
@@ -82,34 +83,34 @@ func (q *Quorum) consider(now time.Time, c *openCase) {
 		return
 	}
 	t.castAt = now
-	q.propose(now, command{op: opBallot, ballot: t.ballot})
+	q.propose(now, ledger.Command{Op: ledger.OpBallot, Ballot: t.ballot})
 }
 
 // judge gives this seed's own verdict on a case, or none yet.
-func (q *Quorum) judge(now time.Time, c *openCase, t *trial) (hearsay.BallotVerdict, string) {
+func (q *Quorum) judge(now time.Time, c *ledger.Case, t *trial) (hearsay.BallotVerdict, string) {
 	if !t.checked {
 		t.checked = true
-		switch c.opening.op {
-		case opAdmit:
-			t.unfit = q.unfit(&c.opening.claim)
-		case opRemove:
-			if m := q.state.members.get(c.opening.stay.ID); m != nil && c.opening.evidence != nil {
-				t.unfit = q.unproven(now, c.opening.evidence, m)
+		switch c.Opening.Op {
+		case ledger.OpAdmit:
+			t.unfit = q.unfit(&c.Opening.Claim)
+		case ledger.OpRemove:
+			if m := q.state.Members.Get(c.Opening.Stay.ID); m != nil && c.Opening.Evidence != nil {
+				t.unfit = q.unproven(now, c.Opening.Evidence, m)
 			}
 		}
 	}
-	if c.opening.evidence != nil && t.unfit == "" {
-		if m := q.state.members.get(c.opening.stay.ID); m != nil && c.opening.evidence.Incarnation < q.newest(m) {
+	if c.Opening.Evidence != nil && t.unfit == "" {
+		if m := q.state.Members.Get(c.Opening.Stay.ID); m != nil && c.Opening.Evidence.Incarnation < q.newest(m) {
 			t.unfit = refuted // since the check
 		}
 	}
 	if t.unfit != "" {
 		return hearsay.BallotNo, t.unfit
 	}
-	switch c.opening.op {
-	case opAdmit:
+	switch c.Opening.Op {
+	case ledger.OpAdmit:
 		return q.judgeAdmission(now, c, t)
-	case opRemove:
+	case ledger.OpRemove:
 		return q.judgeRemoval(now, c, t)
 	}
 	return q.judgeSeat(now, c)
@@ -119,8 +120,8 @@ func (q *Quorum) judge(now time.Time, c *openCase, t *trial) (hearsay.BallotVerd
 // address before this seed says no: most of the time that a case has.
 const admitPatience = 3 * time.Second
 
-func (q *Quorum) judgeAdmission(now time.Time, c *openCase, t *trial) (hearsay.BallotVerdict, string) {
-	w := q.watched[c.opening.claim.Subject]
+func (q *Quorum) judgeAdmission(now time.Time, c *ledger.Case, t *trial) (hearsay.BallotVerdict, string) {
+	w := q.watched[c.Opening.Claim.Subject]
 	switch {
 	case w == nil:
 		return 0, ""
@@ -142,16 +143,16 @@ const (
 	freshForShort = 8 * time.Second
 )
 
-func (q *Quorum) judgeRemoval(now time.Time, c *openCase, t *trial) (hearsay.BallotVerdict, string) {
-	if until, away := q.away(c.opening.stay.ID); away {
+func (q *Quorum) judgeRemoval(now time.Time, c *ledger.Case, t *trial) (hearsay.BallotVerdict, string) {
+	if until, away := q.away(c.Opening.Stay.ID); away {
 		return hearsay.BallotNo, awayUntil(until)
 	}
-	w := q.watched[c.opening.stay.ID]
+	w := q.watched[c.Opening.Stay.ID]
 	if w == nil {
 		return 0, ""
 	}
 	trial, fresh := q.cfg.Trial, freshFor
-	if c.short() {
+	if c.Short() {
 		trial, fresh = q.cfg.ShortTrial, freshForShort
 	}
 	switch {
@@ -171,7 +172,7 @@ func awayUntil(until time.Time) string {
 const refuted = "it has refuted that"
 
 // newest is the newest incarnation of a member, as it is listed or as the log has it.
-func (q *Quorum) newest(m *Member) hearsay.Incarnation {
+func (q *Quorum) newest(m *ledger.Member) hearsay.Incarnation {
 	if q.directory.Incarnation == nil {
 		return m.Claim.Incarnation
 	}
@@ -181,7 +182,7 @@ func (q *Quorum) newest(m *Member) hearsay.Incarnation {
 // signed is the newest incarnation that a member is known to have signed, also in a word of an
 // address that has not answered. It may have moved and died, so that nothing ever answers
 // there, and where this seed's clock is behind, its time alone allows too little.
-func (q *Quorum) signed(m *Member) hearsay.Incarnation {
+func (q *Quorum) signed(m *ledger.Member) hearsay.Incarnation {
 	if q.directory.Signed == nil {
 		return 0
 	}
@@ -193,7 +194,7 @@ func (q *Quorum) signed(m *Member) hearsay.Incarnation {
 // assigns, of what the member is now; a majority of them, or, when the
 // suspicion ran out, as many as there are, but none by anybody who reaches it.
 // What it lacks then is made up for by the longer trial (see openCase.short).
-func (q *Quorum) unproven(now time.Time, e *hearsay.Evidence, m *Member) (why string) {
+func (q *Quorum) unproven(now time.Time, e *hearsay.Evidence, m *ledger.Member) (why string) {
 	newest := q.newest(m)
 	if e.Subject != m.Stay.ID {
 		return "evidence about another"
@@ -204,7 +205,7 @@ func (q *Quorum) unproven(now time.Time, e *hearsay.Evidence, m *Member) (why st
 	if e.Incarnation > max(newest, q.signed(m), hearsay.Incarnation(now.UnixMilli())) {
 		return "of an incarnation that it cannot have" // to come back it would have to go beyond that
 	}
-	witnesses := q.state.members.witnesses(e.Subject)
+	witnesses := q.state.Members.Witnesses(e.Subject)
 	observers := ring.Observers(nil, e.Subject, ring.Of(witnesses), min(q.cfg.Observers, len(witnesses)))
 	against := 0
 	for i := range e.Statements {
@@ -213,7 +214,7 @@ func (q *Quorum) unproven(now time.Time, e *hearsay.Evidence, m *Member) (why st
 		if repeated || !slices.Contains(observers, s.Observer) {
 			continue
 		}
-		if !s.Verify(q.Ledger(), q.signer, q.state.members.get(s.Observer).Claim.Card.Key) {
+		if !s.Verify(q.Ledger(), q.signer, q.state.Members.Get(s.Observer).Claim.Card.Key) {
 			return "a statement that its observer did not sign"
 		}
 		if s.Verdict == hearsay.VerdictUnreachable {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // What a seed makes of evidence, by its own roster.
@@ -238,13 +239,13 @@ func TestOlderWordOfWhoAsks(t *testing.T) {
 func TestManyAreSilentInALargeNetwork(t *testing.T) {
 	w := followed(t, 4, 1)
 	q := w.machines[0].q
-	q.state.members.count = 1000
+	q.state.Members.Count = 1000
 	for silent, many := range map[int]bool{0: false, 7: false, 8: true, 100: true} {
 		if q.lookAround(w.now, silent); q.manyUnheard != many {
 			t.Errorf("%d of 1000 are silent: many: %t", silent, q.manyUnheard)
 		}
 	}
-	q.state.members.count = 1
+	q.state.Members.Count = 1
 }
 
 // Nobody is admitted who does not answer where it says it is.
@@ -359,7 +360,7 @@ func TestLargeSnapshot(t *testing.T) {
 	w.epochs[2] = 0
 	w.start(m)
 	w.must(time.Minute, "it has caught up", w.agree)
-	if n := len(m.q.state.appendSnapshot(nil)); n <= snapshotPart {
+	if n := len(m.q.state.AppendSnapshot(nil)); n <= snapshotPart {
 		t.Errorf("a snapshot of %d bytes goes in one message", n)
 	}
 	if got := m.q.Rulings(0, 1); len(got) != 1 || got[0].Epoch != 1 {
@@ -391,7 +392,7 @@ func TestProbesWaitForRoom(t *testing.T) {
 		}
 	}
 	w.must(time.Minute, "all others are out", func() bool { return m.q.Epoch() >= 700 })
-	w.must(20*time.Second, "and no case is open", func() bool { return len(m.q.state.cases) == 0 })
+	w.must(20*time.Second, "and no case is open", func() bool { return len(m.q.state.Cases) == 0 })
 	w.must(lookFor+2*time.Second, "and nobody is looked at", func() bool { return len(m.q.watched) == 0 })
 	w.run(lookLap)
 	if most != maxProbing || wanted < 500 || m.q.probing != 0 || len(m.q.watched) > 0 {
@@ -417,8 +418,8 @@ func TestMadeUpPeersKeepNobodyWaiting(t *testing.T) {
 					}
 				})
 			}
-			if len(m.q.knocks) > maxKnocks || len(m.q.Silent()) > maxKnocks || len(m.q.state.cases) > 1 {
-				t.Fatalf("%d ask, %d cases are open", len(m.q.knocks), len(m.q.state.cases))
+			if len(m.q.knocks) > maxKnocks || len(m.q.Silent()) > maxKnocks || len(m.q.state.Cases) > 1 {
+				t.Fatalf("%d ask, %d cases are open", len(m.q.knocks), len(m.q.state.Cases))
 			}
 		}
 	}
@@ -645,27 +646,6 @@ func TestSeedsLookOnAfterSilence(t *testing.T) {
 	}
 }
 
-func TestMembersInOrder(t *testing.T) {
-	var all members
-	for i := range 40 {
-		all.add(Member{Stay: hearsay.Stay{ID: hearsay.NodeID{byte(i * 13), byte(i)}, Epoch: 1}})
-	}
-	seen, id := 0, hearsay.NodeID{}
-	for {
-		next, ok := all.after(id)
-		if !ok {
-			break
-		}
-		if next.Compare(id) <= 0 && seen > 0 {
-			t.Fatalf("%v comes after %v", next, id)
-		}
-		seen, id = seen+1, next
-	}
-	if seen != 39 { // the first has the least identity of all, beyond which all are
-		t.Errorf("%d of 40 members", seen)
-	}
-}
-
 // However long a seed was told to try, its ballot rests on probes that have just
 // ended: what was so long ago may have changed.
 func TestOldProbesDecideNothing(t *testing.T) {
@@ -685,7 +665,7 @@ func TestOldProbesDecideNothing(t *testing.T) {
 	} {
 		failed := w.now.Add(-c.ago)
 		m.q.watched[p.id()] = &watch{addr: p.addr, failing: failed.Add(-10 * time.Second), failed: failed, since: failed.Add(-10 * time.Second), silent: 10 * time.Second}
-		open := &openCase{opening: command{op: opRemove, stay: member.Stay, rule: c.rule}}
+		open := &ledger.Case{Opening: ledger.Command{Op: ledger.OpRemove, Stay: member.Stay, Rule: c.rule}}
 		if got, why := m.q.judge(w.now, open, &trial{began: w.now}); got != c.want {
 			t.Errorf("%v, with probes that ended %v ago: %v %q, want %v", c.rule, c.ago, got, why, c.want)
 		}
@@ -714,7 +694,7 @@ func TestAbstainingIsNoSilence(t *testing.T) {
 	probe(30*time.Second, hearsay.VerdictUnreachable)
 	now := at.Add(30 * time.Second)
 	for _, rule := range []hearsay.Rule{hearsay.RuleMajority, hearsay.RuleTimeout, hearsay.RuleWatch} {
-		open := &openCase{opening: command{op: opRemove, stay: member.Stay, rule: rule}}
+		open := &ledger.Case{Opening: ledger.Command{Op: ledger.OpRemove, Stay: member.Stay, Rule: rule}}
 		if got, why := q.judge(now, open, &trial{began: now}); got == hearsay.BallotYes {
 			t.Errorf("%v: yes after two probes, 30 s apart, between which it abstained: %s", rule, why)
 		}

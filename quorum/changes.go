@@ -4,84 +4,85 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // changed tells what applying an entry did, and sees what this seed has to do
 // about it.
-func (q *Quorum) changed(now time.Time, changes []change) {
+func (q *Quorum) changed(now time.Time, changes []ledger.Change) {
 	for i := range changes {
-		switch c := &changes[i]; c.outcome {
-		case outRefused:
+		switch c := &changes[i]; c.Outcome {
+		case ledger.OutRefused:
 			q.refused(now, c)
-		case outOpened:
-			q.opened(now, c.c)
-		case outBalloted:
+		case ledger.OutOpened:
+			q.opened(now, c.Case)
+		case ledger.OutBalloted:
 			q.balloted(now, c)
-		case outRuled:
+		case ledger.OutRuled:
 			q.ruled(now, c)
-		case outAborted:
+		case ledger.OutAborted:
 			q.aborted(now, c)
-		case outBarred:
-			q.cameAbout(c.id, opBar)
-			q.event(hearsay.Event{At: now, Kind: hearsay.EventBarred, Subject: c.id, Text: c.why})
-		case outLifted:
-			q.cameAbout(c.id, opLift)
-			q.event(hearsay.Event{At: now, Kind: hearsay.EventLifted, Subject: c.id, Text: c.why})
-		case outMoved:
-			claim := &c.moved.Claim
+		case ledger.OutBarred:
+			q.cameAbout(c.ID, ledger.OpBar)
+			q.event(hearsay.Event{At: now, Kind: hearsay.EventBarred, Subject: c.ID, Text: c.Why})
+		case ledger.OutLifted:
+			q.cameAbout(c.ID, ledger.OpLift)
+			q.event(hearsay.Event{At: now, Kind: hearsay.EventLifted, Subject: c.ID, Text: c.Why})
+		case ledger.OutMoved:
+			claim := &c.Moved.Claim
 			q.event(hearsay.Event{
-				At: now, Kind: hearsay.EventMemberMoved, Subject: c.id, Addr: claim.Card.Addr, Incarnation: claim.Incarnation, Epoch: c.moved.Stay.Epoch,
+				At: now, Kind: hearsay.EventMemberMoved, Subject: c.ID, Addr: claim.Card.Addr, Incarnation: claim.Incarnation, Epoch: c.Moved.Stay.Epoch,
 			})
 		}
 	}
 }
 
 // refused tells whoever asked here why no case was opened.
-func (q *Quorum) refused(now time.Time, c *change) {
-	if c.c != nil {
+func (q *Quorum) refused(now time.Time, c *ledger.Change) {
+	if c.Case != nil {
 		q.drops[hearsay.DropBadSignature]++
 		return
 	}
-	if q.forget(c.id) {
-		q.event(hearsay.Event{At: now, Kind: hearsay.EventCaseRefused, Subject: c.id, Text: c.why})
+	if q.forget(c.ID) {
+		q.event(hearsay.Event{At: now, Kind: hearsay.EventCaseRefused, Subject: c.ID, Text: c.Why})
 	}
 }
 
-func (q *Quorum) opened(now time.Time, c *openCase) {
+func (q *Quorum) opened(now time.Time, c *ledger.Case) {
 	q.forget(subjectOf(c))
-	e := hearsay.Event{At: now, Kind: hearsay.EventCaseOpened, Subject: subjectOf(c), Case: c.id, Count: q.Needed(), Text: c.kind().String()}
-	switch c.opening.op {
-	case opAdmit:
-		e.Addr, e.Name, e.Incarnation = c.opening.claim.Card.Addr, c.opening.claim.Card.Name, c.opening.claim.Incarnation
-	case opRemove:
-		e.Epoch, e.By, e.Evidence, e.Rule = c.opening.stay.Epoch, c.opening.by, c.opening.evidence, c.opening.rule
-		e.Text += " by " + c.opening.rule.String()
+	e := hearsay.Event{At: now, Kind: hearsay.EventCaseOpened, Subject: subjectOf(c), Case: c.ID, Count: q.Needed(), Text: c.Kind().String()}
+	switch c.Opening.Op {
+	case ledger.OpAdmit:
+		e.Addr, e.Name, e.Incarnation = c.Opening.Claim.Card.Addr, c.Opening.Claim.Card.Name, c.Opening.Claim.Incarnation
+	case ledger.OpRemove:
+		e.Epoch, e.By, e.Evidence, e.Rule = c.Opening.Stay.Epoch, c.Opening.By, c.Opening.Evidence, c.Opening.Rule
+		e.Text += " by " + c.Opening.Rule.String()
 	}
 	q.event(e)
 	q.try(now, c)
 }
 
 // subjectOf is whom a case is about.
-func subjectOf(c *openCase) hearsay.NodeID {
-	if c.opening.op == opSeat {
-		return c.opening.seat.Key.NodeID()
+func subjectOf(c *ledger.Case) hearsay.NodeID {
+	if c.Opening.Op == ledger.OpSeat {
+		return c.Opening.Seat.Key.NodeID()
 	}
-	return c.stay().ID
+	return c.Stay().ID
 }
 
-func (q *Quorum) balloted(now time.Time, c *change) {
+func (q *Quorum) balloted(now time.Time, c *ledger.Change) {
 	q.event(hearsay.Event{
-		At: now, Kind: hearsay.EventBallot, Subject: subjectOf(c.c), Case: c.c.id, Epoch: c.c.stay().Epoch,
-		By: c.id, Ballot: &c.ballot, Count: q.Needed(),
+		At: now, Kind: hearsay.EventBallot, Subject: subjectOf(c.Case), Case: c.Case.ID, Epoch: c.Case.Stay().Epoch,
+		By: c.ID, Ballot: &c.Ballot, Count: q.Needed(),
 	})
 }
 
-func (q *Quorum) ruled(now time.Time, c *change) {
-	r := c.ruling
+func (q *Quorum) ruled(now time.Time, c *ledger.Change) {
+	r := c.Ruling
 	var evidence *hearsay.Evidence
-	if c.c != nil {
-		evidence = c.c.opening.evidence
-		q.settled(now, c.c)
+	if c.Case != nil {
+		evidence = c.Case.Opening.Evidence
+		q.settled(now, c.Case)
 	}
 	q.keep(r, evidence)
 	e := hearsay.Event{
@@ -102,29 +103,29 @@ func (q *Quorum) ruled(now time.Time, c *change) {
 	q.event(e)
 }
 
-func (q *Quorum) aborted(now time.Time, c *change) {
-	if c.c.opening.op == opRemove {
-		delete(q.trials, c.c.id)
-		q.unheeded(now, c.c)
+func (q *Quorum) aborted(now time.Time, c *ledger.Change) {
+	if c.Case.Opening.Op == ledger.OpRemove {
+		delete(q.trials, c.Case.ID)
+		q.unheeded(now, c.Case)
 	} else {
-		q.settled(now, c.c)
+		q.settled(now, c.Case)
 	}
-	if c.c.opening.op == opRemove && len(q.paused) < maxPaused {
-		q.paused[c.c.opening.stay] = now.Add(q.cfg.ReportPause)
-		if !c.c.short() { // a word without evidence must not make a removal slow
-			q.weighed[c.c.opening.stay] = now.Add(q.cfg.EvidencePause)
+	if c.Case.Opening.Op == ledger.OpRemove && len(q.paused) < maxPaused {
+		q.paused[c.Case.Opening.Stay] = now.Add(q.cfg.ReportPause)
+		if !c.Case.Short() { // a word without evidence must not make a removal slow
+			q.weighed[c.Case.Opening.Stay] = now.Add(q.cfg.EvidencePause)
 		}
 	}
 	q.event(hearsay.Event{
-		At: now, Kind: hearsay.EventCaseAborted, Subject: subjectOf(c.c), Case: c.c.id, Epoch: c.c.stay().Epoch,
-		Count: q.Needed(), Text: c.why, Evidence: c.c.opening.evidence,
+		At: now, Kind: hearsay.EventCaseAborted, Subject: subjectOf(c.Case), Case: c.Case.ID, Epoch: c.Case.Stay().Epoch,
+		Count: q.Needed(), Text: c.Why, Evidence: c.Case.Opening.Evidence,
 	})
 }
 
 // settled ends this seed's own trial of a case.
-func (q *Quorum) settled(now time.Time, c *openCase) {
-	delete(q.trials, c.id)
-	if c.opening.op != opSeat {
-		q.unwatch(now, c.stay().ID)
+func (q *Quorum) settled(now time.Time, c *ledger.Case) {
+	delete(q.trials, c.ID)
+	if c.Opening.Op != ledger.OpSeat {
+		q.unwatch(now, c.Stay().ID)
 	}
 }

@@ -22,14 +22,14 @@ func TestRosterWithOthersClaimsIsNotTaken(t *testing.T) {
 		f := w.newFollower()
 		f.deaf = true
 		q := w.machines[0].q
-		parts := rosterParts(w.random, q.chain.at(3).ruling, q.chain.newest(), q.Roster(nil))
+		parts := rosterParts(w.random, q.chain.Entry(3).Ruling, q.chain.Newest(), q.Roster(nil))
 		liar := &parts[0].Members[1].Claim
 		liar.Incarnation, liar.Card.Addr = 1<<62, stranger
 		do(liar)
 		for slot, m := range w.machines {
 			f.pins[slot].Seat = m.q.seat()
 		}
-		f.chain.begin(w.ledger().Founding)
+		f.chain.Begin(w.ledger().Founding)
 		f.asked = stranger
 		f.step(func() { f.Receive(w.now, from(stranger, parts[0])) })
 		w.run(20 * restEach)
@@ -76,7 +76,7 @@ func TestSeedsAreNotAdmitted(t *testing.T) {
 	}
 	s := w.machines[0].q.state
 	seat := hearsay.Seat{Slot: 2, Key: w.people[0].key.Public(), Life: hearsay.Life{1}}
-	if s.refusesSeat(seat) == "" {
+	if s.RefusesSeat(seat) == "" {
 		t.Error("a peer may have a seat")
 	}
 }

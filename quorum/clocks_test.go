@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // A clock is right if a quorum of seeds agree with it. Where none do nobody knows which one is.
@@ -31,7 +32,7 @@ func TestWrongClocks(t *testing.T) {
 		{"two of five, with this one", []time.Duration{day, day, day, near}, -day, "...w"},
 		{"two of five, and one has failed", []time.Duration{day, day, 0, none}, 0, "dd.."},
 	} {
-		q := &Quorum{cfg: Config{Seeds: make([]Seed, 1+len(test.others))}}
+		q := &Quorum{cfg: Config{Seeds: make([]ledger.Seed, 1+len(test.others))}}
 		for i, ahead := range test.others {
 			if ahead != none {
 				q.clocks[1+i].at, q.clocks[1+i].ahead = time.UnixMilli(1), ahead

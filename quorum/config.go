@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // Config is what a seed is told at its start. The knobs of time are not the
 // user's: DefaultConfig has them.
 type Config struct {
 	Network hearsay.NetworkID
-	Seeds   []Seed // all seeds, this one too, in the order of the configuration
-	Slot    int    // this seed's own place among them
-	Recover bool   // the quorum is lost for ever: take no part, until Recover is called
-	Found   bool   // an operator vouches that seeds which do not answer have no ledger: found the network with a quorum of them
+	Seeds   []ledger.Seed // all seeds, this one too, in the order of the configuration
+	Slot    int           // this seed's own place among them
+	Recover bool          // the quorum is lost for ever: take no part, until Recover is called
+	Found   bool          // an operator vouches that seeds which do not answer have no ledger: found the network with a quorum of them
 
 	Limits hearsay.Limits // that this seed was told; those hold that a quorum of seeds was
 
@@ -42,12 +43,6 @@ type Config struct {
 	WatchFor      time.Duration // a suspect that nobody reports is watched for so long; default 60 s
 }
 
-// Seed is a configured seed.
-type Seed struct {
-	Addr netip.AddrPort
-	Key  hearsay.PublicKey // zero: whoever is met there first
-}
-
 // DefaultConfig gives the defaults, without a network and seeds.
 func DefaultConfig() Config {
 	return Config{
@@ -70,7 +65,7 @@ func DefaultConfig() Config {
 		EvidencePause: 2 * time.Second,
 		SnapshotEvery: 4096,
 		SnapshotBytes: 4 << 20,
-		Tail:          chainLength,
+		Tail:          ledger.ChainLength,
 		WatchFor:      time.Minute,
 	}
 }
@@ -80,7 +75,7 @@ func (c *Config) hash() hearsay.Hash { return hashSeeds(c.Network, c.Seeds) }
 
 func (c *Config) addrs() []netip.AddrPort { return addrsOf(c.Seeds) }
 
-func addrsOf(seeds []Seed) []netip.AddrPort {
+func addrsOf(seeds []ledger.Seed) []netip.AddrPort {
 	addrs := make([]netip.AddrPort, len(seeds))
 	for i := range seeds {
 		addrs[i] = seeds[i].Addr
@@ -88,7 +83,7 @@ func addrsOf(seeds []Seed) []netip.AddrPort {
 	return addrs
 }
 
-func hashSeeds(network hearsay.NetworkID, seeds []Seed) hearsay.Hash {
+func hashSeeds(network hearsay.NetworkID, seeds []ledger.Seed) hearsay.Hash {
 	return hearsay.HashSeeds(network, addrsOf(seeds))
 }
 

@@ -1,7 +1,6 @@
 package quorum
 
 import (
-	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // crowd has so many identities of one host ask to be in, again and again.
@@ -142,7 +142,7 @@ func TestRemovedMembersComeBackPastACrowd(t *testing.T) {
 			}
 		}
 		w.run(5 * time.Second)
-		full := w.machines[0].q.state.members.count
+		full := w.machines[0].q.state.Members.Count
 		if full < 8 || full > 12 {
 			t.Fatalf("%d members: the test shows nothing", full)
 		}
@@ -217,34 +217,6 @@ func TestLoopbackHasNoShare(t *testing.T) {
 	})
 }
 
-// Time is measured by each proposer's own clock: one that jumps back stops nothing, and
-// what one has counted is not counted again by others.
-func TestTimeOfTheState(t *testing.T) {
-	b := newBounds(3)
-	for _, step := range []struct {
-		slot uint8
-		at   int64
-		want int64
-	}{
-		{0, 1_000_000, 0},
-		{1, 5_000, 0}, // their clocks are apart
-		{0, 1_000_100, 100},
-		{1, 5_050, 100},
-		{1, 5_150, 200},
-		{0, 900_000, 200},
-		{0, 900_050, 250}, // set back
-		{2, 77, 250},
-		{2, 1 << 60, 250 + maxPause.Milliseconds()}, // set ahead
-		{1, 5_200, 250 + maxPause.Milliseconds()},
-		{1, 5_300, 350 + maxPause.Milliseconds()},
-		{9, 1, 350 + maxPause.Milliseconds()}, // no seat
-	} {
-		if b.pass(step.slot, step.at); b.now != step.want {
-			t.Errorf("after %d of seat %d it is %d, want %d", step.at, step.slot, b.now, step.want)
-		}
-	}
-}
-
 // After a recovery time goes on though no entry is written: a source that had spent
 // all it may is admitted again. Cases that were given up have spent nothing.
 func TestRecoveryLetsTimePass(t *testing.T) {
@@ -261,18 +233,18 @@ func TestRecoveryLetsTimePass(t *testing.T) {
 	newcomer, given := person{n: 200, key: newKeyed(200), addr: peerAddr(200), at: 1}, person{n: 300, key: newKeyed(300), addr: seedAddr(99), at: 1}
 	source, other := hearsay.Source(newcomer.addr.Addr()), hearsay.Source(given.addr.Addr())
 	w.step(m, func() {
-		b := &m.q.state.bounds
-		most := anAdmission * int64(b.limits.MembersOfSource)
-		b.spend(source, most-b.spentOf(source, b.now), 0)
-		network := b.network.spent
-		if opened := m.q.state.openAdmission(hearsay.CaseID(1<<40), &command{op: opAdmit, claim: *given.claim()}); len(opened) != 1 || opened[0].outcome != outOpened {
+		b := &m.q.state.Usage
+		most := ledger.AnAdmission * int64(b.Limits.MembersOfSource)
+		b.Spend(source, most-b.SpentOf(source, b.Now), 0)
+		network := b.Network.Spent
+		if opened := m.q.state.OpenAdmission(hearsay.CaseID(1<<40), &ledger.Command{Op: ledger.OpAdmit, Claim: *given.claim()}); len(opened) != 1 || opened[0].Outcome != ledger.OutOpened {
 			t.Fatalf("not opened: %+v", opened)
 		}
 		if _, err := m.q.Recover(w.now); err != nil {
 			t.Fatal(err)
 		}
-		if b = &m.q.state.bounds; b.spentOf(other, b.now) != 0 || b.network.spent != network {
-			t.Errorf("a case that was given up has spent %d, and the network %d instead of %d", b.spentOf(other, b.now), b.network.spent, network)
+		if b = &m.q.state.Usage; b.SpentOf(other, b.Now) != 0 || b.Network.Spent != network {
+			t.Errorf("a case that was given up has spent %d, and the network %d instead of %d", b.SpentOf(other, b.Now), b.Network.Spent, network)
 		}
 	})
 	w.must(10*time.Second, "it is ready", func() bool { return m.q.Ready() })
@@ -310,58 +282,6 @@ func TestLimitsOfSeedsThatWereRebuilt(t *testing.T) {
 	w.must(20*time.Second, "the defaults hold", func() bool {
 		return !slices.ContainsFunc(w.machines, func(m *machine) bool { return m.q.Limits() != common })
 	})
-}
-
-// What one life has said of the future says nothing of the next life of its seat.
-func TestNextLifeMaySayLimits(t *testing.T) {
-	b := newBench(t, 3)
-	few := hearsay.DefaultLimits()
-	few.Members = 5
-	say := func(slot int, l hearsay.Limits, at int64) {
-		w := hearsay.LimitsWord{Slot: uint8(slot), Life: b.seats[slot].Life, Limits: l, At: at}
-		w.Sign(b.ledger(), b.seeds[slot])
-		b.do(command{op: opLimits, limits: w})
-	}
-	say(0, few, timeMost)
-	say(0, hearsay.DefaultLimits(), 7) // is older
-	if b.said(0) != few {
-		t.Fatalf("said %+v", b.said(0))
-	}
-	b.seats[0].Life = hearsay.Life{9}
-	few.Members = 6
-	say(0, few, 7)
-	say(1, few, 7)
-	if b.said(0) != few || b.bounds.limits != few {
-		t.Errorf("said %+v, and %+v hold", b.said(0), b.bounds.limits)
-	}
-}
-
-// All that may be spent comes back within the time that passes without any entry, whatever
-// limits an operator may set: else refusals would last for ever. Others are refused, with
-// what would be right.
-func TestLimitsThatComeBack(t *testing.T) {
-	slowest := hearsay.Limits{Members: 300, MembersOfSource: 90, Admissions: 5, SourceAdmissions: 3}
-	if err := slowest.Check(); err != nil {
-		t.Fatal(err)
-	}
-	b := newBounds(1)
-	b.limits = slowest
-	source := netip.MustParseAddr("203.0.113.7")
-	b.spend(source, math.MaxInt32, 2*anAdmission*int64(slowest.Members))
-	b.wrote[0] = writing{1, b.now}
-	later := b.timeBy(0, math.MaxInt64)
-	if own, all := b.spentOf(source, later), b.network.spentAt(later, slowest.Admissions); own > 0 || all > 0 {
-		t.Errorf("after the longest pause a source has spent %d, and all have %d", own, all)
-	}
-	for want, l := range map[string]hearsay.Limits{
-		"limits.members: 301: want at most 300, 60 times limits.admissions, or that 6 at least":                {Members: 301, MembersOfSource: 90, Admissions: 5, SourceAdmissions: 3},
-		"limits.members_of_source: 91: want at most 90, 30 times limits.source_admissions, or that 4 at least": {Members: 300, MembersOfSource: 91, Admissions: 5, SourceAdmissions: 3},
-		"limits: {Members:300 MembersOfSource:0 Admissions:5 SourceAdmissions:3}: want each from 1 to 1048576": {Members: 300, Admissions: 5, SourceAdmissions: 3},
-	} {
-		if err := l.Check(); err == nil || err.Error() != want {
-			t.Errorf("%v, want %s", err, want)
-		}
-	}
 }
 
 // In a crowd of those who ask to be in, from any number of sources, nobody is told what is not known: one whose turn another

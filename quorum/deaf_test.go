@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // madeUp is a roster of nobody, as of a ruling that nobody made: it agrees with itself.
 func madeUp() *hearsay.RosterPart {
-	var none members
-	return &hearsay.RosterPart{Ruling: &hearsay.Ruling{Epoch: 1 << 40, Kind: hearsay.RulingLeave, Roster: none.hash(testNetwork)}, Parts: 1}
+	var none ledger.Members
+	return &hearsay.RosterPart{Ruling: &hearsay.Ruling{Epoch: 1 << 40, Kind: hearsay.RulingLeave, Roster: none.Hash(testNetwork)}, Parts: 1}
 }
 
 // push has somebody send a peer a roster that is made up, as often as that has room for one.

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // loaded is what a data directory holds for this package.
@@ -44,9 +45,9 @@ func sort(q *Quorum, records []hearsay.Record) (l loaded) {
 		case *hearsay.KeptRuling:
 			l.rulings = append(l.rulings, r)
 		case *hearsay.KeptHead:
-			q.chain.ahead[r.Head.Slot] = r.Head
+			q.chain.Ahead[r.Head.Slot] = r.Head
 		case *hearsay.KeptRival:
-			q.chain.rivals[r.Slot] = r.Rival
+			q.chain.Rivals[r.Slot] = r.Rival
 		}
 	}
 	slices.SortFunc(l.entries, func(a, b *hearsay.KeptEntry) int { return cmp.Compare(a.Entry.Index, b.Entry.Index) })
@@ -102,15 +103,15 @@ func (l *loaded) leadsTo(from, to *hearsay.LogSnapshot) bool {
 // that one, or heads prove only that one: it is what a seed is given that is behind.
 // A crash may have torn apart what was not synced yet. One that cannot be read
 // is an error: without it the seed would begin with less than it has promised, or with nothing.
-func (l *loaded) choose(q *Quorum) (s *state, from *hearsay.LogSnapshot, err error) {
+func (l *loaded) choose(q *Quorum) (s *ledger.State, from *hearsay.LogSnapshot, err error) {
 	var newest *hearsay.LogSnapshot
 	whole := false
 	for _, kept := range slices.Backward(l.snapshots) {
-		candidate := readSnapshot(q.cfg.Network, q.signer, kept.Snapshot.Data)
+		candidate := ledger.ReadSnapshot(q.cfg.Network, q.signer, kept.Snapshot.Data)
 		if candidate == nil {
 			return nil, nil, otherVersion("state of the ledger", kept.Snapshot.Index)
 		}
-		complete := candidate.epoch == 0 || slices.ContainsFunc(l.rulings, func(r *hearsay.KeptRuling) bool { return r.Ruling.Epoch == candidate.epoch })
+		complete := candidate.Epoch == 0 || slices.ContainsFunc(l.rulings, func(r *hearsay.KeptRuling) bool { return r.Ruling.Epoch == candidate.Epoch })
 		if newest == nil {
 			newest = kept.Snapshot
 		} else if !l.leadsTo(kept.Snapshot, newest) {
@@ -133,10 +134,10 @@ func (l *loaded) choose(q *Quorum) (s *state, from *hearsay.LogSnapshot, err err
 }
 
 // provable reports whether there are heads of a quorum that are no older than a state.
-func (q *Quorum) provable(s *state) bool {
+func (q *Quorum) provable(s *ledger.State) bool {
 	heads := 0
 	for slot := range q.cfg.Seeds {
-		if q.chain.ahead[slot].Epoch >= s.epoch {
+		if q.chain.Ahead[slot].Epoch >= s.Epoch {
 			heads++
 		}
 	}
@@ -192,7 +193,7 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	}
 	if s == nil {
 		if q.promised(&l) { // it had a seat, and has got nothing yet
-			q.chain.begin(q.founding)
+			q.chain.Begin(q.founding)
 			q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
 		} else {
 			q.founding = hearsay.Hash{}
@@ -200,17 +201,17 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 		return nil
 	}
 	q.state = s
-	q.founding = s.began
+	q.founding = s.Began
 	log.restore(from.Index, from.Term, raftConfig(&from.Config))
 	run := l.run(from.Index, from.Term)
 	for _, kept := range run {
 		log.append([]*raftpb.Entry{raftEntry(&kept.Entry)})
 	}
 	settle(log, &l)
-	q.chain.load(s, l.rulings)
-	q.chain.begin(s.began)
+	q.chain.Load(s, l.rulings)
+	q.chain.Begin(s.Began)
 	for _, kept := range l.rulings {
-		if kept.Ruling.Epoch >= q.chain.lowest && kept.Ruling.Epoch <= s.epoch {
+		if kept.Ruling.Epoch >= q.chain.Lowest && kept.Ruling.Epoch <= s.Epoch {
 			q.recall([]*hearsay.Ruling{kept.Ruling})
 		}
 	}
@@ -220,20 +221,20 @@ func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
 	q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
 	q.replica.snapshots = l.indices()
 	q.store(from.Index, from.Term, log.config, from.Data)
-	for _, c := range q.state.cases {
+	for _, c := range q.state.Cases {
 		q.try(now, c)
 	}
 	q.work(now)
-	q.quiet, q.mayLag = false, q.state.epoch > 0
-	q.proven = q.chain.proven()
+	q.quiet, q.mayLag = false, q.state.Epoch > 0
+	q.proven = q.chain.Proven()
 	return q.anothers()
 }
 
 // anothers says whose ledger this is, if another seed of the list sits in its
 // seat with this key: two would be one.
 func (q *Quorum) anothers() error {
-	for i := range q.state.seats {
-		if q.state.seats[i].Key == q.signer.Public() && i != q.cfg.Slot && !q.cfg.Recover {
+	for i := range q.state.Seats {
+		if q.state.Seats[i].Key == q.signer.Public() && i != q.cfg.Slot && !q.cfg.Recover {
 			return fmt.Errorf("seeds: this data directory belongs to the seed at %v, not to the one at %v: use that address, or a directory of its own",
 				q.cfg.Seeds[i].Addr, q.cfg.Seeds[q.cfg.Slot].Addr)
 		}
@@ -309,7 +310,7 @@ func (q *Quorum) emptyLog() *storage {
 // know takes the seats from the state, but for those of which a newer ruling
 // is known than the state's index.
 func (q *Quorum) know(index uint64) {
-	for _, seat := range q.state.seats {
+	for _, seat := range q.state.Seats {
 		if o := &q.seats.known[seat.Slot]; o.seat != seat && (o.since == 0 || o.since.Index() <= index) {
 			q.sit(seat, 0)
 		}
@@ -330,13 +331,13 @@ func (q *Quorum) restore(now time.Time, snapshot *raftpb.Snapshot) {
 	q.replica.proven, q.replica.next = nil, nil
 	q.keepSnapshot()
 	q.know(meta.GetIndex())
-	q.chain.restart(q.state.epoch, q.state.head)
-	q.chain.begin(q.state.began)
+	q.chain.Restart(q.state.Epoch, q.state.Head)
+	q.chain.Begin(q.state.Began)
 	q.forgetTrials()
-	for _, c := range q.state.cases {
+	for _, c := range q.state.Cases {
 		q.try(now, c)
 	}
-	q.event(hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: q.state.epoch, Count: q.state.members.count})
+	q.event(hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: q.state.Epoch, Count: q.state.Members.Count})
 }
 
 // keepSnapshot keeps the state on disk. Entries go only when two snapshots lie
@@ -345,7 +346,7 @@ func (q *Quorum) restore(now time.Time, snapshot *raftpb.Snapshot) {
 func (q *Quorum) keepSnapshot() {
 	r, log := q.replica, q.replica.log
 	term, _ := log.Term(log.applied)
-	data := q.state.appendSnapshot(nil)
+	data := q.state.AppendSnapshot(nil)
 	q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{
 		Index: log.applied, Term: term, Config: logConfig(log.config), Size: uint32(len(data)), Data: data,
 	}})

@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // spoil has all snapshots on a disk, or all entries, be of a version that is to come.
@@ -17,14 +18,14 @@ func (d *disk) spoil(entries bool) (spoilt int) {
 		case *hearsay.KeptSnapshot:
 			if !entries {
 				snapshot := *r.Snapshot
-				snapshot.Data = append([]byte{snapshotVersion + 1}, snapshot.Data[1:]...)
+				snapshot.Data = append([]byte{ledger.SnapshotVersion + 1}, snapshot.Data[1:]...)
 				d.durable[key] = &hearsay.KeptSnapshot{Snapshot: &snapshot}
 				spoilt++
 			}
 		case *hearsay.KeptEntry:
 			if entries && len(r.Entry.Data) > 0 && !r.Dropped {
 				entry := r.Entry
-				entry.Data = append([]byte{logVersion + 1}, entry.Data[1:]...)
+				entry.Data = append([]byte{ledger.LogVersion + 1}, entry.Data[1:]...)
 				d.durable[key] = &hearsay.KeptEntry{Entry: entry}
 				spoilt++
 			}
@@ -68,7 +69,7 @@ func TestEntryOfAnotherVersion(t *testing.T) {
 	last, _ := log.Term(log.last())
 	before, faults := log.last(), m.q.faults[thief.slot]
 	w.forge(m, thief, hearsay.Raft{
-		Type: uint8(raftpb.MsgApp), Term: term + 1, LogTerm: last, Index: before, Entries: []hearsay.LogEntry{{Index: before + 1, Term: term + 1, Data: []byte{logVersion + 1}}},
+		Type: uint8(raftpb.MsgApp), Term: term + 1, LogTerm: last, Index: before, Entries: []hearsay.LogEntry{{Index: before + 1, Term: term + 1, Data: []byte{ledger.LogVersion + 1}}},
 	})
 	if log.last() != before || m.q.faults[thief.slot] != faults+1 {
 		t.Errorf("the log went from entry %d to %d, and %d faults are counted", before, log.last(), m.q.faults[thief.slot]-faults)

@@ -20,33 +20,27 @@
 // # What is pure
 //
 // The Raft library makes entries durable and puts them in order; what an entry
-// does is a pure function of the state before it (apply.go): no clock, no
-// probe, no list of observers. Time is what the entry says, a case ends by an
-// entry, and whether evidence holds is what ballots say. So all seeds have the
-// same roster at the same epoch, byte by byte, and a snapshot at any point with
-// the rest of the log is the same, too. The one check in it is of signatures:
-// no seed casts another's ballot, and nobody signs a member's leave.
+// does is a pure function of the state before it, in package ledger: all seeds have the
+// same roster at the same epoch, byte by byte.
 //
 // # Where to find what
 //
 //	quorum.go    the seed as its node drives it         requests.go what is asked of it, and the answers
-//	log.go       commands, entries                      state.go    what the log comes to
-//	apply.go     the pure function                      snapshot.go the state as bytes
-//	limits.go    limits of admissions; what is spent    changes.go  events of what was applied
-//	members.go   the roster and its hash                leading.go  what only the leader does
 //	ballots.go   this seed's own verdicts               watches.go  its own probes, and how long one is silent
+//	changes.go   events of what was applied             leading.go  what only the leader does
 //	raft.go      the library's Ready becomes Effects    frames.go   which messages the library is given
 //	storage.go   the log in memory                      disk.go     records: load, keep, compact
+//	applying.go  entries, a part of them in a step      limits.go   which limits this seed was told
 //	offers.go    snapshots that are not proven yet      giving.go   which snapshot a seed gets that is behind
 //	hearing.go   when a quorum was heard                handover.go a leader that is late
 //	stalled.go   a log that decides nothing             outrun.go   a log that is another than the others'
 //	seats.go     who sits where; lives                  founding.go founding, recovering
 //	reseated.go  seats that changed meanwhile           walk.go     finding them in old rulings
-//	chain.go     rulings and heads                      heads.go    signing and serving them
-//	rivals.go    heads of another ledger                reading.go  rulings that are on disk only
+//	rivals.go    heads of another ledger                heads.go    signing and serving them
 //	doomed.go    a directory older than it promised     unsure.go   one that may be: ask the others first
 //	doubts.go    seeds with another list or key         fresh.go    whether a seed's ledger is the newest
 //	knocks.go    who asks to be in, before a case       opinion.go  what is said without one
+//	clocks.go    seeds whose clocks differ              reading.go  rulings that are on disk only
 //	follower.go  the peers' half                        reads.go    what drivers read of both
 //	founded.go   of which founding its ledger is        past.go     what was before its roster
 //	gathering.go a roster that comes to it whole        rest.go     what one step leaves to the next

@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/quota"
 )
 
@@ -38,7 +39,7 @@ func (q *Quorum) doom(promised string) {
 // it is sent, so that there is none that is newer than the ledger here, or of another.
 // Only this key can have signed it, wherever it comes from.
 func (q *Quorum) ownHead(now time.Time, from quota.Sender, h *hearsay.Head) (forged bool) {
-	r, twice := q.chain.rivalOf(h, q.Epoch())
+	r, twice := q.chain.RivalOf(h, q.Epoch())
 	twice = twice && r.Own != (hearsay.Hash{})
 	if h.Epoch <= q.Epoch() && !twice || q.state != nil && !q.Seated() || !q.affordsCheck(now, from) {
 		return false
@@ -50,7 +51,7 @@ func (q *Quorum) ownHead(now time.Time, from quota.Sender, h *hearsay.Head) (for
 		return true
 	case twice:
 		q.doomed = fmt.Sprintf("this seed has signed two ledgers: of epoch %d hash %s, and hash %s is here; its data directory is a copy from before, "+
-			"or the key is used elsewhere, too: start this seed with an empty one", h.Epoch, short(h.Hash), short(r.Own))
+			"or the key is used elsewhere, too: start this seed with an empty one", h.Epoch, ledger.ShortHash(h.Hash), ledger.ShortHash(r.Own))
 		q.noteRival(now, &r)
 	default:
 		q.doom(fmt.Sprintf("it has signed epoch %d, and the ledger here ends with %d", h.Epoch, q.Epoch()))
@@ -139,6 +140,6 @@ func (q *Quorum) remind(now time.Time) {
 	}
 	q.mayLag, q.fetchAt = false, now.Add(fetchEvery)
 	for slot := range q.others() {
-		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: q.state.epoch})
+		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: q.state.Epoch})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // A seed whose directory is an older copy of itself stops, and says what is
@@ -145,7 +146,7 @@ func TestLeaderOfTwoLogs(t *testing.T) {
 			}
 			for j := range f.Entries {
 				if f.Entries[j].Type == 0 {
-					f.Entries[j].Data = appendEntry(nil, nil)
+					f.Entries[j].Data = ledger.AppendEntry(nil, nil)
 				}
 			}
 			f.Sign(testNetwork, m.signer)

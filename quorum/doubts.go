@@ -171,7 +171,7 @@ func (q *Quorum) Note(now time.Time, slot int) (seat hearsay.Seat, note string) 
 	switch note = q.doubts[slot].note; {
 	case note == "" && q.faults[slot] > 0:
 		return seat, fmt.Sprintf("has sent %d messages of the log that no correct seed sends: its key may be stolen", q.faults[slot])
-	case note == "" && q.state != nil && !q.Waits() && !q.state.seats[slot].Life.IsZero() && !q.Votes(slot):
+	case note == "" && q.state != nil && !q.Waits() && !q.state.Seats[slot].Life.IsZero() && !q.Votes(slot):
 		return seat, "has its seat, and no vote yet: until it has, no other seed may be lost"
 	case note == "" && !q.Waits():
 		return seat, q.wrongClock(slot).note
@@ -218,7 +218,7 @@ func (f *Follower) compare(now time.Time, slot int, m *hearsay.SeatHello) {
 	own := int(m.Slot) == slot
 	old := f.met[slot]
 	f.met[slot] = meeting{at: now, since: now, founded: m.Founded, founding: !m.Founding.IsZero(), incarnation: f.incarnation(m.Key)}
-	f.met[slot].aside = f.met[slot].founding && !m.Founded && (f.epoch > 0 || f.chain.heads[slot].Epoch > 0)
+	f.met[slot].aside = f.met[slot].founding && !m.Founded && (f.epoch > 0 || f.chain.Heads[slot].Epoch > 0)
 	switch {
 	case own && f.lasting[slot] && pinned != m.Key:
 		of := otherKey(addr, m.Key, pinned)
@@ -280,7 +280,7 @@ func (f *Follower) unmet(slot int) bool { return !f.Met(slot) && f.doubts[slot].
 // address, in this life, and takes part with a ledger: it said so, or has signed the one here since.
 func (f *Follower) Met(slot int) bool {
 	m := &f.met[slot]
-	return m.own && !m.aside && (m.founded || f.chain.heads[slot].Epoch > 0)
+	return m.own && !m.aside && (m.founded || f.chain.Heads[slot].Epoch > 0)
 }
 
 // MetSince is since when a seed that is Met has answered without a new incarnation: what its

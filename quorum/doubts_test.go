@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // startListed starts a seed with a list of its own.
-func (w *world) startListed(m *machine, seeds []Seed, slot int) {
+func (w *world) startListed(m *machine, seeds []ledger.Seed, slot int) {
 	w.t.Helper()
 	cfg := w.cfg
 	cfg.Seeds, cfg.Slot = seeds, slot
@@ -85,7 +86,7 @@ func TestUnfoundedSaysSo(t *testing.T) {
 func TestOtherLists(t *testing.T) {
 	w := newWorld(t, 3, 3)
 	told := w.tally()
-	longer := append([]Seed{{Addr: seedAddr(200)}, {Addr: seedAddr(201)}}, w.cfg.Seeds...)
+	longer := append([]ledger.Seed{{Addr: seedAddr(200)}, {Addr: seedAddr(201)}}, w.cfg.Seeds...)
 	w.start(w.machines[0])
 	w.start(w.machines[1])
 	w.startListed(w.machines[2], longer, 4)
@@ -216,14 +217,14 @@ func TestFollowerSaysWhyItDoesNotFollow(t *testing.T) {
 			t.Errorf("told %d times of slot %d, noted %q, %q", f.count(want), slot, f.Note(slot), f.Why())
 		}
 	}
-	w.cfg.Seeds = append([]Seed{{Addr: seedAddr(200)}, {Addr: seedAddr(201)}}, right...)
+	w.cfg.Seeds = append([]ledger.Seed{{Addr: seedAddr(200)}, {Addr: seedAddr(201)}}, right...)
 	f.start()
 	w.run(10 * time.Second)
 	want := "the seed at " + at(2) + " has another list of seeds than this node: want the same file everywhere"
 	if !strings.Contains(f.Why(), want) || f.count(want) != 1 || f.Note(4) != "has another list of seeds" {
 		t.Errorf("told %d times, noted %q, %q", f.count(want), f.Note(4), f.Why())
 	}
-	w.cfg.Seeds = append(slices.Clone(right[:2]), Seed{Addr: seedAddr(2)}, Seed{Addr: seedAddr(200)})
+	w.cfg.Seeds = append(slices.Clone(right[:2]), ledger.Seed{Addr: seedAddr(2)}, ledger.Seed{Addr: seedAddr(200)})
 	f.start()
 	w.must(10*time.Second, "a list that is nearly right will do", w.follows)
 	if !strings.Contains(f.Why(), "has another list of seeds than this node") || f.Note(0) != "has another list of seeds" || f.Apart() || !f.Met(0) {

@@ -123,8 +123,8 @@ func TestStrangersRostersAreNotTaken(t *testing.T) {
 func (w *world) truncate(epoch hearsay.Epoch) {
 	for _, m := range w.machines {
 		c := &m.q.chain
-		n := epoch - c.base
-		c.baseHash, c.links, c.base = c.links[n-1].hash, c.links[n:], epoch
+		n := epoch - c.Base
+		c.BaseHash, c.Links, c.Base = c.Links[n-1].Hash, c.Links[n:], epoch
 	}
 }
 
@@ -143,7 +143,7 @@ func TestSlowLiarIsLeft(t *testing.T) {
 	f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: w.machines[0].q.Heads()})) })
 	w.flood(400*time.Millisecond, func() {
 		if f.asked == stranger {
-			r := &hearsay.Ruling{Epoch: f.chain.epoch() + 1, Kind: hearsay.RulingLeave, Previous: f.chain.headHash()}
+			r := &hearsay.Ruling{Epoch: f.chain.Epoch() + 1, Kind: hearsay.RulingLeave, Previous: f.chain.HeadHash()}
 			f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Items: []*hearsay.Ruling{r}})) })
 		}
 	})
@@ -162,7 +162,7 @@ func TestLargeRosterComesInPieces(t *testing.T) {
 	w.must(5*time.Second, "it has met them", func() bool { return !f.pins[0].Seat.Key.IsZero() && !f.pins[1].Seat.Key.IsZero() })
 	f.deaf = true
 	f.start()
-	f.chain.begin(w.ledger().Founding) // as their hellos say
+	f.chain.Begin(w.ledger().Founding) // as their hellos say
 	q, out := w.machines[0].q, w.machines[0].out
 	for range 10 {
 		q.budgets = newBudgets(1)

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/quota"
 )
 
 // FollowerConfig is what a peer of a seeded network is told at its start.
 type FollowerConfig struct {
 	Network   hearsay.NetworkID
-	Seeds     []Seed
+	Seeds     []ledger.Seed
 	PollEvery time.Duration // between two questions whether there is anything new; default 2 s
 	AskEvery  time.Duration // between two questions while something is known to be missing; default 500 ms
 	Recall    time.Duration // what members said is told for so long, also if they are out by then; default 10 min (rumor.Config.KeepFor)
@@ -49,12 +50,12 @@ type Follower struct {
 	told       [hearsay.MaxSeeds]hearsay.Hash // by slot: the founding that the seed there takes part in, as it said last
 
 	doubts  doubts
-	chain   chain
+	chain   ledger.Chain
 	based   bool          // there is a ledger to go on from
 	floor   hearsay.Epoch // proven in an earlier life: nothing older is believed
 	stood   hearsay.Epoch // how far the ledger went as the first answers of this life said
 	heardAt time.Time     // the first of them; zero: there was none
-	members members
+	members ledger.Members
 	epoch   hearsay.Epoch   // proven, and told
 	last    *hearsay.Ruling // that of this epoch; nil: there is none yet
 
@@ -83,12 +84,12 @@ type Follower struct {
 // Limits of a follower.
 const (
 	followerTick      = 100 * time.Millisecond
-	maxRosterParts    = 1 << 8           // 131,072 members: twice what a roster lists (roster.maxMembers); of a short ledger fewer (rosterLeast)
-	answersWithin     = 30 * time.Second // a roster of a seed that was asked longer ago is not taken. Guess: as unprovenFor
-	unprovenMost      = chainLength      // rulings of one who is asked: as many as another can give
-	rosterPatience    = 5 * time.Second  // until a roster must be whole and proven
-	unprovenFor       = 30 * time.Second // until something must be proven of what one gives who is asked. Guess: a hundred long round trips
-	helloPinnedEvery  = 10 * time.Second // a seed that is known is asked again whether it still is
+	maxRosterParts    = 1 << 8             // 131,072 members: twice what a roster lists (roster.maxMembers); of a short ledger fewer (rosterLeast)
+	answersWithin     = 30 * time.Second   // a roster of a seed that was asked longer ago is not taken. Guess: as unprovenFor
+	unprovenMost      = ledger.ChainLength // rulings of one who is asked: as many as another can give
+	rosterPatience    = 5 * time.Second    // until a roster must be whole and proven
+	unprovenFor       = 30 * time.Second   // until something must be proven of what one gives who is asked. Guess: a hundred long round trips
+	helloPinnedEvery  = 10 * time.Second   // a seed that is known is asked again whether it still is
 	helloUnknownEvery = time.Second
 	renewedWithin     = 500 * time.Millisecond // all peers of a seed that was started again ask it within this time. Guess: a thousand are a twentieth of its time then
 	strangeEvery      = 4 * time.Second        // at most one seed is asked because of strangers, on average. Guess: anybody may be one
@@ -99,12 +100,12 @@ const (
 func NewFollower(cfg FollowerConfig, signer hearsay.Signer, random *rand.Rand, directory Directory, records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time) *Follower {
 	f := &Follower{cfg: cfg, signer: signer, random: random, directory: directory, drops: drops, out: out, tickAt: now}
 	f.checks, f.answers = quota.New(directory.Secret, followerCheckShares), newAnswers(directory.Secret)
-	f.chain, f.config = newChain(cfg.Network, signer, len(cfg.Seeds)), hashSeeds(cfg.Network, cfg.Seeds)
+	f.chain, f.config = ledger.NewChain(cfg.Network, signer, len(cfg.Seeds)), hashSeeds(cfg.Network, cfg.Seeds)
 	for slot, s := range cfg.Seeds {
 		f.pins[slot].Seat, f.lasting[slot] = hearsay.Seat{Slot: uint8(slot), Key: s.Key}, !s.Key.IsZero()
 	}
 	f.load(records)
-	f.floor, f.turn = f.chain.promised(), random.IntN(len(cfg.Seeds))
+	f.floor, f.turn = f.chain.Promised(), random.IntN(len(cfg.Seeds))
 	f.seedTurn, f.walk.first = f.turn, f.turn
 	return f
 }
@@ -124,21 +125,21 @@ func (f *Follower) load(records []hearsay.Record) {
 			}
 		case *hearsay.KeptHead:
 			if int(r.Head.Slot) < len(f.cfg.Seeds) {
-				f.chain.ahead[r.Head.Slot] = r.Head
+				f.chain.Ahead[r.Head.Slot] = r.Head
 			}
 		case *hearsay.KeptRival:
 			if int(r.Slot) < len(f.cfg.Seeds) {
-				f.chain.rivals[r.Slot] = r.Rival
+				f.chain.Rivals[r.Slot] = r.Rival
 			}
 		}
 	}
 	for _, p := range pins {
 		if slot := p.Seat.Slot; !changed && int(slot) < len(f.cfg.Seeds) && f.replaced(int(slot), &p) { // it says nothing of the ledger that the list is of
-			f.out.Persist = append(append(f.out.Persist, f.chain.forgetHeads(slot)...), &hearsay.KeptHead{Head: hearsay.Head{Slot: slot}})
+			f.out.Persist = append(append(f.out.Persist, f.chain.ForgetHeads(slot)...), &hearsay.KeptHead{Head: hearsay.Head{Slot: slot}})
 		}
 	}
-	if f.chain.begin(f.chain.kept()); changed {
-		f.chain.begin(hearsay.Hash{})
+	if f.chain.Begin(f.chain.KeptFounding()); changed {
+		f.chain.Begin(hearsay.Hash{})
 		for slot := range uint8(hearsay.MaxSeeds) {
 			f.out.Persist = append(f.out.Persist, &hearsay.SeedPin{Seat: hearsay.Seat{Slot: slot}},
 				&hearsay.KeptHead{Head: hearsay.Head{Slot: slot}}, &hearsay.KeptRival{Slot: slot, Dropped: true})
@@ -147,7 +148,7 @@ func (f *Follower) load(records []hearsay.Record) {
 	for _, p := range pins {
 		slot := int(p.Seat.Slot)
 		if changed {
-			slot = slices.IndexFunc(f.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr })
+			slot = slices.IndexFunc(f.cfg.Seeds, func(s ledger.Seed) bool { return s.Addr == p.Addr })
 		}
 		if slot < 0 || slot >= len(f.cfg.Seeds) {
 			continue
@@ -185,13 +186,13 @@ func (f *Follower) Told() hearsay.Epoch { return f.floor }
 
 // Head gives the hash of the ledger up to Epoch.
 func (f *Follower) Head() hearsay.Hash {
-	hash, _ := f.chain.hashAt(f.epoch)
+	hash, _ := f.chain.HashAt(f.epoch)
 	return hash
 }
 
 // Member gives one member by its identity.
-func (f *Follower) Member(id hearsay.NodeID) (m Member, ok bool) {
-	one := f.members.get(id)
+func (f *Follower) Member(id hearsay.NodeID) (m ledger.Member, ok bool) {
+	one := f.members.Get(id)
 	if one == nil {
 		return m, false
 	}
@@ -200,11 +201,11 @@ func (f *Follower) Member(id hearsay.NodeID) (m Member, ok bool) {
 
 // Roster appends all members, ordered by NodeID, with claims that they have signed
 // (but for guests, who sign nothing).
-func (f *Follower) Roster(dst []Member) []Member { return f.members.all(dst) }
+func (f *Follower) Roster(dst []ledger.Member) []ledger.Member { return f.members.All(dst) }
 
 // Rulings gives the rulings after an epoch that are kept, at most n.
 func (f *Follower) Rulings(after hearsay.Epoch, n int) []*hearsay.Ruling {
-	return f.chain.after(after, n)
+	return f.chain.After(after, n)
 }
 
 // Tick lets time pass.
@@ -219,7 +220,7 @@ func (f *Follower) Tick(now time.Time) {
 	f.doubts.expire(now, followerDoubtsFor)
 	f.keepPins()
 	f.tickGathering(now)
-	if f.chain.forked() {
+	if f.chain.Forked() {
 		return
 	}
 	f.tickPast(now)
@@ -228,7 +229,7 @@ func (f *Follower) Tick(now time.Time) {
 	// answered each seed is asked once, soon, and then there is no hurry. Nor is there while a
 	// roster waits for its proof: others would give another.
 	again := f.lost > 0 && f.lost <= len(f.cfg.Seeds)
-	behind := (!f.based || f.chain.promised() > f.epoch) && !f.gathering.whole() && !f.walk.under()
+	behind := (!f.based || f.chain.Promised() > f.epoch) && !f.gathering.whole() && !f.walk.under()
 	if (behind || again) && !now.Before(f.askAt) || !now.Before(f.pollAt) {
 		f.ask(now, f.someone())
 	}
@@ -287,7 +288,7 @@ func (f *Follower) listed(seat hearsay.Seat) bool {
 // member: the ledger has gone on, perhaps, and nobody here knows. Two that were
 // let in first may have nobody but each other to ask.
 func (f *Follower) Strange(now time.Time) {
-	if behind := !f.based || f.chain.promised() > f.epoch; !behind && !f.chain.forked() && !now.Before(f.strangeAt) {
+	if behind := !f.based || f.chain.Promised() > f.epoch; !behind && !f.chain.Forked() && !now.Before(f.strangeAt) {
 		f.strangeAt = now.Add(f.about(strangeEvery))
 		f.ask(now, f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr)
 	}
@@ -304,7 +305,7 @@ func (f *Follower) about(d time.Duration) time.Duration {
 // answered it is the seeds' turn.
 func (f *Follower) someone() netip.AddrPort {
 	switch again := f.lost > 0 && f.lost <= len(f.cfg.Seeds); {
-	case again && f.lost == 1 && f.chain.epoch() > f.epoch:
+	case again && f.lost == 1 && f.chain.Epoch() > f.epoch:
 		return f.asked // it has given some, and has no more time for this peer, perhaps
 	case again:
 		f.seedTurn = (f.seedTurn + 1) % len(f.cfg.Seeds)
@@ -327,7 +328,7 @@ func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
 		f.unproven()
 		f.asked, f.trust = addr, now.Add(unprovenFor)
 	}
-	f.request(now, addr, f.chain.epoch())
+	f.request(now, addr, f.chain.Epoch())
 }
 
 // request asks somebody for what comes after an epoch.
@@ -340,17 +341,17 @@ func (f *Follower) request(now time.Time, addr netip.AddrPort, after hearsay.Epo
 
 // proven is the epoch up to which the ledger here is proven.
 func (f *Follower) proven() hearsay.Epoch {
-	if proven := f.chain.proven(); proven > f.epoch && proven >= f.floor {
+	if proven := f.chain.Proven(); proven > f.epoch && proven >= f.floor {
 		return proven
 	}
 	return f.epoch
 }
 
 // unproven cuts off the ledger here what is not proven, and gives it.
-func (f *Follower) unproven() (links []link) {
+func (f *Follower) unproven() (links []ledger.Entry) {
 	proven := f.proven()
-	links = slices.Clone(f.chain.links[proven-f.chain.base:])
-	f.chain.cut(proven)
+	links = slices.Clone(f.chain.Links[proven-f.chain.Base:])
+	f.chain.Cut(proven)
 	return links
 }
 
@@ -425,7 +426,7 @@ func (f *Follower) meet(now time.Time, from quota.Sender, m *hearsay.SeatHello) 
 	case !lasting && f.pins[m.Slot].Seat.Key.IsZero():
 		f.pins[m.Slot] = pin
 	}
-	f.believeSeat(now, from, m.Given, cmp.Or(f.chain.founding, m.Founding))
+	f.believeSeat(now, from, m.Given, cmp.Or(f.chain.Founding, m.Founding))
 	if f.pins[m.Slot].Seat.Key == m.Key {
 		f.takeNames(m, pin.Since)
 		f.takeFounding(now, m)
@@ -499,7 +500,7 @@ func (f *Follower) believeSeat(now time.Time, from quota.Sender, r *hearsay.Ruli
 		f.drops[hearsay.DropRate]++
 		return false
 	}
-	seat, ok := seatProof(hearsay.LedgerID{Network: f.cfg.Network, Founding: founding}, f.signer, r, f.keys())
+	seat, ok := ledger.ProvenSeat(hearsay.LedgerID{Network: f.cfg.Network, Founding: founding}, f.signer, r, f.keys())
 	if ok {
 		f.pin(hearsay.SeedPin{Seat: seat, Since: r.Case})
 	}
@@ -528,7 +529,7 @@ func (f *Follower) pinAll(r *hearsay.Ruling) {
 // have their seats. If one is gone before it is asked again, it is known still.
 func (f *Follower) keepPins() {
 	for slot := range f.cfg.Seeds {
-		if head := f.chain.heads[slot].Epoch; !f.lasting[slot] && head > 0 && head <= f.epoch {
+		if head := f.chain.Heads[slot].Epoch; !f.lasting[slot] && head > 0 && head <= f.epoch {
 			f.pin(f.pins[slot])
 		}
 	}
@@ -537,8 +538,8 @@ func (f *Follower) keepPins() {
 func (f *Follower) pin(p hearsay.SeedPin) {
 	if f.pins[p.Seat.Slot].Seat.Key != p.Seat.Key {
 		f.met[p.Seat.Slot] = meeting{}
-		f.out.Persist = append(f.out.Persist, f.chain.forgetHeads(p.Seat.Slot)...)
-		f.gathering.chain.forgetHeads(p.Seat.Slot)
+		f.out.Persist = append(f.out.Persist, f.chain.ForgetHeads(p.Seat.Slot)...)
+		f.gathering.chain.ForgetHeads(p.Seat.Slot)
 		f.told[p.Seat.Slot] = hearsay.Hash{}
 	}
 	p.Addr = f.cfg.Seeds[p.Seat.Slot].Addr
@@ -554,15 +555,15 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	if f.takePast(now, p.Addr, m.Items) {
 		return
 	}
-	before, end, known := f.epoch, f.chain.epoch(), f.chain.promised()
+	before, end, known := f.epoch, f.chain.Epoch(), f.chain.Promised()
 	from := f.directory.sender(p)
-	var others []link // what another has answered, as far as it is not proven
+	var others []ledger.Entry // what another has answered, as far as it is not proven
 	if p.Addr != f.asked {
 		others = f.unproven()
 	}
-	joint := f.chain.epoch()
+	joint := f.chain.Epoch()
 	unheld := func(r *hearsay.Ruling) bool {
-		return r.Epoch > f.epoch && f.believeSeat(now, from, r, f.chain.founding)
+		return r.Epoch > f.epoch && f.believeSeat(now, from, r, f.chain.Founding)
 	}
 	hold := !slices.ContainsFunc(m.Items, unheld)
 	if p.Addr == f.cfg.Seeds[f.walk.slot].Addr && f.walk.take(now, m.Items, hold) {
@@ -572,28 +573,28 @@ func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings)
 	f.goOnGathered(now, p, m.Items)
 	f.begin()
 	f.takeHeads(now, from, m.Heads)
-	f.hearStand(now, p.Addr == f.asked && f.chain.holds(m.Heads))
-	if f.parted(now, m.Items); f.chain.forked() {
+	f.hearStand(now, p.Addr == f.asked && f.chain.Holds(m.Heads))
+	if f.parted(now, m.Items); f.chain.Forked() {
 		return
 	}
 	f.advance(now, p.Addr)
 	if f.epoch > before {
 		f.trust = now.Add(unprovenFor)
 	}
-	promised := f.chain.promised()
-	switch beyond := f.chain.epoch() - f.proven(); {
+	promised := f.chain.Promised()
+	switch beyond := f.chain.Epoch() - f.proven(); {
 	case p.Addr != f.asked:
-		if f.unproven(); f.chain.epoch() == joint {
-			f.chain.links = append(f.chain.links, others...)
+		if f.unproven(); f.chain.Epoch() == joint {
+			f.chain.Links = append(f.chain.Links, others...)
 		}
-	case beyond > unprovenMost || f.chain.epoch() >= promised || !now.Before(f.trust):
+	case beyond > unprovenMost || f.chain.Epoch() >= promised || !now.Before(f.trust):
 		f.unproven() // its end is not what a quorum has signed
 	}
 	if promised <= f.proven() && f.based {
 		return
 	}
 	// Who talks but has nothing to show for it is not asked.
-	if f.epoch > before || f.chain.epoch() > end || promised > known && !now.Before(f.askAt) {
+	if f.epoch > before || f.chain.Epoch() > end || promised > known && !now.Before(f.askAt) {
 		f.ask(now, p.Addr) // it has more
 	}
 }
@@ -609,7 +610,7 @@ func (f *Follower) hearStand(now time.Time, answer bool) {
 		f.heardAt = now
 	}
 	if !f.heardAt.IsZero() && now.Sub(f.heardAt) <= standsAfter {
-		f.stood = max(f.stood, f.epoch, f.chain.promised())
+		f.stood = max(f.stood, f.epoch, f.chain.Promised())
 	}
 }
 
@@ -619,8 +620,8 @@ func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.H
 		if int(h.Slot) >= len(f.cfg.Seeds) {
 			continue
 		}
-		gathered := f.gathering.whole() && f.gathering.chain.names(h)
-		if !f.chain.names(h) && !gathered {
+		gathered := f.gathering.whole() && f.gathering.chain.OfFounding(h)
+		if !f.chain.OfFounding(h) && !gathered {
 			f.drops[hearsay.DropStranger]++
 			continue
 		}
@@ -629,7 +630,7 @@ func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.H
 			return
 		}
 		forged := false
-		if f.chain.names(h) {
+		if f.chain.OfFounding(h) {
 			forged = f.takeHead(now, from, h, &f.chain, f.epoch)
 		}
 		if gathered && !forged {
@@ -643,28 +644,28 @@ func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.H
 }
 
 // takeHead takes a head for a ledger that is settled up to an epoch.
-func (f *Follower) takeHead(now time.Time, from quota.Sender, h *hearsay.Head, c *chain, settled hearsay.Epoch) (forged bool) {
-	got := c.hear(h, f.pins[h.Slot].Seat.Key, settled)
-	if got.verified {
+func (f *Follower) takeHead(now time.Time, from quota.Sender, h *hearsay.Head, c *ledger.Chain, settled hearsay.Epoch) (forged bool) {
+	got := c.Hear(h, f.pins[h.Slot].Seat.Key, settled)
+	if got.Verified {
 		f.checks.Take(now, from, 1)
 	}
-	if got.rival != nil && c == &f.chain {
-		f.noteRival(now, got.rival)
+	if got.Rival != nil && c == &f.chain {
+		f.noteRival(now, got.Rival)
 	}
-	return got.forged
+	return got.Forged
 }
 
 // extend joins rulings to the ledger here, for the heads to prove.
 func (f *Follower) extend(items []*hearsay.Ruling) {
 	for _, r := range items {
-		if f.chain.epoch()-f.epoch >= unprovenMost+hearsay.MaxRulings {
+		if f.chain.Epoch()-f.epoch >= unprovenMost+hearsay.MaxRulings {
 			return // it is asked for again when those before it are applied
 		}
-		if !f.based && f.chain.epoch() == 0 && len(f.chain.links) == 0 && r.Epoch == 1 {
-			f.chain.restart(0, r.Previous) // what was before is the founding
+		if !f.based && f.chain.Epoch() == 0 && len(f.chain.Links) == 0 && r.Epoch == 1 {
+			f.chain.Restart(0, r.Previous) // what was before is the founding
 		}
-		if r.Epoch == f.chain.epoch()+1 && r.Previous == f.chain.headHash() {
-			f.chain.append(r, nil)
+		if r.Epoch == f.chain.Epoch()+1 && r.Previous == f.chain.HeadHash() {
+			f.chain.Append(r, nil)
 		}
 	}
 }
@@ -675,18 +676,18 @@ func (f *Follower) extend(items []*hearsay.Ruling) {
 func (f *Follower) apply(now time.Time, r *hearsay.Ruling) (ok bool) {
 	switch r.Kind {
 	case hearsay.RulingAdmit:
-		if f.members.get(r.Stay.ID) != nil || r.Claim.Subject != r.Stay.ID {
+		if f.members.Get(r.Stay.ID) != nil || r.Claim.Subject != r.Stay.ID {
 			return false
 		}
-		f.members.add(Member{Stay: r.Stay, Claim: r.Claim})
+		f.members.Add(ledger.Member{Stay: r.Stay, Claim: r.Claim})
 		delete(f.past.departed, r.Stay.ID)
 	case hearsay.RulingRemove, hearsay.RulingLeave:
-		if !f.members.has(r.Stay) {
+		if !f.members.Has(r.Stay) {
 			return false
 		}
-		f.members.remove(r.Stay.ID)
+		f.members.Remove(r.Stay.ID)
 	case hearsay.RulingSeat, hearsay.RulingRecover:
-		if r.Epoch >= f.chain.began() {
+		if r.Epoch >= f.chain.BeganAt() {
 			f.pinAll(r)
 		}
 	}
@@ -710,7 +711,7 @@ func (f *Follower) apply(now time.Time, r *hearsay.Ruling) (ok bool) {
 // keepHeads keeps the proof on disk, so that no later life goes back behind it.
 func (f *Follower) keepHeads() {
 	for slot := range f.cfg.Seeds {
-		if h := f.chain.heads[slot]; h.Epoch > 0 {
+		if h := f.chain.Heads[slot]; h.Epoch > 0 {
 			f.out.Persist = append(f.out.Persist, &hearsay.KeptHead{Head: h})
 		}
 	}
@@ -718,19 +719,19 @@ func (f *Follower) keepHeads() {
 
 // trim keeps a tail.
 func (f *Follower) trim() {
-	n := int(f.epoch - f.chain.base)
+	n := int(f.epoch - f.chain.Base)
 	if cut := n - f.cfg.Tail; cut >= f.cfg.Tail {
-		last := f.chain.links[cut-1]
-		f.chain.base, f.chain.baseHash = last.ruling.Epoch, last.hash
-		f.chain.links = slices.Clone(f.chain.links[cut:])
+		last := f.chain.Links[cut-1]
+		f.chain.Base, f.chain.BaseHash = last.Ruling.Epoch, last.Hash
+		f.chain.Links = slices.Clone(f.chain.Links[cut:])
 	}
 }
 
 // announce tells the neighbors what is new.
 func (f *Follower) announce(before hearsay.Epoch, from netip.AddrPort) {
-	news := &hearsay.Rulings{Heads: f.chain.newest()}
+	news := &hearsay.Rulings{Heads: f.chain.Newest()}
 	if f.epoch-before <= announceWhole {
-		news.Items = f.chain.after(before, announceWhole)
+		news.Items = f.chain.After(before, announceWhole)
 	}
 	for _, addr := range f.directory.Links() {
 		if addr != from {
@@ -750,14 +751,14 @@ func (f *Follower) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.Ledger
 		f.drops[hearsay.DropRate]++
 		return
 	}
-	if whole := m.After < f.chain.base || m.After == 0 && f.epoch > hearsay.MaxRulings; !whole {
-		answer := &hearsay.Rulings{Items: f.chain.after(m.After, hearsay.MaxRulings), Heads: f.chain.newest()}
+	if whole := m.After < f.chain.Base || m.After == 0 && f.epoch > hearsay.MaxRulings; !whole {
+		answer := &hearsay.Rulings{Items: f.chain.After(m.After, hearsay.MaxRulings), Heads: f.chain.Newest()}
 		f.answers.sent(now, from, len(answer.AppendBinary(nil)))
 		f.send(p.Addr, answer)
 		return
 	}
 	size := 0
-	for _, part := range rosterParts(f.random, f.last, f.chain.newest(), f.members.all(nil)) {
+	for _, part := range rosterParts(f.random, f.last, f.chain.Newest(), f.members.All(nil)) {
 		size += len(part.AppendBinary(nil))
 		f.send(p.Addr, part)
 	}

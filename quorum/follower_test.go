@@ -91,7 +91,7 @@ func (f *following) check(before hearsay.Epoch) {
 // follows reports whether all followers that hear are where the seeds are.
 func (w *world) follows() bool {
 	return w.agree() && !slices.ContainsFunc(w.followers, func(f *following) bool {
-		return !f.deaf && (f.Epoch() != w.machines[0].q.Epoch() || f.members.hash(testNetwork) != w.machines[0].q.state.members.hash(testNetwork))
+		return !f.deaf && (f.Epoch() != w.machines[0].q.Epoch() || f.members.Hash(testNetwork) != w.machines[0].q.state.Members.Hash(testNetwork))
 	})
 }
 
@@ -159,8 +159,8 @@ func TestFollowerCatchesUp(t *testing.T) {
 	f.deaf = false
 	w.must(10*time.Second, "it follows again", w.follows)
 	for _, m := range w.machines {
-		m.q.chain.base += 60
-		m.q.chain.baseHash, m.q.chain.links = m.q.chain.links[59].hash, m.q.chain.links[60:]
+		m.q.chain.Base += 60
+		m.q.chain.BaseHash, m.q.chain.Links = m.q.chain.Links[59].Hash, m.q.chain.Links[60:]
 	}
 	late := w.newFollower()
 	w.must(10*time.Second, "a late one has the roster", w.follows)
@@ -248,8 +248,8 @@ func TestFollowerRemembers(t *testing.T) {
 	other.must(5*time.Second, "nine are in", func() bool { return other.machines[0].q.Epoch() == 9 && other.agree() })
 	q := other.machines[0].q
 	f.step(func() {
-		f.Receive(w.now, &hearsay.Packet{Body: &hearsay.Rulings{Items: q.Rulings(0, 9), Heads: q.chain.newest()}})
-		for _, part := range rosterParts(w.random, q.chain.at(9).ruling, q.chain.newest(), q.Roster(nil)) {
+		f.Receive(w.now, &hearsay.Packet{Body: &hearsay.Rulings{Items: q.Rulings(0, 9), Heads: q.chain.Newest()}})
+		for _, part := range rosterParts(w.random, q.chain.Entry(9).Ruling, q.chain.Newest(), q.Roster(nil)) {
 			f.Receive(w.now, &hearsay.Packet{Addr: seedAddr(0), Body: part})
 		}
 	})
@@ -368,7 +368,7 @@ func TestFollowerKeepsWhoHasSigned(t *testing.T) {
 		f := w.newFollower()
 		w.run(5 * time.Second)
 		w.newPerson()
-		w.must(5*time.Second, "it follows", func() bool { return w.follows() && f.Epoch() == 1 && f.chain.heads[2].Epoch == 1 })
+		w.must(5*time.Second, "it follows", func() bool { return w.follows() && f.Epoch() == 1 && f.chain.Heads[2].Epoch == 1 })
 		w.crash(w.machines[2])
 		w.run(2 * followerTick)
 		f.start()
@@ -511,7 +511,7 @@ func TestPinnedSeedsAreMet(t *testing.T) {
 	for slot, m := range w.machines {
 		w.cfg.Seeds[slot].Key = m.signer.Public()
 	}
-	want := slices.Clone(w.machines[0].q.state.seats)
+	want := slices.Clone(w.machines[0].q.state.Seats)
 	w.crash(w.machines[2]) // the others name it
 	f := w.newFollower()
 	met := func() bool { return slices.Equal(f.Seats(nil), want) }

@@ -39,7 +39,7 @@ func forkedWorld(t *testing.T, seed uint64) (w *world, first, second *following)
 	w.must(20*time.Second, "others are in", func() bool { return c.q.Proven() >= 7 && c.q.Proven() == c.q.Epoch() })
 	second = w.newFollower()
 	w.must(20*time.Second, "one follows them", func() bool { return second.Epoch() == c.q.Epoch() })
-	if b := b.disk.durable["ruling 6"].(*hearsay.KeptRuling).Ruling; c.q.chain.at(6).ruling.Hash(testNetwork) == b.Hash(testNetwork) {
+	if b := b.disk.durable["ruling 6"].(*hearsay.KeptRuling).Ruling; c.q.chain.Entry(6).Ruling.Hash(testNetwork) == b.Hash(testNetwork) {
 		t.Fatal("they have ruled the same")
 	}
 	return w, first, second

@@ -9,19 +9,20 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // found begins a log at an index with a state that this seed brings, and with
 // the seats of that state as voters.
-func (q *Quorum) found(now time.Time, s *state, index, term uint64) {
+func (q *Quorum) found(now time.Time, s *ledger.State, index, term uint64) {
 	q.state, q.doubtful.told = s, false // a founding that it had taken part in before would be known to the seeds that it met
-	if s.epoch == 0 {
-		q.chain.restart(0, s.head)
+	if s.Epoch == 0 {
+		q.chain.Restart(0, s.Head)
 	}
-	q.chain.begin(s.began)
+	q.chain.Begin(s.Began)
 	config := &raftpb.ConfState{}
 	var absent []string
-	for slot, seat := range s.seats {
+	for slot, seat := range s.Seats {
 		q.seats.sit(q.cfg.Network, seat, 0)
 		config.Voters = append(config.Voters, seat.RaftID(q.cfg.Network))
 		if seat.Life.IsZero() {
@@ -30,7 +31,7 @@ func (q *Quorum) found(now time.Time, s *state, index, term uint64) {
 			q.persist(&hearsay.SeedPin{Seat: seat})
 		}
 	}
-	q.takePart(s.began)
+	q.takePart(s.Began)
 	q.seats.why = ""
 	log := q.emptyLog()
 	log.restore(index, term, config)
@@ -41,7 +42,7 @@ func (q *Quorum) found(now time.Time, s *state, index, term uint64) {
 	q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
 	q.persist(log.state())
 	q.keepSnapshot()
-	e := hearsay.Event{At: now, Kind: hearsay.EventSeatFounded, Subject: q.signer.Public().NodeID(), Count: len(s.seats) - len(absent), Epoch: s.epoch}
+	e := hearsay.Event{At: now, Kind: hearsay.EventSeatFounded, Subject: q.signer.Public().NodeID(), Count: len(s.Seats) - len(absent), Epoch: s.Epoch}
 	if len(absent) > 0 {
 		e.Text = "by an operator's word that no ledger is at " + strings.Join(absent, ", ")
 	}
@@ -70,9 +71,6 @@ const (
 
 	// foundSayEvery is how often is said what a founding waits for.
 	foundSayEvery = 30 * time.Second
-
-	// foundingIndex is where the log of every founding begins, and foundingTerm its term there.
-	foundingIndex, foundingTerm = 1, 1
 )
 
 // tryFound founds the network if there is none: the first of the list does when
@@ -103,7 +101,7 @@ func (q *Quorum) tryFound(now time.Time) {
 	case now.Before(q.foundAt):
 		return
 	}
-	q.found(now, newState(q.cfg.Network, q.signer, seats), foundingIndex, foundingTerm)
+	q.found(now, ledger.NewState(q.cfg.Network, q.signer, seats), ledger.FoundingIndex, ledger.FoundingTerm)
 }
 
 // missSome says, when that has lasted for a while, that not all have come, and
@@ -204,7 +202,7 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 		return "", fmt.Errorf("recover: this seed was started to take part")
 	}
 	if q.beganAnew(now) {
-		return fmt.Sprintf("the ledger has begun anew with epoch %d already, with the seeds that answer now", q.state.epoch), nil
+		return fmt.Sprintf("the ledger has begun anew with epoch %d already, with the seeds that answer now", q.state.Epoch), nil
 	}
 	for slot := range q.cfg.Seeds {
 		switch h := &q.seats.heard[slot]; {
@@ -220,18 +218,18 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	}
 	old, log := q.state, q.replica.log
 	givenUp = fmt.Sprintf("the ledger goes on from epoch %d by this seed's word alone: whatever the others decided after that is lost, "+
-		"with %d open cases and %d log entries that were not settled here", old.epoch, len(old.cases), log.last()-log.applied)
+		"with %d open cases and %d log entries that were not settled here", old.Epoch, len(old.Cases), log.last()-log.applied)
 	q.newLife()
 	seats, _ := q.whoIsThere(now)
-	s := readSnapshot(q.cfg.Network, q.signer, old.appendSnapshot(nil))
-	for _, c := range s.cases {
-		s.giveBack(c)
+	s := ledger.ReadSnapshot(q.cfg.Network, q.signer, old.AppendSnapshot(nil))
+	for _, c := range s.Cases {
+		s.GiveBack(c)
 	}
-	s.cases, s.seats = nil, seats
-	s.bounds.reseat(len(seats), q.cfg.Slot, now.UnixMilli())
-	s.index()
+	s.Cases, s.Seats = nil, seats
+	s.Usage.Reseat(len(seats), q.cfg.Slot, now.UnixMilli())
+	s.Derive()
 	index := log.last() + recoverGap
-	r := s.rule(&hearsay.Ruling{Kind: hearsay.RulingRecover, Seats: seats, Case: hearsay.CaseID(index * hearsay.CasesAnEntry), At: now.UnixMilli()})
+	r := s.Rule(&hearsay.Ruling{Kind: hearsay.RulingRecover, Seats: seats, Case: hearsay.CaseID(index * hearsay.CasesAnEntry), At: now.UnixMilli()})
 	q.forgetTrials()
 	q.asked = nil
 	q.keep(r, nil)
@@ -246,8 +244,8 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 // beganAnew reports whether the newest ruling is a recovery with just those in the seats that answer now, of which none
 // takes part in anything else: it was ended before it could say so.
 func (q *Quorum) beganAnew(now time.Time) bool {
-	newest := q.chain.at(q.state.epoch)
-	if newest == nil || newest.ruling.Kind != hearsay.RulingRecover {
+	newest := q.chain.Entry(q.state.Epoch)
+	if newest == nil || newest.Ruling.Kind != hearsay.RulingRecover {
 		return false
 	}
 	seats, met := q.whoIsThere(now)
@@ -256,7 +254,7 @@ func (q *Quorum) beganAnew(now time.Time) bool {
 			return false
 		}
 	}
-	return met == len(seats) && slices.Equal(seats, q.state.seats)
+	return met == len(seats) && slices.Equal(seats, q.state.Seats)
 }
 
 // unborn reports whether this life takes part in a founding of which nothing
@@ -268,7 +266,7 @@ func (q *Quorum) unborn() bool {
 	case q.state == nil:
 		return true
 	}
-	return q.state.epoch == 0 && q.replica.log.last() == foundingIndex
+	return q.state.Epoch == 0 && q.replica.log.last() == ledger.FoundingIndex
 }
 
 // tryGiveUp has a seed whose founding will come to nothing begin anew, as if its
@@ -300,7 +298,7 @@ func (q *Quorum) tryGiveUp(now time.Time) {
 		q.say(hearsay.Event{At: now, Text: "the founding that this seed took part in came to nothing; it has given that up, and begins as with an empty directory"})
 	case q.seats.why == "":
 		right := lastUsed("the others", "the data directories that they")
-		if q.state.epoch == 0 {
+		if q.state.Epoch == 0 {
 			right = "nothing was ruled yet: start this seed with an empty data directory"
 		}
 		q.say(hearsay.Event{At: now, Text: fmt.Sprintf("at most %d of %d seeds have kept their part of this ledger, and %d are needed: %s", able, len(q.cfg.Seeds), q.Needed(), right)})
@@ -360,7 +358,7 @@ func (q *Quorum) otherFounding(now time.Time, m *hearsay.SeatHello) {
 	}
 	q.wait(now, m, fmt.Sprintf("the seed at %v belongs to another founding of this network than the ledger here, which ends with epoch %d: "+
 		"to take part, start this seed with an empty data directory; if this ledger is the right one, start the others with empty ones, and see `hearsay seed recover`",
-		q.cfg.Seeds[m.Slot].Addr, q.state.epoch))
+		q.cfg.Seeds[m.Slot].Addr, q.state.Epoch))
 }
 
 // promised reports whether this life may have promised something in its
@@ -373,9 +371,9 @@ func (q *Quorum) promised(l *loaded) bool {
 
 // leftBehind reports whether a state is of a founding that was given up: with
 // nothing after it, and by another life. Later lives come by a ruling.
-func (q *Quorum) leftBehind(s *state, l *loaded) bool {
-	return s.epoch == 0 && len(l.run(foundingIndex, foundingTerm)) == 0 &&
-		!slices.ContainsFunc(s.founding, func(seat hearsay.Seat) bool { return seat.Life == q.life })
+func (q *Quorum) leftBehind(s *ledger.State, l *loaded) bool {
+	return s.Epoch == 0 && len(l.run(ledger.FoundingIndex, ledger.FoundingTerm)) == 0 &&
+		!slices.ContainsFunc(s.Founding, func(seat hearsay.Seat) bool { return seat.Life == q.life })
 }
 
 // sweepAll drops what is on disk of a log.

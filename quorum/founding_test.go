@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // A network is founded when all are there and have nothing, and not before;
@@ -94,7 +95,7 @@ func TestTwoFoundings(t *testing.T) {
 func (m *machine) foundNow(w *world) {
 	if q := m.q; q.founding.IsZero() {
 		seats, _ := q.whoIsThere(w.now)
-		q.found(w.now, newState(q.cfg.Network, q.signer, seats), foundingIndex, 1)
+		q.found(w.now, ledger.NewState(q.cfg.Network, q.signer, seats), ledger.FoundingIndex, 1)
 	}
 }
 
@@ -305,7 +306,7 @@ func TestConfirmedIsNotGivenUp(t *testing.T) {
 	a, b, c := w.machines[0], w.machines[1], w.machines[2]
 	w.startTold(a)
 	w.start(b)
-	w.must(20*time.Second, "founded by two", func() bool { return b.q.state != nil && b.q.replica.log.applied > foundingIndex })
+	w.must(20*time.Second, "founded by two", func() bool { return b.q.state != nil && b.q.replica.log.applied > ledger.FoundingIndex })
 	w.run(time.Second) // that is on disk everywhere
 	founding := b.q.founding
 	w.crash(b)

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // This file says which messages of the log the Raft library is given. The library trusts
@@ -63,7 +64,7 @@ func wellFormed(f *hearsay.Raft) bool {
 	case raftpb.MsgSnap:
 		s := f.Snapshot
 		return len(f.Context) <= contextMost && len(f.Entries) == 0 &&
-			s.Index >= foundingIndex && s.Index <= indexMost && s.Term > 0 && s.Term <= f.Term && configSound(&s.Config)
+			s.Index >= ledger.FoundingIndex && s.Index <= indexMost && s.Term > 0 && s.Term <= f.Term && configSound(&s.Config)
 	case raftpb.MsgAppResp, raftpb.MsgVote, raftpb.MsgVoteResp, raftpb.MsgPreVote, raftpb.MsgPreVoteResp, raftpb.MsgTimeoutNow:
 		return len(f.Context) <= contextMost && len(f.Entries) == 0
 	}
@@ -73,7 +74,7 @@ func wellFormed(f *hearsay.Raft) bool {
 // entriesFollow reports whether the entries of a message follow each other, and an entry of
 // some founding: there is none before the first.
 func entriesFollow(f *hearsay.Raft) bool {
-	if f.Index < foundingIndex {
+	if f.Index < ledger.FoundingIndex {
 		return false
 	}
 	term := max(f.LogTerm, 1)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // forge gives a seed a message of the log that the seat in another slot has signed.
@@ -49,7 +50,7 @@ func frames(q *Quorum) map[string]hearsay.Raft {
 		return changing(raftpb.ConfChangeTransitionAuto, single(kind, id)...)
 	}
 	snapshot := func(index uint64, config hearsay.LogConfig) hearsay.Raft {
-		data := q.state.appendSnapshot(nil)
+		data := q.state.AppendSnapshot(nil)
 		return hearsay.Raft{Type: uint8(raftpb.MsgSnap), Term: term + 1, Snapshot: &hearsay.LogSnapshot{
 			Index: index, Term: term + 1, Config: config, Size: uint32(len(data)), Data: data,
 		}}
@@ -261,8 +262,8 @@ func (z *fuzzed) frame(q *Quorum) (f hearsay.Raft) {
 // another place in the log, with other members of that, at another time, or with more spent than
 // can be. What the log can come to is that seat's word, and is left as it is.
 func (z *fuzzed) own(m, thief *machine) hearsay.Raft {
-	s, log := readSnapshot(testNetwork, m.signer, m.q.state.appendSnapshot(nil)), m.q.replica.log
-	index := z.number(log.last()+50, log.last(), log.last()+1, indexMost, s.place()+placeAhead, s.place()+placeAhead+1)
+	s, log := ledger.ReadSnapshot(testNetwork, m.signer, m.q.state.AppendSnapshot(nil)), m.q.replica.log
+	index := z.number(log.last()+50, log.last(), log.last()+1, indexMost, s.Place()+placeAhead, s.Place()+placeAhead+1)
 	config := logConfig(log.config)
 	config.Voters = slices.Clone(config.Voters)
 	for i := range config.Voters {
@@ -271,18 +272,18 @@ func (z *fuzzed) own(m, thief *machine) hearsay.Raft {
 	for range z.byte() % 3 {
 		config.Learners = append(config.Learners, z.number(77, 78))
 	}
-	b := &s.bounds
-	if spent := int64(z.number(uint64(b.network.spent), 1<<60)); spent < 0 || spent > b.most() {
-		b.network = spending{spent: spent, at: b.now}
+	b := &s.Usage
+	if spent := int64(z.number(uint64(b.Network.Spent), 1<<60)); spent < 0 || spent > b.Most() {
+		b.Network = ledger.Spending{Spent: spent, At: b.Now}
 	}
-	b.now = int64(z.number(uint64(b.now), math.MaxInt64, timeMost))
-	for slot := range b.words {
-		if at := int64(z.number(0, timeMost, timeMost/2+1)); at > 0 {
-			b.words[slot] = hearsay.LimitsWord{Slot: uint8(slot), Life: s.seats[slot].Life, Limits: b.limits, At: at}
+	b.Now = int64(z.number(uint64(b.Now), math.MaxInt64, ledger.TimeMost))
+	for slot := range b.Words {
+		if at := int64(z.number(0, ledger.TimeMost, ledger.TimeMost/2+1)); at > 0 {
+			b.Words[slot] = hearsay.LimitsWord{Slot: uint8(slot), Life: s.Seats[slot].Life, Limits: b.Limits, At: at}
 		}
 	}
 	f := sameSnapshot(m.q, index, config)
-	f.Snapshot.Data = s.appendSnapshot(nil)
+	f.Snapshot.Data = s.AppendSnapshot(nil)
 	f.Snapshot.Size = uint32(len(f.Snapshot.Data))
 	return f
 }
@@ -378,8 +379,8 @@ func TestOnlyTheLeaderEndsCases(t *testing.T) {
 	term := leader.q.replica.node.BasicStatus().GetTerm()
 	w.flood(5*time.Millisecond, func() {
 		w.forge(third, thief, hearsay.Raft{Type: uint8(raftpb.MsgTimeoutNow), Term: third.q.replica.node.BasicStatus().GetTerm()})
-		for _, c := range leader.q.state.cases {
-			data := appendEntry(nil, []command{{op: opExpire, at: w.now.UnixMilli(), proposer: uint8(slot), caseID: c.id}})
+		for _, c := range leader.q.state.Cases {
+			data := ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpExpire, At: w.now.UnixMilli(), Proposer: uint8(slot), CaseID: c.ID}})
 			w.forge(leader, thief, hearsay.Raft{Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Data: data}}})
 		}
 	})
@@ -431,7 +432,7 @@ func TestLiarHandsOver(t *testing.T) {
 	w.forge(honest, liar, hearsay.Raft{Type: uint8(raftpb.MsgTimeoutNow), Term: term})
 	var entries []hearsay.LogEntry
 	for i := range uint64(5) {
-		entries = append(entries, hearsay.LogEntry{Index: last + 1 + i, Term: term, Data: appendEntry(nil, nil)})
+		entries = append(entries, hearsay.LogEntry{Index: last + 1 + i, Term: term, Data: ledger.AppendEntry(nil, nil)})
 	}
 	w.forge(victim, liar, hearsay.Raft{Type: uint8(raftpb.MsgApp), Term: term + 1, Index: last, LogTerm: lastTerm, Commit: last, Entries: entries})
 	w.run(2 * time.Second)
@@ -454,7 +455,7 @@ func TestRulingOfOneSeatStopsNobody(t *testing.T) {
 	w := followed(t, 81, 3)
 	w.run(time.Second)
 	m, liar, other := w.machines[0], w.machines[1], w.machines[2]
-	made := &hearsay.Ruling{Epoch: m.q.state.epoch + 1, Kind: hearsay.RulingLeave, Previous: m.q.state.head, Case: hearsay.CaseID(2 * hearsay.CasesAnEntry)}
+	made := &hearsay.Ruling{Epoch: m.q.state.Epoch + 1, Kind: hearsay.RulingLeave, Previous: m.q.state.Head, Case: hearsay.CaseID(2 * hearsay.CasesAnEntry)}
 	head := func(by *machine, hash hearsay.Hash) hearsay.Head {
 		h := hearsay.Head{Founding: m.q.founding, Epoch: made.Epoch, Hash: hash, Slot: uint8(by.slot)}
 		h.Sign(testNetwork, by.signer)

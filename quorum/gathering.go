@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // gathering is a roster that comes whole, in parts, because this peer lacks
@@ -34,12 +35,12 @@ type gathering struct {
 	highest hearsay.NodeID       // of the members up to there
 	count   hearsay.Epoch        // of them
 	bucket  hearsay.BucketDigest // of those with the first byte of the highest
-	chain   chain                // the ledger after it, and heads; of no use before all parts are joined
+	chain   ledger.Chain         // the ledger after it, and heads; of no use before all parts are joined
 	askAt   time.Time
 
-	verified cursor  // so far the claims are verified
-	roster   members // of the verified members; before, the hashes of its buckets alone
-	forged   bool    // one of them was not its subject's
+	verified cursor         // so far the claims are verified
+	roster   ledger.Members // of the verified members; before, the hashes of its buckets alone
+	forged   bool           // one of them was not its subject's
 
 	unproven []unproven // the one of longest ago first
 }
@@ -135,14 +136,14 @@ func (g *gathering) fail(now time.Time) {
 
 // next gives the member at a place, and moves the place behind it. Nil: the part is at its
 // end, and the place is in the next one.
-func (g *gathering) next(c *cursor) *Member {
+func (g *gathering) next(c *cursor) *ledger.Member {
 	members := g.parts[c.part].Members
 	if c.member == len(members) {
 		*c = cursor{part: c.part + 1}
 		return nil
 	}
 	c.member++
-	return (*Member)(&members[c.member-1])
+	return (*ledger.Member)(&members[c.member-1])
 }
 
 // join looks at the next members, as many as a step may. It reports whether they may be of
@@ -159,7 +160,7 @@ func (g *gathering) join(network hearsay.NetworkID) (fits bool) {
 			return false
 		}
 		if id[0] != g.highest[0] {
-			g.roster.hashes[g.highest[0]] = g.bucket.Sum()
+			g.roster.Hashes[g.highest[0]] = g.bucket.Sum()
 		}
 		g.bucket.Add(m.Stay)
 		g.highest = id
@@ -170,8 +171,8 @@ func (g *gathering) join(network hearsay.NetworkID) (fits bool) {
 	if g.joined.part < len(g.parts) {
 		return true
 	}
-	g.roster.hashes[g.highest[0]] = g.bucket.Sum()
-	return hearsay.HashRoster(network, &g.roster.hashes) == g.ruling.Roster
+	g.roster.Hashes[g.highest[0]] = g.bucket.Sum()
+	return hearsay.HashRoster(network, &g.roster.Hashes) == g.ruling.Roster
 }
 
 // verify looks whether the subjects have signed their claims, as many as a step may,
@@ -193,7 +194,7 @@ func (g *gathering) verify(now time.Time, network hearsay.NetworkID, signer hear
 			}
 			checked++
 		}
-		g.roster.push(*m)
+		g.roster.PushLast(*m)
 		if checked == verifiesAStep {
 			return false
 		}
@@ -219,7 +220,7 @@ func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.Roste
 		f.lost = 0
 	}
 	switch {
-	case m.Part >= m.Parts, m.Parts > maxRosterParts, m.Ruling == nil, f.chain.forked():
+	case m.Part >= m.Parts, m.Parts > maxRosterParts, m.Ruling == nil, f.chain.Forked():
 	case m.Ruling.Epoch <= f.epoch, m.Ruling.Epoch < f.floor, !f.affordsRoster(now, p, m):
 	default:
 		if f.expects(now, p.Addr) && !g.rests(now, p.Addr) && g.yields(m, p.Addr) {
@@ -238,7 +239,7 @@ func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.Roste
 // affordsRoster reports whether the ledger can have as many members as a roster of so many
 // parts: each was admitted by a ruling, and the newest may be known by the part's heads only.
 func (f *Follower) affordsRoster(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) bool {
-	most := func() int { return rosterPartsOf(int(min(max(rosterLeast, f.chain.promised()), math.MaxInt32))) }
+	most := func() int { return rosterPartsOf(int(min(max(rosterLeast, f.chain.Promised()), math.MaxInt32))) }
 	if int(m.Parts) > most() {
 		f.takeHeads(now, f.directory.sender(p), m.Heads)
 	}
@@ -263,9 +264,9 @@ func (f *Follower) gathered(now time.Time) (done bool) {
 	case !g.whole():
 		f.join(now)
 		return false
-	case g.chain.base <= f.epoch:
+	case g.chain.Base <= f.epoch:
 		g.forget() // the ledger here has come to it
-	case g.chain.proven() < g.chain.base:
+	case g.chain.Proven() < g.chain.Base:
 	case !g.verify(now, f.cfg.Network, f.signer):
 		return false
 	case g.forged:
@@ -288,7 +289,7 @@ func (f *Follower) join(now time.Time) {
 		return
 	}
 	if g.whole() {
-		g.chain = f.chain.beside(g.ruling.Epoch, g.hash, f.founding())
+		g.chain = f.chain.Beside(g.ruling.Epoch, g.hash, f.founding())
 	}
 }
 
@@ -300,7 +301,7 @@ func (f *Follower) tickGathering(now time.Time) {
 	case g.parts == nil:
 	case now.Sub(g.began) >= rosterPatience:
 		if g.whole() && !f.walk.under() {
-			f.walk.begin(max(f.epoch, f.floor), g.chain.base, (f.walk.first+1)%len(f.cfg.Seeds))
+			f.walk.begin(max(f.epoch, f.floor), g.chain.Base, (f.walk.first+1)%len(f.cfg.Seeds))
 		}
 		g.fail(now)
 		for slot := range f.cfg.Seeds {
@@ -315,7 +316,7 @@ func (f *Follower) tickGathering(now time.Time) {
 func (f *Follower) askGathered(now time.Time) {
 	g := &f.gathering
 	g.askAt = now.Add(f.about(f.cfg.AskEvery))
-	f.request(now, g.sender, g.chain.epoch())
+	f.request(now, g.sender, g.chain.Epoch())
 }
 
 // goOnGathered takes what comes after a roster from who gave that.
@@ -324,8 +325,8 @@ func (f *Follower) goOnGathered(now time.Time, p *hearsay.Packet, items []*hears
 	if !g.whole() || p.Addr != g.sender {
 		return
 	}
-	end := g.chain.epoch()
-	if g.chain.goOn(items, g.chain.base, unprovenMost); g.chain.epoch() > end {
+	end := g.chain.Epoch()
+	if g.chain.GoOn(items, g.chain.Base, unprovenMost); g.chain.Epoch() > end {
 		f.askGathered(now)
 	}
 }
@@ -335,17 +336,17 @@ func (f *Follower) overtake(now time.Time) {
 	g := &f.gathering
 	f.members, f.last = g.roster, g.ruling
 	f.forgo(now, f.last)
-	if g.chain.founding != f.chain.founding {
+	if g.chain.Founding != f.chain.Founding {
 		f.floor = 0 // it was of another
 	}
-	g.chain.rivals, g.chain.others = f.chain.rivals, f.chain.others
-	g.chain.begin(g.chain.founding)
-	f.chain, f.epoch, f.gathering = g.chain, g.chain.base, gathering{}
+	g.chain.Rivals, g.chain.OtherLogs = f.chain.Rivals, f.chain.OtherLogs
+	g.chain.Begin(g.chain.Founding)
+	f.chain, f.epoch, f.gathering = g.chain, g.chain.Base, gathering{}
 	f.hearStand(now, true)
-	f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: f.epoch, Count: f.members.count})
+	f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: f.epoch, Count: f.members.Count})
 }
 
 // seedAt gives the slot of the seed at an address, or -1: only seeds answer from there.
 func (f *Follower) seedAt(addr netip.AddrPort) int {
-	return slices.IndexFunc(f.cfg.Seeds, func(s Seed) bool { return s.Addr == addr })
+	return slices.IndexFunc(f.cfg.Seeds, func(s ledger.Seed) bool { return s.Addr == addr })
 }

@@ -32,7 +32,7 @@ type stored struct {
 func (q *Quorum) store(index, term uint64, config *raftpb.ConfState, data []byte) {
 	if q.promote(); q.replica.next == nil {
 		q.replica.next = &stored{
-			epoch: q.state.epoch, seats: slices.Clone(q.state.seats), config: config,
+			epoch: q.state.Epoch, seats: slices.Clone(q.state.Seats), config: config,
 			snapshot: &raftpb.Snapshot{Data: data, Metadata: &raftpb.SnapshotMetadata{ConfState: raftpb.EnsureConfState(config), Index: new(index), Term: new(term)}},
 		}
 		q.promote()
@@ -51,7 +51,7 @@ func (q *Quorum) promote() {
 func (q *Quorum) snapshot() (*raftpb.Snapshot, error) {
 	q.promote()
 	log, p := q.replica.log, q.replica.proven
-	if q.proven < q.state.epoch && p != nil && p.config == log.config && slices.Equal(p.seats, q.state.seats) {
+	if q.proven < q.state.Epoch && p != nil && p.config == log.config && slices.Equal(p.seats, q.state.Seats) {
 		return p.snapshot, nil
 	}
 	term, err := log.Term(log.applied)
@@ -59,7 +59,7 @@ func (q *Quorum) snapshot() (*raftpb.Snapshot, error) {
 		return nil, raft.ErrSnapshotTemporarilyUnavailable
 	}
 	return &raftpb.Snapshot{
-		Data:     q.state.appendSnapshot(nil),
+		Data:     q.state.AppendSnapshot(nil),
 		Metadata: &raftpb.SnapshotMetadata{ConfState: raftpb.EnsureConfState(log.config), Index: new(log.applied), Term: new(term)},
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // A leader that stands still for most of each second is heard often enough to stay one
@@ -102,7 +103,7 @@ func TestFormerLeaderEndsNoCase(t *testing.T) {
 	slot, _ := w.machines[0].q.Leader()
 	former, id := w.machines[(slot+1)%3], hearsay.NodeID{7}
 	w.step(former, func() {
-		former.q.propose(w.now, command{op: opExpire, caseID: 7})
+		former.q.propose(w.now, ledger.Command{Op: ledger.OpExpire, CaseID: 7})
 		former.q.Bar(w.now, id, "it flaps")
 	})
 	w.must(w.cfg.RetryEvery-w.cfg.TickEvery, "the rest is in the log", func() bool { return len(former.q.Barred(nil)) == 1 })

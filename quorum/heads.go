@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/quota"
 )
 
@@ -39,20 +40,20 @@ func (q *Quorum) keys() []hearsay.PublicKey {
 
 // keep gives a ruling its place in the ledger, on disk too.
 func (q *Quorum) keep(r *hearsay.Ruling, evidence *hearsay.Evidence) {
-	q.chain.append(r, evidence)
+	q.chain.Append(r, evidence)
 	q.persist(&hearsay.KeptRuling{Ruling: r, Evidence: evidence})
 }
 
 // headDue reports whether there is a head to sign: only a seed that has its
 // seat signs, and what it has applied.
-func (q *Quorum) headDue() bool { return q.Seated() && !q.unsure() && q.state.epoch > q.headOf }
+func (q *Quorum) headDue() bool { return q.Seated() && !q.unsure() && q.state.Epoch > q.headOf }
 
 // signHead signs the newest head and sends it to the other seeds.
 func (q *Quorum) signHead(now time.Time) {
-	q.headAt, q.headOf = now.Add(q.cfg.HeadEvery), q.state.epoch
-	h := hearsay.Head{Founding: q.state.began, Epoch: q.state.epoch, Hash: q.state.head, Slot: uint8(q.cfg.Slot)}
+	q.headAt, q.headOf = now.Add(q.cfg.HeadEvery), q.state.Epoch
+	h := hearsay.Head{Founding: q.state.Began, Epoch: q.state.Epoch, Hash: q.state.Head, Slot: uint8(q.cfg.Slot)}
 	h.Sign(q.cfg.Network, q.plain)
-	q.chain.heads[q.cfg.Slot] = h
+	q.chain.Heads[q.cfg.Slot] = h
 	q.persist(&hearsay.KeptHead{Head: h})
 	for slot := range q.others() {
 		q.send(q.cfg.Seeds[slot].Addr, &hearsay.Rulings{Heads: []hearsay.Head{h}})
@@ -62,19 +63,19 @@ func (q *Quorum) signHead(now time.Time) {
 
 // prove sees whether more is proven now, and announces it.
 func (q *Quorum) prove(now time.Time) {
-	for _, r := range q.chain.overtaken(q.state.epoch) {
+	for _, r := range q.chain.Overtaken(q.state.Epoch) {
 		q.noteRival(now, &r)
 	}
-	proven := q.chain.proven()
+	proven := q.chain.Proven()
 	if proven <= q.proven {
 		return
 	}
 	before := q.proven
 	q.proven = proven
 	q.event(hearsay.Event{At: now, Kind: hearsay.EventHead, Epoch: proven, Count: q.Needed()})
-	news := &hearsay.Rulings{Heads: q.chain.newest()}
-	if q.chain.epoch()-before <= announceWhole {
-		news.Items = q.chain.after(before, announceWhole)
+	news := &hearsay.Rulings{Heads: q.chain.Newest()}
+	if q.chain.Epoch()-before <= announceWhole {
+		news.Items = q.chain.After(before, announceWhole)
 	}
 	for _, addr := range q.drawMembers(announceTo) {
 		q.send(addr, news)
@@ -83,14 +84,14 @@ func (q *Quorum) prove(now time.Time) {
 
 // drawMembers draws addresses of at most n members.
 func (q *Quorum) drawMembers(n int) (addrs []netip.AddrPort) {
-	all := &q.state.members
-	if all.count == 0 {
+	all := &q.state.Members
+	if all.Count == 0 {
 		return nil
 	}
 	for range 4 * n {
-		part := all.parts[q.random.IntN(hearsay.RosterBuckets)]
+		part := all.Parts[q.random.IntN(hearsay.RosterBuckets)]
 		for len(part) == 0 {
-			part = all.parts[q.random.IntN(hearsay.RosterBuckets)]
+			part = all.Parts[q.random.IntN(hearsay.RosterBuckets)]
 		}
 		m := &part[q.random.IntN(len(part))]
 		if addr := m.Claim.Card.Addr; !m.Claim.Card.Key.IsZero() && !slices.Contains(addrs, addr) {
@@ -98,7 +99,7 @@ func (q *Quorum) drawMembers(n int) (addrs []netip.AddrPort) {
 				break
 			}
 		}
-		if all.count <= len(addrs) {
+		if all.Count <= len(addrs) {
 			break
 		}
 	}
@@ -107,7 +108,7 @@ func (q *Quorum) drawMembers(n int) (addrs []netip.AddrPort) {
 
 // slotAt gives the slot of the seed that is configured at an address; -1: none is.
 func (q *Quorum) slotAt(addr netip.AddrPort) int {
-	return slices.IndexFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr == addr })
+	return slices.IndexFunc(q.cfg.Seeds, func(s ledger.Seed) bool { return s.Addr == addr })
 }
 
 // rulings takes heads of other seeds, and older rulings that this one lacks.
@@ -140,7 +141,7 @@ func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 			q.walk.take(now, m.Items, hold)
 		}
 	}
-	older := q.chain.prepend(m.Items)
+	older := q.chain.Prepend(m.Items)
 	for _, r := range older {
 		q.persist(&hearsay.KeptRuling{Ruling: r})
 		q.fetchAt = now // and the next
@@ -173,7 +174,7 @@ func (q *Quorum) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 		if int(h.Slot) >= len(keys) {
 			continue
 		}
-		if !q.chain.names(h) {
+		if !q.chain.OfFounding(h) {
 			q.drops[hearsay.DropStranger]++ // of another founding, or from before a recovery
 			continue
 		}
@@ -189,19 +190,19 @@ func (q *Quorum) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 			q.drops[hearsay.DropRate]++
 			break
 		}
-		got := q.chain.hear(h, keys[h.Slot], q.Epoch())
-		if got.verified {
+		got := q.chain.Hear(h, keys[h.Slot], q.Epoch())
+		if got.Verified {
 			q.checked(now, from, 1)
 		}
-		if got.forged {
+		if got.Forged {
 			q.drops[hearsay.DropBadSignature]++
 			break // a message costs its forger no less than this node
 		}
-		if got.news {
+		if got.News {
 			q.persist(&hearsay.KeptHead{Head: *h})
 		}
-		if got.rival != nil {
-			if q.noteRival(now, got.rival); q.doomed != "" {
+		if got.Rival != nil {
+			if q.noteRival(now, got.Rival); q.doomed != "" {
 				return false
 			}
 		}
@@ -213,13 +214,13 @@ func (q *Quorum) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 // and heads that got lost.
 func (q *Quorum) tickLedger(now time.Time) {
 	q.remind(now)
-	incomplete, behind := q.chain.lowest > 1, q.behind()
-	if !incomplete && !behind && q.proven >= q.state.epoch || now.Before(q.fetchAt) || len(q.cfg.Seeds) < 2 {
+	incomplete, behind := q.chain.Lowest > 1, q.behind()
+	if !incomplete && !behind && q.proven >= q.state.Epoch || now.Before(q.fetchAt) || len(q.cfg.Seeds) < 2 {
 		return
 	}
-	request := &hearsay.LedgerReq{After: q.state.epoch}
+	request := &hearsay.LedgerReq{After: q.state.Epoch}
 	if incomplete && (!behind || q.random.IntN(2) == 0) {
-		request = &hearsay.LedgerReq{Before: q.chain.lowest}
+		request = &hearsay.LedgerReq{Before: q.chain.Lowest}
 	}
 	if q.fetchAt = now.Add(fetchEvery); behind {
 		q.fetchAt = now.Add(behindEvery) // mostly the log brings it
@@ -234,7 +235,7 @@ func (q *Quorum) tickLedger(now time.Time) {
 // ledgerReq gives what of the ledger is asked for: to anybody, since it proves
 // itself.
 func (q *Quorum) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerReq) {
-	whole := m.Before == 0 && (m.After < q.chain.base || m.After == 0 && q.Epoch() > hearsay.MaxRulings)
+	whole := m.Before == 0 && (m.After < q.chain.Base || m.After == 0 && q.Epoch() > hearsay.MaxRulings)
 	from := q.directory.sender(p)
 	if q.state == nil || !q.budgets.answers.affords(now, from) {
 		q.drops[hearsay.DropRate]++
@@ -243,19 +244,19 @@ func (q *Quorum) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerRe
 	if shown := q.showOwn(p); shown > 0 {
 		q.budgets.answers.sent(now, from, shown) // a stranger may use any name
 	}
-	answer := &hearsay.Rulings{Heads: q.chain.newest()}
+	answer := &hearsay.Rulings{Heads: q.chain.Newest()}
 	switch {
 	case whole:
 		q.budgets.answers.sent(now, from, q.sendRoster(p))
 		return
 	case m.Before > 0:
-		if answer.Items = q.chain.before(m.Before); answer.Items == nil && m.Before > q.chain.lowest && m.Before <= q.chain.base+1 {
+		if answer.Items = q.chain.Before(m.Before); answer.Items == nil && m.Before > q.chain.Lowest && m.Before <= q.chain.Base+1 {
 			q.budgets.answers.sent(now, from, hearsay.MaxOlderBytes) // at most
 			q.read(now, p, m.Before)
 			return
 		}
 	default:
-		answer.Items = q.chain.after(m.After, hearsay.MaxRulings)
+		answer.Items = q.chain.After(m.After, hearsay.MaxRulings)
 	}
 	q.budgets.answers.sent(now, from, len(answer.AppendBinary(nil)))
 	q.send(p.Addr, answer)
@@ -264,7 +265,7 @@ func (q *Quorum) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerRe
 // sendRoster gives the whole roster to a node that is too far behind, and returns its
 // length in bytes.
 func (q *Quorum) sendRoster(p *hearsay.Packet) (size int) {
-	parts := rosterParts(q.random, q.state.last, q.chain.newest(), q.state.members.all(nil))
+	parts := rosterParts(q.random, q.state.Last, q.chain.Newest(), q.state.Members.All(nil))
 	for _, part := range parts {
 		size += len(part.AppendBinary(nil))
 		q.send(p.Addr, part)
@@ -279,7 +280,7 @@ func rosterPartsOf(members int) int {
 
 // rosterParts cuts a roster as of a ruling into messages. They begin anywhere:
 // where there is no room for all of them, other ones get there the next time.
-func rosterParts(random *rand.Rand, r *hearsay.Ruling, heads []hearsay.Head, all []Member) (parts []*hearsay.RosterPart) {
+func rosterParts(random *rand.Rand, r *hearsay.Ruling, heads []hearsay.Head, all []ledger.Member) (parts []*hearsay.RosterPart) {
 	n, first := rosterPartsOf(len(all)), 0
 	if n > 1 {
 		first = random.IntN(n)

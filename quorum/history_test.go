@@ -181,7 +181,7 @@ func (h *historian) heal() {
 
 // settled: one ledger, and who is up is in, and nobody else.
 func (h *historian) settled() bool {
-	if !h.agree() || len(h.machines[0].q.state.cases) > 0 {
+	if !h.agree() || len(h.machines[0].q.state.Cases) > 0 {
 		return false
 	}
 	for _, p := range h.people {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // strange draws a message that anybody could send: what is random in it is
@@ -101,14 +102,14 @@ func TestOneSeedAloneRulesNothing(t *testing.T) {
 	member, _ := liar.q.Member(victim.id())
 	for range 20 {
 		w.step(liar, func() {
-			liar.q.propose(w.now, command{op: opRemove, stay: member.Stay, rule: hearsay.RuleTrial})
-			liar.q.propose(w.now, command{op: opExpire, caseID: 5})
-			for _, c := range liar.q.state.cases {
+			liar.q.propose(w.now, ledger.Command{Op: ledger.OpRemove, Stay: member.Stay, Rule: hearsay.RuleTrial})
+			liar.q.propose(w.now, ledger.Command{Op: ledger.OpExpire, CaseID: 5})
+			for _, c := range liar.q.state.Cases {
 				for slot := range uint8(3) {
-					b := hearsay.Ballot{Case: c.id, About: c.about, Stay: c.stay(), Slot: slot, Life: liar.q.state.seats[slot].Life, Verdict: hearsay.BallotYes}
+					b := hearsay.Ballot{Case: c.ID, About: c.About, Stay: c.Stay(), Slot: slot, Life: liar.q.state.Seats[slot].Life, Verdict: hearsay.BallotYes}
 					b.Sign(w.ledger(), liar.signer)
 					w.cast[ballotName(&b)] = true
-					liar.q.propose(w.now, command{op: opBallot, ballot: b})
+					liar.q.propose(w.now, ledger.Command{Op: ledger.OpBallot, Ballot: b})
 				}
 			}
 		})

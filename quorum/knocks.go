@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // This file is about those who ask to be in and have not answered this seed's
@@ -108,7 +109,7 @@ func (q *Quorum) answered(now time.Time, k *knock, p *Probe) {
 		if len(q.watched) < maxWatched {
 			q.watched[p.Subject] = &watch{addr: p.Addr, began: p.Began, reached: p.Began, answered: true, askAt: now.Add(q.cfg.ProbeEvery)}
 		}
-		q.ask(now, p.Subject, command{op: opAdmit, claim: k.claim})
+		q.ask(now, p.Subject, ledger.Command{Op: ledger.OpAdmit, Claim: k.claim})
 	case hearsay.VerdictUnreachable:
 		// A guest that has just come back is asked again: what it was asked
 		// before takes as long as a line may.

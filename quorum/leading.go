@@ -8,17 +8,18 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // What only the leader does: end cases whose time is over, and see that the
 // seats take part in the log.
 
 // timeout is how long a case may be open.
-func (q *Quorum) timeout(c *openCase) time.Duration {
+func (q *Quorum) timeout(c *ledger.Case) time.Duration {
 	switch {
-	case c.opening.op != opRemove:
+	case c.Opening.Op != ledger.OpRemove:
 		return q.cfg.AdmitTimeout
-	case c.short():
+	case c.Short():
 		return q.cfg.RemoveTimeout + q.cfg.ShortTrial
 	}
 	return q.cfg.RemoveTimeout
@@ -28,13 +29,13 @@ func (q *Quorum) tickLeader(now time.Time) {
 	if !q.replica.leads() {
 		return
 	}
-	for _, c := range q.state.cases {
-		t := q.trials[c.id]
+	for _, c := range q.state.Cases {
+		t := q.trials[c.ID]
 		if t == nil || now.Sub(t.began) < q.timeout(c) {
 			continue
 		}
 		t.began = t.began.Add(q.cfg.RetryEvery) // and again then, should it get lost
-		q.propose(now, command{op: opExpire, caseID: c.id})
+		q.propose(now, ledger.Command{Op: ledger.OpExpire, CaseID: c.ID})
 	}
 	for _, id := range slices.Sorted(keysOf(q.replica.sent)) {
 		if now.Sub(q.replica.sent[id]) >= snapshotPatience {
@@ -53,8 +54,8 @@ func (q *Quorum) tickLeader(now time.Time) {
 
 // expires reports whether an entry ends a case for lack of time.
 func expires(e hearsay.LogEntry) bool {
-	commands, _ := readEntry(e.Data)
-	return slices.ContainsFunc(commands, func(c command) bool { return c.op == opExpire })
+	commands, _ := ledger.ReadEntry(e.Data)
+	return slices.ContainsFunc(commands, func(c ledger.Command) bool { return c.Op == ledger.OpExpire })
 }
 
 func keysOf(m map[uint64]time.Time) func(yield func(uint64) bool) {
@@ -102,8 +103,8 @@ func (q *Quorum) tendSeats() (catchesUp bool) {
 
 // wanted gives the Raft ids of those who have a seat, by slot.
 func (q *Quorum) wanted() []uint64 {
-	ids := make([]uint64, len(q.state.seats))
-	for i, seat := range q.state.seats {
+	ids := make([]uint64, len(q.state.Seats))
+	for i, seat := range q.state.Seats {
 		ids[i] = seat.RaftID(q.cfg.Network)
 	}
 	return ids

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 func (w *world) move(p *person, port uint16) {
@@ -67,7 +68,7 @@ func TestMoveAndLeaveInOneEntry(t *testing.T) {
 		lead.q.Leave(w.now, &l)
 	})
 	w.must(time.Second, "the log has it", func() bool { return lead.q.replica.log.last() > last })
-	if commands, ok := readEntry(lead.q.replica.log.entries[len(lead.q.replica.log.entries)-1].GetData()); !ok || len(commands) != 2 {
+	if commands, ok := ledger.ReadEntry(lead.q.replica.log.entries[len(lead.q.replica.log.entries)-1].GetData()); !ok || len(commands) != 2 {
 		t.Fatalf("the entry has %d commands: the test shows nothing", len(commands))
 	}
 	w.must(5*time.Second, "it is out", func() bool { return !w.in(p) })

@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // This file is about snapshots that other seats send: each is one seat's word, and the
@@ -25,20 +26,20 @@ import (
 // place, so it rules nothing, and stops when the others do (outrun.go).
 type offer struct {
 	message  *raftpb.Message // without the bytes of the snapshot
-	snapshot *state
-	chain    chain     // the ledger after it, and heads
-	askAt    time.Time // the sender is asked for heads
-	until    time.Time // then it is let go
+	snapshot *ledger.State
+	chain    ledger.Chain // the ledger after it, and heads
+	askAt    time.Time    // the sender is asked for heads
+	until    time.Time    // then it is let go
 
-	verified cursor      // so far the claims of the members are verified
-	cases    []*openCase // whose ballots are not
-	restAt   time.Time   // when more of them are verified; zero: nothing is under way
+	verified cursor         // so far the claims of the members are verified
+	cases    []*ledger.Case // whose ballots are not
+	restAt   time.Time      // when more of them are verified; zero: nothing is under way
 }
 
 // snapshotReading is a snapshot that has come whole, and is being read.
 type snapshotReading struct {
 	message *raftpb.Message
-	reader  *snapshotReader
+	reader  *ledger.SnapshotReader
 	at      time.Time // of the next step
 }
 
@@ -56,28 +57,28 @@ func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
 	if in := r.reading[slot]; in != nil && in.message.GetTerm() == m.GetTerm() {
 		return
 	}
-	r.reading[slot] = &snapshotReading{message: m, reader: newSnapshotReader(q.cfg.Network, q.signer, m.GetSnapshot().GetData(), q.membersMost())}
+	r.reading[slot] = &snapshotReading{message: m, reader: ledger.NewSnapshotReader(q.cfg.Network, q.signer, m.GetSnapshot().GetData(), q.membersMost())}
 	q.readOn(now, slot)
 }
 
 // readOn reads as much of a snapshot as a step may.
 func (q *Quorum) readOn(now time.Time, slot uint8) {
 	in := q.replica.reading[slot]
-	if !in.reader.read(readsAStep, joinsAStep) {
+	if !in.reader.Read(readsAStep, joinsAStep) {
 		in.at = now.Add(restEach)
 		return
 	}
 	q.replica.reading[slot] = nil
-	s, m := in.reader.state, in.message
+	s, m := in.reader.State, in.message
 	meta := m.GetSnapshot().GetMetadata()
-	if s == nil || len(s.seats) != len(q.cfg.Seeds) || s.began != q.founding || meta.GetIndex() > s.place()+placeAhead || s.barsChanged > meta.GetIndex() ||
-		!s.wordsHold() || !q.sitsInLog(s, meta.GetConfState()) {
+	if s == nil || len(s.Seats) != len(q.cfg.Seeds) || s.Began != q.founding || meta.GetIndex() > s.Place()+placeAhead || s.BarsChanged > meta.GetIndex() ||
+		!s.WordsHold() || !q.sitsInLog(s, meta.GetConfState()) {
 		q.drops[hearsay.DropMalformed]++
 		return
 	}
 	m.Snapshot.Data = nil
 	q.replica.offers[slot] = &offer{
-		message: m, snapshot: s, chain: q.chain.beside(s.epoch, s.head, s.began), askAt: now, until: now.Add(offerPatience), cases: s.cases,
+		message: m, snapshot: s, chain: q.chain.Beside(s.Epoch, s.Head, s.Began), askAt: now, until: now.Add(offerPatience), cases: s.Cases,
 	}
 	q.tryOffer(now, slot)
 }
@@ -91,22 +92,14 @@ const offerPatience = 5 * snapshotPatience
 // Guess: two weeks of the most entries that a leader gathers (GatherEvery), none of which rules.
 const placeAhead = 1 << 28
 
-// place is a place in the log that heads prove: the case of the last ruling names it.
-func (s *state) place() uint64 {
-	if s.last == nil {
-		return foundingIndex
-	}
-	return s.last.Case.Index()
-}
-
 // sitsInLog reports whether a quorum of the seats are voters of a snapshot's log, as
 // many vote as there are seats, and nobody that was never seated. Until a new life is a voter
 // the old one is, which says nothing any more: messages are taken of seats only. A seed with a
 // log knows the old ones, but for those that came while it was away: one for each seat that is
 // another there. One without knows that a seat votes which is as it was at the founding.
-func (q *Quorum) sitsInLog(s *state, config *raftpb.ConfState) bool {
-	ids, own := make([]uint64, len(s.seats)), q.replica.log.config
-	for slot, seat := range s.seats {
+func (q *Quorum) sitsInLog(s *ledger.State, config *raftpb.ConfState) bool {
+	ids, own := make([]uint64, len(s.Seats)), q.replica.log.config
+	for slot, seat := range s.Seats {
 		ids[slot] = seat.RaftID(q.cfg.Network)
 	}
 	here := slices.Concat(own.GetVoters(), own.GetVotersOutgoing(), own.GetLearners())
@@ -131,12 +124,12 @@ func (q *Quorum) sitsInLog(s *state, config *raftpb.ConfState) bool {
 		if len(here) > 0 && unknown > changed {
 			return false
 		}
-		for slot, seat := range s.seats {
-			if len(here) == 0 && seat == s.founding[slot] && !slices.Contains(voters, ids[slot]) {
+		for slot, seat := range s.Seats {
+			if len(here) == 0 && seat == s.Founding[slot] && !slices.Contains(voters, ids[slot]) {
 				return false
 			}
 		}
-		return len(voters) == len(s.seats) && seated >= s.quorum()
+		return len(voters) == len(s.Seats) && seated >= s.Quorum()
 	}
 	outgoing := config.GetVotersOutgoing()
 	return holds(config.GetVoters()) && (len(outgoing) == 0 || holds(outgoing))
@@ -152,7 +145,7 @@ func (q *Quorum) tryOffer(now time.Time, slot uint8) {
 	case m.GetSnapshot().GetMetadata().GetIndex() <= q.replica.log.hard.GetCommit(): // so much is here: the library says so
 		q.takeOffer(now, slot)
 		return
-	case q.state != nil && (s.epoch < q.state.epoch || s.epoch == q.state.epoch && s.head != q.state.head):
+	case q.state != nil && (s.Epoch < q.state.Epoch || s.Epoch == q.state.Epoch && s.Head != q.state.Head):
 		q.drops[hearsay.DropUnproven]++
 	case !q.knowsSeats(o) || !q.provesOffer(o):
 		o.restAt = time.Time{} // it waits for more than time
@@ -175,13 +168,13 @@ func (q *Quorum) tryOffer(now time.Time, slot uint8) {
 // It reports whether they have, as far as it has looked; restAt is zero when all is looked at.
 func (o *offer) verify(now time.Time, signer *rememberer) (signed bool) {
 	s, verified := o.snapshot, signer.verified
-	for n := 0; o.verified.part < len(s.members.parts) || len(o.cases) > 0; n++ {
+	for n := 0; o.verified.part < len(s.Members.Parts) || len(o.cases) > 0; n++ {
 		if n >= joinsAStep || signer.verified-verified >= verifiesAStep {
 			o.restAt, o.until = now.Add(restEach), now.Add(offerPatience)
 			return true
 		}
 		if m := o.nextMember(); m != nil {
-			if c := &m.Claim; !own(s.network, c) || !c.Card.Key.IsZero() && !c.Verify(s.network, signer) {
+			if c := &m.Claim; !own(s.Network, c) || !c.Card.Key.IsZero() && !c.Verify(s.Network, signer) {
 				return false
 			}
 			continue
@@ -191,9 +184,9 @@ func (o *offer) verify(now time.Time, signer *rememberer) (signed bool) {
 		}
 		c := o.cases[0]
 		o.cases = o.cases[1:]
-		for i := range c.ballots {
-			b := &c.ballots[i]
-			if seat := s.seats[b.Slot]; b.About != c.about || b.Case != c.id || b.Life == seat.Life && !s.signed(b, seat.Key) {
+		for i := range c.Ballots {
+			b := &c.Ballots[i]
+			if seat := s.Seats[b.Slot]; b.About != c.About || b.Case != c.ID || b.Life == seat.Life && !s.Signed(b, seat.Key) {
 				return false
 			}
 		}
@@ -203,8 +196,8 @@ func (o *offer) verify(now time.Time, signer *rememberer) (signed bool) {
 }
 
 // nextMember gives the next member whose claim is not verified; nil: there is none.
-func (o *offer) nextMember() *Member {
-	parts, at := &o.snapshot.members.parts, &o.verified
+func (o *offer) nextMember() *ledger.Member {
+	parts, at := &o.snapshot.Members.Parts, &o.verified
 	for at.part < len(parts) && at.member == len(parts[at.part]) {
 		*at = cursor{part: at.part + 1}
 	}
@@ -226,8 +219,8 @@ func (q *Quorum) takeOffer(now time.Time, slot uint8) {
 // knowsSeats reports whether a snapshot's seats are those that are known here. To a
 // seat in which nobody sits by the ledger somebody may have come.
 func (q *Quorum) knowsSeats(o *offer) bool {
-	for slot, seat := range o.snapshot.seats {
-		vacant := seat.Life.IsZero() && (q.state == nil || q.state.seats[slot].Life.IsZero())
+	for slot, seat := range o.snapshot.Seats {
+		vacant := seat.Life.IsZero() && (q.state == nil || q.state.Seats[slot].Life.IsZero())
 		if !vacant && seat != q.seats.known[slot].seat {
 			return false
 		}
@@ -239,10 +232,10 @@ func (q *Quorum) knowsSeats(o *offer) bool {
 // life takes part in, by the ledger here, or by heads.
 func (q *Quorum) provesOffer(o *offer) bool {
 	s := o.snapshot
-	if s.head == q.founding || q.state != nil && s.epoch == q.state.epoch {
+	if s.Head == q.founding || q.state != nil && s.Epoch == q.state.Epoch {
 		return true // nothing was ruled after the founding, or as much as here
 	}
-	return o.chain.proven() >= s.epoch
+	return o.chain.Proven() >= s.Epoch
 }
 
 // hearForOffers takes heads for the snapshots that wait, and the rulings after one, from
@@ -258,18 +251,18 @@ func (q *Quorum) hearForOffers(now time.Time, p *hearsay.Packet, m *hearsay.Ruli
 			continue
 		}
 		if q.slotAt(p.Addr) == int(slot) {
-			o.chain.goOn(m.Items, o.snapshot.epoch, unprovenMost)
+			o.chain.GoOn(m.Items, o.snapshot.Epoch, unprovenMost)
 		}
 		for i := range m.Heads {
 			h := &m.Heads[i]
-			if int(h.Slot) >= len(q.cfg.Seeds) || int(h.Slot) == q.cfg.Slot || !o.chain.names(h) || !q.affordsCheck(now, from) {
+			if int(h.Slot) >= len(q.cfg.Seeds) || int(h.Slot) == q.cfg.Slot || !o.chain.OfFounding(h) || !q.affordsCheck(now, from) {
 				continue
 			}
-			got := o.chain.hear(h, q.seats.known[h.Slot].seat.Key, 0)
-			if got.verified {
+			got := o.chain.Hear(h, q.seats.known[h.Slot].seat.Key, 0)
+			if got.Verified {
 				q.checked(now, from, 1)
 			}
-			if got.forged {
+			if got.Forged {
 				q.drops[hearsay.DropBadSignature]++
 				break
 			}
@@ -302,7 +295,7 @@ func (q *Quorum) tickOffers(now time.Time) {
 				q.askSeat(now, other)
 			}
 		}
-		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: o.chain.epoch()})
+		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: o.chain.Epoch()})
 	}
 }
 
@@ -316,4 +309,4 @@ func (q *Quorum) membersMost() int {
 }
 
 // snapshotMost is how many bytes a snapshot of a log has at most that this seed takes.
-func (q *Quorum) snapshotMost() int { return snapshotMost(q.membersMost(), len(q.cfg.Seeds)) }
+func (q *Quorum) snapshotMost() int { return ledger.SnapshotMost(q.membersMost(), len(q.cfg.Seeds)) }

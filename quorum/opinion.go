@@ -16,10 +16,10 @@ func (q *Quorum) Objection(c *hearsay.Claim) string {
 	if q.state == nil {
 		return "this seed has no seat yet"
 	}
-	if q.state.members.get(c.Subject) != nil {
+	if q.state.Members.Get(c.Subject) != nil {
 		return ""
 	}
-	if why := q.state.refusesAdmission(c); why != "" {
+	if why := q.state.RefusesAdmission(c); why != "" {
 		return why
 	}
 	return q.unfit(c)
@@ -28,7 +28,7 @@ func (q *Quorum) Objection(c *hearsay.Claim) string {
 // Admitting reports whether a node asks to be in that says to be at an address: a case is open, or this
 // seed probes it first. Who asks has a stream from that IP address.
 func (q *Quorum) Admitting(addr netip.AddrPort) bool {
-	if q.state != nil && q.state.addresses[addr] != nil {
+	if q.state != nil && q.state.Addresses[addr] != nil {
 		return true
 	}
 	for _, k := range q.knocks { // order does not matter: is there one?
@@ -61,7 +61,7 @@ type Silence struct {
 // answers, or is not probed.
 func (q *Quorum) Silence(now time.Time, id hearsay.NodeID) (s Silence, silent bool) {
 	w := q.watched[id]
-	if w == nil || w.failing.IsZero() || q.state == nil || q.state.members.get(id) == nil {
+	if w == nil || w.failing.IsZero() || q.state == nil || q.state.Members.Get(id) == nil {
 		return s, false
 	}
 	failed, brought := q.reportsAfter(id, w)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // This file is about a seed whose log is another than the one that a quorum of seats has
@@ -22,7 +23,7 @@ import (
 // With what it has, B could rule something else by the ballots of others. It stops before.
 
 // behind reports whether a quorum has signed more than the ledger here has.
-func (q *Quorum) behind() bool { return q.chain.promised() > q.state.epoch }
+func (q *Quorum) behind() bool { return q.chain.Promised() > q.state.Epoch }
 
 // outrun has this seed stop if a quorum has signed the ruling that comes next here, and it
 // is of a case that should be in the log here, and is not.
@@ -31,10 +32,10 @@ func (q *Quorum) outrun(items []*hearsay.Ruling) {
 		return
 	}
 	next := items[0]
-	if next.Epoch != q.state.epoch+1 || next.Previous != q.state.head {
+	if next.Epoch != q.state.Epoch+1 || next.Previous != q.state.Head {
 		return
 	}
-	if next.Case.Index() > q.replica.log.applied || q.state.find(next.Case) != nil || !q.provesNext(items) {
+	if next.Case.Index() > q.replica.log.applied || q.state.CaseOf(next.Case) != nil || !q.provesNext(items) {
 		return
 	}
 	q.doomed = fmt.Sprintf("a quorum of seats has signed the ruling of epoch %d, of a case that entry %d of the log opens, and the log here has another entry there: "+
@@ -45,19 +46,19 @@ func (q *Quorum) outrun(items []*hearsay.Ruling) {
 // provesNext reports whether a quorum of seats has signed rulings that follow here, or the
 // first of them at least.
 func (q *Quorum) provesNext(items []*hearsay.Ruling) bool {
-	next := newChain(q.cfg.Network, q.signer, len(q.cfg.Seeds))
-	next.restart(q.state.epoch, q.state.head)
+	next := ledger.NewChain(q.cfg.Network, q.signer, len(q.cfg.Seeds))
+	next.Restart(q.state.Epoch, q.state.Head)
 	for _, r := range items {
-		if r.Epoch != next.epoch()+1 || r.Previous != next.headHash() {
+		if r.Epoch != next.Epoch()+1 || r.Previous != next.HeadHash() {
 			break
 		}
-		next.append(r, nil)
+		next.Append(r, nil)
 	}
 	signed := 0
-	var room [signedMost]hearsay.Head
+	var room [ledger.SignedMost]hearsay.Head
 	for slot := range uint8(len(q.cfg.Seeds)) {
-		for _, h := range q.chain.signed(room[:0], slot) {
-			if h.Epoch > q.state.epoch && next.fits(&h) {
+		for _, h := range q.chain.Signed(room[:0], slot) {
+			if h.Epoch > q.state.Epoch && next.Fits(&h) {
 				signed++
 				break
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // This file is how a follower finds out who was in before the roster that it
@@ -21,10 +22,10 @@ import (
 // seat, which seeds show, does not tell of those before it.
 
 const (
-	strangerFor = 5 * time.Second // somebody unknown has perhaps just been admitted. A guess: longer than a ruling takes
-	recallEvery = time.Second     // between two questions
-	recallMost  = maxDeparted     // rulings. As many as a seed remembers of who has left
-	departedFor = 24 * time.Hour  // as rosters list those who are gone (roster.Config.ForgetAfter)
+	strangerFor = 5 * time.Second    // somebody unknown has perhaps just been admitted. A guess: longer than a ruling takes
+	recallEvery = time.Second        // between two questions
+	recallMost  = ledger.MaxDeparted // rulings. As many as a seed remembers of who has left
+	departedFor = 24 * time.Hour     // as rosters list those who are gone (roster.Config.ForgetAfter)
 )
 
 // past is what came before a roster.
@@ -76,7 +77,7 @@ func (f *Follower) forgo(now time.Time, r *hearsay.Ruling) {
 	f.past = past{until: r.At - 2*f.cfg.Recall.Milliseconds(), known: known, departed: departed, forgetAt: now.Add(departedFor)}
 	f.pastRuling(r)
 	for id := range departed { // order does not matter: each is judged for itself
-		if f.members.get(id) != nil {
+		if f.members.Get(id) != nil {
 			delete(departed, id)
 		}
 	}
@@ -102,7 +103,7 @@ func (f *Follower) tickPast(now time.Time) {
 	case p.askAt.IsZero():
 		p.askAt = now.Add(strangerFor)
 	case now.Before(p.askAt):
-	case !p.seatsWanted() && f.members.get(p.stranger) != nil:
+	case !p.seatsWanted() && f.members.Get(p.stranger) != nil:
 		p.stranger, p.askAt = hearsay.NodeID{}, time.Time{}
 	default:
 		p.askAt = now.Add(f.about(recallEvery))
@@ -154,7 +155,7 @@ func (f *Follower) pastRuling(r *hearsay.Ruling) {
 // depart notes whose stay a ruling has ended that the node never lists: one of the
 // past, or one that came in the same step as the roster.
 func (f *Follower) depart(r *hearsay.Ruling) {
-	if out := r.Kind == hearsay.RulingRemove || r.Kind == hearsay.RulingLeave; out && f.members.get(r.Stay.ID) == nil {
+	if out := r.Kind == hearsay.RulingRemove || r.Kind == hearsay.RulingLeave; out && f.members.Get(r.Stay.ID) == nil {
 		f.past.departed[r.Stay.ID] = struct{}{}
 	}
 }

@@ -29,8 +29,8 @@ func TestPastIsFetched(t *testing.T) {
 	w.newPerson()
 	w.must(5*time.Second, "one more is in", func() bool { return w.machines[0].q.Epoch() == 5 && w.agree() })
 	var ledger []*hearsay.Ruling
-	for _, l := range w.machines[0].q.chain.links {
-		ledger = append(ledger, l.ruling)
+	for _, l := range w.machines[0].q.chain.Links {
+		ledger = append(ledger, l.Ruling)
 	}
 	w.truncate(4)
 	w.unread = true // nobody gives the past but this test
@@ -99,7 +99,7 @@ func TestPastLetsGoOfMembers(t *testing.T) {
 func TestRemovalRightAfterARosterIsKnown(t *testing.T) {
 	w := followed(t, 53, 3)
 	departed, seed := w.people[0], w.machines[0].q
-	parts := rosterParts(w.random, seed.chain.at(3).ruling, nil, seed.state.members.all(nil))
+	parts := rosterParts(w.random, seed.chain.Entry(3).Ruling, nil, seed.state.Members.All(nil))
 	departed.up = false
 	w.must(20*time.Second, "it is out", func() bool { return !w.in(departed) && w.agree() })
 	w.truncate(3)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/quota"
 )
 
@@ -55,9 +56,9 @@ type Quorum struct {
 	seats    seats
 	doubts   doubts
 	clocks   clocks
-	replica  *replica // nil: this seed has no seat yet
-	state    *state   // nil: this seed has no snapshot yet
-	chain    chain
+	replica  *replica      // nil: this seed has no seat yet
+	state    *ledger.State // nil: this seed has no snapshot yet
+	chain    ledger.Chain
 	quiet    bool // what is applied was applied in an earlier life
 
 	suppliedAt time.Time // when this life first got entries from a leader; zero: it has not
@@ -65,7 +66,7 @@ type Quorum struct {
 	limitsAt time.Time // from when on it is told that others have other limits; zero: this seed was not ready yet
 
 	tickAt  time.Time
-	queue   []command
+	queue   []ledger.Command
 	flushed time.Time
 	flushAt time.Time // zero: nothing is queued
 
@@ -127,7 +128,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	if err := q.load(now, records); err != nil {
 		return nil, err
 	}
-	if own := &q.chain.ahead[cfg.Slot]; own.Epoch > q.Epoch() {
+	if own := &q.chain.Ahead[cfg.Slot]; own.Epoch > q.Epoch() {
 		*own = hearsay.Head{} // a crash has left it, and torn away what it was signed for: nobody was told
 	}
 	q.stopIfForked()
@@ -249,14 +250,14 @@ func (q *Quorum) event(e hearsay.Event) {
 
 // propose has a command put into the log. It may get lost: whoever needs it
 // proposes it again.
-func (q *Quorum) propose(now time.Time, c command) {
+func (q *Quorum) propose(now time.Time, c ledger.Command) {
 	if len(q.queue) >= maxQueue {
 		q.drops[hearsay.DropTableFull]++
 		return
 	}
-	c.at, c.proposer = now.UnixMilli(), uint8(q.cfg.Slot)
-	if c.bars() && q.replica != nil {
-		c.seen = q.replica.log.applied
+	c.At, c.Proposer = now.UnixMilli(), uint8(q.cfg.Slot)
+	if c.Bars() && q.replica != nil {
+		c.Seen = q.replica.log.applied
 	}
 	q.queue = append(q.queue, c)
 	if q.flushAt.IsZero() {
@@ -276,20 +277,20 @@ func (q *Quorum) flush(now time.Time) {
 		return
 	}
 	if !q.replica.leads() {
-		queue = slices.DeleteFunc(queue, func(c command) bool { return c.op == opExpire }) // it has led until now
+		queue = slices.DeleteFunc(queue, func(c ledger.Command) bool { return c.Op == ledger.OpExpire }) // it has led until now
 	}
 	if len(queue) == 0 {
 		return
 	}
 	n, size := 0, 0
 	for n < len(queue) && n < hearsay.CasesAnEntry {
-		size += len(queue[n].append(nil))
+		size += len(queue[n].Append(nil))
 		if n > 0 && size > maxEntryBytes {
 			break
 		}
 		n++
 	}
-	if err := q.replica.node.Propose(appendEntry(nil, queue[:n])); err != nil {
+	if err := q.replica.node.Propose(ledger.AppendEntry(nil, queue[:n])); err != nil {
 		return // too much is unsettled, or the leader is gone
 	}
 	if q.queue = queue[n:]; len(q.queue) > 0 {
@@ -359,7 +360,7 @@ func (q *Quorum) Epoch() hearsay.Epoch {
 	if q.state == nil {
 		return 0
 	}
-	return q.state.epoch
+	return q.state.Epoch
 }
 
 // Proven is the newest epoch that heads of a quorum prove.
@@ -370,23 +371,23 @@ func (q *Quorum) Head() hearsay.Hash {
 	if q.state == nil {
 		return hearsay.Hash{}
 	}
-	return q.state.head
+	return q.state.Head
 }
 
 // Roster appends all members, ordered by NodeID.
-func (q *Quorum) Roster(dst []Member) []Member {
+func (q *Quorum) Roster(dst []ledger.Member) []ledger.Member {
 	if q.state == nil {
 		return dst
 	}
-	return q.state.members.all(dst)
+	return q.state.Members.All(dst)
 }
 
 // Member gives one member by its identity.
-func (q *Quorum) Member(id hearsay.NodeID) (m Member, ok bool) {
+func (q *Quorum) Member(id hearsay.NodeID) (m ledger.Member, ok bool) {
 	if q.state == nil {
 		return m, false
 	}
-	one := q.state.members.get(id)
+	one := q.state.Members.Get(id)
 	if one == nil {
 		return m, false
 	}
@@ -399,7 +400,7 @@ func (q *Quorum) At(dst []hearsay.NodeID, addr netip.AddrPort) []hearsay.NodeID 
 	if q.state == nil {
 		return dst
 	}
-	return append(dst, q.state.at[addr]...)
+	return append(dst, q.state.At[addr]...)
 }
 
 // Barred appends who is refused, ordered by NodeID.
@@ -407,19 +408,19 @@ func (q *Quorum) Barred(dst []hearsay.Bar) []hearsay.Bar {
 	if q.state == nil {
 		return dst
 	}
-	return append(dst, q.state.barred...)
+	return append(dst, q.state.Barred...)
 }
 
 // Rulings gives the rulings after an epoch that are in memory, oldest first,
 // at most n. They are read only. Older ones are on disk.
 func (q *Quorum) Rulings(after hearsay.Epoch, n int) []*hearsay.Ruling {
-	return q.chain.after(after, n)
+	return q.chain.After(after, n)
 }
 
 // EvidenceOf gives what was reported before the ruling of an epoch, or nil.
 func (q *Quorum) EvidenceOf(epoch hearsay.Epoch) *hearsay.Evidence {
-	if link := q.chain.at(epoch); link != nil {
-		return link.evidence
+	if link := q.chain.Entry(epoch); link != nil {
+		return link.Evidence
 	}
 	return nil
 }
@@ -429,22 +430,22 @@ func (q *Quorum) Seats(dst []hearsay.Seat) []hearsay.Seat {
 	if q.state == nil {
 		return dst
 	}
-	return append(dst, q.state.seats...)
+	return append(dst, q.state.Seats...)
 }
 
 // Seated reports whether this seed has its seat: it votes.
 func (q *Quorum) Seated() bool {
-	return q.state != nil && !q.cfg.Recover && q.state.seats[q.cfg.Slot] == q.seat()
+	return q.state != nil && !q.cfg.Recover && q.state.Seats[q.cfg.Slot] == q.seat()
 }
 
 // Votes reports whether the seed in a slot has a vote in the log, as far as that is known
 // here. One that was given its seat has none before it has caught up, and until then a
 // quorum is one of those that were there before.
 func (q *Quorum) Votes(slot int) bool {
-	if q.state == nil || q.replica == nil || q.state.seats[slot].Life.IsZero() {
+	if q.state == nil || q.replica == nil || q.state.Seats[slot].Life.IsZero() {
 		return false
 	}
-	return q.replica.votes(q.state.seats[slot].RaftID(q.cfg.Network))
+	return q.replica.votes(q.state.Seats[slot].RaftID(q.cfg.Network))
 }
 
 // seat is what this seed says of itself.
@@ -469,18 +470,18 @@ func (q *Quorum) Case(id hearsay.NodeID) (c Case, ok bool) {
 	if q.state == nil {
 		return c, false
 	}
-	open := q.state.removing[id]
+	open := q.state.Removing[id]
 	if open == nil {
-		open = q.state.admitting[id]
+		open = q.state.Admitting[id]
 	}
 	if open == nil {
 		return c, false
 	}
 	c = Case{
-		ID: open.id, Kind: open.kind(), Stay: open.stay(), Rule: open.opening.rule, Needed: q.Needed(),
-		Ballots: open.ballots, Evidence: open.opening.evidence,
+		ID: open.ID, Kind: open.Kind(), Stay: open.Stay(), Rule: open.Opening.Rule, Needed: q.Needed(),
+		Ballots: open.Ballots, Evidence: open.Opening.Evidence,
 	}
-	if t := q.trials[open.id]; t != nil {
+	if t := q.trials[open.ID]; t != nil {
 		c.Expires = t.began.Add(q.timeout(open))
 	}
 	return c, true

@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/quota"
 )
 
@@ -36,7 +37,7 @@ type replica struct {
 	id   uint64
 
 	snapshots []uint64             // indices of those on disk, ascending
-	taken     *state               // that of the snapshot that the library is given; nil: it is given none
+	taken     *ledger.State        // that of the snapshot that the library is given; nil: it is given none
 	proven    *stored              // the newest of those that were taken of which heads prove the ledger; nil: none
 	next      *stored              // a newer one, which they do not prove yet; nil: none
 	since     int                  // entries applied since the last one
@@ -319,7 +320,7 @@ func (q *Quorum) catchUp(now time.Time, f *hearsay.Raft) {
 // address of a seed, for which a connection is needed; of the others, and of what comes as a
 // datagram, as many as there is time for.
 func (q *Quorum) mayVerify(now time.Time, p *hearsay.Packet, f *hearsay.Raft) bool {
-	if p.Stream && slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return s.Addr.Addr() == p.Addr.Addr().Unmap() }) {
+	if p.Stream && slices.ContainsFunc(q.cfg.Seeds, func(s ledger.Seed) bool { return s.Addr.Addr() == p.Addr.Addr().Unmap() }) {
 		return true
 	}
 	from := quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(p.Addr.Addr()), 0)}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // This file answers who asks for rulings that are not in memory any more. The
@@ -72,7 +73,7 @@ func (q *Quorum) read(now time.Time, p *hearsay.Packet, before hearsay.Epoch) {
 	r := &q.reading
 	r.expire(now)
 	who := asker{hearsay.Source(p.Addr.Addr()), p.Addr}
-	seed := slices.ContainsFunc(q.cfg.Seeds, func(s Seed) bool { return hearsay.Source(s.Addr.Addr()) == who.source })
+	seed := slices.ContainsFunc(q.cfg.Seeds, func(s ledger.Seed) bool { return hearsay.Source(s.Addr.Addr()) == who.source })
 	at := slices.IndexFunc(r.under, func(one olderRead) bool { return one.before == before && len(one.askers) < askersMost })
 	if !r.mayAsk(who.source, seed) || at < 0 && !r.mayBegin(seed) {
 		q.drops[hearsay.DropRate]++
@@ -124,14 +125,14 @@ func (q *Quorum) Older(before hearsay.Epoch, rulings []*hearsay.Ruling) {
 		return // of an earlier founding
 	}
 	for _, who := range r.under[at].askers {
-		q.send(who.addr, &hearsay.Rulings{Items: rulings, Heads: q.chain.newest()})
+		q.send(who.addr, &hearsay.Rulings{Items: rulings, Heads: q.chain.Newest()})
 	}
 	r.under = slices.Delete(r.under, at, at+1)
 }
 
 // newChain makes a ledger with nothing in it.
-func (q *Quorum) newChain() chain {
-	c := newChain(q.cfg.Network, q.plain, len(q.cfg.Seeds))
-	c.most = q.cfg.Tail
+func (q *Quorum) newChain() ledger.Chain {
+	c := ledger.NewChain(q.cfg.Network, q.plain, len(q.cfg.Seeds))
+	c.Most = q.cfg.Tail
 	return c
 }

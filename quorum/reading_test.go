@@ -17,7 +17,7 @@ func longLedger(t *testing.T, seed uint64) *world {
 		w.newPerson()
 	}
 	w.must(20*time.Second, "all are in", func() bool { return w.agree() && w.machines[0].q.Epoch() == 60 })
-	if base := w.machines[0].q.chain.base; base < 40 {
+	if base := w.machines[0].q.chain.Base; base < 40 {
 		t.Fatalf("all after %d are in memory", base)
 	}
 	return w
@@ -32,7 +32,7 @@ func TestOldRulingsComeFromDisk(t *testing.T) {
 	w.run(time.Second)
 	w.start(m)
 	w.must(20*time.Second, "it has its seat", w.agree)
-	w.must(20*time.Second, "it has all rulings", func() bool { return m.q.chain.lowest == 1 })
+	w.must(20*time.Second, "it has all rulings", func() bool { return m.q.chain.Lowest == 1 })
 }
 
 // However many ask for old rulings, only so many are read; who asks for what is

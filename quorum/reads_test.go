@@ -8,6 +8,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // What can be read of a seed while a case is open, and after.
@@ -53,8 +54,8 @@ func TestBarsHaveRoom(t *testing.T) {
 	w := followed(t, 2, 3)
 	m := w.machines[0]
 	w.must(5*time.Second, "it hears a quorum", m.q.Ready)
-	for n := range maxBarred {
-		m.q.state.barred = append(m.q.state.barred, hearsay.Bar{ID: hearsay.NodeID{0, byte(n >> 8), byte(n), 1}})
+	for n := range ledger.MaxBarred {
+		m.q.state.Barred = append(m.q.state.Barred, hearsay.Bar{ID: hearsay.NodeID{0, byte(n >> 8), byte(n), 1}})
 	}
 	w.step(m, func() {
 		if a := m.q.Bar(w.now, hearsay.NodeID{7}, ""); a.Code != AnswerRefused || a.Text != "4096 are barred, the most there may be; lift a bar first" || m.q.Barring(hearsay.NodeID{7}) {
@@ -86,67 +87,6 @@ func TestSuspectsAreWatched(t *testing.T) {
 	w.run(w.cfg.WatchFor + time.Second)
 	if len(m.q.watched) != 0 || m.q.probing != 0 {
 		t.Error("one whom nobody reports is watched for ever")
-	}
-}
-
-// The newest part of a long ledger is in memory, in order and whole.
-func TestChainOfManyRulings(t *testing.T) {
-	c := newChain(testNetwork, newKeyed(1), 3)
-	c.restart(0, hearsay.Hash{9})
-	for epoch := hearsay.Epoch(1); epoch <= chainLength+3*chainLength/chainSlack; epoch++ {
-		c.append(&hearsay.Ruling{Epoch: epoch, Kind: hearsay.RulingLeave, Previous: c.headHash()}, nil)
-	}
-	if n := len(c.links); n < chainLength || n >= chainLength+chainLength/chainSlack {
-		t.Errorf("%d in memory", n)
-	}
-	first := c.links[0].ruling
-	if hash, ok := c.hashAt(c.base); !ok || first.Epoch != c.base+1 || hash != first.Previous {
-		t.Errorf("begins with %d after %d", first.Epoch, c.base)
-	}
-	if c.after(c.base-1, 5) != nil || len(c.after(c.base, 5)) != 5 || c.before(c.base) != nil || len(c.before(c.base+3)) != 2 {
-		t.Error("the edges are not where they should be")
-	}
-	if got := c.before(c.epoch() + 1); got[len(got)-1].Epoch != c.epoch() || len(got) > hearsay.MaxRulings {
-		t.Errorf("%d before the end", len(got))
-	}
-	if c.before(c.epoch()+2) != nil {
-		t.Error("there is something before what is not there")
-	}
-}
-
-// What heads do not prove yet stays in memory, though not for ever.
-func TestChainKeepsWhatIsNotProven(t *testing.T) {
-	signers := []hearsay.Signer{newKeyed(1), newKeyed(2), newKeyed(3)}
-	c := newChain(testNetwork, signers[0], 3)
-	c.most = 2
-	c.restart(0, hearsay.Hash{9})
-	c.begin(hearsay.Hash{9})
-	grow := func(to hearsay.Epoch) {
-		for c.epoch() < to {
-			c.append(&hearsay.Ruling{Epoch: c.epoch() + 1, Kind: hearsay.RulingLeave, Previous: c.headHash()}, nil)
-		}
-	}
-	sign := func(epoch hearsay.Epoch) {
-		hash, _ := c.hashAt(epoch)
-		for slot := range uint8(2) {
-			h := hearsay.Head{Founding: hearsay.Hash{9}, Epoch: epoch, Hash: hash, Slot: slot}
-			h.Sign(testNetwork, signers[slot])
-			c.takeHead(&h)
-		}
-	}
-	grow(20)
-	if sign(7); c.proven() != 7 {
-		t.Fatalf("proven up to %d, want 7", c.proven())
-	}
-	if grow(30); c.proven() != 7 || c.base > 7 {
-		t.Errorf("proven up to %d, and in memory from %d on", c.proven(), c.base+1)
-	}
-	sign(30)
-	if grow(40); len(c.links) > 2+chainUnproven || c.base < 7 {
-		t.Errorf("%d are in memory, from %d on", len(c.links), c.base+1)
-	}
-	if grow(200); len(c.links) > 2+chainUnproven {
-		t.Errorf("%d are in memory", len(c.links))
 	}
 }
 
@@ -235,8 +175,8 @@ func TestBarStaysLifted(t *testing.T) {
 				if !is || m != first || f.Type != uint8(raftpb.MsgProp) {
 					return false
 				}
-				commands, _ := readEntry(f.Entries[0].Data)
-				if !slices.ContainsFunc(commands, func(c command) bool { return c.bars() }) {
+				commands, _ := ledger.ReadEntry(f.Entries[0].Data)
+				if !slices.ContainsFunc(commands, func(c ledger.Command) bool { return c.Bars() }) {
 					return false
 				}
 				proposals = append(proposals, reread(t, f).(*hearsay.Raft))

@@ -13,6 +13,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // To who asks freshly, one member of the ledger is a register: its stay, or 0
@@ -445,7 +446,7 @@ func (c *clients) replies(m *machine, d *deed) {
 // events of this step are told.
 func (c *clients) sees(m *machine, out *hearsay.Effects) {
 	if c.bug == bugAgain && m.q.state != nil {
-		m.q.state.departed = nil // by which a claim is known to be over
+		m.q.state.Departed = nil // by which a claim is known to be over
 	}
 	for i := range out.Events {
 		if e := &out.Events[i]; e.Kind == hearsay.EventFresh && e.Text == "" && c.bug != bugEarly {
@@ -526,7 +527,7 @@ func (c *clients) learns(r *hearsay.Ruling) {
 func (c *clients) again(claim *hearsay.Claim) {
 	c.after(c.upTo(time.Second), func() {
 		if m := c.anySeed(); m != nil && m.q.state != nil {
-			c.step(m, func() { m.q.ask(c.now, claim.Subject, command{op: opAdmit, claim: *claim}) })
+			c.step(m, func() { m.q.ask(c.now, claim.Subject, ledger.Command{Op: ledger.OpAdmit, Claim: *claim}) })
 		}
 	})
 }

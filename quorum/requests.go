@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // Answer is what can be said at once to who asks for something. What becomes
@@ -31,25 +32,25 @@ const (
 // asked is a request that the log has not answered yet.
 type asked struct {
 	subject hearsay.NodeID
-	command command
+	command ledger.Command
 	until   time.Time
 	retryAt time.Time
 }
 
 // ask has a command put into the log, and repeats that until something has
 // become of it.
-func (q *Quorum) ask(now time.Time, subject hearsay.NodeID, c command) Answer {
+func (q *Quorum) ask(now time.Time, subject hearsay.NodeID, c ledger.Command) Answer {
 	if q.state == nil {
 		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
 	}
-	if q.isAsked(subject, c.op) {
+	if q.isAsked(subject, c.Op) {
 		return q.pending()
 	}
 	return q.put(now, subject, c)
 }
 
 // put is ask of what may be asked twice.
-func (q *Quorum) put(now time.Time, subject hearsay.NodeID, c command) Answer {
+func (q *Quorum) put(now time.Time, subject hearsay.NodeID, c ledger.Command) Answer {
 	if len(q.asked) >= maxAsked {
 		q.drops[hearsay.DropTableFull]++
 		return Answer{Code: AnswerWait, Text: fmt.Sprintf("%d requests wait for the log already, the most there may be; try again", maxAsked)}
@@ -63,14 +64,11 @@ func (q *Quorum) put(now time.Time, subject hearsay.NodeID, c command) Answer {
 	return q.pending()
 }
 
-// bars reports whether a command sets a bar, or ends one.
-func (c *command) bars() bool { return c.op == opBar || c.op == opLift }
-
 // follows reports whether a request waits for one of those before it: bars of one node and
 // their ends come into the log in the order in which they were asked, or the one that
 // was asked last might be undone by an earlier one that is proposed again.
 func (a *asked) follows(before []asked) bool {
-	return a.command.bars() && slices.ContainsFunc(before, func(o asked) bool { return o.subject == a.subject && o.command.bars() })
+	return a.command.Bars() && slices.ContainsFunc(before, func(o asked) bool { return o.subject == a.subject && o.command.Bars() })
 }
 
 // pending answers who asks for what is on its way: without a quorum nobody knows
@@ -83,23 +81,23 @@ func (q *Quorum) pending() Answer {
 }
 
 // isAsked reports whether such a command is on its way into the log.
-func (q *Quorum) isAsked(subject hearsay.NodeID, op operation) bool {
-	return slices.ContainsFunc(q.asked, func(a asked) bool { return a.subject == subject && a.command.op == op })
+func (q *Quorum) isAsked(subject hearsay.NodeID, op ledger.Operation) bool {
+	return slices.ContainsFunc(q.asked, func(a asked) bool { return a.subject == subject && a.command.Op == op })
 }
 
 // forget drops the requests for a case about a subject: something became of them.
 func (q *Quorum) forget(subject hearsay.NodeID) (had bool) {
 	n := len(q.asked)
-	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { return a.subject == subject && !a.command.bars() })
+	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { return a.subject == subject && !a.command.Bars() })
 	return len(q.asked) < n
 }
 
 // lastBarring gives what was asked last of a bar of a node, as long as it is on its way
 // into the log; else 0.
-func (q *Quorum) lastBarring(id hearsay.NodeID) (last operation) {
+func (q *Quorum) lastBarring(id hearsay.NodeID) (last ledger.Operation) {
 	for i := range q.asked {
-		if a := &q.asked[i]; a.subject == id && a.command.bars() {
-			last = a.command.op
+		if a := &q.asked[i]; a.subject == id && a.command.Bars() {
+			last = a.command.Op
 		}
 	}
 	return last
@@ -109,9 +107,9 @@ func (q *Quorum) lastBarring(id hearsay.NodeID) (last operation) {
 func (q *Quorum) Barring(id hearsay.NodeID) bool { return q.lastBarring(id) != 0 }
 
 // cameAbout drops the first request about a bar of a node, if it is what has happened now.
-func (q *Quorum) cameAbout(id hearsay.NodeID, op operation) {
-	first := slices.IndexFunc(q.asked, func(a asked) bool { return a.subject == id && a.command.bars() })
-	if first >= 0 && q.asked[first].command.op == op {
+func (q *Quorum) cameAbout(id hearsay.NodeID, op ledger.Operation) {
+	first := slices.IndexFunc(q.asked, func(a asked) bool { return a.subject == id && a.command.Bars() })
+	if first >= 0 && q.asked[first].command.Op == op {
 		q.asked = slices.Delete(q.asked, first, first+1)
 	}
 }
@@ -135,26 +133,26 @@ func (q *Quorum) tickAsked(now time.Time) {
 }
 
 // done reports whether the state says already what a command asks for.
-func (q *Quorum) done(c *command) bool {
-	switch c.op {
-	case opAdmit:
-		return q.state.members.get(c.claim.Subject) != nil || q.state.admitting[c.claim.Subject] != nil
-	case opRemove:
-		open := q.state.removing[c.stay.ID]
-		return !q.state.members.has(c.stay) || open != nil && !open.outweighedBy(c)
-	case opLeave:
-		return !q.state.members.has(c.leave.Stay)
-	case opBar:
-		_, found := q.state.bar(c.id)
+func (q *Quorum) done(c *ledger.Command) bool {
+	switch c.Op {
+	case ledger.OpAdmit:
+		return q.state.Members.Get(c.Claim.Subject) != nil || q.state.Admitting[c.Claim.Subject] != nil
+	case ledger.OpRemove:
+		open := q.state.Removing[c.Stay.ID]
+		return !q.state.Members.Has(c.Stay) || open != nil && !open.OutweighedBy(c)
+	case ledger.OpLeave:
+		return !q.state.Members.Has(c.Leave.Stay)
+	case ledger.OpBar:
+		_, found := q.state.FindBar(c.ID)
 		return found
-	case opLift:
-		_, found := q.state.bar(c.id)
+	case ledger.OpLift:
+		_, found := q.state.FindBar(c.ID)
 		return !found
-	case opLimits:
-		return q.state.hasSaid(q.cfg.Slot, c.limits.Life, c.limits.Limits)
-	case opMove:
-		m := q.state.members.get(c.claim.Subject)
-		return m == nil || m.Claim.Incarnation >= c.claim.Incarnation
+	case ledger.OpLimits:
+		return q.state.HasSaid(q.cfg.Slot, c.Limits.Life, c.Limits.Limits)
+	case ledger.OpMove:
+		m := q.state.Members.Get(c.Claim.Subject)
+		return m == nil || m.Claim.Incarnation >= c.Claim.Incarnation
 	}
 	return false
 }
@@ -168,7 +166,7 @@ func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
 	if q.state == nil {
 		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
 	}
-	if m := q.state.members.get(c.Subject); m != nil {
+	if m := q.state.Members.Get(c.Subject); m != nil {
 		if c.Incarnation > m.Claim.Incarnation && c.Card.Addr != m.Claim.Card.Addr {
 			q.Move(now, c)
 		}
@@ -177,20 +175,20 @@ func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
 		}
 		return Answer{Code: AnswerDone, Stay: m.Stay}
 	}
-	if q.state.admitting[c.Subject] != nil {
+	if q.state.Admitting[c.Subject] != nil {
 		return q.pending()
 	}
-	if why := q.state.refusesAdmission(c); why != "" {
+	if why := q.state.RefusesAdmission(c); why != "" {
 		return Answer{Code: AnswerRefused, Text: why}
 	}
 	if why := q.unfit(c); why != "" {
 		return Answer{Code: AnswerRefused, Text: why}
 	}
-	if why := q.state.refusesMore(c, q.state.bounds.timeBy(uint8(q.cfg.Slot), now.UnixMilli())); why != "" {
+	if why := q.state.RefusesMore(c, q.state.Usage.TimeBy(uint8(q.cfg.Slot), now.UnixMilli())); why != "" {
 		q.drops[hearsay.DropTableFull]++
 		return Answer{Code: AnswerRefused, Text: why}
 	}
-	if q.isAsked(c.Subject, opAdmit) {
+	if q.isAsked(c.Subject, ledger.OpAdmit) {
 		return q.pending()
 	}
 	return q.knock(now, c)
@@ -235,14 +233,14 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 	if q.state == nil {
 		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
 	}
-	m, open := q.state.members.get(r.Stay.ID), q.state.removing[r.Stay.ID]
+	m, open := q.state.Members.Get(r.Stay.ID), q.state.Removing[r.Stay.ID]
 	until, away := q.away(r.Stay.ID)
 	switch {
-	case r.Stay.Epoch > q.state.epoch:
+	case r.Stay.Epoch > q.state.Epoch:
 		return Answer{Code: AnswerWait, Text: unheardOf}
 	case m == nil || r.Stay.Epoch != 0 && m.Stay != r.Stay:
 		return Answer{Code: AnswerDone, Text: "already removed"}
-	case open != nil && (r.Evidence == nil || !open.outweighedBy(&command{op: opRemove, stay: m.Stay, rule: r.Evidence.Rule})), q.isAsked(r.Stay.ID, opRemove):
+	case open != nil && (r.Evidence == nil || !open.OutweighedBy(&ledger.Command{Op: ledger.OpRemove, Stay: m.Stay, Rule: r.Evidence.Rule})), q.isAsked(r.Stay.ID, ledger.OpRemove):
 		return q.pending()
 	case away:
 		return Answer{Code: AnswerWait, Text: awayUntil(until)}
@@ -251,7 +249,7 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 	case now.Before(q.weighed[m.Stay]):
 		return Answer{Code: AnswerWait, Text: "what its observers say has just been tried"}
 	}
-	c := command{op: opRemove, stay: m.Stay, rule: hearsay.RuleTrial, by: r.By}
+	c := ledger.Command{Op: ledger.OpRemove, Stay: m.Stay, Rule: hearsay.RuleTrial, By: r.By}
 	if r.Evidence != nil {
 		own := *r.Evidence // what came with a packet belongs to the packet
 		own.Statements = slices.Clone(own.Statements)
@@ -259,7 +257,7 @@ func (q *Quorum) Report(now time.Time, r *Report) Answer {
 			q.drops[hearsay.DropUnproven]++
 			return Answer{Code: AnswerRefused, Text: why}
 		}
-		c.rule, c.evidence = own.Rule, &own
+		c.Rule, c.Evidence = own.Rule, &own
 	}
 	q.watch(now, m.Stay.ID)
 	return q.ask(now, m.Stay.ID, c)
@@ -270,22 +268,22 @@ func (q *Quorum) Leave(now time.Time, l *hearsay.Leave) Answer {
 	if q.state == nil {
 		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
 	}
-	if l.Stay.Epoch > q.state.epoch {
+	if l.Stay.Epoch > q.state.Epoch {
 		return Answer{Code: AnswerWait, Text: unheardOf}
 	}
-	if !q.state.members.has(l.Stay) {
+	if !q.state.Members.Has(l.Stay) {
 		return Answer{Code: AnswerDone, Text: "already removed"}
 	}
-	if key := q.state.members.get(l.Stay.ID).Claim.Card.Key; !l.Verify(q.Ledger(), q.signer, key) {
+	if key := q.state.Members.Get(l.Stay.ID).Claim.Card.Key; !l.Verify(q.Ledger(), q.signer, key) {
 		q.drops[hearsay.DropBadSignature]++
 		return Answer{Code: AnswerRefused, Text: "not signed by the member"}
 	}
-	return q.ask(now, l.Stay.ID, command{op: opLeave, leave: *l})
+	return q.ask(now, l.Stay.ID, ledger.Command{Op: ledger.OpLeave, Leave: *l})
 }
 
 // Move takes a member's newer signed claim: it has another address.
 func (q *Quorum) Move(now time.Time, c *hearsay.Claim) Answer {
-	if q.state == nil || q.state.members.get(c.Subject) == nil {
+	if q.state == nil || q.state.Members.Get(c.Subject) == nil {
 		return Answer{Code: AnswerRefused, Text: "not a member"}
 	}
 	if why := q.unfit(c); why != "" {
@@ -293,25 +291,25 @@ func (q *Quorum) Move(now time.Time, c *hearsay.Claim) Answer {
 		return Answer{Code: AnswerRefused, Text: why}
 	}
 	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { // it has gone on since
-		return a.subject == c.Subject && a.command.op == opMove && a.command.claim.Incarnation < c.Incarnation
+		return a.subject == c.Subject && a.command.Op == ledger.OpMove && a.command.Claim.Incarnation < c.Incarnation
 	})
-	return q.ask(now, c.Subject, command{op: opMove, claim: *c})
+	return q.ask(now, c.Subject, ledger.Command{Op: ledger.OpMove, Claim: *c})
 }
 
 // Bar asks that a node is not admitted from now. It removes nobody.
 func (q *Quorum) Bar(now time.Time, id hearsay.NodeID, why string) Answer {
-	return q.askIfHeard(now, id, command{op: opBar, id: id, why: why})
+	return q.askIfHeard(now, id, ledger.Command{Op: ledger.OpBar, ID: id, Why: why})
 }
 
 // Lift asks that a bar ends.
 func (q *Quorum) Lift(now time.Time, id hearsay.NodeID, why string) Answer {
-	return q.askIfHeard(now, id, command{op: opLift, id: id, why: why})
+	return q.askIfHeard(now, id, ledger.Command{Op: ledger.OpLift, ID: id, Why: why})
 }
 
 // askIfHeard asks only if a quorum is heard: what an operator was told to have
 // failed must not be done later.
-func (q *Quorum) askIfHeard(now time.Time, id hearsay.NodeID, c command) Answer {
-	if err := hearsay.CheckWhy(c.why); err != nil {
+func (q *Quorum) askIfHeard(now time.Time, id hearsay.NodeID, c ledger.Command) Answer {
+	if err := hearsay.CheckWhy(c.Why); err != nil {
 		return Answer{Code: AnswerRefused, Text: fmt.Sprintf("the reason: %v", err)}
 	}
 	if q.state == nil {
@@ -321,12 +319,12 @@ func (q *Quorum) askIfHeard(now time.Time, id hearsay.NodeID, c command) Answer 
 		return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
 	}
 	switch last := q.lastBarring(id); {
-	case last == c.op:
+	case last == c.Op:
 		return q.pending()
 	case last == 0 && q.done(&c):
 		return Answer{Code: AnswerDone}
-	case last == 0 && c.op == opBar && len(q.state.barred) >= maxBarred:
-		return Answer{Code: AnswerRefused, Text: fmt.Sprintf("%d are barred, the most there may be; lift a bar first", maxBarred)}
+	case last == 0 && c.Op == ledger.OpBar && len(q.state.Barred) >= ledger.MaxBarred:
+		return Answer{Code: AnswerRefused, Text: fmt.Sprintf("%d are barred, the most there may be; lift a bar first", ledger.MaxBarred)}
 	}
 	return q.put(now, id, c)
 }

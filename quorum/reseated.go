@@ -23,7 +23,7 @@ func (q *Quorum) seek(m *hearsay.SeatHello) {
 	if m.Given == nil || q.cfg.Recover || q.replica == nil || m.Given.Case.Index() <= q.replica.log.applied || !q.newSeat(m.Given) || q.walk.under() {
 		return
 	}
-	q.walk.begin(q.state.epoch, m.Given.Epoch, int(m.Slot))
+	q.walk.begin(q.state.Epoch, m.Given.Epoch, int(m.Slot))
 }
 
 // newSeat reports whether a ruling is about a seat, and newer than what is known
@@ -37,7 +37,7 @@ func (q *Quorum) newSeat(r *hearsay.Ruling) bool {
 // still to come here, and reports whether they hold.
 func (q *Quorum) takeSeats(now time.Time, from quota.Sender, items []*hearsay.Ruling) (hold bool) {
 	for _, r := range items {
-		if r.Epoch <= q.state.epoch || !q.newSeat(r) {
+		if r.Epoch <= q.state.Epoch || !q.newSeat(r) {
 			continue
 		}
 		if !q.budgets.checks.Take(now, from, q.Needed()) {
@@ -68,7 +68,7 @@ func (q *Quorum) give(r *hearsay.Ruling, seat hearsay.Seat, told hearsay.Event) 
 func (q *Quorum) sitBy(r *hearsay.Ruling, seat hearsay.Seat) {
 	q.sit(seat, r.Case)
 	q.persist(&hearsay.SeedPin{Seat: seat, Since: r.Case})
-	q.out.Persist = append(q.out.Persist, q.chain.forgetHeads(seat.Slot)...)
+	q.out.Persist = append(q.out.Persist, q.chain.ForgetHeads(seat.Slot)...)
 	q.given = r
 }
 
@@ -77,7 +77,7 @@ func (q *Quorum) sit(seat hearsay.Seat, since hearsay.CaseID) {
 	if q.replica != nil && q.seats.known[seat.Slot].seat != seat {
 		for _, o := range q.replica.offers {
 			if o != nil {
-				o.chain.forgetHeads(seat.Slot)
+				o.chain.ForgetHeads(seat.Slot)
 			}
 		}
 	}

@@ -44,7 +44,7 @@ func (f *Follower) advance(now time.Time, from netip.AddrPort) {
 func (f *Follower) tickRest(now time.Time) {
 	switch {
 	case f.rest.at.IsZero() || now.Before(f.rest.at):
-	case f.chain.forked():
+	case f.chain.Forked():
 		f.rest.at = time.Time{}
 	default:
 		f.advance(now, netip.AddrPort{})
@@ -64,14 +64,14 @@ func (f *Follower) applyProven(now time.Time) (all bool) {
 		}
 		untold = untold || f.epoch > before
 		f.resume(now, before)
-		proven := f.chain.proven()
+		proven := f.chain.Proven()
 		if proven < f.floor || proven <= before {
 			return true
 		}
 		f.based = true
 		for f.epoch < proven && (left > 0 || f.epoch < f.floor) {
 			left--
-			r := f.chain.at(f.epoch + 1).ruling
+			r := f.chain.Entry(f.epoch + 1).Ruling
 			if !f.apply(now, r) {
 				return true
 			}
@@ -84,10 +84,10 @@ func (f *Follower) applyProven(now time.Time) (all bool) {
 			}
 		}
 		f.keepHeads()
-		for _, r := range f.chain.overtaken(f.epoch) {
+		for _, r := range f.chain.Overtaken(f.epoch) {
 			f.noteRival(now, &r)
 		}
-		if f.trim(); f.chain.forked() {
+		if f.trim(); f.chain.Forked() {
 			return true
 		}
 	}
@@ -97,6 +97,6 @@ func (f *Follower) applyProven(now time.Time) (all bool) {
 // resume says, once, that all is here of which an earlier life has told.
 func (f *Follower) resume(now time.Time, before hearsay.Epoch) {
 	if before < f.floor && f.epoch >= f.floor {
-		f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventResumed, Epoch: f.floor, Count: f.members.count})
+		f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventResumed, Epoch: f.floor, Count: f.members.Count})
 	}
 }

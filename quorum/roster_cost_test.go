@@ -7,18 +7,19 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // guestsAlike is as many guests, ordered, as have identities that begin with the same byte.
-func guestsAlike(n int) (all []Member) {
+func guestsAlike(n int) (all []ledger.Member) {
 	for i := uint32(1); len(all) < n; i++ {
 		c := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 5, Card: hearsay.Card{Name: "x", Role: hearsay.RolePeer}}
 		c.Card.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(6000+i>>24))
 		if c.Subject = hearsay.GuestID(testNetwork, c.Card.Addr); c.Subject[0] == 0 {
-			all = append(all, Member{Stay: hearsay.Stay{ID: c.Subject, Epoch: 1}, Claim: c})
+			all = append(all, ledger.Member{Stay: hearsay.Stay{ID: c.Subject, Epoch: 1}, Claim: c})
 		}
 	}
-	slices.SortFunc(all, func(a, b Member) int { return a.Stay.ID.Compare(b.Stay.ID) })
+	slices.SortFunc(all, func(a, b ledger.Member) int { return a.Stay.ID.Compare(b.Stay.ID) })
 	return all
 }
 
@@ -45,7 +46,7 @@ func TestRosterThatIsMadeUpCostsLittleAStep(t *testing.T) {
 	const members = 20_000
 	w, f, parts := crowded(t, members)
 	for slot := range f.cfg.Seeds { // so many may have been admitted
-		f.chain.ahead[slot].Epoch = members
+		f.chain.Ahead[slot].Epoch = members
 	}
 	f.asked = stranger
 	w.gives(f, stranger, parts)
@@ -60,8 +61,8 @@ func TestRosterThatIsMadeUpCostsLittleAStep(t *testing.T) {
 		if n := g.count - min(seen, g.count); n > joinsAStep {
 			t.Fatalf("a step looks at %d members, want at most %d", n, joinsAStep)
 		}
-		if g.roster.count > 0 {
-			t.Fatalf("%d members of it are in a roster before it is proven", g.roster.count)
+		if g.roster.Count > 0 {
+			t.Fatalf("%d members of it are in a roster before it is proven", g.roster.Count)
 		}
 		seen = max(seen, g.count)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // The rules that must always hold (DESIGN, section 3), as code that looks at
@@ -13,20 +14,20 @@ import (
 // noteEntry sees ballots before they are counted: those that a seed has put
 // into its own log. What a seed keeps of its state it must be able to start on.
 func (w *world) noteEntry(by *machine, r hearsay.Record) {
-	if kept, is := r.(*hearsay.KeptSnapshot); is && !kept.Dropped && readSnapshot(testNetwork, newKeyed(0), kept.Snapshot.Data) == nil {
+	if kept, is := r.(*hearsay.KeptSnapshot); is && !kept.Dropped && ledger.ReadSnapshot(testNetwork, newKeyed(0), kept.Snapshot.Data) == nil {
 		w.t.Errorf("a seed keeps a state, as of entry %d, that it could not read at its next start", kept.Snapshot.Index)
 	}
 	kept, ok := r.(*hearsay.KeptEntry)
 	if !ok || kept.Dropped {
 		return
 	}
-	commands, _ := readEntry(kept.Entry.Data)
+	commands, _ := ledger.ReadEntry(kept.Entry.Data)
 	for i := range commands {
-		if c := &commands[i]; c.op == opBallot {
-			m := w.machines[c.ballot.Slot]
+		if c := &commands[i]; c.Op == ledger.OpBallot {
+			m := w.machines[c.Ballot.Slot]
 			for _, signer := range append(m.past, m.signer) {
-				if by.q != nil && c.ballot.Verify(by.q.Ledger(), signer, signer.Public()) {
-					w.cast[ballotName(&c.ballot)] = true
+				if by.q != nil && c.Ballot.Verify(by.q.Ledger(), signer, signer.Public()) {
+					w.cast[ballotName(&c.Ballot)] = true
 				}
 			}
 		}
@@ -50,16 +51,16 @@ func (w *world) inspect(m *machine) {
 		w.t.Errorf("seed %d counts %d bytes that are not applied, and there are %d", m.slot, log.unapplied, log.unapplied-log.unappliedBefore(log.applied+1))
 	}
 	// A seed never goes back behind what it has told.
-	if q.state.epoch < w.epochs[m.slot] {
-		w.t.Errorf("seed %d went back from epoch %d to %d", m.slot, w.epochs[m.slot], q.state.epoch)
+	if q.state.Epoch < w.epochs[m.slot] {
+		w.t.Errorf("seed %d went back from epoch %d to %d", m.slot, w.epochs[m.slot], q.state.Epoch)
 	}
-	if q.chain.epoch() != q.state.epoch || q.chain.headHash() != q.state.head {
-		w.t.Errorf("seed %d: the ledger ends at %d, the state is of %d", m.slot, q.chain.epoch(), q.state.epoch)
+	if q.chain.Epoch() != q.state.Epoch || q.chain.HeadHash() != q.state.Head {
+		w.t.Errorf("seed %d: the ledger ends at %d, the state is of %d", m.slot, q.chain.Epoch(), q.state.Epoch)
 	}
 	// What is applied and not yet told may be lost with a crash of this seed:
 	// only what is told must be the same everywhere.
-	if hash := q.state.members.hash(testNetwork); q.chain.at(q.state.epoch) != nil && q.chain.at(q.state.epoch).ruling.Roster != hash {
-		w.t.Errorf("seed %d: the roster at epoch %d is not the ruling's", m.slot, q.state.epoch)
+	if hash := q.state.Members.Hash(testNetwork); q.chain.Entry(q.state.Epoch) != nil && q.chain.Entry(q.state.Epoch).Ruling.Roster != hash {
+		w.t.Errorf("seed %d: the roster at epoch %d is not the ruling's", m.slot, q.state.Epoch)
 	}
 }
 
@@ -132,7 +133,7 @@ func (w *world) backed(r *hearsay.Ruling) {
 func (w *world) agree() bool {
 	first := w.machines[0].q
 	for _, m := range w.machines {
-		if m.q == nil || !m.q.Seated() || m.q.Epoch() != first.Epoch() || m.q.Head() != first.Head() || m.q.Proven() != m.q.Epoch() || m.q.chain.lowest != 1 {
+		if m.q == nil || !m.q.Seated() || m.q.Epoch() != first.Epoch() || m.q.Head() != first.Head() || m.q.Proven() != m.q.Epoch() || m.q.chain.Lowest != 1 {
 			return false
 		}
 		if leader, ok := m.q.Leader(); !ok || w.machines[leader].q == nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // seats is who sits where, as this node believes: before it has a state, whom
@@ -108,7 +109,7 @@ func (q *Quorum) hello(now time.Time, slot int) {
 func (q *Quorum) ownHello() *hearsay.SeatHello {
 	m := &hearsay.SeatHello{Slot: uint8(q.cfg.Slot), Life: q.life, Config: q.cfg.hash(), Founded: q.state != nil, Founding: q.founding}
 	if q.state != nil && !q.cfg.Recover { // nobody shall take part in what is given up
-		m.Seats = q.state.seats
+		m.Seats = q.state.Seats
 	}
 	m.Given = q.given
 	return m
@@ -226,10 +227,10 @@ func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
 			q.work(now)
 		}
 		return
-	case !m.Founded && m.Founding.IsZero() && q.Seated() && q.state.refusesSeat(seat) == "":
-		q.ask(now, seat.Key.NodeID(), command{op: opSeat, seat: seat})
+	case !m.Founded && m.Founding.IsZero() && q.Seated() && q.state.RefusesSeat(seat) == "":
+		q.ask(now, seat.Key.NodeID(), ledger.Command{Op: ledger.OpSeat, Seat: seat})
 	}
-	if c := q.state.seating(m.Slot); c != nil {
+	if c := q.state.SeatCase(m.Slot); c != nil {
 		q.consider(now, c)
 	}
 }
@@ -269,10 +270,10 @@ func (q *Quorum) takeGiven(now time.Time, m *hearsay.SeatHello) {
 // seed that was away while a seat changed believes who leads it now. What the
 // state has decided it knows better: an old proof may be sent again.
 func (q *Quorum) proves(r *hearsay.Ruling) (seat hearsay.Seat, ok bool) {
-	if r != nil && q.state != nil && r.Case.Index() <= q.replica.log.applied && q.state.find(r.Case) == nil {
+	if r != nil && q.state != nil && r.Case.Index() <= q.replica.log.applied && q.state.CaseOf(r.Case) == nil {
 		return seat, false
 	}
-	seat, ok = seatProof(q.Ledger(), q.signer, r, q.keys())
+	seat, ok = ledger.ProvenSeat(q.Ledger(), q.signer, r, q.keys())
 	return seat, ok && r.Case > q.seats.known[seat.Slot].since
 }
 
@@ -283,30 +284,6 @@ func (q *Quorum) recall(rulings []*hearsay.Ruling) {
 			q.given = r
 		}
 	}
-}
-
-// seatProof gives the seat that a ruling gives by the ballots of a quorum of
-// these keys. It needs no heads: ballots are about nothing but the seat.
-func seatProof(ledger hearsay.LedgerID, signer hearsay.Signer, r *hearsay.Ruling, keys []hearsay.PublicKey) (seat hearsay.Seat, ok bool) {
-	if r == nil || r.Kind != hearsay.RulingSeat || len(r.Seats) != 1 || int(r.Seats[0].Slot) >= len(keys) {
-		return seat, false
-	}
-	if len(r.Ballots) != hearsay.QuorumOf(len(keys)) {
-		return seat, false // with these it was decided, so each of them must hold
-	}
-	about := r.About(ledger.Network)
-	var counted []uint8
-	for i := range r.Ballots {
-		b := &r.Ballots[i]
-		if b.About != about || b.Case != r.Case || b.Verdict != hearsay.BallotYes || int(b.Slot) >= len(keys) || slices.Contains(counted, b.Slot) {
-			return seat, false
-		}
-		if key := keys[b.Slot]; key.IsZero() || !b.Verify(ledger, signer, key) {
-			return seat, false
-		}
-		counted = append(counted, b.Slot)
-	}
-	return r.Seats[0], true
 }
 
 // named takes a seat that others say this life has: it takes part in the log
@@ -325,9 +302,9 @@ func (q *Quorum) named(now time.Time, m *hearsay.SeatHello) {
 		}
 		q.seatAll(m.Seats)
 		q.takePart(m.Founding)
-		q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: foundingIndex}, Dropped: true}) // of a life that was given up
+		q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: ledger.FoundingIndex}, Dropped: true}) // of a life that was given up
 		q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), q.emptyLog())
-		q.chain.begin(q.founding)
+		q.chain.Begin(q.founding)
 		q.doubt(now)
 		q.seats.why = ""
 		q.event(hearsay.Event{At: now, Kind: hearsay.EventSeatTaken, Subject: q.signer.Public().NodeID()})
@@ -401,21 +378,21 @@ func (q *Quorum) say(e hearsay.Event) {
 
 // judgeSeat gives this seed's own verdict on a seat: it has met the new life
 // at the configured address, and that one has no ledger.
-func (q *Quorum) judgeSeat(now time.Time, c *openCase) (hearsay.BallotVerdict, string) {
-	slot := c.opening.seat.Slot
+func (q *Quorum) judgeSeat(now time.Time, c *ledger.Case) (hearsay.BallotVerdict, string) {
+	slot := c.Opening.Seat.Slot
 	if int(slot) == q.cfg.Slot {
 		return hearsay.BallotNo, "this seat is taken"
 	}
 	q.askSeat(now, int(slot))
 	h := q.seats.heard[slot]
 	switch pinned := q.cfg.Seeds[slot].Key; {
-	case !pinned.IsZero() && pinned != c.opening.seat.Key:
+	case !pinned.IsZero() && pinned != c.Opening.Seat.Key:
 		return hearsay.BallotNo, "the list of seeds pins another key"
 	case h.at.IsZero() || now.Sub(h.at) > heardFor:
 		return 0, ""
-	case h.seat != c.opening.seat && h.founded:
+	case h.seat != c.Opening.Seat && h.founded:
 		return hearsay.BallotNo, "its old life is well"
-	case h.seat == c.opening.seat:
+	case h.seat == c.Opening.Seat:
 		return hearsay.BallotYes, "met at its address, without a ledger"
 	}
 	return 0, ""

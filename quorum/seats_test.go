@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // open gives a seed made of a disk, with a list and a place in it.
@@ -41,7 +42,7 @@ func TestListOfSeeds(t *testing.T) {
 		"own replaced":   {func(c *Config) { c.Seeds[0].Addr = seedAddr(7) }, ""}, // this machine has another address
 	} {
 		cfg := w.cfg
-		cfg.Seeds = append([]Seed(nil), w.cfg.Seeds...)
+		cfg.Seeds = append([]ledger.Seed(nil), w.cfg.Seeds...)
 		c.change(&cfg)
 		_, err := w.open(&machine{signer: w.machines[0].signer, disk: w.machines[0].disk}, cfg)
 		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n")) {
@@ -510,7 +511,7 @@ func TestSeatVotesSoon(t *testing.T) {
 // for: another may come in its place.
 func TestHeadOfATornWriteIsForgotten(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.Seeds = []Seed{{Addr: seedAddr(0)}}
+	cfg.Seeds = []ledger.Seed{{Addr: seedAddr(0)}}
 	records := []hearsay.Record{
 		&hearsay.SeedLife{Life: hearsay.Life{1}, Config: cfg.hash()},
 		&hearsay.KeptHead{Head: hearsay.Head{Epoch: 5}},

@@ -8,21 +8,22 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // largeSnapshot is a message with a whole snapshot of so many guests, whose identities begin alike:
 // it agrees with itself, and no heads prove it.
 func largeSnapshot(m *machine, members int) *raftpb.Message {
-	s := readSnapshot(testNetwork, m.signer, m.q.state.appendSnapshot(nil))
+	s := ledger.ReadSnapshot(testNetwork, m.signer, m.q.state.AppendSnapshot(nil))
 	for _, one := range guestsAlike(members) {
-		if s.members.get(one.Stay.ID) == nil {
-			s.members.add(one)
+		if s.Members.Get(one.Stay.ID) == nil {
+			s.Members.Add(one)
 		}
 	}
-	s.rule(&hearsay.Ruling{Kind: hearsay.RulingLeave})
+	s.Rule(&hearsay.Ruling{Kind: hearsay.RulingLeave})
 	term, index := m.q.replica.node.BasicStatus().GetTerm()+1, m.q.replica.log.last()+1
 	return &raftpb.Message{Type: raftpb.MsgSnap.Enum(), Term: &term, Snapshot: &raftpb.Snapshot{
-		Data:     s.appendSnapshot(nil),
+		Data:     s.AppendSnapshot(nil),
 		Metadata: &raftpb.SnapshotMetadata{Index: &index, Term: &term, ConfState: m.q.replica.log.config},
 	}}
 }
@@ -43,18 +44,18 @@ func TestSnapshotCostsLittleAStep(t *testing.T) {
 	timed(func() { m.q.offered(w.now, 1, message) })
 	for left, placed := len(message.Snapshot.Data), 0; m.q.replica.reading[1] != nil; {
 		r := m.q.replica.reading[1].reader
-		if n := left - r.from.Left(); n > readsAStep+memberBytes+otherBytes {
+		if n := left - r.From.Left(); n > readsAStep+ledger.MemberBytes+ledger.OtherBytes {
 			t.Fatalf("a step reads %d bytes, may read %d", n, readsAStep)
 		}
-		if n := r.state.members.count - placed; n > joinsAStep {
+		if n := r.State.Members.Count - placed; n > joinsAStep {
 			t.Fatalf("a step has %d members take their places, want at most %d", n, joinsAStep)
 		}
-		left, placed = r.from.Left(), r.state.members.count
+		left, placed = r.From.Left(), r.State.Members.Count
 		w.now = w.now.Add(restEach)
 		timed(func() { m.q.tickRest(w.now) })
 	}
 	o := m.q.replica.offers[1]
-	if o == nil || o.snapshot.members.count != members {
+	if o == nil || o.snapshot.Members.Count != members {
 		t.Fatalf("it does not wait for heads: %+v", m.drops)
 	}
 	slices.Sort(took)

@@ -4,40 +4,40 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // forge makes another state of the one that a seat has, with a ledger that it has made up.
 var forgeries = []struct {
 	name string
-	make func(s *state, thief hearsay.Seat)
+	make func(s *ledger.State, thief hearsay.Seat)
 }{
-	{"a later epoch", func(s *state, _ hearsay.Seat) { s.epoch, s.head = 100, hearsay.Hash{0x66} }},
-	{"members gone", func(s *state, _ hearsay.Seat) {
-		for _, m := range s.members.all(nil) {
-			s.drop(m.Stay, nil, true)
+	{"a later epoch", func(s *ledger.State, _ hearsay.Seat) { s.Epoch, s.Head = 100, hearsay.Hash{0x66} }},
+	{"members gone", func(s *ledger.State, _ hearsay.Seat) {
+		for _, m := range s.Members.All(nil) {
+			s.Drop(m.Stay, nil, true)
 		}
 	}},
-	{"everybody removed", func(s *state, _ hearsay.Seat) {
-		for _, m := range s.members.all(nil) {
-			s.drop(m.Stay, nil, true)
-			s.rule(&hearsay.Ruling{Kind: hearsay.RulingRemove, Stay: m.Stay, Key: m.Claim.Card.Key})
+	{"everybody removed", func(s *ledger.State, _ hearsay.Seat) {
+		for _, m := range s.Members.All(nil) {
+			s.Drop(m.Stay, nil, true)
+			s.Rule(&hearsay.Ruling{Kind: hearsay.RulingRemove, Stay: m.Stay, Key: m.Claim.Card.Key})
 		}
 	}},
-	{"seats taken", func(s *state, thief hearsay.Seat) {
-		for i := range s.seats {
+	{"seats taken", func(s *ledger.State, thief hearsay.Seat) {
+		for i := range s.Seats {
 			if i != int(thief.Slot) {
-				s.seats[i].Key, s.seats[i].Life[0] = thief.Key, s.seats[i].Life[0]^0x55
+				s.Seats[i].Key, s.Seats[i].Life[0] = thief.Key, s.Seats[i].Life[0]^0x55
 			}
 		}
 	}},
-	{"an earlier epoch", func(s *state, _ hearsay.Seat) { *s = *newState(s.network, newKeyed(9), s.founding) }},
+	{"an earlier epoch", func(s *ledger.State, _ hearsay.Seat) { *s = *ledger.NewState(s.Network, newKeyed(9), s.Founding) }},
 }
 
 // One seat whose key lies sends what the log has come to, by its word. It removes nobody,
@@ -49,11 +49,11 @@ func TestForgedSnapshot(t *testing.T) {
 		w.run(time.Second)
 		thief := w.machines[2]
 		epoch, head := w.machines[0].q.Epoch(), w.machines[0].q.Head()
-		s := readSnapshot(testNetwork, thief.signer, thief.q.state.appendSnapshot(nil))
+		s := ledger.ReadSnapshot(testNetwork, thief.signer, thief.q.state.AppendSnapshot(nil))
 		of.make(s, thief.q.seat())
-		data := s.appendSnapshot(nil)
+		data := s.AppendSnapshot(nil)
 		last := thief.q.replica.log.last()
-		own := hearsay.Head{Founding: s.began, Epoch: s.epoch, Hash: s.head, Slot: uint8(thief.slot)}
+		own := hearsay.Head{Founding: s.Began, Epoch: s.Epoch, Hash: s.Head, Slot: uint8(thief.slot)}
 		own.Sign(testNetwork, thief.signer)
 		for _, m := range w.machines[:2] {
 			term := m.q.replica.node.BasicStatus().GetTerm() + 1
@@ -89,40 +89,44 @@ func TestForgedSnapshot(t *testing.T) {
 func TestSnapshotThatCannotBe(t *testing.T) {
 	w := followed(t, 51, 2)
 	signer, s := w.machines[0].signer, w.machines[0].q.state
-	member := s.members.all(nil)[0]
+	member := s.Members.All(nil)[0]
 	gone := hearsay.Stay{ID: hearsay.NodeID{1}, Epoch: 1}
-	for name, spoil := range map[string]func(s *state){
-		"a removal of nobody":    func(s *state) { s.cases = []*openCase{{id: 1, opening: command{op: opRemove, stay: gone}}} },
-		"an admission of one in": func(s *state) { s.cases = []*openCase{{id: 1, opening: command{op: opAdmit, claim: member.Claim}}} },
-		"no such seat": func(s *state) {
-			s.cases = []*openCase{{id: 1, opening: command{op: opSeat, seat: hearsay.Seat{Slot: 3}}}}
+	for name, spoil := range map[string]func(s *ledger.State){
+		"a removal of nobody": func(s *ledger.State) {
+			s.Cases = []*ledger.Case{{ID: 1, Opening: ledger.Command{Op: ledger.OpRemove, Stay: gone}}}
 		},
-		"two cases about one": func(s *state) {
-			of := command{op: opRemove, stay: member.Stay}
-			s.cases = []*openCase{{id: 1, opening: of}, {id: 2, opening: of}}
+		"an admission of one in": func(s *ledger.State) {
+			s.Cases = []*ledger.Case{{ID: 1, Opening: ledger.Command{Op: ledger.OpAdmit, Claim: member.Claim}}}
 		},
-		"bars out of order":  func(s *state) { s.barred = []hearsay.Bar{{ID: gone.ID}, {ID: gone.ID}} },
-		"a bar that steers":  func(s *state) { s.barred = []hearsay.Bar{{ID: gone.ID, Why: "\x1b[2J"}} },
-		"limits of nothing":  func(s *state) { s.bounds.limits = hearsay.Limits{} },
-		"more than is spent": func(s *state) { s.bounds.network.spent = s.bounds.most() + 1 },
-		"more than a source spends": func(s *state) {
-			s.bounds.sources = []spending{{source: netip.MustParseAddr("10.0.0.9"), spent: s.bounds.mostOfSource() + 1}}
+		"no such seat": func(s *ledger.State) {
+			s.Cases = []*ledger.Case{{ID: 1, Opening: ledger.Command{Op: ledger.OpSeat, Seat: hearsay.Seat{Slot: 3}}}}
 		},
-		"the end of time":       func(s *state) { s.bounds.now = timeMost + 1 },
-		"written in the future": func(s *state) { s.bounds.wrote[1].then = s.bounds.now + 1 },
-		"said at the end of time": func(s *state) {
-			s.bounds.words[1] = hearsay.LimitsWord{Slot: 1, Limits: hearsay.DefaultLimits(), At: timeMost + 1}
+		"two cases about one": func(s *ledger.State) {
+			of := ledger.Command{Op: ledger.OpRemove, Stay: member.Stay}
+			s.Cases = []*ledger.Case{{ID: 1, Opening: of}, {ID: 2, Opening: of}}
 		},
-		"spent in the future": func(s *state) { s.bounds.network.at = s.bounds.now + 1 },
-		"another roster":      func(s *state) { s.members.remove(member.Stay.ID) },
-		"another head":        func(s *state) { s.head[0]++ },
-		"another epoch":       func(s *state) { s.epoch++ },
+		"bars out of order":  func(s *ledger.State) { s.Barred = []hearsay.Bar{{ID: gone.ID}, {ID: gone.ID}} },
+		"a bar that steers":  func(s *ledger.State) { s.Barred = []hearsay.Bar{{ID: gone.ID, Why: "\x1b[2J"}} },
+		"limits of nothing":  func(s *ledger.State) { s.Usage.Limits = hearsay.Limits{} },
+		"more than is spent": func(s *ledger.State) { s.Usage.Network.Spent = s.Usage.Most() + 1 },
+		"more than a source spends": func(s *ledger.State) {
+			s.Usage.Sources = []ledger.Spending{{Source: netip.MustParseAddr("10.0.0.9"), Spent: s.Usage.MostOfSource() + 1}}
+		},
+		"the end of time":       func(s *ledger.State) { s.Usage.Now = ledger.TimeMost + 1 },
+		"written in the future": func(s *ledger.State) { s.Usage.Wrote[1].Then = s.Usage.Now + 1 },
+		"said at the end of time": func(s *ledger.State) {
+			s.Usage.Words[1] = hearsay.LimitsWord{Slot: 1, Limits: hearsay.DefaultLimits(), At: ledger.TimeMost + 1}
+		},
+		"spent in the future": func(s *ledger.State) { s.Usage.Network.At = s.Usage.Now + 1 },
+		"another roster":      func(s *ledger.State) { s.Members.Remove(member.Stay.ID) },
+		"another head":        func(s *ledger.State) { s.Head[0]++ },
+		"another epoch":       func(s *ledger.State) { s.Epoch++ },
 	} {
-		other := readSnapshot(testNetwork, signer, s.appendSnapshot(nil))
+		other := ledger.ReadSnapshot(testNetwork, signer, s.AppendSnapshot(nil))
 		if other == nil {
 			t.Fatal("a snapshot of a seed is none")
 		}
-		if spoil(other); readSnapshot(testNetwork, signer, other.appendSnapshot(nil)) != nil {
+		if spoil(other); ledger.ReadSnapshot(testNetwork, signer, other.AppendSnapshot(nil)) != nil {
 			t.Errorf("%s: it is taken for a snapshot", name)
 		}
 	}
@@ -131,7 +135,7 @@ func TestSnapshotThatCannotBe(t *testing.T) {
 // sameSnapshot is a snapshot of what a seed has itself, behind its log or with other members
 // of that.
 func sameSnapshot(q *Quorum, index uint64, config hearsay.LogConfig) hearsay.Raft {
-	term, data := q.replica.node.BasicStatus().GetTerm()+1, q.state.appendSnapshot(nil)
+	term, data := q.replica.node.BasicStatus().GetTerm()+1, q.state.AppendSnapshot(nil)
 	return hearsay.Raft{Type: uint8(raftpb.MsgSnap), Term: term, Snapshot: &hearsay.LogSnapshot{
 		Index: index, Term: term, Config: config, Size: uint32(len(data)), Data: data,
 	}}
@@ -142,11 +146,11 @@ func sameSnapshot(q *Quorum, index uint64, config hearsay.LogConfig) hearsay.Raf
 // that leaves the log no room, not by members of the log that are nobody, not by what is spent.
 func TestSnapshotOfTheSameLedger(t *testing.T) {
 	voters := func(m *machine) hearsay.LogConfig { return logConfig(m.q.replica.log.config) }
-	spoilt := func(m *machine, spoil func(b *bounds)) hearsay.Raft {
-		s := readSnapshot(testNetwork, m.signer, m.q.state.appendSnapshot(nil))
-		spoil(&s.bounds)
+	spoilt := func(m *machine, spoil func(b *ledger.Usage)) hearsay.Raft {
+		s := ledger.ReadSnapshot(testNetwork, m.signer, m.q.state.AppendSnapshot(nil))
+		spoil(&s.Usage)
 		f := sameSnapshot(m.q, m.q.replica.log.last()+50, voters(m))
-		f.Snapshot.Data = s.appendSnapshot(nil)
+		f.Snapshot.Data = s.AppendSnapshot(nil)
 		f.Snapshot.Size = uint32(len(f.Snapshot.Data))
 		return f
 	}
@@ -156,16 +160,16 @@ func TestSnapshotOfTheSameLedger(t *testing.T) {
 			return sameSnapshot(m.q, m.q.replica.log.last()+50, hearsay.LogConfig{Voters: []uint64{m.q.replica.id, thief.q.replica.id, 77}})
 		},
 		"of a network that has spent all": func(m, _ *machine) hearsay.Raft {
-			return spoilt(m, func(b *bounds) { b.network = spending{spent: 1 << 60, at: b.now} })
+			return spoilt(m, func(b *ledger.Usage) { b.Network = ledger.Spending{Spent: 1 << 60, At: b.Now} })
 		},
 		"of the end of time": func(m, _ *machine) hearsay.Raft {
-			return spoilt(m, func(b *bounds) { b.now = math.MaxInt64; b.network = spending{spent: b.most(), at: b.now} })
+			return spoilt(m, func(b *ledger.Usage) { b.Now = math.MaxInt64; b.Network = ledger.Spending{Spent: b.Most(), At: b.Now} })
 		},
 		"with limits that are said for ever": func(m, _ *machine) hearsay.Raft {
-			return spoilt(m, func(b *bounds) {
-				b.hold(hearsay.Limits{Members: 1, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1})
-				for slot := range b.words {
-					b.words[slot] = hearsay.LimitsWord{Slot: uint8(slot), Life: m.q.state.seats[slot].Life, Limits: b.limits, At: timeMost}
+			return spoilt(m, func(b *ledger.Usage) {
+				b.Hold(hearsay.Limits{Members: 1, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1})
+				for slot := range b.Words {
+					b.Words[slot] = hearsay.LimitsWord{Slot: uint8(slot), Life: m.q.state.Seats[slot].Life, Limits: b.Limits, At: ledger.TimeMost}
 				}
 			})
 		},
@@ -197,12 +201,12 @@ func TestSnapshotWithLimitsSaidForEver(t *testing.T) {
 	w.run(time.Second)
 	slot, _ := w.machines[0].q.Leader()
 	leader, victim := w.machines[slot], w.machines[(slot+1)%3]
-	word := hearsay.LimitsWord{Slot: uint8(victim.slot), Life: victim.q.life, Limits: hearsay.DefaultLimits(), At: timeMost}
+	word := hearsay.LimitsWord{Slot: uint8(victim.slot), Life: victim.q.life, Limits: hearsay.DefaultLimits(), At: ledger.TimeMost}
 	word.Limits.Members = 7
 	word.Sign(leader.q.Ledger(), victim.signer)
-	entry := appendEntry(nil, []command{{op: opLimits, limits: word}})
+	entry := ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpLimits, Limits: word}})
 	w.forge(leader, victim, hearsay.Raft{Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Data: entry}}})
-	w.must(time.Second, "it is said", func() bool { return victim.q.state.said(victim.slot) == word.Limits })
+	w.must(time.Second, "it is said", func() bool { return victim.q.state.Said(victim.slot) == word.Limits })
 	w.run(time.Minute)
 	index := leader.q.replica.log.last() + 50
 	w.forge(victim, leader, sameSnapshot(leader.q, index, logConfig(leader.q.replica.log.config)))
@@ -218,23 +222,23 @@ func TestLimitsOfAComingLife(t *testing.T) {
 	w := followed(t, 83, 1)
 	w.run(time.Second)
 	one := w.machines[2]
-	coming := one.q.state.seats[2]
+	coming := one.q.state.Seats[2]
 	coming.Life = hearsay.Life{42}
-	forged := hearsay.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.Limits{Members: 1, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1}, At: timeMost}
-	s := readSnapshot(testNetwork, one.signer, w.machines[0].q.state.appendSnapshot(nil))
-	s.bounds.words[2] = forged
-	c := &openCase{id: 1 << 20, opening: command{op: opSeat, seat: coming}}
-	s.cases = append(s.cases, c)
+	forged := hearsay.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.Limits{Members: 1, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1}, At: ledger.TimeMost}
+	s := ledger.ReadSnapshot(testNetwork, one.signer, w.machines[0].q.state.AppendSnapshot(nil))
+	s.Usage.Words[2] = forged
+	c := &ledger.Case{ID: 1 << 20, Opening: ledger.Command{Op: ledger.OpSeat, Seat: coming}}
+	s.Cases = append(s.Cases, c)
 	for slot := range uint8(2) {
-		c.ballots = append(c.ballots, hearsay.Ballot{Slot: slot, Verdict: hearsay.BallotYes})
+		c.Ballots = append(c.Ballots, hearsay.Ballot{Slot: slot, Verdict: hearsay.BallotYes})
 	}
-	if s.decide(c, w.now.UnixMilli()); s.seats[2] != coming {
-		t.Fatalf("the seat has %+v", s.seats[2])
+	if s.Decide(c, w.now.UnixMilli()); s.Seats[2] != coming {
+		t.Fatalf("the seat has %+v", s.Seats[2])
 	}
 	own := hearsay.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.DefaultLimits(), At: w.now.UnixMilli()}
-	own.Sign(s.ledger(), one.signer)
-	if s.limit(&command{op: opLimits, limits: own}); s.bounds.words[2] != own {
-		t.Errorf("the seat has signed %+v, and %+v counts", own, s.bounds.words[2])
+	own.Sign(s.Ledger(), one.signer)
+	if s.Limit(&ledger.Command{Op: ledger.OpLimits, Limits: own}); s.Usage.Words[2] != own {
+		t.Errorf("the seat has signed %+v, and %+v counts", own, s.Usage.Words[2])
 	}
 }
 
@@ -277,31 +281,9 @@ func TestVotersOfNewSeed(t *testing.T) {
 	if !q.sitsInLog(s, &raftpb.ConfState{Voters: ids}) || q.sitsInLog(s, &raftpb.ConfState{Voters: []uint64{ids[0], ids[1], 77}}) {
 		t.Error("all seats are as at the founding, and others vote")
 	}
-	s.seats[2].Life[0]++ // its old life votes still
+	s.Seats[2].Life[0]++ // its old life votes still
 	if !q.sitsInLog(s, &raftpb.ConfState{Voters: ids}) || q.sitsInLog(s, &raftpb.ConfState{Voters: []uint64{ids[0], 77, ids[2]}}) {
 		t.Error("one seat has changed, and another is nobody's")
-	}
-}
-
-// Limits that are lowered leave nothing spent that nobody can have spent by them: a seed could
-// not start again on the state.
-func TestLoweredLimits(t *testing.T) {
-	b := newBench(t, 3)
-	source := netip.MustParseAddr("10.0.0.9")
-	for range 5 * b.bounds.limits.MembersOfSource {
-		b.bounds.spend(source, anAdmission, anAdmission)
-	}
-	lowered := hearsay.Limits{Members: 2, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1}
-	for slot := range 2 {
-		w := hearsay.LimitsWord{Slot: uint8(slot), Life: b.seats[slot].Life, Limits: lowered, At: 7}
-		w.Sign(b.ledger(), b.seeds[slot])
-		b.do(command{op: opLimits, limits: w})
-	}
-	if own, all := b.bounds.spentOf(source, 0), b.bounds.network.spentAt(0, 1); b.bounds.limits != lowered || own != mostSpend*anAdmission || all != 2*shareMost*anAdmission {
-		t.Errorf("%d and %d are spent, and the limits are %+v", own, all, b.bounds.limits)
-	}
-	if readSnapshot(testNetwork, b.seeds[0], b.appendSnapshot(nil)) == nil {
-		t.Error("the state's own snapshot is refused")
 	}
 }
 
@@ -313,17 +295,17 @@ func TestSnapshotWithALifeInBetween(t *testing.T) {
 	w.startAll()
 	w.must(10*time.Second, "founded", w.agree)
 	q := w.machines[1].q
-	s := readSnapshot(testNetwork, w.machines[1].signer, q.state.appendSnapshot(nil))
+	s := ledger.ReadSnapshot(testNetwork, w.machines[1].signer, q.state.AppendSnapshot(nil))
 	life := func(slot int, n byte) hearsay.Seat {
-		seat := s.seats[slot]
+		seat := s.Seats[slot]
 		seat.Life = hearsay.Life{n}
 		return seat
 	}
 	between, now := life(2, 1), life(2, 2)
 	voters := append([]uint64(nil), q.replica.log.config.GetVoters()...)
-	at := slices.Index(voters, s.seats[2].RaftID(testNetwork))
+	at := slices.Index(voters, s.Seats[2].RaftID(testNetwork))
 	voters[at] = between.RaftID(testNetwork)
-	s.seats[2] = now
+	s.Seats[2] = now
 	config := &raftpb.ConfState{Voters: voters, Learners: []uint64{now.RaftID(testNetwork)}}
 	if !q.sitsInLog(s, config) {
 		t.Error("a snapshot of a log that honest seeds come to is refused")
@@ -331,42 +313,6 @@ func TestSnapshotWithALifeInBetween(t *testing.T) {
 	voters[(at+1)%5] = life(3, 3).RaftID(testNetwork)
 	if q.sitsInLog(s, config) {
 		t.Error("a snapshot is taken of which two voters are nobody, with one seat changed")
-	}
-}
-
-// No part of a snapshot is longer than what bounds it, and not much shorter.
-func TestPartsOfSnapshotsAreBounded(t *testing.T) {
-	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 1}
-	claim.Card = hearsay.Card{Name: strings.Repeat("n", hearsay.MaxNameLen), Addr: netip.MustParseAddrPort("[2001:db8::1]:65535"), Role: hearsay.RolePeer}
-	claim.Sign(testNetwork, newKeyed(1))
-	evidence := &hearsay.Evidence{Statements: make([]hearsay.Statement, hearsay.MaxStatements)}
-	why := strings.Repeat("w", hearsay.MaxWhyLen)
-	size := func(add func(s *state)) int {
-		s := newState(testNetwork, newKeyed(1), nil)
-		before := len(s.appendSnapshot(nil))
-		add(s)
-		return len(s.appendSnapshot(nil)) - before
-	}
-	open := func(ballots int) func(s *state) {
-		return func(s *state) {
-			c := &openCase{opening: command{op: opRemove, rule: hearsay.RuleMajority, evidence: evidence, claim: claim, why: why}}
-			for range ballots {
-				c.ballots = append(c.ballots, hearsay.Ballot{Verdict: hearsay.BallotYes, Why: why})
-			}
-			s.cases = append(s.cases, c)
-		}
-	}
-	for name, c := range map[string]struct{ most, got int }{
-		"member":    {memberBytes, size(func(s *state) { s.members.add(Member{Claim: claim}) })},
-		"case":      {caseBytes, size(open(0))},
-		"ballot":    {ballotBytes, size(open(1)) - size(open(0))},
-		"bar":       {barBytes, size(func(s *state) { s.barred = append(s.barred, hearsay.Bar{Why: why}) })},
-		"departure": {departureBytes, size(func(s *state) { s.departed = append(s.departed, departure{}) })},
-		"source":    {sourceBytes, size(func(s *state) { s.bounds.sources = append(s.bounds.sources, spending{source: claim.Card.Addr.Addr()}) })},
-	} {
-		if c.got > c.most || 4*c.got < 3*c.most {
-			t.Errorf("a %s has %d bytes, want %d at most, and not much less", name, c.got, c.most)
-		}
 	}
 }
 
@@ -385,11 +331,11 @@ func TestSnapshotIsBounded(t *testing.T) {
 func TestOffersAreLetGo(t *testing.T) {
 	w := followed(t, 91, 2)
 	m, thief := w.machines[0], w.machines[1]
-	s := readSnapshot(testNetwork, m.signer, m.q.state.appendSnapshot(nil))
-	s.members.remove(w.people[0].id())
-	s.rule(&hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: hearsay.Stay{ID: w.people[0].id(), Epoch: 1}})
+	s := ledger.ReadSnapshot(testNetwork, m.signer, m.q.state.AppendSnapshot(nil))
+	s.Members.Remove(w.people[0].id())
+	s.Rule(&hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: hearsay.Stay{ID: w.people[0].id(), Epoch: 1}})
 	f := sameSnapshot(m.q, m.q.replica.log.last()+1, logConfig(m.q.replica.log.config))
-	f.Snapshot.Data = s.appendSnapshot(nil)
+	f.Snapshot.Data = s.AppendSnapshot(nil)
 	f.Snapshot.Size = uint32(len(f.Snapshot.Data))
 	if w.forge(m, thief, f); m.q.replica.offers[1] == nil || m.q.replica.offers[1].message.Snapshot.Data != nil {
 		t.Fatal("the snapshot does not wait, or with its bytes")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // stallAfter is how long something is asked of the log, or is known to be missing here, and
@@ -77,7 +78,7 @@ func (q *Quorum) tryLog(now time.Time) {
 	if q.replica.leader() == 0 || log.last() > log.applied || log.unsettled() {
 		return
 	}
-	if err := q.replica.node.Propose(appendEntry(nil, nil)); err == nil { // else the leader is gone
+	if err := q.replica.node.Propose(ledger.AppendEntry(nil, nil)); err == nil { // else the leader is gone
 		q.work(now)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // The stories in testdata/stories are worlds told from outside: each line is what the
@@ -146,11 +147,11 @@ func (s *story) forge(what string, about *person) {
 		s.step(m, func() { say(m.q.Admit(s.now, c)) })
 	case "ballots": // a seed writes ballots of others into the log
 		s.step(m, func() {
-			for _, c := range m.q.state.cases {
+			for _, c := range m.q.state.Cases {
 				for slot := range s.machines {
-					b := hearsay.Ballot{Case: c.id, About: c.about, Stay: c.stay(), Slot: uint8(slot), Life: m.q.state.seats[slot].Life, Verdict: hearsay.BallotYes, Why: "forged"}
+					b := hearsay.Ballot{Case: c.ID, About: c.About, Stay: c.Stay(), Slot: uint8(slot), Life: m.q.state.Seats[slot].Life, Verdict: hearsay.BallotYes, Why: "forged"}
 					b.Sign(m.q.Ledger(), s.people[0].key)
-					m.q.propose(s.now, command{op: opBallot, ballot: b})
+					m.q.propose(s.now, ledger.Command{Op: ledger.OpBallot, Ballot: b})
 				}
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // A rewriting is what a seed writes when the log of others takes the place of its own: it has led without
@@ -50,7 +51,7 @@ func rewritten(t *testing.T, seed uint64, alone, rules, snapshotEvery int) *rewr
 	last := r.m.q.replica.log.last()
 	for n := range alone {
 		w.step(r.m, func() {
-			r.m.q.propose(w.now, command{op: opLeave, leave: hearsay.Leave{Stay: hearsay.Stay{Epoch: hearsay.Epoch(n + 1)}}})
+			r.m.q.propose(w.now, ledger.Command{Op: ledger.OpLeave, Leave: hearsay.Leave{Stay: hearsay.Stay{Epoch: hearsay.Epoch(n + 1)}}})
 			r.m.q.flush(w.now)
 			r.m.q.work(w.now)
 		})

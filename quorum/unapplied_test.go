@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // pushEntries has a seat that says it leads send a seed entries that it never commits: messages of
@@ -25,7 +26,7 @@ func (w *world) pushEntries(m, thief *machine, messages, each, size int) (kept i
 			e := hearsay.LogEntry{Index: index, Term: term}
 			if size > 0 {
 				e.Data = make([]byte, size)
-				e.Data[0] = logVersion
+				e.Data[0] = ledger.LogVersion
 			}
 			f.Entries = append(f.Entries, e)
 		}
@@ -96,7 +97,7 @@ func TestSeedCatchesUpBeyondItsRoom(t *testing.T) {
 		m.q.cfg.SnapshotEvery, m.q.cfg.SnapshotBytes = 1<<30, 1<<30
 	}
 	w.crash(away)
-	entry := appendEntry(nil, slices.Repeat([]command{{op: opLift, id: hearsay.NodeID{7}, why: strings.Repeat("x", hearsay.MaxWhyLen)}}, 55))
+	entry := ledger.AppendEntry(nil, slices.Repeat([]ledger.Command{{Op: ledger.OpLift, ID: hearsay.NodeID{7}, Why: strings.Repeat("x", hearsay.MaxWhyLen)}}, 55))
 	for sent := 0; sent < unappliedMost+unsettledMost; sent += len(entry) {
 		w.must(time.Minute, "there is room", func() bool { return !leader.q.replica.log.unsettled() && leader.q.replica.leads() })
 		w.step(leader, func() {

@@ -74,8 +74,8 @@ func TestOnlyAnswersEndDoubt(t *testing.T) {
 	w := followed(t, 82, 3)
 	w.run(time.Second)
 	a, b, c := w.machines[0], w.machines[1], w.machines[2]
-	theirs := b.q.chain.heads[1]
-	all := b.q.chain.newest()
+	theirs := b.q.chain.Heads[1]
+	all := b.q.chain.Newest()
 	hello, key := b.q.ownHello(), b.q.plain
 	hello.Answer, hello.Term, hello.Last = true, b.q.replica.log.hard.GetTerm(), b.q.replica.log.end()
 	for _, m := range w.machines {
@@ -133,7 +133,7 @@ func TestRosterAnswersUnsureSeed(t *testing.T) {
 		m.disk.doubt()
 	}
 	w.startAll()
-	if base := w.machines[1].q.chain.base; base <= 5 {
+	if base := w.machines[1].q.chain.Base; base <= 5 {
 		t.Fatalf("all after %d are in memory", base)
 	}
 	w.must(10*time.Second, "it stops", func() bool { return a.q.Doomed() != "" })

@@ -114,10 +114,10 @@ func (q *Quorum) tickWalk(now time.Time) {
 	for i := 1; i <= len(q.cfg.Seeds) && !w.under(); i++ {
 		slot := (w.first + i) % len(q.cfg.Seeds)
 		if o := q.replica.offers[slot]; o != nil && !q.knowsSeats(o) {
-			w.begin(q.state.epoch, o.snapshot.epoch, slot)
+			w.begin(q.state.Epoch, o.snapshot.Epoch, slot)
 		}
 	}
-	if w.due(now, q.state.epoch, len(q.cfg.Seeds), q.cfg.Slot) {
+	if w.due(now, q.state.Epoch, len(q.cfg.Seeds), q.cfg.Slot) {
 		w.askAt = now.Add(recallEvery)
 		q.send(q.cfg.Seeds[w.slot].Addr, &hearsay.LedgerReq{Before: w.before()})
 	}

@@ -123,7 +123,7 @@ func TestSeedFindsSeatsOnDisk(t *testing.T) {
 		w.wipe(m)
 		w.run(3 * time.Second)
 		w.start(m)
-		w.must(time.Minute, "it has its seat", func() bool { return m.q.Seated() && m.q.Epoch() == w.machines[0].q.Epoch() && m.q.chain.lowest == 1 })
+		w.must(time.Minute, "it has its seat", func() bool { return m.q.Seated() && m.q.Epoch() == w.machines[0].q.Epoch() && m.q.chain.Lowest == 1 })
 		w.run(5 * time.Second)
 	}
 	for range 40 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // This file is what a seed sees by its own probes: of those a case is about, of
@@ -95,7 +96,7 @@ const (
 // Suspected tells this seed that a member is suspect somewhere: it probes it
 // from now on.
 func (q *Quorum) Suspected(now time.Time, id hearsay.NodeID) {
-	if q.state == nil || q.state.members.get(id) == nil {
+	if q.state == nil || q.state.Members.Get(id) == nil {
 		return
 	}
 	q.watch(now, id)
@@ -110,7 +111,7 @@ func (q *Quorum) Suspected(now time.Time, id hearsay.NodeID) {
 // Relayed tells this seed that a member has not answered it, and others say that it
 // answers them: it looks for itself.
 func (q *Quorum) Relayed(now time.Time, id hearsay.NodeID) {
-	if q.state == nil || q.state.members.get(id) == nil || q.watched[id] != nil {
+	if q.state == nil || q.state.Members.Get(id) == nil || q.watched[id] != nil {
 		return
 	}
 	q.look(now, id)
@@ -178,7 +179,7 @@ func (q *Quorum) hearsAgain(now time.Time, w *watch) {
 
 // open reports whether a case is open about a node.
 func (q *Quorum) open(id hearsay.NodeID) bool {
-	return q.state.removing[id] != nil || q.state.admitting[id] != nil
+	return q.state.Removing[id] != nil || q.state.Admitting[id] != nil
 }
 
 func (q *Quorum) unwatch(now time.Time, id hearsay.NodeID) {
@@ -197,7 +198,7 @@ func (q *Quorum) watch(now time.Time, id hearsay.NodeID) {
 
 // where gives the newest address of a member.
 func (q *Quorum) where(id hearsay.NodeID) (addr netip.AddrPort) {
-	if m := q.state.members.get(id); m != nil {
+	if m := q.state.Members.Get(id); m != nil {
 		addr = m.Claim.Card.Addr
 	}
 	if q.directory.Addr != nil {
@@ -211,7 +212,7 @@ func (q *Quorum) where(id hearsay.NodeID) (addr netip.AddrPort) {
 // rewatch begins the watch of a member anew if it has another address now: that
 // it does not answer where it was says nothing.
 func (q *Quorum) rewatch(now time.Time, id hearsay.NodeID, w *watch) {
-	if q.state.members.get(id) == nil {
+	if q.state.Members.Get(id) == nil {
 		return
 	}
 	if addr := q.where(id); addr != w.addr {
@@ -224,7 +225,7 @@ func (q *Quorum) watchAt(now time.Time, id hearsay.NodeID, addr netip.AddrPort) 
 	if q.watched[id] != nil {
 		return
 	}
-	if len(q.watched) >= maxWatched && q.state.removing[id] == nil && q.state.admitting[id] == nil {
+	if len(q.watched) >= maxWatched && q.state.Removing[id] == nil && q.state.Admitting[id] == nil {
 		q.drops[hearsay.DropTableFull]++
 		return
 	}
@@ -282,8 +283,8 @@ func (w *watch) abstains(now time.Time) { w.abstained, w.waited = now, time.Time
 // silent for long, of which there may be hundreds: of one that asks to be in, of
 // one that its observers do not reach, and the first of anybody.
 func (q *Quorum) goesFirst(id hearsay.NodeID, w *watch) bool {
-	c := q.state.removing[id]
-	return q.state.admitting[id] != nil || c != nil && !c.short() || w.failing.IsZero()
+	c := q.state.Removing[id]
+	return q.state.Admitting[id] != nil || c != nil && !c.Short() || w.failing.IsZero()
 }
 
 // probed makes room when a probe is over, for those that wait.
@@ -341,7 +342,7 @@ func (q *Quorum) Probed(now time.Time, p Probe) (accuses bool) {
 	case hearsay.VerdictReachable:
 		q.hearsAgain(now, w)
 		w.answered, w.failing, w.since, w.vain, w.accused = true, time.Time{}, time.Time{}, 0, false
-		if q.state.members.get(p.Subject) != nil {
+		if q.state.Members.Get(p.Subject) != nil {
 			q.heardMember = now
 		}
 		if p.Began.After(w.reached) {
@@ -357,7 +358,7 @@ func (q *Quorum) Probed(now time.Time, p Probe) (accuses bool) {
 		w.abstains(now) // askAt stays: this node was late, has its hands full, or hears no quorum
 		return false
 	}
-	for _, c := range []*openCase{q.state.removing[p.Subject], q.state.admitting[p.Subject]} {
+	for _, c := range []*ledger.Case{q.state.Removing[p.Subject], q.state.Admitting[p.Subject]} {
 		if c != nil {
 			q.consider(now, c)
 		}
@@ -373,7 +374,7 @@ func (q *Quorum) Probed(now time.Time, p Probe) (accuses bool) {
 // detector takes that asks relays, too; not if others say that they reach it, nor if no
 // member answers this seed.
 func (q *Quorum) mayAccuse(now time.Time, id hearsay.NodeID, w *watch) bool {
-	if w.failed.Sub(w.failing) < q.cfg.Trial || w.relayed || w.accused || q.open(id) || q.state.members.get(id) == nil || now.Sub(q.heardMember) > hearsMembers {
+	if w.failed.Sub(w.failing) < q.cfg.Trial || w.relayed || w.accused || q.open(id) || q.state.Members.Get(id) == nil || now.Sub(q.heardMember) > hearsMembers {
 		return false
 	}
 	w.accused = true
@@ -444,7 +445,7 @@ func (q *Quorum) tickWatches(now time.Time) {
 // and of which nothing else is to come. A member that is silent is watched on.
 func (q *Quorum) over(now time.Time, id hearsay.NodeID, w *watch) bool {
 	if !w.failing.IsZero() {
-		return q.state.members.get(id) == nil // it has left
+		return q.state.Members.Get(id) == nil // it has left
 	}
 	return w.trusted && w.answered || now.Sub(w.began) >= q.cfg.WatchFor
 }
@@ -456,13 +457,13 @@ func (q *Quorum) over(now time.Time, id hearsay.NodeID, w *watch) bool {
 // own ballot. The seeds do so one after the other, as one case is enough. After a case that
 // came to nothing it takes SilentFor, and twice as long each time.
 func (q *Quorum) mayReport(now time.Time, id hearsay.NodeID, w *watch) bool {
-	m := q.state.members.get(id)
-	if m == nil || w.failing.IsZero() || q.state.removing[id] != nil || !q.Seated() {
+	m := q.state.Members.Get(id)
+	if m == nil || w.failing.IsZero() || q.state.Removing[id] != nil || !q.Seated() {
 		return false
 	}
 	failed, brought := q.reportsAfter(id, w)
 	return !w.failed.Before(failed) && !now.Before(brought) && q.silence(w) >= q.cfg.ShortTrial &&
-		now.Sub(w.failed) <= q.cfg.ShortTrial && !q.isAsked(id, opRemove)
+		now.Sub(w.failed) <= q.cfg.ShortTrial && !q.isAsked(id, ledger.OpRemove)
 }
 
 // reportsAfter is when a probe of a silent member must have failed, and since when
@@ -474,26 +475,26 @@ func (q *Quorum) reportsAfter(id hearsay.NodeID, w *watch) (failed, brought time
 		return since.Add(q.cfg.ShortTrial), w.suspect.Add(q.cfg.ShortTrial + turn)
 	}
 	turn := time.Duration(q.cfg.Slot) * q.cfg.RetryEvery
-	return since.Add(q.cfg.SilentFor<<min(w.vain, maxVain) + turn), q.paused[q.state.members.get(id).Stay]
+	return since.Add(q.cfg.SilentFor<<min(w.vain, maxVain) + turn), q.paused[q.state.Members.Get(id).Stay]
 }
 
 // reportSilent brings a member before the seeds because it is silent to this one.
 func (q *Quorum) reportSilent(now time.Time, id hearsay.NodeID) {
-	stay := q.state.members.get(id).Stay
-	q.ask(now, id, command{op: opRemove, stay: stay, rule: hearsay.RuleWatch, by: q.signer.Public().NodeID()})
+	stay := q.state.Members.Get(id).Stay
+	q.ask(now, id, ledger.Command{Op: ledger.OpRemove, Stay: stay, Rule: hearsay.RuleWatch, By: q.signer.Public().NodeID()})
 }
 
 // unheeded is told that a case about a member has come to nothing. A seed to which
 // the member is silent watches on.
-func (q *Quorum) unheeded(now time.Time, c *openCase) {
-	id := c.stay().ID
+func (q *Quorum) unheeded(now time.Time, c *ledger.Case) {
+	id := c.Stay().ID
 	w := q.watched[id]
 	if w == nil || w.failing.IsZero() {
 		q.unwatch(now, id)
 		return
 	}
 	w.vainAt = now
-	if c.opening.rule == hearsay.RuleWatch {
+	if c.Opening.Rule == hearsay.RuleWatch {
 		w.vain++
 	}
 }
@@ -502,7 +503,7 @@ func (q *Quorum) unheeded(now time.Time, c *openCase) {
 // order of their identities, while many others are silent, and for a while after one of them has
 // answered again.
 func (q *Quorum) lookAround(now time.Time, silent int) {
-	q.manyUnheard = silent >= min(max(1, q.state.members.count/manySilent), manySilentMost)
+	q.manyUnheard = silent >= min(max(1, q.state.Members.Count/manySilent), manySilentMost)
 	if !q.manyUnheard && (q.heardAgain.IsZero() || now.Sub(q.heardAgain) > lookFor) {
 		q.lookedAt, q.lapAt = now, now
 		return
@@ -511,8 +512,8 @@ func (q *Quorum) lookAround(now time.Time, silent int) {
 	if room > 0 {
 		q.lookedAt = now
 	}
-	for passed := 0; room > 0 && passed < q.state.members.count; passed++ {
-		id, ok := q.state.members.after(q.looked)
+	for passed := 0; room > 0 && passed < q.state.Members.Count; passed++ {
+		id, ok := q.state.Members.After(q.looked)
 		if q.looked = id; !ok { // round once
 			q.lookedAt = later(now, q.lapAt.Add(lookLap))
 			q.lapAt = q.lookedAt

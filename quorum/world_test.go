@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/quota"
 	"hearsay/ring"
 	"hearsay/testkit"
@@ -173,7 +174,7 @@ func seedAddr(slot int) netip.AddrPort {
 // sender knows seeds and people by their addresses.
 func (w *world) sender(p *hearsay.Packet) quota.Sender {
 	switch {
-	case slices.ContainsFunc(w.cfg.Seeds, func(s Seed) bool { return s.Addr == p.Addr }):
+	case slices.ContainsFunc(w.cfg.Seeds, func(s ledger.Seed) bool { return s.Addr == p.Addr }):
 		return quota.Sender{Class: quota.Seat, Addr: p.Addr}
 	case slices.ContainsFunc(w.people, func(one *person) bool { return one.addr == p.Addr }):
 		return quota.Sender{Class: quota.Member, Addr: p.Addr}
@@ -193,7 +194,7 @@ func newWorld(t testing.TB, n int, seed uint64) *world {
 	}
 	w.cfg.Network = testNetwork
 	for slot := range n {
-		w.cfg.Seeds = append(w.cfg.Seeds, Seed{Addr: seedAddr(slot)})
+		w.cfg.Seeds = append(w.cfg.Seeds, ledger.Seed{Addr: seedAddr(slot)})
 		w.machines = append(w.machines, &machine{slot: slot, addr: seedAddr(slot), signer: newKeyed(uint64(slot))})
 	}
 	return w
@@ -497,7 +498,7 @@ func (w *world) describe() string {
 		leader, ok := m.q.Leader()
 		fmt.Fprintf(&b, "seed %d: seated %t, epoch %d, proven %d, leader %d %t", m.slot, m.q.Seated(), m.q.Epoch(), m.q.Proven(), leader, ok)
 		if m.q.state != nil {
-			fmt.Fprintf(&b, ", members %d, cases %d, applied %d, lowest %d", m.q.state.members.count, len(m.q.state.cases), m.q.replica.log.applied, m.q.chain.lowest)
+			fmt.Fprintf(&b, ", members %d, cases %d, applied %d, lowest %d", m.q.state.Members.Count, len(m.q.state.Cases), m.q.replica.log.applied, m.q.chain.Lowest)
 			fmt.Fprintf(&b, ", term %d", m.q.replica.node.BasicStatus().GetTerm())
 		}
 		for reason, n := range m.drops {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // refounded is a network that was founded, had one member, and was founded anew
@@ -41,7 +42,7 @@ func TestLeaveOfAnotherFounding(t *testing.T) {
 				t.Errorf("seed %d takes a leave of an earlier founding: %+v", m.slot, a)
 			}
 			// A seed that lies has it put into the log.
-			m.q.propose(w.now, command{op: opLeave, leave: leave})
+			m.q.propose(w.now, ledger.Command{Op: ledger.OpLeave, Leave: leave})
 		})
 	}
 	w.run(2 * time.Second)
@@ -77,7 +78,7 @@ func TestHeadsOfAnotherFounding(t *testing.T) {
 		t.Errorf("a seed has taken heads of another founding: %v", after)
 	}
 	f.step(func() { f.Receive(w.now, &hearsay.Packet{Body: &hearsay.Rulings{Heads: old}}) })
-	if promised := f.chain.promised(); promised != f.Epoch() {
+	if promised := f.chain.Promised(); promised != f.Epoch() {
 		t.Errorf("a peer waits for epoch %d of another founding, and is at %d", promised, f.Epoch())
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"slices"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/node"
 	"hearsay/petition"
-	"hearsay/quorum"
 )
 
 // This file is what a world has more if it has seeds: the last of its machines.
@@ -35,9 +35,9 @@ func (e *entropy) Read(b []byte) (int, error) {
 func (w *World) isSeed(m *machine) bool { return int(m.index) >= w.config.Nodes }
 
 // seedsOf gives the configured seeds.
-func (w *World) seedsOf() (seeds []quorum.Seed) {
+func (w *World) seedsOf() (seeds []ledger.Seed) {
 	for i := range w.config.Seeds {
-		seeds = append(seeds, quorum.Seed{Addr: addrOf(w.config.Nodes + i)})
+		seeds = append(seeds, ledger.Seed{Addr: addrOf(w.config.Nodes + i)})
 	}
 	return seeds
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/quorum"
 	"hearsay/store"
 	"hearsay/wire"
@@ -52,7 +53,7 @@ func startSeeds(tb testing.TB, n int) *seeds {
 	cfg := quorum.DefaultConfig()
 	cfg.Network = s.network
 	for slot := range n {
-		cfg.Seeds = append(cfg.Seeds, quorum.Seed{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(slot + 1)}), 5000)})
+		cfg.Seeds = append(cfg.Seeds, ledger.Seed{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(slot + 1)}), 5000)})
 	}
 	for slot := range n {
 		disk, err := store.Open(tb.TempDir(), "bench")
@@ -239,7 +240,7 @@ func TestSeedOnDisk(t *testing.T) {
 	}
 	cfg := quorum.DefaultConfig()
 	cfg.Network = s.network
-	cfg.Seeds = []quorum.Seed{{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), 5000)}}
+	cfg.Seeds = []ledger.Seed{{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), 5000)}}
 	again, err := quorum.New(cfg, hearsay.NewIdentity(one.disk.Identity()), rand.New(rand.NewPCG(1, 1)), quorum.Directory{}, records, &one.drops, one.out, time.Now())
 	if err != nil {
 		t.Fatal(err)

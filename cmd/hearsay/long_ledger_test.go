@@ -18,6 +18,7 @@ import (
 
 	"hearsay"
 	"hearsay/agent"
+	"hearsay/ledger"
 	"hearsay/quorum"
 	"hearsay/store"
 	"hearsay/web"
@@ -39,7 +40,7 @@ func writeLedger(t *testing.T, dir string, addr netip.AddrPort, rulings int) {
 	defer disk.Close()
 	network := hearsay.NetworkIDOf(longNetwork)
 	cfg := quorum.DefaultConfig()
-	cfg.Network, cfg.Seeds = network, []quorum.Seed{{Addr: addr}}
+	cfg.Network, cfg.Seeds = network, []ledger.Seed{{Addr: addr}}
 	cfg.Limits.Members, cfg.Limits.Admissions = hearsay.MaxLimit, hearsay.MaxLimit // it rules more than is admitted in such a time
 	var drops hearsay.Drops
 	out := &hearsay.Effects{}
@@ -115,7 +116,7 @@ func TestLedgerFromTheFounding(t *testing.T) {
 	writeLedger(t, dir, addr, rulings)
 	t.Logf("%d rulings written in %v", rulings, time.Since(began))
 
-	cfg := agent.Config{Name: "s1", Network: longNetwork, Bind: addr.String(), Role: hearsay.RoleSeed, Seeds: []quorum.Seed{{Addr: addr}}, Data: dir}
+	cfg := agent.Config{Name: "s1", Network: longNetwork, Bind: addr.String(), Role: hearsay.RoleSeed, Seeds: []ledger.Seed{{Addr: addr}}, Data: dir}
 	cfg.Quorum = quorum.DefaultConfig()
 	cfg.Quorum.Tail = tail
 	a, err := agent.Start(t.Context(), cfg)
@@ -161,7 +162,7 @@ func TestLedgerFromTheFounding(t *testing.T) {
 func TestOldRulingsAreReadSeldomForOne(t *testing.T) {
 	dir, addr := t.TempDir(), netip.MustParseAddrPort("127.0.77.3:5001")
 	writeLedger(t, dir, addr, 2_000)
-	cfg := agent.Config{Name: "s1", Network: longNetwork, Bind: addr.String(), Role: hearsay.RoleSeed, Seeds: []quorum.Seed{{Addr: addr}}, Data: dir}
+	cfg := agent.Config{Name: "s1", Network: longNetwork, Bind: addr.String(), Role: hearsay.RoleSeed, Seeds: []ledger.Seed{{Addr: addr}}, Data: dir}
 	cfg.Quorum = quorum.DefaultConfig()
 	cfg.Quorum.Tail = hearsay.MaxRulings
 	a, err := agent.Start(t.Context(), cfg)

@@ -23,7 +23,7 @@ import (
 	"hearsay"
 	"hearsay/agent"
 	"hearsay/dialect"
-	"hearsay/quorum"
+	"hearsay/ledger"
 	"hearsay/seeds"
 	"hearsay/web"
 )
@@ -248,7 +248,7 @@ func (o *nodeOptions) follow(cmd *cobra.Command, config *agent.Config) error {
 		return fmt.Errorf("read the seeds: %w", err)
 	}
 	for _, seed := range list.Seeds {
-		config.Seeds = append(config.Seeds, quorum.Seed{Addr: seed.Addr, Key: seed.Key})
+		config.Seeds = append(config.Seeds, ledger.Seed{Addr: seed.Addr, Key: seed.Key})
 	}
 	if o.role != hearsay.RoleSeed {
 		return nil

@@ -15,6 +15,7 @@ import (
 
 	"hearsay"
 	"hearsay/agent"
+	"hearsay/ledger"
 	"hearsay/quorum"
 	"hearsay/store"
 	"hearsay/test/process"
@@ -144,7 +145,7 @@ func fill(t *testing.T, data string, own netip.AddrPort, port uint16) time.Durat
 	}
 	defer disk.Close()
 	cfg := quorum.DefaultConfig()
-	cfg.Network, cfg.Seeds = networkID, []quorum.Seed{{Addr: own}}
+	cfg.Network, cfg.Seeds = networkID, []ledger.Seed{{Addr: own}}
 	cfg.Limits.Members, cfg.Limits.Admissions = manyPeers, manyAdmissions
 	var (
 		out   hearsay.Effects
