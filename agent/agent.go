@@ -262,7 +262,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 		a.cfg.Logger.Info("There is nothing to found: this seed has a ledger", "epoch", uint64(node.Epoch()))
 	}
 	if !addr.Addr().IsLoopback() {
-		a.cfg.Logger.Warn("This network has no key: it trusts whoever reaches this port", "network", a.cfg.Network, "addr", addr.String())
+		a.cfg.Logger.Warn("This network has no key: it trusts all that reach this port", "network", a.cfg.Network, "addr", addr.String())
 	}
 	return nil
 }
@@ -359,7 +359,7 @@ func (a *Agent) stop(err error) {
 	}
 }
 
-// ask has do done by whoever owns the node, and waits for it. After the end
+// ask has do done by the goroutine that owns the node, and waits for it. After the end
 // that is the caller: the agent still tells what it knew last.
 func (a *Agent) ask(do func(now time.Time)) {
 	answered := make(chan struct{})

@@ -267,7 +267,7 @@ func guestClaim(network hearsay.NetworkID, addr netip.AddrPort, now time.Time) h
 }
 
 // report prepares a request for a removal. Without facts it is a word without
-// evidence, whoever says it.
+// evidence, whichever node says it.
 func (d *desk) report(r *dialect.DeadReport) preparing {
 	p, ok := d.read(r.Facts)
 	if ok {

@@ -12,7 +12,7 @@ import (
 )
 
 // echoMost is of how many rumors that came again the log tells in a second: of
-// all nodes together, as whoever has one can send it from any address. All are
+// all nodes together, as each that has one can send it from any address. All are
 // counted (hearsay.Stats.RumorDuplicates). A guess.
 const echoMost = 100
 

@@ -12,7 +12,7 @@ import (
 )
 
 // quietly starts a member on this machine, at a port that the kernel chooses,
-// and waits until it has joined those whom it is to join.
+// and waits until it has joined those that it is to join.
 func quietly(ctx context.Context, name string, join ...string) *agent.Agent {
 	a, err := agent.Start(ctx, agent.Config{
 		Name: name, Bind: "127.0.0.1:0", Join: join,
@@ -56,7 +56,7 @@ func Example() {
 	// bob alive
 }
 
-// What happens is told in order. Whoever reads too slowly is told how much it
+// What happens is told in order. A reader that is too slow is told how much it
 // missed, by EventLagged, and holds up nobody.
 func ExampleAgent_Events() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -111,7 +111,7 @@ func ExampleAgent_Leave() {
 	// Output: gone: <nil>
 }
 
-// A message to everybody comes as an event, also to whoever said it: once on
+// A message to everybody comes as an event, also to the node that said it: once on
 // each member, over whatever hops.
 func ExampleAgent_Broadcast() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -37,7 +37,7 @@ type guests struct {
 	wait   sync.WaitGroup
 
 	mu     sync.Mutex
-	asking map[netip.AddrPort][]uint64 // by whom is asked, the pings that wait for it
+	asking map[netip.AddrPort][]uint64 // by guest that is asked, the pings that wait for it
 }
 
 func newGuests(network hearsay.NetworkID, own netip.AddrPort, asker *asker, hand func(*hearsay.Packet)) *guests {

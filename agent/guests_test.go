@@ -183,7 +183,7 @@ func TestGuestsObserveNobody(t *testing.T) {
 	}
 }
 
-// TestForgedLines: whoever says something without proof changes nothing.
+// TestForgedLines: what is said without proof changes nothing.
 func TestForgedLines(t *testing.T) {
 	t.Parallel()
 	n := newSeededNet(t, 3)

@@ -17,7 +17,7 @@ const (
 	hubRoom = 128 // bytes: enough for most events, encoded
 )
 
-// hub numbers events, keeps the newest, and hands them to whoever listens. A
+// hub numbers events, keeps the newest, and hands them to its listeners. A
 // listener is no more than a position: nobody is waited for, and who falls
 // behind what is kept is told how much was lost.
 //

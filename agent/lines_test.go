@@ -213,7 +213,7 @@ func TestSlowLine(t *testing.T) {
 	}
 }
 
-// Whoever answers late, or never, does not hold up the reply; and the end of the
+// A node that answers late, or never, does not hold up the reply; and the end of the
 // node ends him.
 func TestLateAnswer(t *testing.T) {
 	asked := make(chan struct{}, 2)

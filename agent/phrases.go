@@ -28,7 +28,7 @@ type phrases struct {
 
 // voting is an open case.
 type voting struct {
-	at  netip.AddrPort // whom it is about
+	at  netip.AddrPort // the node that it is about
 	yes int            // ballots
 }
 

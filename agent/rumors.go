@@ -93,7 +93,7 @@ func (a *Agent) EachRumor(limit int) iter.Seq[hearsay.Event] {
 	}
 }
 
-// Links gives the members with whom this one passes on rumors and news.
+// Links gives the members with which this one passes on rumors and news.
 func (a *Agent) Links() (links []hearsay.NodeID) {
 	a.ask(func(time.Time) { links = append(links, a.loop.node.Links()...) })
 	return links

@@ -128,7 +128,7 @@ func detectKnobs(c *Config) []Knob {
 func rosterKnobs(c *Config) []Knob {
 	r := &c.Roster
 	return []Knob{
-		count("roster.observers", &r.Observers, 1, 16, "K: members that watch each member, of whom K/2+1 condemn it", "Rapid: 10; odd, so that there is no tie"),
+		count("roster.observers", &r.Observers, 1, 16, "K: members that watch each member, of which K/2+1 condemn it", "Rapid: 10; odd, so that there is no tie"),
 		duration("roster.suspicion_min", &r.SuspicionMin, 10*time.Millisecond, time.Hour, "a suspicion without a decision runs out after this, times max(1, log10 N)", "memberlist: 4 periods").
 			must("at least roster.round_every", func() bool { return r.SuspicionMin >= r.RoundEvery }),
 		count("roster.suspicion_max", &r.SuspicionMax, 1, 64, "without confirmation it takes this many times as long", "memberlist: 6"),
@@ -153,7 +153,7 @@ func rosterKnobs(c *Config) []Knob {
 func overlayKnobs(c *Config) []Knob {
 	o := &c.Overlay
 	return []Knob{
-		choice("overlay.kind", &o.Kind, "who links with whom: ring, random or powerlaw", "ring: computed, an expander; the others: agreed upon by HELLO"),
+		choice("overlay.kind", &o.Kind, "which nodes link with each other: ring, random or powerlaw", "ring: computed, an expander; the others: agreed upon by HELLO"),
 		count("overlay.links", &o.Links, overlay.LinksMin, overlay.LinksMax, "neighbors of a node; a random overlay has up to twice as many, a power-law one up to four times", "measured: package overlay"),
 	}
 }
@@ -170,7 +170,7 @@ func rumorKnobs(c *Config) []Knob {
 		duration("rumors.push_for", &r.PushFor, time.Millisecond, time.Hour, "age up to which a rumor is told; later it is left to comparing", "guess"),
 		duration("rumors.announce_after", &r.AnnounceAfter, 0, time.Minute, "names go this much after the payload, and up to twice that", "guess: longer than a tree takes on a LAN"),
 		duration("rumors.graft_after", &r.GraftAfter, time.Millisecond, time.Minute, "who was named a rumor waits this long for the payload", "guess: longer than a tree takes between continents"),
-		duration("rumors.graft_again", &r.GraftAgain, time.Millisecond, time.Minute, "and this long for each whom it then asks", "guess: more than a round trip"),
+		duration("rumors.graft_again", &r.GraftAgain, time.Millisecond, time.Minute, "and this long for each node that it then asks", "guess: more than a round trip"),
 		duration("rumors.compare_quiet", &r.CompareQuiet, 10*time.Millisecond, time.Hour, "neighbors compare when nothing new came for this long", "guess").
 			must("at most rumors.compare_busy", func() bool { return r.CompareQuiet <= r.CompareBusy }),
 		duration("rumors.compare_busy", &r.CompareBusy, 10*time.Millisecond, time.Hour, "and in any case after this", "guess"),
@@ -186,7 +186,7 @@ func mongerKnobs(c *Config) []Knob {
 		choice("rumors.stop", &r.Cooling.Stop, "of monger: cooled by counter, coin or none", "Demers 1987"),
 		count("rumors.k", &r.Cooling.K, 0, 64, "of monger: useless contacts until cold, or one in so many", "Demers 1987, table 1"),
 		count("rumors.fanout", &r.Fanout, 1, 64, "of monger: members told in a cycle", "Demers 1987"),
-		count("rumors.limit", &r.Limit, 0, 1<<16, "of monger: members from whom rumors are taken in a cycle; 0: any number", "Demers 1987, section 1.4"),
+		count("rumors.limit", &r.Limit, 0, 1<<16, "of monger: members from which rumors are taken in a cycle; 0: any number", "Demers 1987, section 1.4"),
 		duration("rumors.cycle", &r.Cycle, time.Millisecond, time.Minute, "of monger: between two tellings", "guess"),
 		duration("rumors.poll", &r.Poll, 10*time.Millisecond, time.Hour, "of monger with pulls: between two of them", "guess"),
 	}

@@ -15,7 +15,7 @@ func quorumKnobs(c *Config) []Knob {
 		count("quorum.election_ticks", &q.ElectionTicks, 3, 100, "of a seed: ticks without a heartbeat, up to twice as many, until it stands for election", "etcd"),
 		duration("quorum.gather_every", &q.GatherEvery, 0, time.Second, "of a seed: what is proposed within this time is one write", "guess: about a commit to a disk"),
 		duration("quorum.retry_every", &q.RetryEvery, 10*time.Millisecond, time.Minute, "of a seed: what is not in the log yet is proposed again", "guess"),
-		duration("quorum.probe_every", &q.ProbeEvery, 10*time.Millisecond, time.Minute, "of a seed: between two probes of whom a case is about", "guess"),
+		duration("quorum.probe_every", &q.ProbeEvery, 10*time.Millisecond, time.Minute, "of a seed: between two probes of the subject of a case", "guess"),
 		duration("quorum.gap_most", &q.GapMost, 0, time.Hour, "of a seed: probes without an answer that are further apart are not one silence, unless there was no room for one between them", "guess").
 			must("two ticks more than 2s and than quorum.probe_every", func() bool { return q.GapMost >= max(2*time.Second, q.ProbeEvery)+2*q.TickEvery }),
 		duration("quorum.hello_every", &q.HelloEvery, 10*time.Millisecond, time.Minute, "of a seed: between two hellos to a seed that it does not know yet", "guess"),

@@ -132,7 +132,7 @@ func (s *streams) close() {
 	s.wait.Wait()
 }
 
-// send queues a frame to whoever is at the other end of remote, and dials it
+// send queues a frame to the node at the other end of remote, and dials it
 // if there is no connection. Like the network itself it may lose the frame.
 func (s *streams) send(remote netip.AddrPort, frame []byte) {
 	s.mu.Lock()
@@ -161,7 +161,7 @@ func (s *streams) isOpen(remote netip.AddrPort) bool {
 	return s.open[remote] != nil
 }
 
-// reply queues a frame to whoever is at the other end of remote, if there
+// reply queues a frame to the node at the other end of remote, if there
 // still is a connection.
 func (s *streams) reply(remote netip.AddrPort, frame []byte) {
 	s.mu.Lock()

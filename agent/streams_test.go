@@ -348,7 +348,7 @@ func dribble(w io.Writer) {
 }
 
 // TestBytesBeingReceivedAreBounded: frames that many begin and nobody ends
-// hold no more memory than is allowed, whoever sends them.
+// hold no more memory than is allowed, whichever sends them.
 func TestBytesBeingReceivedAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -162,7 +162,7 @@ func TestDuplicatesInTheLog(t *testing.T) {
 	}
 }
 
-// TestDuplicatesDoNotFillTheLog: whoever has a rumor can send it again and again,
+// TestDuplicatesDoNotFillTheLog: each node that has a rumor can send it again and again,
 // from any address.
 func TestDuplicatesDoNotFillTheLog(t *testing.T) {
 	t.Parallel()

@@ -66,7 +66,7 @@ func (a *audience) hears(member int, data []byte) {
 	}
 }
 
-// took is how long a rumor was on its way to whoever has it, and whether these
+// took is how long a rumor was on its way to each node that has it, and whether these
 // are all.
 func (a *audience) took(number int) (time.Duration, bool) {
 	return time.Duration(a.latest[number].Load()), a.heard[number].Load() == int32(a.members)

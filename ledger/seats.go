@@ -34,5 +34,5 @@ func ProvenSeat(ledger hearsay.LedgerID, signer hearsay.Signer, r *hearsay.Rulin
 // Seed is a configured seed.
 type Seed struct {
 	Addr netip.AddrPort
-	Key  hearsay.PublicKey // zero: whoever is met there first
+	Key  hearsay.PublicKey // zero: that of the first seed that is met there
 }

@@ -52,7 +52,7 @@ type network struct {
 	closed map[int]bool    // machines to which nothing comes
 	deaf   map[int]bool    // machines to which no datagrams come
 	events []string
-	pings  map[[2]int]int // by who pings whom
+	pings  map[[2]int]int // by who pings which other
 	forget time.Duration  // of nodes with seeds that are made from now on: after so long they forget the dead; 0: as by default
 }
 
@@ -226,7 +226,7 @@ func TestOwnAddressIsNoContact(t *testing.T) {
 	}
 }
 
-// Whoever was suspect, or left and came back, is on the list of probes once.
+// A member that was suspect, or left and came back, is on the list of probes once.
 func TestEachIsProbedAsOften(t *testing.T) {
 	w := newNetwork(t, 5)
 	w.run(2 * time.Second)
@@ -332,7 +332,7 @@ func TestAccuserSilencesNobody(t *testing.T) {
 	}
 }
 
-// Whoever signs a statement, or accuses, says when by its own clock.
+// A member that signs a statement, or accuses, says when by its own clock.
 func TestWhyTellsOfImpossibleTimes(t *testing.T) {
 	file := whyForged(t, 1)
 	if _, err := json.Marshal(file); err != nil {

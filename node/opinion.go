@@ -29,7 +29,7 @@ func (n *Node) StateAt(addr netip.AddrPort) (state hearsay.State) {
 }
 
 // EverAt reports whether somebody was ever in at an address, as far as this
-// node knows: by the rulings in its memory, and by whom it still lists.
+// node knows: by the rulings in its memory, and by the members that it still lists.
 func (n *Node) EverAt(addr netip.AddrPort) bool {
 	for _, m := range n.roster.All(nil) {
 		if m.Addr == addr {

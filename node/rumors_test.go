@@ -64,7 +64,7 @@ func TestAsksWhoTheOriginOfWhatWasMissedIs(t *testing.T) {
 	}
 }
 
-// Whoever names made-up origins is asked about few of them, and not often.
+// A node that names made-up origins is asked about few of them, and not often.
 func TestAsksLittleAboutOrigins(t *testing.T) {
 	w := newNetwork(t, 2)
 	w.run(3 * time.Second)

@@ -83,7 +83,7 @@ func (n *Node) ledgerDirectory() quorum.Directory {
 	return quorum.Directory{Addr: n.roster.Addr, Incarnation: n.incarnation, Signed: n.roster.Signed, Away: n.roster.IsAway, Sender: n.Sender, Secret: n.secret, Links: n.neighbors, Alive: n.roster.Trusted}
 }
 
-// follow lets the roster list whom the ledger has in, and look for the seeds.
+// follow lets the roster list the members that the ledger has in, and look for the seeds.
 func (n *Node) follow(now time.Time, by authority, seeds []ledger.Seed) (addrs []netip.AddrPort) {
 	n.seeded.authority = by
 	n.roster.Follow(n.roleOf, by.Ledger)
@@ -111,7 +111,7 @@ func (n *Node) carries(id hearsay.NodeID) bool { return n.seeded.seat == nil && 
 
 // gossips reports whether rumors and links are spoken of with another: in a
 // seeded network both must be in by the ledger. Gossip makes no member, so also who
-// was one, and whom everybody still knows, is not heard. What it says it keeps,
+// was one, and that everybody still knows, is not heard. What it says it keeps,
 // and its neighbors get it by comparing once it is let in.
 func (n *Node) gossips(with hearsay.NodeID) bool {
 	s := &n.seeded
@@ -278,7 +278,7 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 	return true
 }
 
-// reporter gives who reports: a member that has signed that it does. Whom else a
+// reporter gives who reports: a member that has signed that it does. Which others a
 // packet names is not proven.
 func (n *Node) reporter(from hearsay.NodeID, m *hearsay.Report) (by hearsay.NodeID) {
 	if member, in := n.seeded.authority.Member(from); in && m.Verify(n.ledgerID(), n.signer, member.Claim.Card.Key) {

@@ -10,7 +10,7 @@ import (
 
 // Sender tells whose share what a packet asks for is taken from. This is the
 // one place that decides it. A seat and a member are known by the address that
-// the list of seeds or the roster has of them, and no more is proven: whoever shares the
+// the list of seeds or the roster has of them, and no more is proven: a node that shares the
 // IP address of one may use its name, and with that its share. By stream, which proves the IP
 // address, the port may be another: a stream is dialled from any. By datagram
 // nobody is a seat, since anybody may write a seed's address on one, and the port

@@ -24,7 +24,7 @@ func (n *Node) settle(now time.Time) *hearsay.Effects {
 	return n.finish()
 }
 
-// forward brings an event to whom it concerns. The authority of a seeded
+// forward brings an event to the protocols that it concerns. The authority of a seeded
 // network comes first, if there is one.
 func (n *Node) forward(now time.Time, e *hearsay.Event) {
 	s, id := &n.seeded, e.Subject

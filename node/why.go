@@ -16,7 +16,7 @@ const (
 	maxSteps = 64  // of each: the newest, and the first of a suspicion that goes on
 )
 
-// casebook keeps what happened to members about whom there is a story.
+// casebook keeps what happened to members about which there is a story.
 type casebook struct {
 	shelf
 	strangers shelf // who asks to be admitted: however many they are, no story of a member goes
@@ -185,7 +185,7 @@ func (n *Node) barredOf(members []hearsay.Member) (at int) {
 
 // find looks a member up: by its NodeID; by name; else by the beginning of its
 // NodeID. Of several with the name the only living one is meant, or the only barred one. A name may be
-// made to look like an id: if it is as many digits as tables show, whoever has such
+// made to look like an id: if it is as many digits as tables show, a member that has such
 // an id may be meant, too.
 func (n *Node) find(name string) []hearsay.Member {
 	var named, living, numbered []hearsay.Member
@@ -270,7 +270,7 @@ func (n *Node) accuser(e *hearsay.Evidence) string {
 	signed := func(s hearsay.Statement) bool {
 		return s.Observer == e.Accuser && s.Verdict == hearsay.VerdictUnreachable
 	}
-	reported := func(c hearsay.Event) bool { // by whom a seed has checked that
+	reported := func(c hearsay.Event) bool { // by a member of which a seed has checked that
 		return c.Kind == hearsay.EventCaseOpened && c.By == e.Accuser && c.Evidence != nil && c.Evidence.Round == e.Round
 	}
 	events := n.cases.steps[e.Subject]

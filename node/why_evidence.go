@@ -8,7 +8,7 @@ import (
 	"hearsay"
 )
 
-// A ruling names its evidence by hash only. A peer fetches it from whoever has
+// A ruling names its evidence by hash only. A peer fetches it from a node that has
 // it, so that each node can tell why: the accuser and the seeds do at first,
 // and then more and more.
 
@@ -61,7 +61,7 @@ func (n *Node) fetchEvidence(now time.Time) {
 	s.wanted = slices.DeleteFunc(s.wanted, func(w wantedEvidence) bool { return w.tries > evidenceTries })
 }
 
-// whoHasEvidence draws whom to ask.
+// whoHasEvidence draws which node to ask.
 func (n *Node) whoHasEvidence(w *wantedEvidence) (addr netip.AddrPort, ok bool) {
 	seeds := n.cfg.Follower.Seeds
 	if w.tries == 0 && n.roster.Living() <= evidenceOfSeeds {

@@ -317,7 +317,7 @@ func (s *story) needed() (quorum, seeds int) {
 	return hearsay.QuorumOf(seeds), seeds
 }
 
-// decided is how many equal ballots a ruling needed, and of whom. How many seeds
+// decided is how many equal ballots a ruling needed, and of which seeds. How many seeds
 // there were before one began anew is not kept; a ruling counts no more ballots
 // than it needs.
 func (s *story) decided(r *hearsay.Ruling) (quorum int, of string) {
@@ -374,7 +374,7 @@ func laterOf(a, b time.Time) time.Time {
 
 func caseWords(c hearsay.CaseID) string { return fmt.Sprintf("case %d", uint64(c)) }
 
-// removalWords says by which rule a removal is tried, and how many of whom must
+// removalWords says by which rule a removal is tried, and how many of which nodes must
 // agree.
 func (s *story) removalWords(rule hearsay.Rule, e *hearsay.Evidence, epoch hearsay.Epoch, needed int, of string) string {
 	t, source := s.n.timing()

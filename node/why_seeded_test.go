@@ -166,7 +166,7 @@ func TestWhyTellsOfRulings(t *testing.T) {
 	}
 }
 
-// Who was suspected and answered, who is barred, who is turned away, and whom
+// Who was suspected and answered, who is barred, who is turned away, and which one
 // nobody ever heard of.
 func TestWhyTellsOfOthers(t *testing.T) {
 	w := newSeededNetwork(t, 4)

@@ -249,5 +249,5 @@ func (s *story) suspectNearest(now time.Time, h *hearing) string {
 		s.promises = append(s.promises, hearsay.Promise{What: hearsay.PromiseRemoved, By: by})
 		return text + fmt.Sprintf(". That is by about %s.", exactly(by.UnixMilli())) + s.silentToSeeds()
 	}
-	return text + ". Until then whoever accuses it goes on reporting it, if the seeds can be reached and a quorum of them is there." + s.silentToSeeds()
+	return text + ". Until then each member that accuses it goes on reporting it, if the seeds can be reached and a quorum of them is there." + s.silentToSeeds()
 }

@@ -37,7 +37,7 @@ func (q *Quorum) changed(now time.Time, changes []ledger.Change) {
 	}
 }
 
-// refused tells whoever asked here why no case was opened.
+// refused tells those that asked here why no case was opened.
 func (q *Quorum) refused(now time.Time, c *ledger.Change) {
 	if c.Case != nil {
 		q.drops[hearsay.DropBadSignature]++
@@ -62,7 +62,7 @@ func (q *Quorum) opened(now time.Time, c *ledger.Case) {
 	q.try(now, c)
 }
 
-// subjectOf is whom a case is about.
+// subjectOf is the node that a case is about.
 func subjectOf(c *ledger.Case) hearsay.NodeID {
 	if c.Opening.Op == ledger.OpSeat {
 		return c.Opening.Seat.Key.NodeID()

@@ -300,7 +300,7 @@ func (f *Follower) about(d time.Duration) time.Duration {
 	return d/2 + time.Duration(f.random.Int64N(max(1, int64(d))))
 }
 
-// someone draws whom to ask: a neighbor, or every fourth time a seed. Seeds have the
+// someone draws which node to ask: a neighbor, or every fourth time a seed. Seeds have the
 // rulings about seats, and what neighbors give may rest on them. If the last has not
 // answered it is the seeds' turn.
 func (f *Follower) someone() netip.AddrPort {
@@ -319,7 +319,7 @@ func (f *Follower) someone() netip.AddrPort {
 }
 
 // ask asks for what comes next. What is proven comes last, by the heads of its
-// end, and may be far: so one is asked on and on. Whoever else is asked has to
+// end, and may be far: so one is asked on and on. Any other that is asked has to
 // begin with what is proven.
 func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
 	f.askAt, f.pollAt = now.Add(f.about(f.cfg.AskEvery)), now.Add(f.cfg.PollEvery)
@@ -451,7 +451,7 @@ type naming struct {
 	since hearsay.CaseID
 }
 
-// takeNames takes whom a seed that is known names in the seats. A seed that does
+// takeNames takes the lives that a known seed names in the seats. A seed that does
 // not answer here is pinned by the word of a quorum of the others: it may have
 // been down since before this peer came, and is still one.
 func (f *Follower) takeNames(m *hearsay.SeatHello, since hearsay.CaseID) {

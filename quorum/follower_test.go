@@ -128,7 +128,7 @@ func TestFollowersFollow(t *testing.T) {
 	}
 }
 
-// News reaches those whom no seed tells, by neighbors.
+// News reaches those that no seed tells, by neighbors.
 func TestNeighborsPassItOn(t *testing.T) {
 	w := followed(t, 2, 3)
 	var chain []*following

@@ -91,7 +91,7 @@ func TestTwoFoundings(t *testing.T) {
 	}
 }
 
-// foundNow has a seed found with whom it has met.
+// foundNow has a seed found with those that it has met.
 func (m *machine) foundNow(w *world) {
 	if q := m.q; q.founding.IsZero() {
 		seats, _ := q.whoIsThere(w.now)
@@ -218,7 +218,7 @@ func TestAnswerFromBeforeTheFounding(t *testing.T) {
 }
 
 // Who begins a new life founds nothing with it before it is on disk: torn apart,
-// the old life would come back with what the new one has voted. So whom it has
+// the old life would come back with what the new one has voted. So those that it has
 // met before does not count.
 func TestNewLifeIsDurableBeforeItFounds(t *testing.T) {
 	w := newWorld(t, 3, 8)
@@ -458,7 +458,7 @@ func TestFoundingThatWaitsIsSaid(t *testing.T) {
 	}
 }
 
-// Where too many data directories are lost, whoever has a ledger left and who comes
+// Where too many data directories are lost, the seed that has a ledger left and the one that comes
 // with an empty directory say what an operator can do.
 func TestLostQuorumIsSaid(t *testing.T) {
 	for _, tt := range []struct {

@@ -147,7 +147,7 @@ func (q *Quorum) mayTake(f *hearsay.Raft) bool {
 	case kind != raftpb.MsgReadIndex && kind != raftpb.MsgProp:
 		return true
 	case !r.leads() || kind == raftpb.MsgReadIndex && !r.settled():
-		q.drops[hearsay.DropUnexpected]++ // it asks again, and by then knows whom
+		q.drops[hearsay.DropUnexpected]++ // it asks again, and by then knows which one
 		return false
 	case kind == raftpb.MsgProp && r.log.unsettled():
 		q.drops[hearsay.DropTableFull]++

@@ -56,7 +56,7 @@ func (w *world) cutOff(slot int) {
 	w.cut = func(from, to int) bool { return from == slot || to == slot }
 }
 
-// Whoever leads, each seed finds out that it has all that was ruled.
+// Whichever leads, each seed finds out that it has all that was ruled.
 func TestFresh(t *testing.T) {
 	for _, seeds := range []int{1, 2, 3, 5} {
 		w := newWorld(t, seeds, uint64(seeds))

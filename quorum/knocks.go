@@ -120,7 +120,7 @@ func (q *Quorum) answered(now time.Time, k *knock, p *Probe) {
 	}
 }
 
-// tickKnocks probes again those of whom nothing is known, and turns away those
+// tickKnocks probes again those of which nothing is known, and turns away those
 // who do not answer.
 func (q *Quorum) tickKnocks(now time.Time) {
 	for _, id := range slices.SortedFunc(maps.Keys(q.knocks), hearsay.NodeID.Compare) {

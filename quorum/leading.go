@@ -110,7 +110,7 @@ func (q *Quorum) wanted() []uint64 {
 	return ids
 }
 
-// swap makes a learner a voter in the place of whoever has no seat any more.
+// swap makes a learner a voter in the place of one that has no seat any more.
 func (q *Quorum) swap(voters, wanted []uint64, id uint64) {
 	changes := single(raftpb.ConfChangeAddNode, id)
 	for _, old := range voters {

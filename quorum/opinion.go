@@ -10,7 +10,7 @@ import (
 // This file is what a seed says when it is asked for its opinion, without a
 // case. It decides nothing.
 
-// Objection says why this seed would not admit whoever makes a claim, as far as
+// Objection says why this seed would not admit the maker of a claim, as far as
 // it can tell without a probe; "" if it has no objection.
 func (q *Quorum) Objection(c *hearsay.Claim) string {
 	if q.state == nil {

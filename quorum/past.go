@@ -12,7 +12,7 @@ import (
 
 // This file is how a follower finds out who was in before the roster that it
 // took over whole: what they have said may still be told, and no ruling that it
-// applies names them. Only if somebody speaks of one whom it does not know it has a
+// applies names them. Only if somebody speaks of one that it does not know it has a
 // seed give the rulings right before that roster, backwards. Each has the hash that
 // the one after it names, so they are as proven as the roster.
 //
@@ -39,14 +39,14 @@ type past struct {
 	known    hearsay.Epoch          // up to here the rulings about seats are known
 	reseated [hearsay.MaxSeeds]bool // by slot: who has a ledger answers there or is named, and another is known to sit in it
 
-	stranger hearsay.NodeID // of whom somebody spoke; zero: of nobody
+	stranger hearsay.NodeID // of which somebody spoke; zero: of nobody
 	askAt    time.Time      // for the rulings; zero: not yet, or no more
 
-	departed map[hearsay.NodeID]struct{} // who was in, and whom no ruling since has named
+	departed map[hearsay.NodeID]struct{} // who was in, and that no ruling since has named
 	forgetAt time.Time                   // when they are forgotten, all together
 }
 
-// Departed reports whether a node, of whom somebody speaks and who is no member,
+// Departed reports whether a node, of which somebody speaks and that is no member,
 // was in before this follower's time. If it does not know it finds out.
 func (f *Follower) Departed(id hearsay.NodeID) bool {
 	_, departed := f.past.departed[id]
@@ -138,7 +138,7 @@ func (f *Follower) takePast(now time.Time, from netip.AddrPort, items []*hearsay
 	return true
 }
 
-// pastRuling notes whose stay the next ruling of the past has ended, or to whom
+// pastRuling notes whose stay the next ruling of the past has ended, or to which life
 // it has given a seat.
 func (f *Follower) pastRuling(r *hearsay.Ruling) {
 	p := &f.past

@@ -9,7 +9,7 @@ import (
 	"hearsay"
 )
 
-// forgotten gives whom a follower has forgotten.
+// forgotten gives the nodes that a follower has forgotten.
 func (f *following) forgotten() (ids []hearsay.NodeID) {
 	for i := range f.told {
 		if f.told[i].Kind == hearsay.EventMemberForgotten {

@@ -248,7 +248,7 @@ func (q *Quorum) event(e hearsay.Event) {
 	}
 }
 
-// propose has a command put into the log. It may get lost: whoever needs it
+// propose has a command put into the log. It may get lost: what needs it
 // proposes it again.
 func (q *Quorum) propose(now time.Time, c ledger.Command) {
 	if len(q.queue) >= maxQueue {

@@ -86,7 +86,7 @@ func TestSuspectsAreWatched(t *testing.T) {
 	w.step(m, func() { m.q.Suspected(w.now, id) })
 	w.run(w.cfg.WatchFor + time.Second)
 	if len(m.q.watched) != 0 || m.q.probing != 0 {
-		t.Error("one whom nobody reports is watched for ever")
+		t.Error("one that nobody reports is watched for ever")
 	}
 }
 

@@ -157,7 +157,7 @@ func (q *Quorum) done(c *ledger.Command) bool {
 	return false
 }
 
-// Admit asks for an admission. Whoever calls it has made sure that the claim
+// Admit asks for an admission. Its caller has made sure that the claim
 // came from its address: the connection's source has its IP, or holds the
 // network key. A guest's claim has no key, and its subject is
 // hearsay.GuestID of its address. Who does not answer this seed's probe has no

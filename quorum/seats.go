@@ -10,7 +10,7 @@ import (
 	"hearsay/ledger"
 )
 
-// seats is who sits where, as this node believes: before it has a state, whom
+// seats is who sits where, as this node believes: before it has a state, those that
 // it met at the configured addresses; then what the state says, and what a
 // quorum has decided that this node has not applied yet.
 type seats struct {
@@ -266,7 +266,7 @@ func (q *Quorum) takeGiven(now time.Time, m *hearsay.SeatHello) {
 	q.give(m.Given, given, hearsay.Event{At: now, By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr})
 }
 
-// proves reports whom a ruling gives a seat, newer than what is known. So a
+// proves reports the life to which a ruling gives a seat, newer than what is known. So a
 // seed that was away while a seat changed believes who leads it now. What the
 // state has decided it knows better: an old proof may be sent again.
 func (q *Quorum) proves(r *hearsay.Ruling) (seat hearsay.Seat, ok bool) {

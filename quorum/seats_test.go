@@ -363,7 +363,7 @@ func TestOldHellosFoundNothing(t *testing.T) {
 	w.must(30*time.Second, "it has its seat", w.agree)
 }
 
-// Whoever names others in the seats than the list pins is not believed about any:
+// A seed that names others in the seats than the list pins is not believed about any:
 // with a fresh seed it would be a quorum.
 func TestNamedOthersThanListed(t *testing.T) {
 	w := newWorld(t, 3, 21)
@@ -550,7 +550,7 @@ func TestTwoSeatsChangeMeanwhile(t *testing.T) {
 		w.start(m)
 		w.must(30*time.Second, "it has its seat again", voters)
 	}
-	for { // until one leads whom the first does not know
+	for { // until one leads that the first does not know
 		w.run(5 * time.Second)
 		slot, ok := w.machines[1].q.Leader()
 		if ok && slot%2 == 0 {

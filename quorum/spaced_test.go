@@ -7,7 +7,7 @@ import (
 	"hearsay"
 )
 
-// Whoever is behind heavy loss is condemned by observers on and on, and answers
+// A member behind heavy loss is condemned by observers on and on, and answers
 // the seeds. It is tried now and then, and not as often as somebody reports it:
 // each trial is one more in which it may fail to answer by chance.
 func TestTrialsAreSpaced(t *testing.T) {

@@ -26,7 +26,7 @@ type Cards struct {
 	names slots // numbers of words, of each name one: its head
 }
 
-// subject is somebody of whom there is a word. Its number stays the same as
+// subject is a node of which there is a word. Its number stays the same as
 // long as any roster lists it.
 type subject struct {
 	id    hearsay.NodeID
@@ -74,7 +74,7 @@ func (w *word) addr() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(w.ip).Unmap(), w.port)
 }
 
-// NewCards makes cards for one process. Whoever knows the secret can choose
+// NewCards makes cards for one process. An attacker that knows the secret can choose
 // keys for which the search for a member takes long.
 func NewCards(secret uint64) *Cards {
 	return &Cards{secret: secret | 1, subjects: make([]subject, 1), words: make([]word, 1)}

@@ -191,7 +191,7 @@ func (r *Roster) TakeEvidence(now time.Time, e *hearsay.Evidence) {
 // has verified them too.
 //
 // Two statements suffice when a suspicion ran out, and an accuser may keep to
-// itself what others said. So that counts only against whom this node holds
+// itself what others said. So that counts only against a member that this node holds
 // suspect itself, for as long as any suspicion lasts.
 func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
 	e, m := w.evidence, r.members.get(w.subject)

@@ -242,11 +242,11 @@ func (r *Roster) Entries(now time.Time, p *hearsay.Packet, m *hearsay.Entries) {
 	}
 }
 
-// AskMost is about how many members one packet asks whom it speaks of: it fits a
+// AskMost is about how many members one packet asks that speaks of them: it fits a
 // datagram.
 const AskMost = 64
 
-// askEvery is the time between two such packets: whoever makes up members is
+// askEvery is the time between two such packets: a node that makes up members is
 // not helped to make this node speak.
 const askEvery = 100 * time.Millisecond
 

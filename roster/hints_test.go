@@ -19,7 +19,7 @@ func pinged(fx *hearsay.Effects, addr netip.AddrPort) (count int, seq uint64) {
 	return count, seq
 }
 
-// Whoever is said to be where nobody answers is listed by nobody, told to
+// A node that is said to be where nobody answers is listed by nobody, told to
 // nobody, and pinged a few times.
 func TestAddressesAreHints(t *testing.T) {
 	b := newBench(t, 4)

@@ -432,7 +432,7 @@ func TestForgottenLeaveIsNotTakenBack(t *testing.T) {
 		t.Fatal("still listed after 25 hours")
 	}
 	for _, replayed := range []hearsay.Claim{old, left} {
-		b.hear(m, replayed) // whoever replays it says that it is from there
+		b.hear(m, replayed) // the one that replays it says that it is from there
 		if _, known := b.Member(m.id()); known {
 			t.Errorf("listed again by its old word of %v", replayed.State)
 		}
@@ -519,7 +519,7 @@ func TestOneMemberIsNoEndlessNews(t *testing.T) {
 	}
 }
 
-// Whoever is accused all the time refutes five times a second, and some of its
+// A member that is accused all the time refutes five times a second, and some of its
 // words take longer than others.
 func TestHonestRefutationsAreAllTaken(t *testing.T) {
 	b := newBench(t, 5)
@@ -653,7 +653,7 @@ func (d *doubting) Verify(key hearsay.PublicKey, _ []byte, _ hearsay.Signature) 
 	return key != d.of
 }
 
-// Whoever a ruling admits is listed, whatever is forged meanwhile: else the
+// A node that a ruling admits is listed, whatever is forged meanwhile: else the
 // roster were another than the ledger's.
 func TestAdmittedAreListedWhateverIsForged(t *testing.T) {
 	victim := newStranger(1)

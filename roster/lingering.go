@@ -19,7 +19,7 @@ type lingering struct {
 	tellAt   time.Time // when one of them may have to be told; void if there is none
 }
 
-// tickLingering tells suspects about whom nothing was decided for as long as any
+// tickLingering tells suspects about which nothing was decided for as long as any
 // suspicion lasts: who lives, refutes. It is told again after as long.
 func (r *Roster) tickLingering(now time.Time) {
 	l := &r.lingering

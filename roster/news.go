@@ -67,7 +67,7 @@ func (n *news) at(i int) int32 {
 // TellOver has news told over links from now on: links gives the neighbors.
 func (r *Roster) TellOver(links func() []hearsay.NodeID) { r.links = links }
 
-// audience is whom news is told now, and how often a claim is told at all:
+// audience is the members that are told news now, and how often a claim is told at all:
 // all neighbors, and one random member besides, where rosters differ and links
 // do not meet. Over links once is enough, but for what gets lost: so a claim
 // that came back less than twice is told again. Without links it is a few

@@ -69,7 +69,7 @@ type Roster struct {
 	contacts    contacts
 	hints       hints
 	exchanged   time.Time // when this node last sent a digest
-	asked       time.Time // when it last asked about members of whom another spoke
+	asked       time.Time // when it last asked about members of which another spoke
 	refuted     time.Time // when this node last raised its incarnation
 	forgetAt    time.Time // when the gone are looked through next
 	refute      refutation
@@ -392,7 +392,7 @@ func (r *Roster) spend(spent time.Duration, now time.Time, price, saved time.Dur
 func (r *Roster) runs(now time.Time) time.Duration { return now.Sub(r.started) + pricesSaved }
 
 // affordVerify spends the price of one signature, if there is time for it.
-// Else whoever sends claims of made-up members could keep this node from
+// Else a node that sends claims of made-up members could keep this node from
 // answering pings.
 func (r *Roster) affordVerify(now time.Time, p *hearsay.Packet) bool {
 	return r.verifies.Take(now, r.senderOf(p), 1)
@@ -408,7 +408,7 @@ func (r *Roster) TellStreamed(streams func(netip.AddrPort) bool, deaf func() boo
 	r.streams, r.deaf = streams, deaf
 }
 
-// senderOf tells whose share a packet's claims use. Whoever this node has asked
+// senderOf tells whose share a packet's claims use. A node that this one has asked
 // for a roster is as good as a seat: it knows nobody else yet.
 func (r *Roster) senderOf(p *hearsay.Packet) quota.Sender {
 	switch {
@@ -422,7 +422,7 @@ func (r *Roster) senderOf(p *hearsay.Packet) quota.Sender {
 
 // outlived reports whether a word is of a member that was forgotten, and no
 // newer than that. Of the dead it is believed from itself all the same; an
-// incarnation that has left is over, whoever brings its word.
+// incarnation that has left is over, whichever node brings its word.
 func (r *Roster) outlived(p *hearsay.Packet, word *hearsay.Claim) bool {
 	if last, forgotten := r.contacts.lastLeft(word.Subject); forgotten && word.Incarnation <= last {
 		return true

@@ -84,7 +84,7 @@ func newBenchOf(t *testing.T, others int, signer hearsay.Signer, records ...hear
 	return b
 }
 
-// hear gives the roster claims from somebody. Those of whom they are answer at
+// hear gives the roster claims from somebody. Their subjects answer at
 // once where they say that they are.
 func (b *bench) hear(from *stranger, claims ...hearsay.Claim) *hearsay.Effects {
 	b.hint(from, claims...)
@@ -433,7 +433,7 @@ func TestForgetsTheDeadAndBelievesOnlyThemselves(t *testing.T) {
 		t.Fatal("still listed after 25 hours")
 	}
 	if n := b.Remembered(); n > 0 {
-		t.Errorf("%d things are remembered of it, for whoever gets its number", n)
+		t.Errorf("%d things are remembered of it, for the one that gets its number", n)
 	}
 	b.hear(from, m.word(hearsay.StateAlive))
 	if _, known := b.Member(m.id()); known {

@@ -84,7 +84,7 @@ func decision(out *hearsay.Effects) hearsay.EventKind {
 	return 0
 }
 
-// Twelve others: nine observers, of whom five condemn and five clear.
+// Twelve others: nine observers, of which five condemn and five clear.
 func TestRoundIsDecidedByMajority(t *testing.T) {
 	for verdict, want := range map[hearsay.Verdict]hearsay.EventKind{
 		hearsay.VerdictUnreachable: hearsay.EventCondemned,

@@ -66,7 +66,7 @@ func (r *Roster) Guest(id hearsay.NodeID) bool {
 
 // Mute reports whether a member is no use as a relay: a guest does not speak as
 // we do, and a suspect, or one that is away, probably does not answer, which would be held against this
-// node itself. When most of a network dies at once, whoever is left would not trust
+// node itself. When most of a network dies at once, a node that is left would not trust
 // itself for a minute, and abstain from all that has to be decided.
 func (r *Roster) Mute(id hearsay.NodeID) bool {
 	m := r.members.get(id)

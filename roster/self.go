@@ -88,7 +88,7 @@ func (r *Roster) claimedSelf(now time.Time, p *hearsay.Packet, c *hearsay.Claim)
 	}
 	r.tickRefutation(now)
 	if r.refute.due.IsZero() && p.From != r.id(r.self) {
-		// Whoever holds it against this node hears first that it lives.
+		// A node that holds it against this one hears first that it lives.
 		r.answerWith(p, r.self)
 	}
 }

@@ -28,7 +28,7 @@ var attackKinds = []AttackKind{
 	{
 		Name: "flapper", What: "is silent for 5 s and back for 5 s, for ever",
 		liars: 1, adjusts: true, lay: layFlapper, tell: tellMembership,
-		protects: "others accuse only whom they do not reach themselves; it is buried and comes back with a higher incarnation",
+		protects: "others accuse only members that they do not reach themselves; it is buried and comes back with a higher incarnation",
 		needs:    "a longer memory for who comes and goes",
 	},
 	{

@@ -148,7 +148,7 @@ func layImpostor(t *trial) {
 			return
 		}
 		// Between two of the victim's rumors, and in every second second at the
-		// very moment at which it speaks, to all but itself: whoever speaks by the
+		// very moment at which it speaks, to all but itself: a node that speaks by the
 		// clock can be forestalled.
 		speaks := s.w.now%time.Second == 0
 		if !speaks || s.w.now/time.Second%2 == 0 {

@@ -35,7 +35,7 @@ type siege struct {
 
 	held     []holding // by holder and subject
 	events   func(m *machine, e *hearsay.Event)
-	invents  bool // there are members whom no machine is
+	invents  bool // there are members that no machine is
 	injected uint64
 	broken   []Violation
 
@@ -279,7 +279,7 @@ func (s *siege) hold(m *machine, subject hearsay.NodeID, state hearsay.State) {
 	}
 }
 
-// heldDead counts whom a node holds dead against the truth.
+// heldDead counts the members that a node holds dead against the truth.
 func (s *siege) heldDead(holder int) (n int) {
 	all := len(s.w.machines)
 	for i := range s.held[holder*all : (holder+1)*all] {

@@ -125,7 +125,7 @@ func TestAttackFindsAProtectionThatDoesNotHold(t *testing.T) {
 	}
 }
 
-// Half of all lie together: whoever has a majority of honest observers stays
+// Half of all lie together: a member that has a majority of honest observers stays
 // alive, and that others do not is as documented.
 func TestAttackByHalfOfAll(t *testing.T) {
 	a := small("lying-observer")

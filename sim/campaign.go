@@ -207,7 +207,7 @@ func (c *Coverage) UnmarshalJSON(text []byte) error {
 const coverageRuns = 100
 
 // Campaign is what a number of worlds came to. The same seeds give the same,
-// whoever runs them.
+// whatever runs them.
 type Campaign struct {
 	From     uint64       `json:"from"`
 	Runs     int          `json:"runs"` // that count: up to the first that failed

@@ -73,7 +73,7 @@ const (
 type checker struct {
 	network    hearsay.NetworkID
 	verifier   testkit.Signer
-	timeoutMin time.Duration // an answer within this counts for whoever pinged
+	timeoutMin time.Duration // an answer within this counts for the node that pinged
 	strict     bool          // a false death breaks a rule
 
 	identities  []identity // all that ever were, in order

@@ -12,7 +12,7 @@ import (
 // This file holds seeds to the rules of ballots: each cast by its own seed, on
 // its own check, and by nobody whose memory is lost.
 
-// votes is what seeds have cast, and as whom.
+// votes is what seeds have cast, and with which keys.
 type votes struct {
 	cast  map[string]caster      // by the bytes that were signed
 	given map[uint8]hearsay.Life // seats that were given anew

@@ -176,7 +176,7 @@ func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
 	observers, needed := int(e.Observers), int(e.Needed)
 	// At a timeout an open network needs two; of three members one may have gone
 	// since the round began. Seeds need nobody's word, as their ballots are held to
-	// a longer trial then (vigil.enough), and their detectors may accuse whom no
+	// a longer trial then (vigil.enough), and their detectors may accuse those that no
 	// peer is left to observe.
 	least, fewest := min(2, observers-1), 1
 	if c.ledger.seeds > 0 {

@@ -410,7 +410,7 @@ func (c *checker) hashOf(stays []hearsay.Stay) hearsay.Hash {
 	return hearsay.HashRoster(c.network, &r.hashes)
 }
 
-// lists checks that a node lists as living exactly who is in. Whoever leaves
+// lists checks that a node lists as living exactly who is in. A member that leaves
 // says so to the seeds, and is in until they have ruled it.
 func (c *checker) lists(m *machine, h *standing, now time.Duration) {
 	l := c.followed(m)

@@ -40,7 +40,7 @@ func (w *World) settleTime() time.Duration {
 	if w.counts.Aways > 0 {
 		short = hearsay.AwayFor
 	}
-	if seeds := &w.config.Quorum; w.config.Seeds > 0 { // whom no majority of observers is left for
+	if seeds := &w.config.Quorum; w.config.Seeds > 0 { // those for which no majority of observers is left
 		short += seeds.ReportPause + seeds.ShortTrial
 	}
 	return unpinged*detect.Period + short +
@@ -178,7 +178,7 @@ func (w *World) keptOut() string {
 	return ""
 }
 
-// misjudged says of whom m's node holds what is not so.
+// misjudged says of which members m's node holds what is not so.
 func (w *World) misjudged(m *machine, running int) string {
 	w.members = m.node.Members(w.members[:0])
 	alive := 0

@@ -16,7 +16,7 @@
 //	                         each packet: wire ─▶ lost? late? ─▶ wire ──▶ node.Receive
 //	                         checker: sees every effect, and the truth
 //
-// What the nodes cannot know the world does: who runs, who can reach whom, what
+// What the nodes cannot know the world does: who runs, which node can reach which other, what
 // was said and who has heard it. The checker holds every step against that, and
 // when faults have stopped all must come to the same: one roster, one graph of
 // links in one piece, and all rumors that are still to be had on every node.

@@ -236,7 +236,7 @@ func TestEpidemicLimit(t *testing.T) {
 	}
 }
 
-// The order in which sites call must not decide whom a limit refuses, or those
+// The order in which sites call must not decide which of them a limit refuses, or those
 // that are first in it would get the rumor first in every run.
 func TestEpidemicLimitIsFair(t *testing.T) {
 	const sites, runs = 40, 2000

@@ -14,7 +14,7 @@ func TestCutBetweenTwoIsTold(t *testing.T) {
 		seeds  int
 		script string
 		loss   float64
-		told   string // who says it, of whom
+		told   string // who says it, of which member
 	}{
 		"both ways":    {script: "at 10s cut n1 -> n2\nat 10s cut n2 -> n1", told: "n1 n2, n2 n1"},
 		"one way":      {script: "at 10s cut n1 -> n2", told: "n1 n2, n2 n1"},

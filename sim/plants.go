@@ -200,7 +200,7 @@ type hearing struct {
 	subject hearsay.NodeID
 }
 
-// noteWord keeps whom a packet says to be dead, and believeWord believes it.
+// noteWord keeps which members a packet says to be dead, and believeWord believes it.
 func noteWord(w *World, m *machine, p *hearsay.Packet) bool {
 	for i := range p.Claims {
 		if p.Claims[i].State == hearsay.StateDead && p.Claims[i].Subject != m.id {

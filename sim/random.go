@@ -36,7 +36,7 @@ const (
 	purposeMishap    purpose = "mishap"    // what befalls disks and addresses in a drawn world, and what operators do
 	purposeStorm     purpose = "storm"     // what fails in it, and when
 	purposeAttack    purpose = "attack"    // of each siege: who lies, and what
-	purposeEpidemic  purpose = "epidemic"  // of each run of an epidemic: who calls whom, and the coins
+	purposeEpidemic  purpose = "epidemic"  // of each run of an epidemic: which site calls which other, and the coins
 )
 
 // draws gives the stream of a purpose: a PCG is small and fast, and there is

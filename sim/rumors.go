@@ -22,7 +22,7 @@ type gossip struct {
 	total Rumors // without what is told of each saying
 }
 
-// saying is one rumor, by whoever said it.
+// saying is one rumor, and which node said it.
 type saying struct {
 	id         clock.Dot
 	identity   int // whose

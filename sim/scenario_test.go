@@ -87,7 +87,7 @@ func TestHalvesMeetAgain(t *testing.T) {
 }
 
 // One who is cut off alone cannot condemn the others, and a few can only those
-// whom nobody says to reach: the rest is suspect to them as long as it lasts,
+// that nobody says to reach: the rest is suspect to them as long as it lasts,
 // and must not stay so afterwards.
 func TestFewCutOffComeBack(t *testing.T) {
 	for _, few := range []int{1, 5} {

@@ -125,7 +125,7 @@ type crowd struct{ nodes, seeds int }
 //	at 54s  disk 100ms n3             # each sync takes so long
 //	at 54s  fail 0.1 n3               # of its syncs: the process stops
 //	at 55s  say n3                    # a rumor; each machine that is named says one
-//	at 56s  say anyone x20 every 1s   # whoever is drawn, 20 times
+//	at 56s  say anyone x20 every 1s   # one that is drawn, 20 times
 //	at 57s  say n3 x5 every 10ms size 65536
 //	at 58s  move n3                   # its process runs again at another address, with its disk
 //	at 58s  roam n3                   # it gets another address while its process runs

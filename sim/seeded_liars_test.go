@@ -16,7 +16,7 @@ const liesEvery = 250 * time.Millisecond
 // liar is a machine of which not a word is true.
 type liar struct {
 	number  int
-	victims []int // whom it would have out
+	victims []int // members that it would have out
 	heard   []hearsay.Packet
 	nextAt  time.Duration
 	sent    int

@@ -379,7 +379,7 @@ func TestLeftIsNotDead(t *testing.T) {
 
 // A peer that was away takes over the roster whole, and the newest ruling about a
 // seat does not tell of the one before, which rests on it. It finds out who sits
-// where, however many seats have changed, and whoever of them is down by then.
+// where, however many seats have changed, and whichever of them is down by then.
 func TestSeatsChangedUnheardOf(t *testing.T) {
 	for what, c := range map[string]struct {
 		seeds         int

@@ -95,7 +95,7 @@ func (n notary) Sign(message []byte) hearsay.Signature {
 }
 
 // checkLedger has the checker look at what a node has of the ledger, and at
-// whom it lists: w.members.
+// the members that it lists: w.members.
 func (w *World) checkLedger(m *machine) {
 	shown := standing{epoch: m.node.Epoch(), members: w.members}
 	if w.check.looks(m, shown.epoch) {

@@ -23,7 +23,7 @@ type tellers struct {
 	id      hearsay.NetworkID
 	links   [][]int
 	all     []*rumor.Rumors
-	out     hearsay.Effects // of whoever steps
+	out     hearsay.Effects // of the node that steps
 	tickAt  []time.Duration
 	delays  rand.PCG
 	flights [][]byte
@@ -64,7 +64,7 @@ func regular(random *rand.Rand, n, links int) [][]int {
 			if pairs {
 				step = 2
 			}
-			// Whoever stands beside one that he is linked with already, trades places.
+			// One that stands beside another that it is linked with already trades places.
 			for tries := 0; !fits && tries < 100; tries++ {
 				fits = true
 				for i := 0; i < n; i += step {

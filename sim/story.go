@@ -203,7 +203,7 @@ func words(teller hearsay.NodeID, e *hearsay.Event, names *checker) string {
 	case hearsay.EventMemberDead:
 		return fmt.Sprintf("holds %s dead%s", subject, because(e.Evidence))
 	case hearsay.EventMemberRemoved:
-		return fmt.Sprintf("lists %s no more, whom the seeds removed%s", subject, because(e.Evidence))
+		return fmt.Sprintf("no longer lists %s, which the seeds removed%s", subject, because(e.Evidence))
 	case hearsay.EventMemberLeft:
 		if e.Subject == teller {
 			return "leaves"

@@ -18,10 +18,10 @@ const (
 	swimPeriods = 600 // observed: about 38,000 pings a hundred periods
 )
 
-// schedule is who pinged whom, and when.
+// schedule is which machine pinged which other, and when.
 type schedule struct {
 	byTarget [][]time.Duration // when a machine was pinged
-	byPinger [][]int32         // whom a machine pinged, one a period
+	byPinger [][]int32         // the machines that one pinged, one a period
 	sent     int               // pings and acks
 	received uint64
 }

@@ -29,8 +29,8 @@ type toll struct {
 	began, ends time.Duration
 	count       Toll
 	buried      map[burial]bool
-	held        int      // pairs of one of the others and one of the touched, whom it holds dead
-	differs     []uint64 // by machine: in whom its roster differs from that before the first fault
+	held        int      // pairs of one of the others and one of the touched that it holds dead
+	differs     []uint64 // by machine: in which members its roster differs from that before the first fault
 	changes     []int    // by machine
 	rosters     map[uint64]bool
 }
@@ -41,7 +41,7 @@ type burial struct {
 	incarnation hearsay.Incarnation
 }
 
-// newToll looks for whom a scenario touches; it gives nil if that is nobody.
+// newToll looks for the machines that a scenario touches; it gives nil if there are none.
 func newToll(s *Scenario, machines int) *toll {
 	t := &toll{
 		touched: make([]bool, machines), differs: make([]uint64, machines), changes: make([]int, machines),

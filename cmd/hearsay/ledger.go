@@ -223,7 +223,7 @@ func tellOutcome(out io.Writer, name string, answer *client.Answer[web.Outcome],
 		return undecided(name, "no seed was reached: "+o.Text, "no case was opened; ask again when the seeds run")
 	}
 	if !o.QuorumHeard {
-		return undecided(name, o.Text, "no case was opened; ask again when enough seeds run. Whom the peers have found gone they report until then, without being asked")
+		return undecided(name, o.Text, "no case was opened; ask again when enough seeds run. Members that the peers have found gone they report until then, without being asked")
 	}
 	return hintedError{fmt.Errorf("remove %s: it stays in: %s", name, o.Text), fmt.Sprintf(`who answers a seed is not removed; "hearsay why %s" tells more`, name)}
 }
@@ -270,7 +270,7 @@ whole id. Ask a seed: name its --http address with --node.`,
 			case fresh && !list:
 				return wrongUsage(cmd, errors.New("--fresh goes with --list"))
 			case cmd.Flags().Changed("why") && len(args) == 0:
-				return wrongUsage(cmd, errors.New("--why goes with NAME, whom to bar"))
+				return wrongUsage(cmd, errors.New("--why goes with NAME, the node to bar"))
 			case hearsay.CheckWhy(why) != nil:
 				return wrongUsage(cmd, fmt.Errorf("--why: %w", hearsay.CheckWhy(why)))
 			case list:
@@ -322,7 +322,7 @@ func operate(cmd *cobra.Command, from *asking, name, what string, ask asks[web.S
 	return err
 }
 
-// saidOnce says what failed, unless the node has said so itself: of whom, or as
+// saidOnce says what failed, unless the node has said so itself: of which member, or as
 // the beginning of a sentence that names it.
 func saidOnce(what string, err error) error {
 	verb, _, _ := strings.Cut(what, " ")

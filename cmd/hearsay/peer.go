@@ -68,7 +68,7 @@ func newPeerOf(o *nodeOptions) *cobra.Command {
 		Long: `Run one node until it is interrupted or told to leave; then it leaves in good
 order, and a second signal ends it at once. With --config it is a peer of the
 network whose seeds the file names: a quorum of them lets it in. With --join it
-enters the open network of whoever is there; with neither it is the first of an
+enters the open network of the node that is there; with neither it is the first of an
 open network.
 
 With --on-signal stay a signal ends the process and does not have it leave: it
@@ -93,7 +93,7 @@ that before --settings, and that before the default.`,
 	flags.StringVar(&o.config, "config", "", "file that names the seeds, one \"ip,port\" a line (default an open network)")
 	flags.StringSliceVar(&o.join, "join", nil, "where members of an open network may be found: `ADDR,...`, host or host:port; may be repeated")
 	flags.StringVar(&o.data, "data", "", "directory that keeps the identity and what was learned (default nothing is kept)")
-	flags.StringVar(&o.overlay, "overlay", "", "who links with whom: ring, random or powerlaw (default ring)")
+	flags.StringVar(&o.overlay, "overlay", "", "which nodes link with each other: ring, random or powerlaw (default ring)")
 	flags.StringVar(&o.rumors, "rumors", "", "who is told of a rumor: tree, monger or flood (default tree)")
 	flags.TextVar(&o.onSignal, "on-signal", signalLeave, "`leave|stay` when SIGINT or SIGTERM ends it; one that stays is to be started again within ten seconds, with the same --data")
 	o.chatter.addFlags(cmd, "the node")
@@ -333,7 +333,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	o.listening(log, &config, ready)
 	o.announce(log, node, listener)
 	if o.json {
-		io.WriteString(cmd.OutOrStdout(), jsonLine(ready)) // whoever wanted it may have gone
+		io.WriteString(cmd.OutOrStdout(), jsonLine(ready)) // its reader may have gone
 	}
 	talked := make(chan struct{})
 	go func() {
@@ -436,7 +436,7 @@ func (o *nodeOptions) announce(log *nodeLog, node *agent.Agent, listener net.Lis
 		log.Info("This seed's public key; a third column of the seeds' list pins it", "key", fmt.Sprintf("%x", key[:]))
 	}
 	if listener != nil && !onLoopback(listener) {
-		log.Warn("HTTP has no authentication: whoever reaches it can say rumors, have this node leave and ask for removals; keep it on loopback",
+		log.Warn("HTTP has no authentication: all that reach it can say rumors, have this node leave and ask for removals; keep it on loopback",
 			"http", listener.Addr().String())
 	}
 }

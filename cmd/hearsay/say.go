@@ -279,9 +279,9 @@ func newTopology() *cobra.Command {
 	var from asking
 	cmd := &cobra.Command{
 		Use:   "topology",
-		Short: "Show who passes rumors to whom",
-		Long: `Show the links of the living members: who passes rumors and the news of members
-to whom. Those on the rings every node computes for all, from its own list of
+		Short: "Show which members pass rumors to each other",
+		Long: `Show the links of the living members: which of them pass rumors and the
+news of members to each other. Those on the rings every node computes for all, from its own list of
 members; drawn ones (peer --overlay random) it knows of its own only.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

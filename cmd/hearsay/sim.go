@@ -108,7 +108,7 @@ func newSimRun() *cobra.Command {
 	flags.DurationVar(&config.For, "for", config.For, "virtual time")
 	flags.Uint64Var(&config.Seed, "seed", config.Seed, "of all that is left to chance")
 	flags.DurationVar(&config.Chatter, "chatter", config.Chatter, "a rumor is said this often, each time by a node that is drawn; 0s: none")
-	flags.TextVar(&config.Overlay.Kind, "overlay", config.Overlay.Kind, "who links with whom: ring, random or powerlaw")
+	flags.TextVar(&config.Overlay.Kind, "overlay", config.Overlay.Kind, "which nodes link with each other: ring, random or powerlaw")
 	flags.TextVar(&config.Rumors.Strategy, "rumors", config.Rumors.Strategy, "how they spread: tree, monger or flood")
 	flags.StringVar(&scenario, "scenario", "", "file that tells what happens, instead of the seed, and with which settings")
 	flags.BoolVar(&config.Abrupt, "abrupt", false, "end after --for, whether all agree by then or not")

@@ -49,7 +49,7 @@ func newUp() *cobra.Command {
 		Use:   "up",
 		Short: "Run a whole network on this machine",
 		Long: `Run a whole network on this machine, each node a process of its own, so that
-"kill -9" and "kill -STOP" are real: seeds, a quorum of whom decides who is in,
+"kill -9" and "kill -STOP" are real: seeds, a quorum of which decides who is in,
 and peers. With --seeds 0 it is an open network, in which peers decide. It says where each node's page is and how
 to start each again, and tells what happens until it is interrupted or --for is
 over; then it ends all its processes, and without --data removes what they kept.
@@ -339,7 +339,7 @@ func (n *network) living() int {
 }
 
 // end ends all processes: in good order if they manage in time. Peers come
-// first, since it is seeds whom they tell that they leave.
+// first, since it is seeds that they tell that they leave.
 func (n *network) end() error {
 	for _, role := range []hearsay.Role{hearsay.RolePeer, hearsay.RoleSeed} {
 		n.endAll(role)

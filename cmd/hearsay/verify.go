@@ -32,7 +32,7 @@ It asks nobody. What it proves:
   rulings and heads
 
 What it cannot prove by itself: that the keys are those of your seeds, since
-whoever makes up a ledger makes up keys too. For that, give the seeds' list with
+an author of a made-up ledger makes up keys too. For that, give the seeds' list with
 pinned keys (--config), or compare the keys that are printed. Nobody signs names
 and addresses of seeds: they are the word of the node that saved the file, and
 checked only to agree, each ballot's with the seat that has its key. What else
@@ -364,11 +364,11 @@ func (a *audit) admit(r *hearsay.Ruling) error {
 	c := &r.Claim
 	switch {
 	case r.Stay.Epoch != r.Epoch || c.Subject != r.Stay.ID || c.Card.Key != r.Key:
-		return epochError(r.Epoch, "the stay is not of whom it admits")
+		return epochError(r.Epoch, "the stay is not that of the member that it admits")
 	case c.Card.Key.IsZero() && c.Subject != hearsay.GuestID(a.saved.Network, c.Card.Addr):
 		return epochError(r.Epoch, "a guest under an identity that is not its address's")
 	case !c.Card.Key.IsZero() && !c.Verify(a.saved.Network, a.verifier):
-		return epochError(r.Epoch, "the claim is not signed by whom it admits")
+		return epochError(r.Epoch, "the claim is not signed by the member that it admits")
 	}
 	part := &a.stays[r.Stay.ID[0]]
 	if _, in := (*part)[r.Stay.ID]; in {

@@ -72,7 +72,7 @@ func TestTellAgreed(t *testing.T) {
 	}
 }
 
-// An event is told once, whoever tells it first; what is old, or not about
+// An event is told once, whichever node tells it first; what is old, or not about
 // members, is not.
 func TestTellOnce(t *testing.T) {
 	w, out := watching(2)

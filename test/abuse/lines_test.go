@@ -67,7 +67,7 @@ func (w *network) guestComesAndGoes(epoch hearsay.Epoch, how string, end func(*g
 }
 
 // register has a guest ask to be in, and ask again while it is told that this
-// is being decided: how, is told only to whom it is decided in the time of an
+// is being decided: how, is told only to those for which it is decided in the time of an
 // answer.
 func (w *network) register(g *guest) (a *answer, asked int) {
 	w.t.Helper()

@@ -85,7 +85,7 @@ func TestSeedOfManyPeers(t *testing.T) {
 	}
 }
 
-// answerer is all the peers: it answers every ping in the name of whom it is
+// answerer is all the peers: it answers every ping in the name of the member that it is
 // meant for, at every address of this machine, and gives the port.
 func answerer(t *testing.T) uint16 {
 	t.Helper()
