@@ -72,7 +72,11 @@ func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
 	if twice && before.life == m.life && before.last != e.Verdict {
 		c.violate(now, m, RuleEvidence, "says %s of %s after %s in one round", e.Verdict, c.name(e.Subject), before.last)
 	}
-	c.said[key] = verdicts{life: m.life, last: e.Verdict, all: before.all | 1<<e.Verdict}
+	said := verdicts{life: m.life, last: e.Verdict, all: before.all | 1<<e.Verdict}
+	if c.views[m.index].away[e.Subject].counts { // heard while it was pinged: the observer says nothing against it
+		said.all |= 1 << hearsay.VerdictAbstains
+	}
+	c.said[key] = said
 	if e.Verdict != hearsay.VerdictUnreachable {
 		return
 	}
