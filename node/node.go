@@ -102,6 +102,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hears
 	n.roster.TellOver(n.overlay.Links)
 	n.roster.TellApart(n.Sender)
 	n.roster.TellStreamed(n.detect.IsStreamed, n.isDeaf)
+	n.roster.TellPeriod(cfg.Detect.Period)
 	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.known, Trusted: n.roster.Trusted, Draw: n.draw, Sender: n.Sender, Secret: n.secret}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.drops, n.out, now)
 	return n

@@ -84,13 +84,16 @@ func (n *Node) Unreached(now time.Time) time.Duration { return n.roster.Unreache
 // unreachedFor is for how many seconds no member has pinged this node, though members answer it; 0: they
 // ping it, or do not answer either.
 func (n *Node) unreachedFor() float64 {
-	unreached := n.roster.Unreached(n.stepped)
-	if unreached < unreachedMost || n.gone() || !n.detect.HeardSince(n.stepped.Add(-unreachedMost/2)) {
+	unreached, most := n.roster.Unreached(n.stepped), max(unreachedPeriods*n.cfg.Detect.Period, unreachedLeast)
+	if unreached < most || n.gone() || !n.detect.HeardSince(n.stepped.Add(-most/2)) {
 		return 0
 	}
 	return unreached.Seconds()
 }
 
-// unreachedMost is for how long a member may be pinged by nobody. Each is pinged once a second in the
-// mean: e^-20.
-const unreachedMost = 20 * time.Second
+// A member may be pinged by nobody for so many periods of the detector, and for so long at least, however short they
+// are. Each is pinged once in a period in the mean: e^-20.
+const (
+	unreachedPeriods = 20
+	unreachedLeast   = 20 * time.Second
+)

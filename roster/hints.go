@@ -29,7 +29,8 @@ const (
 	hintStreamsSaved = 32                     // and so many at once: a batch of a newcomer's roster
 	hintBatch        = 64                     // pings at once, to all
 	hintsEvery       = 10 * time.Millisecond  // between two batches
-	untoldFor        = 10 * time.Second       // without a ping from anybody: nobody lists this node. A guess: each is pinged once a second in the mean, so that one that all list waits so long once in six hours (e^10 s)
+	untoldPeriods    = 10                     // of the detector without a ping from anybody: nobody lists this node. A guess: each is pinged once in one in the mean, so that one that all list waits so long once in 22,000 (e^10; six hours, if one is a second)
+	untoldLeast      = 10 * time.Second       // and so long at least, however short they are. A guess
 	untoldAsks       = 2                      // members that it asks then to list it, each time. A guess: one may have died
 )
 
@@ -229,8 +230,10 @@ func (r *Roster) tickHints(now time.Time) {
 	h := &r.hints
 	if !now.Before(r.untoldAt()) {
 		h.asked = now
-		r.tell(r.self) // its own address may have been unreachable when it was told of
-		r.askToList(now)
+		r.tell(r.self)   // its own address may have been unreachable when it was told of
+		if !r.seeded() { // there a ruling lists it, with all
+			r.askToList(now)
+		}
 	}
 	if now.Before(h.nextAt) {
 		return
@@ -307,11 +310,16 @@ func (r *Roster) askToList(now time.Time) {
 // untoldAt is when this node tells of itself again, if nobody has pinged it until
 // then.
 func (r *Roster) untoldAt() time.Time {
+	untold := max(untoldPeriods*r.period, untoldLeast)
 	if !r.contacts.joined || len(r.living) == 0 || !r.self.state.Living() {
-		return r.forgetAt.Add(untoldFor) // later than what is due in any case
+		return r.forgetAt.Add(untold) // later than what is due in any case
 	}
-	return later(r.hints.pinged, r.hints.asked).Add(untoldFor)
+	return later(r.hints.pinged, r.hints.asked).Add(untold)
 }
+
+// TellPeriod tells the roster how often each node probes another, and so how often each is pinged in the mean. Without
+// it nobody waits longer for a ping than untoldLeast.
+func (r *Roster) TellPeriod(period time.Duration) { r.period = period }
 
 // Unreached is for how long no member has pinged this node, since its start at most.
 func (r *Roster) Unreached(now time.Time) time.Duration {

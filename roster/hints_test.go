@@ -362,3 +362,36 @@ func TestPausedDoesNotAskToBeListed(t *testing.T) {
 		}
 	}
 }
+
+// Where probes are less frequent a node waits longer for one before it asks to be listed, and where a ruling lists it, it asks
+// nobody.
+func TestAsksToBeListedByPeriod(t *testing.T) {
+	for _, c := range []struct {
+		period time.Duration
+		seeded bool
+		first  time.Duration // when it asks first; 0: it never does
+	}{
+		{10 * time.Millisecond, false, 10 * time.Second},
+		{time.Second, false, 10 * time.Second},
+		{5 * time.Second, false, 50 * time.Second},
+		{time.Second, true, 0},
+	} {
+		b := newBench(t, 6)
+		b.TellPeriod(c.period)
+		if c.seeded {
+			b.Follow(func(hearsay.NodeID) hearsay.Role { return hearsay.RolePeer }, func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} })
+		}
+		b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}}) // so it is in
+		first := time.Duration(0)
+		for range 70 {
+			for _, p := range b.pass(time.Second).Send {
+				if _, is := p.Body.(*hearsay.Ping); is && first == 0 {
+					first = b.now.Sub(start) - time.Second
+				}
+			}
+		}
+		if first != c.first {
+			t.Errorf("a probe each %v, seeded: %t: it asks first after %v, want %v", c.period, c.seeded, first, c.first)
+		}
+	}
+}

@@ -85,6 +85,7 @@ type Roster struct {
 	sender  func(*hearsay.Packet) quota.Sender // see TellApart
 	streams func(netip.AddrPort) bool          // see TellStreamed
 	deaf    func() bool                        // likewise
+	period  time.Duration                      // see TellPeriod
 	links   func() []hearsay.NodeID            // neighbors; nil if there is no overlay
 	ledger  func() hearsay.LedgerID            // what statements are about
 	role    func(hearsay.NodeID) hearsay.Role  // in a seeded network: as what a node is in, RoleUnknown if it is not; else nil

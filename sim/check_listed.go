@@ -6,8 +6,11 @@ import "time"
 // one of them before long, whatever was lost while it joined.
 
 // listedWithin is how long a node that is well may be listed by nobody, while it lists one that is well, in a network
-// without cuts: it learns of it in ten seconds (roster/hints.go), and asks two members, and ten seconds later two others.
-const listedWithin = 30 * time.Second
+// without cuts: it learns of it in ten seconds, or ten periods of the detector if that is longer (roster/hints.go), and asks
+// two members, and as much later two others.
+func (w *World) listedWithin() time.Duration {
+	return 3 * max(10*time.Second, 10*w.config.Detect.Period)
+}
 
 // checkListed looks whether a node is listed by nobody for too long.
 func (w *World) checkListed() {
@@ -20,7 +23,7 @@ func (w *World) checkListed() {
 			view.unlisted = 0
 			continue
 		}
-		if view.unlisted += checkEvery; view.unlisted > listedWithin {
+		if view.unlisted += checkEvery; view.unlisted > w.listedWithin() {
 			w.check.violate(w.now, m, RuleListed, "lists others that are well, and is listed by none for %s", short(view.unlisted))
 			view.unlisted = 0
 		}
