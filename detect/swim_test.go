@@ -211,6 +211,20 @@ func TestSilentIsUnreachableSoon(t *testing.T) {
 	}
 }
 
+// A probe that is under way when its member says that it is away finds nobody unreachable.
+func TestPassEndsTheProbeUnderWay(t *testing.T) {
+	w := newWorld(t, 5)
+	w.direct = func(i int) bool { return i != 3 }
+	for !slices.Contains(w.pinged, 3) {
+		w.run(10 * time.Millisecond)
+	}
+	w.Pass(id(3))
+	w.run(900 * time.Millisecond) // the next probe begins later
+	if n, e := w.count(hearsay.EventUnreachable); n > 0 {
+		t.Errorf("accuses one that is away: %+v", e)
+	}
+}
+
 func TestRelayReachesForUs(t *testing.T) {
 	w := newWorld(t, 5)
 	w.direct = func(i int) bool { return i != 3 }
