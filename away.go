@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// AwayFor is how long a member that has said that it is away (Away) is looked for by nobody, from when each
-// has first heard that. A guess: a service that is restarted, or a machine's process that is replaced, is back by then; and
-// one that is not is found dead ten seconds later than it could be.
+// AwayFor is how long a member that has said that it is away (Away) is probed by nobody, from when the first one has heard that.
+// A guess: a service that is restarted, or a machine's process that is replaced, is back by then; and one that is not is found
+// dead ten seconds later than it could be.
 const AwayFor = 10 * time.Second
 
-// Away is a member's signed word that its process ends, and is to be started again at once, with its data. It
-// ends nothing: its stay goes on. Who hears it accuses and examines nobody of that incarnation for AwayFor, answers an accuser
-// with it, and a seed opens no case and votes for no removal. The next incarnation of the member ends it, and it counts once for each, so
-// that a member can only delay its own removal, and that once.
+// Away is a member's signed word that its process ends, and is to be started again at once, with its data. It ends nothing: its
+// stay goes on. A node that hears it accuses and examines nobody of that incarnation while it holds, and answers accusers with it;
+// a seed opens no case and votes for no removal. The next incarnation of the member ends it. It counts once for each incarnation,
+// and of one member twice at once and then once a minute: words that were signed in advance keep a dead member in no longer.
 //
 //	A                        B                        C
 //	|--- Away ---------------->|                        |   again until answered: then A ends
@@ -24,6 +24,10 @@ type Away struct {
 	Stay        Stay // in an open network of epoch 0
 	Incarnation Incarnation
 	Signature   Signature
+
+	// Left is how long it holds yet where it comes from, at most AwayFor. It is not signed: nobody gives a word more than AwayFor
+	// from when it has first heard it, and one that came with too little holds longer if it comes with more.
+	Left time.Duration
 }
 
 // AppendSigned appends the bytes that the member's signature covers.

@@ -333,7 +333,7 @@ func costlyDeaths() []costly {
 		{kind: "Away", contents: "of a member", fills: true, packet: func(w *costWorld, n *costNode) *hearsay.Packet {
 			m := w.crowd[2+w.away] // each only once
 			w.away++
-			word := &hearsay.Away{Stay: hearsay.Stay{ID: m.id(), Epoch: m.stay.Epoch}, Incarnation: m.claim.Incarnation}
+			word := &hearsay.Away{Stay: hearsay.Stay{ID: m.id(), Epoch: m.stay.Epoch}, Incarnation: m.claim.Incarnation, Left: hearsay.AwayFor}
 			word.Sign(w.ledger(), m.key)
 			return &hearsay.Packet{Body: word}
 		}, datagram: true, packets: 2 * small, bytes: smallBytes},

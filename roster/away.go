@@ -15,9 +15,15 @@ import (
 // bounded by the members.
 type away struct {
 	word  hearsay.Away
+	most  time.Time // until is no later: AwayFor after this node has first heard it
 	until time.Time
 	over  bool // the time is over: of this incarnation the word counts no more
 }
+
+// awayEach is how often such a word of one member counts: two at once, and one a minute. A member that were held whenever it says so
+// would never be found dead, be it alive or others that have words that it has signed in advance. A guess: what is restarted more often is
+// not well.
+const awayEach = time.Minute
 
 // A node that is away itself is told by those that it tells that they have heard it.
 const (
@@ -40,7 +46,7 @@ func (r *Roster) GoAway(now time.Time, stay hearsay.Stay) {
 	if r.departs != nil || r.self.state == hearsay.StateLeft {
 		return
 	}
-	word := hearsay.Away{Stay: stay, Incarnation: r.incarnation(r.self)}
+	word := hearsay.Away{Stay: stay, Incarnation: r.incarnation(r.self), Left: hearsay.AwayFor}
 	word.Sign(r.ledger(), r.signer)
 	r.departs, r.refute = &farewell{word: word, until: now.Add(farewellFor)}, refutation{}
 	if stay.ID.IsZero() {
@@ -97,23 +103,36 @@ func (r *Roster) Away(now time.Time, p *hearsay.Packet, word *hearsay.Away) {
 	case m == nil || !m.state.Living() || r.members.get(p.From) == nil:
 		r.drops[hearsay.DropStranger]++
 		return
-	case word.Incarnation != r.incarnation(m):
-		return // an old one, or of a newer incarnation than what has come here
+	case word.Incarnation != r.incarnation(m), word.Left <= 0:
+		return // an old one, or of a newer incarnation than what has come here; or its time is over where it comes from
 	}
-	if h := r.heldOf(m); h == nil || h.away == nil {
-		if !r.affordVerify(now, p) {
-			r.drops[hearsay.DropRate]++
-			return
+	if h := r.heldOf(m); h != nil && h.away != nil {
+		if r.isAway(m) && word.Signature == h.away.word.Signature {
+			r.holdUntil(m, now.Add(word.Left)) // who told it first may have said too little
 		}
-		if r.work += workVerify; !word.Verify(r.ledger(), r.signer, r.members.word(m).key) {
-			r.drops[hearsay.DropBadSignature]++
-			return
-		}
-		r.goesAway(now, p.From, m, word)
+	} else if !r.takesAway(now, p, m, word) {
+		return
 	}
 	if p.From == word.Stay.ID {
-		r.tellAway(r.addr(m), m) // it waits for that
+		r.tellAway(now, r.addr(m), m) // it waits for that
 	}
+}
+
+// takesAway takes a member's first word of an incarnation, if it is one, and not one too many.
+func (r *Roster) takesAway(now time.Time, p *hearsay.Packet, m *member, word *hearsay.Away) bool {
+	spent := r.spent[r.id(m)]
+	if spent.away > r.runs(now)+awayEach || !r.affordVerify(now, p) {
+		r.drops[hearsay.DropRate]++
+		return false
+	}
+	if r.work += workVerify; !word.Verify(r.ledger(), r.signer, r.members.word(m).key) {
+		r.drops[hearsay.DropBadSignature]++
+		return false
+	}
+	spent.away = r.spend(spent.away, now, awayEach, 0)
+	r.spent[r.id(m)] = spent
+	r.goesAway(now, p.From, m, word)
+	return true
 }
 
 // goesAway ends what is held against a member, and passes its word on.
@@ -123,30 +142,51 @@ func (r *Roster) goesAway(now time.Time, from hearsay.NodeID, m *member, word *h
 		h = &held{}
 		r.hold(m, h)
 	}
-	h.away, h.accusers = &away{word: *word, until: now.Add(hearsay.AwayFor)}, nil
-	r.away = append(r.away, r.members.number(m))
+	h.away, h.accusers = &away{word: *word, most: now.Add(hearsay.AwayFor), until: now}, nil
+	r.away = slices.Insert(r.away, 0, r.members.number(m))
+	r.holdUntil(m, now.Add(word.Left))
 	r.dropAccusation(m)
 	r.pending = slices.DeleteFunc(r.pending, func(w pending) bool { return w.subject == r.id(m) })
 	r.duePending(now)
 	r.setState(now, m, hearsay.StateAlive)
 	for _, one := range r.hearersOf(m, from) {
-		r.tellAway(r.addr(one), m)
+		r.tellAway(now, r.addr(one), m)
 	}
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberAway, Subject: r.id(m), Incarnation: r.incarnation(m), Took: hearsay.AwayFor})
+	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberAway, Subject: r.id(m), Incarnation: r.incarnation(m), Took: word.Left})
 }
 
-// tellAway sends the word of a member that it is away.
-func (r *Roster) tellAway(addr netip.AddrPort, m *member) {
-	r.out.Now = append(r.out.Now, hearsay.Packet{Addr: addr, Body: &r.heldOf(m).away.word})
+// holdUntil has nothing held against a member that is away until then, if that is later than until now. The one whose time
+// ends first comes first.
+func (r *Roster) holdUntil(m *member, until time.Time) {
+	a := r.heldOf(m).away
+	if until = earlier(until, a.most); !until.After(a.until) {
+		return
+	}
+	a.until = until
+	r.away.removeInOrder(r.members.number(m))
+	at := len(r.away)
+	for at > 0 && r.heldOf(r.members.at(r.away[at-1])).away.until.After(until) {
+		at--
+	}
+	r.away = slices.Insert(r.away, at, r.members.number(m))
+}
+
+// tellAway sends the word of a member that it is away, and how long that holds yet: once in a step, however many claims
+// ask for it.
+func (r *Roster) tellAway(now time.Time, addr netip.AddrPort, m *member) {
+	a := r.heldOf(m).away
+	if a.word.Left = max(0, a.until.Sub(now)); !slices.ContainsFunc(r.out.Now, func(p hearsay.Packet) bool { return p.Addr == addr && p.Body == &a.word }) {
+		r.out.Now = append(r.out.Now, hearsay.Packet{Addr: addr, Body: &a.word})
+	}
 }
 
 // holdsBack reports whether nothing is taken against a member that is away: who says it is told so, where it is listed.
-func (r *Roster) holdsBack(p *hearsay.Packet, m *member) bool {
+func (r *Roster) holdsBack(now time.Time, p *hearsay.Packet, m *member) bool {
 	if !r.isAway(m) {
 		return false
 	}
 	if addr, ok := r.Addr(p.From); ok {
-		r.tellAway(addr, m)
+		r.tellAway(now, addr, m)
 	}
 	return true
 }

@@ -10,7 +10,7 @@ import (
 
 // away is its own signed word that it is back soon.
 func (s *stranger) away() *hearsay.Away {
-	m := &hearsay.Away{Stay: hearsay.Stay{ID: s.id()}, Incarnation: s.incarnation}
+	m := &hearsay.Away{Stay: hearsay.Stay{ID: s.id()}, Incarnation: s.incarnation, Left: hearsay.AwayFor}
 	m.Sign(hearsay.LedgerID{Network: network}, s)
 	return m
 }
@@ -140,5 +140,60 @@ func TestGoesAway(t *testing.T) {
 	silent.GoAway(silent.now, hearsay.Stay{ID: silent.Self().ID})
 	if silent.pass(time.Second / 3); !silent.Gone() {
 		t.Error("it waits for one that does not answer")
+	}
+}
+
+// A member that says in each life that it is away is held twice at once, and then once a minute: it may be dead, and others
+// say words that it has signed in advance.
+func TestAwayIsNotForEver(t *testing.T) {
+	b := newBench(t, 3)
+	x := b.others[1]
+	held := 0
+	for range 30 {
+		x.incarnation++
+		b.hear(x, x.word(hearsay.StateAlive))
+		b.hearAway(x, x.away())
+		if _, is := b.IsAway(x.id()); is {
+			held++
+		}
+		b.pass(9500 * time.Millisecond)
+	}
+	if held < 5 || held > 7 { // in 285 s
+		t.Errorf("it was held %d times, want 2 and one a minute", held)
+	}
+}
+
+// The time of a word goes on while it is passed on, and a word with too little time is made up for by another with more, but not beyond
+// AwayFor.
+func TestAwayLasts(t *testing.T) {
+	b := newBench(t, 4)
+	x, other := b.others[1], b.others[2]
+	word := func(left time.Duration) *hearsay.Away {
+		w := x.away()
+		w.Left = left
+		return w
+	}
+	began := b.now
+	for _, c := range []struct{ left, want time.Duration }{
+		{0, 0}, {time.Second, time.Second}, {4 * time.Second, 4 * time.Second}, {2 * time.Second, 4 * time.Second},
+		{time.Hour, hearsay.AwayFor},
+	} {
+		b.hearAway(other, word(c.left))
+		until, is := b.IsAway(x.id())
+		if is != (c.want > 0) || is && !until.Equal(began.Add(c.want)) {
+			t.Errorf("after a word with %v left it is away: %t, for %v; want %v", c.left, is, until.Sub(began), c.want)
+		}
+	}
+	b.pass(6 * time.Second)
+	b.awayTold()
+	b.hear(other, suspect(x, other))
+	var left []time.Duration
+	for _, p := range b.out.Now {
+		if m, is := p.Body.(*hearsay.Away); is {
+			left = append(left, m.Left)
+		}
+	}
+	if len(left) != 1 || left[0] != 4*time.Second {
+		t.Errorf("who accuses it is told words with %v left, want one with 4s", left)
 	}
 }

@@ -477,7 +477,7 @@ func (r *Roster) dropAddr(addr netip.AddrPort) {
 // contacts.
 func (r *Roster) tickForget(now time.Time) {
 	for id, spent := range r.spent { // order does not matter: each is judged for itself
-		if max(spent.answered, spent.renewed) < r.runs(now)-pricesSaved {
+		if max(spent.answered, spent.renewed, spent.away) < r.runs(now)-pricesSaved {
 			delete(r.spent, id) // it has saved up all it can
 		}
 	}

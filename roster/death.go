@@ -45,7 +45,7 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 		r.drops[hearsay.DropStranger]++ // it would not be asked for the evidence
 		return
 	}
-	if r.holdsBack(p, m) {
+	if r.holdsBack(now, p, m) {
 		return // an exchange brings it again
 	}
 	source := hearsay.Source(p.Addr.Addr())

@@ -107,6 +107,7 @@ type Stats struct {
 type allowance struct {
 	answered time.Duration // of answers
 	renewed  time.Duration // of newer words of its own
+	away     time.Duration // of words that it is away
 }
 
 // held is what others say of a member's incarnation: while it is suspect or

@@ -65,7 +65,7 @@ func (r *Roster) Unreachable(now time.Time, id hearsay.NodeID) {
 
 // claimedSuspect takes another's suspicion.
 func (r *Roster) claimedSuspect(now time.Time, p *hearsay.Packet, m *member, c *hearsay.Claim) {
-	if r.holdsBack(p, m) {
+	if r.holdsBack(now, p, m) {
 		return
 	}
 	if by := r.members.get(c.By); by == nil || !by.state.Living() {

@@ -56,7 +56,7 @@ func (r *Roster) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.Witness
 		r.witnessHint(now, asker, p, m)
 	case r.incarnation(subject) > m.Incarnation || subject.state == hearsay.StateLeft:
 		r.answerWith(p, subject) // the asker is behind
-	case r.holdsBack(p, subject):
+	case r.holdsBack(now, p, subject):
 	default:
 		// Also one that is dead here: the asker may be unable to count the
 		// evidence by its own roster, and then needs statements of its own.

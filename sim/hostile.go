@@ -103,7 +103,7 @@ func (h *hostile) steps(w *World, m *machine, e *hearsay.Effects) {
 // saysAway adds its own word that it is away, though it is not, and one that it has heard.
 func (h *hostile) saysAway(w *World, m *machine, e *hearsay.Effects, to *machine) {
 	if last := w.check.ledger.last(m.id); last != nil {
-		own := hearsay.Away{Stay: hearsay.Stay{ID: m.id, Epoch: last.began}, Incarnation: w.check.identities[m.identity].claimed}
+		own := hearsay.Away{Stay: hearsay.Stay{ID: m.id, Epoch: last.began}, Incarnation: w.check.identities[m.identity].claimed, Left: hearsay.AwayFor}
 		own.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, int(m.index)+1, m.disks))
 		e.Now = append(e.Now, hearsay.Packet{Addr: to.addr, Body: &own})
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"time"
 
 	"hearsay"
 )
@@ -144,7 +145,8 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 		return appendEvidence(dst, m)
 	case *hearsay.Away:
 		dst = binary.AppendUvarint(appendStay(dst, m.Stay), uint64(m.Incarnation))
-		return append(dst, m.Signature[:]...)
+		dst = append(dst, m.Signature[:]...)
+		return binary.AppendUvarint(dst, uint64(m.Left.Milliseconds()))
 	}
 	if dst, ok := appendPetition(dst, m); ok {
 		return dst
@@ -214,6 +216,7 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 		return &d.evidence
 	case kindAway:
 		d.away = hearsay.Away{Stay: readStay(r), Incarnation: hearsay.Incarnation(r.uvarint()), Signature: r.signature()}
+		d.away.Left = time.Duration(min(r.uvarint(), uint64(hearsay.AwayFor.Milliseconds()))) * time.Millisecond
 		return &d.away
 	}
 	if m := readPetition(r, k); m != nil {

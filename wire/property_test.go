@@ -87,7 +87,7 @@ func drawBody(t *rapid.T) hearsay.Message {
 	case kindEvidence:
 		return drawEvidence(t)
 	case kindAway:
-		return &hearsay.Away{Stay: hearsay.Stay{ID: drawID(t), Epoch: hearsay.Epoch(seq)}, Incarnation: drawIncarnation(t), Signature: drawSignature(t)}
+		return &hearsay.Away{Stay: hearsay.Stay{ID: drawID(t), Epoch: hearsay.Epoch(seq)}, Incarnation: drawIncarnation(t), Signature: drawSignature(t), Left: time.Duration(rapid.Int64Range(0, hearsay.AwayFor.Milliseconds()).Draw(t, "left")) * time.Millisecond}
 	}
 	if m := drawPetition(t, k); m != nil {
 		return m

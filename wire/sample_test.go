@@ -148,8 +148,8 @@ func samples() []sample {
 		{name: "deaf", kind: kindDeaf, says: "datagrams do not come here", body: &hearsay.Deaf{}},
 		{
 			name: "away", kind: kindAway, says: "A is back soon",
-			body:       &hearsay.Away{Stay: hearsay.Stay{ID: idA, Epoch: 7}, Incarnation: sampleTime, Signature: hearsay.Signature{0x51, 63: 0x52}},
-			bodyLayout: "id 16 · epoch 8 · incarnation u · signature 64",
+			body:       &hearsay.Away{Stay: hearsay.Stay{ID: idA, Epoch: 7}, Incarnation: sampleTime, Signature: hearsay.Signature{0x51, 63: 0x52}, Left: 9 * time.Second},
+			bodyLayout: "id 16 · epoch 8 · incarnation u · signature 64 · left u",
 		},
 	})
 }
