@@ -453,6 +453,9 @@ func (r *Rumors) missOf(p *hearsay.Packet, l *link, id clock.Origin, gone []cloc
 			any = r.letGo(id, clock.Common(gone, other.missed.Of(id))) || any
 		}
 	}
+	if l.told >= hearsay.MaxSeenRanges { // it has been compared with what the others say: what is next has room again
+		l.missed, l.told = clock.Context{}, 0
+	}
 	gone = gone[:min(len(gone), max(0, hearsay.MaxSeenRanges-l.told))]
 	l.told += len(gone)
 	l.missed.AddRanges(id, gone)

@@ -66,11 +66,16 @@ func (s *seen) change(o *origin) {
 	}
 }
 
-// most bounds the ranges of one origin. Where there are so many origins that they do not fit together, each has its
-// share: members are as many as an attacker makes, and anybody may use their names. One that had more before
+// most bounds the ranges of one origin. Where all together are too many, each has its share, whatever the others use of theirs:
+// members are as many as an attacker makes, and anybody may use their names. One that had more before
 // gives half of it up with each number that comes; so all of them together have some times allRanges at most: of the
 // k-th origin that was filled, its share of then is left.
-func (s *seen) most() int { return max(someRanges, min(maxRanges, allRanges/max(1, len(s.origins)))) }
+func (s *seen) most() int {
+	if s.context.NumRanges() < allRanges { // many origins that have few take nothing from one that needs more
+		return maxRanges
+	}
+	return max(someRanges, min(maxRanges, allRanges/max(1, len(s.origins))))
+}
 
 // miss counts ranges as seen that never came. If there are too many, the older
 // half is believed to be gone for good.
