@@ -48,7 +48,7 @@ const ApartWords = "this node is in by a ledger that is not the seeds': nobody f
 
 // NoQuorum says what it means that no quorum of seeds is heard.
 func (a *Authority) NoQuorum() string {
-	return fmt.Sprintf("no quorum of seeds is heard (%d of %d): nobody is admitted or removed meanwhile", a.Quorum, len(a.Seeds))
+	return fmt.Sprintf("no quorum of seeds is heard (%d of %d): as far as this node knows, nobody is admitted or removed meanwhile", a.Quorum, len(a.Seeds))
 }
 
 // Alone says of a node of an open network that it sees no other living member, and what became
@@ -100,7 +100,7 @@ func (s *Stats) Unconnected() string {
 	case s.DeafFor > 0:
 		return fmt.Sprintf("datagrams (UDP) have not got through between this node and others for %.0f s, and streams (TCP) do: all goes by stream; let UDP through to this node's port, and from it", s.DeafFor)
 	case s.StreamsFail > 0:
-		return fmt.Sprintf("streams (TCP) have not got through from this node to others for %.0f s, and datagrams (UDP) do: what is longer than a datagram is lost, as are rumors over some 1,300 bytes, rosters and the log of seeds; let TCP through to this node's port, and from it", s.StreamsFail)
+		return fmt.Sprintf("streams (TCP) have not got through from this node to others for %.0f s, though datagrams (UDP) of theirs come in: what is longer than a datagram is lost, as are rumors over some 1,300 bytes, rosters and the log of seeds; let TCP through to this node's port, and from it", s.StreamsFail)
 	}
 	return ""
 }

@@ -143,7 +143,7 @@ func (a *Agent) noteSeats(authority *hearsay.Authority) {
 		}
 		f := &a.streams.dials.failed[at]
 		if failing := now.Sub(f.at); failing >= undialledLeast && now.Sub(f.last) <= undialledFor {
-			note := fmt.Sprintf("streams (TCP) to it have not got through for %.0f s, and datagrams (UDP) do: nothing longer than a datagram gets to it from here, as entries of the log", failing.Seconds())
+			note := fmt.Sprintf("streams (TCP) to it have not got through for %.0f s, though datagrams (UDP) of it come in: nothing longer than a datagram gets to it from here, as entries of the log", failing.Seconds())
 			if seed.Note != "" {
 				note = seed.Note + "; " + note
 			}

@@ -131,7 +131,7 @@ var lines = map[hearsay.EventKind]line{
 	hearsay.EventSeatFounded:     {slog.LevelInfo, "The network is founded"},
 	hearsay.EventSeatWaiting:     {slog.LevelWarn, "This seed has no seat yet"},
 	hearsay.EventSeatTaken:       {slog.LevelInfo, "This seed has its seat"},
-	hearsay.EventQuorumLost:      {slog.LevelWarn, "No quorum of seeds is heard; nobody is admitted or removed meanwhile"},
+	hearsay.EventQuorumLost:      {slog.LevelWarn, "No quorum of seeds is heard; as far as this node knows, nobody is admitted or removed meanwhile"},
 	hearsay.EventQuorumBack:      {slog.LevelInfo, "A quorum of seeds is heard again"},
 	hearsay.EventQuorumHeard:     {slog.LevelInfo, "A quorum of seeds is heard"},
 	hearsay.EventProbeWanted:     {slog.LevelDebug, "Wants a node probed"},

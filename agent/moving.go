@@ -157,7 +157,7 @@ func (a *Agent) tellStreams(fail bool) {
 		return
 	}
 	if a.streamless = fail; fail {
-		a.cfg.Logger.Error("Streams (TCP) do not get through from this node to others, and datagrams (UDP) do: what is longer than a datagram is lost", "addr", a.home.addr.String(), "hint", "let TCP through to this node's port, and from it")
+		a.cfg.Logger.Error("Streams (TCP) do not get through from this node to others, though datagrams (UDP) of theirs come in: what is longer than a datagram is lost", "addr", a.home.addr.String(), "hint", "let TCP through to this node's port, and from it")
 	} else {
 		a.cfg.Logger.Info("Streams (TCP) get through again, or none is tried", "addr", a.home.addr.String())
 	}

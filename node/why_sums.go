@@ -235,7 +235,10 @@ func (s *story) removedNearest(r *hearsay.Ruling) string {
 	var ways []string
 	e := s.evidence(r)
 	if e != nil {
-		if r.Rule == hearsay.RuleMajority {
+		if unread := int(e.Observers) - len(e.Statements); r.Rule == hearsay.RuleMajority && unread > 0 {
+			ways = append(ways, fmt.Sprintf("%s answering %d of its %d observers before %s (then fewer than %d of them would have been against it, whatever those found that the evidence does not have)",
+				name, e.Against()+unread-int(e.Needed)+1, e.Observers, exactly(e.Condemned), e.Needed))
+		} else if r.Rule == hearsay.RuleMajority {
 			ways = append(ways, fmt.Sprintf("%s answering %s before %s (then fewer than %d of its observers would have been against it)",
 				name, someOf(e.Against()-int(e.Needed)+1, e.Against(), s.n.observers(e, hearsay.VerdictUnreachable)), exactly(e.Condemned), e.Needed))
 		} else if e.Observers > 0 {

@@ -114,7 +114,7 @@ func (r *Roster) tickRefutation(now time.Time) {
 // refuted says what was refuted that nobody else has claimed.
 func refuted(state hearsay.State) string {
 	if state == hearsay.StateAlive {
-		return "a word of this node's own key was newer than all that it has said: of an earlier life, or of another process with its identity"
+		return "a word of this node's own key that was newer than all that it has said: of an earlier life, or of another process with its identity"
 	}
 	return ""
 }

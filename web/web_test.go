@@ -318,7 +318,7 @@ func TestSelfTellsTroubles(t *testing.T) {
 		"no quorum": {
 			hearsay.Stats{Alive: 2},
 			hearsay.Authority{Seeded: true, Quorum: 2, Seeds: make([]hearsay.SeedStatus, 3), Why: "lists differ", Fork: &hearsay.Fork{Text: "two ledgers"}},
-			[]string{"no quorum of seeds is heard (2 of 3): nobody is admitted or removed", "lists differ", "two ledgers"},
+			[]string{"no quorum of seeds is heard (2 of 3): as far as this node knows, nobody is admitted or removed", "lists differ", "two ledgers"},
 		},
 		"a seed in doubt": {
 			hearsay.Stats{Alive: 2},

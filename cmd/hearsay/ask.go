@@ -227,7 +227,7 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 	case seed && a.Why != "":
 		fmt.Fprintf(table, "quorum\tof %d of %d seeds, in which this seed takes NO PART now\n", a.Quorum, len(a.Seeds))
 	default:
-		fmt.Fprintf(table, "quorum\tNOT HEARD: %d of %d seeds would decide; nobody is admitted or removed meanwhile\n", a.Quorum, len(a.Seeds))
+		fmt.Fprintf(table, "quorum\tNOT HEARD: %d of %d seeds would decide; as far as this node knows, nobody is admitted or removed meanwhile\n", a.Quorum, len(a.Seeds))
 	}
 	if l := a.Limits; l != (hearsay.Limits{}) {
 		fmt.Fprintf(table, "limits\t%d members, %d from one source; then %d admissions a minute, %d from one source\n",

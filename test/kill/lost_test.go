@@ -22,7 +22,7 @@ const (
 	nothingFor   = 6 * time.Second  // watched: a removal would be ruled in that time, see seededPromise
 	fewPeers     = 3
 	newcomer     = "newcomer"
-	unheard      = "NOT HEARD: 2 of 3 seeds would decide; nobody is admitted or removed meanwhile"
+	unheard      = "NOT HEARD: 2 of 3 seeds would decide; as far as this node knows, nobody is admitted or removed meanwhile"
 	unheardShort = "no quorum of seeds is heard (2 of 3)"
 )
 
