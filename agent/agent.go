@@ -53,7 +53,7 @@ type Agent struct {
 	moving     *moving // nil: the address that others are told is configured
 
 	idle chan struct{} // closed when the loop has ended
-	left chan struct{} // closed when the node has left in good order
+	left chan struct{} // closed when the node has left, or gone away, in good order
 	done chan struct{} // closed when nothing runs any more
 
 	mu  sync.Mutex
@@ -433,14 +433,12 @@ func (a *Agent) Events(ctx context.Context) iter.Seq[hearsay.Event] {
 	}
 }
 
-// gone ends the agent, whose node has left.
-func (a *Agent) gone(out bool) {
-	if !out {
-		a.stop(hearsay.ErrLeaveUnruled)
-		return
+// gone ends the agent, whose node has left or gone away: nil, or what did not come of that.
+func (a *Agent) gone(why error) {
+	if why == nil {
+		close(a.left)
 	}
-	close(a.left)
-	a.stop(nil)
+	a.stop(why)
 }
 
 // diskTold logs that the disk does not keep up, and that it does again.
@@ -468,28 +466,42 @@ func (a *Agent) Newest() uint64 { return a.hub.last() }
 // when enough of them have heard it, or when ctx ends; then the agent goes on
 // leaving until Close. After a leave the agent has stopped. In a network with
 // seeds they must rule it: without a quorum of them it returns hearsay.ErrLeaveUnruled after
-// five seconds, and the node is in until it is found gone and removed.
+// five seconds, and the node is in until it is found gone and removed. After Away
+// it returns hearsay.ErrGoesAway at once: the node stays in.
 func (a *Agent) Leave(ctx context.Context) error {
-	if err := a.depart(ctx, a.loop.node.Leave); err != nil {
+	if err := a.depart(ctx, endsLeave, hearsay.ErrGoesAway); err != nil {
 		return fmt.Errorf("leave: %w", err)
 	}
 	return nil
 }
 
 // Away ends the agent in good order and does not leave: it tells the others that it is started again with the same Data
-// within ten seconds (hearsay.AwayFor), in which nobody holds its silence against it. It returns within a third of a second, when
-// the others have heard that, or some of them at least; then the agent has stopped. One that is not started again is found
-// dead after that time. A seed has nothing to tell: it is one by configuration.
+// within ten seconds (hearsay.AwayFor), in which nobody that has heard it holds its silence against it. It returns when all that
+// it tells have answered that they have, or after a third of a second; then the agent has stopped. If none of them has
+// answered it returns hearsay.ErrAwayUnheard. One that is not started again is found dead after the ten seconds. There is nobody to
+// tell for a node that is not in, for one that has never met another, and for a seed, which is one by configuration. After Leave
+// it returns hearsay.ErrLeaves at once, and the leave goes on.
 func (a *Agent) Away(ctx context.Context) error {
-	if err := a.depart(ctx, a.loop.node.Away); err != nil {
+	if err := a.depart(ctx, endsAway, hearsay.ErrLeaves); err != nil {
 		return fmt.Errorf("go away: %w", err)
+	}
+	var told, answered int
+	a.ask(func(time.Time) { told, answered = a.loop.node.AwayAnswers() })
+	if answered > 0 {
+		a.cfg.Logger.Info(fmt.Sprintf("The others know that this node is back soon: started again within %v it was never out", hearsay.AwayFor),
+			"told", told, "answered", answered)
 	}
 	return nil
 }
 
-// depart has the node end by telling the others why, and waits for it.
-func (a *Agent) depart(ctx context.Context, tell func(now time.Time) *hearsay.Effects) error {
-	a.ask(func(now time.Time) { a.loop.leave(now, tell) })
+// depart has the node end by telling the others why, and waits for it. If it was told before to end the other way, that is
+// the given error.
+func (a *Agent) depart(ctx context.Context, how ending, other error) error {
+	var does ending
+	a.ask(func(now time.Time) { does = a.loop.end(now, how) })
+	if does != how {
+		return other
+	}
 	select {
 	case <-a.done:
 	case <-ctx.Done():
@@ -517,7 +529,7 @@ func (a *Agent) Close() error {
 func (a *Agent) Done() <-chan struct{} { return a.done }
 
 // Err says why the agent stopped by itself: nil while it runs, after Close, and after a Leave
-// that came about.
+// or an Away that came about.
 func (a *Agent) Err() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -61,7 +61,7 @@ type loop struct {
 	resolver  *resolver
 	questions *questions
 	echo      *echo                        // nil: nobody is told of rumors that come again
-	gone      func(out bool)               // called once the node has left: whether it is out, or the seeds have not ruled it
+	gone      func(why error)              // called once the node has left, or gone away: nil, or what did not come of it
 	failed    func(error)                  // called when it cannot go on
 	diskTold  func(behind bool, bytes int) // called when the disk does not keep up, and when it does again
 
@@ -76,7 +76,7 @@ type loop struct {
 	packet    hearsay.Packet // the one being received
 	ticked    bool           // at least once
 	readFails int            // one after the other
-	leaving   bool
+	ends      ending
 	behind    bool // the disk does not keep up, as far as was told
 	departed  bool // members have moved or gone since the second began: see acquaint
 	told      bool // gone was called, or will be
@@ -232,22 +232,43 @@ func (l *loop) checkDisk() {
 	}
 }
 
-// leave has the node leave, or go away, unless it has been told so.
-func (l *loop) leave(now time.Time, leave func(time.Time) *hearsay.Effects) {
-	if !l.leaving {
-		l.leaving = true
-		l.carryOut(leave(now))
+// ending is how a node is told to end, other than by closing it.
+type ending uint8
+
+const (
+	endsLeave ending = iota + 1
+	endsAway
+)
+
+// end has the node leave or go away, unless it was told either before: that counts. It returns which of the two it does.
+func (l *loop) end(now time.Time, how ending) ending {
+	if l.ends != 0 {
+		return l.ends
 	}
+	l.ends = how
+	if how == endsAway {
+		l.carryOut(l.node.Away(now))
+	} else {
+		l.carryOut(l.node.Leave(now))
+	}
+	return how
 }
 
 // checkGone says once that the node has left, or gone away, when what it sent to tell so is
 // on its way.
 func (l *loop) checkGone() {
-	if l.leaving && !l.told && l.node.Gone() {
-		l.told = true
-		out := l.node.Left()
-		l.lane.afterwards(func() { l.gone(out) })
+	if l.ends == 0 || l.told || !l.node.Gone() {
+		return
 	}
+	l.told = true
+	var why error
+	switch {
+	case l.ends == endsAway && l.node.AwayUnheard():
+		why = hearsay.ErrAwayUnheard
+	case l.ends == endsLeave && !l.node.Left():
+		why = hearsay.ErrLeaveUnruled
+	}
+	l.lane.afterwards(func() { l.gone(why) })
 }
 
 func (l *loop) receiveDatagram(now time.Time, packet []byte, from netip.AddrPort) {

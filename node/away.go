@@ -14,7 +14,22 @@ import (
 func (n *Node) Away(now time.Time) *hearsay.Effects {
 	n.begin(now)
 	n.roster.GoAway(now, n.stayOf(n.id))
+	n.awayTold = n.roster.Unanswered()
 	return n.settle(now)
+}
+
+// AwayAnswers gives how many a node that is away has told so, and how many of them have answered. One that is not in, or
+// lists nobody else, has told nobody.
+func (n *Node) AwayAnswers() (told, answered int) {
+	return n.awayTold, n.awayTold - n.roster.Unanswered()
+}
+
+// AwayUnheard reports whether a node that is away is in, and nobody has answered that it knows so, though there are others or
+// have been.
+func (n *Node) AwayUnheard() bool {
+	_, answered := n.AwayAnswers()
+	others := n.roster.CountOthers() > 0 || n.roster.Count(hearsay.StateDead) > 0
+	return answered == 0 && others && !n.stayOf(n.id).ID.IsZero()
 }
 
 // stayOf gives the present stay of a member; of nobody: none.

@@ -62,6 +62,7 @@ type Node struct {
 	diskSince   time.Time // since when the oldest of them waits
 	behindSince time.Time // the last step in which the disk kept up
 	replies     replies
+	awayTold    int    // how many it has told that it is away itself
 	secret      uint64 // spreads what is told apart by others' choice: see roster.NewCards and quota.New
 }
 

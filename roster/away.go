@@ -243,3 +243,11 @@ func (r *Roster) awayDue(at time.Time) time.Time {
 	}
 	return at
 }
+
+// Unanswered counts those that this node, which is away itself, has told so and that have not answered.
+func (r *Roster) Unanswered() int {
+	if r.departs == nil {
+		return 0
+	}
+	return len(r.departs.waits)
+}

@@ -46,7 +46,7 @@ func badRequest(format string, args ...any) *problem {
 
 // problemOf translates what the node answered.
 func problemOf(err error) *problem {
-	if errors.Is(err, hearsay.ErrAmbiguous) || errors.Is(err, hearsay.ErrOut) || errors.Is(err, hearsay.ErrUndecidable) || errors.Is(err, hearsay.ErrSeedMute) {
+	if errors.Is(err, hearsay.ErrAmbiguous) || errors.Is(err, hearsay.ErrOut) || errors.Is(err, hearsay.ErrUndecidable) || errors.Is(err, hearsay.ErrSeedMute) || errors.Is(err, hearsay.ErrGoesAway) {
 		return &problem{http.StatusConflict, err.Error()}
 	}
 	if errors.Is(err, hearsay.ErrNotMember) {

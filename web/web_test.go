@@ -390,6 +390,10 @@ func TestProblems(t *testing.T) {
 			method: "POST", target: "/v1/leave", status: 503, detail: "disk full",
 			change: func(v *village) { v.leaveBy = errors.New("disk full") },
 		},
+		"leave of one that goes away": {
+			method: "POST", target: "/v1/leave", status: 409, detail: "it stays in: start it again and have it leave then",
+			change: func(v *village) { v.leaveBy = fmt.Errorf("leave: %w", hearsay.ErrGoesAway) },
+		},
 		"unknown field": {
 			method: "POST", target: "/v1/leave", body: `{"force":true}`, headers: headers{asJSON},
 			status: 400, detail: `unknown field "force"; want one JSON object with no fields`,

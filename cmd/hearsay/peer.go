@@ -362,13 +362,17 @@ func (o *nodeOptions) interrupted(log *nodeLog, node *agent.Agent) error {
 	return leave(node)
 }
 
-// stay ends a node that is to be started again: it tells the others, and does not leave.
+// stay ends a node that is to be started again: it tells the others, and does not leave, unless it was told to before.
 func stay(log *nodeLog, node *agent.Agent) error {
-	log.Info(fmt.Sprintf("Stopping, as a signal has asked; it does not leave: started again within %v it was never out", hearsay.AwayFor))
+	log.Info("Stopping, as a signal has asked, without a leave")
 	ctx, cancel := context.WithTimeout(context.Background(), stayTimeout)
 	defer cancel()
-	if err := node.Away(ctx); err != nil {
-		log.Warn("The others could not be told; they hold the node alive for a second or less", "why", err)
+	switch err := node.Away(ctx); {
+	case errors.Is(err, hearsay.ErrLeaves):
+		log.Info("It leaves all the same: it was told to before the signal")
+		return leave(node)
+	case err != nil:
+		log.Warn("It is not sure that the others know that this node is back soon", "why", err)
 	}
 	return nil
 }
