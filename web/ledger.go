@@ -326,7 +326,17 @@ func (a *api) postRemove(w http.ResponseWriter, r *http.Request) *problem {
 	return answer(w, http.StatusOK, Outcome{
 		Kind: outcome.Kind, ID: outcome.Stay.ID, Since: outcome.Stay.Epoch, Code: outcome.Code.String(),
 		Yes: int(outcome.Yes), Needed: int(outcome.Needed), Text: outcome.Text, QuorumHeard: a.backend.Authority().Ready,
+		AwayUntil: a.awayUntil(outcome.Stay.ID),
 	})
+}
+
+// awayUntil gives until when a member has said that it is away; zero if it has not.
+func (a *api) awayUntil(id hearsay.NodeID) time.Time {
+	members := a.backend.Members()
+	if i := slices.IndexFunc(members, func(m hearsay.Member) bool { return m.ID == id }); i >= 0 {
+		return members[i].AwayUntil
+	}
+	return time.Time{}
 }
 
 // Outcome is the answer of POST /v1/members/{name}/remove.
@@ -342,6 +352,10 @@ type Outcome struct {
 	// QuorumHeard tells, as this node has it, whether a quorum of seeds decides
 	// now. Without one nothing is decided: what is open waits.
 	QuorumHeard bool `json:"quorum_heard"`
+
+	// AwayUntil tells, likewise, until when the member is away, as it has said: until then the
+	// seeds open no case.
+	AwayUntil time.Time `json:"away_until,omitzero"`
 }
 
 func (a *api) getBars(w http.ResponseWriter, r *http.Request) *problem {

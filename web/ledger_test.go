@@ -273,7 +273,11 @@ func TestOperatorAsksTheSeeds(t *testing.T) {
 			t.Errorf("%s %s: %d %s", tc.method, tc.path, r.StatusCode, text)
 		}
 	}
-	if got := strings.Join(v.council.asked, "; "); got != "remove bob; bar bob: loud; lift bob" {
+	v.members[1].AwayUntil = time.Unix(10, 0).UTC()
+	if text := read(t, ask(handler(v), "POST", "/v1/members/bob/remove", "", "Content-Type: application/json")); !strings.Contains(text, `"away_until":"1970-01-01T00:00:10Z"`) {
+		t.Errorf("remove of one that is away: %s", text)
+	}
+	if got := strings.Join(v.council.asked, "; "); got != "remove bob; bar bob: loud; lift bob; remove bob" {
 		t.Errorf("the seeds were asked: %s", got)
 	}
 	v.council.refuse = fmt.Errorf("remove %q: %w", "zed", hearsay.ErrNotMember)

@@ -225,6 +225,11 @@ func tellOutcome(out io.Writer, name string, answer *client.Answer[web.Outcome],
 	if !o.QuorumHeard {
 		return undecided(name, o.Text, "no case was opened; ask again when enough seeds run. Members that the peers have found gone they report until then, without being asked")
 	}
+	if !o.AwayUntil.IsZero() {
+		return hintedError{fmt.Errorf("remove %s: it stays in: %s", name, o.Text), fmt.Sprintf(
+			"it is away until %s, and need not be removed: if it is not back by then, the others find it gone and the seeds remove it some seconds later; one that is back is out by its own leave",
+			clockTime(o.AwayUntil, time.Now()))}
+	}
 	return hintedError{fmt.Errorf("remove %s: it stays in: %s", name, o.Text), fmt.Sprintf(`who answers a seed is not removed; "hearsay why %s" tells more`, name)}
 }
 
