@@ -175,7 +175,10 @@ func TestAwayLasts(t *testing.T) {
 	}
 	began := b.now
 	for _, c := range []struct{ left, want time.Duration }{
-		{0, 0}, {time.Second, time.Second}, {4 * time.Second, 4 * time.Second}, {2 * time.Second, 4 * time.Second},
+		{0, 0},
+		{time.Second, time.Second},
+		{4 * time.Second, 4 * time.Second},
+		{2 * time.Second, 4 * time.Second},
 		{time.Hour, hearsay.AwayFor},
 	} {
 		b.hearAway(other, word(c.left))

@@ -15,7 +15,7 @@ type Config struct {
 	DeadHold       time.Duration // a death of one who is no suspect here waits this long for its refutation; default 2 s
 	ForgetAfter    time.Duration // the dead and those who left are forgotten after this; default 24 h
 	ContactEvery   time.Duration // one dead or forgotten contact is tried this often; default 2 s
-	JoinBackoffMin time.Duration // first wait before a join is tried again, doubled each time; default 1 s (guess: a busy contact needs that long for the rosters of hundreds)
+	JoinBackoffMin time.Duration // first wait before a join is tried again, doubled each time that all contacts were tried; default 1 s (guess: a busy contact needs that long for the rosters of hundreds)
 	JoinBackoffMax time.Duration // longest; default 10 s
 	ExchangeEvery  time.Duration // at most one exchange begun in this time; default 1 s
 	ExchangeQuiet  time.Duration // and only if the roster has been still for this long; default 500 ms

@@ -183,7 +183,7 @@ func (r *Roster) tickContacts(now time.Time) {
 			Text: fmt.Sprintf("no roster from any of %d contacts yet", len(tried)),
 		})
 	}
-	wait := min(r.cfg.JoinBackoffMin<<min(c.attempts, 16), r.cfg.JoinBackoffMax)
+	wait := min(r.cfg.JoinBackoffMin<<min(c.next/max(1, len(tried)), 16), r.cfg.JoinBackoffMax) // the longer, the more often each was tried
 	c.tryAt = now.Add(wait/2 + time.Duration(r.random.Int64N(int64(wait))))
 	c.attempts++
 	for range min(joinAtOnce, len(tried)) {

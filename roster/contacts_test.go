@@ -193,3 +193,22 @@ func TestForgottenMakeRoom(t *testing.T) {
 		}
 	}
 }
+
+// A node that starts with many addresses of members tries all of them once before it waits longer between tries.
+func TestManyContactsAreTriedSoon(t *testing.T) {
+	var records []hearsay.Record
+	for i := range 40 {
+		one := newStranger(200 + i)
+		records = append(records, &hearsay.Contact{Addr: one.addr, ID: one.id()})
+	}
+	b := newBenchOf(t, 0, newStranger(0), records...)
+	tried := map[netip.AddrPort]bool{}
+	for _, p := range b.pass(15 * time.Second).Send { // ten times four, about a second apart
+		if _, is := p.Body.(*hearsay.Join); is {
+			tried[p.Addr] = true
+		}
+	}
+	if len(tried) < len(records) {
+		t.Errorf("%d of %d contacts were tried within 15 s", len(tried), len(records))
+	}
+}
