@@ -72,10 +72,11 @@ enters the open network of the node that is there; with neither it is the first 
 open network.
 
 With --on-signal stay a signal ends the process and does not have it leave: it
-tells the others that it is back soon, and for ten seconds nobody holds its
-silence against it. Started again by then, as by "systemctl restart", it was never
-out, and the seeds have nothing to rule. One that does not come back is found
-gone after that, and removed; "hearsay leave" says that at once.
+tells the others that it is back soon, and for ten seconds nobody that has heard
+it holds its silence against it; the log warns if none has answered. Started again
+by then, as by "systemctl restart", it was never out, and the seeds have nothing to
+rule. One that does not come back is found gone after that, and removed;
+"hearsay leave" says that at once.
 
 A flag goes before the environment (HEARSAY_NAME, HEARSAY_DETECT_PERIOD, ...),
 that before --settings, and that before the default.`,
