@@ -7,12 +7,9 @@ import (
 	"hearsay/ledger"
 )
 
-const (
-
-	// maxEntryBytes bounds an entry: some 60 ballots. A step of the leader signs it for each of
-	// the other seeds, at some 4 µs a KiB.
-	maxEntryBytes = 16 << 10
-)
+// maxEntryBytes bounds an entry: some 60 ballots. A step of the leader signs it for each of
+// the other seeds, at some 4 µs a KiB.
+const maxEntryBytes = 16 << 10
 
 // ofThisVersion reports whether an entry is one that this version may have written, by its first
 // byte. An entry of a leader that has just been elected is empty.
