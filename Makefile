@@ -69,7 +69,7 @@ core: ## RUNS (200) drawn worlds of which only a core is left, from seed FROM (0
 plants: ## the seeds that each planted bug of the simulator takes to be found
 	@mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay
 	@for plant in $$(bin/hearsay sim campaign --list-plants); do \
-		code=0; bin/hearsay sim campaign --runs 50 --plant $$plant >bin/plant.out 2>bin/plant.err || code=$$?; \
+		code=0; bin/hearsay sim campaign --runs 400 --plant $$plant >bin/plant.out 2>bin/plant.err || code=$$?; \
 		printf '%-20s exit code %d after %s\n' $$plant $$code "$$(head -n 1 bin/plant.out)"; \
 		case $$code in 3|4) ;; *) cat bin/plant.err; exit 1 ;; esac; \
 	done
@@ -105,7 +105,7 @@ sim-diff: ## the simulations of this tree beside those of revision BASE, as a ta
 	mkdir -p bin && $(GO) build -o bin/hearsay ./cmd/hearsay && bin/hearsay sim diff "$$base/hearsay"
 
 cut: ## two halves cut off from each other, in network namespaces: needs root, ip and nft
-	HEARSAY_CUT=1 $(GO) test -count 1 -timeout 5m -v ./test/cut
+	HEARSAY_CUT=1 $(GO) test -count 1 -timeout 6m -parallel 4 -v ./test/cut
 
 KILLS ?= 20
 kills: ## kill -9 and kill -STOP of real processes, without seeds and with, KILLS (20) times each

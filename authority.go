@@ -24,6 +24,21 @@ type Authority struct {
 	// founded, or this seed has no seat in it. Why says for what it waits.
 	Waits bool `json:"waits,omitempty"`
 
+	// Early says that this node has started, was let in or heard a quorum again less than 5 s ago, or that the seeds elect
+	// one that leads: what it does not hear may come yet, and is told as a trouble only after that.
+	Early bool `json:"early,omitempty"`
+
+	// Leaves says of a peer that it has asked the seeds to rule that it has left, and that they have not yet.
+	Leaves bool `json:"leaves,omitempty"`
+
+	// Ended is the epoch by which the last stay of this peer was over, in the life of its process; 0: none is. Of one that
+	// is in again it tells of the stay before.
+	Ended Epoch `json:"ended,omitempty"`
+
+	// Stalled says of a seed that it takes part, and that the log of the seeds decides nothing of what
+	// it is asked. Why says since when.
+	Stalled bool `json:"stalled,omitempty"`
+
 	// Why says of a seed that is not ready why it takes no part, where more is
 	// known than that no quorum is heard, and of one that is ready what is wrong with
 	// others; of a peer which seeds are not as its list
@@ -35,7 +50,8 @@ type Authority struct {
 	// is known to have. If it is proven, this node follows neither.
 	Fork *Fork `json:"fork,omitempty"`
 
-	Limits Limits `json:"limits,omitzero"` // that hold: a quorum of seeds was told them; zero on a peer, which does not know them
+	// that hold: a quorum of seeds was told them; zero on a peer, which does not know them
+	Limits Limits `json:"limits,omitzero"`
 
 	Leader int   `json:"leader"` // slot of the seed that leads; -1: not known, as on peers
 	Epoch  Epoch `json:"epoch"`  // the newest that this node has applied
@@ -49,10 +65,11 @@ type SeedStatus struct {
 	ID    NodeID         `json:"id,omitzero"`
 	Name  string         `json:"name,omitempty"`
 	Slot  int            `json:"slot"`
-	Met   bool           `json:"met"`             // this node knows its key
-	State State          `json:"state,omitzero"`  // as the roster has it; zero: not heard of
-	Votes bool           `json:"votes,omitempty"` // it has its seat and a vote in the log; on peers false, as they do not know it
-	Note  string         `json:"note,omitempty"`  // what a seed that waits knows of it, or what is wrong with it
+	Met   bool           `json:"met"`            // this node knows its key
+	State State          `json:"state,omitzero"` // as the roster has it; zero: not heard of
+	// it has its seat and a vote in the log; on peers false, as they do not know it
+	Votes bool   `json:"votes,omitempty"`
+	Note  string `json:"note,omitempty"` // what a seed that waits knows of it, or what is wrong with it
 }
 
 // Bar is a refusal to admit somebody, until it is lifted.

@@ -3,6 +3,7 @@ package hearsay
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"net/netip"
 )
 
@@ -14,7 +15,13 @@ type Life [16]byte
 // IsZero reports whether there is no life.
 func (l Life) IsZero() bool { return l == Life{} }
 
-// Seat is who sits in a slot of the configuration.
+// MarshalText gives 32 hexadecimal digits.
+func (l Life) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, l[:]), nil }
+
+// UnmarshalText takes the form of MarshalText.
+func (l *Life) UnmarshalText(text []byte) error { return parseHex("life", l[:], text) }
+
+// Seat is a slot of the configuration, and the key and life of the seed that has it.
 type Seat struct {
 	Slot uint8     `json:"slot"` // its place in the configuration, from 0
 	Key  PublicKey `json:"key"`
@@ -66,13 +73,13 @@ func (v *BallotVerdict) UnmarshalText(text []byte) error {
 	return parseWord("ballot", ballotWords[:], text, (*uint8)(v))
 }
 
-// MaxWhyLen bounds the reason in a ballot, in bytes.
+// MaxWhyLen bounds what an operator or a seed gives as the reason of something in words, in bytes.
 const MaxWhyLen = 240
 
 // Ballot is one seed's own verdict on one case, after its own check. It counts
 // once it is an entry of the replicated log. What is signed is the ledger,
-// the case and what it is about, the stay, the life, the verdict, and the hash
-// of the reason.
+// the case and what it is about, the stay, the life, the verdict, and the
+// reason.
 //
 //	leader                  seeds, each for itself
 //	   |--- entry: case ------->|   its own check: probes, evidence
@@ -85,7 +92,7 @@ type Ballot struct {
 	Slot      uint8         `json:"slot"`
 	Life      Life          `json:"-"`
 	Verdict   BallotVerdict `json:"verdict"`
-	Why       string        `json:"why"`
+	Why       Why           `json:"why,omitzero"`
 	At        int64         `json:"at"` // Unix milliseconds, by the seed's clock
 	Signature Signature     `json:"signature"`
 }
@@ -95,13 +102,11 @@ func (b *Ballot) AppendSigned(dst []byte, ledger LedgerID) []byte {
 	dst = appendSubject(dst, "hearsay ballot", ledger)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(b.Case))
 	dst = append(dst, b.About[:]...)
-	dst = appendStay(dst, b.Stay)
+	dst = AppendStay(dst, b.Stay)
 	dst = append(dst, b.Slot)
 	dst = append(dst, b.Life[:]...)
 	dst = append(dst, byte(b.Verdict))
-	dst = binary.BigEndian.AppendUint64(dst, uint64(b.At))
-	why := sha256.Sum256([]byte(b.Why))
-	return append(dst, why[:]...)
+	return b.Why.AppendBinary(binary.BigEndian.AppendUint64(dst, uint64(b.At)))
 }
 
 // Sign makes b the word of the signer.
@@ -124,7 +129,7 @@ type Leave struct {
 
 // AppendSigned appends the bytes that the member's signature covers.
 func (l *Leave) AppendSigned(dst []byte, ledger LedgerID) []byte {
-	return appendStay(appendSubject(dst, "hearsay leave", ledger), l.Stay)
+	return AppendStay(appendSubject(dst, "hearsay leave", ledger), l.Stay)
 }
 
 // Sign makes l the word of the signer.

@@ -13,10 +13,12 @@ import (
 // Newcomers have the limits as they are. Members that were removed, and those that
 // move, have as much again: nobody can take their places while they are out.
 type Limits struct {
-	Members          uint32 `json:"members"`           // that may be in
-	MembersOfSource  uint32 `json:"members_of_source"` // of them, by Source of their addresses; loopback is no source
-	Admissions       uint32 `json:"admissions"`        // a minute, after the first Members
-	SourceAdmissions uint32 `json:"source_admissions"` // a minute and source, after the first MembersOfSource; a leave counts as one; of those that have left: after twice as many
+	Members         uint32 `json:"members"`           // that may be in
+	MembersOfSource uint32 `json:"members_of_source"` // of them, by Source of their addresses; loopback is no source
+	Admissions      uint32 `json:"admissions"`        // a minute, after the first Members
+	// a minute and source, after the first MembersOfSource; a leave counts as one; of those that have left:
+	// after twice as many
+	SourceAdmissions uint32 `json:"source_admissions"`
 }
 
 // DefaultLimits are those of a network in which no seed was told others. All are

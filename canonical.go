@@ -9,11 +9,13 @@ import (
 // and of a fixed size, and there is one way to write each value. Hashes are
 // made of them, log entries and ledger records are.
 
-func appendStay(dst []byte, s Stay) []byte {
+// AppendStay appends the canonical bytes of a stay.
+func AppendStay(dst []byte, s Stay) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, s.ID[:]...), uint64(s.Epoch))
 }
 
-func appendSeats(dst []byte, seats []Seat) []byte {
+// AppendSeats appends the canonical bytes of seats.
+func AppendSeats(dst []byte, seats []Seat) []byte {
 	dst = append(dst, byte(len(seats)))
 	for i := range seats {
 		dst = append(dst, seats[i].Slot)
@@ -31,7 +33,7 @@ func (c *Claim) AppendBinary(dst []byte) []byte {
 	dst = append(dst, c.Card.Signature[:]...)
 	dst = append(dst, byte(c.Card.Role))
 	dst = appendAddr(dst, c.Card.Addr)
-	return appendText(dst, c.Card.Name)
+	return AppendText(dst, c.Card.Name)
 }
 
 // AppendBinary appends the canonical bytes.
@@ -58,25 +60,24 @@ func (e *Evidence) AppendBinary(dst []byte) []byte {
 func (b *Ballot) AppendBinary(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(b.Case))
 	dst = append(dst, b.About[:]...)
-	dst = appendStay(dst, b.Stay)
+	dst = AppendStay(dst, b.Stay)
 	dst = append(dst, b.Slot)
 	dst = append(dst, b.Life[:]...)
 	dst = append(dst, byte(b.Verdict))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(b.At))
-	dst = append(dst, b.Signature[:]...)
-	return appendText(dst, b.Why)
+	return b.Why.AppendBinary(append(dst, b.Signature[:]...))
 }
 
 // AppendBinary appends the canonical bytes: what the ruling's hash covers.
 func (r *Ruling) AppendBinary(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(r.Epoch))
 	dst = append(dst, byte(r.Kind))
-	dst = appendStay(dst, r.Stay)
+	dst = AppendStay(dst, r.Stay)
 	dst = append(dst, r.Key[:]...)
 	if r.Kind == RulingAdmit {
 		dst = r.Claim.AppendBinary(dst)
 	}
-	dst = appendSeats(dst, r.Seats)
+	dst = AppendSeats(dst, r.Seats)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(r.Case))
 	dst = append(dst, byte(r.Rule), byte(len(r.Ballots)))
 	for i := range r.Ballots {
@@ -91,8 +92,8 @@ func (r *Ruling) AppendBinary(dst []byte) []byte {
 	return append(dst, r.Roster[:]...)
 }
 
-// appendText appends at most 255 bytes of text, with their number in front.
-func appendText(dst []byte, text string) []byte {
+// AppendText appends at most 255 bytes of text, with their number in front.
+func AppendText(dst []byte, text string) []byte {
 	text = text[:min(len(text), 255)]
 	return append(append(dst, byte(len(text))), text...)
 }
@@ -267,9 +268,9 @@ func (c *Canonical) Evidence() *Evidence {
 func (c *Canonical) Ballot() Ballot {
 	b := Ballot{
 		Case: CaseID(c.Uint64()), About: c.Hash(), Stay: c.Stay(), Slot: c.Byte(), Life: c.Life(), Verdict: BallotVerdict(c.Byte()),
-		At: int64(c.Uint64()), Signature: c.Signature(), Why: c.Text(),
+		At: int64(c.Uint64()), Signature: c.Signature(), Why: c.Why(),
 	}
-	if b.Slot >= MaxSeeds || b.Verdict < BallotNo || b.Verdict > BallotYes || len(b.Why) > MaxWhyLen {
+	if b.Slot >= MaxSeeds || b.Verdict < BallotNo || b.Verdict > BallotYes {
 		c.Fail()
 	}
 	if c.failed {
@@ -314,12 +315,3 @@ func (c *Canonical) Ruling() *Ruling {
 	}
 	return r
 }
-
-// AppendStay appends the canonical bytes of a stay.
-func AppendStay(dst []byte, s Stay) []byte { return appendStay(dst, s) }
-
-// AppendSeats appends the canonical bytes of seats.
-func AppendSeats(dst []byte, seats []Seat) []byte { return appendSeats(dst, seats) }
-
-// AppendText appends the canonical bytes of a text of at most 255 bytes.
-func AppendText(dst []byte, text string) []byte { return appendText(dst, text) }

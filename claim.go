@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Card is what a member says of itself, signed by itself: who it is and where
+// Card is what a member says of itself, signed by itself: its key, its name and where
 // it can be reached. What was signed is the card, the incarnation, and whether
 // the member stays or leaves.
 type Card struct {
@@ -26,7 +26,7 @@ type Claim struct {
 	Subject     NodeID
 	State       State
 	Incarnation Incarnation
-	By          NodeID        // suspect: the accuser; dead: who condemned it
+	By          NodeID        // suspect: the accuser; dead: the member that condemned it
 	Evidence    Hash          // dead: the hash of the evidence, to be fetched from the node that says it
 	Age         time.Duration // dead, left: how long it has been so; whole seconds
 	Card        Card

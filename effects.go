@@ -4,7 +4,8 @@ import "net/netip"
 
 // Effects is all that a step of the core asks of the world. A driver sends
 // Now at once. Then it carries out Persist, Send and Events in this order, in
-// a lane that may run beside the loop; if persisting fails, it stops. A call
+// a queue that may run beside the loop; if persisting fails, it drops what was to follow, and stops
+// once the node has left without its disk (node.LoseDisk). A call
 // of the application is answered only after the Effects of its step were
 // carried out. Read is carried out beside the loop, at any time: what it asks for
 // is on disk already.
@@ -74,6 +75,11 @@ func (e *Effects) Ping(addr netip.AddrPort, seq uint64, target NodeID) {
 	e.Now = append(e.Now, Packet{Addr: addr, Body: e.pings.put(Ping{Seq: seq, Target: target})})
 }
 
+// LongPing sends a ping now, by datagram, that so many bytes are added to.
+func (e *Effects) LongPing(addr netip.AddrPort, seq uint64, target NodeID, extra int) {
+	e.Now = append(e.Now, Packet{Addr: addr, Body: e.pings.put(Ping{Seq: seq, Target: target, Extra: extra})})
+}
+
 // PingByStream sends a ping now, by stream.
 func (e *Effects) PingByStream(addr netip.AddrPort, seq uint64, target NodeID) {
 	e.Now = append(e.Now, Packet{Addr: addr, Stream: true, Body: e.pings.put(Ping{Seq: seq, Target: target})})
@@ -92,11 +98,12 @@ func (e *Effects) News(addr netip.AddrPort, claims []Claim) {
 
 // Packet is a message on its way, in or out.
 type Packet struct {
-	From   NodeID         // who sends it: of an incoming packet, as its envelope says
-	Addr   netip.AddrPort // the other end: where it goes, or where it came from
-	Stream bool           // by stream; what exceeds the MTU goes by stream anyway. An answer to a stream goes back on it
-	Answer bool           // of an outgoing packet: Addr is where another came from, and nobody may be there who sent it
-	Size   int            // of an incoming packet: its bytes
+	From NodeID         // the sender: of an incoming packet, as its envelope says
+	Addr netip.AddrPort // the other end: where it goes, or where it came from
+	// by stream; what exceeds the MTU goes by stream anyway. An answer to a stream goes back on it
+	Stream bool
+	Answer bool // of an outgoing packet: Addr is where another came from, and its sender may not be there
+	Size   int  // of an incoming packet: its bytes
 	Body   Message
 	Claims []Claim // news that rides along
 }
@@ -122,7 +129,7 @@ type OwnIncarnation struct{ Incarnation Incarnation }
 // the address.
 type Contact struct {
 	Addr    netip.AddrPort
-	ID      NodeID // who was last seen there; zero if nobody yet
+	ID      NodeID // the node that was last seen there; zero if none yet
 	Dropped bool   // the key goes
 }
 
@@ -156,12 +163,13 @@ const (
 	DropOwn                      // claims to come from this node itself
 	DropMisdirected              // meant for another node
 	DropUnexpected               // answers nothing that was asked; replayed or too late
-	DropStranger                 // from, or about, somebody who is no member
+	DropStranger                 // from, or about, a node that is no member
 	DropBadSignature             // not signed by its claimed sender
-	DropFarFuture                // an incarnation beyond MaxIncarnation, or the number of a rumor far beyond those of its origin
-	DropUnproven                 // a death whose evidence does not hold
-	DropTableFull                // no room in a bounded table
-	DropEarly                    // from, or about, a node that may be a member: this one is not in yet, and cannot know
+	// an incarnation beyond MaxIncarnation, or the number of a rumor far beyond those of its origin
+	DropFarFuture
+	DropUnproven  // a death whose evidence does not hold
+	DropTableFull // no room in a bounded table
+	DropEarly     // from, or about, a node that may be a member: this one is not in yet, and cannot know
 	NumDrops
 )
 

@@ -18,7 +18,8 @@ var ErrDiskBehind = errors.New("the disk does not keep up with what is to be dur
 // ErrLeaveUnruled is wrapped by errors about a leave that the seeds have not ruled in time.
 var ErrLeaveUnruled = errors.New("no quorum of the seeds has said in time that this node is out: it is in until the others find it gone and they remove it")
 
-// ErrAwayUnheard is wrapped by errors about a node that says that it is away, where none of the others has answered in time.
+// ErrAwayUnheard is wrapped by errors about a node that says that it is away, where none of the others has
+// answered in time.
 var ErrAwayUnheard = errors.New("none of the others has answered that it knows that this node is back soon: those that do not know find it gone after about a second, as after a crash")
 
 // ErrGoesAway is wrapped by errors about a leave of a node that was told before to end and to be started again.
@@ -31,5 +32,5 @@ var ErrLeaves = errors.New("this node was told before to leave, and does that: w
 // never be decided.
 var ErrUndecidable = errors.New("nobody decides that")
 
-// ErrOut is wrapped by errors about the removal of one who is out.
+// ErrOut is wrapped by errors about the removal of a node that is out.
 var ErrOut = errors.New("it is out already")

@@ -114,9 +114,14 @@ type Rule uint8
 // The rules.
 const (
 	RuleMajority Rule = iota + 1 // H of K observers against, in one round
-	RuleTimeout                  // the suspicion ran out: nobody says reachable; in an open network at least two (of two members: one) against
-	RuleTrial                    // no evidence: only what seeds see themselves, each for four seconds, and none may reach it
-	RuleWatch                    // the same, and a seed has opened the case itself: the member was silent to its own probes for 4 s as a suspect, or for 24 s, whatever observers said
+	// the suspicion ran out: nobody says reachable; in an open network at least two (of two members: one)
+	// against
+	RuleTimeout
+	// no evidence: only what seeds see themselves, each for four seconds, and none may reach it
+	RuleTrial
+	// the same, and a seed has opened the case itself: the member was silent to its own probes for 4 s as a
+	// suspect, or for 24 s, whatever observers said
+	RuleWatch
 )
 
 // Observed reports whether a removal by the rule rests on what observers have
@@ -251,10 +256,11 @@ func appendAddr(dst []byte, addr netip.AddrPort) []byte {
 // CaseFile is all that one node can tell of one member.
 type CaseFile struct {
 	Member  Member `json:"member"`
-	Verdict string `json:"verdict"`           // a state's word; of one never in "barred", "refused" or "unknown"
-	Summary string `json:"summary"`           // one paragraph that a person can read
-	Nearest string `json:"nearest,omitempty"` // by rule what would have changed the outcome, or can: which answer, by when
-	Steps   []Step `json:"steps"`             // oldest first
+	Verdict string `json:"verdict"` // a state's word; of one never in "barred", "refused" or "unknown"
+	Summary string `json:"summary"` // one paragraph that a person can read
+	// by rule what would have changed the outcome, or can: which answer, by when
+	Nearest string `json:"nearest,omitempty"`
+	Steps   []Step `json:"steps"` // oldest first
 
 	Promises []Promise `json:"promises,omitempty"` // what Nearest says of times, for programs
 }
@@ -265,7 +271,8 @@ type Promise struct {
 	What PromiseKind `json:"what"`
 	By   time.Time   `json:"by"` // about, by the clock of the node that tells it
 
-	AnySeed bool `json:"any_seed,omitempty"` // of an open case: one answer to any seed that has not voted to remove the member keeps it in
+	// of an open case: one answer to any seed that has not voted to remove the member keeps it in
+	AnySeed bool `json:"any_seed,omitempty"`
 }
 
 // PromiseKind is what is promised.
@@ -295,7 +302,7 @@ func (k *PromiseKind) UnmarshalText(text []byte) error {
 type Step struct {
 	At     time.Time `json:"at"`
 	Kind   string    `json:"kind"` // an EventKind's word
-	By     string    `json:"by"`   // the name of who did or said it
+	By     string    `json:"by"`   // the name of the node that did or said it
 	Text   string    `json:"text"`
 	Detail string    `json:"detail,omitempty"`
 }
@@ -324,3 +331,14 @@ func (k *PublicKey) UnmarshalText(text []byte) error { return parseHex("public k
 
 // UnmarshalText takes the form of MarshalText.
 func (s *Signature) UnmarshalText(text []byte) error { return parseHex("signature", s[:], text) }
+
+// Title says for a log what evidence against a member rests on.
+func (e *Evidence) Title() string {
+	switch {
+	case e.Against() >= int(e.Needed):
+		return EventCondemned.Title()
+	case e.Against() > 0:
+		return "The suspicion of a member ran out: the observers that said whether they reach it do not"
+	}
+	return "The suspicion of a member ran out: no observer said whether it reaches the member"
+}

@@ -35,7 +35,8 @@ func (c *Canonical) Rival() Rival {
 
 // Fork is what a node tells of rivals of its ledger.
 type Fork struct {
-	Epoch  Epoch  `json:"epoch"`          // of which the ledgers have other hashes; 0: only the logs of seeds are known to differ
+	// of which the ledgers have other hashes; 0: only the logs of seeds are known to differ
+	Epoch  Epoch  `json:"epoch"`
 	Own    Hash   `json:"own,omitzero"`   // the hash of the ledger here up to it
 	Other  Hash   `json:"other"`          // that of the other
 	Ours   []int  `json:"ours"`           // slots of the seats that have signed the ledger here

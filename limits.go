@@ -5,11 +5,12 @@ package hearsay
 // takes a node longer than a millisecond (measured in package node, with 500
 // members, 3,000 rumors held and a ledger of 3,000 rulings).
 const (
-	MaxClaims       = 512       // claims in a packet
-	MaxEntries      = 4096      // items of Entries
-	MaxWant         = 4096      // ids in Want
-	MaxStatements   = 16        // statements in Evidence, one an observer: K is at most this
-	MaxRumors       = 128       // items of Rumors, ids of IHave and of Graft
-	MaxSeenRanges   = 2048      // ranges of Seen, and of Missed in Rumors: at least those of any one origin (package rumor)
+	MaxClaims     = 512  // claims in a packet
+	MaxEntries    = 4096 // items of Entries
+	MaxWant       = 4096 // ids in Want
+	MaxStatements = 16   // statements in Evidence, one an observer: K is at most this
+	MaxRumors     = 128  // items of Rumors, ids of IHave and of Graft
+	// ranges of Seen, and of Missed in Rumors: at least those of any one origin (package rumor)
+	MaxSeenRanges   = 2048
 	MaxStreamPacket = 256 << 10 // bytes of a packet that goes by stream, its framing not counted
 )

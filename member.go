@@ -191,9 +191,10 @@ type Member struct {
 	Role        Role           `json:"role"`
 	State       State          `json:"state"`
 	Incarnation Incarnation    `json:"incarnation"`
-	Since       time.Time      `json:"since"`               // when it came into State, by the clock of the node asked
-	AwayUntil   time.Time      `json:"away_until,omitzero"` // it has said that it is away and back soon (Away): until then nobody holds its silence against it
-	Dialect     string         `json:"dialect"`             // "" for a node that speaks our own protocol
+	Since       time.Time      `json:"since"` // when it came into State, by the clock of the node asked
+	// it has said that it is away and back soon (Away): until then nobody holds its silence against it
+	AwayUntil time.Time `json:"away_until,omitzero"`
+	Dialect   string    `json:"dialect"` // "" for a node that speaks our own protocol
 }
 
 // word gives the i-th of words, or says that there is none.

@@ -28,6 +28,7 @@ type Ping struct {
 	Target NodeID // of one that has come in: its first 8 bytes, which are all that is sent; see For
 	Hash   uint64
 	Rumors uint64
+	Extra  int // bytes that are added, to see whether what is long gets through
 }
 
 // PingTarget is how much of its target's identity a ping carries, in bytes. That shows by
@@ -77,7 +78,7 @@ type Nack struct{ Seq uint64 }
 //	|<------- Roster{} --------|
 type Join struct{ Target NodeID } // zero: any node that is there
 
-// Roster carries claims about all members, the dead and those who left too.
+// Roster carries claims about all members, those that died or left too.
 type Roster struct{ More bool }
 
 // News carries claims and nothing else.
@@ -137,7 +138,7 @@ type EvidenceReq struct{ Hash Hash }
 //	A                        B                         (Plumtree, section 3.4)
 //	|--- Rumors -------------->|   eager: the link is one of the tree (Place)
 //	|--- IHave --------------->|   lazy: the names only
-//	|<-------------- Graft ----|   B waited in vain, and asks
+//	|<-------------- Graft ----|   B has waited, and asks
 //	|--- Rumors -------------->|
 //
 // Missed, if set, says what the sender no longer holds though others may
@@ -150,7 +151,7 @@ type Rumors struct {
 
 // IHave names rumors that the sender holds. Hops, if given, is how far each
 // was from its origin there. Late says that the sender had to ask for them
-// itself: who lacks them need not wait for another way.
+// itself: a node that lacks them need not wait for another way.
 type IHave struct {
 	IDs  []clock.Dot
 	Hops []uint8 // none, or as many as IDs
@@ -178,7 +179,7 @@ type Place struct {
 }
 
 // Heard is the hash of all rumors that the sender has ever seen, to one
-// neighbor at a time, or to who has pinged with another hash.
+// neighbor at a time, or to a node that has pinged with another hash.
 //
 //	A                        B
 //	|--- Heard --------------->|   B's hash differs

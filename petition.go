@@ -1,8 +1,7 @@
 package hearsay
 
-// What a node asks of the seeds. Register and Report go as lines of JSON that
-// the earlier programs understand too (package dialect), with the whole packet
-// among their facts; Depart by stream.
+// What a node asks of the seeds, and what they answer. All of it goes by stream: where a datagram came
+// from anybody could forge.
 
 // Register asks a seed for admission. The packet carries the sender's own claim.
 //
@@ -25,7 +24,7 @@ func (m *Report) AppendSigned(dst []byte, ledger LedgerID) []byte {
 	if m.Evidence != nil {
 		evidence = m.Evidence.Hash(ledger.Network)
 	}
-	dst = appendStay(appendSubject(dst, "hearsay report", ledger), m.Stay)
+	dst = AppendStay(appendSubject(dst, "hearsay report", ledger), m.Stay)
 	return append(dst, evidence[:]...)
 }
 
@@ -44,7 +43,8 @@ func (m *Report) Verify(ledger LedgerID, signer Signer, key PublicKey) bool {
 // Depart tells a seed that the sender's stay is over.
 type Depart struct{ Leave Leave }
 
-// Outcome answers the three.
+// Outcome answers the three. Of what is pending events about the same subject tell a seed the rest: EventCaseOpened,
+// then EventRuled or EventCaseAborted; or EventCaseRefused.
 type Outcome struct {
 	Kind   RulingKind // what was asked for: admit, remove or leave
 	Stay   Stay       // whose; of an admission the one that was given, if it is done
@@ -52,6 +52,7 @@ type Outcome struct {
 	Yes    uint8  // ballots, if they have been counted
 	Needed uint8  // of them
 	Text   string // why, if it is not done; at most MaxWhyLen bytes
+	Reason Reason // of a refusal, if it is one that a program tells apart; Text says it, too
 }
 
 // OutcomeCode is what a request came to.
@@ -63,7 +64,7 @@ const (
 	OutcomeDone                           // it is so, now or already
 	OutcomeRefused                        // it will not be
 	OutcomeWait                           // not now: there is no quorum, or something must pass before
-	OutcomeLost                           // no answer: the seed was not reached. Nobody sends this, a driver says it
+	OutcomeLost                           // no answer: the seed was not reached. Nobody sends this
 )
 
 var outcomeWords = [...]string{
@@ -72,6 +73,14 @@ var outcomeWords = [...]string{
 
 // String gives the code's word.
 func (c OutcomeCode) String() string { return word(outcomeWords[:], int(c)) }
+
+// MarshalText gives the form of String.
+func (c OutcomeCode) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText takes the form of String.
+func (c *OutcomeCode) UnmarshalText(text []byte) error {
+	return parseWord("outcome", outcomeWords[:], text, (*uint8)(c))
+}
 
 func (*Register) message() {}
 func (*Report) message()   {}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"unicode"
 	"unicode/utf8"
 
 	"hearsay"
@@ -37,26 +36,6 @@ func TestAppendPlain(t *testing.T) {
 
 // What steers a terminal is never plain, and what an operator may give as a reason
 // never steers one.
-func TestSteers(t *testing.T) {
-	for r := rune(0); r <= unicode.MaxRune; r++ {
-		steers := hearsay.Steers(string(r))
-		if steers && hearsay.IsPlain(r) {
-			t.Errorf("%U steers, and is plain", r)
-		}
-		if !steers && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
-			t.Errorf("%U is a control or a format, and does not steer", r)
-		}
-	}
-	for text, want := range map[string]bool{
-		"no answer from 10.0.0.1:7000 for 4s": false, "größer 漢字 👋": false, "": false,
-		"a\x1b[2Jb": true, "a\nb": true, "abc\u202ecba": true, "a\xffb": true,
-	} {
-		if got := hearsay.Steers(text); got != want {
-			t.Errorf("%q: %t", text, got)
-		}
-	}
-}
-
 // FuzzAppendPlain wants output without anything that is not plain, and JSON to
 // mean the same as before.
 func FuzzAppendPlain(f *testing.F) {

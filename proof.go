@@ -5,7 +5,7 @@ package hearsay
 type LedgerProof struct {
 	Network  NetworkID
 	Oldest   Epoch  // of the rulings that this node has at hand
-	Founding []Seat // who sat where before the first ruling, which covers the hash of it; nil on peers, who do not know
-	Seats    []Seat // who sits where now; a key is zero where this node has met nobody
+	Founding []Seat // the seats before the first ruling, which covers the hash of them; nil on peers, which do not know
+	Seats    []Seat // the seats now; a key is zero where this node has met no seed
 	Heads    []Head // the newest of each seat
 }

@@ -20,7 +20,7 @@ type Stay struct {
 
 // CaseID numbers a case: the index of the log entry that opened it times
 // CasesAnEntry, plus its place in the entry. Entries gather cases, so that a
-// thousand who join together are no thousand writes.
+// thousand nodes that join together are no thousand writes.
 type CaseID uint64
 
 // CasesAnEntry bounds what one log entry gathers.
@@ -61,20 +61,22 @@ func (k *RulingKind) UnmarshalText(text []byte) error {
 // that it was decided as it must be. Its hash covers the one before, so that
 // one hash stands for the whole ledger up to it.
 type Ruling struct {
-	Epoch    Epoch      `json:"epoch"`
-	Kind     RulingKind `json:"kind"`
-	Stay     Stay       `json:"stay,omitzero"`     // admit, remove, leave: an admitted stay has the ruling's own epoch
-	Key      PublicKey  `json:"key,omitzero"`      // admit, remove, leave: of the node; zero for a guest
-	Claim    Claim      `json:"-"`                 // admit: as the node signed it; the card of a guest has no key and no signature
-	Seats    []Seat     `json:"seats,omitempty"`   // seat: the one that changed; recover: all of them
-	Case     CaseID     `json:"case"`              // that decided it, or the place of the leave in the log
-	Rule     Rule       `json:"rule,omitzero"`     // remove: by which the case was tried
-	Ballots  []Ballot   `json:"ballots"`           // admit, remove, seat: those that counted, in the order of the log
-	Leave    Signature  `json:"leave,omitzero"`    // leave: the member's own
-	Evidence Hash       `json:"evidence,omitzero"` // remove: of what was reported; zero if nothing was
-	At       int64      `json:"at"`                // Unix milliseconds, by the clock of the seed that wrote the last entry to it
-	Previous Hash       `json:"previous"`          // of the ruling before; of the first, the founding's
-	Roster   Hash       `json:"roster"`            // of all stays after it
+	Epoch Epoch      `json:"epoch"`
+	Kind  RulingKind `json:"kind"`
+	Stay  Stay       `json:"stay,omitzero"` // admit, remove, leave: an admitted stay has the ruling's own epoch
+	Key   PublicKey  `json:"key,omitzero"`  // admit, remove, leave: of the node; zero for a guest
+	// admit: as the node signed it; the card of a guest has no key and no signature
+	Claim    Claim     `json:"-"`
+	Seats    []Seat    `json:"seats,omitempty"`   // seat: the one that changed; recover: all of them
+	Case     CaseID    `json:"case"`              // that decided it, or the place of the leave in the log
+	Rule     Rule      `json:"rule,omitzero"`     // remove: by which the case was tried
+	Ballots  []Ballot  `json:"ballots"`           // admit, remove, seat: those that counted, in the order of the log
+	Leave    Signature `json:"leave,omitzero"`    // leave: the member's own
+	Evidence Hash      `json:"evidence,omitzero"` // remove: of what was reported; zero if nothing was
+	// Unix milliseconds, by the clock of the seed that wrote the last entry to it
+	At       int64 `json:"at"`
+	Previous Hash  `json:"previous"` // of the ruling before; of the first, the founding's
+	Roster   Hash  `json:"roster"`   // of all stays after it
 }
 
 // Hash is the SHA-256 of the canonical bytes.
@@ -87,7 +89,7 @@ func (r *Ruling) Hash(network NetworkID) Hash {
 // About is the hash of what a case is about, as far as its ruling has that too:
 // so each node that has a ruling can see that its ballots are about nothing else. Of
 // an admission it is the claim, of a removal the stay, the rule and the
-// evidence, of a seat who is to have it.
+// evidence, of a seat the life that is to have it.
 func (r *Ruling) About(network NetworkID) Hash {
 	b := append(make([]byte, 0, 512), "hearsay about\x00"...)
 	b = append(append(b, network[:]...), byte(r.Kind))
@@ -95,19 +97,19 @@ func (r *Ruling) About(network NetworkID) Hash {
 	case RulingAdmit:
 		b = r.Claim.AppendBinary(b)
 	case RulingRemove:
-		b = append(appendStay(b, r.Stay), byte(r.Rule))
+		b = append(AppendStay(b, r.Stay), byte(r.Rule))
 		b = append(b, r.Evidence[:]...)
 	case RulingSeat:
-		b = appendSeats(b, r.Seats)
+		b = AppendSeats(b, r.Seats)
 	}
 	return sha256.Sum256(b)
 }
 
-// FoundingHash stands for the ledger before its first ruling: who sat where.
+// FoundingHash stands for the ledger before its first ruling: the seats.
 func FoundingHash(network NetworkID, seats []Seat) Hash {
 	b := append(make([]byte, 0, 512), "hearsay founding\x00"...)
 	b = append(b, network[:]...)
-	return sha256.Sum256(appendSeats(b, seats))
+	return sha256.Sum256(AppendSeats(b, seats))
 }
 
 // RosterBuckets is into how many parts a roster is divided, by the first byte
@@ -122,7 +124,7 @@ func HashBucket(stays []Stay) Hash {
 	}
 	b := append(make([]byte, 0, 16+24*len(stays)), bucketPrefix...)
 	for i := range stays {
-		b = appendStay(b, stays[i])
+		b = AppendStay(b, stays[i])
 	}
 	return sha256.Sum256(b)
 }
@@ -141,7 +143,7 @@ func (d *BucketDigest) Add(s Stay) {
 		d.digest = sha256.New()
 		d.digest.Write([]byte(bucketPrefix))
 	}
-	d.digest.Write(appendStay(d.stay[:0], s))
+	d.digest.Write(AppendStay(d.stay[:0], s))
 }
 
 // Sum gives the hash, and begins with the next part.

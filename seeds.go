@@ -9,7 +9,7 @@ import (
 
 // What seeds say to each other and to peers. All of it goes by stream.
 
-// SeatHello is how a seed says who sits in its slot, and asks who sits in the
+// SeatHello is how a seed says which key and life its slot has, and asks the
 // receiver's. A node that does not know the answer's key yet believes it because
 // it repeats the nonce that was sent to the configured address.
 //
@@ -35,7 +35,7 @@ type SeatHello struct {
 	Signature Signature
 }
 
-// NoSlot is the slot of who is no seed.
+// NoSlot is the slot of a node that is no seed.
 const NoSlot = 255
 
 // AppendSigned appends the bytes that the sender's signature covers.
@@ -50,7 +50,7 @@ func (m *SeatHello) appendUnsigned(dst []byte) []byte {
 	dst = append(dst, m.Config[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, m.Nonce)
 	dst = append(dst, flag(m.Answer)|flag(m.Founded)<<1|flag(m.Given != nil)<<2|flag(!m.Founding.IsZero())<<3|flag(m.Term != 0)<<4)
-	dst = appendSeats(dst, m.Seats)
+	dst = AppendSeats(dst, m.Seats)
 	if !m.Founding.IsZero() {
 		dst = append(dst, m.Founding[:]...)
 	}
@@ -95,7 +95,7 @@ type LogEntry struct {
 	Data        []byte
 }
 
-// LogConfig is who takes part in the replicated log, by Raft id.
+// LogConfig is which lives take part in the replicated log, by Raft id.
 type LogConfig struct {
 	Voters, Learners, VotersOutgoing, LearnersNext []uint64
 	AutoLeave                                      bool
@@ -179,7 +179,7 @@ func (s *LogSnapshot) AppendBinary(dst []byte) []byte {
 
 // LedgerReq asks for the rulings of epochs after After, or, if Before is set,
 // for those right before that epoch: a seed gives them, to one that lacks them on
-// its disk, or to a peer that wants to know who was in, and was given a seat,
+// its disk, or to a peer that wants to know which nodes were in, and were given a seat,
 // before it.
 //
 //	A                        B
@@ -252,7 +252,7 @@ func (m *RosterPart) AppendBinary(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, m.Parts)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Members)))
 	for i := range m.Members {
-		dst = m.Members[i].Claim.AppendBinary(appendStay(dst, m.Members[i].Stay))
+		dst = m.Members[i].Claim.AppendBinary(AppendStay(dst, m.Members[i].Stay))
 	}
 	return dst
 }
@@ -432,17 +432,18 @@ func (c *Canonical) Heads() []Head {
 // SeedLife is the life of this data directory. There is one.
 type SeedLife struct {
 	Life     Life
-	Config   Hash          // of the configured addresses: see List
-	Founding Hash          // that this life takes part in; zero: in none yet
-	Doubt    bool          // the directory may be an older copy of itself, and not all other seeds have told yet what it has signed
-	Waited   time.Duration // for them, in all starts since that is so; in milliseconds
+	Config   Hash // of the configured addresses: see List
+	Founding Hash // that this life takes part in; zero: in none yet
+	// the directory may be an older copy of itself, and not all other seeds have told yet what it has signed
+	Doubt  bool
+	Waited time.Duration // for them, in all starts since that is so; in milliseconds
 
 	// List is the configured addresses by slot, at most MaxSeeds; nil: of an earlier version, which
 	// kept their hash only. A list that differs in a quorum of them is another network's.
 	List []netip.AddrPort
 }
 
-// SeedPin is who sits in a slot, as this node believes, keyed by the slot.
+// SeedPin is the life that has a slot, as this node believes, keyed by the slot.
 type SeedPin struct {
 	Seat  Seat
 	Since CaseID // the case that decided it; 0: first contact, or configured

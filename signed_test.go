@@ -50,7 +50,7 @@ var signedKinds = map[string]signedKind{
 		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
 	}, ""},
 	"Ballot": {func(in hearsay.LedgerID, s hearsay.Signer) func(hearsay.LedgerID) bool {
-		m := hearsay.Ballot{Case: 5, Stay: hearsay.Stay{ID: hearsay.NodeID{1}, Epoch: 3}, Life: hearsay.Life{1}, Verdict: hearsay.BallotYes, Why: "seen"}
+		m := hearsay.Ballot{Case: 5, Stay: hearsay.Stay{ID: hearsay.NodeID{1}, Epoch: 3}, Life: hearsay.Life{1}, Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}}
 		m.Sign(in, s)
 		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
 	}, ""},

@@ -8,93 +8,123 @@ import (
 
 // Stats are one node's figures since it started. The first group is counted
 // by the core, the second by its driver.
+//
+// Each field's help says what it counts, and in which unit; metric is its name for Prometheus, after
+// "hearsay_", with its label. Package web serves all of them, so that a figure is added here alone.
 type Stats struct {
-	Alive   int `json:"alive"` // members by state, this node included
-	Suspect int `json:"suspect"`
-	Dead    int `json:"dead"`
-	Left    int `json:"left"`
-	Away    int `json:"away"` // of the alive, those that have said that they are away and back soon
-	Lost    int `json:"lost"` // of the dead, those that were members for a minute or longer
+	At time.Time `json:"at"` // when these figures were taken, by the clock of the node: seconds before that are a time
 
-	Probes      uint64  `json:"probes"`        // periods in which a member was pinged
-	ProbeFails  uint64  `json:"probe_fails"`   // of these, without any answer
-	RelayAsks   uint64  `json:"relay_asks"`    // pings through others that this node asked for
-	Rounds      uint64  `json:"rounds"`        // rounds that this node opened
-	Statements  uint64  `json:"statements"`    // statements that this node signed
-	Condemned   uint64  `json:"condemned"`     // deaths that this node decided
-	Deaths      uint64  `json:"deaths"`        // deaths applied, from whomever
-	Suspicions  uint64  `json:"suspicions"`    // suspicions applied, from whomever
-	Refutations uint64  `json:"refutations"`   // of claims about this node itself
-	ClaimsIn    uint64  `json:"claims_in"`     // claims received
-	ClaimsNew   uint64  `json:"claims_new"`    // of these, news
-	ClaimsOut   uint64  `json:"claims_out"`    // claims sent
-	Exchanges   uint64  `json:"exchanges"`     // digests sent because rosters differed
-	Late        uint64  `json:"late"`          // times this node found itself paused or starved
-	DiskWaits   int     `json:"disk_waits"`    // bytes of records that are not durable yet
-	DiskBehind  float64 `json:"disk_behind_s"` // seconds since when so many wait that nothing is taken on that adds to them; 0: that is not so
-	NewsWaiting int     `json:"news_waiting"`  // claims still being told
-	Health      int     `json:"health"`        // 0 is well; each point stretches probe timeouts by one
-	RoundTrip   float64 `json:"round_trip_s"`  // smoothed, seconds
+	Alive   int `json:"alive" metric:"members state=alive" help:"Members by state, this node included."`
+	Suspect int `json:"suspect" metric:"members state=suspect"`
+	Dead    int `json:"dead" metric:"members state=dead"`
+	Left    int `json:"left" metric:"members state=left"`
+	Away    int `json:"away" metric:"members_away" help:"Of the alive, those that have said that they restart and will be back soon."`
+	Lost    int `json:"lost" metric:"members_lost" help:"Of the dead, those that were members for a minute or longer."`
 
-	Twin        netip.AddrPort `json:"twin,omitzero"`       // where another process has shown lately that it runs with this node's identity
-	Namesakes   string         `json:"namesakes,omitempty"` // which living members bear one name, and where they are; "": none do
-	DeafFor     float64        `json:"deaf_s"`              // seconds for which no datagram has come to this node, though streams do; 0: they do
-	Unreached   float64        `json:"unreached_s"`         // seconds for which no member has reached this node at its address, though members answer it; 0: they do
-	Unheard     float64        `json:"unheard_s"`           // seconds for which this node has heard no member, though it lists some as living; 0: it has, or lists none
-	Streamed    int            `json:"streamed"`            // members that are reached by stream only
-	Indirect    []Indirect     `json:"indirect,omitempty"`  // members that answer others, and for long not this node
-	ClockOff    float64        `json:"clock_off_s"`         // seconds by which this seed's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree
-	Undialled   int            `json:"undialled"`           // living members to which no stream could be opened
-	StreamsFail float64        `json:"streams_fail_s"`      // seconds for which streams to all, or to several members in a row, could not be opened; 0: they could
-	AddressGone float64        `json:"address_gone_s"`      // seconds for which this machine has not had the node's own address; 0: it has
+	Probes      uint64  `json:"probes" metric:"probes_total" help:"Periods in which a member was pinged."`
+	ProbeFails  uint64  `json:"probe_fails" metric:"probe_failures_total" help:"Probes that had no answer, neither directly nor through relays."`
+	RelayAsks   uint64  `json:"relay_asks" metric:"relay_requests_total" help:"Pings through other members that this node asked for."`
+	Rounds      uint64  `json:"rounds" metric:"rounds_total" help:"Rounds of witnesses that this node opened."`
+	Statements  uint64  `json:"statements" metric:"statements_total" help:"Statements that this node signed as an observer."`
+	Condemned   uint64  `json:"condemned" metric:"condemned_total" help:"Deaths that this node decided."`
+	Deaths      uint64  `json:"deaths" metric:"deaths_total" help:"Deaths applied, decided by any node."`
+	Suspicions  uint64  `json:"suspicions" metric:"suspicions_total" help:"Suspicions applied, raised by any node."`
+	Refutations uint64  `json:"refutations" metric:"refutations_total" help:"Claims about this node that it refuted."`
+	ClaimsIn    uint64  `json:"claims_in" metric:"claims_total direction=in" help:"Claims received and sent."`
+	ClaimsNew   uint64  `json:"claims_new" metric:"claims_new_total" help:"Claims received that were news."`
+	ClaimsOut   uint64  `json:"claims_out" metric:"claims_total direction=out"`
+	Exchanges   uint64  `json:"exchanges" metric:"exchanges_total" help:"Digests sent because rosters differed."`
+	Late        uint64  `json:"late" metric:"late_total" help:"Times this node found itself paused or starved."`
+	DiskWaits   int     `json:"disk_waits" metric:"disk_waiting_bytes" help:"Bytes of records that are not durable yet."`
+	DiskBehind  float64 `json:"disk_behind_s" metric:"disk_behind_seconds" help:"For how long new work has been refused because too many records wait for the disk; 0: it is not."`
+	NewsWaiting int     `json:"news_waiting" metric:"news_waiting" help:"Claims that this node still sends to others."`
+	Health      int     `json:"health" metric:"health_score" help:"Local health: 0 is well, each point stretches probe timeouts by one."`
+	RoundTrip   float64 `json:"round_trip_s" metric:"round_trip_seconds" help:"Smoothed round trip of probes."`
 
-	RumorsSaid      uint64 `json:"rumors_said"`       // by this node
-	RumorsDelivered uint64 `json:"rumors_delivered"`  // this node's own too
-	RumorDuplicates uint64 `json:"rumor_duplicates"`  // payloads that came again
-	RumorConflicts  uint64 `json:"rumor_conflicts"`   // payloads under a number that was taken
-	RumorPayloads   uint64 `json:"rumor_payloads"`    // sent
-	RumorNames      uint64 `json:"rumor_names"`       // sent without a payload
-	RumorGrafts     uint64 `json:"rumor_grafts"`      // sent
-	RumorPlaces     uint64 `json:"rumor_places"`      // sent: where this node stands in the tree
-	RumorCompares   uint64 `json:"rumor_compares"`    // hashes of what was seen, sent to a neighbor
-	RumorExchanges  uint64 `json:"rumor_exchanges"`   // lists of what was seen, sent because hashes differed
-	RumorsUnsent    uint64 `json:"rumors_unsent"`     // payloads for which a link's queue had no room
-	RumorsMissed    uint64 `json:"rumors_missed"`     // counted as seen because nobody holds them any more
-	RumorsHeld      int    `json:"rumors_held"`       // for those who come late
-	RumorsHeldBytes int    `json:"rumors_held_bytes"` // of payload
-	Links           int    `json:"links"`             // neighbors
+	Twin        netip.AddrPort `json:"twin,omitzero" metric:"twin" help:"1 if another process has shown lately that it runs with this node's identity."`
+	Namesakes   string         `json:"namesakes,omitempty" metric:"namesakes" help:"1 if several living members bear one name."`
+	DeafFor     float64        `json:"deaf_s" metric:"deaf_seconds" help:"For how long no datagram has come to this node, though streams do; 0: they do."`
+	Unreached   float64        `json:"unreached_s" metric:"unreached_seconds" help:"For how long no member has reached this node at its address, though members answer it; 0: they do."`
+	Unheard     float64        `json:"unheard_s" metric:"unheard_seconds" help:"For how long this node has heard no member, though it lists some as living; 0: it has, or lists none."`
+	Unanswered  float64        `json:"unanswered_s" metric:"unanswered_seconds" help:"For how long no member has answered this node, though it lists some as living; 0: one has, or it lists none."`
+	Streamed    int            `json:"streamed" metric:"members_streamed" help:"Members that are reached by stream only."`
+	Indirect    []Indirect     `json:"indirect,omitempty" metric:"members_indirect" help:"Members that answer others, and for long not this node itself."`
+	NarrowFor   float64        `json:"narrow_s" metric:"narrow_seconds" help:"For how long nothing large has got through between this node and others, though small packets do; 0: it does."`
+	Narrow      []Narrow       `json:"narrow,omitempty" metric:"members_narrow" help:"Members to which nothing large gets, though small packets do."`
+	Untaken     []Untaken      `json:"untaken,omitempty" metric:"reports_untaken" help:"Reports of members that do not answer, of this peer, that no seed takes."`
+	ClockOff    float64        `json:"clock_off_s" metric:"clock_off_seconds" help:"By how much this seed's clock is ahead of those of a quorum of seeds, or behind where it is negative; 0: it is not, or none are known to agree."`
+	Streamless  []Indirect     `json:"streamless,omitempty" metric:"members_streamless" help:"Members to which no stream gets, though datagrams do."`
+	StreamsFail float64        `json:"streams_fail_s" metric:"streams_fail_seconds" help:"For how long no stream has got through from this node to others, though datagrams do; 0: they do."`
+	AddressGone float64        `json:"address_gone_s" metric:"address_gone_seconds" help:"For how long this machine has not had the node's own address; 0: it has."`
 
-	Epoch        Epoch  `json:"epoch"`         // of a seeded network: the newest ruling that this node has applied
-	CasesOpen    int    `json:"cases_open"`    // on a seed
-	Rivals       int    `json:"rivals"`        // seats that have signed another ledger than the one here
-	CasesOpened  uint64 `json:"cases_opened"`  // that this node has seen; on a seed
-	CasesAborted uint64 `json:"cases_aborted"` // of these, ended without a ruling
-	BallotsYes   uint64 `json:"ballots_yes"`   // counted; on a seed
-	BallotsNo    uint64 `json:"ballots_no"`
-	TurnedAway   uint64 `json:"turned_away"`  // told of: asked this seed to be admitted, without even a case
-	Admissions   uint64 `json:"admissions"`   // ruled, and applied by this node since it started
-	Removals     uint64 `json:"removals"`     // likewise
-	Departures   uint64 `json:"departures"`   // likewise: by their own word
-	SeatRulings  uint64 `json:"seat_rulings"` // likewise: a seat that changed hands, or a recovery
+	RumorsSaid      uint64 `json:"rumors_said" metric:"rumors_said_total" help:"Rumors that this node said."`
+	RumorsDelivered uint64 `json:"rumors_delivered" metric:"rumors_delivered_total" help:"Rumors delivered, this node's own too."`
+	RumorDuplicates uint64 `json:"rumor_duplicates" metric:"rumor_duplicates_total" help:"Payloads of rumors that came again."`
+	RumorConflicts  uint64 `json:"rumor_conflicts" metric:"rumor_conflicts_total" help:"Payloads under a number that was taken, kept out."`
+	RumorPayloads   uint64 `json:"rumor_payloads" metric:"rumor_payloads_total" help:"Payloads of rumors sent."`
+	RumorNames      uint64 `json:"rumor_names" metric:"rumor_names_total" help:"Names of rumors sent without their payload."`
+	RumorGrafts     uint64 `json:"rumor_grafts" metric:"rumor_grafts_total" help:"Requests for a payload that was named and did not come."`
+	RumorPlaces     uint64 `json:"rumor_places" metric:"rumor_places_total" help:"Messages to neighbors that say where this node stands in the tree."`
+	RumorCompares   uint64 `json:"rumor_compares" metric:"rumor_compares_total" help:"Hashes of what was heard sent to a neighbor."`
+	RumorExchanges  uint64 `json:"rumor_exchanges" metric:"rumor_exchanges_total" help:"Lists of what was heard sent because hashes differed."`
+	RumorsUnsent    uint64 `json:"rumors_unsent" metric:"rumors_unsent_total" help:"Payloads for which the queue of a link had no room; comparing makes up for them."`
+	RumorsMissed    uint64 `json:"rumors_missed" metric:"rumors_missed_total" help:"Rumors that nobody held any more when this node asked, but for those beside numbers that a restart has left out."`
+	RumorsHeld      int    `json:"rumors_held" metric:"rumors_held" help:"Rumors held for members that come late."`
+	RumorsHeldBytes int    `json:"rumors_held_bytes" metric:"rumors_held_bytes" help:"Bytes of payload in the rumors held."`
+	Links           int    `json:"links" metric:"links" help:"Neighbors of this node in the overlay."`
 
-	PacketsIn  uint64 `json:"packets_in"`
-	PacketsOut uint64 `json:"packets_out"`
-	BytesIn    uint64 `json:"bytes_in"` // datagrams, without IP and UDP headers
-	BytesOut   uint64 `json:"bytes_out"`
-	StreamsIn  uint64 `json:"streams_in"` // packets by stream
-	StreamsOut uint64 `json:"streams_out"`
-	StreamIn   uint64 `json:"stream_bytes_in"` // bytes by stream, framing included
-	StreamOut  uint64 `json:"stream_bytes_out"`
-	SendFails  uint64 `json:"send_fails"`
-	Drops      Drops  `json:"drops"` // input dropped, by reason
+	Epoch        Epoch  `json:"epoch" metric:"epoch" help:"The newest ruling of the seeds that this node has applied; 0 in an open network."`
+	CasesOpen    int    `json:"cases_open" metric:"cases_open" help:"Cases that the seeds are deciding, on a seed."`
+	Rivals       int    `json:"rivals" metric:"ledger_rivals" help:"Seats that have signed another ledger than the one here; a quorum of them is a fork."`
+	CasesOpened  uint64 `json:"cases_opened" metric:"cases_total" help:"Cases that were opened, on a seed."`
+	CasesAborted uint64 `json:"cases_aborted" metric:"cases_aborted_total" help:"Cases that ended without a ruling, on a seed."`
+	BallotsYes   uint64 `json:"ballots_yes" metric:"ballots_total verdict=yes" help:"Ballots that were counted, by verdict, on a seed."`
+	BallotsNo    uint64 `json:"ballots_no" metric:"ballots_total verdict=no"`
+	TurnedAway   uint64 `json:"turned_away" metric:"turned_away_total" help:"Requests for admission that did not even open a case, on a seed."`
+	Admissions   uint64 `json:"admissions" metric:"rulings_total kind=admit" help:"Rulings that this node has applied since it started, by kind."`
+	Removals     uint64 `json:"removals" metric:"rulings_total kind=remove"`
+	Departures   uint64 `json:"departures" metric:"rulings_total kind=leave"`
+	SeatRulings  uint64 `json:"seat_rulings" metric:"rulings_total kind=seat"`
+
+	PacketsIn  uint64 `json:"packets_in" metric:"packets_total direction=in" help:"Datagrams received and sent."`
+	PacketsOut uint64 `json:"packets_out" metric:"packets_total direction=out"`
+	BytesIn    uint64 `json:"bytes_in" metric:"packet_bytes_total direction=in" help:"Bytes of datagrams received and sent, without IP and UDP headers."`
+	BytesOut   uint64 `json:"bytes_out" metric:"packet_bytes_total direction=out"`
+	StreamsIn  uint64 `json:"streams_in" metric:"stream_packets_total direction=in" help:"Packets received and sent by stream."`
+	StreamsOut uint64 `json:"streams_out" metric:"stream_packets_total direction=out"`
+	StreamIn   uint64 `json:"stream_bytes_in" metric:"stream_bytes_total direction=in" help:"Bytes received and sent by stream, framing included."`
+	StreamOut  uint64 `json:"stream_bytes_out" metric:"stream_bytes_total direction=out"`
+	SendFails  uint64 `json:"send_fails" metric:"send_failures_total" help:"Packets that could not be sent."`
+	Drops      Drops  `json:"drops" metric:"drops_total reason" help:"Input from the network that was dropped, by reason."`
 }
 
-// Indirect is a member that answers this node's probes only through others.
+// Indirect is a member that answers this node's probes only through others, or to which no stream gets.
 type Indirect struct {
 	ID    NodeID         `json:"id"`
 	Name  string         `json:"name"`
 	Addr  netip.AddrPort `json:"addr"`
 	Since time.Time      `json:"since"`
+}
+
+// Narrow is a member to which no packet gets that is longer than some.
+type Narrow struct {
+	ID    NodeID         `json:"id"`
+	Name  string         `json:"name"`
+	Addr  netip.AddrPort `json:"addr"`
+	Since time.Time      `json:"since"`
+	// of the longest datagram known to get there, without IP and UDP headers
+	Passes int `json:"passes_bytes"`
+	Lost   int `json:"lost_bytes"` // of the shortest known to be lost
+}
+
+// Untaken is the report of a member that no seed takes.
+type Untaken struct {
+	ID    NodeID         `json:"id"`
+	Name  string         `json:"name"`
+	Since time.Time      `json:"since"`           // it was brought first
+	Seed  netip.AddrPort `json:"seed"`            // that was asked last
+	Why   string         `json:"why,omitempty"`   // that did not take it
+	Waits bool           `json:"waits,omitempty"` // it has answered, and does not decide
 }
 
 // MarshalJSON gives an object of all reasons.

@@ -10,6 +10,7 @@ import (
 	"go/types"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -19,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // This file holds the house to its plan: which package may import which, what a state
@@ -34,6 +36,7 @@ type room struct {
 	ours   string // directories of this module
 	theirs string // packages of other modules
 	crypto string // of layers 0 to 2: packages of the standard library
+	tests  string // directories of the same layer that only its tests stand on
 }
 
 // house is the whole module.
@@ -45,28 +48,34 @@ var house = []room{
 	{dir: "testkit", layer: 0, on: ".", ours: ".", crypto: "crypto/sha256"},
 	{dir: "roster", layer: 1, ours: ". quota ring"},
 	{dir: "detect", layer: 1, ours: ". quota"},
+	{dir: "casebook", layer: 1, ours: "."},
 	{dir: "overlay", layer: 1, ours: ". ring"},
 	{dir: "rumor", layer: 1, ours: ". clock quota"},
-	{dir: "ledger", layer: 1, ours: "."},
+	{dir: "ledger", layer: 1, ours: ". quota"},
 	{
-		dir: "quorum", layer: 1, on: "ledger", ours: ". ledger quota ring",
+		dir: "quorum", layer: 1, on: "ledger", ours: ". ledger quota ring", tests: "follower quorum/quorumtest",
 		theirs: "go.etcd.io/raft/v3 go.etcd.io/raft/v3/raftpb google.golang.org/protobuf/proto",
 	},
+	{dir: "quorum/quorumtest", layer: 1, on: "ledger", ours: ". ledger quota ring testkit"},
+	{dir: "follower", layer: 1, on: "ledger", ours: ". ledger quota", tests: "quorum quorum/quorumtest"},
 	{dir: "wire", layer: 1, ours: ". clock"},
 	{dir: "petition", layer: 1, ours: "."},
-	{dir: "node", layer: 2, ours: ". clock detect ledger overlay petition quorum quota roster rumor wire"},
+	{dir: "casefile", layer: 2, ours: ". casebook"},
+	{dir: "node", layer: 2, tests: "casefile", ours: ". casebook clock detect follower ledger overlay petition quorum quota roster rumor wire"},
 	{dir: "store", layer: 3, ours: ". wire", theirs: "go.etcd.io/bbolt go.etcd.io/bbolt/errors golang.org/x/sys/unix"},
 	{dir: "dialect", layer: 3, ours: "."},
 	{dir: "seeds", layer: 3, ours: "."},
-	{dir: "agent", layer: 4, ours: ". clock detect dialect node ledger overlay petition quorum quota roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 github.com/pelletier/go-toml/v2/unstable golang.org/x/sys/unix"},
+	{dir: "nodelog", layer: 3, ours: ".", theirs: "github.com/lmittmann/tint"},
+	{dir: "guest", layer: 4, ours: ". dialect node quota wire"},
+	{dir: "agent", layer: 4, on: "guest", ours: ". casebook casefile clock detect follower guest node ledger overlay petition quorum quota roster rumor store wire", theirs: "github.com/pelletier/go-toml/v2 golang.org/x/sys/unix"},
 	{dir: "maelstrom", layer: 4, ours: ". detect node overlay roster rumor wire"},
-	{dir: "sim", layer: 4, ours: ". clock detect node ledger overlay petition quorum ring roster rumor store testkit wire"},
+	{dir: "sim", layer: 4, ours: ". casefile clock detect follower node ledger overlay petition quorum ring roster rumor store testkit wire"},
 	{
-		dir: "web", layer: 5, ours: ". clock",
+		dir: "web", layer: 5, ours: ". clock ledger",
 		theirs: "github.com/prometheus/client_golang/prometheus github.com/prometheus/client_golang/prometheus/collectors github.com/prometheus/client_golang/prometheus/promhttp",
 	},
 	{dir: "client", layer: 5, on: "web", ours: ". web"},
-	{dir: "cmd/hearsay", layer: 6, ours: ". agent client dialect ledger maelstrom seeds sim web", theirs: "github.com/lmittmann/tint github.com/spf13/cobra github.com/spf13/pflag"},
+	{dir: "cmd/hearsay", layer: 6, ours: ". agent client dialect ledger maelstrom nodelog seeds sim store web", theirs: "github.com/spf13/cobra github.com/spf13/pflag"},
 	{dir: "test/process", layer: 5, ours: "."},
 	{dir: "test/abuse", layer: 6},
 	{dir: "test/cut", layer: 6},
@@ -88,6 +97,8 @@ const (
 	module      = "hearsay"
 	purestLayer = 2 // up to this layer: state machines, where time and randomness are arguments
 	funcLines   = 70
+	methodsMost = 70      // of one type: past this it is several
+	commentWide = 120     // columns of a line that has a comment; a tab is one
 	fileBytes   = 1 << 20 // larger files are not text of ours
 )
 
@@ -119,7 +130,7 @@ func (s *source) in(n ast.Node, format string, args ...any) string {
 }
 
 // rules are the checks of one file. Each returns complaints.
-var rules = []func(*source) []string{checkImports, checkPure, checkNoSleep, checkFuncLines}
+var rules = []func(*source) []string{checkImports, checkPure, checkNoSleep, checkFuncLines, checkCommentWidth, checkExported, checkWords}
 
 func TestTidy(t *testing.T) {
 	sources := parseHouse(t)
@@ -130,6 +141,8 @@ func TestTidy(t *testing.T) {
 	}
 	report(t, checkHouse(sources))
 	report(t, checkDocs(sources))
+	report(t, checkLists(sources))
+	report(t, checkMethods(sources))
 }
 
 // TestNoOrderOfMaps needs the types of expressions, and so the export data of
@@ -162,6 +175,15 @@ func TestNoPathsOfAMachine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestTheMapIsTrue holds the map to the code: what it names is there.
+func TestTheMapIsTrue(t *testing.T) {
+	text, err := os.ReadFile(theMap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report(t, checkMap(string(text), parseHouse(t)))
 }
 
 func report(t *testing.T, complaints []string) {
@@ -290,7 +312,7 @@ func mayImport(s *source, dir string) bool {
 	if slices.Contains(strings.Fields(s.room.ours), dir) {
 		return true
 	}
-	return s.test() && (dir == s.room.dir || roomOf(dir).layer < s.room.layer)
+	return s.test() && (dir == s.room.dir || roomOf(dir).layer < s.room.layer || slices.Contains(strings.Fields(s.room.tests), dir))
 }
 
 // checkHouse finds what the house permits and nobody does, and what it should
@@ -302,6 +324,8 @@ func checkHouse(sources []*source) (complaints []string) {
 		for _, spec := range s.tree.Imports {
 			if dir, ours := inside(pathOf(spec)); ours && !s.test() {
 				used[s.room.dir+" "+dir] = true
+			} else if ours {
+				used[s.room.dir+" "+dir+" in tests"] = true
 			} else if !s.test() {
 				used[s.room.dir+" "+pathOf(spec)] = true
 			}
@@ -314,6 +338,11 @@ func checkHouse(sources []*source) (complaints []string) {
 		for _, p := range slices.Concat(strings.Fields(r.ours), strings.Fields(r.theirs), strings.Fields(r.crypto)) {
 			if !used[r.dir+" "+p] {
 				complaints = append(complaints, fmt.Sprintf("house: %s may import %s, but does not", r.dir, p))
+			}
+		}
+		for _, dir := range strings.Fields(r.tests) {
+			if !used[r.dir+" "+dir+" in tests"] || roomOf(dir).layer != r.layer {
+				complaints = append(complaints, fmt.Sprintf("house: tests of %s may import %s of the same layer, but do not", r.dir, dir))
 			}
 		}
 		for _, dir := range strings.Fields(r.ours) {
@@ -414,6 +443,117 @@ func checkFuncLines(s *source) (complaints []string) {
 	return complaints
 }
 
+// checkCommentWidth wants what explains to be read without scrolling: above a line that is long itself.
+func checkCommentWidth(s *source) (complaints []string) {
+	for _, group := range s.tree.Comments {
+		for _, c := range group.List {
+			from := s.set.Position(c.Pos())
+			if strings.HasPrefix(c.Text, anyOrder) || strings.HasPrefix(c.Text, "/*") {
+				continue
+			}
+			if wide := from.Column - 1 + utf8.RuneCountInString(c.Text); wide > commentWide {
+				complaints = append(complaints, s.in(c, "a comment ends in column %d; the last is %d", wide, commentWide))
+			}
+		}
+	}
+	return complaints
+}
+
+// checkExported finds exported names that nothing explains. String and Error are known.
+func checkExported(s *source) (complaints []string) {
+	if s.test() {
+		return nil
+	}
+	undocumented := func(name *ast.Ident, docs ...*ast.CommentGroup) {
+		if name.IsExported() && !slices.ContainsFunc(docs, func(d *ast.CommentGroup) bool { return d != nil }) {
+			complaints = append(complaints, s.in(name, "%s is exported, and has no comment", name.Name))
+		}
+	}
+	for _, d := range s.tree.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if known := d.Name.Name == "String" || d.Name.Name == "Error"; !known && (d.Recv == nil || ast.IsExported(receiver(d))) {
+				undocumented(d.Name, d.Doc)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				switch spec := spec.(type) {
+				case *ast.TypeSpec:
+					undocumented(spec.Name, spec.Doc, spec.Comment, d.Doc)
+				case *ast.ValueSpec:
+					undocumented(spec.Names[0], spec.Doc, spec.Comment, d.Doc)
+				}
+			}
+		}
+	}
+	return complaints
+}
+
+// clumsy are words of comments and names that a plainer one can take the place of: a clause in the place of a noun, or
+// a metaphor in that of the job.
+var clumsy = regexp.MustCompile(`(?i)\b(whom|whoever|lanes?|tolls?|errands?|couriers?|shel(f|ves))\b`)
+
+// humps are the words within a name.
+var humps = regexp.MustCompile(`[A-Z]?[a-z]+`)
+
+// checkWords finds clumsy words.
+func checkWords(s *source) (complaints []string) {
+	for _, group := range s.tree.Comments {
+		if word := clumsy.FindString(group.Text()); word != "" {
+			complaints = append(complaints, s.in(group, "a comment says %q", word))
+		}
+	}
+	ast.Inspect(s.tree, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			if word := clumsy.FindString(strings.Join(humps.FindAllString(id.Name, -1), " ")); word != "" {
+				complaints = append(complaints, s.in(id, "the name %s has %q in it", id.Name, word))
+			}
+		}
+		return true
+	})
+	return complaints
+}
+
+// checkMethods counts the methods of each type.
+func checkMethods(sources []*source) (complaints []string) {
+	counts := make(map[string]int)
+	for _, s := range sources {
+		if s.test() {
+			continue
+		}
+		for _, d := range s.tree.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil {
+				counts[s.tree.Name.Name+"."+receiver(f)]++
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		if n := counts[name]; n > methodsMost {
+			complaints = append(complaints, fmt.Sprintf("%s has %d methods, and may have %d: it is several types", name, n, methodsMost))
+		}
+	}
+	return complaints
+}
+
+// receiver gives the name of the type whose method a function is.
+func receiver(f *ast.FuncDecl) string {
+	x := f.Recv.List[0].Type
+	for {
+		switch of := x.(type) {
+		case *ast.StarExpr:
+			x = of.X
+		case *ast.IndexExpr:
+			x = of.X
+		case *ast.IndexListExpr:
+			x = of.X
+		case *ast.Ident:
+			return of.Name
+		default:
+			return "?"
+		}
+	}
+}
+
 // checkDocs finds packages that do not say what they are. One that has only
 // tests says it in a test.
 func checkDocs(sources []*source) (complaints []string) {
@@ -437,6 +577,42 @@ func checkDocs(sources []*source) (complaints []string) {
 	return complaints
 }
 
+// listed finds a file in the list of files that a package's doc.go may have.
+var listed = regexp.MustCompile(`(\w+\.go)\s`)
+
+// checkLists finds lists of files that lack one of the package, or have another.
+func checkLists(sources []*source) (complaints []string) {
+	for _, s := range sources {
+		if path.Base(s.path) != "doc.go" || s.tree.Doc == nil {
+			continue
+		}
+		files := make(map[string]bool)
+		for _, line := range s.tree.Doc.List {
+			if strings.HasPrefix(line.Text, "//\t") {
+				for _, m := range listed.FindAllStringSubmatch(line.Text, -1) {
+					files[m[1]] = true
+				}
+			}
+		}
+		for _, other := range sources {
+			name := path.Base(other.path)
+			if len(files) == 0 || path.Dir(other.path) != path.Dir(s.path) || other.test() || name == "doc.go" {
+				continue
+			}
+			if !files[name] {
+				complaints = append(complaints, s.in(s.tree, "the list of files lacks %s", name))
+			}
+			files[name] = false
+		}
+		for name, isNotThere := range files {
+			if isNotThere {
+				complaints = append(complaints, s.in(s.tree, "the list of files has %s, which is not there", name))
+			}
+		}
+	}
+	return complaints
+}
+
 // home finds directories that exist on the machine of one person or program.
 var home = regexp.MustCompile(`(^|[^\w.:/])/(home|Users|root|work|private)/[\w.]`)
 
@@ -452,11 +628,48 @@ func checkPaths(name string, text []byte) (complaints []string) {
 	return complaints
 }
 
+// The map of the house, and what it may have.
+const (
+	theMap   = "ARCHITECTURE.md"
+	mapLines = 150
+)
+
+// named finds a file in the map, and behind it a function of that file.
+var named = regexp.MustCompile("`([\\w/]+\\.go)`(?:\\s`(\\w+)`)?")
+
+// checkMap finds what the map names and the house does not have, and lines that are too long or too many.
+func checkMap(text string, sources []*source) (complaints []string) {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if len(lines) > mapLines {
+		complaints = append(complaints, fmt.Sprintf("%s has %d lines, and may have %d", theMap, len(lines), mapLines))
+	}
+	for i, line := range lines {
+		if n := utf8.RuneCountInString(line); n > commentWide {
+			complaints = append(complaints, fmt.Sprintf("%s:%d: the line has %d columns, and may have %d", theMap, i+1, n, commentWide))
+		}
+	}
+	functions := make(map[string]bool) // "file name"; "file " for the file itself
+	for _, s := range sources {
+		functions[s.path+" "] = true
+		for _, d := range s.tree.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok {
+				functions[s.path+" "+f.Name.Name] = true
+			}
+		}
+	}
+	for _, m := range named.FindAllStringSubmatch(text, -1) {
+		if !functions[m[1]+" "+m[2]] {
+			complaints = append(complaints, strings.TrimSpace(fmt.Sprintf("%s names what is not there: %s %s", theMap, m[1], m[2])))
+		}
+	}
+	return complaints
+}
+
 // exportData gives the compiler's export data of every package that ours
 // import, from the build cache.
 func exportData(t *testing.T) func(importPath string) (io.ReadCloser, error) {
 	t.Helper()
-	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", "./sim", "./node", "./clock", "./quorum")
+	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", "./sim", "./node", "./clock", "./quorum/...")
 	list.Stderr = os.Stderr
 	out, err := list.Output()
 	if err != nil {
@@ -532,34 +745,48 @@ func TestTidyBites(t *testing.T) {
 		path, text string
 		want       string // a part of the one complaint; "" for none
 	}{
-		"goroutine":               {"clock/x.go", "package clock\nfunc f() { go f() }", "x.go:2: a state machine starts a goroutine"},
-		"select":                  {"ring/x.go", "package ring\nfunc f() { select {} }", "selects"},
-		"channel":                 {"node/x.go", "package node\nvar c chan int", "has a channel"},
-		"send":                    {"node/x.go", "package node\nfunc f() { c <- 1 }", "sends"},
-		"receive":                 {"node/x.go", "package node\nfunc f() { <-c }", "receives"},
-		"sync":                    {"roster/x.go", "package roster\nimport \"sync/atomic\"", "imports sync/atomic"},
-		"net":                     {"wire/x.go", "package wire\nimport \"net\"", "imports net"},
-		"os":                      {"detect/x.go", "package detect\nimport \"os\"", "imports os"},
-		"slog":                    {"detect/x.go", "package detect\nimport \"log/slog\"", "imports log/slog"},
-		"crypto/rand":             {"x.go", "package hearsay\nimport \"crypto/rand\"", "imports crypto/rand"},
-		"sha256 in a protocol":    {"roster/x.go", "package roster\nimport \"crypto/sha256\"", "imports crypto/sha256"},
-		"clock read":              {"node/x.go", "package node\nimport \"time\"\nvar t = time.Now()", "time.Now"},
-		"clock read, renamed":     {"node/x.go", "package node\nimport t \"time\"\nvar f = t.AfterFunc", "time.AfterFunc"},
-		"global random":           {"node/x.go", "package node\nimport \"math/rand/v2\"\nvar n = rand.IntN(6)", "rand.IntN"},
-		"old random":              {"node/x.go", "package node\nimport \"math/rand\"\nvar n *rand.Rand", "imports math/rand"},
-		"upward import":           {"roster/x.go", "package roster\nimport \"hearsay/node\"", "roster may not import " + module + "/node"},
-		"sideways import":         {"detect/x_test.go", "package detect\nimport \"hearsay/wire\"", "detect may not import " + module + "/wire"},
-		"bbolt outside the store": {"agent/x.go", "package agent\nimport \"go.etcd.io/bbolt\"", "agent may not import go.etcd.io/bbolt"},
-		"rapid outside tests":     {"ring/x.go", "package ring\nimport \"pgregory.net/rapid\"", "may not import pgregory.net/rapid"},
-		"template":                {"web/x.go", "package web\nimport \"html/template\"", "dead code"},
-		"new package":             {"util/x.go", "package util", "util is not in the house"},
-		"sleep in a test":         {"agent/x_test.go", "package agent\nimport \"time\"\nfunc f() { time.Sleep(1) }", "x_test.go:3: a test sleeps"},
-		"long function":           {"agent/x.go", "package agent\nfunc f() {" + strings.Repeat("\n", 70) + "}", "f has 71 lines"},
+		"goroutine":                     {"clock/x.go", "package clock\nfunc f() { go f() }", "x.go:2: a state machine starts a goroutine"},
+		"select":                        {"ring/x.go", "package ring\nfunc f() { select {} }", "selects"},
+		"channel":                       {"node/x.go", "package node\nvar c chan int", "has a channel"},
+		"send":                          {"node/x.go", "package node\nfunc f() { c <- 1 }", "sends"},
+		"receive":                       {"node/x.go", "package node\nfunc f() { <-c }", "receives"},
+		"a long comment":                {"ring/x.go", "package ring\n// " + strings.Repeat("é", 118), "x.go:2: a comment ends in column 121"},
+		"a comment of all columns":      {"ring/x.go", "package ring\n// " + strings.Repeat("é", 117), ""},
+		"a comment behind a long line":  {"ring/x_test.go", "package ring\nvar a = " + strings.Repeat("1+", 50) + "1 // the sum of ones", "ends in column"},
+		"a long line without a comment": {"ring/x.go", "package ring\nvar a = " + strings.Repeat("1+", 70) + "1", ""},
+		"sync":                          {"roster/x.go", "package roster\nimport \"sync/atomic\"", "imports sync/atomic"},
+		"net":                           {"wire/x.go", "package wire\nimport \"net\"", "imports net"},
+		"os":                            {"detect/x.go", "package detect\nimport \"os\"", "imports os"},
+		"slog":                          {"detect/x.go", "package detect\nimport \"log/slog\"", "imports log/slog"},
+		"crypto/rand":                   {"x.go", "package hearsay\nimport \"crypto/rand\"", "imports crypto/rand"},
+		"sha256 in a protocol":          {"roster/x.go", "package roster\nimport \"crypto/sha256\"", "imports crypto/sha256"},
+		"clock read":                    {"node/x.go", "package node\nimport \"time\"\nvar t = time.Now()", "time.Now"},
+		"clock read, renamed":           {"node/x.go", "package node\nimport t \"time\"\nvar f = t.AfterFunc", "time.AfterFunc"},
+		"global random":                 {"node/x.go", "package node\nimport \"math/rand/v2\"\nvar n = rand.IntN(6)", "rand.IntN"},
+		"old random":                    {"node/x.go", "package node\nimport \"math/rand\"\nvar n *rand.Rand", "imports math/rand"},
+		"upward import":                 {"roster/x.go", "package roster\nimport \"hearsay/node\"", "roster may not import " + module + "/node"},
+		"sideways import":               {"detect/x_test.go", "package detect\nimport \"hearsay/wire\"", "detect may not import " + module + "/wire"},
+		"sideways import, not of tests": {"follower/x.go", "package follower\nimport \"hearsay/quorum\"", "follower may not import " + module + "/quorum"},
+		"bbolt outside the store":       {"agent/x.go", "package agent\nimport \"go.etcd.io/bbolt\"", "agent may not import go.etcd.io/bbolt"},
+		"rapid outside tests":           {"ring/x.go", "package ring\nimport \"pgregory.net/rapid\"", "may not import pgregory.net/rapid"},
+		"template":                      {"web/x.go", "package web\nimport \"html/template\"", "dead code"},
+		"new package":                   {"util/x.go", "package util", "util is not in the house"},
+		"sleep in a test":               {"agent/x_test.go", "package agent\nimport \"time\"\nfunc f() { time.Sleep(1) }", "x_test.go:3: a test sleeps"},
+		"long function":                 {"agent/x.go", "package agent\nfunc f() {" + strings.Repeat("\n", 70) + "}", "f has 71 lines"},
 
+		"a name without a comment":     {"agent/x.go", "package agent\nfunc F() {}", "x.go:2: F is exported, and has no comment"},
+		"a method without a comment":   {"agent/x.go", "package agent\nfunc (t *T[K]) F() {}", "F is exported"},
+		"a constant without a comment": {"agent/x.go", "package agent\nconst (\n\t// A is one.\n\tA = 1\n\tB = 2\n)", "x.go:5: B is exported"},
+		"a clause in place of a noun":  {"agent/x.go", "package agent\n\n// It asks whom it knows.", "x.go:3: a comment says \"whom\""},
+		"a metaphor":                   {"agent/x.go", "package agent\nvar fastLane int", "x.go:2: the name fastLane has \"Lane\" in it"},
+
+		"fine in exported names":  {"agent/x.go", "package agent\n\n// T is one.\ntype T int\n\nfunc (t T) String() string { return \"\" }\nfunc (t *hidden) F() {}\n\n// These are two.\nconst (\n\tA = 1\n\tB = 2 // another\n)", ""},
+		"fine in words":           {"agent/x.go", "package agent\nvar planet, atoll int // a shelfmark", ""},
 		"fine in a state machine": {"node/x.go", "package node\nimport (\"math/rand/v2\"; \"net/netip\"; \"time\"; \"hearsay/roster\")\nvar r = rand.New(rand.NewPCG(1, 2))\nvar d = time.Unix(0, 0)\nvar a netip.Addr", ""},
 		"fine in the root":        {"x.go", "package hearsay\nimport \"crypto/sha256\"", ""},
 		"fine in the agent":       {"agent/x.go", "package agent\nimport (\"sync\"; \"time\")\nfunc f() { go f(); <-time.After(1) }", ""},
 		"fine in a test":          {"sim/x_test.go", "package sim\nimport (\"os\"; \"hearsay/clock\"; \"pgregory.net/rapid\")\nfunc f() { go f() }" + strings.Repeat("\n", 80), ""},
+		"fine in tests of a kit":  {"follower/x_test.go", "package follower\nimport \"hearsay/quorum\"", ""},
 		"fine in a bubble":        {"agent/x_test.go", "package agent\nimport (\"testing/synctest\"; \"time\")\nfunc f() { synctest.Test(nil, func() { time.Sleep(1) }) }", ""},
 		"fine in length":          {"agent/x.go", "package agent\nfunc f() {" + strings.Repeat("\n", 69) + "}", ""},
 	} {
@@ -597,6 +824,7 @@ func TestTidyBitesThePlan(t *testing.T) {
 	}{
 		{room{dir: "kv", layer: 1}, "there is no package in kv"},
 		{room{dir: "ring", layer: 0, theirs: "go.etcd.io/bbolt"}, "ring may import go.etcd.io/bbolt, but does not"},
+		{room{dir: "ring", layer: 0, tests: "clock"}, "tests of ring may import clock of the same layer, but do not"},
 		{room{dir: "node", layer: 1, ours: "roster"}, "node imports roster, which is not lower"},
 		{room{dir: "node", layer: 1, on: "detect", ours: "roster"}, "node imports roster, which is not lower"},
 		{room{dir: "node", layer: 0, on: "roster", ours: "roster"}, "node imports roster, which is not lower"},
@@ -635,6 +863,67 @@ func TestTidyBitesDocs(t *testing.T) {
 			sources = append(sources, s)
 		}
 		bites(t, name, checkDocs(sources), c.want)
+	}
+}
+
+func TestTidyBitesLists(t *testing.T) {
+	for list, want := range map[string]string{
+		"//\ta.go x  b.go y\n":             "",
+		"//\ta.go x\n":                     "lacks b.go",
+		"//\ta.go x  b.go y\n//\tc.go z\n": "has c.go",
+		"// see a.go\n":                    "",
+	} {
+		set := token.NewFileSet()
+		var sources []*source
+		for name, text := range map[string]string{"x/doc.go": "// Package x is.\n//\n" + list + "package x", "x/a.go": "package x", "x/b.go": "package x", "x/b_test.go": "package x"} {
+			s, err := parse(set, room{dir: "x"}, name, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources = append(sources, s)
+		}
+		bites(t, list, checkLists(sources), want)
+	}
+}
+
+func TestTidyBitesMethods(t *testing.T) {
+	for name, c := range map[string]struct {
+		methods int
+		want    string
+	}{
+		"as many as may be": {70, ""},
+		"one more":          {71, "ring.T has 71 methods, and may have 70"},
+	} {
+		text := "package ring\ntype T[K any] struct{}\n"
+		for i := range c.methods {
+			text += fmt.Sprintf("func (t *T[K]) m%d() {}\n", i)
+		}
+		s, err := parse(token.NewFileSet(), roomOf("ring"), "ring/a.go", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bites(t, name, checkMethods([]*source{s}), c.want)
+	}
+}
+
+func TestTidyBitesTheMap(t *testing.T) {
+	s, err := parse(token.NewFileSet(), roomOf("ring"), "ring/a.go", "package ring\nfunc (t *T) there() {}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"`ring/a.go`":                      "",
+		"`ring/a.go` `there`":              "",
+		"`ring/a.go`\n`there`":             "",
+		"`ring/a.go` and `gone`":           "",
+		"`ring/b.go`":                      "names what is not there: ring/b.go",
+		"`ring/a.go` `gone`":               "names what is not there: ring/a.go gone",
+		strings.Repeat("é", commentWide):   "",
+		strings.Repeat("é", commentWide+1): "the line has 121 columns",
+		strings.Repeat("\n", mapLines):     "",
+		strings.Repeat("\n", mapLines+1):   "has 151 lines, and may have 150",
+	} {
+		bites(t, text, checkMap(text, []*source{s}), want)
 	}
 }
 

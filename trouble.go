@@ -1,6 +1,7 @@
 package hearsay
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -18,11 +19,14 @@ func Troubles(a *Authority, s *Stats) (all []string) {
 			all = append(all, text)
 		}
 	}
-	add(a.unready())
-	add(a.Why)
-	if a.Fork != nil && a.Fork.Text != a.Why {
+	if !a.Early {
+		add(a.unready())
+		add(a.Why)
+	}
+	if a.Fork != nil && (a.Early || a.Fork.Text != a.Why) {
 		add(a.Fork.Text)
 	}
+	add(a.LastQuorum(s))
 	if !a.Seeded {
 		add(s.Alone())
 	}
@@ -37,6 +41,8 @@ func (a *Authority) unready() string {
 		return ""
 	case a.Apart && a.Epoch > 0:
 		return ApartWords
+	case a.Stalled: // Why says what that means
+		return ""
 	case !a.Key.IsZero() && a.Why != "":
 		return "this seed takes no part now in what the seeds decide"
 	}
@@ -48,7 +54,29 @@ const ApartWords = "this node is in by a ledger that is not the seeds': nobody f
 
 // NoQuorum says what it means that no quorum of seeds is heard.
 func (a *Authority) NoQuorum() string {
+	if a.Early {
+		return fmt.Sprintf("no quorum of seeds is heard yet (%d of %d)", a.Quorum, len(a.Seeds))
+	}
 	return fmt.Sprintf("no quorum of seeds is heard (%d of %d): as far as this node knows, nobody is admitted or removed meanwhile", a.Quorum, len(a.Seeds))
+}
+
+// LastQuorum says that just so many seeds are alive as decide; "" if there are more, or fewer, or this node is cut off
+// itself by its figures, so that it cannot know.
+func (a *Authority) LastQuorum(s *Stats) string {
+	if a.Early || s.AddressGone > 0 || s.Unheard > 0 || s.Unanswered > 0 {
+		return ""
+	}
+	var down []string
+	for i := range a.Seeds {
+		if seed := &a.Seeds[i]; seed.State != StateAlive {
+			down = append(down, cmp.Or(seed.Name, seed.Addr.String()))
+		}
+	}
+	if !a.Ready || len(down) == 0 || len(a.Seeds)-len(down) != a.Quorum {
+		return ""
+	}
+	return fmt.Sprintf("just a quorum of seeds is left (%d of %d) without %s: if one more fails, nobody is admitted or removed; start it again",
+		a.Quorum, len(a.Seeds), strings.Join(down, ", "))
 }
 
 // Alone says of a node of an open network that it sees no other living member, and what became
@@ -64,59 +92,201 @@ func (s *Stats) Alone() string {
 	return ""
 }
 
+// trouble is a kind of trouble that a node's figures show.
+type trouble struct {
+	name   string
+	says   func(s *Stats) string // "": it is not so
+	ofPath bool                  // between a node and the others: of these the first that is so explains the rest
+}
+
+// troubles are all kinds, the weightiest first. docs/troubles.md says of each what it means, after how long it is
+// told and what is to be done.
+var troubles = [...]trouble{
+	{"disk", (*Stats).diskWords, false},
+	{"address", (*Stats).addressWords, true},
+	{"unheard", (*Stats).unheardWords, true},
+	{"unanswered", (*Stats).unansweredWords, true},
+	{"unreached", (*Stats).unreachedWords, true},
+	{"deaf", (*Stats).deafWords, true},
+	{"narrow", (*Stats).narrowWords, true},
+	{"streams", (*Stats).streamsWords, true},
+	{"indirect", (*Stats).indirectWords, false},
+	{"narrow-way", (*Stats).narrowWayWords, false},
+	{"streams-way", (*Stats).streamsWayWords, false},
+	{"untaken", (*Stats).untakenWords, false},
+	{"twin", (*Stats).twinWords, false},
+	{"namesakes", func(s *Stats) string { return s.Namesakes }, false},
+	{"clock", (*Stats).clockWords, false},
+}
+
+// TroubleNames gives the name of each kind of trouble that a node's figures show, the weightiest first.
+func TroubleNames() (names []string) {
+	for i := range troubles {
+		names = append(names, troubles[i].name)
+	}
+	return names
+}
+
 // Troubles gives what a node's figures show that an operator should see to, the weightiest first.
 func (s *Stats) Troubles() (all []string) {
-	if s.DiskBehind > 0 {
-		all = append(all, fmt.Sprintf("the disk does not keep up: %d bytes wait to be durable, and for %.1f s nothing that adds to them is taken on", s.DiskWaits, s.DiskBehind))
-	}
-	if text := s.Unconnected(); text != "" {
-		all = append(all, text)
-	}
-	if len(s.Indirect) > 0 {
-		all = append(all, s.indirectWords())
-	}
-	if s.Twin.IsValid() {
-		all = append(all, TwinWords(s.Twin))
-	}
-	if s.Namesakes != "" {
-		all = append(all, s.Namesakes)
-	}
-	if s.ClockOff != 0 {
-		all = append(all, OwnClockWords(time.Duration(s.ClockOff*float64(time.Second))))
+	path := false
+	for i := range troubles {
+		t := &troubles[i]
+		if text := t.says(s); text != "" && !(t.ofPath && path) {
+			all, path = append(all, text), path || t.ofPath
+		}
 	}
 	return all
 }
 
-// Unconnected says what is wrong between a node and the others, of which the first that is so
-// explains the rest; "" if nothing is known to be.
-func (s *Stats) Unconnected() string {
-	switch {
-	case s.AddressGone > 0:
-		return fmt.Sprintf("this machine has not had this node's own address for %.0f s: others cannot reach it; give the address back, or start the node with another", s.AddressGone)
-	case s.Unheard > 0:
-		return fmt.Sprintf("this node has heard nobody for %.0f s, though it lists others: it may be cut off, and may be held dead by them; see to its machine's network, and let UDP and TCP through to its port and from it", s.Unheard)
-	case s.Unreached > 0:
-		return fmt.Sprintf("nobody has reached this node for %.0f s at the address that it tells others, though others answer it: they hold it for failed, or never listed it; start it with --advertise and an address at which they reach it", s.Unreached)
-	case s.DeafFor > 0:
-		return fmt.Sprintf("datagrams (UDP) have not got through between this node and others for %.0f s, and streams (TCP) do: all goes by stream; let UDP through to this node's port, and from it", s.DeafFor)
-	case s.StreamsFail > 0:
-		return fmt.Sprintf("streams (TCP) have not got through from this node to others for %.0f s, though datagrams (UDP) of theirs come in: what is longer than a datagram is lost, as are rumors over some 1,300 bytes, rosters and the log of seeds; let TCP through to this node's port, and from it", s.StreamsFail)
+func (s *Stats) diskWords() string {
+	if s.DiskBehind <= 0 {
+		return ""
 	}
-	return ""
+	return "the disk does not keep up: what must be durable waits for it, and since " + s.since(s.DiskBehind) + " nothing that adds to that is taken on"
+}
+
+// lasting says since when something is so that lasts for a number of seconds, if it is. That text stays the same while
+// it lasts: readers compare texts.
+func (s *Stats) lasting(seconds float64, format string) string {
+	if seconds <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, s.since(seconds))
+}
+
+// since gives the time so many seconds before these figures were taken. Floating point may put it a little earlier than
+// it was told before.
+func (s *Stats) since(seconds float64) string {
+	ago := time.Duration(seconds * float64(time.Second))
+	return s.At.Add(-ago).Round(time.Millisecond).UTC().Format(time.RFC3339)
+}
+
+func (s *Stats) addressWords() string {
+	return s.lasting(s.AddressGone, "this machine has not had this node's own address since %s: others cannot reach it; give the address back, or start the node with another")
+}
+
+func (s *Stats) unheardWords() string {
+	return s.lasting(s.Unheard, "this node has heard nobody since %s, though it lists others: it may be cut off, and may be held dead by them; see to its machine's network, and let UDP and TCP through to its port and from it")
+}
+
+func (s *Stats) unansweredWords() string {
+	return s.lasting(s.Unanswered, "nobody has answered this node since %s, though packets of others come in: what it sends may not go out, and it may be held dead by them, or be removed; see to its machine's network, and let UDP and TCP through from its port")
+}
+
+func (s *Stats) unreachedWords() string {
+	return s.lasting(s.Unreached, "nobody has reached this node since %s at the address that it tells others, though others answer it: they hold it for failed, or never listed it; start it with --advertise and an address at which they reach it")
+}
+
+func (s *Stats) deafWords() string {
+	return s.lasting(s.DeafFor, "datagrams (UDP) have not got through between this node and others since %s, and streams (TCP) do: all goes by stream; let UDP through to this node's port, and from it")
+}
+
+func (s *Stats) streamsWords() string {
+	return s.lasting(s.StreamsFail, "streams (TCP) have not got through from this node to others since %s, though datagrams (UDP) of theirs come in: what is longer than a datagram is lost, as are rumors over some 1,300 bytes, rosters and the log of seeds; let TCP through to this node's port, and from it")
+}
+
+// streamsWayWords says to which members no stream gets from a node, where that is not all.
+func (s *Stats) streamsWayWords() string {
+	if len(s.Streamless) == 0 || s.StreamsFail > 0 {
+		return ""
+	}
+	return "streams (TCP) do not get from this node to " + named(s.Streamless) + ", though datagrams (UDP) do: what is longer than a datagram is lost; let TCP through to that node's port, and from this one"
+}
+
+func (s *Stats) twinWords() string {
+	if !s.Twin.IsValid() {
+		return ""
+	}
+	return TwinWords(s.Twin)
+}
+
+func (s *Stats) clockWords() string {
+	if s.ClockOff == 0 {
+		return ""
+	}
+	return OwnClockWords(time.Duration(s.ClockOff * float64(time.Second)))
 }
 
 // indirectWords says which members do not answer a node itself, though they answer others.
 func (s *Stats) indirectWords() string {
+	if len(s.Indirect) == 0 {
+		return ""
+	}
+	return "no answer comes to this node itself from " + named(s.Indirect) + ", though others reach it: the way between the two is cut; let UDP and TCP through both ways"
+}
+
+// narrowWords says of a node that nothing large gets from it to others.
+func (s *Stats) narrowWords() string {
+	passes, lost := 0, 0
+	for _, m := range s.Narrow {
+		if passes = max(passes, m.Passes); lost == 0 || m.Lost < lost {
+			lost = m.Lost
+		}
+	}
+	detail := fmt.Sprintf(" (%d bytes do, %d do not): ", passes, lost) + narrowHint
+	return s.lasting(s.NarrowFor, "large packets have not got through from this node to others since %s, though small ones have"+detail)
+}
+
+// narrowWayWords says to which members nothing large gets from a node, where that is not all.
+func (s *Stats) narrowWayWords() string {
+	if len(s.Narrow) == 0 || s.NarrowFor > 0 {
+		return ""
+	}
+	each := first(len(s.Narrow), func(i int) string {
+		m := &s.Narrow[i]
+		return fmt.Sprintf("%s at %v since %s (%d bytes do, %d do not)", m.Name, m.Addr, m.Since.UTC().Format(time.RFC3339), m.Passes, m.Lost)
+	})
+	return "large packets do not get from this node to " + each + ", though small ones do: " + narrowHint
+}
+
+// narrowHint says what follows from that, and what to do.
+const narrowHint = "rumors, rosters and the log of seeds may be lost, by stream (TCP) too; have the network carry packets of 1,500 bytes, or say which are too large (ICMP), or set a smaller MTU on the machine's interface"
+
+// named names some of such members.
+func named(members []Indirect) string {
+	return first(len(members), func(i int) string {
+		m := &members[i]
+		return fmt.Sprintf("%s at %v since %s", m.Name, m.Addr, m.Since.UTC().Format(time.RFC3339))
+	})
+}
+
+// first gives some of so many, and how many more there are.
+func first(count int, one func(i int) string) string {
 	const named = 3
 	var each []string
-	for i := range s.Indirect[:min(len(s.Indirect), named)] {
-		m := &s.Indirect[i]
-		each = append(each, fmt.Sprintf("%s at %v since %s", m.Name, m.Addr, m.Since.UTC().Format(time.RFC3339)))
+	for i := range min(count, named) {
+		each = append(each, one(i))
 	}
-	if more := len(s.Indirect) - named; more > 0 {
+	if more := count - named; more > 0 {
 		each = append(each, fmt.Sprintf("%d more", more))
 	}
-	return fmt.Sprintf("no answer comes to this node itself from %s, though others reach it: the way between the two is cut; let UDP and TCP through both ways", strings.Join(each, ", "))
+	return strings.Join(each, ", ")
+}
+
+// untakenWords says which reports no seed takes.
+func (s *Stats) untakenWords() string {
+	if len(s.Untaken) == 0 {
+		return ""
+	}
+	names := first(len(s.Untaken), func(i int) string { return s.Untaken[i].Name })
+	text := fmt.Sprintf("no seed has taken this node's report of %s since %s", names, s.Untaken[0].Words())
+	if !s.Untaken[0].Waits {
+		text += "; let TCP through to the seeds' ports, and see that they run"
+	}
+	return text
+}
+
+// Words says since when no seed takes a report, and why.
+func (u *Untaken) Words() string {
+	since, why := u.Since.UTC().Format(time.RFC3339), u.Why
+	if why == "" {
+		why = "nothing"
+	}
+	if u.Waits {
+		return fmt.Sprintf("%s: the seed at %v answers %q", since, u.Seed, why)
+	}
+	return fmt.Sprintf("%s: the seed at %v cannot be asked (%s)", since, u.Seed, why)
 }
 
 // TwinWords says of a node that another process has its identity.

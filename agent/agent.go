@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/casebook"
+	"hearsay/casefile"
 	"hearsay/node"
 	"hearsay/store"
 	"hearsay/wire"
@@ -33,24 +35,23 @@ type Agent struct {
 	cfg     Config
 	started time.Time
 
-	callers    atomic.Uint32 // who have asked this seed from within the process
-	stopping   bool          // guarded by mu
-	counters   counters
-	conn       *net.UDPConn
-	disk       *store.Disk // nil without a data directory
-	hub        *hub
-	inbox      *inbox
-	journal    *journal
-	lane       *lane
-	loop       *loop
-	questions  questions
-	streams    *streams
-	resolver   *resolver
-	source     *outbound // from which this node sends
-	home       home
-	streamless bool    // likewise
-	unreached  bool    // it was logged; of the goroutine that follows the machine's addresses
-	moving     *moving // nil: the address that others are told is configured
+	callers   atomic.Uint32 // calls that have asked the seeds from within the process
+	stopping  bool          // guarded by mu
+	counters  counters
+	conn      *net.UDPConn
+	disk      *store.Disk // nil without a data directory
+	hub       *hub
+	inbox     *inbox
+	journal   *journal
+	commits   *commitQueue
+	loop      *loop
+	questions questions
+	streams   *streams
+	resolver  *resolver
+	source    *outbound // from which this node sends
+	address   ownAddress
+	unreached bool    // it was logged; of the goroutine that follows the machine's addresses
+	moving    *moving // nil: the address that others are told is configured
 
 	idle chan struct{} // closed when the loop has ended
 	left chan struct{} // closed when the node has left, or gone away, in good order
@@ -109,20 +110,17 @@ func prepare(ctx context.Context, cfg Config) (a *Agent, err error) {
 		}
 		return nil, err
 	}
-	a.home.addr, a.home.has = addr, isOnMachine
+	a.address.addr, a.address.has = addr, isOnMachine
 	if bind, _ := parseBind(cfg.Bind); cfg.Role == hearsay.RolePeer && cfg.Advertise == "" && bind.ip.IsUnspecified() {
 		ip, byRoute := routed(ctx, bind.ip, cfg.towards(join), nil)
 		bound := netip.AddrPortFrom(bind.ip, addr.Port())
-		a.moving = &moving{bound: bound, join: cfg.towards(join), tells: addr, routed: byRoute && ip == addr.Addr()}
+		a.moving = &moving{bound: bound, join: cfg.towards(join), period: cfg.Detect.Period, tells: addr, routed: byRoute && ip == addr.Addr()}
 	}
 	if contacts := literal(join); len(contacts) > 0 {
 		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Contact(now, contacts)) })
 	}
 	return a, nil
 }
-
-// SeedPortHint is what to do where the port of a seed is taken: which one it has is not its own matter.
-const SeedPortHint = "; end it: the list of seeds has this address, and with another port all nodes need another list"
 
 // bind listens where the configuration says, and gives the address at which
 // others reach this node.
@@ -141,7 +139,7 @@ func (c *Config) bind(ctx context.Context, join []address) (conn *net.UDPConn, l
 	} else if conn, listener, err = listenWithin(ctx, local, BindTimeout); err != nil {
 		switch taken := errors.Is(err, syscall.EADDRINUSE); {
 		case taken && c.Role == hearsay.RoleSeed:
-			err = fmt.Errorf("%w%s", err, SeedPortHint)
+			err = fmt.Errorf("%w; end it: the list of seeds has this address, and with another port all nodes need another list", err)
 		case taken:
 			err = fmt.Errorf("%w; choose another port", err)
 		}
@@ -215,7 +213,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	}
 
 	a.hub = newHub(a.started)
-	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.newPhrases(identity.Public().NodeID(), addr)}
+	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.phrases(identity.Public().NodeID(), addr)}
 	a.inbox = &inbox{conn: a.conn}
 	a.streams = newStreams(listener, a.source, &a.counters, a.inbox.deliver)
 	files := openFiles()
@@ -225,7 +223,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 	for i := range a.cfg.Seeds {
 		seats = append(seats, a.cfg.Seeds[i].Addr)
 	}
-	a.streams.known = newAcquaintances(seats)
+	a.streams.known = newKnownSources(seats)
 	a.resolver = newResolver(join, local)
 	literals := literal(join)
 	a.resolver.found = func(addrs []netip.AddrPort) {
@@ -234,32 +232,28 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 		a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Contact(now, addrs)) })
 	}
 	a.resolver.failed = func(name string, err error) {
-		a.lane.report([]hearsay.Event{{At: time.Now(), Kind: hearsay.EventJoinFail, Text: fmt.Sprintf("look up %s: %v", name, err)}})
+		a.commits.report([]hearsay.Event{{At: time.Now(), Kind: hearsay.EventJoinFail, Text: fmt.Sprintf("look up %s: %v", name, err)}})
 	}
 	a.loop = &loop{
 		network: network, decoder: wire.NewDecoder(network), datagrams: newDatagrams(a.conn, a.source, &a.counters),
 		streams: a.streams, inbox: a.inbox, counters: &a.counters, resolver: a.resolver, questions: &a.questions,
-		gone: a.gone, diskTold: a.diskTold,
+		callers: newCallers(), gone: a.gone, diskTold: a.diskTold,
 		failed: func(err error) { a.stop(fmt.Errorf("data directory %s: %w", a.cfg.Data, err)) },
 		node:   node,
 		reader: newReader(a.disk, a.inbox),
 	}
-	if a.cfg.Role == hearsay.RolePeer {
-		a.loop.echo = newEcho(a.journal)
-		a.streams.lines = newLineServer(a.cfg.Role, newWindow(a.loop, a.journal).answer, &a.counters)
-	}
-	a.takePart(network, identity, addr)
+	a.serveGuests(network, addr)
 	var commit func(*store.Batch) error
 	if a.disk != nil {
 		commit = a.disk.Commit
 	}
-	a.lane = newLane(commit, a.loop.send, a.tell, a.stop)
+	a.commits = newCommitQueue(commit, a.loop.send, a.tell, a.diskFails)
 	if a.disk != nil {
-		a.lane.look = a.disk.Look
+		a.commits.look = a.disk.Look
 	}
-	a.loop.lane = a.lane
-	if a.cfg.Quorum.Found && node.Founded() {
-		a.cfg.Logger.Info("There is nothing to found: this seed has a ledger", "epoch", uint64(node.Epoch()))
+	a.loop.commits = a.commits
+	if a.cfg.Quorum.Found && node.Seeded().Founded() {
+		a.cfg.Logger.Info("There is nothing to found: this seed has a ledger", "epoch", uint64(node.Seeded().Epoch()))
 	}
 	if !addr.Addr().IsLoopback() {
 		a.cfg.Logger.Warn("This network has no key: it trusts all that reach this port", "network", a.cfg.Network, "addr", addr.String())
@@ -287,20 +281,6 @@ func (c *Config) node(identity *hearsay.Identity, records []hearsay.Record, addr
 	return node.New(cfg, identity, random, records, now), nil
 }
 
-// takePart adds what only a network with seeds needs.
-func (a *Agent) takePart(network hearsay.NetworkID, identity *hearsay.Identity, addr netip.AddrPort) {
-	if len(a.cfg.Seeds) == 0 {
-		return
-	}
-	asker := newAsker(a.cfg.Role, a.source)
-	a.loop.courier = newCourier(network, asker, a.loop.hand, a.cfg.Logger)
-	a.loop.guests = newGuests(network, addr, newAsker(a.cfg.Role, a.source), a.loop.hand)
-	a.loop.desk = newDesk(network, identity, a.loop, a.cfg.Logger)
-	if a.cfg.Role == hearsay.RoleSeed {
-		a.streams.lines = newLineServer(a.cfg.Role, a.loop.desk.answer, &a.counters)
-	}
-}
-
 // tell tells the application of an event.
 func (a *Agent) tell(e *hearsay.Event) {
 	if e.At.IsZero() {
@@ -311,12 +291,12 @@ func (a *Agent) tell(e *hearsay.Event) {
 
 // run starts everything.
 func (a *Agent) run() {
-	go a.lane.run()
+	go a.commits.run()
 	a.streams.start()
 	a.resolver.again()
 	ctx, cancel := context.WithCancel(context.Background())
 	var following sync.WaitGroup
-	if a.moving != nil || !a.home.addr.Addr().IsLoopback() {
+	if a.moving != nil || !a.address.addr.Addr().IsLoopback() {
 		following.Go(func() { a.follow(ctx) })
 	}
 	go a.live(func() { cancel(); following.Wait() })
@@ -331,10 +311,9 @@ func (a *Agent) live(unfollow func()) {
 	}
 	close(a.idle)
 	a.resolver.close()
-	a.lane.stop()
-	if a.loop.courier != nil {
-		a.loop.courier.close()
-		a.loop.guests.close()
+	a.commits.stop()
+	if a.loop.guests != nil {
+		a.loop.guests.Close()
 	}
 	a.streams.close()
 	a.conn.Close()
@@ -400,25 +379,36 @@ func (a *Agent) Members() (members []hearsay.Member) {
 func (a *Agent) Stats() (stats hearsay.Stats) {
 	a.ask(func(time.Time) {
 		stats = a.loop.node.Stats()
-		a.noteDials(&stats)
 	})
 	a.counters.addTo(&stats)
-	stats.AddressGone = a.home.goneFor(time.Now()).Seconds()
+	if !stats.At.IsZero() { // else the loop has ended
+		stats.AddressGone = a.address.goneFor(stats.At).Seconds()
+	}
 	stats.Drops[hearsay.DropQueueFull] += a.loop.datagrams.overflow()
 	return stats
 }
 
 // Why tells the case of a member, given by name, NodeID or the beginning of
-// its NodeID: all that this member knows of why it is in the state it is in.
+// its NodeID: all that this member knows of why it is in the state it is in; of itself also its troubles.
 // A name of nobody gives a case file that says so; of a name of several the
 // error, hearsay.ErrAmbiguous, lists them.
 func (a *Agent) Why(name string) (file hearsay.CaseFile, err error) {
-	a.ask(func(now time.Time) { file, err = a.loop.node.Why(now, name) })
-	return file, err
+	var facts *casebook.Facts
+	a.ask(func(now time.Time) { facts, err = a.loop.node.Facts(now, name) })
+	if err != nil {
+		return file, err
+	}
+	if facts.Member.ID == facts.Teller.ID {
+		authority, stats := a.Authority(), a.Stats()
+		facts.Troubles = slices.DeleteFunc(hearsay.Troubles(&authority, &stats), func(trouble string) bool {
+			return trouble == authority.Why // its case says so
+		})
+	}
+	return casefile.Tell(facts), nil
 }
 
 // Events gives what happens from now on, until ctx ends or the agent stops.
-// Who falls behind the newest few hundred events gets EventLagged in place of
+// A caller that falls behind the newest few hundred events gets EventLagged in place of
 // those that were lost to it; Members then says how things stand. With seeds, what
 // an earlier life of the data directory was told is not told again, but summed up
 // in EventResumed.
@@ -441,6 +431,23 @@ func (a *Agent) gone(why error) {
 	a.stop(why)
 }
 
+// diskFails is told that nothing can be made durable any more. A peer leaves, and then the agent stops; another one
+// stops at once, and so does one whose data directory is elsewhere: whatever uses it there has its identity, and
+// stays.
+func (a *Agent) diskFails(why error) {
+	elsewhere := errors.Is(why, store.ErrElsewhere)
+	asked := a.inbox.put(func(now time.Time) {
+		if elsewhere || !a.loop.loseDisk(now, why) {
+			a.stop(why)
+			return
+		}
+		a.cfg.Logger.Error("The data directory fails: this node leaves, and ends", "data", a.cfg.Data, "why", why)
+	})
+	if !asked {
+		a.stop(why)
+	}
+}
+
 // diskTold logs that the disk does not keep up, and that it does again.
 func (a *Agent) diskTold(behind bool, bytes int) {
 	if behind {
@@ -458,7 +465,7 @@ func (a *Agent) EventsAfter(ctx context.Context, number uint64) iter.Seq2[uint64
 	return a.hub.from(ctx, number)
 }
 
-// Newest gives the number of the newest event, 0 if there was none yet: who has
+// Newest gives the number of the newest event, 0 if there was none yet: a caller that has
 // read up to it has had all that happened before.
 func (a *Agent) Newest() uint64 { return a.hub.last() }
 
@@ -475,12 +482,13 @@ func (a *Agent) Leave(ctx context.Context) error {
 	return nil
 }
 
-// Away ends the agent in good order and does not leave: it tells the others that it is started again with the same Data
-// within ten seconds (hearsay.AwayFor), in which nobody that has heard it holds its silence against it. It returns when all that
-// it tells have answered that they have, or after a third of a second; then the agent has stopped. If none of them has
-// answered it returns hearsay.ErrAwayUnheard. One that is not started again is found dead after the ten seconds. There is nobody to
-// tell for a node that is not in, for one that has never met another, and for a seed, which is one by configuration. After Leave
-// it returns hearsay.ErrLeaves at once, and the leave goes on.
+// Away ends the agent in good order and does not leave: it tells the others that it is started again with the
+// same Data within ten seconds (hearsay.AwayFor), in which nobody that has heard it holds its silence against
+// it. It returns when all that it tells have answered that they have, or after a third of a second; then the
+// agent has stopped. If none of them has answered it returns hearsay.ErrAwayUnheard. One that is not started
+// again is found dead after the ten seconds. There is nobody to tell for a node that is not in, for one that
+// has never met another, and for a seed, which is one by configuration. After Leave it returns
+// hearsay.ErrLeaves at once, and the leave goes on.
 func (a *Agent) Away(ctx context.Context) error {
 	if err := a.depart(ctx, endsAway, hearsay.ErrLeaves); err != nil {
 		return fmt.Errorf("go away: %w", err)
@@ -494,8 +502,8 @@ func (a *Agent) Away(ctx context.Context) error {
 	return nil
 }
 
-// depart has the node end by telling the others why, and waits for it. If it was told before to end the other way, that is
-// the given error.
+// depart has the node end by telling the others why, and waits for it. If it was told before to end the other
+// way, that is the given error.
 func (a *Agent) depart(ctx context.Context, how ending, other error) error {
 	var does ending
 	a.ask(func(now time.Time) { does = a.loop.end(now, how) })

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -27,7 +28,8 @@ func quick(name string, join ...string) Config {
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	cfg.Detect.Period = 300 * time.Millisecond
 	cfg.Detect.TimeoutMin, cfg.Detect.TimeoutMax = 30*time.Millisecond, 100*time.Millisecond
-	cfg.Roster.SuspicionMin, cfg.Roster.RoundEvery = 1500*time.Millisecond, 1500*time.Millisecond // three times what an observer takes at most
+	// three times what an observer takes at most
+	cfg.Roster.SuspicionMin, cfg.Roster.RoundEvery = 1500*time.Millisecond, 1500*time.Millisecond
 	cfg.Roster.DeadHold = 500 * time.Millisecond
 	cfg.Roster.JoinBackoffMin, cfg.Roster.ContactEvery = 100*time.Millisecond, 500*time.Millisecond
 	return cfg
@@ -437,8 +439,8 @@ func TestSlowDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	release, begun, commit := make(chan struct{}), make(chan struct{}, 100), a.lane.commit
-	a.lane.commit = func(b *store.Batch) error {
+	release, begun, commit := make(chan struct{}), make(chan struct{}, 100), a.commits.commit
+	a.commits.commit = func(b *store.Batch) error {
 		begun <- struct{}{}
 		<-release
 		return commit(b)
@@ -562,6 +564,31 @@ func TestTwinStops(t *testing.T) {
 	})
 }
 
+// What a node tells of itself as troubles stands in its case, in the same words, and in no other member's.
+func TestWhyOfItselfTellsTroubles(t *testing.T) {
+	a := start(t, quick("a"))
+	b := start(t, quick("b", addrOf(a)))
+	await(t, a, "b", func() bool { return len(a.Members()) == 2 })
+	if file, err := a.Why("a"); err != nil || strings.Contains(file.Summary, " But ") {
+		t.Errorf("without troubles: %v, %q", err, file.Summary)
+	}
+	a.address.gone.Store(time.Now().Add(-time.Hour).UnixNano()) // its machine no longer has the address
+	stats := a.Stats()
+	troubles := stats.Troubles()
+	if len(troubles) == 0 {
+		t.Fatal("it tells no troubles")
+	}
+	begins, _, _ := strings.Cut(troubles[0], "3600")
+	if file, err := a.Why("a"); err != nil || !strings.Contains(file.Summary, " But "+begins) {
+		t.Errorf("%v, %q does not tell %q", err, file.Summary, troubles)
+	}
+	for teller, of := range map[*Agent]string{a: "b", b: "a"} {
+		if file, err := teller.Why(of); err != nil || strings.Contains(file.Summary, begins) {
+			t.Errorf("of %s: %v, %q", of, err, file.Summary)
+		}
+	}
+}
+
 // stopOneTwin starts two with one identity, the second perhaps with the address of
 // the first as its own, as copies of a container do.
 func stopOneTwin(t *testing.T, other *Agent, cfg Config, sameAddr bool) {
@@ -626,5 +653,77 @@ func TestLostDataStopsTheAgent(t *testing.T) {
 	}
 	if err := a.Err(); err == nil || !strings.Contains(err.Error(), "was removed") {
 		t.Errorf("stopped by %v", err)
+	}
+}
+
+// A peer whose data directory fails leaves, and is held dead by nobody; one whose directory was moved stops at once, as
+// another process may use it.
+func TestLostDataHasAPeerLeave(t *testing.T) {
+	for _, moved := range []bool{false, true} {
+		a := start(t, quick("a"))
+		cfg := quick("b", addrOf(a))
+		cfg.Data = filepath.Join(t.TempDir(), "data")
+		b := start(t, cfg)
+		awaitStates(t, a, "a alive, b alive")
+		if _, err := b.Broadcast(patient(t), []byte("first")); err != nil {
+			t.Fatal(err)
+		}
+		await(t, b, "its incarnation is surely durable", func() bool { return time.Since(b.Started()) > 1500*time.Millisecond })
+		lose := os.RemoveAll
+		if moved {
+			lose = func(dir string) error { return os.Rename(dir, dir+"-elsewhere") }
+		}
+		if err := lose(cfg.Data); err != nil {
+			t.Fatal(err)
+		}
+		if id, err := b.Broadcast(patient(t), []byte("second")); err == nil {
+			t.Errorf("a rumor is acknowledged as %v", id)
+		}
+		<-b.Done()
+		if err := b.Err(); err == nil || !strings.Contains(err.Error(), cfg.Data) {
+			t.Errorf("stopped by %v", err)
+		}
+		if moved {
+			awaitStates(t, a, "a alive, b dead")
+			continue
+		}
+		awaitStates(t, a, "a alive, b left")
+		for _, r := range a.Rumors(10) {
+			if string(r.Rumor.Data) == "second" {
+				t.Error("what was not acknowledged is told")
+			}
+		}
+	}
+}
+
+// TestSayWhileTheDiskStandsStill: what is said meanwhile is said once the disk goes on, and a caller that does not wait
+// is told so. Once the node takes nothing more on, it refuses at once, also while the disk stands still.
+func TestSayWhileTheDiskStandsStill(t *testing.T) {
+	cfg := quick("a")
+	cfg.Data = t.TempDir()
+	a, err := prepare(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, commit := make(chan struct{}), a.commits.commit
+	a.commits.commit = func(b *store.Batch) error {
+		<-release
+		return commit(b)
+	}
+	a.run()
+	t.Cleanup(func() { a.Close() })
+	hasty, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := a.Broadcast(hasty, []byte("first")); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "may still be told") {
+		t.Errorf("not durable: %v", err)
+	}
+	await(t, a, "the disk does not keep up", func() bool { return a.Stats().DiskBehind > 0 })
+	if _, err := a.Broadcast(patient(t), []byte("second")); !errors.Is(err, hearsay.ErrDiskBehind) {
+		t.Errorf("the disk does not keep up: %v", err)
+	}
+	close(release)
+	await(t, a, "said", func() bool { return len(a.Rumors(10)) > 0 })
+	if all := a.Rumors(10); len(all) != 1 || string(all[0].Rumor.Data) != "first" {
+		t.Errorf("said: %v", all)
 	}
 }

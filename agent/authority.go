@@ -3,13 +3,13 @@ package agent
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
 
 	"hearsay"
-	"hearsay/dialect"
+	"hearsay/casebook"
+	"hearsay/casefile"
 	"hearsay/store"
 )
 
@@ -25,13 +25,14 @@ const (
 // open network.
 func (a *Agent) Epoch() hearsay.Epoch { return a.Authority().Epoch }
 
-// Authority tells of the seeds: who they are, whether a quorum of them decides
+// Authority tells of the seeds: which they are, whether a quorum of them decides
 // now, and how far the ledger is here. In an open network Seeded is false.
 func (a *Agent) Authority() (authority hearsay.Authority) {
+	var answers []casebook.Answer
 	a.ask(func(time.Time) {
-		authority = a.loop.node.Authority()
-		a.noteSeats(&authority)
+		authority, answers = a.loop.node.Seeded().Authority(), a.loop.node.Seeded().Answers()
 	})
+	casefile.AddAnswers(&authority, answers)
 	return authority
 }
 
@@ -46,7 +47,7 @@ func (a *Agent) Ledger(after hearsay.Epoch, limit int) []hearsay.Ruling {
 			newest hearsay.Epoch
 		)
 		a.ask(func(time.Time) {
-			more, newest = a.loop.node.Ledger(after, limit-len(found)), a.loop.node.Authority().Epoch
+			more, newest = a.loop.node.Seeded().Ledger(after, limit-len(found)), a.loop.node.Seeded().Authority().Epoch
 		})
 		if len(more) == 0 && after < newest && a.disk != nil {
 			more = onDisk(a.disk, after, limit-len(found))
@@ -82,7 +83,7 @@ func onDisk(disk *store.Disk, after hearsay.Epoch, limit int) (found []*hearsay.
 // something was and this node has it.
 func (a *Agent) Evidence(epoch hearsay.Epoch) (evidence hearsay.Evidence, ok bool) {
 	a.ask(func(time.Time) {
-		if e := a.loop.node.Evidence(epoch); e != nil {
+		if e := a.loop.node.Seeded().Evidence(epoch); e != nil {
 			evidence, ok = *e, true
 			evidence.Statements = slices.Clone(e.Statements)
 		}
@@ -98,7 +99,7 @@ func (a *Agent) Evidence(epoch hearsay.Epoch) (evidence hearsay.Evidence, ok boo
 }
 
 // Remove asks the seeds, as an operator, that a member be out: by name, NodeID
-// or the beginning of its NodeID. They still decide by their own probes: who
+// or the beginning of its NodeID. They still decide by their own probes: a member that
 // answers them stays. It returns what it came to, or an error when ctx ends
 // before.
 func (a *Agent) Remove(ctx context.Context, name string) (hearsay.Outcome, error) {
@@ -185,14 +186,14 @@ func (a *Agent) decide(ctx context.Context, what string, done hearsay.EventKind,
 // settled reports whether it is as the event would say, and stays so: nothing else
 // that was asked before is on its way. It is called in the loop.
 func (a *Agent) settled(done hearsay.EventKind, id hearsay.NodeID) bool {
-	barred := slices.ContainsFunc(a.loop.node.Barred(), func(b hearsay.Bar) bool { return b.ID == id })
-	return barred == (done == hearsay.EventBarred) && !a.loop.node.Barring(id)
+	barred := slices.ContainsFunc(a.loop.node.Seeded().Barred(), func(b hearsay.Bar) bool { return b.ID == id })
+	return barred == (done == hearsay.EventBarred) && !a.loop.node.Seeded().Barring(id)
 }
 
-// Barred gives who is admitted no more, ordered by NodeID, as a seed has it, each with its name
+// Barred gives the nodes that are admitted no more, ordered by NodeID, as a seed has them, each with its name
 // if the roster or the ledger has that. A peer does not know, and gives nil.
 func (a *Agent) Barred() (barred []hearsay.Bar) {
-	a.ask(func(time.Time) { barred = a.loop.node.BarredByName() })
+	a.ask(func(time.Time) { barred = a.loop.node.Seeded().BarredByName() })
 	return barred
 }
 
@@ -230,7 +231,7 @@ func Recover(ctx context.Context, cfg Config) (givenUp string, err error) {
 			var fx *hearsay.Effects
 			givenUp, fx, err = a.loop.node.Recover(now)
 			a.loop.carryOut(fx)
-			a.lane.afterwards(func() { close(durable) })
+			a.commits.afterwards(func() { close(durable) })
 		})
 		switch {
 		case !open:
@@ -238,7 +239,7 @@ func Recover(ctx context.Context, cfg Config) (givenUp string, err error) {
 		case err == nil:
 			return givenUp, a.await(durable)
 		case len(cfg.Seeds) == 1:
-			return "", err // there is nobody to wait for
+			return "", err // there is no other seed to wait for
 		}
 		select {
 		case <-again.C:
@@ -248,7 +249,7 @@ func Recover(ctx context.Context, cfg Config) (givenUp string, err error) {
 	}
 }
 
-// await waits until something that was queued in the lane is done.
+// await waits until something that was queued in the commit queue is done.
 func (a *Agent) await(done <-chan struct{}) error {
 	select {
 	case <-done:
@@ -266,12 +267,8 @@ func (a *Agent) await(done <-chan struct{}) error {
 // petition asks the seeds for a removal, without evidence, until it has come to
 // something.
 func (a *Agent) petition(ctx context.Context, stay hearsay.Stay) (hearsay.Outcome, error) {
-	ask := a.petitionSeeds
-	if a.cfg.Role == hearsay.RoleSeed {
-		ask = a.petitionHere
-	}
 	for {
-		outcome, err := ask(ctx, stay)
+		outcome, err := a.askOnce(ctx, stay)
 		switch {
 		case err != nil:
 			return outcome, err
@@ -283,45 +280,21 @@ func (a *Agent) petition(ctx context.Context, stay hearsay.Stay) (hearsay.Outcom
 	}
 }
 
-// petitionHere asks this seed.
-func (a *Agent) petitionHere(ctx context.Context, stay hearsay.Stay) (hearsay.Outcome, error) {
-	// Nobody is at this address: it stands for the caller.
+// askOnce asks the seeds through this node, which may be one.
+func (a *Agent) askOnce(ctx context.Context, stay hearsay.Stay) (hearsay.Outcome, error) {
+	// No node is at this address: it stands for the caller.
 	caller := netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(a.callers.Add(1)))
-	answer, _ := a.loop.desk.bring(ctx, caller, func(time.Time) (*hearsay.Packet, dialect.Reply) {
-		return &hearsay.Packet{Body: &hearsay.Report{Stay: stay}}, nil
-	})
-	switch {
-	case answer != nil:
-		return answer.Outcome, nil
-	case ctx.Err() == nil:
+	answered, done := a.loop.callers.await(caller)
+	defer done()
+	if !a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.Ask(now, caller, stay)) }) {
 		return hearsay.Outcome{}, a.ended()
 	}
-	return hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomePending}, nil
-}
-
-// petitionSeeds asks the seeds one after the other, until one of them knows. If
-// none does, it gives what the first that answered said.
-func (a *Agent) petitionSeeds(ctx context.Context, stay hearsay.Stay) (first hearsay.Outcome, err error) {
-	var errand *errand
-	a.ask(func(time.Time) {
-		errand = a.loop.errand(a.loop.node.Petition(stay))
-	})
-	if errand == nil {
-		return hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeDone, Text: "already removed"}, nil
+	select {
+	case outcome := <-answered:
+		return *outcome, nil
+	case <-a.done:
+		return hearsay.Outcome{}, a.ended()
+	case <-ctx.Done():
+		return hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomePending}, nil
 	}
-	for _, slot := range rand.Perm(len(a.cfg.Seeds)) {
-		outcome := a.loop.courier.run(ctx, a.cfg.Seeds[slot].Addr, errand)
-		switch outcome.Code {
-		case hearsay.OutcomeWait, hearsay.OutcomeLost:
-			if first.Code == 0 || first.Code == hearsay.OutcomeLost {
-				first = *outcome
-			}
-		default:
-			return *outcome, nil
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return first, nil
 }

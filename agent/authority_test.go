@@ -34,7 +34,7 @@ func TestOperator(t *testing.T) {
 
 	for _, at := range []*Agent{n.seeds[0], n.peers[0]} {
 		got, err := at.Remove(patient(t), "b")
-		if err != nil || got.Code != hearsay.OutcomeWait || got.Stay.ID != id || got.Text == "" || got.Text == proveNothing {
+		if err != nil || got.Code != hearsay.OutcomeWait || got.Stay.ID != id || got.Text == "" {
 			t.Errorf("%s: %+v, %v; want that who answers stays", at.cfg.Name, got, err)
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"hearsay"
 )
 
-// TestFirstWordCounts: a node that goes away does not leave, and one that leaves does not go away. The call that comes second
-// says so, while that goes on and after it.
+// TestFirstWordCounts: a node that goes away does not leave, and one that leaves does not go away. The call
+// that comes second says so, while that goes on and after it.
 func TestFirstWordCounts(t *testing.T) {
 	t.Parallel()
 	a := start(t, quick("a"))
@@ -45,8 +45,8 @@ func TestFirstWordCounts(t *testing.T) {
 	}
 }
 
-// TestAwayUnheard: one that is in, and that nobody answers that it knows it to be away, says so. One that is not in, or alone, has
-// nobody to tell. The log promises that it was never out only if somebody has answered.
+// TestAwayUnheard: one that is in, and that nobody answers that it knows it to be away, says so. One that is
+// not in, or alone, has nobody to tell. The log promises that it was never out only if somebody has answered.
 func TestAwayUnheard(t *testing.T) {
 	t.Parallel()
 	goesAway := func(what string, cfg Config, ready func(b *Agent), want error, promised bool) {

@@ -12,6 +12,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/follower"
 	"hearsay/ledger"
 	"hearsay/overlay"
 	"hearsay/petition"
@@ -89,7 +90,7 @@ type Config struct {
 	// Quorum and Follower are the knobs of a seed and of a peer that has Seeds.
 	// What they say of the network, of seeds and slot is set from the above.
 	Quorum   quorum.Config
-	Follower quorum.FollowerConfig
+	Follower follower.Config
 
 	// Logger gets a line for each event. It may take its time, and may call the
 	// agent, but not Close or Leave, which wait for it. Default: slog.Default().
@@ -117,7 +118,7 @@ func DefaultConfig() Config {
 		Rumors:   rumor.DefaultConfig(),
 		Petition: petition.DefaultConfig(),
 		Quorum:   quorum.DefaultConfig(),
-		Follower: quorum.DefaultFollowerConfig(),
+		Follower: follower.DefaultConfig(),
 	}
 }
 
@@ -182,7 +183,8 @@ func (c Config) withSeeds(d *Config) Config {
 		c.Follower = d.Follower
 	}
 	network := hearsay.NetworkIDOf(c.Network)
-	c.Quorum.Network, c.Quorum.Seeds, c.Quorum.Slot, c.Quorum.Observers = network, c.Seeds, c.Slot, c.Roster.Observers
+	c.Quorum.Network, c.Quorum.Seeds, c.Quorum.Slot = network, c.Seeds, c.Slot
+	c.Quorum.Observers, c.Quorum.ProbePeriod = c.Roster.Observers, c.Detect.Period
 	c.Follower.Network, c.Follower.Seeds = network, c.Seeds
 	return c
 }
@@ -279,7 +281,7 @@ func checkHTTPHost(name string) error {
 	return nil
 }
 
-// checkName is hearsay.CheckName for a knob, which is named by who reports it.
+// checkName is hearsay.CheckName for a knob, whose name the caller puts before the error.
 func checkName(name string) error {
 	if err := hearsay.CheckName(name); err != nil {
 		return errors.New(strings.TrimPrefix(err.Error(), "name "))

@@ -19,6 +19,18 @@ type counters struct {
 
 func (c *counters) drop(reason hearsay.Drop) { c.drops[reason].Add(1) }
 
+// read counts what has come by a stream.
+func (c *counters) read(bytes int) {
+	c.streamsIn.Add(1)
+	c.streamIn.Add(uint64(bytes))
+}
+
+// wrote counts what has gone by a stream.
+func (c *counters) wrote(bytes int) {
+	c.streamsOut.Add(1)
+	c.streamOut.Add(uint64(bytes))
+}
+
 // addTo adds the figures to what the core counted.
 func (c *counters) addTo(s *hearsay.Stats) {
 	s.PacketsIn += c.packetsIn.Load()

@@ -41,7 +41,7 @@ const (
 // killed has its ports until its last thread has ended, which a parent may see only later.
 const BindTimeout = 250 * time.Millisecond
 
-var datagramShares = perSource(quota.PerSecond(datagramsPerSource, datagramsPerSource), quota.Unlimited)
+var datagramShares = quota.PerSource(quota.PerSecond(datagramsPerSource, datagramsPerSource), quota.Unlimited)
 
 // datagrams is the UDP socket. The loop alone receives; anybody may send.
 type datagrams struct {
@@ -141,6 +141,16 @@ func listenWithin(ctx context.Context, addr netip.AddrPort, patience time.Durati
 		case <-time.After(bindEvery):
 		}
 	}
+}
+
+// CheckBind fails if no node could listen at a port now, with the error of the bind.
+func CheckBind(ctx context.Context, ip netip.Addr, port int) error {
+	conn, listener, err := listenWithin(ctx, netip.AddrPortFrom(ip, uint16(port)), BindTimeout)
+	if err != nil {
+		return err
+	}
+	conn.Close()
+	return listener.Close()
 }
 
 // listen binds UDP and TCP on one port; port 0 lets the kernel choose it.

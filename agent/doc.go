@@ -14,14 +14,15 @@
 //
 // # The shell around the core
 //
-//	        UDP socket ── datagrams ──┐                ┌── Now ──────────────► sockets
+//	        UDP socket ── datagrams ──┐                ┌── Now ────────────────► sockets
 //	accepted, dialled ─── streams ── inbox ── loop ── node
-//	    calls of users ───────────────┘                └── Persist, Send, Events ── lane ──► disk, sockets, hub, log
+//	    calls of users ───────────────┘                └── Persist, Send, Events ──► commit queue ──► disk, sockets, hub
 //
 // One goroutine, the loop, owns the node. It sleeps in a read of the UDP
 // socket, whose deadline is the node's; an input that comes another way waits in
 // the inbox, by source, and moves that deadline. Each turn serves all kinds of
-// input, so that none waits for more than a turn of the others. Another goroutine, the lane, carries out what must wait
-// for the disk, and a third accepts streams. Nobody waits for a user: no code
-// of users runs in the loop or under a lock.
+// input, so that none waits for more than a turn of the others. Another goroutine
+// carries out what must wait for the disk, in the order of the commit queue, and a
+// third accepts streams. Nothing waits for a user: no code of users runs in the loop
+// or under a lock.
 package agent

@@ -34,6 +34,8 @@ const (
 	fieldText
 	fieldCase
 	fieldEpoch
+	fieldOutcome
+	fieldReason
 	fieldPast   // the field is all of it
 	fieldBefore // likewise
 )
@@ -68,6 +70,8 @@ func appendEvent(dst []byte, began time.Time, e *hearsay.Event) []byte {
 	b = appendText(b, e.Text)
 	b = appendNumber(b, uint64(e.Case))
 	b = appendNumber(b, uint64(e.Epoch))
+	b = appendNumber(b, uint64(e.Outcome))
+	b = appendNumber(b, uint64(e.Reason))
 	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
 }
 
@@ -75,7 +79,7 @@ func fieldsOf(e *hearsay.Event) (fields uint64) {
 	for i, set := range []bool{
 		!e.Subject.IsZero(), e.Name != "", !e.By.IsZero(), e.ByName != "", e.State != 0, e.Incarnation != 0,
 		e.Addr.IsValid(), e.Round != 0, e.Verdict != 0, e.Rule != 0, e.Count != 0, e.Took != 0, e.Text != "",
-		e.Case != 0, e.Epoch != 0, e.Past, e.Before,
+		e.Case != 0, e.Epoch != 0, e.Outcome != 0, e.Reason != 0, e.Past, e.Before,
 	} {
 		if set {
 			fields |= 1 << i
@@ -138,6 +142,8 @@ func decodeEvent(b []byte, began time.Time) (e hearsay.Event) {
 	e.Text = r.text(fieldText)
 	e.Case = hearsay.CaseID(r.number(fieldCase))
 	e.Epoch = hearsay.Epoch(r.number(fieldEpoch))
+	e.Outcome = hearsay.OutcomeCode(r.number(fieldOutcome))
+	e.Reason = hearsay.Reason(r.number(fieldReason))
 	e.Past = r.fields&fieldPast != 0
 	e.Before = r.fields&fieldBefore != 0
 	return e

@@ -15,7 +15,7 @@ import (
 // is fresh. A guess: more than connections that a console and scripts hold.
 const questionsMax = 1024
 
-// questions are those who wait to hear whether the ledger is fresh.
+// questions are the callers that wait to hear whether the ledger is fresh.
 type questions struct {
 	mu      sync.Mutex
 	waiting []question
@@ -38,7 +38,7 @@ func (q *questions) add(one question) (room bool) {
 	return true
 }
 
-// remove lets go of somebody who waits no longer.
+// remove takes away a caller that waits no longer.
 func (q *questions) remove(answered chan string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -97,7 +97,7 @@ func (a *Agent) Fresh(ctx context.Context, read func()) error {
 	}
 	read()
 	durable := make(chan struct{})
-	a.lane.afterwards(func() { close(durable) })
+	a.commits.afterwards(func() { close(durable) })
 	select {
 	case <-durable:
 		return nil

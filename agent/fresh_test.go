@@ -3,13 +3,12 @@ package agent
 import (
 	"context"
 	"errors"
-	"net/netip"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
 
 	"hearsay"
-	"hearsay/dialect"
 )
 
 // fresh asks a seed until it is sure: on a busy machine the others may not answer in the two seconds that a user waits.
@@ -58,10 +57,8 @@ func TestFresh(t *testing.T) {
 	}
 	peer := n.peers[0].Self().Addr // asked for as an older peer does, its stay is not confirmed either
 	await(t, n.seeds[0], "no quorum", func() bool { return !n.seeds[0].Authority().Ready })
-	reply := n.seeds[0].loop.desk.answer(patient(t), &dialect.Register{Peer: peer}, netip.AddrPortFrom(peer.Addr(), 1))
-	if o, ok := reply.(*dialect.Outcome); !ok || o.Success || o.Reason != "no quorum of seeds is heard" {
-		t.Errorf("%+v", reply)
-	}
+	ask := fmt.Sprintf(`{"type":"REGISTER_REQ","payload":{"peer_ip":"%s","peer_port":%d}}`, peer.Addr(), peer.Port())
+	wantLine(t, speak(t, peer.Addr().String(), n.seeds[0].Self().Addr, ask), `"success":false`, "no quorum of seeds is heard")
 
 	n.seeds[0].Close()
 	wantError(t, n.seeds[0].Fresh(patient(t), read), errStopped.Error())

@@ -18,7 +18,7 @@ const (
 )
 
 // hub numbers events, keeps the newest, and hands them to its listeners. A
-// listener is no more than a position: nobody is waited for, and who falls
+// listener is no more than a position: the hub waits for none, and one that falls
 // behind what is kept is told how much was lost.
 //
 // Events are kept encoded, in a quarter of the room that they take as values.
@@ -35,7 +35,7 @@ type hub struct {
 	rumors   map[uint64]*hearsay.Rumor
 	payload  int           // bytes of rumors
 	written  uint64        // bytes ever written, and one: 0 is nowhere
-	changed  chan struct{} // closed at the next event; nil if nobody waits
+	changed  chan struct{} // closed at the next event; nil if no listener waits
 	closed   bool
 }
 
@@ -52,7 +52,7 @@ type place struct {
 }
 
 // newHub makes a hub whose numbers are higher than those of any earlier life
-// of this node, so that a listener who comes back with one of these is seen
+// of this node, so that a listener that comes back with one of these is seen
 // to have missed something. They stay below 2^53, as JavaScript needs.
 func newHub(now time.Time) *hub {
 	const eventsPerMillisecond = 1 << 10 // far more than a node ever has, over its life
@@ -169,7 +169,7 @@ func (h *hub) after(at place) (next place, e hearsay.Event, wait <-chan struct{}
 }
 
 // behind gives the bytes that begin with the event behind a place, which is
-// kept. Only who comes with a number alone makes it look.
+// kept. A place that has a number alone makes it look.
 func (h *hub) behind(at place) []byte {
 	if at.ends != 0 {
 		return h.bytes[len(h.bytes)-int(h.written-at.ends):]

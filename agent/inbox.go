@@ -23,7 +23,7 @@ import (
 // delivers a packet, makes a call for a line, or asks for the application waits
 // until the loop has taken it. At most streamsMax packets wait, one a stream; their bytes
 // count as received until then (streamReceivingMax, streamReceivingPerSource).
-// At most linesMax calls are made for lines.
+// Package guest makes at most linesMax calls for lines.
 //
 // The loop sleeps in a read of the socket until the deadline of the read, which is
 // the node's own; what is put in the inbox ends that sleep by a deadline that
@@ -204,8 +204,8 @@ func (i *inbox) next() (in input, ok, open bool) {
 	return in, ok, true
 }
 
-// drain gives the calls that are left when the loop has ended, and lets go of
-// those that wait with packets.
+// drain gives the calls that are left when the loop has ended, and lets the goroutines go on
+// that wait with packets.
 func (i *inbox) drain() (calls []input) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -248,7 +248,7 @@ func (t *turns) next() (class quota.Class, ok bool) {
 	return 0, false
 }
 
-// take takes the next input of a class of which something waits, and says so to who
+// take takes the next input of a class of which something waits, and lets the goroutine go on that
 // waits for that.
 func (t *turns) take(class quota.Class) (in input) {
 	t.last = class

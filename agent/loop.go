@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/guest"
 	"hearsay/node"
 	"hearsay/quota"
 	"hearsay/wire"
@@ -49,26 +50,27 @@ var encodeBuffers = sync.Pool{New: func() any { return new([encodeBuffer]byte) }
 // loop owns the node: one goroutine that hands it packets, time and calls, and
 // sees to what the node asks for.
 type loop struct {
-	node      *node.Node
-	network   hearsay.NetworkID
-	decoder   *wire.Decoder
-	datagrams *datagrams
-	streams   *streams
-	lane      *lane
-	inbox     *inbox
-	reader    *reader
-	counters  *counters
-	resolver  *resolver
-	questions *questions
-	echo      *echo                        // nil: nobody is told of rumors that come again
-	gone      func(why error)              // called once the node has left, or gone away: nil, or what did not come of it
-	failed    func(error)                  // called when it cannot go on
-	diskTold  func(behind bool, bytes int) // called when the disk does not keep up, and when it does again
+	node       *node.Node
+	network    hearsay.NetworkID
+	decoder    *wire.Decoder
+	datagrams  *datagrams
+	streams    *streams
+	commits    *commitQueue
+	inbox      *inbox
+	reader     *reader
+	counters   *counters
+	resolver   *resolver
+	questions  *questions
+	duplicates *guest.Duplicates // nil: rumors that come again are not told of
+	// called once the node has left, or gone away: nil, or what did not come of it
+	gone     func(why error)
+	failed   func(error)                  // called when it cannot go on
+	diskTold func(behind bool, bytes int) // called when the disk does not keep up, and when it does again
 
-	// Of a network with seeds, else nil.
-	courier *courier
-	guests  *guests
-	desk    *desk // of a seed
+	callers *callers
+	lines   *guest.Server // answers lines
+
+	guests *guest.Probes // of a network with seeds, else nil
 
 	seekAt    time.Time      // when names are thought of next
 	most      int            // members that were living at once, lately
@@ -77,9 +79,10 @@ type loop struct {
 	ticked    bool           // at least once
 	readFails int            // one after the other
 	ends      ending
-	behind    bool // the disk does not keep up, as far as was told
-	departed  bool // members have moved or gone since the second began: see acquaint
-	told      bool // gone was called, or will be
+	behind    bool  // the disk does not keep up, as far as was told
+	departed  bool  // members have moved or gone since the second began: see acquaint
+	told      bool  // gone was called, or will be
+	lost      error // why nothing can be made durable any more
 }
 
 // run runs until the inbox is closed, or the socket fails: then it says why.
@@ -96,9 +99,9 @@ func (l *loop) run() error {
 // turn of the others, whatever comes of them. It reports whether the loop is to
 // end, and why if that is a failure.
 func (l *loop) turn() (ended bool, err error) {
-	l.node.DiskWaits(l.lane.unwritten())
+	l.node.DiskWaits(l.commits.unwritten())
 	now := l.tick(time.Now())
-	l.checkDoomed()
+	l.checkMustStop()
 	l.checkDisk()
 	in, queued, open := l.inbox.next()
 	switch {
@@ -160,7 +163,7 @@ func (l *loop) seek(now time.Time) {
 	l.seekAt = now.Add(seekEvery)
 	if l.departed {
 		l.departed = false
-		l.streams.known.only(l.node.Addrs())
+		l.streams.known.only(l.node.Addresses().Others())
 	}
 	living := l.node.Living()
 	if living >= l.most || now.Sub(l.mostAt) > mostFades {
@@ -216,9 +219,9 @@ func (l *loop) work(now time.Time, in input) {
 	l.checkGone()
 }
 
-// checkDoomed has the agent stop if the node must.
-func (l *loop) checkDoomed() {
-	if why := l.node.Doomed(); why != "" {
+// checkMustStop has the agent stop if the node must.
+func (l *loop) checkMustStop() {
+	if why := l.node.MustStop(); why != "" {
 		l.failed(errors.New(why))
 	}
 }
@@ -227,7 +230,7 @@ func (l *loop) checkDoomed() {
 func (l *loop) checkDisk() {
 	if behind := l.node.DiskBehind() > 0; behind != l.behind {
 		l.behind = behind
-		bytes, _ := l.lane.unwritten()
+		bytes, _ := l.commits.unwritten()
 		l.diskTold(behind, bytes)
 	}
 }
@@ -240,7 +243,8 @@ const (
 	endsAway
 )
 
-// end has the node leave or go away, unless it was told either before: that counts. It returns which of the two it does.
+// end has the node leave or go away, unless it was told either before: that counts. It returns which of the
+// two it does.
 func (l *loop) end(now time.Time, how ending) ending {
 	if l.ends != 0 {
 		return l.ends
@@ -254,6 +258,22 @@ func (l *loop) end(now time.Time, how ending) ending {
 	return how
 }
 
+// loseDisk has a node that can make nothing durable any more, which is why, leave before it stops.
+func (l *loop) loseDisk(now time.Time, why error) (leaves bool) {
+	if l.ends != 0 {
+		return false
+	}
+	_, since := l.commits.unwritten()
+	fx, leaves := l.node.LoseDisk(now, since)
+	if !leaves {
+		return false
+	}
+	l.ends, l.lost = endsLeave, why
+	l.commits.forget()
+	l.carryOut(fx)
+	return true
+}
+
 // checkGone says once that the node has left, or gone away, when what it sent to tell so is
 // on its way.
 func (l *loop) checkGone() {
@@ -263,12 +283,14 @@ func (l *loop) checkGone() {
 	l.told = true
 	var why error
 	switch {
+	case l.lost != nil:
+		why = l.lost
 	case l.ends == endsAway && l.node.AwayUnheard():
 		why = hearsay.ErrAwayUnheard
 	case l.ends == endsLeave && !l.node.Left():
 		why = hearsay.ErrLeaveUnruled
 	}
-	l.lane.afterwards(func() { l.gone(why) })
+	l.commits.afterwards(func() { l.gone(why) })
 }
 
 func (l *loop) receiveDatagram(now time.Time, packet []byte, from netip.AddrPort) {
@@ -283,26 +305,19 @@ func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream
 		l.counters.drop(reason)
 		return
 	}
-	switch l.packet.Body.(type) {
-	case *hearsay.Register, *hearsay.Report:
-		// They come as lines, of which one source may send so many a second: see
-		// lineServer.
-		l.counters.drop(hearsay.DropUnexpected)
-		return
-	}
 	l.packet.Addr, l.packet.Stream, l.packet.Size = from, stream, len(packet)
 	if stream {
-		if sender := l.node.Sender(&l.packet); sender.Class != quota.Stranger {
+		if sender := l.node.Addresses().Sender(&l.packet); sender.Class != quota.Stranger {
 			l.streams.proved(from, sender.Addr)
 		}
 	}
-	if m, ok := l.packet.Body.(*hearsay.Rumors); ok && l.echo != nil {
-		l.hearAgain(now, m)
+	if m, ok := l.packet.Body.(*hearsay.Rumors); ok && l.duplicates != nil {
+		l.duplicates.Hear(now, &l.packet, m, l.commits.afterwards)
 	}
 	l.carryOut(l.node.Receive(now, &l.packet))
 }
 
-// carryOut does what a step of the node asks for, or queues it in the lane.
+// carryOut does what a step of the node asks for, or queues it in the commit queue.
 // It is called before the next step: until then the effects are valid.
 func (l *loop) carryOut(fx *hearsay.Effects) {
 	if fx.Empty() {
@@ -311,7 +326,7 @@ func (l *loop) carryOut(fx *hearsay.Effects) {
 	buffer := encodeBuffers.Get().(*[encodeBuffer]byte)
 	defer encodeBuffers.Put(buffer)
 	for i := range fx.Now {
-		if p := &fx.Now[i]; l.guests == nil || !l.guests.takes(p) {
+		if p := &fx.Now[i]; l.guests == nil || !l.guests.Takes(p) {
 			if o := l.encode(buffer, p); l.mayDial(&o) {
 				l.send(o)
 			}
@@ -323,9 +338,9 @@ func (l *loop) carryOut(fx *hearsay.Effects) {
 	if len(fx.Persist)+len(fx.Send)+len(fx.Events) == 0 {
 		return
 	}
-	clear := l.lane.persist(fx.Persist)
+	clear := l.commits.persist(fx.Persist)
 	for i := range fx.Send {
-		if l.guests != nil && l.guests.takes(&fx.Send[i]) {
+		if l.guests != nil && l.guests.Takes(&fx.Send[i]) {
 			continue
 		}
 		o := l.encode(buffer, &fx.Send[i])
@@ -339,7 +354,7 @@ func (l *loop) carryOut(fx *hearsay.Effects) {
 		if !o.stream {
 			o.bytes = append([]byte(nil), o.bytes...)
 		}
-		if !l.lane.enqueue(o) {
+		if !l.commits.enqueue(o) {
 			l.counters.sendFails.Add(1)
 		}
 	}
@@ -348,7 +363,7 @@ func (l *loop) carryOut(fx *hearsay.Effects) {
 	}
 }
 
-// report queues events in the lane, and looks for contacts where they say
+// report queues events in the commit queue, and looks for contacts where they say
 // that there are none.
 func (l *loop) report(events []hearsay.Event) {
 	for i := range events {
@@ -362,22 +377,29 @@ func (l *loop) report(events []hearsay.Event) {
 			events[i].Ballot = &kept
 		}
 		if l.guests != nil {
-			l.guests.note(&events[i])
+			l.guests.Note(&events[i])
 		}
 		l.acquaint(&events[i])
 		if events[i].Kind == hearsay.EventFresh {
 			l.questions.answer(&events[i])
 		}
-		if events[i].Kind == hearsay.EventJoined && l.courier != nil {
-			l.courier.registered()
-		}
 		if kind := events[i].Kind; kind == hearsay.EventJoinFail || kind == hearsay.EventAlone {
 			l.resolver.again()
 		}
 	}
-	l.lane.report(slices.DeleteFunc(events, func(e hearsay.Event) bool {
-		return e.Kind == hearsay.EventFresh || e.Past && e.Kind != hearsay.EventRumor
-	}))
+	l.commits.report(slices.DeleteFunc(events, l.keeps))
+}
+
+// keeps reports whether the application is not told of an event: of what one protocol asks of another, and of
+// the answer, as of a seed's own probes, nor again of what an earlier life has told.
+func (l *loop) keeps(e hearsay.Event) bool {
+	switch e.Kind {
+	case hearsay.EventFresh, hearsay.EventProbeWanted:
+		return true
+	case hearsay.EventExamined:
+		return l.node.Self().Role == hearsay.RoleSeed // which is nobody's observer
+	}
+	return e.Past && e.Kind != hearsay.EventRumor
 }
 
 // acquaint has connections known by where members are. That of one that has gone is
@@ -390,7 +412,7 @@ func (l *loop) acquaint(e *hearsay.Event) {
 		l.departed = true
 		fallthrough
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned:
-		if addr, ok := l.node.Whereabouts(e.Subject); ok {
+		if addr, ok := l.node.Addresses().Of(e.Subject); ok {
 			l.streams.known.add(addr.Addr())
 		}
 	}
@@ -405,19 +427,18 @@ func (l *loop) encode(buffer *[encodeBuffer]byte, p *hearsay.Packet) outgoing {
 		}
 	}
 	o := outgoing{bytes: wire.AppendFrame(nil, l.network, p), to: p.Addr, stream: true}
-	switch m := p.Body.(type) {
-	case *hearsay.Register, *hearsay.Report:
-		o.errand = l.errand(p)
-	case *hearsay.Outcome:
-		o.answer = &answer{*m, wire.AppendPacket(nil, l.network, p)}
+	if m, is := p.Body.(*hearsay.Outcome); is {
+		kept := *m // the core's is valid until the next step
+		o.outcome = &kept
+		l.lines.Answered(m, p.Addr)
 	}
 	return o
 }
 
 // mayDial reports whether a packet may go: by datagram, on a connection that is open, or where the
-// node may open one. Who has connected is answered.
+// node may open one. A caller that has connected is answered.
 func (l *loop) mayDial(o *outgoing) bool {
-	if !o.stream || l.node.MayDial(o.to) || l.streams.isOpen(o.to) || o.answer != nil {
+	if !o.stream || l.node.Addresses().MayDial(o.to) || l.streams.isOpen(o.to) || o.outcome != nil {
 		return true
 	}
 	l.counters.drop(hearsay.DropStranger)
@@ -427,10 +448,8 @@ func (l *loop) mayDial(o *outgoing) bool {
 // send sends a packet now. It is safe in any goroutine.
 func (l *loop) send(o outgoing) {
 	switch {
-	case o.errand != nil:
-		l.courier.send(o.to, o.errand)
-	case o.answer != nil:
-		if !l.desk.deliver(o.to, o.answer) {
+	case o.outcome != nil:
+		if !l.callers.deliver(o.to, o.outcome) {
 			l.streams.reply(o.to, o.bytes)
 		}
 	case o.stream:

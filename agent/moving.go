@@ -15,6 +15,7 @@ const moveEvery = 5 * time.Second
 type moving struct {
 	bound  netip.AddrPort
 	join   []address
+	period time.Duration  // of the detector
 	tells  netip.AddrPort // what others are told
 	routed bool           // by the route to others, and not because an interface has it
 	lost   int            // looks, one after the other, that found neither the address nor a route
@@ -24,17 +25,24 @@ type moving struct {
 // interface: a link that goes and comes back takes its route with it. A guess.
 const lostMost = 3
 
-// unreachedMost is for how long nobody may have reached a node at its address before the one of the
-// route to others counts for more. A guess: each member is pinged once a second in the mean.
-const unreachedMost = 10 * time.Second
+// Where no member has reached a node at its address for so many periods of the detector, and so long at least, the
+// address of the route to others counts for more. A guess: each member is pinged once in a period in the mean, so
+// that one that all reach waits so long once in 22,000 (e^10).
+const (
+	unreachedPeriods = 10
+	unreachedLeast   = 10 * time.Second
+)
+
+// unreachedMost is for how long this node waits to be reached at its address.
+func (m *moving) unreachedMost() time.Duration { return max(unreachedLeast, unreachedPeriods*m.period) }
 
 // look chooses anew, and reports whether that is another address. One that the machine still
-// has stays, unless it was taken only because there was no route, or nobody reaches it: the network may
+// has stays, unless it was taken only because there was no route, or no member reaches it: the network may
 // come up after the node, and the machine may have had a route that leads nowhere.
-func (m *moving) look(ctx context.Context, who lookout) (changed bool) {
+func (m *moving) look(ctx context.Context, how reachability) (changed bool) {
 	has := isOnMachine(m.tells.Addr())
-	ip, byRoute := routed(ctx, m.bound.Addr(), m.join, who.others)
-	if has && (m.routed && who.unreached < unreachedMost || !byRoute) {
+	ip, byRoute := routed(ctx, m.bound.Addr(), m.join, how.others)
+	if has && (m.routed && how.unreached < m.unreachedMost() || !byRoute) {
 		m.lost = 0
 		return false
 	}
@@ -53,8 +61,8 @@ func (m *moving) look(ctx context.Context, who lookout) (changed bool) {
 	return changed
 }
 
-// home is the address that others are told, and whether this machine has it.
-type home struct {
+// ownAddress is the address that others are told, and whether this machine has it.
+type ownAddress struct {
 	addr netip.AddrPort
 	has  func(netip.Addr) bool
 	gone atomic.Int64 // since when it has not, Unix nanoseconds; 0: it has
@@ -62,10 +70,10 @@ type home struct {
 
 // isWatched reports whether an address may go, and was there: not one of another machine,
 // which passes on what comes to it, nor of loopback.
-func (h *home) isWatched() bool { return !h.addr.Addr().IsLoopback() && h.has(h.addr.Addr()) }
+func (h *ownAddress) isWatched() bool { return !h.addr.Addr().IsLoopback() && h.has(h.addr.Addr()) }
 
 // look reports whether it is another way than at the last look.
-func (h *home) look(now time.Time) (changed bool) {
+func (h *ownAddress) look(now time.Time) (changed bool) {
 	switch has := h.has(h.addr.Addr()); {
 	case has == (h.gone.Load() == 0):
 		return false
@@ -77,40 +85,40 @@ func (h *home) look(now time.Time) (changed bool) {
 	return true
 }
 
-// goneFor is for how long the machine has not had the address.
-func (h *home) goneFor(now time.Time) time.Duration {
+// goneFor is for how long the machine has not had the address, as far as looks have shown; 0: it has. A node's figures
+// may be a little older than the look that finds it gone.
+func (h *ownAddress) goneFor(now time.Time) time.Duration {
 	since := h.gone.Load()
 	if since == 0 {
 		return 0
 	}
-	return max(1, now.Sub(time.Unix(0, since)))
+	return max(time.Millisecond, now.Sub(time.Unix(0, since)))
 }
 
 // follow has the node move as its machine does, if it chooses its address, and tells when the
 // machine does not have it, until ctx ends.
 func (a *Agent) follow(ctx context.Context) {
-	watched := a.moving != nil || a.home.isWatched()
+	watched := a.moving != nil || a.address.isWatched()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(moveEvery):
 		}
-		who := a.reached(ctx)
-		a.tellStreams(who.streams)
-		if a.tellUnreached(who.wrong); a.moving != nil && a.moving.look(ctx, who) {
+		how := a.reached(ctx)
+		if a.tellUnreached(how.wrong); a.moving != nil && a.moving.look(ctx, how) {
 			addr := a.moving.tells
-			a.home.addr = addr
+			a.address.addr = addr
 			a.cfg.Logger.Warn("This machine has another address; others are told", "addr", addr.String())
 			a.source.set(sourceOf(a.moving.bound.Addr(), addr.Addr()))
 			a.inbox.put(func(now time.Time) { a.loop.carryOut(a.loop.node.MoveTo(now, addr)) })
 		}
 		switch {
-		case !watched || !a.home.look(time.Now()):
-		case a.home.goneFor(time.Now()) > 0:
-			a.cfg.Logger.Warn("This machine does not have this node's address any more: others cannot reach it", "addr", a.home.addr.String())
+		case !watched || !a.address.look(time.Now()):
+		case a.address.goneFor(time.Now()) > 0:
+			a.cfg.Logger.Warn("This machine does not have this node's address any more: others cannot reach it", "addr", a.address.addr.String())
 		default:
-			a.cfg.Logger.Info("This machine has this node's address again", "addr", a.home.addr.String())
+			a.cfg.Logger.Info("This machine has this node's address again", "addr", a.address.addr.String())
 		}
 	}
 }
@@ -119,58 +127,43 @@ func (a *Agent) follow(ctx context.Context) {
 // mostly all are reached the same way.
 const towardsMost = 4
 
-// lookout is what a node knows of who reaches it.
-type lookout struct {
-	others    []netip.AddrPort // who is to
-	unreached time.Duration    // for how long no member has
-	wrong     bool             // nobody does, though others answer it
-	streams   bool             // none gets through, though datagrams do
+// reachability is what a node knows of how members reach it.
+type reachability struct {
+	others    []netip.AddrPort // towards which its own address is looked for
+	unreached time.Duration    // for how long no member has reached it
+	wrong     bool             // none reaches it, though others answer it
 }
 
-// reached asks the node who reaches it; it knows of nobody any more once ctx has ended.
-func (a *Agent) reached(ctx context.Context) lookout {
-	answer := make(chan lookout, 1)
+// reached asks the node how members reach it. Once ctx has ended the answer is empty.
+func (a *Agent) reached(ctx context.Context) reachability {
+	answer := make(chan reachability, 1)
 	asked := a.inbox.put(func(now time.Time) {
 		n := a.loop.node
-		others := n.Towards(towardsMost)
+		others := n.Addresses().Towards(towardsMost)
 		if from := a.streams.from.Load(); from != nil { // of a first member, which has no contacts
 			others = append(others, *from)
 		}
-		stats := n.Stats()
-		a.noteDials(&stats)
-		answer <- lookout{others, n.Unreached(now), stats.Unreached > 0, stats.StreamsFail > 0}
+		answer <- reachability{others, n.Unreached(now), n.Stats().Unreached > 0}
 	})
 	if !asked {
-		return lookout{}
+		return reachability{}
 	}
 	select {
 	case l := <-answer:
 		return l
 	case <-ctx.Done():
-		return lookout{}
+		return reachability{}
 	}
 }
 
-// tellStreams logs once that no stream gets through, and once that they do again.
-func (a *Agent) tellStreams(fail bool) {
-	if fail == a.streamless {
-		return
-	}
-	if a.streamless = fail; fail {
-		a.cfg.Logger.Error("Streams (TCP) do not get through from this node to others, though datagrams (UDP) of theirs come in: what is longer than a datagram is lost", "addr", a.home.addr.String(), "hint", "let TCP through to this node's port, and from it")
-	} else {
-		a.cfg.Logger.Info("Streams (TCP) get through again, or none is tried", "addr", a.home.addr.String())
-	}
-}
-
-// tellUnreached logs once that nobody reaches this node, and once that somebody does again.
+// tellUnreached logs once that no member reaches this node, and once that one does again.
 func (a *Agent) tellUnreached(wrong bool) {
 	if wrong == a.unreached {
 		return
 	}
 	if a.unreached = wrong; wrong {
-		a.cfg.Logger.Error("Nobody reaches this node at its address, though others answer it", "addr", a.home.addr.String(), "hint", "start it with --advertise and an address at which others reach it")
+		a.cfg.Logger.Error("Nobody reaches this node at its address, though others answer it", "addr", a.address.addr.String(), "hint", "start it with --advertise and an address at which others reach it")
 	} else {
-		a.cfg.Logger.Info("Others reach this node again", "addr", a.home.addr.String())
+		a.cfg.Logger.Info("Others reach this node again", "addr", a.address.addr.String())
 	}
 }

@@ -11,30 +11,34 @@ import (
 // Places are how many streams there may be, accepted and dialled together.
 // Strangers share a part, members may have theirs besides, and some are left that
 // only configured seeds' addresses get: half-open connections cost a stranger
-// nothing, and must not keep a member from saying a word. Where the process may have
+// nothing, and must not keep members out. Where the process may have
 // few files open there are fewer of each kind: see share.
 const (
-	streamsMax         = 1024            // at a time
-	streamsSeats       = 64              // of these, that only seats get. A guess: nine for each of the most seeds there may be
-	streamsMembers     = 768             // of these, that members share: the rest is for who joins. A guess
-	streamsStrangers   = 512             // of these, that strangers share
-	streamsPerSource   = 768             // of one source that has members: a whole network may be behind one
-	strangersPerSource = 256             // of one source of strangers: a rack that starts together
-	provenPerMember    = 4               // that stay for others. Two nodes have one that each has dialled; twice that, as old ones end late
-	streamGrace        = time.Second     // a stream that never brought a packet is not closed for another before this, unless its source holds more
-	lineGrace          = 5 * time.Second // the same, of one that speaks a JSON line: an exchange ends sooner by itself
-	_                  = uint(streamsMax - streamsSeats - streamsStrangers)
-	_                  = uint(streamsMax - streamsSeats - streamsPerSource)
-	_                  = uint(streamsStrangers - strangersPerSource)
+	streamsMax = 1024 // at a time
+	// of these, that only seats get. A guess: nine for each of the most seeds there may be
+	streamsSeats       = 64
+	streamsMembers     = 768 // of these, that members share: the rest is for nodes that join. A guess
+	streamsStrangers   = 512 // of these, that strangers share
+	streamsPerSource   = 768 // of one source that has members: a whole network may be behind one
+	strangersPerSource = 256 // of one source of strangers: a rack that starts together
+	// that stay for others. Two nodes have one that each has dialled; twice that, as old ones end late
+	provenPerMember = 4
+	// a stream that never brought a packet is not closed for another before this, unless its source holds more
+	streamGrace = time.Second
+	lineGrace   = 5 * time.Second // the same, of one that speaks a JSON line: an exchange ends sooner by itself
+	_           = uint(streamsMax - streamsSeats - streamsStrangers)
+	_           = uint(streamsMax - streamsSeats - streamsPerSource)
+	_           = uint(streamsStrangers - strangersPerSource)
 )
 
 // places are the streams that are open, counted.
 type places struct {
-	most    int                        // at a time; zero: streamsMax
-	open    map[netip.AddrPort]*stream // by the other end; nil while there is none, as the maps below: most nodes have none
-	classes [quota.Seat + 1]int        // how many there are
-	sources map[netip.Addr]*int        // likewise
-	proven  map[netip.AddrPort]int     // likewise, of members: see proved
+	most int // at a time; zero: streamsMax
+	// by the other end; nil while there is none, as the maps below: most nodes have none
+	open    map[netip.AddrPort]*stream
+	classes [quota.Seat + 1]int    // how many there are
+	sources map[netip.Addr]*int    // likewise
+	proven  map[netip.AddrPort]int // likewise, of members: see proved
 }
 
 // share scales one of the numbers above to how many places there are.

@@ -36,7 +36,7 @@ func inCrowd(t *testing.T, do func(c *crowd)) {
 		defer cancel()
 		c := &crowd{t: t}
 		c.streams = &streams{
-			ctx: ctx, cancel: cancel, counters: &c.counters, frames: newQuota(frameShares), known: newAcquaintances([]netip.AddrPort{seatAddr}),
+			ctx: ctx, cancel: cancel, counters: &c.counters, frames: newQuota(frameShares), known: newKnownSources([]netip.AddrPort{seatAddr}),
 			deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
 		}
 		c.known.add(memberAddr.Addr())
@@ -351,8 +351,8 @@ func TestLongFramesOfStrangersArePaced(t *testing.T) {
 	})
 }
 
-func TestAcquaintances(t *testing.T) {
-	a := newAcquaintances([]netip.AddrPort{seatAddr})
+func TestKnownSources(t *testing.T) {
+	a := newKnownSources([]netip.AddrPort{seatAddr})
 	a.add(memberAddr.Addr())
 	a.add(netip.MustParseAddr("2001:db8::1"))
 	a.add(netip.MustParseAddr("2001:db8::2")) // of the same source

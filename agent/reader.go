@@ -26,7 +26,8 @@ func (r *reader) read(l *loop, asked hearsay.OlderRead) {
 		var rulings []*hearsay.Ruling
 		if r.disk != nil {
 			r.turn.Lock()
-			rulings, _ = r.disk.Before(asked.Before, hearsay.MaxRulings, hearsay.MaxOlderBytes) // what cannot be read is not there
+			// what cannot be read is not there
+			rulings, _ = r.disk.Before(asked.Before, hearsay.MaxRulings, hearsay.MaxOlderBytes)
 			r.turn.Unlock()
 		}
 		r.inbox.put(func(now time.Time) { l.carryOut(l.node.Older(now, asked.Before, rulings)) })

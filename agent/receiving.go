@@ -21,7 +21,7 @@ const (
 	streamReceivingPerSource = streamReceivingMax / 2
 
 	// streamFree is what each stream may hold whatever others do: a short packet, or
-	// a line of JSON. So who floods with long frames keeps no newcomer out.
+	// a line of JSON. So a flood of long frames keeps no newcomer out.
 	streamFree = 8 << 10 // bytes
 
 	// strangersASecond is what is read of strangers' frames beyond that in a second.

@@ -20,8 +20,11 @@ const (
 	lookupTimeout    = 5 * time.Second
 	lookupBackoffMin = 500 * time.Millisecond // after a first look-up without success
 	lookupBackoffMax = 30 * time.Second       // doubling up to this
-	lookupAgain      = 10 * time.Second       // between look-ups of names that were found before, while this node is alone, or nearly
-	lookupEvery      = 30 * time.Second       // and else: what a name stands for changes, and at first it may have been this node only (Prometheus looks names up as often)
+	// between look-ups of names that were found before, while this node is alone, or nearly
+	lookupAgain = 10 * time.Second
+	// and else: what a name stands for changes, and at first it may have been this node only (Prometheus looks
+	// names up as often)
+	lookupEvery = 30 * time.Second
 )
 
 // address is what a user wrote where an address belongs.

@@ -16,7 +16,8 @@ import (
 // are copied. It returns once the message is accepted and, with a data
 // directory, durable; it is on its way then, and reaches also those who come
 // late, within retention. Its name is origin and number. Seeds carry no rumors:
-// at one it is refused with hearsay.ErrSeedMute.
+// at one it is refused with hearsay.ErrSeedMute; with hearsay.ErrDiskBehind while the
+// disk does not keep up. A message for which the caller does not wait until then may still be told.
 func (a *Agent) Broadcast(ctx context.Context, data []byte) (clock.Dot, error) {
 	if err := hearsay.CheckRumorData(data); err != nil {
 		return clock.Dot{}, fmt.Errorf("broadcast: %w", err)
@@ -33,7 +34,11 @@ func (a *Agent) Broadcast(ctx context.Context, data []byte) (clock.Dot, error) {
 		var fx *hearsay.Effects
 		id, fx, err = a.loop.node.Say(now, data)
 		a.loop.carryOut(fx)
-		a.lane.afterwards(func() { close(accepted) })
+		if err != nil { // nothing is to be made durable
+			close(accepted)
+			return
+		}
+		a.commits.afterwards(func() { close(accepted) })
 	})
 	if !open {
 		return clock.Dot{}, fmt.Errorf("broadcast: %w", a.ended())
@@ -41,7 +46,7 @@ func (a *Agent) Broadcast(ctx context.Context, data []byte) (clock.Dot, error) {
 	select {
 	case <-accepted:
 	case <-ctx.Done():
-		return clock.Dot{}, fmt.Errorf("broadcast: %w", ctx.Err())
+		return clock.Dot{}, fmt.Errorf("broadcast: not durable in time, and may still be told once it is: %w", ctx.Err())
 	case <-a.done:
 		select {
 		case <-accepted:
@@ -80,10 +85,10 @@ func (a *Agent) Rumors(limit int) []hearsay.Event { return slices.Collect(a.Each
 func (a *Agent) EachRumor(limit int) iter.Seq[hearsay.Event] {
 	return func(yield func(hearsay.Event) bool) {
 		var names []clock.Dot
-		a.ask(func(time.Time) { names = a.loop.node.RumorNames(nil, limit) })
+		a.ask(func(time.Time) { names = a.loop.node.Gossip().Names(limit) })
 		for len(names) > 0 {
 			var page []hearsay.Event
-			a.ask(func(time.Time) { page, names = a.loop.node.TakeRumors(nil, names, rumorPageCount, rumorPageBytes) })
+			a.ask(func(time.Time) { page, names = a.loop.node.Gossip().Take(names, rumorPageCount, rumorPageBytes) })
 			for i := range page {
 				if !yield(page[i]) {
 					return
@@ -95,7 +100,7 @@ func (a *Agent) EachRumor(limit int) iter.Seq[hearsay.Event] {
 
 // Links gives the members with which this one passes on rumors and news.
 func (a *Agent) Links() (links []hearsay.NodeID) {
-	a.ask(func(time.Time) { links = append(links, a.loop.node.Links()...) })
+	a.ask(func(time.Time) { links = append(links, a.loop.node.Gossip().Links()...) })
 	return links
 }
 
@@ -104,6 +109,6 @@ func (a *Agent) Links() (links []hearsay.NodeID) {
 // drawn ones of its own.
 func (a *Agent) Topology() []hearsay.Link {
 	var chart overlay.Chart
-	a.ask(func(time.Time) { chart = a.loop.node.Chart() })
+	a.ask(func(time.Time) { chart = a.loop.node.Gossip().Chart() })
 	return chart.Links()
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"cmp"
 	"encoding"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,7 +18,6 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
-	"github.com/pelletier/go-toml/v2/unstable"
 
 	"hearsay"
 	"hearsay/overlay"
@@ -31,24 +32,20 @@ const maxSettingsSize = 1 << 20
 // Knob is one setting of an agent. The table of Knobs is the one place that
 // knows them all: files, the environment, checks and help are made from it.
 type Knob struct {
-	Name    string // as in a file: detect.period
-	Unit    string // duration, count, bool, text or list
-	Meaning string
-	Source  string // where the default is from
-	Min     string // "" if there is no bound
-	Max     string
-	Rule    string // what it must be in relation to others
-	Default string
+	Name     string `json:"name"` // as in a file: detect.period
+	Default  string `json:"default"`
+	Unit     string `json:"unit"`          // duration, count, bool, text or list
+	Min      string `json:"min,omitempty"` // "" if there is no bound
+	Max      string `json:"max,omitempty"`
+	Rule     string `json:"rule,omitempty"` // what it must be in relation to others
+	Meaning  string `json:"meaning"`
+	Source   string `json:"source,omitempty"` // where the default is from
+	Variable string `json:"environment"`      // its name in the environment
 
 	get   func() string
 	set   func(string) error
 	holds func() error // bounds and form
 	rule  func() bool
-}
-
-// Environment gives the knob's name in the environment.
-func (k *Knob) Environment() string {
-	return environmentPrefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
 }
 
 // Value gives what the knob is set to.
@@ -57,13 +54,17 @@ func (k *Knob) Value() string { return k.get() }
 // Set sets the knob, by text as it stands in the environment. It says what is
 // wrong with the text; whether the knobs fit each other, Validate says.
 func (k *Knob) Set(text string) error {
-	if err := k.set(text); err != nil {
-		return fmt.Errorf("%s: %w", k.Name, err)
-	}
-	if err := k.holds(); err != nil {
+	if err := k.setTo(text); err != nil {
 		return fmt.Errorf("%s: %w", k.Name, err)
 	}
 	return nil
+}
+
+func (k *Knob) setTo(text string) error {
+	if err := k.set(text); err != nil {
+		return err
+	}
+	return k.holds()
 }
 
 // check says what is wrong with what the knob is set to.
@@ -89,6 +90,7 @@ func Knobs(cfg *Config) []Knob {
 	knobs, defaults := knobsOf(cfg), knobsOf(&d)
 	for i := range knobs {
 		knobs[i].Default = defaults[i].Value()
+		knobs[i].Variable = environmentPrefix + strings.ToUpper(strings.ReplaceAll(knobs[i].Name, ".", "_"))
 	}
 	return knobs
 }
@@ -138,8 +140,8 @@ func rosterKnobs(c *Config) []Knob {
 		duration("roster.news_every", &r.NewsEvery, time.Millisecond, time.Minute, "between two tellings of waiting news", "guess"),
 		count("roster.fanout", &r.Fanout, 1, 64, "members told at a time", "memberlist: 3"),
 		count("roster.retell", &r.Retell, 1, 64, "a claim is told this many × log2(N+1) times", "memberlist: 4 × log10"),
-		duration("roster.dead_hold", &r.DeadHold, 0, time.Hour, "a death of one who is no suspect here waits this long for its refutation", "a choice of ours"),
-		duration("roster.forget_after", &r.ForgetAfter, time.Second, 30*24*time.Hour, "the dead and those who left are forgotten after this", "a choice of ours").
+		duration("roster.dead_hold", &r.DeadHold, 0, time.Hour, "a death of a member that is no suspect here waits this long for its refutation", "a choice of ours"),
+		duration("roster.forget_after", &r.ForgetAfter, time.Second, 30*24*time.Hour, "members that died or left are forgotten after this", "a choice of ours").
 			must("more than roster.dead_hold", func() bool { return r.ForgetAfter > r.DeadHold }),
 		duration("roster.contact_every", &r.ContactEvery, 10*time.Millisecond, time.Hour, "one dead or forgotten contact is tried this often", "a choice of ours"),
 		duration("roster.join_backoff_min", &r.JoinBackoffMin, 10*time.Millisecond, time.Hour, "first wait before a join is tried again", "guess").
@@ -161,15 +163,15 @@ func overlayKnobs(c *Config) []Knob {
 func rumorKnobs(c *Config) []Knob {
 	r := &c.Rumors
 	return []Knob{
-		choice("rumors.strategy", &r.Strategy, "who is told: tree, monger or flood", "tree: Plumtree; monger: Demers 1987"),
-		count("rumors.keep_count", &r.KeepCount, 1, 1<<24, "rumors kept for those who come late", "guess"),
+		choice("rumors.strategy", &r.Strategy, "which members are told: tree, monger or flood", "tree: Plumtree; monger: Demers 1987"),
+		count("rumors.keep_count", &r.KeepCount, 1, 1<<24, "rumors kept for nodes that come late", "guess"),
 		count("rumors.keep_bytes", &r.KeepBytes, hearsay.MaxRumorData, 1<<34, "bytes of payload kept", "guess"),
 		duration("rumors.keep_for", &r.KeepFor, time.Second, 30*24*time.Hour, "age in the network up to which a rumor is kept", "guess").
 			must("more than rumors.push_for", func() bool { return r.KeepFor > r.PushFor }),
 		duration("rumors.gather", &r.Gather, 0, time.Second, "what is told over a busy link waits this long for company", "guess"),
 		duration("rumors.push_for", &r.PushFor, time.Millisecond, time.Hour, "age up to which a rumor is told; later it is left to comparing", "guess"),
 		duration("rumors.announce_after", &r.AnnounceAfter, 0, time.Minute, "names go this much after the payload, and up to twice that", "guess: longer than a tree takes on a LAN"),
-		duration("rumors.graft_after", &r.GraftAfter, time.Millisecond, time.Minute, "who was named a rumor waits this long for the payload", "guess: longer than a tree takes between continents"),
+		duration("rumors.graft_after", &r.GraftAfter, time.Millisecond, time.Minute, "a node that was named a rumor waits this long for the payload", "guess: longer than a tree takes between continents"),
 		duration("rumors.graft_again", &r.GraftAgain, time.Millisecond, time.Minute, "and this long for each node that it then asks", "guess: more than a round trip"),
 		duration("rumors.compare_quiet", &r.CompareQuiet, 10*time.Millisecond, time.Hour, "neighbors compare when nothing new came for this long", "guess").
 			must("at most rumors.compare_busy", func() bool { return r.CompareQuiet <= r.CompareBusy }),
@@ -182,7 +184,7 @@ func mongerKnobs(c *Config) []Knob {
 	r := &c.Rumors
 	return []Knob{
 		choice("rumors.style", &r.Style, "of monger: push, pull or pushpull", "Demers 1987"),
-		boolean("rumors.feedback", &r.Cooling.Feedback, "of monger: only who knew already cools", "Demers 1987"),
+		boolean("rumors.feedback", &r.Cooling.Feedback, "of monger: interest cools only when the node told knew it already", "Demers 1987"),
 		choice("rumors.stop", &r.Cooling.Stop, "of monger: cooled by counter, coin or none", "Demers 1987"),
 		count("rumors.k", &r.Cooling.K, 0, 64, "of monger: useless contacts until cold, or one in so many", "Demers 1987, table 1"),
 		count("rumors.fanout", &r.Fanout, 1, 64, "of monger: members told in a cycle", "Demers 1987"),
@@ -338,12 +340,12 @@ func checkAdvertise(s string) error {
 // HEARSAY_DETECT_PERIOD; lookup is os.LookupEnv, or a test's.
 func LoadEnvironment(lookup func(string) (string, bool), cfg *Config) error {
 	for _, k := range Knobs(cfg) {
-		value, ok := lookup(k.Environment())
+		value, ok := lookup(k.Variable)
 		if !ok {
 			continue
 		}
 		if err := k.Set(value); err != nil {
-			return fmt.Errorf("$%s: %w", k.Environment(), err)
+			return fmt.Errorf("$%s: %w", k.Variable, err)
 		}
 	}
 	return nil
@@ -363,7 +365,7 @@ func UnknownVariables(environment []string, others ...string) (unknown []Unknown
 	var cfg Config
 	known := slices.Clone(others)
 	for _, k := range Knobs(&cfg) {
-		known = append(known, k.Environment())
+		known = append(known, k.Variable)
 	}
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
@@ -439,77 +441,64 @@ func LoadSettings(path string, cfg *Config) error {
 // readSettings is LoadSettings for a document in memory; its errors begin
 // with line:column.
 func readSettings(document []byte, cfg *Config) error {
-	// The parser below does not notice a key given twice and the like.
 	var whole map[string]any
 	if err := toml.Unmarshal(document, &whole); err != nil {
-		if broken := (*toml.DecodeError)(nil); errors.As(err, &broken) {
-			line, column := broken.Position()
-			return fmt.Errorf("%d:%d: %w", line, column, err)
-		}
-		return fmt.Errorf("1:1: %w", err)
+		return fmt.Errorf("%s: %w", positionOf(err), err)
 	}
-	s := settings{knobs: make(map[string]*Knob)}
 	knobs := Knobs(cfg)
-	for i := range knobs {
-		s.knobs[knobs[i].Name] = &knobs[i]
-	}
-	s.parser.Reset(document)
-	table := ""
-	for s.parser.NextExpression() {
-		var err error
-		switch e := s.parser.Expression(); e.Kind {
-		case unstable.Table, unstable.ArrayTable:
-			table, err = s.table(e)
-		case unstable.KeyValue:
-			err = s.assign(table, e)
+	given := make(map[string]any)
+	flatten(given, "", whole, knobs)
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if err := assign(knobs, name, given[name]); err != nil {
+			return fmt.Errorf("%s: %s: %w", placeOf(document, name, knobs), name, err)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return s.parser.Error()
-}
-
-// settings is a settings file being read.
-type settings struct {
-	parser unstable.Parser
-	knobs  map[string]*Knob
-}
-
-// table gives the name of the table that begins, with a dot behind it.
-func (s *settings) table(e *unstable.Node) (string, error) {
-	name := keyOf(e) + "."
-	for knob := range s.knobs {
-		if e.Kind == unstable.Table && strings.HasPrefix(knob, name) {
-			return name, nil
-		}
-	}
-	return "", s.errorAt(e, "%s: there is no such table of knobs", keyOf(e))
-}
-
-// assign sets what one line key = value, or one inline table, sets.
-func (s *settings) assign(prefix string, e *unstable.Node) error {
-	name, value := prefix+keyOf(e), e.Value()
-	if value.Kind == unstable.InlineTable {
-		for items := value.Children(); items.Next(); {
-			if err := s.assign(name+".", items.Node()); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	knob, ok := s.knobs[name]
-	if !ok {
-		return s.errorAt(e, "%s: there is no such knob; the nearest is %s", name, nearest(name, slices.Sorted(maps.Keys(s.knobs))))
-	}
-	text, ok := textOf(knob.Unit, value)
-	if !ok {
-		return s.errorAt(e, "%s: want %s", name, wanted[knob.Unit])
-	}
-	if err := knob.Set(text); err != nil {
-		return s.errorAt(e, "%w", err)
 	}
 	return nil
+}
+
+// flatten gives the values of a table by the whole names of their keys; a table that has no knobs
+// is a value, too.
+func flatten(given map[string]any, prefix string, table map[string]any, knobs []Knob) {
+	for key, value := range table {
+		if strings.Contains(key, ".") {
+			key = strconv.Quote(key) // it is one key, and no knob's
+		}
+		name := prefix + key
+		if within, isTable := value.(map[string]any); isTable && hasKnobs(knobs, name) {
+			flatten(given, name+".", within, knobs)
+			continue
+		}
+		given[name] = value
+	}
+}
+
+// hasKnobs reports whether a table has knobs.
+func hasKnobs(knobs []Knob, table string) bool {
+	return slices.ContainsFunc(knobs, func(k Knob) bool { return strings.HasPrefix(k.Name, table+".") })
+}
+
+// assign sets a knob to a value of TOML.
+func assign(knobs []Knob, name string, value any) error {
+	i := slices.IndexFunc(knobs, func(k Knob) bool { return k.Name == name })
+	if _, isTable := value.(map[string]any); i < 0 && isTable {
+		return errors.New("there is no such table of knobs")
+	}
+	if i < 0 && hasKnobs(knobs, name) {
+		return fmt.Errorf("want one table of knobs, [%s]", name)
+	}
+	if i < 0 {
+		names := make([]string, len(knobs))
+		for i := range knobs {
+			names[i] = knobs[i].Name
+		}
+		return fmt.Errorf("there is no such knob; the nearest is %s", nearest(name, names))
+	}
+	k := &knobs[i]
+	text, ok := textOf(k.Unit, value)
+	if !ok {
+		return fmt.Errorf("want %s", wanted[k.Unit])
+	}
+	return k.setTo(text)
 }
 
 // wanted says, by unit, which TOML a knob takes.
@@ -523,43 +512,68 @@ var wanted = map[string]string{
 }
 
 // textOf gives a value of TOML as Set takes it, if it is of the unit's type.
-func textOf(unit string, value *unstable.Node) (string, bool) {
-	kind := map[string]unstable.Kind{
-		"text": unstable.String, "list": unstable.Array, "bool": unstable.Bool,
-		"count": unstable.Integer, "duration": unstable.String, "word": unstable.String,
-	}[unit]
-	if value.Kind != kind {
-		return "", false
-	}
-	if unit != "list" {
-		return string(value.Data), true
-	}
-	var items []string
-	for children := value.Children(); children.Next(); {
-		item := children.Node()
-		if item.Kind == unstable.Comment {
-			continue
+func textOf(unit string, value any) (text string, ok bool) {
+	switch v := value.(type) {
+	case string:
+		return v, unit == "text" || unit == "duration" || unit == "word"
+	case int64:
+		return strconv.FormatInt(v, 10), unit == "count"
+	case bool:
+		return strconv.FormatBool(v), unit == "bool"
+	case []any:
+		items := make([]string, len(v))
+		for i := range v {
+			if items[i], ok = v[i].(string); !ok || strings.Contains(items[i], ",") {
+				return "", false
+			}
 		}
-		if item.Kind != unstable.String || strings.Contains(string(item.Data), ",") {
-			return "", false
-		}
-		items = append(items, string(item.Data))
+		return strings.Join(items, ","), unit == "list"
 	}
-	return strings.Join(items, ","), true
+	return "", false
 }
 
-func (s *settings) errorAt(e *unstable.Node, format string, args ...any) error {
-	key := e.Key()
-	key.Next()
-	at := s.parser.Shape(key.Node().Raw).Start
-	return fmt.Errorf("%d:%d: %w", at.Line, at.Column, fmt.Errorf(format, args...))
+// placeOf gives the line and column of a key. The strict decoder tells where the keys are that have no field, so the
+// document is read into a struct without a field for this one.
+func placeOf(document []byte, name string, knobs []Knob) string {
+	var top []reflect.StructField
+	tables := make(map[string][]reflect.StructField)
+	for i := range knobs {
+		table, key, nested := strings.Cut(knobs[i].Name, ".")
+		switch {
+		case strings.EqualFold(knobs[i].Name, name), strings.EqualFold(table, name):
+			// the decoder finds fields whatever the case
+		case nested:
+			tables[table] = append(tables[table], fieldOf(key, reflect.TypeFor[any]()))
+		default:
+			top = append(top, fieldOf(table, reflect.TypeFor[any]()))
+		}
+	}
+	for _, table := range slices.Sorted(maps.Keys(tables)) {
+		top = append(top, fieldOf(table, reflect.StructOf(tables[table])))
+	}
+	err := toml.NewDecoder(bytes.NewReader(document)).DisallowUnknownFields().Decode(reflect.New(reflect.StructOf(top)).Interface())
+	missing, is := errors.AsType[*toml.StrictMissingError](err)
+	if !is {
+		return positionOf(err)
+	}
+	for i := range missing.Errors { // the key of one in an inline table lacks the name of that
+		if key := strings.Join(missing.Errors[i].Key(), "."); name == key || strings.HasSuffix(name, "."+key) {
+			return positionOf(&missing.Errors[i])
+		}
+	}
+	return positionOf(&missing.Errors[0])
 }
 
-// keyOf gives the dotted key of a table's or a value's node.
-func keyOf(e *unstable.Node) string {
-	var parts []string
-	for key := e.Key(); key.Next(); {
-		parts = append(parts, string(key.Node().Data))
+// positionOf is line:column of what a decoder does not take.
+func positionOf(err error) string {
+	line, column := 1, 1
+	if wrong, is := errors.AsType[*toml.DecodeError](err); is {
+		line, column = wrong.Position()
 	}
-	return strings.Join(parts, ".")
+	return fmt.Sprintf("%d:%d", line, column)
+}
+
+// fieldOf is a field of a struct that takes a key.
+func fieldOf(key string, kind reflect.Type) reflect.StructField {
+	return reflect.StructField{Name: strings.ToUpper(key), Type: kind, Tag: reflect.StructTag(`toml:"` + key + `"`)}
 }

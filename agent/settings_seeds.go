@@ -52,7 +52,7 @@ func followerKnobs(c *Config) []Knob {
 			must("at most follower.poll_every", func() bool { return f.AskEvery <= f.PollEvery }),
 		count("follower.tail", &f.Tail, 1, 1<<20, "of a peer: rulings kept for others", "guess"),
 		duration("petition.patience", &p.Patience, 1600*time.Millisecond, time.Minute, "of a peer: for one seed's answer; seeds take up to 1.3 s", "the older peers: 2 s"),
-		duration("petition.retry_min", &p.RetryMin, 10*time.Millisecond, time.Minute, "of a peer: first wait after all seeds were asked in vain", "guess").
+		duration("petition.retry_min", &p.RetryMin, 10*time.Millisecond, time.Minute, "of a peer: first wait after no seed of all has admitted it", "guess").
 			must("at most petition.retry_max", func() bool { return p.RetryMin <= p.RetryMax }),
 		duration("petition.retry_max", &p.RetryMax, 10*time.Millisecond, time.Hour, "of a peer: longest wait", "guess"),
 		duration("petition.refused_wait", &p.RefusedWait, 10*time.Millisecond, time.Hour, "of a peer: wait after a seed refused to admit it", "guess: a bar may be lifted"),

@@ -51,20 +51,27 @@ stream_ping = false
 
 func TestSettingsErrors(t *testing.T) {
 	for document, want := range map[string]string{
-		"name = \"a\"\nnam = \"b\"":         "settings.toml:2:1: nam: there is no such knob; the nearest is name",
-		"[detect]\n  perod = \"1s\"":        "settings.toml:2:3: detect.perod: there is no such knob; the nearest is detect.period",
-		"[detekt]\n":                        "settings.toml:1:2: detekt: there is no such table",
-		"[[detect]]\nperiod = \"1s\"":       "settings.toml:1:3: detect: there is no such table",
-		"detect.period = 5":                 `settings.toml:1:1: detect.period: want a duration in quotes`,
-		"detect.period = \"5\"":             `settings.toml:1:1: detect.period: "5": want a duration`,
-		"detect.period = \"1ms\"":           `settings.toml:1:1: detect.period: 1ms: must be from 10ms to 1m0s`,
-		"detect = { relays = \"3\" }":       `settings.toml:1:12: detect.relays: want a whole number`,
-		"join = [\"10.0.0.1:99999\"]":       `settings.toml:1:1: join: "10.0.0.1:99999": want a port`,
-		"join = [1]":                        `settings.toml:1:1: join: want a list`,
-		"name = \"a\"\nname = \"b\"":        "settings.toml:2:1: ",
-		"name = ":                           "settings.toml:1:",
-		"roster.fanout = 99999999999999999": `roster.fanout`,
-		"name = \"with space\"":             `the character ' ' is not allowed`,
+		"name = \"a\"\nnam = \"b\"":               "settings.toml:2:1: nam: there is no such knob; the nearest is name",
+		"[detect]\n  perod = \"1s\"":              "settings.toml:2:3: detect.perod: there is no such knob; the nearest is detect.period",
+		"[detekt]\n":                              "settings.toml:1:2: detekt: there is no such table",
+		"[[detect]]\nperiod = \"1s\"":             "settings.toml:1:3: detect: want one table of knobs, [detect]",
+		"name = \"a\"\ndetect = 5":                "settings.toml:2:1: detect: want one table of knobs, [detect]",
+		"[detect]\n[roster]\n[other]\n":           "settings.toml:3:2: other: there is no such table",
+		"[DETECT]\nperiod = \"1s\"":               "settings.toml:1:2: DETECT: there is no such table",
+		"roster = { fanout = 4, relays = 1 }":     "settings.toml:1:24: roster.relays: there is no such knob",
+		"\"detect.period\" = \"1s\"":              `settings.toml:1:1: "detect.period": there is no such knob`,
+		"[detect]\nperiod = { a = 1 }":            "settings.toml:2:1: detect.period: want a duration",
+		"rumors.fanout = 0\n[roster]\nfanout = 4": "settings.toml:1:1: rumors.fanout: 0: must be",
+		"detect.period = 5":                       `settings.toml:1:1: detect.period: want a duration in quotes`,
+		"detect.period = \"5\"":                   `settings.toml:1:1: detect.period: "5": want a duration`,
+		"detect.period = \"1ms\"":                 `settings.toml:1:1: detect.period: 1ms: must be from 10ms to 1m0s`,
+		"detect = { relays = \"3\" }":             `settings.toml:1:12: detect.relays: want a whole number`,
+		"join = [\"10.0.0.1:99999\"]":             `settings.toml:1:1: join: "10.0.0.1:99999": want a port`,
+		"join = [1]":                              `settings.toml:1:1: join: want a list`,
+		"name = \"a\"\nname = \"b\"":              "settings.toml:2:1: ",
+		"name = ":                                 "settings.toml:1:",
+		"roster.fanout = 99999999999999999":       `roster.fanout`,
+		"name = \"with space\"":                   `the character ' ' is not allowed`,
 	} {
 		if _, err := loaded(t, document); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", document, err, want)
@@ -152,8 +159,8 @@ func TestKnobsAreWhole(t *testing.T) {
 	cfg := DefaultConfig()
 	knobs := Knobs(&cfg)
 	// Without the logger, bound sockets, role, seeds, slot, HTTP hosts and an operator's word; and without what a
-	// seed and a peer are told of the network, of its operator and of rumors.
-	fields := reflect.TypeOf(cfg).NumField() - 7 - 5 - 3
+	// seed is told of the network and of its operator, and a peer of the network and the seeds.
+	fields := reflect.TypeOf(cfg).NumField() - 7 - 6 - 2
 	for _, part := range []any{cfg.Detect, cfg.Roster, cfg.Overlay, cfg.Rumors, cfg.Rumors.Cooling, cfg.Quorum, cfg.Quorum.Limits, cfg.Follower, cfg.Petition} {
 		fields += reflect.TypeOf(part).NumField() - 1 // its fields instead of itself
 	}

@@ -61,7 +61,8 @@ func dialFrom(ctx context.Context, dialer net.Dialer, source netip.Addr, to neti
 	bound := dialer
 	bound.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
 	conn, err := bound.DialContext(ctx, "tcp", to.String())
-	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EINVAL) { // the latter from loopback to elsewhere
+	// the latter from loopback to elsewhere
+	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EINVAL) {
 		return dialer.DialContext(ctx, "tcp", to.String())
 	}
 	return conn, err

@@ -3,6 +3,7 @@ package agent
 import (
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,47 +61,59 @@ func TestMoving(t *testing.T) {
 	home := address{host: "127.0.0.1", ip: localhost, port: 7}
 	away := netip.MustParseAddrPort("192.0.2.77:7946")
 	m := &moving{bound: netip.MustParseAddrPort("0.0.0.0:7946"), join: []address{home}, tells: away, routed: true}
-	if !m.look(t.Context(), lookout{}) || m.tells != netip.AddrPortFrom(localhost, 7946) || !m.routed {
+	if !m.look(t.Context(), reachability{}) || m.tells != netip.AddrPortFrom(localhost, 7946) || !m.routed {
 		t.Fatalf("%+v", m)
 	}
-	if m.look(t.Context(), lookout{}) {
+	if m.look(t.Context(), reachability{}) {
 		t.Errorf("moves again: %+v", m)
 	}
 	m.tells = away
 	m.routed = false
-	if !m.look(t.Context(), lookout{}) || m.tells.Addr() != localhost {
+	if !m.look(t.Context(), reachability{}) || m.tells.Addr() != localhost {
 		t.Errorf("stays at an address without a route: %+v", m)
 	}
 }
 
 // A node whose machine had a route, but one that leads nowhere, stays at an address that it has only for as
-// long as anybody may still reach it there.
+// long as anybody may still reach it there: with a long period each is pinged seldom.
 func TestMovingUnreached(t *testing.T) {
 	here, ok := interfaceAddr(netip.IPv4Unspecified())
 	if !ok {
 		t.Skip("this machine has no address but loopback")
 	}
 	home := address{host: "127.0.0.1", ip: localhost, port: 7}
-	m := &moving{bound: netip.MustParseAddrPort("0.0.0.0:7946"), join: []address{home}, tells: netip.AddrPortFrom(here, 7946), routed: true}
-	if m.look(t.Context(), lookout{unreached: unreachedMost - 1}) {
-		t.Errorf("moves before it knows that nobody reaches it: %+v", m)
-	}
-	if !m.look(t.Context(), lookout{unreached: unreachedMost}) || m.tells.Addr() != localhost {
-		t.Errorf("stays where nobody reaches it: %+v", m)
+	for _, test := range []struct{ period, most time.Duration }{
+		{100 * time.Millisecond, 10 * time.Second},
+		{time.Second, 10 * time.Second},
+		{10 * time.Second, 100 * time.Second},
+	} {
+		m := &moving{
+			bound: netip.MustParseAddrPort("0.0.0.0:7946"), join: []address{home}, period: test.period,
+			tells: netip.AddrPortFrom(here, 7946), routed: true,
+		}
+		if m.look(t.Context(), reachability{unreached: test.most - 1}) {
+			t.Errorf("period %v: moves before it knows that nobody reaches it: %+v", test.period, m)
+		}
+		if !m.look(t.Context(), reachability{unreached: test.most}) || m.tells.Addr() != localhost {
+			t.Errorf("period %v: stays where nobody reaches it: %+v", test.period, m)
+		}
 	}
 }
 
 // That the machine has lost the address is told once, and that it has it again; an address
 // that it never had, as one of a router before it, is nobody's business.
-func TestHome(t *testing.T) {
+func TestOwnAddress(t *testing.T) {
 	has := true
-	h := &home{addr: netip.MustParseAddrPort("192.0.2.7:7946"), has: func(ip netip.Addr) bool { return has && ip == netip.MustParseAddr("192.0.2.7") }}
+	h := &ownAddress{addr: netip.MustParseAddrPort("192.0.2.7:7946"), has: func(ip netip.Addr) bool { return has && ip == netip.MustParseAddr("192.0.2.7") }}
 	now := time.Now()
 	if !h.isWatched() || h.look(now) || h.goneFor(now) != 0 {
 		t.Errorf("there: watched %v, gone for %v", h.isWatched(), h.goneFor(now))
 	}
 	has = false
-	if !h.look(now) || h.look(now.Add(time.Second)) || h.goneFor(now.Add(2*time.Second)) != 2*time.Second {
+	if found := h.look(now); !found || !strings.Contains((&hearsay.Stats{At: now.Add(time.Second), AddressGone: h.goneFor(now.Add(time.Second)).Seconds()}).Troubles()[0], "since "+now.UTC().Format(time.RFC3339)) {
+		t.Errorf("found %v, gone for %v", found, h.goneFor(now))
+	}
+	if h.look(now.Add(time.Second)) || h.goneFor(now.Add(2*time.Second)) != 2*time.Second {
 		t.Errorf("gone for %v", h.goneFor(now.Add(2*time.Second)))
 	}
 	if h.isWatched() {
@@ -110,7 +123,7 @@ func TestHome(t *testing.T) {
 	if !h.look(now) || h.look(now) || h.goneFor(now) != 0 {
 		t.Errorf("back, and gone for %v", h.goneFor(now))
 	}
-	if there := (&home{addr: netip.MustParseAddrPort("127.0.0.1:7946"), has: isOnMachine}); there.isWatched() {
+	if there := (&ownAddress{addr: netip.MustParseAddrPort("127.0.0.1:7946"), has: isOnMachine}); there.isWatched() {
 		t.Error("it watches loopback")
 	}
 }

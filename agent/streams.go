@@ -10,10 +10,10 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"hearsay"
+	"hearsay/guest"
 	"hearsay/quota"
 	"hearsay/wire"
 )
@@ -21,27 +21,36 @@ import (
 // The limits on streams. A stream is dialled when there is something to send,
 // and kept for a few seconds, because an answer often follows.
 const (
-	streamIdle         = 5 * time.Second // unused for this long: closed
+	streamIdle = 5 * time.Second // unused for this long: closed
+	// unused for this long after an answer: closed by the node that dialled it, as most questions are one. A guess:
+	// long enough for the next question
+	streamAnsweredIdle = 2 * time.Second
 	streamFrameTimeout = 5 * time.Second // a frame that began must be whole after this
 	streamWriteTimeout = 5 * time.Second // for one frame
 	streamDialTimeout  = 2 * time.Second
-	streamUnackedMost  = 4 * time.Second // what was sent is acknowledged within that; less than streamIdle, or the stream would be closed first. A guess
+	// what was sent is acknowledged within that; less than streamIdle, or the stream would be closed first. A
+	// guess
+	streamUnackedMost = 4 * time.Second
 
-	acceptsPerSource   = 2000     // connections from one source a second, and at once
-	acceptsPerClass    = 10_000   // likewise from all sources of a class. A guess: some 20 µs each
-	framesPerStream    = 500      // a second
-	framesPerSource    = 2500     // a second, and at once, of one source of strangers
-	framesStrangers    = 10_000   // likewise, of all strangers, up to twice that (see quota.Share). A guess: the shortest cost the loop some 5 µs
-	streamWaitingMax   = 1 << 20  // bytes that wait to be written to one stream
-	streamUnsentMax    = 16 << 20 // bytes that wait to be written to strangers, in all streams together, beyond streamFree each
-	streamReceivingMax = 16 << 20 // bytes of frames that are not whole yet, or wait for the loop, in all streams together
-	streamBuffer       = 512      // bytes; what is longer is read past the buffer
+	acceptsPerSource = 2000   // connections from one source a second, and at once
+	acceptsPerClass  = 10_000 // likewise from all sources of a class. A guess: some 20 µs each
+	framesPerStream  = 500    // a second
+	framesPerSource  = 2500   // a second, and at once, of one source of strangers
+	// likewise, of all strangers, up to twice that (see quota.Share). A guess: the shortest cost the loop some
+	// 5 µs
+	framesStrangers  = 10_000
+	streamWaitingMax = 1 << 20 // bytes that wait to be written to one stream
+	// bytes that wait to be written to strangers, in all streams together, beyond streamFree each
+	streamUnsentMax = 16 << 20
+	// bytes of frames that are not whole yet, or wait for the loop, in all streams together
+	streamReceivingMax = 16 << 20
+	streamBuffer       = 512 // bytes; what is longer is read past the buffer
 	acceptPause        = 50 * time.Millisecond
 	_                  = uint(streamReceivingMax - hearsay.MaxStreamPacket)
 	_                  = uint(streamWaitingMax - hearsay.MaxStreamPacket)
 )
 
-var acceptShares = perSource(quota.PerSecond(acceptsPerSource, acceptsPerSource), quota.PerSecond(acceptsPerClass, acceptsPerClass))
+var acceptShares = quota.PerSource(quota.PerSecond(acceptsPerSource, acceptsPerSource), quota.PerSecond(acceptsPerClass, acceptsPerClass))
 
 var streamDialer = net.Dialer{Timeout: streamDialTimeout, KeepAlive: -1, Control: boundUnacked}
 
@@ -66,8 +75,10 @@ type streams struct {
 	from     atomic.Pointer[netip.AddrPort] // of the last packet on a stream that another has dialled
 	counters *counters
 	deliver  delivering
-	lines    *lineServer    // answers who speaks JSON lines; nil, in tests: nobody does
-	known    *acquaintances // nil, in tests: nobody
+	// told that a stream could not be opened, while the other end is there to say so; nil: nobody is
+	refused func(to netip.AddrPort, why string)
+	lines   *guest.Server // answers those that speak JSON lines; nil, in tests: nobody does
+	known   *knownSources // nil, in tests: nobody
 
 	receiving   atomic.Int64                  // bytes that budgets hold, all together
 	receivingBy *[receivingSlots]atomic.Int32 // and by source; nil until there was a stream
@@ -82,7 +93,6 @@ type streams struct {
 	mu     sync.Mutex
 	frames *quota.Quota
 	unsent int // bytes that wait to be written to strangers
-	dials  dials
 	places
 }
 
@@ -100,10 +110,10 @@ type stream struct {
 	written  chan struct{}  // closed when that goroutine ends
 	reading  bool           // a frame is half here
 	brought  bool           // at least one packet
+	answered bool           // a packet came after the last that was sent
 	proves   netip.AddrPort // of whose streams it is: see proved; zero: of nobody's
 	lines    bool           // it speaks JSON lines: one request, one reply
 	used     time.Time      // last
-	opened   time.Time      // when this node's dialling ended
 	evicted  chan struct{}  // closed when it has to give way to another
 }
 
@@ -214,12 +224,14 @@ func (s *streams) dial(st *stream) {
 	conn, err := dialFrom(s.ctx, streamDialer, s.source.now.Load().addr, st.remote)
 	s.mu.Lock()
 	if err != nil {
-		s.failed(st, err)
 		s.forget(st)
 		s.mu.Unlock()
+		if refused, ok := errors.AsType[*os.SyscallError](err); ok && s.refused != nil {
+			s.refused(st.remote, refused.Err.Error()) // without from where to where
+		}
 		return
 	}
-	st.conn, st.opened = conn, time.Now()
+	st.conn = conn
 	if s.ctx.Err() != nil {
 		conn.Close() // close has been here already
 	}
@@ -228,20 +240,12 @@ func (s *streams) dial(st *stream) {
 	s.read(st)
 }
 
-// failed notes that a stream that this node dialled could not be opened, or broke because nothing was
-// acknowledged. It is called with mu held.
-func (s *streams) failed(st *stream, err error) {
-	if s.ctx.Err() == nil && !st.accepted {
-		s.dials.note(time.Now(), st.remote, err)
-	}
-}
-
 func (s *streams) accept() {
 	sources := newQuota(acceptShares)
 	for s.ctx.Err() == nil {
 		conn, err := s.listener.AcceptTCP()
 		if err != nil {
-			// Out of file descriptors, perhaps: those who wait may have to wait
+			// Out of file descriptors, perhaps: connections that wait may have to wait
 			// a little longer.
 			select {
 			case <-s.ctx.Done():
@@ -291,7 +295,7 @@ func (s *streams) write(st *stream) {
 	if st.conn == nil || st.writing || len(st.waiting) == 0 {
 		return
 	}
-	st.writing, st.written = true, make(chan struct{})
+	st.writing, st.answered, st.written = true, false, make(chan struct{})
 	s.wait.Go(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -304,14 +308,10 @@ func (s *streams) write(st *stream) {
 			s.mu.Lock()
 			if err != nil {
 				s.counters.sendFails.Add(1)
-				if !errors.Is(err, net.ErrClosed) {
-					s.failed(st, err)
-				}
 				s.forget(st)
 				break
 			}
-			s.counters.streamsOut.Add(1)
-			s.counters.streamOut.Add(uint64(len(frame)))
+			s.counters.wrote(len(frame))
 			if st.size == 0 {
 				break // it was forgotten meanwhile
 			}
@@ -371,22 +371,33 @@ func (s *streams) next(st *stream, r *bufio.Reader, b *budget) ([]byte, error) {
 		st.lines = true
 		s.mu.Unlock()
 		b.hurried = true
-		s.lines.serve(s.ctx, st.conn, r, st.remote, s.classOf(st))
+		s.lines.Serve(s.ctx, st.conn, r, st.remote, s.classOf(st))
 		return nil, io.EOF
 	}
 	st.conn.SetReadDeadline(time.Now().Add(streamFrameTimeout))
 	return wire.ReadFrame(r, nil)
 }
 
+// mayIdle is how long a stream may be unused.
+func (st *stream) mayIdle() time.Duration {
+	if st.answered && !st.accepted {
+		return streamAnsweredIdle
+	}
+	return streamIdle
+}
+
 // await waits for the first byte of a frame.
 func (s *streams) await(st *stream, r *bufio.Reader) error {
 	for {
-		if err := st.conn.SetReadDeadline(time.Now().Add(streamIdle)); err != nil {
+		s.mu.Lock()
+		idle := st.mayIdle()
+		s.mu.Unlock()
+		if err := st.conn.SetReadDeadline(time.Now().Add(idle)); err != nil {
 			return err // closed: what is buffered is of no use any more
 		}
 		_, err := r.Peek(1)
 		s.mu.Lock()
-		busy := st.writing || time.Since(st.used) < streamIdle
+		busy := st.writing || time.Since(st.used) < st.mayIdle()
 		st.reading = err == nil
 		s.mu.Unlock()
 		if err == nil || !busy || !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -398,17 +409,13 @@ func (s *streams) await(st *stream, r *bufio.Reader) error {
 // arrived hands on a packet, unless it is one too many: like the network itself it may lose it.
 func (s *streams) arrived(st *stream, packet []byte, class quota.Class) {
 	s.mu.Lock()
-	st.reading, st.brought, st.used = false, true, time.Now()
+	st.reading, st.brought, st.answered, st.used = false, true, true, time.Now()
 	if st.accepted {
 		s.from.Store(&st.remote)
-		s.dials.heard(st.used, st.remote.Addr())
-	} else {
-		s.dials.note(st.used, st.remote, nil)
 	}
 	may := s.frames.Take(st.used, quota.Sender{Class: class, Addr: netip.AddrPortFrom(st.source, 0)}, 1)
 	s.mu.Unlock()
-	s.counters.streamsIn.Add(1)
-	s.counters.streamIn.Add(uint64(len(packet)))
+	s.counters.read(len(packet))
 	if !may {
 		s.counters.drop(hearsay.DropRate)
 		return
@@ -416,24 +423,11 @@ func (s *streams) arrived(st *stream, packet []byte, class quota.Class) {
 	s.deliver(packet, class, st.remote, st.evicted)
 }
 
-// judge notes what a stream's end says of streams to where it went: that they get through, unless what was sent was
-// never acknowledged. It is called with mu held.
-func (s *streams) judge(st *stream, err error) {
-	switch {
-	case errors.Is(err, net.ErrClosed): // by this node
-	case errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		s.failed(st, err)
-	default:
-		s.failed(st, nil)
-	}
-}
-
 // ended closes a stream that cannot go on, and counts why, if the other end
 // is to blame.
 func (s *streams) ended(st *stream, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.judge(st, err)
 	var broken *wire.FrameError
 	switch {
 	case errors.As(err, &broken):

@@ -384,3 +384,49 @@ func TestBytesBeingReceivedAreBounded(t *testing.T) {
 		s.wait.Wait()
 	})
 }
+
+// A stream that this node has dialled is closed soon after an answer, and not while a question is open.
+func TestAnsweredStreamsAreClosed(t *testing.T) {
+	answer := func(conn net.Conn) { conn.Write(frame(&hearsay.Ack{})) }
+	for name, c := range map[string]struct {
+		says  func(s *streams, st *stream, conn net.Conn)
+		after time.Duration
+	}{
+		"answered": {func(_ *streams, _ *stream, conn net.Conn) { answer(conn) }, streamAnsweredIdle},
+		"asked again a second after the answer": {func(s *streams, st *stream, conn net.Conn) {
+			answer(conn)
+			<-time.After(time.Second) // of the bubble's clock
+			s.mu.Lock()
+			s.queue(st, frame(&hearsay.Ack{}))
+			s.mu.Unlock()
+		}, streamAnsweredIdle + streamIdle},
+		"asked, and not answered": {func(*streams, *stream, net.Conn) {}, streamIdle},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				s := &streams{
+					ctx: ctx, cancel: cancel, counters: &counters{}, frames: newQuota(frameShares),
+					deliver: func([]byte, quota.Class, netip.AddrPort, <-chan struct{}) {},
+				}
+				ours, theirs := net.Pipe()
+				st := s.newStream(netip.AddrPortFrom(localhost, 1))
+				s.mu.Lock()
+				st.conn = ours
+				s.take(st)
+				s.mu.Unlock()
+				start := time.Now()
+				s.wait.Go(func() { s.read(st) })
+				var speaking sync.WaitGroup
+				speaking.Go(func() { c.says(s, st, theirs) })
+				io.Copy(io.Discard, theirs)
+				speaking.Wait()
+				if took := time.Since(start); took != c.after {
+					t.Errorf("closed after %s, want %s", took, c.after)
+				}
+				s.wait.Wait()
+			})
+		})
+	}
+}

@@ -50,6 +50,8 @@ func (m *hearsayMember) troubles() uint64 {
 	return stats.Suspicions + stats.Deaths
 }
 
+func (m *hearsayMember) missed() uint64 { return m.agent.Stats().RumorsMissed }
+
 func (m *hearsayMember) name() string { return m.self.Name }
 func (m *hearsayMember) addr() string { return m.self.Addr.String() }
 func (m *hearsayMember) stop()        { m.agent.Close() }

@@ -74,6 +74,8 @@ func (m *memberlistMember) join(addrs []string) {
 
 func (m *memberlistMember) troubles() uint64 { return m.troubled.count.Load() }
 
+func (m *memberlistMember) missed() uint64 { return 0 } // it does not know what it has missed
+
 func (m *memberlistMember) say(data []byte) error {
 	m.gossip.take(data)
 	return nil

@@ -73,6 +73,7 @@ func rows(o *options) []row {
 		{"sustained", "sustained rate", fmt.Sprintf("rumors heard by all of %d, %d a second offered for %s", sustainSize, o.rate, sustainFor), 0, ""},
 		{"sustained", "sustained said", "  rate at which they were said", 0, ""},
 		{"sustained", "sustained lost", "  deliveries that never came", 1e-12, ""},
+		{"sustained", "sustained missed", "  of all, gone from everybody's memory, as the nodes counted", 0, ""},
 		{"sustained", "sustained twice", "  deliveries that came again", 1e-12, ""},
 		{"sustained", "sustained lagged", "  events lost to a slow reader", 0, ""},
 		{"sustained", "sustained median", "  until heard by all, median", 0, ""},

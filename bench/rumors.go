@@ -184,12 +184,15 @@ func sustained(ctx context.Context, o *options, system string) ([]figure, error)
 	of := func(what string, value float64, unit string) figure {
 		return figure{Name: "sustained", What: what, System: system, Value: value, Unit: unit, Nodes: sustainSize}
 	}
-	lost := 1 - float64(delivered)/float64(total*sustainSize)
+	deliveries := total * sustainSize
+	lost := float64(deliveries-delivered) / float64(deliveries)
+	missed := float64(sumOf(net.members, member.missed)) / float64(deliveries)
 	return whole(
 		ctx,
 		of("sustained rate", float64(a.whole.Load())/max(took, sustainFor).Seconds(), "/s"),
 		of("sustained said", float64(total)/said.Seconds(), "/s"),
 		of("sustained lost", lost, "share"),
+		of("sustained missed", missed, "share"),
 		of("sustained twice", float64(a.twice.Load()), ""),
 		of("sustained lagged", float64(a.lagged.Load()), ""),
 		of("sustained median", latencies[len(latencies)/2], "s"),
@@ -228,9 +231,12 @@ func (n *network) sayAll(ctx context.Context, a *audience, total int) error {
 }
 
 // troubles is how often one member has held another suspect or dead.
-func (n *network) troubles() (sum uint64) {
-	for _, m := range n.members {
-		sum += m.troubles()
+func (n *network) troubles() uint64 { return sumOf(n.members, member.troubles) }
+
+// sumOf adds a figure of each member.
+func sumOf(members []member, figure func(member) uint64) (sum uint64) {
+	for _, m := range members {
+		sum += figure(m)
 	}
 	return sum
 }

@@ -19,6 +19,7 @@ type member interface {
 	sent() traffic          // since its start
 	say(data []byte) error  // a rumor, to all
 	troubles() uint64       // how often it has held another suspect or dead
+	missed() uint64         // rumors that it knows it will never get: nobody holds them any more
 	stop()                  // at once, as a crash would: nobody is told
 }
 

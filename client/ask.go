@@ -111,8 +111,8 @@ func encode(value any) []byte {
 	return text.Bytes()
 }
 
-// Ledger gives a page of what the seeds have ruled, from an epoch on; Next in it is where the next one begins, or 0. If it is to
-// be fresh, a seed asks a quorum first whether anything is missing.
+// Ledger gives a page of what the seeds have ruled, from an epoch on; Next in it is where the next one begins,
+// or 0. If it is to be fresh, a seed asks a quorum first whether anything is missing.
 func (c *Client) Ledger(ctx context.Context, from hearsay.Epoch, fresh bool) (Answer[web.Ledger], error) {
 	path := "/v1/ledger?from=" + strconv.FormatUint(uint64(from), 10)
 	if fresh {

@@ -1,4 +1,5 @@
-// Package client asks a node over HTTP who is in, why, what was said and what was ruled, and follows what happens there.
+// Package client asks a node over HTTP for its members, cases, rumors and rulings, and follows what
+// happens there.
 package client
 
 import (
@@ -23,9 +24,10 @@ import (
 
 const (
 	answerTimeout = 10 * time.Second // for one whole answer, streams apart
-	decideTimeout = 20 * time.Second // for one on which seeds decide: more than the 15 s after which a node gives up itself
-	answerMax     = 64 << 20         // bytes of one answer: 5,000 members take about 1.5 MB
-	problemMax    = 64 << 10         // bytes of a problem document
+	// for one on which seeds decide: more than the 15 s after which a node gives up itself
+	decideTimeout = 20 * time.Second
+	answerMax     = 64 << 20 // bytes of one answer: 5,000 members take about 1.5 MB
+	problemMax    = 64 << 10 // bytes of a problem document
 )
 
 // Client asks one node. It is safe for concurrent use.
@@ -48,7 +50,8 @@ func (c *Client) Base() string { return c.base }
 // Close closes the connections on which nothing is asked.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// ParseNode takes http://host:port, and host:port for short. A port alone is one of 127.0.0.1. An example stands in the error.
+// ParseNode takes http://host:port, and host:port for short. A port alone is one of 127.0.0.1. An example
+// stands in the error.
 func ParseNode(node, example string) (base string, err error) {
 	full := node
 	if _, notNumber := strconv.ParseUint(node, 10, 64); notNumber == nil {
@@ -84,8 +87,8 @@ const (
 	NotUnderstood               // the answer is none of a node of this version
 )
 
-// Error is why a node gave no answer that is of use. What a node itself says to a request that it does not carry out is a
-// [Problem].
+// Error is why a node gave no answer that is of use. What a node itself says to a request that it does not
+// carry out is a [Problem].
 type Error struct {
 	Reason Reason
 	err    error
@@ -177,8 +180,8 @@ func (c *Client) explain(err error, patience time.Duration) *Error {
 	return &Error{Failed, fmt.Errorf("ask %s: %w", c.base, err)}
 }
 
-// notHTTP reports whether something answered that does not speak HTTP, as the ports at which nodes gossip do. Package net/http
-// has no error of its own for what it cannot read.
+// notHTTP reports whether something answered that does not speak HTTP, as the ports at which nodes gossip do.
+// Package net/http has no error of its own for what it cannot read.
 func notHTTP(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
 		strings.Contains(err.Error(), "malformed HTTP") || strings.Contains(err.Error(), "HTTP response to HTTPS client")

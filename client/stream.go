@@ -21,8 +21,8 @@ const (
 // errSilent is why a stream ended that said nothing for streamSilence.
 var errSilent = fmt.Errorf("nothing heard for %v", streamSilence)
 
-// Told is the name of what a stream brings when all that happened before it has been told. It is a comment there, and is no
-// event of the node.
+// Told is the name of what a stream brings when all that happened before it has been told. It is a comment
+// there, and is no event of the node.
 const Told = "told"
 
 // Message is one server-sent event.
@@ -32,8 +32,8 @@ type Message struct {
 	Data []byte // JSON; valid until the next
 }
 
-// Events gives what one connection to /v1/events brings, beginning after the event of that id. It ends with an error, always: a
-// stream has no end by itself, but that of the context.
+// Events gives what one connection to /v1/events brings, beginning after the event of that id. It ends with an
+// error, always: a stream has no end by itself, but that of the context.
 func (c *Client) Events(ctx context.Context, lastID string) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
@@ -99,8 +99,19 @@ func (m *Message) take(line []byte) bool {
 	return false
 }
 
-// Follow is Events over as many connections as it takes: it resumes where the one before broke off. It ends with the context, or
-// when the first connection fails. Each break is told to lost.
+// Recent gives the events that the node keeps.
+func (c *Client) Recent(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for m, err := range c.Events(ctx, "") {
+			if m.Name == Told || !yield(m, err) {
+				return
+			}
+		}
+	}
+}
+
+// Follow is Events over as many connections as it takes: it resumes where the one before broke off. It ends
+// with the context, or when the first connection fails. Each break is told to lost.
 func (c *Client) Follow(ctx context.Context, lost func(error)) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		lastID, wait, heard := "", resumeWait, false

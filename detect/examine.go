@@ -9,39 +9,51 @@ import (
 	"hearsay/quota"
 )
 
-// An examination is what an observer does in a round: pings of its own, now.
+// Limits of examinations.
 const (
-	groupPings = 3 // pings whose loss together is one failed probe (25 % loss each way: 8 % of probes fail; 80 % one way: 51 %)
+	maxExaminations = 64   // under way
+	maxProbes       = 1024 // the same, with those of Probe: as many as a quorum watches
+	maxPast         = 256  // remembered
+
+	// pings whose loss together is one failed probe (25 % loss each way: 8 % of probes fail; 80 % one way: 51 %)
+	groupPings = 3
 	groups     = 3 // probes in an examination
 	allPings   = groupPings * groups
 
-	// Of who asks to be in this node has measured nothing, and what it measured of
-	// others says nothing of it: an answer may take 1.1 s, and the whole is over
-	// before who asked must be told something (node.answerIn). Who does not answer
-	// within a second is no use as a member either.
+	// A joiner has no round trip measured, and those of others say nothing of it. So its answer may take 1.1 s, and the
+	// whole is over before it must be told something (node.answerIn). One that does not answer within a second is no use
+	// as a member either.
 	askerWait = 220 * time.Millisecond
 
-	// streamedPing is which of these pings goes by stream as well if none was answered, from 0: the
-	// subject may get no datagrams. An answer of one that asks to be in may take 660 ms then, and a
-	// member's counts for the next probe if it is late.
+	// streamedPing is which of these pings goes by stream as well if none was answered, from 0: the subject may get no
+	// datagrams. An answer of one that asks to be in may take 660 ms then, and a member's counts for the next probe if it
+	// is late.
 	streamedPing = 4
 
-	// lateProbe is how long after a member's probe an answer to it still counts
-	// for the next one, as it does for Swim's own (Swim.last): what was measured of
-	// others says little of a member that was never measured.
+	// lateProbe is how long after a member's probe an answer to it still counts for the next one, as it does for Swim's
+	// own (probes.last): what was measured of others says little of a member that was never measured.
 	lateProbe = time.Second
 
-	// The rule for those who are neither dead nor well (Rapid, section 4.1:
-	// 40 % of the probes of a window failed; the window of rounds is ours).
+	// The rule for members that are neither dead nor well (Rapid, section 4.1: 40 % of the probes of a window failed; the
+	// window of rounds is ours).
 	chronicRounds  = 3
 	chronicWindow  = time.Minute
 	chronicPercent = 40
 )
 
-// askerStreams are how many of those that ask to be in are pinged by stream. Where nobody is at the
-// address that one has named, a stream is dialled for two seconds, and takes one of the places that strangers
-// have (agent.streamsStrangers): at most an eighth of them, or a quarter where many ask. A guess.
+// askerStreams are how many of those that ask to be in are pinged by stream. Where nobody is at the address that one
+// has named, a stream is dialled for two seconds, and takes one of the places that strangers have
+// (agent.streamsStrangers): at most an eighth of them, or a quarter where many ask. A guess.
 var askerStreams = &quota.Shares{quota.Stranger: {All: quota.PerSecond(16, 32), Each: quota.PerSecond(2, 8)}}
+
+// examinations are what this node does as an observer in a round: pings of its own, now.
+type examinations struct {
+	*shared
+	list     []examination
+	past     []past // a ring: the newest is at pastNext-1
+	pastNext int
+	askers   *quota.Quota // of pings by stream to those that ask to be in
+}
 
 // examination is the observer's own probing of one subject for one round.
 type examination struct {
@@ -68,69 +80,65 @@ type past struct {
 	failed  int // of its groups
 }
 
-// ExaminationMost is how long an examination takes at most: its pings, half a wait
-// apart, and the wait for the last. A round that is not longer hears no observer
-// who finds its subject unreachable.
+// ExaminationMost is how long an examination takes at most: its pings, half a wait apart, and the wait for the last. A
+// round that is not longer hears no observer that finds its subject unreachable.
 func (c *Config) ExaminationMost() time.Duration {
 	return (allPings-1)*(c.TimeoutMax/2) + c.TimeoutMax
 }
 
-// Examine begins an examination of the subject at its address. Its verdict
-// follows as EventExamined, at once if this node is unwell, knows no address,
-// or has its hands full.
-func (s *Swim) Examine(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
-	s.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: s.patience(subject)})
+// Examine begins an examination of the subject at its address. Its verdict follows as EventExamined, at once if this
+// node is unwell, knows no address, or has its hands full.
+func (ex *examinations) Examine(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
+	ex.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: ex.swim.measurements.patience(subject)})
 }
 
-// Probe is an examination that ends with the first answer, and leaves nothing to
-// be remembered, as a seed examines a member for itself. An answer that comes
-// after the verdict counts for the next probe of the same member. A probe abstains
-// if this node was late or has its hands full, and not because others are silent:
-// that would keep the seeds from ruling just when most members have died.
-func (s *Swim) Probe(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
-	s.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: s.patience(subject), once: true, member: true})
+// Probe is an examination that ends with the first answer, and leaves nothing to be remembered, as a seed examines a
+// member for itself. An answer that comes after the verdict counts for the next probe of the same member. A probe
+// abstains if this node was late or has its hands full, and not because others are silent: that would keep the seeds
+// from ruling just when most members have died.
+func (ex *examinations) Probe(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
+	ex.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: ex.swim.measurements.patience(subject), once: true, member: true})
 }
 
-// ProbeAsker examines in the same way one who asks to be in. It waits longer,
-// and then it is over.
-func (s *Swim) ProbeAsker(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
-	s.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: askerWait, once: true})
+// ProbeAsker examines a joiner in the same way. It waits longer, and then it is over.
+func (ex *examinations) ProbeAsker(now time.Time, subject hearsay.NodeID, addr netip.AddrPort, round hearsay.Round) {
+	ex.examine(now, &examination{subject: subject, addr: addr, round: round, began: now, wait: askerWait, once: true})
 }
 
-func (s *Swim) examine(now time.Time, e *examination) {
+func (ex *examinations) examine(now time.Time, e *examination) {
 	most := maxExaminations
 	if e.once {
 		most = maxProbes
 	}
-	if !e.addr.IsValid() || s.abstains(now, e) || len(s.examinations) >= most {
-		s.say(now, e, hearsay.VerdictAbstains)
+	if !e.addr.IsValid() || ex.abstains(now, e) || len(ex.list) >= most {
+		ex.say(now, e, hearsay.VerdictAbstains)
 		return
 	}
-	e.seq = s.seq()
+	e.seq = ex.seq()
 	e.next = now
-	s.examinations = append(s.examinations, *e)
-	s.tickExaminations(now)
+	ex.list = append(ex.list, *e)
+	ex.tick(now)
 }
 
-// tickExaminations sends the next pings and ends what has had its time.
-func (s *Swim) tickExaminations(now time.Time) {
-	kept := s.examinations[:0]
-	for i := range s.examinations {
-		e := s.examinations[i]
-		if now.Before(e.next) || !e.pinged() || !s.endExamination(now, &e) {
+// tick sends the next pings and ends what has had its time.
+func (ex *examinations) tick(now time.Time) {
+	kept := ex.list[:0]
+	for i := range ex.list {
+		e := ex.list[i]
+		if now.Before(e.next) || !e.pinged() || !ex.end(now, &e) {
 			kept = append(kept, e)
 		}
 	}
-	s.examinations = kept
-	for i := range s.examinations {
-		e := &s.examinations[i]
+	ex.list = kept
+	for i := range ex.list {
+		e := &ex.list[i]
 		if now.Before(e.next) {
 			continue
 		}
-		s.out.Ping(e.addr, e.seq+uint64(e.sent), e.subject)
-		if e.sent == streamedPing && s.mayStream(now, e) {
+		ex.out.Ping(e.addr, e.seq+uint64(e.sent), e.subject)
+		if e.sent == streamedPing && ex.mayStream(now, e) {
 			e.stream = true
-			s.out.PingByStream(e.addr, e.seq+uint64(e.sent), e.subject)
+			ex.out.PingByStream(e.addr, e.seq+uint64(e.sent), e.subject)
 		}
 		e.sent++
 		e.next = now.Add(e.wait / 2)
@@ -140,42 +148,39 @@ func (s *Swim) tickExaminations(now time.Time) {
 	}
 }
 
-// mayStream reports whether an examination pings by stream, too: if nothing was answered, and not where all
-// goes by stream. Nobody else than who asks to be in is pinged so at an address that was only named.
-func (s *Swim) mayStream(now time.Time, e *examination) bool {
-	if ping := &s.out.Now[len(s.out.Now)-1]; !s.cfg.StreamPing || e.acked != 0 || s.Streams(ping) {
+// mayStream reports whether an examination pings by stream, too: if nothing was answered, and not where all goes by
+// stream. Only a joiner is pinged so at an address that was only named.
+func (ex *examinations) mayStream(now time.Time, e *examination) bool {
+	if ping := &ex.out.Now[len(ex.out.Now)-1]; !ex.cfg.StreamPing || e.acked != 0 || ex.swim.paths.Streams(ping) {
 		return false
 	}
-	if addr, listed := s.directory.Addr(e.subject); listed || !e.once {
+	if addr, listed := ex.directory.Addr(e.subject); listed || !e.once {
 		return listed && addr == e.addr
 	}
-	return s.askers.Take(now, s.sender(&hearsay.Packet{From: e.subject, Addr: e.addr}), 1)
+	return ex.askers.Take(now, ex.directory.sender(&hearsay.Packet{From: e.subject, Addr: e.addr}), 1)
 }
 
 // abstains reports whether this node may not say that a subject is unreachable.
-func (s *Swim) abstains(now time.Time, e *examination) bool {
+func (ex *examinations) abstains(now time.Time, e *examination) bool {
 	if e.once {
-		return s.late(now)
+		return ex.swim.health.isLate(now)
 	}
-	return s.Unwell(now)
+	return ex.swim.health.Unwell(now)
 }
-
-// late reports whether this node was paused or starved a moment ago.
-func (s *Swim) late(now time.Time) bool { return now.Before(s.lateUntil) }
 
 // pinged reports whether no more pings are to be sent.
 func (e *examination) pinged() bool { return e.sent == allPings || e.once && e.said }
 
-// endExamination says the verdict, if it is not out yet, and remembers how
-// many probes failed. It reports whether nothing is awaited any more.
-func (s *Swim) endExamination(now time.Time, e *examination) (over bool) {
+// end says the verdict, if it is not out yet, and remembers how many probes failed. It reports whether nothing is
+// awaited any more.
+func (ex *examinations) end(now time.Time, e *examination) (over bool) {
 	said := e.said
 	if !said {
 		verdict := hearsay.VerdictUnreachable
-		if s.abstains(now, e) {
+		if ex.abstains(now, e) {
 			verdict = hearsay.VerdictAbstains
 		}
-		s.say(now, e, verdict)
+		ex.say(now, e, verdict)
 	}
 	if e.once {
 		e.next = now.Add(lateProbe)
@@ -188,20 +193,20 @@ func (s *Swim) endExamination(now time.Time, e *examination) (over bool) {
 		}
 	}
 	p := past{subject: e.subject, addr: e.addr, at: now, failed: failed}
-	if len(s.past) < maxPast {
-		s.past = append(s.past, p)
+	if len(ex.past) < maxPast {
+		ex.past = append(ex.past, p)
 	} else {
-		s.past[s.pastNext%maxPast] = p
+		ex.past[ex.pastNext%maxPast] = p
 	}
-	s.pastNext++
+	ex.pastNext++
 	return true
 }
 
-// examinationAck takes an answer to one of the pings. The one that went by stream as well says that the
-// subject lives, and nothing of how many datagrams get lost.
-func (s *Swim) examinationAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
-	for i := range s.examinations {
-		e := &s.examinations[i]
+// ack takes an answer to one of the pings. The one that went by stream as well says that the subject lives, and nothing
+// of how many datagrams get lost.
+func (ex *examinations) ack(now time.Time, p *hearsay.Packet, seq uint64) bool {
+	for i := range ex.list {
+		e := &ex.list[i]
 		n := seq - e.seq
 		if e.subject != p.From || n >= uint64(e.sent) {
 			continue
@@ -210,35 +215,35 @@ func (s *Swim) examinationAck(now time.Time, p *hearsay.Packet, seq uint64) bool
 			e.acked |= 1 << n
 		}
 		if e.once {
-			s.probeAck(now, i)
+			ex.probeAck(now, i)
 			return true
 		}
 		if !e.said {
 			verdict := hearsay.VerdictReachable
-			if s.chronic(now, e) {
+			if ex.chronic(now, e) {
 				verdict = hearsay.VerdictUnreachable
 			}
-			s.say(now, e, verdict)
+			ex.say(now, e, verdict)
 		}
 		return true
 	}
 	return false
 }
 
-// probeAck takes an answer to the i-th examination, which is a probe: for that
-// or, if it is too late, for the next of the same member at the same address.
-func (s *Swim) probeAck(now time.Time, i int) {
-	answered := s.examinations[i]
-	for ; i < len(s.examinations); i++ {
-		e := &s.examinations[i]
+// probeAck takes an answer to the i-th examination, which is a probe: for that or, if it is too late, for the next of
+// the same member at the same address.
+func (ex *examinations) probeAck(now time.Time, i int) {
+	answered := ex.list[i]
+	for ; i < len(ex.list); i++ {
+		e := &ex.list[i]
 		if !e.once || e.said || e.subject != answered.subject || e.addr != answered.addr {
 			continue
 		}
 		told := *e
 		told.began = answered.began // what was answered went out then
-		s.say(now, &told, hearsay.VerdictReachable)
+		ex.say(now, &told, hearsay.VerdictReachable)
 		if e.seq == answered.seq {
-			s.examinations = slices.Delete(s.examinations, i, i+1)
+			ex.list = slices.Delete(ex.list, i, i+1)
 			return
 		}
 		e.said, e.next = true, now.Add(lateProbe) // its own answers will be late, too
@@ -246,40 +251,56 @@ func (s *Swim) probeAck(now time.Time, i int) {
 	}
 }
 
-// examinationNotMe ends an examination whose subject is no longer there.
-func (s *Swim) examinationNotMe(now time.Time, seq uint64) bool {
-	for i := range s.examinations {
-		e := &s.examinations[i]
+// notMe ends an examination: its subject is no longer there.
+func (ex *examinations) notMe(now time.Time, seq uint64) bool {
+	for i := range ex.list {
+		e := &ex.list[i]
 		if seq-e.seq < uint64(e.sent) {
 			if !e.said {
-				s.say(now, e, hearsay.VerdictUnreachable)
+				ex.say(now, e, hearsay.VerdictUnreachable)
 			}
-			s.examinations = slices.Delete(s.examinations, i, i+1)
+			ex.list = slices.Delete(ex.list, i, i+1)
 			return true
 		}
 	}
 	return false
 }
 
-// abandonExaminations abstains from all that are under way.
-func (s *Swim) abandonExaminations(now time.Time) {
-	for i := range s.examinations {
-		if e := &s.examinations[i]; !e.said {
-			s.say(now, e, hearsay.VerdictAbstains)
+// forget drops what was remembered of a member.
+func (ex *examinations) forget(id hearsay.NodeID) {
+	for i := range ex.past {
+		if ex.past[i].subject == id {
+			ex.past[i] = past{}
 		}
 	}
-	s.examinations = s.examinations[:0]
 }
 
-// chronic reports whether many probes of the subject's last rounds failed,
-// though some did not: behind heavy loss a member would be accused and
-// cleared for ever. A round in which all failed does not count: it tells of an
-// outage, and a node that is back from one is well. What failed at another address
-// says nothing of the one where the subject is now.
-func (s *Swim) chronic(now time.Time, e *examination) bool {
+// due gives when tick must be called next, at most at.
+func (ex *examinations) due(at time.Time) time.Time {
+	for i := range ex.list {
+		at = earlier(at, ex.list[i].next)
+	}
+	return at
+}
+
+// abandon abstains from all that are under way.
+func (ex *examinations) abandon(now time.Time) {
+	for i := range ex.list {
+		if e := &ex.list[i]; !e.said {
+			ex.say(now, e, hearsay.VerdictAbstains)
+		}
+	}
+	ex.list = ex.list[:0]
+}
+
+// chronic reports whether many probes of the subject's last rounds failed, though some did not: behind heavy loss a
+// member would be accused and cleared for ever. A round in which all failed does not count: it tells of an outage, and
+// a node that is back from one is well. What failed at another address says nothing of the one where the subject is
+// now.
+func (ex *examinations) chronic(now time.Time, e *examination) bool {
 	rounds, failed := 0, 0
-	for i := range s.past {
-		if p := &s.past[i]; p.subject == e.subject && p.addr == e.addr && p.failed < groups && now.Sub(p.at) < chronicWindow {
+	for i := range ex.past {
+		if p := &ex.past[i]; p.subject == e.subject && p.addr == e.addr && p.failed < groups && now.Sub(p.at) < chronicWindow {
 			rounds++
 			failed += p.failed
 		}
@@ -288,9 +309,9 @@ func (s *Swim) chronic(now time.Time, e *examination) bool {
 }
 
 // say tells the verdict.
-func (s *Swim) say(now time.Time, e *examination, verdict hearsay.Verdict) {
+func (ex *examinations) say(now time.Time, e *examination, verdict hearsay.Verdict) {
 	e.said = true
-	s.out.Events = append(s.out.Events, hearsay.Event{
+	ex.out.Events = append(ex.out.Events, hearsay.Event{
 		At: now, Kind: hearsay.EventExamined, Subject: e.subject, Addr: e.addr, Round: e.round,
 		Verdict: verdict, Count: e.sent, Took: now.Sub(e.began),
 	})

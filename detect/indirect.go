@@ -7,51 +7,112 @@ import (
 	"hearsay"
 )
 
-// This file notes members that answer this node's probes only through relays: the way between the two is cut,
-// and each is well to all others, so that no case comes of it, and nobody is told.
+// This file notes members that answer this node's probes only through relays: the way between the two is cut, and each
+// is well to all others, so that no case comes of it, and nobody is told. A member that is noted is pinged once more
+// every few seconds, by datagram and by stream, beside the probes: a lap of a large network takes minutes, both until
+// three probes have shown it, and until one shows that it is over.
 
 const (
-	// indirectMost is how many such members are known at a time; more are not noted. A guess: several
-	// show that it is this node's machine.
+	// indirectMost is how many such members are known at a time; more are not noted. A guess: several show that it is this
+	// node's machine.
 	indirectMost = 16
 
-	// indirectFor is for how long, and indirectProbes of how many probes, nothing but relays must have
-	// answered for that to be told. Where a tenth of all packets is lost each way, three probes in a row are so
-	// in one of a hundred, and the member answers none of the pings in others' place, either. Guesses.
+	// indirectAgain is the time between two pings of one that is noted, and a period of the detector at least. So these
+	// are some five a second at most. A guess: longer than any round trip.
+	indirectAgain = 7 * time.Second
+
+	// indirectFor is for how long, and indirectProbes of how many probes and pings, nothing but relays must have answered
+	// for that to be told. Where a tenth of all packets is lost each way, three probes in a row are so in one of a
+	// hundred, and the member answers none of the pings in others' place, either. Guesses.
 	indirectFor    = 20 * time.Second
 	indirectProbes = 3
 )
+
+// indirects are the members that answer through relays alone.
+type indirects struct {
+	*shared
+	list []indirect
+}
 
 // indirect is a member that has not answered this node itself since a time.
 type indirect struct {
 	seat   int32
 	since  time.Time // when the first of these probes began
-	probes int       // that only relays have answered
+	probes int       // that only relays have answered, and pings that nobody has
+	seq    uint64    // of the ping under way; 0: none is
+	next   time.Time // when it is pinged once more
 }
 
-// byRelay notes that a member has answered a probe through a relay.
-func (s *Swim) byRelay(id hearsay.NodeID, began time.Time) {
-	seat := s.directory.Seat(id)
-	at := slices.IndexFunc(s.indirect, func(i indirect) bool { return i.seat == seat })
+// add notes that a member has answered a probe through a relay.
+func (in *indirects) add(now time.Time, id hearsay.NodeID, began time.Time) {
+	seat := in.directory.Seat(id)
+	at := slices.IndexFunc(in.list, func(i indirect) bool { return i.seat == seat })
 	switch {
 	case at >= 0:
-		s.indirect[at].probes++
-	case seat != 0 && len(s.indirect) < indirectMost:
-		s.indirect = append(s.indirect, indirect{seat, began, 1})
+		in.list[at].probes++
+	case seat != 0 && len(in.list) < indirectMost:
+		in.list = append(in.list, indirect{seat: seat, since: began, probes: 1, next: now.Add(in.again())})
 	}
 }
 
-// direct notes that a member has answered this node itself, or is on the list no more.
-func (s *Swim) direct(seat int32) {
-	if len(s.indirect) > 0 {
-		s.indirect = slices.DeleteFunc(s.indirect, func(i indirect) bool { return i.seat == seat })
+func (in *indirects) again() time.Duration { return max(indirectAgain, in.cfg.Period) }
+
+// due gives when tick must be called next, at most at.
+func (in *indirects) due(at time.Time) time.Time {
+	for i := range in.list {
+		at = earlier(at, in.list[i].next)
+	}
+	return at
+}
+
+// tick pings once more each member that is noted, where that is due. A ping that was not answered until then counts. A
+// suspect is not pinged: it may not be there for others, either.
+func (in *indirects) tick(now time.Time) {
+	for at := range in.list {
+		i := &in.list[at]
+		if now.Before(i.next) {
+			continue
+		}
+		id, addr, ok := in.directory.At(i.seat)
+		if i.seq != 0 {
+			i.probes++
+		}
+		i.seq, i.next = 0, now.Add(in.again())
+		if !ok || in.directory.suspects(id) || in.directory.passes(id) {
+			continue
+		}
+		i.seq = in.seq()
+		in.out.Ping(addr, i.seq, id)
+		if in.cfg.StreamPing {
+			in.out.PingByStream(addr, i.seq, id)
+		}
 	}
 }
 
-// EachIndirect gives the members that have answered this node through relays alone for long, and since when.
-func (s *Swim) EachIndirect(now time.Time, yield func(id hearsay.NodeID, since time.Time)) {
-	for _, i := range s.indirect {
-		if id, _, ok := s.directory.At(i.seat); ok && i.probes >= indirectProbes && now.Sub(i.since) >= indirectFor {
+// ack takes the answer of a member that is noted.
+func (in *indirects) ack(p *hearsay.Packet, seq uint64) (ok bool) {
+	seat := in.directory.Seat(p.From)
+	return seq != 0 && slices.ContainsFunc(in.list, func(i indirect) bool { return i.seat == seat && i.seq == seq })
+}
+
+// abandon has the pings under way count for nothing.
+func (in *indirects) abandon() {
+	for at := range in.list {
+		in.list[at].seq = 0
+	}
+}
+
+// remove notes that a member has answered this node itself, or is on the list no more.
+func (in *indirects) remove(seat int32) {
+	in.list = slices.DeleteFunc(in.list, func(i indirect) bool { return i.seat == seat })
+}
+
+// EachIndirect gives the members that have answered this node through relays alone for long, and since when. That a
+// suspect answers others nobody knows.
+func (in *indirects) EachIndirect(now time.Time, yield func(id hearsay.NodeID, since time.Time)) {
+	for _, i := range in.list {
+		id, _, ok := in.directory.At(i.seat)
+		if ok && i.probes >= indirectProbes && now.Sub(i.since) >= indirectFor && !in.directory.suspects(id) {
 			yield(id, i.since)
 		}
 	}

@@ -34,7 +34,8 @@ type world struct {
 	relay   func(via, i int) (ack, well bool) // whether a relay reaches it, and answers at all
 	doubt   int                               // a suspect, which is overdue if it was not probed since; 0: nobody is
 	forever bool                              // it is overdue all the time
-	mute    func(i int) bool                  // who cannot be a relay; nil: nobody
+	away    int                               // a member that is passed over; 0: none is
+	mute    func(i int) bool                  // which cannot be relays; nil: none
 	seat    netip.AddrPort                    // of a configured seed; zero: there is none
 	proven  bool                              // this node knows by other means that it is well
 	later   []letter
@@ -67,6 +68,7 @@ func newWorld(t *testing.T, members int) *world {
 		Overdue: func(time.Time) (hearsay.NodeID, bool) {
 			return id(w.doubt), w.doubt != 0 && (w.forever || !slices.Contains(w.pinged, w.doubt))
 		},
+		Away:   func(who hearsay.NodeID) bool { return w.away != 0 && who == id(w.away) },
 		Mute:   func(who hearsay.NodeID) bool { return w.mute != nil && w.mute(int(seat(who))) },
 		Proven: func() bool { return w.proven },
 		Sender: func(p *hearsay.Packet) quota.Sender {
@@ -174,7 +176,7 @@ func TestEachIsProbedOnceALap(t *testing.T) {
 		}
 	}
 	if n, e := w.count(hearsay.EventUnreachable); n > 0 {
-		t.Errorf("accuses one who answers: %+v", e)
+		t.Errorf("accuses a member that answers: %+v", e)
 	}
 }
 
@@ -225,6 +227,31 @@ func TestPassEndsTheProbeUnderWay(t *testing.T) {
 	}
 }
 
+// A member that is away is no relay, whether any other has answered lately or none has.
+func TestMemberThatIsAwayIsNoRelay(t *testing.T) {
+	for name, answer := range map[string]bool{"all have answered": true, "none has answered": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 5)
+			w.direct = func(int) bool { return answer }
+			if answer {
+				w.run(10 * time.Second)
+			}
+			asked := map[int]int{}
+			w.relay = func(via, _ int) (bool, bool) {
+				asked[via]++
+				return false, answer
+			}
+			w.away = 3
+			w.Pass(id(3))
+			w.direct = func(i int) bool { return answer && i != 2 }
+			w.run(40 * time.Second)
+			if asked[3] > 0 || asked[1] == 0 {
+				t.Errorf("asked as relays: %v", asked)
+			}
+		})
+	}
+}
+
 func TestRelayReachesForUs(t *testing.T) {
 	w := newWorld(t, 5)
 	w.direct = func(i int) bool { return i != 3 }
@@ -235,7 +262,7 @@ func TestRelayReachesForUs(t *testing.T) {
 	}
 }
 
-// Who does not understand what a relay is asked is not asked: its silence would
+// A member that does not understand what a relay is asked is not asked: its silence would
 // count against this node's own health.
 func TestMuteMembersAreNoRelays(t *testing.T) {
 	w := newWorld(t, 12)
@@ -388,7 +415,7 @@ func (w *world) asked(i int) (seq uint64) {
 	return seq
 }
 
-// Who is pinged knows the number, and so does who is asked to relay.
+// The target of a ping knows its number, and so do the relays.
 // A ping that has come in has the first bytes of its target's identity.
 func TestPingsOfOthersAreNotAnswered(t *testing.T) {
 	var w world
@@ -416,7 +443,7 @@ func TestPingsOfOthersAreNotAnswered(t *testing.T) {
 func TestNobodyAnswersForAnother(t *testing.T) {
 	w := newWorld(t, 1)
 	w.Add(id(2))
-	w.Remove(id(2)) // an answer of one who is no target
+	w.Remove(id(2)) // an answer of a member that is no target
 	for w.asked(1) == 0 {
 		w.now = w.Deadline()
 		w.Tick(w.now)
@@ -455,7 +482,7 @@ func TestExaminationsAreBounded(t *testing.T) {
 		t.Errorf("%d examinations at once", n)
 	}
 	if n := len(w.out.Events); n < 900 {
-		t.Errorf("%d abstentions: who asked waits in vain", n)
+		t.Errorf("%d abstentions: the accuser waits in vain", n)
 	}
 }
 
@@ -549,7 +576,7 @@ func TestRemovedIsNotAccused(t *testing.T) {
 	w.Remove(id(1)) // dead by the word of others, while it was pinged
 	w.run(3 * time.Second)
 	if n, _ := w.count(hearsay.EventUnreachable); n != 0 {
-		t.Error("accuses who is not on its list")
+		t.Error("accuses a member that is not on its list")
 	}
 }
 
@@ -725,8 +752,8 @@ func (w *world) verdicts() (all []hearsay.Event) {
 	return all
 }
 
-// Where all others answer at once, who asks to be in may take a second. Who
-// answers nothing is known to while the node that asks still waits.
+// Where all others answer at once, a joiner may take a second. That it answers nothing is known while the node that
+// asks still waits.
 func TestAskersMayBeLate(t *testing.T) {
 	w := newWorld(t, 5)
 	w.run(10 * time.Second)

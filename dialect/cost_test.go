@@ -38,7 +38,6 @@ func TestEveryLineIsCheap(t *testing.T) {
 		"numbers":           filled(`{"type":"HELLO","payload":{"a":[`, same(`1e9,`), `0]}}`),
 		"nested":            filled(`{"type":"HELLO","payload":{"a":[`, same(`[[[[[[[[[[]]]]]]]]]],`), `0]}}`),
 		"escapes":           filled(`{"type":"GOSSIP_MSG","payload":{"message":"`, same(`\u00e9`), `"}}`),
-		"facts":             filled(`{"type":"HELLO","payload":{"peer_ip":"10.0.0.1","peer_port":1,"hearsay":"`, same(`AAAA`), `"}}`),
 		"escaped type":      filled(`{"type":"`, same(`\u0041`), `","payload":{}}`),
 		"spaces":            filled(`{"type":"HELLO","payload":{`, same(` `), `}}`),
 	} {

@@ -1,5 +1,5 @@
 // Package dialect speaks other programs' protocols: their bytes to values and
-// back. It has no sockets and no clock; package agent has them.
+// back. It has no sockets and no clock; package guest has them.
 //
 // # JSON lines
 //
@@ -28,20 +28,19 @@
 // {reason} (Failure), and by both with ERROR a type that is known and served by
 // others.
 //
-// ReadRequest and ReadReply take a line apart, AppendRequest and AppendReply
-// write one. Both sets are closed. Whatever ReadRequest can answer by itself, it
-// does: then there is a reply and no request.
+// ReadRequest takes a request apart, and AppendReply writes a reply. Both sets are
+// closed. Whatever ReadRequest can answer by itself, it does: then there is a reply
+// and no request. A node of Hearsay makes one request itself: Suspect.
 //
 // # What is ours
 //
-// The older programs ignore keys of a payload that they do not know. Whatever
-// nodes of Hearsay tell each other besides (identity, key, signed claim,
-// evidence, rulings, heads) goes as one such key,
+// Nodes of Hearsay say nothing to each other in lines: that goes by packets (package wire). But one may ask, as it
+// would an older program, where a node of Hearsay runs now. The older programs ignore keys of a payload that they do
+// not know, and so a SuspectAck has one,
 //
-//	"hearsay": <base64 of our own encoding (package wire)>
+//	"hearsay": <base64 of a packet (package wire)>
 //
-// which is Facts in every message here. So nothing is described twice, and
-// this package need not know what the bytes say.
+// which is Facts: this package need not know what the bytes say.
 //
 // Some replies say more in words, for people and for programs that want to know:
 // "already" and "unknown" where a death reported is none that happens now,

@@ -11,9 +11,8 @@ import (
 // Limits of one line. The older programs are not known to have any.
 const (
 	// RequestLineMax is the longest request, in bytes with its newline. The
-	// largest is a report with its evidence: some 3 KiB in base64. A line of
-	// this length is taken apart within a millisecond, whatever is in it
-	// (TestEveryLineIsCheap).
+	// text of a message may be long. A line of this length is taken apart within
+	// a millisecond, whatever is in it (TestEveryLineIsCheap).
 	RequestLineMax = 8 << 10
 
 	// ReplyLineMax is the longest reply. The largest is a list of peers: of

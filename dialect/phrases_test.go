@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -43,22 +44,21 @@ func TestPhrases(t *testing.T) {
 	seed := netip.MustParseAddrPort("10.0.0.9:5001")
 	const text = "1700000000:10.0.0.1:1"
 	phrases := []string{
-		PhraseSeedBoot(3, 2), PhraseSeedListening,
-		PhraseProposal(peer), PhraseRegistered(peer),
+		fmt.Sprintf(PhraseSeedBoot, 3, 2), PhraseSeedListening,
+		fmt.Sprintf(PhraseProposal, peer), fmt.Sprintf(PhraseRegistered, peer),
 		PhraseVote(Registration, peer, true), PhraseVote(Registration, peer, false),
 		PhraseConsensus(Registration, peer, true, 3, 2), PhraseConsensus(Registration, peer, false, 1, 2),
-		PhrasePeers(5), PhraseReport(peer, other),
+		fmt.Sprintf(PhrasePeers, 5), fmt.Sprintf(PhraseReport, peer, other),
 		PhraseVote(Death, peer, true), PhraseVote(Death, peer, false),
 		PhraseConsensus(Death, peer, true, 2, 2), PhraseConsensus(Death, peer, false, 0, 2),
 
-		PhrasePeerBoot(3, 2), PhrasePeerListening,
-		PhraseSeedAnswer(seed, true), PhraseSeedAnswer(seed, false), PhraseSeedFailed(seed, "connection refused"),
-		PhraseQuorum(2), PhraseList(5, seed), PhraseUnion(5), PhrasePicked(4),
-		PhraseHello(peer), PhraseConnected(other), PhraseBootstrap(2, 5, 4),
-		PhraseGenerated(text), PhraseFirstTime(text, other.Addr()), PhraseDuplicate(text, other),
+		fmt.Sprintf(PhrasePeerBoot, 3, 2), PhrasePeerListening,
+		PhraseSeedAnswer(seed, true), PhraseSeedAnswer(seed, false), fmt.Sprintf(PhraseSeedFailed, seed, "connection refused"),
+		fmt.Sprintf(PhraseQuorum, 2), fmt.Sprintf(PhraseConnected, other), fmt.Sprintf(PhraseBootstrap, 2, 5, 4),
+		fmt.Sprintf(PhraseGenerated, text), fmt.Sprintf(PhraseFirstTime, text, other.Addr()), PhraseDuplicate(text, other),
 		PhraseProbe(peer, other, true), PhraseProbe(peer, other, false),
-		PhraseSuspicion(peer, 2), PhraseAgreed(peer, 2, 3, 2, 1, true), PhraseAgreed(peer, 1, 3, 2, 0, false),
-		PhraseReported(peer, 2, 3),
+		fmt.Sprintf(PhraseSuspicion, peer, 2), PhraseAgreed(peer, 2, 3, 2, 1, true), PhraseAgreed(peer, 1, 3, 2, 0, false),
+		fmt.Sprintf(PhraseReported, peer, 2, 3),
 	}
 	golden(t, "phrases.txt", strings.Join(phrases, "\n")+"\n")
 

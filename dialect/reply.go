@@ -1,9 +1,7 @@
 package dialect
 
 import (
-	"encoding/json"
 	"fmt"
-	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -12,7 +10,7 @@ import (
 )
 
 // Reply is what a request is answered with: one of the closed set of this
-// file. Most have Facts, as requests do.
+// file.
 type Reply interface {
 	answers() string // its type
 	reply(*object)
@@ -24,11 +22,10 @@ type Outcome struct {
 	Peer     netip.AddrPort
 	Success  bool
 	Already  bool // of a success: it was so before, and nobody voted
-	Unknown  bool // of a success about a death: nobody is known ever to have been in there
+	Unknown  bool // of a success about a death: no peer is known ever to have been in there
 	YesVotes int
 	Quorum   int
 	Reason   string // why not, in words, if there is more to say than votes
-	Facts    []byte
 }
 
 // Opinion answers a Vote.
@@ -37,7 +34,6 @@ type Opinion struct {
 	Proposal string
 	Vote     bool
 	Voter    netip.AddrPort // the seed itself
-	Facts    []byte
 }
 
 // VoteAck answers what is an answer itself.
@@ -48,14 +44,12 @@ type CommitAck struct {
 	Matter Matter
 	Ack    bool
 	Reason string // why it changed nothing
-	Facts  []byte
 }
 
 // Peers answers PeerList.
 type Peers struct {
 	Peers []netip.AddrPort // the requester included; in any order
 	Seed  netip.AddrPort   // the seed itself
-	Facts []byte
 }
 
 // HelloAck answers Hello.
@@ -64,7 +58,6 @@ type HelloAck struct {
 	Peer     netip.AddrPort // the peer itself
 	Degree   int            // its links
 	Reason   string         // why it was not accepted: ours, the older programs give none
-	Facts    []byte
 }
 
 // GossipAck answers Gossip.
@@ -72,7 +65,6 @@ type GossipAck struct {
 	Accepted  bool
 	Duplicate bool
 	Reason    string // why it was not accepted
-	Facts     []byte
 }
 
 // SuspectAck answers Suspect.
@@ -81,7 +73,7 @@ type SuspectAck struct {
 	Alive     bool
 	Confirmer netip.AddrPort // the peer itself
 	Reason    string         // why not alive: ours, the older programs give none
-	Facts     []byte
+	Facts     []byte         // that a node of ours says so, and which; see the package
 }
 
 // Refusal answers what a seed cannot serve.
@@ -131,7 +123,6 @@ func (r *Outcome) reply(o *object) {
 		o.boolean("already", true)
 	}
 	o.textIf("error", r.Reason)
-	o.facts(r.Facts)
 }
 
 func (r *Opinion) reply(o *object) {
@@ -139,7 +130,6 @@ func (r *Opinion) reply(o *object) {
 	o.text("proposal_id", r.Proposal)
 	o.boolean("vote", r.Vote)
 	o.address("voter", r.Voter)
-	o.facts(r.Facts)
 }
 
 func (*VoteAck) reply(o *object) {
@@ -151,7 +141,6 @@ func (r *CommitAck) reply(o *object) {
 	o.boolean("ack", r.Ack)
 	o.boolean("ack_only", true)
 	o.textIf("error", r.Reason)
-	o.facts(r.Facts)
 }
 
 func (r *Peers) reply(o *object) {
@@ -162,7 +151,6 @@ func (r *Peers) reply(o *object) {
 	slices.Sort(peers) // as text: so the older programs sort
 	o.texts("peers", peers)
 	o.address("seed", r.Seed)
-	o.facts(r.Facts)
 }
 
 func (r *HelloAck) reply(o *object) {
@@ -170,7 +158,6 @@ func (r *HelloAck) reply(o *object) {
 	o.endpoint("peer_ip", "peer_port", r.Peer)
 	o.integer("degree", int64(r.Degree))
 	o.textIf("reason", r.Reason)
-	o.facts(r.Facts)
 }
 
 func (r *GossipAck) reply(o *object) {
@@ -179,7 +166,6 @@ func (r *GossipAck) reply(o *object) {
 		o.boolean("duplicate", r.Duplicate)
 	}
 	o.textIf("reason", r.Reason)
-	o.facts(r.Facts)
 }
 
 func (r *SuspectAck) reply(o *object) {
@@ -202,118 +188,29 @@ type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return "refused: " + short(e.Reason) }
 
-// ReadReply takes apart the line that came back for a request. A Refusal and
+// ReadSuspectAck takes apart the line that came back for a Suspect. A Refusal and
 // a Failure come as *RefusedError; every other error is of an answer that
 // cannot be understood.
-func ReadReply(line []byte, to Request) (Reply, error) {
+func ReadSuspectAck(line []byte) (*SuspectAck, error) {
 	kind, payload, err := readLine(line, ReplyLineMax)
-	if err != nil {
-		return nil, fmt.Errorf("reply to %s: %w", to.kind(), err)
-	}
-	if kind == typeError {
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reply to %s: %w", typeSuspect, err)
+	case kind == typeError:
 		return nil, &RefusedError{payload.anyText("reason", optional)}
-	}
-	refused := kind == typeRegisterCommit && payload.has("error") && !payload.has("proposal_id") && !payload.has("ack_only")
-	if refused {
+	case kind == typeRegisterCommit && payload.has("error"):
 		return nil, &RefusedError{payload.anyText("error", optional)}
+	case kind != typeSuspectAck:
+		return nil, fmt.Errorf("reply to %s: it is of type %s, want %s", typeSuspect, short(kind), typeSuspectAck)
 	}
-	if want := replyTo(to); kind != want {
-		return nil, fmt.Errorf("reply to %s: it is of type %s, want %s", to.kind(), short(kind), want)
+	ack := &SuspectAck{
+		Suspect: payload.address("suspect", optional), Alive: payload.boolean("alive", required),
+		Confirmer: payload.address("confirmer", optional), Reason: payload.anyText("reason", optional), Facts: payload.facts(),
 	}
-	reply := payload.reply(to)
 	if payload.err != nil {
-		return nil, fmt.Errorf("reply to %s: %w", to.kind(), payload.err)
+		return nil, fmt.Errorf("reply to %s: %w", typeSuspect, payload.err)
 	}
-	return reply, nil
-}
-
-// replyTo gives the type of the reply to a request.
-func replyTo(r Request) string {
-	switch r.kind() {
-	case typeRegister:
-		return typeRegisterCommit
-	case typeDeadReport:
-		return typeDeadCommit
-	case typePeerList:
-		return typePeers
-	case typeHello:
-		return typeHelloAck
-	case typeSuspect:
-		return typeSuspectAck
-	}
-	return r.kind()
-}
-
-// reply reads the payload of the reply to a request. If it fails, what it
-// gives does not matter.
-func (f *fields) reply(to Request) Reply {
-	switch to := to.(type) {
-	case *Register:
-		return f.outcome(Registration, to.Peer)
-	case *DeadReport:
-		return f.outcome(Death, to.Peer)
-	case *Vote:
-		return &Opinion{
-			Matter: to.Matter, Proposal: f.text("proposal_id", required), Vote: f.boolean("vote", required),
-			Voter: f.address("voter", optional), Facts: f.facts(),
-		}
-	case *Commit:
-		return &CommitAck{Matter: to.Matter, Ack: f.boolean("ack", required), Reason: f.anyText("error", optional), Facts: f.facts()}
-	case *PeerList:
-		return &Peers{Peers: f.addresses("peers"), Seed: f.address("seed", optional), Facts: f.facts()}
-	case *Hello:
-		return &HelloAck{
-			Accepted: f.boolean("accepted", required), Peer: f.endpoint("peer_ip", "peer_port"),
-			Degree: int(f.integer("degree", optional, 0, math.MaxInt32)), Reason: f.anyText("reason", optional), Facts: f.facts(),
-		}
-	case *Gossip:
-		return &GossipAck{
-			Accepted: f.boolean("accepted", required), Duplicate: f.boolean("duplicate", optional),
-			Reason: f.anyText("reason", optional), Facts: f.facts(),
-		}
-	case *Suspect:
-		return &SuspectAck{
-			Suspect: f.address("suspect", optional), Alive: f.boolean("alive", required),
-			Confirmer: f.address("confirmer", optional), Reason: f.anyText("reason", optional), Facts: f.facts(),
-		}
-	}
-	panic(fmt.Sprintf("dialect: %T is no request", to))
-}
-
-// outcome reads what the seeds decided about a peer. One of a registration
-// that says that it was so before has no votes.
-func (f *fields) outcome(m Matter, peer netip.AddrPort) *Outcome {
-	success, already := f.boolean("success", required), !f.has("yes_votes")
-	if m == Death {
-		already = f.boolean("already", optional)
-	}
-	unknown := m == Death && success && f.boolean("unknown", optional)
-	return &Outcome{
-		Matter: m, Peer: peer, Success: success, Already: success && already && !unknown, Unknown: unknown,
-		YesVotes: int(f.integer("yes_votes", optional, 0, math.MaxInt32)), Quorum: int(f.integer("quorum", optional, 0, math.MaxInt32)),
-		Reason: f.anyText("error", optional), Facts: f.facts(),
-	}
-}
-
-// addresses reads a list of "ip:port".
-func (f *fields) addresses(key string) []netip.AddrPort {
-	raw, there := f.raw(key, required)
-	if !there {
-		return nil
-	}
-	var texts []string
-	if json.Unmarshal(raw, &texts) != nil {
-		f.fail(key, `want a list of "ip:port"`)
-	}
-	addrs := make([]netip.AddrPort, len(texts))
-	for i, text := range texts {
-		addr, ok := parseAddress(text)
-		if !ok {
-			f.fail(key, fmt.Sprintf(`%s: want "ip:port"`, short(text)))
-		}
-		addrs[i] = addr
-	}
-	return addrs
+	return ack, nil
 }
 
 // short quotes the beginning of what others wrote.

@@ -38,18 +38,12 @@ func (m Matter) Proposal(peer netip.AddrPort) string {
 	return m.of("reg:", "dead:") + peer.String()
 }
 
-// Request is what a line asks: one of the closed set of this file. Each has
-// Facts, what nodes of ours say besides; see the package.
-type Request interface {
-	kind() string
-	request(*object)
-}
+// Request is what a line asks: one of the closed set of this file. It has the
+// fields that an answer depends on; all others of the line are checked.
+type Request interface{ request() }
 
 // Register asks a seed to let a peer in.
-type Register struct {
-	Peer  netip.AddrPort
-	Facts []byte
-}
+type Register struct{ Peer netip.AddrPort }
 
 // Vote asks a seed what it thinks itself: whether the peer should come in, or
 // whether it is dead.
@@ -57,67 +51,37 @@ type Vote struct {
 	Matter   Matter
 	Proposal string // to be given back
 	Peer     netip.AddrPort
-	Proposer netip.AddrPort // not valid: was not said
-	Facts    []byte
 }
 
 // Commit tells a seed what a quorum of an older program has decided.
-type Commit struct {
-	Matter    Matter
-	Proposal  string
-	Committed bool // else aborted
-	Peer      netip.AddrPort
-	Source    netip.AddrPort // the seed that tells; not valid: was not said
-	Facts     []byte
-}
+type Commit struct{ Matter Matter }
 
 // PeerList asks a seed for all peers.
-type PeerList struct {
-	Requester netip.AddrPort // not valid: was not said
-	Facts     []byte
-}
+type PeerList struct{}
 
 // DeadReport tells a seed that a peer is dead.
-type DeadReport struct {
-	Peer      netip.AddrPort
-	SelfIP    netip.Addr     // of who reports; not valid: was not said
-	Timestamp int64          // Unix seconds; 0: was not said
-	Reporter  netip.AddrPort // not valid: was not said
-	Facts     []byte
-}
+type DeadReport struct{ Peer netip.AddrPort }
 
 // Hello asks a peer for a link.
-type Hello struct {
-	Peer   netip.AddrPort // who asks
-	Degree int            // its links; 1 if not said
-	Facts  []byte
-}
+type Hello struct{}
 
-// Gossip brings a peer a message. Origin and Number are taken from the text
-// where they were not said; Text may say nothing of them either.
-type Gossip struct {
-	Text   string         // not empty
-	Origin netip.Addr     // not valid: not known
-	Number int64          // of the origin's messages; 0: not known
-	Sender netip.AddrPort // who passes it on; not valid: was not said
-	Facts  []byte
-}
+// Gossip brings a peer a message that is not empty.
+type Gossip struct{}
 
 // Suspect asks a peer whether it can reach another.
 type Suspect struct {
 	Peer      netip.AddrPort
 	Requester netip.AddrPort // not valid: was not said
-	Facts     []byte
 }
 
-func (*Register) kind() string   { return typeRegister }
-func (r *Vote) kind() string     { return r.Matter.of(typeRegisterVote, typeDeadVote) }
-func (r *Commit) kind() string   { return r.Matter.of(typeRegisterCommit, typeDeadCommit) }
-func (*PeerList) kind() string   { return typePeerList }
-func (*DeadReport) kind() string { return typeDeadReport }
-func (*Hello) kind() string      { return typeHello }
-func (*Gossip) kind() string     { return typeGossip }
-func (*Suspect) kind() string    { return typeSuspect }
+func (*Register) request()   {}
+func (*Vote) request()       {}
+func (*Commit) request()     {}
+func (*PeerList) request()   {}
+func (*DeadReport) request() {}
+func (*Hello) request()      {}
+func (*Gossip) request()     {}
+func (*Suspect) request()    {}
 
 // Words in fields.
 const (
@@ -128,7 +92,7 @@ const (
 	reasonEmpty    = "empty_message"
 )
 
-// servedBy tells who answers a type of line; 0 is nobody, because it is a reply
+// servedBy tells which nodes answer a type of line; 0 is none, because it is a reply
 // only. What is not here is unknown.
 var servedBy = map[string]hearsay.Role{
 	typeRegister: hearsay.RoleSeed, typeRegisterVote: hearsay.RoleSeed, typeRegisterCommit: hearsay.RoleSeed,
@@ -138,8 +102,8 @@ var servedBy = map[string]hearsay.Role{
 }
 
 // ReadRequest takes apart a line that came to a node of this role, with or
-// without its newline. It gives either the request or, where nobody else need
-// be asked, the reply.
+// without its newline. It gives either the request or, where the line alone
+// decides it, the reply.
 func ReadRequest(line []byte, role hearsay.Role) (Request, Reply) {
 	kind, payload, err := readLine(line, RequestLineMax)
 	if err != nil {
@@ -164,7 +128,7 @@ func ReadRequest(line []byte, role hearsay.Role) (Request, Reply) {
 func (f *fields) request(kind string) (Request, Reply) {
 	switch kind {
 	case typeRegister:
-		return &Register{Peer: f.endpoint(Registration.subject()), Facts: f.facts()}, nil
+		return &Register{Peer: f.endpoint(Registration.subject())}, nil
 	case typeRegisterVote:
 		return f.vote(Registration)
 	case typeDeadVote:
@@ -174,22 +138,21 @@ func (f *fields) request(kind string) (Request, Reply) {
 	case typeDeadCommit:
 		return f.commit(Death), nil
 	case typePeerList:
-		return &PeerList{Requester: f.address("requester", optional), Facts: f.facts()}, nil
+		f.address("requester", optional)
+		return &PeerList{}, nil
 	case typeDeadReport:
-		return &DeadReport{
-			Peer: f.endpoint(Death.subject()), SelfIP: f.ip("self_ip", optional),
-			Timestamp: f.integer("timestamp", optional, 0, math.MaxInt64), Reporter: f.address("reporter", optional), Facts: f.facts(),
-		}, nil
+		f.ip("self_ip", optional)
+		f.integer("timestamp", optional, 0, math.MaxInt64)
+		f.address("reporter", optional)
+		return &DeadReport{Peer: f.endpoint(Death.subject())}, nil
 	case typeHello:
-		hello := &Hello{Peer: f.endpoint("peer_ip", "peer_port"), Degree: 1, Facts: f.facts()}
-		if f.has("degree") {
-			hello.Degree = int(f.integer("degree", required, 0, math.MaxInt32))
-		}
-		return hello, nil
+		f.endpoint("peer_ip", "peer_port")
+		f.integer("degree", optional, 0, math.MaxInt32)
+		return &Hello{}, nil
 	case typeGossip:
 		return f.gossip()
 	case typeSuspect:
-		return &Suspect{Peer: f.endpoint(Death.subject()), Requester: f.address("requester", optional), Facts: f.facts()}, nil
+		return &Suspect{Peer: f.endpoint(Death.subject()), Requester: f.address("requester", optional)}, nil
 	}
 	panic("dialect: no reader for " + kind) // servedBy has it
 }
@@ -204,119 +167,43 @@ func (f *fields) vote(m Matter) (Request, Reply) {
 	default:
 		f.fail("action", `want "`+actionRequest+`" or "`+actionResponse+`"`)
 	}
-	v := &Vote{Matter: m, Peer: f.endpoint(m.subject()), Proposer: f.address("proposer", optional), Facts: f.facts()}
-	v.Proposal = f.proposal(m, v.Peer)
+	v := &Vote{Matter: m, Peer: f.endpoint(m.subject()), Proposal: f.text("proposal_id", optional)}
+	f.address("proposer", optional)
+	if v.Proposal == "" {
+		v.Proposal = m.Proposal(v.Peer)
+	}
 	return v, nil
 }
 
 func (f *fields) commit(m Matter) *Commit {
-	c := &Commit{Matter: m, Peer: f.endpoint(m.subject()), Source: f.address("source_seed", optional), Facts: f.facts()}
-	c.Proposal = f.proposal(m, c.Peer)
-	switch f.text("decision", required) {
-	case decisionCommit:
-		c.Committed = true
-	case decisionAbort:
-	default:
+	f.endpoint(m.subject())
+	f.address("source_seed", optional)
+	f.text("proposal_id", optional)
+	if decision := f.text("decision", required); decision != decisionCommit && decision != decisionAbort {
 		f.fail("decision", `want "`+decisionCommit+`" or "`+decisionAbort+`"`)
 	}
-	return c
+	return &Commit{Matter: m}
 }
 
-// proposal reads the name of a case, or gives the one that it should have.
-func (f *fields) proposal(m Matter, peer netip.AddrPort) string {
-	if name := f.text("proposal_id", optional); name != "" {
-		return name
-	}
-	return m.Proposal(peer)
-}
-
+// gossip reads a message, whose origin and number may be said beside it.
 func (f *fields) gossip() (Request, Reply) {
-	g := &Gossip{
-		Text: f.anyText("message", optional), Origin: f.ip("origin_ip", optional),
-		Number: f.integer("msg_no", optional, 0, math.MaxInt64), Sender: f.address("sender", optional), Facts: f.facts(),
-	}
-	if g.Text == "" {
+	text := f.anyText("message", optional)
+	f.ip("origin_ip", optional)
+	f.integer("msg_no", optional, 0, math.MaxInt64)
+	f.address("sender", optional)
+	if text == "" {
 		return nil, &GossipAck{Reason: reasonEmpty}
 	}
-	if _, origin, number, ok := ParseText(g.Text); ok {
-		if !g.Origin.IsValid() {
-			g.Origin = origin
-		}
-		if g.Number == 0 {
-			g.Number = number
-		}
-	}
-	return g, nil
+	return &Gossip{}, nil
 }
 
-// AppendRequest appends the line of a request that is made now.
-func AppendRequest(dst []byte, r Request, now time.Time) []byte {
-	return appendLine(dst, r.kind(), r.request, now)
-}
-
-func (r *Register) request(o *object) {
-	o.endpoint("peer_ip", "peer_port", r.Peer)
-	o.facts(r.Facts)
-}
-
-func (r *Vote) request(o *object) {
-	o.text("action", actionRequest)
-	o.text("proposal_id", r.Proposal)
-	ip, port := r.Matter.subject()
-	o.endpoint(ip, port, r.Peer)
-	o.address("proposer", r.Proposer)
-	o.facts(r.Facts)
-}
-
-func (r *Commit) request(o *object) {
-	decision := decisionAbort
-	if r.Committed {
-		decision = decisionCommit
-	}
-	o.text("proposal_id", r.Proposal)
-	o.text("decision", decision)
-	ip, port := r.Matter.subject()
-	o.endpoint(ip, port, r.Peer)
-	o.address("source_seed", r.Source)
-	o.boolean("ack_only", true)
-	o.facts(r.Facts)
-}
-
-func (r *PeerList) request(o *object) {
-	o.address("requester", r.Requester)
-	o.facts(r.Facts)
-}
-
-func (r *DeadReport) request(o *object) {
-	o.endpoint("dead_ip", "dead_port", r.Peer)
-	if r.SelfIP.IsValid() {
-		o.text("self_ip", r.SelfIP.String())
-	}
-	o.integer("timestamp", r.Timestamp)
-	o.address("reporter", r.Reporter)
-	o.facts(r.Facts)
-}
-
-func (r *Hello) request(o *object) {
-	o.endpoint("peer_ip", "peer_port", r.Peer)
-	o.integer("degree", int64(r.Degree))
-	o.facts(r.Facts)
-}
-
-func (r *Gossip) request(o *object) {
-	o.text("message", r.Text)
-	if r.Origin.IsValid() {
-		o.text("origin_ip", r.Origin.String())
-	}
-	o.integer("msg_no", r.Number)
-	o.address("sender", r.Sender)
-	o.facts(r.Facts)
-}
-
-func (r *Suspect) request(o *object) {
-	o.endpoint("dead_ip", "dead_port", r.Peer)
-	o.address("requester", r.Requester)
-	o.facts(r.Facts)
+// AppendSuspect appends the line of a request of this kind that is made now.
+func AppendSuspect(dst []byte, r *Suspect, now time.Time) []byte {
+	return appendLine(dst, typeSuspect, func(o *object) {
+		ip, port := Death.subject()
+		o.endpoint(ip, port, r.Peer)
+		o.address("requester", r.Requester)
+	}, now)
 }
 
 // OpensCase reports whether a request makes a seed look into something: these
@@ -329,50 +216,21 @@ func OpensCase(r Request) bool {
 	return false
 }
 
-// FactsOf gives what a node of ours said besides; nil: it is none of ours, or
-// had nothing to say.
-func FactsOf(r Request) []byte {
-	switch r := r.(type) {
-	case *Register:
-		return r.Facts
-	case *Vote:
-		return r.Facts
-	case *Commit:
-		return r.Facts
-	case *PeerList:
-		return r.Facts
-	case *DeadReport:
-		return r.Facts
-	case *Hello:
-		return r.Facts
-	case *Gossip:
-		return r.Facts
-	case *Suspect:
-		return r.Facts
-	}
-	panic(fmt.Sprintf("dialect: %T is no request", r))
-}
-
 // Text gives the text of a message as the older programs write it:
 // <Unix seconds>:<IP>:<number of the message>.
 func Text(at time.Time, origin netip.Addr, number int64) string {
 	return fmt.Sprintf("%d:%s:%d", at.Unix(), origin, number)
 }
 
-// ParseText reads the form of Text.
-func ParseText(text string) (at time.Time, origin netip.Addr, number int64, ok bool) {
+// IsText reports whether a text has the form of Text.
+func IsText(text string) bool {
 	first, last := strings.IndexByte(text, ':'), strings.LastIndexByte(text, ':')
 	if first < 0 || last <= first {
-		return at, origin, 0, false
+		return false
 	}
 	const bits = 63 // so that it has no sign
-	seconds, err := strconv.ParseUint(text[:first], 10, bits)
-	n, wrong := strconv.ParseUint(text[last+1:], 10, bits)
-	origin, ok = parseIP(text[first+1 : last])
-	return time.Unix(int64(seconds), 0), origin, int64(n), ok && err == nil && wrong == nil
-}
-
-// DeathText gives the text of a report as the older programs write it.
-func DeathText(dead netip.AddrPort, at time.Time, self netip.Addr) string {
-	return fmt.Sprintf("Dead Node:%s:%d:%d:%s", dead.Addr(), dead.Port(), at.Unix(), self)
+	_, err := strconv.ParseUint(text[:first], 10, bits)
+	_, wrong := strconv.ParseUint(text[last+1:], 10, bits)
+	_, ok := parseIP(text[first+1 : last])
+	return ok && err == nil && wrong == nil
 }

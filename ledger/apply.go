@@ -15,7 +15,7 @@ const (
 	OutOpened                  // Case
 	OutBalloted                // Case, Ballot, and as ID the seed that has cast it
 	OutRuled                   // Ruling; Case unless it is a leave
-	OutAborted                 // Case, Why
+	OutAborted                 // Case, Reason
 	OutBarred                  // ID, Why
 	OutLifted                  // ID, Why
 	OutMoved                   // ID, Moved
@@ -31,14 +31,15 @@ type Change struct {
 	Ruling *hearsay.Ruling
 	ID     hearsay.NodeID
 	Moved  *Member // as the move has left it
+	Reason hearsay.Reason
 	Why    string
 }
 
 // Apply carries out a command of the log, with the id of the case that it may open. It is
 // a pure function of the state and the command: time is what the command says, and whether
 // evidence holds has been answered by ballots. What it does check is signatures, so that nobody
-// casts a ballot or signs a leave for another, and reasons: they are shown to people, and
-// a seed that lies may write any text. Its ballot is then as good as none.
+// casts a ballot or signs a leave for another, and the reasons of bars: they are shown to
+// people, and a seed that lies may write any text.
 func (s *State) Apply(id hearsay.CaseID, c *Command) (changes []Change) {
 	s.Usage.pass(c.Proposer, c.At)
 	changes = s.apply(id, c)
@@ -62,7 +63,7 @@ func (s *State) apply(id hearsay.CaseID, c *Command) []Change {
 		return s.leave(id, c)
 	case OpExpire:
 		if open := s.CaseOf(c.CaseID); open != nil {
-			return s.abort(open, "no decision in time")
+			return s.abort(open, hearsay.ReasonLate)
 		}
 		return nil
 	case OpBar, OpLift:
@@ -91,7 +92,7 @@ func (s *State) open(id hearsay.CaseID, c *Command, subject hearsay.NodeID, refu
 // evidence, from anybody, must not make a removal slow.
 func (s *State) openRemoval(id hearsay.CaseID, c *Command) (changes []Change) {
 	if open := s.Removing[c.Stay.ID]; open != nil && open.OutweighedBy(c) {
-		changes = s.abort(open, "a majority of its observers is against it now")
+		changes = s.abort(open, hearsay.ReasonOutweighed)
 	}
 	return append(changes, s.open(id, c, c.Stay.ID, s.refusesRemoval(c.Stay))...)
 }
@@ -108,9 +109,6 @@ func (s *State) takeBallot(c *Command) []Change {
 	if b.About != open.About || b.Stay != open.Stay() || b.Life != seat.Life || seat.Life.IsZero() || !s.Signed(b, seat.Key) {
 		return []Change{{Outcome: OutRefused, Case: open, Why: "a ballot that its seat did not cast"}}
 	}
-	if hearsay.Steers(b.Why) {
-		return []Change{{Outcome: OutRefused, Case: open, Why: "a ballot whose reason is no plain text"}}
-	}
 	open.Ballots = append(open.Ballots, *b)
 	changes := []Change{{Outcome: OutBalloted, Case: open, Ballot: *b, ID: seat.Key.NodeID()}}
 	yes, no := open.count(hearsay.BallotYes), open.count(hearsay.BallotNo)
@@ -118,13 +116,14 @@ func (s *State) takeBallot(c *Command) []Change {
 	case yes >= s.Quorum():
 		return append(changes, s.Decide(open, c.At))
 	case no > 0 && open.Short():
-		return append(changes, s.abort(open, "a seed reaches it")...)
+		return append(changes, s.abort(open, hearsay.ReasonOneReaches)...)
 	case len(s.Seats)-no < s.Quorum():
-		return append(changes, s.abort(open, "too many seeds say no")...)
+		return append(changes, s.abort(open, hearsay.ReasonManyNo)...)
 	}
 	return changes
 }
 
+// Signed reports whether the holder of key has signed a ballot for this ledger.
 func (s *State) Signed(b *hearsay.Ballot, key hearsay.PublicKey) bool {
 	var buf [256]byte
 	return s.verify(key, b.AppendSigned(buf[:0], s.Ledger()), b.Signature)
@@ -150,7 +149,8 @@ func (s *State) Decide(c *Case, at int64) Change {
 		r.Key = s.Drop(r.Stay, c.Opening.Evidence, true)
 	case hearsay.RulingSeat:
 		s.Seats[c.Opening.Seat.Slot] = c.Opening.Seat
-		s.Usage.Words[c.Opening.Seat.Slot] = hearsay.LimitsWord{} // a snapshot may hold one of this life, which nobody has verified
+		// a snapshot may hold one of this life, which nobody has verified
+		s.Usage.Words[c.Opening.Seat.Slot] = hearsay.LimitsWord{}
 	}
 	return Change{Outcome: OutRuled, Case: c, Ruling: s.Rule(r)}
 }
@@ -180,10 +180,10 @@ func (s *State) Rule(r *hearsay.Ruling) *hearsay.Ruling {
 	return r
 }
 
-func (s *State) abort(c *Case, why string) []Change {
+func (s *State) abort(c *Case, reason hearsay.Reason) []Change {
 	s.close(c)
 	s.GiveBack(c)
-	return []Change{{Outcome: OutAborted, Case: c, Why: why}}
+	return []Change{{Outcome: OutAborted, Case: c, Reason: reason}}
 }
 
 // GiveBack takes back what a case has spent that ends without a ruling.
@@ -206,9 +206,10 @@ func (s *State) leave(id hearsay.CaseID, c *Command) []Change {
 	}
 	var changes []Change
 	if open := s.Removing[stay.ID]; open != nil {
-		changes = s.abort(open, "it has left")
+		changes = s.abort(open, hearsay.ReasonLeft)
 	}
-	s.Usage.Spend(hearsay.Source(s.Members.Get(stay.ID).Claim.Card.Addr.Addr()), AnAdmission, 0) // it makes no room for more rulings
+	// it makes no room for more rulings
+	s.Usage.Spend(hearsay.Source(s.Members.Get(stay.ID).Claim.Card.Addr.Addr()), AnAdmission, 0)
 	s.Drop(stay, nil, false)
 	r := s.Rule(&hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: stay, Key: key, Case: id, Leave: c.Leave.Signature, At: c.At})
 	return append(changes, Change{Outcome: OutRuled, Ruling: r})
@@ -221,7 +222,7 @@ func (s *State) leave(id hearsay.CaseID, c *Command) []Change {
 func (s *State) changeBar(index uint64, c *Command) (changes []Change) {
 	at, found := s.FindBar(c.ID)
 	switch {
-	case s.BarsChanged > c.Seen && s.BarsChanged != index, found != (c.Op == OpLift), hearsay.Steers(c.Why):
+	case s.BarsChanged > c.Seen && s.BarsChanged != index, found != (c.Op == OpLift), steers(c.Why):
 		return nil
 	case found:
 		s.Barred = slices.Delete(s.Barred, at, at+1)
@@ -232,7 +233,7 @@ func (s *State) changeBar(index uint64, c *Command) (changes []Change) {
 		s.Barred = slices.Insert(s.Barred, at, hearsay.Bar{ID: c.ID, At: c.At, Why: c.Why})
 		changes = []Change{{Outcome: OutBarred, ID: c.ID, Why: c.Why}}
 		if open := s.Admitting[c.ID]; open != nil {
-			changes = append(changes, s.abort(open, "barred")...)
+			changes = append(changes, s.abort(open, hearsay.ReasonBarred)...)
 		}
 	}
 	s.BarsChanged = index

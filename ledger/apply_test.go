@@ -7,9 +7,8 @@ import (
 	"testing"
 	"testing/cryptotest"
 
-	"hearsay/testkit"
-
 	"hearsay"
+	"hearsay/testkit"
 )
 
 // bench is a state with one open case, to be voted on.
@@ -48,7 +47,7 @@ func (b *bench) open(c Command) *Case {
 
 func (b *bench) ballot(c *Case, slot int, verdict hearsay.BallotVerdict) hearsay.Ballot {
 	ballot := hearsay.Ballot{
-		Case: c.ID, About: c.About, Stay: c.Stay(), Slot: uint8(slot), Life: b.Seats[slot].Life, Verdict: verdict, Why: "seen",
+		Case: c.ID, About: c.About, Stay: c.Stay(), Slot: uint8(slot), Life: b.Seats[slot].Life, Verdict: verdict, Why: hearsay.Why{Reason: hearsay.ReasonMet},
 	}
 	ballot.Sign(b.Ledger(), b.seeds[slot])
 	return ballot
@@ -127,7 +126,7 @@ func TestBallotsThatDoNotCount(t *testing.T) {
 		"on another stay":     func(b *bench, _ *Case, v *hearsay.Ballot) { v.Stay.Epoch++; v.Sign(b.Ledger(), b.seeds[1]) },
 		"on another case":     func(b *bench, _ *Case, v *hearsay.Ballot) { v.Case++; v.Sign(b.Ledger(), b.seeds[1]) },
 		"of another life":     func(b *bench, _ *Case, v *hearsay.Ballot) { v.Life[0]++; v.Sign(b.Ledger(), b.seeds[1]) },
-		"with another reason": func(_ *bench, _ *Case, v *hearsay.Ballot) { v.Why = "because" },
+		"with another reason": func(_ *bench, _ *Case, v *hearsay.Ballot) { v.Why.Reason = hearsay.ReasonRefuted },
 		"turned around":       func(_ *bench, _ *Case, v *hearsay.Ballot) { v.Verdict = hearsay.BallotNo },
 		"cast already":        func(b *bench, c *Case, v *hearsay.Ballot) { *v = b.ballot(c, 0, hearsay.BallotYes) },
 		"of no seat":          func(_ *bench, _ *Case, v *hearsay.Ballot) { v.Slot = 9 },

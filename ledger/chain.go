@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"hearsay"
 )
@@ -11,6 +12,14 @@ const (
 	// ChainLength is how many rulings are in memory by default, newest last:
 	// about 16 MB with three seeds. Older ones are on disk.
 	ChainLength = 16 << 10
+
+	// UnprovenMost is how many rulings are taken of one that is asked before they are proven: as many as
+	// another can give.
+	UnprovenMost = ChainLength
+
+	// AnnounceWhole is how many rulings go along with the heads unasked: a
+	// removal and a few more. When many join at once, each fetches them.
+	AnnounceWhole = 4
 
 	// chainSlack is the part of them by which there may be more, so that not
 	// each ruling moves all others.
@@ -62,10 +71,12 @@ type Chain struct {
 	Ahead [hearsay.MaxSeeds]hearsay.Head
 	early [hearsay.MaxSeeds][earlyMost]hearsay.Head
 
-	Rivals    Rivals
-	OtherLogs [hearsay.MaxSeeds]string // of the logs of these seats: why they are others than the one here; "": nothing is known
+	Rivals Rivals
+	// of the logs of these seats: why they are others than the one here; "": nothing is known
+	OtherLogs [hearsay.MaxSeeds]string
 }
 
+// NewChain makes a chain without rulings, of a network with so many seeds.
 func NewChain(network hearsay.NetworkID, signer hearsay.Signer, seeds int) Chain {
 	return Chain{network: network, signer: signer, seeds: seeds, Most: ChainLength, Lowest: 1}
 }
@@ -93,10 +104,10 @@ func (c *Chain) Beside(epoch hearsay.Epoch, hash, founding hearsay.Hash) Chain {
 	return other
 }
 
-// GoOn takes the rulings that follow, as far as they do: at most so many after an epoch.
-func (c *Chain) GoOn(items []*hearsay.Ruling, after hearsay.Epoch, most int) {
+// GoOn takes the rulings that follow, as far as they do: at most UnprovenMost after an epoch.
+func (c *Chain) GoOn(items []*hearsay.Ruling, after hearsay.Epoch) {
 	for _, r := range items {
-		if r.Epoch == c.Epoch()+1 && r.Previous == c.HeadHash() && r.Epoch <= after+hearsay.Epoch(most) {
+		if r.Epoch == c.Epoch()+1 && r.Previous == c.HeadHash() && r.Epoch <= after+UnprovenMost {
 			c.Append(r, nil)
 		}
 	}
@@ -128,8 +139,10 @@ func (c *Chain) OfFounding(h *hearsay.Head) bool {
 	return c.Founding.IsZero() || h.Founding == c.Founding
 }
 
+// Epoch is that of the newest ruling.
 func (c *Chain) Epoch() hearsay.Epoch { return c.Base + hearsay.Epoch(len(c.Links)) }
 
+// Entry gives the ruling of an epoch with what is kept beside it; nil if it is not in memory.
 func (c *Chain) Entry(epoch hearsay.Epoch) *Entry {
 	if epoch <= c.Base || epoch > c.Epoch() {
 		return nil
@@ -148,6 +161,7 @@ func (c *Chain) HashAt(epoch hearsay.Epoch) (hash hearsay.Hash, ok bool) {
 	return hash, false
 }
 
+// HeadHash is the hash of the ledger up to its newest ruling.
 func (c *Chain) HeadHash() hearsay.Hash {
 	hash, _ := c.HashAt(c.Epoch())
 	return hash
@@ -177,7 +191,7 @@ func (c *Chain) link(r *hearsay.Ruling, evidence *hearsay.Evidence) Entry {
 // After gives at most n rulings after an epoch, as many as fit a message; none
 // if they are not in memory.
 func (c *Chain) After(epoch hearsay.Epoch, n int) (found []*hearsay.Ruling) {
-	if epoch < c.Base {
+	if epoch < c.Base || epoch >= c.Epoch() { // the greatest number has none after it
 		return nil
 	}
 	size := 0
@@ -390,3 +404,24 @@ func (c *Chain) ForgetHeads(slot uint8) (gone []hearsay.Record) {
 
 // Cut drops the rulings after an epoch.
 func (c *Chain) Cut(epoch hearsay.Epoch) { c.Links = c.Links[:epoch-c.Base] }
+
+// Ruled tells of a ruling: the event that a seed and a peer have of it alike. Count is how many ballots were needed; a
+// ruling about a seat is about the seed that has the seat from then on.
+func Ruled(now time.Time, r *hearsay.Ruling, needed int) hearsay.Event {
+	e := hearsay.Event{
+		At: now, Kind: hearsay.EventRuled, Subject: r.Stay.ID, Epoch: r.Epoch, Case: r.Case, Ruling: r, Count: needed, Text: r.Kind.String(),
+	}
+	switch r.Kind {
+	case hearsay.RulingAdmit:
+		e.State, e.Name, e.Addr, e.Incarnation = hearsay.StateAlive, r.Claim.Card.Name, r.Claim.Card.Addr, r.Claim.Incarnation
+	case hearsay.RulingRemove:
+		e.State = hearsay.StateDead
+	case hearsay.RulingLeave:
+		e.State = hearsay.StateLeft
+	case hearsay.RulingSeat:
+		if len(r.Seats) > 0 { // else a quorum of seats has signed nonsense
+			e.Subject = r.Seats[0].Key.NodeID()
+		}
+	}
+	return e
+}

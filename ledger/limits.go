@@ -89,6 +89,7 @@ type Usage struct {
 	allAsking       int
 }
 
+// NewUsage is that of a network with so many seats, of which nothing is spent.
 func NewUsage(seats int) Usage {
 	return Usage{Limits: hearsay.DefaultLimits(), Words: make([]hearsay.LimitsWord, seats), Wrote: make([]writing, seats)}
 }
@@ -123,6 +124,7 @@ func (b *Usage) find(source netip.Addr) (at int, found bool) {
 	return slices.BinarySearchFunc(b.Sources, source, func(s Spending, a netip.Addr) int { return s.Source.Compare(a) })
 }
 
+// SpentOf is what a source has spent and not got back by a time.
 func (b *Usage) SpentOf(source netip.Addr, now int64) int64 {
 	if at, found := b.find(source); found {
 		return b.Sources[at].spentAt(now, b.Limits.SourceAdmissions)
@@ -156,6 +158,7 @@ func (b *Usage) Spend(source netip.Addr, own, network int64) {
 // Most is what the network may have spent, and mostOfSource what a source may.
 func (b *Usage) Most() int64 { return shareMost * AnAdmission * int64(b.Limits.Members) }
 
+// MostOfSource is how much one source may have spent.
 func (b *Usage) MostOfSource() int64 {
 	return mostSpend * AnAdmission * int64(b.Limits.MembersOfSource)
 }
@@ -177,27 +180,28 @@ func tally(of map[netip.Addr]int, addr netip.AddrPort, n int) {
 	}
 }
 
-// RefusesMore says why an admission would be too much, at a time of the state, if so.
-func (s *State) RefusesMore(c *hearsay.Claim, now int64) (why string) {
+// RefusesMore says why an admission would be too much, at a time of the state, if so. Ahead of it are some that have
+// no case yet, and of them some of its source.
+func (s *State) RefusesMore(c *hearsay.Claim, now int64, ahead, aheadOfSource int) (why string) {
 	l, source := s.Usage.Limits, hearsay.Source(c.Card.Addr.Addr())
 	share, spendShare := int64(1), int64(1)
-	switch removed, was := s.wasIn(c.Subject); {
+	switch removed, was := s.WasIn(c.Subject); {
 	case removed:
 		share, spendShare = shareMost, removedSpend // nobody else takes its place
 	case was:
 		spendShare = leftSpend
 	}
-	ofSource := int64(s.Usage.members[source] + s.Usage.asking[source])
-	switch all := int64(s.Members.Count + s.Usage.allAsking); {
+	ofSource := int64(s.Usage.members[source] + s.Usage.asking[source] + aheadOfSource)
+	switch all := int64(s.Members.Count + s.Usage.allAsking + ahead); {
 	case all >= share*int64(l.Members):
 		return fmt.Sprintf("the network has %d members, those that are being admitted counted, and may have %d (limits.members)", all, l.Members)
-	case s.Usage.Network.spentAt(now, l.Admissions)+AnAdmission > share*AnAdmission*int64(l.Members):
+	case s.Usage.Network.spentAt(now, l.Admissions)+AnAdmission*int64(1+ahead) > share*AnAdmission*int64(l.Members):
 		return fmt.Sprintf("too many were admitted lately: %d a minute may be (limits.admissions)", l.Admissions)
 	case source.IsLoopback():
 		return ""
 	case ofSource >= share*int64(l.MembersOfSource):
 		return fmt.Sprintf("the network has %d members from %s, those that are being admitted counted, and may have %d (limits.members_of_source)", ofSource, source, l.MembersOfSource)
-	case s.Usage.SpentOf(source, now)+AnAdmission > spendShare*AnAdmission*int64(l.MembersOfSource):
+	case s.Usage.SpentOf(source, now)+AnAdmission*int64(1+aheadOfSource) > spendShare*AnAdmission*int64(l.MembersOfSource):
 		return fmt.Sprintf("too many were admitted from %s lately, or have left: %d a minute may be (limits.source_admissions)", source, l.SourceAdmissions)
 	}
 	return ""
@@ -214,9 +218,9 @@ func (s *State) refusesMove(from, to netip.AddrPort) (why string) {
 		s.Usage.members[source], source, 2*s.Usage.Limits.MembersOfSource)
 }
 
-// wasIn reports whether a node was in before, as far back as that is remembered, and
+// WasIn reports whether a node was in before, as far back as that is remembered, and
 // whether it was removed then, or has left.
-func (s *State) wasIn(id hearsay.NodeID) (removed, was bool) {
+func (s *State) WasIn(id hearsay.NodeID) (removed, was bool) {
 	for _, d := range slices.Backward(s.Departed) {
 		if d.id == id {
 			return d.removed, true
@@ -229,7 +233,7 @@ func (s *State) wasIn(id hearsay.NodeID) (removed, was bool) {
 func (s *State) OpenAdmission(id hearsay.CaseID, c *Command) []Change {
 	why := s.RefusesAdmission(&c.Claim)
 	if why == "" {
-		why = s.RefusesMore(&c.Claim, s.Usage.Now)
+		why = s.RefusesMore(&c.Claim, s.Usage.Now, 0, 0)
 	}
 	if why == "" {
 		s.Usage.Spend(hearsay.Source(c.Claim.Card.Addr.Addr()), AnAdmission, AnAdmission)

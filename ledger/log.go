@@ -50,7 +50,7 @@ type Command struct {
 const (
 	// LogVersion is of what readCommand reads. It rises with each change of that: seeds that read the
 	// same entry differently come to different ledgers.
-	LogVersion = 2
+	LogVersion = 3
 )
 
 // AppendEntry writes what one entry holds.
@@ -86,6 +86,7 @@ func ReadEntry(data []byte) (commands []Command, ok bool) {
 	return commands, true
 }
 
+// Append appends the canonical bytes.
 func (c *Command) Append(dst []byte) []byte {
 	dst = append(dst, byte(c.Op))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(c.At))

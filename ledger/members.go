@@ -61,6 +61,7 @@ func (m *Members) Has(stay hearsay.Stay) bool {
 	return one != nil && one.Stay == stay
 }
 
+// Add takes in a member, which must not be in.
 func (m *Members) Add(one Member) {
 	part, at, found := m.find(one.Stay.ID)
 	if found {
@@ -78,6 +79,7 @@ func (m *Members) PushLast(one Member) {
 	m.Count++
 }
 
+// Remove takes out a member, which must be in.
 func (m *Members) Remove(id hearsay.NodeID) {
 	part, at, found := m.find(id)
 	if !found {

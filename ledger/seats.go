@@ -36,3 +36,17 @@ type Seed struct {
 	Addr netip.AddrPort
 	Key  hearsay.PublicKey // zero: that of the first seed that is met there
 }
+
+// Addrs gives the addresses of a list of seeds.
+func Addrs(seeds []Seed) []netip.AddrPort {
+	addrs := make([]netip.AddrPort, len(seeds))
+	for i := range seeds {
+		addrs[i] = seeds[i].Addr
+	}
+	return addrs
+}
+
+// HashSeeds stands for a list of seeds: a ledger belongs to one list.
+func HashSeeds(network hearsay.NetworkID, seeds []Seed) hearsay.Hash {
+	return hearsay.HashSeeds(network, Addrs(seeds))
+}

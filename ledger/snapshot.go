@@ -21,13 +21,13 @@ import (
 //
 // The version rises with each change of that, also if less is taken for a snapshot than before.
 // A seed does not start on one of another version (otherVersion).
-const SnapshotVersion = 6
+const SnapshotVersion = 7
 
 // What one of each has in a snapshot, in bytes, at most.
 const (
 	MemberBytes    = 256
 	caseBytes      = 2 << 10 // without ballots
-	ballotBytes    = 448     // one of each seat
+	ballotBytes    = 192     // one of each seat
 	barBytes       = 272
 	departureBytes = 25
 	sourceBytes    = 32
@@ -40,6 +40,7 @@ func SnapshotMost(members, seats int) int {
 		MaxBarred*barBytes + MaxDeparted*departureBytes + maxSpending*sourceBytes + OtherBytes
 }
 
+// AppendSnapshot appends the bytes of the whole state.
 func (s *State) AppendSnapshot(dst []byte) []byte {
 	dst = append(dst, SnapshotVersion)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.Epoch))
@@ -198,7 +199,7 @@ func (r *SnapshotReader) element() (holds bool) {
 		return s.readCase(r.From)
 	case sectionBars:
 		b := hearsay.Bar{ID: r.From.NodeID(), At: int64(r.From.Uint64()), Why: r.From.Text()}
-		if n := len(s.Barred); hearsay.Steers(b.Why) || n > 0 && s.Barred[n-1].ID.Compare(b.ID) >= 0 {
+		if n := len(s.Barred); steers(b.Why) || n > 0 && s.Barred[n-1].ID.Compare(b.ID) >= 0 {
 			return false
 		}
 		s.Barred = append(s.Barred, b)

@@ -47,7 +47,7 @@ func TestPartsOfSnapshotsAreBounded(t *testing.T) {
 		return func(s *State) {
 			c := &Case{Opening: Command{Op: OpRemove, Rule: hearsay.RuleMajority, Evidence: evidence, Claim: claim, Why: why}}
 			for range ballots {
-				c.Ballots = append(c.Ballots, hearsay.Ballot{Verdict: hearsay.BallotYes, Why: why})
+				c.Ballots = append(c.Ballots, hearsay.Ballot{Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonSilent, Addr: claim.Card.Addr, Took: 4000}})
 			}
 			s.Cases = append(s.Cases, c)
 		}

@@ -94,6 +94,7 @@ func (c *Case) ruling(network hearsay.NetworkID) *hearsay.Ruling {
 	return r
 }
 
+// Kind is that of the ruling that the case may come to.
 func (c *Case) Kind() hearsay.RulingKind {
 	switch c.Opening.Op {
 	case OpAdmit:
@@ -125,6 +126,7 @@ func (c *Case) count(v hearsay.BallotVerdict) (n int) {
 	return n
 }
 
+// BallotOf gives the ballot of a slot; nil: it has cast none.
 func (c *Case) BallotOf(slot uint8) *hearsay.Ballot {
 	for i := range c.Ballots {
 		if c.Ballots[i].Slot == slot {
@@ -134,6 +136,7 @@ func (c *Case) BallotOf(slot uint8) *hearsay.Ballot {
 	return nil
 }
 
+// NewState is that of a founding with these seats.
 func NewState(network hearsay.NetworkID, signer hearsay.Signer, seats []hearsay.Seat) *State {
 	s := &State{Network: network, verify: signer.Verify, Seats: slices.Clone(seats), Founding: slices.Clone(seats)}
 	s.Head = hearsay.FoundingHash(network, seats)
@@ -226,6 +229,7 @@ func (s *State) SeatCase(slot uint8) *Case {
 	return nil
 }
 
+// FindBar gives the place of a node among those that are barred, and whether it is one.
 func (s *State) FindBar(id hearsay.NodeID) (at int, found bool) {
 	return slices.BinarySearchFunc(s.Barred, id, func(b hearsay.Bar, id hearsay.NodeID) int { return b.ID.Compare(id) })
 }
@@ -243,7 +247,8 @@ func (s *State) departedAt(id hearsay.NodeID) hearsay.Incarnation {
 // depart remembers a stay that is over. Those that have left are forgotten first: who
 // was removed may live, and has a place to come back to.
 func (s *State) depart(id hearsay.NodeID, incarnation hearsay.Incarnation, removed bool) {
-	s.Departed = slices.DeleteFunc(s.Departed, func(d departure) bool { return d.id == id }) // one that comes and goes takes one place
+	// one that comes and goes takes one place
+	s.Departed = slices.DeleteFunc(s.Departed, func(d departure) bool { return d.id == id })
 	if len(s.Departed) >= MaxDeparted {
 		oldest := max(0, slices.IndexFunc(s.Departed, func(d departure) bool { return !d.removed }))
 		s.Departed = slices.Delete(s.Departed, oldest, oldest+1)

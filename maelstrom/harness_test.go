@@ -28,9 +28,10 @@ type workload struct {
 	limit    time.Duration // for so long
 	recovery time.Duration // then this without faults and operations, before the final reads
 	latency  func(*rand.Rand) time.Duration
-	cut      func(at time.Duration, from, to int) bool // whether a message that arrives is dropped; nil: none is. At counts from the first operation
-	seed     uint64
-	config   Config
+	// whether a message that arrives is dropped; nil: none is. At counts from the first operation
+	cut    func(at time.Duration, from, to int) bool
+	seed   uint64
+	config Config
 }
 
 // moment is something that happens at a time: a line arrives, or a tick is due.

@@ -94,18 +94,6 @@ func (s *Session) Deadline() (at time.Time, ok bool) {
 	return at, true
 }
 
-// Stats gives the core's figures, with the input that this driver dropped.
-func (s *Session) Stats() hearsay.Stats {
-	var stats hearsay.Stats
-	if s.node != nil {
-		stats = s.node.Stats()
-	}
-	for reason, n := range s.drops {
-		stats.Drops[reason] += n
-	}
-	return stats
-}
-
 // take routes a message.
 func (s *Session) take(now time.Time, e *envelope, h *head) {
 	switch {

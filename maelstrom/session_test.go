@@ -229,3 +229,15 @@ func TestUnready(t *testing.T) {
 		}
 	}
 }
+
+// Stats gives the core's figures, with the input that this driver dropped.
+func (s *Session) Stats() hearsay.Stats {
+	var stats hearsay.Stats
+	if s.node != nil {
+		stats = s.node.Stats()
+	}
+	for reason, n := range s.drops {
+		stats.Drops[reason] += n
+	}
+	return stats
+}

@@ -8,8 +8,8 @@ import (
 	"hearsay/wire"
 )
 
-// A packet that names a member that is away in many claims has less sent than it has itself, to the address of the member that it
-// says it is from: nobody has proven that.
+// A packet that names a member that is away in many claims has less sent than it has itself, to the address of
+// the member that it says it is from: nobody has proven that.
 func TestClaimsOfOneThatIsAway(t *testing.T) {
 	open, node := newOpen(t)
 	seeded, seed, _ := newSeeded(t)

@@ -15,29 +15,34 @@ const waitsMost = 4 << 20
 // disk that works.
 const waitsLong = 2 * time.Second
 
-// DiskWaits is told how many bytes of records wait to be durable, and since when the oldest does;
-// drivers tell it before each step. While they are many, or wait for long, the node refuses what clients say, and of a seed what is asked of
-// it and the log's messages: clients can ask elsewhere, and the others of the log repeat
-// themselves. It goes on to probe and to answer, which writes next to nothing, so a disk that
-// stands still does not look like death.
-func (n *Node) DiskWaits(bytes int, since time.Time) { n.diskWaits, n.diskSince = bytes, since }
+// backlog is what waits to be durable.
+type backlog struct {
+	bytes  int       // of records
+	since  time.Time // when the oldest of them began to wait
+	keptUp time.Time // the last step in which the disk did
+}
 
-// diskBehind reports whether nothing is to be taken on that has to become durable.
-func (n *Node) diskBehind() bool {
-	return n.diskWaits > waitsMost || n.diskWaits > 0 && n.stepped.Sub(n.diskSince) > waitsLong
+// DiskWaits is told how many bytes of records wait to be durable, and since when the oldest does; drivers tell
+// it before each step. While they are many, or wait for long, the node refuses what clients say, and of a seed
+// what is asked of it and the log's messages: clients can ask elsewhere, and the others of the log repeat
+// themselves. It goes on to probe and to answer, which writes next to nothing, so a disk that stands still
+// does not look like death.
+func (n *Node) DiskWaits(bytes int, since time.Time) {
+	n.backlog.bytes, n.backlog.since = bytes, since
+}
+
+// behind reports whether nothing is to be taken on that has to become durable.
+func (b *backlog) behind(now time.Time) bool {
+	return b.bytes > waitsMost || b.bytes > 0 && now.Sub(b.since) > waitsLong
 }
 
 // DiskBehind is for how long the disk has been behind.
-func (n *Node) DiskBehind() time.Duration { return n.stepped.Sub(n.behindSince) }
+func (n *Node) DiskBehind() time.Duration { return n.stepped.Sub(n.backlog.keptUp) }
 
-// defers reports whether a packet is dropped because of what it would have a seed write.
-func (n *Node) defers(p *hearsay.Packet) bool {
-	if n.seeded.seat == nil || !n.diskBehind() {
-		return false
-	}
+// writes reports whether a packet would have a seed write.
+func writes(p *hearsay.Packet) bool {
 	switch p.Body.(type) {
 	case *hearsay.Register, *hearsay.Report, *hearsay.Depart, *hearsay.Raft:
-		n.drops[hearsay.DropQueueFull]++
 		return true
 	}
 	return false

@@ -27,7 +27,7 @@ func TestBulkTakesManySteps(t *testing.T) {
 		seeds = append(seeds, ledger.Seed{Addr: n.addr})
 	}
 	late := w.addPeer(netip.MustParseAddrPort("10.0.0.10:7000"), seeds)
-	w.until("let in", func() bool { return late.Joined() && late.Epoch() == seed.Epoch() })
+	w.until("let in", func() bool { return late.Joined() && late.Seeded().Epoch() == seed.Seeded().Epoch() })
 	if s := late.Stats(); s.Alive < costMembers {
 		t.Fatalf("it lists %d members", s.Alive)
 	}
@@ -35,11 +35,11 @@ func TestBulkTakesManySteps(t *testing.T) {
 		t.Errorf("it verified %d signatures in one step of taking over a roster, may verify %d", late.largest.verified, verifiesMost)
 	}
 	late.cut, late.largest = true, load{}
-	for end := seed.Epoch() + missed; seed.Epoch() < end; {
+	for end := seed.Seeded().Epoch() + missed; seed.Seeded().Epoch() < end; {
 		w.comeAndGo(seed)
 	}
 	late.cut = false
-	w.until("told", func() bool { return late.Epoch() == seed.Epoch() })
+	w.until("told", func() bool { return late.Seeded().Epoch() == seed.Seeded().Epoch() })
 	if late.largest.ruled > ruledMost || late.largest.verified > verifiesMost {
 		t.Errorf("it applied %d rulings and verified %d signatures in one step, may do %d and %d",
 			late.largest.ruled, late.largest.verified, ruledMost, verifiesMost)

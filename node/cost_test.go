@@ -464,7 +464,7 @@ func costlyLedger() []costly {
 	seated := func(w *costWorld, after hearsay.Epoch) *hearsay.Ruling {
 		r := &hearsay.Ruling{Kind: hearsay.RulingSeat, Epoch: after + 1, Case: 1 << 50, Seats: []hearsay.Seat{{Slot: 1, Key: w.crowd[1].claim.Card.Key, Life: hearsay.Life{1}}}}
 		for slot := range uint8(testSeeds) {
-			r.Ballots = append(r.Ballots, hearsay.Ballot{Case: r.Case, About: r.About(costNetwork), Slot: slot, Verdict: hearsay.BallotYes, Signature: hearsay.Signature{1}})
+			r.Ballots = append(r.Ballots, hearsay.Ballot{Case: r.Case, About: r.About(costNetwork), Slot: slot, Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}, Signature: hearsay.Signature{1}})
 		}
 		return r
 	}
@@ -480,28 +480,28 @@ func costlyLedger() []costly {
 	}
 	return []costly{
 		{kind: "SeatHello", contents: "with what is given", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
-			return fromSeed(w, &hearsay.SeatHello{Slot: 1, Key: w.crowd[3].claim.Card.Key, Nonce: 1, Founded: true, Given: seated(w, n.Epoch()), Signature: hearsay.Signature{1}})
+			return fromSeed(w, &hearsay.SeatHello{Slot: 1, Key: w.crowd[3].claim.Card.Key, Nonce: 1, Founded: true, Given: seated(w, n.Seeded().Epoch()), Signature: hearsay.Signature{1}})
 		}, packets: small, bytes: smallBytes},
 		{kind: "Raft", contents: "many entries", packet: raft(3000, 8), packets: small, bytes: smallBytes},
 		{kind: "Raft", contents: "long entries", packet: raft(3, 50<<10), packets: small, bytes: smallBytes},
 		{kind: "LedgerReq", contents: "of all", packet: body(&hearsay.LedgerReq{}), packets: parts, bytes: parts * hearsay.MaxStreamPacket},
 		{kind: "LedgerReq", contents: "of the newest", packet: func(_ *costWorld, n *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.LedgerReq{After: n.Epoch() - 100}}
+			return &hearsay.Packet{Body: &hearsay.LedgerReq{After: n.Seeded().Epoch() - 100}}
 		}, packets: parts, bytes: parts * hearsay.MaxStreamPacket},
 		{kind: "LedgerReq", contents: "before", packet: body(&hearsay.LedgerReq{Before: 1000}), packets: parts, bytes: parts * hearsay.MaxStreamPacket},
 		{kind: "Rulings", contents: "seats and heads", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
 			m := &hearsay.Rulings{Heads: heads(w)}
 			for range 100 {
-				m.Items = append(m.Items, seated(w, n.Epoch()+hearsay.Epoch(len(m.Items))))
+				m.Items = append(m.Items, seated(w, n.Seeded().Epoch()+hearsay.Epoch(len(m.Items))))
 			}
 			return fromSeed(w, m)
 		}, packets: small, bytes: smallBytes},
 		{kind: "Rulings", contents: "what was ruled", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
-			ledger := w.order[len(w.order)/2].Ledger
+			ledger := w.order[len(w.order)/2].Seeded().Ledger
 			return fromSeed(w, &hearsay.Rulings{Items: ledger(costRulings/2, hearsay.MaxRulings), Heads: heads(w)})
 		}, packets: small, bytes: smallBytes},
 		{kind: "RosterPart", contents: "made up", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
-			m := &hearsay.RosterPart{Ruling: seated(w, n.Epoch()+1000), Heads: heads(w), Parts: 1}
+			m := &hearsay.RosterPart{Ruling: seated(w, n.Seeded().Epoch()+1000), Heads: heads(w), Parts: 1}
 			for _, member := range w.crowd {
 				m.Members = append(m.Members, hearsay.RosterMember{Stay: member.stay, Claim: member.claim})
 			}

@@ -13,6 +13,7 @@ import (
 	"hearsay"
 	"hearsay/clock"
 	"hearsay/detect"
+	"hearsay/follower"
 	"hearsay/ledger"
 	"hearsay/node"
 	"hearsay/overlay"
@@ -317,10 +318,12 @@ func newSeeded(t *testing.T) (w *costWorld, seed, peer *costNode) {
 	w.until("founded", func() bool { return seed.Joined() })
 	peer = w.addPeer(netip.MustParseAddrPort("10.0.0.9:7000"), seeds)
 	w.until("let in", func() bool { return peer.Joined() })
-	for seed.Epoch() < costRulings {
+	for seed.Seeded().Epoch() < costRulings {
 		w.comeAndGo(seed)
 	}
-	w.until("told", func() bool { return peer.Epoch() == seed.Epoch() && w.order[1].Epoch() == seed.Epoch() })
+	w.until("told", func() bool {
+		return peer.Seeded().Epoch() == seed.Seeded().Epoch() && w.order[1].Seeded().Epoch() == seed.Seeded().Epoch()
+	})
 	w.rumors(peer)
 	return w, seed, peer
 }
@@ -329,7 +332,7 @@ func newSeeded(t *testing.T) (w *costWorld, seed, peer *costNode) {
 func (w *costWorld) addPeer(addr netip.AddrPort, seeds []ledger.Seed) *costNode {
 	return w.add(func(signer hearsay.Signer, random *rand.Rand) *node.Node {
 		cfg := w.config(addr)
-		cfg.Follower = quorum.DefaultFollowerConfig()
+		cfg.Follower = follower.DefaultConfig()
 		cfg.Follower.Network, cfg.Follower.Seeds = costNetwork, seeds
 		return node.New(cfg, signer, random, nil, w.now)
 	}, addr)
@@ -337,7 +340,7 @@ func (w *costWorld) addPeer(addr netip.AddrPort, seeds []ledger.Seed) *costNode 
 
 // ledger is what the crowd's signatures are about.
 func (w *costWorld) ledger() hearsay.LedgerID {
-	if proof := w.order[0].Proof(false); len(proof.Heads) > 0 {
+	if proof := w.order[0].Seeded().Proof(false); len(proof.Heads) > 0 {
 		return hearsay.LedgerID{Network: costNetwork, Founding: proof.Heads[0].Founding}
 	}
 	return hearsay.LedgerID{Network: costNetwork}
@@ -354,14 +357,14 @@ func (w *costWorld) comeAndGo(seed *costNode) {
 				w.carry(seed, w.give(seed, m, true, &hearsay.Depart{Leave: leave}))
 			}
 		}
-		in := func(m *crowdMember) bool { return slices.Contains(seed.Stays(nil), m.stay) }
+		in := func(m *crowdMember) bool { return slices.Contains(seed.Seeded().Stays(nil), m.stay) }
 		w.until("out", func() bool { return !slices.ContainsFunc(some, in) })
 		for _, m := range some {
 			w.carry(seed, w.give(seed, m, true, &hearsay.Register{}, w.renewed(m)))
 		}
 		w.until("in", func() bool {
 			stays := make(map[hearsay.NodeID]hearsay.Stay)
-			for _, s := range seed.Stays(nil) {
+			for _, s := range seed.Seeded().Stays(nil) {
 				stays[s.ID] = s
 			}
 			for _, m := range some {

@@ -4,55 +4,70 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/detect"
+	"hearsay/overlay"
 	"hearsay/quota"
+	"hearsay/roster"
 )
 
 // This file has a node to which datagrams do not come (detect/paths.go) tell so to its links, and to
 // each member that answers its probes, and has all packets go by stream that would be lost otherwise.
 
-// noteDeaf looks whether datagrams come to this node.
-func (n *Node) noteDeaf(now time.Time) {
-	_, deaf := n.detect.IsDeaf()
-	if deaf == n.deaf {
+// deafness is whether datagrams come to a node.
+type deafness struct {
+	id        hearsay.NodeID
+	roster    *roster.Roster
+	detect    *detect.Swim
+	overlay   *overlay.Overlay
+	addresses *Addresses
+	drops     *hearsay.Drops
+	out       *hearsay.Effects
+	is        bool // no datagrams come
+}
+
+// note looks whether datagrams come to this node.
+func (d *deafness) note(now time.Time) {
+	_, deaf := d.detect.IsDeaf()
+	if deaf == d.is {
 		return
 	}
-	if n.deaf = deaf; !deaf {
-		n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventHears, Subject: n.id})
+	if d.is = deaf; !deaf {
+		d.out.Events = append(d.out.Events, hearsay.Event{At: now, Kind: hearsay.EventHears, Subject: d.id})
 		return
 	}
-	n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventDeaf, Subject: n.id})
-	for _, id := range n.overlay.Links() {
-		n.sayDeaf(id)
+	d.out.Events = append(d.out.Events, hearsay.Event{At: now, Kind: hearsay.EventDeaf, Subject: d.id})
+	for _, id := range d.overlay.Links() {
+		d.say(id)
 	}
 }
 
-// sayDeaf tells a member that this node wants everything by stream, if it does.
-func (n *Node) sayDeaf(id hearsay.NodeID) {
-	if addr, listed := n.roster.Addr(id); listed && n.deaf {
-		n.out.Now = append(n.out.Now, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Deaf{}})
+// say tells a member that this node wants everything by stream, if it does.
+func (d *deafness) say(id hearsay.NodeID) {
+	if addr, listed := d.roster.Addr(id); listed && d.is {
+		d.out.Now = append(d.out.Now, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Deaf{}})
 	}
 }
 
-// takeDeaf takes such a word from a member, by stream, which proves the IP address.
-func (n *Node) takeDeaf(p *hearsay.Packet) {
-	addr, listed := n.roster.Addr(p.From)
+// take takes such a word from a member, by stream, which proves the IP address.
+func (d *deafness) take(p *hearsay.Packet) {
+	addr, listed := d.roster.Addr(p.From)
 	switch {
 	case !p.Stream:
-		n.drops[hearsay.DropUnexpected]++
-	case !listed || n.Sender(p).Class == quota.Stranger:
-		n.drops[hearsay.DropStranger]++
+		d.drops[hearsay.DropUnexpected]++
+	case !listed || d.addresses.Sender(p).Class == quota.Stranger:
+		d.drops[hearsay.DropStranger]++
 	default:
-		n.detect.Deaf(addr)
+		d.detect.Deaf(addr)
 	}
 }
 
 // isDeaf reports whether no datagrams come to this node.
-func (n *Node) isDeaf() bool { return n.deaf }
+func (d *deafness) isDeaf() bool { return d.is }
 
-// deafFor is for how many seconds no datagrams have come to this node; 0: they do.
-func (n *Node) deafFor() float64 {
-	if since, deaf := n.detect.IsDeaf(); deaf {
-		return n.stepped.Sub(since).Seconds()
+// lasts is for how many seconds no datagrams have come to this node; 0: they do.
+func (d *deafness) lasts(now time.Time) float64 {
+	if since, deaf := d.detect.IsDeaf(); deaf {
+		return now.Sub(since).Seconds()
 	}
 	return 0
 }

@@ -9,10 +9,10 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/follower"
 	"hearsay/ledger"
 	"hearsay/overlay"
 	"hearsay/petition"
-	"hearsay/quorum"
 	"hearsay/roster"
 	"hearsay/rumor"
 )
@@ -34,7 +34,7 @@ func TestGuestsAreNoRelays(t *testing.T) {
 	cfg := Config{
 		Network: hearsay.NetworkID{1}, Name: "n", Addr: at(1), Role: hearsay.RolePeer,
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(),
-		Follower: quorum.DefaultFollowerConfig(), Petition: petition.DefaultConfig(),
+		Follower: follower.DefaultConfig(), Petition: petition.DefaultConfig(),
 	}
 	cfg.Follower.Network, cfg.Follower.Seeds = cfg.Network, []ledger.Seed{{Addr: at(2)}}
 	n := New(cfg, unsigned{}, rand.New(rand.NewPCG(1, 2)), nil, now)

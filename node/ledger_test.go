@@ -63,7 +63,7 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 		Epoch: hearsay.Epoch(members), Kind: hearsay.RulingSeat, Seats: []hearsay.Seat{seat}, Roster: hearsay.HashRoster(network, &hashes),
 	}
 	head := last.Hash(network)
-	b := binary.BigEndian.AppendUint64([]byte{6}, uint64(members)) // a snapshot, see package quorum
+	b := binary.BigEndian.AppendUint64([]byte{ledger.SnapshotVersion}, uint64(members)) // a snapshot, see package quorum
 	b = last.AppendBinary(append(append(b, head[:]...), make([]byte, 32)...))
 	b = hearsay.AppendSeats(hearsay.AppendSeats(b, []hearsay.Seat{seat}), []hearsay.Seat{seat})
 	b = append(binary.BigEndian.AppendUint32(b, uint32(members)), list...)
@@ -81,7 +81,7 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 		t.Fatal(err)
 	}
 	n.Tick(now)
-	if got := len(n.Stays(nil)); got != members {
+	if got := len(n.Seeded().Stays(nil)); got != members {
 		t.Fatalf("%d members, want %d", got, members)
 	}
 	return n
@@ -94,18 +94,18 @@ func TestMemberAt(t *testing.T) {
 	const members = 300
 	n := crowded(t, members, now)
 	for i := range members {
-		if m, ok := n.MemberAt(crowdAddr(i)); !ok || m.Claim.Card.Addr != crowdAddr(i) || !n.Acquainted(crowdAddr(i)) {
+		if m, ok := n.Addresses().MemberAt(crowdAddr(i)); !ok || m.Claim.Card.Addr != crowdAddr(i) || !n.Addresses().Acquainted(crowdAddr(i)) {
 			t.Fatalf("member %d is not found: %+v", i, m)
 		}
 	}
-	if m, ok := n.MemberAt(crowdAddr(members)); ok || n.Acquainted(crowdAddr(members)) || m.Stay.Epoch != 0 {
+	if m, ok := n.Addresses().MemberAt(crowdAddr(members)); ok || n.Addresses().Acquainted(crowdAddr(members)) || m.Stay.Epoch != 0 {
 		t.Errorf("somebody is found where nobody is: %+v", m)
 	}
 	moved := crowdClaim(7, 2, crowdAddr(5000))
 	n.Receive(now, &hearsay.Packet{
 		From: moved.Subject, Addr: crowdAddr(5000), Body: &hearsay.Ping{Seq: 1, Target: n.id}, Claims: []hearsay.Claim{moved},
 	})
-	if _, ok := n.MemberAt(crowdAddr(5000)); ok {
+	if _, ok := n.Addresses().MemberAt(crowdAddr(5000)); ok {
 		t.Error("who says that it has moved is found there before it has answered there")
 	}
 	for _, p := range n.Tick(now).Now {
@@ -114,17 +114,17 @@ func TestMemberAt(t *testing.T) {
 			break
 		}
 	}
-	if m, ok := n.MemberAt(crowdAddr(5000)); !ok || m.Stay.ID != moved.Subject || len(n.seeded.elsewhere) != 1 {
-		t.Errorf("who has moved is not found: %+v, %+v", m, n.seeded.elsewhere)
+	if m, ok := n.Addresses().MemberAt(crowdAddr(5000)); !ok || m.Stay.ID != moved.Subject || len(n.addresses.elsewhere) != 1 {
+		t.Errorf("who has moved is not found: %+v, %+v", m, n.addresses.elsewhere)
 	}
-	if _, ok := n.MemberAt(crowdAddr(7)); ok {
+	if _, ok := n.Addresses().MemberAt(crowdAddr(7)); ok {
 		t.Error("it is found where it was")
 	}
-	for end := now.Add(10 * time.Second); now.Before(end) && len(n.seeded.elsewhere) > 0; now = n.Deadline() {
+	for end := now.Add(10 * time.Second); now.Before(end) && len(n.addresses.elsewhere) > 0; now = n.Deadline() {
 		n.Tick(now)
 	}
-	if m, ok := n.MemberAt(crowdAddr(5000)); !ok || m.Claim.Card.Addr != crowdAddr(5000) || len(n.seeded.elsewhere) > 0 {
-		t.Errorf("the log knows it, and it is not found: %+v, %+v", m, n.seeded.elsewhere)
+	if m, ok := n.Addresses().MemberAt(crowdAddr(5000)); !ok || m.Claim.Card.Addr != crowdAddr(5000) || len(n.addresses.elsewhere) > 0 {
+		t.Errorf("the log knows it, and it is not found: %+v, %+v", m, n.addresses.elsewhere)
 	}
 }
 
@@ -135,7 +135,7 @@ func TestSeedAsksByStreamWhereAMemberSaysThatItIs(t *testing.T) {
 	n, there := crowded(t, 10, now), crowdAddr(5000)
 	moved := crowdClaim(7, 2, there)
 	n.Receive(now, &hearsay.Packet{From: moved.Subject, Addr: there, Body: &hearsay.Ping{Seq: 1, Target: n.id}, Claims: []hearsay.Claim{moved}})
-	if n.MayDial(there) {
+	if n.Addresses().MayDial(there) {
 		t.Error("it connects before it asks")
 	}
 	asked := false
@@ -145,8 +145,8 @@ func TestSeedAsksByStreamWhereAMemberSaysThatItIs(t *testing.T) {
 			asked = asked || ping && p.Stream && p.Addr == there
 		}
 	}
-	if !asked || !n.MayDial(there) {
-		t.Errorf("asked by stream: %t; connects: %t", asked, n.MayDial(there))
+	if !asked || !n.Addresses().MayDial(there) {
+		t.Errorf("asked by stream: %t; connects: %t", asked, n.Addresses().MayDial(there))
 	}
 }
 
@@ -159,7 +159,7 @@ func BenchmarkAcquainted(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if n.Acquainted(crowdAddr(c.who)) != (c.who < 10_000) {
+				if n.Addresses().Acquainted(crowdAddr(c.who)) != (c.who < 10_000) {
 					b.Fatal("wrong")
 				}
 			}

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/casebook"
 	"hearsay/detect"
+	"hearsay/follower"
 	"hearsay/overlay"
 	"hearsay/petition"
 	"hearsay/quorum"
@@ -31,39 +33,52 @@ type Config struct {
 	Rumors  rumor.Config
 
 	// Of a seeded network. A peer is in one if its Follower has seeds.
-	Quorum   quorum.Config         // of a seed
-	Follower quorum.FollowerConfig // of a peer
-	Petition petition.Config       // of a peer
+	Quorum   quorum.Config   // of a seed
+	Follower follower.Config // of a peer
+	Petition petition.Config // of a peer
 }
 
 // Node is the state machine of one member. It is not safe for concurrent use:
 // a driver owns it. What its methods return belongs to it and is valid until
 // the next call.
 type Node struct {
-	cfg         Config
-	id          hearsay.NodeID
-	signer      hearsay.Signer
-	out         *hearsay.Effects
-	roster      *roster.Roster
-	detect      *detect.Swim
-	overlay     *overlay.Overlay
-	rumors      *rumor.Rumors
-	seeded      seeded
-	cases       casebook
-	drops       hearsay.Drops
-	deadline    time.Time
-	stepped     time.Time // the last step
-	deaf        bool      // datagrams do not come here; see deaf.go
-	heard       time.Time // the last packet of a member; see unheard.go
-	unheard     bool      // that is long ago
-	spoken      bool      // the first step is over: what New wanted persisted is out
-	late        uint64
-	diskWaits   int       // bytes of records that are not durable yet
-	diskSince   time.Time // since when the oldest of them waits
-	behindSince time.Time // the last step in which the disk kept up
-	replies     replies
-	awayTold    int    // how many it has told that it is away itself
-	secret      uint64 // spreads what is told apart by others' choice: see roster.NewCards and quota.New
+	cfg    Config
+	id     hearsay.NodeID
+	signer hearsay.Signer
+	secret uint64 // spreads what is told apart by others' choice: see roster.NewCards and quota.New
+
+	// The protocols.
+	roster  *roster.Roster
+	detect  *detect.Swim
+	ways    ways
+	overlay *overlay.Overlay
+	rumors  *rumor.Rumors
+	seeded  Seeded // the seat of a seed, or what a peer follows and asks
+
+	// What joins them. Each part has the protocols that it needs, and settle.go brings it what is new.
+	addresses Addresses
+	gossip    Gossip
+	finder    finder
+	rulings   rulings
+	leaving   leaving
+	evidence  evidenceFetcher // of a peer of a seeded network
+	requests  requests        // of a seed
+	deaf      deafness
+	silent    silences // of others; see unheard.go
+	backlog   backlog
+	lost      lostDisk
+	outgoing  outgoing
+	cases     casebook.Book
+
+	// The steps.
+	out      *hearsay.Effects
+	drops    hearsay.Drops
+	began    time.Time // this life
+	stepped  time.Time // the last step
+	deadline time.Time // of the next
+	spoken   bool      // the first step is over: what New wanted persisted is out
+	late     uint64
+	awayTold int // how many it has told that it is away itself
 }
 
 // New makes a node that has not yet spoken. Records are what earlier lives
@@ -89,30 +104,46 @@ func NewSeed(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hea
 
 // build makes what all nodes have.
 func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record, now time.Time) *Node {
-	n := &Node{cfg: cfg, id: signer.Public().NodeID(), signer: signer, out: &hearsay.Effects{}, deadline: now, heard: now}
+	n := &Node{cfg: cfg, id: signer.Public().NodeID(), signer: signer, out: &hearsay.Effects{}, began: now, deadline: now}
+	n.silent = newSilences(cfg.Detect.Period, now)
 	card := hearsay.Card{Name: cfg.Name, Addr: cfg.Addr, Role: cfg.Role}
 	n.secret = random.Uint64() // drawn also if cards are handed in: the same draws follow, and so the same run
 	if cfg.Cards == nil {
 		cfg.Cards = roster.NewCards(n.secret)
 	}
 	n.roster = roster.New(&n.cfg.Roster, cfg.Network, card, cfg.Cards, signer, random, records, &n.drops, n.out, now)
-	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.Mute, Away: n.isAway, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Proven: n.hearsQuorum, Sender: n.Sender, Secret: n.secret}
+	n.seeded = Seeded{cfg: &n.cfg, id: n.id, signer: signer, roster: n.roster, ways: &n.ways, stepped: &n.stepped}
+	n.addresses = Addresses{cfg: &n.cfg, id: n.id, roster: n.roster, seeded: &n.seeded}
+	n.finder = finder{roster: n.roster, cases: &n.cases, seeded: &n.seeded}
+	away := func(id hearsay.NodeID) bool {
+		_, is := n.roster.IsAway(id)
+		return is
+	}
+	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.CannotRelay, Away: away, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Proven: n.seeded.hearsQuorum, Sender: n.addresses.Sender, Secret: n.secret}
 	n.detect = detect.NewSwim(&n.cfg.Detect, n.id, members, random, n.out, now)
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
 	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.drops, n.out, now)
+	n.ways = ways{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, seeded: &n.seeded, deaf: &n.deaf}
+	n.ways.begin(&n.cfg.Detect, members, n.out, now)
+	n.deaf = deafness{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, addresses: &n.addresses, drops: &n.drops, out: n.out}
 	n.roster.TellOver(n.overlay.Links)
-	n.roster.TellApart(n.Sender)
-	n.roster.TellStreamed(n.detect.IsStreamed, n.isDeaf)
+	n.roster.TellApart(n.addresses.Sender)
+	n.roster.TellStreamed(n.detect.IsStreamed, n.deaf.isDeaf)
 	n.roster.TellPeriod(cfg.Detect.Period)
-	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.known, Trusted: n.roster.Trusted, Draw: n.draw, Sender: n.Sender, Secret: n.secret}
+	n.leaving = leaving{id: n.id, signer: signer, seeded: &n.seeded, roster: n.roster, out: n.out}
+	n.rulings = rulings{id: n.id, seeded: &n.seeded, roster: n.roster, overlay: n.overlay, evidence: &n.evidence, requests: &n.requests, leaving: &n.leaving, out: n.out}
+	n.gossip = Gossip{roster: n.roster, seeded: &n.seeded, overlay: n.overlay, drops: &n.drops}
+	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.gossip.known, Trusted: n.roster.Trusted, Draw: n.gossip.draw, Sender: n.addresses.Sender, Secret: n.secret}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.drops, n.out, now)
+	n.gossip.rumors = n.rumors
+	n.outgoing = outgoing{network: cfg.Network, id: n.id, signer: signer, roster: n.roster, detect: n.detect, gossip: &n.gossip, seeded: &n.seeded, drops: &n.drops}
 	return n
 }
 
 // Receive takes a packet that came in.
 func (n *Node) Receive(now time.Time, p *hearsay.Packet) *hearsay.Effects {
 	n.begin(now)
-	n.replies.begin(p)
+	n.outgoing.replies.begin(p)
 	if p.From == n.id {
 		n.drops[hearsay.DropOwn]++
 		if ping, ok := p.Body.(*hearsay.Ping); ok {
@@ -121,9 +152,13 @@ func (n *Node) Receive(now time.Time, p *hearsay.Packet) *hearsay.Effects {
 	} else {
 		strangers := n.drops[hearsay.DropStranger]
 		n.receive(now, p)
-		n.heardFrom(now, p.From)
+		if _, listed := n.roster.Addr(p.From); listed {
+			// something comes; that this node is answered is another thing, also if this came by stream
+			n.silent.heard.last = now
+		}
 		if s := &n.seeded; s.follower != nil && s.stay.Epoch == 0 {
-			n.drops[hearsay.DropEarly] += n.drops[hearsay.DropStranger] - strangers // it has no ledger yet to tell members by
+			// it has no ledger yet to tell members by
+			n.drops[hearsay.DropEarly] += n.drops[hearsay.DropStranger] - strangers
 			n.drops[hearsay.DropStranger] = strangers
 		}
 	}
@@ -136,6 +171,7 @@ func (n *Node) Tick(now time.Time) *hearsay.Effects {
 	n.begin(now)
 	if !n.gone() {
 		n.detect.Tick(now)
+		n.ways.tick(now)
 	}
 	n.roster.Tick(now)
 	n.overlay.Tick(now)
@@ -163,15 +199,16 @@ func (n *Node) Contact(now time.Time, addrs []netip.AddrPort) *hearsay.Effects {
 func (n *Node) Leave(now time.Time) *hearsay.Effects {
 	n.begin(now)
 	if n.seeded.authority != nil {
-		n.leaveSeeded(now)
+		n.leaving.ask(now)
 	}
 	n.roster.Leave(now)
 	return n.settle(now)
 }
 
 // Gone reports whether the node has left, or gone away, and told enough others, or found
-// none to tell; in a seeded network also whether the seeds have ruled it.
-func (n *Node) Gone() bool { return n.roster.Gone() && !n.awaitsLeave() }
+// none to tell; in a seeded network also whether the seeds have ruled it. One that has lost its disk has
+// gone after lostDiskFor in any case.
+func (n *Node) Gone() bool { return n.roster.Gone() && !n.leaving.awaited() || n.lost.over(n.stepped) }
 
 // Joined reports whether this node has the roster of a member, or has no
 // contact to ask for one: the first of a network is in. In a seeded network a
@@ -197,14 +234,26 @@ func (n *Node) MoveTo(now time.Time, addr netip.AddrPort) *hearsay.Effects {
 	return n.settle(now)
 }
 
+// Seeded is this node's part in a seeded network.
+func (n *Node) Seeded() *Seeded { return &n.seeded }
+
+// Addresses tells where members are, and which of them is at an address.
+func (n *Node) Addresses() *Addresses { return &n.addresses }
+
+// Gossip is this node's links and rumors.
+func (n *Node) Gossip() *Gossip { return &n.gossip }
+
 // Living counts the members that are alive or suspect, this one included.
 func (n *Node) Living() int { return n.roster.Living() }
 
 // Members appends all members that the roster lists, this node included,
 // ordered by name, then by NodeID.
-func (n *Node) Members(dst []hearsay.Member) []hearsay.Member {
+func (n *Node) Members(dst []hearsay.Member) []hearsay.Member { return byName(n.roster, dst) }
+
+// byName appends all members that a roster lists, ordered by name, then by NodeID.
+func byName(r *roster.Roster, dst []hearsay.Member) []hearsay.Member {
 	start := len(dst)
-	dst = n.roster.All(dst)
+	dst = r.All(dst)
 	slices.SortFunc(dst[start:], func(a, b hearsay.Member) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), a.ID.Compare(b.ID))
 	})
@@ -218,15 +267,16 @@ func (n *Node) RosterHash() uint64 { return n.roster.Hash() }
 func (n *Node) Stats() hearsay.Stats {
 	r, d, t := n.roster.Stats(), n.detect.Stats(), n.rumors.Stats()
 	stats := hearsay.Stats{
+		At:    n.stepped,
 		Alive: n.roster.Count(hearsay.StateAlive), Suspect: n.roster.Count(hearsay.StateSuspect),
 		Dead: n.roster.Count(hearsay.StateDead), Left: n.roster.Count(hearsay.StateLeft), Lost: n.roster.Lost(), Away: n.roster.AwayCount(),
 		Probes: d.Probes, ProbeFails: d.ProbeFails, RelayAsks: d.RelayAsks,
 		Rounds: r.Rounds, Statements: r.Statements, Condemned: r.Condemned, Deaths: r.Deaths,
 		Suspicions: r.Suspicions, Refutations: r.Refutations,
 		ClaimsIn: r.ClaimsIn, ClaimsNew: r.ClaimsNew, ClaimsOut: r.ClaimsOut, Exchanges: r.Exchanges,
-		Late: n.late, DiskWaits: n.diskWaits, DiskBehind: n.DiskBehind().Seconds(), NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
+		Late: n.late, DiskWaits: n.backlog.bytes, DiskBehind: n.DiskBehind().Seconds(), NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
 		RoundTrip: n.detect.RoundTrip().Seconds(), Drops: n.drops, Twin: n.roster.Twin(n.stepped), Namesakes: n.roster.Namesakes(),
-		DeafFor: n.deafFor(), Unheard: n.unheardFor(), Unreached: n.unreachedFor(), Streamed: n.detect.Streamed(),
+		DeafFor: n.deaf.lasts(n.stepped), Unheard: n.silent.heard.lasts(n.stepped), Unanswered: n.silent.answered.lasts(n.stepped), Unreached: n.unreachedFor(), Streamed: n.detect.Streamed(),
 		RumorsSaid: t.Said, RumorsDelivered: t.Delivered, RumorDuplicates: t.Duplicates, RumorConflicts: t.Conflicts,
 		RumorPayloads: t.Payloads, RumorNames: t.Names, RumorGrafts: t.Grafts, RumorPlaces: t.Places,
 		RumorCompares: t.Compares, RumorExchanges: t.Exchanges, RumorsUnsent: t.Unsent, RumorsMissed: t.Missed,
@@ -236,7 +286,10 @@ func (n *Node) Stats() hearsay.Stats {
 		m, _ := n.roster.Member(id)
 		stats.Indirect = append(stats.Indirect, hearsay.Indirect{ID: id, Name: m.Name, Addr: m.Addr, Since: since})
 	})
-	n.ledgerStats(&stats)
+	n.ways.stats(n.stepped, &stats)
+	n.seeded.stats(&stats)
+	// where nobody answers that is no fault of the seeds
+	stats.Untaken = slices.DeleteFunc(stats.Untaken, func(u hearsay.Untaken) bool { return n.silent.last.Before(u.Since) })
 	return stats
 }
 
@@ -246,7 +299,7 @@ func (n *Node) begin(now time.Time) {
 	if n.spoken {
 		n.out.Reset()
 	}
-	n.replies.begin(nil)
+	n.outgoing.replies.begin(nil)
 	n.roster.Begin()
 	n.rumors.Begin()
 	due := n.deadline
@@ -254,14 +307,15 @@ func (n *Node) begin(now time.Time) {
 		due = n.stepped // it was due at once, and not before
 	}
 	n.stepped = now
-	if !n.diskBehind() {
-		n.behindSince = now
+	if !n.backlog.behind(now) {
+		n.backlog.keptUp = now
 	}
 	if by := now.Sub(due); by > n.cfg.Detect.LateAfter && n.spoken {
 		n.late++
 		n.detect.BecomeLate(now)
+		n.ways.pause(now)
 		n.roster.Postpone(now, by)
-		n.heard = earlier(now, n.heard.Add(by))
+		n.silent.postpone(now, by)
 		n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventLate, Subject: n.id, Took: by})
 	}
 	n.spoken = true
@@ -290,25 +344,24 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.Ping:
 		n.detect.Ping(p, m)
 		n.roster.Compare(now, p, m.Hash)
-		if n.seeded.follower != nil && m.Names(n.id) && !n.roster.Known(p.From) {
-			n.seeded.follower.Strange(now)
-		}
-		if n.gossips(p.From) {
+		n.ways.pinged(now, p, m)
+		n.seeded.pinged(now, p.From, n.addresses.Sender(p).Class, m.Names(n.id) && !n.roster.Known(p.From))
+		if n.gossip.speaksWith(p.From) {
 			n.rumors.Pinged(now, p, m.Rumors)
 		}
 	case *hearsay.RelayReq:
 		n.count(n.detect.RelayReq(now, p, m))
 	case *hearsay.Nack:
-		n.count(hearsay.DropUnexpected, n.detect.Nack(now, p.From, m.Seq))
+		n.noteAnswer(now, n.detect.Nack(now, p.From, m.Seq))
 	case *hearsay.Ack:
 		answered, asked := n.detect.Ack(now, p, m.Seq)
 		n.roster.Answered(now, answered)
 		if p.Stream {
-			n.sayDeaf(answered)
+			n.deaf.say(answered)
 		}
-		n.count(hearsay.DropUnexpected, asked || n.roster.ContactAck(now, p, m.Seq))
+		n.noteAnswer(now, asked || n.ways.ack(now, p, m.Seq) || n.roster.ContactAck(now, p, m.Seq))
 	case *hearsay.NotMe:
-		n.count(hearsay.DropUnexpected, n.detect.NotMe(now, m.Seq) || n.roster.ContactNotMe(now, p, m.Seq))
+		n.noteAnswer(now, n.detect.NotMe(now, m.Seq) || n.roster.ContactNotMe(now, p, m.Seq))
 	case *hearsay.News: // its claims are all
 	case *hearsay.Join:
 		n.roster.Join(now, p)
@@ -329,22 +382,19 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 	case *hearsay.EvidenceReq:
 		n.roster.EvidenceReq(now, p, m)
 	case *hearsay.Deaf:
-		n.takeDeaf(p)
+		n.deaf.take(p)
 	case *hearsay.Away:
 		n.takeAway(now, p, m)
 	case *hearsay.Evidence:
-		if !n.takeEvidence(m) {
+		if !n.evidence.take(m) {
 			n.roster.TakeEvidence(now, m)
 		}
 	default:
 		if !n.receiveSeeded(now, p) {
-			n.receiveRumors(now, p)
+			n.gossip.receive(now, p)
 		}
 	}
 }
-
-// reroute has a packet go by stream if a datagram would be lost.
-func (n *Node) reroute(p *hearsay.Packet) { p.Stream = p.Stream || n.detect.Streams(p) }
 
 // count counts input that was dropped.
 func (n *Node) count(reason hearsay.Drop, ok bool) {
@@ -355,17 +405,9 @@ func (n *Node) count(reason hearsay.Drop, ok bool) {
 
 // finish completes the packets of a step, and sees when the next is due.
 func (n *Node) finish() *hearsay.Effects {
-	for i := range n.out.Now {
-		n.dress(&n.out.Now[i])
-		n.reroute(&n.out.Now[i])
-		n.limit(&n.out.Now[i])
-	}
-	for i := range n.out.Send {
-		n.dress(&n.out.Send[i])
-		n.reroute(&n.out.Send[i])
-		n.limit(&n.out.Send[i])
-	}
-	n.out.Now, n.out.Send = n.fit(n.out.Now), n.fit(n.out.Send)
+	n.lost.note(n.stepped, n.id, n.out)
+	n.out.Now = n.outgoing.complete(n.stepped, n.out.Now)
+	n.out.Send = n.outgoing.complete(n.stepped, n.out.Send)
 	n.deadline = n.roster.Deadline()
 	for _, at := range [...]time.Time{n.overlay.Deadline(), n.rumors.Deadline()} {
 		n.deadline = earlier(n.deadline, at)
@@ -373,11 +415,14 @@ func (n *Node) finish() *hearsay.Effects {
 	if n.seeded.authority != nil {
 		n.deadline = earlier(n.deadline, n.deadlineSeeded())
 	}
-	if at, expects := n.unheardAt(); expects && !n.unheard {
+	if at, waits := n.silent.due(); waits && n.expectsOthers() {
 		n.deadline = earlier(n.deadline, at)
 	}
 	if !n.gone() {
-		n.deadline = earlier(n.deadline, n.detect.Deadline())
+		n.deadline = earlier(n.deadline, earlier(n.detect.Deadline(), n.ways.deadline()))
+	}
+	if n.lost.is() {
+		n.deadline = earlier(n.deadline, n.lost.at.Add(lostDiskFor))
 	}
 	return n.out
 }
@@ -389,27 +434,9 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// dress completes a packet that goes out: who sends it, and the claims that
-// ride along.
-func (n *Node) dress(p *hearsay.Packet) {
-	p.From = n.id
-	switch m := p.Body.(type) {
-	case *hearsay.Ping:
-		m.Hash = n.roster.Hash()
-		if n.gossips(m.Target) {
-			m.Rumors = n.rumors.PingHash(n.stepped)
-		}
-		n.roster.Confront(p, m.Target)
-		if addr, listed := n.roster.Addr(m.Target); listed && addr == p.Addr { // others have not proven that they are there
-			n.roster.Ride(p)
-		}
-	case *hearsay.Ack, *hearsay.Nack, *hearsay.RelayReq:
-		if n.replies.rides(p) {
-			n.roster.Ride(p)
-		}
-	case *hearsay.NotMe, *hearsay.Register:
-		n.roster.Introduce(p)
-	case *hearsay.Report:
-		m.Sign(n.ledgerID(), n.signer)
+func laterOf(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
+	return a
 }

@@ -11,15 +11,16 @@ import (
 // suspect that has answered this node since, that it is alive. 0: it knows
 // nobody alive there. Of two identities at one address the one that is alive
 // counts.
-func (n *Node) StateAt(addr netip.AddrPort) (state hearsay.State) {
-	if self := n.Self(); self.Addr == addr && self.State.Living() {
+func (a *Addresses) StateAt(addr netip.AddrPort) (state hearsay.State) {
+	if self := a.roster.Self(); self.Addr == addr && self.State.Living() {
 		return hearsay.StateAlive
 	}
-	for i := range n.roster.CountOthers() {
-		id := n.roster.Other(i)
-		switch at, _ := n.roster.Addr(id); {
+	for i := range a.roster.CountOthers() {
+		id := a.roster.Other(i)
+		_, away := a.roster.IsAway(id)
+		switch at, _ := a.roster.Addr(id); {
 		case at != addr:
-		case n.roster.Trusted(id), n.isAway(id):
+		case a.roster.Trusted(id), away:
 			return hearsay.StateAlive
 		default:
 			state = hearsay.StateSuspect
@@ -30,19 +31,37 @@ func (n *Node) StateAt(addr netip.AddrPort) (state hearsay.State) {
 
 // EverAt reports whether somebody was ever in at an address, as far as this
 // node knows: by the rulings in its memory, and by the members that it still lists.
-func (n *Node) EverAt(addr netip.AddrPort) bool {
-	for _, m := range n.roster.All(nil) {
+func (a *Addresses) EverAt(addr netip.AddrPort) bool {
+	for _, m := range a.roster.All(nil) {
 		if m.Addr == addr {
 			return true
 		}
 	}
-	if n.seeded.authority == nil {
+	if a.seeded.authority == nil {
 		return false
 	}
-	for r := range n.ledger() {
+	for r := range a.seeded.ledger() {
 		if r.Kind == hearsay.RulingAdmit && r.Claim.Card.Addr == addr {
 			return true
 		}
 	}
 	return false
+}
+
+// Welcome reports whether a seed, asked for its own opinion, has nothing
+// against an admission: the claim is well-formed, not barred, and nobody else
+// is in at its address.
+func (a *Addresses) Welcome(c *hearsay.Claim) bool {
+	if a.seeded.seat == nil {
+		return false
+	}
+	at, in := a.MemberAt(c.Card.Addr)
+	return !a.seeded.seat.Objects(c) && (!in || at.Stay.ID == c.Subject)
+}
+
+// Unheard reports whether a seed, asked for its own opinion, holds that nobody
+// is at an address: nobody is in there, or the seed's own probes fail now.
+func (a *Addresses) Unheard(addr netip.AddrPort) bool {
+	m, in := a.MemberAt(addr)
+	return !in || a.seeded.seat != nil && a.seeded.seat.Failing(m.Stay.ID)
 }

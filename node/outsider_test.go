@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -62,13 +63,13 @@ func TestLedgerIsNotSpokenOfByDatagram(t *testing.T) {
 func TestChartIsTheSameAtSeeds(t *testing.T) {
 	w := newSeededNetwork(t, 5)
 	w.run(8 * time.Second)
-	chart := w.nodes[3].Chart()
+	chart := w.nodes[3].Gossip().Chart()
 	want := chart.Links()
 	if len(want) < 5 {
 		t.Fatalf("n3 charts %d links", len(want))
 	}
 	for i := range w.nodes {
-		chart := w.nodes[i].Chart()
+		chart := w.nodes[i].Gossip().Chart()
 		got := chart.Links()
 		same := len(got) == len(want)
 		for j := range got {
@@ -117,7 +118,36 @@ func TestWhyOfALongSuspicion(t *testing.T) {
 	w.down[0], w.down[1] = false, false
 	w.run(40 * time.Second)
 	for _, by := range []int{2, 3, 4, 5} {
-		contains(t, w.nodes[by].Self().Name, w.why(by, "n6").Summary, "From the suspicion to the ruling it took 3m") // and not from when the seeds came back
+		// and not from when the seeds came back
+		contains(t, w.nodes[by].Self().Name, w.why(by, "n6").Summary, "From the suspicion to the ruling it took 3m")
+	}
+}
+
+// When a suspicion runs out does not change while it lasts, also where the suspect is accused anew: at a seed that
+// hears no quorum, which probes it on and on.
+func TestWhyTellsOneEndOfASuspicion(t *testing.T) {
+	ends := regexp.MustCompile(`suspicion (?:runs|has run) out at about (\S+Z):`)
+	for _, peers := range []int{1, 4} {
+		w := newSeededNetwork(t, peers)
+		w.run(5 * time.Second)
+		gone := 2 + peers
+		w.down[0], w.down[1], w.down[gone] = true, true, true
+		w.run(3 * time.Second)
+		first := ""
+		for range 60 {
+			file := w.why(2, w.nodes[gone].Self().Name)
+			told := ends.FindStringSubmatch(file.Nearest)
+			if told == nil {
+				t.Fatalf("%d peers: %s", peers, file.Nearest)
+			}
+			if first == "" {
+				first = told[1]
+			}
+			if told[1] != first {
+				t.Fatalf("%d peers: at %v it runs out at %s, and before at %s", peers, w.now.UTC().Format(time.TimeOnly), told[1], first)
+			}
+			w.run(time.Second)
+		}
 	}
 }
 

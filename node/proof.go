@@ -1,20 +1,20 @@
 package node
 
 import (
-	"net/netip"
-
 	"hearsay"
 )
 
 // Proof is what proves the ledger as this node has it, on its disk or, without
 // one, in memory. Of an open network it is empty, but for the network.
-func (n *Node) Proof(disk bool) hearsay.LedgerProof {
-	p := hearsay.LedgerProof{Network: n.cfg.Network}
-	s := &n.seeded
+func (s *Seeded) Proof(disk bool) hearsay.LedgerProof {
+	p := hearsay.LedgerProof{Network: s.cfg.Network}
 	if s.authority == nil {
 		return p
 	}
 	p.Oldest, p.Seats, p.Heads = s.authority.Oldest(), s.authority.Seats(nil), s.authority.Heads()
+	if s.follower != nil {
+		p.Seats = s.follower.ProvenSeats()
+	}
 	if s.seat != nil {
 		p.Founding = s.seat.Founding()
 		if disk {
@@ -53,26 +53,28 @@ func (c *counts) note(e *hearsay.Event) {
 	}
 }
 
-// ledgerStats adds the figures of a seeded network.
-func (n *Node) ledgerStats(s *hearsay.Stats) {
-	c := &n.seeded.counts
-	s.Epoch, s.CasesOpened, s.CasesAborted = n.Epoch(), c.casesOpened, c.casesAborted
-	s.BallotsYes, s.BallotsNo, s.TurnedAway = c.yes, c.no, c.turnedAway
-	s.Admissions, s.Removals, s.Departures = c.rulings[hearsay.RulingAdmit], c.rulings[hearsay.RulingRemove], c.rulings[hearsay.RulingLeave]
-	s.SeatRulings = c.rulings[hearsay.RulingSeat] + c.rulings[hearsay.RulingRecover]
-	if a := n.seeded.authority; a != nil {
+// stats adds the figures of a seeded network.
+func (s *Seeded) stats(stats *hearsay.Stats) {
+	c := &s.counts
+	stats.Epoch, stats.CasesOpened, stats.CasesAborted = s.Epoch(), c.casesOpened, c.casesAborted
+	stats.BallotsYes, stats.BallotsNo, stats.TurnedAway = c.yes, c.no, c.turnedAway
+	stats.Admissions, stats.Removals, stats.Departures = c.rulings[hearsay.RulingAdmit], c.rulings[hearsay.RulingRemove], c.rulings[hearsay.RulingLeave]
+	stats.SeatRulings = c.rulings[hearsay.RulingSeat] + c.rulings[hearsay.RulingRecover]
+	if a := s.authority; a != nil {
 		if fork := a.Fork(); fork != nil {
-			s.Rivals = len(fork.Theirs)
+			stats.Rivals = len(fork.Theirs)
 		}
 	}
-	if n.seeded.seat != nil {
-		s.CasesOpen, s.ClockOff = n.seeded.seat.Open(), n.seeded.seat.ClockOff().Seconds()
+	if t := s.petitions; t != nil {
+		stats.Untaken = t.Untaken(*s.stepped)
+		if len(stats.Untaken) > 0 && stats.Untaken[0].Waits && !s.Authority().Ready {
+			stats.Untaken = nil // that no quorum is heard explains it
+		}
+		for i := range stats.Untaken {
+			stats.Untaken[i].Name = s.roster.Name(stats.Untaken[i].ID)
+		}
 	}
-}
-
-// Where gives where a node is as far as the roster knows, also of those who are
-// out.
-func (n *Node) Where(id hearsay.NodeID) netip.AddrPort {
-	m, _ := n.roster.Member(id)
-	return m.Addr
+	if s.seat != nil {
+		stats.CasesOpen, stats.ClockOff = s.seat.Open(), s.seat.ClockOff().Seconds()
+	}
 }

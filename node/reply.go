@@ -2,8 +2,11 @@ package node
 
 import (
 	"slices"
+	"time"
 
 	"hearsay"
+	"hearsay/detect"
+	"hearsay/roster"
 	"hearsay/wire"
 )
 
@@ -40,9 +43,32 @@ func (r *replies) begin(p *hearsay.Packet) {
 // question, and what rides may be ten times that.
 func (r *replies) rides(p *hearsay.Packet) bool { return !p.Answer || p.Stream }
 
+// outgoing completes the packets of a step.
+type outgoing struct {
+	network hearsay.NetworkID
+	id      hearsay.NodeID
+	signer  hearsay.Signer
+	roster  *roster.Roster
+	detect  *detect.Swim
+	gossip  *Gossip
+	seeded  *Seeded
+	drops   *hearsay.Drops
+	replies replies
+}
+
+// complete gives the packets that go out, of those of a step.
+func (o *outgoing) complete(now time.Time, packets []hearsay.Packet) []hearsay.Packet {
+	for i := range packets {
+		o.dress(now, &packets[i])
+		o.reroute(&packets[i])
+		o.limit(&packets[i])
+	}
+	return o.fit(packets)
+}
+
 // fit sees to it that the packets of a step stay within what may go back.
-func (n *Node) fit(packets []hearsay.Packet) []hearsay.Packet {
-	if n.replies.to == nil {
+func (o *outgoing) fit(packets []hearsay.Packet) []hearsay.Packet {
+	if o.replies.to == nil {
 		return packets
 	}
 	return slices.DeleteFunc(packets, func(p hearsay.Packet) bool { return p.Answer && !p.Stream && !p.Addr.IsValid() })
@@ -51,14 +77,14 @@ func (n *Node) fit(packets []hearsay.Packet) []hearsay.Packet {
 // limit takes the size of an answer to a datagram from what may go back. An
 // answer that does not fit goes by stream to the member, if there is one, and else
 // has its address taken away: then it goes nowhere.
-func (n *Node) limit(p *hearsay.Packet) {
-	r := &n.replies
+func (o *outgoing) limit(p *hearsay.Packet) {
+	r := &o.replies
 	if !p.Answer || p.Stream || r.to == nil || p.Addr != r.to.Addr {
 		return
 	}
 	size := replySmall
 	if !small(p) {
-		r.bytes = wire.AppendPacket(r.bytes[:0], n.cfg.Network, p)
+		r.bytes = wire.AppendPacket(r.bytes[:0], o.network, p)
 		size = len(r.bytes)
 	}
 	if size <= r.room {
@@ -67,12 +93,12 @@ func (n *Node) limit(p *hearsay.Packet) {
 	}
 	if _, about := p.Body.(*hearsay.NotMe); about && len(p.Claims) > 0 {
 		p.Claims = nil // it says enough: who is there introduces itself when it is asked
-		n.limit(p)
+		o.limit(p)
 		return
 	}
-	addr, listed := n.roster.Addr(r.to.From)
+	addr, listed := o.roster.Addr(r.to.From)
 	if p.Addr, p.Stream = addr, listed; !listed {
-		n.drops[hearsay.DropStranger]++
+		o.drops[hearsay.DropStranger]++
 	}
 }
 
@@ -87,3 +113,35 @@ func small(p *hearsay.Packet) bool {
 	}
 	return false
 }
+
+// dress completes a packet that goes out: who sends it, and the claims that
+// ride along.
+func (o *outgoing) dress(now time.Time, p *hearsay.Packet) {
+	p.From = o.id
+	switch m := p.Body.(type) {
+	case *hearsay.Ping:
+		m.Hash = o.roster.Hash()
+		if m.Extra > 0 { // it is as long as it is to be
+			return
+		}
+		if o.gossip.speaksWith(m.Target) {
+			m.Rumors = o.gossip.rumors.PingHash(now)
+		}
+		o.roster.Confront(p, m.Target)
+		// others have not proven that they are there
+		if addr, listed := o.roster.Addr(m.Target); listed && addr == p.Addr {
+			o.roster.Ride(p)
+		}
+	case *hearsay.Ack, *hearsay.Nack, *hearsay.RelayReq:
+		if o.replies.rides(p) {
+			o.roster.Ride(p)
+		}
+	case *hearsay.NotMe, *hearsay.Register:
+		o.roster.Introduce(p)
+	case *hearsay.Report:
+		m.Sign(o.seeded.ledgerID(), o.signer)
+	}
+}
+
+// reroute has a packet go by stream if a datagram would be lost.
+func (o *outgoing) reroute(p *hearsay.Packet) { p.Stream = p.Stream || o.detect.Streams(p) }

@@ -1,22 +1,24 @@
 package node
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
 
 	"hearsay"
+	"hearsay/follower"
 	"hearsay/ledger"
 	"hearsay/petition"
 	"hearsay/quorum"
+	"hearsay/quota"
+	"hearsay/roster"
 )
 
 // This file joins the authority of a seeded network with the rest of a node. A
 // seed takes part in it; a peer follows it, and asks it. An open network has none.
 
-// authority is the ledger as a node has it: *quorum.Quorum or *quorum.Follower.
+// authority is the ledger as a node has it: *quorum.Quorum or *follower.Follower.
 type authority interface {
 	Tick(now time.Time)
 	Deadline() time.Time
@@ -33,60 +35,81 @@ type authority interface {
 	Fork() *hearsay.Fork
 }
 
-// seeded is a node's part in a seeded network.
-type seeded struct {
+// Seeded is a node's part in a seeded network, and what drivers read of it. Of an open network all of it is empty.
+type Seeded struct {
+	cfg     *Config
+	id      hearsay.NodeID
+	signer  hearsay.Signer
+	roster  *roster.Roster
+	ways    *ways
+	stepped *time.Time // the node's last step
+
 	authority authority           // nil in an open network
 	seat      *quorum.Quorum      // of a seed, else nil
-	follower  *quorum.Follower    // of a peer, else nil
+	follower  *follower.Follower  // of a peer, else nil
 	petitions *petition.Petitions // of a peer, else nil
 	seats     []hearsay.Seat      // as last looked at
-	seeds     []hearsay.NodeID    // who sit in them
-	unseated  []hearsay.NodeID    // who sat in them, and are listed yet
+	sitting   []hearsay.NodeID    // the nodes that sit in them
+	unseated  []hearsay.NodeID    // the nodes that sat in them, and are listed yet
 	stay      hearsay.Stay        // of this peer; epoch 0: it is not in
-	answers   answers             // of a seed
-	elsewhere []whereabouts       // of a seed: at most one for each member
-	leaveBy   time.Time           // of a peer that has left: then it waits no longer for the seeds
-	leaveTold bool                // what came of that
+	founded   bool                // as far as seeds have told this peer
+	earlyTill time.Time           // until then what is not heard is no trouble: see earlyFor
+	ended     hearsay.Epoch       // by which the last stay of this peer was over; 0: none is, in this life
+	counts    counts
+}
 
-	turned   int // who were turned away since then
-	turnedAt time.Time
-	wanted   []wantedEvidence // of a peer
-	counts   counts
+// earlyFor is how long after its start, after it was let in, and after it heard a quorum again a node may lack what it
+// will hear. A guess: a network of empty directories is founded, and a seed that leads is replaced, in two seconds.
+const earlyFor = 5 * time.Second
+
+// noteFirst takes an event from which on more is to be heard, or that shows that the network is founded.
+func (s *Seeded) noteFirst(now time.Time, e *hearsay.Event) {
+	switch {
+	case e.Kind == hearsay.EventJoined, e.Kind == hearsay.EventSeatTaken, e.Kind == hearsay.EventQuorumHeard, e.Kind == hearsay.EventQuorumBack:
+		s.earlyTill = now.Add(earlyFor)
+	case e.Kind == hearsay.EventSeedAnswered && (e.Outcome == hearsay.OutcomeDone || e.Outcome == hearsay.OutcomePending):
+		s.follower.NoteFounded(e.Addr)
+	}
+}
+
+// early reports whether what is not heard at a time may come yet.
+func (s *Seeded) early(now time.Time) bool {
+	return now.Before(s.earlyTill) || s.seat != nil && s.seat.Elects()
 }
 
 // takeSeat makes this node a seed.
 func (n *Node) takeSeat(random *rand.Rand, records []hearsay.Record, now time.Time) error {
-	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, n.ledgerDirectory(), records, &n.drops, n.out, now)
+	directory := quorum.Directory{Addr: n.roster.Addr, Incarnation: n.seeded.incarnation, Signed: n.roster.Signed, Away: n.roster.IsAway, Sender: n.addresses.Sender, Secret: n.secret}
+	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, directory, records, &n.drops, n.out, now)
 	if err != nil {
 		return err
 	}
 	n.seeded.seat = seat
-	n.seeded.answers = answers{seat: seat, out: n.out}
+	n.requests = requests{
+		network: n.cfg.Network, signer: n.signer, seat: seat, sender: n.addresses.Sender, cases: &n.cases, drops: &n.drops, out: n.out,
+		asks: quota.New(n.secret, askShares),
+	}
 	n.follow(now, seat, n.cfg.Quorum.Seeds)
-	if n.overtake(now, seat.Epoch()); seat.Epoch() > 0 {
-		n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventResumed, Epoch: seat.Epoch(), Count: len(n.Stays(nil))})
+	if n.rulings.overtake(now, seat.Epoch()); seat.Epoch() > 0 {
+		n.out.Events = append(n.out.Events, hearsay.Event{At: now, Kind: hearsay.EventResumed, Epoch: seat.Epoch(), Count: len(n.seeded.Stays(nil))})
 	}
 	return nil
 }
 
 // followSeeds makes this node a peer of a seeded network.
 func (n *Node) followSeeds(random *rand.Rand, records []hearsay.Record, now time.Time) {
-	s, cfg := &n.seeded, n.cfg.Follower
-	cfg.Recall = n.cfg.Rumors.KeepFor
-	s.follower = quorum.NewFollower(cfg, n.signer, random, n.ledgerDirectory(), records, &n.drops, n.out, now)
+	s := &n.seeded
+	directory := follower.Directory{Incarnation: n.seeded.incarnation, Sender: n.addresses.Sender, Secret: n.secret, Links: n.gossip.neighbors, Alive: n.roster.Trusted}
+	s.follower = follower.New(n.cfg.Follower, n.signer, random, directory, records, &n.drops, n.out, now)
 	addrs := n.follow(now, s.follower, n.cfg.Follower.Seeds)
+	n.evidence = evidenceFetcher{network: n.cfg.Network, id: n.id, seeds: n.cfg.Follower.Seeds, roster: n.roster, cases: &n.cases, out: n.out}
 	s.petitions = petition.New(n.cfg.Petition, addrs, random, &n.drops, n.out)
-}
-
-// ledgerDirectory is what the authority may ask the rest of this node.
-func (n *Node) ledgerDirectory() quorum.Directory {
-	return quorum.Directory{Addr: n.roster.Addr, Incarnation: n.incarnation, Signed: n.roster.Signed, Away: n.roster.IsAway, Sender: n.Sender, Secret: n.secret, Links: n.neighbors, Alive: n.roster.Trusted}
 }
 
 // follow lets the roster list the members that the ledger has in, and look for the seeds.
 func (n *Node) follow(now time.Time, by authority, seeds []ledger.Seed) (addrs []netip.AddrPort) {
-	n.seeded.authority = by
-	n.roster.Follow(n.roleOf, by.Ledger)
+	n.seeded.authority, n.seeded.earlyTill = by, now.Add(earlyFor)
+	n.roster.Follow(n.seeded.roleOf, by.Ledger)
 	n.overlay.Withdraw(now)
 	for i := range seeds {
 		addrs = append(addrs, seeds[i].Addr)
@@ -97,101 +120,39 @@ func (n *Node) follow(now time.Time, by authority, seeds []ledger.Seed) (addrs [
 
 // hearsQuorum reports whether this is a seed, and hears a quorum of seeds: then it
 // sends and receives, however silent others are.
-func (n *Node) hearsQuorum() bool { return n.seeded.seat != nil && n.seeded.seat.Ready() }
-
-// links reports whether a member has links and passes on rumors: seeds do not,
-// and guests do not speak as we do.
-func (n *Node) links(id hearsay.NodeID) bool {
-	return n.seeded.authority == nil || !n.isSeed(id) && !n.roster.Guest(id)
-}
-
-// carries reports whether a member passes on rumors, and this node does once it
-// is in.
-func (n *Node) carries(id hearsay.NodeID) bool { return n.seeded.seat == nil && n.links(id) }
-
-// gossips reports whether rumors and links are spoken of with another: in a
-// seeded network both must be in by the ledger. Gossip makes no member, so also who
-// was one, and that everybody still knows, is not heard. What it says it keeps,
-// and its neighbors get it by comparing once it is let in.
-func (n *Node) gossips(with hearsay.NodeID) bool {
-	s := &n.seeded
-	if s.authority == nil {
-		return true
-	}
-	_, in := s.authority.Member(with)
-	return in && s.stay.Epoch != 0
-}
-
-// drawMost is how often a member is drawn until it is none that carries no
-// rumors.
-const drawMost = 8
+func (s *Seeded) hearsQuorum() bool { return s.seat != nil && s.seat.Ready() }
 
 // told is the newest epoch of which an earlier life of a peer has told.
-func (s *seeded) told() hearsay.Epoch {
+func (s *Seeded) told() hearsay.Epoch {
 	if s.follower == nil {
 		return 0 // a seed gets a roster whole because it was away: that is news
 	}
 	return s.follower.Told()
 }
 
-// draw gives a random living member that passes on rumors, if there is one, and
-// this node may.
-func (n *Node) draw() (id hearsay.NodeID, ok bool) {
-	if n.seeded.authority != nil && n.seeded.stay.Epoch == 0 {
-		return id, false
-	}
-	for range drawMost {
-		if id, ok = n.roster.Draw(); !ok || n.carries(id) {
-			return id, ok
-		}
-	}
-	return id, false
-}
-
 // incarnation is the newest that a member has signed, as far as this node knows.
-func (n *Node) incarnation(id hearsay.NodeID) hearsay.Incarnation {
-	m, _ := n.roster.Member(id)
+func (s *Seeded) incarnation(id hearsay.NodeID) hearsay.Incarnation {
+	m, _ := s.roster.Member(id)
 	return m.Incarnation
 }
 
-// neighbors gives the addresses of this node's links or, as long as it is not in,
-// of those that it would have: the ledger is for all.
-func (n *Node) neighbors() (addrs []netip.AddrPort) {
-	links := n.overlay.Links()
-	if n.seeded.stay.Epoch == 0 {
-		links = n.overlay.Around()
-	}
-	for _, id := range links {
-		if addr, ok := n.roster.Addr(id); ok {
-			addrs = append(addrs, addr)
-		}
-	}
-	return addrs
-}
-
-// known reports whether a node is a member in any state, or was one before this
-// node's time: what it said may still be told.
-func (n *Node) known(id hearsay.NodeID) bool {
-	return n.roster.Known(id) || n.seeded.follower != nil && n.seeded.follower.Departed(id)
-}
-
 // roleOf says as what a node is in, by the seats and the ledger.
-func (n *Node) roleOf(id hearsay.NodeID) hearsay.Role {
-	if n.isSeed(id) {
+func (s *Seeded) roleOf(id hearsay.NodeID) hearsay.Role {
+	if s.isSeed(id) {
 		return hearsay.RoleSeed
 	}
-	if _, in := n.seeded.authority.Member(id); in {
+	if _, in := s.authority.Member(id); in {
 		return hearsay.RolePeer
 	}
 	return 0
 }
 
 // isSeed reports whether a node sits in a seat.
-func (n *Node) isSeed(id hearsay.NodeID) bool {
-	s := &n.seeded
+func (s *Seeded) isSeed(id hearsay.NodeID) bool {
 	var room [hearsay.MaxSeeds]hearsay.Seat
 	seats := s.authority.Seats(room[:0])
-	for slot := range s.seats { // who sat in one stays known until another does: a seed whose founding came to nothing is still a seed
+	// the node that sat in one stays known until another does: a seed whose founding came to nothing is still a seed
+	for slot := range s.seats {
 		if slot == len(seats) {
 			seats = append(seats, s.seats[slot])
 		} else if seats[slot].Key.IsZero() {
@@ -199,43 +160,48 @@ func (n *Node) isSeed(id hearsay.NodeID) bool {
 		}
 	}
 	if !slices.Equal(seats, s.seats) {
-		s.unseated = append(s.unseated, s.seeds...)
-		s.seats, s.seeds = slices.Clone(seats), s.seeds[:0]
+		s.unseated = append(s.unseated, s.sitting...)
+		s.seats, s.sitting = slices.Clone(seats), s.sitting[:0]
 		for i := range seats {
 			if !seats[i].Key.IsZero() {
-				s.seeds = append(s.seeds, seats[i].Key.NodeID())
+				s.sitting = append(s.sitting, seats[i].Key.NodeID())
 			}
 		}
 	}
-	return slices.Contains(s.seeds, id)
+	return slices.Contains(s.sitting, id)
 }
 
-// tickSeeded lets time pass for the authority and those who wait for it.
+// tickSeeded lets time pass for the authority and the nodes that wait for it.
 func (n *Node) tickSeeded(now time.Time) {
 	s := &n.seeded
 	s.authority.Tick(now)
-	n.expelUnseated(now)
+	n.rulings.expelUnseated(now)
 	if s.petitions != nil {
 		if s.stay.Epoch == 0 && !s.petitions.Registering() && !n.gone() {
 			s.petitions.Register(now)
 		}
+		if founded := s.follower.Founded(); founded != s.founded {
+			if s.founded = founded; founded {
+				s.petitions.Ruled(now) // what the seeds have answered before is out of date
+			}
+		}
 		s.petitions.Tick(now)
 	}
-	n.fetchEvidence(now)
+	n.evidence.fetch(now)
 	if s.seat != nil {
-		n.turnAwaySilent(now)
+		n.requests.turnAwaySilent(now)
+		n.requests.tick(now)
 	}
-	s.answers.tick(now)
 }
 
 // deadlineSeeded is when tickSeeded must be called next.
 func (n *Node) deadlineSeeded() time.Time {
 	s := &n.seeded
-	at := n.evidenceDue(s.authority.Deadline())
+	at := n.evidence.due(s.authority.Deadline())
 	if s.petitions != nil {
 		at = earlier(at, s.petitions.Deadline())
 	}
-	return s.answers.due(at)
+	return n.requests.due(at)
 }
 
 // receiveSeeded takes what concerns the ledger, and reports whether it did.
@@ -244,20 +210,17 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 	if s.authority == nil {
 		return false
 	}
-	if n.defers(p) {
+	if s.seat != nil && n.backlog.behind(now) && writes(p) {
+		n.drops[hearsay.DropQueueFull]++
 		return true
 	}
 	switch m := p.Body.(type) {
-	case *hearsay.Register:
-		n.register(now, p)
-	case *hearsay.Report:
-		if n.mayAsk(p) {
-			s.answers.take(now, p, hearsay.RulingRemove, m.Stay, s.seat.Report(now, &quorum.Report{Stay: m.Stay, By: n.reporter(p.From, m), Evidence: m.Evidence}))
+	case *hearsay.Register, *hearsay.Report, *hearsay.Depart:
+		if s.seat == nil {
+			n.drops[hearsay.DropUnexpected]++
+			return true
 		}
-	case *hearsay.Depart:
-		if n.mayAsk(p) {
-			s.answers.take(now, p, hearsay.RulingLeave, m.Leave.Stay, s.seat.Leave(now, &m.Leave))
-		}
+		n.requests.receive(now, p)
 	case *hearsay.Outcome:
 		if s.petitions == nil {
 			n.drops[hearsay.DropUnexpected]++
@@ -278,145 +241,82 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 	return true
 }
 
-// reporter gives who reports: a member that has signed that it does. Which others a
-// packet names is not proven.
-func (n *Node) reporter(from hearsay.NodeID, m *hearsay.Report) (by hearsay.NodeID) {
-	if member, in := n.seeded.authority.Member(from); in && m.Verify(n.ledgerID(), n.signer, member.Claim.Card.Key) {
-		return from
-	}
-	return by
-}
-
-// Petition gives what an operator asks the seeds of a stay through this node: a
-// report without evidence, which this node signs.
-func (n *Node) Petition(stay hearsay.Stay) *hearsay.Packet {
-	p := &hearsay.Packet{Body: &hearsay.Report{Stay: stay}}
-	n.dress(p)
-	return p
-}
-
-// Proves reports whether a report brings what observers have signed, or is signed
-// by a member itself.
-func (n *Node) Proves(p *hearsay.Packet) bool {
-	m := p.Body.(*hearsay.Report)
-	return m.Evidence != nil || !n.reporter(p.From, m).IsZero()
-}
-
-// mayAsk reports whether this is a seed, and was asked by stream: anybody could
-// forge where a datagram came from.
-func (n *Node) mayAsk(p *hearsay.Packet) bool {
-	if n.seeded.seat != nil && p.Stream {
-		return true
-	}
-	n.drops[hearsay.DropUnexpected]++
-	return false
-}
-
-// register takes a request for admission: of who is where it asks from.
-func (n *Node) register(now time.Time, p *hearsay.Packet) {
-	if !n.mayAsk(p) {
-		return
-	}
-	if len(p.Claims) == 0 || p.Claims[0].Subject != p.From {
-		n.drops[hearsay.DropMalformed]++
-		return
-	}
-	claim := p.Claims[0]
-	stay := hearsay.Stay{ID: p.From}
-	answer := quorum.Answer{Code: quorum.AnswerRefused}
-	if from, says := p.Addr.Addr().Unmap(), claim.Card.Addr.Addr().Unmap(); from != says {
-		answer.Text = fmt.Sprintf("asks from %s and says that it is at %s", from, says)
-	} else {
-		answer = n.seeded.seat.Admit(now, &claim)
-		n.tellBar(&answer, claim.Subject)
-	}
-	if answer.Code == quorum.AnswerRefused {
-		n.turnAway(now, &claim, answer.Text)
-	}
-	n.seeded.answers.take(now, p, hearsay.RulingAdmit, stay, answer)
-}
-
-// turnAwaySilent tells those who asked to be in, and did not answer at their
-// address, that it is so.
-func (n *Node) turnAwaySilent(now time.Time) {
-	silent := n.seeded.seat.Silent()
-	for i := range silent {
-		c := &silent[i].Claim
-		if !silent[i].Yielded { // a crowd may have that so often that to tell of each would be work
-			n.turnAway(now, c, silent[i].Why)
-		}
-		n.seeded.answers.giveAll(hearsay.Stay{ID: c.Subject}, hearsay.OutcomeWait, 0, silent[i].Why)
-	}
-}
-
-// leaveSeeded tells the seeds that this node's stay is over.
-func (n *Node) leaveSeeded(now time.Time) {
-	s := &n.seeded
-	if s.petitions == nil {
-		return
-	}
-	s.leaveBy = now.Add(leavePatience)
-	if s.stay.Epoch == 0 {
-		s.petitions.Withdraw() // it may be let in all the same, and leaves then: see admitted
-		return
-	}
-	leave := &hearsay.Leave{Stay: s.stay}
-	leave.Sign(n.ledgerID(), n.signer)
-	s.petitions.Leave(now, leave)
-}
-
-// leavePatience is how long a peer that has left waits for the seeds to say
-// so. Without a quorum they cannot; then the others find out. A guess: some
-// times the patience of a petition.
-const leavePatience = 5 * time.Second
-
-// mayBeIn reports whether this peer is in, or may be by what it has asked, though it has left:
-// the seeds have not ruled that it is out.
-func (n *Node) mayBeIn() bool {
-	s := &n.seeded
+// pinged has a seed count the members that probe it, and a peer find out about one that means it and is strange to it.
+func (s *Seeded) pinged(now time.Time, from hearsay.NodeID, class quota.Class, strange bool) {
 	switch {
-	case s.petitions == nil:
-		return false
-	case s.stay.Epoch == 0:
-		return s.petitions.Pending(n.stepped)
+	case s.seat != nil && class == quota.Member:
+		s.seat.Pinged(from)
+	case s.follower != nil && strange:
+		s.follower.Strange(now)
 	}
-	return s.petitions.Leaving()
 }
 
-// awaitsLeave reports whether this peer has left, and the seeds may still rule it.
-func (n *Node) awaitsLeave() bool { return n.mayBeIn() && n.stepped.Before(n.seeded.leaveBy) }
-
-// Left reports of a node that has Gone whether it is out, as far as the seeds decide that.
-func (n *Node) Left() bool { return !n.mayBeIn() }
-
-// tellLeave tells once, of a peer that has left, what has come of that. It reports whether it does.
-func (n *Node) tellLeave(now time.Time) bool {
-	s := &n.seeded
-	if s.petitions == nil || s.leaveTold || !n.gone() || n.awaitsLeave() {
-		return false
+// Ask asks the seeds that a stay be over, without evidence, in the word of an operator or a guest, neither of which can
+// sign. What comes of it is an Outcome that goes by stream to the address from which that is asked.
+func (n *Node) Ask(now time.Time, from netip.AddrPort, stay hearsay.Stay) *hearsay.Effects {
+	n.begin(now)
+	switch s := &n.seeded; {
+	case s.petitions != nil:
+		s.petitions.Ask(now, from, stay)
+	case n.backlog.behind(now):
+		n.drops[hearsay.DropQueueFull]++
+		n.requests.answer(now, from, hearsay.RulingRemove, stay, hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "the disk of this seed does not keep up"})
+	default:
+		n.requests.answer(now, from, hearsay.RulingRemove, stay, s.seat.Report(now, &quorum.Report{Stay: stay}))
 	}
-	s.leaveTold = true
-	e := hearsay.Event{At: now, Kind: hearsay.EventMemberLeft, Subject: n.id, Incarnation: n.Self().Incarnation}
-	if n.mayBeIn() {
-		e.Kind, e.Text = hearsay.EventLeaveFailed, hearsay.ErrLeaveUnruled.Error()
+	return n.settle(now)
+}
+
+// NotReached is told by the driver of a peer that no stream to a seed could be opened, and why.
+func (n *Node) NotReached(now time.Time, seed netip.AddrPort, why string) *hearsay.Effects {
+	n.begin(now)
+	if n.seeded.petitions != nil {
+		n.seeded.petitions.NotReached(now, seed, why)
 	}
-	n.out.Events = append(n.out.Events, e)
-	return true
+	return n.settle(now)
 }
 
 // ledgerID is what is signed here is about.
-func (n *Node) ledgerID() hearsay.LedgerID {
-	if n.seeded.authority == nil {
-		return hearsay.LedgerID{Network: n.cfg.Network}
+func (s *Seeded) ledgerID() hearsay.LedgerID {
+	if s.authority == nil {
+		return hearsay.LedgerID{Network: s.cfg.Network}
 	}
-	return n.seeded.authority.Ledger()
+	return s.authority.Ledger()
 }
 
 // Epoch is the number of the last ruling that this node has applied; 0 in an
 // open network.
-func (n *Node) Epoch() hearsay.Epoch {
-	if n.seeded.authority == nil {
+func (s *Seeded) Epoch() hearsay.Epoch {
+	if s.authority == nil {
 		return 0
 	}
-	return n.seeded.authority.Epoch()
+	return s.authority.Epoch()
+}
+
+// stayOf gives the present stay of a member; of nobody: none.
+func (s *Seeded) stayOf(id hearsay.NodeID) hearsay.Stay {
+	if s.authority == nil {
+		return hearsay.Stay{ID: id}
+	}
+	m, _ := s.authority.Member(id)
+	return m.Stay
+}
+
+// quorumSince is since when a quorum of seeds is there: as a seed hears it, or as a peer lists them.
+func (s *Seeded) quorumSince() time.Time {
+	if s.seat != nil {
+		return s.seat.HeardSince()
+	}
+	var since []time.Time
+	var room [hearsay.MaxSeeds]hearsay.Seat
+	for slot, seat := range s.authority.Seats(room[:0]) {
+		if m, listed := s.roster.Member(seat.Key.NodeID()); listed && m.State == hearsay.StateAlive && s.follower.Met(slot) {
+			since = append(since, laterOf(m.Since, s.follower.MetSince(slot)))
+		}
+	}
+	slices.SortFunc(since, time.Time.Compare)
+	if needed := hearsay.QuorumOf(len(s.seeds())); needed <= len(since) {
+		return since[needed-1]
+	}
+	return time.Time{}
 }

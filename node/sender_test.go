@@ -8,10 +8,10 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/follower"
 	"hearsay/ledger"
 	"hearsay/overlay"
 	"hearsay/petition"
-	"hearsay/quorum"
 	"hearsay/quota"
 	"hearsay/roster"
 	"hearsay/rumor"
@@ -23,7 +23,7 @@ func TestSender(t *testing.T) {
 	cfg := Config{
 		Network: hearsay.NetworkID{1}, Name: "n", Addr: at("10.0.0.1:7000"), Role: hearsay.RolePeer,
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(),
-		Follower: quorum.DefaultFollowerConfig(), Petition: petition.DefaultConfig(),
+		Follower: follower.DefaultConfig(), Petition: petition.DefaultConfig(),
 	}
 	seed, member := at("10.0.0.2:7000"), at("10.0.0.3:7000")
 	cfg.Follower.Network, cfg.Follower.Seeds = cfg.Network, []ledger.Seed{{Addr: seed}}
@@ -59,7 +59,7 @@ func TestSender(t *testing.T) {
 		{"a process of this machine", hearsay.NodeID{9}, "127.0.0.1:50000", true, nil, quota.Stranger, "127.0.0.1:50000"},
 	} {
 		p := &hearsay.Packet{From: c.from, Addr: at(c.addr), Stream: c.stream, Body: c.body}
-		if got, want := n.Sender(p), (quota.Sender{Class: c.class, Addr: at(c.as)}); got != want {
+		if got, want := n.Addresses().Sender(p), (quota.Sender{Class: c.class, Addr: at(c.as)}); got != want {
 			t.Errorf("%s: %v, want %v", c.what, got, want)
 		}
 	}

@@ -5,20 +5,24 @@ import (
 
 	"hearsay"
 	"hearsay/quorum"
+	"hearsay/roster"
 )
 
 // This file is where one protocol's news reaches another.
 
 // settle closes a step. It walks the new events once, those that it causes too.
 func (n *Node) settle(now time.Time) *hearsay.Effects {
-	n.noteDeaf(now)
+	n.deaf.note(now)
 	n.noteUnheard(now)
-	for i := 0; i < len(n.out.Events) || n.tellLeave(now); i++ {
-		n.name(&n.out.Events[i])
+	for i := 0; i < len(n.out.Events) || n.leaving.tell(now); i++ {
+		nameMembers(n.roster, &n.out.Events[i])
+		n.ways.noteCause(&n.out.Events[i])
+		noteBefore(now, &n.out.Events[i], n.began)
 		e := n.out.Events[i] // the list may grow
-		n.cases.note(e)
+		n.cases.Note(e)
 		n.seeded.counts.note(&e)
-		n.noteWhere(&e)
+		n.seeded.noteFirst(now, &e)
+		n.addresses.noteWhere(&e)
 		n.forward(now, &e)
 	}
 	return n.finish()
@@ -34,12 +38,12 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 	case hearsay.EventMemberReturned:
 		s.cleared(now, id)
 		if e.State.Living() {
-			n.trust(now, id)
+			n.gossip.trust(now, id)
 		} else {
 			n.enter(now, id)
 		}
 	case hearsay.EventMemberMoved:
-		n.moved(now, e)
+		s.moved(now, e)
 	case hearsay.EventMemberLeft, hearsay.EventLeaving:
 		s.cleared(now, id)
 		n.exit(now, id)
@@ -49,7 +53,7 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 		n.rumors.Forget(id)
 	case hearsay.EventLinked:
 		n.rumors.Linked(now, id)
-		n.sayDeaf(id)
+		n.deaf.say(id)
 	case hearsay.EventUnlinked:
 		n.rumors.Unlinked(now, id)
 
@@ -63,7 +67,7 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 		n.rumors.Trusted(now, id)
 	case hearsay.EventSuspectFreed, hearsay.EventMemberBack, hearsay.EventAwayOver:
 		s.cleared(now, id)
-		n.trust(now, id)
+		n.gossip.trust(now, id)
 	case hearsay.EventMemberAway:
 		n.away(now, id)
 	case hearsay.EventAsked:
@@ -73,10 +77,10 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 	case hearsay.EventExamined:
 		n.examined(now, e)
 	case hearsay.EventCondemned:
-		n.condemned(now, e)
+		s.condemned(now, e)
 	case hearsay.EventCleared:
 		s.cleared(now, id)
-		n.trust(now, id)
+		n.gossip.trust(now, id)
 		if n.roster.TakeWrong() {
 			n.detect.Worsen()
 		}
@@ -88,33 +92,38 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 		}
 
 	case hearsay.EventRuled:
-		n.ruled(now, e)
+		n.rulings.ruled(now, e)
 	case hearsay.EventRosterProven:
-		n.overtake(now, s.told())
+		n.rulings.overtake(now, s.told())
 	case hearsay.EventCaseAborted, hearsay.EventCaseRefused:
-		s.answers.giveUp(e)
+		n.requests.giveUp(e)
 	}
 }
 
-// name puts the names of members to an event.
-func (n *Node) name(e *hearsay.Event) {
+// nameMembers puts the names of members to an event.
+func nameMembers(r *roster.Roster, e *hearsay.Event) {
 	if e.Name == "" && !e.Subject.IsZero() {
-		e.Name = n.roster.Name(e.Subject)
+		e.Name = r.Name(e.Subject)
 	}
 	if e.ByName == "" && !e.By.IsZero() {
-		e.ByName = n.roster.Name(e.By)
+		e.ByName = r.Name(e.By)
 	}
 }
 
 // enter has a member probed and linked from now on.
 func (n *Node) enter(now time.Time, id hearsay.NodeID) {
 	n.detect.Add(id)
+	n.gossip.enter(now, id)
+}
+
+// enter has a member linked from now on, if it carries rumors.
+func (g *Gossip) enter(now time.Time, id hearsay.NodeID) {
 	switch {
-	case n.carries(id):
-		n.overlay.Add(now, id)
-		n.rumors.Trusted(now, id)
-	case n.seeded.seat == nil:
-		n.overlay.Suspect(now, id) // for good: it is passed over
+	case g.carries(id):
+		g.overlay.Add(now, id)
+		g.rumors.Trusted(now, id)
+	case g.seeded.seat == nil:
+		g.overlay.Suspect(now, id) // for good: it is passed over
 	}
 }
 
@@ -126,18 +135,18 @@ func (n *Node) exit(now time.Time, id hearsay.NodeID) {
 }
 
 // trust has a suspect that is none any more linked again.
-func (n *Node) trust(now time.Time, id hearsay.NodeID) {
-	if n.links(id) {
-		n.overlay.Trust(now, id)
-		n.rumors.Trusted(now, id)
+func (g *Gossip) trust(now time.Time, id hearsay.NodeID) {
+	if g.links(id) {
+		g.overlay.Trust(now, id)
+		g.rumors.Trusted(now, id)
 	}
 }
 
 // moved tells a seed's log what the roster says: a member is elsewhere.
-func (n *Node) moved(now time.Time, e *hearsay.Event) {
-	if n.seeded.seat != nil && e.Epoch == 0 { // else the log has said so
-		if c, ok := n.roster.Word(e.Subject); ok {
-			n.seeded.seat.Move(now, &c)
+func (s *Seeded) moved(now time.Time, e *hearsay.Event) {
+	if s.seat != nil && e.Epoch == 0 { // else the log has said so
+		if c, ok := s.roster.Word(e.Subject); ok {
+			s.seat.Move(now, &c)
 		}
 	}
 }
@@ -160,19 +169,18 @@ func (n *Node) examined(now time.Time, e *hearsay.Event) {
 	n.roster.Examined(now, e.Subject, e.Round, e.Verdict)
 }
 
-// condemned brings the word of the observers to who decides: in an open network
-// it is enough, else the seeds do.
-func (n *Node) condemned(now time.Time, e *hearsay.Event) {
-	s := &n.seeded
+// condemned brings the word of the observers to where it is decided: in an open
+// network it is enough, else the seeds do.
+func (s *Seeded) condemned(now time.Time, e *hearsay.Event) {
 	if s.authority == nil {
-		n.roster.Bury(now, e.Evidence)
+		s.roster.MarkDead(now, e.Evidence)
 		return
 	}
 	m, in := s.authority.Member(e.Subject)
 	switch {
 	case !in:
 	case s.seat != nil:
-		s.seat.Report(now, &quorum.Report{Stay: m.Stay, By: n.id, Evidence: e.Evidence})
+		s.seat.Report(now, &quorum.Report{Stay: m.Stay, By: s.id, Evidence: e.Evidence})
 	default:
 		s.petitions.Report(now, m.Stay, e.Evidence)
 	}
@@ -180,21 +188,21 @@ func (n *Node) condemned(now time.Time, e *hearsay.Event) {
 
 // suspected tells a seed that a member is suspect somewhere: it probes it
 // before there is a case.
-func (s *seeded) suspected(now time.Time, id hearsay.NodeID) {
+func (s *Seeded) suspected(now time.Time, id hearsay.NodeID) {
 	if s.seat != nil {
 		s.seat.Suspected(now, id)
 	}
 }
 
 // relayed tells a seed that only relays reach a member, as they say.
-func (s *seeded) relayed(now time.Time, id hearsay.NodeID) {
+func (s *Seeded) relayed(now time.Time, id hearsay.NodeID) {
 	if s.seat != nil {
 		s.seat.Relayed(now, id)
 	}
 }
 
 // cleared tells that a suspicion has ended: nothing is asked for any more.
-func (s *seeded) cleared(now time.Time, id hearsay.NodeID) {
+func (s *Seeded) cleared(now time.Time, id hearsay.NodeID) {
 	switch {
 	case s.seat != nil:
 		s.seat.Cleared(now, id)
@@ -205,6 +213,6 @@ func (s *seeded) cleared(now time.Time, id hearsay.NodeID) {
 
 // probed tells a seed what its own probe has found. It reports whether the seed
 // accuses the member.
-func (s *seeded) probed(now time.Time, e *hearsay.Event) (accuses bool) {
+func (s *Seeded) probed(now time.Time, e *hearsay.Event) (accuses bool) {
 	return s.seat != nil && s.seat.Probed(now, quorum.Probe{Subject: e.Subject, Addr: e.Addr, Verdict: e.Verdict, Began: now.Add(-e.Took)})
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hearsay"
 )
 
 // A node that lists others and hears none of them says so after some seconds, until it hears one: an open one, a
@@ -23,9 +25,11 @@ func TestNodeThatHearsNobody(t *testing.T) {
 			w.run(10 * time.Second)
 			one := w.nodes[c.cut]
 			unheard := func(i int) float64 { return w.nodes[i].Stats().Unheard }
-			told := func() string { return one.Self().Name + " hears: " + w.why(c.cut, one.Self().Name).Summary }
+			told := func() string {
+				stats := one.Stats()
+				return strings.Join(stats.Troubles(), "; ")
+			}
 			w.closed = map[int]bool{c.cut: true}
-			began := w.now
 			w.run(5 * time.Second)
 			if unheard(c.cut) != 0 || strings.Contains(told(), "heard nobody") {
 				t.Errorf("says after 5 s that it hears nobody, for %v s: %s", unheard(c.cut), told())
@@ -34,9 +38,9 @@ func TestNodeThatHearsNobody(t *testing.T) {
 			if s := unheard(c.cut); s < 8 || s > 11 {
 				t.Errorf("after 10 s it has heard nobody for %v s", s)
 			}
-			contains(t, "why of itself", told(), "heard nobody since "+began.UTC().Format("2006-01-02T15:04:"), "may be cut off")
-			if strings.Contains(told(), "othing is held against it") || strings.Contains(told(), "nothing has been held against it") {
-				t.Errorf("nothing is held against it: %s", told())
+			contains(t, "it", told(), "heard nobody since", "may be cut off")
+			if why := w.why(c.cut, one.Self().Name).Summary; strings.Contains(why, "othing is held against it") || strings.Contains(why, "nothing has been held against it") {
+				t.Errorf("nothing is held against it: %s", why)
 			}
 			for i := range w.nodes {
 				if i != c.cut && unheard(i) != 0 {
@@ -49,6 +53,64 @@ func TestNodeThatHearsNobody(t *testing.T) {
 				t.Errorf("hears others, and says that it hears nobody: %s", told())
 			}
 			contains(t, "its case", strings.Join(kinds(w.why(c.cut, one.Self().Name)), " "), "hears-nobody", "hears-others")
+		})
+	}
+}
+
+// A node from which nothing goes out hears others, and none of them answers: it says so for as long as that lasts, also
+// once the others hold it dead or have removed it, and no longer.
+func TestNodeThatNobodyAnswers(t *testing.T) {
+	for name, c := range map[string]struct {
+		make func(t *testing.T) *network
+		cut  int
+		told string // first
+	}{
+		"open": {func(t *testing.T) *network { return newNetwork(t, 6) }, 5, "unanswered"},
+		"peer": {func(t *testing.T) *network { return newSeededNetwork(t, 3) }, 5, "unanswered"},
+		// a suspect is pinged seldom
+		"seed": {func(t *testing.T) *network { return newSeededNetwork(t, 3) }, 1, "hears-nobody"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := c.make(t)
+			w.run(10 * time.Second)
+			one := w.nodes[c.cut]
+			told := func() string {
+				authority, stats := one.Seeded().Authority(), one.Stats()
+				return strings.Join(hearsay.Troubles(&authority, &stats), "; ")
+			}
+			w.mute = map[int]bool{c.cut: true}
+			w.run(5 * time.Second)
+			if s := one.Stats(); s.Unanswered != 0 {
+				t.Errorf("says after 5 s that nobody has answered it for %v s", s.Unanswered)
+			}
+			w.run(2 * time.Second) // the first ping in vain is up to a second after the cut
+			for after := 12; after <= 120; after += 5 {
+				w.run(5 * time.Second)
+				if s := one.Stats(); s.Unanswered < float64(after)-2 || s.Unanswered > float64(after)+1 || len(s.Troubles()) == 0 {
+					t.Errorf("after %d s nobody has answered it for %v s: %q", after, s.Unanswered, s.Troubles())
+				}
+				contains(t, "it", told(), "nobody", " since ")
+				if strings.Contains(told(), "no seed has taken") {
+					t.Errorf("after %d s it blames seeds: %s", after, told())
+				}
+			}
+			for i := range w.nodes {
+				if s := w.nodes[i].Stats(); i != c.cut && s.Unanswered != 0 {
+					t.Errorf("nobody answers n%d", i)
+				}
+			}
+			w.mute = nil
+			for range 150 {
+				w.run(100 * time.Millisecond)
+				if s := one.Stats(); s.Unanswered == 0 && s.Unheard == 0 {
+					break
+				}
+			}
+			w.run(2 * time.Second)
+			if s := one.Stats(); s.Unanswered != 0 || s.Unheard != 0 || s.Suspect > 0 || told() != "" {
+				t.Errorf("others answer it, and it says that nobody has for %v s: %s", s.Unanswered, told())
+			}
+			contains(t, "its case", strings.Join(kinds(w.why(c.cut, one.Self().Name)), " "), c.told, "hears-others")
 		})
 	}
 }
@@ -92,5 +154,51 @@ func TestPausedIsNotUnheard(t *testing.T) {
 	w.nodes[3].Tick(w.now)
 	if s := w.nodes[3].Stats(); s.Unheard != 0 || s.Late == 0 {
 		t.Errorf("after a pause it hears nobody for %v s, late %d", s.Unheard, s.Late)
+	}
+}
+
+// A node that is cut off again soon after an earlier cut pings seldom, as it doubts itself. For how long nobody has
+// answered counts from when it asked in vain, and that others are heard is said only where they are.
+func TestCutOffAgain(t *testing.T) {
+	const most = 16 * time.Second // five periods between two pings, ten in vain, and one for the steps of this test
+	for wait := range 24 {
+		w := newNetwork(t, 6)
+		w.run(10 * time.Second)
+		w.closed, w.mute = map[int]bool{5: true}, map[int]bool{5: true}
+		w.run(25 * time.Second)
+		w.closed, w.mute = nil, nil
+		w.run(time.Second + time.Duration(wait)*500*time.Millisecond)
+		if s := w.nodes[5].Stats(); s.Unheard > 0 || s.Unanswered > 0 {
+			continue // it is not over yet
+		}
+		w.closed, w.mute = map[int]bool{5: true}, map[int]bool{5: true}
+		for cut := w.now; w.now.Sub(cut) < 2*most; {
+			w.run(250 * time.Millisecond)
+			s, lasts := w.nodes[5].Stats(), w.now.Sub(cut).Seconds()
+			told := strings.Join(s.Troubles(), "; ")
+			if s.Unanswered > lasts+1 || strings.Contains(told, "come in") {
+				t.Errorf("cut off again after %d half seconds, for %v s: unanswered for %v s: %q", wait+2, lasts, s.Unanswered, told)
+				break
+			}
+			if lasts > most.Seconds() && s.Unheard == 0 && s.Unanswered == 0 && s.Alive+s.Suspect > 1 {
+				t.Errorf("cut off again after %d half seconds, for %v s, and says nothing of it", wait+2, lasts)
+				break
+			}
+		}
+	}
+}
+
+// What others had sent on a stream before nothing went out any more is no answer: it needs no word of this
+// node to come.
+func TestPacketByStreamIsNoAnswer(t *testing.T) {
+	w := newNetwork(t, 6)
+	w.run(10 * time.Second)
+	w.mute = map[int]bool{5: true}
+	for range 12 {
+		w.run(time.Second)
+		w.carry(5, w.nodes[5].Receive(w.now, &hearsay.Packet{From: w.nodes[1].Self().ID, Addr: addr(1), Stream: true, Body: &hearsay.News{}}))
+	}
+	if s := w.nodes[5].Stats(); s.Unanswered < 10 {
+		t.Errorf("nothing has gone out for 12 s, and nobody has answered for %v s", s.Unanswered)
 	}
 }

@@ -49,7 +49,7 @@ func (c *Chart) Links() []hearsay.Link {
 	links := make([]hearsay.Link, 0, c.rings*len(c.members)+len(c.drawn))
 	circle := slices.Clone(c.members)
 	for i := range c.rings {
-		around := circle // as one meets them who walks the ring from where this node is, or would be
+		around := circle // the members in the order of the ring from where this node is, or would be
 		if len(circle) > 0 && circle[0] == c.self {
 			around = circle[1:]
 		}

@@ -47,7 +47,7 @@
 //
 // # Outside
 //
-// Who is not in, in a network in which somebody else decides that, is outside:
+// A node that is not in, in a network in which seeds decide that, is outside:
 // it has no links, and neither asks for one nor agrees to one. It knows which nodes it
 // would stand between all the same.
 package overlay
@@ -75,7 +75,7 @@ type Kind uint8
 const (
 	KindRing     Kind = iota // computed from the roster
 	KindRandom               // drawn, by Hello and HelloAck; and ring 0
-	KindPowerLaw             // the same, but who has many links is given more
+	KindPowerLaw             // the same, but a node that has many links is given more
 	numKinds
 )
 
@@ -127,7 +127,7 @@ func DefaultConfig() Config { return Config{Kind: KindRing, Links: 6} }
 // no list of them: in a large network that would be its largest table, and said
 // twice.
 type Directory struct {
-	Addr  func(hearsay.NodeID) (netip.AddrPort, bool) // where one is reached; not ok is one who is none of them
+	Addr  func(hearsay.NodeID) (netip.AddrPort, bool) // where one is reached; not ok is one that is none of them
 	Count func() int
 	Other func(i int) hearsay.NodeID // one of so many, from 0
 }
@@ -293,8 +293,8 @@ func (o *Overlay) touch(now time.Time) {
 	}
 }
 
-// tell brings the links up to date, and tells who is no neighbor any more and
-// who is from now.
+// tell brings the links up to date, and tells which members are no neighbors any more and
+// which are from now.
 func (o *Overlay) tell(now time.Time) {
 	if o.changed.IsZero() {
 		return

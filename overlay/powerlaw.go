@@ -38,7 +38,7 @@ func (o *Overlay) most() int {
 	return 2 * o.cfg.Links
 }
 
-// attracts decides whether this node takes somebody who asked for a link.
+// attracts decides whether this node takes one that asked for a link.
 func (o *Overlay) attracts() bool {
 	if o.cfg.Kind != KindPowerLaw {
 		return true
@@ -51,7 +51,7 @@ func (o *Overlay) attracts() bool {
 // slows down little by little.
 func (o *Overlay) refused(now time.Time, m *hearsay.HelloAck) {
 	if o.cfg.Kind != KindPowerLaw || int(m.Degree) >= o.most() {
-		o.vain(now)
+		o.backOff(now)
 		return
 	}
 	d := &o.drawn

@@ -13,20 +13,23 @@ import (
 // Times and limits per node. All are guesses but for the bounds that follow
 // from them.
 const (
-	helloWait    = 500 * time.Millisecond // for the ack
-	helloMin     = 100 * time.Millisecond // between two Hellos while links are lacking; doubled after each that was in vain
-	helloMax     = 10 * time.Second       // up to this
-	confirmEvery = 10 * time.Second       // one link is asked after this often: an end forgotten by the other is found in this times the links
-	doubtEvery   = time.Second            // one that the other end may not have is asked after this often, until it answers
-	helloBurst   = 64                     // Hellos taken at once: many nodes may start at one time
-	helloRefill  = 50 * time.Millisecond  // and one more for each of these
+	helloWait = 500 * time.Millisecond // for the ack
+	// between two Hellos while links are lacking; doubled after each that was refused or lost
+	helloMin = 100 * time.Millisecond
+	helloMax = 10 * time.Second // up to this
+	// one link is asked after this often: an end forgotten by the other is found in this times the links
+	confirmEvery = 10 * time.Second
+	// one that the other end may not have is asked after this often, until it answers
+	doubtEvery  = time.Second
+	helloBurst  = 64                    // Hellos taken at once: many nodes may start at one time
+	helloRefill = 50 * time.Millisecond // and one more for each of these
 )
 
 // drawn are the links of a random or power-law overlay besides those of ring 0.
 type drawn struct {
 	links []hearsay.NodeID // ascending; suspects among them are passed over
 
-	asked   hearsay.NodeID // who has yet to answer a Hello; zero: nobody
+	asked   hearsay.NodeID // the node that has yet to answer a Hello; zero: none
 	waits   time.Time      // until then
 	askAt   time.Time      // when to ask the next, if links are lacking
 	backoff time.Duration  // from then to the one after
@@ -149,7 +152,7 @@ func (o *Overlay) tickRandom(now time.Time) {
 		}
 		if !d.has(d.asked) {
 			o.send(d.asked, &hearsay.Unlink{}) // it may have accepted
-			o.vain(now)
+			o.backOff(now)
 		}
 		d.asked = hearsay.NodeID{}
 	}
@@ -192,8 +195,8 @@ func (o *Overlay) deadlineRandom() time.Time {
 	return at
 }
 
-// vain puts the next Hello off.
-func (o *Overlay) vain(now time.Time) {
+// backOff puts the next Hello off.
+func (o *Overlay) backOff(now time.Time) {
 	d := &o.drawn
 	d.backoff = min(2*d.backoff, helloMax)
 	d.askAt = now.Add(d.backoff)

@@ -18,8 +18,9 @@ const maxReports = 64 // members that are being reported
 
 // Config are the knobs of petitions.
 type Config struct {
-	Patience    time.Duration // for one seed's answer; default 2 s (the old peers' timeout); must exceed Answer of the seeds
-	RetryMin    time.Duration // after all seeds were asked in vain; default 500 ms, doubled each time
+	// for one seed's answer; default 2 s (the old peers' timeout); must exceed Answer of the seeds
+	Patience    time.Duration
+	RetryMin    time.Duration // after no seed of all admitted this node; default 500 ms, doubled each time
 	RetryMax    time.Duration // up to this; default 5 s
 	RefusedWait time.Duration // after a seed refused; default 10 s: a bar may be lifted
 	ReportEvery time.Duration // between two reports of one member that is not ruled yet; default 2 s
@@ -47,24 +48,36 @@ type Petitions struct {
 	registration registration
 	answers      []Answer // by seed
 	reports      []*report
-	vain         bool      // no seed took the last report that was brought to all: nobody can decide now
+	noQuorum     bool      // every seed refused the last report: one report is sent per ReportEvery until one is accepted
 	turn         int       // of the reports, when one is brought for all
 	retryAt      time.Time // and not before
+	questions    []question
 	leave        *hearsay.Leave
 	leaveAt      time.Time
+	leaveDone    []bool    // by seed: it has said that this node's stay is over
+	ruledAt      time.Time // of the last ruling that was heard of
 }
+
+// failFor is for how long this node must have asked to be in when it tells that no seed admits it: while a network is
+// founded all answer so. A guess.
+const failFor = 3 * time.Second
 
 // registration is asking for admission.
 type registration struct {
 	wanted    bool
 	withdrawn bool  // it was wanted, and is not any more
+	told      bool  // that this sweep has come to nothing, if it is to be told
 	order     []int // seeds not asked yet in this sweep
 	asked     []asked
-	sweeps    int // in vain
+	sweeps    int // that have admitted nobody
+	began     time.Time
+	sweptAt   time.Time // when the last sweep began
 	nextAt    time.Time
-	last      string // why a seed did not admit, in this sweep: the last that answered, or, if none did, the last of all
-	of        netip.AddrPort
-	heard     bool // one answered
+	refused   bool // a seed has refused in it
+	// why a seed did not admit, in this sweep: the last that answered, or, if none did, the last of all
+	last  string
+	of    netip.AddrPort
+	heard bool // one answered
 }
 
 // failed notes why a seed did not admit. Who was not reached is not the reader's
@@ -86,9 +99,11 @@ type report struct {
 	stay     hearsay.Stay
 	evidence *hearsay.Evidence
 	seed     int // the last asked
+	askedAt  time.Time
 	askAt    time.Time
-	open     bool // the last asked has not answered
-	lost     int  // seeds that did not take it, one after the other
+	open     bool            // the last asked has not answered
+	lost     int             // seeds that did not take it, one after the other
+	untaken  hearsay.Untaken // Since zero: the last asked has taken it, or none has answered yet
 }
 
 // never is later than any time that comes.
@@ -110,7 +125,10 @@ func (t *Petitions) Register(now time.Time) {
 	if t.registration.wanted {
 		return
 	}
-	t.registration = registration{wanted: true, nextAt: now}
+	t.registration = registration{wanted: true, began: now, nextAt: now}
+	if t.ruledAt.IsZero() {
+		t.ruledAt = now
+	}
 	t.forgetAnswers()
 	t.Tick(now)
 }
@@ -158,9 +176,40 @@ func (t *Petitions) Report(now time.Time, stay hearsay.Stay, evidence *hearsay.E
 	t.askReport(now, r)
 }
 
-// Settled tells that a node is out, or reachable again: it is reported no more.
+// Settled tells that a node is reachable again, or away: it is reported no more.
 func (t *Petitions) Settled(id hearsay.NodeID) {
 	t.reports = slices.DeleteFunc(t.reports, func(r *report) bool { return r.stay.ID == id })
+}
+
+// Over tells that a ruling has ended a stay: it is reported no more, and if it is this node's, its leave is over.
+func (t *Petitions) Over(stay hearsay.Stay) {
+	t.Settled(stay.ID)
+	if t.leave != nil && t.leave.Stay == stay {
+		t.leave, t.leaveAt = nil, never
+	}
+}
+
+// Ruled tells that seeds have ruled just now. If none had for RetryMax a quorum may have been lost: registration asks
+// at once, and reports that no seed took are brought. After each ruling of a crowd all would ask together. A node that
+// was refused asks because its bar may have been lifted, once in RetryMax at most: anybody may cause rulings.
+func (t *Petitions) Ruled(now time.Time) {
+	back := now.Sub(t.ruledAt) >= t.cfg.RetryMax
+	if t.ruledAt = now; !back {
+		return
+	}
+	if g := &t.registration; g.wanted && g.sweeps > 0 {
+		soonest := now.Add(time.Duration(t.random.Int64N(int64(t.cfg.RetryMin))))
+		if again := g.sweptAt.Add(t.cfg.RetryMax); g.refused && again.After(soonest) {
+			soonest = again
+		}
+		g.nextAt, g.sweeps = earlier(g.nextAt, soonest), 1
+	}
+	if t.noQuorum {
+		t.retryAt = now
+		for _, r := range t.reports {
+			r.askAt = now
+		}
+	}
 }
 
 // Prune ends the reports of stays that are over: a node that gets a whole roster is
@@ -169,14 +218,15 @@ func (t *Petitions) Prune(in func(hearsay.Stay) bool) {
 	t.reports = slices.DeleteFunc(t.reports, func(r *report) bool { return !in(r.stay) })
 }
 
-// Leave tells the seeds that this node's stay is over, until one has it.
+// Leave tells the seeds that this node's stay is over, until it is Over. Where this node does not hear the ruling,
+// the word of a quorum of seeds ends it: that of one seed may be anybody's with its address.
 func (t *Petitions) Leave(now time.Time, l *hearsay.Leave) {
 	t.registration, t.reports = registration{}, nil
-	t.leave, t.leaveAt = l, now
+	t.leave, t.leaveAt, t.leaveDone = l, now, make([]bool, len(t.seeds))
 	t.Tick(now)
 }
 
-// Leaving reports whether no seed has said yet that this node's stay is over.
+// Leaving reports whether it is not known yet that this node's stay is over.
 func (t *Petitions) Leaving() bool { return t.leave != nil }
 
 // Deadline is when Tick must be called next.
@@ -191,6 +241,9 @@ func (t *Petitions) Deadline() time.Time {
 	}
 	for _, r := range t.reports {
 		at = earlier(at, r.askAt)
+	}
+	for i := range t.questions {
+		at = earlier(at, t.questions[i].until)
 	}
 	return at
 }
@@ -209,6 +262,7 @@ func (t *Petitions) Tick(now time.Time) {
 		t.tickRegistration(now)
 	}
 	t.tickReports(now)
+	t.tickQuestions(now)
 	if !now.Before(t.leaveAt) {
 		t.leaveAt = now.Add(t.cfg.Patience)
 		for _, addr := range t.seeds {
@@ -222,8 +276,8 @@ func (t *Petitions) dropLate(now time.Time) {
 	g := &t.registration
 	for i := len(g.asked) - 1; i >= 0; i-- {
 		if !now.Before(g.asked[i].until) {
-			g.failed(g.asked[i].addr, "no answer in time", false)
-			t.noteAnswer(now, g.asked[i].addr, 0, "")
+			g.failed(g.asked[i].addr, noAnswer, false)
+			t.noteAnswer(now, g.asked[i].addr, &hearsay.Outcome{Text: noAnswer})
 			g.asked = slices.Delete(g.asked, i, i+1)
 		}
 	}
@@ -234,16 +288,12 @@ func (t *Petitions) dropLate(now time.Time) {
 func (t *Petitions) tickRegistration(now time.Time) {
 	g := &t.registration
 	if len(g.order) == 0 && len(g.asked) == 0 {
+		t.tellSweep(now)
 		if now.Before(g.nextAt) {
 			return
 		}
-		if g.sweeps > 0 && g.last != "" {
-			t.out.Events = append(t.out.Events, hearsay.Event{
-				At: now, Kind: hearsay.EventJoinFail, Addr: g.of, Count: g.sweeps,
-				Text: fmt.Sprintf("none of %d seeds has admitted this node: %s", len(t.seeds), g.last),
-			})
-		}
-		g.order, g.heard = t.random.Perm(len(t.seeds)), false
+		g.order, g.heard, g.told = t.random.Perm(len(t.seeds)), false, false
+		g.sweptAt, g.refused = now, false
 		g.nextAt = now.Add(min(t.cfg.RetryMin<<min(g.sweeps, 16), t.cfg.RetryMax))
 		g.sweeps++
 	}
@@ -255,6 +305,20 @@ func (t *Petitions) tickRegistration(now time.Time) {
 	}
 }
 
+// tellSweep tells once that no seed of a sweep has admitted this node: when the last has answered, as it may be in soon
+// after.
+func (t *Petitions) tellSweep(now time.Time) {
+	g := &t.registration
+	if g.told || g.sweeps == 0 || g.last == "" || now.Sub(g.began) < failFor {
+		return
+	}
+	g.told = true
+	t.out.Events = append(t.out.Events, hearsay.Event{
+		At: now, Kind: hearsay.EventJoinFail, Addr: g.of, Count: g.sweeps,
+		Text: fmt.Sprintf("none of %d seeds has admitted this node: %s", len(t.seeds), g.last),
+	})
+}
+
 // tickReports brings reports that are not settled, again and again. As long as no
 // seed takes any, one of them is brought for all, in turn: when a quorum is lost,
 // each of many nodes may hold many, and only one seed may be left to hear them.
@@ -264,11 +328,11 @@ func (t *Petitions) tickReports(now time.Time) {
 		at := (first + i) % len(t.reports)
 		switch r := t.reports[at]; {
 		case now.Before(r.askAt):
-		case t.vain && now.Before(t.retryAt):
+		case t.noQuorum && now.Before(t.retryAt):
 			r.askAt = t.retryAt
 		default:
 			if r.open {
-				t.failed(r)
+				t.failed(r, noAnswer, false)
 			}
 			t.turn, t.retryAt = at+1, now.Add(t.cfg.ReportEvery)
 			t.askReport(now, r)
@@ -278,31 +342,45 @@ func (t *Petitions) tickReports(now time.Time) {
 
 // failed notes that the last seed that was asked did not take a report, and
 // reports whether there is another to ask.
-func (t *Petitions) failed(r *report) (more bool) {
+func (t *Petitions) failed(r *report, why string, waits bool) (more bool) {
 	r.open = false
+	u := &r.untaken
+	if u.Since.IsZero() {
+		u.ID, u.Since = r.stay.ID, r.askedAt
+	}
+	if waits || !u.Waits { // that one answers says more than that another does not
+		u.Seed, u.Why, u.Waits = t.seeds[r.seed], why, waits
+	}
 	if r.lost++; r.lost < len(t.seeds) {
 		return true
 	}
-	r.lost, t.vain = 0, true
+	r.lost, t.noQuorum = 0, true
 	return false
+}
+
+// refused brings a report that the last seed did not take to the next, at once, unless all have been asked.
+func (t *Petitions) refused(now time.Time, r *report, why string, waits bool) {
+	if t.failed(r, why, waits) {
+		t.askReport(now, r)
+	}
 }
 
 // taken is told that a seed decides: all that waits is brought at once.
 func (t *Petitions) taken(now time.Time, r *report) {
-	r.open, r.lost = false, 0
+	r.open, r.lost, r.untaken = false, 0, hearsay.Untaken{}
 	for _, other := range t.reports {
-		if t.vain && other != r {
+		if t.noQuorum && other != r {
 			other.askAt = now
 		}
 	}
-	t.vain = false
+	t.noQuorum = false
 }
 
 // askReport brings a report to the next seed.
 func (t *Petitions) askReport(now time.Time, r *report) {
 	r.open = true
 	r.seed = (r.seed + 1) % len(t.seeds)
-	r.askAt = now.Add(t.cfg.ReportEvery)
+	r.askedAt, r.askAt = now, now.Add(t.cfg.ReportEvery)
 	t.send(t.seeds[r.seed], &hearsay.Report{Stay: r.stay, Evidence: r.evidence})
 }
 
@@ -322,30 +400,57 @@ func (t *Petitions) Outcome(now time.Time, p *hearsay.Packet, m *hearsay.Outcome
 	case hearsay.RulingAdmit:
 		return t.registered(now, p.Addr, m)
 	case hearsay.RulingRemove:
+		asked := t.answerQuestions(now, p.Addr, m)
 		i := slices.IndexFunc(t.reports, func(r *report) bool { return r.stay.ID == m.Stay.ID && t.seeds[r.seed] == p.Addr })
-		if i < 0 {
+		switch {
+		case i >= 0 && m.Code != hearsay.OutcomeWait:
+			t.taken(now, t.reports[i])
+		case i >= 0:
+			t.refused(now, t.reports[i], m.Text, true)
+		case !asked:
 			t.drops[hearsay.DropUnexpected]++
-			return false
-		}
-		r := t.reports[i]
-		if m.Code != hearsay.OutcomeLost && m.Code != hearsay.OutcomeWait {
-			t.taken(now, r)
-		} else if t.failed(r) {
-			t.askReport(now, r) // the next, at once
 		}
 	case hearsay.RulingLeave:
-		if m.Code == hearsay.OutcomeDone {
+		if t.leave == nil || m.Code != hearsay.OutcomeDone || m.Stay != t.leave.Stay {
+			break
+		}
+		t.leaveDone[slices.Index(t.seeds, p.Addr)] = true
+		done := 0
+		for _, said := range t.leaveDone {
+			if said {
+				done++
+			}
+		}
+		if done >= t.Quorum() {
 			t.leave, t.leaveAt = nil, never
 		}
 	}
 	return false
 }
 
+// NotReached is told that no stream to an address could be opened, and why: what a seed there was asked it has not
+// heard.
+func (t *Petitions) NotReached(now time.Time, seed netip.AddrPort, why string) {
+	if slices.ContainsFunc(t.registration.asked, func(a asked) bool { return a.addr == seed }) {
+		t.registered(now, seed, &hearsay.Outcome{Code: hearsay.OutcomeLost, Text: why})
+	}
+	for _, r := range t.reports {
+		if r.open && t.seeds[r.seed] == seed {
+			t.refused(now, r, why, false)
+		}
+	}
+	for i := len(t.questions) - 1; i >= 0; i-- {
+		if q := &t.questions[i]; q.seed == seed {
+			t.askNext(now, i, &hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: q.stay, Code: hearsay.OutcomeLost, Text: why})
+		}
+	}
+}
+
 // registered takes the answer to a registration, and reports whether that is
 // refused.
 func (t *Petitions) registered(now time.Time, from netip.AddrPort, m *hearsay.Outcome) (refused bool) {
 	g := &t.registration
-	t.noteAnswer(now, from, m.Code, m.Text)
+	t.noteAnswer(now, from, m)
 	i := slices.IndexFunc(g.asked, func(a asked) bool { return a.addr == from })
 	if i < 0 {
 		return false // answered late, or the registration is over
@@ -354,7 +459,7 @@ func (t *Petitions) registered(now time.Time, from netip.AddrPort, m *hearsay.Ou
 	g.failed(from, m.Text, m.Code != hearsay.OutcomeLost)
 	switch m.Code {
 	case hearsay.OutcomeRefused:
-		g.order, g.nextAt = nil, now.Add(t.cfg.RefusedWait)
+		g.order, g.refused, g.nextAt = nil, true, now.Add(t.cfg.RefusedWait)
 	case hearsay.OutcomeDone, hearsay.OutcomePending:
 		// The ledger will tell, or the next sweep asks again.
 		g.order, g.last = nil, ""

@@ -67,6 +67,10 @@ func (w *world) pass(d time.Duration) {
 }
 
 func (w *world) answer(i int, kind hearsay.RulingKind, code hearsay.OutcomeCode, stay hearsay.Stay) {
+	if code == hearsay.OutcomeLost {
+		w.NotReached(w.now, addr(i), "connection refused")
+		return
+	}
 	p := hearsay.Packet{Addr: addr(i), Stream: true}
 	w.Outcome(w.now, &p, &hearsay.Outcome{Kind: kind, Code: code, Stay: stay, Text: "because"})
 }
@@ -112,12 +116,14 @@ func TestRegister(t *testing.T) {
 func TestRegisterTellsWhatWasAnswered(t *testing.T) {
 	w := newWorld(t, 3)
 	w.Register(w.now)
+	w.registration.began = w.now.Add(-failFor)
 	for _, codes := range [][]hearsay.OutcomeCode{
 		{hearsay.OutcomeLost, hearsay.OutcomeWait, hearsay.OutcomeLost},
 		{hearsay.OutcomeLost, hearsay.OutcomeLost, hearsay.OutcomeLost},
 		{hearsay.OutcomeWait, hearsay.OutcomeLost, hearsay.OutcomeLost},
 	} {
 		var answered, asked []int
+		var told []hearsay.Event
 		asked = w.sent()
 		for i, code := range codes {
 			if code == hearsay.OutcomeWait {
@@ -125,19 +131,49 @@ func TestRegisterTellsWhatWasAnswered(t *testing.T) {
 			}
 			w.answer(asked[i], hearsay.RulingAdmit, code, hearsay.Stay{})
 			packets := slices.Clone(w.out.Send)
+			for _, e := range w.out.Events {
+				if e.Kind == hearsay.EventJoinFail {
+					told = append(told, e)
+				}
+			}
 			w.out.Reset()
 			for _, p := range packets {
 				asked = append(asked, int(p.Addr.Addr().As4()[3])-1)
 			}
 		}
-		w.out.Reset()
-		for len(w.out.Events) == 0 {
+		if len(told) != 1 || len(answered) > 0 && told[0].Addr != addr(answered[0]) || told[0].Addr == (netip.AddrPort{}) {
+			t.Errorf("answered %v, in this order by %v: tells %+v", codes, asked, told)
+		}
+		for len(w.out.Send) == 0 {
 			w.now = w.Deadline()
 			w.Tick(w.now)
 		}
-		if e := w.out.Events[0]; e.Kind != hearsay.EventJoinFail || len(answered) > 0 && e.Addr != addr(answered[0]) || e.Addr == (netip.AddrPort{}) {
-			t.Errorf("answered %v, in this order by %v: tells of %v: %s", codes, asked, e.Addr, e.Text)
+		if len(w.out.Events) > 0 {
+			t.Errorf("answered %v: tells later %+v", codes, w.out.Events)
 		}
+	}
+}
+
+// That no seed admits it a node tells only after a while: while a network is founded all answer so.
+func TestRegisterTellsNothingAtOnce(t *testing.T) {
+	w := newWorld(t, 3)
+	fails := func(during time.Duration) (fails int) {
+		for end := w.now.Add(during); w.now.Before(end); {
+			w.pass(100 * time.Millisecond)
+			for _, e := range w.out.Events {
+				if e.Kind == hearsay.EventJoinFail {
+					fails++
+				}
+			}
+			for _, seed := range w.sent() {
+				w.answer(seed, hearsay.RulingAdmit, hearsay.OutcomeWait, hearsay.Stay{})
+			}
+		}
+		return fails
+	}
+	w.Register(w.now)
+	if early, late := fails(failFor), fails(10*time.Second); early > 0 || late == 0 {
+		t.Errorf("tells %d times at once, and %d times later", early, late)
 	}
 }
 
@@ -158,6 +194,38 @@ func TestRegisterRefused(t *testing.T) {
 	}
 	if asked := w.sent(); len(asked) != 2 {
 		t.Errorf("asks %v when a bar may have been lifted", asked)
+	}
+}
+
+// Anybody who leaves and asks to be in again causes rulings. A peer that was refused asks again after one, as its bar
+// may have been lifted, but once in RetryMax at most, however they come: all that are refused would ask after each.
+func TestAttackRuledBeatsRefusedWait(t *testing.T) {
+	cfg := DefaultConfig()
+	for every := 100 * time.Millisecond; every < 12*time.Second; every += 190 * time.Millisecond {
+		w := newWorld(t, 3)
+		w.Register(w.now)
+		var last time.Time
+		sweeps, ruleAt := 0, w.now
+		for end := w.now.Add(5 * time.Minute); w.now.Before(end); w.pass(10 * time.Millisecond) {
+			if !w.now.Before(ruleAt) {
+				ruleAt = ruleAt.Add(every)
+				w.Ruled(w.now)
+			}
+			asked := w.sent()
+			for _, i := range asked {
+				w.answer(i, hearsay.RulingAdmit, hearsay.OutcomeRefused, hearsay.Stay{})
+			}
+			if len(asked) == 0 {
+				continue
+			}
+			if took := w.now.Sub(last); sweeps > 0 && took < cfg.RetryMax {
+				t.Fatalf("with a ruling each %v it was refused, and asks again after %v", every, took)
+			}
+			sweeps, last = sweeps+1, w.now
+		}
+		if least := int(5 * time.Minute / cfg.RefusedWait); sweeps < least || every > cfg.RetryMax && every < cfg.RefusedWait-time.Second && sweeps <= least+1 {
+			t.Errorf("with a ruling each %v it asks %d times in five minutes", every, sweeps)
+		}
 	}
 }
 
@@ -250,6 +318,69 @@ func TestReportsWithoutAQuorum(t *testing.T) {
 	}
 }
 
+// A report that each seed was asked to take, and none has, is told of after some seconds, with the last reason, until
+// a seed takes it. Before that it is known that it was brought in vain.
+func TestUntakenReports(t *testing.T) {
+	for what, test := range map[string]struct {
+		code  hearsay.OutcomeCode // 0: no answer
+		told  bool
+		waits bool
+		why   string
+	}{
+		"no answer":   {0, true, false, noAnswer},
+		"not reached": {hearsay.OutcomeLost, true, false, "because"},
+		"no quorum":   {hearsay.OutcomeWait, true, true, "because"},
+		"taken":       {code: hearsay.OutcomePending},
+		"refused":     {code: hearsay.OutcomeRefused},
+	} {
+		w := newWorld(t, 3)
+		stay := hearsay.Stay{ID: hearsay.NodeID{5}, Epoch: 3}
+		answer := func(code hearsay.OutcomeCode) {
+			for asked := w.sent(); len(asked) > 0 && code != 0; asked = w.sent() {
+				if last := asked[len(asked)-1]; code == hearsay.OutcomeLost {
+					w.NotReached(w.now, addr(last), "because")
+				} else {
+					w.answer(last, hearsay.RulingRemove, code, stay)
+				}
+			}
+		}
+		w.Report(w.now, stay, nil)
+		if _, is := w.InVain(stay.ID); is {
+			t.Errorf("%s: in vain at once", what)
+		}
+		for range 8 {
+			answer(test.code)
+			w.pass(time.Second)
+			if all := w.Untaken(w.now); len(all) > 0 && w.now.Sub(epoch) < untakenFor {
+				t.Errorf("%s: told after %v", what, w.now.Sub(epoch))
+			}
+		}
+		all := w.Untaken(w.now)
+		if told := len(all) == 1; told != test.told {
+			t.Fatalf("%s: %+v", what, all)
+		}
+		for _, other := range []hearsay.NodeID{stay.ID, {6}} {
+			if u, is := w.InVain(other); is != test.told || is && u != all[0] {
+				t.Errorf("%s: in vain %t: %+v", what, is, u)
+			}
+		}
+		if !test.told {
+			continue
+		}
+		if u := &all[0]; u.ID != stay.ID || !u.Since.Equal(epoch) || u.Waits != test.waits || u.Why != test.why || !slices.Contains(w.seeds, u.Seed) {
+			t.Errorf("%s: %+v", what, u)
+		}
+		w.pass(w.cfg.ReportEvery)
+		answer(hearsay.OutcomePending)
+		if all := w.Untaken(w.now); len(all) > 0 {
+			t.Errorf("%s: taken, and %+v", what, all)
+		}
+		if _, is := w.InVain(stay.ID); is {
+			t.Errorf("%s: taken, and in vain", what)
+		}
+	}
+}
+
 func TestReportsAreBounded(t *testing.T) {
 	w := newWorld(t, 3)
 	for i := range 2 * maxReports {
@@ -284,10 +415,67 @@ func TestLeave(t *testing.T) {
 	if asked := w.sent(); len(asked) != 3 {
 		t.Fatalf("nobody has answered, and it tells %v", asked)
 	}
-	w.answer(1, hearsay.RulingLeave, hearsay.OutcomeDone, hearsay.Stay{})
+	for range 2 {
+		w.answer(1, hearsay.RulingLeave, hearsay.OutcomeDone, hearsay.Stay{})
+	}
+	w.pass(2 * time.Second)
+	if asked := w.sent(); len(asked) != 3 || !w.Leaving() {
+		t.Fatalf("one seed says that it is done, and it tells %v", asked)
+	}
+	w.answer(0, hearsay.RulingLeave, hearsay.OutcomeDone, hearsay.Stay{})
 	w.pass(time.Minute)
-	if asked := w.sent(); len(asked) > 0 {
-		t.Errorf("it is done, and it tells %v", asked)
+	if asked := w.sent(); len(asked) > 0 || w.Leaving() {
+		t.Errorf("a quorum says that it is done, and it tells %v", asked)
+	}
+}
+
+// The ruling ends a leave, whatever seeds say.
+func TestLeaveIsRuled(t *testing.T) {
+	w := newWorld(t, 3)
+	own := hearsay.Stay{ID: hearsay.NodeID{1}, Epoch: 3}
+	w.Leave(w.now, &hearsay.Leave{Stay: own})
+	w.Settled(own.ID)
+	w.Over(hearsay.Stay{ID: hearsay.NodeID{2}, Epoch: 3})
+	w.Over(hearsay.Stay{ID: own.ID, Epoch: 2})
+	if !w.Leaving() {
+		t.Error("it is reachable, or another stay is over, and it leaves no more")
+	}
+	if w.Over(own); w.Leaving() {
+		t.Error("its stay is over, and it leaves still")
+	}
+}
+
+// Once seeds rule again after a while without a quorum, what waits for one is asked at once, and not after RetryMax;
+// but not after each ruling of many.
+func TestRulingEndsAWait(t *testing.T) {
+	w := newWorld(t, 3)
+	w.Register(w.now)
+	for range 10 { // no seed decides
+		for _, seed := range w.sent() {
+			w.answer(seed, hearsay.RulingAdmit, hearsay.OutcomeWait, hearsay.Stay{})
+		}
+		w.pass(time.Second)
+	}
+	for _, seed := range w.sent() {
+		w.answer(seed, hearsay.RulingAdmit, hearsay.OutcomeWait, hearsay.Stay{})
+	}
+	if wait := w.registration.nextAt.Sub(w.now); wait < time.Second {
+		t.Fatalf("it asks again in %v: the test shows nothing", wait)
+	}
+	w.Ruled(w.now)
+	w.pass(DefaultConfig().RetryMin)
+	if asked := w.sent(); len(asked) != 2 {
+		t.Errorf("seeds rule again, and it asks %v", asked)
+	}
+	for range 20 {
+		for _, seed := range w.sent() {
+			w.answer(seed, hearsay.RulingAdmit, hearsay.OutcomeWait, hearsay.Stay{})
+		}
+		w.pass(100 * time.Millisecond)
+		w.Ruled(w.now)
+	}
+	if w.registration.sweeps > 4 {
+		t.Errorf("it has asked all %d times in two seconds of rulings", w.registration.sweeps)
 	}
 }
 
@@ -298,7 +486,7 @@ func TestForgedOutcomes(t *testing.T) {
 	m := &hearsay.Outcome{Kind: hearsay.RulingLeave, Code: hearsay.OutcomeDone}
 	w.Outcome(w.now, &hearsay.Packet{Addr: addr(1)}, m)
 	w.Outcome(w.now, &hearsay.Packet{Addr: addr(9), Stream: true}, m)
-	w.answer(1, hearsay.RulingRemove, hearsay.OutcomeLost, hearsay.Stay{})
+	w.answer(1, hearsay.RulingRemove, hearsay.OutcomeWait, hearsay.Stay{})
 	if w.leave == nil || w.drops[hearsay.DropUnexpected] != 3 {
 		t.Errorf("dropped %d, want 3", w.drops[hearsay.DropUnexpected])
 	}
@@ -330,5 +518,119 @@ func TestAnswersAreKept(t *testing.T) {
 	w.Register(w.now)
 	if a := w.Answers()[first[0]]; !a.At.IsZero() {
 		t.Errorf("anew: %+v", a)
+	}
+}
+
+// What a seed answers to a registration is told when it changes, and again for the
+// next registration; not each second that a node cannot follow.
+func TestAnswersAreToldWhenTheyChange(t *testing.T) {
+	w := newWorld(t, 3)
+	w.Register(w.now)
+	told := func() (answers []string) {
+		for _, e := range w.out.Events {
+			if e.Kind == hearsay.EventSeedAnswered {
+				answers = append(answers, e.Outcome.String()+" "+e.Text)
+			}
+		}
+		w.out.Reset()
+		return answers
+	}
+	answer := func(code hearsay.OutcomeCode) {
+		w.answer(0, hearsay.RulingAdmit, code, hearsay.Stay{})
+		w.answer(1, hearsay.RulingAdmit, hearsay.OutcomeWait, hearsay.Stay{})
+	}
+	for range 10 {
+		answer(hearsay.OutcomeDone)
+	}
+	if got := told(); len(got) != 2 {
+		t.Errorf("told of the same two answers: %q", got)
+	}
+	answer(hearsay.OutcomeWait)
+	answer(hearsay.OutcomeDone)
+	w.Admitted()
+	w.Register(w.now)
+	answer(hearsay.OutcomeDone)
+	if got := told(); !slices.Equal(got, []string{"wait because", "done because", "done because", "wait because"}) {
+		t.Errorf("told %q", got)
+	}
+}
+
+// A seed that is not reached is passed over at once, whatever it was asked.
+func TestNotReached(t *testing.T) {
+	w := newWorld(t, 3)
+	stay := hearsay.Stay{ID: hearsay.NodeID{1}, Epoch: 4}
+	w.Report(w.now, stay, nil)
+	first := w.sent()
+	w.NotReached(w.now, addr((first[0]+1)%3), "connection refused")
+	if asked := w.sent(); len(asked) > 0 {
+		t.Fatalf("another than was asked is not reached, and it asks %v", asked)
+	}
+	w.NotReached(w.now, addr(first[0]), "connection refused")
+	if asked := w.sent(); len(asked) != 1 || asked[0] == first[0] {
+		t.Errorf("asks %v after %v", asked, first)
+	}
+}
+
+// What an operator asks is asked of one seed after the other, until one knows; what is told is what that said, or else
+// what the first that answered said, or why the first was not reached.
+func TestAsk(t *testing.T) {
+	stay, caller := hearsay.Stay{ID: hearsay.NodeID{1}, Epoch: 4}, netip.AddrPortFrom(netip.IPv6Unspecified(), 7)
+	const done, refused, pending, wait, lost = hearsay.OutcomeDone, hearsay.OutcomeRefused, hearsay.OutcomePending, hearsay.OutcomeWait, hearsay.OutcomeLost
+	for _, c := range []struct {
+		say  []hearsay.OutcomeCode // 0: nothing
+		want hearsay.OutcomeCode
+		text string
+	}{
+		{[]hearsay.OutcomeCode{done}, done, "because"},
+		{[]hearsay.OutcomeCode{wait, pending}, pending, "because"},
+		{[]hearsay.OutcomeCode{lost, wait, refused}, refused, "because"},
+		{[]hearsay.OutcomeCode{lost, wait, lost}, wait, "because"},
+		{[]hearsay.OutcomeCode{lost, lost, 0}, lost, "connection refused"},
+		{[]hearsay.OutcomeCode{0, 0, 0}, lost, noAnswer},
+	} {
+		w := newWorld(t, 3)
+		w.Ask(w.now, caller, stay)
+		for i, code := range c.say {
+			if len(w.out.Send) != 1 {
+				t.Fatalf("%v: sends %d packets after %d answers", c.say, len(w.out.Send), i)
+			}
+			to := w.sent()[0]
+			if code == 0 {
+				w.pass(w.cfg.Patience)
+			} else {
+				w.answer(to, hearsay.RulingRemove, code, stay)
+			}
+		}
+		if len(w.out.Send) != 1 || w.out.Send[0].Addr != caller || len(w.questions) > 0 {
+			t.Fatalf("%v: sends %+v, %d are open", c.say, w.out.Send, len(w.questions))
+		}
+		if m := w.out.Send[0].Body.(*hearsay.Outcome); m.Kind != hearsay.RulingRemove || m.Stay != stay || m.Code != c.want || m.Text != c.text {
+			t.Errorf("%v: told %+v, want %s: %s", c.say, m, c.want, c.text)
+		}
+	}
+}
+
+// So many are asked at a time, and each is answered in the end.
+func TestQuestionsAreBounded(t *testing.T) {
+	w := newWorld(t, 3)
+	answers := 0
+	count := func() {
+		for _, p := range w.out.Send {
+			if _, is := p.Body.(*hearsay.Outcome); is {
+				answers++
+			}
+		}
+		w.out.Reset()
+	}
+	for i := range 2 * maxQuestions {
+		w.Ask(w.now, netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(i)), hearsay.Stay{ID: hearsay.NodeID{byte(i)}, Epoch: 1})
+	}
+	count()
+	if len(w.questions) != maxQuestions || answers != maxQuestions || w.drops[hearsay.DropTableFull] != maxQuestions {
+		t.Errorf("%d are open, %d answered, %d counted", len(w.questions), answers, w.drops[hearsay.DropTableFull])
+	}
+	w.pass(3 * w.cfg.Patience)
+	if count(); len(w.questions) != 0 || answers != 2*maxQuestions {
+		t.Errorf("%d are open, %d answered", len(w.questions), answers)
 	}
 }

@@ -3,7 +3,6 @@ package quorum
 import (
 	"bytes"
 	"math/rand/v2"
-	"net/netip"
 	"reflect"
 	"slices"
 	"testing"
@@ -18,30 +17,30 @@ import (
 func logOf(t *testing.T, seed uint64) (w *world, seats []hearsay.Seat, log [][]byte) {
 	t.Helper()
 	w = newWorld(t, 3, seed)
-	w.startAll()
-	w.must(5*time.Second, "founded", w.agree)
-	seats = w.machines[0].q.Seats(nil)
+	w.StartAll()
+	w.Must(5*time.Second, "founded", w.agree)
+	seats = w.Machines[0].Q.Seats(nil)
 	for range 12 {
-		w.newPerson()
+		w.NewPerson()
 	}
-	w.must(5*time.Second, "all are in", func() bool { return w.machines[0].q.Epoch() == 12 })
-	m := w.machines[0]
-	bad := w.people[1].claim()
+	w.Must(5*time.Second, "all are in", func() bool { return w.Machines[0].Q.Epoch() == 12 })
+	m := w.Machines[0]
+	bad := w.People[1].Claim()
 	bad.Card.Name = "forged"
-	w.step(m, func() {
-		m.q.Bar(w.now, hearsay.NodeID{9}, "a guest who misbehaved")
-		m.q.propose(w.now, ledger.Command{Op: ledger.OpLeave, Leave: hearsay.Leave{Stay: m.q.Roster(nil)[0].Stay}})
-		m.q.propose(w.now, ledger.Command{Op: ledger.OpMove, Claim: *bad})
-		m.q.propose(w.now, ledger.Command{Op: ledger.OpSeat, Seat: hearsay.Seat{Slot: 1, Key: newKeyed(77).Public(), Life: hearsay.Life{1}}})
-		m.q.Report(w.now, &Report{Stay: m.q.Roster(nil)[3].Stay})
+	w.Step(m, func() {
+		m.Q.Bar(w.Now, hearsay.NodeID{9}, "a guest who misbehaved")
+		m.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpLeave, Leave: hearsay.Leave{Stay: m.Q.Roster(nil)[0].Stay}})
+		m.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpMove, Claim: *bad})
+		m.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpSeat, Seat: hearsay.Seat{Slot: 1, Key: newKeyed(77).Public(), Life: hearsay.Life{1}}})
+		m.Q.Report(w.Now, &Report{Stay: m.Q.Roster(nil)[3].Stay})
 	})
-	w.people[2].up, w.people[5].up = false, false
-	w.must(15*time.Second, "two are out", func() bool { return w.machines[0].q.Epoch() >= 14 })
+	w.People[2].Up, w.People[5].Up = false, false
+	w.Must(15*time.Second, "two are out", func() bool { return w.Machines[0].Q.Epoch() >= 14 })
 	return w, seats, entriesOf(m)
 }
 
 func entriesOf(m *machine) (log [][]byte) {
-	for _, e := range m.q.replica.log.entries[:m.q.replica.log.applied-m.q.replica.log.base] {
+	for _, e := range m.Q.replica.log.entries[:m.Q.replica.log.applied-m.Q.replica.log.base] {
 		log = append(log, e.GetData())
 	}
 	return log
@@ -60,7 +59,7 @@ func applyEntry(s *ledger.State, index uint64, data []byte) (changes []ledger.Ch
 // rest of the log gives the same, too.
 func TestApplyIsPure(t *testing.T) {
 	w, seats, log := logOf(t, 7)
-	signer := w.machines[1].signer
+	signer := w.Machines[1].Signer
 	apply := func(s *ledger.State, from int) [][]byte {
 		var changes [][]byte
 		for i, data := range log[from:] {
@@ -75,8 +74,8 @@ func TestApplyIsPure(t *testing.T) {
 	whole := ledger.NewState(testNetwork, signer, seats)
 	rulings := apply(whole, 0)
 	want := whole.AppendSnapshot(nil)
-	if whole.Epoch != w.machines[0].q.Epoch() || whole.Head != w.machines[0].q.Head() {
-		t.Fatalf("epoch %d, the seeds have %d", whole.Epoch, w.machines[0].q.Epoch())
+	if whole.Epoch != w.Machines[0].Q.Epoch() || whole.Head != w.Machines[0].Q.Head() {
+		t.Fatalf("epoch %d, the seeds have %d", whole.Epoch, w.Machines[0].Q.Epoch())
 	}
 	for at := range log {
 		half := ledger.NewState(testNetwork, signer, seats)
@@ -104,7 +103,7 @@ func TestApplyIsPure(t *testing.T) {
 func TestApplyTakesAnything(t *testing.T) {
 	w, seats, log := logOf(t, 8)
 	random := rand.New(rand.NewPCG(3, 4))
-	a, b := ledger.NewState(testNetwork, w.machines[0].signer, seats), ledger.NewState(testNetwork, w.machines[1].signer, seats)
+	a, b := ledger.NewState(testNetwork, w.Machines[0].Signer, seats), ledger.NewState(testNetwork, w.Machines[1].Signer, seats)
 	for i := range 3000 {
 		data := slices.Clone(log[random.IntN(len(log))])
 		for range random.IntN(4) {
@@ -126,33 +125,22 @@ func TestApplyTakesAnything(t *testing.T) {
 	}
 }
 
-// A seed that lies may write any text into the log. A reason that would steer a terminal
+// A seed that lies may write any text into the log as the reason of a bar. One that would steer a terminal
 // counts for nothing, on every seed alike; nor does a seed write one for an operator.
 func TestReasonsArePlain(t *testing.T) {
 	w := followed(t, 61, 1)
-	q := w.machines[0].q
-	p := &person{n: 9, key: newKeyed(99), addr: netip.MustParseAddrPort("10.1.7.7:6000"), at: hearsay.Incarnation(w.now.UnixMilli())}
-	for why, want := range map[string]ledger.Outcome{"it answers at 10.1.7.7:6000": ledger.OutBalloted, "it answers\x1b[2J": ledger.OutRefused, "\u202eno": ledger.OutRefused, "\xff": ledger.OutRefused} {
+	q := w.Machines[0].Q
+	p := &person{N: 9, Key: newKeyed(99)}
+	for why, want := range map[string]bool{"it is too loud": true, "it answers\x1b[2J": false, "\u202eno": false, "\xff": false} {
 		s := ledger.ReadSnapshot(testNetwork, q.signer, q.state.AppendSnapshot(nil))
-		opened := applyEntry(s, 1000, ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpAdmit, Claim: *p.claim()}}))
-		if len(opened) != 1 || opened[0].Outcome != ledger.OutOpened {
-			t.Fatalf("no case is opened: %+v", opened)
-		}
-		c := opened[0].Case
-		b := hearsay.Ballot{Case: c.ID, About: c.About, Stay: c.Stay(), Life: s.Seats[0].Life, Verdict: hearsay.BallotYes, Why: why}
-		b.Sign(q.Ledger(), w.machines[0].signer)
-		cast := applyEntry(s, 1001, ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpBallot, Ballot: b}}))
-		if len(cast) != 1 || cast[0].Outcome != want {
-			t.Errorf("a ballot with the reason %q comes to %+v", why, cast)
-		}
-		barred := applyEntry(s, 1002, ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpBar, ID: p.id(), Why: why}}))
-		lifted := applyEntry(s, 1003, ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpLift, ID: p.id(), Seen: 1002, Why: why}}))
-		if taken := want == ledger.OutBalloted; (len(barred) > 0) != taken || (len(lifted) > 0) != taken {
+		barred := applyEntry(s, 1002, ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpBar, ID: p.ID(), Why: why}}))
+		lifted := applyEntry(s, 1003, ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpLift, ID: p.ID(), Seen: 1002, Why: why}}))
+		if (len(barred) > 0) != want || (len(lifted) > 0) != want {
 			t.Errorf("a bar with the reason %q comes to %+v, and its end to %+v", why, barred, lifted)
 		}
-		if answer := q.Bar(w.now, p.id(), why); (answer.Code == AnswerRefused) != (want == ledger.OutRefused) {
+		if answer := q.Bar(w.Now, p.ID(), why); (answer.Code == hearsay.OutcomeRefused) == want {
 			t.Errorf("who asks for a bar with the reason %q is answered %+v", why, answer)
 		}
-		q.forget(p.id())
+		q.requests.forget(p.ID())
 	}
 }

@@ -9,44 +9,44 @@ import (
 
 // goesAway has a member fall silent after it has said that it is away: to the directories of all seeds, that alone.
 func (w *world) goesAway(p *person) {
-	p.up, p.covered = false, true
-	until := w.now.Add(hearsay.AwayFor)
-	for _, m := range w.machines {
-		m.q.directory.Away = func(id hearsay.NodeID) (time.Time, bool) { return until, id == p.id() && w.now.Before(until) }
+	p.Up, p.Covered = false, true
+	until := w.Now.Add(hearsay.AwayFor)
+	for _, m := range w.Machines {
+		m.Q.directory.Away = func(id hearsay.NodeID) (time.Time, bool) { return until, id == p.ID() && w.Now.Before(until) }
 	}
 }
 
 // What is reported of a member that is away opens no case.
 func TestNoCaseAboutOneThatIsAway(t *testing.T) {
 	w := followed(t, 2, 6)
-	m, p := w.machines[0], w.people[2]
+	m, p := w.Machines[0], w.People[2]
 	w.goesAway(p)
-	report := func(want AnswerCode) {
+	report := func(want hearsay.OutcomeCode) {
 		t.Helper()
-		w.step(m, func() {
-			if a := m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: p.id()}}); a.Code != want {
+		w.Step(m, func() {
+			if a := m.Q.Report(w.Now, &Report{Stay: hearsay.Stay{ID: p.ID()}}); a.Code != want {
 				t.Errorf("%+v, want %v", a, want)
 			}
 		})
 	}
-	report(AnswerWait)
-	w.run(hearsay.AwayFor)
-	report(AnswerPending)
+	report(hearsay.OutcomeWait)
+	w.Run(hearsay.AwayFor)
+	report(hearsay.OutcomePending)
 }
 
 // A case that is open when its member says that it is away ends by the votes of the seeds against it.
 func TestSeedsVoteAgainstRemovalOfOneThatIsAway(t *testing.T) {
 	w := followed(t, 2, 6)
-	m, p := w.machines[0], w.people[2]
-	p.up, p.covered = false, true
-	w.step(m, func() { m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: p.id()}}) })
-	w.must(time.Second, "a case is open", func() bool { _, open := m.q.Case(p.id()); return open })
+	m, p := w.Machines[0], w.People[2]
+	p.Up, p.Covered = false, true
+	w.Step(m, func() { m.Q.Report(w.Now, &Report{Stay: hearsay.Stay{ID: p.ID()}}) })
+	w.Must(time.Second, "a case is open", func() bool { _, open := m.Q.Case(p.ID()); return open })
 	w.goesAway(p)
-	for _, m := range w.machines {
-		w.step(m, func() { m.q.Away(w.now, p.id()) })
+	for _, m := range w.Machines {
+		w.Step(m, func() { m.Q.Away(w.Now, p.ID()) })
 	}
-	w.must(2*time.Second, "the case has ended", func() bool { _, open := m.q.Case(p.id()); return !open })
-	if !w.in(p) {
+	w.Must(2*time.Second, "the case has ended", func() bool { _, open := m.Q.Case(p.ID()); return !open })
+	if !w.In(p) {
 		t.Error("it is out")
 	}
 }
@@ -54,15 +54,15 @@ func TestSeedsVoteAgainstRemovalOfOneThatIsAway(t *testing.T) {
 // A member that is away is watched by no seed.
 func TestOneThatIsAwayIsNotWatched(t *testing.T) {
 	w := followed(t, 2, 3)
-	m, p := w.machines[0], w.people[1]
+	m, p := w.Machines[0], w.People[1]
 	w.goesAway(p)
-	w.step(m, func() { m.q.Suspected(w.now, p.id()) })
-	if len(m.q.watched) != 0 {
+	w.Step(m, func() { m.Q.Suspected(w.Now, p.ID()) })
+	if len(m.Q.watches.watched) != 0 {
 		t.Error("it is watched")
 	}
-	w.run(hearsay.AwayFor)
-	w.step(m, func() { m.q.Suspected(w.now, p.id()) })
-	if len(m.q.watched) != 1 {
+	w.Run(hearsay.AwayFor)
+	w.Step(m, func() { m.Q.Suspected(w.Now, p.ID()) })
+	if len(m.Q.watches.watched) != 1 {
 		t.Error("it is not watched after that")
 	}
 }
@@ -70,15 +70,15 @@ func TestOneThatIsAwayIsNotWatched(t *testing.T) {
 // What probes have found before a member has said that it is away counts no more.
 func TestAwayEndsAWatch(t *testing.T) {
 	w := followed(t, 2, 3)
-	m, p := w.machines[0], w.people[1]
-	p.up, p.covered = false, true
-	w.step(m, func() { m.q.Suspected(w.now, p.id()) })
-	w.run(time.Second)
-	if seen := m.q.watched[p.id()]; seen == nil || m.q.silence(seen) == 0 {
+	m, p := w.Machines[0], w.People[1]
+	p.Up, p.Covered = false, true
+	w.Step(m, func() { m.Q.Suspected(w.Now, p.ID()) })
+	w.Run(time.Second)
+	if seen := m.Q.watches.watched[p.ID()]; seen == nil || m.Q.watches.silence(seen) == 0 {
 		t.Fatalf("before: %+v", seen)
 	}
-	w.step(m, func() { m.q.Away(w.now, p.id()) })
-	if len(m.q.watched) != 0 || m.q.probing != 0 {
-		t.Errorf("%d are watched, %d probed", len(m.q.watched), m.q.probing)
+	w.Step(m, func() { m.Q.Away(w.Now, p.ID()) })
+	if len(m.Q.watches.watched) != 0 || m.Q.watches.probing != 0 {
+		t.Errorf("%d are watched, %d probed", len(m.Q.watches.watched), m.Q.watches.probing)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/quota"
 )
 
@@ -19,10 +20,10 @@ func crowd(n int) netip.AddrPort {
 func TestStrangersLeaveOthersTheirShare(t *testing.T) {
 	w := followed(t, 40, 3)
 	f := w.newFollower()
-	w.must(5*time.Second, "it follows", w.follows)
-	head := w.forgedHeads(3)[1]
+	w.Must(5*time.Second, "it follows", w.follows)
+	head := w.ForgedHeads(3)[1]
 	hello := func(slot uint8) *hearsay.SeatHello {
-		m := &hearsay.SeatHello{Slot: slot, Nonce: 1, Config: w.machines[0].q.cfg.hash()}
+		m := &hearsay.SeatHello{Slot: slot, Nonce: 1, Config: w.Machines[0].Q.cfg.hash()}
 		m.Sign(testNetwork, newKeyed(7777))
 		return m
 	}
@@ -38,14 +39,14 @@ func TestStrangersLeaveOthersTheirShare(t *testing.T) {
 		{"a head", true, &hearsay.Rulings{Heads: []hearsay.Head{head}}},
 	} {
 		receive := func(from netip.AddrPort) (refused bool) {
-			p, m := &hearsay.Packet{From: hearsay.NodeID{3}, Addr: from, Stream: true, Body: c.body}, w.machines[0]
-			before := f.drops[hearsay.DropRate] + m.drops[hearsay.DropRate]
+			p, m := &hearsay.Packet{From: hearsay.NodeID{3}, Addr: from, Stream: true, Body: c.body}, w.Machines[0]
+			before := f.Drops[hearsay.DropRate] + m.Drops[hearsay.DropRate]
 			if c.follower {
-				f.step(func() { f.Receive(w.now, p) })
+				f.Step(func() { f.Receive(w.Now, p) })
 			} else {
-				w.step(m, func() { m.q.Receive(w.now, p) })
+				w.Step(m, func() { m.Q.Receive(w.Now, p) })
 			}
-			return f.drops[hearsay.DropRate]+m.drops[hearsay.DropRate] > before
+			return f.Drops[hearsay.DropRate]+m.Drops[hearsay.DropRate] > before
 		}
 		served := 0
 		for n := 0; n < 20_000 && !receive(crowd(n)); n++ {
@@ -54,7 +55,7 @@ func TestStrangersLeaveOthersTheirShare(t *testing.T) {
 		if served == 0 || served == 20_000 {
 			t.Errorf("%s: %d of strangers' were taken: the test shows nothing", c.what, served)
 		}
-		if receive(w.people[0].addr) {
+		if receive(w.People[0].Addr) {
 			t.Errorf("%s of a member is refused after %d of strangers", c.what, served)
 		}
 		if receive(seedAddr(1)) {
@@ -69,19 +70,19 @@ func TestAnswersToStrangersAreBounded(t *testing.T) {
 	const seconds, askers = 5, 400
 	w := followed(t, 41, 150)
 	f := w.newFollower()
-	w.must(10*time.Second, "it follows", w.follows)
+	w.Must(10*time.Second, "it follows", w.follows)
 	request := &hearsay.LedgerReq{After: 1}
 	for name, receive := range map[string]func(p *hearsay.Packet){
-		"a seed": func(p *hearsay.Packet) { w.machines[0].q.Receive(w.now, p) },
-		"a peer": func(p *hearsay.Packet) { f.Receive(w.now, p) },
+		"a seed": func(p *hearsay.Packet) { w.Machines[0].Q.Receive(w.Now, p) },
+		"a peer": func(p *hearsay.Packet) { f.Receive(w.Now, p) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, sent, asked := w.machines[0].out, 0, 0
+			out, sent, asked := w.Machines[0].Out, 0, 0
 			if name == "a peer" {
-				out = f.out
+				out = f.Out
 			}
 			for range 10 * seconds {
-				w.run(100 * time.Millisecond)
+				w.Run(100 * time.Millisecond)
 				for n := range askers {
 					before := len(out.Send)
 					receive(&hearsay.Packet{From: hearsay.NodeID{3}, Addr: crowd(n), Stream: true, Body: request})
@@ -93,8 +94,8 @@ func TestAnswersToStrangersAreBounded(t *testing.T) {
 				}
 			}
 			t.Logf("%d bytes a second for %d asked", sent/seconds, asked/seconds)
-			if sent == 0 || sent > (2*seconds+1)*strangersAnswerBytes+quota.Slots*40<<10 {
-				t.Errorf("sent %d bytes in %d s, want at most %d a second", sent, seconds, strangersAnswerBytes)
+			if sent == 0 || sent > (2*seconds+1)*ledger.StrangersAnswerBytes+quota.Slots*40<<10 {
+				t.Errorf("sent %d bytes in %d s, want at most %d a second", sent, seconds, ledger.StrangersAnswerBytes)
 			}
 		})
 	}
@@ -104,19 +105,19 @@ func TestAnswersToStrangersAreBounded(t *testing.T) {
 // can come in.
 func TestNewcomersHelloIsAnswered(t *testing.T) {
 	w := followed(t, 40, 3)
-	m := w.machines[0]
-	hello := &hearsay.SeatHello{Slot: hearsay.NoSlot, Nonce: 1, Config: m.q.cfg.hash()}
+	m := w.Machines[0]
+	hello := &hearsay.SeatHello{Slot: hearsay.NoSlot, Nonce: 1, Config: m.Q.cfg.hash()}
 	hello.Sign(testNetwork, newKeyed(7777))
 	ask := func(n int) (answered bool) {
-		before := m.drops[hearsay.DropRate]
-		w.step(m, func() {
-			m.q.Receive(w.now, &hearsay.Packet{From: hearsay.NodeID{byte(n)}, Addr: crowd(n), Stream: true, Body: hello})
+		before := m.Drops[hearsay.DropRate]
+		w.Step(m, func() {
+			m.Q.Receive(w.Now, &hearsay.Packet{From: hearsay.NodeID{byte(n)}, Addr: crowd(n), Stream: true, Body: hello})
 		})
-		return m.drops[hearsay.DropRate] == before
+		return m.Drops[hearsay.DropRate] == before
 	}
 	asked, answered, flood := 0, 0, 0
 	for ms := range 20_000 {
-		w.run(time.Millisecond)
+		w.Run(time.Millisecond)
 		for n := range 8 {
 			if ms%4 == n%4 { // 250 a second each
 				ask(n)

@@ -9,28 +9,28 @@ import (
 
 // changed tells what applying an entry did, and sees what this seed has to do
 // about it.
-func (q *Quorum) changed(now time.Time, changes []ledger.Change) {
+func (b *ballots) changed(now time.Time, changes []ledger.Change) {
 	for i := range changes {
 		switch c := &changes[i]; c.Outcome {
 		case ledger.OutRefused:
-			q.refused(now, c)
+			b.refused(now, c)
 		case ledger.OutOpened:
-			q.opened(now, c.Case)
+			b.opened(now, c.Case)
 		case ledger.OutBalloted:
-			q.balloted(now, c)
+			b.balloted(now, c)
 		case ledger.OutRuled:
-			q.ruled(now, c)
+			b.ruled(now, c)
 		case ledger.OutAborted:
-			q.aborted(now, c)
+			b.aborted(now, c)
 		case ledger.OutBarred:
-			q.cameAbout(c.ID, ledger.OpBar)
-			q.event(hearsay.Event{At: now, Kind: hearsay.EventBarred, Subject: c.ID, Text: c.Why})
+			b.seed.requests.cameAbout(c.ID, ledger.OpBar)
+			b.seed.event(hearsay.Event{At: now, Kind: hearsay.EventBarred, Subject: c.ID, Text: c.Why})
 		case ledger.OutLifted:
-			q.cameAbout(c.ID, ledger.OpLift)
-			q.event(hearsay.Event{At: now, Kind: hearsay.EventLifted, Subject: c.ID, Text: c.Why})
+			b.seed.requests.cameAbout(c.ID, ledger.OpLift)
+			b.seed.event(hearsay.Event{At: now, Kind: hearsay.EventLifted, Subject: c.ID, Text: c.Why})
 		case ledger.OutMoved:
 			claim := &c.Moved.Claim
-			q.event(hearsay.Event{
+			b.seed.event(hearsay.Event{
 				At: now, Kind: hearsay.EventMemberMoved, Subject: c.ID, Addr: claim.Card.Addr, Incarnation: claim.Incarnation, Epoch: c.Moved.Stay.Epoch,
 			})
 		}
@@ -38,19 +38,19 @@ func (q *Quorum) changed(now time.Time, changes []ledger.Change) {
 }
 
 // refused tells those that asked here why no case was opened.
-func (q *Quorum) refused(now time.Time, c *ledger.Change) {
+func (b *ballots) refused(now time.Time, c *ledger.Change) {
 	if c.Case != nil {
-		q.drops[hearsay.DropBadSignature]++
+		b.seed.drops[hearsay.DropBadSignature]++
 		return
 	}
-	if q.forget(c.ID) {
-		q.event(hearsay.Event{At: now, Kind: hearsay.EventCaseRefused, Subject: c.ID, Text: c.Why})
+	if b.seed.requests.forget(c.ID) {
+		b.seed.event(hearsay.Event{At: now, Kind: hearsay.EventCaseRefused, Subject: c.ID, Text: c.Why})
 	}
 }
 
-func (q *Quorum) opened(now time.Time, c *ledger.Case) {
-	q.forget(subjectOf(c))
-	e := hearsay.Event{At: now, Kind: hearsay.EventCaseOpened, Subject: subjectOf(c), Case: c.ID, Count: q.Needed(), Text: c.Kind().String()}
+func (b *ballots) opened(now time.Time, c *ledger.Case) {
+	b.seed.requests.forget(subjectOf(c))
+	e := hearsay.Event{At: now, Kind: hearsay.EventCaseOpened, Subject: subjectOf(c), Case: c.ID, Count: b.seed.Needed(), Text: c.Kind().String()}
 	switch c.Opening.Op {
 	case ledger.OpAdmit:
 		e.Addr, e.Name, e.Incarnation = c.Opening.Claim.Card.Addr, c.Opening.Claim.Card.Name, c.Opening.Claim.Incarnation
@@ -58,8 +58,8 @@ func (q *Quorum) opened(now time.Time, c *ledger.Case) {
 		e.Epoch, e.By, e.Evidence, e.Rule = c.Opening.Stay.Epoch, c.Opening.By, c.Opening.Evidence, c.Opening.Rule
 		e.Text += " by " + c.Opening.Rule.String()
 	}
-	q.event(e)
-	q.try(now, c)
+	b.seed.event(e)
+	b.begin(now, c)
 }
 
 // subjectOf is the node that a case is about.
@@ -70,62 +70,56 @@ func subjectOf(c *ledger.Case) hearsay.NodeID {
 	return c.Stay().ID
 }
 
-func (q *Quorum) balloted(now time.Time, c *ledger.Change) {
-	q.event(hearsay.Event{
+func (b *ballots) balloted(now time.Time, c *ledger.Change) {
+	b.seed.event(hearsay.Event{
 		At: now, Kind: hearsay.EventBallot, Subject: subjectOf(c.Case), Case: c.Case.ID, Epoch: c.Case.Stay().Epoch,
-		By: c.ID, Ballot: &c.Ballot, Count: q.Needed(),
+		By: c.ID, Ballot: &c.Ballot, Count: b.seed.Needed(), Text: c.Ballot.Why.String(),
 	})
 }
 
-func (q *Quorum) ruled(now time.Time, c *ledger.Change) {
+func (b *ballots) ruled(now time.Time, c *ledger.Change) {
 	r := c.Ruling
 	var evidence *hearsay.Evidence
 	if c.Case != nil {
 		evidence = c.Case.Opening.Evidence
-		q.settled(now, c.Case)
+		b.settled(now, c.Case)
 	}
-	q.keep(r, evidence)
-	e := hearsay.Event{
-		At: now, Kind: hearsay.EventRuled, Subject: r.Stay.ID, Epoch: r.Epoch, Case: r.Case, Ruling: r, Count: q.Needed(), Evidence: evidence,
-		Text: r.Kind.String(), Before: q.stood == 0 || q.replica.log.applied < q.stood,
+	b.seed.heads.keep(r, evidence)
+	if r.Kind == hearsay.RulingAdmit {
+		b.seed.probers.admitted(r.Stay.ID)
 	}
-	switch r.Kind {
-	case hearsay.RulingAdmit:
-		e.State, e.Name, e.Addr, e.Incarnation = hearsay.StateAlive, r.Claim.Card.Name, r.Claim.Card.Addr, r.Claim.Incarnation
-	case hearsay.RulingRemove:
-		e.State = hearsay.StateDead
-	case hearsay.RulingLeave:
-		e.State = hearsay.StateLeft
-	case hearsay.RulingSeat:
-		e.Subject = r.Seats[0].Key.NodeID()
-		q.reseat(now, r)
+	e := ledger.Ruled(now, r, b.seed.Needed())
+	e.Evidence, e.Before = evidence, b.seed.driver.stood == 0 || b.seed.replica.log.applied < b.seed.driver.stood
+	if r.Kind == hearsay.RulingSeat {
+		b.seed.leadership.reseat(now, r)
 	}
-	q.event(e)
+	b.seed.event(e)
 }
 
-func (q *Quorum) aborted(now time.Time, c *ledger.Change) {
+func (b *ballots) aborted(now time.Time, c *ledger.Change) {
 	if c.Case.Opening.Op == ledger.OpRemove {
-		delete(q.trials, c.Case.ID)
-		q.unheeded(now, c.Case)
+		delete(b.checks, c.Case.ID)
+		b.seed.watches.unheeded(now, c.Case)
 	} else {
-		q.settled(now, c.Case)
+		b.settled(now, c.Case)
 	}
-	if c.Case.Opening.Op == ledger.OpRemove && len(q.paused) < maxPaused {
-		q.paused[c.Case.Opening.Stay] = now.Add(q.cfg.ReportPause)
+	if c.Case.Opening.Op == ledger.OpRemove && len(b.paused) < maxPaused {
+		b.paused[c.Case.Opening.Stay] = now.Add(b.seed.cfg.ReportPause)
 		if !c.Case.Short() { // a word without evidence must not make a removal slow
-			q.weighed[c.Case.Opening.Stay] = now.Add(q.cfg.EvidencePause)
+			b.weighed[c.Case.Opening.Stay] = now.Add(b.seed.cfg.EvidencePause)
 		}
 	}
-	q.event(hearsay.Event{
+	b.seed.event(hearsay.Event{
 		At: now, Kind: hearsay.EventCaseAborted, Subject: subjectOf(c.Case), Case: c.Case.ID, Epoch: c.Case.Stay().Epoch,
-		Count: q.Needed(), Text: c.Why, Evidence: c.Case.Opening.Evidence,
+		Count: b.seed.Needed(), Reason: c.Reason, Text: hearsay.Why{Reason: c.Reason}.String(), Evidence: c.Case.Opening.Evidence,
 	})
 }
 
-// settled ends this seed's own trial of a case.
-func (q *Quorum) settled(now time.Time, c *ledger.Case) {
-	delete(q.trials, c.ID)
+// settled ends this seed's own check of a case.
+func (b *ballots) settled(now time.Time, c *ledger.Case) {
+	delete(b.checks, c.ID)
 	if c.Opening.Op != ledger.OpSeat {
-		q.unwatch(now, c.Stay().ID)
+		b.seed.watches.unwatch(now, c.Stay().ID)
 	}
+	b.seed.joiners.openWaiting(now)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // This file compares the clocks of seeds. They decide by how much time passes, and never by what time it is; but
@@ -23,9 +24,16 @@ const (
 	clockFor    = 3 * clockEvery   // how long an answer counts
 )
 
-// clocks is how far the clocks of the others are ahead of this seed's, by slot. Of this seed itself there is only
+// clocks finds out whose clock is wrong.
+type clocks struct {
+	seed *Quorum
+
+	shown [hearsay.MaxSeeds]shownClock
+}
+
+// shownClock is how far the clock of another is ahead of this seed's. Of this seed itself there is only
 // what was told.
-type clocks [hearsay.MaxSeeds]struct {
+type shownClock struct {
 	next  time.Time // to ask
 	asked time.Time // when the question went out that is under way, or the last one
 	at    time.Time // of the answer; zero: there is none that counts
@@ -34,12 +42,12 @@ type clocks [hearsay.MaxSeeds]struct {
 }
 
 // tickClocks asks the others for the time, and tells once of each clock that is wrong.
-func (q *Quorum) tickClocks(now time.Time) {
-	if !q.Seated() {
+func (k *clocks) tickClocks(now time.Time) {
+	if !k.seed.Seated() {
 		return
 	}
-	for slot := range q.others() {
-		c := &q.clocks[slot]
+	for slot := range k.seed.others() {
+		c := &k.shown[slot]
 		if now.Sub(c.at) > clockFor {
 			c.at = time.Time{}
 		}
@@ -52,20 +60,20 @@ func (q *Quorum) tickClocks(now time.Time) {
 		if c.next = now.Add(clockEvery); c.at.IsZero() {
 			c.next = now.Add(clockAnswer)
 		}
-		q.hello(now, slot)
+		k.seed.seats.hello(now, slot)
 	}
-	for slot := range q.cfg.Seeds {
-		c, of := &q.clocks[slot], q.wrongClock(slot)
-		if of.text != "" && !c.told {
-			q.event(hearsay.Event{At: now, Kind: hearsay.EventClockOff, Subject: q.seats.known[slot].seat.Key.NodeID(), Addr: q.cfg.Seeds[slot].Addr, Text: of.text})
+	for slot := range k.seed.cfg.Seeds {
+		c, of := &k.shown[slot], k.wrongClock(slot)
+		if of.Text != "" && !c.told {
+			k.seed.event(hearsay.Event{At: now, Kind: hearsay.EventClockOff, Subject: k.seed.seats.known[slot].seat.Key.NodeID(), Addr: k.seed.cfg.Seeds[slot].Addr, Text: of.Text})
 		}
-		c.told = of.text != ""
+		c.told = of.Text != ""
 	}
 }
 
 // showsClock takes what the clock of a seed has shown just now.
-func (q *Quorum) showsClock(now time.Time, m *hearsay.SeatHello) {
-	c := &q.clocks[m.Slot]
+func (k *clocks) showsClock(now time.Time, m *hearsay.SeatHello) {
+	c := &k.shown[m.Slot]
 	if m.Term != 0 && now.Sub(c.asked) <= clockAnswer {
 		c.at, c.ahead = now, time.UnixMilli(int64(m.Clock)).Sub(now.Round(0))
 	}
@@ -75,10 +83,10 @@ func (q *Quorum) showsClock(now time.Time, m *hearsay.SeatHello) {
 func together(a, b time.Duration) bool { return (a - b).Abs() <= clockApart }
 
 // rightClock gives how far the clocks on which a quorum of seeds agree are ahead of this seed's. Not known: none do.
-func (q *Quorum) rightClock() (ahead time.Duration, known bool) {
+func (k *clocks) rightClock() (ahead time.Duration, known bool) {
 	all := []time.Duration{0} // this seed's own first
-	for slot := range q.others() {
-		if c := &q.clocks[slot]; !c.at.IsZero() {
+	for slot := range k.seed.others() {
+		if c := &k.shown[slot]; !c.at.IsZero() {
 			all = append(all, c.ahead)
 		}
 	}
@@ -89,7 +97,7 @@ func (q *Quorum) rightClock() (ahead time.Duration, known bool) {
 				agree++
 			}
 		}
-		if agree >= q.Needed() {
+		if agree >= k.seed.Needed() {
 			return one, true
 		}
 	}
@@ -99,7 +107,7 @@ func (q *Quorum) rightClock() (ahead time.Duration, known bool) {
 // ClockOff is how far this seed's clock is ahead of those of a quorum, or behind where it is negative; 0: it is not,
 // or no quorum is known to agree.
 func (q *Quorum) ClockOff() time.Duration {
-	if right, known := q.rightClock(); known && !together(right, 0) {
+	if right, known := q.clocks.rightClock(); known && !together(right, 0) {
 		return -right
 	}
 	return 0
@@ -107,32 +115,32 @@ func (q *Quorum) ClockOff() time.Duration {
 
 // wrongClock says how the clock of a seed is wrong; nothing if it is not, as far as is known. Where no quorum agree it
 // says of each that differs that one of the two is wrong.
-func (q *Quorum) wrongClock(slot int) (of doubt) {
-	if slot == q.cfg.Slot {
-		if off := q.ClockOff(); off != 0 {
-			of = doubt{note: "its clock is " + hearsay.ClockWords(off) + " those of a quorum", text: hearsay.OwnClockWords(off)}
+func (k *clocks) wrongClock(slot int) (of ledger.Mismatch) {
+	if slot == k.seed.cfg.Slot {
+		if off := k.seed.ClockOff(); off != 0 {
+			of = ledger.Mismatch{Note: "its clock is " + hearsay.ClockWords(off) + " those of a quorum", Text: hearsay.OwnClockWords(off)}
 		}
 		return of
 	}
-	c, addr := &q.clocks[slot], q.cfg.Seeds[slot].Addr
-	right, known := q.rightClock()
+	c, addr := &k.shown[slot], k.seed.cfg.Seeds[slot].Addr
+	right, known := k.rightClock()
 	switch {
 	case c.at.IsZero() || together(c.ahead, right):
 	case known:
-		of.note = "its clock is " + hearsay.ClockWords(c.ahead-right) + " those of a quorum"
-		of.text = fmt.Sprintf("the clock of the seed at %v is %s those of a quorum of seeds: set it right", addr, hearsay.ClockWords(c.ahead-right))
+		of.Note = "its clock is " + hearsay.ClockWords(c.ahead-right) + " those of a quorum"
+		of.Text = fmt.Sprintf("the clock of the seed at %v is %s those of a quorum of seeds: set it right", addr, hearsay.ClockWords(c.ahead-right))
 	default:
-		of.note = "its clock is " + hearsay.ClockWords(c.ahead) + " this seed's"
-		of.text = fmt.Sprintf("the clock of the seed at %v is %s this seed's, and no quorum of seeds agree on the time: set right the one that is wrong", addr, hearsay.ClockWords(c.ahead))
+		of.Note = "its clock is " + hearsay.ClockWords(c.ahead) + " this seed's"
+		of.Text = fmt.Sprintf("the clock of the seed at %v is %s this seed's, and no quorum of seeds agree on the time: set right the one that is wrong", addr, hearsay.ClockWords(c.ahead))
 	}
 	return of
 }
 
 // wrongClocks says which clocks of other seeds are wrong.
-func (q *Quorum) wrongClocks() (texts []string) {
-	for slot := range q.others() {
-		if of := q.wrongClock(slot); of.text != "" {
-			texts = append(texts, of.text)
+func (k *clocks) wrongClocks() (texts []string) {
+	for slot := range k.seed.others() {
+		if of := k.wrongClock(slot); of.Text != "" {
+			texts = append(texts, of.Text)
 		}
 	}
 	return texts

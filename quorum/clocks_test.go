@@ -16,7 +16,7 @@ func TestWrongClocks(t *testing.T) {
 		name   string
 		others []time.Duration // how far they are ahead of slot 0
 		off    time.Duration   // of slot 0
-		says   string          // of others, slot by slot: wrong by a quorum, doubtful, or neither
+		says   string          // of others, slot by slot: wrong by a quorum, perhaps wrong, or neither
 	}{
 		{"all agree", []time.Duration{near, -near}, 0, ".."},
 		{"one is ahead", []time.Duration{near, 3 * day}, 0, ".w"},
@@ -33,14 +33,15 @@ func TestWrongClocks(t *testing.T) {
 		{"two of five, and one has failed", []time.Duration{day, day, 0, none}, 0, "dd.."},
 	} {
 		q := &Quorum{cfg: Config{Seeds: make([]ledger.Seed, 1+len(test.others))}}
+		q.clocks.seed = q
 		for i, ahead := range test.others {
 			if ahead != none {
-				q.clocks[1+i].at, q.clocks[1+i].ahead = time.UnixMilli(1), ahead
+				q.clocks.shown[1+i].at, q.clocks.shown[1+i].ahead = time.UnixMilli(1), ahead
 			}
 		}
 		says := ""
 		for i := range test.others {
-			switch text := q.wrongClock(1 + i).text; {
+			switch text := q.clocks.wrongClock(1 + i).Text; {
 			case text == "":
 				says += "."
 			case strings.Contains(text, "no quorum of seeds agree"):
@@ -59,14 +60,14 @@ func TestWrongClocks(t *testing.T) {
 // says nothing.
 func TestClockIsSetWhileASeedRuns(t *testing.T) {
 	w := followed(t, 47, 1)
-	w.run(10 * time.Second)
+	w.Run(10 * time.Second)
 	slot, told := 1, 0
 	say := func(q *Quorum, ahead time.Duration, after time.Duration) {
-		q.clocks[slot].asked = w.now.Add(-after)
-		m := &hearsay.SeatHello{Slot: uint8(slot), Term: 1, Clock: uint64(w.now.Add(ahead).UnixMilli())}
-		q.showsClock(w.now, m)
+		q.clocks.shown[slot].asked = w.Now.Add(-after)
+		m := &hearsay.SeatHello{Slot: uint8(slot), Term: 1, Clock: uint64(w.Now.Add(ahead).UnixMilli())}
+		q.clocks.showsClock(w.Now, m)
 	}
-	m := w.machines[0]
+	m := w.Machines[0]
 	for i, step := range []struct {
 		ahead, after time.Duration
 		wrong        bool
@@ -78,17 +79,17 @@ func TestClockIsSetWhileASeedRuns(t *testing.T) {
 		{0, time.Second, false},
 		{2 * time.Hour, time.Second, true},
 	} {
-		w.step(m, func() {
-			say(m.q, step.ahead, step.after)
-			m.q.tickClocks(w.now)
-			for j := range m.q.out.Events {
-				if e := &m.q.out.Events[j]; e.Kind == hearsay.EventClockOff && e.Addr == m.q.cfg.Seeds[slot].Addr {
+		w.Step(m, func() {
+			say(m.Q, step.ahead, step.after)
+			m.Q.clocks.tickClocks(w.Now)
+			for j := range m.Q.out.Events {
+				if e := &m.Q.out.Events[j]; e.Kind == hearsay.EventClockOff && e.Addr == m.Q.cfg.Seeds[slot].Addr {
 					told++
 				}
 			}
 		})
-		if is := strings.Contains(m.q.Why(), "the clock of the seed at "); is != step.wrong {
-			t.Errorf("step %d: %q, want a wrong clock: %v", i, m.q.Why(), step.wrong)
+		if is := strings.Contains(m.Q.Why(), "the clock of the seed at "); is != step.wrong {
+			t.Errorf("step %d: %q, want a wrong clock: %v", i, m.Q.Why(), step.wrong)
 		}
 	}
 	if told != 2 {
@@ -99,13 +100,13 @@ func TestClockIsSetWhileASeedRuns(t *testing.T) {
 // The clock of whatever answers at a seed's address with another key says nothing of that seed.
 func TestClockOfAnotherKeyIsNotTold(t *testing.T) {
 	w := followed(t, 88, 1)
-	q := w.machines[0].q
+	q := w.Machines[0].Q
 	answer := func(seat hearsay.Seat) string {
-		w.step(w.machines[0], func() {
-			q.clocks[1].asked = w.now
-			q.met(w.now, &hearsay.SeatHello{Slot: 1, Key: seat.Key, Life: seat.Life, Answer: true, Founded: true, Founding: q.founding, Term: 7, Clock: uint64(w.now.Add(72 * time.Hour).UnixMilli())})
+		w.Step(w.Machines[0], func() {
+			q.clocks.shown[1].asked = w.Now
+			q.seats.met(w.Now, &hearsay.SeatHello{Slot: 1, Key: seat.Key, Life: seat.Life, Answer: true, Founded: true, Founding: q.founding, Term: 7, Clock: uint64(w.Now.Add(72 * time.Hour).UnixMilli())})
 		})
-		return q.wrongClock(1).text
+		return q.clocks.wrongClock(1).Text
 	}
 	if text := answer(hearsay.Seat{Slot: 1, Key: newKeyed(7777).Public(), Life: hearsay.Life{7}}); text != "" {
 		t.Errorf("of another key: %s", text)

@@ -2,7 +2,6 @@ package quorum
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 
 	"hearsay"
@@ -16,31 +15,50 @@ type Config struct {
 	Seeds   []ledger.Seed // all seeds, this one too, in the order of the configuration
 	Slot    int           // this seed's own place among them
 	Recover bool          // the quorum is lost for ever: take no part, until Recover is called
-	Found   bool          // an operator vouches that seeds which do not answer have no ledger: found the network with a quorum of them
+	// an operator vouches that seeds which do not answer have no ledger: found the network with a quorum of
+	// them
+	Found bool
 
 	Limits hearsay.Limits // that this seed was told; those hold that a quorum of seeds was
 
 	Observers int // K, as the roster has it; default 9
 
-	TickEvery     time.Duration // Raft's tick, and heartbeat; default 100 ms (etcd's default heartbeat)
-	ElectionTicks int           // without a heartbeat for so many to twice as many ticks a seed stands for election; default 10 (etcd's default, 1 s)
-	GatherEvery   time.Duration // what is proposed within this time goes into one entry; default 5 ms (guess: about a commit to a disk)
-	RetryEvery    time.Duration // what is not in the log yet is proposed again; default 500 ms
-	ProbeEvery    time.Duration // between two probes of somebody a case is about; default 500 ms
-	HelloEvery    time.Duration // between two hellos to a seed that is not known yet; default 500 ms
-	HeadEvery     time.Duration // at most one head signed in this time; default 50 ms
-	GapMost       time.Duration // failed probes further apart, though there was room for one meanwhile, are not one silence; default 2.5 s (guess); must exceed silentPeriod and ProbeEvery by two ticks, or nobody is ever silent
-	Trial         time.Duration // a member must not answer for so long, besides the evidence; default 1 s
-	ShortTrial    time.Duration // the same, without the evidence of a majority; default 4 s, which is as long as a suspicion lasts at least
-	SilentFor     time.Duration // a member that has not answered this seed for so long is brought before the seeds, whatever observers say, a suspect after ShortTrial; default 24 s (ShortTrial, and the 20 s of ReportPause); must exceed ShortTrial
-	AdmitTimeout  time.Duration // an admission without a decision ends; default 5 s
-	RemoveTimeout time.Duration // a removal without a decision ends; default 10 s, and ShortTrial more for a short report
-	ReportPause   time.Duration // after an abort, reports of that stay without the evidence of a majority wait; default 20 s (the old seeds' own pause)
-	EvidencePause time.Duration // after an abort of a case that rested on a majority of observers, further evidence about that stay waits; default 2 s (petition.Config.ReportEvery, and as between two rounds)
-	SnapshotEvery int           // entries applied between two snapshots; default 4096
-	SnapshotBytes int           // or so many bytes of them; default 4 MiB
-	Tail          int           // rulings kept in memory; older ones are read from disk; default 16,384 (about 16 MB with three seeds)
-	WatchFor      time.Duration // a suspect that nobody reports is watched for so long; default 60 s
+	TickEvery time.Duration // Raft's tick, and heartbeat; default 100 ms (etcd's default heartbeat)
+	// without a heartbeat for so many to twice as many ticks a seed stands for election; default 10 (etcd's
+	// default, 1 s)
+	ElectionTicks int
+	// what is proposed within this time goes into one entry; default 5 ms (guess: about a commit to a disk)
+	GatherEvery time.Duration
+	RetryEvery  time.Duration // what is not in the log yet is proposed again; default 500 ms
+	ProbeEvery  time.Duration // between two probes of somebody a case is about; default 500 ms
+	// between two probes of a member's detector; default 1 s, as detect.Config has it; 0: members need not probe
+	ProbePeriod time.Duration
+	HelloEvery  time.Duration // between two hellos to a seed that is not known yet; default 500 ms
+	HeadEvery   time.Duration // at most one head signed in this time; default 50 ms
+	// failed probes further apart, though there was room for one meanwhile, are not one silence; default 2.5 s
+	// (guess); must exceed silentPeriod and ProbeEvery by two ticks, or nobody is ever silent
+	GapMost time.Duration
+	Trial   time.Duration // a member must not answer for so long, besides the evidence; default 1 s
+	// the same, without the evidence of a majority; default 4 s, which is as long as a suspicion lasts at least
+	ShortTrial time.Duration
+	// a member that has not answered this seed for so long is brought before the seeds, whatever observers say,
+	// a suspect after ShortTrial; default 24 s (ShortTrial, and the 20 s of ReportPause); must exceed
+	// ShortTrial
+	SilentFor    time.Duration
+	AdmitTimeout time.Duration // an admission without a decision ends; default 5 s
+	// a removal without a decision ends; default 10 s, and ShortTrial more for a short report
+	RemoveTimeout time.Duration
+	// after an abort, reports of that stay without the evidence of a majority wait; default 20 s (the old
+	// seeds' own pause)
+	ReportPause time.Duration
+	// after an abort of a case that rested on a majority of observers, further evidence about that stay waits;
+	// default 2 s (petition.Config.ReportEvery, and as between two rounds)
+	EvidencePause time.Duration
+	SnapshotEvery int // entries applied between two snapshots; default 4096
+	SnapshotBytes int // or so many bytes of them; default 4 MiB
+	// rulings kept in memory; older ones are read from disk; default 16,384 (about 16 MB with three seeds)
+	Tail     int
+	WatchFor time.Duration // a suspect that nobody reports is watched for so long; default 60 s
 }
 
 // DefaultConfig gives the defaults, without a network and seeds.
@@ -53,6 +71,7 @@ func DefaultConfig() Config {
 		GatherEvery:   5 * time.Millisecond,
 		RetryEvery:    500 * time.Millisecond,
 		ProbeEvery:    500 * time.Millisecond,
+		ProbePeriod:   time.Second,
 		GapMost:       2500 * time.Millisecond,
 		HelloEvery:    500 * time.Millisecond,
 		HeadEvery:     50 * time.Millisecond,
@@ -71,21 +90,7 @@ func DefaultConfig() Config {
 }
 
 // hash stands for the list of seeds: a ledger belongs to one list.
-func (c *Config) hash() hearsay.Hash { return hashSeeds(c.Network, c.Seeds) }
-
-func (c *Config) addrs() []netip.AddrPort { return addrsOf(c.Seeds) }
-
-func addrsOf(seeds []ledger.Seed) []netip.AddrPort {
-	addrs := make([]netip.AddrPort, len(seeds))
-	for i := range seeds {
-		addrs[i] = seeds[i].Addr
-	}
-	return addrs
-}
-
-func hashSeeds(network hearsay.NetworkID, seeds []ledger.Seed) hearsay.Hash {
-	return hearsay.HashSeeds(network, addrsOf(seeds))
-}
+func (c *Config) hash() hearsay.Hash { return ledger.HashSeeds(c.Network, c.Seeds) }
 
 // check says what is wrong with the list of seeds.
 func (c *Config) check(key hearsay.PublicKey) error {

@@ -12,6 +12,11 @@ import (
 	"hearsay/ledger"
 )
 
+// records is what this seed keeps on its disk, and finds there.
+type records struct {
+	seed *Quorum
+}
+
 // loaded is what a data directory holds for this package.
 type loaded struct {
 	life      *hearsay.SeedLife
@@ -35,7 +40,7 @@ func sort(q *Quorum, records []hearsay.Record) (l loaded) {
 		case *hearsay.SeedLife:
 			l.life = r
 		case *hearsay.SeedPin:
-			q.seats.sit(q.cfg.Network, r.Seat, r.Since)
+			q.seats.place(q.cfg.Network, r.Seat, r.Since)
 		case *hearsay.LogState:
 			l.hard = *r
 		case *hearsay.KeptEntry:
@@ -117,7 +122,7 @@ func (l *loaded) choose(q *Quorum) (s *ledger.State, from *hearsay.LogSnapshot, 
 		} else if !l.leadsTo(kept.Snapshot, newest) {
 			continue
 		}
-		proven := complete && q.provable(candidate)
+		proven := complete && q.records.provable(candidate)
 		if !whole || proven {
 			s, from, whole = candidate, kept.Snapshot, complete
 		}
@@ -134,14 +139,14 @@ func (l *loaded) choose(q *Quorum) (s *ledger.State, from *hearsay.LogSnapshot, 
 }
 
 // provable reports whether there are heads of a quorum that are no older than a state.
-func (q *Quorum) provable(s *ledger.State) bool {
+func (d *records) provable(s *ledger.State) bool {
 	heads := 0
-	for slot := range q.cfg.Seeds {
-		if q.chain.Ahead[slot].Epoch >= s.Epoch {
+	for slot := range d.seed.cfg.Seeds {
+		if d.seed.chain.Ahead[slot].Epoch >= s.Epoch {
 			heads++
 		}
 	}
-	return heads >= q.Needed() // of epoch 0 none is needed
+	return heads >= d.seed.Needed() // of epoch 0 none is needed
 }
 
 // indices gives those of the snapshots.
@@ -161,82 +166,83 @@ func otherVersion(what string, index uint64) error {
 
 // load takes up what earlier lives of the process have left. What was applied
 // then is applied again, quietly.
-func (q *Quorum) load(now time.Time, records []hearsay.Record) error {
-	l := sort(q, records)
+func (d *records) load(now time.Time, records []hearsay.Record) error {
+	l := sort(d.seed, records)
 	if l.life == nil {
-		q.newLife() // and what else is there belongs to a life that is lost
+		d.newLife() // and what else is there belongs to a life that is lost
 		return nil
 	}
-	if l.beyond > 0 && !q.cfg.Recover {
+	if l.beyond > 0 && !d.seed.cfg.Recover {
 		return fmt.Errorf("seeds: the log in this data directory is of term %d, and no log comes to more than %d: if other seeds run, "+
 			"start this one with an empty data directory; if none does, keep it, and see `hearsay seed recover`", l.beyond, uint64(termMost))
 	}
-	q.life, q.founding = l.life.Life, l.life.Founding
-	q.doubtful.told, q.doubtful.waited = l.life.Doubt, l.life.Waited
-	if l.life.Config != q.cfg.hash() && !q.cfg.Recover && l.bare() { // the list was wrong when it was first started, and nothing came of that
-		q.seats = seats{}
-		q.newLife()
+	d.seed.life, d.seed.founding = l.life.Life, l.life.Founding
+	d.seed.diskCheck.told, d.seed.diskCheck.waited = l.life.Doubt, l.life.Waited
+	// the list was wrong when it was first started, and nothing came of that
+	if l.life.Config != d.seed.cfg.hash() && !d.seed.cfg.Recover && l.bare() {
+		d.seed.seats = seats{seed: d.seed}
+		d.newLife()
 		return nil
 	}
-	if err := q.relisted(l.life); err != nil {
+	if err := d.seed.seats.relisted(l.life); err != nil {
 		return err
 	}
-	s, from, err := l.choose(q)
+	s, from, err := l.choose(d.seed)
 	if err != nil {
 		return err
 	}
-	log := q.emptyLog()
+	log := d.emptyLog()
 	log.hard = &raftpb.HardState{Term: new(l.hard.Term), Vote: new(l.hard.Vote), Commit: new(uint64(0))}
-	if s != nil && q.leftBehind(s, &l) {
-		q.sweepAll(&l)
+	if s != nil && d.seed.founder.leftBehind(s, &l) {
+		d.seed.founder.sweepAll(&l)
 		s = nil
 	}
 	if s == nil {
-		if q.promised(&l) { // it had a seat, and has got nothing yet
-			q.chain.Begin(q.founding)
-			q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
+		if d.seed.founder.promised(&l) { // it had a seat, and has got nothing yet
+			d.seed.chain.Begin(d.seed.founding)
+			d.seed.replica = newReplica(&d.seed.cfg, d.seed.seat().RaftID(d.seed.cfg.Network), log)
 		} else {
-			q.founding = hearsay.Hash{}
+			d.seed.founding = hearsay.Hash{}
 		}
 		return nil
 	}
-	q.state = s
-	q.founding = s.Began
+	d.seed.state = s
+	d.seed.founding = s.Began
 	log.restore(from.Index, from.Term, raftConfig(&from.Config))
 	run := l.run(from.Index, from.Term)
 	for _, kept := range run {
 		log.append([]*raftpb.Entry{raftEntry(&kept.Entry)})
 	}
 	settle(log, &l)
-	q.chain.Load(s, l.rulings)
-	q.chain.Begin(s.Began)
+	d.seed.chain.Load(s, l.rulings)
+	d.seed.chain.Begin(s.Began)
 	for _, kept := range l.rulings {
-		if kept.Ruling.Epoch >= q.chain.Lowest && kept.Ruling.Epoch <= s.Epoch {
-			q.recall([]*hearsay.Ruling{kept.Ruling})
+		if kept.Ruling.Epoch >= d.seed.chain.Lowest && kept.Ruling.Epoch <= s.Epoch {
+			d.seed.seats.recall([]*hearsay.Ruling{kept.Ruling})
 		}
 	}
-	q.know(from.Index)
-	q.sweep(&l, from.Index, uint64(len(run)))
-	q.quiet = true
-	q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
-	q.replica.snapshots = l.indices()
-	q.store(from.Index, from.Term, log.config, from.Data)
-	for _, c := range q.state.Cases {
-		q.try(now, c)
+	d.know(from.Index)
+	d.sweep(&l, from.Index, uint64(len(run)))
+	d.seed.quiet = true
+	d.seed.replica = newReplica(&d.seed.cfg, d.seed.seat().RaftID(d.seed.cfg.Network), log)
+	d.seed.replica.snapshots = l.indices()
+	d.seed.offers.store(from.Index, from.Term, log.config, from.Data)
+	for _, c := range d.seed.state.Cases {
+		d.seed.ballots.begin(now, c)
 	}
-	q.work(now)
-	q.quiet, q.mayLag = false, q.state.Epoch > 0
-	q.proven = q.chain.Proven()
-	return q.anothers()
+	d.seed.driver.work(now)
+	d.seed.quiet, d.seed.mayLag = false, d.seed.state.Epoch > 0
+	d.seed.heads.proven = d.seed.chain.Proven()
+	return d.anothers()
 }
 
 // anothers says whose ledger this is, if another seed of the list sits in its
 // seat with this key: two would be one.
-func (q *Quorum) anothers() error {
-	for i := range q.state.Seats {
-		if q.state.Seats[i].Key == q.signer.Public() && i != q.cfg.Slot && !q.cfg.Recover {
+func (d *records) anothers() error {
+	for i := range d.seed.state.Seats {
+		if d.seed.state.Seats[i].Key == d.seed.signer.Public() && i != d.seed.cfg.Slot && !d.seed.cfg.Recover {
 			return fmt.Errorf("seeds: this data directory belongs to the seed at %v, not to the one at %v: use that address, or a directory of its own",
-				q.cfg.Seeds[i].Addr, q.cfg.Seeds[q.cfg.Slot].Addr)
+				d.seed.cfg.Seeds[i].Addr, d.seed.cfg.Seeds[d.seed.cfg.Slot].Addr)
 		}
 	}
 	return nil
@@ -267,111 +273,111 @@ func settle(log *storage, l *loaded) {
 }
 
 // sweep drops from disk the entries that are of no use any more.
-func (q *Quorum) sweep(l *loaded, base, run uint64) {
+func (d *records) sweep(l *loaded, base, run uint64) {
 	for _, kept := range l.entries {
 		if index := kept.Entry.Index; index > base+run || len(l.snapshots) > 0 && index <= l.snapshots[0].Snapshot.Index {
-			q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
+			d.seed.driver.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
 		}
 	}
 }
 
 // newLife draws a life and keeps it.
-func (q *Quorum) newLife() {
-	for q.life = (hearsay.Life{}); q.life.IsZero(); {
-		for i := range q.life {
-			q.life[i] = byte(q.random.Uint32())
+func (d *records) newLife() {
+	for d.seed.life = (hearsay.Life{}); d.seed.life.IsZero(); {
+		for i := range d.seed.life {
+			d.seed.life[i] = byte(d.seed.random.Uint32())
 		}
 	}
-	q.founding, q.doubtful = hearsay.Hash{}, doubtful{} // nobody has promised anything with it
-	q.keepLife()
+	d.seed.founding, d.seed.diskCheck = hearsay.Hash{}, diskCheck{seed: d.seed} // nobody has promised anything with it
+	d.keepLife()
 }
 
 // takePart keeps in which founding this life takes part, before it says or
 // promises anything there. What others have said before does not count for it.
-func (q *Quorum) takePart(founding hearsay.Hash) {
-	q.founding, q.saidAt = founding, time.Time{}
-	q.seats.heard = [hearsay.MaxSeeds]heard{}
-	q.seats.early = q.seats.nonces // what was asked before may be answered as of before
-	q.keepLife()
+func (d *records) takePart(founding hearsay.Hash) {
+	d.seed.founding, d.seed.founder.saidAt = founding, time.Time{}
+	d.seed.seats.heard = [hearsay.MaxSeeds]heard{}
+	d.seed.seats.early = d.seed.seats.nonces // what was asked before may be answered as of before
+	d.keepLife()
 }
 
-func (q *Quorum) keepLife() {
-	life := &hearsay.SeedLife{Life: q.life, Config: q.cfg.hash(), Founding: q.founding, Doubt: !q.doubtful.until.IsZero() || q.doubtful.told, List: q.cfg.addrs()}
+func (d *records) keepLife() {
+	life := &hearsay.SeedLife{Life: d.seed.life, Config: d.seed.cfg.hash(), Founding: d.seed.founding, Doubt: !d.seed.diskCheck.until.IsZero() || d.seed.diskCheck.told, List: ledger.Addrs(d.seed.cfg.Seeds)}
 	if life.Doubt {
-		life.Waited = q.doubtful.waited
+		life.Waited = d.seed.diskCheck.waited
 	}
-	q.persist(life)
+	d.seed.driver.persist(life)
 }
 
-func (q *Quorum) emptyLog() *storage {
-	return &storage{hard: &raftpb.HardState{}, config: &raftpb.ConfState{}, snapshot: q.snapshot}
+func (d *records) emptyLog() *storage {
+	return &storage{hard: &raftpb.HardState{}, config: &raftpb.ConfState{}, snapshot: d.seed.offers.snapshot}
 }
 
 // know takes the seats from the state, but for those of which a newer ruling
 // is known than the state's index.
-func (q *Quorum) know(index uint64) {
-	for _, seat := range q.state.Seats {
-		if o := &q.seats.known[seat.Slot]; o.seat != seat && (o.since == 0 || o.since.Index() <= index) {
-			q.sit(seat, 0)
+func (d *records) know(index uint64) {
+	for _, seat := range d.seed.state.Seats {
+		if o := &d.seed.seats.known[seat.Slot]; o.seat != seat && (o.since == 0 || o.since.Index() <= index) {
+			d.seed.seats.sit(seat, 0)
 		}
 	}
 }
 
 // restore takes the place of everything by a snapshot that the leader sent, and heads have
 // proven (offers).
-func (q *Quorum) restore(now time.Time, snapshot *raftpb.Snapshot) {
-	meta, log := snapshot.GetMetadata(), q.replica.log
+func (d *records) restore(now time.Time, snapshot *raftpb.Snapshot) {
+	meta, log := snapshot.GetMetadata(), d.seed.replica.log
 	old := log.last()
-	q.replica.applying = applying{}
-	q.state = q.replica.taken
+	d.seed.replica.applying = applying{}
+	d.seed.state = d.seed.replica.taken
 	log.restore(meta.GetIndex(), meta.GetTerm(), meta.GetConfState())
 	for index := meta.GetIndex() + 1; index <= old; index++ {
-		q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
+		d.seed.driver.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
 	}
-	q.replica.proven, q.replica.next = nil, nil
-	q.keepSnapshot()
-	q.know(meta.GetIndex())
-	q.chain.Restart(q.state.Epoch, q.state.Head)
-	q.chain.Begin(q.state.Began)
-	q.forgetTrials()
-	for _, c := range q.state.Cases {
-		q.try(now, c)
+	d.seed.replica.proven, d.seed.replica.next = nil, nil
+	d.keepSnapshot()
+	d.know(meta.GetIndex())
+	d.seed.chain.Restart(d.seed.state.Epoch, d.seed.state.Head)
+	d.seed.chain.Begin(d.seed.state.Began)
+	d.seed.ballots.forgetChecks()
+	for _, c := range d.seed.state.Cases {
+		d.seed.ballots.begin(now, c)
 	}
-	q.event(hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: q.state.Epoch, Count: q.state.Members.Count})
+	d.seed.event(hearsay.Event{At: now, Kind: hearsay.EventRosterProven, Epoch: d.seed.state.Epoch, Count: d.seed.state.Members.Count})
 }
 
 // keepSnapshot keeps the state on disk. Entries go only when two snapshots lie
 // behind them: the newest may be in the same write as this one, and a crash
 // may take that apart.
-func (q *Quorum) keepSnapshot() {
-	r, log := q.replica, q.replica.log
+func (d *records) keepSnapshot() {
+	r, log := d.seed.replica, d.seed.replica.log
 	term, _ := log.Term(log.applied)
-	data := q.state.AppendSnapshot(nil)
-	q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{
+	data := d.seed.state.AppendSnapshot(nil)
+	d.seed.driver.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{
 		Index: log.applied, Term: term, Config: logConfig(log.config), Size: uint32(len(data)), Data: data,
 	}})
 	r.since = 0
 	r.snapshots = append(r.snapshots, log.applied)
-	q.store(log.applied, term, log.config, data)
+	d.seed.offers.store(log.applied, term, log.config, data)
 	if len(r.snapshots) < 2 {
 		return
 	}
-	end := q.needless()
-	q.dropSnapshots()
+	end := d.seed.offers.needless()
+	d.seed.offers.dropSnapshots()
 	if end > log.base {
 		for index := log.base + 1; index <= end; index++ {
-			q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
+			d.seed.driver.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
 		}
 		log.compact(end)
 	}
 }
 
-func (q *Quorum) snapshotIfDue() {
-	r := q.replica
-	if q.state == nil || r.log.applied <= r.log.base || r.log.partly || q.quiet {
+func (d *records) snapshotIfDue() {
+	r := d.seed.replica
+	if d.seed.state == nil || r.log.applied <= r.log.base || r.log.partly || d.seed.quiet {
 		return
 	}
-	if r.since >= q.cfg.SnapshotEvery || r.log.bytes >= 2*q.cfg.SnapshotBytes && r.since > 0 {
-		q.keepSnapshot()
+	if r.since >= d.seed.cfg.SnapshotEvery || r.log.bytes >= 2*d.seed.cfg.SnapshotBytes && r.since > 0 {
+		d.keepSnapshot()
 	}
 }

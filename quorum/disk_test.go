@@ -12,21 +12,21 @@ import (
 )
 
 // spoil has all snapshots on a disk, or all entries, be of a version that is to come.
-func (d *disk) spoil(entries bool) (spoilt int) {
-	for key, r := range d.durable {
+func spoil(d *disk, entries bool) (spoilt int) {
+	for key, r := range d.Durable {
 		switch r := r.(type) {
 		case *hearsay.KeptSnapshot:
 			if !entries {
 				snapshot := *r.Snapshot
 				snapshot.Data = append([]byte{ledger.SnapshotVersion + 1}, snapshot.Data[1:]...)
-				d.durable[key] = &hearsay.KeptSnapshot{Snapshot: &snapshot}
+				d.Durable[key] = &hearsay.KeptSnapshot{Snapshot: &snapshot}
 				spoilt++
 			}
 		case *hearsay.KeptEntry:
 			if entries && len(r.Entry.Data) > 0 && !r.Dropped {
 				entry := r.Entry
 				entry.Data = append([]byte{ledger.LogVersion + 1}, entry.Data[1:]...)
-				d.durable[key] = &hearsay.KeptEntry{Entry: entry}
+				d.Durable[key] = &hearsay.KeptEntry{Entry: entry}
 				spoilt++
 			}
 		}
@@ -40,15 +40,15 @@ func TestUnreadableDisk(t *testing.T) {
 	for _, entries := range []bool{false, true} {
 		for _, recover := range []bool{false, true} {
 			w := followed(t, 80, 4)
-			w.run(time.Second)
-			m := w.machines[0]
-			w.crash(m)
-			if m.disk.spoil(entries) == 0 {
+			w.Run(time.Second)
+			m := w.Machines[0]
+			w.Crash(m)
+			if spoil(&m.Disk, entries) == 0 {
 				t.Fatal("nothing is there to be spoilt")
 			}
 			cfg, out := w.cfg, &hearsay.Effects{}
 			cfg.Recover = recover
-			_, err := New(cfg, m.signer, w.random, Directory{Sender: w.sender}, m.disk.load(), &m.drops, out, w.now)
+			_, err := New(cfg, m.Signer, w.Random, Directory{Sender: w.Sender}, m.Disk.Load(), &m.Drops, out, w.Now)
 			if err == nil || !strings.Contains(err.Error(), "another version of hearsay wrote it") || strings.Contains(err.Error(), "\n") {
 				t.Errorf("entries %t, recover %t: it says %v", entries, recover, err)
 			}
@@ -63,15 +63,15 @@ func TestUnreadableDisk(t *testing.T) {
 // it would start again.
 func TestEntryOfAnotherVersion(t *testing.T) {
 	w := followed(t, 81, 1)
-	m, thief := w.machines[0], w.machines[1]
-	log := m.q.replica.log
-	term := m.q.replica.node.BasicStatus().GetTerm()
+	m, thief := w.Machines[0], w.Machines[1]
+	log := m.Q.replica.log
+	term := m.Q.replica.node.BasicStatus().GetTerm()
 	last, _ := log.Term(log.last())
-	before, faults := log.last(), m.q.faults[thief.slot]
+	before, faults := log.last(), m.Q.driver.faults[thief.Slot]
 	w.forge(m, thief, hearsay.Raft{
 		Type: uint8(raftpb.MsgApp), Term: term + 1, LogTerm: last, Index: before, Entries: []hearsay.LogEntry{{Index: before + 1, Term: term + 1, Data: []byte{ledger.LogVersion + 1}}},
 	})
-	if log.last() != before || m.q.faults[thief.slot] != faults+1 {
-		t.Errorf("the log went from entry %d to %d, and %d faults are counted", before, log.last(), m.q.faults[thief.slot]-faults)
+	if log.last() != before || m.Q.driver.faults[thief.Slot] != faults+1 {
+		t.Errorf("the log went from entry %d to %d, and %d faults are counted", before, log.last(), m.Q.driver.faults[thief.Slot]-faults)
 	}
 }

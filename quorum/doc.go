@@ -1,14 +1,14 @@
 // Package quorum is the seeds' authority over the roster of a seeded network:
 // nobody is in without it, and it removes nobody on a word. A seed drives a
-// [Quorum]; a peer drives a [Follower], which believes what the seeds prove.
+// [Quorum]; a peer follows what the seeds prove (package follower).
 //
 // # The exchange
 //
 //	peer                    leader                      other seeds
-//	  |--- Admit, Report ----->|                             |   to any seed, who passes it on
-//	  |<-- ping (Admit) -------|                             |   who does not answer at its address has no case
+//	  |--- Admit, Report ----->|                             |   to any seed, which passes it on
+//	  |<-- ping (Admit) -------|                             |   without an answer at its address, no case
 //	  |                        |--- Raft: entry "case" ----->|   opened once for a stay, an address, a seat
-//	  |<-- pings --------------|<----------------------------|   each seed for itself: its own probes, who signed
+//	  |<-- pings --------------|<----------------------------|   each seed for itself: its own probes, the key of
 //	  |                        |                             |   the claim, the statements by its own roster
 //	  |                        |<-- Raft: "ballot" ----------|   signed; repeated until it is an entry
 //	  |                        |--- Raft: entry "ballots" -->|   floor(n/2)+1 equal ones: Ruling, the next epoch;
@@ -25,6 +25,9 @@
 //
 // # Where to find what
 //
+// [Quorum] is what its node calls. Each of its jobs is a part of its own, with a file, its own state and a way back
+// to the seed.
+//
 //	quorum.go    the seed as its node drives it         requests.go what is asked of it, and the answers
 //	ballots.go   this seed's own verdicts               watches.go  its own probes, and how long one is silent
 //	changes.go   events of what was applied             leading.go  what only the leader does
@@ -34,18 +37,17 @@
 //	offers.go    snapshots that are not proven yet      giving.go   which snapshot a seed gets that is behind
 //	hearing.go   when a quorum was heard                handover.go a leader that is late
 //	stalled.go   a log that decides nothing             outrun.go   a log that is another than the others'
-//	seats.go     who sits where; lives                  founding.go founding, recovering
-//	reseated.go  seats that changed meanwhile           walk.go     finding them in old rulings
+//	seats.go     the seats, and lives in them           founding.go founding, recovering
+//	reseated.go  seats that changed meanwhile           budgets.go  what is done for others in a second
 //	rivals.go    heads of another ledger                heads.go    signing and serving them
-//	doomed.go    a directory older than it promised     unsure.go   one that may be: ask the others first
-//	doubts.go    seeds with another list or key         fresh.go    whether a seed's ledger is the newest
-//	knocks.go    who asks to be in, before a case       opinion.go  what is said without one
+//	stale.go     a directory older than it promised     unsure.go   one that may be: ask the others first
+//	mismatch.go  seeds with another list or key         fresh.go    whether a seed's ledger is the newest
+//	joiners.go   nodes that ask to be in, before a case opinion.go  what is said without one
 //	clocks.go    seeds whose clocks differ              reading.go  rulings that are on disk only
-//	follower.go  the peers' half                        reads.go    what drivers read of both
-//	founded.go   of which founding its ledger is        past.go     what was before its roster
-//	gathering.go a roster that comes to it whole        rest.go     what one step leaves to the next
-//	budgets.go   what is done for others in a second    config.go   knobs
-//	remember.go  each signature is verified once
+//	remember.go  each signature is verified once        reads.go    what drivers read
+//	probers.go   whether members probe each other       commits.go  what is on its way into the log
+//	relisted.go  a list of seeds that has changed       unapplied.go entries that wait to be applied
+//	log.go       what an entry may be                   config.go   knobs
 //
 // # Promises, and what they rest on
 //

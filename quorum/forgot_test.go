@@ -13,28 +13,28 @@ import (
 // remembers of nobody else that it has told so. It answers, and is gone.
 func TestPutBackSeedVotesForNobodyWithLess(t *testing.T) {
 	w := followed(t, 96, 4)
-	a, b, c := w.machines[0], w.machines[1], w.machines[2]
-	w.run(time.Second)
-	copied, last := maps.Clone(a.disk.durable), a.q.replica.log.last()
-	w.crash(c)
+	a, b, c := w.Machines[0], w.Machines[1], w.Machines[2]
+	w.Run(time.Second)
+	copied, last := maps.Clone(a.Disk.Durable), a.Q.replica.log.last()
+	w.Crash(c)
 	barred := hearsay.NodeID{7}
-	w.must(10*time.Second, "a quorum", func() bool { return a.q.Ready() && b.q.Ready() })
-	w.step(a, func() { a.q.Bar(w.now, barred, "test") })
-	w.must(10*time.Second, "it is barred", func() bool { return len(a.q.Barred(nil)) == 1 && len(b.q.Barred(nil)) == 1 })
-	w.crash(a)
-	w.crash(b)
-	a.disk.durable = copied
-	a.disk.doubt()
-	w.startAll()
-	if a.q.replica.log.last() != last {
+	w.Must(10*time.Second, "a quorum", func() bool { return a.Q.Ready() && b.Q.Ready() })
+	w.Step(a, func() { a.Q.Bar(w.Now, barred, "test") })
+	w.Must(10*time.Second, "it is barred", func() bool { return len(a.Q.Barred(nil)) == 1 && len(b.Q.Barred(nil)) == 1 })
+	w.Crash(a)
+	w.Crash(b)
+	a.Disk.Durable = copied
+	doubtDisk(&a.Disk)
+	w.StartAll()
+	if a.Q.replica.log.last() != last {
 		t.Fatal("that shows nothing")
 	}
-	w.must(10*time.Second, "all have answered", func() bool { return !a.q.unsure() })
-	w.crash(b)
-	w.run(unsureFor / 2)
-	if a.q.Ready() || c.q.Ready() {
-		t.Fatalf("two that do not know what was decided are a quorum; %d and %d are barred", len(a.q.Barred(nil)), len(c.q.Barred(nil)))
+	w.Must(10*time.Second, "all have answered", func() bool { return !a.Q.diskCheck.unsure() })
+	w.Crash(b)
+	w.Run(unsureFor / 2)
+	if a.Q.Ready() || c.Q.Ready() {
+		t.Fatalf("two that do not know what was decided are a quorum; %d and %d are barred", len(a.Q.Barred(nil)), len(c.Q.Barred(nil)))
 	}
-	w.start(b)
-	w.must(10*time.Second, "all know it", func() bool { return len(a.q.Barred(nil)) == 1 && len(c.q.Barred(nil)) == 1 && a.q.Ready() })
+	w.Start(b)
+	w.Must(10*time.Second, "all know it", func() bool { return len(a.Q.Barred(nil)) == 1 && len(c.Q.Barred(nil)) == 1 && a.Q.Ready() })
 }

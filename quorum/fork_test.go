@@ -16,30 +16,30 @@ import (
 // with the third, which knows nothing of those. Followers know one each.
 func forkedWorld(t *testing.T, seed uint64) (w *world, first, second *following) {
 	w = followed(t, seed, 4)
-	a, b, c := w.machines[0], w.machines[1], w.machines[2]
+	a, b, c := w.Machines[0], w.Machines[1], w.Machines[2]
 	first = w.newFollower()
-	w.must(5*time.Second, "it follows", w.follows)
-	w.run(time.Second) // that is on disk everywhere
-	copied := maps.Clone(a.disk.durable)
-	w.crash(c)
-	w.newPerson()
-	w.newPerson()
-	w.must(20*time.Second, "two more are in", func() bool { return b.q.Proven() == 6 && first.Epoch() == 6 })
-	w.run(time.Second)
-	first.deaf = true
-	w.crash(a)
-	w.crash(b)
-	w.forks = true
-	a.disk.durable, w.epochs[0] = copied, 0
-	w.start(a)
-	w.start(c)
+	w.Must(5*time.Second, "it follows", w.follows)
+	w.Run(time.Second) // that is on disk everywhere
+	copied := maps.Clone(a.Disk.Durable)
+	w.Crash(c)
+	w.NewPerson()
+	w.NewPerson()
+	w.Must(20*time.Second, "two more are in", func() bool { return b.Q.Proven() == 6 && first.Epoch() == 6 })
+	w.Run(time.Second)
+	first.Deaf = true
+	w.Crash(a)
+	w.Crash(b)
+	w.Forks = true
+	a.Disk.Durable, w.Epochs[0] = copied, 0
+	w.Start(a)
+	w.Start(c)
 	for range 3 {
-		w.newPerson()
+		w.NewPerson()
 	}
-	w.must(20*time.Second, "others are in", func() bool { return c.q.Proven() >= 7 && c.q.Proven() == c.q.Epoch() })
+	w.Must(20*time.Second, "others are in", func() bool { return c.Q.Proven() >= 7 && c.Q.Proven() == c.Q.Epoch() })
 	second = w.newFollower()
-	w.must(20*time.Second, "one follows them", func() bool { return second.Epoch() == c.q.Epoch() })
-	if b := b.disk.durable["ruling 6"].(*hearsay.KeptRuling).Ruling; c.q.chain.Entry(6).Ruling.Hash(testNetwork) == b.Hash(testNetwork) {
+	w.Must(20*time.Second, "one follows them", func() bool { return second.Epoch() == c.Q.Epoch() })
+	if b := b.Disk.Durable["ruling 6"].(*hearsay.KeptRuling).Ruling; c.Q.chain.Entry(6).Ruling.Hash(testNetwork) == b.Hash(testNetwork) {
 		t.Fatal("they have ruled the same")
 	}
 	return w, first, second
@@ -52,36 +52,36 @@ func TestForkIsFoundOut(t *testing.T) {
 	for seed := range uint64(5) {
 		w, first, second := forkedWorld(t, 60+seed)
 		at := second.Epoch()
-		first.deaf = false
-		w.start(w.machines[1])
-		w.must(10*time.Second, "all seeds stop", func() bool {
-			for _, m := range w.machines {
-				if m.q.Doomed() == "" {
+		first.Deaf = false
+		w.Start(w.Machines[1])
+		w.Must(10*time.Second, "all seeds stop", func() bool {
+			for _, m := range w.Machines {
+				if m.Q.MustStop() == "" {
 					return false
 				}
 			}
 			return true
 		})
-		for _, m := range w.machines {
-			if why := m.q.Doomed(); !strings.Contains(why, "forked") && !strings.Contains(why, "two ledgers") {
-				t.Errorf("seed %d: slot %d says %s", seed, m.slot, why)
+		for _, m := range w.Machines {
+			if why := m.Q.MustStop(); !strings.Contains(why, "forked") && !strings.Contains(why, "two ledgers") {
+				t.Errorf("seed %d: slot %d says %s", seed, m.Slot, why)
 			}
 		}
-		w.run(time.Minute)
+		w.Run(time.Minute)
 		for _, f := range []*following{first, second} {
 			fork := f.Fork()
 			if fork == nil || !fork.Proven || len(fork.Theirs) < 2 || len(fork.Ours) == 0 || fork.Own == fork.Other || f.Why() != fork.Text {
-				t.Errorf("seed %d: follower %d knows %+v", seed, f.n, fork)
+				t.Errorf("seed %d: follower %d knows %+v", seed, f.N, fork)
 			}
 		}
 		if first.Epoch() != 6 || second.Epoch() != at {
 			t.Errorf("seed %d: they go on to epochs %d and %d", seed, first.Epoch(), second.Epoch())
 		}
-		b := w.machines[1]
-		why := b.q.Doomed()
-		w.crash(b)
-		w.start(b)
-		if strings.Contains(why, "the ledger has forked") && b.q.Doomed() == "" {
+		b := w.Machines[1]
+		why := b.Q.MustStop()
+		w.Crash(b)
+		w.Start(b)
+		if strings.Contains(why, "the ledger has forked") && b.Q.MustStop() == "" {
 			t.Errorf("seed %d: it takes part again", seed)
 		}
 	}
@@ -91,44 +91,44 @@ func TestForkIsFoundOut(t *testing.T) {
 func TestOneSeatSignsAnother(t *testing.T) {
 	w := followed(t, 70, 3)
 	f := w.newFollower()
-	w.must(5*time.Second, "it follows", w.follows)
-	w.run(time.Second)
+	w.Must(5*time.Second, "it follows", w.follows)
+	w.Run(time.Second)
 	told := 0
-	w.teller = func(m *machine, e hearsay.Event) {
-		if e.Kind == hearsay.EventLedgerForked && m.slot != 1 {
+	w.Teller = func(m *machine, e hearsay.Event) {
+		if e.Kind == hearsay.EventLedgerForked && m.Slot != 1 {
 			told++
 		}
 	}
-	other := hearsay.Head{Founding: w.ledger().Founding, Epoch: 3, Hash: hearsay.Hash{7}, Slot: 1}
-	other.Sign(testNetwork, w.machines[1].signer)
-	forged := hearsay.Head{Founding: w.ledger().Founding, Epoch: 3, Hash: hearsay.Hash{8}, Slot: 2}
+	other := hearsay.Head{Founding: w.Ledger().Founding, Epoch: 3, Hash: hearsay.Hash{7}, Slot: 1}
+	other.Sign(testNetwork, w.Machines[1].Signer)
+	forged := hearsay.Head{Founding: w.Ledger().Founding, Epoch: 3, Hash: hearsay.Hash{8}, Slot: 2}
 	for _, h := range []hearsay.Head{forged, other} {
 		for range 3 {
 			for _, slot := range []int{0, 2} {
-				m := w.machines[slot]
-				w.step(m, func() { m.q.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: []hearsay.Head{h}})) })
+				m := w.Machines[slot]
+				w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: []hearsay.Head{h}})) })
 			}
-			f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: []hearsay.Head{h}})) })
+			f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: []hearsay.Head{h}})) })
 		}
 	}
-	w.run(5 * time.Second)
+	w.Run(5 * time.Second)
 	if told != 2 {
 		t.Errorf("it was told %d times, want once by each of two", told)
 	}
 	for _, slot := range []int{0, 2} {
-		fork := w.machines[slot].q.Fork()
-		if fork == nil || fork.Proven || len(fork.Twice) != 1 || fork.Theirs[0] != 1 || w.machines[slot].q.Doomed() != "" {
+		fork := w.Machines[slot].Q.Fork()
+		if fork == nil || fork.Proven || len(fork.Twice) != 1 || fork.Theirs[0] != 1 || w.Machines[slot].Q.MustStop() != "" {
 			t.Errorf("slot %d knows %+v", slot, fork)
 		}
 	}
 	if fork := f.Fork(); fork == nil || fork.Proven || f.Why() != "" {
 		t.Errorf("the follower knows %+v, and says %q", fork, f.Why())
 	}
-	if w.machines[1].q.Doomed() == "" {
+	if w.Machines[1].Q.MustStop() == "" {
 		t.Error("who has signed twice goes on")
 	}
-	w.newPerson()
-	w.must(10*time.Second, "the others go on", func() bool { return w.machines[0].q.Epoch() == 4 && f.Epoch() == 4 })
+	w.NewPerson()
+	w.Must(10*time.Second, "the others go on", func() bool { return w.Machines[0].Q.Epoch() == 4 && f.Epoch() == 4 })
 }
 
 // A node that is behind hears two heads of one epoch from each of two seats. Once its
@@ -136,33 +136,33 @@ func TestOneSeatSignsAnother(t *testing.T) {
 func TestTwinsCountTowardsFork(t *testing.T) {
 	w := followed(t, 71, 3)
 	f := w.newFollower()
-	w.must(5*time.Second, "it follows", w.follows)
-	a := w.machines[0]
+	w.Must(5*time.Second, "it follows", w.follows)
+	a := w.Machines[0]
 	var heads []hearsay.Head
 	for slot := uint8(1); slot <= 2; slot++ {
 		for _, hash := range []hearsay.Hash{{7}, {8}} {
-			h := hearsay.Head{Founding: w.ledger().Founding, Epoch: 4, Hash: hash, Slot: slot}
-			h.Sign(testNetwork, w.machines[slot].signer)
+			h := hearsay.Head{Founding: w.Ledger().Founding, Epoch: 4, Hash: hash, Slot: slot}
+			h.Sign(testNetwork, w.Machines[slot].Signer)
 			heads = append(heads, h)
 		}
 	}
-	w.cut = func(from, to int) bool { return from == 0 || to == 0 }
-	f.deaf = true
-	w.step(a, func() { a.q.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: heads})) })
-	f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: heads})) })
-	for _, fork := range []*hearsay.Fork{a.q.Fork(), f.Fork()} {
+	w.Cut = func(from, to int) bool { return from == 0 || to == 0 }
+	f.Deaf = true
+	w.Step(a, func() { a.Q.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+	f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+	for _, fork := range []*hearsay.Fork{a.Q.Fork(), f.Fork()} {
 		if fork == nil || fork.Proven || len(fork.Twice) != 2 {
 			t.Fatalf("at first it knows %+v", fork)
 		}
 	}
-	w.newPerson()
-	w.newPerson()
-	w.must(10*time.Second, "two more are in", func() bool { return w.machines[1].q.Proven() == 5 })
-	w.cut, f.deaf = nil, false
-	w.must(10*time.Second, "the seed stops", func() bool { return a.q.Doomed() != "" })
-	w.must(10*time.Second, "the follower has come to that epoch", func() bool { return f.Epoch() >= 4 })
-	f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: heads})) })
-	for _, fork := range []*hearsay.Fork{a.q.Fork(), f.Fork()} {
+	w.NewPerson()
+	w.NewPerson()
+	w.Must(10*time.Second, "two more are in", func() bool { return w.Machines[1].Q.Proven() == 5 })
+	w.Cut, f.Deaf = nil, false
+	w.Must(10*time.Second, "the seed stops", func() bool { return a.Q.MustStop() != "" })
+	w.Must(10*time.Second, "the follower has come to that epoch", func() bool { return f.Epoch() >= 4 })
+	f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+	for _, fork := range []*hearsay.Fork{a.Q.Fork(), f.Fork()} {
 		if fork == nil || !fork.Proven || len(fork.Theirs) != 2 || len(fork.Twice) != 2 {
 			t.Errorf("then it knows %+v", fork)
 		}
@@ -174,47 +174,47 @@ func TestTwinsCountTowardsFork(t *testing.T) {
 // founding the ledger is, follows it.
 func TestHeadsOfTwoFoundingsAreNoFork(t *testing.T) {
 	w := newWorld(t, 1, 7)
-	w.startAll()
-	w.newPerson()
-	m := w.machines[0]
-	w.must(5*time.Second, "one is in", func() bool { return w.agree() && m.q.Epoch() == 1 })
-	w.run(time.Second)
-	backup := maps.Clone(m.disk.durable)
+	w.StartAll()
+	w.NewPerson()
+	m := w.Machines[0]
+	w.Must(5*time.Second, "one is in", func() bool { return w.agree() && m.Q.Epoch() == 1 })
+	w.Run(time.Second)
+	backup := maps.Clone(m.Disk.Durable)
 	for range 3 {
-		w.newPerson()
+		w.NewPerson()
 	}
-	w.must(5*time.Second, "more are in", func() bool { return w.agree() && m.q.Epoch() == 4 && m.q.Proven() == 4 })
-	signed := m.q.Heads()
-	w.crash(m)
-	m.disk.durable, w.epochs[0], w.people = backup, 0, w.people[:1]
-	clear(w.rulings)
-	clear(w.hashes)
+	w.Must(5*time.Second, "more are in", func() bool { return w.agree() && m.Q.Epoch() == 4 && m.Q.Proven() == 4 })
+	signed := m.Q.Heads()
+	w.Crash(m)
+	m.Disk.Durable, w.Epochs[0], w.People = backup, 0, w.People[:1]
+	clear(w.Rulings)
+	clear(w.Hashes)
 	w.cfg.Recover = true
-	w.start(m)
+	w.Start(m)
 	w.cfg.Recover = false
-	w.step(m, func() {
-		if _, err := m.q.Recover(w.now); err != nil {
+	w.Step(m, func() {
+		if _, err := m.Q.Recover(w.Now); err != nil {
 			t.Fatal(err)
 		}
 	})
-	w.newPerson()
-	w.newPerson()
-	w.must(5*time.Second, "it goes on", func() bool { return m.q.Epoch() == 4 && m.q.Proven() == 4 })
-	since := m.q.Heads()
-	w.cfg.Seeds[0].Key = m.signer.Public()
+	w.NewPerson()
+	w.NewPerson()
+	w.Must(5*time.Second, "it goes on", func() bool { return m.Q.Epoch() == 4 && m.Q.Proven() == 4 })
+	since := m.Q.Heads()
+	w.cfg.Seeds[0].Key = m.Signer.Public()
 	f := w.newFollower()
 	// The first come from a peer that was away since before the recovery, the others from one that was not.
 	for _, heads := range [][]hearsay.Head{signed, since} {
-		f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+		f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: heads})) })
 	}
-	w.run(20 * time.Second)
+	w.Run(20 * time.Second)
 	if fork := f.Fork(); fork != nil {
 		t.Errorf("it holds the ledger for forked: proven %v, %s", fork.Proven, fork.Text)
 	}
-	w.newPerson()
-	w.run(20 * time.Second)
-	if f.Epoch() != m.q.Epoch() {
-		t.Errorf("it is at epoch %d of %d", f.Epoch(), m.q.Epoch())
+	w.NewPerson()
+	w.Run(20 * time.Second)
+	if f.Epoch() != m.Q.Epoch() {
+		t.Errorf("it is at epoch %d of %d", f.Epoch(), m.Q.Epoch())
 	}
 }
 
@@ -225,30 +225,30 @@ func TestFollowerSeesForkWhenItHasCaughtUp(t *testing.T) {
 	for name, last := range map[string]bool{"then of its own": false, "of its own before that": true} {
 		w := followed(t, 71, 3)
 		f := w.newFollower()
-		w.must(5*time.Second, "it follows", w.follows)
+		w.Must(5*time.Second, "it follows", w.follows)
 		var heads []hearsay.Head
 		for slot := uint8(1); slot <= 2; slot++ {
-			h := hearsay.Head{Founding: w.ledger().Founding, Epoch: 4, Hash: hearsay.Hash{7}, Slot: slot}
-			h.Sign(testNetwork, w.machines[slot].signer)
+			h := hearsay.Head{Founding: w.Ledger().Founding, Epoch: 4, Hash: hearsay.Hash{7}, Slot: slot}
+			h.Sign(testNetwork, w.Machines[slot].Signer)
 			heads = append(heads, h)
 		}
 		hear := func(heads []hearsay.Head) {
-			f.step(func() { f.Receive(w.now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+			f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: heads})) })
 		}
-		w.cut = func(from, to int) bool { return from == 0 || to == 0 }
-		f.deaf = true
+		w.Cut = func(from, to int) bool { return from == 0 || to == 0 }
+		f.Deaf = true
 		if !last {
 			hear(heads)
 		}
-		w.newPerson()
-		w.newPerson()
-		w.must(10*time.Second, "two more are in", func() bool { return w.machines[1].q.Proven() == 5 })
+		w.NewPerson()
+		w.NewPerson()
+		w.Must(10*time.Second, "two more are in", func() bool { return w.Machines[1].Q.Proven() == 5 })
 		if last {
-			hear(w.machines[1].q.Heads())
+			hear(w.Machines[1].Q.Heads())
 			hear(heads)
 		}
-		w.cut, f.deaf = nil, false
-		w.run(10 * time.Second)
+		w.Cut, f.Deaf = nil, false
+		w.Run(10 * time.Second)
 		if f.Epoch() < 4 {
 			t.Fatalf("%s: the follower is at epoch %d", name, f.Epoch())
 		}
@@ -269,43 +269,43 @@ func TestOneKeyStopsNobody(t *testing.T) {
 		"an acknowledgement":      {Type: uint8(raftpb.MsgAppResp), Index: 1 << 40},
 	} {
 		w := followed(t, 41, 3)
-		w.run(time.Second)
-		slot, _ := w.machines[0].q.Leader()
-		m, thief, second := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+		w.Run(time.Second)
+		slot, _ := w.Machines[0].Q.Leader()
+		m, thief, second := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
 		told := 0
-		w.teller = func(at *machine, e hearsay.Event) {
+		w.Teller = func(at *machine, e hearsay.Event) {
 			if e.Kind == hearsay.EventLedgerForked && at == m {
 				told++
 			}
 		}
 		sign := func(by *machine) {
-			f, at := of, m.q.replica.log.hard.GetCommit()
-			f.Slot, f.To, f.From, f.Founding = uint8(by.slot), m.q.replica.id, by.q.replica.id, m.q.founding
-			f.Term, f.Index = m.q.replica.node.BasicStatus().GetTerm(), max(f.Index, at)
+			f, at := of, m.Q.replica.log.hard.GetCommit()
+			f.Slot, f.To, f.From, f.Founding = uint8(by.Slot), m.Q.replica.id, by.Q.replica.id, m.Q.founding
+			f.Term, f.Index = m.Q.replica.node.BasicStatus().GetTerm(), max(f.Index, at)
 			if len(f.Entries) > 0 { // the one before is as it should be
 				f.Index = at - 1
-				f.LogTerm, _ = m.q.replica.log.Term(at - 1)
+				f.LogTerm, _ = m.Q.replica.log.Term(at - 1)
 				f.Term++
 				f.Entries = []hearsay.LogEntry{{Index: at, Term: f.Term}}
 			}
 			if f.Snapshot != nil {
-				f.Snapshot.Index, f.Snapshot.Config = at, logConfig(m.q.replica.log.config)
+				f.Snapshot.Index, f.Snapshot.Config = at, logConfig(m.Q.replica.log.config)
 			}
-			f.Sign(testNetwork, by.signer)
-			w.step(m, func() { m.q.Receive(w.now, from(seedAddr(by.slot), &f)) })
+			f.Sign(testNetwork, by.Signer)
+			w.Step(m, func() { m.Q.Receive(w.Now, from(seedAddr(by.Slot), &f)) })
 		}
 		for range 3 {
 			sign(thief)
-			w.run(time.Second)
+			w.Run(time.Second)
 		}
-		fork := m.q.Fork()
-		if m.q.Doomed() != "" || told != 1 || fork == nil || fork.Proven || strings.Contains(fork.Text, "empty") {
-			t.Errorf("%s: it tells it %d times, knows %+v, and says %q", name, told, fork, m.q.Doomed())
+		fork := m.Q.Fork()
+		if m.Q.MustStop() != "" || told != 1 || fork == nil || fork.Proven || strings.Contains(fork.Text, "empty") {
+			t.Errorf("%s: it tells it %d times, knows %+v, and says %q", name, told, fork, m.Q.MustStop())
 		}
-		w.newPerson()
-		w.must(10*time.Second, name+": they go on", func() bool { return w.agree() && m.q.Epoch() == 4 })
+		w.NewPerson()
+		w.Must(10*time.Second, name+": they go on", func() bool { return w.agree() && m.Q.Epoch() == 4 })
 		sign(second)
-		if why := m.q.Doomed(); !strings.Contains(why, seedAddr(thief.slot).String()) || !strings.Contains(why, seedAddr(second.slot).String()) {
+		if why := m.Q.MustStop(); !strings.Contains(why, seedAddr(thief.Slot).String()) || !strings.Contains(why, seedAddr(second.Slot).String()) {
 			t.Errorf("%s: with a quorum it says %q", name, why)
 		}
 	}

@@ -12,46 +12,55 @@ import (
 	"hearsay/ledger"
 )
 
+// founder founds the network, and begins anew where its quorum is lost for ever.
+type founder struct {
+	seed *Quorum
+
+	foundAt time.Time // this seed founds with the seeds that it has met, unless something changes; zero: it does not
+	saidAt  time.Time // that it waits
+}
+
 // found begins a log at an index with a state that this seed brings, and with
 // the seats of that state as voters.
-func (q *Quorum) found(now time.Time, s *ledger.State, index, term uint64) {
-	q.state, q.doubtful.told = s, false // a founding that it had taken part in before would be known to the seeds that it met
+func (fd *founder) found(now time.Time, s *ledger.State, index, term uint64) {
+	// a founding that it had taken part in before would be known to the seeds that it met
+	fd.seed.state, fd.seed.diskCheck.told = s, false
 	if s.Epoch == 0 {
-		q.chain.Restart(0, s.Head)
+		fd.seed.chain.Restart(0, s.Head)
 	}
-	q.chain.Begin(s.Began)
+	fd.seed.chain.Begin(s.Began)
 	config := &raftpb.ConfState{}
 	var absent []string
 	for slot, seat := range s.Seats {
-		q.seats.sit(q.cfg.Network, seat, 0)
-		config.Voters = append(config.Voters, seat.RaftID(q.cfg.Network))
+		fd.seed.seats.place(fd.seed.cfg.Network, seat, 0)
+		config.Voters = append(config.Voters, seat.RaftID(fd.seed.cfg.Network))
 		if seat.Life.IsZero() {
-			absent = append(absent, q.cfg.Seeds[slot].Addr.String())
+			absent = append(absent, fd.seed.cfg.Seeds[slot].Addr.String())
 		} else {
-			q.persist(&hearsay.SeedPin{Seat: seat})
+			fd.seed.driver.persist(&hearsay.SeedPin{Seat: seat})
 		}
 	}
-	q.takePart(s.Began)
-	q.seats.why = ""
-	log := q.emptyLog()
+	fd.seed.records.takePart(s.Began)
+	fd.seed.seats.why = ""
+	log := fd.seed.records.emptyLog()
 	log.restore(index, term, config)
 	log.hard = &raftpb.HardState{Term: new(term), Vote: new(uint64(0)), Commit: new(index)}
-	if q.replica != nil {
-		log.commits = q.replica.log.commits // a crash may leave the old log, and of this one only the state
+	if fd.seed.replica != nil {
+		log.commits = fd.seed.replica.log.commits // a crash may leave the old log, and of this one only the state
 	}
-	q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), log)
-	q.persist(log.state())
-	q.keepSnapshot()
-	e := hearsay.Event{At: now, Kind: hearsay.EventSeatFounded, Subject: q.signer.Public().NodeID(), Count: len(s.Seats) - len(absent), Epoch: s.Epoch}
+	fd.seed.replica = newReplica(&fd.seed.cfg, fd.seed.seat().RaftID(fd.seed.cfg.Network), log)
+	fd.seed.driver.persist(log.state())
+	fd.seed.records.keepSnapshot()
+	e := hearsay.Event{At: now, Kind: hearsay.EventSeatFounded, Subject: fd.seed.signer.Public().NodeID(), Count: len(s.Seats) - len(absent), Epoch: s.Epoch}
 	if len(absent) > 0 {
 		e.Text = "by an operator's word that no ledger is at " + strings.Join(absent, ", ")
 	}
-	q.event(e)
-	for slot := range q.others() {
-		q.hello(now, slot) // it tells who sits where
+	fd.seed.event(e)
+	for slot := range fd.seed.others() {
+		fd.seed.seats.hello(now, slot) // it tells who sits where
 	}
-	_ = q.replica.node.Campaign() // refused only by who has no seat
-	q.work(now)
+	_ = fd.seed.replica.node.Campaign() // refused only by who has no seat
+	fd.seed.driver.work(now)
 }
 
 const (
@@ -79,64 +88,64 @@ const (
 // one founding only, and nobody in one counts for another, so two that are made
 // at once cannot both get a quorum. Those of the same seats are one, word for
 // word.
-func (q *Quorum) tryFound(now time.Time) {
-	if q.state != nil || q.replica != nil || q.cfg.Recover {
+func (fd *founder) tryFound(now time.Time) {
+	if fd.seed.state != nil || fd.seed.replica != nil || fd.seed.cfg.Recover {
 		return
 	}
-	seats, met := q.whoIsThere(now)
-	switch why := q.mayNotFound(now, met); {
-	case why == "" && met == len(seats) && q.cfg.Slot == 0:
-	case !q.cfg.Found:
-		q.missSome(now, met)
+	seats, met := fd.whoIsThere(now)
+	switch why := fd.mayNotFound(now, met); {
+	case why == "" && met == len(seats) && fd.seed.cfg.Slot == 0:
+	case !fd.seed.cfg.Found:
+		fd.missSome(now, met)
 		return
 	case why != "":
-		q.foundAt = time.Time{}
-		q.sayAgain(now, strings.Join(append([]string{why}, q.doubts.all()...), "; "))
+		fd.foundAt = time.Time{}
+		fd.sayAgain(now, strings.Join(append([]string{why}, fd.seed.mismatches.All()...), "; "))
 		return
-	case q.foundAt.IsZero():
-		patience := foundAfter + time.Duration(q.cfg.Slot)*foundApart
-		q.foundAt = now.Add(patience)
-		q.sayAgain(now, fmt.Sprintf("%d of %d seeds were met, none has a ledger: it founds the network in %v, unless it hears of one", met, len(seats), patience))
+	case fd.foundAt.IsZero():
+		patience := foundAfter + time.Duration(fd.seed.cfg.Slot)*foundApart
+		fd.foundAt = now.Add(patience)
+		fd.sayAgain(now, fmt.Sprintf("%d of %d seeds were met, none has a ledger: it founds the network in %v, unless it hears of one", met, len(seats), patience))
 		return
-	case now.Before(q.foundAt):
+	case now.Before(fd.foundAt):
 		return
 	}
-	q.found(now, ledger.NewState(q.cfg.Network, q.signer, seats), ledger.FoundingIndex, ledger.FoundingTerm)
+	fd.found(now, ledger.NewState(fd.seed.cfg.Network, fd.seed.signer, seats), ledger.FoundingIndex, ledger.FoundingTerm)
 }
 
 // missSome says, when that has lasted for a while, that not all have come, and
 // what an operator can do.
-func (q *Quorum) missSome(now time.Time, met int) {
-	switch why := q.takenPart(now); {
-	case why == "" && met == len(q.cfg.Seeds):
-		q.seats.why = fmt.Sprintf("all %d seeds were met: the one at %v founds the network", met, q.cfg.Seeds[0].Addr)
-	case !q.lasting(now, missAfter):
+func (fd *founder) missSome(now time.Time, met int) {
+	switch why := fd.takenPart(now); {
+	case why == "" && met == len(fd.seed.cfg.Seeds):
+		fd.seed.seats.why = fmt.Sprintf("all %d seeds were met: the one at %v founds the network", met, fd.seed.cfg.Seeds[0].Addr)
+	case !fd.lasting(now, missAfter):
 	case why != "":
-		q.say(hearsay.Event{At: now, Text: why})
+		fd.seed.seats.say(hearsay.Event{At: now, Text: why})
 	default:
-		q.sayAgain(now, q.notFounded(now, met))
+		fd.sayAgain(now, fd.seed.seats.notFounded(now, met))
 	}
 }
 
 // lasting reports whether what a seed waits for before there is a ledger has
 // lasted for so long, so that something should be said.
-func (q *Quorum) lasting(now time.Time, long time.Duration) bool {
-	if q.saidAt.IsZero() {
-		q.saidAt = now
+func (fd *founder) lasting(now time.Time, long time.Duration) bool {
+	if fd.saidAt.IsZero() {
+		fd.saidAt = now
 	}
-	return now.Sub(q.saidAt) >= long
+	return now.Sub(fd.saidAt) >= long
 }
 
 // takenPart says which seed takes part in a founding already, if one does that
 // was met just now.
-func (q *Quorum) takenPart(now time.Time) string {
-	for slot := range q.cfg.Seeds {
-		switch h := &q.seats.heard[slot]; {
-		case slot == q.cfg.Slot || !h.justNow(now):
+func (fd *founder) takenPart(now time.Time) string {
+	for slot := range fd.seed.cfg.Seeds {
+		switch h := &fd.seed.seats.heard[slot]; {
+		case slot == fd.seed.cfg.Slot || !h.justNow(now):
 		case h.founded:
-			return q.notNamed(now)
+			return fd.seed.seats.notNamed(now)
 		case !h.founding.IsZero():
-			return fmt.Sprintf("the seed at %v takes part in a founding already", q.cfg.Seeds[slot].Addr)
+			return fmt.Sprintf("the seed at %v takes part in a founding already", fd.seed.cfg.Seeds[slot].Addr)
 		}
 	}
 	return ""
@@ -144,38 +153,38 @@ func (q *Quorum) takenPart(now time.Time) string {
 
 // mayNotFound says why a network cannot be founded with so many seeds that have
 // been met, this one among them, if so.
-func (q *Quorum) mayNotFound(now time.Time, met int) string {
-	if why := q.takenPart(now); why != "" {
+func (fd *founder) mayNotFound(now time.Time, met int) string {
+	if why := fd.takenPart(now); why != "" {
 		return why
 	}
-	needed := q.Needed()
-	if len(q.cfg.Seeds) <= 2 {
-		needed = len(q.cfg.Seeds) // afterwards nobody could be given a seat
+	needed := fd.seed.Needed()
+	if len(fd.seed.cfg.Seeds) <= 2 {
+		needed = len(fd.seed.cfg.Seeds) // afterwards nobody could be given a seat
 	}
 	if met < needed {
-		return fmt.Sprintf("%d of %d seeds were met, %d are needed to found the network: start more of them", met, len(q.cfg.Seeds), needed)
+		return fmt.Sprintf("%d of %d seeds were met, %d are needed to found the network: start more of them", met, len(fd.seed.cfg.Seeds), needed)
 	}
 	return ""
 }
 
 // sayAgain says what a founding waits for, every now and then.
-func (q *Quorum) sayAgain(now time.Time, why string) {
-	if now.Sub(q.saidAt) >= foundSayEvery {
-		q.seats.why = ""
+func (fd *founder) sayAgain(now time.Time, why string) {
+	if now.Sub(fd.saidAt) >= foundSayEvery {
+		fd.seed.seats.why = ""
 	}
-	if why != q.seats.why {
-		q.saidAt = now
-		q.say(hearsay.Event{At: now, Text: why})
+	if why != fd.seed.seats.why {
+		fd.saidAt = now
+		fd.seed.seats.say(hearsay.Event{At: now, Text: why})
 	}
 }
 
 // whoIsThere gives the seats as they were met just now, and how many were.
-func (q *Quorum) whoIsThere(now time.Time) (seats []hearsay.Seat, met int) {
-	seats = make([]hearsay.Seat, len(q.cfg.Seeds))
-	for slot := range q.cfg.Seeds {
+func (fd *founder) whoIsThere(now time.Time) (seats []hearsay.Seat, met int) {
+	seats = make([]hearsay.Seat, len(fd.seed.cfg.Seeds))
+	for slot := range fd.seed.cfg.Seeds {
 		seats[slot].Slot = uint8(slot)
-		if h := &q.seats.heard[slot]; slot == q.cfg.Slot {
-			seats[slot] = q.seat()
+		if h := &fd.seed.seats.heard[slot]; slot == fd.seed.cfg.Slot {
+			seats[slot] = fd.seed.seat()
 			met++
 		} else if h.justNow(now) {
 			seats[slot] = h.seat
@@ -201,7 +210,7 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	if !q.cfg.Recover {
 		return "", fmt.Errorf("recover: this seed was started to take part")
 	}
-	if q.beganAnew(now) {
+	if q.founder.beganAnew(now) {
 		return fmt.Sprintf("the ledger has begun anew with epoch %d already, with the seeds that answer now", q.state.Epoch), nil
 	}
 	for slot := range q.cfg.Seeds {
@@ -219,8 +228,8 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	old, log := q.state, q.replica.log
 	givenUp = fmt.Sprintf("the ledger goes on from epoch %d by this seed's word alone: whatever the others decided after that is lost, "+
 		"with %d open cases and %d log entries that were not settled here", old.Epoch, len(old.Cases), log.last()-log.applied)
-	q.newLife()
-	seats, _ := q.whoIsThere(now)
+	q.records.newLife()
+	seats, _ := q.founder.whoIsThere(now)
 	s := ledger.ReadSnapshot(q.cfg.Network, q.signer, old.AppendSnapshot(nil))
 	for _, c := range s.Cases {
 		s.GiveBack(c)
@@ -230,43 +239,45 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	s.Derive()
 	index := log.last() + recoverGap
 	r := s.Rule(&hearsay.Ruling{Kind: hearsay.RulingRecover, Seats: seats, Case: hearsay.CaseID(index * hearsay.CasesAnEntry), At: now.UnixMilli()})
-	q.forgetTrials()
-	q.asked = nil
-	q.keep(r, nil)
-	q.recall([]*hearsay.Ruling{r})
+	q.ballots.forgetChecks()
+	q.requests.asked = nil
+	q.heads.keep(r, nil)
+	q.seats.recall([]*hearsay.Ruling{r})
 	q.cfg.Recover = false
-	q.forgetRivals()
-	q.found(now, s, index, log.hard.GetTerm()+1)
-	q.event(hearsay.Event{At: now, Kind: hearsay.EventRuled, Epoch: r.Epoch, Case: r.Case, Ruling: r, Text: givenUp})
+	q.heads.forgetRivals()
+	q.founder.found(now, s, index, log.hard.GetTerm()+1)
+	e := ledger.Ruled(now, r, 0) // an operator's word: no ballots are needed
+	e.Text = givenUp
+	q.event(e)
 	return givenUp, nil
 }
 
 // beganAnew reports whether the newest ruling is a recovery with just those in the seats that answer now, of which none
 // takes part in anything else: it was ended before it could say so.
-func (q *Quorum) beganAnew(now time.Time) bool {
-	newest := q.chain.Entry(q.state.Epoch)
+func (fd *founder) beganAnew(now time.Time) bool {
+	newest := fd.seed.chain.Entry(fd.seed.state.Epoch)
 	if newest == nil || newest.Ruling.Kind != hearsay.RulingRecover {
 		return false
 	}
-	seats, met := q.whoIsThere(now)
-	for slot := range q.others() {
-		if f := q.seats.heard[slot].founding; !f.IsZero() && f != q.founding {
+	seats, met := fd.whoIsThere(now)
+	for slot := range fd.seed.others() {
+		if f := fd.seed.seats.heard[slot].founding; !f.IsZero() && f != fd.seed.founding {
 			return false
 		}
 	}
-	return met == len(seats) && slices.Equal(seats, q.state.Seats)
+	return met == len(seats) && slices.Equal(seats, fd.seed.state.Seats)
 }
 
 // unborn reports whether this life takes part in a founding of which nothing
 // has come yet: it has confirmed nothing but the founding itself.
-func (q *Quorum) unborn() bool {
+func (fd *founder) unborn() bool {
 	switch {
-	case q.replica == nil:
+	case fd.seed.replica == nil:
 		return false
-	case q.state == nil:
+	case fd.seed.state == nil:
 		return true
 	}
-	return q.state.Epoch == 0 && q.replica.log.last() == ledger.FoundingIndex
+	return fd.seed.state.Epoch == 0 && fd.seed.replica.log.last() == ledger.FoundingIndex
 }
 
 // tryGiveUp has a seed whose founding will come to nothing begin anew, as if its
@@ -282,26 +293,26 @@ func (q *Quorum) unborn() bool {
 // So what is decided here is only when to wait no longer: when too few are left
 // who may take part, or nobody is who could have its beginning. Who cannot give up
 // says that then.
-func (q *Quorum) tryGiveUp(now time.Time) {
-	if q.replica == nil || q.cfg.Recover || q.state != nil && q.replica.leader() != 0 {
+func (fd *founder) tryGiveUp(now time.Time) {
+	if fd.seed.replica == nil || fd.seed.cfg.Recover || fd.seed.state != nil && fd.seed.replica.leader() != 0 {
 		return
 	}
-	able, holders := q.left(now)
+	able, holders := fd.left(now)
 	switch {
-	case able >= q.Needed() && holders > 0:
-		if q.unborn() && q.lasting(now, foundSayEvery) && q.seats.why == "" {
-			q.say(hearsay.Event{At: now, Text: "nothing has come yet of the founding that this seed takes part in, for want of a quorum of those who were there: " +
+	case able >= fd.seed.Needed() && holders > 0:
+		if fd.unborn() && fd.lasting(now, foundSayEvery) && fd.seed.seats.why == "" {
+			fd.seed.seats.say(hearsay.Event{At: now, Text: "nothing has come yet of the founding that this seed takes part in, for want of a quorum of those who were there: " +
 				"start them; if so many are lost for ever, start this seed with an empty data directory"})
 		}
-	case q.unborn():
-		q.giveUp()
-		q.say(hearsay.Event{At: now, Text: "the founding that this seed took part in came to nothing; it has given that up, and begins as with an empty directory"})
-	case q.seats.why == "":
+	case fd.unborn():
+		fd.giveUp()
+		fd.seed.seats.say(hearsay.Event{At: now, Text: "the founding that this seed took part in came to nothing; it has given that up, and begins as with an empty directory"})
+	case fd.seed.seats.why == "":
 		right := lastUsed("the others", "the data directories that they")
-		if q.state.Epoch == 0 {
+		if fd.seed.state.Epoch == 0 {
 			right = "nothing was ruled yet: start this seed with an empty data directory"
 		}
-		q.say(hearsay.Event{At: now, Text: fmt.Sprintf("at most %d of %d seeds have kept their part of this ledger, and %d are needed: %s", able, len(q.cfg.Seeds), q.Needed(), right)})
+		fd.seed.seats.say(hearsay.Event{At: now, Text: fmt.Sprintf("at most %d of %d seeds have kept their part of this ledger, and %d are needed: %s", able, len(fd.seed.cfg.Seeds), fd.seed.Needed(), right)})
 	}
 }
 
@@ -313,20 +324,20 @@ func lastUsed(seeds, directories string) string {
 
 // left counts the seeds that may take part in this one's founding still, and who
 // of them may have its beginning.
-func (q *Quorum) left(now time.Time) (able, holders int) {
-	for slot := range q.cfg.Seeds {
-		h, seat := &q.seats.heard[slot], q.seats.known[slot].seat
+func (fd *founder) left(now time.Time) (able, holders int) {
+	for slot := range fd.seed.cfg.Seeds {
+		h, seat := &fd.seed.seats.heard[slot], fd.seed.seats.known[slot].seat
 		switch {
-		case slot == q.cfg.Slot:
+		case slot == fd.seed.cfg.Slot:
 			able++
-			if q.state != nil {
+			if fd.seed.state != nil {
 				holders++
 			}
 		case seat.Life.IsZero(): // who has not come yet gets its seat by a ruling
 		case !h.justNow(now):
 			able++
 			holders++ // for all that is known
-		case h.founding == q.founding || h.seat == seat && h.founding.IsZero():
+		case h.founding == fd.seed.founding || h.seat == seat && h.founding.IsZero():
 			able++
 			if h.founded {
 				holders++
@@ -340,48 +351,48 @@ func (q *Quorum) left(now time.Time) (able, holders int) {
 // the old life is back with all that it has promised. What else there is of it
 // goes when the new one takes part in something (named). By then the new life is on
 // disk, as seeds count only that have answered it.
-func (q *Quorum) giveUp() {
-	q.newLife()
-	q.forgetTrials()
-	q.forgetRivals()
-	q.state, q.replica, q.asked, q.given, q.foundAt = nil, nil, nil, nil, time.Time{}
-	q.chain, q.reading = q.newChain(), reading{}
-	q.seats, q.walk = seats{}, walk{}
-	q.headOf, q.proven = 0, 0
+func (fd *founder) giveUp() {
+	fd.seed.records.newLife()
+	fd.seed.ballots.forgetChecks()
+	fd.seed.heads.forgetRivals()
+	fd.seed.state, fd.seed.replica, fd.seed.requests.asked, fd.seed.given, fd.foundAt = nil, nil, nil, nil, time.Time{}
+	fd.seed.chain, fd.seed.reading = fd.seed.newChain(), reading{seed: fd.seed}
+	fd.seed.seats, fd.seed.walk = seats{seed: fd.seed}, ledger.Walk{}
+	fd.seed.heads.headOf, fd.seed.heads.proven = 0, 0
 }
 
 // otherFounding says that another network has been founded than the one whose
 // ledger is here, if a seed says so: an operator vouched for who was not there.
-func (q *Quorum) otherFounding(now time.Time, m *hearsay.SeatHello) {
-	if !m.Founded || m.Founding.IsZero() || m.Founding == q.founding || q.seats.why != "" || q.Ready() || q.unborn() {
+func (fd *founder) otherFounding(now time.Time, m *hearsay.SeatHello) {
+	if !m.Founded || m.Founding.IsZero() || m.Founding == fd.seed.founding || fd.seed.seats.why != "" || fd.seed.Ready() || fd.unborn() {
 		return
 	}
-	q.wait(now, m, fmt.Sprintf("the seed at %v belongs to another founding of this network than the ledger here, which ends with epoch %d: "+
+	fd.seed.seats.wait(now, m, fmt.Sprintf("the seed at %v belongs to another founding of this network than the ledger here, which ends with epoch %d: "+
 		"to take part, start this seed with an empty data directory; if this ledger is the right one, start the others with empty ones, and see `hearsay seed recover`",
-		q.cfg.Seeds[m.Slot].Addr, q.state.Epoch))
+		fd.seed.cfg.Seeds[m.Slot].Addr, fd.seed.state.Epoch))
 }
 
 // promised reports whether this life may have promised something in its
 // founding, of which it has nothing: it was named, and has voted. If the vote is
 // its own, it was its own founding, which a crash has torn away before anybody
 // was told.
-func (q *Quorum) promised(l *loaded) bool {
-	return !q.founding.IsZero() && l.hard.Term > 1 && l.hard.Vote != q.seat().RaftID(q.cfg.Network)
+func (fd *founder) promised(l *loaded) bool {
+	return !fd.seed.founding.IsZero() && l.hard.Term > 1 && l.hard.Vote != fd.seed.seat().RaftID(fd.seed.cfg.Network)
 }
 
 // leftBehind reports whether a state is of a founding that was given up: with
 // nothing after it, and by another life. Later lives come by a ruling.
-func (q *Quorum) leftBehind(s *ledger.State, l *loaded) bool {
+func (fd *founder) leftBehind(s *ledger.State, l *loaded) bool {
 	return s.Epoch == 0 && len(l.run(ledger.FoundingIndex, ledger.FoundingTerm)) == 0 &&
-		!slices.ContainsFunc(s.Founding, func(seat hearsay.Seat) bool { return seat.Life == q.life })
+		!slices.ContainsFunc(s.Founding, func(seat hearsay.Seat) bool { return seat.Life == fd.seed.life })
 }
 
 // sweepAll drops what is on disk of a log.
-func (q *Quorum) sweepAll(l *loaded) {
+func (fd *founder) sweepAll(l *loaded) {
 	for _, kept := range l.snapshots {
-		q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: kept.Snapshot.Index}, Dropped: true})
+		fd.seed.driver.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: kept.Snapshot.Index}, Dropped: true})
 	}
 	for _, kept := range l.entries {
-		q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: kept.Entry.Index}, Dropped: true})
+		fd.seed.driver.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: kept.Entry.Index}, Dropped: true})
 	}
 }

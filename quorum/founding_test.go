@@ -17,51 +17,51 @@ import (
 // votes.
 func TestFounding(t *testing.T) {
 	w := newWorld(t, 3, 2)
-	w.start(w.machines[0])
-	w.start(w.machines[1])
-	w.run(foundSayEvery + missAfter)
-	q := w.machines[0].q
+	w.Start(w.Machines[0])
+	w.Start(w.Machines[1])
+	w.Run(foundSayEvery + missAfter)
+	q := w.Machines[0].Q
 	if want := "the network is not founded: 2 of 3 seeds were met, 10.0.0.3:5000 is missing"; q.Seated() || !strings.Contains(q.Why(), want) {
 		t.Fatalf("founded by two of three, %q", q.Why())
 	}
-	w.crash(w.machines[1])
-	w.startTold(w.machines[1])
-	w.newPerson()
-	w.must(15*time.Second, "two rule", func() bool { return q.Epoch() == 1 })
-	w.start(w.machines[2])
-	w.must(10*time.Second, "the third has its seat", w.agree)
-	if kind := w.rulings[2].Kind; kind != hearsay.RulingSeat {
+	w.Crash(w.Machines[1])
+	w.startTold(w.Machines[1])
+	w.NewPerson()
+	w.Must(15*time.Second, "two rule", func() bool { return q.Epoch() == 1 })
+	w.Start(w.Machines[2])
+	w.Must(10*time.Second, "the third has its seat", w.agree)
+	if kind := w.Rulings[2].Kind; kind != hearsay.RulingSeat {
 		t.Errorf("epoch 2 is %v", kind)
 	}
-	w.crash(w.machines[0])
-	w.newPerson()
-	w.must(15*time.Second, "the third votes", func() bool { return w.machines[2].q.Epoch() == 3 })
-	w.startTold(w.machines[0])
-	w.must(15*time.Second, "who has a ledger founds nothing", w.agree)
+	w.Crash(w.Machines[0])
+	w.NewPerson()
+	w.Must(15*time.Second, "the third votes", func() bool { return w.Machines[2].Q.Epoch() == 3 })
+	w.startTold(w.Machines[0])
+	w.Must(15*time.Second, "who has a ledger founds nothing", w.agree)
 }
 
 // startTold starts a seed with an operator's word.
 func (w *world) startTold(m *machine) {
-	w.t.Helper()
+	w.T.Helper()
 	w.cfg.Found = true
-	w.start(m)
+	w.Start(m)
 	w.cfg.Found = false
 }
 
 func TestFoundNeedsAQuorum(t *testing.T) {
 	for n, want := range map[int]string{5: "2 of 5 seeds were met, 3 are needed", 3: "1 of 3 seeds were met, 2 are needed", 2: "1 of 2 seeds were met, 2 are needed"} {
 		w := newWorld(t, n, 3)
-		for _, m := range w.machines[:n/2] {
+		for _, m := range w.Machines[:n/2] {
 			w.startTold(m)
 		}
 		said := 0
-		w.teller = func(m *machine, e hearsay.Event) {
+		w.Teller = func(m *machine, e hearsay.Event) {
 			if e.Kind == hearsay.EventSeatWaiting && strings.Contains(e.Text, want) {
 				said++
 			}
 		}
-		w.run(time.Minute)
-		if q := w.machines[0].q; q.state != nil || !strings.Contains(q.Why(), want) || said < n/2 || said > 4*n {
+		w.Run(time.Minute)
+		if q := w.Machines[0].Q; q.state != nil || !strings.Contains(q.Why(), want) || said < n/2 || said > 4*n {
 			t.Errorf("%d seeds: founded %t, %q, said %d times", n, q.state != nil, q.Why(), said)
 		}
 	}
@@ -72,30 +72,30 @@ func TestFoundNeedsAQuorum(t *testing.T) {
 func TestTwoFoundings(t *testing.T) {
 	for seed := range uint64(large(100, 3000)) {
 		w := newWorld(t, 3, 100+seed)
-		w.cut = func(from, to int) bool { return from == 0 && to == 2 || from == 2 && to == 0 }
-		w.startAll()
-		w.run(2 * time.Second)
-		a, b := w.machines[0], w.machines[1]
-		w.step(a, func() { a.foundNow(w) })
+		w.Cut = func(from, to int) bool { return from == 0 && to == 2 || from == 2 && to == 0 }
+		w.StartAll()
+		w.Run(2 * time.Second)
+		a, b := w.Machines[0], w.Machines[1]
+		w.Step(a, func() { foundNow(w, a) })
 		if seed%2 == 0 {
-			w.run(w.upTo(20 * time.Millisecond))
+			w.Run(w.UpTo(20 * time.Millisecond))
 		}
-		w.step(b, func() { b.foundNow(w) })
-		if a.q.founding == b.q.founding {
+		w.Step(b, func() { foundNow(w, b) })
+		if a.Q.founding == b.Q.founding {
 			continue // b has heard of it
 		}
-		w.newPerson()
-		w.run(w.upTo(5 * time.Second))
-		w.cut = nil
-		w.must(time.Minute, fmt.Sprint("one network, seed ", seed), func() bool { return w.agree() && a.q.Epoch() >= 1 })
+		w.NewPerson()
+		w.Run(w.UpTo(5 * time.Second))
+		w.Cut = nil
+		w.Must(time.Minute, fmt.Sprint("one network, seed ", seed), func() bool { return w.agree() && a.Q.Epoch() >= 1 })
 	}
 }
 
 // foundNow has a seed found with those that it has met.
-func (m *machine) foundNow(w *world) {
-	if q := m.q; q.founding.IsZero() {
-		seats, _ := q.whoIsThere(w.now)
-		q.found(w.now, ledger.NewState(q.cfg.Network, q.signer, seats), ledger.FoundingIndex, 1)
+func foundNow(w *world, m *machine) {
+	if q := m.Q; q.founding.IsZero() {
+		seats, _ := q.founder.whoIsThere(w.Now)
+		q.founder.found(w.Now, ledger.NewState(q.cfg.Network, q.signer, seats), ledger.FoundingIndex, 1)
 	}
 }
 
@@ -108,46 +108,46 @@ func TestFoundingsInAnyWorld(t *testing.T) {
 		told := make(map[*machine]bool)
 		n := []int{3, 3, 4, 5}[seed%4]
 		w := newWorld(t, n, 10_000+seed)
-		w.teller = func(_ *machine, e hearsay.Event) {
+		w.Teller = func(_ *machine, e hearsay.Event) {
 			if e.Kind == hearsay.EventSeatWaiting && strings.Contains(e.Text, "came to nothing") {
 				gaveUp++
 			}
 		}
-		w.loss, w.slow, w.syncs = float64(w.random.IntN(4))/10, w.upTo(2*time.Second)+1, w.upTo(300*time.Millisecond)+1
+		w.Loss, w.Slow, w.Syncs = float64(w.Random.IntN(4))/10, w.UpTo(2*time.Second)+1, w.UpTo(300*time.Millisecond)+1
 		cut := make(map[[2]int]bool)
-		w.cut = func(from, to int) bool { return cut[[2]int{from, to}] }
-		for _, m := range w.machines {
-			told[m] = w.random.IntN(3) > 0
-			w.after(w.upTo(8*time.Second), func() { w.startIfDown(m, told[m]) })
+		w.Cut = func(from, to int) bool { return cut[[2]int{from, to}] }
+		for _, m := range w.Machines {
+			told[m] = w.Random.IntN(3) > 0
+			w.After(w.UpTo(8*time.Second), func() { w.startIfDown(m, told[m]) })
 		}
-		w.newPerson()
+		w.NewPerson()
 		for range 40 {
-			w.run(w.upTo(time.Second))
-			one := w.machines[w.random.IntN(n)]
-			switch w.random.IntN(8) {
+			w.Run(w.UpTo(time.Second))
+			one := w.Machines[w.Random.IntN(n)]
+			switch w.Random.IntN(8) {
 			case 0, 1, 2:
-				cut[[2]int{one.slot, w.random.IntN(n)}] = true
+				cut[[2]int{one.Slot, w.Random.IntN(n)}] = true
 			case 3, 4:
 				clear(cut)
 			case 5:
-				if one.q != nil {
-					w.crash(one)
+				if one.Q != nil {
+					w.Crash(one)
 				}
 			case 6:
 				w.startIfDown(one, told[one])
 			case 7: // a moment that all wait for
-				if one.q != nil && one.q.unborn() {
+				if one.Q != nil && one.Q.founder.unborn() {
 					bound++
-					w.crash(one)
+					w.Crash(one)
 				}
 			}
 		}
 		clear(cut)
-		w.loss, w.slow = 0, 10*time.Millisecond
-		for _, m := range w.machines {
+		w.Loss, w.Slow = 0, 10*time.Millisecond
+		for _, m := range w.Machines {
 			w.startIfDown(m, told[m])
 		}
-		w.must(2*time.Minute, fmt.Sprint("one network, seed ", seed), func() bool { return w.agree() && w.machines[0].q.Epoch() > 0 })
+		w.Must(2*time.Minute, fmt.Sprint("one network, seed ", seed), func() bool { return w.agree() && w.Machines[0].Q.Epoch() > 0 })
 	}
 	t.Logf("%d crashes in a founding, %d given up", bound, gaveUp)
 	if bound == 0 || gaveUp == 0 {
@@ -157,11 +157,11 @@ func TestFoundingsInAnyWorld(t *testing.T) {
 
 func (w *world) startIfDown(m *machine, told bool) {
 	switch {
-	case m.q != nil:
+	case m.Q != nil:
 	case told:
 		w.startTold(m)
 	default:
-		w.start(m)
+		w.Start(m)
 	}
 }
 
@@ -169,50 +169,50 @@ func (w *world) startIfDown(m *machine, told bool) {
 // wait no longer than they must.
 func TestFounderIsLost(t *testing.T) {
 	w := newWorld(t, 3, 5)
-	founder := w.machines[0]
-	w.startAll()
-	w.must(5*time.Second, "the others are named", func() bool {
-		return w.machines[1].q.replica != nil && w.machines[2].q.replica != nil && founder.q.state != nil
+	founder := w.Machines[0]
+	w.StartAll()
+	w.Must(5*time.Second, "the others are named", func() bool {
+		return w.Machines[1].Q.replica != nil && w.Machines[2].Q.replica != nil && founder.Q.state != nil
 	})
-	if w.machines[1].q.state != nil || w.machines[2].q.state != nil {
+	if w.Machines[1].Q.state != nil || w.Machines[2].Q.state != nil {
 		t.Fatal("they have it already: the test shows nothing")
 	}
-	w.wipe(founder)
-	w.run(20 * time.Second)
-	w.start(founder)
-	w.newPerson()
-	w.must(time.Minute, "founded anew", func() bool { return w.agree() && founder.q.Epoch() == 1 })
+	w.Wipe(founder)
+	w.Run(20 * time.Second)
+	w.Start(founder)
+	w.NewPerson()
+	w.Must(time.Minute, "founded anew", func() bool { return w.agree() && founder.Q.Epoch() == 1 })
 }
 
 // An answer may be overtaken by the founding that its sender made just after it:
 // they come by two streams. That is no word of one who is without that founding.
 func TestAnswerFromBeforeTheFounding(t *testing.T) {
 	w := newWorld(t, 3, 8)
-	a, founder, c := w.machines[0], w.machines[1], w.machines[2]
-	w.startAll()
-	w.must(5*time.Second, "all have met", func() bool { _, met := a.q.whoIsThere(w.now); return met == 3 && founder.q.state == nil })
-	w.cut = func(from, to int) bool { return from != to }
+	a, founder, c := w.Machines[0], w.Machines[1], w.Machines[2]
+	w.StartAll()
+	w.Must(5*time.Second, "all have met", func() bool { _, met := a.Q.founder.whoIsThere(w.Now); return met == 3 && founder.Q.state == nil })
+	w.Cut = func(from, to int) bool { return from != to }
 	var late []*hearsay.Packet
 	for _, m := range []*machine{founder, c} {
-		w.step(a, func() { a.q.hello(w.now, m.slot) })
-		answer := m.q.ownHello()
-		answer.Answer, answer.Nonce = true, a.q.seats.nonces[m.slot]
-		answer.Sign(testNetwork, m.signer)
-		late = append(late, from(seedAddr(m.slot), answer))
+		w.Step(a, func() { a.Q.seats.hello(w.Now, m.Slot) })
+		answer := m.Q.seats.ownHello()
+		answer.Answer, answer.Nonce = true, a.Q.seats.nonces[m.Slot]
+		answer.Sign(testNetwork, m.Signer)
+		late = append(late, from(seedAddr(m.Slot), answer))
 	}
-	w.step(founder, func() { founder.foundNow(w) })
-	named := founder.q.ownHello()
-	named.Sign(testNetwork, founder.signer)
-	w.step(a, func() { a.q.Receive(w.now, from(seedAddr(founder.slot), named)) })
-	if a.q.founding != founder.q.founding || a.q.founding.IsZero() {
+	w.Step(founder, func() { foundNow(w, founder) })
+	named := founder.Q.seats.ownHello()
+	named.Sign(testNetwork, founder.Signer)
+	w.Step(a, func() { a.Q.Receive(w.Now, from(seedAddr(founder.Slot), named)) })
+	if a.Q.founding != founder.Q.founding || a.Q.founding.IsZero() {
 		t.Fatal("it takes no part in the founding: the test shows nothing")
 	}
-	life := a.q.life
+	life := a.Q.life
 	for _, p := range late {
-		w.step(a, func() { a.q.Receive(w.now, p) })
+		w.Step(a, func() { a.Q.Receive(w.Now, p) })
 	}
-	w.run(time.Second)
-	if a.q.life != life {
+	w.Run(time.Second)
+	if a.Q.life != life {
 		t.Error("it has given up a founding that has just been made")
 	}
 }
@@ -222,39 +222,39 @@ func TestAnswerFromBeforeTheFounding(t *testing.T) {
 // met before does not count.
 func TestNewLifeIsDurableBeforeItFounds(t *testing.T) {
 	w := newWorld(t, 3, 8)
-	a, founder, c := w.machines[0], w.machines[1], w.machines[2]
-	w.startAll()
-	w.must(5*time.Second, "all have met", func() bool { _, met := a.q.whoIsThere(w.now); return met == 3 && founder.q.state == nil })
-	w.cut = func(from, _ int) bool { return from == founder.slot } // the others get nothing of it
-	w.step(founder, func() { founder.foundNow(w) })
+	a, founder, c := w.Machines[0], w.Machines[1], w.Machines[2]
+	w.StartAll()
+	w.Must(5*time.Second, "all have met", func() bool { _, met := a.Q.founder.whoIsThere(w.Now); return met == 3 && founder.Q.state == nil })
+	w.Cut = func(from, _ int) bool { return from == founder.Slot } // the others get nothing of it
+	w.Step(founder, func() { foundNow(w, founder) })
 	for _, m := range []*machine{a, c} {
-		named := founder.q.ownHello()
-		named.Sign(testNetwork, founder.signer)
-		w.step(m, func() { m.q.Receive(w.now, from(seedAddr(founder.slot), named)) })
+		named := founder.Q.seats.ownHello()
+		named.Sign(testNetwork, founder.Signer)
+		w.Step(m, func() { m.Q.Receive(w.Now, from(seedAddr(founder.Slot), named)) })
 	}
-	old := a.q.life
-	w.run(time.Second) // that is on disk
-	w.wipe(founder)
-	w.start(founder)
-	w.cut = nil
-	w.stepped = func(m *machine, _ *hearsay.Effects) {
-		if m == a && a.q.life != old {
-			w.syncs = time.Hour // from now on: what it has kept is not on disk
+	old := a.Q.life
+	w.Run(time.Second) // that is on disk
+	w.Wipe(founder)
+	w.Start(founder)
+	w.Cut = nil
+	w.Stepped = func(m *machine, _ *hearsay.Effects) {
+		if m == a && a.Q.life != old {
+			w.Syncs = time.Hour // from now on: what it has kept is not on disk
 		}
 	}
-	w.must(time.Minute, "it has given up", func() bool { return a.q.life != old })
+	w.Must(time.Minute, "it has given up", func() bool { return a.Q.life != old })
 	for slot, m := range []*machine{1: founder, 2: c} {
 		if m != nil {
-			hello := &hearsay.SeatHello{Slot: uint8(slot), Life: hearsay.Life{byte(slot)}, Config: a.q.cfg.hash(), Nonce: a.q.seats.nonces[slot], Answer: true}
-			hello.Sign(testNetwork, m.signer)
-			w.step(a, func() { a.q.Receive(w.now, from(seedAddr(slot), hello)) })
+			hello := &hearsay.SeatHello{Slot: uint8(slot), Life: hearsay.Life{byte(slot)}, Config: a.Q.cfg.hash(), Nonce: a.Q.seats.nonces[slot], Answer: true}
+			hello.Sign(testNetwork, m.Signer)
+			w.Step(a, func() { a.Q.Receive(w.Now, from(seedAddr(slot), hello)) })
 		}
 	}
-	w.run(w.cfg.TickEvery)
-	if kept := a.disk.durable["life"].(*hearsay.SeedLife); kept.Life != old {
+	w.Run(w.cfg.TickEvery)
+	if kept := a.Disk.Durable["life"].(*hearsay.SeedLife); kept.Life != old {
 		t.Fatal("it is on disk: the test shows nothing")
 	}
-	if a.q.replica != nil {
+	if a.Q.replica != nil {
 		t.Error("it takes part with a life that is not on disk")
 	}
 }
@@ -263,38 +263,38 @@ func TestNewLifeIsDurableBeforeItFounds(t *testing.T) {
 // beginning that it has confirmed, or the new one with nothing.
 func TestTornGivingUp(t *testing.T) {
 	w := newWorld(t, 3, 9)
-	a := w.machines[0]
-	w.startAll()
-	w.must(5*time.Second, "all have met", func() bool { _, met := a.q.whoIsThere(w.now); return met == 3 && a.q.state == nil })
-	w.step(a, func() { a.foundNow(w) })
-	w.cut = func(from, to int) bool { return from != to }
-	old := a.q.life
-	w.run(time.Second) // that is on disk
-	before := maps.Clone(a.disk.durable)
-	for _, m := range w.machines[1:] {
-		w.wipe(m)
-		w.start(m)
+	a := w.Machines[0]
+	w.StartAll()
+	w.Must(5*time.Second, "all have met", func() bool { _, met := a.Q.founder.whoIsThere(w.Now); return met == 3 && a.Q.state == nil })
+	w.Step(a, func() { foundNow(w, a) })
+	w.Cut = func(from, to int) bool { return from != to }
+	old := a.Q.life
+	w.Run(time.Second) // that is on disk
+	before := maps.Clone(a.Disk.Durable)
+	for _, m := range w.Machines[1:] {
+		w.Wipe(m)
+		w.Start(m)
 	}
-	w.cut = nil
+	w.Cut = nil
 	var torn []hearsay.Record
-	w.stepped = func(m *machine, out *hearsay.Effects) {
-		if m == a && torn == nil && a.q.life != old {
+	w.Stepped = func(m *machine, out *hearsay.Effects) {
+		if m == a && torn == nil && a.Q.life != old {
 			torn = out.Persist
 		}
 	}
-	w.must(time.Minute, "it has given up", func() bool { return torn != nil })
-	w.stepped = nil
+	w.Must(time.Minute, "it has given up", func() bool { return torn != nil })
+	w.Stepped = nil
 	for kept := range 1 << len(torn) {
-		w.crash(a)
-		a.disk.durable = maps.Clone(before)
+		w.Crash(a)
+		a.Disk.Durable = maps.Clone(before)
 		for i, r := range torn {
 			if kept>>i&1 != 0 {
-				a.disk.apply(r)
+				a.Disk.Apply(r)
 			}
 		}
-		w.start(a)
-		if back := a.q.life == old; back != (a.q.state != nil) || back == a.q.founding.IsZero() {
-			t.Errorf("of %d records %b are left: the old life is back %t, with its beginning %t", len(torn), kept, back, a.q.state != nil)
+		w.Start(a)
+		if back := a.Q.life == old; back != (a.Q.state != nil) || back == a.Q.founding.IsZero() {
+			t.Errorf("of %d records %b are left: the old life is back %t, with its beginning %t", len(torn), kept, back, a.Q.state != nil)
 		}
 	}
 }
@@ -303,23 +303,23 @@ func TestTornGivingUp(t *testing.T) {
 // nobody else is left of it: what it has confirmed may have been decided.
 func TestConfirmedIsNotGivenUp(t *testing.T) {
 	w := newWorld(t, 3, 7)
-	a, b, c := w.machines[0], w.machines[1], w.machines[2]
+	a, b, c := w.Machines[0], w.Machines[1], w.Machines[2]
 	w.startTold(a)
-	w.start(b)
-	w.must(20*time.Second, "founded by two", func() bool { return b.q.state != nil && b.q.replica.log.applied > ledger.FoundingIndex })
-	w.run(time.Second) // that is on disk everywhere
-	founding := b.q.founding
-	w.crash(b)
-	w.wipe(a)
-	w.start(b)
-	w.run(foundAfter) // so long nobody else is there
-	w.start(a)
+	w.Start(b)
+	w.Must(20*time.Second, "founded by two", func() bool { return b.Q.state != nil && b.Q.replica.log.applied > ledger.FoundingIndex })
+	w.Run(time.Second) // that is on disk everywhere
+	founding := b.Q.founding
+	w.Crash(b)
+	w.Wipe(a)
+	w.Start(b)
+	w.Run(foundAfter) // so long nobody else is there
+	w.Start(a)
 	w.startTold(c)
-	w.run(time.Minute)
-	if b.q.founding != founding || b.q.state == nil {
+	w.Run(time.Minute)
+	if b.Q.founding != founding || b.Q.state == nil {
 		t.Error("it has given up what it confirmed")
 	}
-	if why := c.q.Why(); c.q.state != nil || why != c.q.notNamed(w.now) {
+	if why := c.Q.Why(); c.Q.state != nil || why != c.Q.seats.notNamed(w.Now) {
 		t.Errorf("the others found beside it: %q", why)
 	}
 }
@@ -329,24 +329,24 @@ func TestConfirmedIsNotGivenUp(t *testing.T) {
 // nobody.
 func TestOldLedgerAfterFounding(t *testing.T) {
 	w := newWorld(t, 3, 6)
-	w.startAll()
-	w.must(5*time.Second, "founded", w.agree)
-	w.newPerson()
-	w.must(5*time.Second, "one is in", w.agree)
-	w.run(time.Second) // that is on disk everywhere
-	old := w.machines[2]
-	w.crash(old)
-	for _, m := range w.machines[:2] {
-		w.wipe(m)
-		w.epochs[m.slot] = 0
+	w.StartAll()
+	w.Must(5*time.Second, "founded", w.agree)
+	w.NewPerson()
+	w.Must(5*time.Second, "one is in", w.agree)
+	w.Run(time.Second) // that is on disk everywhere
+	old := w.Machines[2]
+	w.Crash(old)
+	for _, m := range w.Machines[:2] {
+		w.Wipe(m)
+		w.Epochs[m.Slot] = 0
 		w.startTold(m)
 	}
-	clear(w.hashes)
-	clear(w.rulings)
-	w.newPerson()
-	w.must(20*time.Second, "founded without it", func() bool { return w.machines[0].q.Epoch() == 2 && w.machines[1].q.Epoch() == 2 })
+	clear(w.Hashes)
+	clear(w.Rulings)
+	w.NewPerson()
+	w.Must(20*time.Second, "founded without it", func() bool { return w.Machines[0].Q.Epoch() == 2 && w.Machines[1].Q.Epoch() == 2 })
 	said, told := 0, map[*machine]int{}
-	w.teller = func(m *machine, e hearsay.Event) {
+	w.Teller = func(m *machine, e hearsay.Event) {
 		if e.Kind == hearsay.EventSeatWaiting {
 			said++
 		}
@@ -358,29 +358,29 @@ func TestOldLedgerAfterFounding(t *testing.T) {
 		}
 	}
 	w.startTold(old)
-	w.newPerson()
-	w.must(10*time.Second, "they go on", func() bool { return w.machines[0].q.Epoch() == 3 && w.machines[1].q.Epoch() == 3 })
-	w.run(time.Minute)
-	if want := "belongs to another founding of this network than the ledger here, which ends with epoch 1: to take part, start this seed with an empty data directory"; !strings.Contains(old.q.Why(), want) || said == 0 || said > 4 {
-		t.Errorf("it says %d times %q", said, old.q.Why())
+	w.NewPerson()
+	w.Must(10*time.Second, "they go on", func() bool { return w.Machines[0].Q.Epoch() == 3 && w.Machines[1].Q.Epoch() == 3 })
+	w.Run(time.Minute)
+	if want := "belongs to another founding of this network than the ledger here, which ends with epoch 1: to take part, start this seed with an empty data directory"; !strings.Contains(old.Q.Why(), want) || said == 0 || said > 4 {
+		t.Errorf("it says %d times %q", said, old.Q.Why())
 	}
-	if old.q.Ready() || old.q.Epoch() != 1 || !w.machines[0].q.Ready() {
-		t.Errorf("it takes part\n%s", w.describe())
+	if old.Q.Ready() || old.Q.Epoch() != 1 || !w.Machines[0].Q.Ready() {
+		t.Errorf("it takes part\n%s", w.Describe())
 	}
-	for _, m := range w.machines[:2] { // an operator of theirs has said that it has no ledger
-		_, note := m.q.Note(w.now, old.slot)
-		if why := m.q.Why(); note != "has a ledger of another founding" || !strings.Contains(why, "has a ledger of another founding of this network than the one here") || told[m] != 1 {
+	for _, m := range w.Machines[:2] { // an operator of theirs has said that it has no ledger
+		_, note := m.Q.Note(w.Now, old.Slot)
+		if why := m.Q.Why(); note != "has a ledger of another founding" || !strings.Contains(why, "has a ledger of another founding of this network than the one here") || told[m] != 1 {
 			t.Errorf("a founder tells %d times, and says %q: %q", told[m], note, why)
 		}
 	}
 	if told[old] != 0 {
 		t.Errorf("it tells of the others %d times", told[old])
 	}
-	w.wipe(old)
-	w.epochs[2] = 0
-	w.start(old)
-	w.must(20*time.Second, "with an empty directory it has its seat", w.agree)
-	if why := w.machines[0].q.Why(); why != "" {
+	w.Wipe(old)
+	w.Epochs[2] = 0
+	w.Start(old)
+	w.Must(20*time.Second, "with an empty directory it has its seat", w.agree)
+	if why := w.Machines[0].Q.Why(); why != "" {
 		t.Errorf("and a founder says %q", why)
 	}
 }
@@ -389,33 +389,33 @@ func TestOldLedgerAfterFounding(t *testing.T) {
 // network.
 func TestSeatsOfAnotherFounding(t *testing.T) {
 	w := newWorld(t, 5, 6)
-	w.startAll()
-	w.must(5*time.Second, "founded", w.agree)
-	w.run(time.Second) // that is on disk everywhere
-	old := w.machines[4]
-	w.crash(old)
-	for _, m := range w.machines[:4] {
-		w.wipe(m)
-		if m.slot < 3 {
+	w.StartAll()
+	w.Must(5*time.Second, "founded", w.agree)
+	w.Run(time.Second) // that is on disk everywhere
+	old := w.Machines[4]
+	w.Crash(old)
+	for _, m := range w.Machines[:4] {
+		w.Wipe(m)
+		if m.Slot < 3 {
 			w.startTold(m)
 		}
 	}
-	w.newPerson()
-	w.must(20*time.Second, "founded without it", func() bool { return w.machines[0].q.Epoch() == 1 })
-	w.start(w.machines[3])
-	w.must(20*time.Second, "one has its seat", func() bool { return w.machines[3].q.Seated() })
+	w.NewPerson()
+	w.Must(20*time.Second, "founded without it", func() bool { return w.Machines[0].Q.Epoch() == 1 })
+	w.Start(w.Machines[3])
+	w.Must(20*time.Second, "one has its seat", func() bool { return w.Machines[3].Q.Seated() })
 	asked := 0
-	w.stepped = func(m *machine, out *hearsay.Effects) {
+	w.Stepped = func(m *machine, out *hearsay.Effects) {
 		for _, p := range out.Send {
 			if _, asks := p.Body.(*hearsay.LedgerReq); asks && m == old {
 				asked++
 			}
 		}
 	}
-	w.start(old)
-	w.run(time.Minute)
-	if asked > 0 || old.q.Why() == "" {
-		t.Errorf("it asks %d times: %q", asked, old.q.Why())
+	w.Start(old)
+	w.Run(time.Minute)
+	if asked > 0 || old.Q.Why() == "" {
+		t.Errorf("it asks %d times: %q", asked, old.Q.Why())
 	}
 }
 
@@ -423,38 +423,38 @@ func TestSeatsOfAnotherFounding(t *testing.T) {
 // what is missing, and who has come too late that they take part in one.
 func TestFoundingThatWaitsIsSaid(t *testing.T) {
 	w := newWorld(t, 3, 8)
-	founder, b, c := w.machines[0], w.machines[1], w.machines[2]
+	founder, b, c := w.Machines[0], w.Machines[1], w.Machines[2]
 	w.startTold(founder)
-	w.start(b)
-	w.must(5*time.Second, "they have met", func() bool { _, met := founder.q.whoIsThere(w.now); return met == 2 })
-	w.cut = func(from, _ int) bool { return from == founder.slot } // the other gets nothing of it
-	w.must(10*time.Second, "founded", func() bool { return founder.q.state != nil })
-	named := founder.q.ownHello()
-	named.Sign(testNetwork, founder.signer)
-	w.step(b, func() { b.q.Receive(w.now, from(seedAddr(founder.slot), named)) })
-	w.run(time.Second) // that is on disk
-	w.cut = nil
-	w.crash(founder)
-	w.start(c)
-	w.run(2 * foundSayEvery)
+	w.Start(b)
+	w.Must(5*time.Second, "they have met", func() bool { _, met := founder.Q.founder.whoIsThere(w.Now); return met == 2 })
+	w.Cut = func(from, _ int) bool { return from == founder.Slot } // the other gets nothing of it
+	w.Must(10*time.Second, "founded", func() bool { return founder.Q.state != nil })
+	named := founder.Q.seats.ownHello()
+	named.Sign(testNetwork, founder.Signer)
+	w.Step(b, func() { b.Q.Receive(w.Now, from(seedAddr(founder.Slot), named)) })
+	w.Run(time.Second) // that is on disk
+	w.Cut = nil
+	w.Crash(founder)
+	w.Start(c)
+	w.Run(2 * foundSayEvery)
 	const want = "nothing has come yet of the founding that this seed takes part in"
-	if why := b.q.Why(); b.q.state != nil || !strings.Contains(why, want) {
+	if why := b.Q.Why(); b.Q.state != nil || !strings.Contains(why, want) {
 		t.Errorf("who was named: %q", why)
 	}
-	if why := c.q.Why(); !strings.Contains(why, "the seed at 10.0.0.2:5000 takes part in a founding already") {
+	if why := c.Q.Why(); !strings.Contains(why, "the seed at 10.0.0.2:5000 takes part in a founding already") {
 		t.Errorf("who has come too late: %q", why)
 	}
-	w.crash(b)
-	w.start(founder)
-	w.run(2 * foundSayEvery)
-	if why := founder.q.Why(); !founder.q.unborn() || !strings.Contains(why, want) {
+	w.Crash(b)
+	w.Start(founder)
+	w.Run(2 * foundSayEvery)
+	if why := founder.Q.Why(); !founder.Q.founder.unborn() || !strings.Contains(why, want) {
 		t.Errorf("who founded: %q", why)
 	}
-	w.start(b)
-	w.newPerson()
-	w.must(20*time.Second, "it comes about", func() bool { return w.agree() && founder.q.Epoch() > 0 })
-	if founder.q.Why()+b.q.Why()+c.q.Why() != "" {
-		t.Errorf("%q, %q, %q", founder.q.Why(), b.q.Why(), c.q.Why())
+	w.Start(b)
+	w.NewPerson()
+	w.Must(20*time.Second, "it comes about", func() bool { return w.agree() && founder.Q.Epoch() > 0 })
+	if founder.Q.Why()+b.Q.Why()+c.Q.Why() != "" {
+		t.Errorf("%q, %q, %q", founder.Q.Why(), b.Q.Why(), c.Q.Why())
 	}
 }
 
@@ -477,26 +477,26 @@ func TestLostQuorumIsSaid(t *testing.T) {
 		{seeds: 3, members: 1, back: 2, backWithTheirs: true},
 	} {
 		w := newWorld(t, tt.seeds, 21)
-		w.startAll()
-		w.must(5*time.Second, "founded", w.agree)
+		w.StartAll()
+		w.Must(5*time.Second, "founded", w.agree)
 		for range tt.members {
-			w.newPerson()
+			w.NewPerson()
 		}
-		w.must(5*time.Second, "they are in", func() bool { return int(w.machines[0].q.Epoch()) == tt.members && w.agree() })
-		w.run(time.Second) // that is on disk everywhere
-		for _, m := range w.machines[1:] {
-			w.crash(m)
+		w.Must(5*time.Second, "they are in", func() bool { return int(w.Machines[0].Q.Epoch()) == tt.members && w.agree() })
+		w.Run(time.Second) // that is on disk everywhere
+		for _, m := range w.Machines[1:] {
+			w.Crash(m)
 		}
-		w.run(5 * time.Second)
-		for _, m := range w.machines[1 : 1+tt.back] {
+		w.Run(5 * time.Second)
+		for _, m := range w.Machines[1 : 1+tt.back] {
 			if !tt.backWithTheirs {
-				w.wipe(m)
-				w.epochs[m.slot] = 0
+				w.Wipe(m)
+				w.Epochs[m.Slot] = 0
 			}
-			w.start(m)
+			w.Start(m)
 		}
-		w.run(20 * time.Second)
-		has, hasNot := w.machines[0].q.Why(), w.machines[1].q.Why()
+		w.Run(20 * time.Second)
+		has, hasNot := w.Machines[0].Q.Why(), w.Machines[1].Q.Why()
 		if tt.has == "" && has != "" || !strings.Contains(has, tt.has) || !strings.Contains(hasNot, tt.hasNot) {
 			t.Errorf("%+v: %q, and who has none %q", tt, has, hasNot)
 		}

@@ -55,7 +55,8 @@ func wellFormed(f *hearsay.Raft) bool {
 		return len(f.Context) <= contextMost && entriesFollow(f)
 	case raftpb.MsgProp:
 		return len(f.Context) <= contextMost && len(f.Entries) > 0 && !slices.ContainsFunc(f.Entries, func(e hearsay.LogEntry) bool {
-			return e.Type != uint8(raftpb.EntryNormal) || !ofThisVersion(&e) // only the leader changes the members of the log
+			// only the leader changes the members of the log
+			return e.Type != uint8(raftpb.EntryNormal) || !ofThisVersion(&e)
 		})
 	case raftpb.MsgReadIndex, raftpb.MsgReadIndexResp:
 		return len(f.Context) == 0 && len(f.Entries) == 1 && len(f.Entries[0].Data) == freshNameBytes
@@ -158,21 +159,52 @@ func configSound(c *hearsay.LogConfig) bool {
 // termTooFar reports whether the term of a message is too far ahead. This seed then
 // takes one step towards it: that is always safe, and one that was away while the terms rose gets
 // there, too.
-func (q *Quorum) termTooFar(f *hearsay.Raft) bool {
-	own := q.replica.node.BasicStatus().GetTerm()
+func (d *driver) termTooFar(f *hearsay.Raft) bool {
+	own := d.seed.replica.node.BasicStatus().GetTerm()
 	if f.Term <= own || f.Term-own <= termsAhead {
 		return false
 	}
 	switch kind := raftpb.MessageType(f.Type); {
 	case kind == raftpb.MsgPreVote, kind == raftpb.MsgPreVoteResp && !f.Reject: // nobody is at that term
 	default: // that nobody leads in a term says nothing of it but that it has begun
-		q.step(&raftpb.Message{Type: raftpb.MsgForgetLeader.Enum(), To: new(f.To), From: new(f.From), Term: new(own + termsAhead)})
+		d.step(&raftpb.Message{Type: raftpb.MsgForgetLeader.Enum(), To: new(f.To), From: new(f.From), Term: new(own + termsAhead)})
 	}
 	return true
 }
 
 // refuse drops a message of a seat that no correct seed sends.
-func (q *Quorum) refuse(f *hearsay.Raft) {
-	q.drops[hearsay.DropMalformed]++
-	q.faults[f.Slot]++
+func (d *driver) refuse(f *hearsay.Raft) {
+	d.seed.drops[hearsay.DropMalformed]++
+	d.faults[f.Slot]++
+}
+
+// mayTake reports whether this seed takes a message of another into the library, which
+// keeps as many questions as it is given, and passes proposals on in another's name, which
+// nobody takes. It would stand for election by anybody's word. No seat but the leader's ends a
+// case for lack of time: one that lies would end each as soon as it is open.
+func (d *driver) mayTake(f *hearsay.Raft) bool {
+	kind, r := raftpb.MessageType(f.Type), d.seed.replica
+	switch {
+	case d.seed.diskCheck.mayHaveForgotten(kind, f.Term, hearsay.LogPlace{Term: f.LogTerm, Index: f.Index}):
+		d.seed.drops[hearsay.DropUnexpected]++
+		return false
+	case kind == raftpb.MsgTimeoutNow && !d.seed.lateness.handsOver(f), kind == raftpb.MsgProp && slices.ContainsFunc(f.Entries, expires):
+		d.seed.drops[hearsay.DropUnexpected]++ // only the leader says so: this one may have led until now
+		return false
+	case kind != raftpb.MsgReadIndex && kind != raftpb.MsgProp:
+		return true
+	case !r.leads() || kind == raftpb.MsgReadIndex && !r.settled():
+		d.seed.drops[hearsay.DropUnexpected]++ // it asks again, and by then knows which one
+		return false
+	case kind == raftpb.MsgProp && r.log.unsettled():
+		d.seed.drops[hearsay.DropTableFull]++
+		return false
+	case kind == raftpb.MsgProp:
+		return true
+	case d.seed.fresh.taken >= freshTaken:
+		d.seed.drops[hearsay.DropRate]++
+		return false
+	}
+	d.seed.fresh.taken++
+	return true
 }

@@ -14,14 +14,15 @@ import (
 
 	"hearsay"
 	"hearsay/ledger"
+	"hearsay/quorum/quorumtest"
 )
 
 // forge gives a seed a message of the log that the seat in another slot has signed.
 func (w *world) forge(m, by *machine, f hearsay.Raft) {
-	w.t.Helper()
-	f.Slot, f.To, f.From, f.Founding = uint8(by.slot), m.q.replica.id, m.q.seats.known[by.slot].id, m.q.founding
-	f.Sign(testNetwork, by.signer)
-	w.step(m, func() { m.q.Receive(w.now, from(seedAddr(by.slot), reread(w.t, &f))) })
+	w.T.Helper()
+	f.Slot, f.To, f.From, f.Founding = uint8(by.Slot), m.Q.replica.id, m.Q.seats.known[by.Slot].id, m.Q.founding
+	f.Sign(testNetwork, by.Signer)
+	w.Step(m, func() { m.Q.Receive(w.Now, from(seedAddr(by.Slot), quorumtest.Reread(w.T, &f))) })
 }
 
 // changing gives the data of an entry that changes the members of the log.
@@ -101,38 +102,38 @@ func frames(q *Quorum) map[string]hearsay.Raft {
 
 // goOn wants that the seeds but one are well, and that the network admits somebody.
 func (w *world) goOn(what string, but *machine) {
-	w.t.Helper()
-	for _, m := range w.machines {
-		if m != but && m.q.Doomed() != "" {
-			w.t.Fatalf("%s: slot %d stops: %s", what, m.slot, m.q.Doomed())
+	w.T.Helper()
+	for _, m := range w.Machines {
+		if m != but && m.Q.MustStop() != "" {
+			w.T.Fatalf("%s: slot %d stops: %s", what, m.Slot, m.Q.MustStop())
 		}
 	}
-	p := w.newPerson()
-	w.must(30*time.Second, what+": somebody is admitted", func() bool { return w.in(p) })
+	p := w.NewPerson()
+	w.Must(30*time.Second, what+": somebody is admitted", func() bool { return w.In(p) })
 }
 
 // One key that signs whatever it likes stops no seed: not the leader, and no other, and
 // they start again on what is on their disks.
 func TestOneFrameStopsNobody(t *testing.T) {
 	w := followed(t, 80, 1)
-	for name := range frames(w.machines[0].q) {
+	for name := range frames(w.Machines[0].Q) {
 		t.Run(name, func(t *testing.T) {
 			w := followed(t, 81, 1)
-			w.run(time.Second)
-			slot, _ := w.machines[0].q.Leader()
-			leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
-			config := fmt.Sprint(leader.q.replica.log.config)
+			w.Run(time.Second)
+			slot, _ := w.Machines[0].Q.Leader()
+			leader, thief, third := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
+			config := fmt.Sprint(leader.Q.replica.log.config)
 			for _, m := range []*machine{leader, third} {
-				w.forge(m, thief, frames(m.q)[name])
+				w.forge(m, thief, frames(m.Q)[name])
 			}
-			w.run(3 * time.Second)
+			w.Run(3 * time.Second)
 			w.goOn(name, thief)
-			if now := fmt.Sprint(leader.q.replica.log.config); now != config {
+			if now := fmt.Sprint(leader.Q.replica.log.config); now != config {
 				t.Errorf("the members of the log are %s, were %s", now, config)
 			}
 			for _, m := range []*machine{leader, third} {
-				w.crash(m)
-				w.start(m)
+				w.Crash(m)
+				w.Start(m)
 			}
 			w.goOn(name+", after a start", thief)
 		})
@@ -142,14 +143,14 @@ func TestOneFrameStopsNobody(t *testing.T) {
 // Status says of which seed such messages are.
 func TestFaultsAreCounted(t *testing.T) {
 	w := followed(t, 82, 1)
-	m, thief := w.machines[0], w.machines[1]
+	m, thief := w.Machines[0], w.Machines[1]
 	for range 2 {
 		w.forge(m, thief, hearsay.Raft{Type: uint8(raftpb.MsgProp)})
 	}
-	if _, note := m.q.Note(w.now, 1); !strings.HasPrefix(note, "has sent 2 messages of the log that no correct seed sends") || m.drops[hearsay.DropMalformed] != 2 {
+	if _, note := m.Q.Note(w.Now, 1); !strings.HasPrefix(note, "has sent 2 messages of the log that no correct seed sends") || m.Drops[hearsay.DropMalformed] != 2 {
 		t.Errorf("it says %q", note)
 	}
-	if _, note := m.q.Note(w.now, 2); note != "" {
+	if _, note := m.Q.Note(w.Now, 2); note != "" {
 		t.Errorf("of another it says %q", note)
 	}
 }
@@ -158,36 +159,36 @@ func TestFaultsAreCounted(t *testing.T) {
 // there while it was away.
 func TestFarTermIsReached(t *testing.T) {
 	w := followed(t, 83, 1)
-	away, thief := w.machines[0], w.machines[1]
-	w.run(time.Second)
-	w.wipe(away)
+	away, thief := w.Machines[0], w.Machines[1]
+	w.Run(time.Second)
+	w.Wipe(away)
 	for range 5 {
-		w.forge(w.machines[2], thief, hearsay.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: termMost})
-		w.run(time.Second)
+		w.forge(w.Machines[2], thief, hearsay.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: termMost})
+		w.Run(time.Second)
 	}
-	if term := w.machines[2].q.replica.node.BasicStatus().GetTerm(); term < 5*termsAhead || term > 6*termsAhead {
+	if term := w.Machines[2].Q.replica.node.BasicStatus().GetTerm(); term < 5*termsAhead || term > 6*termsAhead {
 		t.Fatalf("the term is %d", term)
 	}
-	w.start(away)
-	w.must(30*time.Second, "it is back", func() bool { return w.agree() && away.q.Ready() })
+	w.Start(away)
+	w.Must(30*time.Second, "it is back", func() bool { return w.agree() && away.Q.Ready() })
 }
 
 // A disk that has a term which no log comes to is said to be wrong, in a line. A recovery
 // goes on without it.
 func TestTermOnDisk(t *testing.T) {
 	w := newWorld(t, 1, 84)
-	w.startAll()
-	w.newPerson()
-	m := w.machines[0]
-	w.must(5*time.Second, "one is in", func() bool { return w.agree() && m.q.Epoch() == 1 })
-	w.run(time.Second)
-	w.crash(m)
-	state := *m.disk.durable["state"].(*hearsay.LogState)
+	w.StartAll()
+	w.NewPerson()
+	m := w.Machines[0]
+	w.Must(5*time.Second, "one is in", func() bool { return w.agree() && m.Q.Epoch() == 1 })
+	w.Run(time.Second)
+	w.Crash(m)
+	state := *m.Disk.Durable["state"].(*hearsay.LogState)
 	state.Term = math.MaxUint64
-	m.disk.durable["state"] = &state
+	m.Disk.Durable["state"] = &state
 	cfg := w.cfg
 	load := func() (*Quorum, error) {
-		return New(cfg, m.signer, w.random, Directory{Sender: w.sender}, m.disk.load(), &m.drops, m.out, w.now)
+		return New(cfg, m.Signer, w.Random, Directory{Sender: w.Sender}, m.Disk.Load(), &m.Drops, m.Out, w.Now)
 	}
 	if _, err := load(); err == nil || !strings.Contains(err.Error(), "is of term 18446744073709551615") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("it says %v", err)
@@ -197,7 +198,7 @@ func TestTermOnDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := q.Recover(w.now); err != nil || q.Epoch() != 2 || !q.Ready() {
+	if _, err := q.Recover(w.Now); err != nil || q.Epoch() != 2 || !q.Ready() {
 		t.Errorf("it is at epoch %d: %v", q.Epoch(), err)
 	}
 }
@@ -262,12 +263,12 @@ func (z *fuzzed) frame(q *Quorum) (f hearsay.Raft) {
 // another place in the log, with other members of that, at another time, or with more spent than
 // can be. What the log can come to is that seat's word, and is left as it is.
 func (z *fuzzed) own(m, thief *machine) hearsay.Raft {
-	s, log := ledger.ReadSnapshot(testNetwork, m.signer, m.q.state.AppendSnapshot(nil)), m.q.replica.log
+	s, log := ledger.ReadSnapshot(testNetwork, m.Signer, m.Q.state.AppendSnapshot(nil)), m.Q.replica.log
 	index := z.number(log.last()+50, log.last(), log.last()+1, indexMost, s.Place()+placeAhead, s.Place()+placeAhead+1)
 	config := logConfig(log.config)
 	config.Voters = slices.Clone(config.Voters)
 	for i := range config.Voters {
-		config.Voters[i] = z.number(config.Voters[i], thief.q.replica.id, 77)
+		config.Voters[i] = z.number(config.Voters[i], thief.Q.replica.id, 77)
 	}
 	for range z.byte() % 3 {
 		config.Learners = append(config.Learners, z.number(77, 78))
@@ -282,7 +283,7 @@ func (z *fuzzed) own(m, thief *machine) hearsay.Raft {
 			b.Words[slot] = hearsay.LimitsWord{Slot: uint8(slot), Life: s.Seats[slot].Life, Limits: b.Limits, At: at}
 		}
 	}
-	f := sameSnapshot(m.q, index, config)
+	f := sameSnapshot(m.Q, index, config)
 	f.Snapshot.Data = s.AppendSnapshot(nil)
 	f.Snapshot.Size = uint32(len(f.Snapshot.Data))
 	return f
@@ -299,7 +300,8 @@ func FuzzRaftFrame(f *testing.F) {
 	f.Add([]byte{app, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 2, 3, 255, 255, 255})         // a change that cannot be read
 	f.Add([]byte{beat, 1, 1, 1, 160, 100})                                        // a commit beyond the log
 	f.Add([]byte{app, 1, 0, 0, 0, 0, 0, 0, 2, 160, 6, 0, 0, 0, 160, 200, 160, 0}) // a gap
-	f.Add([]byte{ack, 0, 160, 100})                                               // an acknowledgement of what is not there
+	// an acknowledgement of what is not there
+	f.Add([]byte{ack, 0, 160, 100})
 	f.Add(append([]byte{app, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 2, byte(len(change))}, change...))
 	f.Add([]byte{255, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3})          // the last index
 	f.Add([]byte{255, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2}) // voters that are nobody, each other ones
@@ -308,9 +310,9 @@ func FuzzRaftFrame(f *testing.F) {
 	f.Add([]byte{255, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0})                // its own limits said for all time, at one of them
 	f.Fuzz(func(t *testing.T, data []byte) {
 		w := followed(t, 90, 1)
-		w.run(time.Second)
-		slot, _ := w.machines[0].q.Leader()
-		leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+		w.Run(time.Second)
+		slot, _ := w.Machines[0].Q.Leader()
+		leader, thief, third := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
 		z := fuzzed{data}
 		for round := 0; round < 2 && len(z.data) > 0; round++ {
 			var frame hearsay.Raft
@@ -318,7 +320,7 @@ func FuzzRaftFrame(f *testing.F) {
 			if own {
 				z.byte()
 			} else {
-				frame = z.frame(leader.q)
+				frame = z.frame(leader.Q)
 			}
 			for _, m := range []*machine{leader, third} {
 				if own {
@@ -326,7 +328,7 @@ func FuzzRaftFrame(f *testing.F) {
 				}
 				w.forge(m, thief, frame)
 			}
-			w.run(time.Second)
+			w.Run(time.Second)
 		}
 		w.goOn("then", thief)
 	})
@@ -336,34 +338,34 @@ func FuzzRaftFrame(f *testing.F) {
 // stop a seed with that seed's own acknowledgement.
 func TestLeaderTakesBack(t *testing.T) {
 	w := followed(t, 84, 1)
-	w.run(time.Second)
-	slot, _ := w.machines[0].q.Leader()
-	leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+	w.Run(time.Second)
+	slot, _ := w.Machines[0].Q.Leader()
+	leader, thief, third := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
 	for _, m := range []*machine{leader, third} {
-		log := m.q.replica.log
-		last, term := log.last(), m.q.replica.node.BasicStatus().GetTerm()+1
+		log := m.Q.replica.log
+		last, term := log.last(), m.Q.replica.node.BasicStatus().GetTerm()+1
 		before, _ := log.Term(last)
 		given := hearsay.Raft{Type: uint8(raftpb.MsgApp), Term: term, Index: last, LogTerm: before, Commit: last}
 		for i := range uint64(3) {
 			given.Entries = append(given.Entries, hearsay.LogEntry{Index: last + 1 + i, Term: before})
 		}
 		var acked *hearsay.Raft
-		w.stepped = func(of *machine, out *hearsay.Effects) {
+		w.Stepped = func(of *machine, out *hearsay.Effects) {
 			for _, sent := range out.Send {
 				if f, is := sent.Body.(*hearsay.Raft); is && of == m && f.Type == uint8(raftpb.MsgAppResp) && !f.Reject && f.Index == last+3 {
-					acked = reread(t, f).(*hearsay.Raft)
+					acked = quorumtest.Reread(t, f).(*hearsay.Raft)
 				}
 			}
 		}
 		w.forge(m, thief, given)
-		if w.stepped = nil; acked == nil {
+		if w.Stepped = nil; acked == nil {
 			t.Fatal("it acknowledges nothing")
 		}
 		given.Entries = []hearsay.LogEntry{{Index: last + 1, Term: term}}
 		w.forge(m, thief, given)
-		w.step(m, func() { m.q.Receive(w.now, from(seedAddr(thief.slot), acked)) })
-		if fork := m.q.Fork(); log.last() != last+1 || fork != nil || m.q.Doomed() != "" {
-			t.Errorf("slot %d: the log ends with %d, it knows %+v, and says %q", m.slot, log.last(), fork, m.q.Doomed())
+		w.Step(m, func() { m.Q.Receive(w.Now, from(seedAddr(thief.Slot), acked)) })
+		if fork := m.Q.Fork(); log.last() != last+1 || fork != nil || m.Q.MustStop() != "" {
+			t.Errorf("slot %d: the log ends with %d, it knows %+v, and says %q", m.Slot, log.last(), fork, m.Q.MustStop())
 		}
 	}
 	w.goOn("an acknowledgement that was taken back", thief)
@@ -373,39 +375,39 @@ func TestLeaderTakesBack(t *testing.T) {
 // election.
 func TestOnlyTheLeaderEndsCases(t *testing.T) {
 	w := followed(t, 90, 1)
-	w.run(time.Second)
-	slot, _ := w.machines[0].q.Leader()
-	leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
-	term := leader.q.replica.node.BasicStatus().GetTerm()
-	w.flood(5*time.Millisecond, func() {
-		w.forge(third, thief, hearsay.Raft{Type: uint8(raftpb.MsgTimeoutNow), Term: third.q.replica.node.BasicStatus().GetTerm()})
-		for _, c := range leader.q.state.Cases {
-			data := ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpExpire, At: w.now.UnixMilli(), Proposer: uint8(slot), CaseID: c.ID}})
+	w.Run(time.Second)
+	slot, _ := w.Machines[0].Q.Leader()
+	leader, thief, third := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
+	term := leader.Q.replica.node.BasicStatus().GetTerm()
+	w.Flood(5*time.Millisecond, func() {
+		w.forge(third, thief, hearsay.Raft{Type: uint8(raftpb.MsgTimeoutNow), Term: third.Q.replica.node.BasicStatus().GetTerm()})
+		for _, c := range leader.Q.state.Cases {
+			data := ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpExpire, At: w.Now.UnixMilli(), Proposer: uint8(slot), CaseID: c.ID}})
 			w.forge(leader, thief, hearsay.Raft{Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Data: data}}})
 		}
 	})
-	p := w.newPerson()
-	w.must(10*time.Second, "somebody is admitted", func() bool { return w.in(p) })
-	if now := leader.q.replica.node.BasicStatus().GetTerm(); w.aborts > 0 || now != term {
-		t.Errorf("%d cases were ended, and the term is %d, was %d", w.aborts, now, term)
+	p := w.NewPerson()
+	w.Must(10*time.Second, "somebody is admitted", func() bool { return w.In(p) })
+	if now := leader.Q.replica.node.BasicStatus().GetTerm(); w.Aborts > 0 || now != term {
+		t.Errorf("%d cases were ended, and the term is %d, was %d", w.Aborts, now, term)
 	}
 }
 
 // Of a snapshot of which no more comes nothing is kept.
 func TestPartsAreLetGo(t *testing.T) {
 	w := followed(t, 91, 1)
-	m, thief := w.machines[0], w.machines[1]
-	f := sameSnapshot(m.q, m.q.replica.log.last()+1, logConfig(m.q.replica.log.config))
+	m, thief := w.Machines[0], w.Machines[1]
+	f := sameSnapshot(m.Q, m.Q.replica.log.last()+1, logConfig(m.Q.replica.log.config))
 	f.Snapshot.Size++
-	if w.forge(m, thief, f); m.q.replica.incoming[1] == nil {
+	if w.forge(m, thief, f); m.Q.replica.incoming[1] == nil {
 		t.Fatal("a part of a snapshot is not kept")
 	}
-	w.run(partPatience / 2)
-	if m.q.replica.incoming[1] == nil {
+	w.Run(partPatience / 2)
+	if m.Q.replica.incoming[1] == nil {
 		t.Error("a slow line never brings a snapshot whole")
 	}
-	w.run(partPatience)
-	if m.q.replica.incoming[1] != nil {
+	w.Run(partPatience)
+	if m.Q.replica.incoming[1] != nil {
 		t.Error("it waits for the rest for ever")
 	}
 }
@@ -415,17 +417,17 @@ func TestPartsAreLetGo(t *testing.T) {
 // stops it neither.
 func TestLiarHandsOver(t *testing.T) {
 	w := followed(t, 81, 1)
-	w.run(time.Second)
-	slot, _ := w.machines[0].q.Leader()
-	liar, honest, victim := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
-	log := victim.q.replica.log
-	term, last := victim.q.replica.node.BasicStatus().GetTerm(), log.last()
+	w.Run(time.Second)
+	slot, _ := w.Machines[0].Q.Leader()
+	liar, honest, victim := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
+	log := victim.Q.replica.log
+	term, last := victim.Q.replica.node.BasicStatus().GetTerm(), log.last()
 	lastTerm, _ := log.Term(last)
 	var acked *hearsay.Raft
-	w.stepped = func(m *machine, out *hearsay.Effects) {
+	w.Stepped = func(m *machine, out *hearsay.Effects) {
 		for i := range out.Send {
 			if f, is := out.Send[i].Body.(*hearsay.Raft); is && m == victim && f.Type == uint8(raftpb.MsgAppResp) && !f.Reject && f.Index == last+5 {
-				acked = reread(t, f).(*hearsay.Raft)
+				acked = quorumtest.Reread(t, f).(*hearsay.Raft)
 			}
 		}
 	}
@@ -435,16 +437,16 @@ func TestLiarHandsOver(t *testing.T) {
 		entries = append(entries, hearsay.LogEntry{Index: last + 1 + i, Term: term, Data: ledger.AppendEntry(nil, nil)})
 	}
 	w.forge(victim, liar, hearsay.Raft{Type: uint8(raftpb.MsgApp), Term: term + 1, Index: last, LogTerm: lastTerm, Commit: last, Entries: entries})
-	w.run(2 * time.Second)
-	w.stepped = nil
-	if acked == nil || !honest.q.replica.leads() {
+	w.Run(2 * time.Second)
+	w.Stepped = nil
+	if acked == nil || !honest.Q.replica.leads() {
 		t.Fatal("the honest seed does not lead, or the other has acknowledged nothing")
 	}
-	w.step(victim, func() { victim.q.Receive(w.now, from(seedAddr(liar.slot), acked)) })
-	p := w.newPerson()
-	w.must(20*time.Second, "the two that are honest go on", func() bool { return w.in(p) && victim.q.Epoch() == honest.q.Epoch() })
-	w.forge(victim, liar, hearsay.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: victim.q.replica.node.BasicStatus().GetTerm(), Commit: log.last() + 1000})
-	if why := victim.q.Doomed(); why != "" {
+	w.Step(victim, func() { victim.Q.Receive(w.Now, from(seedAddr(liar.Slot), acked)) })
+	p := w.NewPerson()
+	w.Must(20*time.Second, "the two that are honest go on", func() bool { return w.In(p) && victim.Q.Epoch() == honest.Q.Epoch() })
+	w.forge(victim, liar, hearsay.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: victim.Q.replica.node.BasicStatus().GetTerm(), Commit: log.last() + 1000})
+	if why := victim.Q.MustStop(); why != "" {
 		t.Errorf("the third one stops: %s", why)
 	}
 }
@@ -453,23 +455,23 @@ func TestLiarHandsOver(t *testing.T) {
 // seat has made up.
 func TestRulingOfOneSeatStopsNobody(t *testing.T) {
 	w := followed(t, 81, 3)
-	w.run(time.Second)
-	m, liar, other := w.machines[0], w.machines[1], w.machines[2]
-	made := &hearsay.Ruling{Epoch: m.q.state.Epoch + 1, Kind: hearsay.RulingLeave, Previous: m.q.state.Head, Case: hearsay.CaseID(2 * hearsay.CasesAnEntry)}
+	w.Run(time.Second)
+	m, liar, other := w.Machines[0], w.Machines[1], w.Machines[2]
+	made := &hearsay.Ruling{Epoch: m.Q.state.Epoch + 1, Kind: hearsay.RulingLeave, Previous: m.Q.state.Head, Case: hearsay.CaseID(2 * hearsay.CasesAnEntry)}
 	head := func(by *machine, hash hearsay.Hash) hearsay.Head {
-		h := hearsay.Head{Founding: m.q.founding, Epoch: made.Epoch, Hash: hash, Slot: uint8(by.slot)}
-		h.Sign(testNetwork, by.signer)
+		h := hearsay.Head{Founding: m.Q.founding, Epoch: made.Epoch, Hash: hash, Slot: uint8(by.Slot)}
+		h.Sign(testNetwork, by.Signer)
 		return h
 	}
-	w.step(m, func() {
-		m.q.Receive(w.now, from(seedAddr(liar.slot), &hearsay.Rulings{
+	w.Step(m, func() {
+		m.Q.Receive(w.Now, from(seedAddr(liar.Slot), &hearsay.Rulings{
 			Heads: []hearsay.Head{head(other, hearsay.Hash{1}), head(liar, made.Hash(testNetwork))}, Items: []*hearsay.Ruling{made},
 		}))
 	})
-	if !m.q.behind() {
+	if !m.Q.progress.behind() {
 		t.Fatal("it is not behind")
 	}
-	if why := m.q.Doomed(); why != "" {
+	if why := m.Q.MustStop(); why != "" {
 		t.Errorf("it stops: %s", why)
 	}
 }

@@ -29,29 +29,29 @@ type stored struct {
 
 // store keeps a snapshot until heads prove it. There is one of these, so that each is
 // proven at some time, however often there is another.
-func (q *Quorum) store(index, term uint64, config *raftpb.ConfState, data []byte) {
-	if q.promote(); q.replica.next == nil {
-		q.replica.next = &stored{
-			epoch: q.state.Epoch, seats: slices.Clone(q.state.Seats), config: config,
+func (os *offers) store(index, term uint64, config *raftpb.ConfState, data []byte) {
+	if os.promote(); os.seed.replica.next == nil {
+		os.seed.replica.next = &stored{
+			epoch: os.seed.state.Epoch, seats: slices.Clone(os.seed.state.Seats), config: config,
 			snapshot: &raftpb.Snapshot{Data: data, Metadata: &raftpb.SnapshotMetadata{ConfState: raftpb.EnsureConfState(config), Index: new(index), Term: new(term)}},
 		}
-		q.promote()
+		os.promote()
 	}
 }
 
 // promote has the stored snapshot be the newest that is proven once it is.
-func (q *Quorum) promote() {
-	if r := q.replica; r.next != nil && r.next.epoch <= q.proven {
+func (os *offers) promote() {
+	if r := os.seed.replica; r.next != nil && r.next.epoch <= os.seed.heads.proven {
 		r.proven, r.next = r.next, nil
 	}
 }
 
 // snapshot gives what a seed gets that is behind: the state as it is, or an older one if only that
 // is proven, and of the same seats and members of the log.
-func (q *Quorum) snapshot() (*raftpb.Snapshot, error) {
-	q.promote()
-	log, p := q.replica.log, q.replica.proven
-	if q.proven < q.state.Epoch && p != nil && p.config == log.config && slices.Equal(p.seats, q.state.Seats) {
+func (os *offers) snapshot() (*raftpb.Snapshot, error) {
+	os.promote()
+	log, p := os.seed.replica.log, os.seed.replica.proven
+	if os.seed.heads.proven < os.seed.state.Epoch && p != nil && p.config == log.config && slices.Equal(p.seats, os.seed.state.Seats) {
 		return p.snapshot, nil
 	}
 	term, err := log.Term(log.applied)
@@ -59,18 +59,18 @@ func (q *Quorum) snapshot() (*raftpb.Snapshot, error) {
 		return nil, raft.ErrSnapshotTemporarilyUnavailable
 	}
 	return &raftpb.Snapshot{
-		Data:     q.state.AppendSnapshot(nil),
+		Data:     os.seed.state.AppendSnapshot(nil),
 		Metadata: &raftpb.SnapshotMetadata{ConfState: raftpb.EnsureConfState(log.config), Index: new(log.applied), Term: new(term)},
 	}, nil
 }
 
 // dropSnapshots drops from disk all but the two newest, that which is given, and that which waits for heads:
 // this seed may start again before there are newer ones that are proven.
-func (q *Quorum) dropSnapshots() {
-	r, kept := q.replica, q.replica.snapshots[:0]
+func (os *offers) dropSnapshots() {
+	r, kept := os.seed.replica, os.seed.replica.snapshots[:0]
 	for i, index := range r.snapshots {
 		if i < len(r.snapshots)-2 && !r.proven.of(index) && !r.next.of(index) {
-			q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: index}, Dropped: true})
+			os.seed.driver.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: index}, Dropped: true})
 		} else {
 			kept = append(kept, index)
 		}
@@ -86,11 +86,11 @@ func (s *stored) of(index uint64) bool {
 // needless gives up to which index entries are needed no more: those before the newest two snapshots
 // on disk, but not those after the one that is given, unless there are as many as make another
 // snapshot due: while a quorum is well heads come within a second, and in that time there are fewer.
-func (q *Quorum) needless() uint64 {
-	r := q.replica
+func (os *offers) needless() uint64 {
+	r := os.seed.replica
 	oldest := r.snapshots[len(r.snapshots)-2]
 	if p := r.proven; p != nil && p.snapshot.GetMetadata().GetIndex() < oldest {
-		if r.log.bytes < 2*q.cfg.SnapshotBytes {
+		if r.log.bytes < 2*os.seed.cfg.SnapshotBytes {
 			return p.snapshot.GetMetadata().GetIndex()
 		}
 		r.proven = nil

@@ -13,35 +13,35 @@ func TestSeedIsLostWhileAnotherIsBehind(t *testing.T) {
 	for seed := range uint64(16) {
 		w := followed(t, 200+seed, 2)
 		w.cfg.SnapshotEvery = 5
-		for _, m := range w.machines {
-			m.q.cfg.SnapshotEvery = 5
+		for _, m := range w.Machines {
+			m.Q.cfg.SnapshotEvery = 5
 		}
-		w.run(time.Second)
-		behind, last := w.machines[2], w.machines[2].q.replica.log.last()
-		w.crash(behind)
+		w.Run(time.Second)
+		behind, last := w.Machines[2], w.Machines[2].Q.replica.log.last()
+		w.Crash(behind)
 		for range 30 {
-			w.newPerson()
+			w.NewPerson()
 		}
-		w.must(time.Minute, "thirty are in", func() bool { return w.machines[0].q.Proven() >= 32 && w.machines[1].q.Proven() >= 32 })
+		w.Must(time.Minute, "thirty are in", func() bool { return w.Machines[0].Q.Proven() >= 32 && w.Machines[1].Q.Proven() >= 32 })
 		for range 120 {
-			w.newPerson()
+			w.NewPerson()
 		}
-		w.must(time.Minute, "some more are in", func() bool { return w.machines[0].q.Epoch() >= 80 })
-		w.run(w.upTo(300 * time.Millisecond))
-		left, lost := w.machines[1-seed%2], w.machines[seed%2]
-		w.crash(lost)
+		w.Must(time.Minute, "some more are in", func() bool { return w.Machines[0].Q.Epoch() >= 80 })
+		w.Run(w.UpTo(300 * time.Millisecond))
+		left, lost := w.Machines[1-seed%2], w.Machines[seed%2]
+		w.Crash(lost)
 		if seed%4 >= 2 {
-			w.crash(left)
-			w.start(left)
+			w.Crash(left)
+			w.Start(left)
 		}
-		if left.q.replica.log.base <= last {
+		if left.Q.replica.log.base <= last {
 			t.Fatal("no snapshot is needed: the test shows nothing")
 		}
-		if left.q.Proven() < left.q.Epoch() {
+		if left.Q.Proven() < left.Q.Epoch() {
 			unproven++
 		}
-		w.start(behind)
-		w.must(40*time.Second, "two of three decide", func() bool { return left.q.Decides() && behind.q.Epoch() > 100 && left.q.Proven() == left.q.Epoch() })
+		w.Start(behind)
+		w.Must(40*time.Second, "two of three decide", func() bool { return left.Q.Decides() && behind.Q.Epoch() > 100 && left.Q.Proven() == left.Q.Epoch() })
 	}
 	if unproven < 2 {
 		t.Errorf("in %d of 16 worlds something is not proven: the test shows nothing", unproven)

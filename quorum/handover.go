@@ -55,6 +55,8 @@ const (
 
 // lateness is how late this seed finds that it is while it leads.
 type lateness struct {
+	seed *Quorum
+
 	gave   [hearsay.MaxSeeds]time.Time // by slot: when it has handed over to this seed
 	ledAt  time.Time                   // when this seed began to lead; zero: it does not
 	tickAt time.Time                   // of the last tick that it led
@@ -68,9 +70,8 @@ type lateness struct {
 }
 
 // tickLate measures in each tick how late this seed is as a leader, and hands over.
-func (q *Quorum) tickLate(now time.Time) {
-	l := &q.lateness
-	if !q.replica.leads() {
+func (l *lateness) tickLate(now time.Time) {
+	if !l.seed.replica.leads() {
 		l.ledAt, l.entryAt, l.score = time.Time{}, time.Time{}, 0
 		return
 	}
@@ -78,10 +79,10 @@ func (q *Quorum) tickLate(now time.Time) {
 		l.ledAt, l.tickAt = now, now
 	}
 	if now.Before(l.quiet) {
-		q.out.Send = append(q.out.Send, q.handingOver(l.to))
+		l.seed.out.Send = append(l.seed.out.Send, l.handingOver(l.to))
 	}
-	patience := lateTicks * q.cfg.TickEvery
-	late := now.Sub(l.tickAt) >= patience || now.Sub(later(q.lastHeard(), l.ledAt)) >= patience || q.commitWaits(now) >= commitTicks*q.cfg.TickEvery
+	patience := lateTicks * l.seed.cfg.TickEvery
+	late := now.Sub(l.tickAt) >= patience || now.Sub(later(l.seed.hearing.lastHeard(), l.ledAt)) >= patience || l.commitWaits(now) >= commitTicks*l.seed.cfg.TickEvery
 	if l.tickAt = now; !late {
 		l.score = max(0, l.score-1)
 		return
@@ -89,23 +90,23 @@ func (q *Quorum) tickLate(now time.Time) {
 	if l.score = min(l.score+latePrice, lateMost); l.score < lateMost || now.Sub(l.handed) < handOverEvery {
 		return
 	}
-	if slot, ok := q.successor(now); ok {
+	if slot, ok := l.successor(now); ok {
 		l.handed, l.to = now, slot
-		byStream := q.handingOver(slot)
+		byStream := l.handingOver(slot)
 		byStream.Stream = true
-		q.out.Send = append(q.out.Send, byStream, q.handingOver(slot))
-		l.quiet = now.Add(quietElections * q.patience())
+		l.seed.out.Send = append(l.seed.out.Send, byStream, l.handingOver(slot))
+		l.quiet = now.Add(quietElections * l.seed.hearing.patience())
 	}
 }
 
 // handingOver tells the seed in a slot to stand, by a datagram.
-func (q *Quorum) handingOver(slot int) hearsay.Packet {
+func (l *lateness) handingOver(slot int) hearsay.Packet {
 	f := &hearsay.Raft{
-		Founding: q.founding, Slot: uint8(q.cfg.Slot), Type: uint8(raftpb.MsgTimeoutNow),
-		To: q.seats.known[slot].id, From: q.replica.id, Term: q.replica.log.hard.GetTerm(),
+		Founding: l.seed.founding, Slot: uint8(l.seed.cfg.Slot), Type: uint8(raftpb.MsgTimeoutNow),
+		To: l.seed.seats.known[slot].id, From: l.seed.replica.id, Term: l.seed.replica.log.hard.GetTerm(),
 	}
-	f.Sign(q.cfg.Network, q.plain)
-	return hearsay.Packet{Addr: q.cfg.Seeds[slot].Addr, Body: f}
+	f.Sign(l.seed.cfg.Network, l.seed.plain)
+	return hearsay.Packet{Addr: l.seed.cfg.Seeds[slot].Addr, Body: f}
 }
 
 // ByDatagram reports whether what a packet carries for the seeds' authority may come as a
@@ -116,8 +117,8 @@ func ByDatagram(body hearsay.Message) bool {
 }
 
 // commitWaits is how long the log has waited for a quorum to take an entry.
-func (q *Quorum) commitWaits(now time.Time) time.Duration {
-	l, log := &q.lateness, q.replica.log
+func (l *lateness) commitWaits(now time.Time) time.Duration {
+	l, log := l, l.seed.replica.log
 	if commit := log.hard.GetCommit(); l.entryAt.IsZero() || commit >= l.entry {
 		l.entry, l.entryAt = log.last(), now
 		if commit >= l.entry {
@@ -131,16 +132,16 @@ func (q *Quorum) commitWaits(now time.Time) time.Duration {
 // successor gives the slot of the voter that was heard last, if one was within two
 // elections' time, and none that has handed over to this seed: a leader that is late
 // cannot tell which of the others is not.
-func (q *Quorum) successor(now time.Time) (slot int, ok bool) {
-	l, voters := &q.lateness, q.replica.log.config.GetVoters()
-	oldest, status := now.Add(-q.patience()), q.replica.node.Status()
-	for one := range q.others() {
-		id := q.seats.known[one].id
+func (l *lateness) successor(now time.Time) (slot int, ok bool) {
+	l, voters := l, l.seed.replica.log.config.GetVoters()
+	oldest, status := now.Add(-l.seed.hearing.patience()), l.seed.replica.node.Status()
+	for one := range l.seed.others() {
+		id := l.seed.seats.known[one].id
 		able := slices.Contains(voters, id) && status.Progress[id].Match >= status.GetCommit()
-		if !able || q.heardAt[one].Before(oldest) || now.Sub(l.gave[one]) < passedOver {
+		if !able || l.seed.hearing.heardAt[one].Before(oldest) || now.Sub(l.gave[one]) < passedOver {
 			continue
 		}
-		if !ok || q.heardAt[one].After(q.heardAt[slot]) {
+		if !ok || l.seed.hearing.heardAt[one].After(l.seed.hearing.heardAt[slot]) {
 			slot, ok = one, true
 		}
 	}
@@ -148,8 +149,8 @@ func (q *Quorum) successor(now time.Time) (slot int, ok bool) {
 }
 
 // handsOver reports whether the leader tells this seed to stand. Nobody else may.
-func (q *Quorum) handsOver(f *hearsay.Raft) bool {
-	return f.Type == uint8(raftpb.MsgTimeoutNow) && f.From == q.replica.leader()
+func (l *lateness) handsOver(f *hearsay.Raft) bool {
+	return f.Type == uint8(raftpb.MsgTimeoutNow) && f.From == l.seed.replica.leader()
 }
 
 // holdsBack reports whether a message is not sent, as this seed has handed over: it is a

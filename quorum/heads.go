@@ -1,7 +1,6 @@
 package quorum
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -16,10 +15,6 @@ const (
 	// their neighbors. Guess: a few, should some of them be gone.
 	announceTo = 8
 
-	// announceWhole is how many rulings go along with the heads unasked: a
-	// removal and a few more. When many join at once, each fetches them.
-	announceWhole = 4
-
 	// behindEvery is the time between two requests for what a quorum has signed, and the
 	// log has not brought. Guess: a seed that lacks much gets the log sooner than it would ask twice.
 	behindEvery = time.Second
@@ -29,71 +24,102 @@ const (
 	fetchEvery = 200 * time.Millisecond
 )
 
+// heads signs the newest head, takes those of others, and gives the ledger to all that ask.
+type heads struct {
+	seed *Quorum
+
+	headAt  time.Time // the next head may be signed
+	headOf  hearsay.Epoch
+	proven  hearsay.Epoch // as announced
+	fetchAt time.Time
+	budgets budgets
+	askers  []netip.AddrPort // members that have asked last, at most announceTo: they follow the ledger
+}
+
 // keys gives the keys of the seats, as they are known here.
-func (q *Quorum) keys() []hearsay.PublicKey {
-	keys := make([]hearsay.PublicKey, len(q.cfg.Seeds))
+func (hs *heads) keys() []hearsay.PublicKey {
+	keys := make([]hearsay.PublicKey, len(hs.seed.cfg.Seeds))
 	for slot := range keys {
-		keys[slot] = q.seats.known[slot].seat.Key
+		keys[slot] = hs.seed.seats.known[slot].seat.Key
 	}
 	return keys
 }
 
 // keep gives a ruling its place in the ledger, on disk too.
-func (q *Quorum) keep(r *hearsay.Ruling, evidence *hearsay.Evidence) {
-	q.chain.Append(r, evidence)
-	q.persist(&hearsay.KeptRuling{Ruling: r, Evidence: evidence})
+func (hs *heads) keep(r *hearsay.Ruling, evidence *hearsay.Evidence) {
+	hs.seed.chain.Append(r, evidence)
+	hs.seed.driver.persist(&hearsay.KeptRuling{Ruling: r, Evidence: evidence})
 }
 
 // headDue reports whether there is a head to sign: only a seed that has its
 // seat signs, and what it has applied.
-func (q *Quorum) headDue() bool { return q.Seated() && !q.unsure() && q.state.Epoch > q.headOf }
+func (hs *heads) headDue() bool {
+	return hs.seed.Seated() && !hs.seed.diskCheck.unsure() && hs.seed.state.Epoch > hs.headOf
+}
 
 // signHead signs the newest head and sends it to the other seeds.
-func (q *Quorum) signHead(now time.Time) {
-	q.headAt, q.headOf = now.Add(q.cfg.HeadEvery), q.state.Epoch
-	h := hearsay.Head{Founding: q.state.Began, Epoch: q.state.Epoch, Hash: q.state.Head, Slot: uint8(q.cfg.Slot)}
-	h.Sign(q.cfg.Network, q.plain)
-	q.chain.Heads[q.cfg.Slot] = h
-	q.persist(&hearsay.KeptHead{Head: h})
-	for slot := range q.others() {
-		q.send(q.cfg.Seeds[slot].Addr, &hearsay.Rulings{Heads: []hearsay.Head{h}})
+func (hs *heads) signHead(now time.Time) {
+	hs.headAt, hs.headOf = now.Add(hs.seed.cfg.HeadEvery), hs.seed.state.Epoch
+	h := hearsay.Head{Founding: hs.seed.state.Began, Epoch: hs.seed.state.Epoch, Hash: hs.seed.state.Head, Slot: uint8(hs.seed.cfg.Slot)}
+	h.Sign(hs.seed.cfg.Network, hs.seed.plain)
+	hs.seed.chain.Heads[hs.seed.cfg.Slot] = h
+	hs.seed.driver.persist(&hearsay.KeptHead{Head: h})
+	for slot := range hs.seed.others() {
+		hs.seed.send(hs.seed.cfg.Seeds[slot].Addr, &hearsay.Rulings{Heads: []hearsay.Head{h}})
 	}
-	q.prove(now)
+	hs.prove(now)
 }
 
 // prove sees whether more is proven now, and announces it.
-func (q *Quorum) prove(now time.Time) {
-	for _, r := range q.chain.Overtaken(q.state.Epoch) {
-		q.noteRival(now, &r)
+func (hs *heads) prove(now time.Time) {
+	for _, r := range hs.seed.chain.Overtaken(hs.seed.state.Epoch) {
+		hs.noteRival(now, &r)
 	}
-	proven := q.chain.Proven()
-	if proven <= q.proven {
+	proven := hs.seed.chain.Proven()
+	if proven <= hs.proven {
 		return
 	}
-	before := q.proven
-	q.proven = proven
-	q.event(hearsay.Event{At: now, Kind: hearsay.EventHead, Epoch: proven, Count: q.Needed()})
-	news := &hearsay.Rulings{Heads: q.chain.Newest()}
-	if q.chain.Epoch()-before <= announceWhole {
-		news.Items = q.chain.After(before, announceWhole)
+	before := hs.proven
+	hs.proven = proven
+	hs.seed.event(hearsay.Event{At: now, Kind: hearsay.EventHead, Epoch: proven, Count: hs.seed.Needed()})
+	news := &hearsay.Rulings{Heads: hs.seed.chain.Newest()}
+	if hs.seed.chain.Epoch()-before <= ledger.AnnounceWhole {
+		news.Items = hs.seed.chain.After(before, ledger.AnnounceWhole)
 	}
-	for _, addr := range q.drawMembers(announceTo) {
-		q.send(addr, news)
+	to := hs.drawMembers(announceTo)
+	for _, addr := range hs.askers {
+		if !slices.Contains(to, addr) {
+			to = append(to, addr)
+		}
+	}
+	for _, addr := range to {
+		hs.seed.send(addr, news)
 	}
 }
 
+// noteAsker keeps where a member asks from.
+func (hs *heads) noteAsker(from quota.Sender) {
+	if from.Class != quota.Member || slices.Contains(hs.askers, from.Addr) {
+		return
+	}
+	if len(hs.askers) == announceTo {
+		hs.askers = slices.Delete(hs.askers, 0, 1)
+	}
+	hs.askers = append(hs.askers, from.Addr)
+}
+
 // drawMembers draws addresses of at most n members.
-func (q *Quorum) drawMembers(n int) (addrs []netip.AddrPort) {
-	all := &q.state.Members
+func (hs *heads) drawMembers(n int) (addrs []netip.AddrPort) {
+	all := &hs.seed.state.Members
 	if all.Count == 0 {
 		return nil
 	}
 	for range 4 * n {
-		part := all.Parts[q.random.IntN(hearsay.RosterBuckets)]
+		part := all.Parts[hs.seed.random.IntN(hearsay.RosterBuckets)]
 		for len(part) == 0 {
-			part = all.Parts[q.random.IntN(hearsay.RosterBuckets)]
+			part = all.Parts[hs.seed.random.IntN(hearsay.RosterBuckets)]
 		}
-		m := &part[q.random.IntN(len(part))]
+		m := &part[hs.seed.random.IntN(len(part))]
 		if addr := m.Claim.Card.Addr; !m.Claim.Card.Key.IsZero() && !slices.Contains(addrs, addr) {
 			if addrs = append(addrs, addr); len(addrs) == n {
 				break
@@ -107,102 +133,103 @@ func (q *Quorum) drawMembers(n int) (addrs []netip.AddrPort) {
 }
 
 // slotAt gives the slot of the seed that is configured at an address; -1: none is.
-func (q *Quorum) slotAt(addr netip.AddrPort) int {
-	return slices.IndexFunc(q.cfg.Seeds, func(s ledger.Seed) bool { return s.Addr == addr })
+func (hs *heads) slotAt(addr netip.AddrPort) int {
+	return slices.IndexFunc(hs.seed.cfg.Seeds, func(s ledger.Seed) bool { return s.Addr == addr })
 }
 
 // rulings takes heads of other seeds, and older rulings that this one lacks.
-func (q *Quorum) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
-	if q.hearForOffers(now, p, m); q.doomed != "" {
+func (hs *heads) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
+	if hs.seed.offers.hearForOffers(now, p, m); hs.seed.mustStop != "" {
 		return
 	}
-	if q.replica == nil {
+	if hs.seed.replica == nil {
 		return
 	}
-	from := q.directory.sender(p)
-	own := q.takeHeads(now, from, m.Heads)
-	if q.doomed != "" {
+	from := hs.seed.directory.sender(p)
+	own := hs.takeHeads(now, from, m.Heads)
+	if hs.seed.mustStop != "" {
 		return
 	}
-	if q.parted(now, m.Items); q.doomed != "" {
+	if hs.parted(now, m.Items); hs.seed.mustStop != "" {
 		return
 	}
-	if q.outrun(m.Items); q.doomed != "" {
+	if hs.seed.progress.outrun(m.Items); hs.seed.mustStop != "" {
 		return
 	}
-	if slot, is := q.answersDoubt(p); is && own && (len(m.Items) == 0 || m.Items[0].Epoch == q.Epoch()+1) {
-		q.answeredBy(slot)
+	if slot, is := hs.seed.diskCheck.isAnswer(p); is && own && (len(m.Items) == 0 || m.Items[0].Epoch == hs.seed.Epoch()+1) {
+		hs.seed.diskCheck.answeredBy(slot)
 	}
-	if q.state == nil {
+	if hs.seed.state == nil {
 		return
 	}
-	if slot := q.slotAt(p.Addr); slot >= 0 {
-		if hold := q.takeSeats(now, from, m.Items); slot == q.walk.slot { // as this seed has asked for
-			q.walk.take(now, m.Items, hold)
+	if slot := hs.slotAt(p.Addr); slot >= 0 {
+		// as this seed has asked for
+		if hold := hs.seed.seats.takeSeats(now, from, m.Items); slot == hs.seed.walk.Slot {
+			hs.seed.walk.Take(now, m.Items, hold)
 		}
 	}
-	older := q.chain.Prepend(m.Items)
+	older := hs.seed.chain.Prepend(m.Items)
 	for _, r := range older {
-		q.persist(&hearsay.KeptRuling{Ruling: r})
-		q.fetchAt = now // and the next
+		hs.seed.driver.persist(&hearsay.KeptRuling{Ruling: r})
+		hs.fetchAt = now // and the next
 	}
-	q.recall(older)
-	q.prove(now)
+	hs.seed.seats.recall(older)
+	hs.prove(now)
 }
 
 // rosterPart takes the heads of a roster, which answers an unsure seed whose ledger
 // ends before what the other has in memory. The members come by the log.
-func (q *Quorum) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
-	slot, is := q.answersDoubt(p)
+func (hs *heads) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
+	slot, is := hs.seed.diskCheck.isAnswer(p)
 	if !is {
-		q.drops[hearsay.DropUnexpected]++
+		hs.seed.drops[hearsay.DropUnexpected]++
 		return
 	}
-	if own := q.takeHeads(now, q.directory.sender(p), m.Heads); own && q.doomed == "" {
-		q.answeredBy(slot)
+	if own := hs.takeHeads(now, hs.seed.directory.sender(p), m.Heads); own && hs.seed.mustStop == "" {
+		hs.seed.diskCheck.answeredBy(slot)
 	}
 }
 
 // takeHeads takes heads of seats. It reports whether they tell what this seed has
 // signed: its own head is among them and was looked at, or there are none, as
 // nothing was ruled yet.
-func (q *Quorum) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Head) (own bool) {
-	keys := q.keys()
+func (hs *heads) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Head) (own bool) {
+	keys := hs.keys()
 	own = len(heads) == 0
 	for i := range heads {
 		h := &heads[i]
 		if int(h.Slot) >= len(keys) {
 			continue
 		}
-		if !q.chain.OfFounding(h) {
-			q.drops[hearsay.DropStranger]++ // of another founding, or from before a recovery
+		if !hs.seed.chain.OfFounding(h) {
+			hs.seed.drops[hearsay.DropStranger]++ // of another founding, or from before a recovery
 			continue
 		}
-		if int(h.Slot) == q.cfg.Slot {
-			affords := q.affordsCheck(now, from)
-			if q.ownHead(now, from, h) {
+		if int(h.Slot) == hs.seed.cfg.Slot {
+			affords := hs.affordsCheck(now, from)
+			if hs.seed.diskCheck.ownHead(now, from, h) {
 				return false
 			}
 			own = affords
 			continue
 		}
-		if !q.affordsCheck(now, from) {
-			q.drops[hearsay.DropRate]++
+		if !hs.affordsCheck(now, from) {
+			hs.seed.drops[hearsay.DropRate]++
 			break
 		}
-		got := q.chain.Hear(h, keys[h.Slot], q.Epoch())
+		got := hs.seed.chain.Hear(h, keys[h.Slot], hs.seed.Epoch())
 		if got.Verified {
-			q.checked(now, from, 1)
+			hs.checked(now, from, 1)
 		}
 		if got.Forged {
-			q.drops[hearsay.DropBadSignature]++
+			hs.seed.drops[hearsay.DropBadSignature]++
 			break // a message costs its forger no less than this node
 		}
 		if got.News {
-			q.persist(&hearsay.KeptHead{Head: *h})
+			hs.seed.driver.persist(&hearsay.KeptHead{Head: *h})
 		}
 		if got.Rival != nil {
-			if q.noteRival(now, got.Rival); q.doomed != "" {
+			if hs.noteRival(now, got.Rival); hs.seed.mustStop != "" {
 				return false
 			}
 		}
@@ -212,86 +239,64 @@ func (q *Quorum) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 
 // tickLedger fetches from the other seeds what is missing here: older rulings,
 // and heads that got lost.
-func (q *Quorum) tickLedger(now time.Time) {
-	q.remind(now)
-	incomplete, behind := q.chain.Lowest > 1, q.behind()
-	if !incomplete && !behind && q.proven >= q.state.Epoch || now.Before(q.fetchAt) || len(q.cfg.Seeds) < 2 {
+func (hs *heads) tickLedger(now time.Time) {
+	hs.seed.diskCheck.remind(now)
+	incomplete, behind := hs.seed.chain.Lowest > 1, hs.seed.progress.behind()
+	if !incomplete && !behind && hs.proven >= hs.seed.state.Epoch || now.Before(hs.fetchAt) || len(hs.seed.cfg.Seeds) < 2 {
 		return
 	}
-	request := &hearsay.LedgerReq{After: q.state.Epoch}
-	if incomplete && (!behind || q.random.IntN(2) == 0) {
-		request = &hearsay.LedgerReq{Before: q.chain.Lowest}
+	request := &hearsay.LedgerReq{After: hs.seed.state.Epoch}
+	if incomplete && (!behind || hs.seed.random.IntN(2) == 0) {
+		request = &hearsay.LedgerReq{Before: hs.seed.chain.Lowest}
 	}
-	if q.fetchAt = now.Add(fetchEvery); behind {
-		q.fetchAt = now.Add(behindEvery) // mostly the log brings it
+	if hs.fetchAt = now.Add(fetchEvery); behind {
+		hs.fetchAt = now.Add(behindEvery) // mostly the log brings it
 	}
-	slot := q.random.IntN(len(q.cfg.Seeds) - 1)
-	if slot >= q.cfg.Slot {
+	slot := hs.seed.random.IntN(len(hs.seed.cfg.Seeds) - 1)
+	if slot >= hs.seed.cfg.Slot {
 		slot++
 	}
-	q.send(q.cfg.Seeds[slot].Addr, request)
+	hs.seed.send(hs.seed.cfg.Seeds[slot].Addr, request)
 }
 
 // ledgerReq gives what of the ledger is asked for: to anybody, since it proves
 // itself.
-func (q *Quorum) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerReq) {
-	whole := m.Before == 0 && (m.After < q.chain.Base || m.After == 0 && q.Epoch() > hearsay.MaxRulings)
-	from := q.directory.sender(p)
-	if q.state == nil || !q.budgets.answers.affords(now, from) {
-		q.drops[hearsay.DropRate]++
+func (hs *heads) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerReq) {
+	whole := m.Before == 0 && (m.After < hs.seed.chain.Base || m.After == 0 && hs.seed.Epoch() > hearsay.MaxRulings)
+	from := hs.seed.directory.sender(p)
+	if hs.seed.state == nil || !hs.budgets.answers.Affords(now, from) {
+		hs.seed.drops[hearsay.DropRate]++
 		return
 	}
-	if shown := q.showOwn(p); shown > 0 {
-		q.budgets.answers.sent(now, from, shown) // a stranger may use any name
+	hs.noteAsker(from)
+	if shown := hs.seed.diskCheck.showOwn(p); shown > 0 {
+		hs.budgets.answers.Sent(now, from, shown) // a stranger may use any name
 	}
-	answer := &hearsay.Rulings{Heads: q.chain.Newest()}
+	answer := &hearsay.Rulings{Heads: hs.seed.chain.Newest()}
 	switch {
 	case whole:
-		q.budgets.answers.sent(now, from, q.sendRoster(p))
+		hs.budgets.answers.Sent(now, from, hs.sendRoster(p))
 		return
 	case m.Before > 0:
-		if answer.Items = q.chain.Before(m.Before); answer.Items == nil && m.Before > q.chain.Lowest && m.Before <= q.chain.Base+1 {
-			q.budgets.answers.sent(now, from, hearsay.MaxOlderBytes) // at most
-			q.read(now, p, m.Before)
+		if answer.Items = hs.seed.chain.Before(m.Before); answer.Items == nil && m.Before > hs.seed.chain.Lowest && m.Before <= hs.seed.chain.Base+1 {
+			hs.budgets.answers.Sent(now, from, hearsay.MaxOlderBytes) // at most
+			hs.seed.reading.read(now, p, m.Before)
 			return
 		}
 	default:
-		answer.Items = q.chain.After(m.After, hearsay.MaxRulings)
+		answer.Items = hs.seed.chain.After(m.After, hearsay.MaxRulings)
 	}
-	q.budgets.answers.sent(now, from, len(answer.AppendBinary(nil)))
-	q.send(p.Addr, answer)
+	hs.budgets.answers.Sent(now, from, len(answer.AppendBinary(nil)))
+	hs.seed.send(p.Addr, answer)
 }
 
 // sendRoster gives the whole roster to a node that is too far behind, and returns its
 // length in bytes.
-func (q *Quorum) sendRoster(p *hearsay.Packet) (size int) {
-	parts := rosterParts(q.random, q.state.Last, q.chain.Newest(), q.state.Members.All(nil))
+func (hs *heads) sendRoster(p *hearsay.Packet) (size int) {
+	parts := ledger.RosterParts(hs.seed.random, hs.seed.state.Last, hs.seed.chain.Newest(), hs.seed.state.Members.All(nil))
 	for _, part := range parts {
 		size += len(part.AppendBinary(nil))
-		q.send(p.Addr, part)
+		hs.seed.send(p.Addr, part)
 	}
 	return size
-}
-
-// rosterPartsOf counts the messages that a roster of so many members takes.
-func rosterPartsOf(members int) int {
-	return max(1, (members+hearsay.MaxRosterMembers-1)/hearsay.MaxRosterMembers)
-}
-
-// rosterParts cuts a roster as of a ruling into messages. They begin anywhere:
-// where there is no room for all of them, other ones get there the next time.
-func rosterParts(random *rand.Rand, r *hearsay.Ruling, heads []hearsay.Head, all []ledger.Member) (parts []*hearsay.RosterPart) {
-	n, first := rosterPartsOf(len(all)), 0
-	if n > 1 {
-		first = random.IntN(n)
-	}
-	for i := range n {
-		i = (first + i) % n
-		part := &hearsay.RosterPart{Ruling: r, Heads: heads, Part: uint16(i), Parts: uint16(n)}
-		for _, m := range all[i*len(all)/n : (i+1)*len(all)/n] {
-			part.Members = append(part.Members, hearsay.RosterMember{Stay: m.Stay, Claim: m.Claim})
-		}
-		parts = append(parts, part)
-	}
-	return parts
 }

@@ -10,38 +10,41 @@ import (
 // hearing is when this seed has heard others, as it can say that somebody is silent
 // only while it hears a quorum.
 type hearing struct {
-	heardAt   []time.Time // by slot, when a message of the log last came, or an answer to a hello; of this seed's own, its last tick
-	heardFrom time.Time   // since when a quorum has been heard without a break; zero: none is
+	seed *Quorum
+
+	// by slot, when a message of the log last came, or an answer to a hello; of this seed's own, its last tick
+	heardAt   []time.Time
+	heardFrom time.Time // since when a quorum has been heard without a break; zero: none is
 }
 
 // hears notes a message of the log that a seed has signed. One of a term that is over
 // says nothing: anybody may have sent it again.
-func (q *Quorum) hears(now time.Time, f *hearsay.Raft) {
-	if f.Term < q.replica.node.BasicStatus().GetTerm() {
+func (h *hearing) hears(now time.Time, f *hearsay.Raft) {
+	if f.Term < h.seed.replica.node.BasicStatus().GetTerm() {
 		return
 	}
-	q.noteHearing(now) // one that comes late does not fill the time before it
-	q.heardAt[f.Slot] = now
-	if q.handsOver(f) {
-		q.lateness.gave[f.Slot], q.lateness.quiet = now, time.Time{}
+	h.noteHearing(now) // one that comes late does not fill the time before it
+	h.heardAt[f.Slot] = now
+	if h.seed.lateness.handsOver(f) {
+		h.seed.lateness.gave[f.Slot], h.seed.lateness.quiet = now, time.Time{}
 	}
 }
 
 // hearsAnswer notes that a seat has answered a hello of this seed, at its address and just now.
-func (q *Quorum) hearsAnswer(now time.Time, slot uint8) {
-	q.noteHearing(now)
-	q.heardAt[slot] = now
+func (h *hearing) hearsAnswer(now time.Time, slot uint8) {
+	h.noteHearing(now)
+	h.heardAt[slot] = now
 }
 
 // askOthers has this seed ask the others for a word when it has not heard a quorum for an
 // election. Followers tell each other nothing, and the leader may be behind loss, or hand over. The
 // leader itself asks nobody: each of its heartbeats is a question.
-func (q *Quorum) askOthers(now time.Time) {
-	if !q.Seated() || q.replica.leads() || now.Sub(q.lastHeard()) < q.patience()/2 {
+func (h *hearing) askOthers(now time.Time) {
+	if !h.seed.Seated() || h.seed.replica.leads() || now.Sub(h.lastHeard()) < h.patience()/2 {
 		return
 	}
-	for slot := range q.others() {
-		q.askSeat(now, slot)
+	for slot := range h.seed.others() {
+		h.seed.seats.askSeat(now, slot)
 	}
 }
 
@@ -49,27 +52,27 @@ func (q *Quorum) askOthers(now time.Time) {
 // one is older than two elections take, and begins it with the next. That there is a
 // leader says too little: of a seed that is cut off the library says so for two elections
 // more, and of one that stood still until time passes.
-func (q *Quorum) noteHearing(now time.Time) {
-	switch heard := now.Sub(q.lastHeard()) < q.patience(); {
+func (h *hearing) noteHearing(now time.Time) {
+	switch heard := now.Sub(h.lastHeard()) < h.patience(); {
 	case !heard:
-		q.heardFrom = time.Time{}
-	case q.heardFrom.IsZero() && q.replica != nil && q.replica.follows() != 0:
-		q.heardFrom = now
+		h.heardFrom = time.Time{}
+	case h.heardFrom.IsZero() && h.seed.replica != nil && h.seed.replica.follows() != 0:
+		h.heardFrom = now
 	}
 }
 
 // lastHeard is when this seed last heard a quorum, itself among it, or the leader,
 // which steps down unless it hears a quorum.
-func (q *Quorum) lastHeard() time.Time {
-	newest := slices.SortedFunc(slices.Values(q.heardAt), func(a, b time.Time) int { return b.Compare(a) })
-	last := newest[q.Needed()-1]
-	if slot, ok := q.Leader(); ok && slot != q.cfg.Slot && q.heardAt[slot].After(last) {
-		last = q.heardAt[slot]
+func (h *hearing) lastHeard() time.Time {
+	newest := slices.SortedFunc(slices.Values(h.heardAt), func(a, b time.Time) int { return b.Compare(a) })
+	last := newest[h.seed.Needed()-1]
+	if slot, ok := h.seed.Leader(); ok && slot != h.seed.cfg.Slot && h.heardAt[slot].After(last) {
+		last = h.heardAt[slot]
 	}
 	return last
 }
 
 // patience is how long a quorum may be silent: two elections.
-func (q *Quorum) patience() time.Duration {
-	return 2 * time.Duration(q.cfg.ElectionTicks) * q.cfg.TickEvery
+func (h *hearing) patience() time.Duration {
+	return 2 * time.Duration(h.seed.cfg.ElectionTicks) * h.seed.cfg.TickEvery
 }

@@ -50,26 +50,26 @@ func TestHistories(t *testing.T) {
 func history(t *testing.T, seed uint64) map[string]int {
 	sizes := []int{1, 2, 3, 3, 3, 4, 5, 5}
 	h := &historian{world: newWorld(t, sizes[seed%uint64(len(sizes))], seed), counts: make(map[string]int)}
-	h.cfg.SnapshotEvery = 8 + h.random.IntN(60)
-	h.loss = []float64{0, 0, 0.05, 0.3}[h.random.IntN(4)]
-	h.slow = []time.Duration{5, 50, 300}[h.random.IntN(3)] * time.Millisecond
-	h.syncs = []time.Duration{1, 20, 200}[h.random.IntN(3)] * time.Millisecond
-	for _, m := range h.machines {
-		h.after(h.upTo(3*time.Second), func() { h.start(m) })
+	h.cfg.SnapshotEvery = 8 + h.Random.IntN(60)
+	h.Loss = []float64{0, 0, 0.05, 0.3}[h.Random.IntN(4)]
+	h.Slow = []time.Duration{5, 50, 300}[h.Random.IntN(3)] * time.Millisecond
+	h.Syncs = []time.Duration{1, 20, 200}[h.Random.IntN(3)] * time.Millisecond
+	for _, m := range h.Machines {
+		h.After(h.UpTo(3*time.Second), func() { h.Start(m) })
 	}
-	h.must(2*time.Minute, "founded", h.agree)
+	h.Must(2*time.Minute, "founded", h.agree)
 	for range 40 {
 		h.disturb()
-		h.run(h.upTo(3 * time.Second))
+		h.Run(h.UpTo(3 * time.Second))
 	}
 	h.heal()
-	h.must(2*time.Minute, "one ledger", h.settled)
-	for _, r := range h.rulings {
+	h.Must(2*time.Minute, "one ledger", h.settled)
+	for _, r := range h.Rulings {
 		h.counts[r.Kind.String()]++
 	}
-	h.counts["abort"] = h.aborts
-	for _, m := range h.machines {
-		if m.q.replica.log.base > 1 {
+	h.counts["abort"] = h.Aborts
+	for _, m := range h.Machines {
+		if m.Q.replica.log.base > 1 {
 			h.counts["snapshot"]++
 		}
 	}
@@ -84,41 +84,41 @@ type historian struct {
 
 // disturb does one thing.
 func (h *historian) disturb() {
-	m := h.machines[h.random.IntN(len(h.machines))]
-	switch h.random.IntN(12) {
+	m := h.Machines[h.Random.IntN(len(h.Machines))]
+	switch h.Random.IntN(12) {
 	case 0, 1, 2:
-		h.newPerson()
+		h.NewPerson()
 	case 3:
-		for _, p := range h.people {
-			if p.up && h.in(p) && h.random.IntN(2) == 0 {
-				p.up = false
+		for _, p := range h.People {
+			if p.Up && h.In(p) && h.Random.IntN(2) == 0 {
+				p.Up = false
 				break
 			}
 		}
 	case 4:
-		for _, p := range h.people {
-			if !p.up {
-				p.up, p.at = true, hearsay.Incarnation(h.now.UnixMilli())
+		for _, p := range h.People {
+			if !p.Up {
+				p.Up, p.At = true, hearsay.Incarnation(h.Now.UnixMilli())
 				break
 			}
 		}
 	case 5:
 		h.leave()
 	case 6, 7:
-		if m.q != nil {
+		if m.Q != nil {
 			h.counts["crash"]++
-			h.crash(m)
+			h.Crash(m)
 		}
 	case 8, 9:
-		if m.q == nil {
-			h.start(m)
+		if m.Q == nil {
+			h.Start(m)
 		}
 	case 10:
 		h.counts["cut"]++
-		alone := h.random.IntN(len(h.machines))
-		oneWay := h.random.IntN(2) == 0
-		h.cut = func(from, to int) bool { return from == alone || to == alone && !oneWay }
-		h.after(h.upTo(10*time.Second), func() { h.cut = nil })
+		alone := h.Random.IntN(len(h.Machines))
+		oneWay := h.Random.IntN(2) == 0
+		h.Cut = func(from, to int) bool { return from == alone || to == alone && !oneWay }
+		h.After(h.UpTo(10*time.Second), func() { h.Cut = nil })
 	case 11:
 		h.wipeOne(m)
 	}
@@ -127,65 +127,65 @@ func (h *historian) disturb() {
 // wipeOne takes the disk of a seed away, if a quorum is left to give it its
 // seat again.
 func (h *historian) wipeOne(m *machine) {
-	if len(h.machines) < 3 || h.wiped != nil && (h.wiped.q == nil || !h.voter(h.wiped)) {
+	if len(h.Machines) < 3 || h.wiped != nil && (h.wiped.Q == nil || !h.voter(h.wiped)) {
 		return
 	}
-	for _, o := range h.machines {
-		if o.q == nil || o.q.state == nil || !h.voter(o) {
+	for _, o := range h.Machines {
+		if o.Q == nil || o.Q.state == nil || !h.voter(o) {
 			return
 		}
 	}
 	h.counts["wipe"]++
-	h.wipe(m)
+	h.Wipe(m)
 	h.wiped = m
-	h.epochs[m.slot] = 0
-	h.start(m)
+	h.Epochs[m.Slot] = 0
+	h.Start(m)
 }
 
 func (h *historian) voter(m *machine) bool {
-	if !m.q.Seated() {
+	if !m.Q.Seated() {
 		return false
 	}
-	for _, id := range m.q.replica.log.config.GetVoters() {
-		if id == m.q.replica.id {
-			return len(m.q.replica.log.config.GetVotersOutgoing()) == 0
+	for _, id := range m.Q.replica.log.config.GetVoters() {
+		if id == m.Q.replica.id {
+			return len(m.Q.replica.log.config.GetVotersOutgoing()) == 0
 		}
 	}
 	return false
 }
 
 func (h *historian) leave() {
-	m := h.anySeed()
-	for _, p := range h.people {
-		if m == nil || !p.up || p.guest {
+	m := h.AnySeed()
+	for _, p := range h.People {
+		if m == nil || !p.Up || p.Guest {
 			continue
 		}
-		if one, ok := m.q.Member(p.id()); ok && h.random.IntN(4) == 0 {
+		if one, ok := m.Q.Member(p.ID()); ok && h.Random.IntN(4) == 0 {
 			l := &hearsay.Leave{Stay: one.Stay}
-			l.Sign(m.q.Ledger(), p.key)
-			h.step(m, func() { m.q.Leave(h.now, l) })
-			p.up = false
+			l.Sign(m.Q.Ledger(), p.Key)
+			h.Step(m, func() { m.Q.Leave(h.Now, l) })
+			p.Up = false
 			return
 		}
 	}
 }
 
 func (h *historian) heal() {
-	h.loss, h.slow, h.cut = 0, 20*time.Millisecond, nil
-	for _, m := range h.machines {
-		if m.q == nil {
-			h.start(m)
+	h.Loss, h.Slow, h.Cut = 0, 20*time.Millisecond, nil
+	for _, m := range h.Machines {
+		if m.Q == nil {
+			h.Start(m)
 		}
 	}
 }
 
 // settled: one ledger, and who is up is in, and nobody else.
 func (h *historian) settled() bool {
-	if !h.agree() || len(h.machines[0].q.state.Cases) > 0 {
+	if !h.agree() || len(h.Machines[0].Q.state.Cases) > 0 {
 		return false
 	}
-	for _, p := range h.people {
-		if h.in(p) != p.up {
+	for _, p := range h.People {
+		if h.In(p) != p.Up {
 			return false
 		}
 	}

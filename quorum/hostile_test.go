@@ -4,51 +4,53 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	"hearsay"
 	"hearsay/ledger"
+	"hearsay/quorum/quorumtest"
 )
 
 // strange draws a message that anybody could send: what is random in it is
 // sometimes near what would be right.
 func strange(w *world, random *rand.Rand) hearsay.Message {
-	m := w.machines[0]
+	m := w.Machines[0]
 	n := func() uint64 { return random.Uint64() >> random.IntN(64) }
-	near := func() hearsay.Epoch { return m.q.Epoch() + hearsay.Epoch(random.IntN(5)) - 2 }
+	near := func() hearsay.Epoch { return m.Q.Epoch() + hearsay.Epoch(random.IntN(5)) - 2 }
 	signer := newKeyed(uint64(random.IntN(3)) + 5000) // a stranger's
 	head := func() hearsay.Head {
-		h := hearsay.Head{Founding: m.q.founding, Epoch: near(), Hash: m.q.Head(), Slot: uint8(random.IntN(4))}
+		h := hearsay.Head{Founding: m.Q.founding, Epoch: near(), Hash: m.Q.Head(), Slot: uint8(random.IntN(4))}
 		h.Sign(testNetwork, signer)
 		return h
 	}
 	ruling := func() *hearsay.Ruling {
-		r := &hearsay.Ruling{Epoch: near(), Kind: hearsay.RulingKind(1 + random.IntN(5)), Previous: m.q.Head(), Case: hearsay.CaseID(n())}
-		if all := m.q.Roster(nil); len(all) > 0 {
+		r := &hearsay.Ruling{Epoch: near(), Kind: hearsay.RulingKind(1 + random.IntN(5)), Previous: m.Q.Head(), Case: hearsay.CaseID(n())}
+		if all := m.Q.Roster(nil); len(all) > 0 {
 			r.Stay, r.Claim = all[random.IntN(len(all))].Stay, all[0].Claim
 		}
 		r.Seats = []hearsay.Seat{{Slot: uint8(random.IntN(4)), Key: signer.Public(), Life: hearsay.Life{1}}}
-		b := hearsay.Ballot{Case: r.Case, About: r.About(testNetwork), Slot: uint8(random.IntN(4)), Verdict: hearsay.BallotYes}
-		b.Sign(w.ledger(), signer)
+		b := hearsay.Ballot{Case: r.Case, About: r.About(testNetwork), Slot: uint8(random.IntN(4)), Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}}
+		b.Sign(w.Ledger(), signer)
 		r.Ballots = []hearsay.Ballot{b, b, b}
 		return r
 	}
 	switch random.IntN(6) {
 	case 0:
 		h := &hearsay.SeatHello{Slot: uint8(random.IntN(4)), Config: w.cfg.hash(), Nonce: n(), Answer: random.IntN(2) == 0, Founded: random.IntN(2) == 0, Life: hearsay.Life{byte(n())}}
-		h.Seats, h.Given = m.q.Seats(nil), ruling()
+		h.Seats, h.Given = m.Q.Seats(nil), ruling()
 		h.Sign(testNetwork, signer)
 		return h
 	case 1, 2:
 		f := &hearsay.Raft{
-			Slot: uint8(random.IntN(4)), Type: uint8(random.IntN(24)), To: m.q.replica.id, From: m.q.seats.known[1].id, Term: n(), LogTerm: n(), Index: n(), Commit: n(),
+			Slot: uint8(random.IntN(4)), Type: uint8(random.IntN(24)), To: m.Q.replica.id, From: m.Q.seats.known[1].id, Term: n(), LogTerm: n(), Index: n(), Commit: n(),
 			Entries: []hearsay.LogEntry{{Index: n(), Term: n(), Type: uint8(random.IntN(4)), Data: []byte("x")}},
 		}
 		if random.IntN(3) == 0 {
 			f.Snapshot = &hearsay.LogSnapshot{Index: n(), Term: n(), Size: 1 << 20, Data: make([]byte, 10)}
 		}
-		f.Founding = m.q.founding
+		f.Founding = m.Q.founding
 		f.Sign(testNetwork, signer)
 		return f
 	case 3:
@@ -57,7 +59,7 @@ func strange(w *world, random *rand.Rand) hearsay.Message {
 		return &hearsay.Rulings{Items: []*hearsay.Ruling{ruling(), ruling()}, Heads: []hearsay.Head{head(), head()}}
 	}
 	part := &hearsay.RosterPart{Ruling: ruling(), Heads: []hearsay.Head{head()}, Part: uint16(random.IntN(3)), Parts: uint16(random.IntN(3))}
-	for _, one := range m.q.Roster(nil) {
+	for _, one := range m.Q.Roster(nil) {
 		part.Members = append(part.Members, hearsay.RosterMember(one))
 	}
 	return part
@@ -68,57 +70,57 @@ func strange(w *world, random *rand.Rand) hearsay.Message {
 func TestStrangersChangeNothing(t *testing.T) {
 	w := followed(t, 1, 4)
 	f := w.newFollower()
-	w.must(5*time.Second, "it follows", w.follows)
+	w.Must(5*time.Second, "it follows", w.follows)
 	random := rand.New(rand.NewPCG(5, 5))
-	m := w.machines[0]
-	term := m.q.replica.node.BasicStatus().GetTerm()
-	seats, pins, head := m.q.Seats(nil), f.pins, m.q.Head()
+	m := w.Machines[0]
+	term := m.Q.replica.node.BasicStatus().GetTerm()
+	seats, pins, head := m.Q.Seats(nil), f.Seats(nil), m.Q.Head()
 	for range 3000 {
 		body := strange(w, random)
 		p := hearsay.Packet{From: hearsay.NodeID{3}, Addr: seedAddr(random.IntN(3)), Stream: true, Body: body}
-		w.step(m, func() { m.q.Receive(w.now, &p) })
-		f.step(func() { f.Receive(w.now, &p) })
-		w.run(time.Duration(random.IntN(10)) * time.Millisecond)
+		w.Step(m, func() { m.Q.Receive(w.Now, &p) })
+		f.Step(func() { f.Receive(w.Now, &p) })
+		w.Run(time.Duration(random.IntN(10)) * time.Millisecond)
 	}
-	if fmt.Sprint(m.q.Seats(nil)) != fmt.Sprint(seats) || f.pins != pins || m.q.Head() != head || m.q.replica.node.BasicStatus().GetTerm() != term {
-		t.Errorf("something changed\n%s", w.describe())
+	if fmt.Sprint(m.Q.Seats(nil)) != fmt.Sprint(seats) || !slices.Equal(f.Seats(nil), pins) || m.Q.Head() != head || m.Q.replica.node.BasicStatus().GetTerm() != term {
+		t.Errorf("something changed\n%s", w.Describe())
 	}
 	dropped := uint64(0)
-	for _, n := range m.drops {
+	for _, n := range m.Drops {
 		dropped += n
 	}
 	if dropped < 1000 {
 		t.Errorf("only %d of 3000 were dropped", dropped)
 	}
-	w.newPerson()
-	w.must(10*time.Second, "they rule as before", func() bool { return m.q.Epoch() == 5 && w.follows() })
+	w.NewPerson()
+	w.Must(10*time.Second, "they rule as before", func() bool { return m.Q.Epoch() == 5 && w.follows() })
 }
 
 // One seed of three that writes and says whatever it likes cannot rule alone.
 func TestOneSeedAloneRulesNothing(t *testing.T) {
 	w := followed(t, 2, 5)
-	liar := w.machines[0]
-	victim := w.people[2]
-	member, _ := liar.q.Member(victim.id())
+	liar := w.Machines[0]
+	victim := w.People[2]
+	member, _ := liar.Q.Member(victim.ID())
 	for range 20 {
-		w.step(liar, func() {
-			liar.q.propose(w.now, ledger.Command{Op: ledger.OpRemove, Stay: member.Stay, Rule: hearsay.RuleTrial})
-			liar.q.propose(w.now, ledger.Command{Op: ledger.OpExpire, CaseID: 5})
-			for _, c := range liar.q.state.Cases {
+		w.Step(liar, func() {
+			liar.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpRemove, Stay: member.Stay, Rule: hearsay.RuleTrial})
+			liar.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpExpire, CaseID: 5})
+			for _, c := range liar.Q.state.Cases {
 				for slot := range uint8(3) {
-					b := hearsay.Ballot{Case: c.ID, About: c.About, Stay: c.Stay(), Slot: slot, Life: liar.q.state.Seats[slot].Life, Verdict: hearsay.BallotYes}
-					b.Sign(w.ledger(), liar.signer)
-					w.cast[ballotName(&b)] = true
-					liar.q.propose(w.now, ledger.Command{Op: ledger.OpBallot, Ballot: b})
+					b := hearsay.Ballot{Case: c.ID, About: c.About, Stay: c.Stay(), Slot: slot, Life: liar.Q.state.Seats[slot].Life, Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}}
+					b.Sign(w.Ledger(), liar.Signer)
+					w.Cast[quorumtest.BallotName(&b)] = true
+					liar.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpBallot, Ballot: b})
 				}
 			}
 		})
-		w.run(300 * time.Millisecond)
+		w.Run(300 * time.Millisecond)
 	}
-	if _, ok := w.machines[1].q.Member(victim.id()); !ok || w.machines[1].q.Epoch() != 5 {
+	if _, ok := w.Machines[1].Q.Member(victim.ID()); !ok || w.Machines[1].Q.Epoch() != 5 {
 		t.Error("it removed somebody who answers")
 	}
-	if w.aborts == 0 {
+	if w.Aborts == 0 {
 		t.Error("there was no case: the test shows nothing")
 	}
 }
@@ -129,21 +131,21 @@ func TestSameSeedSameStory(t *testing.T) {
 		var b bytes.Buffer
 		t.Run("world", func(t *testing.T) {
 			w := newWorld(t, 3, seed)
-			w.teller = func(m *machine, e hearsay.Event) {
-				fmt.Fprintf(&b, "%d %d %+v %v %v\n", w.now.UnixNano(), m.slot, e.Kind, e.Subject, e.Epoch)
+			w.Teller = func(m *machine, e hearsay.Event) {
+				fmt.Fprintf(&b, "%d %d %+v %v %v\n", w.Now.UnixNano(), m.Slot, e.Kind, e.Subject, e.Epoch)
 			}
-			w.loss, w.slow = 0.1, 100*time.Millisecond
-			w.startAll()
-			w.must(time.Minute, "founded", w.agree)
+			w.Loss, w.Slow = 0.1, 100*time.Millisecond
+			w.StartAll()
+			w.Must(time.Minute, "founded", w.agree)
 			for range 20 {
-				w.newPerson()
+				w.NewPerson()
 			}
-			w.run(2 * time.Second)
-			w.people[4].up = false
-			w.crash(w.machines[1])
-			w.run(2 * time.Second)
-			w.start(w.machines[1])
-			w.run(10 * time.Second)
+			w.Run(2 * time.Second)
+			w.People[4].Up = false
+			w.Crash(w.Machines[1])
+			w.Run(2 * time.Second)
+			w.Start(w.Machines[1])
+			w.Run(10 * time.Second)
 		})
 		return b.Bytes()
 	}

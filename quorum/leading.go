@@ -14,42 +14,49 @@ import (
 // What only the leader does: end cases whose time is over, and see that the
 // seats take part in the log.
 
-// timeout is how long a case may be open.
-func (q *Quorum) timeout(c *ledger.Case) time.Duration {
-	switch {
-	case c.Opening.Op != ledger.OpRemove:
-		return q.cfg.AdmitTimeout
-	case c.Short():
-		return q.cfg.RemoveTimeout + q.cfg.ShortTrial
-	}
-	return q.cfg.RemoveTimeout
+// leadership is what only the seed that leads does.
+type leadership struct {
+	seed *Quorum
+
+	tendAt time.Time
 }
 
-func (q *Quorum) tickLeader(now time.Time) {
-	if !q.replica.leads() {
+// timeout is how long a case may be open.
+func (l *leadership) timeout(c *ledger.Case) time.Duration {
+	switch {
+	case c.Opening.Op != ledger.OpRemove:
+		return l.seed.cfg.AdmitTimeout
+	case c.Short():
+		return l.seed.cfg.RemoveTimeout + l.seed.cfg.ShortTrial
+	}
+	return l.seed.cfg.RemoveTimeout
+}
+
+func (l *leadership) tickLeader(now time.Time) {
+	if !l.seed.replica.leads() {
 		return
 	}
-	for _, c := range q.state.Cases {
-		t := q.trials[c.ID]
-		if t == nil || now.Sub(t.began) < q.timeout(c) {
+	for _, c := range l.seed.state.Cases {
+		t := l.seed.ballots.checks[c.ID]
+		if t == nil || now.Sub(t.began) < l.timeout(c) {
 			continue
 		}
-		t.began = t.began.Add(q.cfg.RetryEvery) // and again then, should it get lost
-		q.propose(now, ledger.Command{Op: ledger.OpExpire, CaseID: c.ID})
+		t.began = t.began.Add(l.seed.cfg.RetryEvery) // and again then, should it get lost
+		l.seed.commits.propose(now, ledger.Command{Op: ledger.OpExpire, CaseID: c.ID})
 	}
-	for _, id := range slices.Sorted(keysOf(q.replica.sent)) {
-		if now.Sub(q.replica.sent[id]) >= snapshotPatience {
-			delete(q.replica.sent, id)
-			q.replica.node.ReportSnapshot(id, raft.SnapshotFinish)
+	for _, id := range slices.Sorted(keysOf(l.seed.replica.sent)) {
+		if now.Sub(l.seed.replica.sent[id]) >= snapshotPatience {
+			delete(l.seed.replica.sent, id)
+			l.seed.replica.node.ReportSnapshot(id, raft.SnapshotFinish)
 		}
 	}
-	if !now.Before(q.tendAt) {
-		q.tendAt = now.Add(q.cfg.RetryEvery)
-		if q.tendSeats() {
-			q.tendAt = now // the next tick
+	if !now.Before(l.tendAt) {
+		l.tendAt = now.Add(l.seed.cfg.RetryEvery)
+		if l.tendSeats() {
+			l.tendAt = now // the next tick
 		}
 	}
-	q.work(now)
+	l.seed.driver.work(now)
 }
 
 // expires reports whether an entry ends a case for lack of time.
@@ -73,15 +80,15 @@ func keysOf(m map[uint64]time.Time) func(yield func(uint64) bool) {
 // up, one joint change swaps it for the old one. Until then the log cannot spare
 // another seed, so no step waits longer than it must. It reports whether a learner
 // still catches up.
-func (q *Quorum) tendSeats() (catchesUp bool) {
-	config := q.replica.log.config
+func (l *leadership) tendSeats() (catchesUp bool) {
+	config := l.seed.replica.log.config
 	if len(config.GetVotersOutgoing()) > 0 {
 		return false // a change is under way
 	}
-	wanted := q.wanted()
+	wanted := l.wanted()
 	for _, id := range config.GetLearners() {
 		if !slices.Contains(wanted, id) {
-			q.change(single(raftpb.ConfChangeRemoveNode, id))
+			l.change(single(raftpb.ConfChangeRemoveNode, id))
 			return false
 		}
 	}
@@ -89,10 +96,10 @@ func (q *Quorum) tendSeats() (catchesUp bool) {
 		switch {
 		case slices.Contains(config.GetVoters(), id):
 		case !slices.Contains(config.GetLearners(), id):
-			q.change(single(raftpb.ConfChangeAddLearnerNode, id))
+			l.change(single(raftpb.ConfChangeAddLearnerNode, id))
 			return false
-		case q.caughtUp(id):
-			q.swap(config.GetVoters(), wanted, id)
+		case l.caughtUp(id):
+			l.swap(config.GetVoters(), wanted, id)
 			return false
 		default:
 			catchesUp = true
@@ -102,16 +109,16 @@ func (q *Quorum) tendSeats() (catchesUp bool) {
 }
 
 // wanted gives the Raft ids of those who have a seat, by slot.
-func (q *Quorum) wanted() []uint64 {
-	ids := make([]uint64, len(q.state.Seats))
-	for i, seat := range q.state.Seats {
-		ids[i] = seat.RaftID(q.cfg.Network)
+func (l *leadership) wanted() []uint64 {
+	ids := make([]uint64, len(l.seed.state.Seats))
+	for i, seat := range l.seed.state.Seats {
+		ids[i] = seat.RaftID(l.seed.cfg.Network)
 	}
 	return ids
 }
 
 // swap makes a learner a voter in the place of one that has no seat any more.
-func (q *Quorum) swap(voters, wanted []uint64, id uint64) {
+func (l *leadership) swap(voters, wanted []uint64, id uint64) {
 	changes := single(raftpb.ConfChangeAddNode, id)
 	for _, old := range voters {
 		if !slices.Contains(wanted, old) {
@@ -119,18 +126,18 @@ func (q *Quorum) swap(voters, wanted []uint64, id uint64) {
 			break // one for one
 		}
 	}
-	q.change(changes)
+	l.change(changes)
 }
 
 func single(t raftpb.ConfChangeType, id uint64) []*raftpb.ConfChangeSingle {
 	return []*raftpb.ConfChangeSingle{{Type: t.Enum(), NodeId: new(id)}}
 }
 
-func (q *Quorum) change(changes []*raftpb.ConfChangeSingle) {
-	if q.replica.log.unsettled() {
+func (l *leadership) change(changes []*raftpb.ConfChangeSingle) {
+	if l.seed.replica.log.unsettled() {
 		return
 	}
-	err := q.replica.node.ProposeConfChange(&raftpb.ConfChangeV2{
+	err := l.seed.replica.node.ProposeConfChange(&raftpb.ConfChangeV2{
 		Transition: raftpb.ConfChangeTransitionAuto.Enum(), Changes: changes,
 	})
 	if err != nil {
@@ -142,17 +149,17 @@ func (q *Quorum) change(changes []*raftpb.ConfChangeSingle) {
 // appended in a few round trips. Guess.
 const caughtUpWithin = 64
 
-func (q *Quorum) caughtUp(id uint64) bool {
-	progress, ok := q.replica.node.Status().Progress[id]
-	return ok && progress.RecentActive && progress.Match+caughtUpWithin >= q.replica.log.applied && progress.Match > 0
+func (l *leadership) caughtUp(id uint64) bool {
+	progress, ok := l.seed.replica.node.Status().Progress[id]
+	return ok && progress.RecentActive && progress.Match+caughtUpWithin >= l.seed.replica.log.applied && progress.Match > 0
 }
 
 // reseat lets a ruling about a seat be known where it is needed.
-func (q *Quorum) reseat(now time.Time, r *hearsay.Ruling) {
+func (l *leadership) reseat(now time.Time, r *hearsay.Ruling) {
 	seat := r.Seats[0]
-	q.sitBy(r, seat)
-	if int(seat.Slot) != q.cfg.Slot {
-		q.hello(now, int(seat.Slot)) // it waits for this
+	l.seed.seats.sitBy(r, seat)
+	if int(seat.Slot) != l.seed.cfg.Slot {
+		l.seed.seats.hello(now, int(seat.Slot)) // it waits for this
 	}
-	q.tendAt = now
+	l.tendAt = now
 }

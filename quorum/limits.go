@@ -12,30 +12,30 @@ import (
 // sayLimits has this seed say which limits it was told, if it has said others or others
 // hold, and tells where those of others differ. A seed that has said nothing counts as
 // told the defaults; it must say so where others hold, or those would stay for ever.
-func (q *Quorum) sayLimits(now time.Time) {
-	if !q.Seated() || !q.Ready() {
+func (r *requests) sayLimits(now time.Time) {
+	if !r.seed.Seated() || !r.seed.Ready() {
 		return
 	}
-	s, own := q.state, q.cfg.Limits
-	said, at := &s.Usage.Words[q.cfg.Slot], now.UnixMilli()
-	if said.Life == q.life {
+	s, own := r.seed.state, r.seed.cfg.Limits
+	said, at := &s.Usage.Words[r.seed.cfg.Slot], now.UnixMilli()
+	if said.Life == r.seed.life {
 		at = max(at, said.At+1)
 	}
-	if at <= ledger.TimeMost && (s.Said(q.cfg.Slot) != own || own != s.Usage.Limits && !s.HasSaid(q.cfg.Slot, q.life, own)) {
-		w := hearsay.LimitsWord{Slot: uint8(q.cfg.Slot), Life: q.life, Limits: own, At: at}
-		w.Sign(q.Ledger(), q.signer)
-		q.ask(now, q.signer.Public().NodeID(), ledger.Command{Op: ledger.OpLimits, Limits: w})
+	if at <= ledger.TimeMost && (s.Said(r.seed.cfg.Slot) != own || own != s.Usage.Limits && !s.HasSaid(r.seed.cfg.Slot, r.seed.life, own)) {
+		w := hearsay.LimitsWord{Slot: uint8(r.seed.cfg.Slot), Life: r.seed.life, Limits: own, At: at}
+		w.Sign(r.seed.Ledger(), r.seed.signer)
+		r.ask(now, r.seed.signer.Public().NodeID(), ledger.Command{Op: ledger.OpLimits, Limits: w})
 	}
-	if q.limitsAt.IsZero() {
-		q.limitsAt = now.Add(limitsAfter)
+	if r.limitsAt.IsZero() {
+		r.limitsAt = now.Add(limitsAfter)
 	}
-	for slot := range q.cfg.Seeds {
-		theirs, note := s.Said(slot), q.doubts[slot].note
-		if slot == q.cfg.Slot || theirs == own || note != "" && note != otherLimits || s.Seats[slot].Life.IsZero() || now.Before(q.limitsAt) {
+	for slot := range r.seed.cfg.Seeds {
+		theirs, note := s.Said(slot), r.seed.mismatches[slot].Note
+		if slot == r.seed.cfg.Slot || theirs == own || note != "" && note != otherLimits || s.Seats[slot].Life.IsZero() || now.Before(r.limitsAt) {
 			continue
 		}
-		q.differs(now, slot, s.Seats[slot].Key, doubt{note: otherLimits, text: fmt.Sprintf("the seed at %v was told other limits than this one: %s; want the same on all; %s",
-			q.cfg.Seeds[slot].Addr, differing(theirs, own, "there", "here"), q.whichHold())})
+		r.seed.seats.differs(now, slot, s.Seats[slot].Key, ledger.Mismatch{Note: otherLimits, Text: fmt.Sprintf("the seed at %v was told other limits than this one: %s; want the same on all; %s",
+			r.seed.cfg.Seeds[slot].Addr, differing(theirs, own, "there", "here"), r.whichHold())})
 	}
 }
 
@@ -44,9 +44,9 @@ func (q *Quorum) sayLimits(now time.Time) {
 const limitsAfter = 5 * time.Second
 
 // whichHold says whether the limits that hold are this seed's.
-func (q *Quorum) whichHold() string {
-	if hold := q.state.Usage.Limits; hold != q.cfg.Limits {
-		return "a quorum's hold: " + differing(hold, q.cfg.Limits, "they are", "here")
+func (r *requests) whichHold() string {
+	if hold := r.seed.state.Usage.Limits; hold != r.seed.cfg.Limits {
+		return "a quorum's hold: " + differing(hold, r.seed.cfg.Limits, "they are", "here")
 	}
 	return "this one's hold"
 }

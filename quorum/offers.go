@@ -31,9 +31,14 @@ type offer struct {
 	askAt    time.Time    // the sender is asked for heads
 	until    time.Time    // then it is let go
 
-	verified cursor         // so far the claims of the members are verified
+	verified ledger.Cursor  // so far the claims of the members are verified
 	cases    []*ledger.Case // whose ballots are not
 	restAt   time.Time      // when more of them are verified; zero: nothing is under way
+}
+
+// offers gives snapshots to seeds that are behind, and takes them.
+type offers struct {
+	seed *Quorum
 }
 
 // snapshotReading is a snapshot that has come whole, and is being read.
@@ -49,38 +54,38 @@ const readsAStep = 32 << 10
 // offered takes a snapshot that has come whole, and is signed by the seat in a slot. One that is
 // under way is not given up for the next of the same term: with thousands of members it takes longer than
 // that is away.
-func (q *Quorum) offered(now time.Time, slot uint8, m *raftpb.Message) {
-	r := q.replica
+func (os *offers) offered(now time.Time, slot uint8, m *raftpb.Message) {
+	r := os.seed.replica
 	if o := r.offers[slot]; o != nil && !o.restAt.IsZero() && o.message.GetTerm() == m.GetTerm() {
 		return
 	}
 	if in := r.reading[slot]; in != nil && in.message.GetTerm() == m.GetTerm() {
 		return
 	}
-	r.reading[slot] = &snapshotReading{message: m, reader: ledger.NewSnapshotReader(q.cfg.Network, q.signer, m.GetSnapshot().GetData(), q.membersMost())}
-	q.readOn(now, slot)
+	r.reading[slot] = &snapshotReading{message: m, reader: ledger.NewSnapshotReader(os.seed.cfg.Network, os.seed.signer, m.GetSnapshot().GetData(), os.membersMost())}
+	os.readOn(now, slot)
 }
 
 // readOn reads as much of a snapshot as a step may.
-func (q *Quorum) readOn(now time.Time, slot uint8) {
-	in := q.replica.reading[slot]
-	if !in.reader.Read(readsAStep, joinsAStep) {
-		in.at = now.Add(restEach)
+func (os *offers) readOn(now time.Time, slot uint8) {
+	in := os.seed.replica.reading[slot]
+	if !in.reader.Read(readsAStep, ledger.JoinsAStep) {
+		in.at = now.Add(ledger.RestEach)
 		return
 	}
-	q.replica.reading[slot] = nil
+	os.seed.replica.reading[slot] = nil
 	s, m := in.reader.State, in.message
 	meta := m.GetSnapshot().GetMetadata()
-	if s == nil || len(s.Seats) != len(q.cfg.Seeds) || s.Began != q.founding || meta.GetIndex() > s.Place()+placeAhead || s.BarsChanged > meta.GetIndex() ||
-		!s.WordsHold() || !q.sitsInLog(s, meta.GetConfState()) {
-		q.drops[hearsay.DropMalformed]++
+	if s == nil || len(s.Seats) != len(os.seed.cfg.Seeds) || s.Began != os.seed.founding || meta.GetIndex() > s.Place()+placeAhead || s.BarsChanged > meta.GetIndex() ||
+		!s.WordsHold() || !os.sitsInLog(s, meta.GetConfState()) {
+		os.seed.drops[hearsay.DropMalformed]++
 		return
 	}
 	m.Snapshot.Data = nil
-	q.replica.offers[slot] = &offer{
-		message: m, snapshot: s, chain: q.chain.Beside(s.Epoch, s.Head, s.Began), askAt: now, until: now.Add(offerPatience), cases: s.Cases,
+	os.seed.replica.offers[slot] = &offer{
+		message: m, snapshot: s, chain: os.seed.chain.Beside(s.Epoch, s.Head, s.Began), askAt: now, until: now.Add(offerPatience), cases: s.Cases,
 	}
-	q.tryOffer(now, slot)
+	os.tryOffer(now, slot)
 }
 
 // offerPatience is how long a snapshot waits for its proof. Guess: who leads sends another by then
@@ -97,10 +102,10 @@ const placeAhead = 1 << 28
 // the old one is, which says nothing any more: messages are taken of seats only. A seed with a
 // log knows the old ones, but for those that came while it was away: one for each seat that is
 // another there. One without knows that a seat votes which is as it was at the founding.
-func (q *Quorum) sitsInLog(s *ledger.State, config *raftpb.ConfState) bool {
-	ids, own := make([]uint64, len(s.Seats)), q.replica.log.config
+func (os *offers) sitsInLog(s *ledger.State, config *raftpb.ConfState) bool {
+	ids, own := make([]uint64, len(s.Seats)), os.seed.replica.log.config
 	for slot, seat := range s.Seats {
-		ids[slot] = seat.RaftID(q.cfg.Network)
+		ids[slot] = seat.RaftID(os.seed.cfg.Network)
 	}
 	here := slices.Concat(own.GetVoters(), own.GetVotersOutgoing(), own.GetLearners())
 	changed := 0 // seats
@@ -136,31 +141,32 @@ func (q *Quorum) sitsInLog(s *ledger.State, config *raftpb.ConfState) bool {
 }
 
 // tryOffer gives the library a snapshot that is proven, and drops one that cannot be.
-func (q *Quorum) tryOffer(now time.Time, slot uint8) {
-	o := q.replica.offers[slot]
+func (os *offers) tryOffer(now time.Time, slot uint8) {
+	o := os.seed.replica.offers[slot]
 	s, m := o.snapshot, o.message
 	switch {
-	case m.GetTerm() < q.replica.node.BasicStatus().GetTerm():
-		q.drops[hearsay.DropUnexpected]++ // its sender leads no more
-	case m.GetSnapshot().GetMetadata().GetIndex() <= q.replica.log.hard.GetCommit(): // so much is here: the library says so
-		q.takeOffer(now, slot)
+	case m.GetTerm() < os.seed.replica.node.BasicStatus().GetTerm():
+		os.seed.drops[hearsay.DropUnexpected]++ // its sender leads no more
+	case m.GetSnapshot().GetMetadata().GetIndex() <= os.seed.replica.log.hard.GetCommit():
+		// so much is here: the library says so
+		os.takeOffer(now, slot)
 		return
-	case q.state != nil && (s.Epoch < q.state.Epoch || s.Epoch == q.state.Epoch && s.Head != q.state.Head):
-		q.drops[hearsay.DropUnproven]++
-	case !q.knowsSeats(o) || !q.provesOffer(o):
+	case os.seed.state != nil && (s.Epoch < os.seed.state.Epoch || s.Epoch == os.seed.state.Epoch && s.Head != os.seed.state.Head):
+		os.seed.drops[hearsay.DropUnproven]++
+	case !os.knowsSeats(o) || !os.provesOffer(o):
 		o.restAt = time.Time{} // it waits for more than time
 		return
 	case now.Before(o.restAt):
 		return
-	case !o.verify(now, q.signer):
-		q.drops[hearsay.DropBadSignature]++
+	case !o.verify(now, os.seed.signer):
+		os.seed.drops[hearsay.DropBadSignature]++
 	case o.restAt.IsZero():
-		q.takeOffer(now, slot)
+		os.takeOffer(now, slot)
 		return
 	default:
 		return
 	}
-	q.replica.offers[slot] = nil
+	os.seed.replica.offers[slot] = nil
 }
 
 // verify looks whether the members have signed their claims, and the seats the ballots of open
@@ -168,13 +174,13 @@ func (q *Quorum) tryOffer(now time.Time, slot uint8) {
 // It reports whether they have, as far as it has looked; restAt is zero when all is looked at.
 func (o *offer) verify(now time.Time, signer *rememberer) (signed bool) {
 	s, verified := o.snapshot, signer.verified
-	for n := 0; o.verified.part < len(s.Members.Parts) || len(o.cases) > 0; n++ {
-		if n >= joinsAStep || signer.verified-verified >= verifiesAStep {
-			o.restAt, o.until = now.Add(restEach), now.Add(offerPatience)
+	for n := 0; o.verified.Part < len(s.Members.Parts) || len(o.cases) > 0; n++ {
+		if n >= ledger.JoinsAStep || signer.verified-verified >= ledger.VerifiesAStep {
+			o.restAt, o.until = now.Add(ledger.RestEach), now.Add(offerPatience)
 			return true
 		}
 		if m := o.nextMember(); m != nil {
-			if c := &m.Claim; !own(s.Network, c) || !c.Card.Key.IsZero() && !c.Verify(s.Network, signer) {
+			if c := &m.Claim; !ledger.OwnClaim(s.Network, c) || !c.Card.Key.IsZero() && !c.Verify(s.Network, signer) {
 				return false
 			}
 			continue
@@ -198,30 +204,30 @@ func (o *offer) verify(now time.Time, signer *rememberer) (signed bool) {
 // nextMember gives the next member whose claim is not verified; nil: there is none.
 func (o *offer) nextMember() *ledger.Member {
 	parts, at := &o.snapshot.Members.Parts, &o.verified
-	for at.part < len(parts) && at.member == len(parts[at.part]) {
-		*at = cursor{part: at.part + 1}
+	for at.Part < len(parts) && at.Member == len(parts[at.Part]) {
+		*at = ledger.Cursor{Part: at.Part + 1}
 	}
-	if at.part == len(parts) {
+	if at.Part == len(parts) {
 		return nil
 	}
-	at.member++
-	return &parts[at.part][at.member-1]
+	at.Member++
+	return &parts[at.Part][at.Member-1]
 }
 
-func (q *Quorum) takeOffer(now time.Time, slot uint8) {
-	o := q.replica.offers[slot]
-	q.replica.offers[slot], q.replica.taken = nil, o.snapshot
-	q.step(o.message)
-	q.work(now)
-	q.replica.taken = nil
+func (os *offers) takeOffer(now time.Time, slot uint8) {
+	o := os.seed.replica.offers[slot]
+	os.seed.replica.offers[slot], os.seed.replica.taken = nil, o.snapshot
+	os.seed.driver.step(o.message)
+	os.seed.driver.work(now)
+	os.seed.replica.taken = nil
 }
 
 // knowsSeats reports whether a snapshot's seats are those that are known here. To a
 // seat in which nobody sits by the ledger somebody may have come.
-func (q *Quorum) knowsSeats(o *offer) bool {
+func (os *offers) knowsSeats(o *offer) bool {
 	for slot, seat := range o.snapshot.Seats {
-		vacant := seat.Life.IsZero() && (q.state == nil || q.state.Seats[slot].Life.IsZero())
-		if !vacant && seat != q.seats.known[slot].seat {
+		vacant := seat.Life.IsZero() && (os.seed.state == nil || os.seed.state.Seats[slot].Life.IsZero())
+		if !vacant && seat != os.seed.seats.known[slot].seat {
 			return false
 		}
 	}
@@ -230,9 +236,9 @@ func (q *Quorum) knowsSeats(o *offer) bool {
 
 // provesOffer reports whether the ledger of a snapshot is proven: by the founding that this
 // life takes part in, by the ledger here, or by heads.
-func (q *Quorum) provesOffer(o *offer) bool {
+func (os *offers) provesOffer(o *offer) bool {
 	s := o.snapshot
-	if s.Head == q.founding || q.state != nil && s.Epoch == q.state.Epoch {
+	if s.Head == os.seed.founding || os.seed.state != nil && s.Epoch == os.seed.state.Epoch {
 		return true // nothing was ruled after the founding, or as much as here
 	}
 	return o.chain.Proven() >= s.Epoch
@@ -240,34 +246,34 @@ func (q *Quorum) provesOffer(o *offer) bool {
 
 // hearForOffers takes heads for the snapshots that wait, and the rulings after one, from
 // its sender.
-func (q *Quorum) hearForOffers(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
-	if q.replica == nil {
+func (os *offers) hearForOffers(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
+	if os.seed.replica == nil {
 		return
 	}
-	from := q.directory.sender(p)
-	for slot := range uint8(len(q.cfg.Seeds)) {
-		o := q.replica.offers[slot]
+	from := os.seed.directory.sender(p)
+	for slot := range uint8(len(os.seed.cfg.Seeds)) {
+		o := os.seed.replica.offers[slot]
 		if o == nil {
 			continue
 		}
-		if q.slotAt(p.Addr) == int(slot) {
-			o.chain.GoOn(m.Items, o.snapshot.Epoch, unprovenMost)
+		if os.seed.heads.slotAt(p.Addr) == int(slot) {
+			o.chain.GoOn(m.Items, o.snapshot.Epoch)
 		}
 		for i := range m.Heads {
 			h := &m.Heads[i]
-			if int(h.Slot) >= len(q.cfg.Seeds) || int(h.Slot) == q.cfg.Slot || !o.chain.OfFounding(h) || !q.affordsCheck(now, from) {
+			if int(h.Slot) >= len(os.seed.cfg.Seeds) || int(h.Slot) == os.seed.cfg.Slot || !o.chain.OfFounding(h) || !os.seed.heads.affordsCheck(now, from) {
 				continue
 			}
-			got := o.chain.Hear(h, q.seats.known[h.Slot].seat.Key, 0)
+			got := o.chain.Hear(h, os.seed.seats.known[h.Slot].seat.Key, 0)
 			if got.Verified {
-				q.checked(now, from, 1)
+				os.seed.heads.checked(now, from, 1)
 			}
 			if got.Forged {
-				q.drops[hearsay.DropBadSignature]++
+				os.seed.drops[hearsay.DropBadSignature]++
 				break
 			}
 		}
-		if q.tryOffer(now, slot); q.replica == nil || q.doomed != "" {
+		if os.tryOffer(now, slot); os.seed.replica == nil || os.seed.mustStop != "" {
 			return
 		}
 	}
@@ -275,27 +281,27 @@ func (q *Quorum) hearForOffers(now time.Time, p *hearsay.Packet, m *hearsay.Ruli
 
 // tickOffers asks the senders of snapshots for heads, and all for who sits in seats that
 // are not known. If a hello does not say it, the rulings between do (walk).
-func (q *Quorum) tickOffers(now time.Time) {
-	q.replica.dropParts(now)
-	for slot := range uint8(len(q.cfg.Seeds)) {
-		o := q.replica.offers[slot]
+func (os *offers) tickOffers(now time.Time) {
+	os.seed.replica.dropParts(now)
+	for slot := range uint8(len(os.seed.cfg.Seeds)) {
+		o := os.seed.replica.offers[slot]
 		if o == nil || now.Before(o.askAt) {
 			continue
 		}
-		if q.tryOffer(now, slot); q.replica.offers[slot] == nil {
+		if os.tryOffer(now, slot); os.seed.replica.offers[slot] == nil {
 			continue
 		}
 		if !now.Before(o.until) {
-			q.replica.offers[slot] = nil
+			os.seed.replica.offers[slot] = nil
 			continue
 		}
 		o.askAt = now.Add(fetchEvery)
-		if !q.knowsSeats(o) {
-			for other := range q.others() {
-				q.askSeat(now, other)
+		if !os.knowsSeats(o) {
+			for other := range os.seed.others() {
+				os.seed.seats.askSeat(now, other)
 			}
 		}
-		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: o.chain.Epoch()})
+		os.seed.send(os.seed.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: o.chain.Epoch()})
 	}
 }
 
@@ -304,9 +310,11 @@ func (q *Quorum) tickOffers(now time.Time) {
 const membersOver = 4
 
 // membersMost is how many members a snapshot has at most that this seed takes.
-func (q *Quorum) membersMost() int {
-	return membersOver * int(max(q.cfg.Limits.Members, q.Limits().Members))
+func (os *offers) membersMost() int {
+	return membersOver * int(max(os.seed.cfg.Limits.Members, os.seed.Limits().Members))
 }
 
 // snapshotMost is how many bytes a snapshot of a log has at most that this seed takes.
-func (q *Quorum) snapshotMost() int { return ledger.SnapshotMost(q.membersMost(), len(q.cfg.Seeds)) }
+func (os *offers) snapshotMost() int {
+	return ledger.SnapshotMost(os.membersMost(), len(os.seed.cfg.Seeds))
+}

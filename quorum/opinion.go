@@ -10,19 +10,13 @@ import (
 // This file is what a seed says when it is asked for its opinion, without a
 // case. It decides nothing.
 
-// Objection says why this seed would not admit the maker of a claim, as far as
-// it can tell without a probe; "" if it has no objection.
-func (q *Quorum) Objection(c *hearsay.Claim) string {
+// Objects reports whether this seed would not admit the maker of a claim, as far as
+// it can tell without a probe.
+func (q *Quorum) Objects(c *hearsay.Claim) bool {
 	if q.state == nil {
-		return "this seed has no seat yet"
+		return true
 	}
-	if q.state.Members.Get(c.Subject) != nil {
-		return ""
-	}
-	if why := q.state.RefusesAdmission(c); why != "" {
-		return why
-	}
-	return q.unfit(c)
+	return q.state.Members.Get(c.Subject) == nil && (q.state.RefusesAdmission(c) != "" || !q.requests.unfit(c).IsZero())
 }
 
 // Admitting reports whether a node asks to be in that says to be at an address: a case is open, or this
@@ -31,7 +25,7 @@ func (q *Quorum) Admitting(addr netip.AddrPort) bool {
 	if q.state != nil && q.state.Addresses[addr] != nil {
 		return true
 	}
-	for _, k := range q.knocks { // order does not matter: is there one?
+	for _, k := range q.joiners.pending { // order does not matter: is there one?
 		if k.claim.Card.Addr == addr {
 			return true
 		}
@@ -40,12 +34,12 @@ func (q *Quorum) Admitting(addr netip.AddrPort) bool {
 }
 
 // HeardSince is since when this seed has heard a quorum without a break; zero: it hears none.
-func (q *Quorum) HeardSince() time.Time { return q.heardFrom }
+func (q *Quorum) HeardSince() time.Time { return q.hearing.heardFrom }
 
 // Failing reports whether this seed probes a member, and its newest probe was
 // not answered.
 func (q *Quorum) Failing(id hearsay.NodeID) bool {
-	w := q.watched[id]
+	w := q.watches.watched[id]
 	return w != nil && !w.failing.IsZero()
 }
 
@@ -54,17 +48,18 @@ func (q *Quorum) Failing(id hearsay.NodeID) bool {
 type Silence struct {
 	Since time.Time     // the first probe went out that was not answered, since the last that was
 	After time.Duration // of silence the seed opens a case itself
-	By    time.Time     // and this is when that is over, and one more probe; zero: the seed takes part in no decision now
+	// and this is when that is over, and one more probe; zero: the seed takes part in no decision now
+	By time.Time
 }
 
 // Silence tells of a member that does not answer this seed. It reports false if it
 // answers, or is not probed.
 func (q *Quorum) Silence(now time.Time, id hearsay.NodeID) (s Silence, silent bool) {
-	w := q.watched[id]
+	w := q.watches.watched[id]
 	if w == nil || w.failing.IsZero() || q.state == nil || q.state.Members.Get(id) == nil {
 		return s, false
 	}
-	failed, brought := q.reportsAfter(id, w)
+	failed, brought := q.watches.reportsAfter(id, w)
 	s = Silence{Since: w.failing, After: q.cfg.SilentFor << min(w.vain, maxVain)}
 	if !w.suspect.IsZero() && w.vain == 0 {
 		s.After = q.cfg.ShortTrial
@@ -78,9 +73,9 @@ func (q *Quorum) Silence(now time.Time, id hearsay.NodeID) (s Silence, silent bo
 // Abstaining reports whether this seed probes a node, and its newest probe came to
 // nothing by this seed's own fault: then it has no ballot about it yet.
 func (q *Quorum) Abstaining(id hearsay.NodeID) bool {
-	if k := q.knocks[id]; k != nil {
+	if k := q.joiners.pending[id]; k != nil {
 		return k.abstained
 	}
-	w := q.watched[id]
+	w := q.watches.watched[id]
 	return w != nil && !w.abstained.IsZero() && w.abstained.After(w.failed) && w.abstained.After(w.reached)
 }

@@ -4,7 +4,6 @@ import (
 	"iter"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"time"
 
 	"hearsay"
@@ -14,25 +13,27 @@ import (
 
 // Limits of what one seed holds besides the state that all have in common.
 const (
-	maxQueue   = 8192 // commands on their way into the log
+	maxQueue   = 4096 // commands on their way into the log, of those that go first and of the rest
 	maxAsked   = 4096 // requests that the log has not answered yet
 	maxWatched = 1024 // members under this seed's own watch
 	maxLooking = 768  // of them, before none is added that nobody suspects
 	maxPaused  = 1024 // stays whose reports wait
 )
 
-// Directory is what the rest of the node knows. A follower needs the last three.
+// Directory is what the rest of the node knows.
 type Directory struct {
 	Addr        func(hearsay.NodeID) (netip.AddrPort, bool) // where a member is reached; nil: where it was admitted
 	Incarnation func(hearsay.NodeID) hearsay.Incarnation    // of a member, as it is listed; nil: as the log has it
-	Signed      func(hearsay.NodeID) hearsay.Incarnation    // the newest that the member has signed, though nobody may answer where it says that it is; nil: as listed
+	// the newest that the member has signed, though nobody may answer where it says that it is; nil: as listed
+	Signed func(hearsay.NodeID) hearsay.Incarnation
 
-	Away func(hearsay.NodeID) (until time.Time, is bool) // whether a member has said that it is away, so that no case is opened about it, and until when; nil: none has
+	// whether a member has said that it is away, so that no case is opened about it, and until when; nil: none
+	// has
+	Away func(hearsay.NodeID) (until time.Time, is bool)
 
-	Sender func(*hearsay.Packet) quota.Sender // whose share a packet uses of what this node does for others; nil: that of a stranger
-	Secret uint64                             // decides which senders share a slot: see quota.New
-	Links  func() []netip.AddrPort            // neighbors, which a follower passes news on to; of no use to a seed
-	Alive  func(hearsay.NodeID) bool          // whether this node holds a seed for alive, of which a follower has no answer yet; nil: none
+	// whose share a packet uses of what this node does for others; nil: that of a stranger
+	Sender func(*hearsay.Packet) quota.Sender
+	Secret uint64 // decides which senders share a slot: see quota.New
 }
 
 // Quorum is one seed's part in the authority. It is not safe for concurrent
@@ -47,69 +48,44 @@ type Quorum struct {
 	out       *hearsay.Effects
 
 	life     hearsay.Life
-	founding hearsay.Hash // that this life takes part in, for good; zero: in none yet
-	foundAt  time.Time    // this seed founds with the seeds that it has met, unless something changes; zero: it does not
-	saidAt   time.Time    // that it waits
-	mayLag   bool         // the ledger came from disk, and nobody was asked yet what this life has signed
-	stood    uint64       // the last index of the log that was decided before this life, or before this seed led; 0: not known yet, see catchUp
-	doomed   string       // why it must stop; "": it need not
-	seats    seats
-	doubts   doubts
-	clocks   clocks
+	founding hearsay.Hash  // that this life takes part in, for good; zero: in none yet
 	replica  *replica      // nil: this seed has no seat yet
 	state    *ledger.State // nil: this seed has no snapshot yet
 	chain    ledger.Chain
-	quiet    bool // what is applied was applied in an earlier life
+	mayLag   bool   // the ledger came from disk, and nobody was asked yet what this life has signed
+	mustStop string // why it must stop; "": it need not
+	quiet    bool   // what is applied was applied in an earlier life
 
-	suppliedAt time.Time // when this life first got entries from a leader; zero: it has not
+	mismatches ledger.Mismatches
+	given      *hearsay.Ruling // the newest about a seat that is known
+	walk       ledger.Walk     // after the epoch here, for who sits where
 
-	limitsAt time.Time // from when on it is told that others have other limits; zero: this seed was not ready yet
+	tickAt   time.Time
+	led      bool      // a quorum was heard in this life
+	lost     bool      // EventQuorumLost was the last word
+	leaderAt time.Time // when a leader was last known
 
-	tickAt  time.Time
-	queue   []ledger.Command
-	flushed time.Time
-	flushAt time.Time // zero: nothing is queued
-
-	trials  map[hearsay.CaseID]*trial
-	watched map[hearsay.NodeID]*watch
-	knocks  map[hearsay.NodeID]*knock  // those who ask to be in, and have not answered yet
-	silent  []Silent                   // of them, those that did not
-	probing int                        // probes under way
-	first   []hearsay.NodeID           // watched, whose probes wait for room and go first, in order
-	probes  []hearsay.NodeID           // the others whose probes wait for room, in order
-	paused  map[hearsay.Stay]time.Time // until when reports without a majority wait
-	weighed map[hearsay.Stay]time.Time // until when reports with evidence wait, too
-	asked   []asked
-	fresh   freshness
-
-	lateness lateness
-	progress progress
-	faults   [hearsay.MaxSeeds]int // by slot: messages of the log that no correct seed sends
-
-	headAt   time.Time // the next head may be signed
-	headOf   hearsay.Epoch
-	proven   hearsay.Epoch // as announced
-	fetchAt  time.Time
-	leader   uint64          // as told last
-	lost     bool            // EventQuorumLost was the last word
-	leaderAt time.Time       // when a leader was last known
-	given    *hearsay.Ruling // the newest about a seat that is known
-	walk     walk            // after the epoch here, for who sits where
-	tendAt   time.Time
-	budgets  budgets
-	reading  reading
-	doubtful doubtful
-
-	hearing
-
-	// When many are silent, this seed looks at all members.
-	manyUnheard bool
-	heardAgain  time.Time      // when one of them last answered after all, or its suspicion ended; zero: never
-	looked      hearsay.NodeID // the last it has looked at
-	lookedAt    time.Time
-	lapAt       time.Time // when it began to look at the first
-
-	heardMember time.Time // when a member has last answered one of this seed's own probes
+	// Its jobs. Each has a file, owns what nothing else needs, and knows the seed that it is of.
+	seats      seats
+	founder    founder
+	records    records
+	diskCheck  diskCheck
+	driver     driver
+	offers     offers
+	leadership leadership
+	lateness   lateness
+	hearing    hearing
+	progress   progress
+	heads      heads
+	reading    reading
+	fresh      freshness
+	clocks     clocks
+	requests   requests
+	joiners    joiners
+	ballots    ballots
+	watches    watches
+	probers    probers
+	commits    commitQueue
 }
 
 // New makes a seed that has not yet spoken. Records are what earlier lives of
@@ -121,34 +97,41 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	}
 	q := &Quorum{
 		cfg: cfg, plain: signer, signer: &rememberer{Signer: signer}, random: random, directory: directory, drops: drops, out: out, tickAt: now, leaderAt: now,
-		budgets: newBudgets(directory.Secret), hearing: hearing{heardAt: make([]time.Time, len(cfg.Seeds))},
-		trials: make(map[hearsay.CaseID]*trial), watched: make(map[hearsay.NodeID]*watch), knocks: make(map[hearsay.NodeID]*knock), paused: make(map[hearsay.Stay]time.Time), weighed: make(map[hearsay.Stay]time.Time),
 	}
+	q.seats.seed, q.founder.seed, q.records.seed, q.diskCheck.seed = q, q, q, q
+	q.driver.seed, q.offers.seed, q.leadership.seed, q.lateness.seed = q, q, q, q
+	q.progress.seed, q.reading.seed, q.fresh.seed, q.clocks.seed, q.requests.seed = q, q, q, q, q
+	q.hearing = hearing{seed: q, heardAt: make([]time.Time, len(cfg.Seeds))}
+	q.heads = heads{seed: q, budgets: newBudgets(directory.Secret)}
+	q.joiners = joiners{seed: q, pending: make(map[hearsay.NodeID]*joiner)}
+	q.ballots = ballots{seed: q, checks: make(map[hearsay.CaseID]*check), paused: make(map[hearsay.Stay]time.Time), weighed: make(map[hearsay.Stay]time.Time)}
+	q.watches = watches{seed: q, watched: make(map[hearsay.NodeID]*watch)}
+	q.probers.seed, q.commits.seed = q, q
 	q.chain = q.newChain()
-	if err := q.load(now, records); err != nil {
+	if err := q.records.load(now, records); err != nil {
 		return nil, err
 	}
 	if own := &q.chain.Ahead[cfg.Slot]; own.Epoch > q.Epoch() {
 		*own = hearsay.Head{} // a crash has left it, and torn away what it was signed for: nobody was told
 	}
-	q.stopIfForked()
-	q.doubt(now)
+	q.heads.stopIfForked()
+	q.diskCheck.begin(now)
 	return q, nil
 }
 
 // Deadline is when Tick must be called next.
 func (q *Quorum) Deadline() time.Time {
 	at := q.tickAt
-	if !q.flushAt.IsZero() && q.flushAt.Before(at) {
-		at = q.flushAt
+	if !q.commits.flushAt.IsZero() && q.commits.flushAt.Before(at) {
+		at = q.commits.flushAt
 	}
-	if q.headDue() && q.headAt.Before(at) {
-		at = q.headAt
+	if q.heads.headDue() && q.heads.headAt.Before(at) {
+		at = q.heads.headAt
 	}
-	if restAt := q.restAt(); !restAt.IsZero() && restAt.Before(at) {
+	if restAt := q.driver.restAt(); !restAt.IsZero() && restAt.Before(at) {
 		at = restAt
 	}
-	if freshAt, wanted := q.freshAt(); wanted && freshAt.Before(at) {
+	if freshAt, wanted := q.fresh.freshAt(); wanted && freshAt.Before(at) {
 		at = freshAt
 	}
 	return at
@@ -156,51 +139,52 @@ func (q *Quorum) Deadline() time.Time {
 
 // Tick lets time pass.
 func (q *Quorum) Tick(now time.Time) {
-	if q.doomed != "" {
-		q.tickAt, q.flushAt, q.headOf = now.Add(q.cfg.TickEvery), time.Time{}, q.Epoch() // until it is stopped
+	if q.mustStop != "" {
+		q.tickAt, q.commits.flushAt, q.heads.headOf = now.Add(q.cfg.TickEvery), time.Time{}, q.Epoch() // until it is stopped
 		return
 	}
 	if !now.Before(q.tickAt) {
 		q.tickAt = now.Add(q.cfg.TickEvery) // after a pause no ticks are made up for
-		q.noteHearing(now)
-		q.heardAt[q.cfg.Slot] = now
+		q.hearing.noteHearing(now)
+		q.hearing.heardAt[q.cfg.Slot] = now
 		q.reading.expire(now)
-		q.doubts.expire(now, heardFor)
-		q.tickSeats(now)
-		q.askOthers(now)
-		if q.tickDoubt(now); q.unsure() {
+		q.mismatches.Expire(now, heardFor)
+		q.seats.tickSeats(now)
+		q.hearing.askOthers(now)
+		if q.diskCheck.tick(now); q.diskCheck.unsure() {
 			return
 		}
 		if q.replica != nil && !q.cfg.Recover {
 			q.replica.node.Tick()
-			q.work(now)
-			q.tickLate(now)
-			q.againFresh(now)
-			q.tickOffers(now)
+			q.driver.work(now)
+			q.lateness.tickLate(now)
+			q.fresh.againFresh(now)
+			q.offers.tickOffers(now)
 		}
 		if q.state != nil && !q.cfg.Recover {
-			q.tickTrials(now)
-			q.tickKnocks(now)
-			q.tickAsked(now)
-			q.tickProgress(now)
-			q.sayLimits(now)
-			q.tickLeader(now)
-			q.tickLedger(now)
-			q.tickWalk(now)
-			q.tickClocks(now)
+			q.probers.tick(now)
+			q.ballots.tickChecks(now)
+			q.joiners.tick(now)
+			q.requests.tickAsked(now)
+			q.progress.tickProgress(now)
+			q.requests.sayLimits(now)
+			q.leadership.tickLeader(now)
+			q.heads.tickLedger(now)
+			q.seats.tickWalk(now)
+			q.clocks.tickClocks(now)
 		}
 		q.noteLeader(now)
 	}
-	if q.tickFresh(now); q.unsure() {
-		q.flushAt = time.Time{}
+	if q.fresh.tickFresh(now); q.diskCheck.unsure() {
+		q.commits.flushAt = time.Time{}
 		return
 	}
-	q.tickRest(now)
-	if !q.flushAt.IsZero() && !now.Before(q.flushAt) {
-		q.flush(now)
+	q.driver.tickRest(now)
+	if !q.commits.flushAt.IsZero() && !now.Before(q.commits.flushAt) {
+		q.commits.flush(now)
 	}
-	if q.headDue() && !now.Before(q.headAt) {
-		q.signHead(now)
+	if q.heads.headDue() && !now.Before(q.heads.headAt) {
+		q.heads.signHead(now)
 	}
 }
 
@@ -210,15 +194,15 @@ func (q *Quorum) Tick(now time.Time) {
 func (q *Quorum) Receive(now time.Time, p *hearsay.Packet) bool {
 	switch m := p.Body.(type) {
 	case *hearsay.SeatHello:
-		q.seatHello(now, p, m)
+		q.seats.seatHello(now, p, m)
 	case *hearsay.Raft:
-		q.raft(now, p, m)
+		q.driver.raft(now, p, m)
 	case *hearsay.LedgerReq:
-		q.ledgerReq(now, p, m)
+		q.heads.ledgerReq(now, p, m)
 	case *hearsay.Rulings:
-		q.rulings(now, p, m)
+		q.heads.rulings(now, p, m)
 	case *hearsay.RosterPart:
-		q.rosterPart(now, p, m)
+		q.heads.rosterPart(now, p, m)
 	default:
 		return false
 	}
@@ -248,95 +232,43 @@ func (q *Quorum) event(e hearsay.Event) {
 	}
 }
 
-// propose has a command put into the log. It may get lost: what needs it
-// proposes it again.
-func (q *Quorum) propose(now time.Time, c ledger.Command) {
-	if len(q.queue) >= maxQueue {
-		q.drops[hearsay.DropTableFull]++
-		return
-	}
-	c.At, c.Proposer = now.UnixMilli(), uint8(q.cfg.Slot)
-	if c.Bars() && q.replica != nil {
-		c.Seen = q.replica.log.applied
-	}
-	q.queue = append(q.queue, c)
-	if q.flushAt.IsZero() {
-		q.flushAt = now
-		if next := q.flushed.Add(q.cfg.GatherEvery); next.After(now) {
-			q.flushAt = next
-		}
-	}
-}
-
-// flush proposes what was gathered, as much as fits an entry. The rest waits for GatherEvery:
-// the leader signs each entry for each of the other seeds, and that takes the longer the more it is.
-func (q *Quorum) flush(now time.Time) {
-	queue := q.queue
-	q.queue, q.flushAt, q.flushed = nil, time.Time{}, now
-	if q.replica == nil || q.replica.leader() == 0 || q.replica.leads() && q.replica.log.unsettled() {
-		return
-	}
-	if !q.replica.leads() {
-		queue = slices.DeleteFunc(queue, func(c ledger.Command) bool { return c.Op == ledger.OpExpire }) // it has led until now
-	}
-	if len(queue) == 0 {
-		return
-	}
-	n, size := 0, 0
-	for n < len(queue) && n < hearsay.CasesAnEntry {
-		size += len(queue[n].Append(nil))
-		if n > 0 && size > maxEntryBytes {
-			break
-		}
-		n++
-	}
-	if err := q.replica.node.Propose(ledger.AppendEntry(nil, queue[:n])); err != nil {
-		return // too much is unsettled, or the leader is gone
-	}
-	if q.queue = queue[n:]; len(q.queue) > 0 {
-		q.flushAt = now.Add(q.cfg.GatherEvery)
-	}
-	q.work(now)
-}
-
-// noteLeader tells when the quorum is lost and when it is back: no leader for
-// two elections' time.
+// noteLeader tells when a quorum is first heard, when it is lost, as there was no leader for
+// two elections' time, and when it is back. That another leads is not told.
 func (q *Quorum) noteLeader(now time.Time) {
-	leader := uint64(0)
-	if q.replica != nil {
-		leader = q.replica.follows()
-	}
-	if leader != 0 {
-		if q.leaderAt = now; q.stood == 0 && q.replica.leads() {
-			q.stood = q.replica.log.last()
+	if q.replica != nil && q.replica.follows() != 0 {
+		if q.leaderAt = now; q.driver.stood == 0 && q.replica.leads() {
+			q.driver.stood = q.replica.log.last()
 		}
-		if q.leader != leader || q.lost {
-			e := hearsay.Event{At: now, Kind: hearsay.EventQuorumHeard, Count: hearsay.QuorumOf(len(q.cfg.Seeds))}
+		if q.lost || !q.led {
+			e := hearsay.Event{At: now, Kind: hearsay.EventQuorumHeard, Count: q.Needed()}
 			if q.lost {
 				e.Kind = hearsay.EventQuorumBack
 			}
-			if slot, ok := q.slotOf(leader); ok {
-				e.By, e.Addr = q.seats.known[slot].seat.Key.NodeID(), q.cfg.Seeds[slot].Addr
-			}
+			e.By, e.Addr = q.leading()
 			q.event(e)
 		}
-		q.leader, q.lost, q.seats.why = leader, false, ""
+		q.led, q.lost, q.seats.why = true, false, ""
 		return
 	}
 	if q.Waits() {
 		q.leaderAt = now // there is no quorum yet that could be lost
 		return
 	}
-	if !q.lost && now.Sub(q.leaderAt) >= q.patience() {
-		q.lost, q.leader = true, 0
-		q.event(hearsay.Event{At: now, Kind: hearsay.EventQuorumLost, Count: hearsay.QuorumOf(len(q.cfg.Seeds))})
+	if !q.lost && now.Sub(q.leaderAt) >= q.hearing.patience() {
+		q.lost = true
+		q.event(hearsay.Event{At: now, Kind: hearsay.EventQuorumLost, Count: q.Needed()})
 	}
 }
 
 // Ready reports whether a quorum of seeds is heard, this one among them: there
 // is a leader, and this seed has a vote.
 func (q *Quorum) Ready() bool {
-	return q.doomed == "" && !q.lost && q.replica != nil && q.replica.follows() != 0
+	return q.mustStop == "" && !q.lost && q.replica != nil && q.replica.follows() != 0
+}
+
+// Elects reports whether no seed leads, and that is so for less time than an election may take.
+func (q *Quorum) Elects() bool {
+	return q.mustStop == "" && !q.lost && !q.Waits() && q.replica.follows() == 0
 }
 
 // Leader gives the slot of who leads, if somebody does.
@@ -344,7 +276,23 @@ func (q *Quorum) Leader() (slot int, ok bool) {
 	if q.replica == nil || q.replica.leader() == 0 {
 		return 0, false
 	}
-	return q.slotOf(q.replica.leader())
+	return q.seats.slotOf(q.replica.leader())
+}
+
+// leading gives the seed that leads, and where it says that it is, if that is known: the list of seeds may
+// name another in its place already.
+func (q *Quorum) leading() (id hearsay.NodeID, addr netip.AddrPort) {
+	slot, led := q.Leader()
+	if !led {
+		return id, addr
+	}
+	id = q.seats.known[slot].seat.Key.NodeID()
+	if slot == q.cfg.Slot {
+		addr = q.cfg.Seeds[slot].Addr
+	} else if q.directory.Addr != nil {
+		addr, _ = q.directory.Addr(id)
+	}
+	return id, addr
 }
 
 // Ledger is what is signed here is about.
@@ -364,7 +312,7 @@ func (q *Quorum) Epoch() hearsay.Epoch {
 }
 
 // Proven is the newest epoch that heads of a quorum prove.
-func (q *Quorum) Proven() hearsay.Epoch { return q.proven }
+func (q *Quorum) Proven() hearsay.Epoch { return q.heads.proven }
 
 // Head gives the hash of the ledger up to Epoch.
 func (q *Quorum) Head() hearsay.Hash {
@@ -481,8 +429,15 @@ func (q *Quorum) Case(id hearsay.NodeID) (c Case, ok bool) {
 		ID: open.ID, Kind: open.Kind(), Stay: open.Stay(), Rule: open.Opening.Rule, Needed: q.Needed(),
 		Ballots: open.Ballots, Evidence: open.Opening.Evidence,
 	}
-	if t := q.trials[open.ID]; t != nil {
-		c.Expires = t.began.Add(q.timeout(open))
+	if t := q.ballots.checks[open.ID]; t != nil {
+		c.Expires = t.began.Add(q.leadership.timeout(open))
 	}
 	return c, true
+}
+
+// newChain makes a ledger with nothing in it.
+func (q *Quorum) newChain() ledger.Chain {
+	c := ledger.NewChain(q.cfg.Network, q.plain, len(q.cfg.Seeds))
+	c.Most = q.cfg.Tail
+	return c
 }

@@ -7,15 +7,15 @@ import (
 
 func TestThreeSeedsRule(t *testing.T) {
 	w := newWorld(t, 3, 1)
-	w.startAll()
-	w.must(5*time.Second, "founded", w.agree)
+	w.StartAll()
+	w.Must(5*time.Second, "founded", w.agree)
 	for range 5 {
-		w.newPerson()
+		w.NewPerson()
 	}
-	w.must(5*time.Second, "five are in", func() bool { return w.machines[0].q.Epoch() == 5 && w.agree() })
-	gone := w.people[3]
-	gone.up = false
-	began := w.now
-	w.must(5*time.Second, "one is out", func() bool { return w.machines[0].q.Epoch() == 6 && w.agree() })
-	t.Logf("removed after %v", w.now.Sub(began))
+	w.Must(5*time.Second, "five are in", func() bool { return w.Machines[0].Q.Epoch() == 5 && w.agree() })
+	gone := w.People[3]
+	gone.Up = false
+	began := w.Now
+	w.Must(5*time.Second, "one is out", func() bool { return w.Machines[0].Q.Epoch() == 6 && w.agree() })
+	t.Logf("removed after %v", w.Now.Sub(began))
 }

@@ -17,17 +17,31 @@ import (
 
 // Limits of the replicated log.
 const (
-	maxMessageBytes  = 32 << 10  // of entries in a message: to sign it takes 0.2 ms
-	maxInflight      = 64        // messages to a seed that has not answered
-	maxInflightBytes = 128 << 10 // of entries in them: one step may sign all of them. Guess: 1 MB/s where a round trip takes a tenth of a second
+	maxMessageBytes = 32 << 10 // of entries in a message: to sign it takes 0.2 ms
+	maxInflight     = 64       // messages to a seed that has not answered
+	// of entries in them: one step may sign all of them. Guess: 1 MB/s where a round trip takes a tenth of a
+	// second
+	maxInflightBytes = 128 << 10
 	snapshotPart     = 128 << 10
-	verifiedBytes    = 160 << 10       // of a message, at most: no seed sends a longer one, and the signature is of all of it
+	// of a message, at most: no seed sends a longer one, and the signature is of all of it
+	verifiedBytes    = 160 << 10
 	snapshotPatience = 2 * time.Second // a snapshot that has not been answered may be sent again. Guess
 
 	// partPatience is how long the first parts of a snapshot are kept without one more: as a line
 	// of some 50 kbit/s takes for a part. One snapshot a seat is kept at most. Guess.
 	partPatience = 20 * time.Second
 )
+
+// driver has the library order the log, and applies it.
+type driver struct {
+	seed *Quorum
+
+	// the last index of the log that was decided before this life, or before this seed led; 0: not known yet,
+	// see catchUp
+	stood      uint64
+	suppliedAt time.Time             // when this life first got entries from a leader; zero: it has not
+	faults     [hearsay.MaxSeeds]int // by slot: messages of the log that no correct seed sends
+}
 
 // replica is this seed's part in the replicated log: the Raft library, whose
 // Ready becomes Effects.
@@ -109,86 +123,86 @@ func (r *replica) votes(id uint64) bool {
 // work carries out what the library has ready: it fills the Effects, and begins to
 // apply what is committed. The library is told at once that this is done: whatever tells
 // others of it comes after it in the Effects, and the rest is applied in any case.
-func (q *Quorum) work(now time.Time) {
-	r := q.replica
+func (d *driver) work(now time.Time) {
+	r := d.seed.replica
 	if r == nil {
 		return
 	}
 	for r.node.HasReady() {
 		ready := r.node.Ready()
 		if !raft.IsEmptySnap(ready.Snapshot) {
-			q.restore(now, ready.Snapshot)
+			d.seed.records.restore(now, ready.Snapshot)
 		}
 		if len(ready.Entries) > 0 {
-			q.persistEntries(ready.Entries)
+			d.persistEntries(ready.Entries)
 		}
 		if hard := ready.HardState; !raft.IsEmptyHardState(hard) {
 			r.log.hard = hard
-			q.persist(r.log.state())
+			d.persist(r.log.state())
 		}
 		for _, e := range ready.CommittedEntries {
-			q.committed(now, e)
+			d.committed(now, e)
 		}
-		q.apply(now)
+		d.apply(now)
 		for _, m := range ready.Messages {
-			q.sendRaft(now, m)
+			d.sendRaft(now, m)
 		}
 		for _, state := range ready.ReadStates {
-			q.confirmed(state.RequestCtx, state.Index)
+			d.seed.fresh.confirmed(state.RequestCtx, state.Index)
 		}
 		r.node.Advance(ready)
 	}
-	q.apply(now)
-	q.freshIfApplied(now)
-	q.snapshotIfDue()
+	d.apply(now)
+	d.seed.fresh.freshIfApplied(now)
+	d.seed.records.snapshotIfDue()
 }
 
-func (q *Quorum) persist(r hearsay.Record) { q.out.Persist = append(q.out.Persist, r) }
+func (d *driver) persist(r hearsay.Record) { d.seed.out.Persist = append(d.seed.out.Persist, r) }
 
-func (q *Quorum) persistEntries(entries []*raftpb.Entry) {
-	unused := q.replica.log.append(entries)
+func (d *driver) persistEntries(entries []*raftpb.Entry) {
+	unused := d.seed.replica.log.append(entries)
 	for _, e := range entries {
-		q.persist(q.replica.log.kept(e))
+		d.persist(d.seed.replica.log.kept(e))
 	}
 	for i := range unused {
-		q.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: q.replica.log.last() + 1 + i}, Dropped: true})
+		d.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: d.seed.replica.log.last() + 1 + i}, Dropped: true})
 	}
 }
 
 // reconfigure takes a change of who takes part in the log, if it fits the seats: the library
 // goes on without one that it is not told of.
-func (q *Quorum) reconfigure(e *raftpb.Entry) {
-	r := q.replica
-	if change := readChange(e.GetData()); change != nil && changeFits(change, r.log.config, q.wanted()) {
+func (d *driver) reconfigure(e *raftpb.Entry) {
+	r := d.seed.replica
+	if change := readChange(e.GetData()); change != nil && changeFits(change, r.log.config, d.seed.leadership.wanted()) {
 		r.log.config = r.node.ApplyConfChange(change)
-		q.tendAt = q.tickAt // the next step
+		d.seed.leadership.tendAt = d.seed.tickAt // the next step
 	}
 }
 
 // sendRaft signs a message and sends it after what must be durable is. One that the library
 // passes on for another seed would not be taken: it is another's, by its own word.
-func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
-	slot, ok := q.slotOf(m.GetTo())
+func (d *driver) sendRaft(now time.Time, m *raftpb.Message) {
+	slot, ok := d.seed.seats.slotOf(m.GetTo())
 	end := hearsay.LogPlace{Term: m.GetLogTerm(), Index: m.GetIndex()}
-	if !ok || m.GetFrom() != q.replica.id || q.lateness.holdsBack(now, m) || q.mayHaveForgotten(m.GetType(), m.GetTerm(), end) {
+	if !ok || m.GetFrom() != d.seed.replica.id || d.seed.lateness.holdsBack(now, m) || d.seed.diskCheck.mayHaveForgotten(m.GetType(), m.GetTerm(), end) {
 		if m.GetType() == raftpb.MsgSnap {
-			q.replica.node.ReportSnapshot(m.GetTo(), raft.SnapshotFailure)
+			d.seed.replica.node.ReportSnapshot(m.GetTo(), raft.SnapshotFailure)
 		}
 		return
 	}
 	f := &hearsay.Raft{
-		Slot: uint8(q.cfg.Slot), Type: uint8(m.GetType()), To: m.GetTo(), From: m.GetFrom(), Term: m.GetTerm(), LogTerm: m.GetLogTerm(),
+		Slot: uint8(d.seed.cfg.Slot), Type: uint8(m.GetType()), To: m.GetTo(), From: m.GetFrom(), Term: m.GetTerm(), LogTerm: m.GetLogTerm(),
 		Index: m.GetIndex(), Commit: m.GetCommit(), Vote: m.GetVote(), RejectHint: m.GetRejectHint(), Reject: m.GetReject(), Context: m.GetContext(),
 	}
 	for _, e := range m.GetEntries() {
 		f.Entries = append(f.Entries, logEntry(e))
 	}
 	if m.GetType() != raftpb.MsgSnap {
-		q.replica.acknowledges(slot, f)
-		q.sendFrame(slot, f)
+		d.seed.replica.acknowledges(slot, f)
+		d.sendFrame(slot, f)
 		return
 	}
-	q.replica.sent[m.GetTo()] = now
+	d.seed.replica.sent[m.GetTo()] = now
 	data := m.GetSnapshot().GetData()
 	meta := m.GetSnapshot().GetMetadata()
 	for offset := 0; offset == 0 || offset < len(data); offset += snapshotPart {
@@ -197,7 +211,7 @@ func (q *Quorum) sendRaft(now time.Time, m *raftpb.Message) {
 			Index: meta.GetIndex(), Term: meta.GetTerm(), Config: logConfig(meta.GetConfState()),
 			Offset: uint32(offset), Size: uint32(len(data)), Data: data[offset:min(offset+snapshotPart, len(data))],
 		}
-		q.sendFrame(slot, &part)
+		d.sendFrame(slot, &part)
 	}
 }
 
@@ -222,79 +236,79 @@ func (r *replica) dropParts(now time.Time) {
 	}
 }
 
-func (q *Quorum) sendFrame(slot int, f *hearsay.Raft) {
-	f.Founding = q.founding
-	f.Sign(q.cfg.Network, q.plain)
-	q.send(q.cfg.Seeds[slot].Addr, f)
+func (d *driver) sendFrame(slot int, f *hearsay.Raft) {
+	f.Founding = d.seed.founding
+	f.Sign(d.seed.cfg.Network, d.seed.plain)
+	d.seed.send(d.seed.cfg.Seeds[slot].Addr, f)
 }
 
 // Raft takes a message of the replicated log: of a seat, signed by it, and for
 // this seed's own life.
-func (q *Quorum) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
+func (d *driver) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
 	switch {
-	case int(f.Slot) == q.cfg.Slot:
-		q.ownMessage(now, q.directory.sender(p), f)
+	case int(f.Slot) == d.seed.cfg.Slot:
+		d.seed.diskCheck.ownMessage(now, d.seed.directory.sender(p), f)
 		return
-	case int(f.Slot) >= len(q.cfg.Seeds):
-		q.drops[hearsay.DropMalformed]++
+	case int(f.Slot) >= len(d.seed.cfg.Seeds):
+		d.seed.drops[hearsay.DropMalformed]++
 		return
-	case q.cfg.Recover || q.doomed != "" || q.unsure():
-		q.drops[hearsay.DropUnexpected]++
+	case d.seed.cfg.Recover || d.seed.mustStop != "" || d.seed.diskCheck.unsure():
+		d.seed.drops[hearsay.DropUnexpected]++
 		return
-	case q.replica == nil:
-		q.askSeat(now, int(f.Slot)) // it may know that this seed has a seat
+	case d.seed.replica == nil:
+		d.seed.seats.askSeat(now, int(f.Slot)) // it may know that this seed has a seat
 		return
-	case f.To != q.replica.id:
-		q.drops[hearsay.DropMisdirected]++
+	case f.To != d.seed.replica.id:
+		d.seed.drops[hearsay.DropMisdirected]++
 		return
 	}
-	seat := q.seats.known[f.Slot].seat
-	if f.From != seat.RaftID(q.cfg.Network) {
-		q.drops[hearsay.DropStranger]++
-		for slot := range q.others() {
-			q.askSeat(now, slot) // it may have a new life, of which somebody has the proof
+	seat := d.seed.seats.known[f.Slot].seat
+	if f.From != seat.RaftID(d.seed.cfg.Network) {
+		d.seed.drops[hearsay.DropStranger]++
+		for slot := range d.seed.others() {
+			d.seed.seats.askSeat(now, slot) // it may have a new life, of which somebody has the proof
 		}
 		return
 	}
 	switch {
-	case f.Room() > verifiedBytes, f.Snapshot != nil && int(f.Snapshot.Size) > q.snapshotMost():
-		q.drops[hearsay.DropOversized]++
+	case f.Room() > verifiedBytes, f.Snapshot != nil && int(f.Snapshot.Size) > d.seed.offers.snapshotMost():
+		d.seed.drops[hearsay.DropOversized]++
 		return
-	case !q.mayVerify(now, p, f):
-		q.drops[hearsay.DropRate]++
+	case !d.mayVerify(now, p, f):
+		d.seed.drops[hearsay.DropRate]++
 		return
 	}
-	f.Founding = q.founding
-	if !f.Verify(q.cfg.Network, q.plain, seat.Key) {
-		q.drops[hearsay.DropBadSignature]++
+	f.Founding = d.seed.founding
+	if !f.Verify(d.seed.cfg.Network, d.seed.plain, seat.Key) {
+		d.seed.drops[hearsay.DropBadSignature]++
 		return
 	}
 	if !wellFormed(f) {
-		q.refuse(f)
+		d.refuse(f)
 		return
 	}
-	q.hears(now, f)
-	if why := q.contradicts(f); why != "" {
-		q.noteOther(now, f.Slot, why)
+	d.seed.hearing.hears(now, f)
+	if why := d.seed.heads.contradicts(f); why != "" {
+		d.seed.heads.noteOther(now, f.Slot, why)
 		return
 	}
 	switch {
-	case q.termTooFar(f):
-		q.drops[hearsay.DropUnexpected]++
-		q.work(now)
+	case d.termTooFar(f):
+		d.seed.drops[hearsay.DropUnexpected]++
+		d.work(now)
 		return
-	case !q.mayTake(f):
+	case !d.mayTake(f):
 		return
 	}
-	q.catchUp(now, f)
-	q.replica.remember(f)
-	m := q.replica.message(now, f)
+	d.catchUp(now, f)
+	d.seed.replica.remember(f)
+	m := d.seed.replica.message(now, f)
 	switch {
 	case m != nil && m.GetSnapshot() != nil:
-		q.offered(now, f.Slot, m)
-	case m != nil && q.makeRoom(now, m):
-		q.step(m)
-		q.work(now)
+		d.seed.offers.offered(now, f.Slot, m)
+	case m != nil && d.makeRoom(now, m):
+		d.step(m)
+		d.work(now)
 	}
 }
 
@@ -304,34 +318,34 @@ const catchesUpMost = 10 * time.Second
 
 // catchUp notes how far the log was decided before this life: as far as it goes here once a message says that no more
 // is. What one seat says is beyond that may be anything.
-func (q *Quorum) catchUp(now time.Time, f *hearsay.Raft) {
-	if q.stood > 0 || f.Type != uint8(raftpb.MsgApp) {
+func (d *driver) catchUp(now time.Time, f *hearsay.Raft) {
+	if d.stood > 0 || f.Type != uint8(raftpb.MsgApp) {
 		return
 	}
-	if q.suppliedAt.IsZero() {
-		q.suppliedAt = now
+	if d.suppliedAt.IsZero() {
+		d.suppliedAt = now
 	}
-	if have := q.replica.log.hard.GetCommit(); f.Commit <= have || now.Sub(q.suppliedAt) >= catchesUpMost {
-		q.stood = have
+	if have := d.seed.replica.log.hard.GetCommit(); f.Commit <= have || now.Sub(d.suppliedAt) >= catchesUpMost {
+		d.stood = have
 	}
 }
 
 // mayVerify reports whether a message of the log is verified: any from the
 // address of a seed, for which a connection is needed; of the others, and of what comes as a
 // datagram, as many as there is time for.
-func (q *Quorum) mayVerify(now time.Time, p *hearsay.Packet, f *hearsay.Raft) bool {
-	if p.Stream && slices.ContainsFunc(q.cfg.Seeds, func(s ledger.Seed) bool { return s.Addr.Addr() == p.Addr.Addr().Unmap() }) {
+func (d *driver) mayVerify(now time.Time, p *hearsay.Packet, f *hearsay.Raft) bool {
+	if p.Stream && slices.ContainsFunc(d.seed.cfg.Seeds, func(s ledger.Seed) bool { return s.Addr.Addr() == p.Addr.Addr().Unmap() }) {
 		return true
 	}
 	from := quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(p.Addr.Addr()), 0)}
-	return q.budgets.unlisted.Take(now, from, max(f.Room(), unlistedLeast))
+	return d.seed.heads.budgets.unlisted.Take(now, from, max(f.Room(), unlistedLeast))
 }
 
 // step gives the library a message. What it refuses is a message that came too
 // late; there is nothing to do about it.
-func (q *Quorum) step(m *raftpb.Message) {
-	if err := q.replica.node.Step(m); err != nil {
-		q.drops[hearsay.DropUnexpected]++
+func (d *driver) step(m *raftpb.Message) {
+	if err := d.seed.replica.node.Step(m); err != nil {
+		d.seed.drops[hearsay.DropUnexpected]++
 	}
 }
 

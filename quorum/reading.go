@@ -28,19 +28,19 @@ const (
 	// askersMost bounds those who wait for one read. A guess.
 	askersMost = 16
 
-	// readEvery is the time from one read for a source to the next. A peer that
-	// wants to know who was in before it asks once a second (recallEvery). A seed
-	// that lacks the ledger has a million rulings in two minutes. Guesses.
-	readEvery     = 200 * time.Millisecond
+	// seedReadEvery is the time from one read for a seed to the next (for others ReadEvery): one
+	// that lacks the ledger has a million rulings in two minutes. A guess.
 	seedReadEvery = 20 * time.Millisecond
 
 	// readersMost bounds the sources of no seed that have asked within
-	// readEvery: about one core in ten is busy with all that is read then.
+	// ReadEvery: about one core in ten is busy with all that is read then.
 	readersMost = 20
 )
 
 // reading is what is being read from disk.
 type reading struct {
+	seed *Quorum
+
 	under   []olderRead
 	readers []reader // those who have asked lately
 }
@@ -69,17 +69,16 @@ func (r *reading) expire(now time.Time) {
 
 // read has the rulings right before an epoch read for who has asked for them.
 // Who asks for what is being read already gets it, too.
-func (q *Quorum) read(now time.Time, p *hearsay.Packet, before hearsay.Epoch) {
-	r := &q.reading
+func (r *reading) read(now time.Time, p *hearsay.Packet, before hearsay.Epoch) {
 	r.expire(now)
 	who := asker{hearsay.Source(p.Addr.Addr()), p.Addr}
-	seed := slices.ContainsFunc(q.cfg.Seeds, func(s ledger.Seed) bool { return hearsay.Source(s.Addr.Addr()) == who.source })
+	seed := slices.ContainsFunc(r.seed.cfg.Seeds, func(s ledger.Seed) bool { return hearsay.Source(s.Addr.Addr()) == who.source })
 	at := slices.IndexFunc(r.under, func(one olderRead) bool { return one.before == before && len(one.askers) < askersMost })
 	if !r.mayAsk(who.source, seed) || at < 0 && !r.mayBegin(seed) {
-		q.drops[hearsay.DropRate]++
+		r.seed.drops[hearsay.DropRate]++
 		return
 	}
-	until := now.Add(readEvery)
+	until := now.Add(ledger.ReadEvery)
 	if seed {
 		until = now.Add(seedReadEvery)
 	}
@@ -89,7 +88,7 @@ func (q *Quorum) read(now time.Time, p *hearsay.Packet, before hearsay.Epoch) {
 		return
 	}
 	r.under = append(r.under, olderRead{before, seed, []asker{who}})
-	q.out.Read = append(q.out.Read, hearsay.OlderRead{Before: before})
+	r.seed.out.Read = append(r.seed.out.Read, hearsay.OlderRead{Before: before})
 }
 
 // mayAsk reports whether a source may ask now: it has not just done so, and one
@@ -128,11 +127,4 @@ func (q *Quorum) Older(before hearsay.Epoch, rulings []*hearsay.Ruling) {
 		q.send(who.addr, &hearsay.Rulings{Items: rulings, Heads: q.chain.Newest()})
 	}
 	r.under = slices.Delete(r.under, at, at+1)
-}
-
-// newChain makes a ledger with nothing in it.
-func (q *Quorum) newChain() ledger.Chain {
-	c := ledger.NewChain(q.cfg.Network, q.plain, len(q.cfg.Seeds))
-	c.Most = q.cfg.Tail
-	return c
 }

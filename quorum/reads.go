@@ -25,13 +25,6 @@ func (q *Quorum) Founding() []hearsay.Seat {
 // slots.
 func (q *Quorum) Heads() []hearsay.Head { return q.chain.Newest() }
 
-// Oldest is the first epoch whose ruling is kept, if there is one.
-func (f *Follower) Oldest() hearsay.Epoch { return f.chain.Base + 1 }
-
-// Heads gives the newest head of each seat that is known, in the order of
-// slots.
-func (f *Follower) Heads() []hearsay.Head { return f.chain.Newest() }
-
 // Open counts the open cases.
 func (q *Quorum) Open() int {
 	if q.state == nil {

@@ -9,62 +9,63 @@ import (
 
 	"hearsay"
 	"hearsay/ledger"
+	"hearsay/quorum/quorumtest"
 )
 
 // What can be read of a seed while a case is open, and after.
 func TestReads(t *testing.T) {
 	w := followed(t, 1, 5)
-	m, p := w.machines[0], w.people[2]
-	if _, ok := m.q.Case(p.id()); ok {
+	m, p := w.Machines[0], w.People[2]
+	if _, ok := m.Q.Case(p.ID()); ok {
 		t.Error("a case is open")
 	}
-	p.up = false
-	w.must(5*time.Second, "a case is open", func() bool { _, ok := m.q.Case(p.id()); return ok })
-	c, _ := m.q.Case(p.id())
-	if c.Kind != hearsay.RulingRemove || c.Stay.ID != p.id() || c.Stay.Epoch == 0 || c.Needed != 2 || c.Evidence == nil ||
-		c.Rule != hearsay.RuleMajority || c.Expires.Sub(w.now) > w.cfg.RemoveTimeout || c.ID == 0 {
+	p.Up = false
+	w.Must(5*time.Second, "a case is open", func() bool { _, ok := m.Q.Case(p.ID()); return ok })
+	c, _ := m.Q.Case(p.ID())
+	if c.Kind != hearsay.RulingRemove || c.Stay.ID != p.ID() || c.Stay.Epoch == 0 || c.Needed != 2 || c.Evidence == nil ||
+		c.Rule != hearsay.RuleMajority || c.Expires.Sub(w.Now) > w.cfg.RemoveTimeout || c.ID == 0 {
 		t.Errorf("%+v", c)
 	}
-	w.must(5*time.Second, "it is out", func() bool { return m.q.Epoch() == 6 })
-	if e := m.q.EvidenceOf(6); e == nil || e.Subject != p.id() || m.q.EvidenceOf(5) != nil || m.q.EvidenceOf(77) != nil {
+	w.Must(5*time.Second, "it is out", func() bool { return m.Q.Epoch() == 6 })
+	if e := m.Q.EvidenceOf(6); e == nil || e.Subject != p.ID() || m.Q.EvidenceOf(5) != nil || m.Q.EvidenceOf(77) != nil {
 		t.Errorf("evidence %+v", e)
 	}
-	if r := m.q.Rulings(5, 1); len(r) != 1 || r[0].Evidence != m.q.EvidenceOf(6).Hash(testNetwork) {
+	if r := m.Q.Rulings(5, 1); len(r) != 1 || r[0].Evidence != m.Q.EvidenceOf(6).Hash(testNetwork) {
 		t.Errorf("%+v", r)
 	}
-	w.step(m, func() { m.q.Bar(w.now, p.id(), "it flaps") })
-	w.must(5*time.Second, "it is barred", func() bool { return len(w.machines[2].q.Barred(nil)) == 1 })
-	if bar := w.machines[2].q.Barred(nil)[0]; bar.ID != p.id() || bar.Why != "it flaps" {
+	w.Step(m, func() { m.Q.Bar(w.Now, p.ID(), "it flaps") })
+	w.Must(5*time.Second, "it is barred", func() bool { return len(w.Machines[2].Q.Barred(nil)) == 1 })
+	if bar := w.Machines[2].Q.Barred(nil)[0]; bar.ID != p.ID() || bar.Why != "it flaps" {
 		t.Errorf("%+v", bar)
 	}
-	w.run(time.Second) // the seed that was asked has it, too, and has answered
-	p.up = true
-	w.step(m, func() {
-		if a := m.q.Admit(w.now, p.claim()); a.Code != AnswerRefused || a.Text != "barred" {
+	w.Run(time.Second) // the seed that was asked has it, too, and has answered
+	p.Up = true
+	w.Step(m, func() {
+		if a := m.Q.Admit(w.Now, p.Claim()); a.Code != hearsay.OutcomeRefused || a.Text != "barred" {
 			t.Errorf("%+v", a)
 		}
 	})
-	w.step(m, func() { m.q.Lift(w.now, p.id(), "") })
-	w.must(10*time.Second, "it is in again", func() bool { return m.q.Epoch() == 7 && len(m.q.Barred(nil)) == 0 })
+	w.Step(m, func() { m.Q.Lift(w.Now, p.ID(), "") })
+	w.Must(10*time.Second, "it is in again", func() bool { return m.Q.Epoch() == 7 && len(m.Q.Barred(nil)) == 0 })
 }
 
 // A bar for which there is no room is refused at once, and says why; one that is set
 // already is set.
 func TestBarsHaveRoom(t *testing.T) {
 	w := followed(t, 2, 3)
-	m := w.machines[0]
-	w.must(5*time.Second, "it hears a quorum", m.q.Ready)
+	m := w.Machines[0]
+	w.Must(5*time.Second, "it hears a quorum", m.Q.Ready)
 	for n := range ledger.MaxBarred {
-		m.q.state.Barred = append(m.q.state.Barred, hearsay.Bar{ID: hearsay.NodeID{0, byte(n >> 8), byte(n), 1}})
+		m.Q.state.Barred = append(m.Q.state.Barred, hearsay.Bar{ID: hearsay.NodeID{0, byte(n >> 8), byte(n), 1}})
 	}
-	w.step(m, func() {
-		if a := m.q.Bar(w.now, hearsay.NodeID{7}, ""); a.Code != AnswerRefused || a.Text != "4096 are barred, the most there may be; lift a bar first" || m.q.Barring(hearsay.NodeID{7}) {
+	w.Step(m, func() {
+		if a := m.Q.Bar(w.Now, hearsay.NodeID{7}, ""); a.Code != hearsay.OutcomeRefused || a.Text != "4096 are barred, the most there may be; lift a bar first" || m.Q.Barring(hearsay.NodeID{7}) {
 			t.Errorf("%+v", a)
 		}
-		if a := m.q.Bar(w.now, hearsay.NodeID{0, 0, 5, 1}, ""); a.Code != AnswerDone {
+		if a := m.Q.Bar(w.Now, hearsay.NodeID{0, 0, 5, 1}, ""); a.Code != hearsay.OutcomeDone {
 			t.Errorf("%+v", a)
 		}
-		if a := m.q.Lift(w.now, hearsay.NodeID{0, 0, 5, 1}, ""); a.Code != AnswerPending {
+		if a := m.Q.Lift(w.Now, hearsay.NodeID{0, 0, 5, 1}, ""); a.Code != hearsay.OutcomePending {
 			t.Errorf("%+v", a)
 		}
 	})
@@ -73,19 +74,19 @@ func TestBarsHaveRoom(t *testing.T) {
 // A suspect is watched until it is cleared, reported, or forgotten.
 func TestSuspectsAreWatched(t *testing.T) {
 	w := followed(t, 2, 3)
-	m := w.machines[0]
-	id := w.people[1].id()
-	w.step(m, func() { m.q.Suspected(w.now, id); m.q.Suspected(w.now, hearsay.NodeID{7}) })
-	if len(m.q.watched) != 1 {
-		t.Fatalf("%d are watched", len(m.q.watched))
+	m := w.Machines[0]
+	id := w.People[1].ID()
+	w.Step(m, func() { m.Q.Suspected(w.Now, id); m.Q.Suspected(w.Now, hearsay.NodeID{7}) })
+	if len(m.Q.watches.watched) != 1 {
+		t.Fatalf("%d are watched", len(m.Q.watches.watched))
 	}
-	w.step(m, func() { m.q.Cleared(w.now, id) })
-	if len(m.q.watched) != 0 || m.q.probing != 0 {
+	w.Step(m, func() { m.Q.Cleared(w.Now, id) })
+	if len(m.Q.watches.watched) != 0 || m.Q.watches.probing != 0 {
 		t.Error("one who was cleared is watched")
 	}
-	w.step(m, func() { m.q.Suspected(w.now, id) })
-	w.run(w.cfg.WatchFor + time.Second)
-	if len(m.q.watched) != 0 || m.q.probing != 0 {
+	w.Step(m, func() { m.Q.Suspected(w.Now, id) })
+	w.Run(w.cfg.WatchFor + time.Second)
+	if len(m.Q.watches.watched) != 0 || m.Q.watches.probing != 0 {
 		t.Error("one that nobody reports is watched for ever")
 	}
 }
@@ -104,35 +105,35 @@ func TestBarsComeInOrder(t *testing.T) {
 	} {
 		for lost := range 3 {
 			w := followed(t, 3, 2)
-			leader, _ := w.machines[0].q.Leader()
-			m := w.machines[(leader+1)%3]
-			id := w.people[1].id()
+			leader, _ := w.Machines[0].Q.Leader()
+			m := w.Machines[(leader+1)%3]
+			id := w.People[1].ID()
 			for i, r := range asked {
-				w.step(m, func() {
-					var a Answer
+				w.Step(m, func() {
+					var a hearsay.Outcome
 					if r.op == "bar" {
-						a = m.q.Bar(w.now, id, "it flaps")
+						a = m.Q.Bar(w.Now, id, "it flaps")
 					} else {
-						a = m.q.Lift(w.now, id, "")
+						a = m.Q.Lift(w.Now, id, "")
 					}
-					if a.Code != AnswerPending {
+					if a.Code != hearsay.OutcomePending {
 						t.Errorf("%s, which was asked as number %d: %+v", r.op, i, a)
 					}
 					if i < lost {
-						m.q.queue = nil // it gets lost on the way to the leader
+						m.Q.commits.first, m.Q.commits.rest = nil, nil // it gets lost on the way to the leader
 					}
 				})
 			}
-			if !m.q.Barring(id) {
+			if !m.Q.Barring(id) {
 				t.Error("nothing is on its way")
 			}
-			w.must(w.cfg.AdmitTimeout, "all of it has come about", func() bool { return !m.q.Barring(id) })
-			w.run(2 * w.cfg.AdmitTimeout)
-			if barred, want := len(m.q.Barred(nil)) == 1, asked[len(asked)-1].want; barred != want {
+			w.Must(w.cfg.AdmitTimeout, "all of it has come about", func() bool { return !m.Q.Barring(id) })
+			w.Run(2 * w.cfg.AdmitTimeout)
+			if barred, want := len(m.Q.Barred(nil)) == 1, asked[len(asked)-1].want; barred != want {
 				t.Errorf("%v, of which the first %d were lost: it is barred: %t", asked, lost, barred)
 			}
-			w.step(m, func() {
-				if a := m.q.Lift(w.now, hearsay.NodeID{7}, ""); a.Code != AnswerDone {
+			w.Step(m, func() {
+				if a := m.Q.Lift(w.Now, hearsay.NodeID{7}, ""); a.Code != hearsay.OutcomeDone {
 					t.Errorf("what is so already is answered %+v", a)
 				}
 			})
@@ -146,30 +147,30 @@ func TestBarsComeInOrder(t *testing.T) {
 func TestBarStaysLifted(t *testing.T) {
 	for _, lift := range []bool{false, true} {
 		w := followed(t, 3, 2)
-		w.run(time.Second)
-		slot, _ := w.machines[0].q.Leader()
-		leader, first, second := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
-		id := w.people[1].id()
+		w.Run(time.Second)
+		slot, _ := w.Machines[0].Q.Leader()
+		leader, first, second := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
+		id := w.People[1].ID()
 		ask := func(m *machine, lift bool) {
-			w.step(m, func() {
+			w.Step(m, func() {
 				if lift {
-					m.q.Lift(w.now, id, "")
+					m.Q.Lift(w.Now, id, "")
 				} else {
-					m.q.Bar(w.now, id, "it flaps")
+					m.Q.Bar(w.Now, id, "it flaps")
 				}
 			})
 		}
 		as := func(barred bool) func() bool {
 			return func() bool {
-				return !slices.ContainsFunc(w.machines, func(m *machine) bool { return (len(m.q.Barred(nil)) > 0) != barred || m.q.Barring(id) })
+				return !slices.ContainsFunc(w.Machines, func(m *machine) bool { return (len(m.Q.Barred(nil)) > 0) != barred || m.Q.Barring(id) })
 			}
 		}
 		if lift {
 			ask(second, false)
-			w.must(2*time.Second, "it is barred", as(true))
+			w.Must(2*time.Second, "it is barred", as(true))
 		}
 		var proposals []*hearsay.Raft
-		w.stepped = func(m *machine, out *hearsay.Effects) {
+		w.Stepped = func(m *machine, out *hearsay.Effects) {
 			out.Send = slices.DeleteFunc(out.Send, func(p hearsay.Packet) bool {
 				f, is := p.Body.(*hearsay.Raft)
 				if !is || m != first || f.Type != uint8(raftpb.MsgProp) {
@@ -179,22 +180,22 @@ func TestBarStaysLifted(t *testing.T) {
 				if !slices.ContainsFunc(commands, func(c ledger.Command) bool { return c.Bars() }) {
 					return false
 				}
-				proposals = append(proposals, reread(t, f).(*hearsay.Raft))
+				proposals = append(proposals, quorumtest.Reread(t, f).(*hearsay.Raft))
 				return true // its stream stands still
 			})
 		}
 		ask(first, lift)
-		w.must(4*time.Second, "it is proposed again", func() bool { return len(proposals) == 2 })
-		w.stepped = nil
+		w.Must(4*time.Second, "it is proposed again", func() bool { return len(proposals) == 2 })
+		w.Stepped = nil
 		arrives := func(n int) {
-			w.step(leader, func() { leader.q.Receive(w.now, from(seedAddr(first.slot), proposals[n])) })
+			w.Step(leader, func() { leader.Q.Receive(w.Now, from(seedAddr(first.Slot), proposals[n])) })
 		}
 		arrives(0)
-		w.must(2*time.Second, "it has come about", as(!lift))
+		w.Must(2*time.Second, "it has come about", as(!lift))
 		ask(second, !lift)
-		w.must(2*time.Second, "the other seed's word has, and that is told", as(lift))
+		w.Must(2*time.Second, "the other seed's word has, and that is told", as(lift))
 		arrives(1)
-		w.run(5 * time.Second)
+		w.Run(5 * time.Second)
 		if !as(lift)() {
 			t.Errorf("lift %t: it was asked for, and undone at another seed, and is so again", lift)
 		}
@@ -206,12 +207,12 @@ func TestBarStaysLifted(t *testing.T) {
 func TestBarsAtOnce(t *testing.T) {
 	w := followed(t, 3, 2)
 	const each = 100
-	for _, m := range w.machines {
-		w.step(m, func() {
+	for _, m := range w.Machines {
+		w.Step(m, func() {
 			for i := range each {
-				m.q.Bar(w.now, hearsay.NodeID{1, byte(m.slot), byte(i)}, "it flaps")
+				m.Q.Bar(w.Now, hearsay.NodeID{1, byte(m.Slot), byte(i)}, "it flaps")
 			}
 		})
 	}
-	w.must(4*w.cfg.RetryEvery, "all are barred", func() bool { return len(w.machines[0].q.Barred(nil)) == 3*each })
+	w.Must(4*w.cfg.RetryEvery, "all are barred", func() bool { return len(w.Machines[0].Q.Barred(nil)) == 3*each })
 }

@@ -14,6 +14,7 @@ import (
 
 	"hearsay"
 	"hearsay/ledger"
+	"hearsay/quorum/quorumtest"
 )
 
 // To who asks freshly, one member of the ledger is a register: its stay, or 0
@@ -189,24 +190,24 @@ func registerWorld(t testing.TB, seed uint64, b bug) *clients {
 	sizes := []int{3, 3, 5}
 	h := &historian{world: newWorld(t, sizes[seed%uint64(len(sizes))], seed), counts: make(map[string]int)}
 	c := &clients{historian: h, bug: b, seen: make(map[fresh][]hearsay.Epoch), waiting: make(map[fresh]*deed)}
-	c.cfg.SnapshotEvery = 8 + c.random.IntN(60)
+	c.cfg.SnapshotEvery = 8 + c.Random.IntN(60)
 	c.cfg.ShortTrial, c.cfg.ReportPause = time.Second, time.Second
-	c.loss = []float64{0, 0, 0.05, 0.2}[c.random.IntN(4)]
-	c.slow = []time.Duration{2, 20, 100}[c.random.IntN(3)] * time.Millisecond
-	c.syncs = []time.Duration{1, 10, 100}[c.random.IntN(3)] * time.Millisecond
-	c.startAll()
-	c.must(time.Minute, "founded", c.agree)
+	c.Loss = []float64{0, 0, 0.05, 0.2}[c.Random.IntN(4)]
+	c.Slow = []time.Duration{2, 20, 100}[c.Random.IntN(3)] * time.Millisecond
+	c.Syncs = []time.Duration{1, 10, 100}[c.Random.IntN(3)] * time.Millisecond
+	c.StartAll()
+	c.Must(time.Minute, "founded", c.agree)
 	for n := range membersCount {
-		p := &person{n: n, key: newKeyed(uint64(100_000 + n)), addr: peerAddr(n), up: true}
-		c.people, c.members = append(c.people, p), append(c.members, p)
+		p := &person{N: n, Key: newKeyed(uint64(100_000 + n)), Addr: quorumtest.PeerAddr(n), Up: true}
+		c.People, c.members = append(c.People, p), append(c.members, p)
 	}
 	c.known, c.claims = make([]hearsay.Epoch, membersCount), make([]*hearsay.Claim, membersCount)
-	c.teller, c.stepped = c.hears, c.sees
+	c.Teller, c.Stepped = c.hears, c.sees
 	for range clientsCount {
-		c.after(c.upTo(time.Second), c.act)
+		c.After(c.UpTo(time.Second), c.act)
 	}
 	if b != noBug {
-		c.t = deaf{t}
+		c.T = deaf{t}
 	}
 	c.live()
 	return c
@@ -221,103 +222,103 @@ func (c *clients) live() {
 	}()
 	for range 12 {
 		c.weather()
-		c.run(c.upTo(2 * time.Second))
+		c.Run(c.UpTo(2 * time.Second))
 	}
 	if c.bug == noBug {
 		c.ended = true
 		c.heal()
-		c.must(2*time.Minute, "one ledger", c.agree)
+		c.Must(2*time.Minute, "one ledger", c.agree)
 	}
 }
 
 // weather does one thing to the seeds.
 func (c *clients) weather() {
-	m := c.machines[c.random.IntN(len(c.machines))]
+	m := c.Machines[c.Random.IntN(len(c.Machines))]
 	c.counts["weather"]++
-	switch c.random.IntN(11) {
+	switch c.Random.IntN(11) {
 	case 0, 1:
-		if m.q != nil {
+		if m.Q != nil {
 			c.counts["crash"]++
 			c.crash(m)
 		}
 	case 2:
-		for _, o := range c.machines {
-			if slot, ok := leaderOf(o); ok && c.machines[slot].q != nil {
+		for _, o := range c.Machines {
+			if slot, ok := leaderOf(o); ok && c.Machines[slot].Q != nil {
 				c.counts["leader lost"]++
-				c.crash(c.machines[slot])
+				c.crash(c.Machines[slot])
 				return
 			}
 		}
 	case 3, 4, 5:
-		for _, o := range c.machines {
-			if o.q == nil {
-				c.start(o)
+		for _, o := range c.Machines {
+			if o.Q == nil {
+				c.Start(o)
 			}
 		}
 	case 6, 7:
 		c.counts["cut"]++
-		alone, oneWay := c.random.IntN(len(c.machines)), c.random.IntN(2) == 0
-		if slot, ok := leaderOf(m); ok && c.random.IntN(2) == 0 {
+		alone, oneWay := c.Random.IntN(len(c.Machines)), c.Random.IntN(2) == 0
+		if slot, ok := leaderOf(m); ok && c.Random.IntN(2) == 0 {
 			alone = slot
 		}
-		c.cut = func(from, to int) bool { return from == alone || to == alone && !oneWay }
-		c.after(c.upTo(8*time.Second), func() { c.cut = nil })
+		c.Cut = func(from, to int) bool { return from == alone || to == alone && !oneWay }
+		c.After(c.UpTo(8*time.Second), func() { c.Cut = nil })
 	case 8:
 		c.counts["partition"]++
-		side := c.random.Uint64()
-		c.cut = func(from, to int) bool { return side>>from&1 != side>>to&1 }
-		c.after(c.upTo(8*time.Second), func() { c.cut = nil })
+		side := c.Random.Uint64()
+		c.Cut = func(from, to int) bool { return side>>from&1 != side>>to&1 }
+		c.After(c.UpTo(8*time.Second), func() { c.Cut = nil })
 	case 9:
 		c.counts["pause"]++
-		m.wakeAt = c.now.Add(c.upTo(4 * time.Second))
+		m.WakeAt = c.Now.Add(c.UpTo(4 * time.Second))
 	case 10:
 		c.wipeOne(m)
 	}
 }
 
 func leaderOf(m *machine) (slot int, ok bool) {
-	if m.q == nil {
+	if m.Q == nil {
 		return 0, false
 	}
-	return m.q.Leader()
+	return m.Q.Leader()
 }
 
 // crash is as in any world, but for the disks that forget.
 func (c *clients) crash(m *machine) {
-	c.world.crash(m)
+	c.world.Crash(m)
 	if c.bug == bugForgetful {
-		m.disk.forgetNewest()
+		forgetNewest(&m.Disk)
 	}
 }
 
 // forgetNewest takes away the newest third of the log, and whatever says that
 // it was there.
-func (d *disk) forgetNewest() {
+func forgetNewest(d *disk) {
 	first, last := uint64(math.MaxUint64), uint64(0)
-	for _, r := range d.durable {
+	for _, r := range d.Durable {
 		if kept, is := r.(*hearsay.KeptEntry); is {
 			first, last = min(first, kept.Entry.Index), max(last, kept.Entry.Index)
 		}
 	}
-	for _, r := range d.load() {
+	for _, r := range d.Load() {
 		if kept, is := r.(*hearsay.KeptEntry); is && kept.Entry.Index > first+(last-first)*2/3 {
-			delete(d.durable, fmt.Sprintf("entry %d", kept.Entry.Index))
+			delete(d.Durable, fmt.Sprintf("entry %d", kept.Entry.Index))
 		}
 	}
 }
 
 // act has a client do something, and again when that has ended.
 func (c *clients) act() {
-	m := c.anySeed()
+	m := c.AnySeed()
 	if c.ended {
 		return
 	}
-	if m == nil || m.wakeAt.After(c.now) || !m.q.Seated() {
-		c.after(c.upTo(300*time.Millisecond), c.act)
+	if m == nil || m.WakeAt.After(c.Now) || !m.Q.Seated() {
+		c.After(c.UpTo(300*time.Millisecond), c.act)
 		return
 	}
-	d := &deed{member: c.random.IntN(membersCount), began: c.now}
-	switch c.random.IntN(5) {
+	d := &deed{member: c.Random.IntN(membersCount), began: c.Now}
+	switch c.Random.IntN(5) {
 	case 0:
 		c.admit(m, d)
 	case 1:
@@ -325,22 +326,22 @@ func (c *clients) act() {
 	default:
 		c.read(m, d)
 	}
-	until := c.now.Add(clientWaits)
+	until := c.Now.Add(clientWaits)
 	var next func()
 	next = func() {
-		if d.ended.IsZero() && c.now.Before(until) {
-			c.after(20*time.Millisecond, next)
+		if d.ended.IsZero() && c.Now.Before(until) {
+			c.After(20*time.Millisecond, next)
 			return
 		}
 		c.act()
 	}
-	c.after(20*time.Millisecond+c.upTo(100*time.Millisecond), next)
+	c.After(20*time.Millisecond+c.UpTo(100*time.Millisecond), next)
 }
 
 // register gives what a seed has of each member.
 func (c *clients) register(m *machine) (stays []hearsay.Epoch) {
 	for _, p := range c.members {
-		member, _ := m.q.Member(p.id())
+		member, _ := m.Q.Member(p.ID())
 		stays = append(stays, member.Stay.Epoch)
 	}
 	return stays
@@ -348,17 +349,17 @@ func (c *clients) register(m *machine) (stays []hearsay.Epoch) {
 
 // read reads a register.
 func (c *clients) read(m *machine, d *deed) {
-	c.step(m, func() {
+	c.Step(m, func() {
 		if c.bug == bugStale {
 			c.replies(m, d)
 			d.got = c.register(m)[d.member]
 			return
 		}
-		number, why := m.q.Fresh(c.now)
+		number, why := m.Q.Fresh(c.Now)
 		if why != "" {
 			return
 		}
-		name := fresh{m.slot, m.life, number}
+		name := fresh{m.Slot, m.Life, number}
 		c.waiting[name] = d
 		if c.bug == bugEarly {
 			c.seen[name] = c.register(m)
@@ -370,20 +371,20 @@ func (c *clients) read(m *machine, d *deed) {
 // one seed or two.
 func (c *clients) admit(m *machine, d *deed) {
 	p := c.members[d.member]
-	if !p.up {
+	if !p.Up {
 		return
 	}
-	p.at = max(p.at+1, hearsay.Incarnation(c.now.UnixMilli()))
-	d.what, d.claim = admits, p.at
-	claim := p.claim()
+	p.At = max(p.At+1, hearsay.Incarnation(c.Now.UnixMilli()))
+	d.what, d.claim = admits, p.At
+	claim := p.Claim()
 	asked := false
-	for _, o := range []*machine{m, c.anySeed()} {
-		if o.wakeAt.After(c.now) || o.q.state == nil {
+	for _, o := range []*machine{m, c.AnySeed()} {
+		if o.WakeAt.After(c.Now) || o.Q.state == nil {
 			continue
 		}
-		c.step(o, func() {
-			switch o.q.Admit(c.now, claim).Code {
-			case AnswerDone, AnswerRefused:
+		c.Step(o, func() {
+			switch o.Q.Admit(c.Now, claim).Code {
+			case hearsay.OutcomeDone, hearsay.OutcomeRefused:
 				// So it is as far as this seed has heard: the ledger will tell.
 			default:
 				asked = asked || o == m
@@ -402,31 +403,31 @@ func (c *clients) admit(m *machine, d *deed) {
 // word, or since it answers nobody for a while.
 func (c *clients) remove(m *machine, d *deed) {
 	p, stay := c.members[d.member], c.known[d.member]
-	if stay == 0 || m.q.state == nil {
+	if stay == 0 || m.Q.state == nil {
 		return
 	}
 	d.what, d.stay = removes, stay
-	of := hearsay.Stay{ID: p.id(), Epoch: stay}
-	leaves := c.random.IntN(3) > 0
+	of := hearsay.Stay{ID: p.ID(), Epoch: stay}
+	leaves := c.Random.IntN(3) > 0
 	if !leaves {
-		p.up = false
-		c.after(4*time.Second, func() { p.up = true })
+		p.Up = false
+		c.After(4*time.Second, func() { p.Up = true })
 	}
-	c.step(m, func() {
-		var a Answer
+	c.Step(m, func() {
+		var a hearsay.Outcome
 		if leaves {
 			l := &hearsay.Leave{Stay: of}
-			l.Sign(m.q.Ledger(), p.key)
-			a = m.q.Leave(c.now, l)
+			l.Sign(m.Q.Ledger(), p.Key)
+			a = m.Q.Leave(c.Now, l)
 		} else {
-			m.q.Suspected(c.now, p.id())
-			a = m.q.Report(c.now, &Report{Stay: of})
+			m.Q.Suspected(c.Now, p.ID())
+			a = m.Q.Report(c.Now, &Report{Stay: of})
 		}
 		switch {
-		case a.Code == AnswerDone:
+		case a.Code == hearsay.OutcomeDone:
 			d.already = true
 			c.replies(m, d)
-		case a.Code == AnswerPending && c.bug == bugHasty:
+		case a.Code == hearsay.OutcomePending && c.bug == bugHasty:
 			c.replies(m, d)
 		}
 	})
@@ -435,8 +436,8 @@ func (c *clients) remove(m *machine, d *deed) {
 
 // replies ends a deed when what the step of a seed rests on is durable.
 func (c *clients) replies(m *machine, d *deed) {
-	m.q.event(hearsay.Event{At: c.now, Kind: hearsay.EventTurnedAway, Count: len(c.deeds) + 1, Text: "reply"})
-	c.waiting[fresh{m.slot, -m.life, len(c.deeds) + 1}] = d
+	m.Q.event(hearsay.Event{At: c.Now, Kind: hearsay.EventTurnedAway, Count: len(c.deeds) + 1, Text: "reply"})
+	c.waiting[fresh{m.Slot, -m.Life, len(c.deeds) + 1}] = d
 	if d.what == reads {
 		c.deeds = append(c.deeds, d)
 	}
@@ -445,13 +446,13 @@ func (c *clients) replies(m *machine, d *deed) {
 // sees looks at a seed after a step: what it has now is durable when the
 // events of this step are told.
 func (c *clients) sees(m *machine, out *hearsay.Effects) {
-	if c.bug == bugAgain && m.q.state != nil {
-		m.q.state.Departed = nil // by which a claim is known to be over
+	if c.bug == bugAgain && m.Q.state != nil {
+		m.Q.state.Departed = nil // by which a claim is known to be over
 	}
 	for i := range out.Events {
 		if e := &out.Events[i]; e.Kind == hearsay.EventFresh && e.Text == "" && c.bug != bugEarly {
 			for name := range c.waiting { // order does not matter: each gets the same
-				if name.slot == m.slot && name.life == m.life && name.number <= e.Count && c.seen[name] == nil {
+				if name.slot == m.Slot && name.life == m.Life && name.number <= e.Count && c.seen[name] == nil {
 					c.seen[name] = c.register(m)
 				}
 			}
@@ -465,9 +466,9 @@ func (c *clients) hears(m *machine, e hearsay.Event) {
 	case hearsay.EventFresh:
 		c.answered(m, &e)
 	case hearsay.EventTurnedAway:
-		name := fresh{m.slot, -m.life, e.Count}
+		name := fresh{m.Slot, -m.Life, e.Count}
 		if d := c.waiting[name]; d != nil {
-			d.ended = c.now
+			d.ended = c.Now
 			delete(c.waiting, name)
 		}
 	case hearsay.EventRuled:
@@ -479,14 +480,14 @@ func (c *clients) hears(m *machine, e hearsay.Event) {
 func (c *clients) answered(m *machine, e *hearsay.Event) {
 	var names []fresh
 	for name := range c.waiting { // order does not matter: they are sorted
-		if name.slot == m.slot && name.life == m.life && name.number <= e.Count {
+		if name.slot == m.Slot && name.life == m.Life && name.number <= e.Count {
 			names = append(names, name)
 		}
 	}
 	slices.SortFunc(names, func(a, b fresh) int { return cmp.Compare(a.number, b.number) })
 	for _, name := range names {
 		if d := c.waiting[name]; e.Text == "" {
-			d.ended, d.got = c.now, c.seen[name][d.member]
+			d.ended, d.got = c.Now, c.seen[name][d.member]
 			c.known[d.member] = max(c.known[d.member], d.got)
 			c.deeds = append(c.deeds, d)
 			c.counts["read"]++
@@ -500,7 +501,7 @@ func (c *clients) answered(m *machine, e *hearsay.Event) {
 
 // learns takes a ruling, which says what became of who asked for it.
 func (c *clients) learns(r *hearsay.Ruling) {
-	member := slices.IndexFunc(c.members, func(p *person) bool { return p.id() == r.Stay.ID })
+	member := slices.IndexFunc(c.members, func(p *person) bool { return p.ID() == r.Stay.ID })
 	if member < 0 {
 		return
 	}
@@ -508,10 +509,10 @@ func (c *clients) learns(r *hearsay.Ruling) {
 		switch {
 		case d.member != member || !d.ended.IsZero():
 		case d.what == admits && r.Kind == hearsay.RulingAdmit && d.claim == r.Claim.Incarnation:
-			d.ended, d.already, d.got = c.now, false, r.Stay.Epoch
+			d.ended, d.already, d.got = c.Now, false, r.Stay.Epoch
 			c.counts["admit"]++
 		case d.what == removes && r.Kind != hearsay.RulingAdmit && d.stay == r.Stay.Epoch:
-			d.ended, d.already = c.now, false
+			d.ended, d.already = c.Now, false
 			c.counts["remove"]++
 		}
 	}
@@ -525,9 +526,9 @@ func (c *clients) learns(r *hearsay.Ruling) {
 
 // again has an old admission ruled once more.
 func (c *clients) again(claim *hearsay.Claim) {
-	c.after(c.upTo(time.Second), func() {
-		if m := c.anySeed(); m != nil && m.q.state != nil {
-			c.step(m, func() { m.q.ask(c.now, claim.Subject, ledger.Command{Op: ledger.OpAdmit, Claim: *claim}) })
+	c.After(c.UpTo(time.Second), func() {
+		if m := c.AnySeed(); m != nil && m.Q.state != nil {
+			c.Step(m, func() { m.Q.requests.ask(c.Now, claim.Subject, ledger.Command{Op: ledger.OpAdmit, Claim: *claim}) })
 		}
 	})
 }

@@ -5,18 +5,19 @@ import (
 	"net/netip"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // relisted keeps the list of now, and says why this seed cannot go on with it; nil: it can.
-func (q *Quorum) relisted(life *hearsay.SeedLife) error {
-	other := life.Config != q.cfg.hash()
-	if other && !q.cfg.Recover {
-		if err := q.replaces(life.List); err != nil {
+func (ss *seats) relisted(life *hearsay.SeedLife) error {
+	other := life.Config != ss.seed.cfg.hash()
+	if other && !ss.seed.cfg.Recover {
+		if err := ss.replaces(life.List); err != nil {
 			return err
 		}
 	}
 	if other || len(life.List) == 0 { // earlier versions did not keep it
-		q.keepLife()
+		ss.seed.records.keepLife()
 	}
 	return nil
 }
@@ -26,9 +27,9 @@ func (q *Quorum) relisted(life *hearsay.SeedLife) error {
 // edited and read by one seed after the other: that names fewer new addresses than are a quorum,
 // and all others, this seed's own too, in their slots. Who sits in a slot stays a matter of
 // rulings: the new one gets the seat as one does that has lost its disk.
-func (q *Quorum) replaces(old []netip.AddrPort) error {
+func (ss *seats) replaces(old []netip.AddrPort) error {
 	const otherwise = "use the old list, or begin anew with `hearsay seed recover`"
-	now := q.cfg.addrs()
+	now := ledger.Addrs(ss.seed.cfg.Seeds)
 	switch {
 	case len(old) == 0:
 		return fmt.Errorf("seeds: the list is another than the one that this data directory belongs to: %s", otherwise)
@@ -51,7 +52,7 @@ func (q *Quorum) replaces(old []netip.AddrPort) error {
 	case moved > 0:
 		return fmt.Errorf("seeds: in the list, which is in the order of addresses, %d seeds have another place than in the one that this data directory belongs to: "+
 			"a new address must come where that of the seed came which it replaces; want such a one, or %s", moved, otherwise)
-	case len(now)-other < q.Needed():
+	case len(now)-other < ss.seed.Needed():
 		return fmt.Errorf("seeds: the list has %d other addresses than the one that this data directory belongs to, and so no quorum of its seeds: "+
 			"replace one seed after the other, or %s", other, otherwise)
 	}

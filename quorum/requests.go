@@ -9,25 +9,13 @@ import (
 	"hearsay/ledger"
 )
 
-// Answer is what can be said at once to who asks for something. What becomes
-// of it is told by events about the same subject: EventCaseOpened, then
-// EventRuled or EventCaseAborted; or EventCaseRefused.
-type Answer struct {
-	Code AnswerCode
-	Stay hearsay.Stay // AnswerDone of an admission: the stay that it has
-	Text string
+// requests are what is on its way into the log.
+type requests struct {
+	seed *Quorum
+
+	limitsAt time.Time // from when on it is told that others have other limits; zero: this seed was not ready yet
+	asked    []asked
 }
-
-// AnswerCode is what an answer comes to.
-type AnswerCode uint8
-
-// The codes.
-const (
-	AnswerPending AnswerCode = iota + 1 // it is on its way into the log, or being decided
-	AnswerDone                          // it is so already
-	AnswerRefused                       // it will not be: Text
-	AnswerWait                          // not now: Text
-)
 
 // asked is a request that the log has not answered yet.
 type asked struct {
@@ -35,33 +23,34 @@ type asked struct {
 	command ledger.Command
 	until   time.Time
 	retryAt time.Time
+	newer   bool // than what was proposed: of a move, see Quorum.Move
 }
 
 // ask has a command put into the log, and repeats that until something has
 // become of it.
-func (q *Quorum) ask(now time.Time, subject hearsay.NodeID, c ledger.Command) Answer {
-	if q.state == nil {
-		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
+func (r *requests) ask(now time.Time, subject hearsay.NodeID, c ledger.Command) hearsay.Outcome {
+	if r.seed.state == nil {
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "the seed has no seat yet"}
 	}
-	if q.isAsked(subject, c.Op) {
-		return q.pending()
+	if r.isAsked(subject, c.Op) {
+		return r.pending()
 	}
-	return q.put(now, subject, c)
+	return r.put(now, subject, c)
 }
 
 // put is ask of what may be asked twice.
-func (q *Quorum) put(now time.Time, subject hearsay.NodeID, c ledger.Command) Answer {
-	if len(q.asked) >= maxAsked {
-		q.drops[hearsay.DropTableFull]++
-		return Answer{Code: AnswerWait, Text: fmt.Sprintf("%d requests wait for the log already, the most there may be; try again", maxAsked)}
+func (r *requests) put(now time.Time, subject hearsay.NodeID, c ledger.Command) hearsay.Outcome {
+	if len(r.asked) >= maxAsked {
+		r.seed.drops[hearsay.DropTableFull]++
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: fmt.Sprintf("%d requests wait for the log already, the most there may be; try again", maxAsked)}
 	}
-	a := asked{subject, c, now.Add(q.cfg.AdmitTimeout), now}
-	if !a.follows(q.asked) {
-		a.retryAt = now.Add(q.cfg.RetryEvery)
-		q.propose(now, c)
+	a := asked{subject: subject, command: c, until: now.Add(r.seed.cfg.AdmitTimeout), retryAt: now}
+	if !a.follows(r.asked) {
+		a.retryAt = now.Add(r.seed.cfg.RetryEvery)
+		r.seed.commits.propose(now, c)
 	}
-	q.asked = append(q.asked, a)
-	return q.pending()
+	r.asked = append(r.asked, a)
+	return r.pending()
 }
 
 // follows reports whether a request waits for one of those before it: bars of one node and
@@ -73,30 +62,65 @@ func (a *asked) follows(before []asked) bool {
 
 // pending answers who asks for what is on its way: without a quorum nobody knows
 // for how long, and there may be a seed that hears one.
-func (q *Quorum) pending() Answer {
-	if !q.Ready() {
-		return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
+func (r *requests) pending() hearsay.Outcome {
+	if !r.seed.Ready() {
+		return r.noQuorum()
 	}
-	return Answer{Code: AnswerPending}
+	return hearsay.Outcome{Code: hearsay.OutcomePending}
+}
+
+// noQuorum answers that nothing can be decided now. That no quorum is heard is said once it is told (noteLeader).
+func (r *requests) noQuorum() hearsay.Outcome {
+	why := "no quorum of seeds is heard"
+	if r.seed.led && !r.seed.lost {
+		why = "the seeds elect who leads; try again"
+	}
+	return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: why}
+}
+
+// countAsked counts the requests of a kind that are on their way into the log.
+func (r *requests) countAsked(op ledger.Operation) (n int) {
+	for i := range r.asked {
+		if r.asked[i].command.Op == op {
+			n++
+		}
+	}
+	return n
 }
 
 // isAsked reports whether such a command is on its way into the log.
-func (q *Quorum) isAsked(subject hearsay.NodeID, op ledger.Operation) bool {
-	return slices.ContainsFunc(q.asked, func(a asked) bool { return a.subject == subject && a.command.Op == op })
+func (r *requests) isAsked(subject hearsay.NodeID, op ledger.Operation) bool {
+	return slices.ContainsFunc(r.asked, func(a asked) bool { return a.subject == subject && a.command.Op == op })
 }
 
-// forget drops the requests for a case about a subject: something became of them.
-func (q *Quorum) forget(subject hearsay.NodeID) (had bool) {
-	n := len(q.asked)
-	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { return a.subject == subject && !a.command.Bars() })
-	return len(q.asked) < n
+// forget drops the requests for a case about a subject: something became of them. A move keeps its place until its
+// next would be proposed.
+func (r *requests) forget(subject hearsay.NodeID) (had bool) {
+	r.asked = slices.DeleteFunc(r.asked, func(a asked) bool {
+		about := a.subject == subject && !a.command.Bars() && a.command.Op != ledger.OpMove
+		had = had || about
+		return about
+	})
+	if move := r.moveOf(subject); move != nil && !move.newer && !r.done(&move.command) {
+		move.until, had = move.retryAt, true
+	}
+	return had
+}
+
+// moveOf gives the move of a member that was proposed within RetryEvery, or is to be; nil if there is none.
+func (r *requests) moveOf(id hearsay.NodeID) *asked {
+	at := slices.IndexFunc(r.asked, func(a asked) bool { return a.subject == id && a.command.Op == ledger.OpMove })
+	if at < 0 {
+		return nil
+	}
+	return &r.asked[at]
 }
 
 // lastBarring gives what was asked last of a bar of a node, as long as it is on its way
 // into the log; else 0.
-func (q *Quorum) lastBarring(id hearsay.NodeID) (last ledger.Operation) {
-	for i := range q.asked {
-		if a := &q.asked[i]; a.subject == id && a.command.Bars() {
+func (r *requests) lastBarring(id hearsay.NodeID) (last ledger.Operation) {
+	for i := range r.asked {
+		if a := &r.asked[i]; a.subject == id && a.command.Bars() {
 			last = a.command.Op
 		}
 	}
@@ -104,54 +128,55 @@ func (q *Quorum) lastBarring(id hearsay.NodeID) (last ledger.Operation) {
 }
 
 // Barring reports whether a bar of a node, or its end, is on its way into the log.
-func (q *Quorum) Barring(id hearsay.NodeID) bool { return q.lastBarring(id) != 0 }
+func (q *Quorum) Barring(id hearsay.NodeID) bool { return q.requests.lastBarring(id) != 0 }
 
 // cameAbout drops the first request about a bar of a node, if it is what has happened now.
-func (q *Quorum) cameAbout(id hearsay.NodeID, op ledger.Operation) {
-	first := slices.IndexFunc(q.asked, func(a asked) bool { return a.subject == id && a.command.Bars() })
-	if first >= 0 && q.asked[first].command.Op == op {
-		q.asked = slices.Delete(q.asked, first, first+1)
+func (r *requests) cameAbout(id hearsay.NodeID, op ledger.Operation) {
+	first := slices.IndexFunc(r.asked, func(a asked) bool { return a.subject == id && a.command.Bars() })
+	if first >= 0 && r.asked[first].command.Op == op {
+		r.asked = slices.Delete(r.asked, first, first+1)
 	}
 }
 
 // tickAsked proposes again what may have got lost.
-func (q *Quorum) tickAsked(now time.Time) {
-	kept := q.asked[:0]
-	for _, a := range q.asked {
+func (r *requests) tickAsked(now time.Time) {
+	kept := r.asked[:0]
+	for _, a := range r.asked {
 		follows := a.follows(kept)
-		if !now.Before(a.until) || !follows && q.done(&a.command) {
+		over, due := !now.Before(a.until) || !follows && r.done(&a.command), !now.Before(a.retryAt)
+		if over && (due || a.command.Op != ledger.OpMove) {
 			continue
 		}
-		if !follows && !now.Before(a.retryAt) {
-			a.retryAt = now.Add(q.cfg.RetryEvery)
-			q.propose(now, a.command)
+		if !over && !follows && due {
+			a.retryAt, a.newer = now.Add(r.seed.cfg.RetryEvery), false
+			r.seed.commits.propose(now, a.command)
 		}
 		kept = append(kept, a)
 	}
-	clear(q.asked[len(kept):])
-	q.asked = kept
+	clear(r.asked[len(kept):])
+	r.asked = kept
 }
 
 // done reports whether the state says already what a command asks for.
-func (q *Quorum) done(c *ledger.Command) bool {
+func (r *requests) done(c *ledger.Command) bool {
 	switch c.Op {
 	case ledger.OpAdmit:
-		return q.state.Members.Get(c.Claim.Subject) != nil || q.state.Admitting[c.Claim.Subject] != nil
+		return r.seed.state.Members.Get(c.Claim.Subject) != nil || r.seed.state.Admitting[c.Claim.Subject] != nil
 	case ledger.OpRemove:
-		open := q.state.Removing[c.Stay.ID]
-		return !q.state.Members.Has(c.Stay) || open != nil && !open.OutweighedBy(c)
+		open := r.seed.state.Removing[c.Stay.ID]
+		return !r.seed.state.Members.Has(c.Stay) || open != nil && !open.OutweighedBy(c)
 	case ledger.OpLeave:
-		return !q.state.Members.Has(c.Leave.Stay)
+		return !r.seed.state.Members.Has(c.Leave.Stay)
 	case ledger.OpBar:
-		_, found := q.state.FindBar(c.ID)
+		_, found := r.seed.state.FindBar(c.ID)
 		return found
 	case ledger.OpLift:
-		_, found := q.state.FindBar(c.ID)
+		_, found := r.seed.state.FindBar(c.ID)
 		return !found
 	case ledger.OpLimits:
-		return q.state.HasSaid(q.cfg.Slot, c.Limits.Life, c.Limits.Limits)
+		return r.seed.state.HasSaid(r.seed.cfg.Slot, c.Limits.Life, c.Limits.Limits)
 	case ledger.OpMove:
-		m := q.state.Members.Get(c.Claim.Subject)
+		m := r.seed.state.Members.Get(c.Claim.Subject)
 		return m == nil || m.Claim.Incarnation >= c.Claim.Incarnation
 	}
 	return false
@@ -162,56 +187,62 @@ func (q *Quorum) done(c *ledger.Command) bool {
 // network key. A guest's claim has no key, and its subject is
 // hearsay.GuestID of its address. Who does not answer this seed's probe has no
 // case, and is told of by Silent.
-func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) Answer {
+func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) hearsay.Outcome {
 	if q.state == nil {
-		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "the seed has no seat yet"}
 	}
 	if m := q.state.Members.Get(c.Subject); m != nil {
 		if c.Incarnation > m.Claim.Incarnation && c.Card.Addr != m.Claim.Card.Addr {
 			q.Move(now, c)
 		}
 		if !q.Ready() { // its stay may have been ended since
-			return q.pending()
+			return q.requests.pending()
 		}
-		return Answer{Code: AnswerDone, Stay: m.Stay}
+		return hearsay.Outcome{Code: hearsay.OutcomeDone, Stay: m.Stay}
 	}
 	if q.state.Admitting[c.Subject] != nil {
-		return q.pending()
+		return q.requests.pending()
 	}
 	if why := q.state.RefusesAdmission(c); why != "" {
-		return Answer{Code: AnswerRefused, Text: why}
+		return hearsay.Outcome{Code: hearsay.OutcomeRefused, Text: why}
 	}
-	if why := q.unfit(c); why != "" {
-		return Answer{Code: AnswerRefused, Text: why}
+	if why := q.requests.unfit(c); !why.IsZero() {
+		return refused(why)
 	}
-	if why := q.state.RefusesMore(c, q.state.Usage.TimeBy(uint8(q.cfg.Slot), now.UnixMilli())); why != "" {
+	all, ofSource := q.joiners.ahead(c)
+	if why := q.state.RefusesMore(c, q.state.Usage.TimeBy(uint8(q.cfg.Slot), now.UnixMilli()), all, ofSource); why != "" {
 		q.drops[hearsay.DropTableFull]++
-		return Answer{Code: AnswerRefused, Text: why}
+		return hearsay.Outcome{Code: hearsay.OutcomeRefused, Text: why, Reason: hearsay.ReasonLimits}
 	}
-	if q.isAsked(c.Subject, ledger.OpAdmit) {
-		return q.pending()
+	if q.requests.isAsked(c.Subject, ledger.OpAdmit) {
+		return q.requests.pending()
 	}
-	return q.knock(now, c)
+	return q.joiners.ask(now, c)
+}
+
+// refused answers that something will not be, and why.
+func refused(why hearsay.Why) hearsay.Outcome {
+	return hearsay.Outcome{Code: hearsay.OutcomeRefused, Text: why.String(), Reason: why.Reason}
 }
 
 // unfit says what is wrong with a claim, whenever it is made.
-func (q *Quorum) unfit(c *hearsay.Claim) (why string) {
-	for i := range q.cfg.Seeds {
-		if q.cfg.Seeds[i].Addr == c.Card.Addr {
-			return "its address is a seed's"
+func (r *requests) unfit(c *hearsay.Claim) hearsay.Why {
+	for i := range r.seed.cfg.Seeds {
+		if r.seed.cfg.Seeds[i].Addr == c.Card.Addr {
+			return hearsay.Why{Reason: hearsay.ReasonSeedsAddr}
 		}
 	}
 	switch guest := c.Card.Key.IsZero(); {
 	case c.Incarnation > hearsay.MaxIncarnation: // rosters refuse it, so that nobody would watch a member with it
-		return "its incarnation is beyond what any clock shows"
+		return hearsay.Why{Reason: hearsay.ReasonBeyondClocks}
 	case c.State != hearsay.StateAlive || hearsay.CheckName(c.Card.Name) != nil || !c.Card.Addr.IsValid():
-		return "not well-formed"
-	case guest && c.Subject != hearsay.GuestID(q.cfg.Network, c.Card.Addr):
-		return "not its identity"
-	case !guest && !c.Verify(q.cfg.Network, q.signer):
-		return "not signed by itself"
+		return hearsay.Why{Reason: hearsay.ReasonMalformed}
+	case guest && c.Subject != hearsay.GuestID(r.seed.cfg.Network, c.Card.Addr):
+		return hearsay.Why{Reason: hearsay.ReasonOthersID}
+	case !guest && !c.Verify(r.seed.cfg.Network, r.seed.signer):
+		return hearsay.Why{Reason: hearsay.ReasonUnsigned}
 	}
-	return ""
+	return hearsay.Why{}
 }
 
 // Report is what is brought against a member.
@@ -229,105 +260,106 @@ func (r *Report) short() bool { return r.Evidence == nil || r.Evidence.Rule != h
 const unheardOf = "this seed has not heard of that stay yet"
 
 // Report asks for a removal.
-func (q *Quorum) Report(now time.Time, r *Report) Answer {
+func (q *Quorum) Report(now time.Time, r *Report) hearsay.Outcome {
 	if q.state == nil {
-		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "the seed has no seat yet"}
 	}
 	m, open := q.state.Members.Get(r.Stay.ID), q.state.Removing[r.Stay.ID]
-	until, away := q.away(r.Stay.ID)
+	until, away := q.watches.away(r.Stay.ID)
 	switch {
 	case r.Stay.Epoch > q.state.Epoch:
-		return Answer{Code: AnswerWait, Text: unheardOf}
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: unheardOf}
 	case m == nil || r.Stay.Epoch != 0 && m.Stay != r.Stay:
-		return Answer{Code: AnswerDone, Text: "already removed"}
-	case open != nil && (r.Evidence == nil || !open.OutweighedBy(&ledger.Command{Op: ledger.OpRemove, Stay: m.Stay, Rule: r.Evidence.Rule})), q.isAsked(r.Stay.ID, ledger.OpRemove):
-		return q.pending()
+		return hearsay.Outcome{Code: hearsay.OutcomeDone, Text: "already removed"}
+	case open != nil && (r.Evidence == nil || !open.OutweighedBy(&ledger.Command{Op: ledger.OpRemove, Stay: m.Stay, Rule: r.Evidence.Rule})), q.requests.isAsked(r.Stay.ID, ledger.OpRemove):
+		return q.requests.pending()
 	case away:
-		return Answer{Code: AnswerWait, Text: awayUntil(until)}
-	case r.short() && now.Before(q.paused[m.Stay]):
-		return Answer{Code: AnswerWait, Text: "a case about it has just ended without a ruling"}
-	case now.Before(q.weighed[m.Stay]):
-		return Answer{Code: AnswerWait, Text: "what its observers say has just been tried"}
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: awayUntil(until).String()}
+	case r.short() && now.Before(q.ballots.paused[m.Stay]):
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "a case about it has just ended without a ruling"}
+	case now.Before(q.ballots.weighed[m.Stay]):
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "what its observers say has just been tried"}
 	}
 	c := ledger.Command{Op: ledger.OpRemove, Stay: m.Stay, Rule: hearsay.RuleTrial, By: r.By}
 	if r.Evidence != nil {
 		own := *r.Evidence // what came with a packet belongs to the packet
 		own.Statements = slices.Clone(own.Statements)
-		if why := q.unproven(now, &own, m); why != "" {
+		if why := q.ballots.unproven(now, &own, m); !why.IsZero() {
 			q.drops[hearsay.DropUnproven]++
-			return Answer{Code: AnswerRefused, Text: why}
+			return refused(why)
 		}
 		c.Rule, c.Evidence = own.Rule, &own
 	}
-	q.watch(now, m.Stay.ID)
-	return q.ask(now, m.Stay.ID, c)
+	q.watches.watch(now, m.Stay.ID)
+	return q.requests.ask(now, m.Stay.ID, c)
 }
 
 // Leave takes a member's own signed leave.
-func (q *Quorum) Leave(now time.Time, l *hearsay.Leave) Answer {
+func (q *Quorum) Leave(now time.Time, l *hearsay.Leave) hearsay.Outcome {
 	if q.state == nil {
-		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "the seed has no seat yet"}
 	}
 	if l.Stay.Epoch > q.state.Epoch {
-		return Answer{Code: AnswerWait, Text: unheardOf}
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: unheardOf}
 	}
 	if !q.state.Members.Has(l.Stay) {
-		return Answer{Code: AnswerDone, Text: "already removed"}
+		return hearsay.Outcome{Code: hearsay.OutcomeDone, Text: "already removed"}
 	}
 	if key := q.state.Members.Get(l.Stay.ID).Claim.Card.Key; !l.Verify(q.Ledger(), q.signer, key) {
 		q.drops[hearsay.DropBadSignature]++
-		return Answer{Code: AnswerRefused, Text: "not signed by the member"}
+		return hearsay.Outcome{Code: hearsay.OutcomeRefused, Text: "not signed by the member"}
 	}
-	return q.ask(now, l.Stay.ID, ledger.Command{Op: ledger.OpLeave, Leave: *l})
+	return q.requests.ask(now, l.Stay.ID, ledger.Command{Op: ledger.OpLeave, Leave: *l})
 }
 
-// Move takes a member's newer signed claim: it has another address.
-func (q *Quorum) Move(now time.Time, c *hearsay.Claim) Answer {
+// Move takes a member's newer signed claim: it has another address. A member may sign as many as it likes: one of
+// them is proposed in RetryEvery, and the newest in the end.
+func (q *Quorum) Move(now time.Time, c *hearsay.Claim) hearsay.Outcome {
 	if q.state == nil || q.state.Members.Get(c.Subject) == nil {
-		return Answer{Code: AnswerRefused, Text: "not a member"}
+		return hearsay.Outcome{Code: hearsay.OutcomeRefused, Text: "not a member"}
 	}
-	if why := q.unfit(c); why != "" {
+	if why := q.requests.unfit(c); !why.IsZero() {
 		q.drops[hearsay.DropBadSignature]++
-		return Answer{Code: AnswerRefused, Text: why}
+		return refused(why)
 	}
-	q.asked = slices.DeleteFunc(q.asked, func(a asked) bool { // it has gone on since
-		return a.subject == c.Subject && a.command.Op == ledger.OpMove && a.command.Claim.Incarnation < c.Incarnation
-	})
-	return q.ask(now, c.Subject, ledger.Command{Op: ledger.OpMove, Claim: *c})
+	if move := q.requests.moveOf(c.Subject); move != nil {
+		if move.command.Claim.Incarnation < c.Incarnation { // it has gone on since
+			move.command.Claim, move.until, move.newer = *c, now.Add(q.cfg.AdmitTimeout), true
+		}
+		return q.requests.pending()
+	}
+	return q.requests.ask(now, c.Subject, ledger.Command{Op: ledger.OpMove, Claim: *c})
 }
 
 // Bar asks that a node is not admitted from now. It removes nobody.
-func (q *Quorum) Bar(now time.Time, id hearsay.NodeID, why string) Answer {
-	return q.askIfHeard(now, id, ledger.Command{Op: ledger.OpBar, ID: id, Why: why})
+func (q *Quorum) Bar(now time.Time, id hearsay.NodeID, why string) hearsay.Outcome {
+	return q.requests.askIfHeard(now, id, ledger.Command{Op: ledger.OpBar, ID: id, Why: why})
 }
 
 // Lift asks that a bar ends.
-func (q *Quorum) Lift(now time.Time, id hearsay.NodeID, why string) Answer {
-	return q.askIfHeard(now, id, ledger.Command{Op: ledger.OpLift, ID: id, Why: why})
+func (q *Quorum) Lift(now time.Time, id hearsay.NodeID, why string) hearsay.Outcome {
+	return q.requests.askIfHeard(now, id, ledger.Command{Op: ledger.OpLift, ID: id, Why: why})
 }
 
 // askIfHeard asks only if a quorum is heard: what an operator was told to have
 // failed must not be done later.
-func (q *Quorum) askIfHeard(now time.Time, id hearsay.NodeID, c ledger.Command) Answer {
+func (r *requests) askIfHeard(now time.Time, id hearsay.NodeID, c ledger.Command) hearsay.Outcome {
 	if err := hearsay.CheckWhy(c.Why); err != nil {
-		return Answer{Code: AnswerRefused, Text: fmt.Sprintf("the reason: %v", err)}
+		return hearsay.Outcome{Code: hearsay.OutcomeRefused, Text: fmt.Sprintf("the reason: %v", err)}
 	}
-	if q.state == nil {
-		return Answer{Code: AnswerWait, Text: "this seed has no seat yet"}
+	if r.seed.state == nil {
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "the seed has no seat yet"}
 	}
-	if !q.Ready() {
-		return Answer{Code: AnswerWait, Text: "no quorum of seeds is heard"}
+	if !r.seed.Ready() {
+		return r.noQuorum()
 	}
-	switch last := q.lastBarring(id); {
+	switch last := r.lastBarring(id); {
 	case last == c.Op:
-		return q.pending()
-	case last == 0 && q.done(&c):
-		return Answer{Code: AnswerDone}
-	case last == 0 && c.Op == ledger.OpBar && len(q.state.Barred) >= ledger.MaxBarred:
-		return Answer{Code: AnswerRefused, Text: fmt.Sprintf("%d are barred, the most there may be; lift a bar first", ledger.MaxBarred)}
+		return r.pending()
+	case last == 0 && r.done(&c):
+		return hearsay.Outcome{Code: hearsay.OutcomeDone}
+	case last == 0 && c.Op == ledger.OpBar && len(r.seed.state.Barred) >= ledger.MaxBarred:
+		return hearsay.Outcome{Code: hearsay.OutcomeRefused, Text: fmt.Sprintf("%d are barred, the most there may be; lift a bar first", ledger.MaxBarred)}
 	}
-	return q.put(now, id, c)
+	return r.put(now, id, c)
 }
-
-// clip shortens a reason to its limit.
-func clip(why string) string { return why[:min(len(why), hearsay.MaxWhyLen)] }

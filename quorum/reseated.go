@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 	"hearsay/quota"
 )
 
@@ -19,67 +20,82 @@ import (
 
 // seek looks through the rulings before one about a seat that somebody has shown, and that
 // does not hold here.
-func (q *Quorum) seek(m *hearsay.SeatHello) {
-	if m.Given == nil || q.cfg.Recover || q.replica == nil || m.Given.Case.Index() <= q.replica.log.applied || !q.newSeat(m.Given) || q.walk.under() {
+func (ss *seats) seek(m *hearsay.SeatHello) {
+	if m.Given == nil || ss.seed.cfg.Recover || ss.seed.replica == nil || m.Given.Case.Index() <= ss.seed.replica.log.applied || !ss.newSeat(m.Given) || ss.seed.walk.Under() {
 		return
 	}
-	q.walk.begin(q.state.Epoch, m.Given.Epoch, int(m.Slot))
+	ss.seed.walk.Begin(ss.seed.state.Epoch, m.Given.Epoch, int(m.Slot))
 }
 
 // newSeat reports whether a ruling is about a seat, and newer than what is known
 // of that.
-func (q *Quorum) newSeat(r *hearsay.Ruling) bool {
-	return r.Kind == hearsay.RulingSeat && len(r.Seats) == 1 && int(r.Seats[0].Slot) < len(q.cfg.Seeds) &&
-		r.Case > q.seats.known[r.Seats[0].Slot].since
+func (ss *seats) newSeat(r *hearsay.Ruling) bool {
+	return r.Kind == hearsay.RulingSeat && len(r.Seats) == 1 && int(r.Seats[0].Slot) < len(ss.seed.cfg.Seeds) &&
+		r.Case > ss.known[r.Seats[0].Slot].since
 }
 
 // takeSeats takes the rulings about seats from a part of the ledger that is
 // still to come here, and reports whether they hold.
-func (q *Quorum) takeSeats(now time.Time, from quota.Sender, items []*hearsay.Ruling) (hold bool) {
+func (ss *seats) takeSeats(now time.Time, from quota.Sender, items []*hearsay.Ruling) (hold bool) {
 	for _, r := range items {
-		if r.Epoch <= q.state.Epoch || !q.newSeat(r) {
+		if r.Epoch <= ss.seed.state.Epoch || !ss.newSeat(r) {
 			continue
 		}
-		if !q.budgets.checks.Take(now, from, q.Needed()) {
-			q.drops[hearsay.DropRate]++
+		if !ss.seed.heads.budgets.checks.Take(now, from, ss.seed.Needed()) {
+			ss.seed.drops[hearsay.DropRate]++
 			return false
 		}
-		seat, ok := q.proves(r)
+		seat, ok := ss.proves(r)
 		if !ok {
-			q.drops[hearsay.DropBadSignature]++
+			ss.seed.drops[hearsay.DropBadSignature]++
 			return false
 		}
-		q.give(r, seat, hearsay.Event{At: now})
+		ss.give(r, seat, hearsay.Event{At: now})
 	}
 	return true
 }
 
 // give lets somebody sit where a ruling says that holds. If that is in this
 // seed's seat, the event says who has told so.
-func (q *Quorum) give(r *hearsay.Ruling, seat hearsay.Seat, told hearsay.Event) {
-	q.sitBy(r, seat)
-	if int(seat.Slot) == q.cfg.Slot && seat != q.seat() {
+func (ss *seats) give(r *hearsay.Ruling, seat hearsay.Seat, told hearsay.Event) {
+	ss.sitBy(r, seat)
+	if int(seat.Slot) == ss.seed.cfg.Slot && seat != ss.seed.seat() {
 		told.Text = "a quorum has given this seat to another life: this data directory is of no use any more"
-		q.say(told)
+		ss.say(told)
 	}
 }
 
 // sitBy has somebody sit where a ruling says. What others there have signed counts no more.
-func (q *Quorum) sitBy(r *hearsay.Ruling, seat hearsay.Seat) {
-	q.sit(seat, r.Case)
-	q.persist(&hearsay.SeedPin{Seat: seat, Since: r.Case})
-	q.out.Persist = append(q.out.Persist, q.chain.ForgetHeads(seat.Slot)...)
-	q.given = r
+func (ss *seats) sitBy(r *hearsay.Ruling, seat hearsay.Seat) {
+	ss.sit(seat, r.Case)
+	ss.seed.driver.persist(&hearsay.SeedPin{Seat: seat, Since: r.Case})
+	ss.seed.out.Persist = append(ss.seed.out.Persist, ss.seed.chain.ForgetHeads(seat.Slot)...)
+	ss.seed.given = r
 }
 
 // sit has somebody sit in a seat, by a case or since the founding.
-func (q *Quorum) sit(seat hearsay.Seat, since hearsay.CaseID) {
-	if q.replica != nil && q.seats.known[seat.Slot].seat != seat {
-		for _, o := range q.replica.offers {
+func (ss *seats) sit(seat hearsay.Seat, since hearsay.CaseID) {
+	if ss.seed.replica != nil && ss.known[seat.Slot].seat != seat {
+		for _, o := range ss.seed.replica.offers {
 			if o != nil {
 				o.chain.ForgetHeads(seat.Slot)
 			}
 		}
 	}
-	q.seats.sit(q.cfg.Network, seat, since)
+	ss.place(ss.seed.cfg.Network, seat, since)
+}
+
+// tickWalk asks for the next part. A walk begins for a snapshot whose seats are not known.
+func (ss *seats) tickWalk(now time.Time) {
+	w := &ss.seed.walk
+	for i := 1; i <= len(ss.seed.cfg.Seeds) && !w.Under(); i++ {
+		slot := (w.First + i) % len(ss.seed.cfg.Seeds)
+		if o := ss.seed.replica.offers[slot]; o != nil && !ss.seed.offers.knowsSeats(o) {
+			w.Begin(ss.seed.state.Epoch, o.snapshot.Epoch, slot)
+		}
+	}
+	if w.Due(now, ss.seed.state.Epoch, len(ss.seed.cfg.Seeds), ss.seed.cfg.Slot) {
+		w.AskAt = now.Add(ledger.RecallEvery)
+		ss.seed.send(ss.seed.cfg.Seeds[w.Slot].Addr, &hearsay.LedgerReq{Before: w.Before()})
+	}
 }

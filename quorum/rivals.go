@@ -31,65 +31,62 @@ import (
 // Fork tells what is known of another ledger than the one here; nil: nothing.
 func (q *Quorum) Fork() *hearsay.Fork { return q.chain.Fork(q.cfg.Seeds) }
 
-// Fork tells what is known of another ledger than the one here; nil: nothing.
-func (f *Follower) Fork() *hearsay.Fork { return f.chain.Fork(f.cfg.Seeds) }
-
 // noteRival keeps a proof, tells it, and has the others know. With a quorum of
 // them this seed stops.
-func (q *Quorum) noteRival(now time.Time, r *hearsay.Rival) {
-	if !q.chain.TakeRival(r) {
+func (hs *heads) noteRival(now time.Time, r *hearsay.Rival) {
+	if !hs.seed.chain.TakeRival(r) {
 		return
 	}
-	q.persist(&hearsay.KeptRival{Slot: r.Head.Slot, Rival: *r})
-	q.event(q.chain.ForkEvent(now, r.Epoch, r.Head.Slot, q.keys(), q.cfg.Seeds))
-	q.stopIfForked()
-	q.tellHeads()
-	q.askBack(int(r.Head.Slot))
+	hs.seed.driver.persist(&hearsay.KeptRival{Slot: r.Head.Slot, Rival: *r})
+	hs.seed.event(hs.seed.chain.ForkEvent(now, r.Epoch, r.Head.Slot, hs.keys(), hs.seed.cfg.Seeds))
+	hs.stopIfForked()
+	hs.tellHeads()
+	hs.askBack(int(r.Head.Slot))
 }
 
 // noteOther keeps that a message of the log cannot be together with the log here, and
 // tells it as noteRival does. Its sender is asked what this seed has signed.
-func (q *Quorum) noteOther(now time.Time, slot uint8, why string) {
-	if q.drops[hearsay.DropUnexpected]++; !now.Before(q.replica.askAt) {
-		q.replica.askAt = now.Add(q.cfg.HelloEvery)
-		q.askBack(int(slot))
+func (hs *heads) noteOther(now time.Time, slot uint8, why string) {
+	if hs.seed.drops[hearsay.DropUnexpected]++; !now.Before(hs.seed.replica.askAt) {
+		hs.seed.replica.askAt = now.Add(hs.seed.cfg.HelloEvery)
+		hs.askBack(int(slot))
 	}
-	if q.chain.OtherLogs[slot] != "" {
+	if hs.seed.chain.OtherLogs[slot] != "" {
 		return
 	}
-	q.chain.OtherLogs[slot] = why
-	q.event(q.chain.ForkEvent(now, q.Epoch(), slot, q.keys(), q.cfg.Seeds))
-	q.stopIfForked()
-	q.tellHeads()
+	hs.seed.chain.OtherLogs[slot] = why
+	hs.seed.event(hs.seed.chain.ForkEvent(now, hs.seed.Epoch(), slot, hs.keys(), hs.seed.cfg.Seeds))
+	hs.stopIfForked()
+	hs.tellHeads()
 }
 
 // askBack asks a seed for the heads that it has, and for what this seed has signed.
-func (q *Quorum) askBack(slot int) {
-	if q.doomed == "" {
-		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: q.Epoch()})
+func (hs *heads) askBack(slot int) {
+	if hs.seed.mustStop == "" {
+		hs.seed.send(hs.seed.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: hs.seed.Epoch()})
 	}
 }
 
 // tellHeads sends all heads that are known to the other seeds and, if this one
 // stops, to some members: they are what others find out by.
-func (q *Quorum) tellHeads() {
+func (hs *heads) tellHeads() {
 	var to []netip.AddrPort
-	for slot := range q.others() {
-		to = append(to, q.cfg.Seeds[slot].Addr)
+	for slot := range hs.seed.others() {
+		to = append(to, hs.seed.cfg.Seeds[slot].Addr)
 	}
-	if q.doomed != "" && q.state != nil {
-		to = append(to, q.drawMembers(announceTo)...)
+	if hs.seed.mustStop != "" && hs.seed.state != nil {
+		to = append(to, hs.drawMembers(announceTo)...)
 	}
 	for _, addr := range to {
-		q.send(addr, &hearsay.Rulings{Heads: q.chain.Newest()})
+		hs.seed.send(addr, &hearsay.Rulings{Heads: hs.seed.chain.Newest()})
 	}
 }
 
 // stopIfForked has this seed take no part any more if a quorum of seats has
 // signed another ledger.
-func (q *Quorum) stopIfForked() {
-	if q.chain.Forked() && !q.cfg.Recover {
-		q.doomed = q.Fork().Text
+func (hs *heads) stopIfForked() {
+	if hs.seed.chain.Forked() && !hs.seed.cfg.Recover {
+		hs.seed.mustStop = hs.seed.Fork().Text
 	}
 }
 
@@ -97,12 +94,12 @@ func (q *Quorum) stopIfForked() {
 // with the log here; "": nothing. A leader has all that was ever committed. In a heartbeat it
 // says how far that is, but no further than this life has confirmed to it. The library
 // trusts all that: it would panic, or take an entry that is not here for progress.
-func (q *Quorum) contradicts(f *hearsay.Raft) string {
-	log, term := q.replica.log, q.replica.node.BasicStatus().GetTerm()
+func (hs *heads) contradicts(f *hearsay.Raft) string {
+	log, term := hs.seed.replica.log, hs.seed.replica.node.BasicStatus().GetTerm()
 	if f.Term < term {
 		return "" // it leads no more, and may have more than was committed
 	}
-	by := q.cfg.Seeds[f.Slot].Addr
+	by := hs.seed.cfg.Seeds[f.Slot].Addr
 	other := func(index, term uint64) string {
 		if index > log.hard.GetCommit() || index < log.base {
 			return ""
@@ -128,7 +125,7 @@ func (q *Quorum) contradicts(f *hearsay.Raft) string {
 			return fmt.Sprintf("the seed at %v counts on entry %d of the log, and %d are here", by, f.Commit, log.last())
 		}
 	case raftpb.MsgAppResp:
-		if !f.Reject && f.Index > log.last() && f.Term == term && q.replica.leads() {
+		if !f.Reject && f.Index > log.last() && f.Term == term && hs.seed.replica.leads() {
 			return fmt.Sprintf("the seed at %v has decided entry %d of the log, and %d are here", by, f.Index, log.last())
 		}
 	}
@@ -136,43 +133,17 @@ func (q *Quorum) contradicts(f *hearsay.Raft) string {
 }
 
 // forgetRivals drops all proofs: an operator has decided.
-func (q *Quorum) forgetRivals() {
-	for slot := range q.chain.Rivals {
-		if q.chain.Rivals[slot].Head.Epoch > 0 {
-			q.persist(&hearsay.KeptRival{Slot: uint8(slot), Dropped: true})
+func (hs *heads) forgetRivals() {
+	for slot := range hs.seed.chain.Rivals {
+		if hs.seed.chain.Rivals[slot].Head.Epoch > 0 {
+			hs.seed.driver.persist(&hearsay.KeptRival{Slot: uint8(slot), Dropped: true})
 		}
 	}
-	q.chain.Rivals = ledger.Rivals{}
+	hs.seed.chain.Rivals = ledger.Rivals{}
 }
 
-// noteRival keeps a proof, tells it, and passes it on. With a quorum of them this
-// peer follows no ledger any more.
-func (f *Follower) noteRival(now time.Time, r *hearsay.Rival) {
-	c := &f.chain
-	if !c.TakeRival(r) {
-		return
-	}
-	f.out.Persist = append(f.out.Persist, &hearsay.KeptRival{Slot: r.Head.Slot, Rival: *r})
-	f.out.Events = append(f.out.Events, c.ForkEvent(now, r.Epoch, r.Head.Slot, f.keys(), f.cfg.Seeds))
-	for _, addr := range f.directory.Links() {
-		f.send(addr, &hearsay.Rulings{Heads: c.Newest()})
-	}
-	if c.Forked() {
-		f.gathering.forget()
-	}
-}
-
-func (f *Follower) parted(now time.Time, items []*hearsay.Ruling) {
-	if !f.based {
-		return
-	}
-	for _, r := range f.chain.Parted(items, f.epoch) {
-		f.noteRival(now, &r)
-	}
-}
-
-func (q *Quorum) parted(now time.Time, items []*hearsay.Ruling) {
-	for _, r := range q.chain.Parted(items, q.Epoch()) {
-		q.noteRival(now, &r)
+func (hs *heads) parted(now time.Time, items []*hearsay.Ruling) {
+	for _, r := range hs.seed.chain.Parted(items, hs.seed.Epoch()) {
+		hs.noteRival(now, &r)
 	}
 }

@@ -14,6 +14,8 @@ import (
 // it met at the configured addresses; then what the state says, and what a
 // quorum has decided that this node has not applied yet.
 type seats struct {
+	seed *Quorum
+
 	why     string                 // this seed takes no part, as it was said last; "": nothing was said
 	greeted [hearsay.MaxSeeds]bool // those who have been asked to vote for who has founded
 	known   [hearsay.MaxSeeds]occupant
@@ -41,14 +43,14 @@ type heard struct {
 // justNow reports whether it said so lately.
 func (h *heard) justNow(now time.Time) bool { return !h.at.IsZero() && now.Sub(h.at) <= heardFor }
 
-func (s *seats) sit(network hearsay.NetworkID, seat hearsay.Seat, since hearsay.CaseID) {
+func (s *seats) place(network hearsay.NetworkID, seat hearsay.Seat, since hearsay.CaseID) {
 	s.known[seat.Slot] = occupant{seat, seat.RaftID(network), since}
 }
 
 // slotOf gives the slot of who has this id in the log.
-func (q *Quorum) slotOf(id uint64) (slot int, ok bool) {
-	for i := range q.cfg.Seeds {
-		if q.seats.known[i].id == id {
+func (ss *seats) slotOf(id uint64) (slot int, ok bool) {
+	for i := range ss.seed.cfg.Seeds {
+		if ss.known[i].id == id {
 			return i, true
 		}
 	}
@@ -61,227 +63,229 @@ const heardFor = 10 * time.Second
 // tickSeats asks those who are not known yet who they are. Once there is a
 // state, only those are asked who seem to have another life; and everybody, as
 // long as no quorum is heard: it may be that of another founding.
-func (q *Quorum) tickSeats(now time.Time) {
-	q.askDoubted(now)
-	if q.state != nil && !q.cfg.Recover && !q.lost && !q.unborn() {
+func (ss *seats) tickSeats(now time.Time) {
+	ss.askMismatched(now)
+	if ss.seed.state != nil && !ss.seed.cfg.Recover && !ss.seed.lost && !ss.seed.founder.unborn() {
 		return
 	}
-	for slot := range q.others() {
-		q.askSeat(now, slot)
+	for slot := range ss.seed.others() {
+		ss.askSeat(now, slot)
 	}
-	q.tryFound(now)
-	q.tryGiveUp(now)
+	ss.seed.founder.tryFound(now)
+	ss.seed.founder.tryGiveUp(now)
 }
 
-// askDoubted asks the seeds again with which something is wrong: it stays known for as long as it is so.
-func (q *Quorum) askDoubted(now time.Time) {
-	for slot := range q.others() {
-		if q.doubts[slot].note != "" && now.Sub(q.seats.asked[slot]) >= doubtedEvery {
-			q.askSeat(now, slot)
+// askMismatched asks the seeds again with which something is wrong: it stays known for as long as it is so.
+func (ss *seats) askMismatched(now time.Time) {
+	for slot := range ss.seed.others() {
+		if ss.seed.mismatches[slot].Note != "" && now.Sub(ss.asked[slot]) >= ledger.MismatchAskEvery {
+			ss.askSeat(now, slot)
 		}
 	}
 }
 
 // askSeat asks who sits in a slot, unless it was asked just now.
-func (q *Quorum) askSeat(now time.Time, slot int) {
-	if now.Sub(q.seats.asked[slot]) >= q.cfg.HelloEvery {
-		q.hello(now, slot)
+func (ss *seats) askSeat(now time.Time, slot int) {
+	if now.Sub(ss.asked[slot]) >= ss.seed.cfg.HelloEvery {
+		ss.hello(now, slot)
 	}
 }
 
-func (q *Quorum) hello(now time.Time, slot int) {
-	if q.quiet {
+func (ss *seats) hello(now time.Time, slot int) {
+	if ss.seed.quiet {
 		return
 	}
-	q.seats.asked[slot] = now
-	if q.seats.nonces[slot] == 0 {
-		q.clocks[slot].asked = now
+	ss.asked[slot] = now
+	if ss.nonces[slot] == 0 {
+		ss.seed.clocks.shown[slot].asked = now
 	}
-	for q.seats.nonces[slot] == 0 {
-		q.seats.nonces[slot] = q.random.Uint64()
+	for ss.nonces[slot] == 0 {
+		ss.nonces[slot] = ss.seed.random.Uint64()
 	}
-	m := q.ownHello()
-	m.Nonce = q.seats.nonces[slot]
-	q.sendHello(q.cfg.Seeds[slot].Addr, m)
+	m := ss.ownHello()
+	m.Nonce = ss.nonces[slot]
+	ss.sendHello(ss.seed.cfg.Seeds[slot].Addr, m)
 }
 
 // ownHello says of this seed what it is.
-func (q *Quorum) ownHello() *hearsay.SeatHello {
-	m := &hearsay.SeatHello{Slot: uint8(q.cfg.Slot), Life: q.life, Config: q.cfg.hash(), Founded: q.state != nil, Founding: q.founding}
-	if q.state != nil && !q.cfg.Recover { // nobody shall take part in what is given up
-		m.Seats = q.state.Seats
+func (ss *seats) ownHello() *hearsay.SeatHello {
+	m := &hearsay.SeatHello{Slot: uint8(ss.seed.cfg.Slot), Life: ss.seed.life, Config: ss.seed.cfg.hash(), Founded: ss.seed.state != nil, Founding: ss.seed.founding}
+	if ss.seed.state != nil && !ss.seed.cfg.Recover { // nobody shall take part in what is given up
+		m.Seats = ss.seed.state.Seats
 	}
-	m.Given = q.given
+	m.Given = ss.seed.given
 	return m
 }
 
 // sendHello sends one after the records of this step: the life that it tells
 // of is durable.
-func (q *Quorum) sendHello(addr netip.AddrPort, m *hearsay.SeatHello) {
+func (ss *seats) sendHello(addr netip.AddrPort, m *hearsay.SeatHello) {
 	m.Seats = slices.Clone(m.Seats)
-	m.Sign(q.cfg.Network, q.plain)
-	q.send(addr, m)
+	m.Sign(ss.seed.cfg.Network, ss.seed.plain)
+	ss.seed.send(addr, m)
 }
 
 // seatHello takes what somebody says of its seat. It counts if it repeats a
 // nonce that only the configured address was told, or is signed by who is
 // known to sit there.
-func (q *Quorum) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHello) {
-	other := m.Slot != hearsay.NoSlot && m.Config != q.cfg.hash() // it has another list of seeds
+func (ss *seats) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHello) {
+	other := m.Slot != hearsay.NoSlot && m.Config != ss.seed.cfg.hash() // it has another list of seeds
 	switch {
-	case m.Slot != hearsay.NoSlot && !other && (int(m.Slot) >= len(q.cfg.Seeds) || int(m.Slot) == q.cfg.Slot):
-		q.drops[hearsay.DropMalformed]++
+	case m.Slot != hearsay.NoSlot && !other && (int(m.Slot) >= len(ss.seed.cfg.Seeds) || int(m.Slot) == ss.seed.cfg.Slot):
+		ss.seed.drops[hearsay.DropMalformed]++
 		return
-	case !q.budgets.hellos.Take(now, q.directory.sender(p), 1):
-		q.drops[hearsay.DropRate]++
+	case !ss.seed.heads.budgets.hellos.Take(now, ss.seed.directory.sender(p), 1):
+		ss.seed.drops[hearsay.DropRate]++
 		return
 	}
-	if !m.Verify(q.cfg.Network, q.plain) {
-		q.drops[hearsay.DropBadSignature]++
+	if !m.Verify(ss.seed.cfg.Network, ss.seed.plain) {
+		ss.seed.drops[hearsay.DropBadSignature]++
 		return
 	}
 	if !m.Answer {
-		answer := q.ownHello()
+		answer := ss.ownHello()
 		answer.Answer, answer.Nonce = true, m.Nonce
-		if m.Slot == hearsay.NoSlot { // peers keep the keys of those who have a ledger: for good, so it must have come to something
-			answer.Founded = q.Epoch() > 0 && !q.unsure() // nor do they count on one that takes no part
-		} else if q.replica != nil {
-			answer.Term, answer.Last, answer.Clock = q.replica.log.hard.GetTerm(), q.replica.log.end(), uint64(max(0, now.UnixMilli()))
+		// peers keep the keys of those who have a ledger: for good, so it must have come to something
+		if m.Slot == hearsay.NoSlot {
+			// nor do they count on one that takes no part
+			answer.Founded = ss.seed.Epoch() > 0 && !ss.seed.diskCheck.unsure()
+		} else if ss.seed.replica != nil {
+			answer.Term, answer.Last, answer.Clock = ss.seed.replica.log.hard.GetTerm(), ss.seed.replica.log.end(), uint64(max(0, now.UnixMilli()))
 		}
-		q.sendHello(p.Addr, answer)
+		ss.sendHello(p.Addr, answer)
 	}
 	switch {
 	case other:
-		q.elsewhereListed(now, p, m)
+		ss.elsewhereListed(now, p, m)
 		return
 	case m.Slot == hearsay.NoSlot:
 		return
 	}
-	nonce := &q.seats.nonces[m.Slot]
+	nonce := &ss.nonces[m.Slot]
 	switch {
 	case m.Answer && m.Nonce == *nonce && *nonce != 0:
-		early := *nonce == q.seats.early[m.Slot]
+		early := *nonce == ss.early[m.Slot]
 		*nonce = 0
-		if early && m.Founding != q.founding { // it came by another stream than the founding, and late
-			q.askSeat(now, int(m.Slot))
+		if early && m.Founding != ss.seed.founding { // it came by another stream than the founding, and late
+			ss.askSeat(now, int(m.Slot))
 			return
 		}
-		q.met(now, m)
-	case m.Key == q.seats.known[m.Slot].seat.Key:
-		q.told(now, m) // by who is known, now or once: it may be an old one, sent again
+		ss.met(now, m)
+	case m.Key == ss.known[m.Slot].seat.Key:
+		ss.told(now, m) // by who is known, now or once: it may be an old one, sent again
 	case m.Answer:
-		q.drops[hearsay.DropUnexpected]++
+		ss.seed.drops[hearsay.DropUnexpected]++
 	default:
-		q.askSeat(now, int(m.Slot)) // is it really there?
+		ss.askSeat(now, int(m.Slot)) // is it really there?
 	}
 }
 
 // told takes what does not depend on when it was said: who has which seat, if
 // that is proven, and that this life has one.
-func (q *Quorum) told(now time.Time, m *hearsay.SeatHello) {
+func (ss *seats) told(now time.Time, m *hearsay.SeatHello) {
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
-	switch known := q.seats.known[m.Slot].seat; {
-	case q.state == nil:
-		q.named(now, m)
+	switch known := ss.known[m.Slot].seat; {
+	case ss.seed.state == nil:
+		ss.named(now, m)
 	case known != seat:
-		q.takeGiven(now, m)
-		q.askSeat(now, int(m.Slot))
+		ss.takeGiven(now, m)
+		ss.askSeat(now, int(m.Slot))
 	default:
-		q.takeGiven(now, m)
+		ss.takeGiven(now, m)
 	}
 }
 
 // met takes what a seed said of itself just now, at its address.
-func (q *Quorum) met(now time.Time, m *hearsay.SeatHello) {
+func (ss *seats) met(now time.Time, m *hearsay.SeatHello) {
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
-	if pinned := q.cfg.Seeds[m.Slot].Key; !pinned.IsZero() && pinned != m.Key {
-		q.drops[hearsay.DropStranger]++
-		q.differs(now, int(m.Slot), m.Key, otherKey(q.cfg.Seeds[m.Slot].Addr, m.Key, pinned))
+	if pinned := ss.seed.cfg.Seeds[m.Slot].Key; !pinned.IsZero() && pinned != m.Key {
+		ss.seed.drops[hearsay.DropStranger]++
+		ss.differs(now, int(m.Slot), m.Key, ledger.OtherKey(ss.seed.cfg.Seeds[m.Slot].Addr, m.Key, pinned))
 		return
 	}
-	if q.unsure() {
-		q.goesTo(m)
+	if ss.seed.diskCheck.unsure() {
+		ss.seed.diskCheck.goesTo(m)
 	}
-	q.noteHeard(now, &heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now, since: now})
-	if q.state == nil {
-		if q.founding.IsZero() || q.founding == m.Founding {
-			q.seatAt(seat)
+	ss.noteHeard(now, &heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now, since: now})
+	if ss.seed.state == nil {
+		if ss.seed.founding.IsZero() || ss.seed.founding == m.Founding {
+			ss.seatAt(seat)
 		}
-		if m.Founded && m.Founding == q.founding && q.asListed(m.Seats) {
-			q.seatAll(m.Seats)
+		if m.Founded && m.Founding == ss.seed.founding && ss.asListed(m.Seats) {
+			ss.seatAll(m.Seats)
 		}
-		q.named(now, m)
+		ss.named(now, m)
 		return
 	}
-	q.otherFounding(now, m)
-	q.takeGiven(now, m)
+	ss.seed.founder.otherFounding(now, m)
+	ss.takeGiven(now, m)
 	switch {
-	case q.cfg.Recover:
+	case ss.seed.cfg.Recover:
 		return
-	case q.seats.known[m.Slot].seat == seat:
-		q.showsClock(now, m)
-		q.hearsAnswer(now, m.Slot)
-		if q.replica.log.last() == q.replica.log.base && q.replica.leader() == 0 && !q.seats.greeted[m.Slot] {
-			q.seats.greeted[m.Slot] = true
-			_ = q.replica.node.Campaign() // just founded: now there is one more to vote
-			q.work(now)
+	case ss.known[m.Slot].seat == seat:
+		ss.seed.clocks.showsClock(now, m)
+		ss.seed.hearing.hearsAnswer(now, m.Slot)
+		if ss.seed.replica.log.last() == ss.seed.replica.log.base && ss.seed.replica.leader() == 0 && !ss.greeted[m.Slot] {
+			ss.greeted[m.Slot] = true
+			_ = ss.seed.replica.node.Campaign() // just founded: now there is one more to vote
+			ss.seed.driver.work(now)
 		}
 		return
-	case !m.Founded && m.Founding.IsZero() && q.Seated() && q.state.RefusesSeat(seat) == "":
-		q.ask(now, seat.Key.NodeID(), ledger.Command{Op: ledger.OpSeat, Seat: seat})
+	case !m.Founded && m.Founding.IsZero() && ss.seed.Seated() && ss.seed.state.RefusesSeat(seat) == "":
+		ss.seed.requests.ask(now, seat.Key.NodeID(), ledger.Command{Op: ledger.OpSeat, Seat: seat})
 	}
-	if c := q.state.SeatCase(m.Slot); c != nil {
-		q.consider(now, c)
+	if c := ss.seed.state.SeatCase(m.Slot); c != nil {
+		ss.seed.ballots.consider(now, c)
 	}
 }
 
 // noteHeard keeps what a seed said of itself just now. One with the ledger of another founding
 // takes no part, and knows it; the others tell it, too, as an operator of theirs may have
 // vouched that it has none. A founding that comes to nothing is given up at once.
-func (q *Quorum) noteHeard(now time.Time, h *heard) {
+func (ss *seats) noteHeard(now time.Time, h *heard) {
 	slot := int(h.seat.Slot)
-	if old := &q.seats.heard[slot]; old.justNow(now) && old.seat == h.seat && old.founded == h.founded && old.founding == h.founding {
+	if old := &ss.heard[slot]; old.justNow(now) && old.seat == h.seat && old.founded == h.founded && old.founding == h.founding {
 		h.since = old.since
 	}
-	q.seats.heard[slot] = *h
-	switch foreign := q.state != nil && !q.unborn() && h.founded && !h.founding.IsZero() && h.founding != q.founding; {
+	ss.heard[slot] = *h
+	switch foreign := ss.seed.state != nil && !ss.seed.founder.unborn() && h.founded && !h.founding.IsZero() && h.founding != ss.seed.founding; {
 	case !foreign:
-		q.doubts.settle(slot)
-	case q.Ready() && now.Sub(h.since) >= doubtAfter:
-		q.differs(now, slot, h.seat.Key, otherLedger(q.cfg.Seeds[slot].Addr))
+		ss.seed.mismatches.Settle(slot)
+	case ss.seed.Ready() && now.Sub(h.since) >= ledger.MismatchAfter:
+		ss.differs(now, slot, h.seat.Key, otherLedger(ss.seed.cfg.Seeds[slot].Addr))
 	}
 }
 
 // takeGiven takes a ruling about a seat that a hello carries, if its ballots
 // prove it. One of another founding is of another network.
-func (q *Quorum) takeGiven(now time.Time, m *hearsay.SeatHello) {
-	if m.Founding != q.founding {
+func (ss *seats) takeGiven(now time.Time, m *hearsay.SeatHello) {
+	if m.Founding != ss.seed.founding {
 		return
 	}
-	given, ok := q.proves(m.Given)
+	given, ok := ss.proves(m.Given)
 	if !ok {
-		q.seek(m)
+		ss.seek(m)
 		return
 	}
-	q.give(m.Given, given, hearsay.Event{At: now, By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr})
+	ss.give(m.Given, given, hearsay.Event{At: now, By: m.Key.NodeID(), Addr: ss.seed.cfg.Seeds[m.Slot].Addr})
 }
 
 // proves reports the life to which a ruling gives a seat, newer than what is known. So a
 // seed that was away while a seat changed believes who leads it now. What the
 // state has decided it knows better: an old proof may be sent again.
-func (q *Quorum) proves(r *hearsay.Ruling) (seat hearsay.Seat, ok bool) {
-	if r != nil && q.state != nil && r.Case.Index() <= q.replica.log.applied && q.state.CaseOf(r.Case) == nil {
+func (ss *seats) proves(r *hearsay.Ruling) (seat hearsay.Seat, ok bool) {
+	if r != nil && ss.seed.state != nil && r.Case.Index() <= ss.seed.replica.log.applied && ss.seed.state.CaseOf(r.Case) == nil {
 		return seat, false
 	}
-	seat, ok = ledger.ProvenSeat(q.Ledger(), q.signer, r, q.keys())
-	return seat, ok && r.Case > q.seats.known[seat.Slot].since
+	seat, ok = ledger.ProvenSeat(ss.seed.Ledger(), ss.seed.signer, r, ss.seed.heads.keys())
+	return seat, ok && r.Case > ss.known[seat.Slot].since
 }
 
 // recall finds in the ledger the newest ruling about a seat.
-func (q *Quorum) recall(rulings []*hearsay.Ruling) {
+func (ss *seats) recall(rulings []*hearsay.Ruling) {
 	for _, r := range rulings {
-		if r.Kind == hearsay.RulingSeat && (q.given == nil || r.Case > q.given.Case) {
-			q.given = r
+		if r.Kind == hearsay.RulingSeat && (ss.seed.given == nil || r.Case > ss.seed.given.Case) {
+			ss.seed.given = r
 		}
 	}
 }
@@ -289,111 +293,112 @@ func (q *Quorum) recall(rulings []*hearsay.Ruling) {
 // named takes a seat that others say this life has: it takes part in the log
 // from now, with nothing in it, and in no other founding's. What it needs comes
 // from who leads.
-func (q *Quorum) named(now time.Time, m *hearsay.SeatHello) {
-	if q.replica != nil {
+func (ss *seats) named(now time.Time, m *hearsay.SeatHello) {
+	if ss.seed.replica != nil {
 		return
 	}
-	at := slices.IndexFunc(m.Seats, func(s hearsay.Seat) bool { return s == q.seat() })
-	if at >= 0 && len(m.Seats) == len(q.cfg.Seeds) && !m.Founding.IsZero() {
-		if !q.asListed(m.Seats) {
-			q.drops[hearsay.DropStranger]++
-			q.wait(now, m, "the seed at "+q.cfg.Seeds[m.Slot].Addr.String()+" names another key in a seat than the list of seeds pins: want the same file everywhere")
+	at := slices.IndexFunc(m.Seats, func(s hearsay.Seat) bool { return s == ss.seed.seat() })
+	if at >= 0 && len(m.Seats) == len(ss.seed.cfg.Seeds) && !m.Founding.IsZero() {
+		if !ss.asListed(m.Seats) {
+			ss.seed.drops[hearsay.DropStranger]++
+			ss.wait(now, m, "the seed at "+ss.seed.cfg.Seeds[m.Slot].Addr.String()+" names another key in a seat than the list of seeds pins: want the same file everywhere")
 			return
 		}
-		q.seatAll(m.Seats)
-		q.takePart(m.Founding)
-		q.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: ledger.FoundingIndex}, Dropped: true}) // of a life that was given up
-		q.replica = newReplica(&q.cfg, q.seat().RaftID(q.cfg.Network), q.emptyLog())
-		q.chain.Begin(q.founding)
-		q.doubt(now)
-		q.seats.why = ""
-		q.event(hearsay.Event{At: now, Kind: hearsay.EventSeatTaken, Subject: q.signer.Public().NodeID()})
+		ss.seatAll(m.Seats)
+		ss.seed.records.takePart(m.Founding)
+		// of a life that was given up
+		ss.seed.driver.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: ledger.FoundingIndex}, Dropped: true})
+		ss.seed.replica = newReplica(&ss.seed.cfg, ss.seed.seat().RaftID(ss.seed.cfg.Network), ss.seed.records.emptyLog())
+		ss.seed.chain.Begin(ss.seed.founding)
+		ss.seed.diskCheck.begin(now)
+		ss.why = ""
+		ss.seed.event(hearsay.Event{At: now, Kind: hearsay.EventSeatTaken, Subject: ss.seed.signer.Public().NodeID()})
 		return
 	}
 	if m.Founded {
-		q.wait(now, m, q.notNamed(now))
+		ss.wait(now, m, ss.notNamed(now))
 	}
 }
 
 // asListed reports whether the list of seeds pins no other keys than these. Who
 // names others lies, or has another list.
-func (q *Quorum) asListed(seats []hearsay.Seat) bool {
+func (ss *seats) asListed(seats []hearsay.Seat) bool {
 	return !slices.ContainsFunc(seats, func(s hearsay.Seat) bool {
-		if int(s.Slot) >= len(q.cfg.Seeds) {
+		if int(s.Slot) >= len(ss.seed.cfg.Seeds) {
 			return true
 		}
-		pinned := q.cfg.Seeds[s.Slot].Key
+		pinned := ss.seed.cfg.Seeds[s.Slot].Key
 		return !pinned.IsZero() && !s.Life.IsZero() && s.Key != pinned
 	})
 }
 
 // notNamed is why a seed waits that has come after the founding.
-func (q *Quorum) notNamed(now time.Time) string {
+func (ss *seats) notNamed(now time.Time) string {
 	empty := 1 // this one, and others that have nothing of any founding
-	for slot := range q.others() {
-		if h := &q.seats.heard[slot]; h.justNow(now) && !h.founded && h.founding.IsZero() {
+	for slot := range ss.seed.others() {
+		if h := &ss.heard[slot]; h.justNow(now) && !h.founded && h.founding.IsZero() {
 			empty++
 		}
 	}
-	right := ": its quorum must give it to this one, and seeds whose list pins the old key do not"
-	if seeds := len(q.cfg.Seeds); seeds <= 2 {
+	right := ": the others are asked to give it the seat, which a quorum of them must; seeds whose list pins the old key do not"
+	if seeds := len(ss.seed.cfg.Seeds); seeds <= 2 {
 		right = ", and there is no quorum without it: " + lastUsed("this seed", "the data directory that it")
-	} else if seeds-empty < q.Needed() {
+	} else if seeds-empty < ss.seed.Needed() {
 		right = fmt.Sprintf(": of %d seeds %d have lost their part of its ledger, and there is no quorum without them: %s", seeds, empty, lastUsed("these", "the data directories that they"))
 	}
-	return "the network was founded with another life in this seat" + right
+	return "the network knows another key in the seat of this seed, as of another data directory" + right
 }
 
 // seatAt keeps who sits in a seat, before there is a state that says so.
-func (q *Quorum) seatAt(seat hearsay.Seat) {
-	if q.seats.known[seat.Slot].seat != seat {
-		q.sit(seat, 0)
-		q.persist(&hearsay.SeedPin{Seat: seat})
+func (ss *seats) seatAt(seat hearsay.Seat) {
+	if ss.known[seat.Slot].seat != seat {
+		ss.sit(seat, 0)
+		ss.seed.driver.persist(&hearsay.SeedPin{Seat: seat})
 	}
 }
 
 // seatAll keeps who has come to each seat.
-func (q *Quorum) seatAll(seats []hearsay.Seat) {
+func (ss *seats) seatAll(seats []hearsay.Seat) {
 	for _, seat := range seats {
 		if !seat.Life.IsZero() {
-			q.seatAt(seat)
+			ss.seatAt(seat)
 		}
 	}
 }
 
 // wait says why this seed takes no part, as it has heard from another.
-func (q *Quorum) wait(now time.Time, m *hearsay.SeatHello, why string) {
-	q.say(hearsay.Event{At: now, By: m.Key.NodeID(), Addr: q.cfg.Seeds[m.Slot].Addr, Text: why})
+func (ss *seats) wait(now time.Time, m *hearsay.SeatHello, why string) {
+	ss.say(hearsay.Event{At: now, By: m.Key.NodeID(), Addr: ss.seed.cfg.Seeds[m.Slot].Addr, Text: why})
 }
 
 // say says why this seed takes no part, unless it has said just that.
-func (q *Quorum) say(e hearsay.Event) {
-	if q.seats.why == e.Text {
+func (ss *seats) say(e hearsay.Event) {
+	if ss.why == e.Text {
 		return
 	}
-	q.seats.why = e.Text
-	e.Kind, e.Subject = hearsay.EventSeatWaiting, q.signer.Public().NodeID()
-	q.event(e)
+	ss.why = e.Text
+	e.Kind, e.Subject = hearsay.EventSeatWaiting, ss.seed.signer.Public().NodeID()
+	ss.seed.event(e)
 }
 
 // judgeSeat gives this seed's own verdict on a seat: it has met the new life
 // at the configured address, and that one has no ledger.
-func (q *Quorum) judgeSeat(now time.Time, c *ledger.Case) (hearsay.BallotVerdict, string) {
+func (ss *seats) judgeSeat(now time.Time, c *ledger.Case) (hearsay.BallotVerdict, hearsay.Why) {
 	slot := c.Opening.Seat.Slot
-	if int(slot) == q.cfg.Slot {
-		return hearsay.BallotNo, "this seat is taken"
+	if int(slot) == ss.seed.cfg.Slot {
+		return hearsay.BallotNo, hearsay.Why{Reason: hearsay.ReasonSeatTaken}
 	}
-	q.askSeat(now, int(slot))
-	h := q.seats.heard[slot]
-	switch pinned := q.cfg.Seeds[slot].Key; {
+	ss.askSeat(now, int(slot))
+	h := ss.heard[slot]
+	switch pinned := ss.seed.cfg.Seeds[slot].Key; {
 	case !pinned.IsZero() && pinned != c.Opening.Seat.Key:
-		return hearsay.BallotNo, "the list of seeds pins another key"
+		return hearsay.BallotNo, hearsay.Why{Reason: hearsay.ReasonPinned}
 	case h.at.IsZero() || now.Sub(h.at) > heardFor:
-		return 0, ""
+		return 0, hearsay.Why{}
 	case h.seat != c.Opening.Seat && h.founded:
-		return hearsay.BallotNo, "its old life is well"
+		return hearsay.BallotNo, hearsay.Why{Reason: hearsay.ReasonOldLife}
 	case h.seat == c.Opening.Seat:
-		return hearsay.BallotYes, "met at its address, without a ledger"
+		return hearsay.BallotYes, hearsay.Why{Reason: hearsay.ReasonMet}
 	}
-	return 0, ""
+	return 0, hearsay.Why{}
 }

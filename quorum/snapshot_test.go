@@ -46,40 +46,40 @@ func TestForgedSnapshot(t *testing.T) {
 	for i, of := range forgeries {
 		well := true
 		w := followed(t, 43+uint64(i), 3)
-		w.run(time.Second)
-		thief := w.machines[2]
-		epoch, head := w.machines[0].q.Epoch(), w.machines[0].q.Head()
-		s := ledger.ReadSnapshot(testNetwork, thief.signer, thief.q.state.AppendSnapshot(nil))
-		of.make(s, thief.q.seat())
+		w.Run(time.Second)
+		thief := w.Machines[2]
+		epoch, head := w.Machines[0].Q.Epoch(), w.Machines[0].Q.Head()
+		s := ledger.ReadSnapshot(testNetwork, thief.Signer, thief.Q.state.AppendSnapshot(nil))
+		of.make(s, thief.Q.seat())
 		data := s.AppendSnapshot(nil)
-		last := thief.q.replica.log.last()
-		own := hearsay.Head{Founding: s.Began, Epoch: s.Epoch, Hash: s.Head, Slot: uint8(thief.slot)}
-		own.Sign(testNetwork, thief.signer)
-		for _, m := range w.machines[:2] {
-			term := m.q.replica.node.BasicStatus().GetTerm() + 1
+		last := thief.Q.replica.log.last()
+		own := hearsay.Head{Founding: s.Began, Epoch: s.Epoch, Hash: s.Head, Slot: uint8(thief.Slot)}
+		own.Sign(testNetwork, thief.Signer)
+		for _, m := range w.Machines[:2] {
+			term := m.Q.replica.node.BasicStatus().GetTerm() + 1
 			f := hearsay.Raft{
-				Slot: uint8(thief.slot), Type: uint8(raftpb.MsgSnap), To: m.q.replica.id, From: thief.q.replica.id, Term: term, Founding: m.q.founding,
-				Snapshot: &hearsay.LogSnapshot{Index: last + 1000, Term: term, Config: logConfig(thief.q.replica.log.config), Size: uint32(len(data)), Data: data},
+				Slot: uint8(thief.Slot), Type: uint8(raftpb.MsgSnap), To: m.Q.replica.id, From: thief.Q.replica.id, Term: term, Founding: m.Q.founding,
+				Snapshot: &hearsay.LogSnapshot{Index: last + 1000, Term: term, Config: logConfig(thief.Q.replica.log.config), Size: uint32(len(data)), Data: data},
 			}
-			f.Sign(testNetwork, thief.signer)
-			w.step(m, func() { m.q.Receive(w.now, from(seedAddr(thief.slot), &f)) })
-			w.step(m, func() {
-				m.q.Receive(w.now, from(seedAddr(thief.slot), &hearsay.Rulings{Heads: []hearsay.Head{own}}))
+			f.Sign(testNetwork, thief.Signer)
+			w.Step(m, func() { m.Q.Receive(w.Now, from(seedAddr(thief.Slot), &f)) })
+			w.Step(m, func() {
+				m.Q.Receive(w.Now, from(seedAddr(thief.Slot), &hearsay.Rulings{Heads: []hearsay.Head{own}}))
 			})
 		}
-		w.run(time.Second)
-		for _, m := range w.machines[:2] {
-			if m.q.Doomed() != "" || m.q.Epoch() != epoch || m.q.Head() != head || len(m.q.Roster(nil)) != 3 {
+		w.Run(time.Second)
+		for _, m := range w.Machines[:2] {
+			if m.Q.MustStop() != "" || m.Q.Epoch() != epoch || m.Q.Head() != head || len(m.Q.Roster(nil)) != 3 {
 				well = false
-				t.Errorf("%s: seed %d has epoch %d with %d members, and says %q", of.name, m.slot, m.q.Epoch(), len(m.q.Roster(nil)), m.q.Doomed())
+				t.Errorf("%s: seed %d has epoch %d with %d members, and says %q", of.name, m.Slot, m.Q.Epoch(), len(m.Q.Roster(nil)), m.Q.MustStop())
 			}
 		}
 		if !well {
 			continue
 		}
-		w.newPerson()
-		w.must(20*time.Second, of.name+": they go on", func() bool {
-			a, b := w.machines[0].q, w.machines[1].q
+		w.NewPerson()
+		w.Must(20*time.Second, of.name+": they go on", func() bool {
+			a, b := w.Machines[0].Q, w.Machines[1].Q
 			return a.Epoch() == epoch+1 && b.Epoch() == a.Epoch() && a.Head() == b.Head()
 		})
 	}
@@ -88,7 +88,7 @@ func TestForgedSnapshot(t *testing.T) {
 // A snapshot that apply could not have come to is none: it would stop a seed later.
 func TestSnapshotThatCannotBe(t *testing.T) {
 	w := followed(t, 51, 2)
-	signer, s := w.machines[0].signer, w.machines[0].q.state
+	signer, s := w.Machines[0].Signer, w.Machines[0].Q.state
 	member := s.Members.All(nil)[0]
 	gone := hearsay.Stay{ID: hearsay.NodeID{1}, Epoch: 1}
 	for name, spoil := range map[string]func(s *ledger.State){
@@ -145,19 +145,19 @@ func sameSnapshot(q *Quorum, index uint64, config hearsay.LogConfig) hearsay.Raf
 // that has itself, with something else changed, keeps nobody from deciding: not by an index
 // that leaves the log no room, not by members of the log that are nobody, not by what is spent.
 func TestSnapshotOfTheSameLedger(t *testing.T) {
-	voters := func(m *machine) hearsay.LogConfig { return logConfig(m.q.replica.log.config) }
+	voters := func(m *machine) hearsay.LogConfig { return logConfig(m.Q.replica.log.config) }
 	spoilt := func(m *machine, spoil func(b *ledger.Usage)) hearsay.Raft {
-		s := ledger.ReadSnapshot(testNetwork, m.signer, m.q.state.AppendSnapshot(nil))
+		s := ledger.ReadSnapshot(testNetwork, m.Signer, m.Q.state.AppendSnapshot(nil))
 		spoil(&s.Usage)
-		f := sameSnapshot(m.q, m.q.replica.log.last()+50, voters(m))
+		f := sameSnapshot(m.Q, m.Q.replica.log.last()+50, voters(m))
 		f.Snapshot.Data = s.AppendSnapshot(nil)
 		f.Snapshot.Size = uint32(len(f.Snapshot.Data))
 		return f
 	}
 	for name, forged := range map[string]func(m, thief *machine) hearsay.Raft{
-		"at the last index": func(m, _ *machine) hearsay.Raft { return sameSnapshot(m.q, indexMost, voters(m)) },
+		"at the last index": func(m, _ *machine) hearsay.Raft { return sameSnapshot(m.Q, indexMost, voters(m)) },
 		"with a voter that is nobody": func(m, thief *machine) hearsay.Raft {
-			return sameSnapshot(m.q, m.q.replica.log.last()+50, hearsay.LogConfig{Voters: []uint64{m.q.replica.id, thief.q.replica.id, 77}})
+			return sameSnapshot(m.Q, m.Q.replica.log.last()+50, hearsay.LogConfig{Voters: []uint64{m.Q.replica.id, thief.Q.replica.id, 77}})
 		},
 		"of a network that has spent all": func(m, _ *machine) hearsay.Raft {
 			return spoilt(m, func(b *ledger.Usage) { b.Network = ledger.Spending{Spent: 1 << 60, At: b.Now} })
@@ -169,25 +169,25 @@ func TestSnapshotOfTheSameLedger(t *testing.T) {
 			return spoilt(m, func(b *ledger.Usage) {
 				b.Hold(hearsay.Limits{Members: 1, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1})
 				for slot := range b.Words {
-					b.Words[slot] = hearsay.LimitsWord{Slot: uint8(slot), Life: m.q.state.Seats[slot].Life, Limits: b.Limits, At: ledger.TimeMost}
+					b.Words[slot] = hearsay.LimitsWord{Slot: uint8(slot), Life: m.Q.state.Seats[slot].Life, Limits: b.Limits, At: ledger.TimeMost}
 				}
 			})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := followed(t, 81, 1)
-			w.run(time.Second)
-			slot, _ := w.machines[0].q.Leader()
-			leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+			w.Run(time.Second)
+			slot, _ := w.Machines[0].Q.Leader()
+			leader, thief, third := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
 			for _, m := range []*machine{leader, third} {
 				w.forge(m, thief, forged(m, thief))
 			}
-			w.crash(thief) // and from now on it says nothing
-			w.run(3 * time.Second)
+			w.Crash(thief) // and from now on it says nothing
+			w.Run(3 * time.Second)
 			w.goOn(name, thief)
 			for _, m := range []*machine{leader, third} {
-				w.crash(m)
-				w.start(m)
+				w.Crash(m)
+				w.Start(m)
 			}
 			w.goOn(name+", after a start", thief)
 		})
@@ -198,20 +198,20 @@ func TestSnapshotOfTheSameLedger(t *testing.T) {
 // that seat's seed from no snapshot, and has it ask for nothing that cannot be.
 func TestSnapshotWithLimitsSaidForEver(t *testing.T) {
 	w := followed(t, 83, 1)
-	w.run(time.Second)
-	slot, _ := w.machines[0].q.Leader()
-	leader, victim := w.machines[slot], w.machines[(slot+1)%3]
-	word := hearsay.LimitsWord{Slot: uint8(victim.slot), Life: victim.q.life, Limits: hearsay.DefaultLimits(), At: ledger.TimeMost}
+	w.Run(time.Second)
+	slot, _ := w.Machines[0].Q.Leader()
+	leader, victim := w.Machines[slot], w.Machines[(slot+1)%3]
+	word := hearsay.LimitsWord{Slot: uint8(victim.Slot), Life: victim.Q.life, Limits: hearsay.DefaultLimits(), At: ledger.TimeMost}
 	word.Limits.Members = 7
-	word.Sign(leader.q.Ledger(), victim.signer)
+	word.Sign(leader.Q.Ledger(), victim.Signer)
 	entry := ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpLimits, Limits: word}})
 	w.forge(leader, victim, hearsay.Raft{Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Data: entry}}})
-	w.must(time.Second, "it is said", func() bool { return victim.q.state.Said(victim.slot) == word.Limits })
-	w.run(time.Minute)
-	index := leader.q.replica.log.last() + 50
-	w.forge(victim, leader, sameSnapshot(leader.q, index, logConfig(leader.q.replica.log.config)))
-	w.must(time.Second, "the snapshot is taken", func() bool { return victim.q.replica.log.applied >= index })
-	if n := len(victim.q.asked); n > 0 {
+	w.Must(time.Second, "it is said", func() bool { return victim.Q.state.Said(victim.Slot) == word.Limits })
+	w.Run(time.Minute)
+	index := leader.Q.replica.log.last() + 50
+	w.forge(victim, leader, sameSnapshot(leader.Q, index, logConfig(leader.Q.replica.log.config)))
+	w.Must(time.Second, "the snapshot is taken", func() bool { return victim.Q.replica.log.applied >= index })
+	if n := len(victim.Q.requests.asked); n > 0 {
 		t.Errorf("it asks for %d things", n)
 	}
 }
@@ -220,23 +220,23 @@ func TestSnapshotWithLimitsSaidForEver(t *testing.T) {
 // the seat is given, only what that life has signed counts.
 func TestLimitsOfAComingLife(t *testing.T) {
 	w := followed(t, 83, 1)
-	w.run(time.Second)
-	one := w.machines[2]
-	coming := one.q.state.Seats[2]
+	w.Run(time.Second)
+	one := w.Machines[2]
+	coming := one.Q.state.Seats[2]
 	coming.Life = hearsay.Life{42}
 	forged := hearsay.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.Limits{Members: 1, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1}, At: ledger.TimeMost}
-	s := ledger.ReadSnapshot(testNetwork, one.signer, w.machines[0].q.state.AppendSnapshot(nil))
+	s := ledger.ReadSnapshot(testNetwork, one.Signer, w.Machines[0].Q.state.AppendSnapshot(nil))
 	s.Usage.Words[2] = forged
 	c := &ledger.Case{ID: 1 << 20, Opening: ledger.Command{Op: ledger.OpSeat, Seat: coming}}
 	s.Cases = append(s.Cases, c)
 	for slot := range uint8(2) {
-		c.Ballots = append(c.Ballots, hearsay.Ballot{Slot: slot, Verdict: hearsay.BallotYes})
+		c.Ballots = append(c.Ballots, hearsay.Ballot{Slot: slot, Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}})
 	}
-	if s.Decide(c, w.now.UnixMilli()); s.Seats[2] != coming {
+	if s.Decide(c, w.Now.UnixMilli()); s.Seats[2] != coming {
 		t.Fatalf("the seat has %+v", s.Seats[2])
 	}
-	own := hearsay.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.DefaultLimits(), At: w.now.UnixMilli()}
-	own.Sign(s.Ledger(), one.signer)
+	own := hearsay.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.DefaultLimits(), At: w.Now.UnixMilli()}
+	own.Sign(s.Ledger(), one.Signer)
 	if s.Limit(&ledger.Command{Op: ledger.OpLimits, Limits: own}); s.Usage.Words[2] != own {
 		t.Errorf("the seat has signed %+v, and %+v counts", own, s.Usage.Words[2])
 	}
@@ -246,28 +246,28 @@ func TestLimitsOfAComingLife(t *testing.T) {
 // them, when somebody else sits in a seat. Then it waits until that is known, and takes no steps.
 func TestHalfVerifiedSnapshotWaits(t *testing.T) {
 	w := followed(t, 82, 12)
-	w.run(time.Second)
-	slot, _ := w.machines[0].q.Leader()
-	m, other := w.machines[(slot+1)%3], w.machines[(slot+2)%3]
-	f := sameSnapshot(m.q, m.q.replica.log.last()+50, logConfig(m.q.replica.log.config))
-	m.q.signer = &rememberer{Signer: m.signer}
+	w.Run(time.Second)
+	slot, _ := w.Machines[0].Q.Leader()
+	m, other := w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
+	f := sameSnapshot(m.Q, m.Q.replica.log.last()+50, logConfig(m.Q.replica.log.config))
+	m.Q.signer = &rememberer{Signer: m.Signer}
 	w.forge(m, other, f)
-	o := m.q.replica.offers[other.slot]
-	if o == nil || o.verified.part == hearsay.RosterBuckets || o.restAt.IsZero() {
+	o := m.Q.replica.offers[other.Slot]
+	if o == nil || o.verified.Part == hearsay.RosterBuckets || o.restAt.IsZero() {
 		t.Fatal("the claims of 12 members are verified in one step: the test shows nothing")
 	}
-	m.q.seats.known[slot].seat.Life[0]++
-	w.now = o.restAt
-	if m.q.Tick(w.now); !m.q.Deadline().After(w.now) {
+	m.Q.seats.known[slot].seat.Life[0]++
+	w.Now = o.restAt
+	if m.Q.Tick(w.Now); !m.Q.Deadline().After(w.Now) {
 		t.Error("another step is due at once, for ever")
 	}
-	m.q.seats.known[slot].seat.Life[0]--
-	m.q.tryOffer(w.now, uint8(other.slot))
+	m.Q.seats.known[slot].seat.Life[0]--
+	m.Q.offers.tryOffer(w.Now, uint8(other.Slot))
 	for range 3 {
-		w.now = w.now.Add(restEach)
-		m.q.Tick(w.now)
+		w.Now = w.Now.Add(ledger.RestEach)
+		m.Q.Tick(w.Now)
 	}
-	if m.q.replica.offers[other.slot] != nil {
+	if m.Q.replica.offers[other.Slot] != nil {
 		t.Error("it is not gone on with")
 	}
 }
@@ -275,14 +275,14 @@ func TestHalfVerifiedSnapshotWaits(t *testing.T) {
 // A seed without a log is given one in which all vote that sit where they did at the founding.
 func TestVotersOfNewSeed(t *testing.T) {
 	w := followed(t, 51, 2)
-	q, s := w.machines[0].q, w.machines[0].q.state
+	q, s := w.Machines[0].Q, w.Machines[0].Q.state
 	ids := q.replica.log.config.GetVoters()
 	q.replica.log.config = &raftpb.ConfState{}
-	if !q.sitsInLog(s, &raftpb.ConfState{Voters: ids}) || q.sitsInLog(s, &raftpb.ConfState{Voters: []uint64{ids[0], ids[1], 77}}) {
+	if !q.offers.sitsInLog(s, &raftpb.ConfState{Voters: ids}) || q.offers.sitsInLog(s, &raftpb.ConfState{Voters: []uint64{ids[0], ids[1], 77}}) {
 		t.Error("all seats are as at the founding, and others vote")
 	}
 	s.Seats[2].Life[0]++ // its old life votes still
-	if !q.sitsInLog(s, &raftpb.ConfState{Voters: ids}) || q.sitsInLog(s, &raftpb.ConfState{Voters: []uint64{ids[0], 77, ids[2]}}) {
+	if !q.offers.sitsInLog(s, &raftpb.ConfState{Voters: ids}) || q.offers.sitsInLog(s, &raftpb.ConfState{Voters: []uint64{ids[0], 77, ids[2]}}) {
 		t.Error("one seat has changed, and another is nobody's")
 	}
 }
@@ -292,10 +292,10 @@ func TestVotersOfNewSeed(t *testing.T) {
 // not know. One more that it does not know is nobody.
 func TestSnapshotWithALifeInBetween(t *testing.T) {
 	w := newWorld(t, 5, 51)
-	w.startAll()
-	w.must(10*time.Second, "founded", w.agree)
-	q := w.machines[1].q
-	s := ledger.ReadSnapshot(testNetwork, w.machines[1].signer, q.state.AppendSnapshot(nil))
+	w.StartAll()
+	w.Must(10*time.Second, "founded", w.agree)
+	q := w.Machines[1].Q
+	s := ledger.ReadSnapshot(testNetwork, w.Machines[1].Signer, q.state.AppendSnapshot(nil))
 	life := func(slot int, n byte) hearsay.Seat {
 		seat := s.Seats[slot]
 		seat.Life = hearsay.Life{n}
@@ -307,11 +307,11 @@ func TestSnapshotWithALifeInBetween(t *testing.T) {
 	voters[at] = between.RaftID(testNetwork)
 	s.Seats[2] = now
 	config := &raftpb.ConfState{Voters: voters, Learners: []uint64{now.RaftID(testNetwork)}}
-	if !q.sitsInLog(s, config) {
+	if !q.offers.sitsInLog(s, config) {
 		t.Error("a snapshot of a log that honest seeds come to is refused")
 	}
 	voters[(at+1)%5] = life(3, 3).RaftID(testNetwork)
-	if q.sitsInLog(s, config) {
+	if q.offers.sitsInLog(s, config) {
 		t.Error("a snapshot is taken of which two voters are nobody, with one seat changed")
 	}
 }
@@ -319,10 +319,10 @@ func TestSnapshotWithALifeInBetween(t *testing.T) {
 // What would be larger than any snapshot is not waited for.
 func TestSnapshotIsBounded(t *testing.T) {
 	w := followed(t, 91, 1)
-	m, thief := w.machines[0], w.machines[1]
-	f := sameSnapshot(m.q, m.q.replica.log.last()+1, logConfig(m.q.replica.log.config))
-	f.Snapshot.Size = uint32(m.q.snapshotMost() + 1)
-	if w.forge(m, thief, f); m.q.replica.incoming[1] != nil || m.drops[hearsay.DropOversized] != 1 {
+	m, thief := w.Machines[0], w.Machines[1]
+	f := sameSnapshot(m.Q, m.Q.replica.log.last()+1, logConfig(m.Q.replica.log.config))
+	f.Snapshot.Size = uint32(m.Q.offers.snapshotMost() + 1)
+	if w.forge(m, thief, f); m.Q.replica.incoming[1] != nil || m.Drops[hearsay.DropOversized] != 1 {
 		t.Error("it waits for the rest of a snapshot that is too large")
 	}
 }
@@ -330,19 +330,19 @@ func TestSnapshotIsBounded(t *testing.T) {
 // A snapshot that heads do not prove is let go, and has no bytes while it waits.
 func TestOffersAreLetGo(t *testing.T) {
 	w := followed(t, 91, 2)
-	m, thief := w.machines[0], w.machines[1]
-	s := ledger.ReadSnapshot(testNetwork, m.signer, m.q.state.AppendSnapshot(nil))
-	s.Members.Remove(w.people[0].id())
-	s.Rule(&hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: hearsay.Stay{ID: w.people[0].id(), Epoch: 1}})
-	f := sameSnapshot(m.q, m.q.replica.log.last()+1, logConfig(m.q.replica.log.config))
+	m, thief := w.Machines[0], w.Machines[1]
+	s := ledger.ReadSnapshot(testNetwork, m.Signer, m.Q.state.AppendSnapshot(nil))
+	s.Members.Remove(w.People[0].ID())
+	s.Rule(&hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: hearsay.Stay{ID: w.People[0].ID(), Epoch: 1}})
+	f := sameSnapshot(m.Q, m.Q.replica.log.last()+1, logConfig(m.Q.replica.log.config))
 	f.Snapshot.Data = s.AppendSnapshot(nil)
 	f.Snapshot.Size = uint32(len(f.Snapshot.Data))
-	if w.forge(m, thief, f); m.q.replica.offers[1] == nil || m.q.replica.offers[1].message.Snapshot.Data != nil {
+	if w.forge(m, thief, f); m.Q.replica.offers[1] == nil || m.Q.replica.offers[1].message.Snapshot.Data != nil {
 		t.Fatal("the snapshot does not wait, or with its bytes")
 	}
-	w.run(2 * offerPatience)
-	if m.q.replica.offers[1] != nil || m.q.Epoch() != 2 {
-		t.Errorf("it waits for ever; at epoch %d", m.q.Epoch())
+	w.Run(2 * offerPatience)
+	if m.Q.replica.offers[1] != nil || m.Q.Epoch() != 2 {
+		t.Errorf("it waits for ever; at epoch %d", m.Q.Epoch())
 	}
 }
 
@@ -350,28 +350,28 @@ func TestOffersAreLetGo(t *testing.T) {
 func TestOfferIsVerifiedToItsEnd(t *testing.T) {
 	w := followed(t, 92, 2)
 	w.cfg.SnapshotEvery = 5
-	for _, m := range w.machines {
-		m.q.cfg.SnapshotEvery = 5
+	for _, m := range w.Machines {
+		m.Q.cfg.SnapshotEvery = 5
 	}
-	slot, _ := w.machines[0].q.Leader()
-	leader, behind := w.machines[slot], w.machines[(slot+1)%3]
-	w.crash(behind)
+	slot, _ := w.Machines[0].Q.Leader()
+	leader, behind := w.Machines[slot], w.Machines[(slot+1)%3]
+	w.Crash(behind)
 	for range 60 {
-		w.newPerson()
+		w.NewPerson()
 	}
-	w.must(time.Minute, "all are in", func() bool { return leader.q.Proven() == 62 })
-	w.run(time.Second)
-	w.start(behind)
+	w.Must(time.Minute, "all are in", func() bool { return leader.Q.Proven() == 62 })
+	w.Run(time.Second)
+	w.Start(behind)
 	var o *offer
-	w.must(20*time.Second, "a snapshot is being verified", func() bool {
-		o = behind.q.replica.offers[slot]
+	w.Must(20*time.Second, "a snapshot is being verified", func() bool {
+		o = behind.Q.replica.offers[slot]
 		return o != nil && !o.restAt.IsZero()
 	})
-	again := sameSnapshot(leader.q, leader.q.replica.log.applied, logConfig(leader.q.replica.log.config))
+	again := sameSnapshot(leader.Q, leader.Q.replica.log.applied, logConfig(leader.Q.replica.log.config))
 	again.Term = o.message.GetTerm()
 	again.Snapshot.Term = again.Term
-	if w.forge(behind, leader, again); behind.q.replica.offers[slot] != o {
+	if w.forge(behind, leader, again); behind.Q.replica.offers[slot] != o {
 		t.Error("it is begun anew")
 	}
-	w.must(5*time.Second, "it is back", w.agree)
+	w.Must(5*time.Second, "it is back", w.agree)
 }

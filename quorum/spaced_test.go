@@ -12,20 +12,20 @@ import (
 // each trial is one more in which it may fail to answer by chance.
 func TestTrialsAreSpaced(t *testing.T) {
 	w := followed(t, 61, 5)
-	victim := w.people[0]
-	w.flood(50*time.Millisecond, func() {
-		for _, m := range w.machines {
-			if e := w.evidence(m, victim, hearsay.VerdictUnreachable); e != nil {
-				w.step(m, func() {
-					m.q.Report(w.now, &Report{Stay: hearsay.Stay{ID: victim.id()}, By: w.people[1].id(), Evidence: e})
+	victim := w.People[0]
+	w.Flood(50*time.Millisecond, func() {
+		for _, m := range w.Machines {
+			if e := w.Evidence(m, victim, hearsay.VerdictUnreachable); e != nil {
+				w.Step(m, func() {
+					m.Q.Report(w.Now, &Report{Stay: hearsay.Stay{ID: victim.ID()}, By: w.People[1].ID(), Evidence: e})
 				})
 			}
 		}
 	})
-	w.run(20 * time.Second)
-	if trials := w.aborts / len(w.machines); trials < 3 || trials > 11 {
+	w.Run(20 * time.Second)
+	if trials := w.Aborts / len(w.Machines); trials < 3 || trials > 11 {
 		t.Errorf("%d trials in 20 s", trials)
 	}
-	victim.up = false
-	w.must(6*time.Second, "it is out, now that it is dead", func() bool { return !w.in(victim) })
+	victim.Up = false
+	w.Must(6*time.Second, "it is out, now that it is dead", func() bool { return !w.In(victim) })
 }

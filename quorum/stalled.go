@@ -16,6 +16,8 @@ const stallAfter = 5 * time.Second
 // progress is whether the log decides what it is asked. That a quorum is heard says too little:
 // one seat that claims the lead again and again is heard, and keeps the others from deciding.
 type progress struct {
+	seed *Quorum
+
 	applied uint64    // of the log, when it was looked at last
 	since   time.Time // since when nothing was applied although something was wanted; zero: it was never looked at
 	idle    time.Time // since when nothing is wanted
@@ -27,80 +29,79 @@ type progress struct {
 // tickProgress looks at whether the log goes on. A log that has stalled is so until it goes on, also
 // while nothing is asked: requests end, and what is ready then would be asked in vain. Who leads
 // may be the one that led before, and adds nothing by itself, so this seed asks for something.
-func (q *Quorum) tickProgress(now time.Time) {
-	p := &q.progress
-	wanted := len(q.asked) > 0 || q.lags()
+func (p *progress) tickProgress(now time.Time) {
+	wanted := len(p.seed.requests.asked) > 0 || p.lags()
 	if wanted {
 		p.idle = now
 	}
-	if applied := q.replica.log.applied; p.since.IsZero() || applied != p.applied || !p.stalled && now.Sub(p.idle) >= stallAfter {
-		*p = progress{applied: applied, since: now, idle: p.idle, told: p.told}
+	if applied := p.seed.replica.log.applied; p.since.IsZero() || applied != p.applied || !p.stalled && now.Sub(p.idle) >= stallAfter {
+		*p = progress{seed: p.seed, applied: applied, since: now, idle: p.idle, told: p.told}
 	}
 	p.stalled = p.stalled || wanted && now.Sub(p.since) >= stallAfter
-	if p.stalled != p.told && (p.told || q.Ready()) { // that no quorum is heard is told as that
-		q.tellProgress(now)
+	if p.stalled != p.told && (p.told || p.seed.Ready()) { // that no quorum is heard is told as that
+		e := hearsay.Event{At: now, Kind: hearsay.EventLogGoesOn}
+		if p.told = p.stalled; p.told {
+			e.Kind, e.Took, e.Text = hearsay.EventLogStalled, now.Sub(p.since), p.whyStalled()
+		}
+		e.By, e.Addr = p.seed.leading()
+		p.seed.event(e)
 	}
 	if p.stalled && !wanted && now.Sub(p.triedAt) >= stallAfter {
 		p.triedAt = now
-		q.tryLog(now)
+		p.tryLog(now)
 	}
-}
-
-// tellProgress tells that the log has stalled, or goes on again.
-func (q *Quorum) tellProgress(now time.Time) {
-	e := hearsay.Event{At: now, Kind: hearsay.EventLogGoesOn}
-	if q.progress.told = q.progress.stalled; q.progress.told {
-		e.Kind, e.Took, e.Text = hearsay.EventLogStalled, now.Sub(q.progress.since), q.whyStalled()
-	}
-	if slot, led := q.Leader(); led {
-		e.By, e.Addr = q.seats.known[slot].seat.Key.NodeID(), q.cfg.Seeds[slot].Addr
-	}
-	q.event(e)
 }
 
 // whyStalled says of a log that has stalled since when, and who leads.
-func (q *Quorum) whyStalled() string {
-	if q.lags() {
-		return q.whyLags()
+func (p *progress) whyStalled() string {
+	if p.lags() {
+		return p.whyLags()
 	}
-	leads := "a leader"
-	if slot, led := q.Leader(); led {
-		leads = fmt.Sprintf("the seed at %v", q.cfg.Seeds[slot].Addr)
+	leads, cure := "a leader", "see to that seed, and to the way to it, as its key may be stolen"
+	if by, addr := p.seed.leading(); by == p.seed.signer.Public().NodeID() {
+		leads, cure = "this seed", "see to the ways between it and the other seeds, and to the disks of those"
+	} else if addr.IsValid() {
+		leads = fmt.Sprintf("the seed at %v", addr)
 	}
 	return fmt.Sprintf("the log decides nothing of what it is asked since %s, though %s leads: nobody is admitted or removed meanwhile; that passes within seconds where seeds were cut off or another leads now: "+
-		"if it does not, see to that seed, and to the way to it, as its key may be stolen", q.progress.since.UTC().Format(time.RFC3339), leads)
+		"if it does not, %s", p.since.UTC().Format(time.RFC3339), leads, cure)
 }
 
 // tryLog puts an entry without commands into the log, unless one waits there already: it
 // changes nothing but that the log goes on, if it does.
-func (q *Quorum) tryLog(now time.Time) {
-	log := q.replica.log
-	if q.replica.leader() == 0 || log.last() > log.applied || log.unsettled() {
+func (p *progress) tryLog(now time.Time) {
+	log := p.seed.replica.log
+	if p.seed.replica.leader() == 0 || log.last() > log.applied || log.unsettled() {
 		return
 	}
-	if err := q.replica.node.Propose(ledger.AppendEntry(nil, nil)); err == nil { // else the leader is gone
-		q.work(now)
+	if err := p.seed.replica.node.Propose(ledger.AppendEntry(nil, nil)); err == nil { // else the leader is gone
+		p.seed.driver.work(now)
 	}
 }
 
 // lags reports whether this seed lacks what a quorum has signed, or gets a snapshot of who leads
 // instead of the log.
-func (q *Quorum) lags() bool {
-	slot, led := q.Leader()
-	return q.behind() || led && q.replica.offers[slot] != nil
+func (p *progress) lags() bool {
+	slot, led := p.seed.Leader()
+	return p.behind() || led && p.seed.replica.offers[slot] != nil
 }
 
 // whyLags says what this seed waits for that lags.
-func (q *Quorum) whyLags() string {
-	slot, led := q.Leader()
+func (p *progress) whyLags() string {
+	slot, led := p.seed.Leader()
 	what := "what is missing has not come"
-	if led && q.replica.offers[slot] != nil {
+	if led && p.seed.replica.offers[slot] != nil {
 		what = "heads of a quorum are missing that prove the snapshot of the seed that leads"
-		if !q.knowsSeats(q.replica.offers[slot]) {
+		if !p.seed.offers.knowsSeats(p.seed.replica.offers[slot]) {
 			what = "it does not know all seats that the seed that leads names, and looks for the rulings that gave them"
 		}
 	}
-	return fmt.Sprintf("this seed is behind the others, at epoch %d, and takes no part in what they rule: %s; if it stays so while a quorum of the others is well, start it with an empty data directory", q.Epoch(), what)
+	return fmt.Sprintf("this seed is behind the others, at epoch %d, and takes no part in what they rule: %s; if it stays so while a quorum of the others is well, start it with an empty data directory", p.seed.Epoch(), what)
+}
+
+// Stalled reports whether this seed takes part, and the log decides nothing of what it is asked.
+func (q *Quorum) Stalled() bool {
+	return q.Seated() && q.Ready() && q.progress.stalled && !q.progress.lags()
 }
 
 // Decides reports whether this seed takes part in a log that decides what it is asked.

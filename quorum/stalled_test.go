@@ -14,53 +14,53 @@ import (
 // has waited for that in vain, they say so until the log goes on.
 func TestSeatThatClaimsTheLead(t *testing.T) {
 	w := followed(t, 86, 1)
-	thief, others := w.machines[2], w.machines[:2]
+	thief, others := w.Machines[2], w.Machines[:2]
 	claims := true
 	var claim func()
 	claim = func() {
 		for _, m := range others {
-			term := m.q.replica.node.BasicStatus().GetTerm()
+			term := m.Q.replica.node.BasicStatus().GetTerm()
 			w.forge(m, thief, hearsay.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: term + 1})
 		}
 		if claims {
-			w.after(100*time.Millisecond, claim)
+			w.After(100*time.Millisecond, claim)
 		}
 	}
 	told := make(map[int]string)
-	w.teller = func(m *machine, e hearsay.Event) {
+	w.Teller = func(m *machine, e hearsay.Event) {
 		if e.Kind == hearsay.EventLogStalled || e.Kind == hearsay.EventLogGoesOn {
-			told[m.slot] += e.Kind.String() + " "
+			told[m.Slot] += e.Kind.String() + " "
 		}
 	}
 	claim()
-	w.run(20 * time.Second)
+	w.Run(20 * time.Second)
 	for _, m := range others {
-		if !m.q.Decides() {
-			t.Errorf("nothing waits, and slot %d says %q", m.slot, m.q.Why())
+		if !m.Q.Decides() {
+			t.Errorf("nothing waits, and slot %d says %q", m.Slot, m.Q.Why())
 		}
 	}
-	p := w.newPerson()
+	p := w.NewPerson()
 	for _, m := range others {
-		w.must(30*time.Second, "it says so", func() bool {
-			return !m.q.Decides() && strings.Contains(m.q.Why(), "decides nothing of what it is asked since 20")
+		w.Must(30*time.Second, "it says so", func() bool {
+			return !m.Q.Decides() && strings.Contains(m.Q.Why(), "decides nothing of what it is asked since 20")
 		})
 	}
-	if w.in(p) {
+	if w.In(p) {
 		t.Error("somebody is admitted: the test shows nothing")
 	}
-	p.up = false // and asks no more
-	w.run(20 * time.Second)
+	p.Up = false // and asks no more
+	w.Run(20 * time.Second)
 	for _, m := range others {
-		if m.q.Decides() {
-			t.Errorf("nothing was decided since, and slot %d says no more that it is so", m.slot)
+		if m.Q.Decides() {
+			t.Errorf("nothing was decided since, and slot %d says no more that it is so", m.Slot)
 		}
 	}
-	p.up = true
+	p.Up = true
 	claims = false
-	w.must(20*time.Second, "it is over", func() bool { return w.in(p) && others[0].q.Decides() && others[1].q.Decides() })
+	w.Must(20*time.Second, "it is over", func() bool { return w.In(p) && others[0].Q.Decides() && others[1].Q.Decides() })
 	for _, m := range others {
-		if !strings.HasPrefix(told[m.slot], "log-stalled ") || !strings.HasSuffix(told[m.slot], " log-goes-on ") {
-			t.Errorf("slot %d tells %q", m.slot, told[m.slot])
+		if !strings.HasPrefix(told[m.Slot], "log-stalled ") || !strings.HasSuffix(told[m.Slot], " log-goes-on ") {
+			t.Errorf("slot %d tells %q", m.Slot, told[m.Slot])
 		}
 	}
 }
@@ -70,25 +70,31 @@ func TestSeatThatClaimsTheLead(t *testing.T) {
 func TestStallEndsWhereNobodyAsks(t *testing.T) {
 	for seed := range uint64(8) {
 		w := followed(t, 870+seed, 1)
-		leader, led := w.machines[0].q.Leader()
+		leader, led := w.Machines[0].Q.Leader()
 		if !led {
 			t.Fatal("nobody leads")
 		}
-		unheard := w.machines[(leader+1)%3]
-		w.cut = func(from, to int) bool { return from == unheard.slot && to == leader }
+		unheard := w.Machines[(leader+1)%3]
+		w.Cut = func(from, to int) bool { return from == unheard.Slot && to == leader }
 		for id := range byte(4) {
-			w.step(unheard, func() { unheard.q.Bar(w.now, hearsay.NodeID{id + 1}, "") })
-			w.run(2 * time.Second)
+			w.Step(unheard, func() { unheard.Q.Bar(w.Now, hearsay.NodeID{id + 1}, "") })
+			w.Run(2 * time.Second)
 		}
-		if unheard.q.Decides() {
+		if unheard.Q.Decides() {
 			t.Fatalf("seed %d: nothing stalls: the test shows nothing", seed)
 		}
-		w.run(10 * time.Second) // the requests end
-		w.cut = nil
-		epoch, applied := unheard.q.Epoch(), unheard.q.replica.log.applied
-		w.must(10*time.Second, "it decides again", unheard.q.Decides)
-		w.run(20 * time.Second)
-		if after := unheard.q.replica.log.applied; unheard.q.Epoch() != epoch || after > applied+3 {
+		for _, m := range w.Machines { // the seed that leads is not told of itself as of another
+			says := m.Q.progress.whyStalled()
+			if own := strings.Contains(says, "though this seed leads"); own != (m.Slot == leader) || m.Q.Stalled() != (m == unheard) {
+				t.Errorf("seed %d: slot %d, of which %d leads, stalled %t: %s", seed, m.Slot, leader, m.Q.Stalled(), says)
+			}
+		}
+		w.Run(10 * time.Second) // the requests end
+		w.Cut = nil
+		epoch, applied := unheard.Q.Epoch(), unheard.Q.replica.log.applied
+		w.Must(10*time.Second, "it decides again", unheard.Q.Decides)
+		w.Run(20 * time.Second)
+		if after := unheard.Q.replica.log.applied; unheard.Q.Epoch() != epoch || after > applied+3 {
 			t.Errorf("seed %d: the log went from %d to %d by a question whether it goes on", seed, applied, after)
 		}
 	}

@@ -23,7 +23,7 @@ func TestStories(t *testing.T) {
 		s := &story{}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			if s.world != nil {
-				s.t = t
+				s.T = t
 			}
 			return s.carryOut(t, d)
 		})
@@ -42,10 +42,10 @@ func (s *story) carryOut(t *testing.T, d *datadriven.TestData) string {
 		d.ScanArgs(t, "n", &n)
 		d.ScanArgs(t, "draw", &seed)
 		s.world, s.said = newWorld(t, n, uint64(seed)), make(map[string]bool)
-		s.log, s.began = &bytes.Buffer{}, s.now
-		s.teller = s.line
-		s.startAll()
-		s.must(5*time.Second, "founded", s.agree)
+		s.log, s.began = &bytes.Buffer{}, s.Now
+		s.Teller = s.line
+		s.StartAll()
+		s.Must(5*time.Second, "founded", s.agree)
 		return s.told()
 	}
 	s.log.Reset()
@@ -57,7 +57,7 @@ func (s *story) carryOut(t *testing.T, d *datadriven.TestData) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.run(patience)
+		s.Run(patience)
 	}
 	return s.told()
 }
@@ -80,42 +80,42 @@ func (s *story) do(t *testing.T, words []string) {
 	}
 	switch words[0] {
 	case "join":
-		s.newPerson()
+		s.NewPerson()
 	case "kill":
-		s.people[n].up = false
+		s.People[n].Up = false
 	case "restart":
-		s.people[n].up = true
+		s.People[n].Up = true
 	case "crash":
-		s.crash(s.machines[n])
+		s.Crash(s.Machines[n])
 	case "start":
-		s.start(s.machines[n])
+		s.Start(s.Machines[n])
 	case "wipe":
-		s.wipe(s.machines[n])
-		s.epochs[n] = 0
-		s.start(s.machines[n])
+		s.Wipe(s.Machines[n])
+		s.Epochs[n] = 0
+		s.Start(s.Machines[n])
 	case "crash-leader":
-		leader, _ := s.anySeed().q.Leader()
-		s.crash(s.machines[leader])
-		fmt.Fprintf(s.log, "%8.3f s%d led, and crashes\n", s.now.Sub(s.began).Seconds(), leader)
+		leader, _ := s.AnySeed().Q.Leader()
+		s.Crash(s.Machines[leader])
+		fmt.Fprintf(s.log, "%8.3f s%d led, and crashes\n", s.Now.Sub(s.began).Seconds(), leader)
 	case "cut":
-		s.cut = func(from, to int) bool { return from == n || to == n }
+		s.Cut = func(from, to int) bool { return from == n || to == n }
 	case "heal":
-		s.cut = nil
+		s.Cut = nil
 	case "report":
-		m := s.machines[0]
-		s.step(m, func() {
-			a := m.q.Report(s.now, &Report{Stay: hearsay.Stay{ID: s.people[n].id()}})
-			fmt.Fprintf(s.log, "%8.3f answer: %d %s\n", s.now.Sub(s.began).Seconds(), a.Code, a.Text)
+		m := s.Machines[0]
+		s.Step(m, func() {
+			a := m.Q.Report(s.Now, &Report{Stay: hearsay.Stay{ID: s.People[n].ID()}})
+			fmt.Fprintf(s.log, "%8.3f answer: %d %s\n", s.Now.Sub(s.began).Seconds(), a.Code, a.Text)
 		})
 	case "leave":
-		m := s.machines[0]
-		one, _ := m.q.Member(s.people[n].id())
+		m := s.Machines[0]
+		one, _ := m.Q.Member(s.People[n].ID())
 		l := &hearsay.Leave{Stay: one.Stay}
-		l.Sign(m.q.Ledger(), s.people[n].key)
-		s.people[n].up = false
-		s.step(m, func() { m.q.Leave(s.now, l) })
+		l.Sign(m.Q.Ledger(), s.People[n].Key)
+		s.People[n].Up = false
+		s.Step(m, func() { m.Q.Leave(s.Now, l) })
 	case "forge":
-		s.forge(words[1], s.people[len(s.people)-1])
+		s.forge(words[1], s.People[len(s.People)-1])
 	default:
 		t.Fatalf("no such thing: %v", words)
 	}
@@ -123,45 +123,45 @@ func (s *story) do(t *testing.T, words []string) {
 
 // forge has somebody send or write what is not so.
 func (s *story) forge(what string, about *person) {
-	m := s.machines[0]
-	member, _ := m.q.Member(about.id())
-	say := func(c Answer) {
-		fmt.Fprintf(s.log, "%8.3f answer: %d %s\n", s.now.Sub(s.began).Seconds(), c.Code, c.Text)
+	m := s.Machines[0]
+	member, _ := m.Q.Member(about.ID())
+	say := func(c hearsay.Outcome) {
+		fmt.Fprintf(s.log, "%8.3f answer: %d %s\n", s.Now.Sub(s.began).Seconds(), c.Code, c.Text)
 	}
 	switch what {
 	case "statements": // one observer signs for all
-		e := s.evidence(m, about, hearsay.VerdictUnreachable)
+		e := s.Evidence(m, about, hearsay.VerdictUnreachable)
 		for i := range e.Statements {
 			e.Statements[i].Signature = hearsay.Signature{1}
 		}
-		s.step(m, func() { say(m.q.Report(s.now, &Report{Stay: member.Stay, Evidence: e})) })
+		s.Step(m, func() { say(m.Q.Report(s.Now, &Report{Stay: member.Stay, Evidence: e})) })
 	case "leave":
 		l := &hearsay.Leave{Stay: member.Stay}
-		l.Sign(m.q.Ledger(), s.people[0].key)
-		s.step(m, func() { say(m.q.Leave(s.now, l)) })
+		l.Sign(m.Q.Ledger(), s.People[0].Key)
+		s.Step(m, func() { say(m.Q.Leave(s.Now, l)) })
 	case "claim":
-		c := about.claim()
+		c := about.Claim()
 		c.Incarnation++
-		s.step(m, func() { say(m.q.Admit(s.now, c)) })
+		s.Step(m, func() { say(m.Q.Admit(s.Now, c)) })
 		c.Subject = hearsay.NodeID{5}
-		s.step(m, func() { say(m.q.Admit(s.now, c)) })
+		s.Step(m, func() { say(m.Q.Admit(s.Now, c)) })
 	case "ballots": // a seed writes ballots of others into the log
-		s.step(m, func() {
-			for _, c := range m.q.state.Cases {
-				for slot := range s.machines {
-					b := hearsay.Ballot{Case: c.ID, About: c.About, Stay: c.Stay(), Slot: uint8(slot), Life: m.q.state.Seats[slot].Life, Verdict: hearsay.BallotYes, Why: "forged"}
-					b.Sign(m.q.Ledger(), s.people[0].key)
-					m.q.propose(s.now, ledger.Command{Op: ledger.OpBallot, Ballot: b})
+		s.Step(m, func() {
+			for _, c := range m.Q.state.Cases {
+				for slot := range s.Machines {
+					b := hearsay.Ballot{Case: c.ID, About: c.About, Stay: c.Stay(), Slot: uint8(slot), Life: m.Q.state.Seats[slot].Life, Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}}
+					b.Sign(m.Q.Ledger(), s.People[0].Key)
+					m.Q.commits.propose(s.Now, ledger.Command{Op: ledger.OpBallot, Ballot: b})
 				}
 			}
 		})
-		s.run(200 * time.Millisecond)
-		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures\n", s.now.Sub(s.began).Seconds(), m.drops[hearsay.DropBadSignature])
+		s.Run(200 * time.Millisecond)
+		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures\n", s.Now.Sub(s.began).Seconds(), m.Drops[hearsay.DropBadSignature])
 	case "raft": // a stranger speaks as a seed
-		f := &hearsay.Raft{Slot: 1, Type: 3, To: m.q.replica.id, From: m.q.seats.known[1].id, Term: 1000, Founding: m.q.founding}
-		f.Sign(testNetwork, s.people[0].key)
-		s.step(m, func() { m.q.Receive(s.now, &hearsay.Packet{Body: f}) })
-		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures, term %d\n", s.now.Sub(s.began).Seconds(), m.drops[hearsay.DropBadSignature], m.q.replica.node.BasicStatus().GetTerm())
+		f := &hearsay.Raft{Slot: 1, Type: 3, To: m.Q.replica.id, From: m.Q.seats.known[1].id, Term: 1000, Founding: m.Q.founding}
+		f.Sign(testNetwork, s.People[0].Key)
+		s.Step(m, func() { m.Q.Receive(s.Now, &hearsay.Packet{Body: f}) })
+		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures, term %d\n", s.Now.Sub(s.began).Seconds(), m.Drops[hearsay.DropBadSignature], m.Q.replica.node.BasicStatus().GetTerm())
 	}
 }
 
@@ -173,11 +173,11 @@ func (s *story) line(m *machine, e hearsay.Event) {
 	}
 	switch e.Kind {
 	case hearsay.EventQuorumLost, hearsay.EventQuorumBack, hearsay.EventQuorumHeard, hearsay.EventSeatTaken, hearsay.EventSeatWaiting:
-		text = fmt.Sprintf("s%d: %s", m.slot, text)
+		text = fmt.Sprintf("s%d: %s", m.Slot, text)
 	default:
 		s.said[text] = true
 	}
-	fmt.Fprintf(s.log, "%8.3f %s\n", s.now.Sub(s.began).Seconds(), text)
+	fmt.Fprintf(s.log, "%8.3f %s\n", s.Now.Sub(s.began).Seconds(), text)
 }
 
 func (s *story) text(e hearsay.Event) string {
@@ -204,7 +204,7 @@ func (s *story) text(e hearsay.Event) string {
 	case hearsay.EventCaseRefused:
 		return fmt.Sprintf("no case about %s: %s", who, e.Text)
 	case hearsay.EventQuorumBack, hearsay.EventQuorumHeard:
-		return fmt.Sprintf("%s leads", s.who(e.By))
+		return fmt.Sprintf("hears a quorum, %s leads", s.who(e.By))
 	case hearsay.EventQuorumLost:
 		return fmt.Sprintf("no quorum of %d", e.Count)
 	case hearsay.EventSeatFounded:
@@ -220,12 +220,12 @@ func (s *story) text(e hearsay.Event) string {
 }
 
 func (s *story) who(id hearsay.NodeID) string {
-	for _, m := range s.machines {
-		if m.signer.Public().NodeID() == id {
-			return fmt.Sprintf("s%d", m.slot)
+	for _, m := range s.Machines {
+		if m.Signer.Public().NodeID() == id {
+			return fmt.Sprintf("s%d", m.Slot)
 		}
 	}
-	if at := slices.IndexFunc(s.people, func(p *person) bool { return p.id() == id }); at >= 0 {
+	if at := slices.IndexFunc(s.People, func(p *person) bool { return p.ID() == id }); at >= 0 {
 		return fmt.Sprintf("p%d", at)
 	}
 	return "somebody else"

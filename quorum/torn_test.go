@@ -21,11 +21,11 @@ type rewriting struct {
 
 // note takes in what logs there are.
 func (r *rewriting) note() {
-	for _, m := range r.w.machines {
-		if m.q == nil || m.q.replica == nil {
+	for _, m := range r.w.Machines {
+		if m.Q == nil || m.Q.replica == nil {
 			continue
 		}
-		log := m.q.replica.log
+		log := m.Q.replica.log
 		for index := log.base + 1; index <= log.last(); index++ {
 			term, _ := log.Term(index)
 			previous, _ := log.Term(index - 1)
@@ -39,43 +39,43 @@ func (r *rewriting) note() {
 func rewritten(t *testing.T, seed uint64, alone, rules, snapshotEvery int) *rewriting {
 	w := newWorld(t, 3, seed)
 	w.cfg.SnapshotEvery = snapshotEvery
-	w.startAll()
-	w.must(5*time.Second, "founded", w.agree)
-	p := w.newPerson()
-	w.must(10*time.Second, "one is in", func() bool { return w.in(p) && w.agree() })
-	w.run(time.Second)
-	slot, _ := w.machines[0].q.Leader()
-	r := &rewriting{w: w, m: w.machines[slot], logs: make(map[[3]uint64]bool)}
-	w.stepped = func(*machine, *hearsay.Effects) { r.note() }
+	w.StartAll()
+	w.Must(5*time.Second, "founded", w.agree)
+	p := w.NewPerson()
+	w.Must(10*time.Second, "one is in", func() bool { return w.In(p) && w.agree() })
+	w.Run(time.Second)
+	slot, _ := w.Machines[0].Q.Leader()
+	r := &rewriting{w: w, m: w.Machines[slot], logs: make(map[[3]uint64]bool)}
+	w.Stepped = func(*machine, *hearsay.Effects) { r.note() }
 	w.cutOff(slot)
-	last := r.m.q.replica.log.last()
+	last := r.m.Q.replica.log.last()
 	for n := range alone {
-		w.step(r.m, func() {
-			r.m.q.propose(w.now, ledger.Command{Op: ledger.OpLeave, Leave: hearsay.Leave{Stay: hearsay.Stay{Epoch: hearsay.Epoch(n + 1)}}})
-			r.m.q.flush(w.now)
-			r.m.q.work(w.now)
+		w.Step(r.m, func() {
+			r.m.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpLeave, Leave: hearsay.Leave{Stay: hearsay.Stay{Epoch: hearsay.Epoch(n + 1)}}})
+			r.m.Q.commits.flush(w.Now)
+			r.m.Q.driver.work(w.Now)
 		})
 	}
-	if has := r.m.q.replica.log.last() - last; has < uint64(alone) {
+	if has := r.m.Q.replica.log.last() - last; has < uint64(alone) {
 		t.Fatalf("it has %d entries of its own, want %d", has, alone)
 	}
-	other := w.machines[(slot+1)%3]
-	for epoch := int(other.q.Epoch()); int(other.q.Epoch()) < epoch+rules; {
-		now := other.q.Epoch()
-		w.newPerson()
-		w.must(20*time.Second, "the others rule", func() bool { return other.q.Epoch() > now })
+	other := w.Machines[(slot+1)%3]
+	for epoch := int(other.Q.Epoch()); int(other.Q.Epoch()) < epoch+rules; {
+		now := other.Q.Epoch()
+		w.NewPerson()
+		w.Must(20*time.Second, "the others rule", func() bool { return other.Q.Epoch() > now })
 	}
-	w.run(time.Second)
-	r.before = maps.Clone(r.m.disk.durable)
-	w.stepped = func(m *machine, out *hearsay.Effects) {
+	w.Run(time.Second)
+	r.before = maps.Clone(r.m.Disk.Durable)
+	w.Stepped = func(m *machine, out *hearsay.Effects) {
 		r.note()
 		if m == r.m {
 			r.records = append(r.records, out.Persist...)
 		}
 	}
-	w.cut = nil
-	w.must(20*time.Second, "it has the log of the others", w.agree)
-	w.stepped = nil
+	w.Cut = nil
+	w.Must(20*time.Second, "it has the log of the others", w.agree)
+	w.Stepped = nil
 	return r
 }
 
@@ -93,15 +93,15 @@ func TestTornRewriting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(2) {
 				r := rewritten(t, seed, c.alone, c.rules, c.snapshotEvery)
-				durable := disk{durable: r.before}
+				durable := disk{Durable: r.before}
 				for n := range r.records {
 					least := r.start(t, &durable).Epoch()
 					written := r.records[n:min(len(r.records), n+tornRecords)]
 					for kept := range 1 << len(written) {
-						torn := disk{durable: maps.Clone(durable.durable)}
+						torn := disk{Durable: maps.Clone(durable.Durable)}
 						for i, record := range written {
 							if kept>>i&1 != 0 {
-								torn.apply(record)
+								torn.Apply(record)
 							}
 						}
 						r.check(t, r.start(t, &torn), least)
@@ -109,7 +109,7 @@ func TestTornRewriting(t *testing.T) {
 							t.Fatalf("seed %d: after %d of %d records, %b of the next", seed, n, len(r.records), kept)
 						}
 					}
-					durable.apply(r.records[n])
+					durable.Apply(r.records[n])
 				}
 			}
 		})
@@ -119,8 +119,8 @@ func TestTornRewriting(t *testing.T) {
 func (r *rewriting) start(t *testing.T, d *disk) *Quorum {
 	t.Helper()
 	cfg := r.w.cfg
-	cfg.Slot = r.m.slot
-	q, err := New(cfg, r.m.signer, r.w.random, Directory{Sender: r.w.sender}, d.load(), &hearsay.Drops{}, &hearsay.Effects{}, r.w.now)
+	cfg.Slot = r.m.Slot
+	q, err := New(cfg, r.m.Signer, r.w.Random, Directory{Sender: r.w.Sender}, d.Load(), &hearsay.Drops{}, &hearsay.Effects{}, r.w.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func (r *rewriting) check(t *testing.T, q *Quorum, least hearsay.Epoch) {
 	if epoch < least {
 		t.Errorf("it starts with epoch %d, and %d was durable", epoch, least)
 	}
-	if known := r.w.hashes[epoch]; epoch > 0 && known != q.Head() {
+	if known := r.w.Hashes[epoch]; epoch > 0 && known != q.Head() {
 		t.Errorf("it has another ledger at epoch %d", epoch)
 	}
 	log := q.replica.log
@@ -152,47 +152,47 @@ func TestRecoveryAskedForAgain(t *testing.T) {
 	for name, seeds := range map[string]int{"two seeds": 2, "a third has come anew": 3} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, seeds, 7)
-			w.startAll()
-			w.newPerson()
-			left := w.machines[0]
-			w.must(10*time.Second, "one is in", func() bool { return w.agree() && left.q.Epoch() == 1 })
-			w.run(time.Second)
-			w.crash(left)
-			w.people = nil
-			for _, m := range w.machines[1:] {
-				w.wipe(m)
-				w.epochs[m.slot] = 0
-				w.start(m)
+			w.StartAll()
+			w.NewPerson()
+			left := w.Machines[0]
+			w.Must(10*time.Second, "one is in", func() bool { return w.agree() && left.Q.Epoch() == 1 })
+			w.Run(time.Second)
+			w.Crash(left)
+			w.People = nil
+			for _, m := range w.Machines[1:] {
+				w.Wipe(m)
+				w.Epochs[m.Slot] = 0
+				w.Start(m)
 			}
 			begin := func() {
 				w.cfg.Recover = true
-				w.start(left)
+				w.Start(left)
 				w.cfg.Recover = false
-				w.must(10*time.Second, "it begins anew", func() (done bool) {
-					w.step(left, func() {
-						_, err := left.q.Recover(w.now)
+				w.Must(10*time.Second, "it begins anew", func() (done bool) {
+					w.Step(left, func() {
+						_, err := left.Q.Recover(w.Now)
 						done = err == nil
 					})
 					return done
 				})
 			}
 			begin()
-			epoch := left.q.Epoch()
-			w.cut = func(int, int) bool { return true }
-			w.must(time.Second, "that is on disk", func() bool { return len(left.lane) == 0 })
-			w.run(w.slow)
-			w.crash(left)
-			w.cut = nil
+			epoch := left.Q.Epoch()
+			w.Cut = func(int, int) bool { return true }
+			w.Must(time.Second, "that is on disk", func() bool { return len(left.Queue) == 0 })
+			w.Run(w.Slow)
+			w.Crash(left)
+			w.Cut = nil
 			if seeds == 3 {
-				w.wipe(w.machines[2])
-				w.after(3*time.Second, func() { w.start(w.machines[2]) })
+				w.Wipe(w.Machines[2])
+				w.After(3*time.Second, func() { w.Start(w.Machines[2]) })
 			}
 			begin()
-			w.must(time.Second, "that is on disk", func() bool { return len(left.lane) == 0 })
-			w.crash(left)
-			w.start(left)
-			w.must(30*time.Second, "they agree", w.agree)
-			if now := left.q.Epoch(); seeds == 2 && now != epoch {
+			w.Must(time.Second, "that is on disk", func() bool { return len(left.Queue) == 0 })
+			w.Crash(left)
+			w.Start(left)
+			w.Must(30*time.Second, "they agree", w.agree)
+			if now := left.Q.Epoch(); seeds == 2 && now != epoch {
 				t.Errorf("it has epoch %d, and had %d", now, epoch)
 			}
 		})

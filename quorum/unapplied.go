@@ -60,9 +60,9 @@ func (s *storage) unappliedBefore(index uint64) int {
 // makeRoom leaves of a leader's entries those for which there is room, and reports whether
 // the message is worth taking. One that does not join the log here is left as it is: the library refuses it, and
 // the leader must know why.
-func (q *Quorum) makeRoom(now time.Time, m *raftpb.Message) bool {
-	log := q.replica.log
-	if m.GetType() != raftpb.MsgApp || m.GetTerm() < q.replica.node.BasicStatus().GetTerm() {
+func (d *driver) makeRoom(now time.Time, m *raftpb.Message) bool {
+	log := d.seed.replica.log
+	if m.GetType() != raftpb.MsgApp || m.GetTerm() < d.seed.replica.node.BasicStatus().GetTerm() {
 		return true
 	}
 	if term, err := log.Term(m.GetIndex()); err != nil || term != m.GetLogTerm() {
@@ -84,11 +84,11 @@ func (q *Quorum) makeRoom(now time.Time, m *raftpb.Message) bool {
 	if n == len(m.Entries) {
 		return true
 	}
-	if n == before && bare && now.Sub(q.replica.bareAt) >= bareEvery {
-		q.replica.bareAt = now
+	if n == before && bare && now.Sub(d.seed.replica.bareAt) >= bareEvery {
+		d.seed.replica.bareAt = now
 		n++
 	}
-	q.drops[hearsay.DropTableFull]++
+	d.seed.drops[hearsay.DropTableFull]++
 	m.Entries = m.Entries[:n]
 	return n > 0
 }

@@ -15,8 +15,8 @@ import (
 // pushEntries has a seat that says it leads send a seed entries that it never commits: messages of
 // some each, with so many bytes. It gives how many of them are on that seed's disk afterwards.
 func (w *world) pushEntries(m, thief *machine, messages, each, size int) (kept int) {
-	log := m.q.replica.log
-	term := m.q.replica.node.BasicStatus().GetTerm() + 1
+	log := m.Q.replica.log
+	term := m.Q.replica.node.BasicStatus().GetTerm() + 1
 	index, before, commit := log.last(), log.last(), log.hard.GetCommit()
 	last, _ := log.Term(index)
 	for range messages {
@@ -33,9 +33,9 @@ func (w *world) pushEntries(m, thief *machine, messages, each, size int) (kept i
 		last = term
 		w.forge(m, thief, f)
 	}
-	w.run(100 * time.Millisecond)
-	for key := range m.disk.durable { // order does not matter: they are counted
-		if e, is := m.disk.durable[key].(*hearsay.KeptEntry); is && e.Entry.Index > before {
+	w.Run(100 * time.Millisecond)
+	for key := range m.Disk.Durable { // order does not matter: they are counted
+		if e, is := m.Disk.Durable[key].(*hearsay.KeptEntry); is && e.Entry.Index > before {
 			kept++
 		}
 	}
@@ -49,21 +49,21 @@ func TestEntriesThatAreNeverCommittedAreBounded(t *testing.T) {
 	for name, messages := range map[string][2]int{"both": {300, 300}, "one": {300, 0}, "one less": {300, 40}, "other ones": {82, 81}} {
 		t.Run(name, func(t *testing.T) {
 			w := followed(t, 110, 1)
-			w.run(time.Second)
-			slot, _ := w.machines[0].q.Leader()
-			leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+			w.Run(time.Second)
+			slot, _ := w.Machines[0].Q.Leader()
+			leader, thief, third := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
 			for i, m := range []*machine{third, leader} {
 				kept := w.pushEntries(m, thief, messages[i], 1, size)
 				if most := unappliedMost / size; kept > most {
-					t.Errorf("%d MB are on the disk of slot %d, %d in its log, want at most %d", kept*size>>20, m.slot, m.q.replica.log.bytes>>20, unappliedMost>>20)
+					t.Errorf("%d MB are on the disk of slot %d, %d in its log, want at most %d", kept*size>>20, m.Slot, m.Q.replica.log.bytes>>20, unappliedMost>>20)
 				}
 			}
-			w.cut = func(from, to int) bool { return from == thief.slot || to == thief.slot }
+			w.Cut = func(from, to int) bool { return from == thief.Slot || to == thief.Slot }
 			w.goOn(name, thief)
-			w.crash(third)
-			w.start(third)
+			w.Crash(third)
+			w.Start(third)
 			w.goOn("after a start", thief)
-			if held := third.q.replica.log.unapplied; held > 0 {
+			if held := third.Q.replica.log.unapplied; held > 0 {
 				t.Errorf("%d bytes are not applied", held)
 			}
 		})
@@ -74,15 +74,15 @@ func TestEntriesThatAreNeverCommittedAreBounded(t *testing.T) {
 func TestBareEntriesAreBounded(t *testing.T) {
 	const each, most = 4000, unappliedMost / entryLeast
 	w := followed(t, 111, 1)
-	w.run(time.Second)
-	slot, _ := w.machines[0].q.Leader()
-	leader, thief, third := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+	w.Run(time.Second)
+	slot, _ := w.Machines[0].Q.Leader()
+	leader, thief, third := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
 	for _, m := range []*machine{third, leader} {
 		if kept := w.pushEntries(m, thief, 20, each, 0); kept > most {
-			t.Errorf("%d bare entries are on the disk of slot %d, want at most %d", kept, m.slot, most)
+			t.Errorf("%d bare entries are on the disk of slot %d, want at most %d", kept, m.Slot, most)
 		}
 	}
-	w.cut = func(from, to int) bool { return from == thief.slot || to == thief.slot }
+	w.Cut = func(from, to int) bool { return from == thief.Slot || to == thief.Slot }
 	w.goOn("they go on", thief)
 }
 
@@ -90,35 +90,35 @@ func TestBareEntriesAreBounded(t *testing.T) {
 // it has room for, and catches up.
 func TestSeedCatchesUpBeyondItsRoom(t *testing.T) {
 	w := followed(t, 112, 1)
-	w.run(time.Second)
-	slot, _ := w.machines[0].q.Leader()
-	leader, other, away := w.machines[slot], w.machines[(slot+1)%3], w.machines[(slot+2)%3]
+	w.Run(time.Second)
+	slot, _ := w.Machines[0].Q.Leader()
+	leader, other, away := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
 	for _, m := range []*machine{leader, other} { // the leader keeps all entries for it
-		m.q.cfg.SnapshotEvery, m.q.cfg.SnapshotBytes = 1<<30, 1<<30
+		m.Q.cfg.SnapshotEvery, m.Q.cfg.SnapshotBytes = 1<<30, 1<<30
 	}
-	w.crash(away)
+	w.Crash(away)
 	entry := ledger.AppendEntry(nil, slices.Repeat([]ledger.Command{{Op: ledger.OpLift, ID: hearsay.NodeID{7}, Why: strings.Repeat("x", hearsay.MaxWhyLen)}}, 55))
 	for sent := 0; sent < unappliedMost+unsettledMost; sent += len(entry) {
-		w.must(time.Minute, "there is room", func() bool { return !leader.q.replica.log.unsettled() && leader.q.replica.leads() })
-		w.step(leader, func() {
-			if err := leader.q.replica.node.Propose(entry); err != nil {
+		w.Must(time.Minute, "there is room", func() bool { return !leader.Q.replica.log.unsettled() && leader.Q.replica.leads() })
+		w.Step(leader, func() {
+			if err := leader.Q.replica.node.Propose(entry); err != nil {
 				t.Fatal(err)
 			}
-			leader.q.work(w.now)
+			leader.Q.driver.work(w.Now)
 		})
 	}
-	applied := func(m *machine) uint64 { return m.q.replica.log.applied }
-	end := leader.q.replica.log.last()
-	w.must(5*time.Minute, "they are applied", func() bool { return applied(leader) >= end && applied(other) >= end })
-	w.start(away)
-	away.q.cfg.SnapshotEvery, away.q.cfg.SnapshotBytes = 1<<30, 1<<30
+	applied := func(m *machine) uint64 { return m.Q.replica.log.applied }
+	end := leader.Q.replica.log.last()
+	w.Must(5*time.Minute, "they are applied", func() bool { return applied(leader) >= end && applied(other) >= end })
+	w.Start(away)
+	away.Q.cfg.SnapshotEvery, away.Q.cfg.SnapshotBytes = 1<<30, 1<<30
 	most := 0
-	w.must(5*time.Minute, "it catches up", func() bool {
-		most = max(most, away.q.replica.log.unapplied)
+	w.Must(5*time.Minute, "it catches up", func() bool {
+		most = max(most, away.Q.replica.log.unapplied)
 		return applied(away) >= end
 	})
-	if most > unappliedMost || away.q.drops[hearsay.DropTableFull] == 0 {
-		t.Errorf("it had %d bytes to apply, may have %d, and dropped %d messages", most, unappliedMost, away.q.drops[hearsay.DropTableFull])
+	if most > unappliedMost || away.Q.drops[hearsay.DropTableFull] == 0 {
+		t.Errorf("it had %d bytes to apply, may have %d, and dropped %d messages", most, unappliedMost, away.Q.drops[hearsay.DropTableFull])
 	}
 	w.goOn("afterwards", nil)
 }

@@ -13,7 +13,7 @@ import (
 // This file is about a data directory that may be an older copy of itself, where
 // nothing shows it: the machine was started anew since, as after a power cut, and as
 // where a snapshot of the machine was put back. The
-// directory says so (SeedLife) until the doubt is over. However often the process is
+// directory says so (SeedLife) until the check is over. However often the process is
 // started meanwhile, before it votes or signs anything it asks all other seeds what
 // it has signed. That may be more than is here though nothing is: the directory may be
 // as it was before the network was founded.
@@ -39,12 +39,14 @@ import (
 const unsureFor = time.Minute
 
 // keepWaited is how much of that a start may repeat: what restarts a seed that is not
-// ready must not keep it in doubt for ever. Where the machine does not tell when it was started (package
+// ready must not make its check last for ever. Where the machine does not tell when it was started (package
 // store: every system but Linux) each start begins anew. A guess: a write a second does no harm.
 const keepWaited = time.Second
 
-// doubtful is what a seed waits for that is not sure of its disk.
-type doubtful struct {
+// diskCheck is what a seed waits for that is not sure of its disk.
+type diskCheck struct {
+	seed *Quorum
+
 	told   bool                   // by the directory, at the start; this seed has no seat yet
 	waited time.Duration          // in all starts, as of the last tick
 	kept   time.Duration          // of that, what is on disk
@@ -57,111 +59,105 @@ type doubtful struct {
 	askAt  time.Time
 }
 
-// doubt has this seed wait for all others if its disk may be an older one.
-func (q *Quorum) doubt(now time.Time) {
-	if !q.doubtful.told || q.replica == nil || len(q.cfg.Seeds) == 1 || q.cfg.Recover {
+// begin has this seed wait for all others if its disk may be an older one.
+func (d *diskCheck) begin(now time.Time) {
+	if !d.told || d.seed.replica == nil || len(d.seed.cfg.Seeds) == 1 || d.seed.cfg.Recover {
 		return
 	}
-	waited := min(q.doubtful.waited, unsureFor)
-	q.doubtful = doubtful{waited: waited, kept: waited, until: now.Add(unsureFor - waited), askAt: now}
-	for slot := range q.others() {
-		q.doubtful.waits[slot], q.doubtful.places[slot] = true, true
+	waited := min(d.waited, unsureFor)
+	*d = diskCheck{seed: d.seed, waited: waited, kept: waited, until: now.Add(unsureFor - waited), askAt: now}
+	for slot := range d.seed.others() {
+		d.waits[slot], d.places[slot] = true, true
 	}
 }
 
 // unsure reports whether this seed takes no part yet.
-func (q *Quorum) unsure() bool {
-	d := &q.doubtful
+func (d *diskCheck) unsure() bool {
 	return !d.until.IsZero() && (slices.Contains(d.waits[:], true) || slices.Contains(d.places[:], true))
 }
 
-// answersDoubt gives the slot of the seed whose answer this seed waits for and a packet
-// may bring: by stream from its configured address, which no forged source can
-// reach, and after the question.
-func (q *Quorum) answersDoubt(p *hearsay.Packet) (slot int, is bool) {
-	slot = q.slotAt(p.Addr)
-	return slot, slot >= 0 && q.unsure() && q.doubtful.waits[slot] && q.doubtful.asked[slot]
+// isAnswer reports whether a packet may bring an answer for which this seed waits, and gives the slot of
+// its sender: by stream from a configured address, which no forged source can reach, and after the question.
+func (d *diskCheck) isAnswer(p *hearsay.Packet) (slot int, is bool) {
+	slot = d.seed.heads.slotAt(p.Addr)
+	return slot, slot >= 0 && d.unsure() && d.waits[slot] && d.asked[slot]
 }
 
 // answeredBy notes that a seed has told what it knows, or that it knows nothing.
-func (q *Quorum) answeredBy(slot int) {
-	q.doubtful.waits[slot] = false
-	q.endIfCaughtUp()
+func (d *diskCheck) answeredBy(slot int) {
+	d.waits[slot] = false
+	d.endIfCaughtUp()
 }
 
 // goesTo takes the answer of a seed how far its log goes, just now and at its address.
-func (q *Quorum) goesTo(m *hearsay.SeatHello) {
-	d := &q.doubtful
+func (d *diskCheck) goesTo(m *hearsay.SeatHello) {
 	switch {
 	case !m.Founded:
 		d.places[m.Slot] = false
-		q.answeredBy(int(m.Slot)) // it knows nothing
-	case m.Term != 0 && m.Founding == q.founding:
+		d.answeredBy(int(m.Slot)) // it knows nothing
+	case m.Term != 0 && m.Founding == d.seed.founding:
 		d.places[m.Slot] = false
 		if d.term = max(d.term, m.Term); d.last.Before(m.Last) {
 			d.last = m.Last
 		}
-		q.endIfCaughtUp()
+		d.endIfCaughtUp()
 	}
 }
 
-// endIfCaughtUp ends the doubt once the log here goes as far as the longest of all, and
+// endIfCaughtUp ends the check once the log here goes as far as the longest of all, and
 // no vote can be forgotten.
-func (q *Quorum) endIfCaughtUp() {
-	if q.unsure() || q.replica == nil {
+func (d *diskCheck) endIfCaughtUp() {
+	if d.unsure() || d.seed.replica == nil {
 		return
 	}
-	hard, d := q.replica.log.hard, &q.doubtful
+	hard, d := d.seed.replica.log.hard, d
 	voted := hard.GetTerm() > d.term || hard.GetTerm() == d.term && hard.GetVote() != 0
-	if voted && !q.replica.log.end().Before(d.last) {
-		q.endDoubt()
+	if voted && !d.seed.replica.log.end().Before(d.last) {
+		d.end()
 	}
 }
 
 // mayHaveForgotten reports whether a message asks for votes, this seed's or another's, and this
 // seed may have promised something else: its vote in that term, or an entry beyond that log.
-func (q *Quorum) mayHaveForgotten(kind raftpb.MessageType, term uint64, end hearsay.LogPlace) bool {
-	d := &q.doubtful
+func (d *diskCheck) mayHaveForgotten(kind raftpb.MessageType, term uint64, end hearsay.LogPlace) bool {
 	return !d.until.IsZero() && (kind == raftpb.MsgVote || kind == raftpb.MsgPreVote) && (term <= d.term || end.Before(d.last))
 }
 
-// endDoubt has this seed take part, also in its next lives.
-func (q *Quorum) endDoubt() {
-	q.doubtful = doubtful{}
-	q.keepLife()
+// end has this seed take part, also in its next lives.
+func (d *diskCheck) end() {
+	*d = diskCheck{seed: d.seed}
+	d.seed.records.keepLife()
 }
 
-// tickDoubt asks those who have not answered, and goes on without them in the
-// end.
-func (q *Quorum) tickDoubt(now time.Time) {
-	d := &q.doubtful
+// tick asks the seeds that have not answered, and goes on without them in the end.
+func (d *diskCheck) tick(now time.Time) {
 	if d.until.IsZero() {
 		return
 	}
 	if !now.Before(d.until) {
-		q.endDoubt()
+		d.end()
 		return
 	}
 	if d.waited = unsureFor - d.until.Sub(now); d.waited-d.kept >= keepWaited {
 		d.kept = d.waited
-		q.keepLife()
+		d.seed.records.keepLife()
 	}
-	if q.endIfCaughtUp(); !q.unsure() || now.Before(d.askAt) {
+	if d.endIfCaughtUp(); !d.unsure() || now.Before(d.askAt) {
 		return
 	}
-	d.askAt = now.Add(q.cfg.HelloEvery)
+	d.askAt = now.Add(d.seed.cfg.HelloEvery)
 	var missing []string
-	for slot := range q.cfg.Seeds {
+	for slot := range d.seed.cfg.Seeds {
 		if !d.waits[slot] && !d.places[slot] {
 			continue
 		}
-		missing = append(missing, q.cfg.Seeds[slot].Addr.String())
+		missing = append(missing, d.seed.cfg.Seeds[slot].Addr.String())
 		d.asked[slot] = true
-		q.askSeat(now, slot)
-		q.send(q.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: q.Epoch()})
+		d.seed.seats.askSeat(now, slot)
+		d.seed.send(d.seed.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: d.seed.Epoch()})
 	}
 	if d.waited > missAfter {
-		q.say(hearsay.Event{At: now, Text: "this machine was started anew since the data directory was used last, so that it may be an older copy of itself: " +
+		d.seed.seats.say(hearsay.Event{At: now, Text: "this machine was started anew since the data directory was used last, so that it may be an older copy of itself: " +
 			"it takes part when all other seeds have told what it has signed, or after " + unsureFor.String() + "; missing: " + strings.Join(missing, ", ")})
 	}
 }

@@ -50,6 +50,13 @@ type Share struct{ All, Each Rate }
 // Shares are those of all classes. A class whose share is zero has none.
 type Shares [classes]Share
 
+// PerSource are shares of which each sender may use so much, and each class of senders so
+// much in all.
+func PerSource(each, all Rate) *Shares {
+	share := Share{All: all, Each: each}
+	return &Shares{share, share, share}
+}
+
 // Slots is how many senders of a class are told apart; those whose hashes agree
 // share what one may use. A guess: an eighth of them agree with another where 32
 // senders use much at once.

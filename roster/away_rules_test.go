@@ -27,8 +27,8 @@ func TestObserverAbstainsOfOneThatIsAway(t *testing.T) {
 	}
 }
 
-// A death that waits for its evidence is dropped when its subject says that it is away: the evidence that comes later buries
-// nobody.
+// A death that waits for its evidence is dropped when its subject says that it is away: the evidence that
+// comes later buries nobody.
 func TestAwayDropsADeathThatWaits(t *testing.T) {
 	b := newBench(t, 4)
 	x, accuser := b.others[0], b.others[1]

@@ -34,8 +34,8 @@ func toldAway(out *hearsay.Effects) (told []string) {
 	return told
 }
 
-// A member that has said that it is away is suspected by nobody for ten seconds, and who accuses it is told its word. It counts once
-// for an incarnation.
+// A member that has said that it is away is suspected by nobody for ten seconds, and who accuses it is told
+// its word. It counts once for an incarnation.
 func TestAway(t *testing.T) {
 	b := newBench(t, 4)
 	x, accuser := b.others[0], b.others[1]
@@ -45,7 +45,7 @@ func TestAway(t *testing.T) {
 		t.Errorf("told %v; want others, and then the member itself, which waits for that", told)
 	}
 	b.want(x, hearsay.StateAlive)
-	if b.Trusted(x.id()) || !b.Mute(x.id()) {
+	if b.Trusted(x.id()) || !b.CannotRelay(x.id()) {
 		t.Error("one that is away is trusted, or a relay")
 	}
 	if told := b.hearAway(accuser, x.away()); len(told) > 0 {
@@ -143,8 +143,8 @@ func TestGoesAway(t *testing.T) {
 	}
 }
 
-// A member that says in each life that it is away is held twice at once, and then once a minute: it may be dead, and others
-// say words that it has signed in advance.
+// A member that says in each life that it is away is held twice at once, and then once a minute: it may be
+// dead, and others say words that it has signed in advance.
 func TestAwayIsNotForEver(t *testing.T) {
 	b := newBench(t, 3)
 	x := b.others[1]
@@ -163,8 +163,8 @@ func TestAwayIsNotForEver(t *testing.T) {
 	}
 }
 
-// The time of a word goes on while it is passed on, and a word with too little time is made up for by another with more, but not beyond
-// AwayFor.
+// The time of a word goes on while it is passed on, and a word with too little time is made up for by another
+// with more, but not beyond AwayFor.
 func TestAwayLasts(t *testing.T) {
 	b := newBench(t, 4)
 	x, other := b.others[1], b.others[2]

@@ -7,15 +7,13 @@ import (
 	"hearsay"
 )
 
-// Cards are the words of members about themselves, each kept once for all the
-// rosters that hold it: a driver hands the same Cards to all nodes of its
-// process. An agent has one node; of a simulated network of 10,000 each node
-// holds the same 10,000 words, and then keeps twelve bytes of each member.
+// Cards are the words of members about themselves, each kept once for all the rosters that hold it: a driver hands the
+// same Cards to all nodes of its process. An agent has one node; of a simulated network of 10,000 each node holds the
+// same 10,000 words, and then keeps twelve bytes of each member.
 //
-// Nobody learns anything by it: a roster finds those members only that it lists
-// itself, and nothing that it does depends on the numbers that they bear here.
-// A roster that is given up lets go of nothing that it held. Cards are not safe
-// for concurrent use.
+// Nobody learns anything by it: a roster finds those members only that it lists itself, and nothing that it does
+// depends on the numbers that they bear here. A roster that is given up lets go of nothing that it held. Cards are not
+// safe for concurrent use.
 type Cards struct {
 	secret   uint64 // odd, and nobody else's: where members stand cannot be chosen by choosing keys
 	subjects []subject
@@ -26,8 +24,7 @@ type Cards struct {
 	names slots // numbers of words, of each name one: its head
 }
 
-// subject is a node of which there is a word. Its number stays the same as
-// long as any roster lists it.
+// subject is a node of which there is a word. Its number stays the same as long as any roster lists it.
 type subject struct {
 	id    hearsay.NodeID
 	first int32 // of its words, of which there are few: the rest follow by next
@@ -68,8 +65,7 @@ func (w *word) says(o *word) bool {
 		w.ip == o.ip && w.port == o.port && w.role == o.role && w.name == o.name
 }
 
-// addr is where the subject is reached; on the wire there are no zones, and IPv4
-// is not wrapped.
+// addr is where the subject is reached; on the wire there are no zones, and IPv4 is not wrapped.
 func (w *word) addr() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(w.ip).Unmap(), w.port)
 }
@@ -93,8 +89,7 @@ func (c *Cards) find(id hearsay.NodeID) int32 {
 	}
 }
 
-// named gives a word with this name, from which all others of that name follow
-// by nextNamed; 0 if there is none.
+// named gives a word with this name, from which all others of that name follow by nextNamed; 0 if there is none.
 func (c *Cards) named(name string) int32 {
 	if c.names.count == 0 {
 		return 0
@@ -132,8 +127,7 @@ func (c *Cards) delistName(w int32) {
 	}
 }
 
-// hold gives the number of a subject's word, which is kept until it is
-// released as often as it was held.
+// hold gives the number of a subject's word, which is kept until it is released as often as it was held.
 func (c *Cards) hold(id hearsay.NodeID, incarnation hearsay.Incarnation, card *hearsay.Card) int32 {
 	number := c.find(id)
 	if number == 0 {
@@ -222,9 +216,8 @@ func grown[T any](list []T) []T {
 	return append(make([]T, 0, len(list)+len(list)/8+4), list...)
 }
 
-// slots finds numbers by a hash of what they stand for: a power of two of
-// slots, at most three quarters of them taken. It takes a fraction of the
-// memory of a map.
+// slots finds numbers by a hash of what they stand for: a power of two of slots, at most three quarters of them taken.
+// It takes a fraction of the memory of a map.
 type slots struct {
 	numbers []int32 // one stands in its slot, or in the next free one behind; 0: free
 	count   int

@@ -34,7 +34,8 @@ func TestShortLivedMembers(t *testing.T) {
 	for _, m := range b.others {
 		disk[m.addr] = &hearsay.Contact{Addr: m.addr, ID: m.id()}
 	}
-	b.Join(b.now, &hearsay.Packet{From: b.others[5].id(), Addr: b.others[5].addr, Stream: true}) // the first of a network
+	// the first of a network
+	b.Join(b.now, &hearsay.Packet{From: b.others[5].id(), Addr: b.others[5].addr, Stream: true})
 	b.now = b.now.Add(2 * time.Minute)
 	for i := range 300 {
 		short := newStranger(100 + i)
@@ -82,7 +83,8 @@ func TestShortLivedMembers(t *testing.T) {
 // too many.
 func TestContactsFoundLater(t *testing.T) {
 	b := newBench(t, 3)
-	b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true}) // the first of a network
+	// the first of a network
+	b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true})
 	addr := func(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 7946)
 	}

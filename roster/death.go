@@ -8,15 +8,15 @@ import (
 	"hearsay"
 )
 
-// keptEvidence is evidence by its hash.
-type keptEvidence struct {
-	hash     hearsay.Hash
-	evidence *hearsay.Evidence
+// deaths are those that this node was told of and does not believe yet.
+type deaths struct {
+	part
+	pending []pending
+	at      time.Time // when the first of them is due
 }
 
-// pending is a death that this node was told of and does not believe yet.
-// First it is told to its subject, if there is reason to; then its evidence
-// is fetched; then the evidence must hold by this roster.
+// pending is a death that this node was told of and does not believe yet. First it is told to its subject, if there is
+// reason to; then its evidence is fetched; then the evidence must hold by this roster.
 type pending struct {
 	subject     hearsay.NodeID
 	incarnation hearsay.Incarnation
@@ -30,32 +30,29 @@ type pending struct {
 	until       time.Time         // then it is let go: an exchange will bring it again
 }
 
-// retryPending is the time between two looks at evidence that does not hold, and between the
-// first two requests for evidence; doubled with each: anybody may have told of it. Guess: a few
-// round trips.
+// retryPending is the time between two looks at evidence that does not hold, and between the first two requests for
+// evidence; doubled with each: anybody may have told of it. Guess: a few round trips.
 const retryPending = 300 * time.Millisecond
 
-// claimedDead takes another's word that a living member is dead. Nobody is
-// buried on a word: evidence must hold. And if the subject is no suspect here
-// (it never was, or has answered this node since), it is told first and has
-// time to refute: this is what lets two halves meet that have buried each
-// other.
-func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hearsay.Claim) {
-	if r.members.get(p.From) == nil && !r.Expects(p) {
-		r.drops[hearsay.DropStranger]++ // it would not be asked for the evidence
+// claimed takes another's word that a living member is dead. Nobody is buried on a word: evidence must hold. And if the
+// subject is no suspect here (it never was, or has answered this node since), it is told first and has time to refute:
+// this is what lets two halves meet that have buried each other.
+func (d *deaths) claimed(now time.Time, p *hearsay.Packet, m *member, c *hearsay.Claim) {
+	if d.members.get(p.From) == nil && !d.roster.contacts.Expects(p) {
+		d.out.drops[hearsay.DropStranger]++ // it would not be asked for the evidence
 		return
 	}
-	if r.holdsBack(now, p, m) {
+	if d.roster.aways.holdsBack(now, p, m) {
 		return // an exchange brings it again
 	}
 	source := hearsay.Source(p.Addr.Addr())
 	ofSubject, ofSource, oldest := 0, 0, -1
-	for i := range r.pending {
-		w := &r.pending[i]
+	for i := range d.pending {
+		w := &d.pending[i]
 		if w.source == source {
 			ofSource++
 		}
-		if w.subject != r.id(m) || w.incarnation != c.Incarnation {
+		if w.subject != d.members.id(m) || w.incarnation != c.Incarnation {
 			continue
 		}
 		if w.hash == c.Evidence {
@@ -63,7 +60,7 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 			return
 		}
 		if w.informer == p.From {
-			return // who has no proof must not take the room of those who do
+			return // an informer without proof must not take the room of those that have it
 		}
 		if ofSubject++; w.asked > 0 && w.evidence == nil && oldest < 0 {
 			oldest = i
@@ -71,9 +68,9 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 	}
 	switch {
 	case ofSubject >= pendingSubject && oldest >= 0:
-		r.pending = slices.Delete(r.pending, oldest, oldest+1) // its informer was asked, and has not answered
-	case ofSubject >= pendingSubject, ofSource >= pendingSource, len(r.pending) >= maxPending:
-		r.drops[hearsay.DropTableFull]++
+		d.pending = slices.Delete(d.pending, oldest, oldest+1) // its informer was asked, and has not answered
+	case ofSubject >= pendingSubject, ofSource >= pendingSource, len(d.pending) >= maxPending:
+		d.out.drops[hearsay.DropTableFull]++
 		return
 	}
 	repeated := ofSubject > 0 // its subject has been told, and some evidence is on its way
@@ -82,133 +79,132 @@ func (r *Roster) claimedDead(now time.Time, p *hearsay.Packet, m *member, c *hea
 		wait = retryPending // mostly the first proves it
 	}
 	if surprising {
-		wait = r.cfg.DeadHold
+		wait = d.cfg.DeadHold
 	}
 	if surprising && !repeated {
-		claim := hearsay.Claim{Subject: r.id(m), State: hearsay.StateDead, Incarnation: c.Incarnation, By: c.By, Evidence: c.Evidence}
-		r.send(r.addr(m), claim)
-		r.event(hearsay.Event{At: now, Kind: hearsay.EventClaimDelayed, Subject: r.id(m), By: p.From})
+		claim := hearsay.Claim{Subject: d.members.id(m), State: hearsay.StateDead, Incarnation: c.Incarnation, By: c.By, Evidence: c.Evidence}
+		d.out.send(d.members.addr(m), claim)
+		d.out.event(hearsay.Event{At: now, Kind: hearsay.EventClaimDelayed, Subject: d.members.id(m), By: p.From})
 	}
 	w := pending{
-		subject: r.id(m), incarnation: c.Incarnation, hash: c.Evidence, informer: p.From, source: source,
-		tryAt: now.Add(wait), until: now.Add(wait + evidencePatient),
+		subject: d.members.id(m), incarnation: c.Incarnation, hash: c.Evidence, informer: p.From, source: source,
+		tryAt: now.Add(wait), until: now.Add(wait + evidenceWait),
 	}
-	r.pending = append(r.pending, w)
-	r.duePending(w.tryAt)
+	d.pending = append(d.pending, w)
+	d.lookBy(w.tryAt)
 }
 
-// duePending has the deaths that are not believed looked at by then.
-func (r *Roster) duePending(at time.Time) {
-	if r.pendingAt.IsZero() || at.Before(r.pendingAt) {
-		r.pendingAt = at
-	}
+// lookBy has the deaths that are not believed looked at by then.
+func (d *deaths) lookBy(at time.Time) {
+	d.at = sooner(at, d.at)
 }
 
-// tickPending takes the next step with every death that is not believed yet.
-func (r *Roster) tickPending(now time.Time) {
-	if r.pendingAt.IsZero() || now.Before(r.pendingAt) {
+// tick takes the next step with every death that is not believed yet.
+func (d *deaths) tick(now time.Time) {
+	if d.at.IsZero() || now.Before(d.at) {
 		return
 	}
-	for i := range r.pending {
-		w := &r.pending[i]
-		if now.Before(w.tryAt) || !now.Before(w.until) || !r.stands(w) {
+	for i := range d.pending {
+		w := &d.pending[i]
+		if now.Before(w.tryAt) || !now.Before(w.until) || !d.stands(w) {
 			continue
 		}
 		w.tryAt = now.Add(retryPending)
 		if w.evidence == nil {
-			w.evidence = r.Evidence(w.hash)
+			w.evidence = d.roster.evidence.Evidence(w.hash)
 		}
 		if w.evidence == nil {
 			w.tryAt = now.Add(retryPending << min(w.asked, 8))
-			if addr, ok := r.whoKnows(w); ok { // by stream: the answer is longer than the question
-				r.out.Now = append(r.out.Now, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.EvidenceReq{Hash: w.hash}})
+			if addr, ok := d.evidenceSource(w); ok { // by stream: the answer is longer than the question
+				d.out.Now = append(d.out.Now, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.EvidenceReq{Hash: w.hash}})
 			}
 			continue
 		}
-		if r.work >= workAStep {
+		if d.roster.budgets.work >= workAStep {
 			w.tryAt = now.Add(waitingEach)
 			continue
 		}
-		r.work += workVerify * len(w.evidence.Statements)
-		switch held, forged := r.holds(now, w); {
+		d.roster.budgets.work += workVerify * len(w.evidence.Statements)
+		switch held, forged := d.holds(now, w); {
 		case forged:
-			r.drops[hearsay.DropBadSignature]++
+			d.out.drops[hearsay.DropBadSignature]++
 			w.until = now
 		case held:
-			r.Bury(now, w.evidence)
+			d.roster.MarkDead(now, w.evidence)
 		}
 	}
-	r.pending = slices.DeleteFunc(r.pending, func(w pending) bool {
-		if r.stands(&w) && !now.Before(w.until) {
-			r.drops[hearsay.DropUnproven]++
+	d.pending = slices.DeleteFunc(d.pending, func(w pending) bool {
+		if d.stands(&w) && !now.Before(w.until) {
+			d.out.drops[hearsay.DropUnproven]++
 			return true
 		}
-		return !r.stands(&w)
+		return !d.stands(&w)
 	})
-	r.pendingAt = time.Time{}
-	for i := range r.pending {
-		r.duePending(earlier(r.pending[i].tryAt, r.pending[i].until))
+	d.at = time.Time{}
+	for i := range d.pending {
+		d.lookBy(earlier(d.pending[i].tryAt, d.pending[i].until))
 	}
 }
 
-// whoKnows gives where to ask for evidence: at its informer's address, then twice at somebody
+// drop lets go of what was told of a member.
+func (d *deaths) drop(now time.Time, m *member) {
+	d.pending = slices.DeleteFunc(d.pending, func(w pending) bool { return w.subject == d.members.id(m) })
+	d.lookBy(now)
+}
+
+// evidenceSource gives where to ask for evidence: at its informer's address, then twice at somebody
 // else's, and so on, since an informer may be gone by now, or have lied.
-func (r *Roster) whoKnows(w *pending) (netip.AddrPort, bool) {
-	addr, listed := r.Addr(w.informer)
+func (d *deaths) evidenceSource(w *pending) (netip.AddrPort, bool) {
+	addr, listed := d.members.Addr(w.informer)
 	if w.asked++; w.asked%3 != 1 || !listed {
-		if m := r.anyone(); r.id(m) != w.subject {
-			return r.addr(m), true
+		if m := d.members.anyone(); d.members.id(m) != w.subject {
+			return d.members.addr(m), true
 		}
 	}
 	return addr, listed
 }
 
-// stands reports whether a death is still to be believed: its subject is
-// living, and has not refuted it.
-func (r *Roster) stands(w *pending) bool {
-	m := r.members.get(w.subject)
-	return m != nil && m.state.Living() && r.incarnation(m) == w.incarnation
+// stands reports whether a death is still to be believed: its subject is living, and has not refuted it.
+func (d *deaths) stands(w *pending) bool {
+	m := d.members.get(w.subject)
+	return m != nil && m.state.Living() && d.members.incarnation(m) == w.incarnation
 }
 
 // TakeEvidence takes evidence that this node asked for.
-func (r *Roster) TakeEvidence(now time.Time, e *hearsay.Evidence) {
-	hash := e.Hash(r.network)
-	i := slices.IndexFunc(r.pending, func(w pending) bool { return w.hash == hash })
-	if i < 0 || r.pending[i].evidence != nil {
-		r.drops[hearsay.DropUnexpected]++
+func (d *deaths) TakeEvidence(now time.Time, e *hearsay.Evidence) {
+	hash := e.Hash(d.roster.network)
+	i := slices.IndexFunc(d.pending, func(w pending) bool { return w.hash == hash })
+	if i < 0 || d.pending[i].evidence != nil {
+		d.out.drops[hearsay.DropUnexpected]++
 		return
 	}
-	own := *e // what came with a packet belongs to the packet
-	own.Statements = slices.Clone(e.Statements)
-	r.pending[i].evidence, r.pending[i].tryAt = &own, now
-	r.duePending(now)
-	r.tickPending(now)
+	d.pending[i].evidence, d.pending[i].tryAt = ownCopy(e), now
+	d.lookBy(now)
+	d.tick(now)
 }
 
-// holds counts for itself whether the evidence condemns its subject: signed
-// statements of one round by observers that this roster assigns. Each
-// signature is verified once, and one that is forged voids all: the accuser
-// has verified them too.
+// holds counts for itself whether the evidence condemns its subject: signed statements of one round by observers that
+// this roster assigns. Each signature is verified once, and one that is forged voids all: the accuser has verified them
+// too.
 //
-// Two statements suffice when a suspicion ran out, and an accuser may keep to
-// itself what others said. So that counts only against a member that this node holds
-// suspect itself, for as long as any suspicion lasts.
-func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
-	e, m := w.evidence, r.members.get(w.subject)
+// Two statements suffice when a suspicion ran out, and an accuser may keep to itself what others said. So that counts
+// only against a member that this node holds suspect itself, for as long as any suspicion lasts.
+func (d *deaths) holds(now time.Time, w *pending) (held, forged bool) {
+	e, m := w.evidence, d.members.get(w.subject)
 	if e.Subject != w.subject || e.Incarnation != w.incarnation {
 		return false, false
 	}
-	observers := r.observers(nil, e.Subject)
+	observers := d.members.observers(nil, e.Subject)
 	against := 0
 	for i := range e.Statements {
 		s := &e.Statements[i]
-		signer := r.members.get(s.Observer)
+		signer := d.members.get(s.Observer)
 		repeated := slices.ContainsFunc(e.Statements[:i], func(o hearsay.Statement) bool { return o.Observer == s.Observer })
 		if repeated || signer == nil || !slices.Contains(observers, s.Observer) ||
 			s.Subject != e.Subject || s.Incarnation != e.Incarnation || s.Round != e.Round {
 			continue
 		}
-		if w.verified&(1<<i) == 0 && !s.Verify(r.ledger(), r.signer, r.members.word(signer).key) {
+		if w.verified&(1<<i) == 0 && !s.Verify(d.roster.ledger(), d.roster.signer, d.members.word(signer).key) {
 			return false, true
 		}
 		w.verified |= 1 << i
@@ -217,71 +213,29 @@ func (r *Roster) holds(now time.Time, w *pending) (held, forged bool) {
 		}
 	}
 	if e.Rule == hearsay.RuleTimeout {
-		ranOut := m.state == hearsay.StateSuspect && now.Sub(r.heldOf(m).began) >= r.shortest()
-		return ranOut && e.Reachable() == 0 && against >= min(2, r.Living()-1), false
+		ranOut := m.state == hearsay.StateSuspect && now.Sub(d.members.heldOf(m).began) >= d.roster.suspicions.timeoutMin()
+		return ranOut && e.Reachable() == 0 && against >= min(2, d.members.Living()-1), false
 	}
 	return against >= majority(len(observers)), false
 }
 
-// Bury lists a member as dead: its evidence holds.
-func (r *Roster) Bury(now time.Time, e *hearsay.Evidence) {
+// MarkDead lists a member as dead: its evidence holds.
+func (r *Roster) MarkDead(now time.Time, e *hearsay.Evidence) {
 	m := r.members.get(e.Subject)
-	if m == nil || m == r.self || !m.state.Living() || r.incarnation(m) != e.Incarnation {
+	if m == nil || m == r.members.self || !m.state.Living() || r.members.incarnation(m) != e.Incarnation {
 		return
 	}
 	hash := e.Hash(r.network)
-	r.dropAccusation(m)
+	r.dies(now, m, &held{by: e.Accuser, evidence: hash})
+	r.evidence.keep(hash, e)
+	r.out.stats.Deaths++
+	r.news.tell(m)
+	r.out.event(hearsay.Event{At: now, Kind: hearsay.EventMemberDead, Subject: r.members.id(m), By: e.Accuser, Incarnation: r.members.incarnation(m), Evidence: e})
+}
+
+// dies lists a member as dead, of which that is held.
+func (r *Roster) dies(now time.Time, m *member, h *held) {
+	r.accusations.drop(m)
 	r.setState(now, m, hearsay.StateDead)
-	r.hold(m, &held{by: e.Accuser, evidence: hash})
-	r.keepEvidence(hash, e)
-	r.stats.Deaths++
-	r.tell(m)
-	r.event(hearsay.Event{At: now, Kind: hearsay.EventMemberDead, Subject: r.id(m), By: e.Accuser, Incarnation: r.incarnation(m), Evidence: e})
-}
-
-// keepEvidence keeps the newest.
-func (r *Roster) keepEvidence(hash hearsay.Hash, e *hearsay.Evidence) {
-	if r.Evidence(hash) != nil {
-		return
-	}
-	if len(r.evidence) >= maxEvidence {
-		r.out.Persist = append(r.out.Persist, &hearsay.KeptEvidence{Hash: r.evidence[0].hash})
-		r.evidence = slices.Delete(r.evidence, 0, 1)
-	}
-	r.evidence = append(r.evidence, keptEvidence{hash: hash, evidence: e})
-	r.out.Persist = append(r.out.Persist, &hearsay.KeptEvidence{Hash: hash, Evidence: e})
-}
-
-// Evidence gives the evidence of this hash, or nil.
-func (r *Roster) Evidence(hash hearsay.Hash) *hearsay.Evidence {
-	for i := range r.evidence {
-		if r.evidence[i].hash == hash {
-			return r.evidence[i].evidence
-		}
-	}
-	return nil
-}
-
-// EvidenceOf gives the newest evidence against a member, or nil.
-func (r *Roster) EvidenceOf(id hearsay.NodeID) *hearsay.Evidence {
-	for _, kept := range slices.Backward(r.evidence) {
-		if kept.evidence.Subject == id {
-			return kept.evidence
-		}
-	}
-	return nil
-}
-
-// EvidenceReq answers a member that wants to count for itself.
-func (r *Roster) EvidenceReq(now time.Time, p *hearsay.Packet, m *hearsay.EvidenceReq) {
-	switch e := r.Evidence(m.Hash); {
-	case !r.Known(p.From):
-		r.drops[hearsay.DropStranger]++
-	case e == nil:
-		r.drops[hearsay.DropUnexpected]++
-	case !r.byStream(p):
-	case r.affordAnswer(now, p, priceEvidence):
-		defer r.answered(now, p, len(r.out.Send))
-		r.out.Send = append(r.out.Send, p.Reply(e))
-	}
+	r.members.hold(m, h)
 }

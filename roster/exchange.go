@@ -4,99 +4,28 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"time"
 
 	"hearsay"
-	"hearsay/quota"
 )
 
-// bucketAim is how many members a bucket of a digest should hold: small, so
-// that few entries travel for one difference.
+// exchange is the comparison of rosters with one other node at a time.
+type exchange struct {
+	part
+	began time.Time // when this node last sent a digest
+	asked time.Time // when it last asked about members of which another spoke
+}
+
+// bucketAim is how many members a bucket of a digest should hold: small, so that few entries travel for one difference.
 const bucketAim = 8
 
-// restless is how many times as long a roster that never is still waits for
-// an exchange: in a large network somebody always comes or goes, and one member
-// that renews its word for ever must not end all exchanges.
-const restless = 10
+// changingWait is how many times as long a roster that never is still waits for an exchange: in a large network
+// somebody always comes or goes, and one member that renews its word for ever must not end all exchanges.
+const changingWait = 10
 
-// What one member may have answered that costs more than the question: a whole
-// roster a second, or four steps of an exchange (an honest member begins one in
-// that time, of two steps), or fifty times evidence, and a hundred at once, when
-// many have died. A newcomer that asks twice, because the first roster is slow,
-// has what it needs.
-const (
-	priceRoster   = time.Second
-	pricePart     = priceRoster / 4
-	priceEvidence = priceRoster / 50
-	pricesSaved   = 2 * priceRoster
-)
-
-// What all such answers take, in bytes: an identity costs its maker a signature, so what it
-// may have answered bounds nothing for one source. At once it is as much as a network that
-// starts together needs; where many ask, up to twice that (see quota.Share). A guess. Members that meet after
-// a cut need whole rosters of each other.
-var answerShares = &quota.Shares{
-	quota.Stranger: {All: quota.PerSecond(4<<20, 32<<20), Each: quota.PerSecond(1<<20, 8<<20)},
-	quota.Member:   {All: quota.PerSecond(16<<20, 64<<20), Each: quota.PerSecond(4<<20, 16<<20)},
-	quota.Seat:     {All: quota.PerSecond(16<<20, 64<<20), Each: quota.PerSecond(16<<20, 64<<20)},
-}
-
-// About how many bytes parts of answers take.
-const (
-	bytesEntry     = 24  // an Entry: its identity and incarnation
-	bytesID        = 16  // an identity
-	bytesStatement = 128 // of evidence, with its signature
-)
-
-// affordAnswer spends the price of an answer to a member, or to who asks by stream
-// while its address is a hint. Strangers get none. The bytes are counted when it is made:
-// see answered.
-func (r *Roster) affordAnswer(now time.Time, p *hearsay.Packet, price time.Duration) bool {
-	spent := r.spent[p.From]
-	switch {
-	case !r.Known(p.From) && r.hints.known(p.From) == nil:
-		r.drops[hearsay.DropStranger]++
-		return false
-	case spent.answered > r.runs(now), !r.answers.Take(now, r.senderOf(p), 0):
-		r.drops[hearsay.DropRate]++
-		return false
-	}
-	spent.answered = r.spend(spent.answered, now, price, pricesSaved)
-	r.spent[p.From] = spent
-	return true
-}
-
-// answered counts the bytes of an answer that was afforded: of all that this step sends from
-// the n-th packet on. They are counted at once, as a share that is used up counts no more.
-func (r *Roster) answered(now time.Time, p *hearsay.Packet, n int) {
-	bytes := 0
-	for _, answer := range r.out.Send[n:] {
-		switch m := answer.Body.(type) {
-		case *hearsay.Entries:
-			bytes += len(m.Items) * bytesEntry
-		case *hearsay.Want:
-			bytes += len(m.IDs) * bytesID
-		case *hearsay.Evidence:
-			bytes += len(m.Statements) * bytesStatement
-		}
-		for i := range answer.Claims {
-			bytes += answer.Claims[i].WireSizeMax()
-		}
-	}
-	r.answers.Take(now, r.senderOf(p), bytes)
-}
-
-// byStream reports whether a packet came by stream, and counts if it did not.
-func (r *Roster) byStream(p *hearsay.Packet) bool {
-	if !p.Stream {
-		r.drops[hearsay.DropUnexpected]++
-	}
-	return p.Stream
-}
-
-// entryHash is one member's share of the roster's hash. The identity is a
-// cryptographic hash already; the multiplications spread the incarnation over
-// all bits (the constants are those of MurmurHash3's finalizer).
+// entryHash is one member's share of the roster's hash. The identity is a cryptographic hash already; the
+// multiplications spread the incarnation over all bits (the constants are those of MurmurHash3's finalizer).
 func entryHash(id hearsay.NodeID, incarnation hearsay.Incarnation) uint64 {
 	x := binary.LittleEndian.Uint64(id[:8]) ^ bits.RotateLeft64(uint64(incarnation)*0xff51afd7ed558ccd, 31)
 	x = (x ^ x>>33) * 0xff51afd7ed558ccd
@@ -104,57 +33,56 @@ func entryHash(id hearsay.NodeID, incarnation hearsay.Incarnation) uint64 {
 	return x ^ x>>33
 }
 
-// Compare begins an exchange with the sender of a ping whose roster differs,
-// unless this roster has just changed: then news is on its way. Where it always
-// has, an exchange begins now and then all the same.
-func (r *Roster) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
-	m := r.members.get(p.From)
+// Compare begins an exchange with the sender of a ping whose roster differs, unless this roster has just changed: then
+// news is on its way. Where it always has, an exchange begins now and then all the same.
+func (x *exchange) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
+	m := x.members.get(p.From)
 	if m != nil {
-		r.hints.pinged = now
+		x.roster.listed.pinged = now
 	}
 	if m == nil || !m.state.Living() {
-		r.remind(now, p.From)
+		x.roster.hints.pingAgain(now, p.From)
 	}
 	if m == nil {
-		r.askUnlisted(now, p)
+		x.roster.contacts.askUnlisted(now, p)
 	}
-	if hash == r.hash || m == nil || r.self.state == hearsay.StateLeft {
+	if hash == x.members.hash || m == nil || x.members.self.state == hearsay.StateLeft {
 		return
 	}
 	if p.Stream && m.state.Living() {
-		r.answerWith(p, m) // another process may have its identity, and get no datagrams: it hears so on its own stream
+		// another process may have its identity, and get no datagrams: it hears so on its own stream
+		x.out.answerWith(p, m)
 	}
-	waited := now.Sub(later(r.stirred, r.exchanged))
-	if now.Sub(r.exchanged) < r.cfg.ExchangeEvery || now.Sub(r.changed) < r.cfg.ExchangeQuiet && waited < restless*r.cfg.ExchangeEvery {
+	waited := now.Sub(later(x.members.changingSince, x.began))
+	if now.Sub(x.began) < x.cfg.ExchangeEvery || now.Sub(x.members.changed) < x.cfg.ExchangeQuiet && waited < changingWait*x.cfg.ExchangeEvery {
 		return
 	}
-	if !p.Stream && p.Addr != r.addr(m) {
-		r.tryContact(now, p.Addr, p.From)         // another process may have its identity: if it is there it hears so
-		r.out.Now[len(r.out.Now)-1].Answer = true // in size, too, as anybody may have named that address
+	if !p.Stream && p.Addr != x.members.addr(m) {
+		x.roster.contacts.try(now, p.Addr, p.From) // another process may have its identity: if it is there it hears so
+		x.out.Now[len(x.out.Now)-1].Answer = true  // in size, too, as anybody may have named that address
 	}
-	r.beginExchange(now, r.addr(m), p.From)
+	x.begin(now, x.members.addr(m), p.From)
 }
 
-// beginExchange sends this roster's digest to where a member is that a packet
-// came from. All steps of an exchange go by stream: their answers are longer than
-// their questions, and anybody can forge where a datagram came from.
-func (r *Roster) beginExchange(now time.Time, addr netip.AddrPort, with hearsay.NodeID) {
-	r.exchanged = now
-	r.stats.Exchanges++
-	n := uint8(min(hearsay.MaxDigestBits, bits.Len(uint(r.Living()/bucketAim))))
-	digest := hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Digest{Bits: n, Hashes: r.digest(n)}}
-	r.Introduce(&digest)
-	r.Confront(&digest, with)
-	r.out.Send = append(r.out.Send, digest)
+// begin sends this roster's digest to where a member is that a packet came from. All steps of an exchange go by stream:
+// their answers are longer than their questions, and anybody can forge where a datagram came from.
+func (x *exchange) begin(now time.Time, addr netip.AddrPort, with hearsay.NodeID) {
+	x.began = now
+	x.out.stats.Exchanges++
+	n := uint8(min(hearsay.MaxDigestBits, bits.Len(uint(x.members.Living()/bucketAim))))
+	digest := hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Digest{Bits: n, Hashes: x.digest(n)}}
+	x.out.introduce(&digest)
+	x.roster.Confront(&digest, with)
+	x.out.Send = append(x.out.Send, digest)
 }
 
 // digest hashes the living, this node included, into 2^n buckets.
-func (r *Roster) digest(n uint8) []uint64 {
+func (x *exchange) digest(n uint8) []uint64 {
 	hashes := make([]uint64, 1<<n)
-	hashes[bucket(r.id(r.self), n)] ^= entryHash(r.id(r.self), r.incarnation(r.self))
-	for _, number := range r.living {
-		m := r.members.at(number)
-		hashes[bucket(r.id(m), n)] ^= entryHash(r.id(m), r.incarnation(m))
+	hashes[bucket(x.members.me(), n)] ^= entryHash(x.members.me(), x.members.incarnation(x.members.self))
+	for _, number := range x.members.living {
+		m := x.members.at(number)
+		hashes[bucket(x.members.id(m), n)] ^= entryHash(x.members.id(m), x.members.incarnation(m))
 	}
 	return hashes
 }
@@ -163,20 +91,20 @@ func (r *Roster) digest(n uint8) []uint64 {
 func bucket(id hearsay.NodeID, n uint8) uint8 { return uint8(uint(id[0]) >> (8 - n)) }
 
 // Digest opens the buckets that differ from this node's own.
-func (r *Roster) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
-	if !r.byStream(p) || !r.affordAnswer(now, p, pricePart) {
+func (x *exchange) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
+	if !x.roster.budgets.byStream(p) || !x.roster.budgets.affordAnswer(now, p, pricePart) {
 		return
 	}
-	defer r.answered(now, p, len(r.out.Send))
+	defer x.roster.budgets.answered(now, p, len(x.out.Send))
 	entries := &hearsay.Entries{Bits: m.Bits}
 	var in [1 << hearsay.MaxDigestBits]int // members in each bucket
-	for _, number := range r.living {
-		in[bucket(r.id(r.members.at(number)), m.Bits)]++
+	for _, number := range x.members.living {
+		in[bucket(x.members.id(x.members.at(number)), m.Bits)]++
 	}
 	var open [1 << hearsay.MaxDigestBits]bool
 	room := hearsay.MaxEntries - 1 // and this node
-	for i, h := range r.digest(m.Bits) {
-		// A bucket is opened whole: who is not listed in it counts as unknown here.
+	for i, h := range x.digest(m.Bits) {
+		// A bucket is opened whole: a member that is not among its items counts as unknown here.
 		// Those that do not fit are for the next exchange.
 		if h == m.Hashes[i] || in[i] > room && len(entries.Buckets) > 0 {
 			continue
@@ -188,122 +116,130 @@ func (r *Roster) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
 	if len(entries.Buckets) == 0 {
 		return // news came first
 	}
-	for _, number := range r.living {
-		o := r.members.at(number)
-		if len(entries.Items) < hearsay.MaxEntries-1 && open[bucket(r.id(o), m.Bits)] {
-			entries.Items = append(entries.Items, hearsay.Entry{ID: r.id(o), Incarnation: r.incarnation(o)})
+	for _, number := range x.members.living {
+		o := x.members.at(number)
+		if len(entries.Items) < hearsay.MaxEntries-1 && open[bucket(x.members.id(o), m.Bits)] {
+			entries.Items = append(entries.Items, hearsay.Entry{ID: x.members.id(o), Incarnation: x.members.incarnation(o)})
 		}
 	}
-	if r.self.state.Living() && open[bucket(r.id(r.self), m.Bits)] {
-		entries.Items = append(entries.Items, hearsay.Entry{ID: r.id(r.self), Incarnation: r.incarnation(r.self)})
+	if x.members.self.state.Living() && open[bucket(x.members.me(), m.Bits)] {
+		entries.Items = append(entries.Items, hearsay.Entry{ID: x.members.me(), Incarnation: x.members.incarnation(x.members.self)})
 	}
 	answer := p.Reply(entries)
-	r.Confront(&answer, p.From)
-	r.out.Send = append(r.out.Send, answer)
+	x.roster.Confront(&answer, p.From)
+	x.out.Send = append(x.out.Send, answer)
 }
 
-// Entries asks for what this node lacks in the opened buckets, and gives what
-// the sender lacks there: who lives, and who is gone though the sender
-// believes it living.
-func (r *Roster) Entries(now time.Time, p *hearsay.Packet, m *hearsay.Entries) {
-	if !r.byStream(p) || !r.affordAnswer(now, p, pricePart) {
+// Entries asks for what this node lacks in the opened buckets, and gives what the sender lacks there: the living, and
+// those gone that the sender believes living.
+func (x *exchange) Entries(now time.Time, p *hearsay.Packet, m *hearsay.Entries) {
+	if !x.roster.budgets.byStream(p) || !x.roster.budgets.affordAnswer(now, p, pricePart) {
 		return
 	}
-	defer r.answered(now, p, len(r.out.Send))
+	defer x.roster.budgets.answered(now, p, len(x.out.Send))
 	want := &hearsay.Want{}
 	var give []int32
 	theirs := make(map[hearsay.NodeID]hearsay.Incarnation, len(m.Items))
 	for _, item := range m.Items {
 		theirs[item.ID] = item.Incarnation
-		switch mine := r.members.get(item.ID); {
-		case (mine == nil || r.incarnation(mine) < item.Incarnation) && len(want.IDs) < hearsay.MaxWant:
+		switch mine := x.members.get(item.ID); {
+		case (mine == nil || x.members.incarnation(mine) < item.Incarnation) && len(want.IDs) < hearsay.MaxWant:
 			want.IDs = append(want.IDs, item.ID)
 		case mine != nil && !mine.state.Living():
-			give = append(give, r.members.number(mine))
+			give = append(give, x.members.number(mine))
 		}
 	}
 	var open [1 << hearsay.MaxDigestBits]bool
 	for _, b := range m.Buckets {
 		open[b] = true
 	}
-	for _, number := range r.living {
-		o := r.members.at(number)
-		if incarnation, listed := theirs[r.id(o)]; open[bucket(r.id(o), m.Bits)] && (!listed || incarnation < r.incarnation(o)) {
+	for _, number := range x.members.living {
+		o := x.members.at(number)
+		if incarnation, listed := theirs[x.members.id(o)]; open[bucket(x.members.id(o), m.Bits)] && (!listed || incarnation < x.members.incarnation(o)) {
 			give = append(give, number)
 		}
 	}
 	answer := p.Reply(want)
-	answer.Claims = r.words(give)
-	if incarnation, listed := theirs[r.id(r.self)]; !listed || incarnation < r.incarnation(r.self) {
-		r.Introduce(&answer)
+	answer.Claims = x.out.words(give)
+	if incarnation, listed := theirs[x.members.me()]; !listed || incarnation < x.members.incarnation(x.members.self) {
+		x.out.introduce(&answer)
 	}
 	if len(want.IDs) > 0 || len(answer.Claims) > 0 {
-		r.out.Send = append(r.out.Send, answer)
+		x.out.Send = append(x.out.Send, answer)
 	}
 }
 
-// AskMost is about how many members one packet asks that speaks of them: it fits a
-// datagram.
+// AskMost is about how many members one packet asks that speaks of them: it fits a datagram.
 const AskMost = 64
 
-// askEvery is the time between two such packets: a node that makes up members is
-// not helped to make this node speak.
+// askEvery is the time between two such packets: a node that makes up members is not helped to make this node speak.
 const askEvery = 100 * time.Millisecond
 
 // Ask asks the sender of a packet for its claims about members that it speaks
 // of and that are unknown here, at most AskMost.
-func (r *Roster) Ask(now time.Time, p *hearsay.Packet, ids []hearsay.NodeID) {
-	m := r.members.get(p.From)
-	if m == nil || now.Sub(r.asked) < askEvery || r.self.state == hearsay.StateLeft {
+func (x *exchange) Ask(now time.Time, p *hearsay.Packet, ids []hearsay.NodeID) {
+	m := x.members.get(p.From)
+	if m == nil || now.Sub(x.asked) < askEvery || x.members.self.state == hearsay.StateLeft {
 		return
 	}
-	r.asked = now
-	r.out.Send = append(r.out.Send, hearsay.Packet{Addr: r.addr(m), Stream: true, Body: &hearsay.Want{IDs: ids}})
+	x.asked = now
+	x.out.Send = append(x.out.Send, hearsay.Packet{Addr: x.members.addr(m), Stream: true, Body: &hearsay.Want{IDs: ids}})
 }
 
-// Want gives the claims asked for. What the sender gave is known here as gone
-// in some cases: it is told.
-func (r *Roster) Want(now time.Time, p *hearsay.Packet, m *hearsay.Want) {
-	if !r.byStream(p) || !r.affordAnswer(now, p, pricePart) {
+// Want gives the claims asked for. What the sender gave is known here as gone in some cases: it is told.
+func (x *exchange) Want(now time.Time, p *hearsay.Packet, m *hearsay.Want) {
+	if !x.roster.budgets.byStream(p) || !x.roster.budgets.affordAnswer(now, p, pricePart) {
 		return
 	}
-	defer r.answered(now, p, len(r.out.Send))
+	defer x.roster.budgets.answered(now, p, len(x.out.Send))
 	var give []int32
 	given := make(map[hearsay.NodeID]bool)
 	for _, id := range m.IDs {
-		if o := r.members.get(id); o != nil && !given[id] {
-			give, given[id] = append(give, r.members.number(o)), true
+		if o := x.members.get(id); o != nil && !given[id] {
+			give, given[id] = append(give, x.members.number(o)), true
 		}
 	}
 	for i := range p.Claims {
 		c := &p.Claims[i]
-		if o := r.members.get(c.Subject); o != nil && !o.state.Living() && r.incarnation(o) >= c.Incarnation && !given[c.Subject] {
-			give, given[c.Subject] = append(give, r.members.number(o)), true
+		if o := x.members.get(c.Subject); o != nil && !o.state.Living() && x.members.incarnation(o) >= c.Incarnation && !given[c.Subject] {
+			give, given[c.Subject] = append(give, x.members.number(o)), true
 		}
 	}
 	for len(give) > 0 {
-		claims := r.words(give)
+		claims := x.out.words(give)
 		give = give[len(claims):]
 		part := p.Reply(&hearsay.News{})
 		part.Claims = claims
-		r.out.Send = append(r.out.Send, part)
+		x.out.Send = append(x.out.Send, part)
 	}
 }
 
-// words gives as many claims with cards as one packet by stream holds. A
-// suspicion is not passed on so: it travels as news, or not at all.
-func (r *Roster) words(members []int32) []hearsay.Claim {
-	start, room := len(r.claims), chunkRoom
-	for _, number := range members {
-		c := r.claim(r.members.at(number), withCard)
-		if c.State == hearsay.StateSuspect {
-			c.State, c.By = hearsay.StateAlive, hearsay.NodeID{}
-		}
-		if room -= c.WireSizeMax(); room < 0 {
-			break
-		}
-		r.claims = append(r.claims, c)
+// Join answers a newcomer, whose own claim has been taken already, with the whole roster.
+func (x *exchange) Join(now time.Time, p *hearsay.Packet) {
+	switch {
+	case !x.roster.budgets.byStream(p): // anybody could forge where a datagram came from
+		return
+	case x.members.self.state == hearsay.StateLeft:
+		x.out.drops[hearsay.DropStranger]++
+		return
+	case !x.roster.budgets.affordAnswer(now, p, priceRoster):
+		return
 	}
-	r.stats.ClaimsOut += uint64(len(r.claims) - start)
-	return r.claims[start:len(r.claims):len(r.claims)]
+	defer x.roster.budgets.answered(now, p, len(x.out.Send))
+	if len(x.roster.contacts.configured)+len(x.roster.addresses.former) == 0 {
+		x.roster.contacts.joined = true // the first of a network: it has its roster
+	}
+	all := slices.Concat([]int32{x.members.number(x.members.self)}, x.members.living, x.members.gone)
+	for len(all) > 0 {
+		claims := x.out.words(all)
+		for i := range claims {
+			if claims[i].State >= hearsay.StateDead {
+				claims[i].Age = now.Sub(x.members.since(x.members.at(all[i])))
+			}
+		}
+		all = all[len(claims):]
+		part := p.Reply(&hearsay.Roster{More: len(all) > 0})
+		part.Claims = claims
+		x.out.Send = append(x.out.Send, part)
+	}
 }

@@ -8,6 +8,9 @@ import (
 	"hearsay"
 )
 
+// SelfClaim is this node's own signed claim.
+func (r *Roster) SelfClaim() hearsay.Claim { return r.members.claim(r.members.self, withCard) }
+
 // Crowd lists n made-up members without asking for their word.
 func (r *Roster) Crowd(n int, state hearsay.State) {
 	for range n {
@@ -16,9 +19,9 @@ func (r *Roster) Crowd(n int, state hearsay.State) {
 		m := r.members.put(id, 1, &hearsay.Card{})
 		m.state = state
 		if state.Living() {
-			r.living.add(r.members.number(m))
+			r.members.living.add(r.members.number(m))
 		} else {
-			r.gone.add(r.members.number(m))
+			r.members.gone.add(r.members.number(m))
 		}
 	}
 }
@@ -28,7 +31,7 @@ func (r *Roster) AnswerHints(now time.Time) {
 	for _, round := range r.hints.rounds {
 		for _, one := range slices.Clone(round) {
 			if !one.over {
-				r.hintAck(now, r.hinted(one).Subject, one.seq)
+				r.hints.ack(now, r.hints.word(one).Subject, one.seq)
 			}
 		}
 	}
@@ -39,15 +42,15 @@ func (r *Roster) Hints() int { return len(r.hints.byID) }
 
 // Remembered counts what is kept beside the lists, by numbers that others get
 // once their members are forgotten.
-func (r *Roster) Remembered() int { return len(r.held) + len(r.met) }
+func (r *Roster) Remembered() int { return len(r.members.held) + len(r.members.met) }
 
 // Exhaust has no more claims taken in this step.
-func (r *Roster) Exhaust() { r.work = workAStep }
+func (r *Roster) Exhaust() { r.budgets.work = workAStep }
 
 // WaitingClaims counts the claims that wait for a step.
 func (r *Roster) WaitingClaims() (n int) {
-	for i := range r.waiting {
-		n += len(r.waiting[i].packet.Claims)
+	for i := range r.queue.list {
+		n += len(r.queue.list[i].packet.Claims)
 	}
 	return n
 }
@@ -56,9 +59,9 @@ func (r *Roster) WaitingClaims() (n int) {
 func (r *Roster) Forget(now time.Time, c hearsay.Claim, left bool) {
 	one := contact{addr: c.Card.Addr, id: c.Subject, incarnation: c.Incarnation}
 	if left {
-		r.contacts.left = append(r.contacts.left, one)
+		r.addresses.left = append(r.addresses.left, one)
 	} else {
-		r.contacts.past = append(r.contacts.past, one)
+		r.addresses.former = append(r.addresses.former, one)
 	}
 }
 
@@ -71,4 +74,4 @@ func (r *Roster) HintsQueued() (n int) {
 }
 
 // Pending counts the deaths that were told and are not believed yet.
-func (r *Roster) Pending() int { return len(r.pending) }
+func (r *Roster) Pending() int { return len(r.deaths.pending) }

@@ -96,8 +96,9 @@ func TestAMoveIsProven(t *testing.T) {
 	}
 }
 
-// A member that gets no datagrams has moved once it says so by a stream from that IP address, from any port of it,
-// if it listens at the port at which it has answered; and where others tell of it, it is pinged there by stream at once.
+// A member that gets no datagrams has moved once it says so by a stream from that IP address, from any port of
+// it, if it listens at the port at which it has answered; and where others tell of it, it is pinged there by
+// stream at once.
 func TestAMoveByStreamIsProven(t *testing.T) {
 	for _, test := range []struct {
 		from, to string
@@ -135,10 +136,10 @@ func TestAMoveByStreamIsProven(t *testing.T) {
 // A node to which no datagrams get pings by stream where others are by their own word: a batch at once, and
 // then some each second, whatever node names the addresses. Another node does so once a second.
 func TestHintsByStreamAreFew(t *testing.T) {
-	for deaf, most := range map[bool]int{false: 3, true: 32 + 3*16} {
+	for noDatagrams, most := range map[bool]int{false: 3, true: 32 + 3*16} {
 		b := newBench(t, 4)
 		b.pass(5 * time.Second)
-		b.TellStreamed(func(netip.AddrPort) bool { return false }, func() bool { return deaf })
+		b.TellStreamed(func(netip.AddrPort) bool { return false }, func() bool { return noDatagrams })
 		for i := range 200 {
 			b.hint(newStranger(100+i), newStranger(100+i).word(hearsay.StateAlive))
 		}
@@ -146,7 +147,7 @@ func TestHintsByStreamAreFew(t *testing.T) {
 			for _, p := range sent {
 				if p.Stream {
 					if streams++; !b.Tries(p.Addr) { // a seed connects nowhere else
-						t.Fatalf("deaf: %t: %v is pinged by stream, and not said to be", deaf, p.Addr)
+						t.Fatalf("noDatagrams: %t: %v is pinged by stream, and not said to be", noDatagrams, p.Addr)
 					}
 				}
 			}
@@ -162,7 +163,7 @@ func TestHintsByStreamAreFew(t *testing.T) {
 			}
 		}
 		if streams > most || streams < most/3 {
-			t.Errorf("deaf: %t: %d pings by stream in three seconds, want at most %d", deaf, streams, most)
+			t.Errorf("noDatagrams: %t: %d pings by stream in three seconds, want at most %d", noDatagrams, streams, most)
 		}
 	}
 }
@@ -303,12 +304,13 @@ func TestHintsThatAreOverGo(t *testing.T) {
 	}
 }
 
-// A node that no member pings is listed by none, whatever was lost when it came: it asks two of them to list it, every ten
-// seconds, by what counts though it is a stranger there. One that is pinged asks nobody.
+// A node that no member pings is listed by none, whatever was lost when it came: it asks two of them to list
+// it, every ten seconds, by what counts though it is a stranger there. One that is pinged asks nobody.
 func TestUnpingedAsksToBeListed(t *testing.T) {
 	for _, pinged := range []bool{false, true} {
 		b := newBench(t, 6)
-		b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}}) // so it is in
+		// so it is in
+		b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}})
 		var asks []hearsay.Packet
 		for range 60 {
 			for _, p := range b.pass(time.Second).Send {
@@ -363,8 +365,8 @@ func TestPausedDoesNotAskToBeListed(t *testing.T) {
 	}
 }
 
-// Where probes are less frequent a node waits longer for one before it asks to be listed, and where a ruling lists it, it asks
-// nobody.
+// Where probes are less frequent a node waits longer for one before it asks to be listed, and where a ruling
+// lists it, it asks nobody.
 func TestAsksToBeListedByPeriod(t *testing.T) {
 	for _, c := range []struct {
 		period time.Duration
@@ -381,7 +383,8 @@ func TestAsksToBeListedByPeriod(t *testing.T) {
 		if c.seeded {
 			b.Follow(func(hearsay.NodeID) hearsay.Role { return hearsay.RolePeer }, func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} })
 		}
-		b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}}) // so it is in
+		// so it is in
+		b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}})
 		first := time.Duration(0)
 		for range 70 {
 			for _, p := range b.pass(time.Second).Send {

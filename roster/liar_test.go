@@ -40,7 +40,7 @@ func TestTimeoutRuleBuriesNobodyWhoIsNoSuspectHere(t *testing.T) {
 	b.want(m, hearsay.StateAlive)
 }
 
-func TestEvidenceIsOfWhomItIsClaimed(t *testing.T) {
+func TestEvidenceIsOfItsSubject(t *testing.T) {
 	b := newBench(t, 12)
 	m, other, liar := b.others[0], b.others[1], b.others[2]
 	b.hear(liar, suspect(other, liar))
@@ -593,7 +593,7 @@ func TestOneAskerIsAnsweredNowAndThen(t *testing.T) {
 		t.Errorf("%d answers to an exchange after that", packets)
 	}
 	e := b.evidence(b.others[39], hearsay.RuleMajority, all(hearsay.VerdictUnreachable))
-	b.Bury(b.now, e)
+	b.MarkDead(b.now, e)
 	asks := b.from(b.others[0], true)
 	for name, ask := range map[string]func(){
 		"evidence":  func() { b.EvidenceReq(b.now, asks, &hearsay.EvidenceReq{Hash: e.Hash(network)}) },
@@ -631,7 +631,7 @@ func TestEvidenceIsForMembers(t *testing.T) {
 	b := newBench(t, 12)
 	m, from := b.others[0], b.others[1]
 	e := b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable))
-	b.Bury(b.now, e)
+	b.MarkDead(b.now, e)
 	request := &hearsay.EvidenceReq{Hash: e.Hash(network)}
 	for name, c := range map[string]struct {
 		from *hearsay.Packet

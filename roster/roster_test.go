@@ -230,7 +230,8 @@ func TestHighestOwnWordIsNotRefuted(t *testing.T) {
 	}
 }
 
-// The clock of one of two nodes is wrong, and neither can tell which. So a word counts whatever time its incarnation is.
+// The clock of one of two nodes is wrong, and neither can tell which. So a word counts whatever time its
+// incarnation is.
 func TestIncarnationIsNoTime(t *testing.T) {
 	b := newBench(t, 1)
 	m, early := b.others[0], newStranger(9)
@@ -270,7 +271,7 @@ func TestKeptWordsFromDaysAheadStopNobody(t *testing.T) {
 			b.hear(b.others[0], own.word(hearsay.StateAlive))
 			b.pass(700 * time.Millisecond)
 		}
-		if doomed := b.Doomed(); (doomed != "") != stops {
+		if doomed := b.MustStop(); (doomed != "") != stops {
 			t.Errorf("after words from %v ahead it stops: %q", ahead, doomed)
 		}
 		if self, _ := b.Member(own.id()); !stops && self.Incarnation <= own.incarnation {
@@ -552,7 +553,7 @@ func TestEvidenceIsOfOneIncarnation(t *testing.T) {
 	e := b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable))
 	m.incarnation++
 	b.hear(m, m.word(hearsay.StateAlive))
-	b.Bury(b.now, e) // condemned while its refutation was on its way
+	b.MarkDead(b.now, e) // condemned while its refutation was on its way
 	b.want(m, hearsay.StateAlive)
 }
 
@@ -621,7 +622,7 @@ func TestTablesAreBounded(t *testing.T) {
 	kept := map[hearsay.Hash]bool{}
 	for _, m := range b.others[:300] {
 		b.out.Reset()
-		b.Bury(b.now, &hearsay.Evidence{Subject: m.id(), Incarnation: m.incarnation, Rule: hearsay.RuleMajority})
+		b.MarkDead(b.now, &hearsay.Evidence{Subject: m.id(), Incarnation: m.incarnation, Rule: hearsay.RuleMajority})
 		for _, record := range b.out.Persist {
 			if e, ok := record.(*hearsay.KeptEvidence); ok {
 				if kept[e.Hash] = true; e.Evidence == nil {
@@ -659,7 +660,7 @@ func TestForgottenIsNoNews(t *testing.T) {
 	b := newBench(t, 12)
 	b.pass(5 * time.Second)
 	m := b.others[0]
-	b.Bury(b.now, &hearsay.Evidence{Subject: m.id(), Incarnation: m.incarnation, Rule: hearsay.RuleMajority})
+	b.MarkDead(b.now, &hearsay.Evidence{Subject: m.id(), Incarnation: m.incarnation, Rule: hearsay.RuleMajority})
 	b.now = b.now.Add(25 * time.Hour)
 	b.out.Reset()
 	b.Tick(b.now) // tells it once, and forgets it

@@ -1,16 +1,16 @@
 package roster
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
 	"hearsay"
 )
 
-// member is what a roster keeps of one member besides its word. There are as
-// many of these as the square of the network's size in a simulation, so it has
-// no pointer and no gap: 12 bytes. What few have is in tables of its own; see
-// Roster.held, Roster.met and contacts.kept.
+// member is what a roster keeps of one member besides its word. There are as many of these as the square of the
+// network's size in a simulation, so it has no pointer and no gap: 12 bytes. What few have is in tables of its own; see
+// members.held, members.met and addresses.kept.
 type member struct {
 	word      int32  // its number; 0: nobody is listed here
 	sinceLow  uint32 // when it came into state, in milliseconds after table.zero
@@ -28,8 +28,7 @@ type table struct {
 	released []int32 // words of those taken off in this step: their numbers are in use until it ends
 }
 
-// page holds members whose numbers follow each other. It stays where it is, so
-// that a member may be pointed to.
+// page holds members whose numbers follow each other. It stays where it is, so that a member may be pointed to.
 type page [pageSize]member
 
 const pageSize = 32
@@ -47,7 +46,7 @@ func (t *table) at(number int32) *member {
 // get gives the member, or nil.
 func (t *table) get(id hearsay.NodeID) *member { return t.at(t.cards.find(id)) }
 
-// put lists somebody who is not listed.
+// put lists a node that is not listed.
 func (t *table) put(id hearsay.NodeID, incarnation hearsay.Incarnation, card *hearsay.Card) *member {
 	w := t.cards.hold(id, incarnation, card)
 	number := t.cards.words[w].subject
@@ -72,8 +71,7 @@ func (t *table) renew(m *member, incarnation hearsay.Incarnation, card *hearsay.
 	t.cards.release(old)
 }
 
-// remove takes a member off the list. Its number remains its own until the
-// step ends: others may not have heard yet.
+// remove takes a member off the list. Its number remains its own until the step ends: others may not have heard yet.
 func (t *table) remove(m *member) {
 	t.released = append(t.released, m.word)
 	*m = member{}
@@ -97,6 +95,11 @@ func (t *table) word(m *member) *word { return &t.cards.words[m.word] }
 func (t *table) number(m *member) int32 { return t.cards.words[m.word].subject }
 
 func (t *table) id(m *member) hearsay.NodeID { return t.cards.subjects[t.number(m)].id }
+
+func (t *table) card(m *member) hearsay.Card               { return t.word(m).card() }
+func (t *table) addr(m *member) netip.AddrPort             { return t.word(m).addr() }
+func (t *table) name(m *member) string                     { return t.word(m).name }
+func (t *table) incarnation(m *member) hearsay.Incarnation { return t.word(m).incarnation }
 
 // since is when a member came into its state, to the millisecond.
 func (t *table) since(m *member) time.Time {

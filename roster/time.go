@@ -2,58 +2,51 @@ package roster
 
 import "time"
 
-// forgetCheck is how often the gone are looked through for who is to be
-// forgotten.
-const forgetCheck = time.Minute
-
 // Deadline is when Tick must be called next.
 func (r *Roster) Deadline() time.Time {
-	at := r.forgetAt
-	if r.news.waiting() > 0 {
-		at = earlier(at, r.news.told.Add(r.cfg.NewsEvery))
-	}
-	if len(r.waiting) > 0 {
-		at = earlier(at, r.waitUntil)
-	}
-	at = r.awayDue(r.hintsDue(at))
-	if r.seeking() {
-		at = earlier(at, r.contacts.tryAt)
-	}
-	if !r.refute.due.IsZero() {
-		at = earlier(at, r.refute.due)
-	}
-	if len(r.lingering.suspects) > 0 {
-		at = earlier(at, r.lingering.tellAt)
-	}
-	for _, a := range r.accusations {
-		if a.closes.IsZero() {
-			at = earlier(at, a.nextRound)
-			continue
-		}
-		at = earlier(at, earlier(a.closes, a.askAt))
-	}
-	if !r.pendingAt.IsZero() {
-		at = earlier(at, r.pendingAt)
+	at := earlier(r.forgetAt, r.listed.due())
+	at = r.accusations.due(r.contacts.due(r.aways.due(r.hints.due(r.news.due(at)))))
+	for _, due := range []time.Time{r.queue.until, r.suspicions.tellAt, r.ownWord.refute.due, r.deaths.at} {
+		at = sooner(at, due)
 	}
 	return at
 }
 
 // Tick lets time pass.
 func (r *Roster) Tick(now time.Time) {
-	r.tickWaiting(now)
-	r.tickRefutation(now)
-	r.tickAway(now)
-	r.tickFarewell(now)
-	r.tickAccusations(now)
-	r.tickLingering(now)
-	r.tickPending(now)
-	r.tickContacts(now)
-	r.tickHints(now)
-	r.tickNews(now)
+	r.queue.tick(now)
+	r.ownWord.tick(now)
+	r.aways.tick(now)
+	r.aways.tickOwn(now)
+	r.accusations.tick(now)
+	r.suspicions.tick(now)
+	r.deaths.tick(now)
+	r.contacts.tick(now)
+	r.listed.tick(now)
+	r.hints.tick(now)
+	r.news.tick(now)
 	if !now.Before(r.forgetAt) {
 		r.forgetAt = now.Add(forgetCheck)
 		r.tickForget(now)
 	}
+}
+
+// Postpone is told that this node was late by so much: what it did not hear
+// meanwhile says nothing, and no suspicion grew older.
+func (r *Roster) Postpone(now time.Time, by time.Duration) {
+	r.accusations.postpone(now, by)
+	for i := range r.deaths.pending {
+		r.deaths.pending[i].until = r.deaths.pending[i].until.Add(by)
+	}
+	r.listed.asked = later(r.listed.pinged, r.listed.asked).Add(by) // that it was not pinged meanwhile says nothing
+}
+
+// sooner gives the earlier of two times, of which the second may be zero: then nothing is due.
+func sooner(at, due time.Time) time.Time {
+	if due.IsZero() {
+		return at
+	}
+	return earlier(at, due)
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -61,4 +54,17 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// Rejoin begins a new stay of this node: its own word is over with the last.
+func (o *ownWord) Rejoin(now time.Time) {
+	o.raise(now, 0)
+	o.roster.news.tell(o.members.self)
 }

@@ -8,10 +8,9 @@ import (
 	"hearsay/quota"
 )
 
-// This file takes the claims of a packet. What they cost is mostly signatures, and
-// a packet by stream may have a thousand claims; so long the node would not answer
-// a ping. So one step looks closer at a few, and the rest wait and are taken in the
-// steps after it.
+// This file takes the claims of a packet. What they cost is mostly signatures, and a packet by stream may have a
+// thousand claims; so long the node would not answer a ping. So one step looks closer at a few, and the rest wait and
+// are taken in the steps after it.
 
 // Work is in units of some 10 µs.
 const (
@@ -19,8 +18,7 @@ const (
 	workOther  = 1  // a suspicion or a death, for which others are asked
 	workAStep  = 32 // four signatures: a third of a millisecond
 
-	// waitingEach is the time between two steps that take claims which wait. So half
-	// of the time is left for all else.
+	// waitingEach is the time between two steps that take claims which wait. So half of the time is left for all else.
 	waitingEach = time.Millisecond
 
 	// waitingAStep bounds the claims of all sorts that one step takes of those that
@@ -28,9 +26,17 @@ const (
 	// new, is no work by the units above, and still takes half a microsecond.
 	waitingAStep = 256
 
-	waitingMost      = 16 * hearsay.MaxClaims // claims of members that wait, and of seats. A guess: a roster of 8,000 that comes as fast as it can be sent
-	waitingStrangers = waitingMost / 2        // and of strangers
+	// claims of members that wait, and of seats. A guess: a roster of 8,000 that comes as fast as it can be sent
+	waitingMost      = 16 * hearsay.MaxClaims
+	waitingStrangers = waitingMost / 2 // and of strangers
 )
+
+// queue is the claims of packets that have too many for a step.
+type queue struct {
+	part
+	list  []waiting
+	until time.Time // when more of them are taken; zero: there are none
+}
 
 // waiting is the part of a packet that is not taken yet.
 type waiting struct {
@@ -41,46 +47,45 @@ type waiting struct {
 
 // Claims takes the claims of a packet. It reports false if some of them wait, and
 // so does its body, if that is a Roster, which says what to do after its claims.
-func (r *Roster) Claims(now time.Time, p *hearsay.Packet) (all bool) {
+func (q *queue) Claims(now time.Time, p *hearsay.Packet) (all bool) {
 	roster, isRoster := p.Body.(*hearsay.Roster)
-	after := isRoster && len(r.waiting) > 0 // parts of one roster keep their order
+	after := isRoster && len(q.list) > 0 // parts of one roster keep their order
 	taken := 0
-	for !after && taken < len(p.Claims) && r.work < workAStep {
-		r.Claim(now, p, &p.Claims[taken])
+	for !after && taken < len(p.Claims) && q.roster.budgets.work < workAStep {
+		q.roster.takeClaim(now, p, &p.Claims[taken])
 		taken++
 	}
-	r.tickPending(now)
+	q.roster.deaths.tick(now)
 	left, class := p.Claims[taken:], quota.Stranger
 	if len(left) > 0 {
-		class = r.senderOf(p).Class
+		class = q.roster.budgets.senderOf(p).Class
 	}
-	if len(left) == 0 && !after || !r.mayWait(p, class, len(left)) {
+	if len(left) == 0 && !after || !q.mayWait(p, class, len(left)) {
 		return true
 	}
 	w := waiting{class: class, packet: hearsay.Packet{Addr: p.Addr, Stream: p.Stream, From: p.From, Claims: slices.Clone(left)}}
 	if isRoster {
 		w.roster = &hearsay.Roster{More: roster.More}
 	}
-	if len(r.waiting) == 0 {
-		r.waitUntil = now.Add(waitingEach)
+	if len(q.list) == 0 {
+		q.until = now.Add(waitingEach)
 	}
-	r.waiting = append(r.waiting, w)
+	q.list = append(q.list, w)
 	return false
 }
 
-// mayWait reports whether there is room for so many more claims. Each class of
-// senders has its own, and one source has half of it at most. What is dropped an
-// exchange brings again.
-func (r *Roster) mayWait(p *hearsay.Packet, class quota.Class, count int) bool {
+// mayWait reports whether there is room for so many more claims. Each class of senders has its own, and one source has
+// half of it at most. What is dropped an exchange brings again.
+func (q *queue) mayWait(p *hearsay.Packet, class quota.Class, count int) bool {
 	most := waitingMost
 	if class == quota.Stranger {
 		most = waitingStrangers
 	}
 	all, same := count+1, count+1 // a packet without claims takes room, too
 	source := hearsay.Source(p.Addr.Addr())
-	for i := range r.waiting {
-		w := &r.waiting[i].packet
-		if r.waiting[i].class != class {
+	for i := range q.list {
+		w := &q.list[i].packet
+		if q.list[i].class != class {
 			continue
 		}
 		all += len(w.Claims) + 1
@@ -91,20 +96,20 @@ func (r *Roster) mayWait(p *hearsay.Packet, class quota.Class, count int) bool {
 	if all <= most && same <= most/2 {
 		return true
 	}
-	r.drops[hearsay.DropTableFull] += uint64(count)
+	q.out.drops[hearsay.DropTableFull] += uint64(count)
 	return false
 }
 
-// tickWaiting takes some of the claims that wait, those first that came first.
-func (r *Roster) tickWaiting(now time.Time) {
-	if len(r.waiting) == 0 || now.Before(r.waitUntil) {
+// tick takes some of the claims that wait, those first that came first.
+func (q *queue) tick(now time.Time) {
+	if q.until.IsZero() || now.Before(q.until) {
 		return
 	}
-	r.waitUntil = now.Add(waitingEach)
-	for taken := 0; len(r.waiting) > 0 && taken < waitingAStep; taken++ {
-		w := &r.waiting[0]
-		for len(w.packet.Claims) > 0 && r.work < workAStep && taken < waitingAStep {
-			r.Claim(now, &w.packet, &w.packet.Claims[0])
+	q.until = now.Add(waitingEach)
+	for taken := 0; len(q.list) > 0 && taken < waitingAStep; taken++ {
+		w := &q.list[0]
+		for len(w.packet.Claims) > 0 && q.roster.budgets.work < workAStep && taken < waitingAStep {
+			q.roster.takeClaim(now, &w.packet, &w.packet.Claims[0])
 			w.packet.Claims = w.packet.Claims[1:]
 			taken++
 		}
@@ -112,11 +117,11 @@ func (r *Roster) tickWaiting(now time.Time) {
 			return
 		}
 		if w.roster != nil {
-			r.TakeRoster(now, &w.packet, w.roster)
+			q.roster.contacts.TakeRoster(now, &w.packet, w.roster)
 		}
-		r.waiting[0] = waiting{}
-		if r.waiting = r.waiting[1:]; len(r.waiting) == 0 {
-			r.waiting = nil
+		q.list[0] = waiting{}
+		if q.list = q.list[1:]; len(q.list) == 0 {
+			q.list, q.until = nil, time.Time{}
 		}
 	}
 }

@@ -18,9 +18,9 @@ func BenchmarkRelay(b *testing.B) {
 			n := w.nodes[0]
 			for j := range 6 {
 				n.Linked(w.now, nodeID(j+1))
-				n.links[j].eager = j < 4
+				n.links.list[j].eager = j < 4
 			}
-			from := n.links[0].id
+			from := n.links.list[0].id
 			p := &hearsay.Packet{From: from, Addr: nodeAddr(1)}
 			m := &hearsay.Rumors{Items: make([]hearsay.Rumor, each)}
 			data := make([]byte, 256)
@@ -42,8 +42,8 @@ func BenchmarkRelay(b *testing.B) {
 				n.Rumors.Rumors(w.now, p, m)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(said), "ns/rumor")
-			if int(n.stats.Delivered) != said || n.stats.Payloads < uint64(2*said) || n.stats.Names == 0 {
-				b.Fatalf("of %d %d were delivered, %d sent, %d named; drops %v", said, n.stats.Delivered, n.stats.Payloads, n.stats.Names, n.drops)
+			if int(n.Stats().Delivered) != said || n.Stats().Payloads < uint64(2*said) || n.Stats().Names == 0 {
+				b.Fatalf("of %d %d were delivered, %d sent, %d named; drops %v", said, n.Stats().Delivered, n.Stats().Payloads, n.Stats().Names, n.drops)
 			}
 		})
 	}
@@ -54,7 +54,7 @@ func BenchmarkKnown(b *testing.B) {
 	w := newNetwork(b, 4, DefaultConfig())
 	n := w.nodes[0]
 	n.Linked(w.now, nodeID(1))
-	n.links[0].eager = false
+	n.links.list[0].eager = false
 	m := &hearsay.IHave{}
 	for i := range namesMost {
 		rumor := rumorOf(2, uint64(i+1), "x")

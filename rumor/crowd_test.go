@@ -9,8 +9,8 @@ import (
 	"hearsay/clock"
 )
 
-// A well origin says much, and of that a share is lost on the first way and comes 300 ms later. Beside it a crowd has said one
-// rumor each. Nothing is lost: what the crowd has not used is there for those that need it.
+// A well origin says much, and of that a share is lost on the first way and comes 300 ms later. Beside it a
+// crowd has said one rumor each. Nothing is lost: what the crowd has not used is there for those that need it.
 func TestCrowdTakesNothingFromOthers(t *testing.T) {
 	for _, c := range []struct {
 		crowd, rate int
@@ -21,7 +21,7 @@ func TestCrowdTakesNothingFromOthers(t *testing.T) {
 		take := func(origin int, number uint64) {
 			r := rumorOf(origin, number, "x")
 			n.Begin()
-			n.take(w.now, nodeID(1), nil, &r)
+			n.intake.take(w.now, nodeID(1), nil, &r)
 			n.out.Reset()
 		}
 		for i := range c.crowd {
@@ -47,14 +47,14 @@ func TestCrowdTakesNothingFromOthers(t *testing.T) {
 				take(2+c.crowd, number)
 			}
 		}
-		if lost := total + c.crowd - int(n.stats.Delivered); lost > 0 {
+		if lost := total + c.crowd - int(n.Stats().Delivered); lost > 0 {
 			t.Errorf("beside %d origins, %d rumors a second: %d of %d lost", c.crowd, c.rate, lost, total)
 		}
 	}
 }
 
-// Others have seen what nobody holds any more: one rumor each of many origins, and many lives of one, each of which left out
-// numbers before its first. A newcomer comes to have seen the same, and then there is quiet.
+// Others have seen what nobody holds any more: one rumor each of many origins, and many lives of one, each of
+// which left out numbers before its first. A newcomer comes to have seen the same, and then there is quiet.
 func TestNewcomerAmongManyOriginsAgrees(t *testing.T) {
 	for _, c := range []struct{ origins, lives int }{{1000, 300}, {2100, 1}, {4000, 70}} {
 		w := newNetwork(t, 3, DefaultConfig())
@@ -71,14 +71,14 @@ func TestNewcomerAmongManyOriginsAgrees(t *testing.T) {
 		w.link(1, 2)
 		exchanges := func() (sum uint64) {
 			for _, n := range w.nodes {
-				sum += n.stats.Exchanges
+				sum += n.Stats().Exchanges
 			}
 			return sum
 		}
 		w.run(5 * time.Minute)
 		before := exchanges()
 		w.run(2 * time.Minute)
-		if same := w.nodes[0].seen.hash() == w.nodes[2].seen.hash(); !same || exchanges() > before {
+		if same := w.nodes[0].seen.Hash() == w.nodes[2].seen.Hash(); !same || exchanges() > before {
 			t.Errorf("%d origins, one of %d lives: after five minutes the newcomer has seen the same: %t; %d exchanges in the two minutes after", c.origins, c.lives, same, exchanges()-before)
 		}
 	}

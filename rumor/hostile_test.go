@@ -38,8 +38,8 @@ func TestImpostors(t *testing.T) {
 	w.all(id)
 }
 
-// What others make up in a member's name, with gaps that fill all room, or so old that nobody passes it on, does not keep what the
-// member says from being heard.
+// What others make up in a member's name, with gaps that fill all room, or so old that nobody passes it on,
+// does not keep what the member says from being heard.
 func TestForgedNumbersMakeNobodyUnheard(t *testing.T) {
 	for name, forge := range map[string]func(w *network){
 		"gaps": func(w *network) {
@@ -66,7 +66,7 @@ func TestForgedNumbersMakeNobodyUnheard(t *testing.T) {
 			w.run(20 * time.Second)
 			w.all(ids...)
 			if t.Failed() {
-				t.Logf("drops of n1 %v, of n2 %v; n0 has numbers %+v", w.nodes[1].drops, w.nodes[2].drops, w.nodes[0].numbers)
+				t.Logf("drops of n1 %v, of n2 %v; n0 has taken numbers up to %d", w.nodes[1].drops, w.nodes[2].drops, w.nodes[0].numbers.last)
 			}
 		})
 	}
@@ -81,7 +81,7 @@ func TestImpostorsOfMany(t *testing.T) {
 		for number := range uint64(maxRanges) {
 			forged := rumorOf(2+i, 1+2*number, "forged")
 			n.Begin()
-			n.take(w.now, nodeID(1), nil, &forged)
+			n.intake.take(w.now, nodeID(1), nil, &forged)
 			n.out.Reset()
 		}
 	}
@@ -91,7 +91,7 @@ func TestImpostorsOfMany(t *testing.T) {
 		t.Errorf("want at most %d, %d, %d and %d KiB", most, 2*most, most, mostBytes>>10)
 	}
 	honest := rumorOf(2+origins, 7, "heard")
-	if n.take(w.now, nodeID(1), nil, &honest); !n.seen.came(honest.ID) {
+	if n.intake.take(w.now, nodeID(1), nil, &honest); !n.seen.came(honest.ID) {
 		t.Error("nothing is heard of another")
 	}
 }
@@ -121,12 +121,12 @@ func TestMissedAThousandTimes(t *testing.T) {
 	}
 	tell(1, odd)
 	tell(2, even) // nothing in common
-	if got := len(n.seen.context.Of(origin)); got != 0 || n.stats.Missed != 0 {
-		t.Errorf("%d ranges, %d missed: want none", got, n.stats.Missed)
+	if got := len(n.seen.context.Of(origin)); got != 0 || n.Stats().Missed != 0 {
+		t.Errorf("%d ranges, %d missed: want none", got, n.Stats().Missed)
 	}
 	tell(2, wide)
-	if got := len(n.seen.context.Of(origin)); got != 2*maxRanges || n.stats.Missed != 2*maxRanges {
-		t.Errorf("%d ranges, %d missed: want %d", got, n.stats.Missed, 2*maxRanges)
+	if got := len(n.seen.context.Of(origin)); got != 2*maxRanges || n.Stats().Missed != 2*maxRanges {
+		t.Errorf("%d ranges, %d missed: want %d", got, n.Stats().Missed, 2*maxRanges)
 	}
 	drops := n.drops[hearsay.DropMalformed]
 	slices.Reverse(odd)
@@ -135,7 +135,7 @@ func TestMissedAThousandTimes(t *testing.T) {
 	}
 }
 
-// Who says every other rumor, and of those between that they are gone, leaves no
+// An origin that says every other rumor, and of those between that they are gone, leaves no
 // gap in what was seen. What never came is bounded all the same.
 func TestMissedBetweenWhatCame(t *testing.T) {
 	w := newNetwork(t, 4, DefaultConfig())
@@ -149,8 +149,8 @@ func TestMissedBetweenWhatCame(t *testing.T) {
 			Missed: []hearsay.SeenRange{{Origin: origin, Range: gone}},
 		}})
 	}
-	if len(n.got) != said || n.stats.Missed != said || len(n.seen.context.Of(origin)) != 1 {
-		t.Fatalf("%d delivered, %d missed, %d ranges seen", len(n.got), n.stats.Missed, len(n.seen.context.Of(origin)))
+	if len(n.got) != said || n.Stats().Missed != said || len(n.seen.context.Of(origin)) != 1 {
+		t.Fatalf("%d delivered, %d missed, %d ranges seen", len(n.got), n.Stats().Missed, len(n.seen.context.Of(origin)))
 	}
 	if got := len(n.seen.missed.Of(origin)); got > 2*maxRanges {
 		t.Errorf("%d ranges never came, want at most %d", got, 2*maxRanges)
@@ -175,10 +175,10 @@ func TestGraftsAreForWhatWasNamed(t *testing.T) {
 	}
 	w.run(time.Minute)
 	graft := func() uint64 {
-		before := n.stats.Payloads
+		before := n.Stats().Payloads
 		w.receive(n, &hearsay.Packet{From: nodeID(1), Addr: nodeAddr(1), Body: &hearsay.Graft{IDs: ids}})
 		w.run(time.Second)
-		return n.stats.Payloads - before
+		return n.Stats().Payloads - before
 	}
 	if got := graft(); got != 0 || n.drops[hearsay.DropUnexpected] != namesMost {
 		t.Errorf("what was never named was sent %d times; drops %v", got, n.drops)
@@ -189,7 +189,7 @@ func TestGraftsAreForWhatWasNamed(t *testing.T) {
 		e.known = 0
 		entries = append(entries, e)
 	}
-	name := func() { w.step(n, func() { n.name(w.now, n.links[0], entries, always) }) }
+	name := func() { w.step(n, func() { n.tree.name(w.now, n.links.list[0], entries, always) }) }
 	name()
 	if got := graft(); got != namesMost {
 		t.Errorf("of %d named %d were sent", namesMost, got)
@@ -201,7 +201,7 @@ func TestGraftsAreForWhatWasNamed(t *testing.T) {
 		e.known = 0
 	}
 	name()
-	w.run(n.offerLasts() + time.Second)
+	w.run(n.tree.offerLasts() + time.Second)
 	if got := graft(); got != 0 {
 		t.Errorf("%d were sent that were named long before", got)
 	}

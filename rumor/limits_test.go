@@ -20,7 +20,7 @@ func (w *network) byStream(i, to int, body hearsay.Message) {
 	w.receive(w.nodes[to], &hearsay.Packet{From: nodeID(i), Addr: nodeAddr(i), Stream: true, Body: body})
 }
 
-// A word of a place that a later one has overtaken is none; but who starts again
+// A word of a place that a later one has overtaken is none; but a node that starts again
 // counts from anywhere.
 func TestOvertakenPlaces(t *testing.T) {
 	for _, c := range []struct {
@@ -40,7 +40,7 @@ func TestOvertakenPlaces(t *testing.T) {
 		for hops, number := range []uint32{c.first, c.second} {
 			w.from(1, 0, &hearsay.Place{Root: nodeID(3), Hops: uint8(1 + hops), Number: number})
 		}
-		if l := w.nodes[0].links[0]; (l.theirs.hops == 2) != c.taken {
+		if l := w.nodes[0].links.list[0]; (l.theirs.hops == 2) != c.taken {
 			t.Errorf("%d and then %d: stands %+v", c.first, c.second, l.standing)
 		}
 	}
@@ -53,16 +53,16 @@ func TestPlaceIsSaidToANewLife(t *testing.T) {
 	w.link(0, 1)
 	w.run(time.Second)
 	n := w.nodes[0]
-	if n.links[0].sayAt != never {
-		t.Fatalf("not settled: %+v", n.links[0].standing)
+	if n.links.list[0].sayAt != never {
+		t.Fatalf("not settled: %+v", n.links.list[0].standing)
 	}
-	w.from(1, 0, &hearsay.Place{Root: nodeID(1), Number: 7, Heard: n.links[0].said + 1, Answer: true})
-	if n.links[0].sayAt == never {
+	w.from(1, 0, &hearsay.Place{Root: nodeID(1), Number: 7, Heard: n.links.list[0].said + 1, Answer: true})
+	if n.links.list[0].sayAt == never {
 		t.Error("it is not told again")
 	}
 }
 
-// Who asks for much is given within bounds, and later more.
+// A node that asks for much is given within bounds, and later more.
 func TestGivingIsBounded(t *testing.T) {
 	w := newNetwork(t, 2, DefaultConfig())
 	n := w.nodes[0]
@@ -72,11 +72,11 @@ func TestGivingIsBounded(t *testing.T) {
 	for range most + more {
 		w.byStream(1, 0, &hearsay.Seen{})
 	}
-	if n.stats.Payloads != uint64(most) || n.drops[hearsay.DropRate] != uint64(more) {
-		t.Errorf("given %d times, refused %d times: want %d, %d", n.stats.Payloads, n.drops[hearsay.DropRate], most, more)
+	if n.Stats().Payloads != uint64(most) || n.drops[hearsay.DropRate] != uint64(more) {
+		t.Errorf("given %d times, refused %d times: want %d, %d", n.Stats().Payloads, n.drops[hearsay.DropRate], most, more)
 	}
 	w.now = w.now.Add(giveShares[quota.Member].Each.Every)
-	if w.byStream(1, 0, &hearsay.Seen{}); n.stats.Payloads != uint64(most)+1 {
+	if w.byStream(1, 0, &hearsay.Seen{}); n.Stats().Payloads != uint64(most)+1 {
 		t.Error("it is not given later")
 	}
 }
@@ -88,19 +88,19 @@ func TestRangesAreBounded(t *testing.T) {
 	for i := range maxRanges {
 		w.give(0, 1, rumorOf(2, uint64(1+2*i), "x"))
 	}
-	n.compare.gained = false
+	n.exchange.gained = false
 	const each = time.Second * rangeSize * maxRanges / seenRate
 	for range 100 {
 		w.from(1, 0, &hearsay.Heard{Hash: 1}) // in another's name, perhaps
 	}
-	if n.stats.Exchanges != 1 {
-		t.Errorf("%d lists of ranges sent for datagrams, want 1", n.stats.Exchanges)
+	if n.Stats().Exchanges != 1 {
+		t.Errorf("%d lists of ranges sent for datagrams, want 1", n.Stats().Exchanges)
 	}
 	for range 100 {
 		w.byStream(1, 0, &hearsay.Heard{Hash: 1})
 	}
-	if most := uint64(seenBurst/each) + 1; n.stats.Exchanges != most {
-		t.Errorf("%d lists of ranges sent, want %d", n.stats.Exchanges, most)
+	if most := uint64(seenBurst/each) + 1; n.Stats().Exchanges != most {
+		t.Errorf("%d lists of ranges sent, want %d", n.Stats().Exchanges, most)
 	}
 }
 
@@ -119,7 +119,7 @@ func TestWaitsAreBounded(t *testing.T) {
 			w.from(i, 0, m)
 		}
 	}
-	if got := len(n.tree.missing); got != maxMissing || n.drops[hearsay.DropTableFull] != maxMissing {
+	if got := len(n.wanted.missing); got != maxMissing || n.drops[hearsay.DropTableFull] != maxMissing {
 		t.Errorf("%d are waited for, want %d; drops %v", got, maxMissing, n.drops)
 	}
 }
@@ -216,7 +216,7 @@ func TestPartsAreWhole(t *testing.T) {
 		}
 	}
 	for i := 1; i < origins; i++ {
-		s.forget(hearsay.OriginOf(nodeID(i)))
+		s.Forget(nodeID(i))
 	}
 	if list, of := s.ranges(7, true); len(list) != ranges || of != (hearsay.Span{}) {
 		t.Errorf("%d ranges of %v: want all", len(list), of)
@@ -233,11 +233,11 @@ func TestStrangersLeaveMembersTheirShare(t *testing.T) {
 			w.give(0, 1, rumorOf(2, uint64(1+2*i), "x"))
 		}
 		w.run(10 * time.Second)
-		n.compare.gained = false
+		n.exchange.gained = false
 		gets := func(i, at int) bool {
-			before := n.stats.Payloads + n.stats.Exchanges
+			before := n.Stats().Payloads + n.Stats().Exchanges
 			w.receive(n, &hearsay.Packet{From: nodeID(i), Addr: nodeAddr(at), Stream: true, Body: body})
-			return n.stats.Payloads+n.stats.Exchanges > before
+			return n.Stats().Payloads+n.Stats().Exchanges > before
 		}
 		served := 0
 		for served < 1000 && gets(2, 3000+served) {

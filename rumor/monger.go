@@ -7,18 +7,17 @@ import (
 	"strings"
 )
 
-// This file is rumor mongering (Demers and others 1987, section 1.4) without
-// the world: who tells which others, and by which rule a rumor cools, that is, stops
-// being told. The live strategy and the synchronous simulation of the paper
-// both step this rule and no other.
+// This file is rumor mongering (Demers and others 1987, section 1.4) without the world: which nodes tell which others,
+// and by which rule a rumor cools, that is, stops being told. The live strategy and the synchronous simulation of the
+// paper both step this rule and no other.
 
-// Style is who gives a hot rumor to the other at a contact.
+// Style is which node gives a hot rumor to the other at a contact.
 type Style uint8
 
 // The styles.
 const (
-	Push     Style = iota // who has a hot rumor calls somebody and gives it
-	Pull                  // everybody calls somebody and takes what is hot there
+	Push     Style = iota // a node that has a hot rumor calls another and gives it
+	Pull                  // each node calls another and takes what is hot there
 	PushPull              // both at once
 )
 
@@ -37,7 +36,7 @@ var (
 	stopNames  = []string{StopNone: "none", StopCounter: "counter", StopCoin: "coin"}
 )
 
-// Pushes reports whether who has a hot rumor calls others to give it.
+// Pushes reports whether a node that has a hot rumor calls others to give it.
 func (s Style) Pushes() bool { return s != Pull }
 
 // Pulls reports whether a node calls others to take what is hot there.
@@ -50,11 +49,7 @@ func (s Style) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText takes the form of String.
 func (s *Style) UnmarshalText(text []byte) error {
-	i, err := parseName("style", styleNames, text)
-	if err == nil {
-		*s = Style(i)
-	}
-	return err
+	return parseName((*uint8)(s), "style", styleNames, text)
 }
 
 func (s Stop) String() string { return nameOf(stopNames, uint8(s)) }
@@ -64,11 +59,7 @@ func (s Stop) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText takes the form of String.
 func (s *Stop) UnmarshalText(text []byte) error {
-	i, err := parseName("stop", stopNames, text)
-	if err == nil {
-		*s = Stop(i)
-	}
-	return err
+	return parseName((*uint8)(s), "stop", stopNames, text)
 }
 
 func nameOf(names []string, i uint8) string {
@@ -78,22 +69,23 @@ func nameOf(names []string, i uint8) string {
 	return fmt.Sprintf("unknown(%d)", i)
 }
 
-func parseName(what string, names []string, text []byte) (int, error) {
+func parseName(value *uint8, what string, names []string, text []byte) error {
 	i := slices.Index(names, string(text))
 	if i < 0 {
 		last := len(names) - 1
-		return 0, fmt.Errorf("%s %q: want %s or %s", what, text, strings.Join(names[:last], ", "), names[last])
+		return fmt.Errorf("%s %q: want %s or %s", what, text, strings.Join(names[:last], ", "), names[last])
 	}
-	return i, nil
+	*value = uint8(i)
+	return nil
 }
 
-// MaxCoolingK bounds Cooling.K. Far smaller ones leave nobody out: with
-// feedback and a counter, K = 5 misses one node in 800 (Demers 1987, table 1).
+// MaxCoolingK bounds Cooling.K. Far smaller ones leave nobody out: with feedback and a counter, K = 5 misses one node
+// in 800 (Demers 1987, table 1).
 const MaxCoolingK = 1000
 
 // Cooling is the rule by which a rumor cools on a node that tells it.
 type Cooling struct {
-	Feedback bool // who is told says whether it was news; without, cooling is blind: every contact counts as useless
+	Feedback bool // the node told says whether it was news; without, cooling is blind: every contact counts as useless
 	Stop     Stop
 	K        int // 1 to MaxCoolingK; without meaning for StopNone
 }
@@ -109,8 +101,8 @@ func (c Cooling) Validate() error {
 	return nil
 }
 
-// Heat is how eagerly one node tells one rumor. The zero value is cold: never
-// heard of, or not told any more. Which of the two, who keeps the rumor knows.
+// Heat is how eagerly one node tells one rumor. The zero value is cold: never heard of, or not told any more. Which of
+// the two, the keeper of the rumor knows.
 type Heat struct {
 	hot     bool
 	useless uint16 // contacts in a row, below K <= MaxCoolingK
@@ -122,10 +114,9 @@ func (h *Heat) Kindle() { *h = Heat{hot: true} }
 // Hot reports whether the rumor is still told.
 func (h *Heat) Hot() bool { return h.hot }
 
-// After counts that one contact at which the rumor was given is over, or one
-// cycle of them where several may fall into one, as in a pull. It was useful
-// if the node that was told did not know. It draws from random only to toss a coin.
-// A cold rumor stays cold: answers may come late.
+// After counts that one contact at which the rumor was given is over, or one cycle of them where several may fall into
+// one, as in a pull. It was useful if the node that was told did not know. It draws from random only to toss a coin. A
+// cold rumor stays cold: answers may come late.
 func (c Cooling) After(h *Heat, useful bool, random *rand.Rand) {
 	switch {
 	case !h.hot || c.Stop == StopNone:

@@ -403,9 +403,9 @@ func (w *network) tally() (packets int, bodies map[string]int, payloads, duplica
 		for name, count := range n.bodies {
 			bodies[name] += count
 		}
-		payloads += n.stats.Payloads
-		duplicates += n.stats.Duplicates
-		n.packets, n.stats.Payloads, n.stats.Duplicates = 0, 0, 0
+		payloads += n.Stats().Payloads
+		duplicates += n.Stats().Duplicates
+		n.packets, n.Rumors.out.stats.Payloads, n.Rumors.out.stats.Duplicates = 0, 0, 0
 		clear(n.bodies)
 	}
 	return packets, bodies, payloads, duplicates

@@ -35,14 +35,14 @@ func (w *network) standings() {
 		if n.down {
 			continue
 		}
-		if want := (place{w.nodes[root].id, uint8(hops[i])}); n.tree.place != want {
-			w.t.Errorf("node %d stands %d hops from %s, want %d from %s", i, n.tree.place.hops, n.tree.place.root, want.hops, want.root)
+		if want := (place{w.nodes[root].id, uint8(hops[i])}); n.places.own != want {
+			w.t.Errorf("node %d stands %d hops from %s, want %d from %s", i, n.places.own.hops, n.places.own.root, want.hops, want.root)
 		}
-		for _, l := range n.links {
+		for _, l := range n.links.list {
 			other := w.nodes[w.index(l.id)]
-			if back := other.link(n.id); !other.down && l.eager != back.eager {
-				w.t.Errorf("the link of %d and %d is eager at one end: %+v, %+v; stands %+v and %+v", i, other.index, l.standing, back.standing, n.tree.place, other.tree.place)
-			} else if want := n.tree.parent == l.id || other.tree.parent == n.id; !other.down && l.eager != want {
+			if back := other.links.of(n.id); !other.down && l.eager != back.eager {
+				w.t.Errorf("the link of %d and %d is eager at one end: %+v, %+v; stands %+v and %+v", i, other.index, l.standing, back.standing, n.places.own, other.places.own)
+			} else if want := n.places.parent == l.id || other.places.parent == n.id; !other.down && l.eager != want {
 				w.t.Errorf("the link of %d and %d: eager %t, in the tree %t", i, other.index, l.eager, want)
 			}
 		}
@@ -104,7 +104,7 @@ func TestRootDies(t *testing.T) {
 	w.run(time.Second)
 	w.standings()
 	w.tally()
-	root := w.index(w.nodes[0].tree.place.root)
+	root := w.index(w.nodes[0].places.own.root)
 	w.stop(root)
 	w.run(200 * time.Millisecond)
 	w.standings()
@@ -121,7 +121,7 @@ func TestPlaceIsSaidAgain(t *testing.T) {
 	w.cut = func(from, _ int) bool { return from == 0 }
 	w.link(0, 1)
 	w.run(time.Second)
-	if l := w.nodes[1].links[0]; l.heard != 0 || !l.eager {
+	if l := w.nodes[1].links.list[0]; l.heard != 0 || !l.eager {
 		t.Errorf("nothing has come, and it is %+v", l.standing)
 	}
 	w.cut = nil
@@ -140,7 +140,7 @@ func TestTreesAreBridged(t *testing.T) {
 	w := newNetwork(t, 16, DefaultConfig())
 	w.rings(2)
 	w.run(time.Second)
-	root := w.nodes[0].tree.place.root
+	root := w.nodes[0].places.own.root
 	for _, n := range w.nodes[:8] {
 		trusted := n.directory.Trusted
 		if n.id != root {
@@ -151,7 +151,7 @@ func TestTreesAreBridged(t *testing.T) {
 	w.run(time.Second)
 	roots := make(map[hearsay.NodeID]bool)
 	for _, n := range w.nodes {
-		roots[n.tree.place.root] = true
+		roots[n.places.own.root] = true
 	}
 	if len(roots) < 2 {
 		t.Fatal("all hang on one root")
@@ -169,11 +169,11 @@ func TestBadPlaces(t *testing.T) {
 	w.link(0, 1)
 	w.run(time.Second)
 	n := w.nodes[0]
-	before := n.tree.place
+	before := n.places.own
 	from := func(i int, m hearsay.Place) {
 		w.step(n, func() { n.Place(w.now, &hearsay.Packet{From: nodeID(i), Addr: nodeAddr(i)}, &m) })
 	}
-	said := n.links[0].said
+	said := n.links.list[0].said
 	from(1, hearsay.Place{Root: nodeID(2), Hops: 0, Number: 100, Heard: said})        // it is not that root
 	from(1, hearsay.Place{Root: nodeID(1), Hops: 4, Number: 101, Heard: said})        // a root stands where it stands
 	from(1, hearsay.Place{Root: nodeID(2), Hops: 1, Heard: said})                     // no number
@@ -181,8 +181,8 @@ func TestBadPlaces(t *testing.T) {
 	from(1, hearsay.Place{Root: hearsay.NodeID{}, Hops: 1, Number: 100, Heard: said}) // no hops lead to no tree
 	nobody := hearsay.NodeID{15: 9}
 	from(1, hearsay.Place{Root: nobody, Hops: 1, Number: 100, Heard: said}) // well formed, and not trusted
-	if n.tree.place.root == nobody || n.drops[hearsay.DropMalformed] != 4 || n.drops[hearsay.DropUnexpected] != 1 {
-		t.Errorf("stands %v after %v; dropped %v", n.tree.place, before, n.drops)
+	if n.places.own.root == nobody || n.drops[hearsay.DropMalformed] != 4 || n.drops[hearsay.DropUnexpected] != 1 {
+		t.Errorf("stands %v after %v; dropped %v", n.places.own, before, n.drops)
 	}
 }
 
@@ -196,12 +196,12 @@ func TestDepthIsBounded(t *testing.T) {
 		m := hearsay.Place{Root: hearsay.NodeID{15: 1}, Hops: uint8(hops), Number: uint32(1000 * (1 + hops))}
 		n.directory.Trusted = func(hearsay.NodeID) bool { return true }
 		w.step(n, func() { n.Place(w.now, &hearsay.Packet{From: nodeID(1), Addr: nodeAddr(1)}, &m) })
-		if n.tree.place.hops > depthMost {
-			t.Fatalf("stands %d hops from a root that is not there", n.tree.place.hops)
+		if n.places.own.hops > depthMost {
+			t.Fatalf("stands %d hops from a root that is not there", n.places.own.hops)
 		}
 	}
-	if n.tree.place != (place{root: n.self}) {
-		t.Errorf("stands %v, want to be a root", n.tree.place)
+	if n.places.own != (place{root: n.self}) {
+		t.Errorf("stands %v, want to be a root", n.places.own)
 	}
 }
 
@@ -228,7 +228,7 @@ func TestPingFindsWhoLacksARumor(t *testing.T) {
 	}
 }
 
-// A node that takes rumors from two members in a cycle refuses the third, who
+// A node that takes rumors from two members in a cycle refuses the third, which
 // takes that for no answer; and takes all the packets of the two.
 func TestMongerLimit(t *testing.T) {
 	cfg := DefaultConfig()

@@ -135,7 +135,7 @@ func TestFloodCosts(t *testing.T) {
 	w.tally()
 	degrees := 0
 	for _, node := range w.nodes {
-		degrees += len(node.links)
+		degrees += len(node.links.list)
 	}
 	id := w.say(3, "flood")
 	w.run(time.Second)
@@ -208,7 +208,7 @@ func TestLateJoinerCatchesUp(t *testing.T) {
 			w.all(ids...)
 			w.agree()
 			if _, _, payloads, _ := w.tally(); payloads > uint64(2*c.count) {
-				t.Errorf("%d payloads for one who lacked %d", payloads, c.count)
+				t.Errorf("%d payloads for one that lacked %d", payloads, c.count)
 			}
 		})
 	}
@@ -268,12 +268,12 @@ func TestRetention(t *testing.T) {
 			if got := len(w.nodes[0].records) - 1; got < c.held-1 || got > c.held {
 				t.Errorf("%d records, want %d", got, c.held)
 			}
-			// Who comes late gets those, counts the others as seen, and is at peace.
+			// A node that comes late gets those, counts the others as seen, and is at peace.
 			w.link(3, 1)
 			w.link(3, 2)
 			w.run(5 * time.Second)
-			if late := w.nodes[3]; len(late.got) < c.held-6 || len(late.got) > c.held || late.stats.Missed != uint64(40-len(late.got)) {
-				t.Errorf("the late one has %d and missed %d", len(late.got), late.stats.Missed)
+			if late := w.nodes[3]; len(late.got) < c.held-6 || len(late.got) > c.held || late.Stats().Missed != uint64(40-len(late.got)) {
+				t.Errorf("the late one has %d and missed %d", len(late.got), late.Stats().Missed)
 			}
 			w.nodes[4].down = true
 			w.run(20 * time.Second)
@@ -291,7 +291,7 @@ func TestRetention(t *testing.T) {
 	}
 }
 
-// Who catches up lets go of what is oldest, not of what came first: others may
+// A node that catches up lets go of what is oldest, not of what came first: others may
 // still want it.
 func TestTheOldestGoes(t *testing.T) {
 	cfg := DefaultConfig()
@@ -489,23 +489,23 @@ func TestMissedOnOneWord(t *testing.T) {
 	for range 5 {
 		tell(1)
 	}
-	if w.give(0, 1, rumorOf(3, 5, "x")); len(n.got) != 1 || n.stats.Missed != 0 {
-		t.Errorf("%d delivered, %d missed on the word of one", len(n.got), n.stats.Missed)
+	if w.give(0, 1, rumorOf(3, 5, "x")); len(n.got) != 1 || n.Stats().Missed != 0 {
+		t.Errorf("%d delivered, %d missed on the word of one", len(n.got), n.Stats().Missed)
 	}
 	tell(2)
-	if n.stats.Missed != 99 {
-		t.Errorf("%d missed on the word of two, want 99", n.stats.Missed)
+	if n.Stats().Missed != 99 {
+		t.Errorf("%d missed on the word of two, want 99", n.Stats().Missed)
 	}
 	lie[0].Range = clock.Range{Low: 101, High: 110}
-	if tell(3); n.stats.Missed != 109 {
-		t.Errorf("%d missed on the word of the origin, want 109", n.stats.Missed)
+	if tell(3); n.Stats().Missed != 109 {
+		t.Errorf("%d missed on the word of the origin, want 109", n.Stats().Missed)
 	}
 	lie[0].Range = clock.Range{Low: 200, High: 110 + maxAhead + 1}
 	last := func() uint64 {
 		ranges := n.seen.context.Of(hearsay.OriginOf(nodeID(3)))
 		return ranges[len(ranges)-1].High
 	}
-	if tell(3); last() != 110+maxAhead || n.stats.Missed != 109 || n.drops[hearsay.DropFarFuture] != 0 {
+	if tell(3); last() != 110+maxAhead || n.Stats().Missed != 109 || n.drops[hearsay.DropFarFuture] != 0 {
 		t.Errorf("seen up to %d, want all as far ahead as may be: %d; drops %v", last(), 110+maxAhead, n.drops)
 	}
 	lie[0].Range = clock.Range{Low: 110 + 2*maxAhead + 1, High: 110 + 3*maxAhead}
@@ -539,7 +539,7 @@ func TestFarBehind(t *testing.T) {
 	w.run(20 * time.Second)
 	n := w.nodes[0]
 	if _, heard := n.got[rumorOf(3, last, "").ID]; !heard || n.Hash() != w.nodes[1].Hash() {
-		t.Errorf("heard: %v; drops %v, %d missed", heard, n.drops, n.stats.Missed)
+		t.Errorf("heard: %v; drops %v, %d missed", heard, n.drops, n.Stats().Missed)
 	}
 	w.give(1, 3, rumorOf(3, last+1, "after"))
 	w.run(time.Second)
@@ -548,7 +548,7 @@ func TestFarBehind(t *testing.T) {
 	}
 }
 
-// One who says as much as he can delays nobody else, and what he said too fast
+// An origin that says as much as it can delays nobody else, and what it said too fast
 // comes later.
 func TestLoudOrigin(t *testing.T) {
 	w := newNetwork(t, 4, DefaultConfig())
@@ -575,7 +575,7 @@ func TestLoudOrigin(t *testing.T) {
 	if got := len(w.nodes[3].got); got > count/2 {
 		t.Errorf("%d of the loud one's came at once: nothing was held back", got)
 	}
-	if w.nodes[0].stats.Unsent == 0 {
+	if w.nodes[0].Stats().Unsent == 0 {
 		t.Error("the queue takes everything")
 	}
 	w.run(20 * time.Second)
@@ -658,7 +658,7 @@ func TestHopsAndAge(t *testing.T) {
 	if e := w.nodes[5].got[id]; e.Count != 5 || e.Rumor.Age < time.Minute || e.Rumor.Age > time.Minute+3*time.Second {
 		t.Errorf("it came late over %d hops with age %s", e.Count, e.Rumor.Age)
 	}
-	if got := w.nodes[5].Names(nil, 3); len(got) != 1 || got[0] != id {
+	if got := w.nodes[5].Names(3); len(got) != 1 || got[0] != id {
 		t.Errorf("recent: %v", got)
 	}
 }
@@ -679,7 +679,7 @@ func TestUnknownOrigin(t *testing.T) {
 		t.Errorf("%d packets in ten minutes: %v", packets, bodies)
 	}
 	if len(w.nodes[1].got) != 1 || len(w.nodes[2].got) != 0 {
-		t.Error("it is not at those who know its origin only")
+		t.Error("it is not only at those that know its origin")
 	}
 	w.give(0, 3, rumorOf(3, 2, "y"))
 	w.hidden = nil
@@ -785,16 +785,16 @@ func TestLiarLeavesRoomForNames(t *testing.T) {
 		name(1, 1000+i*hearsay.MaxRumors, hearsay.MaxRumors)
 	}
 	name(2, 1, 1)
-	if n.tree.missing[clock.Dot{Origin: hearsay.OriginOf(nodeID(2)), Counter: 1}] == nil {
+	if n.wanted.missing[clock.Dot{Origin: hearsay.OriginOf(nodeID(2)), Counter: 1}] == nil {
 		t.Error("there is no room for what another names")
 	}
 	w.run(5 * time.Second)
-	if n := w.nodes[0]; len(n.tree.missing) != 0 || n.links[0].waits != 0 || n.links[1].waits != 0 {
-		t.Errorf("%d are waited for still, %d and %d for the two", len(n.tree.missing), n.links[0].waits, n.links[1].waits)
+	if n := w.nodes[0]; len(n.wanted.missing) != 0 || n.links.list[0].waits != 0 || n.links.list[1].waits != 0 {
+		t.Errorf("%d are waited for still, %d and %d for the two", len(n.wanted.missing), n.links.list[0].waits, n.links.list[1].waits)
 	}
 }
 
-// What was given once may be gone when the next one asks: who comes later is
+// What was given once may be gone when the next one asks: a node that comes later is
 // told so, and does not go on comparing in vain.
 func TestGoneAfterItWasGiven(t *testing.T) {
 	cfg := DefaultConfig()
@@ -813,8 +813,8 @@ func TestGoneAfterItWasGiven(t *testing.T) {
 	w.run(10 * time.Second)
 	w.link(0, 2)
 	w.run(10 * time.Second)
-	if n := w.nodes[2]; len(n.got) != 8 || n.stats.Missed != 8 {
-		t.Errorf("%d delivered and %d missed, want 8 and 8", len(n.got), n.stats.Missed)
+	if n := w.nodes[2]; len(n.got) != 8 || n.Stats().Missed != 8 {
+		t.Errorf("%d delivered and %d missed, want 8 and 8", len(n.got), n.Stats().Missed)
 	}
 	if w.nodes[0].Hash() != w.nodes[2].Hash() {
 		t.Error("they do not agree")
@@ -832,15 +832,15 @@ func TestGoneAmongWhatIsHeld(t *testing.T) {
 	w.give(0, 1, first, second, third)
 	w.link(0, 2)
 	w.run(10 * time.Second)
-	if n := w.nodes[2]; len(n.got) != 2 || n.stats.Missed != 1 {
-		t.Errorf("%d delivered and %d missed, want 2 and 1", len(n.got), n.stats.Missed)
+	if n := w.nodes[2]; len(n.got) != 2 || n.Stats().Missed != 1 {
+		t.Errorf("%d delivered and %d missed, want 2 and 1", len(n.got), n.Stats().Missed)
 	}
 	if w.nodes[0].Hash() != w.nodes[2].Hash() {
 		t.Error("they do not agree")
 	}
 }
 
-// Who has been told by two that a rumor is gone takes it when it comes, once.
+// A node that has been told by two that a rumor is gone takes it when it comes, once.
 func TestMissedComesAllTheSame(t *testing.T) {
 	w := newNetwork(t, 4, DefaultConfig())
 	w.link(0, 1)
@@ -850,14 +850,14 @@ func TestMissedComesAllTheSame(t *testing.T) {
 	for from := 1; from <= 2; from++ {
 		w.receive(n, &hearsay.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: &hearsay.Rumors{Missed: lie}})
 	}
-	if n.stats.Missed != 1<<16 {
-		t.Fatalf("%d missed", n.stats.Missed)
+	if n.Stats().Missed != 1<<16 {
+		t.Fatalf("%d missed", n.Stats().Missed)
 	}
 	for range 2 {
 		w.give(0, 1, rumorOf(3, 5, "x"), rumorOf(3, 6, "y"))
 	}
-	if len(n.got) != 2 || n.stats.Duplicates != 2 {
-		t.Errorf("%d delivered, %d again, want 2 and 2", len(n.got), n.stats.Duplicates)
+	if len(n.got) != 2 || n.Stats().Duplicates != 2 {
+		t.Errorf("%d delivered, %d again, want 2 and 2", len(n.got), n.Stats().Duplicates)
 	}
 	// What comes so is bounded, too.
 	for number := range uint64(2 * maxRanges) {
@@ -868,6 +868,6 @@ func TestMissedComesAllTheSame(t *testing.T) {
 	}
 	n.Forget(nodeID(3))
 	if n.seen.missed.NumRanges() != 0 || n.seen.late.NumRanges() != 0 {
-		t.Error("something is left of who is forgotten")
+		t.Error("something is left of a forgotten origin")
 	}
 }

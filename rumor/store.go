@@ -9,21 +9,21 @@ import (
 	"hearsay/clock"
 )
 
-// entry is a rumor that is held, or was. What it points to is read only: the
-// application has it, too.
+// entry is a rumor that is held, or was. What it points to is read only: the application has it, too.
 type entry struct {
 	hearsay.Rumor // with age and hops as it came here
 	origin        *origin
-	by            hearsay.NodeID // who passed it on; this node itself, if it said it
+	by            hearsay.NodeID // the node that passed it on; this node itself, if it said it
 	at            time.Time      // when it came
 	known         uint64         // links whose other end has it: it sent or named it, or was sent it; see link.bit
 	asked         uint64         // links over which it was asked for; a repair says nothing about the tree
-	offered       uint64         // links over which this node has named it, and whose other end has not asked for it since
-	offeredAt     time.Time      // the last of these times
-	named         bool           // another has named it to this node
-	conflict      bool           // another payload came under its name
-	evicted       bool
-	past          bool // an earlier life has said and told it
+	// links over which this node has named it, and whose other end has not asked for it since
+	offered   uint64
+	offeredAt time.Time // the last of these times
+	named     bool      // another has named it to this node
+	conflict  bool      // another payload came under its name
+	evicted   bool
+	past      bool // an earlier life has said and told it
 
 	heat     Heat // of the monger strategy, with what its contacts of this cycle came to
 	contacts int
@@ -35,6 +35,7 @@ func (e *entry) age(now time.Time) time.Duration { return e.Age + now.Sub(e.at) 
 
 // store holds the recent rumors, each payload once.
 type store struct {
+	*shared
 	byID  map[clock.Dot]*entry
 	order []*entry // by birth, the oldest first, from first
 	first int
@@ -63,8 +64,7 @@ func (s *store) add(e *entry) {
 	s.bytes += len(e.Data)
 }
 
-// compactFrom is how many places of gone rumors the order may have, beside as
-// many as it holds.
+// compactFrom is how many places of gone rumors the order may have, beside as many as it holds.
 const compactFrom = 64
 
 // drop lets go of the oldest.
@@ -86,42 +86,39 @@ func (s *store) drop() *entry {
 	return e
 }
 
-// evict keeps to the limits: the oldest goes, also if it came last, as others
-// may still be told of what is younger.
-func (r *Rumors) evict(now time.Time) {
-	for len(r.store.all()) > 0 {
-		oldest := r.store.all()[0]
-		if len(r.store.all()) <= r.cfg.KeepCount && r.store.bytes <= r.cfg.KeepBytes && oldest.age(now) < r.cfg.KeepFor {
+// evict keeps to the limits: the oldest goes, also if it came last, as others may still be told of what is younger.
+func (s *store) evict(now time.Time) {
+	for held := s.all(); len(held) > 0; held = s.all() {
+		if len(held) <= s.cfg.KeepCount && s.bytes <= s.cfg.KeepBytes && held[0].age(now) < s.cfg.KeepFor {
 			return
 		}
-		if e := r.store.drop(); e.by == r.self {
-			r.out.Persist = append(r.out.Persist, &hearsay.KeptRumor{Number: e.ID.Counter})
+		if e := s.drop(); e.by == s.self {
+			s.out.Persist = append(s.out.Persist, &hearsay.KeptRumor{Number: e.ID.Counter})
 		}
 	}
 }
 
 // expiry is when the next rumor will be too old; never if none is held.
-func (r *Rumors) expiry() time.Time {
-	if len(r.store.all()) == 0 {
+func (s *store) expiry() time.Time {
+	if len(s.all()) == 0 {
 		return never
 	}
-	oldest := r.store.all()[0]
-	return oldest.at.Add(r.cfg.KeepFor - oldest.Age)
+	oldest := s.all()[0]
+	return oldest.at.Add(s.cfg.KeepFor - oldest.Age)
 }
 
-// Names appends the names of the youngest rumors held, at most limit of them, the
-// newest last.
-func (r *Rumors) Names(dst []clock.Dot, limit int) []clock.Dot {
-	held := r.store.all()
+// Names gives the names of the youngest rumors held, at most limit of them, the newest last.
+func (s *store) Names(limit int) (names []clock.Dot) {
+	held := s.all()
 	for _, e := range held[max(0, len(held)-max(0, limit)):] {
-		dst = append(dst, e.ID)
+		names = append(names, e.ID)
 	}
-	return dst
+	return names
 }
 
 // Delivered gives a rumor that is held as the event with which it was delivered.
-func (r *Rumors) Delivered(id clock.Dot) (e hearsay.Event, held bool) {
-	if entry := r.store.byID[id]; entry != nil {
+func (s *store) Delivered(id clock.Dot) (e hearsay.Event, held bool) {
+	if entry := s.byID[id]; entry != nil {
 		return entry.event(), true
 	}
 	return e, false
@@ -137,3 +134,20 @@ func (e *entry) event() hearsay.Event {
 		At: at, Kind: hearsay.EventRumor, Subject: e.Origin(), By: e.by, Count: int(e.Hops), Rumor: &e.Rumor, Past: e.past,
 	}
 }
+
+// told is a rumor as it is passed on.
+func (e *entry) told(now time.Time) hearsay.Rumor {
+	rumor := e.Rumor
+	rumor.Age = e.age(now)
+	if rumor.Hops < maxHops {
+		rumor.Hops++
+	}
+	return rumor
+}
+
+// maxHops is where the count of hops stays.
+const maxHops = 255
+
+// isRepair reports whether a rumor came here other than at once along the tree: then its way says nothing about the
+// tree.
+func (e *entry) isRepair(after time.Duration) bool { return e.asked != 0 || e.Age >= after }

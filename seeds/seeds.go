@@ -14,7 +14,7 @@
 // are fine. Everything else is an error that names the file and the line.
 //
 // Hosts are IP addresses. The one name is localhost, for 127.0.0.1: other
-// names are not looked up, because all who read the file must read the same
+// names are not looked up, because all nodes that read the file must read the same
 // list in it.
 package seeds
 

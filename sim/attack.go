@@ -40,8 +40,8 @@ type Attack struct {
 
 // AttackKind is one of those that there are.
 type AttackKind struct {
-	Name string
-	What string // the attacker does, in one line
+	Name string `json:"name"`
+	What string `json:"what"` // the attacker does, in one line
 
 	liars     int                          // by default: members that lie; 0: nobody in the network does
 	adjusts   bool                         // Share may be given
@@ -169,22 +169,23 @@ func (r *AttackReport) fill(text string) string {
 }
 
 // seedsProtect is what protects a network with seeds besides.
-const seedsProtect = "a quorum of seeds decides who is in, each by its own probes"
+const seedsProtect = "a quorum of seeds admits and removes, each by its own probes"
 
 // AttackReport is what an attack came to.
 type AttackReport struct {
-	Name        string   `json:"name"`
-	What        string   `json:"what"`
-	Nodes       int      `json:"nodes"`
-	Liars       int      `json:"liars"`
-	Share       float64  `json:"share"` // of the nodes
-	Seeds       int      `json:"seeds"` // of the network
-	Runs        int      `json:"runs"`
-	Succeeded   float64  `json:"succeeded"` // share of the runs
-	Outcome     string   `json:"outcome"`
-	ProtectedBy string   `json:"protected_by"` // or what would be needed
-	Figures     Figures  `json:"figures"`
-	Broken      []string `json:"broken"` // protections that did not hold, though they are claimed; the first of each run
+	Name        string  `json:"name"`
+	What        string  `json:"what"`
+	Nodes       int     `json:"nodes"`
+	Liars       int     `json:"liars"`
+	Share       float64 `json:"share"` // of the nodes
+	Seeds       int     `json:"seeds"` // of the network
+	Runs        int     `json:"runs"`
+	Succeeded   float64 `json:"succeeded"` // share of the runs
+	Outcome     string  `json:"outcome"`
+	ProtectedBy string  `json:"protected_by"` // or what would be needed
+	Figures     Figures `json:"figures"`
+	// protections that did not hold, though they are claimed; the first of each run
+	Broken []string `json:"broken"`
 
 	sweeps bool // see AttackKind.observers
 	seat   bool // see AttackKind.seat

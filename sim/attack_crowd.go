@@ -18,19 +18,20 @@ const (
 	crowdCycles = 5 * time.Minute  // and go on so
 	crowdOpen   = 10 * time.Second // or only so long, if the door is open
 	crowdStep   = 100 * time.Millisecond
-	crowdEdge   = 2               // rulings of that: a stay that began before, as what is measured begins anywhere in a cycle
-	crowdGuest  = 5 * time.Second // a newcomer from elsewhere must be in within it
+	// rulings of that: a stay that began before, as what is measured begins anywhere in a cycle
+	crowdEdge  = 2
+	crowdGuest = 5 * time.Second // a newcomer from elsewhere must be in within it
 )
 
-// throng is an outsider with one address and any number of identities.
-type throng struct {
+// crowdAttack is an outsider with one address and any number of identities.
+type crowdAttack struct {
 	*puppets
 	host    int // its machine
 	written int // bytes of a seed's records
 }
 
 func layCrowd(t *trial) {
-	c := &throng{puppets: &puppets{}, host: t.attack.Nodes}
+	c := &crowdAttack{puppets: &puppets{}, host: t.attack.Nodes}
 	c.at = c.host
 	c.puppets.siege = t.newSiege(2, []int{c.host}, &twist{takes: c.puppets.takes})
 	for i := range c.w.machines {
@@ -81,7 +82,7 @@ func (t *trial) openDoor(_ *World, _ *machine, c *node.Config) {
 }
 
 // writes is the twist of seeds: it adds up what the first of them writes.
-func (c *throng) writes(w *World, m *machine, e *hearsay.Effects) {
+func (c *crowdAttack) writes(w *World, m *machine, e *hearsay.Effects) {
 	if c.look(w, m, e); int(m.index) == w.config.Nodes {
 		for _, r := range e.Persist {
 			_, key, value, _ := wire.AppendRecord(nil, nil, r)
@@ -90,13 +91,13 @@ func (c *throng) writes(w *World, m *machine, e *hearsay.Effects) {
 	}
 }
 
-func (c *throng) seed() *node.Node { return c.w.machines[c.w.config.Nodes].node }
+func (c *crowdAttack) seed() *node.Node { return c.w.machines[c.w.config.Nodes].node }
 
-func (c *throng) epoch() hearsay.Epoch { return c.seed().Epoch() }
+func (c *crowdAttack) epoch() hearsay.Epoch { return c.seed().Seeded().Epoch() }
 
 // ask has all of the crowd that are not in ask a seed, and, if it cycles, those that
 // are in leave.
-func (c *throng) ask(cycles bool) {
+func (c *crowdAttack) ask(cycles bool) {
 	stays, every := c.stays(), 8 // 500 a second
 	if cycles {
 		every = 80
@@ -125,16 +126,16 @@ func (c *throng) ask(cycles bool) {
 }
 
 // stays are those of all members.
-func (c *throng) stays() map[hearsay.NodeID]hearsay.Epoch {
+func (c *crowdAttack) stays() map[hearsay.NodeID]hearsay.Epoch {
 	stays := make(map[hearsay.NodeID]hearsay.Epoch)
-	for _, stay := range c.seed().Stays(nil) {
+	for _, stay := range c.seed().Seeded().Stays(nil) {
 		stays[stay.ID] = stay.Epoch
 	}
 	return stays
 }
 
 // share is how many members are at the crowd's address: its machine's own node, too.
-func (c *throng) share() (n int) {
+func (c *crowdAttack) share() (n int) {
 	stays := c.stays()
 	for i := range c.all {
 		if _, in := stays[c.all[i].id]; in {
@@ -148,12 +149,12 @@ func (c *throng) share() (n int) {
 }
 
 // newcomer starts a node elsewhere, and gives how long it takes until it is in.
-func (c *throng) newcomer() time.Duration {
+func (c *crowdAttack) newcomer() time.Duration {
 	began, at := c.w.now, c.host+1
 	c.w.Do(Action{Verb: Start, Who: []int{at + 1}})
 	for c.w.now-began < siegeTruce {
 		c.run(siegeStep, siegeStep, func() { c.ask(false) })
-		if slices.ContainsFunc(c.seed().Stays(nil), func(s hearsay.Stay) bool { return s.ID == c.w.machines[at].id }) {
+		if slices.ContainsFunc(c.seed().Seeded().Stays(nil), func(s hearsay.Stay) bool { return s.ID == c.w.machines[at].id }) {
 			break
 		}
 	}

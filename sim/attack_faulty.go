@@ -39,7 +39,7 @@ func layFlapper(t *trial) {
 	t.mean("buried_share_of_silences", share(float64(burials), silences*float64(s.honest()*len(s.liars))))
 	t.membership(s, s.truce())
 	t.succeeded = s.deaths > 0
-	t.claim(s.deaths == 0, "flappers brought about the death of one who is well")
+	t.claim(s.deaths == 0, "flappers brought about the death of one that is well")
 }
 
 // slownesses are how late all that a slow machine sends goes out.
@@ -63,7 +63,7 @@ func laySlow(t *trial) {
 		t.mean(fmt.Sprintf("late%dms_suspicions", ms), float64(s.suspectedSlow)/float64(s.honest()*len(s.liars)))
 		t.mean(fmt.Sprintf("late%dms_others_dead", ms), float64(s.deaths))
 		t.claim(buried == 0 || late > slowSafe, "one that answers after %s was buried", late)
-		t.claim(s.deaths == 0, "one that is slow by %s brought about the death of one who is well", late)
+		t.claim(s.deaths == 0, "one that is slow by %s brought about the death of one that is well", late)
 		t.succeeded = t.succeeded || s.deaths > 0 || late <= slowSafe && buried > 0
 		t.lawful(s.siege)
 	}
@@ -107,11 +107,11 @@ func (t *trial) slow(late time.Duration) *slowness {
 
 // postpone sends a packet late.
 func (w *World) postpone(m *machine, p *hearsay.Packet, late time.Duration) {
-	number, ok := w.encode(m, p)
+	number, ok := w.network.encode(m, p)
 	if !ok {
 		return
 	}
-	f := &w.flights[number]
+	f := &w.network.flights[number]
 	to := &w.machines[f.to]
 	f.life = to.life
 	w.queue.push(moment{at: w.now + late + w.network.delay, kind: momentArrival, machine: f.to, which: number})

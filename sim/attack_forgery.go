@@ -30,7 +30,7 @@ func layReplay(t *trial) {
 	var s *siege
 	var tape []recording
 	s = t.newSiege(0, nil, &twist{takes: func(w *World, _ *machine, p *hearsay.Packet) bool {
-		from, found := w.machineAt(p.Addr)
+		from, found := w.network.machineAt(p.Addr)
 		if found && !p.Stream && len(tape) < recordingsKept && !s.begun {
 			tape = append(tape, recording{wire.AppendPacket(nil, w.id, p), int(from)})
 		}

@@ -5,9 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"hearsay/testkit"
-
 	"hearsay"
+	"hearsay/testkit"
 )
 
 // Lies of members about others: suspicions, statements, and deaths made of

@@ -10,14 +10,14 @@ var attackKinds = []AttackKind{
 	{
 		Name: "lying-observer", What: "says \"unreachable\" of everybody it is asked about, suspects all the others, and makes deaths of what liars sign",
 		liars: 1, adjusts: true, lay: layLyingObserver, tell: tellMembership,
-		protects: "a death needs a majority of the observers that the roster assigns; who is suspect refutes; evidence is counted by each for itself",
+		protects: "a death needs a majority of the observers that the roster assigns; a suspect refutes; evidence is counted by each for itself",
 		needs:    "seeds: a quorum that probes for itself",
 	},
 	{
 		Name: "f-of-k", What: "f of the K observers of one member sign together that it is dead, again whenever it refutes",
 		observers: true, lay: layObservers, tell: tellObservers,
 		protects: "fewer than H = K/2+1 observers bury nobody, by no rule; a buried one refutes and is back",
-		needs:    "seeds: a quorum that probes for itself, and decides who may be in at all",
+		needs:    "seeds: a quorum that probes for itself, and decides which nodes may be in at all",
 	},
 	{
 		Name: "cover", What: "f of the K observers of a dead member say that they reach it, and relay what it can not answer",
@@ -29,7 +29,7 @@ var attackKinds = []AttackKind{
 		Name: "flapper", What: "is silent for 5 s and back for 5 s, for ever",
 		liars: 1, adjusts: true, lay: layFlapper, tell: tellMembership,
 		protects: "others accuse only members that they do not reach themselves; it is buried and comes back with a higher incarnation",
-		needs:    "a longer memory for who comes and goes",
+		needs:    "a longer memory for nodes that come and go",
 	},
 	{
 		Name: "slow", What: "sends everything late, also its answers",
@@ -52,7 +52,7 @@ var attackKinds = []AttackKind{
 	{
 		Name: "sybil", What: "makes up identities until most observers of a victim are its own, and has them sign its death, again whenever it refutes",
 		liars: 1, lay: laySybil, tell: tellSybil,
-		needs: "a key for the network, or seeds: who may be in at all. The victim refutes each time",
+		needs: "a key for the network, or seeds, which decide which nodes may be in at all. The victim refutes each time",
 	},
 	{
 		Name: "crowd", What: "has one address and 400 identities, which ask the three seeds to be in as fast as they can, and then leave and ask again",
@@ -61,7 +61,7 @@ var attackKinds = []AttackKind{
 		needs:    "lower limits",
 	},
 	{
-		Name: "lying-seat", What: "one of three seeds lies with all that its key can sign: of the log, of snapshots, of rulings that never were, of who sits where",
+		Name: "lying-seat", What: "one of three seeds lies with all that its key can sign: of the log, of snapshots, of rulings that never were, of seats",
 		seeds: 3, seat: true, lay: layLyingSeat, tell: tellLyingSeat,
 		protects: "a ruling needs equal ballots of a quorum, each signed by its own seed; snapshots and rulings need heads of a quorum; what no correct seed sends is refused",
 		needs:    "a log that withstands lies of its leader, with four seeds or more",
@@ -98,22 +98,22 @@ var attackKinds = []AttackKind{
 		Name: "reflect", What: "an outsider tells once of members that it has made up, all of them at a bystander's address, and asks seeds to let them in",
 		lay: layReflect, tell: tellReflect,
 		protects: "an address is a hint until it has answered: each node pings a few such a second, and tells nobody of the rest",
-		needs:    "a key for the network, or seeds: who may be in at all",
+		needs:    "a key for the network, or seeds, which decide which nodes may be in at all",
 	},
 	{
 		Name: "distract", What: "an outsider asks the observers of one that dies to examine others, in members' names",
 		lay: layDistract, tell: tellDistract,
 		protects: "what one member may ask is limited, and so are examinations under way",
-		needs:    "a key for the network: then the sender that a packet names is one of those who hold it",
+		needs:    "a key for the network: then the sender that a packet names is one that holds it",
 	},
 }
 
 func tellReplay(r *AttackReport) string {
-	return r.fill("{replayed_packets_s} packets of the past a second: {members_wrongly_dead} members who are well buried, {rumors_heard_twice} rumors delivered again, {wrong_suspicions_per_node_minute} suspicions a node and minute")
+	return r.fill("{replayed_packets_s} packets of the past a second: {members_wrongly_dead} members that are well buried, {rumors_heard_twice} rumors delivered again, {wrong_suspicions_per_node_minute} suspicions a node and minute")
 }
 
 func tellForged(r *AttackReport) string {
-	return r.fill("nothing forged is believed: {members_wrongly_dead} deaths, {incarnations_believed_ahead} incarnations; but who is called dead refutes, at most {refutations_of_one_per_s} times a second; " + loadText)
+	return r.fill("nothing forged is believed: {members_wrongly_dead} deaths, {incarnations_believed_ahead} incarnations; but a member that is called dead refutes, at most {refutations_of_one_per_s} times a second; " + loadText)
 }
 
 func tellSybil(r *AttackReport) string {
@@ -131,9 +131,9 @@ func tellCrowd(r *AttackReport) string {
 // tellMembership tells of an attack on members.
 func tellMembership(r *AttackReport) string {
 	if r.Succeeded > 0 {
-		return r.fill("{members_wrongly_dead} members who are well were held dead, by up to {wrongly_dead_on_nodes} nodes at a time, for up to {wrongly_dead_longest_s} s")
+		return r.fill("{members_wrongly_dead} members that are well were held dead, by up to {wrongly_dead_on_nodes} nodes at a time, for up to {wrongly_dead_longest_s} s")
 	}
-	return r.fill("nobody who is well was buried; a member is suspect {wrongly_suspect_share %} of the time, and {truth_back_s} s after the attack nobody is; rumors reach all within {rumors_latest_s} s; " + loadText)
+	return r.fill("no member that is well was buried; a member is suspect {wrongly_suspect_share %} of the time, and {truth_back_s} s after the attack nobody is; rumors reach all within {rumors_latest_s} s; " + loadText)
 }
 
 // loadText tells what an attack costs all others.
@@ -165,7 +165,7 @@ func tellSlow(r *AttackReport) string {
 }
 
 func tellFlood(r *AttackReport) string {
-	return r.fill("{flood_told_share %} of the flood is told; of others' rumors {others_lost_share %} is lost and the latest takes {others_latest_s} s (without: {others_latest_s_without} s); a death is known after {death_known_s} s (without: {death_known_s_without} s); who was away lacks {others_missed_by_returner_share %} of what others said")
+	return r.fill("{flood_told_share %} of the flood is told; of others' rumors {others_lost_share %} is lost and the latest takes {others_latest_s} s (without: {others_latest_s_without} s); a death is known after {death_known_s} s (without: {death_known_s_without} s); a node that was away lacks {others_missed_by_returner_share %} of what others said")
 }
 
 func tellImpostor(r *AttackReport) string {

@@ -216,7 +216,7 @@ func (r *reflection) vary(from hearsay.NodeID) hearsay.NodeID {
 
 // neighbor is an honest neighbor of a node.
 func (s *siege) neighbor(i int) int {
-	for _, id := range s.w.machines[i].node.Links() {
+	for _, id := range s.w.machines[i].node.Gossip().Links() {
 		if j := s.honestAt(id); j >= 0 {
 			return j
 		}
@@ -242,7 +242,7 @@ func layDistract(t *trial) {
 	t.lawful(d.siege)
 	t.succeeded = d.knowers < d.nodes-1
 	t.claim(!t.succeeded || t.attack.Nodes > distractSafe, "a death was not known to all after %s", knownWithin)
-	t.claim(d.deaths == 0, "an outsider brought about the death of one who is well")
+	t.claim(d.deaths == 0, "an outsider brought about the death of one that is well")
 }
 
 // distractSafe is how many members a network may have in which requests in all

@@ -13,8 +13,9 @@ import (
 
 // A flood, and what others say meanwhile.
 const (
-	floodSize   = 32 << 10 // bytes of a rumor: each counts as 33 of the 10,000 that one origin may have told in a second
-	floodRate   = 1500     // rumors a second: five times that
+	// bytes of a rumor: each counts as 33 of the 10,000 that one origin may have told in a second
+	floodSize   = 32 << 10
+	floodRate   = 1500 // rumors a second: five times that
 	floodLasts  = 2 * time.Second
 	floodBefore = 2 * time.Second // others talk for as long before it
 	floodStep   = 20 * time.Millisecond
@@ -36,7 +37,7 @@ func layFlood(t *trial) {
 	t.succeeded = flooded.lost > 0 || flooded.missed > 0
 	t.claim(flooded.lost == 0, "%d of %d deliveries of what others said never came", flooded.lost, flooded.owed)
 	t.claim(flooded.known < knownWithin, "a death was not known to all after %s", knownWithin)
-	t.claim(flooded.deaths == 0, "the flood buried somebody who is well")
+	t.claim(flooded.deaths == 0, "the flood buried a member that is well")
 }
 
 // floodResult is what became of others under a flood.
@@ -256,7 +257,7 @@ func (t *trial) neighborsOf(i int) []int {
 	s := t.newSiege(0, []int{}, &twist{})
 	s.run(siegeBegins, siegeStep, nil)
 	var two []int
-	for _, id := range s.w.machines[i].node.Links()[:2] {
+	for _, id := range s.w.machines[i].node.Gossip().Links()[:2] {
 		two = append(two, int(s.w.check.machineOf(id)))
 	}
 	return two

@@ -18,10 +18,11 @@ const (
 	seatJoiners   = 12 // peers that come while it lies
 	seatJoinEvery = 2500 * time.Millisecond
 	seatKill      = 5 * time.Second // after it has begun to lie, a peer is killed
-	seatLate      = time.Second     // without a ruling, while somebody waits: nothing is decided. Guess: ten times what an admission takes
-	seatFrames    = 64              // frames of its own that are kept, to be changed
-	seatSnapshots = 10              // entries between two snapshots
-	seatNear      = 8               // entries that an index is put off by
+	// without a ruling, while somebody waits: nothing is decided. Guess: ten times what an admission takes
+	seatLate      = time.Second
+	seatFrames    = 64 // frames of its own that are kept, to be changed
+	seatSnapshots = 10 // entries between two snapshots
+	seatNear      = 8  // entries that an index is put off by
 )
 
 // What the Raft library calls the messages that are made, by number.
@@ -36,7 +37,7 @@ const (
 
 // The commands of the log that are made, by number, and how an entry begins (package quorum).
 const (
-	entryVersion  = 2
+	entryVersion  = 3
 	commandRemove = 2
 	commandBallot = 4
 	commandLeave  = 5
@@ -45,8 +46,9 @@ const (
 
 // seatLie is one kind of lies.
 type seatLie struct {
-	name           string
-	stops, differs int                                    // honest seeds, and epochs on two of them, that may come of it
+	name string
+	// honest seeds, and epochs on two of them, that may come of it
+	stops, differs int
 	leads          bool                                   // the seed that leads lies; else any
 	tells          func(l *lyingSeat)                     // at each step of the siege
 	bends          func(l *lyingSeat, e *hearsay.Effects) // each step of its node
@@ -123,7 +125,7 @@ func (t *trial) layLie(lie *seatLie) {
 	t.most(lie.name+"_truth_back_s", truth.Seconds())
 	t.lawful(l.siege)
 	t.succeeded = t.succeeded || stopped > 0 || len(l.differs) > 0 || l.undecided > 0
-	t.claim(victims == 0, "%s: %d members who are well were removed", lie.name, victims)
+	t.claim(victims == 0, "%s: %d members that are well were removed", lie.name, victims)
 	t.claim(stopped <= lie.stops, "%s: %d honest seeds stopped", lie.name, stopped)
 	t.claim(len(l.differs) <= lie.differs, "%s: %d epochs differ", lie.name, len(l.differs))
 	t.claim(truth < siegeTruce, "%s: a minute after the attack the truth is not back", lie.name)
@@ -146,7 +148,7 @@ func snapshotsOften(_ *World, _ *machine, c *node.Config) { c.Quorum.SnapshotEve
 // choose draws the seed that lies: the one that leads, or another.
 func (l *lyingSeat) choose() {
 	first := l.w.config.Nodes
-	leader := l.w.machines[first].node.Authority().Leader
+	leader := l.w.machines[first].node.Seeded().Authority().Leader
 	l.seat = first + leader
 	if leads := l.lie.leads || l.random.IntN(2) == 0; leader < 0 || !leads {
 		l.seat = first + (max(leader, 0)+1)%l.w.config.Seeds
@@ -189,11 +191,11 @@ func (l *lyingSeat) steps(w *World, m *machine, e *hearsay.Effects) {
 		if !is || kept.Dropped || m.node == nil {
 			continue
 		}
-		if l.snapshot == nil && m.node.Epoch() > 0 {
+		if l.snapshot == nil && m.node.Seeded().Epoch() > 0 {
 			l.snapshot = kept.Snapshot
 		}
 		if int(m.index) == l.seat {
-			l.newest, l.newestOf = kept.Snapshot, m.node.Epoch()
+			l.newest, l.newestOf = kept.Snapshot, m.node.Seeded().Epoch()
 		}
 	}
 	if int(m.index) != l.seat {
@@ -229,7 +231,7 @@ func (l *lyingSeat) turn() {
 	}
 	oldest := time.Duration(0)
 	for number, at := range l.asked {
-		if waits := l.w.now - at; !l.w.ruledIn(l.w.machines[l.nodes+number].id) {
+		if waits := l.w.now - at; !l.w.core.ruledIn(l.w.machines[l.nodes+number].id) {
 			oldest = max(oldest, waits)
 		}
 	}
@@ -316,7 +318,7 @@ func (l *lyingSeat) command(operation byte, body []byte) []byte {
 	return append(append(b, l.seatOf(l.seat).Slot), body...)
 }
 
-// tellEntries proposes removals of members who are well, ballots in others' names, leaves that
+// tellEntries proposes removals of members that are well, ballots in others' names, leaves that
 // nobody has signed, and ends of cases.
 func (l *lyingSeat) tellEntries() {
 	var commands [][]byte
@@ -383,7 +385,7 @@ func (l *lyingSeat) tellHeads() {
 		Case: l.w.check.cases + hearsay.CasesAnEntry, At: l.time().UnixMilli(), Previous: l.w.check.ledger.rulings[at-1].hash,
 	}
 	for i := l.w.config.Nodes; i < len(l.w.machines); i++ {
-		b := hearsay.Ballot{Case: made.Case, About: made.About(l.w.id), Stay: made.Stay, Slot: l.seatOf(i).Slot, Life: l.seatOf(i).Life, Verdict: hearsay.BallotYes}
+		b := hearsay.Ballot{Case: made.Case, About: made.About(l.w.id), Stay: made.Stay, Slot: l.seatOf(i).Slot, Life: l.seatOf(i).Life, Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}}
 		b.Sign(ledger, l.signer)
 		made.Ballots = append(made.Ballots, b)
 	}
@@ -450,7 +452,7 @@ func (l *lyingSeat) bendHello(hello *hearsay.SeatHello) {
 		Seats: []hearsay.Seat{{Slot: l.seatOf(victim).Slot, Key: l.signer.Public(), Life: hearsay.Life{1}}},
 	}
 	for i := range hearsay.QuorumOf(l.w.config.Seeds) {
-		b := hearsay.Ballot{Case: given.Case, About: given.About(l.w.id), Slot: uint8(i), Life: l.seatOf(l.w.config.Nodes + i).Life, Verdict: hearsay.BallotYes}
+		b := hearsay.Ballot{Case: given.Case, About: given.About(l.w.id), Slot: uint8(i), Life: l.seatOf(l.w.config.Nodes + i).Life, Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}}
 		b.Sign(l.w.check.ledger.id(), l.signer)
 		ballots = append(ballots, b)
 	}
@@ -481,7 +483,7 @@ func (l *lyingSeat) bendEntries(e *hearsay.Effects, oneIn uint64) {
 
 // tellLyingSeat sums up. What is said without a figure is claimed in each run.
 func tellLyingSeat(r *AttackReport) string {
-	return r.fill("whatever it says of the log in the present term, of old snapshots, of rulings and of seats changes nothing: nobody who is well is removed, no honest seed stops, no two have different rulings, " +
+	return r.fill("whatever it says of the log in the present term, of old snapshots, of rulings and of seats changes nothing: no member that is well is removed, no honest seed stops, no two have different rulings, " +
 		"and newcomers are in as soon as without. By claiming the lead again and again it keeps the seeds from deciding anything for {terms_undecided_s} of 30 s, and for {terms_truth_back_s} s more. " +
 		"As the leader it can send one honest seed other entries than the other: that one finds out and stops ({two_logs_seeds_stopped}), before it rules anything else ({two_logs_epochs_that_differ} epochs), " +
 		"or with the first ruling that is another, if it was sent half of the entries ({two_half_logs_epochs_that_differ}); the others go on, and nobody is removed. " +

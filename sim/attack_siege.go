@@ -47,7 +47,8 @@ type siege struct {
 	deadNow            []int         // holders, by subject
 	deadMost           int           // holders of one subject's death at a time
 	victims            []bool
-	first              []bool // of them, buried by a node that held no other victim dead: others keep their observers there
+	// of them, buried by a node that held no other victim dead: others keep their observers there
+	first []bool
 }
 
 // holding is what an honest node holds of another against the truth.
@@ -215,7 +216,7 @@ func (s *siege) truth() bool {
 }
 
 // present reports whether a machine is honest and its process runs.
-func (s *siege) present(i int) bool { return !s.lying[i] && s.w.steady(&s.w.machines[i]) }
+func (s *siege) present(i int) bool { return !s.lying[i] && s.w.convergence.steady(&s.w.machines[i]) }
 
 // honestAt gives the machine of an identity, if it is honest and its process
 // runs; else -1.
@@ -395,12 +396,12 @@ func (s *siege) inject(source int, from hearsay.NodeID, to netip.AddrPort, body 
 
 func (s *siege) injectPacket(source int, p *hearsay.Packet) {
 	w := s.w
-	to, found := w.machineAt(p.Addr)
+	to, found := w.network.machineAt(p.Addr)
 	if !found {
 		return
 	}
-	number := w.takeFlight()
-	f := &w.flights[number]
+	number := w.network.takeFlight()
+	f := &w.network.flights[number]
 	f.from, f.to, f.stream = int32(source), to, p.Stream
 	if !f.stream {
 		f.bytes = wire.AppendPacket(f.bytes[:0], w.id, p)
@@ -410,7 +411,7 @@ func (s *siege) injectPacket(source int, p *hearsay.Packet) {
 		f.bytes = wire.AppendFrame(f.bytes[:0], w.id, p)
 	}
 	s.injected += uint64(len(f.bytes))
-	w.dispatch(number)
+	w.network.dispatch(number)
 }
 
 // naming is a ping of a machine's node by its name: what strangers send counts only so.
@@ -418,12 +419,12 @@ func naming(m *machine) *hearsay.Ping { return &hearsay.Ping{Seq: 1, Target: m.i
 
 // replay puts bytes on their way.
 func (s *siege) replay(source, to int, b []byte) {
-	number := s.w.takeFlight()
-	f := &s.w.flights[number]
+	number := s.w.network.takeFlight()
+	f := &s.w.network.flights[number]
 	f.bytes = append(f.bytes[:0], b...)
 	f.from, f.to, f.stream = int32(source), int32(to), false
 	s.injected += uint64(len(b))
-	s.w.dispatch(number)
+	s.w.network.dispatch(number)
 }
 
 // identityOf is the signer of a machine's first identity.

@@ -57,7 +57,7 @@ func (a *absence) loseDisk() {
 	}
 	a.runsUntil(a.t, time.Minute, "all seeds have their seats", func() bool {
 		for i := range a.config.Seeds {
-			if !a.machines[absenceNodes+i].node.Authority().Ready {
+			if !a.machines[absenceNodes+i].node.Seeded().Authority().Ready {
 				return false
 			}
 		}
@@ -108,8 +108,8 @@ func TestAwayWhileSeatsChange(t *testing.T) {
 	}
 }
 
-// A peer that ends in good order and says that it is back soon is not removed for the time that it has, nor held suspect
-// by anybody; one that is not back by then is out about as soon after that as any.
+// A peer that ends in good order and says that it is back soon is not removed for the time that it has, nor
+// held suspect by anybody; one that is not back by then is out about as soon after that as any.
 func TestAwayForARestart(t *testing.T) {
 	for _, c := range []struct {
 		seeds int
@@ -121,12 +121,12 @@ func TestAwayForARestart(t *testing.T) {
 					config.Seed, config.Seeds, config.Loss = seed, c.seeds, c.loss
 				})
 				w.RunUntil(14 * time.Second)
-				epoch := w.machines[0].node.Epoch()
+				epoch := w.machines[0].node.Seeded().Epoch()
 				w.RunUntil(39 * time.Second)
 				if w.counts.Deaths > 0 || w.counts.Suspicions > 0 && c.loss == 0 {
 					t.Errorf("%d deaths, %d suspicions; want none of a member that is back", w.counts.Deaths, w.counts.Suspicions)
 				}
-				if got := w.machines[0].node.Epoch(); got != epoch {
+				if got := w.machines[0].node.Seeded().Epoch(); got != epoch {
 					t.Errorf("a restart in good order cost %d rulings", got-epoch)
 				}
 				w.RunUntil(50 * time.Second)
@@ -151,12 +151,12 @@ func TestAwayAmongNodesThatDoNotKnowTheWord(t *testing.T) {
 		w.bend(number, before)
 	}
 	w.RunUntil(14 * time.Second)
-	epoch := w.machines[0].node.Epoch()
+	epoch := w.machines[0].node.Seeded().Epoch()
 	w.Do(Action{Verb: Away, Who: []int{4}})
 	w.RunUntil(w.now + 8*time.Second)
 	w.Do(Action{Verb: Restart, Who: []int{4}})
 	w.convergesWithin(t, 20*time.Second)
-	if got := w.machines[0].node.Epoch(); got != epoch {
+	if got := w.machines[0].node.Seeded().Epoch(); got != epoch {
 		t.Errorf("a restart in good order cost %d rulings", got-epoch)
 	}
 }

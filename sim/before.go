@@ -2,8 +2,8 @@ package sim
 
 import "hearsay"
 
-// This file has some nodes of a world be of the version before: they drop packets of a kind that they do not know, as package wire
-// does.
+// This file has some nodes of a world be of the version before: they drop packets of a kind that they do not
+// know, as package wire does.
 
 // bendBefore makes nodes be of the version before.
 func (w *World) bendBefore() {
@@ -14,7 +14,8 @@ func (w *World) bendBefore() {
 	}
 }
 
-// isBefore reports whether a machine's node is of the version before. What it promises may be delayed by those that know more.
+// isBefore reports whether a machine's node is of the version before. What it promises may be delayed by those
+// that know more.
 func (w *World) isBefore(m *machine) bool { return int(m.index) >= len(w.machines)-w.config.Before }
 
 // dropsUnknown drops a packet of a kind that the version before does not know.

@@ -27,17 +27,18 @@ const (
 
 // Outcome is what a world came to.
 type Outcome struct {
-	Seed      uint64       `json:"seed"`
-	Failure   Failure      `json:"failure,omitempty"`
-	Rule      string       `json:"rule,omitempty"` // that was broken first
-	At        float64      `json:"at_s,omitzero"`  // when, since the world began
-	Text      string       `json:"text,omitempty"`
-	Unmet     string       `json:"unmet,omitempty"`   // which kind of demand
-	Took      float64      `json:"converged_after_s"` // since the storm's end
-	Hash      hearsay.Hash `json:"hash"`              // of the event log
-	Demands   Demands      `json:"demands_s"`
-	Coverage  Coverage     `json:"coverage"`
-	Shortened string       `json:"shortened,omitempty"` // the run as a scenario's file, as far as it fails in the same way with less
+	Seed     uint64       `json:"seed"`
+	Failure  Failure      `json:"failure,omitempty"`
+	Rule     string       `json:"rule,omitempty"` // that was broken first
+	At       float64      `json:"at_s,omitzero"`  // when, since the world began
+	Text     string       `json:"text,omitempty"`
+	Unmet    string       `json:"unmet,omitempty"`   // which kind of demand
+	Took     float64      `json:"converged_after_s"` // since the storm's end
+	Hash     hearsay.Hash `json:"hash"`              // of the event log
+	Demands  Demands      `json:"demands_s"`
+	Coverage Coverage     `json:"coverage"`
+	// the run as a scenario's file, as far as it fails in the same way with less
+	Shortened string `json:"shortened,omitempty"`
 }
 
 // fails reports whether another run fails in the same way.
@@ -149,6 +150,8 @@ var coverage = [...]struct {
 	{"admissions over a limit", func(r *Result) uint64 { return r.Counts.Capped }, 1, stormWorld},
 	{"bars", func(r *Result) uint64 { return r.Counts.Bars }, 1, stormWorld},
 	{"asked removals", func(r *Result) uint64 { return r.Counts.Asked }, 1, stormWorld},
+	{"answers to them", func(r *Result) uint64 { return r.Counts.Answered }, 1, stormWorld},
+	{"refused connections", func(r *Result) uint64 { return r.Counts.Refused }, 1, stormWorld},
 	{"second disks lost", func(r *Result) uint64 { return max(r.Counts.Losses, 1) - 1 }, 3, stormWorld},
 	{"recoveries", func(r *Result) uint64 { return r.Counts.Recoveries }, 2, stormWorld},
 	{"lies", func(r *Result) uint64 { return r.Counts.Lies }, 1, stormWorld},
@@ -156,6 +159,8 @@ var coverage = [...]struct {
 	{"machines that hear nothing", func(r *Result) uint64 { return r.Counts.Deaf }, 0, coreWorld},
 	{"machines that are not heard", func(r *Result) uint64 { return r.Counts.Mute }, 0, coreWorld},
 	{"machines without datagrams", func(r *Result) uint64 { return r.Counts.Streaming }, 0, stormWorld},
+	{"machines without streams", func(r *Result) uint64 { return r.Counts.Streamless }, 0, stormWorld},
+	{"machines to which nothing large gets", func(r *Result) uint64 { return r.Counts.Narrow }, 0, stormWorld},
 	{"machines behind loss", func(r *Result) uint64 { return r.Counts.Lossy }, 0, anyWorld},
 }
 
@@ -325,7 +330,8 @@ func (c *Campaign) Print(out io.Writer) error {
 type Drawn struct {
 	Plant string // name of a planted bug; default none
 	Core  bool   // worlds with a core that must go on whatever becomes of the others, instead of a storm
-	Seeds int    // of each network; 0: open ones; SeedsDrawn: as each seed draws. A plant has as many as it needs, at least
+	// of each network; 0: open ones; SeedsDrawn: as each seed draws. A plant has as many as it needs, at least
+	Seeds int
 }
 
 // World draws the world of a seed.

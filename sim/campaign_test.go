@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hearsay"
 )
@@ -67,7 +68,7 @@ func TestCampaignEndsAtTheFirstFailure(t *testing.T) {
 
 // What a worker says of a world is read as it was meant.
 func TestOutcomesReadBack(t *testing.T) {
-	o := RunWorld(DrawWorld(3), io.Discard, io.Discard)
+	o := RunWorld(drawWorld(3, SeedsDrawn), io.Discard, io.Discard)
 	if o.Failure != FailedNot || o.Coverage[0] == 0 || o.Hash.IsZero() || o.Repeats() {
 		t.Fatalf("%+v", o)
 	}
@@ -105,9 +106,29 @@ func TestPanicIsAFailure(t *testing.T) {
 	}
 }
 
+// A world that ends sooner is one that can be written down and run: what would come after its end is left out.
+func TestShortenedWorldsEndAfterTheirActions(t *testing.T) {
+	Plants = append(Plants, Plant{Name: "panics", bend: everywhere(&twist{steps: func(w *World, m *machine, _ *hearsay.Effects) {
+		panic("at once")
+	}})})
+	defer func() { Plants = Plants[:len(Plants)-1] }()
+	config := DefaultConfig()
+	config.Nodes, config.For, config.Plant = 3, time.Minute, "panics"
+	config.Scenario = &Scenario{Actions: []Action{{At: 10 * time.Second, Verb: Kill, Who: []int{1}}, {At: 50 * time.Second, Verb: Kill, Who: []int{2}}}}
+	o := RunWorld(config, io.Discard, io.Discard)
+	s := &shortening{best: config, want: &o, tries: 2}
+	if !s.sooner() || s.best.For >= config.For || len(s.best.Scenario.Actions) != 1 {
+		t.Errorf("not sooner:\n%s", s.best.Text())
+	}
+	again := DefaultConfig()
+	if err := ParseWorld("w", s.best.Text(), &again); err != nil {
+		t.Error(err)
+	}
+}
+
 // A world that is made shorter keeps what frees a machine of its bar: without that it fails
 // in another way, which looks alike.
-func TestShortenedWorldsFreeWhomTheyBar(t *testing.T) {
+func TestShortenedWorldsFreeThoseThatTheyBar(t *testing.T) {
 	config := DefaultConfig()
 	config.Nodes, config.Seeds = 3, 3
 	bar, lift := Action{Verb: Bar, Who: []int{2, 3}}, Action{Verb: Lift, Who: []int{2, 3}}

@@ -17,32 +17,45 @@ type Rule uint8
 
 // The rules.
 const (
-	RuleIncarnation Rule = iota + 1 // 3: incarnations only grow; one's own is durable before it is told, and never used again
-	RuleFalseDeath                  // 4: nobody dies who was always there
-	RuleEvidence                    // 4: a death has evidence that holds: signed, by enough, and true
-	RuleReturn                      // 5: a dead or left incarnation never comes back, nor with seeds a stay that is over
-	RuleRumor                       // 7: a rumor is told as it was said, once durable, and delivered once in a process's life; that all get it is part of converging
-	RuleConverge                    // 8: after faults stop, all agree
-	RuleSeen                        // 7, 8: and have seen the same rumors, as far as anybody can still tell
-	RuleBounds                      // 9: queues and packets are bounded
-	RuleDecode                      // 10: what a node sends can be read
-	RuleRoster                      // 1: with seeds nobody is in without a ruling that admits, or out without one that removes or a word of his own
-	RuleLedger                      // 3, 6: one ledger: each epoch the same on all, in order, durable before it is told, and lost by no crash
-	RuleBallots                     // 2, 4: a ruling has equal ballots of a quorum of the configured seeds, each cast by its own, who has checked it
-	RuleReflection                  // 10: to an address that never spoke go few more bytes than named it
-	RuleForks                       // 3: two ledgers of one founding are found out, and said
-	RuleListed                      // 8: a node that is well and lists others is listed by one of them
-	RuleTwins                       // of two processes with one identity one stops, and never both
-	RuleAway                        // nothing is held against a member that has said that it is away, for as long as that counts, which is once for an incarnation
-	RuleCore                        // with seeds: a quorum of them and few peers do all in time, whatever became of the others
-	RulePromise                     // what a case file promises by a time comes true, if nothing further fails
-	RuleProgress                    // a node does not stand still: its deadline moves on
+	// 3: incarnations only grow; one's own is durable before it is told, and never used again
+	RuleIncarnation Rule = iota + 1
+	RuleFalseDeath       // 4: nobody dies who was always there
+	RuleEvidence         // 4: a death has evidence that holds: signed, by enough, and true
+	// 5: a dead or left incarnation never comes back, nor with seeds a stay that is over
+	RuleReturn
+	// 7: a rumor is told as it was said, once durable, and delivered once in a process's life; that all get it
+	// is part of converging
+	RuleRumor
+	RuleConverge // 8: after faults stop, all agree
+	RuleSeen     // 7, 8: and have seen the same rumors, as far as anybody can still tell
+	RuleBounds   // 9: queues and packets are bounded
+	RuleDecode   // 10: what a node sends can be read
+	// 1: with seeds nobody is in without a ruling that admits, or out without one that removes or a word of his
+	// own
+	RuleRoster
+	// 3, 6: one ledger: each epoch the same on all, in order, durable before it is told, and lost by no crash
+	RuleLedger
+	// 2, 4: a ruling has equal ballots of a quorum of the configured seeds, each cast by its own, who has
+	// checked it
+	RuleBallots
+	RuleReflection // 10: to an address that never spoke go few more bytes than named it
+	RuleForks      // 3: two ledgers of one founding are found out, and said
+	RuleListed     // 8: a node that is well and lists others is listed by one of them
+	RuleTold       // a node that is cut off says so in time, and one that is well does not
+	RuleTwins      // of two processes with one identity one stops, and never both
+	// nothing is held against a member that has said that it is away, for as long as that counts, which is once
+	// for an incarnation
+	RuleAway
+	// with seeds: a quorum of them and few peers do all in time, whatever became of the others
+	RuleCore
+	RulePromise  // what a case file promises by a time comes true, if nothing further fails
+	RuleProgress // a node does not stand still: its deadline moves on
 )
 
 var ruleWords = [...]string{
 	RuleIncarnation: "incarnation", RuleFalseDeath: "false-death", RuleEvidence: "evidence", RuleReturn: "return",
 	RuleRumor: "rumor", RuleConverge: "converge", RuleSeen: "seen", RuleBounds: "bounds", RuleDecode: "decode", RuleProgress: "progress",
-	RuleForks: "forks", RuleReflection: "reflection", RuleListed: "listed", RuleTwins: "twins", RuleAway: "away", RulePromise: "promise", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
+	RuleForks: "forks", RuleReflection: "reflection", RuleListed: "listed", RuleTold: "told", RuleTwins: "twins", RuleAway: "away", RulePromise: "promise", RuleCore: "core", RuleRoster: "roster", RuleLedger: "ledger", RuleBallots: "ballots",
 }
 
 // String gives the rule's word.
@@ -86,6 +99,7 @@ type checker struct {
 	broken      int // violations in all
 	falseDeaths int
 	gossip      gossip
+	ballots     ballotRule
 	peers       int // machines that are no seeds
 	ledger      ledgerModel
 	linksMost   int    // of a node
@@ -94,10 +108,9 @@ type checker struct {
 	twins       []twins
 	fork        fork
 	before      []*givenUp // ledgers that were, oldest first
-	ruin        ruin
+	loss        quorumLoss
 	cases       hearsay.CaseID // the highest number of one that was ruled, or that a seed has voted on
 	mentions    mentions
-	promises    promises
 }
 
 // identity is one who is or was in the world.
@@ -125,7 +138,8 @@ type identity struct {
 	ruledWritten hearsay.Epoch // of a seed: what it has asked its disk to keep
 	ruledOnDisk  hearsay.Epoch // of that, what a crash cannot take
 
-	against map[hearsay.NodeID]bool // of a seed: members that any of its lives has voted to remove, in cases that are open to it
+	// of a seed: members that any of its lives has voted to remove, in cases that are open to it
+	against map[hearsay.NodeID]bool
 }
 
 // view is what one life of one node has said of the others.
@@ -152,7 +166,12 @@ type view struct {
 	began    time.Duration
 	tickedAt time.Duration
 	ticks    int           // at that time
-	unlisted time.Duration // for how long it has been listed by nobody, though it is well
+	cutFor   time.Duration // for how long nothing has come to it, or gone out
+	narrow   time.Duration // for how long nothing large has got to it and from it, and all else has
+	// for how long no stream has got to it and from it, and datagrams have
+	streamless time.Duration
+	wrongFor   time.Duration // for how long it has said so, though it is well
+	unlisted   time.Duration // for how long it has been listed by nobody, though it is well
 }
 
 func newChecker(network hearsay.NetworkID, config Config, machines int) *checker {
@@ -165,8 +184,9 @@ func newChecker(network hearsay.NetworkID, config Config, machines int) *checker
 		peers:     config.Nodes,
 		ledger:    newLedger(network, config.Seeds),
 		ofSource:  int(config.Quorum.Limits.MembersOfSource),
-		ruin:      ruin{seed: -1},
+		loss:      quorumLoss{seed: -1},
 	}
+	c.gossip.check, c.ballots.check = c, c
 	if config.Overlay.Kind == overlay.KindPowerLaw {
 		c.linksMost *= 2
 	}
@@ -209,7 +229,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 		c.identities = append(c.identities, identity{id: id, key: key, name: name, machine: m.index, unjudged: m.twist.unjudged})
 		c.numbers[id] = number
 		if c.isSeed(m) {
-			c.wiped(m)
+			c.ballots.wiped(m)
 		}
 	}
 	one := &c.identities[number]
@@ -218,7 +238,7 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 	}
 	if one.running = true; known {
 		one.troubled, one.twinTill = now, now+troubleGrace
-		c.expire(m, number, now)
+		c.gossip.expire(m, number, now)
 	}
 	c.twinStarts(m, number)
 	one.written, one.durable, one.waiting = one.claimed, one.claimed, 0
@@ -283,9 +303,9 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 	// What goes out now must do without this step's records.
 	for i := range e.Now {
 		one.claimed = max(one.claimed, c.claims(m, &e.Now[i], one.durable, now))
-		c.tells(m, &e.Now[i], true, now)
+		c.gossip.tells(m, &e.Now[i], true, now)
 		if c.isSeed(m) {
-			c.heads(m, &e.Now[i], one.ruledOnDisk, now)
+			c.ballots.heads(m, &e.Now[i], one.ruledOnDisk, now)
 		}
 	}
 	for _, record := range e.Persist {
@@ -296,9 +316,9 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 			}
 			one.written = max(one.written, record.Incarnation)
 		case *hearsay.KeptRumor:
-			c.keeps(m, record)
+			c.gossip.keeps(m, record)
 		case *hearsay.SeedLife:
-			c.lives(m, record.Life)
+			c.ballots.lives(m, record.Life)
 		case *hearsay.KeptRuling:
 			if !record.Dropped {
 				one.ruledWritten = max(one.ruledWritten, record.Ruling.Epoch)
@@ -313,15 +333,15 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 	}
 	for i := range e.Send {
 		one.waiting = max(one.waiting, c.claims(m, &e.Send[i], one.written, now))
-		c.tells(m, &e.Send[i], false, now)
+		c.gossip.tells(m, &e.Send[i], false, now)
 		if c.isSeed(m) {
-			c.heads(m, &e.Send[i], one.ruledWritten, now)
+			c.ballots.heads(m, &e.Send[i], one.ruledWritten, now)
 		}
 	}
 	for i := range e.Events {
 		c.event(m, &e.Events[i], now)
 	}
-	c.casts(m, now)
+	c.ballots.casts(m, now)
 }
 
 // follows is told that what was to be sent after the records goes out.
@@ -336,7 +356,7 @@ func (c *checker) synced(m *machine) {
 	one := &c.identities[m.identity]
 	one.durable = one.written
 	one.ruledOnDisk = one.ruledWritten
-	c.kept(one)
+	c.gossip.kept(one)
 }
 
 // received looks at a packet as its node takes it.
@@ -347,12 +367,12 @@ func (c *checker) received(m *machine, p *hearsay.Packet, now time.Duration) {
 	case *hearsay.WitnessReq:
 		c.views[m.index].examines(body.Subject)
 	case *hearsay.Rumors:
-		c.gets(m, body)
+		c.gossip.gets(m, body)
 	case *hearsay.Raft:
-		c.hearsSeed(m, body.Slot, now)
+		c.ballots.hearsSeed(m, body.Slot, now)
 	case *hearsay.SeatHello:
 		if body.Answer {
-			c.hearsSeed(m, body.Slot, now)
+			c.ballots.hearsSeed(m, body.Slot, now)
 		}
 	}
 }
@@ -365,9 +385,9 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 	if c.isSeed(m) {
 		switch e.Kind {
 		case hearsay.EventMemberSuspected:
-			c.suspects(m, e.Subject, true, now)
+			c.ballots.suspects(m, e.Subject, true, now)
 		case hearsay.EventSuspectFreed, hearsay.EventCleared, hearsay.EventMemberReturned:
-			c.suspects(m, e.Subject, false, now)
+			c.ballots.suspects(m, e.Subject, false, now)
 		}
 	}
 	c.absent(m, e, now)
@@ -381,7 +401,7 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 	case hearsay.EventMemberDead, hearsay.EventMemberRemoved:
 		c.death(m, e, now)
 	case hearsay.EventCaseOpened:
-		c.opens(m, e, now)
+		c.ballots.opens(m, e, now)
 	case hearsay.EventQuorumLost:
 		c.views[m.index].lostAt = m.clock.shows(now)
 	case hearsay.EventProbeWanted:
@@ -389,10 +409,10 @@ func (c *checker) event(m *machine, e *hearsay.Event, now time.Duration) {
 	case hearsay.EventExamined:
 		c.examined(m, e, now)
 		if c.isSeed(m) {
-			c.tries(m, e, now)
+			c.ballots.tries(m, e, now)
 		}
 	case hearsay.EventRumor:
-		c.hears(m, e, now)
+		c.gossip.hears(m, e, now)
 	case hearsay.EventLedgerForked:
 		c.fork.said = true
 	case hearsay.EventRumorConflict:

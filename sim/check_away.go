@@ -7,8 +7,8 @@ import (
 )
 
 // This file holds nodes to what follows from a member's word that it is away: it counts if the member has said
-// it, once for an incarnation in a node's life; and for as long as it counts that node suspects, buries and votes against nobody of
-// that incarnation. That it ends is part of converging.
+// it, once for an incarnation in a node's life; and for as long as it counts that node suspects, buries and
+// votes against nobody of that incarnation. That it ends is part of converging.
 
 // awayWord is such a word as a node has it.
 type awayWord struct {

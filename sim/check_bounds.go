@@ -31,7 +31,7 @@ func (c *checker) bounds(m *machine, e *hearsay.Effects, now time.Duration) {
 // sent looks at a packet as it goes out.
 func (c *checker) sent(m *machine, p *hearsay.Packet, f *flight, now time.Duration) {
 	if c.isSeed(m) {
-		c.takesPart(m, p, now)
+		c.ballots.takesPart(m, p, now)
 	}
 	if f.stream && len(f.bytes) > hearsay.MaxStreamPacket {
 		c.violate(now, m, RuleBounds, "a packet of %d bytes by stream, at most %d", len(f.bytes), hearsay.MaxStreamPacket)

@@ -59,7 +59,7 @@ func (c *checker) claims(m *machine, p *hearsay.Packet, kept hearsay.Incarnation
 func (c *checker) holds(m *machine, subject hearsay.NodeID, is seen, now time.Duration) {
 	number, known := c.numbers[subject]
 	if !known {
-		c.violate(now, m, RuleEvidence, "holds %s a member, who never was", subject.Short())
+		c.violate(now, m, RuleEvidence, "holds %s a member, which never was", subject.Short())
 		return
 	}
 	was := c.views[m.index].of(number)

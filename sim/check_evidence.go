@@ -22,9 +22,11 @@ type pinged struct {
 
 // What an observer has seen, as far as the checker looks back.
 const (
-	pingsKept      = 16384            // of each node, to tell a true statement from a false one: a minute's, with many rounds in it
-	chronicWindow  = 65 * time.Second // of the rule for chronic failure, and the length of a round
-	chronicPercent = 20               // of pings that failed in it: half of what an observer needs, as it counts only those of its rounds
+	// of each node, to tell a true statement from a false one: a minute's, with many rounds in it
+	pingsKept     = 16384
+	chronicWindow = 65 * time.Second // of the rule for chronic failure, and the length of a round
+	// of pings that failed in it: half of what an observer needs, as it counts only those of its rounds
+	chronicPercent = 20
 )
 
 // examination names one answer of one observer.
@@ -103,7 +105,7 @@ func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
 	}
 	chronic := failed*100 >= chronicPercent*lately
 	if answered > 0 && 2*answered >= inRound && !chronic {
-		c.violate(now, m, RuleEvidence, "says that %s is unreachable, who answered %d of its %d pings in this round and all but %d of the last %d",
+		c.violate(now, m, RuleEvidence, "says that %s is unreachable, which answered %d of its %d pings in this round and all but %d of the last %d",
 			c.name(e.Subject), answered, inRound, failed, lately)
 	}
 }
@@ -113,7 +115,7 @@ func (c *checker) examined(m *machine, e *hearsay.Event, now time.Duration) {
 func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
 	number, known := c.numbers[e.Subject]
 	if !known {
-		c.violate(now, m, RuleEvidence, "%s is dead, who never was", e.Subject.Short())
+		c.violate(now, m, RuleEvidence, "%s is dead, which never was", e.Subject.Short())
 		return
 	}
 	if (e.Kind == hearsay.EventMemberRemoved) != (c.ledger.seeds > 0) {
@@ -142,7 +144,7 @@ func (c *checker) death(m *machine, e *hearsay.Event, now time.Duration) {
 	} else if c.alwaysThere(one, now) && !c.views[m.index].parted { // the other ledger may never have admitted it
 		c.falseDeaths++
 		if c.strict {
-			c.violate(now, m, RuleFalseDeath, "%s is dead, who was always there", one.name)
+			c.violate(now, m, RuleFalseDeath, "%s is dead, which was always there", one.name)
 		}
 	}
 }
@@ -180,7 +182,7 @@ func (c *checker) evidence(m *machine, e *hearsay.Evidence, now time.Duration) {
 	observers, needed := int(e.Observers), int(e.Needed)
 	// At a timeout an open network needs two; of three members one may have gone
 	// since the round began. Seeds need nobody's word, as their ballots are held to
-	// a longer trial then (vigil.enough), and their detectors may accuse those that no
+	// a longer trial then (ownProbes.enough), and their detectors may accuse those that no
 	// peer is left to observe.
 	least, fewest := min(2, observers-1), 1
 	if c.ledger.seeds > 0 {
@@ -211,7 +213,7 @@ func (c *checker) statement(m *machine, e *hearsay.Evidence, i int) string {
 	case !known:
 		return "there is no such observer"
 	case s.Observer == s.Subject:
-		return "nobody is his own witness"
+		return "a member is no observer of itself"
 	case s.Subject != e.Subject || s.Round != e.Round || s.Incarnation != e.Incarnation:
 		return "of another round"
 	case !s.Verify(c.signedIn(m), &c.verifier, c.identities[number].key):

@@ -48,7 +48,7 @@ func (c *checker) parts(m *machine, r *hearsay.Ruling, hash hearsay.Hash, now ti
 		}
 	}
 	c.views[m.index].parted, f.other[hash] = true, true
-	c.balloted(m, r, now)
+	c.ballots.balloted(m, r, now)
 	return true
 }
 
@@ -65,7 +65,7 @@ func (c *checker) castByOld(r *hearsay.Ruling) bool {
 		in.Founding = r.Previous
 	}
 	return slices.ContainsFunc(r.Ballots, func(b hearsay.Ballot) bool {
-		by, cast := c.castBy(&b, in)
+		by, cast := c.ballots.castBy(&b, in)
 		return cast && old(c.identities[c.numbers[by.key.NodeID()]])
 	})
 }
@@ -80,14 +80,15 @@ func (c *checker) signedIn(m *machine) hearsay.LedgerID {
 }
 
 // checkForks looks whether two ledgers are unknown for too long.
-func (w *World) checkForks() {
+func (in *inspection) checkForks() {
+	w := in.world
 	f := &w.check.fork
 	if f.epoch == 0 || f.said {
 		return
 	}
 	var sides [2]bool
 	for i := w.config.Nodes; i < len(w.machines); i++ {
-		if m := &w.machines[i]; m.condition == conditionRunning && m.node.Epoch() >= f.epoch {
+		if m := &w.machines[i]; m.condition == conditionRunning && m.node.Seeded().Epoch() >= f.epoch {
 			if w.check.views[i].parted {
 				sides[1] = true
 			} else {

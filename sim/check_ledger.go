@@ -133,13 +133,13 @@ type telling struct {
 func (c *checker) loaded(m *machine, records []hearsay.Record, at hearsay.Epoch, more []*hearsay.Ruling, now time.Duration) {
 	v, one := &c.views[m.index], &c.identities[m.identity]
 	v.epoch, v.based = at, c.isSeed(m)
-	v.parted = c.fork.epoch > 0 && c.fork.other[m.node.Authority().Head]
+	v.parted = c.fork.epoch > 0 && c.fork.other[m.node.Seeded().Authority().Head]
 	if v.based && at < one.told && !one.old {
 		c.violate(now, m, RuleLedger, "starts with epoch %d, and has told %d before", at, one.told)
 	}
 	for _, record := range records {
 		if life, is := record.(*hearsay.SeedLife); is {
-			c.lives(m, life.Life)
+			c.ballots.lives(m, life.Life)
 		}
 	}
 	one.ruledOnDisk, one.ruledWritten = at, at
@@ -175,7 +175,7 @@ func (c *checker) applies(m *machine, e *hearsay.Event, now time.Duration) {
 			c.violate(now, m, RuleLedger, "takes over the roster of epoch %d after %d", e.Epoch, v.epoch)
 		}
 		v.epoch = e.Epoch
-		c.sorts(m, m.node.Epoch(), m.node.Authority().Head, now)
+		c.sorts(m, m.node.Seeded().Epoch(), m.node.Seeded().Authority().Head, now)
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberRemoved, hearsay.EventMemberLeft:
 	default:
 		return
@@ -219,7 +219,7 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 	switch n := int(r.Epoch); {
 	case t.old != nil: // it has been judged
 		return
-	case r.Kind == hearsay.RulingRecover && c.ruin.seed == m.index && n >= 1 && n <= len(l.rulings)+1 && !l.has(r.Epoch, hash):
+	case r.Kind == hearsay.RulingRecover && c.loss.seed == m.index && n >= 1 && n <= len(l.rulings)+1 && !l.has(r.Epoch, hash):
 		c.anew(m, r, now)
 	case c.parts(m, r, hash, now): // the first ledger says nothing of it
 		return
@@ -238,7 +238,7 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 		c.violate(now, m, RuleLedger, "epoch %d does not follow from %d", r.Epoch, n)
 	}
 	c.numbered(m, r, now)
-	c.balloted(m, r, now)
+	c.ballots.balloted(m, r, now)
 	c.stayed(m, r, now)
 	if want := hearsay.HashRoster(l.network, &l.roster.hashes); r.Roster != want {
 		c.violate(now, m, RuleLedger, "epoch %d names another roster than it comes to: %d members", r.Epoch, l.roster.members)
@@ -270,7 +270,7 @@ func (c *checker) removed(m *machine, t *telling, now time.Duration) {
 		for i := range e.Statements {
 			// By the timeout seeds go by their own probes, and count nothing of a stranger.
 			if observer := e.Statements[i].Observer; l.last(observer) == nil && e.Rule == hearsay.RuleMajority {
-				c.violate(now, m, RuleEvidence, "epoch %d removes %s by the statement of %s, who was never in", r.Epoch, c.name(r.Stay.ID), c.name(observer))
+				c.violate(now, m, RuleEvidence, "epoch %d removes %s by the statement of %s, which was never in", r.Epoch, c.name(r.Stay.ID), c.name(observer))
 			}
 		}
 	}
@@ -288,9 +288,9 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 		}
 		at := c.machineOf(r.Stay.ID)
 		if place, found := placeOf(r.Claim.Card.Addr); at < 0 || !found || place != at && !c.identities[c.numbers[r.Stay.ID]].twinned || r.Claim.Subject != r.Stay.ID || r.Claim.Card.Key.NodeID() != r.Stay.ID {
-			c.violate(now, m, RuleRoster, "epoch %d admits %s, who is not at %s", r.Epoch, c.name(r.Stay.ID), r.Claim.Card.Addr)
+			c.violate(now, m, RuleRoster, "epoch %d admits %s, which is not at %s", r.Epoch, c.name(r.Stay.ID), r.Claim.Card.Addr)
 		} else if !r.Claim.Verify(l.network, &c.verifier) {
-			c.violate(now, m, RuleRoster, "epoch %d admits %s, who has not signed that", r.Epoch, c.name(r.Stay.ID))
+			c.violate(now, m, RuleRoster, "epoch %d admits %s, which has not signed that", r.Epoch, c.name(r.Stay.ID))
 		}
 		l.of[r.Stay.ID] = append(l.of[r.Stay.ID], int32(len(l.stays)))
 		source := hearsay.Source(r.Claim.Card.Addr.Addr())
@@ -317,7 +317,7 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 		l.roster.set(r.Stay, false)
 		leave := hearsay.Leave{Stay: r.Stay, Signature: r.Leave}
 		if newest.left && !leave.Verify(l.id(), &c.verifier, r.Key) {
-			c.violate(now, m, RuleRoster, "epoch %d has %s leave, who has not signed that", r.Epoch, c.name(r.Stay.ID))
+			c.violate(now, m, RuleRoster, "epoch %d has %s leave, which has not signed that", r.Epoch, c.name(r.Stay.ID))
 		}
 	}
 }
@@ -341,7 +341,7 @@ func (c *checker) listing(m *machine, t *telling, now time.Duration) {
 	switch t.kind {
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned:
 		if !was {
-			c.violate(now, m, RuleRoster, "lists %s at epoch %d, whom no ruling has admitted", c.name(t.subject), at)
+			c.violate(now, m, RuleRoster, "lists %s at epoch %d, which no ruling has admitted", c.name(t.subject), at)
 		}
 	case hearsay.EventMemberLeft:
 		if in && !ended && t.subject != m.id {
@@ -349,7 +349,7 @@ func (c *checker) listing(m *machine, t *telling, now time.Duration) {
 		}
 	case hearsay.EventMemberRemoved:
 		if in && !ended {
-			c.violate(now, m, RuleRoster, "lets go of %s at epoch %d, whom no ruling has removed", c.name(t.subject), at)
+			c.violate(now, m, RuleRoster, "lets go of %s at epoch %d, which no ruling has removed", c.name(t.subject), at)
 		}
 	}
 }
@@ -375,7 +375,7 @@ func (c *checker) holdsLedger(m *machine, h *standing, now time.Duration) {
 	if len(v.telling) > 0 {
 		return // it is about to tell
 	}
-	if v.parted {
+	if v.parted || m.diskless { // it tells nothing more that must be durable
 		return
 	}
 	if h.epoch != v.epoch || h.epoch > l.epoch() {
@@ -425,16 +425,16 @@ func (c *checker) lists(m *machine, h *standing, now time.Duration) {
 		case in && (one.State.Living() || one.ID == m.id):
 			missing--
 		case in:
-			c.violate(now, m, RuleRoster, "holds %s %s at epoch %d, who is in", c.name(one.ID), one.State, h.epoch)
+			c.violate(now, m, RuleRoster, "holds %s %s at epoch %d, which is in", c.name(one.ID), one.State, h.epoch)
 			missing--
 		case !one.State.Living() || one.ID == m.id:
 		case was:
 			c.violate(now, m, RuleReturn, "holds %s %s at epoch %d, whose stay is over", c.name(one.ID), one.State, h.epoch)
 		default:
-			c.violate(now, m, RuleRoster, "holds %s %s at epoch %d, whom no ruling has admitted", c.name(one.ID), one.State, h.epoch)
+			c.violate(now, m, RuleRoster, "holds %s %s at epoch %d, which no ruling has admitted", c.name(one.ID), one.State, h.epoch)
 		}
 	}
 	if missing > 0 {
-		c.violate(now, m, RuleRoster, "does not list %d who are in at epoch %d", missing, h.epoch)
+		c.violate(now, m, RuleRoster, "does not list %d that are in at epoch %d", missing, h.epoch)
 	}
 }

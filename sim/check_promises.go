@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/casefile"
 )
 
 // This file holds nodes of seeded networks to what they promise in their case files: that a
@@ -30,6 +31,11 @@ const (
 	// answerCommits is how long the ballot of a seed that was answered may take to be in the log:
 	// until then those of the others may decide. Likewise.
 	answerCommits = 2 * time.Second
+
+	// deafPeriods is after how many periods a machine to which nothing comes must promise nothing: its node hears of
+	// all that the others do by then, or of nothing. What is on the way by stream comes until then, too. Guess: a
+	// little more than a node waits for.
+	deafPeriods = 4
 )
 
 // promised is one promise that is not judged yet.
@@ -48,22 +54,25 @@ type promised struct {
 
 // promises are those of a world.
 type promises struct {
+	world  *World
 	teller int // machines whose turn it was last
 	about  int
 	open   []promised
+	deaf   []time.Duration // by machine: since when nothing comes to it, or goes out; 0: it is not so
 }
 
 // askWhy asks a node about members that do not answer, and keeps what it promises.
-func (w *World) askWhy() {
-	p := &w.check.promises
-	w.judgePromises()
-	if w.config.Seeds == 0 || w.config.Hostile > 0 || !w.decides() {
+func (p *promises) askWhy() {
+	w := p.world
+	p.judgePromises()
+	p.askDeaf()
+	if w.config.Seeds == 0 || w.config.Hostile > 0 || !p.decides() {
 		return
 	}
 	var teller *machine
 	for range w.machines {
 		p.teller = (p.teller + 1) % len(w.machines)
-		if m := &w.machines[p.teller]; w.isWell(m) && m.node.Joined() && !w.isBefore(m) {
+		if m := &w.machines[p.teller]; p.isWell(m) && m.node.Joined() && !w.isBefore(m) {
 			teller = m
 			break
 		}
@@ -75,24 +84,72 @@ func (w *World) askWhy() {
 	for range w.machines {
 		p.about = (p.about + 1) % len(w.machines)
 		m := &w.machines[p.about]
-		if w.isSeed(m) || m.id.IsZero() || !w.ruledIn(m.id) || w.check.identities[m.identity].twinned {
+		if w.isSeed(m) || m.id.IsZero() || !w.core.ruledIn(m.id) || w.check.identities[m.identity].twinned {
 			continue
 		}
 		silent := m.condition == conditionCrashed || m.condition == conditionPaused
-		if !silent && !w.suspects(teller, m.id) {
+		if !silent && !p.suspects(teller, m.id) {
 			continue
 		}
-		w.promisesOf(teller, m, silent)
+		p.promisesOf(teller, m, silent)
 		if asked++; asked == promisesAtOnce {
 			return
 		}
 	}
 }
 
+// askDeaf asks machines to which nothing comes, or from which nothing goes out, about each other: they promise nothing.
+func (p *promises) askDeaf() {
+	w := p.world
+	if p.deaf == nil {
+		p.deaf = make([]time.Duration, len(w.machines))
+	}
+	for i := range w.machines {
+		m := &w.machines[i]
+		switch deaf := m.condition == conditionRunning && max(m.lossIn, m.lossOut) >= 1 && m.slow == 0 && w.config.Seeds > 0; {
+		case !deaf:
+			p.deaf[i] = 0
+		case p.deaf[i] == 0:
+			p.deaf[i] = w.now
+		case w.now-p.deaf[i] > deafPeriods*w.config.Detect.Period+streamPatience:
+			p.deafPromises(m, &w.machines[int(w.now/checkEvery)%len(w.machines)])
+		}
+	}
+}
+
+// deafPromises looks for a promise of such a machine.
+func (p *promises) deafPromises(m, about *machine) {
+	w := p.world
+	if about.id.IsZero() {
+		return
+	}
+	file, err := m.why(w.timeOf(m), about.id.String())
+	if err != nil {
+		return
+	}
+	if tells := m.twist.tells; tells != nil {
+		tells(w, m, &file)
+	}
+	for _, one := range file.Promises {
+		w.check.violate(w.now, m, RulePromise, "promises that %s is %s, and nothing comes to it, or goes out, since %s",
+			w.check.name(about.id), one.What, seconds(p.deaf[m.index]))
+	}
+}
+
+// why gives the case of a member as a machine's node tells it.
+func (m *machine) why(now time.Time, name string) (file hearsay.CaseFile, err error) {
+	facts, err := m.node.Facts(now, name)
+	if err == nil {
+		file = casefile.Tell(facts)
+	}
+	return file, err
+}
+
 // promisesOf has a node tell the case of another.
-func (w *World) promisesOf(teller, about *machine, silent bool) {
+func (p *promises) promisesOf(teller, about *machine, silent bool) {
+	w := p.world
 	now := w.timeOf(teller)
-	file, err := teller.node.Why(now, about.id.String())
+	file, err := teller.why(now, about.id.String())
 	if err != nil {
 		return
 	}
@@ -107,34 +164,36 @@ func (w *World) promisesOf(teller, about *machine, silent bool) {
 		if silent {
 			k.silent = about.index
 		}
-		w.check.promises.open = append(w.check.promises.open, k)
+		p.open = append(p.open, k)
 	}
 }
 
 // suspects reports whether a machine's node holds another suspect.
-func (w *World) suspects(m *machine, id hearsay.NodeID) bool {
-	w.members = m.node.Members(w.members[:0])
-	return slices.ContainsFunc(w.members, func(one hearsay.Member) bool { return one.ID == id && one.State == hearsay.StateSuspect })
+func (p *promises) suspects(m *machine, id hearsay.NodeID) bool {
+	p.world.members = m.node.Members(p.world.members[:0])
+	return slices.ContainsFunc(p.world.members, func(one hearsay.Member) bool { return one.ID == id && one.State == hearsay.StateSuspect })
 }
 
-// isWell reports whether a machine runs, its disk is not so slow that it stands still, and nothing is between it and the others that are well.
-func (w *World) isWell(m *machine) bool {
-	if m.condition != conditionRunning || m.doomed || w.syncTime(m) > promiseDisk {
+// isWell reports whether a machine runs, its disk is not so slow that it stands still, and nothing is between
+// it and the others that are well.
+func (p *promises) isWell(m *machine) bool {
+	if m.condition != conditionRunning || m.doomed || p.world.syncTime(m) > promiseDisk {
 		return false
 	}
-	if well := w.core.well; well != nil {
+	if well := p.world.core.well; well != nil {
 		return well[m.index]
 	}
-	return w.whole()
+	return p.world.whole()
 }
 
-// decides reports whether a quorum of seeds is well, and has been for a while. One whose disk is an older copy may wait,
-// and take no part: that is for whatever promises to know.
-func (w *World) decides() bool {
+// decides reports whether a quorum of seeds is well, and has been for a while. One whose disk is an older copy
+// may wait, and take no part: that is for whatever promises to know.
+func (p *promises) decides() bool {
+	w := p.world
 	well := 0
 	for i := w.config.Nodes; i < len(w.machines); i++ {
 		m := &w.machines[i]
-		if w.isWell(m) && w.now-w.check.views[m.index].began >= forgotFor {
+		if p.isWell(m) && w.now-w.check.views[m.index].began >= forgotFor {
 			well++
 		}
 	}
@@ -142,21 +201,21 @@ func (w *World) decides() bool {
 }
 
 // binds reports whether all on which a promise rests has held until now.
-func (w *World) binds(k *promised) bool {
-	teller := &w.machines[k.teller]
-	return w.lastTrouble == k.trouble && teller.life == k.life && w.isWell(teller) && w.decides()
+func (p *promises) binds(k *promised) bool {
+	teller := &p.world.machines[k.teller]
+	return p.world.lastTrouble == k.trouble && teller.life == k.life && p.isWell(teller) && p.decides()
 }
 
 // judgePromises looks at those that are due. Silent ones were silent all the while, as nothing was done.
-func (w *World) judgePromises() {
-	p := &w.check.promises
+func (p *promises) judgePromises() {
+	w := p.world
 	p.open = slices.DeleteFunc(p.open, func(k promised) bool {
 		switch {
 		case k.kept:
 			w.counts.Promises++
 		case w.now < k.due:
 			return false
-		case k.silent >= 0 && w.binds(&k):
+		case k.silent >= 0 && p.binds(&k):
 			w.check.violate(w.now, &w.machines[k.teller], RulePromise, "promised at %s that %s is %s by about %s, and it is not by %s",
 				seconds(k.told), w.check.name(k.subject), k.What, seconds(k.due-promiseSlack), seconds(w.now))
 		}
@@ -165,7 +224,8 @@ func (w *World) judgePromises() {
 }
 
 // redeems is told what a seed says has happened, which may be what was promised.
-func (w *World) redeems(m *machine, e *hearsay.Event) {
+func (p *promises) redeems(m *machine, e *hearsay.Event) {
+	w := p.world
 	if !w.isSeed(m) {
 		return
 	}
@@ -173,14 +233,14 @@ func (w *World) redeems(m *machine, e *hearsay.Event) {
 	if e.Kind == hearsay.EventCaseAborted || e.Kind == hearsay.EventRuled {
 		delete(against, e.Subject)
 	}
-	for i := range w.check.promises.open {
-		k := &w.check.promises.open[i]
+	for i := range p.open {
+		k := &p.open[i]
 		if k.subject != e.Subject {
 			continue
 		}
 		switch e.Kind {
 		case hearsay.EventExamined:
-			if e.Verdict == hearsay.VerdictReachable && k.answered == 0 && w.isWell(m) && !against[e.Subject] {
+			if e.Verdict == hearsay.VerdictReachable && k.answered == 0 && p.isWell(m) && !against[e.Subject] {
 				k.answered = w.now
 			}
 		case hearsay.EventCaseOpened:
@@ -188,7 +248,7 @@ func (w *World) redeems(m *machine, e *hearsay.Event) {
 		case hearsay.EventCaseAborted:
 			k.kept = k.kept || k.What == hearsay.PromiseDecided
 		case hearsay.EventRuled:
-			if e.Ruling.Kind == hearsay.RulingRemove && k.AnySeed && !k.kept && k.answered > 0 && w.now-k.answered > answerCommits && w.binds(k) {
+			if e.Ruling.Kind == hearsay.RulingRemove && k.AnySeed && !k.kept && k.answered > 0 && w.now-k.answered > answerCommits && p.binds(k) {
 				w.check.violate(w.now, &w.machines[k.teller], RulePromise, "promised at %s that one answer to any seed that has not voted keeps %s in, and it is out, though it answered at %s",
 					seconds(k.told), w.check.name(k.subject), seconds(k.answered))
 			}

@@ -22,17 +22,17 @@ type givenUp struct {
 	kept hearsay.Epoch // up to it this is the present ledger, too
 }
 
-// ruin is the last loss of a quorum for ever, from which an operator has a seed begin anew.
-type ruin struct {
+// quorumLoss is the last loss of a quorum for ever, from which an operator has a seed begin anew.
+type quorumLoss struct {
 	seed int32             // that is left, by index; -1: no operator has asked for a recovery
 	lost map[uint64]string // Raft ids of lives whose disk was gone by then
 	past hearsay.CaseID    // the highest number of a case until then
 }
 
-// ruined is told that the disks of all seeds but one are gone, and that an operator has
+// quorumLost is told that the disks of all seeds but one are gone, and that an operator has
 // that one begin the ledger anew.
-func (c *checker) ruined(left *machine) {
-	c.ruin = ruin{seed: left.index, lost: maps.Clone(c.ledger.votes.lost), past: c.cases}
+func (c *checker) quorumLost(left *machine) {
+	c.loss = quorumLoss{seed: left.index, lost: maps.Clone(c.ledger.votes.lost), past: c.cases}
 }
 
 // followed gives the ledger that a node follows.
@@ -101,7 +101,7 @@ func (c *checker) anew(m *machine, r *hearsay.Ruling, now time.Duration) {
 	c.ledger = old.cut()
 	c.ledger.since = now // as the limits are told anew
 	for _, seat := range r.Seats {
-		if whose, gone := c.ruin.lost[seat.RaftID(c.network)]; gone {
+		if whose, gone := c.loss.lost[seat.RaftID(c.network)]; gone {
 			c.violate(now, m, RuleBallots, "begins anew in epoch %d with the seat of %s, whose disk is gone", r.Epoch, whose)
 		}
 	}
@@ -138,8 +138,8 @@ func (g *givenUp) cut() ledgerModel {
 // numbered checks that no case after a recovery has a number that one may have had before:
 // seeds that are gone may have voted on it.
 func (c *checker) numbered(m *machine, r *hearsay.Ruling, now time.Duration) {
-	if len(c.before) > 0 && r.Case <= c.ruin.past {
-		c.violate(now, m, RuleLedger, "epoch %d is of case %d, and the seeds had come to case %d before the recovery", r.Epoch, r.Case, c.ruin.past)
+	if len(c.before) > 0 && r.Case <= c.loss.past {
+		c.violate(now, m, RuleLedger, "epoch %d is of case %d, and the seeds had come to case %d before the recovery", r.Epoch, r.Case, c.loss.past)
 	}
 	c.cases = max(c.cases, r.Case)
 }

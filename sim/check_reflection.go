@@ -30,13 +30,13 @@ func (w *World) invent(to *machine) {
 	claim.Card = hearsay.Card{Name: "nobody", Addr: nowhere(len(w.check.mentions.named)), Role: hearsay.RolePeer}
 	claim.Sign(w.id, key)
 	p := hearsay.Packet{From: key.Public().NodeID(), Addr: to.addr, Body: naming(to), Claims: []hearsay.Claim{claim}}
-	number := w.takeFlight()
-	f := &w.flights[number]
+	number := w.network.takeFlight()
+	f := &w.network.flights[number]
 	f.from, f.to, f.stream = to.index, to.index, false // the source is forged
 	f.bytes = wire.AppendPacket(f.bytes[:0], w.id, &p)
 	w.check.names(claim.Card.Addr, len(f.bytes))
 	w.counts.Invented++
-	w.dispatch(number)
+	w.network.dispatch(number)
 }
 
 // names is told that a stranger has named an address.

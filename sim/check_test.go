@@ -174,7 +174,7 @@ func TestCheckerBites(t *testing.T) {
 
 		{"true death", func(c *court) { c.killed(); c.tellsDeath(c.evidenceOf(5)) }, 0, ""},
 		{"false death, not forbidden", func(c *court) { c.tellsDeath(c.evidenceOf(5)) }, 0, ""},
-		{"false death, forbidden", func(c *court) { c.strict = true; c.tellsDeath(c.evidenceOf(5)) }, RuleFalseDeath, "n1 is dead, who was always there"},
+		{"false death, forbidden", func(c *court) { c.strict = true; c.tellsDeath(c.evidenceOf(5)) }, RuleFalseDeath, "n1 is dead, which was always there"},
 		{"death in a partition", func(c *court) { c.strict = true; c.disturbed(1, false); c.tellsDeath(c.evidenceOf(5)) }, 0, ""},
 		{"death without evidence", func(c *court) { c.tellsDeath(nil) }, RuleEvidence, "n1 is dead without evidence"},
 		{"death by too few", func(c *court) { c.killed(); c.tellsDeath(c.evidenceOf(4)) }, RuleEvidence, "4 of 9 against, 5 needed"},
@@ -287,14 +287,14 @@ func TestCheckerBites(t *testing.T) {
 			c.hears1(2, 1, "hello")
 			c.hears1(2, 1, "hello")
 		}, RuleRumor, "n3: rule rumor broken: hears rumor 1 of n2 twice"},
-		{"rumor of one who never said it", func(c *court) { c.hears1(2, 1, "hello") }, RuleRumor, "hears rumor 1 of n2, who never said it"},
+		{"rumor of one who never said it", func(c *court) { c.hears1(2, 1, "hello") }, RuleRumor, "hears rumor 1 of n2, which never said it"},
 		{"rumor that is not what was said", func(c *court) {
 			c.says1("hello", keptRumor, toldRumor)
 			c.hears1(2, 1, "goodbye")
 		}, RuleRumor, `hears "goodbye", and n2 said "hello"`},
-		{"rumor passed on that nobody said", func(c *court) { c.passes(3, 1, true) }, RuleRumor, "passes on rumor 1 of n2, who never said it"},
+		{"rumor passed on that nobody said", func(c *court) { c.passes(3, 1, true) }, RuleRumor, "passes on rumor 1 of n2, which never said it"},
 		{"rumor said for another", func(c *court) {
-			c.says(&c.machines[3], c.dot(1), []byte("hello"), 0)
+			c.gossip.says(&c.machines[3], c.dot(1), []byte("hello"), 0)
 		}, RuleRumor, "n4: rule rumor broken: says a rumor in the name of n2"},
 		{"two payloads under one number", func(c *court) {
 			c.says1("hello", keptRumor, toldRumor)
@@ -384,7 +384,7 @@ func (c *court) says1(data string, how ...saysHow) {
 			e.Now = append(e.Now, hearsay.Packet{Body: &hearsay.IHave{IDs: []clock.Dot{rumor.ID}}})
 		}
 	}
-	c.says(m, rumor.ID, rumor.Data, 0)
+	c.gossip.says(m, rumor.ID, rumor.Data, 0)
 	c.stepped(m, e, 0)
 	if len(e.Persist) > 0 {
 		c.synced(m)
@@ -398,7 +398,7 @@ func (c *court) hears1(machine int, number uint64, data string) {
 }
 
 func (c *court) passes(machine int, number uint64, atOnce bool) {
-	c.tells(&c.machines[machine], &hearsay.Packet{Body: &hearsay.Rumors{Items: []hearsay.Rumor{{ID: c.dot(number)}}}}, atOnce, 0)
+	c.gossip.tells(&c.machines[machine], &hearsay.Packet{Body: &hearsay.Rumors{Items: []hearsay.Rumor{{ID: c.dot(number)}}}}, atOnce, 0)
 }
 
 // killed ends the subject.
@@ -427,13 +427,13 @@ func TestTrialByAClockThatDrifts(t *testing.T) {
 	w := newScenario(t, 2, "", withSeeds(1))
 	m, subject := &w.machines[2], hearsay.NodeID{1}
 	try := func(at time.Duration) {
-		w.check.tries(m, &hearsay.Event{Subject: subject, Verdict: hearsay.VerdictUnreachable, Took: 500 * time.Millisecond}, at)
+		w.check.ballots.tries(m, &hearsay.Event{Subject: subject, Verdict: hearsay.VerdictUnreachable, Took: 500 * time.Millisecond}, at)
 	}
 	try(19 * time.Second)
 	m.clock.sets(20*time.Second, -0.1)
 	try(21 * time.Second)
 	one := w.check.views[m.index].tried[subject]
-	if got, want := m.tried(&one, 22*time.Second), (vigil{inVain: 2400 * time.Millisecond, since: 900 * time.Millisecond}); got != want {
+	if got, want := m.tried(&one, 22*time.Second), (ownProbes{unanswered: 2400 * time.Millisecond, since: 900 * time.Millisecond}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
@@ -444,7 +444,7 @@ func TestTrialBeginsAnewAfterAGap(t *testing.T) {
 	w := newScenario(t, 2, "", withSeeds(1))
 	m, subject := &w.machines[2], hearsay.NodeID{1}
 	try := func(verdict hearsay.Verdict, at time.Duration) {
-		w.check.tries(m, &hearsay.Event{Subject: subject, Verdict: verdict, Took: 500 * time.Millisecond}, at)
+		w.check.ballots.tries(m, &hearsay.Event{Subject: subject, Verdict: verdict, Took: 500 * time.Millisecond}, at)
 	}
 	try(hearsay.VerdictUnreachable, 20*time.Second)
 	try(hearsay.VerdictUnreachable, 22*time.Second)
@@ -453,7 +453,7 @@ func TestTrialBeginsAnewAfterAGap(t *testing.T) {
 	}
 	try(hearsay.VerdictUnreachable, 30*time.Second)
 	one := w.check.views[m.index].tried[subject]
-	if got := m.tried(&one, 30*time.Second).inVain; got != 500*time.Millisecond {
+	if got := m.tried(&one, 30*time.Second).unanswered; got != 500*time.Millisecond {
 		t.Errorf("in vain for %v, want the last probe only", got)
 	}
 }
@@ -464,15 +464,15 @@ func TestTrialGoesOnBehindAnOldProbe(t *testing.T) {
 	w := newScenario(t, 2, "", withSeeds(2))
 	m, subject := &w.machines[3], hearsay.NodeID{1}
 	try := func(at, took time.Duration) {
-		w.check.hearsSeed(m, 0, at)
-		w.check.tries(m, &hearsay.Event{Subject: subject, Verdict: hearsay.VerdictUnreachable, Took: took}, at)
+		w.check.ballots.hearsSeed(m, 0, at)
+		w.check.ballots.tries(m, &hearsay.Event{Subject: subject, Verdict: hearsay.VerdictUnreachable, Took: took}, at)
 	}
-	w.check.hearsSeed(m, 0, 30*time.Second) // the first for long
+	w.check.ballots.hearsSeed(m, 0, 30*time.Second) // the first for long
 	try(30600*time.Millisecond, 500*time.Millisecond)
 	try(30700*time.Millisecond, 1100*time.Millisecond)
 	try(31200*time.Millisecond, 500*time.Millisecond)
 	one := w.check.views[m.index].tried[subject]
-	if got := m.tried(&one, 31200*time.Millisecond).inVain; got != 1100*time.Millisecond {
+	if got := m.tried(&one, 31200*time.Millisecond).unanswered; got != 1100*time.Millisecond {
 		t.Errorf("in vain for %v, want all since 30.1 s", got)
 	}
 }
@@ -513,8 +513,8 @@ func TestCasesOfAnEarlierLife(t *testing.T) {
 		m, id := &court.machines[1], court.machines[theSubject].id
 		m.life = c.life
 		v := &court.views[1]
-		v.began, v.tried = c.began, map[hearsay.NodeID]tried{id: {inVain: true, due: longAgo, answered: longAgo, failing: now, failed: now, since: now}}
-		court.opens(m, &hearsay.Event{Kind: hearsay.EventCaseOpened, Rule: hearsay.RuleWatch, By: m.id, Subject: id}, now)
+		v.began, v.tried = c.began, map[hearsay.NodeID]tried{id: {unanswered: true, due: longAgo, answered: longAgo, failing: now, failed: now, since: now}}
+		court.ballots.opens(m, &hearsay.Event{Kind: hearsay.EventCaseOpened, Rule: hearsay.RuleWatch, By: m.id, Subject: id}, now)
 		if broken := court.broken > 0; broken != c.broken {
 			t.Errorf("life %d, begun at %v: broken: %t", c.life, c.began, broken)
 		}

@@ -75,7 +75,8 @@ func (c *checker) carriesOn(m *machine) {
 
 // checkTwins looks whether two run together for too long. Where seeds decide, only
 // claims of members are passed on: two that are not in yet do not hear of each other.
-func (w *World) checkTwins() {
+func (in *inspection) checkTwins() {
+	w := in.world
 	for i := range w.check.twins {
 		t := &w.check.twins[i]
 		a, b := &w.machines[t.machines[0]], &w.machines[t.machines[1]]
@@ -86,7 +87,7 @@ func (w *World) checkTwins() {
 		switch {
 		case !both || !w.check.whole:
 			t.together = 0
-		case w.config.Seeds > 0 && !w.ruledIn(a.id): // they may have each other removed again and again
+		case w.config.Seeds > 0 && !w.core.ruledIn(a.id): // they may have each other removed again and again
 		case t.together == 0:
 			t.together, t.stopped = checkEvery, -1
 		case t.together > twinsWithin:

@@ -43,7 +43,7 @@ func TestClockOfASeedIsDaysOff(t *testing.T) {
 			if got := off.Seconds() - second.Stats().ClockOff; off.Abs() < 71*time.Hour || math.Abs(got) > 1 || first.Stats().ClockOff != 0 {
 				t.Errorf("%s, which is off by %v, says %v s, and s1 says %v s", w.machines[7].name, off, second.Stats().ClockOff, first.Stats().ClockOff)
 			}
-			if why := first.Authority().Why; !strings.Contains(why, "is 3 days ") || !strings.Contains(why, w.machines[7].addr.String()) {
+			if why := first.Seeded().Authority().Why; !strings.Contains(why, "is 3 days ") || !strings.Contains(why, w.machines[7].addr.String()) {
 				t.Errorf("of %v s1 says: %q", w.machines[7].addr, why)
 			}
 			for _, at := range []time.Duration{31, 50, 72} {
@@ -52,7 +52,7 @@ func TestClockOfASeedIsDaysOff(t *testing.T) {
 			}
 			w.RunUntil(110 * time.Second)
 			for _, m := range w.machines[6:] {
-				if stats, why := m.node.Stats(), m.node.Authority().Why; stats.ClockOff != 0 || why != "" {
+				if stats, why := m.node.Stats(), m.node.Seeded().Authority().Why; stats.ClockOff != 0 || why != "" {
 					t.Errorf("the clock is right, and %s says %v s, and %q", m.name, stats.ClockOff, why)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/follower"
 	"hearsay/overlay"
 	"hearsay/quorum"
 	"hearsay/roster"
@@ -18,21 +19,26 @@ const MaxNodes = 10_000
 
 // Config is one run. The same Config gives the same run.
 type Config struct {
-	Nodes    int           // machines; default 32
-	Seeds    int           // machines besides, that are seeds; default 0: an open network
-	Founders int           // of the seeds, the first ones: an operator vouches that others have no ledger; default 0
-	Hostile  int           // of the nodes, from n2 on: they lie while a storm would last; default 0
-	Before   int           // of the machines, the last ones, and so seeds first: their nodes are of the version before, and drop the packets of a kind that they do not know; default 0
-	Crowd    int           // of the nodes, the last ones: they have one IP address, and with seeds may not all be in; default 0
-	Loss     float64       // probability that a packet is lost on its way, each direction for itself; default 0
-	Delay    time.Duration // a packet takes this long, and up to half as long again; default 500 µs (a LAN's)
-	For      time.Duration // virtual time; default 60 s
-	Seed     uint64        // of all that is left to chance; default 1
-	Chatter  time.Duration // once all have had time to start, one of them, drawn, says a rumor this often, to the end; default 0: nobody says any
-	Abrupt   bool          // the run ends after For, whether all agree by then or not
-	Trace    bool          // print every event of every node
-	JSON     bool          // print JSON lines instead of text
-	Scenario *Scenario     // what happens to the machines; nil: the scenario that the seed draws, see Draw
+	Nodes    int // machines; default 32
+	Seeds    int // machines besides, that are seeds; default 0: an open network
+	Founders int // of the seeds, the first ones: an operator vouches that others have no ledger; default 0
+	Hostile  int // of the nodes, from n2 on: they lie while a storm would last; default 0
+	// of the machines, the last ones, and so seeds first: their nodes are of the version before, and drop the
+	// packets of a kind that they do not know; default 0
+	Before int
+	// of the nodes, the last ones: they have one IP address, and with seeds may not all be in; default 0
+	Crowd int
+	Loss  float64       // probability that a packet is lost on its way, each direction for itself; default 0
+	Delay time.Duration // a packet takes this long, and up to half as long again; default 500 µs (a LAN's)
+	For   time.Duration // virtual time; default 60 s
+	Seed  uint64        // of all that is left to chance; default 1
+	// once all have had time to start, one of them, drawn, says a rumor this often, to the end; default 0:
+	// nobody says any
+	Chatter  time.Duration
+	Abrupt   bool      // the run ends after For, whether all agree by then or not
+	Trace    bool      // print every event of every node
+	JSON     bool      // print JSON lines instead of text
+	Scenario *Scenario // what happens to the machines; nil: the scenario that the seed draws, see Draw
 
 	DiskDelay    time.Duration // a sync of a disk takes this long; default 0: none
 	Plant        string        // name of a planted bug that some nodes have, see Plants; default none
@@ -41,8 +47,8 @@ type Config struct {
 	Roster       roster.Config
 	Overlay      overlay.Config
 	Rumors       rumor.Config
-	Quorum       quorum.Config         // of each seed, but for who the seeds are
-	Follower     quorum.FollowerConfig // of each peer of seeds, likewise
+	Quorum       quorum.Config   // of each seed, but for who the seeds are
+	Follower     follower.Config // of each peer of seeds, likewise
 }
 
 // DefaultConfig gives the defaults.
@@ -56,7 +62,7 @@ func DefaultConfig() Config {
 		Roster:  roster.DefaultConfig(),
 		Overlay: overlay.DefaultConfig(),
 		Rumors:  rumor.DefaultConfig(),
-		Quorum:  quorum.DefaultConfig(), Follower: quorum.DefaultFollowerConfig(),
+		Quorum:  quorum.DefaultConfig(), Follower: follower.DefaultConfig(),
 	}
 }
 

@@ -11,13 +11,17 @@ import (
 
 // This file says what it is to have converged, and how long that may take.
 
+// convergence says whether all nodes agree, as they must in the end.
+type convergence struct{ world *World }
+
 // settle lets the world go on until all agree, at most until it must have. It
 // reports false if it must have, and has not.
-func (w *World) settle() bool {
-	deadline := max(w.lastTrouble+w.settleTime(), w.lastSaid) + w.rumorTime() + w.linksTime()
-	for !w.Converged() {
+func (c *convergence) settle() bool {
+	w := c.world
+	deadline := max(w.lastTrouble+c.settleTime(), w.lastSaid) + c.rumorTime() + c.linksTime()
+	for !c.Converged() {
 		switch {
-		case !w.whole(), w.halted, !w.hasQuorum() && !w.mustDecide():
+		case !w.whole(), w.halted, !c.hasQuorum() && !w.operator.mustDecide():
 			return true // nobody can expect it
 		case w.now >= deadline:
 			return false
@@ -29,7 +33,8 @@ func (w *World) settle() bool {
 
 // settleTime is how long after the last fault a network may take to converge:
 // the sum of the longest ways that news of a fault can take.
-func (w *World) settleTime() time.Duration {
+func (c *convergence) settleTime() time.Duration {
+	w := c.world
 	detect, roster := &w.config.Detect, &w.config.Roster
 	scale := math.Max(1, math.Log10(float64(len(w.machines))))
 	const (
@@ -51,31 +56,31 @@ func (w *World) settleTime() time.Duration {
 
 // rumorTime is how long after all agree on the roster, or after a rumor was
 // said, it may take until all have it: neighbors must have compared so often.
-func (w *World) rumorTime() time.Duration {
-	rumors := &w.config.Rumors
+func (c *convergence) rumorTime() time.Duration {
+	rumors := &c.world.config.Rumors
 	const compares = 10 // on a way of so many hops, or lost so often
 	return rumors.PushFor + compares*(rumors.CompareQuiet+rumors.CompareBusy+2*rumors.CompareEvery)
 }
 
 // linksTime is how long it may take until a link that only one end knows of is
 // found, where links are agreed upon: an end asks after one of them at a time.
-func (w *World) linksTime() time.Duration {
-	if w.config.Overlay.Kind == overlay.KindRing {
+func (c *convergence) linksTime() time.Duration {
+	if c.world.config.Overlay.Kind == overlay.KindRing {
 		return 0
 	}
 	const (
 		confirmEvery = 10 * time.Second // as the overlay does
 		lost         = 2                // times that this may fail
 	)
-	return (1 + lost) * confirmEvery * 2 * time.Duration(w.config.Overlay.Links)
+	return (1 + lost) * confirmEvery * 2 * time.Duration(c.world.config.Overlay.Links)
 }
 
 // Converged reports whether all running nodes agree on who is in, exactly the
 // running ones, have heard and seen the same, and are linked to one piece.
-func (w *World) Converged() bool { return w.disagreement() == "" }
+func (c *convergence) Converged() bool { return c.disagreement() == "" }
 
 // disagreement describes one, if there is any.
-func (w *World) disagreement() string { return w.unsettled().Text }
+func (c *convergence) disagreement() string { return c.unsettled().Text }
 
 // Unsettled is how a network has not converged. It wraps ErrNotConverged.
 type Unsettled struct {
@@ -93,19 +98,19 @@ func (u *Unsettled) Unwrap() error { return ErrNotConverged }
 
 // unsettled says how the network has not converged, if it has not: only nodes
 // that agree on all else must have seen the same.
-func (w *World) unsettled() *Unsettled {
-	u := &Unsettled{Seed: w.config.Seed, Rule: RuleConverge}
-	w.agreement(func(m *machine, one string) bool {
+func (c *convergence) unsettled() *Unsettled {
+	u := &Unsettled{Seed: c.world.config.Seed, Rule: RuleConverge}
+	c.agreement(func(m *machine, one string) bool {
 		if one != "" {
 			u.Text = m.name + " " + one
 		}
 		return u.Text == ""
 	})
 	if u.Text == "" {
-		u.Text = w.keptOut()
+		u.Text = c.keptOut()
 	}
 	if u.Text == "" {
-		u.Rule, u.Text = RuleSeen, w.unlike()
+		u.Rule, u.Text = RuleSeen, c.unlike()
 	}
 	return u
 }
@@ -114,35 +119,36 @@ func (w *World) unsettled() *Unsettled {
 // alive, with the same incarnations as the first does, whether it is linked to the
 // rest and has heard all that is to be heard, and yields what is
 // wrong, if anything. Those that are paused or leaving count neither way.
-func (w *World) agreement(yield func(m *machine, problem string) bool) {
+func (c *convergence) agreement(yield func(m *machine, problem string) bool) {
+	w := c.world
 	running, first := 0, (*machine)(nil)
 	steady := make([]bool, len(w.machines))
 	for i := range w.machines {
-		if steady[i] = w.steady(&w.machines[i]); steady[i] {
+		if steady[i] = c.steady(&w.machines[i]); steady[i] {
 			running++
 		}
 	}
-	owed := w.check.owed(w.now, w.rumorTime(), steady)
-	linked := w.piece(steady)
+	owed := w.check.gossip.owed(w.now, c.rumorTime(), steady)
+	linked := c.piece(steady)
 	for i := range w.machines {
 		m := &w.machines[i]
-		if !w.steady(m) {
+		if !c.steady(m) {
 			continue
 		}
 		if first == nil {
 			first = m
 		}
-		problem := w.misjudged(m, running)
+		problem := c.misjudged(m, running)
 		if hash, want := m.node.RosterHash(), first.node.RosterHash(); problem == "" && hash != want {
 			problem = fmt.Sprintf("has roster %016x, and %s has %016x", hash, first.name, want)
 		}
 		if problem == "" && w.config.Seeds > 0 {
-			problem = w.offLedger(m, first)
+			problem = c.offLedger(m, first)
 		}
 		if problem == "" && !w.isSeed(m) { // which carry no rumors, and have no links for them
-			problem = w.unlinked(m, linked)
+			problem = c.unlinked(m, linked)
 			if problem == "" {
-				problem = w.check.lacks(m, owed)
+				problem = w.check.gossip.lacks(m, owed)
 			}
 		}
 		if !yield(m, problem) {
@@ -153,21 +159,22 @@ func (w *World) agreement(yield func(m *machine, problem string) bool) {
 
 // steady reports whether a machine's node runs and means to stay. One of a crowd may
 // be turned away for as long as it asks.
-func (w *World) steady(m *machine) bool {
-	if w.crowded(m) && !w.ruledIn(m.id) {
+func (c *convergence) steady(m *machine) bool {
+	if c.world.operator.crowded(m) && !c.world.core.ruledIn(m.id) {
 		return false
 	}
-	return m.condition == conditionRunning && w.check.identities[m.identity].running
+	return m.condition == conditionRunning && c.world.check.identities[m.identity].running
 }
 
 // keptOut says that fewer of a crowd are in than the limit allows, if that is so. Which ones
 // does not matter.
-func (w *World) keptOut() string {
+func (c *convergence) keptOut() string {
+	w := c.world
 	in, running := 0, 0
 	for i := range w.machines {
-		if m := &w.machines[i]; w.crowded(m) && m.condition == conditionRunning && w.check.identities[m.identity].running {
+		if m := &w.machines[i]; w.operator.crowded(m) && m.condition == conditionRunning && w.check.identities[m.identity].running {
 			running++
-			if w.ruledIn(m.id) {
+			if w.core.ruledIn(m.id) {
 				in++
 			}
 		}
@@ -179,7 +186,8 @@ func (w *World) keptOut() string {
 }
 
 // misjudged says of which members m's node holds what is not so.
-func (w *World) misjudged(m *machine, running int) string {
+func (c *convergence) misjudged(m *machine, running int) string {
+	w := c.world
 	w.members = m.node.Members(w.members[:0])
 	alive := 0
 	for i := range w.members {
@@ -192,7 +200,8 @@ func (w *World) misjudged(m *machine, running int) string {
 			alive++
 		case !w.check.identities[number].running && one.State == hearsay.StateSuspect && int(w.check.identities[number].machine) >= w.config.Nodes:
 			// A seed that is down stays suspect: it is a member by configuration.
-		case w.check.identities[number].running || one.State.Living() && !w.paused(one):
+		case !one.State.Living() && c.turnedAway(number):
+		case w.check.identities[number].running || one.State.Living() && !c.paused(one):
 			return fmt.Sprintf("holds %s %s", w.check.name(one.ID), one.State)
 		}
 	}
@@ -202,8 +211,17 @@ func (w *World) misjudged(m *machine, running int) string {
 	return ""
 }
 
+// turnedAway reports whether an identity is one of a crowd that is not in: it may have left, and find its
+// place taken.
+func (c *convergence) turnedAway(number int) bool {
+	w := c.world
+	is := &w.check.identities[number]
+	m := &w.machines[is.machine]
+	return is.running && w.operator.crowded(m) && !w.core.ruledIn(m.id)
+}
+
 // paused reports whether a member's process stands still, or is leaving.
-func (w *World) paused(one *hearsay.Member) bool {
-	index, found := w.machineAt(one.Addr)
-	return found && w.machines[index].node != nil && w.machines[index].id == one.ID
+func (c *convergence) paused(one *hearsay.Member) bool {
+	index, found := c.world.network.machineAt(one.Addr)
+	return found && c.world.machines[index].node != nil && c.world.machines[index].id == one.ID
 }

@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"strings"
-
 	"hearsay"
 )
 
@@ -17,6 +15,7 @@ type Counts struct {
 	Lost        uint64 `json:"lost"`                // by the network, or at a machine that was down or full
 	Unreachable uint64 `json:"unreachable"`         // packets to an address of nobody
 	Undialled   uint64 `json:"undialled,omitempty"` // packets by stream of seeds, to which they open none
+	Refused     uint64 `json:"refused,omitempty"`   // connections, by a machine without a process
 	Duplicated  uint64 `json:"duplicated"`          // datagrams
 	HeldBack    uint64 `json:"held_back"`           // datagrams
 
@@ -29,27 +28,31 @@ type Counts struct {
 	Cuts       uint64 `json:"cuts"`
 	Slows      uint64 `json:"slows"` // of machines, as the following are
 	Drifts     uint64 `json:"drifts"`
-	Deaf       uint64 `json:"deaf,omitempty"`      // what comes to them is lost
-	Mute       uint64 `json:"mute,omitempty"`      // what they send is lost
-	Streaming  uint64 `json:"streaming,omitempty"` // they get no datagrams, and are reached by stream
-	Lossy      uint64 `json:"lossy,omitempty"`     // some of what they send or receive is lost
+	Deaf       uint64 `json:"deaf,omitempty"`       // what comes to them is lost
+	Mute       uint64 `json:"mute,omitempty"`       // what they send is lost
+	Narrow     uint64 `json:"narrow,omitempty"`     // nothing large gets to them or from them
+	Streamless uint64 `json:"streamless,omitempty"` // no stream gets to them or from them
+	Streaming  uint64 `json:"streaming,omitempty"`  // they get no datagrams, and are reached by stream
+	Lossy      uint64 `json:"lossy,omitempty"`      // some of what they send or receive is lost
 	Jumps      uint64 `json:"jumps"`
 	SlowDisks  uint64 `json:"slow_disks"`
 	TornDisks  uint64 `json:"torn_disks"` // a process ended, and something written was lost
 	DiskFails  uint64 `json:"disk_fails"` // syncs that failed
 
-	Moves      uint64 `json:"moves,omitempty"`      // to other addresses
-	Fills      uint64 `json:"fills,omitempty"`      // disks that had no room
-	Damages    uint64 `json:"damages,omitempty"`    // bits of disks that flipped
-	Restores   uint64 `json:"restores,omitempty"`   // of older copies of disks
-	Dooms      uint64 `json:"dooms,omitempty"`      // seeds that stopped on an older copy
-	Invented   uint64 `json:"invented,omitempty"`   // members, by strangers
-	Capped     uint64 `json:"capped,omitempty"`     // peers that a seed turned away because of a limit, by each time it said so
+	Moves    uint64 `json:"moves,omitempty"`    // to other addresses
+	Fills    uint64 `json:"fills,omitempty"`    // disks that had no room
+	Damages  uint64 `json:"damages,omitempty"`  // bits of disks that flipped
+	Restores uint64 `json:"restores,omitempty"` // of older copies of disks
+	Dooms    uint64 `json:"dooms,omitempty"`    // seeds that stopped on an older copy
+	Invented uint64 `json:"invented,omitempty"` // members, by strangers
+	// peers that a seed turned away because of a limit, by each time it said so
+	Capped     uint64 `json:"capped,omitempty"`
 	Clones     uint64 `json:"clones,omitempty"`     // processes that started with a copy of another's disk
 	TwinStops  uint64 `json:"twin_stops,omitempty"` // peers that stopped because another process had their identity
 	Clashes    uint64 `json:"clashes,omitempty"`    // names that two had
 	Bars       uint64 `json:"bars,omitempty"`       // that seeds had
 	Asked      uint64 `json:"asked,omitempty"`      // removals that an operator asked for
+	Answered   uint64 `json:"answered,omitempty"`   // of these, the answers of seeds
 	Losses     uint64 `json:"losses,omitempty"`     // disks that an operator took from a seed
 	Recoveries uint64 `json:"recoveries,omitempty"` // of the ledger, from one seed's disk
 	Emptied    uint64 `json:"emptied,omitempty"`    // disks of peers that did not follow a recovery
@@ -100,6 +103,10 @@ func (c *Counts) act(a *Action) {
 		c.Mute += machines
 	case a.Verb == LossDatagrams && a.Share > 0:
 		c.Streaming += machines
+	case a.Verb == LossStreams && a.Share > 0:
+		c.Streamless += machines
+	case a.Verb == Narrow && a.Size > 0:
+		c.Narrow += machines
 	case (a.Verb == Loss || a.Verb == LossIn || a.Verb == LossOut) && a.Share > 0:
 		c.Lossy += machines
 	case a.Verb == Jump:
@@ -155,7 +162,7 @@ func (c *Counts) seeded(e *hearsay.Event) {
 	case hearsay.EventRosterProven:
 		c.TakenWhole++
 	case hearsay.EventTurnedAway:
-		if strings.Contains(e.Text, "limits.") {
+		if e.Reason == hearsay.ReasonLimits {
 			c.Capped++
 		}
 	case hearsay.EventRuled:

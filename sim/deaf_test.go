@@ -149,3 +149,30 @@ func TestMoveToAnotherPortIsNotBelieved(t *testing.T) {
 		}
 	}
 }
+
+// That no datagrams get through is told no more soon after they do: whether it was so of one node or of all, from
+// the start or later.
+func TestDeafIsToldNoMoreSoon(t *testing.T) {
+	const mended = 90 * time.Second
+	for _, which := range []string{"n2", "n1..n8", "n1..n8 s1..s3"} {
+		for _, at := range []time.Duration{0, 30 * time.Second} {
+			text := fmt.Sprintf("at %v loss-datagrams 1 %s\nat %v loss-datagrams 0 %s", at, which, mended, which)
+			w := newScenario(t, 8, text, withSeeds(3))
+			w.RunUntil(mended)
+			told := func() (names []string) {
+				for i := range w.machines {
+					if w.machines[i].node.Stats().DeafFor > 0 {
+						names = append(names, w.machines[i].name)
+					}
+				}
+				return names
+			}
+			if len(told()) == 0 {
+				t.Errorf("%s, from %v: no node tells it", which, at)
+			}
+			if w.RunUntil(mended + 10*time.Second); len(told()) > 0 {
+				t.Errorf("%s, from %v: %v tell it 10 s after its end", which, at, told())
+			}
+		}
+	}
+}

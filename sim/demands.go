@@ -35,10 +35,11 @@ type DemandKind uint8
 
 // The kinds.
 const (
-	DemandIn         DemandKind = iota // a peer that starts is in by the ledger of a quorum, and lists the core
-	DemandOut                          // a peer that is killed is out by the ledger of a quorum, and of the core's peers
-	DemandHeard                        // a rumor of one peer of the core is delivered at another
-	DemandHeardFresh                   // the same, at a peer that was let in by a demand
+	DemandIn DemandKind = iota // a peer that starts is in by the ledger of a quorum, and lists the core
+	// a peer that is killed is out by the ledger of a quorum, and of the core's peers
+	DemandOut
+	DemandHeard      // a rumor of one peer of the core is delivered at another
+	DemandHeardFresh // the same, at a peer that was let in by a demand
 	demandKinds
 )
 
@@ -68,6 +69,7 @@ type demand struct {
 
 // core is what a scenario says of machines that are well, and what it demands.
 type core struct {
+	world *World
 	well  []bool // by machine: nothing is done to it from now on, and it may not be removed
 	fresh []bool // by machine: it was let in by a demand
 	open  []demand
@@ -88,8 +90,8 @@ func (c *core) counts(a *Action) {
 func (c *core) done() bool { return c.unmet != nil || c.left <= 0 && len(c.open) == 0 }
 
 // want carries out an action that demands something.
-func (w *World) want(a *Action) {
-	c := &w.core
+func (c *core) want(a *Action) {
+	w := c.world
 	if c.well == nil {
 		c.well, c.fresh = make([]bool, len(w.machines)), make([]bool, len(w.machines))
 		w.check.well = c.well
@@ -102,8 +104,8 @@ func (w *World) want(a *Action) {
 		for _, number := range a.Who {
 			m := &w.machines[number-1]
 			c.well[m.index] = true
-			if !w.isSeed(m) && !w.ruledIn(m.id) { // who is not in yet must come in all the same
-				w.demand(demand{kind: DemandIn, within: a.Delay, machine: m.index})
+			if !w.isSeed(m) && !c.ruledIn(m.id) { // who is not in yet must come in all the same
+				c.demand(demand{kind: DemandIn, within: a.Delay, machine: m.index})
 			}
 		}
 		return
@@ -112,19 +114,20 @@ func (w *World) want(a *Action) {
 			m := &w.machines[number-1]
 			w.doTo(m, &Action{Verb: pickVerb(m.condition), Fresh: m.condition != conditionAbsent, Who: []int{number}})
 			c.well[m.index], c.fresh[m.index] = true, true
-			w.demand(demand{kind: DemandIn, within: a.Delay, machine: m.index})
+			c.demand(demand{kind: DemandIn, within: a.Delay, machine: m.index})
 		}
 	case WantOut:
 		for _, number := range a.Who {
 			m := &w.machines[number-1]
 			c.well[m.index] = false
-			id, in := m.id, m.node != nil && w.ruledIn(m.id)
+			id, in := m.id, m.node != nil && c.ruledIn(m.id)
+			c.open = slices.DeleteFunc(c.open, func(d demand) bool { return d.kind == DemandIn && d.machine == m.index })
 			if w.doTo(m, &Action{Verb: Kill, Who: []int{number}}); in {
-				w.demand(demand{kind: DemandOut, within: a.Delay, machine: m.index, id: id})
+				c.demand(demand{kind: DemandOut, within: a.Delay, machine: m.index, id: id})
 			}
 		}
 	case WantHeard:
-		w.wantHeard(a)
+		c.wantHeard(a)
 	}
 	c.left--
 }
@@ -139,40 +142,41 @@ func pickVerb(is condition) Verb {
 
 // wantHeard has the first machine say a rumor that the others are to hear. One that
 // cannot is a demand that is not met.
-func (w *World) wantHeard(a *Action) {
+func (c *core) wantHeard(a *Action) {
+	w := c.world
 	speaker := &w.machines[a.Who[0]-1]
 	said := len(w.check.gossip.said)
 	if w.say(speaker, a.Size); len(w.check.gossip.said) == said {
-		w.fails(DemandHeard, fmt.Sprintf("demanded at %s: %s, which is to say a rumor, does not run", seconds(w.now), speaker.name))
+		c.fails(DemandHeard, fmt.Sprintf("demanded at %s: %s, which is to say a rumor, does not run", seconds(w.now), speaker.name))
 		return
 	}
 	w.lastSaid = w.now
 	for _, number := range a.Who[1:] {
 		kind := DemandHeard
-		if w.core.fresh[number-1] || w.machines[number-1].condition == conditionAbsent {
+		if c.fresh[number-1] || w.machines[number-1].condition == conditionAbsent {
 			kind = DemandHeardFresh
 		}
-		w.demand(demand{kind: kind, within: a.Delay, machine: speaker.index, hearer: int32(number - 1), saying: said})
+		c.demand(demand{kind: kind, within: a.Delay, machine: speaker.index, hearer: int32(number - 1), saying: said})
 	}
 }
 
-func (w *World) demand(d demand) {
-	d.asked, d.from = w.now, w.now
-	w.core.open = append(w.core.open, d)
+func (c *core) demand(d demand) {
+	d.asked, d.from = c.world.now, c.world.now
+	c.open = append(c.open, d)
 }
 
 // meet looks at the open demands.
-func (w *World) meet() {
-	c := &w.core
+func (c *core) meet() {
+	w := c.world
 	c.open = slices.DeleteFunc(c.open, func(d demand) bool {
-		lacks := w.lacking(&d)
+		lacks := c.lacking(&d)
 		took := w.now - d.from
 		switch {
 		case lacks == "":
 			c.took[d.kind] = max(c.took[d.kind], took.Seconds(), demandEvery.Seconds())
 			return true
 		case took >= d.within:
-			w.fails(d.kind, fmt.Sprintf("demanded at %s, not met within %v: %s", seconds(d.from), d.within, lacks))
+			c.fails(d.kind, fmt.Sprintf("demanded at %s, not met within %v: %s", seconds(d.from), d.within, lacks))
 		}
 		return false
 	})
@@ -183,7 +187,7 @@ func (w *World) meet() {
 		if d.kind != DemandHeard && d.kind != DemandHeardFresh || d.begun {
 			continue
 		}
-		if d.begun = w.joined(d.machine) && w.joined(d.hearer); !d.begun {
+		if d.begun = c.joined(d.machine) && c.joined(d.hearer); !d.begun {
 			d.from = w.now
 		}
 	}
@@ -199,45 +203,46 @@ func (w *World) meet() {
 // closeDemands is told that the run is over. Of a rumor whose hearer or speaker has
 // never been in the time has not begun: there was enough of it, if it was as much as
 // an admission and the rumor may take.
-func (w *World) closeDemands() {
-	for i := range w.core.open {
-		d := &w.core.open[i]
-		if w.now-d.asked < 2*d.within {
+func (c *core) closeDemands() {
+	for i := range c.open {
+		d := &c.open[i]
+		if c.world.now-d.asked < 2*d.within {
 			continue
 		}
-		if lacks := w.lacking(d); lacks != "" {
-			w.fails(d.kind, fmt.Sprintf("demanded at %s, not met when the run is over: %s", seconds(d.from), lacks))
+		if lacks := c.lacking(d); lacks != "" {
+			c.fails(d.kind, fmt.Sprintf("demanded at %s, not met when the run is over: %s", seconds(d.from), lacks))
 		}
 	}
 }
 
 // fails notes the first demand that is not met.
-func (w *World) fails(kind DemandKind, text string) {
-	if w.core.unmet == nil {
-		w.core.unmet = &Unmet{Seed: w.config.Seed, Kind: kind, Text: text}
+func (c *core) fails(kind DemandKind, text string) {
+	if c.unmet == nil {
+		c.unmet = &Unmet{Seed: c.world.config.Seed, Kind: kind, Text: text}
 	}
 }
 
-func (w *World) joined(index int32) bool {
-	m := &w.machines[index]
+func (c *core) joined(index int32) bool {
+	m := &c.world.machines[index]
 	return m.node != nil && m.node.Joined()
 }
 
 // lacking says what a demand lacks; nothing: it is met.
-func (w *World) lacking(d *demand) string {
+func (c *core) lacking(d *demand) string {
+	w := c.world
 	m := &w.machines[d.machine]
 	switch d.kind {
 	case DemandIn:
-		if in, quorum := w.seedsHold(m.id), hearsay.QuorumOf(w.config.Seeds); in < quorum {
+		if in, quorum := c.seedsHold(m.id), hearsay.QuorumOf(w.config.Seeds); in < quorum {
 			return fmt.Sprintf("%s is not in by the ledger of %d seeds, but of %d", m.name, quorum, in)
 		}
-		return w.unlisted(m)
+		return c.unlisted(m)
 	case DemandOut:
-		if out, quorum := w.seedsWithout(d.id), hearsay.QuorumOf(w.config.Seeds); out < quorum {
+		if out, quorum := c.seedsWithout(d.id), hearsay.QuorumOf(w.config.Seeds); out < quorum {
 			return fmt.Sprintf("%s, which was killed, is out by the ledger of %d seeds, and not of %d", m.name, out, quorum)
 		}
 		for i := range w.machines {
-			if one := &w.machines[i]; w.core.well[i] && one.node != nil && w.lists(one, d.id) {
+			if one := &w.machines[i]; c.well[i] && one.node != nil && c.lists(one, d.id) {
 				return fmt.Sprintf("%s still lists %s, which was killed", one.name, m.name)
 			}
 		}
@@ -250,9 +255,9 @@ func (w *World) lacking(d *demand) string {
 }
 
 // seedsHold counts the seeds whose ledger has a node in.
-func (w *World) seedsHold(id hearsay.NodeID) (in int) {
-	for i := w.config.Nodes; i < len(w.machines); i++ {
-		if m := &w.machines[i]; m.node != nil && w.holdsStay(m, id) {
+func (c *core) seedsHold(id hearsay.NodeID) (in int) {
+	for i := c.world.config.Nodes; i < len(c.world.machines); i++ {
+		if m := &c.world.machines[i]; m.node != nil && c.holdsStay(m, id) {
 			in++
 		}
 	}
@@ -260,41 +265,42 @@ func (w *World) seedsHold(id hearsay.NodeID) (in int) {
 }
 
 // seedsWithout counts those whose ledger has it out.
-func (w *World) seedsWithout(id hearsay.NodeID) (out int) {
-	for i := w.config.Nodes; i < len(w.machines); i++ {
-		if m := &w.machines[i]; m.node != nil && !w.holdsStay(m, id) {
+func (c *core) seedsWithout(id hearsay.NodeID) (out int) {
+	for i := c.world.config.Nodes; i < len(c.world.machines); i++ {
+		if m := &c.world.machines[i]; m.node != nil && !c.holdsStay(m, id) {
 			out++
 		}
 	}
 	return out
 }
 
-func (w *World) holdsStay(m *machine, id hearsay.NodeID) bool {
-	w.stays = m.node.Stays(w.stays[:0])
-	return slices.ContainsFunc(w.stays, func(s hearsay.Stay) bool { return s.ID == id })
+func (c *core) holdsStay(m *machine, id hearsay.NodeID) bool {
+	c.world.stays = m.node.Seeded().Stays(c.world.stays[:0])
+	return slices.ContainsFunc(c.world.stays, func(s hearsay.Stay) bool { return s.ID == id })
 }
 
 // ruledIn reports whether a node is in by all that is ruled.
-func (w *World) ruledIn(id hearsay.NodeID) bool {
-	in, _ := w.check.ledger.in(id, w.check.ledger.epoch())
+func (c *core) ruledIn(id hearsay.NodeID) bool {
+	in, _ := c.world.check.ledger.in(id, c.world.check.ledger.epoch())
 	return in
 }
 
 // lists reports whether a machine's node has another in its roster.
-func (w *World) lists(m *machine, id hearsay.NodeID) bool {
-	w.members = m.node.Members(w.members[:0])
-	return slices.ContainsFunc(w.members, func(one hearsay.Member) bool { return one.ID == id && one.State.Living() })
+func (c *core) lists(m *machine, id hearsay.NodeID) bool {
+	c.world.members = m.node.Members(c.world.members[:0])
+	return slices.ContainsFunc(c.world.members, func(one hearsay.Member) bool { return one.ID == id && one.State.Living() })
 }
 
 // unlisted says which of the core a machine's node does not list.
-func (w *World) unlisted(m *machine) string {
+func (c *core) unlisted(m *machine) string {
+	w := c.world
 	if m.node == nil || !m.node.Joined() {
 		return m.name + " does not know that it is in"
 	}
 	w.members = m.node.Members(w.members[:0])
 	for i := range w.machines {
 		one := &w.machines[i]
-		if !w.core.well[i] || w.core.fresh[i] || one.node == nil || one == m || !w.isSeed(one) && !w.ruledIn(one.id) {
+		if !c.well[i] || c.fresh[i] || one.node == nil || one == m || !w.isSeed(one) && !c.ruledIn(one.id) {
 			continue
 		}
 		if !slices.ContainsFunc(w.members, func(listed hearsay.Member) bool { return listed.ID == one.id && listed.State.Living() }) {

@@ -16,12 +16,12 @@
 //	                         each packet: wire ─▶ lost? late? ─▶ wire ──▶ node.Receive
 //	                         checker: sees every effect, and the truth
 //
-// What the nodes cannot know the world does: who runs, which node can reach which other, what
-// was said and who has heard it. The checker holds every step against that, and
+// What the nodes cannot know the world does: which of them run, which can reach which other, what
+// was said and which have heard it. The checker holds every step against that, and
 // when faults have stopped all must come to the same: one roster, one graph of
 // links in one piece, and all rumors that are still to be had on every node.
 //
-// DrawWorld draws a whole run from a seed, and a Campaign is what many of them
+// Each run of a campaign is drawn from a seed, and a Campaign is what many of them
 // came to. Each rule of the checker has planted bugs, see Plants, which a campaign
 // must find; what makes a machine misbehave stands between its node and the
 // world, and the core knows nothing of it.

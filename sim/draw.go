@@ -29,24 +29,21 @@ const (
 
 // storm draws what fails in a world.
 type storm struct {
-	random *rand.Rand
-	bad    badness
-	nodes  int   // and seeds
-	frail  int   // seeds, the last ones, whose disks may be lost
-	down   []int // seeds that are down for good in the end
-	ruined bool  // a quorum of the seeds is lost for ever
-	config *Config
-	s      *Scenario
+	random     *rand.Rand
+	bad        badness
+	nodes      int   // and seeds
+	frail      int   // seeds, the last ones, whose disks may be lost
+	down       []int // seeds that are down for good in the end
+	quorumLost bool  // a quorum of the seeds is lost for ever
+	config     *Config
+	s          *Scenario
 }
-
-// DrawWorld draws a whole run: whether its network has seeds, how bad the world
-// is, its settings, and what fails when. The same seed gives the same run.
-func DrawWorld(seed uint64) Config { return drawWorld(seed, SeedsDrawn) }
 
 // SeedsDrawn is a number of seeds that says that it is drawn.
 const SeedsDrawn = -1
 
-// drawWorld draws one of a network that has so many seeds.
+// drawWorld draws a whole run of a network that has so many seeds: how bad the world is, its
+// settings, and what fails when. The same seed gives the same run.
 func drawWorld(seed uint64, seeds int) Config {
 	config := DefaultConfig()
 	config.Seed, config.For = seed, stormEnds
@@ -88,7 +85,7 @@ func drawWorld(seed uint64, seeds int) Config {
 	st.dusk()
 	st.split()
 	st.relapse()
-	st.ruin()
+	st.loseQuorum()
 	st.doom()
 	st.talk()
 	st.blow()

@@ -7,11 +7,9 @@ import (
 	"hearsay/rumor"
 )
 
-// This file is rumor mongering in synchronous cycles, as in Demers and others
-// 1987, "Epidemic Algorithms for Replicated Database Maintenance", section
-// 1.4. Heat and Cooling are those of the live strategy (rumor.Monger); the
-// cycles are not, and so the figures here are the paper's and not those of a
-// live network:
+// This file is rumor mongering in synchronous cycles, as in Demers and others 1987, "Epidemic Algorithms for
+// Replicated Database Maintenance", section 1.4. Heat and Cooling are those of the live strategy
+// (rumor.Monger); the cycles are not, and so the figures here are the paper's and not those of a live network:
 //
 //	here                                     live, and why
 //	all sites act at once, once a cycle      each node has cycles of its own, while a rumor is hot there: nothing keeps
@@ -21,7 +19,7 @@ import (
 //	both useful                              cannot know what else is under way
 //	whether a contact was useful is known    what was known is answered, and silence counts as news: an answer that is
 //	                                         lost keeps a rumor hot for longer, never shorter
-//	a pull takes what is hot, and counts     a pull compares all that was seen, as neighbors do anyway, and cools nothing:
+//	a pull takes what is hot, and counts     a pull compares all that was seen, and cools nothing:
 //	once a cycle for its source              it gets what is held, not only what is hot
 //	partners are uniform among the others    partners are members held alive, and not the one that told it: it knows
 //	a refused contact is not made            nobody refuses; what goes to one member in a cycle is bounded by bytes
@@ -47,9 +45,10 @@ type Epidemic struct {
 	Sites   int // n
 	Style   rumor.Style
 	Cooling rumor.Cooling // with StopNone a run ends when all sites know
-	Limit   int           // calls that a site accepts in a cycle, chosen at random, the others being lost; 0: any number
-	Runs    int
-	Seed    uint64 // run r is the same whatever Runs is
+	// calls that a site accepts in a cycle, chosen at random, the others being lost; 0: any number
+	Limit int
+	Runs  int
+	Seed  uint64 // run r is the same whatever Runs is
 }
 
 // Spread is what epidemics come to, as means over the runs.
@@ -98,7 +97,8 @@ func (e *Epidemic) Run() (Spread, error) {
 		got := float64(o.informed - 1)
 		sum.Susceptible += float64(e.Sites - o.informed)
 		sum.Messages += float64(o.messages)
-		sum.TimeAverage += float64(o.receipts) / got // got > 0: the first call at which the rumor is given is to one who lacks it
+		// got > 0: the first call at which the rumor is given is to one who lacks it
+		sum.TimeAverage += float64(o.receipts) / got
 		sum.TimeLast += float64(o.last)
 	}
 	runs, sites := float64(e.Runs), float64(e.Sites)

@@ -42,7 +42,7 @@ func TestOldLedgerComesLate(t *testing.T) {
 	const old = 6 // s3
 	before := newScenario(t, 4, "", founders(3, 0))
 	before.RunUntil(20 * time.Second)
-	if before.machines[old].node.Epoch() == 0 {
+	if before.machines[old].node.Seeded().Epoch() == 0 {
 		t.Fatal("there is no ledger yet: the test shows nothing")
 	}
 	before.Do(Action{Verb: Kill, Who: []int{old + 1}})
@@ -67,7 +67,7 @@ func TestOldLedgerComesLate(t *testing.T) {
 	if w.ruled(hearsay.RulingRemove) != 1 || w.ruled(hearsay.RulingSeat) != 0 {
 		t.Errorf("%d removed, %d seats given", w.ruled(hearsay.RulingRemove), w.ruled(hearsay.RulingSeat))
 	}
-	a := w.machines[old].node.Authority()
+	a := w.machines[old].node.Seeded().Authority()
 	if want := "belongs to another founding of this network"; a.Ready || !strings.Contains(a.Why, want) {
 		t.Errorf("ready %t: %q", a.Ready, a.Why)
 	}
@@ -128,11 +128,11 @@ func TestOldCopyOfADisk(t *testing.T) {
 			w.Do(Action{Verb: Kill, Who: []int{copied - 1}})
 		}
 		m.disk, m.twist = backup, &twist{unjudged: true}
-		before := w.machines[copied-1].node.Epoch()
+		before := w.machines[copied-1].node.Seeded().Epoch()
 		w.Do(Action{Verb: Restart, Who: []int{copied + 1}})
 		took := w.runsUntil(t, time.Second, "it stops", func() bool { return m.condition == conditionCrashed })
 		t.Logf("%s: it stops after %v", others, took)
-		if after := w.machines[copied-1].node.Epoch(); after != before {
+		if after := w.machines[copied-1].node.Seeded().Epoch(); after != before {
 			t.Errorf("epoch %d was ruled with it", after)
 		}
 		m.twist = honest

@@ -13,8 +13,8 @@ type frameReader struct {
 }
 
 // unframe gives the packet in a frame, until the next call.
-func (w *World) unframe(frame []byte) []byte {
-	r := &w.frames
+func (n *network) unframe(frame []byte) []byte {
+	r := &n.frames
 	r.reader.Reset(frame)
 	packet, err := wire.ReadFrame(&r.reader, r.buffer)
 	if err != nil {

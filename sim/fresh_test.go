@@ -55,7 +55,7 @@ func (in *inquirer) run(until time.Duration) {
 		if m.condition != conditionRunning {
 			continue
 		}
-		a := asked{life: m.life, had: m.node.Epoch(), told: w.check.ledger.epoch(), at: w.now}
+		a := asked{life: m.life, had: m.node.Seeded().Epoch(), told: w.check.ledger.epoch(), at: w.now}
 		w.steps(m)
 		number, fx, err := m.node.Fresh(w.timeOf(m))
 		if a.number = number; err == nil {

@@ -4,13 +4,12 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"hearsay/testkit"
-
 	"hearsay"
+	"hearsay/testkit"
 )
 
 // This file makes members of drawn worlds with seeds lie while the storm lasts.
-// Whatever they say, nobody who is well is removed: the seeds, which are honest,
+// Whatever they say, no member that is well is removed: the seeds, which are honest,
 // probe for themselves.
 
 // liesEachTime is how often a hostile member lies without being asked.
@@ -45,9 +44,9 @@ func (h *hostile) takes(w *World, m *machine, p *hearsay.Packet) bool {
 	switch body := p.Body.(type) {
 	case *hearsay.WitnessReq:
 		said := w.untrue(m, body.Subject, body.Incarnation, body.Round)
-		w.send(m, &hearsay.Packet{Addr: p.Addr, Body: &said})
+		w.network.send(m, &hearsay.Packet{Addr: p.Addr, Body: &said})
 	case *hearsay.RelayReq:
-		w.send(m, &hearsay.Packet{Addr: p.Addr, Body: &hearsay.Nack{Seq: body.Seq}})
+		w.network.send(m, &hearsay.Packet{Addr: p.Addr, Body: &hearsay.Nack{Seq: body.Seq}})
 	case *hearsay.Away:
 		h.words = append(h.words, *body)
 		return true

@@ -7,7 +7,7 @@ import (
 	"hearsay"
 )
 
-// Whatever a third of the members say, nobody who is well is removed, and who is
+// Whatever a third of the members say, no member that is well is removed, and who is
 // dead is, soon after they have ceased to cover it.
 func TestHostileMembersRemoveNobody(t *testing.T) {
 	w := newScenario(t, 9, "at 40s kill n9", func(c *Config) { c.Seeds, c.Hostile, c.NoFalseDeath = 3, 3, true })

@@ -48,3 +48,39 @@ func TestCutBetweenTwoIsTold(t *testing.T) {
 		})
 	}
 }
+
+// In a large network it is told as soon after the first probe that has shown it, and no more soon after the cut.
+func TestCutBetweenTwoIsToldInLargeNetworks(t *testing.T) {
+	const cut, healed, end = 10 * time.Second, 250 * time.Second, 260 * time.Second
+	script := fmt.Sprintf("at %v cut n1 -> n2\nat %v cut n2 -> n1\nat %v heal", cut, cut, healed)
+	w := newScenario(t, 60, script, func(*Config) {})
+	first := map[string]time.Duration{} // after the first probe
+	for now := time.Second; now < healed; now += time.Second {
+		w.RunUntil(now)
+		for i := range w.machines {
+			m := &w.machines[i]
+			if m.condition != conditionRunning {
+				continue // it has not started yet
+			}
+			for _, of := range m.node.Stats().Indirect {
+				if name := m.name + " " + of.Name; first[name] == 0 {
+					first[name] = w.timeOf(m).Sub(of.Since)
+				}
+			}
+		}
+	}
+	if len(first) != 2 || first["n1 n2"] == 0 || first["n2 n1"] == 0 {
+		t.Errorf("told: %v", first)
+	}
+	for name, after := range first {
+		if after > 25*time.Second {
+			t.Errorf("%s: told %v after the first probe", name, after)
+		}
+	}
+	w.RunUntil(end)
+	for i := range w.machines {
+		if m := &w.machines[i]; len(m.node.Stats().Indirect) > 0 {
+			t.Errorf("%s tells of it %v after the cut", m.name, end-healed)
+		}
+	}
+}

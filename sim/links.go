@@ -8,16 +8,16 @@ import (
 
 // piece walks the links from the first running node, and marks the machines
 // that it comes to.
-func (w *World) piece(steady []bool) (reached []bool) {
-	reached = make([]bool, len(w.machines))
+func (c *convergence) piece(steady []bool) (reached []bool) {
+	reached = make([]bool, len(c.world.machines))
 	first := slices.Index(steady, true)
 	if first < 0 {
 		return reached
 	}
 	reached[first] = true
 	for walk := []int32{int32(first)}; len(walk) > 0; walk = walk[1:] {
-		for _, id := range w.machines[walk[0]].node.Links() {
-			if to := w.check.machineOf(id); to >= 0 && steady[to] && !reached[to] {
+		for _, id := range c.world.machines[walk[0]].node.Gossip().Links() {
+			if to := c.world.check.machineOf(id); to >= 0 && steady[to] && !reached[to] {
 				reached[to] = true
 				walk = append(walk, to)
 			}
@@ -28,16 +28,17 @@ func (w *World) piece(steady []bool) (reached []bool) {
 
 // unlinked says what is wrong with a node's links, if anything: each is known
 // at both ends, and together they reach everybody.
-func (w *World) unlinked(m *machine, reached []bool) string {
+func (c *convergence) unlinked(m *machine, reached []bool) string {
+	w := c.world
 	if !reached[m.index] {
 		return "is not linked with the rest"
 	}
-	for _, id := range m.node.Links() {
+	for _, id := range m.node.Gossip().Links() {
 		to := w.check.machineOf(id)
 		if to < 0 || w.machines[to].node == nil || w.machines[to].id != id {
-			return "is linked with " + w.check.name(id) + ", who does not run"
+			return "is linked with " + w.check.name(id) + ", which does not run"
 		}
-		if other := &w.machines[to]; w.steady(other) && !w.isLinked(other, m) {
+		if other := &w.machines[to]; c.steady(other) && !c.isLinked(other, m) {
 			return "is linked with " + other.name + ", which is not linked with it"
 		}
 	}
@@ -45,8 +46,8 @@ func (w *World) unlinked(m *machine, reached []bool) string {
 }
 
 // isLinked reports whether a machine's node holds another for its neighbor.
-func (w *World) isLinked(m, other *machine) bool {
-	return m.node != nil && slices.Contains(m.node.Links(), other.id)
+func (c *convergence) isLinked(m, other *machine) bool {
+	return m.node != nil && slices.Contains(m.node.Gossip().Links(), other.id)
 }
 
 // machineOf is the machine of an identity, by index; -1 if it never was.

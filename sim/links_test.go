@@ -25,7 +25,7 @@ func TestLinksKnownAtOneEndAreFound(t *testing.T) {
 				for to := range w.machines {
 					link := way{int32(i), int32(to)}
 					a, b := &w.machines[i], &w.machines[to]
-					if !w.isLinked(a, b) || w.isLinked(b, a) {
+					if !w.convergence.isLinked(a, b) || w.convergence.isLinked(b, a) {
 						delete(since, link)
 					} else if began, is := since[link]; !is {
 						since[link] = w.now

@@ -65,19 +65,22 @@ type machine struct {
 	group         int32         // of a partition
 	lossIn        float64       // of all that it receives
 	lossOut       float64       // of all that it sends
+	narrow        int           // bytes of the longest packet that gets to it and from it; 0: any does
 	lossDatagrams float64       // of what goes by datagram, to it and from it
+	lossStreams   float64       // of what goes by stream, to it and from it
 	slow          time.Duration // each of its steps happens up to this late
 	sync          time.Duration // its disk takes this long to sync, if not the world's longer
 	fails         float64       // probability that a sync of its disk fails
 	full          bool          // its disk has no room
+	diskless      bool          // its disk has failed, and its process leaves
 
-	tickAt time.Duration       // when its tick is scheduled; noTick if it is not
-	busy   time.Duration       // until then what comes waits its turn
-	roused bool                // its tick was due, and comes late
-	inbox  []int32             // flights that came while it was paused
-	lane   []carrying          // waits for the disk
-	waits  time.Time           // since when, by its clock
-	reads  []hearsay.OlderRead // under way, oldest first
+	tickAt  time.Duration       // when its tick is scheduled; noTick if it is not
+	busy    time.Duration       // until then what comes waits its turn
+	roused  bool                // its tick was due, and comes late
+	inbox   []int32             // flights that came while it was paused
+	commits []carrying          // waits for the disk
+	waits   time.Time           // since when, by its clock
+	reads   []hearsay.OlderRead // under way, oldest first
 
 	entropy entropy // of a seed
 
@@ -118,7 +121,7 @@ func (w *World) start(m *machine, fresh bool) {
 		m.owner, m.ownerDisk = m.index, m.disks
 	}
 	records := w.load(m)
-	m.list, m.refuses, m.away = w.recovery.list, false, false
+	m.list, m.refuses, m.away = w.operator.recovery.list, false, false
 	m.life++
 	m.condition = conditionRunning
 	m.clock.starts(w.now)
@@ -146,7 +149,7 @@ func (w *World) start(m *machine, fresh bool) {
 	w.steps(m)
 	m.node = w.newNode(m, config, signer, rand.New(&random), records)
 	if w.config.Seeds > 0 {
-		w.check.loaded(m, records, m.node.Epoch(), w.untold(m), w.now)
+		w.check.loaded(m, records, m.node.Seeded().Epoch(), w.operator.untold(m), w.now)
 	}
 	w.carryOut(m, m.node.Tick(w.timeOf(m)))
 	m.contact = netip.AddrPort{}
@@ -220,15 +223,11 @@ func (w *World) contactOf(m *machine) (contact netip.AddrPort, known bool) {
 
 // end takes the process away, with all that it had not carried out.
 func (w *World) end(m *machine, as condition) {
-	for _, c := range m.lane {
-		for _, f := range c.flights {
-			w.releaseFlight(f)
-		}
-	}
+	w.dropCommits(m)
 	for _, f := range m.inbox {
-		w.releaseFlight(f)
+		w.network.releaseFlight(f)
 	}
-	m.lane, m.inbox, m.reads = nil, nil, nil
+	m.inbox, m.reads, m.diskless = nil, nil, false
 	if m.disk.Crash(rand.New(&m.torn)) > 0 {
 		w.counts.TornDisks++
 	}
@@ -248,8 +247,12 @@ func (w *World) goAway(m *machine) {
 
 // endGone ends the process of a node that has told the others why it ends.
 func (w *World) endGone(m *machine) {
-	if m.away {
-		w.end(m, conditionCrashed) // its stay goes on
+	switch {
+	case m.diskless:
+		w.lastTrouble = w.now
+		fallthrough
+	case m.away: // its stay goes on
+		w.end(m, conditionCrashed)
 		return
 	}
 	w.end(m, conditionLeft)
@@ -279,10 +282,10 @@ func (w *World) resume(m *machine) {
 // arrive brings a flight to its machine, which may be slow to look at it. What
 // came first is looked at first.
 func (w *World) arrive(number int32) {
-	f := &w.flights[number]
+	f := &w.network.flights[number]
 	m := &w.machines[f.to]
 	switch {
-	case m.node == nil, f.stream && (f.life != m.life || !w.carries(f.from, f.to)):
+	case m.node == nil, f.stream && (f.life != m.life || !w.network.carries(f.from, f.to)):
 		w.lose(number)
 	case m.slow > 0 || m.busy > w.now:
 		f.life = m.life
@@ -295,7 +298,7 @@ func (w *World) arrive(number int32) {
 
 // turn is the time at which a slow machine looks at a flight.
 func (w *World) turn(m *machine, number int32) {
-	if m.node == nil || w.flights[number].life != m.life {
+	if m.node == nil || w.network.flights[number].life != m.life {
 		w.lose(number)
 		return
 	}
@@ -317,19 +320,19 @@ func (w *World) hand(m *machine, number int32) {
 
 func (w *World) lose(number int32) {
 	w.counts.Lost++
-	w.releaseFlight(number)
+	w.network.releaseFlight(number)
 }
 
 // take decodes a flight and hands the packet to the machine's node.
 func (w *World) take(m *machine, number int32) {
-	defer w.releaseFlight(number)
+	defer w.network.releaseFlight(number)
 	if m.node == nil {
 		return // it left while this waited
 	}
-	f := &w.flights[number]
+	f := &w.network.flights[number]
 	b := f.bytes
 	if f.stream {
-		b = w.unframe(b)
+		b = w.network.unframe(b)
 	}
 	p := &w.packet
 	*p = hearsay.Packet{Addr: w.machines[f.from].addr, Stream: f.stream, Size: len(b)}
@@ -347,15 +350,15 @@ func (w *World) take(m *machine, number int32) {
 
 // carryOut does what a step of m's node asks for, by the one rule: Now at
 // once, then Persist, Send and Events in this order. If the disk is slow, the
-// latter wait in the machine's lane while the node goes on.
+// latter wait in the queue of the machine while the node goes on.
 func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 	if m.twist.steps != nil {
 		m.twist.steps(w, m, e)
 	}
 	w.check.stepped(m, e, w.now)
 	w.fates.stepped(e, w.now)
-	if w.toll != nil {
-		w.toll.stepped(w, m, e)
+	if w.impact != nil {
+		w.impact.stepped(w, m, e)
 	}
 	w.counts.step(e)
 	for _, read := range e.Read {
@@ -363,10 +366,10 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 		w.queue.push(moment{at: w.now + w.syncTime(m), kind: momentRead, machine: m.index, which: m.life})
 	}
 	for i := range e.Now {
-		w.send(m, &e.Now[i])
+		w.network.send(m, &e.Now[i])
 	}
-	if len(m.lane) > 0 || len(e.Persist) > 0 && w.syncTime(m) > 0 {
-		w.enterLane(m, e)
+	if len(m.commits) > 0 || len(e.Persist) > 0 && w.syncTime(m) > 0 {
+		w.enterCommits(m, e)
 	} else {
 		if len(e.Persist) > 0 {
 			m.disk.Write(e.Persist)
@@ -376,15 +379,15 @@ func (w *World) carryOut(m *machine, e *hearsay.Effects) {
 		}
 		w.check.follows(m, w.now)
 		for i := range e.Send {
-			w.send(m, &e.Send[i])
+			w.network.send(m, &e.Send[i])
 		}
 		w.tell(m, e.Events)
 	}
 	switch {
-	case m.node.Doomed() != "":
+	case m.node.MustStop() != "":
 		w.stops(m)
 		return
-	case m.node.Gone() && len(m.lane) == 0:
+	case m.node.Gone() && len(m.commits) == 0:
 		w.endGone(m)
 		return
 	}
@@ -397,10 +400,10 @@ func (w *World) stops(m *machine) {
 	case !w.isSeed(m):
 		w.counts.TwinStops++
 		w.check.stopsAsTwin(m, w.now)
-	case w.check.fork.epoch > 0 && m.node.Authority().Fork != nil: // EventLedgerForked has said so
+	case w.check.fork.epoch > 0 && m.node.Seeded().Authority().Fork != nil: // EventLedgerForked has said so
 		w.counts.Dooms++
 	case !w.check.identities[m.identity].old:
-		w.check.violate(w.now, m, RuleLedger, "stops: its data directory is broken: %s", m.node.Doomed())
+		w.check.violate(w.now, m, RuleLedger, "stops: its data directory is broken: %s", m.node.MustStop())
 		fallthrough
 	default:
 		w.counts.Dooms++
@@ -413,14 +416,14 @@ func (w *World) stops(m *machine) {
 // syncTime is how long a machine's disk takes.
 func (w *World) syncTime(m *machine) time.Duration { return max(w.config.DiskDelay, m.sync) }
 
-// syncs makes durable what a machine's disk was given. If that fails, the
-// process stops, by the one rule, and syncs reports false.
+// syncs makes durable what a machine's disk was given. If that fails, a peer's process
+// leaves, and a seed's stops, by the one rule, and syncs reports false.
 func (w *World) syncs(m *machine) bool {
 	if happens(&m.syncs, m.fails) || m.full {
 		w.counts.DiskFails++
 		w.fates.began(m, Fail, w.now)
-		w.end(m, conditionCrashed)
 		w.lastTrouble = w.now
+		w.loseDisk(m)
 		return false
 	}
 	m.disk.Sync()
@@ -428,9 +431,36 @@ func (w *World) syncs(m *machine) bool {
 	return true
 }
 
-// enterLane writes the records, which the disk has only once it has synced,
+// loseDisk has a process leave without its disk, or stop. What waited for the disk comes to nothing.
+func (w *World) loseDisk(m *machine) {
+	since := w.timeOf(m)
+	if len(m.commits) > 0 {
+		since = m.waits
+	}
+	e, leaves := m.node.LoseDisk(w.timeOf(m), since)
+	if !leaves {
+		w.end(m, conditionCrashed)
+		return
+	}
+	w.dropCommits(m)
+	m.diskless = true
+	w.check.leaves(m)
+	w.carryOut(m, e)
+}
+
+// dropCommits drops what waits for a machine's disk.
+func (w *World) dropCommits(m *machine) {
+	for _, c := range m.commits {
+		for _, f := range c.flights {
+			w.network.releaseFlight(f)
+		}
+	}
+	m.commits = nil
+}
+
+// enterCommits writes the records, which the disk has only once it has synced,
 // and copies what is to follow them: effects are valid until the next step.
-func (w *World) enterLane(m *machine, e *hearsay.Effects) {
+func (w *World) enterCommits(m *machine, e *hearsay.Effects) {
 	c := carrying{events: slices.Clone(e.Events)}
 	for i := range c.events {
 		if evidence := c.events[i].Evidence; evidence != nil {
@@ -440,13 +470,13 @@ func (w *World) enterLane(m *machine, e *hearsay.Effects) {
 		}
 	}
 	for i := range e.Send {
-		if f, ok := w.encode(m, &e.Send[i]); ok {
+		if f, ok := w.network.encode(m, &e.Send[i]); ok {
 			c.flights = append(c.flights, f)
 		}
 	}
 	m.disk.Write(e.Persist)
-	m.lane = append(m.lane, c)
-	if len(m.lane) == 1 {
+	m.commits = append(m.commits, c)
+	if len(m.commits) == 1 {
 		m.waits = w.timeOf(m)
 		w.queue.push(moment{at: w.now + w.syncTime(m), kind: momentSynced, machine: m.index, which: m.life})
 	}
@@ -470,18 +500,18 @@ func (w *World) read(m *machine) {
 	w.carryOut(m, m.node.Older(w.timeOf(m), asked.Before, rulings))
 }
 
-// synced empties the lane: one sync is for all that was written.
+// synced empties the queue: one sync is for all that was written.
 func (w *World) synced(m *machine) {
-	if !w.syncs(m) {
+	if m.diskless || !w.syncs(m) {
 		return
 	}
 	m.node.DiskWaits(m.disk.Waits(), m.waits)
 	w.check.follows(m, w.now)
-	lane := m.lane
-	m.lane = nil
-	for _, c := range lane {
+	waiting := m.commits
+	m.commits = nil
+	for _, c := range waiting {
 		for _, f := range c.flights {
-			w.dispatch(f)
+			w.network.dispatch(f)
 		}
 		w.tell(m, c.events)
 	}

@@ -12,8 +12,10 @@ import (
 // after the start.
 func TestMemoryOfNodes(t *testing.T) {
 	const (
-		nodes      = 1000
-		memberMost = 36.0     // bytes; measured: 34, of which 12 in the roster, 12 in lists, 4 in the checker and the rest room to grow
+		nodes = 1000
+		// bytes; measured: 34, of which 12 in the roster, 12 in lists, 4 in the checker and the rest room to
+		// grow
+		memberMost = 36.0
 		nodeMost   = 80 << 10 // bytes; measured: 75 kB, most of which is its disk
 	)
 	if os.Getenv(largeVariable) == "" {

@@ -8,8 +8,8 @@ import (
 )
 
 // dials say in how many of so many drawn worlds each mishap is.
-var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd, split, recover, roam, streams, away int }{
-	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2, split: 1, recover: 2, roam: 2, streams: 2, away: 3,
+var dials = struct{ of, move, fill, damage, call, bar, remove, lose, tail, hostile, restore, clone, invent, crowd, split, recover, roam, streams, away, mute, narrow, streamless int }{
+	of: 8, move: 2, fill: 2, damage: 1, call: 1, bar: 2, remove: 2, lose: 6, tail: 3, hostile: 2, restore: 2, clone: 2, invent: 2, crowd: 2, split: 1, recover: 2, roam: 2, streams: 2, away: 3, mute: 3, narrow: 2, streamless: 2,
 }
 
 // mishap gives the stream of one kind of mishaps, and whether the world has it:
@@ -29,7 +29,7 @@ func during(random *rand.Rand) time.Duration {
 // worlds; there no other disk of a seed is lost.
 func (st *storm) doom() {
 	random, has := st.mishap(1, dials.lose)
-	if !has || st.frail == 0 || st.ruined {
+	if !has || st.frail == 0 || st.quorumLost {
 		return
 	}
 	st.frail = 0
@@ -41,15 +41,15 @@ func (st *storm) doom() {
 	}
 }
 
-// ruin has a quorum of the seeds lost for ever, in some worlds, and an operator begin anew
+// loseQuorum has a quorum of the seeds lost for ever, in some worlds, and an operator begin anew
 // from one that is left: one whose disk nothing else takes. There is time enough until the storm's
 // end, and no seed comes late, is put back, or is down in the end.
-func (st *storm) ruin() {
+func (st *storm) loseQuorum() {
 	random, has := st.mishap(15, dials.recover)
 	if !has || st.frail == 0 && st.config.Seeds != 2 {
 		return
 	}
-	st.ruined = true
+	st.quorumLost = true
 	left := st.config.Nodes + 1 + random.IntN(st.config.Seeds-st.frail)
 	at := stormBegins + time.Duration(random.Int64N(int64(30*time.Second)))
 	st.plan(Action{At: at, Verb: Recover, Who: []int{left}})
@@ -105,9 +105,9 @@ func (st *storm) split() {
 	}
 }
 
-// throng has many peers at one IP address ask to be in, in some worlds, of which the
+// crowdAtOneAddress has many peers at one IP address ask to be in, in some worlds, of which the
 // seeds let in a few. They come once the seeds have had time to agree on the limits.
-func (st *storm) throng() {
+func (st *storm) crowdAtOneAddress() {
 	random, has := st.mishap(13, dials.crowd)
 	if !has || st.config.Seeds == 0 || st.config.Nodes < 8 || st.config.Founders > 0 {
 		return
@@ -134,6 +134,33 @@ func (st *storm) deafen() {
 	st.plan(Action{At: at, Verb: LossDatagrams, Share: 1, Who: who})
 	if random.IntN(2) == 0 {
 		st.plan(Action{At: stormEnds, Verb: LossDatagrams, Who: who})
+	}
+}
+
+// muffle has all that a machine sends, or all that is sent to it, lost for a while, in some worlds that are not mild.
+func (st *storm) muffle() {
+	random, has := st.mishap(22, dials.mute)
+	if !has || st.bad == mild {
+		return
+	}
+	who, verb := []int{1 + random.IntN(st.nodes)}, pick(random, LossOut, LossOut, LossIn)
+	at := stormBegins + time.Duration(random.Int64N(int64(20*time.Second)))
+	st.plan(Action{At: at, Verb: verb, Share: 1, Who: who})
+	st.plan(Action{At: at + toldPeriods*st.config.Detect.Period + time.Duration(random.Int64N(int64(25*time.Second))), Verb: verb, Who: who})
+}
+
+// losePart has what is large, or all streams, to and from a machine lost, in some worlds.
+func (st *storm) losePart() {
+	one := func(random *rand.Rand) []int { return []int{1 + random.IntN(st.nodes)} }
+	if random, has := st.mishap(23, dials.narrow); has {
+		who := one(random)
+		st.plan(Action{At: during(random), Verb: Narrow, Size: narrowLeast + random.IntN(hearsay.MTU-2*narrowLeast), Who: who})
+		st.plan(Action{At: stormEnds, Verb: Narrow, Who: who})
+	}
+	if random, has := st.mishap(24, dials.streamless); has {
+		who := one(random)
+		st.plan(Action{At: during(random), Verb: LossStreams, Share: 1, Who: who})
+		st.plan(Action{At: stormEnds, Verb: LossStreams, Who: who})
 	}
 }
 
@@ -171,6 +198,8 @@ func (st *storm) mishaps() {
 	}
 	st.deafen()
 	st.absent()
+	st.muffle()
+	st.losePart()
 	if random, has := st.mishap(10, dials.fill); has {
 		who := []int{1 + random.IntN(st.nodes)}
 		st.plan(Action{At: during(random), Verb: Fill, Who: who})
@@ -185,7 +214,7 @@ func (st *storm) mishaps() {
 		st.plan(Action{At: at, Verb: Kill, Who: []int{pair[0] + 1}})
 		st.plan(Action{At: min(stormEnds, at+time.Duration(random.Int64N(int64(5*time.Second)))), Verb: Restart, Who: []int{pair[0] + 1}})
 	}
-	st.throng()
+	st.crowdAtOneAddress()
 	if random, has := st.mishap(11, dials.clone); has && st.config.Crowd == 0 && st.config.Nodes > 4 {
 		last := st.config.Nodes // which does not start before; hostile members are the first ones
 		st.plan(Action{At: during(random), Verb: Clone, Who: []int{1 + last/2 + random.IntN(last-1-last/2), last}})

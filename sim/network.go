@@ -12,11 +12,13 @@ import (
 // How streams fare. They are TCP's: kept in order, and what is lost on the way
 // comes later.
 const (
-	handshakeRetry  = time.Second            // a lost SYN or SYN-ACK is sent again after this, doubled each time (RFC 6298, section 2.1)
-	segmentRetry    = 200 * time.Millisecond // lost data likewise (Linux: TCP_RTO_MIN)
-	streamPatience  = 5 * time.Second        // what would take longer on a stream is given up, and the stream with it (guess: an agent's deadlines)
-	connectionIdle  = 5 * time.Second        // an unused connection is closed after this (guess: as the agent does)
-	connectionsKept = 1 << 14                // remembered in the world; past it, the idle ones are swept out
+	// a lost SYN or SYN-ACK is sent again after this, doubled each time (RFC 6298, section 2.1)
+	handshakeRetry = time.Second
+	segmentRetry   = 200 * time.Millisecond // lost data likewise (Linux: TCP_RTO_MIN)
+	// what would take longer on a stream is given up, and the stream with it (guess: an agent's deadlines)
+	streamPatience  = 5 * time.Second
+	connectionIdle  = 5 * time.Second // an unused connection is closed after this (guess: as the agent does)
+	connectionsKept = 1 << 14         // remembered in the world; past it, the idle ones are swept out
 )
 
 const (
@@ -27,6 +29,7 @@ const (
 
 // network is what lies between the machines.
 type network struct {
+	world       *World
 	loss        float64
 	duplicate   float64       // probability that a datagram comes twice
 	reorder     float64       // probability that a datagram is held back
@@ -35,6 +38,10 @@ type network struct {
 	spread      time.Duration // and up to this much longer
 	cuts        map[way]bool  // ways that carry nothing, besides those between groups
 	connections map[ends]*connection
+
+	flights []flight // those in use and those that are not
+	unused  []int32  // of flights, by number
+	frames  frameReader
 }
 
 // way is from one machine to another, by index.
@@ -75,9 +82,9 @@ func crowdOf(first, index int) netip.AddrPort {
 }
 
 // machineAt finds the machine with an address.
-func (w *World) machineAt(addr netip.AddrPort) (index int32, found bool) {
+func (n *network) machineAt(addr netip.AddrPort) (index int32, found bool) {
 	index, found = placeOf(addr)
-	return index, found && int(index) < len(w.machines) && w.machines[index].addr == addr
+	return index, found && int(index) < len(n.world.machines) && n.world.machines[index].addr == addr
 }
 
 // placeOf gives the machine that has an address, or has had or may have it.
@@ -92,16 +99,21 @@ func placeOf(addr netip.AddrPort) (index int32, found bool) {
 }
 
 // send puts a packet on its way.
-func (w *World) send(m *machine, p *hearsay.Packet) {
-	if f, ok := w.encode(m, p); ok {
-		w.dispatch(f)
+func (n *network) send(m *machine, p *hearsay.Packet) {
+	if f, ok := n.encode(m, p); ok {
+		n.dispatch(f)
 	}
 }
 
 // encode makes a flight of a packet. What does not fit a datagram goes by
 // stream, as in the agent.
-func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
-	to, found := w.machineAt(p.Addr)
+func (n *network) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
+	w := n.world
+	to, found := n.machineAt(p.Addr)
+	if p.Addr == operatorAddr {
+		w.counts.Answered++
+		return 0, false
+	}
 	if !found {
 		w.counts.Unreachable++
 		w.reflects(m, p)
@@ -110,8 +122,8 @@ func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
 		}
 		return 0, false
 	}
-	number = w.takeFlight()
-	f := &w.flights[number]
+	number = n.takeFlight()
+	f := &n.flights[number]
 	if p.From.IsZero() {
 		p.From = m.id
 	}
@@ -122,9 +134,9 @@ func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
 	}
 	if f.stream {
 		f.bytes = wire.AppendFrame(f.bytes[:0], w.id, p)
-		if !w.mayDial(m, p, to) {
+		if !n.mayDial(m, p, to) {
 			w.counts.Undialled++
-			w.releaseFlight(number)
+			n.releaseFlight(number)
 			return 0, false
 		}
 	}
@@ -141,72 +153,73 @@ func (w *World) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
 // mayDial reports whether a packet may go by stream, as in the agent: on a connection that is open, or
 // where the node may open one. A ping goes to where a member listens, and so on no connection that the
 // other has opened.
-func (w *World) mayDial(m *machine, p *hearsay.Packet, to int32) bool {
-	if m.node == nil || m.node.MayDial(p.Addr) {
+func (n *network) mayDial(m *machine, p *hearsay.Packet, to int32) bool {
+	if m.node == nil || m.node.Addresses().MayDial(p.Addr) {
 		return true
 	}
-	open, _, _ := w.connection(m.index, to)
+	open, _, _ := n.connection(m.index, to)
 	_, ping := p.Body.(*hearsay.Ping)
 	return open != nil && (open.dialled == m.index || !ping)
 }
 
 // connection gives the open connection between two machines, if there is one, and the two.
-func (w *World) connection(from, to int32) (open *connection, key ends, lives [2]int32) {
-	key, lives = ends{from, to}, [2]int32{w.machines[from].life, w.machines[to].life}
+func (n *network) connection(from, to int32) (open *connection, key ends, lives [2]int32) {
+	key, lives = ends{from, to}, [2]int32{n.world.machines[from].life, n.world.machines[to].life}
 	if from > to {
 		key, lives = ends{to, from}, [2]int32{lives[1], lives[0]}
 	}
-	open = w.network.connections[key]
-	if open != nil && (open.lives != lives || w.now-open.used > connectionIdle) {
+	open = n.connections[key]
+	if open != nil && (open.lives != lives || n.world.now-open.used > connectionIdle) {
 		open = nil
 	}
 	return open, key, lives
 }
 
 // takeFlight gives an unused flight. Its buffer may be of use.
-func (w *World) takeFlight() int32 {
-	if last := len(w.unused) - 1; last >= 0 {
-		number := w.unused[last]
-		w.unused = w.unused[:last]
+func (n *network) takeFlight() int32 {
+	if last := len(n.unused) - 1; last >= 0 {
+		number := n.unused[last]
+		n.unused = n.unused[:last]
 		return number
 	}
-	w.flights = append(w.flights, flight{})
-	return int32(len(w.flights) - 1)
+	n.flights = append(n.flights, flight{})
+	return int32(len(n.flights) - 1)
 }
 
-func (w *World) releaseFlight(number int32) {
-	if f := &w.flights[number]; cap(f.bytes) > keptBuffer {
+func (n *network) releaseFlight(number int32) {
+	if f := &n.flights[number]; cap(f.bytes) > keptBuffer {
 		f.bytes = nil
 	}
-	w.unused = append(w.unused, number)
+	n.unused = append(n.unused, number)
 }
 
 // dispatch hands a flight to the network, which loses it or schedules its
 // arrival.
-func (w *World) dispatch(number int32) {
-	f := &w.flights[number]
+func (n *network) dispatch(number int32) {
+	w := n.world
+	f := &n.flights[number]
 	from := &w.machines[f.from]
 	var arrives time.Duration
 	var carried bool
 	if f.stream {
 		w.counts.Streams++
 		w.counts.StreamBytes += uint64(len(f.bytes))
-		arrives, carried = w.streamArrival(f)
+		arrives, carried = n.streamArrival(f)
 	} else {
 		w.counts.Packets++
 		w.counts.Bytes += uint64(len(f.bytes))
 		// Both are drawn whatever comes of it, so that a cut changes no other draw.
-		lost := happens(&from.losses, max(w.lossFrom(f.from, f.to), from.lossDatagrams, w.machines[f.to].lossDatagrams))
-		arrives = w.now + w.network.delay + upTo(&from.delays, w.network.spread)
-		if happens(&from.holds, w.network.reorder) {
-			arrives += upTo(&from.holds, w.network.holdBack)
+		lost := happens(&from.losses, max(n.lossFrom(f.from, f.to), from.lossDatagrams, w.machines[f.to].lossDatagrams))
+		arrives = w.now + n.delay + upTo(&from.delays, n.spread)
+		if happens(&from.holds, n.reorder) {
+			arrives += upTo(&from.holds, n.holdBack)
 			w.counts.HeldBack++
 		}
-		carried = !lost && w.carries(f.from, f.to)
-		if happens(&from.copies, w.network.duplicate) && carried {
-			w.duplicate(number)
+		carried = !lost && n.carries(f.from, f.to) && n.fits(f)
+		if happens(&from.copies, n.duplicate) && carried {
+			n.sendTwin(number)
 			w.counts.Duplicated++
-			f = &w.flights[number] // the copy may have moved them all
+			f = &n.flights[number] // the copy may have moved them all
 		}
 	}
 	if !carried {
@@ -216,59 +229,91 @@ func (w *World) dispatch(number int32) {
 	w.queue.push(moment{at: arrives, kind: momentArrival, machine: f.to, which: number})
 }
 
-// duplicate makes a copy of a datagram arrive, before or after it.
-func (w *World) duplicate(number int32) {
-	again := w.takeFlight()
-	f, twin := &w.flights[number], &w.flights[again]
+// sendTwin makes a copy of a datagram arrive, before or after it.
+func (n *network) sendTwin(number int32) {
+	again := n.takeFlight()
+	f, twin := &n.flights[number], &n.flights[again]
 	twin.bytes = append(twin.bytes[:0], f.bytes...)
 	twin.from, twin.to, twin.stream = f.from, f.to, false
-	arrives := w.now + w.network.delay + upTo(&w.machines[f.from].copies, w.network.spread)
-	w.queue.push(moment{at: arrives, kind: momentArrival, machine: f.to, which: again})
+	arrives := n.world.now + n.delay + upTo(&n.world.machines[f.from].copies, n.spread)
+	n.world.queue.push(moment{at: arrives, kind: momentArrival, machine: f.to, which: again})
 }
 
 // carries reports whether there is a way from one machine to another.
-func (w *World) carries(from, to int32) bool {
-	return w.machines[from].group == w.machines[to].group &&
-		(len(w.network.cuts) == 0 || !w.network.cuts[way{from, to}])
+func (n *network) carries(from, to int32) bool {
+	return n.world.machines[from].group == n.world.machines[to].group &&
+		(len(n.cuts) == 0 || !n.cuts[way{from, to}])
+}
+
+// fits reports whether what is as long gets through. By stream it is segments that are lost, each time that they are
+// sent.
+func (n *network) fits(f *flight) bool {
+	for _, end := range [...]int32{f.from, f.to} {
+		if most := n.world.machines[end].narrow; most > 0 && len(f.bytes) > most {
+			return false
+		}
+	}
+	return true
 }
 
 // lossFrom is the probability that a packet is lost from one machine to another:
 // the network's or that of either end, whichever is worst.
-func (w *World) lossFrom(from, to int32) float64 {
-	return max(w.network.loss, w.machines[from].lossOut, w.machines[to].lossIn)
+func (n *network) lossFrom(from, to int32) float64 {
+	return max(n.loss, n.world.machines[from].lossOut, n.world.machines[to].lossIn)
 }
 
 // streamArrival says when a packet arrives that goes by stream, and whether it
 // does: over the open connection, or over a new one.
-func (w *World) streamArrival(f *flight) (arrives time.Duration, carried bool) {
+func (n *network) streamArrival(f *flight) (arrives time.Duration, carried bool) {
+	w := n.world
 	from, to := &w.machines[f.from], &w.machines[f.to]
 	f.life = to.life
-	open, key, lives := w.connection(f.from, f.to)
+	open, key, lives := n.connection(f.from, f.to)
 	side := 0
 	if f.from > f.to {
 		side = 1
 	}
+	dropped := max(from.lossStreams, to.lossStreams)
 	// TCP needs both ways, and a process at the other end: a paused one will do.
-	if !w.carries(f.from, f.to) || !w.carries(f.to, f.from) || to.node == nil {
-		delete(w.network.connections, key)
+	if !n.carries(f.from, f.to) || !n.carries(f.to, f.from) || !n.fits(f) || dropped > 0 && happens(&from.streams, dropped) {
+		delete(n.connections, key)
 		return 0, false
 	}
-	loss := max(w.lossFrom(f.from, f.to), w.lossFrom(f.to, f.from)) // what is not acknowledged comes again
-	wait := w.network.delay + upTo(&from.streams, w.network.spread)
+	loss := max(n.lossFrom(f.from, f.to), n.lossFrom(f.to, f.from)) // what is not acknowledged comes again
+	if to.node == nil {
+		delete(n.connections, key)
+		told := 2 * n.delay
+		if loss > 0 {
+			told += retries(&from.streams, 1-(1-loss)*(1-loss), handshakeRetry)
+		}
+		if told <= streamPatience && w.isSeed(to) { // of others the core makes nothing
+			w.queue.push(moment{at: w.now + told, kind: momentRefused, machine: f.from, which: f.to})
+		}
+		return 0, false
+	}
+	wait := n.delay + upTo(&from.streams, n.spread)
 	if open == nil {
-		w.sweepConnections()
+		n.sweepConnections()
 		open = &connection{lives: lives, dialled: f.from}
-		w.network.connections[key] = open
-		wait += 2*w.network.delay + retries(&from.streams, 1-(1-loss)*(1-loss), handshakeRetry)
+		n.connections[key] = open
+		wait += 2*n.delay + retries(&from.streams, 1-(1-loss)*(1-loss), handshakeRetry)
 	}
 	wait += retries(&from.streams, loss, segmentRetry)
 	if wait > streamPatience {
-		delete(w.network.connections, key)
+		delete(n.connections, key)
 		return 0, false
 	}
 	open.used = w.now
 	open.arrives[side] = max(open.arrives[side], w.now+wait)
 	return open.arrives[side], true
+}
+
+// refused tells a machine's node that no process listens at another's address.
+func (n *network) refused(m, by *machine) {
+	if m.condition == conditionRunning {
+		n.world.counts.Refused++
+		n.world.carryOut(m, m.node.NotReached(n.world.timeOf(m), by.addr, "connection refused"))
+	}
 }
 
 // retries draws how long it takes until something gets through that is tried
@@ -281,13 +326,13 @@ func retries(stream *rand.PCG, loss float64, first time.Duration) (wait time.Dur
 }
 
 // sweepConnections forgets those that are closed, when there are many.
-func (w *World) sweepConnections() {
-	if len(w.network.connections) < connectionsKept {
+func (n *network) sweepConnections() {
+	if len(n.connections) < connectionsKept {
 		return
 	}
-	for key, c := range w.network.connections { // order does not matter: what is closed goes
-		if w.now-c.used > connectionIdle {
-			delete(w.network.connections, key)
+	for key, c := range n.connections { // order does not matter: what is closed goes
+		if n.world.now-c.used > connectionIdle {
+			delete(n.connections, key)
 		}
 	}
 }

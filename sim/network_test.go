@@ -6,11 +6,9 @@ import (
 	"time"
 
 	"hearsay"
-	"hearsay/node"
-	"hearsay/testkit"
 )
 
-// newWires makes a world whose machines have nodes that never speak: tests put
+// newWires makes a world whose machines have just started, and do nothing that they had in mind: tests put
 // packets on the wires between them, and look at what is scheduled.
 func newWires(change func(*Config)) *World {
 	config := DefaultConfig()
@@ -20,9 +18,7 @@ func newWires(change func(*Config)) *World {
 	}
 	w := NewWorld(config, nil)
 	for i := range w.machines {
-		m := &w.machines[i]
-		m.id = testkit.NewSigner(1, i+1, 1).Public().NodeID()
-		m.node = new(node.Node)
+		w.start(&w.machines[i], false)
 	}
 	w.queue = queue{}
 	return w
@@ -31,12 +27,16 @@ func newWires(change func(*Config)) *World {
 // sendAt sends one ack from n1 to n2, and says when it arrives; 0 is never.
 func (w *World) sendAt(now time.Duration, stream bool) (arrives time.Duration) {
 	w.now = now
-	w.send(&w.machines[0], &hearsay.Packet{Addr: w.machines[1].addr, Stream: stream, Body: &hearsay.Ack{Seq: 1}})
+	w.network.send(&w.machines[0], &hearsay.Packet{Addr: w.machines[1].addr, Stream: stream, Body: &hearsay.Ack{Seq: 1}})
 	if w.queue.empty() {
 		return 0
 	}
 	due := w.queue.pop()
-	w.releaseFlight(due.which)
+	if due.kind != momentArrival {
+		w.queue.push(due)
+		return 0
+	}
+	w.network.releaseFlight(due.which)
 	return due.at
 }
 
@@ -66,7 +66,7 @@ func TestDatagramsAreLostAndLate(t *testing.T) {
 	if int(w.counts.Lost)+arrived != sent || w.counts.Packets != sent {
 		t.Errorf("counts: %d lost of %d", w.counts.Lost, w.counts.Packets)
 	}
-	if n := len(w.flights); n != 1 {
+	if n := len(w.network.flights); n != 1 {
 		t.Errorf("%d flights were made, one is enough", n)
 	}
 }
@@ -100,7 +100,7 @@ func TestDatagramsComeTwice(t *testing.T) {
 		w.sendAt(time.Duration(i)*time.Second, false)
 		for !w.queue.empty() {
 			twice++
-			w.releaseFlight(w.queue.pop().which)
+			w.network.releaseFlight(w.queue.pop().which)
 		}
 	}
 	if got := float64(twice) / sent; math.Abs(got-share) > 4*math.Sqrt(share*(1-share)/sent) {
@@ -196,18 +196,26 @@ func TestStreamNeedsAHandshake(t *testing.T) {
 	if w.sendAt(9*time.Second, true) != 0 {
 		t.Error("a stream to a crashed process gets through")
 	}
+	if !w.queue.empty() {
+		t.Error("is told that another peer refuses a connection: the core makes nothing of that")
+	}
+	w.config.Nodes = 1 // and n2 is a seed
+	w.sendAt(9*time.Second, true)
+	if told := w.queue.pop(); told.kind != momentRefused || told.machine != 0 || told.which != 1 || told.at != 9*time.Second+20*time.Millisecond {
+		t.Errorf("told so by %+v, want n1 by n2 after two ways", told)
+	}
 }
 
 func TestLargePacketsGoByStream(t *testing.T) {
 	w := newWires(nil)
 	large := &hearsay.Packet{Addr: w.machines[1].addr, Body: &hearsay.Want{IDs: make([]hearsay.NodeID, hearsay.MTU/16)}}
-	w.send(&w.machines[0], large)
+	w.network.send(&w.machines[0], large)
 	if w.counts.Streams != 1 || w.counts.Packets != 0 {
 		t.Fatalf("%d by stream, %d by datagram", w.counts.Streams, w.counts.Packets)
 	}
-	f := &w.flights[w.queue.pop().which]
+	f := &w.network.flights[w.queue.pop().which]
 	var p hearsay.Packet
-	if drop, ok := w.decoder.Decode(w.unframe(f.bytes), &p); !ok {
+	if drop, ok := w.decoder.Decode(w.network.unframe(f.bytes), &p); !ok {
 		t.Fatalf("cannot be read: %s", drop)
 	}
 	if want, ok := p.Body.(*hearsay.Want); !ok || len(want.IDs) != hearsay.MTU/16 || p.From != w.machines[0].id {
@@ -220,11 +228,11 @@ func TestAddresses(t *testing.T) {
 	config.Nodes = 300
 	w := NewWorld(config, nil)
 	for i := range w.machines {
-		if got, found := w.machineAt(w.machines[i].addr); !found || int(got) != i {
+		if got, found := w.network.machineAt(w.machines[i].addr); !found || int(got) != i {
 			t.Fatalf("%s is machine %d, want %d", w.machines[i].addr, got, i)
 		}
 	}
-	if _, found := w.machineAt(addrOf(300)); found {
+	if _, found := w.network.machineAt(addrOf(300)); found {
 		t.Error("an address of nobody is somebody's")
 	}
 }
@@ -234,7 +242,7 @@ func BenchmarkDispatch(b *testing.B) {
 	p := &hearsay.Packet{Addr: w.machines[1].addr, Body: &hearsay.Ack{Seq: 1}}
 	b.ReportAllocs()
 	for b.Loop() {
-		w.send(&w.machines[0], p)
-		w.releaseFlight(w.queue.pop().which)
+		w.network.send(&w.machines[0], p)
+		w.network.releaseFlight(w.queue.pop().which)
 	}
 }

@@ -13,11 +13,23 @@ import (
 // what no fault of the network or of a process is.
 
 const (
-	movesMost   = 1 << 10          // of one machine: each takes a port
-	asksFor     = time.Minute      // an operator asks seeds so long until they have it
-	calmBefore  = 5                // checks in a row at which all seeds must have their seats, before an operator takes a disk from one; or a bar must be lifted
+	movesMost = 1 << 10     // of one machine: each takes a port
+	asksFor   = time.Minute // an operator asks seeds so long until they have it
+	// checks in a row at which all seeds must have their seats, before an operator takes a disk from one; or a
+	// bar must be lifted
+	calmBefore  = 5
 	operatorWhy = "by an operator" // of a bar
 )
+
+// operatorAddr is where the answer to an operator goes: nobody is there, as with the agent's own callers.
+var operatorAddr = netip.AddrPortFrom(netip.IPv6Unspecified(), 1)
+
+// operator does to machines, and asks of the seeds, what a scenario has operators do.
+type operator struct {
+	world    *World
+	requests []request // that the seeds have not done yet
+	recovery recovery  // of the seeds
+}
 
 // request is what an operator wants of the seeds, and asks for until it is done.
 type request struct {
@@ -29,14 +41,15 @@ type request struct {
 }
 
 // operate carries out an action of an operator, or on a disk, on one machine.
-func (w *World) operate(m *machine, a *Action) {
+func (o *operator) operate(m *machine, a *Action) {
+	w := o.world
 	switch {
-	case a.Verb == Move && m.node != nil && !w.crowded(m):
+	case a.Verb == Move && m.node != nil && !o.crowded(m):
 		w.end(m, conditionCrashed)
-		w.readdress(m)
+		o.readdress(m)
 		w.start(m, false)
-	case a.Verb == Roam && m.condition == conditionRunning && !w.crowded(m) && !w.isSeed(m):
-		w.readdress(m)
+	case a.Verb == Roam && m.condition == conditionRunning && !o.crowded(m) && !w.isSeed(m):
+		o.readdress(m)
 		w.carryOut(m, m.node.MoveTo(w.timeOf(m), m.addr))
 	case a.Verb == Fill:
 		m.full = true
@@ -46,35 +59,36 @@ func (w *World) operate(m *machine, a *Action) {
 	case a.Verb == Save && m.disk != nil:
 		m.saved, m.savedOf = m.disk.Clone(), m.disks
 	case a.Verb == Restore && m.saved != nil && m.savedOf == m.disks:
-		w.restore(m)
+		o.restore(m)
 	case a.Verb == Damage && m.node != nil && !w.isSeed(m):
-		w.damage(m)
+		o.damage(m)
 	case a.Verb == Bar || a.Verb == Lift || a.Verb == Remove || a.Verb == Lose || a.Verb == Recover:
-		w.ask(m, a.Verb)
+		o.ask(m, a.Verb)
 	}
 }
 
 // readdress gives a machine an address that it never had.
-func (w *World) readdress(m *machine) {
-	w.counts.Moves++
+func (o *operator) readdress(m *machine) {
+	o.world.counts.Moves++
 	m.moves = min(m.moves+1, movesMost)
 	m.addr = netip.AddrPortFrom(m.addr.Addr(), uint16(port+m.moves))
 }
 
 // crowded reports whether a machine has its IP address together with others.
-func (w *World) crowded(m *machine) bool {
-	return int(m.index) >= w.config.Nodes-w.config.Crowd && !w.isSeed(m)
+func (o *operator) crowded(m *machine) bool {
+	return int(m.index) >= o.world.config.Nodes-o.world.config.Crowd && !o.world.isSeed(m)
 }
 
 // rename has a machine's node start under the name of another's from now on.
-func (w *World) rename(a *Action) {
-	w.machines[a.Who[0]-1].called = w.machines[a.Who[1]-1].name
-	w.counts.Clashes++
+func (o *operator) rename(a *Action) {
+	o.world.machines[a.Who[0]-1].called = o.world.machines[a.Who[1]-1].name
+	o.world.counts.Clashes++
 }
 
 // restore has a machine's process run again with an older copy of its disk. What
 // it has said since, it does not know.
-func (w *World) restore(m *machine) {
+func (o *operator) restore(m *machine) {
+	w := o.world
 	if m.node != nil {
 		w.fates.began(m, Kill, w.now)
 		w.end(m, conditionCrashed)
@@ -92,7 +106,8 @@ func (w *World) restore(m *machine) {
 // damage flips a bit of a machine's disk while its process is down. The store
 // must not read that as anything. The operator then starts the node with an
 // empty disk.
-func (w *World) damage(m *machine) {
+func (o *operator) damage(m *machine) {
+	w := o.world
 	w.fates.began(m, Kill, w.now)
 	w.end(m, conditionCrashed)
 	if m.disk.Damage(rand.New(&m.torn)) {
@@ -106,57 +121,59 @@ func (w *World) damage(m *machine) {
 
 // ask notes what an operator wants of the seeds. A bar and its lifting undo each
 // other.
-func (w *World) ask(m *machine, verb Verb) {
-	if w.config.Seeds == 0 || (verb == Lose || verb == Recover) != w.isSeed(m) || m.id.IsZero() {
+func (o *operator) ask(m *machine, verb Verb) {
+	if o.world.config.Seeds == 0 || (verb == Lose || verb == Recover) != o.world.isSeed(m) || m.id.IsZero() {
 		return
 	}
 	if verb == Bar || verb == Lift {
-		w.requests = slices.DeleteFunc(w.requests, func(r request) bool {
+		o.requests = slices.DeleteFunc(o.requests, func(r request) bool {
 			return r.machine == m.index && (r.verb == Bar || r.verb == Lift)
 		})
 	}
-	r := request{verb: verb, machine: m.index, id: m.id, until: w.now + asksFor}
+	r := request{verb: verb, machine: m.index, id: m.id, until: o.world.now + asksFor}
 	if verb == Lift {
-		w.lifts(m)
+		o.lifts(m)
 		return
 	}
-	w.requests = append(w.requests, r)
+	o.requests = append(o.requests, r)
 }
 
 // lifts asks that all bars of a machine's identities end, also of one that is another machine's,
 // too.
-func (w *World) lifts(m *machine) {
+func (o *operator) lifts(m *machine) {
+	w := o.world
 	for i := range w.check.identities {
 		if one := &w.check.identities[i]; one.machine == m.index || w.check.shares(i, m) {
-			w.requests = append(w.requests, request{verb: Lift, machine: m.index, id: one.id, until: w.now + asksFor})
+			o.requests = append(o.requests, request{verb: Lift, machine: m.index, id: one.id, until: w.now + asksFor})
 		}
 	}
 }
 
 // askSeeds goes on with what operators want.
-func (w *World) askSeeds() {
-	pending := w.requests
-	w.requests = nil
+func (o *operator) askSeeds() {
+	pending := o.requests
+	o.requests = nil
 	for _, r := range pending {
-		if w.now < r.until && !w.asked(&r) {
-			w.requests = append(w.requests, r)
+		if o.world.now < r.until && !o.asked(&r) {
+			o.requests = append(o.requests, r)
 		}
 	}
 }
 
 // asked asks once more, and reports whether nothing is left to ask.
-func (w *World) asked(r *request) (done bool) {
+func (o *operator) asked(r *request) (done bool) {
+	w := o.world
 	switch r.verb {
 	case Lose:
-		return w.loses(r)
+		return o.loses(r)
 	case Recover:
-		return w.recovers(r)
+		return o.recovers(r)
 	}
-	seed := w.readySeed()
+	seed := o.readySeed()
 	if seed == nil {
 		return false
 	}
-	barred := slices.ContainsFunc(seed.node.Barred(), func(b hearsay.Bar) bool { return b.ID == r.id })
+	barred := slices.ContainsFunc(seed.node.Seeded().Barred(), func(b hearsay.Bar) bool { return b.ID == r.id })
 	var effects *hearsay.Effects
 	switch r.verb {
 	case Bar:
@@ -164,7 +181,8 @@ func (w *World) asked(r *request) (done bool) {
 			w.counts.Bars++
 			return true
 		}
-		_, effects, _ = seed.node.Bar(w.timeOf(seed), r.id.String(), operatorWhy) // what the seed refuses is asked again
+		// what the seed refuses is asked again
+		_, effects, _ = seed.node.Bar(w.timeOf(seed), r.id.String(), operatorWhy)
 	case Lift:
 		if !barred { // or this seed has not applied the bar yet
 			r.calm++
@@ -178,18 +196,16 @@ func (w *World) asked(r *request) (done bool) {
 			return true // it is out
 		}
 		w.counts.Asked++
-		nobody := netip.AddrPortFrom(netip.IPv6Unspecified(), 1) // as the agent's own callers have it
-		effects = seed.node.Receive(w.timeOf(seed), &hearsay.Packet{Addr: nobody, Body: &hearsay.Report{Stay: stay}})
-		done = true
+		effects, done = seed.node.Ask(w.timeOf(seed), operatorAddr, stay), true
 	}
 	w.carryOut(seed, effects)
 	return done
 }
 
 // readySeed gives the first seed that says that a quorum decides.
-func (w *World) readySeed() *machine {
-	for i := w.config.Nodes; i < len(w.machines); i++ {
-		if m := &w.machines[i]; m.condition == conditionRunning && m.node.Authority().Ready {
+func (o *operator) readySeed() *machine {
+	for i := o.world.config.Nodes; i < len(o.world.machines); i++ {
+		if m := &o.world.machines[i]; m.condition == conditionRunning && m.node.Seeded().Authority().Ready {
 			return m
 		}
 	}
@@ -199,11 +215,12 @@ func (w *World) readySeed() *machine {
 // loses takes the disk from a seed once all seeds have had their seats for a
 // while: while another has not, the quorum could be lost for ever. The seed itself
 // may have stopped because it must not go on with its disk.
-func (w *World) loses(r *request) (done bool) {
+func (o *operator) loses(r *request) (done bool) {
+	w := o.world
 	for i := w.config.Nodes; i < len(w.machines); i++ {
 		if m := &w.machines[i]; int32(i) == r.machine && m.doomed {
 			continue
-		} else if m.condition != conditionRunning || !m.node.Authority().Ready || !w.check.seated(m) {
+		} else if m.condition != conditionRunning || !m.node.Seeded().Authority().Ready || !w.check.ballots.seated(m) {
 			r.calm = 0
 			return false
 		}

@@ -18,7 +18,7 @@ func TestMovesAreFollowed(t *testing.T) {
 		if three.addr != w.machines[2].node.Self().Addr || three.addr.Port() != port+2 || w.counts.Moves != 3 {
 			t.Fatalf("n3 is at %v after %d moves", three.addr, w.counts.Moves)
 		}
-		if at, found := w.machineAt(addrOf(2)); found {
+		if at, found := w.network.machineAt(addrOf(2)); found {
 			t.Fatalf("machine %d is still found at the first address of n3", at)
 		}
 		for i := range w.machines {
@@ -116,11 +116,11 @@ func TestBars(t *testing.T) {
 func TestBarOfATwinIsLifted(t *testing.T) {
 	w := newScenario(t, 5, "at 20s kill n3\nat 21s clone n3 n5\nat 40s bar n3\nat 45s lift n3\nat 50s kill n5\nat 52s restart n3", withSeeds(3))
 	w.RunUntil(44 * time.Second)
-	if seed := w.readySeed(); w.counts.Bars != 1 || len(seed.node.Barred()) != 1 {
+	if seed := w.operator.readySeed(); w.counts.Bars != 1 || len(seed.node.Seeded().Barred()) != 1 {
 		t.Fatal("it is not barred")
 	}
 	w.RunUntil(60 * time.Second)
-	if bars := w.readySeed().node.Barred(); len(bars) != 0 {
+	if bars := w.operator.readySeed().node.Seeded().Barred(); len(bars) != 0 {
 		t.Fatalf("still barred: %v", bars)
 	}
 	w.convergesWithin(t, 60*time.Second)
@@ -130,8 +130,8 @@ func TestBarOfATwinIsLifted(t *testing.T) {
 func TestAskedRemovals(t *testing.T) {
 	w := newScenario(t, 5, "at 10s remove n3\nat 30s kill n4\nat 30s remove n4", withSeeds(3))
 	w.RunUntil(60 * time.Second)
-	if !w.hasStay(3) || w.hasStay(4) || w.counts.Asked != 2 {
-		t.Fatalf("n3 is in: %v, n4: %v", w.hasStay(3), w.hasStay(4))
+	if !w.hasStay(3) || w.hasStay(4) || w.counts.Asked != 2 || w.counts.Answered != 2 {
+		t.Fatalf("n3 is in: %v, n4: %v; %d answers", w.hasStay(3), w.hasStay(4), w.counts.Answered)
 	}
 }
 
@@ -187,7 +187,7 @@ at 45s restart s2`, withSeeds(3))
 	ready := func(want bool) {
 		t.Helper()
 		for i := range 3 {
-			if a := w.machines[i].node.Authority(); a.Ready != want {
+			if a := w.machines[i].node.Seeded().Authority(); a.Ready != want {
 				t.Errorf("at %s n%d says that a quorum is heard: %t (%s); s3: %q", seconds(w.now), i+1, a.Ready, a.Why, a.Seeds[2].Note)
 			}
 		}

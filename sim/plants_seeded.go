@@ -132,6 +132,9 @@ func watchOnce(_ *World, _ *machine, c *node.Config) { c.Quorum.SilentFor = 1 }
 
 func probeOnce(_ *World, _ *machine, c *node.Config) { c.Quorum.Trial, c.Quorum.ShortTrial = 1, 1 }
 
+// tryShort has a seed wait for observers half as long as it should.
+func tryShort(_ *World, _ *machine, c *node.Config) { c.Quorum.ShortTrial = 2 * time.Second }
+
 // probeSeldom has a seed vote on two probes, far apart.
 func probeSeldom(_ *World, _ *machine, c *node.Config) {
 	c.Quorum.ProbeEvery, c.Quorum.GapMost = 6*time.Second, time.Hour
@@ -143,7 +146,7 @@ func electsSeldom(_ *World, _ *machine, c *node.Config) { c.Quorum.ElectionTicks
 // opensAgain tells of a case after a probe in vain that is the first since an answer.
 func opensAgain(w *World, m *machine, e *hearsay.Event) []hearsay.Event {
 	t := w.check.views[m.index].triedOf(e.Subject)
-	if !w.isSeed(m) || e.Kind != hearsay.EventExamined || e.Verdict != hearsay.VerdictUnreachable || t.inVain || m.clock.shows(w.now)-t.due > proposalsLast {
+	if !w.isSeed(m) || e.Kind != hearsay.EventExamined || e.Verdict != hearsay.VerdictUnreachable || t.unanswered || m.clock.shows(w.now)-t.due > proposalsLast {
 		return nil
 	}
 	return []hearsay.Event{{At: e.At, Kind: hearsay.EventCaseOpened, Subject: e.Subject, By: m.id, Rule: hearsay.RuleWatch}}
@@ -192,8 +195,8 @@ func refuseJoiners(w *World, m *machine, p *hearsay.Packet) bool {
 // refuseCrowds has a seed hear no registration of a crowd.
 func refuseCrowds(w *World, m *machine, p *hearsay.Packet) bool {
 	_, is := p.Body.(*hearsay.Register)
-	from, found := w.machineAt(p.Addr)
-	return !is || !w.isSeed(m) || !found || !w.crowded(&w.machines[from])
+	from, found := w.network.machineAt(p.Addr)
+	return !is || !w.isSeed(m) || !found || !w.operator.crowded(&w.machines[from])
 }
 
 // barBefore has a seed tell of a bar before it admits the subject of that bar.
@@ -255,7 +258,7 @@ func ignoreFork(w *World, m *machine, p *hearsay.Packet) bool {
 	if c.fork.epoch == 0 {
 		return true
 	}
-	own, behind := c.views[m.index].parted, m.node.Epoch() < c.fork.epoch && w.isSeed(m)
+	own, behind := c.views[m.index].parted, m.node.Seeded().Epoch() < c.fork.epoch && w.isSeed(m)
 	foreign := func(at hearsay.Epoch, hash hearsay.Hash) bool {
 		return at >= c.fork.epoch && (behind || c.fork.other[hash] != own)
 	}
@@ -271,12 +274,12 @@ func ignoreFork(w *World, m *machine, p *hearsay.Packet) bool {
 		body.Heads = heads(body.Heads)
 		return len(body.Heads) == had
 	case *hearsay.Raft, *hearsay.SeatHello:
-		from, found := w.machineAt(p.Addr)
+		from, found := w.network.machineAt(p.Addr)
 		if !found || behind {
 			return true
 		}
 		other := &w.machines[from]
-		return other.node == nil || other.node.Epoch() < c.fork.epoch || c.views[from].parted == own
+		return other.node == nil || other.node.Seeded().Epoch() < c.fork.epoch || c.views[from].parted == own
 	}
 	return true
 }

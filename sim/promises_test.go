@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,17 +50,79 @@ func TestPromiseOfAnAnswer(t *testing.T) {
 			Promise: hearsay.Promise{What: hearsay.PromiseDecided, AnySeed: test.anySeed}, subject: peer.id, silent: -1,
 			teller: seed.index, life: seed.life, due: w.now + time.Minute, trouble: w.lastTrouble,
 		}
-		w.check.promises.open = append(w.check.promises.open, k)
+		w.promises.open = append(w.promises.open, k)
 		if test.answered > 0 {
-			w.redeems(seed, &hearsay.Event{Kind: hearsay.EventExamined, Subject: peer.id, Verdict: hearsay.VerdictReachable})
+			w.promises.redeems(seed, &hearsay.Event{Kind: hearsay.EventExamined, Subject: peer.id, Verdict: hearsay.VerdictReachable})
 		}
 		w.now += test.answered
 		if test.trouble {
 			w.lastTrouble = w.now
 		}
-		w.redeems(seed, &hearsay.Event{Kind: hearsay.EventRuled, Subject: peer.id, Ruling: &hearsay.Ruling{Kind: hearsay.RulingRemove}})
+		w.promises.redeems(seed, &hearsay.Event{Kind: hearsay.EventRuled, Subject: peer.id, Ruling: &hearsay.Ruling{Kind: hearsay.RulingRemove}})
 		if w.check.broken != test.broken {
 			t.Errorf("%s: %d violations, want %d: %v", what, w.check.broken, test.broken, w.check.violations)
 		}
+	}
+}
+
+// A peer does not say by when a suspect is removed, where the seeds were started again after that time: they elect who
+// leads, and probe anew. Nothing but their answers shows that they were.
+func TestPeerCountsFromTheStartOfSeeds(t *testing.T) {
+	w := newScenario(t, 4, `
+		at 15s cut s1 -> s2
+		at 15s cut s2 -> s1
+		at 15s cut s1 -> s3
+		at 15s cut s3 -> s1
+		at 15s cut s2 -> s3
+		at 15s cut s3 -> s2
+		at 18s kill n2
+		at 40s kill s1 s2 s3
+		at 40.2s heal
+		at 40.2s restart s1 s2 s3
+	`, withSeeds(3))
+	w.RunUntil(41500 * time.Millisecond)
+	teller := &w.machines[0]
+	file, err := teller.why(w.timeOf(teller), "n2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "cannot be said yet, as a quorum of seeds is back since 00:00:40"; !strings.Contains(file.Nearest, want) {
+		t.Errorf("%q: want %q in it", file.Nearest, want)
+	}
+}
+
+// A machine to which nothing comes, or from which nothing goes out, promises nothing, and one that does breaks
+// the rule.
+func TestPromiseOfADeafNode(t *testing.T) {
+	for verb, promises := range map[Verb]bool{LossIn: true, LossOut: true, Loss: false} {
+		config := DefaultConfig()
+		config.Nodes, config.Seeds = 4, 3
+		w := NewWorld(config, nil)
+		w.Follow(&Scenario{})
+		w.RunUntil(20 * time.Second)
+		deaf := &w.machines[0]
+		twisted := *deaf.twist
+		twisted.tells = func(_ *World, _ *machine, file *hearsay.CaseFile) {
+			if promises {
+				file.Promises = append(file.Promises, hearsay.Promise{What: hearsay.PromiseRemoved})
+			}
+		}
+		deaf.twist = &twisted
+		w.Do(Action{Verb: verb, Share: 1, Who: []int{1}})
+		w.RunUntil(w.now + 20*time.Second)
+		if broken := w.check.broken > 0; broken != promises {
+			t.Errorf("it promises: %t; %v", promises, w.check.violations)
+		}
+	}
+}
+
+// A peer that is cut off before it is in expects to hear nobody, and promises nothing all the same.
+func TestNoPromiseOfOneThatIsNotIn(t *testing.T) {
+	config, err := Drawn{Core: true, Seeds: SeedsDrawn}.World(900097)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := RunWorld(config, io.Discard, io.Discard); o.Failure != FailedNot {
+		t.Errorf("%s: %s", o.Rule, o.Text)
 	}
 }

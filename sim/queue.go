@@ -9,6 +9,7 @@ const (
 	momentTick    momentKind = iota + 1 // a node's deadline
 	momentArrival                       // a packet reaches a machine
 	momentTurn                          // a slow machine looks at a packet
+	momentRefused                       // a machine hears that a connection was refused
 	momentSynced                        // a machine's disk has synced
 	momentRead                          // a machine's disk has read
 	momentAct                           // the scenario goes on
@@ -22,7 +23,9 @@ type moment struct {
 	order   uint64        // among those of one time: the order of scheduling
 	kind    momentKind
 	machine int32 // whose, by index
-	which   int32 // tick, synced, read: the life of the machine; arrival, turn: the flight; act: the action
+	// tick, synced, read: the life of the machine; arrival, turn: the flight; refused: by which machine; act:
+	// the action
+	which int32
 }
 
 func (m *moment) before(o *moment) bool {

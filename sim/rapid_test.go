@@ -38,8 +38,8 @@ func runRapid(t *testing.T, file string, seeds, few int) Result {
 	switch {
 	case err != nil:
 		t.Error(err)
-	case r.Toll.Others > 0:
-		t.Errorf("%d of those who suffered nothing died", r.Toll.Others)
+	case r.Impact.Others > 0:
+		t.Errorf("%d of those who suffered nothing died", r.Impact.Others)
 	}
 	return r
 }
@@ -50,8 +50,8 @@ func TestRapid(t *testing.T) {
 	for _, file := range rapidScenarios {
 		t.Run(file, func(t *testing.T) {
 			r := runRapid(t, file, 0, 100)
-			if file == "crash" && (r.Toll.Out != r.Toll.Touched || r.Toll.Rosters < 2 || r.Toll.AllOut == 0 || r.Toll.AllOut > 10) {
-				t.Errorf("the dead are not found: %+v", r.Toll)
+			if file == "crash" && (r.Impact.Out != r.Impact.Touched || r.Impact.Rosters < 2 || r.Impact.AllOut == 0 || r.Impact.AllOut > 10) {
+				t.Errorf("the dead are not found: %+v", r.Impact)
 			}
 		})
 	}

@@ -19,15 +19,18 @@ import (
 // What fails meanwhile is started again, once a second.
 
 const (
-	peersATime   = 8                // one in so many peers is started with the new list of seeds at each check
-	anewWithin   = 10 * time.Second // a seed may refuse for so long where nothing fails (agent: recoverPatience); then the others are emptied again
+	peersATime = 8 // one in so many peers is started with the new list of seeds at each check
+	// a seed may refuse for so long where nothing fails (agent: recoverPatience); then the others are emptied
+	// again
+	anewWithin   = 10 * time.Second
 	triesMost    = 3                // and so often
 	neverExpires = 1000 * time.Hour // what is lost is lost: a recovery that has begun is not given up
 )
 
 // recovery is the last one that an operator has begun.
 type recovery struct {
-	list     int                 // of seeds, by number: the one that peers start with from now on. 0: the one without keys
+	// of seeds, by number: the one that peers start with from now on. 0: the one without keys
+	list     int
 	keys     []hearsay.PublicKey // that it has, by slot
 	life     int32               // of the seed that is left: in this one its ledger has begun anew. 0: it has not
 	calmAt   time.Duration       // since when nothing has failed that could keep it from that
@@ -38,29 +41,30 @@ type recovery struct {
 
 // recovers goes on with a recovery. It begins once the seed that is to be left has a
 // ledger: else the network is not recovered, but founded anew.
-func (w *World) recovers(r *request) (done bool) {
+func (o *operator) recovers(r *request) (done bool) {
+	w := o.world
 	m := &w.machines[r.machine]
 	switch {
-	case !w.recovery.underWay && (m.life == 0 || m.doomed || w.check.identities[m.identity].ruledOnDisk == 0):
+	case !o.recovery.underWay && (m.life == 0 || m.doomed || w.check.identities[m.identity].ruledOnDisk == 0):
 		return false
-	case !w.recovery.underWay:
-		r.until, w.recovery.tries = neverExpires, 0
-		w.ruin(m)
+	case !o.recovery.underWay:
+		r.until, o.recovery.tries = neverExpires, 0
+		o.loseQuorum(m)
 		return false
-	case w.recovery.left != r.machine:
+	case o.recovery.left != r.machine:
 		return false // one after the other
 	case !m.recovers:
-		return w.startsListed()
+		return o.startsListed()
 	}
-	w.startsSeeds()
-	if w.beganAnew(m) {
-		w.recovery.list++
-		w.recovery.keys = w.recovery.keys[:0]
+	o.startsSeeds()
+	if o.beganAnew(m) {
+		o.recovery.list++
+		o.recovery.keys = o.recovery.keys[:0]
 		for i := w.config.Nodes; i < len(w.machines); i++ {
-			w.recovery.keys = append(w.recovery.keys, w.check.identities[w.machines[i].identity].key)
+			o.recovery.keys = append(o.recovery.keys, w.check.identities[w.machines[i].identity].key)
 		}
 		w.counts.Recoveries++
-		m.recovers, w.check.ruin.seed = false, -1
+		m.recovers, w.check.loss.seed = false, -1
 		w.end(m, conditionCrashed)
 		w.start(m, false)
 	}
@@ -68,9 +72,10 @@ func (w *World) recovers(r *request) (done bool) {
 	return false
 }
 
-// ruin takes the disks of all seeds but one for ever, and starts them and that one
+// loseQuorum takes the disks of all seeds but one for ever, and starts them and that one
 // for its recovery.
-func (w *World) ruin(left *machine) {
+func (o *operator) loseQuorum(left *machine) {
+	w := o.world
 	for i := w.config.Nodes; i < len(w.machines); i++ {
 		if m := &w.machines[i]; m.node != nil {
 			w.fates.began(m, Kill, w.now)
@@ -78,21 +83,22 @@ func (w *World) ruin(left *machine) {
 		}
 	}
 	left.recovers = true
-	w.recovery.underWay, w.recovery.life, w.recovery.calmAt = true, 0, w.now
-	w.recovery.left = left.index
-	w.recovery.tries++
+	o.recovery.underWay, o.recovery.life, o.recovery.calmAt = true, 0, w.now
+	o.recovery.left = left.index
+	o.recovery.tries++
 	for i := w.config.Nodes; i < len(w.machines); i++ {
 		if m := &w.machines[i]; m != left {
 			w.start(m, true)
 		}
 	}
-	w.check.ruined(left)
+	w.check.quorumLost(left)
 	w.start(left, false)
 	w.lastTrouble = w.now
 }
 
 // startsSeeds starts seeds that have stopped.
-func (w *World) startsSeeds() {
+func (o *operator) startsSeeds() {
+	w := o.world
 	for i := w.config.Nodes; i < len(w.machines); i++ {
 		if m := &w.machines[i]; m.condition == conditionCrashed {
 			w.start(m, false)
@@ -103,38 +109,39 @@ func (w *World) startsSeeds() {
 // beganAnew has the seed that is left begin its ledger anew, and reports whether that is
 // done and durable. Where another seed takes part in something already, by a try that was
 // killed before its end, all others must start with empty disks again, as the refusal says.
-func (w *World) beganAnew(m *machine) bool {
+func (o *operator) beganAnew(m *machine) bool {
+	w := o.world
 	if m.condition != conditionRunning {
-		w.recovery.calmAt = w.now
+		o.recovery.calmAt = w.now
 		return false
 	}
-	if w.recovery.life == m.life {
-		return len(m.lane) == 0
+	if o.recovery.life == m.life {
+		return len(m.commits) == 0
 	}
 	w.steps(m)
 	_, effects, err := m.node.Recover(w.timeOf(m))
 	w.carryOut(m, effects)
 	if err == nil && m.condition == conditionRunning {
-		w.recovery.life = m.life
-		return len(m.lane) == 0
+		o.recovery.life = m.life
+		return len(m.commits) == 0
 	}
 	switch {
-	case !w.check.whole || !w.allSeedsRun():
-		w.recovery.calmAt = w.now
-	case w.now-w.recovery.calmAt < anewWithin:
-	case w.recovery.tries < triesMost:
-		w.ruin(m)
+	case !w.check.whole || !o.allSeedsRun():
+		o.recovery.calmAt = w.now
+	case w.now-o.recovery.calmAt < anewWithin:
+	case o.recovery.tries < triesMost:
+		o.loseQuorum(m)
 	default:
 		w.check.violate(w.now, m, RuleConverge, "does not begin its ledger anew: %v", err)
-		w.recovery.calmAt = w.now
+		o.recovery.calmAt = w.now
 	}
 	return false
 }
 
 // allSeedsRun reports whether all do.
-func (w *World) allSeedsRun() bool {
-	for i := w.config.Nodes; i < len(w.machines); i++ {
-		if w.machines[i].condition != conditionRunning {
+func (o *operator) allSeedsRun() bool {
+	for i := o.world.config.Nodes; i < len(o.world.machines); i++ {
+		if o.world.machines[i].condition != conditionRunning {
 			return false
 		}
 	}
@@ -143,22 +150,24 @@ func (w *World) allSeedsRun() bool {
 
 // startsListed starts some of the peers that run with an older list of seeds, with the
 // newest, and reports whether there were none.
-func (w *World) startsListed() (done bool) {
+func (o *operator) startsListed() (done bool) {
+	w := o.world
 	most := max(1, w.config.Nodes/peersATime)
 	for i := range w.machines[:w.config.Nodes] {
-		if m := &w.machines[i]; m.node != nil && m.list < w.recovery.list {
+		if m := &w.machines[i]; m.node != nil && m.list < o.recovery.list {
 			if most--; most < 0 {
 				return false
 			}
-			w.startsAgain(m, false)
+			o.startsAgain(m, false)
 		}
 	}
-	w.recovery.underWay = false
+	o.recovery.underWay = false
 	return true
 }
 
 // startsAgain is an operator who stops a process, and starts it.
-func (w *World) startsAgain(m *machine, fresh bool) {
+func (o *operator) startsAgain(m *machine, fresh bool) {
+	w := o.world
 	w.fates.began(m, Kill, w.now)
 	w.end(m, conditionCrashed)
 	w.start(m, fresh)
@@ -167,42 +176,43 @@ func (w *World) startsAgain(m *machine, fresh bool) {
 
 // differs notes that a peer says of a seed that it is another than it knows, though it
 // is the one of the newest list: the peer's disk knows better.
-func (w *World) differs(m *machine, e *hearsay.Event) {
-	if w.isSeed(m) || w.recovery.list == 0 || m.list < w.recovery.list {
+func (o *operator) differs(m *machine, e *hearsay.Event) {
+	if o.world.isSeed(m) || o.recovery.list == 0 || m.list < o.recovery.list {
 		return
 	}
-	slot, found := w.machineAt(e.Addr)
-	if slot -= int32(w.config.Nodes); found && slot >= 0 && e.By == w.recovery.keys[slot].NodeID() {
+	slot, found := o.world.network.machineAt(e.Addr)
+	if slot -= int32(o.world.config.Nodes); found && slot >= 0 && e.By == o.recovery.keys[slot].NodeID() {
 		m.refuses = true
 	}
 }
 
 // heedsPeers starts again the peers that have said so, and with empty disks those that say it
 // a second time, as they advise.
-func (w *World) heedsPeers() {
+func (o *operator) heedsPeers() {
+	w := o.world
 	for i := range w.machines[:w.config.Nodes] {
 		m := &w.machines[i]
 		if !m.refuses || m.node == nil {
 			continue
 		}
-		again := m.heeded == w.recovery.list
-		if m.heeded = w.recovery.list; again {
+		again := m.heeded == o.recovery.list
+		if m.heeded = o.recovery.list; again {
 			w.counts.Emptied++
 		}
-		w.startsAgain(m, again)
+		o.startsAgain(m, again)
 	}
 }
 
 // mustDecide reports whether the seeds of a recovered network must decide, as all run. If one has lost its
 // disk since, it may have been one of two that had a vote.
-func (w *World) mustDecide() bool {
-	return (w.recovery.underWay || w.recovery.list > 0 && w.keysRemain()) && w.allSeedsRun()
+func (o *operator) mustDecide() bool {
+	return (o.recovery.underWay || o.recovery.list > 0 && o.keysRemain()) && o.allSeedsRun()
 }
 
 // keysRemain reports whether each seed has the key that it had when the ledger was begun anew.
-func (w *World) keysRemain() bool {
-	for slot, key := range w.recovery.keys {
-		if w.check.identities[w.machines[w.config.Nodes+slot].identity].key != key {
+func (o *operator) keysRemain() bool {
+	for slot, key := range o.recovery.keys {
+		if o.world.check.identities[o.world.machines[o.world.config.Nodes+slot].identity].key != key {
 			return false
 		}
 	}
@@ -219,14 +229,14 @@ func (r *recovery) keyOf(slot int) (key hearsay.PublicKey) {
 
 // untold gives the rulings that a seed starts with and the checker does not know, or
 // knows others of their epochs: what was decided last may have been told to nobody.
-func (w *World) untold(m *machine) []*hearsay.Ruling {
-	l := &w.check.ledger
-	after := min(m.node.Epoch(), l.epoch())
+func (o *operator) untold(m *machine) []*hearsay.Ruling {
+	l := &o.world.check.ledger
+	after := min(m.node.Seeded().Epoch(), l.epoch())
 	for ; m.recovers && after > 0; after-- {
-		one := m.node.Ledger(after-1, 1)
-		if len(one) == 0 || one[0].Epoch != after || one[0].Hash(w.id) == l.rulings[after-1].hash {
+		one := m.node.Seeded().Ledger(after-1, 1)
+		if len(one) == 0 || one[0].Epoch != after || one[0].Hash(o.world.id) == l.rulings[after-1].hash {
 			break
 		}
 	}
-	return m.node.Ledger(after, hearsay.MaxRulings)
+	return m.node.Seeded().Ledger(after, hearsay.MaxRulings)
 }

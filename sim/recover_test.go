@@ -44,7 +44,7 @@ func TestRecoveries(t *testing.T) {
 func TestWhatARecoveryGivesUp(t *testing.T) {
 	w := newScenario(t, 5, "at 10s partition n1..n5 s2 s3 | s1\nat 12s leave n5\nat 17s recover s1\nat 20s heal", withSeeds(3))
 	w.RunUntil(16 * time.Second)
-	kept, all := w.machines[5].node.Epoch(), w.machines[6].node.Epoch()
+	kept, all := w.machines[5].node.Seeded().Epoch(), w.machines[6].node.Seeded().Epoch()
 	if kept != 5 || all != 6 {
 		t.Fatalf("s1 is at epoch %d, s2 at %d", kept, all)
 	}
@@ -65,16 +65,16 @@ func TestRecoveredSeedsMustDecide(t *testing.T) {
 	w := newScenario(t, 5, "at 10s recover s1", withSeeds(3))
 	w.RunUntil(10 * time.Second)
 	w.convergesWithin(t, 40*time.Second)
-	if !w.mustDecide() {
+	if !w.operator.mustDecide() {
 		t.Error("they need not decide, though all run")
 	}
 	w.Do(Action{Verb: Kill, Who: []int{8}})
-	if w.mustDecide() {
+	if w.operator.mustDecide() {
 		t.Error("they must decide, and one is down")
 	}
 	w.Do(Action{Verb: Restart, Fresh: true, Who: []int{8}})
 	w.RunUntil(w.now + time.Second)
-	if !w.allSeedsRun() || w.mustDecide() {
+	if !w.operator.allSeedsRun() || w.operator.mustDecide() {
 		t.Error("they must decide, and one has lost its disk")
 	}
 }

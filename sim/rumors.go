@@ -15,6 +15,7 @@ import (
 // gossip is the truth about rumors: what was said, and who has heard it. It
 // belongs to the checker.
 type gossip struct {
+	check *checker
 	keep  rumor.Config // how long rumors are to be had
 	said  []saying     // in the order in which they were said
 	byID  map[clock.Dot]int
@@ -24,16 +25,18 @@ type gossip struct {
 
 // saying is one rumor, and which node said it.
 type saying struct {
-	id         clock.Dot
-	identity   int // whose
-	at         time.Duration
-	data       []byte
-	sum        hearsay.Hash  // of data, once it was asked for
-	written    bool          // asked to be kept
-	durable    bool          // a crash of its origin cannot take it, or others have it
-	lost       bool          // its origin's disk was put back to before it: what the origin gets of it from others is not on its disk
-	expired    bool          // its origin's clock jumped, and calls it too old to be told
-	expiring   bool          // likewise soon after a start: the origin tells then that it is not to be had, also if others have it
+	id       clock.Dot
+	identity int // whose
+	at       time.Duration
+	data     []byte
+	sum      hearsay.Hash // of data, once it was asked for
+	written  bool         // asked to be kept
+	durable  bool         // a crash of its origin cannot take it, or others have it
+	// its origin's disk was put back to before it: what the origin gets of it from others is not on its disk
+	lost    bool
+	expired bool // its origin's clock jumped, and calls it too old to be told
+	// likewise soon after a start: the origin tells then that it is not to be had, also if others have it
+	expiring   bool
 	ahead      time.Duration // the origin's clock, of the world's, when it was said
 	payloads   uint64
 	duplicates uint64        // payloads that came to one who had it
@@ -65,7 +68,8 @@ type Rumors struct {
 	Grafts     uint64 `json:"grafts"`     // sent
 	Places     uint64 `json:"places"`     // sent
 	Compares   uint64 `json:"compares"`   // hashes sent to a neighbor
-	CaughtUp   uint64 `json:"caught_up"`  // deliveries to who was not there, or not within reach, when it was told: got by comparing
+	// deliveries to who was not there, or not within reach, when it was told: got by comparing
+	CaughtUp uint64 `json:"caught_up"`
 
 	// Of all rumors but the first warmUp, unless there are no others.
 	Ratio  float64 `json:"ratio"`    // payloads sent for each delivery
@@ -124,11 +128,12 @@ func (g *gossip) sumOf(r *hearsay.Rumor) hearsay.Hash {
 }
 
 // says is told what a node has said, before the effects.
-func (c *checker) says(m *machine, id clock.Dot, data []byte, now time.Duration) {
+func (g *gossip) says(m *machine, id clock.Dot, data []byte, now time.Duration) {
+	c := g.check
 	if id.Origin != hearsay.OriginOf(m.id) {
 		c.violate(now, m, RuleRumor, "says a rumor in the name of %s", c.name(hearsay.NodeID(id.Origin)))
 	}
-	g, this := &c.gossip, saying{id: id, identity: m.identity, at: now, ahead: m.clock.shows(now) - now, data: data}
+	this := saying{id: id, identity: m.identity, at: now, ahead: m.clock.shows(now) - now, data: data}
 	number, taken := g.byID[id]
 	switch {
 	case !taken:
@@ -148,59 +153,58 @@ const rejoining = 30 * time.Second
 
 // expire is told that a node starts: it lets go of what it said itself and its
 // clock calls too old, at once or before others can have it.
-func (c *checker) expire(m *machine, number int, now time.Duration) {
-	for i := range c.gossip.said {
-		s := &c.gossip.said[i]
+func (g *gossip) expire(m *machine, number int, now time.Duration) {
+	for i := range g.said {
+		s := &g.said[i]
 		if s.identity != number {
 			continue
 		}
 		age := m.clock.shows(now) - (s.at + s.ahead)
-		s.expired = s.expired || age >= c.gossip.keep.KeepFor
-		s.expiring = s.expiring || !s.expired && age+rejoining >= c.gossip.keep.KeepFor
+		s.expired = s.expired || age >= g.keep.KeepFor
+		s.expiring = s.expiring || !s.expired && age+rejoining >= g.keep.KeepFor
 	}
 }
 
 // keeps is told that a node asks its disk to keep a rumor.
-func (c *checker) keeps(m *machine, record *hearsay.KeptRumor) {
+func (g *gossip) keeps(m *machine, record *hearsay.KeptRumor) {
 	if record.Rumor == nil {
 		return
 	}
-	if i, known := c.gossip.byID[record.Rumor.ID]; known {
-		one := &c.identities[m.identity]
-		c.gossip.said[i].written = true
+	if i, known := g.byID[record.Rumor.ID]; known {
+		one := &g.check.identities[m.identity]
+		g.said[i].written = true
 		one.keeping = append(one.keeping, i)
 	}
 }
 
 // kept is told that what a node asked its disk to keep is durable.
-func (c *checker) kept(one *identity) {
+func (g *gossip) kept(one *identity) {
 	for _, i := range one.keeping {
-		c.gossip.said[i].durable = true
+		g.said[i].durable = true
 	}
 	one.keeping = one.keeping[:0]
 }
 
 // tells looks at what of rumors a node sends: now, or after what is to be
 // durable is.
-func (c *checker) tells(m *machine, p *hearsay.Packet, atOnce bool, now time.Duration) {
-	g := &c.gossip
+func (g *gossip) tells(m *machine, p *hearsay.Packet, atOnce bool, now time.Duration) {
 	switch body := p.Body.(type) {
 	case *hearsay.Rumors:
 		for i := range body.Items {
 			number, known := g.byID[body.Items[i].ID]
 			if !known {
-				c.violate(now, m, RuleRumor, "passes on rumor %d of %s, who never said it",
-					body.Items[i].ID.Counter, c.name(body.Items[i].Origin()))
+				g.check.violate(now, m, RuleRumor, "passes on rumor %d of %s, which never said it",
+					body.Items[i].ID.Counter, g.check.name(body.Items[i].Origin()))
 				continue
 			}
 			g.said[number].payloads++
-			c.ownTold(m, &g.said[number], atOnce, now)
+			g.ownTold(m, &g.said[number], atOnce, now)
 		}
 	case *hearsay.IHave:
 		g.total.Names += uint64(len(body.IDs))
 		for _, id := range body.IDs {
 			if number, known := g.byID[id]; known {
-				c.ownTold(m, &g.said[number], atOnce, now)
+				g.ownTold(m, &g.said[number], atOnce, now)
 			}
 		}
 	case *hearsay.Graft:
@@ -214,21 +218,21 @@ func (c *checker) tells(m *machine, p *hearsay.Packet, atOnce bool, now time.Dur
 
 // ownTold checks that a node tells what it said itself only once a crash
 // cannot take it.
-func (c *checker) ownTold(m *machine, s *saying, atOnce bool, now time.Duration) {
+func (g *gossip) ownTold(m *machine, s *saying, atOnce bool, now time.Duration) {
 	if s.identity == m.identity && !s.durable && (atOnce || !s.written) {
-		c.violate(now, m, RuleRumor, "tells its rumor %d before it is durable", s.id.Counter)
+		g.check.violate(now, m, RuleRumor, "tells its rumor %d before it is durable", s.id.Counter)
 	}
 }
 
 // gets is told that payloads come to a node.
-func (c *checker) gets(m *machine, body *hearsay.Rumors) {
+func (g *gossip) gets(m *machine, body *hearsay.Rumors) {
 	for i := range body.Items {
-		number, known := c.gossip.byID[body.Items[i].ID]
+		number, known := g.byID[body.Items[i].ID]
 		if !known {
 			continue
 		}
-		s := &c.gossip.said[number]
-		if c.views[m.index].heard.has(number) {
+		s := &g.said[number]
+		if g.check.views[m.index].heard.has(number) {
 			s.duplicates++
 		}
 		s.durable = s.durable || s.identity == m.identity // others have what its own disk has lost
@@ -236,16 +240,17 @@ func (c *checker) gets(m *machine, body *hearsay.Rumors) {
 }
 
 // hears is told that a rumor is delivered.
-func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
-	number, known := c.gossip.byID[e.Rumor.ID]
+func (g *gossip) hears(m *machine, e *hearsay.Event, now time.Duration) {
+	c := g.check
+	number, known := g.byID[e.Rumor.ID]
 	if !known {
-		c.violate(now, m, RuleRumor, "hears rumor %d of %s, who never said it", e.Rumor.ID.Counter, c.name(e.Rumor.Origin()))
+		c.violate(now, m, RuleRumor, "hears rumor %d of %s, which never said it", e.Rumor.ID.Counter, c.name(e.Rumor.Origin()))
 		return
 	}
-	g, v := &c.gossip, &c.views[m.index]
+	v := &c.views[m.index]
 	s := &g.said[number]
 	if c.ledger.seeds > 0 && e.By != m.id {
-		c.among(m, e.By, now)
+		g.among(m, e.By, now)
 	}
 	switch {
 	case !bytes.Equal(e.Rumor.Data, s.data):
@@ -269,13 +274,14 @@ func (c *checker) hears(m *machine, e *hearsay.Event, now time.Duration) {
 
 // among checks that a rumor goes from one member to another, by the ledger as who
 // hears it has told it.
-func (c *checker) among(m *machine, by hearsay.NodeID, now time.Duration) {
+func (g *gossip) among(m *machine, by hearsay.NodeID, now time.Duration) {
+	c := g.check
 	l, at := c.followed(m), c.views[m.index].epoch
 	if c.views[m.index].parted {
 		return
 	}
 	if in, _ := l.in(by, at); !in {
-		c.violate(now, m, RuleRumor, "hears a rumor from %s, who is not in at epoch %d", c.name(by), at)
+		c.violate(now, m, RuleRumor, "hears a rumor from %s, which is not in at epoch %d", c.name(by), at)
 	}
 	if in, _ := l.in(m.id, at); !in {
 		c.violate(now, m, RuleRumor, "hears a rumor from %s, and is not in itself at epoch %d", c.name(by), at)
@@ -285,24 +291,24 @@ func (c *checker) among(m *machine, by hearsay.NodeID, now time.Duration) {
 // owed is what every node must have heard by now: what was said within
 // retention and is still to be had, on a node that runs or on the disk of one.
 // Steady tells, by machine, who runs.
-func (c *checker) owed(now, grace time.Duration, steady []bool) (owed set) {
+func (g *gossip) owed(now, grace time.Duration, steady []bool) (owed set) {
 	// Where more was said than is kept, nodes let go of rumors as they came: old
 	// ones that come late push out newer ones, and nothing is owed.
-	if len(c.gossip.said) > c.gossip.keep.KeepCount || c.gossip.size > c.gossip.keep.KeepBytes {
+	if len(g.said) > g.keep.KeepCount || g.size > g.keep.KeepBytes {
 		return nil
 	}
-	for i := len(c.gossip.said) - 1; i >= 0; i-- {
-		s := &c.gossip.said[i]
-		if now-s.at > c.gossip.keep.KeepFor-grace {
+	for i := len(g.said) - 1; i >= 0; i-- {
+		s := &g.said[i]
+		if now-s.at > g.keep.KeepFor-grace {
 			break
 		}
-		one := &c.identities[s.identity]
+		one := &g.check.identities[s.identity]
 		if one.twinned {
 			continue // the first life of an identity takes what its twin has said for forged
 		}
 		had := s.durable && !s.lost && !s.expired && steady[one.machine] && one.running
-		for machine := range c.views {
-			had = had || steady[machine] && c.views[machine].heard.has(i)
+		for machine := range g.check.views {
+			had = had || steady[machine] && g.check.views[machine].heard.has(i)
 		}
 		if had && !s.expiring {
 			owed.add(i)
@@ -312,9 +318,9 @@ func (c *checker) owed(now, grace time.Duration, steady []bool) (owed set) {
 }
 
 // lacks says which rumors a node should have heard and has not, if any.
-func (c *checker) lacks(m *machine, owed set) string {
-	heard, missing, first := c.views[m.index].heard, 0, -1
-	for i := range c.gossip.said {
+func (g *gossip) lacks(m *machine, owed set) string {
+	heard, missing, first := g.check.views[m.index].heard, 0, -1
+	for i := range g.said {
 		if owed.has(i) && !heard.has(i) {
 			if missing++; first < 0 {
 				first = i
@@ -324,14 +330,14 @@ func (c *checker) lacks(m *machine, owed set) string {
 	if missing == 0 {
 		return ""
 	}
-	s := &c.gossip.said[first]
+	s := &g.said[first]
 	return fmt.Sprintf("has not heard %d rumors, first rumor %d of %s, said at %s",
-		missing, s.id.Counter, c.identities[s.identity].name, seconds(s.at))
+		missing, s.id.Counter, g.check.identities[s.identity].name, seconds(s.at))
 }
 
 // say lets a machine's application say something, if its process can.
 func (w *World) say(m *machine, size int) {
-	if m.condition != conditionRunning || !w.steady(m) {
+	if m.condition != conditionRunning || !w.convergence.steady(m) {
 		return
 	}
 	data := fmt.Appendf(nil, "%s says %d", m.name, len(w.check.gossip.said)+1)
@@ -346,7 +352,7 @@ func (w *World) say(m *machine, size int) {
 	if err != nil {
 		panic("sim: " + m.name + " cannot say it: " + err.Error())
 	}
-	w.check.says(m, id, data, w.now)
+	w.check.gossip.says(m, id, data, w.now)
 	w.carryOut(m, effects)
 }
 
@@ -354,13 +360,13 @@ func (w *World) say(m *machine, size int) {
 func (w *World) someone() *machine {
 	running := 0
 	for i := range w.machines[:w.config.Nodes] {
-		if w.steady(&w.machines[i]) {
+		if w.convergence.steady(&w.machines[i]) {
 			running++
 		}
 	}
 	turn := int(upTo(&w.speakers, time.Duration(running)))
 	for i := range w.machines[:w.config.Nodes] {
-		if m := &w.machines[i]; w.steady(m) {
+		if m := &w.machines[i]; w.convergence.steady(m) {
 			if turn == 0 {
 				return m
 			}

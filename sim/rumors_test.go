@@ -54,22 +54,22 @@ func TestLackingARumorIsNoConvergence(t *testing.T) {
 	w.convergesWithin(t, 0)
 	first := &w.machines[0]
 	lost := clock.Dot{Origin: hearsay.OriginOf(first.id), Counter: 1}
-	w.check.says(first, lost, []byte("it never says this"), w.now)
+	w.check.gossip.says(first, lost, []byte("it never says this"), w.now)
 	w.convergesWithin(t, 0) // nobody has it, and it is on no disk
 	w.check.views[0].heard.add(0)
-	if problem := w.disagreement(); problem != "n2 has not heard 1 rumors, first rumor 1 of n1, said at   10.000s" {
+	if problem := w.convergence.disagreement(); problem != "n2 has not heard 1 rumors, first rumor 1 of n1, said at   10.000s" {
 		t.Fatalf("heard by n1 alone: %q", problem)
 	}
 	w.check.views[0].heard = nil
 	w.check.gossip.said[0].durable = true
-	if problem := w.disagreement(); !strings.HasPrefix(problem, "n1 has not heard") {
+	if problem := w.convergence.disagreement(); !strings.HasPrefix(problem, "n1 has not heard") {
 		t.Fatalf("on the disk of n1, and heard by nobody: %q", problem)
 	}
 	w.Do(Action{Verb: Kill, Who: []int{1}})
 	w.RunUntil(w.now + 10*time.Second)
 	w.convergesWithin(t, 0) // it is to be had no more
 	w.check.views[1].heard.add(0)
-	if w.Converged() {
+	if w.convergence.Converged() {
 		t.Fatal("heard by n2 alone, after its origin's death")
 	}
 	w.RunUntil(10*time.Second + w.config.Rumors.KeepFor)
@@ -85,12 +85,12 @@ func TestWrongLinksAreFound(t *testing.T) {
 		w.RunUntil(w.now + 100*time.Microsecond)
 		steady := make([]bool, len(w.machines))
 		for i := range w.machines {
-			steady[i] = w.steady(&w.machines[i])
+			steady[i] = w.convergence.steady(&w.machines[i])
 		}
-		reached := w.piece(steady)
+		reached := w.convergence.piece(steady)
 		for i := range w.machines {
 			if steady[i] {
-				problems[w.unlinked(&w.machines[i], reached)] = true
+				problems[w.convergence.unlinked(&w.machines[i], reached)] = true
 			}
 		}
 	}
@@ -99,7 +99,7 @@ func TestWrongLinksAreFound(t *testing.T) {
 	for problem := range problems {
 		all += problem + "; "
 	}
-	for _, want := range []string{"is not linked with the rest", "is linked with n3, who does not run", "which is not linked with it"} {
+	for _, want := range []string{"is not linked with the rest", "is linked with n3, which does not run", "which is not linked with it"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q was never found, only %s", want, all)
 		}
@@ -200,7 +200,7 @@ func TestRumorsThroughChurn(t *testing.T) {
 			w.RunUntil(66 * time.Second)
 			w.saidWhile(t, 250)
 			w.Do(Action{Verb: Loss, Share: 0.05}) // at a fifth there is always somebody suspect
-			t.Logf("all have all after %v", w.convergesWithin(t, time.Minute+w.linksTime()))
+			t.Logf("all have all after %v", w.convergesWithin(t, time.Minute+w.convergence.linksTime()))
 		})
 	}
 }
@@ -214,10 +214,10 @@ func TestRumorsUnderLoss(t *testing.T) {
 	for i := range steady {
 		steady[i] = true
 	}
-	owed := w.check.owed(w.now, w.rumorTime(), steady)
+	owed := w.check.gossip.owed(w.now, w.convergence.rumorTime(), steady)
 	w.RunUntil(w.now + 30*time.Second)
 	for i := range w.machines {
-		if problem := w.check.lacks(&w.machines[i], owed); problem != "" {
+		if problem := w.check.gossip.lacks(&w.machines[i], owed); problem != "" {
 			t.Errorf("%s %s", w.machines[i].name, problem)
 		}
 	}

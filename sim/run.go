@@ -28,17 +28,18 @@ const (
 
 // Result is what a run came to.
 type Result struct {
-	Nodes       int          `json:"nodes"`
-	Loss        float64      `json:"loss"`
-	Delay       float64      `json:"delay_s"`
-	Seed        uint64       `json:"seed"`
-	Time        float64      `json:"time_s"` // virtual, as long as it took to converge
-	Faulty      bool         `json:"faulty"` // a partition, a cut or the loss of a machine is still in place
-	Fates       []Fate       `json:"fates"`
-	Toll        *Toll        `json:"toll,omitempty"` // of a given scenario, if it names machines
-	Counts      Counts       `json:"counts"`
-	Rumors      Rumors       `json:"rumors"`
-	FalseDeaths int          `json:"false_deaths"`        // on every node that saw it: of members that were always there
+	Nodes  int     `json:"nodes"`
+	Loss   float64 `json:"loss"`
+	Delay  float64 `json:"delay_s"`
+	Seed   uint64  `json:"seed"`
+	Time   float64 `json:"time_s"` // virtual, as long as it took to converge
+	Faulty bool    `json:"faulty"` // a partition, a cut or the loss of a machine is still in place
+	Fates  []Fate  `json:"fates"`
+	Impact *Impact `json:"impact,omitempty"` // of a given scenario, if it names machines
+	Counts Counts  `json:"counts"`
+	Rumors Rumors  `json:"rumors"`
+	// on every node that saw it: of members that were always there
+	FalseDeaths int          `json:"false_deaths"`
 	Running     int          `json:"running"`             // nodes at the end
 	Converged   int          `json:"converged"`           // of these, that hold exactly the running ones alive
 	Broken      int          `json:"broken"`              // violations of rules
@@ -75,8 +76,11 @@ func Run(config Config, out io.Writer) (Result, error) {
 	w.Follow(scenario)
 	w.chatter()
 	w.attend()
-	converges := config.Abrupt || w.core.unmet != nil || w.settle()
-	w.closeDemands()
+	converges := config.Abrupt || w.core.unmet != nil || w.convergence.settle()
+	w.core.closeDemands()
+	if converges {
+		w.inspection.savedLedgers()
+	}
 	r := w.Result()
 	if err := r.print(out, config.JSON); err != nil {
 		return r, fmt.Errorf("sim: printing the result: %w", err)
@@ -87,7 +91,7 @@ func Run(config Config, out io.Writer) (Result, error) {
 	case w.core.unmet != nil:
 		return r, w.core.unmet
 	case !converges:
-		return r, w.unsettled()
+		return r, w.convergence.unsettled()
 	}
 	return r, nil
 }
@@ -135,7 +139,7 @@ func (w *World) chatter() {
 // start itself.
 func (w *World) Follow(s *Scenario) {
 	if w.config.Scenario != nil {
-		w.toll = newToll(s, len(w.machines))
+		w.impact = newImpact(s, len(w.machines))
 	}
 	started := make([]bool, len(w.machines))
 	for _, a := range s.Actions {
@@ -174,10 +178,10 @@ func (w *World) Result() Result {
 	if w.core.well != nil {
 		r.Demands = &w.core.took
 	}
-	if w.toll != nil {
-		r.Toll = w.toll.result()
+	if w.impact != nil {
+		r.Impact = w.impact.result()
 	}
-	w.agreement(func(_ *machine, problem string) bool {
+	w.convergence.agreement(func(_ *machine, problem string) bool {
 		r.Running++
 		if problem == "" {
 			r.Converged++
@@ -223,8 +227,8 @@ func (r *Result) print(out io.Writer, asJSON bool) error {
 	} {
 		b = fmt.Appendf(b, "%-18s %d\n", line.what, line.n)
 	}
-	if r.Toll != nil {
-		b = r.Toll.append(b)
+	if r.Impact != nil {
+		b = r.Impact.append(b)
 	}
 	b = r.Rumors.append(b)
 	b = fmt.Appendf(b, "%-18s %d of %d at %.3fs\n", "converged members", r.Converged, r.Running, r.Time)

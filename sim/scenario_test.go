@@ -48,11 +48,11 @@ func (w *World) convergesWithin(t testing.TB, limit time.Duration) (took time.Du
 	const step = 50 * time.Millisecond
 	for began := w.now; ; w.RunUntil(w.now + step) {
 		took = w.now - began
-		if w.Converged() {
+		if w.convergence.Converged() {
 			return took
 		}
 		if took >= limit {
-			t.Fatalf("seed %d: at %s, %v after the last fault: %s", w.config.Seed, seconds(w.now), took, w.disagreement())
+			t.Fatalf("seed %d: at %s, %v after the last fault: %s", w.config.Seed, seconds(w.now), took, w.convergence.disagreement())
 		}
 	}
 }

@@ -16,53 +16,63 @@ type Verb uint8
 
 // The verbs.
 const (
-	Start         Verb = iota + 1 // a machine's process runs for the first time
-	Kill                          // it is gone at once, as by kill -9
-	Restart                       // it runs again, with its disk or with a fresh one
-	Pause                         // it stands still, as by kill -STOP
-	Resume                        // it goes on, as by kill -CONT
-	Leave                         // it leaves in good order
-	Away                          // a peer's process ends in good order and does not leave, as it is to be started again
-	Partition                     // groups of machines do not reach each other
-	Cut                           // one way between two machines carries nothing
-	Heal                          // no groups and no cuts any more
-	Loss                          // of all packets, or of those that some machines send and receive
-	LossIn                        // of what some machines receive
-	LossOut                       // of what some machines send
-	LossDatagrams                 // of the datagrams that some machines send and receive; streams go on
-	Delay                         // of all packets
-	Duplicate                     // of all datagrams: some come twice
-	Reorder                       // of all datagrams: some are held back, far longer than the others take
-	Slow                          // of each step of some machines: it happens up to so late
-	Drift                         // of some machines' clocks: they go faster, or slower, by a share
-	Jump                          // of some machines' clocks, seen at the next start of the process
-	Disk                          // of each sync of some machines' disks: it takes so long
-	Fail                          // of some of the syncs: the process stops, and may be started again
-	Say                           // a machine's application tells everybody a rumor
-	Move                          // a machine's process runs again at another address, with its disk
-	Roam                          // a peer's machine gets another address while its process runs, which notices
-	Fill                          // a machine's disk is full: the next sync fails, and the process stops
-	Room                          // it is not full any more
-	Damage                        // a bit of a peer's disk flips; its process, which cannot read it, starts again with an empty one
-	Save                          // a copy of a machine's disk is put aside, as a backup would be
-	Restore                       // its process runs again with the copy that was put aside last
-	Call                          // a machine's node starts under the name of another's from now on
-	Clone                         // a machine's process starts with a copy of another's disk: two with one identity
-	Invent                        // a stranger tells a machine of a member that is made up, at an address where nobody is
-	Bar                           // an operator bars a peer
-	Lift                          // the bar ends
-	Remove                        // an operator asks the seeds that a peer is removed; who answers them stays
-	Lose                          // a seed runs again with an empty disk, once all seeds have their seats
-	Recover                       // the disks of all seeds but one are lost for ever, once that one has a ledger, and an operator begins anew from it
-	Core                          // some machines are well from now on, whatever becomes of others: none may be removed, and all are in within a time
-	WantIn                        // a machine's process runs for the first time, and must be in within a time
-	WantOut                       // a machine is killed, and must be out within a time
-	WantHeard                     // a machine says a rumor, which others must hear within a time
+	Start   Verb = iota + 1 // a machine's process runs for the first time
+	Kill                    // it is gone at once, as by kill -9
+	Restart                 // it runs again, with its disk or with a fresh one
+	Pause                   // it stands still, as by kill -STOP
+	Resume                  // it goes on, as by kill -CONT
+	Leave                   // it leaves in good order
+	// a peer's process ends in good order and does not leave, as it is to be started again
+	Away
+	Partition     // groups of machines do not reach each other
+	Cut           // one way between two machines carries nothing
+	Heal          // no groups and no cuts any more
+	Loss          // of all packets, or of those that some machines send and receive
+	LossIn        // of what some machines receive
+	LossOut       // of what some machines send
+	LossDatagrams // of the datagrams that some machines send and receive; streams go on
+	LossStreams   // of what they send and receive by stream; datagrams go on
+	// what is longer than so many bytes, and some machines send or receive, is lost; 0: nothing is
+	Narrow
+	Delay     // of all packets
+	Duplicate // of all datagrams: some come twice
+	Reorder   // of all datagrams: some are held back, far longer than the others take
+	Slow      // of each step of some machines: it happens up to so late
+	Drift     // of some machines' clocks: they go faster, or slower, by a share
+	Jump      // of some machines' clocks, seen at the next start of the process
+	Disk      // of each sync of some machines' disks: it takes so long
+	Fail      // of some of the syncs: a peer leaves, a seed stops, and both may be started again
+	Say       // a machine's application tells everybody a rumor
+	Move      // a machine's process runs again at another address, with its disk
+	Roam      // a peer's machine gets another address while its process runs, which notices
+	Fill      // a machine's disk is full: the next sync fails, and a peer leaves, a seed stops
+	Room      // it is not full any more
+	// a bit of a peer's disk flips; its process, which cannot read it, starts again with an empty one
+	Damage
+	Save    // a copy of a machine's disk is put aside, as a backup would be
+	Restore // its process runs again with the copy that was put aside last
+	Call    // a machine's node starts under the name of another's from now on
+	Clone   // a machine's process starts with a copy of another's disk: two with one identity
+	// a stranger tells a machine of a member that is made up, at an address where nobody is
+	Invent
+	Bar    // an operator bars a peer
+	Lift   // the bar ends
+	Remove // an operator asks the seeds that a peer is removed; who answers them stays
+	Lose   // a seed runs again with an empty disk, once all seeds have their seats
+	// the disks of all seeds but one are lost for ever, once that one has a ledger, and an operator begins anew
+	// from it
+	Recover
+	// some machines are well from now on, whatever becomes of others: none may be removed, and all are in
+	// within a time
+	Core
+	WantIn    // a machine's process runs for the first time, and must be in within a time
+	WantOut   // a machine is killed, and must be out within a time
+	WantHeard // a machine says a rumor, which others must hear within a time
 )
 
 var verbWords = [...]string{
 	Start: "start", Kill: "kill", Restart: "restart", Pause: "pause", Resume: "resume", Leave: "leave", Away: "away",
-	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", LossDatagrams: "loss-datagrams", Delay: "delay", Duplicate: "duplicate",
+	Partition: "partition", Cut: "cut", Heal: "heal", Loss: "loss", LossIn: "loss-in", LossOut: "loss-out", LossDatagrams: "loss-datagrams", LossStreams: "loss-streams", Narrow: "narrow", Delay: "delay", Duplicate: "duplicate",
 	Reorder: "reorder", Slow: "slow", Drift: "drift", Jump: "jump", Disk: "disk", Fail: "fail", Say: "say",
 	Move: "move", Roam: "roam", Fill: "fill", Room: "room", Damage: "damage", Save: "save", Restore: "restore", Call: "call", Clone: "clone", Invent: "invent",
 	Bar: "bar", Lift: "lift", Remove: "remove", Lose: "lose", Recover: "recover",
@@ -77,16 +87,20 @@ func (v Verb) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
 // Action is one thing that happens to the machines or to the network.
 type Action struct {
-	At     time.Duration // since the world began
-	Verb   Verb
-	Who    []int         // machines by number, from 1: of Start to Away, of Slow to Fail, and of Say; of Loss: whose, or none for the network's; of LossIn, LossOut and LossDatagrams: whose
+	At   time.Duration // since the world began
+	Verb Verb
+	// machines by number, from 1: of Start to Away, of Slow to Fail, and of Say; of Loss: whose, or none for
+	// the network's; of LossIn to LossStreams: whose
+	Who    []int
 	Anyone bool          // of Say: each time one of the running machines, drawn, instead of Who
 	Times  int           // of Say: 0 is 1
 	Every  time.Duration // of Say: from one time to the next
-	Size   int           // of Say: of the payload at least, in bytes
-	Fresh  bool          // of Restart: with a new disk, and so as a new identity
-	Groups [][]int       // of Partition; of Cut: from one machine to one other
-	Share  float64       // of Loss, LossIn, LossOut, LossDatagrams, Duplicate, Reorder and Fail: probability; of Drift: what the clock gains, as a share
+	// of Say: of the payload at least, in bytes; of Narrow: of the longest packet that gets through
+	Size   int
+	Fresh  bool    // of Restart: with a new disk, and so as a new identity
+	Groups [][]int // of Partition; of Cut: from one machine to one other
+	// of Loss to LossStreams, Duplicate, Reorder and Fail: probability; of Drift: what the clock gains, as a share
+	Share  float64
 	Delay  time.Duration // of Delay, Reorder, Slow, Jump and Disk; of Core and what it must do: at most
 	Spread time.Duration // of Delay: from one packet to another; 0: half of it
 }
@@ -115,6 +129,8 @@ type crowd struct{ nodes, seeds int }
 //	at 52s  loss 0.2                  # or `loss 0.8 n3`: all that n3 sends and receives
 //	at 52s  loss-in 0.8 n3            # what it receives only; `loss-out 0.8 n3`: what it sends
 //	at 52s  loss-datagrams 1 n3       # what it sends and receives by datagram; streams go on
+//	at 52s  loss-streams 1 n3         # what it sends and receives by stream; datagrams go on
+//	at 52s  narrow 500 n3             # of what it sends and receives all that is longer is lost; `narrow 0 n3` ends it
 //	at 53s  delay 20ms
 //	at 53s  delay 20ms 100ms          # and up to 100 ms longer, instead of half of it
 //	at 54s  duplicate 0.05            # of the datagrams
@@ -123,13 +139,13 @@ type crowd struct{ nodes, seeds int }
 //	at 54s  drift 0.01 n3             # its clock gains a hundredth; -0.01 loses it
 //	at 54s  jump -30m n3              # its clock goes back, which its process sees when it starts again
 //	at 54s  disk 100ms n3             # each sync takes so long
-//	at 54s  fail 0.1 n3               # of its syncs: the process stops
+//	at 54s  fail 0.1 n3               # of its syncs: a peer leaves, a seed stops
 //	at 55s  say n3                    # a rumor; each machine that is named says one
 //	at 56s  say anyone x20 every 1s   # one that is drawn, 20 times
 //	at 57s  say n3 x5 every 10ms size 65536
 //	at 58s  move n3                   # its process runs again at another address, with its disk
 //	at 58s  roam n3                   # it gets another address while its process runs
-//	at 58s  fill n3                   # its disk is full: the process stops; `room n3` ends that
+//	at 58s  fill n3                   # its disk is full: a peer leaves, a seed stops; `room n3` ends that
 //	at 58s  damage n3                 # a bit of its disk flips; it starts again with an empty one
 //	at 58s  save n3                   # a copy of its disk is put aside
 //	at 58s  restore n3                # its process runs again with that copy
@@ -235,6 +251,10 @@ func (a *Action) parse(words []string, all crowd) (err error) {
 // check_claims.go has room for).
 const jumpMost = 72 * time.Hour
 
+// narrowLeast is how many bytes a packet may always have: pings and their answers must get through with the claims that
+// ride on them, or a machine is cut off. A guess.
+const narrowLeast = 400
+
 // parseMachineDial reads what is done to machines.
 func (a *Action) parseMachineDial(words []string, all crowd) (err error) {
 	example := "n3 n5..n7"
@@ -262,7 +282,14 @@ func (a *Action) parseMachineDial(words []string, all crowd) (err error) {
 			}
 			words = words[1:]
 		}
-	case a.Verb == Fail || a.Verb == LossIn || a.Verb == LossOut || a.Verb == LossDatagrams:
+	case a.Verb == Narrow:
+		if example = "500 n3"; len(words) > 0 {
+			if a.Size, err = strconv.Atoi(words[0]); err != nil || a.Size != 0 && (a.Size < narrowLeast || a.Size > hearsay.MTU) {
+				return fmt.Errorf("narrow %q: want how many bytes get through, %d to %d, or 0 for all", words[0], narrowLeast, hearsay.MTU)
+			}
+			words = words[1:]
+		}
+	case a.Verb == Fail || a.Verb == LossIn || a.Verb == LossOut || a.Verb == LossDatagrams || a.Verb == LossStreams:
 		example = "0.1 n3"
 		if a.Share, err = parseShare(a.Verb, words); err != nil {
 			return err
@@ -447,8 +474,10 @@ func (a *Action) named(nodes int) string {
 			}
 			words = appendMachines(words, group, nodes)
 		}
-	case Loss, LossIn, LossOut, LossDatagrams, Duplicate, Drift, Fail:
+	case Loss, LossIn, LossOut, LossDatagrams, LossStreams, Duplicate, Drift, Fail:
 		words = appendMachines(append(words, strconv.FormatFloat(a.Share, 'g', -1, 64)), a.Who, nodes)
+	case Narrow:
+		words = appendMachines(append(words, strconv.Itoa(a.Size)), a.Who, nodes)
 	case Delay:
 		if words = append(words, a.Delay.String()); a.Spread > 0 {
 			words = append(words, a.Spread.String())

@@ -5,9 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"hearsay/testkit"
-
 	"hearsay"
+	"hearsay/testkit"
 )
 
 // liesEvery is how often a liar of these tests sends all that it can think of.
@@ -73,8 +72,10 @@ func (l *liar) lies(w *World) (lies []hearsay.Packet) {
 			if int(w.machines[i].index) == l.number-1 {
 				continue
 			}
+			signed := &hearsay.Report{Stay: stay} // in its own name: that much is true
+			signed.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, l.number, 1))
 			lies = append(lies,
-				hearsay.Packet{Addr: to, Body: &hearsay.Report{Stay: stay}},
+				hearsay.Packet{Addr: to, Body: signed},
 				hearsay.Packet{Addr: to, Body: &hearsay.Report{Stay: stay, Evidence: l.evidence(w, one)}},
 				hearsay.Packet{Addr: to, Body: &hearsay.Depart{Leave: leave}},
 				hearsay.Packet{Addr: to, From: one.id, Body: &hearsay.Depart{Leave: leave}},
@@ -117,7 +118,7 @@ func (l *liar) ruling(w *World, stay hearsay.Stay) *hearsay.Rulings {
 	r.Previous = ruled.rulings[len(ruled.rulings)-1].hash
 	news := &hearsay.Rulings{}
 	for slot := range w.config.Seeds {
-		b := hearsay.Ballot{Case: r.Case, About: r.About(w.id), Stay: stay, Slot: uint8(slot), Verdict: hearsay.BallotYes}
+		b := hearsay.Ballot{Case: r.Case, About: r.About(w.id), Stay: stay, Slot: uint8(slot), Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}}
 		b.Sign(w.check.ledger.id(), own)
 		r.Ballots = append(r.Ballots, b)
 	}

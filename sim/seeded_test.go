@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/testkit"
 )
 
 // withSeeds has a scenario's network have so many.
@@ -79,10 +80,9 @@ func TestLateIsNotRemoved(t *testing.T) {
 	w.runsUntil(t, 3*time.Second, "it is in", func() bool { return w.hasStay(nodes) })
 	for w.now < 40*time.Second {
 		for slot := range w.config.Seeds {
-			w.send(&w.machines[0], &hearsay.Packet{
-				Addr: addrOf(nodes + slot), Stream: true,
-				Body: &hearsay.Report{Stay: hearsay.Stay{ID: w.machines[nodes-1].id}},
-			})
+			report := &hearsay.Report{Stay: hearsay.Stay{ID: w.machines[nodes-1].id}}
+			report.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, 1, 1))
+			w.network.send(&w.machines[0], &hearsay.Packet{Addr: addrOf(nodes + slot), Stream: true, Body: report})
 		}
 		if w.RunUntil(w.now + 500*time.Millisecond); !w.hasStay(nodes) {
 			t.Fatalf("at %v it is out, and lives", w.now)
@@ -124,7 +124,7 @@ func TestLateHearDeparted(t *testing.T) {
 				c.Seeds, c.Quorum.Limits.SourceAdmissions = 3, hearsay.MaxLimit // n4 comes and goes
 			})
 			w.RunUntil(comes)
-			if epoch := w.machines[0].node.Epoch(); w.hasStay(5) || epoch <= hearsay.MaxRulings {
+			if epoch := w.machines[0].node.Seeded().Epoch(); w.hasStay(5) || epoch <= hearsay.MaxRulings {
 				t.Fatalf("at epoch %d, and n5 is in: %v", epoch, w.hasStay(5))
 			}
 			t.Logf("heard after %v", w.runsUntil(t, 30*time.Second, "n6 has heard it", func() bool { return w.check.views[5].heard.has(0) }))
@@ -159,7 +159,7 @@ func (w *World) runsUntil(t testing.TB, limit time.Duration, what string, so fun
 	began := w.now
 	for !so() {
 		if took = w.now - began; took >= limit {
-			t.Fatalf("seed %d: not within %v: %s; %s", w.config.Seed, limit, what, w.disagreement())
+			t.Fatalf("seed %d: not within %v: %s; %s", w.config.Seed, limit, what, w.convergence.disagreement())
 		}
 		w.RunUntil(w.now + step)
 	}
@@ -281,7 +281,7 @@ func TestBackWithinASecond(t *testing.T) {
 func (w *World) leader() int {
 	for i := w.config.Nodes; i < len(w.machines); i++ {
 		if m := &w.machines[i]; m.condition == conditionRunning {
-			if slot := m.node.Authority().Leader; slot >= 0 {
+			if slot := m.node.Seeded().Authority().Leader; slot >= 0 {
 				return w.config.Nodes + slot + 1
 			}
 		}
@@ -313,7 +313,7 @@ at 10s partition n1..n3 n7 s1 | n4..n6 n8 s2 s3
 at 11s kill n3 n6
 at 12s start n7 n8`, withSeeds(3))
 	w.RunUntil(60 * time.Second)
-	if smaller, larger := w.machines[0].node.Epoch(), w.machines[3].node.Epoch(); smaller != 6 || larger < 6+4+1 {
+	if smaller, larger := w.machines[0].node.Seeded().Epoch(), w.machines[3].node.Seeded().Epoch(); smaller != 6 || larger < 6+4+1 {
 		t.Errorf("epoch %d on the smaller side, %d on the larger", smaller, larger)
 	}
 	if w.check.ledger.last(w.machines[6].id) != nil {
@@ -441,7 +441,7 @@ func TestBulkJoin(t *testing.T) {
 	w.RunUntil(5 * time.Second)
 	took := w.runsUntil(t, 10*time.Second, "all are in", func() bool {
 		for i := range nodes {
-			if m := &w.machines[i]; int(m.node.Epoch()) < nodes || !m.node.Joined() {
+			if m := &w.machines[i]; int(m.node.Seeded().Epoch()) < nodes || !m.node.Joined() {
 				return false
 			}
 		}
@@ -457,8 +457,8 @@ func TestRapidWithSeeds(t *testing.T) {
 	for _, file := range rapidScenarios {
 		t.Run(file, func(t *testing.T) {
 			r := runRapid(t, file, 3, 40)
-			if file == "crash" && (r.Toll.Out != r.Toll.Touched || r.Toll.Rosters > rostersMost) {
-				t.Errorf("the dead are not found as they should be: %+v", r.Toll)
+			if file == "crash" && (r.Impact.Out != r.Impact.Touched || r.Impact.Rosters > rostersMost) {
+				t.Errorf("the dead are not found as they should be: %+v", r.Impact)
 			}
 		})
 	}
@@ -499,7 +499,7 @@ func TestFewAreLeft(t *testing.T) {
 // The seeds cannot reach a member, and an observer can: a suspicion that runs out
 // is reported by nobody then, however many are dead. But observers may lie: after half
 // a minute the seeds rule by what they see themselves. Once that is mended it is in.
-func TestAnObserverReachesWhomTheSeedsCannot(t *testing.T) {
+func TestAnObserverReachesOneThatTheSeedsCannot(t *testing.T) {
 	for _, peers := range []int{2, 5} {
 		script := ""
 		for seed := 1; seed <= 3; seed++ {
@@ -552,7 +552,8 @@ func TestLeaverIsNotDeadAfterASeatRuling(t *testing.T) {
 			w.RunUntil(80 * time.Second)
 			for by := range 8 {
 				if m := &w.machines[by]; m.condition == conditionRunning {
-					for _, of := range []int{3, 5, 6} { // in before the ruling and left after it, left before it, came and left after it
+					// in before the ruling and left after it, left before it, came and left after it
+					for _, of := range []int{3, 5, 6} {
 						if got := w.stateAt(by+1, of); got != hearsay.StateLeft && got != 0 {
 							t.Errorf("%s, %q: n%d holds n%d %s", name, between, by+1, of, got)
 						}

@@ -62,7 +62,7 @@ func (w *World) seatsIn(m *machine, config *node.Config) {
 	} else {
 		config.Follower.Seeds = w.seedsOf()
 		for slot := range config.Follower.Seeds {
-			config.Follower.Seeds[slot].Key = w.recovery.keyOf(slot)
+			config.Follower.Seeds[slot].Key = w.operator.recovery.keyOf(slot)
 		}
 	}
 }
@@ -73,33 +73,33 @@ func (w *World) newNode(m *machine, config node.Config, signer hearsay.Signer, r
 	if !w.isSeed(m) {
 		return node.New(config, signer, random, records, w.timeOf(m))
 	}
-	seed, err := node.NewSeed(config, notary{signer, w.check, m}, random, records, w.timeOf(m))
+	seed, err := node.NewSeed(config, watchedSigner{signer, w.check, m}, random, records, w.timeOf(m))
 	if err != nil {
 		panic("sim: " + m.name + ": " + err.Error())
 	}
 	return seed
 }
 
-// notary signs for a seed, and has the checker see which ballots: what a seed
+// watchedSigner signs for a seed, and has the checker see which ballots: what a seed
 // has cast nobody else can tell.
-type notary struct {
+type watchedSigner struct {
 	hearsay.Signer
 	check *checker
 	m     *machine
 }
 
 // Sign implements hearsay.Signer.
-func (n notary) Sign(message []byte) hearsay.Signature {
-	n.check.signs(n.m, message)
+func (n watchedSigner) Sign(message []byte) hearsay.Signature {
+	n.check.ballots.signs(n.m, message)
 	return n.Signer.Sign(message)
 }
 
 // checkLedger has the checker look at what a node has of the ledger, and at
 // the members that it lists: w.members.
 func (w *World) checkLedger(m *machine) {
-	shown := standing{epoch: m.node.Epoch(), members: w.members}
+	shown := standing{epoch: m.node.Seeded().Epoch(), members: w.members}
 	if w.check.looks(m, shown.epoch) {
-		shown.head, w.stays = m.node.Authority().Head, m.node.Stays(w.stays[:0])
+		shown.head, w.stays = m.node.Seeded().Authority().Head, m.node.Seeded().Stays(w.stays[:0])
 		shown.stays = w.stays
 	}
 	if m.twist.shows != nil {
@@ -113,24 +113,25 @@ func (w *World) checkLedger(m *machine) {
 // seat has no vote before it has caught up; should a seed be lost for ever meanwhile,
 // nothing can be decided any more. That each gets its vote is part of converging: a seed
 // is in when it decides.
-func (w *World) hasQuorum() bool {
+func (c *convergence) hasQuorum() bool {
+	w := c.world
 	if w.config.Seeds == 0 {
 		return true
 	}
 	seeds, running, founded, most := w.machines[w.config.Nodes:], 0, false, 0
 	for i := range seeds {
 		by := &seeds[i]
-		if !w.sits(by) {
+		if !c.sits(by) {
 			continue
 		}
 		running++
 		voters := 0
-		for slot, seat := range by.node.Authority().Seeds {
-			if seat.ID == seeds[slot].id && w.sits(&seeds[slot]) && (seat.Votes || w.hasFounded(by, slot)) {
+		for slot, seat := range by.node.Seeded().Authority().Seeds {
+			if seat.ID == seeds[slot].id && c.sits(&seeds[slot]) && (seat.Votes || c.hasFounded(by, slot)) {
 				voters++
 			}
 		}
-		founded, most = founded || by.node.Founded(), max(most, voters)
+		founded, most = founded || by.node.Seeded().Founded(), max(most, voters)
 	}
 	if !founded {
 		most = running
@@ -139,21 +140,22 @@ func (w *World) hasQuorum() bool {
 }
 
 // sits reports whether a seed runs and has a seat.
-func (w *World) sits(m *machine) bool {
-	return m.condition == conditionRunning && (w.check.seated(m) || m.node.Authority().Ready)
+func (c *convergence) sits(m *machine) bool {
+	return m.condition == conditionRunning && (c.world.check.ballots.seated(m) || m.node.Seeded().Authority().Ready)
 }
 
 // hasFounded reports whether a seed was there when the ledger of another began, and has had its
 // seat since: it has a vote, whatever the log of that one says.
-func (w *World) hasFounded(by *machine, slot int) bool {
+func (c *convergence) hasFounded(by *machine, slot int) bool {
+	w := c.world
 	_, given := w.check.ledger.votes.given[uint8(slot)]
 	life := w.check.identities[w.machines[w.config.Nodes+slot].identity].life
-	return !given && !life.IsZero() && slices.ContainsFunc(by.node.Proof(false).Founding, func(s hearsay.Seat) bool { return s.Life == life })
+	return !given && !life.IsZero() && slices.ContainsFunc(by.node.Seeded().Proof(false).Founding, func(s hearsay.Seat) bool { return s.Life == life })
 }
 
 // offLedger says where a node's ledger is not that of the first one.
-func (w *World) offLedger(m, first *machine) string {
-	switch epoch, want, ruled := m.node.Epoch(), first.node.Epoch(), w.check.ledger.epoch(); {
+func (c *convergence) offLedger(m, first *machine) string {
+	switch epoch, want, ruled := m.node.Seeded().Epoch(), first.node.Seeded().Epoch(), c.world.check.ledger.epoch(); {
 	case !m.node.Joined():
 		return "is not in"
 	case epoch != want:

@@ -18,19 +18,20 @@ import (
 //     two neighbors say so, or the origin, or its only neighbor: who alone has
 //     seen it is not believed.
 
-// lore is what the running peers have seen.
-type lore struct {
+// seenRumors is what the running peers have seen.
+type seenRumors struct {
 	peers []*machine
 	seen  []*clock.Context // by peer
 	all   clock.Context    // what any of them has
 }
 
 // unlike says which node has not seen what it should have, if any.
-func (w *World) unlike() string {
-	l, hashes := lore{}, make(map[uint64]bool)
+func (c *convergence) unlike() string {
+	w := c.world
+	l, hashes := seenRumors{}, make(map[uint64]bool)
 	for i := range w.machines {
-		if m := &w.machines[i]; w.steady(m) && !w.isSeed(m) {
-			seen, hash := m.node.SeenRumors()
+		if m := &w.machines[i]; c.steady(m) && !w.isSeed(m) {
+			seen, hash := m.node.Gossip().Seen()
 			l.peers, l.seen = append(l.peers, m), append(l.seen, seen)
 			hashes[hash] = true
 		}
@@ -50,11 +51,11 @@ func (w *World) unlike() string {
 }
 
 // lacks says what a peer has not seen and should have, if anything.
-func (l *lore) lacks(c *checker, peer int) string {
+func (l *seenRumors) lacks(c *checker, peer int) string {
 	node, own := l.peers[peer].node, l.seen[peer]
 	for origin, r := range l.all.Ranges() {
 		id := hearsay.NodeID(origin)
-		if slices.Contains(own.Of(origin), r) || !node.Knows(id) {
+		if slices.Contains(own.Of(origin), r) || !node.Gossip().Knows(id) {
 			continue
 		}
 		for number := r.Low; number <= r.High; number++ {
@@ -62,7 +63,7 @@ func (l *lore) lacks(c *checker, peer int) string {
 			if own.Has(rumor) {
 				continue
 			}
-			if how := l.told(node.Links(), rumor); how != "" {
+			if how := l.told(node.Gossip().Links(), rumor); how != "" {
 				return fmt.Sprintf("has not seen rumor %d of %s: %s", number, c.name(id), how)
 			}
 		}
@@ -72,10 +73,10 @@ func (l *lore) lacks(c *checker, peer int) string {
 
 // told says how one with these links must come to know of a rumor; nothing if it
 // need not.
-func (l *lore) told(links []hearsay.NodeID, rumor clock.Dot) string {
+func (l *seenRumors) told(links []hearsay.NodeID, rumor clock.Dot) string {
 	var telling []string
 	for i, other := range l.peers {
-		_, held := other.node.Delivered(rumor)
+		_, held := other.node.Gossip().Delivered(rumor)
 		switch {
 		case !l.seen[i].Has(rumor):
 		case held:

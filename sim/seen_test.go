@@ -17,11 +17,11 @@ func follow(t *testing.T, text string) {
 	w := NewWorld(config, nil)
 	w.Follow(config.Scenario)
 	w.RunUntil(config.For)
-	w.settle()
+	w.convergence.settle()
 	for i := range w.check.violations {
 		t.Error(&w.check.violations[i])
 	}
-	if problem := w.disagreement(); problem != "" {
+	if problem := w.convergence.disagreement(); problem != "" {
 		t.Errorf("not converged %v after the last fault: %s", w.now-w.lastTrouble, problem)
 	}
 }
@@ -65,7 +65,7 @@ func TestWhoKnowsWhatIsGone(t *testing.T) {
 				w.bend(number+1, &twist{takes: ignoreMissed})
 			}
 			w.RunUntil(60 * time.Second)
-			if problem := w.disagreement(); test.want == "" && problem != "" || !strings.Contains(problem, test.want) {
+			if problem := w.convergence.disagreement(); test.want == "" && problem != "" || !strings.Contains(problem, test.want) {
 				t.Errorf("got %q, want %q", problem, test.want)
 			}
 		})

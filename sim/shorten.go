@@ -156,7 +156,7 @@ func (s *shortening) fewerActions() (better bool) {
 	return better
 }
 
-// sooner has the run end sooner, and what is done at its end with it.
+// sooner has the run end sooner, and what is done at its end with it. What would be done later is left out.
 func (s *shortening) sooner() (better bool) {
 	for _, share := range []time.Duration{4, 2} {
 		config := s.with(slices.Clone(s.best.Scenario.Actions))
@@ -166,6 +166,7 @@ func (s *shortening) sooner() (better bool) {
 				a.At = config.For
 			}
 		}
+		config.Scenario.Actions = slices.DeleteFunc(config.Scenario.Actions, func(a Action) bool { return a.At > config.For })
 		slices.SortStableFunc(config.Scenario.Actions, byTime)
 		better = s.try(config) || better
 	}

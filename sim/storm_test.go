@@ -23,13 +23,13 @@ func TestStorms(t *testing.T) {
 	}
 	longest := time.Duration(0)
 	for seed := from; seed <= to; seed++ {
-		config := DrawWorld(seed)
+		config := drawWorld(seed, SeedsDrawn)
 		w := NewWorld(config, nil)
 		w.Follow(config.Scenario)
 		w.RunUntil(stormEnds)
-		w.settle()
+		w.convergence.settle()
 		longest = max(longest, w.now-stormEnds)
-		problem := w.disagreement()
+		problem := w.convergence.disagreement()
 		for i := range w.check.violations {
 			t.Errorf("seed %d: %s", seed, &w.check.violations[i])
 		}
@@ -43,7 +43,7 @@ func TestStorms(t *testing.T) {
 // A drawn world is written as it is read.
 func TestWorldsReadBack(t *testing.T) {
 	for seed := range uint64(200) {
-		config := DrawWorld(seed)
+		config := drawWorld(seed, SeedsDrawn)
 		if err := config.Validate(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

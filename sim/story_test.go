@@ -62,7 +62,7 @@ func storyOf(t *testing.T, config Config, path, script string, from time.Duratio
 	if packets {
 		w.watch = func(m *machine, p *hearsay.Packet) {
 			if told := w.aboutRumors(p); told != "" {
-				to, _ := w.machineAt(p.Addr)
+				to, _ := w.network.machineAt(p.Addr)
 				fmt.Fprintf(&story, "%s  %-4s → %s: %s\n", seconds(w.now), m.name, w.machines[to].name, told)
 			}
 		}

@@ -2,8 +2,11 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"hearsay"
 )
 
 // Of two processes with one identity one stops, whenever the copy is started and
@@ -25,14 +28,70 @@ func TestTwins(t *testing.T) {
 				w := newScenario(t, 8, text, withSeeds(seeds))
 				w.RunUntil(150 * time.Second)
 				took := w.runsUntil(t, twinsWithin, "one stops", func() bool { return w.counts.TwinStops > 0 })
-				w.RunUntil(w.now + twinsWithin)
 				a, b := &w.machines[2], &w.machines[7]
+				w.RunUntil(w.now + 11*time.Second)
+				for _, m := range []*machine{a, b} {
+					if m.node != nil && m.node.Stats().Twin.IsValid() {
+						t.Errorf("%s tells of a twin 11 s after that has stopped", m.name)
+					}
+				}
+				w.RunUntil(w.now + twinsWithin)
 				if w.counts.Clones != 1 || w.counts.TwinStops != 1 || (a.node == nil) == (b.node == nil) {
 					t.Fatalf("%d clones, %d stopped, n3 is %s, n8 is %s", w.counts.Clones, w.counts.TwinStops, a.condition, b.condition)
 				}
 				t.Logf("n3 is %s, n8 is %s, %v after the last change", a.condition, b.condition, took)
 				w.convergesWithin(t, 30*time.Second)
 			})
+		}
+	}
+}
+
+// The others tell of two processes while these run, and not for long after that.
+func TestOthersTellOfTwins(t *testing.T) {
+	for _, seeds := range []int{0, 3} {
+		w := newScenario(t, 8, "at 70s clone n3 n8", withSeeds(seeds))
+		w.RunUntil(70 * time.Second)
+		id := w.machines[2].id
+		w.runsUntil(t, twinsWithin, "one stops", func() bool { return w.counts.TwinStops > 0 })
+		if !w.tellsOfTwins(t, id) {
+			t.Errorf("%d seeds: nobody else tells of two processes", seeds)
+		}
+		w.RunUntil(w.now + 40*time.Second)
+		if w.tellsOfTwins(t, id) {
+			t.Errorf("%d seeds: 40 s after one has stopped others tell of two processes", seeds)
+		}
+	}
+}
+
+// tellsOfTwins reports whether others tell that two processes may have an identity.
+func (w *World) tellsOfTwins(t *testing.T, id hearsay.NodeID) (tells bool) {
+	for i := range w.machines {
+		m := &w.machines[i]
+		if m.node == nil || m.id == id {
+			continue
+		}
+		file, err := m.why(w.timeOf(m), id.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		tells = tells || strings.Contains(file.Summary, "two processes may run")
+	}
+	return tells
+}
+
+// Where both are new, the one that was started later stops.
+func TestLaterOfTwoNewTwinsStops(t *testing.T) {
+	for _, seeds := range []int{0, 3} {
+		for _, after := range []int{12, 22, 45} {
+			for seed := range uint64(10) {
+				text := fmt.Sprintf("at 59s kill n3\nat 60s restart n3\nat %ds clone n3 n8", 60+after)
+				w := newScenario(t, 8, text, func(c *Config) { withSeeds(seeds)(c); c.Seed = seed })
+				w.RunUntil(time.Duration(60+after) * time.Second)
+				took := w.runsUntil(t, twinsWithin, "one stops", func() bool { return w.counts.TwinStops > 0 })
+				if w.machines[2].node == nil {
+					t.Errorf("%d seeds, world %d: the copy was started %d s later, and goes on: the original stops %v after that", seeds, seed, after, took)
+				}
+			}
 		}
 	}
 }
@@ -67,7 +126,7 @@ func TestTwinsThatAreRemoved(t *testing.T) {
 		if stay.ended = 0; w.now%(20*time.Second) == 0 {
 			stay.ended = stay.began + 1
 		}
-		w.checkTwins()
+		w.inspection.checkTwins()
 	}
 	if len(w.check.violations) != 1 || w.check.violations[0].Rule != RuleTwins {
 		t.Fatalf("found %v", w.check.violations)

@@ -38,6 +38,9 @@ type twist struct {
 	// tells sees what the node tells of a case when the checker asks, and may change it.
 	tells func(w *World, m *machine, file *hearsay.CaseFile)
 
+	// figures sees the figures of the node when the checker looks at what it says of itself, and may change them.
+	figures func(s *hearsay.Stats)
+
 	// deadline changes when the node says that it is due.
 	deadline func(w *World, m *machine, at time.Time) time.Time
 

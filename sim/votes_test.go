@@ -22,7 +22,7 @@ func foundedByTwo(t *testing.T) *World {
 
 // votes reports whether a seed has a vote, as the first seed has it.
 func (w *World) votes(slot int) bool {
-	return w.machines[w.config.Nodes].node.Authority().Seeds[slot].Votes
+	return w.machines[w.config.Nodes].node.Seeded().Authority().Seeds[slot].Votes
 }
 
 // A quorum is one of seeds that vote. If one of two founders is lost for ever before the third
@@ -36,8 +36,8 @@ func TestLostBeforeAnotherVotes(t *testing.T) {
 		}
 		w.Do(Action{Verb: Kill, Who: []int{5}})
 		w.RunUntil(w.now + 10*time.Second)
-		if w.hasQuorum() != late || !w.settle() || w.Converged() != late {
-			t.Errorf("lost after it votes: %t; a quorum: %t; %s", late, w.hasQuorum(), w.disagreement())
+		if w.convergence.hasQuorum() != late || !w.convergence.settle() || w.convergence.Converged() != late {
+			t.Errorf("lost after it votes: %t; a quorum: %t; %s", late, w.convergence.hasQuorum(), w.convergence.disagreement())
 		}
 	}
 }

@@ -28,13 +28,11 @@ type World struct {
 	queue    queue
 	machines []machine
 	network  network
+	operator operator
 	cards    *roster.Cards // of all nodes, as they hold the same members; nil: each has its own
 	plan     []Action      // what is scheduled, by number
 
-	flights []flight // those in use and those that are not
-	unused  []int32  // of flights, by number
 	decoder *wire.Decoder
-	frames  frameReader
 	packet  hearsay.Packet // the one being received
 
 	check       *checker
@@ -44,14 +42,15 @@ type World struct {
 	log         eventLog
 	counts      Counts
 	fates       fates
-	toll        *toll    // of a given scenario, if it touches anybody
+	impact      *impact  // of a given scenario, if it touches anybody
 	speakers    rand.PCG // who says something, where anyone may
 	lastSaid    time.Duration
 	halted      bool          // a node stands still, and time with it
 	lastTrouble time.Duration // when the last action was carried out that members have to find out about
-	requests    []request     // of operators, that seeds have not yet
-	recovery    recovery      // of the seeds, by an operator
 	core        core          // that is well, and what it must do in time
+	convergence convergence   // what must be so in the end
+	inspection  inspection    // what must be so at any time
+	promises    promises      // of case files, that are not judged yet
 
 	lives    map[int32]*hearsay.SeedLife                     // likewise, by machine
 	removals []time.Duration                                 // likewise
@@ -73,6 +72,8 @@ func NewWorld(config Config, story io.Writer) *World {
 			cuts: make(map[way]bool), connections: make(map[ends]*connection),
 		},
 	}
+	w.network.world, w.operator.world, w.core.world, w.promises.world = w, w, w, w
+	w.convergence.world, w.inspection.world = w, w
 	w.decoder = wire.NewDecoder(w.id)
 	w.cards = roster.NewCards(config.Seed)
 	for i := range config.Nodes + config.Seeds {
@@ -140,6 +141,8 @@ func (w *World) step(due *moment) {
 		w.arrive(due.which)
 	case momentTurn:
 		w.turn(m, due.which)
+	case momentRefused:
+		w.network.refused(m, &w.machines[due.which])
 	case momentSynced:
 		if m.node != nil && due.which == m.life {
 			w.synced(m)
@@ -151,15 +154,16 @@ func (w *World) step(due *moment) {
 	case momentAct:
 		w.Do(w.plan[due.which])
 	case momentDemand:
-		w.meet()
+		w.core.meet()
 	case momentCheck:
 		w.checkRosters()
-		w.checkTwins()
-		w.checkListed()
-		w.checkForks()
-		w.askWhy()
-		w.askSeeds()
-		w.heedsPeers()
+		w.inspection.checkTwins()
+		w.inspection.checkListed()
+		w.inspection.checkTold()
+		w.inspection.checkForks()
+		w.promises.askWhy()
+		w.operator.askSeeds()
+		w.operator.heedsPeers()
 		w.lookUpAgain()
 		w.queue.push(moment{at: w.now + checkEvery, kind: momentCheck})
 	}
@@ -174,7 +178,7 @@ func (w *World) checkRosters() {
 			continue
 		}
 		w.members = m.node.Members(w.members[:0])
-		w.check.roster(m, w.members, len(m.node.Links()), m.node.Stats(), w.now)
+		w.check.roster(m, w.members, len(m.node.Gossip().Links()), m.node.Stats(), w.now)
 		if w.config.Seeds > 0 {
 			w.checkLedger(m)
 		}
@@ -187,7 +191,7 @@ func (w *World) Do(a Action) {
 	w.log.act(w.now, &a, w.config.Nodes)
 	w.counts.act(&a)
 	switch a.Verb {
-	case Partition, Cut, Heal, Loss, LossIn, LossOut, LossDatagrams, Duplicate, Delay, Reorder:
+	case Partition, Cut, Heal, Loss, LossIn, LossOut, LossDatagrams, LossStreams, Narrow, Duplicate, Delay, Reorder:
 		w.disturb(&a)
 	case Say:
 		w.lastSaid = w.now
@@ -199,7 +203,7 @@ func (w *World) Do(a Action) {
 		}
 		return // that is no trouble
 	case Call:
-		w.rename(&a)
+		w.operator.rename(&a)
 	case Clone:
 		w.clone(&a)
 	case Invent:
@@ -208,14 +212,14 @@ func (w *World) Do(a Action) {
 		}
 		return // nobody need find out
 	case Core, WantIn, WantOut, WantHeard:
-		w.want(&a)
+		w.core.want(&a)
 	default:
 		for _, number := range a.Who {
 			w.doTo(&w.machines[number-1], &a)
 		}
 	}
 	switch a.Verb {
-	case Partition, Cut, Heal, Loss, LossIn, LossOut, LossDatagrams, Delay, Duplicate, Reorder, Slow, Drift, Fail, Fill, Room:
+	case Partition, Cut, Heal, Loss, LossIn, LossOut, LossDatagrams, LossStreams, Narrow, Delay, Duplicate, Reorder, Slow, Drift, Fail, Fill, Room:
 		w.check.disturbed(w.now, w.whole())
 	}
 	if a.Verb != Start && a.Verb != Core && a.Verb != WantHeard && a.Verb != Call {
@@ -237,6 +241,14 @@ func (w *World) disturb(a *Action) {
 	case LossDatagrams:
 		for _, number := range a.Who {
 			w.machines[number-1].lossDatagrams = a.Share
+		}
+	case LossStreams:
+		for _, number := range a.Who {
+			w.machines[number-1].lossStreams = a.Share
+		}
+	case Narrow:
+		for _, number := range a.Who {
+			w.machines[number-1].narrow = a.Size
 		}
 	case Duplicate:
 		w.network.duplicate = a.Share
@@ -289,7 +301,7 @@ func (w *World) doTo(m *machine, a *Action) {
 	case a.Verb == Fail:
 		m.fails = a.Share
 	default:
-		w.operate(m, a)
+		w.operator.operate(m, a)
 	}
 }
 
@@ -333,7 +345,7 @@ func (w *World) setLoss(a *Action) {
 // in time, and keeps what it writes.
 func (w *World) whole() bool {
 	for i := range w.machines {
-		if m := &w.machines[i]; m.group != w.machines[0].group || max(m.lossIn, m.lossOut) > w.network.loss || m.slow > 0 || m.fails > 0 || m.full {
+		if m := &w.machines[i]; m.group != w.machines[0].group || max(m.lossIn, m.lossOut) > w.network.loss || m.lossStreams > 0 || m.narrow > 0 || m.slow > 0 || m.fails > 0 || m.full {
 			return false
 		}
 	}
@@ -344,9 +356,9 @@ func (w *World) whole() bool {
 func (w *World) tell(m *machine, events []hearsay.Event) {
 	for i := range events {
 		if events[i].Kind == hearsay.EventSeedDiffers {
-			w.differs(m, &events[i])
+			w.operator.differs(m, &events[i])
 		}
-		w.redeems(m, &events[i])
+		w.promises.redeems(m, &events[i])
 		w.log.tell(w.now, m, &events[i], w.check)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -34,6 +35,13 @@ const (
 	// file: long enough for one that is just ending, and no more.
 	lockTimeout = 250 * time.Millisecond
 )
+
+// bucketWorded is where an earlier version keeps rulings, whose ballots give reasons in words.
+const bucketWorded = "ledger"
+
+// errWorded says of a file that it has such rulings.
+var errWorded = errors.New("has the ledger of an earlier version of hearsay, with reasons in words: use that version; " +
+	"or if a quorum of other seeds runs with this version, start this one with an empty data directory")
 
 // bucketIdentity holds what belongs to the file, not to its records.
 const bucketIdentity = "identity"
@@ -60,6 +68,7 @@ var recordBuckets = slices.Concat(firstBuckets, addedBuckets[1:])
 type Disk struct {
 	path     string
 	db       *bolt.DB
+	file     *os.File    // as db has it
 	opened   os.FileInfo // of path, when it was opened
 	identity [32]byte
 	site     site
@@ -91,7 +100,7 @@ func Open(dir, network string) (*Disk, error) {
 	if err := found.check(path, network); err != nil {
 		return nil, err
 	}
-	db, err := open(path, false)
+	db, file, err := openFile(path, false)
 	if err != nil {
 		return nil, openError(path, err)
 	}
@@ -99,7 +108,7 @@ func Open(dir, network string) (*Disk, error) {
 	if err != nil {
 		return nil, errors.Join(openError(path, err), db.Close())
 	}
-	d := &Disk{path: path, db: db, opened: opened, identity: found.seed, site: siteOf(path)}
+	d := &Disk{path: path, db: db, file: file, opened: opened, identity: found.seed, site: siteOf(path)}
 	d.origin = found.site.origin(found.placed, &d.site)
 	return d, nil
 }
@@ -128,8 +137,11 @@ func (d *Disk) Persist(records []hearsay.Record) error {
 	return d.Commit(&b)
 }
 
-// errGone says of a file in use that it is not where it was.
-var errGone = errors.New("the file was removed, moved or replaced while it was in use: what this node has kept is lost unless the file is put back, which is safe only if nothing has used another one since; " +
+// errGone says of a file in use that it was removed.
+var errGone = errors.New("the file was removed while it was in use, and what this node has kept is lost: start it anew, with an empty data directory")
+
+// ErrElsewhere says of a file in use that it is not where it was, but exists: another process may use it.
+var ErrElsewhere = errors.New("the file was moved or replaced while it was in use: what this node has kept is lost unless the file is put back, which is safe only if nothing has used another one since; " +
 	"without it the node starts anew with an empty data directory")
 
 // Commit makes what b holds durable: all of it, or nothing and an error. It fails also if
@@ -156,9 +168,20 @@ func (d *Disk) Commit(b *Batch) error {
 		err = d.inPlace()
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", d.path, cause(err))
+		return fmt.Errorf("write %s: %w%s", d.path, cause(err), cure(err))
 	}
 	return nil
+}
+
+// cure says what to do where a file cannot be written.
+func cure(err error) string {
+	switch {
+	case errors.Is(err, errGone), errors.Is(err, ErrElsewhere):
+		return "" // they say so
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return ": make room there, and start the node again; what it has acknowledged is kept"
+	}
+	return ": see to that disk, and start the node again"
 }
 
 // Look fails as Commit would, and writes nothing.
@@ -174,11 +197,24 @@ func (d *Disk) inPlace() error {
 	now, err := os.Stat(d.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, d.opened):
+		if d.hasName() {
+			return ErrElsewhere
+		}
 		return errGone
 	case err != nil:
 		return cause(err)
 	}
 	return nil
+}
+
+// hasName reports whether the file in use has a name anywhere.
+func (d *Disk) hasName() bool {
+	now, err := d.file.Stat()
+	if err != nil {
+		return true // as far as is known
+	}
+	stat, ok := now.Sys().(*syscall.Stat_t)
+	return !ok || stat.Nlink > 0
 }
 
 // bucketFor gives the bucket, and makes it if an earlier version did not.
@@ -277,6 +313,8 @@ func openError(path string, err error) error {
 		return fmt.Errorf("%s is in use by another process: stop that one, or use another data directory", path)
 	case errors.As(err, new(*fs.PathError)):
 		return fmt.Errorf("open %s: %w", path, cause(err))
+	case errors.Is(err, errWorded):
+		return fmt.Errorf("%s %w", path, err)
 	}
 	return fmt.Errorf("%s is damaged and was left as it is (%w): move it away and start with an empty data directory: "+
 		"a peer is a new member then, a seed gets its seat from a quorum of the others; never put a seed's back from a backup", path, err)
@@ -297,7 +335,12 @@ func cause(err error) error {
 // open opens the file by bbolt. Should bbolt give up on the way by a panic,
 // the file and with it the lock is let go.
 func open(path string, readOnly bool) (db *bolt.DB, err error) {
-	var file *os.File
+	db, _, err = openFile(path, readOnly)
+	return db, err
+}
+
+// openFile gives the file, too, which the database closes.
+func openFile(path string, readOnly bool) (db *bolt.DB, file *os.File, err error) {
 	options := &bolt.Options{
 		Timeout:         lockTimeout,
 		ReadOnly:        readOnly,
@@ -317,7 +360,7 @@ func open(path string, readOnly bool) (db *bolt.DB, err error) {
 	if broken := (*brokenError)(nil); errors.As(err, &broken) && file != nil {
 		file.Close()
 	}
-	return db, err
+	return db, file, err
 }
 
 // brokenError is bbolt's panic over a file that is not as it should be.
@@ -421,6 +464,9 @@ func readIdentity(tx *bolt.Tx) (found identity, err error) {
 }
 
 func inspectRecords(tx *bolt.Tx) error {
+	if tx.Bucket([]byte(bucketWorded)) != nil {
+		return errWorded
+	}
 	if err := eachRecord(tx, func(hearsay.Record) {}); err != nil {
 		return err
 	}

@@ -186,6 +186,17 @@ func edit(t *testing.T, dir string, change func(*bolt.Tx) error) {
 	}
 }
 
+// A seed's directory of a version that had reasons in words is not damaged, and is left as it is.
+func TestEarlierLedger(t *testing.T) {
+	dir := t.TempDir()
+	mustOpen(t, dir).Close()
+	edit(t, dir, func(tx *bolt.Tx) error {
+		_, err := tx.CreateBucket([]byte(bucketWorded))
+		return err
+	})
+	wantError(t, dir, "has the ledger of an earlier version of hearsay, with reasons in words: use that version")
+}
+
 func TestAnotherFormat(t *testing.T) {
 	dir := t.TempDir()
 	mustOpen(t, dir).Close()
@@ -373,13 +384,20 @@ func TestDatabaseIsADirectory(t *testing.T) {
 
 // TestFileGoneInUse: what would be gone after a restart is not acknowledged.
 func TestFileGoneInUse(t *testing.T) {
-	for name, lose := range map[string]func(dir string) error{
-		"removed": os.RemoveAll,
-		"moved":   func(dir string) error { return os.Rename(dir, dir+"-elsewhere") },
-		"replaced": func(dir string) error {
+	for name, test := range map[string]struct {
+		lose func(dir string) error
+		want error
+	}{
+		"removed": {os.RemoveAll, errGone},
+		"moved":   {func(dir string) error { return os.Rename(dir, dir+"-elsewhere") }, ErrElsewhere},
+		"replaced": {func(dir string) error {
 			path := filepath.Join(dir, fileName)
 			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, []byte("another"), fileMode))
-		},
+		}, ErrElsewhere},
+		"written anew": {func(dir string) error {
+			path := filepath.Join(dir, fileName)
+			return errors.Join(os.Remove(path), os.WriteFile(path, []byte("another"), fileMode))
+		}, errGone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")
@@ -392,13 +410,13 @@ func TestFileGoneInUse(t *testing.T) {
 			if err := errors.Join(d.Persist(self), d.Look()); err != nil {
 				t.Fatal(err)
 			}
-			if err := lose(dir); err != nil {
+			if err := test.lose(dir); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.Look(); !errors.Is(err, errGone) || !strings.Contains(err.Error(), dir) {
+			if err := d.Look(); !errors.Is(err, test.want) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("a look at the directory gives %v", err)
 			}
-			if err := d.Persist(self); !errors.Is(err, errGone) || !strings.Contains(err.Error(), dir) {
+			if err := d.Persist(self); !errors.Is(err, test.want) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("it is acknowledged with %v", err)
 			}
 		})

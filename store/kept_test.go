@@ -44,7 +44,7 @@ func keptRuling(epoch hearsay.Epoch) *hearsay.KeptRuling {
 		Ballots: make([]hearsay.Ballot, 2),
 	}
 	for i := range r.Ballots {
-		r.Ballots[i] = hearsay.Ballot{Case: r.Case, Stay: r.Stay, Slot: uint8(i), Verdict: hearsay.BallotYes, Why: "it answers at 10.0.0.1:7946"}
+		r.Ballots[i] = hearsay.Ballot{Case: r.Case, Stay: r.Stay, Slot: uint8(i), Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}}
 	}
 	if epoch%2 == 0 {
 		r.Claim = hearsay.Claim{Subject: r.Stay.ID, State: hearsay.StateAlive, Incarnation: 1, Card: hearsay.Card{

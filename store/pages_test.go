@@ -30,7 +30,8 @@ func TestPageThatLeadsToItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	name, gap := []byte(wire.BucketLedger), make([]byte, bucketHeaderSize+8)
-	changed := bytes.ReplaceAll(whole, slices.Concat(name, gap, []byte{pageLeaf}), slices.Concat(name, gap, []byte{pageBranch})) // which leads to page 0: itself
+	// which leads to page 0: itself
+	changed := bytes.ReplaceAll(whole, slices.Concat(name, gap, []byte{pageLeaf}), slices.Concat(name, gap, []byte{pageBranch}))
 	if bytes.Equal(changed, whole) {
 		t.Fatal("no empty bucket")
 	}

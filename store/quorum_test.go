@@ -185,7 +185,7 @@ func (s *seeds) admit(from, n int) {
 	for at := 0; at < n; at += atOnce {
 		batch := claims[at:min(at+atOnce, n)]
 		for i, c := range batch {
-			if answer := s.all[i%len(s.all)].q.Admit(time.Now(), c); answer.Code != quorum.AnswerPending {
+			if answer := s.all[i%len(s.all)].q.Admit(time.Now(), c); answer.Code != hearsay.OutcomePending {
 				s.Fatalf("%+v", answer)
 			}
 		}

@@ -65,9 +65,11 @@ type Origin uint8
 
 // The origins.
 const (
-	OriginSame    Origin = iota // it is where it was, and holds all that was ever written to it
-	OriginUnknown               // it may have been put back as it was before: the machine was started anew meanwhile, or does not tell and it was not closed
-	OriginCopy                  // it is a copy
+	OriginSame Origin = iota // it is where it was, and holds all that was ever written to it
+	// it may have been put back as it was before: the machine was started anew meanwhile, or does not tell and
+	// it was not closed
+	OriginUnknown
+	OriginCopy // it is a copy
 )
 
 // origin says what is known of a file that says to be at p. One that does not

@@ -10,7 +10,7 @@
 //	    seed     -> 32 bytes  the Ed25519 private key is derived from them
 //	    place    -> 41 bytes  where the file is, which a copy does not share
 //	  self, contacts, evidence, rumors, and of the seeds' authority
-//	  seed, pins, log, snapshots, ledger, heads, rivals
+//	  seed, pins, log, snapshots, rulings, heads, rivals
 //	    key      -> value     as package wire encodes records
 //
 // Every value is followed by 4 bytes of checksum over bucket, key and value,

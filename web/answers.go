@@ -18,7 +18,7 @@ type Self struct {
 	HTTP        string              `json:"http"`
 	Epoch       hearsay.Epoch       `json:"epoch"`
 	Incarnation hearsay.Incarnation `json:"incarnation"`
-	State       hearsay.State       `json:"state"`
+	State       string              `json:"state"` // see standing
 	Started     time.Time           `json:"started"`
 	Version     string              `json:"version"`
 	Troubles    []string            `json:"troubles"` // what an operator should see to, the weightiest first
@@ -40,7 +40,7 @@ type Said struct {
 	ID RumorID `json:"id"`
 }
 
-// RumorID is a rumor's identity: who said it, and under which number.
+// RumorID is a rumor's identity: the node that said it, and its number.
 type RumorID struct {
 	Origin hearsay.NodeID `json:"origin"`
 	Number uint64         `json:"n"`
@@ -59,7 +59,7 @@ type Rumor struct {
 	At         time.Time      `json:"at"`          // when it came to this node, by its clock
 	Text       *string        `json:"text,omitempty"`
 	Data       []byte         `json:"data,omitempty"` // base64
-	From       hearsay.NodeID `json:"from"`           // who passed it on; the node itself, if it said it
+	From       hearsay.NodeID `json:"from"`           // the node that passed it on; the node itself, if it said it
 	FromName   string         `json:"from_name"`
 	Hops       int            `json:"hops"` // from the origin, which is 0
 }

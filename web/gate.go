@@ -16,21 +16,24 @@ import (
 
 // Limits of what takes memory while a client is slow.
 const (
-	largeMax      = 32              // large answers under way; each holds a chunk, an item, and a page or a copy of a list: up to 1 MB
-	largeOfSource = 16              // of them to one source
-	largeStall    = time.Second     // guess: so long a client may take no chunk while others wait for its place: 32 KB/s
-	bodiesMax     = 64              // bodies being read; each holds up to 200 kB
-	bodiesOf      = 16              // of them of one source
-	bodiesStall   = 2 * time.Second // guess: so long one may take while others wait: 45 KB/s for the longest
+	// large answers under way; each holds a chunk, an item, and a page or a copy of a list: up to 1 MB
+	largeMax      = 32
+	largeOfSource = 16 // of them to one source
+	// guess: so long a client may take no chunk while others wait for its place: 32 KB/s
+	largeStall  = time.Second
+	bodiesMax   = 64              // bodies being read; each holds up to 200 kB
+	bodiesOf    = 16              // of them of one source
+	bodiesStall = 2 * time.Second // guess: so long one may take while others wait: 45 KB/s for the longest
 
-	placeFor = 10 * time.Second       // guess: so long a client keeps its place while others wait for it
-	waitMost = 8 * time.Second        // for a place; then 503. As many clients as one source may connect, and do not read, pass by in this time
+	placeFor = 10 * time.Second // guess: so long a client keeps its place while others wait for it
+	// for a place; then 503. As many clients as one source may connect, and do not read, pass by in this time
+	waitMost = 8 * time.Second
 	lookEach = 100 * time.Millisecond // while waiting, whether a place can be had
 )
 
 // gate bounds what goes on at a time, in all and by source. What finds no place
-// waits, and the newest is served first: of a crowd whose clients have gone, those
-// who came last may still be there. While somebody waits, a client that stands
+// waits, and the newest is served first: of a crowd whose clients have gone, the
+// last to come may still be there. While one waits, a client that stands
 // still loses its place.
 type gate struct {
 	max, ofSource int
@@ -113,7 +116,7 @@ func (g *gate) count(source netip.Addr) (n int) {
 	return n
 }
 
-// makeRoom, which those call that wait, takes the place of a client that has stood
+// makeRoom, which requests call that wait, takes the place of a client that has stood
 // still for too long, or has had its place for too long: of the one that has taken
 // least, and of one of the same source, if that has all its places.
 func (g *gate) makeRoom(source netip.Addr) {

@@ -1,30 +1,33 @@
 package web
 
 import (
+	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"hearsay"
+	"hearsay/ledger"
 )
 
 // Limits of the ledger.
 const (
-	rulingsMax    = 1000             // in one answer; Next says where it goes on
-	rulingsLot    = 100              // taken from a seed at a time, so that no more are in memory
-	peerReads     = 3                // tries to read what a peer has in memory, which may go meanwhile. A guess: it goes once in some hundred rulings
-	freshTimeout  = 3 * time.Second  // for a quorum of seeds to say that nothing is missing: a seed gives up after two
-	decideTimeout = 15 * time.Second // for the seeds to decide what an operator asks for: a case without evidence takes ten
+	rulingsMax = 1000 // in one answer; Next says where it goes on
+	rulingsLot = 100  // taken from a seed at a time, so that no more are in memory
+	// tries to read what a peer has in memory, which may go meanwhile. A guess: it goes once in some hundred
+	// rulings
+	peerReads    = 3
+	freshTimeout = 3 * time.Second // for a quorum of seeds to say that nothing is missing: a seed gives up after two
+	// for the seeds to decide what an operator asks for: a case without evidence takes ten
+	decideTimeout = 15 * time.Second
 )
 
-// Ledger is the answer of /v1/ledger, and what "hearsay ledger verify" takes:
-// rulings in the order of their epochs, and what proves them.
+// Ledger is the answer of /v1/ledger: rulings in the order of their epochs, and what proves them. Package ledger has
+// the form in which it is saved.
 type Ledger struct {
 	LedgerHead
 	Rulings []Ruling `json:"rulings"`
@@ -32,53 +35,41 @@ type Ledger struct {
 
 // LedgerHead is what is said of a ledger besides its rulings.
 type LedgerHead struct {
-	Epoch    hearsay.Epoch     `json:"epoch"`          // the newest that this node has; 0 in an open network, which has no ledger
-	Proven   hearsay.Epoch     `json:"proven"`         // the newest that Heads prove, of a quorum of seats
-	Network  hearsay.NetworkID `json:"network"`        // hexadecimal
-	Oldest   hearsay.Epoch     `json:"oldest"`         // of the rulings that this node has
-	Quorum   int               `json:"quorum"`         // equal ballots, of the configured seeds
-	Ready    bool              `json:"ready"`          // a quorum of seeds is heard; if not, rulings may be missing
-	Next     hearsay.Epoch     `json:"next,omitempty"` // there are more rulings, from this epoch on
-	Founding []Seat            `json:"founding,omitempty"`
-	Seats    []Seat            `json:"seats"` // who sits where now
-	Heads    []hearsay.Head    `json:"heads"` // the newest of each seat
+	// the newest that this node has; 0 in an open network, which has no ledger
+	Epoch    hearsay.Epoch      `json:"epoch"`
+	Proven   hearsay.Epoch      `json:"proven"`         // the newest that Heads prove, of a quorum of seats
+	Network  hearsay.NetworkID  `json:"network"`        // hexadecimal
+	Oldest   hearsay.Epoch      `json:"oldest"`         // of the rulings that this node has
+	Quorum   int                `json:"quorum"`         // equal ballots, of the configured seeds
+	Ready    bool               `json:"ready"`          // a quorum of seeds is heard; if not, rulings may be missing
+	Next     hearsay.Epoch      `json:"next,omitempty"` // there are more rulings, from this epoch on
+	Founding []ledger.SavedSeat `json:"founding,omitempty"`
+	Seats    []ledger.SavedSeat `json:"seats"` // the life in each seat now
+	Heads    []hearsay.Head     `json:"heads"` // the newest of each seat
 }
 
-// Seat is who sits in a slot. Key and life are "" where nobody has come yet.
-type Seat struct {
-	Slot int    `json:"slot"`
-	Addr string `json:"addr,omitempty"`
-	Name string `json:"name,omitempty"`
-	Key  string `json:"key"`  // hexadecimal
-	Life string `json:"life"` // hexadecimal
-}
-
-// Ruling is one ruling, for people; Canonical is all of it, for machines: the
-// bytes that its hash covers.
+// Ruling is one ruling: for people what was decided about which node, by which seeds; and Canonical,
+// for machines, with all the rest.
 type Ruling struct {
-	Epoch        hearsay.Epoch      `json:"epoch"`
-	Kind         hearsay.RulingKind `json:"kind"`
-	Member       string             `json:"member"` // its name, or the beginning of its id; of a seat "seat N"
-	ID           hearsay.NodeID     `json:"id,omitzero"`
-	Addr         string             `json:"addr,omitempty"` // admit: where it answered
-	Since        hearsay.Epoch      `json:"since,omitzero"` // of the stay that it begins or ends
-	At           time.Time          `json:"at"`
-	Case         hearsay.CaseID     `json:"case"`
-	Rule         string             `json:"rule,omitempty"` // remove
-	Ballots      []Ballot           `json:"ballots"`
-	Evidence     *hearsay.Evidence  `json:"evidence,omitempty"` // remove: what was reported, if this node has it
-	EvidenceHash hearsay.Hash       `json:"evidence_hash,omitzero"`
-	Hash         hearsay.Hash       `json:"hash"`
-	Previous     hearsay.Hash       `json:"previous"`
-	Canonical    []byte             `json:"canonical"` // base64
+	Epoch     hearsay.Epoch      `json:"epoch"`
+	Kind      hearsay.RulingKind `json:"kind"`
+	Member    string             `json:"member"` // its name, or the beginning of its id; of a seat "seat N"
+	ID        hearsay.NodeID     `json:"id,omitzero"`
+	Since     hearsay.Epoch      `json:"since,omitzero"` // of the stay that it begins or ends
+	At        time.Time          `json:"at"`
+	Rule      string             `json:"rule,omitempty"` // remove
+	Ballots   []Ballot           `json:"ballots"`
+	Evidence  *hearsay.Evidence  `json:"evidence,omitempty"` // remove: what was reported, if this node has it
+	Canonical []byte             `json:"canonical"`          // base64: what the ruling's hash covers
 }
 
 // Ballot is one that counted.
 type Ballot struct {
-	Seed    string                `json:"seed"` // whose it was: the name or address of the seed that sat there then, or KeyName
-	Slot    int                   `json:"slot"`
+	// the name or address of the seed whose it was, or KeyName
+	Seed    string                `json:"seed"`
 	Verdict hearsay.BallotVerdict `json:"verdict"`
-	Why     string                `json:"why"`
+	Reason  hearsay.Reason        `json:"reason,omitzero"`
+	Why     string                `json:"why"` // in words
 	At      time.Time             `json:"at"`
 }
 
@@ -150,7 +141,7 @@ func (a *api) fresh(r *http.Request, read func()) *problem {
 	}
 	switch authority := a.backend.Authority(); {
 	case !authority.Seeded:
-		return &problem{http.StatusConflict, "this network has no seeds: nobody rules, and there is nothing to be fresh"}
+		return &problem{http.StatusConflict, "this network has no seeds, so it has no rulings and nothing can be fresh"}
 	case a.backend.Self().Role != hearsay.RoleSeed:
 		return &problem{http.StatusConflict, "this is a peer, and only seeds can tell whether nothing is missing: ask a seed, " + seedsOf(authority.Seeds) +
 			`; without "fresh" this peer gives what it has`}
@@ -168,12 +159,12 @@ func (a *api) fresh(r *http.Request, read func()) *problem {
 func (a *api) ledgerHead() (LedgerHead, hearsay.LedgerProof) {
 	proof, authority := a.backend.Proof(), a.backend.Authority()
 	if !authority.Seeded {
-		return LedgerHead{Network: proof.Network, Seats: []Seat{}, Heads: []hearsay.Head{}}, proof
+		return LedgerHead{Network: proof.Network, Seats: []ledger.SavedSeat{}, Heads: []hearsay.Head{}}, proof
 	}
 	h := LedgerHead{
 		Epoch: authority.Epoch, Network: proof.Network, Oldest: proof.Oldest, Quorum: authority.Quorum, Ready: authority.Ready,
 		Founding: seatsOf(proof.Founding, nil), Seats: seatsOf(proof.Seats, authority.Seeds), Heads: proof.Heads,
-		Proven: provenBy(&proof, authority.Quorum, authority.Epoch),
+		Proven: provenBy(&proof, len(authority.Seeds), authority.Epoch),
 	}
 	if h.Heads == nil {
 		h.Heads = []hearsay.Head{}
@@ -223,9 +214,9 @@ func (a *api) addRulings(l *listWriter, head *LedgerHead, proof *hearsay.LedgerP
 		if len(rulings) == 0 || rulings[0].Epoch != from {
 			l.abort() // the disk does not give what is there
 		}
-		words.sitters = a.sitters.upTo(a.backend, proof, from-1, rulings)
+		words.seatKeys = a.seatKeys.upTo(a.backend, proof, from-1, rulings)
 		for i := range rulings {
-			if !addItem(l, a.ruling(&rulings[i], proof, words)) {
+			if !addItem(l, a.ruling(&rulings[i], words)) {
 				return 0
 			}
 		}
@@ -234,35 +225,29 @@ func (a *api) addRulings(l *listWriter, head *LedgerHead, proof *hearsay.LedgerP
 	return 0
 }
 
-func seatsOf(seats []hearsay.Seat, seeds []hearsay.SeedStatus) []Seat {
-	var list []Seat
-	for i := range seats {
-		s := Seat{Slot: int(seats[i].Slot)}
-		if !seats[i].Key.IsZero() {
-			s.Key, s.Life = hex.EncodeToString(seats[i].Key[:]), hex.EncodeToString(seats[i].Life[:])
-		}
-		if s.Slot < len(seeds) {
+func seatsOf(seats []hearsay.Seat, seeds []hearsay.SeedStatus) []ledger.SavedSeat {
+	list := ledger.SaveSeats(seats)
+	for i := range list {
+		if s := &list[i]; int(s.Slot) < len(seeds) {
 			s.Addr, s.Name = seeds[s.Slot].Addr.String(), seeds[s.Slot].Name
 		}
-		list = append(list, s)
 	}
 	return list
 }
 
 // ruling puts a ruling into its JSON form.
-func (a *api) ruling(r *hearsay.Ruling, proof *hearsay.LedgerProof, w *words) Ruling {
+func (a *api) ruling(r *hearsay.Ruling, w *words) Ruling {
 	out := Ruling{
-		Epoch: r.Epoch, Kind: r.Kind, ID: r.Stay.ID, Since: r.Stay.Epoch, At: momentOf(r.At), Case: r.Case, Ballots: []Ballot{},
-		EvidenceHash: r.Evidence, Hash: r.Hash(proof.Network), Previous: r.Previous, Canonical: r.AppendBinary(nil),
+		Epoch: r.Epoch, Kind: r.Kind, ID: r.Stay.ID, Since: r.Stay.Epoch, At: ledger.Moment(r.At), Ballots: []Ballot{},
+		Canonical: r.AppendBinary(nil),
 	}
 	switch r.Kind {
 	case hearsay.RulingAdmit:
 		w.names[r.Stay.ID] = r.Claim.Card.Name
-		out.Addr = r.Claim.Card.Addr.String()
 	case hearsay.RulingSeat, hearsay.RulingRecover:
-		out.Member = SeatsName
+		out.Member = ledger.SeatsName
 		if r.Kind == hearsay.RulingSeat && len(r.Seats) > 0 {
-			out.Member = SeatName(r.Seats[0].Slot)
+			out.Member = ledger.SeatName(r.Seats[0].Slot)
 		}
 	case hearsay.RulingRemove:
 		out.Rule = r.Rule.String()
@@ -277,7 +262,7 @@ func (a *api) ruling(r *hearsay.Ruling, proof *hearsay.LedgerProof, w *words) Ru
 	}
 	for i := range r.Ballots {
 		b := &r.Ballots[i]
-		out.Ballots = append(out.Ballots, Ballot{w.seed(b), int(b.Slot), b.Verdict, b.Why, momentOf(b.At)})
+		out.Ballots = append(out.Ballots, Ballot{w.seed(b), b.Verdict, b.Why.Reason, b.Why.String(), ledger.Moment(b.At)})
 	}
 	return out
 }
@@ -300,15 +285,8 @@ func (a *api) nameIn(r *hearsay.Ruling, w *words) string {
 	return name
 }
 
-// momentOf is Unix milliseconds by a seed's clock, held within the years that
-// RFC 3339 and so JSON can write.
-func momentOf(unixMilli int64) time.Time {
-	const last = 253_402_300_799_999 // the end of the year 9999
-	return time.UnixMilli(min(max(0, unixMilli), last)).UTC()
-}
-
 // postRemove opens a case against a member. The seeds decide, each by its own
-// probes: who answers them stays in.
+// probes: a member that answers them stays in.
 func (a *api) postRemove(w http.ResponseWriter, r *http.Request) *problem {
 	name := r.PathValue("name")
 	if err := hearsay.CheckName(name); err != nil {
@@ -341,13 +319,14 @@ func (a *api) awayUntil(id hearsay.NodeID) time.Time {
 
 // Outcome is the answer of POST /v1/members/{name}/remove.
 type Outcome struct {
-	Kind   hearsay.RulingKind `json:"kind"`
-	ID     hearsay.NodeID     `json:"id"`
-	Since  hearsay.Epoch      `json:"since,omitzero"` // of the stay
-	Code   string             `json:"code"`           // "done", "pending", "refused", "wait"; "lost": no seed was reached
-	Yes    int                `json:"yes"`            // ballots that were counted
-	Needed int                `json:"needed"`
-	Text   string             `json:"text,omitempty"` // why, if it is not done
+	Kind  hearsay.RulingKind `json:"kind"`
+	ID    hearsay.NodeID     `json:"id"`
+	Since hearsay.Epoch      `json:"since,omitzero"` // of the stay
+	// "done", "pending", "refused", "wait"; "lost": no seed was reached
+	Code   string `json:"code"`
+	Yes    int    `json:"yes"` // ballots that were counted
+	Needed int    `json:"needed"`
+	Text   string `json:"text,omitempty"` // why, if it is not done
 
 	// QuorumHeard tells, as this node has it, whether a quorum of seeds decides
 	// now. Without one nothing is decided: what is open waits.
@@ -369,7 +348,7 @@ func (a *api) getBars(w http.ResponseWriter, r *http.Request) *problem {
 	return w.(*paced).large(&a.answers, r, func() *problem {
 		list := Bars{Bars: []Bar{}}
 		for _, b := range barred {
-			list.Bars = append(list.Bars, Bar{ID: b.ID, Name: b.Name, At: momentOf(b.At), Why: b.Why})
+			list.Bars = append(list.Bars, Bar{ID: b.ID, Name: b.Name, At: ledger.Moment(b.At), Why: b.Why})
 		}
 		return answer(w, http.StatusOK, list)
 	})
@@ -380,27 +359,23 @@ func (a *api) refusePeer() *problem {
 	authority := a.backend.Authority()
 	switch {
 	case !authority.Seeded:
-		return &problem{http.StatusConflict, "this network has no seeds: nobody decides who may be in, and nobody can be barred"}
+		return &problem{http.StatusConflict, "this network has no seeds: any node may be in, and none can be barred"}
 	case a.backend.Self().Role != hearsay.RoleSeed:
-		return &problem{http.StatusConflict, "this is a peer, and the seeds keep the list of who is barred: ask a seed, " + seedsOf(authority.Seeds)}
+		return &problem{http.StatusConflict, "this is a peer, and the seeds keep the list of barred nodes: ask a seed, " + seedsOf(authority.Seeds)}
 	}
 	return nil
 }
 
-// seedsOf names the seeds that were met, where they gossip: where each serves
-// HTTP this node does not know.
+// seedsOf names the seeds. Where each serves HTTP this node does not know, and where it gossips no client can ask.
 func seedsOf(seeds []hearsay.SeedStatus) string {
 	text := ""
 	for i := range seeds {
 		if text != "" {
 			text += " or "
 		}
-		if seeds[i].Name != "" {
-			text += seeds[i].Name + " at "
-		}
-		text += netip.AddrPort.String(seeds[i].Addr)
+		text += cmp.Or(seeds[i].Name, "that of "+seeds[i].Addr.String())
 	}
-	return text + " (there it gossips; ask at its --http address)"
+	return text + `, at the address of its page (its --http; "hearsay up" prints it)`
 }
 
 func (a *api) postBar(w http.ResponseWriter, r *http.Request) *problem {

@@ -95,7 +95,7 @@ func newSeedVillage() *village {
 	v.council.proof.Founding = v.council.proof.Seats
 	v.council.proof.Heads = []hearsay.Head{{Epoch: 2, Slot: 1}}
 	bob := v.members[1]
-	ballots := func(why string) []hearsay.Ballot {
+	ballots := func(why hearsay.Why) []hearsay.Ballot {
 		return []hearsay.Ballot{
 			{Slot: 0, Life: hearsay.Life{1}, Verdict: hearsay.BallotYes, Why: why, At: 1000},
 			{Slot: 2, Life: hearsay.Life{3}, Verdict: hearsay.BallotYes, Why: why, At: 2000},
@@ -104,8 +104,8 @@ func newSeedVillage() *village {
 	stay := hearsay.Stay{ID: bob.ID, Epoch: 1}
 	claim := hearsay.Claim{Subject: bob.ID, State: hearsay.StateAlive, Incarnation: 9, Card: hearsay.Card{Key: hearsay.PublicKey{9}, Name: "bob", Addr: bob.Addr, Role: hearsay.RolePeer}}
 	v.council.rulings = []hearsay.Ruling{
-		{Epoch: 1, Kind: hearsay.RulingAdmit, Stay: stay, Key: claim.Card.Key, Claim: claim, Ballots: ballots("it answers"), At: 2000},
-		{Epoch: 2, Kind: hearsay.RulingRemove, Stay: stay, Rule: hearsay.RuleMajority, Ballots: ballots("no answer"), Evidence: hearsay.Hash{5}, At: 3000},
+		{Epoch: 1, Kind: hearsay.RulingAdmit, Stay: stay, Key: claim.Card.Key, Claim: claim, Ballots: ballots(hearsay.Why{Reason: hearsay.ReasonAnswers, Addr: bob.Addr}), At: 2000},
+		{Epoch: 2, Kind: hearsay.RulingRemove, Stay: stay, Rule: hearsay.RuleMajority, Ballots: ballots(hearsay.Why{Reason: hearsay.ReasonSilent, Addr: bob.Addr, Took: 1034}), Evidence: hearsay.Hash{5}, At: 3000},
 	}
 	v.council.evidence = map[hearsay.Epoch]hearsay.Evidence{2: {Subject: bob.ID, Rule: hearsay.RuleMajority, Observers: 4, Needed: 3}}
 	v.council.authority.Seeded, v.council.authority.Ready, v.council.authority.Quorum = true, true, 2
@@ -125,14 +125,14 @@ func TestLedger(t *testing.T) {
 	}
 	for i, r := range l.Rulings {
 		want := &v.council.rulings[i]
-		if r.Member != "bob" || r.Hash != want.Hash(v.council.proof.Network) || !bytes.Equal(r.Canonical, want.AppendBinary(nil)) || len(r.Ballots) != 2 {
+		if r.Member != "bob" || !bytes.Equal(r.Canonical, want.AppendBinary(nil)) || len(r.Ballots) != 2 {
 			t.Errorf("ruling %d: %+v", i, r)
 		}
 		if r.Ballots[0].Seed != "ada" || r.Ballots[1].Seed != "10.0.0.3:5001" || r.Ballots[0].Verdict != hearsay.BallotYes {
 			t.Errorf("ballots %+v", r.Ballots)
 		}
 	}
-	for _, want := range []string{`"kind":"admit","member":"bob"`, `"kind":"remove"`, `"rule":"majority"`, `"evidence":{"subject":"b002`, `"why":"no answer"`, `"at":"1970-01-01T00:00:03Z"`} {
+	for _, want := range []string{`"kind":"admit","member":"bob"`, `"kind":"remove"`, `"rule":"majority"`, `"evidence":{"subject":"b002`, `"reason":"silent","why":"no answer from `, ` for 1.034s"`, `"at":"1970-01-01T00:00:03Z"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in %s", want, text)
 		}
@@ -215,7 +215,7 @@ func TestFreshLedger(t *testing.T) {
 	}
 	v.members[0].Role = hearsay.RolePeer
 	r := ask(handler(v), "GET", "/v1/ledger?fresh=1", "")
-	if text := read(t, r); r.StatusCode != 409 || !strings.Contains(text, "ask a seed, ada at 10.0.0.1:5001") {
+	if text := read(t, r); r.StatusCode != 409 || !strings.Contains(text, "ask a seed, ada") {
 		t.Errorf("a peer: %d %s", r.StatusCode, text)
 	}
 	r = ask(handler(newVillage()), "GET", "/v1/ledger?fresh=1", "")
@@ -290,7 +290,7 @@ func TestOperatorAsksTheSeeds(t *testing.T) {
 	if r := ask(handler(v), "POST", "/v1/members/ada/remove", ""); r.StatusCode != 409 {
 		t.Errorf("a seed is to be removed: status %d", r.StatusCode)
 	}
-	for role, want := range map[hearsay.Role]string{hearsay.RolePeer: "10.0.0.3:5001 (there it gossips; ask at its --http address)"} {
+	for role, want := range map[hearsay.Role]string{hearsay.RolePeer: "that of 10.0.0.3:5001, at the address of its page"} {
 		v.members[0].Role = role
 		if r := ask(handler(v), "POST", "/v1/bars", `{"name":"bob"}`, "Content-Type: application/json"); r.StatusCode != 409 || !strings.Contains(read(t, r), want) {
 			t.Errorf("a %s bars: status %d", role, r.StatusCode)
@@ -318,7 +318,7 @@ func TestQuorumIsTold(t *testing.T) {
 		{hearsay.RoleSeed, false, false, 503, "no quorum of seeds is heard (2 of 3)", "hearsay_quorum 0"},
 		{hearsay.RolePeer, true, true, 200, `"joined"`, "hearsay_quorum 1"},
 		{hearsay.RolePeer, true, false, 200, "no quorum of seeds is heard", "hearsay_quorum 0"},
-		{hearsay.RolePeer, false, true, 503, "have not admitted this node yet", "hearsay_quorum 1"},
+		{hearsay.RolePeer, false, true, 503, "this node is not in: the seeds have not admitted it yet", "hearsay_quorum 1"},
 	} {
 		v := newSeedVillage()
 		v.members[0].Role, v.joined, v.council.authority.Ready = tc.role, tc.joined, tc.ready
@@ -523,22 +523,58 @@ func TestReadyzOfSeeded(t *testing.T) {
 		{"a peer", hearsay.RolePeer, true, func(*hearsay.Authority) {}, 200, `{"status":"joined"}`},
 		{"a peer that hears no quorum", hearsay.RolePeer, true, func(a *hearsay.Authority) { a.Ready = false }, 200, `"status":"joined; no quorum of seeds is heard (2 of 3)`},
 		{"a peer that hears no quorum and knows why", hearsay.RolePeer, true, func(a *hearsay.Authority) { a.Ready, a.Why = false, "because" }, 200, `meanwhile; because"}`},
+		{"a peer that hears just a quorum", hearsay.RolePeer, true, func(a *hearsay.Authority) {
+			a.Seeds[0].State, a.Seeds[1].State, a.Seeds[2].State = hearsay.StateAlive, hearsay.StateAlive, hearsay.StateSuspect
+		}, 200, `"status":"joined; just a quorum of seeds is left (2 of 3)`},
 		{"a peer of which a seed differs", hearsay.RolePeer, true, func(a *hearsay.Authority) { a.Why = "the seed has another list" }, 200, `{"status":"joined; the seed has another list"}`},
 		{"a peer of another ledger", hearsay.RolePeer, false, func(a *hearsay.Authority) {
 			a.Epoch, a.Ready, a.Apart, a.Why = 2, false, true, "it is of another founding"
 		}, 503, `"detail":"this node is in by a ledger that is not the seeds': nobody follows it; it is of another founding"`},
+		{"a peer that leaves", hearsay.RolePeer, false, func(a *hearsay.Authority) { a.Leaves = true }, 503, `"detail":"this node leaves the network: it has asked the seeds to rule that, and ends"`},
 		{"a peer that has left", hearsay.RolePeer, false, func(*hearsay.Authority) {}, 503, `"detail":"this node has left the network"`},
-		{"a peer that is not in", hearsay.RolePeer, false, func(a *hearsay.Authority) { a.Why = "barred" }, 503, `"detail":"the seeds have not admitted this node yet: barred"`},
+		{"a peer that is not in", hearsay.RolePeer, false, func(a *hearsay.Authority) { a.Why = "barred" }, 503, `"detail":"this node is not in: barred"`},
 	} {
 		v := newSeedVillage()
 		v.members[0].Role, v.members[0].State, v.joined = c.role, hearsay.StateAlive, c.joined
-		if c.name == "a peer that has left" {
+		if c.name == "a peer that has left" || c.name == "a peer that leaves" {
 			v.members[0].State = hearsay.StateLeft
 		}
 		c.change(&v.council.authority)
 		r := ask(handler(v), "GET", "/readyz", "")
 		if got := read(t, r); r.StatusCode != c.status || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %d %s\nwant %d %s", c.name, r.StatusCode, got, c.status, c.want)
+		}
+	}
+}
+
+// TestStanding: what a peer's own word says of it is not all that the seeds have to say.
+func TestStanding(t *testing.T) {
+	for _, c := range []struct {
+		role   hearsay.Role
+		state  hearsay.State
+		joined bool
+		change func(a *hearsay.Authority)
+		want   string
+	}{
+		{hearsay.RolePeer, hearsay.StateAlive, true, func(*hearsay.Authority) {}, "alive"},
+		{hearsay.RolePeer, hearsay.StateLeft, true, func(a *hearsay.Authority) { a.Leaves = true }, "leaving"},
+		{hearsay.RolePeer, hearsay.StateLeft, false, func(*hearsay.Authority) {}, "left"},
+		{hearsay.RolePeer, hearsay.StateAlive, false, func(*hearsay.Authority) {}, "outside"},
+		{hearsay.RolePeer, hearsay.StateAlive, false, func(a *hearsay.Authority) { a.Ended = 7 }, "removed"},
+		{hearsay.RolePeer, hearsay.StateAlive, false, func(a *hearsay.Authority) { a.Ended, a.Apart = 7, true }, "outside"},
+		{hearsay.RolePeer, hearsay.StateAlive, false, func(a *hearsay.Authority) { *a = hearsay.Authority{} }, "alive"},
+		{hearsay.RoleSeed, hearsay.StateAlive, false, func(*hearsay.Authority) {}, "alive"},
+		{hearsay.RolePeer, hearsay.StateAlive, true, func(*hearsay.Authority) {}, "cut-off"},
+		{hearsay.RoleSeed, hearsay.StateAlive, false, func(*hearsay.Authority) {}, "cut-off"},
+	} {
+		v := newSeedVillage()
+		v.members[0].Role, v.members[0].State, v.joined = c.role, c.state, c.joined
+		c.change(&v.council.authority)
+		if c.want == "cut-off" {
+			v.stats.Unanswered = 12
+		}
+		if got := read(t, ask(handler(v), "GET", "/v1/self", "")); !strings.Contains(got, `"state":"`+c.want+`"`) {
+			t.Errorf("%s, %s, joined %v: %s\nwant %s", c.role, c.state, c.joined, got, c.want)
 		}
 	}
 }

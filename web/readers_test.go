@@ -3,6 +3,7 @@ package web_test
 import (
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"runtime"
@@ -59,10 +60,15 @@ func TestManyMembersToClientsThatDoNotRead(t *testing.T) {
 	}
 }
 
-// inUse is what the heap holds, garbage apart.
-func inUse() uint64 {
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
+// inUse is what the heap holds, garbage apart: the least of some looks, as what is allocated during a collection counts
+// in it though it may be garbage by its end.
+func inUse() (least uint64) {
+	least = math.MaxUint64
+	for range 5 {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		least = min(least, stats.HeapAlloc)
+	}
+	return least
 }

@@ -148,10 +148,10 @@ func JSONFault(err error) string {
 var byAnyName = []string{"/metrics", "/healthz", "/readyz"}
 
 // refuseForeign keeps pages of other sites from reading and writing through the
-// browser of somebody who can reach this API. A page of another origin may not
+// browser of a person who can reach this API. A page of another origin may not
 // read what it asks for here, and when it writes it is known by its Origin or
 // Sec-Fetch-Site. One that had its own name resolve to this address (DNS rebinding)
-// has the right origin but a name that nobody gave to this node.
+// has the right origin but a name that is not this node's.
 func (a *api) refuseForeign(next http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -108,6 +108,9 @@ func faithful(body []byte, text string) bool {
 }
 
 func (a *api) getRumors(w http.ResponseWriter, r *http.Request) *problem {
+	if a.backend.Self().Role == hearsay.RoleSeed {
+		return &problem{http.StatusConflict, hearsay.ErrSeedMute.Error()}
+	}
 	limit := rumorsMax
 	if query := r.URL.Query(); query.Has("limit") {
 		n, err := strconv.Atoi(query.Get("limit"))

@@ -1,5 +1,5 @@
 // Package web shows one node over HTTP: JSON for programs, server-sent events
-// for those who follow along, metrics for Prometheus, and a page for people.
+// to follow what happens, metrics for Prometheus, and a page for people.
 //
 // In most cases Server is what to use; Handler is for a program that mounts
 // the API in a server of its own.
@@ -7,14 +7,14 @@
 //	GET  /v1/self                  this node, and what an operator should see to at it
 //	GET  /v1/members               the members that it lists; the dead too, until forgotten
 //	GET  /v1/members/{name}/case   why a member is held to be what it is
-//	POST /v1/members/{name}/remove  have the seeds decide whether it is out
-//	GET  /v1/authority             the seeds: who they are, whether a quorum is heard
+//	POST /v1/members/{name}/remove  ask the seeds to remove a member
+//	GET  /v1/authority             the seeds, and whether a quorum is heard
 //	GET  /v1/ledger?from=&fresh=1  what they ruled, and what proves it
 //	GET  /v1/bars?fresh=1          the nodes that they do not admit; seeds only
 //	POST /v1/bars                  bar {"name":…,"why":…}; seeds only
 //	DELETE /v1/bars/{name}         lift that; seeds only
 //	GET  /v1/events                server-sent events, see events.go
-//	GET  /v1/rumors?limit=         what it holds of what was said, newest last
+//	GET  /v1/rumors?limit=         what it holds of what was said, newest last; peers only
 //	POST /v1/rumors                say {"text":…} or {"data":…}, base64, to everybody; peers only
 //	GET  /v1/topology              the living, and the links between them
 //	GET  /v1/stats                 its figures
@@ -178,12 +178,12 @@ func Handler(b Backend, info Info) http.Handler {
 
 // api answers for one node.
 type api struct {
-	backend Backend
-	info    Info
-	answers gate // of large answers
-	bodies  gate
-	streams streams
-	sitters sitters
+	backend  Backend
+	info     Info
+	answers  gate // of large answers
+	bodies   gate
+	streams  streams
+	seatKeys seatKeys
 }
 
 // route is one thing that can be asked. Answer returns nil once it has
@@ -213,8 +213,10 @@ func (a *api) routes() []route {
 		large("/v1/members/{name}/case", "", a.getCase),
 		write(http.MethodPost, "/v1/members/{name}/remove", a.postRemove),
 		small("/v1/authority", a.getAuthority),
-		{method: http.MethodGet, path: "/v1/ledger", takes: "from fresh", answer: a.getLedger}, // once it is fresh these two
-		{method: http.MethodGet, path: "/v1/bars", takes: "fresh", answer: a.getBars},          // find a place by themselves
+		// once it is fresh these two
+		{method: http.MethodGet, path: "/v1/ledger", takes: "from fresh", answer: a.getLedger},
+		// find a place by themselves
+		{method: http.MethodGet, path: "/v1/bars", takes: "fresh", answer: a.getBars},
 		write(http.MethodPost, "/v1/bars", a.postBar),
 		write(http.MethodDelete, "/v1/bars/{name}", a.deleteBar),
 		small("/v1/events", a.getEvents), // its snapshot finds a place by itself
@@ -277,13 +279,31 @@ func (a *api) self() Self {
 	m, authority, stats := a.backend.Self(), a.backend.Authority(), a.backend.Stats()
 	self := Self{
 		ID: m.ID, Name: m.Name, Role: m.Role, Addr: m.Addr.String(), HTTP: a.info.HTTP, Epoch: a.backend.Epoch(),
-		Incarnation: m.Incarnation, State: m.State, Started: a.backend.Started(), Version: a.info.Version,
+		Incarnation: m.Incarnation, State: standing(&m, &authority, &stats, a.backend.Joined()), Started: a.backend.Started(), Version: a.info.Version,
 		Troubles: hearsay.Troubles(&authority, &stats),
 	}
 	if self.Troubles == nil {
 		self.Troubles = []string{} // in JSON an empty list, not null
 	}
 	return self
+}
+
+// standing is how it is with a node by its own word: alive or left; cut-off, where nobody answers it, or it hears
+// nobody, and so does not know what others hold of it; or, of a peer of a network with seeds, by theirs: leaving, where
+// they have not ruled yet that it has left; removed, as far as it has heard of that; outside, where they have not
+// admitted it, or it follows another ledger than theirs.
+func standing(m *hearsay.Member, authority *hearsay.Authority, stats *hearsay.Stats, joined bool) string {
+	switch {
+	case authority.Leaves:
+		return "leaving"
+	case m.State == hearsay.StateAlive && (stats.Unheard > 0 || stats.Unanswered > 0):
+		return "cut-off"
+	case joined, !authority.Seeded, m.Role == hearsay.RoleSeed, m.State == hearsay.StateLeft:
+		return m.State.String()
+	case authority.Ended > 0 && !authority.Apart:
+		return "removed"
+	}
+	return "outside"
 }
 
 func (a *api) members() Members {
@@ -359,13 +379,15 @@ func (a *api) getHealthz(w http.ResponseWriter, _ *http.Request) *problem {
 // ready when the quorum is lost: all goes on but admission and removal. In an open network
 // one that has lost all others is not, unless they have left, or were members for less than a
 // minute: so a stranger cannot make a lone node unready by coming and dying. Nor is one whose disk is
-// behind, or whose machine does not have its address any more, or one that hears nobody.
+// behind, or whose machine does not have its address any more, or one that hears nobody, or that nobody answers.
 func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	authority := a.backend.Authority()
 	joined := a.backend.Joined()
 	stats := a.backend.Stats()
 	alone, troubles := stats.Alone(), strings.Join(stats.Troubles(), "; ")
 	switch seed := a.backend.Self().Role == hearsay.RoleSeed; {
+	case authority.Leaves:
+		return &problem{http.StatusServiceUnavailable, "this node leaves the network: it has asked the seeds to rule that, and ends"}
 	case a.backend.Self().State == hearsay.StateLeft:
 		return &problem{http.StatusServiceUnavailable, "this node has left the network"}
 	case stats.DiskBehind > 0, stats.AddressGone > 0, stats.Unreached > 0:
@@ -378,16 +400,12 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 			why += "; " + troubles
 		}
 		return &problem{http.StatusServiceUnavailable, why}
-	case stats.Unheard > 0:
+	case stats.Unheard > 0, stats.Unanswered > 0:
 		return &problem{http.StatusServiceUnavailable, troubles}
 	case authority.Apart && authority.Epoch > 0:
 		return &problem{http.StatusServiceUnavailable, hearsay.ApartWords + "; " + authority.Why}
 	case !joined && authority.Seeded:
-		why := ifUnready(&authority)
-		if authority.Why != "" {
-			why = ": " + authority.Why
-		}
-		return &problem{http.StatusServiceUnavailable, "the seeds have not admitted this node yet" + why}
+		return &problem{http.StatusServiceUnavailable, "this node is not in: " + cmp.Or(authority.Why, "the seeds have not admitted it yet")}
 	case !joined:
 		return &problem{http.StatusServiceUnavailable, "this node has not joined its network yet: none of its contacts has answered"}
 	case !authority.Seeded && alone != "" && stats.Lost > 0:
@@ -397,13 +415,15 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	switch {
 	case !authority.Seeded && alone != "":
 		words = append(words, alone)
-	case authority.Seeded && !authority.Ready:
+	case authority.Seeded && !authority.Ready && !authority.Early:
 		words = append(words, noQuorum(&authority))
-	case authority.Why != "":
+	case authority.Why != "" && !authority.Early:
 		words = append(words, authority.Why)
 	}
-	if troubles != "" {
-		words = append(words, troubles)
+	for _, text := range []string{authority.LastQuorum(&stats), troubles} {
+		if text != "" {
+			words = append(words, text)
+		}
 	}
 	return answer(w, http.StatusOK, Status{Status: strings.Join(words, "; ")})
 }
@@ -416,13 +436,6 @@ func noQuorum(authority *hearsay.Authority) string {
 		text += "; " + authority.Why
 	}
 	return text
-}
-
-func ifUnready(authority *hearsay.Authority) string {
-	if authority.Ready {
-		return ""
-	}
-	return ", or not been heard"
 }
 
 // answer writes value as JSON.

@@ -325,6 +325,21 @@ func TestSelfTellsTroubles(t *testing.T) {
 			hearsay.Authority{Seeded: true, Quorum: 2, Key: hearsay.PublicKey{1}, Why: "a copy"},
 			[]string{"this seed takes no part now", "a copy"},
 		},
+		"a log that has stalled": {
+			hearsay.Stats{Alive: 2},
+			hearsay.Authority{Seeded: true, Quorum: 2, Key: hearsay.PublicKey{1}, Stalled: true, Why: "the log decides nothing"},
+			[]string{"the log decides nothing"},
+		},
+		"reports in vain": {
+			hearsay.Stats{Alive: 2, Untaken: []hearsay.Untaken{{Name: "p4", Seed: twin, Why: "i/o timeout"}, {Name: "p5"}, {Name: "p6"}, {Name: "p7"}}},
+			hearsay.Authority{Seeded: true, Ready: true},
+			[]string{`no seed has taken this node's report of p4, p5, p6, 1 more since 0001-01-01T00:00:00Z: the seed at 10.0.0.26:6001 cannot be asked (i/o timeout); let TCP`},
+		},
+		"reports that wait": {
+			hearsay.Stats{Alive: 2, Untaken: []hearsay.Untaken{{Name: "p4", Seed: twin, Why: "no quorum", Waits: true}}},
+			hearsay.Authority{Seeded: true, Ready: true},
+			[]string{`no seed has taken this node's report of p4 since 0001-01-01T00:00:00Z: the seed at 10.0.0.26:6001 answers "no quorum"`},
+		},
 		"a quorum that differs": {hearsay.Stats{Alive: 2}, hearsay.Authority{Seeded: true, Ready: true, Why: "lists differ"}, []string{"lists differ"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -340,6 +355,9 @@ func TestSelfTellsTroubles(t *testing.T) {
 		})
 	}
 }
+
+// noon is when figures of a test were taken.
+var noon = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 
 // TestProblems asks wrongly. Each answer must say in its detail what would be
 // right.
@@ -371,16 +389,20 @@ func TestProblems(t *testing.T) {
 			change: func(v *village) { v.joined = false },
 		},
 		"disk behind": {
-			method: "GET", target: "/readyz", status: 503, detail: "the disk does not keep up: 5000000 bytes wait to be durable",
-			change: func(v *village) { v.stats = hearsay.Stats{DiskWaits: 5_000_000, DiskBehind: 2.5} },
+			method: "GET", target: "/readyz", status: 503, detail: "the disk does not keep up: what must be durable waits for it, and since 2025-06-01T11:59:57Z nothing",
+			change: func(v *village) { v.stats = hearsay.Stats{At: noon, DiskWaits: 5_000_000, DiskBehind: 2.5} },
 		},
 		"no address": {
-			method: "GET", target: "/readyz", status: 503, detail: "this machine has not had this node's own address for 7 s",
-			change: func(v *village) { v.joined, v.stats = false, hearsay.Stats{AddressGone: 7.2} },
+			method: "GET", target: "/readyz", status: 503, detail: "this machine has not had this node's own address since 2025-06-01T11:59:52Z: others",
+			change: func(v *village) { v.joined, v.stats = false, hearsay.Stats{At: noon, AddressGone: 7.2} },
 		},
 		"hears nobody": {
-			method: "GET", target: "/readyz", status: 503, detail: "this node has heard nobody for 9 s, though it lists others: it may be cut off",
-			change: func(v *village) { v.stats = hearsay.Stats{Alive: 3, Unheard: 9.2} },
+			method: "GET", target: "/readyz", status: 503, detail: "this node has heard nobody since 2025-06-01T11:59:50Z, though it lists others: it may be cut off",
+			change: func(v *village) { v.stats = hearsay.Stats{At: noon, Alive: 3, Unheard: 9.2} },
+		},
+		"nobody answers": {
+			method: "GET", target: "/readyz", status: 503, detail: "nobody has answered this node since 2025-06-01T11:59:47Z, though packets of others come in",
+			change: func(v *village) { v.stats = hearsay.Stats{At: noon, Suspect: 3, Unanswered: 12.2} },
 		},
 		"alone": {
 			method: "GET", target: "/readyz", status: 503, detail: "this node is alone: no other member is left, 2 are dead",

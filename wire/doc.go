@@ -30,7 +30,7 @@
 //
 // # Bodies
 //
-//	 1  Ping         seq 8 · hash 8 · the first 8 of target · rumors 8, if any
+//	 1  Ping         seq 8 · hash 8 · the first 8 of target · rumors 8, if any · zeros, to make it long
 //	 2  Ack          seq 8
 //	 3  NotMe        seq 8
 //	 4  RelayReq     seq 8 · target 16
@@ -67,9 +67,10 @@
 //	36  RosterPart   ruling · count 1 · heads · part 2 · parts 2 · count 4 · members: id 16 · epoch 8 · claim
 //
 //	40  Register
-//	41  Report       id 16 · epoch 8 · with evidence 1 · as the body of Evidence
+//	41  Report       id 16 · epoch 8 · flags 1 (bit 0 evidence, bit 1 signature) · as the body of Evidence ·
+//	                 signature 64, if flags say so
 //	42  Depart       id 16 · epoch 8 · signature 64
-//	43  Outcome      kind 1 · id 16 · epoch 8 · code 1 · yes 1 · needed 1 · length 1 · text
+//	43  Outcome      kind 1 · id 16 · epoch 8 · code 1 · yes 1 · needed 1 · length 1 · text · reason 1, if any
 //
 // From 32 to 36 they are of the seeds, and in the canonical bytes that seeds
 // sign and hash: numbers are big-endian and of a fixed size (package hearsay).
@@ -123,6 +124,7 @@
 //	pins       slot 1          key 32 · life 16 · since 8 · address, or none
 //	log        index 8         index 8 · term 8 · type 1 · length 4 · data
 //	snapshots  index 8         index 8 · term 8 · who takes part · offset 4 · size 4 · length 4 · data
-//	ledger     epoch 8         ruling · with evidence 1 · evidence
+//	rulings    epoch 8         ruling · with evidence 1 · evidence
 //	heads      slot 1          epoch 8 · hash 32 · slot 1 · signature 64
+//	rivals     slot 1          the head of another ledger, and what proves it (hearsay.Rival)
 package wire

@@ -20,7 +20,7 @@ func largestRuling() *hearsay.Ruling {
 	r.Ballots = nil
 	for slot := range uint8(hearsay.MaxSeeds) {
 		b := sampleBallot(slot)
-		b.Why = strings.Repeat("w", hearsay.MaxWhyLen)
+		b.Why = hearsay.Why{Reason: hearsay.ReasonSilent, Addr: addr6, Took: 4000}
 		r.Ballots = append(r.Ballots, b)
 		r.Seats = append(r.Seats, hearsay.Seat{Slot: slot, Key: sampleKey, Life: sampleLife})
 	}
@@ -110,7 +110,9 @@ func TestSeedDrops(t *testing.T) {
 		{"a ballot of a slot that cannot be", ballot(func(b *hearsay.Ballot) { b.Slot = hearsay.MaxSeeds }), hearsay.DropMalformed},
 		{"a ballot without a verdict", ballot(func(b *hearsay.Ballot) { b.Verdict = 0 }), hearsay.DropMalformed},
 		{"an unknown verdict", ballot(func(b *hearsay.Ballot) { b.Verdict = hearsay.BallotYes + 1 }), hearsay.DropMalformed},
-		{"a ballot of many words", ballot(func(b *hearsay.Ballot) { b.Why = strings.Repeat("w", hearsay.MaxWhyLen+1) }), hearsay.DropMalformed},
+		{"a ballot without a reason", ballot(func(b *hearsay.Ballot) { b.Why = hearsay.Why{} }), hearsay.DropMalformed},
+		{"an unknown reason", ballot(func(b *hearsay.Ballot) { b.Why.Reason = hearsay.NumReasons }), hearsay.DropMalformed},
+		{"a reason at nobody's address", ballot(func(b *hearsay.Ballot) { b.Why.Addr = netip.AddrPortFrom(netip.IPv4Unspecified(), 1) }), hearsay.DropMalformed},
 		{"too many members", &hearsay.RosterPart{Ruling: sampleRuling(), Members: append(mostMembers(), mostMembers()[0])}, hearsay.DropOversized},
 	} {
 		checkDrop(t, tt.name, kindOf(tt.m), appendBody(nil, tt.m), tt.want)
@@ -198,11 +200,7 @@ func rulingMemory(r *hearsay.Ruling) uintptr {
 	if r == nil {
 		return 0
 	}
-	n := unsafe.Sizeof(*r) + seatMemory(r.Seats) + uintptr(cap(r.Ballots))*unsafe.Sizeof(hearsay.Ballot{}) + uintptr(len(r.Claim.Card.Name))
-	for i := range r.Ballots {
-		n += uintptr(len(r.Ballots[i].Why))
-	}
-	return n
+	return unsafe.Sizeof(*r) + seatMemory(r.Seats) + uintptr(cap(r.Ballots))*unsafe.Sizeof(hearsay.Ballot{}) + uintptr(len(r.Claim.Card.Name))
 }
 
 func seatMemory(s []hearsay.Seat) uintptr { return uintptr(cap(s)) * unsafe.Sizeof(hearsay.Seat{}) }

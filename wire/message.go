@@ -102,16 +102,19 @@ func kindOf(m hearsay.Message) kind {
 	return kindOfSeeds(m)
 }
 
+// noBytes are what is added to a ping.
+var noBytes [hearsay.MTU]byte
+
 func appendBody(dst []byte, m hearsay.Message) []byte {
 	switch m := m.(type) {
 	case *hearsay.Ping:
 		dst = binary.BigEndian.AppendUint64(dst, m.Seq)
 		dst = binary.BigEndian.AppendUint64(dst, m.Hash)
 		dst = append(dst, m.Target[:hearsay.PingTarget]...)
-		if m.Rumors != 0 {
+		if m.Rumors != 0 || m.Extra > 0 {
 			dst = binary.BigEndian.AppendUint64(dst, m.Rumors)
 		}
-		return dst
+		return append(dst, noBytes[:m.Extra]...)
 	case *hearsay.Ack:
 		return binary.BigEndian.AppendUint64(dst, m.Seq)
 	case *hearsay.NotMe:
@@ -165,6 +168,7 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 		copy(d.ping.Target[:], r.take(hearsay.PingTarget))
 		if r.left() >= 8 {
 			d.ping.Rumors = r.uint64()
+			d.ping.Extra = min(r.left(), len(noBytes)) // skipped; a stream may bring more
 		}
 		return &d.ping
 	case kindAck:

@@ -234,6 +234,11 @@ func TestEveryCutIsSeen(t *testing.T) {
 func TestLaterVersion(t *testing.T) {
 	for _, s := range samples() {
 		want := &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims}
+		if ping, is := s.body.(*hearsay.Ping); is && ping.Rumors != 0 { // of a ping it is counted
+			counted := *ping
+			counted.Extra = len("more")
+			want.Body = &counted
+		}
 		packet := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA})[:26]
 		packet = append(packet, byte(s.kind), 0)
 		packet = closeSized(append(appendBody(packet, s.body), "more"...), 27, 1)
@@ -400,4 +405,19 @@ func withClaim(change func(*hearsay.Claim)) []byte {
 	claims := fullClaims(1)
 	change(&claims[0])
 	return AppendPacket(nil, testNetwork, &hearsay.Packet{Body: &hearsay.News{}, Claims: claims})
+}
+
+// A ping that is made long is as long as it says, and read as any other.
+func TestLongPing(t *testing.T) {
+	const plain = 61 // bytes of a ping with a hash of rumors, where its length takes two
+	for _, size := range []int{400, hearsay.MTU} {
+		b := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: &hearsay.Ping{Seq: 7, Hash: 2, Extra: size - plain}})
+		var p hearsay.Packet
+		if drop, ok := NewDecoder(testNetwork).Decode(b, &p); !ok || len(b) != size {
+			t.Fatalf("%d bytes, want %d; drop %v", len(b), size, drop)
+		}
+		if ping := p.Body.(*hearsay.Ping); ping.Seq != 7 || ping.Hash != 2 || ping.Rumors != 0 || ping.Extra != size-plain || len(p.Claims) > 0 {
+			t.Errorf("read %+v", ping)
+		}
+	}
 }

@@ -44,6 +44,9 @@ func appendPetition(dst []byte, m hearsay.Message) (after []byte, ok bool) {
 		dst = append(dst, byte(m.Code), m.Yes, m.Needed)
 		text := plain(m.Text)
 		dst = append(append(dst, byte(len(text))), text...)
+		if m.Reason != 0 {
+			dst = append(dst, byte(m.Reason))
+		}
 	default:
 		return dst, false
 	}
@@ -118,6 +121,11 @@ func readOutcome(r *reader) *hearsay.Outcome {
 	}
 	if m.Text = string(r.take(n)); m.Text != plain(m.Text) {
 		r.fail(hearsay.DropMalformed)
+	}
+	if r.left() > 0 {
+		if m.Reason = hearsay.Reason(r.byte()); m.Reason >= hearsay.NumReasons {
+			m.Reason = 0 // one of a later version: the text says it
+		}
 	}
 	return m
 }

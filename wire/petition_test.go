@@ -70,6 +70,7 @@ func drawPetition(t *rapid.T, k kind) hearsay.Message {
 		return &hearsay.Outcome{
 			Kind: hearsay.RulingKind(rapid.Uint8Range(1, 3).Draw(t, "kind of ruling")), Stay: stay, Code: hearsay.OutcomeCode(rapid.Uint8Range(1, 4).Draw(t, "code")),
 			Yes: rapid.Byte().Draw(t, "yes"), Needed: rapid.Byte().Draw(t, "needed"), Text: rapid.StringMatching(`[ a-zA-Z0-9.äöü-]{0,99}`).Draw(t, "text"),
+			Reason: hearsay.Reason(rapid.Uint8Range(0, 3).Draw(t, "reason")),
 		}
 	}
 	return nil
@@ -93,6 +94,14 @@ func TestOutcomeTextIsPlain(t *testing.T) {
 		got.Text = want
 		checkDecodes(t, AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: sent}), &hearsay.Packet{From: idA, Body: &got})
 	}
+}
+
+// A reason of a later version is one that this version does not tell apart.
+func TestOutcomeOfALaterVersion(t *testing.T) {
+	sent := &hearsay.Outcome{Kind: hearsay.RulingAdmit, Code: hearsay.OutcomeRefused, Text: "no", Reason: hearsay.NumReasons}
+	got := *sent
+	got.Reason = 0
+	checkDecodes(t, AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: sent}), &hearsay.Packet{From: idA, Body: &got})
 }
 
 func TestPetitionDrops(t *testing.T) {

@@ -27,7 +27,7 @@ const (
 	BucketPins      Bucket = "pins"
 	BucketLog       Bucket = "log"
 	BucketSnapshots Bucket = "snapshots"
-	BucketLedger    Bucket = "ledger"
+	BucketLedger    Bucket = "rulings" // not "ledger", as earlier versions have it, with reasons in words
 	BucketHeads     Bucket = "heads"
 	BucketRivals    Bucket = "rivals"
 )

@@ -19,62 +19,50 @@ import (
 )
 
 func newMembers() *cobra.Command {
-	var from asking
-	cmd := &cobra.Command{
+	return askingCommand(&cobra.Command{
 		Use:   "members",
-		Short: "List who is in the network, and who was",
+		Short: "List the members, and those that were",
 		Long: `List the members that a node knows, with state, incarnation and since when by
-its clock. The dead and those who left stay listed until they are forgotten.`,
+its clock. Members that died or left stay listed until they are forgotten.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(cmd, &from, "list members", (*client.Client).Members, printMembers)
-		},
-	}
-	from.addFlags(cmd)
-	return cmd
+	}, func(a *asking, _ []string) error { return show(a, "list members", a.Members, printMembers) })
 }
 
 func newWhy() *cobra.Command {
-	var from asking
-	cmd := &cobra.Command{
+	return askingCommand(&cobra.Command{
 		Use:   "why NAME",
 		Short: "Tell why a member is held to be what it is",
-		Long: `Tell the case of a member: who missed it, what its observers saw in which round,
+		Long: `Tell the case of a member: which member missed it, what its observers saw in which round,
 how the seeds voted and why, what followed from that, and when; and what would
 have changed it. NAME is a name, an id, or the beginning of an id, three digits or
 more. One still suspect has a case too, and so has one never in. Exit code 1 if
 nobody of that name is known.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := hearsay.CheckName(args[0]); err != nil {
-				return wrongUsage(cmd, err)
+	}, func(a *asking, args []string) error {
+		if err := hearsay.CheckName(args[0]); err != nil {
+			return wrongUsage(a.Command, err)
+		}
+		what := "tell why of " + args[0]
+		tell := func(ctx context.Context) (client.Answer[hearsay.CaseFile], error) { return a.Case(ctx, args[0]) }
+		return showOr(a, what, tell, func(out io.Writer, file hearsay.CaseFile) error {
+			if file.Member.ID.IsZero() {
+				return fmt.Errorf("%s: %s", what, oneLine(file.Summary))
 			}
-			what := "tell why of " + args[0]
-			tell := func(c *client.Client, ctx context.Context) (client.Answer[hearsay.CaseFile], error) {
-				return c.Case(ctx, args[0])
+			if !a.json {
+				printCase(out, file)
 			}
-			return showOr(cmd, &from, what, tell, func(out io.Writer, file hearsay.CaseFile) error {
-				if file.Member.ID.IsZero() {
-					return fmt.Errorf("%s: %s", what, oneLine(file.Summary))
-				}
-				if !from.json {
-					printCase(out, file)
-				}
-				return nil
-			})
-		},
-	}
-	from.addFlags(cmd)
-	return cmd
+			return nil
+		})
+	})
 }
 
 // asks asks a node for something.
-type asks[T any] = func(*client.Client, context.Context) (client.Answer[T], error)
+type asks[T any] = func(context.Context) (client.Answer[T], error)
 
 // show asks and prints the answer: as it came with --json, else as print has it.
-func show[T any](cmd *cobra.Command, from *asking, what string, ask asks[T], print func(io.Writer, T)) error {
-	return showOr(cmd, from, what, ask, func(out io.Writer, answer T) error {
-		if !from.json {
+func show[T any](a *asking, what string, ask asks[T], print func(io.Writer, T)) error {
+	return showOr(a, what, ask, func(out io.Writer, answer T) error {
+		if !a.json {
 			print(out, answer)
 		}
 		return nil
@@ -83,22 +71,17 @@ func show[T any](cmd *cobra.Command, from *asking, what string, ask asks[T], pri
 
 // showOr asks and prints the answer, if that was asked for with --json; what
 // else there is to do the caller does.
-func showOr[T any](cmd *cobra.Command, from *asking, what string, ask asks[T], print func(io.Writer, T) error) error {
-	c, err := from.client(cmd)
+func showOr[T any](a *asking, what string, ask asks[T], print func(io.Writer, T) error) error {
+	answer, err := ask(a.ctx)
 	if err != nil {
-		return err
+		return saidOnce(what, err)
 	}
-	answer, err := ask(c, cmd.Context())
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	out := cmd.OutOrStdout()
-	if from.json {
-		if err := printJSON(out, answer.JSON); err != nil {
+	if a.json {
+		if err := printJSON(a.OutOrStdout(), answer.JSON); err != nil {
 			return err
 		}
 	}
-	return print(out, answer.Value)
+	return print(a.OutOrStdout(), answer.Value)
 }
 
 // printJSON prints a JSON text as one line.
@@ -146,41 +129,28 @@ func printCase(out io.Writer, file hearsay.CaseFile) {
 }
 
 func newStatus() *cobra.Command {
-	var from asking
-	cmd := &cobra.Command{
+	return askingCommand(&cobra.Command{
 		Use:   "status",
 		Short: "Show one node and its figures",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := from.client(cmd)
-			if err != nil {
-				return err
-			}
-			if err := printStatus(cmd, c, from.json); err != nil {
-				return fmt.Errorf("show the status: %w", err)
-			}
-			return nil
-		},
-	}
-	from.addFlags(cmd)
-	return cmd
+	}, printStatus)
 }
 
-func printStatus(cmd *cobra.Command, c *client.Client, asJSON bool) error {
-	node, err := c.Self(cmd.Context())
-	if err != nil {
-		return err
+func printStatus(a *asking, _ []string) error {
+	node, err := a.Self(a.ctx)
+	var figures client.Answer[hearsay.Stats]
+	var seeds client.Answer[hearsay.Authority]
+	if err == nil {
+		figures, err = a.Stats(a.ctx)
 	}
-	figures, err := c.Stats(cmd.Context())
-	if err != nil {
-		return err
+	if err == nil {
+		seeds, err = a.Authority(a.ctx)
 	}
-	seeds, err := c.Authority(cmd.Context())
 	if err != nil {
-		return err
+		return fmt.Errorf("show the status: %w", err)
 	}
-	out := cmd.OutOrStdout()
-	if asJSON {
+	out := a.OutOrStdout()
+	if a.json {
 		return printJSON(out, fmt.Appendf(nil, "{\"self\":%s,\"authority\":%s,\"stats\":%s}", node.JSON, seeds.JSON, figures.JSON))
 	}
 	authority, stats := &seeds.Value, &figures.Value
@@ -189,6 +159,9 @@ func printStatus(cmd *cobra.Command, c *client.Client, asJSON bool) error {
 	printAuthority(table, authority)
 	if alone := stats.Alone(); alone != "" && !authority.Seeded {
 		fmt.Fprintf(table, "ALONE\t%s\n", strings.TrimPrefix(alone, "alone: "))
+	}
+	if last := authority.LastQuorum(stats); last != "" {
+		fmt.Fprintf(table, "TROUBLE\t%s\n", oneLine(last))
 	}
 	for _, trouble := range stats.Troubles() {
 		fmt.Fprintf(table, "TROUBLE\t%s\n", oneLine(trouble))
@@ -201,7 +174,7 @@ func printSelf(table io.Writer, n *web.Self) {
 	fmt.Fprintf(table, "name\t%s\n", nameOf(n.Name, n.ID))
 	fmt.Fprintf(table, "id\t%s\n", n.ID)
 	fmt.Fprintf(table, "role\t%s\n", n.Role)
-	fmt.Fprintf(table, "state\t%s, incarnation %d\n", n.State, n.Incarnation)
+	fmt.Fprintf(table, "state\t%s, incarnation %d\n", oneLine(n.State), n.Incarnation)
 	fmt.Fprintf(table, "address\t%s\n", oneLine(n.Addr))
 	fmt.Fprintf(table, "page\t%s\n", oneLine(pageURL(n.HTTP)))
 	fmt.Fprintf(table, "started\t%s\n", when(n.Started, time.Now()))
@@ -224,6 +197,10 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 		fmt.Fprintf(table, "quorum\theard: %d of %d seeds decide\n", a.Quorum, len(a.Seeds))
 	case a.Apart && a.Epoch > 0:
 		fmt.Fprintf(table, "quorum\tof ANOTHER LEDGER: this node is in by one that is not the seeds', and nobody follows it\n")
+	case a.Stalled:
+		fmt.Fprintf(table, "quorum\tSTALLED: %d of %d seeds decide, and decide nothing now of what they are asked\n", a.Quorum, len(a.Seeds))
+	case a.Early:
+		fmt.Fprintf(table, "quorum\tnot heard yet: %d of %d seeds decide\n", a.Quorum, len(a.Seeds))
 	case seed && a.Why != "":
 		fmt.Fprintf(table, "quorum\tof %d of %d seeds, in which this seed takes NO PART now\n", a.Quorum, len(a.Seeds))
 	default:
@@ -272,7 +249,11 @@ func printStats(table io.Writer, s *hearsay.Stats) {
 		away = fmt.Sprintf(" (of them %d away, as they are started again)", s.Away)
 	}
 	fmt.Fprintf(table, "members\t%d alive%s, %d suspect, %d dead, %d left\n", s.Alive, away, s.Suspect, s.Dead, s.Left)
-	fmt.Fprintf(table, "health\t%s\n", healthWords(s.Health))
+	health := "well"
+	if s.Health > 0 {
+		health = fmt.Sprintf("unwell: its probes wait %d times as long", s.Health+1)
+	}
+	fmt.Fprintf(table, "health\t%s\n", health)
 	if s.Late > 0 {
 		fmt.Fprintf(table, "late\t%s since its start: it was paused or starved, and accused nobody for a while\n", counted(int(s.Late), "time", "times"))
 	}
@@ -284,24 +265,22 @@ func printStats(table io.Writer, s *hearsay.Stats) {
 	fmt.Fprintf(table, "rumors\t%d said, %d delivered, %d payloads came again, %d held (%d bytes)\n", s.RumorsSaid, s.RumorsDelivered, s.RumorDuplicates, s.RumorsHeld, s.RumorsHeldBytes)
 	fmt.Fprintf(table, "told\t%d payloads, %d names, %d grafts, %d places, over %d links\n", s.RumorPayloads, s.RumorNames, s.RumorGrafts, s.RumorPlaces, s.Links)
 	fmt.Fprintf(table, "datagrams\t%d in (%d bytes), %d out (%d bytes), %d not sent\n", s.PacketsIn, s.BytesIn, s.PacketsOut, s.BytesOut, s.SendFails)
-	fmt.Fprintf(table, "by stream\t%d in (%d bytes), %d out (%d bytes)%s\n", s.StreamsIn, s.StreamIn, s.StreamsOut, s.StreamOut, streamedWords(s.Streamed, s.Undialled))
+	fmt.Fprintf(table, "by stream\t%d in (%d bytes), %d out (%d bytes)%s\n", s.StreamsIn, s.StreamIn, s.StreamsOut, s.StreamOut, streamedWords(s.Streamed, len(s.Streamless)))
 	fmt.Fprintf(table, "dropped\t%s\n", dropWords(s.Drops))
 }
 
 // streamedWords says how many members are reached by stream only, or by datagram only, if there are any.
-func streamedWords(streamed, undialled int) (words string) {
-	if streamed > 0 {
-		words += fmt.Sprintf("; no datagrams get through to %s", counted(streamed, "member", "members"))
-	}
-	if undialled > 0 {
-		words += fmt.Sprintf("; no streams get through to %s", counted(undialled, "member", "members"))
+func streamedWords(streamed, streamless int) (words string) {
+	for what, n := range []int{streamed, streamless} {
+		if n > 0 {
+			words += fmt.Sprintf("; no %s get through to %s", []string{"datagrams", "streams"}[what], counted(n, "member", "members"))
+		}
 	}
 	return words
 }
 
 func newLeave() *cobra.Command {
-	var from asking
-	cmd := &cobra.Command{
+	return askingCommand(&cobra.Command{
 		Use:   "leave",
 		Short: "Have a node leave its network in good order",
 		Long: `Have a node leave its network in good order: the others are told, and list it
@@ -312,24 +291,11 @@ done so within five seconds the process ends all the same, and this command and
 the process fail with exit code 1; the node is in then until the others find it
 gone and the seeds remove it.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := from.client(cmd)
-			if err != nil {
-				return err
-			}
-			left, err := c.Leave(cmd.Context())
-			if err != nil {
-				return fmt.Errorf("leave: %w", err)
-			}
-			if from.json {
-				return printJSON(cmd.OutOrStdout(), left.JSON)
-			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "the node at %s has left\n", c.Base())
-			return err
-		},
-	}
-	from.addFlags(cmd)
-	return cmd
+	}, func(a *asking, _ []string) error {
+		return show(a, "leave", a.Leave, func(io.Writer, web.Status) {
+			fmt.Fprintf(a.ErrOrStderr(), "the node at %s has left\n", a.Base())
+		})
+	})
 }
 
 func newTable(out io.Writer) *tabwriter.Writer {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -72,21 +71,14 @@ func attackProgress(log io.Writer, attack *sim.Attack) func(done int) {
 }
 
 // listAttacks prints a name and a line each; as JSON, a line for each.
-func listAttacks(out io.Writer, asJSON bool) error {
+func listAttacks(out io.Writer, asJSON bool) (err error) {
 	for _, kind := range sim.Attacks() {
-		if !asJSON {
-			if _, err := fmt.Fprintf(out, "%-20s %s\n", kind.Name, kind.What); err != nil {
-				return err
-			}
-			continue
+		line := fmt.Sprintf("%-20s %s\n", kind.Name, kind.What)
+		if asJSON {
+			line = jsonLine(kind)
 		}
-		line := struct {
-			Name string `json:"name"`
-			What string `json:"what"`
-		}{kind.Name, kind.What}
-		if err := json.NewEncoder(out).Encode(line); err != nil {
-			return err
-		}
+		_, failed := io.WriteString(out, line)
+		err = errors.Join(err, failed)
 	}
-	return nil
+	return err
 }

@@ -107,15 +107,15 @@ world crashed, or something was not tested.`,
 
 // listPlants prints one name a line; as JSON also what each does and breaks.
 func listPlants(out io.Writer, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(out).Encode(sim.Plants)
-	}
+	text := ""
 	for i := range sim.Plants {
-		if _, err := fmt.Fprintln(out, sim.Plants[i].Name); err != nil {
-			return err
-		}
+		text += sim.Plants[i].Name + "\n"
 	}
-	return nil
+	if asJSON {
+		text = jsonLine(sim.Plants)
+	}
+	_, err := io.WriteString(out, text)
+	return err
 }
 
 // tell runs one world and tells its story.

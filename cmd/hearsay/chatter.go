@@ -58,7 +58,7 @@ func (c *chatter) run(ctx context.Context, node *agent.Agent, log *slog.Logger) 
 	defer tick.Stop()
 	ip := node.Self().Addr.Addr()
 	for n := 1; ; n++ {
-		if err := c.say(ctx, node, fmt.Sprintf("%d:%s:%d", time.Now().Unix(), ip, n)); err != nil && ctx.Err() == nil {
+		if err := say(ctx, node, fmt.Sprintf("%d:%s:%d", time.Now().Unix(), ip, n)); err != nil && ctx.Err() == nil {
 			log.Warn("Could not say a message", "number", n, "why", err)
 		}
 		if n == c.count {
@@ -72,7 +72,7 @@ func (c *chatter) run(ctx context.Context, node *agent.Agent, log *slog.Logger) 
 	}
 }
 
-func (c *chatter) say(ctx context.Context, node *agent.Agent, text string) error {
+func say(ctx context.Context, node *agent.Agent, text string) error {
 	ctx, cancel := context.WithTimeout(ctx, chatterTimeout)
 	defer cancel()
 	_, err := node.Broadcast(ctx, []byte(text))

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"os"
 
 	"hearsay/client"
@@ -13,32 +15,29 @@ const (
 	nodeEnv     = "HEARSAY_NODE"
 )
 
-// asking is what every command takes that asks a node.
+// asking is a command that asks a node.
 type asking struct {
-	node string // URL; "" for the environment's, or the default
+	*client.Client
+	*cobra.Command
+	ctx  context.Context
 	json bool
 }
 
-// addFlags gives cmd the flags of asking.
-func (a *asking) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.node, "node", "", "the node to ask, as URL, host:port or port of 127.0.0.1 (default $"+nodeEnv+" or "+defaultNode+")")
+// askingCommand makes of cmd one that asks the node that is named by flag, environment or default.
+func askingCommand(cmd *cobra.Command, run func(a *asking, args []string) error) *cobra.Command {
+	a := &asking{Command: cmd}
+	var node string
+	cmd.Flags().StringVar(&node, "node", "", "the node to ask, as URL, host:port or port of 127.0.0.1 (default $"+nodeEnv+" or "+defaultNode+")")
 	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
-}
-
-// client makes the client for the node that was named.
-func (a *asking) client(cmd *cobra.Command) (*client.Client, error) {
-	node := a.node
-	if node == "" {
-		node = os.Getenv(nodeEnv)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		base, err := client.ParseNode(cmp.Or(node, os.Getenv(nodeEnv), defaultNode), defaultNode)
+		if err != nil {
+			return wrongUsage(cmd, err)
+		}
+		a.Client, a.ctx = client.New(base), cmd.Context()
+		return run(a, args)
 	}
-	if node == "" {
-		node = defaultNode
-	}
-	base, err := client.ParseNode(node, defaultNode)
-	if err != nil {
-		return nil, wrongUsage(cmd, err)
-	}
-	return client.New(base), nil
+	return cmd
 }
 
 // hints are what a user can do where a node gives no answer that is of use.

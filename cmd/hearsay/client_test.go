@@ -46,9 +46,21 @@ func TestStatusTellsEachTrouble(t *testing.T) {
 	if code := run([]string{"status", "--node", c.Base()}, &out, &told); code != 0 {
 		t.Fatalf("code %d, %s", code, told.String())
 	}
-	for _, trouble := range hearsay.Troubles(&authority, &stats)[1:] { // the first is a line about the quorum, in its own words
+	// the first is a line about the quorum, in its own words
+	for _, trouble := range hearsay.Troubles(&authority, &stats)[1:] {
 		if !strings.Contains(out.String(), trouble) {
 			t.Errorf("%q is not in\n%s", trouble, out.String())
+		}
+	}
+}
+
+// Of a seed that takes part in a log that has stalled it is not said that it takes no part.
+func TestStatusTellsOfALogThatHasStalled(t *testing.T) {
+	for _, stalled := range []bool{false, true} {
+		var out strings.Builder
+		printAuthority(&out, &hearsay.Authority{Seeded: true, Key: hearsay.PublicKey{1}, Stalled: stalled, Why: "something", Quorum: 2, Seeds: make([]hearsay.SeedStatus, 3)})
+		if strings.Contains(out.String(), "STALLED: 2 of 3 seeds") != stalled || strings.Contains(out.String(), "NO PART") == stalled {
+			t.Errorf("stalled %t: %s", stalled, out.String())
 		}
 	}
 }

@@ -23,89 +23,60 @@ type comparison struct {
 	name     string
 	args     string // of sim run
 	scenario string // the text of one; empty: what the seed draws
-	length   float64
 }
 
 // comparisons are what rumors, failures and reunions cost, with loss and
 // without: about half a minute in all, for each version.
 var comparisons = []comparison{
-	{name: "256 join at once", args: "--nodes 256 --for 1s", length: 1},
-	{name: "128, 2 killed, a rumor a second", args: "--nodes 128 --for 60s --chatter 1s", length: 60},
-	{name: "the same, 5 % lost", args: "--nodes 128 --for 60s --chatter 1s --loss 0.05", length: 60},
-	{name: "the same, 25 % lost", args: "--nodes 128 --for 60s --chatter 1s --loss 0.25", length: 60},
-	{name: "512, 6 killed, 10 rumors a second", args: "--nodes 512 --for 60s --chatter 100ms", length: 60},
-	{name: "two halves of 64 meet after 30 s", args: "--nodes 128 --for 40s", scenario: "at 10s partition n1..n64 | n65..n128\nat 40s heal\n", length: 40},
-	{name: "1 of 64 hears every fifth packet", args: "--nodes 64 --for 80s", scenario: "at 10s loss-in 0.8 n9\nat 70s loss-in 0 n9\n", length: 80},
+	{name: "256 join at once", args: "--nodes 256 --for 1s"},
+	{name: "128, 2 killed, a rumor a second", args: "--nodes 128 --for 60s --chatter 1s"},
+	{name: "the same, 5 % lost", args: "--nodes 128 --for 60s --chatter 1s --loss 0.05"},
+	{name: "the same, 25 % lost", args: "--nodes 128 --for 60s --chatter 1s --loss 0.25"},
+	{name: "512, 6 killed, 10 rumors a second", args: "--nodes 512 --for 60s --chatter 100ms"},
+	{name: "two halves of 64 meet after 30 s", args: "--nodes 128 --for 40s", scenario: "at 10s partition n1..n64 | n65..n128\nat 40s heal\n"},
+	{name: "1 of 64 hears every fifth packet", args: "--nodes 64 --for 80s", scenario: "at 10s loss-in 0.8 n9\nat 70s loss-in 0 n9\n"},
 }
 
-// outcome is what a comparison looks at of a run's JSON. What a version does
-// not tell is nil.
-type outcome struct {
-	Time  *float64 `json:"time_s"`
-	Fates []struct {
-		Suspected *float64 `json:"suspected_after_s"`
-		Known     *float64 `json:"known_after_s"`
-	} `json:"fates"`
-	Counts struct {
-		Packets     *float64 `json:"packets"`
-		Bytes       *float64 `json:"bytes"`
-		StreamBytes *float64 `json:"stream_bytes"`
-		Suspicions  *float64 `json:"suspicions"`
-		Deaths      *float64 `json:"deaths"`
-	} `json:"counts"`
-	Rumors struct {
-		Ratio  *float64 `json:"ratio"`
-		Hops   *float64 `json:"hops"`
-		Latest *float64 `json:"latest_s"`
-	} `json:"rumors"`
-	FalseDeaths *float64 `json:"false_deaths"`
-}
+// outcome is a run's JSON.
+type outcome map[string]any
 
-// figure is one line of the table.
-type figure struct {
-	name string
-	of   func(c *comparison, o *outcome) *float64
-}
-
-var figures = []figure{
-	{"hops", func(_ *comparison, o *outcome) *float64 { return o.Rumors.Hops }},
-	{"payloads a delivery", func(_ *comparison, o *outcome) *float64 { return o.Rumors.Ratio }},
-	{"latest delivery, s", func(_ *comparison, o *outcome) *float64 { return o.Rumors.Latest }},
-	{"packets", func(_ *comparison, o *outcome) *float64 { return o.Counts.Packets }},
-	{"bytes", func(_ *comparison, o *outcome) *float64 { return o.Counts.Bytes }},
-	{"bytes by stream", func(_ *comparison, o *outcome) *float64 { return o.Counts.StreamBytes }},
-	{"first suspected, s", func(_ *comparison, o *outcome) *float64 {
-		var worst *float64
-		for i := range o.Fates {
-			worst = larger(worst, o.Fates[i].Suspected)
+// at gives the number at a path of keys; of a list the largest. What a version does not tell is nil.
+func (o outcome) at(path string) *float64 {
+	key, rest, more := strings.Cut(path, ".")
+	var most *float64
+	switch value := o[key].(type) {
+	case float64:
+		return &value
+	case map[string]any:
+		return outcome(value).at(rest)
+	case []any:
+		for i := range value {
+			item, is := value[i].(map[string]any)
+			if x := outcome(item).at(rest); is && more && x != nil && (most == nil || *x > *most) {
+				most = x
+			}
 		}
-		return worst
-	}},
-	{"known to all, s", func(_ *comparison, o *outcome) *float64 {
-		var worst *float64
-		for i := range o.Fates {
-			worst = larger(worst, o.Fates[i].Known)
-		}
-		return worst
-	}},
-	{"suspicions", func(_ *comparison, o *outcome) *float64 { return o.Counts.Suspicions }},
-	{"deaths", func(_ *comparison, o *outcome) *float64 { return o.Counts.Deaths }},
-	{"false deaths", func(_ *comparison, o *outcome) *float64 { return o.FalseDeaths }},
-	{"agreed after, s", func(c *comparison, o *outcome) *float64 {
-		if o.Time == nil {
-			return nil
-		}
-		after := *o.Time - c.length
-		return &after
-	}},
-}
-
-func larger(a, b *float64) *float64 {
-	if a == nil || b != nil && *b > *a {
-		return b
 	}
-	return a
+	return most
 }
+
+// figures are the lines of the table, and where a run's JSON has them.
+var figures = []struct{ name, path string }{
+	{"hops", "rumors.hops"},
+	{"payloads a delivery", "rumors.ratio"},
+	{"latest delivery, s", "rumors.latest_s"},
+	{"packets", "counts.packets"},
+	{"bytes", "counts.bytes"},
+	{"bytes by stream", "counts.stream_bytes"},
+	{"first suspected, s", "fates.suspected_after_s"},
+	{"known to all, s", "fates.known_after_s"},
+	{"suspicions", "counts.suspicions"},
+	{"deaths", "counts.deaths"},
+	{"false deaths", "false_deaths"},
+	{"agreed after, s", agreedAfter},
+}
+
+const agreedAfter = "time_s" // of it the time after the run's length
 
 func newSimDiff() *cobra.Command {
 	return &cobra.Command{
@@ -135,7 +106,7 @@ make sim-diff BASE=revision builds the other one and removes it again.`,
 func checkVersion(cmd *cobra.Command, binary string) error {
 	out, err := exec.CommandContext(cmd.Context(), binary, "sim", "run", "--json", "--nodes", "2", "--for", "1s").Output()
 	var o outcome
-	if err == nil && (json.Unmarshal(out, &o) != nil || o.Time == nil) {
+	if err == nil && (json.Unmarshal(out, &o) != nil || o.at(agreedAfter) == nil) {
 		err = errors.New("it prints something else")
 	}
 	if err != nil {
@@ -181,27 +152,34 @@ func compareVersions(cmd *cobra.Command, base, self string) error {
 
 // runVersion runs one simulation by one version. What it cannot run, for
 // whatever reason, has no figures; the reason goes to standard error.
-func runVersion(cmd *cobra.Command, binary string, args []string) *outcome {
+func runVersion(cmd *cobra.Command, binary string, args []string) (o outcome) {
 	run := exec.CommandContext(cmd.Context(), binary, args...)
 	run.Stderr = cmd.ErrOrStderr()
 	out, failed := run.Output()
-	o := &outcome{}
-	if err := json.Unmarshal(out, o); err != nil {
+	if err := json.Unmarshal(out, &o); err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: no figures: %v\n", binary, failed)
-		return &outcome{}
+		return nil
 	}
 	return o
 }
 
 // print prints the figures that either version has, and that are not 0 in both.
-func (c *comparison) print(table io.Writer, was, is *outcome) {
+func (c *comparison) print(table io.Writer, was, is outcome) {
 	fmt.Fprintf(table, "%s\tbase\tthis\tchange\t\n", c.name)
-	for i := range figures {
-		before, after := figures[i].of(c, was), figures[i].of(c, is)
+	run := newSimRun()
+	run.ParseFlags(strings.Fields(c.args)) // a test sees that they can be
+	length, _ := run.Flags().GetDuration("for")
+	for _, f := range figures {
+		before, after := was.at(f.path), is.at(f.path)
+		for _, x := range []*float64{before, after} {
+			if f.path == agreedAfter && x != nil {
+				*x -= length.Seconds()
+			}
+		}
 		if (before == nil || *before == 0) && (after == nil || *after == 0) {
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t\n", figures[i].name, number(before), number(after), change(before, after))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t\n", f.name, number(before), number(after), change(before, after))
 	}
 	fmt.Fprintln(table, "\t\t\t\t")
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"text/tabwriter"
+	"time"
 )
 
 // Two versions side by side; what one of them does not tell is a dash, and what
@@ -21,8 +22,8 @@ func TestDiffShowsBoth(t *testing.T) {
 	}
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
-	c := comparison{name: "some", length: 40}
-	c.print(table, &was, &is)
+	c := comparison{name: "some", args: "--for 40s"}
+	c.print(table, was, is)
 	table.Flush()
 	var got []string
 	for line := range strings.Lines(b.String()) {
@@ -41,8 +42,8 @@ func TestComparisonsCanBeRun(t *testing.T) {
 		if err := cmd.ParseFlags(strings.Fields(c.args)); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if length, err := cmd.Flags().GetDuration("for"); err != nil || length.Seconds() != c.length {
-			t.Errorf("%s: for %v, and its length is %v s", c.name, length, c.length)
+		if length, err := cmd.Flags().GetDuration("for"); err != nil || length < time.Second {
+			t.Errorf("%s: for %v", c.name, length)
 		}
 	}
 }

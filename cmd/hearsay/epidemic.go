@@ -46,7 +46,7 @@ it leaves to them. The same arguments print the same figures.`,
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&epidemic.Sites, "n", epidemic.Sites, "sites")
-	flags.TextVar(&epidemic.Style, "style", epidemic.Style, "push: who has the rumor hot calls and gives it; pull: all call and take it; pushpull: both")
+	flags.TextVar(&epidemic.Style, "style", epidemic.Style, "push: a site for which the rumor is hot calls and gives it; pull: all call and take it; pushpull: both")
 	flags.BoolVar(&epidemic.Cooling.Feedback, "feedback", false, "only contacts with sites that knew count as useless; otherwise all do")
 	flags.TextVar(&epidemic.Cooling.Stop, "stop", epidemic.Cooling.Stop, "counter: cools after k useless contacts in a row; coin: after one with probability 1/k; none: runs until all know")
 	flags.IntVar(&epidemic.Cooling.K, "k", epidemic.Cooling.K, "of counter and coin")

@@ -94,7 +94,7 @@ func villain(t *testing.T, text string) *httptest.Server {
 	give("GET /v1/stats", stuffed[hearsay.Stats](t, text))
 	give("POST /v1/leave", stuffed[struct{ Status string }](t, text))
 	event := hearsay.Event{
-		At: time.Unix(1e9, 0), Kind: hearsay.EventRumor, Name: text, ByName: text, Text: text, Ballot: &hearsay.Ballot{Why: text},
+		At: time.Unix(1e9, 0), Kind: hearsay.EventRumor, Name: text, ByName: text, Text: text, Ballot: &hearsay.Ballot{Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}},
 		Rumor: &hearsay.Rumor{Data: []byte(text)},
 	}
 	line, err := json.Marshal(&event)

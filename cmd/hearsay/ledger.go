@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,17 +14,17 @@ import (
 
 	"hearsay"
 	"hearsay/client"
+	"hearsay/ledger"
 	"hearsay/web"
 )
 
 func newLedger() *cobra.Command {
-	var from asking
-	var epoch uint64
+	var from uint64
 	var fresh bool
-	cmd := &cobra.Command{
+	cmd := askingCommand(&cobra.Command{
 		Use:   "ledger",
 		Short: "List what the seeds have ruled",
-		Long: `List the rulings of the seeds, oldest first: who was admitted, removed or left,
+		Long: `List the rulings of the seeds, oldest first: nodes admitted, removed or left,
 with the ballots that decided it. A seed has all of them, a peer the newest.
 
 A node tells what it has, which may be old if it is cut off from the others.
@@ -32,27 +33,22 @@ them first, and fails if that does not answer within two seconds.
 
 With --json it prints all that proves them, too: "ledger --json > FILE" saves a
 ledger that "ledger verify FILE" checks.`,
-		Args: cobra.ArbitraryArgs, // so that an unknown command reaches RunE
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return group(cmd, args)
-			}
-			c, err := from.client(cmd)
-			if err != nil {
-				return err
-			}
-			list := pageWriter(&ledgerTable{out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr(), from: hearsay.Epoch(max(1, epoch))})
-			if from.json {
-				list = &savedWriter{out: cmd.OutOrStdout()}
-			}
-			if err := eachPage(cmd.Context(), c, hearsay.Epoch(max(1, epoch)), fresh, list); err != nil {
-				return fmt.Errorf("list the ledger: %w", err)
-			}
-			return nil
-		},
-	}
-	from.addFlags(cmd)
-	cmd.Flags().Uint64Var(&epoch, "from", 1, "the first epoch; 0 is 1, the founding")
+		Args: cobra.ArbitraryArgs, // so that an unknown command is told as one
+	}, func(a *asking, args []string) error {
+		if len(args) > 0 {
+			return group(a.Command, args)
+		}
+		first := hearsay.Epoch(max(1, from))
+		list := pageWriter(&ledgerTable{out: a.OutOrStdout(), progress: a.ErrOrStderr(), from: first})
+		if a.json {
+			list = &savedWriter{out: a.OutOrStdout()}
+		}
+		if err := eachPage(a.ctx, a.Client, first, fresh, list); err != nil {
+			return fmt.Errorf("list the ledger: %w", err)
+		}
+		return nil
+	})
+	cmd.Flags().Uint64Var(&from, "from", 1, "the first epoch; 0 is 1, the founding")
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "nothing may be missing; of seeds only")
 	cmd.AddCommand(newVerify())
 	return cmd
@@ -83,34 +79,53 @@ func eachPage(ctx context.Context, c *client.Client, from hearsay.Epoch, fresh b
 	}
 }
 
-// savedWriter writes a ledger as one JSON object: the rulings first, as what
-// proves them is known at the end.
+// savedWriter writes a ledger as one JSON object, in the form in which it is saved: the rulings first, as
+// what proves them is known at the end.
 type savedWriter struct {
-	out     io.Writer
-	rulings int
+	out   io.Writer
+	saver *ledger.Saver
+	begun bool
 }
 
 func (s *savedWriter) page(l *web.Ledger) error {
+	if s.saver == nil {
+		s.saver = ledger.NewSaver(l.Network, l.Founding)
+	}
 	var text strings.Builder
 	for i := range l.Rulings {
-		if s.rulings++; s.rulings == 1 {
-			text.WriteString(`{"rulings":[`)
-		} else {
-			text.WriteByte(',')
+		told := &l.Rulings[i]
+		r := hearsay.NewCanonical(told.Canonical).Ruling()
+		if r == nil || len(r.Ballots) != len(told.Ballots) {
+			return fmt.Errorf("the ruling of epoch %d is not whole in what the node answers", told.Epoch)
 		}
-		text.WriteString(strings.TrimSuffix(jsonLine(&l.Rulings[i]), "\n"))
+		saved := s.saver.Ruling(r, told.Evidence)
+		saved.Member = told.Member
+		for i := range saved.Ballots {
+			saved.Ballots[i].Seed = told.Ballots[i].Seed
+		}
+		text.WriteString(s.begin())
+		text.WriteString(strings.TrimSuffix(jsonLine(&saved), "\n"))
 	}
 	_, err := io.WriteString(s.out, text.String())
 	return err
 }
 
-func (s *savedWriter) end(last *web.Ledger) error {
-	begin := ""
-	if s.rulings == 0 {
-		begin = `{"rulings":[`
+// begin gives what stands before the next ruling.
+func (s *savedWriter) begin() string {
+	if s.begun {
+		return ","
 	}
-	last.Next = 0
-	_, err := io.WriteString(s.out, begin+"],"+strings.TrimPrefix(jsonLine(last.LedgerHead), "{"))
+	s.begun = true
+	return `{"rulings":[`
+}
+
+func (s *savedWriter) end(last *web.Ledger) error {
+	head := s.saver.End(last.Seats, last.Heads)
+	begin := ""
+	if !s.begun {
+		begin, head.Epoch = s.begin(), last.Epoch
+	}
+	_, err := io.WriteString(s.out, begin+"],"+strings.TrimPrefix(jsonLine(&head), "{"))
 	return err
 }
 
@@ -173,41 +188,29 @@ func decidedBy(r *web.Ruling) string {
 }
 
 func newRemove() *cobra.Command {
-	var from asking
-	cmd := &cobra.Command{
+	return askingCommand(&cobra.Command{
 		Use:   "remove NAME",
-		Short: "Have the seeds decide whether a member is out",
-		Long: `Open a case against a member, as an operator. The seeds decide it, each by its
-own probes over four seconds: a member that answers any of them stays in. So this
-removes one that is gone and was not reported. Nothing puts out a living one but its
-own leave; a bar keeps it out after that.
+		Short: "Ask the seeds to remove a member; it stays if a seed can reach it",
+		Long: `Ask the seeds to remove a member. Each of them probes it for four seconds, and it
+stays if it answers any of them: so this removes a member that is gone and was not
+reported. A living member is out only by its own leave; a bar keeps it out after
+that.
 
 NAME is a name, an id, or the beginning of an id. Exit code 1 if it stays in.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := checkedClient(cmd, &from, args[0])
-			if err != nil {
-				return err
-			}
-			outcome, err := c.Remove(cmd.Context(), args[0])
-			if err != nil {
-				return saidOnce("remove "+args[0], err)
-			}
-			return tellOutcome(cmd.OutOrStdout(), args[0], &outcome, from.json)
-		},
-	}
-	from.addFlags(cmd)
-	return cmd
+	}, func(a *asking, args []string) error {
+		if err := hearsay.CheckName(args[0]); err != nil {
+			return wrongUsage(a.Command, err)
+		}
+		remove := func(ctx context.Context) (client.Answer[web.Outcome], error) { return a.Remove(ctx, args[0]) }
+		return showOr(a, "remove "+args[0], remove, func(out io.Writer, o web.Outcome) error {
+			return tellOutcome(out, args[0], &o, a.json)
+		})
+	})
 }
 
 // tellOutcome tells what the seeds decided of a removal.
-func tellOutcome(out io.Writer, name string, answer *client.Answer[web.Outcome], asJSON bool) error {
-	o := &answer.Value
-	if asJSON {
-		if err := printJSON(out, answer.JSON); err != nil {
-			return err
-		}
-	}
+func tellOutcome(out io.Writer, name string, o *web.Outcome, asJSON bool) error {
 	switch o.Code {
 	case hearsay.OutcomeDone.String():
 		if !asJSON {
@@ -230,7 +233,7 @@ func tellOutcome(out io.Writer, name string, answer *client.Answer[web.Outcome],
 			"it is away until %s, and need not be removed: if it is not back by then, the others find it gone and the seeds remove it some seconds later; one that is back is out by its own leave",
 			clockTime(o.AwayUntil, time.Now()))}
 	}
-	return hintedError{fmt.Errorf("remove %s: it stays in: %s", name, o.Text), fmt.Sprintf(`who answers a seed is not removed; "hearsay why %s" tells more`, name)}
+	return hintedError{fmt.Errorf("remove %s: it stays in: %s", name, o.Text), fmt.Sprintf(`a member that answers a seed is not removed; "hearsay why %s" tells more`, name)}
 }
 
 // undecided says that the seeds have decided nothing, and what waits for that.
@@ -238,93 +241,74 @@ func undecided(name, why, hint string) error {
 	return hintedError{fmt.Errorf("remove %s: it is not decided, and stays in meanwhile: %s", name, why), hint}
 }
 
-// checkedClient makes the client of a command about a member.
-func checkedClient(cmd *cobra.Command, from *asking, name string) (*client.Client, error) {
-	if err := hearsay.CheckName(name); err != nil {
-		return nil, wrongUsage(cmd, err)
-	}
-	return from.client(cmd)
-}
-
 func newBar() *cobra.Command {
-	var from asking
 	var list, fresh bool
 	var lift, why string
-	cmd := &cobra.Command{
+	cmd := askingCommand(&cobra.Command{
 		Use:   "bar NAME | --list [--fresh] | --lift NAME",
 		Short: "Keep a node out: the seeds do not admit it any more",
 		Long: `Have the seeds refuse a node from now on, whatever it asks. That removes nobody:
-who is in stays in until it leaves or is removed. --list tells who is barred, with
---fresh so that nothing is missing (see "ledger"), and --lift ends it. Who is
+a member stays in until it leaves or is removed. --list tells which nodes are barred,
+with --fresh so that nothing is missing (see "ledger"), and --lift ends it. A node that is
 barred already stays so for the reason given then; for another, lift it first.
 
-NAME is a name, an id, or the beginning of an id; for one who was never in, its
+NAME is a name, an id, or the beginning of an id; for a node that was never in, its
 whole id. Ask a seed: name its --http address with --node.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			asked := 0
-			for _, given := range []bool{len(args) == 1, list, lift != ""} {
-				if given {
-					asked++
-				}
+	}, func(a *asking, args []string) error {
+		asked := 0
+		for _, given := range []bool{len(args) == 1, list, lift != ""} {
+			if given {
+				asked++
 			}
-			if asked != 1 {
-				return wrongUsage(cmd, errors.New("want one of NAME, --list and --lift NAME"))
+		}
+		name := lift
+		if len(args) == 1 {
+			name = args[0]
+		}
+		for _, wrong := range []struct {
+			so  bool
+			err error
+		}{
+			{asked != 1, errors.New("want one of NAME, --list and --lift NAME")},
+			{fresh && !list, errors.New("--fresh goes with --list")},
+			{a.Flags().Changed("why") && len(args) == 0, errors.New("--why goes with NAME, the node to bar")},
+			{hearsay.CheckWhy(why) != nil, fmt.Errorf("--why: %w", hearsay.CheckWhy(why))},
+			{!list && hearsay.CheckName(name) != nil, hearsay.CheckName(name)},
+		} {
+			if wrong.so {
+				return wrongUsage(a.Command, wrong.err)
 			}
-			switch {
-			case fresh && !list:
-				return wrongUsage(cmd, errors.New("--fresh goes with --list"))
-			case cmd.Flags().Changed("why") && len(args) == 0:
-				return wrongUsage(cmd, errors.New("--why goes with NAME, the node to bar"))
-			case hearsay.CheckWhy(why) != nil:
-				return wrongUsage(cmd, fmt.Errorf("--why: %w", hearsay.CheckWhy(why)))
-			case list:
-				bars := func(c *client.Client, ctx context.Context) (client.Answer[web.Bars], error) {
-					return c.Bars(ctx, fresh)
-				}
-				return show(cmd, &from, "list who is barred", bars, printBars)
-			case lift != "":
-				return operate(cmd, &from, lift, "lift the bar of "+lift, func(c *client.Client, ctx context.Context) (client.Answer[web.Status], error) {
-					return c.Lift(ctx, lift)
-				})
-			}
-			return operate(cmd, &from, args[0], "bar "+args[0], func(c *client.Client, ctx context.Context) (client.Answer[web.Status], error) {
-				return c.Bar(ctx, args[0], why)
-			})
-		},
-	}
-	from.addFlags(cmd)
-	cmd.Flags().BoolVar(&list, "list", false, "list who is barred")
+		}
+		switch {
+		case list:
+			return show(a, "list the bars", func(ctx context.Context) (client.Answer[web.Bars], error) { return a.Bars(ctx, fresh) }, printBars)
+		case lift != "":
+			return operate(a, "lift the bar of "+name, func(ctx context.Context) (client.Answer[web.Status], error) { return a.Lift(ctx, name) })
+		}
+		return operate(a, "bar "+name, func(ctx context.Context) (client.Answer[web.Status], error) { return a.Bar(ctx, name, why) })
+	})
+	cmd.Flags().BoolVar(&list, "list", false, "list the nodes that are barred")
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "with --list: nothing may be missing")
 	cmd.Flags().StringVar(&lift, "lift", "", "end the bar of `NAME`")
-	cmd.Flags().StringVar(&why, "why", "", "the reason, for those who ask (default none)")
+	cmd.Flags().StringVar(&why, "why", "", "the reason, which the node and `why` are told (default none)")
 	return cmd
 }
 
 // operate has a seed do something, and says that it is done.
-func operate(cmd *cobra.Command, from *asking, name, what string, ask asks[web.Status]) error {
-	c, err := checkedClient(cmd, from, name)
-	if err != nil {
-		return err
-	}
-	answer, err := ask(c, cmd.Context())
-	if err != nil {
-		return saidOnce(what, err)
-	}
-	if from.json {
-		return printJSON(cmd.OutOrStdout(), answer.JSON)
-	}
-	words := "done"
-	switch done := &answer.Value; {
-	case done.Status == "not barred":
-		words = "it was not barred"
-	case done.Status == "barred before" && done.Why == "":
-		words = "it was barred already, for no reason given; that stands"
-	case done.Status == "barred before":
-		words = "it was barred already; the reason given then stands: " + oneLine(done.Why)
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", what, words)
-	return err
+func operate(a *asking, what string, ask asks[web.Status]) error {
+	return show(a, what, ask, func(out io.Writer, done web.Status) {
+		words := "done"
+		switch {
+		case done.Status == "not barred":
+			words = "it was not barred"
+		case done.Status == "barred before" && done.Why == "":
+			words = "it was barred already, for no reason given; that stands"
+		case done.Status == "barred before":
+			words = "it was barred already; the reason given then stands: " + oneLine(done.Why)
+		}
+		fmt.Fprintf(out, "%s: %s\n", what, words)
+	})
 }
 
 // saidOnce says what failed, unless the node has said so itself: of which member, or as
@@ -342,7 +326,7 @@ func printBars(out io.Writer, answer web.Bars) {
 	table := newTable(out)
 	fmt.Fprintln(table, "ID\tNAME\tSINCE\tWHY")
 	for _, b := range answer.Bars {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", b.ID, orDash(oneLine(b.Name)), when(b.At, now), orDash(oneLine(b.Why)))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", b.ID, cmp.Or(oneLine(b.Name), "-"), when(b.At, now), cmp.Or(oneLine(b.Why), "-"))
 	}
 	table.Flush()
 }

@@ -41,7 +41,8 @@ func writeLedger(t *testing.T, dir string, addr netip.AddrPort, rulings int) {
 	network := hearsay.NetworkIDOf(longNetwork)
 	cfg := quorum.DefaultConfig()
 	cfg.Network, cfg.Seeds = network, []ledger.Seed{{Addr: addr}}
-	cfg.Limits.Members, cfg.Limits.Admissions = hearsay.MaxLimit, hearsay.MaxLimit // it rules more than is admitted in such a time
+	// it rules more than is admitted in such a time
+	cfg.Limits.Members, cfg.Limits.Admissions = hearsay.MaxLimit, hearsay.MaxLimit
 	var drops hearsay.Drops
 	out := &hearsay.Effects{}
 	now := time.Now().Add(-24 * time.Hour)

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"hearsay/client"
+	"hearsay/nodelog"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,7 +31,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run carries out one command line and gives its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	stdout, stderr = &plainWriter{out: stdout}, &plainWriter{out: stderr}
+	stdout, stderr = nodelog.NewPlainWriter(stdout), nodelog.NewPlainWriter(stderr)
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -114,7 +115,7 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "hearsay",
 		Short: "A gossip network that can say why",
-		Long: `Hearsay tells a group of machines who is in the group, finds out quickly who
+		Long: `Hearsay tells a group of machines which of them are in the group, finds out quickly which
 has failed, and can explain each of its decisions afterwards.
 
 Start with "hearsay up": it runs a whole network on this machine.`,

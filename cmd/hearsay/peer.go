@@ -24,13 +24,16 @@ import (
 	"hearsay/agent"
 	"hearsay/dialect"
 	"hearsay/ledger"
+	"hearsay/nodelog"
 	"hearsay/seeds"
 	"hearsay/web"
 )
 
 const (
-	leaveTimeout = 6 * time.Second        // to tell the others; the seeds have five seconds of it to rule that it has left
-	stayTimeout  = 2 * time.Second        // to tell the others; the node waits a third of a second for their answers, and a disk may be slow
+	// to tell the others; the seeds have five seconds of it to rule that it has left
+	leaveTimeout = 6 * time.Second
+	// to tell the others; the node waits a third of a second for their answers, and a disk may be slow
+	stayTimeout  = 2 * time.Second
 	closeTimeout = 250 * time.Millisecond // for requests that are being answered
 )
 
@@ -95,7 +98,7 @@ that before --settings, and that before the default.`,
 	flags.StringSliceVar(&o.join, "join", nil, "where members of an open network may be found: `ADDR,...`, host or host:port; may be repeated")
 	flags.StringVar(&o.data, "data", "", "directory that keeps the identity and what was learned (default nothing is kept)")
 	flags.StringVar(&o.overlay, "overlay", "", "which nodes link with each other: ring, random or powerlaw (default ring)")
-	flags.StringVar(&o.rumors, "rumors", "", "who is told of a rumor: tree, monger or flood (default tree)")
+	flags.StringVar(&o.rumors, "rumors", "", "which members are told of a rumor: tree, monger or flood (default tree)")
 	flags.TextVar(&o.onSignal, "on-signal", signalLeave, "`leave|stay` when SIGINT or SIGTERM ends it; one that stays is to be started again within ten seconds, with the same --data")
 	o.chatter.addFlags(cmd, "the node")
 	return cmd
@@ -139,7 +142,11 @@ func (o *nodeOptions) settle(cmd *cobra.Command) (agent.Config, error) {
 			return config, fmt.Errorf("read %w", err)
 		}
 	}
-	if err := loadEnvironment(&config); err != nil {
+	err := agent.LoadEnvironment(os.LookupEnv, &config)
+	if err == nil {
+		err = config.Validate()
+	}
+	if err != nil {
 		return config, fmt.Errorf("read the environment: %w", err)
 	}
 	given := cmd.Flags().Changed
@@ -158,7 +165,6 @@ func (o *nodeOptions) settle(cmd *cobra.Command) (agent.Config, error) {
 	if err := o.ways(cmd, &config); err != nil {
 		return config, wrongUsage(cmd, err)
 	}
-	var err error
 	if config.Bind, err = o.bind(cmd, config.Bind); err != nil {
 		return config, wrongUsage(cmd, err)
 	}
@@ -287,18 +293,18 @@ const seedGCPercent = 50
 
 // runNode runs a node until it is interrupted, has left, or fails.
 func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error) {
-	atTerminal := isTerminal(cmd.ErrOrStderr()) // which sends SIGHUP when it is closed
+	atTerminal := nodelog.IsTerminal(cmd.ErrOrStderr()) // which sends SIGHUP when it is closed
 	ctx, stop := untilSignal(cmd, atTerminal)
 	defer stop()
-	log, err := openLog(o.places(cmd), o.role, config.Bind)
+	log, err := nodelog.Open(o.places(cmd), o.role, config.Bind)
 	if err != nil {
-		return err
+		return hintedError{fmt.Errorf("open --output: %w", err), "name a file in a directory that exists and can be written"}
 	}
-	defer log.close()
+	defer log.Close()
 	defer func() { o.ends(cmd, log, err) }()
 	signal.Ignore(syscall.SIGPIPE) // readers of the log come and go
 	if !atTerminal {
-		defer onHangUp(log.reopen)()
+		defer onHangUp(log.Reopen)()
 	}
 	config.Logger = log.Logger
 
@@ -320,12 +326,12 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
 	ready := readyLineOf(node, listener)
-	log.name(ready.Addr)
+	log.Name(ready.Addr)
 	if listener != nil {
 		host, _, _ := net.SplitHostPort(o.http) // well-formed: it listens
 		machine, _ := os.Hostname()             // without one it is asked by its other names
 		server := web.Server(node, web.Info{
-			HTTP: ready.HTTP, Host: host, Hosts: append(config.HTTPHosts, machine), Version: version(), ConnsMax: node.HTTPConnsMax(), LogLost: log.lost.Load,
+			HTTP: ready.HTTP, Host: host, Hosts: append(config.HTTPHosts, machine), Version: version(), ConnsMax: node.HTTPConnsMax(), LogLost: log.Lost,
 		})
 		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 		go server.Serve(listener) // ends with the server
@@ -352,7 +358,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 }
 
 // interrupted ends a node as a signal has asked.
-func (o *nodeOptions) interrupted(log *nodeLog, node *agent.Agent) error {
+func (o *nodeOptions) interrupted(log *nodelog.Log, node *agent.Agent) error {
 	switch {
 	case o.role == hearsay.RoleSeed: // it is one by the list of seeds, also while it is down
 		log.Info("Stopping, as a signal has asked; a seed does not leave, and the others go on if they are a quorum")
@@ -364,7 +370,7 @@ func (o *nodeOptions) interrupted(log *nodeLog, node *agent.Agent) error {
 }
 
 // stay ends a node that is to be started again: it tells the others, and does not leave, unless it was told to before.
-func stay(log *nodeLog, node *agent.Agent) error {
+func stay(log *nodelog.Log, node *agent.Agent) error {
 	log.Info("Stopping, as a signal has asked, without a leave")
 	ctx, cancel := context.WithTimeout(context.Background(), stayTimeout)
 	defer cancel()
@@ -380,8 +386,8 @@ func stay(log *nodeLog, node *agent.Agent) error {
 
 // ends says in the log why a node ends, if there is a reason: a reader may have nothing else. Where
 // the log is on standard error only, the command's last line says it there.
-func (o *nodeOptions) ends(cmd *cobra.Command, log *nodeLog, why error) {
-	if why != nil && (o.output != "" || o.places(cmd).lines != nil) {
+func (o *nodeOptions) ends(cmd *cobra.Command, log *nodelog.Log, why error) {
+	if why != nil && (o.output != "" || o.places(cmd).Lines != nil) {
 		log.Error("The node ends: " + errorLine(why))
 	}
 }
@@ -400,31 +406,31 @@ func onHangUp(do func()) (undo func()) {
 
 // places says where the node logs: the standard output of seeds and of their peers
 // was their log in the programs of old.
-func (o *nodeOptions) places(cmd *cobra.Command) logPlaces {
+func (o *nodeOptions) places(cmd *cobra.Command) nodelog.Places {
 	if o.config != "" && !o.json {
-		return logPlaces{lines: cmd.OutOrStdout(), file: o.output}
+		return nodelog.Places{Lines: cmd.OutOrStdout(), File: o.output}
 	}
-	return logPlaces{people: cmd.ErrOrStderr(), file: o.output}
+	return nodelog.Places{People: cmd.ErrOrStderr(), File: o.output}
 }
 
 // greet is the first that the log of a node of a network with seeds says.
-func (o *nodeOptions) greet(log *nodeLog, config *agent.Config) {
+func (o *nodeOptions) greet(log *nodelog.Log, config *agent.Config) {
 	n := len(config.Seeds)
 	switch {
 	case n == 0:
 	case o.role == hearsay.RoleSeed:
-		log.name(config.Seeds[config.Slot].Addr.String())
-		log.Info(dialect.PhraseSeedBoot(n, hearsay.QuorumOf(n)), "data", config.Data)
+		log.Name(config.Seeds[config.Slot].Addr.String())
+		log.Info(fmt.Sprintf(dialect.PhraseSeedBoot, n, hearsay.QuorumOf(n)), "data", config.Data)
 		if meaning := quorumMeans(n); meaning != "" {
 			log.Warn(meaning)
 		}
 	default:
-		log.Info(dialect.PhrasePeerBoot(n, hearsay.QuorumOf(n)))
+		log.Info(fmt.Sprintf(dialect.PhrasePeerBoot, n, hearsay.QuorumOf(n)))
 	}
 }
 
 // listening says that the node can be asked, and where.
-func (o *nodeOptions) listening(log *nodeLog, config *agent.Config, ready readyLine) {
+func (o *nodeOptions) listening(log *nodelog.Log, config *agent.Config, ready readyLine) {
 	switch {
 	case o.role == hearsay.RoleSeed:
 		log.Info(dialect.PhraseSeedListening)
@@ -435,12 +441,15 @@ func (o *nodeOptions) listening(log *nodeLog, config *agent.Config, ready readyL
 }
 
 // announce says what an operator should know of a node: by which key it can be
-// pinned, if it is a seed, and who may give it orders.
-func (o *nodeOptions) announce(log *nodeLog, node *agent.Agent, listener net.Listener) {
+// pinned, if it is a seed, and which programs may give it orders.
+func (o *nodeOptions) announce(log *nodelog.Log, node *agent.Agent, listener net.Listener) {
 	if key := node.Authority().Key; !key.IsZero() {
 		log.Info("This seed's public key; a third column of the seeds' list pins it", "key", fmt.Sprintf("%x", key[:]))
 	}
-	if listener != nil && !onLoopback(listener) {
+	if listener == nil {
+		return
+	}
+	if addr, is := listener.Addr().(*net.TCPAddr); !is || !addr.IP.IsLoopback() {
 		log.Warn("HTTP has no authentication: all that reach it can say rumors, have this node leave and ask for removals; keep it on loopback",
 			"http", listener.Addr().String())
 	}
@@ -477,12 +486,6 @@ func listenHTTP(addr string) (net.Listener, error) {
 		return nil, err
 	}
 	return listener, nil
-}
-
-// onLoopback reports whether only this machine reaches a listener.
-func onLoopback(listener net.Listener) bool {
-	addr, is := listener.Addr().(*net.TCPAddr)
-	return is && addr.IP.IsLoopback()
 }
 
 func readyLineOf(node *agent.Agent, listener net.Listener) readyLine {

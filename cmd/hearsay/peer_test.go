@@ -2,9 +2,6 @@ package main
 
 import (
 	"testing"
-
-	"hearsay"
-	"hearsay/agent"
 )
 
 func TestHTTPAddr(t *testing.T) {
@@ -62,21 +59,6 @@ func TestProgramName(t *testing.T) {
 	} {
 		if got := programName(self); got != want {
 			t.Errorf("%s: %s", self, got)
-		}
-	}
-}
-
-// The hint of `up` names one flag, and the one that helps.
-func TestFlagged(t *testing.T) {
-	seed := &process{role: hearsay.RoleSeed}
-	for words, want := range map[string]string{
-		"in use; choose another port":                       "in use; choose another port with --seed-port, or 0",
-		"in use" + agent.SeedPortHint:                       "in use; choose another port with --seed-port, or 0",
-		"in use; choose another port with --http, or 0":     "in use; choose another port with --http, or 0",
-		"start agent: data directory x: it is not a seed's": "start agent: data directory x: it is not a seed's",
-	} {
-		if got := seed.flagged(words); got != want {
-			t.Errorf("%q: %q", words, got)
 		}
 	}
 }

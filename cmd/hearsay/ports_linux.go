@@ -7,8 +7,8 @@ import (
 
 // hold is a TCP socket that is bound and does not listen. With SO_REUSEADDR on
 // both, as net.Listen has it, another process may listen at its port; but the
-// kernel gives that port to no outgoing connection, and to nobody who asks for
-// any.
+// kernel gives that port to no outgoing connection, and to no listener that asks for
+// any port.
 type hold int
 
 // holdPort takes a port of the kernel's choice.

@@ -4,7 +4,7 @@ package main
 
 import "net"
 
-// hold is nothing here: who would keep the port would keep the node from it.
+// hold is nothing here: a socket that kept the port would keep the node from it.
 type hold struct{}
 
 // holdPort finds a port that is free now. Until a node has it, another process

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	"hearsay"
-	"hearsay/agent"
 	"hearsay/client"
 )
 
@@ -58,31 +56,35 @@ type process struct {
 
 // startProcess starts `hearsay peer` or `hearsay seed` with args, in a directory
 // of its own.
-func startProcess(self string, role hearsay.Role, name, dir string, args []string, attr *syscall.SysProcAttr) (*process, error) {
-	p := &process{
+func startProcess(self string, role hearsay.Role, name, dir string, args []string, attr *syscall.SysProcAttr) (p *process, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("start %s: %w", name, err)
+		}
+	}()
+	p = &process{
 		role: role, name: name, dir: filepath.Join(dir, name),
 		ready: make(chan readyLine, 1), ended: make(chan struct{}),
 	}
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("start %s: make its directory: %w", name, err)
+		return nil, fmt.Errorf("make its directory: %w", err)
 	}
 	log, err := os.OpenFile(filepath.Join(p.dir, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("start %s: open its log: %w", name, err)
+		return nil, fmt.Errorf("open its log: %w", err)
 	}
 	defer log.Close() // the process has its own
 	p.cmd = exec.Command(self, append([]string{role.String(), "--json", "--name", name, "--data", p.dir}, args...)...)
 	p.cmd.SysProcAttr = attr
 	p.cmd.Stderr = log
 	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+	if err == nil {
+		err = p.cmd.Start()
 	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+	if err == nil {
+		go p.wait(out)
 	}
-	go p.wait(out)
-	return p, nil
+	return p, err
 }
 
 // wait reads what the process says, and sees it end.
@@ -109,7 +111,7 @@ func (p *process) waitReady(ctx context.Context) error {
 		p.client = client.New("http://" + p.said.HTTP)
 		return nil
 	case <-p.ended:
-		return fmt.Errorf("start %s: %s", p.name, p.flagged(p.lastWords()))
+		return fmt.Errorf("start %s: %s", p.name, p.lastWords())
 	case <-timeout.C:
 		return fmt.Errorf("start %s: it was not ready within %v", p.name, startTimeout)
 	case <-ctx.Done():
@@ -150,20 +152,6 @@ func (p *process) lastWords() string {
 	return p.how()
 }
 
-// flagged names the flag of `up` by which another port can be chosen, if that
-// is what is wanted and no flag is named.
-func (p *process) flagged(words string) string {
-	if strings.Contains(words, "choose another port with ") {
-		return words
-	}
-	words = strings.Replace(words, agent.SeedPortHint, "; choose another port", 1) // here the list is made of the ports
-	flag := "--port"
-	if p.role == hearsay.RoleSeed {
-		flag = "--seed-port"
-	}
-	return strings.Replace(words, "choose another port", "choose another port with "+flag+", or 0", 1)
-}
-
 // tail reads at most the last n bytes of a file.
 func tail(path string, n int64) ([]byte, error) {
 	file, err := os.Open(path)
@@ -171,13 +159,7 @@ func tail(path string, n int64) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	text := make([]byte, min(n, info.Size()))
-	if _, err := file.ReadAt(text, info.Size()-int64(len(text))); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return bytes.TrimSpace(text), nil
+	file.Seek(-n, io.SeekEnd) // it fails if the file is shorter: then all is read
+	text, err := io.ReadAll(io.LimitReader(file, n))
+	return bytes.TrimSpace(text), err
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"hearsay/store"
 )
 
 // The reaper keeps the promise of `up` to leave nothing behind, whatever ends
@@ -29,7 +31,7 @@ import (
 // then holds up's end of the pipe. Nor can the group's number have become
 // another's: reap has not waited for its leader.
 type reaping struct {
-	Group int    `json:"group"`         // to be entered by all who shall be reaped
+	Group int    `json:"group"`         // to be entered by all processes that are to be ended
 	Dir   string `json:"dir,omitempty"` // to be removed; "" for none
 }
 
@@ -122,7 +124,7 @@ func removeUnused(dir string) (err error) {
 func usedIn(dir string) (used []string) {
 	entries, _ := os.ReadDir(dir) // of what cannot be read, remove tells
 	for _, entry := range entries {
-		if _, yes := inUse(filepath.Join(dir, entry.Name())); yes {
+		if _, yes := store.InUse(filepath.Join(dir, entry.Name())); yes {
 			used = append(used, entry.Name())
 		}
 	}
@@ -155,17 +157,17 @@ func startReaper(self string, temporary bool) (*reaper, error) {
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what a terminal sends to up is not for it
 	r.cmd.Stderr = os.Stderr
 	leash, err := r.cmd.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start the reaper: %w", err)
-	}
-	out, err := r.cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start the reaper: %w", err)
-	}
-	if err := r.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the reaper: %w", err)
-	}
 	r.leash = leash
+	var out io.Reader
+	if err == nil {
+		out, err = r.cmd.StdoutPipe()
+	}
+	if err == nil {
+		err = r.cmd.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start the reaper: %w", err)
+	}
 	if err := json.NewDecoder(out).Decode(&r.reaping); err != nil {
 		return nil, errors.Join(fmt.Errorf("hear from the reaper: %w", err), r.end())
 	}

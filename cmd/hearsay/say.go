@@ -17,33 +17,32 @@ import (
 )
 
 func newSay() *cobra.Command {
-	var from asking
-	cmd := &cobra.Command{
+	return askingCommand(&cobra.Command{
 		Use:   "say TEXT",
-		Short: "Tell everybody in the network",
-		Long: `Tell everybody in the network, also those who come late or were cut off, within
+		Short: "Broadcast a message to all peers",
+		Long: `Tell all peers, also those that come late or were cut off, within
 retention. TEXT - is standard input: any bytes, told as they are, a newline at
 their end too. At most 65536 bytes.
 
-It prints the rumor's identity: who said it, and under which number. Seeds carry
+It prints the rumor's identity: the node that said it, and its number. Seeds carry
 no rumors: say it to a peer.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			data := []byte(args[0])
-			if args[0] == "-" {
-				var err error
-				if data, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), hearsay.MaxRumorData+1)); err != nil {
-					return fmt.Errorf("say: read standard input: %w", err)
-				}
+	}, func(a *asking, args []string) error {
+		data := []byte(args[0])
+		if args[0] == "-" {
+			var err error
+			if data, err = io.ReadAll(io.LimitReader(a.InOrStdin(), hearsay.MaxRumorData+1)); err != nil {
+				return fmt.Errorf("say: read standard input: %w", err)
 			}
-			if err := checkSaid(data); err != nil {
-				return wrongUsage(cmd, err)
-			}
-			return say(cmd, &from, data)
-		},
-	}
-	from.addFlags(cmd)
-	return cmd
+		}
+		if err := checkSaid(data); err != nil {
+			return wrongUsage(a.Command, err)
+		}
+		say := func(ctx context.Context) (client.Answer[web.Said], error) { return a.Say(ctx, data) }
+		return show(a, "say", say, func(out io.Writer, said web.Said) {
+			fmt.Fprintf(out, "%s %d\n", said.ID.Origin, said.ID.Number)
+		})
+	})
 }
 
 // checkSaid says what is wrong with what is to be said. Of what is too long
@@ -55,81 +54,40 @@ func checkSaid(data []byte) error {
 	return hearsay.CheckRumorData(data)
 }
 
-func say(cmd *cobra.Command, from *asking, data []byte) error {
-	c, err := from.client(cmd)
-	if err != nil {
-		return err
-	}
-	said, err := c.Say(cmd.Context(), data)
-	if err != nil {
-		return fmt.Errorf("say: %w", err)
-	}
-	out := cmd.OutOrStdout()
-	if from.json {
-		return printJSON(out, said.JSON)
-	}
-	_, err = fmt.Fprintf(out, "%s %d\n", said.Value.ID.Origin, said.Value.ID.Number)
-	return err
-}
-
 func newRumors() *cobra.Command {
-	var from asking
 	var follow bool
 	var limit int
-	cmd := &cobra.Command{
+	cmd := askingCommand(&cobra.Command{
 		Use:   "rumors",
-		Short: "Tell what was said, by whom, and over how many hops it came",
-		Long: `Tell what was said and a node still holds, one rumor a line, oldest first: when
-it came, who said it under which number, over how many hops, who passed it on,
-and what it says. With --follow go on with each as it comes, also over breaks of
+		Short: "List what was said, with origin and hops",
+		Long: `List the rumors that a node still holds, one a line, oldest first: when it came,
+its origin and number, over how many hops and from which node, and what it says. With --follow go on with each as it comes, also over breaks of
 the connection, until interrupted.
 
 What is not plain text is quoted. With --json it is one object, with --follow
 one a line. Seeds carry no rumors: ask a peer.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("limit") && limit < 1 {
-				return wrongUsage(cmd, fmt.Errorf("--limit %d: want 1 or more", limit))
-			}
-			c, err := from.client(cmd)
-			if err != nil {
-				return err
-			}
-			what := "list rumors"
-			if follow {
-				what = "follow rumors"
-			}
-			if err := refuseSeed(cmd.Context(), c); err != nil {
-				return fmt.Errorf("%s: %w", what, err)
-			}
-			if !follow {
-				list := func(c *client.Client, ctx context.Context) (client.Answer[web.Rumors], error) {
-					return c.Rumors(ctx, limit)
-				}
-				return show(cmd, &from, what, list, printRumors)
-			}
-			ctx, stop := untilInterrupted(cmd)
-			defer stop()
-			f := rumorFollower{client: c, limit: limit, out: cmd.OutOrStdout(), json: from.json}
-			if err := f.follow(ctx, cmd.ErrOrStderr()); err != nil {
-				return fmt.Errorf("%s: %w", what, err)
-			}
-			return nil
-		},
-	}
-	from.addFlags(cmd)
+	}, func(a *asking, _ []string) error {
+		if a.Flags().Changed("limit") && limit < 1 {
+			return wrongUsage(a.Command, fmt.Errorf("--limit %d: want 1 or more", limit))
+		}
+		what := "list rumors"
+		if follow {
+			what = "follow rumors"
+		}
+		if !follow {
+			list := func(ctx context.Context) (client.Answer[web.Rumors], error) { return a.Rumors(ctx, limit) }
+			return show(a, what, list, printRumors)
+		}
+		f := rumorFollower{client: a.Client, limit: limit, out: a.OutOrStdout(), json: a.json}
+		if err := a.events(true, f.take); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		return nil
+	})
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with each rumor as it comes")
 	cmd.Flags().IntVar(&limit, "limit", 0, "the last so many (default all that the node holds)")
 	return cmd
-}
-
-// refuseSeed fails if the node is a seed: its list of rumors is always empty.
-func refuseSeed(ctx context.Context, c *client.Client) error {
-	node, err := c.Self(ctx)
-	if err == nil && node.Value.Role == hearsay.RoleSeed {
-		return hearsay.ErrSeedMute
-	}
-	return err
 }
 
 func printRumors(out io.Writer, answer web.Rumors) {
@@ -141,15 +99,12 @@ func printRumors(out io.Writer, answer web.Rumors) {
 	table.Flush()
 }
 
-// rumorWords tells a rumor: when, who, under which number, by which way, and
+// rumorWords tells a rumor: when, its origin and number, by which way, and
 // what.
 func rumorWords(r *web.Rumor, now time.Time) []string {
 	way := "said here"
 	if r.Hops > 0 {
-		way = fmt.Sprintf("%d hops, from %s", r.Hops, nameOf(r.FromName, r.From))
-		if r.Hops == 1 {
-			way = "1 hop, from " + nameOf(r.FromName, r.From)
-		}
+		way = counted(int(r.Hops), "hop", "hops") + ", from " + nameOf(r.FromName, r.From)
 	}
 	text := saidWords(r.Data) // the bytes are in --json
 	if r.Text != nil {
@@ -178,24 +133,10 @@ type rumorFollower struct {
 	printed printedRumors
 }
 
-// follow prints the rumors that are there, and then each that comes.
-func (f *rumorFollower) follow(ctx context.Context, progress io.Writer) error {
-	lost := func(err error) { fmt.Fprintf(progress, "lost %s (%v), trying again\n", f.client.Base(), err) }
-	for s, err := range f.client.Follow(ctx, lost) {
-		if err != nil {
-			return err
-		}
-		if err := f.take(ctx, &s); err != nil && ctx.Err() == nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // take takes what the stream of events brings. What came before the stream is
 // told by a list: it goes back further than the events that are kept. So is
 // what came while events were lost.
-func (f *rumorFollower) take(ctx context.Context, m *client.Message) error {
+func (f *rumorFollower) take(ctx context.Context, m client.Message) error {
 	if m.Name == client.Told {
 		if f.begun {
 			return nil // resumed
@@ -246,50 +187,33 @@ func (f *rumorFollower) print(r *web.Rumor) error {
 	return err
 }
 
-// printedMax is how many printed rumors are remembered: twice a list.
+// printedMax is how many printed rumors are remembered at least: twice a list.
 const printedMax = 1 << 15
 
 // printedRumors remembers which rumors were printed last.
-type printedRumors struct {
-	ids   map[web.RumorID]bool
-	order []web.RumorID // a circle once it is full
-	next  int
-}
+type printedRumors struct{ newer, older map[web.RumorID]bool }
 
 // add reports whether the rumor is another than those remembered.
 func (p *printedRumors) add(id web.RumorID) bool {
-	if p.ids[id] {
+	if p.newer[id] || p.older[id] {
 		return false
 	}
-	if p.ids == nil {
-		p.ids = make(map[web.RumorID]bool)
+	if p.newer == nil || len(p.newer) == printedMax {
+		p.newer, p.older = make(map[web.RumorID]bool), p.newer
 	}
-	p.ids[id] = true
-	if len(p.order) < printedMax {
-		p.order = append(p.order, id)
-		return true
-	}
-	delete(p.ids, p.order[p.next])
-	p.order[p.next] = id
-	p.next = (p.next + 1) % printedMax
+	p.newer[id] = true
 	return true
 }
 
 func newTopology() *cobra.Command {
-	var from asking
-	cmd := &cobra.Command{
+	return askingCommand(&cobra.Command{
 		Use:   "topology",
 		Short: "Show which members pass rumors to each other",
 		Long: `Show the links of the living members: which of them pass rumors and the
 news of members to each other. Those on the rings every node computes for all, from its own list of
 members; drawn ones (peer --overlay random) it knows of its own only.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(cmd, &from, "show the topology", (*client.Client).Topology, printTopology)
-		},
-	}
-	from.addFlags(cmd)
-	return cmd
+	}, func(a *asking, _ []string) error { return show(a, "show the topology", a.Topology, printTopology) })
 }
 
 func printTopology(out io.Writer, answer web.Topology) {

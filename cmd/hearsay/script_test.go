@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"hearsay": main})
 }
 
-// TestScripts runs testdata/script: real processes on ports that the kernel
-// chooses. Besides testscript's own commands there are
+// TestScripts runs testdata/script: real processes on ports that the kernel chooses. Besides testscript's own
+// commands there are
 //
 //	spawn NAME PROGRAM ARGS...    starts a process, its output in NAME.out and NAME.err
 //	ready NAME                    waits for its first line; sets NAME_http, NAME_pid ..., or peer-1_http ... of `up`
@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 //	await-why URL NAME REGEXP     waits until what the node tells of the member has a match
 //	await-answer URL REGEXP          waits until what is at the URL has a match, whatever its status
 //	free-port VAR                 gives a port that is free now
-//	await-rumors URL N NAME=N ... waits until the node holds N different rumors, and as many of each of these; more is wrong
+//	await-rumors URL N NAME=N ... waits until the node holds N different rumors, so many of each name; more is wrong
 //	await-end NAME CODE           waits until the process has ended, with this exit code
 //	await-gone PID|PATH ...       waits until no such process lives, no such file exists
 //	signal SIGNAL PID|NAME        sends KILL, STOP, CONT, INT or TERM

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,16 +14,14 @@ import (
 	"hearsay"
 	"hearsay/agent"
 	"hearsay/seeds"
+	"hearsay/store"
 )
-
-// dataFile is what a data directory has in it (package store).
-const dataFile = "hearsay.db"
 
 func newSeed() *cobra.Command {
 	o := &nodeOptions{role: hearsay.RoleSeed}
 	cmd := &cobra.Command{
 		Use:   "seed",
-		Short: "Run one seed: with the others it decides who is in",
+		Short: "Run one seed: with the others it admits and removes members",
 		Long: `Run one seed of a network until it is interrupted. --config names all seeds of
 the network, this one too, one "ip,port" a line, the same on all of them; a
 quorum of them, floor(n/2)+1, lets peers in and out. A third column pins a seed's
@@ -37,7 +34,7 @@ others gives it the seat.
 
 A new network is founded when all seeds have been met and none has a ledger. Is
 one of them not there yet, --found gives your word that seeds which do not answer
-have no ledger: then a quorum is enough, and who comes later gets its seat from
+have no ledger: then a quorum is enough, and a seed that comes later gets its seat from
 it. It waits some seconds for others, longer the later this seed stands in
 --config, so that two seeds may be told. A seed that has a ledger founds nothing.
 If your word was wrong, the seed with the old ledger takes no part, and says so.
@@ -182,7 +179,7 @@ instead.`,
 			if err != nil {
 				return err
 			}
-			if !fileExists(filepath.Join(config.Data, dataFile)) { // which would be made
+			if !store.Exists(config.Data) { // which would be made
 				return hintedError{fmt.Errorf("%s: there is no ledger of a seed in it", config.Data), "run it where one is left, with --data"}
 			}
 			ctx, stop := untilInterrupted(cmd)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +31,8 @@ file.`,
 			config := agent.DefaultConfig()
 			knobs := agent.Knobs(&config)
 			if asJSON {
-				return printKnobsJSON(cmd.OutOrStdout(), knobs)
+				_, err := io.WriteString(cmd.OutOrStdout(), jsonLine(knobs))
+				return err
 			}
 			return printKnobs(cmd.OutOrStdout(), knobs)
 		},
@@ -70,14 +70,6 @@ func loadSettings(path string, config *agent.Config) error {
 	return nil
 }
 
-// loadEnvironment sets what the environment sets, and checks likewise.
-func loadEnvironment(config *agent.Config) error {
-	if err := agent.LoadEnvironment(os.LookupEnv, config); err != nil {
-		return err
-	}
-	return config.Validate()
-}
-
 // testVariables are of the tests of this project, which start nodes.
 var testVariables = []string{
 	"HEARSAY_ABUSE", "HEARSAY_CUT", "HEARSAY_HISTORIES", "HEARSAY_KILLS", "HEARSAY_LARGE", "HEARSAY_LATE", "HEARSAY_LATE_NAMESPACE", "HEARSAY_STORMS",
@@ -89,12 +81,13 @@ var flagsOnly = map[string]string{
 	"HEARSAY_HTTP": "--http is a flag only", "HEARSAY_CONFIG": "--config is a flag only", "HEARSAY_SETTINGS": "--settings is a flag only",
 }
 
-// warnOfVariables tells of variables that look like settings and are none, and of settings that are empty: where
-// a flag is given with nothing it is refused. They are no error: others use the environment, too, and etcd starts with them as well.
+// warnOfVariables tells of variables that look like settings and are none, and of settings that are empty:
+// where a flag is given with nothing it is refused. They are no error: others use the environment, too, and
+// etcd starts with them as well.
 func warnOfVariables(log *slog.Logger, environment []string) {
 	for _, k := range agent.Knobs(&agent.Config{}) {
-		if slices.Contains(environment, k.Environment()+"=") {
-			log.Warn("This variable of the environment is empty, so it sets nothing", "variable", k.Environment(), "setting", k.Name)
+		if slices.Contains(environment, k.Variable+"=") {
+			log.Warn("This variable of the environment is empty, so it sets nothing", "variable", k.Variable, "setting", k.Name)
 		}
 	}
 	for _, unknown := range agent.UnknownVariables(environment, nodeEnv) {
@@ -145,24 +138,4 @@ func knobTOML(k *agent.Knob) string {
 		return `["` + strings.ReplaceAll(k.Default, ",", `", "`) + `"]`
 	}
 	return strconv.Quote(k.Default)
-}
-
-func printKnobsJSON(out io.Writer, knobs []agent.Knob) error {
-	type knob struct {
-		Name        string `json:"name"`
-		Default     string `json:"default"`
-		Unit        string `json:"unit"`
-		Min         string `json:"min,omitempty"`
-		Max         string `json:"max,omitempty"`
-		Rule        string `json:"rule,omitempty"`
-		Meaning     string `json:"meaning"`
-		Source      string `json:"source,omitempty"`
-		Environment string `json:"environment"`
-	}
-	list := make([]knob, len(knobs))
-	for i, k := range knobs {
-		list[i] = knob{k.Name, k.Default, k.Unit, k.Min, k.Max, k.Rule, k.Meaning, k.Source, k.Environment()}
-	}
-	_, err := io.WriteString(out, jsonLine(list))
-	return err
 }

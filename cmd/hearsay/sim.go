@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"hearsay/sim"
 )
@@ -35,12 +36,14 @@ A scenario has one action a line:
   at 1s   start n9                   others start by themselves in the first seconds
   at 10s  kill n3 n5..n7             at once, as by kill -9; also pause, resume, leave
   at 15s  restart n3                 with its disk; with a new one: restart n3 fresh
-  at 20s  partition n1..n4 | n5..n8  who is not named is with the first group
+  at 20s  partition n1..n4 | n5..n8  a node that is not named is with the first group
   at 41s  cut n1 -> n2               this way only
   at 45s  heal                       partitions and cuts
   at 52s  loss 0.2                   of all packets; of those of n3: loss 0.8 n3
   at 52s  loss-in 0.8 n3             of what it receives only; loss-out 0.8 n3: what it sends
   at 52s  loss-datagrams 1 n3        of those of n3; streams go on
+  at 52s  loss-streams 1 n3          of what goes by stream; datagrams go on
+  at 52s  narrow 500 n3              what is longer is lost on its ways; narrow 0 n3
   at 53s  delay 20ms 100ms           and up to 100 ms longer
   at 54s  duplicate 0.05             of the datagrams
   at 54s  reorder 0.02 2s            of the datagrams: they come up to 2 s later
@@ -48,11 +51,11 @@ A scenario has one action a line:
   at 54s  drift 0.01 n3              its clock gains a hundredth
   at 54s  jump -30m n3               its clock goes back, seen at its next start
   at 54s  disk 100ms n3              each sync takes so long
-  at 54s  fail 0.1 n3                of its syncs: the process stops
+  at 54s  fail 0.1 n3                of its syncs: a peer leaves, a seed stops
   at 56s  say anyone x20 every 1s    a rumor; or: say n3
   at 57s  move n3                    it runs again at another address
   at 57s  roam n3                    it gets another address while its process runs
-  at 57s  fill n3                    its disk is full: the process stops; room n3
+  at 57s  fill n3                    its disk is full: a peer leaves, a seed stops; room n3
   at 57s  damage n3                  a bit of its disk flips; it begins anew
   at 57s  save n3                    a copy of its disk is put aside
   at 57s  restore n3                 it runs again with that copy
@@ -88,11 +91,7 @@ func newSimRun() *cobra.Command {
 			}
 			if scenario != "" {
 				var said []string // a flag outdoes a line
-				for _, name := range []string{"nodes", "seeds", "loss", "delay", "for", "seed", "chatter", "overlay", "rumors"} {
-					if cmd.Flags().Changed(name) {
-						said = append(said, name)
-					}
-				}
+				cmd.Flags().Visit(func(f *pflag.Flag) { said = append(said, f.Name) })
 				if err := sim.ReadWorld(scenario, &config, said...); err != nil {
 					return fmt.Errorf("read the scenario: %w", err)
 				}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/nodelog"
 )
 
 // tableRowsMax is how many members the table shows: one of more lines than
@@ -40,27 +41,13 @@ type screen struct {
 }
 
 func newScreen(out io.Writer, bare bool) *screen {
-	live := !bare && isTerminal(out)
-	return &screen{out: terminal(out), live: live, colors: live && os.Getenv("NO_COLOR") == ""}
-}
-
-// isTerminal reports whether a person may be looking at what is written.
-func isTerminal(out io.Writer) bool {
-	file, ok := terminal(out).(*os.File)
-	if !ok || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := file.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull) // a character device too
-	return err != nil || !os.SameFile(info, null)
+	live := !bare && nodelog.IsTerminal(out)
+	return &screen{out: nodelog.Terminal(out), live: live, colors: live && os.Getenv("NO_COLOR") == ""}
 }
 
 // print prints text, which ends in a newline, above the table.
 func (s *screen) print(text string) {
-	io.WriteString(s.out, s.erase()+plain(text)+s.table)
+	io.WriteString(s.out, s.erase()+nodelog.Plain(text)+s.table)
 }
 
 // draw draws the table anew, if it is another than stands there. It is for a
@@ -69,7 +56,7 @@ func (s *screen) draw(lines []tableLine) {
 	var table strings.Builder
 	table.WriteString(wrapOff)
 	for _, line := range lines {
-		line.text = inOneLine(line.text)
+		line.text = nodelog.InOneLine(line.text)
 		if s.colors && line.color != "" {
 			line.text = line.color + line.text + colorOff
 		}

@@ -16,6 +16,7 @@ import (
 
 	"hearsay"
 	"hearsay/agent"
+	"hearsay/store"
 )
 
 const (
@@ -49,7 +50,7 @@ func newUp() *cobra.Command {
 		Use:   "up",
 		Short: "Run a whole network on this machine",
 		Long: `Run a whole network on this machine, each node a process of its own, so that
-"kill -9" and "kill -STOP" are real: seeds, a quorum of which decides who is in,
+"kill -9" and "kill -STOP" are real: seeds, a quorum of which admits and removes,
 and peers. With --seeds 0 it is an open network, in which peers decide. It says where each node's page is and how
 to start each again, and tells what happens until it is interrupted or --for is
 over; then it ends all its processes, and without --data removes what they kept.
@@ -271,49 +272,51 @@ func (n *network) form(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, formTimeout, fmt.Errorf("not within %v", formTimeout))
 	defer cancel()
 	for {
-		same, epoch := true, hearsay.Epoch(0)
-		for i, p := range n.nodes {
-			at, err := n.formed(ctx, p)
+		epochs := make(map[hearsay.Epoch]bool)
+		for _, p := range n.nodes {
+			at := hearsay.Epoch(0)
+			err := retry(ctx, p, func() (err error) {
+				at, err = n.lists(ctx, p)
+				return err
+			})
 			if err != nil {
 				return err
 			}
-			same = same && (i == 0 || at == epoch)
-			epoch = at
+			epochs[at] = true
 		}
-		if same {
+		if len(epochs) == 1 {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("form the network: not all nodes are at epoch %d: %w", epoch, context.Cause(ctx))
+			return fmt.Errorf("form the network: not all nodes are at one epoch: %w", context.Cause(ctx))
 		case <-time.After(formEvery):
 		}
 	}
 }
 
-// formed waits until a node lists all nodes as alive, and gives its epoch.
-func (n *network) formed(ctx context.Context, p *process) (hearsay.Epoch, error) {
+// retry tries something about a process of a network that forms until it can be done.
+func retry(ctx context.Context, p *process, try func() error) error {
 	for {
-		missing, epoch, err := n.missing(ctx, p)
-		if err == nil && missing == "" {
-			return epoch, nil
+		err := try()
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-p.ended:
-			return 0, fmt.Errorf("form the network: %s ended: %s", p.name, p.lastWords())
+			return fmt.Errorf("form the network: %s ended: %s", p.name, p.lastWords())
 		case <-ctx.Done():
-			return 0, fmt.Errorf("form the network: %s does not list %s as alive: %w", p.name, missing, context.Cause(ctx))
+			return fmt.Errorf("form the network: %s: %w: %w", p.name, err, context.Cause(ctx))
 		case <-time.After(formEvery):
 		}
 	}
 }
 
-// missing gives the name of a node that p does not list as alive, if any, and
-// the epoch of its list.
-func (n *network) missing(ctx context.Context, p *process) (string, hearsay.Epoch, error) {
+// lists gives the epoch of a node's list, if that has all nodes as alive.
+func (n *network) lists(ctx context.Context, p *process) (hearsay.Epoch, error) {
 	answer, err := p.client.Members(ctx)
 	if err != nil {
-		return p.name, 0, err
+		return 0, err
 	}
 	alive := make(map[hearsay.NodeID]bool)
 	for _, m := range answer.Value.Members {
@@ -321,10 +324,10 @@ func (n *network) missing(ctx context.Context, p *process) (string, hearsay.Epoc
 	}
 	for _, other := range n.nodes {
 		if !alive[other.said.ID] {
-			return other.name, answer.Value.Epoch, nil
+			return 0, fmt.Errorf("it does not list %s as alive", other.name)
 		}
 	}
-	return "", answer.Value.Epoch, nil
+	return answer.Value.Epoch, nil
 }
 
 // living counts the processes that have not ended.
@@ -355,7 +358,7 @@ func (n *network) end() error {
 // tellUsed tells which nodes run on, because somebody has started them again by hand.
 func (n *network) tellUsed(progress io.Writer) {
 	for _, p := range n.nodes {
-		if pid, used := inUse(p.dir); used {
+		if pid, used := store.InUse(p.dir); used {
 			process := "another process"
 			if pid > 0 {
 				process = fmt.Sprintf("process %d", pid)
@@ -367,25 +370,17 @@ func (n *network) tellUsed(progress io.Writer) {
 
 // endAll ends all nodes of a role.
 func (n *network) endAll(role hearsay.Role) {
-	timeout := time.After(endTimeout)
-	late := false
-	for _, p := range n.nodes {
-		if p.role == role {
-			p.terminate()
-		}
+	late, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	nodes := slices.DeleteFunc(slices.Clone(n.nodes), func(p *process) bool { return p.role != role })
+	for _, p := range nodes {
+		p.terminate()
 	}
-	for _, p := range n.nodes {
-		if p.role != role {
-			continue
+	for _, p := range nodes {
+		select {
+		case <-p.ended:
+		case <-late.Done():
+			p.kill()
 		}
-		if !late {
-			select {
-			case <-p.ended:
-				continue
-			case <-timeout:
-				late = true
-			}
-		}
-		p.kill()
 	}
 }

@@ -2,9 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/agent"
 	"hearsay/seeds"
 )
 
@@ -24,13 +24,12 @@ const (
 // startSeeds writes the seeds' list and starts all seeds, and returns when a
 // quorum of them decides. What it has started it gives also with an error.
 func (n *network) startSeeds(ctx context.Context, o *upOptions) (all []*process, err error) {
-	if o.seeds == 0 {
-		return nil, nil
-	}
-	n.config = filepath.Join(n.dir, configFile)
 	for try := 1; ; try++ {
 		ports, fixed, err := n.seedPorts(o)
-		if err != nil {
+		if err == nil && try == 1 {
+			err = n.checkPorts(ctx, o, ports, fixed)
+		}
+		if err != nil || o.seeds == 0 {
 			return all, err
 		}
 		started, err := n.startSeedsAt(ctx, o, ports)
@@ -53,7 +52,12 @@ func (n *network) startSeeds(ctx context.Context, o *upOptions) (all []*process,
 // same data, since a ledger belongs to its list of seeds; else as the flags
 // say; else such as are free now.
 func (n *network) seedPorts(o *upOptions) (ports []int, fixed bool, err error) {
+	if o.seeds == 0 {
+		return nil, true, nil
+	}
+	n.config = filepath.Join(n.dir, configFile)
 	list, err := seeds.Load(n.config)
+	_, missing := os.Stat(n.config)
 	switch {
 	case err == nil:
 		for _, seed := range list.Seeds {
@@ -66,7 +70,7 @@ func (n *network) seedPorts(o *upOptions) (ports []int, fixed bool, err error) {
 			}
 		}
 		return ports, true, nil
-	case fileExists(n.config):
+	case missing == nil:
 		return nil, true, fmt.Errorf("start the seeds: %w", err)
 	case o.seedPort > 0:
 		for i := range o.seeds {
@@ -78,9 +82,33 @@ func (n *network) seedPorts(o *upOptions) (ports []int, fixed bool, err error) {
 	return ports, false, err
 }
 
-func fileExists(path string) bool {
-	_, err := os.Stat(path)
-	return !errors.Is(err, fs.ErrNotExist)
+// checkPorts fails if a port that is named is taken, before any node is started: a seed on a free port between
+// taken ones would be met by the nodes of the network that has those, and be given a seat there. Ports that the
+// kernel chose are free.
+func (n *network) checkPorts(ctx context.Context, o *upOptions, seedPorts []int, fixed bool) error {
+	const hint = "end what listens there, or choose other ports: --port 0 --seed-port 0 --http 0 takes free ones"
+	seedHint := hint
+	if _, err := os.Stat(n.config); err == nil {
+		seedHint = n.config + " names this port as a seed's: end what listens there, or begin anew with another --data"
+	}
+	for i := 0; i < len(seedPorts) && fixed; i++ {
+		if err := agent.CheckBind(ctx, loopbackAddr, seedPorts[i]); err != nil {
+			return hintedError{fmt.Errorf("start seed-%d: %w", i+1, err), seedHint}
+		}
+	}
+	for i := 0; i < o.peers && o.port > 0; i++ {
+		if err := agent.CheckBind(ctx, loopbackAddr, o.port+i); err != nil {
+			return hintedError{fmt.Errorf("start peer-%d: %w", i+1, err), hint}
+		}
+	}
+	for i := 0; i < o.peers+o.seeds && o.http > 0; i++ {
+		page, err := listenHTTP(net.JoinHostPort(loopback, strconv.Itoa(o.http+i)))
+		if err != nil {
+			return hintedError{err, hint}
+		}
+		page.Close()
+	}
+	return nil
 }
 
 // startSeedsAt starts a seed at each of the ports.
@@ -122,18 +150,8 @@ func (n *network) awaitQuorum(ctx context.Context, started []*process) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, seatsWait, fmt.Errorf("not within %v", seatsWait))
 	defer cancel()
 	for _, p := range started {
-		for {
-			err := p.client.Ready(ctx)
-			if err == nil {
-				break
-			}
-			select {
-			case <-p.ended:
-				return fmt.Errorf("form the network: %s ended: %s", p.name, p.lastWords())
-			case <-ctx.Done():
-				return fmt.Errorf("form the network: %s: %w", p.name, errors.Join(context.Cause(ctx), err))
-			case <-time.After(formEvery):
-			}
+		if err := retry(ctx, p, func() error { return p.client.Ready(ctx) }); err != nil {
+			return err
 		}
 	}
 	return nil

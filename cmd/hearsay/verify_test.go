@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -14,7 +13,7 @@ import (
 	"time"
 
 	"hearsay"
-	"hearsay/web"
+	"hearsay/ledger"
 )
 
 // scribe writes a ledger as seeds would.
@@ -28,6 +27,7 @@ type scribe struct {
 	rulings  []hearsay.Ruling
 	evidence map[hearsay.Epoch]*hearsay.Evidence
 	last     hearsay.Hash
+	late     int64 // milliseconds by which ballots say that they are later than they are
 }
 
 func identity(n byte) *hearsay.Identity { return hearsay.NewIdentity([32]byte{n}) }
@@ -68,7 +68,7 @@ func (s *scribe) rule(r hearsay.Ruling, slots ...int) {
 		s.stays = slices.DeleteFunc(s.stays, func(o hearsay.Stay) bool { return o == r.Stay })
 	}
 	for _, slot := range slots {
-		b := hearsay.Ballot{Case: r.Case, About: r.About(s.network), Stay: stay, Slot: uint8(slot), Life: s.seats[slot].Life, Verdict: hearsay.BallotYes, Why: "seen", At: r.At}
+		b := hearsay.Ballot{Case: r.Case, About: r.About(s.network), Stay: stay, Slot: uint8(slot), Life: s.seats[slot].Life, Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}, At: r.At + s.late}
 		b.Sign(s.ledger(), s.seeds[slot])
 		r.Ballots = append(r.Ballots, b)
 	}
@@ -137,43 +137,35 @@ func (s *scribe) reseat(slot int, slots ...int) {
 	s.seats[slot], s.seeds[slot] = next, identity(200)
 }
 
-// save gives the ledger from an epoch on, in the form of the API.
-func (s *scribe) save(from int, heads ...int) *web.Ledger {
-	seats := func(list []hearsay.Seat) (saved []web.Seat) {
-		for _, seat := range list {
-			saved = append(saved, web.Seat{Slot: int(seat.Slot), Key: hex.EncodeToString(seat.Key[:]), Life: hex.EncodeToString(seat.Life[:])})
-		}
-		return saved
-	}
-	l := &web.Ledger{LedgerHead: web.LedgerHead{Epoch: hearsay.Epoch(len(s.rulings)), Network: s.network, Quorum: 2, Founding: seats(s.founding), Seats: seats(s.seats)}}
-	if len(heads) >= l.Quorum {
-		l.Proven = l.Epoch
-	}
+// savedLedger is a saved ledger, whole.
+type savedLedger struct {
+	ledger.Saved
+	Rulings []ledger.SavedRuling `json:"rulings"`
+}
+
+// save gives the ledger from an epoch on, in the form in which it is saved: by a seed, which knows the founding, or
+// by a peer.
+func (s *scribe) save(from int, heads ...int) *savedLedger {
+	return s.saveAs(ledger.SaveSeats(s.founding), from, heads...)
+}
+
+func (s *scribe) saveAs(founding []ledger.SavedSeat, from int, heads ...int) *savedLedger {
+	l, saver := &savedLedger{}, ledger.NewSaver(s.network, founding)
 	for i := from - 1; i < len(s.rulings); i++ {
 		r := &s.rulings[i]
-		saved := web.Ruling{
-			Epoch: r.Epoch, Kind: r.Kind, Member: s.names[r.Stay], ID: r.Stay.ID, Since: r.Stay.Epoch, At: time.UnixMilli(r.At).UTC(), Case: r.Case,
-			EvidenceHash: r.Evidence, Evidence: s.evidence[r.Epoch], Hash: r.Hash(s.network), Previous: r.Previous, Canonical: r.AppendBinary(nil),
-		}
-		if r.Kind == hearsay.RulingAdmit {
-			saved.Addr = r.Claim.Card.Addr.String()
-		}
-		switch r.Kind {
-		case hearsay.RulingRemove:
-			saved.Rule = r.Rule.String()
-		case hearsay.RulingSeat:
-			saved.Member = fmt.Sprintf("seat %d", r.Seats[0].Slot)
-		}
-		for _, b := range r.Ballots {
-			saved.Ballots = append(saved.Ballots, web.Ballot{Slot: int(b.Slot), Verdict: b.Verdict, Why: b.Why, At: time.UnixMilli(b.At).UTC()})
+		saved := saver.Ruling(r, s.evidence[r.Epoch])
+		if name := s.names[r.Stay]; name != "" {
+			saved.Member = name
 		}
 		l.Rulings = append(l.Rulings, saved)
 	}
+	var signed []hearsay.Head
 	for _, slot := range heads {
-		h := hearsay.Head{Founding: s.ledger().Founding, Epoch: l.Epoch, Hash: s.last, Slot: uint8(slot)}
+		h := hearsay.Head{Founding: s.ledger().Founding, Epoch: s.rulings[len(s.rulings)-1].Epoch, Hash: s.last, Slot: uint8(slot)}
 		h.Sign(s.network, s.seeds[slot])
-		l.Heads = append(l.Heads, h)
+		signed = append(signed, h)
 	}
+	l.Saved = saver.End(ledger.SaveSeats(s.seats), signed)
 	return l
 }
 
@@ -191,7 +183,7 @@ func example() *scribe {
 }
 
 // verify runs the command on a saved ledger.
-func verify(t *testing.T, l *web.Ledger, flags ...string) (code int, out, errs string) {
+func verify(t *testing.T, l *savedLedger, flags ...string) (code int, out, errs string) {
 	t.Helper()
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -232,27 +224,6 @@ func TestVerifyPipe(t *testing.T) {
 	}
 }
 
-// Ledgers were saved with the network's id as a list of numbers, once.
-func TestVerifyOlderForm(t *testing.T) {
-	l := example().save(1, 0, 1, 2)
-	text, err := json.Marshal(l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	numbers, err := json.Marshal([8]byte(l.Network))
-	if err != nil {
-		t.Fatal(err)
-	}
-	digits := []byte(`"network":"` + l.Network.String() + `"`)
-	if !bytes.Contains(text, digits) {
-		t.Fatalf("no %s in %.200s", digits, text)
-	}
-	older := bytes.Replace(text, digits, append([]byte(`"network":`), numbers...), 1)
-	if code, out, errs := verifyText(t, older); code != 0 {
-		t.Errorf("exit code %d: %s%s", code, out, errs)
-	}
-}
-
 func TestVerifyHolds(t *testing.T) {
 	s := example()
 	code, out, errs := verify(t, s.save(1, 0, 1, 2))
@@ -265,15 +236,13 @@ func TestVerifyHolds(t *testing.T) {
 		}
 	}
 	// The end of it, as a peer has it.
-	l := s.save(6, 0, 2)
-	l.Founding = nil
+	l := s.saveAs(nil, 6, 0, 2)
 	if code, out, errs = verify(t, l); code != 0 || !strings.Contains(out, "the rulings before epoch 6 are not in the file") {
 		t.Errorf("code %d: %s%s", code, out, errs)
 	}
 	// All of it, but without the founding: a seat has changed hands since.
-	l = s.save(1, 0, 1, 2)
-	l.Founding = nil
-	if code, out, errs = verify(t, l); code != 0 || !strings.Contains(out, "ballots are of seats that have changed hands") {
+	l = s.saveAs(nil, 1, 0, 1, 2)
+	if code, out, errs = verify(t, l); code != 0 || !strings.Contains(out, "3 ballots of seats that have changed hands") {
 		t.Errorf("code %d: %s%s", code, out, errs)
 	}
 	// Keys that the user knows.
@@ -316,36 +285,50 @@ func TestVerifyTimeouts(t *testing.T) {
 // Whatever is changed, the first wrong epoch is told.
 func TestVerifyFails(t *testing.T) {
 	for name, tc := range map[string]struct {
-		spoil func(s *scribe, l *web.Ledger)
+		spoil func(s *scribe, l *savedLedger)
 		want  string
 	}{
-		"a byte":              {func(_ *scribe, l *web.Ledger) { l.Rulings[2].Canonical[60] ^= 1 }, "epoch 3 is wrong"},
-		"cut":                 {func(_ *scribe, l *web.Ledger) { l.Rulings[2].Canonical = l.Rulings[2].Canonical[:50] }, "epoch 3 is wrong: its canonical bytes"},
-		"a ruling is missing": {func(_ *scribe, l *web.Ledger) { l.Rulings = slices.Delete(l.Rulings, 3, 4) }, "epoch 4 is wrong: the ruling of epoch 5"},
-		"words: kind":         {func(_ *scribe, l *web.Ledger) { l.Rulings[3].Kind = hearsay.RulingLeave }, `epoch 4 is wrong: its "kind"`},
-		"words: why":          {func(_ *scribe, l *web.Ledger) { l.Rulings[3].Ballots[0].Why = "bribed" }, `epoch 4 is wrong: its "ballots"`},
-		"words: name":         {func(_ *scribe, l *web.Ledger) { l.Rulings[3].Member = "peer-1" }, `epoch 4 is wrong: its "member"`},
-		"words: admitted":     {func(_ *scribe, l *web.Ledger) { l.Rulings[0].Member = "peer-9" }, `epoch 1 is wrong: its "member"`},
-		"words: when":         {func(_ *scribe, l *web.Ledger) { l.Rulings[0].At = l.Rulings[0].At.Add(time.Second) }, `epoch 1 is wrong: its "at"`},
-		"evidence":            {func(_ *scribe, l *web.Ledger) { l.Rulings[3].Evidence.Observers = 9 }, `epoch 4 is wrong: its "evidence"`},
-		"another founding":    {func(_ *scribe, l *web.Ledger) { l.Founding[0].Key = strings.Repeat("ab", 32) }, "epoch 1 is wrong: it does not follow the founding"},
-		"another network":     {func(_ *scribe, l *web.Ledger) { l.Network[0] ^= 1 }, "epoch 1 is wrong"},
-		"too few heads":       {func(_ *scribe, l *web.Ledger) { l.Heads = l.Heads[:1] }, "no quorum of seeds has signed it"},
-		"a forged head":       {func(_ *scribe, l *web.Ledger) { l.Heads[0].Signature[0] ^= 1 }, "epoch 7 is wrong: the head of seat 0 is not signed"},
-		"other seats":         {func(_ *scribe, l *web.Ledger) { l.Seats[1].Key = strings.Repeat("ab", 32) }, "the key of seat 1 is not the one that the rulings gave it"},
-		"words: when voted":   {func(_ *scribe, l *web.Ledger) { l.Rulings[0].Ballots[0].At = time.Time{} }, `epoch 1 is wrong: its "ballots"`},
-		"words: seat":         {func(_ *scribe, l *web.Ledger) { l.Rulings[4].Member = "seat 2" }, `epoch 5 is wrong: its "member"`},
-		"words: where":        {func(_ *scribe, l *web.Ledger) { l.Rulings[3].Addr = "10.0.0.9:6001" }, `epoch 4 is wrong: its "addr"`},
-		"the newest epoch":    {func(_ *scribe, l *web.Ledger) { l.Epoch = 9 }, "its newest epoch is 9, and its rulings end with epoch 7"},
-		"more is proven":      {func(_ *scribe, l *web.Ledger) { l.Proven = 9 }, "it is said to be proven up to epoch 9, and heads of a quorum prove it up to epoch 7"},
-		"less is proven":      {func(_ *scribe, l *web.Ledger) { l.Proven = 1 }, "it is said to be proven up to epoch 1"},
-		"another quorum":      {func(_ *scribe, l *web.Ledger) { l.Quorum = 1 }, "its quorum is 1; of 3 seats it is 2"},
-		"no rulings":          {func(_ *scribe, l *web.Ledger) { l.Rulings = nil }, "there is no ruling in it"},
+		"a ballot's signature": {func(_ *scribe, l *savedLedger) { l.Rulings[2].Ballots[0].Signature[9] ^= 1 }, "epoch 3 is wrong: the ballot of seat 0 is not signed"},
+		"cut":                  {func(_ *scribe, l *savedLedger) { l.Rulings[2].Canonical = []byte("cut") }, "epoch 3 is wrong: its canonical bytes"},
+		"another's bytes":      {func(s *scribe, l *savedLedger) { l.Rulings[2].Canonical = s.rulings[3].AppendBinary(nil) }, "epoch 3 is wrong: its canonical bytes"},
+		"words: why, of bytes": {func(s *scribe, l *savedLedger) {
+			l.Rulings[3].Canonical, l.Rulings[3].Ballots[0].Why.Reason = s.rulings[3].AppendBinary(nil), hearsay.ReasonRefuted
+		}, "epoch 4 is wrong: its fields say something else"},
+		"a ruling is missing": {func(_ *scribe, l *savedLedger) { l.Rulings = slices.Delete(l.Rulings, 3, 4) }, "epoch 4 is wrong: the ruling of epoch 5"},
+		"kind":                {func(_ *scribe, l *savedLedger) { l.Rulings[3].Kind = hearsay.RulingLeave }, "epoch 4 is wrong: "},
+		"why":                 {func(_ *scribe, l *savedLedger) { l.Rulings[3].Ballots[0].Why.Reason = hearsay.ReasonRefuted }, "epoch 4 is wrong: the ballot of seat 2"},
+		"name":                {func(_ *scribe, l *savedLedger) { l.Rulings[3].Member = "peer-1" }, `epoch 4 is wrong: its "member" is called "peer-1", and that is "peer-3"`},
+		"name of a newcomer":  {func(_ *scribe, l *savedLedger) { l.Rulings[0].Member = "peer-9" }, "epoch 1 is wrong: the ballot of seat 0"},
+		"when":                {func(_ *scribe, l *savedLedger) { l.Rulings[0].At = l.Rulings[0].At.Add(time.Second) }, "epoch 7 is wrong: the head of seat 0 is not signed by its seed: not for these rulings"},
+		"evidence":            {func(_ *scribe, l *savedLedger) { l.Rulings[3].Evidence.Observers = 9 }, "epoch 4 is wrong: the ballot of seat 2"},
+		"another's evidence":  {func(_ *scribe, l *savedLedger) { l.Rulings[3].EvidenceHash = hearsay.Hash{1} }, "epoch 4 is wrong: its evidence"},
+		"another founding":    {func(_ *scribe, l *savedLedger) { l.Founding[0].Key[0] ^= 1 }, "epoch 1 is wrong: the ballot of seat 0"},
+		"two foundings":       {func(_ *scribe, l *savedLedger) { l.Previous = hearsay.Hash{1} }, "epoch 1 is wrong: it does not follow the founding"},
+		"another network":     {func(_ *scribe, l *savedLedger) { l.Network[0] ^= 1 }, "epoch 1 is wrong"},
+		"too few heads":       {func(_ *scribe, l *savedLedger) { l.Heads = l.Heads[:1] }, "no quorum of seeds has signed it"},
+		"a forged head":       {func(_ *scribe, l *savedLedger) { l.Heads[0].Signature[0] ^= 1 }, "epoch 7 is wrong: the head of seat 0 is not signed"},
+		"other seats":         {func(_ *scribe, l *savedLedger) { l.Seats[1].Key[0] = 0xab }, "the key of seat 1 is not the one that the rulings gave it"},
+		"another life":        {func(_ *scribe, l *savedLedger) { l.Rulings[5].Ballots[0].Life = hearsay.Life{1} }, "epoch 6 is wrong: the ballot of seat 1 is of another life"},
+		"more seats":          {func(_ *scribe, l *savedLedger) { l.Seats = append(l.Seats, ledger.SavedSeat{Slot: 3}) }, "seats: 4 of them"},
+		"seats in disorder":   {func(_ *scribe, l *savedLedger) { l.Seats[1].Slot = 2 }, "seats: slot 2 stands in the place of 1"},
+		"when voted":          {func(_ *scribe, l *savedLedger) { l.Rulings[0].Ballots[0].At = time.Time{} }, "epoch 1 is wrong: the ballot of seat 0"},
+		"words: seat":         {func(_ *scribe, l *savedLedger) { l.Rulings[4].Member = "seat 2" }, `epoch 5 is wrong: its "member" is called "seat 2", and that is "seat 1"`},
+		"another stay":        {func(_ *scribe, l *savedLedger) { l.Rulings[6].Since = 3 }, "epoch 7 is wrong: the leave is not signed"},
+		"where":               {func(_ *scribe, l *savedLedger) { l.Rulings[0].Addr = netip.MustParseAddrPort("10.0.0.9:6001") }, "epoch 1 is wrong: the ballot"},
+		"the newest epoch":    {func(_ *scribe, l *savedLedger) { l.Epoch = 9 }, "its newest epoch is 9, and its rulings end with epoch 7"},
+		"another roster":      {func(_ *scribe, l *savedLedger) { l.Rulings[1].Roster = hearsay.Hash{1} }, "epoch 2 is wrong: the roster"},
+		"no rulings":          {func(_ *scribe, l *savedLedger) { l.Rulings = []ledger.SavedRuling{} }, "there is no ruling in it"},
+		"a seat beyond all": {func(_ *scribe, l *savedLedger) {
+			for len(l.Founding) < 200 {
+				l.Founding = append(l.Founding, ledger.SavedSeat{Slot: uint8(len(l.Founding))})
+			}
+			l.Rulings[4].Seats[0].Slot = 150
+		}, "seats: 200 of them"},
 	} {
 		s := example()
 		l := s.save(1, 0, 1, 2)
 		tc.spoil(s, l)
-		if code, _, errs := verify(t, l); code != 1 || !strings.Contains(errs, tc.want) || strings.Count(errs, "\n") != 1 {
+		if code, _, errs := verify(t, l); code != 1 || !strings.Contains(errs, tc.want) || strings.Count(errs, "\n") != 1 || strings.Contains(errs, "%!") {
 			t.Errorf("%s: code %d, %q, want %q", name, code, errs, tc.want)
 		}
 	}
@@ -356,9 +339,9 @@ func TestVerifyFails(t *testing.T) {
 	}{
 		"too few ballots":  {func(s *scribe) { s.admit(4, 0) }, "epoch 8 is wrong: 1 ballots of 3 seats; a quorum is 2"},
 		"one ballot twice": {func(s *scribe) { s.admit(4, 0, 0) }, "epoch 8 is wrong: seat 0 has cast two ballots"},
-		"admitted twice":   {func(s *scribe) { s.admit(1, 0, 1) }, "epoch 8 is wrong: it admits one who is in"},
+		"admitted twice":   {func(s *scribe) { s.admit(1, 0, 1) }, "epoch 8 is wrong: it admits a member that is in"},
 		"another's ballot": {func(s *scribe) { s.seeds[0] = identity(77); s.admit(4, 0, 1) }, "epoch 8 is wrong: the ballot of seat 0 is not signed"},
-		"the old life":     {func(s *scribe) { s.seats[1] = s.founding[1]; s.seeds[1] = identity(101); s.admit(4, 0, 1) }, "epoch 8 is wrong: the ballot of seat 1 is of another life"},
+		"the old life":     {func(s *scribe) { s.seats[1] = s.founding[1]; s.seeds[1] = identity(101); s.admit(4, 0, 1) }, "epoch 8 is wrong: the ballot of seat 1 is not signed"},
 		"a stay again": {func(s *scribe) {
 			s.rule(hearsay.Ruling{Kind: hearsay.RulingRemove, Stay: hearsay.Stay{ID: identity(3).Public().NodeID(), Epoch: 3}}, 0, 2)
 		}, "epoch 8 is wrong: it ends a stay that is not"},
@@ -372,7 +355,7 @@ func TestVerifyFails(t *testing.T) {
 		"a forged leave": {func(s *scribe) {
 			s.rule(hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: s.stay(1), Key: identity(1).Public()})
 		}, "epoch 8 is wrong: the leave is not signed"},
-		"another roster": {func(s *scribe) { s.stays = s.stays[:1]; s.admit(4, 0, 2) }, "epoch 8 is wrong: the roster"},
+		"another roster": {func(s *scribe) { s.stays = s.stays[:1]; s.admit(4, 0, 2) }, "epoch 8 is wrong: the head of seat 0 is not signed by its seed: not for these"},
 	} {
 		s := example()
 		tc.write(s)
@@ -382,9 +365,106 @@ func TestVerifyFails(t *testing.T) {
 	}
 }
 
+// A ruling that nobody has signed, at the end of the file, is of some kind at least.
+func TestVerifyRulingOfNoKind(t *testing.T) {
+	l := example().save(1, 0, 1, 2)
+	l.Rulings, l.Epoch = append(l.Rulings, ledger.SavedRuling{Epoch: l.Epoch + 1}), l.Epoch+1
+	text, err := json.Marshal(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := bytes.Replace(text, []byte(`"kind":"unknown(0)",`), nil, 1)
+	if code, _, errs := verifyText(t, without); len(without) == len(text) || code != 1 || !strings.Contains(errs, "epoch 8 is wrong: its fields are no ruling") {
+		t.Errorf("code %d, %q", code, errs)
+	}
+}
+
+// A reporter may add statements of others, which no seed counts: they do not make the ledger wrong, and
+// make no majority.
+func TestVerifyOddStatements(t *testing.T) {
+	for _, good := range []int{0, 1} {
+		s := example()
+		e := &hearsay.Evidence{Subject: s.stay(1).ID, Incarnation: 5, Round: 7, Rule: hearsay.RuleMajority, Observers: 2, Needed: 1}
+		for i := range good + 1 {
+			st := hearsay.Statement{Subject: e.Subject, Incarnation: 5, Round: 7, Verdict: hearsay.VerdictUnreachable, At: 9}
+			st.Sign(s.ledger(), identity(3))
+			if i == 0 {
+				st.Signature[0] ^= 1
+			}
+			e.Statements = append(e.Statements, st)
+		}
+		s.evidence[hearsay.Epoch(len(s.rulings)+1)] = e
+		s.rule(hearsay.Ruling{Kind: hearsay.RulingRemove, Stay: s.stay(1), Key: identity(1).Public(), Rule: e.Rule, Evidence: e.Hash(s.network)}, 0, 2)
+		code, out, errs := verify(t, s.save(1, 0, 2))
+		if good == 0 && (code != 1 || !strings.Contains(errs, "epoch 8 is wrong: it removes by a majority of observers, and none is against")) {
+			t.Errorf("no statement is signed: code %d, %s", code, errs)
+		}
+		if good > 0 && (code != 0 || !strings.Contains(out, "\n  1 statements in evidence, which their observers have not signed")) {
+			t.Errorf("one is signed: code %d, %s%s", code, out, errs)
+		}
+	}
+}
+
+// A seed may say in a ballot what JSON cannot: the ledger holds all the same.
+func TestVerifyWhatJSONCannotSay(t *testing.T) {
+	s := example()
+	s.admit(4, 0, 1)
+	s.late = 1 << 62
+	s.remove(4, 1, 2)
+	s.late = -1 << 62
+	s.admit(5, 0, 1)
+	s.late = 0
+	s.admit(6, 0, 1)
+	l := s.save(1, 0, 1, 2)
+	for i, r := range l.Rulings {
+		if whole := len(r.Canonical) > 0; whole != (r.Epoch == 9 || r.Epoch == 10) {
+			t.Errorf("ruling %d has its canonical bytes: %t", i+1, whole)
+		}
+	}
+	if code, out, errs := verify(t, l); code != 0 || !strings.Contains(out, "holds from epoch 1 to 11") {
+		t.Errorf("code %d: %s%s", code, out, errs)
+	}
+	l.Rulings[8].Ballots[0].Why.Reason = hearsay.ReasonRefuted
+	if code, _, errs := verify(t, l); code != 1 || !strings.Contains(errs, "epoch 9 is wrong: its fields say something else") {
+		t.Errorf("code %d: %s", code, errs)
+	}
+}
+
+// A ledger as it was saved once, with all things twice, is refused with what is right.
+func TestVerifyOlderForm(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"rulings":[{"epoch":1,"hash":"00"}]}`: `it is no saved ledger: unknown field "hash"; hint: "hearsay ledger --json > FILE" of this version`,
+		`{"rulings":[{"epoch":1}],"proven":1}`:  `it is no saved ledger: unknown field "proven"; hint: `,
+		`{"rulings":[{"epoch":"1"}]}`:           `it is no saved ledger: "epoch" is a JSON string; hint: `,
+		`{"rulings":[],"rulings":[]}`:           `it has two lists of "rulings"; hint: `,
+		`{"rulings":{}}`:                        `want "rulings" that are a list, and there is {; hint: `,
+		`{"rulings":[`:                          `it is no saved ledger: `,
+
+		// with reasons in words, or with what none has
+		`{"rulings":[{"ballots":[{"why":"it answers at 10.0.0.1:1"}]}]}`:           `it is no saved ledger: a reason in words, as earlier versions had it`,
+		`{"rulings":[{"ballots":[{"why":{"reason":"whim"}}]}]}`:                    `it is no saved ledger: reason "whim": want one of `,
+		`{"rulings":[{"ballots":[{"why":{"reason":"met","addr":"10.0.0.1:1"}}]}]}`: `reason "met" has other fields: want reason; `,
+		`{"rulings":[{"ballots":[{"why":{"reason":"answers"}}]}]}`:                 `reason "answers" has other fields: want reason, addr; `,
+		`{"epoch":1,"epoch":2,"rulings":[{"epoch":1}]}`:                            `it has "epoch" twice; hint: `,
+	} {
+		if code, _, errs := verifyText(t, []byte(text)); code != 1 || !strings.Contains(errs, want) {
+			t.Errorf("%s: code %d, %s", text, code, errs)
+		}
+	}
+}
+
+// Each finding has its words, which take what it says that it takes.
+func TestFindingsHaveWords(t *testing.T) {
+	for code, words := range findingWords {
+		if words == "" {
+			t.Errorf("finding %d has no words", code)
+		}
+	}
+}
+
 // named has the seeds of an example bear names, and the one whose seat is
 // another's now the name that a node gives it.
-func named(s *scribe, l *web.Ledger, old string) {
+func named(s *scribe, l *savedLedger, old string) {
 	for slot := range l.Seats {
 		l.Seats[slot].Name, l.Seats[slot].Addr = fmt.Sprintf("seed-%d", slot+1), fmt.Sprintf("10.0.1.%d:5001", slot+1)
 	}
@@ -405,17 +485,17 @@ func TestVerifyNames(t *testing.T) {
 	key := fmt.Sprintf("key %x", s.founding[1].Key[:4])
 	for name, tc := range map[string]struct {
 		old   string
-		spoil func(l *web.Ledger)
+		spoil func(l *savedLedger)
 		want  string // "": it holds
 	}{
-		"a key for a name":          {key, func(*web.Ledger) {}, ""},
-		"a name of then":            {"eve", func(*web.Ledger) {}, ""},
-		"an address for a name":     {"eve", func(l *web.Ledger) { l.Rulings[0].Ballots[0].Seed = l.Seats[0].Addr }, ""},
-		"a seed that was not met":   {"eve", func(l *web.Ledger) { l.Rulings[0].Ballots[0].Seed = "a seed in slot 0" }, ""},
-		"another's ballot":          {"eve", func(l *web.Ledger) { l.Rulings[0].Ballots[0].Seed = "seed-3" }, `epoch 1 is wrong: the ballot of seat 0 is called "seed-3"'s, and the seed with its key is called "seed-1"`},
-		"of the new one":            {"eve", func(l *web.Ledger) { l.Rulings[5].Ballots[0].Seed = "eve" }, "epoch 6 is wrong: the ballot of seat 1"},
-		"two names of one old seed": {"eve", func(l *web.Ledger) { l.Rulings[1].Ballots[0].Seed = "zed" }, "epoch 2 is wrong: the ballot of seat 1"},
-		"another old key":           {key, func(l *web.Ledger) { l.Rulings[1].Ballots[0].Seed = "key 00000000" }, "epoch 2 is wrong: the ballot of seat 1"},
+		"a key for a name":          {key, func(*savedLedger) {}, ""},
+		"a name of then":            {"eve", func(*savedLedger) {}, ""},
+		"an address for a name":     {"eve", func(l *savedLedger) { l.Rulings[0].Ballots[0].Seed = l.Seats[0].Addr }, ""},
+		"a seed that was not met":   {"eve", func(l *savedLedger) { l.Rulings[0].Ballots[0].Seed = "a seed in slot 0" }, ""},
+		"another's ballot":          {"eve", func(l *savedLedger) { l.Rulings[0].Ballots[0].Seed = "seed-3" }, `epoch 1 is wrong: the ballot of seat 0 is called "seed-3"'s, and the seed with its key is called "seed-1"`},
+		"of the new one":            {"eve", func(l *savedLedger) { l.Rulings[5].Ballots[0].Seed = "eve" }, "epoch 6 is wrong: the ballot of seat 1"},
+		"two names of one old seed": {"eve", func(l *savedLedger) { l.Rulings[1].Ballots[0].Seed = "zed" }, "epoch 2 is wrong: the ballot of seat 1"},
+		"another old key":           {key, func(l *savedLedger) { l.Rulings[1].Ballots[0].Seed = "key 00000000" }, "epoch 2 is wrong: the ballot of seat 1"},
 	} {
 		l := s.save(1, 0, 1, 2)
 		named(s, l, tc.old)
@@ -434,11 +514,11 @@ func TestVerifyNames(t *testing.T) {
 func TestVerifyWhatLacks(t *testing.T) {
 	s := example()
 	l := s.save(1, 0, 1, 2)
-	l.Rulings[3].Evidence = nil
-	if code, out, errs := verify(t, l); code != 0 || !strings.Contains(out, "\n  what was reported before the removal of epoch 4: it is not in the file") {
+	l.Rulings[3].Evidence, l.Rulings[3].EvidenceHash = nil, s.rulings[3].Evidence
+	if code, out, errs := verify(t, l); code != 0 || !strings.Contains(out, "\n  what was reported before removals, as it is not in the file: of 1, the first of epochs [4]") {
 		t.Errorf("no evidence: code %d, %s%s", code, out, errs)
 	}
-	if code, out, errs := verify(t, s.save(4, 0, 1, 2)); code != 0 || !strings.Contains(out, "the names of 2 who left or were removed") {
+	if code, out, errs := verify(t, s.save(4, 0, 1, 2)); code != 0 || !strings.Contains(out, "the names of 2 members that left or were removed") {
 		t.Errorf("no admissions: code %d, %s%s", code, out, errs)
 	}
 	text, err := json.Marshal(s.save(1, 0, 1, 2))
@@ -448,15 +528,15 @@ func TestVerifyWhatLacks(t *testing.T) {
 	if code, _, errs := verifyText(t, append(text, ` {"epoch":9}`...)); code != 1 || !strings.Contains(errs, "it goes on after the ledger") {
 		t.Errorf("two ledgers: code %d, %s", code, errs)
 	}
-	if code, _, errs := verifyText(t, []byte(`[1]`)); code != 1 || !strings.Contains(errs, "it is no saved ledger: it is a JSON array; hint: ") {
+	if code, _, errs := verifyText(t, []byte(`[1]`)); code != 1 || !strings.Contains(errs, "it is no saved ledger: want one JSON object, and there is [; hint: ") {
 		t.Errorf("a list: code %d, %s", code, errs)
 	}
 	beyond := hearsay.Head{Founding: s.ledger().Founding, Epoch: 8, Hash: hearsay.Hash{1}, Slot: 1}
 	beyond.Sign(s.network, s.seeds[1])
 	l = s.save(1, 0, 1, 2)
-	l.Heads[1] = beyond
+	l.Heads[1] = ledger.SavedHead{Slot: 1, Epoch: 8, Hash: beyond.Hash, Signature: beyond.Signature}
 	code, out, errs := verify(t, l)
-	for _, want := range []string{"heads of 2 of 3 seats prove it up to epoch 7", "\n  what was ruled up to epoch 8: seat 1 has signed a head of it, and the file ends with epoch 7\n"} {
+	for _, want := range []string{"heads of 2 of 3 seats prove it up to epoch 7", "\n  what was ruled later: seat 1 has signed a head of epoch 8, and the file ends with epoch 7\n"} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("a head of a later epoch: code %d, %s%s; want %q", code, out, errs, want)
 		}

@@ -225,15 +225,11 @@ func (w *watch) tell(h *heard) {
 	}
 	w.told[key] = true
 	by := w.network.nodes[h.from].name
-	if w.json {
-		w.screen.print(jsonLine(struct {
-			Event string          `json:"event"`
-			By    string          `json:"by"`
-			Told  json.RawMessage `json:"told"`
-		}{"told", by, h.text}))
-		return
-	}
-	w.screen.print(fmt.Sprintf("%s %s (told by %s)\n", clockTime(h.event.At, time.Now()), eventLine(&h.event), by))
+	w.say(h.event.At, struct {
+		Event string          `json:"event"`
+		By    string          `json:"by"`
+		Told  json.RawMessage `json:"told"`
+	}{"told", by, h.text}, "%s (told by %s)", eventLine(&h.event), by)
 }
 
 // tellAgreed tells of members that all others have come to agree about.
@@ -247,34 +243,33 @@ func (w *watch) tellAgreed() {
 		if before == 0 && row.member.State == hearsay.StateAlive {
 			continue // so it was from the beginning
 		}
-		if w.json {
-			w.screen.print(jsonLine(struct {
-				Event string        `json:"event"`
-				Name  string        `json:"name"`
-				State hearsay.State `json:"state"`
-				By    int           `json:"by"`
-			}{"agreed", row.member.Name, row.member.State, row.said}))
-			continue
-		}
-		now := time.Now()
-		w.screen.print(fmt.Sprintf("%s %s is %s, say all others (%d)\n", clockTime(now, now), nameOf(row.member.Name, row.member.ID), row.member.State, row.said))
+		w.say(time.Now(), struct {
+			Event string        `json:"event"`
+			Name  string        `json:"name"`
+			State hearsay.State `json:"state"`
+			By    int           `json:"by"`
+		}{"agreed", row.member.Name, row.member.State, row.said}, "%s is %s, say all others (%d)", nameOf(row.member.Name, row.member.ID), row.member.State, row.said)
 	}
 }
 
 // tellEnded tells that a process has ended, and what starts it again.
 func (w *watch) tellEnded(p *process) {
+	w.say(time.Now(), struct {
+		Event string `json:"event"`
+		Name  string `json:"name"`
+		PID   int    `json:"pid"`
+		How   string `json:"how"`
+		Start string `json:"start"`
+	}{"ended", p.name, p.said.PID, p.how(), p.again}, "%s (pid %d) ended: %s; what starts it again:\n  %s", p.name, p.said.PID, p.how(), p.again)
+}
+
+// say prints something that happened: as JSON, or in words.
+func (w *watch) say(at time.Time, line any, format string, args ...any) {
 	if w.json {
-		w.screen.print(jsonLine(struct {
-			Event string `json:"event"`
-			Name  string `json:"name"`
-			PID   int    `json:"pid"`
-			How   string `json:"how"`
-			Start string `json:"start"`
-		}{"ended", p.name, p.said.PID, p.how(), p.again}))
+		w.screen.print(jsonLine(line))
 		return
 	}
-	now := time.Now()
-	w.screen.print(fmt.Sprintf("%s %s (pid %d) ended: %s; what starts it again:\n  %s\n", clockTime(now, now), p.name, p.said.PID, p.how(), p.again))
+	w.screen.print(clockTime(at, time.Now()) + " " + fmt.Sprintf(format, args...) + "\n")
 }
 
 // jsonLine gives a value that this program made as a line of JSON.

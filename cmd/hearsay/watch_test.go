@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/nodelog"
 )
 
 // watching gives a watch of n processes that run, and what it prints.
@@ -141,7 +142,7 @@ func TestIsTerminal(t *testing.T) {
 	}
 	defer null.Close()
 	for _, out := range []io.Writer{new(strings.Builder), null} {
-		if isTerminal(out) {
+		if nodelog.IsTerminal(out) {
 			t.Errorf("%T is taken for a terminal", out)
 		}
 	}

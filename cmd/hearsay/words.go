@@ -55,14 +55,6 @@ func roundTripWords(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(time.Microsecond).String()
 }
 
-// healthWords says what a local health score means.
-func healthWords(score int) string {
-	if score == 0 {
-		return "well"
-	}
-	return fmt.Sprintf("unwell: its probes wait %d times as long", score+1)
-}
-
 // dropWords lists the reasons for which something was dropped.
 func dropWords(drops hearsay.Drops) string {
 	var words []string
@@ -97,58 +89,38 @@ func standing(m *hearsay.Member, now time.Time) string {
 func eventLine(e *hearsay.Event) string {
 	var line strings.Builder
 	line.WriteString(e.Kind.String())
-	field := func(name, value string) {
-		if value != "" {
-			line.WriteByte(' ')
-			line.WriteString(name)
-			line.WriteString(value)
+	field := func(has bool, format string, value any) {
+		if has {
+			fmt.Fprintf(&line, " "+format, value)
 		}
 	}
-	field("", nameOf(e.Name, e.Subject))
-	if e.State != 0 {
-		field("state=", e.State.String())
-	}
-	field("by=", nameOf(e.ByName, e.By))
-	if e.Verdict != 0 {
-		field("verdict=", e.Verdict.String())
-	}
-	if e.Incarnation != 0 {
-		field("incarnation=", strconv.FormatUint(uint64(e.Incarnation), 10))
-	}
-	if e.Addr.IsValid() {
-		field("addr=", e.Addr.String())
-	}
-	if e.Round != 0 {
-		field("round=", fmt.Sprintf("%016x", uint64(e.Round)))
-	}
-	if e.Epoch != 0 {
-		field("epoch=", strconv.FormatUint(uint64(e.Epoch), 10))
-	}
+	name, by := nameOf(e.Name, e.Subject), nameOf(e.ByName, e.By)
+	field(name != "", "%s", name)
+	field(e.State != 0, "state=%s", e.State)
+	field(by != "", "by=%s", by)
+	field(e.Verdict != 0, "verdict=%s", e.Verdict)
+	field(e.Incarnation != 0, "incarnation=%d", e.Incarnation)
+	field(e.Addr.IsValid(), "addr=%s", e.Addr)
+	field(e.Round != 0, "round=%016x", uint64(e.Round))
+	field(e.Epoch != 0, "epoch=%d", e.Epoch)
 	if e.Ballot != nil {
-		field("ballot=", e.Ballot.Verdict.String())
-		field("saw=", strconv.Quote(e.Ballot.Why))
+		field(true, "ballot=%s", e.Ballot.Verdict)
 	}
 	if e.Ruling != nil {
-		field("ballots=", strconv.Itoa(len(e.Ruling.Ballots)))
+		field(true, "ballots=%d", len(e.Ruling.Ballots))
 	}
-	if e.Count != 0 {
-		field("count=", strconv.Itoa(e.Count))
-	}
-	if e.Kind == hearsay.EventMemberAway {
-		field("for=", e.Took.String())
-	} else if e.Took != 0 {
-		field("took=", e.Took.Round(time.Millisecond).String())
-	}
+	field(e.Count != 0, "count=%d", e.Count)
+	field(e.Kind == hearsay.EventMemberAway, "for=%s", e.Took)
+	field(e.Kind != hearsay.EventMemberAway && e.Took != 0, "took=%s", e.Took.Round(time.Millisecond))
 	if e.Evidence != nil {
-		field("against=", fmt.Sprintf("%d/%d", e.Evidence.Against(), e.Evidence.Observers))
+		field(true, "against=%s", fmt.Sprintf("%d/%d", e.Evidence.Against(), e.Evidence.Observers))
 	}
 	if e.Rumor != nil {
-		field("number=", strconv.FormatUint(e.Rumor.ID.Counter, 10))
-		field("says=", saidWords(e.Rumor.Data))
+		field(true, "number=%d", e.Rumor.ID.Counter)
+		field(true, "says=%s", saidWords(e.Rumor.Data))
 	}
-	if e.Text != "" {
-		field("text=", strconv.Quote(e.Text))
-	}
+	field(e.Text != "", "text=%q", e.Text)
+	field(e.Before, "(%s)", "before this node started")
 	return line.String()
 }
 

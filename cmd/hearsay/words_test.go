@@ -53,10 +53,11 @@ func TestShellLine(t *testing.T) {
 func TestEventLine(t *testing.T) {
 	id := hearsay.NodeID{0xab, 0xcd}
 	for want, event := range map[string]hearsay.Event{
-		"alone":                                 {Kind: hearsay.EventAlone},
-		"member-suspected b state=suspect by=a": {Kind: hearsay.EventMemberSuspected, Subject: id, Name: "b", State: hearsay.StateSuspect, ByName: "a"},
-		"member-left abcd0000 state=left":       {Kind: hearsay.EventMemberLeft, Subject: id, State: hearsay.StateLeft},
-		`join-failed text="no route"`:           {Kind: hearsay.EventJoinFail, Text: "no route"},
+		"alone":                                       {Kind: hearsay.EventAlone},
+		"member-suspected b state=suspect by=a":       {Kind: hearsay.EventMemberSuspected, Subject: id, Name: "b", State: hearsay.StateSuspect, ByName: "a"},
+		"member-left abcd0000 state=left":             {Kind: hearsay.EventMemberLeft, Subject: id, State: hearsay.StateLeft},
+		"member-removed b (before this node started)": {Kind: hearsay.EventMemberRemoved, Subject: id, Name: "b", Before: true},
+		`join-failed text="no route"`:                 {Kind: hearsay.EventJoinFail, Text: "no route"},
 		"statement b by=a verdict=unreachable round=000000000000000f took=12ms": {
 			Kind: hearsay.EventStatement, Name: "b", ByName: "a", Verdict: hearsay.VerdictUnreachable, Round: 15, Took: 12345678,
 		},

@@ -21,6 +21,7 @@ const (
 // TestFewOpenFiles: a seed that may open few files, and to which strangers hold more idle
 // connections than that, says so at its start, answers by HTTP, and admits a newcomer.
 func TestFewOpenFiles(t *testing.T) {
+	besideOthers(t)
 	dir := t.TempDir()
 	kept := freePort(t)
 	own := kept.Addr().(*net.TCPAddr).AddrPort()

@@ -2,7 +2,6 @@ package abuse
 
 import (
 	"crypto/ed25519"
-	"encoding/base64"
 	"encoding/hex"
 	"math/rand/v2"
 	"net"
@@ -145,7 +144,7 @@ func (f *forger) ruling(stay hearsay.Stay) *hearsay.Ruling {
 }
 
 func (f *forger) ballot(r *hearsay.Ruling, slot uint8) hearsay.Ballot {
-	b := hearsay.Ballot{Case: r.Case, About: r.About(networkID), Stay: r.Stay, Slot: slot, Life: f.seats[slot].Life, Verdict: hearsay.BallotYes, Why: "no answer", At: r.At}
+	b := hearsay.Ballot{Case: r.Case, About: r.About(networkID), Stay: r.Stay, Slot: slot, Life: f.seats[slot].Life, Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}, At: r.At}
 	b.Sign(f.ledgerID(), f.signer)
 	return b
 }
@@ -237,14 +236,10 @@ func (f *forger) closed(ip netip.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ip, uint16(1+f.random.IntN(1000)))
 }
 
-// facts are a packet as a line carries it.
-func facts(p *hearsay.Packet) string {
-	return base64.StdEncoding.EncodeToString(wire.AppendPacket(nil, networkID, p))
-}
-
 // TestForgedPackets sends every node what the network's own packets look like.
 // It changes nothing, and is counted.
 func TestForgedPackets(t *testing.T) {
+	besideOthers(t)
 	w := start(t)
 	f := w.newForger(1)
 	before := make(map[string]hearsay.Stats)

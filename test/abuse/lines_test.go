@@ -17,6 +17,7 @@ const removedWithin = 40 * time.Second
 // TestLinesByHand speaks with seeds as people do with nc, and as the older
 // peers do.
 func TestLinesByHand(t *testing.T) {
+	besideOthers(t)
 	w := start(t)
 	epoch := w.guestComesAndGoes(peersCount, "stops", func(g *guest) { g.stop() })
 	epoch = w.guestComesAndGoes(epoch, "hangs", func(g *guest) { g.hangs.Store(true) })

@@ -20,6 +20,7 @@ import (
 func TestReadersOfLogs(t *testing.T) {
 	for _, gone := range []bool{true, false} {
 		t.Run(fmt.Sprintf("gone=%t", gone), func(t *testing.T) {
+			besideOthers(t)
 			dir := t.TempDir()
 			pipe := filepath.Join(dir, "pipe")
 			if err := syscall.Mkfifo(pipe, 0o600); err != nil {

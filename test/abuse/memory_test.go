@@ -27,8 +27,9 @@ const (
 	manyAdmissions = manyPeers/hearsay.MembersMost + 1 // a minute: the fewest that go with so many
 	atOnce         = 250                               // that ask to be in at a time
 	manyMemory     = 100_000_000                       // bytes, in the middle of all looks
-	mostMemory     = 110_000_000                       // at any: a collection that this machine lets run late leaves more behind
-	watched        = 30 * time.Second
+	// at any: a collection that this machine lets run late leaves more behind
+	mostMemory = 110_000_000
+	watched    = 30 * time.Second
 )
 
 // TestSeedOfManyPeers lets a seed's own code admit ten thousand peers into a
@@ -159,7 +160,7 @@ func fill(t *testing.T, data string, own netip.AddrPort, port uint16) time.Durat
 	for q.Epoch() < manyPeers {
 		if q.Seated() && q.Ready() && int(q.Epoch()) == admitted {
 			for range atOnce {
-				if a := q.Admit(time.Now(), many(admitted, port)); a.Code != quorum.AnswerPending {
+				if a := q.Admit(time.Now(), many(admitted, port)); a.Code != hearsay.OutcomePending {
 					t.Fatalf("%+v", a)
 				}
 				admitted++

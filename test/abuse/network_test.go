@@ -7,6 +7,7 @@ package abuse
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -65,7 +66,22 @@ func whole() bool {
 	return err == nil && kills >= wholeKills
 }
 
-func TestMain(m *testing.M) { process.Main(m) }
+// besideOthers has a test that waits most of the time run at once with others like it. The long forms are for their
+// figures, and run alone.
+func besideOthers(t *testing.T) {
+	t.Helper()
+	if !whole() {
+		t.Parallel()
+	}
+}
+
+// testsAtOnce is how many of these run at once, if -parallel does not say it: more than one a processor, as they wait.
+const testsAtOnce = "4"
+
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", testsAtOnce) // the command line, which is read later, counts
+	process.Main(m)
+}
 
 // start runs three seeds and five peers, and learns where they are.
 func start(t *testing.T) *network {

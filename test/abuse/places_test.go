@@ -16,6 +16,7 @@ const halfOpenCount = 1100
 // from a thousand addresses, and begins a frame on each, does not keep
 // another from being answered, and the seed goes on with the others.
 func TestHalfOpenConnections(t *testing.T) {
+	besideOthers(t)
 	w := start(t)
 	seed := w.seeds[0]
 	for n := range halfOpenCount {

@@ -25,7 +25,9 @@ const (
 	readersFor  = 2 * time.Second  // and then
 	readersLong = 10 * time.Second // in the whole form
 	readersGrow = 64 << 20         // bytes that clients that do not read may cost, all together
-	inTurn      = 8 * time.Second  // for a client that reads: mostly about 1 s; where thousands connect, the kernel asks it to try again after 1 and 3 s
+	// for a client that reads: mostly about 1 s; where thousands connect, the kernel asks it to try again after
+	// 1 and 3 s
+	inTurn = 8 * time.Second
 )
 
 // holdsMuch starts one peer that holds rumors of 16 MB.
@@ -102,6 +104,7 @@ func (w *network) whole(client *http.Client, url string) bool {
 // TestClientsThatDoNotRead has clients ask for what is large and read nothing. They
 // must cost a bounded amount of memory, and others must be answered.
 func TestClientsThatDoNotRead(t *testing.T) {
+	besideOthers(t)
 	readers, during := fewReaders, readersFor
 	if whole() {
 		readers, during = manyReaders, readersLong
@@ -112,6 +115,7 @@ func TestClientsThatDoNotRead(t *testing.T) {
 		"events":        {"/v1/events"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			besideOthers(t)
 			w, n := holdsMuch(t)
 			_, before := w.watchReaders(n, quietFor)
 			for i := range readers {
@@ -131,6 +135,7 @@ func TestClientsThatDoNotRead(t *testing.T) {
 // TestConnectionsOfOneSource opens thousands of connections that ask for nothing, for
 // a part of something, or send a body byte by byte.
 func TestConnectionsOfOneSource(t *testing.T) {
+	besideOthers(t)
 	count, during := 1000, readersFor
 	if whole() {
 		count, during = 5000, readersLong
@@ -144,6 +149,7 @@ func TestConnectionsOfOneSource(t *testing.T) {
 		"stream of events": "GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
+			besideOthers(t)
 			w, n := holdsMuch(t)
 			_, before := w.watchReaders(n, quietFor)
 			quiet := openFiles(t, n)

@@ -24,6 +24,7 @@ const (
 // TestReflection tells the nodes of an open network of members at an address
 // where nobody is one, and counts what comes there.
 func TestReflection(t *testing.T) {
+	besideOthers(t)
 	nodes := process.Up(t, t.TempDir(), 0, reflectPeers)
 	sink, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -39,7 +40,8 @@ func TestReflection(t *testing.T) {
 	sent, made := 0, 0
 	for sent < reflectBytes {
 		node := nodes[made/4%len(nodes)]
-		p := hearsay.Packet{Body: &hearsay.Ping{Seq: 1, Target: node.ID}} // what a stranger sends counts only where it names the node
+		// what a stranger sends counts only where it names the node
+		p := hearsay.Packet{Body: &hearsay.Ping{Seq: 1, Target: node.ID}}
 		for range 4 {
 			claim := madeUp(made, at)
 			p.From, p.Claims, made = claim.Subject, append(p.Claims, claim), made+1

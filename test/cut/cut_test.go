@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,13 +78,16 @@ func TestHalvesBecomeOneAgain(t *testing.T) {
 	t.Logf("HEALED: all %d nodes list all alive %v after the end of the cut", 2*perHalf, healed)
 }
 
+// wired is how many pairs of namespaces were made: tests that run at once have names of their own.
+var wired atomic.Int32
+
 // wire makes two namespaces that see each other.
 func wire(t *testing.T) [2]*half {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("making network namespaces needs root")
 	}
-	prefix := fmt.Sprintf("hearsay%d", os.Getpid())
+	prefix := fmt.Sprintf("hearsay%d-%d", os.Getpid(), wired.Add(1))
 	halves := [2]*half{{namespace: prefix + "a", ip: "10.77.0.1"}, {namespace: prefix + "b", ip: "10.77.0.2"}}
 	for _, h := range halves {
 		process.Command(t, "ip", "netns", "add", h.namespace)

@@ -17,9 +17,12 @@ import (
 // be with all: some of its probes, each a second.
 const deafWithin = 30 * time.Second
 
-// streamlessWithin is the same of one to which no streams get: it tries some in vain, two seconds each, as it has
-// something to say, and forgets after a minute what it no longer tries.
-const streamlessWithin = 90 * time.Second
+// streamlessWithin is how long a node to which no streams get may take to say so, and that it is over; and another that
+// tests it in its turn, to say it of it.
+const (
+	streamlessWithin = 30 * time.Second
+	othersWithin     = 90 * time.Second
+)
 
 // oneApart starts a network of one half, and one member in the other half, which can be cut off alone.
 func oneApart(t *testing.T) (binary string, halves [2]*half, one *half) {
@@ -36,6 +39,18 @@ func oneApart(t *testing.T) (binary string, halves [2]*half, one *half) {
 	one.start(t, binary, 0, halves[0].ip)
 	until(t, binary, halves, formedWithin, alive)
 	return binary, halves, one
+}
+
+// withOneApart runs a test in an open network, and in one with seeds, both with one member in the other half.
+func withOneApart(t *testing.T, test func(t *testing.T, binary string, halves [2]*half, one *half)) {
+	t.Parallel() // it mostly waits
+	for name, start := range map[string]func(*testing.T) (string, [2]*half, *half){"open": oneApart, "seeds": oneApartOfSeeds} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			binary, halves, one := start(t)
+			test(t, binary, halves, one)
+		})
+	}
 }
 
 // TestDeafMember drops all datagrams between one member and the others, while streams go on: it stays a
@@ -73,31 +88,58 @@ func TestDeafMember(t *testing.T) {
 	})
 }
 
-// TestMemberWithoutStreams drops all streams between one member and the others, while datagrams go on: it is
-// alive, and says that what is longer than a datagram is lost.
+// TestMemberWithoutStreams drops all streams between one member and the others, while datagrams go on, and nobody has
+// anything to say: it is alive, and says that what is longer than a datagram is lost, also to a probe of its readiness,
+// until that is over.
 func TestMemberWithoutStreams(t *testing.T) {
-	binary, halves, cutOff := oneApart(t)
-	filter(t, cutOff, strings.ReplaceAll(noDatagrams, "udp", "tcp"))
-	cutOff.ask(t, binary, 0, "say", strings.Repeat("long ", 400))
-	told := process.Until(t, "told", streamlessWithin, func() string {
-		if status := cutOff.ask(t, binary, 0, "status"); !strings.Contains(status, "streams (TCP) have not got through") {
-			return status
+	withOneApart(t, func(t *testing.T, binary string, halves [2]*half, cutOff *half) {
+		const own, others = "streams (TCP) have not got through from this node", "streams (TCP) do not get from this node to b-1"
+		filter(t, cutOff, noStreams)
+		told := process.Until(t, "told", streamlessWithin, func() string {
+			status := cutOff.ask(t, binary, 0, "status")
+			if strings.Contains(status, "streams (TCP) do not get from this node to") {
+				t.Errorf("it takes another for the one that is cut off:\n%s", status)
+			}
+			if !strings.Contains(status, own) {
+				return status
+			}
+			return ""
+		})
+		if ready := cutOff.ready(t, 0); !strings.Contains(ready, own) || !strings.HasSuffix(ready, "200") {
+			t.Errorf("/readyz: %s", ready)
 		}
-		return ""
-	})
-	until(t, binary, halves, askTimeout, alive)
-	if status := halves[0].ask(t, binary, 1, "status"); strings.Contains(status, "TROUBLE") {
-		t.Errorf("another member takes itself for the one that is cut off:\n%s", status)
-	}
-	mend(t, cutOff)
-	heard := process.Until(t, "heard", streamlessWithin, func() string {
-		status, rumors := cutOff.ask(t, binary, 0, "status"), halves[0].ask(t, binary, 1, "rumors")
-		if strings.Contains(status, "TROUBLE") || !strings.Contains(rumors, "long long") {
-			return status + rumors
+		if events := cutOff.ask(t, binary, 0, "events"); !strings.Contains(events, "no stream gets from this node to others") {
+			t.Errorf("events: %s", events)
 		}
-		return ""
+		cutOff.ask(t, binary, 0, "say", strings.Repeat("long ", 400))
+		byOthers := process.Until(t, "told by others", othersWithin, func() string {
+			all := ""
+			for n := range halves[0].nodes {
+				status, why := halves[0].ask(t, binary, n, "status"), halves[0].ask(t, binary, n, "why", "b-1")
+				if told := strings.Contains(status, others); told && !strings.Contains(why, "streams (TCP) do not get to it from") {
+					t.Errorf("its trouble is not told where one asks why:\n%s", why)
+				}
+				all += status
+			}
+			if strings.Contains(all, own) {
+				t.Errorf("another member takes itself for the one that is cut off:\n%s", all)
+			}
+			if !strings.Contains(all, others) {
+				return all
+			}
+			return ""
+		})
+		until(t, binary, halves, askTimeout, alive)
+		mend(t, cutOff)
+		well := process.Until(t, "well", streamlessWithin, func() string {
+			ready, rumors := cutOff.ready(t, 0), halves[0].ask(t, binary, len(halves[0].nodes)-1, "rumors")
+			if strings.Contains(ready, "streams") || !strings.Contains(rumors, "long long") {
+				return ready + rumors
+			}
+			return ""
+		})
+		t.Logf("told after %v, by another %v later; well %v after the end", told, byOthers, well)
 	})
-	t.Logf("told after %v; the rumor is with others %v after the end", told, heard)
 }
 
 // TestSeedWithoutStreams drops all streams between one seed and the others, while datagrams go on: it says so of
@@ -121,18 +163,18 @@ func TestSeedWithoutStreams(t *testing.T) {
 	halves[0].seeded(t, binary, "peer", "a-2", 7002, config)
 	until(t, binary, halves, formedWithin, alive)
 
-	filter(t, cutOff, strings.ReplaceAll(noDatagrams, "udp", "tcp"))
-	told := process.Until(t, "told", streamlessWithin, func() string {
+	filter(t, cutOff, noStreams)
+	told := process.Until(t, "told", othersWithin, func() string {
 		own := cutOff.ask(t, binary, 0, "status")
 		others := halves[0].ask(t, binary, 0, "status") + halves[0].ask(t, binary, 1, "status")
 		if !strings.Contains(own, "TROUBLE") || !strings.Contains(own, "streams (TCP) have not got through from this node") ||
-			!strings.Contains(others, "streams (TCP) to it have not got through") {
+			!strings.Contains(others, "streams (TCP) to it do not get through from here") {
 			return own + others
 		}
 		return ""
 	})
 	for n := range 2 {
-		if status := halves[0].ask(t, binary, n, "status"); strings.Contains(status, "TROUBLE") {
+		if status := halves[0].ask(t, binary, n, "status"); strings.Contains(status, "streams (TCP) have not got through from this node") {
 			t.Errorf("another seed takes itself for the one that is cut off:\n%s", status)
 		}
 	}

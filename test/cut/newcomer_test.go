@@ -28,29 +28,13 @@ const (
 const noDatagrams = `chain in { type filter hook input priority 0; iifname "cable" meta l4proto udp drop; }
 	chain out { type filter hook output priority 0; oifname "cable" meta l4proto udp drop; }`
 
+// noStreams drops all streams over the cable.
+var noStreams = strings.ReplaceAll(noDatagrams, "udp", "tcp")
+
 // TestDeafNewcomer starts a peer of a network with seeds on a machine to which no datagrams come, and
 // from which none go: it is let in by stream, and says what is wrong.
 func TestDeafNewcomer(t *testing.T) {
-	if os.Getenv(variable) == "" {
-		t.Skipf("needs root; set %s=1, or make cut", variable)
-	}
-	binary := process.Binary(t)
-	halves := wire(t)
-	var list strings.Builder
-	for s := range seedsInA {
-		fmt.Fprintf(&list, "%s,%d\n", halves[0].ip, 5001+s)
-	}
-	config := filepath.Join(t.TempDir(), "config.txt")
-	if err := os.WriteFile(config, []byte(list.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for s := range seedsInA {
-		halves[0].seeded(t, binary, "seed", fmt.Sprintf("s%d", s+1), 5001+s, config)
-	}
-	for n := range 3 {
-		halves[0].seeded(t, binary, "peer", fmt.Sprintf("a-%d", n+1), 7001+n, config)
-	}
-	until(t, binary, halves, formedWithin, alive)
+	binary, halves, config := seedsIn(t)
 
 	deaf := halves[1]
 	filter(t, deaf, noDatagrams)
@@ -78,6 +62,41 @@ func TestDeafNewcomer(t *testing.T) {
 		})
 	}
 	t.Logf("killed it is out after %v, and a peer of the others after %v", out[0], out[1])
+}
+
+// seedsIn starts a network of three seeds and three peers in one half. It gives the file that names the seeds, too.
+func seedsIn(t *testing.T) (binary string, halves [2]*half, config string) {
+	t.Helper()
+	if os.Getenv(variable) == "" {
+		t.Skipf("needs root; set %s=1, or make cut", variable)
+	}
+	binary = process.Binary(t)
+	halves = wire(t)
+	var list strings.Builder
+	for s := range seedsInA {
+		fmt.Fprintf(&list, "%s,%d\n", halves[0].ip, 5001+s)
+	}
+	config = filepath.Join(t.TempDir(), "config.txt")
+	if err := os.WriteFile(config, []byte(list.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for s := range seedsInA {
+		halves[0].seeded(t, binary, "seed", fmt.Sprintf("s%d", s+1), 5001+s, config)
+	}
+	for n := range 3 {
+		halves[0].seeded(t, binary, "peer", fmt.Sprintf("a-%d", n+1), 7001+n, config)
+	}
+	until(t, binary, halves, formedWithin, alive)
+	return binary, halves, config
+}
+
+// oneApartOfSeeds starts such a network, and one peer in the other half, which can be cut off alone.
+func oneApartOfSeeds(t *testing.T) (binary string, halves [2]*half, one *half) {
+	t.Helper()
+	binary, halves, config := seedsIn(t)
+	halves[1].seeded(t, binary, "peer", "b-1", 7001, config)
+	until(t, binary, halves, formedWithin, alive)
+	return binary, halves, halves[1]
 }
 
 // seeded runs one more node of a network with seeds.

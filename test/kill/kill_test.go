@@ -26,7 +26,8 @@ import (
 const (
 	variable = "HEARSAY_KILLS"
 
-	othersSuspect = 3 * time.Second // somebody else, anywhere: a machine may keep one from running, who then says that it lives
+	// somebody else, anywhere: a machine may keep one from running, who then says that it lives
+	othersSuspect = 3 * time.Second
 	backWithin    = 30 * time.Second
 	watchAtMost   = 40 * time.Second
 	toldWithin    = 20 * time.Second // by `why`, after everybody lists the victim dead: what was signed is fetched

@@ -27,13 +27,14 @@ type ruling struct {
 	Kind    string   `json:"kind"`
 	Member  string   `json:"member"`
 	Since   uint64   `json:"since"` // of the stay
+	At      string   `json:"at"`
 	Ballots []ballot `json:"ballots"`
-	Hash    string   `json:"hash"`
 }
 
 type ballot struct {
-	Slot    int    `json:"slot"`
-	Verdict string `json:"verdict"`
+	Slot      int    `json:"slot"`
+	Verdict   string `json:"verdict"`
+	Signature string `json:"signature"` // in what is saved
 }
 
 // ledger gives a node's rulings from an epoch on.
@@ -68,7 +69,7 @@ func (w *network) wantRulings(i int, from uint64, want ...ruling) {
 }
 
 // save writes a node's whole ledger to a file, as a user does, and wants it
-// to hold.
+// to hold. Its seats are those that the node tells of: the file of a seed has those of the founding.
 func (w *network) save(i int) ledger {
 	w.t.Helper()
 	text := w.hearsay(0, i, "ledger", "--json")
@@ -84,5 +85,6 @@ func (w *network) save(i int) ledger {
 	if last := fmt.Sprintf("prove it up to epoch %d", l.Epoch); !strings.Contains(verified, last) {
 		w.t.Errorf("the ledger of %s: want %q, verify says:\n%s", w.nodes[i].Name, last, verified)
 	}
+	l.Seats = w.ledger(i, 1).Seats
 	return l
 }

@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	peers          = 5
-	seeds          = 3
-	askEvery       = 20 * time.Millisecond
-	requestTimeout = 10 * time.Second // of a node that runs: who is killed refuses at once, and who is stopped is not asked
+	peers    = 5
+	seeds    = 3
+	askEvery = 20 * time.Millisecond
+	// of a node that runs: who is killed refuses at once, and who is stopped is not asked
+	requestTimeout = 10 * time.Second
 	startWithin    = 30 * time.Second
 )
 

@@ -82,14 +82,16 @@ async function read(path) {
   }
 }
 
-// showTroubles shows what the node says that an operator should see to. What is the same stays as
-// it is, so that it can be copied.
+// showTroubles shows what the node says that an operator should see to. An element stays, and only its
+// text changes: a screen reader tells nothing anew, and what is the same can be copied.
 function showTroubles(troubles) {
   const list = $('troubles')
   list.hidden = troubles.length === 0
-  const shown = [...list.children].map(li => li.textContent)
-  if (shown.length === troubles.length && troubles.every((text, i) => text === shown[i])) return
-  list.replaceChildren(...troubles.map(text => element('li', text)))
+  troubles.forEach((text, i) => {
+    const li = list.children[i] ?? list.appendChild(element('li', text))
+    if (li.textContent !== text) li.firstChild.data = text
+  })
+  while (list.children.length > troubles.length) list.lastElementChild.remove()
 }
 
 async function refreshTroubles() {
@@ -202,7 +204,7 @@ function tell(e) {
     e.kind.replaceAll('-', ' ').replace(/^member /, ''),
     by && `by ${by}`,
     e.verdict,
-    e.ballot && `${e.ballot.verdict}: ${e.ballot.why}`,
+    e.ballot?.verdict,
     e.epoch && `epoch ${e.epoch}`,
     e.kind === 'member-returned' && `was ${e.state}`,
     e.kind === 'refuted' && `was claimed ${e.state}`,
@@ -210,6 +212,7 @@ function tell(e) {
     e.addr,
     e.took && `${e.kind === 'member-away' ? 'for' : 'after'} ${(e.took / 1e6).toFixed(0)} ms`,
     e.text,
+    e.before && 'before this node started',
   ].filter(Boolean).join(' · ')
 }
 
@@ -249,7 +252,7 @@ async function say(text) {
 
 // Rumors have a place of their own; links come and go with members, and are
 // in v1/topology.
-const ASIDE = new Set(['rumor', 'linked', 'unlinked', 'probe-wanted', 'head'])
+const ASIDE = new Set(['rumor', 'linked', 'unlinked', 'head'])
 const OF_SEEDS = new Set(['ruled', 'quorum-lost', 'quorum-back', 'quorum-heard', 'roster-proven', 'resumed', 'seat-taken', 'member-suspected', 'member-returned', 'suspect-freed', 'member-joined', 'joined'])
 
 function showEvent(e) {

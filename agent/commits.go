@@ -1,0 +1,235 @@
+package agent
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"hearsay"
+	"hearsay/store"
+)
+
+// The limits on what waits in the commit queue. What a slow disk holds up beyond them
+// is lost as on the network, or told to be lost. What is to be durable must not
+// be lost: the node is told how much of it waits, and takes on less; see
+// node.DiskWaits.
+const (
+	commitSendBytes = 1 << 20 // of packets
+	commitEvents    = 4096
+)
+
+// diskLookEvery is how often a node that has nothing to write looks whether its data directory
+// is still there. A guess: sooner than most people start a second node that lost its own.
+const diskLookEvery = 5 * time.Second
+
+// commitQueue carries out what may only be done after something is durable: Persist,
+// then Send, then Events. It runs beside the loop, so that a slow disk does
+// not look like death. What queues up while it is busy is carried out
+// together, with one commit for all of it.
+type commitQueue struct {
+	commit func(*store.Batch) error // nil: nothing is kept
+	send   func(outgoing)
+	tell   func(*hearsay.Event)
+	fail   func(error) // called once, when nothing can be made durable any more
+
+	// look says what is wrong with the data directory, if something is; nil: there is none.
+	look func() error
+
+	mu         sync.Mutex
+	waiting    work
+	committing bool
+	writes     int       // bytes of the records that are being committed
+	writesFrom time.Time // since when the first of these waits
+	waitsFrom  time.Time // since when the first of waiting waits
+	broken     bool      // what waits, and what comes, is dropped until forget is called
+	stopped    bool
+	ready      chan struct{} // of capacity 1: there is work, or an end to it
+	done       chan struct{}
+}
+
+// work is what waits, all of it encoded or copied: what the core gave is valid
+// only until its next step.
+type work struct {
+	batch  store.Batch
+	sends  []outgoing
+	size   int // of sends, in bytes
+	events []hearsay.Event
+	lost   int // events for which there was no room
+	after  []func()
+}
+
+// outgoing is an encoded packet.
+type outgoing struct {
+	bytes   []byte
+	to      netip.AddrPort
+	stream  bool
+	outcome *hearsay.Outcome // if it is one: a caller may wait for it
+}
+
+func newCommitQueue(commit func(*store.Batch) error, send func(outgoing), tell func(*hearsay.Event), fail func(error)) *commitQueue {
+	return &commitQueue{
+		commit: commit, send: send, tell: tell, fail: fail,
+		ready: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+}
+
+// persist queues records. It reports whether packets may be sent at once:
+// nothing before them waits to be durable.
+func (q *commitQueue) persist(records []hearsay.Record) (clear bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.commit == nil {
+		return true
+	}
+	if len(records) > 0 {
+		if q.waiting.batch.Empty() {
+			q.waitsFrom = time.Now()
+		}
+		q.waiting.batch.Add(records)
+		q.wake()
+	}
+	return q.waiting.batch.Empty() && !q.committing
+}
+
+// forget drops what waits, and has the commit queue keep nothing from now on: what follows is carried out, and is never
+// durable.
+func (q *commitQueue) forget() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting, q.commit, q.broken, q.committing, q.writes = work{}, nil, false, false, 0
+}
+
+// unwritten gives how many bytes of records are not durable yet, and since when the oldest waits.
+func (q *commitQueue) unwritten() (bytes int, since time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.committing:
+		since = q.writesFrom
+	case !q.waiting.batch.Empty():
+		since = q.waitsFrom
+	}
+	return q.writes + q.waiting.batch.Size(), since
+}
+
+// enqueue queues a packet, to be sent after what was persisted before it.
+// It reports whether there was room.
+func (q *commitQueue) enqueue(o outgoing) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waiting.size+len(o.bytes) > commitSendBytes {
+		return false
+	}
+	q.waiting.sends = append(q.waiting.sends, o)
+	q.waiting.size += len(o.bytes)
+	q.wake()
+	return true
+}
+
+// report queues events, to be told after what was sent before them. The
+// evidence in them must not change any more.
+func (q *commitQueue) report(events []hearsay.Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	room := max(0, min(len(events), commitEvents-len(q.waiting.events)))
+	q.waiting.events = append(q.waiting.events, events[:room]...)
+	q.waiting.lost += len(events) - room
+	q.wake()
+}
+
+// afterwards calls do, in the commit queue, when all that was queued before is carried
+// out.
+func (q *commitQueue) afterwards(do func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting.after = append(q.waiting.after, do)
+	q.wake()
+}
+
+// stop ends the commit queue after what is queued, and returns when it has ended.
+func (q *commitQueue) stop() {
+	q.mu.Lock()
+	q.stopped = true
+	q.wake()
+	q.mu.Unlock()
+	<-q.done
+}
+
+func (q *commitQueue) wake() {
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
+
+// breaks is called when something cannot be made durable. What was to follow it comes to nothing.
+func (q *commitQueue) breaks(why error) {
+	q.mu.Lock()
+	if q.broken = true; !q.committing {
+		q.committing, q.writesFrom = true, time.Now()
+	}
+	q.mu.Unlock()
+	q.fail(why)
+}
+
+// run carries out until stop.
+func (q *commitQueue) run() {
+	defer close(q.done)
+	var look <-chan time.Time
+	if q.look != nil {
+		ticker := time.NewTicker(diskLookEvery)
+		defer ticker.Stop()
+		look = ticker.C
+	}
+	for {
+		select {
+		case <-look:
+			if err := q.look(); err != nil {
+				look = nil
+				q.breaks(err)
+			}
+			continue
+		case <-q.ready:
+		}
+		var w work
+		q.mu.Lock()
+		w, q.waiting = q.waiting, work{}
+		commit, broken, stopped := q.commit, q.broken, q.stopped
+		if !broken {
+			q.committing, q.writes, q.writesFrom = !w.batch.Empty(), w.batch.Size(), q.waitsFrom
+		}
+		q.mu.Unlock()
+		if !broken && !w.batch.Empty() {
+			if err := commit(&w.batch); err != nil {
+				look, broken = nil, true
+				q.breaks(err)
+			}
+		}
+		if !broken {
+			q.carryOut(&w)
+		}
+		if stopped {
+			return
+		}
+	}
+}
+
+// carryOut does what may be done now that the work's records are durable.
+func (q *commitQueue) carryOut(w *work) {
+	for _, o := range w.sends {
+		q.send(o)
+	}
+	// Only now may the loop send past the commit queue: what it sends comes after.
+	q.mu.Lock()
+	q.committing, q.writes = false, 0
+	q.mu.Unlock()
+	for i := range w.events {
+		q.tell(&w.events[i])
+	}
+	if w.lost > 0 {
+		q.tell(&hearsay.Event{Kind: hearsay.EventLagged, Count: w.lost})
+	}
+	for _, do := range w.after {
+		do()
+	}
+}

@@ -1,0 +1,292 @@
+package casefile_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/casebook"
+	"hearsay/casefile"
+)
+
+var now = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// facts are what n0, a seed of three, has of the peer n3, which is alive.
+func facts(change ...func(*casebook.Facts)) *casebook.Facts {
+	addr := func(i byte) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, i}), 7000) }
+	f := &casebook.Facts{
+		Now:    now,
+		Teller: hearsay.Member{ID: hearsay.NodeID{1}, Name: "n0", Addr: addr(0), Role: hearsay.RoleSeed, State: hearsay.StateAlive},
+		Member: hearsay.Member{ID: hearsay.NodeID{4}, Name: "n3", Addr: addr(3), Role: hearsay.RolePeer, State: hearsay.StateAlive, Since: now.Add(-time.Minute)},
+		Held:   hearsay.StateAlive, Period: time.Second, RoundEvery: time.Second, ForgetAfter: time.Hour, Answered: now,
+		Seeded: &casebook.Seeded{
+			Seeds: []netip.AddrPort{addr(0), addr(1), addr(2)}, Ready: true, AtSeed: true, Oldest: 1, Epoch: 9,
+			Timing: casebook.Timing{Trial: time.Second, ShortTrial: 4 * time.Second, SilentFor: 24 * time.Second, AdmitTimeout: 3 * time.Second, ReportPause: 20 * time.Second},
+		},
+	}
+	for _, c := range change {
+		c(f)
+	}
+	return f
+}
+
+func open(f *casebook.Facts) { f.Seeded = nil }
+
+func suspect(f *casebook.Facts) {
+	f.Member.State, f.Held, f.Member.Since = hearsay.StateSuspect, hearsay.StateSuspect, now.Add(-2*time.Second)
+	f.Suspect = casebook.Suspicion{Observers: 3, Alive: 1, Majority: 2, RunsOut: now.Add(2 * time.Second), OwnRunsOut: now.Add(2 * time.Second)}
+	f.Events = append(f.Events, hearsay.Event{At: f.Member.Since, Kind: hearsay.EventMemberSuspected, Subject: f.Member.ID, ByName: "n4"})
+}
+
+func stranger(f *casebook.Facts) { f.Member.State, f.Held = 0, 0 }
+
+// What is told follows from the facts, whatever the words in them are.
+func TestTell(t *testing.T) {
+	removed := hearsay.PromiseRemoved
+	for name, c := range map[string]struct {
+		facts    *casebook.Facts
+		verdict  string
+		says     []string
+		not      string
+		promised []hearsay.PromiseKind
+	}{
+		"unknown": {
+			facts(open, func(f *casebook.Facts) { f.Unknown, f.NeedsDigits, f.Member = true, 3, hearsay.Member{Name: "f0"} }),
+			"unknown",
+			[]string{"Nobody called f0 has been heard of", "3 digits are needed"},
+			"", nil,
+		},
+		"unknown to a seed": {
+			facts(func(f *casebook.Facts) { f.Unknown, f.Member = true, hearsay.Member{Name: "x"} }),
+			"unknown",
+			[]string{"epoch 1 of 9", "2 of 3 seeds"},
+			"digits", nil,
+		},
+		"alive": {facts(open), "alive", []string{"nothing has been held against it here"}, " But ", nil},
+		"of another name now": {
+			facts(open, func(f *casebook.Facts) { f.Former = "old" }),
+			"alive",
+			[]string{"old is called n3 now. n3 is alive"},
+			"", nil,
+		},
+		"itself, with troubles": {
+			facts(open, func(f *casebook.Facts) { f.Member, f.Troubles = f.Teller, []string{"one", "two"} }),
+			"alive",
+			[]string{" But one; two."},
+			"", nil,
+		},
+		"away": {
+			facts(open, func(f *casebook.Facts) { f.Away = now.Add(10 * time.Second) }),
+			"alive",
+			[]string{"is not probed until 12:00:10.000Z (in 10s)"},
+			"", nil,
+		},
+		"answers others only": {
+			facts(func(f *casebook.Facts) { f.Way.Indirect = now.Add(-time.Minute) }),
+			"alive",
+			[]string{"no answer of it comes to n0 itself"},
+			"Nothing is held against it", nil,
+		},
+		"by stream only": {
+			facts(open, func(f *casebook.Facts) { f.Way.Streamed = true }),
+			"alive",
+			[]string{"datagrams (UDP) do not get through between it and n0"},
+			"nothing has been held against it", nil,
+		},
+		"not by stream, and nothing large": {
+			facts(func(f *casebook.Facts) { f.Way.Streamless, f.Way.Narrow = now.Add(-time.Minute), now.Add(-time.Second) }),
+			"alive",
+			[]string{"streams (TCP) do not get to it from n0 since 2025-06-01T11:59:00Z (1m0s ago)", "large packets do not get to it from n0 since"},
+			"Nothing is held against it", nil,
+		},
+		"suspect, open": {
+			facts(suspect, open), "suspect", []string{"n4 got no answer from it", "Nothing is decided"}, "", nil,
+		},
+		"suspect": {
+			facts(suspect), "suspect",
+			[]string{"Of its 3 observers 1 is alive. This node has not asked them", "2 of them would be needed, and 1 is alive", "That is by about 12:00:07.000Z", "for 4s each"},
+			"cannot be said",
+			[]hearsay.PromiseKind{removed},
+		},
+		"suspect, by a peer": {
+			facts(suspect, func(f *casebook.Facts) { f.Seeded.AtSeed, f.Seeded.Timing.Assumed = false, true }),
+			"suspect",
+			[]string{"for 4s by default each"},
+			"",
+			[]hearsay.PromiseKind{removed},
+		},
+		"suspect, and an observer reaches it": {
+			facts(suspect, func(f *casebook.Facts) {
+				f.Events = append(f.Events, hearsay.Event{Kind: hearsay.EventRoundOpened, Round: 1, Count: 3}, hearsay.Event{Kind: hearsay.EventStatement, Round: 1, Verdict: hearsay.VerdictReachable})
+			}),
+			"suspect",
+			[]string{"asked 3, of which 1 answered: 1 reach it, 0 do not", "while an observer reaches it, that brings it before no seed"},
+			"by about 12:00:07", nil,
+		},
+		"suspect, after a case that came to nothing": {
+			facts(suspect, func(f *casebook.Facts) {
+				f.Events = append(f.Events, hearsay.Event{At: now, Kind: hearsay.EventCaseAborted, Epoch: 3})
+			}),
+			"suspect",
+			[]string{"such a report waits until 12:00:20.000Z", "That is by about 12:00:24.000Z"},
+			"",
+			[]hearsay.PromiseKind{removed},
+		},
+		"suspect, no quorum": {
+			facts(suspect, func(f *casebook.Facts) { f.Seeded.Ready, f.Seeded.Why = false, "two are down" }),
+			"suspect",
+			[]string{"cannot be said while no quorum of seeds is heard", "2 of 3 are needed (two are down)"},
+			"That is by", nil,
+		},
+		"suspect, quorum just back": {
+			facts(suspect, func(f *casebook.Facts) { f.Seeded.Since = now.Add(-time.Second) }),
+			"suspect",
+			[]string{"cannot be said yet, as a quorum of seeds is back since 11:59:59.000Z only"},
+			"That is by", nil,
+		},
+		"suspect, and no answers come": {
+			facts(suspect, func(f *casebook.Facts) { f.Answered = now.Add(-4 * time.Second) }),
+			"suspect",
+			[]string{"as nobody has answered n0 since 11:59:56.000Z"},
+			"That is by", nil,
+		},
+		"suspect, and no seed takes the report": {
+			facts(suspect, func(f *casebook.Facts) {
+				f.Seeded.Untaken = &hearsay.Untaken{ID: f.Member.ID, Name: "n3", Since: now}
+			}),
+			"suspect",
+			[]string{"No seed has taken this node's report of it since", "cannot be said as no seed takes this node's reports", "If no stream gets through"},
+			"That is by", nil,
+		},
+		"suspect, and no seed takes the report of another": {
+			facts(suspect, func(f *casebook.Facts) {
+				f.Seeded.Untaken = &hearsay.Untaken{ID: hearsay.NodeID{9}, Name: "n9", Since: now}
+			}),
+			"suspect",
+			[]string{"cannot be said as no seed takes this node's reports"},
+			"n9", nil,
+		},
+		"suspect, no quorum, and a seed says so of the report": {
+			facts(suspect, func(f *casebook.Facts) {
+				f.Seeded.Ready, f.Seeded.Abstaining = false, true
+				f.Seeded.Untaken = &hearsay.Untaken{ID: f.Member.ID, Name: "n3", Since: now, Waits: true}
+			}),
+			"suspect",
+			[]string{"this seed abstains, as it hears no quorum of seeds"},
+			"No seed has taken", nil,
+		},
+		"suspect, and the seed cannot judge": {
+			facts(suspect, func(f *casebook.Facts) { f.Seeded.Abstaining = true }),
+			"suspect",
+			[]string{"this seed abstains: it was late, or has too much to do"},
+			"hears no quorum",
+			[]hearsay.PromiseKind{removed},
+		},
+		"a case of a majority is open": {
+			facts(suspect, func(f *casebook.Facts) {
+				f.Seeded.Open = &casebook.Case{ID: 7, Rule: hearsay.RuleMajority, Yes: 1, Needed: 2, Expires: now.Add(time.Second)}
+			}),
+			"suspect",
+			[]string{"A case is open (case 7): 1 of 3 seeds", "answers 2 of 2 other seeds before about 12:00:01.000Z", "once 1 more"},
+			"",
+			[]hearsay.PromiseKind{hearsay.PromiseDecided},
+		},
+		"another case is open": {
+			facts(suspect, func(f *casebook.Facts) {
+				f.Seeded.Open = &casebook.Case{ID: 7, Rule: hearsay.RuleTimeout, Needed: 2, Expires: now.Add(time.Second)}
+			}),
+			"suspect",
+			[]string{"answers any one seed before"},
+			"",
+			[]hearsay.PromiseKind{hearsay.PromiseDecided},
+		},
+		"silent to a seed": {
+			facts(func(f *casebook.Facts) {
+				f.Seeded.Silence = &casebook.Silence{Since: now.Add(-time.Second), After: 24 * time.Second, By: now.Add(23 * time.Second)}
+			}),
+			"alive",
+			[]string{"no answer from it to its own probes since 11:59:59.000Z (1s ago)", "after 24s, by about 12:00:23.000Z", "for 4s each"},
+			"Nothing is held against it",
+			[]hearsay.PromiseKind{hearsay.PromiseBrought},
+		},
+		"silent to a seed that decides nothing": {
+			facts(func(f *casebook.Facts) { f.Seeded.Silence = &casebook.Silence{Since: now, After: time.Second} }),
+			"alive",
+			[]string{"cannot be said while no quorum of them decides"},
+			"by about", nil,
+		},
+		"barred, and in": {
+			facts(func(f *casebook.Facts) { f.Seeded.Bar = &hearsay.Bar{Why: "loud"} }),
+			"alive",
+			[]string{"(loud): once it is out it is not admitted again"},
+			"", nil,
+		},
+		"barred, and never in": {
+			facts(stranger, func(f *casebook.Facts) { f.Seeded.Bar = &hearsay.Bar{} }),
+			"barred",
+			[]string{"(nothing was said): the seeds do not admit it, whatever it asks"},
+			"not admitted again", nil,
+		},
+		"refused, as it is elsewhere": {
+			facts(stranger, func(f *casebook.Facts) {
+				f.Events = []hearsay.Event{{At: now, Kind: hearsay.EventTurnedAway, Text: "no", Reason: hearsay.ReasonElsewhere}}
+			}),
+			"refused",
+			[]string{"was refused at 2025-06-01T12:00:00Z (0s ago): no.", "had it asked from the address that it says is its own, 10.0.0.3"},
+			"", nil,
+		},
+		"refused, in words that sound like a bar": {
+			facts(stranger, func(f *casebook.Facts) {
+				f.Events = []hearsay.Event{{At: now, Kind: hearsay.EventTurnedAway, Text: "barred by a firewall"}}
+			}),
+			"refused",
+			[]string{"but for this: barred by a firewall"},
+			"--lift", nil,
+		},
+		"never in": {facts(stranger), "unknown", []string{"was heard of, and has never been in"}, "", nil},
+		"not in itself": {
+			facts(func(f *casebook.Facts) {
+				f.Teller, f.Seeded.AtSeed, f.Seeded.Outside = f.Member, false, true
+				f.Seeded.Answers = []casebook.Answer{{Name: "n0", At: now, Since: now.Add(-time.Minute), Code: hearsay.OutcomeWait, Text: "soon"}, {Addr: f.Member.Addr, At: now, Since: now.Add(-time.Second), Code: hearsay.OutcomeWait, Text: "soon"}, {}}
+			}),
+			"unknown",
+			[]string{"n3 is this node, and is not in", "n0 and the seed at 10.0.0.3:7000 do not admit it yet: soon (since 11:59:00Z)", "once it reaches 2 of the 3 seeds"},
+			"", nil,
+		},
+		"barred itself": {
+			facts(func(f *casebook.Facts) {
+				f.Teller, f.Seeded.AtSeed, f.Seeded.Outside = f.Member, false, true
+				f.Seeded.Answers = []casebook.Answer{{Name: "n0", At: now, Code: hearsay.OutcomeRefused, Text: "no", Reason: hearsay.ReasonBarred}}
+			}),
+			"unknown",
+			[]string{"n0 refuses to admit it: no", "hearsay bar --lift"},
+			"", nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := casefile.Tell(c.facts)
+			text := file.Summary + " " + file.Nearest
+			if file.Verdict != c.verdict {
+				t.Errorf("verdict %s, want %s", file.Verdict, c.verdict)
+			}
+			for _, want := range c.says {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q does not say %q", text, want)
+				}
+			}
+			if c.not != "" && strings.Contains(text, c.not) {
+				t.Errorf("%q says %q", text, c.not)
+			}
+			var promised []hearsay.PromiseKind
+			for _, p := range file.Promises {
+				promised = append(promised, p.What)
+			}
+			if !slices.Equal(promised, c.promised) {
+				t.Errorf("promises %v, want %v", promised, c.promised)
+			}
+		})
+	}
+}

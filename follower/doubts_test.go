@@ -1,0 +1,49 @@
+package follower
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay/ledger"
+)
+
+// A peer whose list pins wrong keys, or names other seeds, says so; and no more
+// when it follows.
+func TestFollowerSaysWhyItDoesNotFollow(t *testing.T) {
+	w := followed(t, 6, 2)
+	right := w.cfg.Seeds
+	wrong := slices.Clone(right)
+	for slot := range wrong {
+		wrong[slot].Key = newKeyed(uint64(70 + slot)).Public()
+	}
+	w.cfg.Seeds = wrong
+	f := w.newFollower()
+	w.Run(10 * time.Second)
+	for slot := range wrong {
+		want := ledger.OtherKey(seedAddr(slot), w.Machines[slot].Signer.Public(), wrong[slot].Key).Text
+		if !strings.Contains(f.Why(), want) || f.Count(want) != 1 || f.Note(slot) != "has another key than the list pins" {
+			t.Errorf("told %d times of slot %d, noted %q, %q", f.Count(want), slot, f.Note(slot), f.Why())
+		}
+	}
+	w.cfg.Seeds = append([]ledger.Seed{{Addr: seedAddr(200)}, {Addr: seedAddr(201)}}, right...)
+	f.Start()
+	w.Run(10 * time.Second)
+	want := "the seed at " + seedAddr(2).String() + " has another list of seeds than this node: want the same file everywhere"
+	if !strings.Contains(f.Why(), want) || f.Count(want) != 1 || f.Note(4) != "has another list of seeds" {
+		t.Errorf("told %d times, noted %q, %q", f.Count(want), f.Note(4), f.Why())
+	}
+	w.cfg.Seeds = append(slices.Clone(right[:2]), ledger.Seed{Addr: seedAddr(2)}, ledger.Seed{Addr: seedAddr(200)})
+	f.Start()
+	w.Must(10*time.Second, "a list that is nearly right will do", w.Follow)
+	if !strings.Contains(f.Why(), "has another list of seeds than this node") || f.Note(0) != "has another list of seeds" || f.Apart() || !f.Met(0) {
+		t.Errorf("it follows, and %q, noted %q", f.Why(), f.Note(0))
+	}
+	w.cfg.Seeds = right
+	f.Start()
+	w.Must(10*time.Second, "with the right list it follows", w.Follow)
+	if f.Why() != "" || f.Count("") != 0 {
+		t.Errorf("it follows, and %q, told %d", f.Why(), f.Count(""))
+	}
+}

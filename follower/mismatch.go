@@ -1,0 +1,283 @@
+package follower
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"hearsay"
+	"hearsay/ledger"
+)
+
+const (
+	// mismatchesFor is how long a peer keeps what is wrong with a seed that
+	// does not answer any more: some questions, of which one goes to one of all
+	// seeds (helloPinnedEvery).
+	mismatchesFor = 2 * time.Minute
+)
+
+// anotherMet is the mismatch of a seed that has another key than this node has
+// met there, of which no proof has come.
+func anotherMet(addr netip.AddrPort, has, met hearsay.PublicKey) ledger.Mismatch {
+	return ledger.Mismatch{Note: "has another key than was met", Text: fmt.Sprintf("the seed at %v has key %x, and this node has met %x there: nothing it says is believed "+
+		"until a quorum of the others gives it the seat; if the network was founded anew or recovered, start this node with an empty data directory", addr, has, met)}
+}
+
+// compare tells whether the seed that has answered at a configured address is as
+// this peer's list and the ledger have it.
+func (ss *seats) compare(now time.Time, slot int, m *hearsay.SeatHello) {
+	addr, pinned := ss.peer.cfg.Seeds[slot].Addr, ss.pins[slot].Seat.Key
+	own := int(m.Slot) == slot
+	old := ss.met[slot]
+	ss.met[slot] = meeting{at: now, since: now, founded: m.Founded, founding: !m.Founding.IsZero(), incarnation: ss.incarnation(m.Key)}
+	ss.met[slot].aside = ss.met[slot].founding && !m.Founded && (ss.peer.epoch > 0 || ss.peer.chain.Heads[slot].Epoch > 0)
+	if met := &ss.met[slot]; met.aside {
+		if met.asideAt = old.asideAt; !old.aside {
+			met.asideAt = now
+		}
+	}
+	switch {
+	case own && ss.lasting[slot] && pinned != m.Key:
+		of := ledger.OtherKey(addr, m.Key, pinned)
+		if ss.peer.cfg.Seeds[slot].Key != pinned {
+			of = anotherMet(addr, m.Key, pinned)
+		}
+		ss.differsForLong(now, slot, m.Key, of)
+		return
+	case own && ss.peer.based && m.Founded && m.Founding != ss.peer.Ledger().Founding:
+		ss.differsForLong(now, slot, m.Key, ss.anotherFounding(slot))
+		return
+	}
+	ss.met[slot].own = own && pinned == m.Key
+	if old.incarnation == ss.met[slot].incarnation && old.own && !old.aside {
+		ss.met[slot].since = old.since
+	}
+	if m.Config != ss.config {
+		ss.differs(now, slot, m.Key, ledger.OtherList(addr))
+	} else {
+		ss.mismatches.Settle(slot)
+	}
+	ss.otherSince[slot] = time.Time{}
+}
+
+// differsForLong is differs once a seed that is not the one of the ledger here has answered
+// for a while: until then the others may prove that it is.
+func (ss *seats) differsForLong(now time.Time, slot int, by hearsay.PublicKey, of ledger.Mismatch) {
+	if ss.otherSince[slot].IsZero() {
+		ss.otherSince[slot] = now
+	}
+	if now.Sub(ss.otherSince[slot]) >= ledger.MismatchAfter {
+		of.Apart = ss.met[slot].founded
+		ss.differs(now, slot, by, of)
+	}
+}
+
+// meeting is what has come last from the configured address of a seed.
+type meeting struct {
+	at       time.Time // zero: nothing
+	founded  bool      // it has a ledger in which something was ruled
+	founding bool      // it takes part in a founding, whether something was ruled or not
+	own      bool      // it is the seed that the ledger here has in its seat
+	// it takes no part in what is ruled, as it says: something was, and it counts on nothing that it has
+	aside   bool
+	asideAt time.Time // since when it says so
+
+	since       time.Time           // it answers so, in the process that runs there now
+	incarnation hearsay.Incarnation // of that, as far as was known here
+	again       bool                // a newer one is known since, or it is late: it is asked anew
+	asked       time.Time           // since when an answer is waited for; zero: none is
+	mute        bool                // for helloPatience
+}
+
+const (
+	// helloLate is how long an answer may take, until a seed is asked again, and helloPatience until it is none of
+	// those that this peer has met: streams do not get through to it, though datagrams may. Guesses: behind loss it
+	// takes some seconds to connect, and of several questions one is answered.
+	helloLate     = 2 * time.Second
+	helloPatience = 8 * time.Second
+)
+
+// metFor is how long an answer tells that a seed is there, while the network is not
+// founded: some questions (helloUnknownEvery).
+const metFor = 5 * time.Second
+
+// unmet reports whether nothing has come yet, in this life, of the seed that sits in a slot, and
+// nothing else speaks in its place.
+func (ss *seats) unmet(slot int) bool { return !ss.peer.Met(slot) && ss.mismatches[slot].Note == "" }
+
+// Met reports whether the seed that sits in a slot has answered this peer at its configured
+// address, in this life, and takes part with a ledger: it said so, or has signed the one here since.
+func (f *Follower) Met(slot int) bool {
+	m := &f.seats.met[slot]
+	return m.own && !m.aside && !m.mute && (m.founded || f.chain.Heads[slot].Epoch > 0)
+}
+
+// HeardAt is when something came last from the configured address of a seed; zero: nothing has.
+func (f *Follower) HeardAt(slot int) time.Time { return f.seats.met[slot].at }
+
+// Founded reports whether a seed has said that the network is founded, or is being.
+func (f *Follower) Founded() bool {
+	for slot := range f.cfg.Seeds {
+		if m := &f.seats.met[slot]; m.founded || m.founding {
+			return true
+		}
+	}
+	return false
+}
+
+// MetSince is since when a seed that is Met has answered without a new incarnation: what its
+// process knows of others may be no older than that.
+func (f *Follower) MetSince(slot int) time.Time { return f.seats.met[slot].since }
+
+// incarnation is the newest that a seed has signed, as far as this node knows.
+func (ss *seats) incarnation(key hearsay.PublicKey) hearsay.Incarnation {
+	if ss.peer.directory.Incarnation == nil {
+		return 0
+	}
+	return ss.peer.directory.Incarnation(key.NodeID())
+}
+
+// noteStarts has seeds asked again that seem to have been started again: such a one may be on an
+// older disk, and take no part. A refutation looks the same, and costs a question: startsMost of them at once, then
+// one in startsEvery.
+func (ss *seats) noteStarts(now time.Time) {
+	for slot := range ss.peer.cfg.Seeds {
+		m := &ss.met[slot]
+		ss.noteLate(now, m)
+		newest := ss.incarnation(ss.pins[slot].Seat.Key)
+		if m.incarnation == 0 { // it was not listed yet when it answered
+			m.incarnation = newest
+		}
+		used := ss.startsUsed[slot]
+		if used.Before(now) {
+			used = now
+		}
+		if !m.own || m.again || newest <= m.incarnation || used.Sub(now) > (startsMost-1)*startsEvery {
+			continue
+		}
+		m.again, ss.startsUsed[slot] = true, used.Add(startsEvery)
+		if at := now.Add(time.Duration(ss.peer.random.Int64N(int64(renewedWithin)))); at.Before(ss.helloAt) {
+			ss.helloAt = at
+		}
+	}
+}
+
+// noteLate has a seed asked again that has not answered, and the next one, too: streams may not get through to any.
+func (ss *seats) noteLate(now time.Time, m *meeting) {
+	if m.asked.IsZero() || !m.own {
+		return
+	}
+	waited := now.Sub(m.asked)
+	if m.mute = waited >= helloPatience; waited >= helloLate && !m.again {
+		m.again, ss.helloAt, ss.pinnedAt = true, now, now
+	}
+}
+
+// Apart reports whether so many seeds are others than those of the ledger here, and have a ledger
+// of their own, that they and this peer have no quorum in common: whatever they rule, it
+// follows nothing any more. Seeds that have lost their ledger are no others in this
+// sense: there is no quorum then, and the ledger here is the last.
+func (f *Follower) Apart() bool {
+	apart := 0
+	for slot := range f.cfg.Seeds {
+		if f.seats.mismatches[slot].Apart || !f.seats.otherSince[slot].IsZero() && f.seats.met[slot].founded {
+			apart++
+		}
+	}
+	return len(f.cfg.Seeds)-apart < hearsay.QuorumOf(len(f.cfg.Seeds))
+}
+
+// notFounded says that the network has no ledger yet, as far as seeds have answered; "" if it
+// has, or if none has answered.
+func (ss *seats) notFounded() string {
+	met, missing := 0, []string(nil)
+	for slot := range ss.peer.cfg.Seeds {
+		switch m := &ss.met[slot]; {
+		case m.founded, m.founding:
+			return ""
+		case !m.at.IsZero() && ss.peer.tickAt.Sub(m.at) < metFor:
+			met++
+		default:
+			missing = append(missing, ss.peer.cfg.Seeds[slot].Addr.String())
+		}
+	}
+	if ss.peer.based || met == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("the network is not founded: %d of %d seeds answer, and none of them has a ledger", met, len(ss.peer.cfg.Seeds))
+	if len(missing) > 0 {
+		text += "; not heard: " + strings.Join(missing, ", ")
+	}
+	return text
+}
+
+// differs keeps what is wrong with the seed at a configured address, and tells
+// it.
+func (ss *seats) differs(now time.Time, slot int, by hearsay.PublicKey, of ledger.Mismatch) {
+	if ss.mismatches.Raise(now, slot, of) {
+		ss.peer.out.Events = append(ss.peer.out.Events, hearsay.Event{
+			At: now, Kind: hearsay.EventSeedDiffers, By: by.NodeID(), Addr: ss.peer.cfg.Seeds[slot].Addr, Text: of.Text,
+		})
+	}
+}
+
+// Why says what is wrong with the seeds as this peer meets them, and so why it may not
+// follow their ledger; "" if nothing is known to be.
+func (f *Follower) Why() string {
+	if fork := f.Fork(); fork != nil && fork.Proven {
+		return fork.Text
+	}
+	texts := f.seats.mismatches.All()
+	for slot := range f.cfg.Seeds {
+		if m := &f.seats.met[slot]; m.own && m.aside && f.tickAt.Sub(m.asideAt) >= asideFor && f.seats.mismatches[slot].Note == "" {
+			texts = append(texts, fmt.Sprintf("the seed at %v %s", f.cfg.Seeds[slot].Addr, asideNote))
+		}
+	}
+	if text := f.seats.notFounded(); text != "" {
+		texts = append(texts, text)
+	} else if len(texts) == 0 && f.Apart() {
+		texts = append(texts, "seeds answer that are not those of the ledger here: the others are asked whether their seats were given anew")
+	}
+	return strings.Join(texts, "; ")
+}
+
+// asideFor is for how long a seed has said that it takes no part when that is told as wrong: one that starts says so
+// until it has heard of the others. A guess.
+const asideFor = 5 * time.Second
+
+// NoteFounded is told that the seed at a configured address decides, or has decided, on this peer: there is a network.
+func (f *Follower) NoteFounded(seed netip.AddrPort) {
+	for slot := range f.cfg.Seeds {
+		if f.cfg.Seeds[slot].Addr == seed {
+			f.seats.met[slot].founding = true
+		}
+	}
+}
+
+// asideNote is what Note says of a seed that says that it takes no part.
+const asideNote = "takes no part now: it lacks what was ruled, or asks the other seeds first what it has signed before"
+
+// NotAnswered is what Note says of a seed of which nothing has come in this life.
+const NotAnswered = "has not answered this node yet"
+
+// Note says what is wrong with the seed in a slot, or what it lacks; "" if nothing is.
+func (f *Follower) Note(slot int) string {
+	switch m := &f.seats.met[slot]; {
+	case f.seats.mismatches[slot].Note != "":
+		return f.seats.mismatches[slot].Note
+	case f.Met(slot):
+		return ""
+	case m.own && m.aside:
+		return asideNote
+	case m.at.IsZero():
+		return NotAnswered
+	case m.own && m.mute:
+		return fmt.Sprintf("has not answered this node since %s: streams (TCP) may not get through to it", m.asked.UTC().Format(time.RFC3339))
+	case m.founded:
+		return "has answered, with another key or seat than was met: the others are asked whether it was given that"
+	case m.founding:
+		return "has answered; nothing was ruled yet that it knows of"
+	}
+	return "has answered: it has no seat yet"
+}

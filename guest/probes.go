@@ -1,0 +1,177 @@
+package guest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"hearsay"
+	"hearsay/dialect"
+	"hearsay/wire"
+)
+
+// The limits on guests: members that speak only the older programs' lines.
+const (
+	// ProbesMax is how many guests are asked at a time; a ping to one more is lost. A guess.
+	ProbesMax = 64
+
+	guestPingsMax = 64      // pings that one question answers
+	guestAddrsMax = 1 << 13 // addresses remembered at which a guest is or was
+
+	// How long a question may take, from dialling to the reply.
+	probeSeedTimeout = 1800 * time.Millisecond // of a seed, as the older seeds have it
+	probePeerTimeout = 2 * time.Second         // of a peer, as the older peers have it
+)
+
+// Probes ask nodes that do not understand a ping a question that they do: a
+// guest that answers it in time is alive, and one that merely accepts
+// connections is not. The answer is handed to the node as that of all pings
+// that it got meanwhile.
+type Probes struct {
+	host *Host
+	own  netip.AddrPort
+	hand func(*hearsay.Packet)
+
+	// Of the goroutine that owns the node: where guests are, or were until lately. They are sent
+	// nothing of ours.
+	addrs map[netip.AddrPort]struct{}
+
+	ctx    context.Context // ends with close
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+
+	mu     sync.Mutex
+	asking map[netip.AddrPort][]uint64 // by guest that is asked, the pings that wait for it
+}
+
+// NewProbes gives those of a node at an address; what answers a ping is handed to the node by hand, in any goroutine.
+func NewProbes(h *Host, own netip.AddrPort, hand func(*hearsay.Packet)) *Probes {
+	g := &Probes{
+		host: h, own: own, hand: hand,
+		addrs: make(map[netip.AddrPort]struct{}), asking: make(map[netip.AddrPort][]uint64),
+	}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	return g
+}
+
+// Close gives up all questions, and returns when nothing runs any more.
+func (g *Probes) Close() {
+	g.cancel()
+	g.wait.Wait()
+}
+
+// Takes reports whether a packet is to a guest, and sees to it. A ping to
+// another identity is to a node that has come to a guest's address: it must answer before
+// it is in.
+func (g *Probes) Takes(p *hearsay.Packet) bool {
+	if ping, ok := p.Body.(*hearsay.Ping); ok && !ping.Target.IsZero() {
+		if ping.Target != hearsay.GuestID(g.host.Network, p.Addr) {
+			return false
+		}
+		g.met(p.Addr)
+		g.ask(p.Addr, ping)
+		return true
+	}
+	_, guest := g.addrs[p.Addr]
+	return guest
+}
+
+// met remembers that a guest is at an address.
+func (g *Probes) met(addr netip.AddrPort) {
+	if _, known := g.addrs[addr]; !known && len(g.addrs) >= guestAddrsMax {
+		clear(g.addrs) // those that are still here are met again at the next ping
+	}
+	g.addrs[addr] = struct{}{}
+}
+
+// Note learns from what happened where guests are.
+func (g *Probes) Note(e *hearsay.Event) {
+	switch {
+	case e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingAdmit && e.Ruling.Key.IsZero():
+		g.met(e.Ruling.Claim.Card.Addr)
+	case e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingAdmit:
+		delete(g.addrs, e.Ruling.Claim.Card.Addr)
+	case e.Kind == hearsay.EventMemberMoved:
+		delete(g.addrs, e.Addr) // only a node that has a key can say so
+	}
+}
+
+// ask asks a guest whether it answers, unless it is being asked.
+func (g *Probes) ask(to netip.AddrPort, ping *hearsay.Ping) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	pings, asking := g.asking[to]
+	if len(pings) >= guestPingsMax || !asking && len(g.asking) >= ProbesMax {
+		return
+	}
+	g.asking[to] = append(pings, ping.Seq)
+	if asking {
+		return
+	}
+	id := ping.Target
+	g.wait.Go(func() {
+		answer := g.answers(id, to)
+		g.mu.Lock()
+		pings := g.asking[to]
+		delete(g.asking, to)
+		g.mu.Unlock()
+		for _, seq := range pings {
+			if p := answer(seq); p != nil {
+				g.hand(p)
+			}
+		}
+	})
+}
+
+// answers asks a guest about itself, and gives what answers a ping: its Ack if
+// it answers in time, whatever it says. But one that has facts is no guest: a
+// node of ours has come to its address. Nil is silence.
+func (g *Probes) answers(id hearsay.NodeID, to netip.AddrPort) func(seq uint64) *hearsay.Packet {
+	ack, err := g.exchange(to)
+	refused := (*dialect.RefusedError)(nil)
+	return func(seq uint64) *hearsay.Packet {
+		switch {
+		case err != nil && !errors.As(err, &refused):
+			return nil
+		case ack == nil || len(ack.Facts) == 0:
+			return &hearsay.Packet{From: id, Addr: to, Body: &hearsay.Ack{Seq: seq}}
+		}
+		p := &hearsay.Packet{}
+		if _, ok := wire.NewDecoder(g.host.Network).Decode(ack.Facts, p); !ok {
+			return nil // of another network, which has no members of this one
+		}
+		return &hearsay.Packet{From: p.From, Addr: to, Body: &hearsay.NotMe{Seq: seq}}
+	}
+}
+
+// timeout is how long a question may take.
+func (g *Probes) timeout() time.Duration {
+	if g.host.Role == hearsay.RoleSeed {
+		return probeSeedTimeout
+	}
+	return probePeerTimeout
+}
+
+// exchange sends the question and gives what comes back.
+func (g *Probes) exchange(to netip.AddrPort) (*dialect.SuspectAck, error) {
+	ctx, cancel := context.WithTimeout(g.ctx, g.timeout())
+	defer cancel()
+	conn, err := g.host.Dial(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if _, err := conn.Write(dialect.AppendSuspect(nil, &dialect.Suspect{Peer: to, Requester: g.own}, time.Now())); err != nil {
+		return nil, err
+	}
+	line, err := readLine(bufio.NewReader(conn), dialect.ReplyLineMax)
+	if err != nil {
+		return nil, err
+	}
+	return dialect.ReadSuspectAck(line)
+}

@@ -1,0 +1,98 @@
+package ledger
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+)
+
+// Mismatches is what is wrong with the nodes that answer at the seeds' configured
+// addresses, by slot. Only an answer that repeats a nonce, which nobody else was
+// told, gets something into it: strangers cannot.
+type Mismatches [hearsay.MaxSeeds]Mismatch
+
+// Mismatch is what is wrong with one of them.
+type Mismatch struct {
+	Note  string // in some words; "": nothing is wrong
+	Text  string // and in a sentence, with what would be right
+	at    time.Time
+	Apart bool // of a peer: what is there is not the seed of the ledger here, and has another one
+
+	told   string // as it was told last; "": it was all right since
+	toldAt time.Time
+}
+
+const (
+	// mismatchAgain is how long nothing more is told of one seed.
+	mismatchAgain = time.Minute
+
+	// MismatchAfter is how long a peer waits until it tells that a seed has another
+	// key: the others may prove that the seat was given anew; and a seed until it tells
+	// that another is of another founding: that may be given up. A guess: some round trips.
+	MismatchAfter = 2 * time.Second
+
+	// MismatchAskEvery is between two questions to a seed with which something is wrong: several in
+	// the time after which a seed forgets what is wrong with one that does not answer (quorum.heardFor). A guess.
+	MismatchAskEvery = 3 * time.Second
+)
+
+// OtherList is the mismatch of a seed whose list of seeds has another hash.
+func OtherList(addr netip.AddrPort) Mismatch {
+	return Mismatch{Note: "has another list of seeds", Text: fmt.Sprintf("the seed at %v has another list of seeds than this node: want the same file everywhere", addr)}
+}
+
+// OtherKey is the mismatch of a seed that has another key than the list pins.
+func OtherKey(addr netip.AddrPort, has, pinned hearsay.PublicKey) Mismatch {
+	return Mismatch{Note: "has another key than the list pins", Text: fmt.Sprintf("the seed at %v has key %x, and the list pins %x for it: "+
+		"nothing it says is believed; correct the third column, or %v is not your seed", addr, has, pinned, addr)}
+}
+
+// Raise keeps a mismatch, and reports whether it should be told.
+func (d *Mismatches) Raise(now time.Time, slot int, of Mismatch) bool {
+	old := &d[slot]
+	old.Note, old.Text, old.Apart, old.at = of.Note, of.Text, of.Apart, now
+	if old.told == of.Text || !old.toldAt.IsZero() && now.Sub(old.toldAt) < mismatchAgain {
+		return false
+	}
+	old.told, old.toldAt = of.Text, now
+	return true
+}
+
+// Settle ends the mismatch of a slot.
+func (d *Mismatches) Settle(slot int) { d[slot] = Mismatch{toldAt: d[slot].toldAt} }
+
+// Expire ends the mismatches of seeds that have not answered for so long. That the ledger
+// here is not theirs stays so until they answer again.
+func (d *Mismatches) Expire(now time.Time, after time.Duration) {
+	for slot := range d {
+		if d[slot].Note != "" && !d[slot].Apart && now.Sub(d[slot].at) > after {
+			d.Settle(slot)
+		}
+	}
+}
+
+// Any reports whether something is wrong with one of them.
+func (d *Mismatches) Any() bool {
+	return slices.ContainsFunc(d[:], func(one Mismatch) bool { return one.Note != "" })
+}
+
+// All gives all that is wrong, in sentences.
+func (d *Mismatches) All() (texts []string) {
+	for slot := range d {
+		if d[slot].Note != "" {
+			texts = append(texts, d[slot].Text)
+		}
+	}
+	return texts
+}
+
+// AskedWith gives the slot to whose address a nonce went, or -1.
+func AskedWith(nonces []uint64, nonce uint64) (slot int) {
+	if nonce == 0 {
+		return -1
+	}
+	return slices.Index(nonces, nonce)
+}

@@ -1,0 +1,146 @@
+package node
+
+import (
+	"net/netip"
+	"slices"
+
+	"hearsay"
+	"hearsay/ledger"
+	"hearsay/roster"
+)
+
+// Addresses tells where members are, and which of them is at an address.
+type Addresses struct {
+	cfg       *Config
+	id        hearsay.NodeID
+	roster    *roster.Roster
+	seeded    *Seeded
+	elsewhere []whereabouts // of a seed: at most one for each member
+}
+
+// Others tells where all living members other than this node are reached.
+func (a *Addresses) Others() []netip.AddrPort {
+	addrs := make([]netip.AddrPort, a.roster.CountOthers())
+	for i := range addrs {
+		addrs[i], _ = a.roster.Addr(a.roster.Other(i))
+	}
+	return addrs
+}
+
+// Of tells where the roster has a living member other than this node.
+func (a *Addresses) Of(id hearsay.NodeID) (netip.AddrPort, bool) { return a.roster.Addr(id) }
+
+// Towards tells some of the addresses from which others must reach this node: contacts and members, at
+// most so many of each.
+func (a *Addresses) Towards(most int) []netip.AddrPort { return a.roster.Towards(most) }
+
+// Where gives where a node is as far as the roster knows, also if it is out.
+func (a *Addresses) Where(id hearsay.NodeID) netip.AddrPort {
+	m, _ := a.roster.Member(id)
+	return m.Addr
+}
+
+// MemberAt gives the member that is in, by the ledger, at an address.
+func (a *Addresses) MemberAt(addr netip.AddrPort) (m ledger.Member, ok bool) {
+	s := a.seeded
+	if s.seat != nil { // it is asked for every packet by stream that wants a connection
+		return a.memberAt(addr)
+	}
+	if s.authority == nil {
+		return m, false
+	}
+	for _, m := range s.authority.Roster(nil) {
+		if a.reached(&m) == addr {
+			return m, true
+		}
+	}
+	return ledger.Member{}, false
+}
+
+// memberAt is MemberAt of a seed: it does not walk the roster.
+func (a *Addresses) memberAt(addr netip.AddrPort) (m ledger.Member, ok bool) {
+	s := a.seeded
+	var room [4]hearsay.NodeID
+	found := s.seat.At(room[:0], addr)
+	for i := range a.elsewhere {
+		if a.elsewhere[i].addr == addr {
+			found = append(found, a.elsewhere[i].id)
+		}
+	}
+	slices.SortFunc(found, hearsay.NodeID.Compare)
+	for _, id := range found {
+		if m, ok = s.seat.Member(id); ok && a.reached(&m) == addr {
+			return m, true
+		}
+	}
+	return ledger.Member{}, false
+}
+
+// whereabouts is a member that is elsewhere than the log knows.
+type whereabouts struct {
+	id   hearsay.NodeID
+	addr netip.AddrPort
+}
+
+// noteWhere keeps for a seed where a member is by its own newest word, if the
+// log does not know that yet.
+func (a *Addresses) noteWhere(e *hearsay.Event) {
+	s, id := a.seeded, e.Subject
+	switch e.Kind {
+	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved,
+		hearsay.EventMemberLeft, hearsay.EventMemberDead, hearsay.EventMemberRemoved:
+	default:
+		return
+	}
+	if s.seat == nil {
+		return
+	}
+	a.elsewhere = slices.DeleteFunc(a.elsewhere, func(w whereabouts) bool { return w.id == id })
+	m, in := s.seat.Member(id)
+	if addr, known := a.roster.Addr(id); in && known && addr != m.Claim.Card.Addr {
+		a.elsewhere = append(a.elsewhere, whereabouts{id, addr})
+	}
+}
+
+// Peers gives the addresses of all nodes that are in by the ledger: no seeds.
+func (a *Addresses) Peers() (addrs []netip.AddrPort) {
+	if a.seeded.authority == nil {
+		return nil
+	}
+	for _, m := range a.seeded.authority.Roster(nil) {
+		addrs = append(addrs, a.reached(&m))
+	}
+	return addrs
+}
+
+// reached is where a member is: by its newest word or, if there is none, where
+// it was admitted.
+func (a *Addresses) reached(m *ledger.Member) netip.AddrPort {
+	if addr, ok := a.roster.Addr(m.Stay.ID); ok {
+		return addr
+	}
+	if m.Stay.ID == a.id {
+		return a.cfg.Addr
+	}
+	return m.Claim.Card.Addr
+}
+
+// Acquainted reports whether a seed has to do with an address: a seed's, a
+// member's, also where it only says that it is and is asked just now, or that of a node that asks to be in.
+func (a *Addresses) Acquainted(addr netip.AddrPort) bool {
+	for _, seed := range a.seeded.seeds() {
+		if seed.Addr == addr {
+			return true
+		}
+	}
+	if _, in := a.MemberAt(addr); in || a.seeded.seat == nil {
+		return in
+	}
+	return a.roster.Tries(addr) || a.seeded.seat.Admitting(addr)
+}
+
+// MayDial reports whether a packet may go to an address over a connection that is yet to be opened: a
+// seed connects to nobody that only a stranger has named to it.
+func (a *Addresses) MayDial(addr netip.AddrPort) bool {
+	return a.seeded.seat == nil || a.Acquainted(addr)
+}
