@@ -35,7 +35,7 @@ var documented = map[string]struct {
 	"replay":              {false, map[string][2]float64{"members_wrongly_dead": {0, 0}, "rumors_heard_twice": {0, 0}, "recorded_packets": {100, 1e9}}},
 	"forged-incarnations": {false, map[string][2]float64{"members_wrongly_dead": {0, 0}, "incarnations_believed_ahead": {0, 0}, "dropped_bad_signature": {100, 1e9}, "dropped_far_future": {100, 1e9}}},
 	"sybil":               {true, map[string][2]float64{"identities_made_up": {5, 5}, "truth_back_s": {0, 10}}},
-	"crowd":               {false, map[string][2]float64{"in_from_one_address": {64, 64}, "rulings_a_minute_by_cycles": {4, 6}, "newcomer_in_s": {0, 5}}},
+	"crowd":               {false, map[string][2]float64{"in_from_one_address": {64, 64}, "rulings_a_minute_by_cycles": {4, 6 + crowdEdge/crowdCycles.Minutes()}, "newcomer_in_s": {0, 5}}},
 	"lying-seat": {true, map[string][2]float64{
 		"terms_undecided_s": {10, 30}, "terms_truth_back_s": {0, 20}, "entries_undecided_s": {0, 1}, "snapshots_undecided_s": {0, 1}, "heads_undecided_s": {0, 1}, "seats_undecided_s": {0, 1},
 		"two_logs_seeds_stopped": {1, 1}, "two_logs_epochs_that_differ": {0, 0}, "two_half_logs_members_removed": {0, 0},
