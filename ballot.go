@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"net/netip"
 )
 
 // Life names one life of one seed: it is drawn with the data directory and
@@ -40,15 +39,6 @@ func (s Seat) RaftID(network NetworkID) uint64 {
 	b = append(b, s.Life[:]...)
 	sum := sha256.Sum256(b)
 	return binary.BigEndian.Uint64(sum[:8])>>1 | 1
-}
-
-// GuestID names a node that speaks only another program's protocol: it has no
-// key, so all that tells it from others is its address.
-func GuestID(network NetworkID, addr netip.AddrPort) NodeID {
-	b := append(make([]byte, 0, 64), "hearsay guest\x00"...)
-	b = appendAddr(append(b, network[:]...), addr)
-	sum := sha256.Sum256(b)
-	return NodeID(sum[:16])
 }
 
 // BallotVerdict is a seed's own answer to the question of a case.
@@ -99,7 +89,7 @@ type Ballot struct {
 
 // AppendSigned appends the bytes that the seed's signature covers.
 func (b *Ballot) AppendSigned(dst []byte, ledger LedgerID) []byte {
-	dst = appendSubject(dst, "hearsay ballot", ledger)
+	dst = ledger.AppendSubject(dst, "hearsay ballot")
 	dst = binary.BigEndian.AppendUint64(dst, uint64(b.Case))
 	dst = append(dst, b.About[:]...)
 	dst = AppendStay(dst, b.Stay)
@@ -119,59 +109,4 @@ func (b *Ballot) Sign(ledger LedgerID, signer Signer) {
 func (b *Ballot) Verify(ledger LedgerID, signer Signer, key PublicKey) bool {
 	var buf [256]byte
 	return signer.Verify(key, b.AppendSigned(buf[:0], ledger), b.Signature)
-}
-
-// Leave is a member's signed word that its stay is over.
-type Leave struct {
-	Stay      Stay
-	Signature Signature
-}
-
-// AppendSigned appends the bytes that the member's signature covers.
-func (l *Leave) AppendSigned(dst []byte, ledger LedgerID) []byte {
-	return AppendStay(appendSubject(dst, "hearsay leave", ledger), l.Stay)
-}
-
-// Sign makes l the word of the signer.
-func (l *Leave) Sign(ledger LedgerID, signer Signer) {
-	var buf [maxSubject + 24]byte
-	l.Signature = signer.Sign(l.AppendSigned(buf[:0], ledger))
-}
-
-// Verify reports whether the holder of key, and nobody else, signed l.
-func (l *Leave) Verify(ledger LedgerID, signer Signer, key PublicKey) bool {
-	var buf [maxSubject + 24]byte
-	return l.Stay.ID == key.NodeID() &&
-		signer.Verify(key, l.AppendSigned(buf[:0], ledger), l.Signature)
-}
-
-// Sign makes m the word of the signer: it sets key and signature.
-func (m *SeatHello) Sign(network NetworkID, signer Signer) {
-	m.Key = signer.Public()
-	m.Signature = signer.Sign(m.AppendSigned(nil, network))
-}
-
-// Verify reports whether the holder of m's key signed it.
-func (m *SeatHello) Verify(network NetworkID, signer Signer) bool {
-	return signer.Verify(m.Key, m.AppendSigned(nil, network), m.Signature)
-}
-
-// Sign makes m the word of the signer.
-func (m *Raft) Sign(network NetworkID, signer Signer) {
-	m.Signature = signer.Sign(m.AppendSigned(nil, network))
-}
-
-// Verify reports whether the holder of key signed m.
-func (m *Raft) Verify(network NetworkID, signer Signer, key PublicKey) bool {
-	return signer.Verify(key, m.AppendSigned(make([]byte, 0, m.Room()), network), m.Signature)
-}
-
-// HashSeeds is the hash of a configuration: the addresses of all seeds.
-func HashSeeds(network NetworkID, addrs []netip.AddrPort) Hash {
-	b := append(make([]byte, 0, 256), "hearsay seeds\x00"...)
-	b = append(b, network[:]...)
-	for _, addr := range addrs {
-		b = appendAddr(b, addr)
-	}
-	return sha256.Sum256(b)
 }

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"hearsay"
 )
@@ -95,17 +94,6 @@ func TestStatementIsOnlyItsObserversWord(t *testing.T) {
 	}
 	if signed.Verify(ledger, bob, bob.Public()) {
 		t.Error("verifies as the word of another observer")
-	}
-}
-
-func TestNextIncarnationOnlyGrows(t *testing.T) {
-	now := time.UnixMilli(1_700_000_000_000)
-	if got := hearsay.NextIncarnation(0, now); got != hearsay.Incarnation(now.UnixMilli()) {
-		t.Errorf("the first is %d, want the time in milliseconds", got)
-	}
-	last := hearsay.Incarnation(now.UnixMilli()) + 1000 // the clock went back
-	if got := hearsay.NextIncarnation(last, now); got != last+1 {
-		t.Errorf("after %d comes %d", last, got)
 	}
 }
 

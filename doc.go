@@ -2,16 +2,6 @@
 // in which its parts speak with each other, and no behaviour. Programs start
 // with package agent; this package is what they get from it.
 //
-// # Effects
-//
-// All protocol code is a state machine without input or output: time and
-// randomness come in as arguments, and what is to be done comes out as one
-// struct, Effects. Two drivers run it: package agent with real sockets, clock
-// and disk, and package sim with simulated ones. The one rule for drivers:
-// Now goes out at once; then Persist, Send and Events are carried out in this
-// order; if persisting fails, what was to follow is dropped, and node.LoseDisk says
-// whether the process leaves first or stops at once.
-//
 // # Words
 //
 // A node is a seed or a peer: seeds decide which nodes are in, peers carry rumors. A

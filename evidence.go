@@ -6,9 +6,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"time"
+
+	"hearsay/internal/canonical"
 )
 
 // PublicKey is an Ed25519 public key.
@@ -195,11 +196,11 @@ func (e *Evidence) Hash(network NetworkID) Hash {
 // covers: network, key, incarnation, stays or leaves, role, address, name.
 // Every field but the last has a fixed size, so no two claims share bytes.
 func (c *Claim) AppendSigned(dst []byte, network NetworkID) []byte {
-	dst = appendSubject(dst, "hearsay claim", LedgerID{Network: network})
+	dst = LedgerID{Network: network}.AppendSubject(dst, "hearsay claim")
 	dst = append(dst, c.Card.Key[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(c.Incarnation))
 	dst = append(dst, byte(c.signedState()), byte(c.Card.Role))
-	dst = appendAddr(dst, c.Card.Addr)
+	dst = canonical.AppendAddr(dst, c.Card.Addr)
 	return append(dst, c.Card.Name...)
 }
 
@@ -220,7 +221,7 @@ func (c *Claim) Verify(network NetworkID, signer Signer) bool {
 
 // AppendSigned appends the bytes that the observer's signature covers.
 func (s *Statement) AppendSigned(dst []byte, ledger LedgerID) []byte {
-	return s.appendUnsigned(appendSubject(dst, "hearsay statement", ledger))
+	return s.appendUnsigned(ledger.AppendSubject(dst, "hearsay statement"))
 }
 
 func (s *Statement) appendUnsigned(dst []byte) []byte {
@@ -244,13 +245,6 @@ func (s *Statement) Verify(ledger LedgerID, signer Signer, key PublicKey) bool {
 	var buf [192]byte
 	return s.Observer == key.NodeID() &&
 		signer.Verify(key, s.AppendSigned(buf[:0], ledger), s.Signature)
-}
-
-// appendAddr appends 18 bytes: the address as IPv6, and the port.
-func appendAddr(dst []byte, addr netip.AddrPort) []byte {
-	ip := addr.Addr().As16()
-	dst = append(dst, ip[:]...)
-	return binary.BigEndian.AppendUint16(dst, addr.Port())
 }
 
 // CaseFile is all that one node can tell of one member.

@@ -178,11 +178,6 @@ type Incarnation uint64
 // clock comes to it, and a member that refutes what is said of it never runs out of higher ones.
 const MaxIncarnation Incarnation = 1<<53 - 1
 
-// NextIncarnation gives the number after last at the time now.
-func NextIncarnation(last Incarnation, now time.Time) Incarnation {
-	return max(last+1, Incarnation(max(0, now.UnixMilli())))
-}
-
 // Member is a copy of what one node knows of one member.
 type Member struct {
 	ID          NodeID         `json:"id"`

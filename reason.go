@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"hearsay/internal/canonical"
 )
 
 // Reason is why a seed votes as it does, why a case ends without a ruling, or why a node is not admitted. Programs go
@@ -197,7 +199,7 @@ func (w Why) AppendBinary(dst []byte) []byte {
 		return append(dst, 0)
 	}
 	if dst = append(dst, byte(w.Reason)); reasons[w.Reason].has&hasAddr != 0 {
-		dst = appendAddr(dst, w.Addr)
+		dst = canonical.AppendAddr(dst, w.Addr)
 	}
 	for _, number := range w.numbers() {
 		dst = binary.BigEndian.AppendUint64(dst, uint64(*number))
@@ -205,22 +207,23 @@ func (w Why) AppendBinary(dst []byte) []byte {
 	return dst
 }
 
-// Why gives the next reason.
-func (c *Canonical) Why() (w Why) {
-	if w.Reason = Reason(c.Byte()); w.Reason == 0 || w.Reason >= NumReasons {
-		c.Fail()
-		return Why{}
+// ReadBinary takes the canonical bytes of a reason off r. If they are not, w is zero.
+func (w *Why) ReadBinary(r *canonical.Reader) {
+	*w = Why{Reason: Reason(r.Byte())}
+	if w.Reason == 0 || w.Reason >= NumReasons {
+		r.Fail()
+		*w = Why{}
+		return
 	}
 	if reasons[w.Reason].has&hasAddr != 0 {
-		w.Addr = c.Addr()
+		w.Addr = r.Addr()
 	}
 	for _, number := range w.numbers() {
-		*number = int64(c.Uint64())
+		*number = int64(r.Uint64())
 	}
-	if c.failed {
-		return Why{}
+	if r.Failed() {
+		*w = Why{}
 	}
-	return w
 }
 
 // UnmarshalJSON takes a reason, and what that has.
@@ -243,11 +246,13 @@ func (w *Why) UnmarshalJSON(data []byte) error {
 	}
 	if reasons[w.Reason].has&hasAddr != 0 && w.Addr.IsValid() {
 		// nobody can be reached at it, or it has no such bytes
-		if c := NewCanonical(appendAddr(nil, w.Addr)); c.Addr() != w.Addr || c.Failed() {
+		if r := canonical.NewReader(canonical.AppendAddr(nil, w.Addr)); r.Addr() != w.Addr || r.Failed() {
 			return fmt.Errorf("reason %q has address %v: want one of a node, as 10.0.0.1:7946 or [fd00::1]:7946", w.Reason, w.Addr)
 		}
 	}
-	if NewCanonical(w.AppendBinary(nil)).Why() != *w {
+	var same Why
+	r := canonical.NewReader(w.AppendBinary(nil))
+	if same.ReadBinary(&r); same != *w {
 		return fmt.Errorf("reason %q has other fields: want %s", w.Reason, w.Reason.fields())
 	}
 	return nil

@@ -3,7 +3,6 @@ package hearsay
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"hash"
 )
 
 // Epoch numbers the changes of a roster in a seeded network. Epoch 0 is the
@@ -105,66 +104,6 @@ func (r *Ruling) About(network NetworkID) Hash {
 	return sha256.Sum256(b)
 }
 
-// FoundingHash stands for the ledger before its first ruling: the seats.
-func FoundingHash(network NetworkID, seats []Seat) Hash {
-	b := append(make([]byte, 0, 512), "hearsay founding\x00"...)
-	b = append(b, network[:]...)
-	return sha256.Sum256(AppendSeats(b, seats))
-}
-
-// RosterBuckets is into how many parts a roster is divided, by the first byte
-// of the NodeID, so that a change of one stay costs the hash of one part.
-const RosterBuckets = 256
-
-// HashBucket is the hash of the stays of one part of a roster, ordered by
-// NodeID. Of none it is zero.
-func HashBucket(stays []Stay) Hash {
-	if len(stays) == 0 {
-		return Hash{}
-	}
-	b := append(make([]byte, 0, 16+24*len(stays)), bucketPrefix...)
-	for i := range stays {
-		b = AppendStay(b, stays[i])
-	}
-	return sha256.Sum256(b)
-}
-
-const bucketPrefix = "hearsay stays\x00"
-
-// BucketDigest takes a HashBucket stay by stay. Its zero value has none.
-type BucketDigest struct {
-	digest hash.Hash
-	stay   [24]byte // here, as Write lets it escape
-}
-
-// Add takes the next stay, in the order of NodeIDs.
-func (d *BucketDigest) Add(s Stay) {
-	if d.digest == nil {
-		d.digest = sha256.New()
-		d.digest.Write([]byte(bucketPrefix))
-	}
-	d.digest.Write(AppendStay(d.stay[:0], s))
-}
-
-// Sum gives the hash, and begins with the next part.
-func (d *BucketDigest) Sum() (sum Hash) {
-	if d.digest != nil {
-		d.digest.Sum(sum[:0])
-		d.digest = nil
-	}
-	return sum
-}
-
-// HashRoster is the hash of a whole roster.
-func HashRoster(network NetworkID, buckets *[RosterBuckets]Hash) Hash {
-	digest := sha256.New()
-	digest.Write(append([]byte("hearsay roster\x00"), network[:]...))
-	for i := range buckets {
-		digest.Write(buckets[i][:])
-	}
-	return Hash(digest.Sum(nil))
-}
-
 // Head is one seed's signature that the ledger up to an epoch has this hash.
 // Heads of a quorum of seats are what makes others believe it.
 type Head struct {
@@ -177,7 +116,7 @@ type Head struct {
 
 // AppendSigned appends the bytes that the seed's signature covers.
 func (h *Head) AppendSigned(dst []byte, network NetworkID) []byte {
-	dst = appendSubject(dst, "hearsay head", LedgerID{network, h.Founding})
+	dst = LedgerID{network, h.Founding}.AppendSubject(dst, "hearsay head")
 	dst = binary.BigEndian.AppendUint64(dst, uint64(h.Epoch))
 	dst = append(dst, h.Hash[:]...)
 	return append(dst, h.Slot)
@@ -185,13 +124,13 @@ func (h *Head) AppendSigned(dst []byte, network NetworkID) []byte {
 
 // Sign makes h the word of the signer.
 func (h *Head) Sign(network NetworkID, signer Signer) {
-	var buf [maxSubject + 41]byte
+	var buf [128]byte
 	h.Signature = signer.Sign(h.AppendSigned(buf[:0], network))
 }
 
 // Verify reports whether the holder of key signed h.
 func (h *Head) Verify(network NetworkID, signer Signer, key PublicKey) bool {
-	var buf [maxSubject + 41]byte
+	var buf [128]byte
 	return signer.Verify(key, h.AppendSigned(buf[:0], network), h.Signature)
 }
 

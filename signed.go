@@ -3,7 +3,7 @@ package hearsay
 // What is signed here, and for which world it counts. A signature is over a tag of its type, the network, the
 // founding that the sentence is about, and the sentence: so what was signed in one founding of a network
 // counts in no other, though names, keys and epochs are the same. One function writes what comes first,
-// appendSubject.
+// LedgerID.AppendSubject.
 //
 //	type       founding                  sent again elsewhere
 //	Statement  the ledger's              refused; the round is drawn, so in the same ledger it is of that round only
@@ -35,13 +35,10 @@ type LedgerID struct {
 	Founding Hash
 }
 
-// maxSubject is the length of what appendSubject writes, at most.
-const maxSubject = 24 + len(NetworkID{}) + len(Hash{})
-
-// appendSubject begins the bytes of a signed sentence: of which type it is, and which
+// AppendSubject begins the bytes of a signed sentence: of which type it is, and which
 // ledger it is about. No tag is the beginning of another, as each ends with a zero.
-func appendSubject(dst []byte, tag string, about LedgerID) []byte {
+func (l LedgerID) AppendSubject(dst []byte, tag string) []byte {
 	dst = append(append(dst, tag...), 0)
-	dst = append(dst, about.Network[:]...)
-	return append(dst, about.Founding[:]...)
+	dst = append(dst, l.Network[:]...)
+	return append(dst, l.Founding[:]...)
 }

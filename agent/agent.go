@@ -19,6 +19,7 @@ import (
 	"hearsay"
 	"hearsay/casebook"
 	"hearsay/casefile"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/store"
 	"hearsay/wire"
@@ -157,14 +158,14 @@ func (c *Config) bind(ctx context.Context, join []address) (conn *net.UDPConn, l
 }
 
 // isSeedLife reports whether only a seed keeps such a record.
-func isSeedLife(r hearsay.Record) bool {
-	_, is := r.(*hearsay.SeedLife)
+func isSeedLife(r core.Record) bool {
+	_, is := r.(*core.SeedLife)
 	return is
 }
 
 // checkData says that a data directory is not of this role: an identity is a
 // seed's or a peer's. What a seed makes durable first has its life in it.
-func (c *Config) checkData(records []hearsay.Record) error {
+func (c *Config) checkData(records []core.Record) error {
 	seeds := slices.ContainsFunc(records, isSeedLife)
 	switch {
 	case c.Role == hearsay.RolePeer && seeds:
@@ -177,7 +178,7 @@ func (c *Config) checkData(records []hearsay.Record) error {
 
 // open gives the identity, and what earlier lives persisted. Without a data
 // directory both are new.
-func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
+func (a *Agent) open() (*hearsay.Identity, []core.Record, error) {
 	if a.cfg.Data == "" {
 		var seed [32]byte
 		cryptorand.Read(seed[:])
@@ -203,7 +204,7 @@ func (a *Agent) open() (*hearsay.Identity, []hearsay.Record, error) {
 
 // build joins the parts. The error is of a seed whose configuration does not
 // fit what is in its data directory.
-func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr netip.AddrPort, listener *net.TCPListener, join []address) error {
+func (a *Agent) build(identity *hearsay.Identity, records []core.Record, addr netip.AddrPort, listener *net.TCPListener, join []address) error {
 	local := listener.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 	a.source = newOutbound(sourceOf(local, addr.Addr()))
 	network := hearsay.NetworkIDOf(a.cfg.Network)
@@ -262,7 +263,7 @@ func (a *Agent) build(identity *hearsay.Identity, records []hearsay.Record, addr
 }
 
 // node makes the state machine: of a seed, or of a peer.
-func (c *Config) node(identity *hearsay.Identity, records []hearsay.Record, addr netip.AddrPort, now time.Time) (*node.Node, error) {
+func (c *Config) node(identity *hearsay.Identity, records []core.Record, addr netip.AddrPort, now time.Time) (*node.Node, error) {
 	var seed [32]byte
 	cryptorand.Read(seed[:])
 	random := rand.New(rand.NewChaCha8(seed))
@@ -483,7 +484,7 @@ func (a *Agent) Leave(ctx context.Context) error {
 }
 
 // Away ends the agent in good order and does not leave: it tells the others that it is started again with the
-// same Data within ten seconds (hearsay.AwayFor), in which nobody that has heard it holds its silence against
+// same Data within ten seconds (core.AwayFor), in which nobody that has heard it holds its silence against
 // it. It returns when all that it tells have answered that they have, or after a third of a second; then the
 // agent has stopped. If none of them has answered it returns hearsay.ErrAwayUnheard. One that is not started
 // again is found dead after the ten seconds. There is nobody to tell for a node that is not in, for one that
@@ -496,7 +497,7 @@ func (a *Agent) Away(ctx context.Context) error {
 	var told, answered int
 	a.ask(func(time.Time) { told, answered = a.loop.node.AwayAnswers() })
 	if answered > 0 {
-		a.cfg.Logger.Info(fmt.Sprintf("The others know that this node is back soon: started again within %v it was never out", hearsay.AwayFor),
+		a.cfg.Logger.Info(fmt.Sprintf("The others know that this node is back soon: started again within %v it was never out", core.AwayFor),
 			"told", told, "answered", answered)
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/store"
 	"hearsay/wire"
 )
@@ -350,15 +351,15 @@ func newStranger(t *testing.T, a *Agent) *stranger {
 	return &stranger{t: t, conn: conn, network: hearsay.NetworkIDOf(a.cfg.Network), id: hearsay.NodeID{1}}
 }
 
-func (s *stranger) packet(body hearsay.Message) []byte {
-	return wire.AppendPacket(nil, s.network, &hearsay.Packet{From: s.id, Body: body})
+func (s *stranger) packet(body core.Message) []byte {
+	return wire.AppendPacket(nil, s.network, &core.Packet{From: s.id, Body: body})
 }
 
 // ping waits for the agent's ack: then it has had all that was sent before.
 func (s *stranger) ping() {
 	s.t.Helper()
 	s.seq++
-	if _, err := s.conn.Write(s.packet(&hearsay.Ping{Seq: s.seq})); err != nil {
+	if _, err := s.conn.Write(s.packet(&core.Ping{Seq: s.seq})); err != nil {
 		s.t.Fatal(err)
 	}
 	s.conn.SetReadDeadline(time.Now().Add(patience))
@@ -369,11 +370,11 @@ func (s *stranger) ping() {
 		if err != nil {
 			s.t.Fatalf("no ack: %v", err)
 		}
-		var p hearsay.Packet
+		var p core.Packet
 		if drop, ok := decoder.Decode(b[:n], &p); !ok {
 			s.t.Fatalf("the agent sent what is %s", drop)
 		}
-		if ack, ok := p.Body.(*hearsay.Ack); ok && ack.Seq == s.seq {
+		if ack, ok := p.Body.(*core.Ack); ok && ack.Seq == s.seq {
 			return
 		}
 	}
@@ -382,7 +383,7 @@ func (s *stranger) ping() {
 func TestBadPacketsAreCounted(t *testing.T) {
 	a := start(t, quick("a"))
 	s := newStranger(t, a)
-	good := s.packet(&hearsay.Ping{Seq: 7})
+	good := s.packet(&core.Ping{Seq: 7})
 	own, other := *s, *s
 	own.id = a.Self().ID
 	other.network = hearsay.NetworkIDOf("other")
@@ -397,12 +398,12 @@ func TestBadPacketsAreCounted(t *testing.T) {
 		"all but the last":      {good[:len(good)-1], hearsay.DropTruncated},
 		"text":                  {[]byte("{\"type\":\"HELLO\"}\n, as others would say"), hearsay.DropVersion},
 		"another version":       {version, hearsay.DropVersion},
-		"another network":       {other.packet(&hearsay.Ping{}), hearsay.DropNetwork},
+		"another network":       {other.packet(&core.Ping{}), hearsay.DropNetwork},
 		"sealed":                {sealed, hearsay.DropSealed},
-		"its own":               {own.packet(&hearsay.Ping{}), hearsay.DropOwn},
-		"too long":              {make([]byte, hearsay.MTU+1), hearsay.DropOversized},
-		"an ack to no ping":     {s.packet(&hearsay.Ack{Seq: 99}), hearsay.DropUnexpected},
-		"a roster nobody asked": {s.packet(&hearsay.Roster{}), hearsay.DropUnexpected},
+		"its own":               {own.packet(&core.Ping{}), hearsay.DropOwn},
+		"too long":              {make([]byte, core.MTU+1), hearsay.DropOversized},
+		"an ack to no ping":     {s.packet(&core.Ack{Seq: 99}), hearsay.DropUnexpected},
+		"a roster nobody asked": {s.packet(&core.Roster{}), hearsay.DropUnexpected},
 	} {
 		before := a.Stats().Drops
 		s.conn.Write(c.packet)
@@ -491,7 +492,7 @@ func TestRosterByStream(t *testing.T) {
 	await(t, a, "all but the last", func() bool { return len(a.Members()) == members-1 })
 	last := start(t, quick("last", addrOf(a)))
 	await(t, last, "all", func() bool { return len(last.Members()) == members })
-	if s := last.Stats(); s.StreamsIn == 0 || s.StreamIn <= hearsay.MTU {
+	if s := last.Stats(); s.StreamsIn == 0 || s.StreamIn <= core.MTU {
 		t.Errorf("%d packets, %d bytes by stream", s.StreamsIn, s.StreamIn)
 	}
 }
@@ -534,7 +535,7 @@ func BenchmarkReceivePing(b *testing.B) {
 	from := sink.LocalAddr().(*net.UDPAddr).AddrPort()
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	network := hearsay.NetworkIDOf(DefaultNetwork)
-	ping := wire.AppendPacket(nil, network, &hearsay.Packet{From: hearsay.NodeID{1}, Body: &hearsay.Ping{Seq: 1}})
+	ping := wire.AppendPacket(nil, network, &core.Packet{From: hearsay.NodeID{1}, Body: &core.Ping{Seq: 1}})
 	now := time.Now()
 	a.loop.carryOut(a.loop.node.Tick(now))
 	b.ReportAllocs()

@@ -10,6 +10,7 @@ import (
 	"hearsay"
 	"hearsay/casebook"
 	"hearsay/casefile"
+	"hearsay/internal/core"
 	"hearsay/store"
 )
 
@@ -122,21 +123,21 @@ func (a *Agent) Remove(ctx context.Context, name string) (hearsay.Outcome, error
 // its whole NodeID, whether it was ever in or not. It removes nobody. Only a
 // seed takes it; it returns when the seeds have it.
 func (a *Agent) Bar(ctx context.Context, name, why string) error {
-	return a.decide(ctx, "bar "+name, hearsay.EventBarred, func(now time.Time) (hearsay.NodeID, *hearsay.Effects, error) {
+	return a.decide(ctx, "bar "+name, hearsay.EventBarred, func(now time.Time) (hearsay.NodeID, *core.Effects, error) {
 		return a.loop.node.Bar(now, name, why)
 	})
 }
 
 // Lift asks the seeds that a bar ends.
 func (a *Agent) Lift(ctx context.Context, name string) error {
-	return a.decide(ctx, "lift the bar of "+name, hearsay.EventLifted, func(now time.Time) (hearsay.NodeID, *hearsay.Effects, error) {
+	return a.decide(ctx, "lift the bar of "+name, hearsay.EventLifted, func(now time.Time) (hearsay.NodeID, *core.Effects, error) {
 		return a.loop.node.Lift(now, name)
 	})
 }
 
 // decide puts something before the seeds, and waits for the event that tells
 // that they have it.
-func (a *Agent) decide(ctx context.Context, what string, done hearsay.EventKind, put func(time.Time) (hearsay.NodeID, *hearsay.Effects, error)) error {
+func (a *Agent) decide(ctx context.Context, what string, done hearsay.EventKind, put func(time.Time) (hearsay.NodeID, *core.Effects, error)) error {
 	var (
 		id  hearsay.NodeID
 		err error
@@ -145,7 +146,7 @@ func (a *Agent) decide(ctx context.Context, what string, done hearsay.EventKind,
 	for sure := false; ; sure = true {
 		settled := false
 		open := a.put(func(now time.Time) {
-			var fx *hearsay.Effects
+			var fx *core.Effects
 			id, fx, err = put(now)
 			settled = err == nil && a.settled(done, id)
 			a.loop.carryOut(fx)
@@ -228,7 +229,7 @@ func Recover(ctx context.Context, cfg Config) (givenUp string, err error) {
 	for {
 		durable := make(chan struct{})
 		open := a.put(func(now time.Time) {
-			var fx *hearsay.Effects
+			var fx *core.Effects
 			givenUp, fx, err = a.loop.node.Recover(now)
 			a.loop.carryOut(fx)
 			a.commits.afterwards(func() { close(durable) })

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/store"
 )
 
@@ -75,7 +76,7 @@ func newCommitQueue(commit func(*store.Batch) error, send func(outgoing), tell f
 
 // persist queues records. It reports whether packets may be sent at once:
 // nothing before them waits to be durable.
-func (q *commitQueue) persist(records []hearsay.Record) (clear bool) {
+func (q *commitQueue) persist(records []core.Record) (clear bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.commit == nil {

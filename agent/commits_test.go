@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/store"
 )
 
@@ -53,8 +54,8 @@ func (d *diary) want(t *testing.T, want ...string) {
 	d.entries = nil
 }
 
-func incarnation(n int) []hearsay.Record {
-	return []hearsay.Record{&hearsay.OwnIncarnation{Incarnation: hearsay.Incarnation(n)}}
+func incarnation(n int) []core.Record {
+	return []core.Record{&core.OwnIncarnation{Incarnation: hearsay.Incarnation(n)}}
 }
 
 const incarnationSize = len("incarnation") + 8 + 4 // key, value, checksum

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/store"
 )
 
@@ -14,10 +15,10 @@ import (
 
 // takeUp looks where the data directory comes from. A peer may use any: it leaves out numbers and
 // incarnations that it may have used since (packages rumor and roster).
-func (a *Agent) takeUp(disk *store.Disk, records []hearsay.Record) error {
+func (a *Agent) takeUp(disk *store.Disk, records []core.Record) error {
 	doubt := func(yes bool) error {
 		if life := store.Doubt(records, yes); life != nil {
-			return disk.Persist([]hearsay.Record{life})
+			return disk.Persist([]core.Record{life})
 		}
 		return nil
 	}
@@ -47,10 +48,10 @@ const aheadMost = 24 * time.Hour
 
 // checkIncarnation warns that a data directory was used with a clock that was ahead. Incarnations only grow, so it
 // stays so; it harms nothing but where others are of an earlier version, or where it is beyond what any clock shows.
-func (c *Config) checkIncarnation(records []hearsay.Record, now time.Time) error {
+func (c *Config) checkIncarnation(records []core.Record, now time.Time) error {
 	last := hearsay.Incarnation(0)
 	for _, r := range records {
-		if own, is := r.(*hearsay.OwnIncarnation); is {
+		if own, is := r.(*core.OwnIncarnation); is {
 			last = own.Incarnation
 		}
 	}

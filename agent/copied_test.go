@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/store"
 )
 
@@ -64,7 +65,7 @@ func TestDoubtOutlivesRestarts(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(records) == 0 {
-			if err := disk.Persist([]hearsay.Record{&hearsay.SeedLife{Life: hearsay.Life{1}}}); err != nil {
+			if err := disk.Persist([]core.Record{&core.SeedLife{Life: hearsay.Life{1}}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -74,7 +75,7 @@ func TestDoubtOutlivesRestarts(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, record := range records {
-			if life, is := record.(*hearsay.SeedLife); is {
+			if life, is := record.(*core.SeedLife); is {
 				return life.Doubt
 			}
 		}
@@ -108,7 +109,7 @@ func TestIncarnationAheadOfTheClock(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(disk.Persist([]hearsay.Record{&hearsay.OwnIncarnation{Incarnation: incarnation}}), disk.Close()); err != nil {
+		if err := errors.Join(disk.Persist([]core.Record{&core.OwnIncarnation{Incarnation: incarnation}}), disk.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,14 +11,15 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
 const (
 	// datagramBuffer is longer than any datagram of ours, so that one that is
 	// too long is seen to be.
-	datagramBuffer = hearsay.MTU + 8
-	_              = uint(datagramBuffer - hearsay.MTU - 1)
+	datagramBuffer = core.MTU + 8
+	_              = uint(datagramBuffer - core.MTU - 1)
 
 	// socketBuffer is what the kernel is asked to keep for the loop while it is
 	// busy. The kernel may give less (net.core.rmem_max).
@@ -77,7 +78,7 @@ func (d *datagrams) receive() (packet []byte, from netip.AddrPort, err error) {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	d.counters.packetsIn.Add(1)
 	d.counters.bytesIn.Add(uint64(n))
-	if n > hearsay.MTU {
+	if n > core.MTU {
 		d.counters.drop(hearsay.DropOversized)
 		return nil, from, nil
 	}
@@ -96,7 +97,7 @@ func (d *datagrams) poll() (packet []byte, from netip.AddrPort, err error) {
 
 // allow reports whether the source may send another datagram now.
 func (d *datagrams) allow(now time.Time, source netip.Addr) bool {
-	if d.sources.Take(now, quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(source), 0)}, 1) {
+	if d.sources.Take(now, quota.Sender{Addr: netip.AddrPortFrom(core.Source(source), 0)}, 1) {
 		return true
 	}
 	d.counters.drop(hearsay.DropRate)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 func bound(t *testing.T, addr string) (*net.UDPConn, *net.TCPListener) {
@@ -80,7 +81,7 @@ func TestDatagrams(t *testing.T) {
 	}
 	defer sender.Close()
 	conn.SetReadDeadline(time.Now().Add(patience))
-	for _, c := range []struct{ size, want int }{{0, 0}, {1, 1}, {hearsay.MTU, hearsay.MTU}, {hearsay.MTU + 1, -1}, {9000, -1}} {
+	for _, c := range []struct{ size, want int }{{0, 0}, {1, 1}, {core.MTU, core.MTU}, {core.MTU + 1, -1}, {9000, -1}} {
 		sender.Write(make([]byte, c.size))
 		packet, from, err := d.receive()
 		if err != nil {
@@ -120,7 +121,7 @@ func TestOverflowIsCounted(t *testing.T) {
 	defer sender.Close()
 	const sent = 100
 	for range sent {
-		sender.Write(make([]byte, hearsay.MTU))
+		sender.Write(make([]byte, core.MTU))
 	}
 	lost := d.overflow()
 	got, told := 0, runtime.GOOS == "linux"

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -134,7 +134,7 @@ func TestStreamsWaitForTheLoop(t *testing.T) {
 	b.start()
 	defer b.close()
 	conn := b.connect(t)
-	one := frame(&hearsay.Entries{Bits: 1, Items: make([]hearsay.Entry, 1000)})
+	one := frame(&core.Entries{Bits: 1, Items: make([]core.Entry, 1000)})
 	var writing sync.WaitGroup
 	defer writing.Wait()
 	writing.Go(func() {

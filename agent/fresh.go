@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // questionsMax is how many may wait at a time to hear whether a seed's ledger
@@ -72,7 +73,7 @@ func (a *Agent) Fresh(ctx context.Context, read func()) error {
 	open := a.put(func(now time.Time) {
 		var (
 			number int
-			fx     *hearsay.Effects
+			fx     *core.Effects
 		)
 		if number, fx, err = a.loop.node.Fresh(now); err == nil && !a.questions.add(question{number, answered}) {
 			err = fmt.Errorf("%d wait for an answer already, the most there may be; try again", questionsMax)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // oldPeer is a peer that knows nothing but lines of JSON.
@@ -132,7 +133,7 @@ func TestGuest(t *testing.T) {
 		t.Errorf("voted again: %s", line)
 	}
 	for _, m := range n.peers[0].Members() {
-		if guest := m.Name == name; guest != (m.Dialect == "jsonl") || guest && m.ID != hearsay.GuestID(hearsay.NetworkIDOf(DefaultNetwork), p.addr) {
+		if guest := m.Name == name; guest != (m.Dialect == "jsonl") || guest && m.ID != core.GuestID(hearsay.NetworkIDOf(DefaultNetwork), p.addr) {
 			t.Errorf("%s is listed as %+v", name, m)
 		}
 	}

@@ -7,12 +7,12 @@ import (
 	"sync"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
 // inbox is what the loop is to do besides receiving datagrams: packets that came
-// by stream, and calls. Each source (hearsay.Source) has a queue of its own, and
+// by stream, and calls. Each source (core.Source) has a queue of its own, and
 // so have the calls of the application. The loop takes one input at a time:
 // every other one is the application's, and the rest go around the classes of
 // senders, and within a class around its sources. So a source that sends much
@@ -114,12 +114,12 @@ func (i *inbox) deliver(packet []byte, class quota.Class, from netip.AddrPort, e
 	case <-evicted:
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		i.others.classes[class].withdraw(hearsay.Source(from.Addr()), taken)
+		i.others.classes[class].withdraw(core.Source(from.Addr()), taken)
 	}
 }
 
 func (i *inbox) queue(class quota.Class, addr netip.Addr, in input) {
-	i.others.classes[class].add(hearsay.Source(addr), in)
+	i.others.classes[class].add(core.Source(addr), in)
 	i.wake()
 }
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -44,7 +44,7 @@ func newKnownSources(seats []netip.AddrPort) *knownSources {
 		a.seats = make(map[netip.Addr]bool)
 	}
 	for _, addr := range seats {
-		a.seats[hearsay.Source(addr.Addr())] = true
+		a.seats[core.Source(addr.Addr())] = true
 	}
 	return a
 }
@@ -58,7 +58,7 @@ func (a *knownSources) contacts(addrs []netip.AddrPort) {
 		a.asked = make(map[netip.Addr]bool)
 	}
 	for _, addr := range addrs[:min(len(addrs), askedSources)] {
-		a.asked[hearsay.Source(addr.Addr())] = true
+		a.asked[core.Source(addr.Addr())] = true
 	}
 }
 
@@ -69,7 +69,7 @@ func newQuota(shares *quota.Shares) *quota.Quota { return quota.New(rand.Uint64(
 func (a *knownSources) add(at netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	source := sourceKeyOf(hearsay.Source(at))
+	source := sourceKeyOf(core.Source(at))
 	if i, found := slices.BinarySearch(a.members, source); !found {
 		a.members = slices.Insert(a.members, i, source)
 	}
@@ -79,7 +79,7 @@ func (a *knownSources) add(at netip.Addr) {
 func (a *knownSources) only(addrs []netip.AddrPort) {
 	members := make([]sourceKey, 0, len(addrs))
 	for _, addr := range addrs {
-		members = append(members, sourceKeyOf(hearsay.Source(addr.Addr())))
+		members = append(members, sourceKeyOf(core.Source(addr.Addr())))
 	}
 	slices.Sort(members)
 	a.mu.Lock()
@@ -89,7 +89,7 @@ func (a *knownSources) only(addrs []netip.AddrPort) {
 
 // sender gives whose share is taken of what comes from an address.
 func (a *knownSources) sender(addr netip.Addr) quota.Sender {
-	return quota.Sender{Class: a.class(addr), Addr: netip.AddrPortFrom(hearsay.Source(addr), 0)}
+	return quota.Sender{Class: a.class(addr), Addr: netip.AddrPortFrom(core.Source(addr), 0)}
 }
 
 // class tells what a node that connects from an address is to this one.
@@ -97,7 +97,7 @@ func (a *knownSources) class(addr netip.Addr) quota.Class {
 	if a == nil {
 		return quota.Stranger
 	}
-	source := hearsay.Source(addr)
+	source := core.Source(addr)
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	switch {

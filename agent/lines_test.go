@@ -10,6 +10,7 @@ import (
 
 	"hearsay"
 	"hearsay/guest"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -22,7 +23,7 @@ func TestLinesBesideFrames(t *testing.T) {
 	b.start()
 	t.Cleanup(b.close)
 	a := newBox(t)
-	ping := frame(&hearsay.Ping{Seq: 1})
+	ping := frame(&core.Ping{Seq: 1})
 	a.send(b.addr, ping)
 	if got := b.receive(t); !bytes.Equal(got.packet, payload(t, ping)) {
 		t.Errorf("got %x", got.packet)

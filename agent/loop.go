@@ -12,6 +12,7 @@ import (
 
 	"hearsay"
 	"hearsay/guest"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/quota"
 	"hearsay/wire"
@@ -40,7 +41,7 @@ const (
 	mostFades = time.Hour
 
 	// encodeBuffer holds any datagram; what is longer gets a buffer of its own.
-	encodeBuffer = hearsay.MTU + 128
+	encodeBuffer = core.MTU + 128
 )
 
 // encodeBuffers are for datagrams while they are sent. All agents of a process
@@ -72,12 +73,12 @@ type loop struct {
 
 	guests *guest.Probes // of a network with seeds, else nil
 
-	seekAt    time.Time      // when names are thought of next
-	most      int            // members that were living at once, lately
-	mostAt    time.Time      // when there were so many last
-	packet    hearsay.Packet // the one being received
-	ticked    bool           // at least once
-	readFails int            // one after the other
+	seekAt    time.Time   // when names are thought of next
+	most      int         // members that were living at once, lately
+	mostAt    time.Time   // when there were so many last
+	packet    core.Packet // the one being received
+	ticked    bool        // at least once
+	readFails int         // one after the other
 	ends      ending
 	behind    bool  // the disk does not keep up, as far as was told
 	departed  bool  // members have moved or gone since the second began: see acquaint
@@ -311,7 +312,7 @@ func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream
 			l.streams.proved(from, sender.Addr)
 		}
 	}
-	if m, ok := l.packet.Body.(*hearsay.Rumors); ok && l.duplicates != nil {
+	if m, ok := l.packet.Body.(*core.Rumors); ok && l.duplicates != nil {
 		l.duplicates.Hear(now, &l.packet, m, l.commits.afterwards)
 	}
 	l.carryOut(l.node.Receive(now, &l.packet))
@@ -319,7 +320,7 @@ func (l *loop) receive(now time.Time, packet []byte, from netip.AddrPort, stream
 
 // carryOut does what a step of the node asks for, or queues it in the commit queue.
 // It is called before the next step: until then the effects are valid.
-func (l *loop) carryOut(fx *hearsay.Effects) {
+func (l *loop) carryOut(fx *core.Effects) {
 	if fx.Empty() {
 		return
 	}
@@ -420,17 +421,17 @@ func (l *loop) acquaint(e *hearsay.Event) {
 
 // encode gives the bytes of a packet: a datagram in the buffer, or a frame of
 // its own where it goes by stream.
-func (l *loop) encode(buffer *[encodeBuffer]byte, p *hearsay.Packet) outgoing {
+func (l *loop) encode(buffer *[encodeBuffer]byte, p *core.Packet) outgoing {
 	if !p.Stream {
-		if b := wire.AppendPacket(buffer[:0], l.network, p); len(b) <= hearsay.MTU {
+		if b := wire.AppendPacket(buffer[:0], l.network, p); len(b) <= core.MTU {
 			return outgoing{bytes: b, to: p.Addr}
 		}
 	}
 	o := outgoing{bytes: wire.AppendFrame(nil, l.network, p), to: p.Addr, stream: true}
-	if m, is := p.Body.(*hearsay.Outcome); is {
-		kept := *m // the core's is valid until the next step
+	if m, is := p.Body.(*core.Outcome); is {
+		kept := m.Outcome // the core's is valid until the next step
 		o.outcome = &kept
-		l.lines.Answered(m, p.Addr)
+		l.lines.Answered(&kept, p.Addr)
 	}
 	return o
 }
@@ -467,6 +468,6 @@ func (l *loop) putFor(addr netip.Addr, call func(now time.Time)) bool {
 
 // hand has the node receive a packet that came another way than by the sockets
 // of the loop. The packet must not be changed any more.
-func (l *loop) hand(p *hearsay.Packet) {
+func (l *loop) hand(p *core.Packet) {
 	l.inbox.put(func(now time.Time) { l.carryOut(l.node.Receive(now, p)) })
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/node"
 )
 
@@ -52,9 +53,9 @@ func TestTicksLeaveTheSocketItsTurn(t *testing.T) {
 	defer sender.Close()
 	l.carryOut(l.node.Tick(time.Now()))
 	l.ticked = true
-	l.carryOut(l.node.Receive(time.Now(), &hearsay.Packet{
+	l.carryOut(l.node.Receive(time.Now(), &core.Packet{
 		From: hearsay.NodeID{9}, Addr: netip.MustParseAddrPort("127.8.0.1:7"), Stream: true,
-		Body: &hearsay.Ping{Target: l.node.Self().ID}, Claims: claims,
+		Body: &core.Ping{Target: l.node.Self().ID}, Claims: claims,
 	}))
 	began, longest, left := time.Now(), 0, 0
 	for range 40 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 	"hearsay/wire"
 )
@@ -54,14 +55,14 @@ func inCrowd(t *testing.T, do func(c *crowd)) {
 func (c *crowd) halfOpen(from string) bool { return c.connect(from, []byte{wire.FrameStart, 0, 1}) }
 
 // whole connects and sends a packet.
-func (c *crowd) whole(from string) bool { return c.connect(from, frame(&hearsay.Ack{})) }
+func (c *crowd) whole(from string) bool { return c.connect(from, frame(&core.Ack{})) }
 
 // flood connects, and sends packets as fast as they are taken.
 func (c *crowd) flood(from string) {
 	ours, theirs := net.Pipe()
 	c.admit(ours, netip.MustParseAddrPort(from))
 	c.wait.Go(func() {
-		for packet := frame(&hearsay.Ack{}); ; {
+		for packet := frame(&core.Ack{}); ; {
 			if _, err := theirs.Write(packet); err != nil {
 				return
 			}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/store"
 )
 
@@ -21,13 +22,13 @@ type reader struct {
 func newReader(disk *store.Disk, inbox *inbox) *reader { return &reader{disk: disk, inbox: inbox} }
 
 // read carries out a read, and has the loop give the node what has come of it.
-func (r *reader) read(l *loop, asked hearsay.OlderRead) {
+func (r *reader) read(l *loop, asked core.OlderRead) {
 	r.reads.Go(func() {
 		var rulings []*hearsay.Ruling
 		if r.disk != nil {
 			r.turn.Lock()
 			// what cannot be read is not there
-			rulings, _ = r.disk.Before(asked.Before, hearsay.MaxRulings, hearsay.MaxOlderBytes)
+			rulings, _ = r.disk.Before(asked.Before, core.MaxRulings, core.MaxOlderBytes)
 			r.turn.Unlock()
 		}
 		r.inbox.put(func(now time.Time) { l.carryOut(l.node.Older(now, asked.Before, rulings)) })

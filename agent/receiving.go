@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -34,7 +34,7 @@ const (
 	// source: what they hold leaves three quarters to members and seats, and half of
 	// it to other sources. The others wait, unread beyond streamFree each: to close them
 	// would have their senders connect again and again.
-	strangersLong          = streamReceivingStrangers / hearsay.MaxStreamPacket
+	strangersLong          = streamReceivingStrangers / core.MaxStreamPacket
 	strangersLongPerSource = strangersLong / 2
 
 	// strangersWaiting is how many wait. They are no more than strangers have places, but
@@ -61,7 +61,7 @@ var receivingSeed = maphash.MakeSeed()
 
 // receivingSlot gives the number of the count of what a source holds.
 func receivingSlot(addr netip.Addr) int {
-	return int(maphash.Comparable(receivingSeed, hearsay.Source(addr)) % receivingSlots)
+	return int(maphash.Comparable(receivingSeed, core.Source(addr)) % receivingSlots)
 }
 
 var errBudget = errors.New("too many bytes are being received")

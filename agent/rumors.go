@@ -9,6 +9,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/overlay"
 )
 
@@ -31,7 +32,7 @@ func (a *Agent) Broadcast(ctx context.Context, data []byte) (clock.Dot, error) {
 		accepted = make(chan struct{})
 	)
 	open := a.inbox.put(func(now time.Time) {
-		var fx *hearsay.Effects
+		var fx *core.Effects
 		id, fx, err = a.loop.node.Say(now, data)
 		a.loop.carryOut(fx)
 		if err != nil { // nothing is to be made durable

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/wire"
 )
@@ -320,7 +321,7 @@ func TestSeedAnswersByStream(t *testing.T) {
 	}
 	defer conn.Close()
 	own := conn.LocalAddr().(*net.TCPAddr).AddrPort()
-	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.NextIncarnation(0, time.Now())}
+	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: core.NextIncarnation(0, time.Now())}
 	claim.Card = hearsay.Card{Name: "x", Addr: netip.AddrPortFrom(own.Addr().Unmap(), own.Port()), Role: hearsay.RolePeer}
 	claim.Sign(network, signer)
 	conn.SetDeadline(time.Now().Add(patience))
@@ -329,24 +330,24 @@ func TestSeedAnswersByStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		body hearsay.Message
+		body core.Message
 		want hearsay.Outcome
 	}{
-		{&hearsay.Register{}, hearsay.Outcome{Kind: hearsay.RulingAdmit, Stay: hearsay.Stay{ID: claim.Subject}, Code: hearsay.OutcomeWait, Text: "it does not answer"}},
-		{&hearsay.Report{Stay: stay}, hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeRefused, Text: "no member has signed it, and it brings no word of a majority of observers"}},
+		{&core.Register{}, hearsay.Outcome{Kind: hearsay.RulingAdmit, Stay: hearsay.Stay{ID: claim.Subject}, Code: hearsay.OutcomeWait, Text: "it does not answer"}},
+		{&core.Report{Stay: stay}, hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeRefused, Text: "no member has signed it, and it brings no word of a majority of observers"}},
 	} {
-		p := &hearsay.Packet{From: claim.Subject, Body: c.body, Claims: []hearsay.Claim{claim}}
+		p := &core.Packet{From: claim.Subject, Body: c.body, Claims: []hearsay.Claim{claim}}
 		if _, err := conn.Write(wire.AppendFrame(nil, network, p)); err != nil {
 			t.Fatal(err)
 		}
-		var got *hearsay.Outcome
+		var got *core.Outcome
 		for got == nil { // the seed pings it there, too
-			var answer hearsay.Packet
+			var answer core.Packet
 			frame, err := wire.ReadFrame(conn, nil)
 			if _, ok := wire.NewDecoder(network).Decode(frame, &answer); err != nil || !ok {
 				t.Fatalf("%T: no answer: %v", c.body, err)
 			}
-			got, _ = answer.Body.(*hearsay.Outcome)
+			got, _ = answer.Body.(*core.Outcome)
 		}
 		if got.Kind != c.want.Kind || got.Stay != c.want.Stay || got.Code != c.want.Code || !strings.HasPrefix(got.Text, c.want.Text) {
 			t.Errorf("%T: answered by %+v, want %+v", c.body, got, c.want)

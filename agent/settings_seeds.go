@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // The knobs of what only a network with seeds has.
@@ -33,7 +34,7 @@ func quorumKnobs(c *Config) []Knob {
 		duration("quorum.evidence_pause", &q.EvidencePause, 0, time.Hour, "of a seed: after a case that rested on a majority of observers ended without a ruling, more evidence about that stay waits", "guess: as between two rounds"),
 		count("quorum.snapshot_every", &q.SnapshotEvery, 16, 1<<24, "of a seed: log entries between two snapshots", "guess"),
 		count("quorum.snapshot_bytes", &q.SnapshotBytes, 1<<16, 1<<28, "of a seed: or so many bytes of them", "guess"),
-		count("quorum.tail", &q.Tail, hearsay.MaxRulings, 1<<20, "of a seed: rulings kept in memory; older ones are read from disk", "guess: 16 MB with three seeds"),
+		count("quorum.tail", &q.Tail, core.MaxRulings, 1<<20, "of a seed: rulings kept in memory; older ones are read from disk", "guess: 16 MB with three seeds"),
 		limit("limits.members", &q.Limits.Members, "of a seed: members that may be in; those that were removed find room up to twice as many; the same on all seeds, as are those below", "guess").
 			must("at most 60 times limits.admissions", func() bool { return q.Limits.Members <= hearsay.MembersMost*q.Limits.Admissions }),
 		limit("limits.members_of_source", &q.Limits.MembersOfSource, "of a seed: of them from one IPv4 address or IPv6 /64, but for loopback; likewise", "guess: a rack behind one address").

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // What a node sends that is bound to all addresses comes from the one that it advertises.
@@ -41,7 +42,7 @@ func TestSource(t *testing.T) {
 		netip.IPv6Loopback():              false,
 	} {
 		newDatagrams(conn, newOutbound(source), new(counters)).send([]byte("x"), there)
-		if _, from, err := to.ReadFromUDPAddrPort(make([]byte, hearsay.MTU)); err != nil || (from.Addr() == source) != want {
+		if _, from, err := to.ReadFromUDPAddrPort(make([]byte, core.MTU)); err != nil || (from.Addr() == source) != want {
 			t.Errorf("a datagram of %v comes from %v, %v", source, from, err)
 		}
 		tcp, err := dialFrom(t.Context(), net.Dialer{}, source, listener.Addr().(*net.TCPAddr).AddrPort())

@@ -14,6 +14,7 @@ import (
 
 	"hearsay"
 	"hearsay/guest"
+	"hearsay/internal/core"
 	"hearsay/quota"
 	"hearsay/wire"
 )
@@ -46,8 +47,8 @@ const (
 	streamReceivingMax = 16 << 20
 	streamBuffer       = 512 // bytes; what is longer is read past the buffer
 	acceptPause        = 50 * time.Millisecond
-	_                  = uint(streamReceivingMax - hearsay.MaxStreamPacket)
-	_                  = uint(streamWaitingMax - hearsay.MaxStreamPacket)
+	_                  = uint(streamReceivingMax - core.MaxStreamPacket)
+	_                  = uint(streamWaitingMax - core.MaxStreamPacket)
 )
 
 var acceptShares = quota.PerSource(quota.PerSecond(acceptsPerSource, acceptsPerSource), quota.PerSecond(acceptsPerClass, acceptsPerClass))
@@ -206,7 +207,7 @@ func (s *streams) waits(st *stream, n int) {
 
 func (s *streams) newStream(remote netip.AddrPort) *stream {
 	addr := remote.Addr()
-	return &stream{remote: remote, source: hearsay.Source(addr), class: s.known.class(addr), used: time.Now(), evicted: make(chan struct{})}
+	return &stream{remote: remote, source: core.Source(addr), class: s.known.class(addr), used: time.Now(), evicted: make(chan struct{})}
 }
 
 // forget closes a stream and counts what it had not written.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 	"hearsay/wire"
 )
@@ -95,8 +96,8 @@ func wantClosed(t *testing.T, conn net.Conn) {
 	}
 }
 
-func frame(body hearsay.Message) []byte {
-	return wire.AppendFrame(nil, hearsay.NetworkID{1}, &hearsay.Packet{Body: body})
+func frame(body core.Message) []byte {
+	return wire.AppendFrame(nil, hearsay.NetworkID{1}, &core.Packet{Body: body})
 }
 
 // payload is the packet in a frame.
@@ -111,7 +112,7 @@ func payload(t *testing.T, frame []byte) []byte {
 
 func TestStreamsCarryBothWays(t *testing.T) {
 	a, b := newBox(t), newBox(t)
-	ask, answer := frame(&hearsay.Ping{Seq: 1}), frame(&hearsay.Ack{Seq: 1})
+	ask, answer := frame(&core.Ping{Seq: 1}), frame(&core.Ack{Seq: 1})
 	a.send(b.addr, ask)
 	got := b.receive(t)
 	if !bytes.Equal(got.packet, payload(t, ask)) || got.from == a.addr {
@@ -135,18 +136,18 @@ func TestStreamsCarryBothWays(t *testing.T) {
 
 func TestStreamsCarryMuchInOrder(t *testing.T) {
 	a, b := newBox(t), newBox(t)
-	ids := make([]hearsay.NodeID, hearsay.MaxWant)
+	ids := make([]hearsay.NodeID, core.MaxWant)
 	for n := range 8 {
 		ids[0][0] = byte(n)
-		a.send(b.addr, frame(&hearsay.Want{IDs: ids}))
+		a.send(b.addr, frame(&core.Want{IDs: ids}))
 	}
 	decoder := wire.NewDecoder(hearsay.NetworkID{1})
 	for n := range 8 {
-		var p hearsay.Packet
+		var p core.Packet
 		if drop, ok := decoder.Decode(b.receive(t).packet, &p); !ok {
 			t.Fatal(drop)
 		}
-		if got := p.Body.(*hearsay.Want).IDs; len(got) != len(ids) || got[0][0] != byte(n) {
+		if got := p.Body.(*core.Want).IDs; len(got) != len(ids) || got[0][0] != byte(n) {
 			t.Errorf("packet %d: %d ids, of %d", n, len(got), got[0][0])
 		}
 	}
@@ -155,7 +156,7 @@ func TestStreamsCarryMuchInOrder(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	a, b := newBox(t), newBox(t)
 	b.close()
-	a.dial(&stream{remote: b.addr, waiting: [][]byte{frame(&hearsay.Ack{})}})
+	a.dial(&stream{remote: b.addr, waiting: [][]byte{frame(&core.Ack{})}})
 	if n := a.counters.sendFails.Load(); n != 1 {
 		t.Errorf("counted %d", n)
 	}
@@ -197,7 +198,7 @@ func TestRestlessStreamIsClosed(t *testing.T) {
 	b := newBox(t)
 	conn := b.connect(t)
 	go func() {
-		one := frame(&hearsay.Ack{})
+		one := frame(&core.Ack{})
 		for {
 			if _, err := conn.Write(one); err != nil {
 				return
@@ -228,7 +229,7 @@ func TestStreamsOfOneSourceAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	other.Write(frame(&hearsay.Ack{}))
+	other.Write(frame(&core.Ack{}))
 	b.receive(t)
 }
 
@@ -238,7 +239,7 @@ func TestIdleStreamsMakeRoom(t *testing.T) {
 	b := newBox(t)
 	for range strangersPerSource + 20 {
 		conn := b.connect(t)
-		conn.Write(frame(&hearsay.Ack{}))
+		conn.Write(frame(&core.Ack{}))
 		b.receive(t)
 	}
 	if n := b.counters.drops[hearsay.DropRate].Load(); n != 0 {
@@ -303,8 +304,8 @@ func TestSlowStreamsAreClosed(t *testing.T) {
 		drop  uint64        // as slow
 	}{
 		"says nothing":       {func(io.Writer) {}, streamIdle, 1},
-		"half a frame":       {func(w io.Writer) { w.Write(frame(&hearsay.Ack{})[:7]) }, streamFrameTimeout, 1},
-		"all, then no more":  {func(w io.Writer) { w.Write(frame(&hearsay.Ack{})) }, streamIdle, 0},
+		"half a frame":       {func(w io.Writer) { w.Write(frame(&core.Ack{})[:7]) }, streamFrameTimeout, 1},
+		"all, then no more":  {func(w io.Writer) { w.Write(frame(&core.Ack{})) }, streamIdle, 0},
 		"one byte at a time": {dribble, streamFrameTimeout, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -387,7 +388,7 @@ func TestBytesBeingReceivedAreBounded(t *testing.T) {
 
 // A stream that this node has dialled is closed soon after an answer, and not while a question is open.
 func TestAnsweredStreamsAreClosed(t *testing.T) {
-	answer := func(conn net.Conn) { conn.Write(frame(&hearsay.Ack{})) }
+	answer := func(conn net.Conn) { conn.Write(frame(&core.Ack{})) }
 	for name, c := range map[string]struct {
 		says  func(s *streams, st *stream, conn net.Conn)
 		after time.Duration
@@ -397,7 +398,7 @@ func TestAnsweredStreamsAreClosed(t *testing.T) {
 			answer(conn)
 			<-time.After(time.Second) // of the bubble's clock
 			s.mu.Lock()
-			s.queue(st, frame(&hearsay.Ack{}))
+			s.queue(st, frame(&core.Ack{}))
 			s.mu.Unlock()
 		}, streamAnsweredIdle + streamIdle},
 		"asked, and not answered": {func(*streams, *stream, net.Conn) {}, streamIdle},

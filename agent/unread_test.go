@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -28,7 +28,7 @@ func TestUnreadAnswersAreFew(t *testing.T) {
 	b.arrived = make(chan delivery, strangers*requests+1)
 	b.start()
 	t.Cleanup(b.close)
-	ask := frame(&hearsay.LedgerReq{After: 1})
+	ask := frame(&core.LedgerReq{After: 1})
 	for range strangers {
 		conn := b.connect(t)
 		conn.(*net.TCPConn).SetReadBuffer(4096)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -147,8 +148,8 @@ func TestDuplicatesInTheLog(t *testing.T) {
 	}
 	await(t, loud, "the rumor", func() bool { return len(loud.Rumors(1)) == 1 })
 	before := loud.Stats().RumorDuplicates
-	payload := &hearsay.Rumors{Items: []hearsay.Rumor{{ID: id, Data: []byte("5:10.0.0.1:1")}}}
-	packet := wire.AppendPacket(nil, hearsay.NetworkIDOf(DefaultNetwork), &hearsay.Packet{From: b.Self().ID, Body: payload})
+	payload := &core.Rumors{Items: []hearsay.Rumor{{ID: id, Data: []byte("5:10.0.0.1:1")}}}
+	packet := wire.AppendPacket(nil, hearsay.NetworkIDOf(DefaultNetwork), &core.Packet{From: b.Self().ID, Body: payload})
 	loud.ask(func(now time.Time) { loud.loop.receive(now, packet, b.Self().Addr, false) })
 	if after := loud.Stats().RumorDuplicates; after <= before { // b may have told it again itself
 		t.Fatalf("%d duplicates after %d", after, before)
@@ -179,8 +180,8 @@ func TestDuplicatesDoNotFillTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, loud, "the rumor", func() bool { return len(loud.Rumors(1)) == 1 })
-	payload := &hearsay.Rumors{Items: []hearsay.Rumor{{ID: id, Data: []byte("again")}}}
-	packet := wire.AppendPacket(nil, hearsay.NetworkIDOf(DefaultNetwork), &hearsay.Packet{From: hearsay.NodeID{1}, Body: payload})
+	payload := &core.Rumors{Items: []hearsay.Rumor{{ID: id, Data: []byte("again")}}}
+	packet := wire.AppendPacket(nil, hearsay.NetworkIDOf(DefaultNetwork), &core.Packet{From: hearsay.NodeID{1}, Body: payload})
 	const echoMost = 100 // a second, as package guest has it
 	loud.ask(func(now time.Time) {
 		for i := range 20 * echoMost {

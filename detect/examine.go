@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -157,7 +158,7 @@ func (ex *examinations) mayStream(now time.Time, e *examination) bool {
 	if addr, listed := ex.directory.Addr(e.subject); listed || !e.once {
 		return listed && addr == e.addr
 	}
-	return ex.askers.Take(now, ex.directory.sender(&hearsay.Packet{From: e.subject, Addr: e.addr}), 1)
+	return ex.askers.Take(now, ex.directory.sender(&core.Packet{From: e.subject, Addr: e.addr}), 1)
 }
 
 // abstains reports whether this node may not say that a subject is unreachable.
@@ -204,7 +205,7 @@ func (ex *examinations) end(now time.Time, e *examination) (over bool) {
 
 // ack takes an answer to one of the pings. The one that went by stream as well says that the subject lives, and nothing
 // of how many datagrams get lost.
-func (ex *examinations) ack(now time.Time, p *hearsay.Packet, seq uint64) bool {
+func (ex *examinations) ack(now time.Time, p *core.Packet, seq uint64) bool {
 	for i := range ex.list {
 		e := &ex.list[i]
 		n := seq - e.seq

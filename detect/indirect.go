@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file notes members that answer this node's probes only through relays: the way between the two is cut, and each
@@ -90,7 +91,7 @@ func (in *indirects) tick(now time.Time) {
 }
 
 // ack takes the answer of a member that is noted.
-func (in *indirects) ack(p *hearsay.Packet, seq uint64) (ok bool) {
+func (in *indirects) ack(p *core.Packet, seq uint64) (ok bool) {
 	seat := in.directory.Seat(p.From)
 	return seq != 0 && slices.ContainsFunc(in.list, func(i indirect) bool { return i.seat == seat && i.seq == seq })
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // suspectEach is how many probes are of members that are no suspects, for each of a suspect. When most members have
@@ -96,6 +97,6 @@ func (l *list) pickNext(trusted bool) (hearsay.NodeID, netip.AddrPort, bool) {
 func (l *list) elsewhere(source netip.Addr) bool {
 	return slices.ContainsFunc(l.seats, func(seat int32) bool {
 		_, addr, ok := l.directory.At(seat)
-		return ok && hearsay.Source(addr.Addr()) != source
+		return ok && core.Source(addr.Addr()) != source
 	})
 }

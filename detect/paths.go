@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file finds out whether datagrams get through. Firewalls and meshes exist that carry streams and drop all
@@ -15,7 +16,7 @@ import (
 // until it answers a datagram. Each probe begins with one, so that is noticed within a lap.
 //
 // If several probes in a row come to that, it is this node to which datagrams do not come. Then it sends everything by
-// stream, and says so to its neighbors and to each member that it probes (hearsay.Deaf).
+// stream, and says so to its neighbors and to each member that it probes (core.Deaf).
 
 const (
 	// streamedMost is how many members are known to be reached by stream only; the oldest make room. A guess: some times
@@ -42,7 +43,7 @@ type paths struct {
 	// probes in a row, each of another member than the one before, that were answered by stream only
 	inRow  int
 	since  time.Time  // when the first of these began
-	source netip.Addr // of the first of these (hearsay.Source)
+	source netip.Addr // of the first of these (core.Source)
 	mixed  bool       // there was one of another source since
 	deaf   bool       // they are so many that it is this node
 }
@@ -51,7 +52,7 @@ type paths struct {
 // probes of the same one tell of that one, unless there is no other. Elsewhere reports whether there are members of
 // another source.
 func (p *paths) byStream(id hearsay.NodeID, addr netip.AddrPort, began time.Time, members int, elsewhere func(netip.Addr) bool) {
-	source := hearsay.Source(addr.Addr())
+	source := core.Source(addr.Addr())
 	if p.inRow == 0 {
 		p.since, p.source, p.mixed = began, source, false
 	}
@@ -114,15 +115,15 @@ func (p *paths) IsDeaf() (since time.Time, deaf bool) {
 // Streams reports whether a packet that would go as a datagram must go by stream. The first ping of a probe need not:
 // it shows whether datagrams get through again. Nor does an answer to where a datagram came from, which nobody has
 // proven, unless a member is there that is reached by stream only.
-func (p *paths) Streams(packet *hearsay.Packet) bool {
+func (p *paths) Streams(packet *core.Packet) bool {
 	deaf := p.deaf && !packet.Answer
 	if len(p.streamed) == 0 && !deaf {
 		return false
 	}
 	switch m := packet.Body.(type) {
-	case *hearsay.Ack:
+	case *core.Ack:
 		return false // it goes back the way the ping came, or both ends would wait for a datagram of the other
-	case *hearsay.Ping:
+	case *core.Ping:
 		if m.Seq == p.swim.probes.current.seq || m.Seq == p.swim.probes.last.seq {
 			return false
 		}

@@ -4,13 +4,13 @@ import (
 	"testing"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // A member that answers by stream only gets all by stream, until it answers a datagram; a node all of
 // whose members do takes itself for deaf, and one lost datagram says nothing.
 func TestStreamedMembers(t *testing.T) {
-	news := func(to int) *hearsay.Packet { return &hearsay.Packet{Addr: addr(to), Body: &hearsay.News{}} }
+	news := func(to int) *core.Packet { return &core.Packet{Addr: addr(to), Body: &core.News{}} }
 	deaf := func(w *world) bool { _, is := w.IsDeaf(); return is }
 	w := newWorld(t, 4)
 	w.cfg.StreamPing = true
@@ -20,7 +20,7 @@ func TestStreamedMembers(t *testing.T) {
 	if !w.Streams(news(2)) || w.Streams(news(1)) || deaf(w) || w.Streamed() != 1 {
 		t.Errorf("streams to 2: %v, to 1: %v; deaf %v; %d streamed", w.Streams(news(2)), w.Streams(news(1)), deaf(w), w.Streamed())
 	}
-	if ack := (&hearsay.Packet{Addr: addr(2), Body: &hearsay.Ack{}, Answer: true}); w.Streams(ack) {
+	if ack := (&core.Packet{Addr: addr(2), Body: &core.Ack{}, Answer: true}); w.Streams(ack) {
 		t.Error("an answer to a datagram goes by stream")
 	}
 	blocked[1], blocked[3], blocked[4] = true, true, true
@@ -28,7 +28,7 @@ func TestStreamedMembers(t *testing.T) {
 	if !deaf(w) || !w.Streams(news(1)) {
 		t.Error("all answer by stream only, and this node does not take itself for deaf")
 	}
-	if ping := (&hearsay.Packet{Addr: addr(77), Body: &hearsay.Ping{Target: id(77)}}); w.Streams(ping) {
+	if ping := (&core.Packet{Addr: addr(77), Body: &core.Ping{Target: id(77)}}); w.Streams(ping) {
 		t.Error("a deaf node dials a stream to an address that was only named")
 	}
 	clear(blocked)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // maxRelays are the relays of one probe.
@@ -163,7 +164,7 @@ func (pr *probes) askRelay(seat int32) {
 	}
 	p.relays[p.asked] = seat
 	p.asked++
-	pr.out.Now = append(pr.out.Now, hearsay.Packet{Addr: addr, Body: &hearsay.RelayReq{Seq: p.seq, Target: p.target}})
+	pr.out.Now = append(pr.out.Now, core.Packet{Addr: addr, Body: &core.RelayReq{Seq: p.seq, Target: p.target}})
 }
 
 // end concludes that nothing came back. Relays that are well would have sent a nack (Lifeguard, section IV.A). If none
@@ -202,7 +203,7 @@ func (pr *probes) fail(now time.Time, why string) {
 }
 
 // ack takes an answer to the probe under way; see Swim.Ack.
-func (pr *probes) ack(now time.Time, p *hearsay.Packet) (answered hearsay.NodeID, ok bool) {
+func (pr *probes) ack(now time.Time, p *core.Packet) (answered hearsay.NodeID, ok bool) {
 	target := pr.current.target
 	if p.From != target && pr.current.phase != phaseRelays {
 		return answered, false
@@ -221,7 +222,7 @@ func (pr *probes) ack(now time.Time, p *hearsay.Packet) (answered hearsay.NodeID
 }
 
 // ackLate takes an answer of the target of the last probe. It is late, but the target lives.
-func (pr *probes) ackLate(now time.Time, p *hearsay.Packet, seq uint64) (ok bool) {
+func (pr *probes) ackLate(now time.Time, p *core.Packet, seq uint64) (ok bool) {
 	if pr.last.seq != seq || pr.last.target != p.From || pr.last.began.IsZero() {
 		return false
 	}
@@ -233,7 +234,7 @@ func (pr *probes) ackLate(now time.Time, p *hearsay.Packet, seq uint64) (ok bool
 
 // answered learns from the answer of the last probe's own target. That of its stream ping may be followed by one of its
 // datagram, or of some more: then the first was lost by chance.
-func (pr *probes) answered(now time.Time, p *hearsay.Packet) {
+func (pr *probes) answered(now time.Time, p *core.Packet) {
 	l := &pr.last
 	if !p.Stream {
 		l.heard = true

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -23,7 +24,7 @@ type relaying struct {
 
 // relayed is a ping under way in the place of asker.
 type relayed struct {
-	asker  hearsay.Packet // where to answer; its body is not kept
+	asker  core.Packet // where to answer; its body is not kept
 	from   quota.Sender
 	askSeq uint64
 	target hearsay.NodeID
@@ -34,7 +35,7 @@ type relayed struct {
 
 // RelayReq pings a member in the asker's place. It reports false if the target is no living member, or the share of its
 // sender is used up.
-func (r *relaying) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayReq) (drop hearsay.Drop, ok bool) {
+func (r *relaying) RelayReq(now time.Time, p *core.Packet, m *core.RelayReq) (drop hearsay.Drop, ok bool) {
 	addr, known := r.directory.Addr(m.Target)
 	if !known {
 		// The asker has not heard of its death. Silence would cost it its trust in itself, and with it the right to condemn.
@@ -58,7 +59,7 @@ func (r *relaying) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayRe
 		return hearsay.DropTableFull, false
 	}
 	ping := relayed{
-		asker: hearsay.Packet{Addr: p.Addr, Stream: p.Stream}, from: from, askSeq: m.Seq,
+		asker: core.Packet{Addr: p.Addr, Stream: p.Stream}, from: from, askSeq: m.Seq,
 		target: m.Target, seq: r.seq(), began: now, ends: now.Add(r.swim.measurements.patience(m.Target)),
 	}
 	r.pings = append(r.pings, ping)
@@ -67,7 +68,7 @@ func (r *relaying) RelayReq(now time.Time, p *hearsay.Packet, m *hearsay.RelayRe
 }
 
 // ack takes an answer, and passes it on to the asker.
-func (r *relaying) ack(now time.Time, p *hearsay.Packet, seq uint64) (ok bool) {
+func (r *relaying) ack(now time.Time, p *core.Packet, seq uint64) (ok bool) {
 	i := slices.IndexFunc(r.pings, func(r relayed) bool { return r.seq == seq && r.target == p.From })
 	if i < 0 {
 		return false
@@ -90,7 +91,7 @@ func (r *relaying) notMe(seq uint64) (ok bool) {
 	ping := r.pings[i]
 	r.pings = slices.Delete(r.pings, i, i+1)
 	// As every NotMe it carries its sender's own claim; see Ping.
-	r.out.Send = append(r.out.Send, ping.asker.Reply(&hearsay.NotMe{Seq: ping.askSeq}))
+	r.out.Send = append(r.out.Send, ping.asker.Reply(&core.NotMe{Seq: ping.askSeq}))
 	return true
 }
 
@@ -114,6 +115,6 @@ func (r *relaying) tick(now time.Time) {
 }
 
 // nack says that this node is well, and the target does not answer it.
-func (r *relaying) nack(asker *hearsay.Packet, seq uint64) {
-	r.out.Now = append(r.out.Now, asker.Reply(&hearsay.Nack{Seq: seq}))
+func (r *relaying) nack(asker *core.Packet, seq uint64) {
+	r.out.Now = append(r.out.Now, asker.Reply(&core.Nack{Seq: seq}))
 }

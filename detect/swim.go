@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -40,7 +41,7 @@ type Directory struct {
 	Proven func() bool
 
 	// Sender gives the sender for whose share of what is bounded a packet counts. Nil: a stranger.
-	Sender func(*hearsay.Packet) quota.Sender
+	Sender func(*core.Packet) quota.Sender
 	Secret uint64 // spreads senders over what they share; see quota.New
 }
 
@@ -57,7 +58,7 @@ func (d *Directory) mutes(id hearsay.NodeID) bool { return d.Mute != nil && d.Mu
 func (d *Directory) proves() bool { return d.Proven != nil && d.Proven() }
 
 // sender gives the sender for whose share a packet counts.
-func (d *Directory) sender(p *hearsay.Packet) quota.Sender {
+func (d *Directory) sender(p *core.Packet) quota.Sender {
 	if d.Sender == nil {
 		return quota.Sender{Addr: p.Addr}
 	}
@@ -88,7 +89,7 @@ type shared struct {
 	self      hearsay.NodeID
 	directory Directory
 	random    *rand.Rand
-	out       *hearsay.Effects
+	out       *core.Effects
 	swim      *Swim // for what another part does
 }
 
@@ -97,7 +98,7 @@ type shared struct {
 func (s *shared) seq() uint64 { return s.random.Uint64() }
 
 // NewSwim makes a detector that knows nobody. What it wants done goes to out.
-func NewSwim(cfg *Config, self hearsay.NodeID, directory Directory, random *rand.Rand, out *hearsay.Effects, now time.Time) *Swim {
+func NewSwim(cfg *Config, self hearsay.NodeID, directory Directory, random *rand.Rand, out *core.Effects, now time.Time) *Swim {
 	s := &Swim{shared: shared{cfg: cfg, self: self, directory: directory, random: random, out: out}}
 	s.swim = s
 	for _, p := range []**shared{
@@ -151,18 +152,18 @@ func (s *Swim) BecomeLate(now time.Time) {
 }
 
 // Ping answers a ping that came in.
-func (s *Swim) Ping(p *hearsay.Packet, m *hearsay.Ping) {
+func (s *Swim) Ping(p *core.Packet, m *core.Ping) {
 	if m.For(s.self) {
 		s.out.Ack(p, m.Seq)
 		return
 	}
 	// It carries this node's own claim, which must be durable before it is told.
-	s.out.Send = append(s.out.Send, p.Reply(&hearsay.NotMe{Seq: m.Seq}))
+	s.out.Send = append(s.out.Send, p.Reply(&core.NotMe{Seq: m.Seq}))
 }
 
 // Ack takes an answer. It returns the member that is now known to have answered this node itself, or zero; ok is false
 // if nothing was asked.
-func (s *Swim) Ack(now time.Time, p *hearsay.Packet, seq uint64) (answered hearsay.NodeID, ok bool) {
+func (s *Swim) Ack(now time.Time, p *core.Packet, seq uint64) (answered hearsay.NodeID, ok bool) {
 	switch {
 	case s.probes.isUnderWay(seq):
 		return s.probes.ack(now, p)

@@ -9,6 +9,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -25,7 +26,7 @@ type world struct {
 	t *testing.T
 	*detect.Swim
 	cfg    *detect.Config
-	out    *hearsay.Effects
+	out    *core.Effects
 	now    time.Time
 	events []hearsay.Event
 
@@ -46,11 +47,11 @@ type world struct {
 
 type letter struct {
 	at time.Time
-	p  hearsay.Packet
+	p  core.Packet
 }
 
 func newWorld(t *testing.T, members int) *world {
-	w := &world{t: t, out: &hearsay.Effects{}, now: start, trip: 2 * time.Millisecond}
+	w := &world{t: t, out: &core.Effects{}, now: start, trip: 2 * time.Millisecond}
 	w.direct = func(int) bool { return true }
 	w.relay = func(int, int) (bool, bool) { return false, true }
 	cfg := detect.DefaultConfig()
@@ -71,7 +72,7 @@ func newWorld(t *testing.T, members int) *world {
 		Away:   func(who hearsay.NodeID) bool { return w.away != 0 && who == id(w.away) },
 		Mute:   func(who hearsay.NodeID) bool { return w.mute != nil && w.mute(int(seat(who))) },
 		Proven: func() bool { return w.proven },
-		Sender: func(p *hearsay.Packet) quota.Sender {
+		Sender: func(p *core.Packet) quota.Sender {
 			class := quota.Stranger
 			switch {
 			case p.Addr == w.seat:
@@ -94,21 +95,21 @@ func newWorld(t *testing.T, members int) *world {
 func (w *world) drain() {
 	for _, p := range w.out.Now {
 		to := int(p.Addr.Addr().As4()[2])<<8 | int(p.Addr.Addr().As4()[3])
-		answer := hearsay.Packet{From: id(to), Addr: p.Addr}
+		answer := core.Packet{From: id(to), Addr: p.Addr}
 		switch m := p.Body.(type) {
-		case *hearsay.Ping:
+		case *core.Ping:
 			if w.pinged = append(w.pinged, to); p.Stream {
 				if w.streams++; !w.silent {
-					answer.Stream, answer.Body = true, &hearsay.Ack{Seq: m.Seq}
+					answer.Stream, answer.Body = true, &core.Ack{Seq: m.Seq}
 				}
 			} else if w.direct(to) {
-				answer.Body = &hearsay.Ack{Seq: m.Seq}
+				answer.Body = &core.Ack{Seq: m.Seq}
 			}
-		case *hearsay.RelayReq:
+		case *core.RelayReq:
 			if ack, well := w.relay(to, int(m.Target[0])); ack {
-				answer.Body = &hearsay.Ack{Seq: m.Seq}
+				answer.Body = &core.Ack{Seq: m.Seq}
 			} else if well {
-				answer.Body = &hearsay.Nack{Seq: m.Seq}
+				answer.Body = &core.Nack{Seq: m.Seq}
 			}
 		}
 		if answer.Body != nil {
@@ -141,9 +142,9 @@ func (w *world) run(d time.Duration) {
 			p := w.later[deliver].p
 			w.later = append(w.later[:deliver], w.later[deliver+1:]...)
 			switch m := p.Body.(type) {
-			case *hearsay.Ack:
+			case *core.Ack:
 				w.Ack(w.now, &p, m.Seq)
-			case *hearsay.Nack:
+			case *core.Nack:
 				w.Nack(w.now, p.From, m.Seq)
 			}
 		}
@@ -396,7 +397,7 @@ func TestForgedAnswersCountForNothing(t *testing.T) {
 	w.direct = func(int) bool { return false }
 	w.run(1100 * time.Millisecond)
 	for seq := range uint64(1000) {
-		if _, ok := w.Ack(w.now, &hearsay.Packet{From: id(1), Addr: addr(1)}, seq); ok {
+		if _, ok := w.Ack(w.now, &core.Packet{From: id(1), Addr: addr(1)}, seq); ok {
 			t.Fatalf("an ack of %d was taken", seq)
 		}
 		if w.Nack(w.now, id(1), seq) || w.NotMe(w.now, seq) {
@@ -408,7 +409,7 @@ func TestForgedAnswersCountForNothing(t *testing.T) {
 // asked gives the last ping that went to a member.
 func (w *world) asked(i int) (seq uint64) {
 	for _, p := range w.out.Now {
-		if m, ok := p.Body.(*hearsay.Ping); ok && p.Addr == addr(i) {
+		if m, ok := p.Body.(*core.Ping); ok && p.Addr == addr(i) {
 			seq = m.Seq
 		}
 	}
@@ -419,7 +420,7 @@ func (w *world) asked(i int) (seq uint64) {
 // A ping that has come in has the first bytes of its target's identity.
 func TestPingsOfOthersAreNotAnswered(t *testing.T) {
 	var w world
-	w.out = &hearsay.Effects{}
+	w.out = &core.Effects{}
 	cfg := detect.DefaultConfig()
 	self := hearsay.NodeID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
 	w.Swim = detect.NewSwim(&cfg, self, detect.Directory{}, rand.New(rand.NewPCG(3, 4)), w.out, start)
@@ -433,7 +434,7 @@ func TestPingsOfOthersAreNotAnswered(t *testing.T) {
 		{hearsay.NodeID{1, 2, 3, 4, 5, 6, 7, 9}, false},
 	} {
 		w.out.Reset()
-		w.Ping(&hearsay.Packet{Addr: addr(1)}, &hearsay.Ping{Seq: 7, Target: c.target})
+		w.Ping(&core.Packet{Addr: addr(1)}, &core.Ping{Seq: 7, Target: c.target})
 		if acks, refuses := len(w.out.Now) == 1, len(w.out.Send) == 1; acks != c.acks || refuses == c.acks {
 			t.Errorf("%v: answered %t, refused %t", c.target, acks, refuses)
 		}
@@ -449,7 +450,7 @@ func TestNobodyAnswersForAnother(t *testing.T) {
 		w.Tick(w.now)
 	}
 	seq := w.asked(1)
-	if _, ok := w.Ack(w.now, &hearsay.Packet{From: id(2), Addr: addr(2)}, seq); ok {
+	if _, ok := w.Ack(w.now, &core.Packet{From: id(2), Addr: addr(2)}, seq); ok {
 		t.Error("before relays were asked, another answered for the target")
 	}
 	w.out.Reset()
@@ -460,15 +461,15 @@ func TestNobodyAnswersForAnother(t *testing.T) {
 	if n := len(w.out.Events); n != 1 {
 		t.Fatalf("%d events", n)
 	}
-	if _, ok := w.Ack(w.now, &hearsay.Packet{From: id(2), Addr: addr(2)}, seq); ok {
+	if _, ok := w.Ack(w.now, &core.Packet{From: id(2), Addr: addr(2)}, seq); ok {
 		t.Error("another answered late for the target")
 	}
-	if who, ok := w.Ack(w.now, &hearsay.Packet{From: id(1), Addr: addr(1)}, seq); !ok || who != id(1) {
+	if who, ok := w.Ack(w.now, &core.Packet{From: id(1), Addr: addr(1)}, seq); !ok || who != id(1) {
 		t.Error("a late answer of the target is not taken")
 	}
 	w.out.Reset()
 	w.Examine(w.now, id(1), addr(1), 7)
-	if _, ok := w.Ack(w.now, &hearsay.Packet{From: id(2), Addr: addr(2)}, w.asked(1)); ok {
+	if _, ok := w.Ack(w.now, &core.Packet{From: id(2), Addr: addr(2)}, w.asked(1)); ok {
 		t.Error("another answered for the subject of an examination")
 	}
 }
@@ -670,7 +671,7 @@ func TestRelaysAreBounded(t *testing.T) {
 	w := newWorld(t, 5)
 	taken := func(asker int) (n int) {
 		for i := range 100 {
-			if _, ok := w.RelayReq(w.now, &hearsay.Packet{From: id(asker), Addr: addr(asker)}, &hearsay.RelayReq{Seq: uint64(i), Target: id(2)}); ok {
+			if _, ok := w.RelayReq(w.now, &core.Packet{From: id(asker), Addr: addr(asker)}, &core.RelayReq{Seq: uint64(i), Target: id(2)}); ok {
 				n++
 			}
 		}
@@ -689,7 +690,7 @@ func TestRelaysAreBounded(t *testing.T) {
 	if all > 64 {
 		t.Errorf("pings %d times at once in others' place", all)
 	}
-	if drop, ok := w.RelayReq(w.now, &hearsay.Packet{From: id(1), Addr: addr(1)}, &hearsay.RelayReq{Seq: 1, Target: id(99)}); ok || drop != hearsay.DropStranger {
+	if drop, ok := w.RelayReq(w.now, &core.Packet{From: id(1), Addr: addr(1)}, &core.RelayReq{Seq: 1, Target: id(99)}); ok || drop != hearsay.DropStranger {
 		t.Error("pings a stranger in another's place")
 	}
 }
@@ -699,7 +700,7 @@ func TestRelaysAreBounded(t *testing.T) {
 func TestStrangersLeaveRelaysForOthers(t *testing.T) {
 	w := newWorld(t, 5)
 	asks := func(asker int, at netip.AddrPort) bool {
-		_, ok := w.RelayReq(w.now, &hearsay.Packet{From: id(asker), Addr: at, Stream: true}, &hearsay.RelayReq{Seq: 1, Target: id(2)})
+		_, ok := w.RelayReq(w.now, &core.Packet{From: id(asker), Addr: at, Stream: true}, &core.RelayReq{Seq: 1, Target: id(2)})
 		return ok
 	}
 	served := 0
@@ -719,11 +720,11 @@ func TestStrangersLeaveRelaysForOthers(t *testing.T) {
 
 // What comes by stream, or after a pause, took as long as that did.
 func TestRoundTripIsOfDatagramsWithoutAPause(t *testing.T) {
-	for name, late := range map[string]func(w *world) *hearsay.Packet{
-		"by stream": func(*world) *hearsay.Packet { return &hearsay.Packet{From: id(1), Addr: addr(1), Stream: true} },
-		"after a pause": func(w *world) *hearsay.Packet {
+	for name, late := range map[string]func(w *world) *core.Packet{
+		"by stream": func(*world) *core.Packet { return &core.Packet{From: id(1), Addr: addr(1), Stream: true} },
+		"after a pause": func(w *world) *core.Packet {
 			w.BecomeLate(w.now)
-			return &hearsay.Packet{From: id(1), Addr: addr(1)}
+			return &core.Packet{From: id(1), Addr: addr(1)}
 		},
 	} {
 		w := newWorld(t, 1)
@@ -732,7 +733,7 @@ func TestRoundTripIsOfDatagramsWithoutAPause(t *testing.T) {
 			w.Tick(w.now)
 		}
 		seq := w.asked(1)
-		w.Ack(w.now.Add(2*time.Millisecond), &hearsay.Packet{From: id(1), Addr: addr(1)}, seq)
+		w.Ack(w.now.Add(2*time.Millisecond), &core.Packet{From: id(1), Addr: addr(1)}, seq)
 		before := w.RoundTrip()
 		w.now = w.now.Add(900 * time.Millisecond)
 		w.Ack(w.now, late(w), seq)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file finds out whether all that this node may send gets through, and not only pings by datagram, by which all
@@ -54,7 +55,7 @@ const (
 
 // TestsBack reports whether a ping is one that a member sends where a test of the way to this node was in vain: the
 // other way is worth a test.
-func TestsBack(p *hearsay.Packet, m *hearsay.Ping) bool { return m.Extra == smallExtra && !p.Stream }
+func TestsBack(p *core.Packet, m *core.Ping) bool { return m.Extra == smallExtra && !p.Stream }
 
 // wayKind is what a kind of tests looks for.
 type wayKind struct {
@@ -76,7 +77,7 @@ type wayKind struct {
 // periods would be 290, where all else is 90. Where a tenth of all packets is lost each way, each is in vain by chance
 // in one of five, and five are in one of 4,000. Guesses.
 var narrow = &wayKind{
-	name: "narrow", size: hearsay.MTU, first: 5, every: 60, tests: 5,
+	name: "narrow", size: core.MTU, first: 5, every: 60, tests: 5,
 	lost: hearsay.EventNarrow, back: hearsay.EventWide,
 	lostTo: "nothing large gets to it, though small packets do", backTo: "what is large gets to it again",
 	lostOwn: "nothing large gets from this node to others, though small packets do", backOwn: "what is large gets from this node to others again",
@@ -105,7 +106,7 @@ type Ways struct {
 	self    hearsay.NodeID
 	members Directory
 	next    func(turn int) (hearsay.NodeID, bool) // which member is tested in a turn, of those to which much is sent
-	out     *hearsay.Effects
+	out     *core.Effects
 
 	drawn  uint64 // numbers, so far
 	test   wayTest
@@ -145,16 +146,16 @@ type Way struct {
 }
 
 // NewNarrow makes one that looks for what is large, and has tested nobody.
-func NewNarrow(cfg *Config, self hearsay.NodeID, members Directory, next func(turn int) (hearsay.NodeID, bool), out *hearsay.Effects, now time.Time) *Ways {
+func NewNarrow(cfg *Config, self hearsay.NodeID, members Directory, next func(turn int) (hearsay.NodeID, bool), out *core.Effects, now time.Time) *Ways {
 	return newWays(narrow, cfg, self, members, next, out, now)
 }
 
 // NewStreamless makes one that looks for streams, likewise.
-func NewStreamless(cfg *Config, self hearsay.NodeID, members Directory, next func(turn int) (hearsay.NodeID, bool), out *hearsay.Effects, now time.Time) *Ways {
+func NewStreamless(cfg *Config, self hearsay.NodeID, members Directory, next func(turn int) (hearsay.NodeID, bool), out *core.Effects, now time.Time) *Ways {
 	return newWays(streamless, cfg, self, members, next, out, now)
 }
 
-func newWays(kind *wayKind, cfg *Config, self hearsay.NodeID, members Directory, next func(turn int) (hearsay.NodeID, bool), out *hearsay.Effects, now time.Time) *Ways {
+func newWays(kind *wayKind, cfg *Config, self hearsay.NodeID, members Directory, next func(turn int) (hearsay.NodeID, bool), out *core.Effects, now time.Time) *Ways {
 	w := &Ways{cfg: cfg, kind: kind, self: self, members: members, next: next, out: out, gap: kind.first}
 	w.at = now.Add(w.interval())
 	return w
@@ -269,8 +270,8 @@ func (w *Ways) ping(now time.Time) {
 	if t.size > 0 {
 		w.out.LongPing(t.addr, t.whole, t.target, t.size-smallPing)
 	} else {
-		ping := &hearsay.Ping{Seq: t.whole, Target: t.target, Extra: smallExtra}
-		w.out.Now = append(w.out.Now, hearsay.Packet{Addr: t.addr, Stream: true, Body: ping})
+		ping := &core.Ping{Seq: t.whole, Target: t.target, Extra: smallExtra}
+		w.out.Now = append(w.out.Now, core.Packet{Addr: t.addr, Stream: true, Body: ping})
 	}
 	w.at = later(t.began.Add(w.cfg.Period), now.Add(cmp.Or(w.kind.patience, w.cfg.TimeoutMax)+2*now.Sub(t.began)))
 }
@@ -304,7 +305,7 @@ func (w *Ways) pick() int {
 }
 
 // Ack takes an answer, and reports whether it is one to a test. One that came the other way says nothing of this one.
-func (w *Ways) Ack(now time.Time, p *hearsay.Packet, seq uint64) (ok bool) {
+func (w *Ways) Ack(now time.Time, p *core.Packet, seq uint64) (ok bool) {
 	t := &w.test
 	switch {
 	case seq == 0 || p.From != t.target:
@@ -373,7 +374,7 @@ func (w *Ways) passes(now time.Time) {
 		ended = true
 	default:
 		if u := &w.failed[i]; size >= u.Lost { // a shorter one was lost by chance
-			u.Passes, u.Lost = size, hearsay.MTU
+			u.Passes, u.Lost = size, core.MTU
 		} else {
 			u.Passes = max(u.Passes, size)
 		}

@@ -9,14 +9,15 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/internal/core"
 )
 
-type waysMaker func(*detect.Config, hearsay.NodeID, detect.Directory, func(int) (hearsay.NodeID, bool), *hearsay.Effects, time.Time) *detect.Ways
+type waysMaker func(*detect.Config, hearsay.NodeID, detect.Directory, func(int) (hearsay.NodeID, bool), *core.Effects, time.Time) *detect.Ways
 
 // tested are members, of which tests go out in turn.
 type tested struct {
 	*detect.Ways
-	out     hearsay.Effects
+	out     core.Effects
 	now     time.Time
 	most    map[int]int  // bytes of the longest packet that gets to one; others: any does
 	mute    map[int]bool // no stream gets to these
@@ -54,7 +55,7 @@ func (w *tested) run(periods int) {
 		for len(w.out.Now) > 0 {
 			p := w.out.Now[0]
 			w.out.Now = w.out.Now[1:]
-			ping, to := p.Body.(*hearsay.Ping), 0
+			ping, to := p.Body.(*core.Ping), 0
 			for id(to) != ping.Target {
 				to++
 			}
@@ -65,7 +66,7 @@ func (w *tested) run(periods int) {
 			if most := w.most[to]; w.away[to] || long && most > 0 && ping.Extra+61 > most || p.Stream && w.mute[to] {
 				continue
 			}
-			w.Ack(w.now, &hearsay.Packet{From: ping.Target, Addr: p.Addr, Stream: w.streams[to] || p.Stream, Body: &hearsay.Ack{Seq: ping.Seq}}, ping.Seq)
+			w.Ack(w.now, &core.Packet{From: ping.Target, Addr: p.Addr, Stream: w.streams[to] || p.Stream, Body: &core.Ack{Seq: ping.Seq}}, ping.Seq)
 		}
 		for _, e := range w.out.Events {
 			switch e.Kind {

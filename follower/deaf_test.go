@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quorum/quorumtest"
 )
 
 // madeUp is a roster of nobody, as of a ruling that nobody made: it agrees with itself.
-func madeUp() *hearsay.RosterPart {
+func madeUp() *core.RosterPart {
 	var none ledger.Members
-	return &hearsay.RosterPart{Ruling: &hearsay.Ruling{Epoch: 1 << 40, Kind: hearsay.RulingLeave, Roster: none.Hash(testNetwork)}, Parts: 1}
+	return &core.RosterPart{Ruling: &hearsay.Ruling{Epoch: 1 << 40, Kind: hearsay.RulingLeave, Roster: none.Hash(testNetwork)}, Parts: 1}
 }
 
 // push has somebody send a peer a roster that is made up, as often as that has room for one.
@@ -21,7 +22,7 @@ func (w *world) push(f *following, from netip.AddrPort, asked bool) {
 	w.Flood(20*time.Millisecond, func() {
 		if f.gathering.got == 0 && (!asked || f.asked == from) {
 			f.Step(func() {
-				f.Receive(w.Now, &hearsay.Packet{Addr: from, Stream: true, Body: quorumtest.Reread(w.T, madeUp())})
+				f.Receive(w.Now, &core.Packet{Addr: from, Stream: true, Body: quorumtest.Reread(w.T, madeUp())})
 			})
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quorum/quorumtest"
 )
@@ -21,14 +22,14 @@ func TestForgedProofsDoNotStopFollowers(t *testing.T) {
 		b.Sign(w.Ledger(), newKeyed(7777))
 		forged.Ballots = append(forged.Ballots, b)
 	}
-	items := make([]*hearsay.Ruling, hearsay.MaxRulings)
+	items := make([]*hearsay.Ruling, core.MaxRulings)
 	for i := range items {
 		items[i] = forged
 	}
 	w.Flood(time.Millisecond, func() {
 		f.Step(func() {
-			f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: w.ForgedHeads(3)}))
-			f.Receive(w.Now, from(stranger, &hearsay.Rulings{Items: items}))
+			f.Receive(w.Now, from(stranger, &core.Rulings{Heads: w.ForgedHeads(3)}))
+			f.Receive(w.Now, from(stranger, &core.Rulings{Items: items}))
 		})
 	})
 	w.Run(time.Second)
@@ -42,7 +43,7 @@ func TestStrangersAreNotAsked(t *testing.T) {
 	for _, every := range []time.Duration{7 * time.Millisecond, 900 * time.Millisecond} {
 		w := followed(t, 33, 3)
 		late := w.newFollower()
-		w.Flood(every, func() { late.Step(func() { late.Receive(w.Now, from(stranger, &hearsay.Rulings{})) }) })
+		w.Flood(every, func() { late.Step(func() { late.Receive(w.Now, from(stranger, &core.Rulings{})) }) })
 		w.Must(5*time.Second, "a newcomer follows", w.Follow)
 		w.NewPerson()
 		w.Must(8*time.Second, "it follows a change that nobody tells it", func() bool { return late.Epoch() == 4 })
@@ -55,8 +56,8 @@ func TestStrangersRostersAreNotTaken(t *testing.T) {
 	w := followed(t, 34, 3)
 	w.truncate(2)
 	f := w.newFollower()
-	part := func(parts uint16) *hearsay.RosterPart {
-		return &hearsay.RosterPart{Ruling: &hearsay.Ruling{Epoch: 9, Kind: hearsay.RulingAdmit}, Parts: parts}
+	part := func(parts uint16) *core.RosterPart {
+		return &core.RosterPart{Ruling: &hearsay.Ruling{Epoch: 9, Kind: hearsay.RulingAdmit}, Parts: parts}
 	}
 	w.Flood(10*time.Millisecond, func() {
 		f.Step(func() { f.Receive(w.Now, from(stranger, part(2))) })
@@ -76,11 +77,11 @@ func TestSlowLiarIsLeft(t *testing.T) {
 	}
 	w.Must(20*time.Second, "more are in", func() bool { return w.Machines[0].Q.Epoch() == 203 && w.Agree() })
 	f.Deaf, f.asked = false, stranger
-	f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: w.Machines[0].Q.Heads()})) })
+	f.Step(func() { f.Receive(w.Now, from(stranger, &core.Rulings{Heads: w.Machines[0].Q.Heads()})) })
 	w.Flood(400*time.Millisecond, func() {
 		if f.asked == stranger {
 			r := &hearsay.Ruling{Epoch: f.chain.Epoch() + 1, Kind: hearsay.RulingLeave, Previous: f.chain.HeadHash()}
-			f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Items: []*hearsay.Ruling{r}})) })
+			f.Step(func() { f.Receive(w.Now, from(stranger, &core.Rulings{Items: []*hearsay.Ruling{r}})) })
 		}
 	})
 	w.Must(45*time.Second, "it follows again", w.Follow)
@@ -89,10 +90,10 @@ func TestSlowLiarIsLeft(t *testing.T) {
 // A roster of which only a part gets through at a time comes whole in the end.
 func TestLargeRosterComesInPieces(t *testing.T) {
 	w := followed(t, 36, 1)
-	for range 3 * hearsay.MaxRosterMembers {
+	for range 3 * core.MaxRosterMembers {
 		w.NewPerson()
 	}
-	n := hearsay.Epoch(3*hearsay.MaxRosterMembers + 1)
+	n := hearsay.Epoch(3*core.MaxRosterMembers + 1)
 	w.Must(time.Minute, "all are in", func() bool { return w.Machines[0].Q.Epoch() == n && w.Agree() })
 	f := w.newFollower()
 	w.Must(5*time.Second, "it has met them", func() bool { return !f.seats.pins[0].Seat.Key.IsZero() && !f.seats.pins[1].Seat.Key.IsZero() })

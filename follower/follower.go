@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quota"
 )
@@ -31,9 +32,9 @@ func DefaultConfig() Config {
 type Directory struct {
 	// the newest that a seed has signed, as far as this node knows; nil: none
 	Incarnation func(hearsay.NodeID) hearsay.Incarnation
-	Sender      func(*hearsay.Packet) quota.Sender // whose share a packet uses of what this node does for others
-	Secret      uint64                             // decides which senders share a slot: see quota.New
-	Links       func() []netip.AddrPort            // neighbors, which news is passed on to
+	Sender      func(*core.Packet) quota.Sender // whose share a packet uses of what this node does for others
+	Secret      uint64                          // decides which senders share a slot: see quota.New
+	Links       func() []netip.AddrPort         // neighbors, which news is passed on to
 	// whether this node holds a seed for alive that has not answered it yet; nil: none
 	Alive func(hearsay.NodeID) bool
 }
@@ -48,7 +49,7 @@ type Follower struct {
 	random    *rand.Rand
 	directory Directory
 	drops     *hearsay.Drops
-	out       *hearsay.Effects
+	out       *core.Effects
 
 	seats seats // what is known of the seeds
 
@@ -110,7 +111,7 @@ var checkShares = quota.Split(checksASecond)
 
 // New makes a follower that knows what its records say: pins and
 // heads.
-func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directory, records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time) *Follower {
+func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directory, records []core.Record, drops *hearsay.Drops, out *core.Effects, now time.Time) *Follower {
 	f := &Follower{cfg: cfg, signer: signer, random: random, directory: directory, drops: drops, out: out, tickAt: now}
 	f.seats.peer, f.past.peer = f, f
 	f.checks, f.answers = quota.New(directory.Secret, checkShares), ledger.NewAnswers(directory.Secret)
@@ -127,21 +128,21 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 // load takes what is on disk: pins and heads. If the list of seeds has changed
 // since, a pin goes to the slot of its address, and what the old list has promised
 // counts no more.
-func (f *Follower) load(records []hearsay.Record) {
-	var pins []hearsay.SeedPin
+func (f *Follower) load(records []core.Record) {
+	var pins []core.SeedPin
 	changed := false
 	for _, record := range records {
 		switch r := record.(type) {
-		case *hearsay.SeedPin:
+		case *core.SeedPin:
 			if slot := int(r.Seat.Slot); !r.Seat.Key.IsZero() {
 				pins = append(pins, *r)
 				changed = changed || r.Addr.IsValid() && (slot >= len(f.cfg.Seeds) || f.cfg.Seeds[slot].Addr != r.Addr)
 			}
-		case *hearsay.KeptHead:
+		case *core.KeptHead:
 			if int(r.Head.Slot) < len(f.cfg.Seeds) {
 				f.chain.Ahead[r.Head.Slot] = r.Head
 			}
-		case *hearsay.KeptRival:
+		case *core.KeptRival:
 			if int(r.Slot) < len(f.cfg.Seeds) {
 				f.chain.Rivals[r.Slot] = r.Rival
 			}
@@ -150,14 +151,14 @@ func (f *Follower) load(records []hearsay.Record) {
 	for _, p := range pins {
 		// it says nothing of the ledger that the list is of
 		if slot := p.Seat.Slot; !changed && int(slot) < len(f.cfg.Seeds) && f.seats.replaced(int(slot), &p) {
-			f.out.Persist = append(append(f.out.Persist, f.chain.ForgetHeads(slot)...), &hearsay.KeptHead{Head: hearsay.Head{Slot: slot}})
+			f.out.Persist = append(append(f.out.Persist, f.chain.ForgetHeads(slot)...), &core.KeptHead{Head: hearsay.Head{Slot: slot}})
 		}
 	}
 	if f.chain.Begin(f.chain.KeptFounding()); changed {
 		f.chain.Begin(hearsay.Hash{})
 		for slot := range uint8(hearsay.MaxSeeds) {
-			f.out.Persist = append(f.out.Persist, &hearsay.SeedPin{Seat: hearsay.Seat{Slot: slot}},
-				&hearsay.KeptHead{Head: hearsay.Head{Slot: slot}}, &hearsay.KeptRival{Slot: slot, Dropped: true})
+			f.out.Persist = append(f.out.Persist, &core.SeedPin{Seat: hearsay.Seat{Slot: slot}},
+				&core.KeptHead{Head: hearsay.Head{Slot: slot}}, &core.KeptRival{Slot: slot, Dropped: true})
 		}
 	}
 	for _, p := range pins {
@@ -295,7 +296,7 @@ func (f *Follower) request(now time.Time, addr netip.AddrPort, after hearsay.Epo
 	if slot := f.seedAt(addr); slot >= 0 {
 		f.askedAt[slot] = now
 	}
-	f.send(addr, &hearsay.LedgerReq{After: after})
+	f.send(addr, &core.LedgerReq{After: after})
 }
 
 // proven is the epoch up to which the ledger here is proven.
@@ -314,21 +315,21 @@ func (f *Follower) unproven() (links []ledger.Entry) {
 	return links
 }
 
-func (f *Follower) send(addr netip.AddrPort, m hearsay.Message) {
-	f.out.Send = append(f.out.Send, hearsay.Packet{Addr: addr, Stream: true, Body: m})
+func (f *Follower) send(addr netip.AddrPort, m core.Message) {
+	f.out.Send = append(f.out.Send, core.Packet{Addr: addr, Stream: true, Body: m})
 }
 
 // Receive takes a packet that may be about the ledger, and reports whether it
 // was. It must have come by stream.
-func (f *Follower) Receive(now time.Time, p *hearsay.Packet) bool {
+func (f *Follower) Receive(now time.Time, p *core.Packet) bool {
 	switch m := p.Body.(type) {
-	case *hearsay.SeatHello:
+	case *core.SeatHello:
 		f.seats.seatHello(now, f.directory.Sender(p), m)
-	case *hearsay.Rulings:
+	case *core.Rulings:
 		f.rulings(now, p, m)
-	case *hearsay.RosterPart:
+	case *core.RosterPart:
 		f.rosterPart(now, p, m)
-	case *hearsay.LedgerReq:
+	case *core.LedgerReq:
 		f.ledgerReq(now, p, m)
 	default:
 		return false
@@ -337,7 +338,7 @@ func (f *Follower) Receive(now time.Time, p *hearsay.Packet) bool {
 }
 
 // rulings takes what comes after the ledger here, as far as heads prove it.
-func (f *Follower) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
+func (f *Follower) rulings(now time.Time, p *core.Packet, m *core.Rulings) {
 	if p.Addr == f.asked {
 		f.lost = 0
 	}
@@ -447,7 +448,7 @@ func (f *Follower) takeHead(now time.Time, from quota.Sender, h *hearsay.Head, c
 // extend joins rulings to the ledger here, for the heads to prove.
 func (f *Follower) extend(items []*hearsay.Ruling) {
 	for _, r := range items {
-		if f.chain.Epoch()-f.epoch >= ledger.UnprovenMost+hearsay.MaxRulings {
+		if f.chain.Epoch()-f.epoch >= ledger.UnprovenMost+core.MaxRulings {
 			return // it is asked for again when those before it are applied
 		}
 		if !f.based && f.chain.Epoch() == 0 && len(f.chain.Links) == 0 && r.Epoch == 1 {
@@ -491,7 +492,7 @@ func (f *Follower) apply(now time.Time, r *hearsay.Ruling) (ok bool) {
 func (f *Follower) keepHeads() {
 	for slot := range f.cfg.Seeds {
 		if h := f.chain.Heads[slot]; h.Epoch > 0 {
-			f.out.Persist = append(f.out.Persist, &hearsay.KeptHead{Head: h})
+			f.out.Persist = append(f.out.Persist, &core.KeptHead{Head: h})
 		}
 	}
 }
@@ -508,7 +509,7 @@ func (f *Follower) trim() {
 
 // announce tells the neighbors what is new.
 func (f *Follower) announce(before hearsay.Epoch, from netip.AddrPort) {
-	news := &hearsay.Rulings{Heads: f.chain.Newest()}
+	news := &core.Rulings{Heads: f.chain.Newest()}
 	if f.epoch-before <= ledger.AnnounceWhole {
 		news.Items = f.chain.After(before, ledger.AnnounceWhole)
 	}
@@ -520,7 +521,7 @@ func (f *Follower) announce(before hearsay.Epoch, from netip.AddrPort) {
 }
 
 // ledgerReq gives what of the ledger is asked for.
-func (f *Follower) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerReq) {
+func (f *Follower) ledgerReq(now time.Time, p *core.Packet, m *core.LedgerReq) {
 	if f.last == nil || m.Before > 0 {
 		f.drops[hearsay.DropUnexpected]++
 		return
@@ -530,8 +531,8 @@ func (f *Follower) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.Ledger
 		f.drops[hearsay.DropRate]++
 		return
 	}
-	if whole := m.After < f.chain.Base || m.After == 0 && f.epoch > hearsay.MaxRulings; !whole {
-		answer := &hearsay.Rulings{Items: f.chain.After(m.After, hearsay.MaxRulings), Heads: f.chain.Newest()}
+	if whole := m.After < f.chain.Base || m.After == 0 && f.epoch > core.MaxRulings; !whole {
+		answer := &core.Rulings{Items: f.chain.After(m.After, core.MaxRulings), Heads: f.chain.Newest()}
 		f.answers.Sent(now, from, len(answer.AppendBinary(nil)))
 		f.send(p.Addr, answer)
 		return

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -148,9 +149,9 @@ func TestFollowerRemembers(t *testing.T) {
 	other.Must(5*time.Second, "nine are in", func() bool { return other.Machines[0].Q.Epoch() == 9 && other.Agree() })
 	q := other.Machines[0].Q
 	f.Step(func() {
-		f.Receive(w.Now, &hearsay.Packet{Body: &hearsay.Rulings{Items: q.Rulings(0, 9), Heads: q.Heads()}})
+		f.Receive(w.Now, &core.Packet{Body: &core.Rulings{Items: q.Rulings(0, 9), Heads: q.Heads()}})
 		for _, part := range ledger.RosterParts(w.Random, q.Rulings(8, 1)[0], q.Heads(), q.Roster(nil)) {
-			f.Receive(w.Now, &hearsay.Packet{Addr: seedAddr(0), Body: part})
+			f.Receive(w.Now, &core.Packet{Addr: seedAddr(0), Body: part})
 		}
 	})
 	if f.Epoch() != 4 || f.Drops[hearsay.DropStranger] == 0 {
@@ -395,7 +396,7 @@ func TestFollowerNeedsAQuorumOfHeads(t *testing.T) {
 	heads = append(heads, heads[1])
 	for i := range heads { // each by itself: one that is forged voids those behind it
 		f.Step(func() {
-			f.Receive(w.Now, &hearsay.Packet{Body: &hearsay.Rulings{Items: []*hearsay.Ruling{r}, Heads: heads[i : i+1]}})
+			f.Receive(w.Now, &core.Packet{Body: &core.Rulings{Items: []*hearsay.Ruling{r}, Heads: heads[i : i+1]}})
 		})
 	}
 	if f.Epoch() != 2 || f.Drops[hearsay.DropBadSignature] != 2 {

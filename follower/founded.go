@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -21,7 +22,7 @@ func (f *Follower) Ledger() hearsay.LedgerID {
 }
 
 // takeFounding takes in which founding a seed that is known says that it takes part.
-func (f *Follower) takeFounding(now time.Time, m *hearsay.SeatHello) {
+func (f *Follower) takeFounding(now time.Time, m *core.SeatHello) {
 	f.seats.told[m.Slot] = m.Founding
 	before := f.chain.Founding
 	if f.begin(); f.chain.Founding != before {

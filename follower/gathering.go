@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -24,18 +25,18 @@ import (
 // more members than the ledger can have, and is looked at some members at a time. A sender whose roster
 // was not proven has to wait for the others, and for some time.
 type gathering struct {
-	parts  []*hearsay.RosterPart // nil: none is gathered; nil in it: it lacks, or its members are in the roster
-	got    int                   // of them
-	ruling *hearsay.Ruling       // that all parts name
-	hash   hearsay.Hash          // of the ruling
+	parts  []*core.RosterPart // nil: none is gathered; nil in it: it lacks, or its members are in the roster
+	got    int                // of them
+	ruling *hearsay.Ruling    // that all parts name
+	hash   hearsay.Hash       // of the ruling
 	sender netip.AddrPort
 	began  time.Time
 
-	joined  ledger.Cursor        // so far the parts fit each other, and the ruling
-	highest hearsay.NodeID       // of the members up to there
-	count   hearsay.Epoch        // of them
-	bucket  hearsay.BucketDigest // of those with the first byte of the highest
-	chain   ledger.Chain         // the ledger after it, and heads; of no use before all parts are joined
+	joined  ledger.Cursor     // so far the parts fit each other, and the ruling
+	highest hearsay.NodeID    // of the members up to there
+	count   hearsay.Epoch     // of them
+	bucket  core.BucketDigest // of those with the first byte of the highest
+	chain   ledger.Chain      // the ledger after it, and heads; of no use before all parts are joined
 	askAt   time.Time
 
 	verified ledger.Cursor  // so far the claims are verified
@@ -76,7 +77,7 @@ func (g *gathering) rests(now time.Time, sender netip.AddrPort) bool {
 
 // yields reports whether the roster that is gathered gives way to this one: to another
 // sender's, or to a newer one of the same.
-func (g *gathering) yields(m *hearsay.RosterPart, sender netip.AddrPort) bool {
+func (g *gathering) yields(m *core.RosterPart, sender netip.AddrPort) bool {
 	if g.parts != nil && sender == g.sender {
 		return !g.full() && m.Ruling.Epoch > g.ruling.Epoch
 	}
@@ -85,18 +86,18 @@ func (g *gathering) yields(m *hearsay.RosterPart, sender netip.AddrPort) bool {
 
 // begin gathers the parts of a sender's roster. One that it gave before was not whole, and
 // has its time.
-func (g *gathering) begin(now time.Time, network hearsay.NetworkID, m *hearsay.RosterPart, sender netip.AddrPort) {
+func (g *gathering) begin(now time.Time, network hearsay.NetworkID, m *core.RosterPart, sender netip.AddrPort) {
 	if g.parts != nil && sender == g.sender {
 		now = g.began
 	}
 	*g = gathering{
-		parts: make([]*hearsay.RosterPart, m.Parts), ruling: m.Ruling, hash: m.Ruling.Hash(network),
+		parts: make([]*core.RosterPart, m.Parts), ruling: m.Ruling, hash: m.Ruling.Hash(network),
 		sender: sender, began: now, unproven: g.unproven,
 	}
 }
 
 // take takes a part in, and reports whether it is one that lacks.
-func (g *gathering) take(network hearsay.NetworkID, m *hearsay.RosterPart, sender netip.AddrPort) bool {
+func (g *gathering) take(network hearsay.NetworkID, m *core.RosterPart, sender netip.AddrPort) bool {
 	if sender != g.sender || len(g.parts) != int(m.Parts) || g.full() || g.parts[m.Part] != nil {
 		return false
 	}
@@ -168,7 +169,7 @@ func (g *gathering) join(network hearsay.NetworkID) (fits bool) {
 		return true
 	}
 	g.roster.Hashes[g.highest[0]] = g.bucket.Sum()
-	return hearsay.HashRoster(network, &g.roster.Hashes) == g.ruling.Roster
+	return core.HashRoster(network, &g.roster.Hashes) == g.ruling.Roster
 }
 
 // verify looks whether the subjects have signed their claims, as many as a step may,
@@ -200,7 +201,7 @@ func (g *gathering) verify(now time.Time, network hearsay.NetworkID, signer hear
 
 // rosterPart takes a part of a roster from one that was asked; a seed may have
 // been asked some time ago.
-func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
+func (f *Follower) rosterPart(now time.Time, p *core.Packet, m *core.RosterPart) {
 	g := &f.gathering
 	if p.Addr == f.asked {
 		f.lost = 0
@@ -224,7 +225,7 @@ func (f *Follower) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.Roste
 
 // affordsRoster reports whether the ledger can have as many members as a roster of so many
 // parts: each was admitted by a ruling, and the newest may be known by the part's heads only.
-func (f *Follower) affordsRoster(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) bool {
+func (f *Follower) affordsRoster(now time.Time, p *core.Packet, m *core.RosterPart) bool {
 	most := func() int { return ledger.RosterPartsOf(int(min(max(rosterLeast, f.chain.Promised()), math.MaxInt32))) }
 	if int(m.Parts) > most() {
 		f.takeHeads(now, f.directory.Sender(p), m.Heads)
@@ -306,7 +307,7 @@ func (f *Follower) askGathered(now time.Time) {
 }
 
 // goOnGathered takes what comes after a roster from who gave that.
-func (f *Follower) goOnGathered(now time.Time, p *hearsay.Packet, items []*hearsay.Ruling) {
+func (f *Follower) goOnGathered(now time.Time, p *core.Packet, items []*hearsay.Ruling) {
 	g := &f.gathering
 	if !g.whole() || p.Addr != g.sender {
 		return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -26,7 +27,7 @@ func anotherMet(addr netip.AddrPort, has, met hearsay.PublicKey) ledger.Mismatch
 
 // compare tells whether the seed that has answered at a configured address is as
 // this peer's list and the ledger have it.
-func (ss *seats) compare(now time.Time, slot int, m *hearsay.SeatHello) {
+func (ss *seats) compare(now time.Time, slot int, m *core.SeatHello) {
 	addr, pinned := ss.peer.cfg.Seeds[slot].Addr, ss.pins[slot].Seat.Key
 	own := int(m.Slot) == slot
 	old := ss.met[slot]

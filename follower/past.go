@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -108,7 +109,7 @@ func (p *past) tick(now time.Time) {
 		p.stranger, p.askAt = hearsay.NodeID{}, time.Time{}
 	default:
 		p.askAt = now.Add(p.peer.about(ledger.RecallEvery))
-		p.peer.send(p.peer.cfg.Seeds[p.peer.random.IntN(len(p.peer.cfg.Seeds))].Addr, &hearsay.LedgerReq{Before: p.before})
+		p.peer.send(p.peer.cfg.Seeds[p.peer.random.IntN(len(p.peer.cfg.Seeds))].Addr, &core.LedgerReq{Before: p.before})
 	}
 }
 
@@ -173,6 +174,6 @@ func (p *past) depart(r *hearsay.Ruling) {
 func (f *Follower) tickWalk(now time.Time) {
 	if w := &f.walk; w.Due(now, f.epoch, len(f.cfg.Seeds), hearsay.MaxSeeds) {
 		w.AskAt = now.Add(f.about(ledger.RecallEvery))
-		f.send(f.cfg.Seeds[w.Slot].Addr, &hearsay.LedgerReq{Before: w.Before()})
+		f.send(f.cfg.Seeds[w.Slot].Addr, &core.LedgerReq{Before: w.Before()})
 	}
 }

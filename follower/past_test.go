@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -49,13 +50,13 @@ func TestPastIsFetched(t *testing.T) {
 	forged := *ledger[3]
 	forged.Stay.ID[0]++
 	for _, items := range [][]*hearsay.Ruling{{&forged}, {ledger[2], &forged}, ledger[:3]} {
-		f.Step(func() { f.Receive(w.Now, from(seedAddr(0), &hearsay.Rulings{Items: items})) })
+		f.Step(func() { f.Receive(w.Now, from(seedAddr(0), &core.Rulings{Items: items})) })
 	}
-	f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Items: ledger[:4]})) })
+	f.Step(func() { f.Receive(w.Now, from(stranger, &core.Rulings{Items: ledger[:4]})) })
 	if f.Departed(departed.ID()) || f.Departed(forged.Stay.ID) || f.Drops[hearsay.DropUnproven] != 2 {
 		t.Errorf("it believes what is not proven, or no seed gave; %d are dropped", f.Drops[hearsay.DropUnproven])
 	}
-	f.Step(func() { f.Receive(w.Now, from(seedAddr(0), &hearsay.Rulings{Items: ledger[:4]})) })
+	f.Step(func() { f.Receive(w.Now, from(seedAddr(0), &core.Rulings{Items: ledger[:4]})) })
 	if !f.Departed(departed.ID()) || f.past.before != 0 {
 		t.Fatalf("it does not know who was removed, or wants more from before epoch %d", f.past.before)
 	}
@@ -95,7 +96,7 @@ func TestPastIsFetchedBeyondAWrongClock(t *testing.T) {
 	behind.At -= (72 * time.Hour).Milliseconds()
 	f.past.hash = behind.Hash(testNetwork)
 	give := func(r *hearsay.Ruling) {
-		f.Step(func() { f.Receive(w.Now, from(seedAddr(0), &hearsay.Rulings{Items: []*hearsay.Ruling{r}})) })
+		f.Step(func() { f.Receive(w.Now, from(seedAddr(0), &core.Rulings{Items: []*hearsay.Ruling{r}})) })
 	}
 
 	f.Departed(second.ID())

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quorum/quorumtest"
 )
 
 // crowded is a peer with a roster that somebody made up: its members' identities begin alike.
-func crowded(t *testing.T, members int) (w *world, f *following, parts []*hearsay.RosterPart) {
+func crowded(t *testing.T, members int) (w *world, f *following, parts []*core.RosterPart) {
 	w = followed(t, 101, 3)
 	f = w.newFollower()
 	w.Must(5*time.Second, "it follows", w.Follow)
@@ -22,7 +23,7 @@ func crowded(t *testing.T, members int) (w *world, f *following, parts []*hearsa
 }
 
 // gives has a peer take a roster from somebody.
-func (w *world) gives(f *following, by netip.AddrPort, parts []*hearsay.RosterPart) {
+func (w *world) gives(f *following, by netip.AddrPort, parts []*core.RosterPart) {
 	for _, part := range parts {
 		f.Step(func() { f.Receive(w.Now, from(by, part)) })
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quota"
 )
@@ -16,7 +17,7 @@ import (
 type seats struct {
 	peer *Follower
 
-	pins    [hearsay.MaxSeeds]hearsay.SeedPin
+	pins    [hearsay.MaxSeeds]core.SeedPin
 	lasting [hearsay.MaxSeeds]bool // configured, or of who had a ledger when it was met
 	// by slot: whose the seat is by the rulings that are proven here, where a later one is believed already
 	until  [hearsay.MaxSeeds]outgoing
@@ -40,7 +41,7 @@ type seats struct {
 
 // replaced reports whether the list has another key for a slot than was met there. A seat that
 // a ruling has given counts more.
-func (ss *seats) replaced(slot int, p *hearsay.SeedPin) bool {
+func (ss *seats) replaced(slot int, p *core.SeedPin) bool {
 	listed := ss.peer.cfg.Seeds[slot].Key
 	return !listed.IsZero() && listed != p.Seat.Key && p.Since == 0
 }
@@ -102,7 +103,7 @@ func (ss *seats) hello(now time.Time, slot int) {
 	for ss.nonces[slot] == 0 {
 		ss.nonces[slot] = ss.peer.random.Uint64()
 	}
-	m := &hearsay.SeatHello{Slot: hearsay.NoSlot, Nonce: ss.nonces[slot]}
+	m := &core.SeatHello{Slot: core.NoSlot, Nonce: ss.nonces[slot]}
 	m.Sign(ss.peer.cfg.Network, ss.peer.signer)
 	ss.peer.send(ss.peer.cfg.Seeds[slot].Addr, m)
 }
@@ -112,7 +113,7 @@ func (ss *seats) hello(now time.Time, slot int) {
 // a seed without a ledger may have no seat yet, and if it loses its disk before it
 // gets one, or before anything was ruled, no ballots will tell of that: its pin
 // lasts until its successor has a ledger, and is not kept.
-func (ss *seats) seatHello(now time.Time, from quota.Sender, m *hearsay.SeatHello) {
+func (ss *seats) seatHello(now time.Time, from quota.Sender, m *core.SeatHello) {
 	slot := ledger.AskedWith(ss.nonces[:len(ss.peer.cfg.Seeds)], m.Nonce)
 	if !m.Answer || slot < 0 || !ss.peer.checks.Take(now, from, 1) {
 		ss.peer.drops[hearsay.DropUnexpected]++
@@ -132,9 +133,9 @@ func (ss *seats) seatHello(now time.Time, from quota.Sender, m *hearsay.SeatHell
 }
 
 // meet takes what a seed has answered at its configured address.
-func (ss *seats) meet(now time.Time, from quota.Sender, m *hearsay.SeatHello) {
+func (ss *seats) meet(now time.Time, from quota.Sender, m *core.SeatHello) {
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
-	pin := hearsay.SeedPin{Seat: seat}
+	pin := core.SeedPin{Seat: seat}
 	if m.Given != nil {
 		pin.Since = m.Given.Case // by then it had the seat: an older proof is out of date
 	}
@@ -142,7 +143,7 @@ func (ss *seats) meet(now time.Time, from quota.Sender, m *hearsay.SeatHello) {
 	case !lasting && m.Founded:
 		ss.pin(pin)
 	case m.Founded && ss.listed(seat):
-		ss.pin(hearsay.SeedPin{Seat: seat})
+		ss.pin(core.SeedPin{Seat: seat})
 	case !lasting && ss.pins[m.Slot].Seat.Key.IsZero():
 		ss.pins[m.Slot] = pin
 	}
@@ -167,7 +168,7 @@ func (ss *seats) meet(now time.Time, from quota.Sender, m *hearsay.SeatHello) {
 // takeNames takes the lives that a known seed names in the seats. A seed that does
 // not answer here is pinned by the word of a quorum of the others: it may have
 // been down since before this peer came, and is still one.
-func (ss *seats) takeNames(m *hearsay.SeatHello, since hearsay.CaseID) {
+func (ss *seats) takeNames(m *core.SeatHello, since hearsay.CaseID) {
 	if !m.Founded || len(m.Seats) != len(ss.peer.cfg.Seeds) {
 		return
 	}
@@ -195,7 +196,7 @@ func (ss *seats) takeNames(m *hearsay.SeatHello, since hearsay.CaseID) {
 		if ss.listed(seat) {
 			oldest = 0 // the list counts as long as nothing else was ruled
 		}
-		ss.pin(hearsay.SeedPin{Seat: seat, Since: oldest})
+		ss.pin(core.SeedPin{Seat: seat, Since: oldest})
 	}
 }
 
@@ -225,7 +226,7 @@ func (ss *seats) believeSeat(now time.Time, from quota.Sender, r *hearsay.Ruling
 			last.seat = ss.pins[seat.Slot].Seat
 		}
 		ss.until[seat.Slot].epoch = r.Epoch
-		ss.pin(hearsay.SeedPin{Seat: seat, Since: r.Case})
+		ss.pin(core.SeedPin{Seat: seat, Since: r.Case})
 	}
 	return !ok
 }
@@ -243,7 +244,7 @@ func (ss *seats) keys() []hearsay.PublicKey {
 func (ss *seats) pinAll(r *hearsay.Ruling) {
 	for _, seat := range r.Seats {
 		if int(seat.Slot) < len(ss.peer.cfg.Seeds) && ss.pins[seat.Slot].Since < r.Case {
-			ss.pin(hearsay.SeedPin{Seat: seat, Since: r.Case})
+			ss.pin(core.SeedPin{Seat: seat, Since: r.Case})
 		}
 	}
 }
@@ -258,7 +259,7 @@ func (ss *seats) keepPins() {
 	}
 }
 
-func (ss *seats) pin(p hearsay.SeedPin) {
+func (ss *seats) pin(p core.SeedPin) {
 	if ss.pins[p.Seat.Slot].Seat.Key != p.Seat.Key {
 		ss.met[p.Seat.Slot] = meeting{}
 		ss.peer.out.Persist = append(ss.peer.out.Persist, ss.peer.chain.ForgetHeads(p.Seat.Slot)...)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -18,7 +19,7 @@ func TestSeatsAreFoundOnDisk(t *testing.T) {
 		stops bool
 		after int // rulings after the last seat's
 		lies  bool
-	}{"away": {false, 40, false}, "stopped": {true, 40, false}, "the newest in memory": {false, 2, false}, "one makes rulings up": {false, hearsay.MaxRulings, true}} {
+	}{"away": {false, 40, false}, "stopped": {true, 40, false}, "the newest in memory": {false, 2, false}, "one makes rulings up": {false, core.MaxRulings, true}} {
 		t.Run(name, func(t *testing.T) {
 			w := followed(t, 54, 3)
 			f := w.newFollower()
@@ -32,7 +33,7 @@ func TestSeatsAreFoundOnDisk(t *testing.T) {
 				w.Must(20*time.Second, "it has its seat", w.Agree)
 				last, more := w.Machines[0].Q.Epoch(), 40
 				if c.lies {
-					more = hearsay.MaxRulings + 50 // each seat is in another part
+					more = core.MaxRulings + 50 // each seat is in another part
 				}
 				if slot == 2 {
 					more = c.after
@@ -67,10 +68,10 @@ func (w *world) mislead(f *following, slot int) {
 		return
 	}
 	var items []*hearsay.Ruling
-	for e := max(f.walk.Next, f.walk.Before()-hearsay.MaxRulings); e < f.walk.Before(); e++ {
+	for e := max(f.walk.Next, f.walk.Before()-core.MaxRulings); e < f.walk.Before(); e++ {
 		items = append(items, &hearsay.Ruling{Epoch: e, Kind: hearsay.RulingLeave})
 	}
-	f.Step(func() { f.Receive(w.Now, from(seedAddr(slot), &hearsay.Rulings{Items: items})) })
+	f.Step(func() { f.Receive(w.Now, from(seedAddr(slot), &core.Rulings{Items: items})) })
 }
 
 // Nothing that is not a seed's, or not what was asked for, has a follower pass over
@@ -82,19 +83,19 @@ func TestWalkIsNotLed(t *testing.T) {
 	f.walk.Begin(f.epoch, f.epoch+600, 0)
 	next := f.walk.Next
 	var items []*hearsay.Ruling
-	for i := range hearsay.Epoch(hearsay.MaxRulings) {
+	for i := range hearsay.Epoch(core.MaxRulings) {
 		items = append(items, &hearsay.Ruling{Epoch: next + i, Kind: hearsay.RulingLeave})
 	}
-	f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Items: items})) })
+	f.Step(func() { f.Receive(w.Now, from(stranger, &core.Rulings{Items: items})) })
 	for _, some := range [][]*hearsay.Ruling{items[1:100], items[:len(items)-1], append([]*hearsay.Ruling{items[0]}, items[2:]...), nil} {
-		f.Step(func() { f.Receive(w.Now, from(seedAddr(0), &hearsay.Rulings{Items: some})) })
+		f.Step(func() { f.Receive(w.Now, from(seedAddr(0), &core.Rulings{Items: some})) })
 	}
 	if f.walk.Next != next {
 		t.Errorf("it goes on at epoch %d, and has not seen that from %d on", f.walk.Next, next)
 	}
-	f.Step(func() { f.Receive(w.Now, from(seedAddr(0), &hearsay.Rulings{Items: items})) })
-	if f.walk.Next != next+hearsay.MaxRulings {
-		t.Errorf("it goes on at epoch %d, and has seen %d from %d on", f.walk.Next, hearsay.MaxRulings, next)
+	f.Step(func() { f.Receive(w.Now, from(seedAddr(0), &core.Rulings{Items: items})) })
+	if f.walk.Next != next+core.MaxRulings {
+		t.Errorf("it goes on at epoch %d, and has seen %d from %d on", f.walk.Next, core.MaxRulings, next)
 	}
 	w.Run(time.Minute)
 	if f.walk.Under() {

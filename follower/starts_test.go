@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quorum/quorumtest"
 )
 
@@ -98,7 +99,7 @@ func TestPeerWithoutALedgerAndASeedPutBack(t *testing.T) {
 	// the peer hears of one seed only
 	w.Cut = func(from, to int) bool { return from >= 100 && to != slot || alone && from < 100 }
 	// before the others sign
-	w.Stepped = func(m *machine, _ *hearsay.Effects) { alone = alone || m == seed && m.Q.Epoch() > 0 }
+	w.Stepped = func(m *machine, _ *core.Effects) { alone = alone || m == seed && m.Q.Epoch() > 0 }
 	before := quorumtest.Disk{Durable: maps.Clone(seed.Disk.Durable)}
 	w.NewPerson()
 	w.Must(10*time.Second, "the peer has its signature", func() bool { return f.chain.Heads[slot].Epoch > 0 })

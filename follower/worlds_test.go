@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // A peer whose seeds were founded anew says so, and does not go on with another
@@ -85,7 +85,7 @@ func TestHeadsOfAnotherFounding(t *testing.T) {
 		old[i].Epoch += 100 // as of a founding that had come further
 		old[i].Sign(testNetwork, w.Machines[old[i].Slot].Signer)
 	}
-	f.Step(func() { f.Receive(w.Now, &hearsay.Packet{Body: &hearsay.Rulings{Heads: old}}) })
+	f.Step(func() { f.Receive(w.Now, &core.Packet{Body: &core.Rulings{Heads: old}}) })
 	if promised := f.chain.Promised(); promised != f.Epoch() {
 		t.Errorf("a peer waits for epoch %d of another founding, and is at %d", promised, f.Epoch())
 	}

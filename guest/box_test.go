@@ -12,10 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
+
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,7 +38,7 @@ var (
 
 // stranger has all be strangers.
 func stranger(source netip.Addr) quota.Sender {
-	return quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(source), 0)}
+	return quota.Sender{Addr: netip.AddrPortFrom(core.Source(source), 0)}
 }
 
 // newHost is a host that dials from an address and has no node.

@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/internal/core"
 )
 
 // duplicatesMost is of how many rumors that came again the log tells in a second: of
@@ -38,7 +39,7 @@ func (d *Duplicates) allow(now time.Time) bool {
 // Hear looks, before the node takes a packet, which of the rumors in it are here already. The log tells of them behind
 // what was delivered before: that is when afterwards has its call made. It is called in the goroutine that owns the
 // node.
-func (d *Duplicates) Hear(now time.Time, p *hearsay.Packet, m *hearsay.Rumors, afterwards func(call func())) {
+func (d *Duplicates) Hear(now time.Time, p *core.Packet, m *core.Rumors, afterwards func(call func())) {
 	for i := range m.Items {
 		held, is := d.host.Node.Gossip().Delivered(m.Items[i].ID)
 		if !is || !bytes.Equal(held.Rumor.Data, m.Items[i].Data) || !d.allow(now) {

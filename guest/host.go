@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/quota"
 )
@@ -26,7 +27,7 @@ type Host struct {
 	// Do has a call made by the goroutine that owns the node, for what has come from an address. It reports whether
 	// it will be made.
 	Do       func(from netip.Addr, call func(now time.Time)) bool
-	CarryOut func(*hearsay.Effects) // what a step of the node asks for; in calls of Do
+	CarryOut func(*core.Effects) // what a step of the node asks for; in calls of Do
 
 	// Await gives where the outcome comes that the node sends to an address, and what is called when nobody waits for
 	// it any more.

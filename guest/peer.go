@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -71,7 +72,7 @@ func (p *peer) opinion(r *dialect.Suspect) dialect.Reply {
 	self := n.Self()
 	// The asker may take this address for a guest's: the facts say that it is not.
 	// They are never taken for the answer to a ping, which has a number.
-	notMe := &hearsay.Packet{From: self.ID, Body: &hearsay.NotMe{}}
+	notMe := &core.Packet{From: self.ID, Body: &core.NotMe{}}
 	ack := &dialect.SuspectAck{Suspect: r.Peer, Confirmer: self.Addr, Facts: wire.AppendPacket(nil, p.Network, notMe)}
 	switch n.Addresses().StateAt(r.Peer) {
 	case hearsay.StateAlive:

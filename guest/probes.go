@@ -10,6 +10,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -33,7 +34,7 @@ const (
 type Probes struct {
 	host *Host
 	own  netip.AddrPort
-	hand func(*hearsay.Packet)
+	hand func(*core.Packet)
 
 	// Of the goroutine that owns the node: where guests are, or were until lately. They are sent
 	// nothing of ours.
@@ -48,7 +49,7 @@ type Probes struct {
 }
 
 // NewProbes gives those of a node at an address; what answers a ping is handed to the node by hand, in any goroutine.
-func NewProbes(h *Host, own netip.AddrPort, hand func(*hearsay.Packet)) *Probes {
+func NewProbes(h *Host, own netip.AddrPort, hand func(*core.Packet)) *Probes {
 	g := &Probes{
 		host: h, own: own, hand: hand,
 		addrs: make(map[netip.AddrPort]struct{}), asking: make(map[netip.AddrPort][]uint64),
@@ -66,9 +67,9 @@ func (g *Probes) Close() {
 // Takes reports whether a packet is to a guest, and sees to it. A ping to
 // another identity is to a node that has come to a guest's address: it must answer before
 // it is in.
-func (g *Probes) Takes(p *hearsay.Packet) bool {
-	if ping, ok := p.Body.(*hearsay.Ping); ok && !ping.Target.IsZero() {
-		if ping.Target != hearsay.GuestID(g.host.Network, p.Addr) {
+func (g *Probes) Takes(p *core.Packet) bool {
+	if ping, ok := p.Body.(*core.Ping); ok && !ping.Target.IsZero() {
+		if ping.Target != core.GuestID(g.host.Network, p.Addr) {
 			return false
 		}
 		g.met(p.Addr)
@@ -100,7 +101,7 @@ func (g *Probes) Note(e *hearsay.Event) {
 }
 
 // ask asks a guest whether it answers, unless it is being asked.
-func (g *Probes) ask(to netip.AddrPort, ping *hearsay.Ping) {
+func (g *Probes) ask(to netip.AddrPort, ping *core.Ping) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	pings, asking := g.asking[to]
@@ -129,21 +130,21 @@ func (g *Probes) ask(to netip.AddrPort, ping *hearsay.Ping) {
 // answers asks a guest about itself, and gives what answers a ping: its Ack if
 // it answers in time, whatever it says. But one that has facts is no guest: a
 // node of ours has come to its address. Nil is silence.
-func (g *Probes) answers(id hearsay.NodeID, to netip.AddrPort) func(seq uint64) *hearsay.Packet {
+func (g *Probes) answers(id hearsay.NodeID, to netip.AddrPort) func(seq uint64) *core.Packet {
 	ack, err := g.exchange(to)
 	refused := (*dialect.RefusedError)(nil)
-	return func(seq uint64) *hearsay.Packet {
+	return func(seq uint64) *core.Packet {
 		switch {
 		case err != nil && !errors.As(err, &refused):
 			return nil
 		case ack == nil || len(ack.Facts) == 0:
-			return &hearsay.Packet{From: id, Addr: to, Body: &hearsay.Ack{Seq: seq}}
+			return &core.Packet{From: id, Addr: to, Body: &core.Ack{Seq: seq}}
 		}
-		p := &hearsay.Packet{}
+		p := &core.Packet{}
 		if _, ok := wire.NewDecoder(g.host.Network).Decode(ack.Facts, p); !ok {
 			return nil // of another network, which has no members of this one
 		}
-		return &hearsay.Packet{From: p.From, Addr: to, Body: &hearsay.NotMe{Seq: seq}}
+		return &core.Packet{From: p.From, Addr: to, Body: &core.NotMe{Seq: seq}}
 	}
 }
 

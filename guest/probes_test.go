@@ -12,6 +12,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -20,11 +21,11 @@ import (
 func TestProbeAnswers(t *testing.T) {
 	network, id := hearsay.NetworkIDOf("a"), hearsay.NodeID{1}
 	facts := func(of string) string {
-		p := wire.AppendPacket(nil, hearsay.NetworkIDOf(of), &hearsay.Packet{From: hearsay.NodeID{2}, Body: &hearsay.NotMe{}})
+		p := wire.AppendPacket(nil, hearsay.NetworkIDOf(of), &core.Packet{From: hearsay.NodeID{2}, Body: &core.NotMe{}})
 		return string(dialect.AppendReply(nil, &dialect.SuspectAck{Suspect: memberAddr, Alive: true, Confirmer: memberAddr, Facts: p}, time.Now()))
 	}
-	ack := hearsay.Packet{From: id, Body: &hearsay.Ack{Seq: 7}}
-	for text, want := range map[string]*hearsay.Packet{
+	ack := core.Packet{From: id, Body: &core.Ack{Seq: 7}}
+	for text, want := range map[string]*core.Packet{
 		"":                                nil,
 		"no\n":                            nil,
 		`{"type":"SUSPECT_ACK"`:           nil,
@@ -33,7 +34,7 @@ func TestProbeAnswers(t *testing.T) {
 		`{"type":"SUSPECT_ACK","payload":{"alive":false}}`:                              &ack,
 		`{"type":"ERROR","payload":{"reason":"Unsupported type: SUSPECT_REQ"}}`:         &ack,
 		`{"type":"REGISTER_COMMIT","payload":{"success":false,"error":"Unknown type"}}`: &ack,
-		facts("a"): {From: hearsay.NodeID{2}, Body: &hearsay.NotMe{Seq: 7}},
+		facts("a"): {From: hearsay.NodeID{2}, Body: &core.NotMe{Seq: 7}},
 		facts("b"): nil,
 	} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -66,9 +67,9 @@ func TestProbeAnswers(t *testing.T) {
 	}
 }
 
-func sameBody(a, b hearsay.Message) bool {
-	encode := func(m hearsay.Message) string {
-		return string(wire.AppendPacket(nil, hearsay.NetworkID{}, &hearsay.Packet{Body: m}))
+func sameBody(a, b core.Message) bool {
+	encode := func(m core.Message) string {
+		return string(wire.AppendPacket(nil, hearsay.NetworkID{}, &core.Packet{Body: m}))
 	}
 	return encode(a) == encode(b)
 }

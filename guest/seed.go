@@ -10,6 +10,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -87,7 +88,7 @@ func (m *mentions) may(source netip.Addr) bool {
 func newSeed(h *Host) *seed { return &seed{Host: h, mentions: newMentions(h.Sender)} }
 
 // preparing puts, in the goroutine that owns the node, what was asked before the node, or gives the reply at once.
-type preparing func(now time.Time) (*hearsay.Effects, dialect.Reply)
+type preparing func(now time.Time) (*core.Effects, dialect.Reply)
 
 // bring puts a request before the node, and waits for what it comes to. Nil:
 // there is no answer in time.
@@ -126,10 +127,10 @@ func (s *seed) answer(ctx context.Context, request dialect.Request, from netip.A
 	case *dialect.Commit:
 		return &dialect.CommitAck{Matter: r.Matter, Reason: "seeds decide among themselves, by signed ballots: this changes nothing"}
 	case *dialect.Vote:
-		_, reply := s.bring(ctx, from, func(time.Time) (*hearsay.Effects, dialect.Reply) { return nil, s.opinion(r) })
+		_, reply := s.bring(ctx, from, func(time.Time) (*core.Effects, dialect.Reply) { return nil, s.opinion(r) })
 		return reply
 	case *dialect.PeerList:
-		_, reply := s.bring(ctx, from, func(now time.Time) (*hearsay.Effects, dialect.Reply) {
+		_, reply := s.bring(ctx, from, func(now time.Time) (*core.Effects, dialect.Reply) {
 			peers := &dialect.Peers{Peers: s.peers(now), Seed: s.Node.Self().Addr}
 			return nil, peers
 		})
@@ -161,7 +162,7 @@ func (s *seed) decide(ctx context.Context, from netip.AddrPort, outcome *dialect
 // holdsDead reports whether this seed's own probes of a peer fail: an older program that reports a peer is told so as
 // long as the seeds decide, as its own seeds would have voted.
 func (s *seed) holdsDead(ctx context.Context, from, peer netip.AddrPort) bool {
-	_, reply := s.bring(ctx, from, func(time.Time) (*hearsay.Effects, dialect.Reply) {
+	_, reply := s.bring(ctx, from, func(time.Time) (*core.Effects, dialect.Reply) {
 		return nil, &dialect.Opinion{Vote: s.Node.Addresses().Unheard(peer)}
 	})
 	opinion, ok := reply.(*dialect.Opinion)
@@ -177,7 +178,7 @@ func (s *seed) repeats(peer, from netip.AddrPort) {
 
 // register prepares a request for admission: of a guest, whose address is its identity.
 func (s *seed) register(r *dialect.Register, from netip.AddrPort) preparing {
-	return func(now time.Time) (*hearsay.Effects, dialect.Reply) {
+	return func(now time.Time) (*core.Effects, dialect.Reply) {
 		authority := s.Node.Seeded().Authority()
 		refuse := &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer, Quorum: authority.Quorum}
 		if r.Peer.Addr() != from.Addr() {
@@ -193,21 +194,21 @@ func (s *seed) register(r *dialect.Register, from netip.AddrPort) preparing {
 			return nil, &dialect.Outcome{Matter: dialect.Registration, Peer: r.Peer, Success: true, Already: true, Quorum: refuse.Quorum}
 		}
 		claim := guestClaim(s.Network, r.Peer, now)
-		return s.Node.Receive(now, &hearsay.Packet{From: claim.Subject, Addr: from, Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}}), nil
+		return s.Node.Receive(now, &core.Packet{From: claim.Subject, Addr: from, Stream: true, Body: &core.Register{}, Claims: []hearsay.Claim{claim}}), nil
 	}
 }
 
 // guestClaim is what stands for the word of an older peer.
 func guestClaim(network hearsay.NetworkID, addr netip.AddrPort, now time.Time) hearsay.Claim {
 	return hearsay.Claim{
-		Subject: hearsay.GuestID(network, addr), State: hearsay.StateAlive, Incarnation: hearsay.NextIncarnation(0, now),
+		Subject: core.GuestID(network, addr), State: hearsay.StateAlive, Incarnation: core.NextIncarnation(0, now),
 		Card: hearsay.Card{Name: addr.String(), Addr: addr, Role: hearsay.RolePeer},
 	}
 }
 
 // report prepares a request for a removal: a word without evidence, whichever node says it.
 func (s *seed) report(r *dialect.DeadReport, from netip.AddrPort) preparing {
-	return func(now time.Time) (*hearsay.Effects, dialect.Reply) {
+	return func(now time.Time) (*core.Effects, dialect.Reply) {
 		authority := s.Node.Seeded().Authority()
 		if slices.ContainsFunc(authority.Seeds, func(s hearsay.SeedStatus) bool { return s.Addr == r.Peer }) {
 			return nil, &dialect.Outcome{

@@ -15,6 +15,7 @@ import (
 
 	"hearsay"
 	"hearsay/dialect"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -126,7 +127,7 @@ func (l *Server) Answered(o *hearsay.Outcome, to netip.AddrPort) {
 // here. The caller closes the connection. Its place is held until the reply is written:
 // replies that nobody reads are no more than there are places.
 func (l *Server) Serve(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, class quota.Class) {
-	began, source := time.Now(), hearsay.Source(from.Addr())
+	began, source := time.Now(), core.Source(from.Addr())
 	if !l.enter(class, source) {
 		l.host.Drop(hearsay.DropRate)
 		if l.write(conn, dialect.BadInput(l.host.Role, "too many connections; try again")) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Outcome is what became of a command.
@@ -150,7 +151,7 @@ func (s *State) Decide(c *Case, at int64) Change {
 	case hearsay.RulingSeat:
 		s.Seats[c.Opening.Seat.Slot] = c.Opening.Seat
 		// a snapshot may hold one of this life, which nobody has verified
-		s.Usage.Words[c.Opening.Seat.Slot] = hearsay.LimitsWord{}
+		s.Usage.Words[c.Opening.Seat.Slot] = core.LimitsWord{}
 	}
 	return Change{Outcome: OutRuled, Case: c, Ruling: s.Rule(r)}
 }
@@ -189,7 +190,7 @@ func (s *State) abort(c *Case, reason hearsay.Reason) []Change {
 // GiveBack takes back what a case has spent that ends without a ruling.
 func (s *State) GiveBack(c *Case) {
 	if c.Opening.Op == OpAdmit {
-		s.Usage.Spend(hearsay.Source(c.Opening.Claim.Card.Addr.Addr()), -AnAdmission, -AnAdmission)
+		s.Usage.Spend(core.Source(c.Opening.Claim.Card.Addr.Addr()), -AnAdmission, -AnAdmission)
 	}
 }
 
@@ -209,7 +210,7 @@ func (s *State) leave(id hearsay.CaseID, c *Command) []Change {
 		changes = s.abort(open, hearsay.ReasonLeft)
 	}
 	// it makes no room for more rulings
-	s.Usage.Spend(hearsay.Source(s.Members.Get(stay.ID).Claim.Card.Addr.Addr()), AnAdmission, 0)
+	s.Usage.Spend(core.Source(s.Members.Get(stay.ID).Claim.Card.Addr.Addr()), AnAdmission, 0)
 	s.Drop(stay, nil, false)
 	r := s.Rule(&hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: stay, Key: key, Case: id, Leave: c.Leave.Signature, At: c.At})
 	return append(changes, Change{Outcome: OutRuled, Ruling: r})

@@ -8,6 +8,7 @@ import (
 	"testing/cryptotest"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/testkit"
 )
 
@@ -199,7 +200,7 @@ func TestStaysDoNotComeBack(t *testing.T) {
 	b := newBench(t, 3)
 	opening := b.admit(1)
 	stay := b.member(1)
-	l := hearsay.Leave{Stay: stay}
+	l := core.Leave{Stay: stay}
 	l.Sign(b.Ledger(), newKeyed(501))
 	forged := l
 	forged.Signature[0]++

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 const (
@@ -129,7 +130,7 @@ func (c *Chain) Begin(founding hearsay.Hash) {
 			}
 		}
 		if c.Rivals[slot].Head.Founding != founding {
-			c.Rivals[slot] = hearsay.Rival{}
+			c.Rivals[slot] = core.Rival{}
 		}
 	}
 }
@@ -211,7 +212,7 @@ func (c *Chain) Before(epoch hearsay.Epoch) []*hearsay.Ruling {
 		return nil
 	}
 	size, first := 0, epoch
-	for first > c.Base+1 && epoch-first < hearsay.MaxRulings {
+	for first > c.Base+1 && epoch-first < core.MaxRulings {
 		if size += c.Links[first-c.Base-2].size; size > rulingsBytes && first < epoch {
 			break
 		}
@@ -224,7 +225,7 @@ func (c *Chain) Before(epoch hearsay.Epoch) []*hearsay.Ruling {
 }
 
 // Load takes the rulings on disk that lead up to a state.
-func (c *Chain) Load(s *State, kept []*hearsay.KeptRuling) {
+func (c *Chain) Load(s *State, kept []*core.KeptRuling) {
 	c.Restart(s.Epoch, s.Head)
 	var links []Entry
 	want := s.Head
@@ -389,15 +390,15 @@ func (c *Chain) Holds(heads []hearsay.Head) bool {
 // ForgetHeads drops what a seat has signed: another life has it now. It gives the
 // record that drops what it has signed against the ledger here, if it has and
 // that is no fork; else nothing.
-func (c *Chain) ForgetHeads(slot uint8) (gone []hearsay.Record) {
+func (c *Chain) ForgetHeads(slot uint8) (gone []core.Record) {
 	c.Heads[slot], c.Ahead[slot], c.early[slot] = hearsay.Head{}, hearsay.Head{}, [earlyMost]hearsay.Head{}
 	if c.Forked() {
 		return nil
 	}
 	c.OtherLogs[slot] = ""
 	if c.Rivals[slot].Head.Epoch > 0 {
-		c.Rivals[slot] = hearsay.Rival{}
-		gone = append(gone, &hearsay.KeptRival{Slot: slot, Dropped: true})
+		c.Rivals[slot] = core.Rival{}
+		gone = append(gone, &core.KeptRival{Slot: slot, Dropped: true})
 	}
 	return gone
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // The newest part of a long ledger is in memory, in order and whole.
@@ -23,7 +24,7 @@ func TestChainOfManyRulings(t *testing.T) {
 	if c.After(c.Base-1, 5) != nil || len(c.After(c.Base, 5)) != 5 || c.Before(c.Base) != nil || len(c.Before(c.Base+3)) != 2 {
 		t.Error("the edges are not where they should be")
 	}
-	if got := c.Before(c.Epoch() + 1); got[len(got)-1].Epoch != c.Epoch() || len(got) > hearsay.MaxRulings {
+	if got := c.Before(c.Epoch() + 1); got[len(got)-1].Epoch != c.Epoch() || len(got) > core.MaxRulings {
 		t.Errorf("%d before the end", len(got))
 	}
 	if c.Before(c.Epoch()+2) != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file bounds how many may be in, and how fast a ledger grows. It is part of
@@ -78,9 +79,9 @@ func (s *Spending) fits(now, most int64) bool {
 // Usage is the part of the state that limits it.
 type Usage struct {
 	Limits  hearsay.Limits
-	Words   []hearsay.LimitsWord // by slot; zero: a seat has said nothing
-	Now     int64                // milliseconds since the founding, as far as entries tell
-	Wrote   []writing            // by slot
+	Words   []core.LimitsWord // by slot; zero: a seat has said nothing
+	Now     int64             // milliseconds since the founding, as far as entries tell
+	Wrote   []writing         // by slot
 	Network Spending
 	Sources []Spending // ascending by source
 
@@ -91,14 +92,14 @@ type Usage struct {
 
 // NewUsage is that of a network with so many seats, of which nothing is spent.
 func NewUsage(seats int) Usage {
-	return Usage{Limits: hearsay.DefaultLimits(), Words: make([]hearsay.LimitsWord, seats), Wrote: make([]writing, seats)}
+	return Usage{Limits: hearsay.DefaultLimits(), Words: make([]core.LimitsWord, seats), Wrote: make([]writing, seats)}
 }
 
 // Reseat begins anew with what seats have said and written: there are others. Time
 // goes on from what the recovering seat writes now. Without that every admission
 // could be refused, no entry would be written, and no time would pass.
 func (b *Usage) Reseat(seats, own int, at int64) {
-	b.Words, b.Wrote = make([]hearsay.LimitsWord, seats), make([]writing, seats)
+	b.Words, b.Wrote = make([]core.LimitsWord, seats), make([]writing, seats)
 	b.Wrote[own] = writing{at, b.Now}
 }
 
@@ -174,7 +175,7 @@ func (b *Usage) Hold(l hearsay.Limits) {
 
 // tally keeps how many there are by source: members, or cases of admissions.
 func tally(of map[netip.Addr]int, addr netip.AddrPort, n int) {
-	source := hearsay.Source(addr.Addr())
+	source := core.Source(addr.Addr())
 	if of[source] += n; of[source] == 0 {
 		delete(of, source)
 	}
@@ -183,7 +184,7 @@ func tally(of map[netip.Addr]int, addr netip.AddrPort, n int) {
 // RefusesMore says why an admission would be too much, at a time of the state, if so. Ahead of it are some that have
 // no case yet, and of them some of its source.
 func (s *State) RefusesMore(c *hearsay.Claim, now int64, ahead, aheadOfSource int) (why string) {
-	l, source := s.Usage.Limits, hearsay.Source(c.Card.Addr.Addr())
+	l, source := s.Usage.Limits, core.Source(c.Card.Addr.Addr())
 	share, spendShare := int64(1), int64(1)
 	switch removed, was := s.WasIn(c.Subject); {
 	case removed:
@@ -210,8 +211,8 @@ func (s *State) RefusesMore(c *hearsay.Claim, now int64, ahead, aheadOfSource in
 // refusesMove says why a member cannot move to an address, if so: its source has its
 // share.
 func (s *State) refusesMove(from, to netip.AddrPort) (why string) {
-	source := hearsay.Source(to.Addr())
-	if source == hearsay.Source(from.Addr()) || source.IsLoopback() || s.Usage.members[source] < 2*int(s.Usage.Limits.MembersOfSource) {
+	source := core.Source(to.Addr())
+	if source == core.Source(from.Addr()) || source.IsLoopback() || s.Usage.members[source] < 2*int(s.Usage.Limits.MembersOfSource) {
 		return ""
 	}
 	return fmt.Sprintf("the network has %d members from %s, and may have %d there, half of them newcomers (limits.members_of_source)",
@@ -236,7 +237,7 @@ func (s *State) OpenAdmission(id hearsay.CaseID, c *Command) []Change {
 		why = s.RefusesMore(&c.Claim, s.Usage.Now, 0, 0)
 	}
 	if why == "" {
-		s.Usage.Spend(hearsay.Source(c.Claim.Card.Addr.Addr()), AnAdmission, AnAdmission)
+		s.Usage.Spend(core.Source(c.Claim.Card.Addr.Addr()), AnAdmission, AnAdmission)
 	}
 	return s.open(id, c, c.Claim.Subject, why)
 }
@@ -321,8 +322,8 @@ func (s *Spending) append(dst []byte) []byte {
 }
 
 // read reads what appendBinary wrote before the sources.
-func (b *Usage) read(r *hearsay.Canonical, seats int) {
-	b.Words, b.Wrote = make([]hearsay.LimitsWord, seats), make([]writing, seats)
+func (b *Usage) read(r *core.Canonical, seats int) {
+	b.Words, b.Wrote = make([]core.LimitsWord, seats), make([]writing, seats)
 	b.Limits, b.Now = r.Limits(), int64(r.Uint64())
 	for slot := range seats {
 		b.Wrote[slot] = writing{int64(r.Uint64()), int64(r.Uint64())}
@@ -343,7 +344,7 @@ func (b *Usage) read(r *hearsay.Canonical, seats int) {
 }
 
 // readSpending reads what the next source has spent, and reports whether it can be.
-func (b *Usage) readSpending(r *hearsay.Canonical) (holds bool) {
+func (b *Usage) readSpending(r *core.Canonical) (holds bool) {
 	one := Spending{Source: readSource(r), Spent: int64(r.Uint64()), At: int64(r.Uint64())}
 	if n := len(b.Sources); !one.fits(b.Now, b.MostOfSource()) || n > 0 && b.Sources[n-1].Source.Compare(one.Source) >= 0 {
 		return false
@@ -352,7 +353,7 @@ func (b *Usage) readSpending(r *hearsay.Canonical) (holds bool) {
 	return true
 }
 
-func readSource(r *hearsay.Canonical) (source netip.Addr) {
+func readSource(r *core.Canonical) (source netip.Addr) {
 	if ip := r.Take(16); ip != nil {
 		source = netip.AddrFrom16([16]byte(ip)).Unmap()
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Time is measured by each proposer's own clock: one that jumps back stops nothing, and
@@ -42,7 +43,7 @@ func TestNextLifeMaySayLimits(t *testing.T) {
 	few := hearsay.DefaultLimits()
 	few.Members = 5
 	say := func(slot int, l hearsay.Limits, at int64) {
-		w := hearsay.LimitsWord{Slot: uint8(slot), Life: b.Seats[slot].Life, Limits: l, At: at}
+		w := core.LimitsWord{Slot: uint8(slot), Life: b.Seats[slot].Life, Limits: l, At: at}
 		w.Sign(b.Ledger(), b.seeds[slot])
 		b.do(Command{Op: OpLimits, Limits: w})
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"hearsay"
+	"hearsay/internal/canonical"
+	"hearsay/internal/core"
 )
 
 // Operation is what a command asks for.
@@ -39,8 +41,8 @@ type Command struct {
 	Evidence *hearsay.Evidence
 	Seat     hearsay.Seat
 	Ballot   hearsay.Ballot
-	Leave    hearsay.Leave
-	Limits   hearsay.LimitsWord
+	Leave    core.Leave
+	Limits   core.LimitsWord
 	CaseID   hearsay.CaseID
 	ID       hearsay.NodeID
 	Seen     uint64 // the entry that the proposer had applied: an older word about bars does not undo a newer one
@@ -66,7 +68,7 @@ func AppendEntry(dst []byte, commands []Command) []byte {
 // ReadEntry reads what appendEntry wrote. Not ok is an entry that no seed of
 // ours wrote: it changes nothing, on every seed alike.
 func ReadEntry(data []byte) (commands []Command, ok bool) {
-	r := hearsay.NewCanonical(data)
+	r := core.NewCanonical(data)
 	if r.Byte() != LogVersion {
 		return nil, false
 	}
@@ -111,12 +113,12 @@ func (c *Command) Append(dst []byte) []byte {
 	case OpLimits:
 		return c.Limits.AppendBinary(dst)
 	case OpBar, OpLift:
-		return hearsay.AppendText(binary.BigEndian.AppendUint64(append(dst, c.ID[:]...), c.Seen), c.Why)
+		return canonical.AppendText(binary.BigEndian.AppendUint64(append(dst, c.ID[:]...), c.Seen), c.Why)
 	}
 	return dst
 }
 
-func readCommand(r *hearsay.Canonical) Command {
+func readCommand(r *core.Canonical) Command {
 	c := Command{Op: Operation(r.Byte()), At: int64(r.Uint64()), Proposer: r.Byte()}
 	switch c.Op {
 	case OpAdmit, OpMove:
@@ -138,7 +140,7 @@ func readCommand(r *hearsay.Canonical) Command {
 	case OpBallot:
 		c.Ballot = r.Ballot()
 	case OpLeave:
-		c.Leave = hearsay.Leave{Stay: r.Stay(), Signature: r.Signature()}
+		c.Leave = core.Leave{Stay: r.Stay(), Signature: r.Signature()}
 	case OpExpire:
 		c.CaseID = hearsay.CaseID(r.Uint64())
 	case OpLimits:

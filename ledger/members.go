@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Member is one stay in the roster, and the newest claim that the member has
@@ -14,11 +15,11 @@ type Member struct {
 }
 
 // Members is a roster: all stays, ordered by NodeID, and their hash. The parts
-// are those of hearsay.RosterBuckets.
+// are those of core.RosterBuckets.
 type Members struct {
-	Parts  [hearsay.RosterBuckets][]Member
-	Hashes [hearsay.RosterBuckets]hearsay.Hash
-	stale  [hearsay.RosterBuckets]bool // the part has changed since its hash was taken
+	Parts  [core.RosterBuckets][]Member
+	Hashes [core.RosterBuckets]hearsay.Hash
+	stale  [core.RosterBuckets]bool // the part has changed since its hash was taken
 	Count  int
 }
 
@@ -124,7 +125,7 @@ func (m *Members) Hash(network hearsay.NetworkID) hearsay.Hash {
 		for j := range m.Parts[i] {
 			stays = append(stays, m.Parts[i][j].Stay)
 		}
-		m.Hashes[i], m.stale[i] = hearsay.HashBucket(stays), false
+		m.Hashes[i], m.stale[i] = core.HashBucket(stays), false
 	}
-	return hearsay.HashRoster(network, &m.Hashes)
+	return core.HashRoster(network, &m.Hashes)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // What one step does of what may be too much for one.
@@ -24,28 +25,28 @@ type Cursor struct{ Part, Member int }
 // guest has signed nothing, but its address is its identity.
 func OwnClaim(network hearsay.NetworkID, c *hearsay.Claim) bool {
 	if c.Card.Key.IsZero() {
-		return c.Subject == hearsay.GuestID(network, c.Card.Addr)
+		return c.Subject == core.GuestID(network, c.Card.Addr)
 	}
 	return c.Subject == c.Card.Key.NodeID()
 }
 
 // RosterPartsOf counts the messages that a roster of so many members takes.
 func RosterPartsOf(members int) int {
-	return max(1, (members+hearsay.MaxRosterMembers-1)/hearsay.MaxRosterMembers)
+	return max(1, (members+core.MaxRosterMembers-1)/core.MaxRosterMembers)
 }
 
 // RosterParts cuts a roster as of a ruling into messages. They begin anywhere:
 // where there is no room for all of them, other ones get there the next time.
-func RosterParts(random *rand.Rand, r *hearsay.Ruling, heads []hearsay.Head, all []Member) (parts []*hearsay.RosterPart) {
+func RosterParts(random *rand.Rand, r *hearsay.Ruling, heads []hearsay.Head, all []Member) (parts []*core.RosterPart) {
 	n, first := RosterPartsOf(len(all)), 0
 	if n > 1 {
 		first = random.IntN(n)
 	}
 	for i := range n {
 		i = (first + i) % n
-		part := &hearsay.RosterPart{Ruling: r, Heads: heads, Part: uint16(i), Parts: uint16(n)}
+		part := &core.RosterPart{Ruling: r, Heads: heads, Part: uint16(i), Parts: uint16(n)}
 		for _, m := range all[i*len(all)/n : (i+1)*len(all)/n] {
-			part.Members = append(part.Members, hearsay.RosterMember{Stay: m.Stay, Claim: m.Claim})
+			part.Members = append(part.Members, core.RosterMember{Stay: m.Stay, Claim: m.Claim})
 		}
 		parts = append(parts, part)
 	}

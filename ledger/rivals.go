@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Rivals is the first proof of each seat, by slot. Head.Epoch 0: there is none.
-type Rivals [hearsay.MaxSeeds]hearsay.Rival
+type Rivals [hearsay.MaxSeeds]core.Rival
 
 // has reports whether a proof is known already: its head, and that this is of another
 // ledger than the one here, if the ledger has come as far.
-func (r *Rivals) has(proof *hearsay.Rival) bool {
+func (r *Rivals) has(proof *core.Rival) bool {
 	known := &r[proof.Head.Slot]
 	return known.Head == proof.Head && (known.Own != (hearsay.Hash{}) || proof.Own == (hearsay.Hash{}))
 }
@@ -22,7 +23,7 @@ func (r *Rivals) has(proof *hearsay.Rival) bool {
 // RivalOf reports what a head would prove against the ledger here, up to an epoch
 // that is settled. Its signature is not checked yet. Before the founding is known
 // nothing is proven: a seed that was recovered has signed epochs of two foundings.
-func (c *Chain) RivalOf(h *hearsay.Head, settled hearsay.Epoch) (r hearsay.Rival, is bool) {
+func (c *Chain) RivalOf(h *hearsay.Head, settled hearsay.Epoch) (r core.Rival, is bool) {
 	if int(h.Slot) >= c.seeds || h.Epoch == 0 || c.Founding.IsZero() || h.Founding != c.Founding {
 		return r, false
 	}
@@ -43,7 +44,7 @@ func (c *Chain) RivalOf(h *hearsay.Head, settled hearsay.Epoch) (r hearsay.Rival
 }
 
 // TakeRival keeps a proof, unless as much is known of its seat.
-func (c *Chain) TakeRival(r *hearsay.Rival) bool {
+func (c *Chain) TakeRival(r *core.Rival) bool {
 	known := &c.Rivals[r.Head.Slot]
 	if known.Head.Epoch > 0 && (known.Own != (hearsay.Hash{}) || r.Own == (hearsay.Hash{})) {
 		return false
@@ -61,8 +62,8 @@ func (c *Chain) TakeRival(r *hearsay.Rival) bool {
 type headCheck struct {
 	Verified bool // it took a check of a signature
 	Forged   bool
-	News     bool           // it is taken, and the others need it, too
-	Rival    *hearsay.Rival // it proves this against the ledger here, which was not known
+	News     bool        // it is taken, and the others need it, too
+	Rival    *core.Rival // it proves this against the ledger here, which was not known
 }
 
 // Hear takes a head of another seat, and compares it with the ledger here, which is
@@ -85,7 +86,7 @@ func (c *Chain) Hear(h *hearsay.Head, key hearsay.PublicKey, settled hearsay.Epo
 
 // Overtaken gives what heads prove that were signed of epochs beyond the ledger here,
 // and to which it has come by now. The older ones of a seat have done their part then.
-func (c *Chain) Overtaken(settled hearsay.Epoch) (found []hearsay.Rival) {
+func (c *Chain) Overtaken(settled hearsay.Epoch) (found []core.Rival) {
 	var room [SignedMost + 2]hearsay.Head
 	for slot := range uint8(c.seeds) {
 		of := &c.Rivals[slot]
@@ -204,7 +205,7 @@ func ShortHash(h hearsay.Hash) string { return h.String()[:16] }
 
 // Parted gives what heads prove that are of rulings which do not follow from the
 // ledger here: they are of another, from the epoch before the first on.
-func (c *Chain) Parted(items []*hearsay.Ruling, settled hearsay.Epoch) (found []hearsay.Rival) {
+func (c *Chain) Parted(items []*hearsay.Ruling, settled hearsay.Epoch) (found []core.Rival) {
 	if len(items) == 0 || items[0].Epoch <= 1 || items[0].Epoch-1 > settled {
 		return nil
 	}
@@ -224,7 +225,7 @@ func (c *Chain) Parted(items []*hearsay.Ruling, settled hearsay.Epoch) (found []
 	}
 	for slot := range c.seeds {
 		if h := &c.Ahead[slot]; h.Epoch > at && other.Fits(h) {
-			found = append(found, hearsay.Rival{Epoch: at, Own: own, Other: items[0].Previous, Head: *h})
+			found = append(found, core.Rival{Epoch: at, Own: own, Other: items[0].Previous, Head: *h})
 		}
 	}
 	return found

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file is the form in which a ledger is saved, as JSON: one object, with the rulings in the order of their
@@ -205,7 +206,7 @@ func (s *Saver) End(seats []SavedSeat, heads []hearsay.Head) Saved {
 	if !s.founded() {
 		end.Previous = s.previous
 	}
-	if s.first > 1 && !s.recovers && len(heads) > 0 && hearsay.FoundingHash(s.network, seatsOf(s.founding)) != heads[0].Founding {
+	if s.first > 1 && !s.recovers && len(heads) > 0 && core.FoundingHash(s.network, seatsOf(s.founding)) != heads[0].Founding {
 		end.Began = heads[0].Founding
 	}
 	for _, h := range heads {
@@ -282,7 +283,7 @@ func (s *SavedRuling) ruling(network hearsay.NetworkID, previous hearsay.Hash) *
 	switch s.Kind {
 	case hearsay.RulingAdmit:
 		if s.Key.IsZero() {
-			r.Stay.ID = hearsay.GuestID(network, s.Addr)
+			r.Stay.ID = core.GuestID(network, s.Addr)
 		}
 		r.Stay.Epoch = s.Epoch
 		r.Claim = hearsay.Claim{

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // ProvenSeat gives the seat that a ruling gives by the ballots of a quorum of
@@ -48,5 +49,5 @@ func Addrs(seeds []Seed) []netip.AddrPort {
 
 // HashSeeds stands for a list of seeds: a ledger belongs to one list.
 func HashSeeds(network hearsay.NetworkID, seeds []Seed) hearsay.Hash {
-	return hearsay.HashSeeds(network, Addrs(seeds))
+	return core.HashSeeds(network, Addrs(seeds))
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"hearsay"
+	"hearsay/internal/canonical"
+	"hearsay/internal/core"
 )
 
 // A snapshot is the state in canonical bytes: equal states have equal
@@ -69,7 +71,7 @@ func (s *State) AppendSnapshot(dst []byte) []byte {
 	for i := range s.Barred {
 		dst = append(dst, s.Barred[i].ID[:]...)
 		dst = binary.BigEndian.AppendUint64(dst, uint64(s.Barred[i].At))
-		dst = hearsay.AppendText(dst, s.Barred[i].Why)
+		dst = canonical.AppendText(dst, s.Barred[i].Why)
 	}
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(s.Departed)))
 	for i := range s.Departed {
@@ -95,15 +97,15 @@ func ReadSnapshot(network hearsay.NetworkID, signer hearsay.Signer, data []byte)
 
 // SnapshotReader reads a snapshot, as much at a time as its owner has time for.
 type SnapshotReader struct {
-	From    *hearsay.Canonical
+	From    *core.Canonical
 	State   *State // as far as it is read; nil: there is no such state
 	section section
 	left    int // elements of the section
 
-	chunks  [][]Member                 // of chunkMembers each, but the last one
-	counts  [hearsay.RosterBuckets]int // of members, by the first byte of their identities
-	highest hearsay.NodeID             // of the members
-	bucket  hearsay.BucketDigest       // of those with its first byte
+	chunks  [][]Member              // of chunkMembers each, but the last one
+	counts  [core.RosterBuckets]int // of members, by the first byte of their identities
+	highest hearsay.NodeID          // of the members
+	bucket  core.BucketDigest       // of those with its first byte
 }
 
 // chunkMembers is how many members a chunk has: a roster grows by copying, and one of identities that begin
@@ -125,7 +127,7 @@ const (
 
 // NewSnapshotReader begins with a snapshot that may have so many members.
 func NewSnapshotReader(network hearsay.NetworkID, signer hearsay.Signer, data []byte, members int) *SnapshotReader {
-	from, s := hearsay.NewCanonical(data), &State{Network: network, verify: signer.Verify}
+	from, s := core.NewCanonical(data), &State{Network: network, verify: signer.Verify}
 	if from.Byte() != SnapshotVersion {
 		return &SnapshotReader{}
 	}
@@ -250,7 +252,7 @@ func (r *SnapshotReader) endBucket() {
 }
 
 // readCase reads an open case, and reports whether there can be one.
-func (s *State) readCase(r *hearsay.Canonical) bool {
+func (s *State) readCase(r *core.Canonical) bool {
 	c := &Case{ID: hearsay.CaseID(r.Uint64()), Opening: readCommand(r)}
 	c.Ballots = r.Ballots()
 	if r.Failed() || len(s.Cases) > 0 && c.ID <= s.Cases[len(s.Cases)-1].ID {
@@ -292,7 +294,7 @@ func (s *State) fits() bool {
 		}
 	}
 	if s.Epoch == 0 {
-		return s.Members.Count == 0 && slices.Equal(s.Seats, s.Founding) && s.Head == s.Began && s.Head == hearsay.FoundingHash(s.Network, s.Founding)
+		return s.Members.Count == 0 && slices.Equal(s.Seats, s.Founding) && s.Head == s.Began && s.Head == core.FoundingHash(s.Network, s.Founding)
 	}
 	r := s.Last
 	if r.Epoch != s.Epoch || r.Hash(s.Network) != s.Head || r.Roster != s.Members.Hash(s.Network) {
@@ -308,7 +310,7 @@ func (s *State) fits() bool {
 }
 
 // count reads how many elements follow; each takes at least a byte.
-func count(r *hearsay.Canonical, limit int) int {
+func count(r *core.Canonical, limit int) int {
 	n := int(r.Uint32())
 	if n > limit || n > r.Left() {
 		r.Fail()

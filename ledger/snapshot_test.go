@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Limits that are lowered leave nothing spent that nobody can have spent by them: a seed could
@@ -18,7 +19,7 @@ func TestLoweredLimits(t *testing.T) {
 	}
 	lowered := hearsay.Limits{Members: 2, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1}
 	for slot := range 2 {
-		w := hearsay.LimitsWord{Slot: uint8(slot), Life: b.Seats[slot].Life, Limits: lowered, At: 7}
+		w := core.LimitsWord{Slot: uint8(slot), Life: b.Seats[slot].Life, Limits: lowered, At: 7}
 		w.Sign(b.Ledger(), b.seeds[slot])
 		b.do(Command{Op: OpLimits, Limits: w})
 	}
@@ -35,7 +36,7 @@ func TestPartsOfSnapshotsAreBounded(t *testing.T) {
 	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 1}
 	claim.Card = hearsay.Card{Name: strings.Repeat("n", hearsay.MaxNameLen), Addr: netip.MustParseAddrPort("[2001:db8::1]:65535"), Role: hearsay.RolePeer}
 	claim.Sign(testNetwork, newKeyed(1))
-	evidence := &hearsay.Evidence{Statements: make([]hearsay.Statement, hearsay.MaxStatements)}
+	evidence := &hearsay.Evidence{Statements: make([]hearsay.Statement, core.MaxStatements)}
 	why := strings.Repeat("w", hearsay.MaxWhyLen)
 	size := func(add func(s *State)) int {
 		s := NewState(testNetwork, newKeyed(1), nil)

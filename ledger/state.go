@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Limits of the state that all seeds have in common. What does not fit is
@@ -139,7 +140,7 @@ func (c *Case) BallotOf(slot uint8) *hearsay.Ballot {
 // NewState is that of a founding with these seats.
 func NewState(network hearsay.NetworkID, signer hearsay.Signer, seats []hearsay.Seat) *State {
 	s := &State{Network: network, verify: signer.Verify, Seats: slices.Clone(seats), Founding: slices.Clone(seats)}
-	s.Head = hearsay.FoundingHash(network, seats)
+	s.Head = core.FoundingHash(network, seats)
 	s.Began, s.Usage = s.Head, NewUsage(len(seats))
 	s.Derive()
 	return s

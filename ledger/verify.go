@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Verified is what came of a check of a saved ledger.
@@ -151,7 +152,7 @@ func (a *audit) begin() *Finding {
 	}
 	founding := hearsay.Hash{}
 	if len(a.saved.Founding) > 0 {
-		founding = hearsay.FoundingHash(a.saved.Network, seatsOf(a.saved.Founding))
+		founding = core.FoundingHash(a.saved.Network, seatsOf(a.saved.Founding))
 	}
 	a.previous = a.saved.Previous
 	if a.found.Founding {
@@ -229,7 +230,7 @@ func (a *audit) read(s *SavedRuling) (*hearsay.Ruling, *Finding) {
 	if len(text) == 0 {
 		text, failed = s.ruling(a.saved.Network, a.previous).AppendBinary(nil), NoRuling
 	}
-	reader := hearsay.NewCanonical(text)
+	reader := core.NewCanonical(text)
 	r := reader.Ruling()
 	switch {
 	case r == nil || reader.Left() > 0 || r.Previous != a.previous:
@@ -289,7 +290,7 @@ func (a *audit) decided(r *hearsay.Ruling, s *SavedRuling) *Finding {
 		}
 		return a.depart(r, s)
 	case hearsay.RulingLeave:
-		leave := hearsay.Leave{Stay: r.Stay, Signature: r.Leave}
+		leave := core.Leave{Stay: r.Stay, Signature: r.Leave}
 		if !a.in.Founding.IsZero() && !leave.Verify(a.in, a.signer, r.Key) {
 			return wrong(r.Epoch, LeaveForged)
 		}
@@ -354,7 +355,7 @@ func (a *audit) admit(r *hearsay.Ruling) *Finding {
 	switch c := &r.Claim; {
 	case r.Stay.Epoch != r.Epoch || c.Subject != r.Stay.ID || c.Card.Key != r.Key:
 		return wrong(r.Epoch, StayOther)
-	case c.Card.Key.IsZero() && c.Subject != hearsay.GuestID(a.saved.Network, c.Card.Addr):
+	case c.Card.Key.IsZero() && c.Subject != core.GuestID(a.saved.Network, c.Card.Addr):
 		return wrong(r.Epoch, GuestOther)
 	case !c.Card.Key.IsZero() && !c.Verify(a.saved.Network, a.signer):
 		return wrong(r.Epoch, ClaimForged)

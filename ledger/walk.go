@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file is how a node that was away finds out who sits where, when so many seats have
@@ -46,7 +47,7 @@ type Walk struct {
 
 // Begin begins after an epoch whose ledger is known, with the seed in a slot.
 func (w *Walk) Begin(known, end hearsay.Epoch, slot int) {
-	*w = Walk{Next: known + 1, end: end, most: hearsay.MaxRulings, Slot: slot, First: slot}
+	*w = Walk{Next: known + 1, end: end, most: core.MaxRulings, Slot: slot, First: slot}
 	if w.Next > w.end {
 		w.Next = 0
 	}
@@ -96,7 +97,7 @@ func (w *Walk) Take(now time.Time, items []*hearsay.Ruling, hold bool) (done boo
 		w.most = min(n, first-w.Next)
 		return false
 	}
-	w.Next, w.most = w.Before(), min(w.most+w.most/8+1, hearsay.MaxRulings)
+	w.Next, w.most = w.Before(), min(w.most+w.most/8+1, core.MaxRulings)
 	if done = w.Next > w.end; done {
 		w.Next = 0
 	}

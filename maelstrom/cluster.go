@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/wire"
 )
@@ -97,19 +98,19 @@ func (s *Session) takePackets(now time.Time, e *envelope) {
 		return
 	}
 	for _, b := range p.Datagrams {
-		if len(b) > hearsay.MTU {
+		if len(b) > core.MTU {
 			s.drops[hearsay.DropOversized]++
 			continue
 		}
-		s.receive(now, b, hearsay.Packet{Addr: addrOf(place)})
+		s.receive(now, b, core.Packet{Addr: addrOf(place)})
 	}
 	for _, b := range p.Streams {
-		s.receive(now, b, hearsay.Packet{Addr: addrOf(place), Stream: true})
+		s.receive(now, b, core.Packet{Addr: addrOf(place), Stream: true})
 	}
 }
 
 // receive decodes a packet and hands it to the node.
-func (s *Session) receive(now time.Time, b []byte, from hearsay.Packet) {
+func (s *Session) receive(now time.Time, b []byte, from core.Packet) {
 	s.packet = from
 	s.packet.Size = len(b)
 	if reason, ok := s.decoder.Decode(b, &s.packet); !ok {
@@ -121,7 +122,7 @@ func (s *Session) receive(now time.Time, b []byte, from hearsay.Packet) {
 
 // carryOut does what a step of the node asks for. There is no disk: a process
 // that ends is never the same again, so nothing has to be kept.
-func (s *Session) carryOut(now time.Time, fx *hearsay.Effects) {
+func (s *Session) carryOut(now time.Time, fx *core.Effects) {
 	for i := range fx.Now {
 		s.send(now, &fx.Now[i])
 	}
@@ -165,7 +166,7 @@ func (s *Session) deliver(payload []byte) {
 }
 
 // send puts a packet into the outbox.
-func (s *Session) send(now time.Time, p *hearsay.Packet) {
+func (s *Session) send(now time.Time, p *core.Packet) {
 	place, found := s.placeOf(p.Addr)
 	if !found {
 		s.drops[hearsay.DropMisdirected]++ // somebody has told of an address that is nobody's
@@ -184,7 +185,7 @@ func (s *Session) send(now time.Time, p *hearsay.Packet) {
 		box.due = due
 	}
 	box.bytes += len(b)
-	if p.Stream || len(b) > hearsay.MTU {
+	if p.Stream || len(b) > core.MTU {
 		box.streams = append(box.streams, b)
 	} else {
 		box.datagrams = append(box.datagrams, b)
@@ -215,9 +216,9 @@ func (s *Session) placeOf(addr netip.AddrPort) (place int, ok bool) {
 }
 
 // isPatient reports whether a message may wait for company.
-func isPatient(m hearsay.Message) bool {
+func isPatient(m core.Message) bool {
 	switch m.(type) {
-	case *hearsay.News, *hearsay.IHave, *hearsay.Heard, *hearsay.Seen, *hearsay.Place:
+	case *core.News, *core.IHave, *core.Heard, *core.Seen, *core.Place:
 		return true
 	}
 	return false

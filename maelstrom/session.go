@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/wire"
 )
@@ -22,7 +23,7 @@ type Session struct {
 	random  *rand.Rand
 	network hearsay.NetworkID
 	decoder *wire.Decoder
-	packet  hearsay.Packet // the one being received
+	packet  core.Packet // the one being received
 
 	node    *node.Node // nil before init
 	name    string     // the node id that init gave

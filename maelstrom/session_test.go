@@ -11,6 +11,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // alone is a session that is a cluster by itself.
@@ -149,7 +150,7 @@ func TestUnanswered(t *testing.T) {
 		{`{"src":"c1","dest":"n0","body":{"type":"hearsay","datagrams":["AQ=="]}}`, hearsay.DropStranger},
 		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","datagrams":["AQ=="]}}`, hearsay.DropTruncated},
 		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","datagrams":"AQ=="}}`, hearsay.DropMalformed},
-		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","datagrams":["` + strings.Repeat("AAAA", hearsay.MTU/3+1) + `"]}}`, hearsay.DropOversized},
+		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","datagrams":["` + strings.Repeat("AAAA", core.MTU/3+1) + `"]}}`, hearsay.DropOversized},
 		{`{"src":"n0","dest":"n0","body":{"type":"hearsay","streams":["Aw=="]}}`, hearsay.DropTruncated},
 	} {
 		s := alone(t)
@@ -173,7 +174,7 @@ func TestBatchesAreBounded(t *testing.T) {
 	const count = 6 * maxBatch / hearsay.MaxRumorData
 	large := hearsay.Rumor{ID: clock.Dot{Counter: 1}, Data: make([]byte, hearsay.MaxRumorData)}
 	for range count {
-		s.send(epoch, &hearsay.Packet{Addr: addrOf(1), Body: &hearsay.Rumors{Items: []hearsay.Rumor{large}}})
+		s.send(epoch, &core.Packet{Addr: addrOf(1), Body: &core.Rumors{Items: []hearsay.Rumor{large}}})
 	}
 	sent := 0
 	for l := range bytes.Lines(s.finish(epoch.Add(time.Second))) {

@@ -4,14 +4,15 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file has a node whose process ends, and is started again at once, say so.
 
-// Away tells the others that this node's process ends, and is to be started again within hearsay.AwayFor with
+// Away tells the others that this node's process ends, and is to be started again within core.AwayFor with
 // its data: its stay goes on. The node is Gone when those have heard it that it tells, or a moment later; then
 // a driver stops it.
-func (n *Node) Away(now time.Time) *hearsay.Effects {
+func (n *Node) Away(now time.Time) *core.Effects {
 	n.begin(now)
 	n.roster.GoAway(now, n.seeded.stayOf(n.id))
 	n.awayTold = n.roster.Unanswered()
@@ -33,7 +34,7 @@ func (n *Node) AwayUnheard() bool {
 }
 
 // takeAway takes the word of a member that it is away: if it is of its present stay. Seeds have none.
-func (n *Node) takeAway(now time.Time, p *hearsay.Packet, m *hearsay.Away) {
+func (n *Node) takeAway(now time.Time, p *core.Packet, m *core.Away) {
 	if m.Stay.ID.IsZero() || m.Stay != n.seeded.stayOf(m.Stay.ID) {
 		n.drops[hearsay.DropStranger]++
 		return

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -22,17 +23,17 @@ func TestClaimsOfOneThatIsAway(t *testing.T) {
 		for i, size := range []int{1330, 20 << 10} {
 			m := w.crowd[5+i]
 			w.run(costPause)
-			word := &hearsay.Away{Stay: hearsay.Stay{ID: m.id(), Epoch: m.stay.Epoch}, Incarnation: m.claim.Incarnation, Left: hearsay.AwayFor}
+			word := &core.Away{Stay: hearsay.Stay{ID: m.id(), Epoch: m.stay.Epoch}, Incarnation: m.claim.Incarnation, Left: core.AwayFor}
 			word.Sign(w.ledger(), m.key)
-			w.carry(n, n.Receive(w.now, &hearsay.Packet{From: m.id(), Addr: m.addr(), Body: word}))
-			p := &hearsay.Packet{Body: &hearsay.News{}, From: w.crowd[9].id()}
+			w.carry(n, n.Receive(w.now, &core.Packet{From: m.id(), Addr: m.addr(), Body: word}))
+			p := &core.Packet{Body: &core.News{}, From: w.crowd[9].id()}
 			claim := hearsay.Claim{Subject: m.id(), State: hearsay.StateSuspect, Incarnation: m.claim.Incarnation, By: w.crowd[0].id()}
-			for size -= claim.WireSizeMax(); size > 0 && len(p.Claims) < hearsay.MaxClaims; size -= claim.WireSizeMax() {
+			for size -= claim.WireSizeMax(); size > 0 && len(p.Claims) < core.MaxClaims; size -= claim.WireSizeMax() {
 				p.Claims = append(p.Claims, claim)
 			}
 			b := wire.AppendPacket(nil, costNetwork, p)
-			packets, bytes := w.carry(n, w.take(n, w.crowd[200].addr(), len(b) > hearsay.MTU, b))
-			for k := 0; k < 100 && len(b) > hearsay.MTU; k++ { // claims that wait
+			packets, bytes := w.carry(n, w.take(n, w.crowd[200].addr(), len(b) > core.MTU, b))
+			for k := 0; k < 100 && len(b) > core.MTU; k++ { // claims that wait
 				w.now = w.now.Add(2 * time.Millisecond)
 				more, long := w.carry(n, n.Tick(w.now))
 				packets, bytes = packets+more, bytes+long

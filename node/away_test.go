@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quorum"
 )
 
@@ -27,7 +28,7 @@ func TestOneThatIsAwayIsNoNeighborAndAlive(t *testing.T) {
 	if s := other.Addresses().StateAt(addr(0)); s != hearsay.StateAlive {
 		t.Errorf("told as %s", s)
 	}
-	w.run(hearsay.AwayFor - 2*time.Second)
+	w.run(core.AwayFor - 2*time.Second)
 	if linked() || other.Addresses().StateAt(addr(0)) != hearsay.StateAlive {
 		t.Error("it is linked, or not alive, before its time is over")
 	}
@@ -57,7 +58,7 @@ func TestOneThatIsAwayIsNotReported(t *testing.T) {
 	if n := reported(6 * time.Second); n > 0 {
 		t.Errorf("it is away, and is reported %d times", n)
 	}
-	if reported(hearsay.AwayFor+20*time.Second) == 0 {
+	if reported(core.AwayFor+20*time.Second) == 0 {
 		t.Error("it is not back, and nobody reports it")
 	}
 }
@@ -76,7 +77,7 @@ func TestSeedsProbeOneThatIsNotBackAnew(t *testing.T) {
 	if s := w.state(gone, 0); s != hearsay.StateAlive {
 		t.Fatalf("it is %s, and says that it is away", s)
 	}
-	w.run(hearsay.AwayFor + trial)
+	w.run(core.AwayFor + trial)
 	if s := w.state(gone, 0); !s.Living() {
 		t.Errorf("it is %s %v after its time was over", s, trial)
 	}

@@ -3,7 +3,7 @@ package node
 import (
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // waitsMost is how many bytes of records may wait to be durable before a node takes on nothing
@@ -40,9 +40,9 @@ func (b *backlog) behind(now time.Time) bool {
 func (n *Node) DiskBehind() time.Duration { return n.stepped.Sub(n.backlog.keptUp) }
 
 // writes reports whether a packet would have a seed write.
-func writes(p *hearsay.Packet) bool {
+func writes(p *core.Packet) bool {
 	switch p.Body.(type) {
-	case *hearsay.Register, *hearsay.Report, *hearsay.Depart, *hearsay.Raft:
+	case *core.Register, *core.Report, *core.Depart, *core.Raft:
 		return true
 	}
 	return false

@@ -6,15 +6,16 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // What a node takes on while too much waits for its disk, and that it takes on all again after.
 func TestDiskBehind(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	n := crowded(t, 3, now)
-	dropped := func(body hearsay.Message) bool {
+	dropped := func(body core.Message) bool {
 		before := n.drops[hearsay.DropQueueFull]
-		n.Receive(now, &hearsay.Packet{From: hearsay.NodeID{9}, Addr: crowdAddr(9), Stream: true, Body: body})
+		n.Receive(now, &core.Packet{From: hearsay.NodeID{9}, Addr: crowdAddr(9), Stream: true, Body: body})
 		return n.drops[hearsay.DropQueueFull] > before
 	}
 	for _, c := range []struct {
@@ -24,12 +25,12 @@ func TestDiskBehind(t *testing.T) {
 	}{{waitsMost, waitsLong, false}, {waitsMost + 1, 0, true}, {0, 0, false}, {1, waitsLong + 1, true}, {1, 0, false}} {
 		waits, behind := c.waits, c.behind
 		n.DiskWaits(waits, now.Add(-c.since))
-		for _, body := range []hearsay.Message{&hearsay.Register{}, &hearsay.Report{}, &hearsay.Depart{}, &hearsay.Raft{}} {
+		for _, body := range []core.Message{&core.Register{}, &core.Report{}, &core.Depart{}, &core.Raft{}} {
 			if got := dropped(body); got != behind {
 				t.Errorf("%d bytes wait: %T is dropped: %t", waits, body, got)
 			}
 		}
-		for _, body := range []hearsay.Message{&hearsay.Ping{Seq: 1, Target: n.id}, &hearsay.LedgerReq{}, &hearsay.SeatHello{}} {
+		for _, body := range []core.Message{&core.Ping{Seq: 1, Target: n.id}, &core.LedgerReq{}, &core.SeatHello{}} {
 			if dropped(body) {
 				t.Errorf("%d bytes wait: %T is dropped", waits, body)
 			}

@@ -17,6 +17,7 @@ import (
 	"hearsay/casefile"
 	"hearsay/detect"
 	"hearsay/follower"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/node"
 	"hearsay/overlay"
@@ -45,12 +46,12 @@ func newSeededNetwork(t *testing.T, peers int, down ...int) *network {
 	return w
 }
 
-func (w *network) newSeededNode(i int, records ...hearsay.Record) *node.Node {
+func (w *network) newSeededNode(i int, records ...core.Record) *node.Node {
 	return w.newSeededNodeAs(i, fmt.Sprintf("n%d", i), byte(i), records...)
 }
 
 // newSeededNodeAs makes one in the place of the i-th, of its own name and key.
-func (w *network) newSeededNodeAs(i int, name string, secret byte, records ...hearsay.Record) *node.Node {
+func (w *network) newSeededNodeAs(i int, name string, secret byte, records ...core.Record) *node.Node {
 	key := hearsay.PublicKey(sha256.Sum256([]byte{secret}))
 	network := hearsay.NetworkIDOf("test")
 	cfg := node.Config{
@@ -201,7 +202,7 @@ func TestWhyTellsOfOthers(t *testing.T) {
 
 	// A lie: the accused refutes it.
 	lie := hearsay.Claim{Subject: w.nodes[3].Self().ID, State: hearsay.StateSuspect, Incarnation: w.nodes[3].Self().Incarnation, By: w.nodes[4].Self().ID}
-	w.carry(5, w.nodes[5].Receive(w.now, &hearsay.Packet{From: w.nodes[4].Self().ID, Addr: addr(4), Body: &hearsay.News{}, Claims: []hearsay.Claim{lie}}))
+	w.carry(5, w.nodes[5].Receive(w.now, &core.Packet{From: w.nodes[4].Self().ID, Addr: addr(4), Body: &core.News{}, Claims: []hearsay.Claim{lie}}))
 	file := w.why(5, "n3")
 	w.run(3 * time.Second)
 	file = w.why(5, "n3")
@@ -227,7 +228,7 @@ func TestWhyTellsOfOthers(t *testing.T) {
 	w.run(3 * time.Second)
 	file = w.why(4, "n6")
 	contains(t, "left", file.Verdict+file.Summary+file.Nearest, "left", "by its own signed word", "the ruling of epoch 5", fmt.Sprintf("ended its stay since epoch %d", stay.Epoch))
-	w.nodes[6] = w.newSeededNode(6, &hearsay.OwnIncarnation{Incarnation: w.nodes[6].Self().Incarnation})
+	w.nodes[6] = w.newSeededNode(6, &core.OwnIncarnation{Incarnation: w.nodes[6].Self().Incarnation})
 	w.carry(6, w.nodes[6].Tick(w.now))
 	w.run(3 * time.Second)
 	file = w.why(0, "n6")
@@ -251,7 +252,7 @@ func TestWhyTellsOfOthers(t *testing.T) {
 	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 1, Card: hearsay.Card{Name: "mask", Addr: addr(9), Role: hearsay.RolePeer}}
 	claim.Sign(hearsay.NetworkIDOf("test"), stranger)
 	for range 3 {
-		w.carry(0, w.nodes[0].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(8), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}}))
+		w.carry(0, w.nodes[0].Receive(w.now, &core.Packet{From: claim.Subject, Addr: addr(8), Stream: true, Body: &core.Register{}, Claims: []hearsay.Claim{claim}}))
 		w.run(time.Second)
 	}
 	file = w.why(0, "mask")
@@ -260,7 +261,7 @@ func TestWhyTellsOfOthers(t *testing.T) {
 		t.Errorf("three times the same is told in %d steps", len(file.Steps))
 	}
 	claim.Card.Name = "forged"
-	w.carry(1, w.nodes[1].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(8), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}}))
+	w.carry(1, w.nodes[1].Receive(w.now, &core.Packet{From: claim.Subject, Addr: addr(8), Stream: true, Body: &core.Register{}, Claims: []hearsay.Claim{claim}}))
 	if file := w.why(1, "forged"); file.Verdict != "unknown" {
 		t.Errorf("an unsigned name is %s", file.Verdict)
 	}
@@ -273,7 +274,7 @@ func TestFactsStay(t *testing.T) {
 	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 1, Card: hearsay.Card{Name: "mask", Addr: addr(9), Role: hearsay.RolePeer}}
 	claim.Sign(hearsay.NetworkIDOf("test"), signer{hearsay.PublicKey{9}})
 	ask := func() {
-		w.carry(0, w.nodes[0].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(8), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}}))
+		w.carry(0, w.nodes[0].Receive(w.now, &core.Packet{From: claim.Subject, Addr: addr(8), Stream: true, Body: &core.Register{}, Claims: []hearsay.Claim{claim}}))
 	}
 	ask()
 	w.down[3] = true
@@ -342,7 +343,7 @@ func TestLiftOfOneAmongSeveral(t *testing.T) {
 	w := newSeededNetwork(t, 2)
 	w.run(6 * time.Second)
 	first := w.nodes[4].Self().ID
-	do := func(ask func() (hearsay.NodeID, *hearsay.Effects, error)) hearsay.NodeID {
+	do := func(ask func() (hearsay.NodeID, *core.Effects, error)) hearsay.NodeID {
 		t.Helper()
 		id, fx, err := ask()
 		w.carry(0, fx)
@@ -353,11 +354,11 @@ func TestLiftOfOneAmongSeveral(t *testing.T) {
 		return id
 	}
 	bar := func(name string) {
-		do(func() (hearsay.NodeID, *hearsay.Effects, error) { return w.nodes[0].Bar(w.now, name, "") })
+		do(func() (hearsay.NodeID, *core.Effects, error) { return w.nodes[0].Bar(w.now, name, "") })
 	}
 	lift := func(name string, want hearsay.NodeID) {
 		t.Helper()
-		if id := do(func() (hearsay.NodeID, *hearsay.Effects, error) { return w.nodes[0].Lift(w.now, name) }); id != want || len(w.nodes[0].Seeded().Barred()) != 0 {
+		if id := do(func() (hearsay.NodeID, *core.Effects, error) { return w.nodes[0].Lift(w.now, name) }); id != want || len(w.nodes[0].Seeded().Barred()) != 0 {
 			t.Errorf("by %q the bar of %s is lifted, want %s; barred: %v", name, id.Short(), want.Short(), w.nodes[0].Seeded().Barred())
 		}
 	}
@@ -442,14 +443,14 @@ func TestWhyNamesWhoHasReported(t *testing.T) {
 	w := newSeededNetwork(t, 4)
 	w.run(6 * time.Second)
 	reporter := signer{hearsay.PublicKey(sha256.Sum256([]byte{4}))}
-	report := func(name string, sign func(*hearsay.Report)) (by string) {
+	report := func(name string, sign func(*core.Report)) (by string) {
 		stay, err := w.nodes[1].StayOf(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := &hearsay.Report{Stay: stay}
+		m := &core.Report{Stay: stay}
 		sign(m)
-		w.carry(1, w.nodes[1].Receive(w.now, &hearsay.Packet{From: reporter.Public().NodeID(), Addr: addr(9), Stream: true, Body: m}))
+		w.carry(1, w.nodes[1].Receive(w.now, &core.Packet{From: reporter.Public().NodeID(), Addr: addr(9), Stream: true, Body: m}))
 		w.run(time.Second)
 		for _, s := range w.why(1, name).Steps {
 			if s.Kind == hearsay.EventCaseOpened.String() && strings.Contains(s.Text, "reported") {
@@ -460,21 +461,21 @@ func TestWhyNamesWhoHasReported(t *testing.T) {
 	}
 	proof := w.nodes[1].Seeded().Proof(false)
 	ledger := hearsay.LedgerID{Network: proof.Network, Founding: proof.Heads[0].Founding}
-	if by := report("n3", func(*hearsay.Report) {}); by != "" {
+	if by := report("n3", func(*core.Report) {}); by != "" {
 		t.Errorf("what nobody has signed is told as reported by %q", by)
 	}
-	if by := report("n5", func(m *hearsay.Report) { m.Sign(ledger, reporter) }); by != "n4" {
+	if by := report("n5", func(m *core.Report) { m.Sign(ledger, reporter) }); by != "n4" {
 		t.Errorf("what n4 has signed is told as reported by %q", by)
 	}
-	signed := func(m *hearsay.Report) { // for another
-		other := hearsay.Report{}
+	signed := func(m *core.Report) { // for another
+		other := core.Report{}
 		other.Sign(ledger, reporter)
 		m.Signature = other.Signature
 	}
 	if by := report("n6", signed); by != "" {
 		t.Errorf("what n4 has signed of somebody else is told as reported by %q", by)
 	}
-	empty := func(m *hearsay.Report) { // a suspicion that ran out, of which no observer said anything
+	empty := func(m *core.Report) { // a suspicion that ran out, of which no observer said anything
 		m.Evidence = &hearsay.Evidence{Subject: m.Stay.ID, Incarnation: hearsay.Incarnation(w.now.UnixMilli()), Rule: hearsay.RuleTimeout}
 	}
 	report("n6", empty)
@@ -504,9 +505,9 @@ func TestWhyTellsOfAborts(t *testing.T) {
 	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 1, Card: hearsay.Card{Name: "mute", Addr: addr(9), Role: hearsay.RolePeer}}
 	claim.Sign(hearsay.NetworkIDOf("test"), stranger)
 	ask := func() (seq uint64) {
-		out := w.nodes[0].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(9), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{claim}})
+		out := w.nodes[0].Receive(w.now, &core.Packet{From: claim.Subject, Addr: addr(9), Stream: true, Body: &core.Register{}, Claims: []hearsay.Claim{claim}})
 		for i := range out.Now {
-			if ping, ok := out.Now[i].Body.(*hearsay.Ping); ok && out.Now[i].Addr == addr(9) {
+			if ping, ok := out.Now[i].Body.(*core.Ping); ok && out.Now[i].Addr == addr(9) {
 				seq = ping.Seq
 			}
 		}
@@ -517,8 +518,8 @@ func TestWhyTellsOfAborts(t *testing.T) {
 	w.run(3 * time.Second)
 	file := w.why(0, "mute")
 	contains(t, "silent", file.Verdict+file.Summary+file.Nearest, "refused", "No case was opened", "it does not answer at 10.0.0.9:7000")
-	ack := &hearsay.Ack{Seq: ask()}
-	w.carry(0, w.nodes[0].Receive(w.now, &hearsay.Packet{From: claim.Subject, Addr: addr(9), Body: ack}))
+	ack := &core.Ack{Seq: ask()}
+	w.carry(0, w.nodes[0].Receive(w.now, &core.Packet{From: claim.Subject, Addr: addr(9), Body: ack}))
 	w.run(100 * time.Millisecond)
 	file = w.why(0, "mute")
 	contains(t, "asking", file.Verdict+file.Summary+file.Nearest, "unknown", "the seeds are deciding", "2 of 3 seeds")
@@ -863,7 +864,7 @@ func TestWhyOfOneThatWasAway(t *testing.T) {
 	if file := w.why(4, "n3"); strings.Contains(file.Summary, told) {
 		t.Errorf("away: %s", file.Summary)
 	}
-	w.run(hearsay.AwayFor + 10*time.Second)
+	w.run(core.AwayFor + 10*time.Second)
 	w.down[5] = true
 	w.run(20 * time.Second)
 	for _, by := range []int{0, 1, 2, 4, 6, 7} {

@@ -13,6 +13,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -28,9 +29,9 @@ const (
 // costly is the dearest packet of a kind that there is known to be, and what it
 // may cause at most.
 type costly struct {
-	kind     string // a hearsay.Message
+	kind     string // a core.Message
 	contents string
-	packet   func(w *costWorld, n *costNode) *hearsay.Packet
+	packet   func(w *costWorld, n *costNode) *core.Packet
 	datagram bool
 	packets  int // sent in that step
 	bytes    int // in them
@@ -85,7 +86,7 @@ func (w *costWorld) measure(n *costNode, c *costly) {
 		}
 		b := wire.AppendPacket(nil, costNetwork, p)
 		size = max(size, len(b))
-		if len(b) > hearsay.MaxStreamPacket || c.datagram && len(b) > hearsay.MTU {
+		if len(b) > core.MaxStreamPacket || c.datagram && len(b) > core.MTU {
 			w.t.Fatalf("%d bytes are too many", len(b))
 		}
 		w.trusting = false
@@ -124,7 +125,7 @@ func allCostly() []costly {
 
 // TestEveryKindHasACost wants each message in the list.
 func TestEveryKindHasACost(t *testing.T) {
-	files, err := filepath.Glob("../*.go")
+	files, err := filepath.Glob("../internal/core/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,30 +150,30 @@ func TestEveryKindHasACost(t *testing.T) {
 }
 
 // body gives a packet of a member without claims.
-func body(m hearsay.Message) func(*costWorld, *costNode) *hearsay.Packet {
-	return func(*costWorld, *costNode) *hearsay.Packet { return &hearsay.Packet{Body: m} }
+func body(m core.Message) func(*costWorld, *costNode) *core.Packet {
+	return func(*costWorld, *costNode) *core.Packet { return &core.Packet{Body: m} }
 }
 
 // small is what an answer may be that is about as long as a question.
 const (
 	small      = 4 // packets
-	smallBytes = small * hearsay.MTU
+	smallBytes = small * core.MTU
 )
 
 func costlyProbes() []costly {
 	return []costly{
-		{kind: "Ping", contents: "with a hash", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Ping{Seq: 1, Target: n.Self().ID, Hash: w.random.Uint64(), Rumors: w.random.Uint64()}}
+		{kind: "Ping", contents: "with a hash", packet: func(w *costWorld, n *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Ping{Seq: 1, Target: n.Self().ID, Hash: w.random.Uint64(), Rumors: w.random.Uint64()}}
 		}, datagram: true, packets: small, bytes: smallBytes},
-		{kind: "Ping", contents: "with unsigned claims", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Ping{Seq: 1, Target: n.Self().ID}, Claims: w.unsigned(hearsay.MTU - 100)}
+		{kind: "Ping", contents: "with unsigned claims", packet: func(w *costWorld, n *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Ping{Seq: 1, Target: n.Self().ID}, Claims: w.unsigned(core.MTU - 100)}
 		}, datagram: true, packets: small, bytes: smallBytes},
-		{kind: "Ack", contents: "to nothing", packet: body(&hearsay.Ack{Seq: 1 << 60}), datagram: true, packets: small, bytes: smallBytes},
-		{kind: "NotMe", contents: "to nothing", packet: body(&hearsay.NotMe{Seq: 1 << 60}), datagram: true, packets: small, bytes: smallBytes},
-		{kind: "RelayReq", contents: "of a member", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.RelayReq{Seq: w.random.Uint64(), Target: w.crowd[7].id()}}
+		{kind: "Ack", contents: "to nothing", packet: body(&core.Ack{Seq: 1 << 60}), datagram: true, packets: small, bytes: smallBytes},
+		{kind: "NotMe", contents: "to nothing", packet: body(&core.NotMe{Seq: 1 << 60}), datagram: true, packets: small, bytes: smallBytes},
+		{kind: "RelayReq", contents: "of a member", packet: func(w *costWorld, n *costNode) *core.Packet {
+			return &core.Packet{Body: &core.RelayReq{Seq: w.random.Uint64(), Target: w.crowd[7].id()}}
 		}, datagram: true, packets: small, bytes: smallBytes},
-		{kind: "Nack", contents: "to nothing", packet: body(&hearsay.Nack{Seq: 1 << 60}), datagram: true, packets: small, bytes: smallBytes},
+		{kind: "Nack", contents: "to nothing", packet: body(&core.Nack{Seq: 1 << 60}), datagram: true, packets: small, bytes: smallBytes},
 	}
 }
 
@@ -180,13 +181,13 @@ func costlyProbes() []costly {
 // fit.
 func (w *costWorld) unsigned(size int) (claims []hearsay.Claim) {
 	for size > 0 {
-		m := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.NextIncarnation(0, w.now), Card: hearsay.Card{
+		m := hearsay.Claim{State: hearsay.StateAlive, Incarnation: core.NextIncarnation(0, w.now), Card: hearsay.Card{
 			Key: w.crowd[w.random.IntN(costMembers)].claim.Card.Key, Name: "m", Addr: w.crowd[0].addr(), Role: hearsay.RolePeer,
 		}}
 		m.Subject = m.Card.Key.NodeID()
 		m.Incarnation += hearsay.Incarnation(w.random.IntN(1000))
 		m.Card.Signature[0] = 1
-		if size -= m.WireSizeMax(); size > 0 && len(claims) < hearsay.MaxClaims {
+		if size -= m.WireSizeMax(); size > 0 && len(claims) < core.MaxClaims {
 			claims = append(claims, m)
 		}
 	}
@@ -213,9 +214,9 @@ func (w *costWorld) said(state hearsay.State) (claims []hearsay.Claim) {
 	return claims
 }
 
-func news(claims func(w *costWorld) []hearsay.Claim) func(*costWorld, *costNode) *hearsay.Packet {
-	return func(w *costWorld, _ *costNode) *hearsay.Packet {
-		return &hearsay.Packet{Body: &hearsay.News{}, Claims: claims(w)}
+func news(claims func(w *costWorld) []hearsay.Claim) func(*costWorld, *costNode) *core.Packet {
+	return func(w *costWorld, _ *costNode) *core.Packet {
+		return &core.Packet{Body: &core.News{}, Claims: claims(w)}
 	}
 }
 
@@ -228,8 +229,8 @@ func costlyClaims() []costly {
 	return []costly{
 		{kind: "News", contents: "unsigned claims", packet: news(func(w *costWorld) []hearsay.Claim { return w.unsigned(mostClaimed) }), packets: small, bytes: smallBytes},
 		{kind: "News", contents: "made-up members", fills: true, packet: news(func(w *costWorld) []hearsay.Claim { return w.made(500) }), packets: small, bytes: smallBytes},
-		{kind: "NotMe", contents: "to nothing, beside many hints", fills: true, packet: func(*costWorld, *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.NotMe{Seq: 1 << 60}}
+		{kind: "NotMe", contents: "to nothing, beside many hints", fills: true, packet: func(*costWorld, *costNode) *core.Packet {
+			return &core.Packet{Body: &core.NotMe{Seq: 1 << 60}}
 		}, datagram: true, packets: small, bytes: smallBytes},
 		{kind: "News", contents: "newer words", fills: true, packet: news(func(w *costWorld) (claims []hearsay.Claim) {
 			for _, m := range w.crowd {
@@ -239,23 +240,23 @@ func costlyClaims() []costly {
 		}), packets: small, bytes: smallBytes},
 		{kind: "News", contents: "suspicions", fills: true, packet: news(func(w *costWorld) []hearsay.Claim { return w.said(hearsay.StateSuspect) }), packets: 2 * costMembers, bytes: 2 * costMembers * 256},
 		{kind: "News", contents: "deaths", fills: true, packet: news(func(w *costWorld) []hearsay.Claim { return w.said(hearsay.StateDead) }), packets: 2 * costMembers, bytes: 2 * costMembers * 256},
-		{kind: "Join", contents: "with unsigned claims", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Join{}, Claims: w.unsigned(mostClaimed)}
-		}, packets: small, bytes: hearsay.MaxStreamPacket},
-		{kind: "Join", contents: "of a member", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Join{}, Claims: []hearsay.Claim{w.crowd[0].claim}}
-		}, packets: small, bytes: hearsay.MaxStreamPacket},
-		{kind: "Roster", contents: "not asked for", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Roster{}, Claims: w.unsigned(mostClaimed)}
+		{kind: "Join", contents: "with unsigned claims", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Join{}, Claims: w.unsigned(mostClaimed)}
+		}, packets: small, bytes: core.MaxStreamPacket},
+		{kind: "Join", contents: "of a member", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Join{}, Claims: []hearsay.Claim{w.crowd[0].claim}}
+		}, packets: small, bytes: core.MaxStreamPacket},
+		{kind: "Roster", contents: "not asked for", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Roster{}, Claims: w.unsigned(mostClaimed)}
 		}, packets: small, bytes: smallBytes},
-		{kind: "Roster", contents: "of made-up members", fills: true, before: joined, packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Roster{}, Claims: w.made(500)}
+		{kind: "Roster", contents: "of made-up members", fills: true, before: joined, packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Roster{}, Claims: w.made(500)}
 		}, packets: small, bytes: smallBytes},
 	}
 }
 
 func costlyExchanges() []costly {
-	all := make([]uint8, 1<<hearsay.MaxDigestBits)
+	all := make([]uint8, 1<<core.MaxDigestBits)
 	for i := range all {
 		all[i] = uint8(i)
 	}
@@ -266,41 +267,41 @@ func costlyExchanges() []costly {
 		return id
 	}
 	return []costly{
-		{kind: "Digest", contents: "of another roster", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			m := &hearsay.Digest{Bits: hearsay.MaxDigestBits}
+		{kind: "Digest", contents: "of another roster", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			m := &core.Digest{Bits: core.MaxDigestBits}
 			for range 1 << m.Bits {
 				m.Hashes = append(m.Hashes, w.random.Uint64())
 			}
-			return &hearsay.Packet{Body: m}
-		}, packets: small, bytes: hearsay.MaxStreamPacket},
-		{kind: "Entries", contents: "of made-up members", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			m := &hearsay.Entries{Bits: hearsay.MaxDigestBits, Buckets: all}
-			for range hearsay.MaxEntries {
-				m.Items = append(m.Items, hearsay.Entry{ID: someID(w), Incarnation: 1 << 40})
+			return &core.Packet{Body: m}
+		}, packets: small, bytes: core.MaxStreamPacket},
+		{kind: "Entries", contents: "of made-up members", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			m := &core.Entries{Bits: core.MaxDigestBits, Buckets: all}
+			for range core.MaxEntries {
+				m.Items = append(m.Items, core.Entry{ID: someID(w), Incarnation: 1 << 40})
 			}
-			return &hearsay.Packet{Body: m}
-		}, packets: small, bytes: hearsay.MaxStreamPacket},
-		{kind: "Entries", contents: "of all, older", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			m := &hearsay.Entries{Bits: hearsay.MaxDigestBits, Buckets: all}
-			for i := range hearsay.MaxEntries {
-				m.Items = append(m.Items, hearsay.Entry{ID: w.crowd[i%costMembers].id(), Incarnation: 1})
+			return &core.Packet{Body: m}
+		}, packets: small, bytes: core.MaxStreamPacket},
+		{kind: "Entries", contents: "of all, older", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			m := &core.Entries{Bits: core.MaxDigestBits, Buckets: all}
+			for i := range core.MaxEntries {
+				m.Items = append(m.Items, core.Entry{ID: w.crowd[i%costMembers].id(), Incarnation: 1})
 			}
-			return &hearsay.Packet{Body: m}
-		}, packets: small, bytes: hearsay.MaxStreamPacket},
-		{kind: "Want", contents: "of all", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			m := &hearsay.Want{}
-			for i := range hearsay.MaxWant {
+			return &core.Packet{Body: m}
+		}, packets: small, bytes: core.MaxStreamPacket},
+		{kind: "Want", contents: "of all", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			m := &core.Want{}
+			for i := range core.MaxWant {
 				m.IDs = append(m.IDs, w.crowd[i%costMembers].id())
 			}
-			return &hearsay.Packet{Body: m}
-		}, packets: small, bytes: hearsay.MaxStreamPacket},
-		{kind: "Want", contents: "of made-up members", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			m := &hearsay.Want{}
-			for range hearsay.MaxWant {
+			return &core.Packet{Body: m}
+		}, packets: small, bytes: core.MaxStreamPacket},
+		{kind: "Want", contents: "of made-up members", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			m := &core.Want{}
+			for range core.MaxWant {
 				m.IDs = append(m.IDs, someID(w))
 			}
-			return &hearsay.Packet{Body: m}
-		}, packets: small, bytes: hearsay.MaxStreamPacket},
+			return &core.Packet{Body: m}
+		}, packets: small, bytes: core.MaxStreamPacket},
 	}
 }
 
@@ -323,37 +324,37 @@ func costlyDeaths() []costly {
 	victim := func(w *costWorld) *crowdMember { return w.crowd[1+w.random.IntN(costMembers-1)] }
 	var waited *hearsay.Evidence
 	return []costly{
-		{kind: "WitnessReq", contents: "of a member", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
+		{kind: "WitnessReq", contents: "of a member", packet: func(w *costWorld, _ *costNode) *core.Packet {
 			m := victim(w)
-			return &hearsay.Packet{Body: &hearsay.WitnessReq{Subject: m.id(), Incarnation: m.claim.Incarnation, Round: hearsay.Round(w.random.Uint64())}}
+			return &core.Packet{Body: &core.WitnessReq{Subject: m.id(), Incarnation: m.claim.Incarnation, Round: hearsay.Round(w.random.Uint64())}}
 		}, packets: small, bytes: smallBytes},
-		{kind: "Statement", contents: "of a member", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &w.evidence(victim(w), 1).Statements[0]}
+		{kind: "Statement", contents: "of a member", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Statement{Statement: w.evidence(victim(w), 1).Statements[0]}}
 		}, packets: small, bytes: smallBytes},
-		{kind: "Away", contents: "of a member", fills: true, packet: func(w *costWorld, n *costNode) *hearsay.Packet {
+		{kind: "Away", contents: "of a member", fills: true, packet: func(w *costWorld, n *costNode) *core.Packet {
 			m := w.crowd[2+w.away] // each only once
 			w.away++
-			word := &hearsay.Away{Stay: hearsay.Stay{ID: m.id(), Epoch: m.stay.Epoch}, Incarnation: m.claim.Incarnation, Left: hearsay.AwayFor}
+			word := &core.Away{Stay: hearsay.Stay{ID: m.id(), Epoch: m.stay.Epoch}, Incarnation: m.claim.Incarnation, Left: core.AwayFor}
 			word.Sign(w.ledger(), m.key)
-			return &hearsay.Packet{Body: word}
+			return &core.Packet{Body: word}
 		}, datagram: true, packets: 2 * small, bytes: smallBytes},
-		{kind: "EvidenceReq", contents: "of nothing", packet: body(&hearsay.EvidenceReq{Hash: hearsay.Hash{1}}), packets: small, bytes: smallBytes},
-		{kind: "Evidence", contents: "not asked for", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: w.evidence(victim(w), hearsay.MaxStatements)}
+		{kind: "EvidenceReq", contents: "of nothing", packet: body(&core.EvidenceReq{Hash: hearsay.Hash{1}}), packets: small, bytes: smallBytes},
+		{kind: "Evidence", contents: "not asked for", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Evidence{Evidence: w.evidence(victim(w), core.MaxStatements)}}
 		}, packets: small, bytes: smallBytes},
 		{kind: "Evidence", contents: "asked for", fills: true, before: func(w *costWorld, n *costNode) {
 			m := victim(w)
-			waited = w.evidence(m, hearsay.MaxStatements)
+			waited = w.evidence(m, core.MaxStatements)
 			dead := hearsay.Claim{Subject: m.id(), State: hearsay.StateDead, Incarnation: m.claim.Incarnation, By: w.crowd[0].id(), Evidence: waited.Hash(costNetwork)}
-			w.carry(n, w.give(n, w.crowd[0], true, &hearsay.News{}, dead))
+			w.carry(n, w.give(n, w.crowd[0], true, &core.News{}, dead))
 			w.deliver()
-		}, packet: func(*costWorld, *costNode) *hearsay.Packet { return &hearsay.Packet{Body: waited} }, packets: 2 * costMembers, bytes: 2 * costMembers * 256},
+		}, packet: func(*costWorld, *costNode) *core.Packet { return &core.Packet{Body: &core.Evidence{Evidence: waited}} }, packets: 2 * costMembers, bytes: 2 * costMembers * 256},
 	}
 }
 
 // items are rumors of the origins of the crowd that nobody has said yet.
-func (w *costWorld) items(count, size, origins int) *hearsay.Rumors {
-	m := &hearsay.Rumors{}
+func (w *costWorld) items(count, size, origins int) *core.Rumors {
+	m := &core.Rumors{}
 	for i := range count {
 		by := w.crowd[i*origins/count]
 		by.said += 2
@@ -364,99 +365,99 @@ func (w *costWorld) items(count, size, origins int) *hearsay.Rumors {
 
 // ranges are of as many origins of the crowd, in the order of origins, each of
 // every other number from one on.
-func (w *costWorld) ranges(origins int, from uint64) (list []hearsay.SeenRange) {
+func (w *costWorld) ranges(origins int, from uint64) (list []core.SeenRange) {
 	some := slices.SortedFunc(slices.Values(w.crowd[:origins]), func(a, b *crowdMember) int { return a.id().Compare(b.id()) })
 	for _, m := range some {
-		for i := range uint64(hearsay.MaxSeenRanges / origins) {
-			list = append(list, hearsay.SeenRange{Origin: hearsay.OriginOf(m.id()), Range: clock.Range{Low: from + 2*i, High: from + 2*i}})
+		for i := range uint64(core.MaxSeenRanges / origins) {
+			list = append(list, core.SeenRange{Origin: hearsay.OriginOf(m.id()), Range: clock.Range{Low: from + 2*i, High: from + 2*i}})
 		}
 	}
 	return list
 }
 
 // strange are ranges of made-up origins.
-func (w *costWorld) strange() (list []hearsay.SeenRange) {
-	for i := range hearsay.MaxSeenRanges {
-		list = append(list, hearsay.SeenRange{Origin: clock.Origin{byte(i >> 8), byte(i), byte(w.random.Uint32())}, Range: clock.Range{Low: 1, High: 1 << 40}})
+func (w *costWorld) strange() (list []core.SeenRange) {
+	for i := range core.MaxSeenRanges {
+		list = append(list, core.SeenRange{Origin: clock.Origin{byte(i >> 8), byte(i), byte(w.random.Uint32())}, Range: clock.Range{Low: 1, High: 1 << 40}})
 	}
 	return list
 }
 
 func costlyRumors() []costly {
 	const links = 16 // that a node may have
-	items := func(count, size, origins int) func(w *costWorld, n *costNode) *hearsay.Packet {
-		return func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: w.items(count, size, origins)}
+	items := func(count, size, origins int) func(w *costWorld, n *costNode) *core.Packet {
+		return func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: w.items(count, size, origins)}
 		}
 	}
-	missed := func(origins int) func(w *costWorld, n *costNode) *hearsay.Packet {
-		return func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Rumors{Missed: w.ranges(origins, 1+w.random.Uint64N(1000))}}
+	missed := func(origins int) func(w *costWorld, n *costNode) *core.Packet {
+		return func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Rumors{Missed: w.ranges(origins, 1+w.random.Uint64N(1000))}}
 		}
 	}
 	dots := func(w *costWorld, from uint64) (dots []clock.Dot) {
-		for i := range hearsay.MaxRumors {
+		for i := range core.MaxRumors {
 			m := w.crowd[i%costOrigins]
 			dots = append(dots, clock.Dot{Origin: hearsay.OriginOf(m.id()), Counter: from + uint64(i/costOrigins)})
 		}
 		slices.SortStableFunc(dots, func(a, b clock.Dot) int { return a.Origin.Compare(b.Origin) })
 		return dots
 	}
-	const gives = 2 + 1024/hearsay.MaxRumors // packets of what is given at a time, a hash and a list
-	const told, toldBytes = links * hearsay.MaxRumors, links * hearsay.MaxStreamPacket
+	const gives = 2 + 1024/core.MaxRumors // packets of what is given at a time, a hash and a list
+	const told, toldBytes = links * core.MaxRumors, links * core.MaxStreamPacket
 	return []costly{
-		{kind: "Rumors", contents: "many of one", fills: true, packet: items(hearsay.MaxRumors, 1, 1), packets: told, bytes: toldBytes},
-		{kind: "Rumors", contents: "many of many", fills: true, packet: items(hearsay.MaxRumors, 100, costOrigins), packets: told, bytes: toldBytes},
+		{kind: "Rumors", contents: "many of one", fills: true, packet: items(core.MaxRumors, 1, 1), packets: told, bytes: toldBytes},
+		{kind: "Rumors", contents: "many of many", fills: true, packet: items(core.MaxRumors, 100, costOrigins), packets: told, bytes: toldBytes},
 		{kind: "Rumors", contents: "long ones", fills: true, packet: items(3, hearsay.MaxRumorData, 3), packets: told, bytes: toldBytes},
 		{kind: "Rumors", contents: "missed of one", fills: true, packet: missed(1), packets: small, bytes: smallBytes},
 		{kind: "Rumors", contents: "missed of many", fills: true, packet: missed(costMembers), packets: small, bytes: smallBytes},
-		{kind: "Rumors", contents: "missed of strangers", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Rumors{Missed: w.strange()}}
+		{kind: "Rumors", contents: "missed of strangers", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Rumors{Missed: w.strange()}}
 		}, packets: small, bytes: 2 * smallBytes},
-		{kind: "IHave", contents: "of new ones", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.IHave{IDs: dots(w, 1<<18+w.random.Uint64N(1<<18)), Late: true}}
-		}, packets: small, bytes: hearsay.MaxStreamPacket},
-		{kind: "Graft", contents: "of those held", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Graft{IDs: dots(w, 2)}}
-		}, packets: hearsay.MaxRumors, bytes: hearsay.MaxStreamPacket},
-		{kind: "Heard", contents: "another hash", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Heard{Hash: w.random.Uint64()}}
-		}, packets: small, bytes: hearsay.MaxStreamPacket},
-		{kind: "Seen", contents: "nothing", packet: body(&hearsay.Seen{Answer: true}), packets: gives, bytes: 2 * hearsay.MaxStreamPacket},
-		{kind: "Seen", contents: "much of many", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Seen{Ranges: w.ranges(costMembers, 1), Answer: true}}
-		}, packets: gives, bytes: 2 * hearsay.MaxStreamPacket},
-		{kind: "Seen", contents: "much of one", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Seen{Ranges: w.ranges(1, 1), Answer: true}}
-		}, packets: gives, bytes: 2 * hearsay.MaxStreamPacket},
-		{kind: "Seen", contents: "of strangers", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Seen{Ranges: w.strange(), Answer: true}}
-		}, packets: gives, bytes: 2 * hearsay.MaxStreamPacket},
+		{kind: "IHave", contents: "of new ones", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.IHave{IDs: dots(w, 1<<18+w.random.Uint64N(1<<18)), Late: true}}
+		}, packets: small, bytes: core.MaxStreamPacket},
+		{kind: "Graft", contents: "of those held", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Graft{IDs: dots(w, 2)}}
+		}, packets: core.MaxRumors, bytes: core.MaxStreamPacket},
+		{kind: "Heard", contents: "another hash", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Heard{Hash: w.random.Uint64()}}
+		}, packets: small, bytes: core.MaxStreamPacket},
+		{kind: "Seen", contents: "nothing", packet: body(&core.Seen{Answer: true}), packets: gives, bytes: 2 * core.MaxStreamPacket},
+		{kind: "Seen", contents: "much of many", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Seen{Ranges: w.ranges(costMembers, 1), Answer: true}}
+		}, packets: gives, bytes: 2 * core.MaxStreamPacket},
+		{kind: "Seen", contents: "much of one", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Seen{Ranges: w.ranges(1, 1), Answer: true}}
+		}, packets: gives, bytes: 2 * core.MaxStreamPacket},
+		{kind: "Seen", contents: "of strangers", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Seen{Ranges: w.strange(), Answer: true}}
+		}, packets: gives, bytes: 2 * core.MaxStreamPacket},
 	}
 }
 
 func costlyLinks() []costly {
 	return []costly{
-		{kind: "Place", contents: "nearer", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Place{Root: hearsay.NodeID{0, 1}, Hops: 1, Number: w.random.Uint32() | 1}}
+		{kind: "Place", contents: "nearer", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Place{Root: hearsay.NodeID{0, 1}, Hops: 1, Number: w.random.Uint32() | 1}}
 		}, datagram: true, packets: small, bytes: smallBytes},
-		{kind: "Hello", contents: "of a member", packet: body(&hearsay.Hello{Degree: 1}), datagram: true, packets: 2 * small, bytes: 2 * smallBytes},
-		{kind: "HelloAck", contents: "not asked for", packet: body(&hearsay.HelloAck{Accepted: true, Degree: 1}), datagram: true, packets: small, bytes: smallBytes},
-		{kind: "Unlink", contents: "of a member", packet: body(&hearsay.Unlink{}), datagram: true, packets: small, bytes: smallBytes},
-		{kind: "Deaf", contents: "of a member", packet: body(&hearsay.Deaf{}), packets: small, bytes: smallBytes},
+		{kind: "Hello", contents: "of a member", packet: body(&core.Hello{Degree: 1}), datagram: true, packets: 2 * small, bytes: 2 * smallBytes},
+		{kind: "HelloAck", contents: "not asked for", packet: body(&core.HelloAck{Accepted: true, Degree: 1}), datagram: true, packets: small, bytes: smallBytes},
+		{kind: "Unlink", contents: "of a member", packet: body(&core.Unlink{}), datagram: true, packets: small, bytes: smallBytes},
+		{kind: "Deaf", contents: "of a member", packet: body(&core.Deaf{}), packets: small, bytes: smallBytes},
 	}
 }
 
 func costlyLedger() []costly {
-	const parts = 1 + (costMembers+hearsay.MaxRosterMembers-1)/hearsay.MaxRosterMembers
-	fromSeed := func(w *costWorld, body hearsay.Message) *hearsay.Packet {
+	const parts = 1 + (costMembers+core.MaxRosterMembers-1)/core.MaxRosterMembers
+	fromSeed := func(w *costWorld, body core.Message) *core.Packet {
 		if len(w.order) == 1 {
-			return &hearsay.Packet{Body: body} // there are none
+			return &core.Packet{Body: body} // there are none
 		}
-		return &hearsay.Packet{From: w.order[1].Self().ID, Addr: w.order[1].addr, Body: body}
+		return &core.Packet{From: w.order[1].Self().ID, Addr: w.order[1].addr, Body: body}
 	}
 	heads := func(w *costWorld) (heads []hearsay.Head) {
-		for i := range hearsay.MaxHeads {
+		for i := range core.MaxHeads {
 			heads = append(heads, hearsay.Head{Slot: uint8(i % testSeeds), Epoch: hearsay.Epoch(1<<40 + i), Hash: hearsay.Hash{1}, Signature: hearsay.Signature{1}})
 		}
 		return heads
@@ -468,42 +469,42 @@ func costlyLedger() []costly {
 		}
 		return r
 	}
-	raft := func(entries, size int) func(w *costWorld, n *costNode) *hearsay.Packet {
-		return func(w *costWorld, n *costNode) *hearsay.Packet {
+	raft := func(entries, size int) func(w *costWorld, n *costNode) *core.Packet {
+		return func(w *costWorld, n *costNode) *core.Packet {
 			real := w.raft[n.addr] // the zero one to a peer
-			m := &hearsay.Raft{Slot: real.Slot, To: real.To, From: real.From, Type: 3, Term: 1 << 40, Index: 1 << 40, Signature: hearsay.Signature{1}}
+			m := &core.Raft{Slot: real.Slot, To: real.To, From: real.From, Type: 3, Term: 1 << 40, Index: 1 << 40, Signature: hearsay.Signature{1}}
 			for range entries {
-				m.Entries = append(m.Entries, hearsay.LogEntry{Index: 1, Term: 1, Data: make([]byte, size)})
+				m.Entries = append(m.Entries, core.LogEntry{Index: 1, Term: 1, Data: make([]byte, size)})
 			}
 			return fromSeed(w, m)
 		}
 	}
 	return []costly{
-		{kind: "SeatHello", contents: "with what is given", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
-			return fromSeed(w, &hearsay.SeatHello{Slot: 1, Key: w.crowd[3].claim.Card.Key, Nonce: 1, Founded: true, Given: seated(w, n.Seeded().Epoch()), Signature: hearsay.Signature{1}})
+		{kind: "SeatHello", contents: "with what is given", packet: func(w *costWorld, n *costNode) *core.Packet {
+			return fromSeed(w, &core.SeatHello{Slot: 1, Key: w.crowd[3].claim.Card.Key, Nonce: 1, Founded: true, Given: seated(w, n.Seeded().Epoch()), Signature: hearsay.Signature{1}})
 		}, packets: small, bytes: smallBytes},
 		{kind: "Raft", contents: "many entries", packet: raft(3000, 8), packets: small, bytes: smallBytes},
 		{kind: "Raft", contents: "long entries", packet: raft(3, 50<<10), packets: small, bytes: smallBytes},
-		{kind: "LedgerReq", contents: "of all", packet: body(&hearsay.LedgerReq{}), packets: parts, bytes: parts * hearsay.MaxStreamPacket},
-		{kind: "LedgerReq", contents: "of the newest", packet: func(_ *costWorld, n *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.LedgerReq{After: n.Seeded().Epoch() - 100}}
-		}, packets: parts, bytes: parts * hearsay.MaxStreamPacket},
-		{kind: "LedgerReq", contents: "before", packet: body(&hearsay.LedgerReq{Before: 1000}), packets: parts, bytes: parts * hearsay.MaxStreamPacket},
-		{kind: "Rulings", contents: "seats and heads", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
-			m := &hearsay.Rulings{Heads: heads(w)}
+		{kind: "LedgerReq", contents: "of all", packet: body(&core.LedgerReq{}), packets: parts, bytes: parts * core.MaxStreamPacket},
+		{kind: "LedgerReq", contents: "of the newest", packet: func(_ *costWorld, n *costNode) *core.Packet {
+			return &core.Packet{Body: &core.LedgerReq{After: n.Seeded().Epoch() - 100}}
+		}, packets: parts, bytes: parts * core.MaxStreamPacket},
+		{kind: "LedgerReq", contents: "before", packet: body(&core.LedgerReq{Before: 1000}), packets: parts, bytes: parts * core.MaxStreamPacket},
+		{kind: "Rulings", contents: "seats and heads", packet: func(w *costWorld, n *costNode) *core.Packet {
+			m := &core.Rulings{Heads: heads(w)}
 			for range 100 {
 				m.Items = append(m.Items, seated(w, n.Seeded().Epoch()+hearsay.Epoch(len(m.Items))))
 			}
 			return fromSeed(w, m)
 		}, packets: small, bytes: smallBytes},
-		{kind: "Rulings", contents: "what was ruled", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
+		{kind: "Rulings", contents: "what was ruled", packet: func(w *costWorld, n *costNode) *core.Packet {
 			ledger := w.order[len(w.order)/2].Seeded().Ledger
-			return fromSeed(w, &hearsay.Rulings{Items: ledger(costRulings/2, hearsay.MaxRulings), Heads: heads(w)})
+			return fromSeed(w, &core.Rulings{Items: ledger(costRulings/2, core.MaxRulings), Heads: heads(w)})
 		}, packets: small, bytes: smallBytes},
-		{kind: "RosterPart", contents: "made up", packet: func(w *costWorld, n *costNode) *hearsay.Packet {
-			m := &hearsay.RosterPart{Ruling: seated(w, n.Seeded().Epoch()+1000), Heads: heads(w), Parts: 1}
+		{kind: "RosterPart", contents: "made up", packet: func(w *costWorld, n *costNode) *core.Packet {
+			m := &core.RosterPart{Ruling: seated(w, n.Seeded().Epoch()+1000), Heads: heads(w), Parts: 1}
 			for _, member := range w.crowd {
-				m.Members = append(m.Members, hearsay.RosterMember{Stay: member.stay, Claim: member.claim})
+				m.Members = append(m.Members, core.RosterMember{Stay: member.stay, Claim: member.claim})
 			}
 			return fromSeed(w, m)
 		}, packets: small, bytes: smallBytes},
@@ -513,18 +514,18 @@ func costlyLedger() []costly {
 func costlyPetitions() []costly {
 	victim := func(w *costWorld) *crowdMember { return w.crowd[1+w.random.IntN(costMembers-1)] }
 	return []costly{
-		{kind: "Register", contents: "with unsigned claims", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Register{}, Claims: append([]hearsay.Claim{w.crowd[0].claim}, w.unsigned(mostClaimed)[1:]...)}
+		{kind: "Register", contents: "with unsigned claims", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Register{}, Claims: append([]hearsay.Claim{w.crowd[0].claim}, w.unsigned(mostClaimed)[1:]...)}
 		}, packets: small, bytes: smallBytes},
-		{kind: "Report", contents: "with much evidence", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
+		{kind: "Report", contents: "with much evidence", packet: func(w *costWorld, _ *costNode) *core.Packet {
 			m := victim(w)
-			return &hearsay.Packet{Body: &hearsay.Report{Stay: m.stay, Evidence: w.evidence(m, hearsay.MaxStatements), Signature: hearsay.Signature{1}}}
+			return &core.Packet{Body: &core.Report{Stay: m.stay, Evidence: w.evidence(m, core.MaxStatements), Signature: hearsay.Signature{1}}}
 		}, packets: small, bytes: 2 * smallBytes},
-		{kind: "Depart", contents: "not signed", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Depart{Leave: hearsay.Leave{Stay: victim(w).stay, Signature: hearsay.Signature{1}}}}
+		{kind: "Depart", contents: "not signed", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Depart{Leave: core.Leave{Stay: victim(w).stay, Signature: hearsay.Signature{1}}}}
 		}, packets: small, bytes: smallBytes},
-		{kind: "Outcome", contents: "not asked for", packet: func(w *costWorld, _ *costNode) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: victim(w).stay, Code: hearsay.OutcomeRefused, Text: strings.Repeat("x", hearsay.MaxWhyLen)}}
+		{kind: "Outcome", contents: "not asked for", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Outcome{Outcome: hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: victim(w).stay, Code: hearsay.OutcomeRefused, Text: strings.Repeat("x", hearsay.MaxWhyLen)}}}
 		}, packets: small, bytes: smallBytes},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"hearsay/clock"
 	"hearsay/detect"
 	"hearsay/follower"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/node"
 	"hearsay/overlay"
@@ -54,7 +55,7 @@ type costNode struct {
 	*node.Node
 	addr    netip.AddrPort
 	decoder *wire.Decoder
-	packet  hearsay.Packet
+	packet  core.Packet
 	events  int // that it had, in all
 
 	verified int  // signatures, in all
@@ -70,7 +71,7 @@ type step struct {
 }
 
 // timed has a node take a step, and takes down how long that took.
-func (n *costNode) timed(what string, take func() *hearsay.Effects) *hearsay.Effects {
+func (n *costNode) timed(what string, take func() *core.Effects) *core.Effects {
 	began := processorTime()
 	out := take()
 	if took := processorTime() - began; took > n.dearest.took {
@@ -107,7 +108,7 @@ type costWorld struct {
 	drawn    uint64 // keys made
 	away     int    // members of the crowd that have said that they are
 
-	raft map[netip.AddrPort]hearsay.Raft // the last message of the log to each seed, without what it carries
+	raft map[netip.AddrPort]core.Raft // the last message of the log to each seed, without what it carries
 }
 
 type costLetter struct {
@@ -119,7 +120,7 @@ type costLetter struct {
 func newCostWorld(t testing.TB) *costWorld {
 	w := &costWorld{
 		t: t, now: start, trusting: true, nodes: make(map[netip.AddrPort]*costNode), at: make(map[netip.AddrPort]*crowdMember),
-		random: rand.New(rand.NewPCG(1, 2)), raft: make(map[netip.AddrPort]hearsay.Raft),
+		random: rand.New(rand.NewPCG(1, 2)), raft: make(map[netip.AddrPort]core.Raft),
 	}
 	for i := range costMembers {
 		w.crowd = append(w.crowd, w.newMember(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 7000)))
@@ -137,7 +138,7 @@ func (w *costWorld) newKey() *hearsay.Identity {
 func (w *costWorld) newMember(addr netip.AddrPort) *crowdMember {
 	m := &crowdMember{key: w.newKey()}
 	m.claim = hearsay.Claim{
-		State: hearsay.StateAlive, Incarnation: hearsay.NextIncarnation(0, w.now),
+		State: hearsay.StateAlive, Incarnation: core.NextIncarnation(0, w.now),
 		Card: hearsay.Card{Name: fmt.Sprintf("peer-%d", w.drawn), Addr: addr, Role: hearsay.RolePeer},
 	}
 	m.claim.Sign(costNetwork, m.key)
@@ -146,7 +147,7 @@ func (w *costWorld) newMember(addr netip.AddrPort) *crowdMember {
 
 // renewed gives the member's word at a higher incarnation.
 func (w *costWorld) renewed(m *crowdMember) hearsay.Claim {
-	m.claim.Incarnation = hearsay.NextIncarnation(m.claim.Incarnation, w.now)
+	m.claim.Incarnation = core.NextIncarnation(m.claim.Incarnation, w.now)
 	m.claim.Sign(costNetwork, m.key)
 	return m.claim
 }
@@ -173,27 +174,27 @@ func (w *costWorld) add(make func(signer hearsay.Signer, random *rand.Rand) *nod
 
 // carry takes what a step of a node sends, and gives how many packets and bytes
 // that is.
-func (w *costWorld) carry(n *costNode, out *hearsay.Effects) (packets, bytes int) {
+func (w *costWorld) carry(n *costNode, out *core.Effects) (packets, bytes int) {
 	n.events += len(out.Events)
 	n.carried(out)
-	for _, list := range [][]hearsay.Packet{out.Now, out.Send} {
+	for _, list := range [][]core.Packet{out.Now, out.Send} {
 		for i := range list {
 			p := &list[i]
 			b := wire.AppendPacket(nil, costNetwork, p)
-			if m, ok := p.Body.(*hearsay.Raft); ok {
-				w.raft[p.Addr] = hearsay.Raft{Slot: m.Slot, To: m.To, From: m.From}
+			if m, ok := p.Body.(*core.Raft); ok {
+				w.raft[p.Addr] = core.Raft{Slot: m.Slot, To: m.To, From: m.From}
 			}
-			if packets, bytes = packets+1, bytes+len(b); len(b) > hearsay.MaxStreamPacket {
+			if packets, bytes = packets+1, bytes+len(b); len(b) > core.MaxStreamPacket {
 				w.t.Fatalf("%T of %d bytes was sent", p.Body, len(b))
 			}
-			w.letters = append(w.letters, costLetter{n.addr, p.Addr, p.Stream || len(b) > hearsay.MTU, b})
+			w.letters = append(w.letters, costLetter{n.addr, p.Addr, p.Stream || len(b) > core.MTU, b})
 		}
 	}
 	return packets, bytes
 }
 
 // carried takes down what a step of a node did.
-func (n *costNode) carried(out *hearsay.Effects) {
+func (n *costNode) carried(out *core.Effects) {
 	ruled := 0
 	for i := range out.Events {
 		if out.Events[i].Kind == hearsay.EventRuled {
@@ -215,7 +216,7 @@ func (w *costWorld) deliver() {
 		} else if n != nil {
 			w.carry(n, w.take(n, l.from, l.stream, l.bytes))
 		} else if m, to := w.at[l.to], w.nodes[l.from]; m != nil && to != nil {
-			var p hearsay.Packet
+			var p core.Packet
 			if drop, ok := decoder.Decode(l.bytes, &p); !ok {
 				w.t.Fatalf("a node sent what is %v", drop)
 			}
@@ -228,28 +229,28 @@ func (w *costWorld) deliver() {
 
 // answer is what a member answers to who wants to know whether it lives, and to
 // link with it.
-func (m *crowdMember) answer(p *hearsay.Packet) hearsay.Message {
+func (m *crowdMember) answer(p *core.Packet) core.Message {
 	switch body := p.Body.(type) {
-	case *hearsay.Ping:
-		return &hearsay.Ack{Seq: body.Seq}
-	case *hearsay.Hello:
-		return &hearsay.HelloAck{Accepted: true, Degree: 3}
+	case *core.Ping:
+		return &core.Ack{Seq: body.Seq}
+	case *core.Hello:
+		return &core.HelloAck{Accepted: true, Degree: 3}
 	}
 	return nil
 }
 
 // take hands bytes to a node as a driver does.
-func (w *costWorld) take(n *costNode, from netip.AddrPort, stream bool, b []byte) *hearsay.Effects {
+func (w *costWorld) take(n *costNode, from netip.AddrPort, stream bool, b []byte) *core.Effects {
 	if drop, ok := n.decoder.Decode(b, &n.packet); !ok {
 		w.t.Fatalf("%d bytes are %v", len(b), drop)
 	}
 	n.packet.Addr, n.packet.Stream, n.packet.Size = from, stream, len(b)
-	return n.timed(fmt.Sprintf("%T of %d bytes", n.packet.Body, len(b)), func() *hearsay.Effects { return n.Receive(w.now, &n.packet) })
+	return n.timed(fmt.Sprintf("%T of %d bytes", n.packet.Body, len(b)), func() *core.Effects { return n.Receive(w.now, &n.packet) })
 }
 
 // give hands a node what a member says.
-func (w *costWorld) give(n *costNode, m *crowdMember, stream bool, body hearsay.Message, claims ...hearsay.Claim) *hearsay.Effects {
-	b := wire.AppendPacket(nil, costNetwork, &hearsay.Packet{From: m.id(), Body: body, Claims: claims})
+func (w *costWorld) give(n *costNode, m *crowdMember, stream bool, body core.Message, claims ...hearsay.Claim) *core.Effects {
+	b := wire.AppendPacket(nil, costNetwork, &core.Packet{From: m.id(), Body: body, Claims: claims})
 	return w.take(n, m.addr(), stream, b)
 }
 
@@ -265,7 +266,7 @@ func (w *costWorld) run(d time.Duration) {
 		if next.Deadline().After(w.now) {
 			w.now = next.Deadline()
 		}
-		w.carry(next, next.timed("tick", func() *hearsay.Effects { return next.Tick(w.now) }))
+		w.carry(next, next.timed("tick", func() *core.Effects { return next.Tick(w.now) }))
 	}
 }
 
@@ -288,7 +289,7 @@ func newOpen(t testing.TB) (*costWorld, *costNode) {
 		return node.New(w.config(addr), signer, random, nil, w.now)
 	}, addr)
 	for _, m := range w.crowd {
-		w.carry(n, w.give(n, m, true, &hearsay.Join{}, m.claim))
+		w.carry(n, w.give(n, m, true, &core.Join{}, m.claim))
 	}
 	w.rumors(n)
 	return w, n
@@ -352,15 +353,15 @@ func (w *costWorld) comeAndGo(seed *costNode) {
 	for some := range slices.Chunk(w.crowd, together) {
 		for _, m := range some {
 			if m.stay.Epoch > 0 {
-				leave := hearsay.Leave{Stay: m.stay}
+				leave := core.Leave{Stay: m.stay}
 				leave.Sign(w.ledger(), m.key)
-				w.carry(seed, w.give(seed, m, true, &hearsay.Depart{Leave: leave}))
+				w.carry(seed, w.give(seed, m, true, &core.Depart{Leave: leave}))
 			}
 		}
 		in := func(m *crowdMember) bool { return slices.Contains(seed.Seeded().Stays(nil), m.stay) }
 		w.until("out", func() bool { return !slices.ContainsFunc(some, in) })
 		for _, m := range some {
-			w.carry(seed, w.give(seed, m, true, &hearsay.Register{}, w.renewed(m)))
+			w.carry(seed, w.give(seed, m, true, &core.Register{}, w.renewed(m)))
 		}
 		w.until("in", func() bool {
 			stays := make(map[hearsay.NodeID]hearsay.Stay)
@@ -383,7 +384,7 @@ func (w *costWorld) rumors(n *costNode) {
 	for range costRumors / costOrigins {
 		for _, m := range w.crowd[:costOrigins] {
 			m.said += 2
-			w.carry(n, w.give(n, m, false, &hearsay.Rumors{Items: []hearsay.Rumor{{ID: clock.Dot{Origin: hearsay.OriginOf(m.id()), Counter: m.said}, Data: []byte("a rumor")}}}))
+			w.carry(n, w.give(n, m, false, &core.Rumors{Items: []hearsay.Rumor{{ID: clock.Dot{Origin: hearsay.OriginOf(m.id()), Counter: m.said}, Data: []byte("a rumor")}}}))
 		}
 		w.run(100 * time.Millisecond)
 	}

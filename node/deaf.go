@@ -5,6 +5,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/internal/core"
 	"hearsay/overlay"
 	"hearsay/quota"
 	"hearsay/roster"
@@ -21,7 +22,7 @@ type deafness struct {
 	overlay   *overlay.Overlay
 	addresses *Addresses
 	drops     *hearsay.Drops
-	out       *hearsay.Effects
+	out       *core.Effects
 	is        bool // no datagrams come
 }
 
@@ -44,12 +45,12 @@ func (d *deafness) note(now time.Time) {
 // say tells a member that this node wants everything by stream, if it does.
 func (d *deafness) say(id hearsay.NodeID) {
 	if addr, listed := d.roster.Addr(id); listed && d.is {
-		d.out.Now = append(d.out.Now, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Deaf{}})
+		d.out.Now = append(d.out.Now, core.Packet{Addr: addr, Stream: true, Body: &core.Deaf{}})
 	}
 }
 
 // take takes such a word from a member, by stream, which proves the IP address.
-func (d *deafness) take(p *hearsay.Packet) {
+func (d *deafness) take(p *core.Packet) {
 	addr, listed := d.roster.Addr(p.From)
 	switch {
 	case !p.Stream:

@@ -9,22 +9,23 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/wire"
 )
 
 // messages are one of each kind, with one of each that it may have many of.
-func messages() []hearsay.Message {
-	ranges := []hearsay.SeenRange{{Range: clock.Range{Low: 1, High: 1}}}
-	return []hearsay.Message{
-		&hearsay.Ping{}, &hearsay.Ack{}, &hearsay.NotMe{}, &hearsay.RelayReq{}, &hearsay.Nack{}, &hearsay.Join{}, &hearsay.Roster{}, &hearsay.News{},
-		&hearsay.Digest{Hashes: []uint64{1}}, &hearsay.Entries{Buckets: []uint8{0}, Items: []hearsay.Entry{{}}}, &hearsay.Want{IDs: []hearsay.NodeID{{}}},
-		&hearsay.WitnessReq{}, &hearsay.Statement{}, &hearsay.EvidenceReq{}, &hearsay.Evidence{Statements: []hearsay.Statement{{}}},
-		&hearsay.Rumors{Items: []hearsay.Rumor{{Data: []byte("x")}}, Missed: ranges}, &hearsay.IHave{IDs: []clock.Dot{{}}}, &hearsay.Graft{IDs: []clock.Dot{{}}},
-		&hearsay.Place{}, &hearsay.Heard{}, &hearsay.Seen{Ranges: ranges}, &hearsay.Hello{}, &hearsay.HelloAck{}, &hearsay.Unlink{}, &hearsay.Deaf{}, &hearsay.Away{},
-		&hearsay.Register{}, &hearsay.Report{}, &hearsay.Depart{}, &hearsay.Outcome{},
-		&hearsay.SeatHello{}, &hearsay.Raft{Entries: []hearsay.LogEntry{{}}}, &hearsay.LedgerReq{}, &hearsay.Rulings{Items: []*hearsay.Ruling{{Kind: hearsay.RulingAdmit}}, Heads: []hearsay.Head{{}}},
-		&hearsay.RosterPart{Ruling: &hearsay.Ruling{Kind: hearsay.RulingAdmit}, Heads: []hearsay.Head{{}}, Parts: 1, Members: []hearsay.RosterMember{{}}},
+func messages() []core.Message {
+	ranges := []core.SeenRange{{Range: clock.Range{Low: 1, High: 1}}}
+	return []core.Message{
+		&core.Ping{}, &core.Ack{}, &core.NotMe{}, &core.RelayReq{}, &core.Nack{}, &core.Join{}, &core.Roster{}, &core.News{},
+		&core.Digest{Hashes: []uint64{1}}, &core.Entries{Buckets: []uint8{0}, Items: []core.Entry{{}}}, &core.Want{IDs: []hearsay.NodeID{{}}},
+		&core.WitnessReq{}, &core.Statement{}, &core.EvidenceReq{}, &core.Evidence{Evidence: &hearsay.Evidence{Statements: []hearsay.Statement{{}}}},
+		&core.Rumors{Items: []hearsay.Rumor{{Data: []byte("x")}}, Missed: ranges}, &core.IHave{IDs: []clock.Dot{{}}}, &core.Graft{IDs: []clock.Dot{{}}},
+		&core.Place{}, &core.Heard{}, &core.Seen{Ranges: ranges}, &core.Hello{}, &core.HelloAck{}, &core.Unlink{}, &core.Deaf{}, &core.Away{},
+		&core.Register{}, &core.Report{}, &core.Depart{}, &core.Outcome{},
+		&core.SeatHello{}, &core.Raft{Entries: []core.LogEntry{{}}}, &core.LedgerReq{}, &core.Rulings{Items: []*hearsay.Ruling{{Kind: hearsay.RulingAdmit}}, Heads: []hearsay.Head{{}}},
+		&core.RosterPart{Ruling: &hearsay.Ruling{Kind: hearsay.RulingAdmit}, Heads: []hearsay.Head{{}}, Parts: 1, Members: []core.RosterMember{{}}},
 	}
 }
 
@@ -140,11 +141,11 @@ func TestNumbersAtTheirEdges(t *testing.T) {
 }
 
 // sends has a node receive a message by stream, as the wire brings it, if it does, and carries out what it causes.
-func sends(t *testing.T, w *network, to int, from hearsay.NodeID, m hearsay.Message) bool {
+func sends(t *testing.T, w *network, to int, from hearsay.NodeID, m core.Message) bool {
 	t.Helper()
-	var p hearsay.Packet
+	var p core.Packet
 	network := hearsay.NetworkIDOf("test")
-	bytes := wire.AppendPacket(nil, network, &hearsay.Packet{From: from, Body: m})
+	bytes := wire.AppendPacket(nil, network, &core.Packet{From: from, Body: m})
 	if _, ok := wire.NewDecoder(network).Decode(bytes, &p); !ok {
 		return false
 	}
@@ -153,6 +154,6 @@ func sends(t *testing.T, w *network, to int, from hearsay.NodeID, m hearsay.Mess
 	return true
 }
 
-func receive(n *node.Node, now time.Time, p *hearsay.Packet) *hearsay.Effects {
+func receive(n *node.Node, now time.Time, p *core.Packet) *core.Effects {
 	return n.Receive(now, p)
 }

@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/casebook"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/roster"
 )
@@ -37,7 +38,7 @@ type evidenceFetcher struct {
 	seeds   []ledger.Seed
 	roster  *roster.Roster
 	cases   *casebook.Book
-	out     *hearsay.Effects
+	out     *core.Effects
 	wanted  []wantedEvidence // oldest ruling first
 }
 
@@ -64,7 +65,7 @@ func (f *evidenceFetcher) fetch(now time.Time) {
 	for i := range f.wanted {
 		if w := &f.wanted[i]; !now.Before(w.askAt) {
 			if addr, ok := f.source(w); ok {
-				f.out.Now = append(f.out.Now, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.EvidenceReq{Hash: w.hash}})
+				f.out.Now = append(f.out.Now, core.Packet{Addr: addr, Stream: true, Body: &core.EvidenceReq{Hash: w.hash}})
 			}
 			w.askAt = now.Add(evidenceEvery << w.tries)
 			w.tries++

@@ -10,6 +10,7 @@ import (
 	"hearsay"
 	"hearsay/detect"
 	"hearsay/follower"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/overlay"
 	"hearsay/petition"
@@ -41,7 +42,7 @@ func TestGuestsAreNoRelays(t *testing.T) {
 	n.begin(now)
 	for i := byte(10); i < 20; i++ {
 		n.roster.Admit(now, &hearsay.Claim{
-			Subject: hearsay.GuestID(cfg.Network, at(i)), State: hearsay.StateAlive, Incarnation: 1,
+			Subject: core.GuestID(cfg.Network, at(i)), State: hearsay.StateAlive, Incarnation: 1,
 			Card: hearsay.Card{Name: fmt.Sprintf("guest%d", i), Addr: at(i), Role: hearsay.RolePeer},
 		})
 	}
@@ -50,7 +51,7 @@ func TestGuestsAreNoRelays(t *testing.T) {
 	for end := now.Add(20 * time.Second); now.Before(end); now = n.Deadline() {
 		out := n.Tick(now)
 		for i := range out.Now {
-			if _, asks := out.Now[i].Body.(*hearsay.RelayReq); asks {
+			if _, asks := out.Now[i].Body.(*core.RelayReq); asks {
 				t.Fatalf("%v is asked to be a relay", out.Now[i].Addr)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/roster"
 )
 
@@ -13,7 +14,7 @@ type leaving struct {
 	signer hearsay.Signer
 	seeded *Seeded
 	roster *roster.Roster
-	out    *hearsay.Effects
+	out    *core.Effects
 	by     time.Time // once it has left: then it waits no longer for the seeds
 	told   bool      // what came of that
 }
@@ -29,7 +30,7 @@ func (l *leaving) ask(now time.Time) {
 		s.petitions.Withdraw() // it may be let in all the same, and leaves then: see admitted
 		return
 	}
-	leave := &hearsay.Leave{Stay: s.stay}
+	leave := &core.Leave{Stay: s.stay}
 	leave.Sign(s.ledgerID(), l.signer)
 	s.petitions.Leave(now, leave)
 }

@@ -10,6 +10,7 @@ import (
 
 	"hearsay"
 	"hearsay/follower"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -113,7 +114,7 @@ func (s *Seeded) Ledger(after hearsay.Epoch, limit int) (rulings []*hearsay.Ruli
 
 // Older takes the rulings right before an epoch that a seed has read from its
 // disk, oldest first: it has asked for them (Effects.Read).
-func (n *Node) Older(now time.Time, before hearsay.Epoch, rulings []*hearsay.Ruling) *hearsay.Effects {
+func (n *Node) Older(now time.Time, before hearsay.Epoch, rulings []*hearsay.Ruling) *core.Effects {
 	n.begin(now)
 	if n.seeded.seat != nil {
 		n.seeded.seat.Older(before, rulings)
@@ -154,17 +155,17 @@ func (n *Node) StayOf(name string) (hearsay.Stay, error) { return n.finder.stayO
 
 // Bar asks that a node is admitted no more. It is given as to Facts, or by its
 // whole NodeID. What becomes of it EventBarred tells.
-func (n *Node) Bar(now time.Time, name, why string) (hearsay.NodeID, *hearsay.Effects, error) {
+func (n *Node) Bar(now time.Time, name, why string) (hearsay.NodeID, *core.Effects, error) {
 	return n.bar(now, name, n.finder.identify, func(id hearsay.NodeID) hearsay.Outcome { return n.seeded.seat.Bar(now, id, why) })
 }
 
 // Lift asks that a bar ends: of those that are barred one is meant first. What becomes of it
 // EventLifted tells.
-func (n *Node) Lift(now time.Time, name string) (hearsay.NodeID, *hearsay.Effects, error) {
+func (n *Node) Lift(now time.Time, name string) (hearsay.NodeID, *core.Effects, error) {
 	return n.bar(now, name, n.finder.identifyBarred, func(id hearsay.NodeID) hearsay.Outcome { return n.seeded.seat.Lift(now, id, "by an operator") })
 }
 
-func (n *Node) bar(now time.Time, name string, identify func(string) (hearsay.NodeID, error), ask func(hearsay.NodeID) hearsay.Outcome) (hearsay.NodeID, *hearsay.Effects, error) {
+func (n *Node) bar(now time.Time, name string, identify func(string) (hearsay.NodeID, error), ask func(hearsay.NodeID) hearsay.Outcome) (hearsay.NodeID, *core.Effects, error) {
 	n.begin(now)
 	id, err := identify(name)
 	switch {
@@ -220,7 +221,7 @@ func (s *Seeded) Barring(id hearsay.NodeID) bool {
 
 // Fresh asks whether all that the seeds have ruled before now is in this seed's
 // ledger. It gives the number of the question; EventFresh answers it.
-func (n *Node) Fresh(now time.Time) (number int, fx *hearsay.Effects, err error) {
+func (n *Node) Fresh(now time.Time) (number int, fx *core.Effects, err error) {
 	n.begin(now)
 	if n.seeded.seat == nil {
 		return 0, n.settle(now), fmt.Errorf("this is no seed, and only seeds can tell whether their ledger is fresh: ask a seed")
@@ -248,7 +249,7 @@ func (n *Node) MustStop() string {
 }
 
 // Recover begins anew from this seed's ledger; see quorum.Quorum.Recover.
-func (n *Node) Recover(now time.Time) (givenUp string, fx *hearsay.Effects, err error) {
+func (n *Node) Recover(now time.Time) (givenUp string, fx *core.Effects, err error) {
 	n.begin(now)
 	if n.seeded.seat == nil {
 		return "", n.settle(now), fmt.Errorf("recover: this is no seed")

@@ -11,6 +11,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/overlay"
 	"hearsay/quorum"
@@ -41,14 +42,14 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 	cfg.Quorum.Network, cfg.Quorum.Seeds = network, []ledger.Seed{{Addr: addr}}
 	seat := hearsay.Seat{Key: unsigned{}.Public(), Life: hearsay.Life{1}}
 	claims := make(map[hearsay.NodeID]hearsay.Claim)
-	parts := make([][]hearsay.NodeID, hearsay.RosterBuckets)
+	parts := make([][]hearsay.NodeID, core.RosterBuckets)
 	for i := range members {
 		c := crowdClaim(i, 1, crowdAddr(i))
 		claims[c.Subject] = c
 		parts[c.Subject[0]] = append(parts[c.Subject[0]], c.Subject)
 	}
 	var list []byte // of members
-	var hashes [hearsay.RosterBuckets]hearsay.Hash
+	var hashes [core.RosterBuckets]hearsay.Hash
 	for i := range parts {
 		slices.SortFunc(parts[i], hearsay.NodeID.Compare)
 		var stays []hearsay.Stay
@@ -57,10 +58,10 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 			list = c.AppendBinary(hearsay.AppendStay(list, stay))
 			stays = append(stays, stay)
 		}
-		hashes[i] = hearsay.HashBucket(stays)
+		hashes[i] = core.HashBucket(stays)
 	}
 	last := hearsay.Ruling{
-		Epoch: hearsay.Epoch(members), Kind: hearsay.RulingSeat, Seats: []hearsay.Seat{seat}, Roster: hearsay.HashRoster(network, &hashes),
+		Epoch: hearsay.Epoch(members), Kind: hearsay.RulingSeat, Seats: []hearsay.Seat{seat}, Roster: core.HashRoster(network, &hashes),
 	}
 	head := last.Hash(network)
 	b := binary.BigEndian.AppendUint64([]byte{ledger.SnapshotVersion}, uint64(members)) // a snapshot, see package quorum
@@ -69,11 +70,11 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 	b = append(binary.BigEndian.AppendUint32(b, uint32(members)), list...)
 	b = append(b, make([]byte, 4+8+4+4)...)
 	b = append(hearsay.DefaultLimits().AppendBinary(b), make([]byte, 8+8+8+1+8+8+4)...)
-	records := []hearsay.Record{
-		&hearsay.SeedLife{Life: seat.Life, Config: hearsay.HashSeeds(network, []netip.AddrPort{addr})},
-		&hearsay.LogState{Term: 1, Commits: []hearsay.LogPlace{{Term: 1, Index: 1}}},
-		&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{
-			Index: 1, Term: 1, Config: hearsay.LogConfig{Voters: []uint64{seat.RaftID(network)}}, Size: uint32(len(b)), Data: b,
+	records := []core.Record{
+		&core.SeedLife{Life: seat.Life, Config: core.HashSeeds(network, []netip.AddrPort{addr})},
+		&core.LogState{Term: 1, Commits: []core.LogPlace{{Term: 1, Index: 1}}},
+		&core.KeptSnapshot{Snapshot: &core.LogSnapshot{
+			Index: 1, Term: 1, Config: core.LogConfig{Voters: []uint64{seat.RaftID(network)}}, Size: uint32(len(b)), Data: b,
 		}},
 	}
 	n, err := NewSeed(cfg, unsigned{}, rand.New(rand.NewPCG(1, 2)), records, now)
@@ -102,15 +103,15 @@ func TestMemberAt(t *testing.T) {
 		t.Errorf("somebody is found where nobody is: %+v", m)
 	}
 	moved := crowdClaim(7, 2, crowdAddr(5000))
-	n.Receive(now, &hearsay.Packet{
-		From: moved.Subject, Addr: crowdAddr(5000), Body: &hearsay.Ping{Seq: 1, Target: n.id}, Claims: []hearsay.Claim{moved},
+	n.Receive(now, &core.Packet{
+		From: moved.Subject, Addr: crowdAddr(5000), Body: &core.Ping{Seq: 1, Target: n.id}, Claims: []hearsay.Claim{moved},
 	})
 	if _, ok := n.Addresses().MemberAt(crowdAddr(5000)); ok {
 		t.Error("who says that it has moved is found there before it has answered there")
 	}
 	for _, p := range n.Tick(now).Now {
-		if ping, ok := p.Body.(*hearsay.Ping); ok && p.Addr == crowdAddr(5000) {
-			n.Receive(now, &hearsay.Packet{From: moved.Subject, Addr: p.Addr, Body: &hearsay.Ack{Seq: ping.Seq}})
+		if ping, ok := p.Body.(*core.Ping); ok && p.Addr == crowdAddr(5000) {
+			n.Receive(now, &core.Packet{From: moved.Subject, Addr: p.Addr, Body: &core.Ack{Seq: ping.Seq}})
 			break
 		}
 	}
@@ -134,14 +135,14 @@ func TestSeedAsksByStreamWhereAMemberSaysThatItIs(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	n, there := crowded(t, 10, now), crowdAddr(5000)
 	moved := crowdClaim(7, 2, there)
-	n.Receive(now, &hearsay.Packet{From: moved.Subject, Addr: there, Body: &hearsay.Ping{Seq: 1, Target: n.id}, Claims: []hearsay.Claim{moved}})
+	n.Receive(now, &core.Packet{From: moved.Subject, Addr: there, Body: &core.Ping{Seq: 1, Target: n.id}, Claims: []hearsay.Claim{moved}})
 	if n.Addresses().MayDial(there) {
 		t.Error("it connects before it asks")
 	}
 	asked := false
 	for end := now.Add(10 * time.Second); now.Before(end) && !asked; now = n.Deadline() {
 		for _, p := range n.Tick(now).Now {
-			_, ping := p.Body.(*hearsay.Ping)
+			_, ping := p.Body.(*core.Ping)
 			asked = asked || ping && p.Stream && p.Addr == there
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file has a peer whose disk has failed leave, so that the others need not find out that it is gone. Nothing
@@ -31,9 +32,9 @@ func (d *lostDisk) over(now time.Time) bool { return d.is() && !now.Before(d.at.
 
 // note looks at what a step wants durable, and takes out of the step what must be durable first, where nothing
 // will be. Of events only those of the leave are told: any other may rest on one that was not.
-func (d *lostDisk) note(now time.Time, self hearsay.NodeID, out *hearsay.Effects) {
+func (d *lostDisk) note(now time.Time, self hearsay.NodeID, out *core.Effects) {
 	for _, r := range out.Persist {
-		if _, raised := r.(*hearsay.OwnIncarnation); raised {
+		if _, raised := r.(*core.OwnIncarnation); raised {
 			d.raised = now
 		}
 	}
@@ -53,7 +54,7 @@ func (d *lostDisk) note(now time.Time, self hearsay.NodeID, out *hearsay.Effects
 // then, and its driver carries out its steps until it has Gone; what it was given to carry out before, and has not,
 // it drops. If leaves is false the process must stop at once: that of a seed, which is one by configuration; of a
 // node that is ending already, and has told so; and of one whose incarnation may be among what is lost.
-func (n *Node) LoseDisk(now, since time.Time) (fx *hearsay.Effects, leaves bool) {
+func (n *Node) LoseDisk(now, since time.Time) (fx *core.Effects, leaves bool) {
 	if n.seeded.seat != nil || n.gone() || n.awayTold > 0 || !n.lost.raised.Before(since.Add(-raisedBefore)) {
 		return nil, false
 	}

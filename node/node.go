@@ -13,6 +13,7 @@ import (
 	"hearsay/casebook"
 	"hearsay/detect"
 	"hearsay/follower"
+	"hearsay/internal/core"
 	"hearsay/overlay"
 	"hearsay/petition"
 	"hearsay/quorum"
@@ -71,7 +72,7 @@ type Node struct {
 	cases     casebook.Book
 
 	// The steps.
-	out      *hearsay.Effects
+	out      *core.Effects
 	drops    hearsay.Drops
 	began    time.Time // this life
 	stepped  time.Time // the last step
@@ -84,7 +85,7 @@ type Node struct {
 // New makes a node that has not yet spoken. Records are what earlier lives
 // persisted, in any order. Its first Deadline is now: the first Tick persists
 // the new incarnation.
-func New(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record, now time.Time) *Node {
+func New(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.Record, now time.Time) *Node {
 	n := build(cfg, signer, random, records, now)
 	if len(cfg.Follower.Seeds) > 0 {
 		n.followSeeds(random, records, now)
@@ -94,7 +95,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay
 
 // NewSeed makes a seed, likewise. Its configuration may be wrong, or not fit its
 // records: then the error is one line for the user.
-func NewSeed(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record, now time.Time) (*Node, error) {
+func NewSeed(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.Record, now time.Time) (*Node, error) {
 	n := build(cfg, signer, random, records, now)
 	if err := n.takeSeat(random, records, now); err != nil {
 		return nil, err
@@ -103,8 +104,8 @@ func NewSeed(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hea
 }
 
 // build makes what all nodes have.
-func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record, now time.Time) *Node {
-	n := &Node{cfg: cfg, id: signer.Public().NodeID(), signer: signer, out: &hearsay.Effects{}, began: now, deadline: now}
+func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.Record, now time.Time) *Node {
+	n := &Node{cfg: cfg, id: signer.Public().NodeID(), signer: signer, out: &core.Effects{}, began: now, deadline: now}
 	n.silent = newSilences(cfg.Detect.Period, now)
 	card := hearsay.Card{Name: cfg.Name, Addr: cfg.Addr, Role: cfg.Role}
 	n.secret = random.Uint64() // drawn also if cards are handed in: the same draws follow, and so the same run
@@ -141,12 +142,12 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []hears
 }
 
 // Receive takes a packet that came in.
-func (n *Node) Receive(now time.Time, p *hearsay.Packet) *hearsay.Effects {
+func (n *Node) Receive(now time.Time, p *core.Packet) *core.Effects {
 	n.begin(now)
 	n.outgoing.replies.begin(p)
 	if p.From == n.id {
 		n.drops[hearsay.DropOwn]++
-		if ping, ok := p.Body.(*hearsay.Ping); ok {
+		if ping, ok := p.Body.(*core.Ping); ok {
 			n.roster.MetSelf(ping.Seq)
 		}
 	} else {
@@ -167,7 +168,7 @@ func (n *Node) Receive(now time.Time, p *hearsay.Packet) *hearsay.Effects {
 
 // Tick lets time pass. It may be called at any time; it must be called at
 // Deadline.
-func (n *Node) Tick(now time.Time) *hearsay.Effects {
+func (n *Node) Tick(now time.Time) *core.Effects {
 	n.begin(now)
 	if !n.gone() {
 		n.detect.Tick(now)
@@ -188,7 +189,7 @@ func (n *Node) Deadline() time.Time { return n.deadline }
 // Contact adds addresses at which members may be found. They are tried, with
 // backoff, until one of them gives its roster, and again whenever nobody
 // living is there.
-func (n *Node) Contact(now time.Time, addrs []netip.AddrPort) *hearsay.Effects {
+func (n *Node) Contact(now time.Time, addrs []netip.AddrPort) *core.Effects {
 	n.begin(now)
 	n.roster.Contact(now, addrs)
 	return n.settle(now)
@@ -196,7 +197,7 @@ func (n *Node) Contact(now time.Time, addrs []netip.AddrPort) *hearsay.Effects {
 
 // Leave signs this node's leave and tells it. The node has gone when Gone
 // reports true; then a driver stops it.
-func (n *Node) Leave(now time.Time) *hearsay.Effects {
+func (n *Node) Leave(now time.Time) *core.Effects {
 	n.begin(now)
 	if n.seeded.authority != nil {
 		n.leaving.ask(now)
@@ -228,7 +229,7 @@ func (n *Node) Self() hearsay.Member { return n.roster.Self() }
 
 // MoveTo is told that this node is reached at another address from now on. A seed's is
 // configured.
-func (n *Node) MoveTo(now time.Time, addr netip.AddrPort) *hearsay.Effects {
+func (n *Node) MoveTo(now time.Time, addr netip.AddrPort) *core.Effects {
 	n.begin(now)
 	n.roster.MoveTo(now, addr)
 	return n.settle(now)
@@ -326,8 +327,8 @@ func (n *Node) gone() bool { return n.roster.HasLeft() }
 
 // receive routes a packet: its claims first, since what a body asks may rest
 // on them; then its body.
-func (n *Node) receive(now time.Time, p *hearsay.Packet) {
-	if _, isRoster := p.Body.(*hearsay.Roster); isRoster && !n.roster.Expects(p) {
+func (n *Node) receive(now time.Time, p *core.Packet) {
+	if _, isRoster := p.Body.(*core.Roster); isRoster && !n.roster.Expects(p) {
 		n.drops[hearsay.DropUnexpected]++
 		return
 	}
@@ -337,11 +338,11 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 		return
 	}
 	taken := true // all claims; else they wait
-	if _, asks := p.Body.(*hearsay.Register); !asks && claims {
+	if _, asks := p.Body.(*core.Register); !asks && claims {
 		taken = n.roster.Claims(now, p)
 	}
 	switch m := p.Body.(type) {
-	case *hearsay.Ping:
+	case *core.Ping:
 		n.detect.Ping(p, m)
 		n.roster.Compare(now, p, m.Hash)
 		n.ways.pinged(now, p, m)
@@ -349,45 +350,45 @@ func (n *Node) receive(now time.Time, p *hearsay.Packet) {
 		if n.gossip.speaksWith(p.From) {
 			n.rumors.Pinged(now, p, m.Rumors)
 		}
-	case *hearsay.RelayReq:
+	case *core.RelayReq:
 		n.count(n.detect.RelayReq(now, p, m))
-	case *hearsay.Nack:
+	case *core.Nack:
 		n.noteAnswer(now, n.detect.Nack(now, p.From, m.Seq))
-	case *hearsay.Ack:
+	case *core.Ack:
 		answered, asked := n.detect.Ack(now, p, m.Seq)
 		n.roster.Answered(now, answered)
 		if p.Stream {
 			n.deaf.say(answered)
 		}
 		n.noteAnswer(now, asked || n.ways.ack(now, p, m.Seq) || n.roster.ContactAck(now, p, m.Seq))
-	case *hearsay.NotMe:
+	case *core.NotMe:
 		n.noteAnswer(now, n.detect.NotMe(now, m.Seq) || n.roster.ContactNotMe(now, p, m.Seq))
-	case *hearsay.News: // its claims are all
-	case *hearsay.Join:
+	case *core.News: // its claims are all
+	case *core.Join:
 		n.roster.Join(now, p)
-	case *hearsay.Roster:
+	case *core.Roster:
 		if taken { // or it follows its claims
 			n.roster.TakeRoster(now, p, m)
 		}
-	case *hearsay.Digest:
+	case *core.Digest:
 		n.roster.Digest(now, p, m)
-	case *hearsay.Entries:
+	case *core.Entries:
 		n.roster.Entries(now, p, m)
-	case *hearsay.Want:
+	case *core.Want:
 		n.roster.Want(now, p, m)
-	case *hearsay.WitnessReq:
+	case *core.WitnessReq:
 		n.roster.WitnessReq(now, p, m)
-	case *hearsay.Statement:
-		n.roster.Statement(now, m)
-	case *hearsay.EvidenceReq:
+	case *core.Statement:
+		n.roster.Statement(now, &m.Statement)
+	case *core.EvidenceReq:
 		n.roster.EvidenceReq(now, p, m)
-	case *hearsay.Deaf:
+	case *core.Deaf:
 		n.deaf.take(p)
-	case *hearsay.Away:
+	case *core.Away:
 		n.takeAway(now, p, m)
-	case *hearsay.Evidence:
-		if !n.evidence.take(m) {
-			n.roster.TakeEvidence(now, m)
+	case *core.Evidence:
+		if !n.evidence.take(m.Evidence) {
+			n.roster.TakeEvidence(now, m.Evidence)
 		}
 	default:
 		if !n.receiveSeeded(now, p) {
@@ -404,7 +405,7 @@ func (n *Node) count(reason hearsay.Drop, ok bool) {
 }
 
 // finish completes the packets of a step, and sees when the next is due.
-func (n *Node) finish() *hearsay.Effects {
+func (n *Node) finish() *core.Effects {
 	n.lost.note(n.stepped, n.id, n.out)
 	n.out.Now = n.outgoing.complete(n.stepped, n.out.Now)
 	n.out.Send = n.outgoing.complete(n.stepped, n.out.Send)

@@ -14,6 +14,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/overlay"
 	"hearsay/roster"
@@ -81,16 +82,16 @@ func newNetwork(t testing.TB, n int) *network {
 	return w
 }
 
-func (w *network) newNode(i int, records ...hearsay.Record) *node.Node {
+func (w *network) newNode(i int, records ...core.Record) *node.Node {
 	return w.newNodeCalled(i, fmt.Sprintf("n%d", i), records...)
 }
 
-func (w *network) newNodeCalled(i int, name string, records ...hearsay.Record) *node.Node {
+func (w *network) newNodeCalled(i int, name string, records ...core.Record) *node.Node {
 	return w.newNodeAt(i, i, name, records...)
 }
 
 // newNodeAt makes a node with an identity by number, at the i-th address.
-func (w *network) newNodeAt(i, identity int, name string, records ...hearsay.Record) *node.Node {
+func (w *network) newNodeAt(i, identity int, name string, records ...core.Record) *node.Node {
 	key := hearsay.PublicKey(sha256.Sum256([]byte{byte(identity)}))
 	cfg := node.Config{
 		Network: hearsay.NetworkIDOf("test"), Name: name, Addr: addr(i), Role: hearsay.RolePeer,
@@ -101,35 +102,35 @@ func (w *network) newNodeAt(i, identity int, name string, records ...hearsay.Rec
 }
 
 // sized is a packet with its size, as a driver gives it.
-func sized(p *hearsay.Packet) *hearsay.Packet {
+func sized(p *core.Packet) *core.Packet {
 	p.Size = len(wire.AppendPacket(nil, hearsay.NetworkID{}, p))
 	return p
 }
 
 // carry delivers what a step sent, and what follows from it.
-func (w *network) carry(from int, out *hearsay.Effects) {
+func (w *network) carry(from int, out *core.Effects) {
 	type letter struct {
 		to int
-		p  hearsay.Packet
+		p  core.Packet
 	}
 	var letters []letter
-	for _, list := range [][]hearsay.Packet{out.Now, out.Send} {
+	for _, list := range [][]core.Packet{out.Now, out.Send} {
 		for _, p := range list {
 			bytes := p.Addr.Addr().As4()
 			to := int(bytes[2])<<8 | int(bytes[3])
 			p.Addr = addr(from)
 			p.Claims = append([]hearsay.Claim(nil), p.Claims...)
 			switch m := p.Body.(type) { // what a step hands out is void after the next
-			case *hearsay.Ping:
+			case *core.Ping:
 				c := *m
 				p.Body = &c
 				if m.Extra == 0 { // else it tests the way
 					w.pings[[2]int{from, to}]++
 				}
-			case *hearsay.Ack:
+			case *core.Ack:
 				c := *m
 				p.Body = &c
-			case *hearsay.Report:
+			case *core.Report:
 				w.reports++
 			}
 			letters = append(letters, letter{to, p})
@@ -145,8 +146,8 @@ func (w *network) carry(from int, out *hearsay.Effects) {
 		w.events = append(w.events, fmt.Sprintf("%8s n%d %s %s by %s", e.At.Sub(start).Round(time.Millisecond), from, e.Kind, e.Name, e.ByName))
 	}
 	for _, l := range letters {
-		if m, is := l.p.Body.(*hearsay.Outcome); is && l.to >= len(w.nodes) {
-			w.told = append(w.told, *m)
+		if m, is := l.p.Body.(*core.Outcome); is && l.to >= len(w.nodes) {
+			w.told = append(w.told, m.Outcome)
 		}
 		if w.cut[[2]int{from, l.to}] || w.cut[[2]int{l.to, from}] || w.closed[l.to] || w.mute[from] || l.p.Stream && w.mute[l.to] || w.deaf[l.to] && !l.p.Stream {
 			continue
@@ -237,8 +238,8 @@ func TestOwnAddressIsNoContact(t *testing.T) {
 				continue
 			}
 			tried++
-			ping := *p.Body.(*hearsay.Ping)
-			n.Receive(w.now, &hearsay.Packet{From: p.From, Addr: addr(0), Body: &ping})
+			ping := *p.Body.(*core.Ping)
+			n.Receive(w.now, &core.Packet{From: p.From, Addr: addr(0), Body: &ping})
 		}
 	}
 	if tried != 1 {
@@ -253,13 +254,13 @@ func TestEachIsProbedAsOften(t *testing.T) {
 	suspect, liar := w.nodes[1].Self(), w.nodes[4].Self().ID
 	for range 5 {
 		lie := hearsay.Claim{Subject: suspect.ID, State: hearsay.StateSuspect, Incarnation: w.nodes[1].Self().Incarnation, By: liar}
-		w.carry(0, w.nodes[0].Receive(w.now, &hearsay.Packet{From: liar, Addr: addr(4), Body: &hearsay.News{}, Claims: []hearsay.Claim{lie}}))
+		w.carry(0, w.nodes[0].Receive(w.now, &core.Packet{From: liar, Addr: addr(4), Body: &core.News{}, Claims: []hearsay.Claim{lie}}))
 		w.run(2 * time.Second)
 	}
 	for range 5 {
 		w.carry(3, w.nodes[3].Leave(w.now))
 		w.run(2 * time.Second)
-		w.nodes[3] = w.newNode(3, &hearsay.OwnIncarnation{Incarnation: w.nodes[3].Self().Incarnation})
+		w.nodes[3] = w.newNode(3, &core.OwnIncarnation{Incarnation: w.nodes[3].Self().Incarnation})
 		w.carry(3, w.nodes[3].Tick(w.now))
 		w.carry(3, w.nodes[3].Contact(w.now, []netip.AddrPort{addr(0)}))
 		w.run(2 * time.Second)
@@ -284,7 +285,7 @@ func TestHintsAreAskedByStream(t *testing.T) {
 	}{
 		{member, func(*network) {}, false},
 		{member, func(w *network) {
-			w.nodes[0].Receive(w.now, &hearsay.Packet{From: w.nodes[1].Self().ID, Addr: addr(1), Stream: true, Body: &hearsay.Deaf{}})
+			w.nodes[0].Receive(w.now, &core.Packet{From: w.nodes[1].Self().ID, Addr: addr(1), Stream: true, Body: &core.Deaf{}})
 		}, true},
 		{stranger, func(*network) {}, false},
 		{stranger, func(w *network) {
@@ -298,10 +299,10 @@ func TestHintsAreAskedByStream(t *testing.T) {
 		n := w.nodes[0]
 		word := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.Incarnation(w.now.UnixMilli()), Card: hearsay.Card{Name: "it", Addr: addr(9), Role: hearsay.RolePeer}}
 		word.Sign(hearsay.NetworkIDOf("test"), signer{hearsay.PublicKey(sha256.Sum256([]byte{c.who}))})
-		n.Receive(w.now, &hearsay.Packet{From: w.nodes[2].Self().ID, Addr: addr(2), Stream: true, Body: &hearsay.News{}, Claims: []hearsay.Claim{word}})
+		n.Receive(w.now, &core.Packet{From: w.nodes[2].Self().ID, Addr: addr(2), Stream: true, Body: &core.News{}, Claims: []hearsay.Claim{word}})
 		pinged, stream := 0, false
 		for _, p := range n.Tick(w.now).Now {
-			if _, ping := p.Body.(*hearsay.Ping); ping && p.Addr == addr(9) {
+			if _, ping := p.Body.(*core.Ping); ping && p.Addr == addr(9) {
 				pinged++
 				stream = p.Stream
 			}
@@ -317,7 +318,7 @@ func TestRosterOfNobodyAskedIsDropped(t *testing.T) {
 	w.run(time.Second)
 	made := hearsay.Claim{State: hearsay.StateAlive, Incarnation: 1, Card: hearsay.Card{Name: "made", Addr: addr(9), Role: hearsay.RolePeer}}
 	made.Sign(hearsay.NetworkIDOf("test"), signer{hearsay.PublicKey{9}})
-	p := &hearsay.Packet{From: made.Subject, Addr: addr(9), Stream: true, Body: &hearsay.Roster{}, Claims: []hearsay.Claim{made}}
+	p := &core.Packet{From: made.Subject, Addr: addr(9), Stream: true, Body: &core.Roster{}, Claims: []hearsay.Claim{made}}
 	w.nodes[0].Receive(w.now, p)
 	if n := w.nodes[0].Stats().Drops[hearsay.DropUnexpected]; n != 1 || len(w.nodes[0].Members(nil)) != 2 {
 		t.Errorf("%d dropped, %d members", n, len(w.nodes[0].Members(nil)))
@@ -334,7 +335,7 @@ func TestAccuserSilencesNobody(t *testing.T) {
 			for i, n := range w.nodes[:4] {
 				lie := hearsay.Claim{Subject: n.Self().ID, State: hearsay.StateSuspect, Incarnation: n.Self().Incarnation, By: liar}
 				if !w.down[i] {
-					w.carry(i, n.Receive(w.now, &hearsay.Packet{From: liar, Addr: addr(4), Body: &hearsay.News{}, Claims: []hearsay.Claim{lie}}))
+					w.carry(i, n.Receive(w.now, &core.Packet{From: liar, Addr: addr(4), Body: &core.News{}, Claims: []hearsay.Claim{lie}}))
 				}
 			}
 		}
@@ -363,7 +364,7 @@ func TestWhyTellsOfImpossibleTimes(t *testing.T) {
 // A member whose incarnation is the highest that is believed can refute nothing, and does not come back: no way is
 // told that it does not have.
 func TestWhyOfTheHighestIncarnation(t *testing.T) {
-	last := &hearsay.OwnIncarnation{Incarnation: hearsay.MaxIncarnation - 1}
+	last := &core.OwnIncarnation{Incarnation: hearsay.MaxIncarnation - 1}
 	w := &network{t: t, now: start, down: map[int]bool{}, pings: map[[2]int]int{}}
 	w.nodes = []*node.Node{w.newNode(0), w.newNode(1), w.newNode(2), w.newNode(3, last)}
 	for i, n := range w.nodes {
@@ -433,9 +434,9 @@ func whyForged(t *testing.T, accuser int) hearsay.CaseFile {
 	}
 	teller := w.nodes[1].Self().ID
 	dead := hearsay.Claim{Subject: e.Subject, State: hearsay.StateDead, Incarnation: e.Incarnation, By: teller, Evidence: e.Hash(network)}
-	n.Receive(w.now, &hearsay.Packet{From: teller, Addr: addr(1), Body: &hearsay.News{}, Claims: []hearsay.Claim{dead}})
+	n.Receive(w.now, &core.Packet{From: teller, Addr: addr(1), Body: &core.News{}, Claims: []hearsay.Claim{dead}})
 	w.now = w.now.Add(2100 * time.Millisecond)
-	n.Receive(w.now, &hearsay.Packet{From: teller, Addr: addr(1), Body: &e})
+	n.Receive(w.now, &core.Packet{From: teller, Addr: addr(1), Body: &core.Evidence{Evidence: &e}})
 	file, err := why(n, w.now, "n3")
 	if err != nil || file.Verdict != "dead" {
 		t.Fatalf("%s, %v", file.Verdict, err)
@@ -455,8 +456,8 @@ func BenchmarkReceivePing(b *testing.B) {
 	w := newNetwork(b, 8)
 	w.run(5 * time.Second)
 	n := w.nodes[1]
-	ping := &hearsay.Ping{Seq: 7, Target: n.Self().ID, Hash: n.RosterHash()}
-	p := sized(&hearsay.Packet{From: w.nodes[2].Self().ID, Addr: addr(2), Body: ping})
+	ping := &core.Ping{Seq: 7, Target: n.Self().ID, Hash: n.RosterHash()}
+	p := sized(&core.Packet{From: w.nodes[2].Self().ID, Addr: addr(2), Body: ping})
 	b.ReportAllocs()
 	for b.Loop() {
 		if out := n.Receive(w.now, p); len(out.Now) != 1 {

@@ -9,6 +9,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // With seeds, rumors and links are spoken of only with who is in by the ledger,
@@ -23,21 +24,21 @@ func TestOutsidersAreStrangers(t *testing.T) {
 		t.Fatalf("n4 holds n5 %s", w.state(5, 4))
 	}
 	rumor := hearsay.Rumor{ID: clock.Dot{Origin: hearsay.OriginOf(out), Counter: 1}, Hops: 1, Data: []byte("hello")}
-	heard := func(by hearsay.NodeID, m hearsay.Message) (strangers uint64, fx *hearsay.Effects) {
+	heard := func(by hearsay.NodeID, m core.Message) (strangers uint64, fx *core.Effects) {
 		before := w.nodes[4].Stats().Drops[hearsay.DropStranger]
-		fx = w.nodes[4].Receive(w.now, sized(&hearsay.Packet{From: by, Addr: addr(5), Body: m}))
+		fx = w.nodes[4].Receive(w.now, sized(&core.Packet{From: by, Addr: addr(5), Body: m}))
 		return w.nodes[4].Stats().Drops[hearsay.DropStranger] - before, fx
 	}
-	for _, m := range []hearsay.Message{
-		&hearsay.Rumors{Items: []hearsay.Rumor{rumor}}, &hearsay.IHave{IDs: []clock.Dot{rumor.ID}}, &hearsay.Graft{IDs: []clock.Dot{rumor.ID}},
-		&hearsay.Place{Number: 1}, &hearsay.Heard{Hash: 1}, &hearsay.Seen{Answer: true}, &hearsay.Hello{}, &hearsay.HelloAck{Accepted: true}, &hearsay.Unlink{},
+	for _, m := range []core.Message{
+		&core.Rumors{Items: []hearsay.Rumor{rumor}}, &core.IHave{IDs: []clock.Dot{rumor.ID}}, &core.Graft{IDs: []clock.Dot{rumor.ID}},
+		&core.Place{Number: 1}, &core.Heard{Hash: 1}, &core.Seen{Answer: true}, &core.Hello{}, &core.HelloAck{Accepted: true}, &core.Unlink{},
 	} {
 		strangers, fx := heard(out, m)
 		if strangers != 1 || len(fx.Now)+len(fx.Send)+len(fx.Events) > 0 {
 			t.Errorf("%T: %d dropped as of a stranger; sent %v %v, and told %v", m, strangers, fx.Now, fx.Send, fx.Events)
 		}
 	}
-	strangers, fx := heard(from, &hearsay.Rumors{Items: []hearsay.Rumor{rumor}})
+	strangers, fx := heard(from, &core.Rumors{Items: []hearsay.Rumor{rumor}})
 	if strangers != 0 || len(fx.Events) != 1 || fx.Events[0].Kind != hearsay.EventRumor {
 		t.Errorf("by a member: %d dropped, told %v", strangers, fx.Events)
 	}
@@ -48,10 +49,10 @@ func TestOutsidersAreStrangers(t *testing.T) {
 func TestLedgerIsNotSpokenOfByDatagram(t *testing.T) {
 	w := newSeededNetwork(t, 3)
 	w.run(5 * time.Second)
-	for _, m := range []hearsay.Message{&hearsay.SeatHello{}, &hearsay.LedgerReq{After: 1}, &hearsay.Raft{}, &hearsay.Rulings{}, &hearsay.RosterPart{Ruling: &hearsay.Ruling{}, Parts: 1}} {
+	for _, m := range []core.Message{&core.SeatHello{}, &core.LedgerReq{After: 1}, &core.Raft{}, &core.Rulings{}, &core.RosterPart{Ruling: &hearsay.Ruling{}, Parts: 1}} {
 		for i, n := range w.nodes[:5] {
 			before := n.Stats().Drops[hearsay.DropUnexpected]
-			fx := n.Receive(w.now, sized(&hearsay.Packet{From: w.nodes[5].Self().ID, Addr: addr(5), Body: m}))
+			fx := n.Receive(w.now, sized(&core.Packet{From: w.nodes[5].Self().ID, Addr: addr(5), Body: m}))
 			if dropped := n.Stats().Drops[hearsay.DropUnexpected] - before; dropped != 1 || len(fx.Now)+len(fx.Send)+len(fx.Events) > 0 {
 				t.Errorf("n%d: of %T %d dropped; sent %v %v, and told %v", i, m, dropped, fx.Now, fx.Send, fx.Events)
 			}

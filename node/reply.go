@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/internal/core"
 	"hearsay/roster"
 	"hearsay/wire"
 )
@@ -26,13 +27,13 @@ const (
 
 // replies is what may yet go back in this step.
 type replies struct {
-	to    *hearsay.Packet // the datagram; nil: it was none
-	room  int             // bytes
-	bytes []byte          // storage, for measuring
+	to    *core.Packet // the datagram; nil: it was none
+	room  int          // bytes
+	bytes []byte       // storage, for measuring
 }
 
 // begin opens a step that takes a packet, or none.
-func (r *replies) begin(p *hearsay.Packet) {
+func (r *replies) begin(p *core.Packet) {
 	r.to, r.room = nil, 0
 	if p != nil && !p.Stream {
 		r.to, r.room = p, replyFactor*p.Size
@@ -41,7 +42,7 @@ func (r *replies) begin(p *hearsay.Packet) {
 
 // rides reports whether claims may ride on an answer: it is the size of its
 // question, and what rides may be ten times that.
-func (r *replies) rides(p *hearsay.Packet) bool { return !p.Answer || p.Stream }
+func (r *replies) rides(p *core.Packet) bool { return !p.Answer || p.Stream }
 
 // outgoing completes the packets of a step.
 type outgoing struct {
@@ -57,7 +58,7 @@ type outgoing struct {
 }
 
 // complete gives the packets that go out, of those of a step.
-func (o *outgoing) complete(now time.Time, packets []hearsay.Packet) []hearsay.Packet {
+func (o *outgoing) complete(now time.Time, packets []core.Packet) []core.Packet {
 	for i := range packets {
 		o.dress(now, &packets[i])
 		o.reroute(&packets[i])
@@ -67,17 +68,17 @@ func (o *outgoing) complete(now time.Time, packets []hearsay.Packet) []hearsay.P
 }
 
 // fit sees to it that the packets of a step stay within what may go back.
-func (o *outgoing) fit(packets []hearsay.Packet) []hearsay.Packet {
+func (o *outgoing) fit(packets []core.Packet) []core.Packet {
 	if o.replies.to == nil {
 		return packets
 	}
-	return slices.DeleteFunc(packets, func(p hearsay.Packet) bool { return p.Answer && !p.Stream && !p.Addr.IsValid() })
+	return slices.DeleteFunc(packets, func(p core.Packet) bool { return p.Answer && !p.Stream && !p.Addr.IsValid() })
 }
 
 // limit takes the size of an answer to a datagram from what may go back. An
 // answer that does not fit goes by stream to the member, if there is one, and else
 // has its address taken away: then it goes nowhere.
-func (o *outgoing) limit(p *hearsay.Packet) {
+func (o *outgoing) limit(p *core.Packet) {
 	r := &o.replies
 	if !p.Answer || p.Stream || r.to == nil || p.Addr != r.to.Addr {
 		return
@@ -91,7 +92,7 @@ func (o *outgoing) limit(p *hearsay.Packet) {
 		r.room -= size
 		return
 	}
-	if _, about := p.Body.(*hearsay.NotMe); about && len(p.Claims) > 0 {
+	if _, about := p.Body.(*core.NotMe); about && len(p.Claims) > 0 {
 		p.Claims = nil // it says enough: who is there introduces itself when it is asked
 		o.limit(p)
 		return
@@ -103,12 +104,12 @@ func (o *outgoing) limit(p *hearsay.Packet) {
 }
 
 // small reports whether a packet is one of the detector's, without claims.
-func small(p *hearsay.Packet) bool {
+func small(p *core.Packet) bool {
 	if len(p.Claims) > 0 {
 		return false
 	}
 	switch p.Body.(type) {
-	case *hearsay.Ack, *hearsay.Nack, *hearsay.NotMe:
+	case *core.Ack, *core.Nack, *core.NotMe:
 		return true
 	}
 	return false
@@ -116,10 +117,10 @@ func small(p *hearsay.Packet) bool {
 
 // dress completes a packet that goes out: who sends it, and the claims that
 // ride along.
-func (o *outgoing) dress(now time.Time, p *hearsay.Packet) {
+func (o *outgoing) dress(now time.Time, p *core.Packet) {
 	p.From = o.id
 	switch m := p.Body.(type) {
-	case *hearsay.Ping:
+	case *core.Ping:
 		m.Hash = o.roster.Hash()
 		if m.Extra > 0 { // it is as long as it is to be
 			return
@@ -132,16 +133,16 @@ func (o *outgoing) dress(now time.Time, p *hearsay.Packet) {
 		if addr, listed := o.roster.Addr(m.Target); listed && addr == p.Addr {
 			o.roster.Ride(p)
 		}
-	case *hearsay.Ack, *hearsay.Nack, *hearsay.RelayReq:
+	case *core.Ack, *core.Nack, *core.RelayReq:
 		if o.replies.rides(p) {
 			o.roster.Ride(p)
 		}
-	case *hearsay.NotMe, *hearsay.Register:
+	case *core.NotMe, *core.Register:
 		o.roster.Introduce(p)
-	case *hearsay.Report:
+	case *core.Report:
 		m.Sign(o.seeded.ledgerID(), o.signer)
 	}
 }
 
 // reroute has a packet go by stream if a datagram would be lost.
-func (o *outgoing) reroute(p *hearsay.Packet) { p.Stream = p.Stream || o.detect.Streams(p) }
+func (o *outgoing) reroute(p *core.Packet) { p.Stream = p.Stream || o.detect.Streams(p) }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -20,13 +21,13 @@ func TestAnswersToDatagramsAreShort(t *testing.T) {
 	}
 	bystander := addr(99)
 	for _, from := range []hearsay.NodeID{ids[1], {1, 2, 3}} {
-		for _, body := range []hearsay.Message{
-			&hearsay.Ping{Seq: 1}, &hearsay.Ping{Seq: 1, Target: hearsay.NodeID{9}}, &hearsay.Ping{Seq: 1, Target: w.nodes[0].Self().ID, Hash: 1, Rumors: 1},
-			&hearsay.Join{}, &hearsay.RelayReq{Seq: 1, Target: ids[2]}, &hearsay.Digest{Hashes: []uint64{1}}, &hearsay.Entries{Buckets: []uint8{0}},
-			&hearsay.Want{IDs: ids[:5]}, &hearsay.WitnessReq{Subject: ids[2], Round: 1}, &hearsay.EvidenceReq{}, &hearsay.Heard{Hash: 1},
-			&hearsay.Seen{Answer: true}, &hearsay.Graft{}, &hearsay.Hello{}, &hearsay.Place{Number: 1},
+		for _, body := range []core.Message{
+			&core.Ping{Seq: 1}, &core.Ping{Seq: 1, Target: hearsay.NodeID{9}}, &core.Ping{Seq: 1, Target: w.nodes[0].Self().ID, Hash: 1, Rumors: 1},
+			&core.Join{}, &core.RelayReq{Seq: 1, Target: ids[2]}, &core.Digest{Hashes: []uint64{1}}, &core.Entries{Buckets: []uint8{0}},
+			&core.Want{IDs: ids[:5]}, &core.WitnessReq{Subject: ids[2], Round: 1}, &core.EvidenceReq{}, &core.Heard{Hash: 1},
+			&core.Seen{Answer: true}, &core.Graft{}, &core.Hello{}, &core.Place{Number: 1},
 		} {
-			p := sized(&hearsay.Packet{From: from, Addr: bystander, Body: body})
+			p := sized(&core.Packet{From: from, Addr: bystander, Body: body})
 			out, back := w.nodes[0].Receive(w.now, p), 0
 			for _, o := range slices.Concat(out.Now, out.Send) {
 				switch {

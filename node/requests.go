@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/casebook"
+	"hearsay/internal/core"
 	"hearsay/quorum"
 	"hearsay/quota"
 )
@@ -38,10 +39,10 @@ type requests struct {
 	network hearsay.NetworkID
 	signer  hearsay.Signer
 	seat    *quorum.Quorum
-	sender  func(*hearsay.Packet) quota.Sender
+	sender  func(*core.Packet) quota.Sender
 	cases   *casebook.Book
 	drops   *hearsay.Drops
-	out     *hearsay.Effects
+	out     *core.Effects
 
 	asks     *quota.Quota // what is asked
 	owed     []owed       // oldest first
@@ -76,7 +77,7 @@ func (r *requests) answer(now time.Time, from netip.AddrPort, kind hearsay.Rulin
 // give tells an asker what became of its request.
 func (r *requests) give(o *owed, said hearsay.Outcome) {
 	said.Kind, said.Stay, said.Needed = o.kind, o.stay, uint8(r.seat.Needed())
-	r.out.Send = append(r.out.Send, hearsay.Packet{Addr: o.addr, Stream: true, Body: &said})
+	r.out.Send = append(r.out.Send, core.Packet{Addr: o.addr, Stream: true, Body: &core.Outcome{Outcome: said}})
 }
 
 // explain adds to the refusal of a node that is barred that it is, and why an operator has barred it.
@@ -152,16 +153,16 @@ func (r *requests) due(at time.Time) time.Time {
 }
 
 // receive takes what is asked of a seed.
-func (r *requests) receive(now time.Time, p *hearsay.Packet) {
+func (r *requests) receive(now time.Time, p *core.Packet) {
 	var stay hearsay.Stay
 	var kind hearsay.RulingKind
 	var ask func() hearsay.Outcome
 	switch m := p.Body.(type) {
-	case *hearsay.Register:
+	case *core.Register:
 		kind, stay, ask = hearsay.RulingAdmit, hearsay.Stay{ID: p.From}, func() hearsay.Outcome { return r.register(now, p) }
-	case *hearsay.Report:
+	case *core.Report:
 		kind, stay, ask = hearsay.RulingRemove, m.Stay, func() hearsay.Outcome { return r.report(now, p.From, m) }
-	case *hearsay.Depart:
+	case *core.Depart:
 		kind, stay, ask = hearsay.RulingLeave, m.Leave.Stay, func() hearsay.Outcome { return r.seat.Leave(now, &m.Leave) }
 	}
 	switch {
@@ -179,7 +180,7 @@ func (r *requests) receive(now time.Time, p *hearsay.Packet) {
 
 // report takes what a member reports of another. What is not signed by a member counts if a majority of observers has
 // signed it: evidence by another rule may be without any statement, and anybody can make that.
-func (r *requests) report(now time.Time, from hearsay.NodeID, m *hearsay.Report) hearsay.Outcome {
+func (r *requests) report(now time.Time, from hearsay.NodeID, m *core.Report) hearsay.Outcome {
 	report := quorum.Report{Stay: m.Stay, Evidence: m.Evidence}
 	if member, in := r.seat.Member(from); in && m.Verify(r.seat.Ledger(), r.signer, member.Claim.Card.Key) {
 		report.By = from
@@ -192,7 +193,7 @@ func (r *requests) report(now time.Time, from hearsay.NodeID, m *hearsay.Report)
 }
 
 // register takes a request for admission: of a node that is where it asks from.
-func (r *requests) register(now time.Time, p *hearsay.Packet) (answer hearsay.Outcome) {
+func (r *requests) register(now time.Time, p *core.Packet) (answer hearsay.Outcome) {
 	claim := p.Claims[0]
 	if from, says := p.Addr.Addr().Unmap(), claim.Card.Addr.Addr().Unmap(); from != says {
 		answer = hearsay.Outcome{Code: hearsay.OutcomeRefused, Reason: hearsay.ReasonElsewhere, Text: fmt.Sprintf("asks from %s and says that it is at %s", from, says)}
@@ -222,7 +223,7 @@ func (r *requests) turnAwaySilent(now time.Time) {
 // turnAway tells that a node may not even have a case, and why. A claim that
 // nobody signed is nobody's, but for a guest's, which has no key.
 func (r *requests) turnAway(now time.Time, c *hearsay.Claim, why string, reason hearsay.Reason) {
-	guest := c.Bare() && c.Subject == hearsay.GuestID(r.network, c.Card.Addr)
+	guest := c.Bare() && c.Subject == core.GuestID(r.network, c.Card.Addr)
 	if !guest && !c.Verify(r.network, r.signer) || hearsay.CheckName(c.Card.Name) != nil {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // One source asks a seed no more than it may, and is told so; another is heard, and so is the driver, which asks
@@ -15,10 +16,10 @@ func TestAsksAreBounded(t *testing.T) {
 	n := crowded(t, 3, now)
 	ask := func(from netip.AddrPort) (told *hearsay.Outcome, limited bool) {
 		before := n.drops[hearsay.DropRate]
-		out := n.Receive(now, &hearsay.Packet{From: hearsay.NodeID{9}, Addr: from, Stream: true, Body: &hearsay.Depart{Leave: hearsay.Leave{Stay: hearsay.Stay{ID: hearsay.NodeID{9}}}}})
+		out := n.Receive(now, &core.Packet{From: hearsay.NodeID{9}, Addr: from, Stream: true, Body: &core.Depart{Leave: core.Leave{Stay: hearsay.Stay{ID: hearsay.NodeID{9}}}}})
 		for i := range out.Send {
-			if m, is := out.Send[i].Body.(*hearsay.Outcome); is && out.Send[i].Addr == from && out.Send[i].Stream {
-				told = m
+			if m, is := out.Send[i].Body.(*core.Outcome); is && out.Send[i].Addr == from && out.Send[i].Stream {
+				told = &m.Outcome
 			}
 		}
 		return told, n.drops[hearsay.DropRate] > before
@@ -62,11 +63,11 @@ func TestAsksAreBounded(t *testing.T) {
 }
 
 // answerOf gives the outcome that goes to an address.
-func answerOf(t *testing.T, out *hearsay.Effects, to netip.AddrPort) *hearsay.Outcome {
+func answerOf(t *testing.T, out *core.Effects, to netip.AddrPort) *hearsay.Outcome {
 	t.Helper()
 	for i := range out.Send {
-		if m, is := out.Send[i].Body.(*hearsay.Outcome); is && out.Send[i].Addr == to {
-			return m
+		if m, is := out.Send[i].Body.(*core.Outcome); is && out.Send[i].Addr == to {
+			return &m.Outcome
 		}
 	}
 	t.Fatal("no answer")
@@ -77,9 +78,9 @@ func answerOf(t *testing.T, out *hearsay.Effects, to netip.AddrPort) *hearsay.Ou
 func TestAsksComeByStream(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	n := crowded(t, 3, now)
-	for _, body := range []hearsay.Message{&hearsay.Register{}, &hearsay.Report{}, &hearsay.Depart{}} {
+	for _, body := range []core.Message{&core.Register{}, &core.Report{}, &core.Depart{}} {
 		before := n.drops[hearsay.DropUnexpected]
-		out := n.Receive(now, &hearsay.Packet{From: hearsay.NodeID{9}, Addr: crowdAddr(9), Body: body})
+		out := n.Receive(now, &core.Packet{From: hearsay.NodeID{9}, Addr: crowdAddr(9), Body: body})
 		if n.drops[hearsay.DropUnexpected] != before+1 || len(out.Send) > 0 {
 			t.Errorf("%T: sends %d packets, and counts %d", body, len(out.Send), n.drops[hearsay.DropUnexpected]-before)
 		}

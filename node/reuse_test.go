@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // twoNetworks are two of one name: n0 to n2, and n3 to n5.
@@ -82,15 +83,15 @@ func TestAddressGivenToAnotherNetwork(t *testing.T) {
 // one's address now.
 func TestKeptContactIsOneIdentity(t *testing.T) {
 	w := twoNetworks(t)
-	var kept []hearsay.Record
+	var kept []core.Record
 	for _, i := range []int{1, 2} {
-		kept = append(kept, &hearsay.Contact{Addr: addr(i), ID: w.nodes[i].Self().ID})
+		kept = append(kept, &core.Contact{Addr: addr(i), ID: w.nodes[i].Self().ID})
 	}
 	w.down[2] = true
 	w.run(10 * time.Second)
 	w.replace(2, 3)
 	w.run(2 * time.Second)
-	w.nodes[0] = w.newNode(0, append(kept, &hearsay.OwnIncarnation{Incarnation: w.nodes[0].Self().Incarnation})...)
+	w.nodes[0] = w.newNode(0, append(kept, &core.OwnIncarnation{Incarnation: w.nodes[0].Self().Incarnation})...)
 	w.carry(0, w.nodes[0].Tick(w.now))
 	w.run(2 * time.Minute)
 	for i, want := range []string{"n0 n1", "n0 n1", "another n3 n4 n5", "another n3 n4 n5"} {
@@ -172,10 +173,10 @@ func TestLeaveOvertakesJoin(t *testing.T) {
 	w := newNetwork(t, 1)
 	young := w.newNode(1)
 	young.Tick(w.now)
-	var join hearsay.Packet
+	var join core.Packet
 	young.Contact(w.now, []netip.AddrPort{addr(0)})
 	for _, p := range young.Tick(w.now).Send {
-		if _, is := p.Body.(*hearsay.Join); is {
+		if _, is := p.Body.(*core.Join); is {
 			join = p
 			join.Claims = slices.Clone(p.Claims)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/casebook"
+	"hearsay/internal/core"
 	"hearsay/overlay"
 	"hearsay/roster"
 )
@@ -22,7 +23,7 @@ type rulings struct {
 	evidence *evidenceFetcher
 	requests *requests
 	leaving  *leaving
-	out      *hearsay.Effects
+	out      *core.Effects
 	backs    []time.Time // since when a quorum was there that removed members: at most backsMost
 }
 

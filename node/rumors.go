@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/overlay"
 	"hearsay/roster"
 	"hearsay/rumor"
@@ -15,7 +16,7 @@ import (
 // Say tells everybody a message of this node's own. The data are copied; they
 // are 1 to hearsay.MaxRumorData bytes, or the error says what is wrong; it is
 // hearsay.ErrDiskBehind while the disk is too slow: see DiskWaits.
-func (n *Node) Say(now time.Time, data []byte) (clock.Dot, *hearsay.Effects, error) {
+func (n *Node) Say(now time.Time, data []byte) (clock.Dot, *core.Effects, error) {
 	n.begin(now)
 	if n.backlog.behind(now) || n.lost.is() {
 		return clock.Dot{}, n.settle(now), hearsay.ErrDiskBehind
@@ -72,7 +73,7 @@ func (g *Gossip) Links() []hearsay.NodeID { return g.overlay.Links() }
 func (g *Gossip) Chart() overlay.Chart { return g.overlay.Chart(g.links) }
 
 // receive routes what concerns rumors and links.
-func (g *Gossip) receive(now time.Time, p *hearsay.Packet) {
+func (g *Gossip) receive(now time.Time, p *core.Packet) {
 	if g.seeded.seat != nil {
 		g.drops[hearsay.DropMisdirected]++ // seeds carry none
 		return
@@ -82,25 +83,25 @@ func (g *Gossip) receive(now time.Time, p *hearsay.Packet) {
 		return
 	}
 	switch m := p.Body.(type) {
-	case *hearsay.Rumors:
+	case *core.Rumors:
 		g.askOrigins(now, p, m)
 		g.rumors.Rumors(now, p, m)
-	case *hearsay.IHave:
+	case *core.IHave:
 		g.rumors.IHave(now, p, m)
-	case *hearsay.Graft:
+	case *core.Graft:
 		g.rumors.Graft(now, p, m)
-	case *hearsay.Place:
+	case *core.Place:
 		g.rumors.Place(now, p, m)
 		g.overlay.Disown(now, p.From)
-	case *hearsay.Heard:
+	case *core.Heard:
 		g.rumors.Heard(now, p, m)
-	case *hearsay.Seen:
+	case *core.Seen:
 		g.rumors.Seen(now, p, m)
-	case *hearsay.Hello:
+	case *core.Hello:
 		g.overlay.Hello(now, p, m)
-	case *hearsay.HelloAck:
+	case *core.HelloAck:
 		g.overlay.HelloAck(now, p, m)
-	case *hearsay.Unlink:
+	case *core.Unlink:
 		g.overlay.Unlink(now, p, m)
 	}
 }
@@ -110,7 +111,7 @@ func (g *Gossip) receive(now time.Time, p *hearsay.Packet) {
 // after an origin has died or left may never hear of it, and its rumors are refused
 // until then. A Seen needs no such question: what is in it, its sender tells, or
 // says that it is gone.
-func (g *Gossip) askOrigins(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
+func (g *Gossip) askOrigins(now time.Time, p *core.Packet, m *core.Rumors) {
 	var strangers []hearsay.NodeID
 	var last hearsay.NodeID // of most packets the origin is one
 	look := func(id hearsay.NodeID) {

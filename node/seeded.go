@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/follower"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/petition"
 	"hearsay/quorum"
@@ -22,7 +23,7 @@ import (
 type authority interface {
 	Tick(now time.Time)
 	Deadline() time.Time
-	Receive(now time.Time, p *hearsay.Packet) bool
+	Receive(now time.Time, p *core.Packet) bool
 	Member(id hearsay.NodeID) (ledger.Member, bool)
 	Roster(dst []ledger.Member) []ledger.Member
 	Seats(dst []hearsay.Seat) []hearsay.Seat
@@ -78,7 +79,7 @@ func (s *Seeded) early(now time.Time) bool {
 }
 
 // takeSeat makes this node a seed.
-func (n *Node) takeSeat(random *rand.Rand, records []hearsay.Record, now time.Time) error {
+func (n *Node) takeSeat(random *rand.Rand, records []core.Record, now time.Time) error {
 	directory := quorum.Directory{Addr: n.roster.Addr, Incarnation: n.seeded.incarnation, Signed: n.roster.Signed, Away: n.roster.IsAway, Sender: n.addresses.Sender, Secret: n.secret}
 	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, directory, records, &n.drops, n.out, now)
 	if err != nil {
@@ -97,7 +98,7 @@ func (n *Node) takeSeat(random *rand.Rand, records []hearsay.Record, now time.Ti
 }
 
 // followSeeds makes this node a peer of a seeded network.
-func (n *Node) followSeeds(random *rand.Rand, records []hearsay.Record, now time.Time) {
+func (n *Node) followSeeds(random *rand.Rand, records []core.Record, now time.Time) {
 	s := &n.seeded
 	directory := follower.Directory{Incarnation: n.seeded.incarnation, Sender: n.addresses.Sender, Secret: n.secret, Links: n.gossip.neighbors, Alive: n.roster.Trusted}
 	s.follower = follower.New(n.cfg.Follower, n.signer, random, directory, records, &n.drops, n.out, now)
@@ -205,7 +206,7 @@ func (n *Node) deadlineSeeded() time.Time {
 }
 
 // receiveSeeded takes what concerns the ledger, and reports whether it did.
-func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
+func (n *Node) receiveSeeded(now time.Time, p *core.Packet) bool {
 	s := &n.seeded
 	if s.authority == nil {
 		return false
@@ -215,21 +216,21 @@ func (n *Node) receiveSeeded(now time.Time, p *hearsay.Packet) bool {
 		return true
 	}
 	switch m := p.Body.(type) {
-	case *hearsay.Register, *hearsay.Report, *hearsay.Depart:
+	case *core.Register, *core.Report, *core.Depart:
 		if s.seat == nil {
 			n.drops[hearsay.DropUnexpected]++
 			return true
 		}
 		n.requests.receive(now, p)
-	case *hearsay.Outcome:
+	case *core.Outcome:
 		if s.petitions == nil {
 			n.drops[hearsay.DropUnexpected]++
 			return true
 		}
-		if s.petitions.Outcome(now, p, m) {
+		if s.petitions.Outcome(now, p, &m.Outcome) {
 			n.roster.Rejoin(now) // it may have been in, and out, and not have heard of either
 		}
-	case *hearsay.SeatHello, *hearsay.LedgerReq, *hearsay.Raft, *hearsay.Rulings, *hearsay.RosterPart:
+	case *core.SeatHello, *core.LedgerReq, *core.Raft, *core.Rulings, *core.RosterPart:
 		if !p.Stream && !quorum.ByDatagram(m) { // anybody could forge where a datagram came from
 			n.drops[hearsay.DropUnexpected]++
 			return true
@@ -253,7 +254,7 @@ func (s *Seeded) pinged(now time.Time, from hearsay.NodeID, class quota.Class, s
 
 // Ask asks the seeds that a stay be over, without evidence, in the word of an operator or a guest, neither of which can
 // sign. What comes of it is an Outcome that goes by stream to the address from which that is asked.
-func (n *Node) Ask(now time.Time, from netip.AddrPort, stay hearsay.Stay) *hearsay.Effects {
+func (n *Node) Ask(now time.Time, from netip.AddrPort, stay hearsay.Stay) *core.Effects {
 	n.begin(now)
 	switch s := &n.seeded; {
 	case s.petitions != nil:
@@ -268,7 +269,7 @@ func (n *Node) Ask(now time.Time, from netip.AddrPort, stay hearsay.Stay) *hears
 }
 
 // NotReached is told by the driver of a peer that no stream to a seed could be opened, and why.
-func (n *Node) NotReached(now time.Time, seed netip.AddrPort, why string) *hearsay.Effects {
+func (n *Node) NotReached(now time.Time, seed netip.AddrPort, why string) *core.Effects {
 	n.begin(now)
 	if n.seeded.petitions != nil {
 		n.seeded.petitions.NotReached(now, seed, why)

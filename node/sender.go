@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -17,11 +17,11 @@ import (
 // counts: many members may share an IP address. A seed that is not listed yet, as
 // while the network is founded, says its place in the list in its hello; that must
 // come from the IP address there. Everybody else is a stranger.
-func (a *Addresses) Sender(p *hearsay.Packet) quota.Sender {
+func (a *Addresses) Sender(p *core.Packet) quota.Sender {
 	addr, listed := a.roster.Addr(p.From)
 	same := addr == p.Addr || p.Stream && addr.Addr() == p.Addr.Addr()
 	if p.Stream {
-		hello, _ := p.Body.(*hearsay.SeatHello)
+		hello, _ := p.Body.(*core.SeatHello)
 		for slot, seed := range a.seeded.seeds() {
 			says := hello != nil && int(hello.Slot) == slot && seed.Addr.Addr() == p.Addr.Addr()
 			if says || seed.Addr == p.Addr || listed && same && seed.Addr == addr {
@@ -41,7 +41,7 @@ func stranger(addr netip.AddrPort) quota.Sender {
 	if addr.Addr().IsLoopback() {
 		return quota.Sender{Addr: addr}
 	}
-	return quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(addr.Addr()), 0)}
+	return quota.Sender{Addr: netip.AddrPortFrom(core.Source(addr.Addr()), 0)}
 }
 
 // Unreached is for how long no member has reached this node.

@@ -9,6 +9,7 @@ import (
 	"hearsay"
 	"hearsay/detect"
 	"hearsay/follower"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/overlay"
 	"hearsay/petition"
@@ -29,19 +30,19 @@ func TestSender(t *testing.T) {
 	cfg.Follower.Network, cfg.Follower.Seeds = cfg.Network, []ledger.Seed{{Addr: seed}}
 	n := New(cfg, unsigned{}, rand.New(rand.NewPCG(1, 2)), nil, now)
 	n.begin(now)
-	id := hearsay.GuestID(cfg.Network, member)
+	id := core.GuestID(cfg.Network, member)
 	n.roster.Admit(now, &hearsay.Claim{
 		Subject: id, State: hearsay.StateAlive, Incarnation: 1,
 		Card: hearsay.Card{Name: "m", Addr: member, Role: hearsay.RolePeer},
 	})
 	n.settle(now)
-	first, other := &hearsay.SeatHello{Slot: 0}, &hearsay.SeatHello{Slot: 1}
+	first, other := &core.SeatHello{Slot: 0}, &core.SeatHello{Slot: 1}
 	for _, c := range []struct {
 		what   string
 		from   hearsay.NodeID
 		addr   string
 		stream bool
-		body   hearsay.Message
+		body   core.Message
 		class  quota.Class
 		as     string
 	}{
@@ -58,7 +59,7 @@ func TestSender(t *testing.T) {
 		{"one of an IPv6 /64", hearsay.NodeID{9}, "[2001:db8::7:1]:9", true, nil, quota.Stranger, "[2001:db8::]:0"},
 		{"a process of this machine", hearsay.NodeID{9}, "127.0.0.1:50000", true, nil, quota.Stranger, "127.0.0.1:50000"},
 	} {
-		p := &hearsay.Packet{From: c.from, Addr: at(c.addr), Stream: c.stream, Body: c.body}
+		p := &core.Packet{From: c.from, Addr: at(c.addr), Stream: c.stream, Body: c.body}
 		if got, want := n.Addresses().Sender(p), (quota.Sender{Class: c.class, Addr: at(c.as)}); got != want {
 			t.Errorf("%s: %v, want %v", c.what, got, want)
 		}

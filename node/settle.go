@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quorum"
 	"hearsay/roster"
 )
@@ -11,7 +12,7 @@ import (
 // This file is where one protocol's news reaches another.
 
 // settle closes a step. It walks the new events once, those that it causes too.
-func (n *Node) settle(now time.Time) *hearsay.Effects {
+func (n *Node) settle(now time.Time) *core.Effects {
 	n.deaf.note(now)
 	n.noteUnheard(now)
 	for i := 0; i < len(n.out.Events) || n.leaving.tell(now); i++ {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // A node that lists others and hears none of them says so after some seconds, until it hears one: an open one, a
@@ -196,7 +197,7 @@ func TestPacketByStreamIsNoAnswer(t *testing.T) {
 	w.mute = map[int]bool{5: true}
 	for range 12 {
 		w.run(time.Second)
-		w.carry(5, w.nodes[5].Receive(w.now, &hearsay.Packet{From: w.nodes[1].Self().ID, Addr: addr(1), Stream: true, Body: &hearsay.News{}}))
+		w.carry(5, w.nodes[5].Receive(w.now, &core.Packet{From: w.nodes[1].Self().ID, Addr: addr(1), Stream: true, Body: &core.News{}}))
 	}
 	if s := w.nodes[5].Stats(); s.Unanswered < 10 {
 		t.Errorf("nothing has gone out for 12 s, and nobody has answered for %v s", s.Unanswered)

@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/internal/core"
 	"hearsay/overlay"
 	"hearsay/roster"
 )
@@ -28,7 +29,7 @@ type ways struct {
 }
 
 // begin makes those of a node that has tested nobody.
-func (w *ways) begin(cfg *detect.Config, members detect.Directory, out *hearsay.Effects, now time.Time) {
+func (w *ways) begin(cfg *detect.Config, members detect.Directory, out *core.Effects, now time.Time) {
 	w.narrow = detect.NewNarrow(cfg, w.id, members, w.tested, out, now)
 	w.streams = detect.NewStreamless(cfg, w.id, members, w.tested, out, now)
 }
@@ -47,14 +48,14 @@ func (w *ways) pause(now time.Time) {
 }
 
 // pinged is told of a ping of a member, which may be part of a test of its own.
-func (w *ways) pinged(now time.Time, p *hearsay.Packet, m *hearsay.Ping) {
+func (w *ways) pinged(now time.Time, p *core.Packet, m *core.Ping) {
 	if detect.TestsBack(p, m) {
 		w.narrow.TestBack(now, p.From)
 		w.streams.TestBack(now, p.From)
 	}
 }
 
-func (w *ways) ack(now time.Time, p *hearsay.Packet, seq uint64) (asked bool) {
+func (w *ways) ack(now time.Time, p *core.Packet, seq uint64) (asked bool) {
 	return w.narrow.Ack(now, p, seq) || w.streams.Ack(now, p, seq)
 }
 

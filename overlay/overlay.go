@@ -60,6 +60,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Limits of Config.Links.
@@ -142,7 +143,7 @@ type Overlay struct {
 	directory Directory
 	random    *rand.Rand
 	drops     *hearsay.Drops
-	out       *hearsay.Effects
+	out       *core.Effects
 
 	suspects []hearsay.NodeID // members that are passed over; ascending
 	outside  bool             // this node is not in
@@ -158,7 +159,7 @@ type Overlay struct {
 
 // New makes an overlay that knows nobody. What it wants done goes to out; the
 // input that it drops is counted in drops.
-func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand, drops *hearsay.Drops, out *hearsay.Effects, now time.Time) *Overlay {
+func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand, drops *hearsay.Drops, out *core.Effects, now time.Time) *Overlay {
 	const century = 100 * 365 * 24 * time.Hour
 	cfg.Links = min(max(LinksMin, cfg.Links), LinksMax)
 	o := &Overlay{

@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ring"
+
+	"pgregory.net/rapid"
 )
 
 var begin = time.Unix(1_700_000_000, 0)
@@ -36,14 +37,14 @@ func idsOf(n int) []hearsay.NodeID {
 // one is an overlay with what it writes to.
 type one struct {
 	*Overlay
-	out    *hearsay.Effects
+	out    *core.Effects
 	drops  *hearsay.Drops
 	others *[]hearsay.NodeID // who lives, as a roster would have it; ascending
 }
 
 // start makes an overlay whose members are those that it has been told of.
 func start(cfg Config, self hearsay.NodeID, addr func(hearsay.NodeID) (netip.AddrPort, bool), seed uint64) one {
-	o := one{out: &hearsay.Effects{}, drops: &hearsay.Drops{}, others: new([]hearsay.NodeID)}
+	o := one{out: &core.Effects{}, drops: &hearsay.Drops{}, others: new([]hearsay.NodeID)}
 	directory := Directory{
 		Addr: func(id hearsay.NodeID) (netip.AddrPort, bool) {
 			at, ok := addr(id)

@@ -3,7 +3,7 @@ package overlay
 import (
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file owns what tells a power-law overlay from a random one: which nodes a
@@ -49,7 +49,7 @@ func (o *Overlay) attracts() bool {
 // refused puts the next Hello off, after one that was answered so. Of a
 // power-law overlay that is what most answers are: a node goes on asking, and
 // slows down little by little.
-func (o *Overlay) refused(now time.Time, m *hearsay.HelloAck) {
+func (o *Overlay) refused(now time.Time, m *core.HelloAck) {
 	if o.cfg.Kind != KindPowerLaw || int(m.Degree) >= o.most() {
 		o.backOff(now)
 		return

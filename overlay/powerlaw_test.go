@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"hearsay"
+	"hearsay/internal/core"
+
+	"pgregory.net/rapid"
 )
 
 func TestPowerLawConverges(t *testing.T) {
@@ -205,7 +206,7 @@ func TestPowerLawIsCapped(t *testing.T) {
 		}
 		for i := range 10_000 {
 			now := begin.Add(time.Duration(i) * helloRefill)
-			o.Hello(now, from(ids[1+i%399]), &hearsay.Hello{})
+			o.Hello(now, from(ids[1+i%399]), &core.Hello{})
 			o.Tick(now)
 		}
 		// One of ring 0 that asks is counted among the drawn besides.

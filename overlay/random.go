@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file owns the links that are drawn and agreed upon, and what may be
@@ -118,7 +119,7 @@ func (o *Overlay) agree(now time.Time, id hearsay.NodeID) bool {
 		if i < 0 {
 			return false
 		}
-		o.send(d.links[i], &hearsay.Unlink{})
+		o.send(d.links[i], &core.Unlink{})
 		d.links = slices.Delete(d.links, i, i+1)
 		at, _ = search(d.links, id)
 	}
@@ -151,7 +152,7 @@ func (o *Overlay) tickRandom(now time.Time) {
 			return
 		}
 		if !d.has(d.asked) {
-			o.send(d.asked, &hearsay.Unlink{}) // it may have accepted
+			o.send(d.asked, &core.Unlink{}) // it may have accepted
 			o.backOff(now)
 		}
 		d.asked = hearsay.NodeID{}
@@ -217,20 +218,20 @@ func (o *Overlay) draw() (drawn hearsay.NodeID, ok bool) {
 
 func (o *Overlay) ask(now time.Time, id hearsay.NodeID) {
 	o.drawn.asked, o.drawn.waits = id, now.Add(helloWait)
-	o.send(id, &hearsay.Hello{Degree: o.degree()})
+	o.send(id, &core.Hello{Degree: o.degree()})
 }
 
 // send goes where the member is known to be, wherever a packet in its name
 // came from.
-func (o *Overlay) send(id hearsay.NodeID, m hearsay.Message) {
+func (o *Overlay) send(id hearsay.NodeID, m core.Message) {
 	if addr, ok := o.directory.Addr(id); ok {
-		o.out.Now = append(o.out.Now, hearsay.Packet{Addr: addr, Body: m})
+		o.out.Now = append(o.out.Now, core.Packet{Addr: addr, Body: m})
 	}
 }
 
 // admitted reports whether a packet about a link may be looked at: both are in,
 // and it comes not more often than is bearable.
-func (o *Overlay) admitted(now time.Time, p *hearsay.Packet) bool {
+func (o *Overlay) admitted(now time.Time, p *core.Packet) bool {
 	switch {
 	case o.outside || !o.lists(p.From):
 		o.drops[hearsay.DropStranger]++
@@ -244,7 +245,7 @@ func (o *Overlay) admitted(now time.Time, p *hearsay.Packet) bool {
 
 // Hello is asked for a link, or after it. A ring overlay has the links that
 // it has.
-func (o *Overlay) Hello(now time.Time, p *hearsay.Packet, _ *hearsay.Hello) {
+func (o *Overlay) Hello(now time.Time, p *core.Packet, _ *core.Hello) {
 	if !o.admitted(now, p) {
 		return
 	}
@@ -258,11 +259,11 @@ func (o *Overlay) Hello(now time.Time, p *hearsay.Packet, _ *hearsay.Hello) {
 			}
 		}
 	}
-	o.send(p.From, &hearsay.HelloAck{Accepted: accepted, Degree: o.degree()})
+	o.send(p.From, &core.HelloAck{Accepted: accepted, Degree: o.degree()})
 }
 
 // HelloAck is the answer to a Hello.
-func (o *Overlay) HelloAck(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck) {
+func (o *Overlay) HelloAck(now time.Time, p *core.Packet, m *core.HelloAck) {
 	d := &o.drawn
 	if d.asked.IsZero() || p.From != d.asked {
 		o.unexpected(now, p, m)
@@ -278,16 +279,16 @@ func (o *Overlay) HelloAck(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck
 		d.backoff = helloMin
 		d.sure(p.From)
 	default:
-		o.send(p.From, &hearsay.Unlink{}) // others were faster, and there is no room
+		o.send(p.From, &core.Unlink{}) // others were faster, and there is no room
 	}
 }
 
 // unexpected is an ack that was not waited for, or not any more. It makes no
 // link; but its sender may believe that there is one.
-func (o *Overlay) unexpected(now time.Time, p *hearsay.Packet, m *hearsay.HelloAck) {
+func (o *Overlay) unexpected(now time.Time, p *core.Packet, m *core.HelloAck) {
 	o.drops[hearsay.DropUnexpected]++
 	if m.Accepted && !o.outside && o.lists(p.From) && !o.Linked(p.From) && !o.drawn.has(p.From) && o.drawn.spend(now) {
-		o.send(p.From, &hearsay.Unlink{})
+		o.send(p.From, &core.Unlink{})
 	}
 }
 
@@ -314,12 +315,12 @@ func (o *Overlay) Disown(now time.Time, id hearsay.NodeID) {
 		return
 	}
 	if o.lists(id) && o.drawn.spend(now) {
-		o.send(id, &hearsay.Unlink{})
+		o.send(id, &core.Unlink{})
 	}
 }
 
 // Unlink ends a link that was drawn. Those of ring 0 stay.
-func (o *Overlay) Unlink(now time.Time, p *hearsay.Packet, _ *hearsay.Unlink) {
+func (o *Overlay) Unlink(now time.Time, p *core.Packet, _ *core.Unlink) {
 	if !o.part(now, p.From) {
 		o.drops[hearsay.DropUnexpected]++
 	}

@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"hearsay"
+	"hearsay/internal/core"
+
+	"pgregory.net/rapid"
 )
 
 // world is overlays that agree upon links and know each other, and the packets
@@ -33,7 +34,7 @@ type flight struct {
 	at   time.Time
 	from hearsay.NodeID
 	to   hearsay.NodeID
-	body hearsay.Message
+	body core.Message
 }
 
 func newWorld(t fataler, cfg Config, seed uint64) *world {
@@ -142,13 +143,13 @@ func (w *world) land(i int) {
 	f := w.flying[i]
 	w.flying = slices.Delete(w.flying, i, i+1)
 	if o := w.nodes[f.to]; o != nil {
-		p := &hearsay.Packet{From: f.from, Body: f.body}
+		p := &core.Packet{From: f.from, Body: f.body}
 		switch m := f.body.(type) {
-		case *hearsay.Hello:
+		case *core.Hello:
 			o.Hello(w.now, p, m)
-		case *hearsay.HelloAck:
+		case *core.HelloAck:
 			o.HelloAck(w.now, p, m)
-		case *hearsay.Unlink:
+		case *core.Unlink:
 			o.Unlink(w.now, p, m)
 		}
 		w.carryOut(o)
@@ -305,7 +306,7 @@ func lonely(t *testing.T) (o one, others []hearsay.NodeID) {
 	return o, others
 }
 
-func from(id hearsay.NodeID) *hearsay.Packet { return &hearsay.Packet{From: id} }
+func from(id hearsay.NodeID) *core.Packet { return &core.Packet{From: id} }
 
 // However many ask, a node has at most twice its links, answers at a bounded
 // rate, and says what it did not answer.
@@ -313,7 +314,7 @@ func TestHellosAreBounded(t *testing.T) {
 	o, others := lonely(t)
 	for range 10 {
 		for _, id := range others {
-			o.Hello(begin, from(id), &hearsay.Hello{})
+			o.Hello(begin, from(id), &core.Hello{})
 		}
 	}
 	asked := uint64(10 * len(others))
@@ -322,7 +323,7 @@ func TestHellosAreBounded(t *testing.T) {
 	}
 	accepted := 0
 	for _, p := range o.out.Now {
-		if p.Body.(*hearsay.HelloAck).Accepted {
+		if p.Body.(*core.HelloAck).Accepted {
 			accepted++
 		}
 	}
@@ -332,13 +333,13 @@ func TestHellosAreBounded(t *testing.T) {
 	}
 	o.out.Reset()
 	for i := range 100 * 60 { // for a minute
-		o.Hello(begin.Add(time.Duration(i)*10*time.Millisecond), from(others[i%len(others)]), &hearsay.Hello{})
+		o.Hello(begin.Add(time.Duration(i)*10*time.Millisecond), from(others[i%len(others)]), &core.Hello{})
 	}
 	if n, most := len(o.out.Now), int(time.Minute/helloRefill); n > most || n < most-10 {
 		t.Errorf("%d answers in a minute", n)
 	}
 	o.out.Reset()
-	o.Hello(begin.Add(time.Hour), from(others[0]), &hearsay.Hello{})
+	o.Hello(begin.Add(time.Hour), from(others[0]), &core.Hello{})
 	if len(o.out.Now) != 1 {
 		t.Error("no answer after an hour of silence")
 	}
@@ -347,16 +348,16 @@ func TestHellosAreBounded(t *testing.T) {
 func TestStrangersGetNoAnswer(t *testing.T) {
 	o, others := lonely(t)
 	stranger := hearsay.NodeID{1}
-	o.Hello(begin, from(stranger), &hearsay.Hello{})
+	o.Hello(begin, from(stranger), &core.Hello{})
 	o.Remove(begin, others[0])
-	o.Hello(begin, from(others[0]), &hearsay.Hello{})
-	o.Hello(begin, from(o.self), &hearsay.Hello{})
+	o.Hello(begin, from(others[0]), &core.Hello{})
+	o.Hello(begin, from(o.self), &core.Hello{})
 	if o.drops[hearsay.DropStranger] != 3 || len(o.out.Now) > 0 {
 		t.Errorf("%d counted, %d answers", o.drops[hearsay.DropStranger], len(o.out.Now))
 	}
-	o.HelloAck(begin, from(stranger), &hearsay.HelloAck{Accepted: true})
-	o.HelloAck(begin, from(others[1]), &hearsay.HelloAck{})
-	o.Unlink(begin, from(stranger), &hearsay.Unlink{})
+	o.HelloAck(begin, from(stranger), &core.HelloAck{Accepted: true})
+	o.HelloAck(begin, from(others[1]), &core.HelloAck{})
+	o.Unlink(begin, from(stranger), &core.Unlink{})
 	if o.drops[hearsay.DropUnexpected] != 3 || len(o.out.Now) > 0 {
 		t.Errorf("%d counted, %d answers", o.drops[hearsay.DropUnexpected], len(o.out.Now))
 	}
@@ -374,7 +375,7 @@ func TestDisown(t *testing.T) {
 	if len(o.out.Now) != 1 {
 		t.Fatalf("%d packets, want one", len(o.out.Now))
 	}
-	if _, ok := o.out.Now[0].Body.(*hearsay.Unlink); !ok {
+	if _, ok := o.out.Now[0].Body.(*core.Unlink); !ok {
 		t.Errorf("sent %T", o.out.Now[0].Body)
 	}
 	for range 10 * helloBurst {
@@ -398,16 +399,16 @@ func TestDisown(t *testing.T) {
 // An ack that nobody waited for makes no link; who sent it is told so.
 func TestUnaskedAck(t *testing.T) {
 	o, others := lonely(t)
-	o.HelloAck(begin, from(others[0]), &hearsay.HelloAck{Accepted: true})
+	o.HelloAck(begin, from(others[0]), &core.HelloAck{Accepted: true})
 	o.Tick(begin)
 	if len(o.out.Now) != 1 || o.Linked(others[0]) {
 		t.Fatalf("%d packets, links %v", len(o.out.Now), o.Links())
 	}
-	if _, ok := o.out.Now[0].Body.(*hearsay.Unlink); !ok {
+	if _, ok := o.out.Now[0].Body.(*core.Unlink); !ok {
 		t.Errorf("sent %T", o.out.Now[0].Body)
 	}
 	for range 10 * helloBurst {
-		o.HelloAck(begin, from(others[0]), &hearsay.HelloAck{Accepted: true})
+		o.HelloAck(begin, from(others[0]), &core.HelloAck{Accepted: true})
 	}
 	if len(o.out.Now) > helloBurst {
 		t.Errorf("%d packets", len(o.out.Now))
@@ -431,7 +432,7 @@ func TestUnansweredHello(t *testing.T) {
 	if len(o.out.Now) != 2 {
 		t.Fatalf("%d packets, want an Unlink and a Hello", len(o.out.Now))
 	}
-	if _, ok := o.out.Now[0].Body.(*hearsay.Unlink); !ok || o.drawn.asked == silent || o.Linked(silent) {
+	if _, ok := o.out.Now[0].Body.(*core.Unlink); !ok || o.drawn.asked == silent || o.Linked(silent) {
 		t.Errorf("sent %T; asked is %s, after %s", o.out.Now[0].Body, o.drawn.asked.Short(), silent.Short())
 	}
 }
@@ -441,15 +442,15 @@ func TestNoRoomAnyMore(t *testing.T) {
 	o, others := lonely(t)
 	late := o.drawn.asked
 	for _, id := range others[:10] {
-		o.Hello(begin, from(id), &hearsay.Hello{})
+		o.Hello(begin, from(id), &core.Hello{})
 	}
 	o.out.Reset()
-	o.HelloAck(begin, from(late), &hearsay.HelloAck{Accepted: true})
+	o.HelloAck(begin, from(late), &core.HelloAck{Accepted: true})
 	o.Tick(begin)
 	if len(o.out.Now) != 1 || o.Linked(late) {
 		t.Fatalf("%d packets; links %v", len(o.out.Now), o.Links())
 	}
-	if _, ok := o.out.Now[0].Body.(*hearsay.Unlink); !ok {
+	if _, ok := o.out.Now[0].Body.(*core.Unlink); !ok {
 		t.Errorf("sent %T", o.out.Now[0].Body)
 	}
 }
@@ -462,8 +463,8 @@ func TestRingLinksCannotBeEnded(t *testing.T) {
 		t.Fatalf("links are %v", before)
 	}
 	for _, id := range before {
-		o.Hello(begin, from(id), &hearsay.Hello{})
-		o.Unlink(begin, from(id), &hearsay.Unlink{})
+		o.Hello(begin, from(id), &core.Hello{})
+		o.Unlink(begin, from(id), &core.Unlink{})
 	}
 	o.Tick(begin)
 	if !slices.Equal(o.Links(), before) {
@@ -482,14 +483,14 @@ func TestRingAnswersHello(t *testing.T) {
 	before := slices.Clone(o.Links())
 	for i, id := range ids[1:] {
 		now := begin.Add(time.Duration(i) * time.Second)
-		o.Hello(now, from(id), &hearsay.Hello{})
-		o.Unlink(now, from(id), &hearsay.Unlink{})
-		o.HelloAck(now, from(id), &hearsay.HelloAck{Accepted: true})
+		o.Hello(now, from(id), &core.Hello{})
+		o.Unlink(now, from(id), &core.Unlink{})
+		o.HelloAck(now, from(id), &core.HelloAck{Accepted: true})
 	}
 	o.Tick(begin)
 	accepted := 0
 	for _, p := range o.out.Now {
-		if m, ok := p.Body.(*hearsay.HelloAck); ok && m.Accepted {
+		if m, ok := p.Body.(*core.HelloAck); ok && m.Accepted {
 			accepted++
 		}
 	}
@@ -505,7 +506,7 @@ func TestRefusalsBackOff(t *testing.T) {
 	refuse := func() {
 		if asked := o.drawn.asked; !asked.IsZero() {
 			asks++
-			o.HelloAck(now, from(asked), &hearsay.HelloAck{Degree: 8})
+			o.HelloAck(now, from(asked), &core.HelloAck{Degree: 8})
 		}
 	}
 	refuse()
@@ -535,7 +536,7 @@ func TestLostAnswer(t *testing.T) {
 	w.check()
 	asker := w.nodes[w.order[0]]
 	accepts := w.nodes[w.order[slices.IndexFunc(w.order, func(id hearsay.NodeID) bool { return id != asker.self && !asker.Linked(id) })]]
-	accepts.Hello(w.now, from(asker.self), &hearsay.Hello{})
+	accepts.Hello(w.now, from(asker.self), &core.Hello{})
 	accepts.out.Reset() // its answer is lost
 	accepts.Tick(w.now)
 	if w.carryOut(accepts); !accepts.Linked(asker.self) || asker.Linked(accepts.self) {
@@ -581,12 +582,12 @@ func TestSuspectIsNotDoubted(t *testing.T) {
 	o, others := lonely(t)
 	suspect := others[0]
 	o.Suspect(begin, suspect)
-	o.Hello(begin, from(suspect), &hearsay.Hello{})
+	o.Hello(begin, from(suspect), &core.Hello{})
 	o.out.Reset()
 	for at := begin; at.Before(begin.Add(confirmEvery / 2)); at = o.Deadline() {
 		o.Tick(at)
 		for _, p := range o.out.Now {
-			if _, asks := p.Body.(*hearsay.Hello); asks && o.drawn.asked == suspect {
+			if _, asks := p.Body.(*core.Hello); asks && o.drawn.asked == suspect {
 				t.Fatalf("asked after %v", at.Sub(begin))
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Limits per node.
@@ -42,7 +43,7 @@ type Petitions struct {
 	cfg    Config
 	seeds  []netip.AddrPort
 	random *rand.Rand
-	out    *hearsay.Effects
+	out    *core.Effects
 	drops  *hearsay.Drops
 
 	registration registration
@@ -52,7 +53,7 @@ type Petitions struct {
 	turn         int       // of the reports, when one is brought for all
 	retryAt      time.Time // and not before
 	questions    []question
-	leave        *hearsay.Leave
+	leave        *core.Leave
 	leaveAt      time.Time
 	leaveDone    []bool    // by seed: it has said that this node's stay is over
 	ruledAt      time.Time // of the last ruling that was heard of
@@ -110,7 +111,7 @@ type report struct {
 var never = time.Unix(1<<36, 0)
 
 // New makes the petitions of a node that knows these seeds.
-func New(cfg Config, seeds []netip.AddrPort, random *rand.Rand, drops *hearsay.Drops, out *hearsay.Effects) *Petitions {
+func New(cfg Config, seeds []netip.AddrPort, random *rand.Rand, drops *hearsay.Drops, out *core.Effects) *Petitions {
 	t := &Petitions{cfg: cfg, seeds: seeds, random: random, drops: drops, out: out, leaveAt: never}
 	t.answers = make([]Answer, len(seeds))
 	t.forgetAnswers()
@@ -220,7 +221,7 @@ func (t *Petitions) Prune(in func(hearsay.Stay) bool) {
 
 // Leave tells the seeds that this node's stay is over, until it is Over. Where this node does not hear the ruling,
 // the word of a quorum of seeds ends it: that of one seed may be anybody's with its address.
-func (t *Petitions) Leave(now time.Time, l *hearsay.Leave) {
+func (t *Petitions) Leave(now time.Time, l *core.Leave) {
 	t.registration, t.reports = registration{}, nil
 	t.leave, t.leaveAt, t.leaveDone = l, now, make([]bool, len(t.seeds))
 	t.Tick(now)
@@ -266,7 +267,7 @@ func (t *Petitions) Tick(now time.Time) {
 	if !now.Before(t.leaveAt) {
 		t.leaveAt = now.Add(t.cfg.Patience)
 		for _, addr := range t.seeds {
-			t.send(addr, &hearsay.Depart{Leave: *t.leave})
+			t.send(addr, &core.Depart{Leave: *t.leave})
 		}
 	}
 }
@@ -301,7 +302,7 @@ func (t *Petitions) tickRegistration(now time.Time) {
 		addr := t.seeds[g.order[0]]
 		g.order = g.order[1:]
 		g.asked = append(g.asked, asked{addr, now.Add(t.cfg.Patience)})
-		t.send(addr, &hearsay.Register{})
+		t.send(addr, &core.Register{})
 	}
 }
 
@@ -381,17 +382,17 @@ func (t *Petitions) askReport(now time.Time, r *report) {
 	r.open = true
 	r.seed = (r.seed + 1) % len(t.seeds)
 	r.askedAt, r.askAt = now, now.Add(t.cfg.ReportEvery)
-	t.send(t.seeds[r.seed], &hearsay.Report{Stay: r.stay, Evidence: r.evidence})
+	t.send(t.seeds[r.seed], &core.Report{Stay: r.stay, Evidence: r.evidence})
 }
 
-func (t *Petitions) send(addr netip.AddrPort, body hearsay.Message) {
-	t.out.Send = append(t.out.Send, hearsay.Packet{Addr: addr, Stream: true, Body: body})
+func (t *Petitions) send(addr netip.AddrPort, body core.Message) {
+	t.out.Send = append(t.out.Send, core.Packet{Addr: addr, Stream: true, Body: body})
 }
 
 // Outcome takes a seed's answer. What is done the ledger proves, and not this;
 // it only says which seed to ask next, and when. It reports whether admission was
 // refused: the next claim should be a newer one.
-func (t *Petitions) Outcome(now time.Time, p *hearsay.Packet, m *hearsay.Outcome) (refused bool) {
+func (t *Petitions) Outcome(now time.Time, p *core.Packet, m *hearsay.Outcome) (refused bool) {
 	if !p.Stream || !slices.Contains(t.seeds, p.Addr) {
 		t.drops[hearsay.DropUnexpected]++
 		return false

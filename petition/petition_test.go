@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 var epoch = time.Unix(1_700_000_000, 0)
@@ -18,7 +19,7 @@ type world struct {
 	*Petitions
 	t     *testing.T
 	now   time.Time
-	out   hearsay.Effects
+	out   core.Effects
 	drops hearsay.Drops
 }
 
@@ -71,7 +72,7 @@ func (w *world) answer(i int, kind hearsay.RulingKind, code hearsay.OutcomeCode,
 		w.NotReached(w.now, addr(i), "connection refused")
 		return
 	}
-	p := hearsay.Packet{Addr: addr(i), Stream: true}
+	p := core.Packet{Addr: addr(i), Stream: true}
 	w.Outcome(w.now, &p, &hearsay.Outcome{Kind: kind, Code: code, Stay: stay, Text: "because"})
 }
 
@@ -279,9 +280,9 @@ func TestReportsWithoutAQuorum(t *testing.T) {
 			packets := slices.Clone(w.out.Send)
 			w.out.Reset()
 			for _, p := range packets {
-				m := p.Body.(*hearsay.Report)
+				m := p.Body.(*core.Report)
 				brought[m.Stay.ID]++
-				p := hearsay.Packet{Addr: p.Addr, Stream: true}
+				p := core.Packet{Addr: p.Addr, Stream: true}
 				w.Outcome(w.now, &p, &hearsay.Outcome{Kind: hearsay.RulingRemove, Code: hearsay.OutcomeWait, Stay: m.Stay})
 			}
 		}
@@ -311,7 +312,7 @@ func TestReportsWithoutAQuorum(t *testing.T) {
 	w.pass(w.cfg.ReportEvery)
 	p := w.out.Send[0]
 	w.sent()
-	w.Outcome(w.now, &hearsay.Packet{Addr: p.Addr, Stream: true}, &hearsay.Outcome{Kind: hearsay.RulingRemove, Code: hearsay.OutcomePending, Stay: p.Body.(*hearsay.Report).Stay})
+	w.Outcome(w.now, &core.Packet{Addr: p.Addr, Stream: true}, &hearsay.Outcome{Kind: hearsay.RulingRemove, Code: hearsay.OutcomePending, Stay: p.Body.(*core.Report).Stay})
 	w.Tick(w.now)
 	if n := len(w.sent()); n != maxReports-1 {
 		t.Errorf("one is taken, and %d of %d others are brought", n, maxReports-1)
@@ -407,7 +408,7 @@ func TestPrunedReportsAreNotRepeated(t *testing.T) {
 
 func TestLeave(t *testing.T) {
 	w := newWorld(t, 3)
-	w.Leave(w.now, &hearsay.Leave{})
+	w.Leave(w.now, &core.Leave{})
 	if asked := w.sent(); len(asked) != 3 {
 		t.Fatalf("tells %v", asked)
 	}
@@ -433,7 +434,7 @@ func TestLeave(t *testing.T) {
 func TestLeaveIsRuled(t *testing.T) {
 	w := newWorld(t, 3)
 	own := hearsay.Stay{ID: hearsay.NodeID{1}, Epoch: 3}
-	w.Leave(w.now, &hearsay.Leave{Stay: own})
+	w.Leave(w.now, &core.Leave{Stay: own})
 	w.Settled(own.ID)
 	w.Over(hearsay.Stay{ID: hearsay.NodeID{2}, Epoch: 3})
 	w.Over(hearsay.Stay{ID: own.ID, Epoch: 2})
@@ -482,10 +483,10 @@ func TestRulingEndsAWait(t *testing.T) {
 // An answer counts only from a seed that was asked, and by stream.
 func TestForgedOutcomes(t *testing.T) {
 	w := newWorld(t, 3)
-	w.Leave(w.now, &hearsay.Leave{})
+	w.Leave(w.now, &core.Leave{})
 	m := &hearsay.Outcome{Kind: hearsay.RulingLeave, Code: hearsay.OutcomeDone}
-	w.Outcome(w.now, &hearsay.Packet{Addr: addr(1)}, m)
-	w.Outcome(w.now, &hearsay.Packet{Addr: addr(9), Stream: true}, m)
+	w.Outcome(w.now, &core.Packet{Addr: addr(1)}, m)
+	w.Outcome(w.now, &core.Packet{Addr: addr(9), Stream: true}, m)
 	w.answer(1, hearsay.RulingRemove, hearsay.OutcomeWait, hearsay.Stay{})
 	if w.leave == nil || w.drops[hearsay.DropUnexpected] != 3 {
 		t.Errorf("dropped %d, want 3", w.drops[hearsay.DropUnexpected])
@@ -604,7 +605,7 @@ func TestAsk(t *testing.T) {
 		if len(w.out.Send) != 1 || w.out.Send[0].Addr != caller || len(w.questions) > 0 {
 			t.Fatalf("%v: sends %+v, %d are open", c.say, w.out.Send, len(w.questions))
 		}
-		if m := w.out.Send[0].Body.(*hearsay.Outcome); m.Kind != hearsay.RulingRemove || m.Stay != stay || m.Code != c.want || m.Text != c.text {
+		if m := w.out.Send[0].Body.(*core.Outcome); m.Kind != hearsay.RulingRemove || m.Stay != stay || m.Code != c.want || m.Text != c.text {
 			t.Errorf("%v: told %+v, want %s: %s", c.say, m, c.want, c.text)
 		}
 	}
@@ -616,7 +617,7 @@ func TestQuestionsAreBounded(t *testing.T) {
 	answers := 0
 	count := func() {
 		for _, p := range w.out.Send {
-			if _, is := p.Body.(*hearsay.Outcome); is {
+			if _, is := p.Body.(*core.Outcome); is {
 				answers++
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // maxQuestions is how many may be asked at a time. A guess: more than operators at one node.
@@ -31,7 +32,7 @@ func (t *Petitions) Ask(now time.Time, from netip.AddrPort, stay hearsay.Stay) {
 	q := question{from: from, stay: stay}
 	if len(t.questions) >= maxQuestions {
 		t.drops[hearsay.DropTableFull]++
-		t.send(from, &hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeWait, Text: "too much is asked at once; try again"})
+		t.send(from, &core.Outcome{Outcome: hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeWait, Text: "too much is asked at once; try again"}})
 		return
 	}
 	q.order = t.random.Perm(len(t.seeds))
@@ -51,12 +52,11 @@ func (t *Petitions) askNext(now time.Time, at int, said *hearsay.Outcome) {
 		q.said = *said
 		fallthrough
 	case len(q.order) == 0:
-		answer := q.said
-		t.send(q.from, &answer)
+		t.send(q.from, &core.Outcome{Outcome: q.said})
 		t.questions = slices.Delete(t.questions, at, at+1)
 	default:
 		q.seed, q.order, q.until = t.seeds[q.order[0]], q.order[1:], now.Add(t.cfg.Patience)
-		t.send(q.seed, &hearsay.Report{Stay: q.stay})
+		t.send(q.seed, &core.Report{Stay: q.stay})
 	}
 }
 

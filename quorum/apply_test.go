@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -29,7 +30,7 @@ func logOf(t *testing.T, seed uint64) (w *world, seats []hearsay.Seat, log [][]b
 	bad.Card.Name = "forged"
 	w.Step(m, func() {
 		m.Q.Bar(w.Now, hearsay.NodeID{9}, "a guest who misbehaved")
-		m.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpLeave, Leave: hearsay.Leave{Stay: m.Q.Roster(nil)[0].Stay}})
+		m.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpLeave, Leave: core.Leave{Stay: m.Q.Roster(nil)[0].Stay}})
 		m.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpMove, Claim: *bad})
 		m.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpSeat, Seat: hearsay.Seat{Slot: 1, Key: newKeyed(77).Public(), Life: hearsay.Life{1}}})
 		m.Q.Report(w.Now, &Report{Stay: m.Q.Roster(nil)[3].Stay})

@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // goesAway has a member fall silent after it has said that it is away: to the directories of all seeds, that alone.
 func (w *world) goesAway(p *person) {
 	p.Up, p.Covered = false, true
-	until := w.Now.Add(hearsay.AwayFor)
+	until := w.Now.Add(core.AwayFor)
 	for _, m := range w.Machines {
 		m.Q.directory.Away = func(id hearsay.NodeID) (time.Time, bool) { return until, id == p.ID() && w.Now.Before(until) }
 	}
@@ -30,7 +31,7 @@ func TestNoCaseAboutOneThatIsAway(t *testing.T) {
 		})
 	}
 	report(hearsay.OutcomeWait)
-	w.Run(hearsay.AwayFor)
+	w.Run(core.AwayFor)
 	report(hearsay.OutcomePending)
 }
 
@@ -60,7 +61,7 @@ func TestOneThatIsAwayIsNotWatched(t *testing.T) {
 	if len(m.Q.watches.watched) != 0 {
 		t.Error("it is watched")
 	}
-	w.Run(hearsay.AwayFor)
+	w.Run(core.AwayFor)
 	w.Step(m, func() { m.Q.Suspected(w.Now, p.ID()) })
 	if len(m.Q.watches.watched) != 1 {
 		t.Error("it is not watched after that")

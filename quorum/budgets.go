@@ -3,7 +3,7 @@ package quorum
 import (
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quota"
 )
@@ -54,7 +54,7 @@ func newBudgets(secret uint64) budgets {
 }
 
 // sender tells whose share a packet uses.
-func (d *Directory) sender(p *hearsay.Packet) quota.Sender {
+func (d *Directory) sender(p *core.Packet) quota.Sender {
 	if d.Sender == nil {
 		return quota.Sender{Addr: p.Addr}
 	}

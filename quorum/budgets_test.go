@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quota"
 )
@@ -22,24 +23,24 @@ func TestStrangersLeaveOthersTheirShare(t *testing.T) {
 	f := w.newFollower()
 	w.Must(5*time.Second, "it follows", w.follows)
 	head := w.ForgedHeads(3)[1]
-	hello := func(slot uint8) *hearsay.SeatHello {
-		m := &hearsay.SeatHello{Slot: slot, Nonce: 1, Config: w.Machines[0].Q.cfg.hash()}
+	hello := func(slot uint8) *core.SeatHello {
+		m := &core.SeatHello{Slot: slot, Nonce: 1, Config: w.Machines[0].Q.cfg.hash()}
 		m.Sign(testNetwork, newKeyed(7777))
 		return m
 	}
 	for _, c := range []struct {
 		what     string
 		follower bool // the node is one, else a seed
-		body     hearsay.Message
+		body     core.Message
 	}{
-		{"a hello", false, hello(hearsay.NoSlot)},
-		{"a request for the ledger", false, &hearsay.LedgerReq{After: 2}},
-		{"a head", false, &hearsay.Rulings{Heads: []hearsay.Head{head}}},
-		{"a request for the ledger", true, &hearsay.LedgerReq{After: 2}},
-		{"a head", true, &hearsay.Rulings{Heads: []hearsay.Head{head}}},
+		{"a hello", false, hello(core.NoSlot)},
+		{"a request for the ledger", false, &core.LedgerReq{After: 2}},
+		{"a head", false, &core.Rulings{Heads: []hearsay.Head{head}}},
+		{"a request for the ledger", true, &core.LedgerReq{After: 2}},
+		{"a head", true, &core.Rulings{Heads: []hearsay.Head{head}}},
 	} {
 		receive := func(from netip.AddrPort) (refused bool) {
-			p, m := &hearsay.Packet{From: hearsay.NodeID{3}, Addr: from, Stream: true, Body: c.body}, w.Machines[0]
+			p, m := &core.Packet{From: hearsay.NodeID{3}, Addr: from, Stream: true, Body: c.body}, w.Machines[0]
 			before := f.Drops[hearsay.DropRate] + m.Drops[hearsay.DropRate]
 			if c.follower {
 				f.Step(func() { f.Receive(w.Now, p) })
@@ -71,10 +72,10 @@ func TestAnswersToStrangersAreBounded(t *testing.T) {
 	w := followed(t, 41, 150)
 	f := w.newFollower()
 	w.Must(10*time.Second, "it follows", w.follows)
-	request := &hearsay.LedgerReq{After: 1}
-	for name, receive := range map[string]func(p *hearsay.Packet){
-		"a seed": func(p *hearsay.Packet) { w.Machines[0].Q.Receive(w.Now, p) },
-		"a peer": func(p *hearsay.Packet) { f.Receive(w.Now, p) },
+	request := &core.LedgerReq{After: 1}
+	for name, receive := range map[string]func(p *core.Packet){
+		"a seed": func(p *core.Packet) { w.Machines[0].Q.Receive(w.Now, p) },
+		"a peer": func(p *core.Packet) { f.Receive(w.Now, p) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, sent, asked := w.Machines[0].Out, 0, 0
@@ -85,7 +86,7 @@ func TestAnswersToStrangersAreBounded(t *testing.T) {
 				w.Run(100 * time.Millisecond)
 				for n := range askers {
 					before := len(out.Send)
-					receive(&hearsay.Packet{From: hearsay.NodeID{3}, Addr: crowd(n), Stream: true, Body: request})
+					receive(&core.Packet{From: hearsay.NodeID{3}, Addr: crowd(n), Stream: true, Body: request})
 					for _, p := range out.Send[before:] {
 						sent += len(p.Body.(interface{ AppendBinary([]byte) []byte }).AppendBinary(nil))
 					}
@@ -106,12 +107,12 @@ func TestAnswersToStrangersAreBounded(t *testing.T) {
 func TestNewcomersHelloIsAnswered(t *testing.T) {
 	w := followed(t, 40, 3)
 	m := w.Machines[0]
-	hello := &hearsay.SeatHello{Slot: hearsay.NoSlot, Nonce: 1, Config: m.Q.cfg.hash()}
+	hello := &core.SeatHello{Slot: core.NoSlot, Nonce: 1, Config: m.Q.cfg.hash()}
 	hello.Sign(testNetwork, newKeyed(7777))
 	ask := func(n int) (answered bool) {
 		before := m.Drops[hearsay.DropRate]
 		w.Step(m, func() {
-			m.Q.Receive(w.Now, &hearsay.Packet{From: hearsay.NodeID{byte(n)}, Addr: crowd(n), Stream: true, Body: hello})
+			m.Q.Receive(w.Now, &core.Packet{From: hearsay.NodeID{byte(n)}, Addr: crowd(n), Stream: true, Body: hello})
 		})
 		return m.Drops[hearsay.DropRate] == before
 	}

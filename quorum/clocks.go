@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -72,7 +73,7 @@ func (k *clocks) tickClocks(now time.Time) {
 }
 
 // showsClock takes what the clock of a seed has shown just now.
-func (k *clocks) showsClock(now time.Time, m *hearsay.SeatHello) {
+func (k *clocks) showsClock(now time.Time, m *core.SeatHello) {
 	c := &k.shown[m.Slot]
 	if m.Term != 0 && now.Sub(c.asked) <= clockAnswer {
 		c.at, c.ahead = now, time.UnixMilli(int64(m.Clock)).Sub(now.Round(0))

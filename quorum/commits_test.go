@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -57,7 +58,7 @@ func TestAdmissionsAreSpaced(t *testing.T) {
 	w.StartAll()
 	w.Must(10*time.Second, "the limits hold", func() bool { return w.agree() && w.Machines[0].Q.Limits() == w.cfg.Limits })
 	most := 0
-	w.Stepped = func(m *machine, _ *hearsay.Effects) { most = max(most, len(m.Q.state.Admitting)) }
+	w.Stepped = func(m *machine, _ *core.Effects) { most = max(most, len(m.Q.state.Admitting)) }
 	var people []*person
 	for range 3 * admissionsMost {
 		people = append(people, w.NewPerson())

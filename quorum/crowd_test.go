@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quorum/quorumtest"
 )
@@ -232,7 +233,7 @@ func TestRecoveryLetsTimePass(t *testing.T) {
 	w.Start(m)
 	w.cfg.Recover = false
 	newcomer, given := person{N: 200, Key: newKeyed(200), Addr: quorumtest.PeerAddr(200), At: 1}, person{N: 300, Key: newKeyed(300), Addr: seedAddr(99), At: 1}
-	source, other := hearsay.Source(newcomer.Addr.Addr()), hearsay.Source(given.Addr.Addr())
+	source, other := core.Source(newcomer.Addr.Addr()), core.Source(given.Addr.Addr())
 	w.Step(m, func() {
 		b := &m.Q.state.Usage
 		most := ledger.AnAdmission * int64(b.Limits.MembersOfSource)

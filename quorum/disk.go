@@ -6,10 +6,11 @@ import (
 	"slices"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // records is what this seed keeps on its disk, and finds there.
@@ -19,56 +20,56 @@ type records struct {
 
 // loaded is what a data directory holds for this package.
 type loaded struct {
-	life      *hearsay.SeedLife
-	hard      hearsay.LogState
-	entries   []*hearsay.KeptEntry    // ascending by index
-	snapshots []*hearsay.KeptSnapshot // ascending by index
-	rulings   []*hearsay.KeptRuling   // ascending by epoch
-	beyond    uint64                  // a term that no log comes to; its records are left out. 0: there is none
+	life      *core.SeedLife
+	hard      core.LogState
+	entries   []*core.KeptEntry    // ascending by index
+	snapshots []*core.KeptSnapshot // ascending by index
+	rulings   []*core.KeptRuling   // ascending by epoch
+	beyond    uint64               // a term that no log comes to; its records are left out. 0: there is none
 }
 
-func sort(q *Quorum, records []hearsay.Record) (l loaded) {
+func sort(q *Quorum, records []core.Record) (l loaded) {
 	for _, record := range records {
 		if term := termOf(record); term > termMost {
 			l.beyond = term
-			if state, is := record.(*hearsay.LogState); is {
+			if state, is := record.(*core.LogState); is {
 				l.hard.Commits = state.Commits
 			}
 			continue
 		}
 		switch r := record.(type) {
-		case *hearsay.SeedLife:
+		case *core.SeedLife:
 			l.life = r
-		case *hearsay.SeedPin:
+		case *core.SeedPin:
 			q.seats.place(q.cfg.Network, r.Seat, r.Since)
-		case *hearsay.LogState:
+		case *core.LogState:
 			l.hard = *r
-		case *hearsay.KeptEntry:
+		case *core.KeptEntry:
 			l.entries = append(l.entries, r)
-		case *hearsay.KeptSnapshot:
+		case *core.KeptSnapshot:
 			l.snapshots = append(l.snapshots, r)
-		case *hearsay.KeptRuling:
+		case *core.KeptRuling:
 			l.rulings = append(l.rulings, r)
-		case *hearsay.KeptHead:
+		case *core.KeptHead:
 			q.chain.Ahead[r.Head.Slot] = r.Head
-		case *hearsay.KeptRival:
+		case *core.KeptRival:
 			q.chain.Rivals[r.Slot] = r.Rival
 		}
 	}
-	slices.SortFunc(l.entries, func(a, b *hearsay.KeptEntry) int { return cmp.Compare(a.Entry.Index, b.Entry.Index) })
-	slices.SortFunc(l.snapshots, func(a, b *hearsay.KeptSnapshot) int { return cmp.Compare(a.Snapshot.Index, b.Snapshot.Index) })
-	slices.SortFunc(l.rulings, func(a, b *hearsay.KeptRuling) int { return cmp.Compare(a.Ruling.Epoch, b.Ruling.Epoch) })
+	slices.SortFunc(l.entries, func(a, b *core.KeptEntry) int { return cmp.Compare(a.Entry.Index, b.Entry.Index) })
+	slices.SortFunc(l.snapshots, func(a, b *core.KeptSnapshot) int { return cmp.Compare(a.Snapshot.Index, b.Snapshot.Index) })
+	slices.SortFunc(l.rulings, func(a, b *core.KeptRuling) int { return cmp.Compare(a.Ruling.Epoch, b.Ruling.Epoch) })
 	return l
 }
 
 // termOf gives the term of a record of the log, or 0.
-func termOf(record hearsay.Record) uint64 {
+func termOf(record core.Record) uint64 {
 	switch r := record.(type) {
-	case *hearsay.LogState:
+	case *core.LogState:
 		return r.Term
-	case *hearsay.KeptEntry:
+	case *core.KeptEntry:
 		return r.Entry.Term
-	case *hearsay.KeptSnapshot:
+	case *core.KeptSnapshot:
 		return r.Snapshot.Term
 	}
 	return 0
@@ -81,8 +82,8 @@ func (l *loaded) bare() bool {
 
 // run gives the entries that follow an entry, and each other. One that was written when the entry before it was
 // another is of another log: a crash may have kept it, and torn away what it followed or what took its place.
-func (l *loaded) run(index, term uint64) []*hearsay.KeptEntry {
-	at, _ := slices.BinarySearchFunc(l.entries, index+1, func(e *hearsay.KeptEntry, index uint64) int { return cmp.Compare(e.Entry.Index, index) })
+func (l *loaded) run(index, term uint64) []*core.KeptEntry {
+	at, _ := slices.BinarySearchFunc(l.entries, index+1, func(e *core.KeptEntry, index uint64) int { return cmp.Compare(e.Entry.Index, index) })
 	end := at
 	for end < len(l.entries) && follows(l.entries[end], index, term) {
 		index, term = l.entries[end].Entry.Index, l.entries[end].Entry.Term
@@ -92,12 +93,12 @@ func (l *loaded) run(index, term uint64) []*hearsay.KeptEntry {
 }
 
 // follows reports whether an entry was written behind one of this index and term.
-func follows(kept *hearsay.KeptEntry, index, term uint64) bool {
+func follows(kept *core.KeptEntry, index, term uint64) bool {
 	return kept.Entry.Index == index+1 && kept.Entry.Term >= term && (kept.Before == term || kept.Before == 0)
 }
 
 // leadsTo reports whether the entries from one snapshot on come to what another was taken of.
-func (l *loaded) leadsTo(from, to *hearsay.LogSnapshot) bool {
+func (l *loaded) leadsTo(from, to *core.LogSnapshot) bool {
 	run := l.run(from.Index, from.Term)
 	at := to.Index - from.Index
 	return at == 0 || at <= uint64(len(run)) && run[at-1].Entry.Term == to.Term
@@ -108,15 +109,15 @@ func (l *loaded) leadsTo(from, to *hearsay.LogSnapshot) bool {
 // that one, or heads prove only that one: it is what a seed is given that is behind.
 // A crash may have torn apart what was not synced yet. One that cannot be read
 // is an error: without it the seed would begin with less than it has promised, or with nothing.
-func (l *loaded) choose(q *Quorum) (s *ledger.State, from *hearsay.LogSnapshot, err error) {
-	var newest *hearsay.LogSnapshot
+func (l *loaded) choose(q *Quorum) (s *ledger.State, from *core.LogSnapshot, err error) {
+	var newest *core.LogSnapshot
 	whole := false
 	for _, kept := range slices.Backward(l.snapshots) {
 		candidate := ledger.ReadSnapshot(q.cfg.Network, q.signer, kept.Snapshot.Data)
 		if candidate == nil {
 			return nil, nil, otherVersion("state of the ledger", kept.Snapshot.Index)
 		}
-		complete := candidate.Epoch == 0 || slices.ContainsFunc(l.rulings, func(r *hearsay.KeptRuling) bool { return r.Ruling.Epoch == candidate.Epoch })
+		complete := candidate.Epoch == 0 || slices.ContainsFunc(l.rulings, func(r *core.KeptRuling) bool { return r.Ruling.Epoch == candidate.Epoch })
 		if newest == nil {
 			newest = kept.Snapshot
 		} else if !l.leadsTo(kept.Snapshot, newest) {
@@ -166,7 +167,7 @@ func otherVersion(what string, index uint64) error {
 
 // load takes up what earlier lives of the process have left. What was applied
 // then is applied again, quietly.
-func (d *records) load(now time.Time, records []hearsay.Record) error {
+func (d *records) load(now time.Time, records []core.Record) error {
 	l := sort(d.seed, records)
 	if l.life == nil {
 		d.newLife() // and what else is there belongs to a life that is lost
@@ -261,7 +262,7 @@ func settle(log *storage, l *loaded) {
 		}
 	}
 	for _, kept := range l.snapshots {
-		if index, known := log.committed(hearsay.LogPlace{Term: kept.Snapshot.Term, Index: kept.Snapshot.Index}); known {
+		if index, known := log.committed(core.LogPlace{Term: kept.Snapshot.Term, Index: kept.Snapshot.Index}); known {
 			commit = max(commit, index)
 		}
 	}
@@ -276,7 +277,7 @@ func settle(log *storage, l *loaded) {
 func (d *records) sweep(l *loaded, base, run uint64) {
 	for _, kept := range l.entries {
 		if index := kept.Entry.Index; index > base+run || len(l.snapshots) > 0 && index <= l.snapshots[0].Snapshot.Index {
-			d.seed.driver.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
+			d.seed.driver.persist(&core.KeptEntry{Entry: core.LogEntry{Index: index}, Dropped: true})
 		}
 	}
 }
@@ -302,7 +303,7 @@ func (d *records) takePart(founding hearsay.Hash) {
 }
 
 func (d *records) keepLife() {
-	life := &hearsay.SeedLife{Life: d.seed.life, Config: d.seed.cfg.hash(), Founding: d.seed.founding, Doubt: !d.seed.diskCheck.until.IsZero() || d.seed.diskCheck.told, List: ledger.Addrs(d.seed.cfg.Seeds)}
+	life := &core.SeedLife{Life: d.seed.life, Config: d.seed.cfg.hash(), Founding: d.seed.founding, Doubt: !d.seed.diskCheck.until.IsZero() || d.seed.diskCheck.told, List: ledger.Addrs(d.seed.cfg.Seeds)}
 	if life.Doubt {
 		life.Waited = d.seed.diskCheck.waited
 	}
@@ -332,7 +333,7 @@ func (d *records) restore(now time.Time, snapshot *raftpb.Snapshot) {
 	d.seed.state = d.seed.replica.taken
 	log.restore(meta.GetIndex(), meta.GetTerm(), meta.GetConfState())
 	for index := meta.GetIndex() + 1; index <= old; index++ {
-		d.seed.driver.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
+		d.seed.driver.persist(&core.KeptEntry{Entry: core.LogEntry{Index: index}, Dropped: true})
 	}
 	d.seed.replica.proven, d.seed.replica.next = nil, nil
 	d.keepSnapshot()
@@ -353,7 +354,7 @@ func (d *records) keepSnapshot() {
 	r, log := d.seed.replica, d.seed.replica.log
 	term, _ := log.Term(log.applied)
 	data := d.seed.state.AppendSnapshot(nil)
-	d.seed.driver.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{
+	d.seed.driver.persist(&core.KeptSnapshot{Snapshot: &core.LogSnapshot{
 		Index: log.applied, Term: term, Config: logConfig(log.config), Size: uint32(len(data)), Data: data,
 	}})
 	r.since = 0
@@ -366,7 +367,7 @@ func (d *records) keepSnapshot() {
 	d.seed.offers.dropSnapshots()
 	if end > log.base {
 		for index := log.base + 1; index <= end; index++ {
-			d.seed.driver.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: index}, Dropped: true})
+			d.seed.driver.persist(&core.KeptEntry{Entry: core.LogEntry{Index: index}, Dropped: true})
 		}
 		log.compact(end)
 	}

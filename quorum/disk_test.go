@@ -5,28 +5,28 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // spoil has all snapshots on a disk, or all entries, be of a version that is to come.
 func spoil(d *disk, entries bool) (spoilt int) {
 	for key, r := range d.Durable {
 		switch r := r.(type) {
-		case *hearsay.KeptSnapshot:
+		case *core.KeptSnapshot:
 			if !entries {
 				snapshot := *r.Snapshot
 				snapshot.Data = append([]byte{ledger.SnapshotVersion + 1}, snapshot.Data[1:]...)
-				d.Durable[key] = &hearsay.KeptSnapshot{Snapshot: &snapshot}
+				d.Durable[key] = &core.KeptSnapshot{Snapshot: &snapshot}
 				spoilt++
 			}
-		case *hearsay.KeptEntry:
+		case *core.KeptEntry:
 			if entries && len(r.Entry.Data) > 0 && !r.Dropped {
 				entry := r.Entry
 				entry.Data = append([]byte{ledger.LogVersion + 1}, entry.Data[1:]...)
-				d.Durable[key] = &hearsay.KeptEntry{Entry: entry}
+				d.Durable[key] = &core.KeptEntry{Entry: entry}
 				spoilt++
 			}
 		}
@@ -46,7 +46,7 @@ func TestUnreadableDisk(t *testing.T) {
 			if spoil(&m.Disk, entries) == 0 {
 				t.Fatal("nothing is there to be spoilt")
 			}
-			cfg, out := w.cfg, &hearsay.Effects{}
+			cfg, out := w.cfg, &core.Effects{}
 			cfg.Recover = recover
 			_, err := New(cfg, m.Signer, w.Random, Directory{Sender: w.Sender}, m.Disk.Load(), &m.Drops, out, w.Now)
 			if err == nil || !strings.Contains(err.Error(), "another version of hearsay wrote it") || strings.Contains(err.Error(), "\n") {
@@ -68,8 +68,8 @@ func TestEntryOfAnotherVersion(t *testing.T) {
 	term := m.Q.replica.node.BasicStatus().GetTerm()
 	last, _ := log.Term(log.last())
 	before, faults := log.last(), m.Q.driver.faults[thief.Slot]
-	w.forge(m, thief, hearsay.Raft{
-		Type: uint8(raftpb.MsgApp), Term: term + 1, LogTerm: last, Index: before, Entries: []hearsay.LogEntry{{Index: before + 1, Term: term + 1, Data: []byte{ledger.LogVersion + 1}}},
+	w.forge(m, thief, core.Raft{
+		Type: uint8(raftpb.MsgApp), Term: term + 1, LogTerm: last, Index: before, Entries: []core.LogEntry{{Index: before + 1, Term: term + 1, Data: []byte{ledger.LogVersion + 1}}},
 	})
 	if log.last() != before || m.Q.driver.faults[thief.Slot] != faults+1 {
 		t.Errorf("the log went from entry %d to %d, and %d faults are counted", before, log.last(), m.Q.driver.faults[thief.Slot]-faults)

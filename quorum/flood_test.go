@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Forged heads do not keep seeds from proving what they rule.
@@ -13,7 +14,7 @@ func TestForgedHeadsDoNotStopSeeds(t *testing.T) {
 	w := followed(t, 31, 3)
 	w.Flood(time.Millisecond, func() {
 		for _, m := range w.Machines {
-			w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: w.ForgedHeads(3)})) })
+			w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, &core.Rulings{Heads: w.ForgedHeads(3)})) })
 		}
 	})
 	w.Run(time.Second)
@@ -34,7 +35,7 @@ func TestForgedHeadsCostOneCheck(t *testing.T) {
 	w := followed(t, 31, 1)
 	for _, m := range w.Machines[:2] {
 		before := m.Drops[hearsay.DropBadSignature]
-		w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: w.ForgedHeads(1)})) })
+		w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, &core.Rulings{Heads: w.ForgedHeads(1)})) })
 		if n := m.Drops[hearsay.DropBadSignature] - before; n != 1 {
 			t.Errorf("seed %d: %d checks", m.Slot, n)
 		}
@@ -161,7 +162,7 @@ func TestForgedLogDoesNotStopSeeds(t *testing.T) {
 	w.Flood(time.Millisecond, func() {
 		for i, m := range w.Machines {
 			other := w.Machines[(i+1)%3]
-			f := &hearsay.Raft{Slot: uint8(other.Slot), Type: 3, To: m.Q.replica.id, From: other.Q.replica.id, Term: 9, Entries: []hearsay.LogEntry{{Data: data}}}
+			f := &core.Raft{Slot: uint8(other.Slot), Type: 3, To: m.Q.replica.id, From: other.Q.replica.id, Term: 9, Entries: []core.LogEntry{{Data: data}}}
 			w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, f)) })
 		}
 	})

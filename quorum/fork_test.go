@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // forkedWorld makes two ledgers: the first seed is put back as it was before the
@@ -39,7 +40,7 @@ func forkedWorld(t *testing.T, seed uint64) (w *world, first, second *following)
 	w.Must(20*time.Second, "others are in", func() bool { return c.Q.Proven() >= 7 && c.Q.Proven() == c.Q.Epoch() })
 	second = w.newFollower()
 	w.Must(20*time.Second, "one follows them", func() bool { return second.Epoch() == c.Q.Epoch() })
-	if b := b.Disk.Durable["ruling 6"].(*hearsay.KeptRuling).Ruling; c.Q.chain.Entry(6).Ruling.Hash(testNetwork) == b.Hash(testNetwork) {
+	if b := b.Disk.Durable["ruling 6"].(*core.KeptRuling).Ruling; c.Q.chain.Entry(6).Ruling.Hash(testNetwork) == b.Hash(testNetwork) {
 		t.Fatal("they have ruled the same")
 	}
 	return w, first, second
@@ -106,9 +107,9 @@ func TestOneSeatSignsAnother(t *testing.T) {
 		for range 3 {
 			for _, slot := range []int{0, 2} {
 				m := w.Machines[slot]
-				w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: []hearsay.Head{h}})) })
+				w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, &core.Rulings{Heads: []hearsay.Head{h}})) })
 			}
-			f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: []hearsay.Head{h}})) })
+			f.Step(func() { f.Receive(w.Now, from(stranger, &core.Rulings{Heads: []hearsay.Head{h}})) })
 		}
 	}
 	w.Run(5 * time.Second)
@@ -148,8 +149,8 @@ func TestTwinsCountTowardsFork(t *testing.T) {
 	}
 	w.Cut = func(from, to int) bool { return from == 0 || to == 0 }
 	f.Deaf = true
-	w.Step(a, func() { a.Q.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: heads})) })
-	f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+	w.Step(a, func() { a.Q.Receive(w.Now, from(stranger, &core.Rulings{Heads: heads})) })
+	f.Step(func() { f.Receive(w.Now, from(stranger, &core.Rulings{Heads: heads})) })
 	for _, fork := range []*hearsay.Fork{a.Q.Fork(), f.Fork()} {
 		if fork == nil || fork.Proven || len(fork.Twice) != 2 {
 			t.Fatalf("at first it knows %+v", fork)
@@ -161,7 +162,7 @@ func TestTwinsCountTowardsFork(t *testing.T) {
 	w.Cut, f.Deaf = nil, false
 	w.Must(10*time.Second, "the seed stops", func() bool { return a.Q.MustStop() != "" })
 	w.Must(10*time.Second, "the follower has come to that epoch", func() bool { return f.Epoch() >= 4 })
-	f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+	f.Step(func() { f.Receive(w.Now, from(stranger, &core.Rulings{Heads: heads})) })
 	for _, fork := range []*hearsay.Fork{a.Q.Fork(), f.Fork()} {
 		if fork == nil || !fork.Proven || len(fork.Theirs) != 2 || len(fork.Twice) != 2 {
 			t.Errorf("then it knows %+v", fork)
@@ -205,7 +206,7 @@ func TestHeadsOfTwoFoundingsAreNoFork(t *testing.T) {
 	f := w.newFollower()
 	// The first come from a peer that was away since before the recovery, the others from one that was not.
 	for _, heads := range [][]hearsay.Head{signed, since} {
-		f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+		f.Step(func() { f.Receive(w.Now, from(stranger, &core.Rulings{Heads: heads})) })
 	}
 	w.Run(20 * time.Second)
 	if fork := f.Fork(); fork != nil {
@@ -233,7 +234,7 @@ func TestFollowerSeesForkWhenItHasCaughtUp(t *testing.T) {
 			heads = append(heads, h)
 		}
 		hear := func(heads []hearsay.Head) {
-			f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: heads})) })
+			f.Step(func() { f.Receive(w.Now, from(stranger, &core.Rulings{Heads: heads})) })
 		}
 		w.Cut = func(from, to int) bool { return from == 0 || to == 0 }
 		f.Deaf = true
@@ -261,10 +262,10 @@ func TestFollowerSeesForkWhenItHasCaughtUp(t *testing.T) {
 // One seat's key, which may be stolen, does not stop the other seeds, whatever it signs
 // of the log: each tells it once, and they go on. A second seat that says so makes a quorum.
 func TestOneKeyStopsNobody(t *testing.T) {
-	for name, of := range map[string]hearsay.Raft{
+	for name, of := range map[string]core.Raft{
 		"an entry before":         {Type: uint8(raftpb.MsgApp), LogTerm: 1},
-		"an entry":                {Type: uint8(raftpb.MsgApp), Entries: []hearsay.LogEntry{{Term: 1}}},
-		"a snapshot":              {Type: uint8(raftpb.MsgSnap), Snapshot: &hearsay.LogSnapshot{Term: 1}},
+		"an entry":                {Type: uint8(raftpb.MsgApp), Entries: []core.LogEntry{{Term: 1}}},
+		"a snapshot":              {Type: uint8(raftpb.MsgSnap), Snapshot: &core.LogSnapshot{Term: 1}},
 		"a commit beyond the log": {Type: uint8(raftpb.MsgHeartbeat), Commit: 1 << 40},
 		"an acknowledgement":      {Type: uint8(raftpb.MsgAppResp), Index: 1 << 40},
 	} {
@@ -286,7 +287,7 @@ func TestOneKeyStopsNobody(t *testing.T) {
 				f.Index = at - 1
 				f.LogTerm, _ = m.Q.replica.log.Term(at - 1)
 				f.Term++
-				f.Entries = []hearsay.LogEntry{{Index: at, Term: f.Term}}
+				f.Entries = []core.LogEntry{{Index: at, Term: f.Term}}
 			}
 			if f.Snapshot != nil {
 				f.Snapshot.Index, f.Snapshot.Config = at, logConfig(m.Q.replica.log.config)

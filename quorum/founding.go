@@ -6,10 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // founder founds the network, and begins anew where its quorum is lost for ever.
@@ -37,7 +38,7 @@ func (fd *founder) found(now time.Time, s *ledger.State, index, term uint64) {
 		if seat.Life.IsZero() {
 			absent = append(absent, fd.seed.cfg.Seeds[slot].Addr.String())
 		} else {
-			fd.seed.driver.persist(&hearsay.SeedPin{Seat: seat})
+			fd.seed.driver.persist(&core.SeedPin{Seat: seat})
 		}
 	}
 	fd.seed.records.takePart(s.Began)
@@ -363,7 +364,7 @@ func (fd *founder) giveUp() {
 
 // otherFounding says that another network has been founded than the one whose
 // ledger is here, if a seed says so: an operator vouched for who was not there.
-func (fd *founder) otherFounding(now time.Time, m *hearsay.SeatHello) {
+func (fd *founder) otherFounding(now time.Time, m *core.SeatHello) {
 	if !m.Founded || m.Founding.IsZero() || m.Founding == fd.seed.founding || fd.seed.seats.why != "" || fd.seed.Ready() || fd.unborn() {
 		return
 	}
@@ -390,9 +391,9 @@ func (fd *founder) leftBehind(s *ledger.State, l *loaded) bool {
 // sweepAll drops what is on disk of a log.
 func (fd *founder) sweepAll(l *loaded) {
 	for _, kept := range l.snapshots {
-		fd.seed.driver.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: kept.Snapshot.Index}, Dropped: true})
+		fd.seed.driver.persist(&core.KeptSnapshot{Snapshot: &core.LogSnapshot{Index: kept.Snapshot.Index}, Dropped: true})
 	}
 	for _, kept := range l.entries {
-		fd.seed.driver.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: kept.Entry.Index}, Dropped: true})
+		fd.seed.driver.persist(&core.KeptEntry{Entry: core.LogEntry{Index: kept.Entry.Index}, Dropped: true})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -192,7 +193,7 @@ func TestAnswerFromBeforeTheFounding(t *testing.T) {
 	w.StartAll()
 	w.Must(5*time.Second, "all have met", func() bool { _, met := a.Q.founder.whoIsThere(w.Now); return met == 3 && founder.Q.state == nil })
 	w.Cut = func(from, to int) bool { return from != to }
-	var late []*hearsay.Packet
+	var late []*core.Packet
 	for _, m := range []*machine{founder, c} {
 		w.Step(a, func() { a.Q.seats.hello(w.Now, m.Slot) })
 		answer := m.Q.seats.ownHello()
@@ -237,7 +238,7 @@ func TestNewLifeIsDurableBeforeItFounds(t *testing.T) {
 	w.Wipe(founder)
 	w.Start(founder)
 	w.Cut = nil
-	w.Stepped = func(m *machine, _ *hearsay.Effects) {
+	w.Stepped = func(m *machine, _ *core.Effects) {
 		if m == a && a.Q.life != old {
 			w.Syncs = time.Hour // from now on: what it has kept is not on disk
 		}
@@ -245,13 +246,13 @@ func TestNewLifeIsDurableBeforeItFounds(t *testing.T) {
 	w.Must(time.Minute, "it has given up", func() bool { return a.Q.life != old })
 	for slot, m := range []*machine{1: founder, 2: c} {
 		if m != nil {
-			hello := &hearsay.SeatHello{Slot: uint8(slot), Life: hearsay.Life{byte(slot)}, Config: a.Q.cfg.hash(), Nonce: a.Q.seats.nonces[slot], Answer: true}
+			hello := &core.SeatHello{Slot: uint8(slot), Life: hearsay.Life{byte(slot)}, Config: a.Q.cfg.hash(), Nonce: a.Q.seats.nonces[slot], Answer: true}
 			hello.Sign(testNetwork, m.Signer)
 			w.Step(a, func() { a.Q.Receive(w.Now, from(seedAddr(slot), hello)) })
 		}
 	}
 	w.Run(w.cfg.TickEvery)
-	if kept := a.Disk.Durable["life"].(*hearsay.SeedLife); kept.Life != old {
+	if kept := a.Disk.Durable["life"].(*core.SeedLife); kept.Life != old {
 		t.Fatal("it is on disk: the test shows nothing")
 	}
 	if a.Q.replica != nil {
@@ -276,8 +277,8 @@ func TestTornGivingUp(t *testing.T) {
 		w.Start(m)
 	}
 	w.Cut = nil
-	var torn []hearsay.Record
-	w.Stepped = func(m *machine, out *hearsay.Effects) {
+	var torn []core.Record
+	w.Stepped = func(m *machine, out *core.Effects) {
 		if m == a && torn == nil && a.Q.life != old {
 			torn = out.Persist
 		}
@@ -405,9 +406,9 @@ func TestSeatsOfAnotherFounding(t *testing.T) {
 	w.Start(w.Machines[3])
 	w.Must(20*time.Second, "one has its seat", func() bool { return w.Machines[3].Q.Seated() })
 	asked := 0
-	w.Stepped = func(m *machine, out *hearsay.Effects) {
+	w.Stepped = func(m *machine, out *core.Effects) {
 		for _, p := range out.Send {
-			if _, asks := p.Body.(*hearsay.LedgerReq); asks && m == old {
+			if _, asks := p.Body.(*core.LedgerReq); asks && m == old {
 				asked++
 			}
 		}

@@ -3,12 +3,13 @@ package quorum
 import (
 	"slices"
 
+	"hearsay"
+	"hearsay/internal/core"
+	"hearsay/ledger"
+
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
-
-	"hearsay"
-	"hearsay/ledger"
 )
 
 // This file says which messages of the log the Raft library is given. The library trusts
@@ -38,7 +39,7 @@ const (
 )
 
 // wellFormed reports whether a message is one that a seed may send, by what it says alone.
-func wellFormed(f *hearsay.Raft) bool {
+func wellFormed(f *core.Raft) bool {
 	kind := raftpb.MessageType(f.Type)
 	local := kind == raftpb.MsgProp || kind == raftpb.MsgReadIndex // they are passed on without a term
 	switch {
@@ -54,7 +55,7 @@ func wellFormed(f *hearsay.Raft) bool {
 	case raftpb.MsgApp:
 		return len(f.Context) <= contextMost && entriesFollow(f)
 	case raftpb.MsgProp:
-		return len(f.Context) <= contextMost && len(f.Entries) > 0 && !slices.ContainsFunc(f.Entries, func(e hearsay.LogEntry) bool {
+		return len(f.Context) <= contextMost && len(f.Entries) > 0 && !slices.ContainsFunc(f.Entries, func(e core.LogEntry) bool {
 			// only the leader changes the members of the log
 			return e.Type != uint8(raftpb.EntryNormal) || !ofThisVersion(&e)
 		})
@@ -74,7 +75,7 @@ func wellFormed(f *hearsay.Raft) bool {
 
 // entriesFollow reports whether the entries of a message follow each other, and an entry of
 // some founding: there is none before the first.
-func entriesFollow(f *hearsay.Raft) bool {
+func entriesFollow(f *core.Raft) bool {
 	if f.Index < ledger.FoundingIndex {
 		return false
 	}
@@ -138,7 +139,7 @@ func changeFits(change *raftpb.ConfChangeV2, config *raftpb.ConfState, wanted []
 
 // configSound reports whether the library can take over the members of the log that a
 // snapshot names: it panics if not. Each has one part, and leaves another only by a joint change.
-func configSound(c *hearsay.LogConfig) bool {
+func configSound(c *core.LogConfig) bool {
 	for _, ids := range [][]uint64{c.Voters, c.Learners, c.VotersOutgoing, c.LearnersNext} {
 		for i, id := range ids {
 			if id == raft.None || slices.Contains(ids[:i], id) {
@@ -159,7 +160,7 @@ func configSound(c *hearsay.LogConfig) bool {
 // termTooFar reports whether the term of a message is too far ahead. This seed then
 // takes one step towards it: that is always safe, and one that was away while the terms rose gets
 // there, too.
-func (d *driver) termTooFar(f *hearsay.Raft) bool {
+func (d *driver) termTooFar(f *core.Raft) bool {
 	own := d.seed.replica.node.BasicStatus().GetTerm()
 	if f.Term <= own || f.Term-own <= termsAhead {
 		return false
@@ -173,7 +174,7 @@ func (d *driver) termTooFar(f *hearsay.Raft) bool {
 }
 
 // refuse drops a message of a seat that no correct seed sends.
-func (d *driver) refuse(f *hearsay.Raft) {
+func (d *driver) refuse(f *core.Raft) {
 	d.seed.drops[hearsay.DropMalformed]++
 	d.faults[f.Slot]++
 }
@@ -182,10 +183,10 @@ func (d *driver) refuse(f *hearsay.Raft) {
 // keeps as many questions as it is given, and passes proposals on in another's name, which
 // nobody takes. It would stand for election by anybody's word. No seat but the leader's ends a
 // case for lack of time: one that lies would end each as soon as it is open.
-func (d *driver) mayTake(f *hearsay.Raft) bool {
+func (d *driver) mayTake(f *core.Raft) bool {
 	kind, r := raftpb.MessageType(f.Type), d.seed.replica
 	switch {
-	case d.seed.diskCheck.mayHaveForgotten(kind, f.Term, hearsay.LogPlace{Term: f.LogTerm, Index: f.Index}):
+	case d.seed.diskCheck.mayHaveForgotten(kind, f.Term, core.LogPlace{Term: f.LogTerm, Index: f.Index}):
 		d.seed.drops[hearsay.DropUnexpected]++
 		return false
 	case kind == raftpb.MsgTimeoutNow && !d.seed.lateness.handsOver(f), kind == raftpb.MsgProp && slices.ContainsFunc(f.Entries, expires):

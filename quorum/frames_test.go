@@ -9,16 +9,17 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quorum/quorumtest"
+
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
 )
 
 // forge gives a seed a message of the log that the seat in another slot has signed.
-func (w *world) forge(m, by *machine, f hearsay.Raft) {
+func (w *world) forge(m, by *machine, f core.Raft) {
 	w.T.Helper()
 	f.Slot, f.To, f.From, f.Founding = uint8(by.Slot), m.Q.replica.id, m.Q.seats.known[by.Slot].id, m.Q.founding
 	f.Sign(testNetwork, by.Signer)
@@ -36,27 +37,27 @@ func changing(transition raftpb.ConfChangeTransition, changes ...*raftpb.ConfCha
 
 // frames gives messages that a seat may sign to do harm to a seed: each by name. The fields
 // are as of that seed's log. Those of which fits is set are in the form of a correct one.
-func frames(q *Quorum) map[string]hearsay.Raft {
+func frames(q *Quorum) map[string]core.Raft {
 	log, status := q.replica.log, q.replica.node.BasicStatus()
 	term, last := status.GetTerm(), log.last()
 	lastTerm, _ := log.Term(last)
 	voter := log.config.GetVoters()[0]
-	entries := func(commit uint64, entries ...hearsay.LogEntry) hearsay.Raft {
-		return hearsay.Raft{Type: uint8(raftpb.MsgApp), Term: term + 1, Index: last, LogTerm: lastTerm, Commit: commit, Entries: entries}
+	entries := func(commit uint64, entries ...core.LogEntry) core.Raft {
+		return core.Raft{Type: uint8(raftpb.MsgApp), Term: term + 1, Index: last, LogTerm: lastTerm, Commit: commit, Entries: entries}
 	}
-	change := func(kind raftpb.EntryType, data []byte) hearsay.Raft {
-		return entries(last+1, hearsay.LogEntry{Index: last + 1, Term: term + 1, Type: uint8(kind), Data: data})
+	change := func(kind raftpb.EntryType, data []byte) core.Raft {
+		return entries(last+1, core.LogEntry{Index: last + 1, Term: term + 1, Type: uint8(kind), Data: data})
 	}
 	single := func(kind raftpb.ConfChangeType, id uint64) []byte {
 		return changing(raftpb.ConfChangeTransitionAuto, single(kind, id)...)
 	}
-	snapshot := func(index uint64, config hearsay.LogConfig) hearsay.Raft {
+	snapshot := func(index uint64, config core.LogConfig) core.Raft {
 		data := q.state.AppendSnapshot(nil)
-		return hearsay.Raft{Type: uint8(raftpb.MsgSnap), Term: term + 1, Snapshot: &hearsay.LogSnapshot{
+		return core.Raft{Type: uint8(raftpb.MsgSnap), Term: term + 1, Snapshot: &core.LogSnapshot{
 			Index: index, Term: term + 1, Config: config, Size: uint32(len(data)), Data: data,
 		}}
 	}
-	return map[string]hearsay.Raft{
+	return map[string]core.Raft{
 		"the highest term":           {Type: uint8(raftpb.MsgHeartbeat), Term: math.MaxUint64},
 		"a term that is too high":    {Type: uint8(raftpb.MsgHeartbeat), Term: termMost + 1},
 		"a vote of the highest term": {Type: uint8(raftpb.MsgVote), Term: math.MaxUint64, Index: last + 5, LogTerm: term + 5, Context: []byte("CampaignTransfer")},
@@ -65,10 +66,10 @@ func frames(q *Quorum) map[string]hearsay.Raft {
 		"no term":                    {Type: uint8(raftpb.MsgVote), Index: last, LogTerm: term},
 		"a heartbeat without a term": {Type: uint8(raftpb.MsgHeartbeat)},
 		"a proposal of nothing":      {Type: uint8(raftpb.MsgProp)},
-		"a proposal with a term":     {Type: uint8(raftpb.MsgProp), Term: term, Entries: []hearsay.LogEntry{{Data: []byte{1}}}},
-		"a proposal of junk":         {Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Data: []byte{255, 255}}}},
-		"a proposed change":          {Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Type: uint8(raftpb.EntryConfChange), Data: []byte{255}}}},
-		"a proposed change of today": {Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Type: uint8(raftpb.EntryConfChangeV2), Data: []byte{255}}}},
+		"a proposal with a term":     {Type: uint8(raftpb.MsgProp), Term: term, Entries: []core.LogEntry{{Data: []byte{1}}}},
+		"a proposal of junk":         {Type: uint8(raftpb.MsgProp), Entries: []core.LogEntry{{Data: []byte{255, 255}}}},
+		"a proposed change":          {Type: uint8(raftpb.MsgProp), Entries: []core.LogEntry{{Type: uint8(raftpb.EntryConfChange), Data: []byte{255}}}},
+		"a proposed change of today": {Type: uint8(raftpb.MsgProp), Entries: []core.LogEntry{{Type: uint8(raftpb.EntryConfChangeV2), Data: []byte{255}}}},
 		"an unreadable change":       change(raftpb.EntryConfChangeV2, []byte{255, 255, 255}),
 		"an old change":              change(raftpb.EntryConfChange, nil),
 		"an unknown kind":            change(77, nil),
@@ -80,22 +81,22 @@ func frames(q *Quorum) map[string]hearsay.Raft {
 		"a stranger who learns":      change(raftpb.EntryConfChangeV2, single(raftpb.ConfChangeAddLearnerNode, 77)),
 		"a stranger who votes":       change(raftpb.EntryConfChangeV2, single(raftpb.ConfChangeAddNode, 77)),
 		"a commit beyond the log":    {Type: uint8(raftpb.MsgHeartbeat), Term: term + 1, Commit: last + 1000},
-		"a gap":                      entries(last, hearsay.LogEntry{Index: last + 7, Term: term + 1}, hearsay.LogEntry{Index: 3, Term: 1}),
-		"terms that fall":            entries(last, hearsay.LogEntry{Index: last + 1, Term: term + 1}, hearsay.LogEntry{Index: last + 2, Term: term}),
-		"a term above the message's": entries(last, hearsay.LogEntry{Index: last + 1, Term: termMost}),
-		"entries before the first":   {Type: uint8(raftpb.MsgApp), Term: term + 1, Entries: []hearsay.LogEntry{{Index: 1, Term: 1, Data: []byte{1}}}},
+		"a gap":                      entries(last, core.LogEntry{Index: last + 7, Term: term + 1}, core.LogEntry{Index: 3, Term: 1}),
+		"terms that fall":            entries(last, core.LogEntry{Index: last + 1, Term: term + 1}, core.LogEntry{Index: last + 2, Term: term}),
+		"a term above the message's": entries(last, core.LogEntry{Index: last + 1, Term: termMost}),
+		"entries before the first":   {Type: uint8(raftpb.MsgApp), Term: term + 1, Entries: []core.LogEntry{{Index: 1, Term: 1, Data: []byte{1}}}},
 		"an entry of junk":           change(raftpb.EntryNormal, []byte{255, 255, 255}),
-		"the last index":             {Type: uint8(raftpb.MsgApp), Term: term + 1, Index: math.MaxUint64, LogTerm: term, Entries: []hearsay.LogEntry{{Term: term}}},
+		"the last index":             {Type: uint8(raftpb.MsgApp), Term: term + 1, Index: math.MaxUint64, LogTerm: term, Entries: []core.LogEntry{{Term: term}}},
 		"an acknowledgement":         {Type: uint8(raftpb.MsgAppResp), Term: term, Index: last + 1000},
 		"a refusal of all":           {Type: uint8(raftpb.MsgAppResp), Term: term, Index: last, Reject: true},
 		"a hint that is too high":    {Type: uint8(raftpb.MsgAppResp), Term: term, Index: last, LogTerm: term, RejectHint: math.MaxUint64, Reject: true},
 		"no snapshot":                {Type: uint8(raftpb.MsgSnap), Term: term + 1},
 		"a snapshot at the end":      snapshot(math.MaxUint64, logConfig(log.config)),
-		"a snapshot without voters":  snapshot(last+1, hearsay.LogConfig{Learners: log.config.GetVoters()}),
-		"a snapshot of two kinds":    snapshot(last+1, hearsay.LogConfig{Voters: log.config.GetVoters(), Learners: log.config.GetVoters()}),
-		"a snapshot of nobody twice": snapshot(last+1, hearsay.LogConfig{Voters: append([]uint64{0, 0}, log.config.GetVoters()...)}),
+		"a snapshot without voters":  snapshot(last+1, core.LogConfig{Learners: log.config.GetVoters()}),
+		"a snapshot of two kinds":    snapshot(last+1, core.LogConfig{Voters: log.config.GetVoters(), Learners: log.config.GetVoters()}),
+		"a snapshot of nobody twice": snapshot(last+1, core.LogConfig{Voters: append([]uint64{0, 0}, log.config.GetVoters()...)}),
 		"an order to stand":          {Type: uint8(raftpb.MsgTimeoutNow), Term: term},
-		"an answer that nobody asks": {Type: uint8(raftpb.MsgReadIndexResp), Term: term, Index: math.MaxUint64, Entries: []hearsay.LogEntry{{Data: make([]byte, freshNameBytes)}}},
+		"an answer that nobody asks": {Type: uint8(raftpb.MsgReadIndexResp), Term: term, Index: math.MaxUint64, Entries: []core.LogEntry{{Data: make([]byte, freshNameBytes)}}},
 		"all heartbeats heard":       {Type: uint8(raftpb.MsgHeartbeatResp), Term: term, Context: []byte{255, 255, 255, 255, 255, 255, 255, 255}},
 	}
 }
@@ -145,7 +146,7 @@ func TestFaultsAreCounted(t *testing.T) {
 	w := followed(t, 82, 1)
 	m, thief := w.Machines[0], w.Machines[1]
 	for range 2 {
-		w.forge(m, thief, hearsay.Raft{Type: uint8(raftpb.MsgProp)})
+		w.forge(m, thief, core.Raft{Type: uint8(raftpb.MsgProp)})
 	}
 	if _, note := m.Q.Note(w.Now, 1); !strings.HasPrefix(note, "has sent 2 messages of the log that no correct seed sends") || m.Drops[hearsay.DropMalformed] != 2 {
 		t.Errorf("it says %q", note)
@@ -163,7 +164,7 @@ func TestFarTermIsReached(t *testing.T) {
 	w.Run(time.Second)
 	w.Wipe(away)
 	for range 5 {
-		w.forge(w.Machines[2], thief, hearsay.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: termMost})
+		w.forge(w.Machines[2], thief, core.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: termMost})
 		w.Run(time.Second)
 	}
 	if term := w.Machines[2].Q.replica.node.BasicStatus().GetTerm(); term < 5*termsAhead || term > 6*termsAhead {
@@ -183,7 +184,7 @@ func TestTermOnDisk(t *testing.T) {
 	w.Must(5*time.Second, "one is in", func() bool { return w.agree() && m.Q.Epoch() == 1 })
 	w.Run(time.Second)
 	w.Crash(m)
-	state := *m.Disk.Durable["state"].(*hearsay.LogState)
+	state := *m.Disk.Durable["state"].(*core.LogState)
 	state.Term = math.MaxUint64
 	m.Disk.Durable["state"] = &state
 	cfg := w.cfg
@@ -235,7 +236,7 @@ func (z *fuzzed) bytes() []byte {
 	return data
 }
 
-func (z *fuzzed) frame(q *Quorum) (f hearsay.Raft) {
+func (z *fuzzed) frame(q *Quorum) (f core.Raft) {
 	log, status := q.replica.log, q.replica.node.BasicStatus()
 	term, last := status.GetTerm(), log.last()
 	lastTerm, _ := log.Term(last)
@@ -244,7 +245,7 @@ func (z *fuzzed) frame(q *Quorum) (f hearsay.Raft) {
 	f.Index, f.LogTerm, f.Commit = z.number(last, 0, last+1), z.number(lastTerm, 0, term), z.number(last, last+1, 0)
 	f.RejectHint, f.Reject, f.Vote = z.number(0, last), z.byte()%2 == 1, z.number(0)
 	for i := range uint64(z.byte() % 4) {
-		f.Entries = append(f.Entries, hearsay.LogEntry{
+		f.Entries = append(f.Entries, core.LogEntry{
 			Index: z.number(last+1+i, last+2+i), Term: z.number(term+1, term), Type: z.byte() % 4, Data: z.bytes(),
 		})
 	}
@@ -252,7 +253,7 @@ func (z *fuzzed) frame(q *Quorum) (f hearsay.Raft) {
 	if z.byte()%4 == 1 {
 		ids := log.config.GetVoters()
 		data := z.bytes()
-		f.Snapshot = &hearsay.LogSnapshot{Index: z.number(last+1, last), Term: z.number(term, term+1), Size: uint32(len(data)), Data: data}
+		f.Snapshot = &core.LogSnapshot{Index: z.number(last+1, last), Term: z.number(term, term+1), Size: uint32(len(data)), Data: data}
 		f.Snapshot.Config.Voters = ids[:min(len(ids), int(z.byte()))]
 		f.Snapshot.Config.Learners = ids[:min(len(ids), int(z.byte()))]
 	}
@@ -262,7 +263,7 @@ func (z *fuzzed) frame(q *Quorum) (f hearsay.Raft) {
 // own is a snapshot of what a seed has itself, with something else changed than the ledger: at
 // another place in the log, with other members of that, at another time, or with more spent than
 // can be. What the log can come to is that seat's word, and is left as it is.
-func (z *fuzzed) own(m, thief *machine) hearsay.Raft {
+func (z *fuzzed) own(m, thief *machine) core.Raft {
 	s, log := ledger.ReadSnapshot(testNetwork, m.Signer, m.Q.state.AppendSnapshot(nil)), m.Q.replica.log
 	index := z.number(log.last()+50, log.last(), log.last()+1, indexMost, s.Place()+placeAhead, s.Place()+placeAhead+1)
 	config := logConfig(log.config)
@@ -280,7 +281,7 @@ func (z *fuzzed) own(m, thief *machine) hearsay.Raft {
 	b.Now = int64(z.number(uint64(b.Now), math.MaxInt64, ledger.TimeMost))
 	for slot := range b.Words {
 		if at := int64(z.number(0, ledger.TimeMost, ledger.TimeMost/2+1)); at > 0 {
-			b.Words[slot] = hearsay.LimitsWord{Slot: uint8(slot), Life: s.Seats[slot].Life, Limits: b.Limits, At: at}
+			b.Words[slot] = core.LimitsWord{Slot: uint8(slot), Life: s.Seats[slot].Life, Limits: b.Limits, At: at}
 		}
 	}
 	f := sameSnapshot(m.Q, index, config)
@@ -315,7 +316,7 @@ func FuzzRaftFrame(f *testing.F) {
 		leader, thief, third := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
 		z := fuzzed{data}
 		for round := 0; round < 2 && len(z.data) > 0; round++ {
-			var frame hearsay.Raft
+			var frame core.Raft
 			own := z.data[0] == 255
 			if own {
 				z.byte()
@@ -345,15 +346,15 @@ func TestLeaderTakesBack(t *testing.T) {
 		log := m.Q.replica.log
 		last, term := log.last(), m.Q.replica.node.BasicStatus().GetTerm()+1
 		before, _ := log.Term(last)
-		given := hearsay.Raft{Type: uint8(raftpb.MsgApp), Term: term, Index: last, LogTerm: before, Commit: last}
+		given := core.Raft{Type: uint8(raftpb.MsgApp), Term: term, Index: last, LogTerm: before, Commit: last}
 		for i := range uint64(3) {
-			given.Entries = append(given.Entries, hearsay.LogEntry{Index: last + 1 + i, Term: before})
+			given.Entries = append(given.Entries, core.LogEntry{Index: last + 1 + i, Term: before})
 		}
-		var acked *hearsay.Raft
-		w.Stepped = func(of *machine, out *hearsay.Effects) {
+		var acked *core.Raft
+		w.Stepped = func(of *machine, out *core.Effects) {
 			for _, sent := range out.Send {
-				if f, is := sent.Body.(*hearsay.Raft); is && of == m && f.Type == uint8(raftpb.MsgAppResp) && !f.Reject && f.Index == last+3 {
-					acked = quorumtest.Reread(t, f).(*hearsay.Raft)
+				if f, is := sent.Body.(*core.Raft); is && of == m && f.Type == uint8(raftpb.MsgAppResp) && !f.Reject && f.Index == last+3 {
+					acked = quorumtest.Reread(t, f).(*core.Raft)
 				}
 			}
 		}
@@ -361,7 +362,7 @@ func TestLeaderTakesBack(t *testing.T) {
 		if w.Stepped = nil; acked == nil {
 			t.Fatal("it acknowledges nothing")
 		}
-		given.Entries = []hearsay.LogEntry{{Index: last + 1, Term: term}}
+		given.Entries = []core.LogEntry{{Index: last + 1, Term: term}}
 		w.forge(m, thief, given)
 		w.Step(m, func() { m.Q.Receive(w.Now, from(seedAddr(thief.Slot), acked)) })
 		if fork := m.Q.Fork(); log.last() != last+1 || fork != nil || m.Q.MustStop() != "" {
@@ -380,10 +381,10 @@ func TestOnlyTheLeaderEndsCases(t *testing.T) {
 	leader, thief, third := w.Machines[slot], w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
 	term := leader.Q.replica.node.BasicStatus().GetTerm()
 	w.Flood(5*time.Millisecond, func() {
-		w.forge(third, thief, hearsay.Raft{Type: uint8(raftpb.MsgTimeoutNow), Term: third.Q.replica.node.BasicStatus().GetTerm()})
+		w.forge(third, thief, core.Raft{Type: uint8(raftpb.MsgTimeoutNow), Term: third.Q.replica.node.BasicStatus().GetTerm()})
 		for _, c := range leader.Q.state.Cases {
 			data := ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpExpire, At: w.Now.UnixMilli(), Proposer: uint8(slot), CaseID: c.ID}})
-			w.forge(leader, thief, hearsay.Raft{Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Data: data}}})
+			w.forge(leader, thief, core.Raft{Type: uint8(raftpb.MsgProp), Entries: []core.LogEntry{{Data: data}}})
 		}
 	})
 	p := w.NewPerson()
@@ -423,20 +424,20 @@ func TestLiarHandsOver(t *testing.T) {
 	log := victim.Q.replica.log
 	term, last := victim.Q.replica.node.BasicStatus().GetTerm(), log.last()
 	lastTerm, _ := log.Term(last)
-	var acked *hearsay.Raft
-	w.Stepped = func(m *machine, out *hearsay.Effects) {
+	var acked *core.Raft
+	w.Stepped = func(m *machine, out *core.Effects) {
 		for i := range out.Send {
-			if f, is := out.Send[i].Body.(*hearsay.Raft); is && m == victim && f.Type == uint8(raftpb.MsgAppResp) && !f.Reject && f.Index == last+5 {
-				acked = quorumtest.Reread(t, f).(*hearsay.Raft)
+			if f, is := out.Send[i].Body.(*core.Raft); is && m == victim && f.Type == uint8(raftpb.MsgAppResp) && !f.Reject && f.Index == last+5 {
+				acked = quorumtest.Reread(t, f).(*core.Raft)
 			}
 		}
 	}
-	w.forge(honest, liar, hearsay.Raft{Type: uint8(raftpb.MsgTimeoutNow), Term: term})
-	var entries []hearsay.LogEntry
+	w.forge(honest, liar, core.Raft{Type: uint8(raftpb.MsgTimeoutNow), Term: term})
+	var entries []core.LogEntry
 	for i := range uint64(5) {
-		entries = append(entries, hearsay.LogEntry{Index: last + 1 + i, Term: term, Data: ledger.AppendEntry(nil, nil)})
+		entries = append(entries, core.LogEntry{Index: last + 1 + i, Term: term, Data: ledger.AppendEntry(nil, nil)})
 	}
-	w.forge(victim, liar, hearsay.Raft{Type: uint8(raftpb.MsgApp), Term: term + 1, Index: last, LogTerm: lastTerm, Commit: last, Entries: entries})
+	w.forge(victim, liar, core.Raft{Type: uint8(raftpb.MsgApp), Term: term + 1, Index: last, LogTerm: lastTerm, Commit: last, Entries: entries})
 	w.Run(2 * time.Second)
 	w.Stepped = nil
 	if acked == nil || !honest.Q.replica.leads() {
@@ -445,7 +446,7 @@ func TestLiarHandsOver(t *testing.T) {
 	w.Step(victim, func() { victim.Q.Receive(w.Now, from(seedAddr(liar.Slot), acked)) })
 	p := w.NewPerson()
 	w.Must(20*time.Second, "the two that are honest go on", func() bool { return w.In(p) && victim.Q.Epoch() == honest.Q.Epoch() })
-	w.forge(victim, liar, hearsay.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: victim.Q.replica.node.BasicStatus().GetTerm(), Commit: log.last() + 1000})
+	w.forge(victim, liar, core.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: victim.Q.replica.node.BasicStatus().GetTerm(), Commit: log.last() + 1000})
 	if why := victim.Q.MustStop(); why != "" {
 		t.Errorf("the third one stops: %s", why)
 	}
@@ -464,7 +465,7 @@ func TestRulingOfOneSeatStopsNobody(t *testing.T) {
 		return h
 	}
 	w.Step(m, func() {
-		m.Q.Receive(w.Now, from(seedAddr(liar.Slot), &hearsay.Rulings{
+		m.Q.Receive(w.Now, from(seedAddr(liar.Slot), &core.Rulings{
 			Heads: []hearsay.Head{head(other, hearsay.Hash{1}), head(liar, made.Hash(testNetwork))}, Items: []*hearsay.Ruling{made},
 		}))
 	})

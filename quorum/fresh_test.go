@@ -4,9 +4,10 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // asking collects what seeds answer to who asks whether their ledger is fresh.
@@ -160,24 +161,24 @@ func TestStrangeReadsOfSeeds(t *testing.T) {
 	w := followed(t, 7, 3)
 	slot, _ := w.Machines[0].Q.Leader()
 	leader, other := w.Machines[slot], w.Machines[(slot+1)%3]
-	say := func(f hearsay.Raft) {
+	say := func(f core.Raft) {
 		f.Slot, f.To, f.From, f.Founding = uint8(other.Slot), leader.Q.replica.id, other.Q.replica.id, other.Q.founding
 		f.Sign(testNetwork, other.Signer)
 		w.Step(leader, func() { leader.Q.Receive(w.Now, from(seedAddr(other.Slot), &f)) })
 	}
 	term := leader.Q.replica.node.BasicStatus().GetTerm()
-	entry := func(n int) hearsay.LogEntry { return hearsay.LogEntry{Data: make([]byte, n)} }
+	entry := func(n int) core.LogEntry { return core.LogEntry{Data: make([]byte, n)} }
 	malformed := leader.Drops[hearsay.DropMalformed]
-	strange := []hearsay.Raft{
+	strange := []core.Raft{
 		{Type: uint8(raftpb.MsgHeartbeatResp), Term: term, Context: []byte{1}},
 		{Type: uint8(raftpb.MsgHeartbeatResp), Term: term, Context: make([]byte, 9)},
 		{Type: uint8(raftpb.MsgHeartbeat), Term: term, Context: make([]byte, 1000)},
 		{Type: uint8(raftpb.MsgAppResp), Term: term, Context: make([]byte, 1000)},
 		{Type: uint8(raftpb.MsgReadIndex)},
-		{Type: uint8(raftpb.MsgReadIndex), Entries: []hearsay.LogEntry{entry(15)}},
-		{Type: uint8(raftpb.MsgReadIndex), Entries: []hearsay.LogEntry{entry(16), entry(16)}},
-		{Type: uint8(raftpb.MsgReadIndex), Entries: []hearsay.LogEntry{entry(16)}, Context: []byte{1}},
-		{Type: uint8(raftpb.MsgReadIndexResp), Term: term, Entries: []hearsay.LogEntry{entry(1 << 16)}},
+		{Type: uint8(raftpb.MsgReadIndex), Entries: []core.LogEntry{entry(15)}},
+		{Type: uint8(raftpb.MsgReadIndex), Entries: []core.LogEntry{entry(16), entry(16)}},
+		{Type: uint8(raftpb.MsgReadIndex), Entries: []core.LogEntry{entry(16)}, Context: []byte{1}},
+		{Type: uint8(raftpb.MsgReadIndexResp), Term: term, Entries: []core.LogEntry{entry(1 << 16)}},
 	}
 	for i := range strange {
 		say(strange[i])
@@ -186,13 +187,13 @@ func TestStrangeReadsOfSeeds(t *testing.T) {
 		t.Errorf("%d of %d were dropped", n, len(strange))
 	}
 	for range 2 * freshTaken {
-		say(hearsay.Raft{Type: uint8(raftpb.MsgReadIndex), Entries: []hearsay.LogEntry{entry(16)}})
+		say(core.Raft{Type: uint8(raftpb.MsgReadIndex), Entries: []core.LogEntry{entry(16)}})
 	}
 	if n := leader.Drops[hearsay.DropRate]; n != freshTaken {
 		t.Errorf("%d were too many, want %d", n, freshTaken)
 	}
 	// More heartbeats are said to have been heard than were sent.
-	say(hearsay.Raft{Type: uint8(raftpb.MsgHeartbeatResp), Term: term, Context: []byte{255, 255, 255, 255, 255, 255, 255, 255}})
+	say(core.Raft{Type: uint8(raftpb.MsgHeartbeatResp), Term: term, Context: []byte{255, 255, 255, 255, 255, 255, 255, 255}})
 	a := newAsking(w)
 	w.Run(time.Second)
 	if e := a.answered(leader, a.asks(leader), time.Second); e.Text != "" {
@@ -208,7 +209,7 @@ func TestLaggingSeedKnowsNoNewStays(t *testing.T) {
 	p := w.NewPerson()
 	w.Must(15*time.Second, "it is in by the others", func() bool { return w.In(p) })
 	member, _ := w.Machines[1].Q.Member(p.ID())
-	leave := &hearsay.Leave{Stay: member.Stay}
+	leave := &core.Leave{Stay: member.Stay}
 	leave.Sign(w.Ledger(), p.Key)
 	w.Step(w.Machines[0], func() {
 		if a := w.Machines[0].Q.Leave(w.Now, leave); a.Code != hearsay.OutcomeWait {

@@ -3,10 +3,11 @@ package quorum
 import (
 	"slices"
 
+	"hearsay"
+	"hearsay/internal/core"
+
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
-
-	"hearsay"
 )
 
 // This file is about which snapshot of the log a leader gives a seed that is behind. That one
@@ -70,7 +71,7 @@ func (os *offers) dropSnapshots() {
 	r, kept := os.seed.replica, os.seed.replica.snapshots[:0]
 	for i, index := range r.snapshots {
 		if i < len(r.snapshots)-2 && !r.proven.of(index) && !r.next.of(index) {
-			os.seed.driver.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: index}, Dropped: true})
+			os.seed.driver.persist(&core.KeptSnapshot{Snapshot: &core.LogSnapshot{Index: index}, Dropped: true})
 		} else {
 			kept = append(kept, index)
 		}

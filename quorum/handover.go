@@ -4,9 +4,10 @@ import (
 	"slices"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // This file has a leader that is late hand over to another seed. The library replaces a
@@ -100,19 +101,19 @@ func (l *lateness) tickLate(now time.Time) {
 }
 
 // handingOver tells the seed in a slot to stand, by a datagram.
-func (l *lateness) handingOver(slot int) hearsay.Packet {
-	f := &hearsay.Raft{
+func (l *lateness) handingOver(slot int) core.Packet {
+	f := &core.Raft{
 		Founding: l.seed.founding, Slot: uint8(l.seed.cfg.Slot), Type: uint8(raftpb.MsgTimeoutNow),
 		To: l.seed.seats.known[slot].id, From: l.seed.replica.id, Term: l.seed.replica.log.hard.GetTerm(),
 	}
 	f.Sign(l.seed.cfg.Network, l.seed.plain)
-	return hearsay.Packet{Addr: l.seed.cfg.Seeds[slot].Addr, Body: f}
+	return core.Packet{Addr: l.seed.cfg.Seeds[slot].Addr, Body: f}
 }
 
 // ByDatagram reports whether what a packet carries for the seeds' authority may come as a
 // datagram: anybody can forge where that came from, so nothing may be answered.
-func ByDatagram(body hearsay.Message) bool {
-	f, is := body.(*hearsay.Raft)
+func ByDatagram(body core.Message) bool {
+	f, is := body.(*core.Raft)
 	return is && f.Type == uint8(raftpb.MsgTimeoutNow)
 }
 
@@ -149,7 +150,7 @@ func (l *lateness) successor(now time.Time) (slot int, ok bool) {
 }
 
 // handsOver reports whether the leader tells this seed to stand. Nobody else may.
-func (l *lateness) handsOver(f *hearsay.Raft) bool {
+func (l *lateness) handsOver(f *core.Raft) bool {
 	return f.Type == uint8(raftpb.MsgTimeoutNow) && f.From == l.seed.replica.leader()
 }
 

@@ -5,10 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // A leader that stands still for most of each second is heard often enough to stay one
@@ -71,9 +72,9 @@ func TestLeadGoesToWhatIsCommitted(t *testing.T) {
 	w.Run(time.Second)
 	slot, _ := w.Machines[0].Q.Leader()
 	leader, mute := w.Machines[slot], w.Machines[(slot+1)%3]
-	w.Stepped = func(m *machine, out *hearsay.Effects) {
-		out.Send = slices.DeleteFunc(out.Send, func(p hearsay.Packet) bool {
-			f, is := p.Body.(*hearsay.Raft)
+	w.Stepped = func(m *machine, out *core.Effects) {
+		out.Send = slices.DeleteFunc(out.Send, func(p core.Packet) bool {
+			f, is := p.Body.(*core.Raft)
 			return is && m == mute && f.Type == uint8(raftpb.MsgAppResp)
 		})
 	}

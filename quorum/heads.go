@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quota"
 )
@@ -48,7 +49,7 @@ func (hs *heads) keys() []hearsay.PublicKey {
 // keep gives a ruling its place in the ledger, on disk too.
 func (hs *heads) keep(r *hearsay.Ruling, evidence *hearsay.Evidence) {
 	hs.seed.chain.Append(r, evidence)
-	hs.seed.driver.persist(&hearsay.KeptRuling{Ruling: r, Evidence: evidence})
+	hs.seed.driver.persist(&core.KeptRuling{Ruling: r, Evidence: evidence})
 }
 
 // headDue reports whether there is a head to sign: only a seed that has its
@@ -63,9 +64,9 @@ func (hs *heads) signHead(now time.Time) {
 	h := hearsay.Head{Founding: hs.seed.state.Began, Epoch: hs.seed.state.Epoch, Hash: hs.seed.state.Head, Slot: uint8(hs.seed.cfg.Slot)}
 	h.Sign(hs.seed.cfg.Network, hs.seed.plain)
 	hs.seed.chain.Heads[hs.seed.cfg.Slot] = h
-	hs.seed.driver.persist(&hearsay.KeptHead{Head: h})
+	hs.seed.driver.persist(&core.KeptHead{Head: h})
 	for slot := range hs.seed.others() {
-		hs.seed.send(hs.seed.cfg.Seeds[slot].Addr, &hearsay.Rulings{Heads: []hearsay.Head{h}})
+		hs.seed.send(hs.seed.cfg.Seeds[slot].Addr, &core.Rulings{Heads: []hearsay.Head{h}})
 	}
 	hs.prove(now)
 }
@@ -82,7 +83,7 @@ func (hs *heads) prove(now time.Time) {
 	before := hs.proven
 	hs.proven = proven
 	hs.seed.event(hearsay.Event{At: now, Kind: hearsay.EventHead, Epoch: proven, Count: hs.seed.Needed()})
-	news := &hearsay.Rulings{Heads: hs.seed.chain.Newest()}
+	news := &core.Rulings{Heads: hs.seed.chain.Newest()}
 	if hs.seed.chain.Epoch()-before <= ledger.AnnounceWhole {
 		news.Items = hs.seed.chain.After(before, ledger.AnnounceWhole)
 	}
@@ -115,9 +116,9 @@ func (hs *heads) drawMembers(n int) (addrs []netip.AddrPort) {
 		return nil
 	}
 	for range 4 * n {
-		part := all.Parts[hs.seed.random.IntN(hearsay.RosterBuckets)]
+		part := all.Parts[hs.seed.random.IntN(core.RosterBuckets)]
 		for len(part) == 0 {
-			part = all.Parts[hs.seed.random.IntN(hearsay.RosterBuckets)]
+			part = all.Parts[hs.seed.random.IntN(core.RosterBuckets)]
 		}
 		m := &part[hs.seed.random.IntN(len(part))]
 		if addr := m.Claim.Card.Addr; !m.Claim.Card.Key.IsZero() && !slices.Contains(addrs, addr) {
@@ -138,7 +139,7 @@ func (hs *heads) slotAt(addr netip.AddrPort) int {
 }
 
 // rulings takes heads of other seeds, and older rulings that this one lacks.
-func (hs *heads) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
+func (hs *heads) rulings(now time.Time, p *core.Packet, m *core.Rulings) {
 	if hs.seed.offers.hearForOffers(now, p, m); hs.seed.mustStop != "" {
 		return
 	}
@@ -170,7 +171,7 @@ func (hs *heads) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 	}
 	older := hs.seed.chain.Prepend(m.Items)
 	for _, r := range older {
-		hs.seed.driver.persist(&hearsay.KeptRuling{Ruling: r})
+		hs.seed.driver.persist(&core.KeptRuling{Ruling: r})
 		hs.fetchAt = now // and the next
 	}
 	hs.seed.seats.recall(older)
@@ -179,7 +180,7 @@ func (hs *heads) rulings(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
 
 // rosterPart takes the heads of a roster, which answers an unsure seed whose ledger
 // ends before what the other has in memory. The members come by the log.
-func (hs *heads) rosterPart(now time.Time, p *hearsay.Packet, m *hearsay.RosterPart) {
+func (hs *heads) rosterPart(now time.Time, p *core.Packet, m *core.RosterPart) {
 	slot, is := hs.seed.diskCheck.isAnswer(p)
 	if !is {
 		hs.seed.drops[hearsay.DropUnexpected]++
@@ -226,7 +227,7 @@ func (hs *heads) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 			break // a message costs its forger no less than this node
 		}
 		if got.News {
-			hs.seed.driver.persist(&hearsay.KeptHead{Head: *h})
+			hs.seed.driver.persist(&core.KeptHead{Head: *h})
 		}
 		if got.Rival != nil {
 			if hs.noteRival(now, got.Rival); hs.seed.mustStop != "" {
@@ -245,9 +246,9 @@ func (hs *heads) tickLedger(now time.Time) {
 	if !incomplete && !behind && hs.proven >= hs.seed.state.Epoch || now.Before(hs.fetchAt) || len(hs.seed.cfg.Seeds) < 2 {
 		return
 	}
-	request := &hearsay.LedgerReq{After: hs.seed.state.Epoch}
+	request := &core.LedgerReq{After: hs.seed.state.Epoch}
 	if incomplete && (!behind || hs.seed.random.IntN(2) == 0) {
-		request = &hearsay.LedgerReq{Before: hs.seed.chain.Lowest}
+		request = &core.LedgerReq{Before: hs.seed.chain.Lowest}
 	}
 	if hs.fetchAt = now.Add(fetchEvery); behind {
 		hs.fetchAt = now.Add(behindEvery) // mostly the log brings it
@@ -261,8 +262,8 @@ func (hs *heads) tickLedger(now time.Time) {
 
 // ledgerReq gives what of the ledger is asked for: to anybody, since it proves
 // itself.
-func (hs *heads) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerReq) {
-	whole := m.Before == 0 && (m.After < hs.seed.chain.Base || m.After == 0 && hs.seed.Epoch() > hearsay.MaxRulings)
+func (hs *heads) ledgerReq(now time.Time, p *core.Packet, m *core.LedgerReq) {
+	whole := m.Before == 0 && (m.After < hs.seed.chain.Base || m.After == 0 && hs.seed.Epoch() > core.MaxRulings)
 	from := hs.seed.directory.sender(p)
 	if hs.seed.state == nil || !hs.budgets.answers.Affords(now, from) {
 		hs.seed.drops[hearsay.DropRate]++
@@ -272,19 +273,19 @@ func (hs *heads) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerRe
 	if shown := hs.seed.diskCheck.showOwn(p); shown > 0 {
 		hs.budgets.answers.Sent(now, from, shown) // a stranger may use any name
 	}
-	answer := &hearsay.Rulings{Heads: hs.seed.chain.Newest()}
+	answer := &core.Rulings{Heads: hs.seed.chain.Newest()}
 	switch {
 	case whole:
 		hs.budgets.answers.Sent(now, from, hs.sendRoster(p))
 		return
 	case m.Before > 0:
 		if answer.Items = hs.seed.chain.Before(m.Before); answer.Items == nil && m.Before > hs.seed.chain.Lowest && m.Before <= hs.seed.chain.Base+1 {
-			hs.budgets.answers.Sent(now, from, hearsay.MaxOlderBytes) // at most
+			hs.budgets.answers.Sent(now, from, core.MaxOlderBytes) // at most
 			hs.seed.reading.read(now, p, m.Before)
 			return
 		}
 	default:
-		answer.Items = hs.seed.chain.After(m.After, hearsay.MaxRulings)
+		answer.Items = hs.seed.chain.After(m.After, core.MaxRulings)
 	}
 	hs.budgets.answers.Sent(now, from, len(answer.AppendBinary(nil)))
 	hs.seed.send(p.Addr, answer)
@@ -292,7 +293,7 @@ func (hs *heads) ledgerReq(now time.Time, p *hearsay.Packet, m *hearsay.LedgerRe
 
 // sendRoster gives the whole roster to a node that is too far behind, and returns its
 // length in bytes.
-func (hs *heads) sendRoster(p *hearsay.Packet) (size int) {
+func (hs *heads) sendRoster(p *core.Packet) (size int) {
 	parts := ledger.RosterParts(hs.seed.random, hs.seed.state.Last, hs.seed.chain.Newest(), hs.seed.state.Members.All(nil))
 	for _, part := range parts {
 		size += len(part.AppendBinary(nil))

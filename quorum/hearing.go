@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // hearing is when this seed has heard others, as it can say that somebody is silent
@@ -19,7 +19,7 @@ type hearing struct {
 
 // hears notes a message of the log that a seed has signed. One of a term that is over
 // says nothing: anybody may have sent it again.
-func (h *hearing) hears(now time.Time, f *hearsay.Raft) {
+func (h *hearing) hears(now time.Time, f *core.Raft) {
 	if f.Term < h.seed.replica.node.BasicStatus().GetTerm() {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // histories is how many worlds are run by default; with HEARSAY_LARGE a
@@ -161,7 +162,7 @@ func (h *historian) leave() {
 			continue
 		}
 		if one, ok := m.Q.Member(p.ID()); ok && h.Random.IntN(4) == 0 {
-			l := &hearsay.Leave{Stay: one.Stay}
+			l := &core.Leave{Stay: one.Stay}
 			l.Sign(m.Q.Ledger(), p.Key)
 			h.Step(m, func() { m.Q.Leave(h.Now, l) })
 			p.Up = false

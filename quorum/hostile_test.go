@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quorum/quorumtest"
 )
 
 // strange draws a message that anybody could send: what is random in it is
 // sometimes near what would be right.
-func strange(w *world, random *rand.Rand) hearsay.Message {
+func strange(w *world, random *rand.Rand) core.Message {
 	m := w.Machines[0]
 	n := func() uint64 { return random.Uint64() >> random.IntN(64) }
 	near := func() hearsay.Epoch { return m.Q.Epoch() + hearsay.Epoch(random.IntN(5)) - 2 }
@@ -38,29 +39,29 @@ func strange(w *world, random *rand.Rand) hearsay.Message {
 	}
 	switch random.IntN(6) {
 	case 0:
-		h := &hearsay.SeatHello{Slot: uint8(random.IntN(4)), Config: w.cfg.hash(), Nonce: n(), Answer: random.IntN(2) == 0, Founded: random.IntN(2) == 0, Life: hearsay.Life{byte(n())}}
+		h := &core.SeatHello{Slot: uint8(random.IntN(4)), Config: w.cfg.hash(), Nonce: n(), Answer: random.IntN(2) == 0, Founded: random.IntN(2) == 0, Life: hearsay.Life{byte(n())}}
 		h.Seats, h.Given = m.Q.Seats(nil), ruling()
 		h.Sign(testNetwork, signer)
 		return h
 	case 1, 2:
-		f := &hearsay.Raft{
+		f := &core.Raft{
 			Slot: uint8(random.IntN(4)), Type: uint8(random.IntN(24)), To: m.Q.replica.id, From: m.Q.seats.known[1].id, Term: n(), LogTerm: n(), Index: n(), Commit: n(),
-			Entries: []hearsay.LogEntry{{Index: n(), Term: n(), Type: uint8(random.IntN(4)), Data: []byte("x")}},
+			Entries: []core.LogEntry{{Index: n(), Term: n(), Type: uint8(random.IntN(4)), Data: []byte("x")}},
 		}
 		if random.IntN(3) == 0 {
-			f.Snapshot = &hearsay.LogSnapshot{Index: n(), Term: n(), Size: 1 << 20, Data: make([]byte, 10)}
+			f.Snapshot = &core.LogSnapshot{Index: n(), Term: n(), Size: 1 << 20, Data: make([]byte, 10)}
 		}
 		f.Founding = m.Q.founding
 		f.Sign(testNetwork, signer)
 		return f
 	case 3:
-		return &hearsay.LedgerReq{After: hearsay.Epoch(n()), Before: hearsay.Epoch(n()) * hearsay.Epoch(random.IntN(2))}
+		return &core.LedgerReq{After: hearsay.Epoch(n()), Before: hearsay.Epoch(n()) * hearsay.Epoch(random.IntN(2))}
 	case 4:
-		return &hearsay.Rulings{Items: []*hearsay.Ruling{ruling(), ruling()}, Heads: []hearsay.Head{head(), head()}}
+		return &core.Rulings{Items: []*hearsay.Ruling{ruling(), ruling()}, Heads: []hearsay.Head{head(), head()}}
 	}
-	part := &hearsay.RosterPart{Ruling: ruling(), Heads: []hearsay.Head{head()}, Part: uint16(random.IntN(3)), Parts: uint16(random.IntN(3))}
+	part := &core.RosterPart{Ruling: ruling(), Heads: []hearsay.Head{head()}, Part: uint16(random.IntN(3)), Parts: uint16(random.IntN(3))}
 	for _, one := range m.Q.Roster(nil) {
-		part.Members = append(part.Members, hearsay.RosterMember(one))
+		part.Members = append(part.Members, core.RosterMember(one))
 	}
 	return part
 }
@@ -77,7 +78,7 @@ func TestStrangersChangeNothing(t *testing.T) {
 	seats, pins, head := m.Q.Seats(nil), f.Seats(nil), m.Q.Head()
 	for range 3000 {
 		body := strange(w, random)
-		p := hearsay.Packet{From: hearsay.NodeID{3}, Addr: seedAddr(random.IntN(3)), Stream: true, Body: body}
+		p := core.Packet{From: hearsay.NodeID{3}, Addr: seedAddr(random.IntN(3)), Stream: true, Body: body}
 		w.Step(m, func() { m.Q.Receive(w.Now, &p) })
 		f.Step(func() { f.Receive(w.Now, &p) })
 		w.Run(time.Duration(random.IntN(10)) * time.Millisecond)

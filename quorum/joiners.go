@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -66,7 +67,7 @@ func (j *joiners) ask(now time.Time, c *hearsay.Claim) hearsay.Outcome {
 	case k != nil && (k.claim.Card.Addr == c.Card.Addr || k.claim.Incarnation >= c.Incarnation):
 		// anybody may have kept an older word
 		return j.seed.requests.pending()
-	case k == nil && len(j.pending) >= maxJoiners && !j.yields(now, hearsay.Source(c.Card.Addr.Addr())):
+	case k == nil && len(j.pending) >= maxJoiners && !j.yields(now, core.Source(c.Card.Addr.Addr())):
 		j.seed.drops[hearsay.DropTableFull]++
 		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: fmt.Sprintf("%d that ask to be in are being probed, and no more are at once; ask again in a second", maxJoiners)}
 	}
@@ -84,7 +85,7 @@ func (j *joiners) ask(now time.Time, c *hearsay.Claim) hearsay.Outcome {
 func (j *joiners) yields(now time.Time, source netip.Addr) bool {
 	counts, most := make(map[netip.Addr]int), 0
 	for _, k := range j.pending { // order does not matter: they are counted
-		from := hearsay.Source(k.claim.Card.Addr.Addr())
+		from := core.Source(k.claim.Card.Addr.Addr())
 		counts[from]++
 		most = max(most, counts[from])
 	}
@@ -93,7 +94,7 @@ func (j *joiners) yields(now time.Time, source netip.Addr) bool {
 	}
 	var longest *joiner
 	for _, id := range slices.SortedFunc(maps.Keys(j.pending), hearsay.NodeID.Compare) {
-		if k := j.pending[id]; counts[hearsay.Source(k.claim.Card.Addr.Addr())] == most && (longest == nil || k.began.Before(longest.began)) {
+		if k := j.pending[id]; counts[core.Source(k.claim.Card.Addr.Addr())] == most && (longest == nil || k.began.Before(longest.began)) {
 			longest = k
 		}
 	}
@@ -164,10 +165,10 @@ func (j *joiners) openWaiting(now time.Time) {
 
 // ahead counts the admissions that are asked for here and have no case yet, and those of a claim's source.
 func (j *joiners) ahead(c *hearsay.Claim) (all, ofSource int) {
-	source := hearsay.Source(c.Card.Addr.Addr())
+	source := core.Source(c.Card.Addr.Addr())
 	for i := range j.seed.requests.asked {
 		if a := &j.seed.requests.asked[i].command; a.Op == ledger.OpAdmit && a.Claim.Subject != c.Subject {
-			if all++; hearsay.Source(a.Claim.Card.Addr.Addr()) == source {
+			if all++; core.Source(a.Claim.Card.Addr.Addr()) == source {
 				ofSource++
 			}
 		}

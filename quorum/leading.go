@@ -4,11 +4,12 @@ import (
 	"slices"
 	"time"
 
+	"hearsay"
+	"hearsay/internal/core"
+	"hearsay/ledger"
+
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
-
-	"hearsay"
-	"hearsay/ledger"
 )
 
 // What only the leader does: end cases whose time is over, and see that the
@@ -60,7 +61,7 @@ func (l *leadership) tickLeader(now time.Time) {
 }
 
 // expires reports whether an entry ends a case for lack of time.
-func expires(e hearsay.LogEntry) bool {
+func expires(e core.LogEntry) bool {
 	commands, _ := ledger.ReadEntry(e.Data)
 	return slices.ContainsFunc(commands, func(c ledger.Command) bool { return c.Op == ledger.OpExpire })
 }

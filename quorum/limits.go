@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -22,7 +23,7 @@ func (r *requests) sayLimits(now time.Time) {
 		at = max(at, said.At+1)
 	}
 	if at <= ledger.TimeMost && (s.Said(r.seed.cfg.Slot) != own || own != s.Usage.Limits && !s.HasSaid(r.seed.cfg.Slot, r.seed.life, own)) {
-		w := hearsay.LimitsWord{Slot: uint8(r.seed.cfg.Slot), Life: r.seed.life, Limits: own, At: at}
+		w := core.LimitsWord{Slot: uint8(r.seed.cfg.Slot), Life: r.seed.life, Limits: own, At: at}
 		w.Sign(r.seed.Ledger(), r.seed.signer)
 		r.ask(now, r.seed.signer.Public().NodeID(), ledger.Command{Op: ledger.OpLimits, Limits: w})
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -26,7 +27,7 @@ func (ss *seats) differs(now time.Time, slot int, by hearsay.PublicKey, of ledge
 
 // elsewhereListed takes a hello of a seed that has another list. It may be one
 // of this list all the same: then its answer says so.
-func (ss *seats) elsewhereListed(now time.Time, p *hearsay.Packet, m *hearsay.SeatHello) {
+func (ss *seats) elsewhereListed(now time.Time, p *core.Packet, m *core.SeatHello) {
 	ss.seed.drops[hearsay.DropStranger]++
 	if m.Answer {
 		if slot := ledger.AskedWith(ss.nonces[:len(ss.seed.cfg.Seeds)], m.Nonce); slot >= 0 {

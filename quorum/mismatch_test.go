@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -17,7 +18,7 @@ func (w *world) startListed(m *machine, seeds []ledger.Seed, slot int) {
 	w.T.Helper()
 	cfg := w.cfg
 	cfg.Seeds, cfg.Slot = seeds, slot
-	m.Out, m.Life = &hearsay.Effects{}, m.Life+1
+	m.Out, m.Life = &core.Effects{}, m.Life+1
 	q, err := New(cfg, m.Signer, rand.New(rand.NewPCG(uint64(slot), 2)), Directory{}, m.Disk.Load(), &m.Drops, m.Out, w.Now)
 	if err != nil {
 		w.T.Fatal(err)
@@ -165,9 +166,9 @@ func TestStrangersListIsNotTold(t *testing.T) {
 	told := w.tally()
 	m, stranger := w.Machines[0], newKeyed(666)
 	for i := range 2000 {
-		h := &hearsay.SeatHello{Slot: uint8(i % hearsay.MaxSeeds), Config: hearsay.Hash{1}, Nonce: uint64(i), Answer: i%2 == 0}
+		h := &core.SeatHello{Slot: uint8(i % hearsay.MaxSeeds), Config: hearsay.Hash{1}, Nonce: uint64(i), Answer: i%2 == 0}
 		h.Sign(testNetwork, stranger)
-		p := hearsay.Packet{Addr: w.People[0].Addr, Stream: true, Body: h}
+		p := core.Packet{Addr: w.People[0].Addr, Stream: true, Body: h}
 		if i%3 == 0 {
 			p.Addr = seedAddr(1)
 		}

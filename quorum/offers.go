@@ -4,10 +4,11 @@ import (
 	"slices"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // This file is about snapshots that other seats send: each is one seat's word, and the
@@ -246,7 +247,7 @@ func (os *offers) provesOffer(o *offer) bool {
 
 // hearForOffers takes heads for the snapshots that wait, and the rulings after one, from
 // its sender.
-func (os *offers) hearForOffers(now time.Time, p *hearsay.Packet, m *hearsay.Rulings) {
+func (os *offers) hearForOffers(now time.Time, p *core.Packet, m *core.Rulings) {
 	if os.seed.replica == nil {
 		return
 	}
@@ -301,7 +302,7 @@ func (os *offers) tickOffers(now time.Time) {
 				os.seed.seats.askSeat(now, other)
 			}
 		}
-		os.seed.send(os.seed.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: o.chain.Epoch()})
+		os.seed.send(os.seed.cfg.Seeds[slot].Addr, &core.LedgerReq{After: o.chain.Epoch()})
 	}
 }
 

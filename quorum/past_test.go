@@ -4,9 +4,10 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // One seat that says of the log what is not so cannot have later rulings told as old.
@@ -22,13 +23,13 @@ func TestOneSeatMakesNoRulingOld(t *testing.T) {
 	w.Start(w.Machines[2])
 	liar, m := w.Machines[0], w.Machines[2]
 	w.Step(m, func() {
-		f := &hearsay.Raft{
+		f := &core.Raft{
 			Slot: 0, From: liar.Q.replica.id, To: m.Q.replica.id, Type: uint8(raftpb.MsgApp), Term: liar.Q.replica.log.hard.GetTerm(),
 			Index: m.Q.replica.log.last(), Commit: 1 << 40, Founding: liar.Q.founding,
 		}
 		f.LogTerm, _ = m.Q.replica.log.Term(f.Index)
 		f.Sign(liar.Q.cfg.Network, liar.Q.plain)
-		m.Q.Receive(w.Now, &hearsay.Packet{Addr: seedAddr(0), Stream: true, Body: f})
+		m.Q.Receive(w.Now, &core.Packet{Addr: seedAddr(0), Stream: true, Body: f})
 	})
 	w.Must(20*time.Second, "they follow", w.agree)
 	w.Run(catchesUpMost)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quota"
 )
@@ -32,7 +33,7 @@ type Directory struct {
 	Away func(hearsay.NodeID) (until time.Time, is bool)
 
 	// whose share a packet uses of what this node does for others; nil: that of a stranger
-	Sender func(*hearsay.Packet) quota.Sender
+	Sender func(*core.Packet) quota.Sender
 	Secret uint64 // decides which senders share a slot: see quota.New
 }
 
@@ -45,7 +46,7 @@ type Quorum struct {
 	random    *rand.Rand
 	directory Directory
 	drops     *hearsay.Drops
-	out       *hearsay.Effects
+	out       *core.Effects
 
 	life     hearsay.Life
 	founding hearsay.Hash  // that this life takes part in, for good; zero: in none yet
@@ -91,7 +92,7 @@ type Quorum struct {
 // New makes a seed that has not yet spoken. Records are what earlier lives of
 // its data directory persisted, in any order. The error is one line for the
 // user: a list of seeds that cannot be, or another than the ledger's.
-func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directory, records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time) (*Quorum, error) {
+func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directory, records []core.Record, drops *hearsay.Drops, out *core.Effects, now time.Time) (*Quorum, error) {
 	if err := cfg.check(signer.Public()); err != nil {
 		return nil, err
 	}
@@ -191,17 +192,17 @@ func (q *Quorum) Tick(now time.Time) {
 // Receive takes a packet that may be for the seeds' authority, and reports
 // whether it was. It must have come by stream: what is answered with more than was asked
 // must not go to an address that nobody has proven.
-func (q *Quorum) Receive(now time.Time, p *hearsay.Packet) bool {
+func (q *Quorum) Receive(now time.Time, p *core.Packet) bool {
 	switch m := p.Body.(type) {
-	case *hearsay.SeatHello:
+	case *core.SeatHello:
 		q.seats.seatHello(now, p, m)
-	case *hearsay.Raft:
+	case *core.Raft:
 		q.driver.raft(now, p, m)
-	case *hearsay.LedgerReq:
+	case *core.LedgerReq:
 		q.heads.ledgerReq(now, p, m)
-	case *hearsay.Rulings:
+	case *core.Rulings:
 		q.heads.rulings(now, p, m)
-	case *hearsay.RosterPart:
+	case *core.RosterPart:
 		q.heads.rosterPart(now, p, m)
 	default:
 		return false
@@ -210,8 +211,8 @@ func (q *Quorum) Receive(now time.Time, p *hearsay.Packet) bool {
 }
 
 // send sends a message by stream.
-func (q *Quorum) send(addr netip.AddrPort, m hearsay.Message) {
-	q.out.Send = append(q.out.Send, hearsay.Packet{Addr: addr, Stream: true, Body: m})
+func (q *Quorum) send(addr netip.AddrPort, m core.Message) {
+	q.out.Send = append(q.out.Send, core.Packet{Addr: addr, Stream: true, Body: m})
 }
 
 // others gives the slots of the other seeds.

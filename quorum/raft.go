@@ -7,12 +7,13 @@ import (
 	"slices"
 	"time"
 
-	"go.etcd.io/raft/v3"
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quota"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // Limits of the replicated log.
@@ -57,7 +58,7 @@ type replica struct {
 	since     int                  // entries applied since the last one
 	sent      map[uint64]time.Time // snapshots sent and not answered, by Raft id
 
-	incoming [hearsay.MaxSeeds]*hearsay.Raft    // by slot of the sender: a snapshot of which parts are still to come
+	incoming [hearsay.MaxSeeds]*core.Raft       // by slot of the sender: a snapshot of which parts are still to come
 	partAt   [hearsay.MaxSeeds]time.Time        // by slot of the sender: when its last part came
 	reading  [hearsay.MaxSeeds]*snapshotReading // by slot of the sender: a snapshot that is being read; nil: none
 	offers   [hearsay.MaxSeeds]*offer           // by slot of the sender: a snapshot that is not proven yet; nil: none
@@ -67,8 +68,8 @@ type replica struct {
 	acked     [hearsay.MaxSeeds]uint64 // by slot
 	ackedTerm uint64
 
-	told  [hearsay.MaxSeeds]*hearsay.Raft // by slot: by which the seed there has told the most of its log; nil: none
-	askAt time.Time                       // no seed is asked before why it has another log
+	told  [hearsay.MaxSeeds]*core.Raft // by slot: by which the seed there has told the most of its log; nil: none
+	askAt time.Time                    // no seed is asked before why it has another log
 
 	applying applying
 	bareAt   time.Time // when the last bare entry beyond unappliedMost was taken
@@ -157,7 +158,7 @@ func (d *driver) work(now time.Time) {
 	d.seed.records.snapshotIfDue()
 }
 
-func (d *driver) persist(r hearsay.Record) { d.seed.out.Persist = append(d.seed.out.Persist, r) }
+func (d *driver) persist(r core.Record) { d.seed.out.Persist = append(d.seed.out.Persist, r) }
 
 func (d *driver) persistEntries(entries []*raftpb.Entry) {
 	unused := d.seed.replica.log.append(entries)
@@ -165,7 +166,7 @@ func (d *driver) persistEntries(entries []*raftpb.Entry) {
 		d.persist(d.seed.replica.log.kept(e))
 	}
 	for i := range unused {
-		d.persist(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: d.seed.replica.log.last() + 1 + i}, Dropped: true})
+		d.persist(&core.KeptEntry{Entry: core.LogEntry{Index: d.seed.replica.log.last() + 1 + i}, Dropped: true})
 	}
 }
 
@@ -183,14 +184,14 @@ func (d *driver) reconfigure(e *raftpb.Entry) {
 // passes on for another seed would not be taken: it is another's, by its own word.
 func (d *driver) sendRaft(now time.Time, m *raftpb.Message) {
 	slot, ok := d.seed.seats.slotOf(m.GetTo())
-	end := hearsay.LogPlace{Term: m.GetLogTerm(), Index: m.GetIndex()}
+	end := core.LogPlace{Term: m.GetLogTerm(), Index: m.GetIndex()}
 	if !ok || m.GetFrom() != d.seed.replica.id || d.seed.lateness.holdsBack(now, m) || d.seed.diskCheck.mayHaveForgotten(m.GetType(), m.GetTerm(), end) {
 		if m.GetType() == raftpb.MsgSnap {
 			d.seed.replica.node.ReportSnapshot(m.GetTo(), raft.SnapshotFailure)
 		}
 		return
 	}
-	f := &hearsay.Raft{
+	f := &core.Raft{
 		Slot: uint8(d.seed.cfg.Slot), Type: uint8(m.GetType()), To: m.GetTo(), From: m.GetFrom(), Term: m.GetTerm(), LogTerm: m.GetLogTerm(),
 		Index: m.GetIndex(), Commit: m.GetCommit(), Vote: m.GetVote(), RejectHint: m.GetRejectHint(), Reject: m.GetReject(), Context: m.GetContext(),
 	}
@@ -207,7 +208,7 @@ func (d *driver) sendRaft(now time.Time, m *raftpb.Message) {
 	meta := m.GetSnapshot().GetMetadata()
 	for offset := 0; offset == 0 || offset < len(data); offset += snapshotPart {
 		part := *f
-		part.Snapshot = &hearsay.LogSnapshot{
+		part.Snapshot = &core.LogSnapshot{
 			Index: meta.GetIndex(), Term: meta.GetTerm(), Config: logConfig(meta.GetConfState()),
 			Offset: uint32(offset), Size: uint32(len(data)), Data: data[offset:min(offset+snapshotPart, len(data))],
 		}
@@ -216,7 +217,7 @@ func (d *driver) sendRaft(now time.Time, m *raftpb.Message) {
 }
 
 // acknowledges notes that a message tells a leader how far the log here is as its own.
-func (r *replica) acknowledges(slot int, f *hearsay.Raft) {
+func (r *replica) acknowledges(slot int, f *core.Raft) {
 	if f.Type != uint8(raftpb.MsgAppResp) || f.Reject {
 		return
 	}
@@ -236,7 +237,7 @@ func (r *replica) dropParts(now time.Time) {
 	}
 }
 
-func (d *driver) sendFrame(slot int, f *hearsay.Raft) {
+func (d *driver) sendFrame(slot int, f *core.Raft) {
 	f.Founding = d.seed.founding
 	f.Sign(d.seed.cfg.Network, d.seed.plain)
 	d.seed.send(d.seed.cfg.Seeds[slot].Addr, f)
@@ -244,7 +245,7 @@ func (d *driver) sendFrame(slot int, f *hearsay.Raft) {
 
 // Raft takes a message of the replicated log: of a seat, signed by it, and for
 // this seed's own life.
-func (d *driver) raft(now time.Time, p *hearsay.Packet, f *hearsay.Raft) {
+func (d *driver) raft(now time.Time, p *core.Packet, f *core.Raft) {
 	switch {
 	case int(f.Slot) == d.seed.cfg.Slot:
 		d.seed.diskCheck.ownMessage(now, d.seed.directory.sender(p), f)
@@ -318,7 +319,7 @@ const catchesUpMost = 10 * time.Second
 
 // catchUp notes how far the log was decided before this life: as far as it goes here once a message says that no more
 // is. What one seat says is beyond that may be anything.
-func (d *driver) catchUp(now time.Time, f *hearsay.Raft) {
+func (d *driver) catchUp(now time.Time, f *core.Raft) {
 	if d.stood > 0 || f.Type != uint8(raftpb.MsgApp) {
 		return
 	}
@@ -333,11 +334,11 @@ func (d *driver) catchUp(now time.Time, f *hearsay.Raft) {
 // mayVerify reports whether a message of the log is verified: any from the
 // address of a seed, for which a connection is needed; of the others, and of what comes as a
 // datagram, as many as there is time for.
-func (d *driver) mayVerify(now time.Time, p *hearsay.Packet, f *hearsay.Raft) bool {
+func (d *driver) mayVerify(now time.Time, p *core.Packet, f *core.Raft) bool {
 	if p.Stream && slices.ContainsFunc(d.seed.cfg.Seeds, func(s ledger.Seed) bool { return s.Addr.Addr() == p.Addr.Addr().Unmap() }) {
 		return true
 	}
-	from := quota.Sender{Addr: netip.AddrPortFrom(hearsay.Source(p.Addr.Addr()), 0)}
+	from := quota.Sender{Addr: netip.AddrPortFrom(core.Source(p.Addr.Addr()), 0)}
 	return d.seed.heads.budgets.unlisted.Take(now, from, max(f.Room(), unlistedLeast))
 }
 
@@ -351,7 +352,7 @@ func (d *driver) step(m *raftpb.Message) {
 
 // message gives the library's form of a message; nil if it is a part of a
 // snapshot, and others are missing.
-func (r *replica) message(now time.Time, f *hearsay.Raft) *raftpb.Message {
+func (r *replica) message(now time.Time, f *core.Raft) *raftpb.Message {
 	m := &raftpb.Message{
 		Type: raftpb.MessageType(f.Type).Enum(), To: new(f.To), From: new(f.From), Term: new(f.Term), LogTerm: new(f.LogTerm), Index: new(f.Index),
 		Commit: new(f.Commit), Vote: new(f.Vote), RejectHint: new(f.RejectHint), Reject: new(f.Reject), Context: f.Context,
@@ -375,7 +376,7 @@ func (r *replica) message(now time.Time, f *hearsay.Raft) *raftpb.Message {
 }
 
 // gather joins the parts of a snapshot, which come in order or not at all.
-func (r *replica) gather(now time.Time, f *hearsay.Raft) (whole bool) {
+func (r *replica) gather(now time.Time, f *core.Raft) (whole bool) {
 	part := f.Snapshot
 	r.partAt[f.Slot] = now
 	if part.Offset == 0 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -69,10 +70,10 @@ func (r *reading) expire(now time.Time) {
 
 // read has the rulings right before an epoch read for who has asked for them.
 // Who asks for what is being read already gets it, too.
-func (r *reading) read(now time.Time, p *hearsay.Packet, before hearsay.Epoch) {
+func (r *reading) read(now time.Time, p *core.Packet, before hearsay.Epoch) {
 	r.expire(now)
-	who := asker{hearsay.Source(p.Addr.Addr()), p.Addr}
-	seed := slices.ContainsFunc(r.seed.cfg.Seeds, func(s ledger.Seed) bool { return hearsay.Source(s.Addr.Addr()) == who.source })
+	who := asker{core.Source(p.Addr.Addr()), p.Addr}
+	seed := slices.ContainsFunc(r.seed.cfg.Seeds, func(s ledger.Seed) bool { return core.Source(s.Addr.Addr()) == who.source })
 	at := slices.IndexFunc(r.under, func(one olderRead) bool { return one.before == before && len(one.askers) < askersMost })
 	if !r.mayAsk(who.source, seed) || at < 0 && !r.mayBegin(seed) {
 		r.seed.drops[hearsay.DropRate]++
@@ -88,7 +89,7 @@ func (r *reading) read(now time.Time, p *hearsay.Packet, before hearsay.Epoch) {
 		return
 	}
 	r.under = append(r.under, olderRead{before, seed, []asker{who}})
-	r.seed.out.Read = append(r.seed.out.Read, hearsay.OlderRead{Before: before})
+	r.seed.out.Read = append(r.seed.out.Read, core.OlderRead{Before: before})
 }
 
 // mayAsk reports whether a source may ask now: it has not just done so, and one
@@ -124,7 +125,7 @@ func (q *Quorum) Older(before hearsay.Epoch, rulings []*hearsay.Ruling) {
 		return // of an earlier founding
 	}
 	for _, who := range r.under[at].askers {
-		q.send(who.addr, &hearsay.Rulings{Items: rulings, Heads: q.chain.Newest()})
+		q.send(who.addr, &core.Rulings{Items: rulings, Heads: q.chain.Newest()})
 	}
 	r.under = slices.Delete(r.under, at, at+1)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -42,13 +43,13 @@ func TestReadsAreBounded(t *testing.T) {
 	w := longLedger(t, 6)
 	m := w.Machines[0]
 	reads, answers := 0, 0
-	w.Stepped = func(of *machine, out *hearsay.Effects) {
+	w.Stepped = func(of *machine, out *core.Effects) {
 		if of != m {
 			return
 		}
 		reads += len(out.Read)
 		for _, p := range out.Send {
-			if r, is := p.Body.(*hearsay.Rulings); is && p.Addr.Addr().As4()[0] == 172 {
+			if r, is := p.Body.(*core.Rulings); is && p.Addr.Addr().As4()[0] == 172 {
 				if answers++; len(r.Items) == 0 || r.Items[len(r.Items)-1].Epoch >= 20 {
 					t.Errorf("%d rulings", len(r.Items))
 				}
@@ -59,7 +60,7 @@ func TestReadsAreBounded(t *testing.T) {
 		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{172, 16, byte(source >> 8), byte(source)}), 9)
 		w.Step(m, func() {
 			m.Q.heads.budgets = newBudgets(1) // that limit is not meant
-			m.Q.Receive(w.Now, &hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.LedgerReq{Before: hearsay.Epoch(before)}})
+			m.Q.Receive(w.Now, &core.Packet{Addr: addr, Stream: true, Body: &core.LedgerReq{Before: hearsay.Epoch(before)}})
 		})
 	}
 	for source := range 200 {
@@ -87,11 +88,11 @@ func TestReadsAreBounded(t *testing.T) {
 func TestGivenUpReadsAreNotAnswered(t *testing.T) {
 	w := longLedger(t, 7)
 	m := w.Machines[0]
-	m.Q.Receive(w.Now, from(stranger, &hearsay.LedgerReq{Before: 9}))
+	m.Q.Receive(w.Now, from(stranger, &core.LedgerReq{Before: 9}))
 	if len(m.Out.Read) != 1 {
 		t.Fatalf("%d reads", len(m.Out.Read))
 	}
-	*m.Out = hearsay.Effects{}
+	*m.Out = core.Effects{}
 	m.Q.founder.giveUp()
 	if m.Q.Older(9, nil); len(m.Out.Send) != 0 {
 		t.Errorf("it is answered: %+v", m.Out.Send[0].Body)

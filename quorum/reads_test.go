@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quorum/quorumtest"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // What can be read of a seed while a case is open, and after.
@@ -169,10 +170,10 @@ func TestBarStaysLifted(t *testing.T) {
 			ask(second, false)
 			w.Must(2*time.Second, "it is barred", as(true))
 		}
-		var proposals []*hearsay.Raft
-		w.Stepped = func(m *machine, out *hearsay.Effects) {
-			out.Send = slices.DeleteFunc(out.Send, func(p hearsay.Packet) bool {
-				f, is := p.Body.(*hearsay.Raft)
+		var proposals []*core.Raft
+		w.Stepped = func(m *machine, out *core.Effects) {
+			out.Send = slices.DeleteFunc(out.Send, func(p core.Packet) bool {
+				f, is := p.Body.(*core.Raft)
 				if !is || m != first || f.Type != uint8(raftpb.MsgProp) {
 					return false
 				}
@@ -180,7 +181,7 @@ func TestBarStaysLifted(t *testing.T) {
 				if !slices.ContainsFunc(commands, func(c ledger.Command) bool { return c.Bars() }) {
 					return false
 				}
-				proposals = append(proposals, quorumtest.Reread(t, f).(*hearsay.Raft))
+				proposals = append(proposals, quorumtest.Reread(t, f).(*core.Raft))
 				return true // its stream stands still
 			})
 		}

@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anishathalye/porcupine"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quorum/quorumtest"
+
+	"github.com/anishathalye/porcupine"
 )
 
 // To who asks freshly, one member of the ledger is a register: its stay, or 0
@@ -296,12 +297,12 @@ func (c *clients) crash(m *machine) {
 func forgetNewest(d *disk) {
 	first, last := uint64(math.MaxUint64), uint64(0)
 	for _, r := range d.Durable {
-		if kept, is := r.(*hearsay.KeptEntry); is {
+		if kept, is := r.(*core.KeptEntry); is {
 			first, last = min(first, kept.Entry.Index), max(last, kept.Entry.Index)
 		}
 	}
 	for _, r := range d.Load() {
-		if kept, is := r.(*hearsay.KeptEntry); is && kept.Entry.Index > first+(last-first)*2/3 {
+		if kept, is := r.(*core.KeptEntry); is && kept.Entry.Index > first+(last-first)*2/3 {
 			delete(d.Durable, fmt.Sprintf("entry %d", kept.Entry.Index))
 		}
 	}
@@ -416,7 +417,7 @@ func (c *clients) remove(m *machine, d *deed) {
 	c.Step(m, func() {
 		var a hearsay.Outcome
 		if leaves {
-			l := &hearsay.Leave{Stay: of}
+			l := &core.Leave{Stay: of}
 			l.Sign(m.Q.Ledger(), p.Key)
 			a = m.Q.Leave(c.Now, l)
 		} else {
@@ -445,7 +446,7 @@ func (c *clients) replies(m *machine, d *deed) {
 
 // sees looks at a seed after a step: what it has now is durable when the
 // events of this step are told.
-func (c *clients) sees(m *machine, out *hearsay.Effects) {
+func (c *clients) sees(m *machine, out *core.Effects) {
 	if c.bug == bugAgain && m.Q.state != nil {
 		m.Q.state.Departed = nil // by which a claim is known to be over
 	}

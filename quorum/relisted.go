@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
 // relisted keeps the list of now, and says why this seed cannot go on with it; nil: it can.
-func (ss *seats) relisted(life *hearsay.SeedLife) error {
+func (ss *seats) relisted(life *core.SeedLife) error {
 	other := life.Config != ss.seed.cfg.hash()
 	if other && !ss.seed.cfg.Recover {
 		if err := ss.replaces(life.List); err != nil {

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // twiceWiped is five seeds of which one was away while another lost its disk
 // twice, and what anybody could have been told in between: the proof that the
 // first of the two new lives had the seat.
-func twiceWiped(t *testing.T, seed uint64) (w *world, old hearsay.SeatHello) {
+func twiceWiped(t *testing.T, seed uint64) (w *world, old core.SeatHello) {
 	w = newWorld(t, 5, seed)
 	w.cfg.SnapshotEvery = 8
 	w.StartAll()
@@ -72,7 +73,7 @@ func TestOldProofOfASeatToAPeer(t *testing.T) {
 	w.Run(5 * time.Second) // it has met all
 	r := *old.Given
 	r.Epoch = 1 << 40
-	f.Step(func() { f.Receive(w.Now, from(stranger, &hearsay.Rulings{Items: []*hearsay.Ruling{&r}})) })
+	f.Step(func() { f.Receive(w.Now, from(stranger, &core.Rulings{Items: []*hearsay.Ruling{&r}})) })
 	if f.Seats(nil)[2] != newest {
 		t.Error("a peer believes that the first of two lives has the seat")
 	}

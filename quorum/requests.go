@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -185,7 +186,7 @@ func (r *requests) done(c *ledger.Command) bool {
 // Admit asks for an admission. Its caller has made sure that the claim
 // came from its address: the connection's source has its IP, or holds the
 // network key. A guest's claim has no key, and its subject is
-// hearsay.GuestID of its address. Who does not answer this seed's probe has no
+// core.GuestID of its address. Who does not answer this seed's probe has no
 // case, and is told of by Silent.
 func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) hearsay.Outcome {
 	if q.state == nil {
@@ -237,7 +238,7 @@ func (r *requests) unfit(c *hearsay.Claim) hearsay.Why {
 		return hearsay.Why{Reason: hearsay.ReasonBeyondClocks}
 	case c.State != hearsay.StateAlive || hearsay.CheckName(c.Card.Name) != nil || !c.Card.Addr.IsValid():
 		return hearsay.Why{Reason: hearsay.ReasonMalformed}
-	case guest && c.Subject != hearsay.GuestID(r.seed.cfg.Network, c.Card.Addr):
+	case guest && c.Subject != core.GuestID(r.seed.cfg.Network, c.Card.Addr):
 		return hearsay.Why{Reason: hearsay.ReasonOthersID}
 	case !guest && !c.Verify(r.seed.cfg.Network, r.seed.signer):
 		return hearsay.Why{Reason: hearsay.ReasonUnsigned}
@@ -295,7 +296,7 @@ func (q *Quorum) Report(now time.Time, r *Report) hearsay.Outcome {
 }
 
 // Leave takes a member's own signed leave.
-func (q *Quorum) Leave(now time.Time, l *hearsay.Leave) hearsay.Outcome {
+func (q *Quorum) Leave(now time.Time, l *core.Leave) hearsay.Outcome {
 	if q.state == nil {
 		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "the seed has no seat yet"}
 	}

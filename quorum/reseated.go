@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quota"
 )
@@ -20,7 +21,7 @@ import (
 
 // seek looks through the rulings before one about a seat that somebody has shown, and that
 // does not hold here.
-func (ss *seats) seek(m *hearsay.SeatHello) {
+func (ss *seats) seek(m *core.SeatHello) {
 	if m.Given == nil || ss.seed.cfg.Recover || ss.seed.replica == nil || m.Given.Case.Index() <= ss.seed.replica.log.applied || !ss.newSeat(m.Given) || ss.seed.walk.Under() {
 		return
 	}
@@ -68,7 +69,7 @@ func (ss *seats) give(r *hearsay.Ruling, seat hearsay.Seat, told hearsay.Event) 
 // sitBy has somebody sit where a ruling says. What others there have signed counts no more.
 func (ss *seats) sitBy(r *hearsay.Ruling, seat hearsay.Seat) {
 	ss.sit(seat, r.Case)
-	ss.seed.driver.persist(&hearsay.SeedPin{Seat: seat, Since: r.Case})
+	ss.seed.driver.persist(&core.SeedPin{Seat: seat, Since: r.Case})
 	ss.seed.out.Persist = append(ss.seed.out.Persist, ss.seed.chain.ForgetHeads(seat.Slot)...)
 	ss.seed.given = r
 }
@@ -96,6 +97,6 @@ func (ss *seats) tickWalk(now time.Time) {
 	}
 	if w.Due(now, ss.seed.state.Epoch, len(ss.seed.cfg.Seeds), ss.seed.cfg.Slot) {
 		w.AskAt = now.Add(ledger.RecallEvery)
-		ss.seed.send(ss.seed.cfg.Seeds[w.Slot].Addr, &hearsay.LedgerReq{Before: w.Before()})
+		ss.seed.send(ss.seed.cfg.Seeds[w.Slot].Addr, &core.LedgerReq{Before: w.Before()})
 	}
 }

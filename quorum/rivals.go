@@ -5,10 +5,11 @@ import (
 	"net/netip"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // This file is about seats that have signed what cannot be together with the
@@ -33,11 +34,11 @@ func (q *Quorum) Fork() *hearsay.Fork { return q.chain.Fork(q.cfg.Seeds) }
 
 // noteRival keeps a proof, tells it, and has the others know. With a quorum of
 // them this seed stops.
-func (hs *heads) noteRival(now time.Time, r *hearsay.Rival) {
+func (hs *heads) noteRival(now time.Time, r *core.Rival) {
 	if !hs.seed.chain.TakeRival(r) {
 		return
 	}
-	hs.seed.driver.persist(&hearsay.KeptRival{Slot: r.Head.Slot, Rival: *r})
+	hs.seed.driver.persist(&core.KeptRival{Slot: r.Head.Slot, Rival: *r})
 	hs.seed.event(hs.seed.chain.ForkEvent(now, r.Epoch, r.Head.Slot, hs.keys(), hs.seed.cfg.Seeds))
 	hs.stopIfForked()
 	hs.tellHeads()
@@ -63,7 +64,7 @@ func (hs *heads) noteOther(now time.Time, slot uint8, why string) {
 // askBack asks a seed for the heads that it has, and for what this seed has signed.
 func (hs *heads) askBack(slot int) {
 	if hs.seed.mustStop == "" {
-		hs.seed.send(hs.seed.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: hs.seed.Epoch()})
+		hs.seed.send(hs.seed.cfg.Seeds[slot].Addr, &core.LedgerReq{After: hs.seed.Epoch()})
 	}
 }
 
@@ -78,7 +79,7 @@ func (hs *heads) tellHeads() {
 		to = append(to, hs.drawMembers(announceTo)...)
 	}
 	for _, addr := range to {
-		hs.seed.send(addr, &hearsay.Rulings{Heads: hs.seed.chain.Newest()})
+		hs.seed.send(addr, &core.Rulings{Heads: hs.seed.chain.Newest()})
 	}
 }
 
@@ -94,7 +95,7 @@ func (hs *heads) stopIfForked() {
 // with the log here; "": nothing. A leader has all that was ever committed. In a heartbeat it
 // says how far that is, but no further than this life has confirmed to it. The library
 // trusts all that: it would panic, or take an entry that is not here for progress.
-func (hs *heads) contradicts(f *hearsay.Raft) string {
+func (hs *heads) contradicts(f *core.Raft) string {
 	log, term := hs.seed.replica.log, hs.seed.replica.node.BasicStatus().GetTerm()
 	if f.Term < term {
 		return "" // it leads no more, and may have more than was committed
@@ -136,7 +137,7 @@ func (hs *heads) contradicts(f *hearsay.Raft) string {
 func (hs *heads) forgetRivals() {
 	for slot := range hs.seed.chain.Rivals {
 		if hs.seed.chain.Rivals[slot].Head.Epoch > 0 {
-			hs.seed.driver.persist(&hearsay.KeptRival{Slot: uint8(slot), Dropped: true})
+			hs.seed.driver.persist(&core.KeptRival{Slot: uint8(slot), Dropped: true})
 		}
 	}
 	hs.seed.chain.Rivals = ledger.Rivals{}

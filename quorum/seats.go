@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -108,8 +109,8 @@ func (ss *seats) hello(now time.Time, slot int) {
 }
 
 // ownHello says of this seed what it is.
-func (ss *seats) ownHello() *hearsay.SeatHello {
-	m := &hearsay.SeatHello{Slot: uint8(ss.seed.cfg.Slot), Life: ss.seed.life, Config: ss.seed.cfg.hash(), Founded: ss.seed.state != nil, Founding: ss.seed.founding}
+func (ss *seats) ownHello() *core.SeatHello {
+	m := &core.SeatHello{Slot: uint8(ss.seed.cfg.Slot), Life: ss.seed.life, Config: ss.seed.cfg.hash(), Founded: ss.seed.state != nil, Founding: ss.seed.founding}
 	if ss.seed.state != nil && !ss.seed.cfg.Recover { // nobody shall take part in what is given up
 		m.Seats = ss.seed.state.Seats
 	}
@@ -119,7 +120,7 @@ func (ss *seats) ownHello() *hearsay.SeatHello {
 
 // sendHello sends one after the records of this step: the life that it tells
 // of is durable.
-func (ss *seats) sendHello(addr netip.AddrPort, m *hearsay.SeatHello) {
+func (ss *seats) sendHello(addr netip.AddrPort, m *core.SeatHello) {
 	m.Seats = slices.Clone(m.Seats)
 	m.Sign(ss.seed.cfg.Network, ss.seed.plain)
 	ss.seed.send(addr, m)
@@ -128,10 +129,10 @@ func (ss *seats) sendHello(addr netip.AddrPort, m *hearsay.SeatHello) {
 // seatHello takes what somebody says of its seat. It counts if it repeats a
 // nonce that only the configured address was told, or is signed by who is
 // known to sit there.
-func (ss *seats) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHello) {
-	other := m.Slot != hearsay.NoSlot && m.Config != ss.seed.cfg.hash() // it has another list of seeds
+func (ss *seats) seatHello(now time.Time, p *core.Packet, m *core.SeatHello) {
+	other := m.Slot != core.NoSlot && m.Config != ss.seed.cfg.hash() // it has another list of seeds
 	switch {
-	case m.Slot != hearsay.NoSlot && !other && (int(m.Slot) >= len(ss.seed.cfg.Seeds) || int(m.Slot) == ss.seed.cfg.Slot):
+	case m.Slot != core.NoSlot && !other && (int(m.Slot) >= len(ss.seed.cfg.Seeds) || int(m.Slot) == ss.seed.cfg.Slot):
 		ss.seed.drops[hearsay.DropMalformed]++
 		return
 	case !ss.seed.heads.budgets.hellos.Take(now, ss.seed.directory.sender(p), 1):
@@ -146,7 +147,7 @@ func (ss *seats) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 		answer := ss.ownHello()
 		answer.Answer, answer.Nonce = true, m.Nonce
 		// peers keep the keys of those who have a ledger: for good, so it must have come to something
-		if m.Slot == hearsay.NoSlot {
+		if m.Slot == core.NoSlot {
 			// nor do they count on one that takes no part
 			answer.Founded = ss.seed.Epoch() > 0 && !ss.seed.diskCheck.unsure()
 		} else if ss.seed.replica != nil {
@@ -158,7 +159,7 @@ func (ss *seats) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 	case other:
 		ss.elsewhereListed(now, p, m)
 		return
-	case m.Slot == hearsay.NoSlot:
+	case m.Slot == core.NoSlot:
 		return
 	}
 	nonce := &ss.nonces[m.Slot]
@@ -182,7 +183,7 @@ func (ss *seats) seatHello(now time.Time, p *hearsay.Packet, m *hearsay.SeatHell
 
 // told takes what does not depend on when it was said: who has which seat, if
 // that is proven, and that this life has one.
-func (ss *seats) told(now time.Time, m *hearsay.SeatHello) {
+func (ss *seats) told(now time.Time, m *core.SeatHello) {
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
 	switch known := ss.known[m.Slot].seat; {
 	case ss.seed.state == nil:
@@ -196,7 +197,7 @@ func (ss *seats) told(now time.Time, m *hearsay.SeatHello) {
 }
 
 // met takes what a seed said of itself just now, at its address.
-func (ss *seats) met(now time.Time, m *hearsay.SeatHello) {
+func (ss *seats) met(now time.Time, m *core.SeatHello) {
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
 	if pinned := ss.seed.cfg.Seeds[m.Slot].Key; !pinned.IsZero() && pinned != m.Key {
 		ss.seed.drops[hearsay.DropStranger]++
@@ -258,7 +259,7 @@ func (ss *seats) noteHeard(now time.Time, h *heard) {
 
 // takeGiven takes a ruling about a seat that a hello carries, if its ballots
 // prove it. One of another founding is of another network.
-func (ss *seats) takeGiven(now time.Time, m *hearsay.SeatHello) {
+func (ss *seats) takeGiven(now time.Time, m *core.SeatHello) {
 	if m.Founding != ss.seed.founding {
 		return
 	}
@@ -293,7 +294,7 @@ func (ss *seats) recall(rulings []*hearsay.Ruling) {
 // named takes a seat that others say this life has: it takes part in the log
 // from now, with nothing in it, and in no other founding's. What it needs comes
 // from who leads.
-func (ss *seats) named(now time.Time, m *hearsay.SeatHello) {
+func (ss *seats) named(now time.Time, m *core.SeatHello) {
 	if ss.seed.replica != nil {
 		return
 	}
@@ -307,7 +308,7 @@ func (ss *seats) named(now time.Time, m *hearsay.SeatHello) {
 		ss.seatAll(m.Seats)
 		ss.seed.records.takePart(m.Founding)
 		// of a life that was given up
-		ss.seed.driver.persist(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: ledger.FoundingIndex}, Dropped: true})
+		ss.seed.driver.persist(&core.KeptSnapshot{Snapshot: &core.LogSnapshot{Index: ledger.FoundingIndex}, Dropped: true})
 		ss.seed.replica = newReplica(&ss.seed.cfg, ss.seed.seat().RaftID(ss.seed.cfg.Network), ss.seed.records.emptyLog())
 		ss.seed.chain.Begin(ss.seed.founding)
 		ss.seed.diskCheck.begin(now)
@@ -353,7 +354,7 @@ func (ss *seats) notNamed(now time.Time) string {
 func (ss *seats) seatAt(seat hearsay.Seat) {
 	if ss.known[seat.Slot].seat != seat {
 		ss.sit(seat, 0)
-		ss.seed.driver.persist(&hearsay.SeedPin{Seat: seat})
+		ss.seed.driver.persist(&core.SeedPin{Seat: seat})
 	}
 }
 
@@ -367,7 +368,7 @@ func (ss *seats) seatAll(seats []hearsay.Seat) {
 }
 
 // wait says why this seed takes no part, as it has heard from another.
-func (ss *seats) wait(now time.Time, m *hearsay.SeatHello, why string) {
+func (ss *seats) wait(now time.Time, m *core.SeatHello, why string) {
 	ss.say(hearsay.Event{At: now, By: m.Key.NodeID(), Addr: ss.seed.cfg.Seeds[m.Slot].Addr, Text: why})
 }
 

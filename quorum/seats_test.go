@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
 // open gives a seed made of a disk, with a list and a place in it.
 func (w *world) open(m *machine, cfg Config) (*Quorum, error) {
-	m.Out = &hearsay.Effects{}
+	m.Out = &core.Effects{}
 	return New(cfg, m.Signer, rand.New(rand.NewPCG(1, 2)), Directory{}, m.Disk.Load(), &m.Drops, m.Out, w.Now)
 }
 
@@ -70,7 +71,7 @@ func TestSeedIsReplaced(t *testing.T) {
 	}
 	w.Must(20*time.Second, "the new one has the seat, and votes", func() bool { return w.agree() && w.Machines[2].Q.Seated() })
 	for _, m := range w.Machines {
-		if m.Disk.Durable["life"].(*hearsay.SeedLife).List[2] != seedAddr(7) {
+		if m.Disk.Durable["life"].(*core.SeedLife).List[2] != seedAddr(7) {
 			t.Errorf("slot %d keeps the old list", m.Slot)
 		}
 	}
@@ -267,8 +268,8 @@ func TestTornRecovery(t *testing.T) {
 	w.cfg.Recover = true
 	w.Start(m)
 	before := maps.Clone(m.Disk.Durable)
-	var records []hearsay.Record
-	w.Stepped = func(_ *machine, out *hearsay.Effects) { records = append(records, out.Persist...) }
+	var records []core.Record
+	w.Stepped = func(_ *machine, out *core.Effects) { records = append(records, out.Persist...) }
 	w.Step(m, func() {
 		if _, err := m.Q.Recover(w.Now); err != nil {
 			t.Fatal(err)
@@ -322,7 +323,7 @@ func TestRecoveredFromAnOldCopy(t *testing.T) {
 	})
 	for range 2 {
 		w.Must(5*time.Second, "it goes on", func() bool { return m.Q.Ready() && m.Q.Epoch() == 2 })
-		w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: signed})) })
+		w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, &core.Rulings{Heads: signed})) })
 		if why := m.Q.MustStop(); why != "" {
 			t.Error(why)
 		}
@@ -351,9 +352,9 @@ func TestOldHellosFoundNothing(t *testing.T) {
 	w.Cut = func(from, to int) bool { return true }
 	for range 20 {
 		for _, m := range w.Machines[1:] {
-			old := &hearsay.SeatHello{Slot: uint8(m.Slot), Life: m.Q.life, Config: w.cfg.hash(), Nonce: 7, Answer: true}
+			old := &core.SeatHello{Slot: uint8(m.Slot), Life: m.Q.life, Config: w.cfg.hash(), Nonce: 7, Answer: true}
 			old.Sign(testNetwork, m.Signer)
-			w.Step(first, func() { first.Q.Receive(w.Now, &hearsay.Packet{Stream: true, Addr: seedAddr(m.Slot), Body: old}) })
+			w.Step(first, func() { first.Q.Receive(w.Now, &core.Packet{Stream: true, Addr: seedAddr(m.Slot), Body: old}) })
 		}
 		w.Run(time.Second)
 	}
@@ -434,7 +435,7 @@ func TestAwayWhileASeatChanged(t *testing.T) {
 	if !fresh.Q.replica.leads() {
 		t.Fatal("it never led")
 	}
-	if old := away.Disk.Durable["pin 0"].(*hearsay.SeedPin); old.Seat.Key == fresh.Signer.Public() {
+	if old := away.Disk.Durable["pin 0"].(*core.SeedPin); old.Seat.Key == fresh.Signer.Public() {
 		t.Fatal("it knows already: the test shows nothing")
 	}
 	w.Start(away)
@@ -515,11 +516,11 @@ func TestSeatVotesSoon(t *testing.T) {
 func TestHeadOfATornWriteIsForgotten(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Seeds = []ledger.Seed{{Addr: seedAddr(0)}}
-	records := []hearsay.Record{
-		&hearsay.SeedLife{Life: hearsay.Life{1}, Config: cfg.hash()},
-		&hearsay.KeptHead{Head: hearsay.Head{Epoch: 5}},
+	records := []core.Record{
+		&core.SeedLife{Life: hearsay.Life{1}, Config: cfg.hash()},
+		&core.KeptHead{Head: hearsay.Head{Epoch: 5}},
 	}
-	q, err := New(cfg, newKeyed(1), rand.New(rand.NewPCG(1, 2)), Directory{}, records, new(hearsay.Drops), new(hearsay.Effects), time.Unix(0, 0))
+	q, err := New(cfg, newKeyed(1), rand.New(rand.NewPCG(1, 2)), Directory{}, records, new(hearsay.Drops), new(core.Effects), time.Unix(0, 0))
 	if err != nil || len(q.Heads()) > 0 {
 		t.Fatalf("%v, heads %+v", err, q.Heads())
 	}
@@ -592,7 +593,7 @@ func TestForgedSeatsToCome(t *testing.T) {
 		before := m.Drops[hearsay.DropBadSignature]
 		w.Step(m, func() {
 			for i := range items {
-				m.Q.Receive(w.Now, from(by, &hearsay.Rulings{Items: items[i:]}))
+				m.Q.Receive(w.Now, from(by, &core.Rulings{Items: items[i:]}))
 			}
 		})
 		if m.Q.seats.known != known {

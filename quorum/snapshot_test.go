@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // forge makes another state of the one that a seat has, with a ledger that it has made up.
@@ -57,14 +58,14 @@ func TestForgedSnapshot(t *testing.T) {
 		own.Sign(testNetwork, thief.Signer)
 		for _, m := range w.Machines[:2] {
 			term := m.Q.replica.node.BasicStatus().GetTerm() + 1
-			f := hearsay.Raft{
+			f := core.Raft{
 				Slot: uint8(thief.Slot), Type: uint8(raftpb.MsgSnap), To: m.Q.replica.id, From: thief.Q.replica.id, Term: term, Founding: m.Q.founding,
-				Snapshot: &hearsay.LogSnapshot{Index: last + 1000, Term: term, Config: logConfig(thief.Q.replica.log.config), Size: uint32(len(data)), Data: data},
+				Snapshot: &core.LogSnapshot{Index: last + 1000, Term: term, Config: logConfig(thief.Q.replica.log.config), Size: uint32(len(data)), Data: data},
 			}
 			f.Sign(testNetwork, thief.Signer)
 			w.Step(m, func() { m.Q.Receive(w.Now, from(seedAddr(thief.Slot), &f)) })
 			w.Step(m, func() {
-				m.Q.Receive(w.Now, from(seedAddr(thief.Slot), &hearsay.Rulings{Heads: []hearsay.Head{own}}))
+				m.Q.Receive(w.Now, from(seedAddr(thief.Slot), &core.Rulings{Heads: []hearsay.Head{own}}))
 			})
 		}
 		w.Run(time.Second)
@@ -115,7 +116,7 @@ func TestSnapshotThatCannotBe(t *testing.T) {
 		"the end of time":       func(s *ledger.State) { s.Usage.Now = ledger.TimeMost + 1 },
 		"written in the future": func(s *ledger.State) { s.Usage.Wrote[1].Then = s.Usage.Now + 1 },
 		"said at the end of time": func(s *ledger.State) {
-			s.Usage.Words[1] = hearsay.LimitsWord{Slot: 1, Limits: hearsay.DefaultLimits(), At: ledger.TimeMost + 1}
+			s.Usage.Words[1] = core.LimitsWord{Slot: 1, Limits: hearsay.DefaultLimits(), At: ledger.TimeMost + 1}
 		},
 		"spent in the future": func(s *ledger.State) { s.Usage.Network.At = s.Usage.Now + 1 },
 		"another roster":      func(s *ledger.State) { s.Members.Remove(member.Stay.ID) },
@@ -134,9 +135,9 @@ func TestSnapshotThatCannotBe(t *testing.T) {
 
 // sameSnapshot is a snapshot of what a seed has itself, behind its log or with other members
 // of that.
-func sameSnapshot(q *Quorum, index uint64, config hearsay.LogConfig) hearsay.Raft {
+func sameSnapshot(q *Quorum, index uint64, config core.LogConfig) core.Raft {
 	term, data := q.replica.node.BasicStatus().GetTerm()+1, q.state.AppendSnapshot(nil)
-	return hearsay.Raft{Type: uint8(raftpb.MsgSnap), Term: term, Snapshot: &hearsay.LogSnapshot{
+	return core.Raft{Type: uint8(raftpb.MsgSnap), Term: term, Snapshot: &core.LogSnapshot{
 		Index: index, Term: term, Config: config, Size: uint32(len(data)), Data: data,
 	}}
 }
@@ -145,8 +146,8 @@ func sameSnapshot(q *Quorum, index uint64, config hearsay.LogConfig) hearsay.Raf
 // that has itself, with something else changed, keeps nobody from deciding: not by an index
 // that leaves the log no room, not by members of the log that are nobody, not by what is spent.
 func TestSnapshotOfTheSameLedger(t *testing.T) {
-	voters := func(m *machine) hearsay.LogConfig { return logConfig(m.Q.replica.log.config) }
-	spoilt := func(m *machine, spoil func(b *ledger.Usage)) hearsay.Raft {
+	voters := func(m *machine) core.LogConfig { return logConfig(m.Q.replica.log.config) }
+	spoilt := func(m *machine, spoil func(b *ledger.Usage)) core.Raft {
 		s := ledger.ReadSnapshot(testNetwork, m.Signer, m.Q.state.AppendSnapshot(nil))
 		spoil(&s.Usage)
 		f := sameSnapshot(m.Q, m.Q.replica.log.last()+50, voters(m))
@@ -154,22 +155,22 @@ func TestSnapshotOfTheSameLedger(t *testing.T) {
 		f.Snapshot.Size = uint32(len(f.Snapshot.Data))
 		return f
 	}
-	for name, forged := range map[string]func(m, thief *machine) hearsay.Raft{
-		"at the last index": func(m, _ *machine) hearsay.Raft { return sameSnapshot(m.Q, indexMost, voters(m)) },
-		"with a voter that is nobody": func(m, thief *machine) hearsay.Raft {
-			return sameSnapshot(m.Q, m.Q.replica.log.last()+50, hearsay.LogConfig{Voters: []uint64{m.Q.replica.id, thief.Q.replica.id, 77}})
+	for name, forged := range map[string]func(m, thief *machine) core.Raft{
+		"at the last index": func(m, _ *machine) core.Raft { return sameSnapshot(m.Q, indexMost, voters(m)) },
+		"with a voter that is nobody": func(m, thief *machine) core.Raft {
+			return sameSnapshot(m.Q, m.Q.replica.log.last()+50, core.LogConfig{Voters: []uint64{m.Q.replica.id, thief.Q.replica.id, 77}})
 		},
-		"of a network that has spent all": func(m, _ *machine) hearsay.Raft {
+		"of a network that has spent all": func(m, _ *machine) core.Raft {
 			return spoilt(m, func(b *ledger.Usage) { b.Network = ledger.Spending{Spent: 1 << 60, At: b.Now} })
 		},
-		"of the end of time": func(m, _ *machine) hearsay.Raft {
+		"of the end of time": func(m, _ *machine) core.Raft {
 			return spoilt(m, func(b *ledger.Usage) { b.Now = math.MaxInt64; b.Network = ledger.Spending{Spent: b.Most(), At: b.Now} })
 		},
-		"with limits that are said for ever": func(m, _ *machine) hearsay.Raft {
+		"with limits that are said for ever": func(m, _ *machine) core.Raft {
 			return spoilt(m, func(b *ledger.Usage) {
 				b.Hold(hearsay.Limits{Members: 1, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1})
 				for slot := range b.Words {
-					b.Words[slot] = hearsay.LimitsWord{Slot: uint8(slot), Life: m.Q.state.Seats[slot].Life, Limits: b.Limits, At: ledger.TimeMost}
+					b.Words[slot] = core.LimitsWord{Slot: uint8(slot), Life: m.Q.state.Seats[slot].Life, Limits: b.Limits, At: ledger.TimeMost}
 				}
 			})
 		},
@@ -201,11 +202,11 @@ func TestSnapshotWithLimitsSaidForEver(t *testing.T) {
 	w.Run(time.Second)
 	slot, _ := w.Machines[0].Q.Leader()
 	leader, victim := w.Machines[slot], w.Machines[(slot+1)%3]
-	word := hearsay.LimitsWord{Slot: uint8(victim.Slot), Life: victim.Q.life, Limits: hearsay.DefaultLimits(), At: ledger.TimeMost}
+	word := core.LimitsWord{Slot: uint8(victim.Slot), Life: victim.Q.life, Limits: hearsay.DefaultLimits(), At: ledger.TimeMost}
 	word.Limits.Members = 7
 	word.Sign(leader.Q.Ledger(), victim.Signer)
 	entry := ledger.AppendEntry(nil, []ledger.Command{{Op: ledger.OpLimits, Limits: word}})
-	w.forge(leader, victim, hearsay.Raft{Type: uint8(raftpb.MsgProp), Entries: []hearsay.LogEntry{{Data: entry}}})
+	w.forge(leader, victim, core.Raft{Type: uint8(raftpb.MsgProp), Entries: []core.LogEntry{{Data: entry}}})
 	w.Must(time.Second, "it is said", func() bool { return victim.Q.state.Said(victim.Slot) == word.Limits })
 	w.Run(time.Minute)
 	index := leader.Q.replica.log.last() + 50
@@ -224,7 +225,7 @@ func TestLimitsOfAComingLife(t *testing.T) {
 	one := w.Machines[2]
 	coming := one.Q.state.Seats[2]
 	coming.Life = hearsay.Life{42}
-	forged := hearsay.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.Limits{Members: 1, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1}, At: ledger.TimeMost}
+	forged := core.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.Limits{Members: 1, MembersOfSource: 1, Admissions: 1, SourceAdmissions: 1}, At: ledger.TimeMost}
 	s := ledger.ReadSnapshot(testNetwork, one.Signer, w.Machines[0].Q.state.AppendSnapshot(nil))
 	s.Usage.Words[2] = forged
 	c := &ledger.Case{ID: 1 << 20, Opening: ledger.Command{Op: ledger.OpSeat, Seat: coming}}
@@ -235,7 +236,7 @@ func TestLimitsOfAComingLife(t *testing.T) {
 	if s.Decide(c, w.Now.UnixMilli()); s.Seats[2] != coming {
 		t.Fatalf("the seat has %+v", s.Seats[2])
 	}
-	own := hearsay.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.DefaultLimits(), At: w.Now.UnixMilli()}
+	own := core.LimitsWord{Slot: 2, Life: coming.Life, Limits: hearsay.DefaultLimits(), At: w.Now.UnixMilli()}
 	own.Sign(s.Ledger(), one.Signer)
 	if s.Limit(&ledger.Command{Op: ledger.OpLimits, Limits: own}); s.Usage.Words[2] != own {
 		t.Errorf("the seat has signed %+v, and %+v counts", own, s.Usage.Words[2])
@@ -253,7 +254,7 @@ func TestHalfVerifiedSnapshotWaits(t *testing.T) {
 	m.Q.signer = &rememberer{Signer: m.Signer}
 	w.forge(m, other, f)
 	o := m.Q.replica.offers[other.Slot]
-	if o == nil || o.verified.Part == hearsay.RosterBuckets || o.restAt.IsZero() {
+	if o == nil || o.verified.Part == core.RosterBuckets || o.restAt.IsZero() {
 		t.Fatal("the claims of 12 members are verified in one step: the test shows nothing")
 	}
 	m.Q.seats.known[slot].seat.Life[0]++

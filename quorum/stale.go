@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quota"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // This file is about a data directory that is an older copy of itself, as from
@@ -60,7 +61,7 @@ func (d *diskCheck) ownHead(now time.Time, from quota.Sender, h *hearsay.Head) (
 }
 
 // tellsOfLog gives the last entry of the log that the sender of a message must have.
-func tellsOfLog(f *hearsay.Raft) uint64 {
+func tellsOfLog(f *core.Raft) uint64 {
 	switch {
 	case len(f.Entries) > 0 || f.Snapshot != nil || len(f.Context) > heartbeatBytes: // it would be long
 	case f.Type == uint8(raftpb.MsgAppResp) && !f.Reject:
@@ -73,7 +74,7 @@ func tellsOfLog(f *hearsay.Raft) uint64 {
 
 // remember keeps the verified message by which a seed has told the most of its log in
 // the newest term, to show it that one again: of a heartbeat see showOwn.
-func (r *replica) remember(f *hearsay.Raft) {
+func (r *replica) remember(f *core.Raft) {
 	last, known := tellsOfLog(f), r.told[f.Slot]
 	if last > 0 && (known == nil || known.From != f.From || f.Term > known.Term || f.Term == known.Term && last > tellsOfLog(known)) {
 		r.told[f.Slot] = f
@@ -84,7 +85,7 @@ func (r *replica) remember(f *hearsay.Raft) {
 // of its log. A seed asks from any port and says its own name, so it goes to the configured
 // address only: others could send it again in that seed's place. A heartbeat waits until its
 // term is over: sent again before, it would be a lead. It returns its length in bytes.
-func (d *diskCheck) showOwn(p *hearsay.Packet) (size int) {
+func (d *diskCheck) showOwn(p *core.Packet) (size int) {
 	if d.seed.replica == nil {
 		return 0
 	}
@@ -103,7 +104,7 @@ func (d *diskCheck) showOwn(p *hearsay.Packet) (size int) {
 // ownMessage looks at a message of the log that is said to be this seed's own. What it
 // tells of was on disk before it was sent. What is acknowledged only to a leader of before
 // may have given way to other entries.
-func (d *diskCheck) ownMessage(now time.Time, from quota.Sender, f *hearsay.Raft) {
+func (d *diskCheck) ownMessage(now time.Time, from quota.Sender, f *core.Raft) {
 	r := d.seed.replica
 	switch {
 	case r == nil || f.From != r.id:
@@ -127,7 +128,7 @@ func (d *diskCheck) ownMessage(now time.Time, from quota.Sender, f *hearsay.Raft
 }
 
 // acknowledged reports whether this life has told a seed so itself.
-func (d *diskCheck) acknowledged(f *hearsay.Raft) bool {
+func (d *diskCheck) acknowledged(f *core.Raft) bool {
 	slot, known := d.seed.seats.slotOf(f.To)
 	return known && f.Term == d.seed.replica.ackedTerm && f.Index <= d.seed.replica.acked[slot]
 }
@@ -140,6 +141,6 @@ func (d *diskCheck) remind(now time.Time) {
 	}
 	d.seed.mayLag, d.seed.heads.fetchAt = false, now.Add(fetchEvery)
 	for slot := range d.seed.others() {
-		d.seed.send(d.seed.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: d.seed.state.Epoch})
+		d.seed.send(d.seed.cfg.Seeds[slot].Addr, &core.LedgerReq{After: d.seed.state.Epoch})
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/testkit"
 
@@ -40,8 +40,8 @@ func TestOldCopy(t *testing.T) {
 		w.Must(10*time.Second, "another leads", w.Machines[0].Q.Ready)
 		if slot, _ := w.Machines[0].Q.Leader(); name == "told by the leader" {
 			w.Cut = func(from, to int) bool { return from == 1 && to != slot } // it asks nobody else
-			w.Stepped = func(_ *machine, out *hearsay.Effects) {               // and is not shown its head first
-				out.Send = slices.DeleteFunc(out.Send, func(p hearsay.Packet) bool { _, heads := p.Body.(*hearsay.Rulings); return heads })
+			w.Stepped = func(_ *machine, out *core.Effects) {                  // and is not shown its head first
+				out.Send = slices.DeleteFunc(out.Send, func(p core.Packet) bool { _, heads := p.Body.(*core.Rulings); return heads })
 			}
 		} else {
 			w.Crash(w.Machines[slot])
@@ -74,7 +74,7 @@ func TestLeaderDropsAcknowledgementOfMore(t *testing.T) {
 	w.Run(time.Second)
 	slot, _ := w.Machines[0].Q.Leader()
 	m, other := w.Machines[slot], w.Machines[(slot+1)%3]
-	ack := hearsay.Raft{
+	ack := core.Raft{
 		Slot: uint8(other.Slot), Type: uint8(raftpb.MsgAppResp), To: m.Q.replica.id, From: other.Q.replica.id,
 		Term: m.Q.replica.node.BasicStatus().GetTerm(), Index: m.Q.replica.log.last() + 5, Founding: m.Q.founding,
 	}
@@ -83,12 +83,12 @@ func TestLeaderDropsAcknowledgementOfMore(t *testing.T) {
 	for range 100 {
 		m.Q.Receive(w.Now, from(seedAddr(other.Slot), &ack))
 		for _, p := range m.Out.Send {
-			if _, is := p.Body.(*hearsay.Raft); is && p.Addr == seedAddr(other.Slot) {
+			if _, is := p.Body.(*core.Raft); is && p.Addr == seedAddr(other.Slot) {
 				sent++
 			}
 		}
 		told += len(m.Out.Events)
-		*m.Out = hearsay.Effects{}
+		*m.Out = core.Effects{}
 	}
 	if m.Q.MustStop() != "" || sent > 0 || told != 1 || m.Q.Fork() == nil {
 		t.Errorf("it answers with %d messages of the log, tells it %d times, knows %+v, and says %q", sent, told, m.Q.Fork(), m.Q.MustStop())
@@ -112,7 +112,7 @@ func TestOwnMessageStopsOnlyItsSeed(t *testing.T) {
 	} {
 		for _, kind := range []raftpb.MessageType{raftpb.MsgAppResp, raftpb.MsgHeartbeat} {
 			at := m.Q.replica.log.last() + of.more
-			f := hearsay.Raft{
+			f := core.Raft{
 				Slot: 0, Type: uint8(kind), To: other.Q.replica.id, From: m.Q.replica.id, Term: m.Q.replica.node.BasicStatus().GetTerm(),
 				Index: at, Commit: at, Founding: m.Q.founding,
 			}
@@ -137,9 +137,9 @@ func TestLeaderOfTwoLogs(t *testing.T) {
 		}
 	}
 	victim, other := w.Machines[(liar.Slot+1)%3], w.Machines[(liar.Slot+2)%3]
-	w.Stepped = func(m *machine, out *hearsay.Effects) {
+	w.Stepped = func(m *machine, out *core.Effects) {
 		for i := range out.Send {
-			f, is := out.Send[i].Body.(*hearsay.Raft)
+			f, is := out.Send[i].Body.(*core.Raft)
 			if !is || m != liar || f.To != victim.Q.replica.id || len(f.Entries) == 0 {
 				continue
 			}
@@ -172,17 +172,17 @@ func TestOwnMessageIsShownToItsSeedOnly(t *testing.T) {
 	slot, _ := w.Machines[0].Q.Leader()
 	leader, term := w.Machines[slot], w.Machines[slot].Q.replica.node.BasicStatus().GetTerm()
 	shown := func(m *machine) (kinds []raftpb.MessageType) {
-		p := from(stranger, &hearsay.LedgerReq{After: 1})
+		p := from(stranger, &core.LedgerReq{After: 1})
 		p.From = leader.Signer.Public().NodeID() // it says
 		m.Q.Receive(w.Now, p)
 		for _, sent := range m.Out.Send {
-			if f, is := sent.Body.(*hearsay.Raft); is {
+			if f, is := sent.Body.(*core.Raft); is {
 				if kinds = append(kinds, raftpb.MessageType(f.Type)); sent.Addr != seedAddr(slot) {
 					t.Errorf("slot %d shows %v a %v of the leader", m.Slot, sent.Addr, raftpb.MessageType(f.Type))
 				}
 			}
 		}
-		*m.Out = hearsay.Effects{}
+		*m.Out = core.Effects{}
 		return kinds
 	}
 	var others []*machine
@@ -214,7 +214,7 @@ func TestOldMessageIsNotHeard(t *testing.T) {
 	w.Run(time.Second)
 	slot, _ := w.Machines[0].Q.Leader()
 	m, other := w.Machines[(slot+1)%3], w.Machines[(slot+2)%3]
-	old := hearsay.Raft{Type: uint8(raftpb.MsgAppResp), Term: m.Q.replica.node.BasicStatus().GetTerm(), Index: m.Q.replica.log.last()}
+	old := core.Raft{Type: uint8(raftpb.MsgAppResp), Term: m.Q.replica.node.BasicStatus().GetTerm(), Index: m.Q.replica.log.last()}
 	w.Crash(w.Machines[slot])
 	w.Must(10*time.Second, "another leads", func() bool { return m.Q.Ready() && m.Q.replica.node.BasicStatus().GetTerm() > old.Term })
 	w.Crash(other)

@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // One seat that claims the lead in ever higher terms keeps the others from deciding. Once something
@@ -20,7 +21,7 @@ func TestSeatThatClaimsTheLead(t *testing.T) {
 	claim = func() {
 		for _, m := range others {
 			term := m.Q.replica.node.BasicStatus().GetTerm()
-			w.forge(m, thief, hearsay.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: term + 1})
+			w.forge(m, thief, core.Raft{Type: uint8(raftpb.MsgHeartbeat), Term: term + 1})
 		}
 		if claims {
 			w.After(100*time.Millisecond, claim)

@@ -3,10 +3,10 @@ package quorum
 import (
 	"slices"
 
+	"hearsay/internal/core"
+
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
-
-	"hearsay"
 )
 
 // storage is the replicated log as far as this seed keeps it in memory: what
@@ -24,7 +24,7 @@ type storage struct {
 
 	unapplied int // bytes of the entries after it (entryBytes)
 
-	commits []hearsay.LogPlace // LogState.Commits
+	commits []core.LogPlace // LogState.Commits
 
 	snapshot func() (*raftpb.Snapshot, error)
 }
@@ -81,9 +81,9 @@ func (s *storage) Snapshot() (*raftpb.Snapshot, error) { return s.snapshot() }
 func (s *storage) last() uint64 { return s.base + uint64(len(s.entries)) }
 
 // end names the last entry.
-func (s *storage) end() hearsay.LogPlace {
+func (s *storage) end() core.LogPlace {
 	term, _ := s.Term(s.last())
-	return hearsay.LogPlace{Term: term, Index: s.last()}
+	return core.LogPlace{Term: term, Index: s.last()}
 }
 
 // append takes entries in. Those that it overwrites, and all behind them,
@@ -141,8 +141,8 @@ func (s *storage) commit(index uint64) {
 		s.commits[n-1].Index = index
 		return
 	}
-	s.commits = append(s.commits, hearsay.LogPlace{Term: term, Index: index})
-	s.commits = s.commits[max(0, len(s.commits)-hearsay.MaxCommits):]
+	s.commits = append(s.commits, core.LogPlace{Term: term, Index: index})
+	s.commits = s.commits[max(0, len(s.commits)-core.MaxCommits):]
 }
 
 // committed gives how far the log is committed by the word that an entry is, which may not be here.
@@ -150,40 +150,40 @@ func (s *storage) commit(index uint64) {
 // "If two entries in different logs have the same index and term, then the logs are identical in all preceding entries"
 // (Raft, section 5.3). A term has one leader, which never takes an entry of its own back: so one of that term here, at
 // or before that index, is in the same log. Of an earlier term it may be one that was replaced.
-func (s *storage) committed(place hearsay.LogPlace) (index uint64, known bool) {
+func (s *storage) committed(place core.LogPlace) (index uint64, known bool) {
 	index = max(s.base, min(place.Index, s.last()))
 	term, _ := s.Term(index)
 	return index, place.Index <= s.base || place.Term == term || place.Term == 0
 }
 
 // state gives the record of what was promised, and of what is committed.
-func (s *storage) state() *hearsay.LogState {
+func (s *storage) state() *core.LogState {
 	s.commit(s.hard.GetCommit())
-	return &hearsay.LogState{Term: s.hard.GetTerm(), Vote: s.hard.GetVote(), Commits: slices.Clone(s.commits)}
+	return &core.LogState{Term: s.hard.GetTerm(), Vote: s.hard.GetVote(), Commits: slices.Clone(s.commits)}
 }
 
 // kept gives the record of an entry.
-func (s *storage) kept(e *raftpb.Entry) *hearsay.KeptEntry {
+func (s *storage) kept(e *raftpb.Entry) *core.KeptEntry {
 	before, _ := s.Term(e.GetIndex() - 1)
-	return &hearsay.KeptEntry{Entry: logEntry(e), Before: before}
+	return &core.KeptEntry{Entry: logEntry(e), Before: before}
 }
 
-func logEntry(e *raftpb.Entry) hearsay.LogEntry {
-	return hearsay.LogEntry{Index: e.GetIndex(), Term: e.GetTerm(), Type: uint8(e.GetType()), Data: e.GetData()}
+func logEntry(e *raftpb.Entry) core.LogEntry {
+	return core.LogEntry{Index: e.GetIndex(), Term: e.GetTerm(), Type: uint8(e.GetType()), Data: e.GetData()}
 }
 
-func raftEntry(e *hearsay.LogEntry) *raftpb.Entry {
+func raftEntry(e *core.LogEntry) *raftpb.Entry {
 	return &raftpb.Entry{Index: new(e.Index), Term: new(e.Term), Type: raftpb.EntryType(e.Type).Enum(), Data: e.Data}
 }
 
-func logConfig(c *raftpb.ConfState) hearsay.LogConfig {
-	return hearsay.LogConfig{
+func logConfig(c *raftpb.ConfState) core.LogConfig {
+	return core.LogConfig{
 		Voters: c.GetVoters(), Learners: c.GetLearners(), VotersOutgoing: c.GetVotersOutgoing(),
 		LearnersNext: c.GetLearnersNext(), AutoLeave: c.GetAutoLeave(),
 	}
 }
 
-func raftConfig(c *hearsay.LogConfig) *raftpb.ConfState {
+func raftConfig(c *core.LogConfig) *raftpb.ConfState {
 	return &raftpb.ConfState{
 		Voters: c.Voters, Learners: c.Learners, VotersOutgoing: c.VotersOutgoing, LearnersNext: c.LearnersNext, AutoLeave: new(c.AutoLeave),
 	}

@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/datadriven"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
+
+	"github.com/cockroachdb/datadriven"
 )
 
 // The stories in testdata/stories are worlds told from outside: each line is what the
@@ -110,7 +111,7 @@ func (s *story) do(t *testing.T, words []string) {
 	case "leave":
 		m := s.Machines[0]
 		one, _ := m.Q.Member(s.People[n].ID())
-		l := &hearsay.Leave{Stay: one.Stay}
+		l := &core.Leave{Stay: one.Stay}
 		l.Sign(m.Q.Ledger(), s.People[n].Key)
 		s.People[n].Up = false
 		s.Step(m, func() { m.Q.Leave(s.Now, l) })
@@ -136,7 +137,7 @@ func (s *story) forge(what string, about *person) {
 		}
 		s.Step(m, func() { say(m.Q.Report(s.Now, &Report{Stay: member.Stay, Evidence: e})) })
 	case "leave":
-		l := &hearsay.Leave{Stay: member.Stay}
+		l := &core.Leave{Stay: member.Stay}
 		l.Sign(m.Q.Ledger(), s.People[0].Key)
 		s.Step(m, func() { say(m.Q.Leave(s.Now, l)) })
 	case "claim":
@@ -158,9 +159,9 @@ func (s *story) forge(what string, about *person) {
 		s.Run(200 * time.Millisecond)
 		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures\n", s.Now.Sub(s.began).Seconds(), m.Drops[hearsay.DropBadSignature])
 	case "raft": // a stranger speaks as a seed
-		f := &hearsay.Raft{Slot: 1, Type: 3, To: m.Q.replica.id, From: m.Q.seats.known[1].id, Term: 1000, Founding: m.Q.founding}
+		f := &core.Raft{Slot: 1, Type: 3, To: m.Q.replica.id, From: m.Q.seats.known[1].id, Term: 1000, Founding: m.Q.founding}
 		f.Sign(testNetwork, s.People[0].Key)
-		s.Step(m, func() { m.Q.Receive(s.Now, &hearsay.Packet{Body: f}) })
+		s.Step(m, func() { m.Q.Receive(s.Now, &core.Packet{Body: f}) })
 		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures, term %d\n", s.Now.Sub(s.began).Seconds(), m.Drops[hearsay.DropBadSignature], m.Q.replica.node.BasicStatus().GetTerm())
 	}
 }

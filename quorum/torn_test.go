@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -14,9 +15,9 @@ import (
 type rewriting struct {
 	w       *world
 	m       *machine
-	before  map[string]hearsay.Record // its disk before
-	records []hearsay.Record          // in order
-	logs    map[[3]uint64]bool        // an index, its term, and the term before it, as some seed had them in its log
+	before  map[string]core.Record // its disk before
+	records []core.Record          // in order
+	logs    map[[3]uint64]bool     // an index, its term, and the term before it, as some seed had them in its log
 }
 
 // note takes in what logs there are.
@@ -46,12 +47,12 @@ func rewritten(t *testing.T, seed uint64, alone, rules, snapshotEvery int) *rewr
 	w.Run(time.Second)
 	slot, _ := w.Machines[0].Q.Leader()
 	r := &rewriting{w: w, m: w.Machines[slot], logs: make(map[[3]uint64]bool)}
-	w.Stepped = func(*machine, *hearsay.Effects) { r.note() }
+	w.Stepped = func(*machine, *core.Effects) { r.note() }
 	w.cutOff(slot)
 	last := r.m.Q.replica.log.last()
 	for n := range alone {
 		w.Step(r.m, func() {
-			r.m.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpLeave, Leave: hearsay.Leave{Stay: hearsay.Stay{Epoch: hearsay.Epoch(n + 1)}}})
+			r.m.Q.commits.propose(w.Now, ledger.Command{Op: ledger.OpLeave, Leave: core.Leave{Stay: hearsay.Stay{Epoch: hearsay.Epoch(n + 1)}}})
 			r.m.Q.commits.flush(w.Now)
 			r.m.Q.driver.work(w.Now)
 		})
@@ -67,7 +68,7 @@ func rewritten(t *testing.T, seed uint64, alone, rules, snapshotEvery int) *rewr
 	}
 	w.Run(time.Second)
 	r.before = maps.Clone(r.m.Disk.Durable)
-	w.Stepped = func(m *machine, out *hearsay.Effects) {
+	w.Stepped = func(m *machine, out *core.Effects) {
 		r.note()
 		if m == r.m {
 			r.records = append(r.records, out.Persist...)
@@ -120,7 +121,7 @@ func (r *rewriting) start(t *testing.T, d *disk) *Quorum {
 	t.Helper()
 	cfg := r.w.cfg
 	cfg.Slot = r.m.Slot
-	q, err := New(cfg, r.m.Signer, r.w.Random, Directory{Sender: r.w.Sender}, d.Load(), &hearsay.Drops{}, &hearsay.Effects{}, r.w.Now)
+	q, err := New(cfg, r.m.Signer, r.w.Random, Directory{Sender: r.w.Sender}, d.Load(), &hearsay.Drops{}, &core.Effects{}, r.w.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // pushEntries has a seat that says it leads send a seed entries that it never commits: messages of
@@ -20,10 +21,10 @@ func (w *world) pushEntries(m, thief *machine, messages, each, size int) (kept i
 	index, before, commit := log.last(), log.last(), log.hard.GetCommit()
 	last, _ := log.Term(index)
 	for range messages {
-		f := hearsay.Raft{Type: uint8(raftpb.MsgApp), Term: term, Index: index, LogTerm: last, Commit: commit}
+		f := core.Raft{Type: uint8(raftpb.MsgApp), Term: term, Index: index, LogTerm: last, Commit: commit}
 		for range each {
 			index++
-			e := hearsay.LogEntry{Index: index, Term: term}
+			e := core.LogEntry{Index: index, Term: term}
 			if size > 0 {
 				e.Data = make([]byte, size)
 				e.Data[0] = ledger.LogVersion
@@ -35,7 +36,7 @@ func (w *world) pushEntries(m, thief *machine, messages, each, size int) (kept i
 	}
 	w.Run(100 * time.Millisecond)
 	for key := range m.Disk.Durable { // order does not matter: they are counted
-		if e, is := m.Disk.Durable[key].(*hearsay.KeptEntry); is && e.Entry.Index > before {
+		if e, is := m.Disk.Durable[key].(*core.KeptEntry); is && e.Entry.Index > before {
 			kept++
 		}
 	}

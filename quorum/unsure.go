@@ -5,9 +5,10 @@ import (
 	"strings"
 	"time"
 
-	"go.etcd.io/raft/v3/raftpb"
-
 	"hearsay"
+	"hearsay/internal/core"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // This file is about a data directory that may be an older copy of itself, where
@@ -54,7 +55,7 @@ type diskCheck struct {
 	waits  [hearsay.MaxSeeds]bool // for what these have of the ledger
 	places [hearsay.MaxSeeds]bool // and for how far their log goes
 	term   uint64                 // the highest that others have told
-	last   hearsay.LogPlace       // and the last entry of the longest log
+	last   core.LogPlace          // and the last entry of the longest log
 	asked  [hearsay.MaxSeeds]bool // these were sent a LedgerReq
 	askAt  time.Time
 }
@@ -78,7 +79,7 @@ func (d *diskCheck) unsure() bool {
 
 // isAnswer reports whether a packet may bring an answer for which this seed waits, and gives the slot of
 // its sender: by stream from a configured address, which no forged source can reach, and after the question.
-func (d *diskCheck) isAnswer(p *hearsay.Packet) (slot int, is bool) {
+func (d *diskCheck) isAnswer(p *core.Packet) (slot int, is bool) {
 	slot = d.seed.heads.slotAt(p.Addr)
 	return slot, slot >= 0 && d.unsure() && d.waits[slot] && d.asked[slot]
 }
@@ -90,7 +91,7 @@ func (d *diskCheck) answeredBy(slot int) {
 }
 
 // goesTo takes the answer of a seed how far its log goes, just now and at its address.
-func (d *diskCheck) goesTo(m *hearsay.SeatHello) {
+func (d *diskCheck) goesTo(m *core.SeatHello) {
 	switch {
 	case !m.Founded:
 		d.places[m.Slot] = false
@@ -119,7 +120,7 @@ func (d *diskCheck) endIfCaughtUp() {
 
 // mayHaveForgotten reports whether a message asks for votes, this seed's or another's, and this
 // seed may have promised something else: its vote in that term, or an entry beyond that log.
-func (d *diskCheck) mayHaveForgotten(kind raftpb.MessageType, term uint64, end hearsay.LogPlace) bool {
+func (d *diskCheck) mayHaveForgotten(kind raftpb.MessageType, term uint64, end core.LogPlace) bool {
 	return !d.until.IsZero() && (kind == raftpb.MsgVote || kind == raftpb.MsgPreVote) && (term <= d.term || end.Before(d.last))
 }
 
@@ -154,7 +155,7 @@ func (d *diskCheck) tick(now time.Time) {
 		missing = append(missing, d.seed.cfg.Seeds[slot].Addr.String())
 		d.asked[slot] = true
 		d.seed.seats.askSeat(now, slot)
-		d.seed.send(d.seed.cfg.Seeds[slot].Addr, &hearsay.LedgerReq{After: d.seed.Epoch()})
+		d.seed.send(d.seed.cfg.Seeds[slot].Addr, &core.LedgerReq{After: d.seed.Epoch()})
 	}
 	if d.waited > missAfter {
 		d.seed.seats.say(hearsay.Event{At: now, Text: "this machine was started anew since the data directory was used last, so that it may be an older copy of itself: " +

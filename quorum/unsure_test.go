@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // doubt has a disk say what the agent has it say after the machine's next start.
 func doubtDisk(d *disk) {
-	life := *d.Durable["life"].(*hearsay.SeedLife)
+	life := *d.Durable["life"].(*core.SeedLife)
 	life.Doubt = true
 	d.Durable["life"] = &life
 }
@@ -86,16 +87,16 @@ func TestOnlyAnswersEndDoubt(t *testing.T) {
 	w.Start(a)
 	w.Start(c)
 	w.Run(5 * time.Second)
-	for name, p := range map[string]*hearsay.Packet{
-		"heads without the own":    from(seedAddr(1), &hearsay.Rulings{Heads: []hearsay.Head{theirs}}),
-		"a stranger's":             from(stranger, &hearsay.Rulings{Heads: all}),
-		"a roster without the own": from(seedAddr(1), &hearsay.RosterPart{Heads: []hearsay.Head{theirs}, Parts: 1}),
+	for name, p := range map[string]*core.Packet{
+		"heads without the own":    from(seedAddr(1), &core.Rulings{Heads: []hearsay.Head{theirs}}),
+		"a stranger's":             from(stranger, &core.Rulings{Heads: all}),
+		"a roster without the own": from(seedAddr(1), &core.RosterPart{Heads: []hearsay.Head{theirs}, Parts: 1}),
 	} {
 		if w.Step(a, func() { a.Q.Receive(w.Now, p) }); !a.Q.diskCheck.unsure() {
 			t.Fatalf("%s ends the check", name)
 		}
 	}
-	w.Step(a, func() { a.Q.Receive(w.Now, from(seedAddr(1), &hearsay.Rulings{Heads: all})) })
+	w.Step(a, func() { a.Q.Receive(w.Now, from(seedAddr(1), &core.Rulings{Heads: all})) })
 	if !a.Q.diskCheck.unsure() {
 		t.Fatal("an answer that does not say how far the log goes ends the check")
 	}

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
 // refounded is a network that was founded, had one member, and was founded anew
 // with empty disks: the seeds have the same keys, and the member is in again with
 // the same stay. It gives what was signed in the first founding.
-func refounded(t *testing.T, seed uint64) (w *world, p *person, leave hearsay.Leave, heads []hearsay.Head) {
+func refounded(t *testing.T, seed uint64) (w *world, p *person, leave core.Leave, heads []hearsay.Head) {
 	w = newWorld(t, 3, seed)
 	w.StartAll()
 	w.Must(10*time.Second, "founded", w.agree)
@@ -67,14 +68,14 @@ func TestHeadsOfAnotherFoundingAreNotTaken(t *testing.T) {
 		old[i].Sign(testNetwork, w.Machines[old[i].Slot].Signer)
 	}
 	before := w.Machines[1].Q.Heads()
-	w.Step(w.Machines[1], func() { w.Machines[1].Q.Receive(w.Now, from(stranger, &hearsay.Rulings{Heads: old})) })
+	w.Step(w.Machines[1], func() { w.Machines[1].Q.Receive(w.Now, from(stranger, &core.Rulings{Heads: old})) })
 	if after := w.Machines[1].Q.Heads(); !slices.Equal(before, after) {
 		t.Errorf("a seed has taken heads of another founding: %v", after)
 	}
 }
 
-func signedLeave(w *world, stay hearsay.Stay, p *person) hearsay.Leave {
-	l := hearsay.Leave{Stay: stay}
+func signedLeave(w *world, stay hearsay.Stay, p *person) core.Leave {
+	l := core.Leave{Stay: stay}
 	l.Sign(w.Ledger(), p.Key)
 	return l
 }

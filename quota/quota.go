@@ -21,7 +21,7 @@ const (
 )
 
 // Sender is whose share something is taken from. Of a stranger Addr is its
-// source (hearsay.Source) with port 0; of others it is where they are reached.
+// source (core.Source) with port 0; of others it is where they are reached.
 type Sender struct {
 	Class Class
 	Addr  netip.AddrPort

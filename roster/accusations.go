@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // accusations are the suspicions that this node brings to a decision: in rounds, by the statements of observers.
@@ -156,13 +157,13 @@ func (ac *accusations) askSilent(now time.Time, a *accusation) {
 		if slices.ContainsFunc(a.said, func(s hearsay.Statement) bool { return s.Observer == id }) {
 			continue
 		}
-		request := hearsay.WitnessReq{Subject: ac.members.id(a.subject), Incarnation: a.incarnation, Round: a.round}
+		request := core.WitnessReq{Subject: ac.members.id(a.subject), Incarnation: a.incarnation, Round: a.round}
 		if id == ac.members.me() {
 			ac.roster.witnesses.examine(now, ac.members.self, ac.members.addr(a.subject), nil, &request)
 			continue
 		}
 		if addr, ok := ac.members.Addr(id); ok {
-			ac.out.Now = append(ac.out.Now, hearsay.Packet{Addr: addr, Body: &request})
+			ac.out.Now = append(ac.out.Now, core.Packet{Addr: addr, Body: &request})
 		}
 	}
 }

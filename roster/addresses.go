@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // A member that was here for long is likelier to come back than one that came and died, and anybody can have
@@ -47,7 +48,7 @@ func lastOf(list []contact, id hearsay.NodeID) (hearsay.Incarnation, bool) {
 }
 
 // load takes a contact that an earlier life kept. What there is no room for goes off the disk.
-func (a *addresses) load(record *hearsay.Contact) {
+func (a *addresses) load(record *core.Contact) {
 	if len(a.former) >= maxContacts {
 		a.dropAddr(record.Addr)
 		return
@@ -85,7 +86,7 @@ func (a *addresses) keep(m *member) {
 		a.drop(worst)
 	}
 	a.kept = append(a.kept, number)
-	a.out.Persist = append(a.out.Persist, &hearsay.Contact{Addr: a.members.addr(m), ID: a.members.id(m)})
+	a.out.Persist = append(a.out.Persist, &core.Contact{Addr: a.members.addr(m), ID: a.members.id(m)})
 }
 
 // died is told that a member is gone: of those that were known only shortly the
@@ -119,7 +120,7 @@ func (a *addresses) dropAddr(addr netip.AddrPort) {
 	if slices.ContainsFunc(a.kept, there) || slices.ContainsFunc(a.former, past) {
 		return
 	}
-	a.out.Persist = append(a.out.Persist, &hearsay.Contact{Addr: addr, Dropped: true})
+	a.out.Persist = append(a.out.Persist, &core.Contact{Addr: addr, Dropped: true})
 }
 
 // retire keeps what remains of a member that is forgotten, in this state.
@@ -140,7 +141,7 @@ func (a *addresses) retire(m *member, state hearsay.State) {
 	kept, proven := slices.Contains(a.kept, number), a.members.knownFor(m) >= provenAfter
 	a.kept = slices.DeleteFunc(a.kept, func(o int32) bool { return o == number })
 	if kept || proven {
-		a.out.Persist = append(a.out.Persist, &hearsay.Contact{Addr: a.members.addr(m), ID: a.members.id(m)})
+		a.out.Persist = append(a.out.Persist, &core.Contact{Addr: a.members.addr(m), ID: a.members.id(m)})
 	}
 	a.former = append(a.former, contact{addr: a.members.addr(m), id: a.members.id(m), incarnation: a.members.incarnation(m), proven: proven})
 }

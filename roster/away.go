@@ -6,15 +6,16 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
-// This file is the members that have said that they are away (hearsay.Away): what others are told of
+// This file is the members that have said that they are away (core.Away): what others are told of
 // them, and until when nothing is held against them.
 
 // away is such a word, as this node has it. It is kept with what others say of that incarnation, and so
 // bounded by the members.
 type away struct {
-	word  hearsay.Away
+	word  core.Away
 	most  time.Time // until is no later: AwayFor after this node has first heard it
 	until time.Time
 	over  bool // the time is over: of this incarnation the word counts no more
@@ -35,7 +36,7 @@ type aways struct {
 
 // ownAway is this node's own word that it is away, and the members that have not answered it.
 type ownAway struct {
-	word       hearsay.Away
+	word       core.Away
 	unanswered []hearsay.NodeID
 	again      time.Time // then they are told again
 	until      time.Time
@@ -48,7 +49,7 @@ func (w *aways) GoAway(now time.Time, stay hearsay.Stay) {
 	if w.own != nil || w.members.self.state == hearsay.StateLeft {
 		return
 	}
-	word := hearsay.Away{Stay: stay, Incarnation: w.members.incarnation(w.members.self), Left: hearsay.AwayFor}
+	word := core.Away{Stay: stay, Incarnation: w.members.incarnation(w.members.self), Left: core.AwayFor}
 	word.Sign(w.roster.ledger(), w.roster.signer)
 	w.own, w.roster.ownWord.refute = &ownAway{word: word, until: now.Add(awayFor)}, refutation{}
 	if stay.ID.IsZero() {
@@ -69,7 +70,7 @@ func (w *aways) tickOwn(now time.Time) {
 	f.over, f.again = !now.Before(f.until), now.Add(awayAgain)
 	for _, id := range f.unanswered {
 		if addr, ok := w.members.Addr(id); ok && !f.over {
-			w.out.Send = append(w.out.Send, hearsay.Packet{Addr: addr, Body: &f.word})
+			w.out.Send = append(w.out.Send, core.Packet{Addr: addr, Body: &f.word})
 			w.out.introduce(&w.out.Send[len(w.out.Send)-1]) // its newest incarnation may not have come there
 		}
 	}
@@ -93,7 +94,7 @@ func (w *aways) hearers(m *member, from hearsay.NodeID) []*member {
 }
 
 // Away takes the word of a member that it is away, whose present stay it names.
-func (w *aways) Away(now time.Time, p *hearsay.Packet, word *hearsay.Away) {
+func (w *aways) Away(now time.Time, p *core.Packet, word *core.Away) {
 	m := w.members.get(word.Stay.ID)
 	switch {
 	case m == w.members.self:
@@ -120,7 +121,7 @@ func (w *aways) Away(now time.Time, p *hearsay.Packet, word *hearsay.Away) {
 }
 
 // takes takes a member's first word of an incarnation, if it is one, and not one too many.
-func (w *aways) takes(now time.Time, p *hearsay.Packet, m *member, word *hearsay.Away) bool {
+func (w *aways) takes(now time.Time, p *core.Packet, m *member, word *core.Away) bool {
 	if !w.roster.budgets.affordsAway(now, p, m) {
 		w.out.drops[hearsay.DropRate]++
 		return false
@@ -135,13 +136,13 @@ func (w *aways) takes(now time.Time, p *hearsay.Packet, m *member, word *hearsay
 }
 
 // goes ends what is held against a member, and passes its word on.
-func (w *aways) goes(now time.Time, from hearsay.NodeID, m *member, word *hearsay.Away) {
+func (w *aways) goes(now time.Time, from hearsay.NodeID, m *member, word *core.Away) {
 	h := w.members.heldOf(m)
 	if h == nil {
 		h = &held{}
 		w.members.hold(m, h)
 	}
-	h.away, h.accusers = &away{word: *word, most: now.Add(hearsay.AwayFor), until: now}, nil
+	h.away, h.accusers = &away{word: *word, most: now.Add(core.AwayFor), until: now}, nil
 	w.list = slices.Insert(w.list, 0, w.members.number(m))
 	w.holdUntil(m, now.Add(word.Left))
 	w.roster.accusations.drop(m)
@@ -173,13 +174,13 @@ func (w *aways) holdUntil(m *member, until time.Time) {
 // ask for it.
 func (w *aways) tell(now time.Time, addr netip.AddrPort, m *member) {
 	a := w.members.heldOf(m).away
-	if a.word.Left = max(0, a.until.Sub(now)); !slices.ContainsFunc(w.out.Now, func(p hearsay.Packet) bool { return p.Addr == addr && p.Body == &a.word }) {
-		w.out.Now = append(w.out.Now, hearsay.Packet{Addr: addr, Body: &a.word})
+	if a.word.Left = max(0, a.until.Sub(now)); !slices.ContainsFunc(w.out.Now, func(p core.Packet) bool { return p.Addr == addr && p.Body == &a.word }) {
+		w.out.Now = append(w.out.Now, core.Packet{Addr: addr, Body: &a.word})
 	}
 }
 
 // holdsBack reports whether nothing is taken against a member that is away. The sender is told so, where it is listed.
-func (w *aways) holdsBack(now time.Time, p *hearsay.Packet, m *member) bool {
+func (w *aways) holdsBack(now time.Time, p *core.Packet, m *member) bool {
 	if !w.members.isAway(m) {
 		return false
 	}

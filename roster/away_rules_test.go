@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // An observer that has found a member unreachable, and has heard before it says so that the member is away, abstains.
@@ -22,7 +23,7 @@ func TestObserverAbstainsOfOneThatIsAway(t *testing.T) {
 	if len(b.out.Now) != 1 {
 		t.Fatalf("answers with %v", b.out.Now)
 	}
-	if s, is := b.out.Now[0].Body.(*hearsay.Statement); !is || s.Verdict != hearsay.VerdictAbstains {
+	if s, is := b.out.Now[0].Body.(*core.Statement); !is || s.Verdict != hearsay.VerdictAbstains {
 		t.Errorf("it says %+v", b.out.Now[0].Body)
 	}
 }

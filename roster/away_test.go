@@ -6,28 +6,29 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // away is its own signed word that it is back soon.
-func (s *stranger) away() *hearsay.Away {
-	m := &hearsay.Away{Stay: hearsay.Stay{ID: s.id()}, Incarnation: s.incarnation, Left: hearsay.AwayFor}
+func (s *stranger) away() *core.Away {
+	m := &core.Away{Stay: hearsay.Stay{ID: s.id()}, Incarnation: s.incarnation, Left: core.AwayFor}
 	m.Sign(hearsay.LedgerID{Network: network}, s)
 	return m
 }
 
 // hearAway gives the roster such a word from somebody, and returns who is told it, by address.
-func (b *bench) hearAway(from *stranger, word *hearsay.Away) (told []string) {
+func (b *bench) hearAway(from *stranger, word *core.Away) (told []string) {
 	b.out.Reset()
 	b.Begin()
-	b.Away(b.now, &hearsay.Packet{From: from.id(), Addr: from.addr, Body: word}, word)
+	b.Away(b.now, &core.Packet{From: from.id(), Addr: from.addr, Body: word}, word)
 	return b.awayTold()
 }
 
 func (b *bench) awayTold() []string { return toldAway(b.out) }
 
-func toldAway(out *hearsay.Effects) (told []string) {
+func toldAway(out *core.Effects) (told []string) {
 	for _, p := range slices.Concat(out.Now, out.Send) {
-		if _, is := p.Body.(*hearsay.Away); is {
+		if _, is := p.Body.(*core.Away); is {
 			told = append(told, p.Addr.String())
 		}
 	}
@@ -63,10 +64,10 @@ func TestAway(t *testing.T) {
 	}
 	b.want(x, hearsay.StateAlive)
 	until, is := b.IsAway(x.id())
-	if m, _ := b.Member(x.id()); !is || !until.Equal(b.now.Add(hearsay.AwayFor)) || !m.AwayUntil.Equal(until) {
+	if m, _ := b.Member(x.id()); !is || !until.Equal(b.now.Add(core.AwayFor)) || !m.AwayUntil.Equal(until) {
 		t.Errorf("away: %t, until %v, listed as until %v", is, until, m.AwayUntil)
 	}
-	b.pass(hearsay.AwayFor + 20*time.Millisecond)
+	b.pass(core.AwayFor + 20*time.Millisecond)
 	b.hearAway(x, x.away())
 	if m, _ := b.Member(x.id()); !m.AwayUntil.IsZero() {
 		t.Errorf("the same word counts again, until %v", m.AwayUntil)
@@ -122,7 +123,7 @@ func TestGoesAway(t *testing.T) {
 	if told := b.awayTold(); len(told) != 2 || b.Gone() {
 		t.Errorf("told %v, and gone: %t; want both others, and to wait", told, b.Gone())
 	}
-	own := *b.out.Send[0].Body.(*hearsay.Away)
+	own := *b.out.Send[0].Body.(*core.Away)
 	was := b.Self().Incarnation
 	b.hear(b.others[0], hearsay.Claim{Subject: b.Self().ID, State: hearsay.StateSuspect, Incarnation: was, By: b.others[0].id()})
 	if b.Self().Incarnation != was {
@@ -168,7 +169,7 @@ func TestAwayIsNotForEver(t *testing.T) {
 func TestAwayLasts(t *testing.T) {
 	b := newBench(t, 4)
 	x, other := b.others[1], b.others[2]
-	word := func(left time.Duration) *hearsay.Away {
+	word := func(left time.Duration) *core.Away {
 		w := x.away()
 		w.Left = left
 		return w
@@ -179,7 +180,7 @@ func TestAwayLasts(t *testing.T) {
 		{time.Second, time.Second},
 		{4 * time.Second, 4 * time.Second},
 		{2 * time.Second, 4 * time.Second},
-		{time.Hour, hearsay.AwayFor},
+		{time.Hour, core.AwayFor},
 	} {
 		b.hearAway(other, word(c.left))
 		until, is := b.IsAway(x.id())
@@ -192,7 +193,7 @@ func TestAwayLasts(t *testing.T) {
 	b.hear(other, suspect(x, other))
 	var left []time.Duration
 	for _, p := range b.out.Now {
-		if m, is := p.Body.(*hearsay.Away); is {
+		if m, is := p.Body.(*core.Away); is {
 			left = append(left, m.Left)
 		}
 	}

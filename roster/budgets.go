@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -12,11 +13,11 @@ import (
 type budgets struct {
 	part
 	spent    map[hearsay.NodeID]allowance
-	sender   func(*hearsay.Packet) quota.Sender // see TellApart
-	verifies *quota.Quota                       // signatures
-	examines *quota.Quota                       // examinations that others ask for
-	answers  *quota.Quota                       // bytes of answers about the roster
-	work     int                                // on claims in this step
+	sender   func(*core.Packet) quota.Sender // see TellApart
+	verifies *quota.Quota                    // signatures
+	examines *quota.Quota                    // examinations that others ask for
+	answers  *quota.Quota                    // bytes of answers about the roster
+	work     int                             // on claims in this step
 }
 
 // allowance is up to when a member has spent what it may, by runs. Few have lately, so it is no part of a member.
@@ -92,13 +93,13 @@ const (
 )
 
 // use. Without one everybody is a stranger.
-func (b *budgets) TellApart(sender func(*hearsay.Packet) quota.Sender) { b.sender = sender }
+func (b *budgets) TellApart(sender func(*core.Packet) quota.Sender) { b.sender = sender }
 
 // TellApart gives the roster a function that tells whose share a packet's claims
 
 // senderOf tells whose share a packet's claims use. A node that this one has asked
 // for a roster is as good as a seat: it knows nobody else yet.
-func (b *budgets) senderOf(p *hearsay.Packet) quota.Sender {
+func (b *budgets) senderOf(p *core.Packet) quota.Sender {
 	switch {
 	case b.roster.contacts.Expects(p):
 		return quota.Sender{Class: quota.Seat, Addr: p.Addr}
@@ -129,13 +130,13 @@ func (b *budgets) forget(now time.Time) {
 
 // affordVerify spends the price of one signature, if there is time for it. Else a node that sends claims of made-up
 // members could keep this node from answering pings.
-func (b *budgets) affordVerify(now time.Time, p *hearsay.Packet) bool {
+func (b *budgets) affordVerify(now time.Time, p *core.Packet) bool {
 	return b.verifies.Take(now, b.senderOf(p), 1)
 }
 
 // affords reports whether this node may look at a word closer: what it does not
 // look at now, an exchange will bring again, or a newer one.
-func (b *budgets) affords(now time.Time, p *hearsay.Packet, word *hearsay.Claim, m *member) bool {
+func (b *budgets) affords(now time.Time, p *core.Packet, word *hearsay.Claim, m *member) bool {
 	if m != nil && word.Incarnation > b.members.incarnation(m) && b.spent[b.members.id(m)].renewed > b.runs(now) {
 		return false
 	}
@@ -150,7 +151,7 @@ func (b *budgets) spendRenewal(now time.Time, m *member) {
 }
 
 // affordsAway reports whether a member's word that it is away is not one too many, and may be looked at closer.
-func (b *budgets) affordsAway(now time.Time, p *hearsay.Packet, m *member) bool {
+func (b *budgets) affordsAway(now time.Time, p *core.Packet, m *member) bool {
 	return b.spent[b.members.id(m)].away <= b.runs(now)+awayEach && b.affordVerify(now, p)
 }
 
@@ -162,13 +163,13 @@ func (b *budgets) spendAway(now time.Time, m *member) {
 }
 
 // affordExamination reports whether a request is one that may have this node examine its subject.
-func (b *budgets) affordExamination(now time.Time, p *hearsay.Packet, from quota.Sender) bool {
+func (b *budgets) affordExamination(now time.Time, p *core.Packet, from quota.Sender) bool {
 	return from.Class != quota.Stranger ||
 		b.random.IntN(examinationBytes) < examinationTimes*p.Size && b.examines.Take(now, from, 1)
 }
 
 // byStream reports whether a packet came by stream, and counts if it did not.
-func (b *budgets) byStream(p *hearsay.Packet) bool {
+func (b *budgets) byStream(p *core.Packet) bool {
 	if !p.Stream {
 		b.out.drops[hearsay.DropUnexpected]++
 	}
@@ -177,7 +178,7 @@ func (b *budgets) byStream(p *hearsay.Packet) bool {
 
 // affordAnswer spends the price of an answer to a member, or to a node with a hint that asks by stream.
 // Strangers get none. The bytes are counted when the answer is made: see answered.
-func (b *budgets) affordAnswer(now time.Time, p *hearsay.Packet, price time.Duration) bool {
+func (b *budgets) affordAnswer(now time.Time, p *core.Packet, price time.Duration) bool {
 	spent := b.spent[p.From]
 	switch {
 	case !b.members.Known(p.From) && b.roster.hints.known(p.From) == nil:
@@ -194,15 +195,15 @@ func (b *budgets) affordAnswer(now time.Time, p *hearsay.Packet, price time.Dura
 
 // answered counts the bytes of an answer that was afforded: of all that this step sends from
 // the n-th packet on. They are counted at once, as a share that is used up counts no more.
-func (b *budgets) answered(now time.Time, p *hearsay.Packet, n int) {
+func (b *budgets) answered(now time.Time, p *core.Packet, n int) {
 	bytes := 0
 	for _, answer := range b.out.Send[n:] {
 		switch m := answer.Body.(type) {
-		case *hearsay.Entries:
+		case *core.Entries:
 			bytes += len(m.Items) * bytesEntry
-		case *hearsay.Want:
+		case *core.Want:
 			bytes += len(m.IDs) * bytesID
-		case *hearsay.Evidence:
+		case *core.Evidence:
 			bytes += len(m.Statements) * bytesStatement
 		}
 		for i := range answer.Claims {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -29,36 +30,36 @@ func TestStrangersLeaveClaimsTheirShare(t *testing.T) {
 		most   int
 	}{
 		{"a claim", claims(1), 20_000},
-		{"a packet with claims that wait", claims(hearsay.MaxClaims), 100},
+		{"a packet with claims that wait", claims(core.MaxClaims), 100},
 	} {
 		b := newBench(t, 3)
 		b.tellApart(seat)
 		b.Contact(b.now, []netip.AddrPort{contact})
 		b.step(0)
-		gives := func(by netip.AddrPort, body hearsay.Message, claims []hearsay.Claim) (refused bool) {
+		gives := func(by netip.AddrPort, body core.Message, claims []hearsay.Claim) (refused bool) {
 			id, before := newStranger(8888).id(), b.drops[hearsay.DropRate]+b.drops[hearsay.DropTableFull]
 			if by == b.others[0].addr {
 				id = b.others[0].id()
 			}
 			b.out.Reset()
 			b.Begin()
-			b.Claims(b.now, &hearsay.Packet{From: id, Addr: by, Stream: true, Body: body, Claims: claims})
+			b.Claims(b.now, &core.Packet{From: id, Addr: by, Stream: true, Body: body, Claims: claims})
 			return b.drops[hearsay.DropRate]+b.drops[hearsay.DropTableFull] > before
 		}
 		served := 0
-		for n := 0; n < c.most && !gives(from(10, byte(n>>8), byte(n)), &hearsay.News{}, c.claims); n++ {
+		for n := 0; n < c.most && !gives(from(10, byte(n>>8), byte(n)), &core.News{}, c.claims); n++ {
 			served++
 		}
 		if served == 0 || served == c.most {
 			t.Errorf("%s: %d of strangers' were taken: the test shows nothing", c.what, served)
 		}
-		if gives(b.others[0].addr, &hearsay.News{}, c.claims) {
+		if gives(b.others[0].addr, &core.News{}, c.claims) {
 			t.Errorf("%s of a member is refused after %d of strangers", c.what, served)
 		}
-		if gives(seat, &hearsay.News{}, c.claims) {
+		if gives(seat, &core.News{}, c.claims) {
 			t.Errorf("%s of a seat is refused after %d of strangers", c.what, served)
 		}
-		if gives(contact, &hearsay.Roster{More: true}, c.claims) {
+		if gives(contact, &core.Roster{More: true}, c.claims) {
 			t.Errorf("%s of a roster that was asked for is refused after %d of strangers", c.what, served)
 		}
 	}
@@ -66,7 +67,7 @@ func TestStrangersLeaveClaimsTheirShare(t *testing.T) {
 
 // tellApart has the roster know a seat, and members, by their addresses.
 func (b *bench) tellApart(seat netip.AddrPort) {
-	b.TellApart(func(p *hearsay.Packet) quota.Sender {
+	b.TellApart(func(p *core.Packet) quota.Sender {
 		addr, listed := b.Addr(p.From)
 		switch {
 		case p.Addr == seat:
@@ -89,7 +90,7 @@ func TestForgedRequestsCauseLittle(t *testing.T) {
 	for round := range hearsay.Round(requests) {
 		b.out.Reset()
 		b.Begin()
-		p := &hearsay.Packet{From: named.id(), Addr: netip.MustParseAddrPort("192.0.2.7:9"), Size: size}
+		p := &core.Packet{From: named.id(), Addr: netip.MustParseAddrPort("192.0.2.7:9"), Size: size}
 		b.WitnessReq(b.now, p, request(subject, round+1))
 		for _, e := range b.out.Events {
 			if e.Kind == hearsay.EventAsked {
@@ -104,7 +105,7 @@ func TestForgedRequestsCauseLittle(t *testing.T) {
 	}
 	begun = 0
 	for round := range hearsay.Round(1000) { // at once
-		p := &hearsay.Packet{From: named.id(), Addr: netip.MustParseAddrPort("192.0.2.7:9"), Size: size}
+		p := &core.Packet{From: named.id(), Addr: netip.MustParseAddrPort("192.0.2.7:9"), Size: size}
 		b.out.Reset()
 		b.Begin()
 		b.WitnessReq(b.now, p, request(subject, 1<<20+round))
@@ -138,7 +139,7 @@ func TestRostersOfOneSourceAreBounded(t *testing.T) {
 	for range seconds {
 		for n := range made {
 			one := newStranger(2000 + n)
-			p := &hearsay.Packet{From: one.id(), Addr: source, Stream: true, Body: &hearsay.Join{}, Claims: []hearsay.Claim{one.word(hearsay.StateAlive)}}
+			p := &core.Packet{From: one.id(), Addr: source, Stream: true, Body: &core.Join{}, Claims: []hearsay.Claim{one.word(hearsay.StateAlive)}}
 			b.out.Reset()
 			b.Begin()
 			b.Claims(b.now, p)
@@ -171,9 +172,9 @@ func TestForgedDeathsCauseLittle(t *testing.T) {
 		b := newBench(t, members)
 		b.pass(5 * time.Second)
 		told, requests := 0, 0
-		count := func(packets []hearsay.Packet) {
+		count := func(packets []core.Packet) {
 			for i := range packets {
-				if _, is := packets[i].Body.(*hearsay.EvidenceReq); is {
+				if _, is := packets[i].Body.(*core.EvidenceReq); is {
 					requests++
 				}
 			}
@@ -187,7 +188,7 @@ func TestForgedDeathsCauseLittle(t *testing.T) {
 			told += c.WireSizeMax()
 			b.out.Reset()
 			b.Begin()
-			b.Claims(b.now, &hearsay.Packet{From: liar.id(), Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 99, byte(n >> 8), byte(n)}), 9), Body: &hearsay.News{}, Claims: []hearsay.Claim{c}})
+			b.Claims(b.now, &core.Packet{From: liar.id(), Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 99, byte(n >> 8), byte(n)}), 9), Body: &core.News{}, Claims: []hearsay.Claim{c}})
 			count(b.out.Now)
 		}
 		pending := b.Pending()
@@ -223,7 +224,7 @@ func TestForgedDeathsLeaveRoomToTrueOnes(t *testing.T) {
 	}
 	asked := false
 	for _, p := range b.pass(400 * time.Millisecond).Now {
-		r, is := p.Body.(*hearsay.EvidenceReq)
+		r, is := p.Body.(*core.EvidenceReq)
 		asked = asked || is && r.Hash == genuine.Hash(network)
 	}
 	if !asked {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Limits of joining.
@@ -143,7 +144,7 @@ func (c *contacts) join(now time.Time, addr netip.AddrPort, id hearsay.NodeID) *
 		id = hearsay.NodeID{} // the ledger says which nodes are in
 	}
 	c.await(asked{addr: addr, id: id, until: now.Add(answerTime)})
-	p := hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Join{Target: id}}
+	p := core.Packet{Addr: addr, Stream: true, Body: &core.Join{Target: id}}
 	c.out.introduce(&p)
 	c.out.Send = append(c.out.Send, p)
 	return &c.asked[len(c.asked)-1]
@@ -230,7 +231,7 @@ func (c *contacts) candidate(i int) (contact, bool) {
 
 // ContactAck takes the answer of a contact. One that this node does not hold living gets its roster or its digest: what
 // both hold then meets. One that it lists elsewhere hears where.
-func (c *contacts) ContactAck(now time.Time, p *hearsay.Packet, seq uint64) bool {
+func (c *contacts) ContactAck(now time.Time, p *core.Packet, seq uint64) bool {
 	if c.roster.hints.ack(now, p.From, seq) {
 		return true
 	}
@@ -261,7 +262,7 @@ func (c *contacts) MetSelf(seq uint64) {
 }
 
 // ContactNotMe takes the word of another identity at the address of a contact.
-func (c *contacts) ContactNotMe(now time.Time, p *hearsay.Packet, seq uint64) bool {
+func (c *contacts) ContactNotMe(now time.Time, p *core.Packet, seq uint64) bool {
 	if c.roster.hints.notMe(p.Addr, seq) {
 		return true
 	}
@@ -285,14 +286,14 @@ func (c *contacts) answered(addr netip.AddrPort, seq uint64) (was hearsay.NodeID
 
 // Expects reports whether a roster from there was asked for. By datagram it
 // was not: anybody could forge where that came from.
-func (c *contacts) Expects(p *hearsay.Packet) bool {
+func (c *contacts) Expects(p *core.Packet) bool {
 	return p.Stream && slices.ContainsFunc(c.asked, func(a asked) bool {
 		return a.addr == p.Addr && a.seq == 0 && (a.id.IsZero() || a.id == p.From)
 	})
 }
 
 // TakeRoster is told that a roster came, after its claims were taken.
-func (c *contacts) TakeRoster(now time.Time, p *hearsay.Packet, m *hearsay.Roster) {
+func (c *contacts) TakeRoster(now time.Time, p *core.Packet, m *core.Roster) {
 	if m.More {
 		return
 	}
@@ -338,8 +339,8 @@ type unlisted struct {
 // askUnlisted asks a stranger that pings this node by name whether it is there, with a packet that is no
 // longer: it lists this node, and none that this node knows lists it, as where disks were put back. If it
 // answers, it is asked for its roster (see ContactAck).
-func (c *contacts) askUnlisted(now time.Time, p *hearsay.Packet) {
-	ping, is := p.Body.(*hearsay.Ping)
+func (c *contacts) askUnlisted(now time.Time, p *core.Packet) {
+	ping, is := p.Body.(*core.Ping)
 	if !is || p.Stream || c.members.seeded() || !ping.Names(c.members.me()) || p.From == c.members.me() || c.roster.hints.known(p.From) != nil || c.members.self.state == hearsay.StateLeft {
 		return
 	}
@@ -355,7 +356,7 @@ func (c *contacts) askUnlisted(now time.Time, p *hearsay.Packet) {
 
 // meet asks another identity than the one that was there, at a contact, for its roster: only with
 // seeds, or if the contact is configured, so that it may be anybody.
-func (c *contacts) meet(now time.Time, p *hearsay.Packet, was hearsay.NodeID) {
+func (c *contacts) meet(now time.Time, p *core.Packet, was hearsay.NodeID) {
 	if !c.members.seeded() && !was.IsZero() {
 		c.out.drops[hearsay.DropStranger]++
 		return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // die has a member accused and dead by evidence, by the word of others.
@@ -25,17 +26,17 @@ func (b *bench) die(m *stranger) {
 // those known for long are tried as often as if the others were not there.
 func TestShortLivedMembers(t *testing.T) {
 	b := newBench(t, 6)
-	disk := map[netip.AddrPort]*hearsay.Contact{}
+	disk := map[netip.AddrPort]*core.Contact{}
 	apply(disk, b.out.Persist)
 	keep := func(step func()) {
 		step()
 		apply(disk, b.out.Persist)
 	}
 	for _, m := range b.others {
-		disk[m.addr] = &hearsay.Contact{Addr: m.addr, ID: m.id()}
+		disk[m.addr] = &core.Contact{Addr: m.addr, ID: m.id()}
 	}
 	// the first of a network
-	b.Join(b.now, &hearsay.Packet{From: b.others[5].id(), Addr: b.others[5].addr, Stream: true})
+	b.Join(b.now, &core.Packet{From: b.others[5].id(), Addr: b.others[5].addr, Stream: true})
 	b.now = b.now.Add(2 * time.Minute)
 	for i := range 300 {
 		short := newStranger(100 + i)
@@ -69,7 +70,7 @@ func TestShortLivedMembers(t *testing.T) {
 	for _, m := range long {
 		tried := 0
 		for _, p := range b.pass(12 * time.Second).Now {
-			if ping, is := p.Body.(*hearsay.Ping); is && ping.Target == m.id() {
+			if ping, is := p.Body.(*core.Ping); is && ping.Target == m.id() {
 				tried++
 			}
 		}
@@ -84,7 +85,7 @@ func TestShortLivedMembers(t *testing.T) {
 func TestContactsFoundLater(t *testing.T) {
 	b := newBench(t, 3)
 	// the first of a network
-	b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true})
+	b.Join(b.now, &core.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true})
 	addr := func(i int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 7946)
 	}
@@ -95,7 +96,7 @@ func TestContactsFoundLater(t *testing.T) {
 	b.Contact(b.now, []netip.AddrPort{addr(300), addr(301)})
 	var tried []netip.AddrPort
 	for _, p := range b.pass(2*time.Second + 10*time.Millisecond).Now {
-		if _, is := p.Body.(*hearsay.Ping); is {
+		if _, is := p.Body.(*core.Ping); is {
 			tried = append(tried, p.Addr)
 		}
 	}
@@ -129,7 +130,7 @@ func TestContactThatIsGivenAgainStays(t *testing.T) {
 // that was known for the shortest time, also if all of them were known for long. Where all live, it has none.
 func TestLivingTakeThePlaceOfTheDead(t *testing.T) {
 	b := newBench(t, 6)
-	disk := map[netip.AddrPort]*hearsay.Contact{}
+	disk := map[netip.AddrPort]*core.Contact{}
 	comes := func(n int) *stranger {
 		m := newStranger(n)
 		apply(disk, b.hear(m, m.word(hearsay.StateAlive)).Persist)
@@ -165,11 +166,11 @@ func TestLivingTakeThePlaceOfTheDead(t *testing.T) {
 
 // Of the forgotten one that was known for a short time makes room, and none that was known for long.
 func TestForgottenMakeRoom(t *testing.T) {
-	var records []hearsay.Record
-	disk := map[netip.AddrPort]*hearsay.Contact{}
+	var records []core.Record
+	disk := map[netip.AddrPort]*core.Contact{}
 	for i := range 255 {
 		o := newStranger(1000 + i)
-		records = append(records, &hearsay.Contact{Addr: o.addr, ID: o.id()})
+		records = append(records, &core.Contact{Addr: o.addr, ID: o.id()})
 	}
 	apply(disk, records)
 	b := newBenchOf(t, 6, newStranger(0), records...)
@@ -190,7 +191,7 @@ func TestForgottenMakeRoom(t *testing.T) {
 		t.Errorf("that of one known for seconds is on disk: %t; of 255 that an earlier life has kept and one known for minutes %d are", disk[short.addr] != nil, len(disk))
 	}
 	for _, r := range records {
-		if c := r.(*hearsay.Contact); disk[c.Addr] == nil {
+		if c := r.(*core.Contact); disk[c.Addr] == nil {
 			t.Errorf("%v, which an earlier life has kept, has made room", c.Addr)
 		}
 	}
@@ -198,15 +199,15 @@ func TestForgottenMakeRoom(t *testing.T) {
 
 // A node that starts with many addresses of members tries all of them once before it waits longer between tries.
 func TestManyContactsAreTriedSoon(t *testing.T) {
-	var records []hearsay.Record
+	var records []core.Record
 	for i := range 40 {
 		one := newStranger(200 + i)
-		records = append(records, &hearsay.Contact{Addr: one.addr, ID: one.id()})
+		records = append(records, &core.Contact{Addr: one.addr, ID: one.id()})
 	}
 	b := newBenchOf(t, 0, newStranger(0), records...)
 	tried := map[netip.AddrPort]bool{}
 	for _, p := range b.pass(15 * time.Second).Send { // ten times four, about a second apart
-		if _, is := p.Body.(*hearsay.Join); is {
+		if _, is := p.Body.(*core.Join); is {
 			tried[p.Addr] = true
 		}
 	}

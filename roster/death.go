@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // deaths are those that this node was told of and does not believe yet.
@@ -37,7 +38,7 @@ const retryPending = 300 * time.Millisecond
 // claimed takes another's word that a living member is dead. Nobody is buried on a word: evidence must hold. And if the
 // subject is no suspect here (it never was, or has answered this node since), it is told first and has time to refute:
 // this is what lets two halves meet that have buried each other.
-func (d *deaths) claimed(now time.Time, p *hearsay.Packet, m *member, c *hearsay.Claim) {
+func (d *deaths) claimed(now time.Time, p *core.Packet, m *member, c *hearsay.Claim) {
 	if d.members.get(p.From) == nil && !d.roster.contacts.Expects(p) {
 		d.out.drops[hearsay.DropStranger]++ // it would not be asked for the evidence
 		return
@@ -45,7 +46,7 @@ func (d *deaths) claimed(now time.Time, p *hearsay.Packet, m *member, c *hearsay
 	if d.roster.aways.holdsBack(now, p, m) {
 		return // an exchange brings it again
 	}
-	source := hearsay.Source(p.Addr.Addr())
+	source := core.Source(p.Addr.Addr())
 	ofSubject, ofSource, oldest := 0, 0, -1
 	for i := range d.pending {
 		w := &d.pending[i]
@@ -116,7 +117,7 @@ func (d *deaths) tick(now time.Time) {
 		if w.evidence == nil {
 			w.tryAt = now.Add(retryPending << min(w.asked, 8))
 			if addr, ok := d.evidenceSource(w); ok { // by stream: the answer is longer than the question
-				d.out.Now = append(d.out.Now, hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.EvidenceReq{Hash: w.hash}})
+				d.out.Now = append(d.out.Now, core.Packet{Addr: addr, Stream: true, Body: &core.EvidenceReq{Hash: w.hash}})
 			}
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // evidence is what this node keeps of the deaths and removals that it has seen.
@@ -22,7 +23,7 @@ type keptEvidence struct {
 }
 
 // load takes evidence that an earlier life kept, in the order of decisions.
-func (k *evidence) load(record *hearsay.KeptEvidence) {
+func (k *evidence) load(record *core.KeptEvidence) {
 	one := keptEvidence{hash: record.Hash, evidence: record.Evidence}
 	at, _ := slices.BinarySearchFunc(k.kept, one, func(a, b keptEvidence) int {
 		return cmp.Or(cmp.Compare(a.evidence.Condemned, b.evidence.Condemned), bytes.Compare(a.hash[:], b.hash[:]))
@@ -36,11 +37,11 @@ func (k *evidence) keep(hash hearsay.Hash, e *hearsay.Evidence) {
 		return
 	}
 	if len(k.kept) >= maxEvidence {
-		k.out.Persist = append(k.out.Persist, &hearsay.KeptEvidence{Hash: k.kept[0].hash})
+		k.out.Persist = append(k.out.Persist, &core.KeptEvidence{Hash: k.kept[0].hash})
 		k.kept = slices.Delete(k.kept, 0, 1)
 	}
 	k.kept = append(k.kept, keptEvidence{hash: hash, evidence: e})
-	k.out.Persist = append(k.out.Persist, &hearsay.KeptEvidence{Hash: hash, Evidence: e})
+	k.out.Persist = append(k.out.Persist, &core.KeptEvidence{Hash: hash, Evidence: e})
 }
 
 // Evidence gives the evidence of this hash, or nil.
@@ -64,7 +65,7 @@ func (k *evidence) EvidenceOf(id hearsay.NodeID) *hearsay.Evidence {
 }
 
 // EvidenceReq answers a member that wants to count for itself.
-func (k *evidence) EvidenceReq(now time.Time, p *hearsay.Packet, m *hearsay.EvidenceReq) {
+func (k *evidence) EvidenceReq(now time.Time, p *core.Packet, m *core.EvidenceReq) {
 	switch e := k.Evidence(m.Hash); {
 	case !k.members.Known(p.From):
 		k.out.drops[hearsay.DropStranger]++
@@ -73,7 +74,7 @@ func (k *evidence) EvidenceReq(now time.Time, p *hearsay.Packet, m *hearsay.Evid
 	case !k.roster.budgets.byStream(p):
 	case k.roster.budgets.affordAnswer(now, p, priceEvidence):
 		defer k.roster.budgets.answered(now, p, len(k.out.Send))
-		k.out.Send = append(k.out.Send, p.Reply(e))
+		k.out.Send = append(k.out.Send, p.Reply(&core.Evidence{Evidence: e}))
 	}
 }
 

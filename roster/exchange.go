@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // exchange is the comparison of rosters with one other node at a time.
@@ -35,7 +36,7 @@ func entryHash(id hearsay.NodeID, incarnation hearsay.Incarnation) uint64 {
 
 // Compare begins an exchange with the sender of a ping whose roster differs, unless this roster has just changed: then
 // news is on its way. Where it always has, an exchange begins now and then all the same.
-func (x *exchange) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
+func (x *exchange) Compare(now time.Time, p *core.Packet, hash uint64) {
 	m := x.members.get(p.From)
 	if m != nil {
 		x.roster.listed.pinged = now
@@ -69,8 +70,8 @@ func (x *exchange) Compare(now time.Time, p *hearsay.Packet, hash uint64) {
 func (x *exchange) begin(now time.Time, addr netip.AddrPort, with hearsay.NodeID) {
 	x.began = now
 	x.out.stats.Exchanges++
-	n := uint8(min(hearsay.MaxDigestBits, bits.Len(uint(x.members.Living()/bucketAim))))
-	digest := hearsay.Packet{Addr: addr, Stream: true, Body: &hearsay.Digest{Bits: n, Hashes: x.digest(n)}}
+	n := uint8(min(core.MaxDigestBits, bits.Len(uint(x.members.Living()/bucketAim))))
+	digest := core.Packet{Addr: addr, Stream: true, Body: &core.Digest{Bits: n, Hashes: x.digest(n)}}
 	x.out.introduce(&digest)
 	x.roster.Confront(&digest, with)
 	x.out.Send = append(x.out.Send, digest)
@@ -91,18 +92,18 @@ func (x *exchange) digest(n uint8) []uint64 {
 func bucket(id hearsay.NodeID, n uint8) uint8 { return uint8(uint(id[0]) >> (8 - n)) }
 
 // Digest opens the buckets that differ from this node's own.
-func (x *exchange) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
+func (x *exchange) Digest(now time.Time, p *core.Packet, m *core.Digest) {
 	if !x.roster.budgets.byStream(p) || !x.roster.budgets.affordAnswer(now, p, pricePart) {
 		return
 	}
 	defer x.roster.budgets.answered(now, p, len(x.out.Send))
-	entries := &hearsay.Entries{Bits: m.Bits}
-	var in [1 << hearsay.MaxDigestBits]int // members in each bucket
+	entries := &core.Entries{Bits: m.Bits}
+	var in [1 << core.MaxDigestBits]int // members in each bucket
 	for _, number := range x.members.living {
 		in[bucket(x.members.id(x.members.at(number)), m.Bits)]++
 	}
-	var open [1 << hearsay.MaxDigestBits]bool
-	room := hearsay.MaxEntries - 1 // and this node
+	var open [1 << core.MaxDigestBits]bool
+	room := core.MaxEntries - 1 // and this node
 	for i, h := range x.digest(m.Bits) {
 		// A bucket is opened whole: a member that is not among its items counts as unknown here.
 		// Those that do not fit are for the next exchange.
@@ -118,12 +119,12 @@ func (x *exchange) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
 	}
 	for _, number := range x.members.living {
 		o := x.members.at(number)
-		if len(entries.Items) < hearsay.MaxEntries-1 && open[bucket(x.members.id(o), m.Bits)] {
-			entries.Items = append(entries.Items, hearsay.Entry{ID: x.members.id(o), Incarnation: x.members.incarnation(o)})
+		if len(entries.Items) < core.MaxEntries-1 && open[bucket(x.members.id(o), m.Bits)] {
+			entries.Items = append(entries.Items, core.Entry{ID: x.members.id(o), Incarnation: x.members.incarnation(o)})
 		}
 	}
 	if x.members.self.state.Living() && open[bucket(x.members.me(), m.Bits)] {
-		entries.Items = append(entries.Items, hearsay.Entry{ID: x.members.me(), Incarnation: x.members.incarnation(x.members.self)})
+		entries.Items = append(entries.Items, core.Entry{ID: x.members.me(), Incarnation: x.members.incarnation(x.members.self)})
 	}
 	answer := p.Reply(entries)
 	x.roster.Confront(&answer, p.From)
@@ -132,24 +133,24 @@ func (x *exchange) Digest(now time.Time, p *hearsay.Packet, m *hearsay.Digest) {
 
 // Entries asks for what this node lacks in the opened buckets, and gives what the sender lacks there: the living, and
 // those gone that the sender believes living.
-func (x *exchange) Entries(now time.Time, p *hearsay.Packet, m *hearsay.Entries) {
+func (x *exchange) Entries(now time.Time, p *core.Packet, m *core.Entries) {
 	if !x.roster.budgets.byStream(p) || !x.roster.budgets.affordAnswer(now, p, pricePart) {
 		return
 	}
 	defer x.roster.budgets.answered(now, p, len(x.out.Send))
-	want := &hearsay.Want{}
+	want := &core.Want{}
 	var give []int32
 	theirs := make(map[hearsay.NodeID]hearsay.Incarnation, len(m.Items))
 	for _, item := range m.Items {
 		theirs[item.ID] = item.Incarnation
 		switch mine := x.members.get(item.ID); {
-		case (mine == nil || x.members.incarnation(mine) < item.Incarnation) && len(want.IDs) < hearsay.MaxWant:
+		case (mine == nil || x.members.incarnation(mine) < item.Incarnation) && len(want.IDs) < core.MaxWant:
 			want.IDs = append(want.IDs, item.ID)
 		case mine != nil && !mine.state.Living():
 			give = append(give, x.members.number(mine))
 		}
 	}
-	var open [1 << hearsay.MaxDigestBits]bool
+	var open [1 << core.MaxDigestBits]bool
 	for _, b := range m.Buckets {
 		open[b] = true
 	}
@@ -177,17 +178,17 @@ const askEvery = 100 * time.Millisecond
 
 // Ask asks the sender of a packet for its claims about members that it speaks
 // of and that are unknown here, at most AskMost.
-func (x *exchange) Ask(now time.Time, p *hearsay.Packet, ids []hearsay.NodeID) {
+func (x *exchange) Ask(now time.Time, p *core.Packet, ids []hearsay.NodeID) {
 	m := x.members.get(p.From)
 	if m == nil || now.Sub(x.asked) < askEvery || x.members.self.state == hearsay.StateLeft {
 		return
 	}
 	x.asked = now
-	x.out.Send = append(x.out.Send, hearsay.Packet{Addr: x.members.addr(m), Stream: true, Body: &hearsay.Want{IDs: ids}})
+	x.out.Send = append(x.out.Send, core.Packet{Addr: x.members.addr(m), Stream: true, Body: &core.Want{IDs: ids}})
 }
 
 // Want gives the claims asked for. What the sender gave is known here as gone in some cases: it is told.
-func (x *exchange) Want(now time.Time, p *hearsay.Packet, m *hearsay.Want) {
+func (x *exchange) Want(now time.Time, p *core.Packet, m *core.Want) {
 	if !x.roster.budgets.byStream(p) || !x.roster.budgets.affordAnswer(now, p, pricePart) {
 		return
 	}
@@ -208,14 +209,14 @@ func (x *exchange) Want(now time.Time, p *hearsay.Packet, m *hearsay.Want) {
 	for len(give) > 0 {
 		claims := x.out.words(give)
 		give = give[len(claims):]
-		part := p.Reply(&hearsay.News{})
+		part := p.Reply(&core.News{})
 		part.Claims = claims
 		x.out.Send = append(x.out.Send, part)
 	}
 }
 
 // Join answers a newcomer, whose own claim has been taken already, with the whole roster.
-func (x *exchange) Join(now time.Time, p *hearsay.Packet) {
+func (x *exchange) Join(now time.Time, p *core.Packet) {
 	switch {
 	case !x.roster.budgets.byStream(p): // anybody could forge where a datagram came from
 		return
@@ -238,7 +239,7 @@ func (x *exchange) Join(now time.Time, p *hearsay.Packet) {
 			}
 		}
 		all = all[len(claims):]
-		part := p.Reply(&hearsay.Roster{More: len(all) > 0})
+		part := p.Reply(&core.Roster{More: len(all) > 0})
 		part.Claims = claims
 		x.out.Send = append(x.out.Send, part)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -97,7 +98,7 @@ func (h *hints) known(id hearsay.NodeID) *hint { return h.byID[id] }
 // member is listed there, or the word comes by a stream that this node has opened to that address. A seed's is
 // configured. A member that has moved says so by a stream from there, which proves the IP address: it may get no
 // datagrams. Its port has answered where it was.
-func (h *hints) isProven(p *hearsay.Packet, m *member, word *hearsay.Claim) bool {
+func (h *hints) isProven(p *core.Packet, m *member, word *hearsay.Claim) bool {
 	switch {
 	case h.roster.admits == word.Subject:
 		return true

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // pinged counts the pings to an address, and gives the number of the last.
-func pinged(fx *hearsay.Effects, addr netip.AddrPort) (count int, seq uint64) {
+func pinged(fx *core.Effects, addr netip.AddrPort) (count int, seq uint64) {
 	for _, p := range fx.Now {
-		if ping, ok := p.Body.(*hearsay.Ping); ok && p.Addr == addr {
+		if ping, ok := p.Body.(*core.Ping); ok && p.Addr == addr {
 			count, seq = count+1, ping.Seq
 		}
 	}
@@ -55,7 +56,7 @@ func TestAnAnswerListsAMember(t *testing.T) {
 	b.hint(b.others[0], m.word(hearsay.StateAlive))
 	_, seq := pinged(b.pass(10*time.Millisecond), m.addr)
 	ack := func(from *stranger, seq uint64) bool {
-		return b.ContactAck(b.now, &hearsay.Packet{From: from.id(), Addr: from.addr, Body: &hearsay.Ack{Seq: seq}}, seq)
+		return b.ContactAck(b.now, &core.Packet{From: from.id(), Addr: from.addr, Body: &core.Ack{Seq: seq}}, seq)
 	}
 	if ack(m, seq+1) || ack(other, seq) || ack(b.others[1], seq) {
 		t.Error("another's answer counts, or another number")
@@ -85,7 +86,7 @@ func TestAMoveIsProven(t *testing.T) {
 	if addr, _ := b.Addr(m.id()); addr != was {
 		t.Fatalf("it is at %s, where nobody has answered", addr)
 	}
-	b.ContactAck(b.now, &hearsay.Packet{From: m.id(), Addr: m.addr}, seq)
+	b.ContactAck(b.now, &core.Packet{From: m.id(), Addr: m.addr}, seq)
 	if addr, _ := b.Addr(m.id()); addr != m.addr {
 		t.Errorf("it is at %s, and has answered at %s", addr, m.addr)
 	}
@@ -117,13 +118,13 @@ func TestAMoveByStreamIsProven(t *testing.T) {
 		m.incarnation++
 		b.out.Reset()
 		b.Begin()
-		b.Claims(b.now, &hearsay.Packet{From: m.id(), Addr: netip.MustParseAddrPort(from), Stream: true, Body: &hearsay.News{}, Claims: []hearsay.Claim{m.word(hearsay.StateAlive)}})
+		b.Claims(b.now, &core.Packet{From: m.id(), Addr: netip.MustParseAddrPort(from), Stream: true, Body: &core.News{}, Claims: []hearsay.Claim{m.word(hearsay.StateAlive)}})
 		if addr, _ := b.Addr(m.id()); (addr == m.addr) != proven || !proven && addr != was {
 			t.Errorf("%+v: it is at %s", test, addr)
 		}
 		streams := 0
 		for _, p := range b.pass(10 * time.Millisecond).Now {
-			if _, ping := p.Body.(*hearsay.Ping); ping && p.Addr == m.addr && p.Stream {
+			if _, ping := p.Body.(*core.Ping); ping && p.Addr == m.addr && p.Stream {
 				streams++
 			}
 		}
@@ -143,7 +144,7 @@ func TestHintsByStreamAreFew(t *testing.T) {
 		for i := range 200 {
 			b.hint(newStranger(100+i), newStranger(100+i).word(hearsay.StateAlive))
 		}
-		tried := func(sent []hearsay.Packet) (streams int) {
+		tried := func(sent []core.Packet) (streams int) {
 			for _, p := range sent {
 				if p.Stream {
 					if streams++; !b.Tries(p.Addr) { // a seed connects nowhere else
@@ -176,7 +177,7 @@ func TestHintsAreExaminedOnce(t *testing.T) {
 	m := newStranger(50)
 	b.hint(b.others[0], m.word(hearsay.StateAlive))
 	ask := func(round hearsay.Round) int {
-		return b.ask(b.others[0], &hearsay.WitnessReq{Subject: m.id(), Incarnation: m.incarnation, Round: round})
+		return b.ask(b.others[0], &core.WitnessReq{Subject: m.id(), Incarnation: m.incarnation, Round: round})
 	}
 	if n := ask(1); n != 1 {
 		t.Errorf("%d examinations, want 1", n)
@@ -310,17 +311,17 @@ func TestUnpingedAsksToBeListed(t *testing.T) {
 	for _, pinged := range []bool{false, true} {
 		b := newBench(t, 6)
 		// so it is in
-		b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}})
-		var asks []hearsay.Packet
+		b.Join(b.now, &core.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &core.Join{}})
+		var asks []core.Packet
 		for range 60 {
 			for _, p := range b.pass(time.Second).Send {
-				if _, is := p.Body.(*hearsay.Ping); is {
+				if _, is := p.Body.(*core.Ping); is {
 					asks = append(asks, p)
 				}
 			}
 			if pinged {
 				b.Begin()
-				b.Compare(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Body: &hearsay.Ping{}}, b.Hash())
+				b.Compare(b.now, &core.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Body: &core.Ping{}}, b.Hash())
 			}
 		}
 		if pinged != (len(asks) == 0) || !pinged && len(asks) != 10 && len(asks) != 12 {
@@ -328,7 +329,7 @@ func TestUnpingedAsksToBeListed(t *testing.T) {
 		}
 		for _, p := range asks {
 			at := slices.IndexFunc(b.others, func(s *stranger) bool { return s.addr == p.Addr })
-			if at < 0 || !p.Stream || len(p.Claims) != 1 || p.Claims[0].Subject != b.Self().ID || !p.Body.(*hearsay.Ping).Names(b.others[at].id()) {
+			if at < 0 || !p.Stream || len(p.Claims) != 1 || p.Claims[0].Subject != b.Self().ID || !p.Body.(*core.Ping).Names(b.others[at].id()) {
 				t.Fatalf("it asks by %+v", p)
 			}
 			asked, self := newBenchOf(t, 0, b.others[at]), newStranger(0)
@@ -343,7 +344,7 @@ func TestUnpingedAsksToBeListed(t *testing.T) {
 // For how long nobody has reached it does not begin anew when it asks.
 func TestUnreachedWhileItAsks(t *testing.T) {
 	b := newBench(t, 6)
-	b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}})
+	b.Join(b.now, &core.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &core.Join{}})
 	b.pass(time.Minute)
 	if unreached := b.Unreached(b.now); unreached != time.Minute {
 		t.Errorf("unreached for %v, want a minute", unreached)
@@ -353,13 +354,13 @@ func TestUnreachedWhileItAsks(t *testing.T) {
 // One that stood still was pinged by nobody, and asks nobody for that.
 func TestPausedDoesNotAskToBeListed(t *testing.T) {
 	b := newBench(t, 6)
-	b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}})
+	b.Join(b.now, &core.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &core.Join{}})
 	b.pass(2 * time.Second)
 	b.now = b.now.Add(time.Minute)
 	b.Begin()
 	b.Postpone(b.now, time.Minute)
 	for _, p := range b.pass(7 * time.Second).Send {
-		if _, is := p.Body.(*hearsay.Ping); is {
+		if _, is := p.Body.(*core.Ping); is {
 			t.Fatalf("it asks by %+v", p)
 		}
 	}
@@ -384,11 +385,11 @@ func TestAsksToBeListedByPeriod(t *testing.T) {
 			b.Follow(func(hearsay.NodeID) hearsay.Role { return hearsay.RolePeer }, func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} })
 		}
 		// so it is in
-		b.Join(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &hearsay.Join{}})
+		b.Join(b.now, &core.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &core.Join{}})
 		first := time.Duration(0)
 		for range 70 {
 			for _, p := range b.pass(time.Second).Send {
-				if _, is := p.Body.(*hearsay.Ping); is && first == 0 {
+				if _, is := p.Body.(*core.Ping); is && first == 0 {
 					first = b.now.Sub(start) - time.Second
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // What one member may send, and what must not come of it.
@@ -60,8 +61,8 @@ func TestUnprovenDeathDelaysNoProvenOne(t *testing.T) {
 	made := hearsay.Claim{Subject: m.id(), State: hearsay.StateDead, Incarnation: m.incarnation, By: liar.id(), Evidence: hearsay.Hash{1}}
 	b.hear(liar, made)
 	b.hear(honest, deadClaim(m, honest, genuine))
-	asked := slices.ContainsFunc(b.pass(500*time.Millisecond).Now, func(p hearsay.Packet) bool {
-		request, ok := p.Body.(*hearsay.EvidenceReq)
+	asked := slices.ContainsFunc(b.pass(500*time.Millisecond).Now, func(p core.Packet) bool {
+		request, ok := p.Body.(*core.EvidenceReq)
 		return ok && request.Hash == genuine.Hash(network) && p.Addr == honest.addr
 	})
 	if !asked {
@@ -110,15 +111,15 @@ func TestEvidenceIsVerifiedOnce(t *testing.T) {
 	b.wantDrop(hearsay.DropBadSignature, 1)
 }
 
-func request(of *stranger, round hearsay.Round) *hearsay.WitnessReq {
-	return &hearsay.WitnessReq{Subject: of.id(), Incarnation: of.incarnation, Round: round}
+func request(of *stranger, round hearsay.Round) *core.WitnessReq {
+	return &core.WitnessReq{Subject: of.id(), Incarnation: of.incarnation, Round: round}
 }
 
 // ask gives the roster a request, and counts the examinations that follow.
-func (b *bench) ask(from *stranger, request *hearsay.WitnessReq) int {
+func (b *bench) ask(from *stranger, request *core.WitnessReq) int {
 	b.out.Reset()
 	b.Begin()
-	b.WitnessReq(b.now, &hearsay.Packet{From: from.id(), Addr: from.addr}, request)
+	b.WitnessReq(b.now, &core.Packet{From: from.id(), Addr: from.addr}, request)
 	asked := 0
 	for _, e := range b.out.Events {
 		if e.Kind == hearsay.EventAsked {
@@ -174,7 +175,7 @@ func TestSaysNothingOfStrangers(t *testing.T) {
 }
 
 func TestOneVerdictARoundOverLives(t *testing.T) {
-	b := newBenchOf(t, 5, newStranger(0), &hearsay.OwnIncarnation{Incarnation: 7})
+	b := newBenchOf(t, 5, newStranger(0), &core.OwnIncarnation{Incarnation: 7})
 	if b.ask(b.others[0], request(b.others[1], 1)) != 0 {
 		t.Error("examines for a round in which it may have signed before it was started again")
 	}
@@ -210,10 +211,10 @@ func TestRosterCountsByStreamOnly(t *testing.T) {
 	contact := netip.MustParseAddrPort("10.8.8.8:1")
 	b.Contact(b.now, []netip.AddrPort{contact})
 	b.pass(20 * time.Millisecond)
-	if b.Expects(&hearsay.Packet{Addr: contact}) {
+	if b.Expects(&core.Packet{Addr: contact}) {
 		t.Error("takes a roster by datagram, whose source anybody can forge")
 	}
-	if !b.Expects(&hearsay.Packet{Addr: contact, Stream: true}) {
+	if !b.Expects(&core.Packet{Addr: contact, Stream: true}) {
 		t.Error("does not take the roster it asked for")
 	}
 }
@@ -222,14 +223,14 @@ func TestFirstOfANetworkTriesItsDead(t *testing.T) {
 	b := newBench(t, 12)
 	newcomer := newStranger(50)
 	b.hear(newcomer, newcomer.word(hearsay.StateAlive))
-	b.Join(b.now, &hearsay.Packet{From: newcomer.id(), Addr: newcomer.addr, Stream: true})
+	b.Join(b.now, &core.Packet{From: newcomer.id(), Addr: newcomer.addr, Stream: true})
 	m := b.others[0]
 	b.hear(b.others[1], suspect(m, b.others[1]))
 	b.others = append(b.others, newcomer)
 	b.dead(m, b.others[1], b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable)))
 	tried := 0
 	for _, p := range b.pass(10 * time.Second).Now {
-		if ping, ok := p.Body.(*hearsay.Ping); ok && ping.Target == m.id() {
+		if ping, ok := p.Body.(*core.Ping); ok && ping.Target == m.id() {
 			tried++
 		}
 	}
@@ -239,9 +240,9 @@ func TestFirstOfANetworkTriesItsDead(t *testing.T) {
 }
 
 // apply keeps the contacts that a roster wants persisted.
-func apply(disk map[netip.AddrPort]*hearsay.Contact, records []hearsay.Record) {
+func apply(disk map[netip.AddrPort]*core.Contact, records []core.Record) {
 	for _, record := range records {
-		if contact, ok := record.(*hearsay.Contact); ok {
+		if contact, ok := record.(*core.Contact); ok {
 			if disk[contact.Addr] = contact; contact.Dropped {
 				delete(disk, contact.Addr)
 			}
@@ -250,9 +251,9 @@ func apply(disk map[netip.AddrPort]*hearsay.Contact, records []hearsay.Record) {
 }
 
 func TestContactsOnDiskAreBoundedOverLives(t *testing.T) {
-	disk := map[netip.AddrPort]*hearsay.Contact{}
+	disk := map[netip.AddrPort]*core.Contact{}
 	for life := range 4 {
-		var records []hearsay.Record
+		var records []core.Record
 		for _, contact := range disk {
 			records = append(records, contact)
 		}
@@ -270,7 +271,7 @@ func TestContactsOnDiskAreBoundedOverLives(t *testing.T) {
 }
 
 func TestSuccessorAtAnAddressStaysAContact(t *testing.T) {
-	disk := map[netip.AddrPort]*hearsay.Contact{}
+	disk := map[netip.AddrPort]*core.Contact{}
 	b := newBenchOf(t, 0, newStranger(0))
 	old, next := newStranger(1), newStranger(2)
 	next.addr = old.addr
@@ -319,10 +320,10 @@ func TestLeavingRefutesNoMore(t *testing.T) {
 
 func TestEvidenceIsKeptInOrderOverLives(t *testing.T) {
 	m := newStranger(1)
-	var records []hearsay.Record
+	var records []core.Record
 	for _, condemned := range []int64{3000, 1000, 2000} {
 		e := &hearsay.Evidence{Subject: m.id(), Condemned: condemned}
-		records = append(records, &hearsay.KeptEvidence{Hash: e.Hash(network), Evidence: e})
+		records = append(records, &core.KeptEvidence{Hash: e.Hash(network), Evidence: e})
 	}
 	b := newBenchOf(t, 0, newStranger(0), records...)
 	if e := b.EvidenceOf(m.id()); e.Condemned != 3000 {
@@ -333,7 +334,7 @@ func TestEvidenceIsKeptInOrderOverLives(t *testing.T) {
 func TestExchangesAlsoWhenTheRosterIsNeverStill(t *testing.T) {
 	b := newBench(t, 5)
 	restless := b.others[0]
-	from := &hearsay.Packet{From: b.others[1].id(), Addr: b.others[1].addr}
+	from := &core.Packet{From: b.others[1].id(), Addr: b.others[1].addr}
 	for range 300 { // half a minute
 		restless.incarnation++
 		b.hear(restless, restless.word(hearsay.StateAlive))
@@ -407,7 +408,7 @@ func TestEvidenceIsAskedOfOthersToo(t *testing.T) {
 	b.hear(silent, deadClaim(m, silent, genuine))
 	informer, others := len(b.out.Now), map[netip.AddrPort]bool{}
 	for _, p := range b.pass(5 * time.Second).Now {
-		if _, ok := p.Body.(*hearsay.EvidenceReq); !ok {
+		if _, ok := p.Body.(*core.EvidenceReq); !ok {
 			continue
 		}
 		if others[p.Addr] = true; p.Addr == silent.addr {
@@ -553,8 +554,8 @@ func (b *bench) answers(do func()) (packets, claims int) {
 	return len(b.out.Send), claims
 }
 
-func (b *bench) from(m *stranger, stream bool) *hearsay.Packet {
-	return &hearsay.Packet{From: m.id(), Addr: m.addr, Stream: stream}
+func (b *bench) from(m *stranger, stream bool) *core.Packet {
+	return &core.Packet{From: m.id(), Addr: m.addr, Stream: stream}
 }
 
 func TestEachIsGivenOnceHoweverOftenWanted(t *testing.T) {
@@ -563,7 +564,7 @@ func TestEachIsGivenOnceHoweverOftenWanted(t *testing.T) {
 	b.hear(gone, gone.word(hearsay.StateLeft))
 	p := b.from(b.others[0], true)
 	p.Claims = []hearsay.Claim{gone.word(hearsay.StateAlive), gone.word(hearsay.StateAlive)}
-	want := &hearsay.Want{}
+	want := &core.Want{}
 	for range 8192 {
 		want.IDs = append(want.IDs, m.id(), gone.id())
 	}
@@ -580,8 +581,8 @@ func TestOneAskerIsAnsweredNowAndThen(t *testing.T) {
 	newcomer := b.from(b.others[0], true)
 	join := func() { b.Join(b.now, newcomer) }
 	exchange := func() {
-		b.Digest(b.now, newcomer, &hearsay.Digest{Bits: 0, Hashes: []uint64{1}})
-		b.Want(b.now, newcomer, &hearsay.Want{IDs: []hearsay.NodeID{b.others[1].id()}})
+		b.Digest(b.now, newcomer, &core.Digest{Bits: 0, Hashes: []uint64{1}})
+		b.Want(b.now, newcomer, &core.Want{IDs: []hearsay.NodeID{b.others[1].id()}})
 	}
 	for _, wait := range []time.Duration{0, 500 * time.Millisecond} {
 		b.now = b.now.Add(wait)
@@ -596,10 +597,10 @@ func TestOneAskerIsAnsweredNowAndThen(t *testing.T) {
 	b.MarkDead(b.now, e)
 	asks := b.from(b.others[0], true)
 	for name, ask := range map[string]func(){
-		"evidence":  func() { b.EvidenceReq(b.now, asks, &hearsay.EvidenceReq{Hash: e.Hash(network)}) },
+		"evidence":  func() { b.EvidenceReq(b.now, asks, &core.EvidenceReq{Hash: e.Hash(network)}) },
 		"rosters":   join,
 		"exchanges": exchange,
-		"entries":   func() { b.Entries(b.now, newcomer, &hearsay.Entries{Buckets: []uint8{0}}) },
+		"entries":   func() { b.Entries(b.now, newcomer, &core.Entries{Buckets: []uint8{0}}) },
 	} {
 		b.now = b.now.Add(time.Minute)
 		answered := 0
@@ -632,9 +633,9 @@ func TestEvidenceIsForMembers(t *testing.T) {
 	m, from := b.others[0], b.others[1]
 	e := b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable))
 	b.MarkDead(b.now, e)
-	request := &hearsay.EvidenceReq{Hash: e.Hash(network)}
+	request := &core.EvidenceReq{Hash: e.Hash(network)}
 	for name, c := range map[string]struct {
-		from *hearsay.Packet
+		from *core.Packet
 		want int
 	}{"member": {b.from(from, true), 1}, "stranger": {b.from(newStranger(99), true), 0}, "by datagram": {b.from(from, false), 0}} {
 		if packets, _ := b.answers(func() { b.EvidenceReq(b.now, c.from, request) }); packets != c.want {

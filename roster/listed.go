@@ -3,7 +3,7 @@ package roster
 import (
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 const (
@@ -40,9 +40,9 @@ func (l *listed) tick(now time.Time) {
 // it is for (see Meant): so it goes with a ping. By stream, as what was lost were datagrams.
 func (l *listed) ask(now time.Time) {
 	for _, m := range l.members.draw(nil, untoldAsks) {
-		ping := &hearsay.Ping{Seq: l.random.Uint64() | 1, Target: l.members.id(m)}
+		ping := &core.Ping{Seq: l.random.Uint64() | 1, Target: l.members.id(m)}
 		l.roster.contacts.await(asked{addr: l.members.addr(m), id: ping.Target, seq: ping.Seq, until: now.Add(answerTime)})
-		p := hearsay.Packet{Addr: l.members.addr(m), Stream: true, Body: ping}
+		p := core.Packet{Addr: l.members.addr(m), Stream: true, Body: ping}
 		l.out.introduce(&p)
 		l.out.Send = append(l.out.Send, p)
 	}

@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Sizes of packets, in bytes and claims.
 const (
-	packetRoom = hearsay.MTU - 80 // for claims, beside an envelope and a small body
-	rideMost   = 3                // claims that ride on a packet sent for another reason
-	cameBack   = 2                // times that a claim told over links should come back
-	chunkRoom  = 48 << 10         // for claims, in one packet of a roster by stream
+	packetRoom = core.MTU - 80 // for claims, beside an envelope and a small body
+	rideMost   = 3             // claims that ride on a packet sent for another reason
+	cameBack   = 2             // times that a claim told over links should come back
+	chunkRoom  = 48 << 10      // for claims, in one packet of a roster by stream
 )
 
 // news is whose claims this node is telling. What is told of a member is always the newest. Membership news goes at
@@ -158,7 +159,7 @@ func (n *news) countTold(taken, times int, limit int16) {
 
 // Ride puts claims on a packet that goes out anyway, if there is news. This
 // node's own claim never rides: such packets do not wait for the disk.
-func (n *news) Ride(p *hearsay.Packet) {
+func (n *news) Ride(p *core.Packet) {
 	if n.Waiting() == 0 {
 		return
 	}

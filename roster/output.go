@@ -4,11 +4,12 @@ import (
 	"net/netip"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // output is what a step hands out, and what is counted.
 type output struct {
-	*hearsay.Effects
+	*core.Effects
 	members *members
 	claims  []hearsay.Claim // storage of one step's packets
 	stats   Stats
@@ -47,10 +48,10 @@ func (o *output) words(members []int32) []hearsay.Claim {
 }
 
 // introduce puts this node's own claim on a packet.
-func (o *output) introduce(p *hearsay.Packet) { o.attach(p, o.members.claim(o.members.self, withCard)) }
+func (o *output) introduce(p *core.Packet) { o.attach(p, o.members.claim(o.members.self, withCard)) }
 
 // attach puts a claim on a packet.
-func (o *output) attach(p *hearsay.Packet, c hearsay.Claim) {
+func (o *output) attach(p *core.Packet, c hearsay.Claim) {
 	start := len(o.claims)
 	o.claims = append(append(o.claims, p.Claims...), c)
 	p.Claims = o.claims[start:len(o.claims):len(o.claims)]
@@ -60,7 +61,7 @@ func (o *output) attach(p *hearsay.Packet, c hearsay.Claim) {
 func (o *output) sendClaim(addr netip.AddrPort, m *member) { o.send(addr, o.members.claim(m, bare)) }
 
 // answerWith answers a packet with the claim about a member.
-func (o *output) answerWith(p *hearsay.Packet, m *member) {
+func (o *output) answerWith(p *core.Packet, m *member) {
 	o.sendClaim(p.Addr, m)
 	last := &o.Send[len(o.Send)-1]
 	last.Stream, last.Answer = p.Stream, true

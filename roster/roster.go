@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -19,7 +20,7 @@ const (
 	maxWitnessed   = 256                    // rounds of others that this node remembers as an observer
 	maxPending     = 1024                   // deaths told to this node and not yet believed
 	pendingSubject = 8                      // of these, of one member: more accusers than it has observers. A guess
-	pendingSource  = 256                    // likewise, told from one source (hearsay.Source). A guess
+	pendingSource  = 256                    // likewise, told from one source (core.Source). A guess
 	maxEvidence    = 256                    // evidence kept
 	maxContacts    = 256                    // addresses kept on disk, and forgotten members remembered
 	keptClaims     = 1 + rideMost           // storage kept between steps
@@ -72,7 +73,7 @@ type Roster struct {
 // New makes the roster of a node whose own card is given; the card is signed here. The configuration is read as long as
 // the roster is. Cards may be those of other nodes in the process too. Records are what earlier lives kept.
 func New(cfg *Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards, signer hearsay.Signer, random *rand.Rand,
-	records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time,
+	records []core.Record, drops *hearsay.Drops, out *core.Effects, now time.Time,
 ) *Roster {
 	r := &Roster{
 		cfg: cfg, network: network, signer: signer, started: now, forgetAt: now.Add(forgetCheck),
@@ -100,12 +101,12 @@ func New(cfg *Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards
 	var last hearsay.Incarnation
 	for _, record := range records {
 		switch record := record.(type) {
-		case *hearsay.OwnIncarnation:
+		case *core.OwnIncarnation:
 			last = record.Incarnation
 			r.witnesses.from = now.Add(cfg.RoundEvery)
-		case *hearsay.Contact:
+		case *core.Contact:
 			r.addresses.load(record)
-		case *hearsay.KeptEvidence:
+		case *core.KeptEvidence:
 			r.evidence.load(record)
 		}
 	}
@@ -129,10 +130,10 @@ func (r *Roster) Begin() {
 func (r *Roster) Stats() Stats { return r.out.stats }
 
 // Introduce puts this node's own claim on a packet.
-func (r *Roster) Introduce(p *hearsay.Packet) { r.out.introduce(p) }
+func (r *Roster) Introduce(p *core.Packet) { r.out.introduce(p) }
 
 // Confront puts on a packet to a member what this node holds against it, so that it hears first, and refutes.
-func (r *Roster) Confront(p *hearsay.Packet, id hearsay.NodeID) {
+func (r *Roster) Confront(p *core.Packet, id hearsay.NodeID) {
 	var c hearsay.Claim
 	if m := r.members.get(id); m != nil {
 		if m.state != hearsay.StateSuspect && m.state != hearsay.StateDead {
@@ -157,7 +158,7 @@ func (r *Roster) Answered(now time.Time, id hearsay.NodeID) {
 }
 
 // takeClaim takes one claim that came with the packet p.
-func (r *Roster) takeClaim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
+func (r *Roster) takeClaim(now time.Time, p *core.Packet, c *hearsay.Claim) {
 	r.out.stats.ClaimsIn++
 	if r.members.seeded() && !c.State.Living() {
 		return // only a ruling says so there: one roster, of which all count the same observers
@@ -194,7 +195,7 @@ func (r *Roster) takeClaim(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
 
 // introduce takes the subject's own word: a card, with an incarnation, that is new here. It returns the member, or nil
 // if the word was refused, and whether the word was news.
-func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) (m *member, isNew bool) {
+func (r *Roster) introduce(now time.Time, p *core.Packet, c *hearsay.Claim) (m *member, isNew bool) {
 	m = r.members.get(c.Subject)
 	word := hearsay.Claim{Subject: c.Subject, State: hearsay.StateAlive, Incarnation: c.Incarnation, Card: c.Card}
 	if c.State == hearsay.StateLeft {
@@ -215,7 +216,7 @@ func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) (
 		return nil, false
 	}
 	if word.State == hearsay.StateAlive && c.State < hearsay.StateDead && !r.hints.isProven(p, m, &word) {
-		from := hearsay.Source(p.Addr.Addr())
+		from := core.Source(p.Addr.Addr())
 		r.hints.add(now, &word, origin{move: m != nil, slot: quota.Slot(r.members.cards.secret, netip.AddrPortFrom(from, 0))}, 0)
 		return m, false
 	}
@@ -228,7 +229,7 @@ func (r *Roster) introduce(now time.Time, p *hearsay.Packet, c *hearsay.Claim) (
 }
 
 // believable checks the subject's own word before it wins. Of the subject m is known so far, or nil.
-func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Claim, m *member) (hearsay.Drop, bool) {
+func (r *Roster) believable(now time.Time, p *core.Packet, word *hearsay.Claim, m *member) (hearsay.Drop, bool) {
 	switch unknown := m == nil; {
 	case word.Incarnation > hearsay.MaxIncarnation:
 		return hearsay.DropFarFuture, false
@@ -253,7 +254,7 @@ func (r *Roster) believable(now time.Time, p *hearsay.Packet, word *hearsay.Clai
 
 // outlived reports whether a word is of a member that was forgotten, and no newer than that. Of the dead it is believed
 // from itself all the same; an incarnation that has left is over, whichever node brings its word.
-func (r *Roster) outlived(p *hearsay.Packet, word *hearsay.Claim) bool {
+func (r *Roster) outlived(p *core.Packet, word *hearsay.Claim) bool {
 	if last, forgotten := lastOf(r.addresses.left, word.Subject); forgotten && word.Incarnation <= last {
 		return true
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 	"hearsay/ring"
 	"hearsay/roster"
@@ -55,7 +56,7 @@ func (s *stranger) state(e *hearsay.Evidence, verdict hearsay.Verdict) hearsay.S
 type bench struct {
 	*testing.T
 	*roster.Roster
-	out    *hearsay.Effects
+	out    *core.Effects
 	drops  hearsay.Drops
 	now    time.Time
 	others []*stranger
@@ -65,13 +66,13 @@ func newBench(t *testing.T, others int) *bench { return newBenchOf(t, others, ne
 
 // newBenchOf is the roster of stranger 0, who signs by another signer and has
 // lived before.
-func newBenchOf(t *testing.T, others int, signer hearsay.Signer, records ...hearsay.Record) *bench {
-	b := &bench{T: t, out: &hearsay.Effects{}, now: start}
+func newBenchOf(t *testing.T, others int, signer hearsay.Signer, records ...core.Record) *bench {
+	b := &bench{T: t, out: &core.Effects{}, now: start}
 	self := newStranger(0)
 	card := hearsay.Card{Name: self.name, Addr: self.addr, Role: hearsay.RolePeer}
 	cfg := roster.DefaultConfig()
 	b.Roster = roster.New(&cfg, network, card, roster.NewCards(1), signer, rand.New(rand.NewPCG(1, 2)), records, &b.drops, b.out, b.now)
-	b.TellApart(func(p *hearsay.Packet) quota.Sender {
+	b.TellApart(func(p *core.Packet) quota.Sender {
 		if addr, listed := b.Addr(p.From); listed && addr == p.Addr {
 			return quota.Sender{Class: quota.Member, Addr: addr}
 		}
@@ -86,24 +87,24 @@ func newBenchOf(t *testing.T, others int, signer hearsay.Signer, records ...hear
 
 // hear gives the roster claims from somebody. Their subjects answer at
 // once where they say that they are.
-func (b *bench) hear(from *stranger, claims ...hearsay.Claim) *hearsay.Effects {
+func (b *bench) hear(from *stranger, claims ...hearsay.Claim) *core.Effects {
 	b.hint(from, claims...)
 	b.AnswerHints(b.now)
 	return b.out
 }
 
 // hint is hear, but nobody answers.
-func (b *bench) hint(from *stranger, claims ...hearsay.Claim) *hearsay.Effects {
+func (b *bench) hint(from *stranger, claims ...hearsay.Claim) *core.Effects {
 	b.out.Reset()
 	b.Begin()
-	p := &hearsay.Packet{From: from.id(), Addr: from.addr, Body: &hearsay.News{}, Claims: claims}
+	p := &core.Packet{From: from.id(), Addr: from.addr, Body: &core.News{}, Claims: claims}
 	b.Claims(b.now, p)
 	return b.out
 }
 
 // pass lets time pass in small steps, and returns all packets and events.
-func (b *bench) pass(d time.Duration) *hearsay.Effects {
-	all := &hearsay.Effects{}
+func (b *bench) pass(d time.Duration) *core.Effects {
+	all := &core.Effects{}
 	for end := b.now.Add(d); b.now.Before(end); b.now = b.now.Add(10 * time.Millisecond) {
 		b.out.Reset()
 		b.Begin()
@@ -114,12 +115,12 @@ func (b *bench) pass(d time.Duration) *hearsay.Effects {
 }
 
 // kept copies of packets what is void after the next step.
-func kept(packets []hearsay.Packet) []hearsay.Packet {
+func kept(packets []core.Packet) []core.Packet {
 	packets = slices.Clone(packets)
 	for i := range packets {
 		p := &packets[i]
 		p.Claims = slices.Clone(p.Claims)
-		if ping, ok := p.Body.(*hearsay.Ping); ok {
+		if ping, ok := p.Body.(*core.Ping); ok {
 			copied := *ping
 			p.Body = &copied
 		}
@@ -169,8 +170,8 @@ func (b *bench) evidence(of *stranger, rule hearsay.Rule, verdict func(i int) he
 // dead claims a death, and hands its evidence over when asked.
 func (b *bench) dead(of, from *stranger, e *hearsay.Evidence) {
 	b.hear(from, hearsay.Claim{Subject: of.id(), State: hearsay.StateDead, Incarnation: of.incarnation, By: from.id(), Evidence: e.Hash(network)})
-	asked := slices.ContainsFunc(b.out.Now, func(p hearsay.Packet) bool {
-		m, ok := p.Body.(*hearsay.EvidenceReq)
+	asked := slices.ContainsFunc(b.out.Now, func(p core.Packet) bool {
+		m, ok := p.Body.(*core.EvidenceReq)
 		return ok && m.Hash == e.Hash(network)
 	})
 	if !asked {
@@ -372,7 +373,7 @@ func TestSurprisingDeathIsToldToItsSubjectFirst(t *testing.T) {
 	m, from := b.others[0], b.others[1]
 	e := b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable))
 	claim := hearsay.Claim{Subject: m.id(), State: hearsay.StateDead, Incarnation: m.incarnation, By: from.id(), Evidence: e.Hash(network)}
-	told := slices.ContainsFunc(b.hear(from, claim).Send, func(p hearsay.Packet) bool {
+	told := slices.ContainsFunc(b.hear(from, claim).Send, func(p core.Packet) bool {
 		return p.Addr == m.addr && len(p.Claims) == 1 && p.Claims[0].State == hearsay.StateDead
 	})
 	if !told {
@@ -405,7 +406,7 @@ func TestRefutationIsDurableBeforeItIsTold(t *testing.T) {
 	self := newStranger(0)
 	self.incarnation = b.Self().Incarnation
 	out := b.hear(b.others[0], suspect(self, b.others[1]))
-	if len(out.Persist) != 1 || out.Persist[0].(*hearsay.OwnIncarnation).Incarnation != b.Self().Incarnation {
+	if len(out.Persist) != 1 || out.Persist[0].(*core.OwnIncarnation).Incarnation != b.Self().Incarnation {
 		t.Fatalf("persists %v", out.Persist)
 	}
 	for _, p := range out.Now {
@@ -482,13 +483,13 @@ func TestExchangeBringsOnlyWhatDiffers(t *testing.T) {
 	b.now = a.now
 	sent := map[string]int{}
 	from := newStranger(1) // both take the other for this member
-	carry := func(p hearsay.Packet) hearsay.Packet {
+	carry := func(p core.Packet) core.Packet {
 		p.From, p.Addr = from.id(), from.addr
 		p.Claims = slices.DeleteFunc(slices.Clone(p.Claims), func(c hearsay.Claim) bool { return c.Subject == newStranger(0).id() })
 		sent[fmt.Sprintf("%T", p.Body)] += len(p.Claims)
 		return p
 	}
-	step := func(r *bench, do func()) hearsay.Packet {
+	step := func(r *bench, do func()) core.Packet {
 		r.out.Reset()
 		r.Begin()
 		do()
@@ -497,14 +498,14 @@ func TestExchangeBringsOnlyWhatDiffers(t *testing.T) {
 		}
 		return carry(r.out.Send[0])
 	}
-	ping := hearsay.Packet{From: from.id(), Addr: from.addr}
+	ping := core.Packet{From: from.id(), Addr: from.addr}
 	p := step(b, func() { b.Compare(b.now, &ping, a.Hash()) })
-	p = step(a, func() { a.Digest(a.now, &p, p.Body.(*hearsay.Digest)) })
-	if n := len(p.Body.(*hearsay.Entries).Items); n > 20 {
+	p = step(a, func() { a.Digest(a.now, &p, p.Body.(*core.Digest)) })
+	if n := len(p.Body.(*core.Entries).Items); n > 20 {
 		t.Errorf("opens %d entries of 42 for one difference", n)
 	}
-	p = step(b, func() { b.Entries(b.now, &p, p.Body.(*hearsay.Entries)) })
-	p = step(a, func() { a.Want(a.now, &p, p.Body.(*hearsay.Want)) })
+	p = step(b, func() { b.Entries(b.now, &p, p.Body.(*core.Entries)) })
+	p = step(a, func() { a.Want(a.now, &p, p.Body.(*core.Want)) })
 	if len(p.Claims) != 1 {
 		t.Errorf("gives %d claims for one difference", len(p.Claims))
 	}
@@ -528,7 +529,7 @@ func TestNewsCools(t *testing.T) {
 		for i := range p.Claims {
 			size += p.Claims[i].WireSizeMax()
 		}
-		if size > hearsay.MTU {
+		if size > core.MTU {
 			t.Errorf("a packet of news of %d bytes", size)
 		}
 	}
@@ -592,7 +593,7 @@ func TestForgottenIsConfronted(t *testing.T) {
 	b.dead(m, from, b.evidence(m, hearsay.RuleMajority, all(hearsay.VerdictUnreachable)))
 	b.now = b.now.Add(25 * time.Hour)
 	b.pass(time.Second)
-	ping := &hearsay.Packet{Body: &hearsay.Ping{}}
+	ping := &core.Packet{Body: &core.Ping{}}
 	b.Confront(ping, m.id())
 	if len(ping.Claims) != 1 || ping.Claims[0].State != hearsay.StateDead || ping.Claims[0].Incarnation != m.incarnation {
 		t.Errorf("says %+v", ping.Claims)
@@ -601,7 +602,7 @@ func TestForgottenIsConfronted(t *testing.T) {
 
 func TestExchangesAreRare(t *testing.T) {
 	b := newBench(t, 5)
-	from := &hearsay.Packet{From: b.others[1].id(), Addr: b.others[1].addr}
+	from := &core.Packet{From: b.others[1].id(), Addr: b.others[1].addr}
 	for range 1000 { // ten seconds of pings by who has another roster
 		b.Compare(b.now, from, b.Hash()+1)
 		b.now = b.now.Add(10 * time.Millisecond)
@@ -624,7 +625,7 @@ func TestTablesAreBounded(t *testing.T) {
 		b.out.Reset()
 		b.MarkDead(b.now, &hearsay.Evidence{Subject: m.id(), Incarnation: m.incarnation, Rule: hearsay.RuleMajority})
 		for _, record := range b.out.Persist {
-			if e, ok := record.(*hearsay.KeptEvidence); ok {
+			if e, ok := record.(*core.KeptEvidence); ok {
 				if kept[e.Hash] = true; e.Evidence == nil {
 					delete(kept, e.Hash)
 				}
@@ -679,10 +680,10 @@ func TestUnknownContactIsAskedForItsRoster(t *testing.T) {
 	b.Contact(b.now, []netip.AddrPort{contact.addr})
 	b.pass(20 * time.Millisecond)
 	b.out.Reset()
-	b.TakeRoster(b.now, &hearsay.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true}, &hearsay.Roster{})
-	var ping hearsay.Packet
+	b.TakeRoster(b.now, &core.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true}, &core.Roster{})
+	var ping core.Packet
 	for _, p := range b.pass(5 * time.Second).Now {
-		if _, ok := p.Body.(*hearsay.Ping); ok && p.Addr == contact.addr {
+		if _, ok := p.Body.(*core.Ping); ok && p.Addr == contact.addr {
 			ping = p
 		}
 	}
@@ -691,13 +692,13 @@ func TestUnknownContactIsAskedForItsRoster(t *testing.T) {
 	}
 	b.out.Reset()
 	b.Begin()
-	if !b.ContactAck(b.now, &hearsay.Packet{From: contact.id(), Addr: contact.addr}, ping.Body.(*hearsay.Ping).Seq) {
+	if !b.ContactAck(b.now, &core.Packet{From: contact.id(), Addr: contact.addr}, ping.Body.(*core.Ping).Seq) {
 		t.Fatal("its answer was not awaited")
 	}
 	if len(b.out.Send) != 1 || b.out.Send[0].Addr != contact.addr {
 		t.Fatalf("sends %+v", b.out.Send)
 	}
-	if _, ok := b.out.Send[0].Body.(*hearsay.Join); !ok {
+	if _, ok := b.out.Send[0].Body.(*core.Join); !ok {
 		t.Errorf("sends %T", b.out.Send[0].Body)
 	}
 }
@@ -709,7 +710,7 @@ func TestLeaveBeforeTheRosterCameIsTold(t *testing.T) {
 	b.pass(20 * time.Millisecond) // it has asked to join
 	b.out.Reset()
 	b.Leave(b.now)
-	told := slices.ContainsFunc(b.out.Send, func(p hearsay.Packet) bool {
+	told := slices.ContainsFunc(b.out.Send, func(p core.Packet) bool {
 		return p.Addr == contact.addr && len(p.Claims) == 1 && p.Claims[0].State == hearsay.StateLeft
 	})
 	if !told {
@@ -784,7 +785,7 @@ func TestJoinIsTriedAgainNeitherSoonNorLate(t *testing.T) {
 		b.Contact(b.now, []netip.AddrPort{contact.addr})
 		asked := func(d time.Duration) (n int) {
 			for _, p := range b.pass(d).Send {
-				if _, ok := p.Body.(*hearsay.Join); ok {
+				if _, ok := p.Body.(*core.Join); ok {
 					n++
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/roster"
 )
 
@@ -31,7 +32,7 @@ func (b *bench) accuse(of *stranger) *round {
 }
 
 // roundOf finds the round against one that was opened.
-func (b *bench) roundOf(of *stranger, out *hearsay.Effects) *round {
+func (b *bench) roundOf(of *stranger, out *core.Effects) *round {
 	b.Helper()
 	r := &round{bench: b, of: of}
 	for _, e := range out.Events {
@@ -43,8 +44,8 @@ func (b *bench) roundOf(of *stranger, out *hearsay.Effects) *round {
 		b.Fatal("no round was opened")
 	}
 	for _, o := range b.others {
-		asked := slices.ContainsFunc(out.Now, func(p hearsay.Packet) bool {
-			request, ok := p.Body.(*hearsay.WitnessReq)
+		asked := slices.ContainsFunc(out.Now, func(p core.Packet) bool {
+			request, ok := p.Body.(*core.WitnessReq)
 			return ok && p.Addr == o.addr && request.Round == r.number
 		})
 		switch {
@@ -75,7 +76,7 @@ func (r *round) take(s *hearsay.Statement) hearsay.EventKind {
 	return decision(r.out)
 }
 
-func decision(out *hearsay.Effects) hearsay.EventKind {
+func decision(out *core.Effects) hearsay.EventKind {
 	for _, e := range out.Events {
 		if e.Kind == hearsay.EventCondemned || e.Kind == hearsay.EventCleared {
 			return e.Kind
@@ -193,7 +194,7 @@ func TestRoundsGrowRareWhenNobodyMayDecide(t *testing.T) {
 	}
 }
 
-func opened(out *hearsay.Effects) (n int) {
+func opened(out *core.Effects) (n int) {
 	for _, e := range out.Events {
 		if e.Kind == hearsay.EventRoundOpened {
 			n++

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file is what differs in a seeded network: the ledger decides which nodes are members, and the roster follows it.
@@ -36,7 +37,7 @@ func (r *Roster) Admit(now time.Time, c *hearsay.Claim) {
 		return
 	}
 	r.admits = c.Subject
-	r.takeClaim(now, &hearsay.Packet{From: c.Subject, Addr: c.Card.Addr}, c)
+	r.takeClaim(now, &core.Packet{From: c.Subject, Addr: c.Card.Addr}, c)
 	r.admits = hearsay.NodeID{}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // ownWord is what this node says of itself: its incarnation, its address, and that it leaves.
@@ -26,7 +27,7 @@ type refutation struct {
 // raise takes a new incarnation over last.
 func (o *ownWord) raise(now time.Time, last hearsay.Incarnation) {
 	m := o.members.self
-	o.renew(now, hearsay.NextIncarnation(max(last, o.members.incarnation(m)), now.Add(o.apart())), o.members.addr(m))
+	o.renew(now, core.NextIncarnation(max(last, o.members.incarnation(m)), now.Add(o.apart())), o.members.addr(m))
 }
 
 // MoveTo tells everybody that this node is reached at another address now.
@@ -35,7 +36,7 @@ func (o *ownWord) MoveTo(now time.Time, addr netip.AddrPort) {
 	if addr == o.members.addr(m) || m.state == hearsay.StateLeft || o.roster.aways.own != nil {
 		return
 	}
-	o.renew(now, hearsay.NextIncarnation(o.members.incarnation(m), now), addr)
+	o.renew(now, core.NextIncarnation(o.members.incarnation(m), now), addr)
 	o.roster.news.tell(m)
 	o.out.event(hearsay.Event{At: now, Kind: hearsay.EventMemberMoved, Subject: o.members.id(m), Addr: addr, Incarnation: o.members.incarnation(m)})
 }
@@ -47,7 +48,7 @@ func (o *ownWord) renew(now time.Time, incarnation hearsay.Incarnation, addr net
 	}
 	o.sign(incarnation, addr)
 	o.members.rehash(now, o.members.self)
-	o.out.Persist = append(o.out.Persist, &hearsay.OwnIncarnation{Incarnation: incarnation})
+	o.out.Persist = append(o.out.Persist, &core.OwnIncarnation{Incarnation: incarnation})
 }
 
 // sign signs this node's own word, of this incarnation and address.
@@ -60,7 +61,7 @@ func (o *ownWord) sign(incarnation hearsay.Incarnation, addr netip.AddrPort) {
 
 // claimed takes a claim about this node. Suspect or dead is refuted; an
 // incarnation of its own that it does not remember is passed over.
-func (o *ownWord) claimed(now time.Time, p *hearsay.Packet, c *hearsay.Claim) {
+func (o *ownWord) claimed(now time.Time, p *core.Packet, c *hearsay.Claim) {
 	m := o.members.self
 	switch {
 	case c.Incarnation < o.members.incarnation(m), m.state == hearsay.StateLeft, o.roster.aways.own != nil:

@@ -1,6 +1,9 @@
 package roster
 
-import "hearsay"
+import (
+	"hearsay"
+	"hearsay/internal/core"
+)
 
 // An open network is known by its name alone, and many have the default name. When a member dies, its address may be
 // given to a member of another network of that name. The others go on sending there: until they know of the death, and
@@ -11,19 +14,19 @@ import "hearsay"
 // Meant reports which parts of a packet count. Of a member all do, also of a node with a hint here. Of a
 // stranger those do that are for this node, and not for the one that was at its address before.
 // With seeds the ledger says which nodes are members.
-func (r *Roster) Meant(p *hearsay.Packet) (claims, body bool) {
+func (r *Roster) Meant(p *core.Packet) (claims, body bool) {
 	if r.members.seeded() || r.Known(p.From) || r.hints.known(p.From) != nil {
 		return true, true
 	}
 	switch m := p.Body.(type) {
-	case *hearsay.Roster: // it is expected: it was asked for
+	case *core.Roster: // it is expected: it was asked for
 		return true, true
-	case *hearsay.Join:
+	case *core.Join:
 		mine := m.Target.IsZero() || m.Target == r.members.me()
 		return mine, mine
-	case *hearsay.Ping: // one for somebody else is answered with that
+	case *core.Ping: // one for somebody else is answered with that
 		return m.Names(r.members.me()), true
-	case *hearsay.Ack, *hearsay.Nack, *hearsay.NotMe, *hearsay.RelayReq:
+	case *core.Ack, *core.Nack, *core.NotMe, *core.RelayReq:
 		// a number says which question they answer; silence to the last would cost its sender's trust in itself
 		return false, true
 	}

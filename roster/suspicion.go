@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // suspicions are the suspects of this node. Mostly somebody decides about them within moments, or they refute. But an
@@ -21,7 +22,7 @@ type suspicions struct {
 }
 
 // claimed takes another's suspicion.
-func (su *suspicions) claimed(now time.Time, p *hearsay.Packet, m *member, c *hearsay.Claim) {
+func (su *suspicions) claimed(now time.Time, p *core.Packet, m *member, c *hearsay.Claim) {
 	if su.roster.aways.holdsBack(now, p, m) {
 		return
 	}

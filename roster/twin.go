@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file finds out that another process runs with this node's identity, on a copy of its data directory. The others
@@ -94,7 +95,7 @@ func (t *twins) note(now time.Time, c *hearsay.Claim) (stops bool) {
 // Anybody may send many of these, one after the other. Another process with such a clock takes this one's
 // refutations for rounds, and stops.
 func (t *twins) isOfAnEarlierClock(now time.Time, c *hearsay.Claim) bool {
-	most := hearsay.NextIncarnation(0, now.Add(twinAhead))
+	most := core.NextIncarnation(0, now.Add(twinAhead))
 	return c.Incarnation > most && t.first <= most
 }
 

@@ -8,19 +8,20 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/roster"
 )
 
 // process runs with the identity of stranger 0, at an address of its own.
 type process struct {
 	*roster.Roster
-	out   *hearsay.Effects
+	out   *core.Effects
 	drops hearsay.Drops
 	told  int // that another has its identity
 }
 
 func newProcess(addr string, now time.Time) *process {
-	p := &process{out: &hearsay.Effects{}}
+	p := &process{out: &core.Effects{}}
 	self := newStranger(0)
 	card := hearsay.Card{Name: self.name, Addr: netip.MustParseAddrPort(addr), Role: hearsay.RolePeer}
 	cfg := roster.DefaultConfig()
@@ -36,7 +37,7 @@ func (p *process) hears(now time.Time, c hearsay.Claim) {
 		p.out.Reset()
 		p.Begin()
 		if at == now {
-			p.Claims(at, &hearsay.Packet{From: other.id(), Addr: other.addr, Body: &hearsay.News{}, Claims: []hearsay.Claim{c}})
+			p.Claims(at, &core.Packet{From: other.id(), Addr: other.addr, Body: &core.News{}, Claims: []hearsay.Claim{c}})
 		}
 		p.Tick(at)
 		for i := range p.out.Events {
@@ -127,7 +128,7 @@ func TestTwinsThatWaited(t *testing.T) {
 		meet := func(p *process) {
 			other := newStranger(9)
 			p.Begin()
-			p.Claims(now, &hearsay.Packet{From: other.id(), Addr: other.addr, Body: &hearsay.News{}, Claims: []hearsay.Claim{other.word(hearsay.StateAlive)}})
+			p.Claims(now, &core.Packet{From: other.id(), Addr: other.addr, Body: &core.News{}, Claims: []hearsay.Claim{other.word(hearsay.StateAlive)}})
 			p.AnswerHints(now)
 			if p.Count(hearsay.StateAlive) != 2 {
 				t.Fatalf("it lists %d", p.Count(hearsay.StateAlive))
@@ -220,7 +221,7 @@ func TestNoClaimAloneStops(t *testing.T) {
 	for i := range 40 { // of before the directory was moved; all of them come before this node can answer
 		p.Begin()
 		c := word(self, "10.0.0.1:1", own+hearsay.Incarnation(i))
-		p.Claims(now, &hearsay.Packet{From: self.id(), Addr: c.Card.Addr, Body: &hearsay.News{}, Claims: []hearsay.Claim{c}})
+		p.Claims(now, &core.Packet{From: self.id(), Addr: c.Card.Addr, Body: &core.News{}, Claims: []hearsay.Claim{c}})
 	}
 	if p.MustStop() != "" {
 		t.Errorf("an earlier life's claims stop it: %s", p.MustStop())

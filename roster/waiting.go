@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -27,7 +28,7 @@ const (
 	waitingAStep = 256
 
 	// claims of members that wait, and of seats. A guess: a roster of 8,000 that comes as fast as it can be sent
-	waitingMost      = 16 * hearsay.MaxClaims
+	waitingMost      = 16 * core.MaxClaims
 	waitingStrangers = waitingMost / 2 // and of strangers
 )
 
@@ -40,15 +41,15 @@ type queue struct {
 
 // waiting is the part of a packet that is not taken yet.
 type waiting struct {
-	packet hearsay.Packet  // without its body
-	class  quota.Class     // of its sender, when it came
-	roster *hearsay.Roster // that it is, else nil
+	packet core.Packet  // without its body
+	class  quota.Class  // of its sender, when it came
+	roster *core.Roster // that it is, else nil
 }
 
 // Claims takes the claims of a packet. It reports false if some of them wait, and
 // so does its body, if that is a Roster, which says what to do after its claims.
-func (q *queue) Claims(now time.Time, p *hearsay.Packet) (all bool) {
-	roster, isRoster := p.Body.(*hearsay.Roster)
+func (q *queue) Claims(now time.Time, p *core.Packet) (all bool) {
+	roster, isRoster := p.Body.(*core.Roster)
 	after := isRoster && len(q.list) > 0 // parts of one roster keep their order
 	taken := 0
 	for !after && taken < len(p.Claims) && q.roster.budgets.work < workAStep {
@@ -63,9 +64,9 @@ func (q *queue) Claims(now time.Time, p *hearsay.Packet) (all bool) {
 	if len(left) == 0 && !after || !q.mayWait(p, class, len(left)) {
 		return true
 	}
-	w := waiting{class: class, packet: hearsay.Packet{Addr: p.Addr, Stream: p.Stream, From: p.From, Claims: slices.Clone(left)}}
+	w := waiting{class: class, packet: core.Packet{Addr: p.Addr, Stream: p.Stream, From: p.From, Claims: slices.Clone(left)}}
 	if isRoster {
-		w.roster = &hearsay.Roster{More: roster.More}
+		w.roster = &core.Roster{More: roster.More}
 	}
 	if len(q.list) == 0 {
 		q.until = now.Add(waitingEach)
@@ -76,20 +77,20 @@ func (q *queue) Claims(now time.Time, p *hearsay.Packet) (all bool) {
 
 // mayWait reports whether there is room for so many more claims. Each class of senders has its own, and one source has
 // half of it at most. What is dropped an exchange brings again.
-func (q *queue) mayWait(p *hearsay.Packet, class quota.Class, count int) bool {
+func (q *queue) mayWait(p *core.Packet, class quota.Class, count int) bool {
 	most := waitingMost
 	if class == quota.Stranger {
 		most = waitingStrangers
 	}
 	all, same := count+1, count+1 // a packet without claims takes room, too
-	source := hearsay.Source(p.Addr.Addr())
+	source := core.Source(p.Addr.Addr())
 	for i := range q.list {
 		w := &q.list[i].packet
 		if q.list[i].class != class {
 			continue
 		}
 		all += len(w.Claims) + 1
-		if hearsay.Source(w.Addr.Addr()) == source {
+		if core.Source(w.Addr.Addr()) == source {
 			same += len(w.Claims) + 1
 		}
 	}

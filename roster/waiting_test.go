@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // crowdOf gives the words of so many strangers, from the from-th on.
@@ -17,7 +18,7 @@ func crowdOf(from, count int) (claims []hearsay.Claim) {
 }
 
 // step is one step that does nothing but let time pass.
-func (b *bench) step(d time.Duration) *hearsay.Effects {
+func (b *bench) step(d time.Duration) *core.Effects {
 	b.out.Reset()
 	b.Begin()
 	b.now = b.now.Add(d)
@@ -64,10 +65,10 @@ func TestRosterFollowsItsClaims(t *testing.T) {
 	b.Begin()
 	b.Contact(b.now, []netip.AddrPort{giver.addr})
 	b.step(0)
-	p := &hearsay.Packet{From: giver.id(), Addr: giver.addr, Stream: true}
+	p := &core.Packet{From: giver.id(), Addr: giver.addr, Stream: true}
 	for i, more := range []bool{true, false} {
 		b.Begin()
-		p.Body, p.Claims = &hearsay.Roster{More: more}, crowdOf(1+i*part, part)
+		p.Body, p.Claims = &core.Roster{More: more}, crowdOf(1+i*part, part)
 		if !b.Expects(p) {
 			t.Fatalf("part %d is not expected", i)
 		}
@@ -92,14 +93,14 @@ func TestWaitingClaimsAreBounded(t *testing.T) {
 	b := newBench(t, 2)
 	send := func(source byte) bool {
 		b.Begin()
-		p := &hearsay.Packet{From: b.others[0].id(), Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, source}), 1), Body: &hearsay.News{}}
-		for range hearsay.MaxClaims {
+		p := &core.Packet{From: b.others[0].id(), Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, source}), 1), Body: &core.News{}}
+		for range core.MaxClaims {
 			c := newStranger(1 << 10).word(hearsay.StateAlive)
 			c.Card.Signature[0]++
 			p.Claims = append(p.Claims, c)
 			break
 		}
-		for len(p.Claims) < hearsay.MaxClaims {
+		for len(p.Claims) < core.MaxClaims {
 			p.Claims = append(p.Claims, p.Claims[0])
 		}
 		return !b.Claims(b.now, p)
@@ -134,12 +135,12 @@ func TestStepTakesFewClaimsThatWait(t *testing.T) {
 		b.Begin()
 		b.Exhaust()
 		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, source}), 1)
-		p := &hearsay.Packet{From: b.others[0].id(), Addr: addr, Stream: true, Body: &hearsay.News{}, Claims: claims}
+		p := &core.Packet{From: b.others[0].id(), Addr: addr, Stream: true, Body: &core.News{}, Claims: claims}
 		if b.Claims(b.now, p) {
 			t.Fatal("they do not wait")
 		}
 	}
-	made := crowdOf(1<<14, hearsay.MaxClaims-1) // from the second on there is no time for their signatures
+	made := crowdOf(1<<14, core.MaxClaims-1) // from the second on there is no time for their signatures
 	for i := range made {
 		made[i].Card.Signature[0]++
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -23,12 +24,12 @@ type witness struct {
 	asker     hearsay.NodeID
 	from      quota.Sender // whose share it is; zero: this node's
 	asked     time.Time
-	request   hearsay.WitnessReq
+	request   core.WitnessReq
 	statement hearsay.Statement // its verdict is zero until the examination is over
 }
 
 // WitnessReq takes an accuser's request.
-func (ws *witnesses) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.WitnessReq) {
+func (ws *witnesses) WitnessReq(now time.Time, p *core.Packet, m *core.WitnessReq) {
 	asker := ws.members.get(p.From)
 	switch subject := ws.members.get(m.Subject); {
 	case asker == nil || !asker.state.Living():
@@ -52,7 +53,7 @@ func (ws *witnesses) WitnessReq(now time.Time, p *hearsay.Packet, m *hearsay.Wit
 // examine begins an examination, or repeats what came of it, and reports whether it begins one; p is the packet that
 // asks, or nil if this node does. A sender gets as many in the time of a round as an accuser has rounds under way, so
 // that one does not keep this node from answering the others.
-func (ws *witnesses) examine(now time.Time, asker *member, addr netip.AddrPort, p *hearsay.Packet, request *hearsay.WitnessReq) (begun bool) {
+func (ws *witnesses) examine(now time.Time, asker *member, addr netip.AddrPort, p *core.Packet, request *core.WitnessReq) (begun bool) {
 	lately, from := 0, quota.Sender{}
 	if p != nil {
 		from = ws.roster.budgets.senderOf(p)
@@ -115,15 +116,14 @@ func (ws *witnesses) answer(now time.Time, w *witness) {
 		return
 	}
 	if addr, ok := ws.members.Addr(w.asker); ok {
-		statement := w.statement
-		ws.out.Now = append(ws.out.Now, hearsay.Packet{Addr: addr, Body: &statement})
+		ws.out.Now = append(ws.out.Now, core.Packet{Addr: addr, Body: &core.Statement{Statement: w.statement}})
 	}
 }
 
 // examineHint has this node examine, as an observer, a member of which it has only a hint: its accuser may be the only
 // member that has met it. Each telling of a word has its address examined once: word and request together are more than
 // a third of all the pings that they cause.
-func (ws *witnesses) examineHint(now time.Time, asker *member, p *hearsay.Packet, request *hearsay.WitnessReq) {
+func (ws *witnesses) examineHint(now time.Time, asker *member, p *core.Packet, request *core.WitnessReq) {
 	one := ws.roster.hints.known(request.Subject)
 	if one == nil || ws.roster.hints.word(one).Incarnation != request.Incarnation {
 		ws.out.drops[hearsay.DropStranger]++ // nothing to say of it, or not where it is now

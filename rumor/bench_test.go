@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // BenchmarkRelay takes rumors of 256 bytes that 32 origins say, and passes
@@ -21,8 +22,8 @@ func BenchmarkRelay(b *testing.B) {
 				n.links.list[j].eager = j < 4
 			}
 			from := n.links.list[0].id
-			p := &hearsay.Packet{From: from, Addr: nodeAddr(1)}
-			m := &hearsay.Rumors{Items: make([]hearsay.Rumor, each)}
+			p := &core.Packet{From: from, Addr: nodeAddr(1)}
+			m := &core.Rumors{Items: make([]hearsay.Rumor, each)}
 			data := make([]byte, 256)
 			said := 0
 			b.ReportAllocs()
@@ -55,13 +56,13 @@ func BenchmarkKnown(b *testing.B) {
 	n := w.nodes[0]
 	n.Linked(w.now, nodeID(1))
 	n.links.list[0].eager = false
-	m := &hearsay.IHave{}
+	m := &core.IHave{}
 	for i := range namesMost {
 		rumor := rumorOf(2, uint64(i+1), "x")
 		w.give(0, 1, rumor)
 		m.IDs = append(m.IDs, rumor.ID)
 	}
-	p := &hearsay.Packet{From: nodeID(1), Addr: nodeAddr(1)}
+	p := &core.Packet{From: nodeID(1), Addr: nodeAddr(1)}
 	b.ReportAllocs()
 	for b.Loop() {
 		n.IHave(w.now, p, m)

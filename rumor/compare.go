@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Limits of comparing, per node.
@@ -18,7 +19,7 @@ const (
 )
 
 // compare is when this node compares what it has seen with a neighbor, a hash first. With exchange and gone it is the
-// net below the strategies: each of the two gives what the other lacks (hearsay.Heard).
+// net below the strategies: each of the two gives what the other lacks (core.Heard).
 //
 //   - A hash of it rides on pings for a while after something new came, and now and then always. A node that is pinged
 //     by one that has seen other things compares with its neighbors, and tells the pinger. So as long as all have the
@@ -81,7 +82,7 @@ func (c *compare) PingHash(now time.Time) uint64 {
 
 // Pinged compares the hash in a ping with this node's. If they differ where nothing is on its way, one of the two lacks
 // something.
-func (c *compare) Pinged(now time.Time, p *hearsay.Packet, hash uint64) {
+func (c *compare) Pinged(now time.Time, p *core.Packet, hash uint64) {
 	if hash == 0 || hash == c.rumors.seen.Hash() || !c.directory.Known(p.From) {
 		return
 	}
@@ -153,11 +154,11 @@ func (c *compare) tick(now time.Time) {
 
 // send sends a member the hash.
 func (c *compare) send(id hearsay.NodeID) {
-	c.tell(id, &hearsay.Heard{Hash: c.rumors.seen.Hash()}, &c.out.stats.Compares)
+	c.tell(id, &core.Heard{Hash: c.rumors.seen.Hash()}, &c.out.stats.Compares)
 }
 
 // Heard compares another's hash with this node's.
-func (c *compare) Heard(now time.Time, p *hearsay.Packet, m *hearsay.Heard) {
+func (c *compare) Heard(now time.Time, p *core.Packet, m *core.Heard) {
 	if c.stranger(p) {
 		return
 	}

@@ -21,7 +21,7 @@
 // and when several said much at the same time they pruned a ring of links in two places, and cut it. So
 //
 //   - the tree is agreed on beforehand: the root is the smallest NodeID that can be trusted; each node tells its
-//     neighbors how far it is from it, and hangs on the nearest to it (hearsay.Place; place.go). From anywhere to
+//     neighbors how far it is from it, and hangs on the nearest to it (core.Place; place.go). From anywhere to
 //     anywhere it is at most twice the way from the root to the farthest. It changes when links do, and never by what
 //     goes over it.
 //   - A graft for a payload that got lost does not change the tree, as it does in Plumtree.

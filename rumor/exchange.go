@@ -7,14 +7,15 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
 // Limits of exchanges, per node.
 const (
-	// of rumors given at a time; with what is missed they must fit hearsay.MaxStreamPacket
+	// of rumors given at a time; with what is missed they must fit core.MaxStreamPacket
 	giveBytes  = 160 << 10
-	giveMost   = 1024                   // rumors given at a time, in packets of hearsay.MaxRumors at most
+	giveMost   = 1024                   // rumors given at a time, in packets of core.MaxRumors at most
 	giveMissed = 2048                   // ranges in one packet
 	onItsWay   = 300 * time.Millisecond // what came this recently is not given
 	rangeSize  = 24                     // bytes that a range takes, about
@@ -53,7 +54,7 @@ type exchange struct {
 
 // answered notes what a Rumors says besides its rumors: that the other has the same, or that what this node waits for
 // has come.
-func (ex *exchange) answered(from hearsay.NodeID, l *link, m *hearsay.Rumors) {
+func (ex *exchange) answered(from hearsay.NodeID, l *link, m *core.Rumors) {
 	switch {
 	case len(m.Items) > 0 || len(m.Missed) > 0:
 		if from == ex.from {
@@ -66,7 +67,7 @@ func (ex *exchange) answered(from hearsay.NodeID, l *link, m *hearsay.Rumors) {
 
 // ask sends, by stream, what this node has seen, unless it waits for another's answer to that, or has lately sent too
 // much of it for nothing.
-func (ex *exchange) ask(now time.Time, p *hearsay.Packet, answer bool) {
+func (ex *exchange) ask(now time.Time, p *core.Packet, answer bool) {
 	if now.Before(ex.until) && (ex.from != p.From || !p.Stream) {
 		return // also one that asks by datagram, in the name of the one that is waited for
 	}
@@ -88,7 +89,7 @@ func (ex *exchange) ask(now time.Time, p *hearsay.Packet, answer bool) {
 		if !living {
 			return
 		}
-		packet = hearsay.Packet{Addr: addr, Stream: true}
+		packet = core.Packet{Addr: addr, Stream: true}
 	}
 	drawn := ex.random.Uint32()
 	ranges, of := ex.rumors.seen.ranges(int(drawn>>1), drawn&1 == 0)
@@ -99,12 +100,12 @@ func (ex *exchange) ask(now time.Time, p *hearsay.Packet, answer bool) {
 		ex.from, ex.until, ex.gained = p.From, now.Add(answerIn), false
 	}
 	ex.out.stats.Exchanges++
-	packet.Body = &hearsay.Seen{Ranges: ranges, Of: of, Answer: answer}
+	packet.Body = &core.Seen{Ranges: ranges, Of: of, Answer: answer}
 	ex.out.send(false, packet)
 }
 
 // Seen gives what another lacks, and asks for what this node lacks.
-func (ex *exchange) Seen(now time.Time, p *hearsay.Packet, m *hearsay.Seen) {
+func (ex *exchange) Seen(now time.Time, p *core.Packet, m *core.Seen) {
 	switch {
 	case ex.stranger(p):
 		return
@@ -114,7 +115,7 @@ func (ex *exchange) Seen(now time.Time, p *hearsay.Packet, m *hearsay.Seen) {
 	case !ex.gives.Take(now, ex.directory.sender(p), 1):
 		ex.out.drops[hearsay.DropRate]++
 		return
-	case !hearsay.RangesAscend(m.Ranges):
+	case !core.RangesAscend(m.Ranges):
 		ex.out.drops[hearsay.DropMalformed]++
 		return
 	}
@@ -145,7 +146,7 @@ func (ex *exchange) Seen(now time.Time, p *hearsay.Packet, m *hearsay.Seen) {
 
 // give sends what another has not seen of some origins, oldest first, and says what of that was seen here and is not
 // held any more. What it has seen is noted at each origin.
-func (ex *exchange) give(now time.Time, p *hearsay.Packet, of hearsay.Span) {
+func (ex *exchange) give(now time.Time, p *core.Packet, of core.Span) {
 	out := &ex.out
 	start, size, own, more := len(out.items), 0, false, false
 	for _, e := range ex.rumors.store.all() {
@@ -170,15 +171,15 @@ func (ex *exchange) give(now time.Time, p *hearsay.Packet, of hearsay.Span) {
 	}
 	out.stats.Payloads += uint64(len(items))
 	packet := p.Reply(nil)
-	for len(items) > hearsay.MaxRumors {
-		packet.Body = out.body(items[:hearsay.MaxRumors:hearsay.MaxRumors], nil)
+	for len(items) > core.MaxRumors {
+		packet.Body = out.body(items[:core.MaxRumors:core.MaxRumors], nil)
 		out.send(own, packet)
-		items = items[hearsay.MaxRumors:]
+		items = items[core.MaxRumors:]
 	}
 	packet.Body = out.body(items, missed)
 	out.send(own, packet)
 	if more {
-		packet.Body = &hearsay.Heard{Hash: ex.rumors.seen.Hash()}
+		packet.Body = &core.Heard{Hash: ex.rumors.seen.Hash()}
 		out.send(own, packet) // by the same stream, and so after them
 	}
 }
@@ -202,7 +203,7 @@ func has(ranges []clock.Range, number uint64) bool { return free(ranges, number)
 
 // unheld gives what this node has seen of some origins and another has not, and nobody can get here any more. What is
 // held of each origin must be noted, and is not afterwards.
-func (s *seen) unheld(of hearsay.Span) (missed []hearsay.SeenRange) {
+func (s *seen) unheld(of core.Span) (missed []core.SeenRange) {
 	for _, o := range s.order {
 		held := o.held
 		o.held = nil
@@ -211,7 +212,7 @@ func (s *seen) unheld(of hearsay.Span) (missed []hearsay.SeenRange) {
 		}
 		slices.SortFunc(held, func(a, b clock.Range) int { return cmp.Compare(a.Low, b.Low) }) // mostly they came so
 		for _, gone := range clock.Without(clock.Without(s.context.Of(o.id), o.theirs), held) {
-			missed = append(missed, hearsay.SeenRange{Origin: o.id, Range: gone})
+			missed = append(missed, core.SeenRange{Origin: o.id, Range: gone})
 		}
 	}
 	return missed[:min(len(missed), giveMissed)]

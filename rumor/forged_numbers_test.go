@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // What anybody says that it has seen of a node's own rumors neither ends that node, nor has it use numbers that others
@@ -26,11 +27,11 @@ func TestAttackSeenOfOnesOwnBeyondAllNumbers(t *testing.T) {
 			w.link(1, 2)
 			ids := []clock.Dot{w.say(0, "before")}
 			w.run(time.Minute)
-			var forged []hearsay.SeenRange
+			var forged []core.SeenRange
 			for _, r := range theirs {
-				forged = append(forged, hearsay.SeenRange{Origin: hearsay.OriginOf(nodeID(0)), Range: r})
+				forged = append(forged, core.SeenRange{Origin: hearsay.OriginOf(nodeID(0)), Range: r})
 			}
-			w.byStream(1, 0, &hearsay.Seen{Ranges: forged})
+			w.byStream(1, 0, &core.Seen{Ranges: forged})
 			ids = append(ids, w.say(0, "after"))
 			w.run(time.Minute)
 			w.restart(0)

@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // gone takes the word of others that what they have seen they no longer hold. A liar could so take rumors away before
@@ -20,8 +21,8 @@ type lost struct {
 }
 
 // told takes another's word that ranges can not be got from it any more.
-func (g *gone) told(now time.Time, p *hearsay.Packet, l *link, told []hearsay.SeenRange) {
-	if !hearsay.RangesAscend(told) {
+func (g *gone) told(now time.Time, p *core.Packet, l *link, told []core.SeenRange) {
+	if !core.RangesAscend(told) {
 		g.out.drops[hearsay.DropMalformed]++
 		return
 	}
@@ -49,7 +50,7 @@ func (g *gone) told(now time.Time, p *hearsay.Packet, l *link, told []hearsay.Se
 }
 
 // believe lets go of what of one origin somebody else has missed, too. It reports whether there was such.
-func (g *gone) believe(p *hearsay.Packet, l *link, id clock.Origin, gone []clock.Range) (any bool) {
+func (g *gone) believe(p *core.Packet, l *link, id clock.Origin, gone []clock.Range) (any bool) {
 	seen, links := &g.rumors.seen, g.rumors.links.list
 	if p.From == hearsay.NodeID(id) && g.comesFrom(p) || len(links) == 1 && l != nil {
 		return seen.letGo(id, gone)
@@ -62,17 +63,17 @@ func (g *gone) believe(p *hearsay.Packet, l *link, id clock.Origin, gone []clock
 			any = seen.letGo(id, clock.Common(gone, other.missed.Of(id))) || any
 		}
 	}
-	if l.told >= hearsay.MaxSeenRanges { // it has been compared with what the others say: what is next has room again
+	if l.told >= core.MaxSeenRanges { // it has been compared with what the others say: what is next has room again
 		l.lost = lost{}
 	}
-	gone = gone[:min(len(gone), max(0, hearsay.MaxSeenRanges-l.told))]
+	gone = gone[:min(len(gone), max(0, core.MaxSeenRanges-l.told))]
 	l.told += len(gone)
 	l.missed.AddRanges(id, gone)
 	return any
 }
 
 // comesFrom reports whether a packet comes from where its sender is listed, which anybody else has to forge, too.
-func (g *gone) comesFrom(p *hearsay.Packet) bool {
+func (g *gone) comesFrom(p *core.Packet) bool {
 	addr, listed := g.directory.Addr(p.From)
 	return listed && (addr == p.Addr || p.Stream && addr.Addr() == p.Addr.Addr())
 }

@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // What others make up in a node's name takes bounded memory, and cannot carry its
@@ -29,8 +30,8 @@ func TestImpostors(t *testing.T) {
 	for range 5 {
 		highest := n.numbers.last
 		w.give(0, 2, rumorOf(0, highest+1, "forged"), rumorOf(0, highest+maxForgot-1, "forged"), rumorOf(0, highest+maxAhead, "forged"))
-		w.receive(n, &hearsay.Packet{From: nodeID(1), Addr: nodeAddr(1), Body: &hearsay.Rumors{
-			Missed: []hearsay.SeenRange{{Origin: own, Range: clock.Range{Low: highest + 1, High: highest + maxAhead}}},
+		w.receive(n, &core.Packet{From: nodeID(1), Addr: nodeAddr(1), Body: &core.Rumors{
+			Missed: []core.SeenRange{{Origin: own, Range: clock.Range{Low: highest + 1, High: highest + maxAhead}}},
 		}})
 	}
 	id := w.say(0, "still here")
@@ -110,14 +111,14 @@ func TestMissedAThousandTimes(t *testing.T) {
 	w.link(0, 1)
 	w.link(0, 2)
 	n, origin := w.nodes[0], hearsay.OriginOf(nodeID(3))
-	var odd, even, wide []hearsay.SeenRange
-	for i := range uint64(hearsay.MaxSeenRanges) {
-		odd = append(odd, hearsay.SeenRange{Origin: origin, Range: clock.Range{Low: 4*i + 1, High: 4*i + 1}})
-		even = append(even, hearsay.SeenRange{Origin: origin, Range: clock.Range{Low: 4*i + 2, High: 4*i + 3}})
+	var odd, even, wide []core.SeenRange
+	for i := range uint64(core.MaxSeenRanges) {
+		odd = append(odd, core.SeenRange{Origin: origin, Range: clock.Range{Low: 4*i + 1, High: 4*i + 1}})
+		even = append(even, core.SeenRange{Origin: origin, Range: clock.Range{Low: 4*i + 2, High: 4*i + 3}})
 	}
-	wide = append(wide, hearsay.SeenRange{Origin: origin, Range: clock.Range{Low: 1, High: maxAhead}})
-	tell := func(by int, missed []hearsay.SeenRange) {
-		w.receive(n, &hearsay.Packet{From: nodeID(by), Addr: nodeAddr(by), Body: &hearsay.Rumors{Missed: missed}})
+	wide = append(wide, core.SeenRange{Origin: origin, Range: clock.Range{Low: 1, High: maxAhead}})
+	tell := func(by int, missed []core.SeenRange) {
+		w.receive(n, &core.Packet{From: nodeID(by), Addr: nodeAddr(by), Body: &core.Rumors{Missed: missed}})
 	}
 	tell(1, odd)
 	tell(2, even) // nothing in common
@@ -145,8 +146,8 @@ func TestMissedBetweenWhatCame(t *testing.T) {
 	for i := range uint64(said) {
 		gone := clock.Range{Low: 2*i + 2, High: 2*i + 2}
 		w.give(0, 1, rumorOf(3, 2*i+1, "x"))
-		w.receive(n, &hearsay.Packet{From: nodeID(3), Addr: nodeAddr(3), Body: &hearsay.Rumors{
-			Missed: []hearsay.SeenRange{{Origin: origin, Range: gone}},
+		w.receive(n, &core.Packet{From: nodeID(3), Addr: nodeAddr(3), Body: &core.Rumors{
+			Missed: []core.SeenRange{{Origin: origin, Range: gone}},
 		}})
 	}
 	if len(n.got) != said || n.Stats().Missed != said || len(n.seen.context.Of(origin)) != 1 {
@@ -176,7 +177,7 @@ func TestGraftsAreForWhatWasNamed(t *testing.T) {
 	w.run(time.Minute)
 	graft := func() uint64 {
 		before := n.Stats().Payloads
-		w.receive(n, &hearsay.Packet{From: nodeID(1), Addr: nodeAddr(1), Body: &hearsay.Graft{IDs: ids}})
+		w.receive(n, &core.Packet{From: nodeID(1), Addr: nodeAddr(1), Body: &core.Graft{IDs: ids}})
 		w.run(time.Second)
 		return n.Stats().Payloads - before
 	}

@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 const (
@@ -34,7 +35,7 @@ func (in *intake) Say(now time.Time, data []byte) (clock.Dot, error) {
 	number, o := in.rumors.numbers.take(), in.rumors.seen.of(hearsay.OriginOf(in.self))
 	e := &entry{origin: o, by: in.self, at: now}
 	e.ID, e.Data = clock.Dot{Origin: o.id, Counter: number}, bytes.Clone(data)
-	in.out.Persist = append(in.out.Persist, &hearsay.KeptRumor{Number: number, Said: now.UnixMilli(), Rumor: &e.Rumor})
+	in.out.Persist = append(in.out.Persist, &core.KeptRumor{Number: number, Said: now.UnixMilli(), Rumor: &e.Rumor})
 	in.deliver(now, e)
 	in.out.stats.Said++
 	in.rumors.links.flush(now)
@@ -42,7 +43,7 @@ func (in *intake) Say(now time.Time, data []byte) (clock.Dot, error) {
 }
 
 // Rumors takes rumors by their whole.
-func (in *intake) Rumors(now time.Time, p *hearsay.Packet, m *hearsay.Rumors) {
+func (in *intake) Rumors(now time.Time, p *core.Packet, m *core.Rumors) {
 	r := in.rumors
 	if in.stranger(p) || !r.monger.accepts(now, p.From) {
 		return
@@ -95,7 +96,7 @@ func (in *intake) take(now time.Time, from hearsay.NodeID, l *link, rumor *hears
 // about the same time.
 func (in *intake) keep(data []byte) []byte {
 	if cap(in.room)-len(in.room) < len(data) {
-		in.room = make([]byte, 0, max(len(data), min(in.coming, hearsay.MTU)))
+		in.room = make([]byte, 0, max(len(data), min(in.coming, core.MTU)))
 	}
 	start := len(in.room)
 	in.room = append(in.room, data...)

@@ -7,17 +7,18 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
 // from hands a node a packet.
-func (w *network) from(i, to int, body hearsay.Message) {
-	w.receive(w.nodes[to], &hearsay.Packet{From: nodeID(i), Addr: nodeAddr(i), Body: body})
+func (w *network) from(i, to int, body core.Message) {
+	w.receive(w.nodes[to], &core.Packet{From: nodeID(i), Addr: nodeAddr(i), Body: body})
 }
 
 // byStream is from, by stream.
-func (w *network) byStream(i, to int, body hearsay.Message) {
-	w.receive(w.nodes[to], &hearsay.Packet{From: nodeID(i), Addr: nodeAddr(i), Stream: true, Body: body})
+func (w *network) byStream(i, to int, body core.Message) {
+	w.receive(w.nodes[to], &core.Packet{From: nodeID(i), Addr: nodeAddr(i), Stream: true, Body: body})
 }
 
 // A word of a place that a later one has overtaken is none; but a node that starts again
@@ -38,7 +39,7 @@ func TestOvertakenPlaces(t *testing.T) {
 		w := newNetwork(t, 2, DefaultConfig())
 		w.link(0, 1)
 		for hops, number := range []uint32{c.first, c.second} {
-			w.from(1, 0, &hearsay.Place{Root: nodeID(3), Hops: uint8(1 + hops), Number: number})
+			w.from(1, 0, &core.Place{Root: nodeID(3), Hops: uint8(1 + hops), Number: number})
 		}
 		if l := w.nodes[0].links.list[0]; (l.theirs.hops == 2) != c.taken {
 			t.Errorf("%d and then %d: stands %+v", c.first, c.second, l.standing)
@@ -56,7 +57,7 @@ func TestPlaceIsSaidToANewLife(t *testing.T) {
 	if n.links.list[0].sayAt != never {
 		t.Fatalf("not settled: %+v", n.links.list[0].standing)
 	}
-	w.from(1, 0, &hearsay.Place{Root: nodeID(1), Number: 7, Heard: n.links.list[0].said + 1, Answer: true})
+	w.from(1, 0, &core.Place{Root: nodeID(1), Number: 7, Heard: n.links.list[0].said + 1, Answer: true})
 	if n.links.list[0].sayAt == never {
 		t.Error("it is not told again")
 	}
@@ -70,13 +71,13 @@ func TestGivingIsBounded(t *testing.T) {
 	w.run(time.Second)
 	most, more := 2*giveShares[quota.Member].Each.Burst, 5
 	for range most + more {
-		w.byStream(1, 0, &hearsay.Seen{})
+		w.byStream(1, 0, &core.Seen{})
 	}
 	if n.Stats().Payloads != uint64(most) || n.drops[hearsay.DropRate] != uint64(more) {
 		t.Errorf("given %d times, refused %d times: want %d, %d", n.Stats().Payloads, n.drops[hearsay.DropRate], most, more)
 	}
 	w.now = w.now.Add(giveShares[quota.Member].Each.Every)
-	if w.byStream(1, 0, &hearsay.Seen{}); n.Stats().Payloads != uint64(most)+1 {
+	if w.byStream(1, 0, &core.Seen{}); n.Stats().Payloads != uint64(most)+1 {
 		t.Error("it is not given later")
 	}
 }
@@ -91,13 +92,13 @@ func TestRangesAreBounded(t *testing.T) {
 	n.exchange.gained = false
 	const each = time.Second * rangeSize * maxRanges / seenRate
 	for range 100 {
-		w.from(1, 0, &hearsay.Heard{Hash: 1}) // in another's name, perhaps
+		w.from(1, 0, &core.Heard{Hash: 1}) // in another's name, perhaps
 	}
 	if n.Stats().Exchanges != 1 {
 		t.Errorf("%d lists of ranges sent for datagrams, want 1", n.Stats().Exchanges)
 	}
 	for range 100 {
-		w.byStream(1, 0, &hearsay.Heard{Hash: 1})
+		w.byStream(1, 0, &core.Heard{Hash: 1})
 	}
 	if most := uint64(seenBurst/each) + 1; n.Stats().Exchanges != most {
 		t.Errorf("%d lists of ranges sent, want %d", n.Stats().Exchanges, most)
@@ -111,9 +112,9 @@ func TestWaitsAreBounded(t *testing.T) {
 	n := w.nodes[0]
 	for i := 1; i <= liars; i++ {
 		w.link(0, i)
-		for from := 0; from < maxWaits; from += hearsay.MaxRumors {
-			m := &hearsay.IHave{}
-			for number := range min(hearsay.MaxRumors, maxWaits-from) {
+		for from := 0; from < maxWaits; from += core.MaxRumors {
+			m := &core.IHave{}
+			for number := range min(core.MaxRumors, maxWaits-from) {
 				m.IDs = append(m.IDs, clock.Dot{Origin: hearsay.OriginOf(nodeID(i)), Counter: uint64(1 + from + number)})
 			}
 			w.from(i, 0, m)
@@ -141,7 +142,7 @@ func TestHotIsBounded(t *testing.T) {
 func TestOwnNumbersThatAreGone(t *testing.T) {
 	w := newNetwork(t, 2, DefaultConfig())
 	w.link(0, 1)
-	w.from(1, 0, &hearsay.Rumors{Missed: []hearsay.SeenRange{
+	w.from(1, 0, &core.Rumors{Missed: []core.SeenRange{
 		{Origin: hearsay.OriginOf(nodeID(0)), Range: clock.Range{Low: 1, High: 40}},
 	}})
 	if id := w.say(0, "next"); id.Counter != 41 {
@@ -199,7 +200,7 @@ func TestPartsAreWhole(t *testing.T) {
 		for _, one := range list {
 			count[one.Origin]++
 		}
-		if len(list) > hearsay.MaxSeenRanges || len(list) == 0 || of == (hearsay.Span{}) || !hearsay.RangesAscend(list) {
+		if len(list) > core.MaxSeenRanges || len(list) == 0 || of == (core.Span{}) || !core.RangesAscend(list) {
 			t.Fatalf("%d ranges, of %v", len(list), of)
 		}
 		for i := range origins {
@@ -218,14 +219,14 @@ func TestPartsAreWhole(t *testing.T) {
 	for i := 1; i < origins; i++ {
 		s.Forget(nodeID(i))
 	}
-	if list, of := s.ranges(7, true); len(list) != ranges || of != (hearsay.Span{}) {
+	if list, of := s.ranges(7, true); len(list) != ranges || of != (core.Span{}) {
 		t.Errorf("%d ranges of %v: want all", len(list), of)
 	}
 }
 
 // Strangers that ask in members' names leave members what those may have.
 func TestStrangersLeaveMembersTheirShare(t *testing.T) {
-	for what, body := range map[string]hearsay.Message{"rumors": &hearsay.Seen{}, "ranges": &hearsay.Heard{Hash: 1}} {
+	for what, body := range map[string]core.Message{"rumors": &core.Seen{}, "ranges": &core.Heard{Hash: 1}} {
 		w := newNetwork(t, 3, DefaultConfig())
 		n := w.nodes[0]
 		w.say(0, "asked for")
@@ -236,7 +237,7 @@ func TestStrangersLeaveMembersTheirShare(t *testing.T) {
 		n.exchange.gained = false
 		gets := func(i, at int) bool {
 			before := n.Stats().Payloads + n.Stats().Exchanges
-			w.receive(n, &hearsay.Packet{From: nodeID(i), Addr: nodeAddr(at), Stream: true, Body: body})
+			w.receive(n, &core.Packet{From: nodeID(i), Addr: nodeAddr(at), Stream: true, Body: body})
 			return n.Stats().Payloads+n.Stats().Exchanges > before
 		}
 		served := 0

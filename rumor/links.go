@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Limits per link.
@@ -14,7 +15,7 @@ const (
 	linkRate  = 16 << 20
 	linkBurst = 64 << 10
 
-	packetRoom = hearsay.MTU - 40 // for items, beside an envelope of 26 bytes, kind, length and two counts
+	packetRoom = core.MTU - 40 // for items, beside an envelope of 26 bytes, kind, length and two counts
 	itemExtra  = 16 + 1 + 4 + 1 + 3
 )
 
@@ -139,7 +140,7 @@ func (ls *links) sendPacket(now time.Time, l *link) (size int) {
 	start, own := len(out.items), false
 	for {
 		e := l.queue.peek()
-		if e == nil || size > 0 && size+sizeOf(e) > packetRoom || len(out.items)-start == hearsay.MaxRumors {
+		if e == nil || size > 0 && size+sizeOf(e) > packetRoom || len(out.items)-start == core.MaxRumors {
 			break
 		}
 		l.queue.pop()
@@ -153,7 +154,7 @@ func (ls *links) sendPacket(now time.Time, l *link) (size int) {
 	}
 	if items := out.items[start:len(out.items):len(out.items)]; living && len(items) > 0 {
 		out.stats.Payloads += uint64(len(items))
-		out.send(own, hearsay.Packet{Addr: addr, Body: out.body(items, nil)})
+		out.send(own, core.Packet{Addr: addr, Body: out.body(items, nil)})
 	}
 	return size
 }

@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // Limits of mongering, per node.
@@ -139,7 +140,7 @@ func (mo *monger) sendAll(now time.Time, id hearsay.NodeID, entries []*entry) {
 	}
 	for len(entries) > 0 {
 		start, size, n, own := len(out.items), 0, 0, false
-		for n < min(len(entries), hearsay.MaxRumors) && (n == 0 || size+sizeOf(entries[n]) <= packetRoom) {
+		for n < min(len(entries), core.MaxRumors) && (n == 0 || size+sizeOf(entries[n]) <= packetRoom) {
 			out.items = append(out.items, entries[n].told(now))
 			own = own || entries[n].by == mo.self
 			size += sizeOf(entries[n])
@@ -147,21 +148,21 @@ func (mo *monger) sendAll(now time.Time, id hearsay.NodeID, entries []*entry) {
 		}
 		entries = entries[n:]
 		out.stats.Payloads += uint64(n)
-		out.send(own, hearsay.Packet{Addr: addr, Body: out.body(out.items[start:len(out.items):len(out.items)], nil)})
+		out.send(own, core.Packet{Addr: addr, Body: out.body(out.items[start:len(out.items):len(out.items)], nil)})
 	}
 }
 
 // tellStale answers what was no news.
-func (mo *monger) tellStale(p *hearsay.Packet, ids []clock.Dot) {
+func (mo *monger) tellStale(p *core.Packet, ids []clock.Dot) {
 	if len(ids) == 0 || !mo.cfg.Cooling.Feedback {
 		return
 	}
 	mo.out.stats.Names += uint64(len(ids))
-	mo.out.send(false, p.Reply(&hearsay.IHave{IDs: ids}))
+	mo.out.send(false, p.Reply(&core.IHave{IDs: ids}))
 }
 
 // feedback counts contacts that were useless.
-func (mo *monger) feedback(m *hearsay.IHave) {
+func (mo *monger) feedback(m *core.IHave) {
 	for _, id := range m.IDs {
 		if e := mo.rumors.store.byID[id]; e != nil && e.heat.Hot() {
 			e.useless++

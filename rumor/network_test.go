@@ -12,6 +12,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -40,12 +41,12 @@ type testNode struct {
 	index   int
 	id      hearsay.NodeID
 	down    bool
-	out     hearsay.Effects
+	out     core.Effects
 	drops   hearsay.Drops
 	got     map[clock.Dot]hearsay.Event
 	got2    []clock.Dot // delivered more than once in this life
 	events  []hearsay.Event
-	records map[string]hearsay.Record
+	records map[string]core.Record
 	packets int // sent
 	bodies  map[string]int
 	linked  []int
@@ -56,7 +57,7 @@ type flight struct {
 	at    time.Time
 	order uint64
 	to    int
-	p     hearsay.Packet
+	p     core.Packet
 }
 
 type flights []flight
@@ -89,7 +90,7 @@ func indexOf(addr netip.AddrPort) int {
 func newNetwork(t testing.TB, n int, cfg Config) *network {
 	w := &network{t: t, now: epoch, random: rand.New(rand.NewPCG(1, uint64(n))), cfg: cfg, delay: time.Millisecond}
 	for i := range n {
-		w.nodes = append(w.nodes, &testNode{index: i, id: nodeID(i), records: make(map[string]hearsay.Record)})
+		w.nodes = append(w.nodes, &testNode{index: i, id: nodeID(i), records: make(map[string]core.Record)})
 		w.start(i)
 	}
 	return w
@@ -102,7 +103,7 @@ func (w *network) start(i int) {
 	n.down, n.got, n.got2 = false, make(map[clock.Dot]hearsay.Event), nil
 	n.out.Reset()
 	n.bodies = make(map[string]int)
-	var records []hearsay.Record
+	var records []core.Record
 	for _, record := range n.records {
 		records = append(records, record)
 	}
@@ -123,7 +124,7 @@ func (w *network) start(i int) {
 			j, ok := index[id]
 			return ok && j < len(w.nodes) && !w.nodes[j].down
 		},
-		Sender: func(p *hearsay.Packet) quota.Sender {
+		Sender: func(p *core.Packet) quota.Sender {
 			if p.Addr == nodeAddr(index[p.From]) {
 				return quota.Sender{Class: quota.Member, Addr: p.Addr}
 			}
@@ -198,16 +199,16 @@ func (w *network) carry(n *testNode) {
 	heap.Push(&w.wakes, flight{at: n.Deadline(), order: w.order, to: n.index})
 	for _, record := range n.out.Persist {
 		switch record := record.(type) {
-		case *hearsay.ReservedNumbers:
+		case *core.ReservedNumbers:
 			n.records["numbers"] = record
-		case *hearsay.KeptRumor:
+		case *core.KeptRumor:
 			key := fmt.Sprint(record.Number)
 			if n.records[key] = record; record.Rumor == nil {
 				delete(n.records, key)
 			}
 		}
 	}
-	for _, list := range [][]hearsay.Packet{n.out.Now, n.out.Send} {
+	for _, list := range [][]core.Packet{n.out.Now, n.out.Send} {
 		for i := range list {
 			w.send(n, &list[i])
 		}
@@ -223,16 +224,16 @@ func (w *network) carry(n *testNode) {
 	}
 }
 
-func (w *network) send(n *testNode, p *hearsay.Packet) {
+func (w *network) send(n *testNode, p *core.Packet) {
 	to := indexOf(p.Addr)
 	n.packets++
-	n.bodies[fmt.Sprintf("%T", p.Body)[len("*hearsay."):]]++
+	n.bodies[fmt.Sprintf("%T", p.Body)[len("*core."):]]++
 	if p.Addr == nodeAddr(n.index) {
 		w.t.Fatalf("%d sends %T to itself", n.index, p.Body)
 	}
 	size := sizeOfBody(p.Body)
-	stream := p.Stream || size > hearsay.MTU
-	if size > hearsay.MaxStreamPacket {
+	stream := p.Stream || size > core.MTU
+	if size > core.MaxStreamPacket {
 		w.t.Fatalf("%d sends %T of %d bytes", n.index, p.Body, size)
 	}
 	if !stream && w.random.Float64() < w.loss || w.cut != nil && w.cut(n.index, to) {
@@ -243,46 +244,46 @@ func (w *network) send(n *testNode, p *hearsay.Packet) {
 	if !stream {
 		delay += time.Duration(w.random.Int64N(int64(w.delay)))
 	}
-	heap.Push(&w.queue, flight{at: w.now.Add(delay), order: w.order, to: to, p: hearsay.Packet{
+	heap.Push(&w.queue, flight{at: w.now.Add(delay), order: w.order, to: to, p: core.Packet{
 		From: n.id, Addr: nodeAddr(n.index), Stream: stream, Body: copyBody(p.Body),
 	}})
 }
 
 // sizeOfBody is about what a body takes on the wire.
-func sizeOfBody(body hearsay.Message) int {
+func sizeOfBody(body core.Message) int {
 	size := 40
 	switch m := body.(type) {
-	case *hearsay.Rumors:
+	case *core.Rumors:
 		for i := range m.Items {
 			size += sizeOf(&entry{Rumor: m.Items[i]})
 		}
 		size += 28 * len(m.Missed)
-	case *hearsay.IHave:
+	case *core.IHave:
 		size += 21*len(m.IDs) + len(m.Hops)
-	case *hearsay.Graft:
+	case *core.Graft:
 		size += 21 * len(m.IDs)
-	case *hearsay.Seen:
+	case *core.Seen:
 		size += 28 * len(m.Ranges)
 	}
 	return size
 }
 
 // copyBody copies what belongs to the sender's step, as the wire does.
-func copyBody(body hearsay.Message) hearsay.Message {
+func copyBody(body core.Message) core.Message {
 	switch m := body.(type) {
-	case *hearsay.Rumors:
-		c := &hearsay.Rumors{Items: slices.Clone(m.Items), Missed: slices.Clone(m.Missed)}
+	case *core.Rumors:
+		c := &core.Rumors{Items: slices.Clone(m.Items), Missed: slices.Clone(m.Missed)}
 		for i := range c.Items {
 			c.Items[i].Data = bytes.Clone(c.Items[i].Data)
 			c.Items[i].Age = c.Items[i].Age.Truncate(time.Millisecond)
 		}
 		return c
-	case *hearsay.IHave:
-		return &hearsay.IHave{IDs: slices.Clone(m.IDs), Hops: slices.Clone(m.Hops), Late: m.Late}
-	case *hearsay.Graft:
-		return &hearsay.Graft{IDs: slices.Clone(m.IDs)}
-	case *hearsay.Seen:
-		return &hearsay.Seen{Ranges: slices.Clone(m.Ranges), Of: m.Of, Answer: m.Answer}
+	case *core.IHave:
+		return &core.IHave{IDs: slices.Clone(m.IDs), Hops: slices.Clone(m.Hops), Late: m.Late}
+	case *core.Graft:
+		return &core.Graft{IDs: slices.Clone(m.IDs)}
+	case *core.Seen:
+		return &core.Seen{Ranges: slices.Clone(m.Ranges), Of: m.Of, Answer: m.Answer}
 	}
 	return body
 }
@@ -313,7 +314,7 @@ func (w *network) pingAt(end time.Time) time.Time {
 		if hash := n.PingHash(w.now); to == i || hash == 0 || n.down || w.nodes[to].down || w.random.Float64() < w.loss || w.cut != nil && w.cut(i, to) {
 			continue
 		}
-		w.step(w.nodes[to], func() { w.nodes[to].Pinged(w.now, &hearsay.Packet{From: n.id, Addr: nodeAddr(i)}, n.Hash()) })
+		w.step(w.nodes[to], func() { w.nodes[to].Pinged(w.now, &core.Packet{From: n.id, Addr: nodeAddr(i)}, n.Hash()) })
 	}
 	return earlier(w.now.Add(time.Second), end)
 }
@@ -356,29 +357,29 @@ func (w *network) runUntil(end time.Time) {
 	}
 }
 
-func (w *network) receive(n *testNode, p *hearsay.Packet) {
+func (w *network) receive(n *testNode, p *core.Packet) {
 	if n.down {
 		return
 	}
 	w.step(n, func() { n.receive(w.now, p) })
 }
 
-func (n *testNode) receive(now time.Time, p *hearsay.Packet) {
+func (n *testNode) receive(now time.Time, p *core.Packet) {
 	switch m := p.Body.(type) {
-	case *hearsay.Rumors:
+	case *core.Rumors:
 		n.Rumors.Rumors(now, p, m)
 		for i := range m.Items {
 			clear(m.Items[i].Data) // what came belongs to the packet
 		}
-	case *hearsay.IHave:
+	case *core.IHave:
 		n.IHave(now, p, m)
-	case *hearsay.Graft:
+	case *core.Graft:
 		n.Graft(now, p, m)
-	case *hearsay.Place:
+	case *core.Place:
 		n.Place(now, p, m)
-	case *hearsay.Heard:
+	case *core.Heard:
 		n.Heard(now, p, m)
-	case *hearsay.Seen:
+	case *core.Seen:
 		n.Seen(now, p, m)
 	}
 }

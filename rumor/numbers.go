@@ -5,6 +5,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // Limits of numbers.
@@ -85,7 +86,7 @@ func (n *numbers) take() uint64 {
 	}
 	if n.last > n.reserved {
 		n.reserved = n.last + blockSize - 1
-		n.out.Persist = append(n.out.Persist, &hearsay.ReservedNumbers{Upto: n.reserved})
+		n.out.Persist = append(n.out.Persist, &core.ReservedNumbers{Upto: n.reserved})
 	}
 	return n.last
 }

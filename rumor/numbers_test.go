@@ -8,14 +8,15 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // A disk that a crash has torn may have kept a rumor and lost the reservation
 // of its number.
 func TestKeptRumorReservesItsNumber(t *testing.T) {
 	self := hearsay.NodeID{1}
-	kept := &hearsay.KeptRumor{Number: 7, Rumor: &hearsay.Rumor{ID: clock.Dot{Origin: hearsay.OriginOf(self), Counter: 7}, Data: []byte("before")}}
-	r := New(DefaultConfig(), self, Directory{}, rand.New(rand.NewPCG(1, 1)), []hearsay.Record{kept}, &hearsay.Drops{}, &hearsay.Effects{}, epoch)
+	kept := &core.KeptRumor{Number: 7, Rumor: &hearsay.Rumor{ID: clock.Dot{Origin: hearsay.OriginOf(self), Counter: 7}, Data: []byte("before")}}
+	r := New(DefaultConfig(), self, Directory{}, rand.New(rand.NewPCG(1, 1)), []core.Record{kept}, &hearsay.Drops{}, &core.Effects{}, epoch)
 	id, err := r.Say(epoch, []byte("after"))
 	if err != nil || id.Counter <= 7 || id.Counter > 7+maxLeap {
 		t.Fatalf("number %d, error %v; want the next but for the numbers that are left out", id.Counter, err)

@@ -3,6 +3,7 @@ package rumor
 import (
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // keptItems is how much storage is kept between steps, of each kind.
@@ -10,12 +11,12 @@ const keptItems = 64
 
 // output is what a step hands out, and what is counted.
 type output struct {
-	*hearsay.Effects
+	*core.Effects
 	drops *hearsay.Drops
 	stats Stats
 
 	items  []hearsay.Rumor // storage of one step's packets
-	bodies []hearsay.Rumors
+	bodies []core.Rumors
 	dots   []clock.Dot
 }
 
@@ -52,13 +53,13 @@ func (o *output) begin() {
 }
 
 // body gives a body that is valid until the next step.
-func (o *output) body(items []hearsay.Rumor, missed []hearsay.SeenRange) *hearsay.Rumors {
-	o.bodies = append(o.bodies, hearsay.Rumors{Items: items, Missed: missed})
+func (o *output) body(items []hearsay.Rumor, missed []core.SeenRange) *core.Rumors {
+	o.bodies = append(o.bodies, core.Rumors{Items: items, Missed: missed})
 	return &o.bodies[len(o.bodies)-1]
 }
 
 // send sends a packet. One that has or names a rumor of this node's own waits until that is on disk.
-func (o *output) send(own bool, p hearsay.Packet) {
+func (o *output) send(own bool, p core.Packet) {
 	if own {
 		o.Send = append(o.Send, p)
 	} else {

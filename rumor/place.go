@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 const (
@@ -71,7 +72,7 @@ func (pl *places) owe(now time.Time, l *link) {
 }
 
 // Place takes a neighbor's word of where it stands.
-func (pl *places) Place(now time.Time, p *hearsay.Packet, m *hearsay.Place) {
+func (pl *places) Place(now time.Time, p *core.Packet, m *core.Place) {
 	l := pl.rumors.links.of(p.From)
 	switch {
 	case l == nil:
@@ -82,7 +83,7 @@ func (pl *places) Place(now time.Time, p *hearsay.Packet, m *hearsay.Place) {
 		return
 	case pl.cfg.Strategy != Tree:
 		if !m.Answer { // this node is in no tree: it is told everything then, and tells everything by its own strategy
-			pl.tell(l.id, &hearsay.Place{Number: 1, Heard: m.Number, Answer: true}, &pl.out.stats.Places)
+			pl.tell(l.id, &core.Place{Number: 1, Heard: m.Number, Answer: true}, &pl.out.stats.Places)
 		}
 		return
 	}
@@ -147,7 +148,7 @@ func (pl *places) tick(now time.Time) {
 		if !again && now.Before(l.answerAt) {
 			continue
 		}
-		pl.tell(l.id, &hearsay.Place{
+		pl.tell(l.id, &core.Place{
 			Root: pl.own.root, Hops: pl.own.hops, Parent: l.id == pl.parent, Number: l.said, Heard: l.heard, Answer: !again,
 		}, &pl.out.stats.Places)
 		l.answerAt = never

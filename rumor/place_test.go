@@ -9,6 +9,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // standings checks that the places of all nodes that run are a tree of shortest
@@ -170,17 +171,17 @@ func TestBadPlaces(t *testing.T) {
 	w.run(time.Second)
 	n := w.nodes[0]
 	before := n.places.own
-	from := func(i int, m hearsay.Place) {
-		w.step(n, func() { n.Place(w.now, &hearsay.Packet{From: nodeID(i), Addr: nodeAddr(i)}, &m) })
+	from := func(i int, m core.Place) {
+		w.step(n, func() { n.Place(w.now, &core.Packet{From: nodeID(i), Addr: nodeAddr(i)}, &m) })
 	}
 	said := n.links.list[0].said
-	from(1, hearsay.Place{Root: nodeID(2), Hops: 0, Number: 100, Heard: said})        // it is not that root
-	from(1, hearsay.Place{Root: nodeID(1), Hops: 4, Number: 101, Heard: said})        // a root stands where it stands
-	from(1, hearsay.Place{Root: nodeID(2), Hops: 1, Heard: said})                     // no number
-	from(2, hearsay.Place{Root: nodeID(2), Hops: 0, Number: 102, Heard: said})        // no neighbor
-	from(1, hearsay.Place{Root: hearsay.NodeID{}, Hops: 1, Number: 100, Heard: said}) // no hops lead to no tree
+	from(1, core.Place{Root: nodeID(2), Hops: 0, Number: 100, Heard: said})        // it is not that root
+	from(1, core.Place{Root: nodeID(1), Hops: 4, Number: 101, Heard: said})        // a root stands where it stands
+	from(1, core.Place{Root: nodeID(2), Hops: 1, Heard: said})                     // no number
+	from(2, core.Place{Root: nodeID(2), Hops: 0, Number: 102, Heard: said})        // no neighbor
+	from(1, core.Place{Root: hearsay.NodeID{}, Hops: 1, Number: 100, Heard: said}) // no hops lead to no tree
 	nobody := hearsay.NodeID{15: 9}
-	from(1, hearsay.Place{Root: nobody, Hops: 1, Number: 100, Heard: said}) // well formed, and not trusted
+	from(1, core.Place{Root: nobody, Hops: 1, Number: 100, Heard: said}) // well formed, and not trusted
 	if n.places.own.root == nobody || n.drops[hearsay.DropMalformed] != 4 || n.drops[hearsay.DropUnexpected] != 1 {
 		t.Errorf("stands %v after %v; dropped %v", n.places.own, before, n.drops)
 	}
@@ -193,9 +194,9 @@ func TestDepthIsBounded(t *testing.T) {
 	w.run(time.Second)
 	n := w.nodes[0]
 	for hops := range 256 {
-		m := hearsay.Place{Root: hearsay.NodeID{15: 1}, Hops: uint8(hops), Number: uint32(1000 * (1 + hops))}
+		m := core.Place{Root: hearsay.NodeID{15: 1}, Hops: uint8(hops), Number: uint32(1000 * (1 + hops))}
 		n.directory.Trusted = func(hearsay.NodeID) bool { return true }
-		w.step(n, func() { n.Place(w.now, &hearsay.Packet{From: nodeID(1), Addr: nodeAddr(1)}, &m) })
+		w.step(n, func() { n.Place(w.now, &core.Packet{From: nodeID(1), Addr: nodeAddr(1)}, &m) })
 		if n.places.own.hops > depthMost {
 			t.Fatalf("stands %d hops from a root that is not there", n.places.own.hops)
 		}
@@ -237,7 +238,7 @@ func TestMongerLimit(t *testing.T) {
 	n := w.nodes[0]
 	tell := func(from int, number uint64) {
 		w.step(n, func() {
-			n.Rumors.Rumors(w.now, &hearsay.Packet{From: nodeID(from), Addr: nodeAddr(from)}, &hearsay.Rumors{Items: []hearsay.Rumor{
+			n.Rumors.Rumors(w.now, &core.Packet{From: nodeID(from), Addr: nodeAddr(from)}, &core.Rumors{Items: []hearsay.Rumor{
 				{ID: clock.Dot{Origin: hearsay.OriginOf(nodeID(from)), Counter: number}, Data: []byte("x")},
 			}})
 		})

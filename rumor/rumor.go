@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quota"
 )
 
@@ -30,14 +31,14 @@ type Directory struct {
 	Draw func() (id hearsay.NodeID, ok bool)
 
 	// Sender tells whose share of what is given a packet uses. Nil: that of a stranger.
-	Sender func(*hearsay.Packet) quota.Sender
+	Sender func(*core.Packet) quota.Sender
 
 	// Secret decides which senders share a slot: see quota.New.
 	Secret uint64
 }
 
 // sender tells whose share a packet uses.
-func (d *Directory) sender(p *hearsay.Packet) quota.Sender {
+func (d *Directory) sender(p *core.Packet) quota.Sender {
 	if d.Sender == nil {
 		return quota.Sender{Addr: p.Addr}
 	}
@@ -80,7 +81,7 @@ func (s *shared) between(low, high time.Duration) time.Duration {
 }
 
 // stranger refuses packets of a node that is no member.
-func (s *shared) stranger(p *hearsay.Packet) bool {
+func (s *shared) stranger(p *core.Packet) bool {
 	if s.directory.Known(p.From) {
 		return false
 	}
@@ -89,17 +90,17 @@ func (s *shared) stranger(p *hearsay.Packet) bool {
 }
 
 // tell sends a member a message that promises nothing durable, and counts it.
-func (s *shared) tell(id hearsay.NodeID, body hearsay.Message, count *uint64) {
+func (s *shared) tell(id hearsay.NodeID, body core.Message, count *uint64) {
 	if addr, living := s.directory.Addr(id); living {
 		*count++
-		s.out.send(false, hearsay.Packet{Addr: addr, Body: body})
+		s.out.send(false, core.Packet{Addr: addr, Body: body})
 	}
 }
 
 // New makes the rumors of a node. Records are what earlier lives kept: what they said and is still held is told again,
 // here and to nodes that lack it.
 func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand,
-	records []hearsay.Record, drops *hearsay.Drops, out *hearsay.Effects, now time.Time,
+	records []core.Record, drops *hearsay.Drops, out *core.Effects, now time.Time,
 ) *Rumors {
 	r := &Rumors{shared: shared{cfg: cfg, self: self, directory: directory, random: random, out: output{Effects: out, drops: drops}}}
 	r.rumors = r
@@ -121,20 +122,20 @@ func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand
 }
 
 // load takes what earlier lives kept.
-func (r *Rumors) load(now time.Time, records []hearsay.Record) {
+func (r *Rumors) load(now time.Time, records []core.Record) {
 	r.numbers.earlier = len(records) > 0
-	var kept []*hearsay.KeptRumor
+	var kept []*core.KeptRumor
 	for _, record := range records {
 		switch record := record.(type) {
-		case *hearsay.ReservedNumbers:
+		case *core.ReservedNumbers:
 			r.numbers.last = max(r.numbers.last, record.Upto)
-		case *hearsay.KeptRumor:
+		case *core.KeptRumor:
 			if record.Rumor != nil {
 				kept = append(kept, record)
 			}
 		}
 	}
-	slices.SortFunc(kept, func(a, b *hearsay.KeptRumor) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(kept, func(a, b *core.KeptRumor) int { return cmp.Compare(a.Number, b.Number) })
 	for _, record := range kept {
 		rumor := *record.Rumor
 		// Others may have forgotten that they heard it, so it must not come back younger than it is.
@@ -145,7 +146,7 @@ func (r *Rumors) load(now time.Time, records []hearsay.Record) {
 			r.numbers.last = max(r.numbers.last, rumor.ID.Counter)
 		}
 		if rumor.Age >= r.cfg.KeepFor { // or the clock has jumped: others give it then, if they have it
-			r.out.Persist = append(r.out.Persist, &hearsay.KeptRumor{Number: record.Number})
+			r.out.Persist = append(r.out.Persist, &core.KeptRumor{Number: record.Number})
 			continue
 		}
 		r.intake.deliver(now, &entry{Rumor: rumor, origin: r.seen.of(rumor.ID.Origin), by: r.self, at: now, past: true})

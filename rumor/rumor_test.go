@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
+
+	"pgregory.net/rapid"
 )
 
 func TestTreeSettles(t *testing.T) {
@@ -301,7 +302,7 @@ func TestTheOldestGoes(t *testing.T) {
 	n := w.nodes[0]
 	take := func(number uint64, age time.Duration) {
 		w.step(n, func() {
-			n.Rumors.Rumors(w.now, &hearsay.Packet{From: nodeID(1), Addr: nodeAddr(1)}, &hearsay.Rumors{Items: []hearsay.Rumor{
+			n.Rumors.Rumors(w.now, &core.Packet{From: nodeID(1), Addr: nodeAddr(1)}, &core.Rumors{Items: []hearsay.Rumor{
 				{ID: clock.Dot{Origin: hearsay.OriginOf(nodeID(1)), Counter: number}, Age: age, Data: []byte("x")},
 			}})
 		})
@@ -361,13 +362,13 @@ func TestOwnGoAfterTheirRecord(t *testing.T) {
 		t.Helper()
 		for i := range n.out.Now {
 			switch m := n.out.Now[i].Body.(type) {
-			case *hearsay.Rumors:
+			case *core.Rumors:
 				for j := range m.Items {
 					if m.Items[j].Origin() == n.id {
 						t.Errorf("node %d sends its own %d before the record", n.index, m.Items[j].ID.Counter)
 					}
 				}
-			case *hearsay.IHave:
+			case *core.IHave:
 				for _, id := range m.IDs {
 					if id.Origin == hearsay.OriginOf(n.id) {
 						t.Errorf("node %d names its own %d before the record", n.index, id.Counter)
@@ -403,7 +404,7 @@ func rumorOf(origin int, number uint64, text string) hearsay.Rumor {
 
 // give hands a node a packet of rumors.
 func (w *network) give(to, from int, items ...hearsay.Rumor) {
-	w.receive(w.nodes[to], &hearsay.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: &hearsay.Rumors{Items: items}})
+	w.receive(w.nodes[to], &core.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: &core.Rumors{Items: items}})
 }
 
 func TestBadRumors(t *testing.T) {
@@ -482,9 +483,9 @@ func TestMissedOnOneWord(t *testing.T) {
 	w.link(0, 1)
 	w.link(0, 2)
 	n := w.nodes[0]
-	lie := []hearsay.SeenRange{{Origin: hearsay.OriginOf(nodeID(3)), Range: clock.Range{Low: 1, High: 100}}}
+	lie := []core.SeenRange{{Origin: hearsay.OriginOf(nodeID(3)), Range: clock.Range{Low: 1, High: 100}}}
 	tell := func(from int) {
-		w.receive(n, &hearsay.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: &hearsay.Rumors{Missed: lie}})
+		w.receive(n, &core.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: &core.Rumors{Missed: lie}})
 	}
 	for range 5 {
 		tell(1)
@@ -527,8 +528,8 @@ func TestFarBehind(t *testing.T) {
 	for i := 1; i < 3; i++ {
 		n := w.nodes[i]
 		for low := uint64(11); low < last; low += maxAhead {
-			w.receive(n, &hearsay.Packet{From: nodeID(3), Addr: nodeAddr(3), Body: &hearsay.Rumors{
-				Missed: []hearsay.SeenRange{{Origin: hearsay.OriginOf(nodeID(3)), Range: clock.Range{Low: low, High: min(low+maxAhead, last) - 1}}},
+			w.receive(n, &core.Packet{From: nodeID(3), Addr: nodeAddr(3), Body: &core.Rumors{
+				Missed: []core.SeenRange{{Origin: hearsay.OriginOf(nodeID(3)), Range: clock.Range{Low: low, High: min(low+maxAhead, last) - 1}}},
 			}})
 		}
 		w.give(i, 3, rumorOf(3, last, "held"))
@@ -651,7 +652,7 @@ func TestHopsAndAge(t *testing.T) {
 		}
 	}
 	w.run(time.Minute)
-	w.nodes = append(w.nodes, &testNode{index: 5, id: nodeID(5), records: map[string]hearsay.Record{}})
+	w.nodes = append(w.nodes, &testNode{index: 5, id: nodeID(5), records: map[string]core.Record{}})
 	w.start(5)
 	w.link(4, 5)
 	w.run(2 * time.Second)
@@ -775,14 +776,14 @@ func TestLiarLeavesRoomForNames(t *testing.T) {
 	w.run(5 * time.Second)
 	n := w.nodes[0]
 	name := func(from int, first uint64, count int) {
-		m := &hearsay.IHave{}
+		m := &core.IHave{}
 		for i := range count {
 			m.IDs = append(m.IDs, clock.Dot{Origin: hearsay.OriginOf(nodeID(2)), Counter: first + uint64(i)})
 		}
-		w.receive(n, &hearsay.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: m})
+		w.receive(n, &core.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: m})
 	}
 	for i := range uint64(5) {
-		name(1, 1000+i*hearsay.MaxRumors, hearsay.MaxRumors)
+		name(1, 1000+i*core.MaxRumors, core.MaxRumors)
 	}
 	name(2, 1, 1)
 	if n.wanted.missing[clock.Dot{Origin: hearsay.OriginOf(nodeID(2)), Counter: 1}] == nil {
@@ -846,9 +847,9 @@ func TestMissedComesAllTheSame(t *testing.T) {
 	w.link(0, 1)
 	w.link(0, 2)
 	n := w.nodes[0]
-	lie := []hearsay.SeenRange{{Origin: hearsay.OriginOf(nodeID(3)), Range: clock.Range{Low: 1, High: 1 << 16}}}
+	lie := []core.SeenRange{{Origin: hearsay.OriginOf(nodeID(3)), Range: clock.Range{Low: 1, High: 1 << 16}}}
 	for from := 1; from <= 2; from++ {
-		w.receive(n, &hearsay.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: &hearsay.Rumors{Missed: lie}})
+		w.receive(n, &core.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: &core.Rumors{Missed: lie}})
 	}
 	if n.Stats().Missed != 1<<16 {
 		t.Fatalf("%d missed", n.Stats().Missed)

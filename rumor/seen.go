@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // Limits per node.
@@ -18,7 +19,7 @@ const (
 )
 
 // What was seen of one origin fits a list.
-const _ = uint(hearsay.MaxSeenRanges - 2*maxRanges)
+const _ = uint(core.MaxSeenRanges - 2*maxRanges)
 
 // seen is every rumor that this node has ever seen, by name. It decides that each is delivered once.
 type seen struct {
@@ -215,12 +216,12 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// ranges gives what was seen, in the order of origins, at most hearsay.MaxSeenRanges, and of which origins: whole ones,
+// ranges gives what was seen, in the order of origins, at most core.MaxSeenRanges, and of which origins: whole ones,
 // as many as there is room for. A part goes up or down from the at-th origin, so that each origin is in one for some
 // draw of at, the first and the last too.
-func (s *seen) ranges(at int, up bool) (list []hearsay.SeenRange, of hearsay.Span) {
-	if n := s.context.NumRanges(); n <= hearsay.MaxSeenRanges {
-		return s.spoken(0, len(s.order), n), hearsay.Span{}
+func (s *seen) ranges(at int, up bool) (list []core.SeenRange, of core.Span) {
+	if n := s.context.NumRanges(); n <= core.MaxSeenRanges {
+		return s.spoken(0, len(s.order), n), core.Span{}
 	}
 	first := at % len(s.order)
 	if !up {
@@ -235,12 +236,12 @@ func (s *seen) ranges(at int, up bool) (list []hearsay.SeenRange, of hearsay.Spa
 		if next < 0 || next == len(s.order) {
 			break
 		}
-		if n += len(s.context.Of(s.order[next].id)); n > hearsay.MaxSeenRanges {
+		if n += len(s.context.Of(s.order[next].id)); n > core.MaxSeenRanges {
 			break
 		}
 		first, after = min(first, next), max(after, next+1)
 	}
-	of = hearsay.Span{From: s.order[first].id}
+	of = core.Span{From: s.order[first].id}
 	if after < len(s.order) {
 		of.To = s.order[after].id
 	}
@@ -248,11 +249,11 @@ func (s *seen) ranges(at int, up bool) (list []hearsay.SeenRange, of hearsay.Spa
 }
 
 // spoken gives what was seen of some origins, n ranges or fewer.
-func (s *seen) spoken(first, after, n int) []hearsay.SeenRange {
-	list := make([]hearsay.SeenRange, 0, n)
+func (s *seen) spoken(first, after, n int) []core.SeenRange {
+	list := make([]core.SeenRange, 0, n)
 	for _, o := range s.order[first:after] {
 		for _, r := range s.context.Of(o.id) {
-			list = append(list, hearsay.SeenRange{Origin: o.id, Range: r})
+			list = append(list, core.SeenRange{Origin: o.id, Range: r})
 		}
 	}
 	return list
@@ -260,7 +261,7 @@ func (s *seen) spoken(first, after, n int) []hearsay.SeenRange {
 
 // byOrigin splits a list that ascends, and calls visit with the ranges of each origin in it. All of them have their
 // storage together.
-func byOrigin(list []hearsay.SeenRange, visit func(id clock.Origin, ranges []clock.Range)) {
+func byOrigin(list []core.SeenRange, visit func(id clock.Origin, ranges []clock.Range)) {
 	room := make([]clock.Range, 0, len(list))
 	for len(list) > 0 {
 		id, start := list[0].Origin, len(room)

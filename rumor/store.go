@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // entry is a rumor that is held, or was. What it points to is read only: the application has it, too.
@@ -93,7 +94,7 @@ func (s *store) evict(now time.Time) {
 			return
 		}
 		if e := s.drop(); e.by == s.self {
-			s.out.Persist = append(s.out.Persist, &hearsay.KeptRumor{Number: e.ID.Counter})
+			s.out.Persist = append(s.out.Persist, &core.KeptRumor{Number: e.ID.Counter})
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Limits of the tree, per node.
@@ -51,7 +52,7 @@ func (t *tree) push(now time.Time, e *entry) {
 }
 
 // IHave takes names of rumors. In the monger strategy they answer those that were no news.
-func (t *tree) IHave(now time.Time, p *hearsay.Packet, message *hearsay.IHave) {
+func (t *tree) IHave(now time.Time, p *core.Packet, message *core.IHave) {
 	r := t.rumors
 	if t.stranger(p) {
 		return
@@ -119,7 +120,7 @@ func (t *tree) offerLasts() time.Duration {
 
 // Graft gives what a neighbor asks for, of what was named to it lately, and each once: anybody may ask in its name, and
 // a few bytes ask for much.
-func (t *tree) Graft(now time.Time, p *hearsay.Packet, m *hearsay.Graft) {
+func (t *tree) Graft(now time.Time, p *core.Packet, m *core.Graft) {
 	l := t.rumors.links.of(p.From)
 	if l == nil {
 		t.out.drops[hearsay.DropUnexpected]++
@@ -200,7 +201,7 @@ func (t *tree) name(now time.Time, l *link, entries []*entry, why naming) bool {
 	t.out.stats.Names += uint64(len(ids))
 	for from := 0; from < len(ids); from += namesMost {
 		to := min(from+namesMost, len(ids))
-		t.out.send(own, hearsay.Packet{Addr: addr, Body: &hearsay.IHave{IDs: ids[from:to], Hops: hops[from:to], Late: why == late}})
+		t.out.send(own, core.Packet{Addr: addr, Body: &core.IHave{IDs: ids[from:to], Hops: hops[from:to], Late: why == late}})
 	}
 	return len(ids) > 0
 }

@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // Limits per node.
@@ -137,7 +138,7 @@ func (w *wanted) askOverdue(now time.Time) {
 	}
 	for i, ids := range asked {
 		for few := range slices.Chunk(ids, namesMost) {
-			w.tell(links[i].id, &hearsay.Graft{IDs: few}, &w.out.stats.Grafts)
+			w.tell(links[i].id, &core.Graft{IDs: few}, &w.out.stats.Grafts)
 		}
 	}
 }

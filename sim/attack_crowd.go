@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/wire"
 )
@@ -82,7 +83,7 @@ func (t *trial) openDoor(_ *World, _ *machine, c *node.Config) {
 }
 
 // writes is the twist of seeds: it adds up what the first of them writes.
-func (c *crowdAttack) writes(w *World, m *machine, e *hearsay.Effects) {
+func (c *crowdAttack) writes(w *World, m *machine, e *core.Effects) {
 	if c.look(w, m, e); int(m.index) == w.config.Nodes {
 		for _, r := range e.Persist {
 			_, key, value, _ := wire.AppendRecord(nil, nil, r)
@@ -105,12 +106,12 @@ func (c *crowdAttack) ask(cycles bool) {
 	for i := range c.all {
 		one := &c.all[i]
 		to := c.addr(c.w.config.Nodes + c.random.IntN(c.w.config.Seeds))
-		p := hearsay.Packet{From: one.id, Addr: to, Stream: true}
+		p := core.Packet{From: one.id, Addr: to, Stream: true}
 		switch epoch, in := stays[one.id]; {
 		case in && cycles:
-			leave := hearsay.Leave{Stay: hearsay.Stay{ID: one.id, Epoch: epoch}}
+			leave := core.Leave{Stay: hearsay.Stay{ID: one.id, Epoch: epoch}}
 			leave.Sign(c.w.check.ledger.id(), one.signer)
-			p.Body = &hearsay.Depart{Leave: leave}
+			p.Body = &core.Depart{Leave: leave}
 		case in:
 			continue
 		default:
@@ -119,7 +120,7 @@ func (c *crowdAttack) ask(cycles bool) {
 			}
 			one.claim.Incarnation = hearsay.Incarnation(c.time().UnixMilli())
 			one.claim.Sign(c.w.id, one.signer)
-			p.Body, p.Claims = &hearsay.Register{}, []hearsay.Claim{one.claim}
+			p.Body, p.Claims = &core.Register{}, []hearsay.Claim{one.claim}
 		}
 		c.injectPacket(c.host, &p)
 	}

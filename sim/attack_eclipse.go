@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // eclipseLasts is how long a joiner is watched. All that a node does to find
@@ -35,7 +36,7 @@ func (t *trial) eclipse(second bool) (known, fakes, honest int) {
 	p := &puppets{}
 	joiner := t.attack.Nodes
 	liars := []int{0} // the contact that all have
-	p.siege = t.newSiege(1, liars, &twist{takes: func(w *World, m *machine, packet *hearsay.Packet) bool {
+	p.siege = t.newSiege(1, liars, &twist{takes: func(w *World, m *machine, packet *core.Packet) bool {
 		if packet.Addr != p.addr(joiner) || !p.begun {
 			return p.takes(w, m, packet)
 		}
@@ -82,10 +83,10 @@ func (m *machine) believes(id hearsay.NodeID) bool {
 }
 
 // deceive answers what the joiner sends to the liar or to one of its puppets.
-func (p *puppets) deceive(m *machine, packet *hearsay.Packet) bool {
-	reply := hearsay.Packet{From: m.id, Addr: packet.Addr, Stream: packet.Stream}
+func (p *puppets) deceive(m *machine, packet *core.Packet) bool {
+	reply := core.Packet{From: m.id, Addr: packet.Addr, Stream: packet.Stream}
 	switch body := packet.Body.(type) {
-	case *hearsay.Join:
+	case *core.Join:
 		own := hearsay.Claim{State: hearsay.StateAlive, Incarnation: m.node.Self().Incarnation}
 		own.Card = hearsay.Card{Name: m.name, Addr: m.addr, Role: hearsay.RolePeer}
 		own.Sign(p.w.id, p.identityOf(int(m.index)))
@@ -93,14 +94,14 @@ func (p *puppets) deceive(m *machine, packet *hearsay.Packet) bool {
 		for i := range p.all {
 			reply.Claims = append(reply.Claims, p.all[i].claim)
 		}
-		reply.Body = &hearsay.Roster{}
-	case *hearsay.Ping:
+		reply.Body = &core.Roster{}
+	case *core.Ping:
 		if id, ok := p.meant(body); ok {
 			reply.From = id
 		}
-		reply.Body = &hearsay.Ack{Seq: body.Seq}
-	case *hearsay.RelayReq:
-		reply.Body = &hearsay.Nack{Seq: body.Seq}
+		reply.Body = &core.Ack{Seq: body.Seq}
+	case *core.RelayReq:
+		reply.Body = &core.Nack{Seq: body.Seq}
 	default:
 		return false
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Members that do not lie, but harm by how they run: they come and go, or are
@@ -18,8 +19,8 @@ func layFlapper(t *trial) {
 	var s *siege
 	silent := func() bool { return s.begun && (s.w.now-siegeBegins)/flapPeriod%2 == 0 }
 	s = t.newSiege(0, nil, &twist{
-		takes: func(*World, *machine, *hearsay.Packet) bool { return !silent() },
-		steps: func(_ *World, _ *machine, e *hearsay.Effects) {
+		takes: func(*World, *machine, *core.Packet) bool { return !silent() },
+		steps: func(_ *World, _ *machine, e *core.Effects) {
 			if silent() {
 				e.Now, e.Send = e.Now[:0], e.Send[:0]
 			}
@@ -79,11 +80,11 @@ type slowness struct {
 // slow lets some machines send all that they send late.
 func (t *trial) slow(late time.Duration) *slowness {
 	s := &slowness{buried: make([]int, t.attack.Nodes)}
-	s.siege = t.newSiege(0, nil, &twist{steps: func(w *World, m *machine, e *hearsay.Effects) {
+	s.siege = t.newSiege(0, nil, &twist{steps: func(w *World, m *machine, e *core.Effects) {
 		if !s.begun {
 			return
 		}
-		for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+		for _, packets := range [][]core.Packet{e.Now, e.Send} {
 			for i := range packets {
 				w.postpone(m, &packets[i], late)
 			}
@@ -106,7 +107,7 @@ func (t *trial) slow(late time.Duration) *slowness {
 }
 
 // postpone sends a packet late.
-func (w *World) postpone(m *machine, p *hearsay.Packet, late time.Duration) {
+func (w *World) postpone(m *machine, p *core.Packet, late time.Duration) {
 	number, ok := w.network.encode(m, p)
 	if !ok {
 		return

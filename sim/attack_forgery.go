@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ring"
 	"hearsay/testkit"
 	"hearsay/wire"
@@ -29,7 +30,7 @@ const (
 func layReplay(t *trial) {
 	var s *siege
 	var tape []recording
-	s = t.newSiege(0, nil, &twist{takes: func(w *World, _ *machine, p *hearsay.Packet) bool {
+	s = t.newSiege(0, nil, &twist{takes: func(w *World, _ *machine, p *core.Packet) bool {
 		from, found := w.network.machineAt(p.Addr)
 		if found && !p.Stream && len(tape) < recordingsKept && !s.begun {
 			tape = append(tape, recording{wire.AppendPacket(nil, w.id, p), int(from)})
@@ -173,14 +174,14 @@ type forger struct {
 }
 
 // takes serves evidence that is forged.
-func (f *forger) takes(w *World, m *machine, p *hearsay.Packet) bool {
-	request, ok := p.Body.(*hearsay.EvidenceReq)
+func (f *forger) takes(w *World, m *machine, p *core.Packet) bool {
+	request, ok := p.Body.(*core.EvidenceReq)
 	if !ok || !f.begun {
 		return true
 	}
 	for _, e := range f.proofs {
 		if e.Hash(w.id) == request.Hash {
-			f.inject(int(m.index), m.id, p.Addr, e)
+			f.inject(int(m.index), m.id, p.Addr, &core.Evidence{Evidence: e})
 			return false
 		}
 	}
@@ -195,7 +196,7 @@ func (f *forger) forge() {
 		claims := f.forgeries(liar, victim)
 		f.proofs = f.proofs[max(0, len(f.proofs)-kept):]
 		for range told {
-			f.inject(liar, f.w.machines[liar].id, f.addr(f.someone()), &hearsay.News{}, claims...)
+			f.inject(liar, f.w.machines[liar].id, f.addr(f.someone()), &core.News{}, claims...)
 		}
 	}
 }
@@ -284,7 +285,7 @@ func (p *puppets) has(id hearsay.NodeID) bool {
 }
 
 // meant gives the puppet that a ping is for.
-func (p *puppets) meant(ping *hearsay.Ping) (id hearsay.NodeID, ok bool) {
+func (p *puppets) meant(ping *core.Ping) (id hearsay.NodeID, ok bool) {
 	for i := range p.all {
 		if ping.Names(p.all[i].id) {
 			return p.all[i].id, true
@@ -294,20 +295,20 @@ func (p *puppets) meant(ping *hearsay.Ping) (id hearsay.NodeID, ok bool) {
 }
 
 // takes answers for the puppets.
-func (p *puppets) takes(_ *World, m *machine, packet *hearsay.Packet) bool {
-	answer := func(from hearsay.NodeID, body hearsay.Message) {
-		reply := hearsay.Packet{From: from, Addr: packet.Addr, Stream: packet.Stream, Body: body}
+func (p *puppets) takes(_ *World, m *machine, packet *core.Packet) bool {
+	answer := func(from hearsay.NodeID, body core.Message) {
+		reply := core.Packet{From: from, Addr: packet.Addr, Stream: packet.Stream, Body: body}
 		p.injectPacket(int(m.index), &reply)
 	}
 	switch body := packet.Body.(type) {
-	case *hearsay.Ping:
+	case *core.Ping:
 		if id, ok := p.meant(body); ok {
-			answer(id, &hearsay.Ack{Seq: body.Seq})
+			answer(id, &core.Ack{Seq: body.Seq})
 			return false
 		}
-	case *hearsay.EvidenceReq:
+	case *core.EvidenceReq:
 		if e := p.proofs[body.Hash]; e != nil {
-			answer(m.id, e)
+			answer(m.id, &core.Evidence{Evidence: e})
 			return false
 		}
 	}

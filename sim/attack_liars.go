@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/testkit"
 )
 
@@ -20,20 +21,20 @@ type accuser struct {
 }
 
 // takes answers in its node's place what an observer and a relay are asked.
-func (a *accuser) takes(_ *World, m *machine, p *hearsay.Packet) bool {
+func (a *accuser) takes(_ *World, m *machine, p *core.Packet) bool {
 	if !a.begun {
 		return true
 	}
 	switch body := p.Body.(type) {
-	case *hearsay.WitnessReq:
-		a.inject(int(m.index), m.id, p.Addr, a.statement(int(m.index), body.Subject, body.Incarnation, body.Round, hearsay.VerdictUnreachable))
+	case *core.WitnessReq:
+		a.inject(int(m.index), m.id, p.Addr, &core.Statement{Statement: *a.statement(int(m.index), body.Subject, body.Incarnation, body.Round, hearsay.VerdictUnreachable)})
 		return false
-	case *hearsay.RelayReq:
-		a.inject(int(m.index), m.id, p.Addr, &hearsay.Nack{Seq: body.Seq})
+	case *core.RelayReq:
+		a.inject(int(m.index), m.id, p.Addr, &core.Nack{Seq: body.Seq})
 		return false
-	case *hearsay.EvidenceReq:
+	case *core.EvidenceReq:
 		if e := a.proofs[body.Hash]; e != nil {
-			a.inject(int(m.index), m.id, p.Addr, e)
+			a.inject(int(m.index), m.id, p.Addr, &core.Evidence{Evidence: e})
 			return false
 		}
 	}
@@ -83,7 +84,7 @@ func (a *accuser) accuse() {
 			claims = append(claims, a.accuseDead(liar, &known[a.random.IntN(len(known))])...)
 		}
 		for range told {
-			a.inject(liar, a.w.machines[liar].id, a.addr(a.someone()), &hearsay.News{}, claims...)
+			a.inject(liar, a.w.machines[liar].id, a.addr(a.someone()), &core.News{}, claims...)
 		}
 	}
 }
@@ -222,7 +223,7 @@ func (c *conspiracy) bury() {
 	}
 	for i := range c.w.machines {
 		if i != c.victim && c.present(i) {
-			c.inject(c.speaker, c.w.machines[c.speaker].id, c.addr(i), &hearsay.News{}, claims...)
+			c.inject(c.speaker, c.w.machines[c.speaker].id, c.addr(i), &core.News{}, claims...)
 		}
 	}
 }
@@ -258,16 +259,16 @@ func (t *trial) hide(f int) (last time.Duration, all bool) {
 	stream := draws(t.seed, purposeAttack, uint64(f))
 	victim := int(upTo(&stream, time.Duration(t.attack.Nodes)))
 	var s *siege
-	takes := func(_ *World, m *machine, p *hearsay.Packet) bool {
+	takes := func(_ *World, m *machine, p *core.Packet) bool {
 		switch body := p.Body.(type) {
-		case *hearsay.WitnessReq:
+		case *core.WitnessReq:
 			if s.begun && body.Subject == s.w.machines[victim].id {
-				s.inject(int(m.index), m.id, p.Addr, s.statement(int(m.index), body.Subject, body.Incarnation, body.Round, hearsay.VerdictReachable))
+				s.inject(int(m.index), m.id, p.Addr, &core.Statement{Statement: *s.statement(int(m.index), body.Subject, body.Incarnation, body.Round, hearsay.VerdictReachable)})
 				return false
 			}
-		case *hearsay.RelayReq:
+		case *core.RelayReq:
 			if s.begun && body.Target == s.w.machines[victim].id {
-				s.inject(int(m.index), m.id, p.Addr, &hearsay.Ack{Seq: body.Seq})
+				s.inject(int(m.index), m.id, p.Addr, &core.Ack{Seq: body.Seq})
 				return false
 			}
 		}

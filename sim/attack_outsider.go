@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/testkit"
 	"hearsay/wire"
 )
@@ -17,7 +18,7 @@ import (
 // question is something that an outsider asks.
 type question struct {
 	name   string
-	body   hearsay.Message
+	body   core.Message
 	claims []hearsay.Claim
 }
 
@@ -30,7 +31,7 @@ func (s *siege) questions(asked int, proof hearsay.Hash) []question {
 	}
 	one := s.w.machines[other].node.Self()
 	var all []uint8
-	for i := range 1 << hearsay.MaxDigestBits {
+	for i := range 1 << core.MaxDigestBits {
 		all = append(all, uint8(i))
 	}
 	var ids []hearsay.NodeID
@@ -40,25 +41,25 @@ func (s *siege) questions(asked int, proof hearsay.Hash) []question {
 	nobody := self.ID
 	nobody[0] ^= 1
 	return []question{
-		{"ping", &hearsay.Ping{Seq: 1}, nil},
-		{"ping_of_another", &hearsay.Ping{Seq: 1, Target: nobody}, nil},
-		{"join_by_datagram", &hearsay.Join{}, nil},
-		{"relay_request", &hearsay.RelayReq{Seq: 1, Target: one.ID}, nil},
-		{"digest", &hearsay.Digest{Hashes: []uint64{1}}, nil},
-		{"entries_none", &hearsay.Entries{Buckets: []uint8{0}}, nil},
-		{"entries_narrow", &hearsay.Entries{Bits: hearsay.MaxDigestBits, Buckets: all[:4]}, nil},
-		{"want_one", &hearsay.Want{IDs: ids[:1]}, nil},
-		{"want_five", &hearsay.Want{IDs: ids[:5]}, nil},
-		{"witness_request", &hearsay.WitnessReq{Subject: one.ID, Incarnation: one.Incarnation, Round: 1}, nil},
-		{"evidence_request", &hearsay.EvidenceReq{Hash: proof}, nil},
-		{"heard", &hearsay.Heard{Hash: 1}, nil},
-		{"seen_nothing", &hearsay.Seen{Answer: true}, nil},
-		{"graft", &hearsay.Graft{IDs: []clock.Dot{{Origin: hearsay.OriginOf(self.ID), Counter: s.lastOf(asked)}}}, nil},
-		{"hello", &hearsay.Hello{}, nil},
-		{"suspect_the_asked", &hearsay.News{}, []hearsay.Claim{{
+		{"ping", &core.Ping{Seq: 1}, nil},
+		{"ping_of_another", &core.Ping{Seq: 1, Target: nobody}, nil},
+		{"join_by_datagram", &core.Join{}, nil},
+		{"relay_request", &core.RelayReq{Seq: 1, Target: one.ID}, nil},
+		{"digest", &core.Digest{Hashes: []uint64{1}}, nil},
+		{"entries_none", &core.Entries{Buckets: []uint8{0}}, nil},
+		{"entries_narrow", &core.Entries{Bits: core.MaxDigestBits, Buckets: all[:4]}, nil},
+		{"want_one", &core.Want{IDs: ids[:1]}, nil},
+		{"want_five", &core.Want{IDs: ids[:5]}, nil},
+		{"witness_request", &core.WitnessReq{Subject: one.ID, Incarnation: one.Incarnation, Round: 1}, nil},
+		{"evidence_request", &core.EvidenceReq{Hash: proof}, nil},
+		{"heard", &core.Heard{Hash: 1}, nil},
+		{"seen_nothing", &core.Seen{Answer: true}, nil},
+		{"graft", &core.Graft{IDs: []clock.Dot{{Origin: hearsay.OriginOf(self.ID), Counter: s.lastOf(asked)}}}, nil},
+		{"hello", &core.Hello{}, nil},
+		{"suspect_the_asked", &core.News{}, []hearsay.Claim{{
 			Subject: self.ID, State: hearsay.StateSuspect, Incarnation: self.Incarnation, By: one.ID,
 		}}},
-		{"dead_claim", &hearsay.Ping{Seq: 1, Target: self.ID}, []hearsay.Claim{{
+		{"dead_claim", &core.Ping{Seq: 1, Target: self.ID}, []hearsay.Claim{{
 			Subject: one.ID, State: hearsay.StateDead, Incarnation: one.Incarnation, By: self.ID, Evidence: hearsay.Hash{1},
 		}}},
 	}
@@ -136,14 +137,14 @@ func layAmplify(t *trial) {
 }
 
 // count is the twist of honest machines: it adds up what goes to the bystander.
-func (r *reflection) count(w *World, m *machine, e *hearsay.Effects) {
+func (r *reflection) count(w *World, m *machine, e *core.Effects) {
 	r.look(w, m, e)
-	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+	for _, packets := range [][]core.Packet{e.Now, e.Send} {
 		for i := range packets {
 			if packets[i].Addr != r.addr(r.bystander) {
 				continue
 			}
-			if n := len(wire.AppendPacket(nil, w.id, &packets[i])); n > hearsay.MTU || packets[i].Stream {
+			if n := len(wire.AppendPacket(nil, w.id, &packets[i])); n > core.MTU || packets[i].Stream {
 				r.byStream += n
 			} else {
 				r.got += n
@@ -186,8 +187,8 @@ func (r *reflection) ask(asked int, from hearsay.NodeID, q *question) (caused fl
 	r.got, r.byStream, r.injected = 0, 0, 0
 	before := r.traffic()
 	for range asks {
-		p := hearsay.Packet{From: from, Addr: r.addr(asked), Body: q.body, Claims: q.claims}
-		if request, ok := q.body.(*hearsay.WitnessReq); ok {
+		p := core.Packet{From: from, Addr: r.addr(asked), Body: q.body, Claims: q.claims}
+		if request, ok := q.body.(*core.WitnessReq); ok {
 			fresh := *request
 			fresh.Round = hearsay.Round(r.random.Uint64())
 			p.Body = &fresh
@@ -293,7 +294,7 @@ func (s *siege) disturb(observers []int) {
 	for _, to := range observers {
 		for range distractRate * int(siegeStep) / int(time.Second) {
 			subject, asker := s.someone(), s.someone()
-			request := &hearsay.WitnessReq{
+			request := &core.WitnessReq{
 				Subject: s.w.machines[subject].id, Incarnation: s.incarnationOf(subject), Round: hearsay.Round(s.random.Uint64()),
 			}
 			s.inject(asker, s.w.machines[asker].id, s.addr(to), request)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -23,9 +24,9 @@ type mirror struct {
 }
 
 // count is the twist of honest machines: it adds up what goes to the bystander.
-func (r *mirror) count(w *World, m *machine, e *hearsay.Effects) {
+func (r *mirror) count(w *World, m *machine, e *core.Effects) {
 	r.look(w, m, e)
-	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+	for _, packets := range [][]core.Packet{e.Now, e.Send} {
 		for i := range packets {
 			if packets[i].Addr == r.addr(r.at) {
 				r.got += len(wire.AppendPacket(nil, w.id, &packets[i]))
@@ -87,8 +88,8 @@ func (r *mirror) askSeeds(outsider int) {
 	for i := range r.w.machines {
 		if r.w.isSeed(&r.w.machines[i]) {
 			one := r.another()
-			r.injectPacket(outsider, &hearsay.Packet{
-				From: one.id, Addr: r.addr(i), Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{one.claim},
+			r.injectPacket(outsider, &core.Packet{
+				From: one.id, Addr: r.addr(i), Stream: true, Body: &core.Register{}, Claims: []hearsay.Claim{one.claim},
 			})
 		}
 	}

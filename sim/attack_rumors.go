@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // Attacks on what is said, and on who says it.
@@ -179,7 +180,7 @@ func (s *siege) impersonate(victim int, id clock.Dot) {
 	for _, liar := range s.liars {
 		for to := range s.nodes {
 			if to != victim && s.present(to) {
-				s.inject(liar, s.w.machines[liar].id, s.addr(to), &hearsay.Rumors{Items: []hearsay.Rumor{rumor}})
+				s.inject(liar, s.w.machines[liar].id, s.addr(to), &core.Rumors{Items: []hearsay.Rumor{rumor}})
 			}
 		}
 	}
@@ -229,9 +230,9 @@ func layHush(t *trial) {
 		if s.w.now%time.Second != time.Second/2 {
 			return
 		}
-		missed := []hearsay.SeenRange{{Origin: origin, Range: clock.Range{Low: last + 1, High: last + hushAhead}}}
+		missed := []core.SeenRange{{Origin: origin, Range: clock.Range{Low: last + 1, High: last + hushAhead}}}
 		for _, liar := range s.liars {
-			s.inject(liar, s.w.machines[liar].id, s.addr(deaf), &hearsay.Rumors{Missed: missed})
+			s.inject(liar, s.w.machines[liar].id, s.addr(deaf), &core.Rumors{Missed: missed})
 		}
 	})
 	s.run(siegeLasts, siegeStep, nil)

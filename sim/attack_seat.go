@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/testkit"
 )
@@ -49,9 +50,9 @@ type seatLie struct {
 	name string
 	// honest seeds, and epochs on two of them, that may come of it
 	stops, differs int
-	leads          bool                                   // the seed that leads lies; else any
-	tells          func(l *lyingSeat)                     // at each step of the siege
-	bends          func(l *lyingSeat, e *hearsay.Effects) // each step of its node
+	leads          bool                                // the seed that leads lies; else any
+	tells          func(l *lyingSeat)                  // at each step of the siege
+	bends          func(l *lyingSeat, e *core.Effects) // each step of its node
 }
 
 var seatLies = []seatLie{
@@ -63,8 +64,8 @@ var seatLies = []seatLie{
 	{name: "snapshot_of_now", stops: 1, tells: (*lyingSeat).tellSnapshotOfNow},
 	{name: "heads", tells: (*lyingSeat).tellHeads},
 	{name: "seats", tells: (*lyingSeat).tellSeats, bends: (*lyingSeat).bendHellos},
-	{name: "two_logs", leads: true, stops: 1, bends: func(l *lyingSeat, e *hearsay.Effects) { l.bendEntries(e, 1) }},
-	{name: "two_half_logs", leads: true, stops: 1, differs: 1, bends: func(l *lyingSeat, e *hearsay.Effects) { l.bendEntries(e, 2) }},
+	{name: "two_logs", leads: true, stops: 1, bends: func(l *lyingSeat, e *core.Effects) { l.bendEntries(e, 1) }},
+	{name: "two_half_logs", leads: true, stops: 1, differs: 1, bends: func(l *lyingSeat, e *core.Effects) { l.bendEntries(e, 2) }},
 }
 
 // lyingSeat is the seed, and what came of its lies.
@@ -73,9 +74,9 @@ type lyingSeat struct {
 	lie      *seatLie
 	seat     int // its machine
 	signer   *testkit.Signer
-	sent     []hearsay.Raft       // by its node, to other seeds
-	snapshot *hearsay.LogSnapshot // the first that a seed has kept with somebody in
-	newest   *hearsay.LogSnapshot // that its node has kept
+	sent     []core.Raft       // by its node, to other seeds
+	snapshot *core.LogSnapshot // the first that a seed has kept with somebody in
+	newest   *core.LogSnapshot // that its node has kept
 	newestOf hearsay.Epoch
 
 	snapshotSent bool
@@ -159,8 +160,8 @@ func (l *lyingSeat) choose() {
 }
 
 // takes keeps the node of the lying seed from hearing of its own lies: it would stop.
-func (l *lyingSeat) takes(_ *World, m *machine, p *hearsay.Packet) bool {
-	_, heads := p.Body.(*hearsay.Rulings)
+func (l *lyingSeat) takes(_ *World, m *machine, p *core.Packet) bool {
+	_, heads := p.Body.(*core.Rulings)
 	return !heads || int(m.index) != l.seat || !l.begun
 }
 
@@ -185,9 +186,9 @@ func (l *lyingSeat) notes(m *machine, e *hearsay.Event) {
 }
 
 // steps keeps what the node of the lying seed says, and bends it.
-func (l *lyingSeat) steps(w *World, m *machine, e *hearsay.Effects) {
+func (l *lyingSeat) steps(w *World, m *machine, e *core.Effects) {
 	for _, r := range e.Persist {
-		kept, is := r.(*hearsay.KeptSnapshot)
+		kept, is := r.(*core.KeptSnapshot)
 		if !is || kept.Dropped || m.node == nil {
 			continue
 		}
@@ -203,7 +204,7 @@ func (l *lyingSeat) steps(w *World, m *machine, e *hearsay.Effects) {
 		return
 	}
 	for i := range e.Send {
-		if f, is := e.Send[i].Body.(*hearsay.Raft); is && f.Snapshot == nil {
+		if f, is := e.Send[i].Body.(*core.Raft); is && f.Snapshot == nil {
 			l.term = max(l.term, f.Term)
 			if l.sent = append(l.sent, *f); len(l.sent) > seatFrames {
 				l.sent = slices.Delete(l.sent, 0, 1)
@@ -260,12 +261,12 @@ func (l *lyingSeat) seatOf(i int) hearsay.Seat {
 }
 
 // say sends something in the seed's name, by stream.
-func (l *lyingSeat) say(to int, body hearsay.Message) {
-	l.injectPacket(l.seat, &hearsay.Packet{From: l.w.machines[l.seat].id, Addr: l.addr(to), Body: body, Stream: true})
+func (l *lyingSeat) say(to int, body core.Message) {
+	l.injectPacket(l.seat, &core.Packet{From: l.w.machines[l.seat].id, Addr: l.addr(to), Body: body, Stream: true})
 }
 
 // sayFrame signs a message of the log and sends it.
-func (l *lyingSeat) sayFrame(to int, f *hearsay.Raft) {
+func (l *lyingSeat) sayFrame(to int, f *core.Raft) {
 	f.Slot, f.From, f.To = l.seatOf(l.seat).Slot, l.seatOf(l.seat).RaftID(l.w.id), l.seatOf(to).RaftID(l.w.id)
 	f.Founding = l.w.check.ledger.id().Founding
 	f.Sign(l.w.id, l.signer)
@@ -304,9 +305,9 @@ func (l *lyingSeat) tellTerms() {
 	l.term++
 	last := l.sent[len(l.sent)-1]
 	for _, to := range l.others() {
-		f := hearsay.Raft{Type: raftHeartbeat, Term: l.term}
+		f := core.Raft{Type: raftHeartbeat, Term: l.term}
 		if l.random.IntN(2) == 0 {
-			f = hearsay.Raft{Type: raftVote, Term: l.term, Index: last.Index + seatNear, LogTerm: l.term - 1}
+			f = core.Raft{Type: raftVote, Term: l.term, Index: last.Index + seatNear, LogTerm: l.term - 1}
 		}
 		l.sayFrame(to, &f)
 	}
@@ -340,7 +341,7 @@ func (l *lyingSeat) tellEntries() {
 	entry := binary.BigEndian.AppendUint16([]byte{entryVersion}, uint16(len(commands)))
 	entry = append(entry, slices.Concat(commands...)...)
 	for _, to := range l.others() {
-		l.sayFrame(to, &hearsay.Raft{Type: raftPropose, Entries: []hearsay.LogEntry{{Data: entry}}})
+		l.sayFrame(to, &core.Raft{Type: raftPropose, Entries: []core.LogEntry{{Data: entry}}})
 	}
 }
 
@@ -355,7 +356,7 @@ func (l *lyingSeat) tellSnapshots() {
 		if s.Data = slices.Clone(s.Data); l.random.IntN(2) == 0 {
 			s.Data[l.random.IntN(len(s.Data))] ^= 1 << l.random.IntN(8)
 		}
-		l.sayFrame(to, &hearsay.Raft{Type: raftSnapshot, Term: l.term, Snapshot: &s})
+		l.sayFrame(to, &core.Raft{Type: raftSnapshot, Term: l.term, Snapshot: &s})
 	}
 }
 
@@ -367,7 +368,7 @@ func (l *lyingSeat) tellSnapshotOfNow() {
 	}
 	s := *l.newest
 	s.Index, s.Term = s.Index+1000, l.term+1
-	l.sayFrame(l.others()[0], &hearsay.Raft{Type: raftSnapshot, Term: s.Term, Snapshot: &s})
+	l.sayFrame(l.others()[0], &core.Raft{Type: raftSnapshot, Term: s.Term, Snapshot: &s})
 	l.snapshotSent = true
 }
 
@@ -389,7 +390,7 @@ func (l *lyingSeat) tellHeads() {
 		b.Sign(ledger, l.signer)
 		made.Ballots = append(made.Ballots, b)
 	}
-	body := &hearsay.Rulings{Items: []*hearsay.Ruling{made}}
+	body := &core.Rulings{Items: []*hearsay.Ruling{made}}
 	for i := l.w.config.Nodes; i < len(l.w.machines); i++ {
 		for _, h := range []hearsay.Head{{Epoch: at + 1, Hash: made.Hash(l.w.id)}, {Epoch: at, Hash: made.Hash(l.w.id)}} {
 			h.Founding, h.Slot = ledger.Founding, l.seatOf(i).Slot
@@ -401,7 +402,7 @@ func (l *lyingSeat) tellHeads() {
 	}
 	for _, to := range append(l.others(), l.someone(), l.someone()) {
 		l.say(to, body)
-		l.say(to, &hearsay.RosterPart{Ruling: made, Heads: body.Heads, Parts: 1})
+		l.say(to, &core.RosterPart{Ruling: made, Heads: body.Heads, Parts: 1})
 	}
 }
 
@@ -409,7 +410,7 @@ func (l *lyingSeat) tellHeads() {
 func (l *lyingSeat) tellSeats() {
 	for _, to := range append(l.others(), l.someone(), l.someone()) {
 		own := l.seatOf(l.seat)
-		hello := &hearsay.SeatHello{Slot: own.Slot, Life: own.Life, Nonce: l.random.Uint64(), Answer: l.random.IntN(2) == 0, Founded: true}
+		hello := &core.SeatHello{Slot: own.Slot, Life: own.Life, Nonce: l.random.Uint64(), Answer: l.random.IntN(2) == 0, Founded: true}
 		hello.Config, hello.Founding = l.config(), l.w.check.ledger.id().Founding
 		l.bendHello(hello)
 		l.say(to, hello)
@@ -422,13 +423,13 @@ func (l *lyingSeat) config() hearsay.Hash {
 	for _, s := range l.w.seedsOf() {
 		addrs = append(addrs, s.Addr)
 	}
-	return hearsay.HashSeeds(l.w.id, addrs)
+	return core.HashSeeds(l.w.id, addrs)
 }
 
 // bendHellos has what its node says of the seats be lies, too.
-func (l *lyingSeat) bendHellos(e *hearsay.Effects) {
+func (l *lyingSeat) bendHellos(e *core.Effects) {
 	for i := range e.Send {
-		if hello, is := e.Send[i].Body.(*hearsay.SeatHello); is && hello.Slot != hearsay.NoSlot {
+		if hello, is := e.Send[i].Body.(*core.SeatHello); is && hello.Slot != core.NoSlot {
 			l.bendHello(hello)
 		}
 	}
@@ -436,7 +437,7 @@ func (l *lyingSeat) bendHellos(e *hearsay.Effects) {
 
 // bendHello names others in the seats, with a ruling by ballots that it has signed itself, or
 // another founding.
-func (l *lyingSeat) bendHello(hello *hearsay.SeatHello) {
+func (l *lyingSeat) bendHello(hello *core.SeatHello) {
 	hello.Seats = nil
 	var ballots []hearsay.Ballot
 	for i := l.w.config.Nodes; i < len(l.w.machines); i++ {
@@ -464,10 +465,10 @@ func (l *lyingSeat) bendHello(hello *hearsay.SeatHello) {
 }
 
 // bendEntries has it lead one honest seed by another log than the other, in one of so many entries.
-func (l *lyingSeat) bendEntries(e *hearsay.Effects, oneIn uint64) {
+func (l *lyingSeat) bendEntries(e *core.Effects, oneIn uint64) {
 	second := l.seatOf(l.others()[1]).RaftID(l.w.id)
 	for i := range e.Send {
-		f, is := e.Send[i].Body.(*hearsay.Raft)
+		f, is := e.Send[i].Body.(*core.Raft)
 		if !is || f.Type != raftAppend || f.To != second {
 			continue
 		}

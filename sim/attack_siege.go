@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ring"
 	"hearsay/testkit"
 	"hearsay/wire"
@@ -229,7 +230,7 @@ func (s *siege) honestAt(id hearsay.NodeID) int {
 }
 
 // look is the twist of honest machines: it changes nothing.
-func (s *siege) look(_ *World, m *machine, e *hearsay.Effects) {
+func (s *siege) look(_ *World, m *machine, e *core.Effects) {
 	for i := range e.Events {
 		one := &e.Events[i]
 		switch one.Kind {
@@ -389,12 +390,12 @@ func (t *trial) load(s *siege, before float64) {
 
 // inject puts a packet on its way that no node made: from the address of one
 // machine, which may be forged, in the name of an identity, which may be too.
-func (s *siege) inject(source int, from hearsay.NodeID, to netip.AddrPort, body hearsay.Message, claims ...hearsay.Claim) {
-	p := hearsay.Packet{From: from, Addr: to, Body: body, Claims: claims}
+func (s *siege) inject(source int, from hearsay.NodeID, to netip.AddrPort, body core.Message, claims ...hearsay.Claim) {
+	p := core.Packet{From: from, Addr: to, Body: body, Claims: claims}
 	s.injectPacket(source, &p)
 }
 
-func (s *siege) injectPacket(source int, p *hearsay.Packet) {
+func (s *siege) injectPacket(source int, p *core.Packet) {
 	w := s.w
 	to, found := w.network.machineAt(p.Addr)
 	if !found {
@@ -405,7 +406,7 @@ func (s *siege) injectPacket(source int, p *hearsay.Packet) {
 	f.from, f.to, f.stream = int32(source), to, p.Stream
 	if !f.stream {
 		f.bytes = wire.AppendPacket(f.bytes[:0], w.id, p)
-		f.stream = len(f.bytes) > hearsay.MTU
+		f.stream = len(f.bytes) > core.MTU
 	}
 	if f.stream {
 		f.bytes = wire.AppendFrame(f.bytes[:0], w.id, p)
@@ -415,7 +416,7 @@ func (s *siege) injectPacket(source int, p *hearsay.Packet) {
 }
 
 // naming is a ping of a machine's node by its name: what strangers send counts only so.
-func naming(m *machine) *hearsay.Ping { return &hearsay.Ping{Seq: 1, Target: m.id} }
+func naming(m *machine) *core.Ping { return &core.Ping{Seq: 1, Target: m.id} }
 
 // replay puts bytes on their way.
 func (s *siege) replay(source, to int, b []byte) {

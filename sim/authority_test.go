@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/testkit"
 )
 
@@ -54,22 +55,22 @@ func TestMostPeersDie(t *testing.T) {
 
 // coversUp has a machine say that it reaches one that is dead, whenever it is asked.
 func coversUp(number, dead int, from time.Duration) *twist {
-	return &twist{unjudged: true, takes: func(w *World, m *machine, p *hearsay.Packet) bool {
+	return &twist{unjudged: true, takes: func(w *World, m *machine, p *core.Packet) bool {
 		victim := w.machines[dead-1].id
-		answer := hearsay.Packet{Addr: p.Addr}
+		answer := core.Packet{Addr: p.Addr}
 		switch body := p.Body.(type) {
-		case *hearsay.WitnessReq:
+		case *core.WitnessReq:
 			if body.Subject != victim || w.now < from {
 				return true
 			}
 			s := hearsay.Statement{Subject: victim, Incarnation: body.Incarnation, Round: body.Round, Verdict: hearsay.VerdictReachable, At: m.clock.at.Milliseconds()}
 			s.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, number, m.disks))
-			answer.Body = &s
-		case *hearsay.RelayReq:
+			answer.Body = &core.Statement{Statement: s}
+		case *core.RelayReq:
 			if body.Target != victim || w.now < from {
 				return true
 			}
-			answer.Body = &hearsay.Ack{Seq: body.Seq}
+			answer.Body = &core.Ack{Seq: body.Seq}
 		default:
 			return true
 		}

@@ -1,6 +1,8 @@
 package sim
 
-import "hearsay"
+import (
+	"hearsay/internal/core"
+)
 
 // This file has some nodes of a world be of the version before: they drop packets of a kind that they do not
 // know, as package wire does.
@@ -19,7 +21,7 @@ func (w *World) bendBefore() {
 func (w *World) isBefore(m *machine) bool { return int(m.index) >= len(w.machines)-w.config.Before }
 
 // dropsUnknown drops a packet of a kind that the version before does not know.
-func dropsUnknown(_ *World, _ *machine, p *hearsay.Packet) bool {
-	_, is := p.Body.(*hearsay.Away)
+func dropsUnknown(_ *World, _ *machine, p *core.Packet) bool {
+	_, is := p.Body.(*core.Away)
 	return !is
 }

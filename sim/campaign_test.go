@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // full is an outcome of a world in which everything happened.
@@ -85,7 +86,7 @@ func TestOutcomesReadBack(t *testing.T) {
 // A panic is the failure of its world, told with its stack; and is made
 // shorter like any other.
 func TestPanicIsAFailure(t *testing.T) {
-	Plants = append(Plants, Plant{Name: "panics", bend: everywhere(&twist{steps: func(w *World, m *machine, _ *hearsay.Effects) {
+	Plants = append(Plants, Plant{Name: "panics", bend: everywhere(&twist{steps: func(w *World, m *machine, _ *core.Effects) {
 		if w.now > stormBegins && m.index == 1 {
 			panic("it is too late")
 		}
@@ -108,7 +109,7 @@ func TestPanicIsAFailure(t *testing.T) {
 
 // A world that ends sooner is one that can be written down and run: what would come after its end is left out.
 func TestShortenedWorldsEndAfterTheirActions(t *testing.T) {
-	Plants = append(Plants, Plant{Name: "panics", bend: everywhere(&twist{steps: func(w *World, m *machine, _ *hearsay.Effects) {
+	Plants = append(Plants, Plant{Name: "panics", bend: everywhere(&twist{steps: func(w *World, m *machine, _ *core.Effects) {
 		panic("at once")
 	}})})
 	defer func() { Plants = Plants[:len(Plants)-1] }()

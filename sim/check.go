@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/overlay"
 	"hearsay/testkit"
 )
@@ -250,14 +251,14 @@ func (c *checker) started(m *machine, key hearsay.PublicKey, now time.Duration) 
 // restored is told that a machine starts with an older copy of its disk, and what
 // is on that. It does not know what it has told since: which incarnations it had,
 // what it said and what was ruled. A seed must stop if that harms anybody.
-func (c *checker) restored(m *machine, records []hearsay.Record) {
+func (c *checker) restored(m *machine, records []core.Record) {
 	number := m.identity
 	one := &c.identities[number]
 	one.old = true
 	one.told, one.claimed = 0, 0
 	held := make(map[clock.Dot]bool)
 	for _, record := range records {
-		if r, is := record.(*hearsay.KeptRumor); is && r.Rumor != nil {
+		if r, is := record.(*core.KeptRumor); is && r.Rumor != nil {
 			held[r.Rumor.ID] = true
 		}
 	}
@@ -297,7 +298,7 @@ func (c *checker) alwaysThere(one *identity, now time.Duration) bool {
 }
 
 // stepped looks at the effects of one step before they are carried out.
-func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
+func (c *checker) stepped(m *machine, e *core.Effects, now time.Duration) {
 	c.bounds(m, e, now)
 	one := &c.identities[m.identity]
 	// What goes out now must do without this step's records.
@@ -310,20 +311,20 @@ func (c *checker) stepped(m *machine, e *hearsay.Effects, now time.Duration) {
 	}
 	for _, record := range e.Persist {
 		switch record := record.(type) {
-		case *hearsay.OwnIncarnation:
+		case *core.OwnIncarnation:
 			if record.Incarnation < one.written {
 				c.violate(now, m, RuleIncarnation, "persists its own incarnation %d after %d", record.Incarnation, one.written)
 			}
 			one.written = max(one.written, record.Incarnation)
-		case *hearsay.KeptRumor:
+		case *core.KeptRumor:
 			c.gossip.keeps(m, record)
-		case *hearsay.SeedLife:
+		case *core.SeedLife:
 			c.ballots.lives(m, record.Life)
-		case *hearsay.KeptRuling:
+		case *core.KeptRuling:
 			if !record.Dropped {
 				one.ruledWritten = max(one.ruledWritten, record.Ruling.Epoch)
 			}
-		case *hearsay.KeptSnapshot:
+		case *core.KeptSnapshot:
 			for i := range e.Events { // it may be another's, taken over
 				if e.Events[i].Kind == hearsay.EventRosterProven {
 					one.ruledWritten = max(one.ruledWritten, e.Events[i].Epoch)
@@ -360,17 +361,17 @@ func (c *checker) synced(m *machine) {
 }
 
 // received looks at a packet as its node takes it.
-func (c *checker) received(m *machine, p *hearsay.Packet, now time.Duration) {
+func (c *checker) received(m *machine, p *core.Packet, now time.Duration) {
 	switch body := p.Body.(type) {
-	case *hearsay.Ack:
+	case *core.Ack:
 		c.answered(m, p, body, now)
-	case *hearsay.WitnessReq:
+	case *core.WitnessReq:
 		c.views[m.index].examines(body.Subject)
-	case *hearsay.Rumors:
+	case *core.Rumors:
 		c.gossip.gets(m, body)
-	case *hearsay.Raft:
+	case *core.Raft:
 		c.ballots.hearsSeed(m, body.Slot, now)
-	case *hearsay.SeatHello:
+	case *core.SeatHello:
 		if body.Answer {
 			c.ballots.hearsSeed(m, body.Slot, now)
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file holds nodes to what follows from a member's word that it is away: it counts if the member has said
@@ -42,7 +43,7 @@ func (c *checker) absent(m *machine, e *hearsay.Event, now time.Duration) {
 		if v.away == nil {
 			v.away = make(map[hearsay.NodeID]awayWord)
 		}
-		v.away[e.Subject] = awayWord{e.Incarnation, true, at + hearsay.AwayFor - rounding}
+		v.away[e.Subject] = awayWord{e.Incarnation, true, at + core.AwayFor - rounding}
 	case hearsay.EventMemberBack, hearsay.EventAwayOver:
 		a.counts = false
 		v.away[e.Subject] = a

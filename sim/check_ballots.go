@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quorum"
 )
 
@@ -81,7 +82,7 @@ func (rule *ballotRule) signs(m *machine, message []byte) {
 
 // readCast reads a ballot from what was signed: all but the reason.
 func readCast(message string) hearsay.Ballot {
-	r := hearsay.NewCanonical([]byte(message[len(ballotHead):]))
+	r := core.NewCanonical([]byte(message[len(ballotHead):]))
 	r.Take(len(hearsay.NetworkID{}) + len(hearsay.Hash{}))
 	return hearsay.Ballot{
 		Case: hearsay.CaseID(r.Uint64()), About: r.Hash(), Stay: r.Stay(), Slot: r.Byte(), Life: r.Life(),
@@ -344,15 +345,15 @@ func (rule *ballotRule) raftID(m *machine, life hearsay.Life) uint64 {
 }
 
 // takesPart looks at what a seed sends to others.
-func (rule *ballotRule) takesPart(m *machine, p *hearsay.Packet, now time.Duration) {
+func (rule *ballotRule) takesPart(m *machine, p *core.Packet, now time.Duration) {
 	var id uint64
 	switch body := p.Body.(type) {
-	case *hearsay.Raft:
+	case *core.Raft:
 		if int(body.Slot) != int(m.index)-rule.check.peers {
 			return // it shows another what that one has signed
 		}
 		id = body.From
-	case *hearsay.SeatHello:
+	case *core.SeatHello:
 		id = rule.raftID(m, body.Life)
 	default:
 		return
@@ -364,8 +365,8 @@ func (rule *ballotRule) takesPart(m *machine, p *hearsay.Packet, now time.Durati
 
 // heads checks that a seed tells of no ruling that is not on its disk: up to
 // kept.
-func (rule *ballotRule) heads(m *machine, p *hearsay.Packet, kept hearsay.Epoch, now time.Duration) {
-	told, is := p.Body.(*hearsay.Rulings)
+func (rule *ballotRule) heads(m *machine, p *core.Packet, kept hearsay.Epoch, now time.Duration) {
+	told, is := p.Body.(*core.Rulings)
 	if !is {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file holds nodes to the bounds of what they send and hold, to packets
@@ -19,7 +20,7 @@ const (
 )
 
 // bounds looks at how much one step wants.
-func (c *checker) bounds(m *machine, e *hearsay.Effects, now time.Duration) {
+func (c *checker) bounds(m *machine, e *core.Effects, now time.Duration) {
 	if n := len(e.Now) + len(e.Send); n > packetsPerStep {
 		c.violate(now, m, RuleBounds, "one step sends %d packets, at most %d", n, packetsPerStep)
 	}
@@ -29,14 +30,14 @@ func (c *checker) bounds(m *machine, e *hearsay.Effects, now time.Duration) {
 }
 
 // sent looks at a packet as it goes out.
-func (c *checker) sent(m *machine, p *hearsay.Packet, f *flight, now time.Duration) {
+func (c *checker) sent(m *machine, p *core.Packet, f *flight, now time.Duration) {
 	if c.isSeed(m) {
 		c.ballots.takesPart(m, p, now)
 	}
-	if f.stream && len(f.bytes) > hearsay.MaxStreamPacket {
-		c.violate(now, m, RuleBounds, "a packet of %d bytes by stream, at most %d", len(f.bytes), hearsay.MaxStreamPacket)
+	if f.stream && len(f.bytes) > core.MaxStreamPacket {
+		c.violate(now, m, RuleBounds, "a packet of %d bytes by stream, at most %d", len(f.bytes), core.MaxStreamPacket)
 	}
-	if ping, ok := p.Body.(*hearsay.Ping); ok && !ping.Target.IsZero() {
+	if ping, ok := p.Body.(*core.Ping); ok && !ping.Target.IsZero() {
 		if f.stream && !p.Stream {
 			c.violate(now, m, RuleBounds, "a ping of %d bytes does not fit a datagram", len(f.bytes))
 		}
@@ -47,7 +48,7 @@ func (c *checker) sent(m *machine, p *hearsay.Packet, f *flight, now time.Durati
 // pings notes that a node sends a ping, which comes to somebody or to nobody. One
 // to a member that the node has never listed is a look whether its address answers,
 // of which there are as many as members: it counts only if the node examines it.
-func (c *checker) pings(m *machine, ping *hearsay.Ping, addr netip.AddrPort, now time.Duration) {
+func (c *checker) pings(m *machine, ping *core.Ping, addr netip.AddrPort, now time.Duration) {
 	v := &c.views[m.index]
 	if number, known := c.numbers[ping.Target]; known && *v.of(number) == 0 && !v.asked[ping.Target] {
 		return

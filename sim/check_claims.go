@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file holds nodes to the rules of claims: incarnations only grow, and who
@@ -38,7 +39,7 @@ func (s seen) exact() bool { return s&seenLast != 0 && s&seenLast != seenLast }
 
 // claims looks at what a node says of itself in a packet that it sends, of
 // incarnations up to kept, and gives the highest.
-func (c *checker) claims(m *machine, p *hearsay.Packet, kept hearsay.Incarnation, now time.Duration) (most hearsay.Incarnation) {
+func (c *checker) claims(m *machine, p *core.Packet, kept hearsay.Incarnation, now time.Duration) (most hearsay.Incarnation) {
 	for i := range p.Claims {
 		claim := &p.Claims[i]
 		if claim.Subject != m.id || claim.State != hearsay.StateAlive && claim.State != hearsay.StateLeft {

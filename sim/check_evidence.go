@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file holds nodes to the rules of deaths: each has evidence, and what an
@@ -44,7 +45,7 @@ type verdicts struct {
 }
 
 // answered notes that a ping was.
-func (c *checker) answered(m *machine, p *hearsay.Packet, ack *hearsay.Ack, now time.Duration) {
+func (c *checker) answered(m *machine, p *core.Packet, ack *core.Ack, now time.Duration) {
 	v := &c.views[m.index]
 	for back := 1; back <= len(v.pings); back++ {
 		ping := &v.pings[(v.pingNext-back)%pingsKept]

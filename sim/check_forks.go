@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file holds seeds that have decided two ledgers of one founding to their rule:
@@ -57,7 +58,7 @@ func (c *checker) parts(m *machine, r *hearsay.Ruling, hash hearsay.Hash, now ti
 func (c *checker) castByOld(r *hearsay.Ruling) bool {
 	old := func(one identity) bool { return one.old && int(one.machine) >= c.peers }
 	if r.Kind == hearsay.RulingLeave {
-		leave := hearsay.Leave{Stay: r.Stay, Signature: r.Leave}
+		leave := core.Leave{Stay: r.Stay, Signature: r.Leave}
 		return slices.ContainsFunc(c.identities, old) && leave.Verify(c.ledger.id(), &c.verifier, r.Key)
 	}
 	in := c.ledger.id()

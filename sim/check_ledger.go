@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file holds nodes to the rules of a seeded network: one ledger, and the
@@ -52,8 +53,8 @@ func (s lasting) holds(at hearsay.Epoch) bool { return s.began <= at && (s.ended
 // present is who is in as of the newest ruling, and its hash, counted apart from
 // what nodes count.
 type present struct {
-	buckets [hearsay.RosterBuckets][]hearsay.Stay // ordered by NodeID
-	hashes  [hearsay.RosterBuckets]hearsay.Hash
+	buckets [core.RosterBuckets][]hearsay.Stay // ordered by NodeID
+	hashes  [core.RosterBuckets]hearsay.Hash
 	members int
 }
 
@@ -68,7 +69,7 @@ func (r *present) set(stay hearsay.Stay, in bool) {
 		*b = slices.Delete(*b, at, at+1)
 		r.members--
 	}
-	r.hashes[stay.ID[0]] = hearsay.HashBucket(*b)
+	r.hashes[stay.ID[0]] = core.HashBucket(*b)
 }
 
 func newLedger(network hearsay.NetworkID, seeds int) ledgerModel {
@@ -130,7 +131,7 @@ type telling struct {
 
 // loaded is told with what a node starts, and how far it has got by that. Of
 // what a seed had decided at its end it may have told nobody: more gives that.
-func (c *checker) loaded(m *machine, records []hearsay.Record, at hearsay.Epoch, more []*hearsay.Ruling, now time.Duration) {
+func (c *checker) loaded(m *machine, records []core.Record, at hearsay.Epoch, more []*hearsay.Ruling, now time.Duration) {
 	v, one := &c.views[m.index], &c.identities[m.identity]
 	v.epoch, v.based = at, c.isSeed(m)
 	v.parted = c.fork.epoch > 0 && c.fork.other[m.node.Seeded().Authority().Head]
@@ -138,7 +139,7 @@ func (c *checker) loaded(m *machine, records []hearsay.Record, at hearsay.Epoch,
 		c.violate(now, m, RuleLedger, "starts with epoch %d, and has told %d before", at, one.told)
 	}
 	for _, record := range records {
-		if life, is := record.(*hearsay.SeedLife); is {
+		if life, is := record.(*core.SeedLife); is {
 			c.ballots.lives(m, life.Life)
 		}
 	}
@@ -240,7 +241,7 @@ func (c *checker) ruled(m *machine, t *telling, now time.Duration) {
 	c.numbered(m, r, now)
 	c.ballots.balloted(m, r, now)
 	c.stayed(m, r, now)
-	if want := hearsay.HashRoster(l.network, &l.roster.hashes); r.Roster != want {
+	if want := core.HashRoster(l.network, &l.roster.hashes); r.Roster != want {
 		c.violate(now, m, RuleLedger, "epoch %d names another roster than it comes to: %d members", r.Epoch, l.roster.members)
 	}
 	if r.Kind == hearsay.RulingRecover {
@@ -293,7 +294,7 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 			c.violate(now, m, RuleRoster, "epoch %d admits %s, which has not signed that", r.Epoch, c.name(r.Stay.ID))
 		}
 		l.of[r.Stay.ID] = append(l.of[r.Stay.ID], int32(len(l.stays)))
-		source := hearsay.Source(r.Claim.Card.Addr.Addr())
+		source := core.Source(r.Claim.Card.Addr.Addr())
 		back := newest != nil && !newest.left
 		l.stays = append(l.stays, lasting{began: r.Epoch, source: source, back: back})
 		l.from[source]++
@@ -315,7 +316,7 @@ func (c *checker) stayed(m *machine, r *hearsay.Ruling, now time.Duration) {
 		newest.ended, newest.left = r.Epoch, r.Kind == hearsay.RulingLeave
 		l.from[newest.source]--
 		l.roster.set(r.Stay, false)
-		leave := hearsay.Leave{Stay: r.Stay, Signature: r.Leave}
+		leave := core.Leave{Stay: r.Stay, Signature: r.Leave}
 		if newest.left && !leave.Verify(l.id(), &c.verifier, r.Key) {
 			c.violate(now, m, RuleRoster, "epoch %d has %s leave, which has not signed that", r.Epoch, c.name(r.Stay.ID))
 		}
@@ -404,10 +405,10 @@ func (c *checker) hashOf(stays []hearsay.Stay) hearsay.Hash {
 		for end < len(stays) && stays[end].ID[0] == stays[i].ID[0] {
 			end++
 		}
-		r.hashes[stays[i].ID[0]] = hearsay.HashBucket(stays[i:end])
+		r.hashes[stays[i].ID[0]] = core.HashBucket(stays[i:end])
 		i = end
 	}
-	return hearsay.HashRoster(c.network, &r.hashes)
+	return core.HashRoster(c.network, &r.hashes)
 }
 
 // lists checks that a node lists as living exactly who is in. A member that leaves

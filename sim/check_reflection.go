@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/testkit"
 	"hearsay/wire"
 )
@@ -29,7 +30,7 @@ func (w *World) invent(to *machine) {
 	claim := hearsay.Claim{State: hearsay.StateAlive, Incarnation: hearsay.Incarnation(epoch.Add(w.now).UnixMilli())}
 	claim.Card = hearsay.Card{Name: "nobody", Addr: nowhere(len(w.check.mentions.named)), Role: hearsay.RolePeer}
 	claim.Sign(w.id, key)
-	p := hearsay.Packet{From: key.Public().NodeID(), Addr: to.addr, Body: naming(to), Claims: []hearsay.Claim{claim}}
+	p := core.Packet{From: key.Public().NodeID(), Addr: to.addr, Body: naming(to), Claims: []hearsay.Claim{claim}}
 	number := w.network.takeFlight()
 	f := &w.network.flights[number]
 	f.from, f.to, f.stream = to.index, to.index, false // the source is forged
@@ -48,7 +49,7 @@ func (c *checker) names(addr netip.AddrPort, bytes int) {
 }
 
 // reflects looks at a packet to an address at which there is no machine.
-func (w *World) reflects(m *machine, p *hearsay.Packet) {
+func (w *World) reflects(m *machine, p *core.Packet) {
 	r := &w.check.mentions
 	named, is := r.named[p.Addr]
 	if !is || r.got[p.Addr] > reflectMost*named { // it was said

@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/testkit"
 )
 
@@ -46,11 +47,11 @@ const (
 // or not.
 func (c *court) examines(observer int, verdict hearsay.Verdict, answered bool) {
 	m := &c.machines[observer]
-	c.received(m, &hearsay.Packet{Body: &hearsay.WitnessReq{Subject: c.machines[theSubject].id}}, time.Second)
+	c.received(m, &core.Packet{Body: &core.WitnessReq{Subject: c.machines[theSubject].id}}, time.Second)
 	for seq := range uint64(3) {
-		c.sent(m, &hearsay.Packet{Body: &hearsay.Ping{Seq: seq, Target: c.machines[theSubject].id}}, &flight{}, time.Second)
+		c.sent(m, &core.Packet{Body: &core.Ping{Seq: seq, Target: c.machines[theSubject].id}}, &flight{}, time.Second)
 		if answered {
-			c.received(m, &hearsay.Packet{From: c.machines[theSubject].id, Body: &hearsay.Ack{Seq: seq}}, time.Second+time.Millisecond)
+			c.received(m, &core.Packet{From: c.machines[theSubject].id, Body: &core.Ack{Seq: seq}}, time.Second+time.Millisecond)
 		}
 	}
 	c.event(m, &hearsay.Event{
@@ -92,12 +93,12 @@ func (c *court) tellsRoster(member int, state hearsay.State, incarnation hearsay
 	c.roster(&c.machines[theListener], []hearsay.Member{{ID: c.machines[member].id, State: state, Incarnation: theMorning + incarnation}}, 0, hearsay.Stats{}, 0)
 }
 
-func (c *court) sends(now bool, incarnation hearsay.Incarnation, records ...hearsay.Record) {
+func (c *court) sends(now bool, incarnation hearsay.Incarnation, records ...core.Record) {
 	m := &c.machines[theListener]
-	packets := []hearsay.Packet{{
-		Body: &hearsay.News{}, Claims: []hearsay.Claim{{Subject: m.id, State: hearsay.StateAlive, Incarnation: incarnation}},
+	packets := []core.Packet{{
+		Body: &core.News{}, Claims: []hearsay.Claim{{Subject: m.id, State: hearsay.StateAlive, Incarnation: incarnation}},
 	}}
-	e := &hearsay.Effects{Persist: records}
+	e := &core.Effects{Persist: records}
 	if now {
 		e.Now = packets
 	} else {
@@ -112,7 +113,7 @@ func (c *court) sends(now bool, incarnation hearsay.Incarnation, records ...hear
 // A checker that cannot bite is worth nothing: each violation is found, and
 // what is like it but right is not.
 func TestCheckerBites(t *testing.T) {
-	own := func(n hearsay.Incarnation) hearsay.Record { return &hearsay.OwnIncarnation{Incarnation: n} }
+	own := func(n hearsay.Incarnation) core.Record { return &core.OwnIncarnation{Incarnation: n} }
 	for _, test := range []struct {
 		name string
 		feed func(c *court)
@@ -149,8 +150,8 @@ func TestCheckerBites(t *testing.T) {
 			c.synced(&c.machines[theListener])
 			c.sends(true, 5)
 		}, 0, ""},
-		{"own incarnation before it is durable", func(c *court) { c.sends(false, 5, own(4)) }, RuleIncarnation, "tells its incarnation 5 in *hearsay.News before"},
-		{"own incarnation now, with its record", func(c *court) { c.sends(true, 5, own(5)) }, RuleIncarnation, "tells its incarnation 5 in *hearsay.News before"},
+		{"own incarnation before it is durable", func(c *court) { c.sends(false, 5, own(4)) }, RuleIncarnation, "tells its incarnation 5 in *core.News before"},
+		{"own incarnation now, with its record", func(c *court) { c.sends(true, 5, own(5)) }, RuleIncarnation, "tells its incarnation 5 in *core.News before"},
 		{"own incarnation used again after a restart", func(c *court) {
 			c.sends(false, 5, own(5))
 			m := &c.machines[theListener]
@@ -251,16 +252,16 @@ func TestCheckerBites(t *testing.T) {
 		}, RuleEvidence, "says reachable of n1 after unreachable"},
 
 		{"too many packets in one step", func(c *court) {
-			c.stepped(&c.machines[1], &hearsay.Effects{Now: make([]hearsay.Packet, packetsPerStep+1)}, 0)
+			c.stepped(&c.machines[1], &core.Effects{Now: make([]core.Packet, packetsPerStep+1)}, 0)
 		}, RuleBounds, "one step sends 1025 packets"},
 		{"too many records in one step", func(c *court) {
-			c.stepped(&c.machines[1], &hearsay.Effects{Persist: make([]hearsay.Record, recordsPerStep+1)}, 0)
+			c.stepped(&c.machines[1], &core.Effects{Persist: make([]core.Record, recordsPerStep+1)}, 0)
 		}, RuleBounds, "one step persists 4097 records"},
 		{"news that piles up", func(c *court) {
 			c.roster(&c.machines[1], nil, 0, hearsay.Stats{NewsWaiting: 11}, 0)
 		}, RuleBounds, "11 claims wait"},
 		{"ping that does not fit a datagram", func(c *court) {
-			c.sent(&c.machines[1], &hearsay.Packet{Body: &hearsay.Ping{Target: c.machines[2].id}}, &flight{stream: true}, 0)
+			c.sent(&c.machines[1], &core.Packet{Body: &core.Ping{Target: c.machines[2].id}}, &flight{stream: true}, 0)
 		}, RuleBounds, "does not fit a datagram"},
 		{"more links than may be", func(c *court) {
 			c.roster(&c.machines[1], nil, 13, hearsay.Stats{}, 0)
@@ -370,18 +371,18 @@ const (
 
 func (c *court) says1(data string, how ...saysHow) {
 	m, rumor := &c.machines[1], &hearsay.Rumor{ID: c.dot(1), Data: []byte(data)}
-	e := &hearsay.Effects{Events: []hearsay.Event{{Kind: hearsay.EventRumor, Subject: m.id, Rumor: rumor}}}
-	tells := hearsay.Packet{Body: &hearsay.Rumors{Items: []hearsay.Rumor{*rumor}}}
+	e := &core.Effects{Events: []hearsay.Event{{Kind: hearsay.EventRumor, Subject: m.id, Rumor: rumor}}}
+	tells := core.Packet{Body: &core.Rumors{Items: []hearsay.Rumor{*rumor}}}
 	for _, one := range how {
 		switch one {
 		case keptRumor:
-			e.Persist = append(e.Persist, &hearsay.KeptRumor{Number: 1, Rumor: rumor})
+			e.Persist = append(e.Persist, &core.KeptRumor{Number: 1, Rumor: rumor})
 		case toldRumor:
 			e.Send = append(e.Send, tells)
 		case toldNow:
 			e.Now = append(e.Now, tells)
 		case namedNow:
-			e.Now = append(e.Now, hearsay.Packet{Body: &hearsay.IHave{IDs: []clock.Dot{rumor.ID}}})
+			e.Now = append(e.Now, core.Packet{Body: &core.IHave{IDs: []clock.Dot{rumor.ID}}})
 		}
 	}
 	c.gossip.says(m, rumor.ID, rumor.Data, 0)
@@ -398,7 +399,7 @@ func (c *court) hears1(machine int, number uint64, data string) {
 }
 
 func (c *court) passes(machine int, number uint64, atOnce bool) {
-	c.gossip.tells(&c.machines[machine], &hearsay.Packet{Body: &hearsay.Rumors{Items: []hearsay.Rumor{{ID: c.dot(number)}}}}, atOnce, 0)
+	c.gossip.tells(&c.machines[machine], &core.Packet{Body: &core.Rumors{Items: []hearsay.Rumor{{ID: c.dot(number)}}}}, atOnce, 0)
 }
 
 // killed ends the subject.
@@ -487,11 +488,11 @@ func TestProbesOfNewcomersCount(t *testing.T) {
 			c.event(m, &hearsay.Event{Kind: hearsay.EventProbeWanted, Subject: id, Round: theRound}, time.Second)
 		}
 		for seq := range uint64(9) {
-			c.sent(m, &hearsay.Packet{Body: &hearsay.Ping{Seq: seq, Target: id}}, &flight{}, time.Second)
+			c.sent(m, &core.Packet{Body: &core.Ping{Seq: seq, Target: id}}, &flight{}, time.Second)
 		}
 		c.event(m, &hearsay.Event{Kind: hearsay.EventMemberJoined, Subject: id, Incarnation: theMorning}, time.Second)
-		c.sent(m, &hearsay.Packet{Body: &hearsay.Ping{Seq: 10, Target: id}}, &flight{}, time.Second)
-		c.received(m, &hearsay.Packet{From: id, Body: &hearsay.Ack{Seq: 10}}, time.Second+time.Millisecond)
+		c.sent(m, &core.Packet{Body: &core.Ping{Seq: 10, Target: id}}, &flight{}, time.Second)
+		c.received(m, &core.Packet{From: id, Body: &core.Ack{Seq: 10}}, time.Second+time.Millisecond)
 		c.event(m, &hearsay.Event{
 			Kind: hearsay.EventExamined, Subject: id, Round: theRound, Verdict: hearsay.VerdictUnreachable, Count: 9, Took: time.Second,
 		}, 2*time.Second)

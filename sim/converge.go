@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/overlay"
 )
 
@@ -43,7 +44,7 @@ func (c *convergence) settleTime() time.Duration {
 	)
 	short := time.Duration(0)
 	if w.counts.Aways > 0 {
-		short = hearsay.AwayFor
+		short = core.AwayFor
 	}
 	if seeds := &w.config.Quorum; w.config.Seeds > 0 { // those for which no majority of observers is left
 		short += seeds.ReportPause + seeds.ShortTrial

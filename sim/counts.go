@@ -2,6 +2,7 @@ package sim
 
 import (
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Counts are the sums over a run. What nodes see is counted on every node that
@@ -117,7 +118,7 @@ func (c *Counts) act(a *Action) {
 }
 
 // step counts what one step of one node tells.
-func (c *Counts) step(e *hearsay.Effects) {
+func (c *Counts) step(e *core.Effects) {
 	c.Events += uint64(len(e.Events))
 	for i := range e.Events {
 		switch e.Events[i].Kind {
@@ -142,7 +143,7 @@ func (c *Counts) step(e *hearsay.Effects) {
 		}
 	}
 	for _, record := range e.Persist {
-		if s, is := record.(*hearsay.KeptSnapshot); is && !s.Dropped {
+		if s, is := record.(*core.KeptSnapshot); is && !s.Dropped {
 			c.Snapshots++
 		}
 	}

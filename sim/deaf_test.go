@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // A peer that comes to a network with seeds, and to which no datagrams get, is let in by stream: also where
@@ -139,7 +140,7 @@ func TestMoveToAnotherPortIsNotBelieved(t *testing.T) {
 			claim.Sign(w.id, key)
 			for i := range w.machines {
 				if i != 4 {
-					s.injectPacket(4, &hearsay.Packet{From: liar.id, Addr: w.machines[i].addr, Stream: true, Body: &hearsay.News{}, Claims: []hearsay.Claim{claim}})
+					s.injectPacket(4, &core.Packet{From: liar.id, Addr: w.machines[i].addr, Stream: true, Body: &core.News{}, Claims: []hearsay.Claim{claim}})
 				}
 			}
 			w.RunUntil(w.now + 400*time.Millisecond)

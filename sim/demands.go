@@ -68,7 +68,7 @@ type demand struct {
 }
 
 // core is what a scenario says of machines that are well, and what it demands.
-type core struct {
+type demands struct {
 	world *World
 	well  []bool // by machine: nothing is done to it from now on, and it may not be removed
 	fresh []bool // by machine: it was let in by a demand
@@ -79,7 +79,7 @@ type core struct {
 }
 
 // counts notes which demands a scenario will make.
-func (c *core) counts(a *Action) {
+func (c *demands) counts(a *Action) {
 	switch a.Verb {
 	case WantIn, WantOut, WantHeard:
 		c.left++
@@ -87,10 +87,10 @@ func (c *core) counts(a *Action) {
 }
 
 // done reports whether nothing is left to demand.
-func (c *core) done() bool { return c.unmet != nil || c.left <= 0 && len(c.open) == 0 }
+func (c *demands) done() bool { return c.unmet != nil || c.left <= 0 && len(c.open) == 0 }
 
 // want carries out an action that demands something.
-func (c *core) want(a *Action) {
+func (c *demands) want(a *Action) {
 	w := c.world
 	if c.well == nil {
 		c.well, c.fresh = make([]bool, len(w.machines)), make([]bool, len(w.machines))
@@ -142,7 +142,7 @@ func pickVerb(is condition) Verb {
 
 // wantHeard has the first machine say a rumor that the others are to hear. One that
 // cannot is a demand that is not met.
-func (c *core) wantHeard(a *Action) {
+func (c *demands) wantHeard(a *Action) {
 	w := c.world
 	speaker := &w.machines[a.Who[0]-1]
 	said := len(w.check.gossip.said)
@@ -160,13 +160,13 @@ func (c *core) wantHeard(a *Action) {
 	}
 }
 
-func (c *core) demand(d demand) {
+func (c *demands) demand(d demand) {
 	d.asked, d.from = c.world.now, c.world.now
 	c.open = append(c.open, d)
 }
 
 // meet looks at the open demands.
-func (c *core) meet() {
+func (c *demands) meet() {
 	w := c.world
 	c.open = slices.DeleteFunc(c.open, func(d demand) bool {
 		lacks := c.lacking(&d)
@@ -203,7 +203,7 @@ func (c *core) meet() {
 // closeDemands is told that the run is over. Of a rumor whose hearer or speaker has
 // never been in the time has not begun: there was enough of it, if it was as much as
 // an admission and the rumor may take.
-func (c *core) closeDemands() {
+func (c *demands) closeDemands() {
 	for i := range c.open {
 		d := &c.open[i]
 		if c.world.now-d.asked < 2*d.within {
@@ -216,19 +216,19 @@ func (c *core) closeDemands() {
 }
 
 // fails notes the first demand that is not met.
-func (c *core) fails(kind DemandKind, text string) {
+func (c *demands) fails(kind DemandKind, text string) {
 	if c.unmet == nil {
 		c.unmet = &Unmet{Seed: c.world.config.Seed, Kind: kind, Text: text}
 	}
 }
 
-func (c *core) joined(index int32) bool {
+func (c *demands) joined(index int32) bool {
 	m := &c.world.machines[index]
 	return m.node != nil && m.node.Joined()
 }
 
 // lacking says what a demand lacks; nothing: it is met.
-func (c *core) lacking(d *demand) string {
+func (c *demands) lacking(d *demand) string {
 	w := c.world
 	m := &w.machines[d.machine]
 	switch d.kind {
@@ -255,7 +255,7 @@ func (c *core) lacking(d *demand) string {
 }
 
 // seedsHold counts the seeds whose ledger has a node in.
-func (c *core) seedsHold(id hearsay.NodeID) (in int) {
+func (c *demands) seedsHold(id hearsay.NodeID) (in int) {
 	for i := c.world.config.Nodes; i < len(c.world.machines); i++ {
 		if m := &c.world.machines[i]; m.node != nil && c.holdsStay(m, id) {
 			in++
@@ -265,7 +265,7 @@ func (c *core) seedsHold(id hearsay.NodeID) (in int) {
 }
 
 // seedsWithout counts those whose ledger has it out.
-func (c *core) seedsWithout(id hearsay.NodeID) (out int) {
+func (c *demands) seedsWithout(id hearsay.NodeID) (out int) {
 	for i := c.world.config.Nodes; i < len(c.world.machines); i++ {
 		if m := &c.world.machines[i]; m.node != nil && !c.holdsStay(m, id) {
 			out++
@@ -274,25 +274,25 @@ func (c *core) seedsWithout(id hearsay.NodeID) (out int) {
 	return out
 }
 
-func (c *core) holdsStay(m *machine, id hearsay.NodeID) bool {
+func (c *demands) holdsStay(m *machine, id hearsay.NodeID) bool {
 	c.world.stays = m.node.Seeded().Stays(c.world.stays[:0])
 	return slices.ContainsFunc(c.world.stays, func(s hearsay.Stay) bool { return s.ID == id })
 }
 
 // ruledIn reports whether a node is in by all that is ruled.
-func (c *core) ruledIn(id hearsay.NodeID) bool {
+func (c *demands) ruledIn(id hearsay.NodeID) bool {
 	in, _ := c.world.check.ledger.in(id, c.world.check.ledger.epoch())
 	return in
 }
 
 // lists reports whether a machine's node has another in its roster.
-func (c *core) lists(m *machine, id hearsay.NodeID) bool {
+func (c *demands) lists(m *machine, id hearsay.NodeID) bool {
 	c.world.members = m.node.Members(c.world.members[:0])
 	return slices.ContainsFunc(c.world.members, func(one hearsay.Member) bool { return one.ID == id && one.State.Living() })
 }
 
 // unlisted says which of the core a machine's node does not list.
-func (c *core) unlisted(m *machine) string {
+func (c *demands) unlisted(m *machine) string {
 	w := c.world
 	if m.node == nil || !m.node.Joined() {
 		return m.name + " does not know that it is in"

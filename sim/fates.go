@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Fate is what became of a machine that was killed, stopped or told to leave:
@@ -63,7 +64,7 @@ func (f *fates) began(m *machine, verb Verb, now time.Duration) {
 func (f *fates) ended(m *machine) { delete(f.last, m.id) }
 
 // stepped takes note of what one step of a node tells.
-func (f *fates) stepped(e *hearsay.Effects, now time.Duration) {
+func (f *fates) stepped(e *core.Effects, now time.Duration) {
 	for i := range e.Events {
 		kind := e.Events[i].Kind
 		switch kind {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // founders has a network's seeds be told to found it, the first ones.
@@ -52,7 +53,7 @@ func TestOldLedgerComesLate(t *testing.T) {
 		w.machines[i].disks, w.machines[i].life = 1, 1 // another identity than before
 	}
 	w.machines[old].disk = before.machines[old].disk
-	w.bend(old+1, &twist{unjudged: true, steps: func(_ *World, _ *machine, e *hearsay.Effects) {
+	w.bend(old+1, &twist{unjudged: true, steps: func(_ *World, _ *machine, e *core.Effects) {
 		for i := range e.Events {
 			if kind := e.Events[i].Kind; kind == hearsay.EventRuled || kind == hearsay.EventBallot {
 				t.Errorf("it goes on with its own ledger: %v", kind)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // asked is a question whether a seed's ledger is fresh.
@@ -66,7 +67,7 @@ func (in *inquirer) run(until time.Duration) {
 }
 
 // hears takes the answers from a seed's step.
-func (in *inquirer) hears(_ *World, m *machine, e *hearsay.Effects) {
+func (in *inquirer) hears(_ *World, m *machine, e *core.Effects) {
 	for i := range e.Events {
 		if e.Events[i].Kind == hearsay.EventFresh {
 			in.answered(m, &e.Events[i])

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/testkit"
 )
 
@@ -21,7 +22,7 @@ const liesEachTime = 500 * time.Millisecond
 type hostile struct {
 	random *rand.Rand
 	next   time.Duration
-	words  []hearsay.Away // that it has heard
+	words  []core.Away // that it has heard
 }
 
 // bendHostile makes so many peers hostile as the configuration says: n2 and those
@@ -37,17 +38,17 @@ func (w *World) bendHostile() {
 func (h *hostile) lies(w *World) bool { return w.now >= stormBegins && w.now < stormEnds }
 
 // takes answers what its node is asked about others.
-func (h *hostile) takes(w *World, m *machine, p *hearsay.Packet) bool {
+func (h *hostile) takes(w *World, m *machine, p *core.Packet) bool {
 	if !h.lies(w) {
 		return true
 	}
 	switch body := p.Body.(type) {
-	case *hearsay.WitnessReq:
+	case *core.WitnessReq:
 		said := w.untrue(m, body.Subject, body.Incarnation, body.Round)
-		w.network.send(m, &hearsay.Packet{Addr: p.Addr, Body: &said})
-	case *hearsay.RelayReq:
-		w.network.send(m, &hearsay.Packet{Addr: p.Addr, Body: &hearsay.Nack{Seq: body.Seq}})
-	case *hearsay.Away:
+		w.network.send(m, &core.Packet{Addr: p.Addr, Body: &core.Statement{Statement: said}})
+	case *core.RelayReq:
+		w.network.send(m, &core.Packet{Addr: p.Addr, Body: &core.Nack{Seq: body.Seq}})
+	case *core.Away:
 		h.words = append(h.words, *body)
 		return true
 	default:
@@ -71,7 +72,7 @@ func (w *World) untrue(m *machine, subject hearsay.NodeID, incarnation hearsay.I
 }
 
 // steps adds lies that nobody has asked for.
-func (h *hostile) steps(w *World, m *machine, e *hearsay.Effects) {
+func (h *hostile) steps(w *World, m *machine, e *core.Effects) {
 	if !h.lies(w) || w.now < h.next {
 		return
 	}
@@ -84,30 +85,30 @@ func (h *hostile) steps(w *World, m *machine, e *hearsay.Effects) {
 		return
 	}
 	incarnation := w.check.identities[one.identity].claimed
-	e.Now = append(e.Now, hearsay.Packet{Addr: to.addr, Body: &hearsay.News{}, Claims: []hearsay.Claim{
+	e.Now = append(e.Now, core.Packet{Addr: to.addr, Body: &core.News{}, Claims: []hearsay.Claim{
 		{Subject: one.id, State: hearsay.StateSuspect, Incarnation: incarnation, By: m.id},
 	}})
 	round := hearsay.Round(h.random.Uint64())
-	report := &hearsay.Report{Stay: hearsay.Stay{ID: one.id, Epoch: last.began}, Evidence: &hearsay.Evidence{
+	report := &core.Report{Stay: hearsay.Stay{ID: one.id, Epoch: last.began}, Evidence: &hearsay.Evidence{
 		Subject: one.id, Incarnation: incarnation, Round: round, Rule: hearsay.RuleMajority, Accuser: m.id,
 		Suspected: epoch.Add(w.now - 5*time.Second).UnixMilli(), Condemned: epoch.Add(w.now).UnixMilli(),
 		Observers: 1, Needed: 1, Statements: []hearsay.Statement{w.untrue(m, one.id, incarnation, round)},
 	}}
 	report.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, int(m.index)+1, m.disks))
-	e.Now = append(e.Now, hearsay.Packet{Addr: seed.addr, Stream: true, Body: report})
+	e.Now = append(e.Now, core.Packet{Addr: seed.addr, Stream: true, Body: report})
 	h.saysAway(w, m, e, to)
 	w.counts.Lies++
 }
 
 // saysAway adds its own word that it is away, though it is not, and one that it has heard.
-func (h *hostile) saysAway(w *World, m *machine, e *hearsay.Effects, to *machine) {
+func (h *hostile) saysAway(w *World, m *machine, e *core.Effects, to *machine) {
 	if last := w.check.ledger.last(m.id); last != nil {
-		own := hearsay.Away{Stay: hearsay.Stay{ID: m.id, Epoch: last.began}, Incarnation: w.check.identities[m.identity].claimed, Left: hearsay.AwayFor}
+		own := core.Away{Stay: hearsay.Stay{ID: m.id, Epoch: last.began}, Incarnation: w.check.identities[m.identity].claimed, Left: core.AwayFor}
 		own.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, int(m.index)+1, m.disks))
-		e.Now = append(e.Now, hearsay.Packet{Addr: to.addr, Body: &own})
+		e.Now = append(e.Now, core.Packet{Addr: to.addr, Body: &own})
 	}
 	if len(h.words) > 0 {
 		word := h.words[h.random.IntN(len(h.words))]
-		e.Now = append(e.Now, hearsay.Packet{Addr: to.addr, Body: &word})
+		e.Now = append(e.Now, core.Packet{Addr: to.addr, Body: &word})
 	}
 }

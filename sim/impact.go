@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Impact is what the faults of a scenario do to the machines that it names, the
@@ -76,7 +77,7 @@ func newImpact(s *Scenario, machines int) *impact {
 }
 
 // stepped takes note of what one step of a node tells.
-func (t *impact) stepped(w *World, m *machine, e *hearsay.Effects) {
+func (t *impact) stepped(w *World, m *machine, e *core.Effects) {
 	if w.now < t.began || t.touched[m.index] {
 		return
 	}

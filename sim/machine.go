@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/store"
 	"hearsay/testkit"
@@ -74,13 +75,13 @@ type machine struct {
 	full          bool          // its disk has no room
 	diskless      bool          // its disk has failed, and its process leaves
 
-	tickAt  time.Duration       // when its tick is scheduled; noTick if it is not
-	busy    time.Duration       // until then what comes waits its turn
-	roused  bool                // its tick was due, and comes late
-	inbox   []int32             // flights that came while it was paused
-	commits []carrying          // waits for the disk
-	waits   time.Time           // since when, by its clock
-	reads   []hearsay.OlderRead // under way, oldest first
+	tickAt  time.Duration    // when its tick is scheduled; noTick if it is not
+	busy    time.Duration    // until then what comes waits its turn
+	roused  bool             // its tick was due, and comes late
+	inbox   []int32          // flights that came while it was paused
+	commits []carrying       // waits for the disk
+	waits   time.Time        // since when, by its clock
+	reads   []core.OlderRead // under way, oldest first
 
 	entropy entropy // of a seed
 
@@ -193,13 +194,13 @@ func (w *World) lookUpAgain() {
 }
 
 // load reads a machine's disk, as the agent does.
-func (w *World) load(m *machine) (records []hearsay.Record) {
+func (w *World) load(m *machine) (records []core.Record) {
 	records, err := m.disk.Load()
 	if err != nil {
 		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
 	}
 	if m.copied && w.isSeed(m) { // as where a snapshot of the machine was put back
-		if err := m.disk.Persist([]hearsay.Record{store.Doubt(records, true)}); err != nil {
+		if err := m.disk.Persist([]core.Record{store.Doubt(records, true)}); err != nil {
 			panic("sim: " + m.name + ": " + err.Error())
 		}
 	}
@@ -335,7 +336,7 @@ func (w *World) take(m *machine, number int32) {
 		b = w.network.unframe(b)
 	}
 	p := &w.packet
-	*p = hearsay.Packet{Addr: w.machines[f.from].addr, Stream: f.stream, Size: len(b)}
+	*p = core.Packet{Addr: w.machines[f.from].addr, Stream: f.stream, Size: len(b)}
 	if drop, ok := w.decoder.Decode(b, p); !ok {
 		w.check.undecodable(&w.machines[f.from], drop, f, w.now)
 		return
@@ -351,7 +352,7 @@ func (w *World) take(m *machine, number int32) {
 // carryOut does what a step of m's node asks for, by the one rule: Now at
 // once, then Persist, Send and Events in this order. If the disk is slow, the
 // latter wait in the queue of the machine while the node goes on.
-func (w *World) carryOut(m *machine, e *hearsay.Effects) {
+func (w *World) carryOut(m *machine, e *core.Effects) {
 	if m.twist.steps != nil {
 		m.twist.steps(w, m, e)
 	}
@@ -460,7 +461,7 @@ func (w *World) dropCommits(m *machine) {
 
 // enterCommits writes the records, which the disk has only once it has synced,
 // and copies what is to follow them: effects are valid until the next step.
-func (w *World) enterCommits(m *machine, e *hearsay.Effects) {
+func (w *World) enterCommits(m *machine, e *core.Effects) {
 	c := carrying{events: slices.Clone(e.Events)}
 	for i := range c.events {
 		if evidence := c.events[i].Evidence; evidence != nil {
@@ -492,7 +493,7 @@ func (w *World) read(m *machine) {
 	}
 	asked := m.reads[0]
 	m.reads = m.reads[1:]
-	rulings, err := m.disk.Before(asked.Before, hearsay.MaxRulings, hearsay.MaxOlderBytes)
+	rulings, err := m.disk.Before(asked.Before, core.MaxRulings, core.MaxOlderBytes)
 	if err != nil {
 		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
 	}

@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // dials say in how many of so many drawn worlds each mishap is.
@@ -154,7 +154,7 @@ func (st *storm) losePart() {
 	one := func(random *rand.Rand) []int { return []int{1 + random.IntN(st.nodes)} }
 	if random, has := st.mishap(23, dials.narrow); has {
 		who := one(random)
-		st.plan(Action{At: during(random), Verb: Narrow, Size: narrowLeast + random.IntN(hearsay.MTU-2*narrowLeast), Who: who})
+		st.plan(Action{At: during(random), Verb: Narrow, Size: narrowLeast + random.IntN(core.MTU-2*narrowLeast), Who: who})
 		st.plan(Action{At: stormEnds, Verb: Narrow, Who: who})
 	}
 	if random, has := st.mishap(24, dials.streamless); has {
@@ -175,7 +175,7 @@ func (st *storm) absent() {
 		who, at := []int{1 + random.IntN(st.config.Nodes)}, during(random)
 		st.plan(Action{At: at, Verb: Away, Who: who})
 		if random.IntN(4) > 0 {
-			st.plan(Action{At: min(stormEnds, at+time.Duration(random.Int64N(int64(3*hearsay.AwayFor/2)))), Verb: Restart, Who: who})
+			st.plan(Action{At: min(stormEnds, at+time.Duration(random.Int64N(int64(3*core.AwayFor/2)))), Verb: Restart, Who: who})
 		}
 	}
 	if random.IntN(3) == 0 {

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // reading gives a time as a process reads it: what its wall clock shows and, apart
@@ -61,5 +62,5 @@ func TestClockSetBackWhileRunning(t *testing.T) {
 func (w *World) accuse(number int) {
 	by, m := &w.machines[0], &w.machines[number-1]
 	claim := hearsay.Claim{Subject: m.id, State: hearsay.StateSuspect, Incarnation: w.check.identities[m.identity].claimed, By: by.id}
-	w.carryOut(m, m.node.Receive(w.timeOf(m), &hearsay.Packet{From: by.id, Addr: by.addr, Body: &hearsay.News{}, Claims: []hearsay.Claim{claim}}))
+	w.carryOut(m, m.node.Receive(w.timeOf(m), &core.Packet{From: by.id, Addr: by.addr, Body: &core.News{}, Claims: []hearsay.Claim{claim}}))
 }

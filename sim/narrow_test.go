@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Where packets above some size get lost at one machine, it says so of itself, its neighbors say it of that machine,
@@ -90,7 +91,7 @@ func TestQuorumLostToNarrowWaysSaysWhy(t *testing.T) {
 		}
 	}
 	cause := ""
-	w.machines[4].twist = &twist{steps: func(_ *World, _ *machine, e *hearsay.Effects) {
+	w.machines[4].twist = &twist{steps: func(_ *World, _ *machine, e *core.Effects) {
 		for i := range e.Events {
 			if e.Events[i].Kind == hearsay.EventQuorumLost {
 				cause = e.Events[i].Text

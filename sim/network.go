@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -24,7 +24,7 @@ const (
 const (
 	port = 7946
 	// keptBuffer is the largest buffer of a flight that is used again.
-	keptBuffer = 2 * hearsay.MTU
+	keptBuffer = 2 * core.MTU
 )
 
 // network is what lies between the machines.
@@ -99,7 +99,7 @@ func placeOf(addr netip.AddrPort) (index int32, found bool) {
 }
 
 // send puts a packet on its way.
-func (n *network) send(m *machine, p *hearsay.Packet) {
+func (n *network) send(m *machine, p *core.Packet) {
 	if f, ok := n.encode(m, p); ok {
 		n.dispatch(f)
 	}
@@ -107,7 +107,7 @@ func (n *network) send(m *machine, p *hearsay.Packet) {
 
 // encode makes a flight of a packet. What does not fit a datagram goes by
 // stream, as in the agent.
-func (n *network) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) {
+func (n *network) encode(m *machine, p *core.Packet) (number int32, ok bool) {
 	w := n.world
 	to, found := n.machineAt(p.Addr)
 	if p.Addr == operatorAddr {
@@ -117,7 +117,7 @@ func (n *network) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) 
 	if !found {
 		w.counts.Unreachable++
 		w.reflects(m, p)
-		if ping, is := p.Body.(*hearsay.Ping); is && !ping.Target.IsZero() {
+		if ping, is := p.Body.(*core.Ping); is && !ping.Target.IsZero() {
 			w.check.pings(m, ping, p.Addr, w.now) // to where its member is no more
 		}
 		return 0, false
@@ -130,7 +130,7 @@ func (n *network) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) 
 	f.from, f.to, f.stream = m.index, to, p.Stream
 	if !f.stream {
 		f.bytes = wire.AppendPacket(f.bytes[:0], w.id, p)
-		f.stream = len(f.bytes) > hearsay.MTU
+		f.stream = len(f.bytes) > core.MTU
 	}
 	if f.stream {
 		f.bytes = wire.AppendFrame(f.bytes[:0], w.id, p)
@@ -153,12 +153,12 @@ func (n *network) encode(m *machine, p *hearsay.Packet) (number int32, ok bool) 
 // mayDial reports whether a packet may go by stream, as in the agent: on a connection that is open, or
 // where the node may open one. A ping goes to where a member listens, and so on no connection that the
 // other has opened.
-func (n *network) mayDial(m *machine, p *hearsay.Packet, to int32) bool {
+func (n *network) mayDial(m *machine, p *core.Packet, to int32) bool {
 	if m.node == nil || m.node.Addresses().MayDial(p.Addr) {
 		return true
 	}
 	open, _, _ := n.connection(m.index, to)
-	_, ping := p.Body.(*hearsay.Ping)
+	_, ping := p.Body.(*core.Ping)
 	return open != nil && (open.dialled == m.index || !ping)
 }
 

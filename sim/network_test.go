@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // newWires makes a world whose machines have just started, and do nothing that they had in mind: tests put
@@ -27,7 +28,7 @@ func newWires(change func(*Config)) *World {
 // sendAt sends one ack from n1 to n2, and says when it arrives; 0 is never.
 func (w *World) sendAt(now time.Duration, stream bool) (arrives time.Duration) {
 	w.now = now
-	w.network.send(&w.machines[0], &hearsay.Packet{Addr: w.machines[1].addr, Stream: stream, Body: &hearsay.Ack{Seq: 1}})
+	w.network.send(&w.machines[0], &core.Packet{Addr: w.machines[1].addr, Stream: stream, Body: &core.Ack{Seq: 1}})
 	if w.queue.empty() {
 		return 0
 	}
@@ -208,17 +209,17 @@ func TestStreamNeedsAHandshake(t *testing.T) {
 
 func TestLargePacketsGoByStream(t *testing.T) {
 	w := newWires(nil)
-	large := &hearsay.Packet{Addr: w.machines[1].addr, Body: &hearsay.Want{IDs: make([]hearsay.NodeID, hearsay.MTU/16)}}
+	large := &core.Packet{Addr: w.machines[1].addr, Body: &core.Want{IDs: make([]hearsay.NodeID, core.MTU/16)}}
 	w.network.send(&w.machines[0], large)
 	if w.counts.Streams != 1 || w.counts.Packets != 0 {
 		t.Fatalf("%d by stream, %d by datagram", w.counts.Streams, w.counts.Packets)
 	}
 	f := &w.network.flights[w.queue.pop().which]
-	var p hearsay.Packet
+	var p core.Packet
 	if drop, ok := w.decoder.Decode(w.network.unframe(f.bytes), &p); !ok {
 		t.Fatalf("cannot be read: %s", drop)
 	}
-	if want, ok := p.Body.(*hearsay.Want); !ok || len(want.IDs) != hearsay.MTU/16 || p.From != w.machines[0].id {
+	if want, ok := p.Body.(*core.Want); !ok || len(want.IDs) != core.MTU/16 || p.From != w.machines[0].id {
 		t.Fatalf("came as %+v", p.Body)
 	}
 }
@@ -239,7 +240,7 @@ func TestAddresses(t *testing.T) {
 
 func BenchmarkDispatch(b *testing.B) {
 	w := newWires(nil)
-	p := &hearsay.Packet{Addr: w.machines[1].addr, Body: &hearsay.Ack{Seq: 1}}
+	p := &core.Packet{Addr: w.machines[1].addr, Body: &core.Ack{Seq: 1}}
 	b.ReportAllocs()
 	for b.Loop() {
 		w.network.send(&w.machines[0], p)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file is what operators do to machines, and what befalls their disks:
@@ -174,7 +175,7 @@ func (o *operator) asked(r *request) (done bool) {
 		return false
 	}
 	barred := slices.ContainsFunc(seed.node.Seeded().Barred(), func(b hearsay.Bar) bool { return b.ID == r.id })
-	var effects *hearsay.Effects
+	var effects *core.Effects
 	switch r.verb {
 	case Bar:
 		if barred {

@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/casefile"
+	"hearsay/internal/core"
 )
 
 // bar has a seed asked, as an operator does, that a machine's node is admitted no
@@ -15,9 +16,9 @@ func (w *World) bar(t *testing.T, number int, lift bool) {
 	t.Helper()
 	seed := &w.machines[w.config.Nodes]
 	name, now := w.machines[number-1].id.String(), w.timeOf(seed)
-	ask := func() (hearsay.NodeID, *hearsay.Effects, error) { return seed.node.Bar(now, name, "too loud") }
+	ask := func() (hearsay.NodeID, *core.Effects, error) { return seed.node.Bar(now, name, "too loud") }
 	if lift {
-		ask = func() (hearsay.NodeID, *hearsay.Effects, error) { return seed.node.Lift(now, name) }
+		ask = func() (hearsay.NodeID, *core.Effects, error) { return seed.node.Lift(now, name) }
 	}
 	_, effects, err := ask()
 	if err != nil {
@@ -47,7 +48,7 @@ func TestBarredHearsAndTellsNothing(t *testing.T) {
 				}
 				w.bar(t, 6, false)
 				joins := 0
-				w.bend(6, &twist{steps: func(_ *World, _ *machine, e *hearsay.Effects) {
+				w.bend(6, &twist{steps: func(_ *World, _ *machine, e *core.Effects) {
 					for i := range e.Events {
 						if e.Events[i].Kind == hearsay.EventJoined {
 							joins++

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Nodes that are well neither ask others to list them nor say that nobody reaches them, however seldom they are probed.
@@ -18,10 +18,10 @@ func TestWellNodesDoNotAskToBeListed(t *testing.T) {
 			w := newScenario(t, c.nodes, "", func(config *Config) { config.Seeds, config.Detect.Period = c.seeds, c.period })
 			asks, unreached := 0, 0
 			for i := range w.machines {
-				w.bend(i+1, &twist{steps: func(_ *World, m *machine, e *hearsay.Effects) {
+				w.bend(i+1, &twist{steps: func(_ *World, m *machine, e *core.Effects) {
 					for i := range e.Send {
 						p := &e.Send[i]
-						if _, is := p.Body.(*hearsay.Ping); is && p.Stream && len(p.Claims) > 0 && p.Claims[0].Subject == m.id {
+						if _, is := p.Body.(*core.Ping); is && p.Stream && len(p.Claims) > 0 && p.Claims[0].Subject == m.id {
 							asks++
 						}
 					}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/testkit"
 )
@@ -26,7 +27,7 @@ type Plant struct {
 
 // Plants are all there are.
 var Plants = []Plant{
-	{"claims-too-soon", "sends what tells a new incarnation before that is on disk", RuleIncarnation, everywhere(&twist{steps: sendsAtOnce[*hearsay.OwnIncarnation]}), 0, false},
+	{"claims-too-soon", "sends what tells a new incarnation before that is on disk", RuleIncarnation, everywhere(&twist{steps: sendsAtOnce[*core.OwnIncarnation]}), 0, false},
 	{"incarnation-lost", "starts again without its incarnation's record, and with its clock put back", RuleIncarnation, everywhere(&twist{loads: loseIncarnation}), 0, false},
 	{"incarnation-falls", "holds a member at a lower incarnation than before", RuleIncarnation, everywhere(&twist{steps: tellsFall}), 0, false},
 	{"deaf", "does not hear n2, which is well, for half a minute", RuleFalseDeath, deafToSecond, 0, false},
@@ -43,7 +44,7 @@ var Plants = []Plant{
 	{"rumor-twice", "delivers a rumor twice", RuleRumor, everywhere(&twist{steps: deliverTwice}), 0, false},
 	{"rumor-changed", "changes a rumor that it passes on", RuleRumor, everywhere(&twist{steps: changeRumors}), 0, false},
 	{"rumor-made-up", "passes on what nobody has said", RuleRumor, everywhere(&twist{steps: inventRumors}), 0, false},
-	{"rumor-too-soon", "sends its own rumor before that is on disk", RuleRumor, everywhere(&twist{steps: sendsAtOnce[*hearsay.KeptRumor]}), 0, false},
+	{"rumor-too-soon", "sends its own rumor before that is on disk", RuleRumor, everywhere(&twist{steps: sendsAtOnce[*core.KeptRumor]}), 0, false},
 	{"numbers-lost", "starts again as if nobody had used its identity before", RuleConverge, everywhere(&twist{loads: loseNumbers}), 0, false},
 	{"no-catching-up", "takes no comparison of what was seen, and is asked for nothing", RuleConverge, everywhere(&twist{takes: ignoreComparing}), 0, false},
 	{"gone-unheard", "takes nobody's word that a rumor is gone", RuleSeen, everywhere(&twist{takes: ignoreMissed}), 0, false},
@@ -122,24 +123,24 @@ func everywhere(t *twist) func(*World) {
 }
 
 // sendsAtOnce is Persist after Send, in steps that persist a record of this type.
-func sendsAtOnce[R hearsay.Record](_ *World, _ *machine, e *hearsay.Effects) {
-	if slices.ContainsFunc(e.Persist, func(r hearsay.Record) bool { _, is := r.(R); return is }) {
+func sendsAtOnce[R core.Record](_ *World, _ *machine, e *core.Effects) {
+	if slices.ContainsFunc(e.Persist, func(r core.Record) bool { _, is := r.(R); return is }) {
 		e.Now = append(e.Now, e.Send...)
 		e.Send = nil
 	}
 }
 
 // loseIncarnation makes a node count from where it did at its first start.
-func loseIncarnation(w *World, m *machine, records []hearsay.Record) []hearsay.Record {
+func loseIncarnation(w *World, m *machine, records []core.Record) []core.Record {
 	m.clock = localClock{at: w.now}
-	return slices.DeleteFunc(records, func(r hearsay.Record) bool { _, is := r.(*hearsay.OwnIncarnation); return is })
+	return slices.DeleteFunc(records, func(r core.Record) bool { _, is := r.(*core.OwnIncarnation); return is })
 }
 
-func loseNumbers(*World, *machine, []hearsay.Record) []hearsay.Record { return nil }
+func loseNumbers(*World, *machine, []core.Record) []core.Record { return nil }
 
 // eachEvent changes events one by one: those that are added come at the end.
-func eachEvent(change func(w *World, m *machine, e *hearsay.Event) []hearsay.Event) func(*World, *machine, *hearsay.Effects) {
-	return func(w *World, m *machine, e *hearsay.Effects) {
+func eachEvent(change func(w *World, m *machine, e *hearsay.Event) []hearsay.Event) func(*World, *machine, *core.Effects) {
+	return func(w *World, m *machine, e *core.Effects) {
 		for i := range e.Events {
 			e.Events = append(e.Events, change(w, m, &e.Events[i])...)
 		}
@@ -147,7 +148,7 @@ func eachEvent(change func(w *World, m *machine, e *hearsay.Event) []hearsay.Eve
 }
 
 // tellsFall has a member return at the incarnation before the one it has.
-func tellsFall(_ *World, _ *machine, e *hearsay.Effects) {
+func tellsFall(_ *World, _ *machine, e *core.Effects) {
 	for i := range e.Events {
 		if one := &e.Events[i]; one.Kind == hearsay.EventMemberReturned && one.Incarnation > 0 {
 			again := *one
@@ -159,7 +160,7 @@ func tellsFall(_ *World, _ *machine, e *hearsay.Effects) {
 }
 
 // tellsReturn has the dead return as they were.
-func tellsReturn(_ *World, _ *machine, e *hearsay.Effects) {
+func tellsReturn(_ *World, _ *machine, e *core.Effects) {
 	for i := range e.Events {
 		if one := e.Events[i]; one.Kind == hearsay.EventMemberDead && one.Evidence != nil {
 			one.Kind, one.Incarnation = hearsay.EventMemberReturned, one.Evidence.Incarnation
@@ -178,7 +179,7 @@ const (
 func deafToSecond(w *World) {
 	for i := range w.machines {
 		if second := &w.machines[min(1, len(w.machines)-1)]; i != 1 {
-			w.bend(i+1, &twist{takes: func(w *World, _ *machine, p *hearsay.Packet) bool {
+			w.bend(i+1, &twist{takes: func(w *World, _ *machine, p *core.Packet) bool {
 				return w.now < deafFrom || w.now >= deafTo || p.From != second.id
 			}})
 		}
@@ -189,8 +190,8 @@ func deafToSecond(w *World) {
 func unlistsSecond(w *World) {
 	second := &w.machines[min(1, len(w.machines)-1)]
 	for i := range w.machines {
-		w.bend(i+1, &twist{takes: func(_ *World, _ *machine, p *hearsay.Packet) bool {
-			_, answers := p.Body.(*hearsay.Ack)
+		w.bend(i+1, &twist{takes: func(_ *World, _ *machine, p *core.Packet) bool {
+			_, answers := p.Body.(*core.Ack)
 			return !answers || p.From != second.id
 		}})
 	}
@@ -203,7 +204,7 @@ type hearing struct {
 }
 
 // noteWord keeps which members a packet says to be dead, and believeWord believes it.
-func noteWord(w *World, m *machine, p *hearsay.Packet) bool {
+func noteWord(w *World, m *machine, p *core.Packet) bool {
 	for i := range p.Claims {
 		if p.Claims[i].State == hearsay.StateDead && p.Claims[i].Subject != m.id {
 			w.planted = append(w.planted, hearing{m.index, p.Claims[i].Subject})
@@ -212,7 +213,7 @@ func noteWord(w *World, m *machine, p *hearsay.Packet) bool {
 	return true
 }
 
-func believeWord(w *World, m *machine, e *hearsay.Effects) {
+func believeWord(w *World, m *machine, e *core.Effects) {
 	for _, told := range w.planted {
 		if told.to == m.index {
 			e.Events = append(e.Events, hearsay.Event{Kind: hearsay.EventMemberDead, Subject: told.subject, At: w.timeOf(m)})
@@ -245,7 +246,7 @@ func forgeStatement(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 	return nil
 }
 
-func sayBoth(_ *World, _ *machine, e *hearsay.Effects) {
+func sayBoth(_ *World, _ *machine, e *core.Effects) {
 	for i := range e.Events {
 		if one := e.Events[i]; one.Kind == hearsay.EventExamined && one.Verdict == hearsay.VerdictUnreachable {
 			one.Verdict = hearsay.VerdictReachable
@@ -302,10 +303,10 @@ func findUnreachable(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 }
 
 // signUnreachable signs again what an observer says.
-func signUnreachable(w *World, m *machine, e *hearsay.Effects) {
-	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+func signUnreachable(w *World, m *machine, e *core.Effects) {
+	for _, packets := range [][]core.Packet{e.Now, e.Send} {
 		for i := range packets {
-			if s, is := packets[i].Body.(*hearsay.Statement); is && s.Observer == m.id {
+			if s, is := packets[i].Body.(*core.Statement); is && s.Observer == m.id {
 				made := *s
 				made.Verdict = hearsay.VerdictUnreachable
 				made.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, int(m.index)+1, m.disks))
@@ -324,7 +325,7 @@ func suspectAway(_ *World, m *machine, e *hearsay.Event) []hearsay.Event {
 
 func holdAgain(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 	if e.Kind == hearsay.EventAwayOver {
-		return []hearsay.Event{{Kind: hearsay.EventMemberAway, At: e.At, Subject: e.Subject, Incarnation: e.Incarnation, Took: hearsay.AwayFor}}
+		return []hearsay.Event{{Kind: hearsay.EventMemberAway, At: e.At, Subject: e.Subject, Incarnation: e.Incarnation, Took: core.AwayFor}}
 	}
 	return nil
 }
@@ -336,7 +337,7 @@ func inventMember(_ *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 	return nil
 }
 
-func deliverTwice(_ *World, m *machine, e *hearsay.Effects) {
+func deliverTwice(_ *World, m *machine, e *core.Effects) {
 	for i := range e.Events {
 		if one := e.Events[i]; one.Kind == hearsay.EventRumor && one.Subject != m.id {
 			e.Events = append(e.Events, one)
@@ -345,10 +346,10 @@ func deliverTwice(_ *World, m *machine, e *hearsay.Effects) {
 	}
 }
 
-func changeRumors(_ *World, m *machine, e *hearsay.Effects) {
-	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+func changeRumors(_ *World, m *machine, e *core.Effects) {
+	for _, packets := range [][]core.Packet{e.Now, e.Send} {
 		for i := range packets {
-			body, is := packets[i].Body.(*hearsay.Rumors)
+			body, is := packets[i].Body.(*core.Rumors)
 			if !is {
 				continue
 			}
@@ -364,10 +365,10 @@ func changeRumors(_ *World, m *machine, e *hearsay.Effects) {
 	}
 }
 
-func inventRumors(_ *World, _ *machine, e *hearsay.Effects) {
-	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+func inventRumors(_ *World, _ *machine, e *core.Effects) {
+	for _, packets := range [][]core.Packet{e.Now, e.Send} {
 		for i := range packets {
-			if body, is := packets[i].Body.(*hearsay.Rumors); is && len(body.Items) > 0 {
+			if body, is := packets[i].Body.(*core.Rumors); is && len(body.Items) > 0 {
 				more := *body
 				more.Items = slices.Clone(body.Items)
 				more.Items[0].ID.Counter += 1_000_000
@@ -377,16 +378,16 @@ func inventRumors(_ *World, _ *machine, e *hearsay.Effects) {
 	}
 }
 
-func ignoreComparing(_ *World, _ *machine, p *hearsay.Packet) bool {
+func ignoreComparing(_ *World, _ *machine, p *core.Packet) bool {
 	switch p.Body.(type) {
-	case *hearsay.Heard, *hearsay.Seen, *hearsay.Graft:
+	case *core.Heard, *core.Seen, *core.Graft:
 		return false
 	}
 	return true
 }
 
-func ignoreMissed(_ *World, _ *machine, p *hearsay.Packet) bool {
-	body, is := p.Body.(*hearsay.Rumors)
+func ignoreMissed(_ *World, _ *machine, p *core.Packet) bool {
+	body, is := p.Body.(*core.Rumors)
 	if !is || len(body.Missed) == 0 {
 		return true
 	}
@@ -396,7 +397,7 @@ func ignoreMissed(_ *World, _ *machine, p *hearsay.Packet) bool {
 
 // noteNamed keeps which addresses that never spoke a node was told of, and pingNamed
 // pings them in each step.
-func noteNamed(w *World, m *machine, p *hearsay.Packet) bool {
+func noteNamed(w *World, m *machine, p *core.Packet) bool {
 	for i := range p.Claims {
 		if addr := p.Claims[i].Card.Addr; w.check.mentions.named[addr] > 0 {
 			w.namedTo = append(w.namedTo, named{m.index, p.Claims[i].Subject, addr})
@@ -405,10 +406,10 @@ func noteNamed(w *World, m *machine, p *hearsay.Packet) bool {
 	return true
 }
 
-func pingNamed(w *World, m *machine, e *hearsay.Effects) {
+func pingNamed(w *World, m *machine, e *core.Effects) {
 	for _, n := range w.namedTo {
 		if n.to == m.index {
-			e.Now = append(e.Now, hearsay.Packet{Addr: n.addr, Body: &hearsay.Ping{Seq: 1, Target: n.subject}})
+			e.Now = append(e.Now, core.Packet{Addr: n.addr, Body: &core.Ping{Seq: 1, Target: n.subject}})
 		}
 	}
 }
@@ -421,15 +422,15 @@ type named struct {
 }
 
 // ignoreTwin takes out what is said of a node at another address than its own.
-func ignoreTwin(_ *World, m *machine, p *hearsay.Packet) bool {
+func ignoreTwin(_ *World, m *machine, p *core.Packet) bool {
 	p.Claims = slices.DeleteFunc(p.Claims, func(c hearsay.Claim) bool {
 		return c.Subject == m.id && c.State == hearsay.StateAlive && c.Card.Addr != m.addr
 	})
 	return true
 }
 
-func tellNothing(_ *World, m *machine, e *hearsay.Effects) {
-	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+func tellNothing(_ *World, m *machine, e *core.Effects) {
+	for _, packets := range [][]core.Packet{e.Now, e.Send} {
 		for i := range packets {
 			packets[i].Claims = slices.DeleteFunc(slices.Clone(packets[i].Claims), func(c hearsay.Claim) bool { return c.Subject != m.id })
 		}
@@ -437,11 +438,11 @@ func tellNothing(_ *World, m *machine, e *hearsay.Effects) {
 }
 
 // sendsDatagrams has a node send datagrams also to members to which they do not come.
-func sendsDatagrams(_ *World, _ *machine, e *hearsay.Effects) {
-	for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+func sendsDatagrams(_ *World, _ *machine, e *core.Effects) {
+	for _, packets := range [][]core.Packet{e.Now, e.Send} {
 		for i := range packets {
 			switch packets[i].Body.(type) {
-			case *hearsay.News, *hearsay.Hello, *hearsay.HelloAck, *hearsay.Place, *hearsay.IHave, *hearsay.Graft, *hearsay.Heard, *hearsay.Rumors:
+			case *core.News, *core.Hello, *core.HelloAck, *core.Place, *core.IHave, *core.Graft, *core.Heard, *core.Rumors:
 				packets[i].Stream = false // what does not fit goes by stream all the same
 			}
 		}
@@ -452,7 +453,7 @@ func linkMany(_ *World, _ *machine, c *node.Config) { c.Overlay.Links *= 5 }
 
 func hoard(_ *World, _ *machine, c *node.Config) { c.Rumors.KeepCount *= 100 }
 
-func burst(w *World, _ *machine, e *hearsay.Effects) {
+func burst(w *World, _ *machine, e *core.Effects) {
 	if len(e.Persist) > 0 && w.check.broken == 0 { // once will do
 		for len(e.Send) > 0 && len(e.Send) <= packetsPerStep {
 			e.Send = append(e.Send, e.Send...)
@@ -460,18 +461,18 @@ func burst(w *World, _ *machine, e *hearsay.Effects) {
 	}
 }
 
-func writeHard(w *World, _ *machine, e *hearsay.Effects) {
+func writeHard(w *World, _ *machine, e *core.Effects) {
 	for len(e.Persist) > 0 && len(e.Persist) <= recordsPerStep && w.check.broken == 0 {
 		e.Persist = append(e.Persist, e.Persist...)
 	}
 }
 
 // loadPings has pings carry the same claims over and over.
-func loadPings(_ *World, _ *machine, e *hearsay.Effects) {
+func loadPings(_ *World, _ *machine, e *core.Effects) {
 	for i := range e.Now {
 		if p := &e.Now[i]; len(p.Claims) > 0 && !p.Stream {
-			if _, is := p.Body.(*hearsay.Ping); is {
-				for len(p.Claims) < hearsay.MaxClaims/2 {
+			if _, is := p.Body.(*core.Ping); is {
+				for len(p.Claims) < core.MaxClaims/2 {
 					p.Claims = slices.Concat(p.Claims, p.Claims)
 				}
 			}

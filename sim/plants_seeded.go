@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/node"
 	"hearsay/testkit"
 )
@@ -12,7 +13,7 @@ import (
 // This file holds the planted bugs of networks with seeds.
 
 // admitUnruled tells of members, and not of the rulings that admitted them.
-func admitUnruled(_ *World, _ *machine, e *hearsay.Effects) {
+func admitUnruled(_ *World, _ *machine, e *core.Effects) {
 	e.Events = slices.DeleteFunc(e.Events, func(e hearsay.Event) bool {
 		return e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingAdmit
 	})
@@ -88,23 +89,23 @@ func sameStay(w *World, _ *machine, e *hearsay.Event) []hearsay.Event {
 }
 
 // loseEntries has a seed start without the newer half of its log.
-func loseEntries(_ *World, _ *machine, records []hearsay.Record) []hearsay.Record {
+func loseEntries(_ *World, _ *machine, records []core.Record) []core.Record {
 	newest := uint64(0)
 	for _, record := range records {
-		if r, is := record.(*hearsay.KeptEntry); is {
+		if r, is := record.(*core.KeptEntry); is {
 			newest = max(newest, r.Entry.Index)
 		}
 	}
-	return slices.DeleteFunc(records, func(record hearsay.Record) bool {
-		r, is := record.(*hearsay.KeptEntry)
+	return slices.DeleteFunc(records, func(record core.Record) bool {
+		r, is := record.(*core.KeptEntry)
 		return is && r.Entry.Index > newest/2
 	})
 }
 
 // sendsHeads has a seed send its heads, and the rulings below them, at once.
-func sendsHeads(w *World, m *machine, e *hearsay.Effects) {
-	e.Send = slices.DeleteFunc(e.Send, func(p hearsay.Packet) bool {
-		_, is := p.Body.(*hearsay.Rulings)
+func sendsHeads(w *World, m *machine, e *core.Effects) {
+	e.Send = slices.DeleteFunc(e.Send, func(p core.Packet) bool {
+		_, is := p.Body.(*core.Rulings)
 		if is && w.isSeed(m) {
 			e.Now = append(e.Now, p)
 			return true
@@ -154,18 +155,18 @@ func opensAgain(w *World, m *machine, e *hearsay.Event) []hearsay.Event {
 
 // noteLife keeps the life of a seed's disk outside of it, and keepLife brings
 // it to the next disk.
-func noteLife(w *World, m *machine, e *hearsay.Effects) {
+func noteLife(w *World, m *machine, e *core.Effects) {
 	for _, record := range e.Persist {
-		if life, is := record.(*hearsay.SeedLife); is {
+		if life, is := record.(*core.SeedLife); is {
 			if w.lives == nil {
-				w.lives = make(map[int32]*hearsay.SeedLife)
+				w.lives = make(map[int32]*core.SeedLife)
 			}
 			w.lives[m.index] = life
 		}
 	}
 }
 
-func keepLife(w *World, m *machine, records []hearsay.Record) []hearsay.Record {
+func keepLife(w *World, m *machine, records []core.Record) []core.Record {
 	if life := w.lives[m.index]; life != nil && len(records) == 0 {
 		return append(records, life)
 	}
@@ -176,7 +177,7 @@ func probeLong(_ *World, _ *machine, c *node.Config) { c.Quorum.Trial = 9 * time
 
 // noteRemoval keeps when a seed last applied a removal, and refuseJoiners lets
 // none in for a while after that.
-func noteRemoval(w *World, m *machine, e *hearsay.Effects) {
+func noteRemoval(w *World, m *machine, e *core.Effects) {
 	for i := range e.Events {
 		if e.Events[i].Kind == hearsay.EventRuled && e.Events[i].Ruling.Kind == hearsay.RulingRemove {
 			if w.removals == nil {
@@ -187,20 +188,20 @@ func noteRemoval(w *World, m *machine, e *hearsay.Effects) {
 	}
 }
 
-func refuseJoiners(w *World, m *machine, p *hearsay.Packet) bool {
-	_, is := p.Body.(*hearsay.Register)
+func refuseJoiners(w *World, m *machine, p *core.Packet) bool {
+	_, is := p.Body.(*core.Register)
 	return !is || !w.isSeed(m) || w.removals == nil || w.removals[m.index] == 0 || w.now-w.removals[m.index] > 15*time.Second
 }
 
 // refuseCrowds has a seed hear no registration of a crowd.
-func refuseCrowds(w *World, m *machine, p *hearsay.Packet) bool {
-	_, is := p.Body.(*hearsay.Register)
+func refuseCrowds(w *World, m *machine, p *core.Packet) bool {
+	_, is := p.Body.(*core.Register)
 	from, found := w.network.machineAt(p.Addr)
 	return !is || !w.isSeed(m) || !found || !w.operator.crowded(&w.machines[from])
 }
 
 // barBefore has a seed tell of a bar before it admits the subject of that bar.
-func barBefore(w *World, m *machine, e *hearsay.Effects) {
+func barBefore(w *World, m *machine, e *core.Effects) {
 	for i := range e.Events {
 		if one := e.Events[i]; w.isSeed(m) && one.Kind == hearsay.EventRuled && one.Ruling.Kind == hearsay.RulingAdmit {
 			e.Events = slices.Insert(e.Events, i, hearsay.Event{At: one.At, Kind: hearsay.EventBarred, Subject: one.Ruling.Stay.ID})
@@ -241,9 +242,9 @@ func admitAll(_ *World, _ *machine, c *node.Config) {
 }
 
 // neverUnsure has a seed start as if its disk were the newest.
-func neverUnsure(_ *World, _ *machine, records []hearsay.Record) []hearsay.Record {
+func neverUnsure(_ *World, _ *machine, records []core.Record) []core.Record {
 	for i, record := range records {
-		if life, is := record.(*hearsay.SeedLife); is {
+		if life, is := record.(*core.SeedLife); is {
 			sure := *life
 			sure.Doubt = false
 			records[i] = &sure
@@ -253,7 +254,7 @@ func neverUnsure(_ *World, _ *machine, records []hearsay.Record) []hearsay.Recor
 }
 
 // ignoreFork takes nothing that is of another ledger than the node's own.
-func ignoreFork(w *World, m *machine, p *hearsay.Packet) bool {
+func ignoreFork(w *World, m *machine, p *core.Packet) bool {
 	c := w.check
 	if c.fork.epoch == 0 {
 		return true
@@ -266,14 +267,14 @@ func ignoreFork(w *World, m *machine, p *hearsay.Packet) bool {
 		return slices.DeleteFunc(heads, func(h hearsay.Head) bool { return foreign(h.Epoch, h.Hash) })
 	}
 	switch body := p.Body.(type) {
-	case *hearsay.Rulings:
+	case *core.Rulings:
 		body.Heads = heads(body.Heads)
 		body.Items = slices.DeleteFunc(body.Items, func(r *hearsay.Ruling) bool { return foreign(r.Epoch, r.Hash(w.id)) })
-	case *hearsay.RosterPart:
+	case *core.RosterPart:
 		had := len(body.Heads)
 		body.Heads = heads(body.Heads)
 		return len(body.Heads) == had
-	case *hearsay.Raft, *hearsay.SeatHello:
+	case *core.Raft, *core.SeatHello:
 		from, found := w.network.machineAt(p.Addr)
 		if !found || behind {
 			return true

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // This file is what an operator does when a quorum of the seeds is lost for ever, as
@@ -238,5 +239,5 @@ func (o *operator) untold(m *machine) []*hearsay.Ruling {
 			break
 		}
 	}
-	return m.node.Seeded().Ledger(after, hearsay.MaxRulings)
+	return m.node.Seeded().Ledger(after, core.MaxRulings)
 }

@@ -9,6 +9,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/rumor"
 )
 
@@ -166,7 +167,7 @@ func (g *gossip) expire(m *machine, number int, now time.Duration) {
 }
 
 // keeps is told that a node asks its disk to keep a rumor.
-func (g *gossip) keeps(m *machine, record *hearsay.KeptRumor) {
+func (g *gossip) keeps(m *machine, record *core.KeptRumor) {
 	if record.Rumor == nil {
 		return
 	}
@@ -187,9 +188,9 @@ func (g *gossip) kept(one *identity) {
 
 // tells looks at what of rumors a node sends: now, or after what is to be
 // durable is.
-func (g *gossip) tells(m *machine, p *hearsay.Packet, atOnce bool, now time.Duration) {
+func (g *gossip) tells(m *machine, p *core.Packet, atOnce bool, now time.Duration) {
 	switch body := p.Body.(type) {
-	case *hearsay.Rumors:
+	case *core.Rumors:
 		for i := range body.Items {
 			number, known := g.byID[body.Items[i].ID]
 			if !known {
@@ -200,18 +201,18 @@ func (g *gossip) tells(m *machine, p *hearsay.Packet, atOnce bool, now time.Dura
 			g.said[number].payloads++
 			g.ownTold(m, &g.said[number], atOnce, now)
 		}
-	case *hearsay.IHave:
+	case *core.IHave:
 		g.total.Names += uint64(len(body.IDs))
 		for _, id := range body.IDs {
 			if number, known := g.byID[id]; known {
 				g.ownTold(m, &g.said[number], atOnce, now)
 			}
 		}
-	case *hearsay.Graft:
+	case *core.Graft:
 		g.total.Grafts++
-	case *hearsay.Place:
+	case *core.Place:
 		g.total.Places++
-	case *hearsay.Heard:
+	case *core.Heard:
 		g.total.Compares++
 	}
 }
@@ -225,7 +226,7 @@ func (g *gossip) ownTold(m *machine, s *saying, atOnce bool, now time.Duration) 
 }
 
 // gets is told that payloads come to a node.
-func (g *gossip) gets(m *machine, body *hearsay.Rumors) {
+func (g *gossip) gets(m *machine, body *core.Rumors) {
 	for i := range body.Items {
 		number, known := g.byID[body.Items[i].ID]
 		if !known {

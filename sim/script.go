@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Verb is what an action does.
@@ -284,8 +285,8 @@ func (a *Action) parseMachineDial(words []string, all crowd) (err error) {
 		}
 	case a.Verb == Narrow:
 		if example = "500 n3"; len(words) > 0 {
-			if a.Size, err = strconv.Atoi(words[0]); err != nil || a.Size != 0 && (a.Size < narrowLeast || a.Size > hearsay.MTU) {
-				return fmt.Errorf("narrow %q: want how many bytes get through, %d to %d, or 0 for all", words[0], narrowLeast, hearsay.MTU)
+			if a.Size, err = strconv.Atoi(words[0]); err != nil || a.Size != 0 && (a.Size < narrowLeast || a.Size > core.MTU) {
+				return fmt.Errorf("narrow %q: want how many bytes get through, %d to %d, or 0 for all", words[0], narrowLeast, core.MTU)
 			}
 			words = words[1:]
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/testkit"
 )
 
@@ -16,7 +17,7 @@ const liesEvery = 250 * time.Millisecond
 type liar struct {
 	number  int
 	victims []int // members that it would have out
-	heard   []hearsay.Packet
+	heard   []core.Packet
 	nextAt  time.Duration
 	sent    int
 }
@@ -27,11 +28,11 @@ const heardMost = 64
 // bends makes the machine lie from a time on. It hears what anybody sends.
 func (l *liar) bends(w *World, from time.Duration) {
 	l.nextAt = from
-	w.watch = func(_ *machine, p *hearsay.Packet) {
-		again := hearsay.Packet{From: p.From, Stream: true, Body: p.Body}
+	w.watch = func(_ *machine, p *core.Packet) {
+		again := core.Packet{From: p.From, Stream: true, Body: p.Body}
 		switch body := p.Body.(type) {
-		case *hearsay.Report, *hearsay.Depart, *hearsay.Raft, *hearsay.Rulings, *hearsay.Outcome:
-		case *hearsay.Statement:
+		case *core.Report, *core.Depart, *core.Raft, *core.Rulings, *core.Outcome:
+		case *core.Statement:
 			again.Body = new(*body)
 		default:
 			return
@@ -42,7 +43,7 @@ func (l *liar) bends(w *World, from time.Duration) {
 			l.heard[l.sent%heardMost] = again
 		}
 	}
-	w.bend(l.number, &twist{unjudged: true, steps: func(w *World, m *machine, e *hearsay.Effects) {
+	w.bend(l.number, &twist{unjudged: true, steps: func(w *World, m *machine, e *core.Effects) {
 		if w.now < l.nextAt {
 			return
 		}
@@ -56,7 +57,7 @@ func (l *liar) bends(w *World, from time.Duration) {
 }
 
 // lies are forgeries to everybody, and what was said before.
-func (l *liar) lies(w *World) (lies []hearsay.Packet) {
+func (l *liar) lies(w *World) (lies []core.Packet) {
 	own := testkit.NewSigner(w.config.Seed, l.number, 1)
 	for _, victim := range l.victims {
 		one := &w.machines[victim-1]
@@ -65,22 +66,22 @@ func (l *liar) lies(w *World) (lies []hearsay.Packet) {
 			continue
 		}
 		stay := hearsay.Stay{ID: one.id, Epoch: last.began}
-		leave := hearsay.Leave{Stay: stay}
+		leave := core.Leave{Stay: stay}
 		leave.Sign(w.check.ledger.id(), own)
 		for i := range w.machines {
 			to := w.machines[i].addr
 			if int(w.machines[i].index) == l.number-1 {
 				continue
 			}
-			signed := &hearsay.Report{Stay: stay} // in its own name: that much is true
+			signed := &core.Report{Stay: stay} // in its own name: that much is true
 			signed.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, l.number, 1))
 			lies = append(lies,
-				hearsay.Packet{Addr: to, Body: signed},
-				hearsay.Packet{Addr: to, Body: &hearsay.Report{Stay: stay, Evidence: l.evidence(w, one)}},
-				hearsay.Packet{Addr: to, Body: &hearsay.Depart{Leave: leave}},
-				hearsay.Packet{Addr: to, From: one.id, Body: &hearsay.Depart{Leave: leave}},
-				hearsay.Packet{Addr: to, Body: &hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeDone}},
-				hearsay.Packet{Addr: to, Body: l.ruling(w, stay)},
+				core.Packet{Addr: to, Body: signed},
+				core.Packet{Addr: to, Body: &core.Report{Stay: stay, Evidence: l.evidence(w, one)}},
+				core.Packet{Addr: to, Body: &core.Depart{Leave: leave}},
+				core.Packet{Addr: to, From: one.id, Body: &core.Depart{Leave: leave}},
+				core.Packet{Addr: to, Body: &core.Outcome{Outcome: hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeDone}}},
+				core.Packet{Addr: to, Body: l.ruling(w, stay)},
 			)
 		}
 	}
@@ -111,12 +112,12 @@ func (l *liar) evidence(w *World, one *machine) *hearsay.Evidence {
 
 // ruling is one that nobody has ruled, with ballots and heads in the names of
 // all seeds.
-func (l *liar) ruling(w *World, stay hearsay.Stay) *hearsay.Rulings {
+func (l *liar) ruling(w *World, stay hearsay.Stay) *core.Rulings {
 	ruled := &w.check.ledger
 	own := testkit.NewSigner(w.config.Seed, l.number, 1)
 	r := &hearsay.Ruling{Epoch: ruled.epoch() + 1, Kind: hearsay.RulingRemove, Stay: stay, Case: 1 << 40, Rule: hearsay.RuleTrial}
 	r.Previous = ruled.rulings[len(ruled.rulings)-1].hash
-	news := &hearsay.Rulings{}
+	news := &core.Rulings{}
 	for slot := range w.config.Seeds {
 		b := hearsay.Ballot{Case: r.Case, About: r.About(w.id), Stay: stay, Slot: uint8(slot), Verdict: hearsay.BallotYes, Why: hearsay.Why{Reason: hearsay.ReasonMet}}
 		b.Sign(w.check.ledger.id(), own)
@@ -151,8 +152,8 @@ at 20s kill n6`, func(c *Config) { c.Seeds, c.NoFalseDeath = 3, true })
 // A seed that always votes yes: it hears no answer of anybody.
 func TestSeedThatAlwaysVotesYes(t *testing.T) {
 	w := newScenario(t, 6, "", func(c *Config) { c.Seeds, c.NoFalseDeath = 3, true })
-	w.bend(7, &twist{unjudged: true, takes: func(w *World, _ *machine, p *hearsay.Packet) bool {
-		_, answer := p.Body.(*hearsay.Ack)
+	w.bend(7, &twist{unjudged: true, takes: func(w *World, _ *machine, p *core.Packet) bool {
+		_, answer := p.Body.(*core.Ack)
 		return !answer || w.now < 9*time.Second
 	}})
 	(&liar{number: 6, victims: []int{1, 2}}).bends(w, 9*time.Second)
@@ -163,8 +164,8 @@ func TestSeedThatAlwaysVotesYes(t *testing.T) {
 }
 
 // asksNobody has a machine ask no relay, and say that it reaches nobody.
-func asksNobody(w *World, m *machine, e *hearsay.Effects) {
-	e.Now = slices.DeleteFunc(e.Now, func(p hearsay.Packet) bool { _, is := p.Body.(*hearsay.RelayReq); return is })
+func asksNobody(w *World, m *machine, e *core.Effects) {
+	e.Now = slices.DeleteFunc(e.Now, func(p core.Packet) bool { _, is := p.Body.(*core.RelayReq); return is })
 	signUnreachable(w, m, e)
 }
 
@@ -174,7 +175,7 @@ func TestLyingObserversWithSeeds(t *testing.T) {
 		w := newScenario(t, 10, "", func(c *Config) { c.Seeds, c.Seed, c.NoFalseDeath = 3, seed+1, true })
 		victim := w.machines[0].addr
 		for number := 7; number <= 10; number++ { // of nine observers
-			w.bend(number, &twist{unjudged: true, steps: asksNobody, takes: func(w *World, _ *machine, p *hearsay.Packet) bool {
+			w.bend(number, &twist{unjudged: true, steps: asksNobody, takes: func(w *World, _ *machine, p *core.Packet) bool {
 				return w.now < 10*time.Second || p.Addr != victim
 			}})
 		}

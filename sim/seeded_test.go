@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/testkit"
 )
 
@@ -26,9 +27,9 @@ func shortLedger(c *Config) {
 func TestInAndOutUnheardOf(t *testing.T) {
 	const deafTo = 40 * time.Second
 	w := newScenario(t, 6, fmt.Sprintf("at 10s start n6\nat 12s partition n1..n5 s1..s3 | n6\nat %v heal", deafTo), shortLedger)
-	w.bend(6, &twist{takes: func(w *World, _ *machine, p *hearsay.Packet) bool {
+	w.bend(6, &twist{takes: func(w *World, _ *machine, p *core.Packet) bool {
 		switch p.Body.(type) {
-		case *hearsay.Rulings, *hearsay.RosterPart:
+		case *core.Rulings, *core.RosterPart:
 			return w.now > deafTo
 		}
 		return true
@@ -42,8 +43,8 @@ func TestInAndOutUnheardOf(t *testing.T) {
 
 // sendsLate makes a machine send all that it sends so late.
 func sendsLate(late time.Duration) *twist {
-	return &twist{steps: func(w *World, m *machine, e *hearsay.Effects) {
-		for _, packets := range [][]hearsay.Packet{e.Now, e.Send} {
+	return &twist{steps: func(w *World, m *machine, e *core.Effects) {
+		for _, packets := range [][]core.Packet{e.Now, e.Send} {
 			for i := range packets {
 				w.postpone(m, &packets[i], late)
 			}
@@ -80,9 +81,9 @@ func TestLateIsNotRemoved(t *testing.T) {
 	w.runsUntil(t, 3*time.Second, "it is in", func() bool { return w.hasStay(nodes) })
 	for w.now < 40*time.Second {
 		for slot := range w.config.Seeds {
-			report := &hearsay.Report{Stay: hearsay.Stay{ID: w.machines[nodes-1].id}}
+			report := &core.Report{Stay: hearsay.Stay{ID: w.machines[nodes-1].id}}
 			report.Sign(w.check.ledger.id(), testkit.NewSigner(w.config.Seed, 1, 1))
-			w.network.send(&w.machines[0], &hearsay.Packet{Addr: addrOf(nodes + slot), Stream: true, Body: report})
+			w.network.send(&w.machines[0], &core.Packet{Addr: addrOf(nodes + slot), Stream: true, Body: report})
 		}
 		if w.RunUntil(w.now + 500*time.Millisecond); !w.hasStay(nodes) {
 			t.Fatalf("at %v it is out, and lives", w.now)
@@ -124,7 +125,7 @@ func TestLateHearDeparted(t *testing.T) {
 				c.Seeds, c.Quorum.Limits.SourceAdmissions = 3, hearsay.MaxLimit // n4 comes and goes
 			})
 			w.RunUntil(comes)
-			if epoch := w.machines[0].node.Seeded().Epoch(); w.hasStay(5) || epoch <= hearsay.MaxRulings {
+			if epoch := w.machines[0].node.Seeded().Epoch(); w.hasStay(5) || epoch <= core.MaxRulings {
 				t.Fatalf("at epoch %d, and n5 is in: %v", epoch, w.hasStay(5))
 			}
 			t.Logf("heard after %v", w.runsUntil(t, 30*time.Second, "n6 has heard it", func() bool { return w.check.views[5].heard.has(0) }))
@@ -186,7 +187,7 @@ func TestSeedCrashInEveryStep(t *testing.T) {
 	} {
 		var opened, ruled time.Duration
 		w := newScenario(t, nodes, c.script, slowDisk)
-		decides := &twist{steps: func(w *World, _ *machine, e *hearsay.Effects) {
+		decides := &twist{steps: func(w *World, _ *machine, e *core.Effects) {
 			for i := range e.Events {
 				switch kind := e.Events[i].Kind; {
 				case w.now < 10*time.Second:
@@ -351,7 +352,7 @@ func TestDisksAreLostOneByOne(t *testing.T) {
 func TestLeftIsNotDead(t *testing.T) {
 	w := newScenario(t, 4, "at 10s leave n2", withSeeds(3))
 	gone, tried, was := &w.machines[1], 0, hearsay.State(0)
-	watch := &twist{steps: func(w *World, m *machine, e *hearsay.Effects) {
+	watch := &twist{steps: func(w *World, m *machine, e *core.Effects) {
 		for i := range e.Now {
 			if e.Now[i].Addr == gone.addr && gone.condition != conditionRunning {
 				tried++

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/node"
 	"hearsay/petition"
@@ -69,7 +70,7 @@ func (w *World) seatsIn(m *machine, config *node.Config) {
 
 // newNode makes the node of a machine: a seed, a peer of seeds, or one of an
 // open network.
-func (w *World) newNode(m *machine, config node.Config, signer hearsay.Signer, random *rand.Rand, records []hearsay.Record) *node.Node {
+func (w *World) newNode(m *machine, config node.Config, signer hearsay.Signer, random *rand.Rand, records []core.Record) *node.Node {
 	if !w.isSeed(m) {
 		return node.New(config, signer, random, records, w.timeOf(m))
 	}

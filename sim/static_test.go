@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/rumor"
 	"hearsay/wire"
 )
@@ -23,7 +24,7 @@ type tellers struct {
 	id      hearsay.NetworkID
 	links   [][]int
 	all     []*rumor.Rumors
-	out     hearsay.Effects // of the node that steps
+	out     core.Effects // of the node that steps
 	tickAt  []time.Duration
 	delays  rand.PCG
 	flights [][]byte
@@ -108,7 +109,7 @@ func newTellers(t *testing.T, links [][]int, config rumor.Config) *tellers {
 
 // carryOut sends what a step wants sent, and sees when the next is due.
 func (w *tellers) carryOut(i int) {
-	for _, packets := range [][]hearsay.Packet{w.out.Now, w.out.Send} {
+	for _, packets := range [][]core.Packet{w.out.Now, w.out.Send} {
 		for at := range packets {
 			w.send(i, &packets[at])
 		}
@@ -125,8 +126,8 @@ func (w *tellers) carryOut(i int) {
 	}
 }
 
-func (w *tellers) send(i int, p *hearsay.Packet) {
-	if m, ok := p.Body.(*hearsay.Rumors); ok {
+func (w *tellers) send(i int, p *core.Packet) {
+	if m, ok := p.Body.(*core.Rumors); ok {
 		w.payloads += len(m.Items)
 	}
 	p.From = tellerID(i)
@@ -173,22 +174,22 @@ func (w *tellers) run(t *testing.T, d time.Duration) {
 func (w *tellers) receive(t *testing.T, i int, number int32) {
 	t.Helper()
 	r, now := w.all[i], epoch.Add(w.now)
-	p := hearsay.Packet{Addr: addrOf(int(w.from[number]))}
+	p := core.Packet{Addr: addrOf(int(w.from[number]))}
 	if drop, ok := w.decoder.Decode(w.flights[number], &p); !ok {
 		t.Fatalf("cannot read %d bytes: %s", len(w.flights[number]), drop)
 	}
 	switch m := p.Body.(type) {
-	case *hearsay.Rumors:
+	case *core.Rumors:
 		r.Rumors(now, &p, m)
-	case *hearsay.IHave:
+	case *core.IHave:
 		r.IHave(now, &p, m)
-	case *hearsay.Graft:
+	case *core.Graft:
 		r.Graft(now, &p, m)
-	case *hearsay.Place:
+	case *core.Place:
 		r.Place(now, &p, m)
-	case *hearsay.Heard:
+	case *core.Heard:
 		r.Heard(now, &p, m)
-	case *hearsay.Seen:
+	case *core.Seen:
 		r.Seen(now, &p, m)
 	default:
 		t.Fatalf("%T is not about rumors", m)

@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/datadriven"
-
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
+
+	"github.com/cockroachdb/datadriven"
 )
 
 // The stories are small networks told event by event. After a change on
@@ -60,7 +61,7 @@ func storyOf(t *testing.T, config Config, path, script string, from time.Duratio
 	w := NewWorld(config, &story)
 	w.Follow(scenario)
 	if packets {
-		w.watch = func(m *machine, p *hearsay.Packet) {
+		w.watch = func(m *machine, p *core.Packet) {
 			if told := w.aboutRumors(p); told != "" {
 				to, _ := w.network.machineAt(p.Addr)
 				fmt.Fprintf(&story, "%s  %-4s → %s: %s\n", seconds(w.now), m.name, w.machines[to].name, told)
@@ -83,37 +84,37 @@ func storyOf(t *testing.T, config Config, path, script string, from time.Duratio
 }
 
 // aboutRumors tells a packet as a person would, if it is about rumors.
-func (w *World) aboutRumors(p *hearsay.Packet) string {
+func (w *World) aboutRumors(p *core.Packet) string {
 	name := func(id clock.Dot) string {
 		return fmt.Sprintf(" rumor %d of %s", id.Counter, w.check.name(hearsay.NodeID(id.Origin)))
 	}
 	var b strings.Builder
 	switch m := p.Body.(type) {
-	case *hearsay.Rumors:
+	case *core.Rumors:
 		if b.WriteString("tells"); len(m.Items) == 0 {
 			b.WriteString(" that it has seen the same")
 		}
 		for i := range m.Items {
 			b.WriteString(name(m.Items[i].ID))
 		}
-	case *hearsay.IHave:
+	case *core.IHave:
 		b.WriteString("has")
 		for _, id := range m.IDs {
 			b.WriteString(name(id))
 		}
-	case *hearsay.Graft:
+	case *core.Graft:
 		b.WriteString("grafts")
 		for _, id := range m.IDs {
 			b.WriteString(name(id))
 		}
-	case *hearsay.Place:
+	case *core.Place:
 		fmt.Fprintf(&b, "stands %d from %s", m.Hops, w.check.name(m.Root))
 		if m.Parent {
 			b.WriteString(", below it")
 		}
-	case *hearsay.Heard:
+	case *core.Heard:
 		b.WriteString("compares what it has seen")
-	case *hearsay.Seen:
+	case *core.Seen:
 		fmt.Fprintf(&b, "has seen %d ranges", len(m.Ranges))
 	}
 	return b.String()

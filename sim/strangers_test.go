@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/quorum"
 )
 
@@ -17,10 +18,10 @@ type crowdOfMutes struct {
 }
 
 // takes answers pings that name the stranger of a machine. Its own node hears nothing.
-func (c *crowdOfMutes) takes(_ *World, m *machine, p *hearsay.Packet) bool {
+func (c *crowdOfMutes) takes(_ *World, m *machine, p *core.Packet) bool {
 	one := &c.all[int(m.index)-c.nodes]
-	if ping, is := p.Body.(*hearsay.Ping); is && ping.Names(one.id) {
-		c.injectPacket(int(m.index), &hearsay.Packet{From: one.id, Addr: p.Addr, Stream: p.Stream, Body: &hearsay.Ack{Seq: ping.Seq}})
+	if ping, is := p.Body.(*core.Ping); is && ping.Names(one.id) {
+		c.injectPacket(int(m.index), &core.Packet{From: one.id, Addr: p.Addr, Stream: p.Stream, Body: &core.Ack{Seq: ping.Seq}})
 	}
 	return false
 }
@@ -42,7 +43,7 @@ func (c *crowdOfMutes) press() {
 		one.claim.Incarnation = hearsay.Incarnation(c.time().UnixMilli())
 		one.claim.Sign(c.w.id, one.signer)
 		to := c.addr(c.w.config.Nodes + c.random.IntN(c.w.config.Seeds))
-		c.injectPacket(c.nodes+i, &hearsay.Packet{From: one.id, Addr: to, Stream: true, Body: &hearsay.Register{}, Claims: []hearsay.Claim{one.claim}})
+		c.injectPacket(c.nodes+i, &core.Packet{From: one.id, Addr: to, Stream: true, Body: &core.Register{}, Claims: []hearsay.Claim{one.claim}})
 	}
 }
 
@@ -58,7 +59,7 @@ func removal(t *testing.T, seed uint64, honest, strangers, pressing int) time.Du
 	for i := range hosts {
 		hosts[i] = honest + i
 	}
-	c.siege = tr.newSiege(all, hosts, &twist{takes: c.takes, steps: func(_ *World, _ *machine, e *hearsay.Effects) { *e = hearsay.Effects{} }})
+	c.siege = tr.newSiege(all, hosts, &twist{takes: c.takes, steps: func(_ *World, _ *machine, e *core.Effects) { *e = core.Effects{} }})
 	for i := range hosts {
 		c.at = honest + i
 		c.all = append(c.all, c.invent(i))

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // What SWIM promises (Das, Gupta, Motivala 2002, section 5), measured where
@@ -33,16 +33,16 @@ func observeSwim(t *testing.T, periods int) *schedule {
 	w.RunUntil(swimWarm)
 	w.convergesWithin(t, 0)
 	s := &schedule{byTarget: make([][]time.Duration, swimNodes), byPinger: make([][]int32, swimNodes)}
-	w.watch = func(from *machine, p *hearsay.Packet) {
+	w.watch = func(from *machine, p *core.Packet) {
 		switch m := p.Body.(type) {
-		case *hearsay.Ping:
+		case *core.Ping:
 			if s.sent++; m.Extra > 0 {
 				return // it tests the way
 			}
 			to, _ := w.network.machineAt(p.Addr)
 			s.byTarget[to] = append(s.byTarget[to], w.now)
 			s.byPinger[from.index] = append(s.byPinger[from.index], to)
-		case *hearsay.Ack:
+		case *core.Ack:
 			s.sent++
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // tornLog has a leader be cut off with leaves that nobody else hears of, while the others rule; then what they have
@@ -48,15 +48,15 @@ func tornLog(t *testing.T, seed uint64, bend *twist) *World {
 
 // forgetTerms has a seed start without knowing behind which entry each was written, nor of which term those are that
 // are committed.
-func forgetTerms(_ *World, _ *machine, records []hearsay.Record) []hearsay.Record {
+func forgetTerms(_ *World, _ *machine, records []core.Record) []core.Record {
 	for i, record := range records {
 		switch r := record.(type) {
-		case *hearsay.KeptEntry:
-			records[i] = &hearsay.KeptEntry{Entry: r.Entry}
-		case *hearsay.LogState:
+		case *core.KeptEntry:
+			records[i] = &core.KeptEntry{Entry: r.Entry}
+		case *core.LogState:
 			state := *r
 			if n := len(state.Commits); n > 0 {
-				state.Commits = []hearsay.LogPlace{{Index: state.Commits[n-1].Index}}
+				state.Commits = []core.LogPlace{{Index: state.Commits[n-1].Index}}
 			}
 			records[i] = &state
 		}

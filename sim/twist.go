@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/node"
 )
 
@@ -20,16 +21,16 @@ type twist struct {
 	configures func(w *World, m *machine, c *node.Config)
 
 	// loads changes what the disk gives to the node at its start.
-	loads func(w *World, m *machine, records []hearsay.Record) []hearsay.Record
+	loads func(w *World, m *machine, records []core.Record) []core.Record
 
 	// takes sees each packet before the checker and the node do, and may change
 	// it. If it reports false, neither ever does.
-	takes func(w *World, m *machine, p *hearsay.Packet) bool
+	takes func(w *World, m *machine, p *core.Packet) bool
 
 	// steps sees the effects of each step of the node, those of its ticks too,
 	// before they are checked and carried out, and may change them. A packet that
 	// it adds goes out in the name of the node unless From says otherwise.
-	steps func(w *World, m *machine, e *hearsay.Effects)
+	steps func(w *World, m *machine, e *core.Effects)
 
 	// shows sees what the node of a seeded network holds when the checker looks
 	// at it, and may change what the checker sees.

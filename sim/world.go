@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/roster"
 	"hearsay/wire"
 )
@@ -33,7 +34,7 @@ type World struct {
 	plan     []Action      // what is scheduled, by number
 
 	decoder *wire.Decoder
-	packet  hearsay.Packet // the one being received
+	packet  core.Packet // the one being received
 
 	check       *checker
 	checkNext   int // machine whose roster is walked next
@@ -47,16 +48,16 @@ type World struct {
 	lastSaid    time.Duration
 	halted      bool          // a node stands still, and time with it
 	lastTrouble time.Duration // when the last action was carried out that members have to find out about
-	core        core          // that is well, and what it must do in time
+	core        demands       // that is well, and what it must do in time
 	convergence convergence   // what must be so in the end
 	inspection  inspection    // what must be so at any time
 	promises    promises      // of case files, that are not judged yet
 
-	lives    map[int32]*hearsay.SeedLife                     // likewise, by machine
+	lives    map[int32]*core.SeedLife                        // likewise, by machine
 	removals []time.Duration                                 // likewise
 	planted  []hearing                                       // by a plant
 	namedTo  []named                                         // likewise
-	watch    func(from *machine, p *hearsay.Packet)          // tests look at what is sent
+	watch    func(from *machine, p *core.Packet)             // tests look at what is sent
 	reads    func(m *machine, shown time.Duration) time.Time // tests set wall clocks apart from monotonic ones
 }
 

@@ -5,16 +5,17 @@ import (
 	"testing"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // bulk gives n log entries and n rulings from an epoch on: what n nodes that
 // come together cost a seed, if each had an entry of its own.
-func bulk(from hearsay.Epoch, n int) []hearsay.Record {
-	records := make([]hearsay.Record, 0, 2*n)
+func bulk(from hearsay.Epoch, n int) []core.Record {
+	records := make([]core.Record, 0, 2*n)
 	for i := range hearsay.Epoch(n) {
 		kept := keptRuling(2 * (from + i)) // an admission
 		kept.Ruling.Epoch = from + i
-		records = append(records, kept, &hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: uint64(from + i), Term: 1, Data: make([]byte, 250)}})
+		records = append(records, kept, &core.KeptEntry{Entry: core.LogEntry{Index: uint64(from + i), Term: 1, Data: make([]byte, 250)}})
 	}
 	return records
 }

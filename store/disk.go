@@ -13,11 +13,11 @@ import (
 	"syscall"
 	"time"
 
+	"hearsay/internal/core"
+	"hearsay/wire"
+
 	bolt "go.etcd.io/bbolt"
 	boltErrors "go.etcd.io/bbolt/errors"
-
-	"hearsay"
-	"hearsay/wire"
 )
 
 const (
@@ -117,11 +117,11 @@ func Open(dir, network string) (*Disk, error) {
 func (d *Disk) Identity() [32]byte { return d.identity }
 
 // Load gives all records, ordered by bucket and key.
-func (d *Disk) Load() ([]hearsay.Record, error) {
-	var records []hearsay.Record
+func (d *Disk) Load() ([]core.Record, error) {
+	var records []core.Record
 	err := guard(func() error {
 		return d.db.View(func(tx *bolt.Tx) error {
-			return eachRecord(tx, func(r hearsay.Record) { records = append(records, r) })
+			return eachRecord(tx, func(r core.Record) { records = append(records, r) })
 		})
 	})
 	if err != nil {
@@ -131,7 +131,7 @@ func (d *Disk) Load() ([]hearsay.Record, error) {
 }
 
 // Persist makes records durable: all of them, or none and an error.
-func (d *Disk) Persist(records []hearsay.Record) error {
+func (d *Disk) Persist(records []core.Record) error {
 	var b Batch
 	b.Add(records)
 	return d.Commit(&b)
@@ -467,7 +467,7 @@ func inspectRecords(tx *bolt.Tx) error {
 	if tx.Bucket([]byte(bucketWorded)) != nil {
 		return errWorded
 	}
-	if err := eachRecord(tx, func(hearsay.Record) {}); err != nil {
+	if err := eachRecord(tx, func(core.Record) {}); err != nil {
 		return err
 	}
 	err := tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
@@ -491,7 +491,7 @@ func inspectRecords(tx *bolt.Tx) error {
 }
 
 // eachRecord hands over all records, ordered by bucket and key.
-func eachRecord(tx *bolt.Tx, do func(hearsay.Record)) error {
+func eachRecord(tx *bolt.Tx, do func(core.Record)) error {
 	for _, name := range recordBuckets {
 		b := tx.Bucket([]byte(name))
 		if b == nil && slices.Contains(addedBuckets, name) {
@@ -514,7 +514,7 @@ func eachRecord(tx *bolt.Tx, do func(hearsay.Record)) error {
 	return nil
 }
 
-func decode(bucket wire.Bucket, key, sealed []byte) (hearsay.Record, error) {
+func decode(bucket wire.Bucket, key, sealed []byte) (core.Record, error) {
 	value, err := unseal(string(bucket), key, sealed)
 	if err != nil {
 		return nil, err

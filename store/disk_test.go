@@ -10,12 +10,13 @@ import (
 	"strings"
 	"testing"
 
-	bolt "go.etcd.io/bbolt"
-	"go.uber.org/goleak"
-
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/wire"
+
+	bolt "go.etcd.io/bbolt"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,14 +31,14 @@ func mustOpen(t *testing.T, dir string) *Disk {
 	return d
 }
 
-func contact(port uint16, by byte) *hearsay.Contact {
-	return &hearsay.Contact{
+func contact(port uint16, by byte) *core.Contact {
+	return &core.Contact{
 		Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), port),
 		ID:   hearsay.NodeID{by},
 	}
 }
 
-func someRecords() []hearsay.Record {
+func someRecords() []core.Record {
 	evidence := &hearsay.Evidence{
 		Subject: hearsay.NodeID{7}, Incarnation: 9, Round: 3, Rule: hearsay.RuleMajority, Accuser: hearsay.NodeID{8},
 		Suspected: 1000, Condemned: 2000, Observers: 9, Needed: 5,
@@ -46,12 +47,12 @@ func someRecords() []hearsay.Record {
 			Observer: hearsay.NodeID{4}, Verdict: hearsay.VerdictUnreachable, At: 1500,
 		}},
 	}
-	return []hearsay.Record{
-		&hearsay.OwnIncarnation{Incarnation: 42},
+	return []core.Record{
+		&core.OwnIncarnation{Incarnation: 42},
 		contact(7001, 1),
 		contact(7002, 2),
-		&hearsay.KeptEvidence{Hash: evidence.Hash(hearsay.NetworkID{}), Evidence: evidence},
-		&hearsay.KeptRumor{Number: 6, Rumor: &hearsay.Rumor{
+		&core.KeptEvidence{Hash: evidence.Hash(hearsay.NetworkID{}), Evidence: evidence},
+		&core.KeptRumor{Number: 6, Rumor: &hearsay.Rumor{
 			ID: clock.Dot{Origin: clock.Origin{1}, Counter: 6}, Data: []byte("said before the crash"),
 		}},
 	}
@@ -75,9 +76,9 @@ func TestFileOfAnEarlierVersion(t *testing.T) {
 	if got, err := d.Load(); err != nil || !reflect.DeepEqual(got, want[:len(want)-1]) {
 		t.Fatalf("loaded %v, %v", got, err)
 	}
-	long := want[len(want)-1].(*hearsay.KeptRumor)
+	long := want[len(want)-1].(*core.KeptRumor)
 	long.Rumor.Data = bytes.Repeat([]byte("long"), hearsay.MaxRumorData/4)
-	if err := d.Persist([]hearsay.Record{long}); err != nil {
+	if err := d.Persist([]core.Record{long}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := d.Load(); err != nil || !reflect.DeepEqual(got, want) {
@@ -91,8 +92,8 @@ func TestRecordsOutliveTheProcess(t *testing.T) {
 	if err := d.Persist(someRecords()); err != nil {
 		t.Fatal(err)
 	}
-	gone := &hearsay.Contact{Addr: contact(7001, 0).Addr, Dropped: true}
-	if err := d.Persist([]hearsay.Record{gone, &hearsay.OwnIncarnation{Incarnation: 43}}); err != nil {
+	gone := &core.Contact{Addr: contact(7001, 0).Addr, Dropped: true}
+	if err := d.Persist([]core.Record{gone, &core.OwnIncarnation{Incarnation: 43}}); err != nil {
 		t.Fatal(err)
 	}
 	identity := d.Identity()
@@ -105,7 +106,7 @@ func TestRecordsOutliveTheProcess(t *testing.T) {
 		t.Errorf("identity %x, was %x", d.Identity(), identity)
 	}
 	want := someRecords()
-	want[0] = &hearsay.OwnIncarnation{Incarnation: 43}
+	want[0] = &core.OwnIncarnation{Incarnation: 43}
 	want = append(want[:1], want[2:]...)
 	got, err := d.Load()
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -406,7 +407,7 @@ func TestFileGoneInUse(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer d.Close()
-			self := []hearsay.Record{&hearsay.OwnIncarnation{Incarnation: 1}}
+			self := []core.Record{&core.OwnIncarnation{Incarnation: 1}}
 			if err := errors.Join(d.Persist(self), d.Look()); err != nil {
 				t.Fatal(err)
 			}

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"slices"
 
-	bolt "go.etcd.io/bbolt"
-
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/wire"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // Before gives the rulings on disk right before an epoch, oldest first: as many
@@ -43,7 +44,7 @@ func before(epoch hearsay.Epoch, limit, bytes int, found *[]*hearsay.Ruling, get
 		if err != nil {
 			return err
 		}
-		*found = append(*found, record.(*hearsay.KeptRuling).Ruling)
+		*found = append(*found, record.(*core.KeptRuling).Ruling)
 	}
 	slices.Reverse(*found)
 	return nil
@@ -51,7 +52,7 @@ func before(epoch hearsay.Epoch, limit, bytes int, found *[]*hearsay.Ruling, get
 
 // Rulings gives the rulings on disk of the epochs after one, in order, at most
 // limit of them, and no more than follow each other without a gap.
-func (d *Disk) Rulings(after hearsay.Epoch, limit int) (found []*hearsay.KeptRuling, err error) {
+func (d *Disk) Rulings(after hearsay.Epoch, limit int) (found []*core.KeptRuling, err error) {
 	first := binary.BigEndian.AppendUint64(nil, uint64(after)+1)
 	err = guard(func() error {
 		return d.db.View(func(tx *bolt.Tx) error {
@@ -65,7 +66,7 @@ func (d *Disk) Rulings(after hearsay.Epoch, limit int) (found []*hearsay.KeptRul
 				if err != nil {
 					return err
 				}
-				kept := record.(*hearsay.KeptRuling)
+				kept := record.(*core.KeptRuling)
 				if after++; kept.Ruling.Epoch != after {
 					return nil
 				}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 func TestRulings(t *testing.T) {
@@ -13,9 +14,9 @@ func TestRulings(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer disk.Close()
-	var records []hearsay.Record
+	var records []core.Record
 	for _, epoch := range []hearsay.Epoch{1, 2, 3, 4, 300, 301} {
-		records = append(records, &hearsay.KeptRuling{Ruling: &hearsay.Ruling{Epoch: epoch, Kind: hearsay.RulingLeave}})
+		records = append(records, &core.KeptRuling{Ruling: &hearsay.Ruling{Epoch: epoch, Kind: hearsay.RulingLeave}})
 	}
 	if err := disk.Persist(records); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -35,14 +36,14 @@ type write struct {
 func (m *Memory) Clone() *Memory { return &Memory{durable: maps.Clone(m.durable)} }
 
 // Persist makes records durable: Write, then Sync.
-func (m *Memory) Persist(records []hearsay.Record) error {
+func (m *Memory) Persist(records []core.Record) error {
 	m.Write(records)
 	m.Sync()
 	return nil
 }
 
 // Write takes records in. A crash before the next Sync may lose them.
-func (m *Memory) Write(records []hearsay.Record) {
+func (m *Memory) Write(records []core.Record) {
 	var b Batch
 	b.Add(records)
 	b.each(func(c change, key, value []byte) error {
@@ -123,9 +124,9 @@ func (m *Memory) Before(epoch hearsay.Epoch, limit, bytes int) (found []*hearsay
 }
 
 // Load gives the durable records, ordered by bucket and key.
-func (m *Memory) Load() ([]hearsay.Record, error) {
+func (m *Memory) Load() ([]core.Record, error) {
 	places := m.places()
-	records := make([]hearsay.Record, 0, len(places))
+	records := make([]core.Record, 0, len(places))
 	for _, p := range places {
 		record, err := decode(p.bucket, []byte(p.key), []byte(m.durable[p]))
 		if err != nil {

@@ -5,10 +5,10 @@ import (
 	"reflect"
 	"testing"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
-func load(t *testing.T, m *Memory) []hearsay.Record {
+func load(t *testing.T, m *Memory) []core.Record {
 	t.Helper()
 	records, err := m.Load()
 	if err != nil {
@@ -28,7 +28,7 @@ func TestMemoryKeepsWhatWasSynced(t *testing.T) {
 	}
 	gone := contact(7001, 0)
 	gone.Dropped = true
-	m.Persist([]hearsay.Record{gone})
+	m.Persist([]core.Record{gone})
 	if got, want := len(load(t, &m)), len(someRecords())-1; got != want {
 		t.Errorf("%d records after one was dropped, want %d", got, want)
 	}
@@ -39,13 +39,13 @@ func TestMemoryKeepsWhatWasSynced(t *testing.T) {
 func TestMemoryLosesAnyPiece(t *testing.T) {
 	crash := func(seed uint64) (left string) {
 		var m Memory
-		m.Persist([]hearsay.Record{contact(1, 1)})
-		m.Write([]hearsay.Record{contact(2, 1), contact(3, 1)})
-		m.Write([]hearsay.Record{contact(4, 1)})
+		m.Persist([]core.Record{contact(1, 1)})
+		m.Write([]core.Record{contact(2, 1), contact(3, 1)})
+		m.Write([]core.Record{contact(4, 1)})
 		m.Crash(rand.New(rand.NewPCG(seed, 0)))
 		m.Sync() // has nothing left to make durable
 		for _, r := range load(t, &m) {
-			left += string(rune('0' + r.(*hearsay.Contact).Addr.Port()))
+			left += string(rune('0' + r.(*core.Contact).Addr.Port()))
 		}
 		return left
 	}
@@ -69,11 +69,11 @@ func TestMemoryLosesAnyPiece(t *testing.T) {
 // them.
 func TestMemoryHoldsCopies(t *testing.T) {
 	var m Memory
-	r := &hearsay.OwnIncarnation{Incarnation: 1}
-	m.Write([]hearsay.Record{r})
+	r := &core.OwnIncarnation{Incarnation: 1}
+	m.Write([]core.Record{r})
 	r.Incarnation = 2
 	m.Sync()
-	if got := load(t, &m)[0].(*hearsay.OwnIncarnation).Incarnation; got != 1 {
+	if got := load(t, &m)[0].(*core.OwnIncarnation).Incarnation; got != 1 {
 		t.Errorf("incarnation %d", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -17,9 +18,9 @@ func TestPageThatLeadsToItself(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, fileName)
 	d := mustOpen(t, dir)
-	nothing := []hearsay.Record{ // makes two empty buckets, which lie beside their names
-		&hearsay.KeptRuling{Ruling: &hearsay.Ruling{Epoch: 1}, Dropped: true},
-		&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: 1}, Dropped: true},
+	nothing := []core.Record{ // makes two empty buckets, which lie beside their names
+		&core.KeptRuling{Ruling: &hearsay.Ruling{Epoch: 1}, Dropped: true},
+		&core.KeptEntry{Entry: core.LogEntry{Index: 1}, Dropped: true},
 	}
 	if err := d.Persist(nothing); err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ func TestPageReachedTwice(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, fileName)
 	d := mustOpen(t, dir)
-	var records []hearsay.Record
+	var records []core.Record
 	for port := range uint16(1000) {
 		records = append(records, contact(1+port, 1))
 	}

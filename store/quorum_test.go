@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quorum"
 	"hearsay/store"
@@ -25,7 +26,7 @@ type seed struct {
 	slot    int
 	q       *quorum.Quorum
 	disk    *store.Disk
-	out     *hearsay.Effects
+	out     *core.Effects
 	drops   hearsay.Drops
 	decoder *wire.Decoder
 	addr    netip.AddrPort
@@ -61,7 +62,7 @@ func startSeeds(tb testing.TB, n int) *seeds {
 			tb.Fatal(err)
 		}
 		tb.Cleanup(func() { disk.Close() })
-		one := &seed{slot: slot, addr: cfg.Seeds[slot].Addr, disk: disk, out: &hearsay.Effects{}, decoder: wire.NewDecoder(s.network)}
+		one := &seed{slot: slot, addr: cfg.Seeds[slot].Addr, disk: disk, out: &core.Effects{}, decoder: wire.NewDecoder(s.network)}
 		cfg.Slot = slot
 		random := rand.New(rand.NewPCG(uint64(slot), 1))
 		one.q, err = quorum.New(cfg, hearsay.NewIdentity(disk.Identity()), random, quorum.Directory{}, nil, &one.drops, one.out, time.Now())
@@ -98,7 +99,7 @@ func (s *seeds) step(one *seed) {
 	inbox, probes := one.inbox, one.probes
 	one.inbox, one.probes = nil, nil
 	for _, b := range inbox {
-		var p hearsay.Packet
+		var p core.Packet
 		if drop, ok := one.decoder.Decode(b.bytes, &p); !ok {
 			s.Fatal(drop)
 		}
@@ -118,7 +119,7 @@ func (s *seeds) carryOut(one *seed) {
 		p := &one.out.Send[i]
 		if to := s.addrs[p.Addr]; to != nil {
 			b := wire.AppendPacket(nil, s.network, p)
-			if len(b) > hearsay.MaxStreamPacket {
+			if len(b) > core.MaxStreamPacket {
 				s.Fatalf("%d bytes of %T", len(b), p.Body)
 			}
 			one.sent += len(b)
@@ -130,7 +131,7 @@ func (s *seeds) carryOut(one *seed) {
 			one.probes = append(one.probes, quorum.Probe{Subject: e.Subject, Addr: e.Addr, Verdict: hearsay.VerdictReachable, Began: e.At})
 		}
 	}
-	*one.out = hearsay.Effects{}
+	*one.out = core.Effects{}
 }
 
 func (s *seeds) until(patience time.Duration, what string, done func() bool) {

@@ -22,7 +22,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
-	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -69,7 +69,7 @@ type change struct {
 }
 
 // Add encodes records behind what the batch holds.
-func (b *Batch) Add(records []hearsay.Record) {
+func (b *Batch) Add(records []core.Record) {
 	var k, v []byte // of the record before: a thousand need them but once
 	for _, record := range records {
 		bucket, key, value, drop := wire.AppendRecord(k[:0], v[:0], record)

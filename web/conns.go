@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Limits of connections.
@@ -97,7 +97,7 @@ func (c *conns) share(of int) int {
 
 func sourceOfConn(conn net.Conn) netip.Addr {
 	if tcp, is := conn.RemoteAddr().(*net.TCPAddr); is {
-		return hearsay.Source(tcp.AddrPort().Addr())
+		return core.Source(tcp.AddrPort().Addr())
 	}
 	return netip.Addr{}
 }

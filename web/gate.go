@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Limits of what takes memory while a client is slow.
@@ -189,7 +189,7 @@ func sourceOf(r *http.Request) netip.Addr {
 	if err != nil {
 		return netip.Addr{} // a server of the caller's own that has no addresses
 	}
-	return hearsay.Source(addr.Addr())
+	return core.Source(addr.Addr())
 }
 
 // chunkTimeout is for a client to take one chunk of an answer.

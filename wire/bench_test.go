@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // fullClaims gives n signed claims as news of a join carries them. The
@@ -31,11 +32,11 @@ func fullClaims(n int) []hearsay.Claim {
 }
 
 // benchmarkPacket decodes p's bytes and encodes what came out.
-func benchmarkPacket(b *testing.B, p *hearsay.Packet) {
+func benchmarkPacket(b *testing.B, p *core.Packet) {
 	packet := AppendPacket(nil, hearsay.NetworkID{}, p)
 	d := NewDecoder(hearsay.NetworkID{})
-	var decoded hearsay.Packet
-	buf := make([]byte, 0, hearsay.MTU)
+	var decoded core.Packet
+	buf := make([]byte, 0, core.MTU)
 	b.ReportAllocs()
 	for b.Loop() {
 		if drop, ok := d.Decode(packet, &decoded); !ok {
@@ -50,19 +51,19 @@ func benchmarkPacket(b *testing.B, p *hearsay.Packet) {
 }
 
 func BenchmarkPacket8Claims(b *testing.B) {
-	benchmarkPacket(b, &hearsay.Packet{Body: &hearsay.News{}, Claims: fullClaims(8)})
+	benchmarkPacket(b, &core.Packet{Body: &core.News{}, Claims: fullClaims(8)})
 }
 
 func BenchmarkPing(b *testing.B) {
-	benchmarkPacket(b, &hearsay.Packet{Body: &hearsay.Ping{Seq: 1000, Target: hearsay.NodeID{1}, Hash: 2}})
+	benchmarkPacket(b, &core.Packet{Body: &core.Ping{Seq: 1000, Target: hearsay.NodeID{1}, Hash: 2}})
 }
 
 func BenchmarkRumor256(b *testing.B) {
-	benchmarkPacket(b, &hearsay.Packet{Body: &hearsay.Rumors{Items: []hearsay.Rumor{{
+	benchmarkPacket(b, &core.Packet{Body: &core.Rumors{Items: []hearsay.Rumor{{
 		ID: clock.Dot{Origin: originA, Counter: 1000}, Age: 20 * time.Millisecond, Hops: 3, Data: make([]byte, 256),
 	}}}})
 }
 
 func BenchmarkAck(b *testing.B) {
-	benchmarkPacket(b, &hearsay.Packet{Body: &hearsay.Ack{Seq: 1000}})
+	benchmarkPacket(b, &core.Packet{Body: &core.Ack{Seq: 1000}})
 }

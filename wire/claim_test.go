@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // with gives a full claim that f has changed.
@@ -36,8 +37,8 @@ func TestClaimMalformed(t *testing.T) {
 		"any IPv6 address": with(func(c *hearsay.Claim) { c.Card.Addr = netip.MustParseAddrPort("[::]:7946") }),
 		"multicast":        with(func(c *hearsay.Claim) { c.Card.Addr = netip.MustParseAddrPort("224.0.0.1:7946") }),
 	} {
-		p := &hearsay.Packet{Body: &hearsay.News{}, Claims: []hearsay.Claim{c}}
-		drop, ok := NewDecoder(testNetwork).Decode(AppendPacket(nil, testNetwork, p), &hearsay.Packet{})
+		p := &core.Packet{Body: &core.News{}, Claims: []hearsay.Claim{c}}
+		drop, ok := NewDecoder(testNetwork).Decode(AppendPacket(nil, testNetwork, p), &core.Packet{})
 		if ok || drop != hearsay.DropMalformed {
 			t.Errorf("%s: got %s, %t", name, drop, ok)
 		}
@@ -86,7 +87,7 @@ func TestAgeBounded(t *testing.T) {
 	for age, want := range map[time.Duration]time.Duration{
 		-time.Hour: 0, 1999 * time.Millisecond: time.Second, maxAge: maxAge, maxAge + time.Hour: maxAge,
 	} {
-		p := &hearsay.Packet{Body: &hearsay.News{}, Claims: []hearsay.Claim{{Subject: idB, State: hearsay.StateLeft, Age: age}}}
+		p := &core.Packet{Body: &core.News{}, Claims: []hearsay.Claim{{Subject: idB, State: hearsay.StateLeft, Age: age}}}
 		packet := AppendPacket(nil, testNetwork, p)
 		p.Claims[0].Age = want
 		checkDecodes(t, packet, p)
@@ -97,10 +98,10 @@ func TestAgeBounded(t *testing.T) {
 // still has its own; a name kept from a packet outlives the next.
 func TestNamesKept(t *testing.T) {
 	d := NewDecoder(testNetwork)
-	var p hearsay.Packet
+	var p core.Packet
 	var got []string
 	for _, name := range []string{"first", "second", "first"} {
-		packet := AppendPacket(nil, testNetwork, &hearsay.Packet{Body: &hearsay.News{}, Claims: []hearsay.Claim{full(hearsay.StateAlive, name, addr4)}})
+		packet := AppendPacket(nil, testNetwork, &core.Packet{Body: &core.News{}, Claims: []hearsay.Claim{full(hearsay.StateAlive, name, addr4)}})
 		if drop, ok := d.Decode(packet, &p); !ok {
 			t.Fatal(drop)
 		}

@@ -126,5 +126,5 @@
 //	snapshots  index 8         index 8 · term 8 · who takes part · offset 4 · size 4 · length 4 · data
 //	rulings    epoch 8         ruling · with evidence 1 · evidence
 //	heads      slot 1          epoch 8 · hash 32 · slot 1 · signature 64
-//	rivals     slot 1          the head of another ledger, and what proves it (hearsay.Rival)
+//	rivals     slot 1          the head of another ledger, and what proves it (core.Rival)
 package wire

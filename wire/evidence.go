@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // appendRound writes what a witness is asked: about which member, in which round.
@@ -59,10 +60,19 @@ func readEvidence(r *reader, e *hearsay.Evidence) {
 	e.Accuser = r.id()
 	e.Suspected, e.Condemned = int64(r.uvarint()), int64(r.uvarint())
 	e.Observers, e.Needed = r.byte(), r.byte()
-	e.Statements = resize(e.Statements, r.count(hearsay.MaxStatements, answerSizeMin))
+	e.Statements = resize(e.Statements, r.count(core.MaxStatements, answerSizeMin))
 	for i := range e.Statements {
 		s := &e.Statements[i]
 		s.Subject, s.Incarnation, s.Round = e.Subject, e.Incarnation, e.Round
 		readAnswer(r, s)
 	}
+}
+
+// evidenceOf reads evidence into d's storage.
+func (d *Decoder) evidenceOf(r *reader) *core.Evidence {
+	if d.evidence.Evidence == nil {
+		d.evidence.Evidence = &hearsay.Evidence{}
+	}
+	readEvidence(r, d.evidence.Evidence)
+	return &d.evidence
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // FrameStart is the first byte of a frame, and so of every stream of ours.
@@ -21,7 +22,7 @@ const (
 )
 
 // AppendFrame appends p as a frame for a stream.
-func AppendFrame(dst []byte, network hearsay.NetworkID, p *hearsay.Packet) []byte {
+func AppendFrame(dst []byte, network hearsay.NetworkID, p *core.Packet) []byte {
 	at := len(dst)
 	dst = append(dst, FrameStart, 0, 0, 0)
 	dst = AppendPacket(dst, network, p)
@@ -50,7 +51,7 @@ func ReadFrame(r io.Reader, buf []byte) ([]byte, error) {
 	switch {
 	case buf[0] != FrameStart:
 		return nil, &FrameError{hearsay.DropMalformed}
-	case n > hearsay.MaxStreamPacket:
+	case n > core.MaxStreamPacket:
 		return nil, &FrameError{hearsay.DropOversized}
 	}
 	buf = buf[:0]

@@ -8,22 +8,23 @@ import (
 	"testing/iotest"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Frames come one after the other, however the bytes are dealt out.
 func TestFrames(t *testing.T) {
 	var stream []byte
 	for _, s := range samples() {
-		stream = AppendFrame(stream, testNetwork, &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims})
+		stream = AppendFrame(stream, testNetwork, &core.Packet{From: idA, Body: s.body, Claims: s.claims})
 	}
-	large := &hearsay.Packet{From: idA, Body: &hearsay.Roster{}, Claims: fullClaims(hearsay.MaxClaims)}
+	large := &core.Packet{From: idA, Body: &core.Roster{}, Claims: fullClaims(core.MaxClaims)}
 	stream = AppendFrame(stream, testNetwork, large)
 	for _, r := range []io.Reader{
 		bytes.NewReader(stream), iotest.OneByteReader(bytes.NewReader(stream)), iotest.DataErrReader(bytes.NewReader(stream)),
 	} {
 		checkStream(t, r, stream)
 	}
-	buf := make([]byte, 0, hearsay.MTU)
+	buf := make([]byte, 0, core.MTU)
 	r := bytes.NewReader(stream)
 	if n := testing.AllocsPerRun(10, func() { r.Reset(stream); _, _ = ReadFrame(r, buf) }); n > 0 {
 		t.Errorf("%v allocations in a buffer that is large enough", n)
@@ -31,7 +32,7 @@ func TestFrames(t *testing.T) {
 }
 
 func TestFrameRefused(t *testing.T) {
-	join := AppendFrame(nil, testNetwork, &hearsay.Packet{From: idA, Body: &hearsay.Join{}})
+	join := AppendFrame(nil, testNetwork, &core.Packet{From: idA, Body: &core.Join{}})
 	for name, tt := range map[string]struct {
 		stream []byte
 		want   hearsay.Drop

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // memoryPerByte bounds what one byte from the network may cost: a bare claim
@@ -48,7 +48,7 @@ func fuzzBody(f *testing.F, k kind) {
 			f.Add(appendBody(nil, s.body))
 		}
 	}
-	envelope := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA})[:26]
+	envelope := AppendPacket(nil, testNetwork, &core.Packet{From: idA})[:26]
 	f.Fuzz(func(t *testing.T, body []byte) {
 		packet := append(append(bytes.Clone(envelope), byte(k), 0), body...)
 		checkPacket(t, closeSized(packet, len(envelope)+1, 1))
@@ -57,7 +57,7 @@ func fuzzBody(f *testing.F, k kind) {
 
 // FuzzClaims tries what may follow a body.
 func FuzzClaims(f *testing.F) {
-	news := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: &hearsay.News{}})
+	news := AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: &core.News{}})
 	for _, c := range sampleClaims() {
 		f.Add(appendClaim(nil, &c))
 	}
@@ -67,7 +67,7 @@ func FuzzClaims(f *testing.F) {
 // FuzzPacket tries whole packets.
 func FuzzPacket(f *testing.F) {
 	for _, s := range samples() {
-		f.Add(AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims}))
+		f.Add(AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: s.body, Claims: s.claims}))
 	}
 	f.Fuzz(checkPacket)
 }
@@ -76,7 +76,7 @@ func FuzzPacket(f *testing.F) {
 // or what it gives means the same when it is encoded and decoded again, and
 // has not cost more than the packet is worth.
 func checkPacket(t *testing.T, packet []byte) {
-	var p, again hearsay.Packet
+	var p, again core.Packet
 	drop, ok := NewDecoder(testNetwork).Decode(packet, &p)
 	if !ok {
 		if !slices.Contains(decoderDrops, drop) {
@@ -107,7 +107,7 @@ func checkPacket(t *testing.T, packet []byte) {
 
 // FuzzFrames reads whole streams.
 func FuzzFrames(f *testing.F) {
-	join := AppendFrame(nil, testNetwork, &hearsay.Packet{From: idA, Body: &hearsay.Join{}})
+	join := AppendFrame(nil, testNetwork, &core.Packet{From: idA, Body: &core.Join{}})
 	f.Add(join)
 	f.Add(append(bytes.Clone(join), join...))
 	f.Add([]byte{FrameStart, 0, 0, 0, FrameStart, 0xff, 0xff, 0xff})
@@ -129,7 +129,7 @@ func checkStream(t *testing.T, r io.Reader, stream []byte) {
 			}
 			t.Fatalf("after %d of %d bytes: %v", len(read), len(stream), err)
 		}
-		if len(packet) > hearsay.MaxStreamPacket || cap(packet) > 4*max(readChunk, len(stream)) {
+		if len(packet) > core.MaxStreamPacket || cap(packet) > 4*max(readChunk, len(stream)) {
 			t.Fatalf("room for %d bytes, out of %d", cap(packet), len(stream))
 		}
 		n := len(packet)

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 var rewrite = flag.Bool("rewrite", false, "rewrite the golden files in testdata · read them afterwards")
@@ -22,13 +22,13 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the golden files in testdata 
 func TestGolden(t *testing.T) {
 	for _, s := range samples() {
 		t.Run(s.name, func(t *testing.T) {
-			p := &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims}
+			p := &core.Packet{From: idA, Body: s.body, Claims: s.claims}
 			golden(t, s.name, s.says, layoutOf(s), AppendPacket(nil, testNetwork, p))
 			checkDecodes(t, dehex(t, s.name), p)
 		})
 	}
 	t.Run("frame", func(t *testing.T) {
-		p := &hearsay.Packet{From: idA, Body: &hearsay.Join{}}
+		p := &core.Packet{From: idA, Body: &core.Join{}}
 		golden(t, "frame", "a packet on a stream", "start 1 · length 3 · "+envelopeLayout, AppendFrame(nil, testNetwork, p))
 	})
 }
@@ -137,9 +137,9 @@ func dehex(t *testing.T, name string) []byte {
 	return b
 }
 
-func checkDecodes(t *testing.T, b []byte, want *hearsay.Packet) {
+func checkDecodes(t *testing.T, b []byte, want *core.Packet) {
 	t.Helper()
-	var got hearsay.Packet
+	var got core.Packet
 	if drop, ok := NewDecoder(testNetwork).Decode(b, &got); !ok {
 		t.Fatalf("dropped: %s", drop)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // kind is the number of a message on the wire.
@@ -41,59 +42,59 @@ const (
 )
 
 // kindOf gives the number of a message; 0, which nobody knows, if it has none.
-func kindOf(m hearsay.Message) kind {
+func kindOf(m core.Message) kind {
 	switch m.(type) {
-	case *hearsay.Ping:
+	case *core.Ping:
 		return kindPing
-	case *hearsay.Ack:
+	case *core.Ack:
 		return kindAck
-	case *hearsay.NotMe:
+	case *core.NotMe:
 		return kindNotMe
-	case *hearsay.RelayReq:
+	case *core.RelayReq:
 		return kindRelayReq
-	case *hearsay.Nack:
+	case *core.Nack:
 		return kindNack
-	case *hearsay.Join:
+	case *core.Join:
 		return kindJoin
-	case *hearsay.Roster:
+	case *core.Roster:
 		return kindRoster
-	case *hearsay.News:
+	case *core.News:
 		return kindNews
-	case *hearsay.Digest:
+	case *core.Digest:
 		return kindDigest
-	case *hearsay.Entries:
+	case *core.Entries:
 		return kindEntries
-	case *hearsay.Want:
+	case *core.Want:
 		return kindWant
-	case *hearsay.WitnessReq:
+	case *core.WitnessReq:
 		return kindWitnessReq
-	case *hearsay.Statement:
+	case *core.Statement:
 		return kindStatement
-	case *hearsay.EvidenceReq:
+	case *core.EvidenceReq:
 		return kindEvidenceReq
-	case *hearsay.Evidence:
+	case *core.Evidence:
 		return kindEvidence
-	case *hearsay.Rumors:
+	case *core.Rumors:
 		return kindRumors
-	case *hearsay.IHave:
+	case *core.IHave:
 		return kindIHave
-	case *hearsay.Graft:
+	case *core.Graft:
 		return kindGraft
-	case *hearsay.Place:
+	case *core.Place:
 		return kindPlace
-	case *hearsay.Heard:
+	case *core.Heard:
 		return kindHeard
-	case *hearsay.Seen:
+	case *core.Seen:
 		return kindSeen
-	case *hearsay.Hello:
+	case *core.Hello:
 		return kindHello
-	case *hearsay.HelloAck:
+	case *core.HelloAck:
 		return kindHelloAck
-	case *hearsay.Unlink:
+	case *core.Unlink:
 		return kindUnlink
-	case *hearsay.Deaf:
+	case *core.Deaf:
 		return kindDeaf
-	case *hearsay.Away:
+	case *core.Away:
 		return kindAway
 	}
 	if k := kindOfPetition(m); k != 0 {
@@ -103,50 +104,50 @@ func kindOf(m hearsay.Message) kind {
 }
 
 // noBytes are what is added to a ping.
-var noBytes [hearsay.MTU]byte
+var noBytes [core.MTU]byte
 
-func appendBody(dst []byte, m hearsay.Message) []byte {
+func appendBody(dst []byte, m core.Message) []byte {
 	switch m := m.(type) {
-	case *hearsay.Ping:
+	case *core.Ping:
 		dst = binary.BigEndian.AppendUint64(dst, m.Seq)
 		dst = binary.BigEndian.AppendUint64(dst, m.Hash)
-		dst = append(dst, m.Target[:hearsay.PingTarget]...)
+		dst = append(dst, m.Target[:core.PingTarget]...)
 		if m.Rumors != 0 || m.Extra > 0 {
 			dst = binary.BigEndian.AppendUint64(dst, m.Rumors)
 		}
 		return append(dst, noBytes[:m.Extra]...)
-	case *hearsay.Ack:
+	case *core.Ack:
 		return binary.BigEndian.AppendUint64(dst, m.Seq)
-	case *hearsay.NotMe:
+	case *core.NotMe:
 		return binary.BigEndian.AppendUint64(dst, m.Seq)
-	case *hearsay.RelayReq:
+	case *core.RelayReq:
 		dst = binary.BigEndian.AppendUint64(dst, m.Seq)
 		return append(dst, m.Target[:]...)
-	case *hearsay.Nack:
+	case *core.Nack:
 		return binary.BigEndian.AppendUint64(dst, m.Seq)
-	case *hearsay.Join:
+	case *core.Join:
 		if m.Target.IsZero() {
 			return dst
 		}
 		return append(dst, m.Target[:]...)
-	case *hearsay.Roster:
+	case *core.Roster:
 		return appendBool(dst, m.More)
-	case *hearsay.Digest:
+	case *core.Digest:
 		return appendDigest(dst, m)
-	case *hearsay.Entries:
+	case *core.Entries:
 		return appendEntries(dst, m)
-	case *hearsay.Want:
+	case *core.Want:
 		return appendWant(dst, m)
-	case *hearsay.WitnessReq:
+	case *core.WitnessReq:
 		return appendRound(dst, m.Subject, m.Incarnation, m.Round)
-	case *hearsay.Statement:
+	case *core.Statement:
 		dst = appendRound(dst, m.Subject, m.Incarnation, m.Round)
-		return appendAnswer(dst, m)
-	case *hearsay.EvidenceReq:
+		return appendAnswer(dst, &m.Statement)
+	case *core.EvidenceReq:
 		return append(dst, m.Hash[:]...)
-	case *hearsay.Evidence:
-		return appendEvidence(dst, m)
-	case *hearsay.Away:
+	case *core.Evidence:
+		return appendEvidence(dst, m.Evidence)
+	case *core.Away:
 		dst = binary.AppendUvarint(appendStay(dst, m.Stay), uint64(m.Incarnation))
 		dst = append(dst, m.Signature[:]...)
 		return binary.AppendUvarint(dst, uint64(m.Left.Milliseconds()))
@@ -161,11 +162,11 @@ func appendBody(dst []byte, m hearsay.Message) []byte {
 }
 
 // readBody gives the message in d's storage.
-func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
+func (d *Decoder) readBody(r *reader, k kind) core.Message {
 	switch k {
 	case kindPing:
-		d.ping = hearsay.Ping{Seq: r.uint64(), Hash: r.uint64()}
-		copy(d.ping.Target[:], r.take(hearsay.PingTarget))
+		d.ping = core.Ping{Seq: r.uint64(), Hash: r.uint64()}
+		copy(d.ping.Target[:], r.take(core.PingTarget))
 		if r.left() >= 8 {
 			d.ping.Rumors = r.uint64()
 			d.ping.Extra = min(r.left(), len(noBytes)) // skipped; a stream may bring more
@@ -178,13 +179,13 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 		d.notMe.Seq = r.uint64()
 		return &d.notMe
 	case kindRelayReq:
-		d.relayReq = hearsay.RelayReq{Seq: r.uint64(), Target: r.id()}
+		d.relayReq = core.RelayReq{Seq: r.uint64(), Target: r.id()}
 		return &d.relayReq
 	case kindNack:
 		d.nack.Seq = r.uint64()
 		return &d.nack
 	case kindJoin:
-		d.join = hearsay.Join{}
+		d.join = core.Join{}
 		if r.left() >= len(d.join.Target) {
 			d.join.Target = r.id()
 		}
@@ -210,17 +211,16 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 		return &d.witnessReq
 	case kindStatement:
 		d.statement.Subject, d.statement.Incarnation, d.statement.Round = readRound(r)
-		readAnswer(r, &d.statement)
+		readAnswer(r, &d.statement.Statement)
 		return &d.statement
 	case kindEvidenceReq:
 		d.evidenceReq.Hash = r.hash()
 		return &d.evidenceReq
 	case kindEvidence:
-		readEvidence(r, &d.evidence)
-		return &d.evidence
+		return d.evidenceOf(r)
 	case kindAway:
-		d.away = hearsay.Away{Stay: readStay(r), Incarnation: hearsay.Incarnation(r.uvarint()), Signature: r.signature()}
-		d.away.Left = time.Duration(min(r.uvarint(), uint64(hearsay.AwayFor.Milliseconds()))) * time.Millisecond
+		d.away = core.Away{Stay: readStay(r), Incarnation: hearsay.Incarnation(r.uvarint()), Signature: r.signature()}
+		d.away.Left = time.Duration(min(r.uvarint(), uint64(core.AwayFor.Milliseconds()))) * time.Millisecond
 		return &d.away
 	}
 	if m := readPetition(r, k); m != nil {
@@ -232,7 +232,7 @@ func (d *Decoder) readBody(r *reader, k kind) hearsay.Message {
 	return d.readRumors(r, k)
 }
 
-func appendDigest(dst []byte, m *hearsay.Digest) []byte {
+func appendDigest(dst []byte, m *core.Digest) []byte {
 	dst = append(dst, m.Bits)
 	for _, hash := range m.Hashes {
 		dst = binary.BigEndian.AppendUint64(dst, hash)
@@ -240,7 +240,7 @@ func appendDigest(dst []byte, m *hearsay.Digest) []byte {
 	return dst
 }
 
-func readDigest(r *reader, m *hearsay.Digest) {
+func readDigest(r *reader, m *core.Digest) {
 	m.Bits = readBits(r)
 	m.Hashes = resize(m.Hashes, 1<<m.Bits)
 	for i := range m.Hashes {
@@ -250,14 +250,14 @@ func readDigest(r *reader, m *hearsay.Digest) {
 
 func readBits(r *reader) uint8 {
 	bits := r.byte()
-	if bits > hearsay.MaxDigestBits {
+	if bits > core.MaxDigestBits {
 		r.fail(hearsay.DropMalformed)
 		return 0
 	}
 	return bits
 }
 
-func appendEntries(dst []byte, m *hearsay.Entries) []byte {
+func appendEntries(dst []byte, m *core.Entries) []byte {
 	dst = append(dst, m.Bits)
 	dst = binary.AppendUvarint(dst, uint64(len(m.Buckets)))
 	dst = append(dst, m.Buckets...)
@@ -269,7 +269,7 @@ func appendEntries(dst []byte, m *hearsay.Entries) []byte {
 	return dst
 }
 
-func readEntries(r *reader, m *hearsay.Entries) {
+func readEntries(r *reader, m *core.Entries) {
 	const itemSizeMin = 16 + 1
 	m.Bits = readBits(r)
 	m.Buckets = resize(m.Buckets, r.count(1<<m.Bits, 1))
@@ -279,13 +279,13 @@ func readEntries(r *reader, m *hearsay.Entries) {
 			r.fail(hearsay.DropMalformed)
 		}
 	}
-	m.Items = resize(m.Items, r.count(hearsay.MaxEntries, itemSizeMin))
+	m.Items = resize(m.Items, r.count(core.MaxEntries, itemSizeMin))
 	for i := range m.Items {
-		m.Items[i] = hearsay.Entry{ID: r.id(), Incarnation: hearsay.Incarnation(r.uvarint())}
+		m.Items[i] = core.Entry{ID: r.id(), Incarnation: hearsay.Incarnation(r.uvarint())}
 	}
 }
 
-func appendWant(dst []byte, m *hearsay.Want) []byte {
+func appendWant(dst []byte, m *core.Want) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(m.IDs)))
 	for i := range m.IDs {
 		dst = append(dst, m.IDs[i][:]...)
@@ -293,8 +293,8 @@ func appendWant(dst []byte, m *hearsay.Want) []byte {
 	return dst
 }
 
-func readWant(r *reader, m *hearsay.Want) {
-	m.IDs = resize(m.IDs, r.count(hearsay.MaxWant, 16))
+func readWant(r *reader, m *core.Want) {
+	m.IDs = resize(m.IDs, r.count(core.MaxWant, 16))
 	for i := range m.IDs {
 		m.IDs[i] = r.id()
 	}

@@ -1,6 +1,9 @@
 package wire
 
-import "hearsay"
+import (
+	"hearsay"
+	"hearsay/internal/core"
+)
 
 // Version is the version of the wire format.
 const Version = 2
@@ -10,7 +13,7 @@ const flagSealed = 1 << 0
 
 // AppendPacket appends p with all its claims. It never fails: what exceeds a
 // limit is dropped by its receiver.
-func AppendPacket(dst []byte, network hearsay.NetworkID, p *hearsay.Packet) []byte {
+func AppendPacket(dst []byte, network hearsay.NetworkID, p *core.Packet) []byte {
 	dst = append(dst, Version, 0)
 	dst = append(dst, network[:]...)
 	dst = append(dst, p.From[:]...)
@@ -33,32 +36,32 @@ type Decoder struct {
 
 	// One of each message, with the elements it had last, so that decoding
 	// makes none.
-	ping        hearsay.Ping
-	ack         hearsay.Ack
-	notMe       hearsay.NotMe
-	relayReq    hearsay.RelayReq
-	nack        hearsay.Nack
-	join        hearsay.Join
-	roster      hearsay.Roster
-	news        hearsay.News
-	digest      hearsay.Digest
-	entries     hearsay.Entries
-	want        hearsay.Want
-	witnessReq  hearsay.WitnessReq
-	statement   hearsay.Statement
-	evidenceReq hearsay.EvidenceReq
-	evidence    hearsay.Evidence
-	rumors      hearsay.Rumors
-	iHave       hearsay.IHave
-	graft       hearsay.Graft
-	place       hearsay.Place
-	heard       hearsay.Heard
-	seen        hearsay.Seen
-	hello       hearsay.Hello
-	helloAck    hearsay.HelloAck
-	unlink      hearsay.Unlink
-	deaf        hearsay.Deaf
-	away        hearsay.Away
+	ping        core.Ping
+	ack         core.Ack
+	notMe       core.NotMe
+	relayReq    core.RelayReq
+	nack        core.Nack
+	join        core.Join
+	roster      core.Roster
+	news        core.News
+	digest      core.Digest
+	entries     core.Entries
+	want        core.Want
+	witnessReq  core.WitnessReq
+	statement   core.Statement
+	evidenceReq core.EvidenceReq
+	evidence    core.Evidence
+	rumors      core.Rumors
+	iHave       core.IHave
+	graft       core.Graft
+	place       core.Place
+	heard       core.Heard
+	seen        core.Seen
+	hello       core.Hello
+	helloAck    core.HelloAck
+	unlink      core.Unlink
+	deaf        core.Deaf
+	away        core.Away
 
 	claims []hearsay.Claim
 	stock
@@ -74,8 +77,8 @@ func NewDecoder(network hearsay.NetworkID) *Decoder { return &Decoder{network: n
 
 // Decode reads the packet in b into p: From, Body and Claims. When it is not
 // ok, drop says why, and p means nothing.
-func (d *Decoder) Decode(b []byte, p *hearsay.Packet) (drop hearsay.Drop, ok bool) {
-	if len(b) > hearsay.MaxStreamPacket {
+func (d *Decoder) Decode(b []byte, p *core.Packet) (drop hearsay.Drop, ok bool) {
+	if len(b) > core.MaxStreamPacket {
 		return hearsay.DropOversized, false
 	}
 	d.letGo()
@@ -119,7 +122,7 @@ func (d *Decoder) readEnvelope(r *reader) {
 func (d *Decoder) readClaims(r *reader) []hearsay.Claim {
 	claims := d.claims[:0]
 	for r.left() > 0 {
-		if len(claims) == hearsay.MaxClaims {
+		if len(claims) == core.MaxClaims {
 			r.fail(hearsay.DropOversized)
 			return nil
 		}

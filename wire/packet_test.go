@@ -10,18 +10,19 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // The budget of a node is one ping and one ack a second: every byte counts.
 func TestSizes(t *testing.T) {
 	for _, tt := range []struct {
-		body hearsay.Message
+		body core.Message
 		most int
 	}{
-		{&hearsay.Ping{Seq: 1<<64 - 1, Target: idB, Hash: 1<<64 - 1}, 52},
-		{&hearsay.Ack{Seq: 1<<64 - 1}, 36},
+		{&core.Ping{Seq: 1<<64 - 1, Target: idB, Hash: 1<<64 - 1}, 52},
+		{&core.Ack{Seq: 1<<64 - 1}, 36},
 	} {
-		if n := len(AppendPacket(nil, testNetwork, &hearsay.Packet{Body: tt.body})); n > tt.most {
+		if n := len(AppendPacket(nil, testNetwork, &core.Packet{Body: tt.body})); n > tt.most {
 			t.Errorf("%T takes %d bytes, more than %d", tt.body, n, tt.most)
 		}
 	}
@@ -29,7 +30,7 @@ func TestSizes(t *testing.T) {
 
 // TestDrops has for each reason of the decoder the inputs that lead to it.
 func TestDrops(t *testing.T) {
-	ping := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: &hearsay.Ping{Seq: 1, Target: idB}})
+	ping := AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: &core.Ping{Seq: 1, Target: idB}})
 	const kindAt, bodyAt = 26, 28
 	set := func(at int, v byte) []byte {
 		b := bytes.Clone(ping)
@@ -49,7 +50,7 @@ func TestDrops(t *testing.T) {
 		want   hearsay.Drop
 	}{
 		{"nothing", nil, hearsay.DropTruncated},
-		{"too long", make([]byte, hearsay.MaxStreamPacket+1), hearsay.DropOversized},
+		{"too long", make([]byte, core.MaxStreamPacket+1), hearsay.DropOversized},
 		{"another version", set(0, Version+1), hearsay.DropVersion},
 		{"text", []byte("GET / HTTP/1.1\r\nHost: node\r\n\r\n"), hearsay.DropVersion},
 		{"sealed", set(1, flagSealed), hearsay.DropSealed},
@@ -63,40 +64,40 @@ func TestDrops(t *testing.T) {
 		{"number over 64 bits", body(kindWant, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2), hearsay.DropMalformed},
 		{"number without end", body(kindWant, 0x80), hearsay.DropTruncated},
 		{"neither more nor not", body(kindRoster, 2), hearsay.DropMalformed},
-		{"too many bits", body(kindDigest, hearsay.MaxDigestBits+1), hearsay.DropMalformed},
+		{"too many bits", body(kindDigest, core.MaxDigestBits+1), hearsay.DropMalformed},
 		{"too few hashes", body(kindDigest, 1, 0, 0, 0, 0, 0, 0, 0, 0), hearsay.DropTruncated},
 		{"bucket that is not there", body(kindEntries, 1, 1, 2, 0), hearsay.DropMalformed},
 		{"buckets in disorder", body(kindEntries, 1, 2, 1, 0, 0), hearsay.DropMalformed},
 		{"more buckets than there are", body(kindEntries, 1, 3, 0, 1, 2, 0), hearsay.DropOversized},
-		{"too many items", many(kindEntries, hearsay.MaxEntries+1, 0, 0), hearsay.DropOversized},
-		{"too many ids", many(kindWant, hearsay.MaxWant+1), hearsay.DropOversized},
-		{"fewer ids than announced", many(kindWant, hearsay.MaxWant), hearsay.DropTruncated},
+		{"too many items", many(kindEntries, core.MaxEntries+1, 0, 0), hearsay.DropOversized},
+		{"too many ids", many(kindWant, core.MaxWant+1), hearsay.DropOversized},
+		{"fewer ids than announced", many(kindWant, core.MaxWant), hearsay.DropTruncated},
 		{"no verdict", bodyOf(body, answer(idA, 0)), hearsay.DropMalformed},
 		{"unknown verdict", bodyOf(body, answer(idA, hearsay.VerdictAbstains+1)), hearsay.DropMalformed},
-		{"no rule", bodyOf(body, evidenceBy(0, 1)), hearsay.DropMalformed},
-		{"unknown rule", bodyOf(body, evidenceBy(hearsay.RuleTimeout+1, 1)), hearsay.DropMalformed},
-		{"too many statements", bodyOf(body, evidenceBy(hearsay.RuleMajority, hearsay.MaxStatements+1)), hearsay.DropOversized},
+		{"no rule", bodyOf(body, &core.Evidence{Evidence: evidenceBy(0, 1)}), hearsay.DropMalformed},
+		{"unknown rule", bodyOf(body, &core.Evidence{Evidence: evidenceBy(hearsay.RuleTimeout+1, 1)}), hearsay.DropMalformed},
+		{"too many statements", bodyOf(body, &core.Evidence{Evidence: evidenceBy(hearsay.RuleMajority, core.MaxStatements+1)}), hearsay.DropOversized},
 		{"rumor without data", body(kindRumors, rumorFields(1, 0, 0)...), hearsay.DropMalformed},
 		{"rumor without number", body(kindRumors, rumorFields(0, 0, 1)...), hearsay.DropMalformed},
 		{"rumor too old", body(kindRumors, rumorFields(1, uint64(maxAge/time.Millisecond)+1, 1)...), hearsay.DropMalformed},
 		{"rumor too long", body(kindRumors, rumorFields(1, 0, hearsay.MaxRumorData+1)...), hearsay.DropOversized},
 		{"rumor cut short", body(kindRumors, rumorFields(1, 0, 2)[:23]...), hearsay.DropTruncated},
-		{"too many rumors", many(kindRumors, hearsay.MaxRumors+1), hearsay.DropOversized},
-		{"too many missed", many(kindRumors, hearsay.MaxSeenRanges+1, 0), hearsay.DropOversized},
-		{"too many names", many(kindIHave, hearsay.MaxRumors+1), hearsay.DropOversized},
-		{"fewer names than announced", many(kindIHave, hearsay.MaxRumors), hearsay.DropTruncated},
-		{"too many to graft", many(kindGraft, hearsay.MaxRumors+1), hearsay.DropOversized},
+		{"too many rumors", many(kindRumors, core.MaxRumors+1), hearsay.DropOversized},
+		{"too many missed", many(kindRumors, core.MaxSeenRanges+1, 0), hearsay.DropOversized},
+		{"too many names", many(kindIHave, core.MaxRumors+1), hearsay.DropOversized},
+		{"fewer names than announced", many(kindIHave, core.MaxRumors), hearsay.DropTruncated},
+		{"too many to graft", many(kindGraft, core.MaxRumors+1), hearsay.DropOversized},
 		{"name without number", body(kindGraft, run(1, 0)...), hearsay.DropMalformed},
 		{"empty run", body(kindIHave, run(0, 0)...), hearsay.DropMalformed},
-		{"hops of fewer", bodyOf(body, &hearsay.IHave{IDs: mostDots()[:2], Hops: []uint8{1}}), hearsay.DropMalformed},
+		{"hops of fewer", bodyOf(body, &core.IHave{IDs: mostDots()[:2], Hops: []uint8{1}}), hearsay.DropMalformed},
 		{"run longer than the list", body(kindIHave, run(2, 1, 1)...), hearsay.DropMalformed},
-		{"too many ranges", many(kindSeen, hearsay.MaxSeenRanges+1, 0), hearsay.DropOversized},
+		{"too many ranges", many(kindSeen, core.MaxSeenRanges+1, 0), hearsay.DropOversized},
 		{"range from 0", body(kindSeen, append([]byte{0}, run(1, 0, 1)...)...), hearsay.DropMalformed},
 		{"range beyond 64 bits", body(kindSeen, append([]byte{0}, run(1, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1)...)...), hearsay.DropMalformed},
-		{"range upside down", bodyOf(body, &hearsay.Seen{Ranges: []hearsay.SeenRange{{Range: clock.Range{Low: 2, High: 1}}}}), hearsay.DropMalformed},
-		{"ranges in disorder", bodyOf(body, &hearsay.Seen{Ranges: []hearsay.SeenRange{rangeOf(1, 5, 6), rangeOf(1, 1, 2)}}), hearsay.DropMalformed},
-		{"ranges that overlap", bodyOf(body, &hearsay.Rumors{Missed: []hearsay.SeenRange{rangeOf(1, 1, 5), rangeOf(1, 5, 6)}}), hearsay.DropMalformed},
-		{"origins in disorder", bodyOf(body, &hearsay.Rumors{Missed: []hearsay.SeenRange{rangeOf(2, 1, 5), rangeOf(1, 7, 8)}}), hearsay.DropMalformed},
+		{"range upside down", bodyOf(body, &core.Seen{Ranges: []core.SeenRange{{Range: clock.Range{Low: 2, High: 1}}}}), hearsay.DropMalformed},
+		{"ranges in disorder", bodyOf(body, &core.Seen{Ranges: []core.SeenRange{rangeOf(1, 5, 6), rangeOf(1, 1, 2)}}), hearsay.DropMalformed},
+		{"ranges that overlap", bodyOf(body, &core.Rumors{Missed: []core.SeenRange{rangeOf(1, 1, 5), rangeOf(1, 5, 6)}}), hearsay.DropMalformed},
+		{"origins in disorder", bodyOf(body, &core.Rumors{Missed: []core.SeenRange{rangeOf(2, 1, 5), rangeOf(1, 7, 8)}}), hearsay.DropMalformed},
 		{"origin twice", body(kindSeen, append(append([]byte{0, 2}, make([]byte, 16)...), append([]byte{1, 5, 0}, append(make([]byte, 16), 1, 2, 0)...)...)...), hearsay.DropMalformed},
 		{"part that is the whole", body(kindSeen, append([]byte{seenPart}, make([]byte, 33)...)...), hearsay.DropMalformed},
 		{"unknown flag of seen", body(kindSeen, 4, 0), hearsay.DropMalformed},
@@ -104,9 +105,9 @@ func TestDrops(t *testing.T) {
 		{"empty claim", append(bytes.Clone(ping), 0), hearsay.DropTruncated},
 		{"claim longer than the packet", append(bytes.Clone(ping), 1), hearsay.DropTruncated},
 		{"weak key", withClaim(func(c *hearsay.Claim) { c.Card.Key = hearsay.PublicKey{1} }), hearsay.DropMalformed},
-		{"too many claims", appendClaims(ping, hearsay.MaxClaims+1), hearsay.DropOversized},
+		{"too many claims", appendClaims(ping, core.MaxClaims+1), hearsay.DropOversized},
 	} {
-		drop, ok := NewDecoder(testNetwork).Decode(tt.packet, &hearsay.Packet{})
+		drop, ok := NewDecoder(testNetwork).Decode(tt.packet, &core.Packet{})
 		if ok || drop != tt.want {
 			t.Errorf("%s: got %s, %t, want %s", tt.name, drop, ok, tt.want)
 		}
@@ -138,7 +139,7 @@ var decoderDrops = []hearsay.Drop{
 	hearsay.DropTruncated, hearsay.DropMalformed, hearsay.DropUnknownKind,
 }
 
-func bodyOf(packet func(kind, ...byte) []byte, m hearsay.Message) []byte {
+func bodyOf(packet func(kind, ...byte) []byte, m core.Message) []byte {
 	return packet(kindOf(m), appendBody(nil, m)...)
 }
 
@@ -147,7 +148,7 @@ func evidenceBy(rule hearsay.Rule, statements int) *hearsay.Evidence {
 	e.Rule = rule
 	e.Statements = make([]hearsay.Statement, statements)
 	for i := range e.Statements {
-		e.Statements[i] = *answer(idA, hearsay.VerdictReachable)
+		e.Statements[i] = answer(idA, hearsay.VerdictReachable).Statement
 	}
 	return e
 }
@@ -162,53 +163,53 @@ func appendClaims(packet []byte, n int) []byte {
 
 // A packet of up to the limits is taken.
 func TestLimitsAreWithin(t *testing.T) {
-	news := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: &hearsay.News{}})
-	for name, p := range map[string]*hearsay.Packet{
-		"entries":    {Body: &hearsay.Entries{Items: make([]hearsay.Entry, hearsay.MaxEntries)}},
-		"want":       {Body: &hearsay.Want{IDs: make([]hearsay.NodeID, hearsay.MaxWant)}},
-		"statements": {Body: evidenceBy(hearsay.RuleTimeout, hearsay.MaxStatements)},
-		"rumors":     {Body: &hearsay.Rumors{Items: mostRumors(), Missed: mostRanges()}},
-		"long rumor": {Body: &hearsay.Rumors{Items: []hearsay.Rumor{{ID: clock.Dot{Counter: 1}, Data: make([]byte, hearsay.MaxRumorData)}}}},
-		"names":      {Body: &hearsay.IHave{IDs: mostDots()}},
-		"seen":       {Body: &hearsay.Seen{Ranges: mostRanges()}},
+	news := AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: &core.News{}})
+	for name, p := range map[string]*core.Packet{
+		"entries":    {Body: &core.Entries{Items: make([]core.Entry, core.MaxEntries)}},
+		"want":       {Body: &core.Want{IDs: make([]hearsay.NodeID, core.MaxWant)}},
+		"statements": {Body: &core.Evidence{Evidence: evidenceBy(hearsay.RuleTimeout, core.MaxStatements)}},
+		"rumors":     {Body: &core.Rumors{Items: mostRumors(), Missed: mostRanges()}},
+		"long rumor": {Body: &core.Rumors{Items: []hearsay.Rumor{{ID: clock.Dot{Counter: 1}, Data: make([]byte, hearsay.MaxRumorData)}}}},
+		"names":      {Body: &core.IHave{IDs: mostDots()}},
+		"seen":       {Body: &core.Seen{Ranges: mostRanges()}},
 	} {
 		checkDecodes(t, AppendPacket(nil, testNetwork, p), p)
 		if t.Failed() {
 			t.Fatal(name)
 		}
 	}
-	var p hearsay.Packet
-	drop, ok := NewDecoder(testNetwork).Decode(appendClaims(news, hearsay.MaxClaims), &p)
-	if !ok || len(p.Claims) != hearsay.MaxClaims {
+	var p core.Packet
+	drop, ok := NewDecoder(testNetwork).Decode(appendClaims(news, core.MaxClaims), &p)
+	if !ok || len(p.Claims) != core.MaxClaims {
 		t.Errorf("got %d claims, %s", len(p.Claims), drop)
 	}
 }
 
 func mostRumors() []hearsay.Rumor {
-	items := make([]hearsay.Rumor, hearsay.MaxRumors)
+	items := make([]hearsay.Rumor, core.MaxRumors)
 	for i, dot := range mostDots() {
 		items[i] = hearsay.Rumor{ID: dot, Data: []byte{1}}
 	}
 	return items
 }
 
-func rangeOf(origin byte, low, high uint64) hearsay.SeenRange {
-	return hearsay.SeenRange{Origin: clock.Origin{origin}, Range: clock.Range{Low: low, High: high}}
+func rangeOf(origin byte, low, high uint64) core.SeenRange {
+	return core.SeenRange{Origin: clock.Origin{origin}, Range: clock.Range{Low: low, High: high}}
 }
 
 // mostDots has no two neighbors of one origin.
 func mostDots() []clock.Dot {
-	dots := make([]clock.Dot, hearsay.MaxRumors)
+	dots := make([]clock.Dot, core.MaxRumors)
 	for i := range dots {
 		dots[i] = clock.Dot{Origin: clock.Origin{byte(i)}, Counter: 1}
 	}
 	return dots
 }
 
-func mostRanges() []hearsay.SeenRange {
-	ranges := make([]hearsay.SeenRange, hearsay.MaxSeenRanges)
+func mostRanges() []core.SeenRange {
+	ranges := make([]core.SeenRange, core.MaxSeenRanges)
 	for i := range ranges {
-		ranges[i] = hearsay.SeenRange{Origin: clock.Origin{byte(i >> 8), byte(i)}, Range: clock.Range{Low: 1, High: 1<<64 - 1}}
+		ranges[i] = core.SeenRange{Origin: clock.Origin{byte(i >> 8), byte(i)}, Range: clock.Range{Low: 1, High: 1<<64 - 1}}
 	}
 	return ranges
 }
@@ -216,13 +217,13 @@ func mostRanges() []hearsay.SeenRange {
 // Whatever is cut off a packet is missed, but for whole claims.
 func TestEveryCutIsSeen(t *testing.T) {
 	for _, s := range samples() {
-		packet := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims})
+		packet := AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: s.body, Claims: s.claims})
 		whole := map[int]bool{}
 		for i := range s.claims {
-			whole[len(AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims[:i]}))] = true
+			whole[len(AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: s.body, Claims: s.claims[:i]}))] = true
 		}
 		for n := range packet {
-			drop, ok := NewDecoder(testNetwork).Decode(packet[:n], &hearsay.Packet{})
+			drop, ok := NewDecoder(testNetwork).Decode(packet[:n], &core.Packet{})
 			if ok != whole[n] || !ok && drop != hearsay.DropTruncated {
 				t.Errorf("%s: %d of %d bytes: %s, %t", s.name, n, len(packet), drop, ok)
 			}
@@ -233,13 +234,13 @@ func TestEveryCutIsSeen(t *testing.T) {
 // What a later version has added to bodies and claims is skipped.
 func TestLaterVersion(t *testing.T) {
 	for _, s := range samples() {
-		want := &hearsay.Packet{From: idA, Body: s.body, Claims: s.claims}
-		if ping, is := s.body.(*hearsay.Ping); is && ping.Rumors != 0 { // of a ping it is counted
+		want := &core.Packet{From: idA, Body: s.body, Claims: s.claims}
+		if ping, is := s.body.(*core.Ping); is && ping.Rumors != 0 { // of a ping it is counted
 			counted := *ping
 			counted.Extra = len("more")
 			want.Body = &counted
 		}
-		packet := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA})[:26]
+		packet := AppendPacket(nil, testNetwork, &core.Packet{From: idA})[:26]
 		packet = append(packet, byte(s.kind), 0)
 		packet = closeSized(append(appendBody(packet, s.body), "more"...), 27, 1)
 		for i := range s.claims {
@@ -254,19 +255,19 @@ func TestLaterVersion(t *testing.T) {
 // A decoder stays small after it has decoded the largest packets.
 func TestDecoderLetsGo(t *testing.T) {
 	d := NewDecoder(testNetwork)
-	var p hearsay.Packet
-	news := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: &hearsay.News{}})
+	var p core.Packet
+	news := AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: &core.News{}})
 	for _, packet := range [][]byte{
-		appendClaims(news, hearsay.MaxClaims),
-		AppendPacket(nil, testNetwork, &hearsay.Packet{Body: &hearsay.Entries{Items: make([]hearsay.Entry, hearsay.MaxEntries)}}),
-		AppendPacket(nil, testNetwork, &hearsay.Packet{Body: &hearsay.Want{IDs: make([]hearsay.NodeID, hearsay.MaxWant)}}),
+		appendClaims(news, core.MaxClaims),
+		AppendPacket(nil, testNetwork, &core.Packet{Body: &core.Entries{Items: make([]core.Entry, core.MaxEntries)}}),
+		AppendPacket(nil, testNetwork, &core.Packet{Body: &core.Want{IDs: make([]hearsay.NodeID, core.MaxWant)}}),
 		news,
 	} {
 		if drop, ok := d.Decode(packet, &p); !ok {
 			t.Fatal(drop)
 		}
 	}
-	size := unsafe.Sizeof(*d) + memory(&hearsay.Packet{Body: &d.entries}) + memory(&hearsay.Packet{Body: &d.want}) +
+	size := unsafe.Sizeof(*d) + memory(&core.Packet{Body: &d.entries}) + memory(&core.Packet{Body: &d.want}) +
 		uintptr(cap(d.claims))*unsafe.Sizeof(hearsay.Claim{})
 	if size > 8<<10 {
 		t.Errorf("an idle decoder takes %d bytes", size)
@@ -276,32 +277,32 @@ func TestDecoderLetsGo(t *testing.T) {
 // The same of what comes with rumors, and all of it goes when none come.
 func TestDecoderLetsGoOfRumors(t *testing.T) {
 	d := NewDecoder(testNetwork)
-	var p hearsay.Packet
+	var p core.Packet
 	size := func() uintptr {
-		return memory(&hearsay.Packet{Body: &hearsay.Rumors{Items: d.items, Missed: d.ranges}}) + memory(&hearsay.Packet{Body: &hearsay.IHave{IDs: d.dots}}) +
-			memory(&hearsay.Packet{Body: &d.rumors}) + memory(&hearsay.Packet{Body: &d.seen}) + memory(&hearsay.Packet{Body: &d.iHave})
+		return memory(&core.Packet{Body: &core.Rumors{Items: d.items, Missed: d.ranges}}) + memory(&core.Packet{Body: &core.IHave{IDs: d.dots}}) +
+			memory(&core.Packet{Body: &d.rumors}) + memory(&core.Packet{Body: &d.seen}) + memory(&core.Packet{Body: &d.iHave})
 	}
-	decode := func(m hearsay.Message) {
-		if drop, ok := d.Decode(AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: m}), &p); !ok {
+	decode := func(m core.Message) {
+		if drop, ok := d.Decode(AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: m}), &p); !ok {
 			t.Fatal(drop)
 		}
 	}
-	decode(&hearsay.Rumors{Items: mostRumors(), Missed: mostRanges()})
-	decode(&hearsay.IHave{IDs: mostDots()})
-	decode(&hearsay.Seen{Ranges: mostRanges()})
-	decode(&hearsay.News{})
+	decode(&core.Rumors{Items: mostRumors(), Missed: mostRanges()})
+	decode(&core.IHave{IDs: mostDots()})
+	decode(&core.Seen{Ranges: mostRanges()})
+	decode(&core.News{})
 	if n := size(); n > 0 {
 		t.Errorf("%d bytes after the largest packets", n)
 	}
-	decode(&hearsay.Rumors{Items: mostRumors()[:keptItems], Missed: mostRanges()[:keptRanges]})
-	decode(&hearsay.IHave{IDs: mostDots()[:keptItems]})
+	decode(&core.Rumors{Items: mostRumors()[:keptItems], Missed: mostRanges()[:keptRanges]})
+	decode(&core.IHave{IDs: mostDots()[:keptItems]})
 	for range quietPackets {
-		decode(&hearsay.News{})
+		decode(&core.News{})
 		if n := size(); n < 4<<10 || n > 12<<10 {
 			t.Errorf("%d bytes after full datagrams", n)
 		}
 	}
-	decode(&hearsay.News{})
+	decode(&core.News{})
 	if n := size(); n > 0 {
 		t.Errorf("%d bytes after no rumors for long", n)
 	}
@@ -310,13 +311,13 @@ func TestDecoderLetsGoOfRumors(t *testing.T) {
 // The data of a rumor are where they came in, and appending to them does not
 // change what lies behind.
 func TestRumorDataAreNotCopied(t *testing.T) {
-	packet := AppendPacket(nil, testNetwork, &hearsay.Packet{Body: &hearsay.Rumors{Items: mostRumors()[:2]}})
-	var p hearsay.Packet
+	packet := AppendPacket(nil, testNetwork, &core.Packet{Body: &core.Rumors{Items: mostRumors()[:2]}})
+	var p core.Packet
 	if drop, ok := NewDecoder(testNetwork).Decode(packet, &p); !ok {
 		t.Fatal(drop)
 	}
 	before := bytes.Clone(packet)
-	items := p.Body.(*hearsay.Rumors).Items
+	items := p.Body.(*core.Rumors).Items
 	_ = append(items[0].Data, 99)
 	if !bytes.Equal(packet, before) {
 		t.Error("appending to the data changed the packet")
@@ -330,42 +331,42 @@ func TestRumorDataAreNotCopied(t *testing.T) {
 // What is only announced costs nothing.
 func TestAnnouncedTakesNoRoom(t *testing.T) {
 	d := NewDecoder(testNetwork)
-	for _, m := range []hearsay.Message{
-		&hearsay.Entries{Items: make([]hearsay.Entry, hearsay.MaxEntries)},
-		&hearsay.Want{IDs: make([]hearsay.NodeID, hearsay.MaxWant)},
-		evidenceBy(hearsay.RuleMajority, hearsay.MaxStatements),
-		&hearsay.Rumors{Items: mostRumors()},
-		&hearsay.IHave{IDs: make([]clock.Dot, hearsay.MaxRumors)},
-		&hearsay.Seen{Ranges: mostRanges()},
+	for _, m := range []core.Message{
+		&core.Entries{Items: make([]core.Entry, core.MaxEntries)},
+		&core.Want{IDs: make([]hearsay.NodeID, core.MaxWant)},
+		&core.Evidence{Evidence: evidenceBy(hearsay.RuleMajority, core.MaxStatements)},
+		&core.Rumors{Items: mostRumors()},
+		&core.IHave{IDs: make([]clock.Dot, core.MaxRumors)},
+		&core.Seen{Ranges: mostRanges()},
 	} {
 		r := reader{bytes: appendBody(nil, m)[:80]}
 		body := d.readBody(&r, kindOf(m))
-		if n := memory(&hearsay.Packet{Body: body}); !r.failed || n > 0 {
+		if n := memory(&core.Packet{Body: body}); !r.failed || n > 0 {
 			t.Errorf("%T: room for %d bytes", m, n)
 		}
 	}
 }
 
 // memory gives the bytes that the elements of p take.
-func memory(p *hearsay.Packet) uintptr {
+func memory(p *core.Packet) uintptr {
 	n := uintptr(cap(p.Claims)) * unsafe.Sizeof(hearsay.Claim{})
 	switch m := p.Body.(type) {
-	case *hearsay.Digest:
+	case *core.Digest:
 		n += uintptr(cap(m.Hashes)) * 8
-	case *hearsay.Entries:
-		n += uintptr(cap(m.Buckets)) + uintptr(cap(m.Items))*unsafe.Sizeof(hearsay.Entry{})
-	case *hearsay.Want:
+	case *core.Entries:
+		n += uintptr(cap(m.Buckets)) + uintptr(cap(m.Items))*unsafe.Sizeof(core.Entry{})
+	case *core.Want:
 		n += uintptr(cap(m.IDs)) * unsafe.Sizeof(hearsay.NodeID{})
-	case *hearsay.Evidence:
+	case *core.Evidence:
 		n += uintptr(cap(m.Statements)) * unsafe.Sizeof(hearsay.Statement{})
-	case *hearsay.Rumors:
-		n += uintptr(cap(m.Items))*unsafe.Sizeof(hearsay.Rumor{}) + uintptr(cap(m.Missed))*unsafe.Sizeof(hearsay.SeenRange{})
-	case *hearsay.IHave:
+	case *core.Rumors:
+		n += uintptr(cap(m.Items))*unsafe.Sizeof(hearsay.Rumor{}) + uintptr(cap(m.Missed))*unsafe.Sizeof(core.SeenRange{})
+	case *core.IHave:
 		n += uintptr(cap(m.IDs)) * unsafe.Sizeof(clock.Dot{})
-	case *hearsay.Graft:
+	case *core.Graft:
 		n += uintptr(cap(m.IDs)) * unsafe.Sizeof(clock.Dot{})
-	case *hearsay.Seen:
-		n += uintptr(cap(m.Ranges)) * unsafe.Sizeof(hearsay.SeenRange{})
+	case *core.Seen:
+		n += uintptr(cap(m.Ranges)) * unsafe.Sizeof(core.SeenRange{})
 	default:
 		n += seedMemory(m)
 	}
@@ -374,20 +375,20 @@ func memory(p *hearsay.Packet) uintptr {
 
 // Packets that come again and again cost no allocation, whatever they carry.
 func TestSteadyPacketsAllocateNothing(t *testing.T) {
-	packets := []*hearsay.Packet{
-		{Body: &hearsay.News{}, Claims: fullClaims(8)},
-		{Body: &hearsay.News{}, Claims: slices.Repeat([]hearsay.Claim{{Subject: idB, State: hearsay.StateAlive}}, 72)},
+	packets := []*core.Packet{
+		{Body: &core.News{}, Claims: fullClaims(8)},
+		{Body: &core.News{}, Claims: slices.Repeat([]hearsay.Claim{{Subject: idB, State: hearsay.StateAlive}}, 72)},
 	}
 	for _, s := range samples() {
 		if s.kind < kindSeatHello { // what seeds say may be kept
-			packets = append(packets, &hearsay.Packet{Body: s.body})
+			packets = append(packets, &core.Packet{Body: s.body})
 		}
 	}
 	d := NewDecoder(testNetwork)
-	buf := make([]byte, 0, hearsay.MTU)
+	buf := make([]byte, 0, core.MTU)
 	for _, sent := range packets {
 		packet := AppendPacket(nil, testNetwork, sent)
-		var p hearsay.Packet
+		var p core.Packet
 		n := testing.AllocsPerRun(10, func() {
 			if drop, ok := d.Decode(packet, &p); !ok {
 				t.Error(drop)
@@ -404,19 +405,19 @@ func TestSteadyPacketsAllocateNothing(t *testing.T) {
 func withClaim(change func(*hearsay.Claim)) []byte {
 	claims := fullClaims(1)
 	change(&claims[0])
-	return AppendPacket(nil, testNetwork, &hearsay.Packet{Body: &hearsay.News{}, Claims: claims})
+	return AppendPacket(nil, testNetwork, &core.Packet{Body: &core.News{}, Claims: claims})
 }
 
 // A ping that is made long is as long as it says, and read as any other.
 func TestLongPing(t *testing.T) {
 	const plain = 61 // bytes of a ping with a hash of rumors, where its length takes two
-	for _, size := range []int{400, hearsay.MTU} {
-		b := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: &hearsay.Ping{Seq: 7, Hash: 2, Extra: size - plain}})
-		var p hearsay.Packet
+	for _, size := range []int{400, core.MTU} {
+		b := AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: &core.Ping{Seq: 7, Hash: 2, Extra: size - plain}})
+		var p core.Packet
 		if drop, ok := NewDecoder(testNetwork).Decode(b, &p); !ok || len(b) != size {
 			t.Fatalf("%d bytes, want %d; drop %v", len(b), size, drop)
 		}
-		if ping := p.Body.(*hearsay.Ping); ping.Seq != 7 || ping.Hash != 2 || ping.Rumors != 0 || ping.Extra != size-plain || len(p.Claims) > 0 {
+		if ping := p.Body.(*core.Ping); ping.Seq != 7 || ping.Hash != 2 || ping.Rumors != 0 || ping.Extra != size-plain || len(p.Claims) > 0 {
 			t.Errorf("read %+v", ping)
 		}
 	}

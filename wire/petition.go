@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // The kinds of what is asked of seeds.
@@ -17,29 +18,29 @@ const (
 )
 
 // kindOfPetition gives the number of a message, or 0.
-func kindOfPetition(m hearsay.Message) kind {
+func kindOfPetition(m core.Message) kind {
 	switch m.(type) {
-	case *hearsay.Register:
+	case *core.Register:
 		return kindRegister
-	case *hearsay.Report:
+	case *core.Report:
 		return kindReport
-	case *hearsay.Depart:
+	case *core.Depart:
 		return kindDepart
-	case *hearsay.Outcome:
+	case *core.Outcome:
 		return kindOutcome
 	}
 	return 0
 }
 
 // appendPetition writes what is asked of seeds, and their answer, if it is that.
-func appendPetition(dst []byte, m hearsay.Message) (after []byte, ok bool) {
+func appendPetition(dst []byte, m core.Message) (after []byte, ok bool) {
 	switch m := m.(type) {
-	case *hearsay.Register:
-	case *hearsay.Report:
+	case *core.Register:
+	case *core.Report:
 		dst = appendReport(dst, m)
-	case *hearsay.Depart:
+	case *core.Depart:
 		dst = append(appendStay(dst, m.Leave.Stay), m.Leave.Signature[:]...)
-	case *hearsay.Outcome:
+	case *core.Outcome:
 		dst = appendStay(append(dst, byte(m.Kind)), m.Stay)
 		dst = append(dst, byte(m.Code), m.Yes, m.Needed)
 		text := plain(m.Text)
@@ -54,16 +55,16 @@ func appendPetition(dst []byte, m hearsay.Message) (after []byte, ok bool) {
 }
 
 // readPetition reads what appendPetition wrote, or gives nil if it is none.
-func readPetition(r *reader, k kind) hearsay.Message {
+func readPetition(r *reader, k kind) core.Message {
 	switch k {
 	case kindRegister:
-		return &hearsay.Register{}
+		return &core.Register{}
 	case kindReport:
 		return readReport(r)
 	case kindDepart:
-		return &hearsay.Depart{Leave: hearsay.Leave{Stay: readStay(r), Signature: r.signature()}}
+		return &core.Depart{Leave: core.Leave{Stay: readStay(r), Signature: r.signature()}}
 	case kindOutcome:
-		return readOutcome(r)
+		return &core.Outcome{Outcome: readOutcome(r)}
 	}
 	return nil
 }
@@ -74,7 +75,7 @@ const (
 	reportSignature
 )
 
-func appendReport(dst []byte, m *hearsay.Report) []byte {
+func appendReport(dst []byte, m *core.Report) []byte {
 	with := byte(0)
 	if m.Evidence != nil {
 		with |= reportEvidence
@@ -92,8 +93,8 @@ func appendReport(dst []byte, m *hearsay.Report) []byte {
 	return dst
 }
 
-func readReport(r *reader) *hearsay.Report {
-	m := &hearsay.Report{Stay: readStay(r)}
+func readReport(r *reader) *core.Report {
+	m := &core.Report{Stay: readStay(r)}
 	with := r.byte()
 	if with >= reportSignature<<1 {
 		r.fail(hearsay.DropMalformed)
@@ -110,8 +111,8 @@ func readReport(r *reader) *hearsay.Report {
 
 // readOutcome refuses what nobody sends: an answer to what cannot be asked, a
 // code that only a driver gives, and text that is not plain.
-func readOutcome(r *reader) *hearsay.Outcome {
-	m := &hearsay.Outcome{Kind: hearsay.RulingKind(r.byte()), Stay: readStay(r), Code: hearsay.OutcomeCode(r.byte()), Yes: r.byte(), Needed: r.byte()}
+func readOutcome(r *reader) hearsay.Outcome {
+	m := hearsay.Outcome{Kind: hearsay.RulingKind(r.byte()), Stay: readStay(r), Code: hearsay.OutcomeCode(r.byte()), Yes: r.byte(), Needed: r.byte()}
 	n := int(r.byte())
 	switch {
 	case n > hearsay.MaxWhyLen:

@@ -5,39 +5,40 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"hearsay"
+	"hearsay/internal/core"
+
+	"pgregory.net/rapid"
 )
 
 func petitionSamples() []sample {
 	stay := hearsay.Stay{ID: idB, Epoch: 7}
 	return []sample{
 		{
-			name: "register", kind: kindRegister, says: "let me in", body: &hearsay.Register{},
+			name: "register", kind: kindRegister, says: "let me in", body: &core.Register{},
 			claims: []hearsay.Claim{full(hearsay.StateAlive, "a", addr4)}, claimsLayout: "# alive: length u · head 1 · subject 16 · incarnation u · " + cardLayout4 + " · name 1",
 		},
 		{
-			name: "report", kind: kindReport, says: "B is gone, and two of three observers say so", body: &hearsay.Report{Stay: stay, Evidence: sampleEvidence()},
+			name: "report", kind: kindReport, says: "B is gone, and two of three observers say so", body: &core.Report{Stay: stay, Evidence: sampleEvidence()},
 			bodyLayout: stayLayout + " · with 1 · " +
 				"subject 16 · incarnation u · round 8 · rule 1 · accuser 16 · suspected u · condemned u · observers 1 · needed 1 · statements u · " +
 				answerLayout + " · " + answerLayout,
 		},
 		{
-			name: "report-signed", kind: kindReport, says: "B is gone, and it is A who says so", body: &hearsay.Report{Stay: stay, Signature: sampleSignature},
+			name: "report-signed", kind: kindReport, says: "B is gone, and it is A who says so", body: &core.Report{Stay: stay, Signature: sampleSignature},
 			bodyLayout: stayLayout + " · with 1 · signature 64",
 		},
 		{
-			name: "report-bare", kind: kindReport, says: "B is gone; look for yourselves", body: &hearsay.Report{Stay: stay},
+			name: "report-bare", kind: kindReport, says: "B is gone; look for yourselves", body: &core.Report{Stay: stay},
 			bodyLayout: stayLayout + " · with 1",
 		},
 		{
-			name: "depart", kind: kindDepart, says: "my stay is over", body: &hearsay.Depart{Leave: hearsay.Leave{Stay: stay, Signature: sampleSignature}},
+			name: "depart", kind: kindDepart, says: "my stay is over", body: &core.Depart{Leave: core.Leave{Stay: stay, Signature: sampleSignature}},
 			bodyLayout: stayLayout + " · signature 64",
 		},
 		{
 			name: "outcome", kind: kindOutcome, says: "B stays: one of three seeds is against it, two reach it",
-			body:       &hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeRefused, Yes: 1, Needed: 2, Text: "s2 reaches it"},
+			body:       &core.Outcome{Outcome: hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeRefused, Yes: 1, Needed: 2, Text: "s2 reaches it"}},
 			bodyLayout: "kind 1 · " + stayLayout + " · code 1 · yes 1 · needed 1 · length 1 · text 13",
 		},
 	}
@@ -50,13 +51,13 @@ func FuzzOutcome(f *testing.F)  { fuzzBody(f, kindOutcome) }
 
 // drawPetition draws what is asked of seeds or their answer, or nil if k is
 // another's.
-func drawPetition(t *rapid.T, k kind) hearsay.Message {
+func drawPetition(t *rapid.T, k kind) core.Message {
 	stay := hearsay.Stay{ID: drawID(t), Epoch: hearsay.Epoch(rapid.Uint64().Draw(t, "epoch"))}
 	switch k {
 	case kindRegister:
-		return &hearsay.Register{}
+		return &core.Register{}
 	case kindReport:
-		m := &hearsay.Report{Stay: stay}
+		m := &core.Report{Stay: stay}
 		if rapid.Bool().Draw(t, "with evidence") {
 			m.Evidence = drawEvidence(t)
 		}
@@ -65,13 +66,13 @@ func drawPetition(t *rapid.T, k kind) hearsay.Message {
 		}
 		return m
 	case kindDepart:
-		return &hearsay.Depart{Leave: hearsay.Leave{Stay: stay, Signature: drawSignature(t)}}
+		return &core.Depart{Leave: core.Leave{Stay: stay, Signature: drawSignature(t)}}
 	case kindOutcome:
-		return &hearsay.Outcome{
+		return &core.Outcome{Outcome: hearsay.Outcome{
 			Kind: hearsay.RulingKind(rapid.Uint8Range(1, 3).Draw(t, "kind of ruling")), Stay: stay, Code: hearsay.OutcomeCode(rapid.Uint8Range(1, 4).Draw(t, "code")),
 			Yes: rapid.Byte().Draw(t, "yes"), Needed: rapid.Byte().Draw(t, "needed"), Text: rapid.StringMatching(`[ a-zA-Z0-9.äöü-]{0,99}`).Draw(t, "text"),
 			Reason: hearsay.Reason(rapid.Uint8Range(0, 3).Draw(t, "reason")),
-		}
+		}}
 	}
 	return nil
 }
@@ -89,45 +90,45 @@ func TestOutcomeTextIsPlain(t *testing.T) {
 		strings.Repeat("\xff", 1000):   "",
 		strings.Repeat("\u0085", 1000): strings.Repeat(" ", hearsay.MaxWhyLen/2),
 	} {
-		sent := &hearsay.Outcome{Kind: hearsay.RulingAdmit, Code: hearsay.OutcomeWait, Text: text}
+		sent := &core.Outcome{Outcome: hearsay.Outcome{Kind: hearsay.RulingAdmit, Code: hearsay.OutcomeWait, Text: text}}
 		got := *sent
 		got.Text = want
-		checkDecodes(t, AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: sent}), &hearsay.Packet{From: idA, Body: &got})
+		checkDecodes(t, AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: sent}), &core.Packet{From: idA, Body: &got})
 	}
 }
 
 // A reason of a later version is one that this version does not tell apart.
 func TestOutcomeOfALaterVersion(t *testing.T) {
-	sent := &hearsay.Outcome{Kind: hearsay.RulingAdmit, Code: hearsay.OutcomeRefused, Text: "no", Reason: hearsay.NumReasons}
+	sent := &core.Outcome{Outcome: hearsay.Outcome{Kind: hearsay.RulingAdmit, Code: hearsay.OutcomeRefused, Text: "no", Reason: hearsay.NumReasons}}
 	got := *sent
 	got.Reason = 0
-	checkDecodes(t, AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: sent}), &hearsay.Packet{From: idA, Body: &got})
+	checkDecodes(t, AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: sent}), &core.Packet{From: idA, Body: &got})
 }
 
 func TestPetitionDrops(t *testing.T) {
-	outcome := func(change func(m *hearsay.Outcome)) hearsay.Message {
-		m := &hearsay.Outcome{Kind: hearsay.RulingLeave, Code: hearsay.OutcomeDone, Text: "ok"}
+	outcome := func(change func(m *core.Outcome)) core.Message {
+		m := &core.Outcome{Outcome: hearsay.Outcome{Kind: hearsay.RulingLeave, Code: hearsay.OutcomeDone, Text: "ok"}}
 		change(m)
 		return m
 	}
-	report := &hearsay.Report{Evidence: evidenceBy(hearsay.RuleMajority, 1)}
+	report := &core.Report{Evidence: evidenceBy(hearsay.RuleMajority, 1)}
 	for _, tt := range []struct {
 		name string
 		k    kind
 		body []byte
 		want hearsay.Drop
 	}{
-		{"no kind of ruling", kindOutcome, appendBody(nil, outcome(func(m *hearsay.Outcome) { m.Kind = 0 })), hearsay.DropMalformed},
-		{"what nobody asks for", kindOutcome, appendBody(nil, outcome(func(m *hearsay.Outcome) { m.Kind = hearsay.RulingSeat })), hearsay.DropMalformed},
-		{"no code", kindOutcome, appendBody(nil, outcome(func(m *hearsay.Outcome) { m.Code = 0 })), hearsay.DropMalformed},
-		{"a driver's code", kindOutcome, appendBody(nil, outcome(func(m *hearsay.Outcome) { m.Code = hearsay.OutcomeLost })), hearsay.DropMalformed},
-		{"text that is not plain", kindOutcome, replaced(appendBody(nil, outcome(func(*hearsay.Outcome) {})), "ok", "o\n"), hearsay.DropMalformed},
-		{"text too long", kindOutcome, replaced(appendBody(nil, outcome(func(*hearsay.Outcome) {})), "\x02ok", "\xf1"+strings.Repeat("k", 0xf1)), hearsay.DropOversized},
-		{"text cut short", kindOutcome, replaced(appendBody(nil, outcome(func(*hearsay.Outcome) {})), "ok", "o"), hearsay.DropTruncated},
+		{"no kind of ruling", kindOutcome, appendBody(nil, outcome(func(m *core.Outcome) { m.Kind = 0 })), hearsay.DropMalformed},
+		{"what nobody asks for", kindOutcome, appendBody(nil, outcome(func(m *core.Outcome) { m.Kind = hearsay.RulingSeat })), hearsay.DropMalformed},
+		{"no code", kindOutcome, appendBody(nil, outcome(func(m *core.Outcome) { m.Code = 0 })), hearsay.DropMalformed},
+		{"a driver's code", kindOutcome, appendBody(nil, outcome(func(m *core.Outcome) { m.Code = hearsay.OutcomeLost })), hearsay.DropMalformed},
+		{"text that is not plain", kindOutcome, replaced(appendBody(nil, outcome(func(*core.Outcome) {})), "ok", "o\n"), hearsay.DropMalformed},
+		{"text too long", kindOutcome, replaced(appendBody(nil, outcome(func(*core.Outcome) {})), "\x02ok", "\xf1"+strings.Repeat("k", 0xf1)), hearsay.DropOversized},
+		{"text cut short", kindOutcome, replaced(appendBody(nil, outcome(func(*core.Outcome) {})), "ok", "o"), hearsay.DropTruncated},
 		{"with what is not known", kindReport, append(make([]byte, 24), 4), hearsay.DropMalformed},
 		{"signature cut short", kindReport, append(make([]byte, 24), 2, 1), hearsay.DropTruncated},
 		{"evidence cut short", kindReport, appendBody(nil, report)[:100], hearsay.DropTruncated},
-		{"too much evidence", kindReport, appendBody(nil, &hearsay.Report{Evidence: evidenceBy(hearsay.RuleMajority, hearsay.MaxStatements+1)}), hearsay.DropOversized},
+		{"too much evidence", kindReport, appendBody(nil, &core.Report{Evidence: evidenceBy(hearsay.RuleMajority, core.MaxStatements+1)}), hearsay.DropOversized},
 		{"half a signature", kindDepart, make([]byte, 50), hearsay.DropTruncated},
 	} {
 		checkDrop(t, tt.name, tt.k, tt.body, tt.want)

@@ -6,18 +6,19 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
+
+	"pgregory.net/rapid"
 )
 
 // What is encoded is decoded to the same, whatever it is.
 func TestPacketRoundTrip(t *testing.T) {
 	d := NewDecoder(testNetwork)
 	rapid.Check(t, func(t *rapid.T) {
-		p := hearsay.Packet{From: drawID(t), Body: drawBody(t), Claims: rapid.SliceOfN(rapid.Custom(drawClaim), 0, 12).Draw(t, "claims")}
-		var got hearsay.Packet
+		p := core.Packet{From: drawID(t), Body: drawBody(t), Claims: rapid.SliceOfN(rapid.Custom(drawClaim), 0, 12).Draw(t, "claims")}
+		var got core.Packet
 		if drop, ok := d.Decode(AppendPacket(nil, testNetwork, &p), &got); !ok {
 			t.Fatalf("dropped: %s", drop)
 		}
@@ -51,43 +52,43 @@ func TestWireSizeMax(t *testing.T) {
 	}
 }
 
-func drawBody(t *rapid.T) hearsay.Message {
+func drawBody(t *rapid.T) core.Message {
 	seq := rapid.Uint64().Draw(t, "seq")
 	k := rapid.SampledFrom(allKinds()).Draw(t, "kind")
 	switch k {
 	case kindPing:
-		return &hearsay.Ping{Seq: seq, Target: targetOf(drawID(t)), Hash: rapid.Uint64().Draw(t, "hash"), Rumors: rapid.Uint64().Draw(t, "rumors")}
+		return &core.Ping{Seq: seq, Target: targetOf(drawID(t)), Hash: rapid.Uint64().Draw(t, "hash"), Rumors: rapid.Uint64().Draw(t, "rumors")}
 	case kindAck:
-		return &hearsay.Ack{Seq: seq}
+		return &core.Ack{Seq: seq}
 	case kindNotMe:
-		return &hearsay.NotMe{Seq: seq}
+		return &core.NotMe{Seq: seq}
 	case kindRelayReq:
-		return &hearsay.RelayReq{Seq: seq, Target: drawID(t)}
+		return &core.RelayReq{Seq: seq, Target: drawID(t)}
 	case kindNack:
-		return &hearsay.Nack{Seq: seq}
+		return &core.Nack{Seq: seq}
 	case kindJoin:
-		return &hearsay.Join{Target: rapid.SampledFrom([]hearsay.NodeID{{}, drawID(t)}).Draw(t, "target")}
+		return &core.Join{Target: rapid.SampledFrom([]hearsay.NodeID{{}, drawID(t)}).Draw(t, "target")}
 	case kindRoster:
-		return &hearsay.Roster{More: rapid.Bool().Draw(t, "more")}
+		return &core.Roster{More: rapid.Bool().Draw(t, "more")}
 	case kindDigest:
-		bits := rapid.Uint8Range(0, hearsay.MaxDigestBits).Draw(t, "bits")
-		return &hearsay.Digest{Bits: bits, Hashes: rapid.SliceOfN(rapid.Uint64(), 1<<bits, 1<<bits).Draw(t, "hashes")}
+		bits := rapid.Uint8Range(0, core.MaxDigestBits).Draw(t, "bits")
+		return &core.Digest{Bits: bits, Hashes: rapid.SliceOfN(rapid.Uint64(), 1<<bits, 1<<bits).Draw(t, "hashes")}
 	case kindEntries:
 		return drawEntries(t)
 	case kindWant:
-		return &hearsay.Want{IDs: rapid.SliceOfN(rapid.Custom(drawID), 1, 9).Draw(t, "ids")}
+		return &core.Want{IDs: rapid.SliceOfN(rapid.Custom(drawID), 1, 9).Draw(t, "ids")}
 	case kindWitnessReq:
-		return &hearsay.WitnessReq{Subject: drawID(t), Incarnation: drawIncarnation(t), Round: hearsay.Round(seq)}
+		return &core.WitnessReq{Subject: drawID(t), Incarnation: drawIncarnation(t), Round: hearsay.Round(seq)}
 	case kindStatement:
 		s := drawStatement(t)
 		s.Subject, s.Incarnation, s.Round = drawID(t), drawIncarnation(t), hearsay.Round(seq)
-		return &s
+		return &core.Statement{Statement: s}
 	case kindEvidenceReq:
-		return &hearsay.EvidenceReq{Hash: drawHash(t)}
+		return &core.EvidenceReq{Hash: drawHash(t)}
 	case kindEvidence:
-		return drawEvidence(t)
+		return &core.Evidence{Evidence: drawEvidence(t)}
 	case kindAway:
-		return &hearsay.Away{Stay: hearsay.Stay{ID: drawID(t), Epoch: hearsay.Epoch(seq)}, Incarnation: drawIncarnation(t), Signature: drawSignature(t), Left: time.Duration(rapid.Int64Range(0, hearsay.AwayFor.Milliseconds()).Draw(t, "left")) * time.Millisecond}
+		return &core.Away{Stay: hearsay.Stay{ID: drawID(t), Epoch: hearsay.Epoch(seq)}, Incarnation: drawIncarnation(t), Signature: drawSignature(t), Left: time.Duration(rapid.Int64Range(0, core.AwayFor.Milliseconds()).Draw(t, "left")) * time.Millisecond}
 	}
 	if m := drawPetition(t, k); m != nil {
 		return m
@@ -98,44 +99,44 @@ func drawBody(t *rapid.T) hearsay.Message {
 	return drawRumors(t, k)
 }
 
-func drawRumors(t *rapid.T, k kind) hearsay.Message {
+func drawRumors(t *rapid.T, k kind) core.Message {
 	switch k {
 	case kindRumors:
-		return &hearsay.Rumors{
+		return &core.Rumors{
 			Items:  rapid.SliceOfN(rapid.Custom(drawRumor), 1, 9).Draw(t, "items"),
 			Missed: drawRanges(t),
 		}
 	case kindIHave:
-		m := &hearsay.IHave{IDs: rapid.SliceOfN(rapid.Custom(drawDot), 1, 9).Draw(t, "ids"), Late: rapid.Bool().Draw(t, "late")}
+		m := &core.IHave{IDs: rapid.SliceOfN(rapid.Custom(drawDot), 1, 9).Draw(t, "ids"), Late: rapid.Bool().Draw(t, "late")}
 		if rapid.Bool().Draw(t, "with hops") {
 			m.Hops = rapid.SliceOfN(rapid.Uint8(), len(m.IDs), len(m.IDs)).Draw(t, "hops")
 		}
 		return m
 	case kindGraft:
-		return &hearsay.Graft{IDs: rapid.SliceOfN(rapid.Custom(drawDot), 1, 9).Draw(t, "ids")}
+		return &core.Graft{IDs: rapid.SliceOfN(rapid.Custom(drawDot), 1, 9).Draw(t, "ids")}
 	case kindPlace:
-		return &hearsay.Place{
+		return &core.Place{
 			Root: drawID(t), Hops: rapid.Byte().Draw(t, "hops"), Parent: rapid.Bool().Draw(t, "parent"),
 			Answer: rapid.Bool().Draw(t, "answer"), Number: rapid.Uint32().Draw(t, "number"), Heard: rapid.Uint32().Draw(t, "heard"),
 		}
 	case kindHeard:
-		return &hearsay.Heard{Hash: rapid.Uint64().Draw(t, "hash")}
+		return &core.Heard{Hash: rapid.Uint64().Draw(t, "hash")}
 	case kindSeen:
-		return &hearsay.Seen{
+		return &core.Seen{
 			Ranges: drawRanges(t),
-			Of:     hearsay.Span{From: drawOrigin(t), To: drawOrigin(t)},
+			Of:     core.Span{From: drawOrigin(t), To: drawOrigin(t)},
 			Answer: rapid.Bool().Draw(t, "answer"),
 		}
 	case kindHello:
-		return &hearsay.Hello{Degree: rapid.Byte().Draw(t, "degree")}
+		return &core.Hello{Degree: rapid.Byte().Draw(t, "degree")}
 	case kindHelloAck:
-		return &hearsay.HelloAck{Accepted: rapid.Bool().Draw(t, "accepted"), Degree: rapid.Byte().Draw(t, "degree")}
+		return &core.HelloAck{Accepted: rapid.Bool().Draw(t, "accepted"), Degree: rapid.Byte().Draw(t, "degree")}
 	case kindUnlink:
-		return &hearsay.Unlink{}
+		return &core.Unlink{}
 	case kindDeaf:
-		return &hearsay.Deaf{}
+		return &core.Deaf{}
 	}
-	return &hearsay.News{}
+	return &core.News{}
 }
 
 func allKinds() []kind {
@@ -152,15 +153,15 @@ func allKinds() []kind {
 	return all
 }
 
-func drawEntries(t *rapid.T) *hearsay.Entries {
-	m := &hearsay.Entries{Bits: rapid.Uint8Range(0, hearsay.MaxDigestBits).Draw(t, "bits")}
+func drawEntries(t *rapid.T) *core.Entries {
+	m := &core.Entries{Bits: rapid.Uint8Range(0, core.MaxDigestBits).Draw(t, "bits")}
 	for bucket := range 1 << m.Bits {
 		if bucket == 0 || rapid.Bool().Draw(t, "open") {
 			m.Buckets = append(m.Buckets, uint8(bucket))
 		}
 	}
 	for range rapid.IntRange(1, 5).Draw(t, "items") {
-		m.Items = append(m.Items, hearsay.Entry{ID: drawID(t), Incarnation: drawIncarnation(t)})
+		m.Items = append(m.Items, core.Entry{ID: drawID(t), Incarnation: drawIncarnation(t)})
 	}
 	return m
 }
@@ -181,7 +182,7 @@ func drawEvidence(t *rapid.T) *hearsay.Evidence {
 		Rule:    hearsay.Rule(rapid.Uint8Range(1, 2).Draw(t, "rule")),
 		Accuser: drawID(t), Suspected: rapid.Int64().Draw(t, "suspected"), Condemned: rapid.Int64().Draw(t, "condemned"),
 		Observers: rapid.Byte().Draw(t, "observers"), Needed: rapid.Byte().Draw(t, "needed"),
-		Statements: rapid.SliceOfN(rapid.Custom(drawStatement), 1, hearsay.MaxStatements).Draw(t, "statements"),
+		Statements: rapid.SliceOfN(rapid.Custom(drawStatement), 1, core.MaxStatements).Draw(t, "statements"),
 	}
 	for i := range e.Statements {
 		s := &e.Statements[i]
@@ -225,14 +226,14 @@ func drawDot(t *rapid.T) clock.Dot {
 }
 
 // drawRanges draws ranges as they must be: ascending, by origin and then by number.
-func drawRanges(t *rapid.T) (list []hearsay.SeenRange) {
+func drawRanges(t *rapid.T) (list []core.SeenRange) {
 	var set clock.Context
 	for range rapid.IntRange(1, 9).Draw(t, "ranges") {
 		low := rapid.Uint64Min(1).Draw(t, "low")
 		set.AddRange(drawOrigin(t), clock.Range{Low: low, High: rapid.Uint64Min(low).Draw(t, "high")})
 	}
 	for origin, r := range set.Ranges() {
-		list = append(list, hearsay.SeenRange{Origin: origin, Range: r})
+		list = append(list, core.SeenRange{Origin: origin, Range: r})
 	}
 	return list
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Bucket is where on disk records of one type are kept.
@@ -26,25 +27,25 @@ const (
 
 // AppendRecord appends r's key and value to k and v, and says in which bucket
 // they belong. If drop, the key is to go, and there is no value.
-func AppendRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value []byte, drop bool) {
+func AppendRecord(k, v []byte, r core.Record) (bucket Bucket, key, value []byte, drop bool) {
 	switch r := r.(type) {
-	case *hearsay.OwnIncarnation:
+	case *core.OwnIncarnation:
 		return BucketSelf, append(k, keyIncarnation...), binary.BigEndian.AppendUint64(v, uint64(r.Incarnation)), false
-	case *hearsay.Contact:
+	case *core.Contact:
 		k = appendAddr(k, r.Addr)
 		if r.Dropped {
 			return BucketContacts, k, v, true
 		}
 		return BucketContacts, k, append(v, r.ID[:]...), false
-	case *hearsay.KeptEvidence:
+	case *core.KeptEvidence:
 		k = append(k, r.Hash[:]...)
 		if r.Evidence == nil {
 			return BucketEvidence, k, v, true
 		}
 		return BucketEvidence, k, appendEvidence(v, r.Evidence), false
-	case *hearsay.ReservedNumbers:
+	case *core.ReservedNumbers:
 		return BucketSelf, append(k, keyNumbers...), binary.BigEndian.AppendUint64(v, r.Upto), false
-	case *hearsay.KeptRumor:
+	case *core.KeptRumor:
 		k = binary.BigEndian.AppendUint64(k, r.Number)
 		if r.Rumor == nil {
 			return BucketRumors, k, v, true
@@ -57,31 +58,31 @@ func AppendRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value []by
 
 // DecodeRecord reads back what AppendRecord wrote. The error says what does
 // not fit; it means that the disk holds what this program did not write.
-func DecodeRecord(bucket Bucket, key, value []byte) (hearsay.Record, error) {
+func DecodeRecord(bucket Bucket, key, value []byte) (core.Record, error) {
 	k, v := reader{bytes: key}, reader{bytes: value}
-	var record hearsay.Record
+	var record core.Record
 	switch bucket {
 	case BucketSelf:
 		switch string(k.take(len(key))) {
 		case keyIncarnation:
-			record = &hearsay.OwnIncarnation{Incarnation: hearsay.Incarnation(v.uint64())}
+			record = &core.OwnIncarnation{Incarnation: hearsay.Incarnation(v.uint64())}
 		case keyNumbers:
-			record = &hearsay.ReservedNumbers{Upto: v.uint64()}
+			record = &core.ReservedNumbers{Upto: v.uint64()}
 		default:
 			return nil, fmt.Errorf("bucket %s: unknown key %q", bucket, key)
 		}
 	case BucketContacts:
-		record = &hearsay.Contact{Addr: k.addr(), ID: v.id()}
+		record = &core.Contact{Addr: k.addr(), ID: v.id()}
 	case BucketEvidence:
 		evidence := &hearsay.Evidence{}
 		readEvidence(&v, evidence)
-		record = &hearsay.KeptEvidence{Hash: k.hash(), Evidence: evidence}
+		record = &core.KeptEvidence{Hash: k.hash(), Evidence: evidence}
 	case BucketRumors:
 		number := k.uint64()
 		if number < 1 {
 			k.fail(hearsay.DropMalformed)
 		}
-		kept := &hearsay.KeptRumor{Number: number, Rumor: readKeptRumor(&v, number)}
+		kept := &core.KeptRumor{Number: number, Rumor: readKeptRumor(&v, number)}
 		if v.left() >= 8 { // added later
 			kept.Said = int64(v.uint64())
 		}

@@ -8,23 +8,24 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 type recordSample struct {
 	name   string
-	record hearsay.Record
+	record core.Record
 	layout string
 }
 
 func sampleRecords() []recordSample {
 	return append(sampleSeedRecords(), []recordSample{
-		{"incarnation", &hearsay.OwnIncarnation{Incarnation: sampleTime}, "key 11 · incarnation 8"},
-		{"contact", &hearsay.Contact{Addr: addr6, ID: idB}, "ip-length 1 · ip 16 · port 2 · id 16"},
-		{"evidence", &hearsay.KeptEvidence{Hash: sampleEvidence().Hash(testNetwork), Evidence: sampleEvidence()}, "hash 32 · " +
+		{"incarnation", &core.OwnIncarnation{Incarnation: sampleTime}, "key 11 · incarnation 8"},
+		{"contact", &core.Contact{Addr: addr6, ID: idB}, "ip-length 1 · ip 16 · port 2 · id 16"},
+		{"evidence", &core.KeptEvidence{Hash: sampleEvidence().Hash(testNetwork), Evidence: sampleEvidence()}, "hash 32 · " +
 			"subject 16 · incarnation u · round 8 · rule 1 · accuser 16 · suspected u · condemned u · observers 1 · needed 1 · statements u · " +
 			answerLayout + " · " + answerLayout},
-		{"numbers", &hearsay.ReservedNumbers{Upto: 2048}, "key 7 · upto 8"},
-		{"rumor", &hearsay.KeptRumor{Number: 300, Said: sampleTime, Rumor: &hearsay.Rumor{
+		{"numbers", &core.ReservedNumbers{Upto: 2048}, "key 7 · upto 8"},
+		{"rumor", &core.KeptRumor{Number: 300, Said: sampleTime, Rumor: &hearsay.Rumor{
 			ID: clock.Dot{Origin: originA, Counter: 300}, Age: time.Second, Data: []byte("hello"),
 		}}, "number 8 · origin 16 · age u · hops 1 · length u · data 5 · said 8"},
 	}...)
@@ -32,10 +33,10 @@ func sampleRecords() []recordSample {
 
 // A record to be dropped has the key of the one it drops.
 func TestRecordDropped(t *testing.T) {
-	for _, pair := range [][2]hearsay.Record{
-		{&hearsay.Contact{Addr: addr4, ID: idB}, &hearsay.Contact{Addr: addr4, Dropped: true}},
-		{&hearsay.KeptEvidence{Hash: hearsay.Hash{1}, Evidence: sampleEvidence()}, &hearsay.KeptEvidence{Hash: hearsay.Hash{1}}},
-		{&hearsay.KeptRumor{Number: 5, Rumor: &hearsay.Rumor{Data: []byte{1}}}, &hearsay.KeptRumor{Number: 5}},
+	for _, pair := range [][2]core.Record{
+		{&core.Contact{Addr: addr4, ID: idB}, &core.Contact{Addr: addr4, Dropped: true}},
+		{&core.KeptEvidence{Hash: hearsay.Hash{1}, Evidence: sampleEvidence()}, &core.KeptEvidence{Hash: hearsay.Hash{1}}},
+		{&core.KeptRumor{Number: 5, Rumor: &hearsay.Rumor{Data: []byte{1}}}, &core.KeptRumor{Number: 5}},
 	} {
 		bucket, key, _, drop := AppendRecord(nil, nil, pair[0])
 		if drop {
@@ -52,8 +53,8 @@ func TestRecordDropped(t *testing.T) {
 }
 
 func TestRecordRefused(t *testing.T) {
-	_, key, value, _ := AppendRecord(nil, nil, &hearsay.Contact{Addr: addr4, ID: idB})
-	_, number, kept, _ := AppendRecord(nil, nil, &hearsay.KeptRumor{Number: 1, Rumor: &hearsay.Rumor{Data: []byte{1}}})
+	_, key, value, _ := AppendRecord(nil, nil, &core.Contact{Addr: addr4, ID: idB})
+	_, number, kept, _ := AppendRecord(nil, nil, &core.KeptRumor{Number: 1, Rumor: &hearsay.Rumor{Data: []byte{1}}})
 	for _, tt := range []struct {
 		bucket     Bucket
 		key, value []byte
@@ -82,7 +83,7 @@ func TestRecordRefused(t *testing.T) {
 
 // What the disk gives may change behind the record's back.
 func TestRecordCopiesItsData(t *testing.T) {
-	want := &hearsay.KeptRumor{Number: 1, Rumor: &hearsay.Rumor{ID: clock.Dot{Counter: 1}, Data: []byte("kept")}}
+	want := &core.KeptRumor{Number: 1, Rumor: &hearsay.Rumor{ID: clock.Dot{Counter: 1}, Data: []byte("kept")}}
 	bucket, key, value, _ := AppendRecord(nil, nil, want)
 	back, err := DecodeRecord(bucket, key, value)
 	clear(value)

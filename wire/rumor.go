@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 )
 
 // The fewest bytes that an element takes which is not the first of its origin.
@@ -18,37 +19,37 @@ const (
 
 // appendRumors writes what belongs to rumors and links: the kinds from
 // kindRumors.
-func appendRumors(dst []byte, m hearsay.Message) []byte {
+func appendRumors(dst []byte, m core.Message) []byte {
 	switch m := m.(type) {
-	case *hearsay.Rumors:
+	case *core.Rumors:
 		return appendRanges(appendItems(dst, m.Items), m.Missed)
-	case *hearsay.IHave:
+	case *core.IHave:
 		return appendHops(appendBool(appendDots(dst, m.IDs), m.Late), m.Hops)
-	case *hearsay.Graft:
+	case *core.Graft:
 		return appendDots(dst, m.IDs)
-	case *hearsay.Place:
+	case *core.Place:
 		return appendPlace(dst, m)
-	case *hearsay.Heard:
+	case *core.Heard:
 		return binary.BigEndian.AppendUint64(dst, m.Hash)
-	case *hearsay.Seen:
+	case *core.Seen:
 		return appendRanges(appendSpan(dst, m), m.Ranges)
-	case *hearsay.Hello:
+	case *core.Hello:
 		return append(dst, m.Degree)
-	case *hearsay.HelloAck:
+	case *core.HelloAck:
 		return append(appendBool(dst, m.Accepted), m.Degree)
 	}
 	return dst // Join, News, Unlink, Deaf
 }
 
 // readRumors reads what appendRumors wrote, into d's storage.
-func (d *Decoder) readRumors(r *reader, k kind) hearsay.Message {
+func (d *Decoder) readRumors(r *reader, k kind) core.Message {
 	switch k {
 	case kindRumors:
 		d.rumors.Items = d.readItems(r)
 		d.rumors.Missed = d.readRanges(r)
 		return &d.rumors
 	case kindIHave:
-		d.iHave = hearsay.IHave{IDs: d.readDots(r), Late: r.bool()}
+		d.iHave = core.IHave{IDs: d.readDots(r), Late: r.bool()}
 		d.iHave.Hops = readHops(r, len(d.iHave.IDs))
 		return &d.iHave
 	case kindGraft:
@@ -68,7 +69,7 @@ func (d *Decoder) readRumors(r *reader, k kind) hearsay.Message {
 		d.hello.Degree = r.byte()
 		return &d.hello
 	case kindHelloAck:
-		d.helloAck = hearsay.HelloAck{Accepted: r.bool(), Degree: r.byte()}
+		d.helloAck = core.HelloAck{Accepted: r.bool(), Degree: r.byte()}
 		return &d.helloAck
 	case kindUnlink:
 		return &d.unlink
@@ -118,7 +119,7 @@ func appendItems(dst []byte, items []hearsay.Rumor) []byte {
 }
 
 func (d *Decoder) readItems(r *reader) []hearsay.Rumor {
-	n := r.count(hearsay.MaxRumors, rumorSizeMin)
+	n := r.count(core.MaxRumors, rumorSizeMin)
 	items := resize(d.items, n)
 	for at := 0; at < n; {
 		origin, run := readRun(r, n-at)
@@ -187,7 +188,7 @@ func appendDots(dst []byte, dots []clock.Dot) []byte {
 }
 
 func (d *Decoder) readDots(r *reader) []clock.Dot {
-	n := r.count(hearsay.MaxRumors, dotSizeMin)
+	n := r.count(core.MaxRumors, dotSizeMin)
 	dots := resize(d.dots, n)
 	for at := 0; at < n; {
 		origin, run := readRun(r, n-at)
@@ -208,7 +209,7 @@ const (
 	placeAnswer
 )
 
-func appendPlace(dst []byte, m *hearsay.Place) []byte {
+func appendPlace(dst []byte, m *core.Place) []byte {
 	flags := byte(0)
 	if m.Parent {
 		flags |= placeParent
@@ -222,7 +223,7 @@ func appendPlace(dst []byte, m *hearsay.Place) []byte {
 	return binary.BigEndian.AppendUint32(dst, m.Heard)
 }
 
-func readPlace(r *reader, m *hearsay.Place) {
+func readPlace(r *reader, m *core.Place) {
 	m.Root, m.Hops = r.id(), r.byte()
 	flags := r.byte()
 	m.Parent, m.Answer = flags&placeParent != 0, flags&placeAnswer != 0
@@ -235,7 +236,7 @@ func appendHops(dst []byte, hops []uint8) []byte {
 
 // readHops reads those of n rumors, or none. They stay where they came in.
 func readHops(r *reader, n int) []uint8 {
-	switch count := r.count(hearsay.MaxRumors, 1); count {
+	switch count := r.count(core.MaxRumors, 1); count {
 	case 0:
 		return nil
 	case n:
@@ -252,12 +253,12 @@ const (
 )
 
 // appendSpan writes what a Seen is besides its ranges.
-func appendSpan(dst []byte, m *hearsay.Seen) []byte {
+func appendSpan(dst []byte, m *core.Seen) []byte {
 	flags := byte(0)
 	if m.Answer {
 		flags |= seenAnswer
 	}
-	if m.Of == (hearsay.Span{}) {
+	if m.Of == (core.Span{}) {
 		return append(dst, flags)
 	}
 	dst = append(dst, flags|seenPart)
@@ -265,19 +266,19 @@ func appendSpan(dst []byte, m *hearsay.Seen) []byte {
 	return append(dst, m.Of.To[:]...)
 }
 
-func readSpan(r *reader, m *hearsay.Seen) {
+func readSpan(r *reader, m *core.Seen) {
 	flags := r.byte()
-	m.Answer, m.Of = flags&seenAnswer != 0, hearsay.Span{}
+	m.Answer, m.Of = flags&seenAnswer != 0, core.Span{}
 	if flags&seenPart != 0 {
-		m.Of = hearsay.Span{From: clock.Origin(r.id()), To: clock.Origin(r.id())}
+		m.Of = core.Span{From: clock.Origin(r.id()), To: clock.Origin(r.id())}
 	}
-	if flags&^(seenAnswer|seenPart) != 0 || flags&seenPart != 0 && m.Of == (hearsay.Span{}) {
+	if flags&^(seenAnswer|seenPart) != 0 || flags&seenPart != 0 && m.Of == (core.Span{}) {
 		r.fail(hearsay.DropMalformed)
 	}
 }
 
 // appendRanges writes a range as its low end and how far it goes beyond.
-func appendRanges(dst []byte, ranges []hearsay.SeenRange) []byte {
+func appendRanges(dst []byte, ranges []core.SeenRange) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(ranges)))
 	for len(ranges) > 0 {
 		origin, n := ranges[0].Origin, 1
@@ -294,8 +295,8 @@ func appendRanges(dst []byte, ranges []hearsay.SeenRange) []byte {
 	return dst
 }
 
-func (d *Decoder) readRanges(r *reader) []hearsay.SeenRange {
-	n := r.count(hearsay.MaxSeenRanges, rangeSizeMin)
+func (d *Decoder) readRanges(r *reader) []core.SeenRange {
+	n := r.count(core.MaxSeenRanges, rangeSizeMin)
 	ranges := resize(d.ranges, n)
 	for at := 0; at < n; {
 		origin, run := readRun(r, n-at)
@@ -305,14 +306,14 @@ func (d *Decoder) readRanges(r *reader) []hearsay.SeenRange {
 			if high < low {
 				r.fail(hearsay.DropMalformed)
 			}
-			ranges[at+i] = hearsay.SeenRange{Origin: origin, Range: clock.Range{Low: low, High: high}}
+			ranges[at+i] = core.SeenRange{Origin: origin, Range: clock.Range{Low: low, High: high}}
 		}
 		at += run
 	}
 	if n > 0 {
 		d.ranges, d.idle = ranges, 0
 	}
-	if !r.failed && !hearsay.RangesAscend(ranges) {
+	if !r.failed && !core.RangesAscend(ranges) {
 		r.fail(hearsay.DropMalformed)
 	}
 	return ranges
@@ -330,7 +331,7 @@ const (
 type stock struct {
 	items  []hearsay.Rumor
 	dots   []clock.Dot
-	ranges []hearsay.SeenRange
+	ranges []core.SeenRange
 
 	idle int // packets since the last one that needed any of it
 }
@@ -352,7 +353,7 @@ func (d *Decoder) letGoOfRumors() {
 		d.ranges = nil
 	}
 	clear(d.items)
-	d.rumors, d.iHave, d.graft.IDs, d.seen.Ranges = hearsay.Rumors{}, hearsay.IHave{}, nil, nil
+	d.rumors, d.iHave, d.graft.IDs, d.seen.Ranges = core.Rumors{}, core.IHave{}, nil, nil
 }
 
 // appendKeptRumor writes a rumor that this node has said, without its number,

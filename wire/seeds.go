@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // What seeds say is written in the canonical bytes that they sign and hash
@@ -39,34 +40,34 @@ const (
 )
 
 // kindOfSeeds gives the number of a message, or 0.
-func kindOfSeeds(m hearsay.Message) kind {
+func kindOfSeeds(m core.Message) kind {
 	switch m.(type) {
-	case *hearsay.SeatHello:
+	case *core.SeatHello:
 		return kindSeatHello
-	case *hearsay.Raft:
+	case *core.Raft:
 		return kindRaft
-	case *hearsay.LedgerReq:
+	case *core.LedgerReq:
 		return kindLedgerReq
-	case *hearsay.Rulings:
+	case *core.Rulings:
 		return kindRulings
-	case *hearsay.RosterPart:
+	case *core.RosterPart:
 		return kindRosterPart
 	}
 	return 0
 }
 
 // appendSeeds writes a message of the seeds, if it is one.
-func appendSeeds(dst []byte, m hearsay.Message) (after []byte, ok bool) {
+func appendSeeds(dst []byte, m core.Message) (after []byte, ok bool) {
 	switch m := m.(type) {
-	case *hearsay.SeatHello:
+	case *core.SeatHello:
 		return m.AppendBinary(dst), true
-	case *hearsay.Raft:
+	case *core.Raft:
 		return m.AppendBinary(dst), true
-	case *hearsay.LedgerReq:
+	case *core.LedgerReq:
 		return m.AppendBinary(dst), true
-	case *hearsay.Rulings:
+	case *core.Rulings:
 		return m.AppendBinary(dst), true
-	case *hearsay.RosterPart:
+	case *core.RosterPart:
 		return m.AppendBinary(dst), true
 	}
 	return dst, false
@@ -74,9 +75,9 @@ func appendSeeds(dst []byte, m hearsay.Message) (after []byte, ok bool) {
 
 // readSeeds reads a message of the seeds, or gives nil if it is none. Unlike
 // other messages it is new each time, and may be kept.
-func readSeeds(r *reader, k kind) hearsay.Message {
-	c := hearsay.NewCanonical(r.bytes[r.at:])
-	var m hearsay.Message
+func readSeeds(r *reader, k kind) core.Message {
+	c := core.NewCanonical(r.bytes[r.at:])
+	var m core.Message
 	switch k {
 	case kindSeatHello:
 		m = c.SeatHello()
@@ -96,7 +97,7 @@ func readSeeds(r *reader, k kind) hearsay.Message {
 }
 
 // took goes on behind what was read as canonical bytes.
-func (r *reader) took(c *hearsay.Canonical) {
+func (r *reader) took(c *core.Canonical) {
 	if c.Failed() {
 		r.fail(c.Drop())
 		return
@@ -105,9 +106,9 @@ func (r *reader) took(c *hearsay.Canonical) {
 }
 
 // appendSeedRecord writes a record of the seeds' authority.
-func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value []byte, drop bool) {
+func appendSeedRecord(k, v []byte, r core.Record) (bucket Bucket, key, value []byte, drop bool) {
 	switch r := r.(type) {
-	case *hearsay.SeedLife:
+	case *core.SeedLife:
 		v = append(append(append(v, r.Life[:]...), r.Config[:]...), r.Founding[:]...)
 		if v = appendBool(v, r.Doubt); r.Doubt {
 			v = binary.BigEndian.AppendUint32(v, uint32(r.Waited.Milliseconds()))
@@ -120,28 +121,28 @@ func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value 
 			v = binary.BigEndian.AppendUint16(append(v, ip[:]...), addr.Port())
 		}
 		return BucketSeed, append(k, keyLife...), v, false
-	case *hearsay.LogState:
+	case *core.LogState:
 		return BucketSeed, append(k, keyLogState...), appendLogState(v, r), false
-	case *hearsay.SeedPin:
+	case *core.SeedPin:
 		v = append(append(v, r.Seat.Key[:]...), r.Seat.Life[:]...)
 		v = binary.BigEndian.AppendUint64(v, uint64(r.Since))
 		if !r.Addr.IsValid() {
 			return BucketPins, append(k, r.Seat.Slot), append(v, noAddr), false
 		}
 		return BucketPins, append(k, r.Seat.Slot), appendAddr(v, r.Addr), false
-	case *hearsay.KeptEntry:
+	case *core.KeptEntry:
 		k = binary.BigEndian.AppendUint64(k, r.Entry.Index)
 		if r.Dropped {
 			return BucketLog, k, v, true
 		}
 		return BucketLog, k, binary.BigEndian.AppendUint64(r.Entry.AppendBinary(v), r.Before), false
-	case *hearsay.KeptSnapshot:
+	case *core.KeptSnapshot:
 		k = binary.BigEndian.AppendUint64(k, r.Snapshot.Index)
 		if r.Dropped {
 			return BucketSnapshots, k, v, true
 		}
 		return BucketSnapshots, k, r.Snapshot.AppendBinary(v), false
-	case *hearsay.KeptRuling:
+	case *core.KeptRuling:
 		k = binary.BigEndian.AppendUint64(k, uint64(r.Ruling.Epoch))
 		if r.Dropped {
 			return BucketLedger, k, v, true
@@ -151,9 +152,9 @@ func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value 
 			v = r.Evidence.AppendBinary(v)
 		}
 		return BucketLedger, k, v, false
-	case *hearsay.KeptHead:
+	case *core.KeptHead:
 		return BucketHeads, append(k, r.Head.Slot), r.Head.AppendBinary(v), false
-	case *hearsay.KeptRival:
+	case *core.KeptRival:
 		if r.Dropped {
 			return BucketRivals, append(k, r.Slot), v, true
 		}
@@ -164,9 +165,9 @@ func appendSeedRecord(k, v []byte, r hearsay.Record) (bucket Bucket, key, value 
 
 // readSeedRecord reads a record of the seeds' authority, or gives nil if the
 // bucket is another's.
-func readSeedRecord(bucket Bucket, k, v *reader) hearsay.Record {
-	c := hearsay.NewCanonical(v.bytes)
-	var record hearsay.Record
+func readSeedRecord(bucket Bucket, k, v *reader) core.Record {
+	c := core.NewCanonical(v.bytes)
+	var record core.Record
 	switch bucket {
 	case BucketSeed:
 		record = readSeed(k, c)
@@ -177,7 +178,7 @@ func readSeedRecord(bucket Bucket, k, v *reader) hearsay.Record {
 		if entry.Index != k.uint64() {
 			c.Fail()
 		}
-		kept := &hearsay.KeptEntry{Entry: entry}
+		kept := &core.KeptEntry{Entry: entry}
 		if c.Left() > 0 { // it was not always told
 			kept.Before = c.Uint64()
 		}
@@ -187,7 +188,7 @@ func readSeedRecord(bucket Bucket, k, v *reader) hearsay.Record {
 		if snapshot.Index != k.uint64() {
 			c.Fail()
 		}
-		record = &hearsay.KeptSnapshot{Snapshot: snapshot}
+		record = &core.KeptSnapshot{Snapshot: snapshot}
 	case BucketLedger:
 		record = readKeptRuling(k, c)
 	case BucketHeads:
@@ -195,9 +196,9 @@ func readSeedRecord(bucket Bucket, k, v *reader) hearsay.Record {
 		if head.Slot != slot(k) {
 			c.Fail()
 		}
-		record = &hearsay.KeptHead{Head: head}
+		record = &core.KeptHead{Head: head}
 	case BucketRivals:
-		kept := &hearsay.KeptRival{Slot: slot(k), Rival: c.Rival()}
+		kept := &core.KeptRival{Slot: slot(k), Rival: c.Rival()}
 		if kept.Rival.Head.Slot != kept.Slot {
 			c.Fail()
 		}
@@ -212,8 +213,8 @@ func readSeedRecord(bucket Bucket, k, v *reader) hearsay.Record {
 // noAddr stands in the place of an address where there is none.
 const noAddr = 0
 
-func readPin(k, v *reader, c *hearsay.Canonical) hearsay.Record {
-	pin := &hearsay.SeedPin{Seat: hearsay.Seat{Slot: slot(k), Key: c.Key(), Life: c.Life()}, Since: hearsay.CaseID(c.Uint64())}
+func readPin(k, v *reader, c *core.Canonical) core.Record {
+	pin := &core.SeedPin{Seat: hearsay.Seat{Slot: slot(k), Key: c.Key(), Life: c.Life()}, Since: hearsay.CaseID(c.Uint64())}
 	switch v.took(c); {
 	case v.at == len(v.bytes): // it was not always told
 	case v.bytes[v.at] == noAddr:
@@ -224,10 +225,10 @@ func readPin(k, v *reader, c *hearsay.Canonical) hearsay.Record {
 	return pin
 }
 
-func readSeed(k *reader, c *hearsay.Canonical) hearsay.Record {
+func readSeed(k *reader, c *core.Canonical) core.Record {
 	switch string(k.take(len(k.bytes))) {
 	case keyLife:
-		life := &hearsay.SeedLife{Life: c.Life(), Config: c.Hash(), Founding: c.Hash()}
+		life := &core.SeedLife{Life: c.Life(), Config: c.Hash(), Founding: c.Hash()}
 		switch c.Byte() {
 		case 0:
 		case 1:
@@ -251,12 +252,12 @@ func readSeed(k *reader, c *hearsay.Canonical) hearsay.Record {
 		return readLogState(k, c)
 	}
 	k.fail(hearsay.DropMalformed)
-	return &hearsay.LogState{}
+	return &core.LogState{}
 }
 
 // appendLogState writes the newest entry that is committed first: an earlier version reads its index, and no more.
-func appendLogState(v []byte, r *hearsay.LogState) []byte {
-	newest, before := hearsay.LogPlace{}, r.Commits
+func appendLogState(v []byte, r *core.LogState) []byte {
+	newest, before := core.LogPlace{}, r.Commits
 	if n := len(before); n > 0 {
 		newest, before = before[n-1], before[:n-1]
 	}
@@ -270,18 +271,18 @@ func appendLogState(v []byte, r *hearsay.LogState) []byte {
 	return v
 }
 
-func readLogState(k *reader, c *hearsay.Canonical) *hearsay.LogState {
-	state := &hearsay.LogState{Term: c.Uint64(), Vote: c.Uint64()}
-	newest := hearsay.LogPlace{Index: c.Uint64()}
+func readLogState(k *reader, c *core.Canonical) *core.LogState {
+	state := &core.LogState{Term: c.Uint64(), Vote: c.Uint64()}
+	newest := core.LogPlace{Index: c.Uint64()}
 	if c.Left() > 0 { // it was not always told
 		newest.Term = c.Uint64()
 		n := int(c.Byte())
-		if n >= hearsay.MaxCommits {
+		if n >= core.MaxCommits {
 			k.fail(hearsay.DropMalformed)
 			return state
 		}
 		for range n {
-			state.Commits = append(state.Commits, hearsay.LogPlace{Index: c.Uint64(), Term: c.Uint64()})
+			state.Commits = append(state.Commits, core.LogPlace{Index: c.Uint64(), Term: c.Uint64()})
 		}
 	}
 	if newest.Index > 0 {
@@ -290,8 +291,8 @@ func readLogState(k *reader, c *hearsay.Canonical) *hearsay.LogState {
 	return state
 }
 
-func readKeptRuling(k *reader, c *hearsay.Canonical) hearsay.Record {
-	r := &hearsay.KeptRuling{Ruling: c.Ruling()}
+func readKeptRuling(k *reader, c *core.Canonical) core.Record {
+	r := &core.KeptRuling{Ruling: c.Ruling()}
 	switch c.Byte() {
 	case 0:
 	case 1:

@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"hearsay"
+	"hearsay/internal/core"
+
+	"pgregory.net/rapid"
 )
 
 // The samples of what seeds say and keep. Their fields are bytes that are easy
@@ -65,22 +66,22 @@ func sampleHead() hearsay.Head {
 	return hearsay.Head{Founding: hearsay.Hash{4}, Epoch: 7, Hash: hearsay.Hash{3}, Slot: 2, Signature: sampleSignature}
 }
 
-func samplePart() *hearsay.LogSnapshot {
-	return &hearsay.LogSnapshot{
-		Index: 100, Term: 3, Config: hearsay.LogConfig{Voters: []uint64{11, 12}, Learners: []uint64{13}},
+func samplePart() *core.LogSnapshot {
+	return &core.LogSnapshot{
+		Index: 100, Term: 3, Config: core.LogConfig{Voters: []uint64{11, 12}, Learners: []uint64{13}},
 		Offset: 4, Size: 8, Data: []byte("half"),
 	}
 }
 
-func sampleEntry() hearsay.LogEntry {
-	return hearsay.LogEntry{Index: 101, Term: 3, Data: []byte("entry")}
+func sampleEntry() core.LogEntry {
+	return core.LogEntry{Index: 101, Term: 3, Data: []byte("entry")}
 }
 
 func seedSamples() []sample {
 	return []sample{
 		{
 			name: "seat-hello", kind: kindSeatHello, says: "who sits in slot 1, and that a quorum gave it",
-			body: &hearsay.SeatHello{
+			body: &core.SeatHello{
 				Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true, Founded: true,
 				Seats: []hearsay.Seat{{Slot: 0, Key: sampleKey, Life: sampleLife}, {Slot: 1, Key: sampleKey}},
 				Given: sampleSeat(), Signature: sampleSignature,
@@ -90,7 +91,7 @@ func seedSamples() []sample {
 		},
 		{
 			name: "seat-hello-founded", kind: kindSeatHello, says: "that slot 1 takes part in a founding, and has nothing of it yet",
-			body: &hearsay.SeatHello{
+			body: &core.SeatHello{
 				Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true,
 				Founding: hearsay.Hash{8}, Signature: sampleSignature,
 			},
@@ -98,32 +99,32 @@ func seedSamples() []sample {
 		},
 		{
 			name: "seat-hello-log", kind: kindSeatHello, says: "how far the log of slot 1 goes",
-			body: &hearsay.SeatHello{
+			body: &core.SeatHello{
 				Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true, Founded: true,
-				Founding: hearsay.Hash{8}, Term: 6, Last: hearsay.LogPlace{Term: 5, Index: 32}, Clock: 1_763_000_000_000, Signature: sampleSignature,
+				Founding: hearsay.Hash{8}, Term: 6, Last: core.LogPlace{Term: 5, Index: 32}, Clock: 1_763_000_000_000, Signature: sampleSignature,
 			},
 			bodyLayout: "slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · founding 32 · term 8 · last-term 8 · last-index 8 · clock 8 · signature 64",
 		},
 		{
 			name: "raft", kind: kindRaft, says: "an entry, and half a snapshot",
-			body: &hearsay.Raft{
+			body: &core.Raft{
 				Slot: 1, Type: 3, To: 11, From: 12, Term: 3, LogTerm: 2, Index: 100, Commit: 99, Vote: 11, RejectHint: 98, Reject: true, Context: []byte("ctx"),
-				Entries: []hearsay.LogEntry{sampleEntry()}, Snapshot: samplePart(), Signature: sampleSignature,
+				Entries: []core.LogEntry{sampleEntry()}, Snapshot: samplePart(), Signature: sampleSignature,
 			},
 			bodyLayout: "slot 1 · type 1 · flags 1 · to 8 · from 8 · term 8 · log-term 8 · index 8 · commit 8 · vote 8 · hint 8 · length 4 · context 3 · entries 4 · " +
 				entryLayout + " · " + partLayout + " · signature 64",
 		},
-		{name: "ledger-req", kind: kindLedgerReq, says: "what comes after epoch 6?", body: &hearsay.LedgerReq{After: 6, Before: 0}, bodyLayout: "after 8 · before 8"},
+		{name: "ledger-req", kind: kindLedgerReq, says: "what comes after epoch 6?", body: &core.LedgerReq{After: 6, Before: 0}, bodyLayout: "after 8 · before 8"},
 		{
 			name: "rulings", kind: kindRulings, says: "one ruling, and one head",
-			body:       &hearsay.Rulings{Items: []*hearsay.Ruling{sampleRuling()}, Heads: []hearsay.Head{sampleHead()}},
+			body:       &core.Rulings{Items: []*hearsay.Ruling{sampleRuling()}, Heads: []hearsay.Head{sampleHead()}},
 			bodyLayout: "rulings 4 · " + rulingLayout + " · heads 1 · " + headLayout,
 		},
 		{
 			name: "roster-part", kind: kindRosterPart, says: "the second half of a roster",
-			body: &hearsay.RosterPart{
+			body: &core.RosterPart{
 				Ruling: sampleRuling(), Heads: []hearsay.Head{sampleHead()}, Part: 1, Parts: 2,
-				Members: []hearsay.RosterMember{{Stay: hearsay.Stay{ID: idA, Epoch: 7}, Claim: full(hearsay.StateAlive, "a", addr4)}},
+				Members: []core.RosterMember{{Stay: hearsay.Stay{ID: idA, Epoch: 7}, Claim: full(hearsay.StateAlive, "a", addr4)}},
 			},
 			bodyLayout: rulingLayout + " · heads 1 · " + headLayout + " · part 2 · parts 2 · members 4 · " + stayLayout + " · " + claimLayout,
 		},
@@ -142,30 +143,30 @@ func sampleSeedRecords() []recordSample {
 	const decided = "case 8 · rule 1 · ballots 1"
 	const tail = "evidence 32 · at 8 · previous 32 · roster 32"
 	return []recordSample{
-		{"life", &hearsay.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}, Founding: hearsay.Hash{8}, Doubt: true, Waited: 7 * time.Second, List: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.3:5001")}}, "key 4 · life 16 · config 32 · founding 32 · doubt 1 · waited 4 · list 1 · ip 16 · port 2"},
+		{"life", &core.SeedLife{Life: sampleLife, Config: hearsay.Hash{9}, Founding: hearsay.Hash{8}, Doubt: true, Waited: 7 * time.Second, List: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.3:5001")}}, "key 4 · life 16 · config 32 · founding 32 · doubt 1 · waited 4 · list 1 · ip 16 · port 2"},
 		{
-			"log-state", &hearsay.LogState{Term: 3, Vote: 11, Commits: []hearsay.LogPlace{{Term: 2, Index: 80}, {Term: 3, Index: 99}}},
+			"log-state", &core.LogState{Term: 3, Vote: 11, Commits: []core.LogPlace{{Term: 2, Index: 80}, {Term: 3, Index: 99}}},
 			"key 5 · term 8 · vote 8 · commit 8 · commit-term 8 · earlier 1 · before 8 · before-term 8",
 		},
-		{"pin", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42}, "slot 1 · key 32 · life 16 · since 8 · no-address 1"},
-		{"pin-at", &hearsay.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42, Addr: netip.MustParseAddrPort("10.0.0.3:5001")}, "slot 1 · key 32 · life 16 · since 8 · family 1 · ip 4 · port 2"},
-		{"entry", &hearsay.KeptEntry{Entry: sampleEntry(), Before: 2}, "key 8 · " + entryLayout + " · before 8"},
-		{"snapshot", &hearsay.KeptSnapshot{Snapshot: samplePart()}, "key 8 · " + partLayout},
-		{"ruling", &hearsay.KeptRuling{Ruling: sampleRuling()}, "key 8 · " + rulingLayout + " · with-evidence 1"},
+		{"pin", &core.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42}, "slot 1 · key 32 · life 16 · since 8 · no-address 1"},
+		{"pin-at", &core.SeedPin{Seat: hearsay.Seat{Slot: 2, Key: sampleKey, Life: sampleLife}, Since: 42, Addr: netip.MustParseAddrPort("10.0.0.3:5001")}, "slot 1 · key 32 · life 16 · since 8 · family 1 · ip 4 · port 2"},
+		{"entry", &core.KeptEntry{Entry: sampleEntry(), Before: 2}, "key 8 · " + entryLayout + " · before 8"},
+		{"snapshot", &core.KeptSnapshot{Snapshot: samplePart()}, "key 8 · " + partLayout},
+		{"ruling", &core.KeptRuling{Ruling: sampleRuling()}, "key 8 · " + rulingLayout + " · with-evidence 1"},
 		{
-			"leave", &hearsay.KeptRuling{Ruling: left},
+			"leave", &core.KeptRuling{Ruling: left},
 			"key 8 · epoch 8 · kind 1 · " + stayLayout + " · key 32 · seats 1 · " + decided + " · leave 64 · " + tail + " · with-evidence 1",
 		},
 		{
-			"removal", &hearsay.KeptRuling{Ruling: removed, Evidence: sampleEvidence()},
+			"removal", &core.KeptRuling{Ruling: removed, Evidence: sampleEvidence()},
 			"key 8 · epoch 8 · kind 1 · " + stayLayout + " · key 32 · seats 1 · " + decided + " · " + ballotLayout + " · " + tail + " · with-evidence 1 · " + storyLayout,
 		},
 		{
-			"seat", &hearsay.KeptRuling{Ruling: sampleSeat()}, "key 8 · " + seatRulingLayout + " · with-evidence 1",
+			"seat", &core.KeptRuling{Ruling: sampleSeat()}, "key 8 · " + seatRulingLayout + " · with-evidence 1",
 		},
-		{"head", &hearsay.KeptHead{Head: sampleHead()}, "slot 1 · " + headLayout},
+		{"head", &core.KeptHead{Head: sampleHead()}, "slot 1 · " + headLayout},
 		{
-			"rival", &hearsay.KeptRival{Slot: sampleHead().Slot, Rival: hearsay.Rival{Epoch: 4, Own: hearsay.Hash{1}, Other: hearsay.Hash{2}, Head: sampleHead(), Twin: sampleHead()}},
+			"rival", &core.KeptRival{Slot: sampleHead().Slot, Rival: core.Rival{Epoch: 4, Own: hearsay.Hash{1}, Other: hearsay.Hash{2}, Head: sampleHead(), Twin: sampleHead()}},
 			"slot 1 · epoch 8 · own 32 · other 32 · " + headLayout + " · " + headLayout,
 		},
 	}
@@ -181,12 +182,12 @@ func FuzzRosterPart(f *testing.F) { fuzzBody(f, kindRosterPart) }
 // by byte, or a hash would mean two things.
 func FuzzRuling(f *testing.F) {
 	for _, s := range sampleSeedRecords() {
-		if r, ok := s.record.(*hearsay.KeptRuling); ok {
+		if r, ok := s.record.(*core.KeptRuling); ok {
 			f.Add(r.Ruling.AppendBinary(nil))
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c := hearsay.NewCanonical(b)
+		c := core.NewCanonical(b)
 		r := c.Ruling()
 		if c.Failed() {
 			return
@@ -221,10 +222,10 @@ func TestSeedRecordRefused(t *testing.T) {
 }
 
 func TestSeedRecordDropped(t *testing.T) {
-	for _, pair := range [][2]hearsay.Record{
-		{&hearsay.KeptEntry{Entry: sampleEntry()}, &hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: 101}, Dropped: true}},
-		{&hearsay.KeptSnapshot{Snapshot: samplePart()}, &hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: 100}, Dropped: true}},
-		{&hearsay.KeptRuling{Ruling: sampleRuling()}, &hearsay.KeptRuling{Ruling: &hearsay.Ruling{Epoch: 7}, Dropped: true}},
+	for _, pair := range [][2]core.Record{
+		{&core.KeptEntry{Entry: sampleEntry()}, &core.KeptEntry{Entry: core.LogEntry{Index: 101}, Dropped: true}},
+		{&core.KeptSnapshot{Snapshot: samplePart()}, &core.KeptSnapshot{Snapshot: &core.LogSnapshot{Index: 100}, Dropped: true}},
+		{&core.KeptRuling{Ruling: sampleRuling()}, &core.KeptRuling{Ruling: &hearsay.Ruling{Epoch: 7}, Dropped: true}},
 	} {
 		bucket, key, _, drop := AppendRecord(nil, nil, pair[0])
 		goneBucket, goneKey, value, gone := AppendRecord(nil, nil, pair[1])
@@ -238,9 +239,9 @@ func TestSeedRecordDropped(t *testing.T) {
 // by the next, or by the bytes that it came in.
 func TestSeedMessagesMayBeKept(t *testing.T) {
 	for _, s := range seedSamples() {
-		packet := AppendPacket(nil, testNetwork, &hearsay.Packet{From: idA, Body: s.body})
+		packet := AppendPacket(nil, testNetwork, &core.Packet{From: idA, Body: s.body})
 		d := NewDecoder(testNetwork)
-		var first, second hearsay.Packet
+		var first, second core.Packet
 		if drop, ok := d.Decode(packet, &first); !ok {
 			t.Fatal(drop)
 		}
@@ -255,11 +256,11 @@ func TestSeedMessagesMayBeKept(t *testing.T) {
 }
 
 // drawSeeds draws a message of the seeds, or nil if k is another's.
-func drawSeeds(t *rapid.T, k kind) hearsay.Message {
+func drawSeeds(t *rapid.T, k kind) core.Message {
 	n := rapid.Uint64().Draw(t, "number")
 	switch k {
 	case kindSeatHello:
-		m := &hearsay.SeatHello{
+		m := &core.SeatHello{
 			Slot: drawSlot(t), Key: sampleKey, Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t), Nonce: n, Answer: n&1 != 0, Founded: n&2 != 0,
 			Seats: drawSeats(t), Signature: drawSignature(t),
 		}
@@ -270,11 +271,11 @@ func drawSeeds(t *rapid.T, k kind) hearsay.Message {
 			m.Founding = drawHash(t)
 		}
 		if n&16 != 0 {
-			m.Term, m.Last, m.Clock = n, hearsay.LogPlace{Term: n >> 1, Index: n >> 2}, n>>3
+			m.Term, m.Last, m.Clock = n, core.LogPlace{Term: n >> 1, Index: n >> 2}, n>>3
 		}
 		return m
 	case kindRaft:
-		m := &hearsay.Raft{
+		m := &core.Raft{
 			Slot: drawSlot(t), Type: byte(n), To: n, From: n + 1, Term: n / 2, LogTerm: n / 3, Index: n / 5, Commit: n / 7, Vote: n / 9, RejectHint: n / 11,
 			Reject: n&1 != 0, Context: orNil(rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "context")),
 			Entries: orNil(rapid.SliceOfN(rapid.Custom(drawEntry), 0, 5).Draw(t, "entries")), Signature: drawSignature(t),
@@ -284,13 +285,13 @@ func drawSeeds(t *rapid.T, k kind) hearsay.Message {
 		}
 		return m
 	case kindLedgerReq:
-		return &hearsay.LedgerReq{After: hearsay.Epoch(n), Before: hearsay.Epoch(n / 2)}
+		return &core.LedgerReq{After: hearsay.Epoch(n), Before: hearsay.Epoch(n / 2)}
 	case kindRulings:
-		return &hearsay.Rulings{Items: orNil(rapid.SliceOfN(rapid.Custom(drawRuling), 0, 3).Draw(t, "rulings")), Heads: drawHeads(t)}
+		return &core.Rulings{Items: orNil(rapid.SliceOfN(rapid.Custom(drawRuling), 0, 3).Draw(t, "rulings")), Heads: drawHeads(t)}
 	case kindRosterPart:
-		m := &hearsay.RosterPart{Ruling: drawRuling(t), Heads: drawHeads(t), Part: uint16(n), Parts: uint16(n >> 16)}
+		m := &core.RosterPart{Ruling: drawRuling(t), Heads: drawHeads(t), Part: uint16(n), Parts: uint16(n >> 16)}
 		for range rapid.IntRange(0, 5).Draw(t, "members") {
-			m.Members = append(m.Members, hearsay.RosterMember{Stay: hearsay.Stay{ID: drawID(t), Epoch: hearsay.Epoch(n)}, Claim: drawSigned(t)})
+			m.Members = append(m.Members, core.RosterMember{Stay: hearsay.Stay{ID: drawID(t), Epoch: hearsay.Epoch(n)}, Claim: drawSigned(t)})
 		}
 		return m
 	}
@@ -327,20 +328,20 @@ func drawHead(t *rapid.T) hearsay.Head {
 	return hearsay.Head{Founding: drawHash(t), Epoch: hearsay.Epoch(rapid.Uint64().Draw(t, "epoch")), Hash: drawHash(t), Slot: drawSlot(t), Signature: drawSignature(t)}
 }
 
-func drawEntry(t *rapid.T) hearsay.LogEntry {
+func drawEntry(t *rapid.T) core.LogEntry {
 	n := rapid.Uint64().Draw(t, "index")
-	return hearsay.LogEntry{Index: n, Term: n / 3, Type: byte(n), Data: orNil(rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "data"))}
+	return core.LogEntry{Index: n, Term: n / 3, Type: byte(n), Data: orNil(rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "data"))}
 }
 
-func drawSnapshot(t *rapid.T) *hearsay.LogSnapshot {
+func drawSnapshot(t *rapid.T) *core.LogSnapshot {
 	ids := func() []uint64 { return orNil(rapid.SliceOfN(rapid.Uint64(), 0, 5).Draw(t, "ids")) }
-	s := &hearsay.LogSnapshot{
+	s := &core.LogSnapshot{
 		Index: rapid.Uint64().Draw(t, "index"), Term: rapid.Uint64().Draw(t, "term"),
-		Config: hearsay.LogConfig{Voters: ids(), Learners: ids(), VotersOutgoing: ids(), LearnersNext: ids(), AutoLeave: rapid.Bool().Draw(t, "auto-leave")},
-		Data:   orNil(rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "data")), Offset: rapid.Uint32Max(hearsay.MaxSnapshotBytes-300).Draw(t, "offset"),
+		Config: core.LogConfig{Voters: ids(), Learners: ids(), VotersOutgoing: ids(), LearnersNext: ids(), AutoLeave: rapid.Bool().Draw(t, "auto-leave")},
+		Data:   orNil(rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "data")), Offset: rapid.Uint32Max(core.MaxSnapshotBytes-300).Draw(t, "offset"),
 	}
-	s.Size = s.Offset + uint32(len(s.Data)) + rapid.Uint32Max(hearsay.MaxSnapshotBytes-300-s.Offset).Draw(t, "rest")
-	s.Size = min(s.Size, hearsay.MaxSnapshotBytes)
+	s.Size = s.Offset + uint32(len(s.Data)) + rapid.Uint32Max(core.MaxSnapshotBytes-300-s.Offset).Draw(t, "rest")
+	s.Size = min(s.Size, core.MaxSnapshotBytes)
 	return s
 }
 
@@ -386,11 +387,11 @@ func drawRuling(t *rapid.T) *hearsay.Ruling {
 	return r
 }
 
-func drawSeedRecord(t *rapid.T) hearsay.Record {
+func drawSeedRecord(t *rapid.T) core.Record {
 	n := rapid.Uint64().Draw(t, "number")
 	switch n % 8 {
 	case 0:
-		life := &hearsay.SeedLife{Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t), Founding: drawHash(t), Doubt: rapid.Bool().Draw(t, "doubt")}
+		life := &core.SeedLife{Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t), Founding: drawHash(t), Doubt: rapid.Bool().Draw(t, "doubt")}
 		if life.Doubt {
 			life.Waited = time.Duration(rapid.Uint32().Draw(t, "waited")) * time.Millisecond
 		}
@@ -399,28 +400,28 @@ func drawSeedRecord(t *rapid.T) hearsay.Record {
 		}
 		return life
 	case 1:
-		pin := &hearsay.SeedPin{Seat: hearsay.Seat{Slot: drawSlot(t), Key: hearsay.PublicKey(drawBytes(t, "key", 32)), Life: sampleLife}, Since: hearsay.CaseID(n)}
+		pin := &core.SeedPin{Seat: hearsay.Seat{Slot: drawSlot(t), Key: hearsay.PublicKey(drawBytes(t, "key", 32)), Life: sampleLife}, Since: hearsay.CaseID(n)}
 		if n%2 == 0 {
 			pin.Addr = drawAddr(t)
 		}
 		return pin
 	case 2:
-		state := &hearsay.LogState{Term: n, Vote: n / 3}
-		for i := range n % (hearsay.MaxCommits + 1) {
-			state.Commits = append(state.Commits, hearsay.LogPlace{Term: 1 + n/5 + i, Index: max(1, n/3) + i})
+		state := &core.LogState{Term: n, Vote: n / 3}
+		for i := range n % (core.MaxCommits + 1) {
+			state.Commits = append(state.Commits, core.LogPlace{Term: 1 + n/5 + i, Index: max(1, n/3) + i})
 		}
 		return state
 	case 3:
-		return &hearsay.KeptEntry{Entry: drawEntry(t), Before: n}
+		return &core.KeptEntry{Entry: drawEntry(t), Before: n}
 	case 4:
-		return &hearsay.KeptSnapshot{Snapshot: drawSnapshot(t)}
+		return &core.KeptSnapshot{Snapshot: drawSnapshot(t)}
 	case 5:
-		return &hearsay.KeptHead{Head: drawHead(t)}
+		return &core.KeptHead{Head: drawHead(t)}
 	case 6:
 		head := drawHead(t)
-		return &hearsay.KeptRival{Slot: head.Slot, Rival: hearsay.Rival{Epoch: head.Epoch, Own: drawHash(t), Other: head.Hash, Head: head, Twin: drawHead(t)}}
+		return &core.KeptRival{Slot: head.Slot, Rival: core.Rival{Epoch: head.Epoch, Own: drawHash(t), Other: head.Hash, Head: head, Twin: drawHead(t)}}
 	}
-	r := &hearsay.KeptRuling{Ruling: drawRuling(t)}
+	r := &core.KeptRuling{Ruling: drawRuling(t)}
 	if rapid.Bool().Draw(t, "with evidence") {
 		r.Evidence = drawEvidence(t)
 	}
@@ -439,13 +440,13 @@ func TestSeedRecordRoundTrip(t *testing.T) {
 		cut := rapid.IntRange(0, len(value)-1).Draw(t, "cut")
 		earlier := false
 		switch want := want.(type) {
-		case *hearsay.SeedLife:
+		case *core.SeedLife:
 			earlier = cut == len(value)-1-18*len(want.List) // without the list
-		case *hearsay.SeedPin:
+		case *core.SeedPin:
 			earlier = cut == 32+16+8 // without the address
-		case *hearsay.KeptEntry:
+		case *core.KeptEntry:
 			earlier = cut == len(value)-8 // without the term before
-		case *hearsay.LogState:
+		case *core.LogState:
 			earlier = cut == 3*8 // without terms
 		}
 		if got, err := DecodeRecord(bucket, key, value[:cut]); err == nil && !earlier {
@@ -461,11 +462,11 @@ func TestSeedRecordRoundTrip(t *testing.T) {
 func TestSeedKeysAreInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.Uint64().Draw(t, "a"), rapid.Uint64().Draw(t, "b")
-		key := func(r hearsay.Record) []byte { _, k, _, _ := AppendRecord(nil, nil, r); return k }
+		key := func(r core.Record) []byte { _, k, _, _ := AppendRecord(nil, nil, r); return k }
 		for _, keys := range [][2][]byte{
-			{key(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: a}}), key(&hearsay.KeptEntry{Entry: hearsay.LogEntry{Index: b}})},
-			{key(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: a}}), key(&hearsay.KeptSnapshot{Snapshot: &hearsay.LogSnapshot{Index: b}})},
-			{key(&hearsay.KeptRuling{Ruling: &hearsay.Ruling{Epoch: hearsay.Epoch(a)}}), key(&hearsay.KeptRuling{Ruling: &hearsay.Ruling{Epoch: hearsay.Epoch(b)}})},
+			{key(&core.KeptEntry{Entry: core.LogEntry{Index: a}}), key(&core.KeptEntry{Entry: core.LogEntry{Index: b}})},
+			{key(&core.KeptSnapshot{Snapshot: &core.LogSnapshot{Index: a}}), key(&core.KeptSnapshot{Snapshot: &core.LogSnapshot{Index: b}})},
+			{key(&core.KeptRuling{Ruling: &hearsay.Ruling{Epoch: hearsay.Epoch(a)}}), key(&core.KeptRuling{Ruling: &hearsay.Ruling{Epoch: hearsay.Epoch(b)}})},
 		} {
 			if bytes.Compare(keys[0], keys[1]) != cmp.Compare(a, b) {
 				t.Fatalf("%d has key %x, %d has %x", a, keys[0], b, keys[1])

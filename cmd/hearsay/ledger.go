@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"hearsay"
 	"hearsay/client"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/web"
+
+	"github.com/spf13/cobra"
 )
 
 func newLedger() *cobra.Command {
@@ -94,7 +95,7 @@ func (s *savedWriter) page(l *web.Ledger) error {
 	var text strings.Builder
 	for i := range l.Rulings {
 		told := &l.Rulings[i]
-		r := hearsay.NewCanonical(told.Canonical).Ruling()
+		r := core.NewCanonical(told.Canonical).Ruling()
 		if r == nil || len(r.Ballots) != len(told.Ballots) {
 			return fmt.Errorf("the ruling of epoch %d is not whole in what the node answers", told.Epoch)
 		}

@@ -18,6 +18,7 @@ import (
 
 	"hearsay"
 	"hearsay/agent"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quorum"
 	"hearsay/store"
@@ -44,7 +45,7 @@ func writeLedger(t *testing.T, dir string, addr netip.AddrPort, rulings int) {
 	// it rules more than is admitted in such a time
 	cfg.Limits.Members, cfg.Limits.Admissions = hearsay.MaxLimit, hearsay.MaxLimit
 	var drops hearsay.Drops
-	out := &hearsay.Effects{}
+	out := &core.Effects{}
 	now := time.Now().Add(-24 * time.Hour)
 	q, err := quorum.New(cfg, hearsay.NewIdentity(disk.Identity()), rand.New(rand.NewPCG(1, 2)), quorum.Directory{}, nil, &drops, out, now)
 	if err != nil {
@@ -69,7 +70,7 @@ func writeLedger(t *testing.T, dir string, addr netip.AddrPort, rulings int) {
 				}
 			}
 			batch.Add(out.Persist)
-			*out = hearsay.Effects{}
+			*out = core.Effects{}
 			if batch.Size() > 1<<20 {
 				if err := disk.Commit(&batch); err != nil {
 					t.Fatal(err)
@@ -92,7 +93,7 @@ func writeLedger(t *testing.T, dir string, addr netip.AddrPort, rulings int) {
 		runs("all are in", func() bool { return q.Epoch() == from+peers })
 		for n := range peers {
 			m, _ := q.Member(identity(byte(n)).Public().NodeID())
-			l := hearsay.Leave{Stay: m.Stay}
+			l := core.Leave{Stay: m.Stay}
 			l.Sign(q.Ledger(), identity(byte(n)))
 			q.Leave(now, &l)
 		}
@@ -108,7 +109,7 @@ func writeLedger(t *testing.T, dir string, addr netip.AddrPort, rulings int) {
 // is saved of it can be checked. It comes page by page; what is not in the
 // seed's memory comes from its disk.
 func TestLedgerFromTheFounding(t *testing.T) {
-	rulings, tail := 4_000, hearsay.MaxRulings
+	rulings, tail := 4_000, core.MaxRulings
 	if os.Getenv("HEARSAY_LARGE") != "" {
 		rulings, tail = 20_000, quorum.DefaultConfig().Tail
 	}
@@ -165,7 +166,7 @@ func TestOldRulingsAreReadSeldomForOne(t *testing.T) {
 	writeLedger(t, dir, addr, 2_000)
 	cfg := agent.Config{Name: "s1", Network: longNetwork, Bind: addr.String(), Role: hearsay.RoleSeed, Seeds: []ledger.Seed{{Addr: addr}}, Data: dir}
 	cfg.Quorum = quorum.DefaultConfig()
-	cfg.Quorum.Tail = hearsay.MaxRulings
+	cfg.Quorum.Tail = core.MaxRulings
 	a, err := agent.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +185,7 @@ func TestOldRulingsAreReadSeldomForOne(t *testing.T) {
 		decoder := wire.NewDecoder(network)
 		var buffer []byte
 		for {
-			var p hearsay.Packet
+			var p core.Packet
 			packet, err := wire.ReadFrame(conn, buffer)
 			if err != nil {
 				return
@@ -193,13 +194,13 @@ func TestOldRulingsAreReadSeldomForOne(t *testing.T) {
 			if _, ok := decoder.Decode(packet, &p); !ok {
 				continue
 			}
-			if m, is := p.Body.(*hearsay.Rulings); is && len(m.Items) > 0 && m.Items[len(m.Items)-1].Epoch == 999 {
+			if m, is := p.Body.(*core.Rulings); is && len(m.Items) > 0 && m.Items[len(m.Items)-1].Epoch == 999 {
 				answers.Add(1)
 			}
 		}
 	}()
 	const lasts = 2 * time.Second
-	question := wire.AppendFrame(nil, network, &hearsay.Packet{From: identity(1).Public().NodeID(), Stream: true, Body: &hearsay.LedgerReq{Before: 1000}})
+	question := wire.AppendFrame(nil, network, &core.Packet{From: identity(1).Public().NodeID(), Stream: true, Body: &core.LedgerReq{Before: 1000}})
 	var before, after syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &before)
 	asked, slowest, began := 0, time.Duration(0), time.Now()

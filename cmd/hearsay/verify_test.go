@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -39,13 +40,13 @@ func newScribe() *scribe {
 		s.seats = append(s.seats, hearsay.Seat{Slot: uint8(slot), Key: s.seeds[slot].Public(), Life: hearsay.Life{byte(slot + 1)}})
 	}
 	s.founding = slices.Clone(s.seats)
-	s.last = hearsay.FoundingHash(s.network, s.founding)
+	s.last = core.FoundingHash(s.network, s.founding)
 	return s
 }
 
 // ledger is what is signed is about.
 func (s *scribe) ledger() hearsay.LedgerID {
-	began := hearsay.FoundingHash(s.network, s.founding)
+	began := core.FoundingHash(s.network, s.founding)
 	for i := range s.rulings {
 		if s.rulings[i].Kind == hearsay.RulingRecover {
 			began = s.rulings[i].Hash(s.network)
@@ -78,16 +79,16 @@ func (s *scribe) rule(r hearsay.Ruling, slots ...int) {
 }
 
 func (s *scribe) roster() hearsay.Hash {
-	var parts [hearsay.RosterBuckets][]hearsay.Stay
+	var parts [core.RosterBuckets][]hearsay.Stay
 	for _, stay := range s.stays {
 		parts[stay.ID[0]] = append(parts[stay.ID[0]], stay)
 	}
-	var hashes [hearsay.RosterBuckets]hearsay.Hash
+	var hashes [core.RosterBuckets]hearsay.Hash
 	for i := range parts {
 		slices.SortFunc(parts[i], func(a, b hearsay.Stay) int { return a.ID.Compare(b.ID) })
-		hashes[i] = hearsay.HashBucket(parts[i])
+		hashes[i] = core.HashBucket(parts[i])
 	}
-	return hearsay.HashRoster(s.network, &hashes)
+	return core.HashRoster(s.network, &hashes)
 }
 
 func (s *scribe) admit(n byte, slots ...int) {
@@ -125,7 +126,7 @@ func (s *scribe) removeBy(n byte, rule hearsay.Rule, verdicts ...hearsay.Verdict
 }
 
 func (s *scribe) leave(n byte) {
-	l := hearsay.Leave{Stay: s.stay(n)}
+	l := core.Leave{Stay: s.stay(n)}
 	l.Sign(s.ledger(), identity(n))
 	s.rule(hearsay.Ruling{Kind: hearsay.RulingLeave, Stay: l.Stay, Key: identity(n).Public(), Leave: l.Signature})
 }

@@ -6,41 +6,41 @@ import (
 	"slices"
 	"testing"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Disk keeps what was synced, and of the rest whatever a crash leaves.
 type Disk struct {
-	Durable map[string]hearsay.Record
+	Durable map[string]core.Record
 }
 
 // place gives where a record stands, and whether it drops what is there.
-func place(r hearsay.Record) (key string, drop bool) {
+func place(r core.Record) (key string, drop bool) {
 	switch r := r.(type) {
-	case *hearsay.SeedLife:
+	case *core.SeedLife:
 		return "life", false
-	case *hearsay.SeedPin:
+	case *core.SeedPin:
 		return fmt.Sprintf("pin %d", r.Seat.Slot), false
-	case *hearsay.LogState:
+	case *core.LogState:
 		return "state", false
-	case *hearsay.KeptEntry:
+	case *core.KeptEntry:
 		return fmt.Sprintf("entry %d", r.Entry.Index), r.Dropped
-	case *hearsay.KeptSnapshot:
+	case *core.KeptSnapshot:
 		return fmt.Sprintf("snapshot %d", r.Snapshot.Index), r.Dropped
-	case *hearsay.KeptRuling:
+	case *core.KeptRuling:
 		return fmt.Sprintf("ruling %d", r.Ruling.Epoch), r.Dropped
-	case *hearsay.KeptHead:
+	case *core.KeptHead:
 		return fmt.Sprintf("head %d", r.Head.Slot), false
-	case *hearsay.KeptRival:
+	case *core.KeptRival:
 		return fmt.Sprintf("rival %d", r.Slot), r.Dropped
 	}
 	panic(fmt.Sprintf("no such record: %T", r))
 }
 
 // Apply makes a record durable.
-func (d *Disk) Apply(r hearsay.Record) {
+func (d *Disk) Apply(r core.Record) {
 	if d.Durable == nil {
-		d.Durable = make(map[string]hearsay.Record)
+		d.Durable = make(map[string]core.Record)
 	}
 	key, drop := place(r)
 	if drop {
@@ -51,14 +51,14 @@ func (d *Disk) Apply(r hearsay.Record) {
 }
 
 // Sync makes records durable.
-func (d *Disk) Sync(records []hearsay.Record) {
+func (d *Disk) Sync(records []core.Record) {
 	for _, r := range records {
 		d.Apply(r)
 	}
 }
 
 // Load gives all records, ordered by key.
-func (d *Disk) Load() (records []hearsay.Record) {
+func (d *Disk) Load() (records []core.Record) {
 	for _, key := range slices.Sorted(maps.Keys(d.Durable)) {
 		records = append(records, d.Durable[key])
 	}
@@ -66,24 +66,24 @@ func (d *Disk) Load() (records []hearsay.Record) {
 }
 
 // Reread sends a message through its canonical bytes.
-func Reread(t testing.TB, body hearsay.Message) hearsay.Message {
-	var r *hearsay.Canonical
-	var back hearsay.Message
+func Reread(t testing.TB, body core.Message) core.Message {
+	var r *core.Canonical
+	var back core.Message
 	switch m := body.(type) {
-	case *hearsay.SeatHello:
-		r = hearsay.NewCanonical(m.AppendBinary(nil))
+	case *core.SeatHello:
+		r = core.NewCanonical(m.AppendBinary(nil))
 		back = r.SeatHello()
-	case *hearsay.Raft:
-		r = hearsay.NewCanonical(m.AppendBinary(nil))
+	case *core.Raft:
+		r = core.NewCanonical(m.AppendBinary(nil))
 		back = r.Raft()
-	case *hearsay.Rulings:
-		r = hearsay.NewCanonical(m.AppendBinary(nil))
+	case *core.Rulings:
+		r = core.NewCanonical(m.AppendBinary(nil))
 		back = r.Rulings()
-	case *hearsay.LedgerReq:
-		r = hearsay.NewCanonical(m.AppendBinary(nil))
+	case *core.LedgerReq:
+		r = core.NewCanonical(m.AppendBinary(nil))
 		back = r.LedgerReq()
-	case *hearsay.RosterPart:
-		r = hearsay.NewCanonical(m.AppendBinary(nil))
+	case *core.RosterPart:
+		r = core.NewCanonical(m.AppendBinary(nil))
 		back = r.RosterPart()
 	default:
 		t.Fatalf("sends %T", body)

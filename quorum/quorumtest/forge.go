@@ -5,20 +5,21 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Stranger is nobody's address, and where forged messages come from.
 var Stranger = netip.MustParseAddrPort("10.9.9.9:999")
 
 // From is a packet from an address, by stream.
-func From(addr netip.AddrPort, body hearsay.Message) *hearsay.Packet {
-	return &hearsay.Packet{From: hearsay.NodeID{3}, Addr: addr, Stream: true, Body: body}
+func From(addr netip.AddrPort, body core.Message) *core.Packet {
+	return &core.Packet{From: hearsay.NodeID{3}, Addr: addr, Stream: true, Body: body}
 }
 
 // ForgedHeads is as many heads as fit a message, of epochs to come, signed by
 // somebody else.
 func (w *World[Q]) ForgedHeads(seeds int) (heads []hearsay.Head) {
-	for i := range hearsay.MaxHeads {
+	for i := range core.MaxHeads {
 		h := hearsay.Head{Founding: w.Ledger().Founding, Epoch: hearsay.Epoch(1<<40 + i), Slot: uint8(i % seeds)}
 		h.Sign(Network, NewKeyed(7777))
 		heads = append(heads, h)

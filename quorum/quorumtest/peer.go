@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/testkit"
 )
@@ -15,7 +16,7 @@ import (
 type Follower interface {
 	Tick(now time.Time)
 	Deadline() time.Time
-	Receive(now time.Time, p *hearsay.Packet) bool
+	Receive(now time.Time, p *core.Packet) bool
 	Epoch() hearsay.Epoch
 	Head() hearsay.Hash
 	Roster(dst []ledger.Member) []ledger.Member
@@ -28,7 +29,7 @@ type Peer[Q Seed] struct {
 	N      int
 	Key    *testkit.Signer
 	Addr   netip.AddrPort
-	Out    *hearsay.Effects
+	Out    *core.Effects
 	Drops  hearsay.Drops
 	Disk   Disk
 	Links  []netip.AddrPort
@@ -57,7 +58,7 @@ func (w *World[Q]) NewPeer(open func(p *Peer[Q]) Follower, links ...*Peer[Q]) *P
 // Start starts a peer, or starts it again.
 func (p *Peer[Q]) Start() {
 	p.Life++
-	p.Out, p.News = &hearsay.Effects{}, nil
+	p.Out, p.News = &core.Effects{}, nil
 	p.F = p.open(p)
 	p.Step(func() { p.F.Tick(p.W.Now) })
 }
@@ -67,10 +68,10 @@ func (p *Peer[Q]) Step(do func()) {
 	before := p.F.Epoch()
 	do()
 	out := *p.Out
-	*p.Out = hearsay.Effects{}
+	*p.Out = core.Effects{}
 	p.Disk.Sync(out.Persist)
 	for _, packet := range out.Send {
-		if _, ok := packet.Body.(*hearsay.SeatHello); ok {
+		if _, ok := packet.Body.(*core.SeatHello); ok {
 			p.Hellos[packet.Addr]++
 		}
 		if !p.Deaf {

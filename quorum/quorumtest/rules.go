@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -13,11 +14,11 @@ import (
 
 // noteEntry sees ballots before they are counted: those that a seed has put
 // into its own log. What a seed keeps of its state it must be able to start on.
-func (w *World[Q]) noteEntry(by *Machine[Q], r hearsay.Record) {
-	if kept, is := r.(*hearsay.KeptSnapshot); is && !kept.Dropped && ledger.ReadSnapshot(Network, NewKeyed(0), kept.Snapshot.Data) == nil {
+func (w *World[Q]) noteEntry(by *Machine[Q], r core.Record) {
+	if kept, is := r.(*core.KeptSnapshot); is && !kept.Dropped && ledger.ReadSnapshot(Network, NewKeyed(0), kept.Snapshot.Data) == nil {
 		w.T.Errorf("a seed keeps a state, as of entry %d, that it could not read at its next start", kept.Snapshot.Index)
 	}
-	kept, ok := r.(*hearsay.KeptEntry)
+	kept, ok := r.(*core.KeptEntry)
 	if !ok || kept.Dropped {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quota"
 	"hearsay/testkit"
@@ -30,7 +31,7 @@ type Seed interface {
 	comparable
 	Tick(now time.Time)
 	Deadline() time.Time
-	Receive(now time.Time, p *hearsay.Packet) bool
+	Receive(now time.Time, p *core.Packet) bool
 	Older(before hearsay.Epoch, rulings []*hearsay.Ruling)
 	Suspected(now time.Time, id hearsay.NodeID)
 
@@ -64,10 +65,10 @@ type Machine[Q Seed] struct {
 	Past   []*testkit.Signer // keys of earlier lives
 	Disk   Disk
 	Drops  hearsay.Drops
-	Out    *hearsay.Effects
+	Out    *core.Effects
 	Q      Q   // nil: it is down
 	Life   int // counts starts, so that what belongs to an earlier one is dropped
-	Queue  []hearsay.Effects
+	Queue  []core.Effects
 	busy   bool
 	WakeAt time.Time // the process stands still until then
 	Late   bool      // its detector abstains
@@ -104,7 +105,7 @@ type World[Q Seed] struct {
 	// what a probe takes that is not answered; then all seeds hear of it, too; 0: 300 ms, and none does
 	SilentFor time.Duration
 	Teller    func(m *Machine[Q], e hearsay.Event)
-	Stepped   func(m *Machine[Q], out *hearsay.Effects)
+	Stepped   func(m *Machine[Q], out *core.Effects)
 
 	// What the rules are checked against.
 	Rulings map[hearsay.Epoch]*hearsay.Ruling
@@ -121,7 +122,7 @@ func SeedAddr(slot int) netip.AddrPort {
 }
 
 // Sender knows seeds and people by their addresses.
-func (w *World[Q]) Sender(p *hearsay.Packet) quota.Sender {
+func (w *World[Q]) Sender(p *core.Packet) quota.Sender {
 	switch {
 	case slices.ContainsFunc(w.Machines, func(m *Machine[Q]) bool { return m.Addr == p.Addr }):
 		return quota.Sender{Class: quota.Seat, Addr: p.Addr}
@@ -167,7 +168,7 @@ func (w *World[Q]) UpTo(d time.Duration) time.Duration {
 // Start starts a seed on what its disk holds.
 func (w *World[Q]) Start(m *Machine[Q]) {
 	w.T.Helper()
-	m.Out, m.Life = &hearsay.Effects{}, m.Life+1
+	m.Out, m.Life = &core.Effects{}, m.Life+1
 	q, err := w.Driver.Open(m)
 	if err != nil {
 		w.T.Fatal(err)
@@ -210,7 +211,7 @@ func (w *World[Q]) Wipe(m *Machine[Q]) {
 func (w *World[Q]) Step(m *Machine[Q], do func()) {
 	do()
 	out := *m.Out
-	*m.Out = hearsay.Effects{}
+	*m.Out = core.Effects{}
 	if len(out.Now) > 0 {
 		w.T.Fatal("something is sent before what it rests on is durable")
 	}
@@ -241,12 +242,12 @@ func (w *World[Q]) Step(m *Machine[Q], do func()) {
 }
 
 // read reads from a seed's disk what it has asked for.
-func (w *World[Q]) read(m *Machine[Q], read hearsay.OlderRead) {
+func (w *World[Q]) read(m *Machine[Q], read core.OlderRead) {
 	life := m.Life
 	w.After(w.UpTo(w.Syncs), func() {
 		var found []*hearsay.Ruling
 		for epoch := read.Before - 1; epoch > 0 && len(found) < 8 && !w.Unread; epoch-- {
-			kept, is := m.Disk.Durable[fmt.Sprintf("ruling %d", epoch)].(*hearsay.KeptRuling)
+			kept, is := m.Disk.Durable[fmt.Sprintf("ruling %d", epoch)].(*core.KeptRuling)
 			if !is {
 				break
 			}
@@ -306,7 +307,7 @@ func (w *World[Q]) carryOut(m *Machine[Q], n int) {
 }
 
 // Send brings a packet to the seed at its address, as bytes and back.
-func (w *World[Q]) Send(from int, id hearsay.NodeID, addr netip.AddrPort, p hearsay.Packet) {
+func (w *World[Q]) Send(from int, id hearsay.NodeID, addr netip.AddrPort, p core.Packet) {
 	to := slices.IndexFunc(w.Machines, func(m *Machine[Q]) bool { return m.Up() && m.Addr == p.Addr })
 	if w.Random.Float64() < w.Loss || w.Cut != nil && to >= 0 && w.Cut(from, w.Machines[to].Slot) {
 		return
@@ -317,7 +318,7 @@ func (w *World[Q]) Send(from int, id hearsay.NodeID, addr netip.AddrPort, p hear
 			if m.Addr == p.Addr {
 				w.Awake(m, func() {
 					if m.Up() {
-						in := hearsay.Packet{From: id, Addr: addr, Stream: true, Body: body}
+						in := core.Packet{From: id, Addr: addr, Stream: true, Body: body}
 						w.Step(m, func() { m.Q.Receive(w.Now, &in) })
 					}
 				})
@@ -325,7 +326,7 @@ func (w *World[Q]) Send(from int, id hearsay.NodeID, addr netip.AddrPort, p hear
 		}
 		for _, f := range w.Peers {
 			if f.Addr == p.Addr && !f.Deaf {
-				f.Step(func() { f.F.Receive(w.Now, &hearsay.Packet{From: id, Addr: addr, Stream: true, Body: body}) })
+				f.Step(func() { f.F.Receive(w.Now, &core.Packet{From: id, Addr: addr, Stream: true, Body: body}) })
 			}
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/wire"
 )
 
@@ -47,7 +48,7 @@ func (w *network) newForger(seed uint64) *forger {
 		w.t.Fatalf("the seed tells %d rulings", len(told.Rulings))
 	}
 	for _, r := range told.Rulings {
-		f.ledger = append(f.ledger, hearsay.NewCanonical(r.Canonical).Ruling())
+		f.ledger = append(f.ledger, core.NewCanonical(r.Canonical).Ruling())
 	}
 	for slot, s := range told.Founding {
 		seat := hearsay.Seat{Slot: uint8(slot), Key: s.Key}
@@ -58,7 +59,7 @@ func (w *network) newForger(seed uint64) *forger {
 	for _, seed := range w.seeds {
 		addrs = append(addrs, netip.MustParseAddrPort(seed.Addr))
 	}
-	f.config = hearsay.HashSeeds(networkID, addrs)
+	f.config = core.HashSeeds(networkID, addrs)
 	return f
 }
 
@@ -84,7 +85,7 @@ func (f *forger) victim() (member, hearsay.Stay) {
 
 // ledgerID is what is signed in the ledger is about.
 func (f *forger) ledgerID() hearsay.LedgerID {
-	return hearsay.LedgerID{Network: networkID, Founding: hearsay.FoundingHash(networkID, f.seats[:])}
+	return hearsay.LedgerID{Network: networkID, Founding: core.FoundingHash(networkID, f.seats[:])}
 }
 
 // evidence is of statements in the names of all others, with signatures that
@@ -112,7 +113,7 @@ func (f *forger) evidence(m member) *hearsay.Evidence {
 func (f *forger) claim(role hearsay.Role, addr netip.AddrPort) hearsay.Claim {
 	key := f.newKey()
 	c := hearsay.Claim{
-		Subject: key.Public().NodeID(), State: hearsay.StateAlive, Incarnation: hearsay.NextIncarnation(0, time.Now()),
+		Subject: key.Public().NodeID(), State: hearsay.StateAlive, Incarnation: core.NextIncarnation(0, time.Now()),
 		Card: hearsay.Card{Key: key.Public(), Name: "mallory", Addr: addr, Role: role},
 	}
 	c.Sign(networkID, key)
@@ -150,14 +151,14 @@ func (f *forger) ballot(r *hearsay.Ruling, slot uint8) hearsay.Ballot {
 }
 
 // hello says that the forger sits in a seat.
-func (f *forger) hello() *hearsay.SeatHello {
+func (f *forger) hello() *core.SeatHello {
 	slot := uint8(f.random.IntN(seedsCount))
 	seat := hearsay.Seat{Slot: slot, Key: f.signer.Public(), Life: hearsay.Life{1, byte(f.random.Uint32())}}
 	given := &hearsay.Ruling{Epoch: 3, Kind: hearsay.RulingSeat, Seats: []hearsay.Seat{seat}, Case: 1 << 30}
 	for slot := range uint8(seedsCount) {
 		given.Ballots = append(given.Ballots, f.ballot(given, slot))
 	}
-	h := &hearsay.SeatHello{
+	h := &core.SeatHello{
 		Slot: slot, Life: seat.Life, Config: f.config, Nonce: f.random.Uint64(), Answer: f.random.IntN(2) == 0,
 		Founded: true, Seats: []hearsay.Seat{seat, seat, seat}, Founding: f.ledgerID().Founding, Given: given,
 	}
@@ -167,15 +168,15 @@ func (f *forger) hello() *hearsay.SeatHello {
 
 // raft is a message of the replicated log in a seed's name: a leader's entries,
 // a vote, a whole state.
-func (f *forger) raft() *hearsay.Raft {
+func (f *forger) raft() *core.Raft {
 	from, to := f.random.IntN(seedsCount), f.random.IntN(seedsCount)
-	m := &hearsay.Raft{
+	m := &core.Raft{
 		Slot: uint8(from), Type: uint8(f.random.IntN(20)), To: f.seats[to].RaftID(networkID), From: f.seats[from].RaftID(networkID),
 		Term: 1 << 20, LogTerm: 1 << 20, Index: uint64(f.random.IntN(100)), Commit: 1 << 20,
-		Entries: []hearsay.LogEntry{{Index: 40, Term: 1 << 20, Data: []byte("made up")}},
+		Entries: []core.LogEntry{{Index: 40, Term: 1 << 20, Data: []byte("made up")}},
 	}
 	if f.random.IntN(2) == 0 {
-		m.Snapshot = &hearsay.LogSnapshot{Index: 1 << 20, Term: 1 << 20, Size: 1 << 27, Data: make([]byte, 512)}
+		m.Snapshot = &core.LogSnapshot{Index: 1 << 20, Term: 1 << 20, Size: 1 << 27, Data: make([]byte, 512)}
 	}
 	m.Founding = f.ledgerID().Founding
 	m.Sign(networkID, f.signer)
@@ -183,50 +184,50 @@ func (f *forger) raft() *hearsay.Raft {
 }
 
 // packet draws one of all that is forged by our own framing.
-func (f *forger) packet(addr netip.AddrPort) *hearsay.Packet {
+func (f *forger) packet(addr netip.AddrPort) *core.Packet {
 	m, stay := f.victim()
-	p := &hearsay.Packet{From: f.id}
+	p := &core.Packet{From: f.id}
 	if f.random.IntN(2) == 0 {
 		p.From = f.members[f.random.IntN(len(f.members))].ID // nobody proves who sends
 	}
 	const kinds = 14
 	switch f.random.IntN(kinds) {
 	case 0:
-		leave := hearsay.Leave{Stay: stay}
+		leave := core.Leave{Stay: stay}
 		leave.Sign(f.ledgerID(), f.signer)
-		p.Body = &hearsay.Depart{Leave: leave}
+		p.Body = &core.Depart{Leave: leave}
 	case 1:
-		p.Body = &hearsay.Report{Stay: stay, Evidence: f.evidence(m)}
+		p.Body = &core.Report{Stay: stay, Evidence: f.evidence(m)}
 	case 2:
-		p.Body = &hearsay.Report{Stay: stay}
+		p.Body = &core.Report{Stay: stay}
 	case 3:
 		c := f.claim(hearsay.RolePeer, addr)
-		p.From, p.Body, p.Claims = c.Subject, &hearsay.Register{}, []hearsay.Claim{c}
+		p.From, p.Body, p.Claims = c.Subject, &core.Register{}, []hearsay.Claim{c}
 	case 4:
 		p.Body = f.raft()
 	case 5:
 		p.Body = f.hello()
 	case 6:
 		r := f.ruling(stay)
-		p.Body = &hearsay.Rulings{Items: []*hearsay.Ruling{r}, Heads: f.heads()}
+		p.Body = &core.Rulings{Items: []*hearsay.Ruling{r}, Heads: f.heads()}
 	case 7:
-		p.Body = &hearsay.RosterPart{Ruling: f.ruling(stay), Heads: f.heads(), Parts: 1}
+		p.Body = &core.RosterPart{Ruling: f.ruling(stay), Heads: f.heads(), Parts: 1}
 	case 8:
 		seed := f.claim(hearsay.RoleSeed, addr)
-		p.From, p.Body, p.Claims = seed.Subject, &hearsay.News{}, []hearsay.Claim{seed}
+		p.From, p.Body, p.Claims = seed.Subject, &core.News{}, []hearsay.Claim{seed}
 	case 9:
 		dead := hearsay.Claim{Subject: m.ID, State: hearsay.StateDead, Incarnation: m.Incarnation, By: f.id, Evidence: hearsay.Hash{9}}
-		p.Body, p.Claims = &hearsay.News{}, []hearsay.Claim{dead}
+		p.Body, p.Claims = &core.News{}, []hearsay.Claim{dead}
 	case 10:
-		p.Body = f.evidence(m)
+		p.Body = &core.Evidence{Evidence: f.evidence(m)}
 	case 11: // what was decided once, sent again as what is new
-		p.Body = &hearsay.Rulings{Items: []*hearsay.Ruling{f.ledger[f.random.IntN(len(f.ledger))]}}
+		p.Body = &core.Rulings{Items: []*hearsay.Ruling{f.ledger[f.random.IntN(len(f.ledger))]}}
 	case 12:
 		old := f.ledger[f.random.IntN(len(f.ledger))]
-		p.From, p.Body, p.Claims = old.Stay.ID, &hearsay.Register{}, []hearsay.Claim{old.Claim}
+		p.From, p.Body, p.Claims = old.Stay.ID, &core.Register{}, []hearsay.Claim{old.Claim}
 	case 13:
 		s := f.evidence(m).Statements[0]
-		p.Body = &s
+		p.Body = &core.Statement{Statement: s}
 	}
 	return p
 }

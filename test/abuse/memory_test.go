@@ -15,6 +15,7 @@ import (
 
 	"hearsay"
 	"hearsay/agent"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 	"hearsay/quorum"
 	"hearsay/store"
@@ -94,10 +95,10 @@ func answerer(t *testing.T) uint16 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	peers := make(map[[hearsay.PingTarget]byte]hearsay.NodeID) // by what a ping has of its target
+	peers := make(map[[core.PingTarget]byte]hearsay.NodeID) // by what a ping has of its target
 	for n := range manyPeers {
 		id := many(n, 0).Subject
-		peers[[hearsay.PingTarget]byte(id[:])] = id
+		peers[[core.PingTarget]byte(id[:])] = id
 	}
 	done := make(chan struct{})
 	t.Cleanup(func() {
@@ -113,12 +114,12 @@ func answerer(t *testing.T) uint16 {
 			if err != nil {
 				return
 			}
-			var p hearsay.Packet
+			var p core.Packet
 			if _, ok := decoder.Decode(room[:size], &p); !ok {
 				continue
 			}
-			if ping, ok := p.Body.(*hearsay.Ping); ok {
-				ack := hearsay.Packet{From: peers[[hearsay.PingTarget]byte(ping.Target[:])], Body: &hearsay.Ack{Seq: ping.Seq}}
+			if ping, ok := p.Body.(*core.Ping); ok {
+				ack := core.Packet{From: peers[[core.PingTarget]byte(ping.Target[:])], Body: &core.Ack{Seq: ping.Seq}}
 				conn.WriteToUDPAddrPort(wire.AppendPacket(nil, networkID, &ack), from)
 			}
 		}
@@ -149,7 +150,7 @@ func fill(t *testing.T, data string, own netip.AddrPort, port uint16) time.Durat
 	cfg.Network, cfg.Seeds = networkID, []ledger.Seed{{Addr: own}}
 	cfg.Limits.Members, cfg.Limits.Admissions = manyPeers, manyAdmissions
 	var (
-		out   hearsay.Effects
+		out   core.Effects
 		drops hearsay.Drops
 	)
 	q, err := quorum.New(cfg, hearsay.NewIdentity(disk.Identity()), rand.New(rand.NewPCG(1, 1)), quorum.Directory{}, nil, &drops, &out, time.Now())
@@ -170,7 +171,7 @@ func fill(t *testing.T, data string, own netip.AddrPort, port uint16) time.Durat
 			t.Fatal(err)
 		}
 		events := out.Events
-		out = hearsay.Effects{}
+		out = core.Effects{}
 		for _, e := range events {
 			if e.Kind == hearsay.EventProbeWanted {
 				q.Probed(time.Now(), quorum.Probe{Subject: e.Subject, Addr: e.Addr, Verdict: hearsay.VerdictReachable, Began: e.At})
@@ -195,7 +196,7 @@ func many(n int, port uint16) *hearsay.Claim {
 	binary.BigEndian.PutUint64(secret[:], uint64(n)+1)
 	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(n >> 8), byte(n)}), port)
 	c := &hearsay.Claim{
-		State: hearsay.StateAlive, Incarnation: hearsay.NextIncarnation(0, time.Now()),
+		State: hearsay.StateAlive, Incarnation: core.NextIncarnation(0, time.Now()),
 		Card: hearsay.Card{Name: fmt.Sprintf("peer-%05d", n), Addr: addr, Role: hearsay.RolePeer},
 	}
 	c.Sign(networkID, hearsay.NewIdentity(secret))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/test/process"
 	"hearsay/wire"
 )
@@ -41,7 +42,7 @@ func TestReflection(t *testing.T) {
 	for sent < reflectBytes {
 		node := nodes[made/4%len(nodes)]
 		// what a stranger sends counts only where it names the node
-		p := hearsay.Packet{Body: &hearsay.Ping{Seq: 1, Target: node.ID}}
+		p := core.Packet{Body: &core.Ping{Seq: 1, Target: node.ID}}
 		for range 4 {
 			claim := madeUp(made, at)
 			p.From, p.Claims, made = claim.Subject, append(p.Claims, claim), made+1
@@ -57,7 +58,7 @@ func TestReflection(t *testing.T) {
 		sent += len(b)
 	}
 	came, packets := 0, 0
-	buffer := make([]byte, 2*hearsay.MTU)
+	buffer := make([]byte, 2*core.MTU)
 	sink.SetReadDeadline(time.Now().Add(reflectFor))
 	for {
 		n, err := sink.Read(buffer)

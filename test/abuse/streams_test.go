@@ -16,6 +16,7 @@ import (
 
 	"hearsay"
 	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/test/process"
 	"hearsay/wire"
 )
@@ -65,7 +66,7 @@ func (w *network) anyMember() hearsay.NodeID {
 }
 
 // framed gives frames whose bodies are made one after the other.
-func framed(count int, body func(w *network, from hearsay.NodeID, i int) *hearsay.Packet) func(w *network) [][]byte {
+func framed(count int, body func(w *network, from hearsay.NodeID, i int) *core.Packet) func(w *network) [][]byte {
 	return func(w *network) (frames [][]byte) {
 		from := w.anyMember()
 		for i := range count {
@@ -78,27 +79,27 @@ func framed(count int, body func(w *network, from hearsay.NodeID, i int) *hearsa
 }
 
 // everyOther are ranges of every other number of one origin.
-func everyOther(from hearsay.NodeID, start uint64) (list []hearsay.SeenRange) {
-	for i := range uint64(hearsay.MaxSeenRanges) {
-		list = append(list, hearsay.SeenRange{Origin: hearsay.OriginOf(from), Range: clock.Range{Low: start + 2*i, High: start + 2*i}})
+func everyOther(from hearsay.NodeID, start uint64) (list []core.SeenRange) {
+	for i := range uint64(core.MaxSeenRanges) {
+		list = append(list, core.SeenRange{Origin: hearsay.OriginOf(from), Range: clock.Range{Low: start + 2*i, High: start + 2*i}})
 	}
 	return list
 }
 
 func floods() []flood {
 	return []flood{
-		{name: "Rumors.Missed", short: true, frames: framed(8, func(_ *network, from hearsay.NodeID, i int) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Rumors{Missed: everyOther(from, uint64(1+i))}}
+		{name: "Rumors.Missed", short: true, frames: framed(8, func(_ *network, from hearsay.NodeID, i int) *core.Packet {
+			return &core.Packet{Body: &core.Rumors{Missed: everyOther(from, uint64(1+i))}}
 		})},
-		{name: "Seen", frames: framed(8, func(_ *network, from hearsay.NodeID, i int) *hearsay.Packet {
-			return &hearsay.Packet{Body: &hearsay.Seen{Ranges: everyOther(from, uint64(1+i)), Answer: true}}
+		{name: "Seen", frames: framed(8, func(_ *network, from hearsay.NodeID, i int) *core.Packet {
+			return &core.Packet{Body: &core.Seen{Ranges: everyOther(from, uint64(1+i)), Answer: true}}
 		})},
-		{name: "Rumors.Items", frames: framed(200, func(_ *network, from hearsay.NodeID, i int) *hearsay.Packet {
-			m := &hearsay.Rumors{}
-			for n := range hearsay.MaxRumors {
-				m.Items = append(m.Items, hearsay.Rumor{ID: clock.Dot{Origin: hearsay.OriginOf(from), Counter: uint64(1000 + i*hearsay.MaxRumors + n)}, Data: make([]byte, 100)})
+		{name: "Rumors.Items", frames: framed(200, func(_ *network, from hearsay.NodeID, i int) *core.Packet {
+			m := &core.Rumors{}
+			for n := range core.MaxRumors {
+				m.Items = append(m.Items, hearsay.Rumor{ID: clock.Dot{Origin: hearsay.OriginOf(from), Counter: uint64(1000 + i*core.MaxRumors + n)}, Data: make([]byte, 100)})
 			}
-			return &hearsay.Packet{Body: m}
+			return &core.Packet{Body: m}
 		})},
 		{name: "claims", short: true, frames: framed(4, unsignedClaims)},
 		{name: "claims", seed: true, frames: framed(4, unsignedClaims)},
@@ -110,11 +111,11 @@ func floods() []flood {
 }
 
 // unsignedClaims are of one who does not exist, ever newer.
-func unsignedClaims(_ *network, _ hearsay.NodeID, i int) *hearsay.Packet {
-	p := &hearsay.Packet{Body: &hearsay.News{}}
-	for n := range hearsay.MaxClaims {
+func unsignedClaims(_ *network, _ hearsay.NodeID, i int) *core.Packet {
+	p := &core.Packet{Body: &core.News{}}
+	for n := range core.MaxClaims {
 		p.Claims = append(p.Claims, hearsay.Claim{
-			Subject: unsignedID, State: hearsay.StateAlive, Incarnation: hearsay.Incarnation(time.Now().UnixMilli() + int64(i*hearsay.MaxClaims+n)),
+			Subject: unsignedID, State: hearsay.StateAlive, Incarnation: hearsay.Incarnation(time.Now().UnixMilli() + int64(i*core.MaxClaims+n)),
 			Card: hearsay.Card{Key: unsignedBy, Name: "nobody", Addr: netip.AddrPortFrom(floodFrom, 1), Role: hearsay.RolePeer, Signature: hearsay.Signature{byte(floodRandom.Uint32())}},
 		})
 	}
@@ -130,8 +131,8 @@ func jsonLines(*network) [][]byte {
 
 // ledgerReqs are many to a write: the sender must not be what is slow.
 func ledgerReqs(w *network) [][]byte {
-	one := framed(1, func(*network, hearsay.NodeID, int) *hearsay.Packet {
-		return &hearsay.Packet{Body: &hearsay.LedgerReq{}}
+	one := framed(1, func(*network, hearsay.NodeID, int) *core.Packet {
+		return &core.Packet{Body: &core.LedgerReq{}}
 	})(w)
 	return [][]byte{bytes.Repeat(one[0], 500)}
 }
@@ -232,24 +233,24 @@ func (w *network) pings(to node, count int) (p pinged) {
 	}
 	defer conn.Close()
 	decoder := wire.NewDecoder(networkID)
-	var room [hearsay.MTU]byte
+	var room [core.MTU]byte
 	for seq := range uint64(count) {
 		before := time.Now()
 		process.Pause(pingEvery)
 		began := time.Now()
 		p.stalled = max(p.stalled, began.Sub(before)-pingEvery)
-		conn.Write(wire.AppendPacket(nil, networkID, &hearsay.Packet{From: hearsay.NodeID{1}, Body: &hearsay.Ping{Seq: 1 + seq, Target: to.ID}}))
+		conn.Write(wire.AppendPacket(nil, networkID, &core.Packet{From: hearsay.NodeID{1}, Body: &core.Ping{Seq: 1 + seq, Target: to.ID}}))
 		conn.SetReadDeadline(began.Add(pingWait))
 		for {
 			n, err := conn.Read(room[:])
 			if err != nil {
 				break
 			}
-			var packet hearsay.Packet
+			var packet core.Packet
 			if _, ok := decoder.Decode(room[:n], &packet); !ok {
 				continue
 			}
-			if ack, ok := packet.Body.(*hearsay.Ack); ok && ack.Seq == 1+seq {
+			if ack, ok := packet.Body.(*core.Ack); ok && ack.Seq == 1+seq {
 				p.answered++
 				p.slowest = max(p.slowest, time.Since(began))
 				break

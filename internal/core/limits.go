@@ -1,4 +1,4 @@
-package hearsay
+package core
 
 // Limits on what one packet holds. Package wire drops what exceeds them, so
 // protocols keep to them when they fill a packet. They are such that no packet

@@ -1,14 +1,14 @@
-package hearsay
+package core
 
 import (
 	"bytes"
 
+	"hearsay"
 	"hearsay/clock"
 )
 
-// Message is the body of a packet: one of the closed set in this file,
-// *Statement and *Evidence. Each is documented with its exchange; a packet of
-// any kind may carry claims besides.
+// Message is the body of a packet: one of the closed set in this package. Each is
+// documented with its exchange; a packet of any kind may carry claims besides.
 type Message interface{ message() }
 
 // Ping asks its target for a sign of life. Target zero means the node at
@@ -24,8 +24,8 @@ type Message interface{ message() }
 // A ping to a member that the sender holds suspect or dead always carries
 // that claim: the suspect is told first (Lifeguard, section IV.C).
 type Ping struct {
-	Seq    uint64 // drawn: it proves that an answer answers
-	Target NodeID // of one that has come in: its first 8 bytes, which are all that is sent; see For
+	Seq    uint64         // drawn: it proves that an answer answers
+	Target hearsay.NodeID // of one that has come in: its first 8 bytes, which are all that is sent; see For
 	Hash   uint64
 	Rumors uint64
 	Extra  int // bytes that are added, to see whether what is long gets through
@@ -37,10 +37,12 @@ type Ping struct {
 const PingTarget = 8
 
 // For reports whether a ping is for a node, or for any that is at its address.
-func (p *Ping) For(id NodeID) bool { return p.Target.IsZero() || p.Names(id) }
+func (p *Ping) For(id hearsay.NodeID) bool { return p.Target.IsZero() || p.Names(id) }
 
 // Names reports whether a ping is for a node, and for no other.
-func (p *Ping) Names(id NodeID) bool { return bytes.Equal(p.Target[:PingTarget], id[:PingTarget]) }
+func (p *Ping) Names(id hearsay.NodeID) bool {
+	return bytes.Equal(p.Target[:PingTarget], id[:PingTarget])
+}
 
 // Ack answers Ping; from a relay it answers RelayReq.
 type Ack struct{ Seq uint64 }
@@ -61,7 +63,7 @@ type NotMe struct{ Seq uint64 }
 // elsewhere.
 type RelayReq struct {
 	Seq    uint64
-	Target NodeID
+	Target hearsay.NodeID
 }
 
 // Nack is a relay's word that it is well but the target did not answer it in
@@ -76,7 +78,7 @@ type Nack struct{ Seq uint64 }
 //	|--- Join ---------------->|   A's claim becomes news
 //	|<------- Roster{More} ----|
 //	|<------- Roster{} --------|
-type Join struct{ Target NodeID } // zero: any node that is there
+type Join struct{ Target hearsay.NodeID } // zero: any node that is there
 
 // Roster carries claims about all members, those that died or left too.
 type Roster struct{ More bool }
@@ -110,18 +112,18 @@ type Entries struct {
 
 // Entry is a living member and the incarnation that the sender knows.
 type Entry struct {
-	ID          NodeID
-	Incarnation Incarnation
+	ID          hearsay.NodeID
+	Incarnation hearsay.Incarnation
 }
 
 // Want asks for the claims about these members.
-type Want struct{ IDs []NodeID }
+type Want struct{ IDs []hearsay.NodeID }
 
 // WitnessReq asks an observer to probe the subject now; see Statement.
 type WitnessReq struct {
-	Subject     NodeID
-	Incarnation Incarnation
-	Round       Round
+	Subject     hearsay.NodeID
+	Incarnation hearsay.Incarnation
+	Round       hearsay.Round
 }
 
 // EvidenceReq asks for the evidence behind a claim of dead.
@@ -130,7 +132,7 @@ type WitnessReq struct {
 //	|<- any{claims: X dead} ---|
 //	|--- EvidenceReq --------->|
 //	|<------------ Evidence ---|   A counts for itself before it believes
-type EvidenceReq struct{ Hash Hash }
+type EvidenceReq struct{ Hash hearsay.Hash }
 
 // Rumors carries rumors by their whole: over an eager link, or because the
 // receiver lacks them.
@@ -145,7 +147,7 @@ type EvidenceReq struct{ Hash Hash }
 // have seen it: a node that lacks it will not get it any more, and counts it as
 // seen.
 type Rumors struct {
-	Items  []Rumor
+	Items  []hearsay.Rumor
 	Missed []SeenRange // as RangesAscend wants them
 }
 
@@ -170,12 +172,12 @@ type Graft struct{ IDs []clock.Dot }
 //	|--- Place --------------->|   A stands elsewhere, or B is new to it; again until answered
 //	|<------- Place{Answer} ---|
 type Place struct {
-	Root   NodeID // zero, with no hops: the sender is in no tree, as it tells rumors otherwise
-	Hops   uint8  // 0: the sender is the root
-	Parent bool   // it hangs on the receiver
-	Answer bool   // nothing new: the receiver need not answer
-	Number uint32 // of what the sender has said last over this link, not 0
-	Heard  uint32 // of the last that it has from the receiver; 0: none
+	Root   hearsay.NodeID // zero, with no hops: the sender is in no tree, as it tells rumors otherwise
+	Hops   uint8          // 0: the sender is the root
+	Parent bool           // it hangs on the receiver
+	Answer bool           // nothing new: the receiver need not answer
+	Number uint32         // of what the sender has said last over this link, not 0
+	Heard  uint32         // of the last that it has from the receiver; 0: none
 }
 
 // Heard is the hash of all rumors that the sender has ever seen, to one
@@ -266,9 +268,7 @@ func (*Digest) message()      {}
 func (*Entries) message()     {}
 func (*Want) message()        {}
 func (*WitnessReq) message()  {}
-func (*Statement) message()   {}
 func (*EvidenceReq) message() {}
-func (*Evidence) message()    {}
 func (*Rumors) message()      {}
 func (*IHave) message()       {}
 func (*Graft) message()       {}
@@ -278,4 +278,13 @@ func (*Seen) message()        {}
 func (*Hello) message()       {}
 func (*HelloAck) message()    {}
 func (*Unlink) message()      {}
-func (*Deaf) message()        {}
+
+// Statement answers WitnessReq: what an observer saw when it probed the subject.
+type Statement struct{ hearsay.Statement }
+
+// Evidence answers EvidenceReq.
+type Evidence struct{ *hearsay.Evidence }
+
+func (*Deaf) message()      {}
+func (*Statement) message() {}
+func (*Evidence) message()  {}

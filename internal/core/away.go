@@ -1,8 +1,10 @@
-package hearsay
+package core
 
 import (
 	"encoding/binary"
 	"time"
+
+	"hearsay"
 )
 
 // AwayFor is how long a member that has said that it is away (Away) is probed by nobody, from when the first
@@ -22,9 +24,9 @@ const AwayFor = 10 * time.Second
 //	                           |<--- suspect(A) --------|   had C not heard of it
 //	                           |--- Away -------------->|
 type Away struct {
-	Stay        Stay // in an open network of epoch 0
-	Incarnation Incarnation
-	Signature   Signature
+	Stay        hearsay.Stay // in an open network of epoch 0
+	Incarnation hearsay.Incarnation
+	Signature   hearsay.Signature
 
 	// Left is how long it holds yet where it comes from, at most AwayFor. It is not signed: nobody gives a word
 	// more than AwayFor from when it has first heard it, and one that came with too little holds longer if it
@@ -33,20 +35,20 @@ type Away struct {
 }
 
 // AppendSigned appends the bytes that the member's signature covers.
-func (m *Away) AppendSigned(dst []byte, ledger LedgerID) []byte {
-	dst = AppendStay(appendSubject(dst, "hearsay away", ledger), m.Stay)
+func (m *Away) AppendSigned(dst []byte, ledger hearsay.LedgerID) []byte {
+	dst = hearsay.AppendStay(ledger.AppendSubject(dst, "hearsay away"), m.Stay)
 	return binary.BigEndian.AppendUint64(dst, uint64(m.Incarnation))
 }
 
 // Sign makes m the word of the signer.
-func (m *Away) Sign(ledger LedgerID, signer Signer) {
-	var buf [maxSubject + 32]byte
+func (m *Away) Sign(ledger hearsay.LedgerID, signer hearsay.Signer) {
+	var buf [signedRoom]byte
 	m.Signature = signer.Sign(m.AppendSigned(buf[:0], ledger))
 }
 
 // Verify reports whether the holder of key, and nobody else, signed m.
-func (m *Away) Verify(ledger LedgerID, signer Signer, key PublicKey) bool {
-	var buf [maxSubject + 32]byte
+func (m *Away) Verify(ledger hearsay.LedgerID, signer hearsay.Signer, key hearsay.PublicKey) bool {
+	var buf [signedRoom]byte
 	return m.Stay.ID == key.NodeID() && signer.Verify(key, m.AppendSigned(buf[:0], ledger), m.Signature)
 }
 

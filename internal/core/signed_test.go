@@ -1,4 +1,4 @@
-package hearsay_test
+package core_test
 
 import (
 	"go/ast"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // signedKind is a type of signed sentence: signed as about one ledger, and verified
@@ -35,17 +36,17 @@ var signedKinds = map[string]signedKind{
 		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
 	}, ""},
 	"Report": {func(in hearsay.LedgerID, s hearsay.Signer) func(hearsay.LedgerID) bool {
-		m := hearsay.Report{Stay: hearsay.Stay{ID: hearsay.NodeID{1}, Epoch: 3}}
+		m := core.Report{Stay: hearsay.Stay{ID: hearsay.NodeID{1}, Epoch: 3}}
 		m.Sign(in, s)
 		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
 	}, ""},
 	"Leave": {func(in hearsay.LedgerID, s hearsay.Signer) func(hearsay.LedgerID) bool {
-		m := hearsay.Leave{Stay: hearsay.Stay{ID: s.Public().NodeID(), Epoch: 3}}
+		m := core.Leave{Stay: hearsay.Stay{ID: s.Public().NodeID(), Epoch: 3}}
 		m.Sign(in, s)
 		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
 	}, ""},
 	"Away": {func(in hearsay.LedgerID, s hearsay.Signer) func(hearsay.LedgerID) bool {
-		m := hearsay.Away{Stay: hearsay.Stay{ID: s.Public().NodeID(), Epoch: 3}, Incarnation: 7}
+		m := core.Away{Stay: hearsay.Stay{ID: s.Public().NodeID(), Epoch: 3}, Incarnation: 7}
 		m.Sign(in, s)
 		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
 	}, ""},
@@ -55,7 +56,7 @@ var signedKinds = map[string]signedKind{
 		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
 	}, ""},
 	"LimitsWord": {func(in hearsay.LedgerID, s hearsay.Signer) func(hearsay.LedgerID) bool {
-		m := hearsay.LimitsWord{Life: hearsay.Life{1}, Limits: hearsay.DefaultLimits(), At: 11}
+		m := core.LimitsWord{Life: hearsay.Life{1}, Limits: hearsay.DefaultLimits(), At: 11}
 		m.Sign(in, s)
 		return func(in hearsay.LedgerID) bool { return m.Verify(in, s, s.Public()) }
 	}, ""},
@@ -65,12 +66,12 @@ var signedKinds = map[string]signedKind{
 		return func(in hearsay.LedgerID) bool { m.Founding = in.Founding; return m.Verify(in.Network, s, s.Public()) }
 	}, ""},
 	"SeatHello": {func(in hearsay.LedgerID, s hearsay.Signer) func(hearsay.LedgerID) bool {
-		m := hearsay.SeatHello{Founding: in.Founding, Nonce: 5, Life: hearsay.Life{1}}
+		m := core.SeatHello{Founding: in.Founding, Nonce: 5, Life: hearsay.Life{1}}
 		m.Sign(in.Network, s)
 		return func(in hearsay.LedgerID) bool { m.Founding = in.Founding; return m.Verify(in.Network, s) }
 	}, ""},
 	"Raft": {func(in hearsay.LedgerID, s hearsay.Signer) func(hearsay.LedgerID) bool {
-		m := hearsay.Raft{Founding: in.Founding, Term: 3, To: 1, From: 2}
+		m := core.Raft{Founding: in.Founding, Term: 3, To: 1, From: 2}
 		m.Sign(in.Network, s)
 		return func(in hearsay.LedgerID) bool { m.Founding = in.Founding; return m.Verify(in.Network, s, s.Public()) }
 	}, ""},
@@ -80,10 +81,10 @@ var signedKinds = map[string]signedKind{
 func TestSignedForOneWorld(t *testing.T) {
 	network, signer := hearsay.NetworkIDOf("test"), hearsay.NewIdentity([32]byte{1})
 	seats := []hearsay.Seat{{Key: signer.Public(), Life: hearsay.Life{1}}}
-	first := hearsay.LedgerID{Network: network, Founding: hearsay.FoundingHash(network, seats)}
+	first := hearsay.LedgerID{Network: network, Founding: core.FoundingHash(network, seats)}
 	seats[0].Life[0]++
 	worlds := map[string]hearsay.LedgerID{
-		"founded anew by the same seeds": {Network: network, Founding: hearsay.FoundingHash(network, seats)},
+		"founded anew by the same seeds": {Network: network, Founding: core.FoundingHash(network, seats)},
 		"an open network of that name":   {Network: network},
 		"a network of another name":      {Network: hearsay.NetworkIDOf("other"), Founding: first.Founding},
 	}
@@ -107,12 +108,16 @@ func TestSignedForOneWorld(t *testing.T) {
 
 // The table above has all that is signed.
 func TestEverySignedKindIsInTheTable(t *testing.T) {
-	paths, err := filepath.Glob("*.go")
+	ours, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	vocabulary, err := filepath.Glob("../../*.go")
+	if err != nil || len(vocabulary) == 0 {
+		t.Fatal(vocabulary, err)
+	}
 	found := make(map[string]bool)
-	for _, path := range paths {
+	for _, path := range slices.Concat(ours, vocabulary) {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}

@@ -1,10 +1,12 @@
-package hearsay
+package core
 
 import (
-	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"time"
+
+	"hearsay"
+	"hearsay/internal/canonical"
 )
 
 // What seeds say to each other and to peers. All of it goes by stream.
@@ -20,27 +22,27 @@ import (
 // A peer asks with the slot NoSlot, and signs as itself.
 type SeatHello struct {
 	Slot      uint8 // of the sender, or NoSlot
-	Key       PublicKey
-	Life      Life
-	Config    Hash // of the configured addresses
+	Key       hearsay.PublicKey
+	Life      hearsay.Life
+	Config    hearsay.Hash // of the configured addresses
 	Nonce     uint64
 	Answer    bool
-	Founded   bool     // the sender has a ledger; to a peer: one with a ruling in it, and takes part with it
-	Seats     []Seat   // as the sender knows them: none before the founding
-	Founding  Hash     // that the sender's life takes part in (LedgerID); zero: in none yet
-	Given     *Ruling  // the newest ruling about a seat that the sender knows, if there is one
-	Term      uint64   // in an answer of a seed to another: of the log, on the sender's disk; 0: it does not say
-	Last      LogPlace // and the last entry there
-	Clock     uint64   // and what the sender's clock shows: Unix milliseconds
-	Signature Signature
+	Founded   bool            // the sender has a ledger; to a peer: one with a ruling in it, and takes part with it
+	Seats     []hearsay.Seat  // as the sender knows them: none before the founding
+	Founding  hearsay.Hash    // that the sender's life takes part in (LedgerID); zero: in none yet
+	Given     *hearsay.Ruling // the newest ruling about a seat that the sender knows, if there is one
+	Term      uint64          // in an answer of a seed to another: of the log, on the sender's disk; 0: it does not say
+	Last      LogPlace        // and the last entry there
+	Clock     uint64          // and what the sender's clock shows: Unix milliseconds
+	Signature hearsay.Signature
 }
 
 // NoSlot is the slot of a node that is no seed.
 const NoSlot = 255
 
 // AppendSigned appends the bytes that the sender's signature covers.
-func (m *SeatHello) AppendSigned(dst []byte, network NetworkID) []byte {
-	return m.appendUnsigned(appendSubject(dst, "hearsay seat hello", LedgerID{network, m.Founding}))
+func (m *SeatHello) AppendSigned(dst []byte, network hearsay.NetworkID) []byte {
+	return m.appendUnsigned(hearsay.LedgerID{Network: network, Founding: m.Founding}.AppendSubject(dst, "hearsay seat hello"))
 }
 
 func (m *SeatHello) appendUnsigned(dst []byte) []byte {
@@ -50,7 +52,7 @@ func (m *SeatHello) appendUnsigned(dst []byte) []byte {
 	dst = append(dst, m.Config[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, m.Nonce)
 	dst = append(dst, flag(m.Answer)|flag(m.Founded)<<1|flag(m.Given != nil)<<2|flag(!m.Founding.IsZero())<<3|flag(m.Term != 0)<<4)
-	dst = AppendSeats(dst, m.Seats)
+	dst = hearsay.AppendSeats(dst, m.Seats)
 	if !m.Founding.IsZero() {
 		dst = append(dst, m.Founding[:]...)
 	}
@@ -81,11 +83,11 @@ type Raft struct {
 	Context    []byte
 	Entries    []LogEntry
 	Snapshot   *LogSnapshot // a part, or nil
-	Signature  Signature
+	Signature  hearsay.Signature
 
 	// Founding is of the network that both take part in. It is signed and not
 	// sent: a seed that takes part in another one cannot verify the message.
-	Founding Hash
+	Founding hearsay.Hash
 }
 
 // LogEntry is one entry of the replicated log.
@@ -113,11 +115,11 @@ type LogSnapshot struct {
 const (
 	MaxLogEntries    = 4096    // in a Raft message
 	MaxSnapshotBytes = 1 << 28 // of a whole snapshot: about a million members
-	MaxRaftIDs       = 4 * MaxSeeds
-	MaxRulings       = 256          // in Rulings
-	MaxOlderBytes    = 128 << 10    // of rulings that are read from disk for one message
-	MaxRosterMembers = 512          // in RosterPart
-	MaxHeads         = 2 * MaxSeeds // in either: of each seat the newest, and one whose ruling the sender has
+	MaxRaftIDs       = 4 * hearsay.MaxSeeds
+	MaxRulings       = 256                  // in Rulings
+	MaxOlderBytes    = 128 << 10            // of rulings that are read from disk for one message
+	MaxRosterMembers = 512                  // in RosterPart
+	MaxHeads         = 2 * hearsay.MaxSeeds // in either: of each seat the newest, and one whose ruling the sender has
 )
 
 // Room is at least the number of bytes that the message takes, signed or sent.
@@ -134,8 +136,8 @@ func (m *Raft) Room() int {
 }
 
 // AppendSigned appends the bytes that the sender's signature covers.
-func (m *Raft) AppendSigned(dst []byte, network NetworkID) []byte {
-	return m.appendUnsigned(appendSubject(dst, "hearsay raft", LedgerID{network, m.Founding}))
+func (m *Raft) AppendSigned(dst []byte, network hearsay.NetworkID) []byte {
+	return m.appendUnsigned(hearsay.LedgerID{Network: network, Founding: m.Founding}.AppendSubject(dst, "hearsay raft"))
 }
 
 func (m *Raft) appendUnsigned(dst []byte) []byte {
@@ -143,7 +145,7 @@ func (m *Raft) appendUnsigned(dst []byte) []byte {
 	for _, n := range [...]uint64{m.To, m.From, m.Term, m.LogTerm, m.Index, m.Commit, m.Vote, m.RejectHint} {
 		dst = binary.BigEndian.AppendUint64(dst, n)
 	}
-	dst = appendBytes(dst, m.Context)
+	dst = canonical.AppendBytes(dst, m.Context)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Entries)))
 	for i := range m.Entries {
 		dst = m.Entries[i].AppendBinary(dst)
@@ -158,7 +160,7 @@ func (m *Raft) appendUnsigned(dst []byte) []byte {
 func (e *LogEntry) AppendBinary(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, e.Index)
 	dst = binary.BigEndian.AppendUint64(dst, e.Term)
-	return appendBytes(append(dst, e.Type), e.Data)
+	return canonical.AppendBytes(append(dst, e.Type), e.Data)
 }
 
 // AppendBinary appends the canonical bytes.
@@ -174,7 +176,7 @@ func (s *LogSnapshot) AppendBinary(dst []byte) []byte {
 	dst = append(dst, flag(s.Config.AutoLeave))
 	dst = binary.BigEndian.AppendUint32(dst, s.Offset)
 	dst = binary.BigEndian.AppendUint32(dst, s.Size)
-	return appendBytes(dst, s.Data)
+	return canonical.AppendBytes(dst, s.Data)
 }
 
 // LedgerReq asks for the rulings of epochs after After, or, if Before is set,
@@ -187,31 +189,31 @@ func (s *LogSnapshot) AppendBinary(dst []byte) []byte {
 //	|<------------- Rulings ---|   as many as fit; A asks again
 //	|<---------- RosterPart ---|   or the roster, if B has not kept what A lacks
 type LedgerReq struct {
-	After  Epoch
-	Before Epoch
+	After  hearsay.Epoch
+	Before hearsay.Epoch
 }
 
 // Rulings carries rulings of consecutive epochs, and the newest heads that the
 // sender has: one a seat. Nobody believes the rulings but for the heads.
 type Rulings struct {
-	Items []*Ruling
-	Heads []Head
+	Items []*hearsay.Ruling
+	Heads []hearsay.Head
 }
 
 // RosterPart carries a part of the roster as of an epoch, the ruling of that
 // epoch, and heads that prove it. Nobody believes it before all parts are
 // there.
 type RosterPart struct {
-	Ruling      *Ruling
-	Heads       []Head
+	Ruling      *hearsay.Ruling
+	Heads       []hearsay.Head
 	Part, Parts uint16
 	Members     []RosterMember
 }
 
 // RosterMember is a stay and what its member signed.
 type RosterMember struct {
-	Stay  Stay
-	Claim Claim
+	Stay  hearsay.Stay
+	Claim hearsay.Claim
 }
 
 func (*SeatHello) message()  {}
@@ -252,21 +254,12 @@ func (m *RosterPart) AppendBinary(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, m.Parts)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Members)))
 	for i := range m.Members {
-		dst = m.Members[i].Claim.AppendBinary(AppendStay(dst, m.Members[i].Stay))
+		dst = m.Members[i].Claim.AppendBinary(hearsay.AppendStay(dst, m.Members[i].Stay))
 	}
 	return dst
 }
 
-// AppendBinary appends the canonical bytes.
-func (h *Head) AppendBinary(dst []byte) []byte {
-	dst = append(dst, h.Founding[:]...)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(h.Epoch))
-	dst = append(dst, h.Hash[:]...)
-	dst = append(dst, h.Slot)
-	return append(dst, h.Signature[:]...)
-}
-
-func appendHeads(dst []byte, heads []Head) []byte {
+func appendHeads(dst []byte, heads []hearsay.Head) []byte {
 	dst = append(dst, byte(len(heads)))
 	for i := range heads {
 		dst = heads[i].AppendBinary(dst)
@@ -281,38 +274,12 @@ func flag(yes bool) byte {
 	return 0
 }
 
-func appendBytes(dst, b []byte) []byte {
-	return append(binary.BigEndian.AppendUint32(dst, uint32(len(b))), b...)
-}
-
-// Bytes gives a copy of the next bytes that have their number in front.
-func (c *Canonical) Bytes() []byte {
-	n := c.Uint32()
-	if uint64(n) > uint64(c.Left()) {
-		c.failFor(DropTruncated)
-		return nil
-	}
-	if n == 0 {
-		return nil
-	}
-	return bytes.Clone(c.Take(int(n)))
-}
-
-// flags gives the next byte, in which only the lowest n bits may be set.
-func (c *Canonical) flags(n int) byte {
-	b := c.Byte()
-	if b>>n != 0 {
-		c.Fail()
-	}
-	return b
-}
-
 // SeatHello gives the next message of this kind.
 func (c *Canonical) SeatHello() *SeatHello {
 	m := &SeatHello{Slot: c.Byte(), Key: c.Key(), Life: c.Life(), Config: c.Hash(), Nonce: c.Uint64()}
-	flags := c.flags(5)
+	flags := c.Flags(5)
 	m.Answer, m.Founded = flags&1 != 0, flags&2 != 0
-	if m.Slot >= MaxSeeds && m.Slot != NoSlot {
+	if m.Slot >= hearsay.MaxSeeds && m.Slot != NoSlot {
 		c.Fail()
 	}
 	if m.Seats = c.Seats(); flags&8 != 0 {
@@ -336,17 +303,17 @@ func (c *Canonical) SeatHello() *SeatHello {
 // Raft gives the next message of this kind.
 func (c *Canonical) Raft() *Raft {
 	m := &Raft{Slot: c.Byte(), Type: c.Byte()}
-	flags := c.flags(2)
+	flags := c.Flags(2)
 	m.Reject = flags&1 != 0
 	for _, n := range [...]*uint64{&m.To, &m.From, &m.Term, &m.LogTerm, &m.Index, &m.Commit, &m.Vote, &m.RejectHint} {
 		*n = c.Uint64()
 	}
 	m.Context = c.Bytes()
-	n := c.number(c.Uint32(), MaxLogEntries)
-	if m.Slot >= MaxSeeds {
+	n := c.Number(c.Uint32(), MaxLogEntries)
+	if m.Slot >= hearsay.MaxSeeds {
 		c.Fail()
 	}
-	for i := 0; i < n && !c.failed; i++ {
+	for i := 0; i < n && !c.Failed(); i++ {
 		m.Entries = append(m.Entries, c.LogEntry())
 	}
 	if flags&2 != 0 {
@@ -365,15 +332,15 @@ func (c *Canonical) LogEntry() LogEntry {
 func (c *Canonical) LogSnapshot() *LogSnapshot {
 	s := &LogSnapshot{Index: c.Uint64(), Term: c.Uint64()}
 	for _, ids := range [...]*[]uint64{&s.Config.Voters, &s.Config.Learners, &s.Config.VotersOutgoing, &s.Config.LearnersNext} {
-		n := c.number(uint32(c.Byte()), MaxRaftIDs)
-		for i := 0; i < n && !c.failed; i++ {
+		n := c.Number(uint32(c.Byte()), MaxRaftIDs)
+		for i := 0; i < n && !c.Failed(); i++ {
 			*ids = append(*ids, c.Uint64())
 		}
 	}
-	s.Config.AutoLeave = c.flags(1) != 0
+	s.Config.AutoLeave = c.Flags(1) != 0
 	s.Offset, s.Size, s.Data = c.Uint32(), c.Uint32(), c.Bytes()
 	if s.Size > MaxSnapshotBytes {
-		c.failFor(DropOversized)
+		c.FailFor(canonical.Oversized)
 	} else if uint64(s.Offset)+uint64(len(s.Data)) > uint64(s.Size) {
 		c.Fail()
 	}
@@ -382,14 +349,14 @@ func (c *Canonical) LogSnapshot() *LogSnapshot {
 
 // LedgerReq gives the next message of this kind.
 func (c *Canonical) LedgerReq() *LedgerReq {
-	return &LedgerReq{After: Epoch(c.Uint64()), Before: Epoch(c.Uint64())}
+	return &LedgerReq{After: hearsay.Epoch(c.Uint64()), Before: hearsay.Epoch(c.Uint64())}
 }
 
 // Rulings gives the next message of this kind.
 func (c *Canonical) Rulings() *Rulings {
-	n := c.number(c.Uint32(), MaxRulings)
+	n := c.Number(c.Uint32(), MaxRulings)
 	m := &Rulings{}
-	for i := 0; i < n && !c.failed; i++ {
+	for i := 0; i < n && !c.Failed(); i++ {
 		m.Items = append(m.Items, c.Ruling())
 	}
 	m.Heads = c.Heads()
@@ -401,27 +368,27 @@ func (c *Canonical) RosterPart() *RosterPart {
 	m := &RosterPart{Ruling: c.Ruling(), Heads: c.Heads()}
 	parts := c.Uint32()
 	m.Part, m.Parts = uint16(parts>>16), uint16(parts)
-	n := c.number(c.Uint32(), MaxRosterMembers)
-	for i := 0; i < n && !c.failed; i++ {
+	n := c.Number(c.Uint32(), MaxRosterMembers)
+	for i := 0; i < n && !c.Failed(); i++ {
 		m.Members = append(m.Members, RosterMember{Stay: c.Stay(), Claim: c.Claim()})
 	}
 	return m
 }
 
 // Head gives the next head.
-func (c *Canonical) Head() Head {
-	h := Head{Founding: c.Hash(), Epoch: Epoch(c.Uint64()), Hash: c.Hash(), Slot: c.Byte(), Signature: c.Signature()}
-	if h.Slot >= MaxSeeds {
+func (c *Canonical) Head() hearsay.Head {
+	h := hearsay.Head{Founding: c.Hash(), Epoch: hearsay.Epoch(c.Uint64()), Hash: c.Hash(), Slot: c.Byte(), Signature: c.Signature()}
+	if h.Slot >= hearsay.MaxSeeds {
 		c.Fail()
 	}
 	return h
 }
 
 // Heads gives the next list of heads.
-func (c *Canonical) Heads() []Head {
-	n := c.number(uint32(c.Byte()), MaxHeads)
-	var heads []Head
-	for i := 0; i < n && !c.failed; i++ {
+func (c *Canonical) Heads() []hearsay.Head {
+	n := c.Number(uint32(c.Byte()), MaxHeads)
+	var heads []hearsay.Head
+	for i := 0; i < n && !c.Failed(); i++ {
 		heads = append(heads, c.Head())
 	}
 	return heads
@@ -431,9 +398,9 @@ func (c *Canonical) Heads() []Head {
 
 // SeedLife is the life of this data directory. There is one.
 type SeedLife struct {
-	Life     Life
-	Config   Hash // of the configured addresses: see List
-	Founding Hash // that this life takes part in; zero: in none yet
+	Life     hearsay.Life
+	Config   hearsay.Hash // of the configured addresses: see List
+	Founding hearsay.Hash // that this life takes part in; zero: in none yet
 	// the directory may be an older copy of itself, and not all other seeds have told yet what it has signed
 	Doubt  bool
 	Waited time.Duration // for them, in all starts since that is so; in milliseconds
@@ -445,8 +412,8 @@ type SeedLife struct {
 
 // SeedPin is the life that has a slot, as this node believes, keyed by the slot.
 type SeedPin struct {
-	Seat  Seat
-	Since CaseID // the case that decided it; 0: first contact, or configured
+	Seat  hearsay.Seat
+	Since hearsay.CaseID // the case that decided it; 0: first contact, or configured
 
 	// Addr is where a peer's list has the slot; not valid of a seed. It finds its
 	// pin again in a list that has changed.
@@ -490,13 +457,13 @@ type KeptSnapshot struct {
 // KeptRuling is a ruling of the ledger with its evidence, if there was any,
 // keyed by the epoch.
 type KeptRuling struct {
-	Ruling   *Ruling
-	Evidence *Evidence
+	Ruling   *hearsay.Ruling
+	Evidence *hearsay.Evidence
 	Dropped  bool // the key goes
 }
 
 // KeptHead is the newest head of a slot, keyed by the slot.
-type KeptHead struct{ Head Head }
+type KeptHead struct{ Head hearsay.Head }
 
 func (*SeedLife) record()     {}
 func (*SeedPin) record()      {}
@@ -505,3 +472,24 @@ func (*KeptEntry) record()    {}
 func (*KeptSnapshot) record() {}
 func (*KeptRuling) record()   {}
 func (*KeptHead) record()     {}
+
+// Sign makes m the word of the signer: it sets key and signature.
+func (m *SeatHello) Sign(network hearsay.NetworkID, signer hearsay.Signer) {
+	m.Key = signer.Public()
+	m.Signature = signer.Sign(m.AppendSigned(nil, network))
+}
+
+// Verify reports whether the holder of m's key signed it.
+func (m *SeatHello) Verify(network hearsay.NetworkID, signer hearsay.Signer) bool {
+	return signer.Verify(m.Key, m.AppendSigned(nil, network), m.Signature)
+}
+
+// Sign makes m the word of the signer.
+func (m *Raft) Sign(network hearsay.NetworkID, signer hearsay.Signer) {
+	m.Signature = signer.Sign(m.AppendSigned(nil, network))
+}
+
+// Verify reports whether the holder of key signed m.
+func (m *Raft) Verify(network hearsay.NetworkID, signer hearsay.Signer, key hearsay.PublicKey) bool {
+	return signer.Verify(key, m.AppendSigned(make([]byte, 0, m.Room()), network), m.Signature)
+}

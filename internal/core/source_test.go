@@ -1,10 +1,10 @@
-package hearsay_test
+package core_test
 
 import (
 	"net/netip"
 	"testing"
 
-	"hearsay"
+	"hearsay/internal/core"
 )
 
 func TestSource(t *testing.T) {
@@ -15,11 +15,11 @@ func TestSource(t *testing.T) {
 		{"fe80::1%eth0", "fe80::"},
 		{"::1", "::"},
 	} {
-		if got := hearsay.Source(netip.MustParseAddr(c.addr)); got.String() != c.source {
+		if got := core.Source(netip.MustParseAddr(c.addr)); got.String() != c.source {
 			t.Errorf("the source of %s is %s, want %s", c.addr, got, c.source)
 		}
 	}
-	if got := hearsay.Source(netip.Addr{}); got.IsValid() {
+	if got := core.Source(netip.Addr{}); got.IsValid() {
 		t.Errorf("no address has the source %s", got)
 	}
 }
