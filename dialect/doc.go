@@ -8,19 +8,7 @@
 //
 //	{"type":T,"payload":{…},"ts":<float, Unix seconds>}\n
 //
-// and this is what is asked of which node:
-//
-//	request           of    Go             reply             Go
-//	REGISTER_REQ      seed  Register       REGISTER_COMMIT   Outcome
-//	REGISTER_VOTE     seed  Vote           REGISTER_VOTE     Opinion, VoteAck
-//	REGISTER_COMMIT   seed  Commit         REGISTER_COMMIT   CommitAck
-//	PEER_LIST_REQ     seed  PeerList       PEER_LIST_RESP    Peers
-//	DEAD_REPORT       seed  DeadReport     SEED_DEAD_COMMIT  Outcome
-//	SEED_DEAD_VOTE    seed  Vote           SEED_DEAD_VOTE    Opinion, VoteAck
-//	SEED_DEAD_COMMIT  seed  Commit         SEED_DEAD_COMMIT  CommitAck
-//	HELLO             peer  Hello          HELLO_ACK         HelloAck
-//	GOSSIP_MSG        peer  Gossip         GOSSIP_MSG        GossipAck
-//	SUSPECT_REQ       peer  Suspect        SUSPECT_ACK       SuspectAck
+// and what is asked of which node stands in message.go, with what answers it.
 //
 // What cannot be served is answered as the older programs do, because theirs
 // know no other reply: bad JSON, a missing field or an unknown type by a seed
@@ -30,7 +18,7 @@
 //
 // ReadRequest takes a request apart, and AppendReply writes a reply. Both sets are
 // closed. Whatever ReadRequest can answer by itself, it does: then there is a reply
-// and no request. A node of Hearsay makes one request itself: Suspect.
+// and no request.
 //
 // # What is ours
 //

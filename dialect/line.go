@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"hearsay"
 )
 
 // Limits of one line. The older programs are not known to have any.
@@ -21,24 +23,6 @@ const (
 
 	depthMax  = 16  // objects and arrays within each other; those of the protocol are 3 deep
 	stringMax = 256 // bytes of a name of a case, a type, an address
-)
-
-// The types of lines.
-const (
-	typeRegister       = "REGISTER_REQ"
-	typeRegisterVote   = "REGISTER_VOTE"
-	typeRegisterCommit = "REGISTER_COMMIT"
-	typePeerList       = "PEER_LIST_REQ"
-	typePeers          = "PEER_LIST_RESP"
-	typeHello          = "HELLO"
-	typeHelloAck       = "HELLO_ACK"
-	typeGossip         = "GOSSIP_MSG"
-	typeSuspect        = "SUSPECT_REQ"
-	typeSuspectAck     = "SUSPECT_ACK"
-	typeDeadReport     = "DEAD_REPORT"
-	typeDeadVote       = "SEED_DEAD_VOTE"
-	typeDeadCommit     = "SEED_DEAD_COMMIT"
-	typeError          = "ERROR"
 )
 
 // readLine takes a line apart. Keys are exact: encoding/json would match
@@ -111,4 +95,80 @@ func appendLine(dst []byte, kind string, write func(*object), now time.Time) []b
 	const microseconds = 6 // digits
 	line.b = strconv.AppendFloat(line.b, float64(now.UnixMicro())/1e6, 'f', microseconds, 64)
 	return append(line.b, '}', '\n')
+}
+
+// ReadRequest takes apart a line that came to a node of this role, with or
+// without its newline. It gives either the request or, where the line alone
+// decides it, the reply.
+func ReadRequest(line []byte, role hearsay.Role) (Request, Reply) {
+	kind, payload, err := readLine(line, RequestLineMax)
+	if err != nil {
+		return nil, BadInput(role, err.Error())
+	}
+	message, known := messages[kind]
+	switch {
+	case !known:
+		return nil, BadInput(role, fmt.Sprintf("Unknown type: %q", kind))
+	case message.of != role:
+		return nil, &Failure{Reason: "Unsupported type: " + kind}
+	}
+	request, reply := message.read(payload)
+	if payload.err != nil {
+		return nil, BadInput(role, payload.err.Error())
+	}
+	return request, reply
+}
+
+// BadInput is the reply of a node of this role to what is no request.
+func BadInput(role hearsay.Role, reason string) Reply {
+	if role == hearsay.RoleSeed {
+		return &Refusal{Reason: reason}
+	}
+	return &Failure{Reason: reason}
+}
+
+// AppendReply appends the line of a reply that is given now.
+func AppendReply(dst []byte, r Reply, now time.Time) []byte {
+	return appendLine(dst, r.answers(), r.reply, now)
+}
+
+// AppendSuspect appends the line of a request of this kind that is made now.
+func AppendSuspect(dst []byte, r *Suspect, now time.Time) []byte {
+	return appendLine(dst, typeSuspect, r.write, now)
+}
+
+// A RefusedError is the other end's word that it cannot serve a request.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return "refused: " + short(e.Reason) }
+
+// ReadSuspectAck takes apart the line that came back for a Suspect. A Refusal and
+// a Failure come as *RefusedError; every other error is of an answer that
+// cannot be understood.
+func ReadSuspectAck(line []byte) (*SuspectAck, error) {
+	kind, payload, err := readLine(line, ReplyLineMax)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reply to %s: %w", typeSuspect, err)
+	case kind == typeError:
+		return nil, &RefusedError{payload.anyText("reason", optional)}
+	case kind == typeRegisterCommit && payload.has("error"):
+		return nil, &RefusedError{payload.anyText("error", optional)}
+	case kind != typeSuspectAck:
+		return nil, fmt.Errorf("reply to %s: it is of type %s, want %s", typeSuspect, short(kind), typeSuspectAck)
+	}
+	ack := readSuspectAck(payload)
+	if payload.err != nil {
+		return nil, fmt.Errorf("reply to %s: %w", typeSuspect, payload.err)
+	}
+	return ack, nil
+}
+
+// short quotes the beginning of what others wrote.
+func short(text string) string {
+	const shown = 80 // bytes
+	if len(text) > shown {
+		return fmt.Sprintf("%q…", text[:shown])
+	}
+	return fmt.Sprintf("%q", text)
 }

@@ -80,7 +80,7 @@ func oddReplies() []Reply {
 func roleOf(line string) hearsay.Role {
 	var of struct{ Type string }
 	json.Unmarshal([]byte(line), &of)
-	return servedBy[of.Type]
+	return messages[of.Type].of
 }
 
 func readFile(t *testing.T, name string) []string {
@@ -285,10 +285,10 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-func TestOpensCase(t *testing.T) {
+func TestCases(t *testing.T) {
 	opens := 0
 	for _, r := range plainRequests() {
-		if OpensCase(r) {
+		if r.Work() == Case {
 			opens++
 		}
 	}

@@ -5,6 +5,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
+	"time"
 )
 
 // The sentences of the older programs' logs, word for word, as formats: people and
@@ -72,4 +75,23 @@ func PhraseProbe(suspect, requester netip.AddrPort, alive bool) string {
 func PhraseAgreed(peer netip.AddrPort, dead, votes, majority, external int, agreed bool) string {
 	return fmt.Sprintf("Peer-level suspicion result for %s: dead_votes=%d/%d, majority=%d, external_dead_votes=%d, consensus=%s",
 		peer, dead, votes, majority, external, truth(agreed))
+}
+
+// Text gives the text of a message as the older programs write it:
+// <Unix seconds>:<IP>:<number of the message>.
+func Text(at time.Time, origin netip.Addr, number int64) string {
+	return fmt.Sprintf("%d:%s:%d", at.Unix(), origin, number)
+}
+
+// IsText reports whether a text has the form of Text.
+func IsText(text string) bool {
+	first, last := strings.IndexByte(text, ':'), strings.LastIndexByte(text, ':')
+	if first < 0 || last <= first {
+		return false
+	}
+	const bits = 63 // so that it has no sign
+	_, err := strconv.ParseUint(text[:first], 10, bits)
+	_, wrong := strconv.ParseUint(text[last+1:], 10, bits)
+	_, ok := parseIP(text[first+1 : last])
+	return ok && err == nil && wrong == nil
 }

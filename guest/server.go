@@ -256,14 +256,13 @@ func (l *Server) refuse(r dialect.Request, sender quota.Sender) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	_, suspects := r.(*dialect.Suspect)
-	_, lists := r.(*dialect.PeerList)
+	work := r.Work()
 	switch {
-	case lists && !l.lists.Take(now, sender, max(l.listed, listLeast)):
+	case work == dialect.List && !l.lists.Take(now, sender, max(l.listed, listLeast)):
 		return tooMany("bytes of lists", listBytesPerSource, listBytesPerClass, sender)
-	case (suspects || lists) && !l.walks.Take(now, sender, 1):
+	case (work == dialect.Walk || work == dialect.List) && !l.walks.Take(now, sender, 1):
 		return tooMany("requests", walksPerSecond, walksPerClass, sender)
-	case dialect.OpensCase(r) && !l.cases.Take(now, sender, 1):
+	case work == dialect.Case && !l.cases.Take(now, sender, 1):
 		return tooMany("cases", casesPerSecond, casesPerClass, sender)
 	}
 	return ""
