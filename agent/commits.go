@@ -64,6 +64,7 @@ type outgoing struct {
 	bytes   []byte
 	to      netip.AddrPort
 	stream  bool
+	fresh   bool             // by a new one
 	outcome *hearsay.Outcome // if it is one: a caller may wait for it
 }
 

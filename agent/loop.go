@@ -427,7 +427,7 @@ func (l *loop) encode(buffer *[encodeBuffer]byte, p *core.Packet) outgoing {
 			return outgoing{bytes: b, to: p.Addr}
 		}
 	}
-	o := outgoing{bytes: wire.AppendFrame(nil, l.network, p), to: p.Addr, stream: true}
+	o := outgoing{bytes: wire.AppendFrame(nil, l.network, p), to: p.Addr, stream: true, fresh: p.Fresh}
 	if m, is := p.Body.(*core.Outcome); is {
 		kept := m.Outcome // the core's is valid until the next step
 		o.outcome = &kept
@@ -453,6 +453,8 @@ func (l *loop) send(o outgoing) {
 		if !l.callers.deliver(o.to, o.outcome) {
 			l.streams.reply(o.to, o.bytes)
 		}
+	case o.fresh:
+		l.streams.sendAfresh(o.to, o.bytes)
 	case o.stream:
 		l.streams.send(o.to, o.bytes)
 	default:

@@ -165,6 +165,17 @@ func (s *streams) send(remote netip.AddrPort, frame []byte) {
 	s.queue(st, frame)
 }
 
+// sendAfresh is send by a connection that is new: one that there is gets no answers, and may be stuck behind what gets
+// lost each time that it is sent.
+func (s *streams) sendAfresh(remote netip.AddrPort, frame []byte) {
+	s.mu.Lock()
+	if old := s.open[remote]; old != nil && old.conn != nil { // else it is new
+		s.forget(old)
+	}
+	s.mu.Unlock()
+	s.send(remote, frame)
+}
+
 // isOpen reports whether there is a connection with remote.
 func (s *streams) isOpen(remote netip.AddrPort) bool {
 	s.mu.Lock()
@@ -265,6 +276,9 @@ func (s *streams) accept() {
 		if sender.Class == quota.Stranger {
 			conn.SetReadBuffer(strangersBuffer) // a failure changes how much, and nothing else
 			conn.SetWriteBuffer(strangersBuffer)
+		}
+		if raw, err := conn.SyscallConn(); err == nil {
+			boundUnacked("", "", raw) // likewise; what the listener is told does not hold for what it accepts (MPTCP)
 		}
 		s.admit(conn, remote)
 	}

@@ -134,6 +134,29 @@ func TestStreamsCarryBothWays(t *testing.T) {
 	}
 }
 
+// connTo gives the connection with remote.
+func (b *box) connTo(remote netip.AddrPort) net.Conn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open[remote].conn
+}
+
+// What is to go afresh does not go by the connection that is there, which is closed.
+func TestStreamsBeginAfresh(t *testing.T) {
+	a, b := newBox(t), newBox(t)
+	var from [3]netip.AddrPort
+	for i, send := range [...]func(netip.AddrPort, []byte){a.sendAfresh, a.send, a.sendAfresh} {
+		send(b.addr, frame(&core.Ping{Seq: uint64(i)}))
+		from[i] = b.receive(t).from
+	}
+	if from[0] != from[1] || from[1] == from[2] {
+		t.Errorf("they came from %v", from)
+	}
+	if n := a.count(); n != 1 {
+		t.Errorf("%d connections are open", n)
+	}
+}
+
 func TestStreamsCarryMuchInOrder(t *testing.T) {
 	a, b := newBox(t), newBox(t)
 	ids := make([]hearsay.NodeID, core.MaxWant)

@@ -16,7 +16,9 @@ const (
 	handshakeRetry = time.Second
 	segmentRetry   = 200 * time.Millisecond // lost data likewise (Linux: TCP_RTO_MIN)
 	// what would take longer on a stream is given up, and the stream with it (guess: an agent's deadlines)
-	streamPatience  = 5 * time.Second
+	streamPatience = 5 * time.Second
+	// a stream on which nothing that was sent is acknowledged ends after this (as the agent's)
+	streamStuckMost = 4 * time.Second
 	connectionIdle  = 5 * time.Second // an unused connection is closed after this (guess: as the agent does)
 	connectionsKept = 1 << 14         // remembered in the world; past it, the idle ones are swept out
 )
@@ -56,6 +58,14 @@ type connection struct {
 	dialled int32 // by which machine
 	used    time.Duration
 	arrives [2]time.Duration // when the last packet arrives, in the direction of low and of high: order is kept
+	// likewise. Each end dials a stream of its own: first what goes by the sender's, then what answers on the other's
+	stuck [2][2]stuck
+}
+
+// stuck is a packet that is too long for the way, sent again and again, behind which all others wait. Zero: none is.
+type stuck struct {
+	since time.Duration
+	bytes int
 }
 
 // flight is a packet on its way, as bytes.
@@ -64,6 +74,8 @@ type flight struct {
 	from, to int32 // machines, by index
 	life     int32 // of the receiver: a stream ends with it
 	stream   bool
+	answer   bool // it goes by the stream that its receiver has dialled
+	fresh    bool // by a new stream
 }
 
 // addrOf gives the address of a machine: 10.0.0.0/8 has room for them all.
@@ -127,7 +139,7 @@ func (n *network) encode(m *machine, p *core.Packet) (number int32, ok bool) {
 	if p.From.IsZero() {
 		p.From = m.id
 	}
-	f.from, f.to, f.stream = m.index, to, p.Stream
+	f.from, f.to, f.stream, f.answer, f.fresh = m.index, to, p.Stream, p.Answer, p.Fresh
 	if !f.stream {
 		f.bytes = wire.AppendPacket(f.bytes[:0], w.id, p)
 		f.stream = len(f.bytes) > core.MTU
@@ -215,7 +227,7 @@ func (n *network) dispatch(number int32) {
 			arrives += upTo(&from.holds, n.holdBack)
 			w.counts.HeldBack++
 		}
-		carried = !lost && n.carries(f.from, f.to) && n.fits(f)
+		carried = !lost && n.carries(f.from, f.to) && n.fits(f.from, f.to, len(f.bytes))
 		if happens(&from.copies, n.duplicate) && carried {
 			n.sendTwin(number)
 			w.counts.Duplicated++
@@ -234,7 +246,7 @@ func (n *network) sendTwin(number int32) {
 	again := n.takeFlight()
 	f, twin := &n.flights[number], &n.flights[again]
 	twin.bytes = append(twin.bytes[:0], f.bytes...)
-	twin.from, twin.to, twin.stream = f.from, f.to, false
+	twin.from, twin.to, twin.stream, twin.answer, twin.fresh = f.from, f.to, false, false, false
 	arrives := n.world.now + n.delay + upTo(&n.world.machines[f.from].copies, n.spread)
 	n.world.queue.push(moment{at: arrives, kind: momentArrival, machine: f.to, which: again})
 }
@@ -245,11 +257,10 @@ func (n *network) carries(from, to int32) bool {
 		(len(n.cuts) == 0 || !n.cuts[way{from, to}])
 }
 
-// fits reports whether what is as long gets through. By stream it is segments that are lost, each time that they are
-// sent.
-func (n *network) fits(f *flight) bool {
-	for _, end := range [...]int32{f.from, f.to} {
-		if most := n.world.machines[end].narrow; most > 0 && len(f.bytes) > most {
+// fits reports whether what is as long gets through.
+func (n *network) fits(from, to int32, bytes int) bool {
+	for _, end := range [...]int32{from, to} {
+		if most := n.world.machines[end].narrow; most > 0 && bytes > most {
 			return false
 		}
 	}
@@ -275,7 +286,7 @@ func (n *network) streamArrival(f *flight) (arrives time.Duration, carried bool)
 	}
 	dropped := max(from.lossStreams, to.lossStreams)
 	// TCP needs both ways, and a process at the other end: a paused one will do.
-	if !n.carries(f.from, f.to) || !n.carries(f.to, f.from) || !n.fits(f) || dropped > 0 && happens(&from.streams, dropped) {
+	if !n.carries(f.from, f.to) || !n.carries(f.to, f.from) || dropped > 0 && happens(&from.streams, dropped) {
 		delete(n.connections, key)
 		return 0, false
 	}
@@ -304,8 +315,39 @@ func (n *network) streamArrival(f *flight) (arrives time.Duration, carried bool)
 		return 0, false
 	}
 	open.used = w.now
-	open.arrives[side] = max(open.arrives[side], w.now+wait)
+	freed, waits := n.isStuck(f, open, side)
+	if waits {
+		return 0, false
+	}
+	open.arrives[side] = max(open.arrives[side], w.now+wait, freed)
 	return open.arrives[side], true
+}
+
+// isStuck reports whether a packet does not get through by stream, as it or one before it is too long for the way. By
+// stream it is segments that are lost, each time that they are sent. Else it says when those before it are through. One
+// that was too long is lost, as its end gives it up.
+func (n *network) isStuck(f *flight, open *connection, side int) (freed time.Duration, waits bool) {
+	now, by := n.world.now, 0
+	if f.answer {
+		by = 1
+	}
+	if f.fresh {
+		open.stuck[side][0], open.stuck[1-side][1] = stuck{}, stuck{}
+	}
+	held := &open.stuck[side][by]
+	switch {
+	case held.bytes > 0 && now-held.since >= streamStuckMost:
+		*held = stuck{}
+	case held.bytes > 0 && n.fits(f.from, f.to, held.bytes): // it gets through when it is sent again
+		for again := segmentRetry; freed < now; again *= 2 {
+			freed = held.since + again
+		}
+		*held = stuck{}
+	}
+	if held.bytes == 0 && !n.fits(f.from, f.to, len(f.bytes)) {
+		*held = stuck{since: now, bytes: len(f.bytes)}
+	}
+	return freed, held.bytes > 0 || freed-now > streamPatience
 }
 
 // refused tells a machine's node that no process listens at another's address.

@@ -107,6 +107,7 @@ type Packet struct {
 	// by stream; what exceeds the MTU goes by stream anyway. An answer to a stream goes back on it
 	Stream bool
 	Answer bool // of an outgoing packet: Addr is where another came from, and its sender may not be there
+	Fresh  bool // of one by stream: by a new one, as nothing came back on that to Addr, which is given up
 	Size   int  // of an incoming packet: its bytes
 	Body   Message
 	Claims []hearsay.Claim // news that rides along
