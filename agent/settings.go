@@ -30,7 +30,7 @@ const environmentPrefix = "HEARSAY_"
 const maxSettingsSize = 1 << 20
 
 // Knob is one setting of an agent. The table of Knobs is the one place that
-// knows them all: files, the environment, checks and help are made from it.
+// knows them all: files, the environment, flags, checks and help are made from it.
 type Knob struct {
 	Name     string `json:"name"` // as in a file: detect.period
 	Default  string `json:"default"`
@@ -39,8 +39,12 @@ type Knob struct {
 	Max      string `json:"max,omitempty"`
 	Rule     string `json:"rule,omitempty"` // what it must be in relation to others
 	Meaning  string `json:"meaning"`
+	Empty    string `json:"empty,omitempty"`  // of a text: what is taken where it is empty
 	Source   string `json:"source,omitempty"` // where the default is from
 	Variable string `json:"environment"`      // its name in the environment
+
+	Flag   string       `json:"flag,omitempty"`    // its flag, without dashes; "" if it has none
+	FlagOf hearsay.Role `json:"flag_of,omitempty"` // the nodes that have the flag; 0: all
 
 	get   func() string
 	set   func(string) error
@@ -54,13 +58,6 @@ func (k *Knob) Value() string { return k.get() }
 // Set sets the knob, by text as it stands in the environment. It says what is
 // wrong with the text; whether the knobs fit each other, Validate says.
 func (k *Knob) Set(text string) error {
-	if err := k.setTo(text); err != nil {
-		return fmt.Errorf("%s: %w", k.Name, err)
-	}
-	return nil
-}
-
-func (k *Knob) setTo(text string) error {
 	if err := k.set(text); err != nil {
 		return err
 	}
@@ -84,6 +81,30 @@ func (k Knob) must(be string, rule func() bool) Knob {
 	return k
 }
 
+// flag gives the knob a flag.
+func (k Knob) flag(name string) Knob {
+	k.Flag = name
+	return k
+}
+
+// of says that only nodes of a role have the flag.
+func (k Knob) of(role hearsay.Role) Knob {
+	k.FlagOf = role
+	return k
+}
+
+// Help is what is said of the knob's flag.
+func (k *Knob) Help() string {
+	help := k.Meaning
+	if k.Unit == "list" {
+		help += "; `A,B,...`, or repeated"
+	}
+	if initial := cmp.Or(k.Empty, k.Default); initial != "" {
+		help += " (default " + initial + ")"
+	}
+	return help
+}
+
 // Knobs gives all knobs of cfg, in the order in which a person reads them.
 func Knobs(cfg *Config) []Knob {
 	d := DefaultConfig()
@@ -101,13 +122,16 @@ func knobsOf(c *Config) []Knob {
 
 func nodeKnobs(c *Config) []Knob {
 	return []Knob{
-		text("name", &c.Name, checkName, "what people call this member; empty: the host name", ""),
-		text("network", &c.Network, checkNetwork, "the network it belongs to; packets of others are dropped; empty: "+DefaultNetwork, ""),
-		text("bind", &c.Bind, checkWith(parseBind), "where to listen, UDP and TCP; port 0 lets the kernel choose", "memberlist's port"),
-		text("advertise", &c.Advertise, checkAdvertise, "where others reach this node; empty: the bound address, or the one towards others", ""),
-		list("join", &c.Join, checkWith(parseJoin), "where members may be found: addresses or host names"),
-		list("http_host", &c.HTTPHosts, checkHTTPHost, "names besides its host's by which a node may be asked over HTTP, as by those behind a proxy"),
-		text("data", &c.Data, func(string) error { return nil }, "directory of identity, contacts and evidence; empty: nothing is kept", ""),
+		text("name", &c.Name, checkName, "what people call this node", "the host name", "").flag("name"),
+		text("network", &c.Network, checkNetwork, "the network it belongs to; packets of others are dropped", DefaultNetwork, "").flag("network"),
+		text("bind", &c.Bind, checkWith(parseBind), "where to listen, UDP and TCP; port 0 lets the kernel choose", "", "memberlist's port"),
+		text("advertise", &c.Advertise, checkAdvertise, "where others reach this node, host or host:port", "where it listens, or the address towards others", "").flag("advertise"),
+		list("join", &c.Join, checkWith(parseJoin), "where members of an open network may be found: addresses or host names, with a port or without").
+			flag("join").of(hearsay.RolePeer),
+		list("http_host", &c.HTTPHosts, checkHTTPHost, "names besides its host's by which a node may be asked over HTTP, as by those behind a proxy").
+			flag("http-host"),
+		text("data", &c.Data, func(string) error { return nil }, "directory of identity, contacts, evidence and a seed's ledger", "nothing is kept, and a seed takes hearsay-seed-IP-PORT", "").
+			flag("data"),
 	}
 }
 
@@ -155,7 +179,8 @@ func rosterKnobs(c *Config) []Knob {
 func overlayKnobs(c *Config) []Knob {
 	o := &c.Overlay
 	return []Knob{
-		choice("overlay.kind", &o.Kind, "which nodes link with each other: ring, random or powerlaw", "ring: computed, an expander; the others: agreed upon by HELLO"),
+		choice("overlay.kind", &o.Kind, "which nodes link with each other: ring, random or powerlaw", "ring: computed, an expander; the others: agreed upon by HELLO").
+			flag("overlay").of(hearsay.RolePeer),
 		count("overlay.links", &o.Links, overlay.LinksMin, overlay.LinksMax, "neighbors of a node; a random overlay has up to twice as many, a power-law one up to four times", "measured: package overlay"),
 	}
 }
@@ -163,7 +188,8 @@ func overlayKnobs(c *Config) []Knob {
 func rumorKnobs(c *Config) []Knob {
 	r := &c.Rumors
 	return []Knob{
-		choice("rumors.strategy", &r.Strategy, "which members are told: tree, monger or flood", "tree: Plumtree; monger: Demers 1987"),
+		choice("rumors.strategy", &r.Strategy, "which members are told of a rumor: tree, monger or flood", "tree: Plumtree; monger: Demers 1987").
+			flag("rumors").of(hearsay.RolePeer),
 		count("rumors.keep_count", &r.KeepCount, 1, 1<<24, "rumors kept for nodes that come late", "guess"),
 		count("rumors.keep_bytes", &r.KeepBytes, hearsay.MaxRumorData, 1<<34, "bytes of payload kept", "guess"),
 		duration("rumors.keep_for", &r.KeepFor, time.Second, 30*24*time.Hour, "age in the network up to which a rumor is kept", "guess").
@@ -210,10 +236,10 @@ func choice(name string, at wordy, meaning, source string) Knob {
 	}
 }
 
-// text is a knob whose empty value stands for its default.
-func text(name string, at *string, check func(string) error, meaning, source string) Knob {
+// text is a knob whose empty value stands for something.
+func text(name string, at *string, check func(string) error, meaning, empty, source string) Knob {
 	return Knob{
-		Name: name, Unit: "text", Meaning: meaning, Source: source,
+		Name: name, Unit: "text", Meaning: meaning, Empty: empty, Source: source,
 		get: func() string { return *at },
 		set: func(s string) error { *at = s; return nil },
 		holds: func() error {
@@ -345,7 +371,7 @@ func LoadEnvironment(lookup func(string) (string, bool), cfg *Config) error {
 			continue
 		}
 		if err := k.Set(value); err != nil {
-			return fmt.Errorf("$%s: %w", k.Variable, err)
+			return fmt.Errorf("$%s: %s: %w", k.Variable, k.Name, err)
 		}
 	}
 	return nil
@@ -498,7 +524,7 @@ func assign(knobs []Knob, name string, value any) error {
 	if !ok {
 		return fmt.Errorf("want %s", wanted[k.Unit])
 	}
-	return k.setTo(text)
+	return k.Set(text)
 }
 
 // wanted says, by unit, which TOML a knob takes.

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"hearsay"
 	"hearsay/agent"
@@ -37,29 +38,20 @@ const (
 	closeTimeout = 250 * time.Millisecond // for requests that are being answered
 )
 
-// nodeOptions are the flags of `peer` and `seed` that are not knobs of the
-// agent, and those that are, as far as they were given.
+// nodeOptions are the flags of `peer` and `seed` that are not knobs of the agent.
 type nodeOptions struct {
-	role      hearsay.Role
-	ip        string
-	port      int
-	config    string // the seeds' list
-	join      []string
-	output    string
-	data      string
-	http      string
-	httpHosts []string
-	name      string
-	network   string
-	advertise string
-	settings  string
-	json      bool
-	found     bool     // of a seed
-	newest    bool     // likewise
-	onSignal  onSignal // of a peer
-	overlay   string
-	rumors    string
-	chatter   chatter
+	role     hearsay.Role
+	ip       string
+	port     int
+	config   string // the seeds' list
+	output   string
+	http     string
+	settings string
+	json     bool
+	found    bool     // of a seed
+	newest   bool     // likewise
+	onSignal onSignal // of a peer
+	chatter  chatter
 }
 
 func newPeer() *cobra.Command { return newPeerOf(&nodeOptions{role: hearsay.RolePeer}) }
@@ -95,40 +87,55 @@ that before --settings, and that before the default.`,
 	o.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&o.config, "config", "", "file that names the seeds, one \"ip,port\" a line (default an open network)")
-	flags.StringSliceVar(&o.join, "join", nil, "where members of an open network may be found: `ADDR,...`, host or host:port; may be repeated")
-	flags.StringVar(&o.data, "data", "", "directory that keeps the identity and what was learned (default nothing is kept)")
-	flags.StringVar(&o.overlay, "overlay", "", "which nodes link with each other: ring, random or powerlaw (default ring)")
-	flags.StringVar(&o.rumors, "rumors", "", "which members are told of a rumor: tree, monger or flood (default tree)")
 	flags.TextVar(&o.onSignal, "on-signal", signalLeave, "`leave|stay` when SIGINT or SIGTERM ends it; one that stays is to be started again within ten seconds, with the same --data")
 	o.chatter.addFlags(cmd, "the node")
 	return cmd
 }
 
-// addHTTPHosts adds the flag for more names of a node.
-func addHTTPHosts(cmd *cobra.Command, names *[]string, which string) {
-	cmd.Flags().StringSliceVar(names, "http-host", nil,
-		"names besides this host's by which "+which+" may be asked over HTTP, as by those behind a proxy: `NAME,...`; may be repeated")
+// takes reports whether a node has a flag for a knob.
+func (o *nodeOptions) takes(k *agent.Knob) bool {
+	return k.Flag != "" && (k.FlagOf == 0 || k.FlagOf == o.role)
 }
 
-// httpHostArgs gives the flags that add names to a node.
-func httpHostArgs(names []string) []string {
-	if len(names) == 0 {
-		return nil
+// addKnobs adds the flags of some knobs.
+func addKnobs(cmd *cobra.Command, which func(*agent.Knob) bool) {
+	for _, k := range agent.Knobs(&agent.Config{}) {
+		switch {
+		case !which(&k):
+		case k.Unit == "list":
+			cmd.Flags().StringSlice(k.Flag, nil, k.Help())
+		default:
+			cmd.Flags().String(k.Flag, "", k.Help())
+		}
 	}
-	return []string{"--http-host", strings.Join(names, ",")}
+}
+
+// takeKnobs sets those of some knobs whose flags are given.
+func takeKnobs(cmd *cobra.Command, config *agent.Config, which func(*agent.Knob) bool) error {
+	for _, k := range agent.Knobs(config) {
+		if !which(&k) || !cmd.Flags().Changed(k.Flag) {
+			continue
+		}
+		value := cmd.Flags().Lookup(k.Flag).Value
+		text := value.String()
+		if list, is := value.(pflag.SliceValue); is {
+			text = strings.Join(list.GetSlice(), ",")
+		}
+		if err := k.Set(text); err != nil {
+			return fmt.Errorf("--%s: %w", k.Flag, err)
+		}
+	}
+	return nil
 }
 
 // addFlags adds the flags that all nodes take.
 func (o *nodeOptions) addFlags(cmd *cobra.Command) {
+	addKnobs(cmd, o.takes)
 	flags := cmd.Flags()
 	flags.StringVar(&o.ip, "ip", "", "address to listen on, UDP and TCP (default all IPv4 addresses)")
 	flags.IntVar(&o.port, "port", agent.DefaultPort, "port to listen on; 0 lets the kernel choose")
 	flags.StringVar(&o.output, "output", "", "append the log to this file too")
 	flags.StringVar(&o.http, "http", "off", "where to serve the page and the API: host:port, or a port of "+loopback+", 0 for any, or off")
-	addHTTPHosts(cmd, &o.httpHosts, "it")
-	flags.StringVar(&o.name, "name", "", "what people call this node (default the host name)")
-	flags.StringVar(&o.network, "network", "", "name of the network (default "+agent.DefaultNetwork+")")
-	flags.StringVar(&o.advertise, "advertise", "", "where others reach this node, host or host:port (default where it listens)")
 	flags.StringVar(&o.settings, "settings", "", "TOML file of knobs; see \"hearsay settings\"")
 	flags.BoolVar(&o.json, "json", false, "once the node can be asked, say on standard output where, as JSON")
 }
@@ -149,20 +156,10 @@ func (o *nodeOptions) settle(cmd *cobra.Command) (agent.Config, error) {
 	if err != nil {
 		return config, fmt.Errorf("read the environment: %w", err)
 	}
-	given := cmd.Flags().Changed
-	for flag, set := range map[string]func(){
-		"join":      func() { config.Join = o.join },
-		"data":      func() { config.Data = o.data },
-		"name":      func() { config.Name = o.name },
-		"network":   func() { config.Network = o.network },
-		"advertise": func() { config.Advertise = o.advertise },
-		"http-host": func() { config.HTTPHosts = o.httpHosts },
-	} {
-		if given(flag) {
-			set()
-		}
+	if err := takeKnobs(cmd, &config, o.takes); err != nil {
+		return config, wrongUsage(cmd, err)
 	}
-	if err := o.ways(cmd, &config); err != nil {
+	if err := o.checkPeer(cmd, &config); err != nil {
 		return config, wrongUsage(cmd, err)
 	}
 	if config.Bind, err = o.bind(cmd, config.Bind); err != nil {
@@ -180,20 +177,10 @@ func (o *nodeOptions) settle(cmd *cobra.Command) (agent.Config, error) {
 	return config, nil
 }
 
-// ways takes what the flags say of links and rumors.
-func (o *nodeOptions) ways(cmd *cobra.Command, config *agent.Config) error {
-	if cmd.Flags().Changed("overlay") {
-		if err := config.Overlay.Kind.UnmarshalText([]byte(o.overlay)); err != nil {
-			return fmt.Errorf("--overlay %q: want ring, random or powerlaw", o.overlay)
-		}
-	}
-	if cmd.Flags().Changed("rumors") {
-		if err := config.Rumors.Strategy.UnmarshalText([]byte(o.rumors)); err != nil {
-			return fmt.Errorf("--rumors %q: want tree, monger or flood", o.rumors)
-		}
-	}
+// checkPeer says what is wrong with the flags that only a peer has.
+func (o *nodeOptions) checkPeer(cmd *cobra.Command, config *agent.Config) error {
 	if o.role == hearsay.RoleSeed {
-		return nil // it says nothing
+		return nil
 	}
 	if o.onSignal == signalStay && config.Data == "" {
 		return errors.New("--on-signal stay: want --data, too: without it nothing is kept, and it would come back as another")

@@ -69,7 +69,6 @@ that before --settings, and that before the default.`,
 func (o *nodeOptions) addSeedFlags(cmd *cobra.Command) {
 	o.addFlags(cmd)
 	cmd.Flags().StringVar(&o.config, "config", "config.txt", "file that names all seeds, one \"ip,port\" a line")
-	cmd.Flags().StringVar(&o.data, "data", "", "directory that keeps the ledger (default hearsay-seed-IP-PORT)")
 }
 
 // sit finds this seed's place in the list: by the address that it is told to advertise, or

@@ -114,11 +114,17 @@ func printKnobs(out io.Writer, knobs []agent.Knob) error {
 // knobFacts lists what there is to know about a knob's value.
 func knobFacts(k *agent.Knob) string {
 	facts := []string{k.Unit}
+	if k.Empty != "" {
+		facts = append(facts, "empty: "+k.Empty)
+	}
 	if k.Min != "" {
 		facts = append(facts, k.Min+" to "+k.Max)
 	}
 	if k.Rule != "" {
 		facts = append(facts, "must be "+k.Rule)
+	}
+	if k.Flag != "" {
+		facts = append(facts, "flag: --"+k.Flag)
 	}
 	if k.Source != "" {
 		facts = append(facts, "source of the default: "+k.Source)

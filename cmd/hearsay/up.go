@@ -40,7 +40,7 @@ type upOptions struct {
 	span     time.Duration // 0 for until interrupted
 	json     bool
 
-	httpHosts []string
+	httpHosts []string // flags of each node
 	chatter   chatter
 }
 
@@ -80,7 +80,7 @@ member that a node has "told", and each state of a member that all others have
 	flags.IntVar(&o.seeds, "seeds", 3, "seeds; 0 for an open network")
 	flags.IntVar(&o.peers, "peers", 5, "peers")
 	flags.IntVar(&o.http, "http", 9001, "port of the first peer's page, the others' and the seeds' follow; 0 lets the kernel choose")
-	addHTTPHosts(cmd, &o.httpHosts, "each node")
+	addKnobs(cmd, ofHTTPHosts)
 	flags.IntVar(&o.port, "port", 6001, "port of the first peer, the others' follow; 0 lets the kernel choose")
 	flags.IntVar(&o.seedPort, "seed-port", 5001, "port of the first seed, the others' follow; 0 lets the kernel choose")
 	flags.StringVar(&o.data, "data", "", "keep each node's data in DIR/<name> (default a temporary directory)")
@@ -89,6 +89,9 @@ member that a node has "told", and each state of a member that all others have
 	flags.BoolVar(&o.json, "json", false, "print JSON, a line for each thing that happens")
 	return cmd
 }
+
+// ofHTTPHosts tells the knob of a node that `up` has a flag for, too.
+func ofHTTPHosts(k *agent.Knob) bool { return k.Name == "http_host" }
 
 func (o *upOptions) check(cmd *cobra.Command) error {
 	switch {
@@ -111,9 +114,11 @@ func (o *upOptions) check(cmd *cobra.Command) error {
 		}
 	}
 	nodes := agent.DefaultConfig()
-	nodes.HTTPHosts = o.httpHosts
-	if err := nodes.Validate(); err != nil {
+	if err := takeKnobs(cmd, &nodes, ofHTTPHosts); err != nil {
 		return err
+	}
+	if len(nodes.HTTPHosts) > 0 {
+		o.httpHosts = []string{"--http-host", strings.Join(nodes.HTTPHosts, ",")}
 	}
 	return o.chatter.check(cmd)
 }
@@ -143,7 +148,7 @@ func runNetwork(ctx context.Context, o *upOptions, out, progress io.Writer) (err
 	if err != nil {
 		return err
 	}
-	n := &network{self: self, dir: dir, reaper: reaper, httpHosts: httpHostArgs(o.httpHosts)}
+	n := &network{self: self, dir: dir, reaper: reaper, httpHosts: o.httpHosts}
 	if o.data == "" {
 		n.dir = reaper.Dir
 	}
