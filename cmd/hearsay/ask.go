@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -243,40 +244,35 @@ func seedWords(s *hearsay.SeedStatus, leads bool) string {
 	return "not met yet"
 }
 
+// printStats prints the lines of which the tags of hearsay.Stats tell.
 func printStats(table io.Writer, s *hearsay.Stats) {
-	away := ""
-	if s.Away > 0 {
-		away = fmt.Sprintf(" (of them %d away, as they are started again)", s.Away)
-	}
-	fmt.Fprintf(table, "members\t%d alive%s, %d suspect, %d dead, %d left\n", s.Alive, away, s.Suspect, s.Dead, s.Left)
-	health := "well"
-	if s.Health > 0 {
-		health = fmt.Sprintf("unwell: its probes wait %d times as long", s.Health+1)
-	}
-	fmt.Fprintf(table, "health\t%s\n", health)
-	if s.Late > 0 {
-		fmt.Fprintf(table, "late\t%s since its start: it was paused or starved, and accused nobody for a while\n", counted(int(s.Late), "time", "times"))
-	}
-	fmt.Fprintf(table, "round trip\t%s\n", roundTripWords(s.RoundTrip))
-	fmt.Fprintf(table, "probes\t%d, of them %d without an answer; %d asked of relays\n", s.Probes, s.ProbeFails, s.RelayAsks)
-	fmt.Fprintf(table, "rounds\t%d opened, %d statements signed, %d members condemned\n", s.Rounds, s.Statements, s.Condemned)
-	fmt.Fprintf(table, "heard\t%d suspicions, %d deaths; %d claims about itself refuted\n", s.Suspicions, s.Deaths, s.Refutations)
-	fmt.Fprintf(table, "claims\t%d in, of them %d news; %d out, %d waiting to be told\n", s.ClaimsIn, s.ClaimsNew, s.ClaimsOut, s.NewsWaiting)
-	fmt.Fprintf(table, "rumors\t%d said, %d delivered, %d payloads came again, %d held (%d bytes)\n", s.RumorsSaid, s.RumorsDelivered, s.RumorDuplicates, s.RumorsHeld, s.RumorsHeldBytes)
-	fmt.Fprintf(table, "told\t%d payloads, %d names, %d grafts, %d places, over %d links\n", s.RumorPayloads, s.RumorNames, s.RumorGrafts, s.RumorPlaces, s.Links)
-	fmt.Fprintf(table, "datagrams\t%d in (%d bytes), %d out (%d bytes), %d not sent\n", s.PacketsIn, s.BytesIn, s.PacketsOut, s.BytesOut, s.SendFails)
-	fmt.Fprintf(table, "by stream\t%d in (%d bytes), %d out (%d bytes)%s\n", s.StreamsIn, s.StreamIn, s.StreamsOut, s.StreamOut, streamedWords(s.Streamed, len(s.Streamless)))
-	fmt.Fprintf(table, "dropped\t%s\n", dropWords(s.Drops))
-}
-
-// streamedWords says how many members are reached by stream only, or by datagram only, if there are any.
-func streamedWords(streamed, streamless int) (words string) {
-	for what, n := range []int{streamed, streamless} {
-		if n > 0 {
-			words += fmt.Sprintf("; no %s get through to %s", []string{"datagrams", "streams"}[what], counted(n, "member", "members"))
+	var names []string
+	lines := make(map[string]string)
+	stats := reflect.ValueOf(s).Elem()
+	for i := range stats.NumField() {
+		figure, tag := stats.Field(i), stats.Type().Field(i).Tag
+		name, words, _ := strings.Cut(tag.Get("status"), "=")
+		zero, has := tag.Lookup("zero")
+		switch {
+		case words == "":
+			continue // it is in no line
+		case has && figure.IsZero():
+			words = zero
+		case figure.CanFloat(): // seconds
+			words = fmt.Sprintf(words, time.Duration(figure.Float()*float64(time.Second)).Round(time.Microsecond))
+		case figure.Kind() == reflect.Slice:
+			words = fmt.Sprintf(words, figure.Len())
+		default:
+			words = fmt.Sprintf(words, figure)
 		}
+		if words != "" && lines[name] == "" {
+			names = append(names, name)
+		}
+		lines[name] += words
 	}
-	return words
+	for _, name := range names {
+		fmt.Fprintf(table, "%s\t%s\n", name, lines[name])
+	}
 }
 
 func newLeave() *cobra.Command {

@@ -47,28 +47,6 @@ func clockTime(at, now time.Time) string {
 // stamp gives a time with its date, for what is kept: rulings, and cases.
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05.000Z") }
 
-// roundTripWords tells a round trip in seconds.
-func roundTripWords(s float64) string {
-	if s == 0 {
-		return "not measured yet"
-	}
-	return time.Duration(s * float64(time.Second)).Round(time.Microsecond).String()
-}
-
-// dropWords lists the reasons for which something was dropped.
-func dropWords(drops hearsay.Drops) string {
-	var words []string
-	for reason, n := range drops {
-		if n > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n, hearsay.Drop(reason)))
-		}
-	}
-	if len(words) == 0 {
-		return "nothing"
-	}
-	return strings.Join(words, ", ")
-}
-
 // pageURL is where a node's page is, given where it serves HTTP.
 func pageURL(http string) string {
 	if http == "" {
