@@ -68,9 +68,10 @@ const (
 	EventSeatFounded // the network was founded: Count seeds, Text if there are more
 	EventSeatWaiting // this seed has no seat yet: Text says for which seeds it waits
 	EventSeatTaken   // this seed has its seat
-	// no quorum of seeds is heard: nobody is admitted or removed meanwhile. Text says why, if that is known
+	// no quorum of seeds is heard: nobody is admitted or removed meanwhile. Text says why, if that is known; of a peer
+	// Subject is the peer
 	EventQuorumLost
-	EventQuorumBack  // after that, one is: By the seed that leads
+	EventQuorumBack  // after that, one is: By the seed that leads; of a peer nobody
 	EventQuorumHeard // a quorum is heard for the first time since this node's start: By the seed that leads
 	// This seed wants the subject probed now: Addr, Round. No application is told.
 	EventProbeWanted
@@ -187,7 +188,7 @@ var eventKinds = [numEventKinds]struct {
 	EventSeatWaiting:     {"seat-waiting", warning, "This seed has no seat yet", "waits for its seat[ (told by {by})]: {text}", ""},
 	EventSeatTaken:       {"seat-taken", info, "This seed has its seat", "has its seat", ""},
 	EventQuorumLost:      {"quorum-lost", warning, "No quorum of seeds is heard; as far as this node knows, nobody is admitted or removed meanwhile", "hears no quorum of seeds: {count} are needed[: {text}]", ""},
-	EventQuorumBack:      {"quorum-back", info, "A quorum of seeds is heard again", "hears a quorum of seeds, {by} leads", ""},
+	EventQuorumBack:      {"quorum-back", info, "A quorum of seeds is heard again", "hears a quorum of seeds[, {by} leads]", ""},
 	EventQuorumHeard:     {"quorum-heard", info, "A quorum of seeds is heard", "hears a quorum of seeds, {by} leads", ""},
 	EventProbeWanted:     {"probe-wanted", debug, "Wants a node probed", "probes {subject}", ""},
 	EventCaseOpened:      {"case-opened", info, "A case was opened", "opens a case on {subject}: {text}[, reported by {by}][: {evidence}]; {count} ballots needed", ""},

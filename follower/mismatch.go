@@ -95,8 +95,12 @@ const (
 	// helloLate is how long an answer may take, until a seed is asked again, and helloPatience until it is none of
 	// those that this peer has met: streams do not get through to it, though datagrams may. Guesses: behind loss it
 	// takes some seconds to connect, and of several questions one is answered.
-	helloLate     = 2 * time.Second
-	helloPatience = 8 * time.Second
+	helloLate     = time.Second
+	helloPatience = 4 * time.Second
+
+	// doubtEvery is the least time between two rounds in which all are asked because one did not answer a ping. A guess:
+	// where a tenth of all packets is lost each way pings of seeds get lost more often.
+	doubtEvery = 5 * time.Second
 )
 
 // metFor is how long an answer tells that a seed is there, while the network is not
@@ -164,14 +168,32 @@ func (ss *seats) noteStarts(now time.Time) {
 	}
 }
 
-// noteLate has a seed asked again that has not answered, and the next one, too: streams may not get through to any.
+// noteLate has a seed asked again that has not answered, and the others, too: streams may not get through to any.
 func (ss *seats) noteLate(now time.Time, m *meeting) {
 	if m.asked.IsZero() || !m.own {
 		return
 	}
 	waited := now.Sub(m.asked)
 	if m.mute = waited >= helloPatience; waited >= helloLate && !m.again {
-		m.again, ss.helloAt, ss.pinnedAt = true, now, now
+		ss.doubt(now)
+	}
+}
+
+// Doubt is told that a seed has not answered this node, though others say that it is there: all are asked, as the way
+// to each may be cut.
+func (f *Follower) Doubt(now time.Time) {
+	if now.Sub(f.seats.doubtedAt) >= doubtEvery {
+		f.seats.doubtedAt = now
+		f.seats.doubt(now)
+	}
+}
+
+// doubt has all seeds asked now that are known to be there.
+func (ss *seats) doubt(now time.Time) {
+	ss.helloAt = now
+	for slot := range ss.peer.cfg.Seeds {
+		m := &ss.met[slot]
+		m.again = m.again || m.own
 	}
 }
 

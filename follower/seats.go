@@ -35,6 +35,7 @@ type seats struct {
 
 	helloAt, pinnedAt time.Time // the next hello, and the next to a seed that is known
 	mismatchedAt      time.Time // the next to those with which something is wrong
+	doubtedAt         time.Time // when all were asked last because one seemed not to answer
 	proofAt           time.Time // no seed is asked before for the proof that another has a new life
 	turn              int       // of the seeds that are known, the one that was asked last who it is
 }

@@ -26,7 +26,7 @@ func (s *Seeded) Authority() hearsay.Authority {
 	alive := 0
 	for slot, seed := range s.seeds() {
 		status := s.seedStatus(slot, seed.Addr)
-		if s.heardSeed(slot, &status) {
+		if s.heardSeed(slot, status.State) {
 			alive++
 		}
 		if _, note := s.ways.lost(status.ID); note != "" && status.ID != s.id {
@@ -50,11 +50,33 @@ func (s *Seeded) Authority() hearsay.Authority {
 
 // heardSeed reports whether a peer may count on a seed: the seed has answered it in this life,
 // with the ledger that the peer follows, and is not suspect since.
-func (s *Seeded) heardSeed(slot int, status *hearsay.SeedStatus) bool {
+func (s *Seeded) heardSeed(slot int, state hearsay.State) bool {
 	if f := s.follower; f == nil || !f.Met(slot) {
 		return false
 	}
-	return status.State == hearsay.StateAlive || status.State != hearsay.StateSuspect && s.hears(slot)
+	return state == hearsay.StateAlive || state != hearsay.StateSuspect && s.hears(slot)
+}
+
+// noteQuorum has a peer that is in tell once that it hears no quorum of seeds, and once that it does again.
+func (s *Seeded) noteQuorum(now time.Time, out *core.Effects) {
+	if s.follower == nil || s.follower.Apart() {
+		return
+	}
+	heard, needed := 0, hearsay.QuorumOf(len(s.seeds()))
+	var room [hearsay.MaxSeeds]hearsay.Seat
+	for _, seat := range s.authority.Seats(room[:0]) {
+		if m, _ := s.roster.Member(seat.Key.NodeID()); s.heardSeed(int(seat.Slot), m.State) {
+			heard++
+		}
+	}
+	if lost := heard < needed; lost != s.unheard && (!lost || s.stay.Epoch != 0 && !s.early(now)) {
+		s.unheard = lost
+		e := hearsay.Event{At: now, Kind: hearsay.EventQuorumBack, Subject: s.id, Count: needed}
+		if lost {
+			e.Kind = hearsay.EventQuorumLost
+		}
+		out.Events = append(out.Events, e)
+	}
 }
 
 // seeds is the list of seeds.

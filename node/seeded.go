@@ -54,6 +54,7 @@ type Seeded struct {
 	unseated  []hearsay.NodeID    // the nodes that sat in them, and are listed yet
 	stay      hearsay.Stay        // of this peer; epoch 0: it is not in
 	founded   bool                // as far as seeds have told this peer
+	unheard   bool                // this peer has told that it hears no quorum of seeds
 	earlyTill time.Time           // until then what is not heard is no trouble: see earlyFor
 	ended     hearsay.Epoch       // by which the last stay of this peer was over; 0: none is, in this life
 	counts    counts
@@ -187,6 +188,7 @@ func (n *Node) tickSeeded(now time.Time) {
 			}
 		}
 		s.petitions.Tick(now)
+		s.noteQuorum(now, n.out)
 	}
 	n.evidence.fetch(now)
 	if s.seat != nil {

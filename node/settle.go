@@ -195,10 +195,13 @@ func (s *Seeded) suspected(now time.Time, id hearsay.NodeID) {
 	}
 }
 
-// relayed tells a seed that only relays reach a member, as they say.
+// relayed tells a seed that only relays reach a member, as they say, and a peer that only they reach a seed.
 func (s *Seeded) relayed(now time.Time, id hearsay.NodeID) {
-	if s.seat != nil {
+	switch {
+	case s.seat != nil:
 		s.seat.Relayed(now, id)
+	case s.follower != nil && s.isSeed(id):
+		s.follower.Doubt(now)
 	}
 }
 

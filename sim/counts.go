@@ -159,7 +159,9 @@ func (c *Counts) seeded(e *hearsay.Event) {
 	case hearsay.EventCaseAborted:
 		c.Aborts++
 	case hearsay.EventQuorumLost:
-		c.QuorumLost++
+		if e.Subject.IsZero() { // that of a peer is the peer
+			c.QuorumLost++
+		}
 	case hearsay.EventRosterProven:
 		c.TakenWhole++
 	case hearsay.EventTurnedAway:
