@@ -10,7 +10,7 @@ import (
 
 // accusations are the suspicions that this node brings to a decision: in rounds, by the statements of observers.
 type accusations struct {
-	part
+	*part
 	list    []*accusation
 	cleared []hearsay.NodeID // accused here and reached by the observers, since this node last lost health for that
 }

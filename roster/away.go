@@ -29,7 +29,7 @@ const (
 
 // aways are the members that are away, and whether this node is.
 type aways struct {
-	part
+	*part
 	list list     // of the living, those that are away; the one whose time ends first comes first
 	own  *ownAway // nil: this node is not away itself
 }

@@ -11,7 +11,7 @@ import (
 // budgets are what this node does for others: signatures that it checks, examinations, and answers. Each sender and
 // each class of senders has its share.
 type budgets struct {
-	part
+	*part
 	spent    map[hearsay.NodeID]allowance
 	sender   func(*core.Packet) quota.Sender // see TellApart
 	verifies *quota.Quota                    // signatures

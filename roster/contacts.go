@@ -29,7 +29,7 @@ type asked struct {
 
 // contacts are the addresses at which this node looks for the network: to join it, and then for members that are gone.
 type contacts struct {
-	part
+	*part
 	configured []netip.AddrPort
 	asked      []asked
 	joined     bool

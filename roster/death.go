@@ -11,7 +11,7 @@ import (
 
 // deaths are those that this node was told of and does not believe yet.
 type deaths struct {
-	part
+	*part
 	pending []pending
 	at      time.Time // when the first of them is due
 }

@@ -12,7 +12,7 @@ import (
 
 // evidence is what this node keeps of the deaths and removals that it has seen.
 type evidence struct {
-	part
+	*part
 	kept []keptEvidence // oldest first; at most maxEvidence
 }
 

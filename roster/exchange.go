@@ -13,7 +13,7 @@ import (
 
 // exchange is the comparison of rosters with one other node at a time.
 type exchange struct {
-	part
+	*part
 	began time.Time // when this node last sent a digest
 	asked time.Time // when it last asked about members of which another spoke
 }

@@ -64,7 +64,7 @@ type hintCounts struct {
 
 // hints are those of a node.
 type hints struct {
-	part
+	*part
 	byID  map[hearsay.NodeID]*hint
 	bySeq map[uint64]*hint // the same
 	// by how often they were pinged, in the order of due; with those that are over and wait for their turn

@@ -17,7 +17,7 @@ const (
 
 // listed is whether others list this node: then they ping it.
 type listed struct {
-	part
+	*part
 	period time.Duration // see TellPeriod
 	pinged time.Time     // when a member pinged this node last
 	asked  time.Time     // when this node last asked members to list it

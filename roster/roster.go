@@ -92,11 +92,12 @@ func New(cfg *Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards
 	r.names = names{members: &r.members, out: &r.out}
 	r.news = news{cfg: cfg, members: &r.members, out: &r.out}
 	r.addresses = addresses{members: &r.members, out: &r.out}
-	for _, p := range []*part{
+	rest := &part{cfg: cfg, random: random, members: &r.members, out: &r.out, roster: r}
+	for _, p := range []**part{
 		&r.budgets.part, &r.queue.part, &r.evidence.part, &r.contacts.part, &r.hints.part, &r.listed.part, &r.exchange.part, &r.ownWord.part,
 		&r.twins.part, &r.aways.part, &r.suspicions.part, &r.accusations.part, &r.witnesses.part, &r.deaths.part,
 	} {
-		*p = part{cfg: cfg, random: random, members: &r.members, out: &r.out, roster: r}
+		*p = rest
 	}
 	var last hearsay.Incarnation
 	for _, record := range records {

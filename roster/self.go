@@ -10,7 +10,7 @@ import (
 
 // ownWord is what this node says of itself: its incarnation, its address, and that it leaves.
 type ownWord struct {
-	part
+	*part
 	refute  refutation
 	refuted time.Time // when this node last raised its incarnation
 }

@@ -16,7 +16,7 @@ import (
 // a decision, this node decides itself: it tells the suspect, and probes it out of turn. An answer frees it, and a
 // probe without an answer makes this node an accuser.
 type suspicions struct {
-	part
+	*part
 	suspects list
 	tellAt   time.Time // when one of them may have to be told; zero: there is none
 }

@@ -52,7 +52,7 @@ const (
 
 // twins is whether another process runs with this node's identity, and whether this one stops for it.
 type twins struct {
-	part
+	*part
 	twin
 	first hearsay.Incarnation // of this life
 }

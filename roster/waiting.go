@@ -34,7 +34,7 @@ const (
 
 // queue is the claims of packets that have too many for a step.
 type queue struct {
-	part
+	*part
 	list  []waiting
 	until time.Time // when more of them are taken; zero: there are none
 }

@@ -12,7 +12,7 @@ import (
 
 // witnesses are the rounds in which this node was asked as an observer.
 type witnesses struct {
-	part
+	*part
 	asked []witness // a ring, of maxWitnessed
 	next  int
 	from  time.Time // before this, a round may be one in which an earlier life has signed
