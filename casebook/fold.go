@@ -2,9 +2,9 @@ package casebook
 
 import (
 	"slices"
-	"time"
 
 	"hearsay"
+	"hearsay/internal/when"
 )
 
 // A suspicion that nobody can decide goes on in rounds for as long as it lasts,
@@ -94,18 +94,11 @@ func fold(steps []hearsay.Event) []hearsay.Event {
 		if !ofRound(&e) || e.Round != round {
 			return false
 		}
-		last = laterOf(last, e.At)
+		last = when.Later(last, e.At)
 		return true
 	})
 	at = slices.IndexFunc(steps, func(e hearsay.Event) bool { return Folded(&e) })
 	steps[at].Count++
-	steps[at].At = laterOf(steps[at].At, last)
+	steps[at].At = when.Later(steps[at].At, last)
 	return steps
-}
-
-func laterOf(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/casebook"
+	"hearsay/internal/when"
 )
 
 // This file tells of nodes that are not in: why the seeds have not admitted them.
@@ -31,7 +32,7 @@ func answered(answers []casebook.Answer) string {
 	told := make([]bool, len(answers))
 	for i := range answers {
 		if answers[i].Code == hearsay.OutcomeDone {
-			in = laterOf(in, answers[i].At)
+			in = when.Later(in, answers[i].At)
 		}
 	}
 	for i := range answers {
@@ -43,7 +44,7 @@ func answered(answers []casebook.Answer) string {
 		since := first.Since
 		for j := i; j < len(answers); j++ {
 			if a := &answers[j]; !a.At.IsZero() && a.Code == first.Code && a.Text == first.Text {
-				seeds, told[j], since = append(seeds, seedName(a)), true, earlierOf(since, a.Since)
+				seeds, told[j], since = append(seeds, seedName(a)), true, when.Earlier(since, a.Since)
 			}
 		}
 		parts = append(parts, fmt.Sprintf("%s (since %s)", answerWords(seeds, first), since.UTC().Format(time.TimeOnly+"Z")))

@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/casebook"
+	"hearsay/internal/when"
 )
 
 // This file tells the steps of a case of a seeded network: from the first probe that
@@ -178,7 +179,7 @@ func (s *seeded) ruling(r *casebook.Ruling) (steps []hearsay.Step) {
 		step.Text = fmt.Sprintf("the stay of %s since epoch %d is over with epoch %d, by its own signed word", s.Member.Name, r.Stay.Epoch, r.Epoch)
 	}
 	if r.At > 0 && len(r.Ballots) > 0 { // the ballots came first, whatever the clocks of their seeds say
-		step.At = laterOf(step.At, casebook.Moment(r.Ballots[len(r.Ballots)-1].At))
+		step.At = when.Later(step.At, casebook.Moment(r.Ballots[len(r.Ballots)-1].At))
 	}
 	return append(steps, step)
 }

@@ -102,17 +102,3 @@ func caseWords(c hearsay.CaseID) string { return fmt.Sprintf("case %d", uint64(c
 func spent(i hearsay.Incarnation) bool { return i >= hearsay.MaxIncarnation }
 
 const spentWords = "it cannot come back with this identity, as its incarnation is the highest that is believed: it needs an empty data directory."
-
-func laterOf(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-func earlierOf(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}

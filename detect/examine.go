@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 	"hearsay/quota"
 )
 
@@ -279,7 +280,7 @@ func (ex *examinations) forget(id hearsay.NodeID) {
 // due gives when tick must be called next, at most at.
 func (ex *examinations) due(at time.Time) time.Time {
 	for i := range ex.list {
-		at = earlier(at, ex.list[i].next)
+		at = when.Earlier(at, ex.list[i].next)
 	}
 	return at
 }

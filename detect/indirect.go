@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // This file notes members that answer this node's probes only through relays: the way between the two is cut, and each
@@ -61,7 +62,7 @@ func (in *indirects) again() time.Duration { return max(indirectAgain, in.cfg.Pe
 // due gives when tick must be called next, at most at.
 func (in *indirects) due(at time.Time) time.Time {
 	for i := range in.list {
-		at = earlier(at, in.list[i].next)
+		at = when.Earlier(at, in.list[i].next)
 	}
 	return at
 }

@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // maxRelays are the relays of one probe.
@@ -63,7 +64,7 @@ func (pr *probes) Stats() Stats { return pr.stats }
 // due is when tick or begin must be called next.
 func (pr *probes) due() time.Time {
 	if pr.current.phase != phaseIdle {
-		return earlier(pr.next, pr.current.ends)
+		return when.Earlier(pr.next, pr.current.ends)
 	}
 	return pr.next
 }

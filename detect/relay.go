@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 	"hearsay/quota"
 )
 
@@ -98,7 +99,7 @@ func (r *relaying) notMe(seq uint64) (ok bool) {
 // due gives when tick must be called next, at most at.
 func (r *relaying) due(at time.Time) time.Time {
 	for i := range r.pings {
-		at = earlier(at, r.pings[i].ends)
+		at = when.Earlier(at, r.pings[i].ends)
 	}
 	return at
 }

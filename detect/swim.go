@@ -188,10 +188,3 @@ func (s *Swim) NotMe(now time.Time, seq uint64) (ok bool) {
 	}
 	return s.relaying.notMe(seq) || s.examinations.notMe(now, seq)
 }
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}

@@ -10,6 +10,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // This file finds out whether all that this node may send gets through, and not only pings by datagram, by which all
@@ -274,7 +275,7 @@ func (w *Ways) ping(now time.Time) {
 		// where the last was in vain it may be the stream that is stuck, and not the way
 		w.out.Now = append(w.out.Now, core.Packet{Addr: t.addr, Stream: true, Fresh: len(w.failed) > 0, Body: ping})
 	}
-	w.at = later(t.began.Add(w.cfg.Period), now.Add(cmp.Or(w.kind.patience, w.cfg.TimeoutMax)+2*now.Sub(t.began)))
+	w.at = when.Later(t.began.Add(w.cfg.Period), now.Add(cmp.Or(w.kind.patience, w.cfg.TimeoutMax)+2*now.Sub(t.began)))
 }
 
 // TestBack has the way to a member tested next, and soon: its test of this node was in vain. However often that is
@@ -285,7 +286,7 @@ func (w *Ways) TestBack(now time.Time, id hearsay.NodeID) {
 	}
 	w.asked, w.gap = id, w.kind.first
 	underWay := w.test.small != 0 || w.test.whole != 0
-	if soon := later(now, w.test.began.Add(w.interval())); !underWay && soon.Before(w.at) {
+	if soon := when.Later(now, w.test.began.Add(w.interval())); !underWay && soon.Before(w.at) {
 		w.at = soon
 	}
 }
@@ -382,11 +383,11 @@ func (w *Ways) passes(now time.Time) {
 	}
 	switch {
 	case len(w.failed) == 0:
-		w.at = later(now, w.test.began.Add(w.interval()))
+		w.at = when.Later(now, w.test.began.Add(w.interval()))
 	case ended:
 		w.at, w.retry = now, 0
 	default:
-		w.at = later(now, w.test.began.Add(w.cfg.Period))
+		w.at = when.Later(now, w.test.began.Add(w.cfg.Period))
 	}
 }
 
@@ -472,12 +473,4 @@ func (w *Ways) Each(yield func(id hearsay.NodeID, u Way)) {
 			yield(id, u)
 		}
 	}
-}
-
-// later is the later of two times.
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

@@ -8,6 +8,7 @@ import (
 	"hearsay"
 	"hearsay/casebook"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 	"hearsay/ledger"
 	"hearsay/roster"
 )
@@ -89,7 +90,7 @@ func (f *evidenceFetcher) source(w *wantedEvidence) (addr netip.AddrPort, ok boo
 // due is when fetch must be called next, if at all before at.
 func (f *evidenceFetcher) due(at time.Time) time.Time {
 	for i := range f.wanted {
-		at = earlier(at, f.wanted[i].askAt)
+		at = when.Earlier(at, f.wanted[i].askAt)
 	}
 	return at
 }

@@ -14,6 +14,7 @@ import (
 	"hearsay/detect"
 	"hearsay/follower"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 	"hearsay/overlay"
 	"hearsay/petition"
 	"hearsay/quorum"
@@ -411,33 +412,19 @@ func (n *Node) finish() *core.Effects {
 	n.out.Send = n.outgoing.complete(n.stepped, n.out.Send)
 	n.deadline = n.roster.Deadline()
 	for _, at := range [...]time.Time{n.overlay.Deadline(), n.rumors.Deadline()} {
-		n.deadline = earlier(n.deadline, at)
+		n.deadline = when.Earlier(n.deadline, at)
 	}
 	if n.seeded.authority != nil {
-		n.deadline = earlier(n.deadline, n.deadlineSeeded())
+		n.deadline = when.Earlier(n.deadline, n.deadlineSeeded())
 	}
 	if at, waits := n.silent.due(); waits && n.expectsOthers() {
-		n.deadline = earlier(n.deadline, at)
+		n.deadline = when.Earlier(n.deadline, at)
 	}
 	if !n.gone() {
-		n.deadline = earlier(n.deadline, earlier(n.detect.Deadline(), n.ways.deadline()))
+		n.deadline = when.Earlier(n.deadline, when.Earlier(n.detect.Deadline(), n.ways.deadline()))
 	}
 	if n.lost.is() {
-		n.deadline = earlier(n.deadline, n.lost.at.Add(lostDiskFor))
+		n.deadline = when.Earlier(n.deadline, n.lost.at.Add(lostDiskFor))
 	}
 	return n.out
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func laterOf(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

@@ -9,6 +9,7 @@ import (
 	"hearsay"
 	"hearsay/casebook"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 	"hearsay/quorum"
 	"hearsay/quota"
 )
@@ -147,7 +148,7 @@ func (r *requests) tick(now time.Time) {
 // due is when tick must be called next, if at all before at.
 func (r *requests) due(at time.Time) time.Time {
 	if len(r.owed) > 0 {
-		at = earlier(at, r.owed[0].until)
+		at = when.Earlier(at, r.owed[0].until)
 	}
 	return at
 }

@@ -9,6 +9,7 @@ import (
 	"hearsay"
 	"hearsay/follower"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 	"hearsay/ledger"
 	"hearsay/petition"
 	"hearsay/quorum"
@@ -202,7 +203,7 @@ func (n *Node) deadlineSeeded() time.Time {
 	s := &n.seeded
 	at := n.evidence.due(s.authority.Deadline())
 	if s.petitions != nil {
-		at = earlier(at, s.petitions.Deadline())
+		at = when.Earlier(at, s.petitions.Deadline())
 	}
 	return n.requests.due(at)
 }
@@ -314,7 +315,7 @@ func (s *Seeded) quorumSince() time.Time {
 	var room [hearsay.MaxSeeds]hearsay.Seat
 	for slot, seat := range s.authority.Seats(room[:0]) {
 		if m, listed := s.roster.Member(seat.Key.NodeID()); listed && m.State == hearsay.StateAlive && s.follower.Met(slot) {
-			since = append(since, laterOf(m.Since, s.follower.MetSince(slot)))
+			since = append(since, when.Later(m.Since, s.follower.MetSince(slot)))
 		}
 	}
 	slices.SortFunc(since, time.Time.Compare)

@@ -5,6 +5,7 @@ import (
 
 	"hearsay"
 	"hearsay/detect"
+	"hearsay/internal/when"
 	"hearsay/roster"
 )
 
@@ -153,6 +154,6 @@ func (s *silences) any() bool { return s.heard.told || s.answered.told }
 // postpone is told that a node was late by so much: what did not come meanwhile says nothing.
 func (s *silences) postpone(now time.Time, by time.Duration) {
 	for _, one := range s.each() {
-		one.last = earlier(now, one.last.Add(by))
+		one.last = when.Earlier(now, one.last.Add(by))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"hearsay"
 	"hearsay/detect"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 	"hearsay/overlay"
 	"hearsay/roster"
 )
@@ -39,7 +40,7 @@ func (w *ways) tick(now time.Time) {
 	w.streams.Tick(now)
 }
 
-func (w *ways) deadline() time.Time { return earlier(w.narrow.Deadline(), w.streams.Deadline()) }
+func (w *ways) deadline() time.Time { return when.Earlier(w.narrow.Deadline(), w.streams.Deadline()) }
 
 // pause is told that this node was late.
 func (w *ways) pause(now time.Time) {

@@ -12,6 +12,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // Limits per node.
@@ -203,7 +204,7 @@ func (t *Petitions) Ruled(now time.Time) {
 		if again := g.sweptAt.Add(t.cfg.RetryMax); g.refused && again.After(soonest) {
 			soonest = again
 		}
-		g.nextAt, g.sweeps = earlier(g.nextAt, soonest), 1
+		g.nextAt, g.sweeps = when.Earlier(g.nextAt, soonest), 1
 	}
 	if t.noQuorum {
 		t.retryAt = now
@@ -235,25 +236,18 @@ func (t *Petitions) Deadline() time.Time {
 	at := t.leaveAt
 	g := &t.registration
 	if g.wanted && len(g.asked) == 0 {
-		at = earlier(at, g.nextAt)
+		at = when.Earlier(at, g.nextAt)
 	}
 	for i := range g.asked {
-		at = earlier(at, g.asked[i].until)
+		at = when.Earlier(at, g.asked[i].until)
 	}
 	for _, r := range t.reports {
-		at = earlier(at, r.askAt)
+		at = when.Earlier(at, r.askAt)
 	}
 	for i := range t.questions {
-		at = earlier(at, t.questions[i].until)
+		at = when.Earlier(at, t.questions[i].until)
 	}
 	return at
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // Tick lets time pass.

@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 
 	"go.etcd.io/raft/v3/raftpb"
 )
@@ -83,7 +84,7 @@ func (l *lateness) tickLate(now time.Time) {
 		l.seed.out.Send = append(l.seed.out.Send, l.handingOver(l.to))
 	}
 	patience := lateTicks * l.seed.cfg.TickEvery
-	late := now.Sub(l.tickAt) >= patience || now.Sub(later(l.seed.hearing.lastHeard(), l.ledAt)) >= patience || l.commitWaits(now) >= commitTicks*l.seed.cfg.TickEvery
+	late := now.Sub(l.tickAt) >= patience || now.Sub(when.Later(l.seed.hearing.lastHeard(), l.ledAt)) >= patience || l.commitWaits(now) >= commitTicks*l.seed.cfg.TickEvery
 	if l.tickAt = now; !late {
 		l.score = max(0, l.score-1)
 		return
@@ -165,11 +166,4 @@ func (l *lateness) holdsBack(now time.Time, m *raftpb.Message) bool {
 		return true
 	}
 	return false
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

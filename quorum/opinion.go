@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/when"
 )
 
 // This file is what a seed says when it is asked for its opinion, without a
@@ -65,7 +66,7 @@ func (q *Quorum) Silence(now time.Time, id hearsay.NodeID) (s Silence, silent bo
 		s.After = q.cfg.ShortTrial
 	}
 	if q.Decides() {
-		s.By = later(later(failed, brought), now).Add(silentPeriod)
+		s.By = when.Later(when.Later(failed, brought), now).Add(silentPeriod)
 	}
 	return s, true
 }

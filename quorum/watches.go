@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/when"
 	"hearsay/ledger"
 )
 
@@ -491,7 +492,7 @@ func (ws *watches) mayReport(now time.Time, id hearsay.NodeID, w *watch) bool {
 // reportsAfter is when a probe of a silent member must have failed, and since when
 // it may be brought, for this seed to open the case.
 func (ws *watches) reportsAfter(id hearsay.NodeID, w *watch) (failed, brought time.Time) {
-	since := later(w.failing, later(w.vainAt, ws.seed.hearing.heardFrom))
+	since := when.Later(w.failing, when.Later(w.vainAt, ws.seed.hearing.heardFrom))
 	if !w.suspect.IsZero() && w.vain == 0 {
 		turn := time.Duration(ws.seed.cfg.Slot) * turnEvery
 		return since.Add(ws.seed.cfg.ShortTrial), w.suspect.Add(ws.seed.cfg.ShortTrial + turn)
@@ -537,7 +538,7 @@ func (ws *watches) lookAround(now time.Time, silent int) {
 	for passed := 0; room > 0 && passed < ws.seed.state.Members.Count; passed++ {
 		id, ok := ws.seed.state.Members.After(ws.looked)
 		if ws.looked = id; !ok { // round once
-			ws.lookedAt = later(now, ws.lapAt.Add(lookLap))
+			ws.lookedAt = when.Later(now, ws.lapAt.Add(lookLap))
 			ws.lapAt = ws.lookedAt
 			return
 		}

@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // accusations are the suspicions that this node brings to a decision: in rounds, by the statements of observers.
@@ -120,9 +121,9 @@ func (ac *accusations) tick(now time.Time) {
 func (ac *accusations) due(at time.Time) time.Time {
 	for _, a := range ac.list {
 		if a.closes.IsZero() {
-			at = earlier(at, a.nextRound)
+			at = when.Earlier(at, a.nextRound)
 		} else {
-			at = earlier(at, earlier(a.closes, a.askAt))
+			at = when.Earlier(at, when.Earlier(a.closes, a.askAt))
 		}
 	}
 	return at

@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // This file is the members that have said that they are away (core.Away): what others are told of
@@ -158,7 +159,7 @@ func (w *aways) goes(now time.Time, from hearsay.NodeID, m *member, word *core.A
 // one whose time ends first comes first.
 func (w *aways) holdUntil(m *member, until time.Time) {
 	a := w.members.heldOf(m).away
-	if until = earlier(until, a.most); !until.After(a.until) {
+	if until = when.Earlier(until, a.most); !until.After(a.until) {
 		return
 	}
 	a.until = until
@@ -221,10 +222,10 @@ func (w *aways) end(m *member) bool {
 // due gives when Tick must be called next, as far as that is of those that are away.
 func (w *aways) due(at time.Time) time.Time {
 	if len(w.list) > 0 {
-		at = earlier(at, w.members.heldOf(w.members.at(w.list[0])).away.until)
+		at = when.Earlier(at, w.members.heldOf(w.members.at(w.list[0])).away.until)
 	}
 	if f := w.own; f != nil && !f.over {
-		at = earlier(at, f.again)
+		at = when.Earlier(at, f.again)
 	}
 	return at
 }

@@ -9,6 +9,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // Limits of joining.
@@ -99,7 +100,7 @@ func (c *contacts) seeking() bool {
 // due gives when tick must be called next, if before at.
 func (c *contacts) due(at time.Time) time.Time {
 	if c.seeking() {
-		at = earlier(at, c.tryAt)
+		at = when.Earlier(at, c.tryAt)
 	}
 	return at
 }

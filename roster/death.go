@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // deaths are those that this node was told of and does not believe yet.
@@ -143,7 +144,7 @@ func (d *deaths) tick(now time.Time) {
 	})
 	d.at = time.Time{}
 	for i := range d.pending {
-		d.lookBy(earlier(d.pending[i].tryAt, d.pending[i].until))
+		d.lookBy(when.Earlier(d.pending[i].tryAt, d.pending[i].until))
 	}
 }
 

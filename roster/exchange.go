@@ -9,6 +9,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // exchange is the comparison of rosters with one other node at a time.
@@ -54,7 +55,7 @@ func (x *exchange) Compare(now time.Time, p *core.Packet, hash uint64) {
 		// another process may have its identity, and get no datagrams: it hears so on its own stream
 		x.out.answerWith(p, m)
 	}
-	waited := now.Sub(later(x.members.changingSince, x.began))
+	waited := now.Sub(when.Later(x.members.changingSince, x.began))
 	if now.Sub(x.began) < x.cfg.ExchangeEvery || now.Sub(x.members.changed) < x.cfg.ExchangeQuiet && waited < changingWait*x.cfg.ExchangeEvery {
 		return
 	}

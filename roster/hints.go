@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 	"hearsay/quota"
 )
 
@@ -256,7 +257,7 @@ func (h *hints) ping(now time.Time, one *hint, last bool) {
 		last, every, saved = true, hintStreamOnly, (hintStreamsSaved-1)*hintStreamOnly
 	}
 	if last && !now.Add(saved).Before(h.streamAt) {
-		h.streamAt = later(h.streamAt, now).Add(every)
+		h.streamAt = when.Later(h.streamAt, now).Add(every)
 		if len(h.streamsTo) >= hintStreamsSaved {
 			h.streamsTo = slices.Delete(h.streamsTo, 0, 1)
 		}
@@ -274,7 +275,7 @@ func (h *hints) Tries(addr netip.AddrPort) bool { return slices.Contains(h.strea
 func (h *hints) due(at time.Time) time.Time {
 	for _, round := range h.rounds {
 		if len(round) > 0 {
-			at = earlier(at, later(round[0].due, h.nextAt))
+			at = when.Earlier(at, when.Later(round[0].due, h.nextAt))
 		}
 	}
 	return at

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 const (
@@ -54,7 +55,7 @@ func (l *listed) due() time.Time {
 	if !l.roster.contacts.joined || len(l.members.living) == 0 || !l.members.self.state.Living() {
 		return l.roster.forgetAt.Add(untold) // later than what is due in any case
 	}
-	return later(l.pinged, l.asked).Add(untold)
+	return when.Later(l.pinged, l.asked).Add(untold)
 }
 
 // TellPeriod tells the roster how often each node probes another, and so how often each is pinged in the mean. Without
@@ -63,5 +64,5 @@ func (l *listed) TellPeriod(period time.Duration) { l.period = period }
 
 // Unreached is for how long no member has pinged this node, since its start at most.
 func (l *listed) Unreached(now time.Time) time.Duration {
-	return now.Sub(later(l.pinged, l.roster.started))
+	return now.Sub(when.Later(l.pinged, l.roster.started))
 }

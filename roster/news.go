@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // Sizes of packets, in bytes and claims.
@@ -119,7 +120,7 @@ func (n *news) tick(now time.Time) {
 // due gives when tick must be called next, if before at.
 func (n *news) due(at time.Time) time.Time {
 	if n.Waiting() > 0 {
-		at = earlier(at, n.told.Add(n.cfg.NewsEvery))
+		at = when.Earlier(at, n.told.Add(n.cfg.NewsEvery))
 	}
 	return at
 }

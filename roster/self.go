@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // ownWord is what this node says of itself: its incarnation, its address, and that it leaves.
@@ -90,7 +91,7 @@ func (o *ownWord) claimed(now time.Time, p *core.Packet, c *hearsay.Claim) {
 		return
 	}
 	o.refute = refutation{
-		due: later(now, o.refuted.Add(refuteEvery)), state: c.State, by: c.By, over: max(c.Incarnation, o.refute.over),
+		due: when.Later(now, o.refuted.Add(refuteEvery)), state: c.State, by: c.By, over: max(c.Incarnation, o.refute.over),
 	}
 	if c.State == hearsay.StateAlive {
 		o.refute.addr = c.Card.Addr
@@ -112,7 +113,7 @@ func (o *ownWord) isOfAnother(c *hearsay.Claim) bool {
 // incarnation, so that of two equal ones neither process would hear of the other. It is no round of twins: both might
 // count it, and both stop.
 func (o *ownWord) outdo(now time.Time, c *hearsay.Claim) {
-	o.refute = refutation{due: later(now, o.refuted.Add(refuteEvery)), state: hearsay.StateAlive, over: c.Incarnation, addr: c.Card.Addr}
+	o.refute = refutation{due: when.Later(now, o.refuted.Add(refuteEvery)), state: hearsay.StateAlive, over: c.Incarnation, addr: c.Card.Addr}
 	o.tick(now)
 }
 

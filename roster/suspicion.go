@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // suspicions are the suspects of this node. Mostly somebody decides about them within moments, or they refute. But an
@@ -130,7 +131,7 @@ func (su *suspicions) tick(now time.Time) {
 			h.told = now
 			su.out.sendClaim(su.members.addr(m), m)
 		}
-		su.tellAt = earlier(su.tellAt, h.told.Add(longest))
+		su.tellAt = when.Earlier(su.tellAt, h.told.Add(longest))
 	}
 }
 

@@ -1,10 +1,14 @@
 package roster
 
-import "time"
+import (
+	"time"
+
+	"hearsay/internal/when"
+)
 
 // Deadline is when Tick must be called next.
 func (r *Roster) Deadline() time.Time {
-	at := earlier(r.forgetAt, r.listed.due())
+	at := when.Earlier(r.forgetAt, r.listed.due())
 	at = r.accusations.due(r.contacts.due(r.aways.due(r.hints.due(r.news.due(at)))))
 	for _, due := range []time.Time{r.queue.until, r.suspicions.tellAt, r.ownWord.refute.due, r.deaths.at} {
 		at = sooner(at, due)
@@ -38,7 +42,7 @@ func (r *Roster) Postpone(now time.Time, by time.Duration) {
 	for i := range r.deaths.pending {
 		r.deaths.pending[i].until = r.deaths.pending[i].until.Add(by)
 	}
-	r.listed.asked = later(r.listed.pinged, r.listed.asked).Add(by) // that it was not pinged meanwhile says nothing
+	r.listed.asked = when.Later(r.listed.pinged, r.listed.asked).Add(by) // that it was not pinged meanwhile says nothing
 }
 
 // sooner gives the earlier of two times, of which the second may be zero: then nothing is due.
@@ -46,21 +50,7 @@ func sooner(at, due time.Time) time.Time {
 	if due.IsZero() {
 		return at
 	}
-	return earlier(at, due)
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
+	return when.Earlier(at, due)
 }
 
 // Rejoin begins a new stay of this node: its own word is over with the last.

@@ -5,6 +5,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 // Limits of comparing, per node.
@@ -59,7 +60,7 @@ func (c *compare) changed(now time.Time, e *entry) {
 	c.fresh++
 	c.bytes += len(e.Data)
 	if c.isFull() {
-		c.at = soonest(c.at, now)
+		c.at = when.Earlier(c.at, now)
 	}
 }
 
@@ -101,13 +102,13 @@ func (c *compare) Pinged(now time.Time, p *core.Packet, hash uint64) {
 
 // soon compares within a time.
 func (c *compare) soon(now time.Time, within time.Duration) {
-	c.at = soonest(c.at, now.Add(c.between(0, within)))
+	c.at = when.Earlier(c.at, now.Add(c.between(0, within)))
 }
 
 // hurry tells that what came, others are likely to lack, too.
 func (c *compare) hurry(now time.Time) {
 	c.idle, c.hurried = 0, len(c.rumors.links.list)
-	c.at = soonest(c.at, now.Add(hurryEvery))
+	c.at = when.Earlier(c.at, now.Add(hurryEvery))
 }
 
 // meet compares soon, for a new neighbor.
@@ -123,7 +124,7 @@ func (c *compare) tick(now time.Time) {
 		return
 	}
 	quiet, latest := c.news.Add(c.cfg.CompareQuiet), c.last.Add(c.cfg.CompareBusy)
-	if at := soonest(quiet, latest); c.hurried == 0 && !c.isFull() && now.Before(at) {
+	if at := when.Earlier(quiet, latest); c.hurried == 0 && !c.isFull() && now.Before(at) {
 		c.at = at.Add(c.between(0, c.cfg.CompareEvery)) // or both ends of a link would ask at the same time
 		return
 	}

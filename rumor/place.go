@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 )
 
 const (
@@ -93,7 +94,7 @@ func (pl *places) Place(now time.Time, p *core.Packet, m *core.Place) {
 		pl.owe(now, l) // it has begun anew
 	}
 	if !m.Answer {
-		l.answerAt = soonest(l.answerAt, now.Add(pl.cfg.Gather))
+		l.answerAt = when.Earlier(l.answerAt, now.Add(pl.cfg.Gather))
 	}
 	if back := l.heard - m.Number; l.heard == 0 || back == 0 || back > overtakes {
 		l.heard, l.theirs, l.child = m.Number, place{m.Root, m.Hops}, m.Parent

@@ -10,6 +10,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
 	"hearsay/quota"
 )
 
@@ -173,11 +174,11 @@ func (r *Rumors) Tick(now time.Time) {
 
 // Deadline is when Tick must be called next.
 func (r *Rumors) Deadline() time.Time {
-	at := soonest(r.store.expiry(), r.compare.at)
-	at = soonest(at, soonest(r.monger.cycleAt, r.monger.pollAt))
-	at = soonest(at, soonest(r.tree.announceAt, r.wanted.due()))
+	at := when.Earlier(r.store.expiry(), r.compare.at)
+	at = when.Earlier(at, when.Earlier(r.monger.cycleAt, r.monger.pollAt))
+	at = when.Earlier(at, when.Earlier(r.tree.announceAt, r.wanted.due()))
 	for _, l := range r.links.list {
-		at = soonest(at, soonest(l.due, soonest(l.sayAt, l.answerAt)))
+		at = when.Earlier(at, when.Earlier(l.due, when.Earlier(l.sayAt, l.answerAt)))
 	}
 	return at
 }
@@ -187,13 +188,6 @@ func (r *Rumors) Stats() Stats {
 	s := r.out.stats
 	s.Held, s.HeldBytes = len(r.store.all()), r.store.bytes
 	return s
-}
-
-func soonest(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // uvarintLen is how many bytes a number takes in a packet.
