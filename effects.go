@@ -11,7 +11,7 @@ const (
 	DropRate                     // more in a time than its limit
 	DropOversized                // longer than its limit
 	DropSlow                     // a stream that did not move in time
-	DropVersion                  // another version of the wire format
+	DropVersion                  // another version of the wire format, or of what seeds write
 	DropNetwork                  // another network
 	DropSealed                   // sealed, and this node has no key
 	DropTruncated                // ends too early

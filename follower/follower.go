@@ -16,8 +16,9 @@ import (
 type Config struct {
 	Network   hearsay.NetworkID
 	Seeds     []ledger.Seed
-	PollEvery time.Duration // between two questions whether there is anything new; default 2 s
-	AskEvery  time.Duration // between two questions while something is known to be missing; default 500 ms
+	Versions  core.LogVersions // of the log, in which this peer reads rulings
+	PollEvery time.Duration    // between two questions whether there is anything new; default 2 s
+	AskEvery  time.Duration    // between two questions while something is known to be missing; default 500 ms
 	// rulings kept for others, up to twice as many; default 128 (guess: what a neighbor may lack after a
 	// minute; who lacks more gets the roster)
 	Tail int
@@ -25,7 +26,7 @@ type Config struct {
 
 // DefaultConfig gives the defaults, without a network and seeds.
 func DefaultConfig() Config {
-	return Config{PollEvery: 2 * time.Second, AskEvery: 500 * time.Millisecond, Tail: 128}
+	return Config{Versions: ledger.Versions(), PollEvery: 2 * time.Second, AskEvery: 500 * time.Millisecond, Tail: 128}
 }
 
 // Directory is what the rest of the node knows.

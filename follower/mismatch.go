@@ -38,28 +38,51 @@ func (ss *seats) compare(now time.Time, slot int, m *core.SeatHello) {
 			met.asideAt = now
 		}
 	}
-	switch {
-	case own && ss.lasting[slot] && pinned != m.Key:
-		of := ledger.OtherKey(addr, m.Key, pinned)
-		if ss.peer.cfg.Seeds[slot].Key != pinned {
-			of = anotherMet(addr, m.Key, pinned)
+	if of, differs := ss.another(slot, own, m); differs {
+		if ss.otherVersion(m) { // that explains it
+			of = ss.versions(addr, m)
 		}
 		ss.differsForLong(now, slot, m.Key, of)
-		return
-	case own && ss.peer.based && m.Founded && m.Founding != ss.peer.Ledger().Founding:
-		ss.differsForLong(now, slot, m.Key, ss.anotherFounding(slot))
 		return
 	}
 	ss.met[slot].own = own && pinned == m.Key
 	if old.incarnation == ss.met[slot].incarnation && old.own && !old.aside {
 		ss.met[slot].since = old.since
 	}
-	if m.Config != ss.config {
+	switch {
+	case ss.otherVersion(m):
+		ss.differs(now, slot, m.Key, ss.versions(addr, m))
+	case m.Config != ss.config:
 		ss.differs(now, slot, m.Key, ledger.OtherList(addr))
-	} else {
+	default:
 		ss.mismatches.Settle(slot)
 	}
 	ss.otherSince[slot] = time.Time{}
+}
+
+// another tells whether the seed that has answered is another than that of the ledger here, or has another ledger.
+func (ss *seats) another(slot int, own bool, m *core.SeatHello) (of ledger.Mismatch, differs bool) {
+	addr, pinned := ss.peer.cfg.Seeds[slot].Addr, ss.pins[slot].Seat.Key
+	switch {
+	case own && ss.lasting[slot] && pinned != m.Key && ss.peer.cfg.Seeds[slot].Key != pinned:
+		return anotherMet(addr, m.Key, pinned), true
+	case own && ss.lasting[slot] && pinned != m.Key:
+		return ledger.OtherKey(addr, m.Key, pinned), true
+	case own && ss.peer.based && m.Founded && m.Founding != ss.peer.Ledger().Founding:
+		return ss.anotherFounding(slot), true
+	}
+	return of, false
+}
+
+// otherVersion reports whether a seed writes rulings in another version than this peer reads. What cannot be read is
+// dropped and counted as it comes (hearsay.DropMalformed).
+func (ss *seats) otherVersion(m *core.SeatHello) bool {
+	return m.Versions.Log != ss.peer.cfg.Versions.Log
+}
+
+// versions is the mismatch of such a seed.
+func (ss *seats) versions(addr netip.AddrPort, m *core.SeatHello) ledger.Mismatch {
+	return ledger.OtherVersion(addr, m.Versions, ss.peer.cfg.Versions, hearsay.RolePeer)
 }
 
 // differsForLong is differs once a seed that is not the one of the ledger here has answered

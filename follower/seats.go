@@ -104,7 +104,7 @@ func (ss *seats) hello(now time.Time, slot int) {
 	for ss.nonces[slot] == 0 {
 		ss.nonces[slot] = ss.peer.random.Uint64()
 	}
-	m := &core.SeatHello{Slot: core.NoSlot, Nonce: ss.nonces[slot]}
+	m := &core.SeatHello{Versions: ss.peer.cfg.Versions, Slot: core.NoSlot, Nonce: ss.nonces[slot]}
 	m.Sign(ss.peer.cfg.Network, ss.peer.signer)
 	ss.peer.send(ss.peer.cfg.Seeds[slot].Addr, m)
 }
@@ -118,6 +118,10 @@ func (ss *seats) seatHello(now time.Time, from quota.Sender, m *core.SeatHello) 
 	slot := ledger.AskedWith(ss.nonces[:len(ss.peer.cfg.Seeds)], m.Nonce)
 	if !m.Answer || slot < 0 || !ss.peer.checks.Take(now, from, 1) {
 		ss.peer.drops[hearsay.DropUnexpected]++
+		return
+	}
+	if m.Unread != nil && !ss.otherVersion(m) {
+		ss.peer.drops[hearsay.DropMalformed]++
 		return
 	}
 	if !m.Verify(ss.peer.cfg.Network, ss.peer.signer) {

@@ -55,6 +55,11 @@ const (
 	LogVersion = 3
 )
 
+// Versions is what this program reads and writes.
+func Versions() core.LogVersions {
+	return core.LogVersions{Log: LogVersion, Snapshot: SnapshotVersion}
+}
+
 // AppendEntry writes what one entry holds.
 func AppendEntry(dst []byte, commands []Command) []byte {
 	dst = append(dst, LogVersion)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 )
 
 // Mismatches is what is wrong with the nodes that answer at the seeds' configured
@@ -48,6 +49,25 @@ func OtherList(addr netip.AddrPort) Mismatch {
 func OtherKey(addr netip.AddrPort, has, pinned hearsay.PublicKey) Mismatch {
 	return Mismatch{Note: "has another key than the list pins", Text: fmt.Sprintf("the seed at %v has key %x, and the list pins %x for it: "+
 		"nothing it says is believed; correct the third column, or %v is not your seed", addr, has, pinned, addr)}
+}
+
+// OtherVersion is the mismatch of a seed that writes the log in other versions than a seed does, which takes no part
+// with it, or than a peer reads. Own are that node's.
+func OtherVersion(addr netip.AddrPort, its, own core.LogVersions, role hearsay.Role) Mismatch {
+	follows := "neither takes part in what the other decides"
+	if role != hearsay.RoleSeed {
+		follows = "what this node cannot read of what it rules is dropped"
+	}
+	return Mismatch{
+		Note: "runs another version of hearsay: " + VersionWords(its),
+		Text: fmt.Sprintf("the seed at %v runs another version of hearsay than this node (%s there, %s here): %s; run the version of a quorum of the seeds on all nodes",
+			addr, VersionWords(its), VersionWords(own), follows),
+	}
+}
+
+// VersionWords names versions of the log.
+func VersionWords(v core.LogVersions) string {
+	return fmt.Sprintf("log %d, snapshots %d", v.Log, v.Snapshot)
 }
 
 // Raise keeps a mismatch, and reports whether it should be told.

@@ -14,6 +14,7 @@ import (
 	"hearsay"
 	"hearsay/clock"
 	"hearsay/internal/core"
+	"hearsay/ledger"
 	"hearsay/wire"
 )
 
@@ -472,7 +473,7 @@ func costlyLedger() []costly {
 	raft := func(entries, size int) func(w *costWorld, n *costNode) *core.Packet {
 		return func(w *costWorld, n *costNode) *core.Packet {
 			real := w.raft[n.addr] // the zero one to a peer
-			m := &core.Raft{Slot: real.Slot, To: real.To, From: real.From, Type: 3, Term: 1 << 40, Index: 1 << 40, Signature: hearsay.Signature{1}}
+			m := &core.Raft{Versions: ledger.Versions(), Slot: real.Slot, To: real.To, From: real.From, Type: 3, Term: 1 << 40, Index: 1 << 40, Signature: hearsay.Signature{1}}
 			for range entries {
 				m.Entries = append(m.Entries, core.LogEntry{Index: 1, Term: 1, Data: make([]byte, size)})
 			}
@@ -481,7 +482,7 @@ func costlyLedger() []costly {
 	}
 	return []costly{
 		{kind: "SeatHello", contents: "with what is given", packet: func(w *costWorld, n *costNode) *core.Packet {
-			return fromSeed(w, &core.SeatHello{Slot: 1, Key: w.crowd[3].claim.Card.Key, Nonce: 1, Founded: true, Given: seated(w, n.Seeded().Epoch()), Signature: hearsay.Signature{1}})
+			return fromSeed(w, &core.SeatHello{Versions: ledger.Versions(), Slot: 1, Key: w.crowd[3].claim.Card.Key, Nonce: 1, Founded: true, Given: seated(w, n.Seeded().Epoch()), Signature: hearsay.Signature{1}})
 		}, packets: small, bytes: smallBytes},
 		{kind: "Raft", contents: "many entries", packet: raft(3000, 8), packets: small, bytes: smallBytes},
 		{kind: "Raft", contents: "long entries", packet: raft(3, 50<<10), packets: small, bytes: smallBytes},

@@ -24,7 +24,7 @@ func TestStrangersLeaveOthersTheirShare(t *testing.T) {
 	w.Must(5*time.Second, "it follows", w.follows)
 	head := w.ForgedHeads(3)[1]
 	hello := func(slot uint8) *core.SeatHello {
-		m := &core.SeatHello{Slot: slot, Nonce: 1, Config: w.Machines[0].Q.cfg.hash()}
+		m := &core.SeatHello{Versions: ledger.Versions(), Slot: slot, Nonce: 1, Config: w.Machines[0].Q.cfg.hash()}
 		m.Sign(testNetwork, newKeyed(7777))
 		return m
 	}
@@ -107,7 +107,7 @@ func TestAnswersToStrangersAreBounded(t *testing.T) {
 func TestNewcomersHelloIsAnswered(t *testing.T) {
 	w := followed(t, 40, 3)
 	m := w.Machines[0]
-	hello := &core.SeatHello{Slot: core.NoSlot, Nonce: 1, Config: m.Q.cfg.hash()}
+	hello := &core.SeatHello{Versions: ledger.Versions(), Slot: core.NoSlot, Nonce: 1, Config: m.Q.cfg.hash()}
 	hello.Sign(testNetwork, newKeyed(7777))
 	ask := func(n int) (answered bool) {
 		before := m.Drops[hearsay.DropRate]

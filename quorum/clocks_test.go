@@ -65,7 +65,7 @@ func TestClockIsSetWhileASeedRuns(t *testing.T) {
 	slot, told := 1, 0
 	say := func(q *Quorum, ahead time.Duration, after time.Duration) {
 		q.clocks.shown[slot].asked = w.Now.Add(-after)
-		m := &core.SeatHello{Slot: uint8(slot), Term: 1, Clock: uint64(w.Now.Add(ahead).UnixMilli())}
+		m := &core.SeatHello{Versions: ledger.Versions(), Slot: uint8(slot), Term: 1, Clock: uint64(w.Now.Add(ahead).UnixMilli())}
 		q.clocks.showsClock(w.Now, m)
 	}
 	m := w.Machines[0]
@@ -105,7 +105,7 @@ func TestClockOfAnotherKeyIsNotTold(t *testing.T) {
 	answer := func(seat hearsay.Seat) string {
 		w.Step(w.Machines[0], func() {
 			q.clocks.shown[1].asked = w.Now
-			q.seats.met(w.Now, &core.SeatHello{Slot: 1, Key: seat.Key, Life: seat.Life, Answer: true, Founded: true, Founding: q.founding, Term: 7, Clock: uint64(w.Now.Add(72 * time.Hour).UnixMilli())})
+			q.seats.met(w.Now, &core.SeatHello{Versions: ledger.Versions(), Slot: 1, Key: seat.Key, Life: seat.Life, Answer: true, Founded: true, Founding: q.founding, Term: 7, Clock: uint64(w.Now.Add(72 * time.Hour).UnixMilli())})
 		})
 		return q.clocks.wrongClock(1).Text
 	}

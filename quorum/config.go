@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
 )
 
@@ -18,6 +19,9 @@ type Config struct {
 	// an operator vouches that seeds which do not answer have no ledger: found the network with a quorum of
 	// them
 	Found bool
+
+	// in which this seed says that it writes the log; it takes no part with seeds of others
+	Versions core.LogVersions
 
 	Limits hearsay.Limits // that this seed was told; those hold that a quorum of seeds was
 
@@ -64,6 +68,7 @@ type Config struct {
 // DefaultConfig gives the defaults, without a network and seeds.
 func DefaultConfig() Config {
 	return Config{
+		Versions:      ledger.Versions(),
 		Limits:        hearsay.DefaultLimits(),
 		Observers:     9,
 		TickEvery:     100 * time.Millisecond,

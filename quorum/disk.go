@@ -115,7 +115,7 @@ func (l *loaded) choose(q *Quorum) (s *ledger.State, from *core.LogSnapshot, err
 	for _, kept := range slices.Backward(l.snapshots) {
 		candidate := ledger.ReadSnapshot(q.cfg.Network, q.signer, kept.Snapshot.Data)
 		if candidate == nil {
-			return nil, nil, otherVersion("state of the ledger", kept.Snapshot.Index)
+			return nil, nil, otherVersion("state of the ledger", kept.Snapshot.Index, kept.Snapshot.Data, ledger.SnapshotVersion)
 		}
 		complete := candidate.Epoch == 0 || slices.ContainsFunc(l.rulings, func(r *core.KeptRuling) bool { return r.Ruling.Epoch == candidate.Epoch })
 		if newest == nil {
@@ -133,7 +133,7 @@ func (l *loaded) choose(q *Quorum) (s *ledger.State, from *core.LogSnapshot, err
 	}
 	for _, kept := range l.entries {
 		if !ofThisVersion(&kept.Entry) { // it would change nothing, where it has changed something before
-			return nil, nil, otherVersion("log", kept.Entry.Index)
+			return nil, nil, otherVersion("log", kept.Entry.Index, kept.Entry.Data, ledger.LogVersion)
 		}
 	}
 	return s, from, nil
@@ -159,10 +159,14 @@ func (l *loaded) indices() (indices []uint64) {
 }
 
 // otherVersion says that something on disk cannot be read: its checksum holds, so a program with
-// other rules wrote it.
-func otherVersion(what string, index uint64) error {
-	return fmt.Errorf("seeds: the %s in this data directory cannot be read as of entry %d: another version of hearsay wrote it, so use that one; "+
-		"or if a quorum of other seeds runs with this version, start this one with an empty data directory", what, index)
+// other rules wrote it. Its first byte names its version.
+func otherVersion(what string, index uint64, data []byte, reads byte) error {
+	has := ""
+	if len(data) > 0 && data[0] != reads {
+		has = fmt.Sprintf(" (format %d, and this one reads %d)", data[0], reads)
+	}
+	return fmt.Errorf("seeds: the %s in this data directory cannot be read as of entry %d: another version of hearsay wrote it%s, so use that one; "+
+		"or if a quorum of other seeds runs with this version, start this one with an empty data directory", what, index, has)
 }
 
 // load takes up what earlier lives of the process have left. What was applied

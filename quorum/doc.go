@@ -48,6 +48,7 @@
 //	probers.go   whether members probe each other       commits.go  what is on its way into the log
 //	relisted.go  a list of seeds that has changed       unapplied.go entries that wait to be applied
 //	log.go       what an entry may be                   config.go   knobs
+//	versions.go  seeds that run other versions
 //
 // # Promises, and what they rest on
 //

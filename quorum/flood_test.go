@@ -7,6 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/ledger"
 )
 
 // Forged heads do not keep seeds from proving what they rule.
@@ -162,7 +163,7 @@ func TestForgedLogDoesNotStopSeeds(t *testing.T) {
 	w.Flood(time.Millisecond, func() {
 		for i, m := range w.Machines {
 			other := w.Machines[(i+1)%3]
-			f := &core.Raft{Slot: uint8(other.Slot), Type: 3, To: m.Q.replica.id, From: other.Q.replica.id, Term: 9, Entries: []core.LogEntry{{Data: data}}}
+			f := &core.Raft{Versions: ledger.Versions(), Slot: uint8(other.Slot), Type: 3, To: m.Q.replica.id, From: other.Q.replica.id, Term: 9, Entries: []core.LogEntry{{Data: data}}}
 			w.Step(m, func() { m.Q.Receive(w.Now, from(stranger, f)) })
 		}
 	})

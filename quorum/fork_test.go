@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/ledger"
 
 	"go.etcd.io/raft/v3/raftpb"
 )
@@ -281,6 +282,7 @@ func TestOneKeyStopsNobody(t *testing.T) {
 		}
 		sign := func(by *machine) {
 			f, at := of, m.Q.replica.log.hard.GetCommit()
+			f.Versions = ledger.Versions()
 			f.Slot, f.To, f.From, f.Founding = uint8(by.Slot), m.Q.replica.id, by.Q.replica.id, m.Q.founding
 			f.Term, f.Index = m.Q.replica.node.BasicStatus().GetTerm(), max(f.Index, at)
 			if len(f.Entries) > 0 { // the one before is as it should be

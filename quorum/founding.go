@@ -140,6 +140,9 @@ func (fd *founder) lasting(now time.Time, long time.Duration) bool {
 // takenPart says which seed takes part in a founding already, if one does that
 // was met just now.
 func (fd *founder) takenPart(now time.Time) string {
+	if slot := fd.otherVersionHas(now); slot >= 0 {
+		return fmt.Sprintf("the seed at %v has a ledger, and runs another version of hearsay", fd.seed.cfg.Seeds[slot].Addr)
+	}
 	for slot := range fd.seed.cfg.Seeds {
 		switch h := &fd.seed.seats.heard[slot]; {
 		case slot == fd.seed.cfg.Slot || !h.justNow(now):
@@ -217,6 +220,8 @@ func (q *Quorum) Recover(now time.Time) (givenUp string, err error) {
 	for slot := range q.cfg.Seeds {
 		switch h := &q.seats.heard[slot]; {
 		case slot == q.cfg.Slot:
+		case q.seats.unlike[slot].justNow(now):
+			return "", fmt.Errorf("recover: the seed at %v runs another version of hearsay: start it with this one, and an empty data directory", q.cfg.Seeds[slot].Addr)
 		case !h.justNow(now):
 			return "", fmt.Errorf("recover: the seed at %v does not answer: start it with an empty data directory, or take it out of the list of seeds", q.cfg.Seeds[slot].Addr)
 		case !h.founded && !h.founding.IsZero():

@@ -246,7 +246,7 @@ func TestNewLifeIsDurableBeforeItFounds(t *testing.T) {
 	w.Must(time.Minute, "it has given up", func() bool { return a.Q.life != old })
 	for slot, m := range []*machine{1: founder, 2: c} {
 		if m != nil {
-			hello := &core.SeatHello{Slot: uint8(slot), Life: hearsay.Life{byte(slot)}, Config: a.Q.cfg.hash(), Nonce: a.Q.seats.nonces[slot], Answer: true}
+			hello := &core.SeatHello{Versions: ledger.Versions(), Slot: uint8(slot), Life: hearsay.Life{byte(slot)}, Config: a.Q.cfg.hash(), Nonce: a.Q.seats.nonces[slot], Answer: true}
 			hello.Sign(testNetwork, m.Signer)
 			w.Step(a, func() { a.Q.Receive(w.Now, from(seedAddr(slot), hello)) })
 		}

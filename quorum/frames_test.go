@@ -21,6 +21,7 @@ import (
 // forge gives a seed a message of the log that the seat in another slot has signed.
 func (w *world) forge(m, by *machine, f core.Raft) {
 	w.T.Helper()
+	f.Versions = ledger.Versions()
 	f.Slot, f.To, f.From, f.Founding = uint8(by.Slot), m.Q.replica.id, m.Q.seats.known[by.Slot].id, m.Q.founding
 	f.Sign(testNetwork, by.Signer)
 	w.Step(m, func() { m.Q.Receive(w.Now, from(seedAddr(by.Slot), quorumtest.Reread(w.T, &f))) })

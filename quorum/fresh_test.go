@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/ledger"
 
 	"go.etcd.io/raft/v3/raftpb"
 )
@@ -162,6 +163,7 @@ func TestStrangeReadsOfSeeds(t *testing.T) {
 	slot, _ := w.Machines[0].Q.Leader()
 	leader, other := w.Machines[slot], w.Machines[(slot+1)%3]
 	say := func(f core.Raft) {
+		f.Versions = ledger.Versions()
 		f.Slot, f.To, f.From, f.Founding = uint8(other.Slot), leader.Q.replica.id, other.Q.replica.id, other.Q.founding
 		f.Sign(testNetwork, other.Signer)
 		w.Step(leader, func() { leader.Q.Receive(w.Now, from(seedAddr(other.Slot), &f)) })

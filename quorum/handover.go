@@ -104,10 +104,10 @@ func (l *lateness) tickLate(now time.Time) {
 // handingOver tells the seed in a slot to stand, by a datagram.
 func (l *lateness) handingOver(slot int) core.Packet {
 	f := &core.Raft{
-		Founding: l.seed.founding, Slot: uint8(l.seed.cfg.Slot), Type: uint8(raftpb.MsgTimeoutNow),
+		Slot: uint8(l.seed.cfg.Slot), Type: uint8(raftpb.MsgTimeoutNow),
 		To: l.seed.seats.known[slot].id, From: l.seed.replica.id, Term: l.seed.replica.log.hard.GetTerm(),
 	}
-	f.Sign(l.seed.cfg.Network, l.seed.plain)
+	l.seed.driver.sign(f)
 	return core.Packet{Addr: l.seed.cfg.Seeds[slot].Addr, Body: f}
 }
 

@@ -39,13 +39,13 @@ func strange(w *world, random *rand.Rand) core.Message {
 	}
 	switch random.IntN(6) {
 	case 0:
-		h := &core.SeatHello{Slot: uint8(random.IntN(4)), Config: w.cfg.hash(), Nonce: n(), Answer: random.IntN(2) == 0, Founded: random.IntN(2) == 0, Life: hearsay.Life{byte(n())}}
+		h := &core.SeatHello{Versions: ledger.Versions(), Slot: uint8(random.IntN(4)), Config: w.cfg.hash(), Nonce: n(), Answer: random.IntN(2) == 0, Founded: random.IntN(2) == 0, Life: hearsay.Life{byte(n())}}
 		h.Seats, h.Given = m.Q.Seats(nil), ruling()
 		h.Sign(testNetwork, signer)
 		return h
 	case 1, 2:
 		f := &core.Raft{
-			Slot: uint8(random.IntN(4)), Type: uint8(random.IntN(24)), To: m.Q.replica.id, From: m.Q.seats.known[1].id, Term: n(), LogTerm: n(), Index: n(), Commit: n(),
+			Versions: ledger.Versions(), Slot: uint8(random.IntN(4)), Type: uint8(random.IntN(24)), To: m.Q.replica.id, From: m.Q.seats.known[1].id, Term: n(), LogTerm: n(), Index: n(), Commit: n(),
 			Entries: []core.LogEntry{{Index: n(), Term: n(), Type: uint8(random.IntN(4)), Data: []byte("x")}},
 		}
 		if random.IntN(3) == 0 {

@@ -25,12 +25,22 @@ func (ss *seats) differs(now time.Time, slot int, by hearsay.PublicKey, of ledge
 	}
 }
 
-// elsewhereListed takes a hello of a seed that has another list. It may be one
+// meetUnlike takes a hello of a seed that has another list, or is of another version. It may be one
 // of this list all the same: then its answer says so.
-func (ss *seats) elsewhereListed(now time.Time, p *core.Packet, m *core.SeatHello) {
-	ss.seed.drops[hearsay.DropStranger]++
+func (ss *seats) meetUnlike(now time.Time, p *core.Packet, m *core.SeatHello) {
+	otherVersion := m.Versions != ss.seed.cfg.Versions
+	if otherVersion {
+		ss.seed.drops[hearsay.DropVersion]++
+	} else {
+		ss.seed.drops[hearsay.DropStranger]++
+	}
 	if m.Answer {
-		if slot := ledger.AskedWith(ss.nonces[:len(ss.seed.cfg.Seeds)], m.Nonce); slot >= 0 {
+		switch slot := ledger.AskedWith(ss.nonces[:len(ss.seed.cfg.Seeds)], m.Nonce); {
+		case slot < 0:
+		case otherVersion:
+			ss.nonces[slot] = 0
+			ss.metOfVersion(now, slot, m)
+		default:
 			ss.nonces[slot] = 0
 			ss.differs(now, slot, m.Key, ledger.OtherList(ss.seed.cfg.Seeds[slot].Addr))
 		}
@@ -58,6 +68,12 @@ func (q *Quorum) Why() string {
 		return strings.Join(append(q.mismatches.All(), q.clocks.wrongClocks()...), "; ")
 	case q.Seated() && q.Ready():
 		return q.progress.whyStalled()
+	case q.replica != nil && q.seats.anyUnlike(q.tickAt), q.founder.otherVersionHas(q.tickAt) >= 0:
+		texts := q.mismatches.All()
+		if q.diskCheck.unsure() && q.seats.why != "" {
+			texts = append(texts, q.seats.why)
+		}
+		return strings.Join(texts, "; ")
 	case q.seats.why != "" || !q.Waits():
 		return q.seats.why
 	case q.replica != nil:

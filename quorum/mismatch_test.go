@@ -166,7 +166,7 @@ func TestStrangersListIsNotTold(t *testing.T) {
 	told := w.tally()
 	m, stranger := w.Machines[0], newKeyed(666)
 	for i := range 2000 {
-		h := &core.SeatHello{Slot: uint8(i % hearsay.MaxSeeds), Config: hearsay.Hash{1}, Nonce: uint64(i), Answer: i%2 == 0}
+		h := &core.SeatHello{Versions: ledger.Versions(), Slot: uint8(i % hearsay.MaxSeeds), Config: hearsay.Hash{1}, Nonce: uint64(i), Answer: i%2 == 0}
 		h.Sign(testNetwork, stranger)
 		p := core.Packet{Addr: w.People[0].Addr, Stream: true, Body: h}
 		if i%3 == 0 {

@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/ledger"
 
 	"go.etcd.io/raft/v3/raftpb"
 )
@@ -24,7 +25,7 @@ func TestOneSeatMakesNoRulingOld(t *testing.T) {
 	liar, m := w.Machines[0], w.Machines[2]
 	w.Step(m, func() {
 		f := &core.Raft{
-			Slot: 0, From: liar.Q.replica.id, To: m.Q.replica.id, Type: uint8(raftpb.MsgApp), Term: liar.Q.replica.log.hard.GetTerm(),
+			Versions: ledger.Versions(), Slot: 0, From: liar.Q.replica.id, To: m.Q.replica.id, Type: uint8(raftpb.MsgApp), Term: liar.Q.replica.log.hard.GetTerm(),
 			Index: m.Q.replica.log.last(), Commit: 1 << 40, Founding: liar.Q.founding,
 		}
 		f.LogTerm, _ = m.Q.replica.log.Term(f.Index)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"hearsay/follower"
+	"hearsay/internal/core"
+	"hearsay/ledger"
 	"hearsay/quorum/quorumtest"
 )
 
@@ -16,11 +18,14 @@ type following struct {
 	*follower.Follower
 }
 
-func (w *world) newFollower() *following {
+func (w *world) newFollower() *following { return w.newFollowerOf(ledger.Versions()) }
+
+// newFollowerOf is newFollower, of a peer that runs a version of hearsay.
+func (w *world) newFollowerOf(v core.LogVersions) *following {
 	f := &following{}
 	f.Peer = w.NewPeer(func(p *quorumtest.Peer[*Quorum]) quorumtest.Follower {
 		cfg := follower.DefaultConfig()
-		cfg.Network, cfg.Seeds, cfg.Tail = testNetwork, w.cfg.Seeds, 8
+		cfg.Network, cfg.Seeds, cfg.Tail, cfg.Versions = testNetwork, w.cfg.Seeds, 8, v
 		directory := follower.Directory{Sender: w.Sender, Links: func() []netip.AddrPort { return p.Links }}
 		f.Follower = follower.New(cfg, p.Key, rand.New(rand.NewPCG(w.Random.Uint64(), 3)), directory, p.Disk.Load(), &p.Drops, p.Out, w.Now)
 		return f.Follower

@@ -185,7 +185,7 @@ func (d *driver) reconfigure(e *raftpb.Entry) {
 func (d *driver) sendRaft(now time.Time, m *raftpb.Message) {
 	slot, ok := d.seed.seats.slotOf(m.GetTo())
 	end := core.LogPlace{Term: m.GetLogTerm(), Index: m.GetIndex()}
-	if !ok || m.GetFrom() != d.seed.replica.id || d.seed.lateness.holdsBack(now, m) || d.seed.diskCheck.mayHaveForgotten(m.GetType(), m.GetTerm(), end) {
+	if !ok || m.GetFrom() != d.seed.replica.id || d.seed.seats.unlike[slot].justNow(now) || d.seed.lateness.holdsBack(now, m) || d.seed.diskCheck.mayHaveForgotten(m.GetType(), m.GetTerm(), end) {
 		if m.GetType() == raftpb.MsgSnap {
 			d.seed.replica.node.ReportSnapshot(m.GetTo(), raft.SnapshotFailure)
 		}
@@ -238,9 +238,14 @@ func (r *replica) dropParts(now time.Time) {
 }
 
 func (d *driver) sendFrame(slot int, f *core.Raft) {
-	f.Founding = d.seed.founding
-	f.Sign(d.seed.cfg.Network, d.seed.plain)
+	d.sign(f)
 	d.seed.send(d.seed.cfg.Seeds[slot].Addr, f)
+}
+
+// sign makes a message this seed's word in its founding, and in its version.
+func (d *driver) sign(f *core.Raft) {
+	f.Versions, f.Founding = d.seed.cfg.Versions, d.seed.founding
+	f.Sign(d.seed.cfg.Network, d.seed.plain)
 }
 
 // Raft takes a message of the replicated log: of a seat, signed by it, and for
@@ -284,7 +289,10 @@ func (d *driver) raft(now time.Time, p *core.Packet, f *core.Raft) {
 		d.seed.drops[hearsay.DropBadSignature]++
 		return
 	}
-	if !wellFormed(f) {
+	switch {
+	case d.ofOtherVersion(now, f):
+		return
+	case !wellFormed(f):
 		d.refuse(f)
 		return
 	}

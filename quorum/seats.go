@@ -24,6 +24,7 @@ type seats struct {
 	early   [hearsay.MaxSeeds]uint64    // of those that were under way when this life came to take part
 	asked   [hearsay.MaxSeeds]time.Time // when the last one went out
 	heard   [hearsay.MaxSeeds]heard
+	unlike  [hearsay.MaxSeeds]unlike // by slot: the seed of another version that answered last
 }
 
 type occupant struct {
@@ -110,7 +111,7 @@ func (ss *seats) hello(now time.Time, slot int) {
 
 // ownHello says of this seed what it is.
 func (ss *seats) ownHello() *core.SeatHello {
-	m := &core.SeatHello{Slot: uint8(ss.seed.cfg.Slot), Life: ss.seed.life, Config: ss.seed.cfg.hash(), Founded: ss.seed.state != nil, Founding: ss.seed.founding}
+	m := &core.SeatHello{Versions: ss.seed.cfg.Versions, Slot: uint8(ss.seed.cfg.Slot), Life: ss.seed.life, Config: ss.seed.cfg.hash(), Founded: ss.seed.state != nil, Founding: ss.seed.founding}
 	if ss.seed.state != nil && !ss.seed.cfg.Recover { // nobody shall take part in what is given up
 		m.Seats = ss.seed.state.Seats
 	}
@@ -131,8 +132,9 @@ func (ss *seats) sendHello(addr netip.AddrPort, m *core.SeatHello) {
 // known to sit there.
 func (ss *seats) seatHello(now time.Time, p *core.Packet, m *core.SeatHello) {
 	other := m.Slot != core.NoSlot && m.Config != ss.seed.cfg.hash() // it has another list of seeds
+	sameVersions := m.Versions == ss.seed.cfg.Versions
 	switch {
-	case m.Slot != core.NoSlot && !other && (int(m.Slot) >= len(ss.seed.cfg.Seeds) || int(m.Slot) == ss.seed.cfg.Slot):
+	case m.Unread != nil && sameVersions, m.Slot != core.NoSlot && !other && (int(m.Slot) >= len(ss.seed.cfg.Seeds) || int(m.Slot) == ss.seed.cfg.Slot):
 		ss.seed.drops[hearsay.DropMalformed]++
 		return
 	case !ss.seed.heads.budgets.hellos.Take(now, ss.seed.directory.sender(p), 1):
@@ -144,22 +146,13 @@ func (ss *seats) seatHello(now time.Time, p *core.Packet, m *core.SeatHello) {
 		return
 	}
 	if !m.Answer {
-		answer := ss.ownHello()
-		answer.Answer, answer.Nonce = true, m.Nonce
-		// peers keep the keys of those who have a ledger: for good, so it must have come to something
-		if m.Slot == core.NoSlot {
-			// nor do they count on one that takes no part
-			answer.Founded = ss.seed.Epoch() > 0 && !ss.seed.diskCheck.unsure()
-		} else if ss.seed.replica != nil {
-			answer.Term, answer.Last, answer.Clock = ss.seed.replica.log.hard.GetTerm(), ss.seed.replica.log.end(), uint64(max(0, now.UnixMilli()))
-		}
-		ss.sendHello(p.Addr, answer)
+		ss.answer(now, p, m)
 	}
 	switch {
-	case other:
-		ss.elsewhereListed(now, p, m)
-		return
 	case m.Slot == core.NoSlot:
+		return
+	case other || !sameVersions:
+		ss.meetUnlike(now, p, m)
 		return
 	}
 	nonce := &ss.nonces[m.Slot]
@@ -179,6 +172,20 @@ func (ss *seats) seatHello(now time.Time, p *core.Packet, m *core.SeatHello) {
 	default:
 		ss.askSeat(now, int(m.Slot)) // is it really there?
 	}
+}
+
+// answer says of this seed what it is.
+func (ss *seats) answer(now time.Time, p *core.Packet, m *core.SeatHello) {
+	answer := ss.ownHello()
+	answer.Answer, answer.Nonce = true, m.Nonce
+	// peers keep the keys of those who have a ledger: for good, so it must have come to something
+	if m.Slot == core.NoSlot {
+		// nor do they count on one that takes no part
+		answer.Founded = ss.seed.Epoch() > 0 && !ss.seed.diskCheck.unsure()
+	} else if ss.seed.replica != nil {
+		answer.Term, answer.Last, answer.Clock = ss.seed.replica.log.hard.GetTerm(), ss.seed.replica.log.end(), uint64(max(0, now.UnixMilli()))
+	}
+	ss.sendHello(p.Addr, answer)
 }
 
 // told takes what does not depend on when it was said: who has which seat, if
@@ -207,6 +214,7 @@ func (ss *seats) met(now time.Time, m *core.SeatHello) {
 	if ss.seed.diskCheck.unsure() {
 		ss.seed.diskCheck.goesTo(m)
 	}
+	ss.unlike[m.Slot] = unlike{}
 	ss.noteHeard(now, &heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now, since: now})
 	if ss.seed.state == nil {
 		if ss.seed.founding.IsZero() || ss.seed.founding == m.Founding {

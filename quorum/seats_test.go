@@ -352,7 +352,7 @@ func TestOldHellosFoundNothing(t *testing.T) {
 	w.Cut = func(from, to int) bool { return true }
 	for range 20 {
 		for _, m := range w.Machines[1:] {
-			old := &core.SeatHello{Slot: uint8(m.Slot), Life: m.Q.life, Config: w.cfg.hash(), Nonce: 7, Answer: true}
+			old := &core.SeatHello{Versions: ledger.Versions(), Slot: uint8(m.Slot), Life: m.Q.life, Config: w.cfg.hash(), Nonce: 7, Answer: true}
 			old.Sign(testNetwork, m.Signer)
 			w.Step(first, func() { first.Q.Receive(w.Now, &core.Packet{Stream: true, Addr: seedAddr(m.Slot), Body: old}) })
 		}

@@ -59,7 +59,7 @@ func TestForgedSnapshot(t *testing.T) {
 		for _, m := range w.Machines[:2] {
 			term := m.Q.replica.node.BasicStatus().GetTerm() + 1
 			f := core.Raft{
-				Slot: uint8(thief.Slot), Type: uint8(raftpb.MsgSnap), To: m.Q.replica.id, From: thief.Q.replica.id, Term: term, Founding: m.Q.founding,
+				Versions: ledger.Versions(), Slot: uint8(thief.Slot), Type: uint8(raftpb.MsgSnap), To: m.Q.replica.id, From: thief.Q.replica.id, Term: term, Founding: m.Q.founding,
 				Snapshot: &core.LogSnapshot{Index: last + 1000, Term: term, Config: logConfig(thief.Q.replica.log.config), Size: uint32(len(data)), Data: data},
 			}
 			f.Sign(testNetwork, thief.Signer)

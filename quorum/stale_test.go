@@ -75,7 +75,7 @@ func TestLeaderDropsAcknowledgementOfMore(t *testing.T) {
 	slot, _ := w.Machines[0].Q.Leader()
 	m, other := w.Machines[slot], w.Machines[(slot+1)%3]
 	ack := core.Raft{
-		Slot: uint8(other.Slot), Type: uint8(raftpb.MsgAppResp), To: m.Q.replica.id, From: other.Q.replica.id,
+		Versions: ledger.Versions(), Slot: uint8(other.Slot), Type: uint8(raftpb.MsgAppResp), To: m.Q.replica.id, From: other.Q.replica.id,
 		Term: m.Q.replica.node.BasicStatus().GetTerm(), Index: m.Q.replica.log.last() + 5, Founding: m.Q.founding,
 	}
 	ack.Sign(testNetwork, other.Signer)
@@ -113,7 +113,7 @@ func TestOwnMessageStopsOnlyItsSeed(t *testing.T) {
 		for _, kind := range []raftpb.MessageType{raftpb.MsgAppResp, raftpb.MsgHeartbeat} {
 			at := m.Q.replica.log.last() + of.more
 			f := core.Raft{
-				Slot: 0, Type: uint8(kind), To: other.Q.replica.id, From: m.Q.replica.id, Term: m.Q.replica.node.BasicStatus().GetTerm(),
+				Versions: ledger.Versions(), Slot: 0, Type: uint8(kind), To: other.Q.replica.id, From: m.Q.replica.id, Term: m.Q.replica.node.BasicStatus().GetTerm(),
 				Index: at, Commit: at, Founding: m.Q.founding,
 			}
 			f.Sign(testNetwork, of.signer)
@@ -222,6 +222,7 @@ func TestOldMessageIsNotHeard(t *testing.T) {
 	for term, heard := range map[uint64]bool{old.Term: false, m.Q.replica.node.BasicStatus().GetTerm(): true} {
 		before := m.Q.hearing.heardAt[other.Slot]
 		f := old
+		f.Versions = ledger.Versions()
 		f.Slot, f.To, f.From, f.Founding, f.Term = uint8(other.Slot), m.Q.replica.id, m.Q.seats.known[other.Slot].id, m.Q.founding, term
 		f.Sign(testNetwork, other.Signer)
 		m.Q.Receive(w.Now, from(stranger, &f))

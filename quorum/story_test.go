@@ -159,7 +159,7 @@ func (s *story) forge(what string, about *person) {
 		s.Run(200 * time.Millisecond)
 		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures\n", s.Now.Sub(s.began).Seconds(), m.Drops[hearsay.DropBadSignature])
 	case "raft": // a stranger speaks as a seed
-		f := &core.Raft{Slot: 1, Type: 3, To: m.Q.replica.id, From: m.Q.seats.known[1].id, Term: 1000, Founding: m.Q.founding}
+		f := &core.Raft{Versions: ledger.Versions(), Slot: 1, Type: 3, To: m.Q.replica.id, From: m.Q.seats.known[1].id, Term: 1000, Founding: m.Q.founding}
 		f.Sign(testNetwork, s.People[0].Key)
 		s.Step(m, func() { m.Q.Receive(s.Now, &core.Packet{Body: f}) })
 		fmt.Fprintf(s.log, "%8.3f dropped: %d bad signatures, term %d\n", s.Now.Sub(s.began).Seconds(), m.Drops[hearsay.DropBadSignature], m.Q.replica.node.BasicStatus().GetTerm())

@@ -8,6 +8,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/ledger"
 	"hearsay/node"
 	"hearsay/testkit"
 )
@@ -36,9 +37,8 @@ const (
 	raftKinds     = 16
 )
 
-// The commands of the log that are made, by number, and how an entry begins (package quorum).
+// The commands of the log that are made, by number.
 const (
-	entryVersion  = 3
 	commandRemove = 2
 	commandBallot = 4
 	commandLeave  = 5
@@ -268,7 +268,7 @@ func (l *lyingSeat) say(to int, body core.Message) {
 // sayFrame signs a message of the log and sends it.
 func (l *lyingSeat) sayFrame(to int, f *core.Raft) {
 	f.Slot, f.From, f.To = l.seatOf(l.seat).Slot, l.seatOf(l.seat).RaftID(l.w.id), l.seatOf(to).RaftID(l.w.id)
-	f.Founding = l.w.check.ledger.id().Founding
+	f.Versions, f.Founding = ledger.Versions(), l.w.check.ledger.id().Founding
 	f.Sign(l.w.id, l.signer)
 	l.say(to, f)
 }
@@ -338,7 +338,7 @@ func (l *lyingSeat) tellEntries() {
 		}
 		commands = append(commands, l.command(commandExpire, binary.BigEndian.AppendUint64(nil, uint64(b.Case))))
 	}
-	entry := binary.BigEndian.AppendUint16([]byte{entryVersion}, uint16(len(commands)))
+	entry := binary.BigEndian.AppendUint16([]byte{ledger.LogVersion}, uint16(len(commands)))
 	entry = append(entry, slices.Concat(commands...)...)
 	for _, to := range l.others() {
 		l.sayFrame(to, &core.Raft{Type: raftPropose, Entries: []core.LogEntry{{Data: entry}}})
@@ -410,7 +410,7 @@ func (l *lyingSeat) tellHeads() {
 func (l *lyingSeat) tellSeats() {
 	for _, to := range append(l.others(), l.someone(), l.someone()) {
 		own := l.seatOf(l.seat)
-		hello := &core.SeatHello{Slot: own.Slot, Life: own.Life, Nonce: l.random.Uint64(), Answer: l.random.IntN(2) == 0, Founded: true}
+		hello := &core.SeatHello{Versions: ledger.Versions(), Slot: own.Slot, Life: own.Life, Nonce: l.random.Uint64(), Answer: l.random.IntN(2) == 0, Founded: true}
 		hello.Config, hello.Founding = l.config(), l.w.check.ledger.id().Founding
 		l.bendHello(hello)
 		l.say(to, hello)
@@ -475,7 +475,7 @@ func (l *lyingSeat) bendEntries(e *core.Effects, oneIn uint64) {
 		f.Entries = slices.Clone(f.Entries)
 		for j := range f.Entries {
 			if f.Entries[j].Type == 0 && f.Entries[j].Index%oneIn == 0 {
-				f.Entries[j].Data = []byte{entryVersion, 0, 0}
+				f.Entries[j].Data = []byte{ledger.LogVersion, 0, 0}
 			}
 		}
 		f.Sign(l.w.id, l.signer)

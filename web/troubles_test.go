@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
+	"hearsay/ledger"
 )
 
 // sample is a node in one kind of trouble.
@@ -33,6 +35,8 @@ func samples() map[string]sample {
 	forked, rival := seeded, seeded
 	forked.Fork = &hearsay.Fork{Proven: true, Text: "the ledger has forked: of epoch 3"}
 	rival.Fork = &hearsay.Fork{Text: "of epoch 3: a seed runs on an older copy of its data directory"}
+	versions := seeded
+	versions.Why = ledger.OtherVersion(netip.MustParseAddrPort("10.0.0.2:7946"), core.LogVersions{Log: 4, Snapshot: 8}, core.LogVersions{Log: 3, Snapshot: 7}, hearsay.RoleSeed).Text
 	last := seeded
 	last.Seeds = []hearsay.SeedStatus{{State: hearsay.StateAlive}, {State: hearsay.StateSuspect}, {State: hearsay.StateAlive}}
 	bob := hearsay.Indirect{Name: "bob", Addr: netip.MustParseAddrPort("10.0.0.2:7946"), Since: time.Unix(0, 0)}
@@ -46,6 +50,7 @@ func samples() map[string]sample {
 		"no-part":     {stats: hearsay.Stats{Alive: 2}, authority: doubts, joined: true, roles: seed},
 		"fork":        {stats: hearsay.Stats{Alive: 2}, authority: forked, joined: true},
 		"rival":       {stats: hearsay.Stats{Alive: 2}, authority: rival, joined: true},
+		"versions":    {stats: hearsay.Stats{Alive: 2}, authority: versions, joined: true},
 		"last-quorum": {stats: hearsay.Stats{Alive: 2}, authority: last, joined: true},
 		"alone":       {stats: hearsay.Stats{Alive: 1, Dead: 2, Lost: 2}, joined: true, roles: peer},
 		"disk":        shows(hearsay.Stats{DiskBehind: 2}),

@@ -58,10 +58,12 @@
 //	25  Deaf
 //	26  Away         id 16 · epoch 8 · incarnation u · signature 64
 //
-//	32  SeatHello    slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats · founding 32, ruling, and
-//	                 term 8 · last term 8 · last index 8 · clock 8, if flags say so · signature 64
-//	33  Raft         slot 1 · type 1 · flags 1 · to, from, term, log term, index, commit, vote, hint, 8 each ·
-//	                 length 4 · context · count 4 · entries · part of a snapshot, if flags say so · signature 64
+//	32  SeatHello    log version 1 · snapshot version 1 · slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 ·
+//	                 seats · founding 32, length 4 · ruling, and term 8 · last term 8 · last index 8 · clock 8, if
+//	                 flags say so · signature 64
+//	33  Raft         log version 1 · snapshot version 1 · slot 1 · type 1 · flags 1 · to, from, term, log term, index,
+//	                 commit, vote, hint, 8 each · length 4 · context · count 4 · entries · part of a snapshot, if
+//	                 flags say so · signature 64
 //	34  LedgerReq    after 8 · before 8
 //	35  Rulings      count 4 · rulings · count 1 · heads
 //	36  RosterPart   ruling · count 1 · heads · part 2 · parts 2 · count 4 · members: id 16 · epoch 8 · claim
@@ -73,7 +75,9 @@
 //	43  Outcome      kind 1 · id 16 · epoch 8 · code 1 · yes 1 · needed 1 · length 1 · text · reason 1, if any
 //
 // From 32 to 36 they are of the seeds, and in the canonical bytes that seeds
-// sign and hash: numbers are big-endian and of a fixed size (package hearsay).
+// sign and hash: numbers are big-endian and of a fixed size (package hearsay). A hello names the
+// versions of its sender's log first, and can be read by other versions (package quorum): a ruling that
+// this version cannot read is skipped.
 // The decoder makes these and what is asked of seeds (from 40) anew each time,
 // so they may be kept.
 //

@@ -119,7 +119,7 @@ func TestSeedDrops(t *testing.T) {
 		checkDrop(t, tt.name, kindOf(tt.m), appendBody(nil, tt.m), tt.want)
 	}
 	hello := appendBody(nil, &core.SeatHello{})
-	hello[1+32+16+32+8] = 1 << 5
+	hello[2+1+32+16+32+8] = 1 << 5
 	checkDrop(t, "an unknown flag", kindSeatHello, hello, hearsay.DropMalformed)
 }
 

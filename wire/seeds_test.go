@@ -82,36 +82,44 @@ func seedSamples() []sample {
 		{
 			name: "seat-hello", kind: kindSeatHello, says: "who sits in slot 1, and that a quorum gave it",
 			body: &core.SeatHello{
-				Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true, Founded: true,
+				Versions: core.LogVersions{Log: 3, Snapshot: 7}, Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true, Founded: true,
 				Seats: []hearsay.Seat{{Slot: 0, Key: sampleKey, Life: sampleLife}, {Slot: 1, Key: sampleKey}},
 				Given: sampleSeat(), Signature: sampleSignature,
 			},
-			bodyLayout: "slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · " + seatLayout + " · " + seatLayout +
-				" · " + seatRulingLayout + " · signature 64",
+			bodyLayout: "log-version 1 · snapshot-version 1 · slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · " + seatLayout + " · " + seatLayout +
+				" · length 4 · " + seatRulingLayout + " · signature 64",
 		},
 		{
 			name: "seat-hello-founded", kind: kindSeatHello, says: "that slot 1 takes part in a founding, and has nothing of it yet",
 			body: &core.SeatHello{
-				Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true,
+				Versions: core.LogVersions{Log: 3, Snapshot: 7}, Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true,
 				Founding: hearsay.Hash{8}, Signature: sampleSignature,
 			},
-			bodyLayout: "slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · founding 32 · signature 64",
+			bodyLayout: "log-version 1 · snapshot-version 1 · slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · founding 32 · signature 64",
 		},
 		{
 			name: "seat-hello-log", kind: kindSeatHello, says: "how far the log of slot 1 goes",
 			body: &core.SeatHello{
-				Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true, Founded: true,
+				Versions: core.LogVersions{Log: 3, Snapshot: 7}, Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface, Answer: true, Founded: true,
 				Founding: hearsay.Hash{8}, Term: 6, Last: core.LogPlace{Term: 5, Index: 32}, Clock: 1_763_000_000_000, Signature: sampleSignature,
 			},
-			bodyLayout: "slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · founding 32 · term 8 · last-term 8 · last-index 8 · clock 8 · signature 64",
+			bodyLayout: "log-version 1 · snapshot-version 1 · slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · founding 32 · term 8 · last-term 8 · last-index 8 · clock 8 · signature 64",
+		},
+		{
+			name: "seat-hello-unread", kind: kindSeatHello, says: "that slot 1 runs another version, with a ruling that this one cannot read",
+			body: &core.SeatHello{
+				Versions: core.LogVersions{Log: 4, Snapshot: 7}, Slot: 1, Key: sampleKey, Life: sampleLife, Config: hearsay.Hash{9}, Nonce: 0xfeedface,
+				Unread: []byte("later"), Signature: sampleSignature,
+			},
+			bodyLayout: "log-version 1 · snapshot-version 1 · slot 1 · key 32 · life 16 · config 32 · nonce 8 · flags 1 · seats 1 · length 4 · ruling 5 · signature 64",
 		},
 		{
 			name: "raft", kind: kindRaft, says: "an entry, and half a snapshot",
 			body: &core.Raft{
-				Slot: 1, Type: 3, To: 11, From: 12, Term: 3, LogTerm: 2, Index: 100, Commit: 99, Vote: 11, RejectHint: 98, Reject: true, Context: []byte("ctx"),
+				Versions: core.LogVersions{Log: 3, Snapshot: 7}, Slot: 1, Type: 3, To: 11, From: 12, Term: 3, LogTerm: 2, Index: 100, Commit: 99, Vote: 11, RejectHint: 98, Reject: true, Context: []byte("ctx"),
 				Entries: []core.LogEntry{sampleEntry()}, Snapshot: samplePart(), Signature: sampleSignature,
 			},
-			bodyLayout: "slot 1 · type 1 · flags 1 · to 8 · from 8 · term 8 · log-term 8 · index 8 · commit 8 · vote 8 · hint 8 · length 4 · context 3 · entries 4 · " +
+			bodyLayout: "log-version 1 · snapshot-version 1 · slot 1 · type 1 · flags 1 · to 8 · from 8 · term 8 · log-term 8 · index 8 · commit 8 · vote 8 · hint 8 · length 4 · context 3 · entries 4 · " +
 				entryLayout + " · " + partLayout + " · signature 64",
 		},
 		{name: "ledger-req", kind: kindLedgerReq, says: "what comes after epoch 6?", body: &core.LedgerReq{After: 6, Before: 0}, bodyLayout: "after 8 · before 8"},
@@ -255,17 +263,25 @@ func TestSeedMessagesMayBeKept(t *testing.T) {
 	}
 }
 
+func drawVersions(t *rapid.T) core.LogVersions {
+	return core.LogVersions{Log: rapid.Byte().Draw(t, "log version"), Snapshot: rapid.Byte().Draw(t, "snapshot version")}
+}
+
 // drawSeeds draws a message of the seeds, or nil if k is another's.
 func drawSeeds(t *rapid.T, k kind) core.Message {
 	n := rapid.Uint64().Draw(t, "number")
 	switch k {
 	case kindSeatHello:
 		m := &core.SeatHello{
-			Slot: drawSlot(t), Key: sampleKey, Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t), Nonce: n, Answer: n&1 != 0, Founded: n&2 != 0,
+			Versions: drawVersions(t), Slot: drawSlot(t), Key: sampleKey, Life: hearsay.Life(drawBytes(t, "life", 16)), Config: drawHash(t), Nonce: n, Answer: n&1 != 0, Founded: n&2 != 0,
 			Seats: drawSeats(t), Signature: drawSignature(t),
 		}
-		if n&4 != 0 {
+		switch {
+		case n&4 == 0:
+		case n&32 == 0:
 			m.Given = drawRuling(t)
+		default:
+			m.Unread = []byte("of another version")
 		}
 		if n&8 != 0 {
 			m.Founding = drawHash(t)
@@ -276,7 +292,7 @@ func drawSeeds(t *rapid.T, k kind) core.Message {
 		return m
 	case kindRaft:
 		m := &core.Raft{
-			Slot: drawSlot(t), Type: byte(n), To: n, From: n + 1, Term: n / 2, LogTerm: n / 3, Index: n / 5, Commit: n / 7, Vote: n / 9, RejectHint: n / 11,
+			Versions: drawVersions(t), Slot: drawSlot(t), Type: byte(n), To: n, From: n + 1, Term: n / 2, LogTerm: n / 3, Index: n / 5, Commit: n / 7, Vote: n / 9, RejectHint: n / 11,
 			Reject: n&1 != 0, Context: orNil(rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "context")),
 			Entries: orNil(rapid.SliceOfN(rapid.Custom(drawEntry), 0, 5).Draw(t, "entries")), Signature: drawSignature(t),
 		}

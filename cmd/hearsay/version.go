@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"hearsay/ledger"
+
 	"github.com/spf13/cobra"
 )
 
@@ -22,13 +24,16 @@ func newVersion() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Long: `Print the version, and in which formats it writes the log and the snapshots of seeds.
+Seeds of one network must have these in common: others take no part with them.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			format := "hearsay %s %s %s/%s\n"
+			format := "hearsay %s %s %s/%s (log %d, snapshots %d)\n"
 			if asJSON {
-				format = `{"version":%q,"go":%q,"os":%q,"arch":%q}` + "\n"
+				format = `{"version":%q,"go":%q,"os":%q,"arch":%q,"log":%d,"snapshots":%d}` + "\n"
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), format, version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			reads := ledger.Versions()
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), format, version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, reads.Log, reads.Snapshot)
 			return err
 		},
 	}

@@ -21,7 +21,8 @@ import (
 //
 // A peer asks with the slot NoSlot, and signs as itself.
 type SeatHello struct {
-	Slot      uint8 // of the sender, or NoSlot
+	Versions  LogVersions // of the sender
+	Slot      uint8       // of the sender, or NoSlot
 	Key       hearsay.PublicKey
 	Life      hearsay.Life
 	Config    hearsay.Hash // of the configured addresses
@@ -31,10 +32,18 @@ type SeatHello struct {
 	Seats     []hearsay.Seat  // as the sender knows them: none before the founding
 	Founding  hearsay.Hash    // that the sender's life takes part in (LedgerID); zero: in none yet
 	Given     *hearsay.Ruling // the newest ruling about a seat that the sender knows, if there is one
+	Unread    []byte          // received: what is in the place of Given, if that is no ruling of this version
 	Term      uint64          // in an answer of a seed to another: of the log, on the sender's disk; 0: it does not say
 	Last      LogPlace        // and the last entry there
 	Clock     uint64          // and what the sender's clock shows: Unix milliseconds
 	Signature hearsay.Signature
+}
+
+// LogVersions says in which versions of their format a program writes what seeds agree on. Seeds of
+// other versions come to other ledgers by the same log: they exchange nothing of it.
+type LogVersions struct {
+	Log      uint8 // of entries of the log, and of rulings
+	Snapshot uint8 // of the state that they come to
 }
 
 // NoSlot is the slot of a node that is no seed.
@@ -46,18 +55,21 @@ func (m *SeatHello) AppendSigned(dst []byte, network hearsay.NetworkID) []byte {
 }
 
 func (m *SeatHello) appendUnsigned(dst []byte) []byte {
-	dst = append(dst, m.Slot)
+	dst = append(dst, m.Versions.Log, m.Versions.Snapshot, m.Slot)
 	dst = append(dst, m.Key[:]...)
 	dst = append(dst, m.Life[:]...)
 	dst = append(dst, m.Config[:]...)
 	dst = binary.BigEndian.AppendUint64(dst, m.Nonce)
-	dst = append(dst, flag(m.Answer)|flag(m.Founded)<<1|flag(m.Given != nil)<<2|flag(!m.Founding.IsZero())<<3|flag(m.Term != 0)<<4)
+	dst = append(dst, flag(m.Answer)|flag(m.Founded)<<1|flag(m.Given != nil || m.Unread != nil)<<2|flag(!m.Founding.IsZero())<<3|flag(m.Term != 0)<<4)
 	dst = hearsay.AppendSeats(dst, m.Seats)
 	if !m.Founding.IsZero() {
 		dst = append(dst, m.Founding[:]...)
 	}
-	if m.Given != nil {
-		dst = m.Given.AppendBinary(dst)
+	switch {
+	case m.Given != nil:
+		dst = canonical.AppendBytes(dst, m.Given.AppendBinary(nil))
+	case m.Unread != nil:
+		dst = canonical.AppendBytes(dst, m.Unread)
 	}
 	if m.Term != 0 {
 		for _, n := range [...]uint64{m.Term, m.Last.Term, m.Last.Index, m.Clock} {
@@ -70,8 +82,9 @@ func (m *SeatHello) appendUnsigned(dst []byte) []byte {
 // Raft is a message of the Raft library between two lives of seeds, signed by
 // the sender's seat. A snapshot is cut into parts, each a message.
 type Raft struct {
-	Slot       uint8 // of the sender
-	Type       uint8 // as the library numbers them
+	Versions   LogVersions // of the sender: entries and snapshots are of these
+	Slot       uint8       // of the sender
+	Type       uint8       // as the library numbers them
 	To, From   uint64
 	Term       uint64
 	LogTerm    uint64
@@ -141,7 +154,7 @@ func (m *Raft) AppendSigned(dst []byte, network hearsay.NetworkID) []byte {
 }
 
 func (m *Raft) appendUnsigned(dst []byte) []byte {
-	dst = append(dst, m.Slot, m.Type, flag(m.Reject)|flag(m.Snapshot != nil)<<1)
+	dst = append(dst, m.Versions.Log, m.Versions.Snapshot, m.Slot, m.Type, flag(m.Reject)|flag(m.Snapshot != nil)<<1)
 	for _, n := range [...]uint64{m.To, m.From, m.Term, m.LogTerm, m.Index, m.Commit, m.Vote, m.RejectHint} {
 		dst = binary.BigEndian.AppendUint64(dst, n)
 	}
@@ -276,7 +289,7 @@ func flag(yes bool) byte {
 
 // SeatHello gives the next message of this kind.
 func (c *Canonical) SeatHello() *SeatHello {
-	m := &SeatHello{Slot: c.Byte(), Key: c.Key(), Life: c.Life(), Config: c.Hash(), Nonce: c.Uint64()}
+	m := &SeatHello{Versions: c.LogVersions(), Slot: c.Byte(), Key: c.Key(), Life: c.Life(), Config: c.Hash(), Nonce: c.Uint64()}
 	flags := c.Flags(5)
 	m.Answer, m.Founded = flags&1 != 0, flags&2 != 0
 	if m.Slot >= hearsay.MaxSeeds && m.Slot != NoSlot {
@@ -288,7 +301,7 @@ func (c *Canonical) SeatHello() *SeatHello {
 		}
 	}
 	if flags&4 != 0 {
-		m.Given = c.Ruling()
+		m.readGiven(c)
 	}
 	if flags&16 != 0 {
 		m.Term, m.Last, m.Clock = c.Uint64(), LogPlace{Term: c.Uint64(), Index: c.Uint64()}, c.Uint64()
@@ -300,9 +313,27 @@ func (c *Canonical) SeatHello() *SeatHello {
 	return m
 }
 
+// readGiven reads the ruling. One that this version cannot read leaves the rest of the message as it is:
+// it tells which version its sender is of.
+func (m *SeatHello) readGiven(c *Canonical) {
+	data := c.Bytes()
+	from := NewCanonical(data)
+	switch r := from.Ruling(); {
+	case len(data) == 0:
+		c.Fail() // there is one way to say none
+	case from.Failed() || from.Left() > 0:
+		m.Unread = data
+	default:
+		m.Given = r
+	}
+}
+
+// LogVersions gives the next versions.
+func (c *Canonical) LogVersions() LogVersions { return LogVersions{Log: c.Byte(), Snapshot: c.Byte()} }
+
 // Raft gives the next message of this kind.
 func (c *Canonical) Raft() *Raft {
-	m := &Raft{Slot: c.Byte(), Type: c.Byte()}
+	m := &Raft{Versions: c.LogVersions(), Slot: c.Byte(), Type: c.Byte()}
 	flags := c.Flags(2)
 	m.Reject = flags&1 != 0
 	for _, n := range [...]*uint64{&m.To, &m.From, &m.Term, &m.LogTerm, &m.Index, &m.Commit, &m.Vote, &m.RejectHint} {

@@ -12,6 +12,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/ledger"
 	"hearsay/wire"
 )
 
@@ -159,7 +160,8 @@ func (f *forger) hello() *core.SeatHello {
 		given.Ballots = append(given.Ballots, f.ballot(given, slot))
 	}
 	h := &core.SeatHello{
-		Slot: slot, Life: seat.Life, Config: f.config, Nonce: f.random.Uint64(), Answer: f.random.IntN(2) == 0,
+		Versions: ledger.Versions(),
+		Slot:     slot, Life: seat.Life, Config: f.config, Nonce: f.random.Uint64(), Answer: f.random.IntN(2) == 0,
 		Founded: true, Seats: []hearsay.Seat{seat, seat, seat}, Founding: f.ledgerID().Founding, Given: given,
 	}
 	h.Sign(networkID, f.signer)
@@ -171,7 +173,8 @@ func (f *forger) hello() *core.SeatHello {
 func (f *forger) raft() *core.Raft {
 	from, to := f.random.IntN(seedsCount), f.random.IntN(seedsCount)
 	m := &core.Raft{
-		Slot: uint8(from), Type: uint8(f.random.IntN(20)), To: f.seats[to].RaftID(networkID), From: f.seats[from].RaftID(networkID),
+		Versions: ledger.Versions(),
+		Slot:     uint8(from), Type: uint8(f.random.IntN(20)), To: f.seats[to].RaftID(networkID), From: f.seats[from].RaftID(networkID),
 		Term: 1 << 20, LogTerm: 1 << 20, Index: uint64(f.random.IntN(100)), Commit: 1 << 20,
 		Entries: []core.LogEntry{{Index: 40, Term: 1 << 20, Data: []byte("made up")}},
 	}
