@@ -19,11 +19,7 @@ type probes struct {
 	next    time.Time // when the next begins
 	current probe     // the one under way, if its phase says so
 	last    probe     // the one before: its ack may come late
-	stats   Stats
 }
-
-// Stats are a detector's figures.
-type Stats struct{ Probes, ProbeFails, RelayAsks uint64 }
 
 // phase is how far a probe has come.
 type phase uint8
@@ -57,9 +53,6 @@ type probe struct {
 func (pr *probes) schedule(now time.Time) {
 	pr.next = now.Add(time.Duration(pr.random.Int64N(int64(pr.cfg.Period))))
 }
-
-// Stats gives the figures since the start.
-func (pr *probes) Stats() Stats { return pr.stats }
 
 // due is when tick or begin must be called next.
 func (pr *probes) due() time.Time {

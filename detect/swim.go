@@ -89,6 +89,7 @@ type shared struct {
 	self      hearsay.NodeID
 	directory Directory
 	random    *rand.Rand
+	stats     *hearsay.Stats
 	out       *core.Effects
 	swim      *Swim // for what another part does
 }
@@ -98,8 +99,8 @@ type shared struct {
 func (s *shared) seq() uint64 { return s.random.Uint64() }
 
 // NewSwim makes a detector that knows nobody. What it wants done goes to out.
-func NewSwim(cfg *Config, self hearsay.NodeID, directory Directory, random *rand.Rand, out *core.Effects, now time.Time) *Swim {
-	s := &Swim{shared: shared{cfg: cfg, self: self, directory: directory, random: random, out: out}}
+func NewSwim(cfg *Config, self hearsay.NodeID, directory Directory, random *rand.Rand, stats *hearsay.Stats, out *core.Effects, now time.Time) *Swim {
+	s := &Swim{shared: shared{cfg: cfg, self: self, directory: directory, random: random, stats: stats, out: out}}
 	s.swim = s
 	for _, p := range []**shared{
 		&s.list.shared, &s.measurements.shared, &s.answerers.shared, &s.health.shared, &s.probes.shared, &s.relaying.shared,

@@ -29,6 +29,7 @@ type world struct {
 	out    *core.Effects
 	now    time.Time
 	events []hearsay.Event
+	stats  hearsay.Stats
 
 	trip    time.Duration                     // of every packet, there and back
 	direct  func(i int) bool                  // whether member i answers a ping
@@ -84,7 +85,7 @@ func newWorld(t *testing.T, members int) *world {
 		},
 	}
 	w.cfg = &cfg
-	w.Swim = detect.NewSwim(&cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), w.out, w.now)
+	w.Swim = detect.NewSwim(&cfg, id(0), directory, rand.New(rand.NewPCG(3, 4)), &w.stats, w.out, w.now)
 	for i := range members {
 		w.Add(id(i + 1))
 	}
@@ -276,7 +277,7 @@ func TestMuteMembersAreNoRelays(t *testing.T) {
 		return false, true
 	}
 	w.run(time.Minute)
-	if w.Stats().RelayAsks == 0 {
+	if w.stats.RelayAsks == 0 {
 		t.Error("nobody is asked: the test shows nothing")
 	}
 }
@@ -423,7 +424,7 @@ func TestPingsOfOthersAreNotAnswered(t *testing.T) {
 	w.out = &core.Effects{}
 	cfg := detect.DefaultConfig()
 	self := hearsay.NodeID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
-	w.Swim = detect.NewSwim(&cfg, self, detect.Directory{}, rand.New(rand.NewPCG(3, 4)), w.out, start)
+	w.Swim = detect.NewSwim(&cfg, self, detect.Directory{}, rand.New(rand.NewPCG(3, 4)), &w.stats, w.out, start)
 	for _, c := range []struct {
 		target hearsay.NodeID
 		acks   bool

@@ -36,7 +36,7 @@ func (n *Node) AwayUnheard() bool {
 // takeAway takes the word of a member that it is away: if it is of its present stay. Seeds have none.
 func (n *Node) takeAway(now time.Time, p *core.Packet, m *core.Away) {
 	if m.Stay.ID.IsZero() || m.Stay != n.seeded.stayOf(m.Stay.ID) {
-		n.drops[hearsay.DropStranger]++
+		n.stats.Drops[hearsay.DropStranger]++
 		return
 	}
 	n.roster.Away(now, p, m)

@@ -14,9 +14,9 @@ func TestDiskBehind(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	n := crowded(t, 3, now)
 	dropped := func(body core.Message) bool {
-		before := n.drops[hearsay.DropQueueFull]
+		before := n.stats.Drops[hearsay.DropQueueFull]
 		n.Receive(now, &core.Packet{From: hearsay.NodeID{9}, Addr: crowdAddr(9), Stream: true, Body: body})
-		return n.drops[hearsay.DropQueueFull] > before
+		return n.stats.Drops[hearsay.DropQueueFull] > before
 	}
 	for _, c := range []struct {
 		waits  int

@@ -74,13 +74,12 @@ type Node struct {
 
 	// The steps.
 	out      *core.Effects
-	drops    hearsay.Drops
-	began    time.Time // this life
-	stepped  time.Time // the last step
-	deadline time.Time // of the next
-	spoken   bool      // the first step is over: what New wanted persisted is out
-	late     uint64
-	awayTold int // how many it has told that it is away itself
+	stats    hearsay.Stats // what is counted
+	began    time.Time     // this life
+	stepped  time.Time     // the last step
+	deadline time.Time     // of the next
+	spoken   bool          // the first step is over: what New wanted persisted is out
+	awayTold int           // how many it has told that it is away itself
 }
 
 // New makes a node that has not yet spoken. Records are what earlier lives
@@ -113,7 +112,7 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 	if cfg.Cards == nil {
 		cfg.Cards = roster.NewCards(n.secret)
 	}
-	n.roster = roster.New(&n.cfg.Roster, cfg.Network, card, cfg.Cards, signer, random, records, &n.drops, n.out, now)
+	n.roster = roster.New(&n.cfg.Roster, cfg.Network, card, cfg.Cards, signer, random, records, &n.stats, n.out, now)
 	n.seeded = Seeded{cfg: &n.cfg, id: n.id, signer: signer, roster: n.roster, ways: &n.ways, stepped: &n.stepped}
 	n.addresses = Addresses{cfg: &n.cfg, id: n.id, roster: n.roster, seeded: &n.seeded}
 	n.finder = finder{roster: n.roster, cases: &n.cases, seeded: &n.seeded}
@@ -122,23 +121,23 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 		return is
 	}
 	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.CannotRelay, Away: away, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Proven: n.seeded.hearsQuorum, Sender: n.addresses.Sender, Secret: n.secret}
-	n.detect = detect.NewSwim(&n.cfg.Detect, n.id, members, random, n.out, now)
+	n.detect = detect.NewSwim(&n.cfg.Detect, n.id, members, random, &n.stats, n.out, now)
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
-	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.drops, n.out, now)
+	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.stats.Drops, n.out, now)
 	n.ways = ways{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, seeded: &n.seeded, deaf: &n.deaf}
 	n.ways.begin(&n.cfg.Detect, members, n.out, now)
-	n.deaf = deafness{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, addresses: &n.addresses, drops: &n.drops, out: n.out}
+	n.deaf = deafness{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, addresses: &n.addresses, drops: &n.stats.Drops, out: n.out}
 	n.roster.TellOver(n.overlay.Links)
 	n.roster.TellApart(n.addresses.Sender)
 	n.roster.TellStreamed(n.detect.IsStreamed, n.deaf.isDeaf)
 	n.roster.TellPeriod(cfg.Detect.Period)
 	n.leaving = leaving{id: n.id, signer: signer, seeded: &n.seeded, roster: n.roster, out: n.out}
 	n.rulings = rulings{id: n.id, seeded: &n.seeded, roster: n.roster, overlay: n.overlay, evidence: &n.evidence, requests: &n.requests, leaving: &n.leaving, out: n.out}
-	n.gossip = Gossip{roster: n.roster, seeded: &n.seeded, overlay: n.overlay, drops: &n.drops}
+	n.gossip = Gossip{roster: n.roster, seeded: &n.seeded, overlay: n.overlay, drops: &n.stats.Drops}
 	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.gossip.known, Trusted: n.roster.Trusted, Draw: n.gossip.draw, Sender: n.addresses.Sender, Secret: n.secret}
-	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.drops, n.out, now)
+	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.stats, n.out, now)
 	n.gossip.rumors = n.rumors
-	n.outgoing = outgoing{network: cfg.Network, id: n.id, signer: signer, roster: n.roster, detect: n.detect, gossip: &n.gossip, seeded: &n.seeded, drops: &n.drops}
+	n.outgoing = outgoing{network: cfg.Network, id: n.id, signer: signer, roster: n.roster, detect: n.detect, gossip: &n.gossip, seeded: &n.seeded, drops: &n.stats.Drops}
 	return n
 }
 
@@ -147,12 +146,12 @@ func (n *Node) Receive(now time.Time, p *core.Packet) *core.Effects {
 	n.begin(now)
 	n.outgoing.replies.begin(p)
 	if p.From == n.id {
-		n.drops[hearsay.DropOwn]++
+		n.stats.Drops[hearsay.DropOwn]++
 		if ping, ok := p.Body.(*core.Ping); ok {
 			n.roster.MetSelf(ping.Seq)
 		}
 	} else {
-		strangers := n.drops[hearsay.DropStranger]
+		strangers := n.stats.Drops[hearsay.DropStranger]
 		n.receive(now, p)
 		if _, listed := n.roster.Addr(p.From); listed {
 			// something comes; that this node is answered is another thing, also if this came by stream
@@ -160,8 +159,8 @@ func (n *Node) Receive(now time.Time, p *core.Packet) *core.Effects {
 		}
 		if s := &n.seeded; s.follower != nil && s.stay.Epoch == 0 {
 			// it has no ledger yet to tell members by
-			n.drops[hearsay.DropEarly] += n.drops[hearsay.DropStranger] - strangers
-			n.drops[hearsay.DropStranger] = strangers
+			n.stats.Drops[hearsay.DropEarly] += n.stats.Drops[hearsay.DropStranger] - strangers
+			n.stats.Drops[hearsay.DropStranger] = strangers
 		}
 	}
 	return n.settle(now)
@@ -267,23 +266,18 @@ func (n *Node) RosterHash() uint64 { return n.roster.Hash() }
 
 // Stats gives the core's figures.
 func (n *Node) Stats() hearsay.Stats {
-	r, d, t := n.roster.Stats(), n.detect.Stats(), n.rumors.Stats()
-	stats := hearsay.Stats{
-		At:    n.stepped,
-		Alive: n.roster.Count(hearsay.StateAlive), Suspect: n.roster.Count(hearsay.StateSuspect),
-		Dead: n.roster.Count(hearsay.StateDead), Left: n.roster.Count(hearsay.StateLeft), Lost: n.roster.Lost(), Away: n.roster.AwayCount(),
-		Probes: d.Probes, ProbeFails: d.ProbeFails, RelayAsks: d.RelayAsks,
-		Rounds: r.Rounds, Statements: r.Statements, Condemned: r.Condemned, Deaths: r.Deaths,
-		Suspicions: r.Suspicions, Refutations: r.Refutations,
-		ClaimsIn: r.ClaimsIn, ClaimsNew: r.ClaimsNew, ClaimsOut: r.ClaimsOut, Exchanges: r.Exchanges,
-		Late: n.late, DiskWaits: n.backlog.bytes, DiskBehind: n.DiskBehind().Seconds(), NewsWaiting: n.roster.Waiting(), Health: n.detect.Health(),
-		RoundTrip: n.detect.RoundTrip().Seconds(), Drops: n.drops, Twin: n.roster.Twin(n.stepped), Namesakes: n.roster.Namesakes(),
-		DeafFor: n.deaf.lasts(n.stepped), Unheard: n.silent.heard.lasts(n.stepped), Unanswered: n.silent.answered.lasts(n.stepped), Unreached: n.unreachedFor(), Streamed: n.detect.Streamed(),
-		RumorsSaid: t.Said, RumorsDelivered: t.Delivered, RumorDuplicates: t.Duplicates, RumorConflicts: t.Conflicts,
-		RumorPayloads: t.Payloads, RumorNames: t.Names, RumorGrafts: t.Grafts, RumorPlaces: t.Places,
-		RumorCompares: t.Compares, RumorExchanges: t.Exchanges, RumorsUnsent: t.Unsent, RumorsMissed: t.Missed,
-		RumorsHeld: t.Held, RumorsHeldBytes: t.HeldBytes, Links: len(n.overlay.Links()),
-	}
+	stats := n.stats
+	stats.At = n.stepped
+	stats.Alive, stats.Suspect = n.roster.Count(hearsay.StateAlive), n.roster.Count(hearsay.StateSuspect)
+	stats.Dead, stats.Left = n.roster.Count(hearsay.StateDead), n.roster.Count(hearsay.StateLeft)
+	stats.Lost, stats.Away, stats.NewsWaiting = n.roster.Lost(), n.roster.AwayCount(), n.roster.Waiting()
+	stats.Twin, stats.Namesakes = n.roster.Twin(n.stepped), n.roster.Namesakes()
+	stats.Health, stats.RoundTrip, stats.Streamed = n.detect.Health(), n.detect.RoundTrip().Seconds(), n.detect.Streamed()
+	stats.DiskWaits, stats.DiskBehind = n.backlog.bytes, n.DiskBehind().Seconds()
+	stats.DeafFor, stats.Unreached = n.deaf.lasts(n.stepped), n.unreachedFor()
+	stats.Unheard, stats.Unanswered = n.silent.heard.lasts(n.stepped), n.silent.answered.lasts(n.stepped)
+	stats.RumorsHeld, stats.RumorsHeldBytes = n.rumors.Held()
+	stats.Links = len(n.overlay.Links())
 	n.detect.EachIndirect(n.stepped, func(id hearsay.NodeID, since time.Time) {
 		m, _ := n.roster.Member(id)
 		stats.Indirect = append(stats.Indirect, hearsay.Indirect{ID: id, Name: m.Name, Addr: m.Addr, Since: since})
@@ -313,7 +307,7 @@ func (n *Node) begin(now time.Time) {
 		n.backlog.keptUp = now
 	}
 	if by := now.Sub(due); by > n.cfg.Detect.LateAfter && n.spoken {
-		n.late++
+		n.stats.Late++
 		n.detect.BecomeLate(now)
 		n.ways.pause(now)
 		n.roster.Postpone(now, by)
@@ -330,7 +324,7 @@ func (n *Node) gone() bool { return n.roster.HasLeft() }
 // on them; then its body.
 func (n *Node) receive(now time.Time, p *core.Packet) {
 	if _, isRoster := p.Body.(*core.Roster); isRoster && !n.roster.Expects(p) {
-		n.drops[hearsay.DropUnexpected]++
+		n.stats.Drops[hearsay.DropUnexpected]++
 		return
 	}
 	claims, body := n.roster.Meant(p)
@@ -401,7 +395,7 @@ func (n *Node) receive(now time.Time, p *core.Packet) {
 // count counts input that was dropped.
 func (n *Node) count(reason hearsay.Drop, ok bool) {
 	if !ok {
-		n.drops[reason]++
+		n.stats.Drops[reason]++
 	}
 }
 

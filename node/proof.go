@@ -24,42 +24,38 @@ func (s *Seeded) Proof(disk bool) hearsay.LedgerProof {
 	return p
 }
 
-// counts are how often something happened in the ledger since this node
-// started: what it has seen be decided.
-type counts struct {
-	casesOpened, casesAborted uint64
-	yes, no                   uint64
-	turnedAway                uint64
-	rulings                   [hearsay.NumRulingKinds]uint64
-}
-
-// note counts an event.
-func (c *counts) note(e *hearsay.Event) {
+// countLedger counts an event of the ledger: what this node has seen be decided.
+func countLedger(stats *hearsay.Stats, e *hearsay.Event) {
 	switch e.Kind {
 	case hearsay.EventCaseOpened:
-		c.casesOpened++
+		stats.CasesOpened++
 	case hearsay.EventCaseAborted:
-		c.casesAborted++
+		stats.CasesAborted++
 	case hearsay.EventBallot:
 		if e.Ballot.Verdict == hearsay.BallotYes {
-			c.yes++
+			stats.BallotsYes++
 		} else {
-			c.no++
+			stats.BallotsNo++
 		}
-	case hearsay.EventRuled:
-		c.rulings[e.Ruling.Kind]++
 	case hearsay.EventTurnedAway:
-		c.turnedAway++
+		stats.TurnedAway++
+	case hearsay.EventRuled:
+		switch e.Ruling.Kind {
+		case hearsay.RulingAdmit:
+			stats.Admissions++
+		case hearsay.RulingRemove:
+			stats.Removals++
+		case hearsay.RulingLeave:
+			stats.Departures++
+		case hearsay.RulingSeat, hearsay.RulingRecover:
+			stats.SeatRulings++
+		}
 	}
 }
 
-// stats adds the figures of a seeded network.
+// stats adds how it is now with a seeded network.
 func (s *Seeded) stats(stats *hearsay.Stats) {
-	c := &s.counts
-	stats.Epoch, stats.CasesOpened, stats.CasesAborted = s.Epoch(), c.casesOpened, c.casesAborted
-	stats.BallotsYes, stats.BallotsNo, stats.TurnedAway = c.yes, c.no, c.turnedAway
-	stats.Admissions, stats.Removals, stats.Departures = c.rulings[hearsay.RulingAdmit], c.rulings[hearsay.RulingRemove], c.rulings[hearsay.RulingLeave]
-	stats.SeatRulings = c.rulings[hearsay.RulingSeat] + c.rulings[hearsay.RulingRecover]
+	stats.Epoch = s.Epoch()
 	if a := s.authority; a != nil {
 		if fork := a.Fork(); fork != nil {
 			stats.Rivals = len(fork.Theirs)

@@ -15,14 +15,14 @@ func TestAsksAreBounded(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	n := crowded(t, 3, now)
 	ask := func(from netip.AddrPort) (told *hearsay.Outcome, limited bool) {
-		before := n.drops[hearsay.DropRate]
+		before := n.stats.Drops[hearsay.DropRate]
 		out := n.Receive(now, &core.Packet{From: hearsay.NodeID{9}, Addr: from, Stream: true, Body: &core.Depart{Leave: core.Leave{Stay: hearsay.Stay{ID: hearsay.NodeID{9}}}}})
 		for i := range out.Send {
 			if m, is := out.Send[i].Body.(*core.Outcome); is && out.Send[i].Addr == from && out.Send[i].Stream {
 				told = &m.Outcome
 			}
 		}
-		return told, n.drops[hearsay.DropRate] > before
+		return told, n.stats.Drops[hearsay.DropRate] > before
 	}
 	source := func(host, port int) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(host)}), uint16(port))
@@ -79,10 +79,10 @@ func TestAsksComeByStream(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	n := crowded(t, 3, now)
 	for _, body := range []core.Message{&core.Register{}, &core.Report{}, &core.Depart{}} {
-		before := n.drops[hearsay.DropUnexpected]
+		before := n.stats.Drops[hearsay.DropUnexpected]
 		out := n.Receive(now, &core.Packet{From: hearsay.NodeID{9}, Addr: crowdAddr(9), Body: body})
-		if n.drops[hearsay.DropUnexpected] != before+1 || len(out.Send) > 0 {
-			t.Errorf("%T: sends %d packets, and counts %d", body, len(out.Send), n.drops[hearsay.DropUnexpected]-before)
+		if n.stats.Drops[hearsay.DropUnexpected] != before+1 || len(out.Send) > 0 {
+			t.Errorf("%T: sends %d packets, and counts %d", body, len(out.Send), n.stats.Drops[hearsay.DropUnexpected]-before)
 		}
 	}
 }

@@ -58,7 +58,6 @@ type Seeded struct {
 	unheard   bool                // this peer has told that it hears no quorum of seeds
 	earlyTill time.Time           // until then what is not heard is no trouble: see earlyFor
 	ended     hearsay.Epoch       // by which the last stay of this peer was over; 0: none is, in this life
-	counts    counts
 }
 
 // earlyFor is how long after its start, after it was let in, and after it heard a quorum again a node may lack what it
@@ -83,13 +82,13 @@ func (s *Seeded) early(now time.Time) bool {
 // takeSeat makes this node a seed.
 func (n *Node) takeSeat(random *rand.Rand, records []core.Record, now time.Time) error {
 	directory := quorum.Directory{Addr: n.roster.Addr, Incarnation: n.seeded.incarnation, Signed: n.roster.Signed, Away: n.roster.IsAway, Sender: n.addresses.Sender, Secret: n.secret}
-	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, directory, records, &n.drops, n.out, now)
+	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, directory, records, &n.stats.Drops, n.out, now)
 	if err != nil {
 		return err
 	}
 	n.seeded.seat = seat
 	n.requests = requests{
-		network: n.cfg.Network, signer: n.signer, seat: seat, sender: n.addresses.Sender, cases: &n.cases, drops: &n.drops, out: n.out,
+		network: n.cfg.Network, signer: n.signer, seat: seat, sender: n.addresses.Sender, cases: &n.cases, drops: &n.stats.Drops, out: n.out,
 		asks: quota.New(n.secret, askShares),
 	}
 	n.follow(now, seat, n.cfg.Quorum.Seeds)
@@ -103,10 +102,10 @@ func (n *Node) takeSeat(random *rand.Rand, records []core.Record, now time.Time)
 func (n *Node) followSeeds(random *rand.Rand, records []core.Record, now time.Time) {
 	s := &n.seeded
 	directory := follower.Directory{Incarnation: n.seeded.incarnation, Sender: n.addresses.Sender, Secret: n.secret, Links: n.gossip.neighbors, Alive: n.roster.Trusted}
-	s.follower = follower.New(n.cfg.Follower, n.signer, random, directory, records, &n.drops, n.out, now)
+	s.follower = follower.New(n.cfg.Follower, n.signer, random, directory, records, &n.stats.Drops, n.out, now)
 	addrs := n.follow(now, s.follower, n.cfg.Follower.Seeds)
 	n.evidence = evidenceFetcher{network: n.cfg.Network, id: n.id, seeds: n.cfg.Follower.Seeds, roster: n.roster, cases: &n.cases, out: n.out}
-	s.petitions = petition.New(n.cfg.Petition, addrs, random, &n.drops, n.out)
+	s.petitions = petition.New(n.cfg.Petition, addrs, random, &n.stats.Drops, n.out)
 }
 
 // follow lets the roster list the members that the ledger has in, and look for the seeds.
@@ -215,19 +214,19 @@ func (n *Node) receiveSeeded(now time.Time, p *core.Packet) bool {
 		return false
 	}
 	if s.seat != nil && n.backlog.behind(now) && writes(p) {
-		n.drops[hearsay.DropQueueFull]++
+		n.stats.Drops[hearsay.DropQueueFull]++
 		return true
 	}
 	switch m := p.Body.(type) {
 	case *core.Register, *core.Report, *core.Depart:
 		if s.seat == nil {
-			n.drops[hearsay.DropUnexpected]++
+			n.stats.Drops[hearsay.DropUnexpected]++
 			return true
 		}
 		n.requests.receive(now, p)
 	case *core.Outcome:
 		if s.petitions == nil {
-			n.drops[hearsay.DropUnexpected]++
+			n.stats.Drops[hearsay.DropUnexpected]++
 			return true
 		}
 		if s.petitions.Outcome(now, p, &m.Outcome) {
@@ -235,7 +234,7 @@ func (n *Node) receiveSeeded(now time.Time, p *core.Packet) bool {
 		}
 	case *core.SeatHello, *core.LedgerReq, *core.Raft, *core.Rulings, *core.RosterPart:
 		if !p.Stream && !quorum.ByDatagram(m) { // anybody could forge where a datagram came from
-			n.drops[hearsay.DropUnexpected]++
+			n.stats.Drops[hearsay.DropUnexpected]++
 			return true
 		}
 		return s.authority.Receive(now, p)
@@ -263,7 +262,7 @@ func (n *Node) Ask(now time.Time, from netip.AddrPort, stay hearsay.Stay) *core.
 	case s.petitions != nil:
 		s.petitions.Ask(now, from, stay)
 	case n.backlog.behind(now):
-		n.drops[hearsay.DropQueueFull]++
+		n.stats.Drops[hearsay.DropQueueFull]++
 		n.requests.answer(now, from, hearsay.RulingRemove, stay, hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "the disk of this seed does not keep up"})
 	default:
 		n.requests.answer(now, from, hearsay.RulingRemove, stay, s.seat.Report(now, &quorum.Report{Stay: stay}))

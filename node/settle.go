@@ -21,7 +21,7 @@ func (n *Node) settle(now time.Time) *core.Effects {
 		noteBefore(now, &n.out.Events[i], n.began)
 		e := n.out.Events[i] // the list may grow
 		n.cases.Note(e)
-		n.seeded.counts.note(&e)
+		countLedger(&n.stats, &e)
 		n.seeded.noteFirst(now, &e)
 		n.addresses.noteWhere(&e)
 		n.forward(now, &e)

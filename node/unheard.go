@@ -101,7 +101,7 @@ func (n *Node) hasOthers() bool {
 // end when both are over: a packet of a node that holds this one dead does not end it.
 func (n *Node) noteUnheard(now time.Time) {
 	was := n.silent.any()
-	n.silent.waitsFor(now, n.detect.Stats().Probes)
+	n.silent.waitsFor(now, n.stats.Probes)
 	e := n.silent.look(now, n.expectsOthers())
 	// One that is out by a ruling that has come hears others, too; one that lists none any more is alone.
 	if is := n.silent.any(); is != was && (is || n.hasOthers()) {

@@ -175,19 +175,19 @@ func (ac *accusations) Statement(now time.Time, s *hearsay.Statement) {
 		return ac.members.id(a.subject) == s.Subject && a.round == s.Round && a.incarnation == s.Incarnation && !a.closes.IsZero()
 	})
 	if i < 0 {
-		ac.out.drops[hearsay.DropUnexpected]++
+		ac.out.stats.Drops[hearsay.DropUnexpected]++
 		return
 	}
 	a, observer := ac.list[i], ac.members.get(s.Observer)
 	if observer == nil || !slices.Contains(a.observers, s.Observer) {
-		ac.out.drops[hearsay.DropStranger]++
+		ac.out.stats.Drops[hearsay.DropStranger]++
 		return
 	}
 	if slices.ContainsFunc(a.said, func(o hearsay.Statement) bool { return o.Observer == s.Observer }) {
 		return // it was asked twice
 	}
 	if !s.Verify(ac.roster.ledger(), ac.roster.signer, ac.members.word(observer).key) {
-		ac.out.drops[hearsay.DropBadSignature]++
+		ac.out.stats.Drops[hearsay.DropBadSignature]++
 		return
 	}
 	a.said = append(a.said, *s)

@@ -104,7 +104,7 @@ func (w *aways) Away(now time.Time, p *core.Packet, word *core.Away) {
 		}
 		return
 	case m == nil || !m.state.Living() || w.members.get(p.From) == nil:
-		w.out.drops[hearsay.DropStranger]++
+		w.out.stats.Drops[hearsay.DropStranger]++
 		return
 	case word.Incarnation != w.members.incarnation(m), word.Left <= 0:
 		return // an old one, or of a newer incarnation than what has come here; or its time is over where it comes from
@@ -124,11 +124,11 @@ func (w *aways) Away(now time.Time, p *core.Packet, word *core.Away) {
 // takes takes a member's first word of an incarnation, if it is one, and not one too many.
 func (w *aways) takes(now time.Time, p *core.Packet, m *member, word *core.Away) bool {
 	if !w.roster.budgets.affordsAway(now, p, m) {
-		w.out.drops[hearsay.DropRate]++
+		w.out.stats.Drops[hearsay.DropRate]++
 		return false
 	}
 	if w.roster.budgets.work += workVerify; !word.Verify(w.roster.ledger(), w.roster.signer, w.members.word(m).key) {
-		w.out.drops[hearsay.DropBadSignature]++
+		w.out.stats.Drops[hearsay.DropBadSignature]++
 		return false
 	}
 	w.roster.budgets.spendAway(now, m)

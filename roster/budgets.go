@@ -171,7 +171,7 @@ func (b *budgets) affordExamination(now time.Time, p *core.Packet, from quota.Se
 // byStream reports whether a packet came by stream, and counts if it did not.
 func (b *budgets) byStream(p *core.Packet) bool {
 	if !p.Stream {
-		b.out.drops[hearsay.DropUnexpected]++
+		b.out.stats.Drops[hearsay.DropUnexpected]++
 	}
 	return p.Stream
 }
@@ -182,10 +182,10 @@ func (b *budgets) affordAnswer(now time.Time, p *core.Packet, price time.Duratio
 	spent := b.spent[p.From]
 	switch {
 	case !b.members.Known(p.From) && b.roster.hints.known(p.From) == nil:
-		b.out.drops[hearsay.DropStranger]++
+		b.out.stats.Drops[hearsay.DropStranger]++
 		return false
 	case spent.answered > b.runs(now), !b.answers.Take(now, b.senderOf(p), 0):
-		b.out.drops[hearsay.DropRate]++
+		b.out.stats.Drops[hearsay.DropRate]++
 		return false
 	}
 	spent.answered = b.spend(spent.answered, now, price, pricesSaved)

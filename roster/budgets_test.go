@@ -37,14 +37,14 @@ func TestStrangersLeaveClaimsTheirShare(t *testing.T) {
 		b.Contact(b.now, []netip.AddrPort{contact})
 		b.step(0)
 		gives := func(by netip.AddrPort, body core.Message, claims []hearsay.Claim) (refused bool) {
-			id, before := newStranger(8888).id(), b.drops[hearsay.DropRate]+b.drops[hearsay.DropTableFull]
+			id, before := newStranger(8888).id(), b.stats.Drops[hearsay.DropRate]+b.stats.Drops[hearsay.DropTableFull]
 			if by == b.others[0].addr {
 				id = b.others[0].id()
 			}
 			b.out.Reset()
 			b.Begin()
 			b.Claims(b.now, &core.Packet{From: id, Addr: by, Stream: true, Body: body, Claims: claims})
-			return b.drops[hearsay.DropRate]+b.drops[hearsay.DropTableFull] > before
+			return b.stats.Drops[hearsay.DropRate]+b.stats.Drops[hearsay.DropTableFull] > before
 		}
 		served := 0
 		for n := 0; n < c.most && !gives(from(10, byte(n>>8), byte(n)), &core.News{}, c.claims); n++ {

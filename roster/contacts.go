@@ -359,7 +359,7 @@ func (c *contacts) askUnlisted(now time.Time, p *core.Packet) {
 // seeds, or if the contact is configured, so that it may be anybody.
 func (c *contacts) meet(now time.Time, p *core.Packet, was hearsay.NodeID) {
 	if !c.members.seeded() && !was.IsZero() {
-		c.out.drops[hearsay.DropStranger]++
+		c.out.stats.Drops[hearsay.DropStranger]++
 		return
 	}
 	c.join(now, p.Addr, hearsay.NodeID{}).met = !c.members.seeded() && c.joined

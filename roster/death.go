@@ -41,7 +41,7 @@ const retryPending = 300 * time.Millisecond
 // this is what lets two halves meet that have buried each other.
 func (d *deaths) claimed(now time.Time, p *core.Packet, m *member, c *hearsay.Claim) {
 	if d.members.get(p.From) == nil && !d.roster.contacts.Expects(p) {
-		d.out.drops[hearsay.DropStranger]++ // it would not be asked for the evidence
+		d.out.stats.Drops[hearsay.DropStranger]++ // it would not be asked for the evidence
 		return
 	}
 	if d.roster.aways.holdsBack(now, p, m) {
@@ -72,7 +72,7 @@ func (d *deaths) claimed(now time.Time, p *core.Packet, m *member, c *hearsay.Cl
 	case ofSubject >= pendingSubject && oldest >= 0:
 		d.pending = slices.Delete(d.pending, oldest, oldest+1) // its informer was asked, and has not answered
 	case ofSubject >= pendingSubject, ofSource >= pendingSource, len(d.pending) >= maxPending:
-		d.out.drops[hearsay.DropTableFull]++
+		d.out.stats.Drops[hearsay.DropTableFull]++
 		return
 	}
 	repeated := ofSubject > 0 // its subject has been told, and some evidence is on its way
@@ -129,7 +129,7 @@ func (d *deaths) tick(now time.Time) {
 		d.roster.budgets.work += workVerify * len(w.evidence.Statements)
 		switch held, forged := d.holds(now, w); {
 		case forged:
-			d.out.drops[hearsay.DropBadSignature]++
+			d.out.stats.Drops[hearsay.DropBadSignature]++
 			w.until = now
 		case held:
 			d.roster.MarkDead(now, w.evidence)
@@ -137,7 +137,7 @@ func (d *deaths) tick(now time.Time) {
 	}
 	d.pending = slices.DeleteFunc(d.pending, func(w pending) bool {
 		if d.stands(&w) && !now.Before(w.until) {
-			d.out.drops[hearsay.DropUnproven]++
+			d.out.stats.Drops[hearsay.DropUnproven]++
 			return true
 		}
 		return !d.stands(&w)
@@ -177,7 +177,7 @@ func (d *deaths) TakeEvidence(now time.Time, e *hearsay.Evidence) {
 	hash := e.Hash(d.roster.network)
 	i := slices.IndexFunc(d.pending, func(w pending) bool { return w.hash == hash })
 	if i < 0 || d.pending[i].evidence != nil {
-		d.out.drops[hearsay.DropUnexpected]++
+		d.out.stats.Drops[hearsay.DropUnexpected]++
 		return
 	}
 	d.pending[i].evidence, d.pending[i].tryAt = ownCopy(e), now

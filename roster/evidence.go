@@ -68,9 +68,9 @@ func (k *evidence) EvidenceOf(id hearsay.NodeID) *hearsay.Evidence {
 func (k *evidence) EvidenceReq(now time.Time, p *core.Packet, m *core.EvidenceReq) {
 	switch e := k.Evidence(m.Hash); {
 	case !k.members.Known(p.From):
-		k.out.drops[hearsay.DropStranger]++
+		k.out.stats.Drops[hearsay.DropStranger]++
 	case e == nil:
-		k.out.drops[hearsay.DropUnexpected]++
+		k.out.stats.Drops[hearsay.DropUnexpected]++
 	case !k.roster.budgets.byStream(p):
 	case k.roster.budgets.affordAnswer(now, p, priceEvidence):
 		defer k.roster.budgets.answered(now, p, len(k.out.Send))

@@ -222,7 +222,7 @@ func (x *exchange) Join(now time.Time, p *core.Packet) {
 	case !x.roster.budgets.byStream(p): // anybody could forge where a datagram came from
 		return
 	case x.members.self.state == hearsay.StateLeft:
-		x.out.drops[hearsay.DropStranger]++
+		x.out.stats.Drops[hearsay.DropStranger]++
 		return
 	case !x.roster.budgets.affordAnswer(now, p, priceRoster):
 		return

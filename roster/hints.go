@@ -123,7 +123,7 @@ func (h *hints) add(now time.Time, word *hearsay.Claim, from origin, tries int) 
 		h.end(word.Subject, old)
 	}
 	if counts, most := h.counted(from.move); counts.all >= most && !h.makeRoom(now, from) {
-		h.out.drops[hearsay.DropTableFull]++
+		h.out.stats.Drops[hearsay.DropTableFull]++
 		return
 	}
 	counts, _ := h.counted(from.move)
@@ -303,7 +303,7 @@ func (h *hints) ack(now time.Time, from hearsay.NodeID, seq uint64) bool {
 		}
 	}
 	if h.members.seeded() && word.Card.Role != h.members.role(from) {
-		h.out.drops[hearsay.DropStranger]++ // it is in no more
+		h.out.stats.Drops[hearsay.DropStranger]++ // it is in no more
 		return true
 	}
 	h.out.stats.ClaimsNew++

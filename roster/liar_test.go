@@ -313,7 +313,7 @@ func TestLeavingRefutesNoMore(t *testing.T) {
 	}
 	b.Leave(b.now)
 	b.pass(time.Second)
-	if n := b.Stats().Refutations; n != 1 || b.Self().Incarnation != self.incarnation {
+	if n := b.stats.Refutations; n != 1 || b.Self().Incarnation != self.incarnation {
 		t.Errorf("refuted %d times, and left at incarnation %d instead of %d", n, b.Self().Incarnation, self.incarnation)
 	}
 }
@@ -341,7 +341,7 @@ func TestExchangesAlsoWhenTheRosterIsNeverStill(t *testing.T) {
 		b.Compare(b.now, from, b.Hash()+1)
 		b.now = b.now.Add(100 * time.Millisecond)
 	}
-	if n := b.Stats().Exchanges; n < 2 || n > 4 {
+	if n := b.stats.Exchanges; n < 2 || n > 4 {
 		t.Errorf("%d exchanges in half a minute, want about three", n)
 	}
 }
@@ -377,7 +377,7 @@ func TestForgedClaimsTakeLittleTime(t *testing.T) {
 	if n := flood(); n < 200 || n > 440 {
 		t.Errorf("verified %d signatures a second later", n)
 	}
-	if b.drops[hearsay.DropRate] == 0 {
+	if b.stats.Drops[hearsay.DropRate] == 0 {
 		t.Error("nothing was counted as dropped")
 	}
 }
@@ -490,11 +490,11 @@ func TestRoomIsMadeForSeveralAtOnce(t *testing.T) {
 
 // renewed counts the words of a member that the roster takes as news.
 func (b *bench) renewed(m *stranger, claims ...hearsay.Claim) int {
-	before := b.Stats().ClaimsNew
+	before := b.stats.ClaimsNew
 	for _, c := range claims {
 		b.hear(m, c)
 	}
-	return int(b.Stats().ClaimsNew - before)
+	return int(b.stats.ClaimsNew - before)
 }
 
 func TestOneMemberIsNoEndlessNews(t *testing.T) {
@@ -508,8 +508,8 @@ func TestOneMemberIsNoEndlessNews(t *testing.T) {
 	if taken < 10 || taken > 20 {
 		t.Errorf("took %d newer words in a second, want about ten and a few at once", taken)
 	}
-	if b.drops[hearsay.DropRate] != uint64(1000-taken) {
-		t.Errorf("%d dropped of %d refused", b.drops[hearsay.DropRate], 1000-taken)
+	if b.stats.Drops[hearsay.DropRate] != uint64(1000-taken) {
+		t.Errorf("%d dropped of %d refused", b.stats.Drops[hearsay.DropRate], 1000-taken)
 	}
 	b.now = b.now.Add(time.Second)
 	if b.renewed(m, m.word(hearsay.StateAlive)) != 1 {
@@ -665,7 +665,7 @@ func TestAdmittedAreListedWhateverIsForged(t *testing.T) {
 	b.Admit(b.now, &guest)
 	forged := victim.word(hearsay.StateAlive)
 	forged.Incarnation++
-	for b.drops[hearsay.DropRate] == 0 {
+	for b.stats.Drops[hearsay.DropRate] == 0 {
 		b.hear(newStranger(2), forged)
 	}
 	admitted := newStranger(3)

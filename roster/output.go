@@ -12,14 +12,7 @@ type output struct {
 	*core.Effects
 	members *members
 	claims  []hearsay.Claim // storage of one step's packets
-	stats   Stats
-	drops   *hearsay.Drops
-}
-
-// Stats are a roster's figures.
-type Stats struct {
-	Rounds, Statements, Condemned, Deaths, Suspicions, Refutations uint64
-	ClaimsIn, ClaimsNew, ClaimsOut, Exchanges                      uint64
+	stats   *hearsay.Stats
 }
 
 // begin makes the storage of the last step free.

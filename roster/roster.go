@@ -73,7 +73,7 @@ type Roster struct {
 // New makes the roster of a node whose own card is given; the card is signed here. The configuration is read as long as
 // the roster is. Cards may be those of other nodes in the process too. Records are what earlier lives kept.
 func New(cfg *Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards, signer hearsay.Signer, random *rand.Rand,
-	records []core.Record, drops *hearsay.Drops, out *core.Effects, now time.Time,
+	records []core.Record, stats *hearsay.Stats, out *core.Effects, now time.Time,
 ) *Roster {
 	r := &Roster{
 		cfg: cfg, network: network, signer: signer, started: now, forgetAt: now.Add(forgetCheck),
@@ -88,7 +88,7 @@ func New(cfg *Config, network hearsay.NetworkID, card hearsay.Card, cards *Cards
 		},
 		listed: listed{pinged: now},
 	}
-	r.out = output{Effects: out, members: &r.members, drops: drops}
+	r.out = output{Effects: out, members: &r.members, stats: stats}
 	r.names = names{members: &r.members, out: &r.out}
 	r.news = news{cfg: cfg, members: &r.members, out: &r.out}
 	r.addresses = addresses{members: &r.members, out: &r.out}
@@ -126,9 +126,6 @@ func (r *Roster) Begin() {
 	r.members.begin()
 	r.budgets.work = 0
 }
-
-// Stats gives the figures since the start.
-func (r *Roster) Stats() Stats { return r.out.stats }
 
 // Introduce puts this node's own claim on a packet.
 func (r *Roster) Introduce(p *core.Packet) { r.out.introduce(p) }
@@ -174,7 +171,7 @@ func (r *Roster) takeClaim(now time.Time, p *core.Packet, c *hearsay.Claim) {
 	}
 	if m == nil {
 		if c.Bare() {
-			r.out.drops[hearsay.DropStranger]++
+			r.out.stats.Drops[hearsay.DropStranger]++
 		}
 		return
 	}
@@ -213,7 +210,7 @@ func (r *Roster) introduce(now time.Time, p *core.Packet, c *hearsay.Claim) (m *
 		return m, false
 	}
 	if reason, ok := r.believable(now, p, &word, m); !ok {
-		r.out.drops[reason]++
+		r.out.stats.Drops[reason]++
 		return nil, false
 	}
 	if word.State == hearsay.StateAlive && c.State < hearsay.StateDead && !r.hints.isProven(p, m, &word) {

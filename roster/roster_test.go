@@ -57,7 +57,7 @@ type bench struct {
 	*testing.T
 	*roster.Roster
 	out    *core.Effects
-	drops  hearsay.Drops
+	stats  hearsay.Stats
 	now    time.Time
 	others []*stranger
 }
@@ -71,7 +71,7 @@ func newBenchOf(t *testing.T, others int, signer hearsay.Signer, records ...core
 	self := newStranger(0)
 	card := hearsay.Card{Name: self.name, Addr: self.addr, Role: hearsay.RolePeer}
 	cfg := roster.DefaultConfig()
-	b.Roster = roster.New(&cfg, network, card, roster.NewCards(1), signer, rand.New(rand.NewPCG(1, 2)), records, &b.drops, b.out, b.now)
+	b.Roster = roster.New(&cfg, network, card, roster.NewCards(1), signer, rand.New(rand.NewPCG(1, 2)), records, &b.stats, b.out, b.now)
 	b.TellApart(func(p *core.Packet) quota.Sender {
 		if addr, listed := b.Addr(p.From); listed && addr == p.Addr {
 			return quota.Sender{Class: quota.Member, Addr: addr}
@@ -138,8 +138,8 @@ func (b *bench) want(of *stranger, state hearsay.State) {
 
 func (b *bench) wantDrop(reason hearsay.Drop, n uint64) {
 	b.Helper()
-	if b.drops[reason] != n {
-		b.Errorf("%d dropped as %v, want %d", b.drops[reason], reason, n)
+	if b.stats.Drops[reason] != n {
+		b.Errorf("%d dropped as %v, want %d", b.stats.Drops[reason], reason, n)
 	}
 }
 
@@ -395,7 +395,7 @@ func TestRefutesAtABoundedRate(t *testing.T) {
 		b.hear(b.others[0], suspect(self, b.others[1]))
 		b.pass(10 * time.Millisecond)
 	}
-	if refuted := int(b.Stats().Refutations); refuted < 4 || refuted > 6 {
+	if refuted := int(b.stats.Refutations); refuted < 4 || refuted > 6 {
 		t.Errorf("refuted %d times in a second, want about 5", refuted)
 	}
 	b.want(self, hearsay.StateAlive)
@@ -579,7 +579,7 @@ func TestWhoHasLeftRefutesNothing(t *testing.T) {
 	b.Leave(b.now)
 	b.hear(b.others[0], suspect(self, b.others[1]))
 	b.pass(time.Second)
-	if b.Stats().Refutations != 0 {
+	if b.stats.Refutations != 0 {
 		t.Error("refuted")
 	}
 }
@@ -607,7 +607,7 @@ func TestExchangesAreRare(t *testing.T) {
 		b.Compare(b.now, from, b.Hash()+1)
 		b.now = b.now.Add(10 * time.Millisecond)
 	}
-	if n := b.Stats().Exchanges; n < 9 || n > 11 {
+	if n := b.stats.Exchanges; n < 9 || n > 11 {
 		t.Errorf("%d exchanges in ten seconds, want about ten", n)
 	}
 }

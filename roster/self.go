@@ -78,13 +78,13 @@ func (o *ownWord) claimed(now time.Time, p *core.Packet, c *hearsay.Claim) {
 			return // only its own signature makes that, and it has not signed
 		}
 	case !c.Bare() && !o.roster.budgets.affordVerify(now, p):
-		o.out.drops[hearsay.DropRate]++
+		o.out.stats.Drops[hearsay.DropRate]++
 		return
 	case c.Bare() || !c.Verify(o.roster.network, o.roster.signer):
-		o.out.drops[hearsay.DropBadSignature]++ // ahead of what it ever said, and not its word
+		o.out.stats.Drops[hearsay.DropBadSignature]++ // ahead of what it ever said, and not its word
 		return
 	case c.Incarnation >= hearsay.MaxIncarnation: // there would be nothing beyond it
-		o.out.drops[hearsay.DropFarFuture]++
+		o.out.stats.Drops[hearsay.DropFarFuture]++
 		return
 	case o.roster.twins.note(now, c):
 		o.refute = refutation{} // nothing more is signed: the other would count it

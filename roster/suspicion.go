@@ -28,7 +28,7 @@ func (su *suspicions) claimed(now time.Time, p *core.Packet, m *member, c *hears
 		return
 	}
 	if by := su.members.get(c.By); by == nil || !by.state.Living() {
-		su.out.drops[hearsay.DropStranger]++
+		su.out.stats.Drops[hearsay.DropStranger]++
 		return
 	}
 	su.suspect(now, m, c.By)

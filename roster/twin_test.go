@@ -16,7 +16,7 @@ import (
 type process struct {
 	*roster.Roster
 	out   *core.Effects
-	drops hearsay.Drops
+	stats hearsay.Stats
 	told  int // that another has its identity
 }
 
@@ -25,7 +25,7 @@ func newProcess(addr string, now time.Time) *process {
 	self := newStranger(0)
 	card := hearsay.Card{Name: self.name, Addr: netip.MustParseAddrPort(addr), Role: hearsay.RolePeer}
 	cfg := roster.DefaultConfig()
-	p.Roster = roster.New(&cfg, network, card, roster.NewCards(1), self, rand.New(rand.NewPCG(1, 2)), nil, &p.drops, p.out, now)
+	p.Roster = roster.New(&cfg, network, card, roster.NewCards(1), self, rand.New(rand.NewPCG(1, 2)), nil, &p.stats, p.out, now)
 	return p
 }
 

@@ -97,7 +97,7 @@ func (q *queue) mayWait(p *core.Packet, class quota.Class, count int) bool {
 	if all <= most && same <= most/2 {
 		return true
 	}
-	q.out.drops[hearsay.DropTableFull] += uint64(count)
+	q.out.stats.Drops[hearsay.DropTableFull] += uint64(count)
 	return false
 }
 

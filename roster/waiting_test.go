@@ -116,7 +116,7 @@ func TestWaitingClaimsAreBounded(t *testing.T) {
 	if first < 4 || second < 4 || first > 5 || send(3) {
 		t.Errorf("%d packets of one source wait, %d of another", first, second)
 	}
-	if b.drops[hearsay.DropTableFull] == 0 {
+	if b.stats.Drops[hearsay.DropTableFull] == 0 {
 		t.Error("what was dropped is not counted")
 	}
 }

@@ -33,11 +33,11 @@ func (ws *witnesses) WitnessReq(now time.Time, p *core.Packet, m *core.WitnessRe
 	asker := ws.members.get(p.From)
 	switch subject := ws.members.get(m.Subject); {
 	case asker == nil || !asker.state.Living():
-		ws.out.drops[hearsay.DropStranger]++
+		ws.out.stats.Drops[hearsay.DropStranger]++
 	case now.Before(ws.from):
-		ws.out.drops[hearsay.DropUnexpected]++
+		ws.out.stats.Drops[hearsay.DropUnexpected]++
 	case m.Subject == ws.members.me():
-		ws.out.drops[hearsay.DropMisdirected]++ // nobody is his own observer
+		ws.out.stats.Drops[hearsay.DropMisdirected]++ // nobody is his own observer
 	case subject == nil, ws.members.incarnation(subject) < m.Incarnation:
 		ws.examineHint(now, asker, p, m)
 	case ws.members.incarnation(subject) > m.Incarnation || subject.state == hearsay.StateLeft:
@@ -62,7 +62,7 @@ func (ws *witnesses) examine(now time.Time, asker *member, addr netip.AddrPort, 
 		w := &ws.asked[i]
 		switch {
 		case w.request == *request && w.asker != ws.members.id(asker):
-			ws.out.drops[hearsay.DropUnexpected]++ // it is not this one's round
+			ws.out.stats.Drops[hearsay.DropUnexpected]++ // it is not this one's round
 			return false
 		case w.request == *request:
 			if w.statement.Verdict != 0 {
@@ -74,7 +74,7 @@ func (ws *witnesses) examine(now time.Time, asker *member, addr netip.AddrPort, 
 		}
 	}
 	if lately >= maxRounds || p != nil && !ws.roster.budgets.affordExamination(now, p, from) {
-		ws.out.drops[hearsay.DropRate]++
+		ws.out.stats.Drops[hearsay.DropRate]++
 		return false
 	}
 	w := witness{asker: ws.members.id(asker), from: from, asked: now, request: *request}
@@ -126,11 +126,11 @@ func (ws *witnesses) answer(now time.Time, w *witness) {
 func (ws *witnesses) examineHint(now time.Time, asker *member, p *core.Packet, request *core.WitnessReq) {
 	one := ws.roster.hints.known(request.Subject)
 	if one == nil || ws.roster.hints.word(one).Incarnation != request.Incarnation {
-		ws.out.drops[hearsay.DropStranger]++ // nothing to say of it, or not where it is now
+		ws.out.stats.Drops[hearsay.DropStranger]++ // nothing to say of it, or not where it is now
 		return
 	}
 	if one.examined && !slices.ContainsFunc(ws.asked, func(w witness) bool { return w.request == *request }) {
-		ws.out.drops[hearsay.DropRate]++
+		ws.out.stats.Drops[hearsay.DropRate]++
 		return
 	}
 	one.examined = ws.examine(now, asker, ws.roster.hints.word(one).Card.Addr, p, request) || one.examined

@@ -43,8 +43,8 @@ func BenchmarkRelay(b *testing.B) {
 				n.Rumors.Rumors(w.now, p, m)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(said), "ns/rumor")
-			if int(n.Stats().Delivered) != said || n.Stats().Payloads < uint64(2*said) || n.Stats().Names == 0 {
-				b.Fatalf("of %d %d were delivered, %d sent, %d named; drops %v", said, n.Stats().Delivered, n.Stats().Payloads, n.Stats().Names, n.drops)
+			if int(n.stats.RumorsDelivered) != said || n.stats.RumorPayloads < uint64(2*said) || n.stats.RumorNames == 0 {
+				b.Fatalf("of %d %d were delivered, %d sent, %d named; drops %v", said, n.stats.RumorsDelivered, n.stats.RumorPayloads, n.stats.RumorNames, n.stats.Drops)
 			}
 		})
 	}

@@ -155,7 +155,7 @@ func (c *compare) tick(now time.Time) {
 
 // send sends a member the hash.
 func (c *compare) send(id hearsay.NodeID) {
-	c.tell(id, &core.Heard{Hash: c.rumors.seen.Hash()}, &c.out.stats.Compares)
+	c.tell(id, &core.Heard{Hash: c.rumors.seen.Hash()}, &c.out.stats.RumorCompares)
 }
 
 // Heard compares another's hash with this node's.

@@ -47,7 +47,7 @@ func TestCrowdTakesNothingFromOthers(t *testing.T) {
 				take(2+c.crowd, number)
 			}
 		}
-		if lost := total + c.crowd - int(n.Stats().Delivered); lost > 0 {
+		if lost := total + c.crowd - int(n.stats.RumorsDelivered); lost > 0 {
 			t.Errorf("beside %d origins, %d rumors a second: %d of %d lost", c.crowd, c.rate, lost, total)
 		}
 	}
@@ -71,7 +71,7 @@ func TestNewcomerAmongManyOriginsAgrees(t *testing.T) {
 		w.link(1, 2)
 		exchanges := func() (sum uint64) {
 			for _, n := range w.nodes {
-				sum += n.Stats().Exchanges
+				sum += n.stats.RumorExchanges
 			}
 			return sum
 		}

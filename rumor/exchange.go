@@ -78,7 +78,7 @@ func (ex *exchange) ask(now time.Time, p *core.Packet, answer bool) {
 	stranger := from.Class == quota.Stranger
 	switch {
 	case stranger && !ex.strangers.Take(now, from, 0):
-		ex.out.drops[hearsay.DropRate]++
+		ex.out.stats.Drops[hearsay.DropRate]++
 		return
 	case !stranger && ex.paid.Sub(now) > seenBurst && !ex.gained:
 		return
@@ -99,7 +99,7 @@ func (ex *exchange) ask(now time.Time, p *core.Packet, answer bool) {
 		ex.paid = ex.paid.Add(time.Second * time.Duration(rangeSize*len(ranges)) / seenRate)
 		ex.from, ex.until, ex.gained = p.From, now.Add(answerIn), false
 	}
-	ex.out.stats.Exchanges++
+	ex.out.stats.RumorExchanges++
 	packet.Body = &core.Seen{Ranges: ranges, Of: of, Answer: answer}
 	ex.out.send(false, packet)
 }
@@ -110,13 +110,13 @@ func (ex *exchange) Seen(now time.Time, p *core.Packet, m *core.Seen) {
 	case ex.stranger(p):
 		return
 	case !p.Stream: // anybody could forge where that came from, and much may go back
-		ex.out.drops[hearsay.DropUnexpected]++
+		ex.out.stats.Drops[hearsay.DropUnexpected]++
 		return
 	case !ex.gives.Take(now, ex.directory.sender(p), 1):
-		ex.out.drops[hearsay.DropRate]++
+		ex.out.stats.Drops[hearsay.DropRate]++
 		return
 	case !core.RangesAscend(m.Ranges):
-		ex.out.drops[hearsay.DropMalformed]++
+		ex.out.stats.Drops[hearsay.DropMalformed]++
 		return
 	}
 	seen, lacking := &ex.rumors.seen, false
@@ -169,7 +169,7 @@ func (ex *exchange) give(now time.Time, p *core.Packet, of core.Span) {
 	if len(items) == 0 && len(missed) == 0 {
 		return
 	}
-	out.stats.Payloads += uint64(len(items))
+	out.stats.RumorPayloads += uint64(len(items))
 	packet := p.Reply(nil)
 	for len(items) > core.MaxRumors {
 		packet.Body = out.body(items[:core.MaxRumors:core.MaxRumors], nil)

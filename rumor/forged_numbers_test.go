@@ -40,7 +40,7 @@ func TestAttackSeenOfOnesOwnBeyondAllNumbers(t *testing.T) {
 			for _, id := range ids {
 				for _, n := range w.nodes[1:] {
 					if _, got := n.got[id]; !got {
-						t.Errorf("node %d has not got %d; it has refused %d as too far", n.index, id.Counter, n.drops[hearsay.DropFarFuture])
+						t.Errorf("node %d has not got %d; it has refused %d as too far", n.index, id.Counter, n.stats.Drops[hearsay.DropFarFuture])
 					}
 				}
 			}

@@ -23,18 +23,18 @@ type lost struct {
 // told takes another's word that ranges can not be got from it any more.
 func (g *gone) told(now time.Time, p *core.Packet, l *link, told []core.SeenRange) {
 	if !core.RangesAscend(told) {
-		g.out.drops[hearsay.DropMalformed]++
+		g.out.stats.Drops[hearsay.DropMalformed]++
 		return
 	}
 	missed := false
 	byOrigin(told, func(id clock.Origin, gone []clock.Range) {
 		if !g.directory.Known(hearsay.NodeID(id)) {
-			g.out.drops[hearsay.DropStranger] += uint64(len(gone))
+			g.out.stats.Drops[hearsay.DropStranger] += uint64(len(gone))
 			return
 		}
 		highest, n := g.rumors.intake.farthest(id), len(gone)
 		for ; n > 0 && gone[n-1].Low > highest; n-- {
-			g.out.drops[hearsay.DropFarFuture]++
+			g.out.stats.Drops[hearsay.DropFarFuture]++
 		}
 		// A range that goes on beyond is taken as far as that: the next answer goes on from there. Else nothing of an origin
 		// was ever heard again that had said so much meanwhile.

@@ -25,7 +25,7 @@ func TestImpostors(t *testing.T) {
 	}
 	own := hearsay.OriginOf(n.id)
 	if got := len(n.seen.context.Of(own)); got > maxRanges {
-		t.Errorf("%d ranges of its own; drops %v", got, n.drops)
+		t.Errorf("%d ranges of its own; drops %v", got, n.stats.Drops)
 	}
 	for range 5 {
 		highest := n.numbers.last
@@ -67,7 +67,7 @@ func TestForgedNumbersMakeNobodyUnheard(t *testing.T) {
 			w.run(20 * time.Second)
 			w.all(ids...)
 			if t.Failed() {
-				t.Logf("drops of n1 %v, of n2 %v; n0 has taken numbers up to %d", w.nodes[1].drops, w.nodes[2].drops, w.nodes[0].numbers.last)
+				t.Logf("drops of n1 %v, of n2 %v; n0 has taken numbers up to %d", w.nodes[1].stats.Drops, w.nodes[2].stats.Drops, w.nodes[0].numbers.last)
 			}
 		})
 	}
@@ -122,16 +122,16 @@ func TestMissedAThousandTimes(t *testing.T) {
 	}
 	tell(1, odd)
 	tell(2, even) // nothing in common
-	if got := len(n.seen.context.Of(origin)); got != 0 || n.Stats().Missed != 0 {
-		t.Errorf("%d ranges, %d missed: want none", got, n.Stats().Missed)
+	if got := len(n.seen.context.Of(origin)); got != 0 || n.stats.RumorsMissed != 0 {
+		t.Errorf("%d ranges, %d missed: want none", got, n.stats.RumorsMissed)
 	}
 	tell(2, wide)
-	if got := len(n.seen.context.Of(origin)); got != 2*maxRanges || n.Stats().Missed != 2*maxRanges {
-		t.Errorf("%d ranges, %d missed: want %d", got, n.Stats().Missed, 2*maxRanges)
+	if got := len(n.seen.context.Of(origin)); got != 2*maxRanges || n.stats.RumorsMissed != 2*maxRanges {
+		t.Errorf("%d ranges, %d missed: want %d", got, n.stats.RumorsMissed, 2*maxRanges)
 	}
-	drops := n.drops[hearsay.DropMalformed]
+	drops := n.stats.Drops[hearsay.DropMalformed]
 	slices.Reverse(odd)
-	if tell(1, odd); n.drops[hearsay.DropMalformed] != drops+1 {
+	if tell(1, odd); n.stats.Drops[hearsay.DropMalformed] != drops+1 {
 		t.Error("ranges in disorder were taken")
 	}
 }
@@ -150,8 +150,8 @@ func TestMissedBetweenWhatCame(t *testing.T) {
 			Missed: []core.SeenRange{{Origin: origin, Range: gone}},
 		}})
 	}
-	if len(n.got) != said || n.Stats().Missed != said || len(n.seen.context.Of(origin)) != 1 {
-		t.Fatalf("%d delivered, %d missed, %d ranges seen", len(n.got), n.Stats().Missed, len(n.seen.context.Of(origin)))
+	if len(n.got) != said || n.stats.RumorsMissed != said || len(n.seen.context.Of(origin)) != 1 {
+		t.Fatalf("%d delivered, %d missed, %d ranges seen", len(n.got), n.stats.RumorsMissed, len(n.seen.context.Of(origin)))
 	}
 	if got := len(n.seen.missed.Of(origin)); got > 2*maxRanges {
 		t.Errorf("%d ranges never came, want at most %d", got, 2*maxRanges)
@@ -176,13 +176,13 @@ func TestGraftsAreForWhatWasNamed(t *testing.T) {
 	}
 	w.run(time.Minute)
 	graft := func() uint64 {
-		before := n.Stats().Payloads
+		before := n.stats.RumorPayloads
 		w.receive(n, &core.Packet{From: nodeID(1), Addr: nodeAddr(1), Body: &core.Graft{IDs: ids}})
 		w.run(time.Second)
-		return n.Stats().Payloads - before
+		return n.stats.RumorPayloads - before
 	}
-	if got := graft(); got != 0 || n.drops[hearsay.DropUnexpected] != namesMost {
-		t.Errorf("what was never named was sent %d times; drops %v", got, n.drops)
+	if got := graft(); got != 0 || n.stats.Drops[hearsay.DropUnexpected] != namesMost {
+		t.Errorf("what was never named was sent %d times; drops %v", got, n.stats.Drops)
 	}
 	var entries []*entry
 	for _, id := range ids {

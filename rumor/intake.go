@@ -37,7 +37,7 @@ func (in *intake) Say(now time.Time, data []byte) (clock.Dot, error) {
 	e.ID, e.Data = clock.Dot{Origin: o.id, Counter: number}, bytes.Clone(data)
 	in.out.Persist = append(in.out.Persist, &core.KeptRumor{Number: number, Said: now.UnixMilli(), Rumor: &e.Rumor})
 	in.deliver(now, e)
-	in.out.stats.Said++
+	in.out.stats.RumorsSaid++
 	in.rumors.links.flush(now)
 	return e.ID, nil
 }
@@ -80,7 +80,7 @@ func (in *intake) take(now time.Time, from hearsay.NodeID, l *link, rumor *hears
 		return in.takeAgain(now, from, l, rumor)
 	}
 	if reason, ok := in.check(now, rumor); !ok {
-		in.out.drops[reason]++
+		in.out.stats.Drops[reason]++
 		return false
 	}
 	e := &entry{Rumor: *rumor, origin: in.rumors.seen.of(rumor.ID.Origin), by: from, at: now}
@@ -105,14 +105,14 @@ func (in *intake) keep(data []byte) []byte {
 
 // takeAgain takes a rumor that was seen before, and reports whether it is held, and the same.
 func (in *intake) takeAgain(now time.Time, from hearsay.NodeID, l *link, rumor *hearsay.Rumor) (same bool) {
-	in.out.stats.Duplicates++
+	in.out.stats.RumorDuplicates++
 	e := in.rumors.store.byID[rumor.ID]
 	if e == nil {
 		return false
 	}
 	if !bytes.Equal(e.Data, rumor.Data) {
-		in.out.stats.Conflicts++
-		in.out.drops[hearsay.DropUnexpected]++
+		in.out.stats.RumorConflicts++
+		in.out.stats.Drops[hearsay.DropUnexpected]++
 		if !e.conflict {
 			e.conflict = true
 			in.out.Events = append(in.out.Events, hearsay.Event{
@@ -191,7 +191,7 @@ func (in *intake) deliver(now time.Time, e *entry) {
 	}
 	r.seen.add(e.origin, clock.Range{Low: e.ID.Counter, High: e.ID.Counter})
 	in.out.Events = append(in.out.Events, e.event())
-	in.out.stats.Delivered++
+	in.out.stats.RumorsDelivered++
 	r.wanted.arrived(e)
 	r.store.add(e)
 	r.store.evict(now)

@@ -73,11 +73,11 @@ func TestGivingIsBounded(t *testing.T) {
 	for range most + more {
 		w.byStream(1, 0, &core.Seen{})
 	}
-	if n.Stats().Payloads != uint64(most) || n.drops[hearsay.DropRate] != uint64(more) {
-		t.Errorf("given %d times, refused %d times: want %d, %d", n.Stats().Payloads, n.drops[hearsay.DropRate], most, more)
+	if n.stats.RumorPayloads != uint64(most) || n.stats.Drops[hearsay.DropRate] != uint64(more) {
+		t.Errorf("given %d times, refused %d times: want %d, %d", n.stats.RumorPayloads, n.stats.Drops[hearsay.DropRate], most, more)
 	}
 	w.now = w.now.Add(giveShares[quota.Member].Each.Every)
-	if w.byStream(1, 0, &core.Seen{}); n.Stats().Payloads != uint64(most)+1 {
+	if w.byStream(1, 0, &core.Seen{}); n.stats.RumorPayloads != uint64(most)+1 {
 		t.Error("it is not given later")
 	}
 }
@@ -94,14 +94,14 @@ func TestRangesAreBounded(t *testing.T) {
 	for range 100 {
 		w.from(1, 0, &core.Heard{Hash: 1}) // in another's name, perhaps
 	}
-	if n.Stats().Exchanges != 1 {
-		t.Errorf("%d lists of ranges sent for datagrams, want 1", n.Stats().Exchanges)
+	if n.stats.RumorExchanges != 1 {
+		t.Errorf("%d lists of ranges sent for datagrams, want 1", n.stats.RumorExchanges)
 	}
 	for range 100 {
 		w.byStream(1, 0, &core.Heard{Hash: 1})
 	}
-	if most := uint64(seenBurst/each) + 1; n.Stats().Exchanges != most {
-		t.Errorf("%d lists of ranges sent, want %d", n.Stats().Exchanges, most)
+	if most := uint64(seenBurst/each) + 1; n.stats.RumorExchanges != most {
+		t.Errorf("%d lists of ranges sent, want %d", n.stats.RumorExchanges, most)
 	}
 }
 
@@ -120,8 +120,8 @@ func TestWaitsAreBounded(t *testing.T) {
 			w.from(i, 0, m)
 		}
 	}
-	if got := len(n.wanted.missing); got != maxMissing || n.drops[hearsay.DropTableFull] != maxMissing {
-		t.Errorf("%d are waited for, want %d; drops %v", got, maxMissing, n.drops)
+	if got := len(n.wanted.missing); got != maxMissing || n.stats.Drops[hearsay.DropTableFull] != maxMissing {
+		t.Errorf("%d are waited for, want %d; drops %v", got, maxMissing, n.stats.Drops)
 	}
 }
 
@@ -236,9 +236,9 @@ func TestStrangersLeaveMembersTheirShare(t *testing.T) {
 		w.run(10 * time.Second)
 		n.exchange.gained = false
 		gets := func(i, at int) bool {
-			before := n.Stats().Payloads + n.Stats().Exchanges
+			before := n.stats.RumorPayloads + n.stats.RumorExchanges
 			w.receive(n, &core.Packet{From: nodeID(i), Addr: nodeAddr(at), Stream: true, Body: body})
-			return n.Stats().Payloads+n.Stats().Exchanges > before
+			return n.stats.RumorPayloads+n.stats.RumorExchanges > before
 		}
 		served := 0
 		for served < 1000 && gets(2, 3000+served) {

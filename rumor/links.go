@@ -96,7 +96,7 @@ func (ls *links) Unlinked(now time.Time, id hearsay.NodeID) {
 // enqueue lets a rumor wait for a link, if its other end is not known to have it.
 func (ls *links) enqueue(l *link, e *entry) {
 	if e.known&l.bit == 0 && !l.queue.put(e) {
-		ls.out.stats.Unsent++
+		ls.out.stats.RumorsUnsent++
 	}
 }
 
@@ -153,7 +153,7 @@ func (ls *links) sendPacket(now time.Time, l *link) (size int) {
 		out.items = append(out.items, e.told(now))
 	}
 	if items := out.items[start:len(out.items):len(out.items)]; living && len(items) > 0 {
-		out.stats.Payloads += uint64(len(items))
+		out.stats.RumorPayloads += uint64(len(items))
 		out.send(own, core.Packet{Addr: addr, Body: out.body(items, nil)})
 	}
 	return size

@@ -25,14 +25,14 @@ func TestManyLives(t *testing.T) {
 		id := w.say(0, "again")
 		w.run(50 * time.Millisecond)
 		if w.all(id); t.Failed() {
-			t.Fatalf("drops %v", w.nodes[2].drops)
+			t.Fatalf("drops %v", w.nodes[2].stats.Drops)
 		}
 	}
 	for i, n := range w.nodes[1:] {
 		if held := len(n.seen.context.Of(own)); held > maxRanges {
 			t.Errorf("other %d keeps %d ranges of numbers", i, held)
 		}
-		if missed := n.Stats().Missed; missed > 2*2*maxRanges*blockSize {
+		if missed := n.stats.RumorsMissed; missed > 2*2*maxRanges*blockSize {
 			t.Errorf("other %d counts %d rumors as missed", i, missed)
 		}
 	}

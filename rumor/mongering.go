@@ -48,7 +48,7 @@ func (mo *monger) accepts(now time.Time, id hearsay.NodeID) bool {
 		return true
 	}
 	if len(mo.callers) == mo.cfg.Limit {
-		mo.out.drops[hearsay.DropRate]++
+		mo.out.stats.Drops[hearsay.DropRate]++
 		return false
 	}
 	mo.callers = append(mo.callers, id)
@@ -147,7 +147,7 @@ func (mo *monger) sendAll(now time.Time, id hearsay.NodeID, entries []*entry) {
 			n++
 		}
 		entries = entries[n:]
-		out.stats.Payloads += uint64(n)
+		out.stats.RumorPayloads += uint64(n)
 		out.send(own, core.Packet{Addr: addr, Body: out.body(out.items[start:len(out.items):len(out.items)], nil)})
 	}
 }
@@ -157,7 +157,7 @@ func (mo *monger) tellStale(p *core.Packet, ids []clock.Dot) {
 	if len(ids) == 0 || !mo.cfg.Cooling.Feedback {
 		return
 	}
-	mo.out.stats.Names += uint64(len(ids))
+	mo.out.stats.RumorNames += uint64(len(ids))
 	mo.out.send(false, p.Reply(&core.IHave{IDs: ids}))
 }
 

@@ -42,7 +42,7 @@ type testNode struct {
 	id      hearsay.NodeID
 	down    bool
 	out     core.Effects
-	drops   hearsay.Drops
+	stats   hearsay.Stats
 	got     map[clock.Dot]hearsay.Event
 	got2    []clock.Dot // delivered more than once in this life
 	events  []hearsay.Event
@@ -138,7 +138,8 @@ func (w *network) start(i int) {
 			return nodeID(j), true
 		},
 	}
-	n.Rumors = New(w.cfg, n.id, directory, rand.New(rand.NewPCG(uint64(n.lives), uint64(i))), records, &n.drops, &n.out, w.now)
+	n.stats = hearsay.Stats{Drops: n.stats.Drops}
+	n.Rumors = New(w.cfg, n.id, directory, rand.New(rand.NewPCG(uint64(n.lives), uint64(i))), records, &n.stats, &n.out, w.now)
 	w.carry(n)
 }
 
@@ -404,9 +405,9 @@ func (w *network) tally() (packets int, bodies map[string]int, payloads, duplica
 		for name, count := range n.bodies {
 			bodies[name] += count
 		}
-		payloads += n.Stats().Payloads
-		duplicates += n.Stats().Duplicates
-		n.packets, n.Rumors.out.stats.Payloads, n.Rumors.out.stats.Duplicates = 0, 0, 0
+		payloads += n.stats.RumorPayloads
+		duplicates += n.stats.RumorDuplicates
+		n.packets, n.stats.RumorPayloads, n.stats.RumorDuplicates = 0, 0, 0
 		clear(n.bodies)
 	}
 	return packets, bodies, payloads, duplicates

@@ -16,7 +16,7 @@ import (
 func TestKeptRumorReservesItsNumber(t *testing.T) {
 	self := hearsay.NodeID{1}
 	kept := &core.KeptRumor{Number: 7, Rumor: &hearsay.Rumor{ID: clock.Dot{Origin: hearsay.OriginOf(self), Counter: 7}, Data: []byte("before")}}
-	r := New(DefaultConfig(), self, Directory{}, rand.New(rand.NewPCG(1, 1)), []core.Record{kept}, &hearsay.Drops{}, &core.Effects{}, epoch)
+	r := New(DefaultConfig(), self, Directory{}, rand.New(rand.NewPCG(1, 1)), []core.Record{kept}, &hearsay.Stats{}, &core.Effects{}, epoch)
 	id, err := r.Say(epoch, []byte("after"))
 	if err != nil || id.Counter <= 7 || id.Counter > 7+maxLeap {
 		t.Fatalf("number %d, error %v; want the next but for the numbers that are left out", id.Counter, err)
@@ -62,8 +62,8 @@ func TestForgottenLives(t *testing.T) {
 	w.restart(0)
 	ids = append(ids, w.say(0, "alone"))
 	n := w.nodes[0]
-	if w.give(0, 1, rumorOf(0, n.numbers.last+1, "forged")); n.drops[hearsay.DropUnexpected] != 1 {
-		t.Errorf("drops %v", n.drops)
+	if w.give(0, 1, rumorOf(0, n.numbers.last+1, "forged")); n.stats.Drops[hearsay.DropUnexpected] != 1 {
+		t.Errorf("drops %v", n.stats.Drops)
 	}
 	w.cut = nil
 	ids = append(ids, w.say(0, "back"))

@@ -12,30 +12,11 @@ const keptItems = 64
 // output is what a step hands out, and what is counted.
 type output struct {
 	*core.Effects
-	drops *hearsay.Drops
-	stats Stats
+	stats *hearsay.Stats
 
 	items  []hearsay.Rumor // storage of one step's packets
 	bodies []core.Rumors
 	dots   []clock.Dot
-}
-
-// Stats are the figures of rumors.
-type Stats struct {
-	Said       uint64 // by this node
-	Delivered  uint64 // also of this node's own
-	Duplicates uint64 // payloads that came again
-	Conflicts  uint64 // payloads under a name that is taken
-	Payloads   uint64 // sent
-	Names      uint64 // sent, in packets of IHave
-	Grafts     uint64 // sent
-	Places     uint64 // sent
-	Compares   uint64 // hashes sent
-	Exchanges  uint64 // lists of ranges sent because hashes differed
-	Unsent     uint64 // payloads that a link's queue had no room for
-	Missed     uint64 // numbers counted as seen because nobody holds them any more
-	Held       int    // in the store
-	HeldBytes  int    // of payload
 }
 
 // begin makes the storage of the last step free.

@@ -77,14 +77,14 @@ func (pl *places) Place(now time.Time, p *core.Packet, m *core.Place) {
 	l := pl.rumors.links.of(p.From)
 	switch {
 	case l == nil:
-		pl.out.drops[hearsay.DropUnexpected]++
+		pl.out.stats.Drops[hearsay.DropUnexpected]++
 		return
 	case m.Number == 0 || (m.Hops == 0) != (m.Root == p.From || m.Root.IsZero()):
-		pl.out.drops[hearsay.DropMalformed]++
+		pl.out.stats.Drops[hearsay.DropMalformed]++
 		return
 	case pl.cfg.Strategy != Tree:
 		if !m.Answer { // this node is in no tree: it is told everything then, and tells everything by its own strategy
-			pl.tell(l.id, &core.Place{Number: 1, Heard: m.Number, Answer: true}, &pl.out.stats.Places)
+			pl.tell(l.id, &core.Place{Number: 1, Heard: m.Number, Answer: true}, &pl.out.stats.RumorPlaces)
 		}
 		return
 	}
@@ -151,7 +151,7 @@ func (pl *places) tick(now time.Time) {
 		}
 		pl.tell(l.id, &core.Place{
 			Root: pl.own.root, Hops: pl.own.hops, Parent: l.id == pl.parent, Number: l.said, Heard: l.heard, Answer: !again,
-		}, &pl.out.stats.Places)
+		}, &pl.out.stats.RumorPlaces)
 		l.answerAt = never
 		if again {
 			l.sayAt = now.Add(pl.cfg.GraftAgain << l.tries)

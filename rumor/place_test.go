@@ -182,8 +182,8 @@ func TestBadPlaces(t *testing.T) {
 	from(1, core.Place{Root: hearsay.NodeID{}, Hops: 1, Number: 100, Heard: said}) // no hops lead to no tree
 	nobody := hearsay.NodeID{15: 9}
 	from(1, core.Place{Root: nobody, Hops: 1, Number: 100, Heard: said}) // well formed, and not trusted
-	if n.places.own.root == nobody || n.drops[hearsay.DropMalformed] != 4 || n.drops[hearsay.DropUnexpected] != 1 {
-		t.Errorf("stands %v after %v; dropped %v", n.places.own, before, n.drops)
+	if n.places.own.root == nobody || n.stats.Drops[hearsay.DropMalformed] != 4 || n.stats.Drops[hearsay.DropUnexpected] != 1 {
+		t.Errorf("stands %v after %v; dropped %v", n.places.own, before, n.stats.Drops)
 	}
 }
 
@@ -247,8 +247,8 @@ func TestMongerLimit(t *testing.T) {
 		tell(from, 1)
 		tell(from, 2)
 	}
-	if len(n.got) != 4 || n.drops[hearsay.DropRate] != 2 {
-		t.Errorf("%d rumors taken, %d refused; want 4 and 2", len(n.got), n.drops[hearsay.DropRate])
+	if len(n.got) != 4 || n.stats.Drops[hearsay.DropRate] != 2 {
+		t.Errorf("%d rumors taken, %d refused; want 4 and 2", len(n.got), n.stats.Drops[hearsay.DropRate])
 	}
 	w.run(cfg.Cycle)
 	if tell(3, 1); len(n.got) != 5 {
@@ -279,8 +279,8 @@ func TestStrategiesMix(t *testing.T) {
 		t.Errorf("nothing is said, and %d packets: %v", packets, bodies)
 	}
 	for i, n := range w.nodes {
-		if n.drops != (hearsay.Drops{}) {
-			t.Errorf("node %d has dropped %v", i, n.drops)
+		if n.stats.Drops != (hearsay.Drops{}) {
+			t.Errorf("node %d has dropped %v", i, n.stats.Drops)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func (s *shared) stranger(p *core.Packet) bool {
 	if s.directory.Known(p.From) {
 		return false
 	}
-	s.out.drops[hearsay.DropStranger]++
+	s.out.stats.Drops[hearsay.DropStranger]++
 	return true
 }
 
@@ -101,9 +101,9 @@ func (s *shared) tell(id hearsay.NodeID, body core.Message, count *uint64) {
 // New makes the rumors of a node. Records are what earlier lives kept: what they said and is still held is told again,
 // here and to nodes that lack it.
 func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand,
-	records []core.Record, drops *hearsay.Drops, out *core.Effects, now time.Time,
+	records []core.Record, stats *hearsay.Stats, out *core.Effects, now time.Time,
 ) *Rumors {
-	r := &Rumors{shared: shared{cfg: cfg, self: self, directory: directory, random: random, out: output{Effects: out, drops: drops}}}
+	r := &Rumors{shared: shared{cfg: cfg, self: self, directory: directory, random: random, out: output{Effects: out, stats: stats}}}
 	r.rumors = r
 	for _, p := range []**shared{
 		&r.seen.shared, &r.numbers.shared, &r.store.shared, &r.intake.shared, &r.links.shared, &r.places.shared, &r.tree.shared,
@@ -183,12 +183,8 @@ func (r *Rumors) Deadline() time.Time {
 	return at
 }
 
-// Stats gives the figures.
-func (r *Rumors) Stats() Stats {
-	s := r.out.stats
-	s.Held, s.HeldBytes = len(r.store.all()), r.store.bytes
-	return s
-}
+// Held gives how many rumors are held, and how many bytes of payload.
+func (r *Rumors) Held() (count, bytes int) { return len(r.store.all()), r.store.bytes }
 
 // uvarintLen is how many bytes a number takes in a packet.
 func uvarintLen(n uint64) int { return (bits.Len64(n|1) + 6) / 7 }

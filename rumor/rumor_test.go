@@ -262,8 +262,8 @@ func TestRetention(t *testing.T) {
 				w.run(time.Second)
 			}
 			for i := range 3 {
-				if got := w.nodes[i].Stats(); got.Held < c.held-1 || got.Held > c.held || got.HeldBytes != 1000*got.Held {
-					t.Errorf("node %d holds %d rumors of %d bytes, want %d", i, got.Held, got.HeldBytes, c.held)
+				if held, bytes := w.nodes[i].Held(); held < c.held-1 || held > c.held || bytes != 1000*held {
+					t.Errorf("node %d holds %d rumors of %d bytes, want %d", i, held, bytes, c.held)
 				}
 			}
 			if got := len(w.nodes[0].records) - 1; got < c.held-1 || got > c.held {
@@ -273,8 +273,8 @@ func TestRetention(t *testing.T) {
 			w.link(3, 1)
 			w.link(3, 2)
 			w.run(5 * time.Second)
-			if late := w.nodes[3]; len(late.got) < c.held-6 || len(late.got) > c.held || late.Stats().Missed != uint64(40-len(late.got)) {
-				t.Errorf("the late one has %d and missed %d", len(late.got), late.Stats().Missed)
+			if late := w.nodes[3]; len(late.got) < c.held-6 || len(late.got) > c.held || late.stats.RumorsMissed != uint64(40-len(late.got)) {
+				t.Errorf("the late one has %d and missed %d", len(late.got), late.stats.RumorsMissed)
 			}
 			w.nodes[4].down = true
 			w.run(20 * time.Second)
@@ -435,10 +435,10 @@ func TestBadRumors(t *testing.T) {
 			w.say(0, "own")
 			w.give(0, 2, rumorOf(2, 1, "known"))
 			n := w.nodes[0]
-			n.drops = hearsay.Drops{}
+			n.stats.Drops = hearsay.Drops{}
 			w.give(0, c.from, c.item, c.item)
-			if n.drops[c.drop] == 0 || len(n.got) != 2 {
-				t.Errorf("%d delivered; drops %v", len(n.got), n.drops)
+			if n.stats.Drops[c.drop] == 0 || len(n.got) != 2 {
+				t.Errorf("%d delivered; drops %v", len(n.got), n.stats.Drops)
 			}
 			for next := uint64(2); next <= 8; next++ {
 				if next == 7 && name == "of one's own" {
@@ -490,28 +490,28 @@ func TestMissedOnOneWord(t *testing.T) {
 	for range 5 {
 		tell(1)
 	}
-	if w.give(0, 1, rumorOf(3, 5, "x")); len(n.got) != 1 || n.Stats().Missed != 0 {
-		t.Errorf("%d delivered, %d missed on the word of one", len(n.got), n.Stats().Missed)
+	if w.give(0, 1, rumorOf(3, 5, "x")); len(n.got) != 1 || n.stats.RumorsMissed != 0 {
+		t.Errorf("%d delivered, %d missed on the word of one", len(n.got), n.stats.RumorsMissed)
 	}
 	tell(2)
-	if n.Stats().Missed != 99 {
-		t.Errorf("%d missed on the word of two, want 99", n.Stats().Missed)
+	if n.stats.RumorsMissed != 99 {
+		t.Errorf("%d missed on the word of two, want 99", n.stats.RumorsMissed)
 	}
 	lie[0].Range = clock.Range{Low: 101, High: 110}
-	if tell(3); n.Stats().Missed != 109 {
-		t.Errorf("%d missed on the word of the origin, want 109", n.Stats().Missed)
+	if tell(3); n.stats.RumorsMissed != 109 {
+		t.Errorf("%d missed on the word of the origin, want 109", n.stats.RumorsMissed)
 	}
 	lie[0].Range = clock.Range{Low: 200, High: 110 + maxAhead + 1}
 	last := func() uint64 {
 		ranges := n.seen.context.Of(hearsay.OriginOf(nodeID(3)))
 		return ranges[len(ranges)-1].High
 	}
-	if tell(3); last() != 110+maxAhead || n.Stats().Missed != 109 || n.drops[hearsay.DropFarFuture] != 0 {
-		t.Errorf("seen up to %d, want all as far ahead as may be: %d; drops %v", last(), 110+maxAhead, n.drops)
+	if tell(3); last() != 110+maxAhead || n.stats.RumorsMissed != 109 || n.stats.Drops[hearsay.DropFarFuture] != 0 {
+		t.Errorf("seen up to %d, want all as far ahead as may be: %d; drops %v", last(), 110+maxAhead, n.stats.Drops)
 	}
 	lie[0].Range = clock.Range{Low: 110 + 2*maxAhead + 1, High: 110 + 3*maxAhead}
-	if tell(3); last() != 110+maxAhead || n.drops[hearsay.DropFarFuture] != 1 {
-		t.Errorf("seen up to %d, beyond what may be; drops %v", last(), n.drops)
+	if tell(3); last() != 110+maxAhead || n.stats.Drops[hearsay.DropFarFuture] != 1 {
+		t.Errorf("seen up to %d, beyond what may be; drops %v", last(), n.stats.Drops)
 	}
 }
 
@@ -540,7 +540,7 @@ func TestFarBehind(t *testing.T) {
 	w.run(20 * time.Second)
 	n := w.nodes[0]
 	if _, heard := n.got[rumorOf(3, last, "").ID]; !heard || n.Hash() != w.nodes[1].Hash() {
-		t.Errorf("heard: %v; drops %v, %d missed", heard, n.drops, n.Stats().Missed)
+		t.Errorf("heard: %v; drops %v, %d missed", heard, n.stats.Drops, n.stats.RumorsMissed)
 	}
 	w.give(1, 3, rumorOf(3, last+1, "after"))
 	w.run(time.Second)
@@ -576,7 +576,7 @@ func TestLoudOrigin(t *testing.T) {
 	if got := len(w.nodes[3].got); got > count/2 {
 		t.Errorf("%d of the loud one's came at once: nothing was held back", got)
 	}
-	if w.nodes[0].Stats().Unsent == 0 {
+	if w.nodes[0].stats.RumorsUnsent == 0 {
 		t.Error("the queue takes everything")
 	}
 	w.run(20 * time.Second)
@@ -590,8 +590,8 @@ func TestRate(t *testing.T) {
 		w.give(0, 1, rumorOf(2, uint64(i+1), "x"))
 	}
 	n := w.nodes[0]
-	if len(n.got) != burst || n.drops[hearsay.DropRate] != 10 {
-		t.Errorf("%d delivered, %d dropped; want %d, 10", len(n.got), n.drops[hearsay.DropRate], burst)
+	if len(n.got) != burst || n.stats.Drops[hearsay.DropRate] != 10 {
+		t.Errorf("%d delivered, %d dropped; want %d, 10", len(n.got), n.stats.Drops[hearsay.DropRate], burst)
 	}
 	w.now = w.now.Add(10 * rateEach)
 	w.give(0, 1, rumorOf(1, 1, "another's"), rumorOf(2, uint64(burst+1), "x"))
@@ -814,8 +814,8 @@ func TestGoneAfterItWasGiven(t *testing.T) {
 	w.run(10 * time.Second)
 	w.link(0, 2)
 	w.run(10 * time.Second)
-	if n := w.nodes[2]; len(n.got) != 8 || n.Stats().Missed != 8 {
-		t.Errorf("%d delivered and %d missed, want 8 and 8", len(n.got), n.Stats().Missed)
+	if n := w.nodes[2]; len(n.got) != 8 || n.stats.RumorsMissed != 8 {
+		t.Errorf("%d delivered and %d missed, want 8 and 8", len(n.got), n.stats.RumorsMissed)
 	}
 	if w.nodes[0].Hash() != w.nodes[2].Hash() {
 		t.Error("they do not agree")
@@ -833,8 +833,8 @@ func TestGoneAmongWhatIsHeld(t *testing.T) {
 	w.give(0, 1, first, second, third)
 	w.link(0, 2)
 	w.run(10 * time.Second)
-	if n := w.nodes[2]; len(n.got) != 2 || n.Stats().Missed != 1 {
-		t.Errorf("%d delivered and %d missed, want 2 and 1", len(n.got), n.Stats().Missed)
+	if n := w.nodes[2]; len(n.got) != 2 || n.stats.RumorsMissed != 1 {
+		t.Errorf("%d delivered and %d missed, want 2 and 1", len(n.got), n.stats.RumorsMissed)
 	}
 	if w.nodes[0].Hash() != w.nodes[2].Hash() {
 		t.Error("they do not agree")
@@ -851,21 +851,21 @@ func TestMissedComesAllTheSame(t *testing.T) {
 	for from := 1; from <= 2; from++ {
 		w.receive(n, &core.Packet{From: nodeID(from), Addr: nodeAddr(from), Body: &core.Rumors{Missed: lie}})
 	}
-	if n.Stats().Missed != 1<<16 {
-		t.Fatalf("%d missed", n.Stats().Missed)
+	if n.stats.RumorsMissed != 1<<16 {
+		t.Fatalf("%d missed", n.stats.RumorsMissed)
 	}
 	for range 2 {
 		w.give(0, 1, rumorOf(3, 5, "x"), rumorOf(3, 6, "y"))
 	}
-	if len(n.got) != 2 || n.Stats().Duplicates != 2 {
-		t.Errorf("%d delivered, %d again, want 2 and 2", len(n.got), n.Stats().Duplicates)
+	if len(n.got) != 2 || n.stats.RumorDuplicates != 2 {
+		t.Errorf("%d delivered, %d again, want 2 and 2", len(n.got), n.stats.RumorDuplicates)
 	}
 	// What comes so is bounded, too.
 	for number := range uint64(2 * maxRanges) {
 		w.give(0, 1, rumorOf(3, 100+2*number, "z"))
 	}
-	if got := len(n.seen.late.Of(lie[0].Origin)); got != maxRanges || n.drops[hearsay.DropTableFull] == 0 {
-		t.Errorf("%d ranges came late, want %d; drops %v", got, maxRanges, n.drops)
+	if got := len(n.seen.late.Of(lie[0].Origin)); got != maxRanges || n.stats.Drops[hearsay.DropTableFull] == 0 {
+		t.Errorf("%d ranges came late, want %d; drops %v", got, maxRanges, n.stats.Drops)
 	}
 	n.Forget(nodeID(3))
 	if n.seen.missed.NumRanges() != 0 || n.seen.late.NumRanges() != 0 {

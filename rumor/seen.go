@@ -124,7 +124,7 @@ func (s *seen) letGo(id clock.Origin, lost []clock.Range) bool {
 	unseen := clock.Without(lost, had)
 	// Where all of it does not fit, a part does that cannot make too many. What makes it fewer always fits.
 	if most := 2 * s.most(); clock.UnionSize(had, unseen) > max(most, len(had)) {
-		s.out.drops[hearsay.DropTableFull]++
+		s.out.stats.Drops[hearsay.DropTableFull]++
 		unseen = unseen[:max(0, min(len(unseen), most-len(had)))]
 	}
 	if len(unseen) == 0 {
@@ -133,7 +133,7 @@ func (s *seen) letGo(id clock.Origin, lost []clock.Range) bool {
 	s.miss(s.of(id), unseen)
 	for _, u := range unseen {
 		if count := u.High - u.Low + 1; count < leastLeap {
-			s.out.stats.Missed += count
+			s.out.stats.RumorsMissed += count
 		}
 	}
 	return true

@@ -63,7 +63,7 @@ func (t *tree) IHave(now time.Time, p *core.Packet, message *core.IHave) {
 	}
 	l := r.links.of(p.From)
 	if l == nil {
-		t.out.drops[hearsay.DropUnexpected]++
+		t.out.stats.Drops[hearsay.DropUnexpected]++
 		return
 	}
 	if t.cfg.Strategy == Flood {
@@ -123,7 +123,7 @@ func (t *tree) offerLasts() time.Duration {
 func (t *tree) Graft(now time.Time, p *core.Packet, m *core.Graft) {
 	l := t.rumors.links.of(p.From)
 	if l == nil {
-		t.out.drops[hearsay.DropUnexpected]++
+		t.out.stats.Drops[hearsay.DropUnexpected]++
 		return
 	}
 	t.lose(now)
@@ -133,7 +133,7 @@ func (t *tree) Graft(now time.Time, p *core.Packet, m *core.Graft) {
 			continue
 		}
 		if e.offered&l.bit == 0 || now.Sub(e.offeredAt) > t.offerLasts() {
-			t.out.drops[hearsay.DropUnexpected]++
+			t.out.stats.Drops[hearsay.DropUnexpected]++
 			continue
 		}
 		e.offered &^= l.bit
@@ -198,7 +198,7 @@ func (t *tree) name(now time.Time, l *link, entries []*entry, why naming) bool {
 		}
 	}
 	ids := t.out.dots[start:len(t.out.dots):len(t.out.dots)]
-	t.out.stats.Names += uint64(len(ids))
+	t.out.stats.RumorNames += uint64(len(ids))
 	for from := 0; from < len(ids); from += namesMost {
 		to := min(from+namesMost, len(ids))
 		t.out.send(own, core.Packet{Addr: addr, Body: &core.IHave{IDs: ids[from:to], Hops: hops[from:to], Late: why == late}})

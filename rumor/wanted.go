@@ -52,11 +52,11 @@ func (w *wanted) named(now time.Time, id clock.Dot, l *link, hops uint8, late bo
 	m := w.missing[id]
 	if m == nil {
 		if !w.directory.Known(hearsay.NodeID(id.Origin)) {
-			w.out.drops[hearsay.DropStranger]++
+			w.out.stats.Drops[hearsay.DropStranger]++
 			return
 		}
 		if l.waits >= maxWaits || len(w.missing) >= maxMissing || len(w.waiting) >= 2*maxMissing {
-			w.out.drops[hearsay.DropTableFull]++
+			w.out.stats.Drops[hearsay.DropTableFull]++
 			return
 		}
 		if w.missing == nil {
@@ -138,7 +138,7 @@ func (w *wanted) askOverdue(now time.Time) {
 	}
 	for i, ids := range asked {
 		for few := range slices.Chunk(ids, namesMost) {
-			w.tell(links[i].id, &core.Graft{IDs: few}, &w.out.stats.Grafts)
+			w.tell(links[i].id, &core.Graft{IDs: few}, &w.out.stats.RumorGrafts)
 		}
 	}
 }

@@ -31,6 +31,7 @@ type tellers struct {
 	from    []int32
 	unused  []int32
 	decoder *wire.Decoder
+	stats   hearsay.Stats // of all nodes
 
 	heard    int // deliveries to others than the origin
 	hops     int
@@ -97,7 +98,7 @@ func newTellers(t *testing.T, links [][]int, config rumor.Config) *tellers {
 			Trusted: func(id hearsay.NodeID) bool { return tellerOf(id) < n },
 			Draw:    func() (hearsay.NodeID, bool) { return tellerID(links[i][0]), true },
 		}
-		r := rumor.New(config, tellerID(i), directory, rand.New(&random), nil, new(hearsay.Drops), &w.out, epoch)
+		r := rumor.New(config, tellerID(i), directory, rand.New(&random), nil, &w.stats, &w.out, epoch)
 		w.all, w.tickAt[i] = append(w.all, r), noTick
 		for _, to := range links[i] {
 			r.Linked(epoch, tellerID(to))
@@ -201,7 +202,7 @@ func (w *tellers) receive(t *testing.T, i int, number int32) {
 // so much time.
 func (w *tellers) say(t *testing.T, i int, wait time.Duration) (payloads, duplicates, hops int) {
 	t.Helper()
-	heard, before, again := w.heard, w.payloads, w.again()
+	heard, before, again := w.heard, w.payloads, int(w.stats.RumorDuplicates)
 	w.hops = 0
 	w.all[i].Begin()
 	if _, err := w.all[i].Say(epoch.Add(w.now), []byte("a rumor")); err != nil {
@@ -212,14 +213,7 @@ func (w *tellers) say(t *testing.T, i int, wait time.Duration) (payloads, duplic
 	if w.heard != heard+len(w.all)-1 {
 		t.Fatalf("%d of %d others heard it", w.heard-heard, len(w.all)-1)
 	}
-	return w.payloads - before, w.again() - again, w.hops
-}
-
-func (w *tellers) again() (duplicates int) {
-	for _, r := range w.all {
-		duplicates += int(r.Stats().Duplicates)
-	}
-	return duplicates
+	return w.payloads - before, int(w.stats.RumorDuplicates) - again, w.hops
 }
 
 // What a broadcast costs on a graph of five links each: once the tree has
