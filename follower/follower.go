@@ -49,7 +49,7 @@ type Follower struct {
 	signer    hearsay.Signer
 	random    *rand.Rand
 	directory Directory
-	drops     *hearsay.Drops
+	stats     *hearsay.Stats
 	out       *core.Effects
 
 	seats seats // what is known of the seeds
@@ -112,8 +112,8 @@ var checkShares = quota.Split(checksASecond)
 
 // New makes a follower that knows what its records say: pins and
 // heads.
-func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directory, records []core.Record, drops *hearsay.Drops, out *core.Effects, now time.Time) *Follower {
-	f := &Follower{cfg: cfg, signer: signer, random: random, directory: directory, drops: drops, out: out, tickAt: now}
+func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directory, records []core.Record, stats *hearsay.Stats, out *core.Effects, now time.Time) *Follower {
+	f := &Follower{cfg: cfg, signer: signer, random: random, directory: directory, stats: stats, out: out, tickAt: now}
 	f.seats.peer, f.past.peer = f, f
 	f.checks, f.answers = quota.New(directory.Secret, checkShares), ledger.NewAnswers(directory.Secret)
 	f.chain, f.seats.config = ledger.NewChain(cfg.Network, signer, len(cfg.Seeds)), ledger.HashSeeds(cfg.Network, cfg.Seeds)
@@ -413,11 +413,11 @@ func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.H
 		}
 		gathered := f.gathering.whole() && f.gathering.chain.OfFounding(h)
 		if !f.chain.OfFounding(h) && !gathered {
-			f.drops[hearsay.DropStranger]++
+			f.stats.Drops[hearsay.DropStranger]++
 			continue
 		}
 		if !f.checks.Take(now, from, 0) {
-			f.drops[hearsay.DropRate]++
+			f.stats.Drops[hearsay.DropRate]++
 			return
 		}
 		forged := false
@@ -428,7 +428,7 @@ func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.H
 			forged = f.takeHead(now, from, h, &f.gathering.chain, 0)
 		}
 		if forged && !f.past.reseated[h.Slot] { // else by who sits there now, perhaps
-			f.drops[hearsay.DropBadSignature]++
+			f.stats.Drops[hearsay.DropBadSignature]++
 			return // a message costs its forger no less than this node
 		}
 	}
@@ -524,12 +524,12 @@ func (f *Follower) announce(before hearsay.Epoch, from netip.AddrPort) {
 // ledgerReq gives what of the ledger is asked for.
 func (f *Follower) ledgerReq(now time.Time, p *core.Packet, m *core.LedgerReq) {
 	if f.last == nil || m.Before > 0 {
-		f.drops[hearsay.DropUnexpected]++
+		f.stats.Drops[hearsay.DropUnexpected]++
 		return
 	}
 	from := f.directory.Sender(p)
 	if !f.answers.Affords(now, from) {
-		f.drops[hearsay.DropRate]++
+		f.stats.Drops[hearsay.DropRate]++
 		return
 	}
 	if whole := m.After < f.chain.Base || m.After == 0 && f.epoch > core.MaxRulings; !whole {

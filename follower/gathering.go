@@ -220,7 +220,7 @@ func (f *Follower) rosterPart(now time.Time, p *core.Packet, m *core.RosterPart)
 			return
 		}
 	}
-	f.drops[hearsay.DropUnexpected]++
+	f.stats.Drops[hearsay.DropUnexpected]++
 }
 
 // affordsRoster reports whether the ledger can have as many members as a roster of so many
@@ -257,7 +257,7 @@ func (f *Follower) gathered(now time.Time) (done bool) {
 	case !g.verify(now, f.cfg.Network, f.signer):
 		return false
 	case g.forged:
-		f.drops[hearsay.DropBadSignature]++
+		f.stats.Drops[hearsay.DropBadSignature]++
 		g.fail(now)
 	default:
 		f.overtake(now)
@@ -271,7 +271,7 @@ func (f *Follower) join(now time.Time) {
 	g := &f.gathering
 	g.began = now
 	if !g.join(f.cfg.Network) {
-		f.drops[hearsay.DropUnproven]++
+		f.stats.Drops[hearsay.DropUnproven]++
 		g.fail(now)
 		return
 	}

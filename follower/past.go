@@ -129,7 +129,7 @@ func (p *past) take(now time.Time, from netip.AddrPort, items []*hearsay.Ruling)
 	p.forgetAt = now.Add(departedFor)
 	for _, r := range slices.Backward(items) {
 		if p.before == 0 || r.Epoch != p.before-1 || r.Hash(p.peer.cfg.Network) != p.hash {
-			p.peer.drops[hearsay.DropUnproven]++
+			p.peer.stats.Drops[hearsay.DropUnproven]++
 			return true
 		}
 		p.look(r)

@@ -117,22 +117,22 @@ func (ss *seats) hello(now time.Time, slot int) {
 func (ss *seats) seatHello(now time.Time, from quota.Sender, m *core.SeatHello) {
 	slot := ledger.AskedWith(ss.nonces[:len(ss.peer.cfg.Seeds)], m.Nonce)
 	if !m.Answer || slot < 0 || !ss.peer.checks.Take(now, from, 1) {
-		ss.peer.drops[hearsay.DropUnexpected]++
+		ss.peer.stats.Drops[hearsay.DropUnexpected]++
 		return
 	}
 	if m.Unread != nil && !ss.otherVersion(m) {
-		ss.peer.drops[hearsay.DropMalformed]++
+		ss.peer.stats.Drops[hearsay.DropMalformed]++
 		return
 	}
 	if !m.Verify(ss.peer.cfg.Network, ss.peer.signer) {
-		ss.peer.drops[hearsay.DropBadSignature]++
+		ss.peer.stats.Drops[hearsay.DropBadSignature]++
 		return
 	}
 	ss.nonces[slot] = 0
 	if slot == int(m.Slot) {
 		ss.meet(now, from, m)
 	} else {
-		ss.peer.drops[hearsay.DropStranger]++ // by its list it sits elsewhere
+		ss.peer.stats.Drops[hearsay.DropStranger]++ // by its list it sits elsewhere
 	}
 	ss.compare(now, slot, m)
 }
@@ -222,7 +222,7 @@ func (ss *seats) believeSeat(now time.Time, from quota.Sender, r *hearsay.Ruling
 		return false // it is known, or was once
 	}
 	if !ss.peer.checks.Take(now, from, needed) {
-		ss.peer.drops[hearsay.DropRate]++
+		ss.peer.stats.Drops[hearsay.DropRate]++
 		return false
 	}
 	seat, ok := ledger.ProvenSeat(hearsay.LedgerID{Network: ss.peer.cfg.Network, Founding: founding}, ss.peer.signer, r, ss.keys())

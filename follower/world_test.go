@@ -41,7 +41,7 @@ func newWorld(t testing.TB, n int, seed uint64) *world {
 		Open: func(m *machine) (*quorum.Quorum, error) {
 			cfg := w.cfg
 			cfg.Slot = m.Slot
-			return quorum.New(cfg, m.Signer, rand.New(rand.NewPCG(w.Random.Uint64(), 2)), quorum.Directory{Sender: w.Sender}, m.Disk.Load(), &m.Drops, m.Out, w.Now)
+			return quorum.New(cfg, m.Signer, rand.New(rand.NewPCG(w.Random.Uint64(), 2)), quorum.Directory{Sender: w.Sender}, m.Disk.Load(), &m.Stats, m.Out, w.Now)
 		},
 		Admit: func(q *quorum.Quorum, now time.Time, c *hearsay.Claim) { q.Admit(now, c) },
 		Report: func(q *quorum.Quorum, now time.Time, id, by hearsay.NodeID, e *hearsay.Evidence) {
@@ -115,7 +115,7 @@ func (f *following) open(p *quorumtest.Peer[*quorum.Quorum]) quorumtest.Follower
 		cfg.PollEvery = f.w.poll
 	}
 	directory := Directory{Sender: p.W.Sender, Links: func() []netip.AddrPort { return p.Links }}
-	f.Follower = New(cfg, p.Key, rand.New(rand.NewPCG(p.W.Random.Uint64(), 3)), directory, p.Disk.Load(), &p.Drops, p.Out, p.W.Now)
+	f.Follower = New(cfg, p.Key, rand.New(rand.NewPCG(p.W.Random.Uint64(), 3)), directory, p.Disk.Load(), &p.Stats, p.Out, p.W.Now)
 	return f.Follower
 }
 

@@ -21,7 +21,7 @@ type deafness struct {
 	detect    *detect.Swim
 	overlay   *overlay.Overlay
 	addresses *Addresses
-	drops     *hearsay.Drops
+	stats     *hearsay.Stats
 	out       *core.Effects
 	is        bool // no datagrams come
 }
@@ -54,9 +54,9 @@ func (d *deafness) take(p *core.Packet) {
 	addr, listed := d.roster.Addr(p.From)
 	switch {
 	case !p.Stream:
-		d.drops[hearsay.DropUnexpected]++
+		d.stats.Drops[hearsay.DropUnexpected]++
 	case !listed || d.addresses.Sender(p).Class == quota.Stranger:
-		d.drops[hearsay.DropStranger]++
+		d.stats.Drops[hearsay.DropStranger]++
 	default:
 		d.detect.Deaf(addr)
 	}

@@ -123,21 +123,21 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 	members := detect.Directory{Addr: n.roster.Addr, Seat: n.roster.Seat, At: n.roster.At, Mute: n.roster.CannotRelay, Away: away, Suspect: n.roster.Suspect, Overdue: n.roster.Overdue, Proven: n.seeded.hearsQuorum, Sender: n.addresses.Sender, Secret: n.secret}
 	n.detect = detect.NewSwim(&n.cfg.Detect, n.id, members, random, &n.stats, n.out, now)
 	others := overlay.Directory{Addr: n.roster.Addr, Count: n.roster.CountOthers, Other: n.roster.Other}
-	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.stats.Drops, n.out, now)
+	n.overlay = overlay.New(cfg.Overlay, n.id, others, random, &n.stats, n.out, now)
 	n.ways = ways{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, seeded: &n.seeded, deaf: &n.deaf}
 	n.ways.begin(&n.cfg.Detect, members, n.out, now)
-	n.deaf = deafness{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, addresses: &n.addresses, drops: &n.stats.Drops, out: n.out}
+	n.deaf = deafness{id: n.id, roster: n.roster, detect: n.detect, overlay: n.overlay, addresses: &n.addresses, stats: &n.stats, out: n.out}
 	n.roster.TellOver(n.overlay.Links)
 	n.roster.TellApart(n.addresses.Sender)
 	n.roster.TellStreamed(n.detect.IsStreamed, n.deaf.isDeaf)
 	n.roster.TellPeriod(cfg.Detect.Period)
 	n.leaving = leaving{id: n.id, signer: signer, seeded: &n.seeded, roster: n.roster, out: n.out}
 	n.rulings = rulings{id: n.id, seeded: &n.seeded, roster: n.roster, overlay: n.overlay, evidence: &n.evidence, requests: &n.requests, leaving: &n.leaving, out: n.out}
-	n.gossip = Gossip{roster: n.roster, seeded: &n.seeded, overlay: n.overlay, drops: &n.stats.Drops}
+	n.gossip = Gossip{roster: n.roster, seeded: &n.seeded, overlay: n.overlay, stats: &n.stats}
 	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.gossip.known, Trusted: n.roster.Trusted, Draw: n.gossip.draw, Sender: n.addresses.Sender, Secret: n.secret}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.stats, n.out, now)
 	n.gossip.rumors = n.rumors
-	n.outgoing = outgoing{network: cfg.Network, id: n.id, signer: signer, roster: n.roster, detect: n.detect, gossip: &n.gossip, seeded: &n.seeded, drops: &n.stats.Drops}
+	n.outgoing = outgoing{network: cfg.Network, id: n.id, signer: signer, roster: n.roster, detect: n.detect, gossip: &n.gossip, seeded: &n.seeded, stats: &n.stats}
 	return n
 }
 

@@ -53,7 +53,7 @@ type outgoing struct {
 	detect  *detect.Swim
 	gossip  *Gossip
 	seeded  *Seeded
-	drops   *hearsay.Drops
+	stats   *hearsay.Stats
 	replies replies
 }
 
@@ -99,7 +99,7 @@ func (o *outgoing) limit(p *core.Packet) {
 	}
 	addr, listed := o.roster.Addr(r.to.From)
 	if p.Addr, p.Stream = addr, listed; !listed {
-		o.drops[hearsay.DropStranger]++
+		o.stats.Drops[hearsay.DropStranger]++
 	}
 }
 

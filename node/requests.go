@@ -42,7 +42,7 @@ type requests struct {
 	seat    *quorum.Quorum
 	sender  func(*core.Packet) quota.Sender
 	cases   *casebook.Book
-	drops   *hearsay.Drops
+	stats   *hearsay.Stats
 	out     *core.Effects
 
 	asks     *quota.Quota // what is asked
@@ -168,11 +168,11 @@ func (r *requests) receive(now time.Time, p *core.Packet) {
 	}
 	switch {
 	case !p.Stream: // anybody could forge where a datagram came from
-		r.drops[hearsay.DropUnexpected]++
+		r.stats.Drops[hearsay.DropUnexpected]++
 	case kind == hearsay.RulingAdmit && (len(p.Claims) == 0 || p.Claims[0].Subject != p.From):
-		r.drops[hearsay.DropMalformed]++
+		r.stats.Drops[hearsay.DropMalformed]++
 	case !r.asks.Take(now, r.sender(p), 1):
-		r.drops[hearsay.DropRate]++
+		r.stats.Drops[hearsay.DropRate]++
 		r.answer(now, p.Addr, kind, stay, hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "too much is asked from there at once; try again"})
 	default:
 		r.answer(now, p.Addr, kind, stay, ask())
@@ -187,7 +187,7 @@ func (r *requests) report(now time.Time, from hearsay.NodeID, m *core.Report) he
 		report.By = from
 	}
 	if report.By.IsZero() && (report.Evidence == nil || report.Evidence.Rule != hearsay.RuleMajority) {
-		r.drops[hearsay.DropUnproven]++
+		r.stats.Drops[hearsay.DropUnproven]++
 		return hearsay.Outcome{Code: hearsay.OutcomeRefused, Text: "no member has signed it, and it brings no word of a majority of observers"}
 	}
 	return r.seat.Report(now, &report)

@@ -31,7 +31,7 @@ type Gossip struct {
 	seeded  *Seeded
 	overlay *overlay.Overlay
 	rumors  *rumor.Rumors
-	drops   *hearsay.Drops
+	stats   *hearsay.Stats
 }
 
 // Names gives the names of the youngest rumors held, at most limit of
@@ -75,11 +75,11 @@ func (g *Gossip) Chart() overlay.Chart { return g.overlay.Chart(g.links) }
 // receive routes what concerns rumors and links.
 func (g *Gossip) receive(now time.Time, p *core.Packet) {
 	if g.seeded.seat != nil {
-		g.drops[hearsay.DropMisdirected]++ // seeds carry none
+		g.stats.Drops[hearsay.DropMisdirected]++ // seeds carry none
 		return
 	}
 	if !g.speaksWith(p.From) {
-		g.drops[hearsay.DropStranger]++
+		g.stats.Drops[hearsay.DropStranger]++
 		return
 	}
 	switch m := p.Body.(type) {

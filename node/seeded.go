@@ -82,13 +82,13 @@ func (s *Seeded) early(now time.Time) bool {
 // takeSeat makes this node a seed.
 func (n *Node) takeSeat(random *rand.Rand, records []core.Record, now time.Time) error {
 	directory := quorum.Directory{Addr: n.roster.Addr, Incarnation: n.seeded.incarnation, Signed: n.roster.Signed, Away: n.roster.IsAway, Sender: n.addresses.Sender, Secret: n.secret}
-	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, directory, records, &n.stats.Drops, n.out, now)
+	seat, err := quorum.New(n.cfg.Quorum, n.signer, random, directory, records, &n.stats, n.out, now)
 	if err != nil {
 		return err
 	}
 	n.seeded.seat = seat
 	n.requests = requests{
-		network: n.cfg.Network, signer: n.signer, seat: seat, sender: n.addresses.Sender, cases: &n.cases, drops: &n.stats.Drops, out: n.out,
+		network: n.cfg.Network, signer: n.signer, seat: seat, sender: n.addresses.Sender, cases: &n.cases, stats: &n.stats, out: n.out,
 		asks: quota.New(n.secret, askShares),
 	}
 	n.follow(now, seat, n.cfg.Quorum.Seeds)
@@ -102,10 +102,10 @@ func (n *Node) takeSeat(random *rand.Rand, records []core.Record, now time.Time)
 func (n *Node) followSeeds(random *rand.Rand, records []core.Record, now time.Time) {
 	s := &n.seeded
 	directory := follower.Directory{Incarnation: n.seeded.incarnation, Sender: n.addresses.Sender, Secret: n.secret, Links: n.gossip.neighbors, Alive: n.roster.Trusted}
-	s.follower = follower.New(n.cfg.Follower, n.signer, random, directory, records, &n.stats.Drops, n.out, now)
+	s.follower = follower.New(n.cfg.Follower, n.signer, random, directory, records, &n.stats, n.out, now)
 	addrs := n.follow(now, s.follower, n.cfg.Follower.Seeds)
 	n.evidence = evidenceFetcher{network: n.cfg.Network, id: n.id, seeds: n.cfg.Follower.Seeds, roster: n.roster, cases: &n.cases, out: n.out}
-	s.petitions = petition.New(n.cfg.Petition, addrs, random, &n.stats.Drops, n.out)
+	s.petitions = petition.New(n.cfg.Petition, addrs, random, &n.stats, n.out)
 }
 
 // follow lets the roster list the members that the ledger has in, and look for the seeds.

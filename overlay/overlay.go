@@ -142,7 +142,7 @@ type Overlay struct {
 	self      hearsay.NodeID
 	directory Directory
 	random    *rand.Rand
-	drops     *hearsay.Drops
+	stats     *hearsay.Stats
 	out       *core.Effects
 
 	suspects []hearsay.NodeID // members that are passed over; ascending
@@ -158,12 +158,12 @@ type Overlay struct {
 }
 
 // New makes an overlay that knows nobody. What it wants done goes to out; the
-// input that it drops is counted in drops.
-func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand, drops *hearsay.Drops, out *core.Effects, now time.Time) *Overlay {
+// input that it drops is counted in stats.
+func New(cfg Config, self hearsay.NodeID, directory Directory, random *rand.Rand, stats *hearsay.Stats, out *core.Effects, now time.Time) *Overlay {
 	const century = 100 * 365 * 24 * time.Hour
 	cfg.Links = min(max(LinksMin, cfg.Links), LinksMax)
 	o := &Overlay{
-		cfg: cfg, self: self, directory: directory, random: random, drops: drops, out: out,
+		cfg: cfg, self: self, directory: directory, random: random, stats: stats, out: out,
 		never: now.Add(century),
 	}
 	rings := 1

@@ -38,13 +38,13 @@ func idsOf(n int) []hearsay.NodeID {
 type one struct {
 	*Overlay
 	out    *core.Effects
-	drops  *hearsay.Drops
+	stats  *hearsay.Stats
 	others *[]hearsay.NodeID // who lives, as a roster would have it; ascending
 }
 
 // start makes an overlay whose members are those that it has been told of.
 func start(cfg Config, self hearsay.NodeID, addr func(hearsay.NodeID) (netip.AddrPort, bool), seed uint64) one {
-	o := one{out: &core.Effects{}, drops: &hearsay.Drops{}, others: new([]hearsay.NodeID)}
+	o := one{out: &core.Effects{}, stats: &hearsay.Stats{}, others: new([]hearsay.NodeID)}
 	directory := Directory{
 		Addr: func(id hearsay.NodeID) (netip.AddrPort, bool) {
 			at, ok := addr(id)
@@ -53,7 +53,7 @@ func start(cfg Config, self hearsay.NodeID, addr func(hearsay.NodeID) (netip.Add
 		Count: func() int { return len(*o.others) },
 		Other: func(i int) hearsay.NodeID { return (*o.others)[i] },
 	}
-	o.Overlay = New(cfg, self, directory, rand.New(rand.NewPCG(seed, binary.BigEndian.Uint64(self[:]))), o.drops, o.out, begin)
+	o.Overlay = New(cfg, self, directory, rand.New(rand.NewPCG(seed, binary.BigEndian.Uint64(self[:]))), o.stats, o.out, begin)
 	return o
 }
 

@@ -234,9 +234,9 @@ func (o *Overlay) send(id hearsay.NodeID, m core.Message) {
 func (o *Overlay) admitted(now time.Time, p *core.Packet) bool {
 	switch {
 	case o.outside || !o.lists(p.From):
-		o.drops[hearsay.DropStranger]++
+		o.stats.Drops[hearsay.DropStranger]++
 	case !o.drawn.spend(now):
-		o.drops[hearsay.DropRate]++
+		o.stats.Drops[hearsay.DropRate]++
 	default:
 		return true
 	}
@@ -286,7 +286,7 @@ func (o *Overlay) HelloAck(now time.Time, p *core.Packet, m *core.HelloAck) {
 // unexpected is an ack that was not waited for, or not any more. It makes no
 // link; but its sender may believe that there is one.
 func (o *Overlay) unexpected(now time.Time, p *core.Packet, m *core.HelloAck) {
-	o.drops[hearsay.DropUnexpected]++
+	o.stats.Drops[hearsay.DropUnexpected]++
 	if m.Accepted && !o.outside && o.lists(p.From) && !o.Linked(p.From) && !o.drawn.has(p.From) && o.drawn.spend(now) {
 		o.send(p.From, &core.Unlink{})
 	}
@@ -322,6 +322,6 @@ func (o *Overlay) Disown(now time.Time, id hearsay.NodeID) {
 // Unlink ends a link that was drawn. Those of ring 0 stay.
 func (o *Overlay) Unlink(now time.Time, p *core.Packet, _ *core.Unlink) {
 	if !o.part(now, p.From) {
-		o.drops[hearsay.DropUnexpected]++
+		o.stats.Drops[hearsay.DropUnexpected]++
 	}
 }

@@ -318,8 +318,8 @@ func TestHellosAreBounded(t *testing.T) {
 		}
 	}
 	asked := uint64(10 * len(others))
-	if n := len(o.out.Now); n != helloBurst || o.drops[hearsay.DropRate] != asked-helloBurst {
-		t.Errorf("%d answers, %d counted, of %d", n, o.drops[hearsay.DropRate], asked)
+	if n := len(o.out.Now); n != helloBurst || o.stats.Drops[hearsay.DropRate] != asked-helloBurst {
+		t.Errorf("%d answers, %d counted, of %d", n, o.stats.Drops[hearsay.DropRate], asked)
 	}
 	accepted := 0
 	for _, p := range o.out.Now {
@@ -352,14 +352,14 @@ func TestStrangersGetNoAnswer(t *testing.T) {
 	o.Remove(begin, others[0])
 	o.Hello(begin, from(others[0]), &core.Hello{})
 	o.Hello(begin, from(o.self), &core.Hello{})
-	if o.drops[hearsay.DropStranger] != 3 || len(o.out.Now) > 0 {
-		t.Errorf("%d counted, %d answers", o.drops[hearsay.DropStranger], len(o.out.Now))
+	if o.stats.Drops[hearsay.DropStranger] != 3 || len(o.out.Now) > 0 {
+		t.Errorf("%d counted, %d answers", o.stats.Drops[hearsay.DropStranger], len(o.out.Now))
 	}
 	o.HelloAck(begin, from(stranger), &core.HelloAck{Accepted: true})
 	o.HelloAck(begin, from(others[1]), &core.HelloAck{})
 	o.Unlink(begin, from(stranger), &core.Unlink{})
-	if o.drops[hearsay.DropUnexpected] != 3 || len(o.out.Now) > 0 {
-		t.Errorf("%d counted, %d answers", o.drops[hearsay.DropUnexpected], len(o.out.Now))
+	if o.stats.Drops[hearsay.DropUnexpected] != 3 || len(o.out.Now) > 0 {
+		t.Errorf("%d counted, %d answers", o.stats.Drops[hearsay.DropUnexpected], len(o.out.Now))
 	}
 	o.Tick(begin)
 	if o.Linked(stranger) || o.Linked(others[0]) {

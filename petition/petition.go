@@ -45,7 +45,7 @@ type Petitions struct {
 	seeds  []netip.AddrPort
 	random *rand.Rand
 	out    *core.Effects
-	drops  *hearsay.Drops
+	stats  *hearsay.Stats
 
 	registration registration
 	answers      []Answer // by seed
@@ -112,8 +112,8 @@ type report struct {
 var never = time.Unix(1<<36, 0)
 
 // New makes the petitions of a node that knows these seeds.
-func New(cfg Config, seeds []netip.AddrPort, random *rand.Rand, drops *hearsay.Drops, out *core.Effects) *Petitions {
-	t := &Petitions{cfg: cfg, seeds: seeds, random: random, drops: drops, out: out, leaveAt: never}
+func New(cfg Config, seeds []netip.AddrPort, random *rand.Rand, stats *hearsay.Stats, out *core.Effects) *Petitions {
+	t := &Petitions{cfg: cfg, seeds: seeds, random: random, stats: stats, out: out, leaveAt: never}
 	t.answers = make([]Answer, len(seeds))
 	t.forgetAnswers()
 	return t
@@ -170,7 +170,7 @@ func (t *Petitions) Report(now time.Time, stay hearsay.Stay, evidence *hearsay.E
 		return
 	}
 	if len(t.reports) >= maxReports {
-		t.drops[hearsay.DropTableFull]++
+		t.stats.Drops[hearsay.DropTableFull]++
 		return
 	}
 	r := &report{stay: stay, evidence: evidence, seed: t.random.IntN(len(t.seeds))}
@@ -388,7 +388,7 @@ func (t *Petitions) send(addr netip.AddrPort, body core.Message) {
 // refused: the next claim should be a newer one.
 func (t *Petitions) Outcome(now time.Time, p *core.Packet, m *hearsay.Outcome) (refused bool) {
 	if !p.Stream || !slices.Contains(t.seeds, p.Addr) {
-		t.drops[hearsay.DropUnexpected]++
+		t.stats.Drops[hearsay.DropUnexpected]++
 		return false
 	}
 	switch m.Kind {
@@ -403,7 +403,7 @@ func (t *Petitions) Outcome(now time.Time, p *core.Packet, m *hearsay.Outcome) (
 		case i >= 0:
 			t.refused(now, t.reports[i], m.Text, true)
 		case !asked:
-			t.drops[hearsay.DropUnexpected]++
+			t.stats.Drops[hearsay.DropUnexpected]++
 		}
 	case hearsay.RulingLeave:
 		if t.leave == nil || m.Code != hearsay.OutcomeDone || m.Stay != t.leave.Stay {

@@ -20,7 +20,7 @@ type world struct {
 	t     *testing.T
 	now   time.Time
 	out   core.Effects
-	drops hearsay.Drops
+	stats hearsay.Stats
 }
 
 func newWorld(t *testing.T, seeds int) *world {
@@ -29,7 +29,7 @@ func newWorld(t *testing.T, seeds int) *world {
 	for i := range seeds {
 		addrs = append(addrs, addr(i))
 	}
-	w.Petitions = New(DefaultConfig(), addrs, rand.New(rand.NewPCG(1, 2)), &w.drops, &w.out)
+	w.Petitions = New(DefaultConfig(), addrs, rand.New(rand.NewPCG(1, 2)), &w.stats, &w.out)
 	return w
 }
 
@@ -387,8 +387,8 @@ func TestReportsAreBounded(t *testing.T) {
 	for i := range 2 * maxReports {
 		w.Report(w.now, hearsay.Stay{ID: hearsay.NodeID{byte(i), 1}, Epoch: 1}, nil)
 	}
-	if len(w.reports) != maxReports || w.drops[hearsay.DropTableFull] != maxReports {
-		t.Errorf("%d reports, %d dropped", len(w.reports), w.drops[hearsay.DropTableFull])
+	if len(w.reports) != maxReports || w.stats.Drops[hearsay.DropTableFull] != maxReports {
+		t.Errorf("%d reports, %d dropped", len(w.reports), w.stats.Drops[hearsay.DropTableFull])
 	}
 }
 
@@ -488,8 +488,8 @@ func TestForgedOutcomes(t *testing.T) {
 	w.Outcome(w.now, &core.Packet{Addr: addr(1)}, m)
 	w.Outcome(w.now, &core.Packet{Addr: addr(9), Stream: true}, m)
 	w.answer(1, hearsay.RulingRemove, hearsay.OutcomeWait, hearsay.Stay{})
-	if w.leave == nil || w.drops[hearsay.DropUnexpected] != 3 {
-		t.Errorf("dropped %d, want 3", w.drops[hearsay.DropUnexpected])
+	if w.leave == nil || w.stats.Drops[hearsay.DropUnexpected] != 3 {
+		t.Errorf("dropped %d, want 3", w.stats.Drops[hearsay.DropUnexpected])
 	}
 }
 
@@ -627,8 +627,8 @@ func TestQuestionsAreBounded(t *testing.T) {
 		w.Ask(w.now, netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(i)), hearsay.Stay{ID: hearsay.NodeID{byte(i)}, Epoch: 1})
 	}
 	count()
-	if len(w.questions) != maxQuestions || answers != maxQuestions || w.drops[hearsay.DropTableFull] != maxQuestions {
-		t.Errorf("%d are open, %d answered, %d counted", len(w.questions), answers, w.drops[hearsay.DropTableFull])
+	if len(w.questions) != maxQuestions || answers != maxQuestions || w.stats.Drops[hearsay.DropTableFull] != maxQuestions {
+		t.Errorf("%d are open, %d answered, %d counted", len(w.questions), answers, w.stats.Drops[hearsay.DropTableFull])
 	}
 	w.pass(3 * w.cfg.Patience)
 	if count(); len(w.questions) != 0 || answers != 2*maxQuestions {

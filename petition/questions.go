@@ -31,7 +31,7 @@ type question struct {
 func (t *Petitions) Ask(now time.Time, from netip.AddrPort, stay hearsay.Stay) {
 	q := question{from: from, stay: stay}
 	if len(t.questions) >= maxQuestions {
-		t.drops[hearsay.DropTableFull]++
+		t.stats.Drops[hearsay.DropTableFull]++
 		t.send(from, &core.Outcome{Outcome: hearsay.Outcome{Kind: hearsay.RulingRemove, Stay: stay, Code: hearsay.OutcomeWait, Text: "too much is asked at once; try again"}})
 		return
 	}

@@ -40,7 +40,7 @@ func (b *ballots) changed(now time.Time, changes []ledger.Change) {
 // refused tells those that asked here why no case was opened.
 func (b *ballots) refused(now time.Time, c *ledger.Change) {
 	if c.Case != nil {
-		b.seed.drops[hearsay.DropBadSignature]++
+		b.seed.stats.Drops[hearsay.DropBadSignature]++
 		return
 	}
 	if b.seed.requests.forget(c.ID) {

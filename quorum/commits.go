@@ -26,7 +26,7 @@ func (q *commitQueue) propose(now time.Time, c ledger.Command) {
 		to = &q.first
 	}
 	if len(*to) >= maxQueue {
-		q.seed.drops[hearsay.DropTableFull]++
+		q.seed.stats.Drops[hearsay.DropTableFull]++
 		return
 	}
 	c.At, c.Proposer = now.UnixMilli(), uint8(q.seed.cfg.Slot)

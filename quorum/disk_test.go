@@ -48,7 +48,7 @@ func TestUnreadableDisk(t *testing.T) {
 			}
 			cfg, out := w.cfg, &core.Effects{}
 			cfg.Recover = recover
-			_, err := New(cfg, m.Signer, w.Random, Directory{Sender: w.Sender}, m.Disk.Load(), &m.Drops, out, w.Now)
+			_, err := New(cfg, m.Signer, w.Random, Directory{Sender: w.Sender}, m.Disk.Load(), &m.Stats, out, w.Now)
 			if err == nil || !strings.Contains(err.Error(), "another version of hearsay wrote it") || strings.Contains(err.Error(), "\n") {
 				t.Errorf("entries %t, recover %t: it says %v", entries, recover, err)
 			}

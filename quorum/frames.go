@@ -175,7 +175,7 @@ func (d *driver) termTooFar(f *core.Raft) bool {
 
 // refuse drops a message of a seat that no correct seed sends.
 func (d *driver) refuse(f *core.Raft) {
-	d.seed.drops[hearsay.DropMalformed]++
+	d.seed.stats.Drops[hearsay.DropMalformed]++
 	d.faults[f.Slot]++
 }
 
@@ -187,23 +187,23 @@ func (d *driver) mayTake(f *core.Raft) bool {
 	kind, r := raftpb.MessageType(f.Type), d.seed.replica
 	switch {
 	case d.seed.diskCheck.mayHaveForgotten(kind, f.Term, core.LogPlace{Term: f.LogTerm, Index: f.Index}):
-		d.seed.drops[hearsay.DropUnexpected]++
+		d.seed.stats.Drops[hearsay.DropUnexpected]++
 		return false
 	case kind == raftpb.MsgTimeoutNow && !d.seed.lateness.handsOver(f), kind == raftpb.MsgProp && slices.ContainsFunc(f.Entries, expires):
-		d.seed.drops[hearsay.DropUnexpected]++ // only the leader says so: this one may have led until now
+		d.seed.stats.Drops[hearsay.DropUnexpected]++ // only the leader says so: this one may have led until now
 		return false
 	case kind != raftpb.MsgReadIndex && kind != raftpb.MsgProp:
 		return true
 	case !r.leads() || kind == raftpb.MsgReadIndex && !r.settled():
-		d.seed.drops[hearsay.DropUnexpected]++ // it asks again, and by then knows which one
+		d.seed.stats.Drops[hearsay.DropUnexpected]++ // it asks again, and by then knows which one
 		return false
 	case kind == raftpb.MsgProp && r.log.unsettled():
-		d.seed.drops[hearsay.DropTableFull]++
+		d.seed.stats.Drops[hearsay.DropTableFull]++
 		return false
 	case kind == raftpb.MsgProp:
 		return true
 	case d.seed.fresh.taken >= freshTaken:
-		d.seed.drops[hearsay.DropRate]++
+		d.seed.stats.Drops[hearsay.DropRate]++
 		return false
 	}
 	d.seed.fresh.taken++

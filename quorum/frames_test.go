@@ -190,7 +190,7 @@ func TestTermOnDisk(t *testing.T) {
 	m.Disk.Durable["state"] = &state
 	cfg := w.cfg
 	load := func() (*Quorum, error) {
-		return New(cfg, m.Signer, w.Random, Directory{Sender: w.Sender}, m.Disk.Load(), &m.Drops, m.Out, w.Now)
+		return New(cfg, m.Signer, w.Random, Directory{Sender: w.Sender}, m.Disk.Load(), &m.Stats, m.Out, w.Now)
 	}
 	if _, err := load(); err == nil || !strings.Contains(err.Error(), "is of term 18446744073709551615") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("it says %v", err)

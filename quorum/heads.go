@@ -183,7 +183,7 @@ func (hs *heads) rulings(now time.Time, p *core.Packet, m *core.Rulings) {
 func (hs *heads) rosterPart(now time.Time, p *core.Packet, m *core.RosterPart) {
 	slot, is := hs.seed.diskCheck.isAnswer(p)
 	if !is {
-		hs.seed.drops[hearsay.DropUnexpected]++
+		hs.seed.stats.Drops[hearsay.DropUnexpected]++
 		return
 	}
 	if own := hs.takeHeads(now, hs.seed.directory.sender(p), m.Heads); own && hs.seed.mustStop == "" {
@@ -203,7 +203,7 @@ func (hs *heads) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 			continue
 		}
 		if !hs.seed.chain.OfFounding(h) {
-			hs.seed.drops[hearsay.DropStranger]++ // of another founding, or from before a recovery
+			hs.seed.stats.Drops[hearsay.DropStranger]++ // of another founding, or from before a recovery
 			continue
 		}
 		if int(h.Slot) == hs.seed.cfg.Slot {
@@ -215,7 +215,7 @@ func (hs *heads) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 			continue
 		}
 		if !hs.affordsCheck(now, from) {
-			hs.seed.drops[hearsay.DropRate]++
+			hs.seed.stats.Drops[hearsay.DropRate]++
 			break
 		}
 		got := hs.seed.chain.Hear(h, keys[h.Slot], hs.seed.Epoch())
@@ -223,7 +223,7 @@ func (hs *heads) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Hea
 			hs.checked(now, from, 1)
 		}
 		if got.Forged {
-			hs.seed.drops[hearsay.DropBadSignature]++
+			hs.seed.stats.Drops[hearsay.DropBadSignature]++
 			break // a message costs its forger no less than this node
 		}
 		if got.News {
@@ -266,7 +266,7 @@ func (hs *heads) ledgerReq(now time.Time, p *core.Packet, m *core.LedgerReq) {
 	whole := m.Before == 0 && (m.After < hs.seed.chain.Base || m.After == 0 && hs.seed.Epoch() > core.MaxRulings)
 	from := hs.seed.directory.sender(p)
 	if hs.seed.state == nil || !hs.budgets.answers.Affords(now, from) {
-		hs.seed.drops[hearsay.DropRate]++
+		hs.seed.stats.Drops[hearsay.DropRate]++
 		return
 	}
 	hs.noteAsker(from)

@@ -68,7 +68,7 @@ func (j *joiners) ask(now time.Time, c *hearsay.Claim) hearsay.Outcome {
 		// anybody may have kept an older word
 		return j.seed.requests.pending()
 	case k == nil && len(j.pending) >= maxJoiners && !j.yields(now, core.Source(c.Card.Addr.Addr())):
-		j.seed.drops[hearsay.DropTableFull]++
+		j.seed.stats.Drops[hearsay.DropTableFull]++
 		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: fmt.Sprintf("%d that ask to be in are being probed, and no more are at once; ask again in a second", maxJoiners)}
 	}
 	k = &joiner{claim: *c, began: now}

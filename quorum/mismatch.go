@@ -30,9 +30,9 @@ func (ss *seats) differs(now time.Time, slot int, by hearsay.PublicKey, of ledge
 func (ss *seats) meetUnlike(now time.Time, p *core.Packet, m *core.SeatHello) {
 	otherVersion := m.Versions != ss.seed.cfg.Versions
 	if otherVersion {
-		ss.seed.drops[hearsay.DropVersion]++
+		ss.seed.stats.Drops[hearsay.DropVersion]++
 	} else {
-		ss.seed.drops[hearsay.DropStranger]++
+		ss.seed.stats.Drops[hearsay.DropStranger]++
 	}
 	if m.Answer {
 		switch slot := ledger.AskedWith(ss.nonces[:len(ss.seed.cfg.Seeds)], m.Nonce); {

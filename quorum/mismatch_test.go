@@ -19,7 +19,7 @@ func (w *world) startListed(m *machine, seeds []ledger.Seed, slot int) {
 	cfg := w.cfg
 	cfg.Seeds, cfg.Slot = seeds, slot
 	m.Out, m.Life = &core.Effects{}, m.Life+1
-	q, err := New(cfg, m.Signer, rand.New(rand.NewPCG(uint64(slot), 2)), Directory{}, m.Disk.Load(), &m.Drops, m.Out, w.Now)
+	q, err := New(cfg, m.Signer, rand.New(rand.NewPCG(uint64(slot), 2)), Directory{}, m.Disk.Load(), &m.Stats, m.Out, w.Now)
 	if err != nil {
 		w.T.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func (os *offers) readOn(now time.Time, slot uint8) {
 	meta := m.GetSnapshot().GetMetadata()
 	if s == nil || len(s.Seats) != len(os.seed.cfg.Seeds) || s.Began != os.seed.founding || meta.GetIndex() > s.Place()+placeAhead || s.BarsChanged > meta.GetIndex() ||
 		!s.WordsHold() || !os.sitsInLog(s, meta.GetConfState()) {
-		os.seed.drops[hearsay.DropMalformed]++
+		os.seed.stats.Drops[hearsay.DropMalformed]++
 		return
 	}
 	m.Snapshot.Data = nil
@@ -147,20 +147,20 @@ func (os *offers) tryOffer(now time.Time, slot uint8) {
 	s, m := o.snapshot, o.message
 	switch {
 	case m.GetTerm() < os.seed.replica.node.BasicStatus().GetTerm():
-		os.seed.drops[hearsay.DropUnexpected]++ // its sender leads no more
+		os.seed.stats.Drops[hearsay.DropUnexpected]++ // its sender leads no more
 	case m.GetSnapshot().GetMetadata().GetIndex() <= os.seed.replica.log.hard.GetCommit():
 		// so much is here: the library says so
 		os.takeOffer(now, slot)
 		return
 	case os.seed.state != nil && (s.Epoch < os.seed.state.Epoch || s.Epoch == os.seed.state.Epoch && s.Head != os.seed.state.Head):
-		os.seed.drops[hearsay.DropUnproven]++
+		os.seed.stats.Drops[hearsay.DropUnproven]++
 	case !os.knowsSeats(o) || !os.provesOffer(o):
 		o.restAt = time.Time{} // it waits for more than time
 		return
 	case now.Before(o.restAt):
 		return
 	case !o.verify(now, os.seed.signer):
-		os.seed.drops[hearsay.DropBadSignature]++
+		os.seed.stats.Drops[hearsay.DropBadSignature]++
 	case o.restAt.IsZero():
 		os.takeOffer(now, slot)
 		return
@@ -270,7 +270,7 @@ func (os *offers) hearForOffers(now time.Time, p *core.Packet, m *core.Rulings) 
 				os.seed.heads.checked(now, from, 1)
 			}
 			if got.Forged {
-				os.seed.drops[hearsay.DropBadSignature]++
+				os.seed.stats.Drops[hearsay.DropBadSignature]++
 				break
 			}
 		}

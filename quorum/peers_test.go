@@ -27,7 +27,7 @@ func (w *world) newFollowerOf(v core.LogVersions) *following {
 		cfg := follower.DefaultConfig()
 		cfg.Network, cfg.Seeds, cfg.Tail, cfg.Versions = testNetwork, w.cfg.Seeds, 8, v
 		directory := follower.Directory{Sender: w.Sender, Links: func() []netip.AddrPort { return p.Links }}
-		f.Follower = follower.New(cfg, p.Key, rand.New(rand.NewPCG(w.Random.Uint64(), 3)), directory, p.Disk.Load(), &p.Drops, p.Out, w.Now)
+		f.Follower = follower.New(cfg, p.Key, rand.New(rand.NewPCG(w.Random.Uint64(), 3)), directory, p.Disk.Load(), &p.Stats, p.Out, w.Now)
 		return f.Follower
 	})
 	f.Start()

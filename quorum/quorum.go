@@ -45,7 +45,7 @@ type Quorum struct {
 	plain     hearsay.Signer // for what does not come again
 	random    *rand.Rand
 	directory Directory
-	drops     *hearsay.Drops
+	stats     *hearsay.Stats
 	out       *core.Effects
 
 	life     hearsay.Life
@@ -92,12 +92,12 @@ type Quorum struct {
 // New makes a seed that has not yet spoken. Records are what earlier lives of
 // its data directory persisted, in any order. The error is one line for the
 // user: a list of seeds that cannot be, or another than the ledger's.
-func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directory, records []core.Record, drops *hearsay.Drops, out *core.Effects, now time.Time) (*Quorum, error) {
+func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directory, records []core.Record, stats *hearsay.Stats, out *core.Effects, now time.Time) (*Quorum, error) {
 	if err := cfg.check(signer.Public()); err != nil {
 		return nil, err
 	}
 	q := &Quorum{
-		cfg: cfg, plain: signer, signer: &rememberer{Signer: signer}, random: random, directory: directory, drops: drops, out: out, tickAt: now, leaderAt: now,
+		cfg: cfg, plain: signer, signer: &rememberer{Signer: signer}, random: random, directory: directory, stats: stats, out: out, tickAt: now, leaderAt: now,
 	}
 	q.seats.seed, q.founder.seed, q.records.seed, q.diskCheck.seed = q, q, q, q
 	q.driver.seed, q.offers.seed, q.leadership.seed, q.lateness.seed = q, q, q, q

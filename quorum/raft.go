@@ -256,21 +256,21 @@ func (d *driver) raft(now time.Time, p *core.Packet, f *core.Raft) {
 		d.seed.diskCheck.ownMessage(now, d.seed.directory.sender(p), f)
 		return
 	case int(f.Slot) >= len(d.seed.cfg.Seeds):
-		d.seed.drops[hearsay.DropMalformed]++
+		d.seed.stats.Drops[hearsay.DropMalformed]++
 		return
 	case d.seed.cfg.Recover || d.seed.mustStop != "" || d.seed.diskCheck.unsure():
-		d.seed.drops[hearsay.DropUnexpected]++
+		d.seed.stats.Drops[hearsay.DropUnexpected]++
 		return
 	case d.seed.replica == nil:
 		d.seed.seats.askSeat(now, int(f.Slot)) // it may know that this seed has a seat
 		return
 	case f.To != d.seed.replica.id:
-		d.seed.drops[hearsay.DropMisdirected]++
+		d.seed.stats.Drops[hearsay.DropMisdirected]++
 		return
 	}
 	seat := d.seed.seats.known[f.Slot].seat
 	if f.From != seat.RaftID(d.seed.cfg.Network) {
-		d.seed.drops[hearsay.DropStranger]++
+		d.seed.stats.Drops[hearsay.DropStranger]++
 		for slot := range d.seed.others() {
 			d.seed.seats.askSeat(now, slot) // it may have a new life, of which somebody has the proof
 		}
@@ -278,15 +278,15 @@ func (d *driver) raft(now time.Time, p *core.Packet, f *core.Raft) {
 	}
 	switch {
 	case f.Room() > verifiedBytes, f.Snapshot != nil && int(f.Snapshot.Size) > d.seed.offers.snapshotMost():
-		d.seed.drops[hearsay.DropOversized]++
+		d.seed.stats.Drops[hearsay.DropOversized]++
 		return
 	case !d.mayVerify(now, p, f):
-		d.seed.drops[hearsay.DropRate]++
+		d.seed.stats.Drops[hearsay.DropRate]++
 		return
 	}
 	f.Founding = d.seed.founding
 	if !f.Verify(d.seed.cfg.Network, d.seed.plain, seat.Key) {
-		d.seed.drops[hearsay.DropBadSignature]++
+		d.seed.stats.Drops[hearsay.DropBadSignature]++
 		return
 	}
 	switch {
@@ -303,7 +303,7 @@ func (d *driver) raft(now time.Time, p *core.Packet, f *core.Raft) {
 	}
 	switch {
 	case d.termTooFar(f):
-		d.seed.drops[hearsay.DropUnexpected]++
+		d.seed.stats.Drops[hearsay.DropUnexpected]++
 		d.work(now)
 		return
 	case !d.mayTake(f):
@@ -354,7 +354,7 @@ func (d *driver) mayVerify(now time.Time, p *core.Packet, f *core.Raft) bool {
 // late; there is nothing to do about it.
 func (d *driver) step(m *raftpb.Message) {
 	if err := d.seed.replica.node.Step(m); err != nil {
-		d.seed.drops[hearsay.DropUnexpected]++
+		d.seed.stats.Drops[hearsay.DropUnexpected]++
 	}
 }
 

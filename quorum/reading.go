@@ -76,7 +76,7 @@ func (r *reading) read(now time.Time, p *core.Packet, before hearsay.Epoch) {
 	seed := slices.ContainsFunc(r.seed.cfg.Seeds, func(s ledger.Seed) bool { return core.Source(s.Addr.Addr()) == who.source })
 	at := slices.IndexFunc(r.under, func(one olderRead) bool { return one.before == before && len(one.askers) < askersMost })
 	if !r.mayAsk(who.source, seed) || at < 0 && !r.mayBegin(seed) {
-		r.seed.drops[hearsay.DropRate]++
+		r.seed.stats.Drops[hearsay.DropRate]++
 		return
 	}
 	until := now.Add(ledger.ReadEvery)

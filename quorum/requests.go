@@ -42,7 +42,7 @@ func (r *requests) ask(now time.Time, subject hearsay.NodeID, c ledger.Command) 
 // put is ask of what may be asked twice.
 func (r *requests) put(now time.Time, subject hearsay.NodeID, c ledger.Command) hearsay.Outcome {
 	if len(r.asked) >= maxAsked {
-		r.seed.drops[hearsay.DropTableFull]++
+		r.seed.stats.Drops[hearsay.DropTableFull]++
 		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: fmt.Sprintf("%d requests wait for the log already, the most there may be; try again", maxAsked)}
 	}
 	a := asked{subject: subject, command: c, until: now.Add(r.seed.cfg.AdmitTimeout), retryAt: now}
@@ -212,7 +212,7 @@ func (q *Quorum) Admit(now time.Time, c *hearsay.Claim) hearsay.Outcome {
 	}
 	all, ofSource := q.joiners.ahead(c)
 	if why := q.state.RefusesMore(c, q.state.Usage.TimeBy(uint8(q.cfg.Slot), now.UnixMilli()), all, ofSource); why != "" {
-		q.drops[hearsay.DropTableFull]++
+		q.stats.Drops[hearsay.DropTableFull]++
 		return hearsay.Outcome{Code: hearsay.OutcomeRefused, Text: why, Reason: hearsay.ReasonLimits}
 	}
 	if q.requests.isAsked(c.Subject, ledger.OpAdmit) {
@@ -286,7 +286,7 @@ func (q *Quorum) Report(now time.Time, r *Report) hearsay.Outcome {
 		own := *r.Evidence // what came with a packet belongs to the packet
 		own.Statements = slices.Clone(own.Statements)
 		if why := q.ballots.unproven(now, &own, m); !why.IsZero() {
-			q.drops[hearsay.DropUnproven]++
+			q.stats.Drops[hearsay.DropUnproven]++
 			return refused(why)
 		}
 		c.Rule, c.Evidence = own.Rule, &own
@@ -307,7 +307,7 @@ func (q *Quorum) Leave(now time.Time, l *core.Leave) hearsay.Outcome {
 		return hearsay.Outcome{Code: hearsay.OutcomeDone, Text: "already removed"}
 	}
 	if key := q.state.Members.Get(l.Stay.ID).Claim.Card.Key; !l.Verify(q.Ledger(), q.signer, key) {
-		q.drops[hearsay.DropBadSignature]++
+		q.stats.Drops[hearsay.DropBadSignature]++
 		return hearsay.Outcome{Code: hearsay.OutcomeRefused, Text: "not signed by the member"}
 	}
 	return q.requests.ask(now, l.Stay.ID, ledger.Command{Op: ledger.OpLeave, Leave: *l})
@@ -320,7 +320,7 @@ func (q *Quorum) Move(now time.Time, c *hearsay.Claim) hearsay.Outcome {
 		return hearsay.Outcome{Code: hearsay.OutcomeRefused, Text: "not a member"}
 	}
 	if why := q.requests.unfit(c); !why.IsZero() {
-		q.drops[hearsay.DropBadSignature]++
+		q.stats.Drops[hearsay.DropBadSignature]++
 		return refused(why)
 	}
 	if move := q.requests.moveOf(c.Subject); move != nil {

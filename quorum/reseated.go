@@ -43,12 +43,12 @@ func (ss *seats) takeSeats(now time.Time, from quota.Sender, items []*hearsay.Ru
 			continue
 		}
 		if !ss.seed.heads.budgets.checks.Take(now, from, ss.seed.Needed()) {
-			ss.seed.drops[hearsay.DropRate]++
+			ss.seed.stats.Drops[hearsay.DropRate]++
 			return false
 		}
 		seat, ok := ss.proves(r)
 		if !ok {
-			ss.seed.drops[hearsay.DropBadSignature]++
+			ss.seed.stats.Drops[hearsay.DropBadSignature]++
 			return false
 		}
 		ss.give(r, seat, hearsay.Event{At: now})

@@ -48,7 +48,7 @@ func (hs *heads) noteRival(now time.Time, r *core.Rival) {
 // noteOther keeps that a message of the log cannot be together with the log here, and
 // tells it as noteRival does. Its sender is asked what this seed has signed.
 func (hs *heads) noteOther(now time.Time, slot uint8, why string) {
-	if hs.seed.drops[hearsay.DropUnexpected]++; !now.Before(hs.seed.replica.askAt) {
+	if hs.seed.stats.Drops[hearsay.DropUnexpected]++; !now.Before(hs.seed.replica.askAt) {
 		hs.seed.replica.askAt = now.Add(hs.seed.cfg.HelloEvery)
 		hs.askBack(int(slot))
 	}

@@ -135,14 +135,14 @@ func (ss *seats) seatHello(now time.Time, p *core.Packet, m *core.SeatHello) {
 	sameVersions := m.Versions == ss.seed.cfg.Versions
 	switch {
 	case m.Unread != nil && sameVersions, m.Slot != core.NoSlot && !other && (int(m.Slot) >= len(ss.seed.cfg.Seeds) || int(m.Slot) == ss.seed.cfg.Slot):
-		ss.seed.drops[hearsay.DropMalformed]++
+		ss.seed.stats.Drops[hearsay.DropMalformed]++
 		return
 	case !ss.seed.heads.budgets.hellos.Take(now, ss.seed.directory.sender(p), 1):
-		ss.seed.drops[hearsay.DropRate]++
+		ss.seed.stats.Drops[hearsay.DropRate]++
 		return
 	}
 	if !m.Verify(ss.seed.cfg.Network, ss.seed.plain) {
-		ss.seed.drops[hearsay.DropBadSignature]++
+		ss.seed.stats.Drops[hearsay.DropBadSignature]++
 		return
 	}
 	if !m.Answer {
@@ -168,7 +168,7 @@ func (ss *seats) seatHello(now time.Time, p *core.Packet, m *core.SeatHello) {
 	case m.Key == ss.known[m.Slot].seat.Key:
 		ss.told(now, m) // by who is known, now or once: it may be an old one, sent again
 	case m.Answer:
-		ss.seed.drops[hearsay.DropUnexpected]++
+		ss.seed.stats.Drops[hearsay.DropUnexpected]++
 	default:
 		ss.askSeat(now, int(m.Slot)) // is it really there?
 	}
@@ -207,7 +207,7 @@ func (ss *seats) told(now time.Time, m *core.SeatHello) {
 func (ss *seats) met(now time.Time, m *core.SeatHello) {
 	seat := hearsay.Seat{Slot: m.Slot, Key: m.Key, Life: m.Life}
 	if pinned := ss.seed.cfg.Seeds[m.Slot].Key; !pinned.IsZero() && pinned != m.Key {
-		ss.seed.drops[hearsay.DropStranger]++
+		ss.seed.stats.Drops[hearsay.DropStranger]++
 		ss.differs(now, int(m.Slot), m.Key, ledger.OtherKey(ss.seed.cfg.Seeds[m.Slot].Addr, m.Key, pinned))
 		return
 	}
@@ -309,7 +309,7 @@ func (ss *seats) named(now time.Time, m *core.SeatHello) {
 	at := slices.IndexFunc(m.Seats, func(s hearsay.Seat) bool { return s == ss.seed.seat() })
 	if at >= 0 && len(m.Seats) == len(ss.seed.cfg.Seeds) && !m.Founding.IsZero() {
 		if !ss.asListed(m.Seats) {
-			ss.seed.drops[hearsay.DropStranger]++
+			ss.seed.stats.Drops[hearsay.DropStranger]++
 			ss.wait(now, m, "the seed at "+ss.seed.cfg.Seeds[m.Slot].Addr.String()+" names another key in a seat than the list of seeds pins: want the same file everywhere")
 			return
 		}

@@ -17,7 +17,7 @@ import (
 // open gives a seed made of a disk, with a list and a place in it.
 func (w *world) open(m *machine, cfg Config) (*Quorum, error) {
 	m.Out = &core.Effects{}
-	return New(cfg, m.Signer, rand.New(rand.NewPCG(1, 2)), Directory{}, m.Disk.Load(), &m.Drops, m.Out, w.Now)
+	return New(cfg, m.Signer, rand.New(rand.NewPCG(1, 2)), Directory{}, m.Disk.Load(), &m.Stats, m.Out, w.Now)
 }
 
 func TestListOfSeeds(t *testing.T) {
@@ -520,7 +520,7 @@ func TestHeadOfATornWriteIsForgotten(t *testing.T) {
 		&core.SeedLife{Life: hearsay.Life{1}, Config: cfg.hash()},
 		&core.KeptHead{Head: hearsay.Head{Epoch: 5}},
 	}
-	q, err := New(cfg, newKeyed(1), rand.New(rand.NewPCG(1, 2)), Directory{}, records, new(hearsay.Drops), new(core.Effects), time.Unix(0, 0))
+	q, err := New(cfg, newKeyed(1), rand.New(rand.NewPCG(1, 2)), Directory{}, records, new(hearsay.Stats), new(core.Effects), time.Unix(0, 0))
 	if err != nil || len(q.Heads()) > 0 {
 		t.Fatalf("%v, heads %+v", err, q.Heads())
 	}

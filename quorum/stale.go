@@ -48,7 +48,7 @@ func (d *diskCheck) ownHead(now time.Time, from quota.Sender, h *hearsay.Head) (
 	d.seed.heads.checked(now, from, 1)
 	switch {
 	case !h.Verify(d.seed.cfg.Network, d.seed.plain, d.seed.signer.Public()):
-		d.seed.drops[hearsay.DropBadSignature]++
+		d.seed.stats.Drops[hearsay.DropBadSignature]++
 		return true
 	case twice:
 		d.seed.mustStop = fmt.Sprintf("this seed has signed two ledgers: of epoch %d hash %s, and hash %s is here; its data directory is a copy from before, "+
@@ -108,20 +108,20 @@ func (d *diskCheck) ownMessage(now time.Time, from quota.Sender, f *core.Raft) {
 	r := d.seed.replica
 	switch {
 	case r == nil || f.From != r.id:
-		d.seed.drops[hearsay.DropStranger]++ // of a life before
+		d.seed.stats.Drops[hearsay.DropStranger]++ // of a life before
 		return
 	case tellsOfLog(f) <= r.log.last(), f.Type == uint8(raftpb.MsgAppResp) && f.Term < r.node.BasicStatus().GetTerm():
 		return // as it should be
 	case f.Type == uint8(raftpb.MsgAppResp) && d.acknowledged(f):
 		return // in this life: the log here is no older one
 	case !d.seed.heads.affordsCheck(now, from):
-		d.seed.drops[hearsay.DropRate]++
+		d.seed.stats.Drops[hearsay.DropRate]++
 		return
 	}
 	d.seed.heads.checked(now, from, 1)
 	f.Founding = d.seed.founding
 	if !f.Verify(d.seed.cfg.Network, d.seed.plain, d.seed.signer.Public()) {
-		d.seed.drops[hearsay.DropBadSignature]++
+		d.seed.stats.Drops[hearsay.DropBadSignature]++
 		return
 	}
 	d.stop(fmt.Sprintf("it has told that it has entry %d of the log, and %d are here", tellsOfLog(f), r.log.last()))

@@ -121,7 +121,7 @@ func (r *rewriting) start(t *testing.T, d *disk) *Quorum {
 	t.Helper()
 	cfg := r.w.cfg
 	cfg.Slot = r.m.Slot
-	q, err := New(cfg, r.m.Signer, r.w.Random, Directory{Sender: r.w.Sender}, d.Load(), &hearsay.Drops{}, &core.Effects{}, r.w.Now)
+	q, err := New(cfg, r.m.Signer, r.w.Random, Directory{Sender: r.w.Sender}, d.Load(), &hearsay.Stats{}, &core.Effects{}, r.w.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func (d *driver) makeRoom(now time.Time, m *raftpb.Message) bool {
 		d.seed.replica.bareAt = now
 		n++
 	}
-	d.seed.drops[hearsay.DropTableFull]++
+	d.seed.stats.Drops[hearsay.DropTableFull]++
 	m.Entries = m.Entries[:n]
 	return n > 0
 }

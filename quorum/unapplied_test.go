@@ -118,8 +118,8 @@ func TestSeedCatchesUpBeyondItsRoom(t *testing.T) {
 		most = max(most, away.Q.replica.log.unapplied)
 		return applied(away) >= end
 	})
-	if most > unappliedMost || away.Q.drops[hearsay.DropTableFull] == 0 {
-		t.Errorf("it had %d bytes to apply, may have %d, and dropped %d messages", most, unappliedMost, away.Q.drops[hearsay.DropTableFull])
+	if most > unappliedMost || away.Q.stats.Drops[hearsay.DropTableFull] == 0 {
+		t.Errorf("it had %d bytes to apply, may have %d, and dropped %d messages", most, unappliedMost, away.Q.stats.Drops[hearsay.DropTableFull])
 	}
 	w.goOn("afterwards", nil)
 }

@@ -62,7 +62,7 @@ func (d *driver) ofOtherVersion(now time.Time, f *core.Raft) bool {
 	if f.Versions == d.seed.cfg.Versions {
 		return false
 	}
-	d.seed.drops[hearsay.DropVersion]++
+	d.seed.stats.Drops[hearsay.DropVersion]++
 	d.seed.seats.askSeat(now, int(f.Slot))
 	return true
 }

@@ -249,7 +249,7 @@ func (ws *watches) watchAt(now time.Time, id hearsay.NodeID, addr netip.AddrPort
 		return
 	}
 	if len(ws.watched) >= maxWatched && ws.seed.state.Removing[id] == nil && ws.seed.state.Admitting[id] == nil {
-		ws.seed.drops[hearsay.DropTableFull]++
+		ws.seed.stats.Drops[hearsay.DropTableFull]++
 		return
 	}
 	ws.watched[id] = &watch{addr: addr, began: now, askAt: now}

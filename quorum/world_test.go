@@ -45,7 +45,7 @@ func newWorld(t testing.TB, n int, seed uint64) *world {
 		Open: func(m *machine) (*Quorum, error) {
 			cfg := w.cfg
 			cfg.Slot = m.Slot
-			return New(cfg, m.Signer, rand.New(rand.NewPCG(w.Random.Uint64(), 2)), Directory{Sender: w.Sender}, m.Disk.Load(), &m.Drops, m.Out, w.Now)
+			return New(cfg, m.Signer, rand.New(rand.NewPCG(w.Random.Uint64(), 2)), Directory{Sender: w.Sender}, m.Disk.Load(), &m.Stats, m.Out, w.Now)
 		},
 		Admit: func(q *Quorum, now time.Time, c *hearsay.Claim) { q.Admit(now, c) },
 		Report: func(q *Quorum, now time.Time, id, by hearsay.NodeID, e *hearsay.Evidence) {

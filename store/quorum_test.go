@@ -27,7 +27,7 @@ type seed struct {
 	q       *quorum.Quorum
 	disk    *store.Disk
 	out     *core.Effects
-	drops   hearsay.Drops
+	stats   hearsay.Stats
 	decoder *wire.Decoder
 	addr    netip.AddrPort
 	inbox   []arrived
@@ -65,7 +65,7 @@ func startSeeds(tb testing.TB, n int) *seeds {
 		one := &seed{slot: slot, addr: cfg.Seeds[slot].Addr, disk: disk, out: &core.Effects{}, decoder: wire.NewDecoder(s.network)}
 		cfg.Slot = slot
 		random := rand.New(rand.NewPCG(uint64(slot), 1))
-		one.q, err = quorum.New(cfg, hearsay.NewIdentity(disk.Identity()), random, quorum.Directory{}, nil, &one.drops, one.out, time.Now())
+		one.q, err = quorum.New(cfg, hearsay.NewIdentity(disk.Identity()), random, quorum.Directory{}, nil, &one.stats, one.out, time.Now())
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -242,7 +242,7 @@ func TestSeedOnDisk(t *testing.T) {
 	cfg := quorum.DefaultConfig()
 	cfg.Network = s.network
 	cfg.Seeds = []ledger.Seed{{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), 5000)}}
-	again, err := quorum.New(cfg, hearsay.NewIdentity(one.disk.Identity()), rand.New(rand.NewPCG(1, 1)), quorum.Directory{}, records, &one.drops, one.out, time.Now())
+	again, err := quorum.New(cfg, hearsay.NewIdentity(one.disk.Identity()), rand.New(rand.NewPCG(1, 1)), quorum.Directory{}, records, &one.stats, one.out, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

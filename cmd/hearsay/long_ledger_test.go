@@ -44,10 +44,10 @@ func writeLedger(t *testing.T, dir string, addr netip.AddrPort, rulings int) {
 	cfg.Network, cfg.Seeds = network, []ledger.Seed{{Addr: addr}}
 	// it rules more than is admitted in such a time
 	cfg.Limits.Members, cfg.Limits.Admissions = hearsay.MaxLimit, hearsay.MaxLimit
-	var drops hearsay.Drops
+	var stats hearsay.Stats
 	out := &core.Effects{}
 	now := time.Now().Add(-24 * time.Hour)
-	q, err := quorum.New(cfg, hearsay.NewIdentity(disk.Identity()), rand.New(rand.NewPCG(1, 2)), quorum.Directory{}, nil, &drops, out, now)
+	q, err := quorum.New(cfg, hearsay.NewIdentity(disk.Identity()), rand.New(rand.NewPCG(1, 2)), quorum.Directory{}, nil, &stats, out, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,13 +24,14 @@ type Follower interface {
 
 // Peer is one that follows the seeds' ledger, on its disk.
 type Peer[Q Seed] struct {
+	hearsay.Stats // what it counts
+
 	F      Follower
 	W      *World[Q]
 	N      int
 	Key    *testkit.Signer
 	Addr   netip.AddrPort
 	Out    *core.Effects
-	Drops  hearsay.Drops
 	Disk   Disk
 	Links  []netip.AddrPort
 	Deaf   bool

@@ -59,12 +59,13 @@ type Driver[Q Seed] struct {
 
 // Machine is one seed on its disk.
 type Machine[Q Seed] struct {
+	hearsay.Stats // what it counts
+
 	Slot   int
 	Addr   netip.AddrPort
 	Signer *testkit.Signer
 	Past   []*testkit.Signer // keys of earlier lives
 	Disk   Disk
-	Drops  hearsay.Drops
 	Out    *core.Effects
 	Q      Q   // nil: it is down
 	Life   int // counts starts, so that what belongs to an earlier one is dropped

@@ -151,9 +151,9 @@ func fill(t *testing.T, data string, own netip.AddrPort, port uint16) time.Durat
 	cfg.Limits.Members, cfg.Limits.Admissions = manyPeers, manyAdmissions
 	var (
 		out   core.Effects
-		drops hearsay.Drops
+		stats hearsay.Stats
 	)
-	q, err := quorum.New(cfg, hearsay.NewIdentity(disk.Identity()), rand.New(rand.NewPCG(1, 1)), quorum.Directory{}, nil, &drops, &out, time.Now())
+	q, err := quorum.New(cfg, hearsay.NewIdentity(disk.Identity()), rand.New(rand.NewPCG(1, 1)), quorum.Directory{}, nil, &stats, &out, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
