@@ -13,8 +13,10 @@ type EventKind uint8
 // fields are set.
 const (
 	// This node itself.
-	EventJoined   EventKind = iota + 1 // this node has the roster of a member: By, Count members
-	EventJoinFail                      // a contact did not answer: Addr, Text
+
+	// This node has the roster of a member: By, Count members. With seeds: it is in by Epoch, Count peers that are.
+	EventJoined   EventKind = iota + 1
+	EventJoinFail           // a contact did not answer: Addr, Text
 	// This node was claimed suspect or dead, and raised its Incarnation; State is what was claimed, By the
 	// accuser. State alive: a word of its own key that it does not know of was newer, and of Addr.
 	EventRefuted

@@ -191,15 +191,12 @@ func (f *rulings) admitted(now time.Time, stay hearsay.Stay) {
 		return
 	}
 	f.overlay.Enter(now)
-	f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: f.id, Epoch: stay.Epoch, Count: f.countIn()})
+	f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: f.id, Epoch: stay.Epoch, Count: f.peersIn()})
 }
 
-// countIn is how many are in, seeds too, by all of the ledger that has come here: the roster follows it ruling by
-// ruling.
-func (f *rulings) countIn() int {
-	f.seeded.isSeed(f.id) // looks which nodes sit in the seats
-	return len(f.seeded.authority.Roster(nil)) + len(f.seeded.sitting)
-}
+// peersIn is how many peers are in, this one too, by all of the ledger that has come here: the roster of the node
+// follows it ruling by ruling.
+func (f *rulings) peersIn() int { return len(f.seeded.authority.Roster(nil)) }
 
 // removed is told that this node's stay is over though it lives: it asks for a
 // new one.

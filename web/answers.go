@@ -18,7 +18,7 @@ type Self struct {
 	HTTP        string              `json:"http"`
 	Epoch       hearsay.Epoch       `json:"epoch"`
 	Incarnation hearsay.Incarnation `json:"incarnation"`
-	State       string              `json:"state"` // see standing
+	State       Standing            `json:"state"`
 	Started     time.Time           `json:"started"`
 	Version     string              `json:"version"`
 	Troubles    []string            `json:"troubles"` // what an operator should see to, the weightiest first

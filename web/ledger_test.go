@@ -554,27 +554,42 @@ func TestStanding(t *testing.T) {
 		state  hearsay.State
 		joined bool
 		change func(a *hearsay.Authority)
-		want   string
+		want   web.Standing
 	}{
-		{hearsay.RolePeer, hearsay.StateAlive, true, func(*hearsay.Authority) {}, "alive"},
-		{hearsay.RolePeer, hearsay.StateLeft, true, func(a *hearsay.Authority) { a.Leaves = true }, "leaving"},
-		{hearsay.RolePeer, hearsay.StateLeft, false, func(*hearsay.Authority) {}, "left"},
-		{hearsay.RolePeer, hearsay.StateAlive, false, func(*hearsay.Authority) {}, "outside"},
-		{hearsay.RolePeer, hearsay.StateAlive, false, func(a *hearsay.Authority) { a.Ended = 7 }, "removed"},
-		{hearsay.RolePeer, hearsay.StateAlive, false, func(a *hearsay.Authority) { a.Ended, a.Apart = 7, true }, "outside"},
-		{hearsay.RolePeer, hearsay.StateAlive, false, func(a *hearsay.Authority) { *a = hearsay.Authority{} }, "alive"},
-		{hearsay.RoleSeed, hearsay.StateAlive, false, func(*hearsay.Authority) {}, "alive"},
-		{hearsay.RolePeer, hearsay.StateAlive, true, func(*hearsay.Authority) {}, "cut-off"},
-		{hearsay.RoleSeed, hearsay.StateAlive, false, func(*hearsay.Authority) {}, "cut-off"},
+		{hearsay.RolePeer, hearsay.StateAlive, true, func(*hearsay.Authority) {}, web.StandingAlive},
+		{hearsay.RolePeer, hearsay.StateLeft, true, func(a *hearsay.Authority) { a.Leaves = true }, web.StandingLeaving},
+		{hearsay.RolePeer, hearsay.StateLeft, false, func(*hearsay.Authority) {}, web.StandingLeft},
+		{hearsay.RolePeer, hearsay.StateAlive, false, func(*hearsay.Authority) {}, web.StandingOutside},
+		{hearsay.RolePeer, hearsay.StateAlive, false, func(a *hearsay.Authority) { a.Ended = 7 }, web.StandingRemoved},
+		{hearsay.RolePeer, hearsay.StateAlive, false, func(a *hearsay.Authority) { a.Ended, a.Apart = 7, true }, web.StandingOutside},
+		{hearsay.RolePeer, hearsay.StateAlive, false, func(a *hearsay.Authority) { *a = hearsay.Authority{} }, web.StandingAlive},
+		{hearsay.RoleSeed, hearsay.StateAlive, false, func(*hearsay.Authority) {}, web.StandingAlive},
+		{hearsay.RolePeer, hearsay.StateAlive, true, func(*hearsay.Authority) {}, web.StandingCutOff},
+		{hearsay.RoleSeed, hearsay.StateAlive, false, func(*hearsay.Authority) {}, web.StandingCutOff},
 	} {
 		v := newSeedVillage()
 		v.members[0].Role, v.members[0].State, v.joined = c.role, c.state, c.joined
 		c.change(&v.council.authority)
-		if c.want == "cut-off" {
+		if c.want == web.StandingCutOff {
 			v.stats.Unanswered = 12
 		}
-		if got := read(t, ask(handler(v), "GET", "/v1/self", "")); !strings.Contains(got, `"state":"`+c.want+`"`) {
+		if got := read(t, ask(handler(v), "GET", "/v1/self", "")); !strings.Contains(got, `"state":"`+c.want.String()+`"`) {
 			t.Errorf("%s, %s, joined %v: %s\nwant %s", c.role, c.state, c.joined, got, c.want)
+		}
+	}
+}
+
+// Each standing is written as the word that it is read from, and no other word is one.
+func TestStandingsAreWords(t *testing.T) {
+	for s := web.StandingAlive; s <= web.StandingOutside; s++ {
+		text, _ := s.MarshalText()
+		if back := web.Standing(0); back.UnmarshalText(text) != nil || back != s {
+			t.Errorf("%s is read as %s", text, back)
+		}
+	}
+	for _, text := range []string{"", "dead", "unknown(0)"} {
+		if s := web.Standing(0); s.UnmarshalText([]byte(text)) == nil {
+			t.Errorf("%q is read as %s", text, s)
 		}
 	}
 }

@@ -288,24 +288,6 @@ func (a *api) self() Self {
 	return self
 }
 
-// standing is how it is with a node by its own word: alive or left; cut-off, where nobody answers it, or it hears
-// nobody, and so does not know what others hold of it; or, of a peer of a network with seeds, by theirs: leaving, where
-// they have not ruled yet that it has left; removed, as far as it has heard of that; outside, where they have not
-// admitted it, or it follows another ledger than theirs.
-func standing(m *hearsay.Member, authority *hearsay.Authority, stats *hearsay.Stats, joined bool) string {
-	switch {
-	case authority.Leaves:
-		return "leaving"
-	case m.State == hearsay.StateAlive && (stats.Unheard > 0 || stats.Unanswered > 0):
-		return "cut-off"
-	case joined, !authority.Seeded, m.Role == hearsay.RoleSeed, m.State == hearsay.StateLeft:
-		return m.State.String()
-	case authority.Ended > 0 && !authority.Apart:
-		return "removed"
-	}
-	return "outside"
-}
-
 func (a *api) members() Members {
 	epoch := a.backend.Epoch() // before the list, which may be newer
 	list := a.backend.Members()

@@ -175,7 +175,7 @@ func printSelf(table io.Writer, n *web.Self) {
 	fmt.Fprintf(table, "name\t%s\n", nameOf(n.Name, n.ID))
 	fmt.Fprintf(table, "id\t%s\n", n.ID)
 	fmt.Fprintf(table, "role\t%s\n", n.Role)
-	fmt.Fprintf(table, "state\t%s, incarnation %d\n", oneLine(n.State), n.Incarnation)
+	fmt.Fprintf(table, "state\t%s, incarnation %d\n", n.State, n.Incarnation)
 	fmt.Fprintf(table, "address\t%s\n", oneLine(n.Addr))
 	fmt.Fprintf(table, "page\t%s\n", oneLine(pageURL(n.HTTP)))
 	fmt.Fprintf(table, "started\t%s\n", when(n.Started, time.Now()))
