@@ -76,8 +76,7 @@ func (d *datagrams) receive() (packet []byte, from netip.AddrPort, err error) {
 		return nil, from, err
 	}
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-	d.counters.packetsIn.Add(1)
-	d.counters.bytesIn.Add(uint64(n))
+	d.counters.count(func(s *hearsay.Stats) { s.PacketsIn++; s.BytesIn += uint64(n) })
 	if n > core.MTU {
 		d.counters.drop(hearsay.DropOversized)
 		return nil, from, nil
@@ -108,11 +107,10 @@ func (d *datagrams) allow(now time.Time, source netip.Addr) bool {
 // when the kernel says so.
 func (d *datagrams) send(packet []byte, to netip.AddrPort) {
 	if err := d.write(packet, to); err != nil {
-		d.counters.sendFails.Add(1)
+		d.counters.unsent(1)
 		return
 	}
-	d.counters.packetsOut.Add(1)
-	d.counters.bytesOut.Add(uint64(len(packet)))
+	d.counters.count(func(s *hearsay.Stats) { s.PacketsOut++; s.BytesOut += uint64(len(packet)) })
 }
 
 // write hands a datagram to the kernel: from source, unless the machine has that address no more.

@@ -94,7 +94,7 @@ func TestDatagrams(t *testing.T) {
 			t.Errorf("from %s", from)
 		}
 	}
-	if n := counters.drops[hearsay.DropOversized].Load(); n != 2 {
+	if n := counters.counted().Drops[hearsay.DropOversized]; n != 2 {
 		t.Errorf("%d oversized", n)
 	}
 	d.send([]byte("back"), sender.LocalAddr().(*net.UDPAddr).AddrPort())
@@ -103,7 +103,7 @@ func TestDatagrams(t *testing.T) {
 		t.Errorf("got %q, %v", b[:n], err)
 	}
 	d.send(make([]byte, 70_000), netip.AddrPortFrom(localhost, 1))
-	if n := counters.sendFails.Load(); n != 1 {
+	if n := counters.counted().SendFails; n != 1 {
 		t.Errorf("%d sends failed", n)
 	}
 }

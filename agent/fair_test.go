@@ -56,12 +56,12 @@ func TestTurnsServeAllKinds(t *testing.T) {
 		for range 2 { // more than a turn serves is for the kernel to keep
 			sender.Write([]byte{0})
 		}
-		before, calls, began := a.counters.packetsIn.Load(), got.calls, time.Now()
+		before, calls, began := a.counters.counted().PacketsIn, got.calls, time.Now()
 		due := !began.Before(l.node.Deadline())
 		if ended, err := l.turn(); ended || err != nil {
 			t.Fatalf("turn %d: ended: %v", turn, err)
 		}
-		if a.counters.packetsIn.Load() == before {
+		if a.counters.counted().PacketsIn == before {
 			t.Fatalf("turn %d left out the socket", turn)
 		}
 		if due && !l.node.Deadline().After(began) {

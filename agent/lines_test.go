@@ -35,7 +35,7 @@ func TestLinesBesideFrames(t *testing.T) {
 	stranger := a.connect(t)
 	io.WriteString(stranger, `{"type":`) // nobody there speaks lines
 	wantClosed(t, stranger)
-	if n := a.counters.drops[hearsay.DropMalformed].Load(); n != 1 {
+	if n := a.counters.counted().Drops[hearsay.DropMalformed]; n != 1 {
 		t.Errorf("counted %d", n)
 	}
 }

@@ -356,7 +356,7 @@ func (l *loop) carryOut(fx *core.Effects) {
 			o.bytes = append([]byte(nil), o.bytes...)
 		}
 		if !l.commits.enqueue(o) {
-			l.counters.sendFails.Add(1)
+			l.counters.unsent(1)
 		}
 	}
 	if len(fx.Events) > 0 {

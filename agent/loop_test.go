@@ -60,11 +60,11 @@ func TestTicksLeaveTheSocketItsTurn(t *testing.T) {
 	began, longest, left := time.Now(), 0, 0
 	for range 40 {
 		sender.Write([]byte{0})
-		before := a.counters.packetsIn.Load()
+		before := a.counters.counted().PacketsIn
 		if ended, err := l.turn(); ended || err != nil {
 			t.Fatal(ended, err)
 		}
-		if left++; a.counters.packetsIn.Load() > before {
+		if left++; a.counters.counted().PacketsIn > before {
 			left = 0
 		}
 		longest = max(longest, left)

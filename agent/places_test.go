@@ -452,7 +452,7 @@ func TestLongFramesOfStrangersWait(t *testing.T) {
 		sending.Wait()
 		<-time.After(time.Second) // what was read last is handed on at the pace of long frames
 		synctest.Wait()
-		if n, closed := arrived.Load(), c.counters.drops[hearsay.DropQueueFull].Load(); n != streamsStrangers || closed != 0 {
+		if n, closed := arrived.Load(), c.counters.counted().Drops[hearsay.DropQueueFull]; n != streamsStrangers || closed != 0 {
 			t.Errorf("%d of %d long frames arrived, %d streams were closed, after %v", n, streamsStrangers, closed, time.Since(began))
 		}
 		if c.long.reading != 0 || len(c.long.waiting) != 0 {

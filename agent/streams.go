@@ -150,13 +150,13 @@ func (s *streams) send(remote netip.AddrPort, frame []byte) {
 	defer s.mu.Unlock()
 	st := s.open[remote]
 	if s.ctx.Err() != nil {
-		s.counters.sendFails.Add(1)
+		s.counters.unsent(1)
 		return
 	}
 	if st == nil {
 		st = s.newStream(remote)
 		if _, room := s.makeRoom(st); !room {
-			s.counters.sendFails.Add(1)
+			s.counters.unsent(1)
 			return
 		}
 		s.take(st)
@@ -199,7 +199,7 @@ func (s *streams) queue(st *stream, frame []byte) {
 	size := st.size + len(frame)
 	if st.lines || size > streamWaitingMax ||
 		st.class == quota.Stranger && size > streamFree && s.unsent+len(frame) > streamUnsentMax {
-		s.counters.sendFails.Add(1)
+		s.counters.unsent(1)
 		return
 	}
 	st.waiting = append(st.waiting, frame)
@@ -224,7 +224,7 @@ func (s *streams) newStream(remote netip.AddrPort) *stream {
 // forget closes a stream and counts what it had not written.
 func (s *streams) forget(st *stream) {
 	s.leave(st)
-	s.counters.sendFails.Add(uint64(len(st.waiting)))
+	s.counters.unsent(len(st.waiting))
 	s.waits(st, -st.size)
 	st.waiting = nil
 	if st.conn != nil {
@@ -322,7 +322,7 @@ func (s *streams) write(st *stream) {
 			_, err := st.conn.Write(frame)
 			s.mu.Lock()
 			if err != nil {
-				s.counters.sendFails.Add(1)
+				s.counters.unsent(1)
 				s.forget(st)
 				break
 			}

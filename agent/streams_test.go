@@ -129,7 +129,7 @@ func TestStreamsCarryBothWays(t *testing.T) {
 		t.Errorf("%d connections for three packets", n)
 	}
 	a.close() // after which nobody counts any more
-	if in, out := b.counters.streamsIn.Load(), a.counters.streamsOut.Load(); in != 2 || out != 2 {
+	if in, out := b.counters.counted().StreamsIn, a.counters.counted().StreamsOut; in != 2 || out != 2 {
 		t.Errorf("counted %d in, %d out", in, out)
 	}
 }
@@ -180,7 +180,7 @@ func TestNobodyThere(t *testing.T) {
 	a, b := newBox(t), newBox(t)
 	b.close()
 	a.dial(&stream{remote: b.addr, waiting: [][]byte{frame(&core.Ack{})}})
-	if n := a.counters.sendFails.Load(); n != 1 {
+	if n := a.counters.counted().SendFails; n != 1 {
 		t.Errorf("counted %d", n)
 	}
 }
@@ -197,23 +197,21 @@ func TestStrangersAreCounted(t *testing.T) {
 		"a frame that is short": {"\x01\x00\x00\x10abc", hearsay.DropTruncated},
 		"half a header":         {"\x01\x00", hearsay.DropTruncated},
 	} {
-		before := b.counters.drops[c.drop].Load()
+		before := b.counters.counted().Drops[c.drop]
 		conn := b.connect(t)
 		io.WriteString(conn, c.says)
 		conn.(*net.TCPConn).CloseWrite()
 		wantClosed(t, conn)
-		if got := b.counters.drops[c.drop].Load() - before; got != 1 {
+		if got := b.counters.counted().Drops[c.drop] - before; got != 1 {
 			t.Errorf("%s: counted %d times as %s", name, got, c.drop)
 		}
 	}
-	var before, after hearsay.Stats
-	b.counters.addTo(&before)
+	before := b.counters.counted().Drops
 	conn := b.connect(t) // says nothing at all, as somebody who only looks whether we listen
 	conn.(*net.TCPConn).CloseWrite()
 	wantClosed(t, conn)
-	b.counters.addTo(&after)
-	if after.Drops != before.Drops {
-		t.Errorf("a silent visitor was counted: %v", after.Drops)
+	if after := b.counters.counted().Drops; after != before {
+		t.Errorf("a silent visitor was counted: %v", after)
 	}
 }
 
@@ -229,8 +227,8 @@ func TestRestlessStreamIsClosed(t *testing.T) {
 		}
 	}()
 	wantClosed(t, conn)
-	if b.counters.drops[hearsay.DropRate].Load() != 1 {
-		t.Errorf("counted %d", b.counters.drops[hearsay.DropRate].Load())
+	if b.counters.counted().Drops[hearsay.DropRate] != 1 {
+		t.Errorf("counted %d", b.counters.counted().Drops[hearsay.DropRate])
 	}
 }
 
@@ -243,8 +241,8 @@ func TestStreamsOfOneSourceAreBounded(t *testing.T) {
 	}
 	extra := b.connect(t)
 	wantClosed(t, extra)
-	if b.counters.drops[hearsay.DropRate].Load() != 1 {
-		t.Errorf("counted %d", b.counters.drops[hearsay.DropRate].Load())
+	if b.counters.counted().Drops[hearsay.DropRate] != 1 {
+		t.Errorf("counted %d", b.counters.counted().Drops[hearsay.DropRate])
 	}
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	other, err := dialer.Dial("tcp", b.addr.String())
@@ -265,7 +263,7 @@ func TestIdleStreamsMakeRoom(t *testing.T) {
 		conn.Write(frame(&core.Ack{}))
 		b.receive(t)
 	}
-	if n := b.counters.drops[hearsay.DropRate].Load(); n != 0 {
+	if n := b.counters.counted().Drops[hearsay.DropRate]; n != 0 {
 		t.Errorf("%d were refused", n)
 	}
 	if n := b.count(); n > strangersPerSource {
@@ -349,7 +347,7 @@ func TestSlowStreamsAreClosed(t *testing.T) {
 					t.Errorf("closed after %s, want %s", took, c.after)
 				}
 				s.wait.Wait()
-				if got := counters.drops[hearsay.DropSlow].Load(); got != c.drop {
+				if got := counters.counted().Drops[hearsay.DropSlow]; got != c.drop {
 					t.Errorf("counted %d as slow", got)
 				}
 				if len(s.open) != 0 || s.receiving.Load() != 0 {

@@ -39,7 +39,7 @@ func TestUnreadAnswersAreFew(t *testing.T) {
 		}
 	}
 	awaitThat(t, "the streams are closed", func() bool { return len(b.arrived) >= strangers && b.count() == 0 })
-	sent := int(b.counters.streamOut.Load())
+	sent := int(b.counters.counted().StreamOut)
 	t.Logf("%d bytes were sent to each of %d, for %d requests taken of %d", sent/strangers, strangers, len(b.arrived)/strangers, requests)
 	if sent > most || len(b.arrived) > strangers*(4*strangersBuffer/answerLen+2) {
 		t.Errorf("%d bytes were sent for %d requests, want at most %d bytes", sent, len(b.arrived), most)
@@ -77,9 +77,9 @@ func TestUnsentOfStrangersIsBounded(t *testing.T) {
 	inCrowd(t, func(c *crowd) {
 		waits := func(addr string, n int) (added bool) {
 			at := netip.MustParseAddrPort(addr)
-			before := c.counters.sendFails.Load()
+			before := c.counters.counted().SendFails
 			c.reply(at, make([]byte, n))
-			return c.counters.sendFails.Load() == before
+			return c.counters.counted().SendFails == before
 		}
 		for n := range strangersPerSource {
 			addr := fmt.Sprintf("192.0.2.1:%d", n+1)
