@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/core"
+	"hearsay/testkit"
 )
 
 // told gives since when each member is told to answer others only.
@@ -89,7 +91,7 @@ func TestIndirectOfAPausedNode(t *testing.T) {
 	}
 	for range 20 {
 		w.now = w.now.Add(10 * time.Second)
-		w.later = nil
+		w.later = testkit.Queue[core.Packet]{}
 		w.BecomeLate(w.now)
 		w.run(time.Millisecond)
 	}

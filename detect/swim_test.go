@@ -11,6 +11,7 @@ import (
 	"hearsay/detect"
 	"hearsay/internal/core"
 	"hearsay/quota"
+	"hearsay/testkit"
 )
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -40,15 +41,10 @@ type world struct {
 	mute    func(i int) bool                  // which cannot be relays; nil: none
 	seat    netip.AddrPort                    // of a configured seed; zero: there is none
 	proven  bool                              // this node knows by other means that it is well
-	later   []letter
+	later   testkit.Queue[core.Packet]
 	pinged  []int // in order
 	streams int   // pings by stream
 	silent  bool  // these are not answered
-}
-
-type letter struct {
-	at time.Time
-	p  core.Packet
 }
 
 func newWorld(t *testing.T, members int) *world {
@@ -114,7 +110,7 @@ func (w *world) drain() {
 			}
 		}
 		if answer.Body != nil {
-			w.later = append(w.later, letter{w.now.Add(w.trip), answer})
+			w.later.Put(w.now.Add(w.trip), answer)
 		}
 	}
 	w.events = append(w.events, w.out.Events...)
@@ -124,11 +120,10 @@ func (w *world) drain() {
 func (w *world) run(d time.Duration) {
 	w.drain()
 	for end := w.now.Add(d); ; {
-		next, deliver := w.Deadline(), -1
-		for i, l := range w.later {
-			if !l.at.After(next) {
-				next, deliver = l.at, i
-			}
+		next := w.Deadline()
+		comes, p, deliver := w.later.Next()
+		if deliver = deliver && !comes.After(next); deliver {
+			next = comes
 		}
 		if next.After(end) {
 			w.now = end
@@ -137,11 +132,10 @@ func (w *world) run(d time.Duration) {
 		if next.After(w.now) {
 			w.now = next
 		}
-		if deliver < 0 {
+		if !deliver {
 			w.Tick(w.now)
 		} else {
-			p := w.later[deliver].p
-			w.later = append(w.later[:deliver], w.later[deliver+1:]...)
+			w.later.Drop()
 			switch m := p.Body.(type) {
 			case *core.Ack:
 				w.Ack(w.now, &p, m.Seq)

@@ -7,7 +7,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
-	"hearsay/quorum/quorumtest"
+	"hearsay/testkit"
 )
 
 // refutingSeed gives a peer that has met all seeds, and what has one of them raise its incarnation.
@@ -100,7 +100,7 @@ func TestPeerWithoutALedgerAndASeedPutBack(t *testing.T) {
 	w.Cut = func(from, to int) bool { return from >= 100 && to != slot || alone && from < 100 }
 	// before the others sign
 	w.Stepped = func(m *machine, _ *core.Effects) { alone = alone || m == seed && m.Q.Epoch() > 0 }
-	before := quorumtest.Disk{Durable: maps.Clone(seed.Disk.Durable)}
+	before := testkit.Disk{Durable: maps.Clone(seed.Disk.Durable)}
 	w.NewPerson()
 	w.Must(10*time.Second, "the peer has its signature", func() bool { return f.chain.Heads[slot].Epoch > 0 })
 	w.Run(5 * time.Second)

@@ -10,6 +10,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/testkit"
 
 	"pgregory.net/rapid"
 )
@@ -21,24 +22,25 @@ type world struct {
 	cfg     Config
 	now     time.Time
 	random  *rand.Rand
-	loss    float64
+	links   testkit.Links
 	nodes   map[hearsay.NodeID]*one // the living
 	order   []hearsay.NodeID        // all there ever were
-	flying  []flight
+	flying  testkit.Queue[flight]
 	story   []byte // a line for each packet and event
 	packets int
 }
 
 // flight is a packet on its way.
 type flight struct {
-	at   time.Time
 	from hearsay.NodeID
 	to   hearsay.NodeID
 	body core.Message
 }
 
 func newWorld(t fataler, cfg Config, seed uint64) *world {
-	return &world{t: t, cfg: cfg, now: begin, random: rand.New(rand.NewPCG(seed, 1)), nodes: map[hearsay.NodeID]*one{}}
+	random := rand.New(rand.NewPCG(seed, 1))
+	links := testkit.Links{Random: random, Slow: 50 * time.Millisecond}
+	return &world{t: t, cfg: cfg, now: begin, random: random, links: links, nodes: map[hearsay.NodeID]*one{}}
 }
 
 // addrOf gives each member an address from which its id can be told.
@@ -95,9 +97,8 @@ func (w *world) carryOut(o *one) {
 		w.packets++
 		to := w.order[p.Addr.Port()-1]
 		w.story = fmt.Appendf(w.story, "%v %s %T%v to %s\n", w.now.Sub(begin), o.self.Short(), p.Body, p.Body, to.Short())
-		if w.random.Float64() >= w.loss {
-			delay := time.Duration(w.random.Int64N(int64(50 * time.Millisecond)))
-			w.flying = append(w.flying, flight{w.now.Add(delay), o.self, to, p.Body})
+		if takes, ok := w.links.Carry(0, 0); ok {
+			w.flying.Put(w.now.Add(takes), flight{o.self, to, p.Body})
 		}
 	}
 	for _, e := range o.out.Events {
@@ -113,10 +114,8 @@ func (w *world) carryOut(o *one) {
 func (w *world) run(until time.Time) {
 	for steps := 0; ; steps++ {
 		at, do := until, func() {}
-		for i, f := range w.flying {
-			if f.at.Before(at) {
-				at, do = f.at, func() { w.land(i) }
-			}
+		if lands, f, ok := w.flying.Next(); ok && lands.Before(at) {
+			at, do = lands, func() { w.land(f) }
 		}
 		w.each(func(o *one) {
 			if due := o.Deadline(); due.Before(at) {
@@ -139,9 +138,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-func (w *world) land(i int) {
-	f := w.flying[i]
-	w.flying = slices.Delete(w.flying, i, i+1)
+func (w *world) land(f flight) {
+	w.flying.Drop()
 	if o := w.nodes[f.to]; o != nil {
 		p := &core.Packet{From: f.from, Body: f.body}
 		switch m := f.body.(type) {
@@ -175,7 +173,7 @@ func (w *world) check() {
 // loss, and then lets the world calm down.
 func restless(t fataler, cfg Config, seed uint64, steps int, loss float64) *world {
 	w := newWorld(t, cfg, seed)
-	w.loss = loss
+	w.links.Loss = loss
 	for range steps {
 		switch living := w.living(); w.random.IntN(6) {
 		case 0:
@@ -195,7 +193,7 @@ func restless(t fataler, cfg Config, seed uint64, steps int, loss float64) *worl
 		}
 		w.run(w.now.Add(time.Duration(w.random.Int64N(int64(2 * time.Second)))))
 	}
-	w.loss = 0
+	w.links.Loss = 0
 	w.each(func(o *one) {
 		for _, id := range w.order {
 			o.Trust(w.now, id)
@@ -542,9 +540,9 @@ func TestLostAnswer(t *testing.T) {
 	if w.carryOut(accepts); !accepts.Linked(asker.self) || asker.Linked(accepts.self) {
 		t.Fatal("the link is not known at one end alone")
 	}
-	w.loss = 1
+	w.links.Loss = 1
 	w.run(w.now.Add(3 * doubtEvery))
-	w.loss = 0
+	w.links.Loss = 0
 	w.run(w.now.Add(3 * doubtEvery))
 	w.check()
 	if n := len(accepts.drawn.doubts) + len(asker.drawn.doubts); n > 0 {

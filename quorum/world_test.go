@@ -10,13 +10,14 @@ import (
 	"hearsay"
 	"hearsay/ledger"
 	"hearsay/quorum/quorumtest"
+	"hearsay/testkit"
 )
 
 // What the tests say of a world.
 type (
 	machine = quorumtest.Machine[*Quorum]
 	person  = quorumtest.Person
-	disk    = quorumtest.Disk
+	disk    = testkit.Disk
 )
 
 var (

@@ -2,7 +2,6 @@ package rumor
 
 import (
 	"bytes"
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"hearsay/clock"
 	"hearsay/internal/core"
 	"hearsay/quota"
+	"hearsay/testkit"
 )
 
 var epoch = time.Unix(1_700_000_000, 0)
@@ -26,10 +26,9 @@ type network struct {
 	cfg    Config
 	loss   float64       // of datagrams
 	delay  time.Duration // of each packet, and up to twice that
-	queue  flights
-	wakes  flights // deadlines; one is stale if its node has another by now
-	order  uint64
-	pinged time.Time // when all last pinged somebody
+	queue  testkit.Queue[flight]
+	wakes  testkit.Queue[int] // nodes at their deadlines; one is stale if its node has another by now
+	pinged time.Time          // when all last pinged somebody
 	nodes  []*testNode
 	cut    func(from, to int) bool // nothing passes, not by stream either
 	hidden func(from, id int) bool // nodes that a node does not know
@@ -46,32 +45,17 @@ type testNode struct {
 	got     map[clock.Dot]hearsay.Event
 	got2    []clock.Dot // delivered more than once in this life
 	events  []hearsay.Event
-	records map[string]core.Record
+	disk    testkit.Disk
 	packets int // sent
 	bodies  map[string]int
 	linked  []int
 	lives   int
 }
 
+// flight is a packet on its way to a node.
 type flight struct {
-	at    time.Time
-	order uint64
-	to    int
-	p     core.Packet
-}
-
-type flights []flight
-
-func (f flights) Len() int { return len(f) }
-func (f flights) Less(i, j int) bool {
-	return f[i].at.Before(f[j].at) || f[i].at.Equal(f[j].at) && f[i].order < f[j].order
-}
-func (f flights) Swap(i, j int) { f[i], f[j] = f[j], f[i] }
-func (f *flights) Push(x any)   { *f = append(*f, x.(flight)) }
-func (f *flights) Pop() any {
-	last := (*f)[len(*f)-1]
-	*f = (*f)[:len(*f)-1]
-	return last
+	to int
+	p  core.Packet
 }
 
 func nodeID(i int) hearsay.NodeID {
@@ -90,7 +74,7 @@ func indexOf(addr netip.AddrPort) int {
 func newNetwork(t testing.TB, n int, cfg Config) *network {
 	w := &network{t: t, now: epoch, random: rand.New(rand.NewPCG(1, uint64(n))), cfg: cfg, delay: time.Millisecond}
 	for i := range n {
-		w.nodes = append(w.nodes, &testNode{index: i, id: nodeID(i), records: make(map[string]core.Record)})
+		w.nodes = append(w.nodes, &testNode{index: i, id: nodeID(i)})
 		w.start(i)
 	}
 	return w
@@ -103,10 +87,6 @@ func (w *network) start(i int) {
 	n.down, n.got, n.got2 = false, make(map[clock.Dot]hearsay.Event), nil
 	n.out.Reset()
 	n.bodies = make(map[string]int)
-	var records []core.Record
-	for _, record := range n.records {
-		records = append(records, record)
-	}
 	index := make(map[hearsay.NodeID]int)
 	for j := range cap(w.nodes) + 4096 {
 		index[nodeID(j)] = j
@@ -139,7 +119,7 @@ func (w *network) start(i int) {
 		},
 	}
 	n.stats = hearsay.Stats{Drops: n.stats.Drops}
-	n.Rumors = New(w.cfg, n.id, directory, rand.New(rand.NewPCG(uint64(n.lives), uint64(i))), records, &n.stats, &n.out, w.now)
+	n.Rumors = New(w.cfg, n.id, directory, rand.New(rand.NewPCG(uint64(n.lives), uint64(i))), n.disk.Load(), &n.stats, &n.out, w.now)
 	w.carry(n)
 }
 
@@ -196,19 +176,8 @@ func (w *network) step(n *testNode, f func()) {
 
 // carry carries out a step's effects.
 func (w *network) carry(n *testNode) {
-	w.order++
-	heap.Push(&w.wakes, flight{at: n.Deadline(), order: w.order, to: n.index})
-	for _, record := range n.out.Persist {
-		switch record := record.(type) {
-		case *core.ReservedNumbers:
-			n.records["numbers"] = record
-		case *core.KeptRumor:
-			key := fmt.Sprint(record.Number)
-			if n.records[key] = record; record.Rumor == nil {
-				delete(n.records, key)
-			}
-		}
-	}
+	w.wakes.Put(n.Deadline(), n.index)
+	n.disk.Sync(n.out.Persist)
 	for _, list := range [][]core.Packet{n.out.Now, n.out.Send} {
 		for i := range list {
 			w.send(n, &list[i])
@@ -240,12 +209,11 @@ func (w *network) send(n *testNode, p *core.Packet) {
 	if !stream && w.random.Float64() < w.loss || w.cut != nil && w.cut(n.index, to) {
 		return
 	}
-	w.order++
 	delay := w.delay
 	if !stream {
 		delay += time.Duration(w.random.Int64N(int64(w.delay)))
 	}
-	heap.Push(&w.queue, flight{at: w.now.Add(delay), order: w.order, to: to, p: core.Packet{
+	w.queue.Put(w.now.Add(delay), flight{to, core.Packet{
 		From: n.id, Addr: nodeAddr(n.index), Stream: stream, Body: copyBody(p.Body),
 	}})
 }
@@ -330,16 +298,18 @@ func earlier(a, b time.Time) time.Time {
 // runUntil lets time pass without pings.
 func (w *network) runUntil(end time.Time) {
 	for {
-		for len(w.wakes) > 0 && (w.nodes[w.wakes[0].to].down || !w.wakes[0].at.Equal(w.nodes[w.wakes[0].to].Deadline())) {
-			heap.Pop(&w.wakes)
+		wakes, i, ok := w.wakes.Next()
+		for ok && (w.nodes[i].down || !wakes.Equal(w.nodes[i].Deadline())) {
+			w.wakes.Drop()
+			wakes, i, ok = w.wakes.Next()
 		}
 		next, who := end, -1
-		if len(w.wakes) > 0 && w.wakes[0].at.Before(end) {
-			next, who = w.wakes[0].at, w.wakes[0].to
+		if ok && wakes.Before(end) {
+			next, who = wakes, i
 		}
-		if len(w.queue) > 0 && !w.queue[0].at.After(next) {
-			f := heap.Pop(&w.queue).(flight)
-			w.now = f.at
+		if at, f, ok := w.queue.Next(); ok && !at.After(next) {
+			w.queue.Drop()
+			w.now = at
 			w.receive(w.nodes[f.to], &f.p)
 			continue
 		}

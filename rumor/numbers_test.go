@@ -50,14 +50,14 @@ func TestForgottenLives(t *testing.T) {
 	w.link(1, 2)
 	ids := []clock.Dot{w.say(0, "kept")}
 	w.run(time.Second)
-	backup := maps.Clone(w.nodes[0].records)
+	backup := maps.Clone(w.nodes[0].disk.Durable)
 	for range 3 {
-		w.nodes[0].records = maps.Clone(backup)
+		w.nodes[0].disk.Durable = maps.Clone(backup)
 		w.restart(0)
 		ids = append(ids, w.say(0, "forgotten"), w.say(0, "forgotten"))
 		w.run(5 * time.Second)
 	}
-	w.nodes[0].records = maps.Clone(backup)
+	w.nodes[0].disk.Durable = maps.Clone(backup)
 	w.cut = func(int, int) bool { return true }
 	w.restart(0)
 	ids = append(ids, w.say(0, "alone"))

@@ -266,7 +266,7 @@ func TestRetention(t *testing.T) {
 					t.Errorf("node %d holds %d rumors of %d bytes, want %d", i, held, bytes, c.held)
 				}
 			}
-			if got := len(w.nodes[0].records) - 1; got < c.held-1 || got > c.held {
+			if got := len(w.nodes[0].disk.Durable) - 1; got < c.held-1 || got > c.held {
 				t.Errorf("%d records, want %d", got, c.held)
 			}
 			// A node that comes late gets those, counts the others as seen, and is at peace.
@@ -652,7 +652,7 @@ func TestHopsAndAge(t *testing.T) {
 		}
 	}
 	w.run(time.Minute)
-	w.nodes = append(w.nodes, &testNode{index: 5, id: nodeID(5), records: map[string]core.Record{}})
+	w.nodes = append(w.nodes, &testNode{index: 5, id: nodeID(5)})
 	w.start(5)
 	w.link(4, 5)
 	w.run(2 * time.Second)

@@ -1,4 +1,5 @@
-// Package testkit has what simulators and tests stand on: signers that cost little.
+// Package testkit has what simulators and tests stand on: a queue of times, links that lose packets, a disk, and
+// signers that cost little.
 package testkit
 
 import (

@@ -6,6 +6,7 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/testkit"
 )
 
 // Stranger is nobody's address, and where forged messages come from.
@@ -37,7 +38,7 @@ func (w *World[Q]) Flood(every time.Duration, send func()) {
 func (w *World[Q]) Refound() {
 	for _, m := range w.Machines {
 		w.Crash(m)
-		m.Disk = Disk{}
+		m.Disk = testkit.Disk{}
 	}
 	clear(w.Epochs)
 	clear(w.Rulings)

@@ -32,7 +32,7 @@ type Peer[Q Seed] struct {
 	Key    *testkit.Signer
 	Addr   netip.AddrPort
 	Out    *core.Effects
-	Disk   Disk
+	Disk   testkit.Disk
 	Links  []netip.AddrPort
 	Deaf   bool
 	Life   int

@@ -4,7 +4,6 @@ package quorumtest
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -65,7 +64,7 @@ type Machine[Q Seed] struct {
 	Addr   netip.AddrPort
 	Signer *testkit.Signer
 	Past   []*testkit.Signer // keys of earlier lives
-	Disk   Disk
+	Disk   testkit.Disk
 	Out    *core.Effects
 	Q      Q   // nil: it is down
 	Life   int // counts starts, so that what belongs to an earlier one is dropped
@@ -75,31 +74,20 @@ type Machine[Q Seed] struct {
 	Late   bool      // its detector abstains
 }
 
-// happening is what is to be done at some time.
-type happening struct {
-	at time.Time
-	n  int
-	do func()
-}
-
 // World is some seeds, the disks below them and the peers around them, in
 // virtual time. Everything is drawn from one seed, and after each step the
 // rules are checked.
 type World[Q Seed] struct {
 	T        testing.TB
-	Random   *rand.Rand
 	Now      time.Time
 	Machines []*Machine[Q]
 	Driver   Driver[Q]
 	People   []*Person
-	queue    []happening
-	count    int
+	queue    testkit.Queue[func()]
 	nextKey  uint64
 
-	Loss   float64
-	Slow   time.Duration // at most, between two machines
+	testkit.Links
 	Syncs  time.Duration // at most, of the disk
-	Cut    func(from, to int) bool
 	Peers  []*Peer[Q]
 	Forks  bool // two ledgers are what is meant
 	Unread bool // no seed reads old rulings from its disk
@@ -139,8 +127,8 @@ func New[Q Seed](t testing.TB, n int, seed uint64) *World[Q] {
 		cryptotest.SetGlobalRandom(test, seed)
 	}
 	w := &World[Q]{
-		T: t, Random: rand.New(rand.NewPCG(seed, 1)), Now: time.UnixMilli(1_763_000_000_000),
-		Slow: 10 * time.Millisecond, Syncs: 10 * time.Millisecond, nextKey: 1000,
+		T: t, Links: testkit.Links{Random: rand.New(rand.NewPCG(seed, 1)), Slow: 10 * time.Millisecond}, Now: time.UnixMilli(1_763_000_000_000),
+		Syncs: 10 * time.Millisecond, nextKey: 1000,
 		Rulings: make(map[hearsay.Epoch]*hearsay.Ruling), Hashes: make(map[hearsay.Epoch]hearsay.Hash),
 		Epochs: make(map[int]hearsay.Epoch), Cast: make(map[string]bool), Over: make(map[hearsay.Stay]bool),
 	}
@@ -155,15 +143,7 @@ func (m *Machine[Q]) Up() bool { return m.Q != *new(Q) }
 
 // After has something done in a while.
 func (w *World[Q]) After(d time.Duration, do func()) {
-	w.count++
-	h := happening{w.Now.Add(d), w.count, do}
-	at, _ := slices.BinarySearchFunc(w.queue, h, func(a, b happening) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.n, b.n)) })
-	w.queue = slices.Insert(w.queue, at, h)
-}
-
-// UpTo draws a time.
-func (w *World[Q]) UpTo(d time.Duration) time.Duration {
-	return time.Duration(w.Random.Int64N(int64(max(1, d))))
+	w.queue.Put(w.Now.Add(d), do)
 }
 
 // Start starts a seed on what its disk holds.
@@ -203,7 +183,7 @@ func (w *World[Q]) Crash(m *Machine[Q]) {
 // Wipe takes a seed's disk away, its identity too.
 func (w *World[Q]) Wipe(m *Machine[Q]) {
 	w.Crash(m)
-	m.Disk, m.Past = Disk{}, append(m.Past, m.Signer)
+	m.Disk, m.Past = testkit.Disk{}, append(m.Past, m.Signer)
 	w.nextKey++
 	m.Signer = NewKeyed(w.nextKey)
 }
@@ -309,12 +289,16 @@ func (w *World[Q]) carryOut(m *Machine[Q], n int) {
 
 // Send brings a packet to the seed at its address, as bytes and back.
 func (w *World[Q]) Send(from int, id hearsay.NodeID, addr netip.AddrPort, p core.Packet) {
-	to := slices.IndexFunc(w.Machines, func(m *Machine[Q]) bool { return m.Up() && m.Addr == p.Addr })
-	if w.Random.Float64() < w.Loss || w.Cut != nil && to >= 0 && w.Cut(from, w.Machines[to].Slot) {
+	slot := -1
+	if to := slices.IndexFunc(w.Machines, func(m *Machine[Q]) bool { return m.Up() && m.Addr == p.Addr }); to >= 0 {
+		slot = w.Machines[to].Slot
+	}
+	takes, ok := w.Carry(from, slot)
+	if !ok {
 		return
 	}
 	body := Reread(w.T, p.Body)
-	w.After(w.UpTo(w.Slow), func() {
+	w.After(takes, func() {
 		for _, m := range w.Machines {
 			if m.Addr == p.Addr {
 				w.Awake(m, func() {
@@ -393,14 +377,14 @@ func (w *World[Q]) RunUntil(d time.Duration, done func() bool) bool {
 	w.T.Helper()
 	end := w.Now.Add(d)
 	for !done() {
-		if len(w.queue) == 0 || w.queue[0].at.After(end) {
+		at, do, ok := w.queue.Next()
+		if !ok || at.After(end) {
 			w.Now = end
 			return done()
 		}
-		next := w.queue[0]
-		w.queue = w.queue[1:]
-		w.Now = next.at
-		next.do()
+		w.queue.Drop()
+		w.Now = at
+		do()
 		if w.T.Failed() {
 			w.T.FailNow()
 		}

@@ -1,15 +1,14 @@
-package quorumtest
+package testkit
 
 import (
 	"fmt"
 	"maps"
 	"slices"
-	"testing"
 
 	"hearsay/internal/core"
 )
 
-// Disk keeps what was synced, and of the rest whatever a crash leaves.
+// Disk keeps the records of a node that were synced, each under its key.
 type Disk struct {
 	Durable map[string]core.Record
 }
@@ -17,6 +16,16 @@ type Disk struct {
 // place gives where a record stands, and whether it drops what is there.
 func place(r core.Record) (key string, drop bool) {
 	switch r := r.(type) {
+	case *core.OwnIncarnation:
+		return "incarnation", false
+	case *core.Contact:
+		return fmt.Sprintf("contact %v", r.Addr), r.Dropped
+	case *core.KeptEvidence:
+		return fmt.Sprintf("evidence %x", r.Hash), r.Evidence == nil
+	case *core.ReservedNumbers:
+		return "numbers", false
+	case *core.KeptRumor:
+		return fmt.Sprintf("rumor %d", r.Number), r.Rumor == nil
 	case *core.SeedLife:
 		return "life", false
 	case *core.SeedPin:
@@ -63,33 +72,4 @@ func (d *Disk) Load() (records []core.Record) {
 		records = append(records, d.Durable[key])
 	}
 	return records
-}
-
-// Reread sends a message through its canonical bytes.
-func Reread(t testing.TB, body core.Message) core.Message {
-	var r *core.Canonical
-	var back core.Message
-	switch m := body.(type) {
-	case *core.SeatHello:
-		r = core.NewCanonical(m.AppendBinary(nil))
-		back = r.SeatHello()
-	case *core.Raft:
-		r = core.NewCanonical(m.AppendBinary(nil))
-		back = r.Raft()
-	case *core.Rulings:
-		r = core.NewCanonical(m.AppendBinary(nil))
-		back = r.Rulings()
-	case *core.LedgerReq:
-		r = core.NewCanonical(m.AppendBinary(nil))
-		back = r.LedgerReq()
-	case *core.RosterPart:
-		r = core.NewCanonical(m.AppendBinary(nil))
-		back = r.RosterPart()
-	default:
-		t.Fatalf("sends %T", body)
-	}
-	if r.Failed() || r.Left() > 0 {
-		t.Fatalf("not canonical: %+v", body)
-	}
-	return back
 }
