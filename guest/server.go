@@ -168,7 +168,7 @@ func (l *Server) linger(conn net.Conn) {
 }
 
 // exchange reads a request and gives the reply; nil if the other end is gone
-// and would not read it.
+// and would not read it, or if the node ends.
 func (l *Server) exchange(ctx context.Context, conn net.Conn, r *bufio.Reader, from netip.AddrPort, sender quota.Sender, began time.Time) dialect.Reply {
 	conn.SetReadDeadline(began.Add(l.times.request))
 	line, err := readLine(r, dialect.RequestLineMax)
@@ -198,9 +198,9 @@ func (l *Server) exchange(ctx context.Context, conn net.Conn, r *bufio.Reader, f
 		l.host.Drop(hearsay.DropRate)
 		return dialect.BadInput(l.host.Role, why)
 	}
-	ctx, cancel := context.WithDeadline(ctx, began.Add(l.times.answer))
+	inTime, cancel := context.WithDeadline(ctx, began.Add(l.times.answer))
 	defer cancel()
-	if reply = l.answer(ctx, request, from); reply == nil {
+	if reply = l.answer(inTime, request, from); reply == nil && ctx.Err() == nil { // else the node ends
 		reply = dialect.BadInput(l.host.Role, "no answer in time; try again")
 	}
 	return reply
