@@ -131,6 +131,8 @@ type Case struct {
 // Silence is that of a member to a seed's own probes.
 type Silence struct {
 	Since time.Time
-	After time.Duration // of silence the seed opens a case
+	After time.Duration // of silence the seed opens a case, from this time on:
+	From  time.Time     // Since, or when the last case about it came to nothing, or a quorum of seeds was heard again
+	Vain  bool          // it is the second of these
 	By    time.Time     // when that is over; zero: it decides nothing now
 }

@@ -19,6 +19,8 @@ import (
 type story struct {
 	*casebook.Facts
 	promises []hearsay.Promise // made in words so far
+
+	silenceTold bool // it has been said since when the member does not answer the teller
 }
 
 // Tell makes the case file of a member.
@@ -69,7 +71,11 @@ func (s *story) name(id hearsay.NodeID) string {
 // wayWords says what gets lost between this node and a member; "" if nothing does.
 func (s *story) wayWords() (text string) {
 	me, way := s.Teller.Name, &s.Way
-	if !way.Indirect.IsZero() {
+	switch {
+	case way.Indirect.IsZero():
+	case s.silenceTold:
+		text += " Others reach it: the way between the two is cut."
+	default:
 		text += fmt.Sprintf(" But no answer of it comes to %s itself since %s, though others reach it: the way between the two is cut.", me, s.sinceWords(way.Indirect))
 	}
 	if way.Streamed {

@@ -78,6 +78,7 @@ func (s *seeded) silence() (summary, nearest string, silent bool) {
 	if own == nil {
 		return "", "", false
 	}
+	s.silenceTold = true
 	summary = fmt.Sprintf(" But %s has had no answer from it to its own probes since %s (%s ago).",
 		me, exactly(own.Since.UnixMilli()), s.Now.Sub(own.Since).Round(time.Second))
 	why := s.cutOff(own.Since)
@@ -87,9 +88,22 @@ func (s *seeded) silence() (summary, nearest string, silent bool) {
 	if why != "" {
 		return summary, fmt.Sprintf(" When %s brings it before the other seeds cannot be said %s.", me, why), true
 	}
-	s.promise(hearsay.Promise{What: hearsay.PromiseBrought, By: own.By})
-	return summary, fmt.Sprintf(" If it goes on not answering %s, that brings it before the other seeds after %s, by about %s.",
-		me, own.After, exactly(own.By.UnixMilli())), true
+	promise := hearsay.Promise{What: hearsay.PromiseBrought, By: own.By}
+	from, by := exactly(own.From.UnixMilli()), exactly(own.By.UnixMilli())
+	switch {
+	case own.Vain:
+		promise.Again = own.From
+		nearest = fmt.Sprintf(" The last case about it ended without a ruling at %s: if it goes on not answering %s, that brings it before the other seeds again %s after that, by about %s.",
+			from, me, own.After, by)
+	case own.From.After(own.Since):
+		promise.Again = own.From
+		nearest = fmt.Sprintf(" If it goes on not answering %s, that brings it before the other seeds %s after %s, when a quorum of them was heard again: by about %s.",
+			me, own.After, from, by)
+	default:
+		nearest = fmt.Sprintf(" If it goes on not answering %s, that brings it before the other seeds after %s, by about %s.", me, own.After, by)
+	}
+	s.promise(promise)
+	return summary, nearest, true
 }
 
 // quorumMissing says that nothing can be decided now, if no quorum of seeds is heard here.

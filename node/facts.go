@@ -7,6 +7,7 @@ import (
 	"hearsay"
 	"hearsay/casebook"
 	"hearsay/detect"
+	"hearsay/internal/when"
 	"hearsay/quorum"
 	"hearsay/roster"
 )
@@ -138,7 +139,13 @@ func (g *gatherer) seatFacts(f *casebook.Facts, facts *casebook.Seeded) {
 		}
 	}
 	if silence, silent := seat.Silence(f.Now, id); silent {
-		facts.Silence = &casebook.Silence{Since: silence.Since, After: silence.After, By: silence.By}
+		facts.Silence = &casebook.Silence{Since: silence.Since, After: silence.After, From: silence.From, Vain: silence.Vain, By: silence.By}
+		if indirect := f.Way.Indirect; !indirect.IsZero() { // probes of two kinds have shown it: it is one silence
+			f.Way.Indirect = when.Earlier(indirect, silence.Since)
+			if facts.Silence.Since = f.Way.Indirect; silence.From.Equal(silence.Since) {
+				facts.Silence.From = f.Way.Indirect
+			}
+		}
 	}
 }
 

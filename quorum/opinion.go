@@ -48,7 +48,9 @@ func (q *Quorum) Failing(id hearsay.NodeID) bool {
 // does about it.
 type Silence struct {
 	Since time.Time     // the first probe went out that was not answered, since the last that was
-	After time.Duration // of silence the seed opens a case itself
+	After time.Duration // of silence the seed opens a case itself, from this time on:
+	From  time.Time     // Since, or when the last case about it came to nothing, or a quorum of seeds was heard again
+	Vain  bool          // it is the second of these
 	// and this is when that is over, and one more probe; zero: the seed takes part in no decision now
 	By time.Time
 }
@@ -61,7 +63,8 @@ func (q *Quorum) Silence(now time.Time, id hearsay.NodeID) (s Silence, silent bo
 		return s, false
 	}
 	failed, brought := q.watches.reportsAfter(id, w)
-	s = Silence{Since: w.failing, After: q.cfg.SilentFor << min(w.vain, maxVain)}
+	s = Silence{Since: w.failing, After: q.cfg.SilentFor << min(w.vain, maxVain), From: q.watches.silentFrom(w)}
+	s.Vain = w.vainAt.After(w.failing) && w.vainAt.Equal(s.From)
 	if !w.suspect.IsZero() && w.vain == 0 {
 		s.After = q.cfg.ShortTrial
 	}

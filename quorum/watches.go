@@ -489,10 +489,15 @@ func (ws *watches) mayReport(now time.Time, id hearsay.NodeID, w *watch) bool {
 		now.Sub(w.failed) <= ws.seed.cfg.ShortTrial && !ws.seed.requests.isAsked(id, ledger.OpRemove)
 }
 
+// silentFrom is since when the silence of a member counts towards a case that this seed opens.
+func (ws *watches) silentFrom(w *watch) time.Time {
+	return when.Later(w.failing, when.Later(w.vainAt, ws.seed.hearing.heardFrom))
+}
+
 // reportsAfter is when a probe of a silent member must have failed, and since when
 // it may be brought, for this seed to open the case.
 func (ws *watches) reportsAfter(id hearsay.NodeID, w *watch) (failed, brought time.Time) {
-	since := when.Later(w.failing, when.Later(w.vainAt, ws.seed.hearing.heardFrom))
+	since := ws.silentFrom(w)
 	if !w.suspect.IsZero() && w.vain == 0 {
 		turn := time.Duration(ws.seed.cfg.Slot) * turnEvery
 		return since.Add(ws.seed.cfg.ShortTrial), w.suspect.Add(ws.seed.cfg.ShortTrial + turn)

@@ -24,6 +24,10 @@ const (
 	promiseSlack = time.Second
 	promiseDisk  = 100 * time.Millisecond
 
+	// promiseMoves is by how much a time that is told again may be later, besides. A guess: as an answer or a round comes
+	// later than was to be expected.
+	promiseMoves = 4 * time.Second
+
 	// forgotFor is how long after its start a seed is none of those on which promises rest: until peers have heard of
 	// its start, and asked it whether it takes part. Guess: that a question is lost, and asked again.
 	forgotFor = 2 * time.Second
@@ -50,12 +54,22 @@ type promised struct {
 	trouble  time.Duration // the world's last when it was told
 	answered time.Duration // a seed that is well and had not voted for its removal, first; 0: none
 	kept     bool
+	cut      bool      // it does not answer the teller alone, as the way between the two is cut
+	saidAt   time.Time // told, by the teller's clock
+}
+
+// promiseKey is what a promise is about.
+type promiseKey struct {
+	subject      hearsay.NodeID
+	teller, life int32
+	what         hearsay.PromiseKind
 }
 
 // promises are those of a world.
 type promises struct {
 	world  *World
-	teller int // machines whose turn it was last
+	last   map[promiseKey]promised // the newest of those that rest on a silence
+	teller int                     // machines whose turn it was last
 	about  int
 	open   []promised
 	deaf   []time.Duration // by machine: since when nothing comes to it, or goes out; 0: it is not so
@@ -66,6 +80,7 @@ func (p *promises) askWhy() {
 	w := p.world
 	p.judgePromises()
 	p.askDeaf()
+	p.askCut()
 	if w.config.Seeds == 0 || w.config.Hostile > 0 || !p.decides() {
 		return
 	}
@@ -117,6 +132,50 @@ func (p *promises) askDeaf() {
 	}
 }
 
+// askCut asks seeds about peers that do not answer them alone, as the way between the two is cut: such a seed says when
+// it brings the peer before the others. All seeds reach each other.
+func (p *promises) askCut() {
+	w := p.world
+	if len(w.network.cuts) == 0 || w.config.Hostile > 0 || !p.decidesCut() {
+		return
+	}
+	for i := w.config.Nodes; i < len(w.machines); i++ {
+		for number := range w.config.Nodes {
+			teller, about := &w.machines[i], &w.machines[number]
+			if p.isCut(teller, about) && !about.id.IsZero() && w.core.ruledIn(about.id) {
+				p.promisesOf(teller, about, true)
+			}
+		}
+	}
+}
+
+// isCut reports whether the way between two that run is cut, both ways.
+func (p *promises) isCut(a, b *machine) bool {
+	cuts := p.world.network.cuts
+	return a.condition == conditionRunning && b.condition == conditionRunning && cuts[way{a.index, b.index}] && cuts[way{b.index, a.index}]
+}
+
+// decidesCut reports whether all seeds are well, and reach each other, where some ways are cut and nothing else is
+// wrong.
+func (p *promises) decidesCut() bool {
+	w := p.world
+	if w.config.Seeds == 0 || w.core.well != nil || !w.sound() {
+		return false
+	}
+	for i := w.config.Nodes; i < len(w.machines); i++ {
+		m := &w.machines[i]
+		if m.condition != conditionRunning || m.doomed || w.syncTime(m) > promiseDisk || w.now-w.check.views[m.index].began < forgotFor {
+			return false
+		}
+		for other := w.config.Nodes; other < len(w.machines); other++ {
+			if w.network.cuts[way{int32(i), int32(other)}] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // deafPromises looks for a promise of such a machine.
 func (p *promises) deafPromises(m, about *machine) {
 	w := p.world
@@ -159,13 +218,33 @@ func (p *promises) promisesOf(teller, about *machine, silent bool) {
 	for _, one := range file.Promises {
 		k := promised{
 			Promise: one, subject: about.id, silent: -1, teller: teller.index, life: teller.life,
-			told: w.now, due: w.now + teller.clock.span(one.By.Sub(now)) + promiseSlack, trouble: w.lastTrouble,
+			told: w.now, due: w.now + teller.clock.span(one.By.Sub(now)) + promiseSlack, trouble: w.lastTrouble, saidAt: now,
+			cut: about.condition == conditionRunning && p.isCut(teller, about),
+		}
+		if k.cut && k.What != hearsay.PromiseBrought {
+			continue // what others do rests on the ways between them
 		}
 		if silent {
 			k.silent = about.index
+			p.follows(&k)
 		}
 		p.open = append(p.open, k)
 	}
+}
+
+// follows looks whether a promise goes back on the one before it: a later time has a cause that was not there then, and
+// the text says it.
+func (p *promises) follows(k *promised) {
+	w, key := p.world, promiseKey{subject: k.subject, teller: k.teller, life: k.life, what: k.What}
+	before, is := p.last[key]
+	if is && k.due > before.due+promiseMoves && p.binds(&before) && !k.Again.After(before.saidAt) {
+		w.check.violate(w.now, &w.machines[k.teller], RulePromise, "promised at %s that %s is %s by about %s, and now by about %s, and says no cause of that",
+			seconds(before.told), w.check.name(k.subject), k.What, seconds(before.due-promiseSlack), seconds(k.due-promiseSlack))
+	}
+	if p.last == nil {
+		p.last = make(map[promiseKey]promised)
+	}
+	p.last[key] = *k
 }
 
 // suspects reports whether a machine's node holds another suspect.
@@ -202,8 +281,11 @@ func (p *promises) decides() bool {
 
 // binds reports whether all on which a promise rests has held until now.
 func (p *promises) binds(k *promised) bool {
-	teller := &p.world.machines[k.teller]
-	return p.world.lastTrouble == k.trouble && teller.life == k.life && p.isWell(teller) && p.decides()
+	w, teller := p.world, &p.world.machines[k.teller]
+	if k.cut {
+		return w.lastTrouble == k.trouble && teller.life == k.life && p.isCut(teller, &w.machines[k.silent]) && p.decidesCut()
+	}
+	return w.lastTrouble == k.trouble && teller.life == k.life && p.isWell(teller) && p.decides()
 }
 
 // judgePromises looks at those that are due. Silent ones were silent all the while, as nothing was done.

@@ -126,3 +126,54 @@ func TestNoPromiseOfOneThatIsNotIn(t *testing.T) {
 		t.Errorf("%s: %s", o.Rule, o.Text)
 	}
 }
+
+// A seed to which a peer alone is silent, as the way between the two is cut, brings it before the others by the time
+// that it has promised, and then promises a later one, with its cause. Since when the peer is silent it says once.
+func TestPromiseOfASeedBehindACut(t *testing.T) {
+	for seed := range uint64(4) {
+		w := newScenario(t, 4, "at 30s cut s1 -> n2\nat 30s cut n2 -> s1", func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
+		promised, again := 0, 0
+		w.RunUntil(30 * time.Second)
+		for w.now < 150*time.Second {
+			w.RunUntil(w.now + time.Second)
+			teller := &w.machines[4]
+			file, err := teller.why(w.timeOf(teller), "n2")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if times := strings.Count(file.Summary, "since 00:") + strings.Count(file.Summary, "itself since"); times > 1 {
+				t.Fatalf("seed %d: at %v: %s", seed, w.now, file.Summary)
+			}
+			for _, one := range file.Promises {
+				if promised++; !one.Again.IsZero() {
+					again++
+				}
+				if says := strings.Contains(file.Nearest, "The last case about it ended without a ruling"); says == one.Again.IsZero() {
+					t.Fatalf("seed %d: at %v: %s", seed, w.now, file.Nearest)
+				}
+			}
+		}
+		if promised < 90 || again < 50 || w.counts.Promises == 0 {
+			t.Errorf("seed %d: %d promises, %d of them anew; %d were kept", seed, promised, again, w.counts.Promises)
+		}
+	}
+}
+
+// A later time without a cause goes back on a promise.
+func TestPromiseThatMovesHasACause(t *testing.T) {
+	for what, moved := range map[string]bool{"with its cause": false, "without": true} {
+		w := newScenario(t, 4, "at 30s cut s1 -> n2\nat 30s cut n2 -> s1", withSeeds(3))
+		if moved {
+			w.machines[4].twist = &twist{tells: func(_ *World, _ *machine, file *hearsay.CaseFile) {
+				for i := range file.Promises {
+					file.Promises[i].Again = time.Time{}
+				}
+			}}
+		}
+		w.RunUntil(70 * time.Second)
+		if broken := w.check.broken > 0; broken != moved {
+			t.Errorf("%s: %v", what, w.check.violations)
+		}
+		w.check.violations = nil
+	}
+}

@@ -344,13 +344,16 @@ func (w *World) setLoss(a *Action) {
 
 // whole reports whether every machine can reach every other, as well as any and
 // in time, and keeps what it writes.
-func (w *World) whole() bool {
+func (w *World) whole() bool { return len(w.network.cuts) == 0 && w.sound() }
+
+// sound reports whether that is so but for ways that are cut.
+func (w *World) sound() bool {
 	for i := range w.machines {
 		if m := &w.machines[i]; m.group != w.machines[0].group || max(m.lossIn, m.lossOut) > w.network.loss || m.lossStreams > 0 || m.narrow > 0 || m.slow > 0 || m.fails > 0 || m.full {
 			return false
 		}
 	}
-	return len(w.network.cuts) == 0
+	return true
 }
 
 // tell is what the application gets to know.
