@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -94,29 +95,32 @@ func (s *Stats) Alone() string {
 
 // trouble is a kind of trouble that a node's figures show.
 type trouble struct {
-	name   string
-	says   func(s *Stats) string // "": it is not so
-	ofPath bool                  // between a node and the others: of these the first that is so explains the rest
+	name string
+	says func(s *Stats) string // "": it is not so
+	// kinds of which this one is only what follows: where one of them is so, this one is not told
+	causes []string
 }
 
 // troubles are all kinds, the weightiest first. docs/troubles.md says of each what it means, after how long it is
-// told and what is to be done.
+// told and what is to be done. Two that are so are both told, unless one is the cause of the other: where nothing comes
+// no answer does; where no answer comes nobody can be known to reach this node, nor what gets through by datagram or by
+// stream; to an address that is gone nobody can send; and where no datagram gets through no large one does.
 var troubles = [...]trouble{
-	{"disk", (*Stats).diskWords, false},
-	{"address", (*Stats).addressWords, true},
-	{"unheard", (*Stats).unheardWords, true},
-	{"unanswered", (*Stats).unansweredWords, true},
-	{"unreached", (*Stats).unreachedWords, true},
-	{"deaf", (*Stats).deafWords, true},
-	{"narrow", (*Stats).narrowWords, true},
-	{"streams", (*Stats).streamsWords, true},
-	{"indirect", (*Stats).indirectWords, false},
-	{"narrow-way", (*Stats).narrowWayWords, false},
-	{"streams-way", (*Stats).streamsWayWords, false},
-	{"untaken", (*Stats).untakenWords, false},
-	{"twin", (*Stats).twinWords, false},
-	{"namesakes", func(s *Stats) string { return s.Namesakes }, false},
-	{"clock", (*Stats).clockWords, false},
+	{"disk", (*Stats).diskWords, nil},
+	{"address", (*Stats).addressWords, nil},
+	{"unheard", (*Stats).unheardWords, nil},
+	{"unanswered", (*Stats).unansweredWords, []string{"unheard"}},
+	{"unreached", (*Stats).unreachedWords, []string{"address", "unheard", "unanswered"}},
+	{"deaf", (*Stats).deafWords, []string{"address", "unheard", "unanswered"}},
+	{"narrow", (*Stats).narrowWords, []string{"unheard", "unanswered", "deaf"}},
+	{"streams", (*Stats).streamsWords, []string{"unheard", "unanswered", "deaf"}},
+	{"indirect", (*Stats).indirectWords, nil},
+	{"narrow-way", (*Stats).narrowWayWords, nil},
+	{"streams-way", (*Stats).streamsWayWords, nil},
+	{"untaken", (*Stats).untakenWords, nil},
+	{"twin", (*Stats).twinWords, nil},
+	{"namesakes", func(s *Stats) string { return s.Namesakes }, nil},
+	{"clock", (*Stats).clockWords, nil},
 }
 
 // TroubleNames gives the name of each kind of trouble that a node's figures show, the weightiest first.
@@ -129,12 +133,17 @@ func TroubleNames() (names []string) {
 
 // Troubles gives what a node's figures show that an operator should see to, the weightiest first.
 func (s *Stats) Troubles() (all []string) {
-	path := false
+	var is []string
 	for i := range troubles {
 		t := &troubles[i]
-		if text := t.says(s); text != "" && !(t.ofPath && path) {
-			all, path = append(all, text), path || t.ofPath
+		text := t.says(s)
+		if text == "" {
+			continue
 		}
+		if !slices.ContainsFunc(t.causes, func(cause string) bool { return slices.Contains(is, cause) }) {
+			all = append(all, text)
+		}
+		is = append(is, t.name)
 	}
 	return all
 }

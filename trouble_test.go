@@ -1,6 +1,7 @@
 package hearsay
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,6 +26,44 @@ func TestLastQuorumIsTold(t *testing.T) {
 		for _, cutOff := range []Stats{{Unheard: 1}, {Unanswered: 1}, {AddressGone: 1}} {
 			if text := a.LastQuorum(&cutOff); text != "" {
 				t.Errorf("a node that is cut off itself says %q", text)
+			}
+		}
+	}
+}
+
+// Of two troubles that are so both are told, unless one is the cause of the other.
+func TestTroublesThatAreSoAreTold(t *testing.T) {
+	narrow := Stats{NarrowFor: 1, Narrow: []Narrow{{Name: "a", Passes: 400, Lost: 500}}}
+	of := func(change func(*Stats)) *Stats {
+		s := narrow
+		change(&s)
+		return &s
+	}
+	for what, c := range map[string]struct {
+		stats *Stats
+		told  []string // words of each
+	}{
+		"large packets and streams":   {of(func(s *Stats) { s.StreamsFail = 1 }), []string{"large packets", "streams (TCP) have not"}},
+		"the address, and it is deaf": {&Stats{AddressGone: 1, DeafFor: 1}, []string{"this node's own address"}},
+		"the address and all others":  {&Stats{AddressGone: 9, Unheard: 2, Unanswered: 1, Unreached: 1}, []string{"this node's own address", "has heard nobody"}},
+		"the address and answers":     {&Stats{AddressGone: 9, Unanswered: 1}, []string{"this node's own address", "nobody has answered"}},
+		"nothing comes":               {of(func(s *Stats) { s.Unheard, s.Unanswered, s.StreamsFail = 1, 1, 1 }), []string{"has heard nobody"}},
+		"no answers":                  {of(func(s *Stats) { s.Unanswered, s.Unreached = 1, 1 }), []string{"nobody has answered"}},
+		"no datagrams":                {of(func(s *Stats) { s.DeafFor = 1 }), []string{"datagrams (UDP) have not"}},
+	} {
+		got := c.stats.Troubles()
+		ok := len(got) == len(c.told)
+		for i := range c.told {
+			ok = ok && strings.Contains(got[i], c.told[i])
+		}
+		if !ok {
+			t.Errorf("%s: %q, want %q", what, got, c.told)
+		}
+	}
+	for i := range troubles {
+		for _, cause := range troubles[i].causes {
+			if at := slices.Index(TroubleNames(), cause); at < 0 || at >= i {
+				t.Errorf("%s is said to follow from %s, which is not before it", troubles[i].name, cause)
 			}
 		}
 	}

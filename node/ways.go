@@ -62,13 +62,16 @@ func (w *ways) ack(now time.Time, p *core.Packet, seq uint64) (asked bool) {
 
 // lost says what does not get to a member, and what that means where it is a seed; "" if all does.
 func (w *ways) lost(id hearsay.NodeID) (what, note string) {
-	switch {
-	case !lostSince(w.narrow, id).IsZero():
-		return "large packets", "large packets do not get to it from here, though small ones do, and the log of the seeds has such"
-	case !lostSince(w.streams, id).IsZero():
-		return "streams (TCP)", "streams (TCP) to it do not get through from here, though datagrams (UDP) do: nothing longer than a datagram gets to it, as entries of the log"
+	var whats, notes []string
+	if !lostSince(w.narrow, id).IsZero() {
+		whats = append(whats, "large packets")
+		notes = append(notes, "large packets do not get to it from here, though small ones do, and the log of the seeds has such")
 	}
-	return "", ""
+	if !lostSince(w.streams, id).IsZero() {
+		whats = append(whats, "streams (TCP)")
+		notes = append(notes, "streams (TCP) to it do not get through from here, though datagrams (UDP) do: nothing longer than a datagram gets to it, as entries of the log")
+	}
+	return strings.Join(whats, " and "), strings.Join(notes, "; ")
 }
 
 // seatTurns is how many tests lie between two of seeds, of a peer. A seed tests another seed every other time.

@@ -43,8 +43,7 @@ func TestPeerThatIsCutOffFromTheSeedsSaysSo(t *testing.T) {
 				}}
 				w.RunUntil(begins)
 				says := func() bool {
-					a, stats := m.node.Seeded().Authority(), m.node.Stats()
-					return slices.ContainsFunc(hearsay.Troubles(&a, &stats), func(one string) bool { return strings.Contains(one, "no quorum of seeds is heard") })
+					return slices.ContainsFunc(troublesOf(m), func(one string) bool { return strings.Contains(one, "no quorum of seeds is heard") })
 				}
 				for !says() && w.now < begins+test.lasts {
 					w.RunUntil(w.now + 100*time.Millisecond)

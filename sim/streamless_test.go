@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hearsay"
 )
 
 // saysStreamless gives the machines that say of themselves that no stream gets from them to others, and those of which
@@ -103,4 +105,29 @@ func TestStreamsThatGetLostAreBlamedOnNoOther(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A machine that loses what is large, and streams, too, says both; and so do others of it.
+func TestLargePacketsAndStreamsThatGetLostAreBothTold(t *testing.T) {
+	for seed := range uint64(3) {
+		w := newScenario(t, 8, "at 20s narrow 500 n3\nat 20s loss-streams 1 n3", func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
+		w.RunUntil(80 * time.Second)
+		own := strings.Join(troublesOf(&w.machines[2]), "; ")
+		if !strings.Contains(own, "large packets have not got through") || !strings.Contains(own, "streams (TCP) have not got through") {
+			t.Errorf("seed %d: n3 says %s", seed, own)
+		}
+		w.RunUntil(4 * time.Minute)
+		for i := w.config.Nodes; i < len(w.machines); i++ {
+			text := strings.Join(troublesOf(&w.machines[i]), "; ")
+			if !strings.Contains(text, "large packets do not get from this node to n3") || !strings.Contains(text, "streams (TCP) do not get from this node to n3") {
+				t.Errorf("seed %d: %s says %s", seed, w.machines[i].name, text)
+			}
+		}
+	}
+}
+
+// troublesOf gives what a machine's node tells as troubles.
+func troublesOf(m *machine) []string {
+	a, stats := m.node.Seeded().Authority(), m.node.Stats()
+	return hearsay.Troubles(&a, &stats)
 }
