@@ -14,6 +14,7 @@ type Facts struct {
 	Teller hearsay.Member // the node that knows them
 	Member hearsay.Member // the node that they are about
 	Former string         // the name that was asked for, if Member has another now
+	Bearer Bearer         // the last other node that had Member's name, and is out
 
 	// Nobody has the name that was asked for: of Member that name is set, and of the rest only Seeded. NeedsDigits
 	// is how many digits the beginning of an id needs, if the name may be one, and is shorter.
@@ -40,6 +41,16 @@ type Facts struct {
 	Troubles []string  // of the teller's whole process, in the driver's words, if the member is the teller
 
 	Seeded *Seeded // nil: the network is open
+}
+
+// Bearer is a node that had a name before another one had it, as a peer that is started with an empty directory is
+// another node. Zero: none is known.
+type Bearer struct {
+	ID    hearsay.NodeID
+	Until time.Time     // it was out
+	Epoch hearsay.Epoch // of the ruling that says so; 0: none is known, as in an open network
+	State hearsay.State // dead or left
+	More  int           // so many others had the name before it, that are known
 }
 
 // Way is what gets lost between the teller and a member that is well to others, as far as the teller knows. Zero times:

@@ -39,7 +39,7 @@ func Tell(f *casebook.Facts) (file hearsay.CaseFile) {
 	if f.Former != "" {
 		file.Summary = fmt.Sprintf("%s is called %s now. ", f.Former, f.Member.Name) + file.Summary
 	}
-	file.Summary += s.awayWords() + s.wayWords() + s.twinWords()
+	file.Summary += s.bearerWords() + s.awayWords() + s.wayWords() + s.twinWords()
 	if len(f.Troubles) > 0 {
 		file.Summary += " But " + strings.Join(f.Troubles, "; ") + "."
 	}
@@ -58,6 +58,31 @@ func (s *story) tellUnknown(file *hearsay.CaseFile) {
 	if s.NeedsDigits > 0 {
 		file.Summary += fmt.Sprintf(" For the beginning of an id it is too short: %d digits are needed.", s.NeedsDigits)
 	}
+}
+
+// bearerWords says which other node had the member's name before; "" if none is known to have had it.
+func (s *story) bearerWords() string {
+	b := &s.Bearer
+	if b.ID.IsZero() || s.Member.Role == hearsay.RoleSeed { // of seats the rulings say it
+		return ""
+	}
+	how := "died"
+	switch {
+	case b.State == hearsay.StateLeft:
+		how = "left"
+	case b.Epoch > 0:
+		how = "was removed"
+	}
+	until := fmt.Sprintf("it %s at %s", how, b.Until.Format(time.RFC3339))
+	if b.Epoch > 0 {
+		until = fmt.Sprintf("epoch %d, when it %s (%s)", b.Epoch, how, b.Until.Format(time.RFC3339))
+	}
+	text := fmt.Sprintf(" Another node was called %s until %s: its id is %s, and that of this one is %s. A process that is started with an empty data directory is another node.",
+		s.Member.Name, until, b.ID.Short(), s.Member.ID.Short())
+	if b.More > 0 {
+		text += fmt.Sprintf(" Before that %s had the name.", plural(b.More, "other node"))
+	}
+	return text
 }
 
 // name is how the teller calls a node.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -39,6 +40,9 @@ func (n *Node) Facts(now time.Time, name string) (*casebook.Facts, error) {
 	}
 	if n.seeded.authority != nil {
 		f.Seeded = g.seededFacts(f)
+	}
+	if !f.Unknown {
+		f.Bearer = g.bearer(f.Member.ID, f.Member.Name)
 	}
 	g.nameFacts(f)
 	return f, nil
@@ -119,6 +123,43 @@ func (g *gatherer) seededFacts(f *casebook.Facts) *casebook.Seeded {
 		g.peerFacts(f, facts)
 	}
 	return facts
+}
+
+// bearer gives the node that had the name of a member before it.
+func (g *gatherer) bearer(id hearsay.NodeID, name string) (last casebook.Bearer) {
+	found := make(map[hearsay.NodeID]casebook.Bearer)
+	names := make(map[hearsay.NodeID]string) // that the rulings give
+	for _, m := range g.roster.All(nil) {
+		if names[m.ID] = m.Name; m.Name == name && !m.State.Living() {
+			found[m.ID] = casebook.Bearer{ID: m.ID, Until: m.Since, State: m.State}
+		}
+	}
+	if g.seeded.authority != nil {
+		for r := range g.seeded.ledger() {
+			switch one := r.Stay.ID; r.Kind {
+			case hearsay.RulingAdmit:
+				names[one] = r.Claim.Card.Name
+				delete(found, one)
+			case hearsay.RulingRemove, hearsay.RulingLeave:
+				if names[one] != name {
+					continue
+				}
+				b := casebook.Bearer{ID: one, Until: casebook.Moment(r.At), Epoch: r.Epoch, State: hearsay.StateDead}
+				if r.Kind == hearsay.RulingLeave {
+					b.State = hearsay.StateLeft
+				}
+				found[one] = b
+			}
+		}
+	}
+	delete(found, id)
+	for _, b := range found { // order does not matter: the newest is one, and equal times are told apart by the id
+		if newer := cmp.Or(b.Until.Compare(last.Until), b.ID.Compare(last.ID)); newer > 0 {
+			last = b
+		}
+	}
+	last.More = max(0, len(found)-1)
+	return last
 }
 
 // seatFacts gathers what only a seed knows.
