@@ -119,6 +119,7 @@ var troubles = [...]trouble{
 	{"streams-way", (*Stats).streamsWayWords, nil},
 	{"untaken", (*Stats).untakenWords, nil},
 	{"twin", (*Stats).twinWords, nil},
+	{"copied", (*Stats).copiedWords, []string{"twin"}},
 	{"namesakes", func(s *Stats) string { return s.Namesakes }, nil},
 	{"clock", (*Stats).clockWords, nil},
 }
@@ -208,6 +209,10 @@ func (s *Stats) twinWords() string {
 		return ""
 	}
 	return TwinWords(s.Twin)
+}
+
+func (s *Stats) copiedWords() string {
+	return s.lasting(s.Copied, "this node runs since %s on a data directory that is a copy, or was moved, and may be older than the original: if that is in use elsewhere, start this node with an empty one")
 }
 
 func (s *Stats) clockWords() string {

@@ -35,6 +35,7 @@ var errStopped = errors.New("the agent has stopped")
 type Agent struct {
 	cfg     Config
 	started time.Time
+	copied  bool // the data directory was a copy, or moved, when this agent was started
 
 	callers   atomic.Uint32 // calls that have asked the seeds from within the process
 	stopping  bool          // guarded by mu
@@ -384,6 +385,7 @@ func (a *Agent) Stats() (stats hearsay.Stats) {
 	a.counters.addTo(&stats)
 	if !stats.At.IsZero() { // else the loop has ended
 		stats.AddressGone = a.address.goneFor(stats.At).Seconds()
+		stats.Copied = a.copiedFor(stats.At).Seconds()
 	}
 	stats.Drops[hearsay.DropQueueFull] += a.loop.datagrams.overflow()
 	return stats

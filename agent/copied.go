@@ -38,9 +38,22 @@ func (a *Agent) takeUp(disk *store.Disk, records []core.Record) error {
 			}
 		}
 	case origin == store.OriginCopy:
+		a.copied = true
 		a.cfg.Logger.Warn("The data directory is a copy or was moved. If the original is still in use, start this node with an empty one", "data", a.cfg.Data)
 	}
 	return disk.Adopt()
+}
+
+// copiedMost is for how long after its start an agent on a copy tells so: two processes with one identity that reach
+// each other, or members in common, have heard of each other long before that, and one has stopped. A guess.
+const copiedMost = 2 * time.Minute
+
+// copiedFor is for how long this agent has run on a copy, while another process may use the original; else 0.
+func (a *Agent) copiedFor(now time.Time) time.Duration {
+	if up := now.Sub(a.started); a.copied && up < copiedMost {
+		return max(up, time.Nanosecond)
+	}
+	return 0
 }
 
 // aheadMost is how far an incarnation may be ahead without a word in the log. Earlier versions refuse what is further.

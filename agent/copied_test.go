@@ -129,3 +129,41 @@ func TestIncarnationAheadOfTheClock(t *testing.T) {
 		t.Errorf("with the last incarnation: %v", err)
 	}
 }
+
+// A peer that is started on a copy of its directory says so in its troubles and in why of itself for two minutes; one
+// that is started where it was does not.
+func TestCopyIsTold(t *testing.T) {
+	a := start(t, quick("a"))
+	cfg := quick("b", addrOf(a))
+	cfg.Data = filepath.Join(t.TempDir(), "b")
+	tells := func() bool {
+		t.Helper()
+		b := start(t, cfg)
+		defer b.Close()
+		stats := b.Stats()
+		file, err := b.Why("b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		const words = "on a data directory that is a copy, or was moved"
+		told := strings.Contains(strings.Join(stats.Troubles(), "; "), words)
+		if told != strings.Contains(file.Summary, words) {
+			t.Errorf("its troubles are %q, and why of itself says %s", stats.Troubles(), file.Summary)
+		}
+		if told && (b.copiedFor(b.started.Add(copiedMost-time.Second)) == 0 || b.copiedFor(b.started.Add(copiedMost)) > 0) {
+			t.Error("it is told for longer or shorter than two minutes")
+		}
+		return told
+	}
+	if tells() || tells() {
+		t.Error("a directory is said to be a copy that is none")
+	}
+	original := cfg.Data
+	cfg.Data = original + "-copy"
+	if err := os.CopyFS(cfg.Data, os.DirFS(original)); err != nil {
+		t.Fatal(err)
+	}
+	if !tells() {
+		t.Error("that it is a copy is not told")
+	}
+}
