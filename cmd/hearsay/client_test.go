@@ -40,7 +40,7 @@ func TestStatusTellsEachTrouble(t *testing.T) {
 	authority := hearsay.Authority{Seeded: true, Key: hearsay.PublicKey{1}, Why: "lists differ", Fork: &hearsay.Fork{Text: "two ledgers"}}
 	stats := hearsay.Stats{Alive: 2, DeafFor: 12, Twin: netip.MustParseAddrPort("10.0.0.26:6001"), ClockOff: 4000, DiskBehind: 2}
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		json.NewEncoder(w).Encode(map[string]any{"/v1/self": web.Self{}, "/v1/stats": stats, "/v1/authority": authority}[r.URL.Path])
+		json.NewEncoder(w).Encode(map[string]any{"/v1/self": web.Self{State: web.StandingAlive}, "/v1/stats": stats, "/v1/authority": authority}[r.URL.Path])
 	})
 	var out, told strings.Builder
 	if code := run([]string{"status", "--node", c.Base()}, &out, &told); code != 0 {
