@@ -318,8 +318,6 @@ type Gossip struct{}
 // Work is of Request.
 func (*Gossip) Work() Work { return Little }
 
-const reasonEmpty = "empty_message"
-
 // readGossip reads a message, whose origin and number may be said beside it.
 func readGossip(f *fields) (Request, Reply) {
 	text := f.anyText("message", optional)
@@ -327,7 +325,7 @@ func readGossip(f *fields) (Request, Reply) {
 	f.integer("msg_no", optional, 0, math.MaxInt64)
 	f.address("sender", optional)
 	if text == "" {
-		return nil, &GossipAck{Reason: reasonEmpty}
+		return nil, &GossipAck{Reason: "empty_message"}
 	}
 	return &Gossip{}, nil
 }
