@@ -6,13 +6,14 @@ import (
 
 	"hearsay"
 	"hearsay/casefile"
+	"hearsay/ring"
 )
 
 // This file holds nodes of seeded networks to what they promise in their case files: that a
 // member which does not answer is brought before the seeds, is out, or that its case has ended,
 // by some time; and that one answer to any seed that has not voted yet keeps it in. Each rests on this, and is void
 // otherwise: nothing further is done to the world, the node that promised and a quorum of seeds
-// are well all the while, and, of what silence brings, the member stays silent.
+// are well all the while, and, of what silence brings, the member stays silent, and nobody becomes its observer.
 
 const (
 	// promisesAtOnce is how many cases a node is asked to tell at a time, once in checkEvery.
@@ -305,6 +306,19 @@ func (p *promises) judgePromises() {
 	})
 }
 
+// observes reports whether a node is an observer of a member by all that is ruled. If it has been let in since a
+// removal was promised, statements of others count no more, and the case begins again with those of the new ones.
+func (p *promises) observes(id, subject hearsay.NodeID) bool {
+	w := p.world
+	var in []hearsay.NodeID
+	for i := range w.machines {
+		if m := &w.machines[i]; !w.isSeed(m) && !m.id.IsZero() && w.core.ruledIn(m.id) {
+			in = append(in, m.id)
+		}
+	}
+	return slices.Contains(ring.Observers(nil, subject, ring.Of(in), w.config.Roster.Observers), id)
+}
+
 // redeems is told what a seed says has happened, which may be what was promised.
 func (p *promises) redeems(m *machine, e *hearsay.Event) {
 	w := p.world
@@ -314,6 +328,11 @@ func (p *promises) redeems(m *machine, e *hearsay.Event) {
 	against := w.check.identities[m.identity].against
 	if e.Kind == hearsay.EventCaseAborted || e.Kind == hearsay.EventRuled {
 		delete(against, e.Subject)
+	}
+	if e.Kind == hearsay.EventRuled && e.Ruling.Kind == hearsay.RulingAdmit {
+		p.open = slices.DeleteFunc(p.open, func(k promised) bool {
+			return k.What == hearsay.PromiseRemoved && !k.kept && k.subject != e.Subject && p.observes(e.Subject, k.subject)
+		})
 	}
 	for i := range p.open {
 		k := &p.open[i]

@@ -177,3 +177,26 @@ func TestPromiseThatMovesHasACause(t *testing.T) {
 		w.check.violations = nil
 	}
 }
+
+// A removal that is promised is void once a node is let in that observes the member; if the member has as many
+// observers as there may be without it, the promise stays.
+func TestPromiseIsVoidWithAnotherObserver(t *testing.T) {
+	config := DefaultConfig()
+	config.Nodes, config.Seeds = 16, 3
+	w := NewWorld(config, nil)
+	w.Follow(&Scenario{})
+	w.RunUntil(20 * time.Second)
+	seed, subject := &w.machines[16], w.machines[0].id
+	observe := 0
+	for i := range 16 {
+		id := w.machines[i].id
+		w.promises.open = []promised{{Promise: hearsay.Promise{What: hearsay.PromiseRemoved}, subject: subject, silent: 0, teller: 1}}
+		w.promises.redeems(seed, &hearsay.Event{Kind: hearsay.EventRuled, Subject: id, Ruling: &hearsay.Ruling{Kind: hearsay.RulingAdmit}})
+		if len(w.promises.open) == 0 {
+			observe++
+		}
+	}
+	if observe != config.Roster.Observers {
+		t.Errorf("%d nodes of 16 void it, want the %d observers", observe, config.Roster.Observers)
+	}
+}
