@@ -28,6 +28,10 @@ const (
 	// hundred, and the member answers none of the pings in others' place, either. Guesses.
 	indirectFor    = 20 * time.Second
 	indirectProbes = 3
+
+	// indirectHeld is how long a member that is told may be suspect and is told on: most suspicions are refuted, and that
+	// the way is cut was no more over meanwhile. One that is longer may be right. A guess: as a suspicion runs out.
+	indirectHeld = 4 * time.Second
 )
 
 // indirects are the members that answer through relays alone.
@@ -43,6 +47,21 @@ type indirect struct {
 	probes int       // that only relays have answered, and pings that nobody has
 	seq    uint64    // of the ping under way; 0: none is
 	next   time.Time // when it is pinged once more
+	// it was told, and when it was first seen to be suspect since; zero: it is not
+	told    bool
+	suspect time.Time
+}
+
+// note sees whether a member is told, and whether it is suspect.
+func (i *indirect) note(now time.Time, suspect bool) {
+	switch {
+	case !suspect:
+		i.suspect = time.Time{}
+	case i.suspect.IsZero():
+		i.suspect = now
+	}
+	held := i.told && now.Sub(i.suspect) < indirectHeld
+	i.told = i.probes >= indirectProbes && now.Sub(i.since) >= indirectFor && (!suspect || held)
 }
 
 // add notes that a member has answered a probe through a relay.
@@ -72,10 +91,11 @@ func (in *indirects) due(at time.Time) time.Time {
 func (in *indirects) tick(now time.Time) {
 	for at := range in.list {
 		i := &in.list[at]
+		id, addr, ok := in.directory.At(i.seat)
+		i.note(now, ok && in.directory.suspects(id))
 		if now.Before(i.next) {
 			continue
 		}
-		id, addr, ok := in.directory.At(i.seat)
 		if i.seq != 0 {
 			i.probes++
 		}
@@ -109,12 +129,12 @@ func (in *indirects) remove(seat int32) {
 	in.list = slices.DeleteFunc(in.list, func(i indirect) bool { return i.seat == seat })
 }
 
-// EachIndirect gives the members that have answered this node through relays alone for long, and since when. That a
-// suspect answers others nobody knows.
+// EachIndirect gives the members that have answered this node through relays alone for long, and since when. That one
+// that is suspect for long answers others nobody knows.
 func (in *indirects) EachIndirect(now time.Time, yield func(id hearsay.NodeID, since time.Time)) {
 	for _, i := range in.list {
 		id, _, ok := in.directory.At(i.seat)
-		if ok && i.probes >= indirectProbes && now.Sub(i.since) >= indirectFor && !in.directory.suspects(id) {
+		if i.note(now, ok && in.directory.suspects(id)); ok && i.told {
 			yield(id, i.since)
 		}
 	}

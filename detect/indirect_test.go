@@ -100,7 +100,8 @@ func TestIndirectOfAPausedNode(t *testing.T) {
 	}
 }
 
-// A suspect that does not answer may not be there for others, either: it is not told, nor pinged besides its probes.
+// A suspect that does not answer for some seconds may not be there for others, either: it is told no more then, nor
+// pinged besides its probes. One that is suspect for a moment is told on.
 func TestIndirectIsNoSuspect(t *testing.T) {
 	w := newWorld(t, 60)
 	w.cfg.StreamPing, w.silent = true, true
@@ -114,10 +115,15 @@ func TestIndirectIsNoSuspect(t *testing.T) {
 	}
 	w.relay = func(_, i int) (ack, well bool) { return false, true }
 	w.doubt, w.pinged = 3, []int{3}
-	if len(told(w)) > 0 {
-		t.Error("a suspect is told to answer others")
+	w.run(2 * time.Second)
+	if len(told(w)) != 1 {
+		t.Error("one that is suspect for two seconds is told no more")
 	}
-	w.run(65 * time.Second)
+	w.run(3 * time.Second)
+	if len(told(w)) > 0 {
+		t.Error("one that is suspect for five seconds is told to answer others")
+	}
+	w.run(60 * time.Second)
 	if n := len(w.pinged); n > 1+66+3 { // one a period, and one by stream for each of at most three of the suspect
 		t.Errorf("%d pings in 65 s", n)
 	}

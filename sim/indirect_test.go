@@ -84,3 +84,23 @@ func TestCutBetweenTwoIsToldInLargeNetworks(t *testing.T) {
 		}
 	}
 }
+
+// While the way between two is cut both say so without a break, though each is suspect now and then behind loss.
+func TestCutBetweenTwoIsToldWithoutABreak(t *testing.T) {
+	for seed := range uint64(12) {
+		w := newScenario(t, 6, "at 20s loss 0.1\nat 30s cut n1 -> n2\nat 30s cut n2 -> n1", func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
+		w.RunUntil(30 * time.Second)
+		var told [2]bool
+		for w.now < 4*time.Minute {
+			w.RunUntil(w.now + 200*time.Millisecond)
+			for i := range told {
+				stats := w.machines[i].node.Stats()
+				if is := len(stats.Indirect) == 1 && stats.Indirect[0].ID == w.machines[1-i].id; told[i] && !is {
+					t.Errorf("seed %d: after %v %s says it no more: %v", seed, w.now, w.machines[i].name, stats.Indirect)
+				} else if told[i] = is; !is && w.now > 75*time.Second {
+					t.Fatalf("seed %d: after %v %s does not say it", seed, w.now, w.machines[i].name)
+				}
+			}
+		}
+	}
+}
