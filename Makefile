@@ -84,7 +84,7 @@ sim-same: ## the same seeds, on one core, on two and under the race detector, co
 	@grep ^log bin/one
 
 SKIP    ?= ^$$
-LONGEST := ^TestRapid|^TestThousandNodes|^TestMemoryOfNodes
+LONGEST := ^TestRapid|^TestThousandNodes|^TestMemoryOfNodes|^TestRumorsThroughChurn
 sim-large: ## the tests of the simulator that take minutes: five in all on two cores, one for the longest
 	@export HEARSAY_LARGE=1; code=0; \
 	$(GO) test -timeout 20m -parallel 1 -run '$(LONGEST)' -skip '$(SKIP)' ./sim & \
