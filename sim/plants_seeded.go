@@ -141,8 +141,8 @@ func probeSeldom(_ *World, _ *machine, c *node.Config) {
 	c.Quorum.ProbeEvery, c.Quorum.GapMost = 6*time.Second, time.Hour
 }
 
-// electsSeldom has a seed hold for half a minute that it hears a quorum, when it hears none.
-func electsSeldom(_ *World, _ *machine, c *node.Config) { c.Quorum.ElectionTicks = 150 }
+// electsSeldom has a seed hold for twelve seconds that it hears a quorum, when it hears none.
+func electsSeldom(_ *World, _ *machine, c *node.Config) { c.Quorum.ElectionTicks = 60 }
 
 // opensAgain tells of a case after a probe in vain that is the first since an answer.
 func opensAgain(w *World, m *machine, e *hearsay.Event) []hearsay.Event {
