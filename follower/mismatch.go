@@ -39,10 +39,18 @@ func (ss *seats) compare(now time.Time, slot int, m *core.SeatHello) {
 		}
 	}
 	if of, differs := ss.another(slot, own, m); differs {
+		if ss.otherSince[slot].IsZero() {
+			ss.otherSince[slot] = now
+		}
+		// until then the others may prove that it is the seed of the ledger here
+		lasts := now.Sub(ss.otherSince[slot]) >= ledger.MismatchAfter
 		if ss.otherVersion(m) { // that explains it
 			of = ss.versions(addr, m)
+		} else if !lasts {
+			return
 		}
-		ss.differsForLong(now, slot, m.Key, of)
+		of.Apart = lasts && m.Founded
+		ss.differs(now, slot, m.Key, of)
 		return
 	}
 	ss.met[slot].own = own && pinned == m.Key
@@ -83,18 +91,6 @@ func (ss *seats) otherVersion(m *core.SeatHello) bool {
 // versions is the mismatch of such a seed.
 func (ss *seats) versions(addr netip.AddrPort, m *core.SeatHello) ledger.Mismatch {
 	return ledger.OtherVersion(addr, m.Versions, ss.peer.cfg.Versions, hearsay.RolePeer)
-}
-
-// differsForLong is differs once a seed that is not the one of the ledger here has answered
-// for a while: until then the others may prove that it is.
-func (ss *seats) differsForLong(now time.Time, slot int, by hearsay.PublicKey, of ledger.Mismatch) {
-	if ss.otherSince[slot].IsZero() {
-		ss.otherSince[slot] = now
-	}
-	if now.Sub(ss.otherSince[slot]) >= ledger.MismatchAfter {
-		of.Apart = ss.met[slot].founded
-		ss.differs(now, slot, by, of)
-	}
 }
 
 // meeting is what has come last from the configured address of a seed.

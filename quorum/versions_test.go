@@ -237,20 +237,25 @@ func TestPeerOfAnotherVersion(t *testing.T) {
 			t.Errorf("of seed %d it says %q, %q, and told it %d times", slot, note, peer.Why(), peer.Count(text))
 		}
 	}
+	pinned := w.newFollowerOf(oldVersions)
+	w.Must(10*time.Second, "it follows", w.follows)
+	w.Run(time.Second)
 	odd := w.Machines[0] // one of its own version comes, and gets no seat
 	w.Wipe(odd)
 	w.Epochs[odd.Slot] = 0
 	w.startVersion(odd, newVersions)
 	same := w.newFollowerOf(oldVersions)
-	for _, f := range []*following{peer, same, w.newFollowerOf(newVersions)} {
+	for _, f := range []*following{peer, pinned, same, w.newFollowerOf(newVersions)} {
 		w.Must(20*time.Second, "it follows the quorum", func() bool { return f.Epoch() == w.Machines[1].Q.Epoch() })
 		w.Run(20 * time.Second)
 		if f.Met(0) || !f.Met(1) || !f.Met(2) {
 			t.Errorf("it has met %t, %t, %t", f.Met(0), f.Met(1), f.Met(2))
 		}
 	}
-	if why := same.Why(); !strings.Contains(why, at(0)+" runs another version") || strings.Contains(why, at(1)) || strings.Contains(why, "empty data directory") {
-		t.Errorf("a peer of the right version says %q", why)
+	for _, f := range []*following{same, pinned} {
+		if why := f.Why(); !strings.Contains(why, at(0)+" runs another version") || strings.Contains(why, at(1)) || strings.Contains(why, "empty data directory") {
+			t.Errorf("a peer of the right version says %q", why)
+		}
 	}
 }
 
