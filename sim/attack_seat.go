@@ -436,7 +436,7 @@ func (l *lyingSeat) bendHellos(e *core.Effects) {
 }
 
 // bendHello names others in the seats, with a ruling by ballots that it has signed itself, or
-// another founding.
+// another founding, or that it runs another version.
 func (l *lyingSeat) bendHello(hello *core.SeatHello) {
 	hello.Seats = nil
 	var ballots []hearsay.Ballot
@@ -460,6 +460,9 @@ func (l *lyingSeat) bendHello(hello *core.SeatHello) {
 	given.Ballots, hello.Given = ballots, given
 	if l.random.IntN(4) == 0 {
 		hello.Founding = hearsay.Hash{1}
+	}
+	if l.random.IntN(4) == 0 {
+		hello.Versions.Log++
 	}
 	hello.Sign(l.w.id, l.signer)
 }
