@@ -46,6 +46,10 @@ func (ss *seats) meetUnlike(now time.Time, p *core.Packet, m *core.SeatHello) {
 		}
 		return
 	}
+	if m.Config == ss.seed.cfg.hash() {
+		ss.askSeat(now, int(m.Slot))
+		return
+	}
 	for slot := range ss.seed.others() { // its port is not that where it listens
 		if ss.seed.cfg.Seeds[slot].Addr.Addr() == p.Addr.Addr().Unmap() {
 			ss.askSeat(now, slot)

@@ -33,6 +33,10 @@ func (u *unlike) justNow(now time.Time) bool { return !u.at.IsZero() && now.Sub(
 // metOfVersion takes what a seed of another version said of itself just now, at the address of a slot. A seed of
 // this version that was there before is there no more.
 func (ss *seats) metOfVersion(now time.Time, slot int, m *core.SeatHello) {
+	if pinned := ss.seed.cfg.Seeds[slot].Key; !pinned.IsZero() && pinned != m.Key {
+		ss.differs(now, slot, m.Key, ledger.OtherKey(ss.seed.cfg.Seeds[slot].Addr, m.Key, pinned))
+		return
+	}
 	if int(m.Slot) == slot && ss.seed.diskCheck.unsure() {
 		ss.seed.diskCheck.goesTo(m) // how far a log goes is said in the same way by all versions
 	}

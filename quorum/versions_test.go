@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -256,6 +257,19 @@ func TestPeerOfAnotherVersion(t *testing.T) {
 		if why := f.Why(); !strings.Contains(why, at(0)+" runs another version") || strings.Contains(why, at(1)) || strings.Contains(why, "empty data directory") {
 			t.Errorf("a peer of the right version says %q", why)
 		}
+	}
+}
+
+// Nothing is believed of a node that has another key than the list pins, nor of which version it is.
+func TestVersionOfAnotherKeyIsNotBelieved(t *testing.T) {
+	w := newWorld(t, 3, 137)
+	list := slices.Clone(w.cfg.Seeds)
+	list[1].Key = newKeyed(77).Public()
+	w.startListed(w.Machines[0], list, 0)
+	w.startVersion(w.Machines[1], newVersions)
+	w.Run(10 * time.Second)
+	if why, want := w.Machines[0].Q.Why(), keyMismatch(1, w.Machines[1].Signer.Public(), list[1].Key); !strings.Contains(why, want) || strings.Contains(why, "version") {
+		t.Errorf("it says %q, want %q", why, want)
 	}
 }
 
