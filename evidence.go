@@ -265,8 +265,8 @@ type Promise struct {
 	What PromiseKind `json:"what"`
 	By   time.Time   `json:"by"` // about, by the clock of the node that tells it
 
-	// since when the time is counted, where that is not the first silence: a case about the same came to nothing then, or
-	// a quorum of seeds was heard again, and what was promised before counts no more; zero: it is the first silence
+	// when what was promised before was given up: a case about the same came to nothing then, a quorum of seeds was heard
+	// again, or the member was suspect no more; zero: nothing was
 	Again time.Time `json:"again,omitzero"`
 
 	// of an open case: one answer to any seed that has not voted to remove the member keeps it in

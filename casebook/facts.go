@@ -145,5 +145,7 @@ type Silence struct {
 	After time.Duration // of silence the seed opens a case, from this time on:
 	From  time.Time     // Since, or when the last case about it came to nothing, or a quorum of seeds was heard again
 	Vain  bool          // it is the second of these
-	By    time.Time     // when that is over; zero: it decides nothing now
+	// when it was suspect last since it is silent, as After is shorter while it is; zero: it was not, or is
+	Freed time.Time
+	By    time.Time // when that is over; zero: it decides nothing now
 }

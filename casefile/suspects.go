@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearsay"
+	"hearsay/internal/when"
 )
 
 // This file tells how things stand with a suspect of a seeded network, and what
@@ -96,9 +97,15 @@ func (s *seeded) silence() (summary, nearest string, silent bool) {
 		nearest = fmt.Sprintf(" The last case about it ended without a ruling at %s: if it goes on not answering %s, that brings it before the other seeds again %s after that, by about %s.",
 			from, me, own.After, by)
 	case own.From.After(own.Since):
-		promise.Again = own.From
+		promise.Again = when.Later(own.From, own.Freed)
 		nearest = fmt.Sprintf(" If it goes on not answering %s, that brings it before the other seeds %s after %s, when a quorum of them was heard again: by about %s.",
 			me, own.After, from, by)
+	case !own.Freed.IsZero():
+		promise.Again = own.Freed
+		nearest = fmt.Sprintf(" Since %s it is suspect no more: if it goes on not answering %s, that brings it before the other seeds after %s, by about %s.",
+			exactly(own.Freed.UnixMilli()), me, own.After, by)
+	case s.Member.State == hearsay.StateSuspect:
+		nearest = fmt.Sprintf(" If it goes on not answering %s and stays suspect, that brings it before the other seeds after %s, by about %s.", me, own.After, by)
 	default:
 		nearest = fmt.Sprintf(" If it goes on not answering %s, that brings it before the other seeds after %s, by about %s.", me, own.After, by)
 	}

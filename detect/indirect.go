@@ -129,6 +129,16 @@ func (in *indirects) remove(seat int32) {
 	in.list = slices.DeleteFunc(in.list, func(i indirect) bool { return i.seat == seat })
 }
 
+// IndirectSince is since when a member has answered this node through relays alone, also where that is not told yet;
+// zero: it answers, as far as this node knows.
+func (in *indirects) IndirectSince(id hearsay.NodeID) time.Time {
+	seat := in.directory.Seat(id)
+	if at := slices.IndexFunc(in.list, func(i indirect) bool { return i.seat == seat }); at >= 0 {
+		return in.list[at].since
+	}
+	return time.Time{}
+}
+
 // EachIndirect gives the members that have answered this node through relays alone for long, and since when. That one
 // that is suspect for long answers others nobody knows.
 func (in *indirects) EachIndirect(now time.Time, yield func(id hearsay.NodeID, since time.Time)) {

@@ -180,11 +180,11 @@ func (g *gatherer) seatFacts(f *casebook.Facts, facts *casebook.Seeded) {
 		}
 	}
 	if silence, silent := seat.Silence(f.Now, id); silent {
-		facts.Silence = &casebook.Silence{Since: silence.Since, After: silence.After, From: silence.From, Vain: silence.Vain, By: silence.By}
-		if indirect := f.Way.Indirect; !indirect.IsZero() { // probes of two kinds have shown it: it is one silence
-			f.Way.Indirect = when.Earlier(indirect, silence.Since)
-			if facts.Silence.Since = f.Way.Indirect; silence.From.Equal(silence.Since) {
-				facts.Silence.From = f.Way.Indirect
+		facts.Silence = &casebook.Silence{Since: silence.Since, After: silence.After, From: silence.From, Vain: silence.Vain, Freed: silence.Freed, By: silence.By}
+		if since := g.detect.IndirectSince(id); !since.IsZero() { // probes of two kinds have shown it: it is one silence
+			facts.Silence.Since = when.Earlier(since, silence.Since)
+			if silence.From.Equal(silence.Since) {
+				facts.Silence.From = facts.Silence.Since
 			}
 		}
 	}

@@ -51,6 +51,8 @@ type Silence struct {
 	After time.Duration // of silence the seed opens a case itself, from this time on:
 	From  time.Time     // Since, or when the last case about it came to nothing, or a quorum of seeds was heard again
 	Vain  bool          // it is the second of these
+	// when it was suspect last since it is silent, as After is shorter while it is; zero: it was not, or is
+	Freed time.Time
 	// and this is when that is over, and one more probe; zero: the seed takes part in no decision now
 	By time.Time
 }
@@ -65,6 +67,9 @@ func (q *Quorum) Silence(now time.Time, id hearsay.NodeID) (s Silence, silent bo
 	failed, brought := q.watches.reportsAfter(id, w)
 	s = Silence{Since: w.failing, After: q.cfg.SilentFor << min(w.vain, maxVain), From: q.watches.silentFrom(w)}
 	s.Vain = w.vainAt.After(w.failing) && w.vainAt.Equal(s.From)
+	if w.suspect.IsZero() && w.vain == 0 && w.freed.After(w.failing) {
+		s.Freed = w.freed
+	}
 	if !w.suspect.IsZero() && w.vain == 0 {
 		s.After = q.cfg.ShortTrial
 	}

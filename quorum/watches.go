@@ -56,6 +56,7 @@ type watch struct {
 
 	accusedAt time.Time // when it did last
 	suspect   time.Time // since when it is suspect, as this seed has heard; zero: it is not
+	freed     time.Time // when it was suspect last, likewise
 	abstained time.Time // when a probe last came to nothing by this seed's own fault
 	vain      int       // cases about its silence that ended without a ruling, one after the other
 	vainAt    time.Time // when the last did
@@ -178,7 +179,9 @@ func (q *Quorum) Cleared(now time.Time, id hearsay.NodeID) {
 		return
 	}
 	q.watches.hearsAgain(now, w)
-	w.suspect = time.Time{}
+	if !w.suspect.IsZero() {
+		w.suspect, w.freed = time.Time{}, now
+	}
 	switch {
 	case q.watches.open(id):
 	case !w.failing.IsZero():

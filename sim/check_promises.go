@@ -66,6 +66,10 @@ type promiseKey struct {
 	what         hearsay.PromiseKind
 }
 
+func (k *promised) key() promiseKey {
+	return promiseKey{subject: k.subject, teller: k.teller, life: k.life, what: k.What}
+}
+
 // promises are those of a world.
 type promises struct {
 	world  *World
@@ -236,11 +240,14 @@ func (p *promises) promisesOf(teller, about *machine, silent bool) {
 // follows looks whether a promise goes back on the one before it: a later time has a cause that was not there then, and
 // the text says it.
 func (p *promises) follows(k *promised) {
-	w, key := p.world, promiseKey{subject: k.subject, teller: k.teller, life: k.life, what: k.What}
+	w, key := p.world, k.key()
 	before, is := p.last[key]
 	if is && k.due > before.due+promiseMoves && p.binds(&before) && !k.Again.After(before.saidAt) {
 		w.check.violate(w.now, &w.machines[k.teller], RulePromise, "promised at %s that %s is %s by about %s, and now by about %s, and says no cause of that",
 			seconds(before.told), w.check.name(k.subject), k.What, seconds(before.due-promiseSlack), seconds(k.due-promiseSlack))
+	}
+	if is && k.Again.After(before.saidAt) { // what was said is withdrawn
+		p.open = slices.DeleteFunc(p.open, func(o promised) bool { return o.key() == key && o.told <= before.told && !o.kept })
 	}
 	if p.last == nil {
 		p.last = make(map[promiseKey]promised)
