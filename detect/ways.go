@@ -272,8 +272,8 @@ func (w *Ways) ping(now time.Time) {
 		w.out.LongPing(t.addr, t.whole, t.target, t.size-smallPing)
 	} else {
 		ping := &core.Ping{Seq: t.whole, Target: t.target, Extra: smallExtra}
-		// where the last was in vain it may be the stream that is stuck, and not the way
-		w.out.Now = append(w.out.Now, core.Packet{Addr: t.addr, Stream: true, Fresh: len(w.failed) > 0, Body: ping})
+		// where the last test of this member was in vain it may be the stream that is stuck, and not the way
+		w.out.Now = append(w.out.Now, core.Packet{Addr: t.addr, Stream: true, Fresh: w.find() >= 0, Body: ping})
 	}
 	w.at = when.Later(t.began.Add(w.cfg.Period), now.Add(cmp.Or(w.kind.patience, w.cfg.TimeoutMax)+2*now.Sub(t.began)))
 }

@@ -24,13 +24,14 @@ type tested struct {
 	streams map[int]bool // no datagram gets to these, and all goes by stream
 	away    map[int]bool // these are passed over
 	pings   map[int]int  // long ones and by stream, that were sent to each
+	fresh   map[int]int  // of these, by a stream that is new
 	told    []int        // to which it does not get; 0: to none from this node
 	ended   []string     // why that is told no more
 }
 
 // newTested makes one whose ways are all well, of NewNarrow or NewStreamless.
 func newTested(members int, newWays waysMaker) *tested {
-	w := &tested{now: start, most: make(map[int]int), mute: make(map[int]bool), streams: make(map[int]bool), away: make(map[int]bool), pings: make(map[int]int)}
+	w := &tested{now: start, most: make(map[int]int), mute: make(map[int]bool), streams: make(map[int]bool), away: make(map[int]bool), pings: make(map[int]int), fresh: make(map[int]int)}
 	cfg := detect.DefaultConfig()
 	seat := func(who hearsay.NodeID) int32 { return int32(who[0]) }
 	directory := detect.Directory{
@@ -62,6 +63,9 @@ func (w *tested) run(periods int) {
 			long := ping.Extra > 100
 			if long || p.Stream {
 				w.pings[to]++
+			}
+			if p.Fresh {
+				w.fresh[to]++
 			}
 			if most := w.most[to]; w.away[to] || long && most > 0 && ping.Extra+61 > most || p.Stream && w.mute[to] {
 				continue
@@ -162,6 +166,11 @@ func TestStreamsThatGetLost(t *testing.T) {
 		}
 		if _, own := w.Own(); own != slices.Contains(c.told, 0) {
 			t.Errorf("%s: of itself: %t", name, own)
+		}
+		for i := 1; i <= 6; i++ {
+			if w.fresh[i] > 0 && !c.mute[i] {
+				t.Errorf("%s: a stream to %d, that gets there, is given up", name, i)
+			}
 		}
 		w.mute = nil
 		w.run(10)

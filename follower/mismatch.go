@@ -44,7 +44,7 @@ func (ss *seats) compare(now time.Time, slot int, m *core.SeatHello) {
 		}
 		// until then the others may prove that it is the seed of the ledger here
 		lasts := now.Sub(ss.otherSince[slot]) >= ledger.MismatchAfter
-		if ss.otherVersion(m) { // that explains it
+		if ss.otherVersion(m) && !ss.pinsAnother(slot, m) { // a ledger that cannot be read may explain it
 			of = ss.versions(addr, m)
 		} else if !lasts {
 			return
@@ -80,6 +80,12 @@ func (ss *seats) another(slot int, own bool, m *core.SeatHello) (of ledger.Misma
 		return ss.anotherFounding(slot), true
 	}
 	return of, false
+}
+
+// pinsAnother reports whether the list pins another key for a slot than the seed that has answered there has.
+func (ss *seats) pinsAnother(slot int, m *core.SeatHello) bool {
+	pinned := ss.peer.cfg.Seeds[slot].Key
+	return !pinned.IsZero() && pinned != m.Key
 }
 
 // otherVersion reports whether a seed writes rulings in another version than this peer reads. What cannot be read is

@@ -74,7 +74,7 @@ func (q *Quorum) Why() string {
 		return q.progress.whyStalled()
 	case q.replica != nil && q.seats.anyUnlike(q.tickAt), q.founder.otherVersionHas(q.tickAt) >= 0:
 		texts := q.mismatches.All()
-		if q.diskCheck.unsure() && q.seats.why != "" {
+		if q.seats.why != "" {
 			texts = append(texts, q.seats.why)
 		}
 		return strings.Join(texts, "; ")

@@ -134,7 +134,10 @@ func (ss *seats) seatHello(now time.Time, p *core.Packet, m *core.SeatHello) {
 	other := m.Slot != core.NoSlot && m.Config != ss.seed.cfg.hash() // it has another list of seeds
 	sameVersions := m.Versions == ss.seed.cfg.Versions
 	switch {
-	case m.Unread != nil && sameVersions, m.Slot != core.NoSlot && !other && (int(m.Slot) >= len(ss.seed.cfg.Seeds) || int(m.Slot) == ss.seed.cfg.Slot):
+	case m.Unread != nil && sameVersions:
+		ss.seed.stats.Drops[hearsay.DropMalformed]++
+		return
+	case m.Slot != core.NoSlot && !other && (int(m.Slot) >= len(ss.seed.cfg.Seeds) || int(m.Slot) == ss.seed.cfg.Slot):
 		ss.seed.stats.Drops[hearsay.DropMalformed]++
 		return
 	case !ss.seed.heads.budgets.hellos.Take(now, ss.seed.directory.sender(p), 1):

@@ -37,7 +37,7 @@ func (ss *seats) metOfVersion(now time.Time, slot int, m *core.SeatHello) {
 		ss.differs(now, slot, m.Key, ledger.OtherKey(ss.seed.cfg.Seeds[slot].Addr, m.Key, pinned))
 		return
 	}
-	if int(m.Slot) == slot && ss.seed.diskCheck.unsure() {
+	if int(m.Slot) == slot && m.Config == ss.seed.cfg.hash() && ss.seed.diskCheck.unsure() {
 		ss.seed.diskCheck.goesTo(m) // how far a log goes is said in the same way by all versions
 	}
 	ss.heard[slot] = heard{}

@@ -303,7 +303,7 @@ func (n *network) streamArrival(f *flight) (arrives time.Duration, carried bool)
 		return 0, false
 	}
 	wait := n.delay + upTo(&from.streams, n.spread)
-	if open == nil {
+	if open == nil || f.fresh {
 		n.sweepConnections()
 		open = &connection{lives: lives, dialled: f.from}
 		n.connections[key] = open
@@ -330,9 +330,6 @@ func (n *network) isStuck(f *flight, open *connection, side int) (freed time.Dur
 	now, by := n.world.now, 0
 	if f.answer {
 		by = 1
-	}
-	if f.fresh {
-		open.stuck[side][0], open.stuck[1-side][1] = stuck{}, stuck{}
 	}
 	held := &open.stuck[side][by]
 	switch {

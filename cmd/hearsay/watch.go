@@ -214,7 +214,8 @@ func (w *watch) tell(h *heard) {
 		return
 	}
 	key := toldKey{kind: h.event.Kind, subject: h.event.Subject, incarnation: h.event.Incarnation, epoch: h.event.Epoch}
-	if h.event.Subject.IsZero() { // that no quorum is heard, or one is again
+	switch h.event.Kind {
+	case hearsay.EventQuorumLost, hearsay.EventQuorumBack, hearsay.EventQuorumHeard: // of itself, each time
 		key.by, key.at = w.network.nodes[h.from].name, h.event.At.UnixNano()
 	}
 	if h.event.At.Before(w.began) || w.told[key] {
