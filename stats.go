@@ -14,7 +14,7 @@ import (
 // Each field's help says what it counts, and in which unit; metric is its name for Prometheus, after
 // "hearsay_", with its label, and package web serves all of them. status is the line of `hearsay status`
 // that has the figure, and what that says of it there after the figures above; zero is what it says of none.
-// So a figure is added here alone.
+// So a figure is added here, and where it is counted or read.
 type Stats struct {
 	At time.Time `json:"at"` // when these figures were taken, by the clock of the node: seconds before that are a time
 
@@ -27,7 +27,7 @@ type Stats struct {
 
 	RoundTrip   float64 `json:"round_trip_s" metric:"round_trip_seconds" help:"Smoothed round trip of probes." status:"round trip=%v" zero:"not measured yet"`
 	Late        uint64  `json:"late" metric:"late_total" help:"Times this node found itself paused or starved." status:"late=%v since its start: it was paused or starved, and accused nobody for a while" zero:""`
-	Health      int     `json:"health" metric:"health_score" help:"Local health: 0 is well, each point stretches probe timeouts by one." status:"health=unwell: its probes wait 1 + %v times as long" zero:"well"`
+	Health      int     `json:"health" metric:"health_score" help:"Local health: 0 is well, each point stretches probe timeouts by one." status:"health=unwell: its probes wait longer, by %v times their time" zero:"well"`
 	Probes      uint64  `json:"probes" metric:"probes_total" help:"Periods in which a member was pinged." status:"probes=%v"`
 	ProbeFails  uint64  `json:"probe_fails" metric:"probe_failures_total" help:"Probes that had no answer, neither directly nor through relays." status:"probes=, of them %v without an answer"`
 	RelayAsks   uint64  `json:"relay_asks" metric:"relay_requests_total" help:"Pings through other members that this node asked for." status:"probes=; %v asked of relays"`

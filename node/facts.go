@@ -128,9 +128,12 @@ func (g *gatherer) seededFacts(f *casebook.Facts) *casebook.Seeded {
 // bearer gives the node that had the name of a member before it.
 func (g *gatherer) bearer(id hearsay.NodeID, name string) (last casebook.Bearer) {
 	found := make(map[hearsay.NodeID]casebook.Bearer)
-	names := make(map[hearsay.NodeID]string) // that the rulings give
+	bore := make(map[hearsay.NodeID]bool) // the name, as the roster has it now or a ruling has let it in
 	for _, m := range g.roster.All(nil) {
-		if names[m.ID] = m.Name; m.Name == name && !m.State.Living() {
+		if m.Name != name {
+			continue
+		}
+		if bore[m.ID] = true; !m.State.Living() {
 			found[m.ID] = casebook.Bearer{ID: m.ID, Until: m.Since, State: m.State}
 		}
 	}
@@ -138,10 +141,10 @@ func (g *gatherer) bearer(id hearsay.NodeID, name string) (last casebook.Bearer)
 		for r := range g.seeded.ledger() {
 			switch one := r.Stay.ID; r.Kind {
 			case hearsay.RulingAdmit:
-				names[one] = r.Claim.Card.Name
+				bore[one] = bore[one] || r.Claim.Card.Name == name
 				delete(found, one)
 			case hearsay.RulingRemove, hearsay.RulingLeave:
-				if names[one] != name {
+				if !bore[one] {
 					continue
 				}
 				b := casebook.Bearer{ID: one, Until: casebook.Moment(r.At), Epoch: r.Epoch, State: hearsay.StateDead}

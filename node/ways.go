@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,15 +116,24 @@ func (w *ways) noteCause(e *hearsay.Event) {
 	if e.Kind != hearsay.EventQuorumLost {
 		return
 	}
-	var seats []string
-	what := ""
+	var lost, seats []string // what does not get through, and to which seeds that does not
 	for _, s := range w.seeded.Authority().Seeds {
-		if lost, _ := w.lost(s.ID); lost != "" && s.ID != w.id {
-			seats, what = append(seats, cmp.Or(s.Name, s.Addr.String())), lost
+		what, _ := w.lost(s.ID)
+		if what == "" || s.ID == w.id {
+			continue
 		}
+		name := cmp.Or(s.Name, s.Addr.String())
+		if i := slices.Index(lost, what); i >= 0 {
+			seats[i] += ", " + name
+			continue
+		}
+		lost, seats = append(lost, what), append(seats, name)
 	}
-	if len(seats) > 0 {
-		e.Text = what + " do not get from here to " + strings.Join(seats, ", ") + ", though small datagrams do"
+	for i, what := range lost {
+		lost[i] = what + " do not get from here to " + seats[i]
+	}
+	if len(lost) > 0 {
+		e.Text = strings.Join(lost, ", ") + ", though small datagrams do"
 	}
 }
 

@@ -84,7 +84,7 @@ func TestPrintStats(t *testing.T) {
 	printStats(&none, &hearsay.Stats{})
 	printStats(&out, &some)
 	for _, line := range []string{
-		"members\t3 alive (of them 1 away, as they are started again), 0 suspect, 2 dead, 0 left", "health\tunwell: its probes wait 1 + 2 times as long",
+		"members\t3 alive (of them 1 away, as they are started again), 0 suspect, 2 dead, 0 left", "health\tunwell: its probes wait longer, by 2 times their time",
 		"late\t1 since its start", "round trip\t12.5ms", "probes\t9, of them 2 without an answer; 6 asked of relays",
 		"datagrams\t5 in (500 bytes), 0 out (0 bytes), 4 not sent", "datagram only\t2 of the members", "dropped\t4 rate, 1 slow",
 		"members\t0 alive, 0 suspect, 0 dead, 0 left", "health\twell", "round trip\tnot measured yet", "dropped\tnothing",
