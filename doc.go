@@ -22,7 +22,8 @@
 // admitted it; nothing said of an old stay counts for a new one. A report is evidence
 // brought to the seeds. A case is an admission, a removal or a change of a seat while
 // it is decided. A ballot is one seed's signed verdict on a case, after its own check.
-// A ruling is what a quorum of equal ballots decides: it takes the next epoch. The
+// A ruling is what a quorum of equal ballots decides, or what a member says of itself
+// as it leaves: it takes the next epoch. The
 // ledger is the rulings in order, each with the hash of the one before; a head is a
 // seed's signature on the ledger at an epoch, and heads of a quorum prove it. A seat
 // is a seed's place in the configuration, and a life is one data directory in it.

@@ -69,8 +69,8 @@ func (s *Seeded) noteQuorum(now time.Time, out *core.Effects) {
 			heard++
 		}
 	}
-	if lost := heard < needed; lost != s.unheard && (!lost || s.stay.Epoch != 0 && !s.early(now)) {
-		s.unheard = lost
+	if lost := heard < needed; lost != s.quorumLost && (!lost || s.stay.Epoch != 0 && !s.early(now)) {
+		s.quorumLost = lost
 		e := hearsay.Event{At: now, Kind: hearsay.EventQuorumBack, Subject: s.id, Count: needed}
 		if lost {
 			e.Kind = hearsay.EventQuorumLost

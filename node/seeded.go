@@ -46,18 +46,18 @@ type Seeded struct {
 	ways    *ways
 	stepped *time.Time // the node's last step
 
-	authority authority           // nil in an open network
-	seat      *quorum.Quorum      // of a seed, else nil
-	follower  *follower.Follower  // of a peer, else nil
-	petitions *petition.Petitions // of a peer, else nil
-	seats     []hearsay.Seat      // as last looked at
-	sitting   []hearsay.NodeID    // the nodes that sit in them
-	unseated  []hearsay.NodeID    // the nodes that sat in them, and are listed yet
-	stay      hearsay.Stay        // of this peer; epoch 0: it is not in
-	founded   bool                // as far as seeds have told this peer
-	unheard   bool                // this peer has told that it hears no quorum of seeds
-	earlyTill time.Time           // until then what is not heard is no trouble: see earlyFor
-	ended     hearsay.Epoch       // by which the last stay of this peer was over; 0: none is, in this life
+	authority  authority           // nil in an open network
+	seat       *quorum.Quorum      // of a seed, else nil
+	follower   *follower.Follower  // of a peer, else nil
+	petitions  *petition.Petitions // of a peer, else nil
+	seats      []hearsay.Seat      // as last looked at
+	sitting    []hearsay.NodeID    // the nodes that sit in them
+	unseated   []hearsay.NodeID    // the nodes that sat in them, and are listed yet
+	stay       hearsay.Stay        // of this peer; epoch 0: it is not in
+	founded    bool                // as far as seeds have told this peer
+	quorumLost bool                // this peer has told that it hears no quorum of seeds
+	earlyTill  time.Time           // until then what is not heard is no trouble: see earlyFor
+	ended      hearsay.Epoch       // by which the last stay of this peer was over; 0: none is, in this life
 }
 
 // earlyFor is how long after its start, after it was let in, and after it heard a quorum again a node may lack what it

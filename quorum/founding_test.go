@@ -325,6 +325,24 @@ func TestConfirmedIsNotGivenUp(t *testing.T) {
 	}
 }
 
+// A seed that comes after the others were founded without it by an operator's word says that, and not that another had
+// its seat.
+func TestLateSeedSaysThatTheFoundingWasWithoutIt(t *testing.T) {
+	w := newWorld(t, 3, 9)
+	a, late := w.Machines[0], w.Machines[2]
+	told := w.tally()
+	w.startTold(a)
+	w.Start(w.Machines[1])
+	w.Must(20*time.Second, "founded by two", func() bool { return a.Q.Epoch() == 0 && a.Q.Ready() })
+	w.Start(late)
+	w.Must(20*time.Second, "it has its seat", late.Q.Seated)
+	without := told(hearsay.EventSeatWaiting, "the network was founded without this seed: the others are asked to give it its seat, which a quorum of them must")
+	another := told(hearsay.EventSeatWaiting, "the network knows another key in the seat of this seed, as of another data directory: the others are asked to give it the seat, which a quorum of them must; seeds whose list pins the old key do not")
+	if without == 0 || another > 0 {
+		t.Errorf("it says %d times that the network was founded without it, and %d times that another had its seat", without, another)
+	}
+}
+
 // A seed comes back with a ledger after the others were founded without it,
 // because an operator vouched for it: it says so, takes no part, and harms
 // nobody.

@@ -38,6 +38,7 @@ type heard struct {
 	seat     hearsay.Seat
 	founded  bool
 	founding hearsay.Hash
+	without  bool // in its ledger nobody has had the seat of this seed yet
 	at       time.Time
 	since    time.Time // it has said just that
 }
@@ -218,7 +219,7 @@ func (ss *seats) met(now time.Time, m *core.SeatHello) {
 		ss.seed.diskCheck.goesTo(m)
 	}
 	ss.unlike[m.Slot] = unlike{}
-	ss.noteHeard(now, &heard{seat: seat, founded: m.Founded, founding: m.Founding, at: now, since: now})
+	ss.noteHeard(now, &heard{seat: seat, founded: m.Founded, founding: m.Founding, without: ss.foundedWithout(m), at: now, since: now})
 	if ss.seed.state == nil {
 		if ss.seed.founding.IsZero() || ss.seed.founding == m.Founding {
 			ss.seatAt(seat)
@@ -344,11 +345,20 @@ func (ss *seats) asListed(seats []hearsay.Seat) bool {
 	})
 }
 
+// foundedWithout reports whether a seed has a ledger in which nobody has had the seat of this seed yet.
+func (ss *seats) foundedWithout(m *core.SeatHello) bool {
+	return m.Founded && slices.ContainsFunc(m.Seats, func(s hearsay.Seat) bool { return int(s.Slot) == ss.seed.cfg.Slot && s.Life.IsZero() })
+}
+
 // notNamed is why a seed waits that has come after the founding.
 func (ss *seats) notNamed(now time.Time) string {
 	empty := 1 // this one, and others that have nothing of any founding
 	for slot := range ss.seed.others() {
-		if h := &ss.heard[slot]; h.justNow(now) && !h.founded && h.founding.IsZero() {
+		switch h := &ss.heard[slot]; {
+		case !h.justNow(now):
+		case h.without:
+			return "the network was founded without this seed: the others are asked to give it its seat, which a quorum of them must"
+		case !h.founded && h.founding.IsZero():
 			empty++
 		}
 	}
