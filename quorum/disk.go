@@ -107,17 +107,20 @@ func (l *loaded) leadsTo(from, to *core.LogSnapshot) bool {
 // choose gives the snapshot to begin with: the newest, or one before it from
 // which entries lead up to it, if the ledger on disk is complete only as of
 // that one, or heads prove only that one: it is what a seed is given that is behind.
-// A crash may have torn apart what was not synced yet. One that cannot be read
+// A crash may have torn apart what was not synced yet: a recovery without its ruling never was. One that cannot be read
 // is an error: without it the seed would begin with less than it has promised, or with nothing.
 func (l *loaded) choose(q *Quorum) (s *ledger.State, from *core.LogSnapshot, err error) {
 	var newest *core.LogSnapshot
 	whole := false
-	for _, kept := range slices.Backward(l.snapshots) {
+	for at, kept := range slices.Backward(l.snapshots) {
 		candidate := ledger.ReadSnapshot(q.cfg.Network, q.signer, kept.Snapshot.Data)
 		if candidate == nil {
 			return nil, nil, otherVersion("state of the ledger", kept.Snapshot.Index, kept.Snapshot.Data, ledger.SnapshotVersion)
 		}
 		complete := candidate.Epoch == 0 || slices.ContainsFunc(l.rulings, func(r *core.KeptRuling) bool { return r.Ruling.Epoch == candidate.Epoch })
+		if !complete && at > 0 && candidate.Head == candidate.Began {
+			continue // a recovery without its ruling: nothing of it has been sent
+		}
 		if newest == nil {
 			newest = kept.Snapshot
 		} else if !l.leadsTo(kept.Snapshot, newest) {
