@@ -129,6 +129,7 @@ const (
 	MaxLogEntries    = 4096    // in a Raft message
 	MaxSnapshotBytes = 1 << 28 // of a whole snapshot: about a million members
 	MaxRaftIDs       = 4 * hearsay.MaxSeeds
+	MaxGiven         = 32 << 10             // bytes of the ruling in a SeatHello: one of this version has up to 5 kB
 	MaxRulings       = 256                  // in Rulings
 	MaxOlderBytes    = 128 << 10            // of rulings that are read from disk for one message
 	MaxRosterMembers = 512                  // in RosterPart
@@ -321,6 +322,8 @@ func (m *SeatHello) readGiven(c *Canonical) {
 	switch r := from.Ruling(); {
 	case len(data) == 0:
 		c.Fail() // there is one way to say none
+	case len(data) > MaxGiven:
+		c.FailFor(canonical.Oversized)
 	case from.Failed() || from.Left() > 0:
 		m.Unread = data
 	default:
