@@ -39,7 +39,7 @@ deadcode: ## no function that neither a program nor a test calls
 # at once, and alone, and so do those of agent: they want answers in time.
 RACE := $(GO) test -race -short -gcflags=go.etcd.io/bbolt=-d=checkptr=0
 race: ## tests under the race detector; the simulator and the protocols have one goroutine, so the long ones of these are left out
-	$(RACE) $$($(GO) list ./... | grep -v -E '/(sim|quorum|roster|rumor|agent|cmd/hearsay)$$')
+	$(RACE) $$($(GO) list ./... | grep -v -x -e '$(OLD)' | grep -v -E '/(sim|quorum|roster|rumor|node|agent|cmd/hearsay)$$')
 	$(RACE) ./agent
 	$(RACE) -parallel 5 ./cmd/hearsay
 
