@@ -3,7 +3,7 @@ package hearsay
 // What is signed here, and for which world it counts. A signature is over a tag of its type, the network, the
 // founding that the sentence is about, and the sentence: so what was signed in one founding of a network
 // counts in no other, though names, keys and epochs are the same. One function writes what comes first,
-// LedgerID.AppendSubject.
+// LedgerID.AppendSubject. Report, Leave, Away, LimitsWord, Raft and SeatHello are types of internal/core.
 //
 //	type       founding                  sent again elsewhere
 //	Statement  the ledger's              refused; the round is drawn, so in the same ledger it is of that round only

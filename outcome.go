@@ -1,7 +1,7 @@
 package hearsay
 
-// Outcome answers the three. Of what is pending events about the same subject tell a seed the rest: EventCaseOpened,
-// then EventRuled or EventCaseAborted; or EventCaseRefused.
+// Outcome is what a seed answers to a node that asks to be in, reports a member or leaves. If it is pending, events
+// about the same subject tell the rest: EventCaseOpened, then EventRuled or EventCaseAborted; or EventCaseRefused.
 type Outcome struct {
 	Kind   RulingKind // what was asked for: admit, remove or leave
 	Stay   Stay       // whose; of an admission the one that was given, if it is done
