@@ -405,6 +405,10 @@ func (f *Follower) hearStand(now time.Time, answer bool) {
 	}
 }
 
+// Behind reports whether the ledger went further than it has come here when this life first heard of it. Of another
+// founding nothing is waited for.
+func (f *Follower) Behind() bool { return f.epoch < min(f.stood, f.chain.Promised()) }
+
 func (f *Follower) takeHeads(now time.Time, from quota.Sender, heads []hearsay.Head) {
 	for i := range heads {
 		h := &heads[i]

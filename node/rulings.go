@@ -79,9 +79,6 @@ func (f *rulings) ruled(now time.Time, e *hearsay.Event) {
 	}
 	switch r.Kind {
 	case hearsay.RulingAdmit:
-		if own, in := s.authority.Member(f.id); in && r.Stay == own.Stay { // else it is over by now
-			f.admitted(now, r.Stay)
-		}
 		f.roster.Admit(now, &r.Claim)
 	case hearsay.RulingRemove, hearsay.RulingLeave:
 		by := hearsay.NodeID{}
@@ -107,6 +104,7 @@ func (f *rulings) ruled(now time.Time, e *hearsay.Event) {
 	case hearsay.RulingSeat, hearsay.RulingRecover:
 		f.expelStrangers(now, hearsay.RoleSeed) // the node that sat there before; of peers the rulings that follow tell
 	}
+	f.enter(now)
 	if s.seat != nil {
 		f.requests.giveAll(r.Stay, hearsay.Outcome{Code: hearsay.OutcomeDone, Yes: uint8(len(r.Ballots))})
 	}
@@ -128,14 +126,11 @@ func (f *rulings) noteBack(r *hearsay.Ruling) {
 // earlier life has told which nodes were in by an epoch.
 func (f *rulings) overtake(now time.Time, told hearsay.Epoch) {
 	s := f.seeded
-	own, in := s.authority.Member(f.id)
-	switch {
-	case in && own.Stay != s.stay:
-		f.admitted(now, own.Stay)
-	case !in && s.stay.Epoch != 0 && s.petitions != nil:
+	if _, in := s.authority.Member(f.id); !in && s.stay.Epoch != 0 && s.petitions != nil {
 		s.ended = s.authority.Epoch()
 		f.removed(now)
 	}
+	f.enter(now)
 	for _, m := range s.authority.Roster(nil) {
 		since := len(f.out.Events)
 		if f.roster.Admit(now, &m.Claim); m.Stay.Epoch <= told {
@@ -179,19 +174,24 @@ func (f *rulings) expelStrangers(now time.Time, role hearsay.Role) {
 	}
 }
 
-// admitted is told that this node is in.
-func (f *rulings) admitted(now time.Time, stay hearsay.Stay) {
+// enter has this peer be in by the stay that the ledger gives it. While the ledger is known to go further than it has
+// come here, the removal may be in what lacks.
+func (f *rulings) enter(now time.Time) {
 	if f.seeded.petitions == nil {
 		return // a seed is in by its seat
 	}
-	f.seeded.stay = stay
+	own, in := f.seeded.authority.Member(f.id)
+	if !in || own.Stay == f.seeded.stay || f.seeded.follower.Behind() {
+		return
+	}
+	f.seeded.stay = own.Stay
 	f.seeded.petitions.Admitted()
 	if f.roster.HasLeft() { // before it heard that it is in
 		f.leaving.ask(now)
 		return
 	}
 	f.overlay.Enter(now)
-	f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: f.id, Epoch: stay.Epoch, Count: f.peersIn()})
+	f.out.Events = append(f.out.Events, hearsay.Event{At: now, Kind: hearsay.EventJoined, Subject: f.id, Epoch: own.Stay.Epoch, Count: f.peersIn()})
 }
 
 // peersIn is how many peers are in, this one too, by all of the ledger that has come here: the roster of the node

@@ -179,6 +179,7 @@ func (n *Node) tickSeeded(now time.Time) {
 	s.authority.Tick(now)
 	n.rulings.expelUnseated(now)
 	if s.petitions != nil {
+		n.rulings.enter(now)
 		if s.stay.Epoch == 0 && !s.petitions.Registering() && !n.gone() {
 			s.petitions.Register(now)
 		}

@@ -41,6 +41,34 @@ func TestInAndOutUnheardOf(t *testing.T) {
 	t.Logf("back after %v", w.convergesWithin(t, 30*time.Second))
 }
 
+// A peer that was removed while it was down, and has more to read of the ledger than it applies in one step, does not
+// tell the admission of its stay that is over.
+func TestOldStayIsNoNews(t *testing.T) {
+	var script strings.Builder
+	for n := range 20 { // 40 rulings
+		fmt.Fprintf(&script, "at %ds leave n5\nat %ds restart n5\n", 10+4*n, 12+4*n)
+	}
+	script.WriteString("at 95s kill n6\nat 96s restart n6\nat 100s kill n6\nat 130s restart n6")
+	w := newScenario(t, 6, script.String(), withSeeds(3))
+	var joined []hearsay.Epoch
+	w.bend(6, &twist{steps: func(w *World, _ *machine, e *core.Effects) {
+		for i := range e.Events {
+			if e.Events[i].Kind == hearsay.EventJoined {
+				joined = append(joined, e.Events[i].Epoch)
+			}
+		}
+	}})
+	w.RunUntil(128 * time.Second)
+	removed := w.check.ledger.last(w.machines[5].id).ended
+	if len(joined) != 2 || removed == 0 {
+		t.Fatalf("n6 is in by epochs %d, as its stay went on over a restart, and then removed by epoch %d", joined, removed)
+	}
+	w.RunUntil(140 * time.Second)
+	if len(joined) != 3 || joined[2] <= removed {
+		t.Errorf("removed by epoch %d, n6 tells that it is in by epochs %d", removed, joined[2:])
+	}
+}
+
 // sendsLate makes a machine send all that it sends so late.
 func sendsLate(late time.Duration) *twist {
 	return &twist{steps: func(w *World, m *machine, e *core.Effects) {
