@@ -37,11 +37,22 @@ type Facts struct {
 	Names    map[hearsay.NodeID]string // that the teller lists, of nodes named in events, evidence and seats
 
 	Answered time.Time // when a member answered the teller last
-	CutOff   bool      // for long the teller has heard no member, or none has answered it
-	Troubles []string  // of the teller's whole process, in the driver's words, if the member is the teller
+	Blind    Blind
+	Troubles []string // of the teller's whole process, in the driver's words, if the member is the teller
 
 	Seeded *Seeded // nil: the network is open
 }
+
+// Blind is what keeps from the teller what happens elsewhere, and since when. Zero times: nothing does.
+type Blind struct {
+	Unheard    time.Time // no packet of a member has come for long
+	Unanswered time.Time // no member has answered for long
+	Streamless time.Time // no stream, by which rulings come, gets out from the teller
+	NoQuorum   time.Time // of seeds is heard, though one was
+}
+
+// CutOff reports whether the teller takes itself for cut off.
+func (b *Blind) CutOff() bool { return !b.Unheard.IsZero() || !b.Unanswered.IsZero() }
 
 // Bearer is a node that had a name before another one had it, as a peer that is started with an empty directory is
 // another node. Zero: none is known.

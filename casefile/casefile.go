@@ -30,6 +30,7 @@ func Tell(f *casebook.Facts) (file hearsay.CaseFile) {
 	switch {
 	case f.Unknown:
 		s.tellUnknown(&file)
+		file.Summary = s.blindWords() + file.Summary
 		return file
 	case f.Seeded != nil:
 		(&seeded{story: s}).tell(&file)
@@ -39,12 +40,31 @@ func Tell(f *casebook.Facts) (file hearsay.CaseFile) {
 	if f.Former != "" {
 		file.Summary = fmt.Sprintf("%s is called %s now. ", f.Former, f.Member.Name) + file.Summary
 	}
+	file.Summary = s.blindWords() + file.Summary
 	file.Summary += s.bearerWords() + s.awayWords() + s.wayWords() + s.twinWords()
 	if len(f.Troubles) > 0 {
 		file.Summary += " But " + strings.Join(f.Troubles, "; ") + "."
 	}
 	file.Promises = s.promises
 	return file
+}
+
+// blindWords says of another member, or of none, that what is told of it may be out of date, as the teller does not
+// hear what happens; "" if it does. Of the teller itself that is a trouble of its own.
+func (s *story) blindWords() string {
+	me, b := s.Teller.Name, &s.Blind
+	switch {
+	case !s.Unknown && s.Member.ID == s.Teller.ID:
+	case !b.Unheard.IsZero():
+		return fmt.Sprintf("This is as of %s: %s has heard nobody since, and may be cut off. ", s.sinceWords(b.Unheard), me)
+	case !b.Unanswered.IsZero():
+		return fmt.Sprintf("This is as of %s: nobody has answered %s since, though packets of others come in, and it may be cut off. ", s.sinceWords(b.Unanswered), me)
+	case !b.NoQuorum.IsZero():
+		return fmt.Sprintf("What seeds have ruled since %s, if they have, is not known here: %s has heard no quorum of them since. ", s.sinceWords(b.NoQuorum), me)
+	case s.Seeded != nil && !b.Streamless.IsZero():
+		return fmt.Sprintf("What seeds have ruled since %s may not be known here: no stream (TCP) gets out from %s since. ", s.sinceWords(b.Streamless), me)
+	}
+	return ""
 }
 
 // tellUnknown says what is known of a name that no node here has.

@@ -62,7 +62,7 @@ func (s *story) livingSummary() (summary, nearest string) {
 		}
 	}
 	switch {
-	case m.ID == s.Teller.ID && s.CutOff:
+	case m.ID == s.Teller.ID && s.Blind.CutOff():
 		return fmt.Sprintf("%s is this node, and alive.", m.Name), nearest
 	case s.Way.Cut():
 		return fmt.Sprintf("%s is alive since %s.", m.Name, s.since()), nearest

@@ -215,7 +215,7 @@ func (s *seeded) aliveSummary(r *casebook.Ruling) (summary, nearest string) {
 				fmt.Sprintf("It would have been removed, had %d of %d seeds found it unreachable before %s.", needed, seeds, exactly(e.At.UnixMilli()))
 		}
 	}
-	if s.Member.ID == s.Teller.ID && s.CutOff || s.Way.Cut() {
+	if s.Member.ID == s.Teller.ID && s.Blind.CutOff() || s.Way.Cut() {
 		return summary, nearest
 	}
 	return summary + " Nothing is held against it here.", nearest

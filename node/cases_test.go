@@ -612,6 +612,9 @@ func TestWhyWithoutAQuorum(t *testing.T) {
 		if strings.Contains(file.Nearest, "by about") {
 			t.Errorf("n%d promises a time: %s", by, file.Nearest)
 		}
+		for _, name := range []string{"n5", "nobody"} {
+			contains(t, name, w.why(by, name).Summary, "What seeds have ruled since 2026-01-01T00:00:", fmt.Sprintf("n%d has heard no quorum of them since. ", by))
+		}
 	}
 }
 
@@ -701,6 +704,17 @@ func TestWhyOfANodeThatIsCutOff(t *testing.T) {
 	}
 	if suspects == 0 || cannot == 0 {
 		t.Errorf("%d suspects, and %d times it is told why nothing can be said", suspects, cannot)
+	}
+	for _, by := range []int{0, 3} {
+		for _, name := range []string{"n1", "n4", "nobody"} {
+			contains(t, name, w.why(by, name).Summary, "This is as of 2026-01-01T00:00:05Z (", fmt.Sprintf("): n%d has heard nobody since, and may be cut off. ", by))
+		}
+		if own := w.why(by, fmt.Sprintf("n%d", by)).Summary; strings.Contains(own, "as of") {
+			t.Errorf("n%d tells of itself: %s", by, own)
+		}
+	}
+	if other := w.why(5, "n4").Summary; strings.Contains(other, "as of") {
+		t.Errorf("n5, which is well, tells: %s", other)
 	}
 }
 

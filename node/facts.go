@@ -19,7 +19,7 @@ import (
 // gives facts that say so; a name of several is an error that lists them. The caller may keep them.
 func (n *Node) Facts(now time.Time, name string) (*casebook.Facts, error) {
 	f := &casebook.Facts{
-		Now: now, Teller: n.Self(), Names: make(map[hearsay.NodeID]string), Answered: n.silent.last, CutOff: n.silent.any(),
+		Now: now, Teller: n.Self(), Names: make(map[hearsay.NodeID]string), Answered: n.silent.last, Blind: n.blind(),
 		ForgetAfter: n.cfg.Roster.ForgetAfter, DeadHold: n.cfg.Roster.DeadHold, RoundEvery: n.cfg.Roster.RoundEvery, Period: n.cfg.Detect.Period,
 	}
 	g := gatherer{
@@ -46,6 +46,23 @@ func (n *Node) Facts(now time.Time, name string) (*casebook.Facts, error) {
 	}
 	g.nameFacts(f)
 	return f, nil
+}
+
+// blind gathers what keeps from this node what happens elsewhere.
+func (n *Node) blind() (b casebook.Blind) {
+	if heard := &n.silent.heard; heard.told {
+		b.Unheard = heard.last
+	}
+	if answered := &n.silent.answered; answered.told {
+		b.Unanswered = answered.last
+	}
+	b.Streamless = lostSince(n.ways.streams, n.id)
+	if s := &n.seeded; s.seat != nil {
+		b.NoQuorum = s.seat.LostSince()
+	} else if s.quorumLost {
+		b.NoQuorum = s.quorumGone
+	}
+	return b
 }
 
 // gatherer gathers facts from the parts that have them.

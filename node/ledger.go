@@ -69,6 +69,11 @@ func (s *Seeded) noteQuorum(now time.Time, out *core.Effects) {
 			heard++
 		}
 	}
+	if heard >= needed {
+		s.quorumGone = time.Time{}
+	} else if s.quorumGone.IsZero() {
+		s.quorumGone = now
+	}
 	if lost := heard < needed; lost != s.quorumLost && (!lost || s.stay.Epoch != 0 && !s.early(now)) {
 		s.quorumLost = lost
 		e := hearsay.Event{At: now, Kind: hearsay.EventQuorumBack, Subject: s.id, Count: needed}

@@ -55,7 +55,8 @@ type Seeded struct {
 	unseated   []hearsay.NodeID    // the nodes that sat in them, and are listed yet
 	stay       hearsay.Stay        // of this peer; epoch 0: it is not in
 	founded    bool                // as far as seeds have told this peer
-	quorumLost bool                // this peer has told that it hears no quorum of seeds
+	quorumGone time.Time           // since when this peer hears no quorum of seeds; zero: it does
+	quorumLost bool                // this peer has told that it hears none
 	earlyTill  time.Time           // until then what is not heard is no trouble: see earlyFor
 	ended      hearsay.Epoch       // by which the last stay of this peer was over; 0: none is, in this life
 }

@@ -34,6 +34,14 @@ func (q *Quorum) Admitting(addr netip.AddrPort) bool {
 	return false
 }
 
+// LostSince is since when this seed, which heard a quorum, hears none; zero: it does, or that is not told yet.
+func (q *Quorum) LostSince() time.Time {
+	if !q.lost {
+		return time.Time{}
+	}
+	return q.leaderAt
+}
+
 // HeardSince is since when this seed has heard a quorum without a break; zero: it hears none.
 func (q *Quorum) HeardSince() time.Time { return q.hearing.heardFrom }
 
