@@ -155,6 +155,15 @@ func (l *lateness) handsOver(f *core.Raft) bool {
 	return f.Type == uint8(raftpb.MsgTimeoutNow) && f.From == l.seed.replica.leader()
 }
 
+// notTaken ends the quiet time if the seed to which this one has handed over asks for its vote in vain, as it lacks
+// entries that are here: where no other seed has them either, only this one can lead.
+func (l *lateness) notTaken(f *core.Raft) {
+	asked := int(f.Slot) == l.to && f.Type == uint8(raftpb.MsgVote)
+	if asked && (core.LogPlace{Term: f.LogTerm, Index: f.Index}).Before(l.seed.replica.log.end()) {
+		l.quiet = time.Time{}
+	}
+}
+
 // holdsBack reports whether a message is not sent, as this seed has handed over: it is a
 // leader's, or asks for votes.
 func (l *lateness) holdsBack(now time.Time, m *raftpb.Message) bool {

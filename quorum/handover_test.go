@@ -129,3 +129,30 @@ func TestSeedHearsQuorumWithoutLeader(t *testing.T) {
 		t.Error("it hears a quorum of which nobody can hear it")
 	}
 }
+
+// A seed to which the lead is handed over may lack entries that the former leader has, which then does not vote for it.
+// Where no other seed does either, the former leader stands at once, and nobody waits for it to have been quiet.
+func TestLeadThatCannotBeTakenComesBack(t *testing.T) {
+	w := newWorld(t, 2, 7)
+	w.StartAll()
+	w.Must(5*time.Second, "founded", w.agree)
+	slot, _ := w.Machines[0].Q.Leader()
+	leader, other, lost := w.Machines[slot], w.Machines[1-slot], true
+	w.Stepped = func(m *machine, out *core.Effects) {
+		out.Send = slices.DeleteFunc(out.Send, func(p core.Packet) bool {
+			f, is := p.Body.(*core.Raft)
+			return is && m == leader && lost && f.Type == uint8(raftpb.MsgApp) && len(f.Entries) > 0
+		})
+	}
+	w.NewPerson()
+	w.Must(10*time.Second, "the lead is handed over", func() bool { return w.Now.Before(leader.Q.lateness.quiet) && !leader.Q.replica.leads() })
+	lost = false
+	began := w.Now
+	w.Must(3*time.Second, "one leads", func() bool {
+		a, ok := leader.Q.Leader()
+		b, too := other.Q.Leader()
+		return ok && too && a == b
+	})
+	t.Logf("one leads after %v", w.Now.Sub(began))
+	w.Must(3*time.Second, "the entry is taken", w.agree)
+}

@@ -309,8 +309,7 @@ func (d *driver) raft(now time.Time, p *core.Packet, f *core.Raft) {
 	case !d.mayTake(f):
 		return
 	}
-	d.catchUp(now, f)
-	d.seed.replica.remember(f)
+	d.note(now, f)
 	m := d.seed.replica.message(now, f)
 	switch {
 	case m != nil && m.GetSnapshot() != nil:
@@ -319,6 +318,13 @@ func (d *driver) raft(now time.Time, p *core.Packet, f *core.Raft) {
 		d.step(m)
 		d.work(now)
 	}
+}
+
+// note keeps what a message says that is taken, beside what the library makes of it.
+func (d *driver) note(now time.Time, f *core.Raft) {
+	d.catchUp(now, f)
+	d.seed.lateness.notTaken(f)
+	d.seed.replica.remember(f)
 }
 
 // catchesUpMost is for how long after the first entries from a leader more of them may have been decided before this
