@@ -296,9 +296,16 @@ func (p *promises) binds(k *promised) bool {
 	return w.lastTrouble == k.trouble && teller.life == k.life && p.isWell(teller) && p.decides()
 }
 
-// judgePromises looks at those that are due. Silent ones were silent all the while, as nothing was done.
+// judgePromises looks at those that are due. Silent ones were silent all the while, as nothing was done. The node that
+// promised is asked once more: it may tell a cause by now for which what it said is withdrawn, as that it heard no
+// quorum.
 func (p *promises) judgePromises() {
 	w := p.world
+	for _, k := range slices.Clone(p.open) {
+		if !k.kept && w.now >= k.due && k.silent >= 0 && p.binds(&k) {
+			p.promisesOf(&w.machines[k.teller], &w.machines[k.silent], true)
+		}
+	}
 	p.open = slices.DeleteFunc(p.open, func(k promised) bool {
 		switch {
 		case k.kept:
