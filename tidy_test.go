@@ -54,6 +54,7 @@ var house = []room{
 	{dir: "casebook", layer: 1, ours: ". internal/when"},
 	{dir: "overlay", layer: 1, ours: ". internal/core ring"},
 	{dir: "rumor", layer: 1, ours: ". clock internal/core internal/when quota"},
+	{dir: "kv", layer: 1, ours: ". clock internal/canonical internal/core", crypto: "crypto/sha256"},
 	{dir: "ledger", layer: 1, ours: ". internal/canonical internal/core quota"},
 	{
 		dir: "quorum", layer: 1, on: "ledger", ours: ". internal/core internal/when ledger quota ring", tests: "follower quorum/quorumtest",
@@ -825,7 +826,7 @@ func TestTidyBitesThePlan(t *testing.T) {
 		row  room
 		want string
 	}{
-		{room{dir: "kv", layer: 1}, "there is no package in kv"},
+		{room{dir: "cellar", layer: 1}, "there is no package in cellar"},
 		{room{dir: "ring", layer: 0, theirs: "go.etcd.io/bbolt"}, "ring may import go.etcd.io/bbolt, but does not"},
 		{room{dir: "ring", layer: 0, tests: "clock"}, "tests of ring may import clock of the same layer, but do not"},
 		{room{dir: "node", layer: 1, ours: "roster"}, "node imports roster, which is not lower"},

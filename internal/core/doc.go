@@ -18,6 +18,7 @@
 //	seeds.go       messages of seeds, and the records of a seed and its followers
 //	limitsword.go  a seat's word for the limits of the network
 //	rival.go       what a seat has signed against the ledger here
+//	kv.go          what replicas of the store tell each other
 //	rumor.go       records of rumors
 //	identity.go    incarnations, identities of guests, the unit in which senders are counted
 //	hashes.go      hashes of foundings, rosters and configurations

@@ -1,0 +1,360 @@
+package kv
+
+import (
+	"slices"
+	"time"
+
+	"hearsay/clock"
+	"hearsay/internal/core"
+)
+
+// maxGiven is how many objects one message has at most.
+const maxGiven = 1 << 14
+
+// Digest is what this replica says of all its origins. It belongs to the caller, but for the ranges, which are as they
+// are until the next change.
+func (r *Replica) Digest() []core.Holding {
+	list := make([]core.Holding, len(r.origins))
+	for i, o := range r.origins {
+		list[i] = core.Holding{Origin: o.id, Seen: r.clock.Of(o.id), Sum: o.sum}
+	}
+	return list
+}
+
+// Ask begins an exchange with another, about some ranges (see Lacks), or about all.
+func (r *Replica) Ask(of ...core.SeenRange) *core.Sync {
+	return &core.Sync{Asks: true, Clock: r.copied(), Of: of}
+}
+
+// copied is the digest with ranges of its own: a message is sent after other changes.
+func (r *Replica) copied() []core.Holding {
+	list := r.Digest()
+	for i := range list {
+		list[i].Seen = slices.Clone(list[i].Seen)
+	}
+	return list
+}
+
+// Lacks gives what another has seen and this replica has not. One that lacks much shares it out among several that
+// have it, with the Of of Ask, and so fetches nothing twice.
+func (r *Replica) Lacks(theirs []core.Holding) (ranges []core.SeenRange) {
+	for i := range theirs {
+		h := &theirs[i]
+		if r.isForgotten(h.Origin) {
+			continue
+		}
+		for _, lacking := range clock.Without(h.Seen, r.clock.Of(h.Origin)) {
+			ranges = append(ranges, core.SeenRange{Origin: h.Origin, Range: lacking})
+		}
+	}
+	return ranges
+}
+
+// Sync takes a message of an exchange, and answers it with so many bytes, about, and at least one record. The exchange
+// is over where neither has anything to say.
+func (r *Replica) Sync(now time.Time, m *core.Sync, budget int) (result Result) {
+	if !wellFormed(m) {
+		return Result{Refused: Malformed}
+	}
+	if r.isTwin(m) {
+		return Result{Twin: true}
+	}
+	if result.Refused = r.refusalOf(m); result.Refused == Taken {
+		r.apply(&result.Change, now, m)
+		r.retry(&result.Change, now)
+	}
+	a := answer{Replica: r, m: m, budget: budget, reply: &core.Sync{}}
+	a.named()
+	if len(m.Sums) > 0 {
+		a.halve()
+	}
+	if m.Asks {
+		a.lacking()
+		if len(m.Of) == 0 {
+			if result.Equal = result.Refused == Taken && r.Hash() == hashOf(m.Clock); result.Equal {
+				r.numbers.confirmed = r.numbers.last
+			}
+		}
+	}
+	// Where this did not fit nothing more is asked: the other would say the same again.
+	if asks := (result.Refused == Taken || result.Refused == Incomplete) && len(common(r.Lacks(m.Clock), m.Of)) > 0; asks || len(a.reply.Objects) > 0 {
+		a.reply.Asks, a.reply.Clock = true, r.copied()
+	}
+	if a.reply.Asks || len(a.reply.Live)+len(a.reply.Sums) > 0 {
+		a.finish()
+		a.reply.Of = m.Of
+		result.Reply = a.reply
+	}
+	return result
+}
+
+// hashOf is Hash of the replica that has this digest.
+func hashOf(digest []core.Holding) (hash core.Sum) {
+	for i := range digest {
+		hash = hash.Add(digest[i].Sum)
+		for _, r := range digest[i].Seen {
+			hash = hash.Add(hashRange(digest[i].Origin, r))
+		}
+	}
+	return hash
+}
+
+// common gives what of ranges is in others; no others: all.
+func common(ranges, of []core.SeenRange) (both []core.SeenRange) {
+	if len(of) == 0 {
+		return ranges
+	}
+	for len(ranges) > 0 && len(of) > 0 {
+		order := ranges[0].Origin.Compare(of[0].Origin)
+		if order == 0 {
+			if low, high := max(ranges[0].Low, of[0].Low), min(ranges[0].High, of[0].High); low <= high {
+				both = append(both, core.SeenRange{Origin: of[0].Origin, Range: clock.Range{Low: low, High: high}})
+			}
+			if ranges[0].High < of[0].High {
+				order = -1
+			}
+		}
+		if order < 0 {
+			ranges = ranges[1:]
+		} else {
+			of = of[1:]
+		}
+	}
+	return both
+}
+
+// apply takes what another says of dots: in the ranges that it names all are gone but the live ones.
+func (r *Replica) apply(change *Change, now time.Time, m *core.Sync) {
+	objects := m.Objects
+	for i := range m.Live {
+		l := &m.Live[i]
+		forgotten := r.isForgotten(l.Origin)
+		for _, o := range r.liveIn(l.SeenRange) {
+			if !has(l.Live, o.Dot.Counter) {
+				r.drop(change, o)
+			}
+		}
+		n := 0
+		for ; n < len(objects) && objects[n].Dot.Origin == l.Origin && objects[n].Dot.Counter <= l.High; n++ {
+			if !forgotten {
+				r.merge(change, now, &objects[n])
+			}
+		}
+		objects = objects[n:]
+		if !forgotten {
+			r.see(change, l.Origin, l.Range)
+		}
+	}
+	if len(m.Beside) == maxBeside {
+		return // perhaps not all siblings are named
+	}
+	for i := range m.Objects {
+		if first := i == 0 || m.Objects[i-1].Key != m.Objects[i].Key; first {
+			r.replaced(change, m, m.Objects[i].Key)
+		}
+	}
+}
+
+// liveIn gives the live dots in a range.
+func (r *Replica) liveIn(in core.SeenRange) []*object {
+	if o := r.of(in.Origin); o != nil {
+		return o.live.between(in.Low, in.High)
+	}
+	return nil
+}
+
+// replaced makes gone what a sender has seen of a key and does not hold live.
+func (r *Replica) replaced(change *Change, m *core.Sync, key string) {
+	for _, o := range r.all(key) {
+		if _, ok := slices.BinarySearchFunc(m.Beside, o.Dot, core.CompareDots); ok {
+			continue
+		}
+		if _, ok := slices.BinarySearchFunc(m.Objects, o.Dot, func(o core.Object, d clock.Dot) int { return core.CompareDots(o.Dot, d) }); ok {
+			continue
+		}
+		if seenIn(m.Clock, o.Dot) {
+			r.drop(change, o)
+		}
+	}
+}
+
+// holding gives what a digest says of an origin, or nil.
+func holding(digest []core.Holding, id clock.Origin) *core.Holding {
+	at, ok := slices.BinarySearchFunc(digest, id, func(h core.Holding, id clock.Origin) int { return h.Origin.Compare(id) })
+	if !ok {
+		return nil
+	}
+	return &digest[at]
+}
+
+// seenIn reports whether a dot is in a digest.
+func seenIn(digest []core.Holding, d clock.Dot) bool {
+	h := holding(digest, d.Origin)
+	if h == nil {
+		return false
+	}
+	at, _ := slices.BinarySearchFunc(h.Seen, d.Counter, func(r clock.Range, number uint64) int {
+		switch {
+		case r.High < number:
+			return -1
+		case r.Low > number:
+			return 1
+		}
+		return 0
+	})
+	return at < len(h.Seen) && h.Seen[at].Low <= d.Counter
+}
+
+// answer makes the answer to a message.
+type answer struct {
+	*Replica
+	m      *core.Sync
+	budget int // bytes left
+	listed int // numbers in Live
+	reply  *core.Sync
+	record clock.Dot       // the first of the record that was begun, and is given whole
+	beside map[string]bool // keys with siblings that are named
+	// the origins of whose dots the other held some live wrongly: they are compared once it has taken that
+	corrected []*origin
+}
+
+// lacking gives what the other lacks, or else, where both have seen the same of an origin, halves it.
+func (a *answer) lacking() {
+	for _, o := range a.origins {
+		h := holding(a.m.Clock, o.id)
+		var theirs []clock.Range
+		if h != nil {
+			theirs = h.Seen
+		}
+		lacks := clock.Without(a.clock.Of(o.id), theirs)
+		if len(a.m.Of) > 0 {
+			lacks = a.whole(o, lacks)
+		}
+		for _, l := range lacks {
+			if !a.give(o, l) {
+				return
+			}
+		}
+		if h != nil && len(a.m.Sums) == 0 && len(a.m.Of) == 0 && !slices.Contains(a.corrected, o) {
+			a.compare(o, h)
+		}
+	}
+}
+
+// whole gives what of the lacking ranges of an origin is asked for, and the rest of the records that this would cut.
+func (a *answer) whole(o *origin, lacks []clock.Range) []clock.Range {
+	var of clock.Context
+	for _, asked := range a.m.Of {
+		if asked.Origin != o.id {
+			continue
+		}
+		for _, l := range clock.Common(lacks, []clock.Range{asked.Range}) {
+			for _, edge := range [...]uint64{l.Low, l.High} {
+				// A live dot of a record that has an edge in it is at most so far from it.
+				low, high := max(edge, MaxWrites)-MaxWrites+1, edge+MaxWrites
+				for _, near := range o.live.between(low, high) {
+					if near.First <= edge && edge <= near.Last {
+						l.Low, l.High = min(l.Low, near.First), max(l.High, near.Last)
+						break
+					}
+				}
+			}
+			of.AddRange(o.id, l)
+		}
+	}
+	return clock.Common(lacks, of.Of(o.id))
+}
+
+// give gives a range, with the objects in it, and reports whether all of it fitted.
+func (a *answer) give(o *origin, lacks clock.Range) bool {
+	l := core.LiveRange{SeenRange: core.SeenRange{Origin: o.id, Range: lacks}}
+	if len(a.reply.Live) >= maxLiveRanges/2 {
+		return false
+	}
+	all := true
+	o.live.from(lacks.Low, func(object *object) bool {
+		if object.Dot.Counter > lacks.High {
+			return false
+		}
+		if record := (clock.Dot{Origin: o.id, Counter: object.First}); record != a.record {
+			if all = a.begin(o, object); !all {
+				l.High = object.First - 1 // less than Low: nothing of the range is left
+				return false
+			}
+			a.record = record
+		}
+		a.put(&l, object)
+		return true
+	})
+	if l.Low <= l.High {
+		a.live(&l)
+	}
+	return all
+}
+
+// begin reports whether the whole record of an object fits. The first always does.
+func (a *answer) begin(o *origin, first *object) bool {
+	size, n := 0, 0
+	if first.First == first.Last {
+		size, n = first.Size(), 1
+	} else {
+		for _, other := range o.live.between(first.First, first.Last) {
+			size += other.Size()
+			n++
+		}
+	}
+	if len(a.reply.Objects) > 0 && (size > a.budget || len(a.reply.Objects)+n > maxGiven) {
+		return false
+	}
+	a.budget -= size
+	return true
+}
+
+// put gives an object in a range. Where its key has siblings all of them are named, so that the other keeps them.
+func (a *answer) put(l *core.LiveRange, o *object) {
+	l.Live = append(l.Live, o.Dot.Counter)
+	l.Sum += o.hash.Low
+	a.reply.Objects = append(a.reply.Objects, o.Object)
+	if a.beside[o.Key] || a.alone(o.Key) {
+		return
+	}
+	if a.beside == nil {
+		a.beside = make(map[string]bool)
+	}
+	a.beside[o.Key] = true
+	for _, sibling := range a.all(o.Key) {
+		if len(a.reply.Beside) < maxBeside {
+			a.reply.Beside = append(a.reply.Beside, sibling.Dot)
+		}
+	}
+}
+
+// alone reports whether a key has one live dot.
+func (r *Replica) alone(key string) bool {
+	n := 0
+	r.keys.from(firstOf(key), func(o *object) bool {
+		if o.Key == key {
+			n++
+		}
+		return n == 1 && o.Key == key
+	})
+	return n == 1
+}
+
+func (a *answer) live(l *core.LiveRange) {
+	a.reply.Live = append(a.reply.Live, *l)
+	a.budget -= rangeCost + len(l.Live)
+	a.listed += len(l.Live)
+}
+
+// finish brings a message in order.
+func (a *answer) finish() {
+	slices.SortFunc(a.reply.Live, func(x, y core.LiveRange) int { return compareRanges(x.SeenRange, y.SeenRange) })
+	slices.SortFunc(a.reply.Sums, func(x, y core.SumRange) int { return compareRanges(x.SeenRange, y.SeenRange) })
+	slices.SortFunc(a.reply.Objects, func(x, y core.Object) int { return core.CompareDots(x.Dot, y.Dot) })
+	slices.SortFunc(a.reply.Beside, core.CompareDots)
+}
+
+func compareRanges(a, b core.SeenRange) int {
+	return core.CompareDots(clock.Dot{Origin: a.Origin, Counter: a.Low}, clock.Dot{Origin: b.Origin, Counter: b.Low})
+}

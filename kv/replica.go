@@ -1,0 +1,259 @@
+package kv
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"hearsay/clock"
+	"hearsay/internal/core"
+)
+
+// Limits of what is written.
+const (
+	MaxKey     = 1024    // bytes of a key
+	MaxValue   = 1 << 20 // bytes of a value
+	MaxWrites  = 256     // writes in one record
+	MaxRecord  = 2 << 20 // bytes of keys and values in one record
+	maxNumber  = 1 << 62 // of a dot
+	maxTime    = 1 << 62 // of a write: some two thousand years
+	maxReplace = 1024    // dots that one write of one key replaces, its siblings here; more remain
+	timeBits   = 16      // of a hybrid time, that count within a millisecond
+)
+
+// Limits of what is seen. What many gaps cut up is not taken until an exchange has filled some.
+const (
+	maxGaps    = 1024  // ranges seen of one origin; half as many again by exchanges
+	maxAllGaps = 16384 // of all origins
+)
+
+// Config is what a replica keeps to.
+type Config struct {
+	Origin     clock.Origin  // of its own writes (NewOrigin)
+	MaxObjects int           // live dots that a write may lead to: keys, and each sibling once more
+	MaxBytes   int           // of their keys and values. Of others an eighth more is taken, of both
+	MaxOrigins int           // known at a time
+	Reserve    uint64        // numbers that are reserved at a time: twice as many as are written before they are durable
+	Drift      time.Duration // that clocks of members differ by at most: an object is gone so long after it has expired
+}
+
+// DefaultConfig is for a network of some hundred members with clocks that are synchronized.
+func DefaultConfig(origin clock.Origin) Config {
+	return Config{Origin: origin, MaxObjects: 4 << 20, MaxBytes: 1 << 30, MaxOrigins: 1024, Reserve: 4096, Drift: time.Minute}
+}
+
+// Replica is one replica. It is not safe for concurrent use.
+type Replica struct {
+	cfg     Config
+	clock   clock.Context
+	origins []*origin // those of the clock, ascending
+	keys    index[keyPlace]
+	expires index[expiry]
+	objects int
+	bytes   int // of keys and values
+	seenSum core.Sum
+	liveSum core.Sum
+	now     uint64 // the latest hybrid time here
+	numbers numbers
+	held    []heldUpdate
+	retired []Retirement // by ascending origin
+}
+
+// object is a live dot.
+type object struct {
+	core.Object
+	hash core.Sum
+}
+
+// origin is what is kept of one origin besides what was seen of it.
+type origin struct {
+	id   clock.Origin
+	live index[uint64] // its live dots, by number
+	sum  core.Sum      // of their hashes
+}
+
+// keyPlace is where an object is among keys: beside its siblings, the winner first.
+type keyPlace struct {
+	key  string
+	time uint64
+	dot  clock.Dot
+}
+
+func placeOfKey(o *object) keyPlace { return keyPlace{o.Key, o.Time, o.Dot} }
+
+func comparePlaces(a, b keyPlace) int {
+	if order := strings.Compare(a.key, b.key); order != 0 {
+		return order
+	}
+	return cmp.Or(cmp.Compare(b.time, a.time), core.CompareDots(b.dot, a.dot))
+}
+
+// firstOf is before all objects of a key.
+func firstOf(key string) keyPlace { return keyPlace{key: key, time: math.MaxUint64} }
+
+// Change is what a call has changed: one transaction (see the package). What it points to never changes.
+type Change struct {
+	Live     []*core.Object
+	Gone     []*core.Object // live until now. One with the dot of a live one is replaced by that
+	Clock    []clock.Origin // the entry of the clock is another: Seen has it
+	Reserved uint64         // numbers of the own origin are reserved up to here; 0: as before
+}
+
+// Saved is what was durable of a replica.
+type Saved struct {
+	Clock     *clock.Context
+	Objects   []*core.Object // the live ones, in any order
+	Reserved  uint64
+	Confirmed uint64
+	Retired   []Retirement
+}
+
+// New gives the replica of what was saved; the zero Saved is an empty one. The numbers that the life before reserved
+// are not used again: they are declared gone. The Change is durable before the first write. It panics if what was saved
+// is not what transactions add up to.
+func New(cfg Config, saved Saved) (*Replica, Change) {
+	r := &Replica{
+		cfg:     cfg,
+		keys:    index[keyPlace]{of: placeOfKey, compare: comparePlaces},
+		expires: index[expiry]{of: expiryOf, compare: compareExpiries},
+		retired: slices.Clone(saved.Retired),
+	}
+	var change, loaded Change
+	if saved.Clock != nil {
+		for origin, seen := range saved.Clock.Ranges() {
+			r.see(&loaded, origin, seen)
+		}
+	}
+	for _, o := range saved.Objects {
+		if !r.clock.Has(o.Dot) {
+			panic("kv: an object is saved, and its dot is not in the clock")
+		}
+		r.add(&loaded, o, hashObject(o))
+		r.now = max(r.now, o.Time)
+	}
+	if saved.Reserved > 0 {
+		r.see(&change, cfg.Origin, clock.Range{Low: 1, High: saved.Reserved})
+	}
+	r.numbers = numbers{last: saved.Reserved, reserved: saved.Reserved, confirmed: saved.Confirmed}
+	r.numbers.reserve(&change, cfg.Reserve)
+	return r, change
+}
+
+// Seen gives all that the replica has seen, as it is until the next change. It is read only.
+func (r *Replica) Seen() *clock.Context { return &r.clock }
+
+// Len counts live dots, and the bytes of their keys and values.
+func (r *Replica) Len() (objects, bytes int) { return r.objects, r.bytes }
+
+// Hash is equal on replicas that have seen the same and hold the same live.
+func (r *Replica) Hash() core.Sum { return r.seenSum.Add(r.liveSum) }
+
+// place is where an origin is, or would be.
+func (r *Replica) place(id clock.Origin) (at int, ok bool) {
+	return slices.BinarySearchFunc(r.origins, id, func(o *origin, id clock.Origin) int { return o.id.Compare(id) })
+}
+
+// of gives what is kept of an origin, or nil.
+func (r *Replica) of(id clock.Origin) *origin {
+	if at, ok := r.place(id); ok {
+		return r.origins[at]
+	}
+	return nil
+}
+
+// find gives the object of a dot, or nil if that is not live.
+func (r *Replica) find(d clock.Dot) *object {
+	if o := r.of(d.Origin); o != nil {
+		return o.live.get(d.Counter)
+	}
+	return nil
+}
+
+// see takes dots into the clock, and nothing else: those that do not become live now are gone.
+func (r *Replica) see(change *Change, id clock.Origin, seen clock.Range) {
+	unseen := clock.Without([]clock.Range{seen}, r.clock.Of(id))
+	if len(unseen) == 0 {
+		return
+	}
+	if at, ok := r.place(id); !ok {
+		live := index[uint64]{of: func(o *object) uint64 { return o.Dot.Counter }, compare: cmp.Compare[uint64]}
+		r.origins = slices.Insert(r.origins, at, &origin{id: id, live: live})
+	}
+	for _, u := range unseen {
+		r.seenSum = r.seenSum.Add(hashRange(id, u))
+	}
+	r.clock.AddRange(id, seen)
+	if !slices.Contains(change.Clock, id) {
+		change.Clock = append(change.Clock, id)
+	}
+}
+
+// add makes a seen dot live.
+func (r *Replica) add(change *Change, added *core.Object, hash core.Sum) {
+	o := &object{*added, hash}
+	of := r.of(o.Dot.Origin)
+	of.live.insert(o)
+	of.sum = of.sum.Add(hash)
+	r.liveSum = r.liveSum.Add(hash)
+	r.keys.insert(o)
+	if o.Expires != 0 {
+		r.expires.insert(o)
+	}
+	r.objects++
+	r.bytes += costOf(added)
+	change.Live = append(change.Live, &o.Object)
+}
+
+// drop makes a live dot gone.
+func (r *Replica) drop(change *Change, o *object) {
+	of := r.of(o.Dot.Origin)
+	of.live.remove(o)
+	of.sum = of.sum.Sub(o.hash)
+	r.liveSum = r.liveSum.Sub(o.hash)
+	r.keys.remove(o)
+	if o.Expires != 0 {
+		r.expires.remove(o)
+	}
+	r.objects--
+	r.bytes -= costOf(&o.Object)
+	change.Gone = append(change.Gone, &o.Object)
+}
+
+// merge takes an object that another holds live.
+func (r *Replica) merge(change *Change, now time.Time, o *core.Object) {
+	hash := hashObject(o)
+	if r.clock.Has(o.Dot) {
+		had := r.find(o.Dot)
+		if had == nil || !less(had.hash, hash) {
+			return // gone; or the same; or of two that were written under one dot the lesser
+		}
+		r.drop(change, had)
+	}
+	r.see(change, o.Dot.Origin, clock.Range{Low: o.Dot.Counter, High: o.Dot.Counter})
+	r.add(change, o, hash)
+	// A time that is far ahead is forged, or of a wrong clock.
+	if o.Time>>timeBits <= uint64(now.Add(r.cfg.Drift).UnixMilli()) {
+		r.now = max(r.now, o.Time)
+	}
+}
+
+// costOf is what an object counts against MaxBytes.
+func costOf(o *core.Object) int { return len(o.Key) + len(o.Value) }
+
+// validKey reports whether a key is 1 to MaxKey bytes of UTF-8.
+func validKey(key string) bool { return len(key) > 0 && len(key) <= MaxKey && utf8.ValidString(key) }
+
+// valid reports whether an object can be one at all.
+func valid(o *core.Object) bool {
+	return validKey(o.Key) && len(o.Value) <= MaxValue && o.Time < maxTime && o.Expires >= 0 &&
+		1 <= o.First && o.First <= o.Dot.Counter && o.Dot.Counter <= o.Last && o.Last <= maxNumber && o.Last-o.First < MaxWrites
+}
+
+// room reports whether so many objects and bytes of others are still taken.
+func (r *Replica) room(objects, bytes int) bool {
+	most, mostBytes := r.cfg.MaxObjects, r.cfg.MaxBytes
+	return r.objects+objects <= most+most/8 && r.bytes+bytes <= mostBytes+mostBytes/8
+}

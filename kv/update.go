@@ -1,0 +1,212 @@
+package kv
+
+import (
+	"slices"
+	"time"
+
+	"hearsay/clock"
+	"hearsay/internal/core"
+)
+
+// Limits of updates that wait for a dot that they replace.
+const (
+	maxHeld      = 256
+	maxHeldBytes = 4 << 20
+	// after which an exchange has brought what it says, or it names what is not written yet
+	holdFor = 10 * time.Second
+	maxGone = 4096 // dots that one update makes gone
+)
+
+// heldUpdate is an update that is not taken yet.
+type heldUpdate struct {
+	*core.Update
+	size  int
+	until time.Time
+}
+
+// Refusal is why something that came was not taken. Each is to be counted.
+type Refusal uint8
+
+// The refusals.
+const (
+	Taken      Refusal = iota
+	Malformed          // no replica sends that
+	Full               // too many objects, or bytes
+	Origins            // of an origin more than are allowed
+	Gaps               // too many gaps in what was seen; an exchange fills them
+	Forgotten          // of an origin that was retired, and forgotten
+	Incomplete         // objects lack, or a record is cut: the answer to what this replica has been before Renew
+)
+
+// Result is what has come of a message.
+type Result struct {
+	Change  Change
+	Refused Refusal
+	Fresh   bool       // of an update: it was not here yet; pass it on
+	Ask     bool       // it names what is unseen here: begin an exchange with its sender, unless one is under way
+	Twin    bool       // others know of dots of this replica's origin that it has not written: Renew. Nothing was taken
+	Equal   bool       // the sender has seen the same, and holds the same live: the exchange is complete
+	Reply   *core.Sync // to send back, or nil
+}
+
+// Update takes a record of another, or one that came back.
+func (r *Replica) Update(now time.Time, u *core.Update) (result Result) {
+	if !validUpdate(u) {
+		return Result{Refused: Malformed}
+	}
+	if r.isHeld(u) {
+		return Result{}
+	}
+	unseen, twin := 0, false
+	for i := range u.Objects {
+		o := &u.Objects[i]
+		if !r.clock.Has(o.Dot) {
+			unseen++
+			twin = twin || o.Dot.Origin == r.cfg.Origin
+		}
+		twin = twin || r.isRewritten(o)
+	}
+	missing, live := false, false
+	for _, d := range u.Gone {
+		missed := !r.clock.Has(d)
+		missing = missing || missed
+		twin = twin || missed && d.Origin == r.cfg.Origin
+		live = live || r.find(d) != nil
+	}
+	if twin {
+		return Result{Twin: true}
+	}
+	if unseen > 0 {
+		if result.Refused = r.refusal(u); result.Refused != Taken {
+			result.Ask = result.Refused == Gaps
+			return result
+		}
+	}
+	result.Fresh = unseen > 0 || missing || live
+	switch {
+	case !result.Fresh && !r.rewritten(u):
+		return result
+	case missing:
+		result.Ask = true
+		r.hold(now, u)
+		return result
+	}
+	r.take(&result.Change, now, u)
+	r.retry(&result.Change, now)
+	return result
+}
+
+// rewritten reports whether a dot of an update is live here with a lesser object.
+func (r *Replica) rewritten(u *core.Update) bool {
+	return slices.ContainsFunc(u.Objects, func(o core.Object) bool {
+		had := r.find(o.Dot)
+		return had != nil && less(had.hash, hashObject(&o))
+	})
+}
+
+// validUpdate reports whether a record can be one.
+func validUpdate(u *core.Update) bool {
+	if len(u.Objects)+len(u.Gone) == 0 || len(u.Objects) > MaxWrites || len(u.Gone) > maxGone {
+		return false
+	}
+	keys := make(map[string]bool, len(u.Objects))
+	for i := range u.Objects {
+		o, first := &u.Objects[i], &u.Objects[0]
+		if !valid(o) || o.Dot.Origin != first.Dot.Origin || o.First != first.First || o.Dot.Counter != o.First+uint64(i) ||
+			o.Last-o.First != uint64(len(u.Objects)-1) || keys[o.Key] {
+			return false
+		}
+		keys[o.Key] = true
+	}
+	for i, d := range u.Gone {
+		if d.Counter == 0 || d.Counter > maxNumber || i > 0 && core.CompareDots(u.Gone[i-1], d) >= 0 ||
+			len(u.Objects) > 0 && d.Origin == u.Objects[0].Dot.Origin && d.Counter >= u.Objects[0].First {
+			return false
+		}
+	}
+	return true
+}
+
+// refusal says whether there is room for an update.
+func (r *Replica) refusal(u *core.Update) Refusal {
+	id, bytes := u.Objects[0].Dot.Origin, 0
+	for i := range u.Objects {
+		bytes += costOf(&u.Objects[i])
+	}
+	record := []clock.Range{{Low: u.Objects[0].First, High: u.Objects[0].Last}}
+	switch {
+	case r.isForgotten(id):
+		return Forgotten
+	case r.of(id) == nil && len(r.origins) >= r.cfg.MaxOrigins:
+		return Origins
+	case !r.room(len(u.Objects), bytes):
+		return Full
+	case !r.fitsGaps(id, record, maxGaps):
+		return Gaps
+	}
+	return Taken
+}
+
+// fitsGaps reports whether ranges of an origin lead to no more gaps than are kept.
+func (r *Replica) fitsGaps(id clock.Origin, ranges []clock.Range, most int) bool {
+	had := r.clock.Of(id)
+	if len(ranges) == 1 && len(had) < most && r.clock.NumRanges() < maxAllGaps {
+		return true
+	}
+	size := clock.UnionSize(had, ranges)
+	return size <= len(had) || size <= most && r.clock.NumRanges()+size-len(had) <= maxAllGaps
+}
+
+// take takes a record of which all that it replaces is seen.
+func (r *Replica) take(change *Change, now time.Time, u *core.Update) {
+	for _, d := range u.Gone {
+		if o := r.find(d); o != nil {
+			r.drop(change, o)
+		}
+	}
+	for i := range u.Objects {
+		r.merge(change, now, &u.Objects[i])
+	}
+}
+
+// hold keeps an update until what it replaces is seen. The oldest make room: exchanges bring what they said.
+func (r *Replica) hold(now time.Time, u *core.Update) {
+	r.held = append(r.held, heldUpdate{u, u.Size(), now.Add(holdFor)})
+	bytes := 0
+	for i := len(r.held) - 1; i >= 0; i-- {
+		if bytes += r.held[i].size; bytes > maxHeldBytes || len(r.held)-i > maxHeld {
+			r.held = slices.Delete(r.held, 0, i+1)
+			break
+		}
+	}
+}
+
+// isHeld reports whether an update waits already.
+func (r *Replica) isHeld(u *core.Update) bool {
+	return slices.ContainsFunc(r.held, func(h heldUpdate) bool {
+		if len(h.Objects) != len(u.Objects) || !slices.Equal(h.Gone, u.Gone) {
+			return false
+		}
+		return len(u.Objects) == 0 || h.Objects[0].Dot == u.Objects[0].Dot && hashObject(&h.Objects[0]) == hashObject(&u.Objects[0])
+	})
+}
+
+// retry takes the updates that waited for what has been seen now.
+func (r *Replica) retry(change *Change, now time.Time) {
+	for more := true; more; {
+		more = false
+		r.held = slices.DeleteFunc(r.held, func(h heldUpdate) bool {
+			if now.After(h.until) {
+				return true
+			}
+			if slices.ContainsFunc(h.Gone, func(d clock.Dot) bool { return !r.clock.Has(d) }) {
+				return false
+			}
+			if len(h.Objects) == 0 || r.refusal(h.Update) == Taken {
+				r.take(change, now, h.Update)
+			}
+			more = true
+			return true
+		})
+	}
+}

@@ -1,0 +1,181 @@
+package kv
+
+import (
+	"slices"
+
+	"hearsay/clock"
+	"hearsay/internal/core"
+)
+
+// Limits of one message of an exchange.
+const (
+	maxClockRanges = maxAllGaps + 4096 // of Clock, and of Of
+	maxLiveRanges  = 4096              // of Live, and of Sums
+	maxLive        = 1 << 17           // numbers in Live; a replica lists half as many
+	maxBeside      = 1 << 14
+)
+
+// wellFormed reports whether a replica can have sent a message.
+func wellFormed(m *core.Sync) bool {
+	ranges := 0
+	for i := range m.Clock {
+		h := &m.Clock[i]
+		if ranges += len(h.Seen); len(h.Seen) == 0 || ranges > maxClockRanges || !clock.Ascend(h.Seen) ||
+			h.Seen[len(h.Seen)-1].High > maxNumber || i > 0 && m.Clock[i-1].Origin.Compare(h.Origin) >= 0 {
+			return false
+		}
+	}
+	live, sums := make([]core.SeenRange, len(m.Live)), make([]core.SeenRange, len(m.Sums))
+	for i := range m.Live {
+		live[i] = m.Live[i].SeenRange
+	}
+	for i := range m.Sums {
+		sums[i] = m.Sums[i].SeenRange
+	}
+	if len(m.Of) > maxClockRanges || len(live) > maxLiveRanges || len(sums) > maxLiveRanges || len(m.Beside) > maxBeside ||
+		!core.RangesAscend(m.Of) || !bounded(live) || !bounded(sums) || !slices.IsSortedFunc(m.Beside, core.CompareDots) {
+		return false
+	}
+	return (m.Asks || len(m.Objects)+len(m.Clock) == 0) && wellFormedLive(m)
+}
+
+func bounded(ranges []core.SeenRange) bool {
+	return core.RangesAscend(ranges) && !slices.ContainsFunc(ranges, func(r core.SeenRange) bool { return r.High > maxNumber })
+}
+
+// wellFormedLive reports whether the live numbers of a message ascend, and its objects are of these, in their order.
+func wellFormedLive(m *core.Sync) bool {
+	objects, numbers := m.Objects, 0
+	for i := range m.Live {
+		l := &m.Live[i]
+		if numbers += len(l.Live); numbers > maxLive {
+			return false
+		}
+		for j, number := range l.Live {
+			if number < l.Low || number > l.High || j > 0 && l.Live[j-1] >= number {
+				return false
+			}
+			if len(objects) > 0 && objects[0].Dot == (clock.Dot{Origin: l.Origin, Counter: number}) {
+				if !valid(&objects[0]) {
+					return false
+				}
+				objects = objects[1:]
+			}
+		}
+	}
+	return len(objects) == 0
+}
+
+// isTwin reports whether a message tells of dots of this replica's own origin that it has not written, or has written
+// otherwise.
+func (r *Replica) isTwin(m *core.Sync) bool {
+	own := r.clock.Of(r.cfg.Origin)
+	if h := holding(m.Clock, r.cfg.Origin); h != nil && !clock.Cover(own, h.Seen) {
+		return true
+	}
+	for i := range m.Live {
+		l := &m.Live[i]
+		if l.Origin != r.cfg.Origin {
+			continue
+		}
+		sum, all := uint64(0), true
+		for _, number := range l.Live {
+			o := r.find(clock.Dot{Origin: l.Origin, Counter: number})
+			if all = all && o != nil; all {
+				sum += o.hash.Low
+			}
+		}
+		if !clock.Cover(own, []clock.Range{l.Range}) || all && sum != l.Sum {
+			return true
+		}
+	}
+	return slices.ContainsFunc(m.Objects, func(o core.Object) bool { return r.isRewritten(&o) })
+}
+
+// isRewritten reports whether an object is another than the own one under its dot.
+func (r *Replica) isRewritten(o *core.Object) bool {
+	had := r.find(o.Dot)
+	return had != nil && o.Dot.Origin == r.cfg.Origin && had.hash != hashObject(o)
+}
+
+// refusalOf says why what a message says of dots is not taken, if it is not.
+func (r *Replica) refusalOf(m *core.Sync) (refused Refusal) {
+	objects, bytes := 0, 0
+	for i := range m.Objects {
+		if o := &m.Objects[i]; r.find(o.Dot) == nil {
+			objects++
+			bytes += costOf(o)
+		}
+	}
+	if objects > 0 && !r.room(objects, bytes) {
+		refused = Full
+	}
+	added := 0
+	for rest := m.Live; len(rest) > 0; {
+		id, ranges := rest[0].Origin, []clock.Range(nil)
+		for ; len(rest) > 0 && rest[0].Origin == id; rest = rest[1:] {
+			ranges = append(ranges, rest[0].Range)
+		}
+		if r.of(id) == nil && !r.isForgotten(id) {
+			if added++; len(r.origins)+added > r.cfg.MaxOrigins {
+				refused = Origins
+			}
+		}
+		switch {
+		case r.isForgotten(id):
+		case !r.fitsGaps(id, ranges, maxGaps+maxGaps/2):
+			refused = Gaps
+		}
+	}
+	if refused == Taken && !r.complete(m) {
+		refused = Incomplete
+	}
+	return refused
+}
+
+// complete reports whether a message has each object that lacks here, and leaves no record cut.
+func (r *Replica) complete(m *core.Sync) bool {
+	objects := m.Objects
+	whole := clock.Dot{} // the first of a record of which all is there
+	last := uint64(0)
+	for i := range m.Live {
+		l := &m.Live[i]
+		seen := r.clock.Of(l.Origin)
+		if r.isForgotten(l.Origin) {
+			seen = []clock.Range{{Low: 1, High: maxNumber}}
+		}
+		for _, number := range l.Live {
+			d := clock.Dot{Origin: l.Origin, Counter: number}
+			if len(objects) == 0 || objects[0].Dot != d {
+				if !clock.Cover(seen, []clock.Range{{Low: number, High: number}}) {
+					return false
+				}
+				continue
+			}
+			o := &objects[0]
+			objects = objects[1:]
+			record := clock.Dot{Origin: l.Origin, Counter: o.First}
+			if o.First == o.Last || record == whole && o.Last == last {
+				continue
+			}
+			whole, last = record, o.Last
+			left := clock.Without([]clock.Range{{Low: o.First, High: o.Last}}, seen)
+			for j := i; j < len(m.Live) && m.Live[j].Origin == l.Origin && m.Live[j].Low <= o.Last; j++ {
+				left = clock.Without(left, []clock.Range{m.Live[j].Range})
+			}
+			for j := i - 1; j >= 0 && m.Live[j].Origin == l.Origin && m.Live[j].High >= o.First; j-- {
+				left = clock.Without(left, []clock.Range{m.Live[j].Range})
+			}
+			if len(left) > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// has reports whether a number is in a list that ascends.
+func has(list []uint64, number uint64) bool {
+	_, ok := slices.BinarySearch(list, number)
+	return ok
+}
