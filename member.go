@@ -82,18 +82,21 @@ const MaxNameLen = 64
 // 1 to MaxNameLen bytes of UTF-8, plain characters (IsPlain) without spaces or slashes,
 // and not "." or "..", so that it can stand in a log line, on a terminal and in a URL.
 func CheckName(name string) error {
-	if name == "" || len(name) > MaxNameLen {
-		return fmt.Errorf("name %s: want 1 to %d bytes", quotePlain(name[:min(len(name), MaxNameLen)]), MaxNameLen)
+	if name == "" {
+		return fmt.Errorf("name \"\": want 1 to %d bytes", MaxNameLen)
+	}
+	if len(name) > MaxNameLen {
+		return fmt.Errorf("name %s...: it has %d bytes; want at most %d", quotePlain(name[:MaxNameLen/2]), len(name), MaxNameLen)
 	}
 	if name == "." || name == ".." {
 		return fmt.Errorf("name %q: it stands for a directory, in a URL too; want another", name)
 	}
 	if !utf8.ValidString(name) {
-		return fmt.Errorf("name %q: not valid UTF-8", name)
+		return fmt.Errorf("name %q: not valid UTF-8; want a name that is", name)
 	}
 	for _, r := range name {
 		if r == '/' || unicode.IsSpace(r) || !IsPlain(r) {
-			return fmt.Errorf("name %s: the character %+q is not allowed", quotePlain(name), r)
+			return fmt.Errorf("name %s: the character %+q is not allowed; want no space, no / and nothing that cannot be seen", quotePlain(name), r)
 		}
 	}
 	return nil

@@ -301,14 +301,14 @@ func TestStartErrors(t *testing.T) {
 	running.Data = t.TempDir()
 	a := start(t, running)
 	for want, change := range map[string]func(*Config){
-		"start agent: name: \"a b\": the character":              func(c *Config) { c.Name = "a b" },
-		"start agent: bind " + addrOf(a) + ", TCP: address":      func(c *Config) { c.Bind = addrOf(a) },
-		"start agent: bind: lookup no-such-host.invalid":         func(c *Config) { c.Bind = "no-such-host.invalid:0" },
-		"is in use by another process":                           func(c *Config) { c.Data = running.Data },
-		"not a directory":                                        func(c *Config) { c.Data = filepath.Join(running.Data, "hearsay.db") },
-		"start agent: advertise: ::1: no address of the family":  func(c *Config) { c.Advertise = "::1" },
-		"start agent: detect.relays: 0: must be":                 func(c *Config) { c.Detect.Relays = -1 },
-		"start agent: detect.period: 0s: must be from 10ms to 1": func(c *Config) { c.Detect.Period = 0 },
+		"start agent: name: \"a b\": the character":                    func(c *Config) { c.Name = "a b" },
+		"start agent: bind " + addrOf(a) + ", TCP: address":            func(c *Config) { c.Bind = addrOf(a) },
+		"start agent: bind: no-such-host.invalid: look up this name: ": func(c *Config) { c.Bind = "no-such-host.invalid:0" },
+		"is in use by another process":                                 func(c *Config) { c.Data = running.Data },
+		"not a directory":                                              func(c *Config) { c.Data = filepath.Join(running.Data, "hearsay.db") },
+		"start agent: advertise: ::1: no address of the family":        func(c *Config) { c.Advertise = "::1" },
+		"start agent: detect.relays: 0: must be":                       func(c *Config) { c.Detect.Relays = -1 },
+		"start agent: detect.period: 0s: must be from 10ms to 1":       func(c *Config) { c.Detect.Period = 0 },
 	} {
 		cfg := quick("b")
 		change(&cfg)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"hearsay"
 	"hearsay/detect"
@@ -291,7 +292,10 @@ func checkName(name string) error {
 
 func checkNetwork(name string) error {
 	if len(name) > maxNetworkLen {
-		return fmt.Errorf("%q: want at most %d bytes", name, maxNetworkLen)
+		return fmt.Errorf("%q...: it has %d bytes; want at most %d", name[:maxNetworkLen/2], len(name), maxNetworkLen)
+	}
+	if i := strings.IndexFunc(name, func(r rune) bool { return !hearsay.IsPlain(r) }); i >= 0 || !utf8.ValidString(name) {
+		return fmt.Errorf("%+q: want characters that can be seen", name)
 	}
 	return nil
 }

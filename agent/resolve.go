@@ -59,15 +59,16 @@ func parseAddress(text string, port uint16) (address, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return address{host, ip.Unmap(), port}, nil
 	}
-	if err := checkHost(host); err != nil {
-		return address{}, fmt.Errorf("%q: %w", text, err)
+	if err := CheckHost(host); err != nil {
+		return address{}, fmt.Errorf("%q: %w; want an IP address or the name of a host, as in 10.0.0.1:%d", text, err, DefaultPort)
 	}
 	return address{host: host, port: port}, nil
 }
 
-func checkHost(host string) error {
+// CheckHost says why a host can have no such name, if that is so.
+func CheckHost(host string) error {
 	if host == "" {
-		return errors.New("want a host name or an IP address")
+		return errors.New("it names no host")
 	}
 	if len(host) > maxHostLen {
 		return fmt.Errorf("a host name has at most %d bytes", maxHostLen)
@@ -83,7 +84,7 @@ func checkHost(host string) error {
 		}
 	}
 	if digits {
-		return errors.New("not an IP address")
+		return errors.New("it is no IP address, and digits alone name no host")
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func (a address) lookup(ctx context.Context, local netip.Addr) ([]netip.AddrPort
 	if !a.ip.IsValid() {
 		var err error
 		if ips, err = net.DefaultResolver.LookupNetIP(ctx, "ip", a.host); err != nil {
-			return nil, err
+			return nil, LookupError(a.host, err)
 		}
 	}
 	var found []netip.AddrPort
@@ -136,6 +137,15 @@ func (a address) lookup(ctx context.Context, local netip.Addr) ([]netip.AddrPort
 		return nil, fmt.Errorf("%s: no address of the family of %s, where this node is bound", a.host, local)
 	}
 	return found, nil
+}
+
+// LookupError says that a host's name could not be looked up.
+func LookupError(host string, err error) error {
+	why := err.Error()
+	if failed, is := errors.AsType[*net.DNSError](err); is {
+		why = failed.Err // without the server that was asked, and the name, which is said here
+	}
+	return fmt.Errorf("%s: look up this name: %s; want one that this machine knows, or an IP address", host, why)
 }
 
 // sameFamily reports whether a socket bound to local can send to ip: an IPv4

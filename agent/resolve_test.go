@@ -28,10 +28,10 @@ func TestParseAddress(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"":                       "want a host name or an IP address",
-		":80":                    "want a host name or an IP address",
-		"1.2.3":                  "not an IP address",
-		"1.2.3.4.5:80":           "not an IP address",
+		"":                       "it names no host; want an IP address or the name of a host",
+		":80":                    "it names no host; want an IP address or the name of a host",
+		"1.2.3":                  "it is no IP address, and digits alone name no host; want an IP address",
+		"1.2.3.4.5:80":           "it is no IP address, and digits alone name no host; want an IP address",
 		"a:b":                    "want a port from 0 to 65535",
 		"a:65536":                "want a port",
 		"a:-1":                   "want a port",

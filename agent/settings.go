@@ -6,10 +6,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -20,6 +17,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"hearsay"
+	"hearsay/internal/userfile"
 	"hearsay/overlay"
 )
 
@@ -396,7 +394,7 @@ func UnknownVariables(environment []string, others ...string) (unknown []Unknown
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
 		if strings.HasPrefix(name, environmentPrefix) && !slices.Contains(known, name) && !ofService(name, value) {
-			unknown = append(unknown, UnknownVariable{name, nearest(name, known)})
+			unknown = append(unknown, UnknownVariable{name, nearest(strings.ToUpper(name), known)})
 		}
 	}
 	return unknown
@@ -443,20 +441,9 @@ func distance(a, b string) int {
 // error names the line and column: of what is no TOML, of a key that is no
 // knob, of a value that its knob cannot have.
 func LoadSettings(path string, cfg *Config) error {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("settings: %s: there is no such file", path)
-	}
+	document, err := userfile.Read(path, maxSettingsSize)
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
-	}
-	defer file.Close()
-	document, err := io.ReadAll(io.LimitReader(file, maxSettingsSize+1)) // a device has no size that could be asked for
-	if err != nil {
-		return fmt.Errorf("settings: %w", err)
-	}
-	if len(document) > maxSettingsSize {
-		return fmt.Errorf("settings: %s: longer than %d bytes", path, maxSettingsSize)
 	}
 	if err := readSettings(document, cfg); err != nil {
 		return fmt.Errorf("settings: %s:%w", path, err)
@@ -469,7 +456,7 @@ func LoadSettings(path string, cfg *Config) error {
 func readSettings(document []byte, cfg *Config) error {
 	var whole map[string]any
 	if err := toml.Unmarshal(document, &whole); err != nil {
-		return fmt.Errorf("%s: %w", positionOf(err), err)
+		return fmt.Errorf("%s: %s; want lines as in detect.period = \"1s\"", positionOf(err), strings.TrimPrefix(err.Error(), "toml: "))
 	}
 	knobs := Knobs(cfg)
 	given := make(map[string]any)

@@ -113,25 +113,25 @@ func TestDefaultsAreValid(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		`name: "a/b": the character '/' is not allowed`:                func(c *Config) { c.Name = "a/b" },
-		`network: "` + strings.Repeat("n", 65) + `": want at most 64`:  func(c *Config) { c.Network = strings.Repeat("n", 65) },
-		`bind: "1.2.3.4:x": want a port`:                               func(c *Config) { c.Bind = "1.2.3.4:x" },
-		`bind: "1.2.3.999:7": not an IP address`:                       func(c *Config) { c.Bind = "1.2.3.999:7" },
-		`advertise: "0.0.0.0": want the address of one machine`:        func(c *Config) { c.Advertise = "0.0.0.0" },
-		`join: "10.0.0.1:0": nobody is reached at port 0`:              func(c *Config) { c.Join = []string{"10.0.0.1:0"} },
-		`join: "a b": a host name has no ' '`:                          func(c *Config) { c.Join = []string{"a b"} },
-		`detect.timeout_max: 600ms: must be at most a third of detect`: func(c *Config) { c.Detect.TimeoutMax = 600 * time.Millisecond },
-		`detect.timeout_min: 500ms: must be at most detect.timeout`:    func(c *Config) { c.Detect.TimeoutMin = 500 * time.Millisecond },
-		`detect.late_after: 2s: must be at most detect.period`:         func(c *Config) { c.Detect.LateAfter = 2 * time.Second },
-		`roster.suspicion_min: 1s: must be at least roster.round`:      func(c *Config) { c.Roster.SuspicionMin = time.Second },
-		`roster.round_every: 1.5s: must be more than five times d`:     func(c *Config) { c.Roster.RoundEvery = 5 * c.Detect.TimeoutMax },
-		`roster.observers: 0: must be from 1 to 16`:                    func(c *Config) { c.Roster.Observers = 0 },
-		`seeds: none: a seed must know all seeds`:                      func(c *Config) { c.Role = hearsay.RoleSeed },
-		`data: a seed must have a data directory`:                      func(c *Config) { c.Role, c.Seeds = hearsay.RoleSeed, threeSeeds() },
-		`slot: 3: want this seed's place among the 3 seeds, 0 to 2`:    func(c *Config) { c.Role, c.Seeds, c.Slot = hearsay.RoleSeed, threeSeeds(), 3 },
-		`slot: 1: only a seed has a slot`:                              func(c *Config) { c.Seeds, c.Slot = threeSeeds(), 1 },
-		`join: a node of a network with seeds finds it by the list`:    func(c *Config) { c.Seeds, c.Join = threeSeeds(), []string{"10.0.0.9"} },
-		`seeds: 10.0.0.1:5001 stands there twice`:                      func(c *Config) { c.Seeds = append(threeSeeds(), threeSeeds()...) },
+		`name: "a/b": the character '/' is not allowed`:                                   func(c *Config) { c.Name = "a/b" },
+		`network: "` + strings.Repeat("n", 32) + `"...: it has 65 bytes; want at most 64`: func(c *Config) { c.Network = strings.Repeat("n", 65) },
+		`bind: "1.2.3.4:x": want a port`:                                                  func(c *Config) { c.Bind = "1.2.3.4:x" },
+		`bind: "1.2.3.999:7": it is no IP address`:                                        func(c *Config) { c.Bind = "1.2.3.999:7" },
+		`advertise: "0.0.0.0": want the address of one machine`:                           func(c *Config) { c.Advertise = "0.0.0.0" },
+		`join: "10.0.0.1:0": nobody is reached at port 0`:                                 func(c *Config) { c.Join = []string{"10.0.0.1:0"} },
+		`join: "a b": a host name has no ' '`:                                             func(c *Config) { c.Join = []string{"a b"} },
+		`detect.timeout_max: 600ms: must be at most a third of detect`:                    func(c *Config) { c.Detect.TimeoutMax = 600 * time.Millisecond },
+		`detect.timeout_min: 500ms: must be at most detect.timeout`:                       func(c *Config) { c.Detect.TimeoutMin = 500 * time.Millisecond },
+		`detect.late_after: 2s: must be at most detect.period`:                            func(c *Config) { c.Detect.LateAfter = 2 * time.Second },
+		`roster.suspicion_min: 1s: must be at least roster.round`:                         func(c *Config) { c.Roster.SuspicionMin = time.Second },
+		`roster.round_every: 1.5s: must be more than five times d`:                        func(c *Config) { c.Roster.RoundEvery = 5 * c.Detect.TimeoutMax },
+		`roster.observers: 0: must be from 1 to 16`:                                       func(c *Config) { c.Roster.Observers = 0 },
+		`seeds: none: a seed must know all seeds`:                                         func(c *Config) { c.Role = hearsay.RoleSeed },
+		`data: a seed must have a data directory`:                                         func(c *Config) { c.Role, c.Seeds = hearsay.RoleSeed, threeSeeds() },
+		`slot: 3: want this seed's place among the 3 seeds, 0 to 2`:                       func(c *Config) { c.Role, c.Seeds, c.Slot = hearsay.RoleSeed, threeSeeds(), 3 },
+		`slot: 1: only a seed has a slot`:                                                 func(c *Config) { c.Seeds, c.Slot = threeSeeds(), 1 },
+		`join: a node of a network with seeds finds it by the list`:                       func(c *Config) { c.Seeds, c.Join = threeSeeds(), []string{"10.0.0.9"} },
+		`seeds: 10.0.0.1:5001 stands there twice`:                                         func(c *Config) { c.Seeds = append(threeSeeds(), threeSeeds()...) },
 		`advertise: 10.0.0.9:1: the list of seeds says that this one`: func(c *Config) {
 			c.Role, c.Seeds, c.Data, c.Advertise = hearsay.RoleSeed, threeSeeds(), "d", "10.0.0.9:1"
 		},
@@ -186,6 +186,7 @@ func TestKnobsAreWhole(t *testing.T) {
 func TestUnknownVariables(t *testing.T) {
 	for variable, want := range map[string]string{
 		"HEARSAY_DETECT_PEROID=1s":   "HEARSAY_DETECT_PERIOD",
+		"HEARSAY_detect_period=1s":   "HEARSAY_DETECT_PERIOD",
 		"HEARSAY_NAM=":               "HEARSAY_NAME",
 		"HEARSAY_NODES=9001":         "HEARSAY_NODE",
 		"HEARSAY_PORT=0":             "HEARSAY_NODE",
@@ -228,5 +229,5 @@ func TestSettingsWithoutEnd(t *testing.T) {
 	if _, err := os.Stat("/dev/zero"); err != nil {
 		t.Skip("no such device here")
 	}
-	wantError(t, LoadSettings("/dev/zero", &Config{}), "longer than")
+	wantError(t, LoadSettings("/dev/zero", &Config{}), "want at most")
 }

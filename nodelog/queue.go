@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"hearsay/internal/userfile"
 )
 
 // The limits of a log whose reader stands still.
@@ -124,7 +126,7 @@ func openOutput(path string) (*outputFile, error) {
 
 // reopen goes on in the file that the path names now: the one before may have been moved away.
 func (f *outputFile) reopen() error {
-	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	file, err := userfile.Append(f.path)
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 func (k *Kind) UnmarshalText(text []byte) error {
 	i := slices.Index(kindWords[:], string(text))
 	if i < 0 {
-		return fmt.Errorf("overlay %q: want ring, random or powerlaw", text)
+		return fmt.Errorf("%q: want ring, random or powerlaw", text)
 	}
 	*k = Kind(i)
 	return nil

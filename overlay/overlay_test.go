@@ -303,7 +303,7 @@ func TestKindWords(t *testing.T) {
 			t.Errorf("%s became %s, %v", k, back, err)
 		}
 	}
-	if err := new(Kind).UnmarshalText([]byte("star")); err == nil || err.Error() != `overlay "star": want ring, random or powerlaw` {
+	if err := new(Kind).UnmarshalText([]byte("star")); err == nil || err.Error() != `"star": want ring, random or powerlaw` {
 		t.Errorf("got %v", err)
 	}
 }

@@ -21,7 +21,7 @@ func (s Strategy) MarshalText() ([]byte, error) { return []byte(s.String()), nil
 
 // UnmarshalText takes the form of String.
 func (s *Strategy) UnmarshalText(text []byte) error {
-	return parseName((*uint8)(s), "rumors", strategyNames, text)
+	return parseName((*uint8)(s), strategyNames, text)
 }
 
 // Config are the knobs of rumors.

@@ -49,7 +49,7 @@ func (s Style) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText takes the form of String.
 func (s *Style) UnmarshalText(text []byte) error {
-	return parseName((*uint8)(s), "style", styleNames, text)
+	return parseName((*uint8)(s), styleNames, text)
 }
 
 func (s Stop) String() string { return nameOf(stopNames, uint8(s)) }
@@ -59,7 +59,7 @@ func (s Stop) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText takes the form of String.
 func (s *Stop) UnmarshalText(text []byte) error {
-	return parseName((*uint8)(s), "stop", stopNames, text)
+	return parseName((*uint8)(s), stopNames, text)
 }
 
 func nameOf(names []string, i uint8) string {
@@ -69,11 +69,11 @@ func nameOf(names []string, i uint8) string {
 	return fmt.Sprintf("unknown(%d)", i)
 }
 
-func parseName(value *uint8, what string, names []string, text []byte) error {
+func parseName(value *uint8, names []string, text []byte) error {
 	i := slices.Index(names, string(text))
 	if i < 0 {
 		last := len(names) - 1
-		return fmt.Errorf("%s %q: want %s or %s", what, text, strings.Join(names[:last], ", "), names[last])
+		return fmt.Errorf("%q: want %s or %s", text, strings.Join(names[:last], ", "), names[last])
 	}
 	*value = uint8(i)
 	return nil

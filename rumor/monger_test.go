@@ -133,10 +133,10 @@ func TestMongerNames(t *testing.T) {
 		}
 	}
 	style, stop := Pull, StopCoin
-	if got := errorText(style.UnmarshalText([]byte("shove"))); got != `style "shove": want push, pull or pushpull` || style != Pull {
+	if got := errorText(style.UnmarshalText([]byte("shove"))); got != `"shove": want push, pull or pushpull` || style != Pull {
 		t.Errorf("%q, and the style became %v", got, style)
 	}
-	if got := errorText(stop.UnmarshalText(nil)); got != `stop "": want none, counter or coin` || stop != StopCoin {
+	if got := errorText(stop.UnmarshalText(nil)); got != `"": want none, counter or coin` || stop != StopCoin {
 		t.Errorf("%q, and the stop became %v", got, stop)
 	}
 }

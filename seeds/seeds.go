@@ -21,15 +21,13 @@ package seeds
 import (
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"hearsay/internal/userfile"
 
 	"hearsay"
 )
@@ -58,26 +56,15 @@ type List struct {
 
 // Load reads a file.
 func Load(file string) (*List, error) {
-	in, err := os.Open(file)
+	text, err := userfile.Read(file, fileBytesMax)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: there is no such file; %s", file, wanted)
-		}
-		return nil, err
-	}
-	defer in.Close()
-	text, err := io.ReadAll(io.LimitReader(in, fileBytesMax+1))
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; %s", err, wanted)
 	}
 	return Parse(file, text)
 }
 
 // Parse reads the text of a file; its name is for errors.
 func Parse(file string, text []byte) (*List, error) {
-	if len(text) > fileBytesMax {
-		return nil, fmt.Errorf("%s: longer than %d bytes; %s", file, fileBytesMax, wanted)
-	}
 	text = bytes.TrimPrefix(text, []byte("\uFEFF")) // as some editors begin a file
 	l := &List{File: file}
 	number, first := 0, true

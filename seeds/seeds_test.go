@@ -1,6 +1,7 @@
 package seeds
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"os"
@@ -90,7 +91,6 @@ func TestMistakes(t *testing.T) {
 		"header later":      {"10.0.0.1,5001\nIP Address,Port\n", `c.txt:2: host "IP Address": want an IP address`},
 		"control bytes":     {"10.0.0.1\x00\x1b[2J,5001\n", `c.txt:1: host "10.0.0.1\x00\x1b[2J": want`},
 		"too many":          {many.String(), "c.txt:16: one more than 15 seeds"},
-		"endless":           {strings.Repeat("#", fileBytesMax+1), "c.txt: longer than 1048576 bytes"},
 		"a long line":       {strings.Repeat("x", 5000), "…; want a line"},
 	} {
 		_, err := Parse("c.txt", []byte(tc.text))
@@ -110,6 +110,12 @@ func TestLoad(t *testing.T) {
 	}
 	if _, err := Load(filepath.Dir(file)); err == nil {
 		t.Error("a directory was read")
+	}
+	if err := os.WriteFile(file, bytes.Repeat([]byte("#"), fileBytesMax+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(file); err == nil || !strings.Contains(err.Error(), "want at most 1048576 bytes") {
+		t.Errorf("an endless file: %v", err)
 	}
 	if err := os.WriteFile(file, []byte("10.0.0.2,5001\nlocalhost,5002"), 0o600); err != nil {
 		t.Fatal(err)

@@ -2,14 +2,13 @@ package sim
 
 import (
 	"encoding"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"hearsay/internal/userfile"
 
 	"hearsay"
 )
@@ -127,7 +126,12 @@ func text(name string, of func(*Config) word) setting {
 			}
 			return string(b)
 		},
-		func(c *Config, value string) error { return of(c).UnmarshalText([]byte(value)) },
+		func(c *Config, value string) error {
+			if err := of(c).UnmarshalText([]byte(value)); err != nil {
+				return fmt.Errorf("%s %w", name, err)
+			}
+			return nil
+		},
 	}
 }
 
@@ -152,16 +156,15 @@ func onOff(name string, of func(*Config) *bool) setting {
 	}
 }
 
+// worldBytesMax bounds the file of a scenario. Guess.
+const worldBytesMax = 1 << 20
+
 // ReadWorld reads a scenario from a file into the configuration, see
 // ParseWorld.
 func ReadWorld(path string, config *Config, keep ...string) error {
-	text, err := os.ReadFile(path)
-	var cause *fs.PathError
-	switch {
-	case errors.As(err, &cause):
-		return fmt.Errorf("%s: %w: want a file with lines as in `at 10s kill n3`", path, cause.Err)
-	case err != nil:
-		return fmt.Errorf("%s: %w", path, err)
+	text, err := userfile.Read(path, worldBytesMax)
+	if err != nil {
+		return fmt.Errorf("%w; want lines as in `at 10s kill n3`", err)
 	}
 	return ParseWorld(path, string(text), config, keep...)
 }

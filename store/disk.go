@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hearsay/internal/core"
+	"hearsay/internal/userfile"
 	"hearsay/wire"
 
 	bolt "go.etcd.io/bbolt"
@@ -83,14 +84,14 @@ type Disk struct {
 func Open(dir, network string) (*Disk, error) {
 	path := filepath.Join(dir, fileName)
 	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return nil, fmt.Errorf("data directory %s: %w", dir, cause(err))
+		return nil, fmt.Errorf("data directory %w", userfile.Error(dir, err))
 	}
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = create(dir, path, network)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("data directory %s: %w", dir, cause(err))
+		return nil, fmt.Errorf("data directory %w", userfile.Error(dir, err))
 	}
 	// bbolt opened for writing would trust whatever it finds, and might write.
 	found, err := inspect(path)

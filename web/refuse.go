@@ -135,6 +135,8 @@ func object[T any](text []byte, takes string) (T, *problem) {
 func JSONFault(err error) string {
 	wrong, is := errors.AsType[*json.UnmarshalTypeError](err)
 	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "it ends too early"
 	case !is:
 		return strings.TrimPrefix(err.Error(), "json: ")
 	case wrong.Field == "":

@@ -72,7 +72,7 @@ func TestSayProblems(t *testing.T) {
 		"half a pair":         {`{"text":"\ud83d"}`, asJSON, 400, "half of a surrogate pair"},
 		"a number":            {`{"text":5}`, asJSON, 400, `want one JSON object with "text", a string, or "data"`},
 		"unknown field":       {`{"text":"a","to":"bob"}`, asJSON, 400, `unknown field "to"; want one JSON object with "text"`},
-		"broken":              {`{"text":"a"`, asJSON, 400, "unexpected EOF"},
+		"broken":              {`{"text":"a"`, asJSON, 400, "it ends too early"},
 		"two":                 {`{"text":"a"}{"text":"b"}`, asJSON, 400, "goes on"},
 		"a form":              {"text=a", "Content-Type: application/x-www-form-urlencoded", 415, "want application/json"},
 		"foreign":             {`{"text":"a"}`, "Origin: https://evil.example", 403, "another site"},

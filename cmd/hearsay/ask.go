@@ -25,7 +25,7 @@ func newMembers() *cobra.Command {
 		Short: "List the members, and those that were",
 		Long: `List the members that a node knows, with state, incarnation and since when by
 its clock. Members that died or left stay listed until they are forgotten.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}, func(a *asking, _ []string) error { return show(a, "list members", a.Members, printMembers) })
 }
 
@@ -133,7 +133,7 @@ func newStatus() *cobra.Command {
 	return askingCommand(&cobra.Command{
 		Use:   "status",
 		Short: "Show one node and its figures",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 	}, printStatus)
 }
 
@@ -286,7 +286,7 @@ Where there are seeds, a quorum of them must rule that it has left. If none has
 done so within five seconds the process ends all the same, and this command and
 the process fail with exit code 1; the node is in then until the others find it
 gone and the seeds remove it.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}, func(a *asking, _ []string) error {
 		return show(a, "leave", a.Leave, func(io.Writer, web.Status) {
 			fmt.Fprintf(a.ErrOrStderr(), "the node at %s has left\n", a.Base())

@@ -27,7 +27,7 @@ same bytes. With --seeds the network has seeds besides, which are honest.
 Exit code 3: a protection that is claimed did not hold.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if list {
-				return cobra.NoArgs(cmd, args)
+				return noArguments(cmd, args)
 			}
 			if len(args) == 0 {
 				return errors.New("no attack is named: want NAME, or --list, which says which there are")

@@ -64,7 +64,7 @@ must find it. A campaign of 100 worlds or more that lacks what it is to test
 Exit code 3: a safety rule was broken. 4: a network did not converge,
 or a core did not do in time what it must. 1: a
 world crashed, or something was not tested.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case c.list:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -108,6 +109,9 @@ func checkVersion(cmd *cobra.Command, binary string) error {
 	var o outcome
 	if err == nil && (json.Unmarshal(out, &o) != nil || o.at(agreedAfter) == nil) {
 		err = errors.New("it prints something else")
+	}
+	if failed, is := errors.AsType[*fs.PathError](err); is {
+		err = failed.Err // without what was tried
 	}
 	if err != nil {
 		return fmt.Errorf("the other version, %s: %w: want a hearsay binary that knows `sim run --json`", binary, err)

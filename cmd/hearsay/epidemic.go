@@ -29,7 +29,7 @@ others, until nobody tells the rumor any more. It prints the means of the runs:
 The rule by which a rumor cools is that of the nodes that ship. They have no
 cycles, though, and neighbors fill the gaps that mongering leaves: s is what
 it leaves to them. The same arguments print the same figures.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := epidemic.Validate(); err != nil {
 				return wrongUsage(cmd, err)

@@ -19,7 +19,7 @@ func newEvents() *cobra.Command {
 		Long: `Tell the last events that a node keeps, oldest first, one a line. With --follow
 go on with each as it happens, also over breaks of the connection, until
 interrupted.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}, func(a *asking, _ []string) error {
 		if err := a.events(follow, a.printEvent); err != nil {
 			return fmt.Errorf("read events: %w", err)

@@ -20,7 +20,7 @@ Maelstrom's --bin takes a program without arguments, so give it a script:
 
   #!/bin/sh
   exec hearsay maelstrom`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := maelstrom.Run(maelstrom.DefaultConfig(), cmd.InOrStdin(), cmd.OutOrStdout()); err != nil {
 				return fmt.Errorf("talk to Maelstrom: %w", err)

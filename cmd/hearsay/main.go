@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"slices"
@@ -66,21 +67,55 @@ const lastWord = time.Second
 
 // plainly says in words of the user what cobra and package strconv found wrong.
 func plainly(cmd *cobra.Command, err error) error {
-	if number, is := errors.AsType[*strconv.NumError](err); is {
-		said, _, _ := strings.Cut(err.Error(), ": strconv.")
-		want := "a number"
-		if number.Func == "ParseBool" {
-			want = "true or false, or the flag alone"
-		}
-		return fmt.Errorf("%s: want %s", said, want)
+	if wrong, is := errors.AsType[*pflag.InvalidValueError](err); is {
+		flag := wrong.GetFlag()
+		return fmt.Errorf("--%s %q: want %s", flag.Name, wrong.GetValue(), wanted(flag, errors.Unwrap(wrong)))
 	}
-	if said, is := strings.CutSuffix(err.Error(), `: time: invalid duration ""`); is {
-		return fmt.Errorf("%s: want a duration like 5s", said)
+	if bare, is := errors.AsType[*pflag.ValueRequiredError](err); is {
+		return fmt.Errorf("--%s: want a value behind it", bare.GetFlag().Name)
 	}
 	if strings.HasPrefix(err.Error(), "accepts ") { // so many arguments
 		return errors.New("want " + usageOf(cmd))
 	}
 	return err
+}
+
+// wanted says what a flag takes, given what was wrong with a value.
+func wanted(flag *pflag.Flag, cause error) string {
+	large := errors.Is(cause, strconv.ErrRange)
+	switch flag.Value.Type() {
+	case "duration":
+		return "a duration, as in 1.5s or 200ms, of at most " + strconv.Itoa(int(durationMax.Hours())) + "h"
+	case "int":
+		if large {
+			return fmt.Sprintf("a whole number from %d to %d", math.MinInt, math.MaxInt)
+		}
+		return "a whole number"
+	case "uint64":
+		if large {
+			return fmt.Sprintf("a whole number up to %d", uint64(math.MaxUint64))
+		}
+		return "a whole number, 0 or more"
+	case "float64":
+		return "a number, as in 0.25"
+	case "bool":
+		return "true or false, or the flag alone"
+	case "stringSlice":
+		return "A,B,..., without quotes"
+	}
+	_, want, _ := strings.Cut(cause.Error(), "want ") // a text that says so itself
+	return want
+}
+
+// durationMax is the longest duration that there is.
+const durationMax = time.Duration(math.MaxInt64)
+
+// noArguments wants none.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%q: it takes flags only; want %s", args[0], usageOf(cmd))
+	}
+	return nil
 }
 
 // oneFile wants one argument, which names a file.
@@ -100,12 +135,15 @@ func usageOf(cmd *cobra.Command) string {
 // do as if they were not there. For the reason of a bar nothing is as good as anything.
 func refuseEmpty(cmd *cobra.Command) (err error) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		empty := f.Value.Type() == "string" && f.Value.String() == "" && f.Name != "why"
-		if list, is := f.Value.(pflag.SliceValue); is {
-			empty = len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")
+		values := []string{""}
+		if list, is := f.Value.(pflag.SliceValue); !is {
+			values[0] = f.Value.String()
+		} else if len(list.GetSlice()) > 0 {
+			values = list.GetSlice()
 		}
-		if empty && err == nil {
-			err = wrongUsage(cmd, fmt.Errorf("--%s \"\": want something, or no such flag", f.Name))
+		blank := func(value string) bool { return strings.TrimSpace(value) == "" && f.Name != "why" }
+		if i := slices.IndexFunc(values, blank); i >= 0 && err == nil {
+			err = wrongUsage(cmd, fmt.Errorf("--%s %q: want something, or no such flag", f.Name, values[i]))
 		}
 	})
 	return err
@@ -123,6 +161,8 @@ Start with "hearsay up": it runs a whole network on this machine.`,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs, // so that an unknown command reaches RunE
 		RunE:          group,
+
+		SuggestionsMinimumDistance: 2, // characters that are others
 	}
 	root.AddCommand(
 		newUp(), newSeed(), newPeer(), newReap(),
@@ -147,7 +187,23 @@ func group(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}
-	return wrongUsage(cmd, fmt.Errorf("unknown command %q", args[0]))
+	return unknownCommand(cmd, args[0])
+}
+
+// unknownCommand says which commands there are instead, at the root those that are called alike.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	names := cmd.SuggestionsFor(name)
+	if cmd.HasParent() {
+		names = nil
+		for _, sub := range cmd.Commands() {
+			names = append(names, sub.Name())
+		}
+	}
+	err := fmt.Errorf("unknown command %q", name)
+	if len(names) > 0 {
+		err = fmt.Errorf("%w; want %s", err, strings.Join(names, " or "))
+	}
+	return wrongUsage(cmd, err)
 }
 
 func newHelp() *cobra.Command {

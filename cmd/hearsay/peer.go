@@ -75,7 +75,7 @@ rule. One that does not come back is found gone after that, and removed;
 
 A flag goes before the environment (HEARSAY_NAME, HEARSAY_DETECT_PERIOD, ...),
 that before --settings, and that before the default.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := o.settle(cmd)
 			if err != nil {
@@ -222,6 +222,9 @@ func httpAddr(flag string) (string, error) {
 		host, port = h, p
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
+	if _, no := netip.ParseAddr(host); no != nil && err == nil {
+		err = agent.CheckHost(host)
+	}
 	if err != nil {
 		return "", fmt.Errorf("--http %q: want host:port, a port up to %d, or off", flag, portMax)
 	}
@@ -285,7 +288,7 @@ func runNode(cmd *cobra.Command, o *nodeOptions, config agent.Config) (err error
 	defer stop()
 	log, err := nodelog.Open(o.places(cmd), o.role, config.Bind)
 	if err != nil {
-		return hintedError{fmt.Errorf("open --output: %w", err), "name a file in a directory that exists and can be written"}
+		return hintedError{fmt.Errorf("open --output %w", err), "name a file in a directory that exists and can be written"}
 	}
 	defer log.Close()
 	defer func() { o.ends(cmd, log, err) }()
@@ -465,6 +468,9 @@ func listenHTTP(addr string) (net.Listener, error) {
 	if err != nil {
 		if failed, ok := errors.AsType[*os.SyscallError](err); ok {
 			err = failed.Err // without what was tried, which is said here
+		}
+		if failed, ok := errors.AsType[*net.DNSError](err); ok {
+			err = agent.LookupError(failed.Name, failed)
 		}
 		err = fmt.Errorf("serve HTTP at %s: %w", addr, err)
 		if errors.Is(err, syscall.EADDRINUSE) {

@@ -17,6 +17,7 @@ import (
 
 	"hearsay"
 	"hearsay/client"
+	"hearsay/internal/userfile"
 )
 
 const (
@@ -67,7 +68,7 @@ func startProcess(self string, role hearsay.Role, name, dir string, args []strin
 		ready: make(chan readyLine, 1), ended: make(chan struct{}),
 	}
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make its directory: %w", err)
+		return nil, fmt.Errorf("make its directory %w", userfile.Error(p.dir, err))
 	}
 	log, err := os.OpenFile(filepath.Join(p.dir, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -46,7 +46,7 @@ func newReap() *cobra.Command {
 		Use:    "reap",
 		Short:  "End the nodes that `up` started when it is no more",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 			if anchor {

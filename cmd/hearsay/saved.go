@@ -4,6 +4,9 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
+
+	"hearsay/internal/userfile"
 )
 
 // savedMax bounds a saved ledger, in bytes: about two million rulings.
@@ -13,12 +16,9 @@ const savedMax = 4 << 30
 // be read only once, it opens a copy.
 func openSaved(stdin io.Reader, file string) (saved io.ReadSeeker, closes func(), err error) {
 	if file != "-" {
-		opened, err := os.Open(file)
+		opened, err := userfile.Open(file)
 		if err != nil {
-			if failed, ok := errors.AsType[*os.PathError](err); ok {
-				err = failed.Err
-			}
-			return nil, nil, err
+			return nil, nil, errors.New(strings.TrimPrefix(err.Error(), file+": ")) // the caller names it
 		}
 		if info, err := opened.Stat(); err != nil || info.Mode().Type()&(os.ModeNamedPipe|os.ModeCharDevice|os.ModeSocket) == 0 {
 			return io.NewSectionReader(opened, 0, savedMax), func() { opened.Close() }, err

@@ -66,7 +66,7 @@ the connection, until interrupted.
 
 What is not plain text is quoted. With --json it is one object, with --follow
 one a line. Seeds carry no rumors: ask a peer.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}, func(a *asking, _ []string) error {
 		if a.Flags().Changed("limit") && limit < 1 {
 			return wrongUsage(a.Command, fmt.Errorf("--limit %d: want 1 or more", limit))
@@ -212,7 +212,7 @@ func newTopology() *cobra.Command {
 		Long: `Show the links of the living members: which of them pass rumors and the
 news of members to each other. Those on the rings every node computes for all, from its own list of
 members; drawn ones (peer --overlay random) it knows of its own only.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}, func(a *asking, _ []string) error { return show(a, "show the topology", a.Topology, printTopology) })
 }
 

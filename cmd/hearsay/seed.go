@@ -49,7 +49,7 @@ that before --settings, and that before the default.`,
 		Args: cobra.ArbitraryArgs, // so that an unknown command reaches RunE
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return wrongUsage(cmd, fmt.Errorf("unknown command %q", args[0]))
+				return unknownCommand(cmd, args[0])
 			}
 			config, err := o.settle(cmd)
 			if err != nil {
@@ -172,7 +172,7 @@ address of the list does so only if the list has the new key in its third column
 else, or where the seat had changed hands before, it is started with an empty data
 directory. If any of the lost seeds may ever come back, do not do it: start them
 instead.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := o.settle(cmd)
 			if err != nil {

@@ -84,7 +84,7 @@ func newSimRun() *cobra.Command {
 		Use:   "run",
 		Short: "Run one simulated network and print what happened",
 		Long:  simRunLong,
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := config.Validate(); err != nil {
 				return wrongUsage(cmd, err)

@@ -61,7 +61,7 @@ With --json it prints a line {"event":"ready","nodes":[...]} once all nodes list
 all others, and then one for each process that has "ended", each event of a
 member that a node has "told", and each state of a member that all others have
 "agreed" about.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(cmd); err != nil {
 				return wrongUsage(cmd, err)

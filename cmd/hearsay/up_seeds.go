@@ -12,6 +12,7 @@ import (
 
 	"hearsay"
 	"hearsay/agent"
+	"hearsay/internal/userfile"
 	"hearsay/seeds"
 )
 
@@ -119,7 +120,7 @@ func (n *network) startSeedsAt(ctx context.Context, o *upOptions, ports []int) (
 		fmt.Fprintf(&lines, "%s,%d\n", loopback, port)
 	}
 	if err := os.MkdirAll(n.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("start the seeds: make the network's directory: %w", err)
+		return nil, fmt.Errorf("start the seeds: make the network's directory %w", userfile.Error(n.dir, err))
 	}
 	if err := os.WriteFile(n.config, []byte(lines.String()), 0o600); err != nil {
 		return nil, fmt.Errorf("start the seeds: write their list: %w", err)

@@ -2,8 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -104,6 +110,98 @@ func TestEmptyArguments(t *testing.T) {
 		line := append(strings.Fields(command), "")
 		if code := run(line, &out, &said); code != exitUsage || out.Len() > 0 || !strings.HasPrefix(said.String(), "hearsay: "+command+": ") {
 			t.Errorf("%q: exit code %d, printed %q and said %q", line, code, out.String(), said.String())
+		}
+	}
+}
+
+// wrongFor are values that no flag of a type takes.
+var wrongFor = map[string][]string{
+	"int":      {"x", "1.5", "99999999999999999999", "5s"},
+	"uint64":   {"x", "-1", "99999999999999999999"},
+	"float64":  {"x", "5%"},
+	"duration": {"x", "5", "5 minutes", "9999999h"},
+	"bool":     {"x", "2"},
+}
+
+// wrongTexts are values that the flags of a name do not take.
+var wrongTexts = map[string][]string{
+	"name": {"a b", strings.Repeat("n", 70), "a\x01", "\xff", " "}, "network": {strings.Repeat("n", 70), "a\x01", "\xff", " "},
+	"advertise": {"1.2.3", "1.2.3.4:99999", ":x", "a b", "0.0.0.0", " "}, "join": {"1.2.3", "[::1", "a b", " ", `a"b`},
+	"http-host": {"a b", "a:1", " "}, "overlay": {"star", " "}, "rumors": {"star", " "}, "style": {"star"}, "stop": {"star"}, "on-signal": {"star"},
+	"ip": {"1.2.3", "star", " "}, "http": {"1.2.3:80", "a b:80", "1.2.3.4:x", "99999", "-1", " "}, "node": {"http://", "ftp://x", "99999", " "},
+	"plant": {"x", " "}, "lift": {"a b", " "}, "why": {strings.Repeat("w", 1000), "a\x01"},
+}
+
+// raw are words of packages that a user does not know.
+var raw = regexp.MustCompile(`strconv|time: |parse error|lookup \S+ on|listen tcp|fork/exec|mkdir|flag: `)
+
+// fileFlags name files and directories.
+var fileFlags = []string{"config", "settings", "output", "data", "scenario"}
+
+// A value that a flag does not take is refused in words: the flag, the value, and what would be right.
+func TestWrongFlags(t *testing.T) {
+	eachFlag(t, func(t *testing.T, command string, f *pflag.Flag) {
+		values := wrongFor[f.Value.Type()]
+		if values == nil {
+			values = wrongTexts[f.Name]
+		}
+		if slices.Contains(fileFlags, f.Name) {
+			return // see TestWrongFiles
+		}
+		if len(values) == 0 {
+			t.Fatalf("which values does it not take? add some of --%s to wrongTexts", f.Name)
+		}
+		for _, value := range values {
+			said := refused(t, command, "--"+f.Name+"="+value)
+			if !strings.Contains(said, f.Name) || !strings.Contains(said, "want ") || raw.MatchString(said) {
+				t.Errorf("%q: said %q; want the flag, and what would be right", value, said)
+			}
+		}
+	})
+}
+
+// A file that is none is said to be what it is, and at once; so is a directory.
+func TestWrongFiles(t *testing.T) {
+	dir := t.TempDir()
+	list, text, pipe := filepath.Join(dir, "seeds"), filepath.Join(dir, "text"), filepath.Join(dir, "pipe")
+	if err := errors.Join(os.WriteFile(list, []byte("127.0.0.1,7\n"), 0o600), os.WriteFile(text, []byte("a\x00b\n"), 0o600), syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	argsOf := maps.Clone(argsOf)
+	argsOf["ledger verify"] = []string{text}
+	more := map[string][]string{
+		"peer": {"--ip=127.0.0.1", "--port=0"}, "seed": {"--config=" + list, "--ip=127.0.0.1", "--port=7"}, "seed recover": {"--config=" + list, "--ip=127.0.0.1", "--port=7"},
+	}
+	said := func(t *testing.T, path string, line []string) {
+		var out, said bytes.Buffer
+		if code := run(line, &out, &said); code != exitFailed || !strings.Contains(said.String(), strings.ReplaceAll(path, "\x00", `\x00`)) || raw.MatchString(said.String()) {
+			t.Errorf("%q: exit code %d, said %q; want it to fail, and the path", line, code, said.String())
+		} else if !strings.Contains(said.String(), "there is no such") && !strings.Contains(said.String(), "want ") && !strings.Contains(said.String(), "saves one") {
+			t.Errorf("%q: said %q; want what would be right", line, said.String())
+		}
+	}
+	files := []string{filepath.Join(text, "x"), text, pipe}
+	eachFlag(t, func(t *testing.T, command string, f *pflag.Flag) {
+		wrong := files
+		switch f.Name {
+		case "output":
+			wrong = []string{dir, pipe, filepath.Join(text, "x"), filepath.Join(dir, "none", "x")} // any text is added to
+		case "config", "settings", "scenario":
+			wrong = append(files, dir, filepath.Join(dir, "none"), "/dev/zero")
+		case "data":
+		default:
+			return
+		}
+		if f.Name == "output" && command == "seed recover" || command == "up" {
+			return // it keeps no log; this starts processes, see usage.txt
+		}
+		for _, path := range wrong {
+			said(t, path, slices.Concat(strings.Fields(command), argsOf[command], more[command], []string{"--" + f.Name + "=" + path}))
+		}
+	})
+	for _, command := range []string{"settings check", "ledger verify", "sim diff"} {
+		for _, path := range append(files, dir, filepath.Join(dir, "none")) {
+			said(t, path, append(strings.Fields(command), path))
 		}
 	}
 }

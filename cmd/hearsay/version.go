@@ -26,7 +26,7 @@ func newVersion() *cobra.Command {
 		Short: "Print the version",
 		Long: `Print the version, and in which formats it writes the log and the snapshots of seeds.
 Seeds of one network must have these in common: others take no part with them.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			format := "hearsay %s %s %s/%s (log %d, snapshots %d)\n"
 			if asJSON {
