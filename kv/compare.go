@@ -7,11 +7,10 @@ import (
 
 // How ranges are halved. With 20,000 live dots of an origin, two rounds of 16 lead to lists of 80.
 const (
-	fanout       = 16                // parts of a range
-	listMost     = blockSize         // live dots that are listed, not halved
-	sumsMost     = maxLiveRanges / 4 // in a message
-	comparedMost = 64                // ranges of an origin that are compared: where there are more, gaps come first
-	rangeCost    = 16                // bytes of a range in a message, about
+	fanout       = 16        // parts of a range
+	listMost     = blockSize // live dots that are listed, not halved
+	comparedMost = 64        // ranges of an origin that are compared: where there are more, gaps come first
+	rangeCost    = 16        // bytes of a range in a message, about
 )
 
 // compare begins to look for dots of an origin that only one holds live, if there are such among those that both have
@@ -50,7 +49,7 @@ func (a *answer) halve() {
 
 // open tells the live dots of a range: as a list, or by sums of parts in which equally many are live.
 func (a *answer) open(o *origin, r clock.Range) {
-	if len(a.reply.Sums) >= sumsMost || len(a.reply.Live) >= maxLiveRanges/2 || a.listed >= maxLive/2 {
+	if len(a.reply.Sums) > maxSums-fanout || len(a.reply.Live) >= maxLiveRanges/2 || a.listed >= maxLive/2 {
 		return // in the next exchange
 	}
 	sum, n := o.live.sum(r.Low, r.High)

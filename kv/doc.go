@@ -68,7 +68,9 @@
 // Any member may write and delete any key, and so what it says of dots is believed, but for dots that are not written
 // yet: an origin that hears of numbers which it never used, or of another object under one of its own, does not take
 // the message (Twin). It goes on under a new origin, and puts again what it wrote since its last complete exchange
-// (Renew). So a data directory that was set back loses nothing, and nor do others. Where one dot was written twice, the
+// (Renew). So a node whose data directory was set back loses nothing, and nor do others, if it passes on no Update of
+// its own before its first exchange since its start; but of a key that it wrote and others had written, only one value
+// may be left. Its caller bounds how often it renews, as a liar can make it. Where one dot was written twice, the
 // object with the greater hash wins everywhere. Two processes that run at once under one origin are for the membership
 // to stop: what the one replaces may take values of the other along.
 //

@@ -62,6 +62,7 @@ func (r *Replica) Sync(now time.Time, m *core.Sync, budget int) (result Result) 
 	if result.Refused = r.refusalOf(m); result.Refused == Taken {
 		r.apply(&result.Change, now, m)
 		r.retry(&result.Change, now)
+		result.Change.settle()
 	}
 	a := answer{Replica: r, m: m, budget: budget, reply: &core.Sync{}}
 	a.named()
@@ -71,7 +72,7 @@ func (r *Replica) Sync(now time.Time, m *core.Sync, budget int) (result Result) 
 	if m.Asks {
 		a.lacking()
 		if len(m.Of) == 0 {
-			if result.Equal = result.Refused == Taken && r.Hash() == hashOf(m.Clock); result.Equal {
+			if result.Equal = result.Refused == Taken && r.equals(m.Clock); result.Equal {
 				r.numbers.confirmed = r.numbers.last
 			}
 		}
@@ -88,15 +89,11 @@ func (r *Replica) Sync(now time.Time, m *core.Sync, budget int) (result Result) 
 	return result
 }
 
-// hashOf is Hash of the replica that has this digest.
-func hashOf(digest []core.Holding) (hash core.Sum) {
-	for i := range digest {
-		hash = hash.Add(digest[i].Sum)
-		for _, r := range digest[i].Seen {
-			hash = hash.Add(hashRange(digest[i].Origin, r))
-		}
-	}
-	return hash
+// equals reports whether another, by its digest, has seen the same and holds the same live.
+func (r *Replica) equals(digest []core.Holding) bool {
+	return slices.EqualFunc(r.origins, digest, func(o *origin, h core.Holding) bool {
+		return o.id == h.Origin && o.sum == h.Sum && slices.Equal(r.clock.Of(o.id), h.Seen)
+	})
 }
 
 // common gives what of ranges is in others; no others: all.

@@ -19,8 +19,8 @@ type expiry struct {
 
 func expiryOf(o *object) expiry { return expiry{o.Expires, o.Dot} }
 
-func compareExpiries(a, b expiry) int {
-	return cmp.Or(cmp.Compare(a.at, b.at), core.CompareDots(a.dot, b.dot))
+func compareExpiry(o *object, k expiry) int {
+	return cmp.Or(cmp.Compare(o.Expires, k.at), core.CompareDots(o.Dot, k.dot))
 }
 
 // hidden reports whether the time of an object is over: no client reads it any more.

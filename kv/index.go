@@ -15,8 +15,8 @@ const blockSize = 128
 // in it, so that the sum of any range costs an addition a block and two blocks gone through.
 type index[K any] struct {
 	of      func(*object) K
-	compare func(a, b K) int
-	blocks  []*block // none is empty
+	compare func(o *object, k K) int // k is a value, or to look it up would allocate
+	blocks  []block                  // none is empty
 }
 
 type block struct {
@@ -28,18 +28,18 @@ func (b *block) last() *object { return b.objects[len(b.objects)-1] }
 
 // find gives the place of the first object that is not before k: a block, and the place in it.
 func (x *index[K]) find(k K) (at, in int) {
-	at = sort.Search(len(x.blocks), func(i int) bool { return x.compare(x.of(x.blocks[i].last()), k) >= 0 })
+	at = sort.Search(len(x.blocks), func(i int) bool { return x.compare(x.blocks[i].last(), k) >= 0 })
 	if at == len(x.blocks) {
 		return at, 0
 	}
 	objects := x.blocks[at].objects
-	return at, sort.Search(len(objects), func(i int) bool { return x.compare(x.of(objects[i]), k) >= 0 })
+	return at, sort.Search(len(objects), func(i int) bool { return x.compare(objects[i], k) >= 0 })
 }
 
 // get gives the object at k, or nil.
 func (x *index[K]) get(k K) *object {
 	if at, in := x.find(k); at < len(x.blocks) {
-		if o := x.blocks[at].objects[in]; x.compare(x.of(o), k) == 0 {
+		if o := x.blocks[at].objects[in]; x.compare(o, k) == 0 {
 			return o
 		}
 	}
@@ -57,22 +57,24 @@ func (x *index[K]) insert(o *object) {
 	case at == len(x.blocks):
 		x.blocks = append(x.blocks, newBlock(nil))
 	case len(x.blocks[at].objects) == blockSize:
-		whole, half := x.blocks[at], blockSize/2
-		x.blocks = slices.Insert(x.blocks, at+1, newBlock(whole.objects[half:]))
-		clear(whole.objects[half:])
-		whole.objects = whole.objects[:half]
-		whole.sum = whole.sum.Sub(x.blocks[at+1].sum)
+		const half = blockSize / 2
+		right := newBlock(x.blocks[at].objects[half:])
+		x.blocks = slices.Insert(x.blocks, at+1, right)
+		left := &x.blocks[at]
+		clear(left.objects[half:])
+		left.objects = left.objects[:half]
+		left.sum = left.sum.Sub(right.sum)
 		if in > half {
 			at, in = at+1, in-half
 		}
 	}
-	b := x.blocks[at]
+	b := &x.blocks[at]
 	b.objects = slices.Insert(b.objects, in, o)
 	b.sum = b.sum.Add(o.hash)
 }
 
-func newBlock(objects []*object) *block {
-	b := &block{objects: append(make([]*object, 0, blockSize), objects...)}
+func newBlock(objects []*object) block {
+	b := block{objects: append(make([]*object, 0, blockSize), objects...)}
 	for _, o := range objects {
 		b.sum = b.sum.Add(o.hash)
 	}
@@ -82,7 +84,7 @@ func newBlock(objects []*object) *block {
 // remove takes the object out that is at the place of o.
 func (x *index[K]) remove(o *object) {
 	at, in := x.find(x.of(o))
-	b := x.blocks[at]
+	b := &x.blocks[at]
 	b.sum = b.sum.Sub(b.objects[in].hash)
 	b.objects = slices.Delete(b.objects, in, in+1)
 	switch {
@@ -110,7 +112,7 @@ func (x *index[K]) from(k K, visit func(*object) (more bool)) {
 // between gives the objects from low to high, in order. They belong to nobody.
 func (x *index[K]) between(low, high K) (objects []*object) {
 	x.from(low, func(o *object) bool {
-		more := x.compare(x.of(o), high) <= 0
+		more := x.compare(o, high) <= 0
 		if more {
 			objects = append(objects, o)
 		}
@@ -124,13 +126,13 @@ func (x *index[K]) between(low, high K) (objects []*object) {
 func (x *index[K]) runs(low, high K, blocks bool, visit func(sum core.Sum, n int, last *object)) {
 	at, in := x.find(low)
 	for ; at < len(x.blocks); at, in = at+1, 0 {
-		b := x.blocks[at]
-		if blocks && in == 0 && x.compare(x.of(b.last()), high) <= 0 {
+		b := &x.blocks[at]
+		if blocks && in == 0 && x.compare(b.last(), high) <= 0 {
 			visit(b.sum, len(b.objects), b.last())
 			continue
 		}
 		for _, o := range b.objects[in:] {
-			if x.compare(x.of(o), high) > 0 {
+			if x.compare(o, high) > 0 {
 				return
 			}
 			visit(o.hash, 1, o)

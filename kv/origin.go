@@ -144,9 +144,9 @@ func (r *Replica) Return(theirs []core.Holding) (change Change) {
 }
 
 // Renew goes on under another origin, and writes again what this replica wrote above a number and holds live: under the
-// old dots others may have something else, or nothing. So here they become unseen. Of a Twin that number is Confirmed;
-// of a node that was removed, too, unless others know of a greater one. The origin is durable with the Change; the
-// updates are passed on.
+// old dots others may have something else, or nothing. So here they become unseen; where others do have them, the value
+// stands twice until its key is written. Of a Twin that number is Confirmed; of a node that was removed, too, unless
+// others know of a greater one. The origin is durable with the Change; the updates are passed on.
 func (r *Replica) Renew(now time.Time, origin clock.Origin, above uint64) (updates []*core.Update, change Change, err error) {
 	if len(r.origins) >= r.cfg.MaxOrigins {
 		return nil, change, fmt.Errorf("%d of %d: %w", len(r.origins), r.cfg.MaxOrigins, ErrOrigins)

@@ -84,11 +84,11 @@ type keyPlace struct {
 
 func placeOfKey(o *object) keyPlace { return keyPlace{o.Key, o.Time, o.Dot} }
 
-func comparePlaces(a, b keyPlace) int {
-	if order := strings.Compare(a.key, b.key); order != 0 {
+func comparePlace(o *object, k keyPlace) int {
+	if order := strings.Compare(o.Key, k.key); order != 0 {
 		return order
 	}
-	return cmp.Or(cmp.Compare(b.time, a.time), core.CompareDots(b.dot, a.dot))
+	return cmp.Or(cmp.Compare(k.time, o.Time), core.CompareDots(k.dot, o.Dot))
 }
 
 // firstOf is before all objects of a key.
@@ -96,10 +96,24 @@ func firstOf(key string) keyPlace { return keyPlace{key: key, time: math.MaxUint
 
 // Change is what a call has changed: one transaction (see the package). What it points to never changes.
 type Change struct {
-	Live     []*core.Object
-	Gone     []*core.Object // live until now. One with the dot of a live one is replaced by that
+	Gone     []*core.Object // were live until now
+	Live     []*core.Object // are live now; one may replace a gone one of the same dot
 	Clock    []clock.Origin // the entry of the clock is another: Seen has it
 	Reserved uint64         // numbers of the own origin are reserved up to here; 0: as before
+}
+
+// settle leaves out what became live and gone again in one change.
+func (c *Change) settle() {
+	gone := make(map[*core.Object]bool, len(c.Gone))
+	for _, o := range c.Gone {
+		gone[o] = true
+	}
+	c.Live = slices.DeleteFunc(c.Live, func(o *core.Object) bool {
+		again := gone[o]
+		delete(gone, o)
+		return again
+	})
+	c.Gone = slices.DeleteFunc(c.Gone, func(o *core.Object) bool { return !gone[o] })
 }
 
 // Saved is what was durable of a replica.
@@ -117,8 +131,8 @@ type Saved struct {
 func New(cfg Config, saved Saved) (*Replica, Change) {
 	r := &Replica{
 		cfg:     cfg,
-		keys:    index[keyPlace]{of: placeOfKey, compare: comparePlaces},
-		expires: index[expiry]{of: expiryOf, compare: compareExpiries},
+		keys:    index[keyPlace]{of: placeOfKey, compare: comparePlace},
+		expires: index[expiry]{of: expiryOf, compare: compareExpiry},
 		retired: slices.Clone(saved.Retired),
 	}
 	var change, loaded Change
@@ -179,7 +193,10 @@ func (r *Replica) see(change *Change, id clock.Origin, seen clock.Range) {
 		return
 	}
 	if at, ok := r.place(id); !ok {
-		live := index[uint64]{of: func(o *object) uint64 { return o.Dot.Counter }, compare: cmp.Compare[uint64]}
+		live := index[uint64]{
+			of:      func(o *object) uint64 { return o.Dot.Counter },
+			compare: func(o *object, number uint64) int { return cmp.Compare(o.Dot.Counter, number) },
+		}
 		r.origins = slices.Insert(r.origins, at, &origin{id: id, live: live})
 	}
 	for _, u := range unseen {

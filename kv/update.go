@@ -92,7 +92,10 @@ func (r *Replica) Update(now time.Time, u *core.Update) (result Result) {
 		return result
 	}
 	r.take(&result.Change, now, u)
-	r.retry(&result.Change, now)
+	if len(r.held) > 0 {
+		r.retry(&result.Change, now)
+		result.Change.settle()
+	}
 	return result
 }
 

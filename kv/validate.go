@@ -9,9 +9,11 @@ import (
 
 // Limits of one message of an exchange.
 const (
-	maxClockRanges = maxAllGaps + 4096 // of Clock, and of Of
-	maxLiveRanges  = 4096              // of Live, and of Sums
-	maxLive        = 1 << 17           // numbers in Live; a replica lists half as many
+	maxClockRanges = maxAllGaps + 4096 // of Clock
+	maxOf          = 64                // ranges that are asked for
+	maxLiveRanges  = 4096              // of Live; a replica gives half as many, and half by exchanges of lists
+	maxSums        = 1024 + fanout
+	maxLive        = 1 << 17 // numbers in Live; a replica lists half as many
 	maxBeside      = 1 << 14
 )
 
@@ -32,7 +34,7 @@ func wellFormed(m *core.Sync) bool {
 	for i := range m.Sums {
 		sums[i] = m.Sums[i].SeenRange
 	}
-	if len(m.Of) > maxClockRanges || len(live) > maxLiveRanges || len(sums) > maxLiveRanges || len(m.Beside) > maxBeside ||
+	if len(m.Of) > maxOf || len(live) > maxLiveRanges || len(sums) > maxSums || len(m.Beside) > maxBeside ||
 		!core.RangesAscend(m.Of) || !bounded(live) || !bounded(sums) || !slices.IsSortedFunc(m.Beside, core.CompareDots) {
 		return false
 	}

@@ -33,12 +33,13 @@ func (d *disk) keep(r *Replica, c *Change) {
 		d.objects = make(map[clock.Dot]*core.Object)
 	}
 	for _, o := range c.Gone {
+		if d.objects[o.Dot] == nil {
+			panic("what is gone was not live")
+		}
 		delete(d.objects, o.Dot)
 	}
 	for _, o := range c.Live {
-		if r.find(o.Dot) != nil { // what became live and gone in one change is gone
-			d.objects[o.Dot] = o
-		}
+		d.objects[o.Dot] = o
 	}
 	for _, origin := range c.Clock {
 		d.clock.Forget(origin)

@@ -116,16 +116,18 @@ func (r *Replica) plan(now time.Time, writes []Write) (p plan, err error) {
 	if len(writes) == 0 || len(writes) > MaxWrites {
 		return p, fmt.Errorf("%d writes in one call; give 1 to %d: %w", len(writes), MaxWrites, ErrWrite)
 	}
-	keys, size := make(map[string]bool, len(writes)), 0
+	keys, size := make(map[string]bool), 0
 	for i := range writes {
 		w := &writes[i]
 		if err := w.check(); err != nil {
 			return p, err
 		}
-		if size += len(w.Key) + len(w.Value); len(writes) > 1 && (keys[w.Key] || size > MaxRecord) {
-			return p, fmt.Errorf("key %.64q: a call writes each key once, and %d bytes at most: %w", w.Key, MaxRecord, ErrWrite)
+		if len(writes) > 1 {
+			if size += len(w.Key) + len(w.Value); keys[w.Key] || size > MaxRecord {
+				return p, fmt.Errorf("key %.64q: a call writes each key once, and %d bytes at most: %w", w.Key, MaxRecord, ErrWrite)
+			}
+			keys[w.Key] = true
 		}
-		keys[w.Key] = true
 		if err := r.planOne(now, w, &p); err != nil {
 			return p, fmt.Errorf("key %.64q: %w", w.Key, err)
 		}
@@ -152,7 +154,12 @@ func (w *Write) check() error {
 
 // planOne finds what one write replaces.
 func (r *Replica) planOne(now time.Time, w *Write, p *plan) error {
-	here, shown := r.all(w.Key), r.Siblings(now, w.Key, nil)
+	here, shown := r.all(w.Key), 0
+	for _, o := range here {
+		if !hidden(&o.Object, now) {
+			shown++
+		}
+	}
 	gone := here[:min(len(here), maxReplace)]
 	if w.Context != nil {
 		dots, err := readContext(w.Context, w.Key)
@@ -162,7 +169,7 @@ func (r *Replica) planOne(now time.Time, w *Write, p *plan) error {
 		if gone, err = r.named(dots, w.Key); err != nil {
 			return err
 		}
-		same := len(gone) == len(shown) && len(dots) == len(shown)
+		same := len(gone) == shown && len(dots) == shown
 		for _, o := range gone {
 			same = same && !hidden(&o.Object, now)
 		}
@@ -171,7 +178,7 @@ func (r *Replica) planOne(now time.Time, w *Write, p *plan) error {
 		}
 	}
 	switch {
-	case w.If == IfAbsent && len(shown) > 0:
+	case w.If == IfAbsent && shown > 0:
 		return ErrExists
 	case w.Context != nil && !w.Delete && len(here)-len(gone) >= maxSiblings:
 		return fmt.Errorf("%d: %w", len(here), ErrSiblings)
