@@ -39,8 +39,8 @@ deadcode: ## no function that neither a program nor a test calls
 # at once, and alone, and so do those of agent: they want answers in time.
 RACE := $(GO) test -race -short -gcflags=go.etcd.io/bbolt=-d=checkptr=0
 race: ## tests under the race detector; the simulator and the protocols have one goroutine, so the long ones of these are left out
-	$(RACE) $$($(GO) list ./... | grep -v -x -e '$(OLD)' | grep -v -E '/(sim|quorum|roster|rumor|node|agent|cmd/hearsay)$$')
-	$(RACE) ./agent
+	$(RACE) $$($(GO) list ./... | grep -v -x -e '$(OLD)' | grep -v -E '/(sim|test/plants|quorum|roster|rumor|node|agent|cmd/hearsay)$$')
+	$(RACE) -parallel 2 ./agent
 	$(RACE) -parallel 5 ./cmd/hearsay
 
 fuzz: ## each fuzz target for FUZZTIME (30s; or 5000x, so many runs)
@@ -88,7 +88,7 @@ LONGEST := ^TestRapid|^TestThousandNodes|^TestMemoryOfNodes|^TestRumorsThroughCh
 sim-large: ## the tests of the simulator that take minutes: five in all on two cores, one for the longest
 	@export HEARSAY_LARGE=1; code=0; \
 	$(GO) test -timeout 20m -parallel 1 -run '$(LONGEST)' -skip '$(SKIP)' ./sim & \
-	$(GO) test -timeout 20m -skip '$(LONGEST)|$(SKIP)' ./sim || code=1; \
+	$(GO) test -timeout 20m -skip '$(LONGEST)|$(SKIP)' ./sim ./test/plants || code=1; \
 	wait $$! || code=1; exit $$code
 
 quorum-large: ## worlds of seeds alone, thousands of each kind: some minutes

@@ -85,6 +85,7 @@ var house = []room{
 	{dir: "test/abuse", layer: 6},
 	{dir: "test/cut", layer: 6},
 	{dir: "test/kill", layer: 6},
+	{dir: "test/plants", layer: 6},
 }
 
 // inTests is what tests may import besides: of other modules these, and of

@@ -82,6 +82,7 @@ func states(a *Agent) string {
 func addrOf(a *Agent) string { return a.Self().Addr.String() }
 
 func TestLifeOfThree(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	withData := func(name string, join ...string) Config {
 		cfg := quick(name, join...)
@@ -297,6 +298,7 @@ func coming[T any](t *testing.T, c <-chan T) func(func(T) bool) {
 }
 
 func TestStartErrors(t *testing.T) {
+	t.Parallel()
 	running := quick("a")
 	running.Data = t.TempDir()
 	a := start(t, running)
@@ -550,6 +552,7 @@ func BenchmarkReceivePing(b *testing.B) {
 // Of two processes on copies of one data directory one finds out that there is
 // another, and stops. The other goes on, and the others have it where it is.
 func TestTwinStops(t *testing.T) {
+	t.Parallel()
 	t.Run("open", func(t *testing.T) {
 		other := start(t, quick("other"))
 		stopOneTwin(t, other, quick("twin", addrOf(other)), false)
@@ -660,6 +663,7 @@ func TestLostDataStopsTheAgent(t *testing.T) {
 // A peer whose data directory fails leaves, and is held dead by nobody; one whose directory was moved stops at once, as
 // another process may use it.
 func TestLostDataHasAPeerLeave(t *testing.T) {
+	t.Parallel()
 	for _, moved := range []bool{false, true} {
 		a := start(t, quick("a"))
 		cfg := quick("b", addrOf(a))
@@ -700,6 +704,7 @@ func TestLostDataHasAPeerLeave(t *testing.T) {
 // TestSayWhileTheDiskStandsStill: what is said meanwhile is said once the disk goes on, and a caller that does not wait
 // is told so. Once the node takes nothing more on, it refuses at once, also while the disk stands still.
 func TestSayWhileTheDiskStandsStill(t *testing.T) {
+	t.Parallel()
 	cfg := quick("a")
 	cfg.Data = t.TempDir()
 	a, err := prepare(t.Context(), cfg)

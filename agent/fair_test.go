@@ -123,6 +123,7 @@ func TestFloodsDoNotStarve(t *testing.T) {
 // TestStreamsWaitForTheLoop: of a stream whose packet waits nothing more is
 // read, and what waits counts as received.
 func TestStreamsWaitForTheLoop(t *testing.T) {
+	t.Parallel()
 	b := newQuietBox(t)
 	held, taken := make(chan struct{}), make(chan struct{})
 	var packets atomic.Int64

@@ -503,6 +503,7 @@ func TestLongFramesAreBounded(t *testing.T) {
 // TestMembersAddressesAreKnown: connections from a member's address have a member's places
 // as long as it is one.
 func TestMembersAddressesAreKnown(t *testing.T) {
+	t.Parallel()
 	a := start(t, quick("a"))
 	other := quick("b", addrOf(a))
 	other.Bind = "127.0.0.2:0"

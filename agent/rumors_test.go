@@ -61,6 +61,7 @@ func delivered(t *testing.T, a *Agent) map[string]int {
 }
 
 func TestBroadcast(t *testing.T) {
+	t.Parallel()
 	a := start(t, quick("a"))
 	b := start(t, quick("b", addrOf(a)))
 	c := start(t, quick("c", addrOf(a)))
@@ -108,6 +109,7 @@ func TestBroadcast(t *testing.T) {
 // TestBroadcastAgain: what was said before a crash is told after it, under the
 // number that it had; later numbers are new.
 func TestBroadcastAgain(t *testing.T) {
+	t.Parallel()
 	cfg := quick("a")
 	cfg.Data = t.TempDir()
 	a := start(t, cfg)

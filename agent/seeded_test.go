@@ -309,6 +309,7 @@ func TestSeedConnectsToThoseThatItKnows(t *testing.T) {
 // What is asked of a seed is answered on the stream by which it comes: of one that is not where it says to be, and of a
 // word that nobody stands for.
 func TestSeedAnswersByStream(t *testing.T) {
+	t.Parallel()
 	n := newSeededNet(t, 1)
 	n.start("a")
 	n.agree(1, "a")

@@ -15,6 +15,7 @@ import (
 // kernel was told to keep, and no more of their requests are taken. They lose their
 // streams, and others are answered.
 func TestUnreadAnswersAreFew(t *testing.T) {
+	t.Parallel()
 	const strangers, requests, answerLen = 16, 200, 100_000
 	// The kernel keeps twice strangersBuffer here, and what fits the window of the
 	// other end, which is as small; one more is being written.

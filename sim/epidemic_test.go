@@ -136,6 +136,7 @@ func TestEpidemicChain(t *testing.T) {
 // Demers 1987, table 1: push, feedback, counter, n = 1000; with a digit more
 // than there, and without t_ave, where the paper has up to 12.8 and this 10.1.
 func TestEpidemicPush(t *testing.T) {
+	t.Parallel()
 	for k, want := range []Spread{
 		{0.174, 1.74, 0, 16.8},
 		{0.0369, 3.30, 0, 17.0},
@@ -187,6 +188,7 @@ func TestEpidemicPull(t *testing.T) {
 // hold to it in large networks only, because in small ones m differs from run
 // to run (at n = 1000, a blind coin of 5 sides: by 3 %).
 func TestEpidemicPushMisses(t *testing.T) {
+	t.Parallel()
 	sites, runs := 20_000, []int{30, 30} // by k, from 1
 	if os.Getenv(largeVariable) != "" {
 		sites, runs = 100_000, []int{50, 100, 200, 300, 800}

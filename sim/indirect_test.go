@@ -51,6 +51,7 @@ func TestCutBetweenTwoIsTold(t *testing.T) {
 
 // In a large network it is told as soon after the first probe that has shown it, and no more soon after the cut.
 func TestCutBetweenTwoIsToldInLargeNetworks(t *testing.T) {
+	t.Parallel()
 	const cut, healed, end = 10 * time.Second, 250 * time.Second, 260 * time.Second
 	script := fmt.Sprintf("at %v cut n1 -> n2\nat %v cut n2 -> n1\nat %v heal", cut, cut, healed)
 	w := newScenario(t, 60, script, func(*Config) {})

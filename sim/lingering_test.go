@@ -13,6 +13,7 @@ import (
 // worlds 16 took over half a minute, and in five a suspicion was held for as long as
 // they were watched.
 func TestNoSuspicionLingers(t *testing.T) {
+	t.Parallel()
 	for _, seed := range []uint64{9, 14, 17, 21, 22, 25} {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newScenario(t, 64, `

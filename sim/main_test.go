@@ -6,6 +6,7 @@ import (
 	"testing"
 )
 
+// Of tests that run at once, those with t.Parallel, all worlds but one at most must be without seeds, see steps.
 // Small worlds leave much garbage and little that lives: to collect it a quarter as often takes
 // a quarter less of the processor. Large ones would need the room.
 func TestMain(m *testing.M) {
