@@ -1,6 +1,9 @@
 package hearsay
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Authority is the seeds' authority over the roster as one node sees it.
 type Authority struct {
@@ -70,6 +73,10 @@ type SeedStatus struct {
 	// it has its seat and a vote in the log; on peers false, as they do not know it
 	Votes bool   `json:"votes,omitempty"`
 	Note  string `json:"note,omitempty"` // what a seed that waits knows of it, or what is wrong with it
+
+	// Silent is since when it has answered nobody, or, where State is alive, this node by no stream (TCP), though by
+	// datagram. It is told some seconds later, once a quorum of the others has answered this node since; else zero.
+	Silent time.Time `json:"silent,omitzero"`
 }
 
 // Bar is a refusal to admit somebody, until it is lifted.

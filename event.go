@@ -136,6 +136,12 @@ const (
 	// A seed, at Addr, answers this peer, which asks to be in, otherwise than before: Outcome, 0 if there was no
 	// answer in time; Text.
 	EventSeedAnswered
+	// just so many seeds are left as decide: Count of them, Text says which are not, since when, and what would be right
+	EventLastQuorum
+	EventQuorumSpare // after that, more are there
+	// Nothing comes to this node itself from the subject, at Addr, for Took, though others reach it.
+	EventIndirect
+	EventDirect // that is over: Text says whether it answers, or is no living member any more
 	numEventKinds
 )
 
@@ -226,6 +232,10 @@ var eventKinds = [numEventKinds]struct {
 	EventLogStalled:      {"log-stalled", failure, "The log of the seeds does not go on", "finds that the log does not go on: {text}", ""},
 	EventLogGoesOn:       {"log-goes-on", info, "The log of the seeds goes on", "finds that the log goes on", ""},
 	EventSeedAnswered:    {"seed-answered", info, "A seed has answered whether it lets this node in", "asks the seed at {addr} to be let in[: {outcome}][: {text}]", ""},
+	EventLastQuorum:      {"last-quorum", warning, "Just a quorum of seeds is left; if one more fails, nobody is admitted or removed", "finds that {text}", ""},
+	EventQuorumSpare:     {"quorum-spare", info, "More than just a quorum of seeds is left again", "finds that more than just a quorum of seeds is left again", ""},
+	EventIndirect:        {"indirect", warning, "No answer comes to this node itself from a member, though others reach it", "has had no answer from {subject} itself for {took}, which others reach", ""},
+	EventDirect:          {"direct", info, "It is no longer so that a member answers others only", "no longer finds that {subject} answers others only[: {text}]", ""},
 }
 
 // String gives the kind's word.

@@ -27,7 +27,7 @@ func Troubles(a *Authority, s *Stats) (all []string) {
 	if a.Fork != nil && (a.Early || a.Fork.Text != a.Why) {
 		add(a.Fork.Text)
 	}
-	add(a.LastQuorum(s))
+	add(a.LastQuorum())
 	if !a.Seeded {
 		add(s.Alone())
 	}
@@ -61,23 +61,32 @@ func (a *Authority) NoQuorum() string {
 	return fmt.Sprintf("no quorum of seeds is heard (%d of %d): as far as this node knows, nobody is admitted or removed meanwhile", a.Quorum, len(a.Seeds))
 }
 
-// LastQuorum says that just so many seeds are alive as decide; "" if there are more, or fewer, or this node is cut off
-// itself by its figures, so that it cannot know.
-func (a *Authority) LastQuorum(s *Stats) string {
-	if a.Early || s.AddressGone > 0 || s.Unheard > 0 || s.Unanswered > 0 {
+// LastQuorum says that just so many seeds are left as decide, and without which; "" if there are more, or fewer, or it
+// is not known yet.
+func (a *Authority) LastQuorum() string {
+	if a.Early || !a.Ready {
 		return ""
 	}
-	var down []string
+	var silent, hints []string
 	for i := range a.Seeds {
-		if seed := &a.Seeds[i]; seed.State != StateAlive {
-			down = append(down, cmp.Or(seed.Name, seed.Addr.String()))
+		s := &a.Seeds[i]
+		if s.Silent.IsZero() {
+			continue
+		}
+		how, hint := "has answered nobody", "start it again, or mend the way to it"
+		if s.State == StateAlive {
+			how, hint = "has answered this node by no stream (TCP)", "let TCP through to its port"
+		}
+		silent = append(silent, fmt.Sprintf("%s at %v, which %s since %s", cmp.Or(s.Name, "the seed"), s.Addr, how, s.Silent.UTC().Format(time.RFC3339)))
+		if !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
 		}
 	}
-	if !a.Ready || len(down) == 0 || len(a.Seeds)-len(down) != a.Quorum {
+	if len(silent) == 0 || len(a.Seeds)-len(silent) != a.Quorum {
 		return ""
 	}
-	return fmt.Sprintf("just a quorum of seeds is left (%d of %d) without %s: if one more fails, nobody is admitted or removed; start it again",
-		a.Quorum, len(a.Seeds), strings.Join(down, ", "))
+	return fmt.Sprintf("just a quorum of seeds is left (%d of %d) without %s: if one more fails, nobody is admitted or removed; %s",
+		a.Quorum, len(a.Seeds), strings.Join(silent, ", and "), strings.Join(hints, ", or "))
 }
 
 // Alone says of a node of an open network that it sees no other living member, and what became

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Of seeds that are down it is told when those that are left are just a quorum: not before, and not once they are none.
@@ -16,17 +17,18 @@ func TestLastQuorumIsTold(t *testing.T) {
 		for i := range a.Seeds {
 			a.Seeds[i].Name, a.Seeds[i].State = "seed-"+string(rune('a'+i)), StateAlive
 			if i < c.down {
-				a.Seeds[i].State = StateSuspect
+				a.Seeds[i].State, a.Seeds[i].Silent = StateSuspect, time.Unix(9, 0)
 			}
 		}
 		text := strings.Join(Troubles(&a, &Stats{}), "\n")
 		if told := strings.Contains(text, "just a quorum of seeds is left"); told != c.told || told && !strings.Contains(text, "without seed-a") {
 			t.Errorf("%d of %d seeds down: %q", c.down, c.seeds, text)
 		}
-		for _, cutOff := range []Stats{{Unheard: 1}, {Unanswered: 1}, {AddressGone: 1}} {
-			if text := a.LastQuorum(&cutOff); text != "" {
-				t.Errorf("a node that is cut off itself says %q", text)
-			}
+		for i := range a.Seeds {
+			a.Seeds[i].Silent = time.Time{}
+		}
+		if text := a.LastQuorum(); text != "" {
+			t.Errorf("of seeds that are suspect, and not known to be silent, a node says %q", text)
 		}
 	}
 }

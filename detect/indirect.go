@@ -50,6 +50,7 @@ type indirect struct {
 	// it was told, and when it was first seen to be suspect since; zero: it is not
 	told    bool
 	suspect time.Time
+	said    bool // as an event, too: once, however often it is suspect meanwhile
 }
 
 // note sees whether a member is told, and whether it is suspect.
@@ -92,7 +93,10 @@ func (in *indirects) tick(now time.Time) {
 	for at := range in.list {
 		i := &in.list[at]
 		id, addr, ok := in.directory.At(i.seat)
-		i.note(now, ok && in.directory.suspects(id))
+		if i.note(now, ok && in.directory.suspects(id)); i.told && !i.said {
+			i.said = true
+			in.out.Events = append(in.out.Events, hearsay.Event{At: now, Kind: hearsay.EventIndirect, Subject: id, Addr: addr, Took: now.Sub(i.since)})
+		}
 		if now.Before(i.next) {
 			continue
 		}
@@ -124,9 +128,26 @@ func (in *indirects) abandon() {
 	}
 }
 
-// remove notes that a member has answered this node itself, or is on the list no more.
-func (in *indirects) remove(seat int32) {
-	in.list = slices.DeleteFunc(in.list, func(i indirect) bool { return i.seat == seat })
+// remove notes that a member has answered this node itself, or is on the list no more, which text says.
+func (in *indirects) remove(now time.Time, id hearsay.NodeID, text string) {
+	seat := in.directory.Seat(id)
+	at := slices.IndexFunc(in.list, func(i indirect) bool { return i.seat == seat })
+	if at < 0 {
+		return
+	}
+	if in.list[at].said {
+		in.out.Events = append(in.out.Events, hearsay.Event{At: now, Kind: hearsay.EventDirect, Subject: id, Text: text})
+	}
+	in.list = slices.Delete(in.list, at, at+1)
+}
+
+// AskDirectly pings a member at once, by datagram and by stream, and notes it as one that answers others only until it
+// answers: something that this node has asked of it was not answered.
+func (in *indirects) AskDirectly(now time.Time, id hearsay.NodeID) {
+	seat := in.directory.Seat(id)
+	if seat != 0 && len(in.list) < indirectMost && !slices.ContainsFunc(in.list, func(i indirect) bool { return i.seat == seat }) {
+		in.list = append(in.list, indirect{seat: seat, since: now, next: now})
+	}
 }
 
 // IndirectSince is since when a member has answered this node through relays alone, also where that is not told yet;

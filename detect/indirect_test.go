@@ -140,7 +140,7 @@ func TestIndirectIsOfNoOneThatTakesASeat(t *testing.T) {
 			t.Fatal("it is not told: the test shows nothing")
 		}
 	}
-	w.Remove(id(3))
+	w.Remove(w.now, id(3))
 	w.Add(id(3))
 	if len(told(w)) > 0 {
 		t.Error("it is told of one of which nothing is known")

@@ -114,14 +114,14 @@ func NewSwim(cfg *Config, self hearsay.NodeID, directory Directory, random *rand
 }
 
 // Remove takes a member off the list and forgets how it behaved.
-func (s *Swim) Remove(id hearsay.NodeID) {
+func (s *Swim) Remove(now time.Time, id hearsay.NodeID) {
 	seat := s.directory.Seat(id)
 	if !s.list.remove(seat) {
 		return
 	}
 	s.measurements.remove(seat)
 	s.answerers.remove(seat)
-	s.indirects.remove(seat)
+	s.indirects.remove(now, id, "it is no living member any more")
 	s.probes.Pass(id)
 	s.examinations.forget(id)
 }

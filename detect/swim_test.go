@@ -439,7 +439,7 @@ func TestPingsOfOthersAreNotAnswered(t *testing.T) {
 func TestNobodyAnswersForAnother(t *testing.T) {
 	w := newWorld(t, 1)
 	w.Add(id(2))
-	w.Remove(id(2)) // an answer of a member that is no target
+	w.Remove(w.now, id(2)) // an answer of a member that is no target
 	for w.asked(1) == 0 {
 		w.now = w.Deadline()
 		w.Tick(w.now)
@@ -555,7 +555,7 @@ func TestRemovedIsForgotten(t *testing.T) {
 		t.Fatalf("%d members were measured, want 4", n)
 	}
 	for i := range 4 {
-		w.Remove(id(i + 1))
+		w.Remove(w.now, id(i+1))
 	}
 	if n := w.Measured(); n != 0 {
 		t.Errorf("%d members are remembered", n)
@@ -569,7 +569,7 @@ func TestRemovedIsNotAccused(t *testing.T) {
 		w.Tick(w.now)
 	}
 	w.out.Reset()
-	w.Remove(id(1)) // dead by the word of others, while it was pinged
+	w.Remove(w.now, id(1)) // dead by the word of others, while it was pinged
 	w.run(3 * time.Second)
 	if n, _ := w.count(hearsay.EventUnreachable); n != 0 {
 		t.Error("accuses a member that is not on its list")
@@ -587,7 +587,7 @@ func TestExaminationVerdicts(t *testing.T) {
 		"silent":               {func(i int) bool { return i != 3 }, hearsay.VerdictUnreachable},
 		"answers one of eight": {func(i int) bool { lost++; return i != 3 || lost%8 == 0 }, hearsay.VerdictReachable},
 	} {
-		w.Remove(id(3)) // and with it what it did before
+		w.Remove(w.now, id(3)) // and with it what it did before
 		w.Add(id(3))
 		w.run(3 * time.Second)
 		w.direct, w.events = c.direct, nil

@@ -75,6 +75,7 @@ type Follower struct {
 
 	tickAt, pollAt, askAt time.Time
 	lost                  int            // questions since the last answer
+	questions             uint           // so far, from a number drawn at the start on
 	seedTurn              int            // of the seeds, who was asked last because another did not answer
 	strangeAt             time.Time      // no seed is asked before because of a stranger
 	checks                *quota.Quota   // signatures that are verified
@@ -100,6 +101,8 @@ const (
 	startsMost = 2
 	// and then once in this time: one that is accused all the time refutes as often. As helloPinnedEvery
 	startsEvery = 10 * time.Second
+	// of so many questions what comes next one goes to a seed. A guess
+	seedEvery = 4
 	// at most one seed is asked because of strangers, on average. Guess: anybody may be one
 	strangeEvery = 4 * time.Second
 )
@@ -122,6 +125,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	}
 	f.load(records)
 	f.floor, f.seats.turn = f.chain.Promised(), random.IntN(len(cfg.Seeds))
+	f.questions = f.random.UintN(seedEvery)
 	f.seedTurn, f.walk.First = f.seats.turn, f.seats.turn
 	return f
 }
@@ -261,7 +265,7 @@ func (f *Follower) about(d time.Duration) time.Duration {
 	return d/2 + time.Duration(f.random.Int64N(max(1, int64(d))))
 }
 
-// someone draws which node to ask: a neighbor, or every fourth time a seed. Seeds have the
+// someone gives the node to ask: a neighbor that is drawn, or every fourth time a seed. Seeds have the
 // rulings about seats, and what neighbors give may rest on them. If the last has not
 // answered it is the seeds' turn.
 func (f *Follower) someone() netip.AddrPort {
@@ -273,10 +277,24 @@ func (f *Follower) someone() netip.AddrPort {
 		return f.cfg.Seeds[f.seedTurn].Addr
 	}
 	links := f.directory.Links()
-	if len(links) == 0 || !f.based || f.past.seatsWanted() || f.random.IntN(4) == 0 {
-		return f.cfg.Seeds[f.random.IntN(len(f.cfg.Seeds))].Addr
+	if len(links) == 0 || !f.based || f.past.seatsWanted() || f.questions%seedEvery == 0 {
+		return f.leastAsked()
 	}
 	return links[f.random.IntN(len(links))]
+}
+
+// leastAsked gives the seed that was asked longest ago for what comes next: so each to which no stream gets is found out
+// soon.
+func (f *Follower) leastAsked() netip.AddrPort {
+	first := f.random.IntN(len(f.cfg.Seeds))
+	least, since := -1, time.Time{}
+	for i := range f.cfg.Seeds {
+		slot := (first + i) % len(f.cfg.Seeds)
+		if at := f.askedAt[slot]; least < 0 || at.Before(since) {
+			least, since = slot, at
+		}
+	}
+	return f.cfg.Seeds[least].Addr
 }
 
 // ask asks for what comes next. What is proven comes last, by the heads of its
@@ -284,7 +302,11 @@ func (f *Follower) someone() netip.AddrPort {
 // begin with what is proven.
 func (f *Follower) ask(now time.Time, addr netip.AddrPort) {
 	f.askAt, f.pollAt = now.Add(f.about(f.cfg.AskEvery)), now.Add(f.cfg.PollEvery)
+	if f.lost > 0 && f.seedAt(f.asked) >= 0 {
+		f.Doubt(now) // it has answered no question of another kind: no stream may get to it
+	}
 	f.lost++
+	f.questions++
 	if addr != f.asked {
 		f.unproven()
 		f.asked, f.trust = addr, now.Add(unprovenFor)

@@ -11,7 +11,7 @@ import (
 // first is not told that nothing comes of it: the other case removes the member.
 func TestAskedThatAnotherCaseDecides(t *testing.T) {
 	w := newSeededNetwork(t, 5)
-	w.run(6 * time.Second)
+	w.run(8 * time.Second)
 	const dead = testSeeds + 1
 	stay, err := w.nodes[1].StayOf(w.nodes[dead].Self().Name)
 	if err != nil {

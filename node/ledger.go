@@ -32,6 +32,7 @@ func (s *Seeded) Authority() hearsay.Authority {
 		if _, note := s.ways.lost(status.ID); note != "" && status.ID != s.id {
 			status.Note = strings.TrimPrefix(status.Note+"; "+note, "; ")
 		}
+		status.Silent = s.spare.silent[slot]
 		a.Seeds = append(a.Seeds, status)
 	}
 	a.Quorum = hearsay.QuorumOf(len(a.Seeds))

@@ -57,8 +57,10 @@ type Seeded struct {
 	founded    bool                // as far as seeds have told this peer
 	quorumGone time.Time           // since when this peer hears no quorum of seeds; zero: it does
 	quorumLost bool                // this peer has told that it hears none
-	earlyTill  time.Time           // until then what is not heard is no trouble: see earlyFor
-	ended      hearsay.Epoch       // by which the last stay of this peer was over; 0: none is, in this life
+	spare      spare
+	earlyTill  time.Time     // until then what is not heard is no trouble: see earlyFor
+	ended      hearsay.Epoch // by which the last stay of this peer was over; 0: none is, in this life
+	began      time.Time     // of this life
 }
 
 // earlyFor is how long after its start, after it was let in, and after it heard a quorum again a node may lack what it
@@ -111,7 +113,7 @@ func (n *Node) followSeeds(random *rand.Rand, records []core.Record, now time.Ti
 
 // follow lets the roster list the members that the ledger has in, and look for the seeds.
 func (n *Node) follow(now time.Time, by authority, seeds []ledger.Seed) (addrs []netip.AddrPort) {
-	n.seeded.authority, n.seeded.earlyTill = by, now.Add(earlyFor)
+	n.seeded.authority, n.seeded.began, n.seeded.earlyTill = by, now, now.Add(earlyFor)
 	n.roster.Follow(n.seeded.roleOf, by.Ledger)
 	n.overlay.Withdraw(now)
 	for i := range seeds {
@@ -192,6 +194,7 @@ func (n *Node) tickSeeded(now time.Time) {
 		s.petitions.Tick(now)
 		s.noteQuorum(now, n.out)
 	}
+	s.noteSpare(now, n.out)
 	n.evidence.fetch(now)
 	if s.seat != nil {
 		n.requests.turnAwaySilent(now)

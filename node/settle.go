@@ -130,7 +130,7 @@ func (g *Gossip) enter(now time.Time, id hearsay.NodeID) {
 
 // exit has a member probed and linked no more.
 func (n *Node) exit(now time.Time, id hearsay.NodeID) {
-	n.detect.Remove(id)
+	n.detect.Remove(now, id)
 	n.overlay.Remove(now, id)
 	n.rumors.Trusted(now, id)
 }

@@ -48,11 +48,11 @@ func (ac *accusations) Unreachable(now time.Time, id hearsay.NodeID) {
 	}
 	underWay := m.state == hearsay.StateSuspect && now.Sub(ac.members.heldOf(m).began) < ac.cfg.RoundEvery
 	ac.roster.suspicions.suspect(now, m, ac.members.me())
-	if ac.members.seeded() && ac.members.isSeed(m) {
-		return // no case names one
-	}
 	if ac.members.seeded() {
 		ac.tellSeeds(m)
+		if ac.members.isSeed(m) {
+			return // no case names one
+		}
 	}
 	if m.state != hearsay.StateSuspect || ac.of(m) != nil || len(ac.list) >= maxAccusations {
 		return
@@ -68,7 +68,7 @@ func (ac *accusations) Unreachable(now time.Time, id hearsay.NodeID) {
 	ac.tick(now)
 }
 
-// tellSeeds tells them first that a member is suspect: they begin to probe it.
+// tellSeeds tells them first that a member is suspect: they begin to probe it, and a suspect that is a seed refutes.
 func (ac *accusations) tellSeeds(m *member) {
 	for _, number := range ac.members.living {
 		if one := ac.members.at(number); ac.members.isSeed(one) {

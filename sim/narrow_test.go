@@ -81,6 +81,14 @@ func TestNarrowWaysAreTold(t *testing.T) {
 func TestQuorumLostToNarrowWaysSaysWhy(t *testing.T) {
 	const text = "at 20s narrow 400 s1..s3\nat 60s cut s1 -> s2\nat 60s cut s2 -> s1\nat 60s cut s1 -> s3\nat 60s cut s3 -> s1"
 	w := newScenario(t, 4, text, withSeeds(3))
+	cause := "" // of the last loss
+	w.machines[4].twist = &twist{steps: func(_ *World, _ *machine, e *core.Effects) {
+		for i := range e.Events {
+			if e.Events[i].Kind == hearsay.EventQuorumLost {
+				cause = e.Events[i].Text
+			}
+		}
+	}}
 	w.RunUntil(59 * time.Second)
 	for i := range 3 {
 		m := &w.machines[4+i]
@@ -90,14 +98,6 @@ func TestQuorumLostToNarrowWaysSaysWhy(t *testing.T) {
 			}
 		}
 	}
-	cause := ""
-	w.machines[4].twist = &twist{steps: func(_ *World, _ *machine, e *core.Effects) {
-		for i := range e.Events {
-			if e.Events[i].Kind == hearsay.EventQuorumLost {
-				cause = e.Events[i].Text
-			}
-		}
-	}}
 	w.RunUntil(75 * time.Second)
 	if !strings.Contains(cause, "large packets do not get from here to s2, s3") {
 		t.Errorf("a quorum is lost because %q", cause)

@@ -525,6 +525,7 @@ func TestReadyzOfSeeded(t *testing.T) {
 		{"a peer that hears no quorum and knows why", hearsay.RolePeer, true, func(a *hearsay.Authority) { a.Ready, a.Why = false, "because" }, 200, `meanwhile; because"}`},
 		{"a peer that hears just a quorum", hearsay.RolePeer, true, func(a *hearsay.Authority) {
 			a.Seeds[0].State, a.Seeds[1].State, a.Seeds[2].State = hearsay.StateAlive, hearsay.StateAlive, hearsay.StateSuspect
+			a.Seeds[2].Silent = time.Unix(9, 0)
 		}, 200, `"status":"joined; just a quorum of seeds is left (2 of 3)`},
 		{"a peer of which a seed differs", hearsay.RolePeer, true, func(a *hearsay.Authority) { a.Why = "the seed has another list" }, 200, `{"status":"joined; the seed has another list"}`},
 		{"a peer of another ledger", hearsay.RolePeer, false, func(a *hearsay.Authority) {

@@ -38,7 +38,7 @@ func samples() map[string]sample {
 	versions := seeded
 	versions.Why = ledger.OtherVersion(netip.MustParseAddrPort("10.0.0.2:7946"), core.LogVersions{Log: 4, Snapshot: 8}, core.LogVersions{Log: 3, Snapshot: 7}, hearsay.RoleSeed).Text
 	last := seeded
-	last.Seeds = []hearsay.SeedStatus{{State: hearsay.StateAlive}, {State: hearsay.StateSuspect}, {State: hearsay.StateAlive}}
+	last.Seeds = []hearsay.SeedStatus{{State: hearsay.StateAlive}, {State: hearsay.StateSuspect, Silent: time.Unix(9, 0)}, {State: hearsay.StateAlive}}
 	bob := hearsay.Indirect{Name: "bob", Addr: netip.MustParseAddrPort("10.0.0.2:7946"), Since: time.Unix(0, 0)}
 	shows := func(s hearsay.Stats) sample {
 		s.Alive = 2

@@ -402,7 +402,7 @@ func (a *api) getReadyz(w http.ResponseWriter, _ *http.Request) *problem {
 	case authority.Why != "" && !authority.Early:
 		words = append(words, authority.Why)
 	}
-	for _, text := range []string{authority.LastQuorum(&stats), troubles} {
+	for _, text := range []string{authority.LastQuorum(), troubles} {
 		if text != "" {
 			words = append(words, text)
 		}

@@ -158,14 +158,10 @@ func printStatus(a *asking, _ []string) error {
 	table := newTable(out)
 	printSelf(table, &node.Value)
 	printAuthority(table, authority)
-	if alone := stats.Alone(); alone != "" && !authority.Seeded {
-		fmt.Fprintf(table, "ALONE\t%s\n", strings.TrimPrefix(alone, "alone: "))
-	}
-	if last := authority.LastQuorum(stats); last != "" {
-		fmt.Fprintf(table, "TROUBLE\t%s\n", oneLine(last))
-	}
-	for _, trouble := range stats.Troubles() {
-		fmt.Fprintf(table, "TROUBLE\t%s\n", oneLine(trouble))
+	for _, trouble := range hearsay.Troubles(authority, stats) {
+		if trouble != authority.Why && (authority.Fork == nil || trouble != authority.Fork.Text) { // these have their lines
+			fmt.Fprintf(table, "TROUBLE\t%s\n", oneLine(trouble))
+		}
 	}
 	printStats(table, stats)
 	return table.Flush()

@@ -209,13 +209,15 @@ func (w *watch) tell(h *heard) {
 	switch h.event.Kind {
 	case hearsay.EventMemberJoined, hearsay.EventMemberReturned, hearsay.EventMemberMoved, hearsay.EventMemberSuspected,
 		hearsay.EventMemberDead, hearsay.EventMemberRemoved, hearsay.EventMemberLeft, hearsay.EventLeaveFailed, hearsay.EventNameConflict,
-		hearsay.EventRuled, hearsay.EventCaseAborted, hearsay.EventBarred, hearsay.EventLifted, hearsay.EventQuorumLost, hearsay.EventQuorumBack, hearsay.EventQuorumHeard:
+		hearsay.EventRuled, hearsay.EventCaseAborted, hearsay.EventBarred, hearsay.EventLifted, hearsay.EventQuorumLost, hearsay.EventQuorumBack, hearsay.EventQuorumHeard,
+		hearsay.EventLastQuorum, hearsay.EventQuorumSpare:
 	default:
 		return
 	}
 	key := toldKey{kind: h.event.Kind, subject: h.event.Subject, incarnation: h.event.Incarnation, epoch: h.event.Epoch}
 	switch h.event.Kind {
-	case hearsay.EventQuorumLost, hearsay.EventQuorumBack, hearsay.EventQuorumHeard: // of itself, each time
+	case hearsay.EventQuorumLost, hearsay.EventQuorumBack, hearsay.EventQuorumHeard, hearsay.EventLastQuorum, hearsay.EventQuorumSpare:
+		// of itself, each time
 		key.by, key.at = w.network.nodes[h.from].name, h.event.At.UnixNano()
 	}
 	if h.event.At.Before(w.began) || w.told[key] {

@@ -190,6 +190,7 @@ const COUNTED = {
   'quorum-lost': 'seeds needed',
   'quorum-back': 'needed',
   'quorum-heard': 'needed',
+  'last-quorum': 'seeds needed',
   'roster-proven': 'members',
   resumed: 'members',
   lagged: 'events were lost',
@@ -253,7 +254,7 @@ async function say(text) {
 // Rumors have a place of their own; links come and go with members, and are
 // in v1/topology.
 const ASIDE = new Set(['rumor', 'linked', 'unlinked', 'head'])
-const OF_SEEDS = new Set(['ruled', 'quorum-lost', 'quorum-back', 'quorum-heard', 'roster-proven', 'resumed', 'seat-taken', 'member-suspected', 'member-returned', 'suspect-freed', 'member-joined', 'joined'])
+const OF_SEEDS = new Set(['ruled', 'quorum-lost', 'quorum-back', 'quorum-heard', 'last-quorum', 'quorum-spare', 'roster-proven', 'resumed', 'seat-taken', 'member-suspected', 'member-returned', 'suspect-freed', 'member-joined', 'joined'])
 
 function showEvent(e) {
   if (e.kind === 'rumor') rumorsDue ??= setTimeout(() => { rumorsDue = undefined; showRumors() }, REFRESH_MS)

@@ -1,0 +1,115 @@
+package node
+
+import (
+	"time"
+
+	"hearsay"
+	"hearsay/internal/core"
+	"hearsay/internal/when"
+)
+
+// This file has a node say that just a quorum of seeds is left, and which are not. It says so only once it knows that
+// it is not cut off itself: a seed has been silent for a while, and a quorum of seeds has answered since.
+
+const (
+	// silentFor is how long a seed has been suspect, or has answered nothing by stream, when it counts as silent: a
+	// suspicion of one that lives is refuted before. A guess: a little longer than a peer waits for such an answer.
+	silentFor = 5 * time.Second
+
+	// spareEvery is the time between two looks, and how long a seed is silent when a peer asks the others.
+	spareEvery = time.Second
+)
+
+// spare is what a node knows of the seeds that are more than a quorum.
+type spare struct {
+	at     time.Time                   // the next look
+	silent [hearsay.MaxSeeds]time.Time // by slot: since when that seed is silent, as of the last look; zero: it is not
+	asked  [hearsay.MaxSeeds]time.Time // by slot: the silence by stream because of which it was asked by datagram
+	told   bool                        // that just a quorum is left
+}
+
+// noteSpare looks which seeds are silent, and tells as events that just a quorum is left, and that more is again.
+func (s *Seeded) noteSpare(now time.Time, out *core.Effects) {
+	if now.Before(s.spare.at) {
+		return
+	}
+	s.spare.at = now.Add(spareEvery)
+	some := false
+	var room [hearsay.MaxSeeds]hearsay.Seat
+	for _, seat := range s.authority.Seats(room[:0]) {
+		since := s.silentSince(now, int(seat.Slot), seat.Key.NodeID())
+		if since.IsZero() || !s.othersAnswer(now, since) || now.Sub(since) < silentFor {
+			since = time.Time{}
+		}
+		s.spare.silent[seat.Slot] = since
+		some = some || !since.IsZero()
+	}
+	if !some && !s.spare.told {
+		return
+	}
+	a := s.Authority()
+	text := a.LastQuorum()
+	switch is := text != ""; {
+	case is && !s.spare.told:
+		out.Events = append(out.Events, hearsay.Event{At: now, Kind: hearsay.EventLastQuorum, Subject: s.id, Count: a.Quorum, Text: text})
+	case !is && s.spare.told && a.Ready:
+		out.Events = append(out.Events, hearsay.Event{At: now, Kind: hearsay.EventQuorumSpare, Subject: s.id})
+	}
+	s.spare.told = text != ""
+}
+
+// silentSince is since when a seed may be silent: it is suspect, or no stream gets to it from this node though
+// datagrams do. Zero: it is not.
+func (s *Seeded) silentSince(now time.Time, slot int, id hearsay.NodeID) (since time.Time) {
+	switch m, listed := s.roster.Member(id); {
+	case id == s.id:
+		return time.Time{}
+	case !listed:
+		since = s.began
+	case m.State != hearsay.StateAlive:
+		if since = m.Since; !s.spare.silent[slot].IsZero() {
+			since = when.Earlier(since, s.spare.silent[slot]) // it was silent by stream before
+		}
+	case s.follower == nil:
+		// only the one that leads sends entries of the log: another's ways say nothing of who gets them
+		if leader, ok := s.seat.Leader(); !ok || leader != s.cfg.Quorum.Slot {
+			return time.Time{}
+		}
+		return s.ways.streamlessSince(id)
+	default:
+		if since = s.follower.MuteSince(slot); since.IsZero() {
+			return since
+		}
+		since = when.Later(since, m.Since) // before, it was silent to all
+		if s.spare.asked[slot] != since {
+			s.spare.asked[slot] = since
+			s.ways.detect.AskDirectly(now, id)
+			return time.Time{}
+		}
+		if !s.ways.detect.IndirectSince(id).IsZero() {
+			return time.Time{} // the way between the two is cut, which is told of as such
+		}
+	}
+	if s.follower != nil && s.follower.HeardAt(slot).After(since) {
+		return time.Time{}
+	}
+	return since
+}
+
+// othersAnswer reports whether a quorum of seeds has answered this node since a time: else it may be the one that is
+// cut off, and a peer asks them.
+func (s *Seeded) othersAnswer(now, since time.Time) bool {
+	if s.follower == nil {
+		return s.seat.Decides()
+	}
+	answered, needed := 0, hearsay.QuorumOf(len(s.seeds()))
+	for slot := range s.seeds() {
+		if s.follower.Met(slot) && s.follower.HeardAt(slot).After(since) {
+			answered++
+		}
+	}
+	if answered < needed && now.Sub(since) >= spareEvery {
+		s.follower.Doubt(now)
+	}
+	return answered >= needed
+}

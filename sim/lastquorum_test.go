@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hearsay"
+	"hearsay/internal/core"
+)
+
+// lastQuorum is what a machine says of seeds without which just a quorum is left; "": nothing.
+func (m *machine) lastQuorum() string {
+	if m.condition != conditionRunning {
+		return ""
+	}
+	all := troublesOf(m)
+	if at := slices.IndexFunc(all, func(one string) bool { return strings.Contains(one, "just a quorum of seeds is left") }); at >= 0 {
+		return all[at]
+	}
+	return ""
+}
+
+// A machine that is cut off, from all or from the seeds alone, blames no seed while it finds that out, nor do others.
+func TestCutOffMachineBlamesNoSeed(t *testing.T) {
+	const begins = 30 * time.Second
+	between := func(name, other string) string {
+		return fmt.Sprintf("at %[1]v cut %[2]s -> %[3]s\nat %[1]v cut %[3]s -> %[2]s\n", begins, name, other)
+	}
+	for name, text := range map[string]string{
+		"from all":       fmt.Sprintf("at %[1]v loss-in 1 n3\nat %[1]v loss-out 1 n3", begins),
+		"sends nothing":  fmt.Sprintf("at %v loss-out 1 n3", begins),
+		"hears nothing":  fmt.Sprintf("at %v loss-in 1 n3", begins),
+		"from seeds":     between("n3", "s1") + between("n3", "s2") + between("n3", "s3"),
+		"no streams":     fmt.Sprintf("at %v loss-streams 1 n3", begins),
+		"from two seeds": between("n3", "s1") + between("n3", "s2"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(6) {
+				w := newScenario(t, 8, text, func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
+				for w.RunUntil(begins); w.now < begins+time.Minute; w.RunUntil(w.now + 100*time.Millisecond) {
+					for i := range w.machines {
+						if says := w.machines[i].lastQuorum(); says != "" {
+							t.Fatalf("seed %d: %v after it began %s says: %s", seed, w.now-begins, w.machines[i].name, says)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// Where a seed is gone, or no streams get to it, each node that can know says within some seconds which it is, tells it
+// once as an event, and so once that more than a quorum is left again.
+func TestLastQuorumIsToldSoon(t *testing.T) {
+	const begins = 30 * time.Second
+	for name, test := range map[string]struct {
+		breaks, mends string
+		within, ends  time.Duration
+		says          string
+		by            func(m *machine, w *World) bool
+	}{
+		"killed":     {"kill s2", "restart s2", 10 * time.Second, 20 * time.Second, "start it again", func(*machine, *World) bool { return true }},
+		"no streams": {"loss-streams 1 s2", "loss-streams 0 s2", 28 * time.Second, 40 * time.Second, "let TCP through", func(m *machine, w *World) bool { return !w.isSeed(m) }},
+		"no streams, told by the seed that leads": {"loss-streams 1 s2", "loss-streams 0 s2", time.Minute, 50 * time.Second, "let TCP through", func(m *machine, w *World) bool {
+			return int(m.index) == w.leader()-1
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(6) {
+				const lasts = time.Minute
+				w := newScenario(t, 8, fmt.Sprintf("at %v %s\nat %v %s", begins, test.breaks, begins+lasts, test.mends), func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
+				told := make(map[string]string)
+				for i := range w.machines {
+					w.machines[i].twist = &twist{steps: func(w *World, m *machine, e *core.Effects) {
+						for i := range e.Events {
+							if kind := e.Events[i].Kind; kind == hearsay.EventLastQuorum || kind == hearsay.EventQuorumSpare {
+								told[m.name] += kind.String() + " "
+							}
+						}
+					}}
+				}
+				w.RunUntil(begins)
+				clear(told) // seeds that started late
+				w.RunUntil(begins + test.within)
+				says := func(want bool) {
+					for i := range w.machines {
+						m := &w.machines[i]
+						if m.name == "s2" || !test.by(m, w) {
+							continue
+						}
+						text := m.lastQuorum()
+						if is := strings.Contains(text, "s2") && strings.Contains(text, test.says); is != want || !want && text != "" {
+							t.Errorf("seed %d: %v after it began %s says %q", seed, w.now-begins, m.name, text)
+						}
+						if wanted := map[bool]string{true: "last-quorum ", false: "last-quorum quorum-spare "}[want]; told[m.name] != wanted {
+							t.Errorf("seed %d: %v after it began %s has told %q", seed, w.now-begins, m.name, told[m.name])
+						}
+					}
+				}
+				says(true)
+				w.RunUntil(begins + lasts + test.ends)
+				says(false)
+			}
+		})
+	}
+}
