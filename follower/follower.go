@@ -283,8 +283,8 @@ func (f *Follower) someone() netip.AddrPort {
 	return links[f.random.IntN(len(links))]
 }
 
-// leastAsked gives the seed that was asked longest ago for what comes next: so each to which no stream gets is found out
-// soon.
+// leastAsked gives the seed that was asked longest ago for what comes next: so each to which no stream gets is found
+// out soon.
 func (f *Follower) leastAsked() netip.AddrPort {
 	first := f.random.IntN(len(f.cfg.Seeds))
 	least, since := -1, time.Time{}

@@ -111,6 +111,7 @@ type meeting struct {
 
 	since       time.Time           // it answers so, in the process that runs there now
 	incarnation hearsay.Incarnation // of that, as far as was known here
+	renewed     bool                // a newer one is known since: it is asked by a new stream
 	again       bool                // a newer one is known since, or it is late: it is asked anew
 	asked       time.Time           // since when an answer is waited for; zero: none is
 	mute        bool                // for helloPatience
@@ -195,7 +196,7 @@ func (ss *seats) noteStarts(now time.Time) {
 		if !m.own || m.again || newest <= m.incarnation || used.Sub(now) > (startsMost-1)*startsEvery {
 			continue
 		}
-		m.again, ss.startsUsed[slot] = true, used.Add(startsEvery)
+		m.again, m.renewed, ss.startsUsed[slot] = true, true, used.Add(startsEvery)
 		if at := now.Add(time.Duration(ss.peer.random.Int64N(int64(renewedWithin)))); at.Before(ss.helloAt) {
 			ss.helloAt = at
 		}

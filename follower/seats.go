@@ -22,7 +22,8 @@ type seats struct {
 	// by slot: whose the seat is by the rulings that are proven here, where a later one is believed already
 	until  [hearsay.MaxSeeds]outgoing
 	nonces [hearsay.MaxSeeds]uint64
-	config hearsay.Hash // stands for this peer's list of seeds
+	drawn  [hearsay.MaxSeeds]time.Time // when the nonce was drawn
+	config hearsay.Hash                // stands for this peer's list of seeds
 
 	met [hearsay.MaxSeeds]meeting // in this life
 	// by slot: until when such questions are used up, at one in startsEvery: see noteStarts
@@ -101,13 +102,27 @@ func (ss *seats) hello(now time.Time, slot int) {
 	if ss.met[slot].asked.IsZero() {
 		ss.met[slot].asked = now
 	}
+	unanswered := ss.nonces[slot] != 0 && now.Sub(ss.drawn[slot]) >= helloFor
+	if unanswered {
+		ss.nonces[slot] = 0
+	}
+	if ss.nonces[slot] == 0 {
+		ss.drawn[slot] = now
+	}
 	for ss.nonces[slot] == 0 {
 		ss.nonces[slot] = ss.peer.random.Uint64()
 	}
 	m := &core.SeatHello{Versions: ss.peer.cfg.Versions, Slot: core.NoSlot, Nonce: ss.nonces[slot]}
 	m.Sign(ss.peer.cfg.Network, ss.peer.signer)
-	ss.peer.send(ss.peer.cfg.Seeds[slot].Addr, m)
+	afresh := unanswered || ss.met[slot].renewed || ss.mismatches[slot].Note != ""
+	ss.met[slot].renewed = false
+	ss.peer.out.Send = append(ss.peer.out.Send, core.Packet{Addr: ss.peer.cfg.Seeds[slot].Addr, Stream: true, Fresh: afresh, Body: m})
 }
+
+// helloFor is how long an answer to a hello counts. If none has come the next goes by a new stream: another process
+// may have listened at that address before, and still hold the streams that were dialled to it. A guess: longer than
+// it takes to connect behind loss.
+const helloFor = 5 * time.Second
 
 // seatHello pins the key of a seed that was met at its configured address for
 // the first time. One that is pinned changes only by the ballots of a quorum. But

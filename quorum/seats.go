@@ -21,6 +21,9 @@ type seats struct {
 	greeted [hearsay.MaxSeeds]bool // those who have been asked to vote for who has founded
 	known   [hearsay.MaxSeeds]occupant
 	nonces  [hearsay.MaxSeeds]uint64    // of the hello under way; 0: none
+	drawn   [hearsay.MaxSeeds]time.Time // when that was drawn
+	// the newest incarnation that was known of the seed there when it was last asked by a new stream
+	renewed [hearsay.MaxSeeds]hearsay.Incarnation
 	early   [hearsay.MaxSeeds]uint64    // of those that were under way when this life came to take part
 	asked   [hearsay.MaxSeeds]time.Time // when the last one went out
 	heard   [hearsay.MaxSeeds]heard
@@ -68,6 +71,7 @@ const heardFor = 10 * time.Second
 // long as no quorum is heard: it may be that of another founding.
 func (ss *seats) tickSeats(now time.Time) {
 	ss.askMismatched(now)
+	ss.askRenewed(now)
 	if ss.seed.state != nil && !ss.seed.cfg.Recover && !ss.seed.lost && !ss.seed.founder.unborn() {
 		return
 	}
@@ -99,15 +103,50 @@ func (ss *seats) hello(now time.Time, slot int) {
 		return
 	}
 	ss.asked[slot] = now
+	unanswered := ss.nonces[slot] != 0 && now.Sub(ss.drawn[slot]) >= helloFor
+	if unanswered {
+		ss.nonces[slot] = 0
+	}
 	if ss.nonces[slot] == 0 {
-		ss.seed.clocks.shown[slot].asked = now
+		ss.seed.clocks.shown[slot].asked, ss.drawn[slot] = now, now
 	}
 	for ss.nonces[slot] == 0 {
 		ss.nonces[slot] = ss.seed.random.Uint64()
 	}
 	m := ss.ownHello()
 	m.Nonce = ss.nonces[slot]
-	ss.sendHello(ss.seed.cfg.Seeds[slot].Addr, m)
+	ss.sendHello(ss.seed.cfg.Seeds[slot].Addr, m, ss.isRenewed(slot) || unanswered || ss.seed.mismatches[slot].Note != "")
+}
+
+// helloFor is how long an answer to a hello counts. If none has come the next goes by a new stream: another process
+// may have listened at that address before, and still hold the streams that were dialled to it. A guess: longer than
+// it takes to connect behind loss.
+const helloFor = 5 * time.Second
+
+// askRenewed asks a seed that was started again who it is, by a new stream. The roster knows by its incarnation, which
+// nobody else can raise.
+func (ss *seats) askRenewed(now time.Time) {
+	for slot := range ss.seed.others() {
+		if ss.seed.state != nil && ss.incarnation(slot) > ss.renewed[slot] {
+			ss.askSeat(now, slot)
+		}
+	}
+}
+
+// isRenewed reports whether a seed has been started again, or has refuted something, since it was asked by a new
+// stream, and notes that it is.
+func (ss *seats) isRenewed(slot int) (is bool) {
+	newest := ss.incarnation(slot)
+	is, ss.renewed[slot] = newest > ss.renewed[slot], max(newest, ss.renewed[slot])
+	return is
+}
+
+// incarnation is the newest that the seed in a slot has signed, as far as this seed knows.
+func (ss *seats) incarnation(slot int) hearsay.Incarnation {
+	if ss.seed.directory.Incarnation == nil {
+		return 0
+	}
+	return ss.seed.directory.Incarnation(ss.known[slot].seat.Key.NodeID())
 }
 
 // ownHello says of this seed what it is.
@@ -122,10 +161,10 @@ func (ss *seats) ownHello() *core.SeatHello {
 
 // sendHello sends one after the records of this step: the life that it tells
 // of is durable.
-func (ss *seats) sendHello(addr netip.AddrPort, m *core.SeatHello) {
+func (ss *seats) sendHello(addr netip.AddrPort, m *core.SeatHello, afresh bool) {
 	m.Seats = slices.Clone(m.Seats)
 	m.Sign(ss.seed.cfg.Network, ss.seed.plain)
-	ss.seed.send(addr, m)
+	ss.seed.out.Send = append(ss.seed.out.Send, core.Packet{Addr: addr, Stream: true, Fresh: afresh, Body: m})
 }
 
 // seatHello takes what somebody says of its seat. It counts if it repeats a
@@ -189,7 +228,7 @@ func (ss *seats) answer(now time.Time, p *core.Packet, m *core.SeatHello) {
 	} else if ss.seed.replica != nil {
 		answer.Term, answer.Last, answer.Clock = ss.seed.replica.log.hard.GetTerm(), ss.seed.replica.log.end(), uint64(max(0, now.UnixMilli()))
 	}
-	ss.sendHello(p.Addr, answer)
+	ss.sendHello(p.Addr, answer, false)
 }
 
 // told takes what does not depend on when it was said: who has which seat, if

@@ -40,6 +40,8 @@ type network struct {
 	spread      time.Duration // and up to this much longer
 	cuts        map[way]bool  // ways that carry nothing, besides those between groups
 	connections map[ends]*connection
+	// by way: when a stream was used last that was dialled to a process that listens there no more, and holds it
+	held map[way]time.Duration
 
 	flights []flight // those in use and those that are not
 	unused  []int32  // of flights, by number
@@ -284,6 +286,9 @@ func (n *network) streamArrival(f *flight) (arrives time.Duration, carried bool)
 	if f.from > f.to {
 		side = 1
 	}
+	if n.isHeld(f) {
+		return 0, false
+	}
 	dropped := max(from.lossStreams, to.lossStreams)
 	// TCP needs both ways, and a process at the other end: a paused one will do.
 	if !n.carries(f.from, f.to) || !n.carries(f.to, f.from) || dropped > 0 && happens(&from.streams, dropped) {
@@ -321,6 +326,22 @@ func (n *network) streamArrival(f *flight) (arrives time.Duration, carried bool)
 	}
 	open.arrives[side] = max(open.arrives[side], w.now+wait, freed)
 	return open.arrives[side], true
+}
+
+// isHeld reports whether a packet goes by a stream that a process holds which listened at that address before. It ends
+// once it is unused for long, or given up for a new one.
+func (n *network) isHeld(f *flight) bool {
+	if n.held == nil || f.answer {
+		return false
+	}
+	to := way{f.from, f.to}
+	used, is := n.held[to]
+	if !is || f.fresh || n.world.now-used > connectionIdle {
+		delete(n.held, to)
+		return false
+	}
+	n.held[to] = n.world.now
+	return true
 }
 
 // isStuck reports whether a packet does not get through by stream, as it or one before it is too long for the way. By
