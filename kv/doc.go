@@ -46,6 +46,8 @@
 // Update that wrote it is not on its way. So Updates never leave a value beside one that it has replaced; and a
 // forged list makes gone no write that comes later.
 //
+// An Update that is too long for a datagram is named by its dots, and a receiver that lacks them asks for these (Ask).
+//
 // A record of several keys is whole: where one of its dots is live, none is unseen. Repair keeps to that too: it cuts
 // between records only. What it does not keep is the moment: while an exchange of several messages runs, a key may be
 // at an older value that the record deleted, or that was replaced in it since.

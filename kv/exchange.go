@@ -8,9 +8,6 @@ import (
 	"hearsay/internal/core"
 )
 
-// maxGiven is how many objects one message has at most.
-const maxGiven = 1 << 14
-
 // Digest is what this replica says of all its origins. It belongs to the caller, but for the ranges, which are as they
 // are until the next change.
 func (r *Replica) Digest() []core.Holding {
@@ -21,9 +18,9 @@ func (r *Replica) Digest() []core.Holding {
 	return list
 }
 
-// Ask begins an exchange with another, about some ranges (see Lacks), or about all.
+// Ask begins an exchange with another, about some ranges (see Lacks), at most 64 of them, or about all.
 func (r *Replica) Ask(of ...core.SeenRange) *core.Sync {
-	return &core.Sync{Asks: true, Clock: r.copied(), Of: of}
+	return &core.Sync{Asks: true, Clock: r.copied(), Of: of[:min(len(of), maxOf)]}
 }
 
 // copied is the digest with ranges of its own: a message is sent after other changes.
@@ -126,8 +123,12 @@ func (r *Replica) apply(change *Change, now time.Time, m *core.Sync) {
 	for i := range m.Live {
 		l := &m.Live[i]
 		forgotten := r.isForgotten(l.Origin)
+		live := l.Live
 		for _, o := range r.liveIn(l.SeenRange) {
-			if !has(l.Live, o.Dot.Counter) {
+			for len(live) > 0 && live[0] < o.Dot.Counter {
+				live = live[1:]
+			}
+			if len(live) == 0 || live[0] != o.Dot.Counter {
 				r.drop(change, o)
 			}
 		}
@@ -210,6 +211,7 @@ type answer struct {
 	listed int // numbers in Live
 	reply  *core.Sync
 	record clock.Dot       // the first of the record that was begun, and is given whole
+	last   uint64          // its last number
 	beside map[string]bool // keys with siblings that are named
 	// the origins of whose dots the other held some live wrongly: they are compared once it has taken that
 	corrected []*origin
@@ -265,7 +267,7 @@ func (a *answer) whole(o *origin, lacks []clock.Range) []clock.Range {
 // give gives a range, with the objects in it, and reports whether all of it fitted.
 func (a *answer) give(o *origin, lacks clock.Range) bool {
 	l := core.LiveRange{SeenRange: core.SeenRange{Origin: o.id, Range: lacks}}
-	if len(a.reply.Live) >= maxLiveRanges/2 {
+	if inRecord := a.record.Origin == o.id && lacks.Low <= a.last; len(a.reply.Live) >= maxLiveRanges/2 && !inRecord {
 		return false
 	}
 	all := true
@@ -278,7 +280,7 @@ func (a *answer) give(o *origin, lacks clock.Range) bool {
 				l.High = object.First - 1 // less than Low: nothing of the range is left
 				return false
 			}
-			a.record = record
+			a.record, a.last = record, object.Last
 		}
 		a.put(&l, object)
 		return true

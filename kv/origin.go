@@ -47,11 +47,12 @@ type Retirement struct {
 // Retired gives what is to be saved of retirements, after Retire, Forget and Return.
 func (r *Replica) Retired() []Retirement { return slices.Clone(r.retired) }
 
-// Retire notes that the origins of a node write no more: a ruling has removed it. The own origin is not retired: a node
-// that was removed itself goes on under another (Renew) first.
-func (r *Replica) Retire(node hearsay.NodeID) {
+// Retire notes that the origins of a node write no more: a ruling has removed it. Current is the one under which it
+// writes if it is in again, else zero. The own origin is not retired: a node that was removed itself goes on under
+// another first (Renew).
+func (r *Replica) Retire(node hearsay.NodeID, current clock.Origin) {
 	for _, o := range r.origins {
-		if at, ok := r.retirement(o.id); !ok && isOf(o.id, node) && o.id != r.cfg.Origin {
+		if at, ok := r.retirement(o.id); !ok && isOf(o.id, node) && o.id != current && o.id != r.cfg.Origin {
 			r.retired = slices.Insert(r.retired, at, Retirement{Origin: o.id})
 		}
 	}

@@ -147,6 +147,28 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// Another object under one of the own dots is noticed where it comes in an update, in a repair, and by its sum.
+func TestRewrittenDots(t *testing.T) {
+	r := empty(1)
+	put(t, r, Write{Key: "a", Value: []byte("1")})
+	put(t, r, Write{Key: "b", Value: []byte("1")}, Write{Key: "c", Value: []byte("1")})
+	put(t, r, Write{Key: "c", Delete: true})
+	other := copyOf(empty(1))
+	u := put(t, other, Write{Key: "a", Value: []byte("2")})
+	put(t, other, Write{Key: "b", Value: []byte("2")}, Write{Key: "c", Value: []byte("2")})
+	if result := r.Update(start, u); !result.Twin {
+		t.Errorf("in an update: %+v", result)
+	}
+	m := other.Sync(start, empty(2).Ask(), 1000).Reply
+	if result := r.Sync(start, m, 1000); !result.Twin { // of two that it names one is gone here, so sums do not tell
+		t.Errorf("in a repair: %+v", result)
+	}
+	m.Objects, m.Live[0].Live, m.Live[0].High = nil, m.Live[0].Live[:1], 1
+	if result := r.Sync(start, m, 1000); !result.Twin {
+		t.Errorf("by its sum: %+v", result)
+	}
+}
+
 // copyOf gives a second machine in the same state.
 func copyOf(a *Replica) *Replica {
 	saved := Saved{Clock: a.Seen().Clone()}
@@ -201,7 +223,8 @@ func TestRetirement(t *testing.T) {
 	put(t, a, Write{Key: "x", Delete: true}, Write{Key: "y", Value: []byte("written again")})
 	converge(t, start, a, b)
 	for _, r := range []*Replica{a, b} {
-		r.Retire(hearsay.NodeID{4})
+		r.Retire(hearsay.NodeID{4}, clock.Origin{})
+		r.Retire(hearsay.NodeID{3}, originOf(3)) // it is in again
 		r.Forget(start)
 	}
 	if len(a.Forget(start.Add(23*time.Hour)).Clock) > 0 {
@@ -209,6 +232,9 @@ func TestRetirement(t *testing.T) {
 	}
 	if change := a.Forget(start.Add(24 * time.Hour)); len(change.Clock) != 1 || a.Seen().Of(originOf(4)) != nil {
 		t.Fatalf("not forgotten: %+v", change)
+	}
+	if lacks := a.Lacks(b.Digest()); len(lacks) > 0 {
+		t.Errorf("it asks for what it has forgotten: %v", lacks)
 	}
 	if m := talk(t, start, a, b, new(int)); a.Seen().Of(originOf(4)) != nil || m > 4 {
 		t.Errorf("%d messages; what was forgotten came back from one that is late", m)
@@ -223,8 +249,8 @@ func TestRetirement(t *testing.T) {
 	if err != nil || len(updates) != 1 || string(updates[0].Objects[0].Value) != "never seen" {
 		t.Fatalf("put again are %+v: %v", updates, err)
 	}
-	away.Retire(hearsay.NodeID{4})
-	away.Retire(hearsay.NodeID{3})
+	away.Retire(hearsay.NodeID{4}, clock.Origin{})
+	away.Retire(hearsay.NodeID{3}, clock.Origin{})
 	away.Return(a.Digest())
 	converge(t, now, a, b, away)
 	for key, want := range map[string]string{"x": "none", "y": "written again", "w": "never seen", "z": "none"} {

@@ -11,9 +11,10 @@ import (
 const (
 	maxClockRanges = maxAllGaps + 4096 // of Clock
 	maxOf          = 64                // ranges that are asked for
-	maxLiveRanges  = 4096              // of Live; a replica gives half as many, and half by exchanges of lists
-	maxSums        = 1024 + fanout
-	maxLive        = 1 << 17 // numbers in Live; a replica lists half as many
+	maxLiveRanges  = 4096              // of Live; a replica gives half as many, and may then list as many
+	maxSums        = 512 + fanout
+	maxGiven       = 2048    // objects, and one record more
+	maxLive        = 1 << 15 // numbers in Live; a replica lists half as many
 	maxBeside      = 1 << 14
 )
 
@@ -34,7 +35,7 @@ func wellFormed(m *core.Sync) bool {
 	for i := range m.Sums {
 		sums[i] = m.Sums[i].SeenRange
 	}
-	if len(m.Of) > maxOf || len(live) > maxLiveRanges || len(sums) > maxSums || len(m.Beside) > maxBeside ||
+	if len(m.Of) > maxOf || len(live) > maxLiveRanges || len(sums) > maxSums || len(m.Beside) > maxBeside || len(m.Objects) > maxGiven+MaxWrites ||
 		!core.RangesAscend(m.Of) || !bounded(live) || !bounded(sums) || !slices.IsSortedFunc(m.Beside, core.CompareDots) {
 		return false
 	}
@@ -80,18 +81,24 @@ func (r *Replica) isTwin(m *core.Sync) bool {
 		if l.Origin != r.cfg.Origin {
 			continue
 		}
-		sum, all := uint64(0), true
-		for _, number := range l.Live {
-			o := r.find(clock.Dot{Origin: l.Origin, Counter: number})
-			if all = all && o != nil; all {
-				sum += o.hash.Low
-			}
-		}
-		if !clock.Cover(own, []clock.Range{l.Range}) || all && sum != l.Sum {
+		if !clock.Cover(own, []clock.Range{l.Range}) || len(l.Live) <= listMost && r.sumsOtherwise(l) {
 			return true
 		}
 	}
 	return slices.ContainsFunc(m.Objects, func(o core.Object) bool { return r.isRewritten(&o) })
+}
+
+// sumsOtherwise reports whether all that is told live is live here, and not the same.
+func (r *Replica) sumsOtherwise(l *core.LiveRange) bool {
+	sum := uint64(0)
+	for _, number := range l.Live {
+		o := r.find(clock.Dot{Origin: l.Origin, Counter: number})
+		if o == nil {
+			return false
+		}
+		sum += o.hash.Low
+	}
+	return sum != l.Sum
 }
 
 // isRewritten reports whether an object is another than the own one under its dot.
@@ -142,14 +149,16 @@ func (r *Replica) complete(m *core.Sync) bool {
 	last := uint64(0)
 	for i := range m.Live {
 		l := &m.Live[i]
-		seen := r.clock.Of(l.Origin)
 		if r.isForgotten(l.Origin) {
-			seen = []clock.Range{{Low: 1, High: maxNumber}}
+			for len(objects) > 0 && objects[0].Dot.Origin == l.Origin {
+				objects = objects[1:]
+			}
+			continue
 		}
 		for _, number := range l.Live {
 			d := clock.Dot{Origin: l.Origin, Counter: number}
 			if len(objects) == 0 || objects[0].Dot != d {
-				if !clock.Cover(seen, []clock.Range{{Low: number, High: number}}) {
+				if !r.clock.Has(d) {
 					return false
 				}
 				continue
@@ -161,7 +170,7 @@ func (r *Replica) complete(m *core.Sync) bool {
 				continue
 			}
 			whole, last = record, o.Last
-			left := clock.Without([]clock.Range{{Low: o.First, High: o.Last}}, seen)
+			left := clock.Without([]clock.Range{{Low: o.First, High: o.Last}}, r.clock.Of(l.Origin))
 			for j := i; j < len(m.Live) && m.Live[j].Origin == l.Origin && m.Live[j].Low <= o.Last; j++ {
 				left = clock.Without(left, []clock.Range{m.Live[j].Range})
 			}
@@ -174,10 +183,4 @@ func (r *Replica) complete(m *core.Sync) bool {
 		}
 	}
 	return true
-}
-
-// has reports whether a number is in a list that ascends.
-func has(list []uint64, number uint64) bool {
-	_, ok := slices.BinarySearch(list, number)
-	return ok
 }

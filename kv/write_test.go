@@ -209,6 +209,9 @@ func TestHybridTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	behind.Update(start, u)
+	if other := put(t, behind, Write{Key: "z"}); other.Objects[0].Time <= u.Objects[0].Time {
+		t.Errorf("time %d of another key, after %d was seen", other.Objects[0].Time, u.Objects[0].Time)
+	}
 	after := put(t, behind, Write{Key: "a", Value: []byte("2")})
 	if after.Objects[0].Time <= u.Objects[0].Time {
 		t.Errorf("time %d after %d", after.Objects[0].Time, u.Objects[0].Time)
