@@ -302,7 +302,7 @@ func (a *answer) begin(o *origin, first *object) bool {
 			n++
 		}
 	}
-	if len(a.reply.Objects) > 0 && (size > a.budget || len(a.reply.Objects)+n > maxGiven) {
+	if len(a.reply.Objects) > 0 && (size > a.budget || len(a.reply.Objects)+n > maxGiven || len(a.reply.Live) >= maxLiveRanges/2) {
 		return false
 	}
 	a.budget -= size

@@ -149,6 +149,27 @@ func TestLargerThanTheBudget(t *testing.T) {
 	}
 }
 
+// What lacks is more ranges than a message has, and the last that it has is the beginning of a record: that is not cut.
+func TestManyRanges(t *testing.T) {
+	a, saved := empty(1), Saved{Clock: &clock.Context{}}
+	const singles = 2 * (maxLiveRanges/2 - 1)
+	for number := uint64(1); number <= singles; number++ {
+		put(t, a, Write{Key: "a"})
+		if number%2 == 0 {
+			saved.Clock.Add(clock.Dot{Origin: originOf(1), Counter: number})
+		}
+	}
+	put(t, a, Write{Key: "a", Delete: true})
+	put(t, a, Write{Key: "b"}, Write{Key: "c"}, Write{Key: "d"})
+	saved.Clock.Add(clock.Dot{Origin: originOf(1), Counter: singles + 2})
+	b, _ := New(DefaultConfig(originOf(2)), saved)
+	m := a.Sync(start, b.Ask(), 64<<10).Reply
+	if n := len(m.Live); n < maxLiveRanges/2 || n > maxLiveRanges/2+MaxWrites {
+		t.Errorf("%d ranges in a message", n)
+	}
+	measure(t, b, a, 64<<10)
+}
+
 // Many live dots, so that ranges are halved and indexes split and merge, beside the model.
 func TestManyDots(t *testing.T) {
 	for seed := range uint64(2) {
