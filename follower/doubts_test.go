@@ -47,3 +47,26 @@ func TestFollowerSaysWhyItDoesNotFollow(t *testing.T) {
 		t.Errorf("it follows, and %q, told %d", f.Why(), f.Count(""))
 	}
 }
+
+// What is wrong with a seed ends some time after the last answer, and says when that was: a peer that follows the
+// others does not tell of it for ever.
+func TestMismatchOfASeedThatIsGoneEnds(t *testing.T) {
+	w := followed(t, 25, 2)
+	w.cfg.Seeds = slices.Clone(w.cfg.Seeds)
+	w.cfg.Seeds[2].Key = newKeyed(77).Public()
+	f := w.newFollower()
+	w.Run(10 * time.Second)
+	want := ledger.OtherKey(seedAddr(2), w.Machines[2].Signer.Public(), w.cfg.Seeds[2].Key).Text
+	if f.Why() != want || f.Apart() {
+		t.Fatalf("it says %q", f.Why())
+	}
+	w.Crash(w.Machines[2])
+	w.Run(mismatchesFor / 2)
+	if why := f.Why(); !strings.HasPrefix(why, want+"; nothing has answered there since 20") {
+		t.Errorf("once it is gone it says %q", why)
+	}
+	w.Run(mismatchesFor)
+	if f.Why() != "" || f.Apart() || f.Note(2) != NotAnswered && strings.Contains(f.Note(2), "key than") {
+		t.Errorf("long after it is gone it says %q, and notes %q", f.Why(), f.Note(2))
+	}
+}

@@ -231,7 +231,7 @@ func (f *Follower) Tick(now time.Time) {
 	f.tickAt = now.Add(tickEvery)
 	f.seats.noteStarts(now)
 	f.seats.tickHellos(now)
-	f.seats.mismatches.Expire(now, mismatchesFor)
+	f.seats.expire(now)
 	f.seats.keepPins()
 	f.tickGathering(now)
 	if f.chain.Forked() {

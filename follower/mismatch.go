@@ -270,6 +270,19 @@ func (ss *seats) notFounded() string {
 	return text
 }
 
+// expire ends what is wrong with seeds that do not answer any more. That the ledger here is not that of so many seeds
+// that it is followed no more stays so until they answer.
+func (ss *seats) expire(now time.Time) {
+	if ss.peer.Apart() {
+		return
+	}
+	for slot := range ss.peer.cfg.Seeds {
+		if ss.mismatches.Expire(now, slot, mismatchesFor) {
+			ss.otherSince[slot] = time.Time{}
+		}
+	}
+}
+
 // differs keeps what is wrong with the seed at a configured address, and tells
 // it.
 func (ss *seats) differs(now time.Time, slot int, by hearsay.PublicKey, of ledger.Mismatch) {
@@ -286,7 +299,7 @@ func (f *Follower) Why() string {
 	if fork := f.Fork(); fork != nil && fork.Proven {
 		return fork.Text
 	}
-	texts := f.seats.mismatches.All()
+	texts := f.seats.mismatches.All(f.tickAt)
 	for slot := range f.cfg.Seeds {
 		if m := &f.seats.met[slot]; m.own && m.aside && f.tickAt.Sub(m.asideAt) >= asideFor && f.seats.mismatches[slot].Note == "" {
 			texts = append(texts, fmt.Sprintf("the seed at %v %s", f.cfg.Seeds[slot].Addr, asideNote))

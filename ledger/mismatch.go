@@ -38,6 +38,9 @@ const (
 	// MismatchAskEvery is between two questions to a seed with which something is wrong: several in
 	// the time after which a seed forgets what is wrong with one that does not answer (quorum.heardFor). A guess.
 	MismatchAskEvery = 3 * time.Second
+
+	// mismatchLate is how old an answer is when it is told that none has come since: several questions. A guess.
+	mismatchLate = 5 * MismatchAskEvery
 )
 
 // OtherList is the mismatch of a seed whose list of seeds has another hash.
@@ -84,14 +87,13 @@ func (d *Mismatches) Raise(now time.Time, slot int, of Mismatch) bool {
 // Settle ends the mismatch of a slot.
 func (d *Mismatches) Settle(slot int) { d[slot] = Mismatch{toldAt: d[slot].toldAt} }
 
-// Expire ends the mismatches of seeds that have not answered for so long. That the ledger
-// here is not theirs stays so until they answer again.
-func (d *Mismatches) Expire(now time.Time, after time.Duration) {
-	for slot := range d {
-		if d[slot].Note != "" && !d[slot].Apart && now.Sub(d[slot].at) > after {
-			d.Settle(slot)
-		}
+// Expire ends the mismatch of a seed that has not answered for so long, and reports whether there was one.
+func (d *Mismatches) Expire(now time.Time, slot int, after time.Duration) bool {
+	expires := d[slot].Note != "" && now.Sub(d[slot].at) > after
+	if expires {
+		d.Settle(slot)
 	}
+	return expires
 }
 
 // Any reports whether something is wrong with one of them.
@@ -99,11 +101,15 @@ func (d *Mismatches) Any() bool {
 	return slices.ContainsFunc(d[:], func(one Mismatch) bool { return one.Note != "" })
 }
 
-// All gives all that is wrong, in sentences.
-func (d *Mismatches) All() (texts []string) {
+// All gives all that is wrong, in sentences, and of a seed that does not answer any more when it did last.
+func (d *Mismatches) All(now time.Time) (texts []string) {
 	for slot := range d {
-		if d[slot].Note != "" {
-			texts = append(texts, d[slot].Text)
+		if m := &d[slot]; m.Note != "" {
+			text := m.Text
+			if now.Sub(m.at) >= mismatchLate {
+				text += "; nothing has answered there since " + m.at.UTC().Format(time.RFC3339)
+			}
+			texts = append(texts, text)
 		}
 	}
 	return texts

@@ -101,7 +101,7 @@ func (fd *founder) tryFound(now time.Time) {
 		return
 	case why != "":
 		fd.foundAt = time.Time{}
-		fd.sayAgain(now, strings.Join(append([]string{why}, fd.seed.mismatches.All()...), "; "))
+		fd.sayAgain(now, strings.Join(append([]string{why}, fd.seed.mismatches.All(now)...), "; "))
 		return
 	case fd.foundAt.IsZero():
 		patience := foundAfter + time.Duration(fd.seed.cfg.Slot)*foundApart

@@ -69,11 +69,11 @@ func (q *Quorum) Waits() bool {
 func (q *Quorum) Why() string {
 	switch {
 	case q.Decides():
-		return strings.Join(append(q.mismatches.All(), q.clocks.wrongClocks()...), "; ")
+		return strings.Join(append(q.mismatches.All(q.tickAt), q.clocks.wrongClocks()...), "; ")
 	case q.Seated() && q.Ready():
 		return q.progress.whyStalled()
 	case q.replica != nil && q.seats.anyUnlike(q.tickAt), q.founder.otherVersionHas(q.tickAt) >= 0:
-		texts := q.mismatches.All()
+		texts := q.mismatches.All(q.tickAt)
 		if q.seats.why != "" {
 			texts = append(texts, q.seats.why)
 		}
@@ -130,5 +130,5 @@ func (ss *seats) notFounded(now time.Time, met int) string {
 			text += fmt.Sprintf(", or start this seed again with --found if %s %s no ledger", those, have)
 		}
 	}
-	return strings.Join(append([]string{text}, ss.seed.mismatches.All()...), "; ")
+	return strings.Join(append([]string{text}, ss.seed.mismatches.All(now)...), "; ")
 }

@@ -149,7 +149,9 @@ func (q *Quorum) Tick(now time.Time) {
 		q.hearing.noteHearing(now)
 		q.hearing.heardAt[q.cfg.Slot] = now
 		q.reading.expire(now)
-		q.mismatches.Expire(now, heardFor)
+		for slot := range q.others() {
+			q.mismatches.Expire(now, slot, heardFor)
+		}
 		q.seats.tickSeats(now)
 		q.hearing.askOthers(now)
 		if q.diskCheck.tick(now); q.diskCheck.unsure() {
