@@ -200,9 +200,9 @@ func TestManyDots(t *testing.T) {
 		}
 		for range 2 {
 			for _, r := range []*Replica{a, b} {
-				for range 300 {
+				for range 200 {
 					writes := make([]Write, 0, 8)
-					for _, n := range random.Perm(3000)[:1+random.IntN(8)] {
+					for _, n := range random.Perm(2000)[:1+random.IntN(8)] {
 						writes = append(writes, Write{Key: fmt.Sprint(n), Value: []byte{byte(random.Int())}})
 					}
 					u := put(t, r, writes...)
@@ -227,9 +227,9 @@ func TestManyDots(t *testing.T) {
 // Whatever is told, nothing breaks, and the indexes and sums stay what the objects are. The seeds are messages of real
 // exchanges, with parts exchanged at random.
 func TestHostileMessages(t *testing.T) {
-	n := 3000
+	n := 1000
 	if testing.Short() {
-		n = 300
+		n = 200
 	}
 	for seed := range n {
 		random := rand.New(rand.NewPCG(uint64(seed), 5))
