@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"hearsay"
 	"hearsay/internal/core"
 )
 
@@ -59,6 +60,13 @@ func (h *hearing) noteHearing(now time.Time) {
 	case h.heardFrom.IsZero() && h.seed.replica != nil && h.seed.replica.follows() != 0:
 		h.heardFrom = now
 	}
+}
+
+// hasHeardSince reports whether a quorum was heard since the suspicion that this seed's own evidence is of. Else it may
+// have been this seed that was cut off: if the member is silent still, its next probe accuses it anew.
+func (h *hearing) hasHeardSince(now time.Time, own *hearsay.Evidence) bool {
+	h.noteHearing(now)
+	return own == nil || !h.heardFrom.IsZero() && own.Suspected >= h.heardFrom.UnixMilli()
 }
 
 // lastHeard is when this seed last heard a quorum, itself among it, or the leader,

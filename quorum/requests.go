@@ -276,6 +276,8 @@ func (q *Quorum) Report(now time.Time, r *Report) hearsay.Outcome {
 		return q.requests.pending()
 	case away:
 		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: awayUntil(until).String()}
+	case r.By == q.signer.Public().NodeID() && r.short() && !q.hearing.hasHeardSince(now, r.Evidence):
+		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "this seed has not heard a quorum since it suspects the member"}
 	case r.short() && now.Before(q.ballots.paused[m.Stay]):
 		return hearsay.Outcome{Code: hearsay.OutcomeWait, Text: "a case about it has just ended without a ruling"}
 	case now.Before(q.ballots.weighed[m.Stay]):

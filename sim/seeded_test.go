@@ -69,6 +69,32 @@ func TestOldStayIsNoNews(t *testing.T) {
 	}
 }
 
+// A node that was cut off alone, and is not any more, reports nobody for what it did not hear meanwhile.
+func TestCutOffNodeReportsNobody(t *testing.T) {
+	for _, alone := range []string{"s1", "n1"} {
+		others := map[string]string{"s1": "n1..n6 s2 s3", "n1": "n2..n6 s1..s3"}[alone]
+		for cut := 5 * time.Second; cut <= 45*time.Second; cut += 1700 * time.Millisecond {
+			w := newScenario(t, 6, fmt.Sprintf("at 20s partition %s | %s\nat %v heal", others, alone, 20*time.Second+cut), withSeeds(3))
+			w.RunUntil(20*time.Second + cut)
+			var opened []string
+			note := func(w *World, m *machine, e *core.Effects) {
+				for i := range e.Events {
+					if e := &e.Events[i]; e.Kind == hearsay.EventCaseOpened && !e.Addr.IsValid() && e.ByName == alone {
+						opened = append(opened, fmt.Sprintf("%s by %s", e.Name, e.Rule))
+					}
+				}
+			}
+			for i := range w.machines {
+				w.machines[i].twist = &twist{steps: note}
+			}
+			w.RunUntil(20*time.Second + cut + 15*time.Second)
+			if len(opened) > 0 {
+				t.Errorf("%s was cut off for %v, and has these cases opened: %v", alone, cut, opened)
+			}
+		}
+	}
+}
+
 // sendsLate makes a machine send all that it sends so late.
 func sendsLate(late time.Duration) *twist {
 	return &twist{steps: func(w *World, m *machine, e *core.Effects) {
