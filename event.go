@@ -40,7 +40,8 @@ const (
 	EventNameConflict
 
 	// Decisions. They tell the story of a case.
-	EventUnreachable // this node's detector had no answer: Count relays asked, Took
+	// This node's detector had no answer: Count relays asked, Heard of them have said that they have none, either; Took.
+	EventUnreachable
 	// This node's detector had no answer, and By, a relay, says that the subject answers it.
 	EventRelayed
 	EventRoundOpened // this node asked the observers: Round, Count of them
@@ -176,7 +177,7 @@ var eventKinds = [numEventKinds]struct {
 	EventMemberLeft:      {"member-left", info, "A member left", "hears that {subject} has left", "leaves"},
 	EventMemberForgotten: {"member-forgotten", info, "A member was forgotten", "forgets {subject}", ""},
 	EventNameConflict:    {"name-conflict", failure, "Two living members bear one name", "sees two members of one name: {name}", ""},
-	EventUnreachable:     {"unreachable", info, "A member did not answer, nor did it answer others", "cannot reach {subject}, neither itself nor through {count} others, for {took}", ""},
+	EventUnreachable:     {"unreachable", info, "A member did not answer", "has no answer of {subject} for {took}; {relays}", ""},
 	EventRelayed:         {"relayed", debug, "A member did not answer, and answers others", "gets no answer from {subject}, which {by} says that it reaches", ""},
 	EventRoundOpened:     {"round-opened", info, "Asked the observers of a member", "asks the {count} observers of {subject}", ""},
 	EventAsked:           {"asked", debug, "Asked to probe a member as its observer", "is asked by {by} to probe {subject}", ""},
@@ -291,6 +292,7 @@ type Event struct {
 	Verdict     Verdict        `json:"verdict,omitzero"`
 	Rule        Rule           `json:"rule,omitzero"` // of a case about a removal
 	Count       int            `json:"count,omitzero"`
+	Heard       int            `json:"heard,omitzero"`
 	Took        time.Duration  `json:"took,omitzero"` // nanoseconds
 	Text        string         `json:"text,omitempty"`
 	Evidence    *Evidence      `json:"evidence,omitempty"`

@@ -77,6 +77,8 @@ func (e *Event) told(field string, name func(NodeID) string) string {
 		return e.Verdict.String()
 	case "count":
 		return fmt.Sprint(e.Count)
+	case "relays":
+		return e.Relays()
 	case "members":
 		if e.Count == 1 {
 			return "1 member"
@@ -100,6 +102,18 @@ func (e *Event) told(field string, name func(NodeID) string) string {
 		return ""
 	}
 	return e.toldDetail(field)
+}
+
+// Relays says of a probe that was not answered what came of asking others: one that says nothing has not reached its
+// target, or was not reached itself.
+func (e *Event) Relays() string {
+	switch {
+	case e.Count == 0:
+		return "no relay was asked"
+	case e.Heard == 0:
+		return fmt.Sprintf("no relay was reached, of %d asked", e.Count)
+	}
+	return fmt.Sprintf("of %d relays asked %d had none, either", e.Count, e.Heard)
 }
 
 // toldDetail gives what an event points to.

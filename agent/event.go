@@ -30,6 +30,7 @@ const (
 	fieldVerdict
 	fieldRule
 	fieldCount
+	fieldHeard
 	fieldTook
 	fieldText
 	fieldCase
@@ -66,6 +67,7 @@ func appendEvent(dst []byte, began time.Time, e *hearsay.Event) []byte {
 	b = appendNumber(b, uint64(e.Verdict))
 	b = appendNumber(b, uint64(e.Rule))
 	b = appendNumber(b, uint64(e.Count))
+	b = appendNumber(b, uint64(e.Heard))
 	b = appendNumber(b, uint64(e.Took))
 	b = appendText(b, e.Text)
 	b = appendNumber(b, uint64(e.Case))
@@ -78,7 +80,7 @@ func appendEvent(dst []byte, began time.Time, e *hearsay.Event) []byte {
 func fieldsOf(e *hearsay.Event) (fields uint64) {
 	for i, set := range []bool{
 		!e.Subject.IsZero(), e.Name != "", !e.By.IsZero(), e.ByName != "", e.State != 0, e.Incarnation != 0,
-		e.Addr.IsValid(), e.Round != 0, e.Verdict != 0, e.Rule != 0, e.Count != 0, e.Took != 0, e.Text != "",
+		e.Addr.IsValid(), e.Round != 0, e.Verdict != 0, e.Rule != 0, e.Count != 0, e.Heard != 0, e.Took != 0, e.Text != "",
 		e.Case != 0, e.Epoch != 0, e.Outcome != 0, e.Reason != 0, e.Past, e.Before,
 	} {
 		if set {
@@ -138,6 +140,7 @@ func decodeEvent(b []byte, began time.Time) (e hearsay.Event) {
 	e.Verdict = hearsay.Verdict(r.number(fieldVerdict))
 	e.Rule = hearsay.Rule(r.number(fieldRule))
 	e.Count = int(r.number(fieldCount))
+	e.Heard = int(r.number(fieldHeard))
 	e.Took = time.Duration(r.number(fieldTook))
 	e.Text = r.text(fieldText)
 	e.Case = hearsay.CaseID(r.number(fieldCase))

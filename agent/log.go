@@ -157,6 +157,7 @@ func logEvent(logger *slog.Logger, p *guest.Phrases, e *hearsay.Event) {
 	}
 	add(e.Verdict != 0, slog.String("verdict", e.Verdict.String()))
 	add(e.Count != 0, slog.Int("count", e.Count))
+	add(e.Kind == hearsay.EventUnreachable, slog.Int("heard", e.Heard))
 	add(e.Took != 0, slog.Duration("took", e.Took))
 	if e.Rumor != nil { // not what it says: that may be long, and is for the application
 		add(true, slog.Uint64("number", e.Rumor.ID.Counter))

@@ -381,6 +381,7 @@ func (l *loop) report(events []hearsay.Event) {
 			l.guests.Note(&events[i])
 		}
 		l.acquaint(&events[i])
+		tellOfThen(&events[i])
 		if events[i].Kind == hearsay.EventFresh {
 			l.questions.answer(&events[i])
 		}
@@ -389,6 +390,14 @@ func (l *loop) report(events []hearsay.Event) {
 		}
 	}
 	l.commits.report(slices.DeleteFunc(events, l.keeps))
+}
+
+// tellOfThen takes the incarnation from a removal that was ruled before this node started: the roster has the newest,
+// and what it was then is not known.
+func tellOfThen(e *hearsay.Event) {
+	if e.Before && (e.Kind == hearsay.EventMemberRemoved || e.Kind == hearsay.EventMemberLeft) {
+		e.Incarnation = 0
+	}
 }
 
 // keeps reports whether the application is not told of an event: of what one protocol asks of another, and of

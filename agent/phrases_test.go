@@ -123,3 +123,13 @@ func TestPhrasesOfANetwork(t *testing.T) {
 		}
 	}
 }
+
+// A removal of before the start is told without an incarnation, as the roster has that of now.
+func TestRemovalBeforeTheStartHasNoIncarnation(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		e := hearsay.Event{Kind: hearsay.EventMemberRemoved, Incarnation: 9, Before: before}
+		if tellOfThen(&e); (e.Incarnation == 0) != before {
+			t.Errorf("before the start %v: incarnation %d", before, e.Incarnation)
+		}
+	}
+}

@@ -290,3 +290,24 @@ func TestTell(t *testing.T) {
 		})
 	}
 }
+
+// No step is told by its code alone: whatever a node keeps of a member has a sentence.
+func TestEachStepHasText(t *testing.T) {
+	ballot := &hearsay.Ballot{Verdict: hearsay.BallotYes}
+	for kind := hearsay.EventJoined; !strings.HasPrefix(kind.String(), "unknown"); kind++ {
+		e := hearsay.Event{At: now, Kind: kind, Subject: hearsay.NodeID{4}, ByName: "n4", Count: 2, Took: time.Second, Epoch: 3, Ballot: ballot,
+			Evidence: &hearsay.Evidence{}, Ruling: &hearsay.Ruling{Kind: hearsay.RulingRemove}, Rumor: &hearsay.Rumor{}}
+		var book casebook.Book
+		if book.Note(e); len(book.All(e.Subject)) == 0 {
+			continue
+		}
+		for _, of := range []func(*casebook.Facts){func(*casebook.Facts) {}, open} {
+			file := casefile.Tell(facts(of, func(f *casebook.Facts) { f.Events = []hearsay.Event{e} }))
+			for _, step := range file.Steps {
+				if step.Text == "" || step.Text == step.Kind {
+					t.Errorf("a step of kind %s has the text %q", step.Kind, step.Text)
+				}
+			}
+		}
+	}
+}

@@ -16,7 +16,7 @@ import (
 func (s *story) statements(e *hearsay.Evidence) []hearsay.Step {
 	steps := []hearsay.Step{{
 		At: casebook.Moment(e.Suspected), Kind: hearsay.EventUnreachable.String(), By: s.name(e.Accuser),
-		Text: fmt.Sprintf("%s got no answer from %s, neither itself nor through others", s.accuser(e), s.name(e.Subject)),
+		Text: fmt.Sprintf("%s got no answer from %s", s.accuser(e), s.name(e.Subject)),
 	}}
 	for i := range e.Statements {
 		said := &e.Statements[i]

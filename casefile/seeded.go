@@ -252,7 +252,7 @@ func (s *seeded) seededStep(e *hearsay.Event) hearsay.Step {
 	case hearsay.EventRuled:
 		step.Text = fmt.Sprintf("ruled: %s, with epoch %d", e.Text, e.Epoch)
 	case hearsay.EventCondemned:
-		step.Text += "; that is reported to the seeds"
+		step.Text += "; that goes to the seeds, if a quorum of them is heard"
 	case hearsay.EventMemberSuspected:
 		step.Text += "; it is not routed to, and a member still"
 	case hearsay.EventBarred:

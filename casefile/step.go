@@ -22,7 +22,7 @@ func (s *story) step(e *hearsay.Event) hearsay.Step {
 	}
 	switch e.Kind {
 	case hearsay.EventUnreachable:
-		step.Text = fmt.Sprintf("%s pinged %s, and through relays (%d asked): no answer in %s", me, e.Name, e.Count, e.Took.Round(time.Millisecond))
+		step.Text = fmt.Sprintf("%s pinged %s, and has no answer in %s; %s", me, e.Name, e.Took.Round(time.Millisecond), e.Relays())
 		step.Detail = e.Text
 	case hearsay.EventMemberSuspected:
 		step.Text = fmt.Sprintf("%s is suspect: accused by %s", e.Name, step.By)
@@ -90,6 +90,9 @@ func (s *story) otherStep(e *hearsay.Event, by string) string {
 		return fmt.Sprintf("no member has answered %s for %s, and it may be cut off", me, took)
 	case hearsay.EventHeard:
 		return me + " hears others again"
+	}
+	if e.Text == "" {
+		return me + " " + e.Story(s.Teller.ID, s.name)
 	}
 	return e.Text
 }

@@ -192,7 +192,7 @@ func (pr *probes) fail(now time.Time, why string) {
 	}
 	pr.out.Events = append(pr.out.Events, hearsay.Event{
 		At: now, Kind: hearsay.EventUnreachable, Subject: pr.last.target,
-		Count: pr.last.asked, Took: now.Sub(pr.last.began), Text: why,
+		Count: pr.last.asked, Heard: pr.last.nacks, Took: now.Sub(pr.last.began), Text: why,
 	})
 }
 

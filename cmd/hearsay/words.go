@@ -88,6 +88,7 @@ func eventLine(e *hearsay.Event) string {
 		field(true, "ballots=%d", len(e.Ruling.Ballots))
 	}
 	field(e.Count != 0, "count=%d", e.Count)
+	field(e.Kind == hearsay.EventUnreachable, "heard=%d", e.Heard)
 	field(e.Kind == hearsay.EventMemberAway, "for=%s", e.Took)
 	field(e.Kind != hearsay.EventMemberAway && e.Took != 0, "took=%s", e.Took.Round(time.Millisecond))
 	if e.Evidence != nil {

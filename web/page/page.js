@@ -210,6 +210,7 @@ function tell(e) {
     e.kind === 'member-returned' && `was ${e.state}`,
     e.kind === 'refuted' && `was claimed ${e.state}`,
     e.count && `${e.count} ${COUNTED[e.kind] ?? ''}`,
+    e.kind === 'unreachable' && `${e.heard ?? 0} of them heard`,
     e.addr,
     e.took && `${e.kind === 'member-away' ? 'for' : 'after'} ${(e.took / 1e6).toFixed(0)} ms`,
     e.text,
