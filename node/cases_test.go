@@ -991,3 +991,32 @@ func TestSeedsThatAnswerNowAndThen(t *testing.T) {
 		}
 	}
 }
+
+// A peer that reads the ledger anew tells of no conflict with one of its own name that has left since; of one that is
+// in at another address it does.
+func TestNameOfOneThatHasLeft(t *testing.T) {
+	for _, left := range []bool{true, false} {
+		w := newSeededNetwork(t, 6)
+		w.run(6 * time.Second)
+		w.down[7] = true // n7
+		w.run(15 * time.Second)
+		w.nodes[8] = w.newSeededNodeAs(8, "n7", 99)
+		w.run(5 * time.Second)
+		if left {
+			w.carry(8, w.nodes[8].Leave(w.now))
+			w.run(5 * time.Second)
+			w.down[8] = true
+		}
+		conflicts := 0
+		w.hears = func(by int, e *hearsay.Event) {
+			if by == 7 && e.Kind == hearsay.EventNameConflict {
+				conflicts++
+			}
+		}
+		w.nodes[7], w.down[7] = w.newSeededNode(7), false
+		w.run(5 * time.Second)
+		if (conflicts == 0) != left {
+			t.Errorf("the other has left: %v, and the one that is back tells of %d conflicts; events:\n%s", left, conflicts, join(w.events))
+		}
+	}
+}

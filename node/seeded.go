@@ -114,7 +114,11 @@ func (n *Node) followSeeds(random *rand.Rand, records []core.Record, now time.Ti
 // follow lets the roster list the members that the ledger has in, and look for the seeds.
 func (n *Node) follow(now time.Time, by authority, seeds []ledger.Seed) (addrs []netip.AddrPort) {
 	n.seeded.authority, n.seeded.began, n.seeded.earlyTill = by, now, now.Add(earlyFor)
-	n.roster.Follow(n.seeded.roleOf, by.Ledger)
+	var behind func() bool
+	if n.seeded.follower != nil {
+		behind = n.seeded.follower.Behind
+	}
+	n.roster.Follow(n.seeded.roleOf, by.Ledger, behind)
 	n.overlay.Withdraw(now)
 	for i := range seeds {
 		addrs = append(addrs, seeds[i].Addr)

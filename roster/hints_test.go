@@ -382,7 +382,7 @@ func TestAsksToBeListedByPeriod(t *testing.T) {
 		b := newBench(t, 6)
 		b.TellPeriod(c.period)
 		if c.seeded {
-			b.Follow(func(hearsay.NodeID) hearsay.Role { return hearsay.RolePeer }, func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} })
+			b.Follow(func(hearsay.NodeID) hearsay.Role { return hearsay.RolePeer }, func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} }, nil)
 		}
 		// so it is in
 		b.Join(b.now, &core.Packet{From: b.others[0].id(), Addr: b.others[0].addr, Stream: true, Body: &core.Join{}})

@@ -659,7 +659,7 @@ func (d *doubting) Verify(key hearsay.PublicKey, _ []byte, _ hearsay.Signature) 
 func TestAdmittedAreListedWhateverIsForged(t *testing.T) {
 	victim := newStranger(1)
 	b := newBenchOf(t, 0, &doubting{newStranger(0), victim.Public()})
-	b.Follow(func(hearsay.NodeID) hearsay.Role { return hearsay.RolePeer }, func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} })
+	b.Follow(func(hearsay.NodeID) hearsay.Role { return hearsay.RolePeer }, func() hearsay.LedgerID { return hearsay.LedgerID{Network: network} }, nil)
 	guest := victim.word(hearsay.StateAlive)
 	guest.Card.Key = hearsay.PublicKey{}
 	b.Admit(b.now, &guest)

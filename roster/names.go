@@ -12,16 +12,55 @@ import (
 // sharedMax is how many names of several living members are kept. A guess: one would do for an operator.
 const sharedMax = 8
 
+// Where a ledger is read, what it says of a member's end may come later, in the same step or in one of the next: a
+// conflict is looked for after that.
+const (
+	checksMost  = 64                     // members wait for it. A guess, as sharedMax
+	checksEvery = 100 * time.Millisecond // while the ledger is not read to its end. A guess
+)
+
 // names are those that several living members bear.
 type names struct {
 	members *members
 	out     *output
 	shared  []string // that several have borne, oldest first; at most sharedMax
+
+	behind  func() bool      // in a seeded network: whether more of the ledger is known to come; nil: it never is
+	checks  []hearsay.NodeID // members that wait for it, at most checksMost
+	checkAt time.Time        // when they are looked at; zero: none waits
 }
 
-// check notices two living members of one name. One that takes over the
-// address of another is its successor and no conflict.
+// check notices two living members of one name, in a seeded network soon.
 func (n *names) check(now time.Time, m *member) {
+	switch id := n.members.id(m); {
+	case !n.members.seeded():
+		n.judge(now, m)
+	case len(n.checks) < checksMost && !slices.Contains(n.checks, id):
+		n.checks = append(n.checks, id)
+		n.checkAt = now
+	}
+}
+
+// tick looks at the members that wait, once the ledger is read as far as it is known to go.
+func (n *names) tick(now time.Time) {
+	switch {
+	case n.checkAt.IsZero() || now.Before(n.checkAt):
+		return
+	case n.behind != nil && n.behind():
+		n.checkAt = now.Add(checksEvery)
+		return
+	}
+	for _, id := range n.checks {
+		if m := n.members.get(id); m != nil && m.state.Living() {
+			n.judge(now, m)
+		}
+	}
+	n.checks, n.checkAt = n.checks[:0], time.Time{}
+}
+
+// judge tells of two living members of one name. One that takes over the
+// address of another is its successor and no conflict.
+func (n *names) judge(now time.Time, m *member) {
 	other := n.members.self
 	if name := n.members.name(m); name != n.members.name(other) {
 		if other = n.namesake(m, name); other == nil {

@@ -12,9 +12,10 @@ import (
 // brought to the seeds, which are members themselves, and observe nobody.
 
 // Follow makes this the roster of a seeded network: role says as what a node is in, by the ledger and the seats, and is
-// RoleUnknown for one that is not; ledger is what statements are about. It is called before the first step.
-func (r *Roster) Follow(role func(hearsay.NodeID) hearsay.Role, ledger func() hearsay.LedgerID) {
-	r.members.role, r.ledger = role, ledger
+// RoleUnknown for one that is not; ledger is what statements are about, and behind whether more of it is known to come
+// (nil: it never is). It is called before the first step.
+func (r *Roster) Follow(role func(hearsay.NodeID) hearsay.Role, ledger func() hearsay.LedgerID, behind func() bool) {
+	r.members.role, r.ledger, r.names.behind = role, ledger, behind
 }
 
 // Admit lists a member that a ruling has admitted, by the claim that it asked with. Its signature is verified already:

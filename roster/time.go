@@ -10,7 +10,7 @@ import (
 func (r *Roster) Deadline() time.Time {
 	at := when.Earlier(r.forgetAt, r.listed.due())
 	at = r.accusations.due(r.contacts.due(r.aways.due(r.hints.due(r.news.due(at)))))
-	for _, due := range []time.Time{r.queue.until, r.suspicions.tellAt, r.ownWord.refute.due, r.deaths.at} {
+	for _, due := range []time.Time{r.queue.until, r.suspicions.tellAt, r.ownWord.refute.due, r.deaths.at, r.names.checkAt} {
 		at = sooner(at, due)
 	}
 	return at
@@ -29,6 +29,7 @@ func (r *Roster) Tick(now time.Time) {
 	r.listed.tick(now)
 	r.hints.tick(now)
 	r.news.tick(now)
+	r.names.tick(now)
 	if !now.Before(r.forgetAt) {
 		r.forgetAt = now.Add(forgetCheck)
 		r.tickForget(now)
