@@ -176,8 +176,12 @@ func (s *seeded) seedsWhy() string { return join(s.Seeded.Why, answered(s.Seeded
 
 // ofSeeds is seedsWhy as a sentence.
 func (s *seeded) ofSeeds() string {
-	if why := s.seedsWhy(); why != "" {
-		return fmt.Sprintf(" Of the seeds this node knows: %s.", why)
+	why := s.seedsWhy()
+	switch {
+	case why == "":
+		return ""
+	case s.Seeded.AtSeed && !s.Seeded.Ready: // it is of the teller's own seat
+		return fmt.Sprintf(" %s, which tells this, takes no part itself: %s.", s.Teller.Name, why)
 	}
-	return ""
+	return fmt.Sprintf(" Of the seeds this node knows: %s.", why)
 }

@@ -84,6 +84,14 @@ func TestTell(t *testing.T) {
 			[]string{"is not probed until 12:00:10.000Z (in 10s)"},
 			"", nil,
 		},
+		"a seed, by one that has lost its seat": {
+			facts(func(f *casebook.Facts) {
+				f.Member.Role, f.Seeded.Ready, f.Seeded.Why = hearsay.RoleSeed, false, "a quorum has given this seat to another life"
+			}),
+			"alive",
+			[]string{"n0, which tells this, takes no part itself: a quorum has given this seat to another life."},
+			"Of the seeds", nil,
+		},
 		"answers others only": {
 			facts(func(f *casebook.Facts) { f.Way.Indirect = now.Add(-time.Minute) }),
 			"alive",
