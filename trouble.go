@@ -174,15 +174,16 @@ func (s *Stats) lasting(seconds float64, format string) string {
 	return fmt.Sprintf(format, s.since(seconds))
 }
 
-// since gives the time so many seconds before these figures were taken. Floating point may put it a little earlier than
-// it was told before.
+// since gives the time so many seconds before these figures were taken. Where a fault is found by probes, tests or
+// looks that is when the first of them began that showed it: it may have begun after the one before. Floating point
+// may put it a little earlier than it was told before.
 func (s *Stats) since(seconds float64) string {
 	ago := time.Duration(seconds * float64(time.Second))
 	return s.At.Add(-ago).Round(time.Millisecond).UTC().Format(time.RFC3339)
 }
 
 func (s *Stats) addressWords() string {
-	return s.lasting(s.AddressGone, "this machine has not had this node's own address since %s: others cannot reach it; give the address back, or start the node with another")
+	return s.lasting(s.AddressGone, "this machine has not had this node's own address since at least %s: others cannot reach it; give the address back, or start the node with another")
 }
 
 func (s *Stats) unheardWords() string {
@@ -198,11 +199,11 @@ func (s *Stats) unreachedWords() string {
 }
 
 func (s *Stats) deafWords() string {
-	return s.lasting(s.DeafFor, "datagrams (UDP) have not got through between this node and others since %s, and streams (TCP) do: all goes by stream; let UDP through to this node's port, and from it")
+	return s.lasting(s.DeafFor, "datagrams (UDP) have not got through between this node and others since at least %s, and streams (TCP) do: all goes by stream; let UDP through to this node's port, and from it")
 }
 
 func (s *Stats) streamsWords() string {
-	return s.lasting(s.StreamsFail, "streams (TCP) have not got through from this node to others since %s, though datagrams (UDP) of theirs come in: what is longer than a datagram is lost, as are rumors over some 1,300 bytes, rosters and the log of seeds; let TCP through to this node's port, and from it")
+	return s.lasting(s.StreamsFail, "streams (TCP) have not got through from this node to others since at least %s, though datagrams (UDP) of theirs come in: what is longer than a datagram is lost, as are rumors over some 1,300 bytes, rosters and the log of seeds; let TCP through to this node's port, and from it")
 }
 
 // streamsWayWords says to which members no stream gets from a node, where that is not all.
@@ -248,7 +249,7 @@ func (s *Stats) narrowWords() string {
 		}
 	}
 	detail := fmt.Sprintf(" (%d bytes do, %d do not): ", passes, lost) + narrowHint
-	return s.lasting(s.NarrowFor, "large packets have not got through from this node to others since %s, though small ones have"+detail)
+	return s.lasting(s.NarrowFor, "large packets have not got through from this node to others since at least %s, though small ones have"+detail)
 }
 
 // narrowWayWords says to which members nothing large gets from a node, where that is not all.
@@ -258,7 +259,7 @@ func (s *Stats) narrowWayWords() string {
 	}
 	each := first(len(s.Narrow), func(i int) string {
 		m := &s.Narrow[i]
-		return fmt.Sprintf("%s at %v since %s (%d bytes do, %d do not)", m.Name, m.Addr, m.Since.UTC().Format(time.RFC3339), m.Passes, m.Lost)
+		return fmt.Sprintf("%s at %v since at least %s (%d bytes do, %d do not)", m.Name, m.Addr, m.Since.UTC().Format(time.RFC3339), m.Passes, m.Lost)
 	})
 	return "large packets do not get from this node to " + each + ", though small ones do: " + narrowHint
 }
@@ -270,7 +271,7 @@ const narrowHint = "rumors, rosters and the log of seeds may be lost, by stream 
 func named(members []Indirect) string {
 	return first(len(members), func(i int) string {
 		m := &members[i]
-		return fmt.Sprintf("%s at %v since %s", m.Name, m.Addr, m.Since.UTC().Format(time.RFC3339))
+		return fmt.Sprintf("%s at %v since at least %s", m.Name, m.Addr, m.Since.UTC().Format(time.RFC3339))
 	})
 }
 

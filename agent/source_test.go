@@ -111,7 +111,7 @@ func TestOwnAddress(t *testing.T) {
 		t.Errorf("there: watched %v, gone for %v", h.isWatched(), h.goneFor(now))
 	}
 	has = false
-	if found := h.look(now); !found || !strings.Contains((&hearsay.Stats{At: now.Add(time.Second), AddressGone: h.goneFor(now.Add(time.Second)).Seconds()}).Troubles()[0], "since "+now.UTC().Format(time.RFC3339)) {
+	if found := h.look(now); !found || !strings.Contains((&hearsay.Stats{At: now.Add(time.Second), AddressGone: h.goneFor(now.Add(time.Second)).Seconds()}).Troubles()[0], "since at least "+now.UTC().Format(time.RFC3339)) {
 		t.Errorf("found %v, gone for %v", found, h.goneFor(now))
 	}
 	if h.look(now.Add(time.Second)) || h.goneFor(now.Add(2*time.Second)) != 2*time.Second {

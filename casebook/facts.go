@@ -43,12 +43,13 @@ type Facts struct {
 	Seeded *Seeded // nil: the network is open
 }
 
-// Blind is what keeps from the teller what happens elsewhere, and since when. Zero times: nothing does.
+// Blind is what keeps from the teller what happens elsewhere, and the time as of which it knows that. Zero times:
+// nothing does.
 type Blind struct {
 	Unheard    time.Time // no packet of a member has come for long
 	Unanswered time.Time // no member has answered for long
 	Streamless time.Time // no stream, by which rulings come, gets out from the teller
-	NoQuorum   time.Time // of seeds is heard, though one was
+	NoQuorum   time.Time // no quorum of seeds is heard, though one was
 }
 
 // CutOff reports whether the teller takes itself for cut off.

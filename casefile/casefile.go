@@ -60,9 +60,9 @@ func (s *story) blindWords() string {
 	case !b.Unanswered.IsZero():
 		return fmt.Sprintf("This is as of %s: nobody has answered %s since, though packets of others come in, and it may be cut off. ", s.sinceWords(b.Unanswered), me)
 	case !b.NoQuorum.IsZero():
-		return fmt.Sprintf("What seeds have ruled since %s, if they have, is not known here: %s has heard no quorum of them since. ", s.sinceWords(b.NoQuorum), me)
+		return fmt.Sprintf("What seeds have ruled since %s, if they have, may not be known here: %s hears no quorum of them. ", s.sinceWords(b.NoQuorum), me)
 	case s.Seeded != nil && !b.Streamless.IsZero():
-		return fmt.Sprintf("What seeds have ruled since %s may not be known here: no stream (TCP) gets out from %s since. ", s.sinceWords(b.Streamless), me)
+		return fmt.Sprintf("What seeds have ruled since %s, if they have, may not be known here: no stream (TCP) gets out from %s. ", s.sinceWords(b.Streamless), me)
 	}
 	return ""
 }
@@ -121,16 +121,16 @@ func (s *story) wayWords() (text string) {
 	case s.silenceTold:
 		text += " Others reach it: the way between the two is cut."
 	default:
-		text += fmt.Sprintf(" But no answer of it comes to %s itself since %s, though others reach it: the way between the two is cut.", me, s.sinceWords(way.Indirect))
+		text += fmt.Sprintf(" But no answer of it comes to %s itself since at least %s, though others reach it: the way between the two is cut.", me, s.sinceWords(way.Indirect))
 	}
 	if way.Streamed {
 		text += fmt.Sprintf(" But datagrams (UDP) do not get through between it and %s: all goes by stream (TCP).", me)
 	}
 	if !way.Streamless.IsZero() {
-		text += fmt.Sprintf(" But streams (TCP) do not get to it from %s since %s, though datagrams (UDP) do: what is longer than a datagram is lost.", me, s.sinceWords(way.Streamless))
+		text += fmt.Sprintf(" But streams (TCP) do not get to it from %s since at least %s, though datagrams (UDP) do: what is longer than a datagram is lost.", me, s.sinceWords(way.Streamless))
 	}
 	if !way.Narrow.IsZero() {
-		text += fmt.Sprintf(" But large packets do not get to it from %s since %s, though small ones do.", me, s.sinceWords(way.Narrow))
+		text += fmt.Sprintf(" But large packets do not get to it from %s since at least %s, though small ones do.", me, s.sinceWords(way.Narrow))
 	}
 	return text
 }

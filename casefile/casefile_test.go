@@ -107,7 +107,7 @@ func TestTell(t *testing.T) {
 		"not by stream, and nothing large": {
 			facts(func(f *casebook.Facts) { f.Way.Streamless, f.Way.Narrow = now.Add(-time.Minute), now.Add(-time.Second) }),
 			"alive",
-			[]string{"streams (TCP) do not get to it from n0 since 2025-06-01T11:59:00Z (1m0s ago)", "large packets do not get to it from n0 since"},
+			[]string{"streams (TCP) do not get to it from n0 since at least 2025-06-01T11:59:00Z (1m0s ago)", "large packets do not get to it from n0 since at least"},
 			"Nothing is held against it", nil,
 		},
 		"suspect, open": {
@@ -303,8 +303,10 @@ func TestTell(t *testing.T) {
 func TestEachStepHasText(t *testing.T) {
 	ballot := &hearsay.Ballot{Verdict: hearsay.BallotYes}
 	for kind := hearsay.EventJoined; !strings.HasPrefix(kind.String(), "unknown"); kind++ {
-		e := hearsay.Event{At: now, Kind: kind, Subject: hearsay.NodeID{4}, ByName: "n4", Count: 2, Took: time.Second, Epoch: 3, Ballot: ballot,
-			Evidence: &hearsay.Evidence{}, Ruling: &hearsay.Ruling{Kind: hearsay.RulingRemove}, Rumor: &hearsay.Rumor{}}
+		e := hearsay.Event{
+			At: now, Kind: kind, Subject: hearsay.NodeID{4}, ByName: "n4", Count: 2, Took: time.Second, Epoch: 3, Ballot: ballot,
+			Evidence: &hearsay.Evidence{}, Ruling: &hearsay.Ruling{Kind: hearsay.RulingRemove}, Rumor: &hearsay.Rumor{},
+		}
 		var book casebook.Book
 		if book.Note(e); len(book.All(e.Subject)) == 0 {
 			continue

@@ -76,6 +76,7 @@ type Follower struct {
 	tickAt, pollAt, askAt time.Time
 	lost                  int            // questions since the last answer
 	questions             uint           // so far, from a number drawn at the start on
+	answered              time.Time      // when a seed last answered one; zero: none has
 	seedTurn              int            // of the seeds, who was asked last because another did not answer
 	strangeAt             time.Time      // no seed is asked before because of a stranger
 	checks                *quota.Quota   // signatures that are verified
@@ -194,6 +195,9 @@ func (f *Follower) Deadline() time.Time {
 
 // Epoch is the newest proven epoch.
 func (f *Follower) Epoch() hearsay.Epoch { return f.epoch }
+
+// AnsweredAt is when a seed has last answered what comes after the ledger here; zero: none has in this life.
+func (f *Follower) AnsweredAt() time.Time { return f.answered }
 
 // Told is the newest epoch of which an earlier life has told.
 func (f *Follower) Told() hearsay.Epoch { return f.floor }
@@ -364,6 +368,9 @@ func (f *Follower) Receive(now time.Time, p *core.Packet) bool {
 func (f *Follower) rulings(now time.Time, p *core.Packet, m *core.Rulings) {
 	if p.Addr == f.asked {
 		f.lost = 0
+		if f.seedAt(p.Addr) >= 0 {
+			f.answered = now
+		}
 	}
 	if f.past.take(now, p.Addr, m.Items) {
 		return

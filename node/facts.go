@@ -57,10 +57,16 @@ func (n *Node) blind() (b casebook.Blind) {
 		b.Unanswered = answered.last
 	}
 	b.Streamless = lostSince(n.ways.streams, n.id)
-	if s := &n.seeded; s.seat != nil {
+	s := &n.seeded
+	switch {
+	case s.seat != nil:
 		b.NoQuorum = s.seat.LostSince()
-	} else if s.quorumLost {
+	case s.quorumLost:
 		b.NoQuorum = s.quorumGone
+	}
+	if s.follower != nil && !s.follower.AnsweredAt().IsZero() { // that something is lost is found out later
+		b.Streamless = when.Earlier(b.Streamless, s.follower.AnsweredAt())
+		b.NoQuorum = when.Earlier(b.NoQuorum, s.follower.AnsweredAt())
 	}
 	return b
 }

@@ -34,12 +34,12 @@ func (q *Quorum) Admitting(addr netip.AddrPort) bool {
 	return false
 }
 
-// LostSince is since when this seed, which heard a quorum, hears none; zero: it does, or that is not told yet.
+// LostSince is when this seed last heard a quorum; zero: it does hear one, or that it does not is not told yet.
 func (q *Quorum) LostSince() time.Time {
 	if !q.lost {
 		return time.Time{}
 	}
-	return q.leaderAt
+	return q.hearing.lastHeard()
 }
 
 // HeardSince is since when this seed has heard a quorum without a break; zero: it hears none.

@@ -393,7 +393,7 @@ func TestProblems(t *testing.T) {
 			change: func(v *village) { v.stats = hearsay.Stats{At: noon, DiskWaits: 5_000_000, DiskBehind: 2.5} },
 		},
 		"no address": {
-			method: "GET", target: "/readyz", status: 503, detail: "this machine has not had this node's own address since 2025-06-01T11:59:52Z: others",
+			method: "GET", target: "/readyz", status: 503, detail: "this machine has not had this node's own address since at least 2025-06-01T11:59:52Z: others",
 			change: func(v *village) { v.joined, v.stats = false, hearsay.Stats{At: noon, AddressGone: 7.2} },
 		},
 		"hears nobody": {
