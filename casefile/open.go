@@ -27,7 +27,7 @@ func (s *story) tellOpen(file *hearsay.CaseFile) {
 	slices.SortStableFunc(file.Steps, func(a, b hearsay.Step) int { return a.At.Compare(b.At) })
 	switch m.State {
 	case hearsay.StateLeft:
-		file.Summary = fmt.Sprintf("%s left by its own signed word at %s.", m.Name, s.since())
+		file.Summary = s.leftWords()
 	case hearsay.StateDead:
 		file.Summary, file.Nearest = s.deathSummary()
 	case hearsay.StateSuspect:
@@ -35,6 +35,14 @@ func (s *story) tellOpen(file *hearsay.CaseFile) {
 	default:
 		file.Summary, file.Nearest = s.livingSummary()
 	}
+}
+
+// leaveHint says what others cannot know of a leave.
+const leaveHint = "A node leaves when it is told to end, and when its disk fails: its own log says which."
+
+// leftWords tells of a member that has left.
+func (s *story) leftWords() string {
+	return fmt.Sprintf("%s left by its own signed word at %s. %s", s.Member.Name, s.since(), leaveHint)
 }
 
 // livingSummary tells of a member that is alive, and what was held against it last.

@@ -173,10 +173,10 @@ func (s *seeded) removedNearest(r *casebook.Ruling) string {
 
 func (s *seeded) leftSummary(r *casebook.Ruling) string {
 	if r == nil || r.Kind != hearsay.RulingLeave {
-		return fmt.Sprintf("%s left by its own signed word at %s.", s.Member.Name, s.since())
+		return s.leftWords()
 	}
-	return fmt.Sprintf("%s left by its own signed word at %s: the ruling of epoch %d ended its stay since epoch %d. The seeds only checked the signature.",
-		s.Member.Name, s.sinceWords(casebook.Moment(r.At)), r.Epoch, r.Stay.Epoch)
+	return fmt.Sprintf("%s left by its own signed word at %s: the ruling of epoch %d ended its stay since epoch %d. The seeds only checked the signature. %s",
+		s.Member.Name, s.sinceWords(casebook.Moment(r.At)), r.Epoch, r.Stay.Epoch, leaveHint)
 }
 
 // aliveSummary tells of a member that is in.

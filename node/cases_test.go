@@ -1020,3 +1020,23 @@ func TestNameOfOneThatHasLeft(t *testing.T) {
 		}
 	}
 }
+
+// Of two nodes of one name that are both out, that of the last is told, which names the other.
+func TestWhyOfTheLastBearer(t *testing.T) {
+	w := newSeededNetwork(t, 6)
+	w.run(6 * time.Second)
+	first := w.nodes[7].Self().ID
+	w.down[7] = true
+	w.run(15 * time.Second)
+	w.nodes[7], w.down[7] = w.newSeededNodeAs(7, "n7", 99), false
+	w.run(6 * time.Second)
+	w.down[7] = true
+	w.run(15 * time.Second)
+	for _, by := range []int{0, 3} {
+		file := w.why(by, "n7")
+		contains(t, "the last", file.Verdict+file.Summary, "dead", "Another node was called n7 until epoch", "its id is "+first.Short())
+		if file.Member.ID != w.nodes[7].Self().ID {
+			t.Errorf("n%d tells of %s, and n7 was %s last", by, file.Member.ID.Short(), w.nodes[7].Self().ID.Short())
+		}
+	}
+}

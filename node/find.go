@@ -51,7 +51,23 @@ func (f *finder) meant(name string) []hearsay.Member {
 			found = strangers // an id is meant before a name that looks like one
 		}
 	}
-	return found
+	return lastOf(found, name)
+}
+
+// lastOf gives of several nodes of one name that are all out the one that went last: the case of each names the one
+// before. Where one is in, or an id may be meant, it gives all.
+func lastOf(found []hearsay.Member, name string) []hearsay.Member {
+	isIn := func(m hearsay.Member) bool {
+		return m.Name != name || m.State != hearsay.StateDead && m.State != hearsay.StateLeft
+	}
+	if len(found) < 2 || slices.ContainsFunc(found, isIn) {
+		return found
+	}
+	last := slices.MaxFunc(found, func(a, b hearsay.Member) int { return a.Since.Compare(b.Since) })
+	if slices.ContainsFunc(found, func(m hearsay.Member) bool { return m.ID != last.ID && m.Since.Equal(last.Since) }) {
+		return found
+	}
+	return []hearsay.Member{last}
 }
 
 // find looks a member up: by its NodeID; by name; else by the beginning of its
