@@ -112,6 +112,7 @@ type Ways struct {
 	drawn  uint64 // numbers, so far
 	test   wayTest
 	turn   int
+	mute   bool           // the last that was tested answered nothing: the next is another
 	doubt  bool           // it may be this node's own machine: others are tested before that is told of a member
 	gap    int            // periods between two tests
 	asked  hearsay.NodeID // whose way is tested next, as its own test of this node was in vain; zero: it goes in turn
@@ -208,15 +209,17 @@ func (w *Ways) begin(now time.Time) {
 // has failed too seldom to be told; (3) in turn, one that is told, and another. For one that is told it also says how
 // long the packet is.
 func (w *Ways) choose() (id hearsay.NodeID, ok bool) {
+	mute := w.mute
+	w.mute = false
 	if w.doubt = !w.own && slices.ContainsFunc(w.failed, w.doubts); w.doubt {
-		if id, ok = w.another(); ok {
+		if id, ok = w.another(); ok && !mute {
 			return id, true
 		}
-		if len(w.failed) == 1 {
+		if len(w.failed) == 1 && !ok {
 			w.setApart() // there is no other that could show more
 		}
 	}
-	if i := w.pick(); i >= 0 {
+	if i := w.pick(); i >= 0 && (!mute || w.doubt) {
 		u := &w.failed[i]
 		if id, _, ok = w.members.At(u.seat); u.tests >= w.kind.tests && !u.exact && u.Lost-u.Passes > largeExact {
 			w.test.size = (u.Lost + u.Passes) / 2
@@ -426,6 +429,10 @@ func (w *Ways) judge(now time.Time) {
 		return
 	}
 	if t.whole == 0 {
+		if w.mute = t.small != 0; w.mute && i >= 0 { // the others that have failed come first
+			last := w.failed[i]
+			w.failed = append(slices.Delete(w.failed, i, i+1), last)
+		}
 		return
 	}
 	w.gap = w.kind.first

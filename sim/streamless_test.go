@@ -131,3 +131,15 @@ func troublesOf(m *machine) []string {
 	a, stats := m.node.Seeded().Authority(), m.node.Stats()
 	return hearsay.Troubles(&a, &stats)
 }
+
+// A machine that loses its streams says so also where the one member that it has not tested answers no datagram, as
+// that loses all of them: it tests again those that have failed.
+func TestStreamsThatGetLostAreToldBesideADeafMember(t *testing.T) {
+	for seed := range uint64(8) {
+		w := newScenario(t, 6, "at 20s loss-streams 1 n3\nat 26s loss-datagrams 1 n4", func(c *Config) { c.Seed = seed + 1 })
+		w.RunUntil(time.Minute)
+		if stats := w.machines[2].node.Stats(); stats.StreamsFail == 0 {
+			t.Errorf("seed %d: n3 does not say it: %q", seed, stats.Troubles())
+		}
+	}
+}
