@@ -88,7 +88,7 @@ LONGEST := ^TestRapid|^TestThousandNodes|^TestMemoryOfNodes|^TestRumorsThroughCh
 sim-large: ## the tests of the simulator that take minutes: five in all on two cores, one for the longest
 	@export HEARSAY_LARGE=1; code=0; \
 	$(GO) test -timeout 20m -parallel 1 -run '$(LONGEST)' -skip '$(SKIP)' ./sim & \
-	$(GO) test -timeout 20m -skip '$(LONGEST)|$(SKIP)' ./sim ./test/plants || code=1; \
+	$(GO) test -timeout 20m -parallel 1 -skip '$(LONGEST)|$(SKIP)' ./sim ./test/plants || code=1; \
 	wait $$! || code=1; exit $$code
 
 quorum-large: ## worlds of seeds alone, thousands of each kind: some minutes

@@ -51,7 +51,8 @@ func (t *trial) eclipse(second bool) (known, fakes, honest int) {
 	p.w.Do(Action{Verb: Start, Who: []int{joiner + 1}})
 	m := &p.w.machines[joiner]
 	if second {
-		p.w.carryOut(m, m.node.Contact(p.w.timeOf(m), []netip.AddrPort{p.addr(p.someone())}))
+		liar := p.addr(p.someone())
+		p.w.advance(m, func(now time.Time) *core.Effects { return m.node.Contact(now, []netip.AddrPort{liar}) })
 	}
 	p.run(eclipseLasts, siegeStep, nil)
 	for _, one := range m.node.Members(nil) {

@@ -89,6 +89,7 @@ func TestAttacksComeToWhatIsDocumented(t *testing.T) {
 
 // With seeds no lie of members puts out anybody who is well.
 func TestAttacksOnMembersFailWithSeeds(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"lying-observer", "f-of-k", "flapper", "replay", "forged-incarnations", "sybil", "eclipse", "hush", "distract"} {
 		t.Run(name, func(t *testing.T) {
 			if long := name != "lying-observer" && name != "forged-incarnations" && name != "sybil"; long && os.Getenv(largeVariable) == "" {
@@ -113,6 +114,7 @@ func TestAttacksOnMembersFailWithSeeds(t *testing.T) {
 // With five observers instead of seven, three liars are a majority: what the
 // report claims of seven does not hold, and it must say so.
 func TestAttackFindsAProtectionThatDoesNotHold(t *testing.T) {
+	t.Parallel()
 	a := small("f-of-k")
 	a.Nodes = 8
 	a.weaken = func(c *Config) { c.Roster.Observers = 5 }
@@ -128,6 +130,7 @@ func TestAttackFindsAProtectionThatDoesNotHold(t *testing.T) {
 // Half of all lie together: a member that has a majority of honest observers stays
 // alive, and that others do not is as documented.
 func TestAttackByHalfOfAll(t *testing.T) {
+	t.Parallel()
 	a := small("lying-observer")
 	a.Share = 0.5
 	report, err := a.Run(io.Discard)
@@ -143,6 +146,7 @@ func TestAttackByHalfOfAll(t *testing.T) {
 }
 
 func TestAttackIsTheSameAgain(t *testing.T) {
+	t.Parallel()
 	for _, asJSON := range []bool{false, true} {
 		var out [3]bytes.Buffer
 		for i := range out {
@@ -165,6 +169,7 @@ func TestAttackIsTheSameAgain(t *testing.T) {
 }
 
 func TestAttackReportAsJSON(t *testing.T) {
+	t.Parallel()
 	a := small("eclipse")
 	a.JSON = true
 	var out bytes.Buffer
@@ -196,6 +201,7 @@ func TestAttackReportAsJSON(t *testing.T) {
 }
 
 func TestAttackValidate(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		change func(*Attack)
 		want   string
@@ -222,6 +228,7 @@ func TestAttackValidate(t *testing.T) {
 
 // Seeds that admit anybody are noticed: by the attack and by the checker.
 func TestOpenDoorIsNoticed(t *testing.T) {
+	t.Parallel()
 	a := small("crowd")
 	a.unlimited = true
 	report, err := a.Run(io.Discard)

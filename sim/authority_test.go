@@ -23,6 +23,7 @@ func mostDie(nodes int) string {
 // once, and has all the dead out within a minute: relays that are dead cost a seed
 // nothing, and what others do not answer does not keep it from casting ballots.
 func TestMostPeersDie(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		nodes  int
@@ -82,6 +83,7 @@ func coversUp(number, dead int, from time.Duration) *twist {
 // All observers of a member say that they reach it, and it is dead: the seeds see
 // for themselves that it is silent, and rule so.
 func TestCoverWithSeeds(t *testing.T) {
+	t.Parallel()
 	const killed = 20 * time.Second
 	for seed := uint64(1); seed < 7; seed++ {
 		w := newScenario(t, 9, "at 20s kill n1", func(c *Config) { c.Seeds, c.Seed = 3, seed })
@@ -104,6 +106,7 @@ func TestCoverWithSeeds(t *testing.T) {
 // A member that two of three seeds do not reach stays in, as the third does; and
 // the cases about it become rare.
 func TestSilentToSomeSeeds(t *testing.T) {
+	t.Parallel()
 	script := "at 20s cut n1 -> s1\nat 20s cut s1 -> n1\nat 20s cut n1 -> s2\nat 20s cut s2 -> n1"
 	w := newScenario(t, 6, script, withSeeds(3))
 	w.RunUntil(20 * time.Second)

@@ -77,6 +77,7 @@ func (a *absence) leaveAndReturn(who ...int) {
 // A peer that was away, however long and in whatever way, comes to know who sits
 // where, whichever seeds are left to tell.
 func TestAwayWhileSeatsChange(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(large(12, 200)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			a := newAbsence(t, seed)
@@ -111,6 +112,7 @@ func TestAwayWhileSeatsChange(t *testing.T) {
 // A peer that ends in good order and says that it is back soon is not removed for the time that it has, nor
 // held suspect by anybody; one that is not back by then is out about as soon after that as any.
 func TestAwayForARestart(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		seeds int
 		loss  float64
@@ -145,6 +147,7 @@ func TestAwayForARestart(t *testing.T) {
 // Nodes of the version before do not know the word. Where half of the peers are so, and one of three seeds, their
 // accusations come to nothing.
 func TestAwayAmongNodesThatDoNotKnowTheWord(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "", func(config *Config) { config.Seeds = 3 })
 	before := &twist{takes: dropsUnknown}
 	for _, number := range []int{1, 2, 3, 9} {
@@ -163,6 +166,7 @@ func TestAwayAmongNodesThatDoNotKnowTheWord(t *testing.T) {
 
 // One whose only other member is away does not take itself for cut off.
 func TestAwayOfAllOthers(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 2, "at 15s away n2\nat 24s restart n2", nil)
 	w.RunUntil(23900 * time.Millisecond)
 	if stats := w.machines[0].node.Stats(); stats.Away != 1 || stats.Suspect > 0 || stats.Unheard > 0 || stats.Health > 0 {

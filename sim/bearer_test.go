@@ -10,6 +10,7 @@ import (
 // A peer that is started with an empty directory is another node with the same name: why of the name says that another
 // one bore it, and until when, at seeds and peers, and in a network without seeds.
 func TestWhyTellsOfTheFormerBearerOfAName(t *testing.T) {
+	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		t.Run(fmt.Sprint(seeds, " seeds"), func(t *testing.T) {
 			w := newScenario(t, 4, "at 20s kill n2\nat 22s restart n2 fresh\nat 60s kill n2\nat 75s restart n2 fresh", func(c *Config) { c.Seeds = seeds })

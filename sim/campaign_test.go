@@ -69,6 +69,7 @@ func TestCampaignEndsAtTheFirstFailure(t *testing.T) {
 
 // What a worker says of a world is read as it was meant.
 func TestOutcomesReadBack(t *testing.T) {
+	t.Parallel()
 	o := RunWorld(drawWorld(3, SeedsDrawn), io.Discard, io.Discard)
 	if o.Failure != FailedNot || o.Coverage[0] == 0 || o.Hash.IsZero() || o.Repeats() {
 		t.Fatalf("%+v", o)
@@ -86,6 +87,7 @@ func TestOutcomesReadBack(t *testing.T) {
 // A panic is the failure of its world, told with its stack; and is made
 // shorter like any other.
 func TestPanicIsAFailure(t *testing.T) {
+	t.Parallel()
 	Plants = append(Plants, Plant{Name: "panics", bend: everywhere(&twist{steps: func(w *World, m *machine, _ *core.Effects) {
 		if w.now > stormBegins && m.index == 1 {
 			panic("it is too late")
@@ -109,6 +111,7 @@ func TestPanicIsAFailure(t *testing.T) {
 
 // A world that ends sooner is one that can be written down and run: what would come after its end is left out.
 func TestShortenedWorldsEndAfterTheirActions(t *testing.T) {
+	t.Parallel()
 	Plants = append(Plants, Plant{Name: "panics", bend: everywhere(&twist{steps: func(w *World, m *machine, _ *core.Effects) {
 		panic("at once")
 	}})})

@@ -113,6 +113,7 @@ func (c *court) sends(now bool, incarnation hearsay.Incarnation, records ...core
 // A checker that cannot bite is worth nothing: each violation is found, and
 // what is like it but right is not.
 func TestCheckerBites(t *testing.T) {
+	t.Parallel()
 	own := func(n hearsay.Incarnation) core.Record { return &core.OwnIncarnation{Incarnation: n} }
 	for _, test := range []struct {
 		name string
@@ -425,6 +426,7 @@ func TestCheckerStopsWhatStandsStill(t *testing.T) {
 
 // A trial is measured by the clock of who tries, at each time as it went then.
 func TestTrialByAClockThatDrifts(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 2, "", withSeeds(1))
 	m, subject := &w.machines[2], hearsay.NodeID{1}
 	try := func(at time.Duration) {
@@ -442,6 +444,7 @@ func TestTrialByAClockThatDrifts(t *testing.T) {
 // Two probes with a longer gap between them than a silence may have are two silences,
 // also if another came to nothing meanwhile.
 func TestTrialBeginsAnewAfterAGap(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 2, "", withSeeds(1))
 	m, subject := &w.machines[2], hearsay.NodeID{1}
 	try := func(verdict hearsay.Verdict, at time.Duration) {
@@ -462,6 +465,7 @@ func TestTrialBeginsAnewAfterAGap(t *testing.T) {
 // A probe that began before this seed heard the others, and ends after one that began when it did,
 // ends no silence: what lies after the end of the deafness counts.
 func TestTrialGoesOnBehindAnOldProbe(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 2, "", withSeeds(2))
 	m, subject := &w.machines[3], hearsay.NodeID{1}
 	try := func(at, took time.Duration) {

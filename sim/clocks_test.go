@@ -12,6 +12,7 @@ import (
 // it, in open networks and in seeded ones, whichever of its lives they met first; and one whose clock is days behind
 // lists all others.
 func TestClockOfAPeerIsDaysOff(t *testing.T) {
+	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		for name, by := range daysOff {
 			t.Run(fmt.Sprintf("%d seeds, %s", seeds, name), func(t *testing.T) {
@@ -32,6 +33,7 @@ var daysOff = map[string]struct{ off, back string }{"ahead": {"72h", "-72h"}, "b
 // One of three seeds is days ahead or behind from its first start. It lists those that the others do, lets in and
 // removes with one of them alone, and no seed loses anything when its clock is put right.
 func TestClockOfASeedIsDaysOff(t *testing.T) {
+	t.Parallel()
 	for name, by := range daysOff {
 		t.Run(name, func(t *testing.T) {
 			w := newScenario(t, 6, "at 0s jump "+by.off+" s2\nat 1s start s2\nat 30s kill s3\nat 31s start n6\nat 50s kill n5\n"+

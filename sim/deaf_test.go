@@ -52,6 +52,7 @@ func TestDeadMemberWithoutDatagramsIsRemoved(t *testing.T) {
 // A member that lives is never removed though no datagrams get to it: not by seeds that have just
 // started and look at all, nor because it has moved, nor where most of its observers are so, too.
 func TestMemberWithoutDatagramsStays(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ all, seeds string }{
 		"seeds restart": {"at 40s kill n7\nat 50s kill n8\nat 60s restart n7 n8", `at 40s kill s1..s3
 at 41s restart s1..s3
@@ -87,6 +88,7 @@ at 60s restart n5`, "at 45s kill s1\nat 47s restart s1"},
 // Where one of three seeds gets no datagrams, the authority goes on, also while another restarts; and that
 // seed says so.
 func TestSeedWithoutDatagrams(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(3) {
 		text := fmt.Sprintf(`with nodes 9
 with seeds 3
@@ -116,6 +118,7 @@ at 62s want-heard 10s n1 n2 n9`, seed+1)
 
 // A newcomer of an open network to which no datagrams get is with all soon, and has them all on its list.
 func TestNewcomerWithoutDatagramsListsAll(t *testing.T) {
+	t.Parallel()
 	for _, nodes := range []int{8, 40} {
 		w := newScenario(t, nodes, fmt.Sprintf("at 0s loss-datagrams 1 n%d\nat 20s start n%[1]d", nodes), withSeeds(0))
 		w.RunUntil(20 * time.Second)
@@ -126,6 +129,7 @@ func TestNewcomerWithoutDatagramsListsAll(t *testing.T) {
 // A member that says by stream that it has moved to another port is not believed until something has answered
 // there: all others would send whatever they have for it to somebody behind the same IP address.
 func TestMoveToAnotherPortIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		w := newScenario(t, 12, "at 10s kill n5\nat 10s say n1 x100 every 100ms size 1000", withSeeds(seeds))
 		w.RunUntil(9 * time.Second)
@@ -154,6 +158,7 @@ func TestMoveToAnotherPortIsNotBelieved(t *testing.T) {
 // That no datagrams get through is told no more soon after they do: whether it was so of one node or of all, from
 // the start or later.
 func TestDeafIsToldNoMoreSoon(t *testing.T) {
+	t.Parallel()
 	const mended = 90 * time.Second
 	for _, which := range []string{"n2", "n1..n8", "n1..n8 s1..s3"} {
 		for _, at := range []time.Duration{0, 30 * time.Second} {

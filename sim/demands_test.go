@@ -49,6 +49,7 @@ func TestDemandsAreMet(t *testing.T) {
 
 // Each kind of demand fails where it is not met: by which node, and what is lacking.
 func TestDemandsAreNotMet(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ line, want string }{
 		"no quorum, in":     {"at 11s kill s1\nat 12s want-in 10s n4", "not met within 10s: n4 is not in by the ledger of 2 seeds, but of 0"},
 		"no quorum, out":    {"at 11s kill s1\nat 12s want-out 10s n3", "not met within 10s: n3, which was killed, is out by the ledger of 0 seeds, and not of 2"},
@@ -82,6 +83,7 @@ func TestWellIsNotRemoved(t *testing.T) {
 // Worlds with a core are drawn the same each time, and say all of themselves in
 // the file that they are written to.
 func TestCoreWorldsReadBack(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(50) {
 		config, err := Drawn{Core: true, Seeds: SeedsDrawn}.World(seed)
 		if err != nil {
@@ -114,6 +116,7 @@ func TestLatenciesInOrder(t *testing.T) {
 // What a core must do it does in time, in the smallest form of each world in which it once
 // did not.
 func TestCoreScenarios(t *testing.T) {
+	t.Parallel()
 	const dir = "testdata/core"
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) == 0 {

@@ -10,6 +10,7 @@ import (
 // A datagram that is held back comes after many that were sent later; nobody is
 // the worse for it.
 func TestHeldBackIsNoHarm(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "at 8s reorder 0.1 3s\nat 9s say anyone x50 every 200ms\nat 40s reorder 0 0s", func(c *Config) { c.NoFalseDeath = true })
 	w.RunUntil(40 * time.Second)
 	w.convergesWithin(t, 15*time.Second)
@@ -21,6 +22,7 @@ func TestHeldBackIsNoHarm(t *testing.T) {
 // A machine that is slow, but not too slow to answer in time, is well; one that
 // takes two seconds is suspect, and comes back by itself.
 func TestSlowNode(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "at 10s slow 40ms n3", func(c *Config) { c.NoFalseDeath = true })
 	w.RunUntil(40 * time.Second)
 	if w.counts.Suspicions > 0 {
@@ -38,6 +40,7 @@ func TestSlowNode(t *testing.T) {
 // What a slow machine is sent it sees in order, and what an earlier life was
 // sent it never sees.
 func TestSlowNodeStartedAgain(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 4, "at 10s slow 1s n3\nat 15s kill n3\nat 15200ms restart n3\nat 25s slow 0s n3\nat 25s pause n3\nat 26s resume n3", nil)
 	w.RunUntil(30 * time.Second)
 	w.convergesWithin(t, 30*time.Second)
@@ -45,6 +48,7 @@ func TestSlowNodeStartedAgain(t *testing.T) {
 
 // A clock that gains a twentieth has its node probe so much more often.
 func TestDrift(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "at 10s drift 0.05 n3\nat 10s drift -0.05 n4\nat 10s say anyone x50 every 1s", func(c *Config) { c.NoFalseDeath = true })
 	w.RunUntil(10 * time.Second)
 	probes := func(number int) uint64 { return w.machines[number-1].node.Stats().Probes }
@@ -71,6 +75,7 @@ func TestDrift(t *testing.T) {
 // Whose clock went back an hour while it was down has an incarnation above all
 // it had, all the same; and so has one whose clock went ahead and back.
 func TestJumpedClock(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 4, "at 10s jump -1h n3\nat 10s kill n3\nat 11s restart n3\n"+
 		"at 20s jump 2h n3\nat 20s kill n3\nat 21s restart n3\nat 30s jump -2h n3\nat 30s kill n3\nat 31s restart n3", func(c *Config) { c.NoFalseDeath = true })
 	last := hearsay.Incarnation(0)
@@ -91,6 +96,7 @@ func TestJumpedClock(t *testing.T) {
 // A process whose disk fails stops, and what it had asked to keep is told by
 // nobody; started again, it is who it was.
 func TestFailingDisk(t *testing.T) {
+	t.Parallel()
 	for _, sync := range []string{"", "\nat 9s disk 20ms n3"} {
 		w := newScenario(t, 4, "at 10s fail 1 n3\nat 11s say n3\nat 15s fail 0 n3\nat 15s restart n3"+sync, nil)
 		w.RunUntil(14 * time.Second)
@@ -132,6 +138,7 @@ func TestLocalClock(t *testing.T) {
 // Whose clock is an hour ahead after a restart takes its own rumors for old ones,
 // and gets them from those who heard them.
 func TestJumpedClockLosesNoRumor(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 4, "at 10s say n3 x5 every 100ms\nat 12s jump 1h n3\nat 12s kill n3\nat 13s restart n3", nil)
 	w.RunUntil(13 * time.Second)
 	w.convergesWithin(t, 15*time.Second)

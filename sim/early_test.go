@@ -12,6 +12,7 @@ import (
 // While a network is founded, and after a node has been started again, what is not heard yet is no trouble; that most
 // seeds are gone is one soon.
 func TestFirstSecondsAreNoTrouble(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(5) {
 		w := newScenario(t, 6, `at 20s kill n2
 at 20300ms restart n2
@@ -55,6 +56,7 @@ at 70s kill s1 s2`, func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
 
 // A peer that was removed while it was paused says that, until it is in again.
 func TestRemovedPeerSaysSo(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 6, "at 20s pause n3\nat 35s resume n3", withSeeds(3))
 	w.RunUntil(35 * time.Second)
 	m, told := &w.machines[2], false

@@ -241,6 +241,7 @@ func TestEpidemicLimit(t *testing.T) {
 // The order in which sites call must not decide which of them a limit refuses, or those
 // that are first in it would get the rumor first in every run.
 func TestEpidemicLimitIsFair(t *testing.T) {
+	t.Parallel()
 	const sites, runs = 40, 2000
 	e := epidemic(sites, rumor.Pull, rumor.Cooling{Feedback: true, Stop: rumor.StopCounter, K: 1}, 1)
 	e.Limit = 1
@@ -274,6 +275,7 @@ func TestEpidemicRepeats(t *testing.T) {
 }
 
 func TestEpidemicValidate(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		change func(*Epidemic)
 		want   string

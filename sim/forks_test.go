@@ -19,6 +19,7 @@ at 130s restart s1`
 
 // Two ledgers are found out when their seeds meet, and said.
 func TestForksAreSaid(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 6, forking, withSeeds(3))
 	w.RunUntil(100 * time.Second)
 	began := w.runsUntil(t, time.Minute, "there are two", func() bool { return w.check.fork.epoch > 0 })

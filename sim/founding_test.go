@@ -19,6 +19,7 @@ func founders(seeds, told int) func(*Config) {
 // Without one of three seeds nothing is founded; with an operator's word it is,
 // peers are admitted, and the third has its seat and votes when it comes.
 func TestFoundedWithoutOne(t *testing.T) {
+	t.Parallel()
 	for told := range 3 {
 		w := newScenario(t, 4, "at 30s start s3", founders(3, told))
 		w.RunUntil(29 * time.Second)
@@ -40,6 +41,7 @@ func TestFoundedWithoutOne(t *testing.T) {
 // A seed comes late with a ledger of another founding: it has no say, and says
 // why. The others go on.
 func TestOldLedgerComesLate(t *testing.T) {
+	t.Parallel()
 	const old = 6 // s3
 	before := newScenario(t, 4, "", founders(3, 0))
 	before.RunUntil(20 * time.Second)
@@ -81,6 +83,7 @@ func TestOldLedgerComesLate(t *testing.T) {
 // Two seeds are told at once, in worlds that draw what comes between: the rules
 // of the ledger and of ballots hold, and it comes to one network.
 func TestTwoFoundAtOnce(t *testing.T) {
+	t.Parallel()
 	stream := draws(1, "founding test")
 	random := rand.New(&stream)
 	for seed := range large(40, 1000) {
@@ -117,6 +120,7 @@ func TestTwoFoundAtOnce(t *testing.T) {
 // A seed that is started on an old copy of its disk stops before it harms
 // anybody, and comes back with an empty one.
 func TestOldCopyOfADisk(t *testing.T) {
+	t.Parallel()
 	const copied = 6 // s3
 	for _, others := range []string{"", "kill s1"} {
 		w := newScenario(t, 5, "at 15s kill n5\nat 22s kill n4", withSeeds(3))

@@ -57,12 +57,13 @@ func (in *inquirer) run(until time.Duration) {
 			continue
 		}
 		a := asked{life: m.life, had: m.node.Seeded().Epoch(), told: w.check.ledger.epoch(), at: w.now}
-		w.steps(m)
-		number, fx, err := m.node.Fresh(w.timeOf(m))
-		if a.number = number; err == nil {
-			in.open[m] = append(in.open[m], a)
-		}
-		w.carryOut(m, fx)
+		w.advance(m, func(now time.Time) *core.Effects {
+			number, effects, err := m.node.Fresh(now)
+			if a.number = number; err == nil {
+				in.open[m] = append(in.open[m], a)
+			}
+			return effects
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 // Whatever a third of the members say, no member that is well is removed, and who is
 // dead is, soon after they have ceased to cover it.
 func TestHostileMembersRemoveNobody(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 9, "at 40s kill n9", func(c *Config) { c.Seeds, c.Hostile, c.NoFalseDeath = 3, 3, true })
 	w.RunUntil(stormEnds)
 	if w.counts.Lies < 100 || w.counts.Suspicions == 0 {

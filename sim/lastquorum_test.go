@@ -25,6 +25,7 @@ func (m *machine) lastQuorum() string {
 
 // A machine that is cut off, from all or from the seeds alone, blames no seed while it finds that out, nor do others.
 func TestCutOffMachineBlamesNoSeed(t *testing.T) {
+	t.Parallel()
 	const begins = 30 * time.Second
 	between := func(name, other string) string {
 		return fmt.Sprintf("at %[1]v cut %[2]s -> %[3]s\nat %[1]v cut %[3]s -> %[2]s\n", begins, name, other)
@@ -55,6 +56,7 @@ func TestCutOffMachineBlamesNoSeed(t *testing.T) {
 // Where a seed is gone, or no streams get to it, each node that can know says within some seconds which it is, tells it
 // once as an event, and so once that more than a quorum is left again.
 func TestLastQuorumIsToldSoon(t *testing.T) {
+	t.Parallel()
 	const begins = 30 * time.Second
 	for name, test := range map[string]struct {
 		breaks, mends string

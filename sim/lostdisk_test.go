@@ -14,6 +14,7 @@ import (
 // A peer whose disk is full leaves, and is held dead by nobody; a seed ends. What it could not make durable it tells
 // nobody, and it is in again once there is room.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		for _, slow := range []string{"", "at 5s disk 200ms n3\n"} {
 			t.Run(fmt.Sprintf("%d seeds, %q", seeds, slow), func(t *testing.T) {
@@ -56,6 +57,7 @@ func TestFullDisk(t *testing.T) {
 // A peer does not leave for an incarnation that its disk has lost: where its clock was set back the next life has the
 // same one again.
 func TestFullDiskLosesAnIncarnation(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, `
 		at 20s jump -13m n3
 		at 22s fill n3
@@ -76,6 +78,7 @@ func TestFullDiskLosesAnIncarnation(t *testing.T) {
 // What a peer learns after its disk has failed may rest on what it could not make durable, as that it is in: it tells
 // nothing of that, in these runs neither.
 func TestFullDiskTellsNothingMore(t *testing.T) {
+	t.Parallel()
 	const dir = "testdata/fulldisk"
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) == 0 {

@@ -147,12 +147,11 @@ func (w *World) start(m *machine, fresh bool) {
 	if m.twist.configures != nil {
 		m.twist.configures(w, m, &config)
 	}
-	w.steps(m)
-	m.node = w.newNode(m, config, signer, rand.New(&random), records)
+	w.newNode(m, config, signer, rand.New(&random), records)
 	if w.config.Seeds > 0 {
 		w.check.loaded(m, records, m.node.Seeded().Epoch(), w.operator.untold(m), w.now)
 	}
-	w.carryOut(m, m.node.Tick(w.timeOf(m)))
+	w.advance(m, m.node.Tick)
 	m.contact = netip.AddrPort{}
 	if m.node != nil { // its disk has not failed already
 		w.lookUp(m)
@@ -165,7 +164,7 @@ func (w *World) lookUp(m *machine) {
 	m.lookedUp = w.now
 	if contact, known := w.contactOf(m); known && contact != m.contact {
 		m.contact = contact
-		w.carryOut(m, m.node.Contact(w.timeOf(m), []netip.AddrPort{contact}))
+		w.advance(m, func(now time.Time) *core.Effects { return m.node.Contact(now, []netip.AddrPort{contact}) })
 	}
 }
 
@@ -187,7 +186,6 @@ func (w *World) lookUpAgain() {
 			every = lookUpAlone
 		}
 		if w.now-m.lookedUp >= every {
-			w.steps(m)
 			w.lookUp(m)
 		}
 	}
@@ -243,7 +241,7 @@ func (w *World) goAway(m *machine) {
 	w.check.goesAway(m)
 	w.counts.Aways++
 	m.away = true
-	w.carryOut(m, m.node.Away(w.timeOf(m)))
+	w.advance(m, m.node.Away)
 }
 
 // endGone ends the process of a node that has told the others why it ends.
@@ -270,13 +268,13 @@ func (w *World) resume(m *machine) {
 	m.inbox = nil
 	tickFirst := happens(&m.resumes, 0.5)
 	if tickFirst {
-		w.carryOut(m, m.node.Tick(w.timeOf(m)))
+		w.advance(m, m.node.Tick)
 	}
 	for _, number := range waiting {
 		w.take(m, number)
 	}
 	if !tickFirst && m.node != nil {
-		w.carryOut(m, m.node.Tick(w.timeOf(m)))
+		w.advance(m, m.node.Tick)
 	}
 }
 
@@ -346,7 +344,7 @@ func (w *World) take(m *machine, number int32) {
 		return
 	}
 	w.check.received(m, p, w.now)
-	w.carryOut(m, m.node.Receive(w.timeOf(m), p))
+	w.advance(m, func(now time.Time) *core.Effects { return m.node.Receive(now, p) })
 }
 
 // carryOut does what a step of m's node asks for, by the one rule: Now at
@@ -498,7 +496,7 @@ func (w *World) read(m *machine) {
 		panic("sim: " + m.name + ": its own disk cannot be read: " + err.Error())
 	}
 	w.counts.OldReads += uint64(len(rulings))
-	w.carryOut(m, m.node.Older(w.timeOf(m), asked.Before, rulings))
+	w.advance(m, func(now time.Time) *core.Effects { return m.node.Older(now, asked.Before, rulings) })
 }
 
 // synced empties the queue: one sync is for all that was written.
@@ -567,6 +565,6 @@ func (w *World) tick(m *machine, due *moment) {
 			w.halted = true
 			return
 		}
-		w.carryOut(m, m.node.Tick(w.timeOf(m)))
+		w.advance(m, m.node.Tick)
 	}
 }

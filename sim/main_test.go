@@ -1,15 +1,21 @@
 package sim
 
 import (
+	cryptorand "crypto/rand"
 	"os"
 	"runtime/debug"
 	"testing"
 )
 
-// Of tests that run at once, those with t.Parallel, all worlds but one at most must be without seeds, see steps.
+// noReader panics: whatever draws from the process's own source is not the same in another run.
+type noReader struct{}
+
+func (noReader) Read([]byte) (int, error) { panic("drawn outside of a seed's step, see drawsFrom") }
+
 // Small worlds leave much garbage and little that lives: to collect it a quarter as often takes
 // a quarter less of the processor. Large ones would need the room.
 func TestMain(m *testing.M) {
+	cryptorand.Reader = noReader{}
 	if os.Getenv(largeVariable) == "" {
 		debug.SetGCPercent(400)
 	}

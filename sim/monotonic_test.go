@@ -32,6 +32,7 @@ func reading(t *testing.T, wall time.Time, monotonic time.Duration) time.Time {
 // say of themselves is news to it as before, and so is what they ask: a node counts by
 // its monotonic clock what each may use.
 func TestClockSetBackWhileRunning(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "", nil)
 	began := epoch
 	epoch = reading(t, began, time.Hour)
@@ -62,5 +63,7 @@ func TestClockSetBackWhileRunning(t *testing.T) {
 func (w *World) accuse(number int) {
 	by, m := &w.machines[0], &w.machines[number-1]
 	claim := hearsay.Claim{Subject: m.id, State: hearsay.StateSuspect, Incarnation: w.check.identities[m.identity].claimed, By: by.id}
-	w.carryOut(m, m.node.Receive(w.timeOf(m), &core.Packet{From: by.id, Addr: by.addr, Body: &core.News{}, Claims: []hearsay.Claim{claim}}))
+	w.advance(m, func(now time.Time) *core.Effects {
+		return m.node.Receive(now, &core.Packet{From: by.id, Addr: by.addr, Body: &core.News{}, Claims: []hearsay.Claim{claim}})
+	})
 }

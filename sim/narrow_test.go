@@ -12,6 +12,7 @@ import (
 // Where packets above some size get lost at one machine, it says so of itself, its neighbors say it of that machine,
 // and so do seeds; nobody says it of another, nor where there is loss or nothing, and all is well once it is over.
 func TestNarrowWaysAreTold(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		seeds int
 		text  string
@@ -79,6 +80,7 @@ func TestNarrowWaysAreTold(t *testing.T) {
 // Where large packets get lost between seeds each says so of the others, and that is the cause of a quorum that is
 // lost.
 func TestQuorumLostToNarrowWaysSaysWhy(t *testing.T) {
+	t.Parallel()
 	const text = "at 20s narrow 400 s1..s3\nat 60s cut s1 -> s2\nat 60s cut s2 -> s1\nat 60s cut s1 -> s3\nat 60s cut s3 -> s1"
 	w := newScenario(t, 4, text, withSeeds(3))
 	cause := "" // of the last loss

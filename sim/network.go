@@ -372,7 +372,7 @@ func (n *network) isStuck(f *flight, open *connection, side int) (freed time.Dur
 func (n *network) refused(m, by *machine) {
 	if m.condition == conditionRunning {
 		n.world.counts.Refused++
-		n.world.carryOut(m, m.node.NotReached(n.world.timeOf(m), by.addr, "connection refused"))
+		n.world.advance(m, func(now time.Time) *core.Effects { return m.node.NotReached(now, by.addr, "connection refused") })
 	}
 }
 

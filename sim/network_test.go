@@ -113,6 +113,7 @@ func TestDatagramsComeTwice(t *testing.T) {
 }
 
 func TestCutsAndPartitions(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name             string
 		do               Action
@@ -225,6 +226,7 @@ func TestLargePacketsGoByStream(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
+	t.Parallel()
 	config := DefaultConfig()
 	config.Nodes = 300
 	w := NewWorld(config, nil)

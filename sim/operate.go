@@ -51,7 +51,7 @@ func (o *operator) operate(m *machine, a *Action) {
 		w.start(m, false)
 	case a.Verb == Roam && m.condition == conditionRunning && !o.crowded(m) && !w.isSeed(m):
 		o.readdress(m)
-		w.carryOut(m, m.node.MoveTo(w.timeOf(m), m.addr))
+		w.advance(m, func(now time.Time) *core.Effects { return m.node.MoveTo(now, m.addr) })
 	case a.Verb == Fill:
 		m.full = true
 		w.counts.Fills++
@@ -175,7 +175,7 @@ func (o *operator) asked(r *request) (done bool) {
 		return false
 	}
 	barred := slices.ContainsFunc(seed.node.Seeded().Barred(), func(b hearsay.Bar) bool { return b.ID == r.id })
-	var effects *core.Effects
+	var asks func(now time.Time) *core.Effects
 	switch r.verb {
 	case Bar:
 		if barred {
@@ -183,23 +183,29 @@ func (o *operator) asked(r *request) (done bool) {
 			return true
 		}
 		// what the seed refuses is asked again
-		_, effects, _ = seed.node.Bar(w.timeOf(seed), r.id.String(), operatorWhy)
+		asks = func(now time.Time) *core.Effects {
+			_, effects, _ := seed.node.Bar(now, r.id.String(), operatorWhy)
+			return effects
+		}
 	case Lift:
 		if !barred { // or this seed has not applied the bar yet
 			r.calm++
 			return r.calm >= calmBefore
 		}
 		r.calm = 0
-		_, effects, _ = seed.node.Lift(w.timeOf(seed), r.id.String())
+		asks = func(now time.Time) *core.Effects {
+			_, effects, _ := seed.node.Lift(now, r.id.String())
+			return effects
+		}
 	default:
 		stay, err := seed.node.StayOf(r.id.String())
 		if err != nil {
 			return true // it is out
 		}
 		w.counts.Asked++
-		effects, done = seed.node.Ask(w.timeOf(seed), operatorAddr, stay), true
+		asks, done = func(now time.Time) *core.Effects { return seed.node.Ask(now, operatorAddr, stay) }, true
 	}
-	w.carryOut(seed, effects)
+	w.advance(seed, asks)
 	return done
 }
 

@@ -10,6 +10,7 @@ import (
 
 // A peer that comes back at another address is found there by all.
 func TestMovesAreFollowed(t *testing.T) {
+	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		w := newScenario(t, 6, "at 12s move n3\nat 14s move n1\nat 40s move n3", withSeeds(seeds))
 		w.RunUntil(40 * time.Second)
@@ -35,6 +36,7 @@ func TestMovesAreFollowed(t *testing.T) {
 // A peer whose machine gets another address while it runs is found there by all, and none
 // holds it dead meanwhile.
 func TestRoamingIsFollowed(t *testing.T) {
+	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		w := newScenario(t, 6, "at 12s roam n3\nat 30s roam n3\nat 31s roam n3", withSeeds(seeds))
 		w.config.NoFalseDeath = true
@@ -58,6 +60,7 @@ func TestRoamingIsFollowed(t *testing.T) {
 // Two that move while they are apart have no address of each other that is good any more. They
 // find together, as they know one of the two by name.
 func TestRoamingApart(t *testing.T) {
+	t.Parallel()
 	for name, text := range map[string]string{
 		"while they run": "at 10s partition n1 | n2\nat 20s roam n1 n2\nat 60s heal",
 		"and start":      "at 10s partition n1 | n2\nat 20s move n1 n2\nat 60s heal",
@@ -70,6 +73,7 @@ func TestRoamingApart(t *testing.T) {
 
 // Whose disk is full stops, and does not start before there is room.
 func TestFullDisks(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 5, "at 10s fill n3\nat 11s say n3\nat 15s restart n3\nat 20s room n3\nat 21s restart n3", withSeeds(3))
 	w.RunUntil(19 * time.Second)
 	if w.machines[2].node != nil || w.counts.DiskFails < 1 {
@@ -81,6 +85,7 @@ func TestFullDisks(t *testing.T) {
 
 // A bit that flips is noticed, wherever it is.
 func TestDamagedDisksAreNotRead(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 5, "at 5s say anyone x10 every 100ms\nat 10s kill n3", withSeeds(3))
 	w.RunUntil(11 * time.Second)
 	for seed := range uint64(200) {
@@ -102,6 +107,7 @@ func TestDamagedDisksAreNotRead(t *testing.T) {
 
 // Who is barred is not let in again, until the bar is lifted.
 func TestBars(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 5, "at 10s bar n3\nat 12s leave n3\nat 20s restart n3\nat 50s lift n3", withSeeds(3))
 	w.RunUntil(49 * time.Second)
 	if w.hasStay(3) || w.counts.Bars != 1 {
@@ -114,6 +120,7 @@ func TestBars(t *testing.T) {
 
 // A bar is lifted also of an identity that a copy of the disk has taken elsewhere.
 func TestBarOfATwinIsLifted(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 5, "at 20s kill n3\nat 21s clone n3 n5\nat 40s bar n3\nat 45s lift n3\nat 50s kill n5\nat 52s restart n3", withSeeds(3))
 	w.RunUntil(44 * time.Second)
 	if seed := w.operator.readySeed(); w.counts.Bars != 1 || len(seed.node.Seeded().Barred()) != 1 {
@@ -128,6 +135,7 @@ func TestBarOfATwinIsLifted(t *testing.T) {
 
 // An operator's word removes nobody who answers.
 func TestAskedRemovals(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 5, "at 10s remove n3\nat 30s kill n4\nat 30s remove n4", withSeeds(3))
 	w.RunUntil(60 * time.Second)
 	if !w.hasStay(3) || w.hasStay(4) || w.counts.Asked != 2 || w.counts.Answered != 2 {
@@ -138,6 +146,7 @@ func TestAskedRemovals(t *testing.T) {
 // Seeds lose their disks one after the other: all of them, each once the one
 // before has its seat.
 func TestAllSeedsLoseTheirDisks(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 5, "at 10s lose s1..s3\nat 40s remove n5\nat 41s kill n5", withSeeds(3))
 	w.RunUntil(60 * time.Second)
 	if w.counts.Losses != 3 || w.counts.SeatsGiven == 0 {
@@ -148,6 +157,7 @@ func TestAllSeedsLoseTheirDisks(t *testing.T) {
 
 // Two members may have one name.
 func TestNameClashes(t *testing.T) {
+	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		w := newScenario(t, 5, "at 0s call n3 n4\nat 20s call n5 n4\nat 20s kill n5\nat 22s restart n5", withSeeds(seeds))
 		w.RunUntil(22 * time.Second)
@@ -161,6 +171,7 @@ func TestNameClashes(t *testing.T) {
 // A seed that starts on an older copy of its disk stops while the others have
 // what it has promised; a peer on one goes on, and breaks no rule.
 func TestOlderCopies(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 6, `
 at 5s say anyone x80 every 500ms
 at 10s save n3 s3
@@ -178,6 +189,7 @@ at 31s restore s3`, withSeeds(3))
 // Peers count no seed that is put back and waits for what another knows: with it there is no quorum, and nothing is
 // promised of who dies meanwhile. Once it takes part they do.
 func TestSeedInDoubtIsNotCounted(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 4, `
 at 15s save s3
 at 16s kill s2
@@ -208,6 +220,7 @@ at 45s restart s2`, withSeeds(3))
 // A seed that is put back while the one that knows is down waits for that, and stops:
 // no other ledger is decided.
 func TestRestoredSeedWaits(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 6, `
 at 10s save s3
 at 15s kill s2

@@ -15,21 +15,25 @@ import (
 func (w *World) bar(t *testing.T, number int, lift bool) {
 	t.Helper()
 	seed := &w.machines[w.config.Nodes]
-	name, now := w.machines[number-1].id.String(), w.timeOf(seed)
-	ask := func() (hearsay.NodeID, *core.Effects, error) { return seed.node.Bar(now, name, "too loud") }
-	if lift {
-		ask = func() (hearsay.NodeID, *core.Effects, error) { return seed.node.Lift(now, name) }
-	}
-	_, effects, err := ask()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.carryOut(seed, effects)
+	name := w.machines[number-1].id.String()
+	w.advance(seed, func(now time.Time) (effects *core.Effects) {
+		var err error
+		if lift {
+			_, effects, err = seed.node.Lift(now, name)
+		} else {
+			_, effects, err = seed.node.Bar(now, name, "too loud")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return effects
+	})
 }
 
 // Who was removed and is barred, and runs again with what it knew of others, is
 // told no rumors and can tell none; but once it is let in all hear what it said.
 func TestBarredHearsAndTellsNothing(t *testing.T) {
+	t.Parallel()
 	for _, overlay := range []string{"ring", "random"} {
 		for _, strategy := range []string{"tree", "monger", "flood"} {
 			t.Run(overlay+", "+strategy, func(t *testing.T) {

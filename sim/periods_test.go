@@ -10,6 +10,7 @@ import (
 
 // Nodes that are well neither ask others to list them nor say that nobody reaches them, however seldom they are probed.
 func TestWellNodesDoNotAskToBeListed(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		nodes, seeds int
 		period       time.Duration

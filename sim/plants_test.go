@@ -26,6 +26,7 @@ func TestPlantsAreListed(t *testing.T) {
 // What only worlds with a core find, those do not in which all is mended: that is
 // what they are for.
 func TestCorePlantsNeedCores(t *testing.T) {
+	t.Parallel()
 	for i := range Plants {
 		if plant := &Plants[i]; plant.core {
 			t.Run(plant.Name, func(t *testing.T) {

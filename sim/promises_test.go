@@ -12,6 +12,7 @@ import (
 // A promise that an answer to any seed keeps a member in is broken by its removal, if a seed had
 // time to say so; not where the answer came too late, or something else was done meanwhile.
 func TestPromiseOfAnAnswer(t *testing.T) {
+	t.Parallel()
 	for what, test := range map[string]struct {
 		answered time.Duration // before the ruling; 0: not at all
 		anySeed  bool
@@ -68,6 +69,7 @@ func TestPromiseOfAnAnswer(t *testing.T) {
 // A peer does not say by when a suspect is removed, where the seeds were started again after that time: they elect who
 // leads, and probe anew. Nothing but their answers shows that they were.
 func TestPeerCountsFromTheStartOfSeeds(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 4, `
 		at 15s cut s1 -> s2
 		at 15s cut s2 -> s1
@@ -94,6 +96,7 @@ func TestPeerCountsFromTheStartOfSeeds(t *testing.T) {
 // A machine to which nothing comes, or from which nothing goes out, promises nothing, and one that does breaks
 // the rule.
 func TestPromiseOfADeafNode(t *testing.T) {
+	t.Parallel()
 	for verb, promises := range map[Verb]bool{LossIn: true, LossOut: true, Loss: false} {
 		config := DefaultConfig()
 		config.Nodes, config.Seeds = 4, 3
@@ -118,6 +121,7 @@ func TestPromiseOfADeafNode(t *testing.T) {
 
 // A peer that is cut off before it is in expects to hear nobody, and promises nothing all the same.
 func TestNoPromiseOfOneThatIsNotIn(t *testing.T) {
+	t.Parallel()
 	config, err := Drawn{Core: true, Seeds: SeedsDrawn}.World(900097)
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +134,7 @@ func TestNoPromiseOfOneThatIsNotIn(t *testing.T) {
 // A seed to which a peer alone is silent, as the way between the two is cut, brings it before the others by the time
 // that it has promised, and then promises a later one, with its cause. Since when the peer is silent it says once.
 func TestPromiseOfASeedBehindACut(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(4) {
 		w := newScenario(t, 4, "at 30s cut s1 -> n2\nat 30s cut n2 -> s1", func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
 		promised, again := 0, 0
@@ -161,6 +166,7 @@ func TestPromiseOfASeedBehindACut(t *testing.T) {
 
 // A later time without a cause goes back on a promise.
 func TestPromiseThatMovesHasACause(t *testing.T) {
+	t.Parallel()
 	for what, moved := range map[string]bool{"with its cause": false, "without": true} {
 		w := newScenario(t, 4, "at 30s cut s1 -> n2\nat 30s cut n2 -> s1", withSeeds(3))
 		if moved {
@@ -181,6 +187,7 @@ func TestPromiseThatMovesHasACause(t *testing.T) {
 // A removal that is promised is void once a node is let in that observes the member; if the member has as many
 // observers as there may be without it, the promise stays.
 func TestPromiseIsVoidWithAnotherObserver(t *testing.T) {
+	t.Parallel()
 	config := DefaultConfig()
 	config.Nodes, config.Seeds = 16, 3
 	w := NewWorld(config, nil)

@@ -119,9 +119,11 @@ func (o *operator) beganAnew(m *machine) bool {
 	if o.recovery.life == m.life {
 		return len(m.commits) == 0
 	}
-	w.steps(m)
-	_, effects, err := m.node.Recover(w.timeOf(m))
-	w.carryOut(m, effects)
+	var err error
+	w.advance(m, func(now time.Time) (effects *core.Effects) {
+		_, effects, err = m.node.Recover(now)
+		return effects
+	})
 	if err == nil && m.condition == conditionRunning {
 		o.recovery.life = m.life
 		return len(m.commits) == 0

@@ -14,6 +14,7 @@ import (
 
 // A ledger that is begun anew goes on, in each of these runs, and all agree on it.
 func TestRecoveries(t *testing.T) {
+	t.Parallel()
 	const dir = "testdata/recover"
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) == 0 {
@@ -42,6 +43,7 @@ func TestRecoveries(t *testing.T) {
 
 // What the seed that is left did not have is given up, and nothing else is.
 func TestWhatARecoveryGivesUp(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 5, "at 10s partition n1..n5 s2 s3 | s1\nat 12s leave n5\nat 17s recover s1\nat 20s heal", withSeeds(3))
 	w.RunUntil(16 * time.Second)
 	kept, all := w.machines[5].node.Seeded().Epoch(), w.machines[6].node.Seeded().Epoch()
@@ -62,6 +64,7 @@ func TestWhatARecoveryGivesUp(t *testing.T) {
 // The seeds of a recovered network must decide, unless one has lost its disk since: perhaps before a third had
 // a vote.
 func TestRecoveredSeedsMustDecide(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 5, "at 10s recover s1", withSeeds(3))
 	w.RunUntil(10 * time.Second)
 	w.convergesWithin(t, 40*time.Second)
@@ -81,6 +84,7 @@ func TestRecoveredSeedsMustDecide(t *testing.T) {
 
 // Who follows what was given up is held to that, and to no more of it.
 func TestGivenUpIsHeldTo(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		does func(w *World, n1 *machine)
 		want string

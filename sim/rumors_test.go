@@ -14,6 +14,7 @@ import (
 
 // A crash tears what was not synced: each write by itself may be there or not.
 func TestNumbersAreNotUsedAgainAfterATornDisk(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(32) {
 		w := newScenario(t, 3, "at 10s say n1\nat 10050ms kill n1\nat 12s restart n1\nat 14s say n1", func(c *Config) {
 			c.Seed, c.DiskDelay = seed, 100*time.Millisecond
@@ -26,6 +27,7 @@ func TestNumbersAreNotUsedAgainAfterATornDisk(t *testing.T) {
 // A disk that stands still while much is said: the node takes nothing more on from some megabytes
 // on, nothing that was taken on is lost, and afterwards it takes on again.
 func TestDiskThatStandsStill(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 3, "at 10s disk 12s n1", nil)
 	w.RunUntil(10 * time.Second)
 	n1 := &w.machines[0]
@@ -49,6 +51,7 @@ func TestDiskThatStandsStill(t *testing.T) {
 
 // Who lacks a rumor has not converged, as long as it is to be had.
 func TestLackingARumorIsNoConvergence(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 3, "", nil)
 	w.RunUntil(10 * time.Second)
 	w.convergesWithin(t, 0)
@@ -79,6 +82,7 @@ func TestLackingARumorIsNoConvergence(t *testing.T) {
 // Links that are wrong are found while they are; and when the network has
 // settled there are none.
 func TestWrongLinksAreFound(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "at 10s kill n3\nat 10100ms restart n3 fresh", nil)
 	problems := make(map[string]bool)
 	for w.now < 30*time.Second {
@@ -121,6 +125,7 @@ func (w *World) saidWhile(t *testing.T, least int) {
 // one, and there for the first time: each has all that was said meanwhile, in
 // seconds, and nothing twice (which the checker sees to).
 func TestWhoWasAwayCatchesUp(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, script string }{
 		{"stopped", "at 10s pause n4\nat 70s resume n4"},
 		{"cut off", "at 10s partition n1..n3 n5..n16 | n4\nat 70s heal"},
@@ -147,6 +152,7 @@ func TestWhoWasAwayCatchesUp(t *testing.T) {
 // A rumor that its origin kept is as old after a day as it is: who has forgotten
 // the origin meanwhile, and what it heard of it, does not hear it again.
 func TestKeptRumorsAge(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 3, "at 10s say n2\nat 20s kill n2\nat 25h restart n2", nil)
 	w.RunUntil(25*time.Hour + time.Minute)
 	w.convergesWithin(t, time.Minute)
@@ -158,6 +164,7 @@ func TestKeptRumorsAge(t *testing.T) {
 
 // What is older than retention is not to be had, and holds nobody up.
 func TestCatchesUpWithinRetention(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "at 10s partition n1..n3 n5..n8 | n4\nat 11s say n1 x20 every 100ms\nat 60s say n2 x5 every 100ms\nat 70s heal\nat 75s start n8", func(c *Config) {
 		c.Rumors.KeepFor = 30 * time.Second
 	})
@@ -207,6 +214,7 @@ func TestRumorsThroughChurn(t *testing.T) {
 
 // With a fifth of all packets lost all the time, everybody gets everything.
 func TestRumorsUnderLoss(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 32, "at 6s say anyone x50 every 1s", func(c *Config) { c.Loss = 0.2 })
 	w.RunUntil(56 * time.Second)
 	w.saidWhile(t, 50)
@@ -227,6 +235,7 @@ func TestRumorsUnderLoss(t *testing.T) {
 // must be sent again: 1/0.95 = 1.053 payloads a delivery is the least. (With seed 7 the contact
 // of one of 1,000 hears none of its answers: see roster.askToList.)
 func TestBroadcastsUnderLoss(t *testing.T) {
+	t.Parallel()
 	nodes := 128
 	if os.Getenv(largeVariable) != "" {
 		nodes = 1000
@@ -256,6 +265,7 @@ func TestBroadcastsUnderLoss(t *testing.T) {
 // One who says 20,000 a second waits for himself: others are heard as ever, and
 // nobody is suspected.
 func TestLoudOneHoldsUpNobody(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "at 10s say n1 x15000 every 50us\nat 10s say n2 x20 every 100ms", nil)
 	w.RunUntil(15 * time.Second)
 	for i := range w.check.gossip.said {

@@ -11,6 +11,7 @@ import (
 // TestSavedLedgers: what any node saves can be checked, also where a member was removed, a seat was given to another
 // life, or the ledger was begun anew; and what is changed in it does not go through.
 func TestSavedLedgers(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 5, "at 10s kill n5\nat 20s kill s3\nat 22s restart s3 fresh\nat 40s leave n4\nat 60s recover s1", withSeeds(3))
 	for _, until := range []time.Duration{19 * time.Second, 50 * time.Second, 120 * time.Second} {
 		w.RunUntil(until)

@@ -70,6 +70,7 @@ func (w *World) stateAt(observer, subject int) hearsay.State {
 }
 
 func TestHalvesMeetAgain(t *testing.T) {
+	t.Parallel()
 	for _, nodes := range []int{2, 3, 8, 32} {
 		t.Run(fmt.Sprint(nodes), func(t *testing.T) {
 			const cut, healed = 10 * time.Second, 90 * time.Second
@@ -90,6 +91,7 @@ func TestHalvesMeetAgain(t *testing.T) {
 // that nobody says to reach: the rest is suspect to them as long as it lasts,
 // and must not stay so afterwards.
 func TestFewCutOffComeBack(t *testing.T) {
+	t.Parallel()
 	for _, few := range []int{1, 5} {
 		t.Run(fmt.Sprint(few), func(t *testing.T) {
 			w := newScenario(t, 16, fmt.Sprintf("at 10s partition n1..n%d | n%d..n16\nat 70s heal", 16-few, 17-few), nil)
@@ -117,6 +119,7 @@ func (w *World) countAt(by int, state hearsay.State) (n int) {
 }
 
 func TestPausedComesBackByItself(t *testing.T) {
+	t.Parallel()
 	for _, pause := range []time.Duration{200 * time.Millisecond, 2 * time.Second, time.Minute} {
 		t.Run(pause.String(), func(t *testing.T) {
 			w := newScenario(t, 16, "at 10s pause n4", nil)
@@ -138,6 +141,7 @@ func TestPausedComesBackByItself(t *testing.T) {
 }
 
 func TestRestartedIsWhoItWas(t *testing.T) {
+	t.Parallel()
 	for _, down := range []time.Duration{100 * time.Millisecond, 1500 * time.Millisecond, 30 * time.Second} {
 		t.Run(down.String(), func(t *testing.T) {
 			w := newScenario(t, 8, "at 10s kill n3", nil)
@@ -158,6 +162,7 @@ func TestRestartedIsWhoItWas(t *testing.T) {
 
 // The first of a network has nobody to ask; what it knows is on its disk.
 func TestFirstComesBackToItsNetwork(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "at 10s kill n1\nat 40s restart n1", nil)
 	w.RunUntil(40 * time.Second)
 	t.Logf("back after %v", w.convergesWithin(t, 5*time.Second))
@@ -165,12 +170,14 @@ func TestFirstComesBackToItsNetwork(t *testing.T) {
 
 // All are killed at once, and come back from their disks alone.
 func TestWholeNetworkComesBack(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "at 20s kill n1..n8\nat 30s restart n1..n8", nil)
 	w.RunUntil(30 * time.Second)
 	t.Logf("back after %v", w.convergesWithin(t, 15*time.Second))
 }
 
 func TestFreshDiskIsSomebodyElse(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "at 10s kill n3\nat 11s restart n3 fresh", nil)
 	w.RunUntil(9 * time.Second)
 	before := w.machines[2].id
@@ -182,6 +189,7 @@ func TestFreshDiskIsSomebodyElse(t *testing.T) {
 }
 
 func TestLeaverIsGone(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 16, "at 10s leave n5", nil)
 	w.RunUntil(12 * time.Second)
 	if w.machines[4].condition != conditionLeft {
@@ -202,6 +210,7 @@ func TestLeaverIsGone(t *testing.T) {
 
 // A slow disk delays what is durable, and nothing else: nobody suspects.
 func TestSlowDiskIsNoDeath(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "", func(c *Config) { c.DiskDelay = 300 * time.Millisecond })
 	w.RunUntil(30 * time.Second)
 	w.convergesWithin(t, 0)
@@ -212,6 +221,7 @@ func TestSlowDiskIsNoDeath(t *testing.T) {
 
 // One way that carries nothing: relays go round it.
 func TestOneWayCutAccusesNobody(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 16, "at 10s cut n3 -> n4", func(c *Config) { c.Detect.StreamPing = false })
 	w.RunUntil(time.Minute)
 	if w.counts.Deaths > 0 {
@@ -239,6 +249,7 @@ func TestNoFalseDeathUnderLoss(t *testing.T) {
 
 // The same configuration prints the same bytes, on however many processors.
 func TestSameSeedSameBytes(t *testing.T) {
+	t.Parallel()
 	run := func(processors int, seed uint64) string {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
 		config := DefaultConfig()
@@ -266,6 +277,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 }
 
 func TestThousandNodes(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(largeVariable) == "" {
 		t.Skipf("takes half a minute; set %s", largeVariable)
 	}

@@ -135,6 +135,7 @@ func (l *liar) ruling(w *World, stay hearsay.Stay) *core.Rulings {
 // Whatever one member forges, and sends again of what others have sent: nobody
 // is out of it, nobody is in, and those who really go and come do.
 func TestForgeriesMoveNobody(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 7, `
 at 10s leave n5
 at 14s restart n5
@@ -151,6 +152,7 @@ at 20s kill n6`, func(c *Config) { c.Seeds, c.NoFalseDeath = 3, true })
 
 // A seed that always votes yes: it hears no answer of anybody.
 func TestSeedThatAlwaysVotesYes(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 6, "", func(c *Config) { c.Seeds, c.NoFalseDeath = 3, true })
 	w.bend(7, &twist{unjudged: true, takes: func(w *World, _ *machine, p *core.Packet) bool {
 		_, answer := p.Body.(*core.Ack)
@@ -171,6 +173,7 @@ func asksNobody(w *World, m *machine, e *core.Effects) {
 
 // As many observers as do not decide lie about one that lives.
 func TestLyingObserversWithSeeds(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(5) {
 		w := newScenario(t, 10, "", func(c *Config) { c.Seeds, c.Seed, c.NoFalseDeath = 3, seed+1, true })
 		victim := w.machines[0].addr

@@ -25,6 +25,7 @@ func shortLedger(c *Config) {
 // Who was admitted and removed and has heard of neither asks again, with a
 // newer claim than the one that is over.
 func TestInAndOutUnheardOf(t *testing.T) {
+	t.Parallel()
 	const deafTo = 40 * time.Second
 	w := newScenario(t, 6, fmt.Sprintf("at 10s start n6\nat 12s partition n1..n5 s1..s3 | n6\nat %v heal", deafTo), shortLedger)
 	w.bend(6, &twist{takes: func(w *World, _ *machine, p *core.Packet) bool {
@@ -44,6 +45,7 @@ func TestInAndOutUnheardOf(t *testing.T) {
 // A peer that was removed while it was down, and has more to read of the ledger than it applies in one step, does not
 // tell the admission of its stay that is over.
 func TestOldStayIsNoNews(t *testing.T) {
+	t.Parallel()
 	var script strings.Builder
 	for n := range 20 { // 40 rulings
 		fmt.Fprintf(&script, "at %ds leave n5\nat %ds restart n5\n", 10+4*n, 12+4*n)
@@ -109,6 +111,7 @@ func sendsLate(late time.Duration) *twist {
 
 // Who answers late is let in where all others answer at once, and let in again.
 func TestLateIsAdmitted(t *testing.T) {
+	t.Parallel()
 	for _, late := range []time.Duration{300 * time.Millisecond, 600 * time.Millisecond, 900 * time.Millisecond} {
 		t.Run(late.String(), func(t *testing.T) {
 			w := newScenario(t, 6, "at 20s start n6\nat 40s kill n6\nat 70s restart n6", withSeeds(3))
@@ -128,6 +131,7 @@ func TestLateIsAdmitted(t *testing.T) {
 // Somebody may report who answers late before the seeds know how late it is:
 // what comes after a probe's end counts for the next, and so it stays in.
 func TestLateIsNotRemoved(t *testing.T) {
+	t.Parallel()
 	const nodes = 150 // each seed finds out about one of them a second
 	w := newScenario(t, nodes, fmt.Sprintf("at 20s start n%d", nodes), withSeeds(3))
 	w.bend(nodes, sendsLate(600*time.Millisecond))
@@ -148,6 +152,7 @@ func TestLateIsNotRemoved(t *testing.T) {
 // Who comes while a seed is down lists it as all others do, by the word of the
 // other seeds.
 func TestComesWhileASeedIsDown(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 3, "at 10s kill s3\nat 20s start n3", withSeeds(3))
 	w.RunUntil(20 * time.Second)
 	t.Logf("agrees after %v", w.convergesWithin(t, 15*time.Second))
@@ -163,6 +168,7 @@ func (w *World) hasStay(number int) bool {
 // has gone on, too, and those who were cut off meanwhile: both take over a roster
 // whole, and no ruling tells them that it was in.
 func TestLateHearDeparted(t *testing.T) {
+	t.Parallel()
 	const comes = 340 * time.Second
 	goesOn := strings.Builder{} // by more rulings than anybody gives to who asks for all
 	for at := 30; at < 330; at += 2 {
@@ -191,6 +197,7 @@ func TestLateHearDeparted(t *testing.T) {
 // A seed that has lost its disk is somebody else: also those who were away when
 // it was given its seat again let go of the one that it was.
 func TestLostSeedIsForgottenByAll(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 6, "at 12s partition n2 n5 n6 | n1 n3 n4 s1..s3\nat 20s kill s3\nat 30s restart s3 fresh\nat 40s heal", shortLedger)
 	w.RunUntil(40 * time.Second)
 	t.Logf("one network %v after the cut's end", w.convergesWithin(t, 30*time.Second))
@@ -224,6 +231,7 @@ func (w *World) runsUntil(t testing.TB, limit time.Duration, what string, so fun
 // Whenever in the course of a case a seed crashes, whichever it is: the case is
 // decided by the others, once, and the seed comes back to the same ledger.
 func TestSeedCrashInEveryStep(t *testing.T) {
+	t.Parallel()
 	const (
 		nodes   = 4
 		patient = 12 * time.Second
@@ -280,6 +288,7 @@ func TestSeedCrashInEveryStep(t *testing.T) {
 // Who leaves while there is no quorum is gone for good before the seeds can rule
 // it. All know it as unreachable, by one roster, and rule that when they can.
 func TestLeavesWithoutAQuorum(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 6, `
 at 10s kill s1 s2
 at 12s leave n5
@@ -296,6 +305,7 @@ at 40s restart s1 s2
 // Who leaves right after it has asked for admission is let in, and leaves: nobody finds it gone
 // afterwards. With one seed down, too.
 func TestLeavesYoung(t *testing.T) {
+	t.Parallel()
 	for _, down := range []string{"", "at 9s kill s3\n"} {
 		for after := time.Duration(0); after < 400*time.Millisecond; after += 23 * time.Millisecond {
 			w := newScenario(t, 8, fmt.Sprintf("%sat 10s start n5..n8\nat %v leave n5..n8", down, 10*time.Second+after), withSeeds(3))
@@ -314,6 +324,7 @@ func TestLeavesYoung(t *testing.T) {
 // A peer whose process ends without a leave, and runs again within a second with its disk, was never out, and the seeds
 // have ruled nothing: so a restart is to be, if it costs others nothing. One that leaves costs two rulings.
 func TestBackWithinASecond(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		ends                 string
 		leaves, admitsBeyond int
@@ -346,6 +357,7 @@ func (w *World) leader() int {
 
 // Without the one that leads the others go on.
 func TestLeaderIsLost(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 6, "", withSeeds(5))
 	w.RunUntil(10 * time.Second)
 	for lost := 1; lost <= 2; lost++ {
@@ -363,6 +375,7 @@ func TestLeaderIsLost(t *testing.T) {
 // On the smaller side of the seeds nobody comes in or goes, and afterwards all
 // is as the larger side has decided.
 func TestSeedsOnTheSmallerSide(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, `
 at 10s partition n1..n3 n7 s1 | n4..n6 n8 s2 s3
 at 11s kill n3 n6
@@ -383,6 +396,7 @@ at 12s start n7 n8`, withSeeds(3))
 
 // One seed after the other loses its disk, and the ledger goes on.
 func TestDisksAreLostOneByOne(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 5, "", withSeeds(3))
 	w.RunUntil(10 * time.Second)
 	for seed := 1; seed <= 3; seed++ {
@@ -404,6 +418,7 @@ func TestDisksAreLostOneByOne(t *testing.T) {
 // Who has left by a ruling counts as that, and not as dead: it is no contact that
 // is tried for ever, and returns as one that had left.
 func TestLeftIsNotDead(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 4, "at 10s leave n2", withSeeds(3))
 	gone, tried, was := &w.machines[1], 0, hearsay.State(0)
 	watch := &twist{steps: func(w *World, m *machine, e *core.Effects) {
@@ -436,6 +451,7 @@ func TestLeftIsNotDead(t *testing.T) {
 // seat does not tell of the one before, which rests on it. It finds out who sits
 // where, however many seats have changed, and whichever of them is down by then.
 func TestSeatsChangedUnheardOf(t *testing.T) {
+	t.Parallel()
 	for what, c := range map[string]struct {
 		seeds         int
 		first, second string
@@ -470,6 +486,7 @@ at 40s restart n2 n3 n4`+c.last, c.seeds, c.first, c.second), func(o *Config) { 
 // A seed that was cut off, has removed everybody and was late itself trusts itself
 // again, though nobody is left whose answer could show that it may: they come back.
 func TestAloneAndUnwell(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(7) {
 		w := newScenario(t, 2, `
 at 35s partition s1 | n1 n2
@@ -491,6 +508,7 @@ func large(small, large int) int {
 
 // All peers start at once.
 func TestBulkJoin(t *testing.T) {
+	t.Parallel()
 	nodes := large(100, 1000)
 	w := newScenario(t, nodes, fmt.Sprintf("at 5s start n1..n%d", nodes), withSeeds(3))
 	w.RunUntil(5 * time.Second)
@@ -509,6 +527,7 @@ func TestBulkJoin(t *testing.T) {
 // Rapid's scenarios with seeds: those who crash are out, those who suffer may be, and
 // nobody else is.
 func TestRapidWithSeeds(t *testing.T) {
+	t.Parallel()
 	for _, file := range rapidScenarios {
 		t.Run(file, func(t *testing.T) {
 			r := runRapid(t, file, 3, 40)
@@ -526,6 +545,7 @@ const rostersMost = 12
 // However few peers are left, the dead are removed as long as a quorum of seeds
 // lives: then no majority of observers can say so, and the suspicion runs out.
 func TestFewAreLeft(t *testing.T) {
+	t.Parallel()
 	const limit = 30 * time.Second
 	for _, c := range []struct {
 		name        string
@@ -555,6 +575,7 @@ func TestFewAreLeft(t *testing.T) {
 // is reported by nobody then, however many are dead. But observers may lie: after half
 // a minute the seeds rule by what they see themselves. Once that is mended it is in.
 func TestAnObserverReachesOneThatTheSeedsCannot(t *testing.T) {
+	t.Parallel()
 	for _, peers := range []int{2, 5} {
 		script := ""
 		for seed := 1; seed <= 3; seed++ {
@@ -581,6 +602,7 @@ func TestAnObserverReachesOneThatTheSeedsCannot(t *testing.T) {
 // Seeds that nobody reaches any more cannot tell that from all being dead: they
 // remove all, who go on meanwhile, and come back by themselves.
 func TestSeedsAreCutOffFromAll(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 6, "at 10s partition n1..n6 | s1..s3\nat 60s heal", withSeeds(3))
 	w.RunUntil(60 * time.Second)
 	if removed := w.ruled(hearsay.RulingRemove); removed != 6 {
@@ -591,6 +613,7 @@ func TestSeedsAreCutOffFromAll(t *testing.T) {
 
 // Without seeds nothing but the word of observers counts, and one is too few.
 func TestFewAreLeftInAnOpenNetwork(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 5, "at 10s kill n1..n4", nil)
 	w.RunUntil(2 * time.Minute)
 	if stats := w.machines[4].node.Stats(); stats.Dead != 0 || stats.Suspect != 4 {
@@ -601,6 +624,7 @@ func TestFewAreLeftInAnOpenNetwork(t *testing.T) {
 // A member that left is listed as left, or not at all, by who comes later, also after a ruling
 // about a seat, and whether rulings or whole rosters tell of it; and nobody is told that it was removed.
 func TestLeaverIsNotDeadAfterASeatRuling(t *testing.T) {
+	t.Parallel()
 	for name, set := range map[string]func(*Config){"rulings": withSeeds(3), "rosters": shortLedger} {
 		for _, between := range []string{"at 15s kill s3\nat 20s restart s3 fresh", "at 15s kill s2 s3\nat 20s recover s1"} {
 			w := newScenario(t, 8, "at 10s leave n5\n"+between+"\nat 40s start n6 n7\nat 50s leave n3 n6\nat 55s restart n4\nat 56s start n8", set)

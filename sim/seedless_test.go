@@ -14,6 +14,7 @@ import (
 // Where a peer is cut off from the seeds, and from nobody else, it says so within some seconds, in its troubles and,
 // once, as an event; and once that it is over, also where it was removed meanwhile.
 func TestPeerThatIsCutOffFromTheSeedsSaysSo(t *testing.T) {
+	t.Parallel()
 	const begins = 30 * time.Second
 	for _, test := range []struct {
 		peers              int
@@ -67,6 +68,7 @@ func TestPeerThatIsCutOffFromTheSeedsSaysSo(t *testing.T) {
 
 // Where a tenth of all packets is lost each way no peer says that it hears no quorum.
 func TestPeersBehindLossHearAQuorum(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(3) {
 		w := newScenario(t, 8, "at 20s loss 0.1", func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
 		for i := range w.config.Nodes {

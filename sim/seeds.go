@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"time"
 
 	"hearsay"
 	"hearsay/internal/core"
@@ -17,9 +19,25 @@ import (
 // This file is what a world has more if it has seeds: the last of its machines.
 
 // entropy is what the Raft library draws from while a seed steps: it asks the
-// operating system for the lengths of its elections. There is one world a
-// process at a time, so that the reader can be replaced.
+// operating system for the lengths of its elections.
 type entropy struct{ stream rand.PCG }
+
+// drawing is held while a seed of any world of the process takes a step: the reader that
+// the Raft library draws from is the process's own, and replaced meanwhile. Nothing that a world
+// comes to depends on when it gets this.
+var drawing sync.Mutex
+
+// drawsFrom takes a step of a seed. No step takes another.
+func (e *entropy) drawsFrom(step func()) {
+	drawing.Lock()
+	system := cryptorand.Reader
+	cryptorand.Reader = e
+	defer func() { // after a panic, too, as a campaign goes on
+		cryptorand.Reader = system
+		drawing.Unlock()
+	}()
+	step()
+}
 
 func (e *entropy) Read(b []byte) (int, error) {
 	var word [8]byte
@@ -43,13 +61,16 @@ func (w *World) seedsOf() (seeds []ledger.Seed) {
 	return seeds
 }
 
-// steps prepares the process for a step of a machine. The library of the replicated
-// log draws from the process's own source, so that of worlds with seeds one at a time
-// runs in a process.
-func (w *World) steps(m *machine) {
-	if w.isSeed(m) {
-		cryptorand.Reader = &m.entropy
+// advance has a machine's node take a step, and carries out what that asks for.
+func (w *World) advance(m *machine, step func(now time.Time) *core.Effects) {
+	now := w.timeOf(m)
+	if !w.isSeed(m) {
+		w.carryOut(m, step(now))
+		return
 	}
+	var e *core.Effects
+	m.entropy.drawsFrom(func() { e = step(now) })
+	w.carryOut(m, e)
 }
 
 // seatsIn says who the seeds are, and as what the machine takes part.
@@ -70,15 +91,17 @@ func (w *World) seatsIn(m *machine, config *node.Config) {
 
 // newNode makes the node of a machine: a seed, a peer of seeds, or one of an
 // open network.
-func (w *World) newNode(m *machine, config node.Config, signer hearsay.Signer, random *rand.Rand, records []core.Record) *node.Node {
+func (w *World) newNode(m *machine, config node.Config, signer hearsay.Signer, random *rand.Rand, records []core.Record) {
 	if !w.isSeed(m) {
-		return node.New(config, signer, random, records, w.timeOf(m))
+		m.node = node.New(config, signer, random, records, w.timeOf(m))
+		return
 	}
-	seed, err := node.NewSeed(config, watchedSigner{signer, w.check, m}, random, records, w.timeOf(m))
-	if err != nil {
-		panic("sim: " + m.name + ": " + err.Error())
-	}
-	return seed
+	m.entropy.drawsFrom(func() {
+		var err error
+		if m.node, err = node.NewSeed(config, watchedSigner{signer, w.check, m}, random, records, w.timeOf(m)); err != nil {
+			panic("sim: " + m.name + ": " + err.Error())
+		}
+	})
 }
 
 // watchedSigner signs for a seed, and has the checker see which ballots: what a seed

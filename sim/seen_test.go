@@ -55,6 +55,7 @@ at 1m8s restart n1..n3
 // That a rumor is gone, one alone knows: the others need not believe it, and
 // agree. The origin is believed.
 func TestWhoKnowsWhatIsGone(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, script, want string }{
 		{"nobody else", "at 30s kill n2\nat 31s restart n2 fresh\nat 32s kill n3\nat 33s restart n3 fresh", ""},
 		{"its origin", "at 30s kill n1\nat 31s restart n1 fresh\nat 32s kill n3\nat 33s restart n3 fresh", "of n2: its origin knows that it is gone"},

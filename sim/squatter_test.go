@@ -9,6 +9,7 @@ import (
 // Another process has listened at the address of a seed that did not run, and holds the streams that all have dialled
 // to it: once the seed listens there it is heard within seconds, with its disk and without.
 func TestSeedIsHeardWhereAnotherHoldsStreams(t *testing.T) {
+	t.Parallel()
 	const within = 10 * time.Second
 	for _, disk := range []string{"", " fresh"} {
 		t.Run("restart"+disk, func(t *testing.T) {

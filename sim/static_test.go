@@ -220,6 +220,7 @@ func (w *tellers) say(t *testing.T, i int, wait time.Duration) (payloads, duplic
 // settled n-1 payloads, which is the least that there is; and by flooding as
 // many as there are links in both directions, less the n-1 by which it came.
 func TestBroadcastsOnAStaticGraph(t *testing.T) {
+	t.Parallel()
 	const links, warm, measured = 5, 20, 10
 	sizes := []int{1000}
 	if os.Getenv(largeVariable) != "" {

@@ -15,6 +15,7 @@ const stormSeeds = 16
 const stormsVariable = "HEARSAY_STORMS"
 
 func TestStorms(t *testing.T) {
+	t.Parallel()
 	from, to := uint64(0), uint64(stormSeeds-1)
 	if text := os.Getenv(stormsVariable); text != "" {
 		if _, err := fmt.Sscanf(text, "%d-%d", &from, &to); err != nil {
@@ -42,6 +43,7 @@ func TestStorms(t *testing.T) {
 
 // A drawn world is written as it is read.
 func TestWorldsReadBack(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(200) {
 		config := drawWorld(seed, SeedsDrawn)
 		if err := config.Validate(); err != nil {

@@ -35,6 +35,7 @@ func saysStreamless(w *World) (own, of []string) {
 // minute, as do its neighbors and the seeds of it; nobody says it of another, nor where there is loss or nothing; and
 // half a minute after its end nobody does.
 func TestStreamsThatGetLostAreTold(t *testing.T) {
+	t.Parallel()
 	const begins, within = 20 * time.Second, 30 * time.Second
 	for name, test := range map[string]struct {
 		seeds int
@@ -85,6 +86,7 @@ func TestStreamsThatGetLostAreTold(t *testing.T) {
 // While a machine that loses its streams finds out that it is its own machine it says it of no other; and where a
 // quarter of all lose them no other machine says it of itself for a moment.
 func TestStreamsThatGetLostAreBlamedOnNoOther(t *testing.T) {
+	t.Parallel()
 	for name, text := range map[string]string{"one": "n3", "some": "n3 n4 n5"} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(4) {
@@ -109,6 +111,7 @@ func TestStreamsThatGetLostAreBlamedOnNoOther(t *testing.T) {
 
 // A machine that loses what is large, and streams, too, says both; and so do others of it.
 func TestLargePacketsAndStreamsThatGetLostAreBothTold(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(3) {
 		w := newScenario(t, 8, "at 20s narrow 500 n3\nat 20s loss-streams 1 n3", func(c *Config) { c.Seeds, c.Seed = 3, seed+1 })
 		w.RunUntil(80 * time.Second)

@@ -10,6 +10,7 @@ import (
 // is told as what it is: nobody says that streams do not get through, neither meanwhile nor once it is over; and it is
 // told no more 20 s after its end.
 func TestStreamsThatAreStuckAreNotLost(t *testing.T) {
+	t.Parallel()
 	const ends = 90 * time.Second
 	for name, seeds := range map[string]int{"open": 0, "seeded": 3} {
 		t.Run(name, func(t *testing.T) {

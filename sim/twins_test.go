@@ -12,6 +12,7 @@ import (
 // Of two processes with one identity one stops, whenever the copy is started and
 // whether the original runs then; the other is a member as before.
 func TestTwins(t *testing.T) {
+	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		for name, text := range map[string]string{
 			"beside an old one": "at 70s clone n3 n8",
@@ -48,6 +49,7 @@ func TestTwins(t *testing.T) {
 
 // The others tell of two processes while these run, and not for long after that.
 func TestOthersTellOfTwins(t *testing.T) {
+	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		w := newScenario(t, 8, "at 70s clone n3 n8", withSeeds(seeds))
 		w.RunUntil(70 * time.Second)
@@ -81,6 +83,7 @@ func (w *World) tellsOfTwins(t *testing.T, id hearsay.NodeID) (tells bool) {
 
 // Where both are new, the one that was started later stops.
 func TestLaterOfTwoNewTwinsStops(t *testing.T) {
+	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		for _, after := range []int{12, 22, 45} {
 			for seed := range uint64(10) {
@@ -99,6 +102,7 @@ func TestLaterOfTwoNewTwinsStops(t *testing.T) {
 // The one that has stopped may be started again, and then the other may stop. Without that both
 // would have.
 func TestTwinThatStopsAndStarts(t *testing.T) {
+	t.Parallel()
 	for _, again := range []bool{false, true} {
 		w := newScenario(t, 8, "at 9s save n3\nat 10s kill n3\nat 12s clone n3 n8\nat 80s restart n3", withSeeds(0))
 		w.RunUntil(80 * time.Second)
@@ -117,6 +121,7 @@ func TestTwinThatStopsAndStarts(t *testing.T) {
 // Two that do not heed each other are found, also where the ledger has them out now and
 // then, and never in for as long as one of them may take to stop.
 func TestTwinsThatAreRemoved(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "at 20s clone n3 n8", withSeeds(3))
 	w.RunUntil(30 * time.Second)
 	w.machines[2].condition, w.machines[7].condition = conditionRunning, conditionRunning
@@ -136,6 +141,7 @@ func TestTwinsThatAreRemoved(t *testing.T) {
 
 // The original goes on with the incarnation that it had when a copy of its disk was started: that is no other life's.
 func TestOriginalGoesOn(t *testing.T) {
+	t.Parallel()
 	w := newScenario(t, 8, "at 20s partition n1..n7 | n8\nat 21s clone n1 n8\nat 23s kill n8\nat 25s heal\nat 100s kill n5\nat 102s restart n5 fresh", withSeeds(0))
 	w.RunUntil(110 * time.Second)
 	if w.counts.Clones != 1 || w.counts.TwinStops > 0 {
@@ -145,6 +151,7 @@ func TestOriginalGoesOn(t *testing.T) {
 
 // So it is where no datagrams get to one of the two, or to neither.
 func TestTwinsWithoutDatagrams(t *testing.T) {
+	t.Parallel()
 	for _, seeds := range []int{0, 3} {
 		for _, text := range []string{
 			"at 40s loss-datagrams 1 n3\nat 70s clone n3 n8",

@@ -28,6 +28,7 @@ func (w *World) votes(slot int) bool {
 // A quorum is one of seeds that vote. If one of two founders is lost for ever before the third
 // has a vote, nothing can be decided any more; once it has, all goes on.
 func TestLostBeforeAnotherVotes(t *testing.T) {
+	t.Parallel()
 	for _, late := range []bool{false, true} {
 		w := foundedByTwo(t)
 		if late {

@@ -134,7 +134,6 @@ func (w *World) RunUntil(end time.Duration) {
 // step carries out what is due.
 func (w *World) step(due *moment) {
 	m := &w.machines[due.machine]
-	w.steps(m)
 	switch due.kind {
 	case momentTick:
 		w.tick(m, due)
@@ -284,7 +283,7 @@ func (w *World) doTo(m *machine, a *Action) {
 	case a.Verb == Leave && m.condition == conditionRunning:
 		w.fates.began(m, a.Verb, w.now)
 		w.check.leaves(m)
-		w.carryOut(m, m.node.Leave(w.timeOf(m)))
+		w.advance(m, m.node.Leave)
 		w.counts.Leaves++
 	case a.Verb == Away && m.condition == conditionRunning && !w.isSeed(m):
 		w.goAway(m)

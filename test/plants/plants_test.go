@@ -1,11 +1,11 @@
-// Package plants has the simulator find the bugs that are planted in it. It is no part of package sim's own tests
-// as of worlds with seeds only one at a time runs in a process: two processes take two cores.
+// Package plants has the simulator find the bugs that are planted in it, by what the command line uses of package sim.
 package plants
 
 import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"testing"
 
 	"hearsay/sim"
@@ -34,41 +34,44 @@ var plantsLate = map[string]uint64{
 // the first that bites; in the same worlds without it nothing does, see
 // TestStorms of package sim.
 func TestPlantsAreFound(t *testing.T) {
-	found := make(map[sim.Rule]bool)
 	for i := range sim.Plants {
-		plant := &sim.Plants[i]
-		t.Run(plant.Name, func(t *testing.T) {
-			late := plantsLate[plant.Name]
-			for seed := late; seed < max(plantSeeds, late+plantsNear); seed++ {
-				config, err := sim.Drawn{Plant: plant.Name}.World(seed)
-				if err != nil {
-					t.Fatal(err)
-				}
-				o := sim.RunWorld(config, io.Discard, io.Discard)
-				if o.Failure == sim.FailedNot {
-					continue
-				}
-				if o.Rule != plant.Rule.String() {
-					t.Fatalf("seed %d: broke rule %q first, want %s: %s", seed, o.Rule, plant.Rule, o.Text)
-				}
-				found[plant.Rule] = true
-				t.Logf("seed %d: %s", seed, o.Text)
-				if !large {
-					return
-				}
-				less := sim.Shorten(config, &o)
-				t.Logf("shortened:\n%s", less.Text())
-				if again := sim.RunWorld(less, io.Discard, io.Discard); again.Failure != o.Failure || again.Rule != o.Rule || again.Unmet != o.Unmet {
-					t.Fatalf("what is left comes to %q %s", again.Failure, again.Text)
-				}
-				return
-			}
-			t.Fatalf("not found up to world %d", max(plantSeeds, late+plantsNear))
+		t.Run(sim.Plants[i].Name, func(t *testing.T) {
+			t.Parallel()
+			wantFound(t, &sim.Plants[i])
 		})
 	}
 	for rule := sim.RuleIncarnation; rule <= sim.RuleProgress; rule++ {
-		if !found[rule] {
+		if !slices.ContainsFunc(sim.Plants, func(p sim.Plant) bool { return p.Rule == rule }) {
 			t.Errorf("no planted bug breaks rule %s", rule)
 		}
 	}
+}
+
+// wantFound searches the worlds for a planted bug, and wants its rule broken first.
+func wantFound(t *testing.T, plant *sim.Plant) {
+	late := plantsLate[plant.Name]
+	for seed := late; seed < max(plantSeeds, late+plantsNear); seed++ {
+		config, err := sim.Drawn{Plant: plant.Name}.World(seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := sim.RunWorld(config, io.Discard, io.Discard)
+		if o.Failure == sim.FailedNot {
+			continue
+		}
+		if o.Rule != plant.Rule.String() {
+			t.Fatalf("seed %d: broke rule %q first, want %s: %s", seed, o.Rule, plant.Rule, o.Text)
+		}
+		t.Logf("seed %d: %s", seed, o.Text)
+		if !large {
+			return
+		}
+		less := sim.Shorten(config, &o)
+		t.Logf("shortened:\n%s", less.Text())
+		if again := sim.RunWorld(less, io.Discard, io.Discard); again.Failure != o.Failure || again.Rule != o.Rule || again.Unmet != o.Unmet {
+			t.Fatalf("what is left comes to %q %s", again.Failure, again.Text)
+		}
+		return
+	}
+	t.Fatalf("not found up to world %d", max(plantSeeds, late+plantsNear))
 }
