@@ -38,8 +38,9 @@ deadcode: ## no function that neither a program nor a test calls
 # The scripts of cmd/hearsay wait for real processes most of the time, so more than one a core run
 # at once, and alone, and so do those of agent: they want answers in time.
 RACE := $(GO) test -race -short -gcflags=go.etcd.io/bbolt=-d=checkptr=0
-race: ## tests under the race detector; the simulator and the protocols have one goroutine, so the long ones of these are left out
+race: ## tests under the race detector; a world and a protocol have one goroutine, so the long ones of these are left out
 	$(RACE) $$($(GO) list ./... | grep -v -x -e '$(OLD)' | grep -v -E '/(sim|test/plants|quorum|roster|rumor|node|agent|cmd/hearsay)$$')
+	$(RACE) -run SameBesideOthers ./sim
 	$(RACE) -parallel 2 ./agent
 	$(RACE) -parallel 5 ./cmd/hearsay
 
