@@ -21,8 +21,9 @@ import (
 // What one packet may cost the node that it comes to, and cause.
 const (
 	costStep  = time.Millisecond // of processor time
-	costRuns  = 9                // each with a packet of its own
-	costTries = 10               // times so many runs: what disturbs the machine for a while disturbs all of some runs
+	costRuns  = 5                // each with a packet of its own
+	costFills = 9                // runs of what fills the node: what each leaves adds up
+	costTries = 18               // times so many runs: what disturbs the machine for a while disturbs all of some runs
 	costBest  = 2                // of them may be quicker than the one that counts: what had less to do, by chance
 	costPause = 3 * time.Second  // between them: what is allowed in a second, is
 )
@@ -75,7 +76,11 @@ func (w *costWorld) measure(n *costNode, c *costly) {
 	var costs []time.Duration
 	cost := costStep
 	size, packets, bytes := 0, 0, 0
-	for run := 0; run < costRuns || run < costTries*costRuns && cost > costStep; run++ {
+	runs := costRuns
+	if c.fills {
+		runs = costFills
+	}
+	for run := 0; run < runs || run < costTries*costRuns && cost > costStep; run++ {
 		w.trusting = true
 		w.run(costPause)
 		if c.before != nil {
