@@ -56,7 +56,7 @@ const ApartWords = "this node is in by a ledger that is not the seeds': nobody f
 // NoQuorum says what it means that no quorum of seeds is heard.
 func (a *Authority) NoQuorum() string {
 	if a.Early {
-		return fmt.Sprintf("no quorum of seeds is heard yet (%d of %d)", a.Quorum, len(a.Seeds))
+		return fmt.Sprintf("no quorum of seeds is heard just now (%d of %d are needed): they may be starting, or electing one that leads", a.Quorum, len(a.Seeds))
 	}
 	return fmt.Sprintf("no quorum of seeds is heard (%d of %d): as far as this node knows, nobody is admitted or removed meanwhile", a.Quorum, len(a.Seeds))
 }

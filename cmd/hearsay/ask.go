@@ -197,7 +197,7 @@ func printAuthority(table io.Writer, a *hearsay.Authority) {
 	case a.Stalled:
 		fmt.Fprintf(table, "quorum\tSTALLED: %d of %d seeds decide, and decide nothing now of what they are asked\n", a.Quorum, len(a.Seeds))
 	case a.Early:
-		fmt.Fprintf(table, "quorum\tnot heard yet: %d of %d seeds decide\n", a.Quorum, len(a.Seeds))
+		fmt.Fprintf(table, "quorum\tnot heard just now: %d of %d seeds decide; they may be starting, or electing one that leads\n", a.Quorum, len(a.Seeds))
 	case seed && a.Why != "":
 		fmt.Fprintf(table, "quorum\tof %d of %d seeds, in which this seed takes NO PART now\n", a.Quorum, len(a.Seeds))
 	default:
