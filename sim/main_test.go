@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	cryptorand.Reader = noReader{}
 	if os.Getenv(largeVariable) == "" {
 		debug.SetGCPercent(400)
-		debug.SetMemoryLimit(1 << 30)
+		debug.SetMemoryLimit(2 << 30)
 	}
 	os.Exit(m.Run())
 }
