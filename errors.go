@@ -11,6 +11,9 @@ var ErrNotMember = errors.New("no member bears this name")
 // ErrSeedMute is wrapped by errors about saying something at a seed.
 var ErrSeedMute = errors.New("this is a seed, and seeds carry no rumors; ask a peer")
 
+// ErrSeedStore is wrapped by errors about the store at a seed.
+var ErrSeedStore = errors.New("this is a seed, and seeds hold no store; ask a peer")
+
 // ErrDiskBehind is wrapped by errors about what a node does not take on while too much of what
 // it took before waits to be durable.
 var ErrDiskBehind = errors.New("the disk does not keep up with what is to be durable; try again once it does")

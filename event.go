@@ -64,6 +64,9 @@ const (
 	EventLinked   // Subject is a neighbor from now
 	EventUnlinked // and no longer
 
+	// The store.
+	EventKeyChanged // a key has other values here than before: Change
+
 	// The stream of events.
 	EventLagged // a subscriber fell behind: Count events were lost to it
 
@@ -191,6 +194,7 @@ var eventKinds = [numEventKinds]struct {
 	EventRumor:           {"rumor", debug, "Heard a rumor", "hears rumor {number} of {subject} from {by}, over {count} hops", "says its rumor {number}: {data}"},
 	EventRumorConflict:   {"rumor-conflict", warning, "Kept out another payload under a number that is taken", "keeps out another payload of {subject} under a number that is taken, from {by}", ""},
 	EventLinked:          {"linked", debug, "A member is a neighbor", "links with {subject}", ""},
+	EventKeyChanged:      {"key-changed", debug, "A key has another value", "has another value of key {text}", ""},
 	EventUnlinked:        {"unlinked", debug, "A member is no neighbor any more", "links no longer with {subject}", ""},
 	EventLagged:          {"lagged", failure, "Events were lost here", "lost {count} events", ""},
 	EventSeatFounded:     {"seat-founded", info, "The network is founded", "founds the network with {count} seeds[, {text}]", ""},
@@ -296,6 +300,7 @@ type Event struct {
 	Took        time.Duration  `json:"took,omitzero"` // nanoseconds
 	Text        string         `json:"text,omitempty"`
 	Evidence    *Evidence      `json:"evidence,omitempty"`
+	Change      *KeyChange     `json:"change,omitempty"`
 	Rumor       *Rumor         `json:"rumor,omitempty"` // its data is read only
 	Case        CaseID         `json:"case,omitzero"`
 	Epoch       Epoch          `json:"epoch,omitzero"`

@@ -270,7 +270,7 @@ func (c *Config) node(identity *hearsay.Identity, records []core.Record, addr ne
 	random := rand.New(rand.NewChaCha8(seed))
 	cfg := node.Config{
 		Network: hearsay.NetworkIDOf(c.Network), Name: c.Name, Addr: addr, Role: c.Role,
-		Detect: c.Detect, Roster: c.Roster, Overlay: c.Overlay, Rumors: c.Rumors,
+		Detect: c.Detect, Roster: c.Roster, Overlay: c.Overlay, Rumors: c.Rumors, Store: c.Store,
 		Quorum: c.Quorum, Follower: c.Follower, Petition: c.Petition,
 	}
 	if c.Role == hearsay.RoleSeed {

@@ -20,6 +20,7 @@ import (
 	"hearsay/quorum"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/spread"
 )
 
 // The defaults of what is not a knob of a protocol.
@@ -33,7 +34,7 @@ const (
 const maxNetworkLen = 64
 
 // Config is what an agent is told at its start. The zero value of each field
-// stands for its default; Detect, Roster, Overlay, Rumors, Petition, Quorum and
+// stands for its default; Detect, Roster, Overlay, Rumors, Store, Petition, Quorum and
 // Follower are taken as a whole: either all of their fields are set, as by
 // detect.DefaultConfig, or none.
 type Config struct {
@@ -59,7 +60,7 @@ type Config struct {
 	// anew. Default: none, the first of a network.
 	Join []string
 
-	// Data is the directory that keeps identity, contacts, evidence and own rumors.
+	// Data is the directory that keeps identity, contacts, evidence, own rumors and the store.
 	// Default: none; then nothing is kept, and each start is a new identity.
 	Data string
 
@@ -86,6 +87,7 @@ type Config struct {
 	Roster   roster.Config
 	Overlay  overlay.Config
 	Rumors   rumor.Config
+	Store    spread.Config
 	Petition petition.Config // of a peer that has Seeds
 
 	// Quorum and Follower are the knobs of a seed and of a peer that has Seeds.
@@ -117,6 +119,7 @@ func DefaultConfig() Config {
 		Roster:   roster.DefaultConfig(),
 		Overlay:  overlay.DefaultConfig(),
 		Rumors:   rumor.DefaultConfig(),
+		Store:    spread.DefaultConfig(),
 		Petition: petition.DefaultConfig(),
 		Quorum:   quorum.DefaultConfig(),
 		Follower: follower.DefaultConfig(),
@@ -147,6 +150,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Rumors == (rumor.Config{}) {
 		c.Rumors = d.Rumors
+	}
+	if c.Store == (spread.Config{}) {
+		c.Store = d.Store
 	}
 	if c.Petition == (petition.Config{}) {
 		c.Petition = d.Petition

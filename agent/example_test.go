@@ -111,6 +111,42 @@ func ExampleAgent_Leave() {
 	// Output: gone: <nil>
 }
 
+// Two programs write the same key without having read each other: both values
+// stay until one of them reads both, and replaces them.
+func ExampleAgent_Put() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	a := quietly(ctx, "ada")
+	defer a.Close()
+
+	nothing, err := a.Get("tea")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, value := range []string{"milk", "lemon"} {
+		if err := a.Put(ctx, "tea", []byte(value), nothing.Context); err != nil {
+			log.Fatal(err)
+		}
+	}
+	read, err := a.Get("tea")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, sibling := range read.Siblings { // the winner first
+		fmt.Printf("%s\n", sibling.Value)
+	}
+	if err := a.Put(ctx, "tea", []byte("neither"), read.Context); err != nil {
+		log.Fatal(err)
+	}
+	read, _ = a.Get("tea")
+	winner, _ := read.Value()
+	fmt.Printf("now %s\n", winner)
+	// Output:
+	// lemon
+	// milk
+	// now neither
+}
+
 // A message to everybody comes as an event, also to the node that said it: once on
 // each member, over whatever hops.
 func ExampleAgent_Broadcast() {

@@ -41,6 +41,7 @@ func TestEventsComeBackWhole(t *testing.T) {
 		Count: 3, Heard: 2, Past: true, Before: true, Took: time.Hour, Text: strings.Repeat("long ", 200), Evidence: &hearsay.Evidence{Round: 9},
 		Rumor: &hearsay.Rumor{Hops: 2, Data: []byte("so they say")}, Rule: hearsay.RuleWatch, Case: 7, Epoch: 8, Outcome: hearsay.OutcomeWait, Reason: hearsay.ReasonBarred,
 		Ballot: &hearsay.Ballot{Case: 7}, Ruling: &hearsay.Ruling{Epoch: 8},
+		Change: &hearsay.KeyChange{Key: "k", Value: []byte("v"), Siblings: 1},
 	}
 	h := newHub(time.Now())
 	var want []hearsay.Event

@@ -26,39 +26,48 @@ func (a *Agent) Broadcast(ctx context.Context, data []byte) (clock.Dot, error) {
 	if a.cfg.Role == hearsay.RoleSeed {
 		return clock.Dot{}, fmt.Errorf("broadcast: %w", hearsay.ErrSeedMute)
 	}
-	var (
-		id       clock.Dot
-		err      error
-		accepted = make(chan struct{})
-	)
-	open := a.inbox.put(func(now time.Time) {
-		var fx *core.Effects
+	var id clock.Dot
+	err := a.durably(ctx, func(now time.Time) (fx *core.Effects, err error) {
 		id, fx, err = a.loop.node.Say(now, data)
-		a.loop.carryOut(fx)
-		if err != nil { // nothing is to be made durable
-			close(accepted)
-			return
-		}
-		a.commits.afterwards(func() { close(accepted) })
+		return fx, err
 	})
-	if !open {
-		return clock.Dot{}, fmt.Errorf("broadcast: %w", a.ended())
-	}
-	select {
-	case <-accepted:
-	case <-ctx.Done():
-		return clock.Dot{}, fmt.Errorf("broadcast: not durable in time, and may still be told once it is: %w", ctx.Err())
-	case <-a.done:
-		select {
-		case <-accepted:
-		default:
-			return clock.Dot{}, fmt.Errorf("broadcast: %w", a.ended())
-		}
-	}
 	if err != nil {
 		return clock.Dot{}, fmt.Errorf("broadcast: %w", err)
 	}
 	return id, nil
+}
+
+// durably has the node do something, and returns once what it wants kept is durable.
+func (a *Agent) durably(ctx context.Context, do func(now time.Time) (*core.Effects, error)) error {
+	var (
+		err  error
+		done = make(chan struct{})
+	)
+	open := a.inbox.put(func(now time.Time) {
+		var fx *core.Effects
+		fx, err = do(now)
+		a.loop.carryOut(fx)
+		if err != nil { // nothing is to be made durable
+			close(done)
+			return
+		}
+		a.commits.afterwards(func() { close(done) })
+	})
+	if !open {
+		return a.ended()
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return fmt.Errorf("not durable in time, and may still be told once it is: %w", ctx.Err())
+	case <-a.done:
+		select {
+		case <-done:
+		default:
+			return a.ended()
+		}
+	}
+	return err
 }
 
 // ended says why an agent that has stopped does nothing any more.

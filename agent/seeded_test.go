@@ -368,6 +368,12 @@ func TestSeedBroadcastsNothing(t *testing.T) {
 	if _, err := n.seeds[0].Broadcast(t.Context(), []byte("tea")); !errors.Is(err, hearsay.ErrSeedMute) {
 		t.Errorf("broadcast at a seed: %v", err)
 	}
+	if err := n.seeds[0].Put(t.Context(), "tea", nil, nil); !errors.Is(err, hearsay.ErrSeedStore) {
+		t.Errorf("put at a seed: %v", err)
+	}
+	if _, err := n.seeds[0].Get("tea"); !errors.Is(err, hearsay.ErrSeedStore) {
+		t.Errorf("get at a seed: %v", err)
+	}
 }
 
 // copyData copies a data directory to another.

@@ -115,7 +115,7 @@ func Knobs(cfg *Config) []Knob {
 }
 
 func knobsOf(c *Config) []Knob {
-	return slices.Concat(nodeKnobs(c), detectKnobs(c), rosterKnobs(c), overlayKnobs(c), rumorKnobs(c), mongerKnobs(c), quorumKnobs(c), followerKnobs(c))
+	return slices.Concat(nodeKnobs(c), detectKnobs(c), rosterKnobs(c), overlayKnobs(c), rumorKnobs(c), mongerKnobs(c), storeKnobs(c), quorumKnobs(c), followerKnobs(c))
 }
 
 func nodeKnobs(c *Config) []Knob {
@@ -128,7 +128,7 @@ func nodeKnobs(c *Config) []Knob {
 			flag("join").of(hearsay.RolePeer),
 		list("http_host", &c.HTTPHosts, checkHTTPHost, "names besides its host's by which a node may be asked over HTTP, as by those behind a proxy").
 			flag("http-host"),
-		text("data", &c.Data, func(string) error { return nil }, "directory of identity, contacts, evidence and a seed's ledger", "nothing is kept, and a seed takes hearsay-seed-IP-PORT", "").
+		text("data", &c.Data, func(string) error { return nil }, "directory of identity, contacts, evidence, the store and a seed's ledger", "nothing is kept, and a seed takes hearsay-seed-IP-PORT", "").
 			flag("data"),
 	}
 }
@@ -201,6 +201,18 @@ func rumorKnobs(c *Config) []Knob {
 			must("at most rumors.compare_busy", func() bool { return r.CompareQuiet <= r.CompareBusy }),
 		duration("rumors.compare_busy", &r.CompareBusy, 10*time.Millisecond, time.Hour, "and in any case after this", "guess"),
 		duration("rumors.compare_every", &r.CompareEvery, 10*time.Millisecond, time.Hour, "between two neighbors compared with", "guess"),
+	}
+}
+
+func storeKnobs(c *Config) []Knob {
+	s := &c.Store
+	return []Knob{
+		count("store.values", &s.Objects, 1, 1<<26, "values that are taken on from this node's clients: keys, and each sibling once more; of others an eighth more", "guess"),
+		count("store.bytes", &s.Bytes, hearsay.MaxRecord, 1<<36, "bytes of their keys and values", "guess"),
+		count("store.writers", &s.Origins, 1, 1<<14, "lives of data directories of which writes are known", "guess"),
+		duration("store.drift", &s.Drift, 0, 24*time.Hour, "clocks of members differ by at most this; a value is let go of so long after its end", "guess"),
+		count("store.message", &s.Give, 4<<10, 128<<10, "bytes of one message by which two nodes become equal; a longer value goes alone", "guess"),
+		count("store.push", &s.Push, 1<<10, 64<<10, "bytes of a write that is passed on at once; the next nodes ask for a longer one", "guess"),
 	}
 }
 

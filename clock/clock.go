@@ -20,6 +20,7 @@ package clock
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"iter"
 	"maps"
 	"math"
@@ -37,6 +38,19 @@ func (o Origin) Compare(other Origin) int { return bytes.Compare(o[:], other[:])
 
 // String gives all 32 hexadecimal digits.
 func (o Origin) String() string { return hex.EncodeToString(o[:]) }
+
+// MarshalText gives what String gives.
+func (o Origin) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText takes 32 hexadecimal digits.
+func (o *Origin) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	if err != nil || len(b) != len(o) {
+		return fmt.Errorf("origin %.64q: want %d hexadecimal digits", text, 2*len(o))
+	}
+	copy(o[:], b)
+	return nil
+}
 
 // Dot names one write for ever.
 type Dot struct {

@@ -3,11 +3,11 @@ package kv
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"hearsay"
 	"hearsay/clock"
 	"hearsay/internal/canonical"
 	"hearsay/internal/core"
@@ -24,13 +24,6 @@ const (
 	maxContext     = 64 // dots of a context, the first of a key's siblings
 )
 
-// Errors about contexts.
-var (
-	ErrContext = errors.New("not a context of this key; give one that was read with it, unchanged")
-	// ErrUnseen is wrapped where a context names a write that has not come here yet: it may do so within a second.
-	ErrUnseen = errors.New("the context names a write that this node has not seen")
-)
-
 // Context gives the context of a key, as of now.
 func (r *Replica) Context(now time.Time, key string) []byte {
 	var dots []clock.Dot
@@ -38,6 +31,18 @@ func (r *Replica) Context(now time.Time, key string) []byte {
 		dots = append(dots, o.Dot)
 	}
 	return appendContext(nil, key, dots[:min(len(dots), maxContext)])
+}
+
+// ContextAfter gives the context of a write that was just done here. It names that value alone: a writer has not read
+// what others have written meanwhile, and so does not replace it with what it writes next.
+func (r *Replica) ContextAfter(w *Write) []byte {
+	var dots []clock.Dot
+	for _, o := range r.all(w.Key) {
+		if d := o.Dot; !w.Delete && d.Origin == r.cfg.Origin && (len(dots) == 0 || dots[0].Counter < d.Counter) {
+			dots = []clock.Dot{d}
+		}
+	}
+	return appendContext(nil, w.Key, dots)
 }
 
 func appendContext(b []byte, key string, dots []clock.Dot) []byte {
@@ -58,10 +63,10 @@ func checkOf(key string) []byte {
 func readContext(b []byte, key string) ([]clock.Dot, error) {
 	r := canonical.NewReader(b)
 	if version := r.Byte(); version != contextVersion {
-		return nil, fmt.Errorf("version %d: %w", version, ErrContext)
+		return nil, fmt.Errorf("version %d: %w", version, hearsay.ErrContext)
 	}
 	if !slices.Equal(r.Take(keyCheck), checkOf(key)) {
-		return nil, fmt.Errorf("it is of another key, or cut off: %w", ErrContext)
+		return nil, fmt.Errorf("it is of another key, or cut off: %w", hearsay.ErrContext)
 	}
 	n := r.Number(uint32(r.Left()/24), maxContext)
 	dots := make([]clock.Dot, n)
@@ -73,7 +78,7 @@ func readContext(b []byte, key string) ([]clock.Dot, error) {
 		}
 	}
 	if r.Failed() || r.Left() > 0 {
-		return nil, fmt.Errorf("%d bytes: %w", len(b), ErrContext)
+		return nil, fmt.Errorf("%d bytes: %w", len(b), hearsay.ErrContext)
 	}
 	return dots, nil
 }

@@ -36,7 +36,8 @@
 // live no more, the whole entry of the clock of each origin that it names, and how far numbers are reserved. It is
 // durable before the call's Update or Reply is sent, before a client hears that its write is done, and before watchers
 // hear of it. Numbers are reserved ahead, in blocks: after a crash the ones that may have been read here, and were
-// never durable, are not used again, and New declares them gone. Saved is what the transactions add up to.
+// never durable, are not used again. They stay unseen for a day: where the directory was set back, others hold what was
+// written under them. Saved is what the transactions add up to.
 //
 // # What an Update is
 //

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"hearsay"
 	"hearsay/clock"
 	"hearsay/internal/core"
 )
@@ -250,7 +251,7 @@ func (a *answer) whole(o *origin, lacks []clock.Range) []clock.Range {
 		for _, l := range clock.Common(lacks, []clock.Range{asked.Range}) {
 			for _, edge := range [...]uint64{l.Low, l.High} {
 				// A live dot of a record that has an edge in it is at most so far from it.
-				low, high := max(edge, MaxWrites)-MaxWrites+1, edge+MaxWrites
+				low, high := max(edge, hearsay.MaxWrites)-hearsay.MaxWrites+1, edge+hearsay.MaxWrites
 				for _, near := range o.live.between(low, high) {
 					if near.First <= edge && edge <= near.Last {
 						l.Low, l.High = min(l.Low, near.First), max(l.High, near.Last)

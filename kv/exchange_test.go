@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"hearsay"
 	"hearsay/clock"
 	"hearsay/internal/core"
 )
@@ -19,7 +20,7 @@ const writers = 5
 func filled(t testing.TB, keys, valueSize int) (a, b *Replica) {
 	t.Helper()
 	saved := Saved{Clock: &clock.Context{}}
-	now := uint64(start.UnixMilli()) << timeBits
+	now := uint64(start.UnixMilli()) << core.TimeBits
 	value := make([]byte, valueSize)
 	for i := range keys {
 		d := clock.Dot{Origin: originOf(10 + i%writers), Counter: uint64(i/writers + 1)}
@@ -141,9 +142,9 @@ func TestJoinFromSeveral(t *testing.T) {
 // A value that is larger than what a message may have goes alone, and so does a record.
 func TestLargerThanTheBudget(t *testing.T) {
 	a, b := empty(1), empty(2)
-	put(t, a, Write{Key: "large", Value: make([]byte, MaxValue)})
+	put(t, a, Write{Key: "large", Value: make([]byte, hearsay.MaxValue)})
 	put(t, a, Write{Key: "small"})
-	put(t, a, Write{Key: "one", Value: make([]byte, 500<<10)}, Write{Key: "two", Value: make([]byte, 500<<10)})
+	put(t, a, Write{Key: "one", Value: make([]byte, 70<<10)}, Write{Key: "two", Value: make([]byte, 70<<10)})
 	if c := measure(t, b, a, 1000); c.messages != 6 {
 		t.Errorf("%d messages, want 3 of each", c.messages)
 	}
@@ -164,7 +165,7 @@ func TestManyRanges(t *testing.T) {
 	saved.Clock.Add(clock.Dot{Origin: originOf(1), Counter: singles + 2})
 	b, _ := New(DefaultConfig(originOf(2)), saved)
 	m := a.Sync(start, b.Ask(), 64<<10).Reply
-	if n := len(m.Live); n < maxLiveRanges/2 || n > maxLiveRanges/2+MaxWrites {
+	if n := len(m.Live); n < maxLiveRanges/2 || n > maxLiveRanges/2+hearsay.MaxWrites {
 		t.Errorf("%d ranges in a message", n)
 	}
 	measure(t, b, a, 64<<10)

@@ -72,6 +72,7 @@ func (r *Replica) isForgotten(id clock.Origin) bool {
 // exchange within StaleAfter knows all their dots as gone, and no other may bring them back. To be called once in a
 // while, such as each minute.
 func (r *Replica) Forget(now time.Time) (change Change) {
+	r.giveUpUnused(&change, now)
 	for i := range r.retired {
 		retired := &r.retired[i]
 		switch o := r.of(retired.Origin); {
@@ -86,6 +87,19 @@ func (r *Replica) Forget(now time.Time) (change Change) {
 	}
 	r.boundForgotten()
 	return change
+}
+
+// giveUpUnused declares those numbers gone that earlier processes reserved and nobody has seen. Before, one may hold
+// what was written under them by a process that this directory knows nothing of, as it was set back (isTwin).
+func (r *Replica) giveUpUnused(change *Change, now time.Time) {
+	n := &r.numbers
+	if n.since.IsZero() {
+		n.since = now
+	}
+	if n.earlier > 0 && now.Sub(n.since) >= forgetAfter {
+		r.see(change, r.cfg.Origin, clock.Range{Low: 1, High: n.earlier})
+		n.earlier = 0
+	}
 }
 
 // boundForgotten lets go of those that were forgotten first.
@@ -150,7 +164,7 @@ func (r *Replica) Return(theirs []core.Holding) (change Change) {
 // others know of a greater one. The origin is durable with the Change; the updates are passed on.
 func (r *Replica) Renew(now time.Time, origin clock.Origin, above uint64) (updates []*core.Update, change Change, err error) {
 	if len(r.origins) >= r.cfg.MaxOrigins {
-		return nil, change, fmt.Errorf("%d of %d: %w", len(r.origins), r.cfg.MaxOrigins, ErrOrigins)
+		return nil, change, fmt.Errorf("%d of %d: %w", len(r.origins), r.cfg.MaxOrigins, hearsay.ErrWriters)
 	}
 	again := r.unsee(&change, above)
 	r.cfg.Origin, r.numbers = origin, numbers{}

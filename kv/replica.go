@@ -6,22 +6,17 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"hearsay"
 	"hearsay/clock"
 	"hearsay/internal/core"
 )
 
-// Limits of what is written.
+// Limits of what is written, besides those of the root package.
 const (
-	MaxKey     = 1024    // bytes of a key
-	MaxValue   = 1 << 20 // bytes of a value
-	MaxWrites  = 256     // writes in one record
-	MaxRecord  = 2 << 20 // bytes of keys and values in one record
 	maxNumber  = 1 << 62 // of a dot
 	maxTime    = 1 << 62 // of a write: some two thousand years
 	maxReplace = 1024    // dots that one write of one key replaces, its siblings here; more remain
-	timeBits   = 16      // of a hybrid time, that count within a millisecond
 )
 
 // Limits of what is seen. What many gaps cut up is not taken until an exchange has filled some.
@@ -126,7 +121,7 @@ type Saved struct {
 }
 
 // New gives the replica of what was saved; the zero Saved is an empty one. The numbers that the life before reserved
-// are not used again: they are declared gone. The Change is durable before the first write. It panics if what was saved
+// are not used again. The Change is durable before the first write. It panics if what was saved
 // is not what transactions add up to.
 func New(cfg Config, saved Saved) (*Replica, Change) {
 	r := &Replica{
@@ -148,10 +143,7 @@ func New(cfg Config, saved Saved) (*Replica, Change) {
 		r.add(&loaded, o, hashObject(o))
 		r.now = max(r.now, o.Time)
 	}
-	if saved.Reserved > 0 {
-		r.see(&change, cfg.Origin, clock.Range{Low: 1, High: saved.Reserved})
-	}
-	r.numbers = numbers{last: saved.Reserved, reserved: saved.Reserved, confirmed: saved.Confirmed}
+	r.numbers = numbers{last: saved.Reserved, reserved: saved.Reserved, confirmed: saved.Confirmed, earlier: saved.Reserved}
 	r.numbers.reserve(&change, cfg.Reserve)
 	return r, change
 }
@@ -252,7 +244,7 @@ func (r *Replica) merge(change *Change, now time.Time, o *core.Object) {
 	r.see(change, o.Dot.Origin, clock.Range{Low: o.Dot.Counter, High: o.Dot.Counter})
 	r.add(change, o, hash)
 	// A time that is far ahead is forged, or of a wrong clock.
-	if o.Time>>timeBits <= uint64(now.Add(r.cfg.Drift).UnixMilli()) {
+	if o.Time>>core.TimeBits <= uint64(now.Add(r.cfg.Drift).UnixMilli()) {
 		r.now = max(r.now, o.Time)
 	}
 }
@@ -260,13 +252,10 @@ func (r *Replica) merge(change *Change, now time.Time, o *core.Object) {
 // costOf is what an object counts against MaxBytes.
 func costOf(o *core.Object) int { return len(o.Key) + len(o.Value) }
 
-// validKey reports whether a key is 1 to MaxKey bytes of UTF-8.
-func validKey(key string) bool { return len(key) > 0 && len(key) <= MaxKey && utf8.ValidString(key) }
-
 // valid reports whether an object can be one at all.
 func valid(o *core.Object) bool {
-	return validKey(o.Key) && len(o.Value) <= MaxValue && o.Time < maxTime && o.Expires >= 0 &&
-		1 <= o.First && o.First <= o.Dot.Counter && o.Dot.Counter <= o.Last && o.Last <= maxNumber && o.Last-o.First < MaxWrites
+	return hearsay.CheckKey(o.Key) == nil && len(o.Value) <= hearsay.MaxValue && o.Time < maxTime && o.Expires >= 0 &&
+		1 <= o.First && o.First <= o.Dot.Counter && o.Dot.Counter <= o.Last && o.Last <= maxNumber && o.Last-o.First < hearsay.MaxWrites
 }
 
 // room reports whether so many objects and bytes of others are still taken.

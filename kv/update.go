@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"hearsay"
 	"hearsay/clock"
 	"hearsay/internal/core"
 )
@@ -109,7 +110,7 @@ func (r *Replica) rewritten(u *core.Update) bool {
 
 // validUpdate reports whether a record can be one.
 func validUpdate(u *core.Update) bool {
-	if len(u.Objects)+len(u.Gone) == 0 || len(u.Objects) > MaxWrites || len(u.Gone) > maxGone {
+	if len(u.Objects)+len(u.Gone) == 0 || len(u.Objects) > hearsay.MaxWrites || len(u.Gone) > maxGone {
 		return false
 	}
 	keys := make(map[string]bool, len(u.Objects))

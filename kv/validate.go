@@ -3,6 +3,7 @@ package kv
 import (
 	"slices"
 
+	"hearsay"
 	"hearsay/clock"
 	"hearsay/internal/core"
 )
@@ -13,7 +14,7 @@ const (
 	maxOf          = 64                // ranges that are asked for
 	maxLiveRanges  = 4096              // of Live; a replica gives half as many, and may then list as many
 	maxSums        = 512 + fanout
-	maxGiven       = 2048    // objects, and one record more
+	maxGiven       = 384     // objects, and one record more: taking one takes a microsecond or two
 	maxLive        = 1 << 15 // numbers in Live; a replica lists half as many
 	maxBeside      = 1 << 14
 )
@@ -35,7 +36,7 @@ func wellFormed(m *core.Sync) bool {
 	for i := range m.Sums {
 		sums[i] = m.Sums[i].SeenRange
 	}
-	if len(m.Of) > maxOf || len(live) > maxLiveRanges || len(sums) > maxSums || len(m.Beside) > maxBeside || len(m.Objects) > maxGiven+MaxWrites ||
+	if len(m.Of) > maxOf || len(live) > maxLiveRanges || len(sums) > maxSums || len(m.Beside) > maxBeside || len(m.Objects) > maxGiven+hearsay.MaxWrites ||
 		!core.RangesAscend(m.Of) || !bounded(live) || !bounded(sums) || !slices.IsSortedFunc(m.Beside, core.CompareDots) {
 		return false
 	}

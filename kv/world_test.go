@@ -111,14 +111,9 @@ func (w *world) join() {
 	w.members = append(w.members, m)
 }
 
-// restart begins from disk. What was reserved is gone.
+// restart begins from disk.
 func (w *world) restart(m *member) {
 	saved := m.disk.saved()
-	for number := uint64(1); number <= saved.Reserved; number++ {
-		if d := (clock.Dot{Origin: m.disk.origin, Counter: number}); !m.model.seen(d) {
-			m.model.dots[d] = nil
-		}
-	}
 	m.model.held = nil
 	var change Change
 	m.Replica, change = New(w.config(m.disk.origin), saved)
@@ -162,7 +157,7 @@ func (w *world) put(t failing, m *member) {
 	}
 	u, change, err := m.Put(w.now, writes...)
 	switch {
-	case errors.Is(err, ErrUnseen) || errors.Is(err, ErrSiblings):
+	case errors.Is(err, hearsay.ErrUnseen) || errors.Is(err, hearsay.ErrSiblings):
 		if d := m.model.differs(m.Replica); d != "" {
 			t.Fatalf("after a refusal: %s", d)
 		}

@@ -1,44 +1,17 @@
 package kv
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"hearsay"
 	"hearsay/clock"
 	"hearsay/internal/core"
 )
 
-// Condition is when a write is done at all.
-type Condition uint8
-
-// The conditions.
-const (
-	Always      Condition = iota
-	IfAbsent              // the key has no value here: create only
-	IfUnchanged           // the context names exactly the values that the key has here: compare and set
-)
-
-// Write is one write of one key.
-type Write struct {
-	Key     string
-	Value   []byte // kept; the caller must not change it
-	Delete  bool   // no value takes the place of those that go
-	TTL     time.Duration
-	Context []byte // replaces exactly the values that it names; nil: all that are here
-	If      Condition
-}
-
-// Errors about writes. Nothing is changed where one is returned.
-var (
-	ErrWrite    = errors.New("no such write")
-	ErrExists   = errors.New("the key has a value")
-	ErrChanged  = errors.New("the key has other values than the context names; read it again")
-	ErrFull     = errors.New("the store is full; delete keys, or allow more")
-	ErrSiblings = errors.New("the key has too many values; read it, and write with the context of that")
-	ErrOrigins  = errors.New("the store knows as many writers as it may; allow more, or start fewer with an empty directory")
-)
+// Write is one write of one key. Its value is kept: the caller must not change it.
+type Write = hearsay.Write
 
 const maxSiblings = maxContext // of a key, to which a write may add one
 
@@ -47,6 +20,9 @@ type numbers struct {
 	last      uint64 // used, or left out
 	reserved  uint64 // on disk, up to here
 	confirmed uint64 // see Confirmed
+	earlier   uint64 // up to here they are of earlier processes
+
+	since time.Time // Forget was called first
 }
 
 // reserve reserves numbers while half a block is left: so none is used that is not reserved durably, though a write
@@ -99,7 +75,7 @@ func (r *Replica) write(now time.Time, objects []core.Object, gone []*object) (*
 		first := r.numbers.last + 1
 		r.numbers.last += n
 		r.numbers.reserve(&change, r.cfg.Reserve)
-		r.now = max(r.now+1, uint64(now.UnixMilli())<<timeBits)
+		r.now = max(r.now+1, uint64(now.UnixMilli())<<core.TimeBits)
 		r.see(&change, r.cfg.Origin, clock.Range{Low: first, High: r.numbers.last})
 		for i := range objects {
 			o := &objects[i]
@@ -113,18 +89,18 @@ func (r *Replica) write(now time.Time, objects []core.Object, gone []*object) (*
 
 // plan says what is wrong with writes, or what they come to.
 func (r *Replica) plan(now time.Time, writes []Write) (p plan, err error) {
-	if len(writes) == 0 || len(writes) > MaxWrites {
-		return p, fmt.Errorf("%d writes in one call; give 1 to %d: %w", len(writes), MaxWrites, ErrWrite)
+	if len(writes) == 0 || len(writes) > hearsay.MaxWrites {
+		return p, fmt.Errorf("%d writes in one call; give 1 to %d: %w", len(writes), hearsay.MaxWrites, hearsay.ErrWrite)
 	}
 	keys, size := make(map[string]bool), 0
 	for i := range writes {
 		w := &writes[i]
-		if err := w.check(); err != nil {
+		if err := w.Check(); err != nil {
 			return p, err
 		}
 		if len(writes) > 1 {
-			if size += len(w.Key) + len(w.Value); keys[w.Key] || size > MaxRecord {
-				return p, fmt.Errorf("key %.64q: a call writes each key once, and %d bytes at most: %w", w.Key, MaxRecord, ErrWrite)
+			if size += len(w.Key) + len(w.Value); keys[w.Key] || size > hearsay.MaxRecord {
+				return p, fmt.Errorf("key %.64q: a call writes each key once, and %d bytes at most: %w", w.Key, hearsay.MaxRecord, hearsay.ErrWrite)
 			}
 			keys[w.Key] = true
 		}
@@ -133,23 +109,6 @@ func (r *Replica) plan(now time.Time, writes []Write) (p plan, err error) {
 		}
 	}
 	return p, r.fits(&p)
-}
-
-// check says what is wrong with a write by itself.
-func (w *Write) check() error {
-	switch {
-	case !validKey(w.Key):
-		return fmt.Errorf("key %.64q of %d bytes; give 1 to %d bytes of UTF-8: %w", w.Key, len(w.Key), MaxKey, ErrWrite)
-	case len(w.Value) > MaxValue:
-		return fmt.Errorf("key %.64q: a value of %d bytes; give at most %d: %w", w.Key, len(w.Value), MaxValue, ErrWrite)
-	case w.TTL < 0 || w.TTL > 0 && w.TTL < time.Millisecond:
-		return fmt.Errorf("key %.64q: a TTL of %v; give a millisecond or more, or none: %w", w.Key, w.TTL, ErrWrite)
-	case w.Delete && (len(w.Value) > 0 || w.TTL > 0):
-		return fmt.Errorf("key %.64q: a delete has neither value nor TTL: %w", w.Key, ErrWrite)
-	case w.Delete && w.If == IfAbsent, w.If == IfUnchanged && w.Context == nil:
-		return fmt.Errorf("key %.64q: nothing to compare with, or to delete: %w", w.Key, ErrWrite)
-	}
-	return nil
 }
 
 // planOne finds what one write replaces.
@@ -173,15 +132,15 @@ func (r *Replica) planOne(now time.Time, w *Write, p *plan) error {
 		for _, o := range gone {
 			same = same && !hidden(&o.Object, now)
 		}
-		if w.If == IfUnchanged && !same {
-			return ErrChanged
+		if w.If == hearsay.IfUnchanged && !same {
+			return hearsay.ErrKeyChanged
 		}
 	}
 	switch {
-	case w.If == IfAbsent && shown > 0:
-		return ErrExists
+	case w.If == hearsay.IfAbsent && shown > 0:
+		return hearsay.ErrKeyExists
 	case w.Context != nil && !w.Delete && len(here)-len(gone) >= maxSiblings:
-		return fmt.Errorf("%d: %w", len(here), ErrSiblings)
+		return fmt.Errorf("%d: %w", len(here), hearsay.ErrSiblings)
 	}
 	if !w.Delete {
 		p.puts = append(p.puts, w)
@@ -196,11 +155,11 @@ func (r *Replica) named(dots []clock.Dot, key string) (live []*object, err error
 		o := r.find(d)
 		switch {
 		case o != nil && o.Key != key:
-			return nil, fmt.Errorf("it names a write of key %.64q: %w", o.Key, ErrContext)
+			return nil, fmt.Errorf("it names a write of key %.64q: %w", o.Key, hearsay.ErrContext)
 		case o != nil:
 			live = append(live, o)
 		case !r.clock.Has(d):
-			return nil, fmt.Errorf("number %d of %v: %w", d.Counter, d.Origin, ErrUnseen)
+			return nil, fmt.Errorf("number %d of %v: %w", d.Counter, d.Origin, hearsay.ErrUnseen)
 		}
 	}
 	return live, nil
@@ -219,11 +178,11 @@ func (r *Replica) fits(p *plan) error {
 	case len(p.puts) == 0:
 		return nil
 	case objects > 0 && r.objects+objects > r.cfg.MaxObjects:
-		return fmt.Errorf("%d values of %d: %w", r.objects, r.cfg.MaxObjects, ErrFull)
+		return fmt.Errorf("%d values of %d: %w", r.objects, r.cfg.MaxObjects, hearsay.ErrStoreFull)
 	case bytes > 0 && r.bytes+bytes > r.cfg.MaxBytes:
-		return fmt.Errorf("%d bytes of %d: %w", r.bytes, r.cfg.MaxBytes, ErrFull)
+		return fmt.Errorf("%d bytes of %d: %w", r.bytes, r.cfg.MaxBytes, hearsay.ErrStoreFull)
 	case r.of(r.cfg.Origin) == nil && len(r.origins) >= r.cfg.MaxOrigins:
-		return fmt.Errorf("%d of %d: %w", len(r.origins), r.cfg.MaxOrigins, ErrOrigins)
+		return fmt.Errorf("%d of %d: %w", len(r.origins), r.cfg.MaxOrigins, hearsay.ErrWriters)
 	}
 	return nil
 }

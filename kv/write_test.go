@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"hearsay"
 	"hearsay/clock"
 	"hearsay/internal/core"
 )
@@ -43,29 +44,29 @@ func TestRefusedWrites(t *testing.T) {
 	put(t, r, Write{Key: "a", Value: []byte("2")}, Write{Key: "b", Value: []byte("2")})
 	other := empty(2)
 	put(t, other, Write{Key: "a", Value: []byte("3")})
-	long := strings.Repeat("k", MaxKey+1)
+	long := strings.Repeat("k", hearsay.MaxKey+1)
 	for name, c := range map[string]struct {
 		writes []Write
 		want   error
 	}{
-		"no write":               {nil, ErrWrite},
-		"too many":               {make([]Write, MaxWrites+1), ErrWrite},
-		"no key":                 {[]Write{{}}, ErrWrite},
-		"long key":               {[]Write{{Key: long}}, ErrWrite},
-		"not UTF-8":              {[]Write{{Key: "\xff"}}, ErrWrite},
-		"long value":             {[]Write{{Key: "a", Value: make([]byte, MaxValue+1)}}, ErrWrite},
-		"record too long":        {[]Write{{Key: "a", Value: make([]byte, MaxValue)}, {Key: "b", Value: make([]byte, MaxValue)}}, ErrWrite},
-		"TTL below a ms":         {[]Write{{Key: "a", TTL: time.Microsecond}}, ErrWrite},
-		"negative TTL":           {[]Write{{Key: "a", TTL: -time.Second}}, ErrWrite},
-		"delete with value":      {[]Write{{Key: "a", Value: []byte("1"), Delete: true}}, ErrWrite},
-		"delete what is absent":  {[]Write{{Key: "a", Delete: true, If: IfAbsent}}, ErrWrite},
-		"compare with nothing":   {[]Write{{Key: "a", If: IfUnchanged}}, ErrWrite},
-		"one key twice":          {[]Write{{Key: "a"}, {Key: "a"}}, ErrWrite},
-		"exists":                 {[]Write{{Key: "c"}, {Key: "a", If: IfAbsent}}, ErrExists},
-		"changed":                {[]Write{{Key: "c"}, {Key: "a", Context: read, If: IfUnchanged}}, ErrChanged},
-		"context of another key": {[]Write{{Key: "b", Context: read}}, ErrContext},
-		"unseen":                 {[]Write{{Key: "a", Context: other.Context(start, "a")}}, ErrUnseen},
-		"dot of another key":     {[]Write{{Key: "a", Context: appendContext(nil, "a", []clock.Dot{r.Get(start, "b").Dot})}}, ErrContext},
+		"no write":               {nil, hearsay.ErrWrite},
+		"too many":               {make([]Write, hearsay.MaxWrites+1), hearsay.ErrWrite},
+		"no key":                 {[]Write{{}}, hearsay.ErrKey},
+		"long key":               {[]Write{{Key: long}}, hearsay.ErrKey},
+		"not UTF-8":              {[]Write{{Key: "\xff"}}, hearsay.ErrKey},
+		"long value":             {[]Write{{Key: "a", Value: make([]byte, hearsay.MaxValue+1)}}, hearsay.ErrValueSize},
+		"record too long":        {[]Write{{Key: "a", Value: make([]byte, hearsay.MaxValue)}, {Key: "b", Value: make([]byte, hearsay.MaxValue)}}, hearsay.ErrWrite},
+		"TTL below a ms":         {[]Write{{Key: "a", TTL: time.Microsecond}}, hearsay.ErrWrite},
+		"negative TTL":           {[]Write{{Key: "a", TTL: -time.Second}}, hearsay.ErrWrite},
+		"delete with value":      {[]Write{{Key: "a", Value: []byte("1"), Delete: true}}, hearsay.ErrWrite},
+		"delete what is absent":  {[]Write{{Key: "a", Delete: true, If: hearsay.IfAbsent}}, hearsay.ErrWrite},
+		"compare with nothing":   {[]Write{{Key: "a", If: hearsay.IfUnchanged}}, hearsay.ErrWrite},
+		"one key twice":          {[]Write{{Key: "a"}, {Key: "a"}}, hearsay.ErrWrite},
+		"exists":                 {[]Write{{Key: "c"}, {Key: "a", If: hearsay.IfAbsent}}, hearsay.ErrKeyExists},
+		"changed":                {[]Write{{Key: "c"}, {Key: "a", Context: read, If: hearsay.IfUnchanged}}, hearsay.ErrKeyChanged},
+		"context of another key": {[]Write{{Key: "b", Context: read}}, hearsay.ErrContext},
+		"unseen":                 {[]Write{{Key: "a", Context: other.Context(start, "a")}}, hearsay.ErrUnseen},
+		"dot of another key":     {[]Write{{Key: "a", Context: appendContext(nil, "a", []clock.Dot{r.Get(start, "b").Dot})}}, hearsay.ErrContext},
 	} {
 		hash := r.Hash()
 		u, change, err := r.Put(start, c.writes...)
@@ -76,20 +77,55 @@ func TestRefusedWrites(t *testing.T) {
 	if get(r, "a") != "2" || get(r, "c") != "none" {
 		t.Errorf("a is %s, c is %s", get(r, "a"), get(r, "c"))
 	}
-	for _, key := range []string{"\x00", "a/b.c%d\n", strings.Repeat("k", MaxKey)} {
-		put(t, r, Write{Key: key}, Write{Key: "d" + key[:1], Value: make([]byte, MaxValue)})
+	for _, key := range []string{"\x00", "a/b.c%d\n", strings.Repeat("k", hearsay.MaxKey)} {
+		put(t, r, Write{Key: key}, Write{Key: "d" + key[:1], Value: make([]byte, hearsay.MaxValue)})
 		if o := r.Get(start, key); o == nil || len(o.Value) != 0 {
 			t.Errorf("%q: %v", key, o)
 		}
 	}
 }
 
+// A writer that goes on with the context of its last write replaces that, and nothing that it has not read.
+func TestContextAfter(t *testing.T) {
+	r := empty(1)
+	first, second, gone := Write{Key: "a", Value: []byte("1")}, Write{Key: "a", Value: []byte("2")}, Write{Key: "a", Delete: true}
+	put(t, r, first)
+	first.Context = r.ContextAfter(&first)
+	second.Context = appendContext(nil, "a", nil) // it has read nothing
+	put(t, r, second)
+	second.Context = r.ContextAfter(&second)
+	second.Value = []byte("3")
+	put(t, r, second)
+	if got := values(r, "a"); got != "3 1" {
+		t.Fatalf("the values are %s, want 3 1", got)
+	}
+	gone.Context = first.Context
+	put(t, r, gone)
+	gone.Context = r.ContextAfter(&gone)
+	put(t, r, gone)
+	if got := values(r, "a"); got != "3" {
+		t.Fatalf("the values are %s, want 3", got)
+	}
+	gone.Context = nil
+	put(t, r, gone)
+	// the key is absent, as the delete has it
+	put(t, r, Write{Key: "a", Context: r.ContextAfter(&gone), If: hearsay.IfUnchanged})
+}
+
+func values(r *Replica, key string) string {
+	var all []string
+	for _, o := range r.Siblings(start, key, nil) {
+		all = append(all, string(o.Value))
+	}
+	return strings.Join(all, " ")
+}
+
 func TestConditions(t *testing.T) {
 	r := empty(1)
 	absent := r.Context(start, "a")
-	put(t, r, Write{Key: "a", Value: []byte("1"), If: IfUnchanged, Context: absent})
+	put(t, r, Write{Key: "a", Value: []byte("1"), If: hearsay.IfUnchanged, Context: absent})
 	one := r.Context(start, "a")
-	put(t, r, Write{Key: "a", Value: []byte("2"), If: IfUnchanged, Context: one})
+	put(t, r, Write{Key: "a", Value: []byte("2"), If: hearsay.IfUnchanged, Context: one})
 	put(t, r, Write{Key: "a", Value: []byte("3"), Context: one}) // one was replaced: 3 is concurrent with 2
 	if got := len(r.Siblings(start, "a", nil)); got != 2 {
 		t.Fatalf("%d siblings, want 2", got)
@@ -105,7 +141,7 @@ func TestConditions(t *testing.T) {
 	if r.Get(later, "a") != nil || len(r.List(later, "", "", 9)) != 0 {
 		t.Errorf("a is shown after its time")
 	}
-	if u, _, err := r.Put(later, Write{Key: "a", Value: []byte("5"), If: IfAbsent}); err != nil || len(u.Gone) != 1 {
+	if u, _, err := r.Put(later, Write{Key: "a", Value: []byte("5"), If: hearsay.IfAbsent}); err != nil || len(u.Gone) != 1 {
 		t.Errorf("what is hidden stands in the way: %v", err)
 	}
 	if u := put(t, r, Write{Key: "a", Delete: true}); len(u.Objects) != 0 || len(u.Gone) != 1 {
@@ -122,7 +158,7 @@ func TestSiblingsAreBounded(t *testing.T) {
 	for range maxSiblings {
 		put(t, r, Write{Key: "a", Context: absent})
 	}
-	if _, _, err := r.Put(start, Write{Key: "a", Context: absent}); !errors.Is(err, ErrSiblings) {
+	if _, _, err := r.Put(start, Write{Key: "a", Context: absent}); !errors.Is(err, hearsay.ErrSiblings) {
 		t.Errorf("one more: %v", err)
 	}
 	put(t, r, Write{Key: "a", Context: r.Context(start, "a")})
@@ -138,10 +174,10 @@ func TestLimits(t *testing.T) {
 	for i := range 8 {
 		put(t, r, Write{Key: fmt.Sprint(i), Value: make([]byte, 9)})
 	}
-	if _, _, err := r.Put(start, Write{Key: "x"}); !errors.Is(err, ErrFull) {
+	if _, _, err := r.Put(start, Write{Key: "x"}); !errors.Is(err, hearsay.ErrStoreFull) {
 		t.Errorf("a key too many: %v", err)
 	}
-	if _, _, err := r.Put(start, Write{Key: "7", Value: make([]byte, 10)}); !errors.Is(err, ErrFull) {
+	if _, _, err := r.Put(start, Write{Key: "7", Value: make([]byte, 10)}); !errors.Is(err, hearsay.ErrStoreFull) {
 		t.Errorf("a byte too many: %v", err)
 	}
 	put(t, r, Write{Key: "7", Value: make([]byte, 9)}) // no more than before
@@ -164,7 +200,7 @@ func TestLimits(t *testing.T) {
 	}
 	r.cfg.MaxOrigins = 1
 	r.cfg.Origin = originOf(4)
-	if _, _, err := r.Put(start, Write{Key: "z"}); !errors.Is(err, ErrOrigins) {
+	if _, _, err := r.Put(start, Write{Key: "z"}); !errors.Is(err, hearsay.ErrWriters) {
 		t.Errorf("a write under an origin too many: %v", err)
 	}
 }
@@ -219,7 +255,7 @@ func TestHybridTime(t *testing.T) {
 	forged := put(t, ahead, Write{Key: "b"})
 	forged.Objects[0].Time = maxTime - 1
 	behind.Update(start, forged)
-	if u := put(t, behind, Write{Key: "c"}); u.Objects[0].Time > uint64(start.Add(time.Hour).UnixMilli())<<timeBits {
+	if u := put(t, behind, Write{Key: "c"}); u.Objects[0].Time > uint64(start.Add(time.Hour).UnixMilli())<<core.TimeBits {
 		t.Errorf("a forged time is taken over: %d", u.Objects[0].Time)
 	}
 }
@@ -242,7 +278,7 @@ func FuzzContext(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, key string) {
 		dots, err := readContext(b, key)
 		if err != nil {
-			if !errors.Is(err, ErrContext) {
+			if !errors.Is(err, hearsay.ErrContext) {
 				t.Fatal(err)
 			}
 			return

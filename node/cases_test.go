@@ -25,6 +25,7 @@ import (
 	"hearsay/quorum"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/spread"
 )
 
 const testSeeds = 3
@@ -57,7 +58,7 @@ func (w *network) newSeededNodeAs(i int, name string, secret byte, records ...co
 	cfg := node.Config{
 		Network: network, Name: name, Addr: addr(i), Role: hearsay.RolePeer,
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(),
-		Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(), Petition: petition.DefaultConfig(),
+		Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(), Store: spread.DefaultConfig(), Petition: petition.DefaultConfig(),
 	}
 	if w.forget > 0 {
 		cfg.Roster.ForgetAfter = w.forget

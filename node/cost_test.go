@@ -116,7 +116,7 @@ func (w *costWorld) measure(n *costNode, c *costly) {
 
 // allCostly lists the dearest packets of all kinds.
 func allCostly() []costly {
-	all := slices.Concat(costlyProbes(), costlyClaims(), costlyExchanges(), costlyDeaths(), costlyRumors(), costlyLinks(), costlyLedger(), costlyPetitions())
+	all := slices.Concat(costlyProbes(), costlyClaims(), costlyExchanges(), costlyDeaths(), costlyRumors(), costlyStore(), costlyLinks(), costlyLedger(), costlyPetitions())
 	slices.SortStableFunc(all, func(a, b costly) int {
 		switch {
 		case a.fills == b.fills:

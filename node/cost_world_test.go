@@ -22,6 +22,7 @@ import (
 	"hearsay/quorum"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/spread"
 	"hearsay/wire"
 )
 
@@ -156,7 +157,7 @@ func (w *costWorld) config(addr netip.AddrPort) node.Config {
 	cfg := node.Config{
 		Network: costNetwork, Name: "measured", Addr: addr, Role: hearsay.RolePeer,
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(),
-		Rumors: rumor.DefaultConfig(), Petition: petition.DefaultConfig(),
+		Rumors: rumor.DefaultConfig(), Store: spread.DefaultConfig(), Petition: petition.DefaultConfig(),
 	}
 	cfg.Rumors.KeepFor, cfg.Rumors.PushFor = 1000*time.Hour, time.Minute // what is held stays held
 	return cfg

@@ -16,6 +16,7 @@ import (
 	"hearsay/petition"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/spread"
 )
 
 // unsigned is the signer of one who is asked to sign nothing that matters.
@@ -34,7 +35,7 @@ func TestGuestsAreNoRelays(t *testing.T) {
 	at := func(i byte) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, i}), 7000) }
 	cfg := Config{
 		Network: hearsay.NetworkID{1}, Name: "n", Addr: at(1), Role: hearsay.RolePeer,
-		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(),
+		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(), Store: spread.DefaultConfig(),
 		Follower: follower.DefaultConfig(), Petition: petition.DefaultConfig(),
 	}
 	cfg.Follower.Network, cfg.Follower.Seeds = cfg.Network, []ledger.Seed{{Addr: at(2)}}

@@ -17,6 +17,7 @@ import (
 	"hearsay/quorum"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/spread"
 )
 
 func crowdAddr(i int) netip.AddrPort {
@@ -36,7 +37,7 @@ func crowded(t testing.TB, members int, now time.Time) *Node {
 	network, addr := hearsay.NetworkID{1}, netip.MustParseAddrPort("10.0.0.1:5001")
 	cfg := Config{
 		Network: network, Name: "s", Addr: addr, Role: hearsay.RoleSeed,
-		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(),
+		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(), Store: spread.DefaultConfig(),
 		Quorum: quorum.DefaultConfig(),
 	}
 	cfg.Quorum.Network, cfg.Quorum.Seeds = network, []ledger.Seed{{Addr: addr}}

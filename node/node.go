@@ -20,6 +20,7 @@ import (
 	"hearsay/quorum"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/spread"
 )
 
 // Config is what a node is told at its start.
@@ -33,6 +34,7 @@ type Config struct {
 	Roster  roster.Config
 	Overlay overlay.Config
 	Rumors  rumor.Config
+	Store   spread.Config
 
 	// Of a seeded network. A peer is in one if its Follower has seeds.
 	Quorum   quorum.Config   // of a seed
@@ -137,6 +139,10 @@ func build(cfg Config, signer hearsay.Signer, random *rand.Rand, records []core.
 	directory := rumor.Directory{Addr: n.roster.Addr, Known: n.gossip.known, Trusted: n.roster.Trusted, Draw: n.gossip.draw, Sender: n.addresses.Sender, Secret: n.secret}
 	n.rumors = rumor.New(cfg.Rumors, n.id, directory, random, records, &n.stats, n.out, now)
 	n.gossip.rumors = n.rumors
+	if cfg.Role != hearsay.RoleSeed {
+		replicas := spread.Directory{Addr: n.roster.Addr, Next: n.rumors.Next, Sender: n.addresses.Sender, Secret: n.secret}
+		n.gossip.store = spread.New(cfg.Store, n.id, replicas, records, &n.stats, n.out, now)
+	}
 	n.outgoing = outgoing{network: cfg.Network, id: n.id, signer: signer, roster: n.roster, detect: n.detect, gossip: &n.gossip, seeded: &n.seeded, stats: &n.stats}
 	return n
 }
@@ -177,6 +183,7 @@ func (n *Node) Tick(now time.Time) *core.Effects {
 	n.roster.Tick(now)
 	n.overlay.Tick(now)
 	n.rumors.Tick(now)
+	n.gossip.tickStore(now)
 	if n.seeded.authority != nil {
 		n.tickSeeded(now)
 	}
@@ -277,6 +284,7 @@ func (n *Node) Stats() hearsay.Stats {
 	stats.DeafFor, stats.Unreached = n.deaf.lasts(n.stepped), n.unreachedFor()
 	stats.Unheard, stats.Unanswered = n.silent.heard.lasts(n.stepped), n.silent.answered.lasts(n.stepped)
 	stats.RumorsHeld, stats.RumorsHeldBytes = n.rumors.Held()
+	n.gossip.measureStore(&stats)
 	stats.Links = len(n.overlay.Links())
 	n.detect.EachIndirect(n.stepped, func(id hearsay.NodeID, since time.Time) {
 		m, _ := n.roster.Member(id)
@@ -344,6 +352,7 @@ func (n *Node) receive(now time.Time, p *core.Packet) {
 		n.seeded.pinged(now, p.From, n.addresses.Sender(p).Class, m.Names(n.id) && !n.roster.Known(p.From))
 		if n.gossip.speaksWith(p.From) {
 			n.rumors.Pinged(now, p, m.Rumors)
+			n.gossip.pinged(now, p.From, m.Store)
 		}
 	case *core.RelayReq:
 		n.count(n.detect.RelayReq(now, p, m))
@@ -407,6 +416,9 @@ func (n *Node) finish() *core.Effects {
 	n.deadline = n.roster.Deadline()
 	for _, at := range [...]time.Time{n.overlay.Deadline(), n.rumors.Deadline()} {
 		n.deadline = when.Earlier(n.deadline, at)
+	}
+	if n.gossip.store != nil {
+		n.deadline = when.Earlier(n.deadline, n.gossip.store.Deadline())
 	}
 	if n.seeded.authority != nil {
 		n.deadline = when.Earlier(n.deadline, n.deadlineSeeded())

@@ -19,6 +19,7 @@ import (
 	"hearsay/overlay"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/spread"
 	"hearsay/wire"
 )
 
@@ -96,7 +97,7 @@ func (w *network) newNodeAt(i, identity int, name string, records ...core.Record
 	cfg := node.Config{
 		Network: hearsay.NetworkIDOf("test"), Name: name, Addr: addr(i), Role: hearsay.RolePeer,
 		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(),
-		Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(),
+		Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(), Store: spread.DefaultConfig(),
 	}
 	return node.New(cfg, signer{key}, rand.New(rand.NewPCG(7, uint64(i))), records, w.now)
 }

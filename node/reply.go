@@ -127,6 +127,7 @@ func (o *outgoing) dress(now time.Time, p *core.Packet) {
 		}
 		if o.gossip.speaksWith(m.Target) {
 			m.Rumors = o.gossip.rumors.PingHash(now)
+			m.Store = o.gossip.storeHash(now)
 		}
 		o.roster.Confront(p, m.Target)
 		// others have not proven that they are there

@@ -11,6 +11,7 @@ import (
 	"hearsay/overlay"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/spread"
 )
 
 // Say tells everybody a message of this node's own. The data are copied; they
@@ -31,6 +32,7 @@ type Gossip struct {
 	seeded  *Seeded
 	overlay *overlay.Overlay
 	rumors  *rumor.Rumors
+	store   *spread.Store // nil: a seed has none
 	stats   *hearsay.Stats
 }
 
@@ -97,6 +99,10 @@ func (g *Gossip) receive(now time.Time, p *core.Packet) {
 		g.rumors.Heard(now, p, m)
 	case *core.Seen:
 		g.rumors.Seen(now, p, m)
+	case *core.Update:
+		g.store.Update(now, p, m)
+	case *core.Sync:
+		g.store.Sync(now, p, m)
 	case *core.Hello:
 		g.overlay.Hello(now, p, m)
 	case *core.HelloAck:

@@ -16,6 +16,7 @@ import (
 	"hearsay/quota"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/spread"
 )
 
 // A sender has the class that its address proves, and no other.
@@ -23,7 +24,7 @@ func TestSender(t *testing.T) {
 	now, at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), netip.MustParseAddrPort
 	cfg := Config{
 		Network: hearsay.NetworkID{1}, Name: "n", Addr: at("10.0.0.1:7000"), Role: hearsay.RolePeer,
-		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(),
+		Detect: detect.DefaultConfig(), Roster: roster.DefaultConfig(), Overlay: overlay.DefaultConfig(), Rumors: rumor.DefaultConfig(), Store: spread.DefaultConfig(),
 		Follower: follower.DefaultConfig(), Petition: petition.DefaultConfig(),
 	}
 	seed, member := at("10.0.0.2:7000"), at("10.0.0.3:7000")

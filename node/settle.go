@@ -54,6 +54,7 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 		n.rumors.Forget(id)
 	case hearsay.EventLinked:
 		n.rumors.Linked(now, id)
+		n.gossip.store.Linked(id) // a seed has no links
 		n.deaf.say(id)
 	case hearsay.EventUnlinked:
 		n.rumors.Unlinked(now, id)
@@ -91,9 +92,9 @@ func (n *Node) forward(now time.Time, e *hearsay.Event) {
 		} else {
 			n.overlay.Doubt(now)
 		}
-
 	case hearsay.EventRuled:
 		n.rulings.ruled(now, e)
+		n.gossip.ruledStore(now, e)
 	case hearsay.EventRosterProven:
 		n.rulings.overtake(now, s.told())
 	case hearsay.EventCaseAborted, hearsay.EventCaseRefused:

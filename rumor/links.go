@@ -93,6 +93,17 @@ func (ls *links) Unlinked(now time.Time, id hearsay.NodeID) {
 	ls.flush(now)
 }
 
+// Next gives the neighbors over which what is news goes on, but for the one that it came from: those of the
+// tree, or all.
+func (ls *links) Next(from hearsay.NodeID) (next []hearsay.NodeID) {
+	for _, l := range ls.list {
+		if l.id != from && (l.eager || ls.cfg.Strategy != Tree) {
+			next = append(next, l.id)
+		}
+	}
+	return next
+}
+
 // enqueue lets a rumor wait for a link, if its other end is not known to have it.
 func (ls *links) enqueue(l *link, e *entry) {
 	if e.known&l.bit == 0 && !l.queue.put(e) {

@@ -11,6 +11,7 @@ import (
 	"hearsay/quorum"
 	"hearsay/roster"
 	"hearsay/rumor"
+	"hearsay/spread"
 )
 
 // MaxNodes bounds a world: what each node knows of each other grows with the
@@ -47,6 +48,7 @@ type Config struct {
 	Roster       roster.Config
 	Overlay      overlay.Config
 	Rumors       rumor.Config
+	Store        spread.Config
 	Quorum       quorum.Config   // of each seed, but for who the seeds are
 	Follower     follower.Config // of each peer of seeds, likewise
 }
@@ -62,6 +64,7 @@ func DefaultConfig() Config {
 		Roster:  roster.DefaultConfig(),
 		Overlay: overlay.DefaultConfig(),
 		Rumors:  rumor.DefaultConfig(),
+		Store:   spread.DefaultConfig(),
 		Quorum:  quorum.DefaultConfig(), Follower: follower.DefaultConfig(),
 	}
 }

@@ -136,7 +136,7 @@ func (w *World) start(m *machine, fresh bool) {
 	random := draws(w.config.Seed, purposeNode, uint64(m.index)+1, uint64(m.life))
 	config := node.Config{
 		Network: w.id, Name: cmp.Or(m.called, m.name), Addr: m.addr, Role: hearsay.RolePeer, Cards: w.cards,
-		Detect: w.config.Detect, Roster: w.config.Roster, Overlay: w.config.Overlay, Rumors: w.config.Rumors,
+		Detect: w.config.Detect, Roster: w.config.Roster, Overlay: w.config.Overlay, Rumors: w.config.Rumors, Store: w.config.Store,
 	}
 	if w.config.Seeds > 0 {
 		w.seatsIn(m, &config)

@@ -86,6 +86,33 @@ func TestFileOfAnEarlierVersion(t *testing.T) {
 	}
 }
 
+// What is kept of the key-value store outlives the process, too, and what is let go of does not.
+func TestStoreOutlivesTheProcess(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir)
+	origin := clock.Origin{1}
+	object := func(n uint64) *core.Object {
+		return &core.Object{Dot: clock.Dot{Origin: origin, Counter: n}, Key: "k", Value: []byte("v"), Time: 1 << 20, First: n, Last: n}
+	}
+	want := []core.Record{
+		&core.KeptStore{Origin: origin, Reserved: 4096, Confirmed: 1},
+		&core.KeptObject{Object: object(2)},
+		&core.KeptSeen{Origin: origin, Ranges: []clock.Range{{Low: 1, High: 2}}},
+		&core.KeptRetirement{Origin: clock.Origin{2}, Upto: 7, Since: 1000},
+	}
+	err := errors.Join(
+		d.Persist([]core.Record{&core.KeptObject{Object: object(1)}}), d.Persist(want),
+		d.Persist([]core.Record{&core.KeptObject{Object: object(1), Gone: true}}), d.Close(),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d = mustOpen(t, dir)
+	if got, err := d.Load(); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("loaded %v, %v", got, err)
+	}
+}
+
 func TestRecordsOutliveTheProcess(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "by", "open")
 	d := mustOpen(t, dir)

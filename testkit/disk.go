@@ -26,6 +26,14 @@ func place(r core.Record) (key string, drop bool) {
 		return "numbers", false
 	case *core.KeptRumor:
 		return fmt.Sprintf("rumor %d", r.Number), r.Rumor == nil
+	case *core.KeptStore:
+		return "store", false
+	case *core.KeptObject:
+		return fmt.Sprintf("value %v %d", r.Dot.Origin, r.Dot.Counter), r.Gone
+	case *core.KeptSeen:
+		return fmt.Sprintf("seen %v", r.Origin), len(r.Ranges) == 0
+	case *core.KeptRetirement:
+		return fmt.Sprintf("retired %v", r.Origin), r.Gone
 	case *core.SeedLife:
 		return "life", false
 	case *core.SeedPin:

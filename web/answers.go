@@ -64,6 +64,30 @@ type Rumor struct {
 	Hops       int            `json:"hops"` // from the origin, which is 0
 }
 
+// Keys is the answer of GET /v1/kv. Next is what the next page comes after, "" at the end.
+type Keys struct {
+	Keys []hearsay.KeyInfo `json:"keys"`
+	Next string            `json:"next"`
+}
+
+// keysTail is Keys without the list.
+type keysTail struct {
+	Next string `json:"next"`
+}
+
+// Values is the answer of GET /v1/kv/{key}?siblings=1: what a node holds of a key, the winner first.
+type Values struct {
+	Key      string            `json:"key"`
+	Context  string            `json:"context"`
+	Siblings []hearsay.Sibling `json:"siblings"`
+}
+
+// valuesHead is Values without the list.
+type valuesHead struct {
+	Key     string `json:"key"`
+	Context string `json:"context"`
+}
+
 // Topology is the answer of /v1/topology.
 type Topology struct {
 	Nodes []TopologyNode `json:"nodes"`

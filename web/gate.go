@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"hearsay"
 	"hearsay/internal/core"
 )
 
@@ -21,9 +22,11 @@ const (
 	largeOfSource = 16 // of them to one source
 	// guess: so long a client may take no chunk while others wait for its place: 32 KB/s
 	largeStall  = time.Second
-	bodiesMax   = 64              // bodies being read; each holds up to 200 kB
+	bodiesMax   = 64              // bodies being read; each holds up to 300 kB
 	bodiesOf    = 16              // of them of one source
-	bodiesStall = 2 * time.Second // guess: so long one may take while others wait: 45 KB/s for the longest
+	bodiesStall = 2 * time.Second // guess: so long one may take while others wait: 65 KB/s for the longest
+
+	bodyMost = max(sayBodyMax, hearsay.MaxValue) // bytes of the longest
 
 	placeFor = 10 * time.Second // guess: so long a client keeps its place while others wait for it
 	// for a place; then 503. As many clients as one source may connect, and do not read, pass by in this time
@@ -253,9 +256,9 @@ func (p *paced) takeBody(gate *gate, r *http.Request) *problem {
 		return p.busy("this node is reading as many bodies of requests as it does at a time")
 	}
 	defer place.leave()
-	text := bytes.NewBuffer(make([]byte, 0, max(0, min(r.ContentLength, sayBodyMax))+bytes.MinRead))
+	text := bytes.NewBuffer(make([]byte, 0, max(0, min(r.ContentLength, bodyMost))+bytes.MinRead))
 	place.await(func() {})
-	_, err := text.ReadFrom(http.MaxBytesReader(p.ResponseWriter, r.Body, sayBodyMax))
+	_, err := text.ReadFrom(http.MaxBytesReader(p.ResponseWriter, r.Body, bodyMost))
 	place.awaited()
 	connectionOf(r.Context()).work(true)
 	r.Body = io.NopCloser(&taken{text, err})

@@ -46,13 +46,28 @@ func badRequest(format string, args ...any) *problem {
 
 // problemOf translates what the node answered.
 func problemOf(err error) *problem {
-	if errors.Is(err, hearsay.ErrAmbiguous) || errors.Is(err, hearsay.ErrOut) || errors.Is(err, hearsay.ErrUndecidable) || errors.Is(err, hearsay.ErrSeedMute) || errors.Is(err, hearsay.ErrGoesAway) {
-		return &problem{http.StatusConflict, err.Error()}
-	}
-	if errors.Is(err, hearsay.ErrNotMember) {
-		return &problem{http.StatusNotFound, err.Error()}
+	for _, s := range statuses {
+		if slices.ContainsFunc(s.errs, func(one error) bool { return errors.Is(err, one) }) {
+			return &problem{s.status, err.Error()}
+		}
 	}
 	return &problem{http.StatusServiceUnavailable, err.Error()} // it is stopping, or did not manage in time
+}
+
+// statuses are those of what a node refuses.
+var statuses = []struct {
+	status int
+	errs   []error
+}{
+	{http.StatusBadRequest, []error{hearsay.ErrKey, hearsay.ErrWrite, hearsay.ErrContext}},
+	{http.StatusNotFound, []error{hearsay.ErrNotMember}},
+	{http.StatusConflict, []error{
+		hearsay.ErrAmbiguous, hearsay.ErrOut, hearsay.ErrUndecidable, hearsay.ErrSeedMute, hearsay.ErrGoesAway,
+		hearsay.ErrSeedStore, hearsay.ErrUnseen, hearsay.ErrSiblings, hearsay.ErrWriters,
+	}},
+	{http.StatusPreconditionFailed, []error{hearsay.ErrKeyExists, hearsay.ErrKeyChanged}},
+	{http.StatusRequestEntityTooLarge, []error{hearsay.ErrValueSize}},
+	{http.StatusInsufficientStorage, []error{hearsay.ErrStoreFull}},
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {

@@ -112,12 +112,11 @@ func (a *api) getRumors(w http.ResponseWriter, r *http.Request) *problem {
 		return &problem{http.StatusConflict, hearsay.ErrSeedMute.Error()}
 	}
 	limit := rumorsMax
-	if query := r.URL.Query(); query.Has("limit") {
-		n, err := strconv.Atoi(query.Get("limit"))
-		if err != nil || n < 1 || n > rumorsMax || len(query["limit"]) > 1 {
-			return badRequest("limit %q: want one number from 1 to %d", strings.Join(query["limit"], ", "), rumorsMax)
+	if r.URL.Query().Has("limit") {
+		var p *problem
+		if limit, p = limitOf(r, rumorsMax); p != nil {
+			return p
 		}
-		limit = n
 	}
 	l := beginList(w, noFields{}, "rumors")
 	for e := range a.backend.EachRumor(limit) {
@@ -127,6 +126,16 @@ func (a *api) getRumors(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	endList(l, noFields{})
 	return nil
+}
+
+// limitOf gives the limit that a query names.
+func limitOf(r *http.Request, most int) (int, *problem) {
+	values := r.URL.Query()["limit"]
+	n, err := strconv.Atoi(strings.Join(values, ", "))
+	if err != nil || n < 1 || n > most {
+		return 0, badRequest("limit %q: want one number from 1 to %d", strings.Join(values, ", "), most)
+	}
+	return n, nil
 }
 
 // RumorOf gives a rumor as the API tells it, of the event with which it came.

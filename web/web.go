@@ -16,6 +16,10 @@
 //	GET  /v1/events                server-sent events, see events.go
 //	GET  /v1/rumors?limit=         what it holds of what was said, newest last; peers only
 //	POST /v1/rumors                say {"text":…} or {"data":…}, base64, to everybody; peers only
+//	GET  /v1/kv?prefix=&after=&limit=  keys of the store; peers only, as what follows
+//	GET  /v1/kv/{key}?siblings=1   the winner's bytes; all values as JSON
+//	PUT  /v1/kv/{key}?ttl=         the body becomes its value
+//	DELETE /v1/kv/{key}            take its values away
 //	GET  /v1/topology              the living, and the links between them
 //	GET  /v1/stats                 its figures
 //	POST /v1/leave                 leave in good order: 202
@@ -81,6 +85,14 @@ type Backend interface {
 	// EachRumor gives the rumors held that came last, the newest last, each as
 	// its hearsay.EventRumor. It holds a few of them at a time.
 	EachRumor(limit int) iter.Seq[hearsay.Event]
+
+	// Get gives what the node holds of a key, Keys at most limit keys with a
+	// prefix that come after one. Values are read only. Write does writes, all or
+	// none, and returns once they are durable, with the context of each. At a seed
+	// they are hearsay.ErrSeedStore.
+	Get(key string) (hearsay.Stored, error)
+	Keys(prefix, after string, limit int) ([]hearsay.KeyInfo, error)
+	Write(ctx context.Context, writes ...hearsay.Write) (contexts [][]byte, err error)
 
 	// Topology gives the links between members as far as this node can tell,
 	// each once: those that everybody computes, and its own.
@@ -173,7 +185,7 @@ func Handler(b Backend, info Info) http.Handler {
 		mux.Handle(path, methodNotAllowed(allowed))
 	}
 	mux.HandleFunc("/", notFound)
-	return atWork(withHeaders(a.refuseForeign(mux)))
+	return atWork(withHeaders(a.refuseForeign(keysAsTheyAre(mux))))
 }
 
 // api answers for one node.
@@ -222,6 +234,10 @@ func (a *api) routes() []route {
 		small("/v1/events", a.getEvents), // its snapshot finds a place by itself
 		large("/v1/rumors", "limit", a.getRumors),
 		write(http.MethodPost, "/v1/rumors", a.postRumor),
+		large("/v1/kv", "prefix after limit", a.getKeys),
+		large("/v1/kv/{key...}", "siblings", a.getKey),
+		{method: http.MethodPut, path: "/v1/kv/{key...}", takes: "ttl", answer: a.putKey, bodies: &a.bodies},
+		write(http.MethodDelete, "/v1/kv/{key...}", a.deleteKey),
 		large("/v1/topology", "", a.getTopology),
 		small("/v1/stats", a.getStats),
 		write(http.MethodPost, "/v1/leave", a.postLeave),

@@ -46,6 +46,7 @@ type village struct {
 	said    []string // what was broadcast
 	sayBy   error
 	links   []hearsay.Link
+	storeBy error // what the store says to everything
 	council council
 }
 
@@ -126,6 +127,14 @@ func (v *village) Broadcast(ctx context.Context, data []byte) (clock.Dot, error)
 
 func (v *village) EachRumor(limit int) iter.Seq[hearsay.Event] {
 	return slices.Values(v.rumors[max(0, len(v.rumors)-limit):])
+}
+
+func (v *village) Get(key string) (hearsay.Stored, error) { return hearsay.Stored{Key: key}, v.storeBy }
+
+func (v *village) Keys(string, string, int) ([]hearsay.KeyInfo, error) { return nil, v.storeBy }
+
+func (v *village) Write(_ context.Context, writes ...hearsay.Write) ([][]byte, error) {
+	return make([][]byte, len(writes)), v.storeBy
 }
 
 func (v *village) Topology() []hearsay.Link { return v.links }

@@ -40,6 +40,8 @@ func FuzzHelloAck(f *testing.F)    { fuzzBody(f, kindHelloAck) }
 func FuzzUnlink(f *testing.F)      { fuzzBody(f, kindUnlink) }
 func FuzzDeaf(f *testing.F)        { fuzzBody(f, kindDeaf) }
 func FuzzAway(f *testing.F)        { fuzzBody(f, kindAway) }
+func FuzzUpdate(f *testing.F)      { fuzzBody(f, kindUpdate) }
+func FuzzSync(f *testing.F)        { fuzzBody(f, kindSync) }
 
 // fuzzBody tries bodies of one kind, in a sound packet.
 func fuzzBody(f *testing.F, k kind) {

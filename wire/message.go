@@ -39,6 +39,8 @@ const (
 	kindUnlink
 	kindDeaf
 	kindAway
+	kindUpdate
+	kindSync
 )
 
 // kindOf gives the number of a message; 0, which nobody knows, if it has none.
@@ -96,6 +98,10 @@ func kindOf(m core.Message) kind {
 		return kindDeaf
 	case *core.Away:
 		return kindAway
+	case *core.Update:
+		return kindUpdate
+	case *core.Sync:
+		return kindSync
 	}
 	if k := kindOfPetition(m); k != 0 {
 		return k
@@ -112,8 +118,11 @@ func appendBody(dst []byte, m core.Message) []byte {
 		dst = binary.BigEndian.AppendUint64(dst, m.Seq)
 		dst = binary.BigEndian.AppendUint64(dst, m.Hash)
 		dst = append(dst, m.Target[:core.PingTarget]...)
-		if m.Rumors != 0 || m.Extra > 0 {
+		if m.Rumors != 0 || m.Store != 0 || m.Extra > 0 {
 			dst = binary.BigEndian.AppendUint64(dst, m.Rumors)
+		}
+		if m.Store != 0 {
+			return binary.BigEndian.AppendUint64(dst, m.Store)
 		}
 		return append(dst, noBytes[:m.Extra]...)
 	case *core.Ack:
@@ -158,6 +167,9 @@ func appendBody(dst []byte, m core.Message) []byte {
 	if dst, ok := appendSeeds(dst, m); ok {
 		return dst
 	}
+	if dst, ok := appendStore(dst, m); ok {
+		return dst
+	}
 	return appendRumors(dst, m)
 }
 
@@ -165,12 +177,7 @@ func appendBody(dst []byte, m core.Message) []byte {
 func (d *Decoder) readBody(r *reader, k kind) core.Message {
 	switch k {
 	case kindPing:
-		d.ping = core.Ping{Seq: r.uint64(), Hash: r.uint64()}
-		copy(d.ping.Target[:], r.take(core.PingTarget))
-		if r.left() >= 8 {
-			d.ping.Rumors = r.uint64()
-			d.ping.Extra = min(r.left(), len(noBytes)) // skipped; a stream may bring more
-		}
+		readPing(r, &d.ping)
 		return &d.ping
 	case kindAck:
 		d.ack.Seq = r.uint64()
@@ -229,7 +236,26 @@ func (d *Decoder) readBody(r *reader, k kind) core.Message {
 	if m := readSeeds(r, k); m != nil {
 		return m
 	}
+	if m := readStore(r, k); m != nil {
+		return m
+	}
 	return d.readRumors(r, k)
+}
+
+func readPing(r *reader, m *core.Ping) {
+	*m = core.Ping{Seq: r.uint64(), Hash: r.uint64()}
+	copy(m.Target[:], r.take(core.PingTarget))
+	if r.left() < 8 {
+		return
+	}
+	m.Rumors = r.uint64()
+	m.Extra = min(r.left(), len(noBytes)) // skipped; a stream may bring more
+	if r.left() < 8 {
+		return
+	}
+	if m.Store = r.uint64(); m.Store != 0 {
+		m.Extra = 0
+	}
 }
 
 func appendDigest(dst []byte, m *core.Digest) []byte {

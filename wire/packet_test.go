@@ -57,7 +57,7 @@ func TestDrops(t *testing.T) {
 		{"an unknown flag", set(1, 1<<1), hearsay.DropMalformed},
 		{"another network", set(2, ping[2]+1), hearsay.DropNetwork},
 		{"kind 0", set(kindAt, 0), hearsay.DropUnknownKind},
-		{"kind after the last", body(kindAway + 1), hearsay.DropUnknownKind},
+		{"kind after the last", body(kindSync + 1), hearsay.DropUnknownKind},
 		{"body longer than the packet", set(kindAt+1, 26), hearsay.DropTruncated},
 		{"body shorter than its fields", body(kindPing, 1, 2, 3), hearsay.DropTruncated},
 		{"number in too many bytes", body(kindWant, 0x80, 0x00), hearsay.DropMalformed},
@@ -380,7 +380,7 @@ func TestSteadyPacketsAllocateNothing(t *testing.T) {
 		{Body: &core.News{}, Claims: slices.Repeat([]hearsay.Claim{{Subject: idB, State: hearsay.StateAlive}}, 72)},
 	}
 	for _, s := range samples() {
-		if s.kind < kindSeatHello { // what seeds say may be kept
+		if s.kind < kindUpdate { // what is of the store or the seeds may be kept
 			packets = append(packets, &core.Packet{Body: s.body})
 		}
 	}

@@ -57,7 +57,7 @@ func drawBody(t *rapid.T) core.Message {
 	k := rapid.SampledFrom(allKinds()).Draw(t, "kind")
 	switch k {
 	case kindPing:
-		return &core.Ping{Seq: seq, Target: targetOf(drawID(t)), Hash: rapid.Uint64().Draw(t, "hash"), Rumors: rapid.Uint64().Draw(t, "rumors")}
+		return &core.Ping{Seq: seq, Target: targetOf(drawID(t)), Hash: rapid.Uint64().Draw(t, "hash"), Rumors: rapid.Uint64().Draw(t, "rumors"), Store: rapid.SampledFrom([]uint64{0, seq}).Draw(t, "store")}
 	case kindAck:
 		return &core.Ack{Seq: seq}
 	case kindNotMe:
@@ -89,6 +89,9 @@ func drawBody(t *rapid.T) core.Message {
 		return &core.Evidence{Evidence: drawEvidence(t)}
 	case kindAway:
 		return &core.Away{Stay: hearsay.Stay{ID: drawID(t), Epoch: hearsay.Epoch(seq)}, Incarnation: drawIncarnation(t), Signature: drawSignature(t), Left: time.Duration(rapid.Int64Range(0, core.AwayFor.Milliseconds()).Draw(t, "left")) * time.Millisecond}
+	}
+	if m := drawStore(t, k); m != nil {
+		return m
 	}
 	if m := drawPetition(t, k); m != nil {
 		return m
@@ -141,7 +144,7 @@ func drawRumors(t *rapid.T, k kind) core.Message {
 
 func allKinds() []kind {
 	var all []kind
-	for k := kindPing; k <= kindAway; k++ {
+	for k := kindPing; k <= kindSync; k++ {
 		all = append(all, k)
 	}
 	for k := kindSeatHello; k <= kindRosterPart; k++ {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"hearsay"
+	"hearsay/clock"
 	"hearsay/internal/core"
 )
 
@@ -17,12 +18,18 @@ const (
 	BucketContacts Bucket = "contacts"
 	BucketEvidence Bucket = "evidence"
 	BucketRumors   Bucket = "rumors"
+
+	// Of the store.
+	BucketValues  Bucket = "values"
+	BucketSeen    Bucket = "seen"
+	BucketRetired Bucket = "retired"
 )
 
 // The keys of BucketSelf.
 const (
 	keyIncarnation = "incarnation"
 	keyNumbers     = "numbers"
+	keyStore       = "store"
 )
 
 // AppendRecord appends r's key and value to k and v, and says in which bucket
@@ -53,6 +60,9 @@ func AppendRecord(k, v []byte, r core.Record) (bucket Bucket, key, value []byte,
 		v = appendKeptRumor(v, r.Rumor)
 		return BucketRumors, k, binary.BigEndian.AppendUint64(v, uint64(r.Said)), false
 	}
+	if bucket, key, value, drop = appendStoreRecord(k, v, r); bucket != "" {
+		return bucket, key, value, drop
+	}
 	return appendSeedRecord(k, v, r)
 }
 
@@ -68,6 +78,8 @@ func DecodeRecord(bucket Bucket, key, value []byte) (core.Record, error) {
 			record = &core.OwnIncarnation{Incarnation: hearsay.Incarnation(v.uint64())}
 		case keyNumbers:
 			record = &core.ReservedNumbers{Upto: v.uint64()}
+		case keyStore:
+			record = &core.KeptStore{Origin: clock.Origin(v.id()), Reserved: v.uint64(), Confirmed: v.uint64()}
 		default:
 			return nil, fmt.Errorf("bucket %s: unknown key %q", bucket, key)
 		}
@@ -87,6 +99,8 @@ func DecodeRecord(bucket Bucket, key, value []byte) (core.Record, error) {
 			kept.Said = int64(v.uint64())
 		}
 		record = kept
+	case BucketValues, BucketSeen, BucketRetired:
+		record = readStoreRecord(bucket, &k, &v)
 	default:
 		if record = readSeedRecord(bucket, &k, &v); record == nil {
 			return nil, fmt.Errorf("bucket %q: unknown", bucket)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ type recordSample struct {
 }
 
 func sampleRecords() []recordSample {
-	return append(sampleSeedRecords(), []recordSample{
+	return append(slices.Concat(sampleSeedRecords(), sampleStoreRecords()), []recordSample{
 		{"incarnation", &core.OwnIncarnation{Incarnation: sampleTime}, "key 11 · incarnation 8"},
 		{"contact", &core.Contact{Addr: addr6, ID: idB}, "ip-length 1 · ip 16 · port 2 · id 16"},
 		{"evidence", &core.KeptEvidence{Hash: sampleEvidence().Hash(testNetwork), Evidence: sampleEvidence()}, "hash 32 · " +
@@ -37,6 +38,9 @@ func TestRecordDropped(t *testing.T) {
 		{&core.Contact{Addr: addr4, ID: idB}, &core.Contact{Addr: addr4, Dropped: true}},
 		{&core.KeptEvidence{Hash: hearsay.Hash{1}, Evidence: sampleEvidence()}, &core.KeptEvidence{Hash: hearsay.Hash{1}}},
 		{&core.KeptRumor{Number: 5, Rumor: &hearsay.Rumor{Data: []byte{1}}}, &core.KeptRumor{Number: 5}},
+		{&core.KeptObject{Object: sampleObject(7)}, &core.KeptObject{Object: sampleObject(7), Gone: true}},
+		{&core.KeptSeen{Origin: originA, Ranges: []clock.Range{{Low: 1, High: 1}}}, &core.KeptSeen{Origin: originA}},
+		{&core.KeptRetirement{Origin: originA}, &core.KeptRetirement{Origin: originA, Gone: true}},
 	} {
 		bucket, key, _, drop := AppendRecord(nil, nil, pair[0])
 		if drop {

@@ -52,11 +52,16 @@ const answerLayout = "observer 16 · verdict 1 · at u · signature 64"
 
 // samples has one packet of each kind; the claims of all sorts ride on News.
 func samples() []sample {
-	return slices.Concat(seedSamples(), petitionSamples(), []sample{
+	return slices.Concat(seedSamples(), petitionSamples(), storeSamples(), []sample{
 		{name: "ping", kind: kindPing, says: "is B there?", body: &core.Ping{Seq: 300, Target: pinged, Hash: 0x0123456789abcdef}, bodyLayout: "seq 8 · hash 8 · target 8"},
 		{
 			name: "ping-rumors", kind: kindPing, says: "the same, and what rumors I have seen, in a word",
 			body: &core.Ping{Seq: 300, Target: pinged, Hash: 0x0123456789abcdef, Rumors: 0xfedcba9876543210}, bodyLayout: "seq 8 · hash 8 · target 8 · rumors 8",
+		},
+		{
+			name: "ping-store", kind: kindPing, says: "the same, and what my store is",
+			body:       &core.Ping{Seq: 300, Target: pinged, Hash: 0x0123456789abcdef, Store: 0x0f1e2d3c4b5a6978},
+			bodyLayout: "seq 8 · hash 8 · target 8 · rumors 8 · store 8",
 		},
 		{name: "ack", kind: kindAck, says: "yes", body: &core.Ack{Seq: 300}, bodyLayout: "seq 8"},
 		{name: "not-me", kind: kindNotMe, says: "there is somebody else here", body: &core.NotMe{Seq: 5}, bodyLayout: "seq 8"},

@@ -18,7 +18,7 @@ import (
 
 // argsOf are the arguments without which a command takes no flags.
 var argsOf = map[string][]string{
-	"why": {"x"}, "remove": {"x"}, "say": {"x"}, "bar": {"x"},
+	"why": {"x"}, "remove": {"x"}, "say": {"x"}, "bar": {"x"}, "put": {"x", "y"}, "get": {"x"}, "del": {"x"},
 	"ledger verify": {"x"}, "settings check": {"x"}, "sim attack": {"sybil"}, "sim diff": {"x", "y"},
 }
 
@@ -76,7 +76,7 @@ func TestZeroFlags(t *testing.T) {
 	refuses := map[string]string{ // what else must be given
 		"up --for": "", "up --peers": "", "up --chatter-count": "--chatter=5s", "peer --chatter-count": "--chatter=5s", "rumors --limit": "",
 		"sim run --nodes": "", "sim run --for": "",
-		"sim campaign --runs": "", "sim campaign --workers": "",
+		"put --ttl": "", "sim campaign --runs": "", "sim campaign --workers": "",
 		"sim attack --nodes": "", "sim attack --runs": "",
 		"sim epidemic --n": "", "sim epidemic --k": "", "sim epidemic --runs": "",
 	}
@@ -105,7 +105,7 @@ func TestZeroFlags(t *testing.T) {
 
 // Nor does an argument: it names nothing.
 func TestEmptyArguments(t *testing.T) {
-	for _, command := range []string{"why", "remove", "say", "bar", "ledger verify", "settings check", "sim attack", "sim diff", "help", "completion"} {
+	for _, command := range []string{"why", "remove", "say", "bar", "get", "del", "ledger verify", "settings check", "sim attack", "sim diff", "help", "completion"} {
 		var out, said bytes.Buffer
 		line := append(strings.Fields(command), "")
 		if code := run(line, &out, &said); code != exitUsage || out.Len() > 0 || !strings.HasPrefix(said.String(), "hearsay: "+command+": ") {
@@ -127,7 +127,7 @@ var wrongFor = map[string][]string{
 var wrongTexts = map[string][]string{
 	"name": {"a b", strings.Repeat("n", 70), "a\x01", "\xff", " "}, "network": {strings.Repeat("n", 70), "a\x01", "\xff", " "},
 	"advertise": {"1.2.3", "1.2.3.4:99999", ":x", "a b", "0.0.0.0", " "}, "join": {"1.2.3", "[::1", "a b", " ", `a"b`},
-	"http-host": {"a b", "a:1", " "}, "overlay": {"star", " "}, "rumors": {"star", " "}, "style": {"star"}, "stop": {"star"}, "on-signal": {"star"},
+	"http-host": {"a b", "a:1", " "}, "overlay": {"star", " "}, "rumors": {"star", " "}, "style": {"star"}, "stop": {"star"}, "on-signal": {"star"}, "context": {"!", "AQ=="},
 	"ip": {"1.2.3", "star", " "}, "http": {"1.2.3:80", "a b:80", "1.2.3.4:x", "99999", "-1", " "}, "node": {"http://", "ftp://x", "99999", " "},
 	"plant": {"x", " "}, "lift": {"a b", " "}, "why": {strings.Repeat("w", 1000), "a\x01"},
 }

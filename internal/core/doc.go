@@ -19,6 +19,7 @@
 //	limitsword.go  a seat's word for the limits of the network
 //	rival.go       what a seat has signed against the ledger here
 //	kv.go          what replicas of the store tell each other
+//	kvrecord.go    records of the store
 //	rumor.go       records of rumors
 //	identity.go    incarnations, identities of guests, the unit in which senders are counted
 //	hashes.go      hashes of foundings, rosters and configurations

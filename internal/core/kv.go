@@ -3,6 +3,7 @@ package core
 import (
 	"math/bits"
 	"slices"
+	"time"
 
 	"hearsay/clock"
 )
@@ -29,11 +30,17 @@ type Object struct {
 	Dot     clock.Dot
 	Key     string
 	Value   []byte
-	Time    uint64 // of the write, hybrid: Unix milliseconds, and 16 bits that count within one
+	Time    uint64 // of the write, hybrid: Unix milliseconds, and TimeBits
 	Expires int64  // Unix milliseconds; 0: never
 	// the numbers of the dots of its record: a record of several keys is taken whole or not at all
 	First, Last uint64
 }
+
+// TimeBits of a hybrid time count within a millisecond.
+const TimeBits = 16
+
+// At is when the object was written, by the clock of its writer, or of one whose write that one had seen.
+func (o *Object) At() time.Time { return time.UnixMilli(int64(o.Time >> TimeBits)).UTC() }
 
 // Update is one record of the store, as its writer made it: these dots become live, and those become gone.
 type Update struct {

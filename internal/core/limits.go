@@ -14,3 +14,14 @@ const (
 	MaxSeenRanges   = 2048
 	MaxStreamPacket = 256 << 10 // bytes of a packet that goes by stream, its framing not counted
 )
+
+// Limits of the messages of the store (see kv.go).
+const (
+	MaxWrites      = 256             // objects of an Update
+	MaxGone        = 4096            // dots that an Update makes gone
+	MaxClockRanges = 20 << 10        // of Clock, and of Of
+	MaxLiveRanges  = 4096            // of Live, and of Sums
+	MaxLive        = 1 << 17         // numbers in Live
+	MaxObjects     = 384 + MaxWrites // of Sync
+	MaxBeside      = 1 << 14
+)

@@ -27,8 +27,9 @@ type Ping struct {
 	Seq    uint64         // drawn: it proves that an answer answers
 	Target hearsay.NodeID // of one that has come in: its first 8 bytes, which are all that is sent; see For
 	Hash   uint64
-	Rumors uint64
-	Extra  int // bytes that are added, to see whether what is long gets through
+	Rumors uint64 // hash of the rumors seen; zero: it tells none
+	Store  uint64 // hash of the store, likewise
+	Extra  int    // bytes that are added, to see whether what is long gets through
 }
 
 // PingTarget is how much of its target's identity a ping carries, in bytes. That shows by
@@ -285,6 +286,8 @@ type Statement struct{ hearsay.Statement }
 // Evidence answers EvidenceReq.
 type Evidence struct{ *hearsay.Evidence }
 
+func (*Update) message()    {}
+func (*Sync) message()      {}
 func (*Deaf) message()      {}
 func (*Statement) message() {}
 func (*Evidence) message()  {}

@@ -1,0 +1,36 @@
+package core
+
+import "hearsay/clock"
+
+// KeptObject is a live value of the store, keyed by its dot.
+type KeptObject struct {
+	*Object
+	Gone bool // the key goes; of the object the dot counts
+}
+
+// KeptSeen is what was seen of one origin of the store, keyed by that.
+type KeptSeen struct {
+	Origin clock.Origin
+	Ranges []clock.Range // none: the key goes
+}
+
+// KeptStore is what a node keeps of its own writes. There is one.
+type KeptStore struct {
+	Origin    clock.Origin // under which it writes
+	Reserved  uint64       // numbers up to here may be used
+	Confirmed uint64       // numbers up to here are known to others
+}
+
+// KeptRetirement is an origin that writes no more, keyed by that.
+type KeptRetirement struct {
+	Origin    clock.Origin
+	Upto      uint64
+	Since     int64 // Unix milliseconds; 0: it has live values
+	Forgotten bool
+	Gone      bool // the key goes
+}
+
+func (*KeptObject) record()     {}
+func (*KeptSeen) record()       {}
+func (*KeptStore) record()      {}
+func (*KeptRetirement) record() {}

@@ -1,0 +1,68 @@
+package node_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"hearsay"
+	"hearsay/clock"
+	"hearsay/internal/core"
+	"hearsay/kv"
+	"hearsay/spread"
+)
+
+// writes gives a record of new keys.
+func (w *costWorld) writes(count, size int) []core.Object {
+	origin, first := clock.Origin{0xc0, byte(w.random.Uint32()), byte(w.random.Uint32()), byte(w.random.Uint32())}, 1+w.random.Uint64N(1<<40)
+	objects := make([]core.Object, count)
+	for i := range objects {
+		objects[i] = core.Object{
+			Dot: clock.Dot{Origin: origin, Counter: first + uint64(i)}, Key: fmt.Sprintf("key %x %d", first, i), Value: make([]byte, size),
+			Time: w.random.Uint64N(1 << 60), First: first, Last: first + uint64(count) - 1,
+		}
+	}
+	return objects
+}
+
+// given is what a replica answers to one that holds nothing.
+func (w *costWorld) given(count, size, most int) *core.Sync {
+	var life kv.Life
+	binary.BigEndian.PutUint32(life[:], w.random.Uint32())
+	origin := kv.NewOrigin(hearsay.NodeID{0xc1}, life)
+	giver, _ := kv.New(kv.DefaultConfig(origin), kv.Saved{})
+	for i := range count {
+		if _, _, err := giver.Put(w.now, kv.Write{Key: fmt.Sprintf("%x %d", life, i), Value: make([]byte, size)}); err != nil {
+			panic(err)
+		}
+	}
+	return giver.Sync(w.now, &core.Sync{Asks: true}, most).Reply
+}
+
+func costlyStore() []costly {
+	const passed, passedBytes = 2 * small, core.MaxStreamPacket
+	holdings := func(w *costWorld) (list []core.Holding) {
+		for range 1024 {
+			list = append(list, core.Holding{Origin: clock.Origin{byte(w.random.Uint32()), byte(w.random.Uint32()), 1}, Seen: []clock.Range{{Low: 1, High: 1 + w.random.Uint64N(1<<40)}}})
+		}
+		slices.SortFunc(list, func(a, b core.Holding) int { return a.Origin.Compare(b.Origin) })
+		return slices.CompactFunc(list, func(a, b core.Holding) bool { return a.Origin == b.Origin })
+	}
+	return []costly{
+		{kind: "Update", contents: "many keys", fills: true, packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Update{Objects: w.writes(core.MaxWrites, 10)}}
+		}, packets: passed, bytes: passedBytes},
+		{kind: "Update", contents: "a long value", fills: true, packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Update{Objects: w.writes(1, 200<<10)}}
+		}, packets: passed, bytes: passedBytes},
+		{kind: "Sync", contents: "what is lacking", fills: true, packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: w.given(1000, 100, spread.DefaultConfig().Give)}
+		}, packets: passed, bytes: passedBytes},
+		{kind: "Sync", contents: "small values", fills: true, packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: w.given(10000, 1, spread.DefaultConfig().Give)}
+		}, packets: passed, bytes: passedBytes},
+		{kind: "Sync", contents: "a strange clock", packet: func(w *costWorld, _ *costNode) *core.Packet {
+			return &core.Packet{Body: &core.Sync{Asks: true, Clock: holdings(w)}}
+		}, packets: passed, bytes: passedBytes},
+	}
+}

@@ -1,0 +1,80 @@
+package node
+
+import (
+	"time"
+
+	"hearsay"
+	"hearsay/internal/core"
+	"hearsay/kv"
+)
+
+// Put writes keys of the store, all or none: see kv.Replica.Put. What it wants done must be durable before the caller
+// hears of it. It is hearsay.ErrSeedStore at a seed, and hearsay.ErrDiskBehind while the disk is too slow:
+// see DiskWaits.
+func (n *Node) Put(now time.Time, writes ...kv.Write) (*core.Effects, error) {
+	n.begin(now)
+	switch {
+	case n.gossip.store == nil:
+		return n.settle(now), hearsay.ErrSeedStore
+	case n.backlog.behind(now) || n.lost.is():
+		return n.settle(now), hearsay.ErrDiskBehind
+	}
+	err := n.gossip.store.Put(now, writes...)
+	return n.settle(now), err
+}
+
+// Replica gives what this node holds of the store, to be read until the next call; nil at a seed.
+func (g *Gossip) Replica() *kv.Replica {
+	if g.store == nil {
+		return nil
+	}
+	return g.store.Replica()
+}
+
+// WatchKeys has each change of a key be an event from now on (hearsay.EventKeyChanged).
+func (g *Gossip) WatchKeys() {
+	if g.store != nil {
+		g.store.Watch()
+	}
+}
+
+// pinged compares the store with that of a pinger.
+func (g *Gossip) pinged(now time.Time, from hearsay.NodeID, hash uint64) {
+	if g.store != nil {
+		g.store.Pinged(now, from, hash)
+	}
+}
+
+// storeHash is what a ping tells of the store.
+func (g *Gossip) storeHash(now time.Time) uint64 {
+	if g.store == nil {
+		return 0
+	}
+	return g.store.PingHash(now)
+}
+
+func (g *Gossip) tickStore(now time.Time) {
+	if g.store != nil {
+		g.store.Tick(now)
+	}
+}
+
+// measureStore gives the figures of what is held.
+func (g *Gossip) measureStore(stats *hearsay.Stats) {
+	if r := g.Replica(); r != nil {
+		stats.StoreValues, stats.StoreBytes = r.Len()
+		stats.StoreWriters = len(r.Seen().Origins())
+	}
+}
+
+// ruledStore has the writes of who is out end: who comes back writes under another origin.
+func (g *Gossip) ruledStore(now time.Time, e *hearsay.Event) {
+	over := e.Ruling.Kind == hearsay.RulingRemove || e.Ruling.Kind == hearsay.RulingLeave
+	switch {
+	case g.store == nil || !over:
+	case e.Ruling.Stay.ID != g.seeded.id:
+		g.store.Removed(e.Ruling.Stay.ID)
+	case !e.Past:
+		g.store.Renew(now)
+	}
+}

@@ -1,0 +1,94 @@
+package spread
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"hearsay"
+	"hearsay/internal/core"
+	"hearsay/kv"
+)
+
+// changed has a change be durable, and tells what it is.
+func (s *Store) changed(now time.Time, change *kv.Change) {
+	if change.Reserved == 0 && len(change.Live)+len(change.Gone)+len(change.Clock) == 0 {
+		return
+	}
+	s.news, s.wait = now, askEvery
+	s.persist(change)
+	if s.watched {
+		s.tell(now, change)
+	}
+}
+
+// persist makes the records of a change.
+func (s *Store) persist(change *kv.Change) {
+	if change.Reserved > 0 {
+		s.reserved = change.Reserved
+	}
+	if change.Reserved > 0 || !s.kept {
+		s.keepOwn()
+	}
+	for _, o := range change.Gone {
+		s.out.Persist = append(s.out.Persist, &core.KeptObject{Object: o, Gone: true})
+	}
+	for _, o := range change.Live {
+		s.out.Persist = append(s.out.Persist, &core.KeptObject{Object: o})
+	}
+	for _, id := range change.Clock {
+		s.out.Persist = append(s.out.Persist, &core.KeptSeen{Origin: id, Ranges: slices.Clone(s.replica.Seen().Of(id))})
+	}
+}
+
+// keepOwn keeps what is known of this node's own writes.
+func (s *Store) keepOwn() {
+	s.kept = true
+	s.out.Persist = append(s.out.Persist, &core.KeptStore{Origin: s.origin, Reserved: s.reserved, Confirmed: s.replica.Confirmed()})
+}
+
+// keepRetired keeps which origins are over, after that was changed.
+func (s *Store) keepRetired(before []kv.Retirement) {
+	now := s.replica.Retired()
+	for i := range before {
+		if !slices.ContainsFunc(now, func(r kv.Retirement) bool { return r.Origin == before[i].Origin }) {
+			s.out.Persist = append(s.out.Persist, &core.KeptRetirement{Origin: before[i].Origin, Gone: true})
+		}
+	}
+	for _, r := range now {
+		if !slices.Contains(before, r) {
+			kept := &core.KeptRetirement{Origin: r.Origin, Upto: r.Upto, Forgotten: r.Forgotten}
+			if !r.Since.IsZero() {
+				kept.Since = r.Since.UnixMilli()
+			}
+			s.out.Persist = append(s.out.Persist, kept)
+		}
+	}
+}
+
+// retirementOf gives back what keepRetired has kept.
+func retirementOf(k *core.KeptRetirement) kv.Retirement {
+	r := kv.Retirement{Origin: k.Origin, Upto: k.Upto, Forgotten: k.Forgotten}
+	if k.Since != 0 {
+		r.Since = time.UnixMilli(k.Since)
+	}
+	return r
+}
+
+// tell makes an event of each key that a change touches, as it is now.
+func (s *Store) tell(now time.Time, change *kv.Change) {
+	var keys []string
+	for _, list := range [][]*core.Object{change.Live, change.Gone} {
+		for _, o := range list {
+			keys = append(keys, o.Key)
+		}
+	}
+	slices.SortFunc(keys, strings.Compare)
+	for _, key := range slices.Compact(keys) {
+		c := &hearsay.KeyChange{Key: key}
+		if values := s.replica.Siblings(now, key, nil); len(values) > 0 {
+			c.Value, c.Siblings = values[0].Value, len(values)
+		}
+		s.out.Events = append(s.out.Events, hearsay.Event{At: now, Kind: hearsay.EventKeyChanged, Subject: s.self, Text: key, Change: c})
+	}
+}

@@ -1,0 +1,27 @@
+// Package spread makes the replicas of the store equal: it passes on what is written, and has two replicas compare
+// where they differ.
+//
+// # At once
+//
+// An update goes over the links of the tree that rumors go over, from each node to its next ones, and is kept by
+// nobody: the store is its retention. What is longer than PushMost is only named, by a comparison: of a large value no
+// link carries two copies.
+//
+// # What was lost
+//
+// A ping carries eight bytes of the replica's hash: each of them for a while after something changed, and one of
+// several else. A node without a store, or with an empty one, has none to tell. One that is pinged by a replica with
+// another hash, while nothing new comes, asks that replica (kv.Replica.Sync): each message is answered by one at most,
+// with a budget of bytes, so an exchange never has more than one message under way and goes as fast as the slower of
+// the two takes it. One that brought nothing has the next wait twice as long. A new neighbor is asked at once.
+//
+//	A                        B
+//	|--- Ping{Store} --------->|   another hash than B's
+//	|<--- Sync{Clock} ---------|   by stream
+//	|--- Sync{Clock, Live} --->|   and so on: see core.Sync
+//
+// # What goes where
+//
+// What relays the updates of others promises nothing durable, and goes to Now. An update of this node's own, and each
+// Sync, go to Send: after the change is durable that they tell of.
+package spread

@@ -1,0 +1,393 @@
+package spread
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"hearsay"
+	"hearsay/clock"
+	"hearsay/internal/core"
+	"hearsay/internal/when"
+	"hearsay/kv"
+	"hearsay/quota"
+)
+
+// Limits, per node.
+const (
+	answerIn   = time.Second            // after which the answer of one that was asked is lost. A guess
+	quiet      = 300 * time.Millisecond // since something new came: what is on its way is not asked for
+	askEvery   = 500 * time.Millisecond // between two questions
+	askMost    = 32 * time.Second       // and where the last ones brought nothing
+	pingsFor   = 15 * time.Second       // after a change each ping carries the hash
+	pingsEach  = 8                      // and else one of so many
+	forgetting = time.Minute            // between two looks for origins that are over
+	loadedMost = 1 << 10                // neighbors that may be asked at once; the overlay has fewer
+)
+
+// syncShares is how many messages of exchanges a node answers in a second, by class of its senders: each costs up to a
+// millisecond. Strangers are those that say that they are a member and come from elsewhere than is listed.
+var syncShares = &quota.Shares{
+	quota.Stranger: {All: quota.PerSecond(8, 8), Each: quota.PerSecond(2, 2)},
+	quota.Member:   {All: quota.PerSecond(400, 100), Each: quota.PerSecond(200, 50)},
+}
+
+// updateShares is how many KiB of updates a node takes in a second, one at least each.
+var updateShares = &quota.Shares{
+	quota.Stranger: {All: quota.PerSecond(1<<10, 1<<10), Each: quota.PerSecond(256, 256)},
+	quota.Member:   {All: quota.PerSecond(64<<10, 32<<10), Each: quota.PerSecond(32<<10, 16<<10)},
+}
+
+// Config is the knobs.
+type Config struct {
+	Objects int           // values that this node takes on: keys, and each sibling once more
+	Bytes   int           // of their keys and values
+	Origins int           // lives of writers that are known at a time
+	Drift   time.Duration // by which clocks of members differ at most
+	Give    int           // bytes of one message of an exchange
+	Push    int           // bytes of an update that is passed on; a longer one is named
+}
+
+// DefaultConfig is for networks of some hundred members.
+func DefaultConfig() Config {
+	d := kv.DefaultConfig(clock.Origin{})
+	return Config{Objects: d.MaxObjects, Bytes: d.MaxBytes, Origins: d.MaxOrigins, Drift: d.Drift, Give: 48 << 10, Push: 16 << 10}
+}
+
+// Directory is what the store knows of members.
+type Directory struct {
+	// Addr gives where a living member other than this node is reached.
+	Addr func(hearsay.NodeID) (addr netip.AddrPort, ok bool)
+
+	// Next gives the neighbors to which what is news goes on, but for the one that it came from.
+	Next func(from hearsay.NodeID) []hearsay.NodeID
+
+	// Sender tells whose share a packet uses.
+	Sender func(*core.Packet) quota.Sender
+
+	// Secret decides which senders share a slot: see quota.New.
+	Secret uint64
+}
+
+// Store is one node's replica, and its part in making all equal. What it wants done goes to out.
+type Store struct {
+	cfg       Config
+	self      hearsay.NodeID
+	directory Directory
+	stats     *hearsay.Stats
+	out       *core.Effects
+
+	replica  *kv.Replica
+	origin   clock.Origin
+	origins  uint64 // drawn
+	reserved uint64 // numbers of the origin, up to here
+	kept     bool   // KeptStore is on disk
+	watched  bool   // each change is an event
+
+	news     time.Time // when something last changed
+	pings    uint8     // since one carried the hash
+	from     hearsay.NodeID
+	until    time.Time     // until then its answer is waited for
+	gained   bool          // by the exchange under way
+	wait     time.Duration // until the next question
+	askAt    time.Time     // not before
+	met      []hearsay.NodeID
+	forgetAt time.Time
+
+	syncs, updates *quota.Quota
+}
+
+// New makes the store of a node, of what earlier lives kept.
+func New(cfg Config, self hearsay.NodeID, directory Directory,
+	records []core.Record, stats *hearsay.Stats, out *core.Effects, now time.Time,
+) *Store {
+	s := &Store{
+		cfg: cfg, self: self, directory: directory, stats: stats, out: out,
+		wait: askEvery, forgetAt: now.Add(forgetting), news: now.Add(-pingsFor),
+		syncs: quota.New(directory.Secret, syncShares), updates: quota.New(directory.Secret, updateShares),
+	}
+	saved, own := kv.Saved{Clock: &clock.Context{}}, (*core.KeptStore)(nil)
+	for _, record := range records {
+		switch r := record.(type) {
+		case *core.KeptStore:
+			own = r
+		case *core.KeptObject:
+			saved.Objects = append(saved.Objects, r.Object)
+		case *core.KeptSeen:
+			saved.Clock.AddRanges(r.Origin, r.Ranges)
+		case *core.KeptRetirement:
+			saved.Retired = append(saved.Retired, retirementOf(r))
+		}
+	}
+	if own == nil {
+		s.origin = s.newOrigin()
+	} else {
+		s.origin, s.kept, saved.Reserved, saved.Confirmed = own.Origin, true, own.Reserved, own.Confirmed
+	}
+	var change kv.Change
+	s.replica, change = kv.New(s.config(), saved)
+	if s.kept {
+		s.persist(&change)
+	} else {
+		s.reserved = change.Reserved // with the first write
+	}
+	return s
+}
+
+func (s *Store) config() kv.Config {
+	c := kv.DefaultConfig(s.origin)
+	c.MaxObjects, c.MaxBytes, c.MaxOrigins, c.Drift = s.cfg.Objects, s.cfg.Bytes, s.cfg.Origins, s.cfg.Drift
+	return c
+}
+
+// newOrigin draws an origin. It follows from the node's secret, which it does not tell: so what else is drawn is the
+// same with a store and without.
+func (s *Store) newOrigin() clock.Origin {
+	s.origins++
+	var seed [32]byte
+	binary.BigEndian.PutUint64(seed[:], s.directory.Secret)
+	binary.BigEndian.PutUint64(seed[8:], s.origins)
+	copy(seed[16:], "origin")
+	var drawn [8]byte
+	binary.BigEndian.PutUint64(drawn[:], rand.NewChaCha8(seed).Uint64())
+	return kv.NewOrigin(s.self, kv.Life(drawn[:6]))
+}
+
+// Replica is what the store holds, to be read.
+func (s *Store) Replica() *kv.Replica { return s.replica }
+
+// Watch has each change of a key be an event from now on.
+func (s *Store) Watch() { s.watched = true }
+
+// Put writes: see kv.Replica.Put.
+func (s *Store) Put(now time.Time, writes ...kv.Write) error {
+	update, change, err := s.replica.Put(now, writes...)
+	if err != nil || update == nil {
+		return err
+	}
+	s.stats.StoreWrites++
+	s.changed(now, &change)
+	s.pass(update, s.self)
+	return nil
+}
+
+// Update takes what another has written, and passes it on.
+func (s *Store) Update(now time.Time, p *core.Packet, m *core.Update) {
+	if !s.updates.Take(now, s.directory.Sender(p), 1+p.Size/(1<<10)) {
+		s.stats.Drops[hearsay.DropRate]++ // an exchange brings it
+		return
+	}
+	result := s.replica.Update(now, m)
+	s.took(now, p, &result)
+	if result.Fresh {
+		s.stats.StoreUpdates++
+		s.pass(m, p.From)
+	}
+	if result.Ask {
+		s.ask(now, p.From)
+	}
+}
+
+// Sync takes a message of an exchange, and answers it.
+func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) {
+	switch {
+	case !p.Stream: // anybody could forge where that came from, and much may go back
+		s.stats.Drops[hearsay.DropUnexpected]++
+		return
+	case !s.syncs.Take(now, s.directory.Sender(p), 1):
+		s.stats.Drops[hearsay.DropRate]++
+		return
+	}
+	s.stats.StoreSyncs++
+	busy := now.Before(s.until) && p.From != s.from
+	if busy && m.Asks && len(m.Live) == 0 {
+		return // what lacks here would come from both; it asks another, or later
+	}
+	result := s.replica.Sync(now, m, s.cfg.Give)
+	s.took(now, p, &result)
+	gained := len(result.Change.Live)+len(result.Change.Gone)+len(result.Change.Clock) > 0
+	switch asks := result.Reply != nil && result.Reply.Asks; {
+	case p.From == s.from && now.Before(s.until):
+		s.gained = s.gained || gained || result.Reply != nil && len(result.Reply.Live) > 0
+		s.until = now.Add(answerIn)
+		if result.Reply == nil {
+			s.ended(now)
+		}
+	case asks && len(s.replica.Lacks(m.Clock)) > 0:
+		s.from, s.until, s.gained = p.From, now.Add(answerIn), gained
+	}
+	if result.Equal {
+		s.keepOwn()
+	}
+	if result.Reply != nil {
+		s.out.Send = append(s.out.Send, p.Reply(result.Reply))
+	}
+	if slices.ContainsFunc(result.Change.Live, func(o *core.Object) bool { return o.Size() > s.cfg.Push }) {
+		s.name(p.From)
+	}
+}
+
+// ended notes that an exchange is over. One that brought nothing makes the next wait for longer.
+func (s *Store) ended(now time.Time) {
+	s.until = time.Time{}
+	if s.wait = min(2*s.wait, askMost); s.gained {
+		s.wait = askEvery
+	}
+	s.askAt = now.Add(s.wait)
+}
+
+// took sees to what has come of a message.
+func (s *Store) took(now time.Time, p *core.Packet, result *kv.Result) {
+	switch result.Refused {
+	case kv.Taken, kv.Gaps, kv.Incomplete: // an exchange mends that
+	case kv.Malformed:
+		s.stats.Drops[hearsay.DropMalformed]++
+	case kv.Full, kv.Origins:
+		s.stats.Drops[hearsay.DropTableFull]++
+	case kv.Forgotten:
+		s.stats.Drops[hearsay.DropUnexpected]++
+	}
+	s.changed(now, &result.Change)
+	if result.Twin {
+		s.Renew(now)
+	}
+}
+
+// Renew goes on under another origin, if this one was used: this directory was set back, so that others have what it
+// never wrote, or this node was removed, so that they forget what it wrote once nothing of that is live.
+func (s *Store) Renew(now time.Time) {
+	if !s.kept {
+		return
+	}
+	origin := s.newOrigin()
+	updates, change, err := s.replica.Renew(now, origin, s.replica.Confirmed())
+	if err != nil {
+		s.stats.Drops[hearsay.DropTableFull]++
+		return
+	}
+	s.origin, s.kept = origin, false
+	s.changed(now, &change)
+	for _, update := range updates {
+		s.pass(update, s.self)
+	}
+}
+
+// pass sends an update on. What others have not got by then they find by comparing.
+func (s *Store) pass(update *core.Update, from hearsay.NodeID) {
+	if update.Size() > s.cfg.Push {
+		s.name(from)
+		return
+	}
+	for _, id := range s.directory.Next(from) {
+		addr, living := s.directory.Addr(id)
+		switch {
+		case !living:
+		case from == s.self:
+			s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Body: update})
+		default:
+			s.out.Now = append(s.out.Now, core.Packet{Addr: addr, Body: update})
+		}
+	}
+}
+
+// name has the next neighbors ask for what is too long to be passed on.
+func (s *Store) name(from hearsay.NodeID) {
+	for _, id := range s.directory.Next(from) {
+		if addr, living := s.directory.Addr(id); living {
+			s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.replica.Ask()})
+		}
+	}
+}
+
+// PingHash is the hash for the ping that goes out now; zero: none.
+func (s *Store) PingHash(now time.Time) uint64 {
+	hash := s.replica.Hash().Low
+	if hash == 0 {
+		return 0
+	}
+	if s.pings++; s.pings < pingsEach && now.Sub(s.news) > pingsFor {
+		return 0
+	}
+	s.pings = 0
+	return hash
+}
+
+// Pinged compares the hash in a ping with this node's.
+func (s *Store) Pinged(now time.Time, from hearsay.NodeID, hash uint64) {
+	if hash != 0 && hash != s.replica.Hash().Low && now.Sub(s.news) >= quiet {
+		s.ask(now, from)
+	}
+}
+
+// Linked has a new neighbor asked, as it may hold what this node lacks. Where nothing is held here, a neighbor that
+// holds something asks.
+func (s *Store) Linked(id hearsay.NodeID) {
+	if s.replica.Hash() != (core.Sum{}) && len(s.met) < loadedMost && !slices.Contains(s.met, id) {
+		s.met = append(s.met, id)
+	}
+}
+
+// ask begins an exchange, unless one is under way.
+func (s *Store) ask(now time.Time, id hearsay.NodeID) (asked bool) {
+	addr, living := s.directory.Addr(id)
+	if !living || now.Before(s.until) || now.Before(s.askAt) {
+		return false
+	}
+	if !s.until.IsZero() {
+		s.ended(now) // the last one was not answered
+		if now.Before(s.askAt) {
+			return false
+		}
+	}
+	s.from, s.until, s.gained = id, now.Add(answerIn), false
+	s.stats.StoreAsks++
+	s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.replica.Ask()})
+	return true
+}
+
+// Removed notes that a ruling has removed a member, or that it has left: what it wrote stays, and it writes no more
+// under the origins that it had.
+func (s *Store) Removed(id hearsay.NodeID) {
+	before := s.replica.Retired()
+	s.replica.Retire(id, clock.Origin{})
+	s.keepRetired(before)
+}
+
+// Tick lets time pass.
+func (s *Store) Tick(now time.Time) {
+	if !s.until.IsZero() && !now.Before(s.until) {
+		s.ended(now)
+	}
+	if at := s.replica.NextExpiry(); !at.IsZero() && !now.Before(at) {
+		change := s.replica.Expire(now)
+		s.changed(now, &change)
+	}
+	if !now.Before(s.forgetAt) {
+		s.forgetAt = now.Add(forgetting)
+		before := s.replica.Retired()
+		change := s.replica.Forget(now)
+		s.changed(now, &change)
+		s.keepRetired(before)
+	}
+	for len(s.met) > 0 && !now.Before(s.askAt) && s.until.IsZero() {
+		s.ask(now, s.met[0])
+		s.met = s.met[1:]
+	}
+}
+
+// Deadline is when Tick must be called next.
+func (s *Store) Deadline() time.Time {
+	at := s.forgetAt
+	if next := s.replica.NextExpiry(); !next.IsZero() {
+		at = when.Earlier(at, next)
+	}
+	switch {
+	case !s.until.IsZero():
+		at = when.Earlier(at, s.until)
+	case len(s.met) > 0:
+		at = when.Earlier(at, s.askAt)
+	}
+	return at
+}

@@ -1,0 +1,234 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"hearsay"
+)
+
+// Limits of the store over HTTP.
+const (
+	keysDefault  = 1000 // keys of a list whose request names no limit
+	keysMax      = 10000
+	writeTimeout = 10 * time.Second // for what is written to be durable
+)
+
+// The headers of the store.
+const (
+	HeaderContext  = "Hearsay-Context"  // what was read, or just written: see ContextText
+	HeaderSiblings = "Hearsay-Siblings" // how many values the key has
+)
+
+const kvPath = "/v1/kv/"
+
+// KeyPath gives the path of a key: every character that means something in a path is escaped, dots too, as ".." does.
+func KeyPath(key string) string {
+	return kvPath + strings.ReplaceAll(url.PathEscape(key), ".", "%2E")
+}
+
+// keysAsTheyAre has the mux take what follows /v1/kv/ as one key, whatever slashes and dots are in it. It would
+// redirect to another key.
+func keysAsTheyAre(mux http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.EscapedPath(), kvPath) {
+			as, at := *r, *r.URL
+			at.RawPath, as.URL = KeyPath(at.Path[len(kvPath):]), &at
+			r = &as
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// ContextText gives a context as it stands in headers and JSON, "" for none; in quotes it is the key's ETag.
+func ContextText(context []byte) string { return base64.RawURLEncoding.EncodeToString(context) }
+
+// ParseContext takes what ContextText gives. What the bytes mean the node says.
+func ParseContext(text string) ([]byte, error) {
+	context, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("context %.100q: %w", text, hearsay.ErrContext)
+	}
+	return context, nil
+}
+
+// setVersion says in which version a key is.
+func setVersion(w http.ResponseWriter, context []byte) {
+	text := ContextText(context)
+	w.Header().Set(HeaderContext, text)
+	w.Header().Set("ETag", strconv.Quote(text))
+}
+
+// getKey gives the winner's bytes as they are, or with siblings=1 all values as JSON. That a key is absent has a
+// context, too: a write with it replaces nothing.
+func (a *api) getKey(w http.ResponseWriter, r *http.Request) *problem {
+	siblings, p := oneParameter(r, "siblings")
+	if p != nil {
+		return p
+	}
+	if siblings != "1" && r.URL.Query().Has("siblings") {
+		return badRequest("siblings %q: want siblings=1, or none", siblings)
+	}
+	stored, err := a.backend.Get(r.PathValue("key"))
+	if err != nil {
+		return problemOf(err)
+	}
+	setVersion(w, stored.Context)
+	w.Header().Set(HeaderSiblings, strconv.Itoa(len(stored.Siblings)))
+	value, is := stored.Value()
+	switch {
+	case !is:
+		return &problem{http.StatusNotFound, fmt.Sprintf("key %.64q has no value at this node", stored.Key)}
+	case r.Header.Get("If-None-Match") == w.Header().Get("ETag"):
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	case siblings == "1":
+		l := beginList(w, valuesHead{stored.Key, ContextText(stored.Context)}, "siblings")
+		for i := range stored.Siblings {
+			if !addItem(l, &stored.Siblings[i]) {
+				return nil
+			}
+		}
+		endList(l, noFields{})
+		return nil
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.Itoa(len(value)))
+	w.WriteHeader(http.StatusOK)
+	w.Write(value) // the client may have gone
+	return nil
+}
+
+// putKey writes the body as the key's value; deleteKey takes its values away. The answer comes when that is durable, as
+// far as the node keeps anything, and names what was written: a write with its context replaces that and nothing else.
+func (a *api) putKey(w http.ResponseWriter, r *http.Request) *problem {
+	value, err := io.ReadAll(http.MaxBytesReader(w, r.Body, hearsay.MaxValue))
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is too long: %v", hearsay.ErrValueSize)}
+	}
+	if err != nil {
+		return badRequest("reading the body: %v; nothing was written", err)
+	}
+	write, p := writeOf(r)
+	if p != nil {
+		return p
+	}
+	write.Value = value
+	ttl, p := oneParameter(r, "ttl")
+	if p == nil && r.URL.Query().Has("ttl") {
+		if write.TTL, err = time.ParseDuration(ttl); err != nil || write.TTL < time.Millisecond {
+			p = badRequest("ttl %q: want a duration of a millisecond or more, as in 30s or 12h", ttl)
+		}
+	}
+	if p != nil {
+		return p
+	}
+	return a.write(w, r, write)
+}
+
+func (a *api) deleteKey(w http.ResponseWriter, r *http.Request) *problem {
+	if n, err := io.Copy(io.Discard, r.Body); n > 0 || err != nil {
+		return badRequest("a delete has no body")
+	}
+	write, p := writeOf(r)
+	if p != nil {
+		return p
+	}
+	write.Delete = true
+	return a.write(w, r, write)
+}
+
+// write writes even if the client does not wait for the answer: it has sent the whole.
+func (a *api) write(w http.ResponseWriter, r *http.Request, write hearsay.Write) *problem {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), writeTimeout)
+	defer cancel()
+	contexts, err := a.backend.Write(ctx, write)
+	if err != nil {
+		return problemOf(err)
+	}
+	setVersion(w, contexts[0])
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// writeOf gives the write that a request asks for, but for its value: its key, and what it may replace.
+func writeOf(r *http.Request) (write hearsay.Write, p *problem) {
+	write.Key = r.PathValue("key")
+	given := ""
+	for _, name := range []string{HeaderContext, "If-Match", "If-None-Match"} {
+		values := r.Header.Values(name)
+		if len(values) == 0 {
+			continue
+		}
+		if len(values) > 1 || given != "" {
+			return write, badRequest("%s, If-Match and If-None-Match: want one of them, once", HeaderContext)
+		}
+		given = values[0]
+		text := given
+		switch name {
+		case "If-None-Match":
+			if write.If = hearsay.IfAbsent; given != "*" {
+				return write, badRequest("If-None-Match %.100q: want *, which writes only where the key has no value", given)
+			}
+			continue
+		case "If-Match":
+			write.If = hearsay.IfUnchanged
+			if text = strings.TrimSuffix(strings.TrimPrefix(given, `"`), `"`); strconv.Quote(text) != given {
+				return write, badRequest("If-Match %.100q: want one ETag, in its quotes, as it was read", given)
+			}
+		}
+		var err error
+		if write.Context, err = ParseContext(text); err != nil {
+			return write, problemOf(err)
+		}
+	}
+	return write, nil
+}
+
+// oneParameter gives a parameter that stands at most once in the query.
+func oneParameter(r *http.Request, name string) (string, *problem) {
+	values := r.URL.Query()[name]
+	if len(values) > 1 {
+		return "", badRequest("%s: want it once", name)
+	}
+	return strings.Join(values, ""), nil
+}
+
+// getKeys lists keys in the order of their bytes.
+func (a *api) getKeys(w http.ResponseWriter, r *http.Request) *problem {
+	prefix, p := oneParameter(r, "prefix")
+	after, wrong := oneParameter(r, "after")
+	limit := keysDefault
+	if p == nil && wrong == nil && r.URL.Query().Has("limit") {
+		limit, p = limitOf(r, keysMax)
+	}
+	if p != nil || wrong != nil {
+		return cmp.Or(p, wrong)
+	}
+	keys, err := a.backend.Keys(prefix, after, limit+1)
+	if err != nil {
+		return problemOf(err)
+	}
+	var tail keysTail
+	if len(keys) > limit {
+		keys = keys[:limit]
+		tail.Next = keys[limit-1].Key
+	}
+	l := beginList(w, noFields{}, "keys")
+	for i := range keys {
+		if !addItem(l, &keys[i]) {
+			return nil
+		}
+	}
+	endList(l, tail)
+	return nil
+}
