@@ -115,6 +115,28 @@ func TestNodeThatNobodyAnswers(t *testing.T) {
 	}
 }
 
+// Nobody can reach a node that is cut off, and its address is right all the same: once it hears others again it does not
+// say that it is wrong.
+func TestCutOffNodeHasARightAddress(t *testing.T) {
+	w := newSeededNetwork(t, 3)
+	w.run(10 * time.Second)
+	const one = 1 // a seed, which is not removed
+	w.cut = make(map[[2]int]bool)
+	for other := range w.nodes {
+		if other != one {
+			w.cut[[2]int{one, other}], w.cut[[2]int{other, one}] = true, true
+		}
+	}
+	w.run(80 * time.Second)
+	w.cut = nil
+	for after := range 2000 {
+		w.run(5 * time.Millisecond)
+		if unreached, long := w.nodes[one].Stats().Unreached, w.nodes[one].Unreached(w.now); unreached > 0 || long > 10*time.Second {
+			t.Fatalf("%d ms after it is not cut off any more it says that nobody has reached it for %v s, %v", 5*(after+1), unreached, long)
+		}
+	}
+}
+
 // A node that is alone hears nobody, and is not cut off: the first of a network, one whose others have left, and
 // one that holds them dead.
 func TestAloneIsNotUnheard(t *testing.T) {

@@ -144,7 +144,7 @@ var errGone = errors.New("the file was removed while it was in use, and what thi
 
 // ErrElsewhere says of a file in use that it is not where it was, but exists: another process may use it.
 var ErrElsewhere = errors.New("the file was moved or replaced while it was in use: what this node has kept is lost unless the file is put back, which is safe only if nothing has used another one since; " +
-	"without it the node starts anew with an empty data directory")
+	"or the node is started with the new place as its data directory. With the old one it starts anew")
 
 // Commit makes what b holds durable: all of it, or nothing and an error. It fails also if
 // nobody would find the file any more: what is acknowledged must be there after a restart.
