@@ -218,6 +218,9 @@ func (a *Agent) build(identity *hearsay.Identity, records []core.Record, addr ne
 	a.journal = &journal{hub: a.hub, logger: a.cfg.Logger, phrases: a.phrases(identity.Public().NodeID(), addr)}
 	a.inbox = &inbox{conn: a.conn}
 	a.streams = newStreams(listener, a.source, &a.counters, a.inbox.deliver)
+	for i := range a.cfg.Seeds {
+		a.streams.seats = append(a.streams.seats, a.cfg.Seeds[i].Addr)
+	}
 	files := openFiles()
 	a.streams.most = placesWithin(files)
 	warnOfFiles(a.cfg.Logger, files)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,6 +81,9 @@ type streams struct {
 	refused func(to netip.AddrPort, why string)
 	lines   *guest.Server // answers those that speak JSON lines; nil, in tests: nobody does
 	known   *knownSources // nil, in tests: nobody
+	// where the configured seeds listen. Another process on the machine of one can connect from that very port: it
+	// would be taken for the seed, and what is for that would go to it
+	seats []netip.AddrPort
 
 	receiving   atomic.Int64                  // bytes that budgets hold, all together
 	receivingBy *[receivingSlots]atomic.Int32 // and by source; nil until there was a stream
@@ -268,6 +272,11 @@ func (s *streams) accept() {
 		remote := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 		remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
 		sender := s.known.sender(remote.Addr())
+		if slices.Contains(s.seats, remote) {
+			s.counters.drop(hearsay.DropUnexpected)
+			conn.Close()
+			continue
+		}
 		if !sources.Take(time.Now(), sender, 1) {
 			s.counters.drop(hearsay.DropRate)
 			conn.Close()

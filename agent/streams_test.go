@@ -67,6 +67,43 @@ func (b *box) receive(t *testing.T) delivery {
 	}
 }
 
+// A connection from the very port at which a seed listens is of another process on its machine: a node dials from a
+// port that the system draws. What is for the seed does not go there.
+func TestStreamFromASeatIsRefused(t *testing.T) {
+	b := newQuietBox(t)
+	seat, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(localhost, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := seat.Addr().(*net.TCPAddr)
+	seat.Close()
+	b.seats = []netip.AddrPort{at.AddrPort()}
+	b.start()
+	t.Cleanup(b.close)
+	for _, from := range []*net.TCPAddr{at, {IP: at.IP}} {
+		conn, err := (&net.Dialer{LocalAddr: from}).DialContext(t.Context(), "tcp", b.addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write(wire.AppendFrame(nil, hearsay.NetworkIDOf("test"), &core.Packet{Body: &core.Ack{}})); err != nil {
+			continue // it is closed by now
+		}
+		if from == at {
+			conn.SetReadDeadline(time.Now().Add(time.Minute))
+			if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
+				t.Error("the stream from the seat's address is taken")
+			}
+		}
+	}
+	if d := b.receive(t); d.from == at.AddrPort() {
+		t.Errorf("a packet came from %v", d.from)
+	}
+	if drops := b.counters.counted().Drops; b.isOpen(at.AddrPort()) || drops[hearsay.DropUnexpected] != 1 {
+		t.Errorf("open: %t, dropped: %v", b.isOpen(at.AddrPort()), drops)
+	}
+}
+
 // count gives how many streams are open.
 func (b *box) count() int {
 	b.mu.Lock()
