@@ -14,7 +14,7 @@ const (
 	maxOf          = 64                // ranges that are asked for
 	maxLiveRanges  = 4096              // of Live; a replica gives half as many, and may then list as many
 	maxSums        = 512 + fanout
-	maxGiven       = 384     // objects, and one record more: taking one takes a microsecond or two
+	maxGiven       = 224     // objects, and one record more: taking one takes two microseconds, beside others three
 	maxLive        = 1 << 15 // numbers in Live; a replica lists half as many
 	maxBeside      = 1 << 14
 )

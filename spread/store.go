@@ -53,7 +53,7 @@ type Config struct {
 // DefaultConfig is for networks of some hundred members.
 func DefaultConfig() Config {
 	d := kv.DefaultConfig(clock.Origin{})
-	return Config{Objects: d.MaxObjects, Bytes: d.MaxBytes, Origins: d.MaxOrigins, Drift: d.Drift, Give: 48 << 10, Push: 16 << 10}
+	return Config{Objects: d.MaxObjects, Bytes: d.MaxBytes, Origins: d.MaxOrigins, Drift: d.Drift, Give: 28 << 10, Push: 16 << 10}
 }
 
 // Directory is what the store knows of members.

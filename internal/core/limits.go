@@ -22,6 +22,6 @@ const (
 	MaxClockRanges = 20 << 10        // of Clock, and of Of
 	MaxLiveRanges  = 4096            // of Live, and of Sums
 	MaxLive        = 1 << 17         // numbers in Live
-	MaxObjects     = 384 + MaxWrites // of Sync
+	MaxObjects     = 224 + MaxWrites // of Sync
 	MaxBeside      = 1 << 14
 )
