@@ -93,7 +93,8 @@ func TestRestartCatchesUp(t *testing.T) {
 	if w.get(3, "own") != "mine" {
 		t.Fatal("it has lost what it wrote")
 	}
-	w.nodes[3].Linked(nodeID(0))
+	w.nodes[3].Linked(nodeID(0)) // both ask at once
+	w.nodes[0].Linked(nodeID(3))
 	before := w.bytes
 	took, data := w.must(10*time.Second, "all agree", w.agree), 5000*110
 	if moved := w.bytes - before; moved > data*13/10 {

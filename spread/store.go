@@ -27,11 +27,12 @@ const (
 	loadedMost = 1 << 10                // neighbors that may be asked at once; the overlay has fewer
 )
 
-// syncShares is how many messages of exchanges a node answers in a second, by class of its senders: each costs up to a
-// millisecond. Strangers are those that say that they are a member and come from elsewhere than is listed.
+// syncShares is how many messages of exchanges a node answers in a second, by class of its senders: each costs half a
+// millisecond, and one that catches up sends some 500 in a second. Strangers are those that say that they are a
+// member and come from elsewhere than is listed.
 var syncShares = &quota.Shares{
 	quota.Stranger: {All: quota.PerSecond(8, 8), Each: quota.PerSecond(2, 2)},
-	quota.Member:   {All: quota.PerSecond(400, 100), Each: quota.PerSecond(200, 50)},
+	quota.Member:   {All: quota.PerSecond(600, 300), Each: quota.PerSecond(600, 300)},
 }
 
 // updateShares is how many KiB of updates a node takes in a second, one at least each.
@@ -208,6 +209,9 @@ func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) {
 	result := s.replica.Sync(now, m, s.cfg.Give)
 	s.took(now, p, &result)
 	gained := len(result.Change.Live)+len(result.Change.Gone)+len(result.Change.Clock) > 0
+	if len(m.Objects) > 0 && !gained && result.Reply != nil && len(result.Reply.Live)+len(result.Reply.Sums) == 0 {
+		return // both have asked at once, and the other answer has brought that: one of the two exchanges ends
+	}
 	switch asks := result.Reply != nil && result.Reply.Asks; {
 	case p.From == s.from && now.Before(s.until):
 		s.gained = s.gained || gained || result.Reply != nil && len(result.Reply.Live) > 0
