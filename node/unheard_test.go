@@ -115,8 +115,8 @@ func TestNodeThatNobodyAnswers(t *testing.T) {
 	}
 }
 
-// Nobody can reach a node that is cut off, and its address is right all the same: once it hears others again it does not
-// say that it is wrong.
+// Nobody can reach a node that is cut off, and its address is right all the same: once it hears others again it does
+// not say that it is wrong.
 func TestCutOffNodeHasARightAddress(t *testing.T) {
 	w := newSeededNetwork(t, 3)
 	w.run(10 * time.Second)
