@@ -44,15 +44,15 @@ func stranger(addr netip.AddrPort) quota.Sender {
 	return quota.Sender{Addr: netip.AddrPortFrom(core.Source(addr.Addr()), 0)}
 }
 
-// Unreached is for how long no member has reached this node, though it lists some and was not cut off from them.
+// Unreached is for how long no member has reached this node, since it was cut off last.
 func (n *Node) Unreached(now time.Time) time.Duration {
-	return min(n.roster.Unreached(now), now.Sub(n.silent.alone))
+	return min(n.roster.Unreached(now), now.Sub(n.silent.cutOff))
 }
 
 // unreachedFor is for how many seconds no member has pinged this node, though members answer it; 0: they
 // ping it, or do not answer either. Before it lists others nobody is to reach it.
 func (n *Node) unreachedFor() float64 {
-	unreached, most := n.Unreached(n.stepped), max(unreachedPeriods*n.cfg.Detect.Period, unreachedLeast)
+	unreached, most := min(n.Unreached(n.stepped), n.stepped.Sub(n.silent.alone)), max(unreachedPeriods*n.cfg.Detect.Period, unreachedLeast)
 	if unreached < most || n.gone() || !n.detect.HeardSince(n.stepped.Add(-most/2)) {
 		return 0
 	}

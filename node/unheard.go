@@ -47,7 +47,8 @@ type silences struct {
 	waits  bool      // it has pinged a member, and none has answered since
 	probes uint64    // that the detector has begun, as of the last step
 	last   time.Time // when a member answered last, or this node began
-	alone  time.Time // the last step in which this node expected to hear nobody, or was cut off
+	alone  time.Time // the last step in which this node expected to hear nobody
+	cutOff time.Time // the last step in which it took itself for cut off; zero: it has not
 }
 
 // newSilences are those of a node that starts.
@@ -104,7 +105,7 @@ func (n *Node) noteUnheard(now time.Time) {
 	n.silent.waitsFor(now, n.stats.Probes)
 	e := n.silent.look(now, n.expectsOthers())
 	if n.silent.any() {
-		n.silent.alone = now
+		n.silent.cutOff = now
 	}
 	// One that is out by a ruling that has come hears others, too; one that lists none any more is alone.
 	if is := n.silent.any(); is != was && (is || n.hasOthers()) {
