@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"hearsay"
+	"hearsay/clock"
+	"hearsay/internal/core"
 	"hearsay/kv"
 )
 
@@ -152,5 +155,27 @@ func TestOlderCopyGoesOn(t *testing.T) {
 				t.Errorf("node %d lacks %q", i, key)
 			}
 		}
+	}
+}
+
+// Whoever says again and again that a node has written what it has not makes it go on under one more origin, and not
+// under one for each word.
+func TestForgedTwinsAreBounded(t *testing.T) {
+	w := newWorld(t, 3)
+	w.put(0, kv.Write{Key: "a", Value: []byte("one")})
+	w.run(time.Second)
+	m := w.nodes[0]
+	for n := range uint64(100) {
+		own := m.origin
+		forged := &core.Update{Gone: []clock.Dot{{Origin: own, Counter: 1_000_000 + n}}}
+		m.Update(w.now, &core.Packet{From: nodeID(1), Addr: nodeAddr(1), Stream: true, Size: 60, Body: forged}, forged)
+		w.carryOut(m)
+	}
+	w.run(time.Minute)
+	if origins := len(m.replica.Seen().Origins()); origins > 2 || m.stats.Drops[hearsay.DropRate] == 0 {
+		t.Errorf("%d origins, %v", origins, m.stats.Drops)
+	}
+	if w.get(0, "a") != "one" || w.get(2, "a") != "one" {
+		t.Error("what was written is lost")
 	}
 }

@@ -24,7 +24,10 @@ const (
 	pingsFor   = 15 * time.Second       // after a change each ping carries the hash
 	pingsEach  = 8                      // and else one of so many
 	forgetting = time.Minute            // between two looks for origins that are over
-	loadedMost = 1 << 10                // neighbors that may be asked at once; the overlay has fewer
+	metMost    = 1 << 10                // new neighbors that wait to be asked; the overlay has fewer
+	// between two origins that others' words bring about: whoever speaks in a member's name can, and a replica knows so
+	// many. One that was set back needs one. A guess
+	renewEvery = time.Hour
 )
 
 // syncShares is how many messages of exchanges a node answers in a second, by class of its senders: each costs half a
@@ -96,6 +99,7 @@ type Store struct {
 	askAt    time.Time     // not before
 	met      []hearsay.NodeID
 	forgetAt time.Time
+	renewAt  time.Time // not before, because of what others say
 
 	syncs, updates *quota.Quota
 }
@@ -181,7 +185,7 @@ func (s *Store) Update(now time.Time, p *core.Packet, m *core.Update) {
 		return
 	}
 	result := s.replica.Update(now, m)
-	s.took(now, p, &result)
+	s.took(now, &result)
 	if result.Fresh {
 		s.stats.StoreUpdates++
 		s.pass(m, p.From)
@@ -207,7 +211,7 @@ func (s *Store) Sync(now time.Time, p *core.Packet, m *core.Sync) {
 		return // what lacks here would come from both; it asks another, or later
 	}
 	result := s.replica.Sync(now, m, s.cfg.Give)
-	s.took(now, p, &result)
+	s.took(now, &result)
 	gained := len(result.Change.Live)+len(result.Change.Gone)+len(result.Change.Clock) > 0
 	if len(m.Objects) > 0 && !gained && result.Reply != nil && len(result.Reply.Live)+len(result.Reply.Sums) == 0 {
 		return // both have asked at once, and the other answer has brought that: one of the two exchanges ends
@@ -243,7 +247,7 @@ func (s *Store) ended(now time.Time) {
 }
 
 // took sees to what has come of a message.
-func (s *Store) took(now time.Time, p *core.Packet, result *kv.Result) {
+func (s *Store) took(now time.Time, result *kv.Result) {
 	switch result.Refused {
 	case kv.Taken, kv.Gaps, kv.Incomplete: // an exchange mends that
 	case kv.Malformed:
@@ -254,7 +258,12 @@ func (s *Store) took(now time.Time, p *core.Packet, result *kv.Result) {
 		s.stats.Drops[hearsay.DropUnexpected]++
 	}
 	s.changed(now, &result.Change)
-	if result.Twin {
+	switch {
+	case !result.Twin:
+	case now.Before(s.renewAt):
+		s.stats.Drops[hearsay.DropRate]++
+	default:
+		s.renewAt = now.Add(renewEvery)
 		s.Renew(now)
 	}
 }
@@ -271,7 +280,7 @@ func (s *Store) Renew(now time.Time) {
 		s.stats.Drops[hearsay.DropTableFull]++
 		return
 	}
-	s.origin, s.kept = origin, false
+	s.origin, s.reserved, s.kept = origin, 0, false
 	s.changed(now, &change)
 	for _, update := range updates {
 		s.pass(update, s.self)
@@ -328,27 +337,26 @@ func (s *Store) Pinged(now time.Time, from hearsay.NodeID, hash uint64) {
 // Linked has a new neighbor asked, as it may hold what this node lacks. Where nothing is held here, a neighbor that
 // holds something asks.
 func (s *Store) Linked(id hearsay.NodeID) {
-	if s.replica.Hash() != (core.Sum{}) && len(s.met) < loadedMost && !slices.Contains(s.met, id) {
+	if s.replica.Hash() != (core.Sum{}) && len(s.met) < metMost && !slices.Contains(s.met, id) {
 		s.met = append(s.met, id)
 	}
 }
 
 // ask begins an exchange, unless one is under way.
-func (s *Store) ask(now time.Time, id hearsay.NodeID) (asked bool) {
+func (s *Store) ask(now time.Time, id hearsay.NodeID) {
 	addr, living := s.directory.Addr(id)
 	if !living || now.Before(s.until) || now.Before(s.askAt) {
-		return false
+		return
 	}
 	if !s.until.IsZero() {
 		s.ended(now) // the last one was not answered
 		if now.Before(s.askAt) {
-			return false
+			return
 		}
 	}
 	s.from, s.until, s.gained = id, now.Add(answerIn), false
 	s.stats.StoreAsks++
 	s.out.Send = append(s.out.Send, core.Packet{Addr: addr, Stream: true, Body: s.replica.Ask()})
-	return true
 }
 
 // Removed notes that a ruling has removed a member, or that it has left: what it wrote stays, and it writes no more
