@@ -49,7 +49,7 @@ func (a *answer) halve() {
 
 // open tells the live dots of a range: as a list, or by sums of parts in which equally many are live.
 func (a *answer) open(o *origin, r clock.Range) {
-	if len(a.reply.Sums) > maxSums-fanout || len(a.reply.Live) >= maxLiveRanges/2 || a.listed >= maxLive/2 {
+	if len(a.reply.Sums) > core.MaxSums-fanout || len(a.reply.Live) >= core.MaxLiveRanges/2 || a.listed >= core.MaxLive/2 {
 		return // in the next exchange
 	}
 	sum, n := o.live.sum(r.Low, r.High)
@@ -108,7 +108,7 @@ func (a *answer) gone(o *origin, l *core.LiveRange) {
 			a.reply.Live[len(a.reply.Live)-1].High = number
 			continue
 		}
-		if len(a.reply.Live) >= maxLiveRanges/2 {
+		if len(a.reply.Live) >= core.MaxLiveRanges/2 {
 			return
 		}
 		before = true

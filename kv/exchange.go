@@ -21,7 +21,7 @@ func (r *Replica) Digest() []core.Holding {
 
 // Ask begins an exchange with another, about some ranges (see Lacks), at most 64 of them, or about all.
 func (r *Replica) Ask(of ...core.SeenRange) *core.Sync {
-	return &core.Sync{Asks: true, Clock: r.copied(), Of: of[:min(len(of), maxOf)]}
+	return &core.Sync{Asks: true, Clock: r.copied(), Of: of[:min(len(of), core.MaxOf)]}
 }
 
 // copied is the digest with ranges of its own: a message is sent after other changes.
@@ -144,7 +144,7 @@ func (r *Replica) apply(change *Change, now time.Time, m *core.Sync) {
 			r.see(change, l.Origin, l.Range)
 		}
 	}
-	if len(m.Beside) == maxBeside {
+	if len(m.Beside) == core.MaxBeside {
 		return // perhaps not all siblings are named
 	}
 	for i := range m.Objects {
@@ -268,7 +268,7 @@ func (a *answer) whole(o *origin, lacks []clock.Range) []clock.Range {
 // give gives a range, with the objects in it, and reports whether all of it fitted.
 func (a *answer) give(o *origin, lacks clock.Range) bool {
 	l := core.LiveRange{SeenRange: core.SeenRange{Origin: o.id, Range: lacks}}
-	if inRecord := a.record.Origin == o.id && lacks.Low <= a.last; len(a.reply.Live) >= maxLiveRanges/2 && !inRecord {
+	if inRecord := a.record.Origin == o.id && lacks.Low <= a.last; len(a.reply.Live) >= core.MaxLiveRanges/2 && !inRecord {
 		return false
 	}
 	all := true
@@ -303,7 +303,7 @@ func (a *answer) begin(o *origin, first *object) bool {
 			n++
 		}
 	}
-	if len(a.reply.Objects) > 0 && (size > a.budget || len(a.reply.Objects)+n > maxGiven || len(a.reply.Live) >= maxLiveRanges/2) {
+	if len(a.reply.Objects) > 0 && (size > a.budget || len(a.reply.Objects)+n > maxGiven || len(a.reply.Live) >= core.MaxLiveRanges/2) {
 		return false
 	}
 	a.budget -= size
@@ -323,7 +323,7 @@ func (a *answer) put(l *core.LiveRange, o *object) {
 	}
 	a.beside[o.Key] = true
 	for _, sibling := range a.all(o.Key) {
-		if len(a.reply.Beside) < maxBeside {
+		if len(a.reply.Beside) < core.MaxBeside {
 			a.reply.Beside = append(a.reply.Beside, sibling.Dot)
 		}
 	}

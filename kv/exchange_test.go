@@ -153,7 +153,7 @@ func TestLargerThanTheBudget(t *testing.T) {
 // What lacks is more ranges than a message has, and the last that it has is the beginning of a record: that is not cut.
 func TestManyRanges(t *testing.T) {
 	a, saved := empty(1), Saved{Clock: &clock.Context{}}
-	const singles = 2 * (maxLiveRanges/2 - 1)
+	const singles = 2 * (core.MaxLiveRanges/2 - 1)
 	for number := uint64(1); number <= singles; number++ {
 		put(t, a, Write{Key: "a"})
 		if number%2 == 0 {
@@ -165,7 +165,7 @@ func TestManyRanges(t *testing.T) {
 	saved.Clock.Add(clock.Dot{Origin: originOf(1), Counter: singles + 2})
 	b, _ := New(DefaultConfig(originOf(2)), saved)
 	m := a.Sync(start, b.Ask(), 64<<10).Reply
-	if n := len(m.Live); n < maxLiveRanges/2 || n > maxLiveRanges/2+hearsay.MaxWrites {
+	if n := len(m.Live); n < core.MaxLiveRanges/2 || n > core.MaxLiveRanges/2+hearsay.MaxWrites {
 		t.Errorf("%d ranges in a message", n)
 	}
 	measure(t, b, a, 64<<10)

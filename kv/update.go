@@ -15,7 +15,6 @@ const (
 	maxHeldBytes = 4 << 20
 	// after which an exchange has brought what it says, or it names what is not written yet
 	holdFor = 10 * time.Second
-	maxGone = 4096 // dots that one update makes gone
 )
 
 // heldUpdate is an update that is not taken yet.
@@ -110,7 +109,7 @@ func (r *Replica) rewritten(u *core.Update) bool {
 
 // validUpdate reports whether a record can be one.
 func validUpdate(u *core.Update) bool {
-	if len(u.Objects)+len(u.Gone) == 0 || len(u.Objects) > hearsay.MaxWrites || len(u.Gone) > maxGone {
+	if len(u.Objects)+len(u.Gone) == 0 || len(u.Objects) > hearsay.MaxWrites || len(u.Gone) > core.MaxGone {
 		return false
 	}
 	keys := make(map[string]bool, len(u.Objects))

@@ -8,23 +8,16 @@ import (
 	"hearsay/internal/core"
 )
 
-// Limits of one message of an exchange.
-const (
-	maxClockRanges = maxAllGaps + 4096 // of Clock
-	maxOf          = 64                // ranges that are asked for
-	maxLiveRanges  = 4096              // of Live; a replica gives half as many, and may then list as many
-	maxSums        = 512 + fanout
-	maxGiven       = 224     // objects, and one record more: taking one takes two microseconds, beside others three
-	maxLive        = 1 << 15 // numbers in Live; a replica lists half as many
-	maxBeside      = 1 << 14
-)
+// maxGiven is how many objects a message of an exchange has, and one record more: taking one takes two microseconds,
+// beside others three.
+const maxGiven = core.MaxObjects - hearsay.MaxWrites
 
 // wellFormed reports whether a replica can have sent a message.
 func wellFormed(m *core.Sync) bool {
 	ranges := 0
 	for i := range m.Clock {
 		h := &m.Clock[i]
-		if ranges += len(h.Seen); len(h.Seen) == 0 || ranges > maxClockRanges || !clock.Ascend(h.Seen) ||
+		if ranges += len(h.Seen); len(h.Seen) == 0 || ranges > core.MaxClockRanges || !clock.Ascend(h.Seen) ||
 			h.Seen[len(h.Seen)-1].High > maxNumber || i > 0 && m.Clock[i-1].Origin.Compare(h.Origin) >= 0 {
 			return false
 		}
@@ -36,7 +29,7 @@ func wellFormed(m *core.Sync) bool {
 	for i := range m.Sums {
 		sums[i] = m.Sums[i].SeenRange
 	}
-	if len(m.Of) > maxOf || len(live) > maxLiveRanges || len(sums) > maxSums || len(m.Beside) > maxBeside || len(m.Objects) > maxGiven+hearsay.MaxWrites ||
+	if len(m.Of) > core.MaxOf || len(live) > core.MaxLiveRanges || len(sums) > core.MaxSums || len(m.Beside) > core.MaxBeside || len(m.Objects) > maxGiven+hearsay.MaxWrites ||
 		!core.RangesAscend(m.Of) || !bounded(live) || !bounded(sums) || !slices.IsSortedFunc(m.Beside, core.CompareDots) {
 		return false
 	}
@@ -52,7 +45,7 @@ func wellFormedLive(m *core.Sync) bool {
 	objects, numbers := m.Objects, 0
 	for i := range m.Live {
 		l := &m.Live[i]
-		if numbers += len(l.Live); numbers > maxLive {
+		if numbers += len(l.Live); numbers > core.MaxLive {
 			return false
 		}
 		for j, number := range l.Live {

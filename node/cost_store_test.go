@@ -50,7 +50,7 @@ func costlyStore() []costly {
 	}
 	return []costly{
 		{kind: "Update", contents: "many keys", fills: true, packet: func(w *costWorld, _ *costNode) *core.Packet {
-			return &core.Packet{Body: &core.Update{Objects: w.writes(core.MaxWrites, 10)}}
+			return &core.Packet{Body: &core.Update{Objects: w.writes(hearsay.MaxWrites, 10)}}
 		}, packets: passed, bytes: passedBytes},
 		{kind: "Update", contents: "a long value", fills: true, packet: func(w *costWorld, _ *costNode) *core.Packet {
 			return &core.Packet{Body: &core.Update{Objects: w.writes(1, 200<<10)}}

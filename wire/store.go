@@ -77,7 +77,7 @@ func appendUpdate(dst []byte, m *core.Update) []byte {
 
 func readUpdate(r *reader) *core.Update {
 	m := &core.Update{}
-	if n := r.count(core.MaxWrites, objectSizeMin-8); n > 0 {
+	if n := r.count(hearsay.MaxWrites, objectSizeMin-8); n > 0 {
 		origin, first, time := clock.Origin(r.id()), readNumber(r), r.uint64()
 		m.Objects = make([]core.Object, n)
 		for i := range m.Objects {
@@ -306,7 +306,7 @@ func readSync(r *reader) *core.Sync {
 	for i := range m.Clock {
 		s.holding(&m.Clock[i])
 	}
-	m.Of = list[core.SeenRange](r, core.MaxClockRanges, 3)
+	m.Of = list[core.SeenRange](r, core.MaxOf, 3)
 	for i := range m.Of {
 		m.Of[i] = s.placed()
 	}
@@ -324,7 +324,7 @@ func readSync(r *reader) *core.Sync {
 	for i := range m.Beside {
 		m.Beside[i] = s.dot()
 	}
-	m.Sums = list[core.SumRange](r, core.MaxLiveRanges, sumSizeMin)
+	m.Sums = list[core.SumRange](r, core.MaxSums, sumSizeMin)
 	for i := range m.Sums {
 		m.Sums[i] = core.SumRange{SeenRange: s.placed(), Sum: r.uint64()}
 	}

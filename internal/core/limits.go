@@ -1,5 +1,7 @@
 package core
 
+import "hearsay"
+
 // Limits on what one packet holds. Package wire drops what exceeds them, so
 // protocols keep to them when they fill a packet. They are such that no packet
 // takes a node longer than a millisecond (measured in package node, with 500
@@ -17,11 +19,12 @@ const (
 
 // Limits of the messages of the store (see kv.go).
 const (
-	MaxWrites      = 256             // objects of an Update
-	MaxGone        = 4096            // dots that an Update makes gone
-	MaxClockRanges = 20 << 10        // of Clock, and of Of
-	MaxLiveRanges  = 4096            // of Live, and of Sums
-	MaxLive        = 1 << 17         // numbers in Live
-	MaxObjects     = 224 + MaxWrites // of Sync
+	MaxGone        = 4096                    // dots that an Update makes gone
+	MaxClockRanges = 20 << 10                // of Clock
+	MaxOf          = 64                      // ranges that are asked for
+	MaxLiveRanges  = 4096                    // of Live; a replica gives half as many, and may then list as many
+	MaxLive        = 1 << 15                 // numbers in Live; a replica lists half as many
+	MaxSums        = 528                     // ranges of Sums: 512, and the 16 parts of one more
+	MaxObjects     = 224 + hearsay.MaxWrites // of Sync: see package kv
 	MaxBeside      = 1 << 14
 )
