@@ -158,7 +158,7 @@ func TestOlderCopyGoesOn(t *testing.T) {
 	}
 }
 
-// Whoever says again and again that a node has written what it has not makes it go on under one more origin, and not
+// One that says again and again that a node has written what it has not has it go on under one more origin, and not
 // under one for each word.
 func TestForgedTwinsAreBounded(t *testing.T) {
 	w := newWorld(t, 3)

@@ -25,7 +25,7 @@ const (
 	pingsEach  = 8                      // and else one of so many
 	forgetting = time.Minute            // between two looks for origins that are over
 	metMost    = 1 << 10                // new neighbors that wait to be asked; the overlay has fewer
-	// between two origins that others' words bring about: whoever speaks in a member's name can, and a replica knows so
+	// between two origins that others' words bring about: a packet in a member's name can, and a replica knows so
 	// many. One that was set back needs one. A guess
 	renewEvery = time.Hour
 )
