@@ -117,7 +117,9 @@ func (l *loaded) choose(q *Quorum) (s *ledger.State, from *core.LogSnapshot, err
 		if candidate == nil {
 			return nil, nil, otherVersion("state of the ledger", kept.Snapshot.Index, kept.Snapshot.Data, ledger.SnapshotVersion)
 		}
-		complete := candidate.Epoch == 0 || slices.ContainsFunc(l.rulings, func(r *core.KeptRuling) bool { return r.Ruling.Epoch == candidate.Epoch })
+		complete := candidate.Epoch == 0 || slices.ContainsFunc(l.rulings, func(r *core.KeptRuling) bool {
+			return r.Ruling.Epoch == candidate.Epoch && r.Ruling.Hash(q.cfg.Network) == candidate.Head
+		})
 		if !complete && at > 0 && candidate.Head == candidate.Began {
 			continue // a recovery without its ruling: nothing of it has been sent
 		}

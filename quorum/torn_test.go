@@ -199,3 +199,59 @@ func TestRecoveryAskedForAgain(t *testing.T) {
 		})
 	}
 }
+
+// Two recoveries, of which the crash of each leaves any part on the disk: a seed never starts with the state of one
+// and the ruling of the other.
+func TestTornRecoveries(t *testing.T) {
+	w := newWorld(t, 1, 3)
+	w.StartAll()
+	m := w.Machines[0]
+	w.NewPerson()
+	w.Must(10*time.Second, "one is in", func() bool { return w.agree() && m.Q.Epoch() == 1 })
+	w.Run(time.Second)
+	w.Crash(m)
+	cfg := w.cfg
+	cfg.Recover = true
+	start := func(d *disk, out *core.Effects) *Quorum {
+		q, err := New(cfg, m.Signer, w.Random, Directory{Sender: w.Sender}, d.Load(), &hearsay.Stats{}, out, w.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	again := func(d *disk) (written []core.Record) {
+		w.Now = w.Now.Add(time.Second)
+		out := &core.Effects{}
+		if _, err := start(d, out).Recover(w.Now); err != nil {
+			t.Fatal(err)
+		}
+		return out.Persist
+	}
+	part := func(d *disk, written []core.Record, kept int) *disk {
+		torn := &disk{Durable: maps.Clone(d.Durable)}
+		for i, record := range written {
+			if kept>>i&1 != 0 {
+				torn.Apply(record)
+			}
+		}
+		return torn
+	}
+	anew := 0
+	for i, written := 0, again(&m.Disk); i < len(written); i++ {
+		first := part(&m.Disk, written, 1<<i) // one write alone is left
+		written := again(first)
+		for kept := range 1 << len(written) {
+			q := start(part(first, written, kept), &core.Effects{})
+			newest := q.chain.Entry(q.Epoch())
+			if newest == nil || newest.Ruling.Hash(cfg.Network) != q.Head() {
+				t.Fatalf("its newest ruling is not that of epoch %d, which its state says", q.Epoch())
+			}
+			if newest.Ruling.Kind == hearsay.RulingRecover {
+				anew++
+			}
+		}
+	}
+	if anew == 0 {
+		t.Error("no recovery was left whole: the test shows nothing")
+	}
+}

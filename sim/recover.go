@@ -232,14 +232,31 @@ func (r *recovery) keyOf(slot int) (key hearsay.PublicKey) {
 
 // untold gives the rulings that a seed starts with and the checker does not know, or
 // knows others of their epochs: what was decided last may have been told to nobody.
-func (o *operator) untold(m *machine) []*hearsay.Ruling {
+func (o *operator) untold(m *machine) (rulings []*hearsay.Ruling) {
 	l := &o.world.check.ledger
-	after := min(m.node.Seeded().Epoch(), l.epoch())
+	epoch := m.node.Seeded().Epoch()
+	after := min(epoch, l.epoch())
 	for ; m.recovers && after > 0; after-- {
-		one := m.node.Seeded().Ledger(after-1, 1)
-		if len(one) == 0 || one[0].Epoch != after || one[0].Hash(o.world.id) == l.rulings[after-1].hash {
+		if r := rulingOf(m, after); r == nil || r.Hash(o.world.id) == l.rulings[after-1].hash {
 			break
 		}
 	}
-	return m.node.Seeded().Ledger(after, core.MaxRulings)
+	for ; after < epoch; after++ {
+		if r := rulingOf(m, after+1); r != nil {
+			rulings = append(rulings, r)
+		}
+	}
+	return rulings
+}
+
+// rulingOf is the one of an epoch that a seed has in memory or, as it may keep few there, on its disk. Nil: in neither.
+func rulingOf(m *machine, epoch hearsay.Epoch) *hearsay.Ruling {
+	rulings := m.node.Seeded().Ledger(epoch-1, 1)
+	if len(rulings) == 0 {
+		rulings, _ = m.disk.Before(epoch+1, 1, core.MaxOlderBytes) // one that fails has none to tell
+	}
+	if len(rulings) == 1 && rulings[0].Epoch == epoch {
+		return rulings[0]
+	}
+	return nil
 }
