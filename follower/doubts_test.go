@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"hearsay"
+	"hearsay/internal/core"
 	"hearsay/ledger"
+	"hearsay/quota"
 )
 
 // A peer whose list pins wrong keys, or names other seeds, says so; and no more
@@ -68,5 +71,29 @@ func TestMismatchOfASeedThatIsGoneEnds(t *testing.T) {
 	w.Run(mismatchesFor)
 	if f.Why() != "" || f.Apart() || f.Note(2) != NotAnswered && strings.Contains(f.Note(2), "key than") {
 		t.Errorf("long after it is gone it says %q, and notes %q", f.Why(), f.Note(2))
+	}
+}
+
+// What another than the seed of the ledger answers at its address does not count as heard from that seed: also where
+// it says that it has another slot, which is no mismatch.
+func TestAnswerOfAnotherIsNotHeardOfASeed(t *testing.T) {
+	w := followed(t, 26, 2)
+	f := w.newFollower()
+	w.Run(10 * time.Second)
+	if f.HeardAt(2).IsZero() || !f.Met(2) {
+		t.Fatal("the seed is not heard: the test shows nothing")
+	}
+	w.Crash(w.Machines[2])
+	rogue := newKeyed(78)
+	f.seats.nonces[2] = 99
+	m := &core.SeatHello{Versions: f.cfg.Versions, Slot: 1, Key: rogue.Public(), Config: f.seats.config, Nonce: 99, Answer: true}
+	m.Sign(f.cfg.Network, rogue)
+	before := f.stats.Drops[hearsay.DropStranger]
+	f.seats.seatHello(w.Now, quota.Sender{}, m)
+	if f.stats.Drops[hearsay.DropStranger] != before+1 {
+		t.Fatal("the answer was not looked at: the test shows nothing")
+	}
+	if at := f.HeardAt(2); !at.IsZero() || f.Met(2) {
+		t.Errorf("the seed was heard at %v, and it was another", at)
 	}
 }

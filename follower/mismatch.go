@@ -153,8 +153,14 @@ func (f *Follower) MuteSince(slot int) time.Time {
 	return time.Time{}
 }
 
-// HeardAt is when something came last from the configured address of a seed; zero: nothing has.
-func (f *Follower) HeardAt(slot int) time.Time { return f.seats.met[slot].at }
+// HeardAt is when the seed of a slot has last answered from its configured address; zero: it has not, or another has
+// answered there since.
+func (f *Follower) HeardAt(slot int) time.Time {
+	if m := &f.seats.met[slot]; m.own {
+		return m.at
+	}
+	return time.Time{}
+}
 
 // Founded reports whether a seed has said that the network is founded, or is being.
 func (f *Follower) Founded() bool {
