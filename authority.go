@@ -74,8 +74,8 @@ type SeedStatus struct {
 	Votes bool   `json:"votes,omitempty"`
 	Note  string `json:"note,omitempty"` // what a seed that waits knows of it, or what is wrong with it
 
-	// Silent is since when it has answered nobody, or, where State is alive, this node by no stream (TCP), though by
-	// datagram. It is told some seconds later, once a quorum of the others has answered this node since; else zero.
+	// Silent is since when it has answered nobody, or, where State is alive, not this seed, which leads, though pings of
+	// some. It is told some seconds later, once a quorum of the others has answered this node since; else zero.
 	Silent time.Time `json:"silent,omitzero"`
 }
 

@@ -75,8 +75,7 @@ func (a *Authority) LastQuorum() string {
 		}
 		how, hint := "has answered nobody", "start it again, or mend the way to it"
 		if s.State == StateAlive {
-			// others may reach it by streams
-			how, hint = "has answered this node by no stream (TCP), and may answer others", "let TCP through between this node and its port"
+			how, hint = "answers pings, and has not answered this seed, which leads,", "let TCP and UDP through between the two, both ways"
 		}
 		silent = append(silent, fmt.Sprintf("%s at %v, which %s since %s", cmp.Or(s.Name, "the seed"), s.Addr, how, s.Silent.UTC().Format(time.RFC3339)))
 		if !slices.Contains(hints, hint) {

@@ -141,15 +141,6 @@ func (in *indirects) remove(now time.Time, id hearsay.NodeID, text string) {
 	in.list = slices.Delete(in.list, at, at+1)
 }
 
-// AskDirectly pings a member at once, by datagram and by stream, and notes it as one that answers others only until it
-// answers: something that this node has asked of it was not answered.
-func (in *indirects) AskDirectly(now time.Time, id hearsay.NodeID) {
-	seat := in.directory.Seat(id)
-	if seat != 0 && len(in.list) < indirectMost && !slices.ContainsFunc(in.list, func(i indirect) bool { return i.seat == seat }) {
-		in.list = append(in.list, indirect{seat: seat, since: now, next: now})
-	}
-}
-
 // IndirectSince is since when a member has answered this node through relays alone, also where that is not told yet;
 // zero: it answers, as far as this node knows.
 func (in *indirects) IndirectSince(id hearsay.NodeID) time.Time {

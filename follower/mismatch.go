@@ -144,15 +144,6 @@ func (f *Follower) Met(slot int) bool {
 	return m.own && !m.aside && !m.mute && (m.founded || f.chain.Heads[slot].Epoch > 0)
 }
 
-// MuteSince is since when a seed that has answered this peer before has been asked in vain, once that is for long; else
-// zero.
-func (f *Follower) MuteSince(slot int) time.Time {
-	if m := &f.seats.met[slot]; m.own && m.mute {
-		return m.asked
-	}
-	return time.Time{}
-}
-
 // HeardAt is when the seed of a slot has last answered from its configured address; zero: it has not, or another has
 // answered there since.
 func (f *Follower) HeardAt(slot int) time.Time {

@@ -12,8 +12,8 @@ import (
 // it is not cut off itself: a seed has been silent for a while, and a quorum of seeds has answered since.
 
 const (
-	// silentFor is how long a seed has been suspect, or has answered nothing by stream, when it counts as silent: a
-	// suspicion of one that lives is refuted before. A guess: a little longer than a peer waits for such an answer.
+	// silentFor is how long a seed has been suspect, or has not answered the one that leads, when it counts as silent: a
+	// suspicion of one that lives is refuted before. A guess: a little longer than a peer waits for an answer.
 	silentFor = 5 * time.Second
 
 	// spareEvery is the time between two looks, and how long a seed is silent when a peer asks the others.
@@ -24,7 +24,6 @@ const (
 type spare struct {
 	at     time.Time                   // the next look
 	silent [hearsay.MaxSeeds]time.Time // by slot: since when that seed is silent, as of the last look; zero: it is not
-	asked  [hearsay.MaxSeeds]time.Time // by slot: the silence by stream because of which it was asked by datagram
 	told   bool                        // that just a quorum is left
 }
 
@@ -58,8 +57,8 @@ func (s *Seeded) noteSpare(now time.Time, out *core.Effects) {
 	s.spare.told = text != ""
 }
 
-// silentSince is since when a seed may be silent: it is suspect, or no stream gets to it from this node though
-// datagrams do. Zero: it is not.
+// silentSince is since when a seed may be silent: it is suspect, or does not answer this one, which leads. Zero: it is
+// not.
 func (s *Seeded) silentSince(now time.Time, slot int, id hearsay.NodeID) (since time.Time) {
 	switch m, listed := s.roster.Member(id); {
 	case id == s.id:
@@ -68,27 +67,12 @@ func (s *Seeded) silentSince(now time.Time, slot int, id hearsay.NodeID) (since 
 		since = s.began
 	case m.State != hearsay.StateAlive:
 		if since = m.Since; !s.spare.silent[slot].IsZero() {
-			since = when.Earlier(since, s.spare.silent[slot]) // it was silent by stream before
+			since = when.Earlier(since, s.spare.silent[slot]) // it did not answer the one that leads before
 		}
 	case s.follower == nil:
-		// only the one that leads sends entries of the log: another's ways say nothing of who gets them
-		if leader, ok := s.seat.Leader(); !ok || leader != s.cfg.Quorum.Slot {
-			return time.Time{}
-		}
-		return s.ways.streamlessSince(id)
+		return s.seat.FollowedAt(slot)
 	default:
-		if since = s.follower.MuteSince(slot); since.IsZero() {
-			return since
-		}
-		since = when.Later(since, m.Since) // before, it was silent to all
-		if s.spare.asked[slot] != since {
-			s.spare.asked[slot] = since
-			s.ways.detect.AskDirectly(now, id)
-			return time.Time{}
-		}
-		if !s.ways.detect.IndirectSince(id).IsZero() {
-			return time.Time{} // the way between the two is cut, which is told of as such
-		}
+		return time.Time{} // that it does not answer this peer may be the way between the two
 	}
 	if s.follower != nil && s.follower.HeardAt(slot).After(since) {
 		return time.Time{}

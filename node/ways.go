@@ -150,14 +150,6 @@ func (w *ways) stats(now time.Time, stats *hearsay.Stats) {
 	})
 }
 
-// streamlessSince is since when no stream gets to a member, though streams get to others; zero: they do, or to nobody.
-func (w *ways) streamlessSince(id hearsay.NodeID) time.Time {
-	if _, own := w.streams.Own(); own {
-		return time.Time{}
-	}
-	return lostSince(w.streams, id)
-}
-
 // lostSince is since when something does not get to a member, or from this node to any; zero: it does.
 func lostSince(w *detect.Ways, id hearsay.NodeID) time.Time {
 	since, own := w.Own()

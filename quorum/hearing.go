@@ -6,6 +6,9 @@ import (
 
 	"hearsay"
 	"hearsay/internal/core"
+	"hearsay/internal/when"
+
+	"go.etcd.io/raft/v3/raftpb"
 )
 
 // hearing is when this seed has heard others, as it can say that somebody is silent
@@ -14,8 +17,10 @@ type hearing struct {
 	seed *Quorum
 
 	// by slot, when a message of the log last came, or an answer to a hello; of this seed's own, its last tick
-	heardAt   []time.Time
-	heardFrom time.Time // since when a quorum has been heard without a break; zero: none is
+	heardAt []time.Time
+	// by slot, when the seed there has last answered a message of the log that this seed sent as the one that leads
+	followedAt []time.Time
+	heardFrom  time.Time // since when a quorum has been heard without a break; zero: none is
 }
 
 // hears notes a message of the log that a seed has signed. One of a term that is over
@@ -26,6 +31,9 @@ func (h *hearing) hears(now time.Time, f *core.Raft) {
 	}
 	h.noteHearing(now) // one that comes late does not fill the time before it
 	h.heardAt[f.Slot] = now
+	if kind := raftpb.MessageType(f.Type); kind == raftpb.MsgAppResp || kind == raftpb.MsgHeartbeatResp {
+		h.followedAt[f.Slot] = now
+	}
 	if h.seed.lateness.handsOver(f) {
 		h.seed.lateness.gave[f.Slot], h.seed.lateness.quiet = now, time.Time{}
 	}
@@ -60,6 +68,15 @@ func (h *hearing) noteHearing(now time.Time) {
 	case h.heardFrom.IsZero() && h.seed.replica != nil && h.seed.replica.follows() != 0:
 		h.heardFrom = now
 	}
+}
+
+// FollowedAt is when a seed has last answered this one as the one that leads, or when this one began to lead; zero: it
+// does not. Only the one that leads knows which seeds the log has: others that do not hear a seed say nothing of that.
+func (q *Quorum) FollowedAt(slot int) time.Time {
+	if q.replica == nil || q.lateness.ledAt.IsZero() {
+		return time.Time{}
+	}
+	return when.Later(q.hearing.followedAt[slot], q.lateness.ledAt)
 }
 
 // hasHeardSince reports whether a quorum was heard since the suspicion that this seed's own evidence is of. Else it may

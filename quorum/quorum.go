@@ -102,7 +102,7 @@ func New(cfg Config, signer hearsay.Signer, random *rand.Rand, directory Directo
 	q.seats.seed, q.founder.seed, q.records.seed, q.diskCheck.seed = q, q, q, q
 	q.driver.seed, q.offers.seed, q.leadership.seed, q.lateness.seed = q, q, q, q
 	q.progress.seed, q.reading.seed, q.fresh.seed, q.clocks.seed, q.requests.seed = q, q, q, q, q
-	q.hearing = hearing{seed: q, heardAt: make([]time.Time, len(cfg.Seeds))}
+	q.hearing = hearing{seed: q, heardAt: make([]time.Time, len(cfg.Seeds)), followedAt: make([]time.Time, len(cfg.Seeds))}
 	q.heads = heads{seed: q, budgets: newBudgets(directory.Secret)}
 	q.joiners = joiners{seed: q, pending: make(map[hearsay.NodeID]*joiner)}
 	q.ballots = ballots{seed: q, checks: make(map[hearsay.CaseID]*check), paused: make(map[hearsay.Stay]time.Time), weighed: make(map[hearsay.Stay]time.Time)}
